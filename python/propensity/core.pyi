@@ -1,0 +1,144 @@
+"""The compiled module: five functions over NumPy arrays, read in place."""
+
+from collections.abc import Callable, Sequence
+from typing import Literal, TypeAlias, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from propensity.estimators import Estimator
+
+_Floats: TypeAlias = NDArray[np.float64]
+_Treatment: TypeAlias = NDArray[np.bool_] | NDArray[np.integer] | NDArray[np.floating]
+_WeightingEstimand: TypeAlias = Literal["ATE", "ATT", "ATC"]
+_MatchingEstimand: TypeAlias = Literal["ATT", "ATC"]
+_Quantity: TypeAlias = Literal["score", "logit"]
+_Denominator: TypeAlias = Literal["pooled", "treated", "control", "all"]
+
+__version__: str
+
+@final
+class LogisticFit:
+    """A fitted logistic propensity score: arrays in, arrays out; it pickles."""
+
+    @property
+    def coefficients(self) -> _Floats: ...  # (d + 1,), intercept first, on the scale of x
+    @property
+    def covariance(self) -> _Floats: ...  # (d + 1, d + 1)
+    @property
+    def center(self) -> _Floats: ...  # (d,), the point the linear predictor is measured from
+    @property
+    def intercept_at_center(self) -> float: ...
+    @property
+    def scores(self) -> _Floats: ...  # (n,)
+    @property
+    def aliased(self) -> NDArray[np.int64]: ...  # columns of x that repeat earlier ones; coefficient 0
+    @property
+    def log_likelihood(self) -> float: ...
+    @property
+    def iterations(self) -> int: ...
+    @property
+    def gradient_norm(self) -> float: ...  # largest |gradient| / n on standardised columns
+    @property
+    def penalty(self) -> float: ...
+    def predict(self, x: _Floats, n_threads: int | None = None) -> _Floats: ...
+    def linear_predictor(self, x: _Floats, n_threads: int | None = None) -> _Floats: ...
+
+@final
+class IpwEstimate:
+    """A weighted contrast of two means."""
+
+    @property
+    def estimate(self) -> float: ...
+    @property
+    def mean_treated(self) -> float: ...
+    @property
+    def mean_control(self) -> float: ...
+    @property
+    def ess_treated(self) -> float: ...
+    @property
+    def ess_control(self) -> float: ...
+    @property
+    def weights(self) -> _Floats: ...  # (n,)
+
+@final
+class Matches:
+    """Nearest neighbours with replacement, ties averaged, kept as ranges of the sorted donors."""
+
+    @property
+    def weights(self) -> _Floats: ...  # (n,): focal arm 1, the others the sum of their uses, unmatched 0
+    @property
+    def focal(self) -> NDArray[np.int64]: ...  # (m,) rows of the matched focal units, ascending
+    @property
+    def donors(self) -> NDArray[np.int64]: ...  # rows of the other arm, sorted by score
+    @property
+    def first(self) -> NDArray[np.int64]: ...  # (m,) each focal unit's donors are donors[first:last]
+    @property
+    def last(self) -> NDArray[np.int64]: ...  # (m,)
+    @property
+    def n_matched(self) -> int: ...  # focal units with at least one donor
+    @property
+    def n_unmatched(self) -> int: ...
+    @property
+    def n_pairs(self) -> int: ...
+    @property
+    def max_distance(self) -> float: ...
+    @property
+    def caliper_width(self) -> float: ...  # in units of the quantity matched on; inf without a caliper
+
+@final
+class Replicates:
+    """Bootstrap replicates of one or more estimators."""
+
+    @property
+    def estimates(self) -> _Floats: ...  # (k,), on the full sample
+    @property
+    def replicates(self) -> _Floats: ...  # (n_reps, k); NaN where a replicate could not be estimated
+    @property
+    def n_failed(self) -> int: ...  # replicates with at least one NaN
+
+def fit_propensity(
+    x: _Floats,
+    treatment: _Treatment,
+    *,
+    penalty: float = 0.0,
+    sample_weight: _Floats | None = None,
+    n_threads: int | None = None,
+) -> LogisticFit: ...
+def ipw(
+    outcome: _Floats,
+    treatment: _Treatment,
+    scores: _Floats,
+    *,
+    estimand: _WeightingEstimand = "ATE",
+) -> IpwEstimate: ...
+def match_nn(
+    scores: _Floats,
+    treatment: _Treatment,
+    *,
+    estimand: _MatchingEstimand = "ATT",
+    n_neighbors: int = 1,
+    caliper: float | None = None,
+    on: _Quantity = "score",
+    n_threads: int | None = None,
+) -> Matches: ...
+def smd(
+    x: _Floats,
+    treatment: _Treatment,
+    *,
+    weights: _Floats | None = None,
+    denominator: _Denominator = "pooled",
+    n_threads: int | None = None,
+) -> _Floats: ...
+def bootstrap(
+    x: _Floats,
+    treatment: _Treatment,
+    outcome: _Floats,
+    *,
+    estimators: Sequence[Estimator],
+    penalty: float = 0.0,
+    n_reps: int = 500,
+    seed: int = 0,
+    n_threads: int | None = None,
+    progress: Callable[[int], object] | None = None,
+) -> Replicates: ...

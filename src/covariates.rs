@@ -1,0 +1,122 @@
+//! A matrix of covariates, read in place, block by block, centred and scaled on the way: the fit is
+//! then indifferent to units (1e9 beside 1e-6) and to far-off means.
+
+use std::ops::Range;
+
+use ndarray::{ArrayView1, ArrayView2, Axis, Slice};
+use rayon::prelude::*;
+
+use crate::error::{Error, Result, Rows};
+use crate::kernels::{BLOCK, Lane};
+use crate::moments::Moments;
+
+/// Rows a thread takes at a time when it passes over the data; a fixed number, so that sums do not
+/// depend on how many threads there are.
+pub const CHUNK: usize = 64 * BLOCK;
+
+#[derive(Debug, Clone)]
+pub struct Covariates<'a> {
+    x: ArrayView2<'a, f64>,
+    pub center: Vec<f64>,
+    pub scale: Vec<f64>,
+}
+
+impl<'a> Covariates<'a> {
+    /// Centre at the mean and scale by the standard deviation; a constant column keeps scale 1 and is
+    /// found collinear with the intercept later on.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`] for the first column with missing or infinite values.
+    pub fn standardized(x: ArrayView2<'a, f64>) -> Result<Self> {
+        let moments = column_moments(x)?;
+        let center = moments.iter().map(|m| m.mean).collect();
+        let scale = moments
+            .iter()
+            .map(|m| (m.deviation / m.weight).sqrt())
+            .map(|deviation| if deviation > 0.0 { deviation } else { 1.0 })
+            .collect();
+        Ok(Self { x, center, scale })
+    }
+
+    /// The same centre and scale over other rows.
+    #[must_use]
+    pub fn with_rows<'b>(&self, x: ArrayView2<'b, f64>) -> Covariates<'b> {
+        Covariates { x, center: self.center.clone(), scale: self.scale.clone() }
+    }
+
+    /// Measured from `center`, left on the caller's scale.
+    #[must_use]
+    pub fn centered(x: ArrayView2<'a, f64>, center: Vec<f64>) -> Self {
+        let scale = vec![1.0; center.len()];
+        Self { x, center, scale }
+    }
+
+    #[must_use]
+    pub fn n_rows(&self) -> usize {
+        self.x.nrows()
+    }
+
+    #[must_use]
+    pub fn n_columns(&self) -> usize {
+        self.x.ncols()
+    }
+
+    /// The block that starts at row `start`, column by column, padded with zeros.
+    pub fn load(&self, start: usize, columns: &mut [Lane]) {
+        let end = self.x.nrows().min(start + BLOCK);
+        for (k, lane) in columns.iter_mut().enumerate() {
+            let (center, per_scale) = (self.center[k], 1.0 / self.scale[k]);
+            let (filled, padding) = lane.split_at_mut(end - start);
+            let column = stretch(self.x, k, start..end);
+            if let Some(values) = column.as_slice() {
+                filled.iter_mut().zip(values).for_each(|(z, x)| *z = (x - center) * per_scale);
+            } else {
+                filled.iter_mut().zip(column).for_each(|(z, x)| *z = (x - center) * per_scale);
+            }
+            padding.fill(0.0);
+        }
+    }
+}
+
+/// Mean and spread of each column, in one pass over fixed chunks.
+fn column_moments(x: ArrayView2<'_, f64>) -> Result<Vec<Moments>> {
+    let chunks: Vec<Vec<Moments>> = (0..x.nrows().div_ceil(CHUNK))
+        .into_par_iter()
+        .map(|chunk| chunk_moments(x, chunk * CHUNK))
+        .collect();
+    let mut moments = vec![Moments::default(); x.ncols()];
+    for chunk in &chunks {
+        moments.iter_mut().zip(chunk).for_each(|(all, one)| all.merge(one));
+    }
+    for (k, column) in moments.iter().enumerate() {
+        if !column.deviation.is_finite()
+            && let Some(rows) = Rows::matching(x.column(k), |x| !x.is_finite())
+        {
+            return Err(Error::NotFinite { name: "x", column: Some(k), rows });
+        }
+    }
+    Ok(moments)
+}
+
+fn chunk_moments(x: ArrayView2<'_, f64>, start: usize) -> Vec<Moments> {
+    let mut moments = vec![Moments::default(); x.ncols()];
+    let mut lane = [0.0; BLOCK];
+    let end = x.nrows().min(start + CHUNK);
+    for start in (start..end).step_by(BLOCK) {
+        let length = BLOCK.min(end - start);
+        for (k, moments) in moments.iter_mut().enumerate() {
+            let column = stretch(x, k, start..start + length);
+            lane.iter_mut().zip(column).for_each(|(slot, x)| *slot = *x);
+            moments.add(&lane[..length], &[1.0; BLOCK][..length]);
+        }
+    }
+    moments
+}
+
+/// Some rows of one column.
+#[must_use]
+pub fn stretch(x: ArrayView2<'_, f64>, column: usize, rows: Range<usize>) -> ArrayView1<'_, f64> {
+    let mut column = x.index_axis_move(Axis(1), column);
+    column.slice_axis_inplace(Axis(0), Slice::from(rows));
+    column
+}

@@ -1,0 +1,55 @@
+//! What an opt-in feature really did, from logs in which nobody flipped a coin.
+//!
+//! The problem in symbols. A user has covariates X, a treatment T (1 = opted in), an outcome Y.
+//! The score is e(X) = P(T = 1 | X). With h an estimand's tilting function, the weights are
+//! w = h(e) / P(own arm), and the effect is the difference of the two weighted means of Y.
+//! Matching instead compares each focal unit with the units of the other arm whose scores are
+//! nearest. The bootstrap repeats all of it, score model included, on resampled rows.
+//!
+//! The modules, in the order in which they build on each other (imports run downwards only):
+//!
+//! | module | what it knows |
+//! |---|---|
+//! | [`error`] | the one error type |
+//! | [`checks`] | what must hold of the arrays |
+//! | [`estimand`] | whom the effect is for, and the tilting function h |
+//! | [`monitor`] | how far a long run is, and whether to stop it |
+//! | [`kernels`] | the inner loops over a block of rows, in SIMD |
+//! | [`linalg`] | Cholesky that sets collinear columns aside |
+//! | [`moments`] | weighted means and variances: the only place |
+//! | [`covariates`] | a matrix of covariates, read in place, block by block, standardised |
+//! | [`tally`] | how many rows, treated rows and outcomes a unit stands for |
+//! | [`logistic`] | the score model, by Newton's method |
+//! | [`weights`] | scores and an estimand to weights, effective sample sizes |
+//! | [`ipw`] | the weighted contrast |
+//! | [`matching`] | nearest neighbours on a score |
+//! | [`balance`] | standardized mean differences |
+//! | [`cells`] | identical rows collapsed to one, with counts |
+//! | [`pipeline`] | score, weights and matches in one go, on any resample |
+//! | [`bootstrap`] | resampling and the parallel run; knows no estimator |
+
+#![forbid(unsafe_code)]
+#![warn(clippy::pedantic)]
+// Counts become f64 all over: exact up to 2^53 rows.
+#![allow(clippy::cast_precision_loss)]
+
+pub mod balance;
+pub mod bootstrap;
+pub mod cells;
+pub mod checks;
+pub mod covariates;
+pub mod error;
+pub mod estimand;
+pub mod ipw;
+pub mod kernels;
+pub mod linalg;
+pub mod logistic;
+pub mod matching;
+pub mod moments;
+pub mod monitor;
+pub mod pipeline;
+pub mod tally;
+pub mod weights;
+
+#[cfg(feature = "python")]
+mod python;

@@ -1,0 +1,102 @@
+//! Small symmetric systems: a Cholesky factorisation that sets collinear columns aside.
+
+/// The factor L of a symmetric positive semi-definite matrix A = L L'. A column that the earlier
+/// ones explain (its pivot falls under `tolerance` times its diagonal) is aliased: it is left out,
+/// and its solution is zero, as R's `lm` and `glm` drop the later of collinear columns.
+#[derive(Debug, Clone, Default)]
+pub struct Cholesky {
+    size: usize,
+    lower: Vec<f64>, // row-major, the upper triangle unused
+    aliased: Vec<bool>,
+}
+
+impl Cholesky {
+    /// Factor the upper triangle of `matrix` (row-major, `size` x `size`); columns in `skip` are
+    /// aliased from the start.
+    #[must_use]
+    pub fn factor(matrix: &[f64], size: usize, tolerance: f64, skip: &[bool]) -> Self {
+        let mut factor = Self { size, lower: vec![0.0; size * size], aliased: vec![false; size] };
+        for column in 0..size {
+            let pivot = matrix[column * size + column] - factor.dot(column, column, column);
+            // `!(a > b)` also catches a pivot that is NaN.
+            let explained = !(pivot > tolerance * matrix[column * size + column]);
+            if explained || skip.get(column) == Some(&true) {
+                factor.aliased[column] = true;
+                continue;
+            }
+            let root = pivot.sqrt();
+            factor.lower[column * size + column] = root;
+            for row in column + 1..size {
+                let rest = matrix[column * size + row] - factor.dot(row, column, column);
+                factor.lower[row * size + column] = rest / root;
+            }
+        }
+        factor
+    }
+
+    /// Which columns were left out.
+    #[must_use]
+    pub fn aliased(&self) -> &[bool] {
+        &self.aliased
+    }
+
+    /// Solve A x = `rhs` in place; aliased entries become zero.
+    pub fn solve(&self, rhs: &mut [f64]) {
+        let (size, lower) = (self.size, &self.lower);
+        for row in 0..size {
+            let known: f64 = (0..row).map(|k| lower[row * size + k] * rhs[k]).sum();
+            rhs[row] = self.divide(rhs[row] - known, row);
+        }
+        for row in (0..size).rev() {
+            let known: f64 = (row + 1..size).map(|k| lower[k * size + row] * rhs[k]).sum();
+            rhs[row] = self.divide(rhs[row] - known, row);
+        }
+    }
+
+    /// The inverse of A, row-major; rows and columns of aliased entries are zero.
+    #[must_use]
+    pub fn inverse(&self) -> Vec<f64> {
+        let mut inverse = vec![0.0; self.size * self.size];
+        for (column, row) in inverse.chunks_exact_mut(self.size.max(1)).enumerate() {
+            row[column] = 1.0;
+            self.solve(row);
+        }
+        inverse
+    }
+
+    fn divide(&self, value: f64, row: usize) -> f64 {
+        if self.aliased[row] { 0.0 } else { value / self.lower[row * self.size + row] }
+    }
+
+    /// The first `length` entries of two rows of L, multiplied and summed.
+    fn dot(&self, a: usize, b: usize, length: usize) -> f64 {
+        let row = |r: usize| &self.lower[r * self.size..r * self.size + length];
+        row(a).iter().zip(row(b)).map(|(x, y)| x * y).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn solve_inverts_a_positive_definite_matrix() {
+        let matrix = [4.0, 2.0, 0.5, 2.0, 3.0, 1.0, 0.5, 1.0, 2.0];
+        let mut x = [1.0, -2.0, 3.0];
+        Cholesky::factor(&matrix, 3, 1e-11, &[]).solve(&mut x);
+        for (row, expected) in [1.0, -2.0, 3.0].iter().enumerate() {
+            let product: f64 = (0..3).map(|k| matrix[row * 3 + k] * x[k]).sum();
+            assert!((product - expected).abs() < 1e-14);
+        }
+    }
+
+    #[test]
+    fn factor_sets_the_later_of_two_equal_columns_aside() {
+        let matrix = [2.0, 2.0, 1.0, 2.0, 2.0, 1.0, 1.0, 1.0, 3.0];
+        let factor = Cholesky::factor(&matrix, 3, 1e-11, &[]);
+        assert_eq!(factor.aliased(), [false, true, false]);
+        let mut x = [3.0, 3.0, 4.0];
+        factor.solve(&mut x);
+        assert!((x[0] - 1.0).abs() < 1e-14 && x[1] == 0.0 && (x[2] - 1.0).abs() < 1e-14);
+    }
+}

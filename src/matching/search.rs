@@ -1,0 +1,154 @@
+//! The donors of a focal value among sorted values.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::arm::Arm;
+use crate::error::Result;
+use crate::monitor::Monitor;
+
+/// Two distances tie when they differ by no more than this: wide enough for rounding, far narrower
+/// than the gaps between neighbours.
+const TIE: f64 = 1e-12;
+
+/// Focal groups a thread takes at a time.
+const CHUNK: usize = 8192;
+
+#[derive(Debug, Clone, Copy)]
+pub struct Search {
+    pub n_neighbors: f64,
+    /// Nothing farther than this is ever a donor.
+    pub caliper_width: f64,
+}
+
+/// The donor groups `first..last` of a focal value: how many rows they have, and how far the
+/// farthest is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Found {
+    pub first: usize,
+    pub last: usize,
+    pub rows: f64,
+    pub reach: f64,
+}
+
+impl Found {
+    pub fn is_empty(&self) -> bool {
+        self.first == self.last
+    }
+
+    pub fn groups(&self) -> Range<usize> {
+        self.first..self.last
+    }
+}
+
+impl Search {
+    /// What every focal group finds, in parallel.
+    pub fn all(&self, focal: &Arm, donors: &Arm, monitor: &Monitor) -> Result<Vec<Found>> {
+        let chunks: Vec<Vec<Found>> = (0..focal.len().div_ceil(CHUNK))
+            .into_par_iter()
+            .map(|chunk| {
+                monitor.check()?;
+                let groups = chunk * CHUNK..focal.len().min((chunk + 1) * CHUNK);
+                let mut found = Vec::with_capacity(groups.len());
+                self.each(focal, donors, groups, |_, one| found.push(one));
+                Ok(found)
+            })
+            .collect::<Result<_>>()?;
+        Ok(chunks.concat())
+    }
+
+    /// Visit the focal `groups` in ascending order with what each finds.
+    pub fn each(
+        &self,
+        focal: &Arm,
+        donors: &Arm,
+        groups: Range<usize>,
+        mut visit: impl FnMut(usize, Found),
+    ) {
+        let Some(lowest) = focal.value.get(groups.start) else { return };
+        let mut above = donors.value.partition_point(|value| value < lowest);
+        for group in groups {
+            let value = focal.value[group];
+            while donors.value.get(above).is_some_and(|donor| *donor < value) {
+                above += 1;
+            }
+            visit(group, self.around(value, above, donors));
+        }
+    }
+
+    /// The donors of `value`, of which `above` is the first not below it: widen to the nearer side
+    /// until there are enough rows, then take in whatever ties with the last.
+    fn around(&self, value: f64, above: usize, donors: &Arm) -> Found {
+        let below = |first: usize| {
+            if first == 0 { f64::INFINITY } else { value - donors.value[first - 1] }
+        };
+        let beyond = |last: usize| donors.value.get(last).map_or(f64::INFINITY, |d| d - value);
+        let mut found = Found { first: above, last: above, rows: 0.0, reach: 0.0 };
+        while found.rows < self.n_neighbors {
+            let (left, right) = (below(found.first), beyond(found.last));
+            let nearest = left.min(right);
+            if nearest > self.caliper_width || nearest == f64::INFINITY {
+                break;
+            }
+            found.take(left <= right, nearest, donors);
+        }
+        if found.is_empty() {
+            return found;
+        }
+        let limit = (found.reach + TIE).min(self.caliper_width);
+        while below(found.first) <= limit {
+            found.take(true, below(found.first), donors);
+        }
+        while beyond(found.last) <= limit {
+            found.take(false, beyond(found.last), donors);
+        }
+        found
+    }
+}
+
+impl Found {
+    /// Take in the next group on one side.
+    fn take(&mut self, left: bool, distance: f64, donors: &Arm) {
+        let group = if left {
+            self.first -= 1;
+            self.first
+        } else {
+            self.last += 1;
+            self.last - 1
+        };
+        self.rows += donors.rows[group];
+        self.reach = self.reach.max(distance);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arm(value: &[f64], rows: &[f64]) -> Arm {
+        Arm { value: value.to_vec(), rows: rows.to_vec(), outcome: vec![0.0; value.len()] }
+    }
+
+    fn found(n_neighbors: f64, caliper_width: f64, value: f64, donors: &Arm) -> Range<usize> {
+        let mut groups = 0..0;
+        let search = Search { n_neighbors, caliper_width };
+        search.each(&arm(&[value], &[1.0]), donors, 0..1, |_, found| groups = found.groups());
+        groups
+    }
+
+    #[test]
+    fn each_keeps_both_sides_of_a_tie() {
+        let donors = arm(&[0.1, 0.3, 0.5, 0.9], &[1.0, 2.0, 1.0, 1.0]);
+        assert_eq!(found(1.0, f64::INFINITY, 0.4, &donors), 1..3);
+        assert_eq!(found(1.0, f64::INFINITY, 0.31, &donors), 1..2);
+        assert_eq!(found(3.0, f64::INFINITY, 0.31, &donors), 1..3);
+    }
+
+    #[test]
+    fn each_never_goes_beyond_the_caliper() {
+        let donors = arm(&[0.1, 0.3, 0.5, 0.9], &[1.0, 1.0, 1.0, 1.0]);
+        assert_eq!(found(4.0, 0.15, 0.4, &donors), 1..3);
+        assert!(found(1.0, 0.05, 0.7, &donors).is_empty());
+    }
+}

@@ -1,0 +1,70 @@
+//! Weighted means and variances: the only place that computes them.
+
+/// Count, mean and spread of the values seen so far. Blocks are merged by the pairwise update of
+/// Chan, Golub and LeVeque (1983), which keeps its digits where the mean is large and the spread
+/// small; the naive sum of squares loses them all near 1e9.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Moments {
+    /// Sum of the weights.
+    pub weight: f64,
+    pub mean: f64,
+    /// Weighted sum of squared deviations from the mean.
+    pub deviation: f64,
+}
+
+impl Moments {
+    pub const EMPTY: Self = Self { weight: 0.0, mean: 0.0, deviation: 0.0 };
+
+    /// Add a block of values and their weights (frequency or otherwise, none negative).
+    pub fn add(&mut self, values: &[f64], weights: &[f64]) {
+        let weight: f64 = weights.iter().sum();
+        if weight == 0.0 {
+            return;
+        }
+        let total: f64 = values.iter().zip(weights).map(|(x, w)| w * x).sum();
+        let mean = total / weight;
+        let deviation = values.iter().zip(weights).map(|(x, w)| w * (x - mean) * (x - mean)).sum();
+        self.merge(&Self { weight, mean, deviation });
+    }
+
+    pub fn merge(&mut self, other: &Self) {
+        let weight = self.weight + other.weight;
+        if other.weight == 0.0 || weight == 0.0 {
+            return;
+        }
+        let gap = other.mean - self.mean;
+        let share = other.weight / weight;
+        self.deviation += other.deviation + gap * gap * self.weight * share;
+        self.mean += gap * share;
+        self.weight = weight;
+    }
+
+    /// The variance with divisor n - 1; weights are counts here.
+    #[must_use]
+    pub fn sample_variance(&self) -> f64 {
+        self.deviation / (self.weight - 1.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn add_keeps_its_digits_far_from_zero() {
+        let mut moments = Moments::default();
+        for block in [[1e9 + 1.0, 1e9 + 2.0], [1e9 + 3.0, 1e9 + 4.0]] {
+            moments.add(&block, &[1.0, 1.0]);
+        }
+        assert!((moments.mean - (1e9 + 2.5)).abs() < 1e-6);
+        assert!((moments.sample_variance() - 5.0 / 3.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn add_counts_a_weight_as_copies() {
+        let (mut weighted, mut copied) = (Moments::default(), Moments::default());
+        weighted.add(&[1.0, 5.0], &[3.0, 1.0]);
+        copied.add(&[1.0, 1.0, 1.0, 5.0], &[1.0; 4]);
+        assert_eq!(weighted, copied);
+    }
+}

@@ -1,0 +1,36 @@
+//! How far a long run is, and whether it should stop: two atomics shared by the thread that works
+//! and the one that watches. The core itself never prints, never looks at a clock or a signal.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+
+use crate::error::{Error, Result};
+
+#[derive(Debug, Default)]
+pub struct Monitor {
+    done: AtomicUsize,
+    stop: AtomicBool,
+}
+
+impl Monitor {
+    /// One more unit of work is finished.
+    pub fn advance(&self) {
+        self.done.fetch_add(1, Relaxed);
+    }
+
+    pub fn done(&self) -> usize {
+        self.done.load(Relaxed)
+    }
+
+    /// Ask the work to end at its next check.
+    pub fn stop(&self) {
+        self.stop.store(true, Relaxed);
+    }
+
+    /// Called between pieces of work of a few milliseconds.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] after [`Monitor::stop`].
+    pub fn check(&self) -> Result<()> {
+        if self.stop.load(Relaxed) { Err(Error::Stopped) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,238 @@
+//! The whole analysis in one go, on the data or on any resample of them: fit the score, weight, match,
+//! take the contrasts.
+
+use ndarray::ArrayView2;
+
+use crate::bootstrap::{self, BootstrapSpec, Replicates};
+use crate::cells::Cells;
+use crate::checks;
+use crate::covariates::Covariates;
+use crate::error::{Error, Result};
+use crate::estimand::Estimand;
+use crate::ipw::Contrast;
+use crate::kernels::sigmoid;
+use crate::logistic::{LogisticSpec, Problem, Sweep, evaluate_into};
+use crate::matching::{Matcher, NearestSpec, Quantity};
+use crate::monitor::Monitor;
+use crate::tally::{Outcomes, Tally, Units};
+
+/// What to estimate, and its options; nothing fitted.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Estimator {
+    Ipw(Estimand),
+    Nearest(NearestSpec),
+}
+
+/// The rows of an analysis: n by d covariates, who was treated, what came of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Data<'a> {
+    pub x: ArrayView2<'a, f64>,
+    pub treatment: &'a [bool],
+    pub outcome: &'a [f64],
+}
+
+/// Data ready to be resampled: checked, collapsed where that pays, and with the full sample's fit to
+/// start each replicate's from.
+pub struct Pipeline<'a, 'm> {
+    data: Data<'a>,
+    estimators: &'a [Estimator],
+    spec: LogisticSpec,
+    monitor: &'m Monitor,
+    covariates: Covariates<'a>,
+    cells: Option<Cells>,
+    /// The full sample's coefficients, on standardised covariates.
+    start: Vec<f64>,
+    /// The full sample's estimates, one an estimator.
+    pub estimates: Vec<f64>,
+}
+
+/// What a thread needs to work through replicates, reused from one to the next.
+#[derive(Debug, Default)]
+struct Scratch {
+    totals: Vec<Tally>,
+    values: Vec<f64>,
+    matcher: Matcher,
+}
+
+/// Where a fit starts, and whether it has the threads to itself.
+#[derive(Debug, Clone, Copy)]
+struct Mode<'a> {
+    start: Option<&'a [f64]>,
+    sweep: Sweep,
+}
+
+impl<'a, 'm> Pipeline<'a, 'm> {
+    /// Check the data, collapse them, and estimate everything on the full sample.
+    ///
+    /// # Errors
+    /// Lengths that differ, values that are not finite, an empty arm, whatever keeps the score or an
+    /// estimate from being computed.
+    pub fn new(
+        data: Data<'a>,
+        estimators: &'a [Estimator],
+        spec: LogisticSpec,
+        monitor: &'m Monitor,
+    ) -> Result<Self> {
+        check(&data, estimators, &spec)?;
+        let covariates = Covariates::standardized(data.x)?;
+        let cells = Cells::collapse(data.x, data.treatment, data.outcome);
+        let (start, mut estimates) = (Vec::new(), vec![f64::NAN; estimators.len()]);
+        let mut pipeline =
+            Self { data, estimators, spec, monitor, covariates, cells, start, estimates: vec![] };
+        let sizes = pipeline.cells.as_ref().map(Cells::sizes);
+        let cold = Mode { start: None, sweep: Sweep::Parallel };
+        let mut scratch = Scratch::default();
+        pipeline.start = pipeline.run(sizes.as_deref(), cold, &mut scratch, &mut estimates)?;
+        pipeline.estimates = estimates;
+        Ok(pipeline)
+    }
+
+    /// Estimate everything on `n_reps` resamples of the rows.
+    ///
+    /// # Errors
+    /// See [`bootstrap::run`].
+    pub fn bootstrap(&self, n_reps: usize, seed: u64) -> Result<Replicates> {
+        let n_rows = self.data.x.nrows();
+        let n_units = self.cells.as_ref().map_or(n_rows, Cells::n_cells);
+        let cell_of_row = self.cells.as_ref().map(|cells| &cells.cell_of_row[..]);
+        let warm = Mode { start: Some(&self.start), sweep: Sweep::Serial };
+        bootstrap::run(
+            &BootstrapSpec { n_rows, n_reps, seed },
+            self.estimators.len(),
+            self.monitor,
+            || (vec![0; n_units], Scratch::default()),
+            |draws, (counts, scratch), estimates| {
+                draws.count(cell_of_row, counts);
+                self.run(Some(counts), warm, scratch, estimates).map(|_| ())
+            },
+        )
+    }
+
+    /// Estimate everything with cells (or rows) counted as `counts` says; gives the coefficients.
+    fn run(
+        &self,
+        counts: Option<&[u32]>,
+        mode: Mode<'_>,
+        scratch: &mut Scratch,
+        estimates: &mut [f64],
+    ) -> Result<Vec<f64>> {
+        if let (Some(cells), Some(counts)) = (&self.cells, counts) {
+            let mut totals = std::mem::take(&mut scratch.totals);
+            cells.total(counts, &mut totals);
+            let covariates = self.covariates.with_rows(cells.patterns.view());
+            let done = self.estimate(&covariates, &totals, mode, scratch, estimates);
+            scratch.totals = totals;
+            return done;
+        }
+        let Data { treatment, outcome, .. } = self.data;
+        let rows = Outcomes { treatment, outcome, counts };
+        self.estimate(&self.covariates, &rows, mode, scratch, estimates)
+    }
+
+    /// Every estimator on the same score. One that fails leaves its NaN and does not keep the others
+    /// from going on; the first failure is reported.
+    fn estimate<U: Units>(
+        &self,
+        covariates: &Covariates<'_>,
+        units: &U,
+        mode: Mode<'_>,
+        scratch: &mut Scratch,
+        estimates: &mut [f64],
+    ) -> Result<Vec<f64>> {
+        let problem = Problem::new(covariates, units, self.spec.penalty, mode.sweep)?;
+        let beta = problem.maximize(mode.start, &self.spec, self.monitor)?.beta;
+        let Scratch { values, matcher, .. } = scratch;
+        values.resize(units.len(), 0.0);
+        evaluate_into(covariates, &beta, |_| (), 0, values);
+        let mut first_failure = Ok(());
+        for quantity in [Quantity::Logit, Quantity::Score] {
+            if quantity == Quantity::Score {
+                sigmoid(values);
+            }
+            self.monitor.check()?;
+            let mut sorted = false;
+            for (estimator, estimate) in self.estimators.iter().zip(&mut *estimates) {
+                let found = match estimator {
+                    Estimator::Nearest(spec) if spec.quantity == quantity => {
+                        if !std::mem::replace(&mut sorted, true) {
+                            matcher.sort(values, units);
+                        }
+                        matcher.effect(spec)
+                    }
+                    Estimator::Ipw(estimand) if quantity == Quantity::Score => {
+                        weighted_effect(*estimand, values, units)
+                    }
+                    _ => continue,
+                };
+                match found {
+                    Ok(effect) => *estimate = effect,
+                    Err(error) => first_failure = first_failure.and(Err(error)),
+                }
+            }
+        }
+        first_failure.map(|()| beta)
+    }
+}
+
+fn weighted_effect<U: Units>(estimand: Estimand, scores: &[f64], units: &U) -> Result<f64> {
+    let mut contrast = Contrast::new(estimand);
+    contrast.add(scores, units);
+    contrast.means().map(|(treated, control)| treated - control)
+}
+
+fn check(data: &Data<'_>, estimators: &[Estimator], spec: &LogisticSpec) -> Result<()> {
+    checks::same_length("treatment", data.treatment.len(), data.x.nrows())?;
+    checks::same_length("outcome", data.outcome.len(), data.x.nrows())?;
+    checks::finite("outcome", data.outcome)?;
+    checks::both_arms(data.treatment)?;
+    checks::penalty(spec.penalty)?;
+    if estimators.is_empty() {
+        let found = "an empty list".into();
+        return Err(Error::Argument { name: "estimators", found, allowed: "at least one" });
+    }
+    estimators.iter().try_for_each(|estimator| match estimator {
+        Estimator::Nearest(nearest) => nearest.check(),
+        Estimator::Ipw(_) => Ok(()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::matching::Focal;
+    use ndarray::Array2;
+
+    /// A small world in which rows repeat.
+    fn world(n: usize) -> (Array2<f64>, Vec<bool>, Vec<f64>) {
+        let mix = |i: usize, k: usize| ((i * 2_654_435_761 + k * 40_503) >> 7) % 1000;
+        let x = Array2::from_shape_fn((n, 2), |(i, k)| (mix(i, k) % (3 + 4 * k)) as f64);
+        let treatment: Vec<bool> =
+            (0..n).map(|i| mix(i, 2) < 250 + 200 * (mix(i, 0) % 3)).collect();
+        let outcome =
+            (0..n).map(|i| f64::from(mix(i, 3) < 300 + 100 * usize::from(treatment[i]))).collect();
+        (x, treatment, outcome)
+    }
+
+    #[test]
+    fn cells_and_rows_agree() {
+        let (x, treatment, outcome) = world(400);
+        let data = Data { x: x.view(), treatment: &treatment, outcome: &outcome };
+        let nearest = NearestSpec {
+            focal: Focal::Treated,
+            n_neighbors: 2,
+            caliper: Some(0.5),
+            quantity: Quantity::Logit,
+        };
+        let estimators = [Estimator::Ipw(Estimand::Ate), Estimator::Nearest(nearest)];
+        let monitor = Monitor::default();
+        let spec = LogisticSpec::default();
+        let collapsed = Pipeline::new(data, &estimators, spec, &monitor).unwrap();
+        assert!(collapsed.cells.is_some());
+        let mut by_row = Pipeline::new(data, &estimators, spec, &monitor).unwrap();
+        by_row.cells = None;
+        let (a, b) = (collapsed.bootstrap(20, 5).unwrap(), by_row.bootstrap(20, 5).unwrap());
+        for (a, b) in a.estimates.iter().zip(&b.estimates) {
+            assert!((a - b).abs() < 1e-12, "{a} {b}");
+        }
+    }
+}

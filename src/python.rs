@@ -1,0 +1,38 @@
+//! The array door: the module `propensity.core`. Each function makes four moves: view the arrays, let go
+//! of the interpreter, call the core, convert what comes back.
+
+// PyO3 hands arguments over by value.
+#![allow(clippy::needless_pass_by_value)]
+
+mod arrays;
+mod balance;
+mod bootstrap;
+mod call;
+mod errors;
+mod ipw;
+mod logistic;
+mod matching;
+
+use pyo3::prelude::*;
+
+/// The compiled core: five functions over NumPy arrays.
+///
+/// An aligned float64 array, C- or Fortran-ordered, is read in place; other real arrays are converted
+/// to float64 first. The interpreter is let go during the work, and Ctrl-C stops it.
+#[pymodule(name = "core")]
+mod core {
+    #[pymodule_export]
+    use super::balance::smd;
+    #[pymodule_export]
+    use super::bootstrap::{Replicates, bootstrap};
+    #[pymodule_export]
+    use super::ipw::{IpwEstimate, ipw};
+    #[pymodule_export]
+    use super::logistic::{LogisticFit, fit_propensity};
+    #[pymodule_export]
+    use super::matching::{Matches, match_nn};
+
+    #[pymodule_export]
+    #[allow(non_upper_case_globals)]
+    const __version__: &str = env!("CARGO_PKG_VERSION");
+}

@@ -1,0 +1,107 @@
+//! NumPy arrays to slices and views: in place where that is safe, converted where it is not.
+
+use numpy::ndarray::Dimension;
+use numpy::prelude::*;
+use numpy::{PyArray, PyReadonlyArray, PyReadonlyArray1, PyUntypedArray};
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::IntoPyDict;
+
+use super::errors::InvalidInputError;
+
+/// An array of float64 of the wanted dimension. Read in place when it is aligned float64 of this
+/// machine's byte order; other real numbers are copied to float64.
+pub fn floats<'py, D: Dimension>(
+    name: &str,
+    object: &Bound<'py, PyAny>,
+) -> PyResult<PyReadonlyArray<'py, f64, D>> {
+    let array = untyped(name, object)?;
+    let wanted = D::NDIM.unwrap_or(array.ndim());
+    if array.ndim() != wanted {
+        let message = format!("{name} must have {wanted} dimension(s), not {}", array.ndim());
+        return Err(InvalidInputError::new_err(message));
+    }
+    if let Ok(floats) = object.cast::<PyArray<f64, D>>()
+        && floats.is_aligned()
+        && !is_masked(object)
+    {
+        return Ok(floats.try_readonly()?);
+    }
+    let converted = if is_masked(object) {
+        let floats = object.call_method1("astype", ("float64",))?;
+        floats.call_method1("filled", (f64::NAN,))?
+    } else {
+        let keep_order = [("order", "K")].into_py_dict(object.py())?;
+        object.call_method("astype", ("float64",), Some(&keep_order))?
+    };
+    Ok(converted.cast_into::<PyArray<f64, D>>()?.try_readonly()?)
+}
+
+/// A one-dimensional float64 array without gaps; strided ones are copied.
+pub fn column<'py>(name: &str, object: &Bound<'py, PyAny>) -> PyResult<PyReadonlyArray1<'py, f64>> {
+    let array = floats(name, object)?;
+    if array.as_slice().is_ok() {
+        return Ok(array);
+    }
+    let copy = array.as_any().call_method0("copy")?;
+    Ok(copy.cast_into::<PyArray<f64, _>>()?.try_readonly()?)
+}
+
+/// Who was treated: booleans, or numbers that are all 0 or 1. One byte a row, always copied, so that
+/// nothing done to the array meanwhile can turn a row's arm around halfway.
+pub fn treatment(object: &Bound<'_, PyAny>) -> PyResult<Vec<bool>> {
+    let array = untyped("treatment", object)?;
+    if array.dtype().kind() == b'b' && !is_masked(object) {
+        let bytes = object.call_method1("view", ("uint8",))?;
+        let bytes = bytes
+            .cast_into::<PyArray<u8, numpy::Ix1>>()
+            .map_err(|_| InvalidInputError::new_err("treatment must have 1 dimension(s)"))?;
+        return Ok(bytes.try_readonly()?.as_array().iter().map(|byte| *byte != 0).collect());
+    }
+    let numbers = column("treatment", object)?;
+    let numbers = numbers.as_slice()?;
+    if numbers.iter().all(|t| *t == 0.0 || *t == 1.0) {
+        return Ok(numbers.iter().map(|t| *t == 1.0).collect());
+    }
+    Err(InvalidInputError::new_err(not_binary(numbers)))
+}
+
+fn not_binary(numbers: &[f64]) -> String {
+    let missing = numbers.iter().filter(|t| !t.is_finite()).count();
+    if missing > 0 {
+        return format!("treatment: {missing} missing or infinite values; drop those rows first");
+    }
+    let mut levels: Vec<f64> = Vec::new();
+    for number in numbers {
+        if !levels.contains(number) && levels.len() < 6 {
+            levels.push(*number);
+        }
+    }
+    levels.sort_by(f64::total_cmp);
+    let levels: Vec<String> = levels.iter().map(ToString::to_string).collect();
+    format!(
+        "treatment must be boolean or hold only 0 and 1; found the levels {}",
+        levels.join(", ")
+    )
+}
+
+/// A NumPy array of real numbers or booleans.
+fn untyped<'a, 'py>(
+    name: &str,
+    object: &'a Bound<'py, PyAny>,
+) -> PyResult<&'a Bound<'py, PyUntypedArray>> {
+    let Ok(array) = object.cast::<PyUntypedArray>() else {
+        let found = object.get_type().name()?;
+        return Err(PyTypeError::new_err(format!("{name} must be a NumPy array, not {found}")));
+    };
+    let dtype = array.dtype();
+    let real = matches!(dtype.kind(), b'b' | b'i' | b'u' | b'f') && dtype.itemsize() <= 8;
+    if real {
+        return Ok(array);
+    }
+    Err(PyTypeError::new_err(format!("{name} must hold real numbers, not {dtype}")))
+}
+
+fn is_masked(object: &Bound<'_, PyAny>) -> bool {
+    object.hasattr("mask").unwrap_or(false)
+}

@@ -1,0 +1,37 @@
+//! One error of the core to one Python exception.
+
+use pyo3::PyErr;
+use pyo3::exceptions::PyKeyboardInterrupt;
+use pyo3::import_exception;
+
+use crate::error::Error;
+
+import_exception!(propensity.errors, ConvergenceError);
+import_exception!(propensity.errors, InternalError);
+import_exception!(propensity.errors, InvalidInputError);
+import_exception!(propensity.errors, NoMatchesError);
+import_exception!(propensity.errors, SeparationError);
+
+impl From<Error> for PyErr {
+    fn from(error: Error) -> Self {
+        let message = error.to_string();
+        match error {
+            Error::Argument { .. }
+            | Error::Length { .. }
+            | Error::NotFinite { .. }
+            | Error::OutOfRange { .. }
+            | Error::EmptyArm { .. }
+            | Error::WeightlessArm { .. } => InvalidInputError::new_err(message),
+            Error::Separation => SeparationError::new_err(message),
+            Error::NotConverged { .. } => ConvergenceError::new_err(message),
+            Error::NoMatches { .. } => NoMatchesError::new_err(message),
+            Error::AllReplicatesFailed { first, .. } => match *first {
+                Error::Separation => SeparationError::new_err(message),
+                Error::NoMatches { .. } => NoMatchesError::new_err(message),
+                Error::NotConverged { .. } => ConvergenceError::new_err(message),
+                _ => InvalidInputError::new_err(message),
+            },
+            Error::Stopped => PyKeyboardInterrupt::new_err(message),
+        }
+    }
+}

@@ -1,0 +1,223 @@
+use numpy::ndarray::Array2;
+use numpy::prelude::*;
+use numpy::{PyArray1, PyArray2, ToPyArray};
+use pyo3::prelude::*;
+
+use super::{arrays, call};
+use crate::logistic::{self, LogisticSpec};
+
+/// A fitted logistic propensity score of d covariates and n rows.
+///
+/// Attributes
+/// ----------
+/// coefficients : (d + 1,) float64
+///     Intercept first, on the scale of ``x``.
+/// covariance : (d + 1, d + 1) float64
+///     Inverse of the (penalised) information.
+/// center : (d,) float64
+///     The point the linear predictor is measured from: it keeps its digits far from zero.
+/// intercept_at_center : float
+/// scores : (n,) float64
+///     Estimated probability of treatment of the rows fitted on; equal rows have equal bits.
+/// aliased : (a,) int64
+///     Columns of ``x`` that earlier ones explain; their coefficient is 0.
+/// log_likelihood : float
+/// iterations : int
+///     Newton steps taken.
+/// gradient_norm : float
+///     Largest entry of the gradient on standardised covariates, over n; at most 1e-10.
+/// penalty : float
+#[pyclass(frozen, module = "propensity.core")]
+pub struct LogisticFit {
+    fit: logistic::LogisticFit,
+    #[pyo3(get)]
+    scores: Py<PyArray1<f64>>,
+}
+
+/// Fit a logistic propensity score by Newton's method.
+///
+/// Parameters
+/// ----------
+/// x : (n, d) array
+///     Covariates, without an intercept column: one is always added.
+/// treatment : (n,) array
+///     Boolean, or 0 and 1.
+/// penalty : float, default 0.0
+///     L2 strength on all coefficients but the intercept, in
+///     ``sum(log-loss) + penalty / 2 * ||slopes||^2``. The default is maximum likelihood: a penalty
+///     biases a probability model. scikit-learn's default is 1.0 (its C is 1 / penalty).
+/// sample_weight : (n,) array, optional
+///     Row weights, none negative; 2 is the same as the row twice.
+/// n_threads : int, optional
+///     By default the processors this process may use.
+///
+/// Returns
+/// -------
+/// LogisticFit
+///
+/// Raises
+/// ------
+/// InvalidInputError
+///     Lengths that differ, missing values, an empty arm.
+/// SeparationError
+///     The covariates predict the treatment perfectly.
+/// ConvergenceError
+///     The gradient stayed above 1e-10 n.
+///
+/// References
+/// ----------
+/// McCullagh and Nelder (1989), Generalized Linear Models, section 4.4.
+#[pyfunction]
+#[pyo3(signature = (x, treatment, *, penalty=0.0, sample_weight=None, n_threads=None))]
+pub fn fit_propensity(
+    py: Python<'_>,
+    x: &Bound<'_, PyAny>,
+    treatment: &Bound<'_, PyAny>,
+    penalty: f64,
+    sample_weight: Option<&Bound<'_, PyAny>>,
+    n_threads: Option<usize>,
+) -> PyResult<LogisticFit> {
+    let x = arrays::floats("x", x)?;
+    let treatment = arrays::treatment(treatment)?;
+    let weight = sample_weight.map(|weight| arrays::column("sample_weight", weight)).transpose()?;
+    let (x, weight) = (x.as_array(), weight.as_ref().map(|w| w.as_slice()).transpose()?);
+    let spec = LogisticSpec { penalty, ..LogisticSpec::default() };
+    let (fit, scores) = call::run(py, n_threads, None, |monitor| {
+        let fit = logistic::fit(x, &treatment, weight, &spec, monitor)?;
+        let scores = fit.predict(x)?;
+        Ok((fit, scores))
+    })?;
+    Ok(LogisticFit { fit, scores: PyArray1::from_vec(py, scores).unbind() })
+}
+
+type State<'py> = (
+    Bound<'py, PyArray1<f64>>,
+    Bound<'py, PyArray2<f64>>,
+    Bound<'py, PyArray1<f64>>,
+    f64,
+    Bound<'py, PyArray1<f64>>,
+    Vec<usize>,
+    f64,
+    usize,
+    f64,
+    f64,
+);
+
+#[pymethods]
+impl LogisticFit {
+    /// Put a fit together again from its parts: what unpickling calls.
+    #[new]
+    fn new(state: State<'_>) -> Self {
+        let fit = logistic::LogisticFit {
+            coefficients: state.0.to_owned_array().to_vec(),
+            covariance: state.1.to_owned_array(),
+            center: state.2.to_owned_array().to_vec(),
+            intercept_at_center: state.3,
+            aliased: state.5,
+            log_likelihood: state.6,
+            iterations: state.7,
+            gradient_norm: state.8,
+            penalty: state.9,
+        };
+        Self { fit, scores: state.4.unbind() }
+    }
+
+    fn __getnewargs__<'py>(&self, py: Python<'py>) -> (State<'py>,) {
+        let state = (
+            self.coefficients(py),
+            self.covariance(py),
+            self.center(py),
+            self.fit.intercept_at_center,
+            self.scores.bind(py).clone(),
+            self.fit.aliased.clone(),
+            self.fit.log_likelihood,
+            self.fit.iterations,
+            self.fit.gradient_norm,
+            self.fit.penalty,
+        );
+        (state,)
+    }
+
+    #[getter]
+    fn coefficients<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
+        self.fit.coefficients.to_pyarray(py)
+    }
+
+    #[getter]
+    fn covariance<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray2<f64>> {
+        let covariance: &Array2<f64> = &self.fit.covariance;
+        covariance.to_pyarray(py)
+    }
+
+    #[getter]
+    fn center<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
+        self.fit.center.to_pyarray(py)
+    }
+
+    #[getter]
+    fn intercept_at_center(&self) -> f64 {
+        self.fit.intercept_at_center
+    }
+
+    #[getter]
+    fn aliased<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i64>> {
+        let columns = self.fit.aliased.iter().map(|k| i64::try_from(*k).unwrap_or(i64::MAX));
+        PyArray1::from_iter(py, columns)
+    }
+
+    #[getter]
+    fn log_likelihood(&self) -> f64 {
+        self.fit.log_likelihood
+    }
+
+    #[getter]
+    fn iterations(&self) -> usize {
+        self.fit.iterations
+    }
+
+    #[getter]
+    fn gradient_norm(&self) -> f64 {
+        self.fit.gradient_norm
+    }
+
+    #[getter]
+    fn penalty(&self) -> f64 {
+        self.fit.penalty
+    }
+
+    /// Scores of the rows of ``x``, (n, d) to (n,).
+    #[pyo3(signature = (x, n_threads=None))]
+    fn predict<'py>(
+        &self,
+        py: Python<'py>,
+        x: &Bound<'py, PyAny>,
+        n_threads: Option<usize>,
+    ) -> PyResult<Bound<'py, PyArray1<f64>>> {
+        let x = arrays::floats("x", x)?;
+        let x = x.as_array();
+        let scores = call::run(py, n_threads, None, |_| self.fit.predict(x))?;
+        Ok(PyArray1::from_vec(py, scores))
+    }
+
+    /// Linear predictors (log odds) of the rows of ``x``, (n, d) to (n,).
+    #[pyo3(signature = (x, n_threads=None))]
+    fn linear_predictor<'py>(
+        &self,
+        py: Python<'py>,
+        x: &Bound<'py, PyAny>,
+        n_threads: Option<usize>,
+    ) -> PyResult<Bound<'py, PyArray1<f64>>> {
+        let x = arrays::floats("x", x)?;
+        let x = x.as_array();
+        let values = call::run(py, n_threads, None, |_| self.fit.linear_predictor(x))?;
+        Ok(PyArray1::from_vec(py, values))
+    }
+
+    fn __repr__(&self) -> String {
+        let (terms, fit) = (self.fit.coefficients.len(), &self.fit);
+        let (iterations, likelihood) = (fit.iterations, fit.log_likelihood);
+        format!(
+            "LogisticFit({terms} terms, log-likelihood {likelihood:.2}, {iterations} iterations)"
+        )
+    }
+}

@@ -1,0 +1,128 @@
+//! What a unit of the data stands for. A unit is a row, or a group of rows with equal covariates; a
+//! pass over the data asks each unit how many of its rows are in either arm and what they sum to.
+
+use crate::kernels::{BLOCK, Lane, Tallies};
+
+/// Rows (or their weights) of a unit by arm, and the sums of their outcomes.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Tally {
+    pub treated: f64,
+    pub control: f64,
+    pub outcome_treated: f64,
+    pub outcome_control: f64,
+}
+
+impl Tally {
+    /// The tally of `count` such units.
+    #[must_use]
+    pub fn times(self, count: f64) -> Self {
+        Self {
+            treated: count * self.treated,
+            control: count * self.control,
+            outcome_treated: count * self.outcome_treated,
+            outcome_control: count * self.outcome_control,
+        }
+    }
+
+    pub fn add(&mut self, other: Self) {
+        self.treated += other.treated;
+        self.control += other.control;
+        self.outcome_treated += other.outcome_treated;
+        self.outcome_control += other.outcome_control;
+    }
+
+    /// The tally of a single row of weight `weight`.
+    #[must_use]
+    pub fn row(treated: bool, outcome: f64, weight: f64) -> Self {
+        let (one, zero) = if treated { (weight, 0.0) } else { (0.0, weight) };
+        Self {
+            treated: one,
+            control: zero,
+            outcome_treated: one * outcome,
+            outcome_control: zero * outcome,
+        }
+    }
+}
+
+/// Units that can be asked for their tallies.
+pub trait Units: Sync {
+    fn len(&self) -> usize;
+
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn tally(&self, unit: usize) -> Tally;
+
+    /// Binomial counts of a block that starts at unit `start`, padded with zeros.
+    fn load_counts(&self, start: usize, trials: &mut Lane, successes: &mut Lane) {
+        let length = BLOCK.min(self.len() - start);
+        for slot in 0..length {
+            let tally = self.tally(start + slot);
+            trials[slot] = tally.treated + tally.control;
+            successes[slot] = tally.treated;
+        }
+        trials[length..].fill(0.0);
+        successes[length..].fill(0.0);
+    }
+
+    /// Tallies of a block that starts at unit `start`, padded with zeros.
+    fn load_tallies(&self, start: usize, block: &mut Tallies) {
+        let length = BLOCK.min(self.len() - start);
+        for slot in 0..BLOCK {
+            let tally = if slot < length { self.tally(start + slot) } else { Tally::default() };
+            block.treated[slot] = tally.treated;
+            block.control[slot] = tally.control;
+            block.outcome_treated[slot] = tally.outcome_treated;
+            block.outcome_control[slot] = tally.outcome_control;
+        }
+    }
+}
+
+/// Rows as they are, each weighing 1 or its sample weight, without outcomes: what a score model sees.
+#[derive(Debug, Clone, Copy)]
+pub struct Rows<'a> {
+    pub treatment: &'a [bool],
+    pub sample_weight: Option<&'a [f64]>,
+}
+
+impl Units for Rows<'_> {
+    fn len(&self) -> usize {
+        self.treatment.len()
+    }
+
+    fn tally(&self, unit: usize) -> Tally {
+        let weight = self.sample_weight.map_or(1.0, |weights| weights[unit]);
+        Tally::row(self.treatment[unit], 0.0, weight)
+    }
+}
+
+/// Rows with outcomes, each counted as often as it was drawn, or once.
+#[derive(Debug, Clone, Copy)]
+pub struct Outcomes<'a> {
+    pub treatment: &'a [bool],
+    pub outcome: &'a [f64],
+    pub counts: Option<&'a [u32]>,
+}
+
+impl Units for Outcomes<'_> {
+    fn len(&self) -> usize {
+        self.treatment.len()
+    }
+
+    fn tally(&self, unit: usize) -> Tally {
+        let count = self.counts.map_or(1.0, |counts| f64::from(counts[unit]));
+        Tally::row(self.treatment[unit], self.outcome[unit], count)
+    }
+}
+
+/// Units whose tallies were added up beforehand.
+impl Units for Vec<Tally> {
+    fn len(&self) -> usize {
+        self.as_slice().len()
+    }
+
+    fn tally(&self, unit: usize) -> Tally {
+        self[unit]
+    }
+}
