@@ -7,7 +7,7 @@
 
 #![allow(clippy::inline_always)] // inlining carries the wider instruction set into the loops
 
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 
 use crate::estimand::Estimand;
 
@@ -17,27 +17,55 @@ pub const BLOCK: usize = 256;
 /// One value for each row of a block.
 pub type Lane = [f64; BLOCK];
 
+/// Compile a loop for each instruction set and run the widest that this processor has: a struct of its
+/// arguments, since a closure would not be inlined into the code for the wider one.
+macro_rules! dispatched {
+    ($name:ident { $($field:ident: $type:ty),* $(,)? } -> $output:ty, $body:expr) => {
+        struct $name<'a> { $($field: $type),* }
+
+        impl<'a> WithSimd for $name<'a> {
+            type Output = $output;
+
+            #[inline(always)]
+            fn with_simd<S: Simd>(self, _: S) -> $output {
+                let Self { $($field),* } = self;
+                $body
+            }
+        }
+    };
+}
+
+dispatched!(
+    LinearPredictor { beta: &'a [f64], columns: &'a [Lane], eta: &'a mut Lane } -> (),
+    linear_predictor_block(beta, columns, eta)
+);
+dispatched!(Sigmoid { eta: &'a mut [f64] } -> (), sigmoid_block(eta));
+dispatched!(
+    AddBlock {
+        equations: &'a mut ScoreEquations,
+        beta: &'a [f64],
+        columns: &'a [Lane],
+        trials: &'a Lane,
+        successes: &'a Lane,
+    } -> (),
+    equations.add_block(beta, columns, trials, successes)
+);
+dispatched!(
+    ContrastSums { estimand: Estimand, scores: &'a Lane, tallies: &'a Tallies } -> [[f64; 2]; 2],
+    contrast_sums_block(estimand, scores, tallies)
+);
+
 /// Sums run in this many independent strands, enough to hide the latency of an addition.
 const STRANDS: usize = 16;
 
 /// The linear predictor, intercept first: eta = b0 + sum over k of `b_k` `x_k`.
 pub fn linear_predictor(beta: &[f64], columns: &[Lane], eta: &mut Lane) {
-    Arch::new().dispatch(
-        #[inline(always)]
-        || linear_predictor_block(beta, columns, eta),
-    );
+    Arch::new().dispatch(LinearPredictor { beta, columns, eta });
 }
 
 /// The logistic function of each entry, in place.
 pub fn sigmoid(eta: &mut [f64]) {
-    Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            for value in eta.iter_mut() {
-                *value = probability(*value).0;
-            }
-        },
-    );
+    Arch::new().dispatch(Sigmoid { eta });
 }
 
 /// The tallies of a block of units, lane by lane.
@@ -79,10 +107,7 @@ impl ScoreEquations {
     }
 
     pub fn add(&mut self, beta: &[f64], columns: &[Lane], trials: &Lane, successes: &Lane) {
-        Arch::new().dispatch(
-            #[inline(always)]
-            || self.add_block(beta, columns, trials, successes),
-        );
+        Arch::new().dispatch(AddBlock { equations: self, beta, columns, trials, successes });
     }
 
     pub fn merge(&mut self, other: &Self) {
@@ -122,11 +147,9 @@ impl ScoreEquations {
 
 /// Sums over a block for a weighted contrast: of the weights and of the weighted outcomes, control arm
 /// first. A unit without rows in an arm has no weight there, even where its score rounds to 0 or 1.
+#[must_use]
 pub fn contrast_sums(estimand: Estimand, scores: &Lane, tallies: &Tallies) -> [[f64; 2]; 2] {
-    Arch::new().dispatch(
-        #[inline(always)]
-        || contrast_sums_block(estimand, scores, tallies),
-    )
+    Arch::new().dispatch(ContrastSums { estimand, scores, tallies })
 }
 
 #[inline(always)]
@@ -141,6 +164,13 @@ fn contrast_sums_block(estimand: Estimand, scores: &Lane, tallies: &Tallies) -> 
         [dot(&control, &tallies.control), dot(&treated, &tallies.treated)],
         [dot(&control, &tallies.outcome_control), dot(&treated, &tallies.outcome_treated)],
     ]
+}
+
+#[inline(always)]
+fn sigmoid_block(eta: &mut [f64]) {
+    for value in eta {
+        *value = probability(*value).0;
+    }
 }
 
 #[inline(always)]
@@ -216,6 +246,7 @@ fn exp(x: f64) -> f64 {
 
 /// Estrin's scheme: short chains of dependent operations.
 #[inline(always)]
+#[allow(clippy::many_single_char_names)]
 fn taylor(r: f64) -> f64 {
     let r2 = r * r;
     let r4 = r2 * r2;

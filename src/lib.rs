@@ -28,11 +28,6 @@
 //! | [`pipeline`] | score, weights and matches in one go, on any resample |
 //! | [`bootstrap`] | resampling and the parallel run; knows no estimator |
 
-#![forbid(unsafe_code)]
-#![warn(clippy::pedantic)]
-// Counts become f64 all over: exact up to 2^53 rows.
-#![allow(clippy::cast_precision_loss)]
-
 pub mod balance;
 pub mod bootstrap;
 pub mod cells;

@@ -323,7 +323,9 @@ impl<'a, 'x, U: Units> Problem<'a, 'x, U> {
             .map(|index| chunk(index * CHUNK, n.min((index + 1) * CHUNK)))
             .collect();
         let mut total = start();
-        chunks.iter().for_each(|one| merge(&mut total, one));
+        for one in &chunks {
+            merge(&mut total, one);
+        }
         total
     }
 
@@ -343,7 +345,9 @@ impl<'a, 'x, U: Units> Problem<'a, 'x, U> {
         let mut standardized_beta = optimum.beta.clone();
         let aliased: Vec<usize> =
             (1..terms).filter(|k| optimum.information.aliased()[*k]).map(|k| k - 1).collect();
-        aliased.iter().for_each(|k| standardized_beta[k + 1] = 0.0);
+        for k in &aliased {
+            standardized_beta[k + 1] = 0.0;
+        }
         LogisticFit {
             coefficients: map.dot(&ndarray::aview1(&standardized_beta)).to_vec(),
             covariance: map.dot(&standardized).dot(&map.t()),

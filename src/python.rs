@@ -1,9 +1,6 @@
 //! The array door: the module `propensity.core`. Each function makes four moves: view the arrays, let go
 //! of the interpreter, call the core, convert what comes back.
 
-// PyO3 hands arguments over by value.
-#![allow(clippy::needless_pass_by_value)]
-
 mod arrays;
 mod balance;
 mod bootstrap;

@@ -15,7 +15,9 @@ pub fn sort_by_value(values: &[f64], keep: impl Fn(usize) -> bool, order: &mut V
     let bucket = |unit: u32| (((value(unit) - low) * per_width) as usize).min(last);
 
     let mut starts = vec![0_u32; kept.len() + 1];
-    kept.iter().for_each(|unit| starts[bucket(*unit) + 1] += 1);
+    for unit in &kept {
+        starts[bucket(*unit) + 1] += 1;
+    }
     for index in 1..starts.len() {
         starts[index] += starts[index - 1];
     }

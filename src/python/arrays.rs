@@ -49,6 +49,7 @@ pub fn column<'py>(name: &str, object: &Bound<'py, PyAny>) -> PyResult<PyReadonl
 
 /// Who was treated: booleans, or numbers that are all 0 or 1. One byte a row, always copied, so that
 /// nothing done to the array meanwhile can turn a row's arm around halfway.
+#[allow(clippy::float_cmp)] // exact on purpose: 0 and 1 or nothing
 pub fn treatment(object: &Bound<'_, PyAny>) -> PyResult<Vec<bool>> {
     let array = untyped("treatment", object)?;
     if array.dtype().kind() == b'b' && !is_masked(object) {

@@ -19,6 +19,7 @@ use crate::pipeline::{Data, Estimator, Pipeline};
 /// n_failed : int
 ///     Replicates with at least one NaN.
 #[pyclass(frozen, get_all, module = "propensity.core")]
+#[allow(clippy::struct_field_names)] // the names Python sees
 pub struct Replicates {
     estimates: Py<PyArray1<f64>>,
     replicates: Py<PyArray2<f64>>,
