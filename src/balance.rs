@@ -67,18 +67,27 @@ pub fn smd(
 struct Column {
     plain: [Moments; 2],
     weighted: [Moments; 2],
+    low: f64,
+    high: f64,
     binary: bool,
 }
 
 impl Column {
-    const EMPTY: Self =
-        Self { plain: [Moments::EMPTY; 2], weighted: [Moments::EMPTY; 2], binary: true };
+    const EMPTY: Self = Self {
+        plain: [Moments::EMPTY; 2],
+        weighted: [Moments::EMPTY; 2],
+        low: f64::INFINITY,
+        high: f64::NEG_INFINITY,
+        binary: true,
+    };
 
     fn add(&mut self, values: &[f64], in_arm: [&[f64]; 2], weights: [&[f64]; 2]) {
         for arm in 0..2 {
             self.plain[arm].add(values, in_arm[arm]);
             self.weighted[arm].add(values, weights[arm]);
         }
+        self.low = values.iter().copied().fold(self.low, f64::min);
+        self.high = values.iter().copied().fold(self.high, f64::max);
         // Exact on purpose: only a column of zeros and ones is a proportion.
         #[allow(clippy::float_cmp)]
         let zero_or_one = values.iter().all(|x| *x == 0.0 || *x == 1.0);
@@ -90,6 +99,8 @@ impl Column {
             self.plain[arm].merge(&other.plain[arm]);
             self.weighted[arm].merge(&other.weighted[arm]);
         }
+        self.low = self.low.min(other.low);
+        self.high = self.high.max(other.high);
         self.binary &= other.binary;
     }
 
@@ -99,8 +110,8 @@ impl Column {
 
     fn smd(&self, denominator: Denominator) -> f64 {
         let gap = self.weighted[1].mean - self.weighted[0].mean;
-        // A constant column differs by nothing, whatever its spread.
-        if gap == 0.0 { 0.0 } else { gap / self.denominator(denominator).sqrt() }
+        // A constant column differs by nothing: what is left of its moments is rounding.
+        if self.low < self.high { gap / self.denominator(denominator).sqrt() } else { 0.0 }
     }
 
     fn denominator(&self, denominator: Denominator) -> f64 {

@@ -136,8 +136,9 @@ mod tests {
     #[test]
     fn run_says_why_when_every_replicate_fails() {
         let spec = BootstrapSpec { n_rows: 2, n_reps: 3, seed: 0 };
-        let failed = run(&spec, 1, &Monitor::default(), || (), |_, (), _| Err(Error::Separation));
-        let expected = Error::AllReplicatesFailed { n_reps: 3, first: Box::new(Error::Separation) };
+        let error = Error::Separation { columns: vec![1] };
+        let failed = run(&spec, 1, &Monitor::default(), || (), |_, (), _| Err(error.clone()));
+        let expected = Error::AllReplicatesFailed { n_reps: 3, first: Box::new(error) };
         assert_eq!(failed.unwrap_err(), expected);
     }
 }

@@ -94,6 +94,10 @@ fn column_moments(x: ArrayView2<'_, f64>) -> Result<Vec<Moments>> {
         {
             return Err(Error::NotFinite { name: "x", column: Some(k), rows });
         }
+        if !column.deviation.is_finite() {
+            let found = format!("column {k} with values whose squares overflow");
+            return Err(Error::Argument { name: "x", found, allowed: "in smaller units" });
+        }
     }
     Ok(moments)
 }

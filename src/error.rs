@@ -19,8 +19,9 @@ pub enum Error {
     EmptyArm { treated: usize, control: usize },
     /// An arm whose weights are all zero.
     WeightlessArm { arm: &'static str },
-    /// The covariates predict the treatment perfectly: no maximum-likelihood fit exists.
-    Separation,
+    /// Covariates predict the treatment of some rows perfectly, these columns above all: no
+    /// maximum-likelihood fit exists.
+    Separation { columns: Vec<usize> },
     /// Newton's method ran out of iterations.
     NotConverged { iterations: usize, gradient_norm: f64, tolerance: f64 },
     /// No focal unit has a neighbour within the caliper.
@@ -94,12 +95,16 @@ impl fmt::Display for Error {
             Self::WeightlessArm { arm } => {
                 write!(f, "weights: every {arm} row has weight zero; both arms are needed")
             }
-            Self::Separation => write!(
-                f,
-                "the covariates predict the treatment perfectly (separation), so no \
-                 maximum-likelihood fit exists; drop the covariate that decides the treatment, or \
-                 use penalty=1.0"
-            ),
+            Self::Separation { columns } => {
+                let columns: Vec<String> = columns.iter().map(ToString::to_string).collect();
+                write!(
+                    f,
+                    "x, column(s) {}: some rows are certain to be treated, or not to be \
+                     (separation), so no maximum-likelihood fit exists; leave out what decides the \
+                     treatment, or use penalty=1.0",
+                    columns.join(", ")
+                )
+            }
             Self::NotConverged { iterations, gradient_norm, tolerance } => write!(
                 f,
                 "the logistic fit did not converge in {iterations} iterations: gradient norm \

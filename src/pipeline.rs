@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::estimand::Estimand;
 use crate::ipw::Contrast;
 use crate::kernels::sigmoid;
-use crate::logistic::{LogisticSpec, Problem, Sweep, evaluate_into};
+use crate::logistic::{Likelihood, LogisticSpec, Sweep, evaluate_into, maximize};
 use crate::matching::{Matcher, NearestSpec, Quantity};
 use crate::monitor::Monitor;
 use crate::tally::{Outcomes, Tally, Units};
@@ -129,6 +129,22 @@ impl<'a, 'm> Pipeline<'a, 'm> {
         self.estimate(&self.covariates, &rows, mode, scratch, estimates)
     }
 
+    /// The score's coefficients. Where they run off to infinity some rows have nobody to be compared with,
+    /// and nothing is estimated.
+    fn fit<U: Units>(
+        &self,
+        covariates: &Covariates<'_>,
+        units: &U,
+        mode: Mode<'_>,
+    ) -> Result<Vec<f64>> {
+        let likelihood = Likelihood::new(covariates, units, self.spec.penalty, mode.sweep)?;
+        let optimum = maximize(&likelihood, mode.start, &self.spec, self.monitor)?;
+        if !optimum.diverging.is_empty() {
+            return Err(Error::Separation { columns: optimum.diverging });
+        }
+        Ok(optimum.beta)
+    }
+
     /// Every estimator on the same score. One that fails leaves its NaN and does not keep the others
     /// from going on; the first failure is reported.
     fn estimate<U: Units>(
@@ -139,8 +155,7 @@ impl<'a, 'm> Pipeline<'a, 'm> {
         scratch: &mut Scratch,
         estimates: &mut [f64],
     ) -> Result<Vec<f64>> {
-        let problem = Problem::new(covariates, units, self.spec.penalty, mode.sweep)?;
-        let beta = problem.maximize(mode.start, &self.spec, self.monitor)?.beta;
+        let beta = self.fit(covariates, units, mode)?;
         let Scratch { values, matcher, .. } = scratch;
         values.resize(units.len(), 0.0);
         evaluate_into(covariates, &beta, |_| (), 0, values);

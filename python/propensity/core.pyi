@@ -34,6 +34,8 @@ class LogisticFit:
     @property
     def aliased(self) -> NDArray[np.int64]: ...  # columns of x that repeat earlier ones; coefficient 0
     @property
+    def diverging(self) -> NDArray[np.int64]: ...  # columns with quasi-complete separation
+    @property
     def log_likelihood(self) -> float: ...
     @property
     def iterations(self) -> int: ...

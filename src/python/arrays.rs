@@ -2,12 +2,14 @@
 
 use numpy::ndarray::Dimension;
 use numpy::prelude::*;
-use numpy::{PyArray, PyReadonlyArray, PyReadonlyArray1, PyUntypedArray};
+use numpy::{PyArray, PyArray1, PyReadonlyArray, PyReadonlyArray1, PyUntypedArray};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::IntoPyDict;
+use pyo3::types::{IntoPyDict, PyBool};
 
 use super::errors::InvalidInputError;
+use crate::checks;
+use crate::error::Error;
 
 /// An array of float64 of the wanted dimension. Read in place when it is aligned float64 of this
 /// machine's byte order; other real numbers are copied to float64.
@@ -64,13 +66,12 @@ pub fn treatment(object: &Bound<'_, PyAny>) -> PyResult<Vec<bool>> {
     if numbers.iter().all(|t| *t == 0.0 || *t == 1.0) {
         return Ok(numbers.iter().map(|t| *t == 1.0).collect());
     }
-    Err(InvalidInputError::new_err(not_binary(numbers)))
+    Err(not_binary(numbers).into())
 }
 
-fn not_binary(numbers: &[f64]) -> String {
-    let missing = numbers.iter().filter(|t| !t.is_finite()).count();
-    if missing > 0 {
-        return format!("treatment: {missing} missing or infinite values; drop those rows first");
+fn not_binary(numbers: &[f64]) -> Error {
+    if let Err(error) = checks::finite("treatment", numbers) {
+        return error;
     }
     let mut levels: Vec<f64> = Vec::new();
     for number in numbers {
@@ -80,10 +81,26 @@ fn not_binary(numbers: &[f64]) -> String {
     }
     levels.sort_by(f64::total_cmp);
     let levels: Vec<String> = levels.iter().map(ToString::to_string).collect();
-    format!(
-        "treatment must be boolean or hold only 0 and 1; found the levels {}",
-        levels.join(", ")
-    )
+    let found = format!("the levels {}", levels.join(", "));
+    Error::Argument { name: "treatment", found, allowed: "boolean or hold only 0 and 1" }
+}
+
+/// A whole number of at least 1.
+pub fn count(name: &'static str, object: &Bound<'_, PyAny>) -> PyResult<usize> {
+    let number = if object.is_instance_of::<PyBool>() { None } else { object.extract().ok() };
+    match number {
+        Some(number) if number >= 1 => Ok(number),
+        _ => {
+            let found = object.repr()?.to_string();
+            Err(Error::Argument { name, found, allowed: "a whole number of at least 1" }.into())
+        }
+    }
+}
+
+/// Row or column numbers, for NumPy.
+#[allow(clippy::cast_possible_wrap)] // arrays are shorter than 2^63
+pub fn row_numbers(py: Python<'_>, rows: impl Iterator<Item = usize>) -> Bound<'_, PyArray1<i64>> {
+    PyArray1::from_iter(py, rows.map(|row| row as i64))
 }
 
 /// A NumPy array of real numbers or booleans.

@@ -41,7 +41,7 @@ pub fn smd<'py>(
     treatment: &Bound<'_, PyAny>,
     weights: Option<&Bound<'_, PyAny>>,
     denominator: &str,
-    n_threads: Option<usize>,
+    n_threads: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Bound<'py, PyArray1<f64>>> {
     let x = arrays::floats("x", x)?;
     let treatment = arrays::treatment(treatment)?;

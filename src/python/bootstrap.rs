@@ -1,10 +1,10 @@
 use numpy::{PyArray1, PyArray2};
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
 use super::ipw::parse_estimand;
-use super::matching::nearest_spec;
+use super::matching::{n_neighbors, nearest_spec};
 use super::{arrays, call};
-use crate::error::Error;
 use crate::logistic::LogisticSpec;
 use crate::pipeline::{Data, Estimator, Pipeline};
 
@@ -78,19 +78,15 @@ pub fn bootstrap(
     outcome: &Bound<'_, PyAny>,
     estimators: Vec<Bound<'_, PyAny>>,
     penalty: f64,
-    n_reps: usize,
+    #[pyo3(from_py_with = n_reps)] n_reps: usize,
     seed: u64,
-    n_threads: Option<usize>,
+    n_threads: Option<&Bound<'_, PyAny>>,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Replicates> {
     let x = arrays::floats("x", x)?;
     let treatment = arrays::treatment(treatment)?;
     let outcome = arrays::column("outcome", outcome)?;
     let estimators = estimators.iter().map(estimator).collect::<PyResult<Vec<_>>>()?;
-    if n_reps == 0 {
-        let found = "0".into();
-        return Err(Error::Argument { name: "n_reps", found, allowed: "at least 1" }.into());
-    }
     let spec = LogisticSpec { penalty, ..LogisticSpec::default() };
     let data = Data { x: x.as_array(), treatment: &treatment, outcome: outcome.as_slice()? };
     let (estimates, found) = call::run(py, n_threads, progress.as_ref(), |monitor| {
@@ -105,14 +101,23 @@ pub fn bootstrap(
     })
 }
 
+fn n_reps(object: &Bound<'_, PyAny>) -> PyResult<usize> {
+    arrays::count("n_reps", object)
+}
+
 /// A specification is any object with the attributes of `propensity.IPW` or, when it has `n_neighbors`,
 /// of `propensity.NearestNeighbors`.
 fn estimator(object: &Bound<'_, PyAny>) -> PyResult<Estimator> {
-    let estimand: String = object.getattr("estimand")?.extract()?;
+    let estimand = object.getattr_opt("estimand")?.and_then(|name| name.extract::<String>().ok());
+    let Some(estimand) = estimand else {
+        let found = object.repr()?;
+        let message = format!("estimators: {found} is no specification such as propensity.IPW()");
+        return Err(PyTypeError::new_err(message));
+    };
     if !object.hasattr("n_neighbors")? {
         return Ok(Estimator::Ipw(parse_estimand(&estimand)?));
     }
-    let n_neighbors = object.getattr("n_neighbors")?.extract()?;
+    let n_neighbors = n_neighbors(&object.getattr("n_neighbors")?)?;
     let caliper = object.getattr("caliper")?.extract()?;
     let on: String = object.getattr("on")?.extract()?;
     Ok(Estimator::Nearest(nearest_spec(&estimand, n_neighbors, caliper, &on)?))

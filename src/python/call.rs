@@ -9,6 +9,7 @@ use std::time::Duration;
 use pyo3::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
+use super::arrays;
 use super::errors::InternalError;
 use crate::error::{Error, Result};
 use crate::monitor::Monitor;
@@ -24,7 +25,7 @@ const MOST_THREADS: usize = 1024;
 /// done) meanwhile.
 pub fn run<T: Send>(
     py: Python<'_>,
-    n_threads: Option<usize>,
+    n_threads: Option<&Bound<'_, PyAny>>,
     progress: Option<&Py<PyAny>>,
     work: impl FnOnce(&Monitor) -> Result<T> + Send,
 ) -> PyResult<T> {
@@ -84,9 +85,10 @@ fn report(py: Python<'_>, monitor: &Monitor, progress: Option<&Py<PyAny>>) -> Py
 
 /// A pool for one call. Starting one costs less than 0.1 ms; a global pool would be dead, and hang its
 /// users, in a process forked after its first use.
-fn pool(n_threads: Option<usize>) -> PyResult<ThreadPool> {
+fn pool(n_threads: Option<&Bound<'_, PyAny>>) -> PyResult<ThreadPool> {
+    let n_threads = n_threads.map(|count| arrays::count("n_threads", count)).transpose()?;
     let n_threads = n_threads.unwrap_or_else(default_threads);
-    if !(1..=MOST_THREADS).contains(&n_threads) {
+    if n_threads > MOST_THREADS {
         let found = n_threads.to_string();
         let allowed = "None or a number from 1 to 1024";
         return Err(Error::Argument { name: "n_threads", found, allowed }.into());

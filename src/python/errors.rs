@@ -22,11 +22,11 @@ impl From<Error> for PyErr {
             | Error::OutOfRange { .. }
             | Error::EmptyArm { .. }
             | Error::WeightlessArm { .. } => InvalidInputError::new_err(message),
-            Error::Separation => SeparationError::new_err(message),
+            Error::Separation { columns } => SeparationError::new_err((message, columns)),
             Error::NotConverged { .. } => ConvergenceError::new_err(message),
             Error::NoMatches { .. } => NoMatchesError::new_err(message),
             Error::AllReplicatesFailed { first, .. } => match *first {
-                Error::Separation => SeparationError::new_err(message),
+                Error::Separation { columns } => SeparationError::new_err((message, columns)),
                 Error::NoMatches { .. } => NoMatchesError::new_err(message),
                 Error::NotConverged { .. } => ConvergenceError::new_err(message),
                 _ => InvalidInputError::new_err(message),

@@ -65,9 +65,8 @@ pub fn ipw(
     let scores = arrays::column("scores", scores)?;
     let estimand = parse_estimand(estimand)?;
     let (outcome, scores) = (outcome.as_slice()?, scores.as_slice()?);
-    // One thread: a single pass over three columns takes less than starting more.
     let found =
-        call::run(py, Some(1), None, |_| crate::ipw::ipw(outcome, &treatment, scores, estimand))?;
+        call::run(py, None, None, |_| crate::ipw::ipw(outcome, &treatment, scores, estimand))?;
     Ok(IpwEstimate {
         estimate: found.estimate,
         mean_treated: found.mean_treated,

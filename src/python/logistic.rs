@@ -21,6 +21,9 @@ use crate::logistic::{self, LogisticSpec};
 ///     Estimated probability of treatment of the rows fitted on; equal rows have equal bits.
 /// aliased : (a,) int64
 ///     Columns of ``x`` that earlier ones explain; their coefficient is 0.
+/// diverging : (b,) int64
+///     Columns whose coefficients grow without bound (quasi-complete separation): some of their rows are
+///     treated all, or none.
 /// log_likelihood : float
 /// iterations : int
 ///     Newton steps taken.
@@ -75,7 +78,7 @@ pub fn fit_propensity(
     treatment: &Bound<'_, PyAny>,
     penalty: f64,
     sample_weight: Option<&Bound<'_, PyAny>>,
-    n_threads: Option<usize>,
+    n_threads: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<LogisticFit> {
     let x = arrays::floats("x", x)?;
     let treatment = arrays::treatment(treatment)?;
@@ -97,6 +100,7 @@ type State<'py> = (
     f64,
     Bound<'py, PyArray1<f64>>,
     Vec<usize>,
+    Vec<usize>,
     f64,
     usize,
     f64,
@@ -114,10 +118,11 @@ impl LogisticFit {
             center: state.2.to_owned_array().to_vec(),
             intercept_at_center: state.3,
             aliased: state.5,
-            log_likelihood: state.6,
-            iterations: state.7,
-            gradient_norm: state.8,
-            penalty: state.9,
+            diverging: state.6,
+            log_likelihood: state.7,
+            iterations: state.8,
+            gradient_norm: state.9,
+            penalty: state.10,
         };
         Self { fit, scores: state.4.unbind() }
     }
@@ -130,6 +135,7 @@ impl LogisticFit {
             self.fit.intercept_at_center,
             self.scores.bind(py).clone(),
             self.fit.aliased.clone(),
+            self.fit.diverging.clone(),
             self.fit.log_likelihood,
             self.fit.iterations,
             self.fit.gradient_norm,
@@ -161,8 +167,12 @@ impl LogisticFit {
 
     #[getter]
     fn aliased<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i64>> {
-        let columns = self.fit.aliased.iter().map(|k| i64::try_from(*k).unwrap_or(i64::MAX));
-        PyArray1::from_iter(py, columns)
+        arrays::row_numbers(py, self.fit.aliased.iter().copied())
+    }
+
+    #[getter]
+    fn diverging<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i64>> {
+        arrays::row_numbers(py, self.fit.diverging.iter().copied())
     }
 
     #[getter]
@@ -191,7 +201,7 @@ impl LogisticFit {
         &self,
         py: Python<'py>,
         x: &Bound<'py, PyAny>,
-        n_threads: Option<usize>,
+        n_threads: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
         let x = arrays::floats("x", x)?;
         let x = x.as_array();
@@ -205,7 +215,7 @@ impl LogisticFit {
         &self,
         py: Python<'py>,
         x: &Bound<'py, PyAny>,
-        n_threads: Option<usize>,
+        n_threads: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
         let x = arrays::floats("x", x)?;
         let x = x.as_array();

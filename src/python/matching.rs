@@ -86,10 +86,10 @@ pub fn match_nn(
     scores: &Bound<'_, PyAny>,
     treatment: &Bound<'_, PyAny>,
     estimand: &str,
-    n_neighbors: usize,
+    #[pyo3(from_py_with = n_neighbors)] n_neighbors: usize,
     caliper: Option<f64>,
     on: &str,
-    n_threads: Option<usize>,
+    n_threads: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Matches> {
     let scores = arrays::column("scores", scores)?;
     let treatment = arrays::treatment(treatment)?;
@@ -98,8 +98,10 @@ pub fn match_nn(
     let found = call::run(py, n_threads, None, |monitor| {
         matching::nearest(scores, &treatment, &spec, monitor)
     })?;
-    let rows = |rows: &[usize]| int_array(py, rows.iter().copied());
-    let ends = |end: fn(&Range<usize>) -> usize| int_array(py, found.runs.iter().map(end));
+    let rows = |rows: &[usize]| arrays::row_numbers(py, rows.iter().copied()).unbind();
+    let ends = |end: fn(&Range<usize>) -> usize| {
+        arrays::row_numbers(py, found.runs.iter().map(end)).unbind()
+    };
     Ok(Matches {
         focal: rows(&found.focal),
         donors: rows(&found.donors),
@@ -112,6 +114,10 @@ pub fn match_nn(
         caliper_width: found.caliper_width,
         weights: PyArray1::from_vec(py, found.weights).unbind(),
     })
+}
+
+pub fn n_neighbors(object: &Bound<'_, PyAny>) -> PyResult<usize> {
+    arrays::count("n_neighbors", object)
 }
 
 pub fn nearest_spec(
@@ -130,9 +136,4 @@ pub fn nearest_spec(
         }
     };
     Ok(NearestSpec { focal, n_neighbors, caliper, quantity })
-}
-
-#[allow(clippy::cast_possible_wrap)] // row numbers
-fn int_array(py: Python<'_>, rows: impl Iterator<Item = usize>) -> Py<PyArray1<i64>> {
-    PyArray1::from_iter(py, rows.map(|row| row as i64)).unbind()
 }

@@ -1,0 +1,91 @@
+# Everything one does with this project. `make` alone lists it.
+# Needed on the machine: Rust with rustfmt and clippy, Python 3.11 or later, make, a C linker.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+# Every tool works inside the one virtual environment and the one target folder.
+export VIRTUAL_ENV := $(CURDIR)/$(VENV)
+export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
+export CARGO_TARGET_DIR := $(CURDIR)/target
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+unexport CONDA_PREFIX PYTHONPATH PYTHONHOME
+
+RUST_SOURCES := Cargo.toml Cargo.lock $(shell find src -name '*.rs')
+CLIPPY       := cargo clippy --locked --all-targets
+AS_ERRORS    := -- --deny warnings
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+.PHONY: help
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: build ## Run the tutorial end to end: tables, intervals and plots
+	$(BIN)/python -m propensity
+
+.PHONY: test
+test: check-rust test-rust check-python test-python ## Run every check and every test
+
+.PHONY: check-rust
+check-rust: $(BIN)/python ## Formatting and clippy (pedantic, as Cargo.toml says), with and without the Python module
+	cargo fmt --all --check
+	$(CLIPPY) $(AS_ERRORS)
+	$(CLIPPY) --features python $(AS_ERRORS)
+
+.PHONY: test-rust
+test-rust: ## Test the Rust core, alone
+	cargo test --locked
+
+.PHONY: check-python
+check-python: build ## Formatting, lint, types, and the stub of the compiled module
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest propensity.core --mypy-config-file pyproject.toml
+
+.PHONY: test-python
+test-python: build ## Test the package, the README and the notebooks
+	$(BIN)/python -m pytest
+
+.PHONY: notebooks
+notebooks: build ## Run the notebooks again and keep their new outputs
+	$(BIN)/python tests/test_notebooks.py
+
+.PHONY: bench
+bench: build ## Time the bootstrap against the scikit-learn loop it replaces
+	$(BIN)/python benchmarks/tutorial_bootstrap.py
+
+.PHONY: format
+format: $(VENV)/.tools ## Format the code and fix what can be fixed
+	cargo fmt --all
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: build
+build: $(VENV)/.built ## Build the Rust core into the virtual environment
+
+.PHONY: clean
+clean: ## Remove what was built, the virtual environment included
+	cargo clean
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis propensity-tutorial
+	find python tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -f python/propensity/core*.so
+
+# The stamps below make a second run quick: each step runs again only when what it reads has changed.
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "propensity needs Python 3.11 or later: make PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.tools: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --group dev
+	touch $@
+
+$(VENV)/.built: $(RUST_SOURCES) $(VENV)/.tools
+	$(BIN)/maturin develop --release --locked
+	touch $@

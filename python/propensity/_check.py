@@ -1,0 +1,247 @@
+"""Validators: each says what is wrong, in which column or argument, how often, where, and the remedy."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, TypeAlias, TypeGuard
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from propensity.errors import InvalidInputError, OverlapError
+
+Floats: TypeAlias = NDArray[np.float64]
+Bools: TypeAlias = NDArray[np.bool_]
+
+_SHOWN = 5  # rows or levels in a message: enough to find the cause, few enough to read
+
+
+# Arguments
+
+
+def choice(name: str, value: object, allowed: Sequence[str]) -> None:
+    """Require `value` to be one of the words in `allowed`."""
+    if not (isinstance(value, str) and value in allowed):
+        raise InvalidInputError(f"{name} must be one of {listed(allowed)}, not {value!r}")
+
+
+def count(name: str, value: object, minimum: int = 1) -> None:
+    """Require a whole number of at least `minimum`."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < minimum:
+        raise InvalidInputError(f"{name} must be a whole number of at least {minimum}, not {value!r}")
+
+
+def number(name: str, value: object, *, above: float = -math.inf, minimum: float = -math.inf) -> None:
+    """Require a finite number, greater than `above` and not less than `minimum`."""
+    usable = _is_real(value) and math.isfinite(value) and value > above and value >= minimum
+    if not usable:
+        bound = f"greater than {above:g}" if above > -math.inf else f"of at least {minimum:g}"
+        raise InvalidInputError(f"{name} must be a finite number {bound}, not {value!r}")
+
+
+def confidence_level(value: object) -> None:
+    """Require a share strictly between 0 and 1."""
+    if not (_is_real(value) and 0 < value < 1):
+        raise InvalidInputError(f"level must lie between 0 and 1, as 0.95 does, not {value!r}")
+
+
+def threads(value: object) -> None:
+    """Require a number of threads, or None for one per core."""
+    if value is not None:
+        count("n_threads", value)
+
+
+def _is_real(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+
+
+# Columns
+
+
+def column_name(role: str, value: object) -> None:
+    """Require a column to be given by its name."""
+    if not isinstance(value, str):
+        shown = repr(value) if isinstance(value, int | float | None) else type(value).__name__
+        raise TypeError(f"{role}: a column is given by its name, as text, not by {shown}")
+
+
+def known(name: str, columns: Sequence[object]) -> None:
+    """Require `name` to be the name of exactly one column."""
+    found = sum(column == name for column in columns)
+    if found > 1:
+        raise InvalidInputError(f"column '{name}': {found} columns have this name; rename them first")
+    if found == 0:
+        nearest = difflib.get_close_matches(name, [str(column) for column in columns], n=1)
+        hint = f"did you mean '{nearest[0]}'?" if nearest else f"the columns are {listed(columns)}"
+        raise InvalidInputError(f"column '{name}' is not in the frame; {hint}")
+
+
+def roles(*, treatment: str | None, outcome: str | None, covariates: Collection[str]) -> None:
+    """Require treatment, outcome and covariates to be different columns."""
+    for role, column in {"treatment": treatment, "outcome": outcome}.items():
+        if column is not None:
+            column_name(role, column)
+    if outcome is not None and outcome == treatment:
+        raise InvalidInputError(f"column '{treatment}' is both the treatment and the outcome")
+    for role, column in {"treatment": treatment, "outcome": outcome}.items():
+        if column in covariates:
+            raise InvalidInputError(f"column '{column}' is the {role}; remove it from the covariates")
+
+
+def complete(columns: Mapping[str, pd.Series[Any]], subject: str = "column '{}'") -> None:
+    """Require every value of every column to be there, and to be finite.
+
+    Parameters
+    ----------
+    columns : mapping of str to Series
+        By name; only text and categorical columns may be other than bool, int64 or float64.
+    subject : str
+        How a message calls a column, its name in place of the braces.
+    """
+    problems = []
+    for name, column in columns.items():
+        missing = column.isna().to_numpy()
+        infinite = np.isinf(column.to_numpy()) if column.dtype == np.float64 else np.zeros(0, dtype=bool)
+        for what, where in {"missing": missing, "infinite": infinite}.items():
+            if where.any():
+                found = counted(where, f"{what} value", column.index)
+                problems.append(f"{subject.format(name)}: {found}")
+    if len(problems) == 1:
+        raise InvalidInputError(f"{problems[0]}; drop or impute them first")
+    if problems:
+        raise InvalidInputError("drop or impute these first:\n  " + "\n  ".join(problems))
+
+
+def treatment(column: pd.Series[Any], *, recode: str) -> Bools:
+    """Read a treatment, bool or 0/1, as (n,) bool: True for the treated.
+
+    Parameters
+    ----------
+    column : Series
+        Complete.
+    recode : str
+        The line of code that recodes the column, with braces for its name and for the treated level.
+    """
+    name, values = column.name, column.to_numpy() if column.dtype.kind in "bif" else None
+    if values is not None and values.dtype == bool:
+        treated = values
+    elif values is not None and np.isin(values, (0, 1)).all():
+        treated = values == 1
+    else:
+        levels = sorted(column.unique())
+        raise InvalidInputError(
+            f"column '{name}': the treatment must be bool or 0/1, but its levels are {listed(levels)}; "
+            f"say which one is treated: {recode.format(repr(name), repr(_plain(levels[-1])))}"
+        )
+    n_treated = int(treated.sum())
+    n_control = len(treated) - n_treated
+    if min(n_treated, n_control) < 2:
+        raise InvalidInputError(
+            f"column '{name}': {n_treated:,} treated and {n_control:,} control rows; "
+            "at least 2 of each are needed"
+        )
+    return treated
+
+
+def levels(column: pd.Series[Any]) -> None:
+    """Require a categorical column not to be a name for each row, which would be a term for each."""
+    n_levels, n_rows = len(column.cat.categories), len(column)
+    if n_levels > 20 and n_levels > n_rows / 2:
+        raise InvalidInputError(
+            f"column '{column.name}': {n_levels:,} levels in {n_rows:,} rows, and a term for each; it looks "
+            "like an identifier: leave it out, or group its levels"
+        )
+
+
+def outcome(column: pd.Series[Any]) -> Floats:
+    """Read an outcome, numeric or bool, as (n,) float64."""
+    if column.dtype.kind not in "bif":
+        raise TypeError(
+            f"column '{column.name}': an outcome must be numeric or bool, not text; for the share of one "
+            f"level, make it df[{column.name!r}] == {_plain(column.iloc[0])!r}"
+        )
+    return column.to_numpy(dtype=np.float64)
+
+
+# Values row by row
+
+
+def same_length(what: str, found: int, expected: int) -> None:
+    """Require one value for each row."""
+    if found != expected:
+        raise InvalidInputError(f"{what}: {found:,} values for a frame of {expected:,} rows")
+
+
+def same_index(what: str, found: pd.Index[Any], expected: pd.Index[Any], remedy: str) -> None:
+    """Require the very labels of the frame, in its order: nothing is aligned in silence."""
+    if found.equals(expected):
+        return
+    if len(found) != len(expected):
+        problem = f"{len(found):,} values for a frame of {len(expected):,} rows"
+    else:
+        pairs = enumerate(zip(found, expected, strict=True))
+        row, (here, there) = next(((row, pair) for row, pair in pairs if pair[0] != pair[1]), (0, ("", "")))
+        problem = f"the index is not the frame's (row number {row} is {here!r} here, {there!r} there)"
+    raise InvalidInputError(f"{what}: {problem}; {remedy}")
+
+
+def same_treated(what: str, found: Bools, expected: Bools, index: pd.Index[Any], remedy: str) -> None:
+    """Require the same units to be treated: equal labels alone do not make rows the same."""
+    differ = found != expected
+    if differ.any():
+        where = counted(differ, "row", index)
+        raise InvalidInputError(f"{what}: the treatment differs in {where}; {remedy}")
+
+
+def scores(values: Floats, index: pd.Index[Any], subject: str) -> None:
+    """Require probabilities strictly between 0 and 1."""
+    outside = (values < 0) | (values > 1)
+    if outside.any():
+        raise InvalidInputError(
+            f"{subject}: {counted(outside, 'value', index)} below 0 or above 1; a score is a probability, "
+            "strictly between 0 and 1"
+        )
+    certain = (values == 0) | (values == 1)
+    if certain.any():
+        raise OverlapError(
+            f"{subject}: {counted(certain, 'score', index)} at 0 or 1 exactly ({(values == 0).sum():,} at 0, "
+            f"{(values == 1).sum():,} at 1): these units have nobody to be compared with; drop them, and say "
+            "that the effect is for the others"
+        )
+
+
+def weights(values: Floats, treated: Bools, index: pd.Index[Any], subject: str) -> None:
+    """Require weights of at least 0, some in each arm above it."""
+    negative = values < 0
+    if negative.any():
+        raise InvalidInputError(f"{subject}: {counted(negative, 'negative value', index)}")
+    for arm, members in {"treated": treated, "control": ~treated}.items():
+        if not values[members].any():
+            raise InvalidInputError(f"{subject}: every {arm} row has weight 0; both groups are needed")
+
+
+# Words
+
+
+def counted(where: Bools, noun: str, index: pd.Index[Any]) -> str:
+    """Count the rows where `where` holds and name the first by the labels of `index`: '1 value (row 5)'."""
+    found = np.flatnonzero(where)
+    plural = "s" if len(found) > 1 else ""
+    labels = [str(label) for label in index.take(found[:_SHOWN])]
+    more = ", ..." if len(found) > _SHOWN else ""
+    return f"{len(found):,} {noun}{plural} (row{plural} {', '.join(labels)}{more})"
+
+
+def listed(values: Iterable[object]) -> str:
+    """Spell out values, text in quotes: the first few, and how many more there are."""
+    shown = [repr(_plain(value)) for value in values]
+    more = f" and {len(shown) - 2 * _SHOWN:,} more" if len(shown) > 2 * _SHOWN else ""
+    return ", ".join(shown[: 2 * _SHOWN]) + more
+
+
+def _plain(value: object) -> object:
+    """Turn a NumPy scalar into Python's own, whose repr is shorter."""
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,52 @@
+"""The exceptions and warnings of propensity: every one says what, where, how many, and what to do.
+
+The compiled core raises these classes too, so this module imports nothing of the package.
+"""
+
+from collections.abc import Iterable
+
+
+class InvalidInputError(ValueError):
+    """The data or an argument cannot give a meaningful answer as they stand."""
+
+
+class OverlapError(InvalidInputError):
+    """Some units could not have been in the other group: a score is 0 or 1."""
+
+
+class SeparationError(InvalidInputError):
+    """Covariates decide the treatment of some rows: no finite maximum of the likelihood exists.
+
+    Attributes
+    ----------
+    columns : tuple of int
+        The columns of the design that do.
+    """
+
+    def __init__(self, message: str, columns: Iterable[int] = ()) -> None:
+        super().__init__(message)
+        self.columns = tuple(columns)
+
+
+class NoMatchesError(InvalidInputError):
+    """No unit has a neighbour within the caliper."""
+
+
+class ConvergenceError(InvalidInputError):
+    """The iterations ended before the gradient was small enough to trust the answer."""
+
+
+class InternalError(RuntimeError):
+    """A promise that propensity makes to itself was broken: a bug, worth reporting."""
+
+
+class OverlapWarning(UserWarning):
+    """The groups share few comparable units, so the estimate leans on a handful of rows."""
+
+
+class CollinearityWarning(UserWarning):
+    """A term repeats what earlier terms say, and was left out of the model."""
+
+
+class SeparationWarning(UserWarning):
+    """The covariates predict the treatment almost perfectly in part of the data."""

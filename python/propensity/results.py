@@ -1,0 +1,442 @@
+"""What the functions give back: frozen, picklable, with a table for the eye."""
+
+from __future__ import annotations
+
+import html
+import math
+from dataclasses import dataclass, fields
+from functools import cached_property
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from propensity import _check
+from propensity._check import Bools, Floats
+from propensity._frame import AnyFrame, AnySeries, Recipe, rowwise
+from propensity.estimators import Estimator, MatchingEstimand, NearestNeighbors, WeightingEstimand
+
+if TYPE_CHECKING:
+    from propensity.core import LogisticFit
+
+Rows: TypeAlias = NDArray[np.int64]
+
+_PAIRS_LIMIT = 50_000_000  # about 1.6 GB as a DataFrame
+_NOT_VALID = "bootstrap not valid for matching (Abadie and Imbens 2008)"
+
+
+class _Shown:
+    """A headline and a table, as text and as HTML."""
+
+    def _headline(self) -> str:
+        raise NotImplementedError
+
+    def _table(self) -> pd.DataFrame:
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return f"{self._headline()}\n{self._table().rename_axis(None).to_string()}"
+
+    def _repr_html_(self) -> str:
+        with pd.option_context("display.max_colwidth", None):
+            table = self._table().rename_axis(None).to_html(border=0)
+        return f"<p>{html.escape(self._headline())}</p>\n{table}"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PropensityModel(_Shown):
+    """A fitted logistic propensity score: P(treatment | covariates) for n rows and k terms.
+
+    Attributes
+    ----------
+    treatment : str
+        The column it predicts.
+    scores : Series (n,)
+        The fitted probabilities, called "propensity", with the caller's index.
+    coefficients : Series (k,)
+        By term, `Intercept` first, on the scale of the covariates (log odds per unit).
+    covariance : DataFrame (k, k)
+        Inverse of the information, the penalty's part included.
+    log_likelihood : float
+        Without the penalty.
+    iterations : int
+        Newton steps until gradient norm / n <= 1e-10.
+    penalty : float
+        The L2 strength it was fitted with.
+    dropped : tuple of str
+        Terms left out because earlier ones already say the same; they have no coefficient.
+    treated : ndarray (n,) of bool
+        Who was treated, in row order.
+    fit : core.LogisticFit
+        The same fit as the array door gives it.
+    recipe : Recipe
+        How the columns of a frame become the terms.
+    """
+
+    treatment: str
+    scores: AnySeries
+    coefficients: pd.Series[float]
+    covariance: pd.DataFrame
+    log_likelihood: float
+    iterations: int
+    penalty: float
+    dropped: tuple[str, ...]
+    treated: Bools
+    fit: LogisticFit
+    recipe: Recipe
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """The k terms with a coefficient, `Intercept` first."""
+        return tuple(self.coefficients.index)
+
+    @cached_property
+    def auc(self) -> float:
+        """Chance that a treated unit has the higher score of a random pair, ties counting one half.
+
+        A description of how well the treatment can be foretold, not of how good the adjustment is.
+        """
+        return _area_under_curve(self.fit.scores, self.treated)
+
+    def predict(self, new: AnyFrame) -> AnySeries:
+        """Score the rows of another frame.
+
+        Parameters
+        ----------
+        new : DataFrame
+            With the covariates' columns; needs no treatment.
+
+        Returns
+        -------
+        Series (m,)
+            Called "propensity", of the frame's own library and with its index.
+
+        Raises
+        ------
+        InvalidInputError
+            A column is missing or incomplete, or a level was not seen when fitted.
+        TypeError
+            A column is text that was numeric when fitted, or the reverse.
+        """
+        x, frame = self.recipe.apply(new)
+        return frame.series(self.fit.predict(x), "propensity")
+
+    def summary(self, level: float = 0.95) -> pd.DataFrame:
+        """Tabulate the coefficients with their Wald tests and intervals.
+
+        Parameters
+        ----------
+        level : float, default 0.95
+            Coverage of the intervals.
+
+        Returns
+        -------
+        DataFrame (k, 6)
+            `estimate`, `std_error`, `z`, `p_value` (two-sided, normal), `conf_low`, `conf_high`, by term.
+        """
+        _check.confidence_level(level)
+        std_error = pd.Series(np.sqrt(np.diag(self.covariance)), index=self.coefficients.index)
+        z = self.coefficients / std_error
+        half_width = NormalDist().inv_cdf((1 + level) / 2) * std_error
+        return pd.DataFrame(
+            {
+                "estimate": self.coefficients,
+                "std_error": std_error,
+                "z": z,
+                "p_value": [math.erfc(abs(value) / math.sqrt(2)) for value in z],
+                "conf_low": self.coefficients - half_width,
+                "conf_high": self.coefficients + half_width,
+            }
+        )
+
+    def _headline(self) -> str:
+        facts = [
+            f"{len(self.treated):,} rows",
+            f"{self.treated.sum():,} treated",
+            f"log-likelihood {self.log_likelihood:.2f}",
+            f"AUC {self.auc:.3f}",
+        ]
+        if self.penalty:
+            facts.append(f"penalty {self.penalty:g}")
+        if self.dropped:
+            facts.append(f"left out as collinear: {', '.join(self.dropped)}")
+        return f"Propensity model of {self.treatment}: {', '.join(facts)}"
+
+    def _table(self) -> pd.DataFrame:
+        return self.summary()
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Effect(_Shown):
+    """A difference of two weighted means of an outcome over n rows.
+
+    Attributes
+    ----------
+    estimand : str
+        Whose effect: everyone's (ATE), the treated units' (ATT), the control units' (ATC).
+    estimate : float
+        `mean_treated` - `mean_control`, in units of the outcome.
+    mean_treated, mean_control : float
+        The weighted means: each a ratio (Hajek), so that adding a constant to the outcome changes nothing.
+    ess_treated, ess_control : float
+        Kish's effective sample size (sum w)^2 / sum w^2: as many equally weighted units are as informative.
+    weights : Series (n,)
+        With the caller's index.
+    """
+
+    estimand: WeightingEstimand
+    estimate: float
+    mean_treated: float
+    mean_control: float
+    ess_treated: float
+    ess_control: float
+    weights: AnySeries
+
+    def to_frame(self) -> pd.DataFrame:
+        """Put the numbers into a table of one row, named after the estimand."""
+        numbers = {
+            field.name: getattr(self, field.name)
+            for field in fields(self)
+            if field.name not in {"estimand", "weights"}
+        }
+        return pd.DataFrame(numbers, index=pd.Index([self.estimand], name="estimand"))
+
+    def _headline(self) -> str:
+        return f"Effect ({self.estimand}): {self.estimate:+.6g}"
+
+    def _table(self) -> pd.DataFrame:
+        return self.to_frame()
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Matches(_Shown):
+    """Nearest neighbours: which units of one arm stand for each unit of the other.
+
+    The focal units are those the effect is for (ATT the treated, ATC the controls), the donors are the
+    other arm. Pairs are kept as ranges of the sorted donors, and spelled out only when asked for.
+
+    Attributes
+    ----------
+    spec : NearestNeighbors
+        What was asked for: estimand, number of neighbours, caliper, quantity.
+    weights : Series (n,)
+        Focal units 1, donors the sum of their uses, unmatched 0; with the caller's index.
+    n_matched, n_unmatched : int
+        Focal units with and without a donor.
+    n_pairs : int
+        Pairs of a focal unit and a donor.
+    max_distance : float
+        Between a focal unit and its farthest donor.
+    caliper_width : float
+        The caliper in units of the quantity matched on; infinite without one.
+    treated : ndarray (n,) of bool
+        Who was treated, in row order.
+    quantity : ndarray (n,)
+        The quantity matched on, in row order.
+    focal : ndarray (n_matched,) of int
+        Rows of the matched focal units, ascending.
+    donors : ndarray of int
+        Rows of the donors, sorted by the quantity.
+    first, last : ndarray (n_matched,) of int
+        The donors of `focal[i]` are `donors[first[i]:last[i]]`.
+    index : Index
+        What rows are called.
+    """
+
+    spec: NearestNeighbors
+    weights: AnySeries
+    n_matched: int
+    n_unmatched: int
+    n_pairs: int
+    max_distance: float
+    caliper_width: float
+    treated: Bools
+    quantity: Floats
+    focal: Rows
+    donors: Rows
+    first: Rows
+    last: Rows
+    index: pd.Index[Any]
+
+    @property
+    def estimand(self) -> MatchingEstimand:
+        """Whose effect: the treated units' (ATT), the control units' (ATC)."""
+        return self.spec.estimand
+
+    @property
+    def pairs(self) -> pd.DataFrame:
+        """Every pair: labels of the `treated` and the `control`, their `distance`, and the pair's `weight`.
+
+        The weights of a focal unit's pairs are equal and sum to 1. Built anew at each call.
+
+        Raises
+        ------
+        MemoryError
+            There are more than 50 million pairs (scores with few distinct values).
+        """
+        if self.n_pairs > _PAIRS_LIMIT:
+            raise MemoryError(
+                f"{self.n_pairs:,} pairs would take {self.n_pairs * 32 / 1e9:,.0f} GB, for many scores are "
+                "equal; use .weights, which says what each row counts for"
+            )
+        n_donors = self.last - self.first
+        focal = np.repeat(self.focal, n_donors)
+        start = np.cumsum(n_donors) - n_donors
+        donors = self.donors[np.arange(self.n_pairs) + np.repeat(self.first - start, n_donors)]
+        treated, control = (focal, donors) if self.estimand == "ATT" else (donors, focal)
+        return pd.DataFrame(
+            {
+                "treated": self._labels(treated),
+                "control": self._labels(control),
+                "distance": np.abs(self.quantity[focal] - self.quantity[donors]),
+                "weight": np.repeat(1.0 / n_donors, n_donors),
+            }
+        )
+
+    def effect(self, outcome: object) -> Effect:
+        """Compare the outcome of the matched units: mean over focal units of own minus donors' mean.
+
+        Parameters
+        ----------
+        outcome : Series or array (n,)
+            Numeric or bool, for every row of the frame that was matched; a pandas Series with its very index.
+
+        Returns
+        -------
+        Effect
+            Treated minus control, whichever arm is focal.
+
+        Notes
+        -----
+        The mean over focal units of their donors' means is the donors' mean weighted by their uses, so two
+        weighted means suffice (Abadie and Imbens 2006, section 2).
+        """
+        if isinstance(outcome, str):
+            raise TypeError(f"outcome: matches keep no frame; give the column itself, df[{outcome!r}]")
+        y = rowwise(outcome, self.index, "outcome")
+        w = np.asarray(self.weights)
+        mean_treated, ess_treated = _weighted_mean(y[self.treated], w[self.treated])
+        mean_control, ess_control = _weighted_mean(y[~self.treated], w[~self.treated])
+        return Effect(
+            estimand=self.estimand,
+            estimate=mean_treated - mean_control,
+            mean_treated=mean_treated,
+            mean_control=mean_control,
+            ess_treated=ess_treated,
+            ess_control=ess_control,
+            weights=self.weights,
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """Put the counts and distances into a table of one row, named after the estimand."""
+        names = ["n_matched", "n_unmatched", "n_pairs", "max_distance", "caliper_width"]
+        numbers = {name: getattr(self, name) for name in names}
+        return pd.DataFrame(numbers, index=pd.Index([self.estimand], name="estimand"))
+
+    def _labels(self, rows: Rows) -> pd.Series[Any]:
+        return pd.Series(self.index.take(rows).to_flat_index())  # labels of several levels become tuples
+
+    def _headline(self) -> str:
+        return f"Matches: {self.spec.label}, on the {self.spec.on}"
+
+    def _table(self) -> pd.DataFrame:
+        return self.to_frame()
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class BootstrapResult(_Shown):
+    """Replicates of one or more estimators, the propensity model refitted in each.
+
+    Attributes
+    ----------
+    estimators : tuple of Estimator
+        What was estimated.
+    estimates : Series (k,)
+        On the data themselves, by label.
+    replicates : DataFrame (n_reps, k)
+        A column per label; NaN where a replicate could not be estimated (no treated unit drawn, separation).
+    n_failed : int
+        Replicates with at least one NaN.
+    seed : int
+        With which the same replicates come again, also where none was given.
+    penalty : float
+        The L2 strength of the propensity model.
+    """
+
+    estimators: tuple[Estimator, ...]
+    estimates: pd.Series[float]
+    replicates: pd.DataFrame
+    n_failed: int
+    seed: int
+    penalty: float
+
+    @property
+    def std_errors(self) -> pd.Series[float]:
+        """Standard deviation (n - 1) of the replicates, failed ones left out, by label."""
+        return self.replicates.std(ddof=1).rename("std_error")
+
+    def conf_int(self, level: float = 0.95, kind: str = "percentile") -> pd.DataFrame:
+        """Give intervals from the replicates.
+
+        Parameters
+        ----------
+        level : float, default 0.95
+            Coverage.
+        kind : {"percentile"}, default "percentile"
+            The quantiles (1 - level) / 2 and (1 + level) / 2 of the replicates, linearly interpolated
+            (Efron and Tibshirani 1993, section 13.3). They need no standard error and stay within the range
+            of the estimator.
+
+        Returns
+        -------
+        DataFrame (k, 2)
+            `conf_low`, `conf_high`, by label.
+        """
+        _check.confidence_level(level)
+        _check.choice("kind", kind, ["percentile"])
+        ends = self.replicates.quantile([(1 - level) / 2, (1 + level) / 2]).T
+        return ends.set_axis(["conf_low", "conf_high"], axis="columns").rename_axis("estimator")
+
+    def summary(self, level: float = 0.95) -> pd.DataFrame:
+        """Tabulate the estimators.
+
+        Parameters
+        ----------
+        level : float, default 0.95
+            Coverage of the intervals.
+
+        Returns
+        -------
+        DataFrame (k, 4 or 5)
+            `estimate`, `std_error`, `conf_low`, `conf_high`, by label; with nearest neighbours among the
+            estimators also `note`, which warns of their bootstrap.
+        """
+        table = pd.concat([self.estimates, self.std_errors, self.conf_int(level)], axis="columns")
+        matching = [isinstance(estimator, NearestNeighbors) for estimator in self.estimators]
+        if any(matching):
+            table["note"] = [_NOT_VALID if flag else "" for flag in matching]
+        return table
+
+    def _headline(self) -> str:
+        failed = f"{self.n_failed:,} failed" if self.n_failed else "none failed"
+        n_reps = len(self.replicates)
+        return f"Bootstrap: {n_reps:,} replicates, {failed}, seed {self.seed}; 95% percentile intervals"
+
+    def _table(self) -> pd.DataFrame:
+        return self.summary()
+
+
+def _area_under_curve(scores: Floats, treated: Bools) -> float:
+    """Mann and Whitney's U over the number of pairs; the counts are exact integers."""
+    ups, downs = np.sort(scores[treated]), np.sort(scores[~treated])
+    below = int(np.searchsorted(downs, ups, side="left").sum())
+    below_or_equal = int(np.searchsorted(downs, ups, side="right").sum())
+    return (below + below_or_equal) / (2 * len(ups) * len(downs))
+
+
+def _weighted_mean(values: Floats, weights: Floats) -> tuple[float, float]:
+    """Give the mean, and Kish's effective sample size (sum w)^2 / sum w^2."""
+    total = weights.sum()
+    return float(weights @ values / total), float(total**2 / (weights @ weights))

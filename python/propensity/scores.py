@@ -1,0 +1,159 @@
+"""The propensity score: fitted, predicted, read back."""
+
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import pandas as pd
+
+from propensity import _check, core
+from propensity._check import Bools, Floats
+from propensity._frame import (
+    INTERCEPT,
+    AnyFrame,
+    Covariates,
+    Frame,
+    Recipe,
+    make_terms,
+    open_frame,
+    parse_covariates,
+    row_labels,
+)
+from propensity.errors import CollinearityWarning, SeparationError, SeparationWarning
+from propensity.results import PropensityModel
+
+
+def fit_propensity(
+    df: AnyFrame,
+    *,
+    treatment: str,
+    covariates: Covariates,
+    penalty: float = 0.0,
+    n_threads: int | None = None,
+) -> PropensityModel:
+    """Fit the probability of treatment given covariates, by logistic regression.
+
+    Parameters
+    ----------
+    df : DataFrame
+        pandas, polars or pyarrow; one row a unit.
+    treatment : str
+        A column, bool or 0/1.
+    covariates : list of str, or str
+        Columns known *before* the treatment, or the right-hand side of a formula in which columns and
+        formulaic's transforms may stand (``"tier * tenure"``, ``"bs(age, df=4) + log(spend)"``). Numeric and
+        bool columns enter as they are; text and categorical ones as one term for each level but the first, in
+        sorted order or in the categorical's own. Levels that no row has are left out.
+    penalty : float, default 0.0
+        L2 strength lambda in sum(log-loss) + lambda / 2 * ||beta without intercept||^2. Zero is maximum
+        likelihood: a penalty pulls the scores together and leaves imbalance behind. 1.0 is scikit-learn's
+        default (its C is 1 / penalty).
+    n_threads : int or None, default None
+        Threads; None takes one a core. The numbers do not depend on it.
+
+    Returns
+    -------
+    PropensityModel
+        With `scores` carrying the index of `df`.
+
+    Raises
+    ------
+    InvalidInputError
+        A column is unknown, incomplete, or in two roles; the treatment is not 0/1 or has fewer than two
+        units in an arm; the formula cannot be read.
+    SeparationError
+        The covariates predict the treatment perfectly.
+    ConvergenceError
+        Newton's method did not reach gradient norm / n <= 1e-10.
+    TypeError
+        A column is neither numeric, bool, text nor categorical.
+
+    Warns
+    -----
+    CollinearityWarning
+        A term repeats earlier ones; it is named and left out.
+    SeparationWarning
+        All or none of a term's rows are treated (quasi-complete separation); the term is named, and its
+        coefficient is that at which the gradient became small enough.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import propensity as ps
+    >>> df = pd.DataFrame({"opt_in": [0, 1, 0, 1, 1, 0], "visits": [1, 4, 3, 2, 6, 2]})
+    >>> ps.fit_propensity(df, treatment="opt_in", covariates=["visits"]).terms
+    ('Intercept', 'visits')
+    """
+    _check.number("penalty", penalty, minimum=0.0)
+    _check.threads(n_threads)
+    terms = parse_covariates(covariates, df)
+    frame = open_frame(df, treatment=treatment, covariates=terms.columns)
+    treated = frame.treated(treatment)
+    x, recipe = make_terms(frame, terms)
+    with naming_separation(recipe.names):
+        fit = core.fit_propensity(x, treated, penalty=penalty, n_threads=n_threads)
+    model = _named(fit, recipe, treatment, treated, frame)
+    if model.dropped:
+        left_out = f"left out, because earlier terms already say the same: {', '.join(model.dropped)}"
+        warnings.warn(left_out, CollinearityWarning, stacklevel=2)
+    if len(fit.diverging):
+        warnings.warn(_separation(recipe.names, fit.diverging), SeparationWarning, stacklevel=2)
+    return model
+
+
+@contextmanager
+def naming_separation(terms: Sequence[str]) -> Iterator[None]:
+    """Let a `SeparationError` of the core, which knows columns by number, name the terms."""
+    try:
+        yield
+    except SeparationError as error:
+        if not error.columns:
+            raise
+        raise SeparationError(_separation(terms, error.columns), error.columns) from None
+
+
+def _separation(terms: Sequence[str], columns: Iterable[int]) -> str:
+    named = _check.listed(terms[column] for column in columns)
+    return (
+        f"term {named}: some of its rows are treated all, or none, so its coefficient grows without bound "
+        "(separation), and these units have nobody to be compared with; leave the term out, merge its level "
+        "with another, or use penalty=1.0"
+    )
+
+
+def read_scores(frame: Frame, scores: object, treated: Bools) -> Floats:
+    """Read a model's scores, a column, a series or an array as (n,) float64, strictly between 0 and 1."""
+    if isinstance(scores, PropensityModel):
+        subject, values = "scores", np.asarray(scores.scores)
+        remedy = "the model was fitted on other rows: use scores=model.predict(df)"
+        _check.same_index(subject, row_labels(scores.scores), frame.index, remedy)
+        remedy = "the model was fitted on other rows or to another treatment: fit one to these"
+        _check.same_treated(subject, scores.treated, treated, frame.index, remedy)
+    else:
+        values, subject = frame.rowwise(scores, "scores")
+    _check.scores(values, frame.index, subject)
+    return values
+
+
+def _named(
+    fit: core.LogisticFit, recipe: Recipe, treatment: str, treated: Bools, frame: Frame
+) -> PropensityModel:
+    """Put names on the numbers of a fit: terms on the coefficients, the caller's index on the scores."""
+    names = np.array([INTERCEPT, *recipe.names], dtype=object)
+    aliased = fit.aliased + 1
+    kept = np.setdiff1d(np.arange(len(names)), aliased)
+    index = pd.Index(names[kept], name="term")
+    return PropensityModel(
+        treatment=treatment,
+        scores=frame.series(fit.scores, "propensity"),
+        coefficients=pd.Series(fit.coefficients[kept], index=index, name="estimate"),
+        covariance=pd.DataFrame(fit.covariance[np.ix_(kept, kept)], index=index, columns=index),
+        log_likelihood=fit.log_likelihood,
+        iterations=fit.iterations,
+        penalty=fit.penalty,
+        dropped=(*recipe.empty, *names[aliased]),
+        treated=treated,
+        fit=fit,
+        recipe=recipe,
+    )

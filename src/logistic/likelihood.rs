@@ -1,0 +1,154 @@
+//! The penalised log-likelihood of units, and its derivatives, each by one pass over the units.
+
+use rayon::prelude::*;
+
+use crate::covariates::{CHUNK, Covariates};
+use crate::error::{Error, Result};
+use crate::kernels::{BLOCK, Lane, ScoreEquations, linear_predictor};
+use crate::tally::Units;
+
+/// Whether a pass over the units uses all threads or stays on this one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sweep {
+    Serial,
+    Parallel,
+}
+
+/// A likelihood over standardised covariates.
+#[derive(Debug)]
+pub struct Likelihood<'a, 'x, U> {
+    covariates: &'a Covariates<'x>,
+    units: &'a U,
+    /// The penalty on each standardised coefficient, zero on the intercept.
+    ridge: Vec<f64>,
+    sweep: Sweep,
+    /// Sum of the weights.
+    pub total: f64,
+    /// Sum of the weights of the treated.
+    pub treated: f64,
+}
+
+impl<'a, 'x, U: Units> Likelihood<'a, 'x, U> {
+    /// # Errors
+    /// [`Error::WeightlessArm`] where an arm has no rows or only weights of zero.
+    pub fn new(
+        covariates: &'a Covariates<'x>,
+        units: &'a U,
+        penalty: f64,
+        sweep: Sweep,
+    ) -> Result<Self> {
+        let mut ridge = vec![0.0];
+        ridge.extend(covariates.scale.iter().map(|scale| penalty / (scale * scale)));
+        let (mut treated, mut control) = (0.0, 0.0);
+        for unit in 0..units.len() {
+            let tally = units.tally(unit);
+            treated += tally.treated;
+            control += tally.control;
+        }
+        if treated <= 0.0 || control <= 0.0 {
+            let arm = if treated <= 0.0 { "treated" } else { "control" };
+            return Err(Error::WeightlessArm { arm });
+        }
+        Ok(Self { covariates, units, ridge, sweep, total: treated + control, treated })
+    }
+
+    /// How many coefficients there are, the intercept included.
+    pub fn n_terms(&self) -> usize {
+        self.ridge.len()
+    }
+
+    pub fn is_penalized(&self) -> bool {
+        self.ridge.iter().any(|ridge| *ridge > 0.0)
+    }
+
+    /// Gradient and information of the penalised likelihood.
+    pub fn equations(&self, beta: &[f64]) -> ScoreEquations {
+        let mut equations = self.reduce(
+            || ScoreEquations::new(beta.len()),
+            |equations, columns, trials, successes| {
+                equations.add(beta, columns, trials, successes);
+            },
+            ScoreEquations::merge,
+        );
+        for (k, ridge) in self.ridge.iter().enumerate() {
+            equations.gradient[k] -= ridge * beta[k];
+            equations.information[k * beta.len() + k] += ridge;
+        }
+        equations
+    }
+
+    pub fn penalized(&self, beta: &[f64]) -> f64 {
+        let penalty: f64 = self.ridge.iter().zip(beta).map(|(r, b)| r * b * b).sum();
+        self.log_likelihood(beta) - penalty / 2.0
+    }
+
+    pub fn log_likelihood(&self, beta: &[f64]) -> f64 {
+        self.reduce(
+            || 0.0,
+            |sum, columns, trials, successes| {
+                let mut eta = [0.0; BLOCK];
+                linear_predictor(beta, columns, &mut eta);
+                for row in 0..BLOCK {
+                    let failures = trials[row] - successes[row];
+                    *sum -= successes[row] * softplus(-eta[row]) + failures * softplus(eta[row]);
+                }
+            },
+            |sum, other| *sum += other,
+        )
+    }
+
+    /// The most that a change of the coefficients moves the linear predictor of any unit that counts.
+    pub fn largest_move(&self, step: &[f64]) -> f64 {
+        self.reduce(
+            || 0.0_f64,
+            |most, columns, trials, _| {
+                let mut change = [0.0; BLOCK];
+                linear_predictor(step, columns, &mut change);
+                for row in 0..BLOCK {
+                    if trials[row] > 0.0 {
+                        *most = most.max(change[row].abs());
+                    }
+                }
+            },
+            |most, other| *most = most.max(*other),
+        )
+    }
+
+    /// One pass over the units: an accumulator for each chunk, merged in the order of the chunks.
+    fn reduce<A: Send>(
+        &self,
+        start: impl Fn() -> A + Sync,
+        add: impl Fn(&mut A, &[Lane], &Lane, &Lane) + Sync,
+        merge: impl Fn(&mut A, &A),
+    ) -> A {
+        let n = self.units.len();
+        let chunk = |first: usize, last: usize| {
+            let mut columns = vec![[0.0; BLOCK]; self.covariates.n_columns()];
+            let (mut trials, mut successes) = ([0.0; BLOCK], [0.0; BLOCK]);
+            let mut accumulator = start();
+            for block in (first..last).step_by(BLOCK) {
+                self.covariates.load(block, &mut columns);
+                self.units.load_counts(block, &mut trials, &mut successes);
+                add(&mut accumulator, &columns, &trials, &successes);
+            }
+            accumulator
+        };
+        if self.sweep == Sweep::Serial {
+            return chunk(0, n);
+        }
+        let chunks: Vec<A> = (0..n.div_ceil(CHUNK))
+            .into_par_iter()
+            .map(|index| chunk(index * CHUNK, n.min((index + 1) * CHUNK)))
+            .collect();
+        let mut total = start();
+        for one in &chunks {
+            merge(&mut total, one);
+        }
+        total
+    }
+}
+
+/// log(1 + exp(x)) without overflow.
+fn softplus(x: f64) -> f64 {
+    x.max(0.0) + (-x.abs()).exp().ln_1p()
+}

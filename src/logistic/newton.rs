@@ -1,0 +1,126 @@
+//! Newton's method on a logistic likelihood.
+
+use super::LogisticSpec;
+use super::likelihood::Likelihood;
+use crate::error::{Error, Result};
+use crate::linalg::Cholesky;
+use crate::monitor::Monitor;
+use crate::tally::Units;
+
+/// A column is collinear with earlier ones when they explain all but this share of its variance.
+const RANK_TOLERANCE: f64 = 1e-11;
+
+/// Scores that leave less than this share of the treatment's variance separate the arms.
+const SEPARATED: f64 = 1e-6;
+
+/// A last step that moves a coefficient by more than this, in log odds a standard deviation, is looked
+/// at: next to an optimum it is under 1e-8.
+const LONG_STEP: f64 = 1e-3;
+
+/// A last step that moves somebody's log odds by more than this is on its way to infinity, where a level
+/// has only treated or only controls: each step then adds about 1.
+const RUNAWAY: f64 = 0.1;
+
+/// Where Newton's method ended, on standardised covariates.
+#[derive(Debug)]
+pub struct Optimum {
+    pub beta: Vec<f64>,
+    pub information: Cholesky,
+    pub gradient_norm: f64,
+    pub iterations: usize,
+    /// Columns whose coefficients were still running off to infinity: their rows are treated all, or
+    /// none (quasi-complete separation, Albert and Anderson 1984).
+    pub diverging: Vec<usize>,
+}
+
+/// Maximise from `start`, or from the intercept-only fit.
+///
+/// # Errors
+/// [`Error::Separation`], [`Error::NotConverged`], [`Error::Stopped`].
+pub fn maximize<U: Units>(
+    likelihood: &Likelihood<'_, '_, U>,
+    start: Option<&[f64]>,
+    spec: &LogisticSpec,
+    monitor: &Monitor,
+) -> Result<Optimum> {
+    let terms = likelihood.n_terms();
+    let mut beta = start.map_or_else(|| intercept_only(likelihood), <[f64]>::to_vec);
+    let (mut aliased, mut tolerance) = (Vec::new(), RANK_TOLERANCE);
+    let mut previous: Option<(Vec<f64>, f64)> = None;
+    let mut gradient_norm = f64::INFINITY;
+    for iterations in 1..=spec.max_iterations {
+        monitor.check()?;
+
+        // 1. Gradient and information. Which columns are collinear is settled at the start, where the
+        //    information is that of the covariates; later a vanishing pivot would mean separation.
+        let mut equations = likelihood.equations(&beta);
+        let information = Cholesky::factor(&equations.information, terms, tolerance, &aliased);
+        (aliased, tolerance) = (information.aliased().to_vec(), f64::EPSILON);
+        for (slope, _) in equations.gradient.iter_mut().zip(&aliased).filter(|(_, skip)| **skip) {
+            *slope = 0.0;
+        }
+        gradient_norm = largest(&equations.gradient) / likelihood.total;
+
+        // 2. A step that made the gradient larger may have overshot: go half the way back.
+        if let Some((from, norm)) = &previous
+            && !(gradient_norm < *norm)
+            && fell(likelihood, from, &beta)
+        {
+            beta.iter_mut().zip(from).for_each(|(b, a)| *b = f64::midpoint(*b, *a));
+            continue;
+        }
+
+        // 3. The step; aliased coefficients stay where they are.
+        let mut step = equations.gradient;
+        information.solve(&mut step);
+        let from = beta.clone();
+        beta.iter_mut().zip(&step).for_each(|(b, s)| *b += s);
+
+        // 4. Done: the step just taken comes on top of a gradient that was small enough.
+        if gradient_norm <= spec.tolerance {
+            let diverging = diverging(likelihood, &step);
+            if separated(likelihood, equations.information[0]) {
+                return Err(Error::Separation { columns: diverging });
+            }
+            return Ok(Optimum { beta, information, gradient_norm, iterations, diverging });
+        }
+        previous = Some((from, gradient_norm));
+    }
+    let (iterations, tolerance) = (spec.max_iterations, spec.tolerance);
+    Err(Error::NotConverged { iterations, gradient_norm, tolerance })
+}
+
+fn intercept_only<U: Units>(likelihood: &Likelihood<'_, '_, U>) -> Vec<f64> {
+    let mut beta = vec![0.0; likelihood.n_terms()];
+    beta[0] = (likelihood.treated / (likelihood.total - likelihood.treated)).ln();
+    beta
+}
+
+/// Whether the likelihood at `to` is lower than at `from`, beyond rounding.
+fn fell<U: Units>(likelihood: &Likelihood<'_, '_, U>, from: &[f64], to: &[f64]) -> bool {
+    let (before, after) = (likelihood.penalized(from), likelihood.penalized(to));
+    !(after >= before - 1e-12 * before.abs())
+}
+
+/// Whether the fitted scores leave next to nothing of the treatment's variance. A penalised optimum
+/// always exists.
+fn separated<U: Units>(likelihood: &Likelihood<'_, '_, U>, remaining_variance: f64) -> bool {
+    let control = likelihood.total - likelihood.treated;
+    let variance = likelihood.treated * control / likelihood.total;
+    !likelihood.is_penalized() && remaining_variance < SEPARATED * variance
+}
+
+/// The columns that a last step moves most, where it still moves somebody's log odds.
+fn diverging<U: Units>(likelihood: &Likelihood<'_, '_, U>, step: &[f64]) -> Vec<usize> {
+    let most = largest(&step[1..]);
+    if most <= LONG_STEP || likelihood.largest_move(step) <= RUNAWAY {
+        return Vec::new();
+    }
+    let moved = step[1..].iter().enumerate().filter(|(_, change)| change.abs() > most / 2.0);
+    moved.map(|(column, _)| column).collect()
+}
+
+/// The largest absolute entry; NaN where there is one, so that no comparison takes it for small.
+fn largest(values: &[f64]) -> f64 {
+    values.iter().fold(0.0, |most, value| if value.abs() <= most { most } else { value.abs() })
+}

@@ -1,0 +1,88 @@
+"""The five functions of the array door as calls over the same arrays, for tests that hold for each."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from propensity import core
+from propensity.estimators import IPW, NearestNeighbors
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """Covariates (n x d), treatment, outcome, scores and weights of n rows."""
+
+    x: np.ndarray
+    treatment: np.ndarray
+    outcome: np.ndarray
+    scores: np.ndarray
+    weights: np.ndarray
+
+
+def arrays(n_rows, n_columns=3, seed=0):
+    """Continuous covariates, filled in place: nothing else of that size is ever allocated."""
+    rng = np.random.default_rng(seed)
+    x = np.empty((n_rows, n_columns))
+    rng.random(out=x)
+    treatment = rng.random(n_rows) < 0.2 + 0.5 * x[:, 0]
+    return Arrays(
+        x=x,
+        treatment=treatment,
+        outcome=rng.random(n_rows),
+        scores=0.05 + 0.9 * rng.random(n_rows),
+        weights=0.5 + rng.random(n_rows),
+    )
+
+
+def whole_numbers(n_rows, seed=0):
+    """Values that float32 holds exactly, and all but the scores int8 too."""
+    rng = np.random.default_rng(seed)
+    x = rng.integers(-5, 6, size=(n_rows, 4)).astype(float)
+    return Arrays(
+        x=x,
+        treatment=(rng.random(n_rows) < 0.4 + 0.05 * x[:, 0]).astype(float),
+        outcome=rng.integers(-9, 10, n_rows).astype(float),
+        scores=rng.integers(1, 64, n_rows) / 64,
+        weights=rng.integers(1, 4, n_rows).astype(float),
+    )
+
+
+CALLS = {
+    "fit_propensity": lambda a, **options: core.fit_propensity(
+        a.x, a.treatment, sample_weight=a.weights, **options
+    ),
+    "ipw": lambda a, **options: core.ipw(a.outcome, a.treatment, a.scores, **options),
+    "match_nn": lambda a, **options: core.match_nn(a.scores, a.treatment, **options),
+    "smd": lambda a, **options: core.smd(a.x, a.treatment, weights=a.weights, **options),
+    "bootstrap": lambda a, n_reps=3, **options: core.bootstrap(
+        a.x,
+        a.treatment,
+        a.outcome,
+        estimators=[IPW("ATE"), NearestNeighbors("ATT")],
+        n_reps=n_reps,
+        **options,
+    ),
+}
+
+# The arrays of float64 that each call reads.
+READS = {
+    "fit_propensity": ["x", "weights"],
+    "ipw": ["outcome", "scores"],
+    "match_nn": ["scores"],
+    "smd": ["x", "weights"],
+    "bootstrap": ["x", "outcome"],
+}
+
+_NUMBERS = {
+    "fit_propensity": ["coefficients", "covariance", "scores", "log_likelihood"],
+    "ipw": ["estimate", "weights", "ess_treated", "ess_control"],
+    "match_nn": ["weights", "focal", "donors", "first", "last"],
+    "bootstrap": ["estimates", "replicates"],
+}
+
+
+def numbers(name, result):
+    """All numbers of a result in one array, to be compared to the last bit."""
+    if name == "smd":
+        return result
+    return np.concatenate([np.ravel(getattr(result, field)) for field in _NUMBERS[name]])

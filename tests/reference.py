@@ -1,0 +1,299 @@
+"""Slow twins: each quantity straight from its formula, in plain NumPy, with nothing shared with the core.
+
+They trade speed for being easy to check by eye: the matching looks at every pair, a bootstrap replicate
+copies its rows and refits from zero. Notation: e the score, T the treatment (true = treated), Y the outcome.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+# Two distances tie when they differ by no more than this, on the score or the logit.
+TIE_TOLERANCE = 1e-12
+
+
+# Logistic regression
+
+
+@dataclass(frozen=True)
+class LogisticTwin:
+    """Coefficients (d + 1, intercept first), their covariance, the scores (n) and the log-likelihood."""
+
+    coefficients: np.ndarray
+    covariance: np.ndarray
+    scores: np.ndarray
+    log_likelihood: float
+
+
+def expit(eta):
+    """1 / (1 + exp(-eta)), without overflow."""
+    small = np.exp(-np.abs(eta))
+    return np.where(eta >= 0, 1.0, small) / (1.0 + small)
+
+
+def fit_logistic(x, treatment, *, penalty=0.0, sample_weight=None, max_iterations=100):
+    """Newton's method from zero on  sum w log-loss + penalty / 2 * (beta without intercept)^2.
+
+    The covariance is the inverse of the Hessian of that sum, the penalty's part included.
+    Worked on centred columns (which moves the intercept alone), for the sake of the last digits.
+    """
+    t = np.asarray(treatment, dtype=float)
+    w = np.ones(len(t)) if sample_weight is None else np.asarray(sample_weight, dtype=float)
+    center = np.average(x, axis=0, weights=w)
+    design = np.column_stack([np.ones(len(t)), x - center])
+    ridge = penalty * np.diag([0.0] + [1.0] * x.shape[1])
+    beta = np.zeros(design.shape[1])
+    for _ in range(max_iterations):
+        step, decrement = _newton_step(design, t, w, ridge, beta)
+        beta = beta + step
+        # Quadratic convergence: what is left after this step is of the order of its square.
+        if decrement < 1e-18:
+            break
+    else:
+        raise ArithmeticError("the Newton twin did not converge")
+    return _on_the_scale_of_x(design, center, w, t, ridge, beta)
+
+
+def _newton_step(design, t, w, ridge, beta):
+    """The Newton step, halved until the objective does not rise, and the Newton decrement g' H^-1 g."""
+    e = expit(design @ beta)
+    gradient = design.T @ (w * (t - e)) - ridge @ beta
+    hessian = design.T @ ((w * e * (1 - e))[:, None] * design) + ridge
+    step = np.linalg.solve(hessian, gradient)
+    decrement = float(gradient @ step)
+    start = _objective(design, t, w, ridge, beta)
+    while _objective(design, t, w, ridge, beta + step) > start + 1e-9 * (1 + abs(start)):
+        step = step / 2
+    return step, decrement
+
+
+def _objective(design, t, w, ridge, beta):
+    eta = design @ beta
+    log_loss = np.logaddexp(0, eta) - t * eta
+    return float(w @ log_loss + 0.5 * beta @ ridge @ beta)
+
+
+def _on_the_scale_of_x(design, center, w, t, ridge, beta):
+    eta = design @ beta
+    e = expit(eta)
+    hessian = design.T @ ((w * e * (1 - e))[:, None] * design) + ridge
+    # intercept = intercept at the center - center . slopes
+    move = np.eye(len(beta))
+    move[0, 1:] = -center
+    return LogisticTwin(
+        coefficients=move @ beta,
+        covariance=move @ np.linalg.inv(hessian) @ move.T,
+        scores=e,
+        log_likelihood=float(w @ (t * eta - np.logaddexp(0, eta))),
+    )
+
+
+# Weighting
+
+
+def tilt(e, estimand):
+    """h(e), which says whose average effect is meant."""
+    return {
+        "ATE": np.ones_like(e),
+        "ATT": e,
+        "ATC": 1 - e,
+        "ATO": e * (1 - e),
+        "ATM": np.minimum(e, 1 - e),
+    }[estimand]
+
+
+def balancing_weights(e, treatment, estimand):
+    """h(e) over the probability of the own arm."""
+    return tilt(e, estimand) / np.where(treatment, e, 1 - e)
+
+
+def effective_sample_size(weights):
+    """Kish: (sum w)^2 / sum w^2."""
+    return weights.sum() ** 2 / (weights**2).sum()
+
+
+@dataclass(frozen=True)
+class IpwTwin:
+    """The contrast of the two weighted means, what it is made of, and each arm's effective size."""
+
+    estimate: float
+    mean_treated: float
+    mean_control: float
+    ess_treated: float
+    ess_control: float
+    weights: np.ndarray
+
+
+def ipw(outcome, treatment, e, estimand="ATE"):
+    """Hajek: a ratio of weighted sums in each arm."""
+    t = np.asarray(treatment, dtype=bool)
+    w = balancing_weights(e, t, estimand)
+    mean_treated = np.average(outcome[t], weights=w[t])
+    mean_control = np.average(outcome[~t], weights=w[~t])
+    return IpwTwin(
+        estimate=mean_treated - mean_control,
+        mean_treated=mean_treated,
+        mean_control=mean_control,
+        ess_treated=effective_sample_size(w[t]),
+        ess_control=effective_sample_size(w[~t]),
+        weights=w,
+    )
+
+
+# Matching
+
+
+def matched_quantity(e, on):
+    """What distances are measured in: the score, or its logit."""
+    return e if on == "score" else np.log(e) - np.log1p(-e)
+
+
+def caliper_width(e, *, caliper, on="score"):
+    """The caliper in units of the quantity: its standard deviation over all rows (n - 1) is the unit."""
+    return np.inf if caliper is None else caliper * matched_quantity(e, on).std(ddof=1)
+
+
+def nearest_neighbors(e, treatment, *, estimand="ATT", n_neighbors=1, caliper=None, on="score"):
+    """For each focal row its donors: a list of (focal row, donor rows, distances); no donors: unmatched.
+
+    Every pair of the two arms is looked at. Donors are all within the k-th smallest distance, ties included.
+    """
+    quantity = matched_quantity(np.asarray(e, dtype=float), on)
+    t = np.asarray(treatment, dtype=bool)
+    focal_arm = t if estimand == "ATT" else ~t
+    candidates = np.flatnonzero(~focal_arm)
+    width = caliper_width(e, caliper=caliper, on=on)
+    matches = []
+    for row in np.flatnonzero(focal_arm):
+        distance = np.abs(quantity[candidates] - quantity[row])
+        inside = distance <= width
+        near = np.sort(distance[inside])[:n_neighbors]
+        chosen = inside & (distance <= near[-1] + TIE_TOLERANCE) if len(near) else np.zeros_like(inside)
+        matches.append((row, candidates[chosen], distance[chosen]))
+    return matches
+
+
+def matching_weights(n_rows, matches):
+    """Focal rows 1, the others the sum of their shares, unmatched focal rows 0."""
+    weights = np.zeros(n_rows)
+    for row, donors, _ in matches:
+        if len(donors):
+            weights[row] = 1.0
+            weights[donors] += 1.0 / len(donors)
+    return weights
+
+
+def matching_effect(outcome, treatment, matches):
+    """Mean over the matched focal rows of treated minus control; None where nothing matched."""
+    t = np.asarray(treatment, dtype=bool)
+    differences = [
+        (outcome[row] - outcome[donors].mean()) * (1 if t[row] else -1)
+        for row, donors, _ in matches
+        if len(donors)
+    ]
+    return np.mean(differences) if differences else None
+
+
+# Balance
+
+
+def _is_binary(column):
+    return bool(np.isin(column, (0.0, 1.0)).all())
+
+
+def standardizer(column, treatment, denominator):
+    """The unweighted standard deviation a difference is measured in: p (1 - p) for 0/1, else n - 1."""
+    t = np.asarray(treatment, dtype=bool)
+    binary = _is_binary(column)
+
+    def variance(part):
+        return part.mean() * (1 - part.mean()) if binary else part.var(ddof=1)
+
+    if denominator == "pooled":
+        return np.sqrt((variance(column[t]) + variance(column[~t])) / 2)
+    part = {"treated": column[t], "control": column[~t], "all": column}[denominator]
+    return np.sqrt(variance(part))
+
+
+def smd(x, treatment, *, weights=None, denominator="pooled"):
+    """Weighted mean difference, treated minus control, over the standard deviation of the unweighted data."""
+    t = np.asarray(treatment, dtype=bool)
+    w = np.ones(len(t)) if weights is None else weights
+    return np.array(
+        [
+            (np.average(c[t], weights=w[t]) - np.average(c[~t], weights=w[~t]))
+            / standardizer(c, t, denominator)
+            for c in x.T
+        ]
+    )
+
+
+# Bootstrap
+
+_MULTIPLIER = 0xDA942042E4DD58B5
+_MASK_64, _MASK_128 = 2**64 - 1, 2**128 - 1
+
+
+def _first_state(seed, replicate):
+    """State and increment of PCG64-DXSM with this seed as its state and this replicate as its stream."""
+    increment = (int(replicate) << 1 | 1) & _MASK_128
+    state = ((int(seed) + increment) * _MULTIPLIER + increment) & _MASK_128
+    return state, increment
+
+
+def pcg64_dxsm(seed, replicate, n_draws):
+    """The generator written out (O'Neill's cm_setseq_dxsm_128_64): n_draws numbers of 64 bits."""
+    state, increment = _first_state(seed, replicate)
+    draws = []
+    for _ in range(n_draws):
+        high, low = state >> 64, (state & _MASK_64) | 1
+        high ^= high >> 32
+        high = high * _MULTIPLIER & _MASK_64
+        high ^= high >> 48
+        draws.append(high * low & _MASK_64)
+        state = (state * _MULTIPLIER + increment) & _MASK_128
+    return draws
+
+
+def replicate_draws(seed, replicate, n_draws):
+    """The same numbers from NumPy's own PCG64DXSM, quicker."""
+    state, increment = _first_state(seed, replicate)
+    generator = np.random.PCG64DXSM()
+    generator.state = {
+        "bit_generator": "PCG64DXSM",
+        "state": {"state": state, "inc": increment},
+        "has_uint32": 0,
+        "uinteger": 0,
+    }
+    return generator.random_raw(n_draws)
+
+
+def replicate_counts(seed, replicate, n_rows):
+    """How often each row is drawn: each of n draws u picks row (u * n) >> 64."""
+    draws = replicate_draws(seed, replicate, n_rows)
+    rows = [(int(u) * n_rows) >> 64 for u in draws]
+    return np.bincount(rows, minlength=n_rows)
+
+
+def estimate(estimator, x, treatment, outcome, *, penalty=0.0):
+    """One estimator, from the fit to the effect, on the rows given."""
+    e = fit_logistic(x, treatment, penalty=penalty).scores
+    if type(estimator).__name__ == "IPW":
+        return ipw(outcome, treatment, e, estimator.estimand).estimate
+    matches = nearest_neighbors(
+        e,
+        treatment,
+        estimand=estimator.estimand,
+        n_neighbors=estimator.n_neighbors,
+        caliper=estimator.caliper,
+        on=estimator.on,
+    )
+    return matching_effect(outcome, treatment, matches)
+
+
+def bootstrap_replicate(x, treatment, outcome, *, estimators, seed, replicate, penalty=0.0):
+    """Copy the rows drawn, fit from zero, estimate: what each replicate of the core must equal."""
+    rows = np.repeat(np.arange(len(x)), replicate_counts(seed, replicate, len(x)))
+    return np.array(
+        [estimate(spec, x[rows], treatment[rows], outcome[rows], penalty=penalty) for spec in estimators]
+    )

@@ -1,0 +1,54 @@
+"""``python -m propensity`` prints the tutorial's numbers and saves its pictures."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from propensity import __main__ as tutorial
+
+SMALL = ["--n-users", "3000", "--n-reps", "10"]
+PICTURES = ["balance.png", "bootstrap.png", "overlap.png"]
+
+
+def test_main_prints_the_tutorials_numbers(tmp_path, capsys):
+    tutorial.main(["--n-reps", "10", "--output", str(tmp_path)])
+    printed = capsys.readouterr().out
+    for number in ["13,451", "+0.2106", "+0.0848", "+0.0767", "+0.0797", "0.647", "0.675", "+0.7416"]:
+        assert number in printed
+
+
+def test_main_saves_the_plots_and_says_where(tmp_path, capsys):
+    folder = tmp_path / "new" / "folder"
+    tutorial.main([*SMALL, "--output", str(folder)])
+    printed = capsys.readouterr().out
+    assert sorted(path.name for path in folder.iterdir()) == PICTURES
+    for name in PICTURES:
+        assert str(folder / name) in printed
+        assert (folder / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_main_prints_no_escape_codes_into_a_file(tmp_path, capsys):
+    tutorial.main([*SMALL, "--output", str(tmp_path)])
+    assert "\033" not in capsys.readouterr().out
+
+
+def test_main_says_how_many_replicates(tmp_path, capsys):
+    tutorial.main([*SMALL, "--output", str(tmp_path)])
+    assert "Bootstrap: 10 replicates" in capsys.readouterr().out
+
+
+def test_main_without_matplotlib_says_how_to_get_it(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    tutorial.main([*SMALL, "--output", str(tmp_path / "none")])
+    assert 'pip install "propensity[plots]"' in capsys.readouterr().out
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("flag", ["--n-users", "--seed", "--n-reps", "--output"])
+def test_main_explains_its_options(flag):
+    command = [sys.executable, "-m", "propensity", "--help"]
+    helped = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert flag in helped.stdout

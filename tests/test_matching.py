@@ -1,0 +1,137 @@
+"""Matching through the frame door: the tutorial's effects, pairs, and indifference to row order."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+import propensity as ps
+from conftest import COVARIATES, OUTCOME, TREATMENT
+from propensity.errors import NoMatchesError
+
+
+@pytest.fixture
+def scored(users):
+    return users.assign(
+        score=ps.fit_propensity(users, treatment="opted", covariates=["tier", "visits"]).scores
+    )
+
+
+@pytest.mark.parametrize("on", ["score", "logit"])
+@pytest.mark.parametrize("n_neighbors", [1, 3, 5])
+def test_match_nn_finds_the_tutorials_effect(logs, model, tutorial, on, n_neighbors):
+    matches = ps.match_nn(logs, treatment=TREATMENT, scores=model, n_neighbors=n_neighbors, on=on)
+    expected = tutorial["nn_att"][on][str(n_neighbors)]
+    assert matches.effect(logs[OUTCOME]).estimate == pytest.approx(expected, abs=1e-8)
+
+
+@pytest.mark.parametrize("convert", [pl.from_pandas, pa.Table.from_pandas])
+def test_match_nn_gives_other_libraries_the_same_numbers(logs, tutorial, convert):
+    other = convert(logs)
+    model = ps.fit_propensity(other, treatment=TREATMENT, covariates=COVARIATES)
+    matches = ps.match_nn(other, treatment=TREATMENT, scores=model)
+    effect = matches.effect(other[OUTCOME])
+    assert effect.estimate == pytest.approx(tutorial["nn_att"]["score"]["1"], abs=1e-8)
+    assert matches.pairs["treated"].iloc[0] == logs[TREATMENT].argmax()
+
+
+def test_match_nn_does_not_see_the_order_of_rows(logs, model):
+    matches = ps.match_nn(logs, treatment=TREATMENT, scores=model)
+    expected = matches.effect(logs[OUTCOME]).estimate
+    for seed in range(3):
+        shuffled = logs.sample(frac=1, random_state=seed)
+        refitted = ps.fit_propensity(shuffled, treatment=TREATMENT, covariates=COVARIATES)
+        again = ps.match_nn(shuffled, treatment=TREATMENT, scores=refitted)
+        assert again.effect(shuffled[OUTCOME]).estimate == pytest.approx(expected, abs=1e-12)
+        pd.testing.assert_series_equal(again.weights.sort_index(), matches.weights)
+
+
+@pytest.mark.parametrize("estimand", ["ATT", "ATC"])
+@pytest.mark.parametrize("n_neighbors", [1, 4])
+def test_effect_is_the_mean_over_focal_units_of_their_pairs(scored, estimand, n_neighbors):
+    matches = ps.match_nn(
+        scored, treatment="opted", scores="score", estimand=estimand, n_neighbors=n_neighbors, caliper=0.5
+    )
+    effect = matches.effect(scored["done"])
+    pairs = matches.pairs
+    focal, donor = ("treated", "control") if estimand == "ATT" else ("control", "treated")
+    donors = pairs["weight"] * scored["done"].loc[pairs[donor]].to_numpy()
+    gaps = scored["done"] - donors.groupby(pairs[focal]).sum()
+    sign = 1 if estimand == "ATT" else -1
+    assert effect.estimate == pytest.approx(sign * gaps.dropna().mean(), rel=1e-12)
+    assert effect.estimate == pytest.approx(effect.mean_treated - effect.mean_control)
+    assert effect.estimand == estimand
+
+
+@pytest.mark.parametrize("estimand", ["ATT", "ATC"])
+def test_pairs_agree_with_the_weights(scored, estimand):
+    matches = ps.match_nn(scored, treatment="opted", scores="score", estimand=estimand, caliper=0.2)
+    pairs = matches.pairs
+    assert list(pairs) == ["treated", "control", "distance", "weight"]
+    assert scored["opted"].loc[pairs["treated"]].all()
+    assert not scored["opted"].loc[pairs["control"]].any()
+    focal, donor = ("treated", "control") if estimand == "ATT" else ("control", "treated")
+    uses = pairs.groupby(donor)["weight"].sum().reindex(scored.index, fill_value=0.0)
+    uses[pairs[focal].unique()] = 1.0
+    pd.testing.assert_series_equal(uses, matches.weights, check_names=False)
+    assert len(pairs) == matches.n_pairs
+    assert pairs[focal].nunique() == matches.n_matched
+    assert matches.n_matched + matches.n_unmatched == (scored["opted"] == (estimand == "ATT")).sum()
+
+
+@pytest.mark.parametrize("on", ["score", "logit"])
+def test_pairs_are_the_nearest(scored, on):
+    matches = ps.match_nn(scored, treatment="opted", scores="score", on=on)
+    e = scored["score"]
+    quantity = e if on == "score" else np.log(e / (1 - e))
+    pairs = matches.pairs
+    controls = quantity[~scored["opted"]].to_numpy()
+    nearest = [np.abs(controls - quantity[label]).min() for label in pairs["treated"]]
+    np.testing.assert_allclose(pairs["distance"], nearest, atol=2e-12)
+    assert pairs["distance"].max() == pytest.approx(matches.max_distance, abs=1e-12)
+
+
+def test_tied_neighbours_share_the_weight():
+    df = pd.DataFrame(
+        {"t": [1, 1, 0, 0, 0, 0], "e": [0.3, 0.6, 0.2, 0.4, 0.4, 0.9], "y": [5.0, 7, 1, 2, 3, 9]}
+    )
+    matches = ps.match_nn(df, treatment="t", scores="e")
+    assert matches.weights.tolist() == pytest.approx([1, 1, 1 / 3, 1 / 3 + 1 / 2, 1 / 3 + 1 / 2, 0])
+    assert matches.effect(df["y"]).estimate == pytest.approx(((5 - 2) + (7 - 2.5)) / 2)
+
+
+def test_caliper_leaves_units_unmatched(scored):
+    model = ps.fit_propensity(scored, treatment="opted", covariates=["tier", "tenure"])
+    tight = ps.match_nn(scored, treatment="opted", scores=model, caliper=0.001)
+    assert tight.n_unmatched > 0
+    assert tight.caliper_width == pytest.approx(0.001 * model.scores.std())
+    assert tight.max_distance <= tight.caliper_width
+    assert (tight.weights[scored["opted"]] == 0).sum() == tight.n_unmatched
+
+
+def test_caliper_without_any_match_is_an_error():
+    df = pd.DataFrame({"t": [1, 1, 0, 0], "e": [0.8, 0.9, 0.1, 0.2]})
+    with pytest.raises(NoMatchesError, match="caliper"):
+        ps.match_nn(df, treatment="t", scores="e", caliper=0.1)
+
+
+def test_pairs_keep_labels_of_several_levels(scored):
+    scored.index = pd.MultiIndex.from_arrays([["eu"] * len(scored), range(len(scored))])
+    pairs = ps.match_nn(scored, treatment="opted", scores="score").pairs
+    assert pairs["treated"].iloc[0] == scored.index[scored["opted"].argmax()]
+
+
+def test_pairs_refuse_to_fill_the_memory(scored):
+    matches = ps.match_nn(scored, treatment="opted", scores="score")
+    with pytest.raises(MemoryError, match=r"60,000,000 pairs would take 2 GB.*weights"):
+        _ = replace(matches, n_pairs=60_000_000).pairs
+
+
+def test_effect_takes_arrays_and_bools(scored):
+    matches = ps.match_nn(scored, treatment="opted", scores="score")
+    expected = matches.effect(scored["done"]).estimate
+    assert matches.effect(scored["done"].to_numpy()).estimate == expected
+    assert 0 <= matches.effect(scored["done"] > 5).mean_control <= 1

@@ -1,0 +1,117 @@
+"""The notebooks run from top to bottom, their key numbers hold, and what is committed is what they print.
+
+`python tests/test_notebooks.py` (or `make notebooks`) runs them and keeps the new outputs.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import nbclient
+import nbformat
+import pytest
+
+FOLDER = Path(__file__).parents[1] / "notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+
+# Asserted in the notebook's own kernel, once it has run: the reader's copy stays clean.
+KEY_NUMBERS = """
+from math import isclose
+
+assert isclose(naive_gap, 0.2106310297, abs_tol=1e-9)
+assert isclose(model.log_likelihood, -24724.99800742, rel_tol=1e-8)
+assert isclose(model.auc, 0.7443059531, abs_tol=1e-9)
+assert isclose(ate.estimate, 0.0847998203, abs_tol=1e-8)
+assert isclose(att.estimate, 0.0766657807, abs_tol=1e-8)
+assert isclose(ate_penalised.estimate, 0.0849287403, abs_tol=1e-8)
+assert isclose(matched.estimate, 0.0797047097, abs_tol=1e-8)
+assert isclose(shuffled_matched.estimate, matched.estimate, abs_tol=1e-12)
+assert isclose(balance.loc["engagement_tier[heavy]", "unadjusted"], 0.7416, abs_tol=1e-4)
+assert isclose(balance.loc["query_confidence", "unadjusted"], -0.0317, abs_tol=1e-4)
+assert balance.drop(columns="unadjusted").abs().max(axis=None) < 0.01
+
+ends = boot.conf_int()
+assert len(boot.replicates) == 500 and boot.n_failed == 0
+assert isclose(ends.loc["IPW ATE", "conf_low"], 0.0745, abs_tol=0.0015)
+assert isclose(ends.loc["IPW ATE", "conf_high"], 0.0954, abs_tol=0.0015)
+assert isclose(ends.loc["IPW ATT", "conf_low"], 0.0687, abs_tol=0.0015)
+assert isclose(ends.loc["IPW ATT", "conf_high"], 0.0865, abs_tol=0.0015)
+assert isclose(ends.loc["1-NN ATT", "conf_low"], 0.0660, abs_tol=0.002)
+assert isclose(ends.loc["1-NN ATT", "conf_high"], 0.0925, abs_tol=0.002)
+assert (ends["conf_low"] < truth).all() and (ends["conf_high"] > truth).all()
+
+assert blind_effect.estimate > 0.2
+assert isclose(late_effect.estimate, 0.0751, abs_tol=1e-4)
+"""
+
+
+def read(path):
+    return nbformat.read(path, as_version=4)
+
+
+def execute(notebook):
+    client = nbclient.NotebookClient(
+        notebook,
+        timeout=300,
+        record_timing=False,
+        store_widget_state=False,
+        resources={"metadata": {"path": str(FOLDER)}},
+    )
+    return client.execute()
+
+
+@pytest.fixture(scope="module")
+def committed():
+    return read(FOLDER / "opt_in_tutorial.ipynb")
+
+
+@pytest.fixture(scope="module")
+def executed():
+    notebook = read(FOLDER / "opt_in_tutorial.ipynb")
+    notebook.cells.append(nbformat.v4.new_code_cell(KEY_NUMBERS))
+    return execute(notebook)
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source != KEY_NUMBERS]
+
+
+def printed(cell):
+    """Text a reader sees, pictures aside."""
+    data = [output.get("text") or output.get("data", {}).get("text/plain", "") for output in cell.outputs]
+    return "".join(data)
+
+
+def pictures(notebook):
+    outputs = [output for cell in code_cells(notebook) for output in cell.outputs]
+    return [output for output in outputs if "image/png" in output.get("data", {})]
+
+
+def test_tutorial_runs_and_its_key_numbers_hold(executed):
+    assert executed.cells[-1].outputs == []
+
+
+def test_tutorial_is_committed_with_the_outputs_it_prints(committed, executed):
+    for kept, fresh in zip(code_cells(committed), code_cells(executed), strict=True):
+        if not kept.source.startswith("%%time"):
+            assert printed(kept) == printed(fresh), kept.source
+
+
+def test_tutorial_is_committed_with_its_plots_and_its_time(committed):
+    assert len(pictures(committed)) == 4
+    timed = [printed(cell) for cell in code_cells(committed) if cell.source.startswith("%%time")]
+    assert len(timed) == 1
+    assert re.search(r"Wall time: [\d.]+ m?s", timed[0])
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_has_short_cells_and_defines_no_functions(path):
+    for cell in code_cells(read(path)):
+        assert len(cell.source.splitlines()) <= 10
+        assert not re.search(r"^\s*(def|class) |lambda", cell.source, re.MULTILINE)
+
+
+if __name__ == "__main__":
+    for path in NOTEBOOKS:
+        nbformat.write(execute(read(path)), path)

@@ -1,0 +1,77 @@
+"""The README's examples run, in order and in one namespace, and print what the README says they print.
+
+A block of Python that prints is followed by a block of text: the two must agree to the letter, but for
+blanks at the end of a line. The scikit-learn loop is there to be read: it makes two of its 500 turns.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import matplotlib as mpl
+import pytest
+
+mpl.use("Agg")
+from matplotlib import pyplot as plt
+
+README = Path(__file__).parents[1] / "README.md"
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+class Example(NamedTuple):
+    line: int
+    code: str
+    printed: str
+
+
+def examples() -> list[Example]:
+    text = README.read_text(encoding="utf-8")
+    found: list[Example] = []
+    for fence in FENCE.finditer(text):
+        language, body = fence.groups()
+        if language == "python":
+            found.append(Example(text.count("\n", 0, fence.start()) + 1, body, ""))
+        elif language == "text":
+            found[-1] = found[-1]._replace(printed=body)
+    return found
+
+
+def run(example: Example, namespace: dict[str, Any]) -> str:
+    code = example.code.replace("range(500)", "range(2)")
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(code, f"README.md:{example.line}", "exec"), namespace)
+    plt.close("all")
+    return "\n".join(line.rstrip() for line in printed.getvalue().split("\n"))
+
+
+@pytest.fixture(scope="module")
+def outcome() -> tuple[dict[str, Any], list[str]]:
+    """The namespace after all examples, and what each printed."""
+    namespace: dict[str, Any] = {"__name__": "readme"}
+    return namespace, [run(example, namespace) for example in examples()]
+
+
+@pytest.mark.parametrize("i", range(len(examples())), ids=lambda i: f"line{examples()[i].line}")
+def test_readme_example_prints_what_it_says(i: int, outcome: tuple[dict[str, Any], list[str]]) -> None:
+    assert outcome[1][i] == examples()[i].printed
+
+
+def test_readme_table_has_our_numbers(outcome: tuple[dict[str, Any], list[str]]) -> None:
+    summary = outcome[0]["boot"].summary()
+    rows = re.findall(r"^\| (.+?) \|.*\| (.+) \[(.+), (.+)\] \|$", README.read_text("utf-8"), re.MULTILINE)
+    assert [label for label, *_ in rows] == list(summary.index)
+    for label, *shown in rows:
+        estimate, low, high = summary.loc[label, ["estimate", "conf_low", "conf_high"]]
+        assert shown == [f"{estimate:+.4f}", f"{low:.4f}", f"{high:.4f}"]
+
+
+def test_readme_commands_are_in_the_makefile() -> None:
+    targets = re.findall(r"^([a-z-]+):", (README.parent / "Makefile").read_text("utf-8"), re.MULTILINE)
+    commands = re.findall(r"^make (\S+)", README.read_text("utf-8"), re.MULTILINE)
+    assert commands == ["demo", "test"]
+    assert set(commands) <= set(targets)

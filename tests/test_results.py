@@ -1,0 +1,136 @@
+"""Results: frozen, picklable, readable as text and as HTML; the intervals of a bootstrap."""
+
+import pickle
+from dataclasses import FrozenInstanceError
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+import propensity as ps
+from propensity.errors import InvalidInputError
+
+
+def every_result(df):
+    model = ps.fit_propensity(df, treatment="opted", covariates="tier * scale(tenure)")
+    matches = ps.match_nn(df, treatment="opted", scores=model)
+    return {
+        "PropensityModel": model,
+        "Effect": ps.ipw(df, outcome="done", treatment="opted", scores=model),
+        "Matches": matches,
+        "BootstrapResult": ps.bootstrap(
+            df, outcome="done", treatment="opted", covariates=["tier"], n_reps=20, seed=1
+        ),
+    }
+
+
+@pytest.fixture
+def results(users):
+    return every_result(users)
+
+
+NAMES = ["PropensityModel", "Effect", "Matches", "BootstrapResult"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_results_pickle(results, users, name):
+    result = results[name]
+    again = pickle.loads(pickle.dumps(result))
+    assert repr(again) == repr(result)
+    if name == "PropensityModel":
+        pd.testing.assert_series_equal(again.predict(users), result.predict(users))
+    if name == "Matches":
+        pd.testing.assert_frame_equal(again.pairs, result.pairs)
+
+
+def test_results_of_polars_pickle(users):
+    for result in every_result(pl.from_pandas(users)).values():
+        assert repr(pickle.loads(pickle.dumps(result))) == repr(result)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_results_are_frozen(results, name):
+    with pytest.raises(FrozenInstanceError):
+        results[name].anything = 1
+
+
+@pytest.mark.parametrize(
+    ("name", "facts"),
+    [
+        ("PropensityModel", ["opted", "200 rows", "AUC", "Intercept", "tier[T.light]", "std_error"]),
+        ("Effect", ["ATE", "mean_treated", "ess_control"]),
+        ("Matches", ["1-NN ATT", "n_unmatched", "max_distance"]),
+        ("BootstrapResult", ["20 replicates", "none failed", "seed 1", "1-NN ATT", "Abadie and Imbens 2008"]),
+    ],
+)
+def test_results_show_what_matters(results, name, facts):
+    text, page = repr(results[name]), results[name]._repr_html_()
+    assert all(fact in text for fact in facts)
+    assert all(fact in page for fact in facts)
+    assert "<table" in page
+    assert "..." not in page
+
+
+def test_results_escape_names_in_html(users):
+    users["<b>"] = users["opted"]
+    assert "<b>" not in ps.fit_propensity(users, treatment="<b>", covariates=["visits"])._repr_html_()
+
+
+def test_effect_to_frame_is_one_row(results):
+    effect = results["Effect"]
+    table = effect.to_frame()
+    assert table.loc["ATE", "estimate"] == effect.estimate
+    assert list(table) == ["estimate", "mean_treated", "mean_control", "ess_treated", "ess_control"]
+
+
+def with_replicates(replicates, estimators):
+    labels = pd.Index([estimator.label for estimator in estimators], name="estimator")
+    return ps.BootstrapResult(
+        estimators=tuple(estimators),
+        estimates=pd.Series(0.5, index=labels, name="estimate"),
+        replicates=pd.DataFrame(replicates, columns=labels),
+        n_failed=int(np.isnan(replicates).any(axis=1).sum()),
+        seed=0,
+        penalty=0.0,
+    )
+
+
+def test_intervals_are_numpys_quantiles_without_the_failed():
+    replicates = np.random.default_rng(0).normal(size=(100, 2))
+    replicates[:3, 1] = np.nan
+    boot = with_replicates(replicates, [ps.IPW("ATE"), ps.IPW("ATT")])
+    expected = np.nanquantile(replicates, [0.05, 0.95], axis=0).T
+    np.testing.assert_allclose(boot.conf_int(level=0.9), expected, rtol=1e-14)
+    np.testing.assert_allclose(boot.std_errors, np.nanstd(replicates, axis=0, ddof=1), rtol=1e-12)
+    assert list(boot.conf_int()) == ["conf_low", "conf_high"]
+    assert "3 failed" in repr(boot)
+
+
+def test_summary_warns_of_nearest_neighbours_only():
+    replicates = np.random.default_rng(0).normal(size=(10, 2))
+    mixed = with_replicates(replicates, [ps.IPW("ATE"), ps.NearestNeighbors()]).summary()
+    assert list(mixed) == ["estimate", "std_error", "conf_low", "conf_high", "note"]
+    assert mixed["note"].str.contains("not valid").tolist() == [False, True]
+    weighting = with_replicates(replicates, [ps.IPW("ATE"), ps.IPW("ATT")]).summary()
+    assert "note" not in weighting
+
+
+@pytest.mark.parametrize("level", [0, 1, 95, -0.1, "0.95", True, None])
+def test_levels_are_shares(level):
+    boot = with_replicates(np.zeros((3, 1)), [ps.IPW()])
+    with pytest.raises(InvalidInputError, match="level must lie between 0 and 1"):
+        boot.conf_int(level=level)
+
+
+def test_unknown_intervals_are_refused():
+    boot = with_replicates(np.zeros((3, 1)), [ps.IPW()])
+    with pytest.raises(InvalidInputError, match="kind must be one of 'percentile', not 'basic'"):
+        boot.conf_int(kind="basic")
+
+
+def test_labels_tell_estimators_apart():
+    assert ps.IPW().label == "IPW ATE"
+    assert ps.NearestNeighbors().label == "1-NN ATT"
+    assert ps.NearestNeighbors("ATC", n_neighbors=4, caliper=0.25).label == "4-NN ATC (caliper 0.25)"
+    assert ps.NearestNeighbors(on="logit").label == "1-NN ATT (logit)"
