@@ -33,7 +33,7 @@ def run(*words):
 
 
 def _peak_bytes():
-    """The most memory this process has held; on Linux `ru_maxrss` will not do, it starts from the parent's."""
+    """The most memory this process has held; Linux's `ru_maxrss` will not do, it starts from the parent's."""
     status = Path("/proc/self/status")
     if status.exists():
         peak = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))

@@ -108,10 +108,10 @@ def test_overlap_plot_by_gives_a_panel_for_each_group_in_the_categorys_order(use
         assert bars(ax)[0].values.sum() == group["opt_in"].sum()
 
 
-def test_overlap_plot_by_keeps_rows_without_a_group(users):
-    group = pd.Series(np.where(users["tier"] == "light", "light", None), index=users.index, dtype=object)
-    axes = plots.overlap_plot(users["score"], users["opt_in"], by=group)
-    assert sum(bars(ax)[0].values.sum() for ax in axes) == users["opt_in"].sum()
+def test_overlap_plot_by_refuses_rows_without_a_group(users):
+    group = users["tier"].where(users["tier"] == "light")
+    with pytest.raises(InvalidInputError, match=f"by: {group.isna().sum()} missing values"):
+        plots.overlap_plot(users["score"], users["opt_in"], by=group)
 
 
 def test_overlap_plot_draws_seven_groups_on_seven_panels(users):

@@ -1,7 +1,7 @@
 """The compiled module: five functions over NumPy arrays, read in place."""
 
 from collections.abc import Callable, Sequence
-from typing import Literal, TypeAlias, final
+from typing import Final, Literal, Self, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +15,14 @@ _MatchingEstimand: TypeAlias = Literal["ATT", "ATC"]
 _Quantity: TypeAlias = Literal["score", "logit"]
 _Denominator: TypeAlias = Literal["pooled", "treated", "control", "all"]
 
+__all__: Final[list[str]]
 __version__: str
 
 @final
 class LogisticFit:
     """A fitted logistic propensity score: arrays in, arrays out; it pickles."""
 
+    def __new__(cls, state: tuple[object, ...]) -> Self: ...  # what unpickling calls
     @property
     def coefficients(self) -> _Floats: ...  # (d + 1,), intercept first, on the scale of x
     @property

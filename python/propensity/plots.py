@@ -80,7 +80,7 @@ def overlap_plot(
         _draw_mirrored(ax, rows, bins)
         ax.set_ylabel("number of rows")
         return ax
-    groups = list(rows.groupby("by", observed=True, dropna=False))
+    groups = list(rows.groupby("by", observed=True))
     axes = _grid(len(groups)) if ax is None else np.atleast_1d(ax).ravel()
     if len(axes) != len(groups):
         raise InvalidInputError(f"'by' has {len(groups)} groups but 'ax' has {len(axes)} axes")
@@ -230,14 +230,22 @@ def _rows(scores: PropensityModel | ArrayLike, treatment: ArrayLike, by: ArrayLi
     rows = pd.DataFrame({"score": rowwise(score, index, "scores")}, index=index)
     treated = pd.Series(rowwise(treatment, index, "treatment"), index=index, name="treatment")
     rows["treated"] = _check.treatment(treated, recode="treatment == {1}")
+    if by is not None:
+        rows["by"] = _groups(by, index)
+    return rows
+
+
+def _groups(by: ArrayLike, index: pd.Index) -> pd.Series:
+    """Read a group for each row."""
     if isinstance(by, pd.Series):
         _check.same_index("by", by.index, index, "use by.reindex(scores.index)")
-        rows["by"] = by
-    elif by is not None:
+        group = by
+    else:
         group = pd.Series(by)
         _check.same_length("by", len(group), len(index))
-        rows["by"] = group.array
-    return rows
+        group.index = index
+    _check.complete({"by": group}, subject="{}")
+    return group
 
 
 def _draw_mirrored(ax: Axes, rows: pd.DataFrame, bins: int) -> None:
