@@ -1,7 +1,7 @@
 """The compiled module: five functions over NumPy arrays, read in place."""
 
 from collections.abc import Callable, Sequence
-from typing import Final, Literal, Self, TypeAlias, final
+from typing import Literal, Self, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,19 @@ _MatchingEstimand: TypeAlias = Literal["ATT", "ATC"]
 _Quantity: TypeAlias = Literal["score", "logit"]
 _Denominator: TypeAlias = Literal["pooled", "treated", "control", "all"]
 
-__all__: Final[list[str]]
+__all__ = [
+    "IpwEstimate",
+    "LogisticFit",
+    "Matches",
+    "Replicates",
+    "__version__",
+    "bootstrap",
+    "fit_propensity",
+    "ipw",
+    "match_nn",
+    "smd",
+]
+
 __version__: str
 
 @final
