@@ -7,7 +7,7 @@ use ndarray::{ArrayView1, ArrayView2, Axis, Slice};
 use rayon::prelude::*;
 
 use crate::error::{Error, Result, Rows};
-use crate::kernels::{BLOCK, Lane};
+use crate::kernels::{BLOCK, Lane, ScoreEquations, linear_predictor};
 use crate::moments::Moments;
 
 /// Rows a thread takes at a time when it passes over the data; a fixed number, so that sums do not
@@ -17,6 +17,8 @@ pub const CHUNK: usize = 64 * BLOCK;
 #[derive(Debug, Clone)]
 pub struct Covariates<'a> {
     x: ArrayView2<'a, f64>,
+    /// Which columns of x these are.
+    columns: Vec<usize>,
     pub center: Vec<f64>,
     pub scale: Vec<f64>,
 }
@@ -35,20 +37,21 @@ impl<'a> Covariates<'a> {
             .map(|m| (m.deviation / m.weight).sqrt())
             .map(|deviation| if deviation > 0.0 { deviation } else { 1.0 })
             .collect();
-        Ok(Self { x, center, scale })
+        Ok(Self { x, columns: (0..x.ncols()).collect(), center, scale })
     }
 
     /// The same centre and scale over other rows.
     #[must_use]
     pub fn with_rows<'b>(&self, x: ArrayView2<'b, f64>) -> Covariates<'b> {
-        Covariates { x, center: self.center.clone(), scale: self.scale.clone() }
+        let Self { columns, center, scale, .. } = self.clone();
+        Covariates { x, columns, center, scale }
     }
 
     /// Measured from `center`, left on the caller's scale.
     #[must_use]
     pub fn centered(x: ArrayView2<'a, f64>, center: Vec<f64>) -> Self {
         let scale = vec![1.0; center.len()];
-        Self { x, center, scale }
+        Self { x, columns: (0..x.ncols()).collect(), center, scale }
     }
 
     #[must_use]
@@ -58,7 +61,67 @@ impl<'a> Covariates<'a> {
 
     #[must_use]
     pub fn n_columns(&self) -> usize {
-        self.x.ncols()
+        self.columns.len()
+    }
+
+    /// Some of these columns, in the order given.
+    #[must_use]
+    pub fn subset(&self, columns: &[usize]) -> Self {
+        Self {
+            x: self.x,
+            columns: columns.iter().map(|k| self.columns[*k]).collect(),
+            center: columns.iter().map(|k| self.center[*k]).collect(),
+            scale: columns.iter().map(|k| self.scale[*k]).collect(),
+        }
+    }
+
+    /// The linear predictor of every row, intercept first.
+    #[must_use]
+    pub fn linear(&self, beta: &[f64]) -> Vec<f64> {
+        let mut values = vec![0.0; self.n_rows()];
+        values.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, values)| {
+            self.linear_into(beta, chunk * CHUNK, values);
+        });
+        values
+    }
+
+    /// Fill `values` with the linear predictors of the rows from `start` on.
+    pub fn linear_into(&self, beta: &[f64], start: usize, values: &mut [f64]) {
+        let mut columns = vec![[0.0; BLOCK]; self.n_columns()];
+        let mut eta = [0.0; BLOCK];
+        for (block, values) in values.chunks_mut(BLOCK).enumerate() {
+            self.load(start + block * BLOCK, &mut columns);
+            linear_predictor(beta, &columns, &mut eta);
+            values.copy_from_slice(&eta[..values.len()]);
+        }
+    }
+
+    /// The sums of x r and of x x' s over all rows, intercept first.
+    #[must_use]
+    pub fn products(&self, residual: &[f64], spread: &[f64]) -> ScoreEquations {
+        let n = self.n_rows();
+        let chunk = |first: usize| {
+            let mut equations = ScoreEquations::new(self.n_columns() + 1);
+            let mut columns = vec![[0.0; BLOCK]; self.n_columns()];
+            let (mut r, mut s) = ([0.0; BLOCK], [0.0; BLOCK]);
+            for start in (first..n.min(first + CHUNK)).step_by(BLOCK) {
+                let rows = start..n.min(start + BLOCK);
+                self.load(start, &mut columns);
+                for (lane, values) in [(&mut r, residual), (&mut s, spread)] {
+                    lane[..rows.len()].copy_from_slice(&values[rows.clone()]);
+                    lane[rows.len()..].fill(0.0);
+                }
+                equations.add_products(&columns, &r, &s);
+            }
+            equations
+        };
+        let chunks: Vec<ScoreEquations> =
+            (0..n.div_ceil(CHUNK)).into_par_iter().map(|index| chunk(index * CHUNK)).collect();
+        let mut total = ScoreEquations::new(self.n_columns() + 1);
+        for one in &chunks {
+            total.merge(one);
+        }
+        total
     }
 
     /// The block that starts at row `start`, column by column, padded with zeros.
@@ -67,7 +130,7 @@ impl<'a> Covariates<'a> {
         for (k, lane) in columns.iter_mut().enumerate() {
             let (center, per_scale) = (self.center[k], 1.0 / self.scale[k]);
             let (filled, padding) = lane.split_at_mut(end - start);
-            let column = stretch(self.x, k, start..end);
+            let column = stretch(self.x, self.columns[k], start..end);
             if let Some(values) = column.as_slice() {
                 filled.iter_mut().zip(values).for_each(|(z, x)| *z = (x - center) * per_scale);
             } else {

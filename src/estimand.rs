@@ -9,6 +9,11 @@ pub enum Estimand {
     Att,
     /// Those who were not.
     Atc,
+    /// Those who might as well have been in either arm, each as much as the arms overlap there: the
+    /// smallest variance of all tilts (Li, Morgan and Zaslavsky 2018).
+    Ato,
+    /// Those whom pair matching would keep (Li and Greene 2013).
+    Atm,
 }
 
 impl Estimand {
@@ -22,6 +27,22 @@ impl Estimand {
             Self::Ate => 1.0,
             Self::Att => score,
             Self::Atc => 1.0 - score,
+            Self::Ato => score * (1.0 - score),
+            Self::Atm => score.min(1.0 - score),
+        }
+    }
+
+    /// The derivative of h in the log odds of the score, in which de = e (1 - e). At e = 1/2, where
+    /// the ATM's min has a corner, either side serves.
+    #[must_use]
+    pub fn tilt_slope(self, score: f64) -> f64 {
+        let spread = score * (1.0 - score);
+        match self {
+            Self::Ate => 0.0,
+            Self::Att => spread,
+            Self::Atc => -spread,
+            Self::Ato => spread * (1.0 - 2.0 * score),
+            Self::Atm => spread.copysign(0.5 - score),
         }
     }
 }
@@ -30,12 +51,27 @@ impl Estimand {
 mod tests {
     use super::*;
 
+    const ALL: [Estimand; 5] =
+        [Estimand::Ate, Estimand::Att, Estimand::Atc, Estimand::Ato, Estimand::Atm];
+
     #[test]
     fn tilt_follows_the_table() {
-        for score in [0.1, 0.5, 0.9] {
-            assert!((Estimand::Ate.tilt(score) - 1.0).abs() < f64::EPSILON);
-            assert!((Estimand::Att.tilt(score) - score).abs() < f64::EPSILON);
-            assert!((Estimand::Atc.tilt(score) - (1.0 - score)).abs() < f64::EPSILON);
+        let expected = [1.0, 0.2, 0.8, 0.16, 0.2];
+        for (estimand, tilt) in ALL.into_iter().zip(expected) {
+            assert!((estimand.tilt(0.2) - tilt).abs() < 1e-15);
+        }
+    }
+
+    #[test]
+    fn tilt_slope_is_the_derivative_of_the_tilt() {
+        let score = |eta: f64| 1.0 / (1.0 + (-eta).exp());
+        for estimand in ALL {
+            for eta in [-2.0, -0.3, 0.4, 1.5] {
+                let step = 1e-6;
+                let rise = estimand.tilt(score(eta + step)) - estimand.tilt(score(eta - step));
+                let found = estimand.tilt_slope(score(eta));
+                assert!((found - rise / (2.0 * step)).abs() < 1e-9, "{estimand:?} {eta}");
+            }
         }
     }
 }

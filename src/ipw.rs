@@ -2,60 +2,107 @@
 //! Horvitz-Thompson's sums over n, which move when a constant is added to the outcome.
 
 use crate::checks;
+use crate::covariates::Covariates;
 use crate::error::{Error, Result};
 use crate::estimand::Estimand;
+use crate::influence::{ArmMeans, ScoreModel, center};
 use crate::kernels::{BLOCK, Tallies, contrast_sums};
-use crate::tally::{Outcomes, Units};
-use crate::weights::{balancing_weight, effective_sample_size};
+use crate::tally::{Units, WeightedRows};
+use crate::weights::{balancing_weight, balancing_weight_slope, effective_sample_size};
+
+/// The rows of a contrast, and what is known of their scores.
+#[derive(Debug, Clone, Copy)]
+pub struct IpwData<'a> {
+    pub outcome: &'a [f64],
+    pub treatment: &'a [bool],
+    pub scores: &'a [f64],
+    pub sample_weight: Option<&'a [f64]>,
+}
 
 /// A weighted contrast of n rows.
 #[derive(Debug, Clone)]
 pub struct IpwEstimate {
-    /// `mean_treated - mean_control`.
-    pub estimate: f64,
-    pub mean_treated: f64,
-    pub mean_control: f64,
+    pub means: ArmMeans,
     pub ess_treated: f64,
     pub ess_control: f64,
-    /// n balancing weights.
+    /// n weights: the balancing weight times the sample weight.
     pub weights: Vec<f64>,
 }
 
-/// The effect for `estimand`, with `scores` taken as they are.
+/// The effect for `estimand`. With the covariates and the penalty of the logistic model that gave the
+/// scores, the influence of each row counts what it does to that model (Lunceford and Davidian 2004,
+/// section 3); without, the scores are taken as known.
 ///
 /// # Errors
-/// Lengths that differ, values that are not finite, scores outside (0, 1), an empty arm.
+/// Lengths that differ, values that are not finite, scores outside (0, 1), an arm empty or weightless.
 pub fn ipw(
-    outcome: &[f64],
-    treatment: &[bool],
-    scores: &[f64],
+    data: &IpwData<'_>,
     estimand: Estimand,
+    score_model: Option<(&Covariates<'_>, f64)>,
 ) -> Result<IpwEstimate> {
-    checks::same_length("treatment", treatment.len(), outcome.len())?;
-    checks::same_length("scores", scores.len(), outcome.len())?;
-    checks::finite("outcome", outcome)?;
-    checks::scores(scores)?;
-    checks::both_arms(treatment)?;
+    check(data)?;
+    if let Some((covariates, penalty)) = score_model {
+        checks::same_length("x", covariates.n_rows(), data.outcome.len())?;
+        checks::penalty(penalty)?;
+    }
+    let IpwData { outcome, treatment, scores, sample_weight } = *data;
     let mut contrast = Contrast::new(estimand);
-    contrast.add(scores, &Outcomes { treatment, outcome, counts: None });
-    let weights: Vec<f64> = treatment
-        .iter()
-        .zip(scores)
-        .map(|(t, score)| balancing_weight(estimand, *t, *score))
+    contrast.add(scores, &WeightedRows { treatment, outcome, sample_weight });
+    let (mean_treated, mean_control) = contrast.means()?;
+    let row_weight: Vec<f64> =
+        sample_weight.map_or_else(|| vec![1.0; outcome.len()], <[f64]>::to_vec);
+    let model = score_model.map(|(covariates, penalty)| {
+        ScoreModel::new(covariates, treatment, scores, &row_weight, penalty)
+    });
+    let weights: Vec<f64> = (0..outcome.len())
+        .map(|i| row_weight[i] * balancing_weight(estimand, treatment[i], scores[i]))
         .collect();
+    let slope =
+        |i: usize| row_weight[i] * balancing_weight_slope(estimand, treatment[i], scores[i]);
+    let influence = |arm: bool, mean: f64| {
+        let own = |i: usize| if treatment[i] == arm { outcome[i] - mean } else { 0.0 };
+        let mut influence: Vec<f64> = (0..outcome.len()).map(|i| weights[i] * own(i)).collect();
+        if let Some(model) = &model {
+            let slopes: Vec<f64> = (0..outcome.len()).map(|i| slope(i) * own(i)).collect();
+            let through_scores = model.influence(&slopes);
+            influence.iter_mut().zip(through_scores).for_each(|(own, other)| *own += other);
+        }
+        let per_mean = outcome.len() as f64 / contrast.weight[usize::from(arm)];
+        for value in &mut influence {
+            *value *= per_mean;
+        }
+        center(&mut influence);
+        influence
+    };
     let ess = |arm: bool| {
         let own = weights.iter().zip(treatment).filter(|(_, t)| **t == arm);
         effective_sample_size(own.map(|(w, _)| *w))
     };
-    let (mean_treated, mean_control) = contrast.means()?;
     Ok(IpwEstimate {
-        estimate: mean_treated - mean_control,
-        mean_treated,
-        mean_control,
+        means: ArmMeans {
+            mean: [mean_control, mean_treated],
+            influence: [influence(false, mean_control), influence(true, mean_treated)],
+        },
         ess_treated: ess(true),
         ess_control: ess(false),
         weights,
     })
+}
+
+fn check(data: &IpwData<'_>) -> Result<()> {
+    let n = data.outcome.len();
+    checks::same_length("treatment", data.treatment.len(), n)?;
+    checks::same_length("scores", data.scores.len(), n)?;
+    checks::finite("outcome", data.outcome)?;
+    checks::scores(data.scores)?;
+    checks::both_arms(data.treatment)?;
+    match data.sample_weight {
+        Some(weights) => {
+            checks::same_length("sample_weight", weights.len(), n)?;
+            checks::weights("sample_weight", weights)
+        }
+        None => Ok(()),
+    }
 }
 
 /// The sums behind the two weighted means, control arm first: an accumulator over blocks of units.
@@ -114,9 +161,16 @@ mod tests {
         let treatment = [true, false, false, false, true, true, true, false];
         let outcome = [1.0, 0.0, 0.0, 0.0, 11.0, 11.0, 11.0, 10.0];
         let scores = [0.25, 0.25, 0.25, 0.25, 0.75, 0.75, 0.75, 0.75];
-        for estimand in [Estimand::Ate, Estimand::Att, Estimand::Atc] {
-            let found = ipw(&outcome, &treatment, &scores, estimand).unwrap();
-            assert!((found.estimate - 1.0).abs() < 1e-14);
+        let data = IpwData {
+            outcome: &outcome,
+            treatment: &treatment,
+            scores: &scores,
+            sample_weight: None,
+        };
+        for estimand in [Estimand::Ate, Estimand::Att, Estimand::Atc, Estimand::Ato, Estimand::Atm]
+        {
+            let found = ipw(&data, estimand, None).unwrap();
+            assert!((found.means.difference() - 1.0).abs() < 1e-14);
         }
     }
 }

@@ -51,6 +51,15 @@ dispatched!(
     equations.add_block(beta, columns, trials, successes)
 );
 dispatched!(
+    AddProducts {
+        equations: &'a mut ScoreEquations,
+        columns: &'a [Lane],
+        residual: &'a Lane,
+        spread: &'a Lane,
+    } -> (),
+    equations.add_products_block(columns, residual, spread)
+);
+dispatched!(
     ContrastSums { estimand: Estimand, scores: &'a Lane, tallies: &'a Tallies } -> [[f64; 2]; 2],
     contrast_sums_block(estimand, scores, tallies)
 );
@@ -110,6 +119,11 @@ impl ScoreEquations {
         Arch::new().dispatch(AddBlock { equations: self, beta, columns, trials, successes });
     }
 
+    /// Add sum x r to the gradient and sum x x' s to the information, for any r and s.
+    pub fn add_products(&mut self, columns: &[Lane], residual: &Lane, spread: &Lane) {
+        Arch::new().dispatch(AddProducts { equations: self, columns, residual, spread });
+    }
+
     pub fn merge(&mut self, other: &Self) {
         let pairs =
             [(&mut self.gradient, &other.gradient), (&mut self.information, &other.information)];
@@ -128,11 +142,16 @@ impl ScoreEquations {
             residual[row] = successes[row] - trials[row] * p;
             spread[row] = trials[row] * (p * q);
         }
+        self.add_products_block(columns, &residual, &spread);
+    }
+
+    #[inline(always)]
+    fn add_products_block(&mut self, columns: &[Lane], residual: &Lane, spread: &Lane) {
         let terms = columns.len() + 1;
-        self.gradient[0] += sum(&residual);
-        self.information[0] += sum(&spread);
+        self.gradient[0] += sum(residual);
+        self.information[0] += sum(spread);
         for (k, column) in columns.iter().enumerate() {
-            self.gradient[k + 1] += dot(&residual, column);
+            self.gradient[k + 1] += dot(residual, column);
             let mut weighted = [0.0; BLOCK];
             for row in 0..BLOCK {
                 weighted[row] = spread[row] * column[row];

@@ -22,19 +22,26 @@
 //! | [`logistic`] | the score model, by Newton's method |
 //! | [`weights`] | scores and an estimand to weights, effective sample sizes |
 //! | [`ipw`] | the weighted contrast |
+//! | [`influence`] | what each row contributes to an estimate's error |
+//! | [`outcome`] | the outcome model of one arm |
+//! | [`adjustment`] | estimators with an outcome model, on any units |
+//! | [`doubly_robust`] | the same on rows, with influences |
 //! | [`matching`] | nearest neighbours on a score |
 //! | [`balance`] | standardized mean differences |
 //! | [`cells`] | identical rows collapsed to one, with counts |
 //! | [`pipeline`] | score, weights and matches in one go, on any resample |
 //! | [`bootstrap`] | resampling and the parallel run; knows no estimator |
 
+pub mod adjustment;
 pub mod balance;
 pub mod bootstrap;
 pub mod cells;
 pub mod checks;
 pub mod covariates;
+pub mod doubly_robust;
 pub mod error;
 pub mod estimand;
+pub mod influence;
 pub mod ipw;
 pub mod kernels;
 pub mod linalg;
@@ -42,6 +49,7 @@ pub mod logistic;
 pub mod matching;
 pub mod moments;
 pub mod monitor;
+pub mod outcome;
 pub mod pipeline;
 pub mod tally;
 pub mod weights;

@@ -1,5 +1,8 @@
 //! Small symmetric systems: a Cholesky factorisation that sets collinear columns aside.
 
+/// A column of a Gram matrix is collinear with earlier ones when they explain all but this share of it.
+pub const RANK_TOLERANCE: f64 = 1e-11;
+
 /// The factor L of a symmetric positive semi-definite matrix A = L L'. A column that the earlier
 /// ones explain (its pivot falls under `tolerance` times its diagonal) is aliased: it is left out,
 /// and its solution is zero, as R's `lm` and `glm` drop the later of collinear columns.

@@ -14,7 +14,7 @@ use rayon::prelude::*;
 use crate::checks;
 use crate::covariates::{CHUNK, Covariates};
 use crate::error::{Error, Result};
-use crate::kernels::{BLOCK, linear_predictor, sigmoid};
+use crate::kernels::sigmoid;
 use crate::monitor::Monitor;
 use crate::tally::Rows;
 
@@ -149,28 +149,8 @@ impl LogisticFit {
         let covariates = Covariates::centered(x, self.center.clone());
         let mut beta = self.coefficients.clone();
         beta[0] = self.intercept_at_center;
-        let mut values = vec![0.0; x.nrows()];
-        values.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, values)| {
-            evaluate_into(&covariates, &beta, link, chunk * CHUNK, values);
-        });
+        let mut values = covariates.linear(&beta);
+        values.par_chunks_mut(CHUNK).for_each(link);
         Ok(values)
-    }
-}
-
-/// Fill `values` with the linked linear predictors of the units from `start` on.
-pub(crate) fn evaluate_into(
-    covariates: &Covariates<'_>,
-    beta: &[f64],
-    link: fn(&mut [f64]),
-    start: usize,
-    values: &mut [f64],
-) {
-    let mut columns = vec![[0.0; BLOCK]; covariates.n_columns()];
-    let mut eta = [0.0; BLOCK];
-    for (block, values) in values.chunks_mut(BLOCK).enumerate() {
-        covariates.load(start + block * BLOCK, &mut columns);
-        linear_predictor(beta, &columns, &mut eta);
-        link(&mut eta);
-        values.copy_from_slice(&eta[..values.len()]);
     }
 }

@@ -48,9 +48,9 @@ impl TryFrom<Estimand> for Focal {
         match estimand {
             Estimand::Att => Ok(Self::Treated),
             Estimand::Atc => Ok(Self::Control),
-            Estimand::Ate => Err(Error::Argument {
+            other => Err(Error::Argument {
                 name: "estimand",
-                found: "\"ATE\"".into(),
+                found: format!("{other:?}").to_uppercase(),
                 allowed: "\"ATT\" or \"ATC\" for matching",
             }),
         }

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::estimand::Estimand;
 use crate::ipw::Contrast;
 use crate::kernels::sigmoid;
-use crate::logistic::{Likelihood, LogisticSpec, Sweep, evaluate_into, maximize};
+use crate::logistic::{Likelihood, LogisticSpec, Sweep, maximize};
 use crate::matching::{Matcher, NearestSpec, Quantity};
 use crate::monitor::Monitor;
 use crate::tally::{Outcomes, Tally, Units};
@@ -158,7 +158,7 @@ impl<'a, 'm> Pipeline<'a, 'm> {
         let beta = self.fit(covariates, units, mode)?;
         let Scratch { values, matcher, .. } = scratch;
         values.resize(units.len(), 0.0);
-        evaluate_into(covariates, &beta, |_| (), 0, values);
+        covariates.linear_into(&beta, 0, values);
         let mut first_failure = Ok(());
         for quantity in [Quantity::Logit, Quantity::Score] {
             if quantity == Quantity::Score {

@@ -1,6 +1,7 @@
 //! The array door: the module `propensity.core`. Each function makes four moves: view the arrays, let go
 //! of the interpreter, call the core, convert what comes back.
 
+mod adjustment;
 mod arrays;
 mod balance;
 mod bootstrap;
@@ -18,6 +19,8 @@ use pyo3::prelude::*;
 /// to float64 first. The interpreter is let go during the work, and Ctrl-C stops it.
 #[pymodule(name = "core")]
 mod core {
+    #[pymodule_export]
+    use super::adjustment::{AdjustedEstimate, adjust};
     #[pymodule_export]
     use super::balance::smd;
     #[pymodule_export]

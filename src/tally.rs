@@ -13,6 +13,16 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// The rows of one arm, and the sum of their outcomes.
+    #[must_use]
+    pub fn arm(&self, arm: bool) -> (f64, f64) {
+        if arm {
+            (self.treated, self.outcome_treated)
+        } else {
+            (self.control, self.outcome_control)
+        }
+    }
+
     /// The tally of `count` such units.
     #[must_use]
     pub fn times(self, count: f64) -> Self {
@@ -113,6 +123,25 @@ impl Units for Outcomes<'_> {
     fn tally(&self, unit: usize) -> Tally {
         let count = self.counts.map_or(1.0, |counts| f64::from(counts[unit]));
         Tally::row(self.treatment[unit], self.outcome[unit], count)
+    }
+}
+
+/// Rows with outcomes and sample weights.
+#[derive(Debug, Clone, Copy)]
+pub struct WeightedRows<'a> {
+    pub treatment: &'a [bool],
+    pub outcome: &'a [f64],
+    pub sample_weight: Option<&'a [f64]>,
+}
+
+impl Units for WeightedRows<'_> {
+    fn len(&self) -> usize {
+        self.treatment.len()
+    }
+
+    fn tally(&self, unit: usize) -> Tally {
+        let weight = self.sample_weight.map_or(1.0, |weights| weights[unit]);
+        Tally::row(self.treatment[unit], self.outcome[unit], weight)
     }
 }
 

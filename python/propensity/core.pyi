@@ -10,17 +10,20 @@ from propensity.estimators import Estimator
 
 _Floats: TypeAlias = NDArray[np.float64]
 _Treatment: TypeAlias = NDArray[np.bool_] | NDArray[np.integer] | NDArray[np.floating]
-_WeightingEstimand: TypeAlias = Literal["ATE", "ATT", "ATC"]
+_WeightingEstimand: TypeAlias = Literal["ATE", "ATT", "ATC", "ATO", "ATM"]
+_AdjustmentEstimand: TypeAlias = Literal["ATE", "ATT", "ATC"]
 _MatchingEstimand: TypeAlias = Literal["ATT", "ATC"]
 _Quantity: TypeAlias = Literal["score", "logit"]
 _Denominator: TypeAlias = Literal["pooled", "treated", "control", "all"]
 
 __all__ = [
+    "AdjustedEstimate",
     "IpwEstimate",
     "LogisticFit",
     "Matches",
     "Replicates",
     "__version__",
+    "adjust",
     "bootstrap",
     "fit_propensity",
     "ipw",
@@ -71,11 +74,36 @@ class IpwEstimate:
     @property
     def mean_control(self) -> float: ...
     @property
+    def std_error(self) -> float: ...
+    @property
     def ess_treated(self) -> float: ...
     @property
     def ess_control(self) -> float: ...
     @property
     def weights(self) -> _Floats: ...  # (n,)
+    @property
+    def influence_treated(self) -> _Floats: ...  # (n,), mean zero
+    @property
+    def influence_control(self) -> _Floats: ...  # (n,), mean zero
+
+@final
+class AdjustedEstimate:
+    """The means of both arms, by an outcome model."""
+
+    @property
+    def estimate(self) -> float: ...
+    @property
+    def mean_treated(self) -> float: ...
+    @property
+    def mean_control(self) -> float: ...
+    @property
+    def std_error(self) -> float: ...
+    @property
+    def influence_treated(self) -> _Floats: ...  # (n,), mean zero
+    @property
+    def influence_control(self) -> _Floats: ...  # (n,), mean zero
+    @property
+    def scores(self) -> _Floats | None: ...  # (n,); None for regression adjustment
 
 @final
 class Matches:
@@ -127,7 +155,25 @@ def ipw(
     scores: _Floats,
     *,
     estimand: _WeightingEstimand = "ATE",
+    x: _Floats | None = None,
+    penalty: float = 0.0,
+    sample_weight: _Floats | None = None,
+    n_threads: int | None = None,
 ) -> IpwEstimate: ...
+def adjust(
+    x: _Floats,
+    treatment: _Treatment,
+    outcome: _Floats,
+    *,
+    method: Literal["aipw", "ipwra", "regression"],
+    estimand: _AdjustmentEstimand = "ATE",
+    outcome_model: Literal["linear", "logistic"] = "linear",
+    penalty: float = 0.0,
+    score_columns: Sequence[int] | None = None,
+    outcome_columns: Sequence[int] | None = None,
+    sample_weight: _Floats | None = None,
+    n_threads: int | None = None,
+) -> AdjustedEstimate: ...
 def match_nn(
     scores: _Floats,
     treatment: _Treatment,

@@ -3,12 +3,9 @@
 use super::LogisticSpec;
 use super::likelihood::Likelihood;
 use crate::error::{Error, Result};
-use crate::linalg::Cholesky;
+use crate::linalg::{Cholesky, RANK_TOLERANCE};
 use crate::monitor::Monitor;
 use crate::tally::Units;
-
-/// A column is collinear with earlier ones when they explain all but this share of its variance.
-const RANK_TOLERANCE: f64 = 1e-11;
 
 /// Scores that leave less than this share of the treatment's variance separate the arms.
 const SEPARATED: f64 = 1e-6;

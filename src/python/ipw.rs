@@ -2,8 +2,10 @@ use numpy::PyArray1;
 use pyo3::prelude::*;
 
 use super::{arrays, call};
+use crate::covariates::Covariates;
 use crate::error::{Error, Result};
 use crate::estimand::Estimand;
+use crate::ipw::IpwData;
 
 /// An inverse-probability-weighted contrast of n rows.
 ///
@@ -13,17 +15,25 @@ use crate::estimand::Estimand;
 ///     ``mean_treated - mean_control``.
 /// mean_treated, mean_control : float
 ///     The weighted means of the outcome.
+/// std_error : float
+///     By stacked estimating equations, divisor n.
 /// ess_treated, ess_control : float
 ///     Kish's effective sample sizes, (sum w)^2 / sum w^2.
 /// weights : (n,) float64
+///     Balancing weight times sample weight.
+/// influence_treated, influence_control : (n,) float64
+///     Each row's influence on the two means: their covariance is the sum of products over n^2.
 #[pyclass(frozen, get_all, module = "propensity.core")]
 pub struct IpwEstimate {
     estimate: f64,
     mean_treated: f64,
     mean_control: f64,
+    std_error: f64,
     ess_treated: f64,
     ess_control: f64,
     weights: Py<PyArray1<f64>>,
+    influence_treated: Py<PyArray1<f64>>,
+    influence_control: Py<PyArray1<f64>>,
 }
 
 /// The effect of the treatment by inverse-probability weighting: a difference of weighted means.
@@ -35,8 +45,18 @@ pub struct IpwEstimate {
 ///     Boolean, or 0 and 1.
 /// scores : (n,) array
 ///     Probabilities of treatment, strictly between 0 and 1.
-/// estimand : {"ATE", "ATT", "ATC"}, default "ATE"
-///     Whom the effect is for: everybody, the treated, the controls.
+/// estimand : {"ATE", "ATT", "ATC", "ATO", "ATM"}, default "ATE"
+///     Whom the effect is for: everybody, the treated, the controls, those where the arms overlap, those
+///     whom pair matching would keep.
+/// x : (n, d) array, optional
+///     The covariates of the logistic model that gave the scores. With them the standard error counts
+///     that the scores were estimated; without, they are taken as known.
+/// penalty : float, default 0.0
+///     That model's L2 strength; used with ``x`` only.
+/// sample_weight : (n,) array, optional
+///     Row weights, none negative.
+/// n_threads : int, optional
+///     By default the processors this process may use.
 ///
 /// Returns
 /// -------
@@ -50,30 +70,56 @@ pub struct IpwEstimate {
 /// References
 /// ----------
 /// Hajek (1971); weights of Li, Morgan and Zaslavsky (2018), Journal of the American Statistical
-/// Association 113:390, Table 1.
+/// Association 113:390, Table 1; standard error of Lunceford and Davidian (2004), Statistics in Medicine
+/// 23:2937, section 3.
 #[pyfunction]
-#[pyo3(name = "ipw", signature = (outcome, treatment, scores, *, estimand="ATE"))]
+#[pyo3(name = "ipw", signature = (
+    outcome, treatment, scores, *, estimand="ATE", x=None, penalty=0.0, sample_weight=None,
+    n_threads=None
+))]
+#[allow(clippy::too_many_arguments)] // the keyword arguments of a Python function
 pub fn ipw(
     py: Python<'_>,
     outcome: &Bound<'_, PyAny>,
     treatment: &Bound<'_, PyAny>,
     scores: &Bound<'_, PyAny>,
     estimand: &str,
+    x: Option<&Bound<'_, PyAny>>,
+    penalty: f64,
+    sample_weight: Option<&Bound<'_, PyAny>>,
+    n_threads: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<IpwEstimate> {
     let outcome = arrays::column("outcome", outcome)?;
     let treatment = arrays::treatment(treatment)?;
     let scores = arrays::column("scores", scores)?;
     let estimand = parse_estimand(estimand)?;
-    let (outcome, scores) = (outcome.as_slice()?, scores.as_slice()?);
-    let found =
-        call::run(py, None, None, |_| crate::ipw::ipw(outcome, &treatment, scores, estimand))?;
+    let x = x.map(|x| arrays::floats("x", x)).transpose()?;
+    let weight = sample_weight.map(|weight| arrays::column("sample_weight", weight)).transpose()?;
+    let x = x.as_ref().map(|x| x.as_array());
+    let data = IpwData {
+        outcome: outcome.as_slice()?,
+        treatment: &treatment,
+        scores: scores.as_slice()?,
+        sample_weight: weight.as_ref().map(|w| w.as_slice()).transpose()?,
+    };
+    let found = call::run(py, n_threads, None, |_| {
+        let covariates = x.map(Covariates::standardized).transpose()?;
+        let model = covariates.as_ref().map(|covariates| (covariates, penalty));
+        crate::ipw::ipw(&data, estimand, model)
+    })?;
+    let std_error = found.means.std_error();
+    let [mean_control, mean_treated] = found.means.mean;
+    let [influence_control, influence_treated] = found.means.influence;
     Ok(IpwEstimate {
-        estimate: found.estimate,
-        mean_treated: found.mean_treated,
-        mean_control: found.mean_control,
+        estimate: mean_treated - mean_control,
+        mean_treated,
+        mean_control,
+        std_error,
         ess_treated: found.ess_treated,
         ess_control: found.ess_control,
         weights: PyArray1::from_vec(py, found.weights).unbind(),
+        influence_treated: PyArray1::from_vec(py, influence_treated).unbind(),
+        influence_control: PyArray1::from_vec(py, influence_control).unbind(),
     })
 }
 
@@ -82,10 +128,12 @@ pub fn parse_estimand(name: &str) -> Result<Estimand> {
         "ATE" => Ok(Estimand::Ate),
         "ATT" => Ok(Estimand::Att),
         "ATC" => Ok(Estimand::Atc),
+        "ATO" => Ok(Estimand::Ato),
+        "ATM" => Ok(Estimand::Atm),
         _ => Err(Error::Argument {
             name: "estimand",
             found: format!("{name:?}"),
-            allowed: "\"ATE\", \"ATT\" or \"ATC\"",
+            allowed: "\"ATE\", \"ATT\", \"ATC\", \"ATO\" or \"ATM\"",
         }),
     }
 }

@@ -1,0 +1,117 @@
+//! Estimators with an outcome model: regression adjustment, augmented weighting (AIPW) and weighted
+//! regression adjustment (IPWRA).
+//!
+//! With `m_a(x)` the outcome model of arm a, g whom the effect averages over (everybody, the treated or
+//! the controls) and k the balancing weights of arm a's rows, all three estimate
+//!
+//! ```text
+//! mu_a = sum { g m_a + k (Y - m_a) } / sum g
+//! ```
+//!
+//! Regression adjustment has k = 0. AIPW (Robins, Rotnitzky and Zhao 1994) keeps k: right if either model
+//! is. IPWRA (Wooldridge 2007) has k = 0 but fits `m_a` with the weights k, which makes it doubly robust
+//! too.
+
+use crate::covariates::Covariates;
+use crate::error::{Error, Result};
+use crate::estimand::Estimand;
+use crate::outcome::{ArmFit, OutcomeModel};
+use crate::tally::{Tally, Units};
+use crate::weights::balancing_weight;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Method {
+    Regression,
+    Aipw,
+    Ipwra,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct AdjustmentSpec {
+    pub method: Method,
+    pub estimand: Estimand,
+    pub outcome_model: OutcomeModel,
+}
+
+impl AdjustmentSpec {
+    /// # Errors
+    /// [`Error::Argument`] for an estimand other than ATE, ATT and ATC: the average of an outcome model
+    /// over a tilted population is not among these estimators.
+    pub fn check(self) -> Result<()> {
+        match self.estimand {
+            Estimand::Ate | Estimand::Att | Estimand::Atc => Ok(()),
+            other => Err(Error::Argument {
+                name: "estimand",
+                found: format!("{other:?}").to_uppercase(),
+                allowed: "\"ATE\", \"ATT\" or \"ATC\" with an outcome model",
+            }),
+        }
+    }
+
+    /// How many of a unit's rows the effect averages over.
+    #[must_use]
+    pub fn target(self, tally: &Tally) -> f64 {
+        match self.estimand {
+            Estimand::Att => tally.treated,
+            Estimand::Atc => tally.control,
+            _ => tally.treated + tally.control,
+        }
+    }
+
+    /// The weight of arm `arm`'s rows in the outcome model at this score.
+    #[must_use]
+    pub fn fitting_weight(self, arm: bool, score: f64) -> f64 {
+        match self.method {
+            Method::Ipwra => balancing_weight(self.estimand, arm, score),
+            Method::Regression | Method::Aipw => 1.0,
+        }
+    }
+
+    /// The weight of arm `arm`'s residuals in the mean at this score.
+    #[must_use]
+    pub fn residual_weight(self, arm: bool, score: f64) -> f64 {
+        match self.method {
+            Method::Aipw => balancing_weight(self.estimand, arm, score),
+            Method::Regression | Method::Ipwra => 0.0,
+        }
+    }
+}
+
+/// One arm's outcome model and the mean it leads to.
+#[derive(Debug, Clone)]
+pub struct ArmEstimate {
+    pub fit: ArmFit,
+    /// The outcome model's predictions, one a unit.
+    pub fitted: Vec<f64>,
+    pub mean: f64,
+    /// The sum of g.
+    pub target: f64,
+}
+
+/// The mean of arm `arm`. `scores` may be anything where the method is regression alone.
+///
+/// # Errors
+/// What keeps the outcome model from being fitted.
+pub fn arm_mean<U: Units>(
+    covariates: &Covariates<'_>,
+    units: &U,
+    scores: &[f64],
+    arm: bool,
+    spec: AdjustmentSpec,
+) -> Result<ArmEstimate> {
+    let weight = |unit: usize| spec.fitting_weight(arm, scores[unit]);
+    let fit = ArmFit::new(covariates, units, arm, weight, spec.outcome_model)?;
+    let fitted = fit.predict(covariates);
+    let (mut total, mut target) = (0.0, 0.0);
+    for (unit, fitted) in fitted.iter().enumerate() {
+        let tally = units.tally(unit);
+        let (rows, outcome) = tally.arm(arm);
+        let wanted = spec.target(&tally);
+        target += wanted;
+        total += wanted * fitted;
+        if rows > 0.0 {
+            total += spec.residual_weight(arm, scores[unit]) * (outcome - rows * fitted);
+        }
+    }
+    Ok(ArmEstimate { fit, fitted, mean: total / target, target })
+}

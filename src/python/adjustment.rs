@@ -1,0 +1,161 @@
+use numpy::PyArray1;
+use numpy::ndarray::Ix2;
+use pyo3::prelude::*;
+
+use super::ipw::parse_estimand;
+use super::{arrays, call};
+use crate::adjustment::{AdjustmentSpec, Method};
+use crate::covariates::Covariates;
+use crate::doubly_robust::{AdjustmentData, adjusted_means};
+use crate::error::{Error, Result};
+use crate::logistic::LogisticSpec;
+use crate::outcome::OutcomeModel;
+
+/// The means of both arms over n rows, by an outcome model.
+///
+/// Attributes
+/// ----------
+/// estimate : float
+///     ``mean_treated - mean_control``.
+/// mean_treated, mean_control : float
+/// std_error : float
+///     By the full stacked estimating equations (score, outcome models, means), divisor n.
+/// influence_treated, influence_control : (n,) float64
+///     Each row's influence on the two means: their covariance is the sum of products over n^2.
+/// scores : (n,) float64, or None
+///     The fitted scores; none for regression adjustment.
+#[pyclass(frozen, get_all, module = "propensity.core")]
+pub struct AdjustedEstimate {
+    estimate: f64,
+    mean_treated: f64,
+    mean_control: f64,
+    std_error: f64,
+    influence_treated: Py<PyArray1<f64>>,
+    influence_control: Py<PyArray1<f64>>,
+    scores: Option<Py<PyArray1<f64>>>,
+}
+
+/// Estimate an effect with an outcome model for each arm, alone or together with a score model.
+///
+/// Parameters
+/// ----------
+/// x : (n, d) array
+///     Covariates, without an intercept column.
+/// treatment : (n,) array
+///     Boolean, or 0 and 1.
+/// outcome : (n,) array
+/// method : {"aipw", "ipwra", "regression"}
+///     Augmented weighting (Robins, Rotnitzky and Zhao 1994), weighted regression adjustment
+///     (Wooldridge 2007), both right if either model is; or regression adjustment alone.
+/// estimand : {"ATE", "ATT", "ATC"}, default "ATE"
+/// outcome_model : {"linear", "logistic"}, default "linear"
+///     Fitted in each arm on its own; "logistic" for outcomes from 0 to 1.
+/// penalty : float, default 0.0
+///     L2 strength of the score model, as in `fit_propensity`.
+/// score_columns, outcome_columns : list of int, optional
+///     Which columns of ``x`` either model uses; all by default.
+/// sample_weight : (n,) array, optional
+///     Row weights, none negative.
+/// n_threads : int, optional
+///     By default the processors this process may use.
+///
+/// Returns
+/// -------
+/// AdjustedEstimate
+///
+/// Raises
+/// ------
+/// InvalidInputError, SeparationError, ConvergenceError
+///     See `fit_propensity`; also an outcome outside [0, 1] with a logistic model.
+#[pyfunction]
+#[pyo3(signature = (
+    x, treatment, outcome, *, method, estimand="ATE", outcome_model="linear", penalty=0.0,
+    score_columns=None, outcome_columns=None, sample_weight=None, n_threads=None
+))]
+#[allow(clippy::too_many_arguments)] // the keyword arguments of a Python function
+pub fn adjust(
+    py: Python<'_>,
+    x: &Bound<'_, PyAny>,
+    treatment: &Bound<'_, PyAny>,
+    outcome: &Bound<'_, PyAny>,
+    method: &str,
+    estimand: &str,
+    outcome_model: &str,
+    penalty: f64,
+    score_columns: Option<Vec<usize>>,
+    outcome_columns: Option<Vec<usize>>,
+    sample_weight: Option<&Bound<'_, PyAny>>,
+    n_threads: Option<&Bound<'_, PyAny>>,
+) -> PyResult<AdjustedEstimate> {
+    let x = arrays::floats::<Ix2>("x", x)?;
+    let treatment = arrays::treatment(treatment)?;
+    let outcome = arrays::column("outcome", outcome)?;
+    let weight = sample_weight.map(|weight| arrays::column("sample_weight", weight)).transpose()?;
+    let spec = adjustment_spec(method, estimand, outcome_model)?;
+    let x = x.as_array();
+    let score_columns = chosen("score_columns", score_columns, x.ncols())?;
+    let outcome_columns = chosen("outcome_columns", outcome_columns, x.ncols())?;
+    let data = AdjustmentData {
+        treatment: &treatment,
+        outcome: outcome.as_slice()?,
+        sample_weight: weight.as_ref().map(|w| w.as_slice()).transpose()?,
+    };
+    let score_spec = LogisticSpec { penalty, ..LogisticSpec::default() };
+    let found = call::run(py, n_threads, None, |monitor| {
+        let covariates = Covariates::standardized(x)?;
+        let (score, outcome) =
+            (covariates.subset(&score_columns), covariates.subset(&outcome_columns));
+        adjusted_means(&data, &score, &outcome, spec, &score_spec, monitor)
+    })?;
+    let std_error = found.means.std_error();
+    let [mean_control, mean_treated] = found.means.mean;
+    let [influence_control, influence_treated] = found.means.influence;
+    Ok(AdjustedEstimate {
+        estimate: mean_treated - mean_control,
+        mean_treated,
+        mean_control,
+        std_error,
+        influence_treated: PyArray1::from_vec(py, influence_treated).unbind(),
+        influence_control: PyArray1::from_vec(py, influence_control).unbind(),
+        scores: found.scores.map(|scores| PyArray1::from_vec(py, scores).unbind()),
+    })
+}
+
+pub fn adjustment_spec(
+    method: &str,
+    estimand: &str,
+    outcome_model: &str,
+) -> Result<AdjustmentSpec> {
+    let method = match method {
+        "aipw" => Method::Aipw,
+        "ipwra" => Method::Ipwra,
+        "regression" => Method::Regression,
+        _ => {
+            let found = format!("{method:?}");
+            let allowed = "\"aipw\", \"ipwra\" or \"regression\"";
+            return Err(Error::Argument { name: "method", found, allowed });
+        }
+    };
+    let outcome_model = match outcome_model {
+        "linear" => OutcomeModel::Linear,
+        "logistic" => OutcomeModel::Logistic,
+        _ => {
+            let found = format!("{outcome_model:?}");
+            let allowed = "\"linear\" or \"logistic\"";
+            return Err(Error::Argument { name: "outcome_model", found, allowed });
+        }
+    };
+    Ok(AdjustmentSpec { method, estimand: parse_estimand(estimand)?, outcome_model })
+}
+
+/// The chosen columns of a matrix of `width`, all by default.
+pub fn chosen(name: &'static str, columns: Option<Vec<usize>>, width: usize) -> Result<Vec<usize>> {
+    let columns = columns.unwrap_or_else(|| (0..width).collect());
+    match columns.iter().find(|column| **column >= width) {
+        Some(column) => {
+            let found = format!("column {column} of {width}");
+            Err(Error::Argument { name, found, allowed: "columns that x has" })
+        }
+        None => Ok(columns),
+    }
+}
