@@ -81,7 +81,8 @@ def test_effect_to_frame_is_one_row(results):
     effect = results["Effect"]
     table = effect.to_frame()
     assert table.loc["ATE", "estimate"] == effect.estimate
-    assert list(table) == ["estimate", "mean_treated", "mean_control", "ess_treated", "ess_control"]
+    means_and_sizes = ["mean_treated", "mean_control", "ess_treated", "ess_control"]
+    assert list(table) == ["estimate", "std_error", "conf_low", "conf_high", "p_value", *means_and_sizes]
 
 
 def with_replicates(replicates, estimators):

@@ -7,10 +7,11 @@ of the same names in `propensity.core` take NumPy arrays. `propensity.plots` dra
 from propensity import core, datasets, errors, plots
 from propensity.balance import smd
 from propensity.core import __version__
+from propensity.effects import Effect, Effects
 from propensity.estimators import IPW, Estimator, NearestNeighbors
 from propensity.matching import match_nn
 from propensity.resampling import bootstrap
-from propensity.results import BootstrapResult, Effect, Matches, PropensityModel
+from propensity.results import BootstrapResult, Matches, PropensityModel
 from propensity.scores import fit_propensity
 from propensity.weighting import balancing_weights, ipw
 
@@ -18,6 +19,7 @@ __all__ = [
     "IPW",
     "BootstrapResult",
     "Effect",
+    "Effects",
     "Estimator",
     "Matches",
     "NearestNeighbors",
