@@ -5,10 +5,11 @@ of the same names in `propensity.core` take NumPy arrays. `propensity.plots` dra
 """
 
 from propensity import core, datasets, errors, plots
+from propensity.adjustment import aipw, ipwra, regression_adjustment
 from propensity.balance import smd
 from propensity.core import __version__
 from propensity.effects import Effect, Effects
-from propensity.estimators import IPW, Estimator, NearestNeighbors
+from propensity.estimators import AIPW, IPW, IPWRA, Estimator, NearestNeighbors, RegressionAdjustment
 from propensity.matching import match_nn
 from propensity.resampling import bootstrap
 from propensity.results import BootstrapResult, Matches, PropensityModel
@@ -16,7 +17,9 @@ from propensity.scores import fit_propensity
 from propensity.weighting import balancing_weights, ipw
 
 __all__ = [
+    "AIPW",
     "IPW",
+    "IPWRA",
     "BootstrapResult",
     "Effect",
     "Effects",
@@ -24,7 +27,9 @@ __all__ = [
     "Matches",
     "NearestNeighbors",
     "PropensityModel",
+    "RegressionAdjustment",
     "__version__",
+    "aipw",
     "balancing_weights",
     "bootstrap",
     "core",
@@ -32,7 +37,9 @@ __all__ = [
     "errors",
     "fit_propensity",
     "ipw",
+    "ipwra",
     "match_nn",
     "plots",
+    "regression_adjustment",
     "smd",
 ]
