@@ -7,6 +7,7 @@ of the same names in `propensity.core` take NumPy arrays. `propensity.plots` dra
 from propensity import core, datasets, errors, plots
 from propensity.adjustment import aipw, ipwra, regression_adjustment
 from propensity.balance import smd
+from propensity.comparison import estimate
 from propensity.core import __version__
 from propensity.effects import Effect, Effects
 from propensity.estimators import AIPW, IPW, IPWRA, Estimator, NearestNeighbors, RegressionAdjustment
@@ -35,6 +36,7 @@ __all__ = [
     "core",
     "datasets",
     "errors",
+    "estimate",
     "fit_propensity",
     "ipw",
     "ipwra",
