@@ -1,4 +1,4 @@
-"""The slow twin of every standard error: all equations of an estimator stacked, differentiated by differences.
+"""The slow twin of every standard error: all equations of an estimator stacked, derived by differences.
 
 An estimator solves mean(psi(theta; row)) = 0 for all its parameters at once: the score model's coefficients,
 those of the outcome models, the two means. Its covariance is A^-1 B A^-T / n with A = -d mean(psi) / d theta
@@ -114,9 +114,9 @@ class Solution:
 
     def std_error_of(self, contrast, step=1e-6):
         """By the delta method, the contrast differentiated by differences."""
-        slopes = []
-        for move in np.eye(2) * step:
-            slopes.append((contrast(*(self.means + move)) - contrast(*(self.means - move))) / (2 * step))
+        moves = np.eye(2) * step
+        rises = [contrast(*(self.means + move)) - contrast(*(self.means - move)) for move in moves]
+        slopes = np.array(rises) / (2 * step)
         return float(np.sqrt(slopes @ self.covariance @ slopes))
 
 

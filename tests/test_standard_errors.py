@@ -1,4 +1,4 @@
-"""Estimates and standard errors of every estimator, through the frame door: published ones, and slow twins."""
+"""Estimates and standard errors of every estimator: published ones, and slow twins."""
 
 import json
 from pathlib import Path

@@ -22,9 +22,9 @@ from propensity.results import PropensityModel
 from propensity.scores import fit_propensity
 from propensity.weighting import Scored, weighted_effect
 
-# Weighting for the two questions most asked; AIPW as a check on the first that does not hang on the score
-# alone; matching as a check on the second that uses no weights.
-DEFAULT_ESTIMATORS: tuple[Estimator, ...] = (IPW("ATE"), AIPW("ATE"), IPW("ATT"), NearestNeighbors("ATT"))
+# The two questions most asked, each answered by weighting and by an estimator that does not hang on the
+# score alone: where they part, one of the models is wrong. All of them have every contrast and clusters.
+DEFAULT_ESTIMATORS: tuple[Estimator, ...] = (IPW("ATE"), AIPW("ATE"), IPW("ATT"), AIPW("ATT"))
 
 NAIVE = "naive gap"
 
@@ -60,7 +60,7 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
         A column, bool or 0/1.
     covariates : list of str, or str
         As for `fit_propensity`.
-    estimators : sequence of Estimator, default IPW("ATE"), AIPW("ATE"), IPW("ATT"), NearestNeighbors("ATT")
+    estimators : sequence of Estimator, default IPW("ATE"), AIPW("ATE"), IPW("ATT"), AIPW("ATT")
         With different labels.
     outcome_covariates : list of str, str, or None, default None
         Of the outcome models, where they are others.

@@ -86,17 +86,21 @@ def require(role: str, learner: Learner) -> None:
 def fit_predict(learner: Learner, x: Floats, y: Floats, sample_weight: Floats | None, new: Floats) -> Floats:
     """Fit a fresh copy of the learner, and predict means: of a classifier the probability of 1."""
     fresh = _copy(learner)
+    classifies = hasattr(fresh, "predict_proba")
+    if classifies and not np.isin(y, (0, 1)).all():
+        raise InvalidInputError(
+            f"{type(learner).__name__} is a classifier, and the outcome is not 0/1: take a regressor"
+        )
     if sample_weight is None:
         fresh.fit(x, y)
     else:
         fresh.fit(x, y, sample_weight=sample_weight)
-    if not hasattr(fresh, "predict_proba"):
+    if not classifies:
         return np.asarray(fresh.predict(new), dtype=np.float64)
-    if not np.isin(y, (0, 1)).all():
-        raise InvalidInputError(
-            f"{type(learner).__name__} is a classifier, and the outcome is not 0/1: take a regressor"
-        )
-    return np.asarray(fresh.predict_proba(new), dtype=np.float64)[:, list(fresh.classes_).index(1)]
+    classes = list(getattr(fresh, "classes_", (0, 1)))
+    if 1 not in classes:  # no row that it was fitted to had a 1
+        return np.zeros(len(new))
+    return np.asarray(fresh.predict_proba(new), dtype=np.float64)[:, classes.index(1)]
 
 
 def _copy(learner: Learner) -> Learner:
