@@ -260,6 +260,12 @@ def test_folds_keep_clusters_whole(members):
     assert "60 clusters" in effect.se_method
 
 
+def test_arm_within_one_cluster_cannot_be_cross_fitted(members):
+    members["team"] = np.where(members["t"], 0, members["team"] + 1)
+    with pytest.raises(InvalidInputError, match="one fold holds every treated row"):
+        ps.aipw(members, outcome="y", treatment="t", covariates=["a"], n_folds=3, cluster="team")
+
+
 # Mistakes
 
 

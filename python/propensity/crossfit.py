@@ -100,13 +100,15 @@ def assign_folds(treated: Bools, clusters: Rows | None, n_folds: int, seed: int)
     Raises
     ------
     InvalidInputError
-        An arm has fewer rows than there are folds, or there are fewer clusters.
+        An arm has fewer rows than there are folds, or there are fewer clusters; a fold has all of an arm.
     """
     rng = np.random.default_rng(seed)
     if clusters is not None:
         n_clusters = int(clusters.max()) + 1
         _require_enough(n_folds, n_clusters, "clusters")
-        return _deal(n_clusters, n_folds, rng)[clusters]
+        folds = _deal(n_clusters, n_folds, rng)[clusters]
+        _require_spread(folds, treated)
+        return folds
     folds = np.empty(len(treated), dtype=np.int64)
     for arm, members in {"treated": treated, "control": ~treated}.items():
         n_rows = int(members.sum())
@@ -122,3 +124,12 @@ def _deal(n: int, n_folds: int, rng: np.random.Generator) -> Rows:
 def _require_enough(n_folds: int, n: int, what: str) -> None:
     if n < n_folds:
         raise InvalidInputError(f"n_folds: {n_folds} folds of {n} {what}; take at most {n}")
+
+
+def _require_spread(folds: Rows, treated: Bools) -> None:
+    for arm, members in {"treated": treated, "control": ~treated}.items():
+        if len(np.unique(folds[members])) < 2:
+            raise InvalidInputError(
+                f"n_folds: one fold holds every {arm} row and leaves none to fit to; that arm is in too few "
+                "clusters to cross-fit"
+            )
