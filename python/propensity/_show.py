@@ -22,4 +22,5 @@ class Shown:
     def _repr_html_(self) -> str:
         with pd.option_context("display.max_colwidth", None):
             table = self._table().rename_axis(None).to_html(border=0)
-        return f"<p>{html.escape(self._headline())}</p>\n{table}"
+        headline = html.escape(self._headline()).replace("\n", "<br>")
+        return f"<p>{headline}</p>\n{table}"

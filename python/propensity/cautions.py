@@ -2,7 +2,8 @@
 
 The limits come from simulated worlds with a known effect (Lunceford and Davidian 2004; Li, Thomas and Li
 2019; 500 data sets each), in which 95% intervals were counted that held it. At n = 1,000 and more the
-caution about overlap came in 64% to 100% of the data sets of worlds with little overlap, in none of the others.
+caution about overlap came in 64% to 100% of the data sets of worlds with little overlap, and in none of the
+others.
 """
 
 from __future__ import annotations
