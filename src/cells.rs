@@ -1,6 +1,8 @@
 //! Identical rows collapsed to one, with counts. Product data are mostly discrete: 50,000 users may
 //! share 16,000 covariate patterns, and a fit that passes over patterns gives the fit over rows.
 
+use std::cmp::Ordering;
+
 use ndarray::{Array2, ArrayView2, ShapeBuilder};
 
 use crate::tally::Tally;
@@ -29,13 +31,30 @@ impl Cells {
         let n = x.nrows();
         let key = |row: usize| x.row(row).into_iter().map(|value| bits(*value));
         let patterns =
-            Groups::of(n, n / ROWS_PER_PATTERN, |row| hash(key(row)), |a, b| key(a).eq(key(b)))?;
+            Groups::of(n, n / ROWS_PER_PATTERN, |row| hash(key(row)), |a, b| key(a).eq(key(b)))?
+                .in_order(|a, b| key(a).cmp(key(b)));
         let label = |row: usize| {
             [u64::from(patterns.of_row[row]), u64::from(treatment[row]), bits(outcome[row])]
         };
         let cells =
-            Groups::of(n, n, |row| hash(label(row).into_iter()), |a, b| label(a) == label(b))?;
-        Some(Self::arrange(x, treatment, outcome, &patterns, &cells))
+            Groups::of(n, n, |row| hash(label(row).into_iter()), |a, b| label(a) == label(b))?
+                .in_order(|a, b| label(a).cmp(&label(b)));
+
+        let mut first_cell = vec![0_u32; patterns.first_row.len() + 1];
+        for row in &cells.first_row {
+            first_cell[patterns.of_row[*row as usize] as usize + 1] += 1;
+        }
+        for pattern in 1..first_cell.len() {
+            first_cell[pattern] += first_cell[pattern - 1];
+        }
+        let first_rows = cells.first_row.iter().map(|row| *row as usize);
+        let shape = (patterns.first_row.len(), x.ncols()).f();
+        Some(Self {
+            patterns: Array2::from_shape_fn(shape, |(p, k)| x[(patterns.first_row[p] as usize, k)]),
+            first_cell,
+            row: first_rows.map(|row| Tally::row(treatment[row], outcome[row], 1.0)).collect(),
+            cell_of_row: cells.of_row,
+        })
     }
 
     #[must_use]
@@ -62,39 +81,6 @@ impl Cells {
         let mut sizes = vec![0; self.n_cells()];
         self.cell_of_row.iter().for_each(|cell| sizes[*cell as usize] += 1);
         sizes
-    }
-
-    /// Number the cells pattern by pattern.
-    fn arrange(
-        x: ArrayView2<'_, f64>,
-        treatment: &[bool],
-        outcome: &[f64],
-        patterns: &Groups,
-        cells: &Groups,
-    ) -> Self {
-        let pattern_of = |row: u32| patterns.of_row[row as usize] as usize;
-        let mut first_cell = vec![0_u32; patterns.first_row.len() + 1];
-        cells.first_row.iter().for_each(|row| first_cell[pattern_of(*row) + 1] += 1);
-        for pattern in 1..first_cell.len() {
-            first_cell[pattern] += first_cell[pattern - 1];
-        }
-        let mut next = first_cell.clone();
-        let mut row = vec![Tally::default(); cells.first_row.len()];
-        let mut position = vec![0_u32; cells.first_row.len()];
-        for (cell, first) in cells.first_row.iter().enumerate() {
-            let slot = &mut next[pattern_of(*first)];
-            let first = *first as usize;
-            row[*slot as usize] = Tally::row(treatment[first], outcome[first], 1.0);
-            position[cell] = *slot;
-            *slot += 1;
-        }
-        let shape = (patterns.first_row.len(), x.ncols()).f();
-        Self {
-            patterns: Array2::from_shape_fn(shape, |(p, k)| x[(patterns.first_row[p] as usize, k)]),
-            first_cell,
-            row,
-            cell_of_row: cells.of_row.iter().map(|cell| position[*cell as usize]).collect(),
-        }
     }
 }
 
@@ -142,6 +128,19 @@ impl Groups {
             groups.of_row.push(group);
         }
         Some(groups)
+    }
+
+    /// Number the groups in the order of their first rows' keys. Neighbours in memory are then alike,
+    /// which the caches like, and no sum over groups depends on the order of the rows.
+    fn in_order(self, compare: impl Fn(usize, usize) -> Ordering) -> Self {
+        let mut first_row = self.first_row.clone();
+        first_row.sort_unstable_by(|a, b| compare(*a as usize, *b as usize));
+        let mut number = vec![0; first_row.len()];
+        for (new, row) in (0..).zip(&first_row) {
+            number[self.of_row[*row as usize] as usize] = new;
+        }
+        let of_row = self.of_row.iter().map(|group| number[*group as usize]).collect();
+        Self { of_row, first_row }
     }
 }
 

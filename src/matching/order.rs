@@ -1,38 +1,57 @@
 //! Units in the order of their values, in linear time for values that are spread out.
 
+/// In a bucket of at most this many, moving units one place at a time beats a general sort.
+const FEW: usize = 16;
+
 /// Fill `order` with the units that `keep`s, ascending by value, ties by number.
 ///
 /// Values are dropped into as many equal-width buckets as there are units, which leaves a few in
 /// each to sort; where they crowd into few buckets, the sort within takes n log n.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // units are numbered in u32
 pub fn sort_by_value(values: &[f64], keep: impl Fn(usize) -> bool, order: &mut Vec<u32>) {
-    let kept: Vec<u32> = (0..values.len() as u32).filter(|unit| keep(*unit as usize)).collect();
-    let value = |unit: u32| values[unit as usize];
-    let low = kept.iter().map(|unit| value(*unit)).fold(f64::INFINITY, f64::min);
-    let high = kept.iter().map(|unit| value(*unit)).fold(f64::NEG_INFINITY, f64::max);
-    let last = kept.len().saturating_sub(1);
+    let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let last = values.len().saturating_sub(1);
     let per_width = if high > low { last as f64 / (high - low) } else { 0.0 };
-    let bucket = |unit: u32| (((value(unit) - low) * per_width) as usize).min(last);
+    let bucket = |unit: usize| (((values[unit] - low) * per_width) as usize).min(last);
 
-    let mut starts = vec![0_u32; kept.len() + 1];
-    for unit in &kept {
-        starts[bucket(*unit) + 1] += 1;
+    // Where each bucket begins, then (as it fills) where its next unit goes, which ends as where the
+    // bucket after it begins.
+    let mut next = vec![0_u32; values.len() + 1];
+    for unit in (0..values.len()).filter(|unit| keep(*unit)) {
+        next[bucket(unit) + 1] += 1;
     }
-    for index in 1..starts.len() {
-        starts[index] += starts[index - 1];
+    let mut kept = 0;
+    for count in &mut next {
+        kept += *count;
+        *count = kept;
     }
     order.clear();
-    order.resize(kept.len(), 0);
-    let mut next = starts.clone();
-    for unit in &kept {
-        let slot = &mut next[bucket(*unit)];
-        order[*slot as usize] = *unit;
+    order.resize(kept as usize, 0);
+    for unit in (0..values.len()).filter(|unit| keep(*unit)) {
+        let slot = &mut next[bucket(unit)];
+        order[*slot as usize] = unit as u32;
         *slot += 1;
     }
-    for bounds in starts.windows(2) {
-        let bucket = &mut order[bounds[0] as usize..bounds[1] as usize];
-        if bucket.len() > 1 {
-            bucket.sort_unstable_by(|a, b| value(*a).total_cmp(&value(*b)).then(a.cmp(b)));
+    let mut start = 0;
+    for end in &next[..values.len()] {
+        sort_bucket(&mut order[start..*end as usize], values);
+        start = *end as usize;
+    }
+}
+
+fn sort_bucket(bucket: &mut [u32], values: &[f64]) {
+    let value = |unit: u32| values[unit as usize];
+    if bucket.len() > FEW {
+        bucket.sort_unstable_by(|a, b| value(*a).total_cmp(&value(*b)).then(a.cmp(b)));
+        return;
+    }
+    // Units arrive in the order of their numbers, which moving past greater values only keeps.
+    for filled in 1..bucket.len() {
+        let mut slot = filled;
+        while slot > 0 && value(bucket[slot]) < value(bucket[slot - 1]) {
+            bucket.swap(slot, slot - 1);
+            slot -= 1;
         }
     }
 }
