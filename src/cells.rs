@@ -3,7 +3,7 @@
 
 use ndarray::{Array2, ArrayView2, ShapeBuilder};
 
-use crate::tally::Tally;
+use crate::tally::{Count, Tally};
 
 /// Collapsing pays when at most one row in this many brings a new pattern; beyond that, reading the
 /// rows where they lie is as fast and needs less memory.
@@ -19,7 +19,7 @@ pub struct Cells {
     first_cell: Vec<u32>,
     /// What one row of each cell adds.
     row: Vec<Tally>,
-    pub cell_of_row: Vec<u32>,
+    cell_of_row: Vec<u32>,
 }
 
 impl Cells {
@@ -43,14 +43,20 @@ impl Cells {
         self.row.len()
     }
 
+    /// The cell of a row.
+    #[must_use]
+    pub fn of(&self, row: usize) -> usize {
+        self.cell_of_row[row] as usize
+    }
+
     /// Add up each pattern's cells, the cells counted as often as `counts` says.
-    pub fn total(&self, counts: &[u32], totals: &mut Vec<Tally>) {
+    pub fn total<W: Count>(&self, counts: &[W], totals: &mut Vec<Tally>) {
         totals.clear();
         totals.extend(self.first_cell.windows(2).map(|bounds| {
             let cells = bounds[0] as usize..bounds[1] as usize;
             let mut total = Tally::default();
             for (row, count) in self.row[cells.clone()].iter().zip(&counts[cells]) {
-                total.add(row.times(f64::from(*count)));
+                total.add(row.times((*count).into()));
             }
             total
         }));

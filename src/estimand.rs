@@ -24,6 +24,17 @@ impl Estimand {
             Self::Atc => 1.0 - score,
         }
     }
+
+    /// The derivative of h in the log odds of the score, in which de = e (1 - e).
+    #[must_use]
+    pub fn tilt_slope(self, score: f64) -> f64 {
+        let spread = score * (1.0 - score);
+        match self {
+            Self::Ate => 0.0,
+            Self::Att => spread,
+            Self::Atc => -spread,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ pub fn ipw(
     checks::scores(scores)?;
     checks::both_arms(treatment)?;
     let mut contrast = Contrast::new(estimand);
-    contrast.add(scores, &Outcomes { treatment, outcome, counts: None });
+    contrast.add(scores, &Outcomes { treatment, outcome, counts: None::<&[u32]> });
     let weights: Vec<f64> = treatment
         .iter()
         .zip(scores)
@@ -88,6 +88,12 @@ impl Contrast {
             self.weight[arm] += other.weight[arm];
             self.total[arm] += other.total[arm];
         }
+    }
+
+    /// An arm's sum of weights over `n_rows`.
+    #[must_use]
+    pub fn mean_weight(&self, treated: bool, n_rows: usize) -> f64 {
+        self.weight[usize::from(treated)] / n_rows as f64
     }
 
     /// The weighted means of the treated and of the controls.

@@ -25,8 +25,11 @@
 //! | [`matching`] | nearest neighbours on a score |
 //! | [`balance`] | standardized mean differences |
 //! | [`cells`] | identical rows collapsed to one, with counts |
+//! | [`stream`] | the random numbers of a replicate |
+//! | [`resample`] | how a replicate weighs rows, clusters and strata |
+//! | [`bootstrap`] | the parallel run over replicates; knows no estimator |
+//! | [`influence`] | how far each row moves an estimate, and what to do with it |
 //! | [`pipeline`] | score, weights and matches in one go, on any resample |
-//! | [`bootstrap`] | resampling and the parallel run; knows no estimator |
 
 pub mod balance;
 pub mod bootstrap;
@@ -35,6 +38,7 @@ pub mod checks;
 pub mod covariates;
 pub mod error;
 pub mod estimand;
+pub mod influence;
 pub mod ipw;
 pub mod kernels;
 pub mod linalg;
@@ -43,6 +47,8 @@ pub mod matching;
 pub mod moments;
 pub mod monitor;
 pub mod pipeline;
+pub mod resample;
+pub mod stream;
 pub mod tally;
 pub mod weights;
 

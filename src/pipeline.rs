@@ -9,12 +9,15 @@ use crate::checks;
 use crate::covariates::Covariates;
 use crate::error::{Error, Result};
 use crate::estimand::Estimand;
+use crate::influence::{acceleration, weighted_influence};
 use crate::ipw::Contrast;
 use crate::kernels::sigmoid;
-use crate::logistic::{Likelihood, LogisticSpec, Sweep, evaluate_into, maximize};
+use crate::logistic::{Likelihood, LogisticSpec, Optimum, Sweep, evaluate_into, maximize};
 use crate::matching::{Matcher, NearestSpec, Quantity};
 use crate::monitor::Monitor;
-use crate::tally::{Outcomes, Tally, Units};
+use crate::resample::{Resample, Scheme};
+use crate::stream::Stream;
+use crate::tally::{Count, Outcomes, Tally, Units};
 
 /// What to estimate, and its options; nothing fitted.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -31,8 +34,7 @@ pub struct Data<'a> {
     pub outcome: &'a [f64],
 }
 
-/// Data ready to be resampled: checked, collapsed where that pays, and with the full sample's fit to
-/// start each replicate's from.
+/// Data ready to be resampled: checked, collapsed where that pays, and fitted once.
 pub struct Pipeline<'a, 'm> {
     data: Data<'a>,
     estimators: &'a [Estimator],
@@ -40,8 +42,8 @@ pub struct Pipeline<'a, 'm> {
     monitor: &'m Monitor,
     covariates: Covariates<'a>,
     cells: Option<Cells>,
-    /// The full sample's coefficients, on standardised covariates.
-    start: Vec<f64>,
+    /// The full sample's fit, from which every replicate's starts.
+    optimum: Optimum,
     /// The full sample's estimates, one an estimator.
     pub estimates: Vec<f64>,
 }
@@ -76,46 +78,83 @@ impl<'a, 'm> Pipeline<'a, 'm> {
         check(&data, estimators, &spec)?;
         let covariates = Covariates::standardized(data.x)?;
         let cells = Cells::collapse(data.x, data.treatment, data.outcome);
-        let (start, mut estimates) = (Vec::new(), vec![f64::NAN; estimators.len()]);
+        let (optimum, mut estimates) = (Optimum::default(), vec![f64::NAN; estimators.len()]);
         let mut pipeline =
-            Self { data, estimators, spec, monitor, covariates, cells, start, estimates: vec![] };
+            Self { data, estimators, spec, monitor, covariates, cells, optimum, estimates: vec![] };
         let sizes = pipeline.cells.as_ref().map(Cells::sizes);
         let cold = Mode { start: None, sweep: Sweep::Parallel };
         let mut scratch = Scratch::default();
-        pipeline.start = pipeline.run(sizes.as_deref(), cold, &mut scratch, &mut estimates)?;
+        pipeline.optimum = pipeline.run(sizes.as_deref(), cold, &mut scratch, &mut estimates)?;
         pipeline.estimates = estimates;
         Ok(pipeline)
     }
 
-    /// Estimate everything on `n_reps` resamples of the rows.
+    /// Estimate everything on resamples of the rows.
     ///
     /// # Errors
-    /// See [`bootstrap::run`].
-    pub fn bootstrap(&self, n_reps: usize, seed: u64) -> Result<Replicates> {
-        let n_rows = self.data.x.nrows();
-        let n_units = self.cells.as_ref().map_or(n_rows, Cells::n_cells);
-        let cell_of_row = self.cells.as_ref().map(|cells| &cells.cell_of_row[..]);
-        let warm = Mode { start: Some(&self.start), sweep: Sweep::Serial };
+    /// [`Error::Argument`] for nearest neighbours with fractions of rows; see [`bootstrap::run`].
+    pub fn bootstrap(&self, resample: &Resample, spec: &BootstrapSpec) -> Result<Replicates> {
+        if resample.scheme() != Scheme::Bayesian {
+            return self.replicates(spec, |stream, counts: &mut [u32]| match &self.cells {
+                None => resample.count(stream, |row, count| counts[row] += count),
+                Some(cells) => resample.count(stream, |row, count| counts[cells.of(row)] += count),
+            });
+        }
+        if self.estimators.iter().any(|estimator| matches!(estimator, Estimator::Nearest(_))) {
+            let allowed = "multinomial or poisson for nearest neighbours, which are whole rows";
+            return Err(Error::Argument { name: "weights", found: "bayesian".into(), allowed });
+        }
+        self.replicates(spec, |stream, weights: &mut [f64]| match &self.cells {
+            None => resample.weigh(stream, |row, weight| weights[row] += weight),
+            Some(cells) => resample.weigh(stream, |row, weight| weights[cells.of(row)] += weight),
+        })
+    }
+
+    /// Estimate everything on each replicate, its cells (or rows) counted as `draw` says.
+    fn replicates<W: Count>(
+        &self,
+        spec: &BootstrapSpec,
+        draw: impl Fn(Stream, &mut [W]) + Sync,
+    ) -> Result<Replicates> {
+        let n_units = self.cells.as_ref().map_or(self.data.x.nrows(), Cells::n_cells);
+        let warm = Mode { start: Some(&self.optimum.beta), sweep: Sweep::Serial };
         bootstrap::run(
-            &BootstrapSpec { n_rows, n_reps, seed },
+            spec,
             self.estimators.len(),
             self.monitor,
-            || (vec![0; n_units], Scratch::default()),
-            |draws, (counts, scratch), estimates| {
-                draws.count(cell_of_row, counts);
+            || (vec![W::default(); n_units], Scratch::default()),
+            |stream, (counts, scratch), estimates| {
+                counts.fill(W::default());
+                draw(stream, counts);
                 self.run(Some(counts), warm, scratch, estimates).map(|_| ())
             },
         )
     }
 
-    /// Estimate everything with cells (or rows) counted as `counts` says; gives the coefficients.
-    fn run(
+    /// Each estimator's acceleration for BCa intervals; None where it has no influence values, as nearest
+    /// neighbours have none that the bootstrap would follow (Abadie and Imbens 2008).
+    ///
+    /// # Errors
+    /// An arm without weight, [`Error::Stopped`].
+    pub fn accelerations(&self, resample: &Resample) -> Result<Vec<Option<f64>>> {
+        let Self { covariates, optimum, data: Data { treatment, outcome, .. }, .. } = self;
+        let each = self.estimators.iter().map(|estimator| {
+            self.monitor.check()?;
+            let Estimator::Ipw(estimand) = estimator else { return Ok(None) };
+            let influence = weighted_influence(covariates, treatment, outcome, optimum, *estimand)?;
+            Ok(acceleration(&influence, resample))
+        });
+        each.collect()
+    }
+
+    /// Estimate everything with cells (or rows) counted as `counts` says; gives the fit.
+    fn run<W: Count>(
         &self,
-        counts: Option<&[u32]>,
+        counts: Option<&[W]>,
         mode: Mode<'_>,
         scratch: &mut Scratch,
         estimates: &mut [f64],
-    ) -> Result<Vec<f64>> {
+    ) -> Result<Optimum> {
         if let (Some(cells), Some(counts)) = (&self.cells, counts) {
             let mut totals = std::mem::take(&mut scratch.totals);
             cells.total(counts, &mut totals);
@@ -129,20 +168,20 @@ impl<'a, 'm> Pipeline<'a, 'm> {
         self.estimate(&self.covariates, &rows, mode, scratch, estimates)
     }
 
-    /// The score's coefficients. Where they run off to infinity some rows have nobody to be compared with,
+    /// The score model. Where coefficients run off to infinity some rows have nobody to be compared with,
     /// and nothing is estimated.
     fn fit<U: Units>(
         &self,
         covariates: &Covariates<'_>,
         units: &U,
         mode: Mode<'_>,
-    ) -> Result<Vec<f64>> {
+    ) -> Result<Optimum> {
         let likelihood = Likelihood::new(covariates, units, self.spec.penalty, mode.sweep)?;
         let optimum = maximize(&likelihood, mode.start, &self.spec, self.monitor)?;
         if !optimum.diverging.is_empty() {
             return Err(Error::Separation { columns: optimum.diverging });
         }
-        Ok(optimum.beta)
+        Ok(optimum)
     }
 
     /// Every estimator on the same score. One that fails leaves its NaN and does not keep the others
@@ -154,11 +193,11 @@ impl<'a, 'm> Pipeline<'a, 'm> {
         mode: Mode<'_>,
         scratch: &mut Scratch,
         estimates: &mut [f64],
-    ) -> Result<Vec<f64>> {
-        let beta = self.fit(covariates, units, mode)?;
+    ) -> Result<Optimum> {
+        let optimum = self.fit(covariates, units, mode)?;
         let Scratch { values, matcher, .. } = scratch;
         values.resize(units.len(), 0.0);
-        evaluate_into(covariates, &beta, |_| (), 0, values);
+        evaluate_into(covariates, &optimum.beta, |_| (), 0, values);
         let mut first_failure = Ok(());
         for quantity in [Quantity::Logit, Quantity::Score] {
             if quantity == Quantity::Score {
@@ -185,7 +224,7 @@ impl<'a, 'm> Pipeline<'a, 'm> {
                 }
             }
         }
-        first_failure.map(|()| beta)
+        first_failure.map(|()| optimum)
     }
 }
 
@@ -245,9 +284,46 @@ mod tests {
         assert!(collapsed.cells.is_some());
         let mut by_row = Pipeline::new(data, &estimators, spec, &monitor).unwrap();
         by_row.cells = None;
-        let (a, b) = (collapsed.bootstrap(20, 5).unwrap(), by_row.bootstrap(20, 5).unwrap());
-        for (a, b) in a.estimates.iter().zip(&b.estimates) {
-            assert!((a - b).abs() < 1e-12, "{a} {b}");
+        let cluster: Vec<i64> = (0..400).map(|row| row % 90).collect();
+        for (scheme, cluster) in [
+            (Scheme::Multinomial, None),
+            (Scheme::Multinomial, Some(&cluster[..])),
+            (Scheme::Poisson, None),
+        ] {
+            let resample = Resample::new(scheme, 400, cluster, None).unwrap();
+            let spec = BootstrapSpec { n_reps: 20, seed: 5 };
+            let [a, b] = [&collapsed, &by_row].map(|p| p.bootstrap(&resample, &spec).unwrap());
+            for (a, b) in a.estimates.iter().zip(&b.estimates) {
+                assert!((a - b).abs() < 1e-12, "{a} {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn influence_is_the_derivative_in_a_rows_weight() {
+        let (x, treatment, outcome) = world(120);
+        let data = Data { x: x.view(), treatment: &treatment, outcome: &outcome };
+        let estimands = [Estimand::Ate, Estimand::Att, Estimand::Atc];
+        let estimators = estimands.map(Estimator::Ipw);
+        let (monitor, spec) = (Monitor::default(), LogisticSpec::default());
+        let mut pipeline = Pipeline::new(data, &estimators, spec, &monitor).unwrap();
+        pipeline.cells = None;
+        let reweighted = |row: usize, weight: f64| {
+            let (mut weights, mut estimates) = (vec![1.0; 120], vec![0.0; 3]);
+            weights[row] = weight;
+            let mode = Mode { start: None, sweep: Sweep::Serial };
+            let scratch = &mut Scratch::default();
+            pipeline.run(Some(&weights), mode, scratch, &mut estimates).unwrap();
+            estimates
+        };
+        for (k, estimand) in estimands.into_iter().enumerate() {
+            let Pipeline { covariates, optimum, .. } = &pipeline;
+            let influence =
+                weighted_influence(covariates, &treatment, &outcome, optimum, estimand).unwrap();
+            for row in [0, 7, 50, 119] {
+                let rise = reweighted(row, 1.0001)[k] - reweighted(row, 0.9999)[k];
+                assert!((influence[row] - 120.0 * rise / 0.0002).abs() < 1e-6, "{estimand:?}");
+            }
         }
     }
 }

@@ -97,21 +97,27 @@ impl Units for Rows<'_> {
     }
 }
 
-/// Rows with outcomes, each counted as often as it was drawn, or once.
+/// How often a row was drawn: a whole number, or a weight.
+pub trait Count: Copy + Default + Into<f64> + Send + Sync {}
+
+impl Count for u32 {}
+impl Count for f64 {}
+
+/// Rows with outcomes, each counted as often as it was drawn (or as much as it was weighted), or once.
 #[derive(Debug, Clone, Copy)]
-pub struct Outcomes<'a> {
+pub struct Outcomes<'a, W = u32> {
     pub treatment: &'a [bool],
     pub outcome: &'a [f64],
-    pub counts: Option<&'a [u32]>,
+    pub counts: Option<&'a [W]>,
 }
 
-impl Units for Outcomes<'_> {
+impl<W: Count> Units for Outcomes<'_, W> {
     fn len(&self) -> usize {
         self.treatment.len()
     }
 
     fn tally(&self, unit: usize) -> Tally {
-        let count = self.counts.map_or(1.0, |counts| f64::from(counts[unit]));
+        let count = self.counts.map_or(1.0, |counts| counts[unit].into());
         Tally::row(self.treatment[unit], self.outcome[unit], count)
     }
 }

@@ -10,6 +10,17 @@ pub fn balancing_weight(estimand: Estimand, treated: bool, score: f64) -> f64 {
     estimand.tilt(score) / own_arm
 }
 
+/// The derivative of [`balancing_weight`] in the log odds of the score.
+#[must_use]
+pub fn balancing_weight_slope(estimand: Estimand, treated: bool, score: f64) -> f64 {
+    let weight = balancing_weight(estimand, treated, score);
+    if treated {
+        estimand.tilt_slope(score) / score - weight * (1.0 - score)
+    } else {
+        estimand.tilt_slope(score) / (1.0 - score) + weight * score
+    }
+}
+
 /// Kish's effective sample size, (sum w)^2 / sum w^2: as many equally weighted units would give a
 /// mean of the same precision.
 #[must_use]
@@ -28,6 +39,19 @@ mod tests {
         assert!((balancing_weight(Estimand::Att, true, 0.3) - 1.0).abs() < f64::EPSILON);
         assert!((balancing_weight(Estimand::Atc, false, 0.3) - 1.0).abs() < f64::EPSILON);
         assert!((balancing_weight(Estimand::Ate, true, 0.25) - 4.0).abs() < f64::EPSILON);
+    }
+
+    #[test]
+    fn balancing_weight_slope_is_the_derivative() {
+        let score = |eta: f64| 1.0 / (1.0 + (-eta).exp());
+        for estimand in [Estimand::Ate, Estimand::Att, Estimand::Atc] {
+            for (treated, eta) in [(true, -1.2), (false, -1.2), (true, 0.7), (false, 0.7)] {
+                let weight = |eta: f64| balancing_weight(estimand, treated, score(eta));
+                let rise = (weight(eta + 1e-6) - weight(eta - 1e-6)) / 2e-6;
+                let found = balancing_weight_slope(estimand, treated, score(eta));
+                assert!((found - rise).abs() < 1e-8, "{estimand:?}");
+            }
+        }
     }
 
     #[test]
