@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from propensity import _check
 from propensity._check import Bools, Floats
@@ -32,6 +33,7 @@ AnySeries: TypeAlias = Any
 """A series of the library that the caller's frame comes from."""
 
 Column: TypeAlias = "pd.Series[Any]"
+Codes: TypeAlias = NDArray[np.int64]
 Covariates: TypeAlias = Sequence[str] | str
 """A list of columns, or the right-hand side of a formula."""
 
@@ -88,6 +90,12 @@ class Frame:
         _check.complete({values: column})
         return _floats(column, subject), subject
 
+    def groups(self, name: str) -> Codes:
+        """Read the groups of a column as (n,) int64: the rank of each row's label."""
+        column = _column(self.native, name)
+        _check.complete({name: column})
+        return _codes(column)
+
     def series(self, values: Floats, name: str) -> AnySeries:
         """Give (n,) values back as a series of the caller's library, with the caller's index."""
         if isinstance(self.native, pd.DataFrame):
@@ -132,6 +140,21 @@ def rowwise(values: object, index: pd.Index[Any], role: str) -> Floats:
     TypeError
         The values are not numbers in one dimension.
     """
+    return _floats(_rowwise(values, index, role), role)
+
+
+def rowwise_groups(values: object, index: pd.Index[Any], role: str) -> Codes:
+    """Read the groups of a series or an array, one label for each of `index`, as the labels' ranks.
+
+    Raises
+    ------
+    InvalidInputError, TypeError
+        As for `rowwise`; text and categories are labels too.
+    """
+    return _codes(_rowwise(values, index, role))
+
+
+def _rowwise(values: object, index: pd.Index[Any], role: str) -> Column:
     if isinstance(values, pd.Series):
         remedy = f"take {role}.reindex(df.index) to go by labels, {role}.to_numpy() to go by position"
         _check.same_index(role, values.index, index, remedy)
@@ -139,14 +162,18 @@ def rowwise(values: object, index: pd.Index[Any], role: str) -> Floats:
     elif isinstance(values, np.ndarray | list | tuple):
         array = np.asarray(values)
         if array.ndim != 1:
-            raise TypeError(f"{role}: one number for each row is needed, not an array of shape {array.shape}")
+            raise TypeError(f"{role}: one value for each row is needed, not an array of shape {array.shape}")
         _check.same_length(role, len(array), len(index))
         column = _from_pandas(pd.Series(array, index=index, copy=False), role)
     else:
         column = _from_other(values, role)
         _check.same_length(role, len(column), len(index))
     _check.complete({role: column}, subject="{}")
-    return _floats(column, role)
+    return column
+
+
+def _codes(column: Column) -> Codes:
+    return pd.factorize(column, sort=True)[0].astype(np.int64)
 
 
 def row_labels(series: AnySeries) -> pd.Index[Any]:
