@@ -5,13 +5,13 @@ use std::cmp::Ordering;
 
 use ndarray::{Array2, ArrayView2, ShapeBuilder};
 
-use crate::tally::Tally;
+use crate::tally::{Count, Tally};
 
 /// Collapsing pays when at most one row in this many brings a new pattern; beyond that, reading the
 /// rows where they lie is as fast and needs less memory.
 const ROWS_PER_PATTERN: usize = 2;
 
-/// Rows grouped into cells of equal covariates, treatment and outcome, and cells into patterns of equal
+/// Rows grouped into cells of equal covariates, treatment, outcome and weight, and cells into patterns of equal
 /// covariates.
 #[derive(Debug, Clone)]
 pub struct Cells {
@@ -21,20 +21,27 @@ pub struct Cells {
     first_cell: Vec<u32>,
     /// What one row of each cell adds.
     row: Vec<Tally>,
-    pub cell_of_row: Vec<u32>,
+    cell_of_row: Vec<u32>,
 }
 
 impl Cells {
     /// Collapse the rows, or `None` where too few of them are alike.
     #[must_use]
-    pub fn collapse(x: ArrayView2<'_, f64>, treatment: &[bool], outcome: &[f64]) -> Option<Self> {
+    pub fn collapse(
+        x: ArrayView2<'_, f64>,
+        treatment: &[bool],
+        outcome: &[f64],
+        sample_weight: Option<&[f64]>,
+    ) -> Option<Self> {
         let n = x.nrows();
         let key = |row: usize| x.row(row).into_iter().map(|value| bits(*value));
         let patterns =
             Groups::of(n, n / ROWS_PER_PATTERN, |row| hash(key(row)), |a, b| key(a).eq(key(b)))?
                 .in_order(|a, b| key(a).cmp(key(b)));
+        let weight = |row: usize| sample_weight.map_or(1.0, |weights| weights[row]);
         let label = |row: usize| {
-            [u64::from(patterns.of_row[row]), u64::from(treatment[row]), bits(outcome[row])]
+            let pattern = u64::from(patterns.of_row[row]);
+            [pattern, u64::from(treatment[row]), bits(outcome[row]), bits(weight(row))]
         };
         let cells =
             Groups::of(n, n, |row| hash(label(row).into_iter()), |a, b| label(a) == label(b))?
@@ -52,7 +59,9 @@ impl Cells {
         Some(Self {
             patterns: Array2::from_shape_fn(shape, |(p, k)| x[(patterns.first_row[p] as usize, k)]),
             first_cell,
-            row: first_rows.map(|row| Tally::row(treatment[row], outcome[row], 1.0)).collect(),
+            row: first_rows
+                .map(|row| Tally::row(treatment[row], outcome[row], weight(row)))
+                .collect(),
             cell_of_row: cells.of_row,
         })
     }
@@ -62,14 +71,20 @@ impl Cells {
         self.row.len()
     }
 
+    /// The cell of a row.
+    #[must_use]
+    pub fn of(&self, row: usize) -> usize {
+        self.cell_of_row[row] as usize
+    }
+
     /// Add up each pattern's cells, the cells counted as often as `counts` says.
-    pub fn total(&self, counts: &[u32], totals: &mut Vec<Tally>) {
+    pub fn total<W: Count>(&self, counts: &[W], totals: &mut Vec<Tally>) {
         totals.clear();
         totals.extend(self.first_cell.windows(2).map(|bounds| {
             let cells = bounds[0] as usize..bounds[1] as usize;
             let mut total = Tally::default();
             for (row, count) in self.row[cells.clone()].iter().zip(&counts[cells]) {
-                total.add(row.times(f64::from(*count)));
+                total.add(row.times((*count).into()));
             }
             total
         }));
@@ -166,7 +181,7 @@ mod tests {
         let x = array![[0.0, 1.0], [2.0, 1.0], [-0.0, 1.0], [0.0, 1.0], [2.0, 1.0], [2.0, 1.0]];
         let treatment = [true, false, true, false, false, true];
         let outcome = [1.0, 2.0, 1.0, 3.0, 2.0, 4.0];
-        let cells = Cells::collapse(x.view(), &treatment, &outcome).unwrap();
+        let cells = Cells::collapse(x.view(), &treatment, &outcome, None).unwrap();
         assert_eq!(cells.patterns, array![[0.0, 1.0], [2.0, 1.0]]);
         assert_eq!(cells.n_cells(), 4);
         let mut totals = Vec::new();
@@ -183,6 +198,6 @@ mod tests {
     #[test]
     fn collapse_gives_up_where_rows_differ() {
         let x = array![[0.0], [1.0], [2.0]];
-        assert!(Cells::collapse(x.view(), &[true, false, true], &[0.0; 3]).is_none());
+        assert!(Cells::collapse(x.view(), &[true, false, true], &[0.0; 3], None).is_none());
     }
 }

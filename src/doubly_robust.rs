@@ -10,7 +10,7 @@ use crate::kernels::sigmoid;
 use crate::linalg::{Cholesky, RANK_TOLERANCE};
 use crate::logistic::{Likelihood, LogisticSpec, Sweep, maximize};
 use crate::monitor::Monitor;
-use crate::tally::{Tally, Units, WeightedRows};
+use crate::tally::{Outcomes, Tally, Units};
 use crate::weights::balancing_weight_slope;
 
 /// The rows of an analysis.
@@ -43,7 +43,7 @@ pub fn adjusted_means(
 ) -> Result<Adjusted> {
     check(data, score_covariates.n_rows(), spec)?;
     let AdjustmentData { treatment, outcome, sample_weight } = *data;
-    let rows = WeightedRows { treatment, outcome, sample_weight };
+    let rows = Outcomes { treatment, outcome, sample_weight, counts: None::<&[u32]> };
     let weight: Vec<f64> = sample_weight.map_or_else(|| vec![1.0; rows.len()], <[f64]>::to_vec);
     let scores = match spec.method {
         Method::Regression => None,

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::estimand::Estimand;
 use crate::influence::{ArmMeans, ScoreModel, center};
 use crate::kernels::{BLOCK, Tallies, contrast_sums};
-use crate::tally::{Units, WeightedRows};
+use crate::tally::{Outcomes, Units};
 use crate::weights::{balancing_weight, balancing_weight_slope, effective_sample_size};
 
 /// The rows of a contrast, and what is known of their scores.
@@ -47,7 +47,7 @@ pub fn ipw(
     }
     let IpwData { outcome, treatment, scores, sample_weight } = *data;
     let mut contrast = Contrast::new(estimand);
-    contrast.add(scores, &WeightedRows { treatment, outcome, sample_weight });
+    contrast.add(scores, &Outcomes { treatment, outcome, sample_weight, counts: None::<&[u32]> });
     let (mean_treated, mean_control) = contrast.means()?;
     let row_weight: Vec<f64> =
         sample_weight.map_or_else(|| vec![1.0; outcome.len()], <[f64]>::to_vec);

@@ -29,8 +29,11 @@
 //! | [`matching`] | nearest neighbours on a score |
 //! | [`balance`] | standardized mean differences |
 //! | [`cells`] | identical rows collapsed to one, with counts |
+//! | [`stream`] | the random numbers of a replicate |
+//! | [`resample`] | how a replicate weighs rows, clusters and strata |
+//! | [`bootstrap`] | the parallel run over replicates; knows no estimator |
+//! | [`influence`] | how far each row moves an estimate, and what to do with it |
 //! | [`pipeline`] | score, weights and matches in one go, on any resample |
-//! | [`bootstrap`] | resampling and the parallel run; knows no estimator |
 
 pub mod adjustment;
 pub mod balance;
@@ -51,7 +54,10 @@ pub mod moments;
 pub mod monitor;
 pub mod outcome;
 pub mod pipeline;
+pub mod resample;
+pub mod stream;
 pub mod tally;
+pub mod weighted_bootstrap;
 pub mod weights;
 
 #[cfg(feature = "python")]

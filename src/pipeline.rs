@@ -3,24 +3,31 @@
 
 use ndarray::ArrayView2;
 
+use crate::adjustment::{AdjustmentSpec, arm_mean};
 use crate::bootstrap::{self, BootstrapSpec, Replicates};
 use crate::cells::Cells;
 use crate::checks;
 use crate::covariates::Covariates;
+use crate::doubly_robust::{AdjustmentData, adjusted_means};
 use crate::error::{Error, Result};
 use crate::estimand::Estimand;
-use crate::ipw::Contrast;
+use crate::ipw::{Contrast, IpwData, ipw};
 use crate::kernels::sigmoid;
 use crate::logistic::{Likelihood, LogisticSpec, Sweep, maximize};
 use crate::matching::{Matcher, NearestSpec, Quantity};
 use crate::monitor::Monitor;
-use crate::tally::{Outcomes, Tally, Units};
+use crate::resample::{Resample, Scheme};
+use crate::stream::Stream;
+use crate::tally::{Count, Outcomes, Tally, Units};
+use crate::weighted_bootstrap::acceleration;
 
 /// What to estimate, and its options; nothing fitted.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Estimator {
     Ipw(Estimand),
     Nearest(NearestSpec),
+    /// With an outcome model.
+    Adjusted(AdjustmentSpec),
 }
 
 /// The rows of an analysis: n by d covariates, who was treated, what came of it.
@@ -29,10 +36,13 @@ pub struct Data<'a> {
     pub x: ArrayView2<'a, f64>,
     pub treatment: &'a [bool],
     pub outcome: &'a [f64],
+    pub sample_weight: Option<&'a [f64]>,
+    /// The columns of x that the score, and the outcome models, are made of.
+    pub score_columns: &'a [usize],
+    pub outcome_columns: &'a [usize],
 }
 
-/// Data ready to be resampled: checked, collapsed where that pays, and with the full sample's fit to
-/// start each replicate's from.
+/// Data ready to be resampled: checked, collapsed where that pays, and fitted once.
 pub struct Pipeline<'a, 'm> {
     data: Data<'a>,
     estimators: &'a [Estimator],
@@ -40,7 +50,7 @@ pub struct Pipeline<'a, 'm> {
     monitor: &'m Monitor,
     covariates: Covariates<'a>,
     cells: Option<Cells>,
-    /// The full sample's coefficients, on standardised covariates.
+    /// The full sample's coefficients of the score, from which every replicate's fit starts.
     start: Vec<f64>,
     /// The full sample's estimates, one an estimator.
     pub estimates: Vec<f64>,
@@ -75,7 +85,7 @@ impl<'a, 'm> Pipeline<'a, 'm> {
     ) -> Result<Self> {
         check(&data, estimators, &spec)?;
         let covariates = Covariates::standardized(data.x)?;
-        let cells = Cells::collapse(data.x, data.treatment, data.outcome);
+        let cells = Cells::collapse(data.x, data.treatment, data.outcome, data.sample_weight);
         let (start, mut estimates) = (Vec::new(), vec![f64::NAN; estimators.len()]);
         let mut pipeline =
             Self { data, estimators, spec, monitor, covariates, cells, start, estimates: vec![] };
@@ -87,31 +97,89 @@ impl<'a, 'm> Pipeline<'a, 'm> {
         Ok(pipeline)
     }
 
-    /// Estimate everything on `n_reps` resamples of the rows.
+    /// Estimate everything on resamples of the rows.
     ///
     /// # Errors
-    /// See [`bootstrap::run`].
-    pub fn bootstrap(&self, n_reps: usize, seed: u64) -> Result<Replicates> {
-        let n_rows = self.data.x.nrows();
-        let n_units = self.cells.as_ref().map_or(n_rows, Cells::n_cells);
-        let cell_of_row = self.cells.as_ref().map(|cells| &cells.cell_of_row[..]);
+    /// [`Error::Argument`] for nearest neighbours with fractions of rows; see [`bootstrap::run`].
+    pub fn bootstrap(&self, resample: &Resample, spec: &BootstrapSpec) -> Result<Replicates> {
+        if resample.scheme() != Scheme::Bayesian {
+            return self.replicates(spec, |stream, counts: &mut [u32]| match &self.cells {
+                None => resample.count(stream, |row, count| counts[row] += count),
+                Some(cells) => resample.count(stream, |row, count| counts[cells.of(row)] += count),
+            });
+        }
+        if self.estimators.iter().any(|estimator| matches!(estimator, Estimator::Nearest(_))) {
+            let allowed = "multinomial or poisson for nearest neighbours, which are whole rows";
+            return Err(Error::Argument { name: "weights", found: "bayesian".into(), allowed });
+        }
+        self.replicates(spec, |stream, weights: &mut [f64]| match &self.cells {
+            None => resample.weigh(stream, |row, weight| weights[row] += weight),
+            Some(cells) => resample.weigh(stream, |row, weight| weights[cells.of(row)] += weight),
+        })
+    }
+
+    /// Estimate everything on each replicate, its cells (or rows) counted as `draw` says.
+    fn replicates<W: Count>(
+        &self,
+        spec: &BootstrapSpec,
+        draw: impl Fn(Stream, &mut [W]) + Sync,
+    ) -> Result<Replicates> {
+        let n_units = self.cells.as_ref().map_or(self.data.x.nrows(), Cells::n_cells);
         let warm = Mode { start: Some(&self.start), sweep: Sweep::Serial };
         bootstrap::run(
-            &BootstrapSpec { n_rows, n_reps, seed },
+            spec,
             self.estimators.len(),
             self.monitor,
-            || (vec![0; n_units], Scratch::default()),
-            |draws, (counts, scratch), estimates| {
-                draws.count(cell_of_row, counts);
+            || (vec![W::default(); n_units], Scratch::default()),
+            |stream, (counts, scratch), estimates| {
+                counts.fill(W::default());
+                draw(stream, counts);
                 self.run(Some(counts), warm, scratch, estimates).map(|_| ())
             },
         )
     }
 
-    /// Estimate everything with cells (or rows) counted as `counts` says; gives the coefficients.
-    fn run(
+    /// Each estimator's acceleration for BCa intervals; None where it has no influence values, as nearest
+    /// neighbours have none that the bootstrap would follow (Abadie and Imbens 2008).
+    ///
+    /// # Errors
+    /// An arm without weight, [`Error::Stopped`].
+    pub fn accelerations(&self, resample: &Resample) -> Result<Vec<Option<f64>>> {
+        let each = self.estimators.iter().map(|estimator| {
+            self.monitor.check()?;
+            let influence = self.influence(estimator)?;
+            Ok(influence.and_then(|influence| acceleration(&influence, resample)))
+        });
+        each.collect()
+    }
+
+    /// Each row's influence on an estimate of the full sample.
+    fn influence(&self, estimator: &Estimator) -> Result<Option<Vec<f64>>> {
+        let Data { treatment, outcome, sample_weight, .. } = self.data;
+        let score_covariates = self.covariates.subset(self.data.score_columns);
+        let means = match estimator {
+            Estimator::Nearest(_) => return Ok(None),
+            Estimator::Ipw(estimand) => {
+                let mut scores = score_covariates.linear(&self.start);
+                sigmoid(&mut scores);
+                let data = IpwData { outcome, treatment, scores: &scores, sample_weight };
+                ipw(&data, *estimand, Some((&score_covariates, self.spec.penalty)))?.means
+            }
+            Estimator::Adjusted(spec) => {
+                let data = AdjustmentData { treatment, outcome, sample_weight };
+                let outcome_covariates = self.covariates.subset(self.data.outcome_columns);
+                let (scores, outcomes) = (&score_covariates, &outcome_covariates);
+                adjusted_means(&data, scores, outcomes, *spec, &self.spec, self.monitor)?.means
+            }
+        };
+        let [control, treated] = means.influence;
+        Ok(Some(treated.iter().zip(&control).map(|(t, c)| t - c).collect()))
+    }
+
+    /// Estimate everything with cells (or rows) counted as `counts` says; gives the fit.
+    fn run<W: Count>(
         &self,
-        counts: Option<&[u32]>,
+        counts: Option<&[W]>,
         mode: Mode<'_>,
         scratch: &mut Scratch,
         estimates: &mut [f64],
@@ -124,12 +192,12 @@ impl<'a, 'm> Pipeline<'a, 'm> {
             scratch.totals = totals;
             return done;
         }
-        let Data { treatment, outcome, .. } = self.data;
-        let rows = Outcomes { treatment, outcome, counts };
+        let Data { treatment, outcome, sample_weight, .. } = self.data;
+        let rows = Outcomes { treatment, outcome, sample_weight, counts };
         self.estimate(&self.covariates, &rows, mode, scratch, estimates)
     }
 
-    /// The score's coefficients. Where they run off to infinity some rows have nobody to be compared with,
+    /// The score model. Where coefficients run off to infinity some rows have nobody to be compared with,
     /// and nothing is estimated.
     fn fit<U: Units>(
         &self,
@@ -155,10 +223,11 @@ impl<'a, 'm> Pipeline<'a, 'm> {
         scratch: &mut Scratch,
         estimates: &mut [f64],
     ) -> Result<Vec<f64>> {
-        let beta = self.fit(covariates, units, mode)?;
+        let score_covariates = covariates.subset(self.data.score_columns);
+        let beta = self.fit(&score_covariates, units, mode)?;
         let Scratch { values, matcher, .. } = scratch;
         values.resize(units.len(), 0.0);
-        covariates.linear_into(&beta, 0, values);
+        score_covariates.linear_into(&beta, 0, values);
         let mut first_failure = Ok(());
         for quantity in [Quantity::Logit, Quantity::Score] {
             if quantity == Quantity::Score {
@@ -177,6 +246,10 @@ impl<'a, 'm> Pipeline<'a, 'm> {
                     Estimator::Ipw(estimand) if quantity == Quantity::Score => {
                         weighted_effect(*estimand, values, units)
                     }
+                    Estimator::Adjusted(spec) if quantity == Quantity::Score => {
+                        let outcomes = covariates.subset(self.data.outcome_columns);
+                        adjusted_effect(*spec, &outcomes, values, units)
+                    }
                     _ => continue,
                 };
                 match found {
@@ -187,6 +260,16 @@ impl<'a, 'm> Pipeline<'a, 'm> {
         }
         first_failure.map(|()| beta)
     }
+}
+
+fn adjusted_effect<U: Units>(
+    spec: AdjustmentSpec,
+    covariates: &Covariates<'_>,
+    scores: &[f64],
+    units: &U,
+) -> Result<f64> {
+    let mean = |arm| arm_mean(covariates, units, scores, arm, spec).map(|arm| arm.mean);
+    Ok(mean(true)? - mean(false)?)
 }
 
 fn weighted_effect<U: Units>(estimand: Estimand, scores: &[f64], units: &U) -> Result<f64> {
@@ -201,12 +284,22 @@ fn check(data: &Data<'_>, estimators: &[Estimator], spec: &LogisticSpec) -> Resu
     checks::finite("outcome", data.outcome)?;
     checks::both_arms(data.treatment)?;
     checks::penalty(spec.penalty)?;
+    if let Some(weights) = data.sample_weight {
+        checks::same_length("sample_weight", weights.len(), data.x.nrows())?;
+        checks::weights("sample_weight", weights)?;
+        if estimators.iter().any(|estimator| matches!(estimator, Estimator::Nearest(_))) {
+            let found = "given with nearest neighbours".into();
+            let allowed = "left out: matching counts whole rows";
+            return Err(Error::Argument { name: "sample_weight", found, allowed });
+        }
+    }
     if estimators.is_empty() {
         let found = "an empty list".into();
         return Err(Error::Argument { name: "estimators", found, allowed: "at least one" });
     }
     estimators.iter().try_for_each(|estimator| match estimator {
         Estimator::Nearest(nearest) => nearest.check(),
+        Estimator::Adjusted(adjusted) => adjusted.check(),
         Estimator::Ipw(_) => Ok(()),
     })
 }
@@ -231,7 +324,14 @@ mod tests {
     #[test]
     fn cells_and_rows_agree() {
         let (x, treatment, outcome) = world(400);
-        let data = Data { x: x.view(), treatment: &treatment, outcome: &outcome };
+        let data = Data {
+            x: x.view(),
+            treatment: &treatment,
+            outcome: &outcome,
+            sample_weight: None,
+            score_columns: &[0, 1],
+            outcome_columns: &[0, 1],
+        };
         let nearest = NearestSpec {
             focal: Focal::Treated,
             n_neighbors: 2,
@@ -245,9 +345,51 @@ mod tests {
         assert!(collapsed.cells.is_some());
         let mut by_row = Pipeline::new(data, &estimators, spec, &monitor).unwrap();
         by_row.cells = None;
-        let (a, b) = (collapsed.bootstrap(20, 5).unwrap(), by_row.bootstrap(20, 5).unwrap());
-        for (a, b) in a.estimates.iter().zip(&b.estimates) {
-            assert!((a - b).abs() < 1e-12, "{a} {b}");
+        let cluster: Vec<i64> = (0..400).map(|row| row % 90).collect();
+        for (scheme, cluster) in [
+            (Scheme::Multinomial, None),
+            (Scheme::Multinomial, Some(&cluster[..])),
+            (Scheme::Poisson, None),
+        ] {
+            let resample = Resample::new(scheme, 400, cluster, None).unwrap();
+            let spec = BootstrapSpec { n_reps: 20, seed: 5 };
+            let [a, b] = [&collapsed, &by_row].map(|p| p.bootstrap(&resample, &spec).unwrap());
+            for (a, b) in a.estimates.iter().zip(&b.estimates) {
+                assert!((a - b).abs() < 1e-12, "{a} {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn influence_is_the_derivative_in_a_rows_weight() {
+        let (x, treatment, outcome) = world(120);
+        let data = Data {
+            x: x.view(),
+            treatment: &treatment,
+            outcome: &outcome,
+            sample_weight: None,
+            score_columns: &[0, 1],
+            outcome_columns: &[0, 1],
+        };
+        let estimands = [Estimand::Ate, Estimand::Att, Estimand::Atc];
+        let estimators = estimands.map(Estimator::Ipw);
+        let (monitor, spec) = (Monitor::default(), LogisticSpec::default());
+        let mut pipeline = Pipeline::new(data, &estimators, spec, &monitor).unwrap();
+        pipeline.cells = None;
+        let reweighted = |row: usize, weight: f64| {
+            let (mut weights, mut estimates) = (vec![1.0; 120], vec![0.0; 3]);
+            weights[row] = weight;
+            let mode = Mode { start: None, sweep: Sweep::Serial };
+            let scratch = &mut Scratch::default();
+            pipeline.run(Some(&weights), mode, scratch, &mut estimates).unwrap();
+            estimates
+        };
+        for (k, estimand) in estimands.into_iter().enumerate() {
+            let influence = pipeline.influence(&estimators[k]).unwrap().unwrap();
+            for row in [0, 7, 50, 119] {
+                let rise = reweighted(row, 1.0001)[k] - reweighted(row, 0.9999)[k];
+                assert!((influence[row] - 120.0 * rise / 0.0002).abs() < 1e-6, "{estimand:?}");
+            }
         }
     }
 }

@@ -7,13 +7,14 @@ mod balance;
 mod bootstrap;
 mod call;
 mod errors;
+mod influence;
 mod ipw;
 mod logistic;
 mod matching;
 
 use pyo3::prelude::*;
 
-/// The compiled core: five functions over NumPy arrays.
+/// The compiled core: six functions over NumPy arrays.
 ///
 /// An aligned float64 array, C- or Fortran-ordered, is read in place; other real arrays are converted
 /// to float64 first. The interpreter is let go during the work, and Ctrl-C stops it.
@@ -25,6 +26,8 @@ mod core {
     use super::balance::smd;
     #[pymodule_export]
     use super::bootstrap::{Replicates, bootstrap};
+    #[pymodule_export]
+    use super::influence::bootstrap_influence;
     #[pymodule_export]
     use super::ipw::{IpwEstimate, ipw};
     #[pymodule_export]

@@ -107,41 +107,30 @@ impl Units for Rows<'_> {
     }
 }
 
-/// Rows with outcomes, each counted as often as it was drawn, or once.
+/// How often a row was drawn: a whole number, or a weight.
+pub trait Count: Copy + Default + Into<f64> + Send + Sync {}
+
+impl Count for u32 {}
+impl Count for f64 {}
+
+/// Rows with outcomes, each weighing its sample weight (or 1) as often as it was drawn (or once).
 #[derive(Debug, Clone, Copy)]
-pub struct Outcomes<'a> {
-    pub treatment: &'a [bool],
-    pub outcome: &'a [f64],
-    pub counts: Option<&'a [u32]>,
-}
-
-impl Units for Outcomes<'_> {
-    fn len(&self) -> usize {
-        self.treatment.len()
-    }
-
-    fn tally(&self, unit: usize) -> Tally {
-        let count = self.counts.map_or(1.0, |counts| f64::from(counts[unit]));
-        Tally::row(self.treatment[unit], self.outcome[unit], count)
-    }
-}
-
-/// Rows with outcomes and sample weights.
-#[derive(Debug, Clone, Copy)]
-pub struct WeightedRows<'a> {
+pub struct Outcomes<'a, W = u32> {
     pub treatment: &'a [bool],
     pub outcome: &'a [f64],
     pub sample_weight: Option<&'a [f64]>,
+    pub counts: Option<&'a [W]>,
 }
 
-impl Units for WeightedRows<'_> {
+impl<W: Count> Units for Outcomes<'_, W> {
     fn len(&self) -> usize {
         self.treatment.len()
     }
 
     fn tally(&self, unit: usize) -> Tally {
         let weight = self.sample_weight.map_or(1.0, |weights| weights[unit]);
-        Tally::row(self.treatment[unit], self.outcome[unit], weight)
+        let count = self.counts.map_or(1.0, |counts| counts[unit].into());
+        Tally::row(self.treatment[unit], self.outcome[unit], weight * count)
     }
 }
 

@@ -1,4 +1,4 @@
-"""The five functions of the array door as calls over the same arrays, for tests that hold for each."""
+"""The functions of the array door that read a treatment, as calls over the same arrays, for tests of each."""
 
 from dataclasses import dataclass
 

@@ -25,6 +25,12 @@ def arrays(data):
     return found
 
 
+@cache
+def workspaces():
+    """Give the workspace of each of the tutorial's users, (n,) integers."""
+    return np.array(datasets.opt_in_logs()["workspace_id"], dtype=np.int64)
+
+
 def _opt_in_logs():
     logs = datasets.opt_in_logs()
     for tier in ("light", "medium"):

@@ -5,6 +5,7 @@ copies its rows and refits from zero. Notation: e the score, T the treatment (tr
 """
 
 from dataclasses import dataclass
+from decimal import Decimal, localcontext
 
 import numpy as np
 
@@ -268,11 +269,53 @@ def replicate_draws(seed, replicate, n_draws):
     return generator.random_raw(n_draws)
 
 
-def replicate_counts(seed, replicate, n_rows):
-    """How often each row is drawn: each of n draws u picks row (u * n) >> 64."""
-    draws = replicate_draws(seed, replicate, n_rows)
-    rows = [(int(u) * n_rows) >> 64 for u in draws]
-    return np.bincount(rows, minlength=n_rows)
+def poisson_number(u):
+    """A Poisson number of mean 1: how many cumulative chances are at or below u / 2^64."""
+    with localcontext(prec=50):
+        term = chance = Decimal(-1).exp()
+        number = 0
+        while u >= int(chance * 2**64):
+            number += 1
+            term /= number
+            chance += term
+    return number
+
+
+def exponential_number(u):
+    """An exponential number of mean 1: minus the logarithm of the middle of one of 2^52 parts of (0, 1)."""
+    return -np.log(((int(u) >> 12) + 0.5) / 2**52)
+
+
+def replicate_weights(seed, replicate, n_rows, *, weights="multinomial", cluster=None, strata=None):
+    """What each row weighs.
+
+    Lots are rows, or clusters in the order of their labels. Stratum by stratum, again in the order of labels,
+    each lot takes one random number u: to be a Poisson or an exponential number, or to pick lot
+    (u * n) >> 64 of the stratum's n.
+    """
+    lot = np.arange(n_rows) if cluster is None else np.unique(cluster, return_inverse=True)[1]
+    n_lots = lot.max() + 1
+    stratum = np.zeros(n_lots, dtype=int)
+    if strata is not None:
+        stratum[lot] = strata
+    draws = iter(replicate_draws(seed, replicate, n_lots))
+    weight = np.zeros(n_lots)
+    for label in np.unique(stratum):
+        lots = np.flatnonzero(stratum == label)
+        own = [int(next(draws)) for _ in lots]
+        if weights == "multinomial":
+            np.add.at(weight, lots[[(u * len(lots)) >> 64 for u in own]], 1)
+        elif weights == "poisson":
+            weight[lots] = [poisson_number(u) for u in own]
+        else:
+            exponential = np.array([exponential_number(u) for u in own])
+            weight[lots] = exponential if strata is None else exponential * len(lots) / exponential.sum()
+    return weight[lot]
+
+
+def replicate_counts(seed, replicate, n_rows, **scheme):
+    """How often each row is drawn."""
+    return replicate_weights(seed, replicate, n_rows, **scheme).astype(int)
 
 
 def estimate(estimator, x, treatment, outcome, *, penalty=0.0):
@@ -291,9 +334,36 @@ def estimate(estimator, x, treatment, outcome, *, penalty=0.0):
     return matching_effect(outcome, treatment, matches)
 
 
-def bootstrap_replicate(x, treatment, outcome, *, estimators, seed, replicate, penalty=0.0):
+def bootstrap_replicate(x, treatment, outcome, *, estimators, seed, replicate, penalty=0.0, **scheme):
     """Copy the rows drawn, fit from zero, estimate: what each replicate of the core must equal."""
-    rows = np.repeat(np.arange(len(x)), replicate_counts(seed, replicate, len(x)))
+    rows = np.repeat(np.arange(len(x)), replicate_counts(seed, replicate, len(x), **scheme))
     return np.array(
         [estimate(spec, x[rows], treatment[rows], outcome[rows], penalty=penalty) for spec in estimators]
     )
+
+
+def weighted_replicate(x, treatment, outcome, *, estimands, sample_weight):
+    """The same for weights that are no counts: a weighted fit, and weighted means."""
+    e = fit_logistic(x, treatment, sample_weight=sample_weight).scores
+    t = np.asarray(treatment, dtype=bool)
+    weights = [sample_weight * balancing_weights(e, t, estimand) for estimand in estimands]
+    return np.array(
+        [np.average(outcome[t], weights=w[t]) - np.average(outcome[~t], weights=w[~t]) for w in weights]
+    )
+
+
+# Influence values
+
+
+def weighted_influence(x, treatment, outcome, estimand):
+    """How the estimate changes when a row weighs more: n times the central difference, row by row."""
+    n, step = len(x), 1e-5
+
+    def contrast(row, change):
+        sample_weight = np.ones(n)
+        sample_weight[row] += change
+        return weighted_replicate(
+            x, treatment, outcome, estimands=[estimand], sample_weight=sample_weight
+        ).item()
+
+    return np.array([n * (contrast(row, step) - contrast(row, -step)) / (2 * step) for row in range(n)])

@@ -55,6 +55,7 @@ def boot():
         estimators=(IPW("ATE"), NearestNeighbors("ATT")),
         estimates=estimates,
         replicates=replicates,
+        acceleration=pd.Series(np.nan, index=estimates.index),
         n_failed=1,
         seed=5,
         penalty=0.0,

@@ -11,6 +11,7 @@ import pytest
 import propensity as ps
 from conftest import COVARIATES, OUTCOME, TREATMENT
 from propensity import core
+from propensity.errors import InvalidInputError, OverlapWarning
 
 SMALL = {"outcome": "done", "treatment": "opted", "covariates": ["tier", "visits"]}
 
@@ -94,6 +95,97 @@ def test_penalty_reaches_the_estimates(logs, tutorial):
     )
     assert boot.estimates["IPW ATE"] == pytest.approx(tutorial["ipw_penalised"]["ATE"], abs=1e-8)
     assert boot.penalty == 1.0
+
+
+# Schemes
+
+
+def test_labels_of_a_frame_are_those_of_the_array_door(users):
+    x = np.column_stack([users["tier"] == tier for tier in ("light", "medium")] + [users["visits"]])
+    users["team"] = [f"team {row % 23}" for row in range(len(users))]
+    found = ps.bootstrap(
+        users, **SMALL, estimators=[ps.IPW()], n_reps=10, seed=3, weights="poisson", cluster="team"
+    )
+    expected = core.bootstrap(
+        x.astype(float),
+        users["opted"].to_numpy(),
+        users["done"].to_numpy(),
+        estimators=[ps.IPW()],
+        n_reps=10,
+        seed=3,
+        weights="poisson",
+        cluster=np.unique(users["team"], return_inverse=True)[1],
+    )
+    np.testing.assert_allclose(found.replicates, expected.replicates, rtol=1e-9)
+    np.testing.assert_allclose(found.acceleration, expected.acceleration, rtol=1e-6)
+    assert (found.weights, found.cluster, found.strata) == ("poisson", "team", None)
+
+
+def test_labels_of_other_libraries_are_the_same(users):
+    users["team"] = [f"team {row % 23}" for row in range(len(users))]
+    expected, found = (
+        ps.bootstrap(frame, **SMALL, n_reps=5, seed=3, cluster="team").replicates
+        for frame in (users, pl.from_pandas(users))
+    )
+    pd.testing.assert_frame_equal(found, expected)
+
+
+def test_strata_by_treatment_keep_the_sizes_of_the_arms(users):
+    # With one constant covariate the effect for everybody is the difference of the arms' means.
+    users["one"] = 1.0
+    users["done"] = np.where(users["opted"], 3.0, 1.0)
+    design = {"outcome": "done", "treatment": "opted", "covariates": ["one"], "penalty": 1.0}
+    boot = ps.bootstrap(users, **design, estimators=[ps.IPW()], n_reps=20, seed=1, strata="opted")
+    np.testing.assert_allclose(boot.replicates, 2.0, rtol=1e-12)
+
+
+@pytest.mark.parametrize("option", ["cluster", "strata"])
+def test_labels_must_be_complete_columns_of_the_frame(users, option):
+    with pytest.raises(InvalidInputError, match="column 'team' is not in the frame"):
+        ps.bootstrap(users, **SMALL, n_reps=2, **{option: "team"})
+    users["team"] = pd.Series(1, index=users.index[3:])
+    with pytest.raises(InvalidInputError, match="column 'team': 3 missing values"):
+        ps.bootstrap(users, **SMALL, n_reps=2, **{option: "team"})
+
+
+def test_unknown_weights_are_refused(users):
+    with pytest.raises(
+        InvalidInputError, match="weights must be one of 'multinomial', 'poisson', 'bayesian'"
+    ):
+        ps.bootstrap(users, **SMALL, n_reps=2, weights="exponential")
+
+
+def test_fractions_of_rows_are_refused_for_nearest_neighbours(users):
+    with pytest.raises(InvalidInputError, match="leave '1-NN ATT' out"):
+        ps.bootstrap(users, **SMALL, n_reps=2, weights="bayesian")
+
+
+# Replicates that fail
+
+
+def scarce(n_treated):
+    """60 users, the first few of each half treated."""
+    return pd.DataFrame(
+        {
+            "late": np.repeat([False, True], 30),
+            "opted": np.tile(np.arange(30) < n_treated, 2),
+            "done": np.arange(60.0),
+        }
+    )
+
+
+def test_many_failed_replicates_are_warned_of():
+    design = {"outcome": "done", "treatment": "opted", "covariates": ["late"], "estimators": [ps.IPW()]}
+    with pytest.warns(OverlapWarning, match=r"^\d+ of 200 replicates \(\d\d%\) could not be"):
+        boot = ps.bootstrap(scarce(1), **design, n_reps=200, seed=1)
+    assert boot.n_failed > 10
+    assert ps.bootstrap(scarce(1), **design, n_reps=200, seed=1, weights="bayesian").n_failed == 0
+
+
+def test_few_failed_replicates_are_counted_alone():
+    design = {"outcome": "done", "treatment": "opted", "covariates": ["late"], "estimators": [ps.IPW()]}
+    boot = ps.bootstrap(scarce(4), **design, n_reps=200, seed=1)
+    assert 0 < boot.n_failed <= 10
 
 
 class Terminal(io.StringIO):

@@ -1,7 +1,7 @@
 """Results: frozen, picklable, readable as text and as HTML; the intervals of a bootstrap."""
 
 import pickle
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
 import pandas as pd
@@ -87,12 +87,13 @@ def test_effect_to_frame_is_one_row(results):
     assert list(table) == ["estimate", "std_error", "conf_low", "conf_high", "p_value", *means_and_sizes]
 
 
-def with_replicates(replicates, estimators):
+def with_replicates(replicates, estimators, acceleration=np.nan):
     labels = pd.Index([estimator.label for estimator in estimators], name="estimator")
     return ps.BootstrapResult(
         estimators=tuple(estimators),
         estimates=pd.Series(0.5, index=labels, name="estimate"),
         replicates=pd.DataFrame(replicates, columns=labels),
+        acceleration=pd.Series(acceleration, index=labels, name="acceleration"),
         n_failed=int(np.isnan(replicates).any(axis=1).sum()),
         seed=0,
         penalty=0.0,
@@ -128,8 +129,29 @@ def test_levels_are_shares(level):
 
 def test_unknown_intervals_are_refused():
     boot = with_replicates(np.zeros((3, 1)), [ps.IPW()])
-    with pytest.raises(InvalidInputError, match="kind must be one of 'percentile', not 'basic'"):
-        boot.conf_int(kind="basic")
+    with pytest.raises(InvalidInputError, match=r"kind must be one of 'percentile', .*'bca', not 'exact'"):
+        boot.conf_int(kind="exact")
+
+
+def test_summary_has_the_intervals_asked_for():
+    boot = with_replicates(np.random.default_rng(0).normal(size=(50, 1)), [ps.IPW()], acceleration=0.01)
+    for kind in ("percentile", "basic", "normal", "bca"):
+        found = boot.summary(0.9, kind=kind)[["conf_low", "conf_high"]]
+        pd.testing.assert_frame_equal(found, boot.conf_int(0.9, kind=kind))
+
+
+def test_intervals_of_an_estimator_whose_replicates_all_failed_are_missing():
+    replicates = np.random.default_rng(0).normal(size=(50, 2))
+    replicates[:, 1] = np.nan
+    boot = with_replicates(replicates, [ps.IPW("ATE"), ps.NearestNeighbors(caliper=0.1)])
+    assert boot.conf_int().isna().to_numpy().tolist() == [[False, False], [True, True]]
+
+
+def test_headline_says_how_rows_were_resampled():
+    plain = with_replicates(np.zeros((3, 1)), [ps.IPW()])
+    assert repr(plain).startswith("Bootstrap: 3 replicates, none failed, seed 0; 95% percentile intervals")
+    other = replace(plain, weights="poisson", cluster="team", strata="country")
+    assert "3 replicates, poisson weights, whole clusters by team, strata by country, none" in repr(other)
 
 
 def test_labels_tell_estimators_apart():

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from propensity import _check
 from propensity._check import Bools, Floats, Rows
@@ -32,6 +33,7 @@ AnySeries: TypeAlias = Any
 """A series of the library that the caller's frame comes from."""
 
 Column: TypeAlias = "pd.Series[Any]"
+Codes: TypeAlias = NDArray[np.int64]
 Covariates: TypeAlias = Sequence[str] | str
 """A list of columns, or the right-hand side of a formula."""
 
@@ -94,14 +96,13 @@ class Frame:
         Returns
         -------
         ndarray (n,) of int
-            0 to G - 1, in order of appearance.
+            0 to G - 1: the rank of the row's label.
         """
-        if isinstance(values, str):
-            subject, column = f"column '{values}'", _column(self.native, values)
-        else:
-            subject, column = role, _values(values, self.index, role)
-        _check.complete({subject: column}, subject="{}")
-        return pd.factorize(column)[0].astype(np.int64)
+        if not isinstance(values, str):
+            return rowwise_groups(values, self.index, role)
+        column = _column(self.native, values)
+        _check.complete({values: column})
+        return _ranks(column)
 
     def series(self, values: Floats, name: str) -> AnySeries:
         """Give (n,) values back as a series of the caller's library, with the caller's index."""
@@ -173,6 +174,23 @@ def rowwise(values: object, index: pd.Index[Any], role: str) -> Floats:
     return _floats(column, role)
 
 
+def rowwise_groups(values: object, index: pd.Index[Any], role: str) -> Rows:
+    """Read the groups of a series or an array, one label for each of `index`, as the labels' ranks.
+
+    Raises
+    ------
+    InvalidInputError, TypeError
+        As for `rowwise`; text and categories are labels too.
+    """
+    column = _values(values, index, role)
+    _check.complete({role: column}, subject="{}")
+    return _ranks(column)
+
+
+def _ranks(column: Column) -> Rows:
+    return pd.factorize(column, sort=True)[0].astype(np.int64)
+
+
 def _values(values: object, index: pd.Index[Any], role: str) -> Column:
     """Read one value for each label of `index` as one of the four kinds of column."""
     if isinstance(values, pd.Series):
@@ -182,7 +200,7 @@ def _values(values: object, index: pd.Index[Any], role: str) -> Column:
     if isinstance(values, np.ndarray | list | tuple):
         array = np.asarray(values)
         if array.ndim != 1:
-            raise TypeError(f"{role}: one number for each row is needed, not an array of shape {array.shape}")
+            raise TypeError(f"{role}: one value for each row is needed, not an array of shape {array.shape}")
         _check.same_length(role, len(array), len(index))
         return _from_pandas(pd.Series(array, index=index, copy=False), role)
     column = _from_other(values, role)

@@ -74,8 +74,8 @@ def adjusted_effect(
 ) -> Effect:
     """Estimate one effect with parametric models."""
     sample = study.sample
-    x, score_columns, outcome_columns = _side_by_side(study)
-    with _naming_separation(study, spec, penalty):
+    x, score_columns, outcome_columns = side_by_side(study)
+    with naming_separated_model(study, penalty, fits_score=spec.method != "regression"):
         found = core.adjust(
             x,
             sample.treated,
@@ -116,7 +116,7 @@ def cross_fitted_effect(
     return sample.effect(outcome, means, weighting, estimand=estimand, contrast=contrast, se_method=se_method)
 
 
-def _side_by_side(study: Study) -> tuple[Floats, list[int] | None, list[int] | None]:
+def side_by_side(study: Study) -> tuple[Floats, list[int] | None, list[int] | None]:
     """Give the core one matrix, and which columns of it either model uses."""
     if study.score_x is study.outcome_x:
         return study.score_x, None, None
@@ -126,14 +126,14 @@ def _side_by_side(study: Study) -> tuple[Floats, list[int] | None, list[int] | N
 
 
 @contextmanager
-def _naming_separation(
-    study: Study, spec: AIPW | IPWRA | RegressionAdjustment, penalty: float
-) -> Iterator[None]:
+def naming_separated_model(study: Study, penalty: float, *, fits_score: bool) -> Iterator[None]:
     """Say which model a `SeparationError` is of; the core, which fits all in one go, does not."""
     try:
         yield
     except SeparationError as error:
-        if spec.method != "regression":
+        if not error.columns:
+            raise
+        if fits_score:
             with naming_separation(study.score_terms):
                 core.fit_propensity(
                     study.score_x,

@@ -16,7 +16,15 @@ from propensity._study import Study, adjusted_effect, read_study
 from propensity.contrasts import SCALES, Contrast
 from propensity.effects import Effect
 from propensity.errors import InvalidInputError
-from propensity.estimators import AIPW, IPW, IPWRA, Estimator, NearestNeighbors, RegressionAdjustment
+from propensity.estimators import (
+    AIPW,
+    IPW,
+    IPWRA,
+    Estimator,
+    NearestNeighbors,
+    RegressionAdjustment,
+    check_estimators,
+)
 from propensity.matching import match_nn
 from propensity.results import PropensityModel
 from propensity.scores import fit_propensity
@@ -113,19 +121,6 @@ class _Roles(TypedDict):
     treatment: str
     outcome: str
     covariates: Covariates
-
-
-def check_estimators(estimators: Sequence[Estimator]) -> None:
-    """Require specifications with different labels."""
-    labels = []
-    for estimator in estimators:
-        if not isinstance(estimator, Estimator):
-            raise InvalidInputError(f"estimators: a specification such as IPW() is needed, not {estimator!r}")
-        labels.append(estimator.label)
-    twice = [label for label in dict.fromkeys(labels) if labels.count(label) > 1]
-    if twice or not labels:
-        problem = f"{_check.listed(twice)} occur twice" if twice else "at least one is needed"
-        raise InvalidInputError(f"estimators: {problem}")
 
 
 def _require_plain(contrast: Contrast, cluster: object, sample_weight: object) -> None:

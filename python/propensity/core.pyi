@@ -1,4 +1,4 @@
-"""The compiled module: five functions over NumPy arrays, read in place."""
+"""The compiled module: six functions over NumPy arrays, read in place."""
 
 from collections.abc import Callable, Sequence
 from typing import Literal, Self, TypeAlias, final
@@ -6,10 +6,12 @@ from typing import Literal, Self, TypeAlias, final
 import numpy as np
 from numpy.typing import NDArray
 
+from propensity._replicates import ResamplingWeights as _ResamplingWeights
 from propensity.estimators import Estimator
 
 _Floats: TypeAlias = NDArray[np.float64]
 _Treatment: TypeAlias = NDArray[np.bool_] | NDArray[np.integer] | NDArray[np.floating]
+_Labels: TypeAlias = NDArray[np.bool_] | NDArray[np.integer]
 _WeightingEstimand: TypeAlias = Literal["ATE", "ATT", "ATC", "ATO", "ATM"]
 _AdjustmentEstimand: TypeAlias = Literal["ATE", "ATT", "ATC"]
 _MatchingEstimand: TypeAlias = Literal["ATT", "ATC"]
@@ -25,6 +27,7 @@ __all__ = [
     "__version__",
     "adjust",
     "bootstrap",
+    "bootstrap_influence",
     "fit_propensity",
     "ipw",
     "match_nn",
@@ -139,6 +142,8 @@ class Replicates:
     @property
     def replicates(self) -> _Floats: ...  # (n_reps, k); NaN where a replicate could not be estimated
     @property
+    def acceleration(self) -> _Floats: ...  # (k,), of BCa intervals; NaN for nearest neighbours
+    @property
     def n_failed(self) -> int: ...  # replicates with at least one NaN
 
 def fit_propensity(
@@ -199,8 +204,25 @@ def bootstrap(
     *,
     estimators: Sequence[Estimator],
     penalty: float = 0.0,
+    weights: _ResamplingWeights = "multinomial",
+    cluster: _Labels | None = None,
+    strata: _Labels | None = None,
+    sample_weight: _Floats | None = None,
+    score_columns: Sequence[int] | None = None,
+    outcome_columns: Sequence[int] | None = None,
     n_reps: int = 500,
     seed: int = 0,
     n_threads: int | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> Replicates: ...
+def bootstrap_influence(
+    influence: _Floats,
+    *,
+    weights: _ResamplingWeights = "multinomial",
+    cluster: _Labels | None = None,
+    strata: _Labels | None = None,
+    n_reps: int = 2000,
+    seed: int = 0,
+    n_threads: int | None = None,
+    progress: Callable[[int], object] | None = None,
+) -> _Floats: ...

@@ -5,10 +5,12 @@ core reads their attributes by name: what has `n_neighbors` is matching, what ha
 model, the rest is weighting.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias, get_args
 
 from propensity import _check
+from propensity.errors import InvalidInputError
 
 WeightingEstimand: TypeAlias = Literal["ATE", "ATT", "ATC", "ATO", "ATM"]
 AdjustmentEstimand: TypeAlias = Literal["ATE", "ATT", "ATC"]
@@ -165,3 +167,16 @@ class RegressionAdjustment(_Adjustment):
 
 Estimator: TypeAlias = IPW | NearestNeighbors | AIPW | IPWRA | RegressionAdjustment
 """Any estimator specification."""
+
+
+def check_estimators(estimators: Sequence[Estimator]) -> None:
+    """Require specifications with different labels."""
+    labels = []
+    for estimator in estimators:
+        if not isinstance(estimator, Estimator):
+            raise InvalidInputError(f"estimators: a specification such as IPW() is needed, not {estimator!r}")
+        labels.append(estimator.label)
+    twice = [label for label in dict.fromkeys(labels) if labels.count(label) > 1]
+    if twice or not labels:
+        problem = f"{_check.listed(twice)} occur twice" if twice else "at least one is needed"
+        raise InvalidInputError(f"estimators: {problem}")

@@ -1,34 +1,37 @@
 """The bootstrap: the whole pipeline, propensity model included, on resampled rows."""
 
-import sys
 import warnings
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
 from propensity import _check, core
-from propensity._frame import AnyFrame, Covariates, make_terms, open_frame, parse_covariates
-from propensity.errors import InvalidInputError
-from propensity.estimators import IPW, Estimator, NearestNeighbors
+from propensity._frame import AnyFrame, Covariates
+from propensity._replicates import ResamplingWeights, check_options, progress_bar, settle_seed
+from propensity._study import naming_separated_model, read_study, side_by_side
+from propensity.errors import InvalidInputError, OverlapWarning
+from propensity.estimators import IPW, Estimator, NearestNeighbors, check_estimators
 from propensity.results import BootstrapResult
-from propensity.scores import naming_separation
 
 DEFAULT_ESTIMATORS: tuple[Estimator, ...] = (IPW("ATE"), IPW("ATT"), NearestNeighbors("ATT"))
 
-_SEEDS = 2**63
+_FAILURES_TOLERATED = 0.05  # of the replicates; beyond, those that are left no longer speak for all
 
 
-def bootstrap(
+def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     df: AnyFrame,
     *,
     outcome: str,
     treatment: str,
     covariates: Covariates,
+    outcome_covariates: Covariates | None = None,
     penalty: float = 0.0,
     estimators: Sequence[Estimator] = DEFAULT_ESTIMATORS,
+    weights: ResamplingWeights = "multinomial",
+    cluster: object = None,
+    strata: object = None,
+    sample_weight: object = None,
     n_reps: int = 500,
     seed: int | np.random.Generator | None = None,
     n_threads: int | None = None,
@@ -36,8 +39,8 @@ def bootstrap(
 ) -> BootstrapResult:
     """Estimate effects, and how much they vary from sample to sample.
 
-    Each replicate draws n rows with replacement, refits the propensity model to full convergence, and
-    estimates everything again.
+    Each replicate weighs the rows anew, by drawing n of them with replacement unless told otherwise, refits
+    the propensity model to full convergence, and estimates everything again.
 
     Parameters
     ----------
@@ -49,10 +52,27 @@ def bootstrap(
         A column, bool or 0/1.
     covariates : list of str, or str
         As for `fit_propensity`.
+    outcome_covariates : list of str, or str, or None, default None
+        Of the outcome models, where they differ from those of the score.
     penalty : float, default 0.0
         As for `fit_propensity`, in every replicate.
     estimators : sequence of Estimator, default IPW("ATE"), IPW("ATT"), NearestNeighbors("ATT")
         With different labels. All of them see the same resamples.
+    weights : {"multinomial", "poisson", "bayesian"}, default "multinomial"
+        How a replicate weighs the rows: by how often each is drawn in n draws with replacement; by
+        independent Poisson counts; or by independent exponential numbers (Rubin 1981), which leave nobody
+        out, so that no arm is ever empty and no level separated. These are no counts, which nearest
+        neighbours need.
+    cluster : str, Series, array or None, default None
+        A column, or its values, whose groups (workspaces, teams) are drawn, or weighted, as wholes: for units
+        that share what befalls them. 40 clusters or more make a trustworthy standard error.
+    strata : str, Series, array or None, default None
+        A column, or its values, within whose groups rows (or clusters) are drawn, as many as there are;
+        exponential weights are scaled to the same end. For sizes that were fixed when the data were gathered; the treatment's
+        own column fixes those of the arms. Not with Poisson weights.
+    sample_weight : str, Series, array or None, default None
+        What each row counts for in every estimate, on top of how often it is drawn. Not with nearest
+        neighbours, which are whole rows.
     n_reps : int, default 500
         Replicates. 500 settle a standard error to 3%; take 2,000 for an interval to publish.
     seed : int, Generator or None, default None
@@ -71,88 +91,96 @@ def bootstrap(
     Raises
     ------
     InvalidInputError
-        As for `fit_propensity` and `ipw`; two estimators have the same label; every replicate failed.
+        As for `fit_propensity` and `ipw`; two estimators have the same label; a cluster lies in several
+        strata; every replicate failed.
+
+    Warns
+    -----
+    OverlapWarning
+        More than 5% of the replicates could not be estimated.
 
     Notes
     -----
     The plain bootstrap is not valid for nearest-neighbour matching (Abadie and Imbens 2008): its intervals
-    may be too wide or too narrow. It is offered because people ask for it, and `summary()` says so.
+    may be too wide or too narrow. It is offered because people ask for it, and `summary()` says so;
+    `Matches.bootstrap` is valid, and needs no refit.
     """
-    _check_options(estimators, penalty, n_reps, n_threads)
-    terms = parse_covariates(covariates, df)
-    frame = open_frame(df, treatment=treatment, outcome=outcome, covariates=terms.columns)
-    y, treated = frame.outcome(outcome), frame.treated(treatment)
-    x, recipe = make_terms(frame, terms)
-    seed = _seed(seed)
-    with naming_separation(recipe.names), _progress_bar(n_reps, progress) as report:
+    _check_estimators(estimators, weights)
+    _check.number("penalty", penalty, minimum=0.0)
+    check_options(weights, n_reps, n_threads)
+    study = read_study(
+        df,
+        treatment=treatment,
+        outcome=outcome,
+        covariates=covariates,
+        outcome_covariates=outcome_covariates,
+        cluster=cluster,
+        sample_weight=sample_weight,
+    )
+    sample = study.sample
+    x, score_columns, outcome_columns = side_by_side(study)
+    seed = settle_seed(seed)
+    with (
+        naming_separated_model(study, penalty, fits_score=True),
+        progress_bar(n_reps, progress) as report,
+    ):
         found = core.bootstrap(
             x,
-            treated,
-            y,
+            sample.treated,
+            sample.frame.outcome(outcome),
             estimators=list(estimators),
             penalty=penalty,
+            weights=weights,
+            cluster=sample.clusters,
+            strata=None if strata is None else sample.frame.groups(strata, "strata"),
+            sample_weight=sample.sample_weight,
+            score_columns=score_columns,
+            outcome_columns=outcome_columns,
             n_reps=n_reps,
             seed=seed,
             n_threads=n_threads,
             progress=report,
         )
+    _warn_of_failures(found.n_failed, n_reps)
     labels = pd.Index([estimator.label for estimator in estimators], name="estimator")
     return BootstrapResult(
         estimators=tuple(estimators),
         estimates=pd.Series(found.estimates, index=labels, name="estimate"),
         replicates=pd.DataFrame(found.replicates, columns=labels).rename_axis("replicate"),
+        acceleration=pd.Series(found.acceleration, index=labels, name="acceleration"),
         n_failed=found.n_failed,
         seed=seed,
         penalty=float(penalty),
+        weights=weights,
+        cluster=_name(cluster),
+        strata=_name(strata),
+        refitted=True,
     )
 
 
-def _check_options(
-    estimators: Sequence[Estimator], penalty: float, n_reps: int, n_threads: int | None
-) -> None:
-    for estimator in estimators:
-        # The core resamples no outcome models yet; unrefused, it would take one for plain weighting.
-        if not isinstance(estimator, IPW | NearestNeighbors):
-            raise InvalidInputError(f"estimators: an IPW or a NearestNeighbors is needed, not {estimator!r}")
-    uses = Counter(estimator.label for estimator in estimators)
-    twice = [label for label, n in uses.items() if n > 1]
-    if twice or not uses:
-        problem = f"{_check.listed(twice)} occur twice" if twice else "at least one is needed"
-        raise InvalidInputError(f"estimators: {problem}")
-    _check.number("penalty", penalty, minimum=0.0)
-    _check.count("n_reps", n_reps)
-    _check.threads(n_threads)
+def _check_estimators(estimators: Sequence[Estimator], weights: str) -> None:
+    check_estimators(estimators)
+    matching = [spec.label for spec in estimators if isinstance(spec, NearestNeighbors)]
+    if weights == "bayesian" and matching:
+        raise InvalidInputError(
+            "weights='bayesian' counts every row in fractions, and a nearest neighbour is a whole row: leave "
+            f"{_check.listed(matching)} out of the estimators, or take weights='poisson'"
+        )
 
 
-def _seed(seed: int | np.random.Generator | None) -> int:
-    """Settle on a number from 0 to 2^63 - 1."""
-    if seed is None:
-        return int(np.random.SeedSequence().generate_state(1, np.uint64)[0] >> np.uint64(1))
-    if isinstance(seed, np.random.Generator):
-        return int(seed.integers(_SEEDS))
-    _check.count("seed", seed, minimum=0)
-    if seed >= _SEEDS:
-        raise InvalidInputError(f"seed must be below 2**63, not {seed}")
-    return int(seed)
+def _name(groups: object) -> str | None:
+    """Name what rows were drawn by; a series may have a name, and an array has none."""
+    if groups is None or isinstance(groups, str):
+        return groups
+    return str(getattr(groups, "name", None) or "given")
 
 
-@contextmanager
-def _progress_bar(n_reps: int, progress: bool | None) -> Iterator[Callable[[int], object] | None]:
-    """Give what to call with the number of replicates done, or None where nobody watches."""
-    if progress is False or (progress is None and not (sys.stderr.isatty() or _in_notebook())):
-        yield None
-        return
-    with warnings.catch_warnings():
-        # In a notebook without ipywidgets tqdm warns, and falls back to its bar of text: good enough.
-        warnings.filterwarnings("ignore", message="IProgress not found")
-        from tqdm.auto import tqdm  # noqa: PLC0415 - slow to import, and mostly not needed
-
-    with tqdm(total=n_reps, desc="bootstrap", unit=" replicates", delay=0.0 if progress else 1.0) as bar:
-        yield lambda done: bar.update(done - bar.n)
-        bar.update(n_reps - bar.n)
-
-
-def _in_notebook() -> bool:
-    # Only a kernel has this trait, and only a session that runs in one has imported IPython.
-    ipython = sys.modules.get("IPython")
-    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
+def _warn_of_failures(n_failed: int, n_reps: int) -> None:
+    if n_failed > _FAILURES_TOLERATED * n_reps:
+        message = (
+            f"{n_failed:,} of {n_reps:,} replicates ({n_failed / n_reps:.0%}) could not be estimated, for "
+            "want of treated or control units among those drawn, or in a level of them; the intervals are "
+            "those of the others alone. For weighting, weights='bayesian' leaves no unit out; or merge small "
+            "levels, or use a penalty"
+        )
+        warnings.warn(message, OverlapWarning, stacklevel=3)

@@ -19,7 +19,7 @@ const LONG_STEP: f64 = 1e-3;
 const RUNAWAY: f64 = 0.1;
 
 /// Where Newton's method ended, on standardised covariates.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Optimum {
     pub beta: Vec<f64>,
     pub information: Cholesky,

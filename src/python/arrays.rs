@@ -85,6 +85,21 @@ fn not_binary(numbers: &[f64]) -> Error {
     Error::Argument { name: "treatment", found, allowed: "boolean or hold only 0 and 1" }
 }
 
+/// Labels of groups: integers or booleans, copied. Unsigned ones above 2^63 wrap around, which keeps
+/// groups apart all the same.
+pub fn labels(name: &str, object: &Bound<'_, PyAny>) -> PyResult<Vec<i64>> {
+    let array = untyped(name, object)?;
+    if !matches!(array.dtype().kind(), b'b' | b'i' | b'u') || is_masked(object) {
+        let found = array.dtype();
+        return Err(PyTypeError::new_err(format!("{name} must hold integers, not {found}")));
+    }
+    let labels = object.call_method1("astype", ("int64",))?;
+    let labels = labels.cast_into::<PyArray1<i64>>().map_err(|_| {
+        InvalidInputError::new_err(format!("{name} must have 1 dimension(s), not {}", array.ndim()))
+    })?;
+    Ok(labels.try_readonly()?.as_array().to_vec())
+}
+
 /// A whole number of at least 1.
 pub fn count(name: &'static str, object: &Bound<'_, PyAny>) -> PyResult<usize> {
     let number = if object.is_instance_of::<PyBool>() { None } else { object.extract().ok() };

@@ -2,11 +2,15 @@ use numpy::{PyArray1, PyArray2};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
+use super::adjustment::{adjustment_spec, chosen};
 use super::ipw::parse_estimand;
 use super::matching::{n_neighbors, nearest_spec};
 use super::{arrays, call};
+use crate::bootstrap::BootstrapSpec;
+use crate::error::Error;
 use crate::logistic::LogisticSpec;
 use crate::pipeline::{Data, Estimator, Pipeline};
+use crate::resample::{Resample, Scheme};
 
 /// Bootstrap replicates of k estimators.
 ///
@@ -16,6 +20,8 @@ use crate::pipeline::{Data, Estimator, Pipeline};
 ///     On the full sample.
 /// replicates : (n_reps, k) float64
 ///     NaN where a replicate could not be estimated.
+/// acceleration : (k,) float64
+///     Of Efron's BCa interval, from the influence of what is drawn; NaN for nearest neighbours.
 /// n_failed : int
 ///     Replicates with at least one NaN.
 #[pyclass(frozen, get_all, module = "propensity.core")]
@@ -23,10 +29,11 @@ use crate::pipeline::{Data, Estimator, Pipeline};
 pub struct Replicates {
     estimates: Py<PyArray1<f64>>,
     replicates: Py<PyArray2<f64>>,
+    acceleration: Py<PyArray1<f64>>,
     n_failed: usize,
 }
 
-/// Bootstrap the whole analysis: every replicate draws n rows with replacement, refits the score to full
+/// Bootstrap the whole analysis: every replicate weighs the rows anew, refits the score to full
 /// convergence and estimates everything again.
 ///
 /// Parameters
@@ -40,6 +47,18 @@ pub struct Replicates {
 ///     Specifications such as ``propensity.IPW("ATE")`` and ``propensity.NearestNeighbors("ATT")``.
 /// penalty : float, default 0.0
 ///     L2 strength of the score model, as in `fit_propensity`.
+/// weights : {"multinomial", "poisson", "bayesian"}, default "multinomial"
+///     n rows drawn with replacement; each row counted a Poisson number of times; each row weighted by an
+///     exponential number (never leaves a row out, so it never separates; not for nearest neighbours).
+/// cluster : (n,) array of integers, optional
+///     Rows of the same label are drawn, or weighted, together.
+/// strata : (n,) array of integers, optional
+///     What is drawn is drawn within each label, as often as the label occurs; exponential weights are
+///     scaled to sum to that. Not with "poisson".
+/// sample_weight : (n,) array, optional
+///     Row weights, none negative, on top of how often a row is drawn; not for nearest neighbours.
+/// score_columns, outcome_columns : list of int, optional
+///     Which columns of ``x`` the score, and the outcome models, use; all by default.
 /// n_reps : int, default 500
 ///     Enough for a standard error (3% Monte Carlo error); take 2,000 for tail quantiles.
 /// seed : int, default 0
@@ -63,12 +82,12 @@ pub struct Replicates {
 ///
 /// References
 /// ----------
-/// Efron and Tibshirani (1993). Not valid for nearest neighbours: Abadie and Imbens (2008),
+/// Efron and Tibshirani (1993); Rubin (1981), Annals of Statistics 9:130 ("bayesian"). Not valid for nearest neighbours: Abadie and Imbens (2008),
 /// Econometrica 76:1537.
 #[pyfunction]
 #[pyo3(signature = (
-    x, treatment, outcome, *, estimators, penalty=0.0, n_reps=500, seed=0, n_threads=None,
-    progress=None
+    x, treatment, outcome, *, estimators, penalty=0.0, weights="multinomial", cluster=None, strata=None,
+    sample_weight=None, score_columns=None, outcome_columns=None, n_reps=500, seed=0, n_threads=None, progress=None
 ))]
 #[allow(clippy::too_many_arguments)] // the keyword arguments of a Python function
 pub fn bootstrap(
@@ -78,6 +97,12 @@ pub fn bootstrap(
     outcome: &Bound<'_, PyAny>,
     estimators: Vec<Bound<'_, PyAny>>,
     penalty: f64,
+    weights: &str,
+    cluster: Option<&Bound<'_, PyAny>>,
+    strata: Option<&Bound<'_, PyAny>>,
+    sample_weight: Option<&Bound<'_, PyAny>>,
+    score_columns: Option<Vec<usize>>,
+    outcome_columns: Option<Vec<usize>>,
     #[pyo3(from_py_with = n_reps)] n_reps: usize,
     seed: u64,
     n_threads: Option<&Bound<'_, PyAny>>,
@@ -86,27 +111,66 @@ pub fn bootstrap(
     let x = arrays::floats("x", x)?;
     let treatment = arrays::treatment(treatment)?;
     let outcome = arrays::column("outcome", outcome)?;
+    let sample_weight =
+        sample_weight.map(|weight| arrays::column("sample_weight", weight)).transpose()?;
     let estimators = estimators.iter().map(estimator).collect::<PyResult<Vec<_>>>()?;
     let spec = LogisticSpec { penalty, ..LogisticSpec::default() };
-    let data = Data { x: x.as_array(), treatment: &treatment, outcome: outcome.as_slice()? };
-    let (estimates, found) = call::run(py, n_threads, progress.as_ref(), |monitor| {
-        let pipeline = Pipeline::new(data, &estimators, spec, monitor)?;
-        let replicates = pipeline.bootstrap(n_reps, seed)?;
-        Ok((pipeline.estimates, replicates))
-    })?;
+    let x = x.as_array();
+    let score_columns = chosen("score_columns", score_columns, x.ncols())?;
+    let outcome_columns = chosen("outcome_columns", outcome_columns, x.ncols())?;
+    let data = Data {
+        x,
+        treatment: &treatment,
+        outcome: outcome.as_slice()?,
+        sample_weight: sample_weight.as_ref().map(|w| w.as_slice()).transpose()?,
+        score_columns: &score_columns,
+        outcome_columns: &outcome_columns,
+    };
+    let resample = resample(weights, treatment.len(), cluster, strata)?;
+    let bootstrap = BootstrapSpec { n_reps, seed };
+    let (estimates, found, accelerations) =
+        call::run(py, n_threads, progress.as_ref(), |monitor| {
+            let pipeline = Pipeline::new(data, &estimators, spec, monitor)?;
+            let accelerations = pipeline.accelerations(&resample)?;
+            let replicates = pipeline.bootstrap(&resample, &bootstrap)?;
+            Ok((pipeline.estimates, replicates, accelerations))
+        })?;
+    let accelerations = accelerations.into_iter().map(|found| found.unwrap_or(f64::NAN));
     Ok(Replicates {
         estimates: PyArray1::from_vec(py, estimates).unbind(),
         replicates: PyArray2::from_owned_array(py, found.estimates).unbind(),
+        acceleration: PyArray1::from_iter(py, accelerations).unbind(),
         n_failed: found.n_failed,
     })
 }
 
-fn n_reps(object: &Bound<'_, PyAny>) -> PyResult<usize> {
+pub fn n_reps(object: &Bound<'_, PyAny>) -> PyResult<usize> {
     arrays::count("n_reps", object)
 }
 
+pub fn resample(
+    weights: &str,
+    n_rows: usize,
+    cluster: Option<&Bound<'_, PyAny>>,
+    strata: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Resample> {
+    let scheme = match weights {
+        "multinomial" => Scheme::Multinomial,
+        "poisson" => Scheme::Poisson,
+        "bayesian" => Scheme::Bayesian,
+        _ => {
+            let found = format!("{weights:?}");
+            let allowed = "\"multinomial\", \"poisson\" or \"bayesian\"";
+            return Err(Error::Argument { name: "weights", found, allowed }.into());
+        }
+    };
+    let cluster = cluster.map(|labels| arrays::labels("cluster", labels)).transpose()?;
+    let strata = strata.map(|labels| arrays::labels("strata", labels)).transpose()?;
+    Ok(Resample::new(scheme, n_rows, cluster.as_deref(), strata.as_deref())?)
+}
+
 /// A specification is any object with the attributes of `propensity.IPW` or, when it has `n_neighbors`,
-/// of `propensity.NearestNeighbors`.
+/// of `propensity.NearestNeighbors`, or, when it has `method`, of `propensity.AIPW` and its like.
 fn estimator(object: &Bound<'_, PyAny>) -> PyResult<Estimator> {
     let estimand = object.getattr_opt("estimand")?.and_then(|name| name.extract::<String>().ok());
     let Some(estimand) = estimand else {
@@ -114,6 +178,15 @@ fn estimator(object: &Bound<'_, PyAny>) -> PyResult<Estimator> {
         let message = format!("estimators: {found} is no specification such as propensity.IPW()");
         return Err(PyTypeError::new_err(message));
     };
+    if let Some(method) = object.getattr_opt("method")? {
+        let method: String = method.extract()?;
+        let model = object.getattr("outcome_model")?.extract::<String>().map_err(|_| {
+            let message =
+                "estimators: outcome_model must be \"linear\" or \"logistic\" in a bootstrap";
+            PyTypeError::new_err(message)
+        })?;
+        return Ok(Estimator::Adjusted(adjustment_spec(&method, &estimand, &model)?));
+    }
     if !object.hasattr("n_neighbors")? {
         return Ok(Estimator::Ipw(parse_estimand(&estimand)?));
     }

@@ -25,8 +25,9 @@ impl From<Error> for PyErr {
             Error::Separation { columns } => SeparationError::new_err((message, columns)),
             Error::NotConverged { .. } => ConvergenceError::new_err(message),
             Error::NoMatches { .. } => NoMatchesError::new_err(message),
+            // Which columns separate differs from one replicate to the next.
             Error::AllReplicatesFailed { first, .. } => match *first {
-                Error::Separation { columns } => SeparationError::new_err((message, columns)),
+                Error::Separation { .. } => SeparationError::new_err(message),
                 Error::NoMatches { .. } => NoMatchesError::new_err(message),
                 Error::NotConverged { .. } => ConvergenceError::new_err(message),
                 _ => InvalidInputError::new_err(message),

@@ -1,0 +1,273 @@
+//! How a replicate weighs the rows. Lots are drawn: a lot is a row, or a cluster of rows that belong
+//! together; freely, or within strata whose sizes the design of the study had fixed.
+
+use crate::checks;
+use crate::error::{Error, Result};
+use crate::stream::Stream;
+
+/// The joint law of the lots' weights, each of mean 1 and variance 1 (but for 1 / n).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// n draws with replacement (Efron 1979).
+    Multinomial,
+    /// Independent Poisson counts: the multinomial without its fixed sum.
+    Poisson,
+    /// Independent exponential weights, Dirichlet but for their sum (Rubin 1981): no row is ever left
+    /// out, so that no arm is empty and nothing becomes separated.
+    Bayesian,
+}
+
+/// How n rows are resampled.
+#[derive(Debug, Clone)]
+pub struct Resample {
+    scheme: Scheme,
+    n_lots: usize,
+    /// The rows of each cluster; without clusters every row is a lot of its own.
+    clusters: Option<Partition>,
+    /// The lots of each stratum.
+    strata: Option<Partition>,
+}
+
+impl Resample {
+    /// # Errors
+    /// Labels of other length than `n_rows`, a single cluster, a cluster in several strata, strata with
+    /// Poisson weights.
+    pub fn new(
+        scheme: Scheme,
+        n_rows: usize,
+        cluster: Option<&[i64]>,
+        strata: Option<&[i64]>,
+    ) -> Result<Self> {
+        for (name, labels) in [("cluster", cluster), ("strata", strata)] {
+            labels.map_or(Ok(()), |labels| checks::same_length(name, labels.len(), n_rows))?;
+        }
+        if scheme == Scheme::Poisson && strata.is_some() {
+            let found = "given: Poisson counts with fixed sums are multinomial".into();
+            return Err(Error::Argument {
+                name: "strata",
+                found,
+                allowed: "left out with Poisson weights",
+            });
+        }
+        let clusters = cluster.map(Partition::by);
+        let n_lots = clusters.as_ref().map_or(n_rows, Partition::len);
+        if clusters.is_some() && n_lots < 2 {
+            let found = format!("{n_lots}");
+            return Err(Error::Argument { name: "cluster", found, allowed: "2 clusters or more" });
+        }
+        let strata = match (strata, &clusters) {
+            (Some(labels), Some(clusters)) => {
+                Some(Partition::by(&labels_of_clusters(labels, clusters)?))
+            }
+            (labels, _) => labels.map(Partition::by),
+        };
+        Ok(Self { scheme, n_lots, clusters, strata })
+    }
+
+    #[must_use]
+    pub fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    /// Draw a replicate of whole counts. `add` is given a row and a count, and may be given a row again.
+    pub fn count(&self, stream: Stream, mut add: impl FnMut(usize, u32)) {
+        match &self.clusters {
+            None => self.count_lots(stream, add),
+            Some(clusters) => self.count_lots(stream, |lot, count| {
+                clusters.group(lot).iter().for_each(|row| add(*row, count));
+            }),
+        }
+    }
+
+    /// Draw a replicate of any scheme, as [`Self::count`] does.
+    pub fn weigh(&self, stream: Stream, mut add: impl FnMut(usize, f64)) {
+        match &self.clusters {
+            None => self.weigh_lots(stream, add),
+            Some(clusters) => self.weigh_lots(stream, |lot, weight| {
+                clusters.group(lot).iter().for_each(|row| add(*row, weight));
+            }),
+        }
+    }
+
+    fn count_lots(&self, mut stream: Stream, mut add: impl FnMut(usize, u32)) {
+        match (self.scheme, &self.strata) {
+            (Scheme::Poisson, _) => (0..self.n_lots).for_each(|lot| add(lot, stream.poisson())),
+            (_, None) => {
+                (0..self.n_lots).for_each(|_| add(stream.below(self.n_lots), 1));
+            }
+            (_, Some(strata)) => {
+                for lots in strata.iter() {
+                    for _ in lots {
+                        add(lots[stream.below(lots.len())], 1);
+                    }
+                }
+            }
+        }
+    }
+
+    /// As [`Self::weigh`], with lots in place of rows.
+    pub fn weigh_lots(&self, mut stream: Stream, mut add: impl FnMut(usize, f64)) {
+        match (self.scheme, &self.strata) {
+            (Scheme::Bayesian, None) => {
+                (0..self.n_lots).for_each(|lot| add(lot, stream.exponential()));
+            }
+            (Scheme::Bayesian, Some(strata)) => {
+                for lots in strata.iter() {
+                    // Drawn twice, first for their sum, rather than kept.
+                    let mut again = stream.clone();
+                    let sum: f64 = lots.iter().map(|_| stream.exponential()).sum();
+                    let scale = lots.len() as f64 / sum;
+                    for lot in lots {
+                        add(*lot, scale * again.exponential());
+                    }
+                }
+            }
+            _ => self.count_lots(stream, |lot, count| add(lot, f64::from(count))),
+        }
+    }
+
+    /// Add up `values` of rows by lot, measured from the mean of their stratum: what is left of them when
+    /// the strata's shares are fixed.
+    #[must_use]
+    pub fn totals(&self, values: &[f64]) -> Vec<f64> {
+        let sum = |rows: &[usize]| rows.iter().map(|row| values[*row]).sum();
+        let mut totals: Vec<f64> = match &self.clusters {
+            None => values.to_vec(),
+            Some(clusters) => clusters.iter().map(sum).collect(),
+        };
+        match &self.strata {
+            None => center(&mut totals, 0..self.n_lots),
+            Some(strata) => {
+                strata.iter().for_each(|lots| center(&mut totals, lots.iter().copied()));
+            }
+        }
+        totals
+    }
+}
+
+/// Measure some of the values from their mean.
+fn center(values: &mut [f64], some: impl ExactSizeIterator<Item = usize> + Clone) {
+    let n = some.len() as f64;
+    let mean = some.clone().map(|item| values[item]).sum::<f64>() / n;
+    some.for_each(|item| values[item] -= mean);
+}
+
+/// Each cluster's stratum.
+fn labels_of_clusters(labels: &[i64], clusters: &Partition) -> Result<Vec<i64>> {
+    let split = |rows: &&[usize]| rows.iter().any(|row| labels[*row] != labels[rows[0]]);
+    let n_split = clusters.iter().filter(split).count();
+    if n_split > 0 {
+        let found = format!("different within {n_split} of {}", clusters.len());
+        return Err(Error::Argument {
+            name: "strata",
+            found,
+            allowed: "the same within a cluster",
+        });
+    }
+    Ok(clusters.iter().map(|rows| labels[rows[0]]).collect())
+}
+
+/// Items in groups of equal labels: the groups by ascending label, the items of each ascending.
+#[derive(Debug, Clone)]
+struct Partition {
+    first: Vec<usize>,
+    items: Vec<usize>,
+}
+
+impl Partition {
+    fn by(labels: &[i64]) -> Self {
+        let mut items: Vec<usize> = (0..labels.len()).collect();
+        items.sort_by_key(|item| labels[*item]);
+        let starts = (0..items.len())
+            .filter(|place| *place == 0 || labels[items[*place]] != labels[items[*place - 1]]);
+        let first = starts.chain([items.len()]).collect();
+        Self { first, items }
+    }
+
+    fn len(&self) -> usize {
+        self.first.len() - 1
+    }
+
+    fn group(&self, group: usize) -> &[usize] {
+        &self.items[self.first[group]..self.first[group + 1]]
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &[usize]> {
+        (0..self.len()).map(|group| self.group(group))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn weights(resample: &Resample, stream: Stream, n_rows: usize) -> Vec<f64> {
+        let mut weights = vec![0.0; n_rows];
+        resample.weigh(stream, |row, weight| weights[row] += weight);
+        weights
+    }
+
+    #[test]
+    fn count_gives_as_many_rows_as_there_are() {
+        let resample = Resample::new(Scheme::Multinomial, 50, None, None).unwrap();
+        let mut n_drawn = 0;
+        resample.count(Stream::new(7, 3), |_, count| n_drawn += count);
+        assert_eq!(n_drawn, 50);
+    }
+
+    #[test]
+    fn count_of_neighbouring_replicates_is_unrelated() {
+        let n = 10_000;
+        let resample = Resample::new(Scheme::Multinomial, n, None, None).unwrap();
+        let [a, b] = [0, 1].map(|replicate| weights(&resample, Stream::new(1, replicate), n));
+        // Counts are Poisson(1) but for their sum: covariance 0, standard error 1 / sqrt(n).
+        let products = a.iter().zip(&b).map(|(a, b)| (a - 1.0) * (b - 1.0));
+        assert!((products.sum::<f64>() / n as f64).abs() < 5.0 / (n as f64).sqrt());
+    }
+
+    #[test]
+    fn clusters_are_drawn_whole() {
+        let cluster: Vec<i64> = (0..60).map(|row| row * 7 % 11 - 3).collect();
+        for scheme in [Scheme::Multinomial, Scheme::Poisson, Scheme::Bayesian] {
+            let resample = Resample::new(scheme, 60, Some(&cluster), None).unwrap();
+            let weights = weights(&resample, Stream::new(2, 0), 60);
+            for row in 0..60 {
+                let first = cluster.iter().position(|label| *label == cluster[row]).unwrap();
+                assert_eq!(weights[row].to_bits(), weights[first].to_bits());
+            }
+        }
+    }
+
+    #[test]
+    fn strata_keep_their_sizes() {
+        let strata: Vec<i64> = (0..90).map(|row| row % 3 * row % 2).collect();
+        for scheme in [Scheme::Multinomial, Scheme::Bayesian] {
+            let resample = Resample::new(scheme, 90, None, Some(&strata)).unwrap();
+            let weights = weights(&resample, Stream::new(2, 0), 90);
+            for label in 0..2 {
+                let own = || weights.iter().zip(&strata).filter(|(_, found)| **found == label);
+                let (sum, size) = (own().map(|(w, _)| w).sum::<f64>(), own().count() as f64);
+                assert!((sum - size).abs() < 1e-10);
+            }
+        }
+    }
+
+    #[test]
+    fn totals_are_measured_from_the_mean_of_their_stratum() {
+        let (cluster, strata) = ([1, 1, 2, 3, 3], [0, 0, 0, 5, 5]);
+        let resample =
+            Resample::new(Scheme::Multinomial, 5, Some(&cluster), Some(&strata)).unwrap();
+        assert_eq!(resample.totals(&[1.0, 2.0, 5.0, 4.0, 4.0]), [-1.0, 1.0, 0.0]);
+    }
+
+    #[test]
+    fn new_refuses_what_cannot_be_drawn() {
+        let refused = |scheme, cluster: Option<&[i64]>, strata: Option<&[i64]>| {
+            Resample::new(scheme, 3, cluster, strata).is_err()
+        };
+        assert!(refused(Scheme::Multinomial, Some(&[1, 1]), None));
+        assert!(refused(Scheme::Multinomial, Some(&[1, 1, 1]), None));
+        assert!(refused(Scheme::Multinomial, Some(&[1, 1, 2]), Some(&[1, 2, 2])));
+        assert!(refused(Scheme::Poisson, None, Some(&[1, 2, 2])));
+    }
+}
