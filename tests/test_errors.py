@@ -405,7 +405,7 @@ def test_matches_of_other_rows_are_refused(users):
     [
         ({"estimators": [ps.IPW(), ps.IPW()]}, "estimators: 'IPW ATE' occur twice"),
         ({"estimators": []}, "estimators: at least one is needed"),
-        ({"estimators": ["IPW"]}, "an IPW or a NearestNeighbors is needed, not 'IPW'"),
+        ({"estimators": ["IPW"]}, "a specification such as IPW() is needed, not 'IPW'"),
         ({"n_reps": 0}, "n_reps must be a whole number of at least 1, not 0"),
         ({"n_reps": 2.5}, "n_reps must be a whole number"),
         ({"seed": -1}, "seed must be a whole number of at least 0, not -1"),

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from propensity import _check
 from propensity._check import Bools, Floats, Rows
@@ -33,7 +32,6 @@ AnySeries: TypeAlias = Any
 """A series of the library that the caller's frame comes from."""
 
 Column: TypeAlias = "pd.Series[Any]"
-Codes: TypeAlias = NDArray[np.int64]
 Covariates: TypeAlias = Sequence[str] | str
 """A list of columns, or the right-hand side of a formula."""
 

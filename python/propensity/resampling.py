@@ -68,8 +68,8 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
         that share what befalls them. 40 clusters or more make a trustworthy standard error.
     strata : str, Series, array or None, default None
         A column, or its values, within whose groups rows (or clusters) are drawn, as many as there are;
-        exponential weights are scaled to the same end. For sizes that were fixed when the data were gathered; the treatment's
-        own column fixes those of the arms. Not with Poisson weights.
+        exponential weights are scaled to the same end. For sizes that were fixed when the data were gathered;
+        the treatment's own column fixes those of the arms. Not with Poisson weights.
     sample_weight : str, Series, array or None, default None
         What each row counts for in every estimate, on top of how often it is drawn. Not with nearest
         neighbours, which are whole rows.

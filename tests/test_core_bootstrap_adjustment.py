@@ -1,0 +1,129 @@
+"""Outcome models and sample weights inside the bootstrap, against cold fits on copied rows."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+import propensity as ps
+import reference
+from conftest import COVARIATES, OUTCOME, TREATMENT
+from propensity import core
+from propensity.errors import InvalidInputError
+from propensity.estimators import AIPW, IPW, IPWRA, NearestNeighbors, RegressionAdjustment
+
+ADJUSTMENTS = [
+    kind(estimand, model)
+    for kind in (AIPW, IPWRA, RegressionAdjustment)
+    for estimand in ("ATE", "ATT", "ATC")
+    for model in ("linear", "logistic")
+]
+
+
+def sample(n_rows, rounded):
+    """Three covariates, the last of them for the outcome alone; rounded ones repeat and are collapsed."""
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(n_rows, 3))
+    x = np.round(x) if rounded else x
+    treatment = rng.random(n_rows) < 1 / (1 + np.exp(-0.5 * x[:, 0] + 0.3 * x[:, 1]))
+    outcome = (rng.random(n_rows) < 1 / (1 + np.exp(-0.4 * x[:, 0] - 0.5 * x[:, 2] - treatment))).astype(
+        float
+    )
+    return x, treatment, outcome
+
+
+def cold(spec, x, treatment, outcome, rows, **options):
+    if isinstance(spec, IPW):
+        scores = core.fit_propensity(x[rows][:, :2], treatment[rows], **options).scores
+        found = core.ipw(outcome[rows], treatment[rows], scores, estimand=spec.estimand, **options)
+    else:
+        found = core.adjust(
+            x[rows],
+            treatment[rows],
+            outcome[rows],
+            method=spec.method,
+            estimand=spec.estimand,
+            outcome_model=spec.outcome_model,
+            score_columns=[0, 1],
+            outcome_columns=[0, 2],
+            **options,
+        )
+    return found.estimate
+
+
+@pytest.mark.parametrize("rounded", [True, False], ids=["cells", "rows"])
+def test_replicates_of_outcome_models_are_cold_fits_on_copied_rows(rounded):
+    x, treatment, outcome = sample(600, rounded)
+    boot = core.bootstrap(
+        x,
+        treatment,
+        outcome,
+        estimators=ADJUSTMENTS,
+        score_columns=[0, 1],
+        outcome_columns=[0, 2],
+        n_reps=4,
+        seed=11,
+    )
+    for replicate in range(4):
+        rows = np.repeat(np.arange(600), reference.replicate_counts(11, replicate, 600))
+        expected = [cold(spec, x, treatment, outcome, rows) for spec in ADJUSTMENTS]
+        assert_allclose(boot.replicates[replicate], expected, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("rounded", [True, False], ids=["cells", "rows"])
+def test_sample_weights_go_with_the_rows_that_are_drawn(rounded):
+    x, treatment, outcome = sample(500, rounded)
+    weight = np.random.default_rng(8).integers(1, 5, 500) / 2
+    estimators = [IPW("ATE"), IPW("ATO"), AIPW("ATT"), IPWRA("ATE")]
+    columns = {"score_columns": [0, 1], "outcome_columns": [0, 2]}
+    boot = core.bootstrap(
+        x, treatment, outcome, estimators=estimators, sample_weight=weight, n_reps=3, seed=2, **columns
+    )
+    draws = [np.arange(500)]
+    draws += [np.repeat(np.arange(500), reference.replicate_counts(2, r, 500)) for r in range(3)]
+    for rows, found in zip(draws, [boot.estimates, *boot.replicates], strict=True):
+        expected = [
+            cold(spec, x, treatment, outcome, rows, sample_weight=weight[rows]) for spec in estimators
+        ]
+        assert_allclose(found, expected, rtol=0, atol=1e-9)
+
+
+def test_sample_weights_are_refused_with_nearest_neighbours():
+    x, treatment, outcome = sample(100, rounded=True)
+    with pytest.raises(InvalidInputError, match="sample_weight"):
+        core.bootstrap(
+            x, treatment, outcome, estimators=[NearestNeighbors()], sample_weight=np.ones(100), n_reps=2
+        )
+
+
+def test_bootstrap_and_analytic_standard_errors_agree(logs):
+    estimators = [IPW("ATE"), IPW("ATO"), IPW("ATM"), AIPW("ATE"), AIPW("ATT"), IPWRA("ATE")]
+    estimators.append(RegressionAdjustment("ATE"))
+    roles = {"outcome": OUTCOME, "treatment": TREATMENT, "covariates": COVARIATES}
+    boot = ps.bootstrap(logs, **roles, estimators=estimators, n_reps=1_000, seed=5)
+    table = ps.estimate(logs, **roles, estimators=estimators)
+    ratio = boot.std_errors / table.loc[boot.std_errors.index, "std_error"]
+    # The Monte Carlo error of a standard deviation of 1,000 replicates is 1 / sqrt(2,000) = 2.2%.
+    assert np.abs(ratio - 1).max() < 4 * 0.0224
+    assert boot.conf_int(kind="bca").notna().all(axis=None)
+
+
+def test_bootstrap_takes_other_covariates_for_the_outcome(logs):
+    users = logs.iloc[:4_000]
+    boot = ps.bootstrap(
+        users,
+        outcome=OUTCOME,
+        treatment=TREATMENT,
+        covariates=["engagement_tier"],
+        outcome_covariates=["query_confidence", "engagement_tier"],
+        estimators=[AIPW("ATE")],
+        n_reps=2,
+        seed=1,
+    )
+    effect = ps.aipw(
+        users,
+        outcome=OUTCOME,
+        treatment=TREATMENT,
+        covariates=["engagement_tier"],
+        outcome_covariates=["query_confidence", "engagement_tier"],
+    )
+    assert boot.estimates["AIPW ATE"] == pytest.approx(effect.estimate, abs=1e-10)
