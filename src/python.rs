@@ -13,7 +13,7 @@ mod matching;
 
 use pyo3::prelude::*;
 
-/// The compiled core: five functions over NumPy arrays.
+/// The compiled core: functions over NumPy arrays.
 ///
 /// An aligned float64 array, C- or Fortran-ordered, is read in place; other real arrays are converted
 /// to float64 first. The interpreter is let go during the work, and Ctrl-C stops it.

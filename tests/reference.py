@@ -160,11 +160,11 @@ def nearest_neighbors(e, treatment, *, estimand="ATT", n_neighbors=1, caliper=No
     """
     quantity = matched_quantity(np.asarray(e, dtype=float), on)
     t = np.asarray(treatment, dtype=bool)
-    focal_arm = t if estimand == "ATT" else ~t
-    candidates = np.flatnonzero(~focal_arm)
+    focal = {"ATT": t, "ATC": ~t, "ATE": np.ones_like(t)}[estimand]
     width = caliper_width(e, caliper=caliper, on=on)
     matches = []
-    for row in np.flatnonzero(focal_arm):
+    for row in np.flatnonzero(focal):
+        candidates = np.flatnonzero(t != t[row])
         distance = np.abs(quantity[candidates] - quantity[row])
         inside = distance <= width
         near = np.sort(distance[inside])[:n_neighbors]
@@ -174,11 +174,11 @@ def nearest_neighbors(e, treatment, *, estimand="ATT", n_neighbors=1, caliper=No
 
 
 def matching_weights(n_rows, matches):
-    """Focal rows 1, the others the sum of their shares, unmatched focal rows 0."""
+    """Matched focal rows 1, plus for every row the sum of its shares as a donor."""
     weights = np.zeros(n_rows)
     for row, donors, _ in matches:
         if len(donors):
-            weights[row] = 1.0
+            weights[row] += 1.0
             weights[donors] += 1.0 / len(donors)
     return weights
 

@@ -427,7 +427,7 @@ def test_bootstrap_options_are_checked(users, options, message):
     ("make", "message"),
     [
         (lambda: ps.IPW("ATX"), "estimand must be one of 'ATE', 'ATT', 'ATC', not 'ATX'"),
-        (lambda: ps.NearestNeighbors("ATE"), "estimand must be one of 'ATT', 'ATC', not 'ATE'"),
+        (lambda: ps.NearestNeighbors("ATO"), "estimand must be one of 'ATT', 'ATC', 'ATE', not 'ATO'"),
         (lambda: ps.NearestNeighbors(n_neighbors=0), "n_neighbors must be a whole number of at least 1"),
         (lambda: ps.NearestNeighbors(n_neighbors=True), "n_neighbors must be a whole number of at least 1"),
         (lambda: ps.NearestNeighbors(caliper=0), "caliper must be a finite number greater than 0"),
@@ -446,7 +446,7 @@ def test_function_options_are_checked(users):
     with pytest.raises(InvalidInputError, match="estimand must be one of"):
         ps.ipw(users, outcome="done", treatment="opted", scores=model, estimand="att")
     with pytest.raises(InvalidInputError, match="estimand must be one of"):
-        ps.match_nn(users, treatment="opted", scores=model, estimand="ATE")
+        ps.match_nn(users, treatment="opted", scores=model, estimand="ATO")
     with pytest.raises(InvalidInputError, match="denominator must be one of"):
         ps.smd(users, **COLUMNS, denominator="sd")
     with pytest.raises(InvalidInputError, match="penalty must be"):

@@ -13,11 +13,11 @@ use crate::matching::{self, Focal, NearestSpec, Quantity};
 /// Attributes
 /// ----------
 /// weights : (n,) float64
-///     Matched focal rows 1, the others the sum of their uses, unmatched 0.
+///     1 for a matched focal row, plus the sum of a row's uses as a donor.
 /// focal : (m,) int64
-///     Matched focal rows, ascending: treated for the ATT, controls for the ATC.
+///     Matched focal rows, ascending: treated for the ATT, controls for the ATC, both for the ATE.
 /// donors : (n_donors,) int64
-///     Every row of the other arm, sorted by the quantity matched on.
+///     Every row of the arms that donate, controls first, each arm sorted by the quantity matched on.
 /// first, last : (m,) int64
 ///     The donors of ``focal[i]`` are ``donors[first[i]:last[i]]``, each with the same share.
 /// n_matched, n_unmatched, n_pairs : int
@@ -39,7 +39,7 @@ pub struct Matches {
     caliper_width: f64,
 }
 
-/// Match each row of one arm to its nearest in the other, with replacement.
+/// Match each row of one arm, or of both, to its nearest in the other, with replacement.
 ///
 /// Every donor no farther than the k-th nearest is kept, with equal shares, so the result does not
 /// depend on the order of the rows; distances within 1e-12 of each other tie.
@@ -50,8 +50,8 @@ pub struct Matches {
 ///     Probabilities of treatment, strictly between 0 and 1.
 /// treatment : (n,) array
 ///     Boolean, or 0 and 1.
-/// estimand : {"ATT", "ATC"}, default "ATT"
-///     Whose rows are matched: the treated, or the controls.
+/// estimand : {"ATT", "ATC", "ATE"}, default "ATT"
+///     Whose rows are matched: the treated, the controls, everybody's.
 /// n_neighbors : int, default 1
 ///     k: one neighbour has the least bias, 3 to 5 less variance.
 /// caliper : float, optional
