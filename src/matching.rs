@@ -7,10 +7,12 @@
 //! rows.
 
 mod arm;
+mod correction;
 mod matcher;
 mod order;
 mod rows;
 mod search;
+mod variance;
 
 use rayon::prelude::*;
 
@@ -25,6 +27,7 @@ use search::Search;
 
 pub use matcher::Matcher;
 pub use rows::Matches;
+pub use variance::{MatchedEffect, MatchedRows, effect};
 
 /// What distances are measured on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

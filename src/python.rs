@@ -30,7 +30,7 @@ mod core {
     #[pymodule_export]
     use super::logistic::{LogisticFit, fit_propensity};
     #[pymodule_export]
-    use super::matching::{Matches, match_nn};
+    use super::matching::{MatchedEffect, Matches, match_nn, matching_effect};
 
     #[pymodule_export]
     #[allow(non_upper_case_globals)]

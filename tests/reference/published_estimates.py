@@ -26,6 +26,8 @@ KEPT = (
     "C.ipw_hajek_ATE",
     "C.ipw_hajek_ATT",
     "C.ipw_hajek_ATC",
+    "C.stata.psmatch.c1_ATE_M1",
+    "C.stata.psmatch.c1_ATT_M1",
     "C.stata.psmatch.c2_ATE_M1",
     "C.stata.psmatch.c2_ATE_M4",
     "C.stata.psmatch.c2_ATT_M1_iid_cal.03",
