@@ -84,6 +84,16 @@ def test_effect_to_frame_is_one_row(results):
     assert list(table) == ["estimate", "mean_treated", "mean_control", "ess_treated", "ess_control"]
 
 
+def test_effect_intervals_are_normal():
+    effect = ps.Effect("ATT", 2.0, 5.0, 3.0, 10.0, 20.0, pd.Series([1.0]), std_error=0.5, se_method="known")
+    low, high = effect.conf_int(level=0.9)
+    assert (low, high) == pytest.approx((2 - 0.5 * 1.6448536269514722, 2 + 0.5 * 1.6448536269514722))
+    assert effect.conf_int().conf_low == pytest.approx(2 - 0.5 * 1.959963984540054)
+    assert effect.p_value == pytest.approx(6.334248366623996e-05, rel=1e-12)
+    with pytest.raises(InvalidInputError, match="level"):
+        effect.conf_int(level=95)
+
+
 def with_replicates(replicates, estimators):
     labels = pd.Index([estimator.label for estimator in estimators], name="estimator")
     return ps.BootstrapResult(

@@ -223,6 +223,16 @@ def weights(values: Floats, treated: Bools, index: pd.Index[Any], subject: str) 
             raise InvalidInputError(f"{subject}: every {arm} row has weight 0; both groups are needed")
 
 
+def same_scores(predicted: Floats, fitted: Floats, index: pd.Index[Any]) -> None:
+    """Require the covariates to give the scores that they gave when the model was fitted."""
+    moved = np.abs(predicted - fitted) > 1e-9  # rounding moves them by 1e-13
+    if moved.any():
+        raise InvalidInputError(
+            f"scores: the covariates have changed in {counted(moved, 'row', index)} since the model was "
+            "fitted; fit it to these, or take its scores as known with scores=model.scores"
+        )
+
+
 # Words
 
 

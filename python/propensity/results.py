@@ -7,13 +7,13 @@ import math
 from dataclasses import dataclass, fields
 from functools import cached_property
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from propensity import _check
+from propensity import _check, core
 from propensity._check import Bools, Floats
 from propensity._frame import AnyFrame, AnySeries, Recipe, rowwise
 from propensity.estimators import Estimator, MatchingEstimand, NearestNeighbors, WeightingEstimand
@@ -168,6 +168,13 @@ class PropensityModel(_Shown):
         return self.summary()
 
 
+class Interval(NamedTuple):
+    """The two ends of a confidence interval."""
+
+    conf_low: float
+    conf_high: float
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Effect(_Shown):
     """A difference of two weighted means of an outcome over n rows.
@@ -184,6 +191,10 @@ class Effect(_Shown):
         Kish's effective sample size (sum w)^2 / sum w^2: as many equally weighted units are as informative.
     weights : Series (n,)
         With the caller's index.
+    std_error : float
+        Of the estimate.
+    se_method : str
+        How the standard error was made.
     """
 
     estimand: WeightingEstimand
@@ -193,13 +204,37 @@ class Effect(_Shown):
     ess_treated: float
     ess_control: float
     weights: AnySeries
+    std_error: float = math.nan
+    se_method: str = "none"
+
+    @property
+    def p_value(self) -> float:
+        """Of no effect: two-sided, by the normal law."""
+        return math.erfc(abs(self.estimate / self.std_error) / math.sqrt(2)) if self.std_error else math.nan
+
+    def conf_int(self, level: float = 0.95) -> Interval:
+        """Give the interval estimate -+ z std_error.
+
+        Parameters
+        ----------
+        level : float, default 0.95
+            Coverage.
+
+        Returns
+        -------
+        Interval
+            `conf_low`, `conf_high`.
+        """
+        _check.confidence_level(level)
+        half_width = NormalDist().inv_cdf((1 + level) / 2) * self.std_error
+        return Interval(self.estimate - half_width, self.estimate + half_width)
 
     def to_frame(self) -> pd.DataFrame:
         """Put the numbers into a table of one row, named after the estimand."""
         numbers = {
             field.name: getattr(self, field.name)
             for field in fields(self)
-            if field.name not in {"estimand", "weights"}
+            if field.name not in {"estimand", "weights", "std_error", "se_method"}
         }
         return pd.DataFrame(numbers, index=pd.Index([self.estimand], name="estimand"))
 
@@ -214,15 +249,16 @@ class Effect(_Shown):
 class Matches(_Shown):
     """Nearest neighbours: which units of one arm stand for each unit of the other.
 
-    The focal units are those the effect is for (ATT the treated, ATC the controls), the donors are the
-    other arm. Pairs are kept as ranges of the sorted donors, and spelled out only when asked for.
+    The focal units are those the effect is for (ATT the treated, ATC the controls, ATE all), the donors of
+    each are in the other arm. Pairs are kept as ranges of the sorted donors, and spelled out only when asked
+    for.
 
     Attributes
     ----------
     spec : NearestNeighbors
         What was asked for: estimand, number of neighbours, caliper, quantity.
     weights : Series (n,)
-        Focal units 1, donors the sum of their uses, unmatched 0; with the caller's index.
+        1 for a matched focal unit, plus the sum of a unit's uses as a donor; with the caller's index.
     n_matched, n_unmatched : int
         Focal units with and without a donor.
     n_pairs : int
@@ -233,12 +269,16 @@ class Matches(_Shown):
         The caliper in units of the quantity matched on; infinite without one.
     treated : ndarray (n,) of bool
         Who was treated, in row order.
-    quantity : ndarray (n,)
-        The quantity matched on, in row order.
+    scores : ndarray (n,)
+        The propensity scores, in row order.
+    x : ndarray (n, d) or None
+        The terms of the model that gave the scores; None where they were numbers, and are taken as known.
+    penalty : float
+        Of that model.
     focal : ndarray (n_matched,) of int
         Rows of the matched focal units, ascending.
     donors : ndarray of int
-        Rows of the donors, sorted by the quantity.
+        Rows of the arms that donate, the controls first, each arm sorted by the quantity matched on.
     first, last : ndarray (n_matched,) of int
         The donors of `focal[i]` are `donors[first[i]:last[i]]`.
     index : Index
@@ -253,7 +293,9 @@ class Matches(_Shown):
     max_distance: float
     caliper_width: float
     treated: Bools
-    quantity: Floats
+    scores: Floats
+    x: Floats | None
+    penalty: float
     focal: Rows
     donors: Rows
     first: Rows
@@ -262,14 +304,21 @@ class Matches(_Shown):
 
     @property
     def estimand(self) -> MatchingEstimand:
-        """Whose effect: the treated units' (ATT), the control units' (ATC)."""
+        """Whose effect: the treated units' (ATT), the control units' (ATC), everyone's (ATE)."""
         return self.spec.estimand
+
+    @property
+    def quantity(self) -> Floats:
+        """What distances were measured on, (n,) in row order."""
+        e = self.scores
+        return e if self.spec.on == "score" else np.asarray(np.log(e / (1 - e)))
 
     @property
     def pairs(self) -> pd.DataFrame:
         """Every pair: labels of the `treated` and the `control`, their `distance`, and the pair's `weight`.
 
-        The weights of a focal unit's pairs are equal and sum to 1. Built anew at each call.
+        The weights of a focal unit's pairs are equal and sum to 1. For the ATE two units may be a pair twice,
+        and a column `focal` says for whose sake, "treated" or "control". Built anew at each call.
 
         Raises
         ------
@@ -285,15 +334,18 @@ class Matches(_Shown):
         focal = np.repeat(self.focal, n_donors)
         start = np.cumsum(n_donors) - n_donors
         donors = self.donors[np.arange(self.n_pairs) + np.repeat(self.first - start, n_donors)]
-        treated, control = (focal, donors) if self.estimand == "ATT" else (donors, focal)
-        return pd.DataFrame(
+        of_treated, quantity = self.treated[focal], self.quantity
+        pairs = pd.DataFrame(
             {
-                "treated": self._labels(treated),
-                "control": self._labels(control),
-                "distance": np.abs(self.quantity[focal] - self.quantity[donors]),
+                "treated": self._labels(np.where(of_treated, focal, donors)),
+                "control": self._labels(np.where(of_treated, donors, focal)),
+                "distance": np.abs(quantity[focal] - quantity[donors]),
                 "weight": np.repeat(1.0 / n_donors, n_donors),
             }
         )
+        if self.estimand == "ATE":
+            pairs["focal"] = np.where(of_treated, "treated", "control")
+        return pairs
 
     def effect(self, outcome: object) -> Effect:
         """Compare the outcome of the matched units: mean over focal units of own minus donors' mean.
@@ -306,28 +358,51 @@ class Matches(_Shown):
         Returns
         -------
         Effect
-            Treated minus control, whichever arm is focal.
+            Treated minus control, whichever arm is focal. Its `se_method` tells whether the standard error
+            counts that the scores were estimated.
 
         Notes
         -----
-        The mean over focal units of their donors' means is the donors' mean weighted by their uses, so two
-        weighted means suffice (Abadie and Imbens 2006, section 2).
+        The standard error is that of Abadie and Imbens (2006, section 4), the variance of outcomes at a score
+        being that of a unit and its nearest of the same arm, ties included. With the scores of a
+        `PropensityModel` it counts that they were estimated (Abadie and Imbens 2016), which never makes it
+        larger for the ATE, and may for the ATT and the ATC. There is no theory of that for a caliper that
+        leaves units out.
         """
         if isinstance(outcome, str):
             raise TypeError(f"outcome: matches keep no frame; give the column itself, df[{outcome!r}]")
-        y = rowwise(outcome, self.index, "outcome")
-        w = np.asarray(self.weights)
-        mean_treated, ess_treated = _weighted_mean(y[self.treated], w[self.treated])
-        mean_control, ess_control = _weighted_mean(y[~self.treated], w[~self.treated])
+        found = core.matching_effect(
+            rowwise(outcome, self.index, "outcome"),
+            self.treated,
+            self.scores,
+            estimand=self.estimand,
+            n_neighbors=self.spec.n_neighbors,
+            caliper=self.spec.caliper,
+            on=self.spec.on,
+            x=self.x,
+            penalty=self.penalty,
+        )
         return Effect(
             estimand=self.estimand,
-            estimate=mean_treated - mean_control,
-            mean_treated=mean_treated,
-            mean_control=mean_control,
-            ess_treated=ess_treated,
-            ess_control=ess_control,
+            estimate=found.estimate,
+            mean_treated=found.mean_treated,
+            mean_control=found.mean_control,
+            ess_treated=found.ess_treated,
+            ess_control=found.ess_control,
             weights=self.weights,
+            std_error=found.std_error,
+            se_method=self._se_method(corrected=found.correction is not None),
         )
+
+    def _se_method(self, *, corrected: bool) -> str:
+        if corrected:
+            return "Abadie and Imbens (2006); counts that the scores were estimated (2016)"
+        known = "Abadie and Imbens (2006); takes the scores as known"
+        if self.x is None:
+            return known
+        if self.n_unmatched:
+            return f"{known}, for some units are unmatched"
+        return f"{known}, for in so small a sample counting their estimation would leave no variance"
 
     def to_frame(self) -> pd.DataFrame:
         """Put the counts and distances into a table of one row, named after the estimand."""
@@ -434,9 +509,3 @@ def _area_under_curve(scores: Floats, treated: Bools) -> float:
     below = int(np.searchsorted(downs, ups, side="left").sum())
     below_or_equal = int(np.searchsorted(downs, ups, side="right").sum())
     return (below + below_or_equal) / (2 * len(ups) * len(downs))
-
-
-def _weighted_mean(values: Floats, weights: Floats) -> tuple[float, float]:
-    """Give the mean, and Kish's effective sample size (sum w)^2 / sum w^2."""
-    total = weights.sum()
-    return float(weights @ values / total), float(total**2 / (weights @ weights))
