@@ -1,4 +1,4 @@
-"""The compiled module: five functions over NumPy arrays, read in place."""
+"""The compiled module: six functions over NumPy arrays, read in place."""
 
 from collections.abc import Callable, Sequence
 from typing import Literal, Self, TypeAlias, final
