@@ -171,13 +171,26 @@ pub fn contrast_sums(estimand: Estimand, scores: &Lane, tallies: &Tallies) -> [[
     Arch::new().dispatch(ContrastSums { estimand, scores, tallies })
 }
 
+/// One loop for each estimand: with the choice inside it, the loop would not be vectorised.
 #[inline(always)]
 fn contrast_sums_block(estimand: Estimand, scores: &Lane, tallies: &Tallies) -> [[f64; 2]; 2] {
+    match estimand {
+        Estimand::Ate => tilted_sums(|e| Estimand::Ate.tilt(e), scores, tallies),
+        Estimand::Att => tilted_sums(|e| Estimand::Att.tilt(e), scores, tallies),
+        Estimand::Atc => tilted_sums(|e| Estimand::Atc.tilt(e), scores, tallies),
+        Estimand::Ato => tilted_sums(|e| Estimand::Ato.tilt(e), scores, tallies),
+        Estimand::Atm => tilted_sums(|e| Estimand::Atm.tilt(e), scores, tallies),
+    }
+}
+
+#[inline(always)]
+fn tilted_sums(tilt: impl Fn(f64) -> f64, scores: &Lane, tallies: &Tallies) -> [[f64; 2]; 2] {
     let (mut control, mut treated) = ([0.0; BLOCK], [0.0; BLOCK]);
     for row in 0..BLOCK {
-        let (e, tilt) = (scores[row], estimand.tilt(scores[row]));
-        control[row] = if tallies.control[row] > 0.0 { tilt / (1.0 - e) } else { 0.0 };
-        treated[row] = if tallies.treated[row] > 0.0 { tilt / e } else { 0.0 };
+        let e = scores[row];
+        let (weight_control, weight_treated) = (tilt(e) / (1.0 - e), tilt(e) / e);
+        control[row] = if tallies.control[row] > 0.0 { weight_control } else { 0.0 };
+        treated[row] = if tallies.treated[row] > 0.0 { weight_treated } else { 0.0 };
     }
     [
         [dot(&control, &tallies.control), dot(&treated, &tallies.treated)],

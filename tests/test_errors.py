@@ -426,7 +426,8 @@ def test_bootstrap_options_are_checked(users, options, message):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: ps.IPW("ATX"), "estimand must be one of 'ATE', 'ATT', 'ATC', not 'ATX'"),
+        (lambda: ps.IPW("ATX"), "estimand must be one of 'ATE', 'ATT', 'ATC', 'ATO', 'ATM', not 'ATX'"),
+        (lambda: ps.AIPW("ATX"), "estimand must be one of 'ATE', 'ATT', 'ATC', not 'ATX'"),
         (lambda: ps.NearestNeighbors("ATO"), "estimand must be one of 'ATT', 'ATC', 'ATE', not 'ATO'"),
         (lambda: ps.NearestNeighbors(n_neighbors=0), "n_neighbors must be a whole number of at least 1"),
         (lambda: ps.NearestNeighbors(n_neighbors=True), "n_neighbors must be a whole number of at least 1"),

@@ -99,6 +99,13 @@ def test_effect_counts_the_models_penalty(scored):
     assert found.std_error == expected.std_error
 
 
+def test_effect_takes_the_scores_of_a_weighted_model_as_known(scored):
+    weights = np.linspace(0.5, 2.0, len(scored))
+    model = ps.fit_propensity(scored, treatment="opted", covariates=["visits"], sample_weight=weights)
+    effect = ps.match_nn(scored, treatment="opted", scores=model).effect(scored["done"])
+    assert effect.se_method.endswith("takes the scores as known")
+
+
 def test_match_nn_refuses_covariates_that_have_changed_since_the_fit(scored):
     model = ps.fit_propensity(scored, treatment="opted", covariates=["visits"])
     scored.loc["u7", "visits"] += 1

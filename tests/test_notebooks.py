@@ -78,9 +78,9 @@ def code_cells(notebook):
 
 
 def printed(cell):
-    """Text a reader sees, pictures aside."""
+    """Text a reader sees, pictures aside, and the kernel's number that stands before a warning."""
     data = [output.get("text") or output.get("data", {}).get("text/plain", "") for output in cell.outputs]
-    return "".join(data)
+    return re.sub(r"\S*ipykernel_\d+", "ipykernel", "".join(data))
 
 
 def pictures(notebook):

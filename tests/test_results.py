@@ -18,6 +18,7 @@ def every_result(df):
     return {
         "PropensityModel": model,
         "Effect": ps.ipw(df, outcome="done", treatment="opted", scores=model),
+        "Effects": ps.aipw(df, outcome=["done", "tenure"], treatment="opted", covariates=["visits"]),
         "Matches": matches,
         "BootstrapResult": ps.bootstrap(
             df, outcome="done", treatment="opted", covariates=["tier"], n_reps=20, seed=1
@@ -30,7 +31,7 @@ def results(users):
     return every_result(users)
 
 
-NAMES = ["PropensityModel", "Effect", "Matches", "BootstrapResult"]
+NAMES = ["PropensityModel", "Effect", "Effects", "Matches", "BootstrapResult"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -60,6 +61,7 @@ def test_results_are_frozen(results, name):
     [
         ("PropensityModel", ["opted", "200 rows", "AUC", "Intercept", "tier[T.light]", "std_error"]),
         ("Effect", ["ATE", "mean_treated", "ess_control"]),
+        ("Effects", ["ATE", "2 outcomes", "Standard errors: stacked", "tenure", "p_bh"]),
         ("Matches", ["1-NN ATT", "n_unmatched", "max_distance"]),
         ("BootstrapResult", ["20 replicates", "none failed", "seed 1", "1-NN ATT", "Abadie and Imbens 2008"]),
     ],
@@ -81,7 +83,8 @@ def test_effect_to_frame_is_one_row(results):
     effect = results["Effect"]
     table = effect.to_frame()
     assert table.loc["ATE", "estimate"] == effect.estimate
-    assert list(table) == ["estimate", "mean_treated", "mean_control", "ess_treated", "ess_control"]
+    means_and_sizes = ["mean_treated", "mean_control", "ess_treated", "ess_control"]
+    assert list(table) == ["estimate", "std_error", "conf_low", "conf_high", "p_value", *means_and_sizes]
 
 
 def test_effect_intervals_are_normal():

@@ -9,6 +9,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 import propensity as ps
+import reference
 from conftest import COVARIATES, TREATMENT
 from propensity import core
 from propensity.errors import CollinearityWarning, InvalidInputError, SeparationError, SeparationWarning
@@ -180,3 +181,29 @@ def test_fit_propensity_warns_of_a_level_that_all_opt_into():
     with pytest.warns(SeparationWarning, match=r"term 'tier\[T\.staff\]'"):
         model = ps.fit_propensity(df, treatment="opt_in", covariates=["tier"])
     assert model.scores[:40].sub(0.5).abs().max() < 1e-8
+
+
+def test_sample_weights_are_those_of_the_twin(users):
+    users["count"] = np.linspace(0.2, 3, len(users))
+    model = ps.fit_propensity(
+        users, treatment="opted", covariates=["visits", "tenure"], penalty=2.0, sample_weight="count"
+    )
+    twin = reference.fit_logistic(
+        users[["visits", "tenure"]].to_numpy(dtype=float),
+        users["opted"],
+        penalty=2.0,
+        sample_weight=users["count"],
+    )
+    np.testing.assert_allclose(model.coefficients, twin.coefficients, rtol=1e-8)
+    np.testing.assert_allclose(model.scores, twin.scores, rtol=1e-9)
+    np.testing.assert_array_equal(model.sample_weight, users["count"])
+
+
+def test_negative_sample_weights_are_refused(users):
+    with pytest.raises(InvalidInputError, match=r"sample_weight: 1 negative value \(row u3\)"):
+        ps.fit_propensity(
+            users,
+            treatment="opted",
+            covariates=["visits"],
+            sample_weight=np.where(users.index == "u3", -1, 1),
+        )

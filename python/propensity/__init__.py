@@ -5,32 +5,43 @@ of the same names in `propensity.core` take NumPy arrays. `propensity.plots` dra
 """
 
 from propensity import core, datasets, errors, plots
+from propensity.adjustment import aipw, ipwra, regression_adjustment
 from propensity.balance import smd
+from propensity.comparison import estimate
 from propensity.core import __version__
-from propensity.estimators import IPW, Estimator, NearestNeighbors
+from propensity.effects import Effect, Effects
+from propensity.estimators import AIPW, IPW, IPWRA, Estimator, NearestNeighbors, RegressionAdjustment
 from propensity.matching import match_nn
 from propensity.resampling import bootstrap
-from propensity.results import BootstrapResult, Effect, Matches, PropensityModel
+from propensity.results import BootstrapResult, Matches, PropensityModel
 from propensity.scores import fit_propensity
 from propensity.weighting import balancing_weights, ipw
 
 __all__ = [
+    "AIPW",
     "IPW",
+    "IPWRA",
     "BootstrapResult",
     "Effect",
+    "Effects",
     "Estimator",
     "Matches",
     "NearestNeighbors",
     "PropensityModel",
+    "RegressionAdjustment",
     "__version__",
+    "aipw",
     "balancing_weights",
     "bootstrap",
     "core",
     "datasets",
     "errors",
+    "estimate",
     "fit_propensity",
     "ipw",
+    "ipwra",
     "match_nn",
     "plots",
+    "regression_adjustment",
     "smd",
 ]

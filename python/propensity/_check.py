@@ -15,6 +15,7 @@ from propensity.errors import InvalidInputError, OverlapError
 
 Floats: TypeAlias = NDArray[np.float64]
 Bools: TypeAlias = NDArray[np.bool_]
+Rows: TypeAlias = NDArray[np.int64]
 
 _SHOWN = 5  # rows or levels in a message: enough to find the cause, few enough to read
 
@@ -79,14 +80,16 @@ def known(name: str, columns: Sequence[object]) -> None:
         raise InvalidInputError(f"column '{name}' is not in the frame; {hint}")
 
 
-def roles(*, treatment: str | None, outcome: str | None, covariates: Collection[str]) -> None:
-    """Require treatment, outcome and covariates to be different columns."""
-    for role, column in {"treatment": treatment, "outcome": outcome}.items():
-        if column is not None:
-            column_name(role, column)
-    if outcome is not None and outcome == treatment:
+def roles(*, treatment: str | None, outcomes: Sequence[str], covariates: Collection[str]) -> None:
+    """Require treatment, outcomes and covariates to be different columns."""
+    columns = [("outcome", name) for name in outcomes]
+    if treatment is not None:
+        columns.insert(0, ("treatment", treatment))
+    for role, column in columns:
+        column_name(role, column)
+    if treatment in outcomes:
         raise InvalidInputError(f"column '{treatment}' is both the treatment and the outcome")
-    for role, column in {"treatment": treatment, "outcome": outcome}.items():
+    for role, column in columns:
         if column in covariates:
             raise InvalidInputError(f"column '{column}' is the {role}; remove it from the covariates")
 
@@ -223,14 +226,33 @@ def weights(values: Floats, treated: Bools, index: pd.Index[Any], subject: str) 
             raise InvalidInputError(f"{subject}: every {arm} row has weight 0; both groups are needed")
 
 
+def same_weights(fitted: Floats | None, given: Floats | None) -> None:
+    """Require a model's sample weights to be those of the analysis."""
+    if fitted is given or (fitted is not None and given is not None and np.array_equal(fitted, given)):
+        return
+    was = "without sample weights" if fitted is None else "with sample weights"
+    other = "" if given is None else "these" if fitted is None else "other"
+    raise InvalidInputError(
+        f"sample_weight: the model was fitted {was}, and {other or 'none'} are given here; fit and weigh "
+        "with the same, or take the scores as known with scores=model.scores"
+    )
+
+
 def same_scores(predicted: Floats, fitted: Floats, index: pd.Index[Any]) -> None:
     """Require the covariates to give the scores that they gave when the model was fitted."""
     moved = np.abs(predicted - fitted) > 1e-9  # rounding moves them by 1e-13
     if moved.any():
+        where = counted(moved, "row", index)
         raise InvalidInputError(
-            f"scores: the covariates have changed in {counted(moved, 'row', index)} since the model was "
-            "fitted; fit it to these, or take its scores as known with scores=model.scores"
+            f"scores: the covariates have changed in {where} since the model was fitted; "
+            "fit it to these, or take its scores as known with scores=model.scores"
         )
+
+
+def clusters(groups: Rows, subject: str) -> None:
+    """Require two clusters: how estimates vary between clusters cannot be seen in one."""
+    if groups.max() < 1:
+        raise InvalidInputError(f"{subject}: all rows are in one cluster; at least 2 are needed")
 
 
 # Words

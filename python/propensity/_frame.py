@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from propensity import _check
-from propensity._check import Bools, Floats
+from propensity._check import Bools, Floats, Rows
 from propensity.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -88,6 +88,21 @@ class Frame:
         _check.complete({values: column})
         return _floats(column, subject), subject
 
+    def groups(self, values: object, role: str) -> Rows:
+        """Read the group of each row from the name of a column, a series or an array.
+
+        Returns
+        -------
+        ndarray (n,) of int
+            0 to G - 1, in order of appearance.
+        """
+        if isinstance(values, str):
+            subject, column = f"column '{values}'", _column(self.native, values)
+        else:
+            subject, column = role, _values(values, self.index, role)
+        _check.complete({subject: column}, subject="{}")
+        return pd.factorize(column)[0].astype(np.int64)
+
     def series(self, values: Floats, name: str) -> AnySeries:
         """Give (n,) values back as a series of the caller's library, with the caller's index."""
         if isinstance(self.native, pd.DataFrame):
@@ -102,7 +117,7 @@ def open_frame(
     data: AnyFrame,
     *,
     treatment: str | None = None,
-    outcome: str | None = None,
+    outcome: str | Sequence[str] | None = None,
     covariates: Sequence[str] = (),
 ) -> Frame:
     """Read the columns with a role, and require every one to be known, of a usable type, and complete.
@@ -114,12 +129,33 @@ def open_frame(
     TypeError
         `data` is not a frame, or a column is neither numeric, bool, text nor categorical.
     """
-    _check.roles(treatment=treatment, outcome=outcome, covariates=covariates)
-    names = [name for name in (treatment, outcome, *covariates) if name is not None]
+    outcomes = [] if outcome is None else outcome_names(outcome)
+    _check.roles(treatment=treatment, outcomes=outcomes, covariates=covariates)
+    names = [name for name in (treatment, *outcomes, *covariates) if name is not None]
     columns = {name: _column(data, name) for name in names}
     _check.complete(columns)
     index = data.index if isinstance(data, pd.DataFrame) else pd.RangeIndex(len(data))
     return Frame(data, index, columns)
+
+
+def outcome_names(outcome: str | Sequence[str]) -> list[str]:
+    """Read one outcome, or a list of several, as names of columns.
+
+    Raises
+    ------
+    InvalidInputError
+        The list is empty, or one is listed twice.
+    TypeError
+        One is not a name.
+    """
+    names: list[Any] = list(outcome) if isinstance(outcome, list | tuple) else [outcome]
+    for name in names:
+        _check.column_name("outcome", name)
+        if names.count(name) > 1:
+            raise InvalidInputError(f"outcome: column '{name}' is listed {names.count(name)} times")
+    if not names:
+        raise InvalidInputError("outcome: no column is named; at least one is needed")
+    return names
 
 
 def rowwise(values: object, index: pd.Index[Any], role: str) -> Floats:
@@ -132,21 +168,26 @@ def rowwise(values: object, index: pd.Index[Any], role: str) -> Floats:
     TypeError
         The values are not numbers in one dimension.
     """
+    column = _values(values, index, role)
+    _check.complete({role: column}, subject="{}")
+    return _floats(column, role)
+
+
+def _values(values: object, index: pd.Index[Any], role: str) -> Column:
+    """Read one value for each label of `index` as one of the four kinds of column."""
     if isinstance(values, pd.Series):
         remedy = f"take {role}.reindex(df.index) to go by labels, {role}.to_numpy() to go by position"
         _check.same_index(role, values.index, index, remedy)
-        column = _from_pandas(values, role)
-    elif isinstance(values, np.ndarray | list | tuple):
+        return _from_pandas(values, role)
+    if isinstance(values, np.ndarray | list | tuple):
         array = np.asarray(values)
         if array.ndim != 1:
             raise TypeError(f"{role}: one number for each row is needed, not an array of shape {array.shape}")
         _check.same_length(role, len(array), len(index))
-        column = _from_pandas(pd.Series(array, index=index, copy=False), role)
-    else:
-        column = _from_other(values, role)
-        _check.same_length(role, len(column), len(index))
-    _check.complete({role: column}, subject="{}")
-    return _floats(column, role)
+        return _from_pandas(pd.Series(array, index=index, copy=False), role)
+    column = _from_other(values, role)
+    _check.same_length(role, len(column), len(index))
+    return column
 
 
 def row_labels(series: AnySeries) -> pd.Index[Any]:

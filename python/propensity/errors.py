@@ -44,6 +44,10 @@ class OverlapWarning(UserWarning):
     """The groups share few comparable units, so the estimate leans on a handful of rows."""
 
 
+class SmallSampleWarning(UserWarning):
+    """An arm, or the number of clusters, is so small that standard errors tend to come out too small."""
+
+
 class CollinearityWarning(UserWarning):
     """A term repeats what earlier terms say, and was left out of the model."""
 

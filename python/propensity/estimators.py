@@ -1,17 +1,21 @@
 """Estimator specifications: what to estimate and its options, nothing fitted.
 
 The same specifications serve every function that runs several estimators side by side. The compiled
-core reads their attributes by name: what has `n_neighbors` is matching, the rest is weighting.
+core reads their attributes by name: what has `n_neighbors` is matching, what has a `method` uses an outcome
+model, the rest is weighting.
 """
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from typing import ClassVar, Literal, TypeAlias, get_args
 
 from propensity import _check
 
-WeightingEstimand: TypeAlias = Literal["ATE", "ATT", "ATC"]
+WeightingEstimand: TypeAlias = Literal["ATE", "ATT", "ATC", "ATO", "ATM"]
+AdjustmentEstimand: TypeAlias = Literal["ATE", "ATT", "ATC"]
 MatchingEstimand: TypeAlias = Literal["ATT", "ATC", "ATE"]
 Quantity: TypeAlias = Literal["score", "logit"]
+OutcomeModel: TypeAlias = Literal["linear", "logistic"]
+Method: TypeAlias = Literal["aipw", "ipwra", "regression"]
 
 
 @dataclass(frozen=True)
@@ -20,9 +24,10 @@ class IPW:
 
     Parameters
     ----------
-    estimand : {"ATE", "ATT", "ATC"}, default "ATE"
-        Whose effect: everyone's, the treated units', the control units'. Everyone's is what weighting by the
-        inverse probability gives without a further choice, hence the default.
+    estimand : {"ATE", "ATT", "ATC", "ATO", "ATM"}, default "ATE"
+        Whose effect: everyone's, the treated units', the control units', that of the units in the overlap of
+        the arms (weights e (1 - e)), that of those whom pair matching would keep (min(e, 1 - e)). Everyone's
+        is what weighting by the inverse probability gives without a further choice, hence the default.
 
     Examples
     --------
@@ -87,5 +92,76 @@ class NearestNeighbors:
         return f"{self.n_neighbors}-NN {self.estimand}" + (f" ({options})" if options else "")
 
 
-Estimator: TypeAlias = IPW | NearestNeighbors
+@dataclass(frozen=True)
+class _Adjustment:
+    """What the estimators with an outcome model share.
+
+    Parameters
+    ----------
+    estimand : {"ATE", "ATT", "ATC"}, default "ATE"
+        Whose effect: everyone's, the treated units', the control units'.
+    outcome_model : {"linear", "logistic"}, default "linear"
+        Fitted in each arm on its own. Linear suits any outcome, and a share as long as it is neither rare
+        nor nearly certain; logistic suits outcomes in [0, 1].
+    """
+
+    estimand: AdjustmentEstimand = "ATE"
+    outcome_model: OutcomeModel = "linear"
+    method: ClassVar[Method]
+    _name: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        _check.choice("estimand", self.estimand, get_args(AdjustmentEstimand))
+        _check.choice("outcome_model", self.outcome_model, get_args(OutcomeModel))
+
+    @property
+    def label(self) -> str:
+        """The name of this estimator in tables and plots; an outcome model not the default is in it."""
+        options = "" if self.outcome_model == "linear" else f" ({self.outcome_model})"
+        return f"{self._name} {self.estimand}{options}"
+
+
+@dataclass(frozen=True)
+class AIPW(_Adjustment):
+    """Augmented inverse probability weighting: right if the score model or the outcome models are.
+
+    Examples
+    --------
+    >>> AIPW("ATT", outcome_model="logistic").label
+    'AIPW ATT (logistic)'
+    """
+
+    method: ClassVar[Method] = "aipw"
+    _name: ClassVar[str] = "AIPW"
+
+
+@dataclass(frozen=True)
+class IPWRA(_Adjustment):
+    """Regression adjustment whose outcome models are fitted with balancing weights: doubly robust too.
+
+    Examples
+    --------
+    >>> IPWRA().label
+    'IPWRA ATE'
+    """
+
+    method: ClassVar[Method] = "ipwra"
+    _name: ClassVar[str] = "IPWRA"
+
+
+@dataclass(frozen=True)
+class RegressionAdjustment(_Adjustment):
+    """An outcome model in each arm, averaged over those the effect is for; no propensity score.
+
+    Examples
+    --------
+    >>> RegressionAdjustment("ATC").label
+    'Regression ATC'
+    """
+
+    method: ClassVar[Method] = "regression"
+    _name: ClassVar[str] = "Regression"
+
+
+Estimator: TypeAlias = IPW | NearestNeighbors | AIPW | IPWRA | RegressionAdjustment
 """Any estimator specification."""

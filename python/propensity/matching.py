@@ -65,7 +65,8 @@ def match_nn(
     treated = frame.treated(treatment)
     e = read_scores(frame, scores, treated)
     x, penalty = None, 0.0
-    if isinstance(scores, PropensityModel):
+    # Every row counts once here: what other weights do to the scores' error is not known.
+    if isinstance(scores, PropensityModel) and scores.sample_weight is None:
         x, penalty = read_terms(df, scores), scores.penalty
     found = core.match_nn(
         e,

@@ -111,7 +111,8 @@ def _check_options(
     estimators: Sequence[Estimator], penalty: float, n_reps: int, n_threads: int | None
 ) -> None:
     for estimator in estimators:
-        if not isinstance(estimator, Estimator):
+        # The core resamples no outcome models yet; unrefused, it would take one for plain weighting.
+        if not isinstance(estimator, IPW | NearestNeighbors):
             raise InvalidInputError(f"estimators: an IPW or a NearestNeighbors is needed, not {estimator!r}")
     uses = Counter(estimator.label for estimator in estimators)
     twice = [label for label, n in uses.items() if n > 1]

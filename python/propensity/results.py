@@ -2,51 +2,31 @@
 
 from __future__ import annotations
 
-import html
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from propensity import _check, core
-from propensity._check import Bools, Floats
+from propensity._check import Bools, Floats, Rows
 from propensity._frame import AnyFrame, AnySeries, Recipe, rowwise
-from propensity.estimators import Estimator, MatchingEstimand, NearestNeighbors, WeightingEstimand
+from propensity._show import Shown
+from propensity.effects import Effect
+from propensity.estimators import Estimator, MatchingEstimand, NearestNeighbors
 
 if TYPE_CHECKING:
     from propensity.core import LogisticFit
-
-Rows: TypeAlias = NDArray[np.int64]
 
 _PAIRS_LIMIT = 50_000_000  # about 1.6 GB as a DataFrame
 _NOT_VALID = "bootstrap not valid for matching (Abadie and Imbens 2008)"
 
 
-class _Shown:
-    """A headline and a table, as text and as HTML."""
-
-    def _headline(self) -> str:
-        raise NotImplementedError
-
-    def _table(self) -> pd.DataFrame:
-        raise NotImplementedError
-
-    def __repr__(self) -> str:
-        return f"{self._headline()}\n{self._table().rename_axis(None).to_string()}"
-
-    def _repr_html_(self) -> str:
-        with pd.option_context("display.max_colwidth", None):
-            table = self._table().rename_axis(None).to_html(border=0)
-        return f"<p>{html.escape(self._headline())}</p>\n{table}"
-
-
 @dataclass(frozen=True, eq=False, repr=False)
-class PropensityModel(_Shown):
+class PropensityModel(Shown):
     """A fitted logistic propensity score: P(treatment | covariates) for n rows and k terms.
 
     Attributes
@@ -69,6 +49,8 @@ class PropensityModel(_Shown):
         Terms left out because earlier ones already say the same; they have no coefficient.
     treated : ndarray (n,) of bool
         Who was treated, in row order.
+    sample_weight : ndarray (n,) or None
+        What each row counted for in the fit; None where all counted one.
     fit : core.LogisticFit
         The same fit as the array door gives it.
     recipe : Recipe
@@ -84,6 +66,7 @@ class PropensityModel(_Shown):
     penalty: float
     dropped: tuple[str, ...]
     treated: Bools
+    sample_weight: Floats | None
     fit: LogisticFit
     recipe: Recipe
 
@@ -168,85 +151,8 @@ class PropensityModel(_Shown):
         return self.summary()
 
 
-class Interval(NamedTuple):
-    """The two ends of a confidence interval."""
-
-    conf_low: float
-    conf_high: float
-
-
 @dataclass(frozen=True, eq=False, repr=False)
-class Effect(_Shown):
-    """A difference of two weighted means of an outcome over n rows.
-
-    Attributes
-    ----------
-    estimand : str
-        Whose effect: everyone's (ATE), the treated units' (ATT), the control units' (ATC).
-    estimate : float
-        `mean_treated` - `mean_control`, in units of the outcome.
-    mean_treated, mean_control : float
-        The weighted means: each a ratio (Hajek), so that adding a constant to the outcome changes nothing.
-    ess_treated, ess_control : float
-        Kish's effective sample size (sum w)^2 / sum w^2: as many equally weighted units are as informative.
-    weights : Series (n,)
-        With the caller's index.
-    std_error : float
-        Of the estimate.
-    se_method : str
-        How the standard error was made.
-    """
-
-    estimand: WeightingEstimand
-    estimate: float
-    mean_treated: float
-    mean_control: float
-    ess_treated: float
-    ess_control: float
-    weights: AnySeries
-    std_error: float = math.nan
-    se_method: str = "none"
-
-    @property
-    def p_value(self) -> float:
-        """Of no effect: two-sided, by the normal law."""
-        return math.erfc(abs(self.estimate / self.std_error) / math.sqrt(2)) if self.std_error else math.nan
-
-    def conf_int(self, level: float = 0.95) -> Interval:
-        """Give the interval estimate -+ z std_error.
-
-        Parameters
-        ----------
-        level : float, default 0.95
-            Coverage.
-
-        Returns
-        -------
-        Interval
-            `conf_low`, `conf_high`.
-        """
-        _check.confidence_level(level)
-        half_width = NormalDist().inv_cdf((1 + level) / 2) * self.std_error
-        return Interval(self.estimate - half_width, self.estimate + half_width)
-
-    def to_frame(self) -> pd.DataFrame:
-        """Put the numbers into a table of one row, named after the estimand."""
-        numbers = {
-            field.name: getattr(self, field.name)
-            for field in fields(self)
-            if field.name not in {"estimand", "weights", "std_error", "se_method"}
-        }
-        return pd.DataFrame(numbers, index=pd.Index([self.estimand], name="estimand"))
-
-    def _headline(self) -> str:
-        return f"Effect ({self.estimand}): {self.estimate:+.6g}"
-
-    def _table(self) -> pd.DataFrame:
-        return self.to_frame()
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Matches(_Shown):
+class Matches(Shown):
     """Nearest neighbours: which units of one arm stand for each unit of the other.
 
     The focal units are those the effect is for (ATT the treated, ATC the controls, ATE all), the donors of
@@ -421,7 +327,7 @@ class Matches(_Shown):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class BootstrapResult(_Shown):
+class BootstrapResult(Shown):
     """Replicates of one or more estimators, the propensity model refitted in each.
 
     Attributes

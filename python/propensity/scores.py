@@ -20,6 +20,7 @@ from propensity._frame import (
     parse_covariates,
     row_labels,
 )
+from propensity._sample import read_sample_weight
 from propensity.errors import CollinearityWarning, SeparationError, SeparationWarning
 from propensity.results import PropensityModel
 
@@ -30,6 +31,7 @@ def fit_propensity(
     treatment: str,
     covariates: Covariates,
     penalty: float = 0.0,
+    sample_weight: object = None,
     n_threads: int | None = None,
 ) -> PropensityModel:
     """Fit the probability of treatment given covariates, by logistic regression.
@@ -49,6 +51,8 @@ def fit_propensity(
         L2 strength lambda in sum(log-loss) + lambda / 2 * ||beta without intercept||^2. Zero is maximum
         likelihood: a penalty pulls the scores together and leaves imbalance behind. 1.0 is scikit-learn's
         default (its C is 1 / penalty).
+    sample_weight : None, str, Series or array (n,), default None
+        What each row counts for, as a survey weight does; a weight of 2 is the row twice.
     n_threads : int or None, default None
         Threads; None takes one a core. The numbers do not depend on it.
 
@@ -91,9 +95,10 @@ def fit_propensity(
     frame = open_frame(df, treatment=treatment, covariates=terms.columns)
     treated = frame.treated(treatment)
     x, recipe = make_terms(frame, terms)
+    weight = read_sample_weight(frame, sample_weight, treated)
     with naming_separation(recipe.names):
-        fit = core.fit_propensity(x, treated, penalty=penalty, n_threads=n_threads)
-    model = _named(fit, recipe, treatment, treated, frame)
+        fit = core.fit_propensity(x, treated, penalty=penalty, sample_weight=weight, n_threads=n_threads)
+    model = _named(fit, recipe, treatment, treated, weight, frame)
     if model.dropped:
         left_out = f"left out, because earlier terms already say the same: {', '.join(model.dropped)}"
         warnings.warn(left_out, CollinearityWarning, stacklevel=2)
@@ -150,7 +155,12 @@ def read_terms(df: AnyFrame, model: PropensityModel) -> Floats:
 
 
 def _named(
-    fit: core.LogisticFit, recipe: Recipe, treatment: str, treated: Bools, frame: Frame
+    fit: core.LogisticFit,
+    recipe: Recipe,
+    treatment: str,
+    treated: Bools,
+    sample_weight: Floats | None,
+    frame: Frame,
 ) -> PropensityModel:
     """Put names on the numbers of a fit: terms on the coefficients, the caller's index on the scores."""
     names = np.array([INTERCEPT, *recipe.names], dtype=object)
@@ -167,6 +177,7 @@ def _named(
         penalty=fit.penalty,
         dropped=(*recipe.empty, *names[aliased]),
         treated=treated,
+        sample_weight=sample_weight,
         fit=fit,
         recipe=recipe,
     )

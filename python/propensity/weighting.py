@@ -1,15 +1,24 @@
-"""Weighting: from scores to balancing weights, and the difference of the weighted means."""
+"""Weighting: from scores to balancing weights, and the contrast of the weighted means."""
 
-from typing import get_args
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Required, TypedDict, Unpack, get_args, overload
 
 import numpy as np
 
 from propensity import _check, core
 from propensity._check import Bools, Floats
-from propensity._frame import AnyFrame, AnySeries, Frame, open_frame
+from propensity._frame import AnyFrame, AnySeries, Frame
+from propensity._sample import Sample, Weighting, for_each_outcome, read_sample
+from propensity.cautions import overlap_cautions
+from propensity.contrasts import Contrast
+from propensity.effects import Effect, Effects
 from propensity.estimators import WeightingEstimand
-from propensity.results import Effect, Matches
-from propensity.scores import read_scores
+from propensity.results import Matches, PropensityModel
+from propensity.scores import read_scores, read_terms
+
+_ESTIMATED = "stacked estimating equations; counts that the scores were estimated"
+_KNOWN = "estimating equations of the two means; takes the scores as known"
 
 
 def balancing_weights(
@@ -29,14 +38,15 @@ def balancing_weights(
         A column, bool or 0/1.
     scores : PropensityModel, str, Series or array (n,)
         A model fitted on these very rows, a column, or numbers strictly between 0 and 1.
-    estimand : {"ATE", "ATT", "ATC"}, default "ATE"
-        Whose effect the weights are for.
+    estimand : {"ATE", "ATT", "ATC", "ATO", "ATM"}, default "ATE"
+        Whose effect the weights are for: everyone's, the treated units', the control units', that of the
+        units in the overlap of the arms, that of those whom pair matching would keep.
 
     Returns
     -------
     Series (n,)
         Called "weights", with the index of `df`. Not scaled: ATE 1 / P(own arm), ATT 1 and e / (1 - e), ATC
-        (1 - e) / e and 1.
+        (1 - e) / e and 1, ATO P(other arm), ATM min(e, 1 - e) / P(own arm).
 
     Raises
     ------
@@ -47,71 +57,146 @@ def balancing_weights(
 
     Notes
     -----
-    w = h(e) / P(own arm), with h = 1, e, 1 - e (Li, Morgan and Zaslavsky 2018, equation 4).
+    w = h(e) / P(own arm), with h = 1, e, 1 - e, e (1 - e) (Li, Morgan and Zaslavsky 2018, equation 4) and
+    min(e, 1 - e) (Li and Greene 2013). With the scores of an unpenalised logistic model ATO weights balance
+    the mean of every term exactly.
     """
     _check.choice("estimand", estimand, get_args(WeightingEstimand))
-    frame = open_frame(df, treatment=treatment)
-    treated = frame.treated(treatment)
-    e = read_scores(frame, scores, treated)
-    # The weights' formula lives in the core's contrast; any outcome brings them out.
-    weights = core.ipw(np.zeros(len(e)), treated, e, estimand=estimand).weights
-    return frame.series(weights, "weights")
+    sample = read_sample(df, treatment=treatment)
+    e = read_scores(sample.frame, scores, sample.treated)
+    return sample.frame.series(sample.weighting(e, estimand).weights, "weights")
 
 
+class _Options(TypedDict, total=False):
+    treatment: Required[str]
+    scores: Required[object]
+    estimand: WeightingEstimand
+    contrast: Contrast
+    cluster: object
+    sample_weight: object
+
+
+@overload
+def ipw(df: AnyFrame, *, outcome: str, **options: Unpack[_Options]) -> Effect: ...
+@overload
+def ipw(df: AnyFrame, *, outcome: list[str] | tuple[str, ...], **options: Unpack[_Options]) -> Effects: ...
 def ipw(
     df: AnyFrame,
     *,
-    outcome: str,
+    outcome: str | Sequence[str],
     treatment: str,
     scores: object,
     estimand: WeightingEstimand = "ATE",
-) -> Effect:
+    contrast: Contrast = "difference",
+    cluster: object = None,
+    sample_weight: object = None,
+) -> Effect | Effects:
     """Estimate the effect of the treatment by inverse probability weighting.
 
     Parameters
     ----------
     df : DataFrame
         pandas, polars or pyarrow; one row a unit.
-    outcome : str
-        A column, numeric or bool.
+    outcome : str, or list of str
+        A column, numeric or bool; or several.
     treatment : str
         A column, bool or 0/1.
     scores : PropensityModel, str, Series or array (n,)
-        A model fitted on these very rows, a column, or numbers strictly between 0 and 1.
-    estimand : {"ATE", "ATT", "ATC"}, default "ATE"
-        Whose effect: everyone's, the treated units', the control units'.
+        A model fitted on these very rows, whose standard error then counts that the score was estimated; or
+        a column or numbers strictly between 0 and 1, which are taken as known.
+    estimand : {"ATE", "ATT", "ATC", "ATO", "ATM"}, default "ATE"
+        Whose effect: everyone's, the treated units', the control units', that of the units in the overlap of
+        the arms, that of those whom pair matching would keep.
+    contrast : {"difference", "ratio", "odds_ratio"}, default "difference"
+        What the two means are made into. A difference is in units of the outcome.
+    cluster : None, str, Series or array (n,), default None
+        Groups whose rows may vary together (workspaces, households); None for independent rows.
+    sample_weight : None, str, Series or array (n,), default None
+        What each row counts for, as a survey weight does; that with which the model was fitted.
 
     Returns
     -------
-    Effect
-        Weighted mean of the treated minus weighted mean of the controls, in units of the outcome.
+    Effect, or Effects for a list of outcomes
+        Weighted mean of the treated against weighted mean of the controls.
 
     Raises
     ------
     OverlapError
         A score is 0 or 1.
     InvalidInputError
-        A column is unknown or incomplete, the treatment is not 0/1, or `scores` is of other rows than `df`.
+        A column is unknown or incomplete, the treatment is not 0/1, `scores` is of other rows than `df` or
+        of a model with other sample weights, or the means have no such contrast.
     TypeError
         The outcome is text.
+
+    Warns
+    -----
+    OverlapWarning
+        An arm's weight lies on few rows, so that the interval tends to be too narrow.
+    SmallSampleWarning
+        An arm is worth fewer than 30 rows, or there are fewer than 40 clusters.
 
     Notes
     -----
     Each mean is a ratio, sum w Y / sum w (Hajek 1971), never a sum over n (Horvitz and Thompson 1952), which
-    moves when a constant is added to the outcome.
+    moves when a constant is added to the outcome. The standard error stacks the score equations of the
+    logistic model and those of the two means (Lunceford and Davidian 2004, section 3), with divisor n.
     """
     _check.choice("estimand", estimand, get_args(WeightingEstimand))
-    frame = open_frame(df, treatment=treatment, outcome=outcome)
-    y, treated = frame.outcome(outcome), frame.treated(treatment)
-    contrast = core.ipw(y, treated, read_scores(frame, scores, treated), estimand=estimand)
-    return Effect(
+    _check.choice("contrast", contrast, get_args(Contrast))
+    sample = read_sample(
+        df, treatment=treatment, outcome=outcome, cluster=cluster, sample_weight=sample_weight
+    )
+    scored = read_scored(df, sample, scores)
+    return for_each_outcome(outcome, lambda name: weighted_effect(sample, name, scored, estimand, contrast))
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """The scores (n,) of the rows; of a model also its terms (n, d) and its penalty."""
+
+    scores: Floats
+    x: Floats | None = None
+    penalty: float = 0.0
+
+
+def read_scored(df: AnyFrame, sample: Sample, scores: object) -> Scored:
+    """Read scores, and where they are a model's, what their standard errors need.
+
+    Raises
+    ------
+    InvalidInputError
+        As for `read_scores`; the model was fitted with other sample weights or other covariates.
+    """
+    e = read_scores(sample.frame, scores, sample.treated)
+    if not isinstance(scores, PropensityModel):
+        return Scored(e)
+    _check.same_weights(scores.sample_weight, sample.sample_weight)
+    return Scored(e, read_terms(df, scores), scores.penalty)
+
+
+def weighted_effect(
+    sample: Sample, outcome: str, scored: Scored, estimand: WeightingEstimand, contrast: Contrast
+) -> Effect:
+    """Estimate one effect by weighting."""
+    found = core.ipw(
+        sample.frame.outcome(outcome),
+        sample.treated,
+        scored.scores,
         estimand=estimand,
-        estimate=contrast.estimate,
-        mean_treated=contrast.mean_treated,
-        mean_control=contrast.mean_control,
-        ess_treated=contrast.ess_treated,
-        ess_control=contrast.ess_control,
-        weights=frame.series(contrast.weights, "weights"),
+        x=scored.x,
+        penalty=scored.penalty,
+        sample_weight=sample.sample_weight,
+    )
+    weighting = Weighting(found.weights, found.ess_treated, found.ess_control)
+    return sample.effect(
+        outcome,
+        found,
+        weighting,
+        estimand=estimand,
+        contrast=contrast,
+        se_method=_KNOWN if scored.x is None else _ESTIMATED,
+        cautions=overlap_cautions(estimand, found.weights, sample.treated),
     )
 
 

@@ -6,37 +6,21 @@ Each value keeps its standard error, the digits to trust it to, and the note on 
 """
 
 import json
+import re
 import sys
 from pathlib import Path
 
-KEPT = (
-    "A.naive",
-    "A.ipw_hajek_ATE",
-    "A.ipw_hajek_ATT",
-    "A.ipw_hajek_ATC",
-    "A.nn_ATT_M1.logit.tie_tol_1e-10",
-    "A.nn_ATT_M1.ps.tie_tol_0",
-    "A.nn_ATT_M3.logit.tie_tol_1e-10",
-    "A.nn_ATT_M3.ps.tie_tol_0",
-    "A.nn_ATT_M5.logit.tie_tol_1e-10",
-    "A.nn_ATT_M5.ps.tie_tol_0",
-    "A.truth.ATE",
-    "A.truth.ATT",
-    "C.naive",
-    "C.ipw_hajek_ATE",
-    "C.ipw_hajek_ATT",
-    "C.ipw_hajek_ATC",
-    "C.stata.psmatch.c1_ATE_M1",
-    "C.stata.psmatch.c1_ATT_M1",
-    "C.stata.psmatch.c2_ATE_M1",
-    "C.stata.psmatch.c2_ATE_M4",
-    "C.stata.psmatch.c2_ATT_M1_iid_cal.03",
+KEPT = re.compile(
+    r"[AC]\.(naive|ipw_hajek_AT[ETCOM]|(aipw|ipwra|ra)_(linear|logistic)_AT[ETC])"
+    r"|A\.(nn_ATT_M[135]\..*|truth\.AT[ET]|cluster_CR0\.ipw_AT[ET])"
+    r"|C\.stata\.(psmatch\..*|teffects_(ra|ipw|aipw|ipwra)\.ATET?)"
 )
 
 
 def main(path):
     source = json.loads(Path(path).read_text())
-    content = {"meta": source["meta"], "values": {name: source["values"][name] for name in KEPT}}
+    values = {name: value for name, value in source["values"].items() if KEPT.fullmatch(name)}
+    content = {"meta": source["meta"], "values": values}
     Path(__file__).with_suffix(".json").write_text(json.dumps(content, indent=1) + "\n")
 
 

@@ -1,0 +1,159 @@
+"""What every analysis of rows begins and ends with: roles read, an effect put together."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from propensity import _check, core, inference
+from propensity._check import Bools, Floats, Rows
+from propensity._frame import AnyFrame, Frame, open_frame, outcome_names
+from propensity.cautions import size_cautions
+from propensity.contrasts import Contrast
+from propensity.effects import Effect, Effects
+from propensity.estimators import WeightingEstimand
+
+
+class ArmMeans(Protocol):
+    """The means of both arms, and each row's influence (n,) on them, mean zero."""
+
+    @property
+    def mean_treated(self) -> float: ...
+    @property
+    def mean_control(self) -> float: ...
+    @property
+    def influence_treated(self) -> Floats: ...
+    @property
+    def influence_control(self) -> Floats: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Weighting:
+    """The weights (n,) of the rows, sample weights included, and what each arm is worth (Kish)."""
+
+    weights: Floats
+    ess_treated: float
+    ess_control: float
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """The rows of an analysis.
+
+    Attributes
+    ----------
+    frame : Frame
+        Treatment, outcomes and covariates, complete.
+    treated : ndarray (n,) of bool
+    sample_weight : ndarray (n,) or None
+        None where every row counts one.
+    clusters : ndarray (n,) of int, or None
+        None where rows are independent.
+    """
+
+    frame: Frame
+    treated: Bools
+    sample_weight: Floats | None
+    clusters: Rows | None
+
+    @property
+    def n_clusters(self) -> int | None:
+        """How many clusters there are; None where rows are independent."""
+        return None if self.clusters is None else int(self.clusters.max()) + 1
+
+    def weighting(self, scores: Floats, estimand: WeightingEstimand) -> Weighting:
+        """Weigh the rows by their scores."""
+        # The weights' formula lives in the core's contrast; any outcome brings them out.
+        nothing = np.zeros(len(self.treated))
+        found = core.ipw(nothing, self.treated, scores, estimand=estimand, sample_weight=self.sample_weight)
+        return Weighting(found.weights, found.ess_treated, found.ess_control)
+
+    def unweighted(self) -> Weighting:
+        """Leave the rows as they are."""
+        even = self.weighting(np.full(len(self.treated), 0.5), "ATE")
+        return Weighting(even.weights / 2, even.ess_treated, even.ess_control)
+
+    def effect(
+        self,
+        outcome: str,
+        means: ArmMeans,
+        weighting: Weighting,
+        *,
+        estimand: str,
+        contrast: Contrast,
+        se_method: str,
+        cautions: tuple[Warning, ...] = (),
+    ) -> Effect:
+        """Put an effect together."""
+        y = self.frame.outcome(outcome)
+        small = size_cautions(weighting.ess_treated, weighting.ess_control, self.n_clusters)
+        influence = means.influence_treated - means.influence_control
+        if self.n_clusters is not None:
+            se_method += f"; summed within {self.n_clusters:,} clusters, factor G / (G - 1)"
+        difference = Effect(
+            estimand=estimand,
+            estimate=means.mean_treated - means.mean_control,
+            mean_treated=means.mean_treated,
+            mean_control=means.mean_control,
+            ess_treated=weighting.ess_treated,
+            ess_control=weighting.ess_control,
+            weights=self.frame.series(weighting.weights, "weights"),
+            std_error=inference.std_error(influence, self.clusters),
+            se_method=se_method,
+            cautions=(*cautions, *small),
+            influence_treated=means.influence_treated,
+            influence_control=means.influence_control,
+            clusters=self.clusters,
+            bounded=bool(y.min() >= 0 and y.max() <= 1),
+        )
+        return difference.contrast_as(contrast)
+
+
+def read_sample(
+    df: AnyFrame,
+    *,
+    treatment: str,
+    outcome: str | Sequence[str] | None = None,
+    covariates: Sequence[str] = (),
+    cluster: object = None,
+    sample_weight: object = None,
+) -> Sample:
+    """Read the columns with a role.
+
+    Raises
+    ------
+    InvalidInputError
+        As for `open_frame`; a negative sample weight; a single cluster; values of other rows than `df`.
+    """
+    frame = open_frame(df, treatment=treatment, outcome=outcome, covariates=covariates)
+    treated = frame.treated(treatment)
+    clusters = None
+    if cluster is not None:
+        clusters = frame.groups(cluster, "cluster")
+        _check.clusters(clusters, "cluster")
+    return Sample(frame, treated, read_sample_weight(frame, sample_weight, treated), clusters)
+
+
+def read_sample_weight(frame: Frame, sample_weight: object, treated: Bools) -> Floats | None:
+    """Read what each row counts for; None where every row counts one."""
+    if sample_weight is None:
+        return None
+    values, subject = frame.rowwise(sample_weight, "sample_weight")
+    _check.weights(values, treated, frame.index, subject)
+    return values
+
+
+def for_each_outcome(outcome: str | Sequence[str], effect_on: Callable[[str], Effect]) -> Effect | Effects:
+    """Give an `Effect` for one outcome, `Effects` for a list; warn once, for cautions are of the rows.
+
+    The warnings point at the caller of the function that calls this one.
+    """
+    effects = {name: effect_on(name) for name in outcome_names(outcome)}
+    first = next(iter(effects.values()))
+    for caution in first.cautions:
+        warnings.warn(caution, stacklevel=3)
+    return first if isinstance(outcome, str) else Effects(effects)

@@ -1,0 +1,74 @@
+"""When an interval is known to be too narrow, and how to tell.
+
+The limits come from simulated worlds with a known effect (Lunceford and Davidian 2004; Li, Thomas and Li
+2019; 500 data sets each), in which 95% intervals were counted that held it. At n = 1,000 and more the
+caution about overlap came in 64% to 100% of the data sets of worlds with little overlap, and in none of the
+others.
+"""
+
+from __future__ import annotations
+
+from propensity._check import Bools, Floats
+from propensity.errors import OverlapWarning, SmallSampleWarning
+
+# Coverage by the smaller arm's effective size, weighting for ATE: 10 to 20, 87%; 20 to 30, 91%; above, 92% to
+# 95% where overlap is good. For ATO: 10 to 20, 92%; above 20, 94% and more.
+_ENOUGH_ROWS = 30
+
+# The sandwich over clusters is an average over them, too small where they are few: which may mean anything
+# from below 20 to below 50 (Cameron and Miller 2015, section VI).
+_ENOUGH_CLUSTERS = 40
+
+# The effective share of an arm's rows, below which intervals covered less than 93% at n = 1,000. ATE: 91% at
+# 0.52, 81% at 0.27, 64% at 0.16; but 95% at 0.85. ATT: 89% at 0.14; but 95% at 0.54, for one arm weighs
+# nothing and the other is bound to be uneven. ATO and ATM bound every weight: 94% and more throughout.
+_ENOUGH_OF_AN_ARM = {"ATE": 0.6, "ATT": 0.35, "ATC": 0.35}
+
+# However uneven the weights, many rows make up for it: at n = 5,000 a heaviest row of 0.7% still goes with
+# 93%. In the tutorial's data the heaviest holds 0.02%.
+_HEAVY_ROW = 0.005
+
+
+def overlap_cautions(estimand: str, weights: Floats, treated: Bools) -> tuple[Warning, ...]:
+    """Say which arm's weighted mean leans on so few rows that its interval tends to be too narrow."""
+    limit = _ENOUGH_OF_AN_ARM.get(estimand, 0.0)
+    found = []
+    for arm, members in {"treated": treated, "control": ~treated}.items():
+        own = weights[members]
+        ess, heaviest = own.sum() ** 2 / (own**2).sum(), own.max() / own.sum()
+        if ess < limit * len(own) and heaviest > _HEAVY_ROW:
+            found.append(
+                f"{len(own):,} {arm} rows are worth {ess:,.0f}, and one of them has {heaviest:.1%} of the "
+                "weight"
+            )
+    if not found:
+        return ()
+    return (
+        OverlapWarning(
+            f"little overlap: {'; '.join(found)}; intervals for the {estimand} by weighting tend to be too "
+            'narrow here; use aipw, or estimand="ATO" for the effect where the arms overlap'
+        ),
+    )
+
+
+def size_cautions(
+    ess_treated: float, ess_control: float, n_clusters: int | None = None
+) -> tuple[Warning, ...]:
+    """Say where there is too little of an arm, or too few clusters, for large-sample standard errors."""
+    found: list[Warning] = []
+    for arm, ess in {"treated": ess_treated, "control": ess_control}.items():
+        if ess < _ENOUGH_ROWS:
+            found.append(
+                SmallSampleWarning(
+                    f"the {arm} arm is worth {ess:.0f} rows; below {_ENOUGH_ROWS} the standard error tends "
+                    "to be too small: take the interval as too narrow, or bootstrap it"
+                )
+            )
+    if n_clusters is not None and n_clusters < _ENOUGH_CLUSTERS:
+        found.append(
+            SmallSampleWarning(
+                f"{n_clusters} clusters; below {_ENOUGH_CLUSTERS} the clustered standard error tends to be "
+                "too small: take the interval as too narrow"
+            )
+        )
+    return tuple(found)

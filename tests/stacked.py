@@ -1,0 +1,144 @@
+"""The slow twin of every standard error: all equations of an estimator stacked, derived by differences.
+
+An estimator solves mean(psi(theta; row)) = 0 for all its parameters at once: the score model's coefficients,
+those of the outcome models, the two means. Its covariance is A^-1 B A^-T / n with A = -d mean(psi) / d theta
+and B = mean(psi psi') (Stefanski and Boos 2002). The twin writes down psi and nothing else: it solves by
+Newton's method and differentiates by central differences, so that no derivative is worked out by hand.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from reference import expit, tilt
+
+
+@dataclass(frozen=True)
+class Design:
+    """The rows, and what is to be estimated from them."""
+
+    x: np.ndarray
+    treatment: np.ndarray
+    outcome: np.ndarray
+    method: str
+    estimand: str = "ATE"
+    outcome_model: str = "linear"
+    penalty: float = 0.0
+    sample_weight: np.ndarray | None = None
+
+    @property
+    def columns(self):
+        """X with the constant in front."""
+        return np.column_stack([np.ones(len(self.x)), self.x])
+
+    @property
+    def weight(self):
+        return np.ones(len(self.x)) if self.sample_weight is None else self.sample_weight
+
+    @property
+    def target(self):
+        """How much each row counts in the average over those the effect is for."""
+        t = self.treatment.astype(float)
+        return {"ATE": np.ones(len(t)), "ATT": t, "ATC": 1 - t}[self.estimand]
+
+
+def _score_equations(design, beta):
+    columns, w = design.columns, design.weight
+    ridge = design.penalty * np.concatenate([[0.0], beta[1:]]) / len(columns)
+    residual = design.treatment - expit(columns @ beta)
+    return (w * residual)[:, None] * columns - ridge
+
+
+def _arm_weights(design, beta):
+    e = expit(design.columns @ beta)
+    h = tilt(e, design.estimand)
+    return {True: h / e, False: h / (1 - e)}
+
+
+def weighting_equations(design, theta):
+    """Score model (d + 1), mean treated, mean control."""
+    beta, means = theta[:-2], {True: theta[-2], False: theta[-1]}
+    k = _arm_weights(design, beta)
+    moments = [
+        design.weight * (design.treatment == arm) * k[arm] * (design.outcome - means[arm])
+        for arm in (True, False)
+    ]
+    return np.column_stack([_score_equations(design, beta), *moments])
+
+
+def adjustment_equations(design, theta):
+    """Score model (d + 1, none for regression), outcome models (d + 1 each), mean treated, mean control."""
+    d = design.columns.shape[1]
+    scored = design.method != "regression"
+    beta, rest = (theta[:d], theta[d:]) if scored else (None, theta)
+    k = _arm_weights(design, beta) if scored else None
+    equations, moments = [_score_equations(design, beta)] if scored else [], []
+    for place, arm in enumerate((True, False)):
+        gamma, mean = rest[place * d : (place + 1) * d], rest[2 * d + place]
+        in_arm, w = (design.treatment == arm).astype(float), design.weight
+        eta = design.columns @ gamma
+        m = expit(eta) if design.outcome_model == "logistic" else eta
+        residual = in_arm * (design.outcome - m)
+        fitting = k[arm] if design.method == "ipwra" else 1.0
+        equations.append((w * fitting * residual)[:, None] * design.columns)
+        augmentation = k[arm] * residual if design.method == "aipw" else 0.0
+        moments.append(w * (design.target * (m - mean) + augmentation))
+    return np.column_stack([*equations, *moments])
+
+
+def _jacobian(function, theta, step=1e-5):
+    """d mean(psi) / d theta by central differences."""
+    columns = []
+    for j in range(len(theta)):
+        up, down = theta.copy(), theta.copy()
+        up[j] += step
+        down[j] -= step
+        columns.append((function(up).mean(axis=0) - function(down).mean(axis=0)) / (2 * step))
+    return np.column_stack(columns)
+
+
+@dataclass(frozen=True)
+class Solution:
+    """The two means (treated, control) and their covariance (2, 2)."""
+
+    means: np.ndarray
+    covariance: np.ndarray
+
+    @property
+    def estimate(self):
+        return self.means[0] - self.means[1]
+
+    @property
+    def std_error(self):
+        return self.std_error_of(lambda treated, control: treated - control)
+
+    def std_error_of(self, contrast, step=1e-6):
+        """By the delta method, the contrast differentiated by differences."""
+        moves = np.eye(2) * step
+        rises = [contrast(*(self.means + move)) - contrast(*(self.means - move)) for move in moves]
+        slopes = np.array(rises) / (2 * step)
+        return float(np.sqrt(slopes @ self.covariance @ slopes))
+
+
+def solve(design):
+    """Solve the stacked equations from zero, and give the sandwich."""
+    d = design.columns.shape[1]
+    if design.method == "ipw":
+        equations, n_parameters = weighting_equations, d + 2
+    else:
+        equations = adjustment_equations
+        n_parameters = (2 if design.method == "regression" else 3) * d + 2
+
+    def psi(theta):
+        return equations(design, theta)
+
+    theta = np.zeros(n_parameters)
+    for _ in range(50):
+        step = np.linalg.solve(_jacobian(psi, theta), psi(theta).mean(axis=0))
+        theta = theta - step
+        if np.abs(step).max() < 1e-12:
+            break
+    bread = np.linalg.inv(_jacobian(psi, theta))
+    rows = psi(theta)
+    covariance = bread @ (rows.T @ rows / len(rows)) @ bread.T / len(rows)
+    return Solution(theta[-2:], covariance[-2:, -2:])
