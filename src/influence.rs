@@ -59,6 +59,16 @@ impl<'a, 'x> ScoreModel<'a, 'x> {
         Self { covariates, residual, information }
     }
 
+    /// The variance that the coefficients give a sum whose derivative in the log odds of row i's score is
+    /// `slope[i]`: g' V g, with g the sum of `slope[i]` `x_i`.
+    #[must_use]
+    pub fn variance(&self, slope: &[f64]) -> f64 {
+        let gradient = self.covariates.products(slope, slope).gradient;
+        let mut direction = gradient.clone();
+        self.information.solve(&mut direction);
+        gradient.iter().zip(&direction).map(|(g, v)| g * v).sum()
+    }
+
     /// Each row's influence, through the coefficients, on a sum whose derivative in the log odds of
     /// row i's score is `slope[i]`.
     #[must_use]

@@ -15,6 +15,15 @@ pub struct Moments {
 impl Moments {
     pub const EMPTY: Self = Self { weight: 0.0, mean: 0.0, deviation: 0.0 };
 
+    /// The moments of values that weigh 1 each.
+    #[must_use]
+    pub fn of(values: &[f64]) -> Self {
+        let weight = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / weight;
+        let deviation = values.iter().map(|x| (x - mean) * (x - mean)).sum();
+        if values.is_empty() { Self::EMPTY } else { Self { weight, mean, deviation } }
+    }
+
     /// Add a block of values and their weights (frequency or otherwise, none negative).
     pub fn add(&mut self, values: &[f64], weights: &[f64]) {
         let weight: f64 = weights.iter().sum();

@@ -14,12 +14,12 @@ use crate::estimand::Estimand;
 use crate::ipw::{Contrast, IpwData, ipw};
 use crate::kernels::sigmoid;
 use crate::logistic::{Likelihood, LogisticSpec, Sweep, maximize};
-use crate::matching::{Matcher, NearestSpec, Quantity};
+use crate::matching::{self, MatchedRows, Matcher, NearestSpec, Quantity};
 use crate::monitor::Monitor;
 use crate::resample::{Resample, Scheme};
 use crate::stream::Stream;
 use crate::tally::{Count, Outcomes, Tally, Units};
-use crate::weighted_bootstrap::acceleration;
+use crate::weighted_bootstrap::Analytic;
 
 /// What to estimate, and its options; nothing fitted.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -28,6 +28,16 @@ pub enum Estimator {
     Nearest(NearestSpec),
     /// With an outcome model.
     Adjusted(AdjustmentSpec),
+}
+
+impl Estimator {
+    fn estimand(&self) -> Estimand {
+        match self {
+            Self::Ipw(estimand) => *estimand,
+            Self::Nearest(spec) => spec.focal.estimand(),
+            Self::Adjusted(spec) => spec.estimand,
+        }
+    }
 }
 
 /// The rows of an analysis: n by d covariates, who was treated, what came of it.
@@ -139,41 +149,65 @@ impl<'a, 'm> Pipeline<'a, 'm> {
         )
     }
 
-    /// Each estimator's acceleration for BCa intervals; None where it has no influence values, as nearest
-    /// neighbours have none that the bootstrap would follow (Abadie and Imbens 2008).
+    /// What can be said of each estimate without resampling: the standard error (for nearest neighbours
+    /// Abadie and Imbens's, of independent rows), and the acceleration for BCa intervals (not for nearest
+    /// neighbours, which the bootstrap does not follow).
     ///
     /// # Errors
     /// An arm without weight, [`Error::Stopped`].
-    pub fn accelerations(&self, resample: &Resample) -> Result<Vec<Option<f64>>> {
+    pub fn analytic(&self, resample: &Resample) -> Result<Vec<Analytic>> {
+        let score_covariates = self.covariates.subset(self.data.score_columns);
+        let mut scores = score_covariates.linear(&self.start);
+        sigmoid(&mut scores);
         let each = self.estimators.iter().map(|estimator| {
             self.monitor.check()?;
-            let influence = self.influence(estimator)?;
-            Ok(influence.and_then(|influence| acceleration(&influence, resample)))
+            if let Estimator::Nearest(spec) = estimator {
+                let std_error = if resample.is_clustered() {
+                    f64::NAN
+                } else {
+                    self.matching_error(spec, &score_covariates, &scores)
+                };
+                return Ok(Analytic { std_error, acceleration: None });
+            }
+            let influence = self.influence(estimator, &score_covariates, &scores)?;
+            Ok(Analytic::new(&influence, resample))
         });
         each.collect()
     }
 
+    /// NaN where there is none: scores that round to 0 or 1, an arm of one row.
+    fn matching_error(
+        &self,
+        spec: &NearestSpec,
+        score_covariates: &Covariates<'_>,
+        scores: &[f64],
+    ) -> f64 {
+        let Data { treatment, outcome, .. } = self.data;
+        let rows = MatchedRows { outcome, treatment, scores };
+        let model = Some((score_covariates, self.spec.penalty));
+        matching::effect(&rows, spec, model, self.monitor).map_or(f64::NAN, |e| e.std_error())
+    }
+
     /// Each row's influence on an estimate of the full sample.
-    fn influence(&self, estimator: &Estimator) -> Result<Option<Vec<f64>>> {
+    fn influence(
+        &self,
+        estimator: &Estimator,
+        score_covariates: &Covariates<'_>,
+        scores: &[f64],
+    ) -> Result<Vec<f64>> {
         let Data { treatment, outcome, sample_weight, .. } = self.data;
-        let score_covariates = self.covariates.subset(self.data.score_columns);
-        let means = match estimator {
-            Estimator::Nearest(_) => return Ok(None),
-            Estimator::Ipw(estimand) => {
-                let mut scores = score_covariates.linear(&self.start);
-                sigmoid(&mut scores);
-                let data = IpwData { outcome, treatment, scores: &scores, sample_weight };
-                ipw(&data, *estimand, Some((&score_covariates, self.spec.penalty)))?.means
-            }
-            Estimator::Adjusted(spec) => {
-                let data = AdjustmentData { treatment, outcome, sample_weight };
-                let outcome_covariates = self.covariates.subset(self.data.outcome_columns);
-                let (scores, outcomes) = (&score_covariates, &outcome_covariates);
-                adjusted_means(&data, scores, outcomes, *spec, &self.spec, self.monitor)?.means
-            }
+        let means = if let Estimator::Adjusted(spec) = estimator {
+            let data = AdjustmentData { treatment, outcome, sample_weight };
+            let outcomes = self.covariates.subset(self.data.outcome_columns);
+            adjusted_means(&data, score_covariates, &outcomes, *spec, &self.spec, self.monitor)?
+                .means
+        } else {
+            let estimand = estimator.estimand();
+            let data = IpwData { outcome, treatment, scores, sample_weight };
+            ipw(&data, estimand, Some((score_covariates, self.spec.penalty)))?.means
         };
         let [control, treated] = means.influence;
-        Ok(Some(treated.iter().zip(&control).map(|(t, c)| t - c).collect()))
+        Ok(treated.iter().zip(&control).map(|(t, c)| t - c).collect())
     }
 
     /// Estimate everything with cells (or rows) counted as `counts` says; gives the fit.
@@ -385,7 +419,10 @@ mod tests {
             estimates
         };
         for (k, estimand) in estimands.into_iter().enumerate() {
-            let influence = pipeline.influence(&estimators[k]).unwrap().unwrap();
+            let mut scores = pipeline.covariates.linear(&pipeline.start);
+            sigmoid(&mut scores);
+            let (covariates, estimator) = (&pipeline.covariates, &estimators[k]);
+            let influence = pipeline.influence(estimator, covariates, &scores).unwrap();
             for row in [0, 7, 50, 119] {
                 let rise = reweighted(row, 1.0001)[k] - reweighted(row, 0.9999)[k];
                 assert!((influence[row] - 120.0 * rise / 0.0002).abs() < 1e-6, "{estimand:?}");

@@ -14,7 +14,7 @@ mod matching;
 
 use pyo3::prelude::*;
 
-/// The compiled core: six functions over NumPy arrays.
+/// The compiled core: functions over NumPy arrays.
 ///
 /// An aligned float64 array, C- or Fortran-ordered, is read in place; other real arrays are converted
 /// to float64 first. The interpreter is let go during the work, and Ctrl-C stops it.
@@ -33,7 +33,7 @@ mod core {
     #[pymodule_export]
     use super::logistic::{LogisticFit, fit_propensity};
     #[pymodule_export]
-    use super::matching::{Matches, match_nn};
+    use super::matching::{MatchedEffect, Matches, match_nn, matching_effect};
 
     #[pymodule_export]
     #[allow(non_upper_case_globals)]

@@ -64,6 +64,12 @@ impl Resample {
         Ok(Self { scheme, n_lots, clusters, strata })
     }
 
+    /// Whether rows are drawn in clusters.
+    #[must_use]
+    pub fn is_clustered(&self) -> bool {
+        self.clusters.is_some()
+    }
+
     #[must_use]
     pub fn scheme(&self) -> Scheme {
         self.scheme

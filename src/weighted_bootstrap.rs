@@ -6,6 +6,29 @@ use crate::error::Result;
 use crate::monitor::Monitor;
 use crate::resample::Resample;
 
+/// What influence values say of an estimate without resampling.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Analytic {
+    /// NaN where there is none.
+    pub std_error: f64,
+    /// For BCa intervals; None where there is none.
+    pub acceleration: Option<f64>,
+}
+
+impl Analytic {
+    /// The sandwich over what is drawn: the root of sum phi^2 over n, times G / (G - 1) for G clusters
+    /// (Liang and Zeger 1986).
+    #[must_use]
+    pub fn new(influence: &[f64], resample: &Resample) -> Self {
+        let totals = resample.totals(influence);
+        let lots = totals.len() as f64;
+        let few = if resample.is_clustered() { lots / (lots - 1.0) } else { 1.0 };
+        let squares: f64 = totals.iter().map(|phi| phi * phi).sum();
+        let std_error = (few * squares).sqrt() / influence.len() as f64;
+        Self { std_error, acceleration: acceleration(influence, resample) }
+    }
+}
+
 /// Efron's acceleration, a sixth of the skewness of the estimate's distribution, from the influence of
 /// what is drawn: sum phi^3 / (6 (sum phi^2)^1.5) (Efron 1987). None where nothing has
 /// any influence.

@@ -53,6 +53,9 @@ CALLS = {
     ),
     "ipw": lambda a, **options: core.ipw(a.outcome, a.treatment, a.scores, **options),
     "match_nn": lambda a, **options: core.match_nn(a.scores, a.treatment, **options),
+    "matching_effect": lambda a, **options: core.matching_effect(
+        a.outcome, a.treatment, a.scores, estimand="ATE", x=a.x, **options
+    ),
     "smd": lambda a, **options: core.smd(a.x, a.treatment, weights=a.weights, **options),
     "bootstrap": lambda a, n_reps=3, **options: core.bootstrap(
         a.x,
@@ -69,6 +72,7 @@ READS = {
     "fit_propensity": ["x", "weights"],
     "ipw": ["outcome", "scores"],
     "match_nn": ["scores"],
+    "matching_effect": ["outcome", "scores", "x"],
     "smd": ["x", "weights"],
     "bootstrap": ["x", "outcome"],
 }
@@ -77,6 +81,7 @@ _NUMBERS = {
     "fit_propensity": ["coefficients", "covariance", "scores", "log_likelihood"],
     "ipw": ["estimate", "weights", "ess_treated", "ess_control"],
     "match_nn": ["weights", "focal", "donors", "first", "last"],
+    "matching_effect": ["estimate", "std_error", "correction", "ess_treated", "ess_control"],
     "bootstrap": ["estimates", "replicates"],
 }
 

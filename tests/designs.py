@@ -15,10 +15,10 @@ COVARIATES = {
 
 
 @cache
-def arrays(data):
-    """Give x (n x d, columns as in COVARIATES), the 0/1 treatment and the outcome, all float64, read-only."""
+def arrays(data, *covariates):
+    """Give x (n x d), the 0/1 treatment and the outcome, all float64, read-only; columns as in COVARIATES."""
     frame = {"opt_in_logs": _opt_in_logs, "cattaneo2": _cattaneo2}[data]()
-    x = np.column_stack([frame[name].astype(float) for name in COVARIATES[data]])
+    x = np.column_stack([frame[name].astype(float) for name in covariates or COVARIATES[data]])
     found = x, np.array(frame["treatment"], dtype=float), np.array(frame["outcome"], dtype=float)
     for array in found:
         array.flags.writeable = False

@@ -161,11 +161,11 @@ def nearest_neighbors(e, treatment, *, estimand="ATT", n_neighbors=1, caliper=No
     """
     quantity = matched_quantity(np.asarray(e, dtype=float), on)
     t = np.asarray(treatment, dtype=bool)
-    focal_arm = t if estimand == "ATT" else ~t
-    candidates = np.flatnonzero(~focal_arm)
+    focal = {"ATT": t, "ATC": ~t, "ATE": np.ones_like(t)}[estimand]
     width = caliper_width(e, caliper=caliper, on=on)
     matches = []
-    for row in np.flatnonzero(focal_arm):
+    for row in np.flatnonzero(focal):
+        candidates = np.flatnonzero(t != t[row])
         distance = np.abs(quantity[candidates] - quantity[row])
         inside = distance <= width
         near = np.sort(distance[inside])[:n_neighbors]
@@ -175,11 +175,11 @@ def nearest_neighbors(e, treatment, *, estimand="ATT", n_neighbors=1, caliper=No
 
 
 def matching_weights(n_rows, matches):
-    """Focal rows 1, the others the sum of their shares, unmatched focal rows 0."""
+    """Matched focal rows 1, plus for every row the sum of its shares as a donor."""
     weights = np.zeros(n_rows)
     for row, donors, _ in matches:
         if len(donors):
-            weights[row] = 1.0
+            weights[row] += 1.0
             weights[donors] += 1.0 / len(donors)
     return weights
 
@@ -193,6 +193,69 @@ def matching_effect(outcome, treatment, matches):
         if len(donors)
     ]
     return np.mean(differences) if differences else None
+
+
+# Standard errors of matching
+
+
+def same_score(quantity, members, row):
+    """The rows among `members` at row's score: its two nearest, ties included; itself is its nearest."""
+    distance = np.abs(quantity[members] - quantity[row])
+    return members[distance <= np.sort(distance)[1] + TIE_TOLERANCE]
+
+
+def matching_variance(outcome, treatment, quantity, matches):
+    """Abadie and Imbens (2006, section 4), the scores known: ties count by their shares.
+
+    ATE: mean of (tau_i - tau)^2 + s2_i (K^2 + 2 K - K'), over n. ATT: the first term over the treated, and
+    s2_i (K^2 - K') over the controls. s2_i is the variance of the outcomes at row i's score in its arm.
+    """
+    t = np.asarray(treatment, dtype=bool)
+    focal, uses, squares = np.zeros((3, len(t)))
+    effects = []
+    for row, donors, _ in matches:
+        if len(donors):
+            focal[row] = 1
+            uses[donors] += 1 / len(donors)
+            squares[donors] += 1 / len(donors) ** 2
+            effects.append((outcome[row] - outcome[donors].mean()) * (1 if t[row] else -1))
+    own = [same_score(quantity, np.flatnonzero(t == t[row]), row) for row in range(len(t))]
+    s2 = np.array([outcome[rows].var(ddof=1) for rows in own])
+    sampling = s2 * (uses**2 + 2 * focal * uses - squares)
+    spread = (np.array(effects) - np.mean(effects)) ** 2
+    return (spread.sum() + sampling.sum()) / len(effects) ** 2
+
+
+def estimated_score_correction(x, outcome, treatment, e, matches, *, estimand, on="score", penalty=0.0):
+    """What estimating the score adds to the variance (Abadie and Imbens 2016): d'Vd - c'Vc, row by row.
+
+    c is theirs, f = e (1 - e) being the logit's density; a row's own outcome goes with its x and stays out of
+    the mean m. d, the derivative of the effect in the coefficients, is not by matching on the covariates as
+    theirs: E[x mu_t(x) | e] = E[x | e] m_t + C_t.
+    """
+    t = np.asarray(treatment, dtype=bool)
+    quantity, tau = matched_quantity(e, on), matching_effect(outcome, t, matches)
+    design = np.column_stack([np.ones(len(t)), x - x.mean(axis=0)])
+    c, d = np.zeros((2, design.shape[1]))
+    for row, score in enumerate(e):
+        f = score * (1 - score)
+        m, cov = {}, {}
+        for arm in (False, True):
+            rows = same_score(quantity, np.flatnonzero(t == arm), row)
+            m[arm] = outcome[rows[rows != row]].mean()
+            cov[arm] = (design[rows] - design[rows].mean(axis=0)).T @ outcome[rows] / (len(rows) - 1)
+        gap = f * design[row] * (m[True] - m[False] - tau)
+        if estimand == "ATE":
+            c += f * (cov[True] / score + cov[False] / (1 - score))
+        elif estimand == "ATT":
+            c += gap + f * (cov[True] + score / (1 - score) * cov[False])
+            d += gap + f * (cov[True] - cov[False])
+        else:
+            c += -gap + f * (cov[False] + (1 - score) / score * cov[True])
+            d += -gap + f * (cov[False] - cov[True])
+    ridge = penalty * np.diag([0.0] + [1.0] * x.shape[1])
+    v = np.linalg.inv(design.T @ ((e * (1 - e))[:, None] * design) + ridge)
+    return (d @ v @ d - c @ v @ c) / len(matches) ** 2
 
 
 # Balance

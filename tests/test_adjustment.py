@@ -309,11 +309,14 @@ def test_regression_adjustment_refuses_a_penalty(users):
 
 def test_separation_names_the_model_and_the_term(users):
     users["keen"] = users["opted"].astype(int)
-    with pytest.raises(SeparationError, match=r"^term 'keen'"):
-        ps.aipw(users, **DESIGN | {"covariates": ["visits", "keen"]})
+    for n_folds in (None, 3):
+        with pytest.raises(SeparationError, match=r"^term 'keen'"):
+            ps.aipw(users, **DESIGN | {"covariates": ["visits", "keen"]}, n_folds=n_folds)
     users["often"] = (users["visits"] > 3).astype(int)
     for method in (ps.aipw, ps.regression_adjustment):
         with pytest.raises(
             SeparationError, match=r"outcome model, term .*'visits'.*outcome_model=\"linear\""
         ):
             method(users, outcome="often", treatment="opted", covariates=["visits"], outcome_model="logistic")
+    with pytest.raises(SeparationError, match=r"outcome model, term .*'visits'"):
+        ps.aipw(users, **DESIGN | {"outcome": "often"}, outcome_model="logistic", n_folds=3)

@@ -104,7 +104,27 @@ def test_bootstrap_and_analytic_standard_errors_agree(logs):
     ratio = boot.std_errors / table.loc[boot.std_errors.index, "std_error"]
     # The Monte Carlo error of a standard deviation of 1,000 replicates is 1 / sqrt(2,000) = 2.2%.
     assert np.abs(ratio - 1).max() < 4 * 0.0224
+    assert_allclose(boot.analytic_std_errors, table.loc[boot.std_errors.index, "std_error"], rtol=1e-9)
     assert boot.conf_int(kind="bca").notna().all(axis=None)
+
+
+def test_summary_shows_the_interval_of_matching_that_is_valid(logs, model):
+    roles = {"outcome": OUTCOME, "treatment": TREATMENT}
+    boot = ps.bootstrap(logs, **roles, covariates=COVARIATES, n_reps=20, seed=5)
+    table = boot.summary()
+    matched = ps.match_nn(logs, treatment=TREATMENT, scores=model).effect(logs[OUTCOME])
+    weighted = ps.ipw(logs, **roles, scores=model)
+    for label, effect in {"1-NN ATT": matched, "IPW ATE": weighted}.items():
+        analytic = table.loc[label, ["analytic_low", "analytic_high"]].astype(float)
+        assert_allclose(analytic, effect.conf_int(), rtol=1e-8)
+
+
+def test_clustered_standard_errors_stand_beside_a_clustered_bootstrap(logs, model):
+    roles = {"outcome": OUTCOME, "treatment": TREATMENT}
+    boot = ps.bootstrap(logs, **roles, covariates=COVARIATES, cluster="workspace_id", n_reps=2, seed=1)
+    effect = ps.ipw(logs, **roles, scores=model, estimand="ATT", cluster="workspace_id")
+    assert boot.analytic_std_errors["IPW ATT"] == pytest.approx(effect.std_error, rel=1e-9)
+    assert np.isnan(boot.analytic_std_errors["1-NN ATT"])
 
 
 def test_bootstrap_takes_other_covariates_for_the_outcome(logs):

@@ -18,11 +18,11 @@ from strategies import scored_samples
 PUBLISHED = json.loads((Path(__file__).parent / "reference" / "published_estimates.json").read_text())[
     "values"
 ]
-OTHER_SIDE = {"ATT": "ATC", "ATC": "ATT"}
+OTHER_SIDE = {"ATT": "ATC", "ATC": "ATT", "ATE": "ATE"}
 QUICK = settings(max_examples=150, deadline=None)
 options = st.fixed_dictionaries(
     {
-        "estimand": st.sampled_from(["ATT", "ATC"]),
+        "estimand": st.sampled_from(["ATT", "ATC", "ATE"]),
         "n_neighbors": st.integers(1, 6),
         "caliper": st.sampled_from([None, 0.01, 0.13, 0.37, 1.03, 10.0]),
         "on": st.sampled_from(["score", "logit"]),
@@ -108,11 +108,8 @@ def test_matching_of_the_tutorials_users_does_not_move_when_they_are_shuffled():
 def test_matching_both_ways_agrees_with_stata(n_neighbors):
     x, treatment, outcome = designs.arrays("cattaneo2")
     scores = core.fit_propensity(x, treatment).scores
-    effects = [
-        effect_of(core.match_nn(scores, treatment, estimand=e, n_neighbors=n_neighbors), outcome, treatment)
-        for e in ("ATT", "ATC")
-    ]
-    ate = np.average(effects, weights=[treatment.sum(), (1 - treatment).sum()])
+    matches = core.match_nn(scores, treatment, estimand="ATE", n_neighbors=n_neighbors)
+    ate = effect_of(matches, outcome, treatment)
     assert ate == pytest.approx(PUBLISHED[f"C.stata.psmatch.c2_ATE_M{n_neighbors}"]["value"], abs=1e-4)
 
 
@@ -131,7 +128,7 @@ def test_matching_within_a_caliper_agrees_with_stata():
 @pytest.mark.parametrize("on", ["score", "logit"])
 @pytest.mark.parametrize("caliper", [None, 0.02, 0.2])
 @pytest.mark.parametrize("n_neighbors", [1, 2, 5])
-@pytest.mark.parametrize("estimand", ["ATT", "ATC"])
+@pytest.mark.parametrize("estimand", ["ATT", "ATC", "ATE"])
 def test_matching_equals_the_twin(sample, estimand, n_neighbors, caliper, on):
     options = {"estimand": estimand, "n_neighbors": n_neighbors, "caliper": caliper, "on": on}
     assert_equals_the_twin(*sample, options)
@@ -139,8 +136,10 @@ def test_matching_equals_the_twin(sample, estimand, n_neighbors, caliper, on):
 
 def enough_donors(sample, options):
     """The options with no more neighbors asked for than the other arm has."""
-    candidates = sample.treatment != (options["estimand"] == "ATT")
-    return {**options, "n_neighbors": min(options["n_neighbors"], int(candidates.sum()))}
+    treated = int(sample.treatment.sum())
+    control = len(sample.treatment) - treated
+    donors = {"ATT": control, "ATC": treated, "ATE": min(treated, control)}[options["estimand"]]
+    return {**options, "n_neighbors": min(options["n_neighbors"], donors)}
 
 
 @QUICK
@@ -182,6 +181,15 @@ def test_matching_uses_those_there_are_when_the_caliper_leaves_fewer_than_k():
     assert_allclose(matches.weights, [1.0, 0.5, 0.5, 0.0, 0.0])
 
 
+def test_matching_of_both_arms_is_that_of_either_together(sample):
+    both, treated, control = (core.match_nn(*sample, estimand=e) for e in ("ATE", "ATT", "ATC"))
+    assert donors_of(both) == donors_of(treated) | donors_of(control)
+    assert_allclose(both.weights, treated.weights + control.weights, rtol=1e-14)
+    n_controls = len(treated.donors)
+    assert_array_equal(both.donors[:n_controls], treated.donors)
+    assert_array_equal(both.donors[n_controls:], control.donors)
+
+
 def test_matching_leaves_out_whom_the_caliper_leaves_alone():
     scores = np.array([0.5, 0.9, 0.49, 0.3])
     matches = core.match_nn(scores, np.array([1, 1, 0, 0]), caliper=0.1)
@@ -220,7 +228,7 @@ def test_matching_with_the_arms_swapped_is_the_other_estimand(sample, options):
     matches = core.match_nn(scores, treatment, **options)
     swapped = core.match_nn(scores, ~treatment, **{**options, "estimand": OTHER_SIDE[options["estimand"]]})
     assert donors_of(swapped) == donors_of(matches)
-    assert_array_equal(swapped.weights, matches.weights)
+    assert_allclose(swapped.weights, matches.weights, rtol=1e-14)
     effect = effect_of(matches, sample.outcome, treatment)
     assert effect_of(swapped, sample.outcome, ~treatment) == pytest.approx(-effect, abs=1e-12)
 

@@ -428,7 +428,7 @@ def test_bootstrap_options_are_checked(users, options, message):
     [
         (lambda: ps.IPW("ATX"), "estimand must be one of 'ATE', 'ATT', 'ATC', 'ATO', 'ATM', not 'ATX'"),
         (lambda: ps.AIPW("ATX"), "estimand must be one of 'ATE', 'ATT', 'ATC', not 'ATX'"),
-        (lambda: ps.NearestNeighbors("ATE"), "estimand must be one of 'ATT', 'ATC', not 'ATE'"),
+        (lambda: ps.NearestNeighbors("ATO"), "estimand must be one of 'ATT', 'ATC', 'ATE', not 'ATO'"),
         (lambda: ps.NearestNeighbors(n_neighbors=0), "n_neighbors must be a whole number of at least 1"),
         (lambda: ps.NearestNeighbors(n_neighbors=True), "n_neighbors must be a whole number of at least 1"),
         (lambda: ps.NearestNeighbors(caliper=0), "caliper must be a finite number greater than 0"),
@@ -447,7 +447,7 @@ def test_function_options_are_checked(users):
     with pytest.raises(InvalidInputError, match="estimand must be one of"):
         ps.ipw(users, outcome="done", treatment="opted", scores=model, estimand="att")
     with pytest.raises(InvalidInputError, match="estimand must be one of"):
-        ps.match_nn(users, treatment="opted", scores=model, estimand="ATE")
+        ps.match_nn(users, treatment="opted", scores=model, estimand="ATO")
     with pytest.raises(InvalidInputError, match="denominator must be one of"):
         ps.smd(users, **COLUMNS, denominator="sd")
     with pytest.raises(InvalidInputError, match="penalty must be"):

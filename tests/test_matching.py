@@ -10,7 +10,8 @@ import pytest
 
 import propensity as ps
 from conftest import COVARIATES, OUTCOME, TREATMENT
-from propensity.errors import NoMatchesError
+from propensity import core
+from propensity.errors import InvalidInputError, NoMatchesError
 
 
 @pytest.fixture
@@ -64,6 +65,62 @@ def test_effect_is_the_mean_over_focal_units_of_their_pairs(scored, estimand, n_
     assert effect.estimate == pytest.approx(sign * gaps.dropna().mean(), rel=1e-12)
     assert effect.estimate == pytest.approx(effect.mean_treated - effect.mean_control)
     assert effect.estimand == estimand
+
+
+def test_effect_has_the_standard_error_of_the_array_door(logs, model):
+    matches = ps.match_nn(logs, treatment=TREATMENT, scores=model, estimand="ATE")
+    effect = matches.effect(logs[OUTCOME])
+    treated, y = logs[TREATMENT].to_numpy(), logs[OUTCOME].to_numpy()
+    x, _ = model.recipe.apply(logs)
+    expected = core.matching_effect(y, treated, model.fit.scores, estimand="ATE", x=x)
+    assert effect.std_error == expected.std_error
+    assert effect.estimate == expected.estimate
+    assert (effect.ess_treated, effect.ess_control) == (expected.ess_treated, expected.ess_control)
+
+
+def test_effect_says_how_its_standard_error_was_made(scored):
+    model = ps.fit_propensity(scored, treatment="opted", covariates=["tier", "tenure"])
+    estimated = ps.match_nn(scored, treatment="opted", scores=model).effect(scored["done"])
+    assert estimated.se_method == "Abadie and Imbens (2006); counts that the scores were estimated (2016)"
+    known = ps.match_nn(scored, treatment="opted", scores=model.scores).effect(scored["done"])
+    assert known.se_method == "Abadie and Imbens (2006); takes the scores as known"
+    assert known.estimate == estimated.estimate
+    assert known.std_error != estimated.std_error
+    tight = ps.match_nn(scored, treatment="opted", scores=model, caliper=0.001)
+    assert tight.effect(scored["done"]).se_method.endswith("known, for some units are unmatched")
+
+
+def test_effect_counts_the_models_penalty(scored):
+    model = ps.fit_propensity(scored, treatment="opted", covariates=["tier", "tenure"], penalty=20.0)
+    found = ps.match_nn(scored, treatment="opted", scores=model).effect(scored["done"])
+    x, _ = model.recipe.apply(scored)
+    y, treated = scored["done"].to_numpy(), scored["opted"].to_numpy()
+    expected = core.matching_effect(y, treated, model.fit.scores, x=x, penalty=20.0)
+    assert found.std_error == expected.std_error
+
+
+def test_effect_takes_the_scores_of_a_weighted_model_as_known(scored):
+    weights = np.linspace(0.5, 2.0, len(scored))
+    model = ps.fit_propensity(scored, treatment="opted", covariates=["visits"], sample_weight=weights)
+    effect = ps.match_nn(scored, treatment="opted", scores=model).effect(scored["done"])
+    assert effect.se_method.endswith("takes the scores as known")
+
+
+def test_match_nn_refuses_covariates_that_have_changed_since_the_fit(scored):
+    model = ps.fit_propensity(scored, treatment="opted", covariates=["visits"])
+    scored.loc["u7", "visits"] += 1
+    with pytest.raises(InvalidInputError, match=r"covariates have changed in 1 row \(row u7\)"):
+        ps.match_nn(scored, treatment="opted", scores=model)
+
+
+def test_pairs_for_everyone_are_those_of_either_arm(scored):
+    def matched(estimand):
+        return ps.match_nn(scored, treatment="opted", scores="score", estimand=estimand, caliper=0.3)
+
+    both = matched("ATE").pairs
+    for estimand, focal in {"ATT": "treated", "ATC": "control"}.items():
+        one = both[both["focal"] == focal].drop(columns="focal").reset_index(drop=True)
+        pd.testing.assert_frame_equal(one, matched(estimand).pairs)
 
 
 @pytest.mark.parametrize("estimand", ["ATT", "ATC"])

@@ -6,7 +6,7 @@ import pytest
 
 import propensity as ps
 from conftest import OUTCOME, TREATMENT
-from propensity._influence import matching_influence
+from propensity._influence import matching_influence, matching_influence_ate
 from propensity.errors import InvalidInputError
 
 
@@ -102,3 +102,25 @@ def test_labels_go_by_the_index(users):
     matches = ps.match_nn(users, treatment="opted", scores=np.linspace(0.1, 0.9, len(users)))
     with pytest.raises(InvalidInputError, match="cluster: the index is not the frame's"):
         matches.bootstrap(users["done"], cluster=users["tier"].iloc[::-1])
+
+
+def test_variance_of_the_effect_on_everybody_is_that_of_abadie_and_imbens(logs, model):
+    # Known scores on both sides: the weighted bootstrap does not count that they were estimated.
+    matches = ps.match_nn(logs, treatment=TREATMENT, scores=np.asarray(model.scores), estimand="ATE")
+    effect = matches.effect(logs[OUTCOME])
+    outcome = logs[OUTCOME].to_numpy(dtype=float)
+    influence = matching_influence_ate(
+        outcome, np.asarray(matches.weights), matches.quantity, matches.treated
+    )
+    closed_form = np.sqrt((influence**2).sum()) / len(influence)
+    assert influence.mean() == pytest.approx(0, abs=1e-14)
+    assert closed_form == pytest.approx(effect.std_error, rel=0.02)
+    boot = matches.bootstrap(logs[OUTCOME], n_reps=2_000, seed=1)
+    assert boot.std_errors["1-NN ATE"] == pytest.approx(closed_form, rel=4 / np.sqrt(2 * 2_000))
+
+
+def test_the_effect_on_everybody_needs_everybody_matched(logs, model):
+    matches = ps.match_nn(logs, treatment=TREATMENT, scores=model, estimand="ATE", caliper=1e-7)
+    assert matches.n_unmatched > 0
+    with pytest.raises(InvalidInputError, match="unmatched"):
+        matches.bootstrap(logs[OUTCOME])

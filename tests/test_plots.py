@@ -56,6 +56,7 @@ def boot():
         estimates=estimates,
         replicates=replicates,
         acceleration=pd.Series(np.nan, index=estimates.index),
+        analytic_std_errors=pd.Series(0.1, index=estimates.index),
         n_failed=1,
         seed=5,
         penalty=0.0,

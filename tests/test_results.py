@@ -87,6 +87,16 @@ def test_effect_to_frame_is_one_row(results):
     assert list(table) == ["estimate", "std_error", "conf_low", "conf_high", "p_value", *means_and_sizes]
 
 
+def test_effect_intervals_are_normal():
+    effect = ps.Effect("ATT", 2.0, 5.0, 3.0, 10.0, 20.0, pd.Series([1.0]), std_error=0.5, se_method="known")
+    low, high = effect.conf_int(level=0.9)
+    assert (low, high) == pytest.approx((2 - 0.5 * 1.6448536269514722, 2 + 0.5 * 1.6448536269514722))
+    assert effect.conf_int().conf_low == pytest.approx(2 - 0.5 * 1.959963984540054)
+    assert effect.p_value == pytest.approx(6.334248366623996e-05, rel=1e-12)
+    with pytest.raises(InvalidInputError, match="level"):
+        effect.conf_int(level=95)
+
+
 def with_replicates(replicates, estimators, acceleration=np.nan):
     labels = pd.Index([estimator.label for estimator in estimators], name="estimator")
     return ps.BootstrapResult(
@@ -94,6 +104,7 @@ def with_replicates(replicates, estimators, acceleration=np.nan):
         estimates=pd.Series(0.5, index=labels, name="estimate"),
         replicates=pd.DataFrame(replicates, columns=labels),
         acceleration=pd.Series(acceleration, index=labels, name="acceleration"),
+        analytic_std_errors=pd.Series(0.1, index=labels, name="analytic_std_error"),
         n_failed=int(np.isnan(replicates).any(axis=1).sum()),
         seed=0,
         penalty=0.0,
@@ -114,7 +125,8 @@ def test_intervals_are_numpys_quantiles_without_the_failed():
 def test_summary_warns_of_nearest_neighbours_only():
     replicates = np.random.default_rng(0).normal(size=(10, 2))
     mixed = with_replicates(replicates, [ps.IPW("ATE"), ps.NearestNeighbors()]).summary()
-    assert list(mixed) == ["estimate", "std_error", "conf_low", "conf_high", "note"]
+    analytic = ["analytic_low", "analytic_high"]
+    assert list(mixed) == ["estimate", "std_error", "conf_low", "conf_high", *analytic, "note"]
     assert mixed["note"].str.contains("not valid").tolist() == [False, True]
     weighting = with_replicates(replicates, [ps.IPW("ATE"), ps.IPW("ATT")]).summary()
     assert "note" not in weighting

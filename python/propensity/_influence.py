@@ -38,6 +38,26 @@ def matching_influence(outcome: Floats, weights: Floats, quantity: Floats, focal
     return terms
 
 
+def matching_influence_ate(outcome: Floats, weights: Floats, quantity: Floats, treated: Bools) -> Floats:
+    """Give the terms of the bias-corrected matching estimate of everybody's effect, all units matched.
+
+    With w = 1 + K the weights (K a unit's uses as a donor) and mu_a the mean outcome of arm a at a value of
+    the quantity, they are mu_1 - mu_0 + w (Y - mu_1) for the treated, and mu_1 - mu_0 - w (Y - mu_0) for the
+    others, less their mean (Otsu and Rai 2017, equation 4).
+
+    Returns
+    -------
+    ndarray (n,)
+        With mean zero.
+    """
+    uses = weights - 1
+    mean_treated = _donor_mean(outcome, np.where(treated, uses, 0.0), quantity)
+    mean_control = _donor_mean(outcome, np.where(treated, 0.0, uses), quantity)
+    residual = np.where(treated, outcome - mean_treated, mean_control - outcome)
+    terms: Floats = mean_treated - mean_control + weights * residual
+    return np.asarray(terms - terms.mean())
+
+
 def _donor_mean(outcome: Floats, uses: Floats, quantity: Floats) -> Floats:
     """Fit the donors' outcomes by a polynomial in the quantity, each weighted by its uses.
 

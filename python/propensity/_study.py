@@ -108,9 +108,11 @@ def cross_fitted_effect(
     contrast: Contrast,
     se_method: str,
 ) -> Effect:
+    """Estimate one effect with models that have not seen the rows they predict."""
     sample = study.sample
     y = sample.frame.outcome(outcome)
-    fitted = {arm: models.outcomes(sample, study.outcome_x, y, treated=arm) for arm in (True, False)}
+    with _naming_separation_of_outcome(study):
+        fitted = {arm: models.outcomes(sample, study.outcome_x, y, treated=arm) for arm in (True, False)}
     weighting = sample.weighting(scores, estimand)
     means = augmented_means(sample, y, weighting.weights, fitted, estimand)
     return sample.effect(outcome, means, weighting, estimand=estimand, contrast=contrast, se_method=se_method)
@@ -141,9 +143,21 @@ def naming_separated_model(study: Study, penalty: float, *, fits_score: bool) ->
                     penalty=penalty,
                     sample_weight=study.sample.sample_weight,
                 )
-        named = _check.listed(study.outcome_terms[column] for column in error.columns)
-        raise SeparationError(
-            f"outcome model, term {named}: some of its rows have outcome 0 all, or 1 all, so its coefficient "
-            'grows without bound (separation); leave the term out, or use outcome_model="linear"',
-            error.columns,
-        ) from None
+        raise _separation_of_outcome(study, error) from None
+
+
+@contextmanager
+def _naming_separation_of_outcome(study: Study) -> Iterator[None]:
+    try:
+        yield
+    except SeparationError as error:
+        raise _separation_of_outcome(study, error) from None
+
+
+def _separation_of_outcome(study: Study, error: SeparationError) -> SeparationError:
+    named = _check.listed(study.outcome_terms[column] for column in error.columns)
+    return SeparationError(
+        f"outcome model, term {named}: some of its rows have outcome 0 all, or 1 all, so its coefficient "
+        'grows without bound (separation); leave the term out, or use outcome_model="linear"',
+        error.columns,
+    )

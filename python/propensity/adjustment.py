@@ -15,6 +15,7 @@ from propensity.effects import Effect, Effects
 from propensity.errors import InvalidInputError
 from propensity.estimators import AIPW, IPWRA, AdjustmentEstimand, OutcomeModel, RegressionAdjustment
 from propensity.learners import Learner, Logistic, outcome_learner, require
+from propensity.scores import naming_separation
 
 # Folds where the models are learners and nothing else is asked for: 4 of 5 rows are fitted to, which is
 # nearly all there is to learn from, at five times the time (Chernozhukov et al. 2018 use 4 or 5).
@@ -157,7 +158,8 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
         outcome_learner(outcome_model),
         assign_folds(study.sample.treated, study.sample.clusters, n_folds, seed),
     )
-    scores = models.scores(study.sample, study.score_x)
+    with naming_separation(study.score_terms):
+        scores = models.scores(study.sample, study.score_x)
     method = f"influence function; cross-fitted in {n_folds} folds, seed {seed}"
     return for_each_outcome(
         outcome, lambda name: cross_fitted_effect(study, name, models, scores, estimand, contrast, method)

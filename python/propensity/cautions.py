@@ -35,7 +35,7 @@ def overlap_cautions(estimand: str, weights: Floats, treated: Bools) -> tuple[Wa
     found = []
     for arm, members in {"treated": treated, "control": ~treated}.items():
         own = weights[members]
-        ess, heaviest = own.sum() ** 2 / (own @ own), own.max() / own.sum()
+        ess, heaviest = own.sum() ** 2 / (own**2).sum(), own.max() / own.sum()
         if ess < limit * len(own) and heaviest > _HEAVY_ROW:
             found.append(
                 f"{len(own):,} {arm} rows are worth {ess:,.0f}, and one of them has {heaviest:.1%} of the "

@@ -1,4 +1,4 @@
-"""The compiled module: six functions over NumPy arrays, read in place."""
+"""The compiled module: functions over NumPy arrays, read in place."""
 
 from collections.abc import Callable, Sequence
 from typing import Literal, Self, TypeAlias, final
@@ -14,7 +14,7 @@ _Treatment: TypeAlias = NDArray[np.bool_] | NDArray[np.integer] | NDArray[np.flo
 _Labels: TypeAlias = NDArray[np.bool_] | NDArray[np.integer]
 _WeightingEstimand: TypeAlias = Literal["ATE", "ATT", "ATC", "ATO", "ATM"]
 _AdjustmentEstimand: TypeAlias = Literal["ATE", "ATT", "ATC"]
-_MatchingEstimand: TypeAlias = Literal["ATT", "ATC"]
+_MatchingEstimand: TypeAlias = Literal["ATT", "ATC", "ATE"]
 _Quantity: TypeAlias = Literal["score", "logit"]
 _Denominator: TypeAlias = Literal["pooled", "treated", "control", "all"]
 
@@ -22,6 +22,7 @@ __all__ = [
     "AdjustedEstimate",
     "IpwEstimate",
     "LogisticFit",
+    "MatchedEffect",
     "Matches",
     "Replicates",
     "__version__",
@@ -31,6 +32,7 @@ __all__ = [
     "fit_propensity",
     "ipw",
     "match_nn",
+    "matching_effect",
     "smd",
 ]
 
@@ -113,11 +115,13 @@ class Matches:
     """Nearest neighbours with replacement, ties averaged, kept as ranges of the sorted donors."""
 
     @property
-    def weights(self) -> _Floats: ...  # (n,): focal arm 1, the others the sum of their uses, unmatched 0
+    def weights(self) -> _Floats: ...  # (n,): 1 where focal and matched, plus the sum of uses as a donor
     @property
     def focal(self) -> NDArray[np.int64]: ...  # (m,) rows of the matched focal units, ascending
     @property
-    def donors(self) -> NDArray[np.int64]: ...  # rows of the other arm, sorted by score
+    def donors(
+        self,
+    ) -> NDArray[np.int64]: ...  # rows of the donating arms, controls first, each sorted by score
     @property
     def first(self) -> NDArray[np.int64]: ...  # (m,) each focal unit's donors are donors[first:last]
     @property
@@ -134,6 +138,25 @@ class Matches:
     def caliper_width(self) -> float: ...  # in units of the quantity matched on; inf without a caliper
 
 @final
+class MatchedEffect:
+    """The effect on matched rows, and its standard error."""
+
+    @property
+    def estimate(self) -> float: ...
+    @property
+    def mean_treated(self) -> float: ...
+    @property
+    def mean_control(self) -> float: ...
+    @property
+    def ess_treated(self) -> float: ...
+    @property
+    def ess_control(self) -> float: ...
+    @property
+    def std_error(self) -> float: ...
+    @property
+    def correction(self) -> float | None: ...  # to std_error ** 2, for estimated scores; None: taken as known
+
+@final
 class Replicates:
     """Bootstrap replicates of one or more estimators."""
 
@@ -141,6 +164,8 @@ class Replicates:
     def estimates(self) -> _Floats: ...  # (k,), on the full sample
     @property
     def replicates(self) -> _Floats: ...  # (n_reps, k); NaN where a replicate could not be estimated
+    @property
+    def analytic_std_error(self) -> _Floats: ...  # (k,), without resampling; NaN where there is none
     @property
     def acceleration(self) -> _Floats: ...  # (k,), of BCa intervals; NaN for nearest neighbours
     @property
@@ -189,6 +214,19 @@ def match_nn(
     on: _Quantity = "score",
     n_threads: int | None = None,
 ) -> Matches: ...
+def matching_effect(
+    outcome: _Floats,
+    treatment: _Treatment,
+    scores: _Floats,
+    *,
+    estimand: _MatchingEstimand = "ATT",
+    n_neighbors: int = 1,
+    caliper: float | None = None,
+    on: _Quantity = "score",
+    x: _Floats | None = None,
+    penalty: float = 0.0,
+    n_threads: int | None = None,
+) -> MatchedEffect: ...
 def smd(
     x: _Floats,
     treatment: _Treatment,

@@ -14,7 +14,7 @@ from propensity.errors import InvalidInputError
 
 WeightingEstimand: TypeAlias = Literal["ATE", "ATT", "ATC", "ATO", "ATM"]
 AdjustmentEstimand: TypeAlias = Literal["ATE", "ATT", "ATC"]
-MatchingEstimand: TypeAlias = Literal["ATT", "ATC"]
+MatchingEstimand: TypeAlias = Literal["ATT", "ATC", "ATE"]
 Quantity: TypeAlias = Literal["score", "logit"]
 OutcomeModel: TypeAlias = Literal["linear", "logistic"]
 Method: TypeAlias = Literal["aipw", "ipwra", "regression"]
@@ -54,9 +54,9 @@ class NearestNeighbors:
 
     Parameters
     ----------
-    estimand : {"ATT", "ATC"}, default "ATT"
-        Whose effect: each treated unit is compared with its nearest controls (ATT), or each control with its
-        nearest treated units (ATC).
+    estimand : {"ATT", "ATC", "ATE"}, default "ATT"
+        Whose effect: each treated unit is compared with its nearest controls (ATT), each control with its
+        nearest treated units (ATC), or both (ATE).
     n_neighbors : int, default 1
         Neighbours per unit. One has the least bias; more have less variance.
     caliper : float or None, default None

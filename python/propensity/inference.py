@@ -32,10 +32,15 @@ def covariance(influence: Floats, clusters: Rows | None = None) -> Floats:
     """
     n = len(influence)
     if clusters is None:
-        return np.asarray(influence.T @ influence / n**2)
-    sums = np.column_stack([np.bincount(clusters, weights=column) for column in influence.T])
+        return _products(influence) / n**2
+    sums = np.array([np.bincount(clusters, weights=column) for column in influence.T], dtype=np.float64).T
     n_clusters = len(sums)
-    return np.asarray(n_clusters / (n_clusters - 1) * (sums.T @ sums) / n**2)
+    return n_clusters / (n_clusters - 1) * _products(sums) / n**2
+
+
+def _products(values: Floats) -> Floats:
+    # Not by `@`: for so few columns waking the threads of a BLAS library costs many times the sums.
+    return np.array([[(one * other).sum() for other in values.T] for one in values.T])
 
 
 def std_error(influence: Floats, clusters: Rows | None = None) -> float:

@@ -1,12 +1,10 @@
 """Matching: the nearest neighbours on the propensity score."""
 
-import numpy as np
-
 from propensity import _check, core
 from propensity._frame import AnyFrame, open_frame
 from propensity.estimators import MatchingEstimand, NearestNeighbors, Quantity
-from propensity.results import Matches
-from propensity.scores import read_scores
+from propensity.results import Matches, PropensityModel
+from propensity.scores import read_scores, read_terms
 
 
 def match_nn(
@@ -32,9 +30,11 @@ def match_nn(
     treatment : str
         A column, bool or 0/1.
     scores : PropensityModel, str, Series or array (n,)
-        A model fitted on these very rows, a column, or numbers strictly between 0 and 1.
-    estimand : {"ATT", "ATC"}, default "ATT"
-        Whose effect: ATT matches each treated unit with controls, ATC each control with treated units.
+        A model fitted on these very rows, whose standard error then counts that the score was estimated; or a
+        column or numbers strictly between 0 and 1, which are taken as known.
+    estimand : {"ATT", "ATC", "ATE"}, default "ATT"
+        Whose effect: ATT matches each treated unit with controls, ATC each control with treated units, ATE
+        both.
     n_neighbors : int, default 1
         Neighbours per unit. One has the least bias; more have less variance.
     caliper : float or None, default None
@@ -48,7 +48,7 @@ def match_nn(
     Returns
     -------
     Matches
-        With `weights` for every row; `.effect(df["outcome"])` gives the estimate.
+        With `weights` for every row; `.effect(df["outcome"])` gives the estimate and its standard error.
 
     Raises
     ------
@@ -64,6 +64,10 @@ def match_nn(
     frame = open_frame(df, treatment=treatment)
     treated = frame.treated(treatment)
     e = read_scores(frame, scores, treated)
+    x, penalty = None, 0.0
+    # Every row counts once here: what other weights do to the scores' error is not known.
+    if isinstance(scores, PropensityModel) and scores.sample_weight is None:
+        x, penalty = read_terms(df, scores), scores.penalty
     found = core.match_nn(
         e,
         treated,
@@ -82,7 +86,9 @@ def match_nn(
         max_distance=found.max_distance,
         caliper_width=found.caliper_width,
         treated=treated,
-        quantity=e if on == "score" else np.log(e / (1 - e)),
+        scores=e,
+        x=x,
+        penalty=penalty,
         focal=found.focal,
         donors=found.donors,
         first=found.first,

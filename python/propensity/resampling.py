@@ -148,6 +148,7 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
         estimates=pd.Series(found.estimates, index=labels, name="estimate"),
         replicates=pd.DataFrame(found.replicates, columns=labels).rename_axis("replicate"),
         acceleration=pd.Series(found.acceleration, index=labels, name="acceleration"),
+        analytic_std_errors=pd.Series(found.analytic_std_error, index=labels, name="analytic_std_error"),
         n_failed=found.n_failed,
         seed=seed,
         penalty=float(penalty),

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from propensity import _check, core
+from propensity import _check, core, inference
 from propensity._check import Bools, Floats, Rows
 from propensity._frame import AnyFrame, AnySeries, Recipe, rowwise, rowwise_groups
-from propensity._influence import matching_influence
+from propensity._influence import matching_influence, matching_influence_ate
 from propensity._replicates import ResamplingWeights, check_options, progress_bar, settle_seed
 from propensity._show import Shown
 from propensity.effects import Effect
+from propensity.errors import InvalidInputError
 from propensity.estimators import Estimator, MatchingEstimand, NearestNeighbors
 from propensity.intervals import KINDS, IntervalKind, bootstrap_interval
 
@@ -158,15 +159,16 @@ class PropensityModel(Shown):
 class Matches(Shown):
     """Nearest neighbours: which units of one arm stand for each unit of the other.
 
-    The focal units are those the effect is for (ATT the treated, ATC the controls), the donors are the
-    other arm. Pairs are kept as ranges of the sorted donors, and spelled out only when asked for.
+    The focal units are those the effect is for (ATT the treated, ATC the controls, ATE all), the donors of
+    each are in the other arm. Pairs are kept as ranges of the sorted donors, and spelled out only when asked
+    for.
 
     Attributes
     ----------
     spec : NearestNeighbors
         What was asked for: estimand, number of neighbours, caliper, quantity.
     weights : Series (n,)
-        Focal units 1, donors the sum of their uses, unmatched 0; with the caller's index.
+        1 for a matched focal unit, plus the sum of a unit's uses as a donor; with the caller's index.
     n_matched, n_unmatched : int
         Focal units with and without a donor.
     n_pairs : int
@@ -177,12 +179,16 @@ class Matches(Shown):
         The caliper in units of the quantity matched on; infinite without one.
     treated : ndarray (n,) of bool
         Who was treated, in row order.
-    quantity : ndarray (n,)
-        The quantity matched on, in row order.
+    scores : ndarray (n,)
+        The propensity scores, in row order.
+    x : ndarray (n, d) or None
+        The terms of the model that gave the scores; None where they were numbers, and are taken as known.
+    penalty : float
+        Of that model.
     focal : ndarray (n_matched,) of int
         Rows of the matched focal units, ascending.
     donors : ndarray of int
-        Rows of the donors, sorted by the quantity.
+        Rows of the arms that donate, the controls first, each arm sorted by the quantity matched on.
     first, last : ndarray (n_matched,) of int
         The donors of `focal[i]` are `donors[first[i]:last[i]]`.
     index : Index
@@ -197,7 +203,9 @@ class Matches(Shown):
     max_distance: float
     caliper_width: float
     treated: Bools
-    quantity: Floats
+    scores: Floats
+    x: Floats | None
+    penalty: float
     focal: Rows
     donors: Rows
     first: Rows
@@ -206,14 +214,21 @@ class Matches(Shown):
 
     @property
     def estimand(self) -> MatchingEstimand:
-        """Whose effect: the treated units' (ATT), the control units' (ATC)."""
+        """Whose effect: the treated units' (ATT), the control units' (ATC), everyone's (ATE)."""
         return self.spec.estimand
+
+    @property
+    def quantity(self) -> Floats:
+        """What distances were measured on, (n,) in row order."""
+        e = self.scores
+        return e if self.spec.on == "score" else np.asarray(np.log(e / (1 - e)))
 
     @property
     def pairs(self) -> pd.DataFrame:
         """Every pair: labels of the `treated` and the `control`, their `distance`, and the pair's `weight`.
 
-        The weights of a focal unit's pairs are equal and sum to 1. Built anew at each call.
+        The weights of a focal unit's pairs are equal and sum to 1. For the ATE two units may be a pair twice,
+        and a column `focal` says for whose sake, "treated" or "control". Built anew at each call.
 
         Raises
         ------
@@ -229,15 +244,18 @@ class Matches(Shown):
         focal = np.repeat(self.focal, n_donors)
         start = np.cumsum(n_donors) - n_donors
         donors = self.donors[np.arange(self.n_pairs) + np.repeat(self.first - start, n_donors)]
-        treated, control = (focal, donors) if self.estimand == "ATT" else (donors, focal)
-        return pd.DataFrame(
+        of_treated, quantity = self.treated[focal], self.quantity
+        pairs = pd.DataFrame(
             {
-                "treated": self._labels(treated),
-                "control": self._labels(control),
-                "distance": np.abs(self.quantity[focal] - self.quantity[donors]),
+                "treated": self._labels(np.where(of_treated, focal, donors)),
+                "control": self._labels(np.where(of_treated, donors, focal)),
+                "distance": np.abs(quantity[focal] - quantity[donors]),
                 "weight": np.repeat(1.0 / n_donors, n_donors),
             }
         )
+        if self.estimand == "ATE":
+            pairs["focal"] = np.where(of_treated, "treated", "control")
+        return pairs
 
     def effect(self, outcome: object) -> Effect:
         """Compare the outcome of the matched units: mean over focal units of own minus donors' mean.
@@ -250,27 +268,40 @@ class Matches(Shown):
         Returns
         -------
         Effect
-            Treated minus control, whichever arm is focal.
+            Treated minus control, whichever arm is focal. Its `se_method` tells whether the standard error
+            counts that the scores were estimated.
 
         Notes
         -----
-        The mean over focal units of their donors' means is the donors' mean weighted by their uses, so two
-        weighted means suffice (Abadie and Imbens 2006, section 2).
+        The standard error is that of Abadie and Imbens (2006, section 4), the variance of outcomes at a score
+        being that of a unit and its nearest of the same arm, ties included. With the scores of a
+        `PropensityModel` it counts that they were estimated (Abadie and Imbens 2016), which never makes it
+        larger for the ATE, and may for the ATT and the ATC. There is no theory of that for a caliper that
+        leaves units out.
         """
         if isinstance(outcome, str):
             raise TypeError(f"outcome: matches keep no frame; give the column itself, df[{outcome!r}]")
-        y = rowwise(outcome, self.index, "outcome")
-        w = np.asarray(self.weights)
-        mean_treated, ess_treated = _weighted_mean(y[self.treated], w[self.treated])
-        mean_control, ess_control = _weighted_mean(y[~self.treated], w[~self.treated])
+        found = core.matching_effect(
+            rowwise(outcome, self.index, "outcome"),
+            self.treated,
+            self.scores,
+            estimand=self.estimand,
+            n_neighbors=self.spec.n_neighbors,
+            caliper=self.spec.caliper,
+            on=self.spec.on,
+            x=self.x,
+            penalty=self.penalty,
+        )
         return Effect(
             estimand=self.estimand,
-            estimate=mean_treated - mean_control,
-            mean_treated=mean_treated,
-            mean_control=mean_control,
-            ess_treated=ess_treated,
-            ess_control=ess_control,
+            estimate=found.estimate,
+            mean_treated=found.mean_treated,
+            mean_control=found.mean_control,
+            ess_treated=found.ess_treated,
+            ess_control=found.ess_control,
             weights=self.weights,
+            std_error=found.std_error,
+            se_method=self._se_method(corrected=found.correction is not None),
         )
 
     def bootstrap(
@@ -319,12 +350,13 @@ class Matches(Shown):
         Otsu and Rai (2017), Journal of the American Statistical Association 112:1720.
         """
         check_options(weights, n_reps, n_threads)
-        estimate, seed = self.effect(outcome).estimate, settle_seed(seed)
-        y, focal = rowwise(outcome, self.index, "outcome"), self.treated == (self.estimand == "ATT")
-        influence = matching_influence(y, np.asarray(self.weights), self.quantity, focal)
+        effect, seed = self.effect(outcome), settle_seed(seed)
+        estimate = effect.estimate
+        y = rowwise(outcome, self.index, "outcome")
+        influence = self._influence(y)
         with progress_bar(n_reps, progress) as report:
             changes = core.bootstrap_influence(
-                influence if self.estimand == "ATT" else -influence,
+                influence,
                 weights=weights,
                 cluster=None if cluster is None else rowwise_groups(cluster, self.index, "cluster"),
                 strata=None if strata is None else rowwise_groups(strata, self.index, "strata"),
@@ -339,6 +371,7 @@ class Matches(Shown):
             estimates=pd.Series([estimate], index=labels, name="estimate"),
             replicates=pd.DataFrame({self.spec.label: estimate + changes}, columns=labels),
             acceleration=pd.Series([math.nan], index=labels, name="acceleration"),
+            analytic_std_errors=pd.Series([effect.std_error], index=labels, name="analytic_std_error"),
             n_failed=0,
             seed=seed,
             penalty=0.0,
@@ -347,6 +380,29 @@ class Matches(Shown):
             strata=None if strata is None else "strata",
             refitted=False,
         )
+
+    def _influence(self, y: Floats) -> Floats:
+        weights = np.asarray(self.weights)
+        if self.estimand != "ATE":
+            focal = self.treated == (self.estimand == "ATT")
+            influence = matching_influence(y, weights, self.quantity, focal)
+            return influence if self.estimand == "ATT" else -influence
+        if self.n_unmatched:
+            raise InvalidInputError(
+                f"{self.n_unmatched:,} units are unmatched, and there is no theory of this bootstrap for an "
+                "ATE without them; take effect(outcome).conf_int(), or match without a caliper"
+            )
+        return matching_influence_ate(y, weights, self.quantity, self.treated)
+
+    def _se_method(self, *, corrected: bool) -> str:
+        if corrected:
+            return "Abadie and Imbens (2006); counts that the scores were estimated (2016)"
+        known = "Abadie and Imbens (2006); takes the scores as known"
+        if self.x is None:
+            return known
+        if self.n_unmatched:
+            return f"{known}, for some units are unmatched"
+        return f"{known}, for in so small a sample counting their estimation would leave no variance"
 
     def to_frame(self) -> pd.DataFrame:
         """Put the counts and distances into a table of one row, named after the estimand."""
@@ -378,6 +434,8 @@ class BootstrapResult(Shown):
         A column per label; NaN where a replicate could not be estimated (no treated unit drawn, separation).
     acceleration : Series (k,)
         Efron's, for BCa intervals, by label; NaN where there is none (nearest neighbours).
+    analytic_std_errors : Series (k,)
+        Without resampling, by label: what the estimators' own functions give; NaN where there is none.
     n_failed : int
         Replicates with at least one NaN.
     seed : int
@@ -397,6 +455,7 @@ class BootstrapResult(Shown):
     estimates: pd.Series[float]
     replicates: pd.DataFrame
     acceleration: pd.Series[float]
+    analytic_std_errors: pd.Series[float]
     n_failed: int
     seed: int
     penalty: float
@@ -465,15 +524,19 @@ class BootstrapResult(Shown):
 
         Returns
         -------
-        DataFrame (k, 4 or 5)
+        DataFrame (k, 4 or 7)
             `estimate`, `std_error`, `conf_low`, `conf_high`, by label; with nearest neighbours matched again
-            in every replicate also `note`, which warns of their bootstrap.
+            in every replicate also `analytic_low`, `analytic_high`, the intervals without resampling, and
+            `note`, which warns of their bootstrap.
         """
         table = pd.concat([self.estimates, self.std_errors, self.conf_int(level, kind)], axis="columns")
         doubtful = [
             self.refitted and isinstance(estimator, NearestNeighbors) for estimator in self.estimators
         ]
         if any(doubtful):
+            half_width = inference.normal_quantile(level) * self.analytic_std_errors
+            table["analytic_low"] = self.estimates - half_width
+            table["analytic_high"] = self.estimates + half_width
             table["note"] = [_NOT_VALID if flag else "" for flag in doubtful]
         return table
 
@@ -498,9 +561,3 @@ def _area_under_curve(scores: Floats, treated: Bools) -> float:
     below = int(np.searchsorted(downs, ups, side="left").sum())
     below_or_equal = int(np.searchsorted(downs, ups, side="right").sum())
     return (below + below_or_equal) / (2 * len(ups) * len(downs))
-
-
-def _weighted_mean(values: Floats, weights: Floats) -> tuple[float, float]:
-    """Give the mean, and Kish's effective sample size (sum w)^2 / sum w^2."""
-    total = weights.sum()
-    return float(weights @ values / total), float(total**2 / (weights @ weights))

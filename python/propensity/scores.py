@@ -141,6 +141,19 @@ def read_scores(frame: Frame, scores: object, treated: Bools) -> Floats:
     return values
 
 
+def read_terms(df: AnyFrame, model: PropensityModel) -> Floats:
+    """Read the terms (n, d) of the model from the frame it was fitted on.
+
+    Raises
+    ------
+    InvalidInputError
+        A column of its covariates is not there, or has changed since.
+    """
+    x, frame = model.recipe.apply(df)
+    _check.same_scores(model.fit.predict(x), model.fit.scores, frame.index)
+    return x
+
+
 def _named(
     fit: core.LogisticFit,
     recipe: Recipe,

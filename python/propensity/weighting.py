@@ -15,7 +15,7 @@ from propensity.contrasts import Contrast
 from propensity.effects import Effect, Effects
 from propensity.estimators import WeightingEstimand
 from propensity.results import Matches, PropensityModel
-from propensity.scores import read_scores
+from propensity.scores import read_scores, read_terms
 
 _ESTIMATED = "stacked estimating equations; counts that the scores were estimated"
 _KNOWN = "estimating equations of the two means; takes the scores as known"
@@ -172,9 +172,7 @@ def read_scored(df: AnyFrame, sample: Sample, scores: object) -> Scored:
     if not isinstance(scores, PropensityModel):
         return Scored(e)
     _check.same_weights(scores.sample_weight, sample.sample_weight)
-    x, _ = scores.recipe.apply(df)
-    _check.same_scores(scores.fit.predict(x), e, sample.frame.index)
-    return Scored(e, x, scores.penalty)
+    return Scored(e, read_terms(df, scores), scores.penalty)
 
 
 def weighted_effect(

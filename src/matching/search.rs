@@ -33,6 +33,8 @@ pub struct Found {
 }
 
 impl Found {
+    pub const NOTHING: Self = Self { first: 0, last: 0, rows: 0.0, reach: 0.0 };
+
     pub fn is_empty(&self) -> bool {
         self.first == self.last
     }
@@ -120,6 +122,21 @@ impl Found {
         self.rows += donors.rows[group];
         self.reach = self.reach.max(distance);
     }
+}
+
+/// For each of `n_donors` donor groups, the sum of `share` over all focal rows that found it.
+pub fn totals_by_donor(
+    focal: &Arm,
+    n_donors: usize,
+    found: &[Found],
+    share: impl Fn(&Found) -> f64,
+) -> Vec<f64> {
+    let mut totals = vec![0.0; n_donors];
+    for (rows, found) in focal.rows.iter().zip(found).filter(|(_, found)| !found.is_empty()) {
+        let share = rows * share(found);
+        totals[found.groups()].iter_mut().for_each(|total| *total += share);
+    }
+    totals
 }
 
 #[cfg(test)]

@@ -20,6 +20,9 @@ use crate::resample::{Resample, Scheme};
 ///     On the full sample.
 /// replicates : (n_reps, k) float64
 ///     NaN where a replicate could not be estimated.
+/// analytic_std_error : (k,) float64
+///     On the full sample, by influence values, or of Abadie and Imbens (2016) for nearest neighbours; NaN
+///     for these with clusters.
 /// acceleration : (k,) float64
 ///     Of Efron's BCa interval, from the influence of what is drawn; NaN for nearest neighbours.
 /// n_failed : int
@@ -29,6 +32,7 @@ use crate::resample::{Resample, Scheme};
 pub struct Replicates {
     estimates: Py<PyArray1<f64>>,
     replicates: Py<PyArray2<f64>>,
+    analytic_std_error: Py<PyArray1<f64>>,
     acceleration: Py<PyArray1<f64>>,
     n_failed: usize,
 }
@@ -128,17 +132,18 @@ pub fn bootstrap(
     };
     let resample = resample(weights, treatment.len(), cluster, strata)?;
     let bootstrap = BootstrapSpec { n_reps, seed };
-    let (estimates, found, accelerations) =
-        call::run(py, n_threads, progress.as_ref(), |monitor| {
-            let pipeline = Pipeline::new(data, &estimators, spec, monitor)?;
-            let accelerations = pipeline.accelerations(&resample)?;
-            let replicates = pipeline.bootstrap(&resample, &bootstrap)?;
-            Ok((pipeline.estimates, replicates, accelerations))
-        })?;
-    let accelerations = accelerations.into_iter().map(|found| found.unwrap_or(f64::NAN));
+    let (estimates, found, analytic) = call::run(py, n_threads, progress.as_ref(), |monitor| {
+        let pipeline = Pipeline::new(data, &estimators, spec, monitor)?;
+        let analytic = pipeline.analytic(&resample)?;
+        let replicates = pipeline.bootstrap(&resample, &bootstrap)?;
+        Ok((pipeline.estimates, replicates, analytic))
+    })?;
+    let errors = analytic.iter().map(|found| found.std_error);
+    let accelerations = analytic.iter().map(|found| found.acceleration.unwrap_or(f64::NAN));
     Ok(Replicates {
         estimates: PyArray1::from_vec(py, estimates).unbind(),
         replicates: PyArray2::from_owned_array(py, found.estimates).unbind(),
+        analytic_std_error: PyArray1::from_iter(py, errors).unbind(),
         acceleration: PyArray1::from_iter(py, accelerations).unbind(),
         n_failed: found.n_failed,
     })

@@ -5,19 +5,20 @@ use pyo3::prelude::*;
 
 use super::ipw::parse_estimand;
 use super::{arrays, call};
+use crate::covariates::Covariates;
 use crate::error::{Error, Result};
-use crate::matching::{self, Focal, NearestSpec, Quantity};
+use crate::matching::{self, Focal, MatchedRows, NearestSpec, Quantity};
 
 /// Nearest neighbours of m focal rows among n rows, with replacement, ties averaged.
 ///
 /// Attributes
 /// ----------
 /// weights : (n,) float64
-///     Matched focal rows 1, the others the sum of their uses, unmatched 0.
+///     1 for a matched focal row, plus the sum of a row's uses as a donor.
 /// focal : (m,) int64
-///     Matched focal rows, ascending: treated for the ATT, controls for the ATC.
+///     Matched focal rows, ascending: treated for the ATT, controls for the ATC, both for the ATE.
 /// donors : (n_donors,) int64
-///     Every row of the other arm, sorted by the quantity matched on.
+///     Every row of the arms that donate, controls first, each arm sorted by the quantity matched on.
 /// first, last : (m,) int64
 ///     The donors of ``focal[i]`` are ``donors[first[i]:last[i]]``, each with the same share.
 /// n_matched, n_unmatched, n_pairs : int
@@ -39,7 +40,7 @@ pub struct Matches {
     caliper_width: f64,
 }
 
-/// Match each row of one arm to its nearest in the other, with replacement.
+/// Match each row of one arm, or of both, to its nearest in the other, with replacement.
 ///
 /// Every donor no farther than the k-th nearest is kept, with equal shares, so the result does not
 /// depend on the order of the rows; distances within 1e-12 of each other tie.
@@ -50,8 +51,8 @@ pub struct Matches {
 ///     Probabilities of treatment, strictly between 0 and 1.
 /// treatment : (n,) array
 ///     Boolean, or 0 and 1.
-/// estimand : {"ATT", "ATC"}, default "ATT"
-///     Whose rows are matched: the treated, or the controls.
+/// estimand : {"ATT", "ATC", "ATE"}, default "ATT"
+///     Whose rows are matched: the treated, the controls, everybody's.
 /// n_neighbors : int, default 1
 ///     k: one neighbour has the least bias, 3 to 5 less variance.
 /// caliper : float, optional
@@ -113,6 +114,113 @@ pub fn match_nn(
         max_distance: found.max_distance,
         caliper_width: found.caliper_width,
         weights: PyArray1::from_vec(py, found.weights).unbind(),
+    })
+}
+
+/// The effect on m matched rows, and its standard error.
+///
+/// Attributes
+/// ----------
+/// estimate : float
+///     ``mean_treated - mean_control``.
+/// mean_treated, mean_control : float
+///     Means of the outcome, weighted as in `Matches.weights`.
+/// ess_treated, ess_control : float
+///     Kish's effective sample sizes of these weights.
+/// std_error : float
+/// correction : float or None
+///     What estimating the scores adds to the square of it, mostly negative. None where they are taken as
+///     known: without ``x``, where a row is unmatched, and where nothing would be left.
+#[pyclass(frozen, get_all, module = "propensity.core")]
+pub struct MatchedEffect {
+    estimate: f64,
+    mean_treated: f64,
+    mean_control: f64,
+    ess_treated: f64,
+    ess_control: f64,
+    std_error: f64,
+    correction: Option<f64>,
+}
+
+/// The effect of the treatment by matching as `match_nn` does, with its standard error.
+///
+/// Parameters
+/// ----------
+/// outcome : (n,) array
+/// treatment : (n,) array
+///     Boolean, or 0 and 1; at least two of each.
+/// scores : (n,) array
+///     Probabilities of treatment, strictly between 0 and 1.
+/// estimand, n_neighbors, caliper, on
+///     As for `match_nn`.
+/// x : (n, d) array, optional
+///     The covariates of the logistic model that gave the scores. With them the standard error counts
+///     that the scores were estimated; without, they are taken as known.
+/// penalty : float, default 0.0
+///     That model's L2 strength; used with ``x`` only.
+/// n_threads : int, optional
+///     By default the processors this process may use.
+///
+/// Returns
+/// -------
+/// MatchedEffect
+///
+/// Raises
+/// ------
+/// NoMatchesError
+///     Nobody has a neighbour within the caliper.
+/// InvalidInputError
+///     Lengths that differ, missing values, scores outside (0, 1), an arm of fewer than two rows, more
+///     neighbours than donors.
+///
+/// References
+/// ----------
+/// Abadie and Imbens (2006), Econometrica 74:235, section 4, with the variance of outcomes at a score
+/// from a row and its nearest of the same arm; Abadie and Imbens (2016), Econometrica 84:781, for scores
+/// that were estimated.
+#[pyfunction]
+#[pyo3(signature = (
+    outcome, treatment, scores, *, estimand="ATT", n_neighbors=1, caliper=None, on="score", x=None,
+    penalty=0.0, n_threads=None
+))]
+#[allow(clippy::too_many_arguments)] // the keyword arguments of a Python function
+pub fn matching_effect(
+    py: Python<'_>,
+    outcome: &Bound<'_, PyAny>,
+    treatment: &Bound<'_, PyAny>,
+    scores: &Bound<'_, PyAny>,
+    estimand: &str,
+    #[pyo3(from_py_with = n_neighbors)] n_neighbors: usize,
+    caliper: Option<f64>,
+    on: &str,
+    x: Option<&Bound<'_, PyAny>>,
+    penalty: f64,
+    n_threads: Option<&Bound<'_, PyAny>>,
+) -> PyResult<MatchedEffect> {
+    let outcome = arrays::column("outcome", outcome)?;
+    let treatment = arrays::treatment(treatment)?;
+    let scores = arrays::column("scores", scores)?;
+    let spec = nearest_spec(estimand, n_neighbors, caliper, on)?;
+    let x = x.map(|x| arrays::floats("x", x)).transpose()?;
+    let x = x.as_ref().map(|x| x.as_array());
+    let rows = MatchedRows {
+        outcome: outcome.as_slice()?,
+        treatment: &treatment,
+        scores: scores.as_slice()?,
+    };
+    let found = call::run(py, n_threads, None, |monitor| {
+        let covariates = x.map(Covariates::standardized).transpose()?;
+        let model = covariates.as_ref().map(|covariates| (covariates, penalty));
+        matching::effect(&rows, &spec, model, monitor)
+    })?;
+    Ok(MatchedEffect {
+        estimate: found.estimate(),
+        mean_treated: found.mean_treated,
+        mean_control: found.mean_control,
+        ess_treated: found.ess_treated,
+        ess_control: found.ess_control,
+        std_error: found.std_error(),
+        correction: found.correction,
     })
 }
 

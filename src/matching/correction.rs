@@ -1,0 +1,109 @@
+//! What estimating the scores does to the variance of a matched effect (Abadie and Imbens 2016).
+//!
+//! With h the estimand's tilting function and h' its derivative in the log odds, x the covariates of the
+//! logistic model, its intercept among them, V_b the covariance of its coefficients, and m_t and C_t the
+//! mean of the outcome and its covariance with x among the rows of arm t at the same score, the variance
+//! is V - c' V_b c + d' V_b d, where, summing over all rows,
+//!
+//! N c = sum h' x (m_1 - m_0 - tau) + h ((1 - e) C_1 + e C_0),
+//! N d = sum h' (x (m_1 - m_0 - tau) + C_1 - C_0).
+//!
+//! For the ATE h is 1, and d is 0. In general d is the derivative of the effect in the coefficients, the
+//! mean of h' x (mu_1(x) - mu_0(x) - tau). The paper estimates mu_t(x) by matching on the covariates. But
+//! at a given score x does not depend on the treatment (Rosenbaum and Rubin 1983), so that there the mean
+//! of x mu_t(x) is the mean of x times m_t, plus C_t: d needs nothing that c does not, neither distances
+//! between covariates nor a choice of their units.
+//!
+//! C_t is a sum over rows of x times a factor that does not involve x. So are c and d, and one pass over
+//! the covariates at the end gives each.
+
+use super::search::Found;
+use super::variance::{MatchedRows, Side, neighborhoods};
+use crate::covariates::Covariates;
+use crate::error::Result;
+use crate::estimand::Estimand;
+use crate::influence::ScoreModel;
+use crate::monitor::Monitor;
+
+/// d' V_b d - c' V_b c, with the covariates and the penalty of the score model.
+pub fn correction(
+    sides: &[Side<'_>; 2],
+    rows: &MatchedRows<'_>,
+    estimand: Estimand,
+    tau: f64,
+    (covariates, penalty): (&Covariates<'_>, f64),
+    monitor: &Monitor,
+) -> Result<f64> {
+    let local = Local { sides, rows, near: near(sides, monitor)?, estimand, tau };
+    let c = local.factors(|e| [estimand.tilt(e) * e, estimand.tilt(e) * (1.0 - e)]);
+    let d = local.factors(|e| [-estimand.tilt_slope(e), estimand.tilt_slope(e)]);
+    monitor.check()?;
+    let ones = vec![1.0; rows.scores.len()];
+    let model = ScoreModel::new(covariates, rows.treatment, rows.scores, &ones, penalty);
+    let matched: f64 = sides.iter().map(Side::n_matched).sum();
+    Ok((model.variance(&d) - model.variance(&c)) / (matched * matched))
+}
+
+/// For the groups of each arm, the groups of each arm at the same score; the control arm comes first.
+fn near(sides: &[Side<'_>; 2], monitor: &Monitor) -> Result<[[Vec<Found>; 2]; 2]> {
+    let [control, treated] = [sides[0].arm, sides[1].arm];
+    Ok([
+        [neighborhoods(control, control, monitor)?, neighborhoods(control, treated, monitor)?],
+        [neighborhoods(treated, control, monitor)?, neighborhoods(treated, treated, monitor)?],
+    ])
+}
+
+/// Outcomes around every score.
+struct Local<'a> {
+    sides: &'a [Side<'a>; 2],
+    rows: &'a MatchedRows<'a>,
+    near: [[Vec<Found>; 2]; 2],
+    estimand: Estimand,
+    tau: f64,
+}
+
+impl Local<'_> {
+    /// The factors r for which sum r x = sum h' x (m_1 - m_0 - tau) + `covariance`(e) . (C_0, C_1).
+    ///
+    /// C_t of n rows with mean outcome m_t is the sum of x (y - m_t) / (n - 1), and in its own arm a
+    /// row's m_t leaves out the row itself, whose outcome goes with its x: it is m_t - (y - m_t) / (n - 1).
+    /// So the factor of a row is a sum of multiples of y - m_t = (y - mean of its group) + (mean of its
+    /// group - m_t): slope (y - mean of its group) + level, with sums for each group.
+    fn factors(&self, covariance: impl Fn(f64) -> [f64; 2]) -> Vec<f64> {
+        let zeros = || [0, 1].map(|arm: usize| vec![0.0; self.sides[arm].outcome.len()]);
+        let (mut slope, mut level) = (zeros(), zeros());
+        for (at, side) in self.sides.iter().enumerate() {
+            for (group, rows) in side.arm.row_ranges().enumerate() {
+                let e = self.rows.scores[side.rows[rows.start]];
+                let found = [0, 1].map(|arm: usize| &self.near[at][arm][group]);
+                let pooled = [0, 1].map(|arm: usize| self.sides[arm].pooled(found[arm]));
+                let mut add = |arm: usize, group: usize, multiple: f64| {
+                    let share = multiple / (pooled[arm].weight - 1.0);
+                    slope[arm][group] += share;
+                    level[arm][group] +=
+                        share * (self.sides[arm].outcome[group].mean - pooled[arm].mean);
+                };
+                for (arm, multiple) in covariance(e).into_iter().enumerate() {
+                    found[arm].groups().for_each(|g| add(arm, g, multiple * rows.len() as f64));
+                }
+                let base = self.estimand.tilt_slope(e);
+                add(at, group, if side.treated { -base } else { base });
+                level[at][group] += base * (pooled[1].mean - pooled[0].mean - self.tau);
+            }
+        }
+        self.by_row(&slope, &level)
+    }
+
+    fn by_row(&self, slope: &[Vec<f64>; 2], level: &[Vec<f64>; 2]) -> Vec<f64> {
+        let mut factors = vec![0.0; self.rows.outcome.len()];
+        for (arm, side) in self.sides.iter().enumerate() {
+            for (group, rows) in side.arm.row_ranges().enumerate() {
+                for row in &side.rows[rows] {
+                    let rest = self.rows.outcome[*row] - side.outcome[group].mean;
+                    factors[*row] = slope[arm][group] * rest + level[arm][group];
+                }
+            }
+        }
+        factors
+    }
+}

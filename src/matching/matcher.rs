@@ -1,0 +1,125 @@
+//! Both arms sorted by what they are matched on, and what either finds in the other.
+
+use super::NearestSpec;
+use super::arm::{self, Arm};
+use super::order;
+use super::search::{Found, Search};
+use crate::error::{Error, Result};
+use crate::moments::Moments;
+use crate::monitor::Monitor;
+use crate::tally::Units;
+
+/// What the groups of each arm find in the other, those of the control arm first. Groups of an arm that
+/// is not focal find nothing.
+pub type FoundByArm = [Vec<Found>; 2];
+
+/// Units sorted by value, ready to be matched; kept from one resample to the next for its memory.
+#[derive(Debug, Default)]
+pub struct Matcher {
+    pub(super) order: Vec<u32>,
+    /// Control first.
+    pub(super) arms: [Arm; 2],
+    deviation: f64,
+}
+
+impl Matcher {
+    /// Sort the units of a resample by `values`; units without rows are passed over.
+    pub fn sort<U: Units>(&mut self, values: &[f64], units: &U) {
+        let has_rows = |unit: usize| {
+            let tally = units.tally(unit);
+            tally.treated + tally.control > 0.0
+        };
+        order::sort_by_value(values, has_rows, &mut self.order);
+        let [control, treated] = &mut self.arms;
+        arm::split(&self.order, values, units, treated, control);
+        self.deviation = deviation(values, units);
+    }
+
+    /// The effect on the units last sorted: the mean over matched focal rows of the difference to the
+    /// mean of their donors, treated minus control.
+    ///
+    /// # Errors
+    /// [`Error::NoMatches`] where nobody has a donor within the caliper.
+    pub fn effect(&self, spec: &NearestSpec) -> Result<f64> {
+        let search = self.reach(spec);
+        let (mut rows, mut gap) = (0.0, 0.0);
+        for (treated, sign) in [(false, -1.0), (true, 1.0)] {
+            if !spec.focal.includes(treated) {
+                continue;
+            }
+            let (focal, donors) = self.by_role(treated);
+            search.each(focal, donors, 0..focal.len(), |group, found| {
+                if !found.is_empty() {
+                    let donated: f64 = donors.outcome[found.groups()].iter().sum();
+                    rows += focal.rows[group];
+                    gap +=
+                        sign * (focal.outcome[group] - focal.rows[group] * (donated / found.rows));
+                }
+            });
+        }
+        if rows > 0.0 {
+            Ok(gap / rows)
+        } else {
+            Err(Error::NoMatches { caliper_width: search.caliper_width })
+        }
+    }
+
+    /// What every focal group finds.
+    ///
+    /// # Errors
+    /// Fewer donors than neighbours asked for, nobody within the caliper, [`Error::Stopped`].
+    pub(super) fn search(&self, spec: &NearestSpec, monitor: &Monitor) -> Result<FoundByArm> {
+        let search = self.reach(spec);
+        let side = |treated: bool| {
+            let (focal, donors) = self.by_role(treated);
+            if !spec.focal.includes(treated) {
+                return Ok(vec![Found::NOTHING; focal.len()]);
+            }
+            if spec.n_neighbors as f64 > donors.n_rows() {
+                return Err(Error::Argument {
+                    name: "n_neighbors",
+                    found: format!("{} with {} donors", spec.n_neighbors, donors.n_rows()),
+                    allowed: "at most the number of rows to choose from",
+                });
+            }
+            search.all(focal, donors, monitor)
+        };
+        let found = [side(false)?, side(true)?];
+        if found.iter().flatten().all(Found::is_empty) {
+            return Err(Error::NoMatches { caliper_width: search.caliper_width });
+        }
+        Ok(found)
+    }
+
+    /// The farthest a donor may be.
+    pub(super) fn reach(&self, spec: &NearestSpec) -> Search {
+        spec.search(self.deviation)
+    }
+
+    /// The row numbers of each arm in sorted order, control first.
+    pub(super) fn rows_by_arm(&self, treatment: &[bool]) -> [Vec<usize>; 2] {
+        let rows = self.order.iter().map(|row| *row as usize);
+        let (treated, control) = rows.partition(|row| treatment[*row]);
+        [control, treated]
+    }
+
+    /// One arm as the focal one, and the other as its donors.
+    fn by_role(&self, treated: bool) -> (&Arm, &Arm) {
+        (&self.arms[usize::from(treated)], &self.arms[usize::from(!treated)])
+    }
+}
+
+/// The standard deviation of `values` over all rows.
+fn deviation<U: Units>(values: &[f64], units: &U) -> f64 {
+    let mut moments = Moments::default();
+    let mut weights = [0.0; crate::kernels::BLOCK];
+    for (block, values) in values.chunks(weights.len()).enumerate() {
+        let start = block * weights.len();
+        for (slot, weight) in weights[..values.len()].iter_mut().enumerate() {
+            let tally = units.tally(start + slot);
+            *weight = tally.treated + tally.control;
+        }
+        moments.add(values, &weights[..values.len()]);
+    }
+    moments.sample_variance().sqrt()
+}
