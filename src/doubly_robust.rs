@@ -58,7 +58,7 @@ pub fn adjusted_means(
     };
     monitor.check()?;
     let score_model = scores.as_ref().map(|scores| {
-        ScoreModel::new(score_covariates, treatment, scores, &weight, score_spec.penalty)
+        ScoreModel::new(score_covariates, treatment, scores, sample_weight, score_spec.penalty)
     });
     let unknown = vec![0.5; if scores.is_none() { rows.len() } else { 0 }];
     let used = scores.as_deref().unwrap_or(&unknown);

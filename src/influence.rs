@@ -44,12 +44,16 @@ impl<'a, 'x> ScoreModel<'a, 'x> {
         covariates: &'a Covariates<'x>,
         treatment: &[bool],
         scores: &[f64],
-        weight: &[f64],
+        weight: Option<&[f64]>,
         penalty: f64,
     ) -> Self {
-        let rows = treatment.iter().zip(scores).zip(weight);
-        let residual = rows.map(|((t, e), w)| w * (f64::from(u8::from(*t)) - e)).collect();
-        let spread: Vec<f64> = scores.iter().zip(weight).map(|(e, w)| w * e * (1.0 - e)).collect();
+        let weight = |row: usize| weight.map_or(1.0, |weights| weights[row]);
+        let rows = 0..scores.len();
+        let residual = rows
+            .clone()
+            .map(|i| weight(i) * (f64::from(u8::from(treatment[i])) - scores[i]))
+            .collect();
+        let spread: Vec<f64> = rows.map(|i| weight(i) * scores[i] * (1.0 - scores[i])).collect();
         let terms = covariates.n_columns() + 1;
         let mut information = covariates.products(&spread, &spread).information;
         for (k, scale) in covariates.scale.iter().enumerate() {

@@ -49,16 +49,15 @@ pub fn ipw(
     let mut contrast = Contrast::new(estimand);
     contrast.add(scores, &Outcomes { treatment, outcome, sample_weight, counts: None::<&[u32]> });
     let (mean_treated, mean_control) = contrast.means()?;
-    let row_weight: Vec<f64> =
-        sample_weight.map_or_else(|| vec![1.0; outcome.len()], <[f64]>::to_vec);
+    let row_weight = |i: usize| sample_weight.map_or(1.0, |weights| weights[i]);
     let model = score_model.map(|(covariates, penalty)| {
-        ScoreModel::new(covariates, treatment, scores, &row_weight, penalty)
+        ScoreModel::new(covariates, treatment, scores, sample_weight, penalty)
     });
     let weights: Vec<f64> = (0..outcome.len())
-        .map(|i| row_weight[i] * balancing_weight(estimand, treatment[i], scores[i]))
+        .map(|i| row_weight(i) * balancing_weight(estimand, treatment[i], scores[i]))
         .collect();
     let slope =
-        |i: usize| row_weight[i] * balancing_weight_slope(estimand, treatment[i], scores[i]);
+        |i: usize| row_weight(i) * balancing_weight_slope(estimand, treatment[i], scores[i]);
     let influence = |arm: bool, mean: f64| {
         let own = |i: usize| if treatment[i] == arm { outcome[i] - mean } else { 0.0 };
         let mut influence: Vec<f64> = (0..outcome.len()).map(|i| weights[i] * own(i)).collect();

@@ -16,6 +16,8 @@ pub struct Analytic {
 }
 
 impl Analytic {
+    pub const NONE: Self = Self { std_error: f64::NAN, acceleration: None };
+
     /// The sandwich over what is drawn: the root of sum phi^2 over n, times G / (G - 1) for G clusters
     /// (Liang and Zeger 1986).
     #[must_use]

@@ -68,16 +68,16 @@ def test_matching_on_counted_rows_equals_matching_on_copied_rows(name, weights, 
 @pytest.mark.parametrize(("weights", "labels"), SCHEMES)
 def test_replicates_of_every_scheme_are_the_same_for_any_number_of_threads(weights, labels):
     options = {"estimators": WEIGHTING, "n_reps": 40, "seed": 3, "weights": weights, **LABELS[labels]}
-    one = core.bootstrap(*SAMPLES["tied"], n_threads=1, **options)
+    one = core.bootstrap(*SAMPLES["tied"], n_threads=1, analytic=True, **options)
     for n_threads in (2, 5):
-        other = core.bootstrap(*SAMPLES["tied"], n_threads=n_threads, **options)
+        other = core.bootstrap(*SAMPLES["tied"], n_threads=n_threads, analytic=True, **options)
         assert_array_equal(other.replicates, one.replicates)
         assert_array_equal(other.acceleration, one.acceleration)
 
 
 def test_clusters_of_one_row_are_rows():
     plain, clustered = (
-        core.bootstrap(*SAMPLES["tied"], estimators=WEIGHTING, n_reps=10, cluster=cluster)
+        core.bootstrap(*SAMPLES["tied"], estimators=WEIGHTING, n_reps=10, cluster=cluster, analytic=True)
         for cluster in (None, np.arange(N_ROWS))
     )
     assert_array_equal(clustered.replicates, plain.replicates)
@@ -165,7 +165,7 @@ def workspaces():
 def test_acceleration_is_that_of_numerical_influence_values(name, labels):
     sample = [array[:120] for array in SAMPLES[name]]
     scheme = {kind: values[:120] for kind, values in LABELS[labels].items()}
-    boot = core.bootstrap(*sample, estimators=WEIGHTING, n_reps=2, **scheme)
+    boot = core.bootstrap(*sample, estimators=WEIGHTING, n_reps=2, analytic=True, **scheme)
     for k, estimand in enumerate(ESTIMANDS):
         total = drawn_totals(reference.weighted_influence(*sample, estimand), **scheme)
         expected = (total**3).sum() / (6 * (total**2).sum() ** 1.5)
@@ -173,7 +173,8 @@ def test_acceleration_is_that_of_numerical_influence_values(name, labels):
 
 
 def test_acceleration_of_nearest_neighbours_is_missing():
-    boot = core.bootstrap(*SAMPLES["tied"], estimators=[IPW("ATE"), NearestNeighbors("ATT")], n_reps=2)
+    estimators = [IPW("ATE"), NearestNeighbors("ATT")]
+    boot = core.bootstrap(*SAMPLES["tied"], estimators=estimators, n_reps=2, analytic=True)
     assert np.isnan(boot.acceleration).tolist() == [False, True]
 
 

@@ -111,6 +111,7 @@ def test_labels_of_a_frame_are_those_of_the_array_door(users):
         users["opted"].to_numpy(),
         users["done"].to_numpy(),
         estimators=[ps.IPW()],
+        analytic=True,
         n_reps=10,
         seed=3,
         weights="poisson",

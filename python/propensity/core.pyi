@@ -250,6 +250,7 @@ def bootstrap(
     outcome_columns: Sequence[int] | None = None,
     n_reps: int = 500,
     seed: int = 0,
+    analytic: bool = False,
     n_threads: int | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> Replicates: ...

@@ -138,6 +138,7 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
             outcome_columns=outcome_columns,
             n_reps=n_reps,
             seed=seed,
+            analytic=True,
             n_threads=n_threads,
             progress=report,
         )
