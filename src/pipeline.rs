@@ -1,6 +1,8 @@
 //! The whole analysis in one go, on the data or on any resample of them: fit the score, weight, match,
 //! take the contrasts.
 
+mod analytic;
+
 use ndarray::ArrayView2;
 
 use crate::adjustment::{AdjustmentSpec, arm_mean};
@@ -8,18 +10,16 @@ use crate::bootstrap::{self, BootstrapSpec, Replicates};
 use crate::cells::Cells;
 use crate::checks;
 use crate::covariates::Covariates;
-use crate::doubly_robust::{AdjustmentData, adjusted_means};
 use crate::error::{Error, Result};
 use crate::estimand::Estimand;
-use crate::ipw::{Contrast, IpwData, ipw};
+use crate::ipw::Contrast;
 use crate::kernels::sigmoid;
 use crate::logistic::{Likelihood, LogisticSpec, Sweep, maximize};
-use crate::matching::{self, MatchedRows, Matcher, NearestSpec, Quantity};
+use crate::matching::{Matcher, NearestSpec, Quantity};
 use crate::monitor::Monitor;
 use crate::resample::{Resample, Scheme};
 use crate::stream::Stream;
 use crate::tally::{Count, Outcomes, Tally, Units};
-use crate::weighted_bootstrap::Analytic;
 
 /// What to estimate, and its options; nothing fitted.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -118,14 +118,20 @@ impl<'a, 'm> Pipeline<'a, 'm> {
                 Some(cells) => resample.count(stream, |row, count| counts[cells.of(row)] += count),
             });
         }
-        if self.estimators.iter().any(|estimator| matches!(estimator, Estimator::Nearest(_))) {
-            let allowed = "multinomial or poisson for nearest neighbours, which are whole rows";
-            return Err(Error::Argument { name: "weights", found: "bayesian".into(), allowed });
-        }
+        self.check_scheme(resample)?;
         self.replicates(spec, |stream, weights: &mut [f64]| match &self.cells {
             None => resample.weigh(stream, |row, weight| weights[row] += weight),
             Some(cells) => resample.weigh(stream, |row, weight| weights[cells.of(row)] += weight),
         })
+    }
+
+    fn check_scheme(&self, resample: &Resample) -> Result<()> {
+        let matching = self.estimators.iter().any(|spec| matches!(spec, Estimator::Nearest(_)));
+        if resample.scheme() == Scheme::Bayesian && matching {
+            let allowed = "multinomial or poisson for nearest neighbours, which are whole rows";
+            return Err(Error::Argument { name: "weights", found: "bayesian".into(), allowed });
+        }
+        Ok(())
     }
 
     /// Estimate everything on each replicate, its cells (or rows) counted as `draw` says.
@@ -147,67 +153,6 @@ impl<'a, 'm> Pipeline<'a, 'm> {
                 self.run(Some(counts), warm, scratch, estimates).map(|_| ())
             },
         )
-    }
-
-    /// What can be said of each estimate without resampling: the standard error (for nearest neighbours
-    /// Abadie and Imbens's, of independent rows), and the acceleration for BCa intervals (not for nearest
-    /// neighbours, which the bootstrap does not follow).
-    ///
-    /// # Errors
-    /// An arm without weight, [`Error::Stopped`].
-    pub fn analytic(&self, resample: &Resample) -> Result<Vec<Analytic>> {
-        let score_covariates = self.covariates.subset(self.data.score_columns);
-        let mut scores = score_covariates.linear(&self.start);
-        sigmoid(&mut scores);
-        let each = self.estimators.iter().map(|estimator| {
-            self.monitor.check()?;
-            if let Estimator::Nearest(spec) = estimator {
-                let std_error = if resample.is_clustered() {
-                    f64::NAN
-                } else {
-                    self.matching_error(spec, &score_covariates, &scores)
-                };
-                return Ok(Analytic { std_error, acceleration: None });
-            }
-            let influence = self.influence(estimator, &score_covariates, &scores)?;
-            Ok(Analytic::new(&influence, resample))
-        });
-        each.collect()
-    }
-
-    /// NaN where there is none: scores that round to 0 or 1, an arm of one row.
-    fn matching_error(
-        &self,
-        spec: &NearestSpec,
-        score_covariates: &Covariates<'_>,
-        scores: &[f64],
-    ) -> f64 {
-        let Data { treatment, outcome, .. } = self.data;
-        let rows = MatchedRows { outcome, treatment, scores };
-        let model = Some((score_covariates, self.spec.penalty));
-        matching::effect(&rows, spec, model, self.monitor).map_or(f64::NAN, |e| e.std_error())
-    }
-
-    /// Each row's influence on an estimate of the full sample.
-    fn influence(
-        &self,
-        estimator: &Estimator,
-        score_covariates: &Covariates<'_>,
-        scores: &[f64],
-    ) -> Result<Vec<f64>> {
-        let Data { treatment, outcome, sample_weight, .. } = self.data;
-        let means = if let Estimator::Adjusted(spec) = estimator {
-            let data = AdjustmentData { treatment, outcome, sample_weight };
-            let outcomes = self.covariates.subset(self.data.outcome_columns);
-            adjusted_means(&data, score_covariates, &outcomes, *spec, &self.spec, self.monitor)?
-                .means
-        } else {
-            let estimand = estimator.estimand();
-            let data = IpwData { outcome, treatment, scores, sample_weight };
-            ipw(&data, estimand, Some((score_covariates, self.spec.penalty)))?.means
-        };
-        let [control, treated] = means.influence;
-        Ok(treated.iter().zip(&control).map(|(t, c)| t - c).collect())
     }
 
     /// Estimate everything with cells (or rows) counted as `counts` says; gives the fit.
@@ -422,7 +367,7 @@ mod tests {
             let mut scores = pipeline.covariates.linear(&pipeline.start);
             sigmoid(&mut scores);
             let (covariates, estimator) = (&pipeline.covariates, &estimators[k]);
-            let influence = pipeline.influence(estimator, covariates, &scores).unwrap();
+            let influence = pipeline.influence(estimator, covariates, &scores, None).unwrap();
             for row in [0, 7, 50, 119] {
                 let rise = reweighted(row, 1.0001)[k] - reweighted(row, 0.9999)[k];
                 assert!((influence[row] - 120.0 * rise / 0.0002).abs() < 1e-6, "{estimand:?}");

@@ -149,6 +149,31 @@ impl Resample {
         }
         totals
     }
+
+    /// The sum of squares that a sandwich is made of, within a replicate that weighs the rows: a lot that
+    /// was drawn c times is c lots of equal influence, which together have what `influence` says. Times
+    /// G / (G - 1) for clusters (Liang and Zeger 1986).
+    #[must_use]
+    pub fn spread_within(&self, influence: &[f64], weights: &[f64]) -> f64 {
+        let (mut totals, counts): (Vec<f64>, Vec<f64>) = match &self.clusters {
+            None => (influence.to_vec(), weights.to_vec()),
+            Some(clusters) => clusters
+                .iter()
+                .map(|rows| (rows.iter().map(|row| influence[*row]).sum::<f64>(), weights[rows[0]]))
+                .unzip(),
+        };
+        for lots in self.strata.iter().flat_map(Partition::iter) {
+            let sum = |values: &[f64]| lots.iter().map(|lot| values[*lot]).sum::<f64>();
+            let mean = sum(&totals) / sum(&counts);
+            for lot in lots {
+                totals[*lot] -= counts[*lot] * mean;
+            }
+        }
+        let drawn = totals.iter().zip(&counts).filter(|(_, count)| **count > 0.0);
+        let squares: f64 = drawn.map(|(total, count)| total * total / count).sum();
+        let lots = self.n_lots as f64;
+        if self.clusters.is_some() { squares * lots / (lots - 1.0) } else { squares }
+    }
 }
 
 /// Measure some of the values from their mean.
@@ -264,6 +289,18 @@ mod tests {
         let resample =
             Resample::new(Scheme::Multinomial, 5, Some(&cluster), Some(&strata)).unwrap();
         assert_eq!(resample.totals(&[1.0, 2.0, 5.0, 4.0, 4.0]), [-1.0, 1.0, 0.0]);
+    }
+
+    #[test]
+    fn spread_within_counts_a_lot_as_often_as_it_was_drawn() {
+        let (influence, weights) = ([-1.0, 3.0, -2.0], [1.0, 2.0, 0.0]);
+        let rows = Resample::new(Scheme::Multinomial, 3, None, None).unwrap();
+        assert!((rows.spread_within(&influence, &weights) - (1.0 + 2.0 * 1.5 * 1.5)).abs() < 1e-15);
+        let cluster = [1, 2, 2];
+        let clusters = Resample::new(Scheme::Multinomial, 3, Some(&cluster), None).unwrap();
+        let expected = 2.0 * (1.0 + 2.0 * 0.5 * 0.5);
+        let found = clusters.spread_within(&influence, &[1.0, 2.0, 2.0]);
+        assert!((found - expected).abs() < 1e-15);
     }
 
     #[test]

@@ -18,17 +18,20 @@ pub struct Analytic {
 impl Analytic {
     pub const NONE: Self = Self { std_error: f64::NAN, acceleration: None };
 
-    /// The sandwich over what is drawn: the root of sum phi^2 over n, times G / (G - 1) for G clusters
-    /// (Liang and Zeger 1986).
     #[must_use]
     pub fn new(influence: &[f64], resample: &Resample) -> Self {
-        let totals = resample.totals(influence);
-        let lots = totals.len() as f64;
-        let few = if resample.is_clustered() { lots / (lots - 1.0) } else { 1.0 };
-        let squares: f64 = totals.iter().map(|phi| phi * phi).sum();
-        let std_error = (few * squares).sqrt() / influence.len() as f64;
-        Self { std_error, acceleration: acceleration(influence, resample) }
+        let once = vec![1.0; influence.len()];
+        Self {
+            std_error: std_error(influence, &once, resample),
+            acceleration: acceleration(influence, resample),
+        }
     }
+}
+
+/// The sandwich over what is drawn, of rows weighted as a replicate weighs them.
+#[must_use]
+pub fn std_error(influence: &[f64], weights: &[f64], resample: &Resample) -> f64 {
+    resample.spread_within(influence, weights).sqrt() / influence.len() as f64
 }
 
 /// Efron's acceleration, a sixth of the skewness of the estimate's distribution, from the influence of

@@ -32,22 +32,25 @@ def sample(n_rows, rounded):
 
 
 def cold(spec, x, treatment, outcome, rows, **options):
+    return cold_effect(spec, x, treatment, outcome, rows, **options).estimate
+
+
+def cold_effect(spec, x, treatment, outcome, rows, **options):
     if isinstance(spec, IPW):
         scores = core.fit_propensity(x[rows][:, :2], treatment[rows], **options).scores
-        found = core.ipw(outcome[rows], treatment[rows], scores, estimand=spec.estimand, **options)
-    else:
-        found = core.adjust(
-            x[rows],
-            treatment[rows],
-            outcome[rows],
-            method=spec.method,
-            estimand=spec.estimand,
-            outcome_model=spec.outcome_model,
-            score_columns=[0, 1],
-            outcome_columns=[0, 2],
-            **options,
-        )
-    return found.estimate
+        options["x"] = x[rows][:, :2]
+        return core.ipw(outcome[rows], treatment[rows], scores, estimand=spec.estimand, **options)
+    return core.adjust(
+        x[rows],
+        treatment[rows],
+        outcome[rows],
+        method=spec.method,
+        estimand=spec.estimand,
+        outcome_model=spec.outcome_model,
+        score_columns=[0, 1],
+        outcome_columns=[0, 2],
+        **options,
+    )
 
 
 @pytest.mark.parametrize("rounded", [True, False], ids=["cells", "rows"])
@@ -85,6 +88,57 @@ def test_sample_weights_go_with_the_rows_that_are_drawn(rounded):
             cold(spec, x, treatment, outcome, rows, sample_weight=weight[rows]) for spec in estimators
         ]
         assert_allclose(found, expected, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("rounded", [True, False], ids=["cells", "rows"])
+def test_standard_errors_within_replicates_are_those_of_copied_rows(rounded):
+    x, treatment, outcome = sample(500, rounded)
+    estimators = [IPW("ATE"), IPW("ATM"), AIPW("ATT", "logistic"), IPWRA("ATC"), NearestNeighbors()]
+    columns = {"score_columns": [0, 1], "outcome_columns": [0, 2]}
+    options = {"estimators": estimators, "n_reps": 3, "seed": 6, **columns}
+    boot = core.bootstrap(x, treatment, outcome, studentized=True, **options)
+    for replicate in range(3):
+        rows = np.repeat(np.arange(500), reference.replicate_counts(6, replicate, 500))
+        errors = [cold_effect(spec, x, treatment, outcome, rows).std_error for spec in estimators[:-1]]
+        assert_allclose(boot.std_errors[replicate, :-1], errors, rtol=1e-8)
+    assert np.isnan(boot.std_errors[:, -1]).all()
+    plain = core.bootstrap(x, treatment, outcome, **options)
+    assert_allclose(boot.replicates, plain.replicates, rtol=0, atol=1e-12)
+    assert plain.std_errors is None
+
+
+def test_standard_errors_within_clustered_replicates_sum_over_the_copies_of_a_cluster():
+    x, treatment, outcome = sample(300, rounded=True)
+    cluster = np.arange(300) // 6
+    boot = core.bootstrap(
+        x, treatment, outcome, estimators=[IPW("ATE")], cluster=cluster, n_reps=2, seed=3, studentized=True
+    )
+    for replicate in range(2):
+        counts = reference.replicate_counts(3, replicate, 50)
+        copies = [np.flatnonzero(cluster == drawn) for drawn in np.repeat(np.arange(50), counts)]
+        rows, labels = np.concatenate(copies), np.repeat(np.arange(50), 6)
+        found = core.ipw(
+            outcome[rows],
+            treatment[rows],
+            core.fit_propensity(x[rows], treatment[rows]).scores,
+            x=x[rows],
+        )
+        sums = np.bincount(labels, weights=found.influence_treated - found.influence_control)
+        expected = np.sqrt(50 / 49 * (sums**2).sum()) / 300
+        assert boot.std_errors[replicate, 0] == pytest.approx(expected, rel=1e-8)
+
+
+def test_studentized_intervals_follow_the_t_statistics(logs):
+    users = logs.iloc[:3_000]
+    roles = {"outcome": OUTCOME, "treatment": TREATMENT, "covariates": COVARIATES}
+    boot = ps.bootstrap(users, **roles, n_reps=60, seed=1, studentized=True)
+    t = (boot.replicates["IPW ATE"] - boot.estimates["IPW ATE"]) / boot.replicate_std_errors["IPW ATE"]
+    ends = boot.estimates["IPW ATE"] - t.quantile([0.95, 0.05]) * boot.analytic_std_errors["IPW ATE"]
+    found = boot.conf_int(0.9, kind="studentized")
+    assert_allclose(found.loc["IPW ATE"], ends, rtol=1e-12)
+    assert found.loc["1-NN ATT"].isna().all()
+    with pytest.raises(InvalidInputError, match="studentized=True"):
+        ps.bootstrap(users, **roles, n_reps=5, seed=1).conf_int(kind="studentized")
 
 
 def test_sample_weights_are_refused_with_nearest_neighbours():

@@ -141,7 +141,9 @@ def test_levels_are_shares(level):
 
 def test_unknown_intervals_are_refused():
     boot = with_replicates(np.zeros((3, 1)), [ps.IPW()])
-    with pytest.raises(InvalidInputError, match=r"kind must be one of 'percentile', .*'bca', not 'exact'"):
+    with pytest.raises(
+        InvalidInputError, match=r"kind must be one of 'percentile', .*'studentized', not 'exact'"
+    ):
         boot.conf_int(kind="exact")
 
 

@@ -165,6 +165,8 @@ class Replicates:
     @property
     def replicates(self) -> _Floats: ...  # (n_reps, k); NaN where a replicate could not be estimated
     @property
+    def std_errors(self) -> _Floats | None: ...  # (n_reps, k), of each replicate by itself; None unless asked
+    @property
     def analytic_std_error(self) -> _Floats: ...  # (k,), without resampling; NaN where there is none
     @property
     def acceleration(self) -> _Floats: ...  # (k,), of BCa intervals; NaN for nearest neighbours
@@ -251,6 +253,7 @@ def bootstrap(
     n_reps: int = 500,
     seed: int = 0,
     analytic: bool = False,
+    studentized: bool = False,
     n_threads: int | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> Replicates: ...

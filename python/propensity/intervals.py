@@ -10,7 +10,7 @@ import numpy as np
 
 from propensity._check import Floats
 
-IntervalKind: TypeAlias = Literal["percentile", "basic", "normal", "bca"]
+IntervalKind: TypeAlias = Literal["percentile", "basic", "normal", "bca", "studentized"]
 Interval: TypeAlias = tuple[float, float]
 
 KINDS: tuple[str, ...] = get_args(IntervalKind)
@@ -85,6 +85,23 @@ def bca(estimate: float, replicates: Floats, level: float, acceleration: float) 
         for z in (z0 + _NORMAL.inv_cdf((1 - level) / 2), z0 + _NORMAL.inv_cdf((1 + level) / 2))
     )
     return _quantiles(replicates, low, high)
+
+
+def studentized(
+    estimate: float, std_error: float, replicates: Floats, std_errors: Floats, level: float
+) -> Interval:
+    """Give the interval from the replicates' own t statistics (Efron and Tibshirani 1993, section 12.5).
+
+    With t the quantiles of (replicate - estimate) / (standard error within the replicate), the ends are
+    estimate - t std_error, the upper quantile for the lower end. Replicates without either number are left
+    out.
+    """
+    t = (replicates - estimate) / std_errors
+    t = t[np.isfinite(t)]
+    if len(t) < 2:
+        return _NONE
+    low, high = _quantiles(t, (1 - level) / 2, (1 + level) / 2)
+    return estimate - high * std_error, estimate - low * std_error
 
 
 def _quantiles(replicates: Floats, low: float, high: float) -> Interval:

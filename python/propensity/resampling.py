@@ -34,6 +34,7 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     sample_weight: object = None,
     n_reps: int = 500,
     seed: int | np.random.Generator | None = None,
+    studentized: bool = False,
     n_threads: int | None = None,
     progress: bool | None = None,
 ) -> BootstrapResult:
@@ -78,6 +79,9 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     seed : int, Generator or None, default None
         Replicate r of seed s is the same, bit for bit, for any `n_reps` and `n_threads`. A Generator gives
         one number; None takes a fresh one. The result tells which it was.
+    studentized : bool, default False
+        Keep a standard error for each replicate, which `conf_int(kind="studentized")` needs. Each takes a few
+        passes over the rows, so that the bootstrap takes many times as long.
     n_threads : int or None, default None
         Threads; None takes one a core.
     progress : bool or None, default None
@@ -139,6 +143,7 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
             n_reps=n_reps,
             seed=seed,
             analytic=True,
+            studentized=studentized,
             n_threads=n_threads,
             progress=report,
         )
@@ -157,6 +162,9 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
         cluster=_name(cluster),
         strata=_name(strata),
         refitted=True,
+        replicate_std_errors=None
+        if found.std_errors is None
+        else pd.DataFrame(found.std_errors, columns=labels).rename_axis("replicate"),
     )
 
 

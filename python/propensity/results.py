@@ -20,7 +20,7 @@ from propensity._show import Shown
 from propensity.effects import Effect
 from propensity.errors import InvalidInputError
 from propensity.estimators import Estimator, MatchingEstimand, NearestNeighbors
-from propensity.intervals import KINDS, IntervalKind, bootstrap_interval
+from propensity.intervals import KINDS, IntervalKind, bootstrap_interval, studentized
 
 if TYPE_CHECKING:
     from propensity.core import LogisticFit
@@ -449,6 +449,8 @@ class BootstrapResult(Shown):
     refitted : bool
         Whether a replicate estimates everything again, the propensity model included, or weighs the
         influence of the rows on the one estimate (`Matches.bootstrap`).
+    replicate_std_errors : DataFrame (n_reps, k) or None
+        Of each replicate by itself, by label, where asked for; NaN for nearest neighbours.
     """
 
     estimators: tuple[Estimator, ...]
@@ -463,6 +465,7 @@ class BootstrapResult(Shown):
     cluster: str | None = None
     strata: str | None = None
     refitted: bool = True
+    replicate_std_errors: pd.DataFrame | None = None
 
     @property
     def std_errors(self) -> pd.Series[float]:
@@ -476,7 +479,7 @@ class BootstrapResult(Shown):
         ----------
         level : float, default 0.95
             Coverage.
-        kind : {"percentile", "basic", "normal", "bca"}, default "percentile"
+        kind : {"percentile", "basic", "normal", "bca", "studentized"}, default "percentile"
             "percentile": the quantiles (1 - level) / 2 and (1 + level) / 2 of the replicates, linearly
             interpolated; they need no standard error and stay within the range of the estimator.
             "basic": the percentile interval mirrored at the estimate.
@@ -486,6 +489,8 @@ class BootstrapResult(Shown):
             accurate of the four with 5,000 replicates or more; NaN without an `acceleration`, and where the
             estimate is beyond all its replicates. The acceleration is that of counts, not of "bayesian"
             weights, which are twice as skewed.
+            "studentized": from the replicates' own t statistics, which follow a skewed estimate best where
+            overlap is poor; needs `bootstrap(..., studentized=True)`, and NaN for nearest neighbours.
 
         Returns
         -------
@@ -499,6 +504,8 @@ class BootstrapResult(Shown):
         """
         _check.confidence_level(level)
         _check.choice("kind", kind, KINDS)
+        if kind == "studentized":
+            return self._studentized(level)
         ends = {
             label: bootstrap_interval(
                 kind,
@@ -512,6 +519,26 @@ class BootstrapResult(Shown):
         table = pd.DataFrame.from_dict(ends, orient="index", columns=["conf_low", "conf_high"])
         return table.rename_axis("estimator")
 
+    def _studentized(self, level: float) -> pd.DataFrame:
+        errors = self.replicate_std_errors
+        if errors is None:
+            raise InvalidInputError(
+                "kind='studentized' needs a standard error for each replicate: bootstrap with "
+                "studentized=True"
+            )
+        ends = [
+            studentized(
+                self.estimates.iloc[k],
+                self.analytic_std_errors.iloc[k],
+                self.replicates.iloc[:, k].to_numpy(),
+                errors.iloc[:, k].to_numpy(),
+                level,
+            )
+            for k in range(len(self.estimators))
+        ]
+        labels = self.estimates.index
+        return pd.DataFrame(ends, index=labels, columns=["conf_low", "conf_high"])
+
     def summary(self, level: float = 0.95, kind: IntervalKind = "percentile") -> pd.DataFrame:
         """Tabulate the estimators.
 
@@ -519,7 +546,7 @@ class BootstrapResult(Shown):
         ----------
         level : float, default 0.95
             Coverage of the intervals.
-        kind : {"percentile", "basic", "normal", "bca"}, default "percentile"
+        kind : {"percentile", "basic", "normal", "bca", "studentized"}, default "percentile"
             As in `conf_int`.
 
         Returns

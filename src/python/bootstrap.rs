@@ -1,4 +1,5 @@
-use numpy::{PyArray1, PyArray2};
+use numpy::ndarray::Axis;
+use numpy::{PyArray1, PyArray2, ToPyArray};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
@@ -21,6 +22,8 @@ use crate::weighted_bootstrap::Analytic;
 ///     On the full sample.
 /// replicates : (n_reps, k) float64
 ///     NaN where a replicate could not be estimated.
+/// std_errors : (n_reps, k) float64, or None
+///     Of each replicate by itself, by influence values, where asked for; NaN for nearest neighbours.
 /// analytic_std_error : (k,) float64
 ///     On the full sample, by influence values, or of Abadie and Imbens (2016) for nearest neighbours; NaN
 ///     for these with clusters, and where not asked for.
@@ -33,6 +36,7 @@ use crate::weighted_bootstrap::Analytic;
 pub struct Replicates {
     estimates: Py<PyArray1<f64>>,
     replicates: Py<PyArray2<f64>>,
+    std_errors: Option<Py<PyArray2<f64>>>,
     analytic_std_error: Py<PyArray1<f64>>,
     acceleration: Py<PyArray1<f64>>,
     n_failed: usize,
@@ -72,6 +76,9 @@ pub struct Replicates {
 /// analytic : bool, default False
 ///     Whether to give the standard errors without resampling, and the accelerations, too: a few passes
 ///     over the rows, which otherwise stay untouched.
+/// studentized : bool, default False
+///     Whether to give a standard error for each replicate too: passes over the rows in each, which take
+///     many times as long as the estimates.
 /// n_threads : int, optional
 ///     By default the processors this process may use.
 /// progress : callable, optional
@@ -96,7 +103,7 @@ pub struct Replicates {
 #[pyo3(signature = (
     x, treatment, outcome, *, estimators, penalty=0.0, weights="multinomial", cluster=None, strata=None,
     sample_weight=None, score_columns=None, outcome_columns=None, n_reps=500, seed=0, analytic=false,
-    n_threads=None, progress=None
+    studentized=false,    n_threads=None, progress=None
 ))]
 #[allow(clippy::too_many_arguments)] // the keyword arguments of a Python function
 pub fn bootstrap(
@@ -115,6 +122,7 @@ pub fn bootstrap(
     #[pyo3(from_py_with = n_reps)] n_reps: usize,
     seed: u64,
     analytic: bool,
+    studentized: bool,
     n_threads: Option<&Bound<'_, PyAny>>,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Replicates> {
@@ -145,14 +153,20 @@ pub fn bootstrap(
         } else {
             vec![Analytic::NONE; estimators.len()]
         };
-        let replicates = pipeline.bootstrap(&resample, &bootstrap)?;
+        let replicates = if studentized {
+            pipeline.bootstrap_with_errors(&resample, &bootstrap)?
+        } else {
+            pipeline.bootstrap(&resample, &bootstrap)?
+        };
         Ok((pipeline.estimates, replicates, analytic))
     })?;
     let errors = analytic.iter().map(|found| found.std_error);
     let accelerations = analytic.iter().map(|found| found.acceleration.unwrap_or(f64::NAN));
+    let (replicates, errors_within) = found.estimates.view().split_at(Axis(1), estimators.len());
     Ok(Replicates {
         estimates: PyArray1::from_vec(py, estimates).unbind(),
-        replicates: PyArray2::from_owned_array(py, found.estimates).unbind(),
+        replicates: replicates.to_pyarray(py).unbind(),
+        std_errors: studentized.then(|| errors_within.to_pyarray(py).unbind()),
         analytic_std_error: PyArray1::from_iter(py, errors).unbind(),
         acceleration: PyArray1::from_iter(py, accelerations).unbind(),
         n_failed: found.n_failed,

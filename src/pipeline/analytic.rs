@@ -1,0 +1,140 @@
+//! What can be said of an estimate without resampling, and of a replicate by itself.
+
+use super::{Data, Estimator, Pipeline};
+use crate::bootstrap::{self, BootstrapSpec, Replicates};
+use crate::cells::Cells;
+use crate::covariates::Covariates;
+use crate::doubly_robust::{AdjustmentData, adjusted_means};
+use crate::error::Result;
+use crate::ipw::{IpwData, ipw};
+use crate::kernels::sigmoid;
+use crate::matching::{self, MatchedRows, NearestSpec};
+use crate::resample::Resample;
+use crate::weighted_bootstrap::{Analytic, std_error};
+
+use super::{Mode, Scratch, Sweep};
+
+impl Pipeline<'_, '_> {
+    /// What can be said of each estimate without resampling: the standard error (for nearest neighbours
+    /// Abadie and Imbens's, of independent rows), and the acceleration for BCa intervals (not for nearest
+    /// neighbours, which the bootstrap does not follow).
+    ///
+    /// # Errors
+    /// An arm without weight, [`Error::Stopped`].
+    pub fn analytic(&self, resample: &Resample) -> Result<Vec<Analytic>> {
+        let score_covariates = self.covariates.subset(self.data.score_columns);
+        let mut scores = score_covariates.linear(&self.start);
+        sigmoid(&mut scores);
+        let each = self.estimators.iter().map(|estimator| {
+            self.monitor.check()?;
+            if let Estimator::Nearest(spec) = estimator {
+                let std_error = if resample.is_clustered() {
+                    f64::NAN
+                } else {
+                    self.matching_error(spec, &score_covariates, &scores)
+                };
+                return Ok(Analytic { std_error, acceleration: None });
+            }
+            let sample_weight = self.data.sample_weight;
+            let influence = self.influence(estimator, &score_covariates, &scores, sample_weight)?;
+            Ok(Analytic::new(&influence, resample))
+        });
+        each.collect()
+    }
+
+    /// NaN where there is none: scores that round to 0 or 1, an arm of one row.
+    fn matching_error(
+        &self,
+        spec: &NearestSpec,
+        score_covariates: &Covariates<'_>,
+        scores: &[f64],
+    ) -> f64 {
+        let Data { treatment, outcome, .. } = self.data;
+        let rows = MatchedRows { outcome, treatment, scores };
+        let model = Some((score_covariates, self.spec.penalty));
+        matching::effect(&rows, spec, model, self.monitor).map_or(f64::NAN, |e| e.std_error())
+    }
+
+    /// Each row's influence on an estimate from rows of these weights.
+    pub(super) fn influence(
+        &self,
+        estimator: &Estimator,
+        score_covariates: &Covariates<'_>,
+        scores: &[f64],
+        sample_weight: Option<&[f64]>,
+    ) -> Result<Vec<f64>> {
+        let Data { treatment, outcome, .. } = self.data;
+        let means = if let Estimator::Adjusted(spec) = estimator {
+            let data = AdjustmentData { treatment, outcome, sample_weight };
+            let outcomes = self.covariates.subset(self.data.outcome_columns);
+            adjusted_means(&data, score_covariates, &outcomes, *spec, &self.spec, self.monitor)?
+                .means
+        } else {
+            let estimand = estimator.estimand();
+            let data = IpwData { outcome, treatment, scores, sample_weight };
+            ipw(&data, estimand, Some((score_covariates, self.spec.penalty)))?.means
+        };
+        let [control, treated] = means.influence;
+        Ok(treated.iter().zip(&control).map(|(t, c)| t - c).collect())
+    }
+
+    /// As [`Pipeline::bootstrap`], and behind the estimates of each replicate their standard errors within
+    /// it, by influence values: what studentized intervals need. NaN for nearest neighbours. A pass over
+    /// the rows for each, where the estimates make do with cells.
+    ///
+    /// # Errors
+    /// Those of [`Pipeline::bootstrap`].
+    pub fn bootstrap_with_errors(
+        &self,
+        resample: &Resample,
+        spec: &BootstrapSpec,
+    ) -> Result<Replicates> {
+        self.check_scheme(resample)?;
+        let (n_rows, k) = (self.data.x.nrows(), self.estimators.len());
+        let n_cells = self.cells.as_ref().map_or(0, Cells::n_cells);
+        let warm = Mode { start: Some(&self.start), sweep: Sweep::Serial };
+        bootstrap::run(
+            spec,
+            2 * k,
+            self.monitor,
+            || (vec![0.0; n_rows], vec![0.0; n_cells], Scratch::default()),
+            |stream, (weights, counts, scratch), numbers| {
+                weights.fill(0.0);
+                resample.weigh(stream, |row, weight| weights[row] += weight);
+                if let Some(cells) = &self.cells {
+                    counts.fill(0.0);
+                    weights.iter().enumerate().for_each(|(row, w)| counts[cells.of(row)] += w);
+                }
+                let drawn = if self.cells.is_some() { &counts[..] } else { &weights[..] };
+                let (estimates, errors) = numbers.split_at_mut(k);
+                let beta = self.run(Some(drawn), warm, scratch, estimates)?;
+                self.errors_within(&beta, weights, resample, errors)
+            },
+        )
+    }
+
+    fn errors_within(
+        &self,
+        beta: &[f64],
+        weights: &[f64],
+        resample: &Resample,
+        errors: &mut [f64],
+    ) -> Result<()> {
+        let score_covariates = self.covariates.subset(self.data.score_columns);
+        let mut scores = score_covariates.linear(beta);
+        sigmoid(&mut scores);
+        let weighted: Vec<f64> = match self.data.sample_weight {
+            None => weights.to_vec(),
+            Some(own) => weights.iter().zip(own).map(|(drawn, own)| drawn * own).collect(),
+        };
+        for (estimator, error) in self.estimators.iter().zip(errors) {
+            self.monitor.check()?;
+            if !matches!(estimator, Estimator::Nearest(_)) {
+                let rows = Some(&weighted[..]);
+                let influence = self.influence(estimator, &score_covariates, &scores, rows)?;
+                *error = std_error(&influence, weights, resample);
+            }
+        }
+        Ok(())
+    }
+}
