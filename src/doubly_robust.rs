@@ -26,6 +26,10 @@ pub struct AdjustmentData<'a> {
 pub struct Adjusted {
     pub means: ArmMeans,
     pub scores: Option<Vec<f64>>,
+    /// Columns of the score's covariates that earlier ones explain.
+    pub aliased: Vec<usize>,
+    /// Columns of the score's covariates whose coefficients grow without bound.
+    pub diverging: Vec<usize>,
 }
 
 /// Estimate the means of both arms, with the score model and the outcome models fitted here.
@@ -45,17 +49,19 @@ pub fn adjusted_means(
     let AdjustmentData { treatment, outcome, sample_weight } = *data;
     let rows = Outcomes { treatment, outcome, sample_weight, counts: None::<&[u32]> };
     let weight: Vec<f64> = sample_weight.map_or_else(|| vec![1.0; rows.len()], <[f64]>::to_vec);
-    let scores = match spec.method {
+    let fitted = match spec.method {
         Method::Regression => None,
         Method::Aipw | Method::Ipwra => {
             let likelihood =
                 Likelihood::new(score_covariates, &rows, score_spec.penalty, Sweep::Parallel)?;
-            let beta = maximize(&likelihood, None, score_spec, monitor)?.beta;
-            let mut scores = score_covariates.linear(&beta);
-            sigmoid(&mut scores);
-            Some(scores)
+            Some(maximize(&likelihood, None, score_spec, monitor)?)
         }
     };
+    let scores = fitted.as_ref().map(|optimum| {
+        let mut scores = score_covariates.linear(&optimum.beta);
+        sigmoid(&mut scores);
+        scores
+    });
     monitor.check()?;
     let score_model = scores.as_ref().map(|scores| {
         ScoreModel::new(score_covariates, treatment, scores, sample_weight, score_spec.penalty)
@@ -71,7 +77,9 @@ pub fn adjusted_means(
     };
     let (control, treated) = (arm(false)?, arm(true)?);
     let means = ArmMeans { mean: [control.0, treated.0], influence: [control.1, treated.1] };
-    Ok(Adjusted { means, scores })
+    let (aliased, diverging) =
+        fitted.map_or_else(Default::default, |optimum| (optimum.aliased(), optimum.diverging));
+    Ok(Adjusted { means, scores, aliased, diverging })
 }
 
 fn check(data: &AdjustmentData<'_>, n: usize, spec: AdjustmentSpec) -> Result<()> {

@@ -107,13 +107,12 @@ impl LogisticFit {
         }
         let inverse = optimum.information.inverse();
         let standardized = Array2::from_shape_fn((terms, terms), |(j, k)| inverse[j * terms + k]);
-        let aliased = optimum.information.aliased()[1..].iter().enumerate();
         Self {
             coefficients: map.dot(&ndarray::aview1(&optimum.beta)).to_vec(),
             covariance: map.dot(&standardized).dot(&map.t()),
             center: center.clone(),
             intercept_at_center: optimum.beta[0],
-            aliased: aliased.filter(|(_, aliased)| **aliased).map(|(k, _)| k).collect(),
+            aliased: optimum.aliased(),
             diverging: optimum.diverging,
             log_likelihood,
             iterations: optimum.iterations,

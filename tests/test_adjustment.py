@@ -11,7 +11,13 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 import propensity as ps
 import reference
 from propensity.crossfit import assign_folds
-from propensity.errors import InvalidInputError, OverlapError, SeparationError
+from propensity.errors import (
+    CollinearityWarning,
+    InvalidInputError,
+    OverlapError,
+    SeparationError,
+    SeparationWarning,
+)
 
 METHODS = {"aipw": ps.aipw, "ipwra": ps.ipwra, "regression": ps.regression_adjustment}
 DESIGN = {"outcome": "done", "treatment": "opted", "covariates": ["tier", "visits"]}
@@ -320,3 +326,17 @@ def test_separation_names_the_model_and_the_term(users):
             method(users, outcome="often", treatment="opted", covariates=["visits"], outcome_model="logistic")
     with pytest.raises(SeparationError, match=r"outcome model, term .*'visits'"):
         ps.aipw(users, **DESIGN | {"outcome": "often"}, outcome_model="logistic", n_folds=3)
+
+
+@pytest.mark.parametrize("estimator", [ps.aipw, ps.ipwra])
+def test_terms_that_the_score_model_cannot_use_are_named(estimator):
+    rng = np.random.default_rng(0)
+    df = pd.DataFrame({"opted": np.arange(200) % 2 == 0, "visits": rng.normal(size=200)})
+    df["twice"], df["done"] = 2 * df["visits"], rng.normal(size=200)
+    roles = {"outcome": "done", "treatment": "opted"}
+    with pytest.warns(CollinearityWarning, match="twice"):
+        estimator(df, **roles, covariates=["visits", "twice"])
+    df["staff"] = np.arange(200) < 10
+    df.loc[df["staff"], "opted"] = True
+    with pytest.warns(SeparationWarning, match="'staff'"):
+        estimator(df, **roles, covariates=["visits", "staff"])

@@ -17,7 +17,7 @@ from propensity.crossfit import CrossFit, augmented_means
 from propensity.effects import Effect
 from propensity.errors import SeparationError
 from propensity.estimators import AIPW, IPWRA, AdjustmentEstimand, RegressionAdjustment
-from propensity.scores import naming_separation
+from propensity.scores import naming_separation, warn_of_terms
 
 _STACKED = {
     "aipw": "stacked estimating equations of score, outcome models and means",
@@ -28,13 +28,17 @@ _STACKED = {
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """Rows, with the terms of the score model (n, d) and of the outcome models (n, k), and their names."""
+    """Rows, with the terms of the score model (n, d) and of the outcome models (n, k), and their names.
+
+    `empty_terms` are those of the score without a column: text with a single level.
+    """
 
     sample: Sample
     score_x: Floats
     outcome_x: Floats
     score_terms: tuple[str, ...]
     outcome_terms: tuple[str, ...]
+    empty_terms: tuple[str, ...]
 
 
 def read_study(
@@ -60,9 +64,9 @@ def read_study(
     )
     score_x, recipe = make_terms(sample.frame, score_terms)
     if outcome_covariates is None:
-        return Study(sample, score_x, score_x, recipe.names, recipe.names)
+        return Study(sample, score_x, score_x, recipe.names, recipe.names, recipe.empty)
     outcome_x, other = make_terms(sample.frame, outcome_terms)
-    return Study(sample, score_x, outcome_x, recipe.names, other.names)
+    return Study(sample, score_x, outcome_x, recipe.names, other.names, recipe.empty)
 
 
 def adjusted_effect(
@@ -88,6 +92,8 @@ def adjusted_effect(
             outcome_columns=outcome_columns,
             sample_weight=sample.sample_weight,
         )
+    left_out = (*study.empty_terms, *(study.score_terms[column] for column in found.aliased))
+    warn_of_terms(left_out, study.score_terms, found.diverging, stacklevel=4)
     weighting = sample.unweighted() if found.scores is None else sample.weighting(found.scores, spec.estimand)
     return sample.effect(
         outcome,

@@ -109,6 +109,10 @@ class AdjustedEstimate:
     def influence_control(self) -> _Floats: ...  # (n,), mean zero
     @property
     def scores(self) -> _Floats | None: ...  # (n,); None for regression adjustment
+    @property
+    def aliased(self) -> NDArray[np.int64]: ...  # of the score model, among its columns
+    @property
+    def diverging(self) -> NDArray[np.int64]: ...
 
 @final
 class Matches:

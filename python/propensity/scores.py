@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from propensity import _check, core
-from propensity._check import Bools, Floats
+from propensity._check import Bools, Floats, Rows
 from propensity._frame import (
     INTERCEPT,
     AnyFrame,
@@ -99,12 +99,19 @@ def fit_propensity(
     with naming_separation(recipe.names):
         fit = core.fit_propensity(x, treated, penalty=penalty, sample_weight=weight, n_threads=n_threads)
     model = _named(fit, recipe, treatment, treated, weight, frame)
-    if model.dropped:
-        left_out = f"left out, because earlier terms already say the same: {', '.join(model.dropped)}"
-        warnings.warn(left_out, CollinearityWarning, stacklevel=2)
-    if len(fit.diverging):
-        warnings.warn(_separation(recipe.names, fit.diverging), SeparationWarning, stacklevel=2)
+    warn_of_terms(model.dropped, recipe.names, fit.diverging, stacklevel=3)
     return model
+
+
+def warn_of_terms(
+    dropped: Sequence[str], terms: Sequence[str], diverging: Sequence[int] | Rows, *, stacklevel: int
+) -> None:
+    """Warn of terms that were left out, and of those that some rows' treatment hangs on."""
+    if dropped:
+        left_out = f"left out, because earlier terms already say the same: {', '.join(dropped)}"
+        warnings.warn(left_out, CollinearityWarning, stacklevel=stacklevel)
+    if len(diverging):
+        warnings.warn(_separation(terms, diverging), SeparationWarning, stacklevel=stacklevel)
 
 
 @contextmanager

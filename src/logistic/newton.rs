@@ -30,6 +30,14 @@ pub struct Optimum {
     pub diverging: Vec<usize>,
 }
 
+impl Optimum {
+    /// Columns that earlier ones explain.
+    pub fn aliased(&self) -> Vec<usize> {
+        let columns = self.information.aliased()[1..].iter().enumerate();
+        columns.filter(|(_, aliased)| **aliased).map(|(column, _)| column).collect()
+    }
+}
+
 /// Maximise from `start`, or from the intercept-only fit.
 ///
 /// # Errors

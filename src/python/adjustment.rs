@@ -24,6 +24,8 @@ use crate::outcome::OutcomeModel;
 ///     Each row's influence on the two means: their covariance is the sum of products over n^2.
 /// scores : (n,) float64, or None
 ///     The fitted scores; none for regression adjustment.
+/// aliased, diverging : (a,), (b,) int64
+///     As of `LogisticFit`, of the score model; numbers among the score's columns.
 #[pyclass(frozen, get_all, module = "propensity.core")]
 pub struct AdjustedEstimate {
     estimate: f64,
@@ -33,6 +35,8 @@ pub struct AdjustedEstimate {
     influence_treated: Py<PyArray1<f64>>,
     influence_control: Py<PyArray1<f64>>,
     scores: Option<Py<PyArray1<f64>>>,
+    aliased: Py<PyArray1<i64>>,
+    diverging: Py<PyArray1<i64>>,
 }
 
 /// Estimate an effect with an outcome model for each arm, alone or together with a score model.
@@ -117,6 +121,8 @@ pub fn adjust(
         std_error,
         influence_treated: PyArray1::from_vec(py, influence_treated).unbind(),
         influence_control: PyArray1::from_vec(py, influence_control).unbind(),
+        aliased: arrays::row_numbers(py, found.aliased.into_iter()).unbind(),
+        diverging: arrays::row_numbers(py, found.diverging.into_iter()).unbind(),
         scores: found.scores.map(|scores| PyArray1::from_vec(py, scores).unbind()),
     })
 }
