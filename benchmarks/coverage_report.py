@@ -20,8 +20,8 @@ LOW, HIGH = 0.935, 0.965  # the coverage a recommended interval should have
 _RECOMMENDED = ["sandwich", "Abadie-Imbens 2016"]
 
 _INK, _GREY, _FAINT = "#222222", "#9A9A9A", "#E4E4E4"
-_MARKERS = {250: ("o", "white", 0.24), 1000: ("D", _GREY, 0.0), 5000: ("o", _INK, -0.24)}
-_SHORTEST_SCALE, _PANELS_A_ROW = 0.70, 4
+_MARKERS = {250: ("o", "white", -0.24), 1000: ("D", _GREY, 0.0), 5000: ("o", _INK, 0.24)}
+_LEFT_EDGE, _PANELS_A_ROW = 0.70, 4
 
 
 def write(results: pd.DataFrame, folder: Path) -> None:
@@ -64,6 +64,7 @@ def tables(results: pd.DataFrame) -> dict[str, str]:
     return {
         "worlds": _worlds_table([*WORLDS.values(), *SMALL_WORLDS.values()]),
         "coverage": _coverage_by_size(main[main["interval"].isin(_RECOMMENDED)]),
+        "warnings": _warnings(main[(main["estimator"] == "IPW") & (main["interval"] == "sandwich")]),
         "contrasts": _contrasts(main[main["n"] == 1000]),
         "bootstrap": _coverage_by_interval(results[results["part"] == "bootstrap"]),
         "small": _coverage_by_interval(results[results["part"] == "small"], with_size=True),
@@ -91,6 +92,13 @@ def _coverage_by_size(rows: pd.DataFrame) -> str:
     return "\n\n".join(found)
 
 
+def _warnings(rows: pd.DataFrame) -> str:
+    """Give coverage and, after a stroke, in how many percent of the data sets the package warns."""
+    cell = [f"{_percent(row['coverage'])} / {100 * row['warned']:.0f}" for row in rows.to_dict("records")]
+    method = rows["estimator"] + " " + rows["estimand"] + ", n = " + rows["n"].map("{:,}".format)
+    return _wide(rows.assign(method=method, cell=cell), index=["world"], columns="method")
+
+
 def _contrasts(rows: pd.DataFrame) -> str:
     """Give every interval of the estimators that have two, side by side."""
     several = rows.groupby(["estimator", "estimand"])["interval"].transform("nunique") > 1
@@ -108,9 +116,9 @@ def _coverage_by_interval(rows: pd.DataFrame, *, with_size: bool = False) -> str
 
 
 def _wide(rows: pd.DataFrame, *, index: list[str], columns: str) -> str:
-    """Lay out coverage, worlds down and methods across, both in the order in which they appear."""
+    """Lay out coverage (or `cell`), worlds down and methods across, in the order in which they appear."""
     cells = {
-        (*(row[name] for name in index), row[columns]): _percent(row["coverage"])
+        (*(row[name] for name in index), row[columns]): row.get("cell") or _percent(row["coverage"])
         for row in rows.to_dict("records")
     }
     across = list(dict.fromkeys(rows[columns]))
@@ -180,28 +188,22 @@ def dot_plot(results: pd.DataFrame, path: Path) -> None:
 
 def _draw_panel(ax: Axes, rows: pd.DataFrame) -> None:
     worlds = list(dict.fromkeys(rows["world"]))
-    places = np.arange(len(worlds))
+    coverage = {n: rows[rows["n"] == n].set_index("world")["coverage"] for n in sorted(set(rows["n"]))}
     ax.axvspan(LOW, HIGH, color=_FAINT, zorder=0)
     ax.axvline(0.95, color=_GREY, linewidth=0.8, zorder=1)
-    for n in sorted(set(rows["n"])):
-        own = rows[rows["n"] == n]
+    for n, values in coverage.items():
         marker, filling, shift = _MARKERS.get(n, ("s", _GREY, 0.0))
-        coverage = own.set_index("world")["coverage"].reindex(worlds).to_numpy()
-        inside = np.maximum(coverage, _SHORTEST_SCALE + 0.01)
+        inside = values.reindex(worlds).clip(lower=_LEFT_EDGE + 0.01)
         style: dict[str, Any] = {"facecolors": filling, "edgecolors": _INK, "linewidths": 0.8, "zorder": 3}
-        ax.scatter(inside, places - shift, s=20, marker=marker, label=f"n = {n:,}", **style)
-        for place in np.flatnonzero(coverage < _SHORTEST_SCALE):
-            ax.annotate(
-                f"{100 * coverage[place]:.0f}%",
-                (inside[place], place - shift),
-                xytext=(5, 0),
-                textcoords="offset points",
-                fontsize=6,
-                va="center",
-            )
-    ax.set_yticks(places, worlds, fontsize=8)
+        ax.scatter(inside, np.arange(len(worlds)) + shift, s=20, marker=marker, label=f"n = {n:,}", **style)
+    for place, world in enumerate(worlds):
+        off = [f"{100 * values[world]:.0f}" for values in coverage.values() if values[world] < _LEFT_EDGE]
+        if off:
+            ax.text(_LEFT_EDGE + 0.02, place, f"{', '.join(off)}%", fontsize=6.5, va="center")
+    ax.set_yticks(np.arange(len(worlds)), worlds, fontsize=8)
     ax.set_ylim(len(worlds) - 0.4, -0.6)
-    ax.set_xlim(_SHORTEST_SCALE, 1.005)
+    ax.set_xlim(_LEFT_EDGE, 1.005)
     ax.set_xticks([0.7, 0.8, 0.9, 1.0], ["70%", "80%", "90%", "100%"], fontsize=8)
+    ax.tick_params(labelbottom=True)
     ax.grid(axis="y", color=_FAINT, linewidth=0.6)
     ax.set_axisbelow(True)

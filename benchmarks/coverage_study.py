@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from propensity import core, estimators
+from propensity.cautions import overlap_cautions, size_cautions
 from propensity.errors import InvalidInputError
 from propensity.inference import normal_quantile
 from worlds import SMALL_WORLDS, WORLDS, Floats, Sample
@@ -35,13 +36,24 @@ class Method(NamedTuple):
 
 
 class Interval(NamedTuple):
-    """What one method says about one data set, and the share of bootstrap replicates it had to leave out."""
+    """What one method says about one data set.
+
+    Attributes
+    ----------
+    estimate, std_error, low, high : float
+    failed_replicates : float
+        The share of bootstrap replicates that could not be estimated.
+    warned : float
+        1 where `propensity.ipw` warns of these data that intervals tend to be too narrow, 0 where it does
+        not; NaN for other estimators.
+    """
 
     estimate: float
     std_error: float
     low: float
     high: float
     failed_replicates: float = 0.0
+    warned: float = math.nan
 
 
 FAILED = Interval(math.nan, math.nan, math.nan, math.nan)
@@ -187,15 +199,26 @@ def analytic_intervals(sample: Sample, methods: Mapping[Method, Run]) -> dict[Me
         scores = core.fit_propensity(sample.x, sample.treatment, n_threads=1).scores
     except InvalidInputError:
         return dict.fromkeys(methods, FAILED)
-    return {method: _attempt(run, sample, scores) for method, run in methods.items()}
+    return {method: _attempt(method, run, sample, scores) for method, run in methods.items()}
 
 
-def _attempt(run: Run, sample: Sample, scores: Floats) -> Interval:
+def _attempt(method: Method, run: Run, sample: Sample, scores: Floats) -> Interval:
     try:
         found = run(sample, scores)
     except InvalidInputError:
         return FAILED
-    return _normal_interval(found.estimate, found.std_error)
+    interval = _normal_interval(found.estimate, found.std_error)
+    if isinstance(found, core.IpwEstimate):
+        return interval._replace(warned=_warns(method.estimand, found, sample))
+    return interval
+
+
+def _warns(estimand: str, found: core.IpwEstimate, sample: Sample) -> bool:
+    """Say whether the package warns of little overlap or of a small arm."""
+    return bool(
+        overlap_cautions(estimand, found.weights, sample.treatment)
+        or size_cautions(found.ess_treated, found.ess_control)
+    )
 
 
 def _normal_interval(estimate: float, std_error: float) -> Interval:
@@ -256,8 +279,8 @@ def summarise(study: Study, found: Iterable[Mapping[Method, Interval]]) -> pd.Da
     DataFrame
         One row a method. Over the data sets in which it did not fail: `bias` (mean estimate minus truth),
         `sd` of the estimates, `mean_se`, `se_ratio` (mean_se / sd), `coverage` and its Monte Carlo error
-        `coverage_error`, `failed_replicates` (their mean share); and `failed`, the share of the data sets in
-        which it did.
+        `coverage_error`, the mean shares `failed_replicates` and `warned`; and `failed`, the share of the
+        data sets in which it did.
     """
     truth = _WORLDS[study.world].truth
     by_method: dict[Method, list[Interval]] = {}
@@ -283,7 +306,7 @@ def _performance(intervals: Floats, truth: float) -> dict[str, float]:
     failed = 1 - len(succeeded) / len(intervals)
     if len(succeeded) < 2:
         return {"truth": truth, "failed": failed}
-    estimates, std_errors, low, high, failed_replicates = succeeded.T
+    estimates, std_errors, low, high, failed_replicates, warned = succeeded.T
     sd, mean_se = float(estimates.std(ddof=1)), float(std_errors.mean())
     coverage = float(((low <= truth) & (truth <= high)).mean())
     return {
@@ -296,6 +319,7 @@ def _performance(intervals: Floats, truth: float) -> dict[str, float]:
         "coverage_error": math.sqrt(coverage * (1 - coverage) / len(succeeded)),
         "failed": failed,
         "failed_replicates": float(failed_replicates.mean()),
+        "warned": float(warned.mean()),
     }
 
 
