@@ -88,6 +88,16 @@ def _adjust(method: estimators.Method, estimand: estimators.AdjustmentEstimand) 
     return run
 
 
+def _match(estimand: estimators.MatchingEstimand, *, scores_known: bool) -> Run:
+    def run(sample: Sample, scores: Floats) -> WithStdError:
+        x = None if scores_known else sample.x
+        return core.matching_effect(
+            sample.outcome, sample.treatment, scores, estimand=estimand, x=x, n_threads=1
+        )
+
+    return run
+
+
 ANALYTIC: Mapping[Method, Run] = {
     Method("IPW", "ATE", "sandwich"): _ipw("ATE", scores_known=False),
     Method("IPW", "ATT", "sandwich"): _ipw("ATT", scores_known=False),
@@ -101,6 +111,10 @@ ANALYTIC: Mapping[Method, Run] = {
     Method("IPWRA", "ATT", "sandwich"): _adjust("ipwra", "ATT"),
     Method("RA", "ATE", "sandwich"): _adjust("regression", "ATE"),
     Method("RA", "ATT", "sandwich"): _adjust("regression", "ATT"),
+    Method("1-NN", "ATE", "Abadie-Imbens 2016"): _match("ATE", scores_known=False),
+    Method("1-NN", "ATT", "Abadie-Imbens 2016"): _match("ATT", scores_known=False),
+    Method("1-NN", "ATE", "Abadie-Imbens 2006"): _match("ATE", scores_known=True),
+    Method("1-NN", "ATT", "Abadie-Imbens 2006"): _match("ATT", scores_known=True),
 }
 
 BOOTSTRAPPED: Mapping[Method, estimators.Estimator] = {
