@@ -85,11 +85,27 @@ def _truth(world: World) -> str:
 
 
 def _coverage_by_size(rows: pd.DataFrame) -> str:
+    """Give a table for each size, with brackets where what the estimator rests on does not hold."""
     found = []
     for n, own in rows.groupby("n"):
-        wide = own.assign(method=own["estimator"] + " " + own["estimand"])
+        cell = [_bracketed(row) for row in own.to_dict("records")]
+        wide = own.assign(method=own["estimator"] + " " + own["estimand"], cell=cell)
         found.append(f"**n = {n:,}**\n\n" + _wide(wide, index=["world"], columns="method"))
     return "\n\n".join(found)
+
+
+def _bracketed(row: Mapping[Hashable, Any]) -> str:
+    shown = _percent(row["coverage"])
+    return shown if _rests_on_truth(row["estimator"], WORLDS[row["world"]]) else f"({shown})"
+
+
+def _rests_on_truth(estimator: str, world: World) -> bool:
+    """Say whether a model that the estimator needs is the true one; with both, either is enough."""
+    return {
+        "RA": world.outcome_right,
+        "AIPW": world.score_right or world.outcome_right,
+        "IPWRA": world.score_right or world.outcome_right,
+    }.get(estimator, world.score_right)
 
 
 def _warnings(rows: pd.DataFrame) -> str:

@@ -63,6 +63,8 @@ class World:
         The effect by estimand.
     precision : float
         How far the truth may be off; 0 where it is exact.
+    score_right, outcome_right : bool
+        Whether the models that estimators fit, linear in the covariates they are given, are the true ones.
     """
 
     name: str
@@ -71,6 +73,8 @@ class World:
     draw: Callable[[np.random.Generator, int], Sample]
     truth: MappingProxyType[str, float]
     precision: float = 0.0
+    score_right: bool = True
+    outcome_right: bool = True
 
 
 def true_effects(
@@ -320,12 +324,12 @@ def _same_for_all(effect: float) -> MappingProxyType[str, float]:
 _LD, _SETOGUCHI = "Lunceford and Davidian 2004", "Setoguchi et al. 2008, Lee et al. 2010"
 _SETOGUCHI_TRAITS = {
     "A": "all models right",
-    "B": "outcome models right, score model lacks a square",
-    "C": "outcome models right, score model lacks three squares",
-    "D": "outcome models right, score model lacks four products",
-    "E": "outcome models right, score model lacks a square and four products",
-    "F": "outcome models right, score model lacks ten products",
-    "G": "outcome models right, score model lacks three squares and ten products",
+    "B": "outcome models right, the score model lacks a square",
+    "C": "outcome models right, the score model lacks three squares",
+    "D": "outcome models right, the score model lacks four products",
+    "E": "outcome models right, the score model lacks a square and four products",
+    "F": "outcome models right, the score model lacks ten products",
+    "G": "outcome models right, the score model lacks three squares and ten products",
 }
 
 WORLDS = {
@@ -334,7 +338,7 @@ WORLDS = {
         World(
             "Opt-in",
             "the tutorial's generator",
-            "score model right, 0/1 outcome, linear outcome model right but for its bounds",
+            "score model right; 0/1 outcome, whose linear model errs alike in both arms",
             opt_in,
             _same_for_all(datasets.OPT_IN_EFFECT),
             precision=1e-4,
@@ -373,6 +377,7 @@ WORLDS = {
             "score model right, outcome models wrong, effects differ",
             uneven_effects,
             MappingProxyType(UNEVEN_EFFECTS),
+            outcome_right=False,
         ),
         World(
             "KS right",
@@ -387,6 +392,8 @@ WORLDS = {
             "all models wrong",
             partial(kang_schafer, correct=False),
             _same_for_all(0.0),
+            score_right=False,
+            outcome_right=False,
         ),
         *[
             World(
@@ -395,6 +402,7 @@ WORLDS = {
                 trait,
                 partial(setoguchi, scenario=scenario),
                 _same_for_all(SETOGUCHI_EFFECT),
+                score_right=scenario == "A",
             )
             for scenario, trait in _SETOGUCHI_TRAITS.items()
         ],
