@@ -1,6 +1,6 @@
 """Which intervals hold the truth as often as they say: every estimator in worlds with a known effect.
 
-python benchmarks/coverage.py             # the whole study, into docs/: under 15 minutes on 2 cores
+python benchmarks/coverage.py             # the whole study, into docs/: 26 minutes of processor time
 python benchmarks/coverage.py --quick     # a taste of it, printed
 python benchmarks/coverage.py --report    # the page's tables and the picture again, from docs/coverage.csv
 """

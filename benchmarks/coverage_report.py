@@ -214,8 +214,9 @@ def _draw_panel(ax: Axes, rows: pd.DataFrame) -> None:
         ax.scatter(inside, np.arange(len(worlds)) + shift, s=20, marker=marker, label=f"n = {n:,}", **style)
     for place, world in enumerate(worlds):
         off = [f"{100 * values[world]:.0f}" for values in coverage.values() if values[world] < _LEFT_EDGE]
+        near = [v[world] for v in coverage.values() if _LEFT_EDGE <= v[world] < _LEFT_EDGE + 0.08]
         if off:
-            ax.text(_LEFT_EDGE + 0.02, place, f"{', '.join(off)}%", fontsize=6.5, va="center")
+            ax.text(max([_LEFT_EDGE, *near]) + 0.02, place, f"{', '.join(off)}%", fontsize=6.5, va="center")
     ax.set_yticks(np.arange(len(worlds)), worlds, fontsize=8)
     ax.set_ylim(len(worlds) - 0.4, -0.6)
     ax.set_xlim(_LEFT_EDGE, 1.005)

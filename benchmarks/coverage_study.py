@@ -338,5 +338,5 @@ def _performance(intervals: Floats, truth: float) -> dict[str, float]:
 
 
 def default_processes() -> int:
-    """Two where there are two cores: what the stated running time is for."""
+    """Two, where there are two cores."""
     return min(2, os.cpu_count() or 1)
