@@ -1,0 +1,78 @@
+"""Which intervals hold the truth as often as they say: every estimator in worlds with a known effect.
+
+python benchmarks/coverage.py             # the whole study, into docs/: 26 minutes of processor time
+python benchmarks/coverage.py --quick     # a taste of it, printed
+python benchmarks/coverage.py --report    # the page's tables and the picture again, from docs/coverage.csv
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import pandas as pd
+
+import coverage_report
+from coverage_study import Study, default_processes, run
+from worlds import SMALL_WORLDS, WORLDS
+
+BOOTSTRAP_WORLDS = ["Opt-in", "LD moderate", "LD strong", "LTL 4", "HET", "KS right"]
+SMALL_SIZES = [100, 200, 400]
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def main() -> None:
+    """Run what was asked for, and keep or print the results."""
+    options = _options()
+    if options.report:
+        coverage_report.refresh(options.output)
+        return
+    started = time.perf_counter()
+    planned = _quick_studies() if options.quick else _studies(options)
+    found = []
+    for table in run(planned, seed=options.seed, n_processes=options.processes):
+        found.append(table)
+        study = planned[len(found) - 1]
+        elapsed = time.perf_counter() - started
+        print(f"{elapsed:6.0f} s  {study.part}, {study.world}, n = {study.n:,}", flush=True)
+    results = pd.concat(found, ignore_index=True)
+    if options.quick:
+        print(results.drop(columns="part").round(3).to_string(index=False))
+    else:
+        coverage_report.write(results, options.output)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--data-sets", type=int, default=2_000, help="of each world and size")
+    parser.add_argument(
+        "--sizes", type=int, nargs="+", default=[250, 1_000, 5_000], help="rows in a data set"
+    )
+    parser.add_argument("--n-reps", type=int, default=400, help="bootstrap replicates")
+    parser.add_argument("--processes", type=int, default=default_processes())
+    parser.add_argument("--seed", type=int, default=20)
+    parser.add_argument("--output", type=Path, default=DOCS, help="the folder of validation.md")
+    parser.add_argument("--quick", action="store_true", help="few data sets, printed and not kept")
+    parser.add_argument("--report", action="store_true", help="render the results kept, run nothing")
+    return parser.parse_args()
+
+
+def _studies(options: argparse.Namespace) -> list[Study]:
+    fewer = options.data_sets // 2  # a bootstrapped data set costs as much as several others
+    main = [Study("main", world, n, options.data_sets) for world in WORLDS for n in options.sizes]
+    bootstrap = [Study("bootstrap", world, 1_000, fewer, options.n_reps) for world in BOOTSTRAP_WORLDS]
+    small = [Study("small", world, n, fewer, options.n_reps) for world in SMALL_WORLDS for n in SMALL_SIZES]
+    return main + bootstrap + small
+
+
+def _quick_studies() -> list[Study]:
+    return [
+        *(Study("main", world, 250, 100) for world in WORLDS),
+        Study("bootstrap", "LD strong", 1_000, 20, 100),
+        *(Study("small", world, 100, 100, 100) for world in SMALL_WORLDS),
+    ]
+
+
+if __name__ == "__main__":
+    main()
