@@ -17,7 +17,7 @@
 //! | [`kernels`] | the inner loops over a block of rows, in SIMD |
 //! | [`linalg`] | Cholesky that sets collinear columns aside |
 //! | [`moments`] | weighted means and variances: the only place |
-//! | [`covariates`] | a matrix of covariates, read in place, block by block, standardised |
+//! | [`covariates`] | a matrix of covariates, read in place, block by block, standardized |
 //! | [`tally`] | how many rows, treated rows and outcomes a unit stands for |
 //! | [`logistic`] | the score model, by Newton's method |
 //! | [`weights`] | scores and an estimand to weights, effective sample sizes |

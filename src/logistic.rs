@@ -26,7 +26,7 @@ pub struct LogisticSpec {
     /// L2 strength on every coefficient but the intercept, on the caller's scale; 0 is maximum
     /// likelihood.
     pub penalty: f64,
-    /// Converged when the largest entry of the gradient, on standardised covariates, is no more than
+    /// Converged when the largest entry of the gradient, on standardized covariates, is no more than
     /// this times the sum of the weights. Newton's method squares the error at each step, so one more
     /// step, taken free of charge, leaves only rounding.
     pub tolerance: f64,
@@ -45,7 +45,7 @@ impl Default for LogisticSpec {
 pub struct LogisticFit {
     /// d + 1, intercept first, on the caller's scale.
     pub coefficients: Vec<f64>,
-    /// d + 1 by d + 1: the inverse of the (penalised) information.
+    /// d + 1 by d + 1: the inverse of the (penalized) information.
     pub covariance: Array2<f64>,
     /// d: the linear predictor is measured from here, which keeps its digits when covariates are
     /// far from zero.

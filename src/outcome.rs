@@ -16,7 +16,7 @@ pub enum OutcomeModel {
     Logistic,
 }
 
-/// A fitted outcome model, on standardised covariates.
+/// A fitted outcome model, on standardized covariates.
 #[derive(Debug, Clone)]
 pub struct ArmFit {
     pub model: OutcomeModel,

@@ -18,7 +18,7 @@ def test_smd_after_weighting_is_the_tutorials(logs, tutorial):
     model = ps.fit_propensity(logs, treatment=TREATMENT, covariates=COVARIATES, penalty=1.0)
     weights = ps.balancing_weights(logs, treatment=TREATMENT, scores=model)
     found = ps.smd(logs, treatment=TREATMENT, covariates=COVARIATES, weights=weights)
-    expected = tutorial["smd"]["ipw_ate_penalised"]
+    expected = tutorial["smd"]["ipw_ate_penalized"]
     assert found[list(expected)].to_dict() == pytest.approx(expected, abs=1e-4)
 
 

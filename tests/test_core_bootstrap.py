@@ -107,7 +107,7 @@ def test_replicates_of_births_equal_cold_fits_on_copied_rows():
 
 @settings(max_examples=40, deadline=None)
 @given(lattice_samples(max_columns=2), st.integers(0, 2**64 - 1))
-def test_penalised_replicates_of_a_small_sample_equal_the_twin(sample, seed):
+def test_penalized_replicates_of_a_small_sample_equal_the_twin(sample, seed):
     arrays = (sample.x, sample.treatment, sample.outcome)
     estimators = [IPW("ATE"), IPW("ATC"), NearestNeighbors("ATT", n_neighbors=2)]
     boot = core.bootstrap(*arrays, estimators=estimators, n_reps=3, seed=seed, penalty=1.0)

@@ -47,7 +47,7 @@ def test_fit_agrees_with_statsmodels(data):
 
 @pytest.mark.parametrize("penalty", ["0.1", "1.0", "10.0"])
 @pytest.mark.parametrize("data", designs.COVARIATES)
-def test_penalised_fit_agrees_with_scikit_learn(data, penalty):
+def test_penalized_fit_agrees_with_scikit_learn(data, penalty):
     x, treatment, _ = designs.arrays(data)
     fit = core.fit_propensity(x, treatment, penalty=float(penalty))
     assert_allclose(fit.coefficients, SKLEARN[data][penalty], rtol=1e-8)
@@ -59,8 +59,8 @@ def test_fit_gives_the_tutorials_coefficients():
     expected = [0.747053864124, -2.598068683512, -1.210440360933, -0.198848532597]
     assert_allclose(fit.coefficients, expected, atol=1e-10)
     assert fit.log_likelihood == pytest.approx(-24724.99800742, rel=1e-8)
-    penalised = core.fit_propensity(x, treatment, penalty=1.0)
-    assert_allclose(penalised.coefficients, [0.74408189, -2.59492786, -1.20784897, -0.19782591], atol=1e-8)
+    penalized = core.fit_propensity(x, treatment, penalty=1.0)
+    assert_allclose(penalized.coefficients, [0.74408189, -2.59492786, -1.20784897, -0.19782591], atol=1e-8)
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ def test_penalty_reaches_the_estimates(logs, tutorial):
         estimators=[ps.IPW("ATE")],
         n_reps=2,
     )
-    assert boot.estimates["IPW ATE"] == pytest.approx(tutorial["ipw_penalised"]["ATE"], abs=1e-8)
+    assert boot.estimates["IPW ATE"] == pytest.approx(tutorial["ipw_penalized"]["ATE"], abs=1e-8)
     assert boot.penalty == 1.0
 
 

@@ -16,7 +16,7 @@ from propensity.errors import CollinearityWarning, InvalidInputError, Separation
 
 
 @pytest.fixture(scope="module")
-def penalised(logs):
+def penalized(logs):
     return ps.fit_propensity(logs, treatment=TREATMENT, covariates=COVARIATES, penalty=1.0)
 
 
@@ -26,19 +26,19 @@ def test_fit_propensity_finds_the_tutorials_coefficients(model, tutorial):
     assert model.terms == tuple(tutorial["coefficients"])
 
 
-def test_fit_propensity_finds_scikit_learns_coefficients_with_penalty_one(penalised, tutorial):
-    expected = pd.Series(tutorial["coefficients_penalised"])
-    pd.testing.assert_series_equal(penalised.coefficients, expected, check_names=False, rtol=1e-8)
+def test_fit_propensity_finds_scikit_learns_coefficients_with_penalty_one(penalized, tutorial):
+    expected = pd.Series(tutorial["coefficients_penalized"])
+    pd.testing.assert_series_equal(penalized.coefficients, expected, check_names=False, rtol=1e-8)
 
 
-def test_fit_propensity_finds_the_tutorials_scores(logs, model, penalised, tutorial):
+def test_fit_propensity_finds_the_tutorials_scores(logs, model, penalized, tutorial):
     treated = logs[TREATMENT] == 1
-    for fitted, name in ((model, "score_range"), (penalised, "score_range_penalised")):
+    for fitted, name in ((model, "score_range"), (penalized, "score_range_penalized")):
         for arm, rows in (("treated", treated), ("control", ~treated)):
             scores = fitted.scores[rows]
             assert [scores.min(), scores.max()] == pytest.approx(tutorial[name][arm], abs=1e-7)
-    means = penalised.scores.groupby(logs["engagement_tier"]).mean()
-    assert means.to_dict() == pytest.approx(tutorial["mean_score_penalised"], abs=5e-5)
+    means = penalized.scores.groupby(logs["engagement_tier"]).mean()
+    assert means.to_dict() == pytest.approx(tutorial["mean_score_penalized"], abs=5e-5)
 
 
 def test_fit_propensity_finds_the_tutorials_fit(model, tutorial):

@@ -28,7 +28,7 @@ def test_ipw_finds_the_tutorials_effect(logs, model, tutorial, estimand):
 def test_ipw_finds_the_tutorials_effect_with_scikit_learns_penalty(logs, tutorial, estimand):
     model = ps.fit_propensity(logs, treatment=TREATMENT, covariates=COVARIATES, penalty=1.0)
     effect = ps.ipw(logs, outcome=OUTCOME, treatment=TREATMENT, scores=model, estimand=estimand)
-    assert effect.estimate == pytest.approx(tutorial["ipw_penalised"][estimand], abs=1e-8)
+    assert effect.estimate == pytest.approx(tutorial["ipw_penalized"][estimand], abs=1e-8)
 
 
 @pytest.mark.parametrize("convert", [pl.from_pandas, pa.Table.from_pandas])

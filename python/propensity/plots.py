@@ -100,7 +100,7 @@ def love_plot(
     absolute: bool = True,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the standardised mean difference of every term, in one or several samples.
+    """Draw the standardized mean difference of every term, in one or several samples.
 
     Parameters
     ----------

@@ -58,7 +58,7 @@ def balancing_weights(
     Notes
     -----
     w = h(e) / P(own arm), with h = 1, e, 1 - e, e (1 - e) (Li, Morgan and Zaslavsky 2018, equation 4) and
-    min(e, 1 - e) (Li and Greene 2013). With the scores of an unpenalised logistic model ATO weights balance
+    min(e, 1 - e) (Li and Greene 2013). With the scores of an unpenalized logistic model ATO weights balance
     the mean of every term exactly.
     """
     _check.choice("estimand", estimand, get_args(WeightingEstimand))

@@ -1,4 +1,4 @@
-//! The penalised log-likelihood of units, and its derivatives, each by one pass over the units.
+//! The penalized log-likelihood of units, and its derivatives, each by one pass over the units.
 
 use rayon::prelude::*;
 
@@ -14,12 +14,12 @@ pub enum Sweep {
     Parallel,
 }
 
-/// A likelihood over standardised covariates.
+/// A likelihood over standardized covariates.
 #[derive(Debug)]
 pub struct Likelihood<'a, 'x, U> {
     covariates: &'a Covariates<'x>,
     units: &'a U,
-    /// The penalty on each standardised coefficient, zero on the intercept.
+    /// The penalty on each standardized coefficient, zero on the intercept.
     ridge: Vec<f64>,
     sweep: Sweep,
     /// Sum of the weights.
@@ -61,7 +61,7 @@ impl<'a, 'x, U: Units> Likelihood<'a, 'x, U> {
         self.ridge.iter().any(|ridge| *ridge > 0.0)
     }
 
-    /// Gradient and information of the penalised likelihood.
+    /// Gradient and information of the penalized likelihood.
     pub fn equations(&self, beta: &[f64]) -> ScoreEquations {
         let mut equations = self.reduce(
             || ScoreEquations::new(beta.len()),

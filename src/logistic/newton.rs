@@ -18,7 +18,7 @@ const LONG_STEP: f64 = 1e-3;
 /// has only treated or only controls: each step then adds about 1.
 const RUNAWAY: f64 = 0.1;
 
-/// Where Newton's method ended, on standardised covariates.
+/// Where Newton's method ended, on standardized covariates.
 #[derive(Debug, Default)]
 pub struct Optimum {
     pub beta: Vec<f64>,
@@ -107,7 +107,7 @@ fn fell<U: Units>(likelihood: &Likelihood<'_, '_, U>, from: &[f64], to: &[f64]) 
     !(after >= before - 1e-12 * before.abs())
 }
 
-/// Whether the fitted scores leave next to nothing of the treatment's variance. A penalised optimum
+/// Whether the fitted scores leave next to nothing of the treatment's variance. A penalized optimum
 /// always exists.
 fn separated<U: Units>(likelihood: &Likelihood<'_, '_, U>, remaining_variance: f64) -> bool {
     let control = likelihood.total - likelihood.treated;

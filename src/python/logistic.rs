@@ -13,7 +13,7 @@ use crate::logistic::{self, LogisticSpec};
 /// coefficients : (d + 1,) float64
 ///     Intercept first, on the scale of ``x``.
 /// covariance : (d + 1, d + 1) float64
-///     Inverse of the (penalised) information.
+///     Inverse of the (penalized) information.
 /// center : (d,) float64
 ///     The point the linear predictor is measured from: it keeps its digits far from zero.
 /// intercept_at_center : float
@@ -28,7 +28,7 @@ use crate::logistic::{self, LogisticSpec};
 /// iterations : int
 ///     Newton steps taken.
 /// gradient_norm : float
-///     Largest entry of the gradient on standardised covariates, over n; at most 1e-10.
+///     Largest entry of the gradient on standardized covariates, over n; at most 1e-10.
 /// penalty : float
 #[pyclass(frozen, module = "propensity.core")]
 pub struct LogisticFit {

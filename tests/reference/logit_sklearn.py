@@ -1,4 +1,4 @@
-"""Penalised logits of the two data sets by scikit-learn at tol=1e-12, written to logit_sklearn.json.
+"""Penalized logits of the two data sets by scikit-learn at tol=1e-12, written to logit_sklearn.json.
 
 The penalty lambda of  sum(log-loss) + lambda/2 * ||beta without intercept||^2  is scikit-learn's 1/C.
 The covariates are centred first: it changes no slope, and brings the solver to its last digits.

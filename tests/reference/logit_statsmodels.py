@@ -1,6 +1,6 @@
 """Maximum likelihood logits of the two data sets by statsmodels, written to logit_statsmodels.json.
 
-statsmodels fits the standardised covariates, so that its own rounding stays far below 1e-8 (mage and
+statsmodels fits the standardized covariates, so that its own rounding stays far below 1e-8 (mage and
 mage squared are nearly collinear); coefficients and covariance are then put on the users' scale by
 the linear map between the two parametrisations.
 """
@@ -15,8 +15,8 @@ import statsmodels.api as sm
 import designs
 
 
-def standardisation(x):
-    """The matrix that takes coefficients of standardised columns to those of the columns as they are."""
+def standardization(x):
+    """The matrix that takes coefficients of standardized columns to those of the columns as they are."""
     center, scale = x.mean(axis=0), x.std(axis=0)
     move = np.diag(np.concatenate([[1.0], 1 / scale]))
     move[0, 1:] = -center / scale
@@ -25,8 +25,8 @@ def standardisation(x):
 
 def fit(data):
     x, treatment, _ = designs.arrays(data)
-    standardised, move = standardisation(x)
-    result = sm.Logit(treatment, sm.add_constant(standardised)).fit(tol=1e-14, maxiter=100, disp=False)
+    standardized, move = standardization(x)
+    result = sm.Logit(treatment, sm.add_constant(standardized)).fit(tol=1e-14, maxiter=100, disp=False)
     return {
         "terms": ["Intercept", *designs.COVARIATES[data]],
         "coefficients": (move @ result.params).tolist(),
