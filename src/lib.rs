@@ -32,7 +32,7 @@
 //! | [`stream`] | the random numbers of a replicate |
 //! | [`resample`] | how a replicate weighs rows, clusters and strata |
 //! | [`bootstrap`] | the parallel run over replicates; knows no estimator |
-//! | [`influence`] | how far each row moves an estimate, and what to do with it |
+//! | [`weighted_bootstrap`] | influence values resampled in place of rows |
 //! | [`pipeline`] | score, weights and matches in one go, on any resample |
 
 pub mod adjustment;
