@@ -34,6 +34,16 @@ pub fn weights(name: &'static str, weights: &[f64]) -> Result<()> {
     }
 }
 
+/// Sample weights, where there are any: one a row, finite, none negative.
+///
+/// # Errors
+/// [`Error::Length`], [`Error::OutOfRange`].
+pub fn sample_weight(values: Option<&[f64]>, n_rows: usize) -> Result<()> {
+    let Some(values) = values else { return Ok(()) };
+    same_length("sample_weight", values.len(), n_rows)?;
+    weights("sample_weight", values)
+}
+
 /// # Errors
 /// [`Error::OutOfRange`] with the rows whose score is not strictly between 0 and 1.
 pub fn scores(scores: &[f64]) -> Result<()> {

@@ -7,7 +7,7 @@ use ndarray::{ArrayView1, ArrayView2, Axis, Slice};
 use rayon::prelude::*;
 
 use crate::error::{Error, Result, Rows};
-use crate::kernels::{BLOCK, Lane, ScoreEquations, linear_predictor};
+use crate::kernels::{BLOCK, Lane, ScoreEquations, linear_predictor, sigmoid};
 use crate::moments::Moments;
 
 /// Rows a thread takes at a time when it passes over the data; a fixed number, so that sums do not
@@ -82,6 +82,14 @@ impl<'a> Covariates<'a> {
         values.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, values)| {
             self.linear_into(beta, chunk * CHUNK, values);
         });
+        values
+    }
+
+    /// The logistic function of every row's linear predictor; equal rows get equal bits.
+    #[must_use]
+    pub fn probabilities(&self, beta: &[f64]) -> Vec<f64> {
+        let mut values = self.linear(beta);
+        values.par_chunks_mut(CHUNK).for_each(sigmoid);
         values
     }
 

@@ -6,7 +6,6 @@ use crate::checks;
 use crate::covariates::Covariates;
 use crate::error::Result;
 use crate::influence::{ArmMeans, ScoreModel, center};
-use crate::kernels::sigmoid;
 use crate::linalg::{Cholesky, RANK_TOLERANCE};
 use crate::logistic::{Likelihood, LogisticSpec, Sweep, maximize};
 use crate::monitor::Monitor;
@@ -57,11 +56,7 @@ pub fn adjusted_means(
             Some(maximize(&likelihood, None, score_spec, monitor)?)
         }
     };
-    let scores = fitted.as_ref().map(|optimum| {
-        let mut scores = score_covariates.linear(&optimum.beta);
-        sigmoid(&mut scores);
-        scores
-    });
+    let scores = fitted.as_ref().map(|optimum| score_covariates.probabilities(&optimum.beta));
     monitor.check()?;
     let score_model = scores.as_ref().map(|scores| {
         ScoreModel::new(score_covariates, treatment, scores, sample_weight, score_spec.penalty)
@@ -88,11 +83,7 @@ fn check(data: &AdjustmentData<'_>, n: usize, spec: AdjustmentSpec) -> Result<()
     checks::same_length("outcome", data.outcome.len(), n)?;
     checks::finite("outcome", data.outcome)?;
     checks::both_arms(data.treatment)?;
-    if let Some(weights) = data.sample_weight {
-        checks::same_length("sample_weight", weights.len(), n)?;
-        checks::weights("sample_weight", weights)?;
-    }
-    Ok(())
+    checks::sample_weight(data.sample_weight, n)
 }
 
 /// What the influence of either arm is made from.

@@ -95,13 +95,7 @@ fn check(data: &IpwData<'_>) -> Result<()> {
     checks::finite("outcome", data.outcome)?;
     checks::scores(data.scores)?;
     checks::both_arms(data.treatment)?;
-    match data.sample_weight {
-        Some(weights) => {
-            checks::same_length("sample_weight", weights.len(), n)?;
-            checks::weights("sample_weight", weights)
-        }
-        None => Ok(()),
-    }
+    checks::sample_weight(data.sample_weight, n)
 }
 
 /// The sums behind the two weighted means, control arm first: an accumulator over blocks of units.

@@ -9,12 +9,10 @@ mod likelihood;
 mod newton;
 
 use ndarray::{Array2, ArrayView2};
-use rayon::prelude::*;
 
 use crate::checks;
-use crate::covariates::{CHUNK, Covariates};
+use crate::covariates::Covariates;
 use crate::error::{Error, Result};
-use crate::kernels::sigmoid;
 use crate::monitor::Monitor;
 use crate::tally::Rows;
 
@@ -76,10 +74,7 @@ pub fn fit(
     checks::same_length("treatment", treatment.len(), x.nrows())?;
     checks::both_arms(treatment)?;
     checks::penalty(spec.penalty)?;
-    if let Some(weights) = sample_weight {
-        checks::same_length("sample_weight", weights.len(), x.nrows())?;
-        checks::weights("sample_weight", weights)?;
-    }
+    checks::sample_weight(sample_weight, x.nrows())?;
     let covariates = Covariates::standardized(x)?;
     let rows = Rows { treatment, sample_weight };
     let likelihood = Likelihood::new(&covariates, &rows, spec.penalty, Sweep::Parallel)?;
@@ -126,7 +121,8 @@ impl LogisticFit {
     /// # Errors
     /// A number of columns other than the model's.
     pub fn predict(&self, x: ArrayView2<'_, f64>) -> Result<Vec<f64>> {
-        self.evaluate(x, sigmoid)
+        let (covariates, beta) = self.centered(x)?;
+        Ok(covariates.probabilities(&beta))
     }
 
     /// Linear predictors (log odds) of the rows of `x`.
@@ -134,10 +130,12 @@ impl LogisticFit {
     /// # Errors
     /// A number of columns other than the model's.
     pub fn linear_predictor(&self, x: ArrayView2<'_, f64>) -> Result<Vec<f64>> {
-        self.evaluate(x, |_| ())
+        let (covariates, beta) = self.centered(x)?;
+        Ok(covariates.linear(&beta))
     }
 
-    fn evaluate(&self, x: ArrayView2<'_, f64>, link: fn(&mut [f64])) -> Result<Vec<f64>> {
+    /// Other rows measured from this model's centre, and the coefficients that go with them.
+    fn centered<'x>(&self, x: ArrayView2<'x, f64>) -> Result<(Covariates<'x>, Vec<f64>)> {
         if x.ncols() != self.center.len() {
             return Err(Error::Argument {
                 name: "x",
@@ -145,11 +143,8 @@ impl LogisticFit {
                 allowed: "as wide as the matrix the model was fitted on",
             });
         }
-        let covariates = Covariates::centered(x, self.center.clone());
         let mut beta = self.coefficients.clone();
         beta[0] = self.intercept_at_center;
-        let mut values = covariates.linear(&beta);
-        values.par_chunks_mut(CHUNK).for_each(link);
-        Ok(values)
+        Ok((Covariates::centered(x, self.center.clone()), beta))
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::covariates::Covariates;
 use crate::error::{Error, Result};
-use crate::kernels::{ScoreEquations, sigmoid};
+use crate::kernels::ScoreEquations;
 use crate::linalg::{Cholesky, RANK_TOLERANCE};
 use crate::logistic::{Likelihood, LogisticSpec, Sweep, maximize};
 use crate::monitor::Monitor;
@@ -46,11 +46,10 @@ impl ArmFit {
     /// The expected outcome of every row of `covariates`.
     #[must_use]
     pub fn predict(&self, covariates: &Covariates<'_>) -> Vec<f64> {
-        let mut fitted = covariates.linear(&self.coefficients);
-        if self.model == OutcomeModel::Logistic {
-            sigmoid(&mut fitted);
+        match self.model {
+            OutcomeModel::Linear => covariates.linear(&self.coefficients),
+            OutcomeModel::Logistic => covariates.probabilities(&self.coefficients),
         }
-        fitted
     }
 
     /// The derivative of a prediction in its linear predictor.

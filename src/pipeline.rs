@@ -126,8 +126,7 @@ impl<'a, 'm> Pipeline<'a, 'm> {
     }
 
     fn check_scheme(&self, resample: &Resample) -> Result<()> {
-        let matching = self.estimators.iter().any(|spec| matches!(spec, Estimator::Nearest(_)));
-        if resample.scheme() == Scheme::Bayesian && matching {
+        if resample.scheme() == Scheme::Bayesian && has_matching(self.estimators) {
             let allowed = "multinomial or poisson for nearest neighbours, which are whole rows";
             return Err(Error::Argument { name: "weights", found: "bayesian".into(), allowed });
         }
@@ -241,6 +240,10 @@ impl<'a, 'm> Pipeline<'a, 'm> {
     }
 }
 
+fn has_matching(estimators: &[Estimator]) -> bool {
+    estimators.iter().any(|estimator| matches!(estimator, Estimator::Nearest(_)))
+}
+
 fn adjusted_effect<U: Units>(
     spec: AdjustmentSpec,
     covariates: &Covariates<'_>,
@@ -263,14 +266,11 @@ fn check(data: &Data<'_>, estimators: &[Estimator], spec: &LogisticSpec) -> Resu
     checks::finite("outcome", data.outcome)?;
     checks::both_arms(data.treatment)?;
     checks::penalty(spec.penalty)?;
-    if let Some(weights) = data.sample_weight {
-        checks::same_length("sample_weight", weights.len(), data.x.nrows())?;
-        checks::weights("sample_weight", weights)?;
-        if estimators.iter().any(|estimator| matches!(estimator, Estimator::Nearest(_))) {
-            let found = "given with nearest neighbours".into();
-            let allowed = "left out: matching counts whole rows";
-            return Err(Error::Argument { name: "sample_weight", found, allowed });
-        }
+    checks::sample_weight(data.sample_weight, data.x.nrows())?;
+    if data.sample_weight.is_some() && has_matching(estimators) {
+        let found = "given with nearest neighbours".into();
+        let allowed = "left out: matching counts whole rows";
+        return Err(Error::Argument { name: "sample_weight", found, allowed });
     }
     if estimators.is_empty() {
         let found = "an empty list".into();
@@ -300,17 +300,21 @@ mod tests {
         (x, treatment, outcome)
     }
 
-    #[test]
-    fn cells_and_rows_agree() {
-        let (x, treatment, outcome) = world(400);
-        let data = Data {
+    fn plain<'a>(x: &'a Array2<f64>, treatment: &'a [bool], outcome: &'a [f64]) -> Data<'a> {
+        Data {
             x: x.view(),
-            treatment: &treatment,
-            outcome: &outcome,
+            treatment,
+            outcome,
             sample_weight: None,
             score_columns: &[0, 1],
             outcome_columns: &[0, 1],
-        };
+        }
+    }
+
+    #[test]
+    fn cells_and_rows_agree() {
+        let (x, treatment, outcome) = world(400);
+        let data = plain(&x, &treatment, &outcome);
         let nearest = NearestSpec {
             focal: Focal::Treated,
             n_neighbors: 2,
@@ -342,14 +346,7 @@ mod tests {
     #[test]
     fn influence_is_the_derivative_in_a_rows_weight() {
         let (x, treatment, outcome) = world(120);
-        let data = Data {
-            x: x.view(),
-            treatment: &treatment,
-            outcome: &outcome,
-            sample_weight: None,
-            score_columns: &[0, 1],
-            outcome_columns: &[0, 1],
-        };
+        let data = plain(&x, &treatment, &outcome);
         let estimands = [Estimand::Ate, Estimand::Att, Estimand::Atc];
         let estimators = estimands.map(Estimator::Ipw);
         let (monitor, spec) = (Monitor::default(), LogisticSpec::default());
@@ -364,8 +361,7 @@ mod tests {
             estimates
         };
         for (k, estimand) in estimands.into_iter().enumerate() {
-            let mut scores = pipeline.covariates.linear(&pipeline.start);
-            sigmoid(&mut scores);
+            let scores = pipeline.covariates.probabilities(&pipeline.start);
             let (covariates, estimator) = (&pipeline.covariates, &estimators[k]);
             let influence = pipeline.influence(estimator, covariates, &scores, None).unwrap();
             for row in [0, 7, 50, 119] {

@@ -1,18 +1,15 @@
 //! What can be said of an estimate without resampling, and of a replicate by itself.
 
-use super::{Data, Estimator, Pipeline};
+use super::{Data, Estimator, Mode, Pipeline, Scratch, Sweep};
 use crate::bootstrap::{self, BootstrapSpec, Replicates};
 use crate::cells::Cells;
 use crate::covariates::Covariates;
 use crate::doubly_robust::{AdjustmentData, adjusted_means};
 use crate::error::Result;
 use crate::ipw::{IpwData, ipw};
-use crate::kernels::sigmoid;
 use crate::matching::{self, MatchedRows, NearestSpec};
 use crate::resample::Resample;
 use crate::weighted_bootstrap::{Analytic, std_error};
-
-use super::{Mode, Scratch, Sweep};
 
 impl Pipeline<'_, '_> {
     /// What can be said of each estimate without resampling: the standard error (for nearest neighbours
@@ -23,8 +20,7 @@ impl Pipeline<'_, '_> {
     /// An arm without weight, [`Error::Stopped`].
     pub fn analytic(&self, resample: &Resample) -> Result<Vec<Analytic>> {
         let score_covariates = self.covariates.subset(self.data.score_columns);
-        let mut scores = score_covariates.linear(&self.start);
-        sigmoid(&mut scores);
+        let scores = score_covariates.probabilities(&self.start);
         let each = self.estimators.iter().map(|estimator| {
             self.monitor.check()?;
             if let Estimator::Nearest(spec) = estimator {
@@ -121,8 +117,7 @@ impl Pipeline<'_, '_> {
         errors: &mut [f64],
     ) -> Result<()> {
         let score_covariates = self.covariates.subset(self.data.score_columns);
-        let mut scores = score_covariates.linear(beta);
-        sigmoid(&mut scores);
+        let scores = score_covariates.probabilities(beta);
         let weighted: Vec<f64> = match self.data.sample_weight {
             None => weights.to_vec(),
             Some(own) => weights.iter().zip(own).map(|(drawn, own)| drawn * own).collect(),
