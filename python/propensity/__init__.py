@@ -11,9 +11,10 @@ from propensity.comparison import estimate
 from propensity.core import __version__
 from propensity.effects import Effect, Effects
 from propensity.estimators import AIPW, IPW, IPWRA, Estimator, NearestNeighbors, RegressionAdjustment
+from propensity.matches import Matches
 from propensity.matching import match_nn
 from propensity.resampling import bootstrap
-from propensity.results import BootstrapResult, Matches, PropensityModel
+from propensity.results import BootstrapResult, PropensityModel
 from propensity.scores import fit_propensity
 from propensity.weighting import balancing_weights, ipw
 

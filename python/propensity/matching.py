@@ -3,7 +3,8 @@
 from propensity import _check, core
 from propensity._frame import AnyFrame, open_frame
 from propensity.estimators import MatchingEstimand, NearestNeighbors, Quantity
-from propensity.results import Matches, PropensityModel
+from propensity.matches import Matches
+from propensity.results import PropensityModel
 from propensity.scores import read_scores, read_terms
 
 
@@ -78,6 +79,7 @@ def match_nn(
         n_threads=n_threads,
     )
     return Matches(
+        estimand=spec.estimand,
         spec=spec,
         weights=frame.series(found.weights, "weights"),
         n_matched=found.n_matched,

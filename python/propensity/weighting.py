@@ -14,7 +14,8 @@ from propensity.cautions import overlap_cautions
 from propensity.contrasts import Contrast
 from propensity.effects import Effect, Effects
 from propensity.estimators import WeightingEstimand
-from propensity.results import Matches, PropensityModel
+from propensity.matched import Matched
+from propensity.results import PropensityModel
 from propensity.scores import read_scores, read_terms
 
 _ESTIMATED = "stacked estimating equations; counts that the scores were estimated"
@@ -202,7 +203,7 @@ def weighted_effect(
 
 def read_weights(frame: Frame, weights: object, treated: Bools) -> Floats:
     """Read weights given as matches, a column, a series or an array as (n,) float64, none negative."""
-    if isinstance(weights, Matches):
+    if isinstance(weights, Matched):
         remedy = "the matches are of other rows: match these"
         _check.same_index("weights", weights.index, frame.index, remedy)
         _check.same_treated("weights", weights.treated, treated, frame.index, remedy)
