@@ -1,5 +1,6 @@
-"""The two synthetic data sets: value for value the tutorial's, and true to what their docstrings say."""
+"""The data sets: value for value the originals, and true to what their docstrings say."""
 
+import csv
 import hashlib
 import json
 from pathlib import Path
@@ -160,3 +161,55 @@ def test_datasets_refuse_a_row_count_that_is_none(make, n_users):
 def test_datasets_take_any_positive_integer(make):
     assert len(make(1)) == 1
     assert len(make(np.int64(7))) == 7
+
+
+def test_lalonde_has_the_rows_and_columns_of_matchit():
+    trained = datasets.lalonde()
+    assert list(trained) == ["treat", "age", "educ", "race", "married", "nodegree", "re74", "re75", "re78"]
+    assert trained.index.name == "unit"
+    assert trained.index.is_unique
+    assert trained["treat"].groupby(trained.index.str.strip("0123456789")).agg(["size", "sum"]).to_dict() == {
+        "size": {"NSW": 185, "PSID": 429},
+        "sum": {"NSW": 185, "PSID": 0},
+    }
+    assert trained.dtypes.drop("race").astype(str).tolist() == ["int64"] * 5 + ["float64"] * 3
+    assert trained["race"].dtype == pd.Series(["black"]).dtype
+    assert not trained.isna().any(axis=None)
+
+
+def test_lalonde_is_the_file_to_the_last_digit():
+    trained = datasets.lalonde()
+    path = Path(datasets.__file__).parent / "data" / "lalonde.csv"
+    with path.open(encoding="utf-8", newline="") as source:
+        rows = list(csv.DictReader(source))
+    assert trained.index.tolist() == [row["unit"] for row in rows]
+    for name in ("re74", "re75", "re78"):
+        assert trained[name].tolist() == [float(row[name]) for row in rows]
+
+
+def test_lalonde_treated_have_the_published_means():
+    treated = datasets.lalonde().query("treat == 1")
+    means = {
+        **treated.drop(columns="race").mean(),
+        **treated["race"].value_counts(normalize=True),
+    }
+    # Dehejia and Wahba (1999), table 1, first row.
+    published = {
+        "age": 25.81,
+        "educ": 10.35,
+        "black": 0.84,
+        "hispan": 0.059,
+        "nodegree": 0.71,
+        "married": 0.19,
+    }
+    for name, mean in published.items():
+        assert means[name] == pytest.approx(mean, abs=0.01 if name == "age" else 0.005), name
+    assert means["re74"] == pytest.approx(2096, abs=1)
+    assert means["re75"] == pytest.approx(1532, abs=1)
+
+
+def test_lalonde_raw_gap_is_far_from_the_trials():
+    trained = datasets.lalonde()
+    gap = trained.groupby("treat")["re78"].mean().diff().iloc[-1]
+    assert gap == pytest.approx(-635.0262120, abs=1e-6)
+    assert trained.attrs["experimental_effect"] == 1794.34
