@@ -7,6 +7,7 @@ of the same names in `propensity.core` take NumPy arrays. `propensity.plots` dra
 from propensity import core, datasets, errors, plots
 from propensity.adjustment import aipw, ipwra, regression_adjustment
 from propensity.balance import smd
+from propensity.coarsening import match_cem
 from propensity.comparison import estimate
 from propensity.core import __version__
 from propensity.effects import Effect, Effects
@@ -16,6 +17,8 @@ from propensity.matching import match_nn
 from propensity.resampling import bootstrap
 from propensity.results import BootstrapResult, PropensityModel
 from propensity.scores import fit_propensity
+from propensity.subclasses import Subclasses
+from propensity.subclassification import subclassify
 from propensity.weighting import balancing_weights, ipw
 
 __all__ = [
@@ -30,6 +33,7 @@ __all__ = [
     "NearestNeighbors",
     "PropensityModel",
     "RegressionAdjustment",
+    "Subclasses",
     "__version__",
     "aipw",
     "balancing_weights",
@@ -41,8 +45,10 @@ __all__ = [
     "fit_propensity",
     "ipw",
     "ipwra",
+    "match_cem",
     "match_nn",
     "plots",
     "regression_adjustment",
     "smd",
+    "subclassify",
 ]

@@ -111,6 +111,42 @@ class Frame:
         backend = nw.from_native(self.native, eager_only=True).implementation
         return nw.new_series(name, values, backend=backend).to_native()
 
+    def numbers(self, values: Rows, name: str, *, missing: int) -> AnySeries:
+        """Give (n,) whole numbers back as a series of the caller's library, `missing` as a missing value."""
+        if isinstance(self.native, pd.DataFrame):
+            nullable = pd.arrays.IntegerArray(values, values == missing)
+            return pd.Series(nullable, index=self.index, name=name, copy=False)
+        import narwhals.stable.v2 as nw  # noqa: PLC0415 - pandas frames do without it
+
+        backend = nw.from_native(self.native, eager_only=True).implementation
+        content = [None if value == missing else value for value in values.tolist()]
+        return nw.new_series(name, content, dtype=nw.Int64, backend=backend).to_native()
+
+
+def kept_rows(
+    data: AnyFrame, index: pd.Index[Any], kept: Bools, columns: Mapping[str, Floats | Rows]
+) -> AnyFrame:
+    """Give the kept rows of a frame, with further columns of (n,) values.
+
+    Raises
+    ------
+    InvalidInputError
+        The rows are not those of `index`, or the frame has a column of one of these names.
+    """
+    taken = [name for name in columns if name in _column_names(data)]
+    if taken:
+        raise InvalidInputError(f"column '{taken[0]}' is in the frame already; rename it first")
+    remedy = "give the frame that was matched"
+    if isinstance(data, pd.DataFrame):
+        _check.same_index("df", data.index, index, remedy)
+        return data[kept].assign(**{name: values[kept] for name, values in columns.items()})
+    import narwhals.stable.v2 as nw  # noqa: PLC0415 - pandas frames do without it
+
+    frame = nw.from_native(data, eager_only=True)
+    _check.same_index("df", pd.RangeIndex(len(frame)), index, remedy)
+    added = [nw.new_series(name, values, backend=frame.implementation) for name, values in columns.items()]
+    return frame.with_columns(*added).filter(kept.tolist()).to_native()
+
 
 def open_frame(
     data: AnyFrame,

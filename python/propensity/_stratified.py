@@ -1,0 +1,90 @@
+"""What each row adds to weighted means of subclassified rows: for standard errors within or by subclass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from propensity._check import Bools, Floats, Rows
+
+
+@dataclass(frozen=True, eq=False)
+class ArmInfluence:
+    """The weighted means of both arms, each row's influence (n,) on them, and which rows vary together.
+
+    `clusters` is None where each row varies by itself.
+    """
+
+    mean_treated: float
+    mean_control: float
+    treated: Floats
+    control: Floats
+    clusters: Rows | None = None
+
+
+def clustered_influence(outcome: Floats, treated: Bools, labels: Rows, weights: Floats) -> ArmInfluence:
+    """Give n w (Y - mean) / sum of w, the rows of a subclass being a cluster.
+
+    Parameters
+    ----------
+    labels : ndarray (n,) of int
+        Subclasses 1 to S; 0 for rows left out, of weight 0.
+    weights : ndarray (n,)
+        Summing to the same in both arms.
+    """
+    n = len(outcome)
+    means, influence = [], []
+    for arm in (treated, ~treated):
+        share = np.where(arm, weights, 0.0) / weights[arm].sum()
+        means.append(float(share @ outcome))
+        influence.append(n * share * (outcome - means[-1]))
+    # Rows left out add nothing, wherever they are put.
+    return ArmInfluence(means[0], means[1], influence[0], influence[1], np.maximum(labels - 1, 0))
+
+
+def stratified_influence(
+    outcome: Floats, treated: Bools, labels: Rows, weights: Floats, focal_share: Floats
+) -> ArmInfluence:
+    """Give what a row adds within its subclass, and as one of those that the effect is for.
+
+    With m_s the mean of an arm in subclass s, m that of the arm, n_s its rows there, w a row's share of
+    the arm's weight and f its share of those the effect is for, the influence on m is n times
+
+        w (Y - m_s) sqrt(n_s / (n_s - 1)) in the arm,  plus  f (m_s - m) in either.
+
+    Its squares sum to the variance of a stratified experiment (v / n_s with divisor n_s - 1) plus that of the
+    composition. In subclasses with a lone row in an arm, which have no v, it is w (Y - m), summed by
+    subclass: its square has both parts in it.
+
+    Parameters
+    ----------
+    focal_share : ndarray (n,)
+        Summing to 1; within a subclass to what the shares of either arm do.
+    """
+    n, size = len(outcome), int(labels.max()) + 1
+    used = weights > 0
+    counts = [np.bincount(labels[arm & used], minlength=size) for arm in (treated, ~treated)]
+    lone = np.minimum(counts[0], counts[1]) < 2
+    lone[0] = False
+    means, influence = [], []
+    for arm, count in zip((treated, ~treated), counts, strict=True):
+        share = np.where(arm, weights, 0.0) / weights[arm].sum()
+        mean = float(share @ outcome)
+        by_subclass = np.bincount(labels, weights=share, minlength=size)
+        own = np.bincount(labels, weights=share * outcome, minlength=size)
+        own = np.divide(own, by_subclass, out=np.full(size, mean), where=by_subclass > 0)
+        own[lone] = mean
+        spread = np.where(lone, 1.0, np.sqrt(count / np.maximum(count - 1, 1)))
+        within = share * (outcome - own[labels]) * spread[labels]
+        between = np.where(lone, 0.0, own - mean)[labels] * focal_share
+        means.append(mean)
+        influence.append(n * (within + between))
+    if not lone.any():
+        return ArmInfluence(means[0], means[1], influence[0], influence[1])
+    clusters = np.where(lone[labels], labels, size + np.arange(n))
+    clusters = np.unique(clusters, return_inverse=True)[1].astype(np.int64)
+    # Most of these clusters are single rows: the factor G / (G - 1) of few clusters is taken out again.
+    n_clusters = int(clusters.max()) + 1
+    scale = np.sqrt((n_clusters - 1) / n_clusters)
+    return ArmInfluence(means[0], means[1], scale * influence[0], scale * influence[1], clusters)

@@ -1,0 +1,325 @@
+"""Subclasses: rows in groups that hold both arms, weighed so that the arms of a group count the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
+
+import numpy as np
+import pandas as pd
+
+from propensity import _check, inference
+from propensity._check import Bools, Floats, Rows
+from propensity._frame import AnyFrame, AnySeries, Frame, kept_rows, rowwise
+from propensity._stratified import ArmInfluence, clustered_influence, stratified_influence
+from propensity.cautions import size_cautions
+from propensity.effects import Effect
+from propensity.errors import InvalidInputError, NoMatchesError
+from propensity.estimators import MatchingEstimand
+from propensity.matched import Matched
+
+Grouping: TypeAlias = Literal["full matching", "coarsened exact matching", "subclassification"]
+Inference: TypeAlias = Literal["stratified", "cluster"]
+
+_METHODS: Mapping[Inference, str] = {
+    "stratified": "within subclasses, as of a stratified experiment (Neyman), and between them",
+    "cluster": "summed within {n:,} subclasses, factor G / (G - 1)",
+}
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Subclasses(Matched):
+    """Groups of alike rows of both arms: by full matching, coarsened exact matching, or subclassification.
+
+    Attributes
+    ----------
+    method : {"full matching", "coarsened exact matching", "subclassification"}
+        How the groups were made.
+    estimand, weights, treated, index
+        As for every `Matched`. Within a subclass the rows of an arm share the weight of those the effect is
+        for: of its treated rows (ATT), its controls (ATC), all of its rows (ATE).
+    subclass : Series (n,) of nullable integers
+        Which of the subclasses 1 to S a row is in; missing where it is left out.
+    labels : ndarray (n,) of int
+        The same, 0 where it is left out.
+    cells : DataFrame (S, k)
+        What tells the subclasses apart, by subclass; without columns for full matching.
+    sample_weight : ndarray (n,) or None
+        What each row counted for; None where every row counted one.
+    n_asked : int or None
+        How many subclasses were asked for, where that was a choice; those too small were merged.
+    total_distance : float
+        Sum over a matching's pairs; NaN where there are no pairs.
+    """
+
+    method: Grouping
+    subclass: AnySeries
+    labels: Rows
+    cells: pd.DataFrame
+    sample_weight: Floats | None = None
+    n_asked: int | None = None
+    total_distance: float = float("nan")
+
+    @property
+    def n_subclasses(self) -> int:
+        """How many subclasses there are."""
+        return len(self.cells)
+
+    @property
+    def n_matched(self) -> int:
+        """Rows that the effect is for and that are in a subclass."""
+        return int((self._focal & (self.labels > 0)).sum())
+
+    @property
+    def n_unmatched(self) -> int:
+        """Rows that the effect would be for, but are in no subclass."""
+        return int((self._focal & (self.labels == 0)).sum())
+
+    @property
+    def arms(self) -> pd.DataFrame:
+        """What is left of each arm: `n`, `n_matched`, `n_unmatched` and `ess` of "treated" and "control"."""
+        w = np.asarray(self.weights)
+        rows = {}
+        for arm, members in {"treated": self.treated, "control": ~self.treated}.items():
+            n, matched = int(members.sum()), int((members & (self.labels > 0)).sum())
+            own = w[members]
+            ess = own.sum() ** 2 / (own**2).sum()
+            rows[arm] = {"n": n, "n_matched": matched, "n_unmatched": n - matched, "ess": ess}
+        return pd.DataFrame.from_dict(rows, orient="index").rename_axis("arm")
+
+    def to_frame(self) -> pd.DataFrame:
+        """Count the rows of each subclass.
+
+        Returns
+        -------
+        DataFrame (S, 3 + k)
+            By subclass: `n_treated`, `n_control`, the `share` of those the effect is for, and what tells the
+            subclasses apart.
+        """
+        counts = self._counts()
+        w = np.asarray(self.weights)[self.treated]
+        share = np.bincount(self.labels[self.treated], weights=w, minlength=self.n_subclasses + 1)[1:]
+        table = pd.DataFrame(
+            {"n_treated": counts[1], "n_control": counts[0], "share": share / share.sum()},
+            index=self.cells.index,
+        )
+        return table.join(self.cells)
+
+    def frame(self, df: AnyFrame) -> AnyFrame:
+        """Give the matched rows, for use elsewhere.
+
+        Parameters
+        ----------
+        df : DataFrame
+            The frame that was matched, or another with the same rows.
+
+        Returns
+        -------
+        DataFrame
+            Of the library of `df`: its rows that are in a subclass, in its order, with the columns `weights`
+            and `subclass`.
+        """
+        columns = {"weights": np.asarray(self.weights), "subclass": self.labels}
+        return kept_rows(df, self.index, self.labels > 0, columns)
+
+    def effect(self, outcome: object, *, inference: Inference | None = None) -> Effect:
+        """Compare the outcome of the arms: the difference of the two weighted means.
+
+        Parameters
+        ----------
+        outcome : Series or array (n,)
+            Numeric or bool, for every row of the frame that was matched; a pandas Series with its very index.
+        inference : {"stratified", "cluster"} or None, default None
+            How the standard error is made; see the notes. None takes "cluster" for full matching, whose
+            subclasses are mostly of one row in an arm, and "stratified" for the others, whose subclasses may
+            be few.
+
+        Returns
+        -------
+        Effect
+
+        Raises
+        ------
+        InvalidInputError
+            There is a single subclass, and how estimates vary between subclasses cannot be seen in one.
+
+        Notes
+        -----
+        "stratified": with W the share of a subclass, v the variance of the outcome and n the rows of its
+        arms, and tau the differences of the arms, the sum of W^2 (v_1 / n_1 + v_0 / n_0), and W (tau_s - tau)^2
+        over the number of rows the effect is for: as for rows drawn from a population (Imbens and Rubin
+        2015, chapters 9 and 17). A subclass with a single row in an arm has no variance; it counts as a
+        cluster.
+
+        "cluster": the squares of what a subclass adds to the estimate, summed over subclasses, with the factor
+        G / (G - 1) (Abadie and Spiess 2022, on matching without replacement). MatchIt's manual has it with
+        the further factor (n - 1) / (n - 2).
+
+        Both take the subclasses as given, not as made from estimated scores.
+        """
+        if isinstance(outcome, str):
+            raise TypeError(f"outcome: matches keep no frame; give the column itself, df[{outcome!r}]")
+        y = rowwise(outcome, self.index, "outcome")
+        how = self._inference(inference)
+        if how == "cluster":
+            means = clustered_influence(y, self.treated, self.labels, np.asarray(self.weights))
+        else:
+            means = stratified_influence(
+                y, self.treated, self.labels, np.asarray(self.weights), self._focal_share()
+            )
+        return self._effect(y, means, how)
+
+    def _inference(self, asked: Inference | None) -> Inference:
+        """Settle how the standard error is made; one without a variance in any subclass needs clusters."""
+        if asked is not None:
+            _check.choice("inference", asked, get_args(Inference))
+        how = asked or ("cluster" if self.method == "full matching" else "stratified")
+        if self._counts().min(axis=0).max() < 2:  # a lone row in every subclass
+            how = "cluster"
+        if how == "cluster" and self.n_subclasses < 2:
+            raise InvalidInputError(
+                "inference: all matched rows are in one subclass, which shows nothing of how estimates vary "
+                "between subclasses"
+            )
+        return how
+
+    def _effect(self, y: Floats, means: ArmInfluence, how: Inference) -> Effect:
+        arms, matched = self.arms["ess"], y[self.labels > 0]
+        cautions = size_cautions(arms["treated"], arms["control"])
+        words = _METHODS[how].format(n=self.n_subclasses)
+        return Effect(
+            estimand=self.estimand,
+            estimate=means.mean_treated - means.mean_control,
+            mean_treated=means.mean_treated,
+            mean_control=means.mean_control,
+            ess_treated=arms["treated"],
+            ess_control=arms["control"],
+            weights=self.weights,
+            std_error=inference.std_error(means.treated - means.control, means.clusters),
+            se_method=f"{words}; takes the subclasses as given",
+            cautions=cautions,
+            influence_treated=means.treated,
+            influence_control=means.control,
+            clusters=means.clusters,
+            bounded=bool(matched.min() >= 0 and matched.max() <= 1),
+        )
+
+    @property
+    def _focal(self) -> Bools:
+        if self.estimand == "ATE":
+            return np.ones(len(self.treated), dtype=bool)
+        return np.asarray(self.treated == (self.estimand == "ATT"))
+
+    def _focal_share(self) -> Floats:
+        """Give each row's share (n,) of those that the effect is for."""
+        s = np.ones(len(self.treated)) if self.sample_weight is None else self.sample_weight
+        share = np.where(self._focal & (self.labels > 0), s, 0.0)
+        return np.asarray(share / share.sum())
+
+    def _counts(self) -> Rows:
+        """Count rows by arm (control first) and subclass, (2, S)."""
+        size = self.n_subclasses + 1
+        arms = (~self.treated, self.treated)
+        return np.array([np.bincount(self.labels[arm], minlength=size)[1:] for arm in arms])
+
+    def _headline(self) -> str:
+        asked = "" if self.n_asked in {None, self.n_subclasses} else f" of {self.n_asked:,} asked for"
+        plural = "" if self.n_subclasses == 1 else "es"
+        lines = [
+            f"Subclasses ({self.estimand}): {self.method}, {self.n_subclasses:,} subclass{plural}{asked}"
+        ]
+        if self.n_unmatched:
+            lines.append(
+                f"{self.n_unmatched:,} of {self.n_matched + self.n_unmatched:,} rows that the effect would be "
+                "for are left out: it is the effect for the others"
+            )
+        return "\n".join(lines)
+
+    def _table(self) -> pd.DataFrame:
+        return self.arms
+
+
+def make_subclasses(
+    frame: Frame,
+    groups: Rows,
+    treated: Bools,
+    cells: pd.DataFrame,
+    *,
+    method: Grouping,
+    estimand: MatchingEstimand,
+    sample_weight: Floats | None,
+    n_asked: int | None = None,
+    total_distance: float = float("nan"),
+) -> Subclasses:
+    """Leave out the groups that lack an arm, number the others, and weigh their rows.
+
+    Parameters
+    ----------
+    groups : ndarray (n,) of int
+        Which of the groups 0 to G - 1 a row is in; -1 for none.
+    cells : DataFrame (G, k)
+        What tells the groups apart.
+
+    Raises
+    ------
+    NoMatchesError
+        No group has rows of both arms.
+    """
+    counts = np.ones(len(treated)) if sample_weight is None else (sample_weight > 0).astype(float)
+    sums = _arm_sums(groups + 1, treated, counts, len(cells) + 1)
+    whole = sums.min(axis=0) > 0
+    whole[0] = False
+    if not whole.any():
+        raise NoMatchesError(
+            f"none of the {len(cells):,} groups has rows of both arms, so nobody can be compared; make them "
+            "coarser"
+        )
+    numbers = np.where(whole, np.cumsum(whole), 0)
+    labels: Rows = numbers[groups + 1]
+    kept = cells[whole[1:]].set_axis(pd.RangeIndex(1, int(whole.sum()) + 1, name="subclass"))
+    return Subclasses(
+        method=method,
+        estimand=estimand,
+        weights=frame.series(subclass_weights(labels, treated, estimand, sample_weight), "weights"),
+        treated=treated,
+        index=frame.index,
+        subclass=frame.numbers(labels, "subclass", missing=0),
+        labels=labels,
+        cells=kept,
+        sample_weight=sample_weight,
+        n_asked=n_asked,
+        total_distance=total_distance,
+    )
+
+
+def subclass_weights(
+    labels: Rows, treated: Bools, estimand: MatchingEstimand, sample_weight: Floats | None = None
+) -> Floats:
+    """Weigh rows so that in each subclass both arms weigh what those the effect is for do.
+
+    With n the sum of the sample weights of a subclass's rows that the effect is for, and n_a that of an arm, a
+    row of the arm weighs n / n_a times its own sample weight: for the ATT treated rows 1, controls n_1 / n_0
+    (Iacus, King and Porro 2012, section 2.1, but for a constant factor that no weighted mean sees).
+
+    Parameters
+    ----------
+    labels : ndarray (n,) of int
+        Subclasses 1 to S, each with rows of both arms; 0 for rows left out, which weigh nothing.
+
+    Returns
+    -------
+    ndarray (n,)
+    """
+    s = np.ones(len(labels)) if sample_weight is None else sample_weight
+    sums = _arm_sums(labels, treated, s, int(labels.max()) + 1)
+    target = {"ATT": sums[1], "ATC": sums[0], "ATE": sums[0] + sums[1]}[estimand]
+    per_arm = np.divide(target, sums, out=np.zeros_like(sums), where=sums > 0)
+    per_arm[:, 0] = 0.0
+    return np.asarray(s * per_arm[treated.astype(np.int64), labels])
+
+
+def _arm_sums(groups: Rows, treated: Bools, values: Floats, size: int) -> Floats:
+    """Sum values by arm (control first) and group, (2, size)."""
+    arms = (~treated, treated)
+    return np.array([np.bincount(groups[arm], weights=values[arm], minlength=size) for arm in arms])

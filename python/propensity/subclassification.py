@@ -1,0 +1,138 @@
+"""Subclassification: units between the same two quantiles of the score are compared with each other."""
+
+from typing import get_args
+
+import numpy as np
+import pandas as pd
+
+from propensity import _check
+from propensity._check import Bools, Floats, Rows
+from propensity._frame import AnyFrame
+from propensity._sample import read_sample
+from propensity.errors import InvalidInputError
+from propensity.estimators import MatchingEstimand
+from propensity.scores import read_scores
+from propensity.subclasses import Subclasses, make_subclasses
+
+# As for the distances of matching: scores that differ by rounding alone are the same score.
+_TIE = 1e-12
+
+
+def subclassify(
+    df: AnyFrame,
+    *,
+    treatment: str,
+    scores: object,
+    n_subclasses: int = 10,
+    estimand: MatchingEstimand = "ATT",
+    min_per_arm: int = 1,
+    sample_weight: object = None,
+) -> Subclasses:
+    """Put units into subclasses between quantiles of the score.
+
+    Parameters
+    ----------
+    df : DataFrame
+        pandas, polars or pyarrow; one row a unit.
+    treatment : str
+        A column, bool or 0/1.
+    scores : PropensityModel, str, Series or array (n,)
+        A model fitted on these very rows, a column, or numbers strictly between 0 and 1.
+    n_subclasses : int, default 10
+        How many. Five, the custom since Cochran (1968), leave a tenth of the bias in; on the tutorial's data
+        they say .093, ten say .084, and the truth is .080.
+    estimand : {"ATT", "ATC", "ATE"}, default "ATT"
+        Whose effect, and so whose quantiles: the treated units', the control units', everyone's.
+    min_per_arm : int, default 1
+        How many rows of each arm a subclass must have. One with fewer is merged with the one below or
+        above it, whichever has fewer rows.
+    sample_weight : None, str, Series or array (n,), default None
+        What each row counts for, as a survey weight does. The quantiles are those of the rows.
+
+    Returns
+    -------
+    Subclasses
+        Of every row: none is left out.
+
+    Raises
+    ------
+    OverlapError
+        A score is 0 or 1.
+    InvalidInputError
+        A column is unknown or incomplete, the treatment is not 0/1, `scores` is of other rows than `df`, or an
+        arm has fewer than `min_per_arm` rows.
+
+    Notes
+    -----
+    A score on a cut point belongs to the subclass above it, and equal scores (within 1e-12) are never split, as
+    in MatchIt; where many scores are equal there may be fewer subclasses than asked for, and the
+    result says so. MatchIt fills subclasses that lack an arm with single units of the neighbouring ones;
+    merging keeps subclasses what they are called, intervals of the score.
+
+    References
+    ----------
+    Rosenbaum and Rubin (1984), Journal of the American Statistical Association 79:516. Hyndman and Fan (1996),
+    The American Statistician 50:361, definition 7 of the quantile.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import propensity as ps
+    >>> df = pd.DataFrame({"opt_in": [0, 1, 0, 1, 0, 1], "score": [0.2, 0.3, 0.3, 0.6, 0.7, 0.7]})
+    >>> ps.subclassify(df, treatment="opt_in", scores="score", n_subclasses=2).subclass.tolist()
+    [1, 1, 1, 2, 2, 2]
+    """
+    _check.choice("estimand", estimand, get_args(MatchingEstimand))
+    _check.count("n_subclasses", n_subclasses)
+    _check.count("min_per_arm", min_per_arm)
+    sample = read_sample(df, treatment=treatment, sample_weight=sample_weight)
+    e = read_scores(sample.frame, scores, sample.treated)
+    treated = sample.treated
+    focal = {"ATT": treated, "ATC": ~treated, "ATE": np.ones(len(e), dtype=bool)}[estimand]
+    cuts = np.quantile(e[focal], np.linspace(0, 1, n_subclasses + 1))[1:-1]
+    between = np.searchsorted(cuts - _TIE, e, side="right")
+    counts = sample.sample_weight is None or sample.sample_weight > 0
+    groups = _merged(between, treated, np.broadcast_to(counts, len(e)), n_subclasses, min_per_arm)
+    return make_subclasses(
+        sample.frame,
+        groups,
+        treated,
+        _ranges(groups, e),
+        method="subclassification",
+        estimand=estimand,
+        sample_weight=sample.sample_weight,
+        n_asked=n_subclasses,
+    )
+
+
+def _merged(groups: Rows, treated: Bools, counts: Bools, n_groups: int, min_per_arm: int) -> Rows:
+    """Merge neighbours until each group has its rows of both arms; number them from 0 upwards."""
+    arms = (~treated & counts, treated & counts)
+    sizes = [np.bincount(groups[arm], minlength=n_groups) for arm in arms]
+    found = [(int(control), int(treated)) for control, treated in zip(*sizes, strict=True)]
+    members = [[group] for group in range(n_groups)]
+    while (place := _first_small(found, min_per_arm)) is not None:
+        if len(found) == 1:
+            raise InvalidInputError(
+                f"min_per_arm: {found[0][1]:,} treated and {found[0][0]:,} control rows in all; at least "
+                f"{min_per_arm:,} of each are needed in a subclass"
+            )
+        beside = [near for near in (place - 1, place + 1) if 0 <= near < len(found)]
+        other = min(beside, key=lambda near: (sum(found[near]), near))
+        low, high = sorted((place, other))
+        found[low : high + 1] = [(found[low][0] + found[high][0], found[low][1] + found[high][1])]
+        members[low : high + 1] = [members[low] + members[high]]
+    number = np.empty(n_groups, dtype=np.int64)
+    for merged, old in enumerate(members):
+        number[old] = merged
+    return number[groups]
+
+
+def _first_small(found: list[tuple[int, int]], min_per_arm: int) -> int | None:
+    return next((place for place, arms in enumerate(found) if min(arms) < min_per_arm), None)
+
+
+def _ranges(groups: Rows, scores: Floats) -> pd.DataFrame:
+    """Give the lowest and the highest score of each group."""
+    by_group = pd.Series(scores).groupby(groups)
+    return pd.DataFrame({"score_low": by_group.min(), "score_high": by_group.max()})
