@@ -96,7 +96,8 @@ def test_match_cem_reads_polars(users):
 
 @pytest.mark.parametrize(("rule", "n_bins"), [("sturges", 9), ("scott", 10), ("fd", 13)])
 def test_bins_are_counted_as_r_does(rule, n_bins):
-    # R 4.2.2: x <- qnorm((1:200 - .5) / 200) * 3 + 1:200 %% 7 / 10; nclass.Sturges(x), nclass.scott(x), nclass.FD(x)
+    # By nclass.Sturges, nclass.scott and nclass.FD of R 4.2.2,
+    # of x <- qnorm((1:200 - .5) / 200) * 3 + 1:200 %% 7 / 10.
     from scipy import stats
 
     row = np.arange(1, 201)

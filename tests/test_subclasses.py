@@ -1,4 +1,4 @@
-"""Subclassification, and what every kind of subclass gives: weights, effects, tables, rows for use elsewhere."""
+"""Subclassification, and what every kind of subclass gives: weights, effects, tables, rows."""
 
 import json
 import pickle

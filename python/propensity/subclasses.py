@@ -146,15 +146,15 @@ class Subclasses(Matched):
 
         Notes
         -----
-        "stratified": with W the share of a subclass, v the variance of the outcome and n the rows of its
-        arms, and tau the differences of the arms, the sum of W^2 (v_1 / n_1 + v_0 / n_0), and W (tau_s - tau)^2
+        "stratified": with W the share of a subclass s, v the variance of the outcome and n the rows of its
+        arms, and tau_s their difference, the sum of W^2 (v_1 / n_1 + v_0 / n_0), and of W (tau_s - tau)^2
         over the number of rows the effect is for: as for rows drawn from a population (Imbens and Rubin
         2015, chapters 9 and 17). A subclass with a single row in an arm has no variance; it counts as a
         cluster.
 
-        "cluster": the squares of what a subclass adds to the estimate, summed over subclasses, with the factor
-        G / (G - 1) (Abadie and Spiess 2022, on matching without replacement). MatchIt's manual has it with
-        the further factor (n - 1) / (n - 2).
+        "cluster": the squares of what a subclass adds to the estimate, summed over subclasses, with the
+        factor G / (G - 1) (Abadie and Spiess 2022, on matching without replacement). MatchIt's manual has
+        it with the further factor (n - 1) / (n - 2).
 
         Both take the subclasses as given, not as made from estimated scores.
         """
@@ -231,8 +231,8 @@ class Subclasses(Matched):
         ]
         if self.n_unmatched:
             lines.append(
-                f"{self.n_unmatched:,} of {self.n_matched + self.n_unmatched:,} rows that the effect would be "
-                "for are left out: it is the effect for the others"
+                f"{self.n_unmatched:,} of {self.n_matched + self.n_unmatched:,} rows that the effect would "
+                "be for are left out: it is the effect for the others"
             )
         return "\n".join(lines)
 
@@ -298,9 +298,9 @@ def subclass_weights(
 ) -> Floats:
     """Weigh rows so that in each subclass both arms weigh what those the effect is for do.
 
-    With n the sum of the sample weights of a subclass's rows that the effect is for, and n_a that of an arm, a
-    row of the arm weighs n / n_a times its own sample weight: for the ATT treated rows 1, controls n_1 / n_0
-    (Iacus, King and Porro 2012, section 2.1, but for a constant factor that no weighted mean sees).
+    With n the sum of the sample weights of a subclass's rows that the effect is for, and n_a that of an
+    arm's, a row of the arm weighs n / n_a times its own sample weight: for the ATT treated rows 1, controls
+    n_1 / n_0 (Iacus, King and Porro 2012, but for a constant factor that no weighted mean sees).
 
     Parameters
     ----------

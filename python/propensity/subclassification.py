@@ -59,20 +59,20 @@ def subclassify(
     OverlapError
         A score is 0 or 1.
     InvalidInputError
-        A column is unknown or incomplete, the treatment is not 0/1, `scores` is of other rows than `df`, or an
-        arm has fewer than `min_per_arm` rows.
+        A column is unknown or incomplete, the treatment is not 0/1, `scores` is of other rows than `df`, or
+        an arm has fewer than `min_per_arm` rows.
 
     Notes
     -----
-    A score on a cut point belongs to the subclass above it, and equal scores (within 1e-12) are never split, as
-    in MatchIt; where many scores are equal there may be fewer subclasses than asked for, and the
-    result says so. MatchIt fills subclasses that lack an arm with single units of the neighbouring ones;
+    A score on a cut point belongs to the subclass above it, and equal scores (within 1e-12) are never split,
+    as in MatchIt; where many scores are equal there may be fewer subclasses than asked for, and the result
+    says so. MatchIt fills subclasses that lack an arm with single units of the neighbouring ones;
     merging keeps subclasses what they are called, intervals of the score.
 
     References
     ----------
-    Rosenbaum and Rubin (1984), Journal of the American Statistical Association 79:516. Hyndman and Fan (1996),
-    The American Statistician 50:361, definition 7 of the quantile.
+    Rosenbaum and Rubin (1984), Journal of the American Statistical Association 79:516. Hyndman and Fan
+    (1996), The American Statistician 50:361, definition 7 of the quantile.
 
     Examples
     --------
