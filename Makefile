@@ -29,7 +29,7 @@ demo: build ## Run the tutorial end to end: tables, intervals and plots
 	$(BIN)/python -m propensity
 
 .PHONY: test
-test: check-rust test-rust check-python test-python ## Run every check and every test
+test: check-rust test-rust check-python audit test-python ## Run every check and every test
 
 .PHONY: check-rust
 check-rust: $(BIN)/python ## Formatting and clippy (pedantic, as Cargo.toml says), with and without the Python module
@@ -48,9 +48,17 @@ check-python: build ## Formatting, lint, types, and the stub of the compiled mod
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest propensity.core --mypy-config-file pyproject.toml
 
+.PHONY: audit
+audit: $(VENV)/.tools ## Licences, sources and known vulnerabilities of what the package is made of
+	.ci/audit $(BIN)
+
 .PHONY: test-python
 test-python: build ## Test the package, the README and the notebooks
 	$(BIN)/python -m pytest
+
+.PHONY: faults
+faults: build ## Break things on purpose (forks, Ctrl-C, no memory, panics, mutation), and write docs/reliability.md
+	PYTHONPATH=tests $(BIN)/python tests/faults/report.py
 
 .PHONY: notebooks
 notebooks: build ## Run the notebooks again and keep their new outputs

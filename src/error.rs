@@ -28,6 +28,8 @@ pub enum Error {
     NoMatches { caliper_width: f64 },
     /// Not one bootstrap replicate could be estimated.
     AllReplicatesFailed { n_reps: usize, first: Box<Error> },
+    /// There is no room for what the call needs.
+    Memory { bytes: usize },
     /// The caller asked to stop.
     Stopped,
 }
@@ -118,6 +120,11 @@ impl fmt::Display for Error {
             Self::AllReplicatesFailed { n_reps, first } => {
                 write!(f, "none of the {n_reps} replicates could be estimated; the first: {first}")
             }
+            Self::Memory { bytes } => write!(
+                f,
+                "this call needs {bytes} bytes ({:.1} GB) of memory, which cannot be had",
+                *bytes as f64 / 1e9
+            ),
             Self::Stopped => write!(f, "stopped by the caller"),
         }
     }

@@ -12,6 +12,7 @@
 //! |---|---|
 //! | [`error`] | the one error type |
 //! | [`checks`] | what must hold of the arrays |
+//! | [`reserve`] | room for what a call needs, asked for before it begins |
 //! | [`estimand`] | whom the effect is for, and the tilting function h |
 //! | [`monitor`] | how far a long run is, and whether to stop it |
 //! | [`kernels`] | the inner loops over a block of rows, in SIMD |
@@ -55,6 +56,7 @@ pub mod monitor;
 pub mod outcome;
 pub mod pipeline;
 pub mod resample;
+pub mod reserve;
 pub mod stream;
 pub mod tally;
 pub mod weighted_bootstrap;

@@ -31,6 +31,18 @@ impl Monitor {
     /// # Errors
     /// [`Error::Stopped`] after [`Monitor::stop`].
     pub fn check(&self) -> Result<()> {
+        #[cfg(feature = "faults")]
+        fault();
         if self.stop.load(Relaxed) { Err(Error::Stopped) } else { Ok(()) }
     }
+}
+
+/// Panic at the check whose number, counted from 1, is in the environment variable `PROPENSITY_PANIC_AT`.
+#[cfg(feature = "faults")]
+#[allow(clippy::panic)] // what it is for
+fn fault() {
+    static CHECKS: AtomicUsize = AtomicUsize::new(0);
+    let at = std::env::var("PROPENSITY_PANIC_AT").ok().and_then(|text| text.parse().ok());
+    let check = CHECKS.fetch_add(1, Relaxed) + 1;
+    assert!(at != Some(check), "injected at check {check}");
 }

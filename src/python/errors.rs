@@ -1,7 +1,7 @@
 //! One error of the core to one Python exception.
 
 use pyo3::PyErr;
-use pyo3::exceptions::PyKeyboardInterrupt;
+use pyo3::exceptions::{PyKeyboardInterrupt, PyMemoryError};
 use pyo3::import_exception;
 
 use crate::error::Error;
@@ -32,6 +32,7 @@ impl From<Error> for PyErr {
                 Error::NotConverged { .. } => ConvergenceError::new_err(message),
                 _ => InvalidInputError::new_err(message),
             },
+            Error::Memory { .. } => PyMemoryError::new_err(message),
             Error::Stopped => PyKeyboardInterrupt::new_err(message),
         }
     }
