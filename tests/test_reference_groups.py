@@ -112,8 +112,8 @@ def test_subclassify_is_matchits_on_the_tutorials_users(logs, model, n, estimand
 
 
 def test_subclassify_cuts_at_a_score_where_rs_quantile_is_beside_it_by_rounding(logs, model):
-    # 13,450 / 50 is whole, so that every cut is a treated user's score, which belongs above it. In R the place
-    # 13450 * 0.14, and four others, are not whole by rounding: the cut may be a last bit beside the score.
+    # 13,450 / 50 is whole, so that every cut is a treated user's score, which belongs above it. In R the
+    # place 13450 * 0.14, and four others, are not whole by rounding: a cut may be a last bit beside it.
     matched = ps.subclassify(logs, treatment=TREATMENT, scores=model, n_subclasses=50)
     treated = logs[TREATMENT].to_numpy() == 1
     ordered = np.sort(model.scores.to_numpy()[treated])
