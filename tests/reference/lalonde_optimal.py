@@ -3,10 +3,10 @@
     python tests/reference/lalonde_optimal.py
 
 Full matching without limits on the sizes of sets is an edge cover: every unit in at least one pair, the sum
-of distances as small as can be. The best cover falls into stars, which are the sets; the arms being two sides,
-the corners of the linear programme are whole numbers (Schrijver 2003, Combinatorial Optimization, section 19.3),
-and its value is exact. Pairs are the assignment problem. Several sets of pairs may reach the least total; the
-total is one.
+of distances as small as can be. The best cover falls into stars, which are the sets; the arms being two
+sides, the corners of the linear programme are whole numbers (Schrijver 2003, Combinatorial Optimization,
+section 19.3), and its value is exact. Pairs are the assignment problem. Several sets of pairs may reach the
+least total; the total is one.
 """
 
 import json
