@@ -45,7 +45,9 @@ within <- (crossprod(scale(x[treated == 1, ], scale = FALSE)) +
 metric <- diag(spread) %*% solve(within) %*% diag(spread)
 for (estimand in c("ATT", "ATC", "ATE")) {
   for (k in c(1, 4)) for (on in names(quantities)) {
-    values[[paste("nn", on, estimand, k, sep = ".")]] <- matched(quantities[[on]], estimand = estimand, M = k)
+    # On the score no two neighbours are as far below as above, but many are nearly: a narrower tie, 1e-18.
+    values[[paste("nn", on, estimand, k, sep = ".")]] <-
+      matched(quantities[[on]], if (on == "score") diag(1e8, 1), estimand = estimand, M = k)
   }
   values[[paste("nn.logit.adjusted", estimand, sep = ".")]] <-
     matched(quantities$logit, estimand = estimand, BiasAdjust = TRUE, Z = x)
