@@ -97,7 +97,9 @@ fn matching_effect() {
 
 fn smd() {
     let World { x, treatment, scores, .. } = World::continuous(N, 4);
-    counted(|| balance::smd(x.view(), &treatment, Some(&scores), Denominator::Pooled).unwrap());
+    counted(|| {
+        balance::smd(x.view(), &treatment, Some(&scores), None, Denominator::Pooled).unwrap()
+    });
 }
 
 fn collapse() {

@@ -15,7 +15,7 @@ pub fn smd(criterion: &mut Criterion) {
             let (x, treated) = (world.x.view(), &world.treatment);
             crate::on_one_thread(|| {
                 bencher.iter(|| {
-                    balance::smd(x, treated, Some(&weights), Denominator::Pooled).unwrap()
+                    balance::smd(x, treated, Some(&weights), None, Denominator::Pooled).unwrap()
                 });
             });
         });

@@ -73,7 +73,9 @@ fn sort(Scratch { keys, spare }: &mut Scratch) {
     spare.resize(keys.len(), 0);
     for shift in (ROW..u64::BITS).step_by(DIGIT as usize) {
         let mut next = [0_usize; 1 << DIGIT];
-        keys.iter().for_each(|key| next[digit(*key, shift)] += 1);
+        for key in &*keys {
+            next[digit(*key, shift)] += 1;
+        }
         if next.contains(&keys.len()) {
             continue;
         }
