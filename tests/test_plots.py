@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import propensity as ps
+from conftest import TREATMENT
 from propensity import plots
 from propensity.errors import InvalidInputError
 from propensity.estimators import IPW, NearestNeighbors
@@ -153,6 +155,73 @@ def test_overlap_plot_takes_plain_arrays_and_equal_scores():
     assert bars(ax)[0].values.sum() == 3
 
 
+def test_overlap_plot_takes_who_was_treated_from_the_model(model, logs):
+    up, down = bars(plots.overlap_plot(model))
+    assert (up.values.sum(), -down.values.sum()) == (
+        logs[TREATMENT].sum(),
+        (~logs[TREATMENT].astype(bool)).sum(),
+    )
+
+
+def test_overlap_plot_refuses_scores_alone(users):
+    with pytest.raises(InvalidInputError, match="treatment: who was treated is needed"):
+        plots.overlap_plot(users["score"])
+
+
+def test_overlap_plot_draws_sums_of_weights(users):
+    w = 1 / np.where(users["opt_in"], users["score"], 1 - users["score"])
+    ax = plots.overlap_plot(users["score"], users["opt_in"], weights=w)
+    up, down = bars(ax)
+    assert up.values.sum() == pytest.approx(w[users["opt_in"]].sum(), rel=1e-12)
+    assert -down.values.sum() == pytest.approx(w[~users["opt_in"]].sum(), rel=1e-12)
+    assert ax.get_ylabel() == "sum of weights"
+    assert texts(ax)[0] == f"treated: {users['opt_in'].sum()}, weighing {w[users['opt_in']].sum():.0f}"
+
+
+def test_overlap_plot_leaves_out_rows_of_weight_0(users):
+    w = (users["score"] > 0.5).astype(float)
+    ax = plots.overlap_plot(users["score"], users["opt_in"], weights=w)
+    assert bars(ax)[0].edges[0] == users["score"][w > 0].min()
+    assert texts(ax)[1] == f"control: {(w[~users['opt_in']] > 0).sum()}"
+
+
+def test_overlap_plot_takes_matches_as_weights_and_refuses_those_of_other_rows(users):
+    frame = users.assign(opt_in=users["opt_in"].astype(int))
+    matches = ps.match_nn(frame, treatment="opt_in", scores="score")
+    up, down = bars(plots.overlap_plot(users["score"], users["opt_in"], weights=matches))
+    assert up.values.sum() == pytest.approx(-down.values.sum(), rel=1e-12)
+    with pytest.raises(InvalidInputError, match=r"weights: .* these matches are of other rows"):
+        plots.overlap_plot(users["score"][1:], users["opt_in"][1:], weights=matches)
+
+
+def test_overlap_plot_density_gives_each_arm_area_1(users):
+    ax = plots.overlap_plot(users["score"], users["opt_in"], kind="density")
+    for bar in bars(ax):
+        assert abs(bar.values @ np.diff(bar.edges)) == pytest.approx(1, rel=1e-12)
+    assert ax.get_ylabel() == "density"
+
+
+def test_overlap_plot_log_keeps_the_bars_and_makes_one_row_visible(users):
+    plain = plots.overlap_plot(users["score"], users["opt_in"])
+    log = plots.overlap_plot(users["score"], users["opt_in"], log=True)
+    for one, other in zip(bars(plain), bars(log), strict=True):
+        np.testing.assert_array_equal(one.values, other.values)
+    bottom, zero, one_row, top = log.transData.transform(
+        [(0, y) for y in (log.get_ylim()[0], 0, 1, log.get_ylim()[1])]
+    )[:, 1]
+    assert one_row - zero > 0.02 * (top - bottom)
+    assert set(log.get_yticks()) == {-10, -1, 0, 1, 10}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"kind": "violin"}, "kind must be one of"), ({"bins": 0}, "bins must be a whole number")],
+)
+def test_overlap_plot_names_the_argument_it_refuses(users, options, message):
+    with pytest.raises(InvalidInputError, match=message):
+        plots.overlap_plot(users["score"], users["opt_in"], **options)
+
+
 # Love plot
 
 
@@ -212,6 +281,96 @@ def test_love_plot_draws_on_given_axes(balance):
 def test_love_plot_refuses_an_empty_table():
     with pytest.raises(InvalidInputError, match="nothing to draw"):
         plots.love_plot(pd.DataFrame())
+
+
+@pytest.fixture
+def full_balance():
+    """A table as `ps.balance` makes it; the level of a category has no variance ratio."""
+    terms = pd.Index(["distance", "tenure", "tier[heavy]"], name="term")
+    columns = {
+        ("unadjusted", "smd"): [0.9, -0.1, 0.4],
+        ("unadjusted", "variance_ratio"): [1.2, 0.25, np.nan],
+        ("unadjusted", "ks"): [0.3, 0.35, 0.2],
+        ("IPW ATE", "smd"): [0.02, 0.01, -0.03],
+        ("IPW ATE", "variance_ratio"): [1.05, 0.9, np.nan],
+        ("IPW ATE", "ks"): [0.02, 0.04, 0.01],
+    }
+    table = pd.DataFrame(columns, index=terms)
+    table.columns.names = ["sample", "measure"]
+    table.attrs = {"denominator": "treated"}
+    return table
+
+
+@pytest.mark.parametrize(
+    ("measure", "order"),
+    [
+        ("smd", ["tenure", "tier[heavy]", "distance"]),
+        ("variance_ratio", ["distance", "tenure"]),
+        ("ks", ["tier[heavy]", "distance", "tenure"]),
+    ],
+)
+def test_love_plot_draws_the_measure_of_a_balance_table(full_balance, measure, order):
+    ax = plots.love_plot(full_balance, measure=measure)
+    assert [label.get_text() for label in ax.get_yticklabels()] == order
+    drawn = markers(ax)
+    assert list(drawn) == ["unadjusted", "IPW ATE"]
+    for sample, line in drawn.items():
+        expected = full_balance.loc[order, (sample, measure)]
+        np.testing.assert_array_equal(line.get_xdata(), expected.abs())
+
+
+def test_love_plot_says_what_the_differences_are_divided_by(full_balance):
+    label = plots.love_plot(full_balance).get_xlabel()
+    assert label == "size of the difference, in standard deviations of the treated (dashed: 0.1)"
+
+
+def test_love_plot_says_how_many_terms_have_no_variance_ratio(full_balance):
+    ax = plots.love_plot(full_balance, measure="variance_ratio")
+    first, second = ax.get_xlabel().split("\n")
+    assert first == "variance ratio, treated over control (dashed: 0.5 and 2)"
+    assert second == "1 term has no variance ratio, and no row here"
+    assert ax.get_xscale() == "log"
+
+
+@pytest.mark.parametrize(
+    ("measure", "threshold", "expected"),
+    [
+        ("smd", "usual", {0.1}),
+        ("variance_ratio", "usual", {0.5, 2.0}),
+        ("variance_ratio", 4.0, {0.25, 4.0}),
+        ("variance_ratio", (0.8, 1.5), {0.8, 1.5}),
+        ("ks", "usual", set()),
+        ("ks", 0.05, {0.05}),
+    ],
+)
+def test_love_plot_marks_the_thresholds_of_the_measure(full_balance, measure, threshold, expected):
+    ax = plots.love_plot(full_balance, measure=measure, threshold=threshold)
+    dashed = {line.get_xdata()[0] for line in ax.lines if line.get_linestyle() == "--"}
+    assert dashed == expected
+
+
+def test_love_plot_keeps_the_order_of_the_table_when_asked(full_balance):
+    labels = [label.get_text() for label in plots.love_plot(full_balance, order="table").get_yticklabels()]
+    assert labels == ["tier[heavy]", "tenure", "distance"]
+
+
+def test_love_plot_refuses_what_it_cannot_draw(full_balance):
+    with pytest.raises(InvalidInputError, match="measure must be one of"):
+        plots.love_plot(full_balance, measure="SMD")
+    with pytest.raises(InvalidInputError, match="measure: the table has no 'ecdf_difference', only 'smd'"):
+        plots.love_plot(full_balance, measure="ecdf_difference")
+    with pytest.raises(InvalidInputError, match="threshold must be a finite number greater than 0"):
+        plots.love_plot(full_balance, measure="variance_ratio", threshold=-1.0)
+    with pytest.raises(InvalidInputError, match="balance: the levels of the columns are"):
+        plots.love_plot(full_balance.rename_axis(columns=["a", "b"]))
+
+
+def test_love_plot_refuses_variance_ratios_that_have_no_logarithm(full_balance):
+    full_balance.loc["tenure", ("IPW ATE", "variance_ratio")] = np.inf
+    with pytest.raises(InvalidInputError, match="0 or infinite for 'tenure'"):
+        plots.love_plot(full_balance, measure="variance_ratio")
+    with pytest.raises(InvalidInputError, match="no term has one; binary terms do not"):
+        plots.love_plot(full_balance.loc[["tier[heavy]"]], measure="variance_ratio")
 
 
 # Bootstrap

@@ -86,7 +86,8 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     DataFrame (1 + k, 8)
         By label, the naive gap (the difference of the raw means) first: `estimate`, `std_error`
         (`log_std_error` for ratios), `conf_low`, `conf_high`, `p_value`, `ess_treated`, `ess_control`, and
-        `note`: cautions about the row, and which other estimators of the same estimand contradict it.
+        `note`: cautions about the row, and which other estimators of the same estimand contradict it. `attrs`
+        has the `level` and the `contrast`.
 
     Raises
     ------
@@ -114,7 +115,7 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     effects = {NAIVE: _naive(study.sample, outcome, contrast)}
     for estimator in estimators:
         effects[estimator.label] = _effect(estimator, df, study, model, outcome, contrast)
-    return _table(effects, level)
+    return _table(effects, level, contrast)
 
 
 class _Roles(TypedDict):
@@ -170,7 +171,7 @@ def _effect(
             return matches.effect(y)
 
 
-def _table(effects: Mapping[str, Effect], level: float) -> pd.DataFrame:
+def _table(effects: Mapping[str, Effect], level: float, contrast: Contrast) -> pd.DataFrame:
     rows = [
         effect.to_frame(level).drop(columns=["mean_treated", "mean_control"]) for effect in effects.values()
     ]
@@ -181,6 +182,7 @@ def _table(effects: Mapping[str, Effect], level: float) -> pd.DataFrame:
         for label, effect in effects.items()
     }
     table["note"] = ["; ".join(notes[label]) for label in effects]
+    table.attrs = {"level": level, "contrast": contrast}
     return table
 
 

@@ -1,0 +1,67 @@
+"""A covariate of both arms in several samples, a panel for each: what ecdf_plot and qq_plot share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from propensity._check import Bools, Floats
+from propensity._frame import rowwise
+from propensity.plots._canvas import new_axes, panels
+from propensity.plots._distribution import Distribution, distribution
+from propensity.plots._look import head
+from propensity.plots._rows import Weights, labels_of, read_samples, read_treated
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+@dataclass(frozen=True, eq=False)
+class Covariate:
+    """A covariate, who was treated, and the weights of each sample by its name."""
+
+    name: str
+    values: Floats
+    treated: Bools
+    samples: dict[str, Floats]
+
+    def arms(self, sample: str) -> tuple[Distribution, Distribution]:
+        """Give the distribution of the treated and of the controls in one sample."""
+        w = self.samples[sample]
+        treated, control = (distribution(self.values[arm], w[arm]) for arm in (self.treated, ~self.treated))
+        return treated, control
+
+
+def read_covariate(
+    covariate: object, treatment: object, weights: Weights | Mapping[str, Weights] | None
+) -> Covariate:
+    """Read what the two pictures take."""
+    several = list(weights.values()) if isinstance(weights, Mapping) else [weights]
+    index = labels_of(covariate, treatment, *several, n=len(np.asarray(treatment)))
+    treated = read_treated(treatment, index)
+    return Covariate(
+        name=str(getattr(covariate, "name", None) or "covariate"),
+        values=rowwise(covariate, index, "covariate"),
+        treated=treated,
+        samples=read_samples(weights, treated, index),
+    )
+
+
+def sample_axes(read: Covariate, ax: Any, *, side: float) -> NDArray[Any]:
+    """Give each sample its panel; one alone has a figure `side` inches wide."""
+    n_samples = len(read.samples)
+    if n_samples == 1 and ax is None:
+        ax = new_axes(side, 3.8)
+    return panels(n_samples, ax, what="there are {} samples")
+
+
+def named_panels(read: Covariate, axes: NDArray[Any]) -> Iterator[tuple[str, Axes]]:
+    """Go through samples and panels; several panels say which sample they show."""
+    for sample, panel in zip(read.samples, axes, strict=True):
+        if len(axes) > 1:
+            head(panel, sample)
+        yield sample, panel

@@ -1,0 +1,90 @@
+"""Whether a covariate is spread alike in both arms: its distribution functions, before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from propensity._check import Floats
+from propensity.plots._canvas import leads_row
+from propensity.plots._covariate import named_panels, read_covariate, sample_axes
+from propensity.plots._distribution import Distribution, thinned
+from propensity.plots._look import CONTROL, TREATED, ArmStyle, spaced_ticks, strip
+from propensity.plots._rows import Weights
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def ecdf_plot(
+    covariate: ArrayLike,
+    treatment: ArrayLike,
+    *,
+    weights: Weights | Mapping[str, Weights] | None = None,
+    ax: Any = None,
+) -> Any:
+    """Draw which share of each arm has at most which value of a covariate, before and after adjustment.
+
+    Where balance is perfect the two lines are one. The largest distance between them, measured upwards, is
+    the `ks` of `ps.balance`.
+
+    Parameters
+    ----------
+    covariate : Series or array (n,)
+        Numeric or bool; its name is the axis label. For a level of a category: ``df["tier"] == "heavy"``.
+    treatment : Series or array (n,)
+        True or 1 for treated rows.
+    weights : Matched, Series, array (n,), mapping of str to these, or None, default None
+        One weighting or matching, or several by name as for `ps.balance`: a panel each, after the panel of
+        the rows as they are.
+    ax : Axes, or array of Axes, or None, default None
+        Where to draw; with `weights`, an axes for each panel.
+
+    Returns
+    -------
+    Axes or ndarray of Axes
+        One, or with `weights` one for each sample, "unadjusted" first.
+
+    Raises
+    ------
+    InvalidInputError
+        The arguments are not of the same rows, or incomplete, or `ax` has not an axes for each sample.
+
+    Notes
+    -----
+    A line of more than 4,000 steps leaves out steps, each lower than 1/2000, which is less than a pixel; the
+    points that stay are where they were.
+    """
+    read = read_covariate(covariate, treatment, weights)
+    axes = sample_axes(read, ax, side=5.6)
+    span = float(np.ptp(read.values)) or 1.0
+    ends = np.array([read.values.min() - 0.03 * span, read.values.max() + 0.03 * span])
+    for sample, panel in named_panels(read, axes):
+        for arm, steps in zip((TREATED, CONTROL), read.arms(sample), strict=True):
+            _draw_steps(panel, thinned(steps), arm, ends)
+        panel.set(xlim=ends, ylim=(0, 1.02), xlabel=read.name)
+        spaced_ticks(panel.xaxis, 5)
+        panel.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
+        strip(panel)
+        if leads_row(panel):
+            panel.set_ylabel("share at or below")
+    axes[0].legend(loc="best", frameon=False, handlelength=2.6)
+    return axes[0] if weights is None else axes
+
+
+def _draw_steps(ax: Axes, steps: Distribution, arm: ArmStyle, ends: Floats) -> None:
+    """Draw F from 0 at the left end of the axis to 1 at its right end."""
+    values = np.concatenate([ends[:1], steps.values, ends[1:]])
+    shares = np.concatenate([[0.0], steps.shares, [1.0]])
+    ax.plot(
+        values,
+        shares,
+        drawstyle="steps-post",
+        color=arm.color,
+        linestyle=arm.line,
+        linewidth=1.8,
+        label=arm.name,
+    )

@@ -1,0 +1,91 @@
+"""Whether a covariate is spread alike in both arms: its quantiles against each other, before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from propensity._check import Floats
+from propensity.plots._canvas import leads_row
+from propensity.plots._covariate import named_panels, read_covariate, sample_axes
+from propensity.plots._distribution import Distribution, quantiles
+from propensity.plots._look import BLUE, INK, spaced_ticks, strip
+from propensity.plots._rows import Weights
+
+_N_QUANTILES = 200  # more run into one another at default size
+
+
+def qq_plot(
+    covariate: ArrayLike,
+    treatment: ArrayLike,
+    *,
+    weights: Weights | Mapping[str, Weights] | None = None,
+    ax: Any = None,
+) -> Any:
+    """Draw the quantiles of a covariate among the treated against those among the controls, before and after.
+
+    Where balance is perfect all points are on the line. Points above it: the treated have larger values.
+
+    Parameters
+    ----------
+    covariate : Series or array (n,)
+        Numeric; its name is in the axis labels.
+    treatment : Series or array (n,)
+        True or 1 for treated rows.
+    weights : Matched, Series, array (n,), mapping of str to these, or None, default None
+        One weighting or matching, or several by name as for `ps.balance`: a panel each, after the panel of
+        the rows as they are.
+    ax : Axes, or array of Axes, or None, default None
+        Where to draw; with `weights`, an axes for each panel.
+
+    Returns
+    -------
+    Axes or ndarray of Axes
+        One, or with `weights` one for each sample, "unadjusted" first.
+
+    Raises
+    ------
+    InvalidInputError
+        The arguments are not of the same rows, or incomplete, or `ax` has not an axes for each sample.
+
+    Notes
+    -----
+    A quantile is the smallest value at which the weighted distribution function reaches p; nothing is
+    interpolated. There are 200, at p = (i - 1/2) / 200 for i = 1, ..., 200, however many rows; points at the
+    same place are drawn once.
+    """
+    read = read_covariate(covariate, treatment, weights)
+    axes = sample_axes(read, ax, side=4.2)
+    ends = np.array([read.values.min(), read.values.max()])
+    margin = 0.04 * (float(np.ptp(ends)) or 1.0)
+    limits = ends + np.array([-margin, margin])
+    n_intervals = 5 if len(axes) == 1 else 3  # numbers of six digits find room
+    for sample, panel in named_panels(read, axes):
+        points = _points(*read.arms(sample))
+        panel.plot(limits, limits, color=INK, linewidth=1, zorder=1)
+        panel.plot(
+            *points.T,
+            linestyle="none",
+            marker="o",
+            markersize=4.5,
+            markeredgecolor=BLUE,
+            markerfacecolor="none",
+            clip_on=False,
+        )
+        panel.set(xlim=limits, ylim=limits, aspect="equal", xlabel=f"{read.name}, controls")
+        spaced_ticks(panel.xaxis, n_intervals)
+        spaced_ticks(panel.yaxis, n_intervals)
+        strip(panel)
+        if leads_row(panel):
+            panel.set_ylabel(f"{read.name}, treated")
+    return axes[0] if weights is None else axes
+
+
+def _points(treated: Distribution, control: Distribution) -> Floats:
+    """Pair the quantiles, (at most 200, 2): control, treated."""
+    p = (np.arange(_N_QUANTILES) + 0.5) / _N_QUANTILES
+    pairs = np.column_stack([quantiles(control, p), quantiles(treated, p)])
+    return np.asarray(np.unique(pairs, axis=0))
