@@ -35,7 +35,7 @@ test: check-rust test-rust check-python audit test-python ## Run every check and
 check-rust: $(BIN)/python ## Formatting and clippy (pedantic, as Cargo.toml says), with and without the Python module
 	cargo fmt --all --check
 	$(CLIPPY) $(AS_ERRORS)
-	$(CLIPPY) --features python $(AS_ERRORS)
+	$(CLIPPY) --all-features $(AS_ERRORS)
 
 .PHONY: test-rust
 test-rust: ## Test the Rust core, alone
@@ -59,6 +59,12 @@ test-python: build ## Test the package, the README and the notebooks
 .PHONY: faults
 faults: build ## Break things on purpose (forks, Ctrl-C, no memory, panics, mutation), and write docs/reliability.md
 	PYTHONPATH=tests $(BIN)/python tests/faults/report.py
+
+.PHONY: fuzz-core
+fuzz-core: ## Coverage-guided fuzzing of the Rust core: fit, matching, bootstrap (needs cargo-fuzz)
+	for target in fit matching bootstrap; do \
+	    RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none $$target -- -max_total_time=$(or $(SECONDS),60) || exit 1; \
+	done
 
 .PHONY: notebooks
 notebooks: build ## Run the notebooks again and keep their new outputs

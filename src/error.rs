@@ -95,7 +95,10 @@ impl fmt::Display for Error {
                 "treatment: {treated} treated and {control} control rows; both arms are needed"
             ),
             Self::WeightlessArm { arm } => {
-                write!(f, "weights: every {arm} row has weight zero; both arms are needed")
+                write!(
+                    f,
+                    "weights: the {arm} rows weigh nothing, or next to nothing; both arms are needed"
+                )
             }
             Self::Separation { columns } => {
                 let columns: Vec<String> = columns.iter().map(ToString::to_string).collect();

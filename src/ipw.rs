@@ -133,11 +133,16 @@ impl Contrast {
     /// The weighted means of the treated and of the controls.
     ///
     /// # Errors
-    /// [`Error::WeightlessArm`] where an arm has no weight.
+    /// [`Error::WeightlessArm`] where an arm has no weight, [`Error::Argument`] where one weighs without bound.
     pub fn means(&self) -> Result<(f64, f64)> {
         for (arm, weight) in ["control", "treated"].into_iter().zip(self.weight) {
             if weight <= 0.0 {
                 return Err(Error::WeightlessArm { arm });
+            }
+            // A score that rounds to 0 or 1 in the arm it speaks against weighs without bound.
+            if !weight.is_finite() {
+                let found = format!("0 or 1 for {arm} rows, to rounding");
+                return Err(Error::Argument { name: "scores", found, allowed: "inside (0, 1)" });
             }
         }
         Ok((self.total[1] / self.weight[1], self.total[0] / self.weight[0]))

@@ -19,7 +19,8 @@ use pyo3::prelude::*;
 ///
 /// An aligned float64 array, C- or Fortran-ordered, is read in place; other real arrays are converted
 /// to float64 first. The interpreter is let go during the work, and Ctrl-C stops it.
-#[pymodule(name = "core")]
+// Not tried on a free-threaded interpreter yet, so it asks such a one to keep its lock.
+#[pymodule(name = "core", gil_used = true)]
 mod core {
     #[pymodule_export]
     use super::adjustment::{AdjustedEstimate, adjust};

@@ -7,6 +7,9 @@ use crate::error::{Error, Result};
 use crate::kernels::{BLOCK, Lane, ScoreEquations, linear_predictor};
 use crate::tally::Units;
 
+/// An arm with no more than this share of the weight vanishes beside the other in sums of 53 bits.
+const WEIGHTLESS: f64 = 1e-12;
+
 /// Whether a pass over the units uses all threads or stays on this one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sweep {
@@ -30,7 +33,7 @@ pub struct Likelihood<'a, 'x, U> {
 
 impl<'a, 'x, U: Units> Likelihood<'a, 'x, U> {
     /// # Errors
-    /// [`Error::WeightlessArm`] where an arm has no rows or only weights of zero.
+    /// [`Error::WeightlessArm`] where an arm has no rows, or next to no weight.
     pub fn new(
         covariates: &'a Covariates<'x>,
         units: &'a U,
@@ -45,9 +48,10 @@ impl<'a, 'x, U: Units> Likelihood<'a, 'x, U> {
             treated += tally.treated;
             control += tally.control;
         }
-        if treated <= 0.0 || control <= 0.0 {
-            let arm = if treated <= 0.0 { "treated" } else { "control" };
-            return Err(Error::WeightlessArm { arm });
+        for (arm, weight) in [("treated", treated), ("control", control)] {
+            if !(weight > WEIGHTLESS * (treated + control)) {
+                return Err(Error::WeightlessArm { arm });
+            }
         }
         Ok(Self { covariates, units, ridge, sweep, total: treated + control, treated })
     }

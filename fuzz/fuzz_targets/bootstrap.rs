@@ -1,0 +1,47 @@
+//! Any rows: replicates that are finite or counted as failed, the same again for the same seed, or an error.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use propensity::bootstrap::BootstrapSpec;
+use propensity::estimand::Estimand;
+use propensity::logistic::LogisticSpec;
+use propensity::matching::{Focal, NearestSpec, Quantity};
+use propensity::monitor::Monitor;
+use propensity::pipeline::{Data, Estimator, Pipeline};
+use propensity::resample::{Resample, Scheme};
+use propensity_fuzz::Table;
+
+fuzz_target!(|input: (Table, u8, u64)| {
+    let (table, scheme, seed) = input;
+    let columns: Vec<usize> = (0..table.x.ncols()).collect();
+    let data = Data {
+        x: table.x.view(),
+        treatment: &table.treatment,
+        outcome: &table.outcome,
+        sample_weight: None,
+        score_columns: &columns,
+        outcome_columns: &columns,
+    };
+    let nearest = NearestSpec {
+        focal: Focal::Treated,
+        n_neighbors: 1,
+        caliper: None,
+        quantity: Quantity::Score,
+    };
+    let estimators = [Estimator::Ipw(Estimand::Ate), Estimator::Nearest(nearest)];
+    let monitor = Monitor::default();
+    let Ok(pipeline) = Pipeline::new(data, &estimators, LogisticSpec::default(), &monitor) else {
+        return;
+    };
+    let scheme = [Scheme::Multinomial, Scheme::Poisson][usize::from(scheme % 2)];
+    let Ok(resample) = Resample::new(scheme, table.x.nrows(), None, None) else { return };
+    let spec = BootstrapSpec { n_reps: 5, seed };
+    let run = || pipeline.bootstrap(&resample, &spec);
+    if let (Ok(found), Ok(again)) = (run(), run()) {
+        let failed = found.estimates.rows().into_iter().filter(|row| row.iter().any(|e| e.is_nan()));
+        assert_eq!(failed.count(), found.n_failed);
+        let bits = |e: &f64| e.to_bits();
+        assert!(found.estimates.iter().map(bits).eq(again.estimates.iter().map(bits)));
+    }
+});
