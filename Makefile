@@ -1,5 +1,5 @@
 # Everything one does with this project. `make` alone lists it.
-# Needed on the machine: Rust with rustfmt and clippy, Python 3.11 or later, make, a C linker.
+# Needed on the machine: Rust with rustfmt and clippy, Python 3.11 or later, make, a C linker, valgrind (on Linux).
 
 PYTHON ?= python3
 VENV   := .venv
@@ -29,7 +29,7 @@ demo: build ## Run the tutorial end to end: tables, intervals and plots
 	$(BIN)/python -m propensity
 
 .PHONY: test
-test: check-rust test-rust check-python audit test-python ## Run every check and every test
+test: check-rust test-rust test-speed check-python audit test-python ## Run every check and every test
 
 .PHONY: check-rust
 check-rust: $(BIN)/python ## Formatting and clippy (pedantic, as Cargo.toml says), with and without the Python module
@@ -40,6 +40,14 @@ check-rust: $(BIN)/python ## Formatting and clippy (pedantic, as Cargo.toml says
 .PHONY: test-rust
 test-rust: ## Test the Rust core, alone
 	cargo test --locked
+
+.PHONY: test-speed
+test-speed: $(BIN)/python ## Count the kernels' instructions, and hold them against their budget
+	$(BIN)/python benches/instructions.py
+
+.PHONY: budget
+budget: $(BIN)/python ## Count the kernels' instructions, and make that their budget
+	$(BIN)/python benches/instructions.py --update
 
 .PHONY: check-python
 check-python: build ## Formatting, lint, types, and the stub of the compiled module

@@ -1,15 +1,26 @@
-//! Whether weighting made the arms alike: standardized mean differences.
+//! Whether weighting made the arms alike, column by column: means, standardized mean differences,
+//! variance ratios, and the distance of the distribution functions.
 
-use ndarray::ArrayView2;
+mod columns;
+mod distribution;
+mod order;
+mod samples;
+mod values;
+
+use std::borrow::Cow;
+
+use ndarray::{ArrayView1, ArrayView2};
 use rayon::prelude::*;
 
 use crate::checks;
-use crate::covariates::{CHUNK, stretch};
-use crate::error::{Error, Result, Rows};
-use crate::kernels::BLOCK;
-use crate::moments::Moments;
+use crate::error::{Error, Result};
+use crate::monitor::Monitor;
+use columns::{Column, columns};
+use distribution::{Distance, Records};
+use order::Scratch;
+use samples::Sample;
 
-/// Whose spread, always of the unweighted rows, a mean difference is divided by.
+/// Whose spread, always that of the sample as it is, a mean difference is divided by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Denominator {
     /// The root of the mean of the two arms' variances.
@@ -18,6 +29,31 @@ pub enum Denominator {
     Control,
     /// All rows together.
     All,
+}
+
+/// The balance of d columns in one sample: the rows as they are, or as a weighting weighs them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Balance {
+    /// Kish's effective sample sizes.
+    pub ess_treated: f64,
+    pub ess_control: f64,
+    /// By column.
+    pub measures: Vec<Measures>,
+}
+
+/// The balance of one column in one sample.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Measures {
+    pub mean_treated: f64,
+    pub mean_control: f64,
+    /// Standardized mean difference, treated minus control.
+    pub smd: f64,
+    /// Of the weighted variances, treated over control; NaN for a binary or constant column.
+    pub variance_ratio: f64,
+    /// Kolmogorov and Smirnov's distance; of a binary column |difference of the means|.
+    pub ks: f64,
+    /// Mean distance of the distribution functions; of a binary column |difference of the means|.
+    pub ecdf_difference: f64,
 }
 
 /// Standardized mean differences of the columns of `x`, treated minus control (Austin 2009). Means are
@@ -30,141 +66,145 @@ pub fn smd(
     x: ArrayView2<'_, f64>,
     treatment: &[bool],
     weights: Option<&[f64]>,
+    sample_weight: Option<&[f64]>,
     denominator: Denominator,
 ) -> Result<Vec<f64>> {
-    checks::same_length("treatment", treatment.len(), x.nrows())?;
-    checks::both_arms(treatment)?;
-    if let Some(weights) = weights {
-        checks::same_length("weights", weights.len(), x.nrows())?;
-        checks::weights("weights", weights)?;
-        for (arm, treated) in [("treated", true), ("control", false)] {
-            if !weights.iter().zip(treatment).any(|(w, t)| *t == treated && *w > 0.0) {
-                return Err(Error::WeightlessArm { arm });
-            }
-        }
-    }
-    let columns = (0..x.nrows().div_ceil(CHUNK))
-        .into_par_iter()
-        .map(|chunk| chunk_columns(x, treatment, weights, chunk * CHUNK))
-        .collect::<Vec<_>>()
-        .into_iter()
-        .reduce(|mut all, chunk| {
-            all.iter_mut().zip(&chunk).for_each(|(all, one)| all.merge(one));
-            all
-        })
-        .unwrap_or_default();
-    if let Some(k) = columns.iter().position(|column| !column.is_finite())
-        && let Some(rows) = Rows::matching(x.column(k), |x| !x.is_finite())
-    {
-        return Err(Error::NotFinite { name: "x", column: Some(k), rows });
-    }
-    Ok(columns.iter().map(|column| column.smd(denominator)).collect())
+    let weightings: Vec<&[f64]> = weights.into_iter().collect();
+    let samples = samples(x, treatment, &weightings, sample_weight)?;
+    let columns = columns(x, treatment, &samples)?;
+    let last = samples.len() - 1;
+    Ok(columns.iter().map(|column| column.smd(last, &samples, denominator)).collect())
 }
 
-/// What the standardized mean difference of a column needs: an accumulator over blocks of rows. Index 0
-/// is the control arm, 1 the treated.
-#[derive(Debug, Clone, Copy)]
-struct Column {
-    plain: [Moments; 2],
-    weighted: [Moments; 2],
-    low: f64,
-    high: f64,
-    binary: bool,
-}
-
-impl Column {
-    const EMPTY: Self = Self {
-        plain: [Moments::EMPTY; 2],
-        weighted: [Moments::EMPTY; 2],
-        low: f64::INFINITY,
-        high: f64::NEG_INFINITY,
-        binary: true,
-    };
-
-    fn add(&mut self, values: &[f64], in_arm: [&[f64]; 2], weights: [&[f64]; 2]) {
-        for arm in 0..2 {
-            self.plain[arm].add(values, in_arm[arm]);
-            self.weighted[arm].add(values, weights[arm]);
-        }
-        self.low = values.iter().copied().fold(self.low, f64::min);
-        self.high = values.iter().copied().fold(self.high, f64::max);
-        // Exact on purpose: only a column of zeros and ones is a proportion.
-        #[allow(clippy::float_cmp)]
-        let zero_or_one = values.iter().all(|x| *x == 0.0 || *x == 1.0);
-        self.binary &= zero_or_one;
-    }
-
-    fn merge(&mut self, other: &Self) {
-        for arm in 0..2 {
-            self.plain[arm].merge(&other.plain[arm]);
-            self.weighted[arm].merge(&other.weighted[arm]);
-        }
-        self.low = self.low.min(other.low);
-        self.high = self.high.max(other.high);
-        self.binary &= other.binary;
-    }
-
-    fn is_finite(&self) -> bool {
-        self.plain.iter().all(|moments| moments.deviation.is_finite())
-    }
-
-    fn smd(&self, denominator: Denominator) -> f64 {
-        let gap = self.weighted[1].mean - self.weighted[0].mean;
-        // A constant column differs by nothing: what is left of its moments is rounding.
-        if self.low < self.high { gap / self.denominator(denominator).sqrt() } else { 0.0 }
-    }
-
-    fn denominator(&self, denominator: Denominator) -> f64 {
-        let variance = |moments: &Moments| {
-            if self.binary {
-                moments.mean * (1.0 - moments.mean)
-            } else {
-                moments.sample_variance()
-            }
-        };
-        let [control, treated] = &self.plain;
-        match denominator {
-            Denominator::Pooled => f64::midpoint(variance(treated), variance(control)),
-            Denominator::Treated => variance(treated),
-            Denominator::Control => variance(control),
-            Denominator::All => {
-                let mut all = *treated;
-                all.merge(control);
-                variance(&all)
-            }
-        }
-    }
-}
-
-fn chunk_columns(
+/// The balance of the columns of `x` in the sample as it is, then in each weighting of it.
+///
+/// Weights include the sample weights, where there are any; those alone weigh the sample as it is, and
+/// the denominator. Each column that is not binary is sorted once, for all weightings.
+///
+/// # Errors
+/// As for [`smd`].
+pub fn balance(
     x: ArrayView2<'_, f64>,
     treatment: &[bool],
-    weights: Option<&[f64]>,
-    start: usize,
-) -> Vec<Column> {
-    let end = x.nrows().min(start + CHUNK);
-    let mut columns = vec![Column::EMPTY; x.ncols()];
-    let mut values = [0.0; BLOCK];
-    for start in (start..end).step_by(BLOCK) {
-        let length = BLOCK.min(end - start);
-        let mut in_arm = [[0.0; BLOCK]; 2];
-        let mut weighted = [[0.0; BLOCK]; 2];
-        for slot in 0..length {
-            let arm = usize::from(treatment[start + slot]);
-            in_arm[arm][slot] = 1.0;
-            weighted[arm][slot] = weights.map_or(1.0, |weights| weights[start + slot]);
-        }
-        for (k, column) in columns.iter_mut().enumerate() {
-            let source = stretch(x, k, start..start + length);
-            values.iter_mut().zip(source).for_each(|(slot, x)| *slot = *x);
-            column.add(
-                &values[..length],
-                [&in_arm[0][..length], &in_arm[1][..length]],
-                [&weighted[0][..length], &weighted[1][..length]],
-            );
-        }
+    weightings: &[&[f64]],
+    sample_weight: Option<&[f64]>,
+    denominator: Denominator,
+    monitor: &Monitor,
+) -> Result<Vec<Balance>> {
+    let samples = samples(x, treatment, weightings, sample_weight)?;
+    let columns = columns(x, treatment, &samples)?;
+    monitor.check()?;
+    let records = Records::of(treatment, &samples);
+    let measured = columns
+        .par_iter()
+        .enumerate()
+        .map_init(Scratch::default, |scratch, (k, column)| {
+            monitor.check()?;
+            let apart = Apart { x: x.column(k), treatment, column, samples: &samples };
+            Ok(apart.measures(denominator, &records, scratch))
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let of_sample = |(s, sample): (usize, &Sample)| Balance {
+        ess_treated: sample.ess[1],
+        ess_control: sample.ess[0],
+        measures: measured.iter().map(|by_sample| by_sample[s]).collect(),
+    };
+    Ok(samples.iter().enumerate().map(of_sample).collect())
+}
+
+/// The sample as it is, then each weighting of it.
+fn samples<'a>(
+    x: ArrayView2<'_, f64>,
+    treatment: &[bool],
+    weightings: &[&'a [f64]],
+    sample_weight: Option<&'a [f64]>,
+) -> Result<Vec<Sample<'a>>> {
+    checks::same_length("treatment", treatment.len(), x.nrows())?;
+    checks::both_arms(treatment)?;
+    if u32::try_from(x.nrows()).is_err() {
+        let found = format!("one of {} rows", x.nrows());
+        return Err(Error::Argument {
+            name: "x",
+            found,
+            allowed: "an array of fewer than 2^32 rows",
+        });
     }
-    columns
+    let base = Sample::new("sample_weight", sample_weight, treatment);
+    let weighted = weightings.iter().map(|w| Sample::new("weights", Some(w), treatment));
+    std::iter::once(base).chain(weighted).collect()
+}
+
+/// What the measures of one column are made of.
+struct Apart<'a> {
+    x: ArrayView1<'a, f64>,
+    treatment: &'a [bool],
+    column: &'a Column,
+    samples: &'a [Sample<'a>],
+}
+
+impl Apart<'_> {
+    /// By sample.
+    fn measures(
+        &self,
+        denominator: Denominator,
+        records: &[Records],
+        scratch: &mut Scratch,
+    ) -> Vec<Measures> {
+        let distances = self.distances(records, scratch);
+        let measure = |(s, distance): (usize, &Distance)| Measures {
+            mean_treated: self.column.moments[s][1].mean,
+            mean_control: self.column.moments[s][0].mean,
+            smd: self.column.smd(s, self.samples, denominator),
+            variance_ratio: self.variance_ratio(s),
+            ks: distance.ks,
+            ecdf_difference: distance.mean,
+        };
+        distances.iter().enumerate().map(measure).collect()
+    }
+
+    fn distances(&self, records: &[Records], scratch: &mut Scratch) -> Vec<Distance> {
+        if self.column.is_constant() {
+            return vec![Distance { ks: 0.0, mean: 0.0 }; self.samples.len()];
+        }
+        if self.column.binary {
+            let gap = |moments: &[_; 2]| {
+                let [control, treated]: &[crate::moments::Moments; 2] = moments;
+                let gap = (treated.mean - control.mean).abs();
+                Distance { ks: gap, mean: gap }
+            };
+            return self.column.moments.iter().map(gap).collect();
+        }
+        let values = self.x.as_slice().map_or_else(|| Cow::Owned(self.x.to_vec()), Cow::Borrowed);
+        records.iter().flat_map(|few| few.distances(&values, scratch)).collect()
+    }
+
+    fn variance_ratio(&self, s: usize) -> f64 {
+        if self.column.binary || self.column.is_constant() {
+            return f64::NAN;
+        }
+        self.variance(s, 1) / self.variance(s, 0)
+    }
+
+    /// The variance of an arm in a sample; exactly 0 where one value has all the weight, of which rounding
+    /// would leave a trace.
+    fn variance(&self, s: usize, arm: usize) -> f64 {
+        let (moments, sample) = (&self.column.moments[s][arm], &self.samples[s]);
+        let variance = moments.weighted_variance(sample.squares[arm]);
+        let suspicious = 1e-10 * self.column.magnitude();
+        if variance <= suspicious * suspicious && self.has_one_value(sample, arm) {
+            return 0.0;
+        }
+        variance
+    }
+
+    fn has_one_value(&self, sample: &Sample, arm: usize) -> bool {
+        let weighs =
+            |row: &usize| usize::from(self.treatment[*row]) == arm && sample.weight(*row) > 0.0;
+        let mut values = (0..self.x.len()).filter(weighs).map(|row| self.x[row]);
+        let first = values.next();
+        #[allow(clippy::float_cmp)] // one value is one value
+        values.all(|value| Some(value) == first)
+    }
 }
 
 #[cfg(test)]
@@ -176,12 +216,43 @@ mod tests {
     fn smd_divides_by_the_unweighted_spread() {
         let x = array![[1.0, 1.0], [3.0, 1.0], [0.0, 0.0], [2.0, 1.0]];
         let treatment = [true, true, false, false];
-        let pooled = smd(x.view(), &treatment, None, Denominator::Pooled).unwrap();
+        let pooled = smd(x.view(), &treatment, None, None, Denominator::Pooled).unwrap();
         assert!((pooled[0] - 1.0 / 2.0_f64.sqrt()).abs() < 1e-15);
         // p = 1 and 1/2: variances 0 and 1/4.
         assert!((pooled[1] - 0.5 / 0.125_f64.sqrt()).abs() < 1e-15);
         let weights = [1.0, 1.0, 0.0, 5.0];
-        let weighted = smd(x.view(), &treatment, Some(&weights), Denominator::Pooled).unwrap();
+        let weighted =
+            smd(x.view(), &treatment, Some(&weights), None, Denominator::Pooled).unwrap();
         assert!(weighted.iter().all(|smd| smd.abs() < 1e-15));
+    }
+
+    #[test]
+    fn balance_looks_at_the_values_that_weigh_something() {
+        let x = array![[1.0], [3.0], [5.0], [1.0], [2.0], [5.0]];
+        let treatment = [true, true, true, false, false, false];
+        let weights = [1.0, 1.0, 0.0, 1.0, 3.0, 0.0];
+        let monitor = Monitor::default();
+        let found = balance(x.view(), &treatment, &[&weights], None, Denominator::Pooled, &monitor)
+            .unwrap();
+        // |F1 - F0| at 1, 2, 3, 5 is 0, 1/3, 0, 0.
+        assert!((found[0].measures[0].ks - 1.0 / 3.0).abs() < 1e-15);
+        assert!((found[0].measures[0].ecdf_difference - 1.0 / 12.0).abs() < 1e-15);
+        // At 1, 2, 3: 1/4, 1/2, 0. The variances are 2 and (3/16) / (1 - 10/16).
+        let weighted = found[1].measures[0];
+        assert!((weighted.ks - 0.5).abs() < 1e-15);
+        assert!((weighted.ecdf_difference - 0.25).abs() < 1e-15);
+        assert!((weighted.variance_ratio - 4.0).abs() < 1e-14);
+        assert!((found[1].ess_control - 1.6).abs() < 1e-15);
+    }
+
+    #[test]
+    fn balance_of_an_arm_with_one_value_has_no_rounding_in_its_variance() {
+        let x = array![[0.1], [0.1], [0.1], [0.3], [0.2], [0.1]];
+        let treatment = [true, true, true, false, false, false];
+        let monitor = Monitor::default();
+        let found =
+            balance(x.view(), &treatment, &[], None, Denominator::Treated, &monitor).unwrap();
+        assert!(found[0].measures[0].variance_ratio.abs() < f64::MIN_POSITIVE);
+        assert!(found[0].measures[0].smd.is_infinite());
     }
 }

@@ -159,18 +159,20 @@ fn column_moments(x: ArrayView2<'_, f64>) -> Result<Vec<Moments>> {
     for chunk in &chunks {
         moments.iter_mut().zip(chunk).for_each(|(all, one)| all.merge(one));
     }
-    for (k, column) in moments.iter().enumerate() {
-        if !column.deviation.is_finite()
-            && let Some(rows) = Rows::matching(x.column(k), |x| !x.is_finite())
-        {
-            return Err(Error::NotFinite { name: "x", column: Some(k), rows });
-        }
-        if !column.deviation.is_finite() {
-            let found = format!("column {k} with values whose squares overflow");
-            return Err(Error::Argument { name: "x", found, allowed: "in smaller units" });
-        }
+    match moments.iter().position(|column| !column.deviation.is_finite()) {
+        Some(k) => Err(not_measurable(x, k)),
+        None => Ok(moments),
     }
-    Ok(moments)
+}
+
+/// Why column `k` has no spread that is a number.
+#[must_use]
+pub fn not_measurable(x: ArrayView2<'_, f64>, k: usize) -> Error {
+    if let Some(rows) = Rows::matching(x.column(k), |x| !x.is_finite()) {
+        return Error::NotFinite { name: "x", column: Some(k), rows };
+    }
+    let found = format!("column {k} with values whose squares overflow");
+    Error::Argument { name: "x", found, allowed: "in smaller units" }
 }
 
 fn chunk_moments(x: ArrayView2<'_, f64>, start: usize) -> Vec<Moments> {

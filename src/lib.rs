@@ -28,7 +28,7 @@
 //! | [`adjustment`] | estimators with an outcome model, on any units |
 //! | [`doubly_robust`] | the same on rows, with influences |
 //! | [`matching`] | nearest neighbours on a score |
-//! | [`balance`] | standardized mean differences |
+//! | [`balance`] | how far apart the arms are, column by column |
 //! | [`cells`] | identical rows collapsed to one, with counts |
 //! | [`stream`] | the random numbers of a replicate |
 //! | [`resample`] | how a replicate weighs rows, clusters and strata |

@@ -26,13 +26,16 @@ impl Moments {
 
     /// Add a block of values and their weights (frequency or otherwise, none negative).
     pub fn add(&mut self, values: &[f64], weights: &[f64]) {
-        let weight: f64 = weights.iter().sum();
+        self.add_weighing(values, weights, weights.iter().sum());
+    }
+
+    /// [`Moments::add`] where the sum of the weights is known already.
+    pub fn add_weighing(&mut self, values: &[f64], weights: &[f64], weight: f64) {
         if weight == 0.0 {
             return;
         }
-        let total: f64 = values.iter().zip(weights).map(|(x, w)| w * x).sum();
-        let mean = total / weight;
-        let deviation = values.iter().zip(weights).map(|(x, w)| w * (x - mean) * (x - mean)).sum();
+        let mean = sum(values, weights, |x, w| w * x) / weight;
+        let deviation = sum(values, weights, |x, w| w * (x - mean) * (x - mean));
         self.merge(&Self { weight, mean, deviation });
     }
 
@@ -53,6 +56,30 @@ impl Moments {
     pub fn sample_variance(&self) -> f64 {
         self.deviation / (self.weight - 1.0)
     }
+
+    /// The weighted variance sum w (x - m)^2 / (1 - sum w^2), w summing to 1; `squares` is the sum of the
+    /// squared weights as they came. With equal weights the variance with divisor n - 1.
+    #[must_use]
+    pub fn weighted_variance(&self, squares: f64) -> f64 {
+        self.deviation / (self.weight - squares / self.weight)
+    }
+}
+
+/// Sums that a loop keeps apart: one sum would wait for its own last addition at every step.
+const LANES: usize = 8;
+
+/// The sum of a term of each value and its weight, lane by lane: always in the same order.
+fn sum(values: &[f64], weights: &[f64], term: impl Fn(f64, f64) -> f64) -> f64 {
+    let (x, x_rest) = values.as_chunks::<LANES>();
+    let (w, w_rest) = weights.as_chunks::<LANES>();
+    let mut lanes = [0.0; LANES];
+    for (x, w) in x.iter().zip(w) {
+        for lane in 0..LANES {
+            lanes[lane] += term(x[lane], w[lane]);
+        }
+    }
+    let rest: f64 = x_rest.iter().zip(w_rest).map(|(x, w)| term(*x, *w)).sum();
+    lanes.iter().sum::<f64>() + rest
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ mod core {
     #[pymodule_export]
     use super::adjustment::{AdjustedEstimate, adjust};
     #[pymodule_export]
-    use super::balance::smd;
+    use super::balance::{Balance, balance, smd};
     #[pymodule_export]
     use super::bootstrap::{Replicates, bootstrap};
     #[pymodule_export]

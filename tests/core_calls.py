@@ -57,6 +57,7 @@ CALLS = {
         a.outcome, a.treatment, a.scores, estimand="ATE", x=a.x, **options
     ),
     "smd": lambda a, **options: core.smd(a.x, a.treatment, weights=a.weights, **options),
+    "balance": lambda a, **options: core.balance(a.x, a.treatment, weights=[a.weights, a.scores], **options),
     "bootstrap": lambda a, n_reps=3, **options: core.bootstrap(
         a.x,
         a.treatment,
@@ -74,6 +75,7 @@ READS = {
     "match_nn": ["scores"],
     "matching_effect": ["outcome", "scores", "x"],
     "smd": ["x", "weights"],
+    "balance": ["x", "weights", "scores"],
     "bootstrap": ["x", "outcome"],
 }
 
@@ -82,6 +84,7 @@ _NUMBERS = {
     "ipw": ["estimate", "weights", "ess_treated", "ess_control"],
     "match_nn": ["weights", "focal", "donors", "first", "last"],
     "matching_effect": ["estimate", "std_error", "correction", "ess_treated", "ess_control"],
+    "balance": ["mean_treated", "mean_control", "smd", "variance_ratio", "ks", "ecdf_difference"],
     "bootstrap": ["estimates", "replicates"],
 }
 

@@ -265,31 +265,63 @@ def _is_binary(column):
     return bool(np.isin(column, (0.0, 1.0)).all())
 
 
-def standardizer(column, treatment, denominator):
-    """The unweighted standard deviation a difference is measured in: p (1 - p) for 0/1, else n - 1."""
+def standardizer(column, treatment, denominator, sample_weight=None):
+    """The standard deviation a difference is measured in, of the sample as it is: p (1 - p) for 0/1."""
     t = np.asarray(treatment, dtype=bool)
-    binary = _is_binary(column)
+    w = np.ones(len(t)) if sample_weight is None else sample_weight
 
-    def variance(part):
-        return part.mean() * (1 - part.mean()) if binary else part.var(ddof=1)
+    def variance(rows):
+        if not _is_binary(column):
+            return weighted_variance(column[rows], w[rows])
+        p = np.average(column[rows], weights=w[rows])
+        return p * (1 - p)
 
     if denominator == "pooled":
-        return np.sqrt((variance(column[t]) + variance(column[~t])) / 2)
-    part = {"treated": column[t], "control": column[~t], "all": column}[denominator]
-    return np.sqrt(variance(part))
+        return np.sqrt((variance(t) + variance(~t)) / 2)
+    return np.sqrt(variance({"treated": t, "control": ~t, "all": np.ones(len(t), dtype=bool)}[denominator]))
 
 
-def smd(x, treatment, *, weights=None, denominator="pooled"):
+def weighted_variance(values, weights):
+    """sum w (x - m)^2 / (1 - sum w^2), w summing to 1; with equal weights the divisor is n - 1."""
+    w = weights / weights.sum()
+    return (w * (values - w @ values) ** 2).sum() / (1 - (w**2).sum())
+
+
+def smd(x, treatment, *, weights=None, denominator="pooled", sample_weight=None):
     """Weighted mean difference, treated minus control, over the standard deviation of the unweighted data."""
     t = np.asarray(treatment, dtype=bool)
-    w = np.ones(len(t)) if weights is None else weights
+    w = np.ones(len(t)) if sample_weight is None else sample_weight
+    w = w if weights is None else weights
     return np.array(
         [
             (np.average(c[t], weights=w[t]) - np.average(c[~t], weights=w[~t]))
-            / standardizer(c, t, denominator)
+            / standardizer(c, t, denominator, sample_weight)
             for c in x.T
         ]
     )
+
+
+def variance_ratio(column, treatment, weights):
+    """Weighted variances, treated over control; none for a binary or constant column."""
+    if _is_binary(column) or np.ptp(column) == 0:
+        return np.nan
+    return weighted_variance(column[treatment], weights[treatment]) / weighted_variance(
+        column[~treatment], weights[~treatment]
+    )
+
+
+def distribution_gaps(column, treatment, weights):
+    """|F1 - F0| at each distinct value that weighs something; of a binary column |p1 - p0| alone."""
+    shares = [np.where(arm, weights, 0) / weights[arm].sum() for arm in (treatment, ~treatment)]
+    if _is_binary(column):
+        return np.array([abs(shares[0] @ column - shares[1] @ column)])
+    values = np.unique(column[weights > 0])
+    return np.array([abs(shares[0][column <= v].sum() - shares[1][column <= v].sum()) for v in values])
+
+
+def ess(weights):
+    """Kish's effective sample size."""
+    return weights.sum() ** 2 / (weights**2).sum()
 
 
 # Bootstrap

@@ -17,6 +17,7 @@ ROWS_AND_COLUMNS = {
     "match_nn": (500_000, 1),
     "matching_effect": (200_000, 5),
     "smd": (500_000, 20),
+    "balance": (200_000, 5),
     "bootstrap": (20_000, 3),
 }
 

@@ -20,6 +20,7 @@ _Denominator: TypeAlias = Literal["pooled", "treated", "control", "all"]
 
 __all__ = [
     "AdjustedEstimate",
+    "Balance",
     "IpwEstimate",
     "LogisticFit",
     "MatchedEffect",
@@ -27,6 +28,7 @@ __all__ = [
     "Replicates",
     "__version__",
     "adjust",
+    "balance",
     "bootstrap",
     "bootstrap_influence",
     "fit_propensity",
@@ -161,6 +163,27 @@ class MatchedEffect:
     def correction(self) -> float | None: ...  # to std_error ** 2, for estimated scores; None: taken as known
 
 @final
+class Balance:
+    """Balance of d columns in k + 1 samples: the rows as they are, then as each of k weightings has them."""
+
+    @property
+    def mean_treated(self) -> _Floats: ...  # (d, k + 1), and so on
+    @property
+    def mean_control(self) -> _Floats: ...
+    @property
+    def smd(self) -> _Floats: ...
+    @property
+    def variance_ratio(self) -> _Floats: ...  # NaN for binary and constant columns
+    @property
+    def ks(self) -> _Floats: ...
+    @property
+    def ecdf_difference(self) -> _Floats: ...
+    @property
+    def ess_treated(self) -> _Floats: ...  # (k + 1,)
+    @property
+    def ess_control(self) -> _Floats: ...
+
+@final
 class Replicates:
     """Bootstrap replicates of one or more estimators."""
 
@@ -233,11 +256,21 @@ def matching_effect(
     penalty: float = 0.0,
     n_threads: int | None = None,
 ) -> MatchedEffect: ...
+def balance(
+    x: _Floats,
+    treatment: _Treatment,
+    *,
+    weights: Sequence[_Floats] | _Floats | None = None,
+    sample_weight: _Floats | None = None,
+    denominator: _Denominator = "pooled",
+    n_threads: int | None = None,
+) -> Balance: ...
 def smd(
     x: _Floats,
     treatment: _Treatment,
     *,
     weights: _Floats | None = None,
+    sample_weight: _Floats | None = None,
     denominator: _Denominator = "pooled",
     n_threads: int | None = None,
 ) -> _Floats: ...

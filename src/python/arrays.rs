@@ -49,6 +49,25 @@ pub fn column<'py>(name: &str, object: &Bound<'py, PyAny>) -> PyResult<PyReadonl
     Ok(copy.cast_into::<PyArray<f64, _>>()?.try_readonly()?)
 }
 
+/// One-dimensional float64 arrays: the columns of a matrix, or the items of a list.
+pub fn columns<'py>(
+    name: &str,
+    object: &Bound<'py, PyAny>,
+) -> PyResult<Vec<PyReadonlyArray1<'py, f64>>> {
+    let items = match object.cast::<PyUntypedArray>() {
+        Ok(array) if array.ndim() == 2 => object.getattr("T")?,
+        Ok(array) => {
+            let message = format!(
+                "{name} must be a list of arrays, or have 2 dimensions, not {}",
+                array.ndim()
+            );
+            return Err(InvalidInputError::new_err(message));
+        }
+        Err(_) => object.clone(),
+    };
+    items.try_iter()?.map(|item| column(name, &item?)).collect()
+}
+
 /// Who was treated: booleans, or numbers that are all 0 or 1. One byte a row, always copied, so that
 /// nothing done to the array meanwhile can turn a row's arm around halfway.
 #[allow(clippy::float_cmp)] // exact on purpose: 0 and 1 or nothing

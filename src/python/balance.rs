@@ -1,9 +1,119 @@
-use numpy::PyArray1;
+use numpy::{PyArray1, PyArray2};
 use pyo3::prelude::*;
 
 use super::{arrays, call};
-use crate::balance::{self, Denominator};
+use crate::balance::{
+    Balance as Sample, Denominator, Measures, balance as measure, smd as mean_differences,
+};
 use crate::error::{Error, Result};
+
+/// Balance of d columns in k + 1 samples: the rows as they are, then as each of k weightings weighs them.
+///
+/// Attributes
+/// ----------
+/// mean_treated, mean_control : (d, k + 1) float64
+///     Weighted means of the arms.
+/// smd : (d, k + 1) float64
+///     Standardized mean differences, treated minus control.
+/// variance_ratio : (d, k + 1) float64
+///     Of the weighted variances, treated over control; NaN for binary and constant columns.
+/// ks : (d, k + 1) float64
+///     The largest distance of the arms' weighted distribution functions.
+/// ecdf_difference : (d, k + 1) float64
+///     Their mean distance over the distinct values.
+/// ess_treated, ess_control : (k + 1,) float64
+///     Kish's effective sample sizes.
+#[pyclass(frozen, get_all, module = "propensity.core")]
+pub struct Balance {
+    mean_treated: Py<PyArray2<f64>>,
+    mean_control: Py<PyArray2<f64>>,
+    smd: Py<PyArray2<f64>>,
+    variance_ratio: Py<PyArray2<f64>>,
+    ks: Py<PyArray2<f64>>,
+    ecdf_difference: Py<PyArray2<f64>>,
+    ess_treated: Py<PyArray1<f64>>,
+    ess_control: Py<PyArray1<f64>>,
+}
+
+/// The balance of each column, before and after any number of weightings.
+///
+/// Parameters
+/// ----------
+/// x : (n, d) array
+/// treatment : (n,) array
+///     Boolean, or 0 and 1.
+/// weights : list of (n,) arrays, or (n, k) array, optional
+///     Weightings of the rows, none negative, sample weights included.
+/// sample_weight : (n,) array, optional
+///     What each row counts for in the sample as it is, and in the denominator.
+/// denominator : {"pooled", "treated", "control", "all"}, default "pooled"
+///     As for ``smd``.
+/// n_threads : int, optional
+///     By default the processors this process may use.
+///
+/// Returns
+/// -------
+/// Balance
+///
+/// Raises
+/// ------
+/// InvalidInputError
+///     Lengths that differ, missing values, an arm empty or without weight.
+///
+/// Notes
+/// -----
+/// Variances are sum w (x - m)^2 / (1 - sum w^2), w summing to 1 within the arm. Distribution functions
+/// F1 and F0 are compared at the distinct values of weight in the sample: ``ks`` is the largest
+/// |F1 - F0|, ``ecdf_difference`` the mean over these values, each counting once; both are
+/// |p1 - p0| for columns of zeros and ones.
+///
+/// References
+/// ----------
+/// Austin and Stuart (2015), Statistics in Medicine 34:3661; Ho, Imai, King and Stuart (2011), Journal
+/// of Statistical Software 42(8).
+#[pyfunction]
+#[pyo3(signature = (
+    x, treatment, *, weights=None, sample_weight=None, denominator="pooled", n_threads=None
+))]
+#[allow(clippy::too_many_arguments)] // the keyword arguments of a Python function
+pub fn balance(
+    py: Python<'_>,
+    x: &Bound<'_, PyAny>,
+    treatment: &Bound<'_, PyAny>,
+    weights: Option<&Bound<'_, PyAny>>,
+    sample_weight: Option<&Bound<'_, PyAny>>,
+    denominator: &str,
+    n_threads: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Balance> {
+    let x = arrays::floats("x", x)?;
+    let treatment = arrays::treatment(treatment)?;
+    let weightings =
+        weights.map_or(Ok(Vec::new()), |weights| arrays::columns("weights", weights))?;
+    let weightings = weightings.iter().map(|w| w.as_slice()).collect::<Result<Vec<_>, _>>()?;
+    let base = sample_weight.map(|weight| arrays::column("sample_weight", weight)).transpose()?;
+    let base = base.as_ref().map(|weight| weight.as_slice()).transpose()?;
+    let denominator = parse_denominator(denominator)?;
+    let x = x.as_array();
+    let found = call::run(py, n_threads, None, |monitor| {
+        measure(x, &treatment, &weightings, base, denominator, monitor)
+    })?;
+    let table = |part: fn(&Measures) -> f64| {
+        let by_sample = |k: usize| found.iter().map(|one| part(&one.measures[k])).collect();
+        let rows: Vec<Vec<f64>> = (0..x.ncols()).map(by_sample).collect();
+        PyResult::Ok(PyArray2::from_vec2(py, &rows)?.unbind())
+    };
+    let ess = |size: fn(&Sample) -> f64| PyArray1::from_iter(py, found.iter().map(size)).unbind();
+    Ok(Balance {
+        mean_treated: table(|measures| measures.mean_treated)?,
+        mean_control: table(|measures| measures.mean_control)?,
+        smd: table(|measures| measures.smd)?,
+        variance_ratio: table(|measures| measures.variance_ratio)?,
+        ks: table(|measures| measures.ks)?,
+        ecdf_difference: table(|measures| measures.ecdf_difference)?,
+        ess_treated: ess(|sample| sample.ess_treated),
+        ess_control: ess(|sample| sample.ess_control),
+    })
+}
 
 /// Standardized mean differences, treated minus control, of each column.
 ///
@@ -13,7 +123,10 @@ use crate::error::{Error, Result};
 /// treatment : (n,) array
 ///     Boolean, or 0 and 1.
 /// weights : (n,) array, optional
-///     Weights of the means, none negative. The denominator is never weighted.
+///     Weights of the means, none negative, sample weights included. The denominator is never weighted
+///     by them.
+/// sample_weight : (n,) array, optional
+///     What each row counts for in the denominator, and in the means where there are no other weights.
 /// denominator : {"pooled", "treated", "control", "all"}, default "pooled"
 ///     Whose standard deviation: the root of the mean of the arms' variances, one arm's, or that of all
 ///     rows. Columns of zeros and ones have the variance p (1 - p), others that with divisor n - 1.
@@ -23,7 +136,8 @@ use crate::error::{Error, Result};
 /// Returns
 /// -------
 /// (d,) float64
-///     In standard deviations.
+///     In standard deviations; 0 for a constant column, infinite where only the denominator's arm is
+///     constant.
 ///
 /// Raises
 /// ------
@@ -34,22 +148,29 @@ use crate::error::{Error, Result};
 /// ----------
 /// Austin (2009), Statistics in Medicine 28:3083.
 #[pyfunction]
-#[pyo3(signature = (x, treatment, *, weights=None, denominator="pooled", n_threads=None))]
+#[pyo3(signature = (
+    x, treatment, *, weights=None, sample_weight=None, denominator="pooled", n_threads=None
+))]
+#[allow(clippy::too_many_arguments)] // the keyword arguments of a Python function
 pub fn smd<'py>(
     py: Python<'py>,
     x: &Bound<'_, PyAny>,
     treatment: &Bound<'_, PyAny>,
     weights: Option<&Bound<'_, PyAny>>,
+    sample_weight: Option<&Bound<'_, PyAny>>,
     denominator: &str,
     n_threads: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Bound<'py, PyArray1<f64>>> {
     let x = arrays::floats("x", x)?;
     let treatment = arrays::treatment(treatment)?;
     let weights = weights.map(|weights| arrays::column("weights", weights)).transpose()?;
+    let base = sample_weight.map(|weight| arrays::column("sample_weight", weight)).transpose()?;
     let denominator = parse_denominator(denominator)?;
     let (x, weights) = (x.as_array(), weights.as_ref().map(|w| w.as_slice()).transpose()?);
-    let found =
-        call::run(py, n_threads, None, |_| balance::smd(x, &treatment, weights, denominator))?;
+    let base = base.as_ref().map(|weight| weight.as_slice()).transpose()?;
+    let found = call::run(py, n_threads, None, |_| {
+        mean_differences(x, &treatment, weights, base, denominator)
+    })?;
     Ok(PyArray1::from_vec(py, found))
 }
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 KEPT = re.compile(
     r"[AC]\.(naive|ipw_hajek_AT[ETCOM]|(aipw|ipwra|ra)_(linear|logistic)_AT[ETC])"
-    r"|A\.(nn_ATT_M[135]\..*|truth\.AT[ET]|cluster_CR0\.ipw_AT[ET])"
-    r"|A\.matchit471\.subclass\d+_AT[TE]"
+    r"|A\.(nn_ATT_M[135]\..*|matchit471\..*|crump_alpha|truth\.AT[ET]|cluster_CR0\.ipw_AT[ET])"
+    r"|C\.crump_alpha"
     r"|C\.stata\.(psmatch\..*|teffects_(ra|ipw|aipw|ipwra)\.ATET?)"
 )
 

@@ -1,0 +1,139 @@
+//! One kernel at a time, on few rows and one thread, for callgrind to count: `make instructions`, which
+//! compares the counts with `instructions.json`. Without a name it lists the kernels.
+
+#![allow(clippy::unwrap_used)] // the worlds are sound
+
+mod worlds;
+
+use std::hint::black_box;
+
+use ndarray::ArrayView2;
+use propensity::balance::{self, Denominator};
+use propensity::bootstrap::BootstrapSpec;
+use propensity::cells::Cells;
+use propensity::covariates::Covariates;
+use propensity::estimand::Estimand;
+use propensity::ipw::{IpwData, ipw};
+use propensity::logistic::{self, LogisticSpec};
+use propensity::matching::{self, Focal, MatchedRows, NearestSpec, Quantity};
+use propensity::monitor::Monitor;
+use propensity::pipeline::{Data, Estimator, Pipeline};
+use propensity::resample::{Resample, Scheme};
+use propensity::stream::Stream;
+use rayon::ThreadPoolBuilder;
+
+use worlds::World;
+
+/// Enough rows for several blocks of each kernel, few enough to count in a second.
+const N: usize = 20_000;
+
+const NEAREST: NearestSpec =
+    NearestSpec { focal: Focal::Treated, n_neighbors: 1, caliper: None, quantity: Quantity::Score };
+
+const KERNELS: [(&str, fn()); 10] = [
+    ("logistic_fit", logistic_fit),
+    ("logistic_fit_wide", logistic_fit_wide),
+    ("ipw_influence", ipw_influence),
+    ("match_nearest", match_nearest),
+    ("matching_effect", matching_effect),
+    ("smd", smd),
+    ("collapse", collapse),
+    ("multinomial_counts", multinomial_counts),
+    ("bootstrap_cells", bootstrap_cells),
+    ("bootstrap_rows", bootstrap_rows),
+];
+
+fn main() {
+    let asked = std::env::args().nth(1).filter(|name| !name.starts_with("--"));
+    let pool = ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    for (name, kernel) in KERNELS {
+        if asked.is_none() {
+            println!("{name}");
+        } else if asked.as_deref() == Some(name) {
+            pool.install(kernel);
+        }
+    }
+}
+
+/// What is counted: callgrind's `--toggle-collect` switches on and off at this name.
+#[inline(never)]
+fn counted<T>(kernel: impl Fn() -> T) {
+    black_box(kernel());
+}
+
+fn logistic_fit() {
+    fit(&World::continuous(N, 4));
+}
+
+fn logistic_fit_wide() {
+    fit(&World::continuous(N / 5, 30));
+}
+
+fn fit(world: &World) {
+    let (spec, monitor) = (LogisticSpec::default(), Monitor::default());
+    counted(|| logistic::fit(world.x.view(), &world.treatment, None, &spec, &monitor).unwrap());
+}
+
+fn ipw_influence() {
+    let World { x, treatment, outcome, scores } = World::continuous(N, 4);
+    let covariates = Covariates::standardized(x.view()).unwrap();
+    let data =
+        IpwData { outcome: &outcome, treatment: &treatment, scores: &scores, sample_weight: None };
+    counted(|| ipw(&data, Estimand::Ate, Some((&covariates, 0.0))).unwrap());
+}
+
+fn match_nearest() {
+    let World { treatment, scores, .. } = World::continuous(N, 2);
+    let monitor = Monitor::default();
+    counted(|| matching::nearest(&scores, &treatment, &NEAREST, &monitor).unwrap());
+}
+
+fn matching_effect() {
+    let World { treatment, outcome, scores, .. } = World::continuous(N, 2);
+    let rows = MatchedRows { outcome: &outcome, treatment: &treatment, scores: &scores };
+    let monitor = Monitor::default();
+    counted(|| matching::effect(&rows, &NEAREST, None, &monitor).unwrap());
+}
+
+fn smd() {
+    let World { x, treatment, scores, .. } = World::continuous(N, 4);
+    counted(|| {
+        balance::smd(x.view(), &treatment, Some(&scores), None, Denominator::Pooled).unwrap()
+    });
+}
+
+fn collapse() {
+    let World { x, treatment, outcome, .. } = World::discrete(N);
+    counted(|| Cells::collapse(x.view(), &treatment, &outcome, None).unwrap());
+}
+
+fn multinomial_counts() {
+    let resample = Resample::new(Scheme::Multinomial, N, None, None).unwrap();
+    counted(|| {
+        let mut counts = vec![0_u32; N];
+        resample.count(Stream::new(7, 0), |row, count| counts[row] += count);
+        counts
+    });
+}
+
+fn bootstrap_cells() {
+    replicates(&World::discrete(N));
+}
+
+fn bootstrap_rows() {
+    replicates(&World::continuous(N / 4, 10));
+}
+
+fn replicates(world: &World) {
+    let columns: Vec<usize> = (0..world.x.ncols()).collect();
+    let x: ArrayView2<'_, f64> = world.x.view();
+    let (treatment, outcome) = (&world.treatment[..], &world.outcome[..]);
+    let (score_columns, outcome_columns) = (&columns[..], &columns[..]);
+    let data = Data { x, treatment, outcome, sample_weight: None, score_columns, outcome_columns };
+    let estimators = [Estimator::Ipw(Estimand::Ate), Estimator::Nearest(NEAREST)];
+    let (spec, monitor) = (LogisticSpec::default(), Monitor::default());
+    let pipeline = Pipeline::new(data, &estimators, spec, &monitor).unwrap();
+    let resample = Resample::new(Scheme::Multinomial, world.x.nrows(), None, None).unwrap();
+    let spec = BootstrapSpec { n_reps: 5, seed: 7 };
+    counted(|| pipeline.bootstrap(&resample, &spec).unwrap());
+}

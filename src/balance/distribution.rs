@@ -1,0 +1,152 @@
+//! How far apart the arms' weighted distribution functions are.
+
+use std::array::from_fn;
+
+use super::order::{Scratch, Visit, ascending};
+use super::samples::Sample;
+use super::values::{Levels, levels};
+
+/// Samples looked at together, one in each lane of SIMD registers.
+const LANES: usize = 4;
+
+/// One number for each of a few samples.
+type Lanes = [f64; LANES];
+
+/// The distance of the arms' distribution functions F1 and F0 in one sample.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Distance {
+    /// Kolmogorov and Smirnov's: the largest |F1 - F0|.
+    pub ks: f64,
+    /// The mean of |F1 - F0| over the distinct values, each counting once.
+    pub mean: f64,
+}
+
+/// What rows weigh in a few samples, one row after the other, so that a visit touches the memory once. The
+/// controls' weights are negative. Lanes without a sample weigh nothing.
+#[derive(Debug)]
+pub struct Records {
+    signed: Vec<Lanes>,
+    totals: Vec<[f64; 2]>,
+}
+
+impl Records {
+    /// Records of all samples, a few at a time.
+    pub fn of(treatment: &[bool], samples: &[Sample]) -> Vec<Self> {
+        samples.chunks(LANES).map(|few| Self::new(treatment, few)).collect()
+    }
+
+    fn new(treatment: &[bool], samples: &[Sample]) -> Self {
+        let signed = treatment.iter().enumerate().map(|(row, treated)| {
+            let sign = if *treated { 1.0 } else { -1.0 };
+            from_fn(|lane| samples.get(lane).map_or(0.0, |sample| sign * sample.weight(row)))
+        });
+        let totals = samples.iter().map(|sample| sample.totals).collect();
+        Self { signed: signed.collect(), totals }
+    }
+
+    /// The distances of one column in these samples, over the values that carry weight there.
+    pub fn distances(&self, values: &[f64], scratch: &mut Scratch) -> Vec<Distance> {
+        let mut walk = Walk::new(&self.totals);
+        if let Some(Levels { sorted, of_row }) = levels(values) {
+            let mut by_level = vec![Weight::default(); sorted.len()];
+            for (weights, level) in self.signed.iter().zip(&of_row) {
+                by_level[usize::from(*level)].add(weights);
+            }
+            for level in sorted {
+                walk.pass(&by_level[usize::from(level)]);
+            }
+        } else {
+            self.walk_sorted(&mut ascending(values, scratch), &mut walk);
+        }
+        walk.distances(self.totals.len())
+    }
+
+    fn walk_sorted(&self, visits: &mut impl Iterator<Item = Visit>, walk: &mut Walk) {
+        let mut batch = [([0.0; LANES], false); BATCH];
+        let mut here = Weight::default();
+        loop {
+            let mut length = 0;
+            for (slot, visit) in batch.iter_mut().zip(&mut *visits) {
+                *slot = (self.signed[visit.row], visit.new);
+                length += 1;
+            }
+            for (weights, new) in &batch[..length] {
+                if *new {
+                    walk.pass(&std::mem::take(&mut here));
+                }
+                here.add(weights);
+            }
+            if length < BATCH {
+                break;
+            }
+        }
+        walk.pass(&here);
+    }
+}
+
+/// Rows looked up at a time: lookups that wait for nothing but the memory overlap, and a miss of the caches
+/// is most of what a row costs.
+const BATCH: usize = 64;
+
+/// The weight of one distinct value, by arm.
+#[derive(Debug, Clone, Copy, Default)]
+struct Weight {
+    treated: Lanes,
+    control: Lanes,
+}
+
+impl Weight {
+    fn add(&mut self, signed: &Lanes) {
+        for (lane, weight) in signed.iter().enumerate() {
+            self.treated[lane] += weight.max(0.0);
+            self.control[lane] -= weight.min(0.0);
+        }
+    }
+}
+
+/// From one distinct value to the next, in every sample.
+#[derive(Debug)]
+struct Walk {
+    per_total: [Lanes; 2],
+    below: Weight,
+    largest: Lanes,
+    sum: Lanes,
+    n_values: Lanes,
+}
+
+impl Walk {
+    fn new(totals: &[[f64; 2]]) -> Self {
+        let per_total =
+            |arm: usize| from_fn(|lane| totals.get(lane).map_or(0.0, |totals| 1.0 / totals[arm]));
+        Self {
+            per_total: [per_total(0), per_total(1)],
+            below: Weight::default(),
+            largest: [0.0; LANES],
+            sum: [0.0; LANES],
+            n_values: [0.0; LANES],
+        }
+    }
+
+    fn pass(&mut self, here: &Weight) {
+        for lane in 0..LANES {
+            self.below.treated[lane] += here.treated[lane];
+            self.below.control[lane] += here.control[lane];
+            let treated = self.below.treated[lane] * self.per_total[1][lane];
+            let control = self.below.control[lane] * self.per_total[0][lane];
+            let gap = (treated - control).abs();
+            // A value that weighs nothing is none of this sample's.
+            let counts = f64::from(u8::from(here.treated[lane] + here.control[lane] > 0.0));
+            self.largest[lane] = self.largest[lane].max(gap);
+            self.sum[lane] += counts * gap;
+            self.n_values[lane] += counts;
+        }
+    }
+
+    fn distances(&self, n_samples: usize) -> Vec<Distance> {
+        let distance = |lane: usize| Distance {
+            ks: self.largest[lane],
+            mean: self.sum[lane] / self.n_values[lane],
+        };
+        (0..n_samples).map(distance).collect()
+    }
+}
