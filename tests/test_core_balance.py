@@ -232,7 +232,7 @@ def test_balance_refuses_a_weight_that_weighs_nothing_sensible(sample, value):
 
 def test_balance_refuses_an_arm_without_weight(sample):
     x, treatment, weightings = sample
-    with pytest.raises(InvalidInputError, match="treated row has weight zero"):
+    with pytest.raises(InvalidInputError, match="treated rows weigh nothing"):
         core.balance(x, treatment, weights=[weightings[0], np.where(treatment, 0.0, 1.0)])
 
 

@@ -151,7 +151,7 @@ def _draw_bars(ax: Axes, height: int, band: _Band, half_heights: Floats, edges: 
 def _axis_label(sizes: Sequence[int]) -> str:
     parts = []
     if max(sizes) > _MOST_DOTS:
-        parts.append("height of a bar: number of rows, on a scale for each line")
+        parts.append("height of a bar: number of rows, each line to its own scale")
     if any(0 < size <= _MOST_DOTS for size in sizes):
         parts.append("area of a dot: weight of the row")
-    return "\n".join(["propensity score", "; ".join(parts)])
+    return "\n".join(["propensity score", *parts])
