@@ -353,6 +353,13 @@ def test_effects_plot_marks_rows_with_a_note(table):
     assert ax.get_xlabel().endswith("† with a note in the table")
 
 
+def test_effects_plot_spells_out_what_has_an_interval_and_what_has_none():
+    rows = {"a": [1234.5, -99.4, 2568.4], "b": [0.5, np.nan, np.nan]}
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=["estimate", "conf_low", "conf_high"])
+    labels = [label.get_text() for label in plots.effects_plot(table).get_yticklabels()]
+    assert labels == ["a\n1,234  [-99, 2,568]", "b\n0.5, no interval"]
+
+
 def test_effects_plot_takes_the_table_of_an_effect(effect):
     assert len(plots.effects_plot(effect.to_frame()).get_yticklabels()) == 1
 

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 def spelled_out(label: str, estimate: float, low: float, high: float) -> str:
     """Spell out an estimate and its interval, to two digits of the interval's width."""
     width = high - low
+    if not math.isfinite(width):
+        return f"{label}\n{estimate:.4g}, no interval"
     digits = max(0, 1 - math.floor(math.log10(width))) if width > 0 else 3
-    return f"{label}\n{estimate:.{digits}f}  [{low:.{digits}f}, {high:.{digits}f}]"
+    return f"{label}\n{estimate:,.{digits}f}  [{low:,.{digits}f}, {high:,.{digits}f}]"
 
 
 def mark_values(ax: Axes, values: Mapping[str, float]) -> None:
