@@ -131,7 +131,7 @@ def test_ecdf_plot_draws_the_distribution_function_of_each_arm(frame):
 
 def test_ecdf_plot_weighs_each_sample_on_a_panel_of_its_own(frame, effect, matches):
     axes = plots.ecdf_plot(
-        frame["visits"], frame["opted"], weights={"IPW": effect.weights, "matched": matches}
+        frame["visits"], frame["opted"], weights={"IPW": effect, "matched": matches}
     )
     assert [ax.get_title(loc="left") for ax in axes] == ["unadjusted", "IPW", "matched"]
     control = ~frame["opted"]

@@ -37,7 +37,7 @@ def ecdf_plot(
         Numeric or bool; its name is the axis label. For a level of a category: ``df["tier"] == "heavy"``.
     treatment : Series or array (n,)
         True or 1 for treated rows.
-    weights : Matched, Series, array (n,), mapping of str to these, or None, default None
+    weights : Matched, Effect, Series, array (n,), mapping of str to these, or None, default None
         One weighting or matching, or several by name as for `ps.balance`: a panel each, after the panel of
         the rows as they are.
     ax : Axes, or array of Axes, or None, default None

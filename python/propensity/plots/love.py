@@ -54,7 +54,7 @@ def love_plot(
         each sample: ``{"unadjusted": ps.smd(...), "IPW ATE": ps.smd(..., weights=w)}``.
     measure : {"smd", "variance_ratio", "ks", "ecdf_difference"}, default "smd"
         Which one. Variance ratios are drawn on a log scale, 1 in the middle; terms that have none (binary
-        ones) are left out, and how many is written under the axis.
+        ones) are left out, those of 0 or infinity have no marker, and both is written under the axis.
     threshold : float, pair of floats, "usual" or None, default "usual"
         Where to draw the line between balanced and not; a single number stands for both signs, or for a ratio
         and its inverse. Usual are 0.1 for standardized mean differences and (0.5, 2) for variance ratios; for
@@ -83,7 +83,10 @@ def love_plot(
     _check.choice("measure", measure, get_args(Measure))
     _check.choice("order", order, get_args(Order))
     limits = _limits(threshold, measure)
-    samples, n_without = _in_order(_samples(balance, measure), measure, order)
+    samples, words = _samples(balance, measure), ""
+    if measure == "variance_ratio":
+        samples, words = _with_logarithm(samples)
+    samples = _in_order(samples, measure, order)
     if measure == "smd" and absolute:
         samples, limits = samples.abs(), tuple({abs(limit): None for limit in limits})
 
@@ -99,7 +102,7 @@ def love_plot(
     ax.set_yticks(range(n_terms), [str(term) for term in samples.index], fontsize=7.5 if crowded else 9)
     ax.set_ylim(-0.6, n_terms - 0.4)
     denominator = balance.attrs.get("denominator") if isinstance(balance, pd.DataFrame) else None
-    ax.set_xlabel(_axis_label(measure, absolute, denominator, limits) + _left_out(n_without))
+    ax.set_xlabel(_axis_label(measure, absolute, denominator, limits) + words)
     ax.legend(**legend, handletextpad=0.3, labelspacing=0.8)
     strip(ax, "left")
     return ax
@@ -139,25 +142,31 @@ def _samples(balance: pd.DataFrame | Mapping[str, pd.Series], measure: str) -> p
     return pd.DataFrame(balance.xs(measure, axis=1, level="measure"))
 
 
-def _in_order(samples: pd.DataFrame, measure: str, order: Order) -> tuple[pd.DataFrame, int]:
-    """Put the terms from the bottom to the top; of variance ratios, count the terms that have none."""
-    n_without = 0
-    if measure == "variance_ratio":
-        none = samples.isna().all(axis=1)
-        samples, n_without = samples[~none], int(none.sum())
-        if samples.empty:
-            raise InvalidInputError("measure 'variance_ratio': no term has one; binary terms do not")
-        unusable = samples.index[((samples <= 0) | np.isinf(samples)).any(axis=1)]
-        if len(unusable):
-            raise InvalidInputError(
-                f"measure 'variance_ratio': 0 or infinite for {_check.listed(unusable)}, which do not vary "
-                "in one of the arms; draw the others, balance.drop(index=[...])"
-            )
+def _with_logarithm(samples: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Keep the variance ratios that have a place on a log scale, and say which have none."""
+    without = samples.isna().all(axis=1)
+    usable = samples[~without]
+    if usable.empty:
+        raise InvalidInputError("measure 'variance_ratio': no term has one; binary terms do not")
+    words = ""
+    if n_without := int(without.sum()):
+        words += (
+            f"\n{n_without:,} term{'s have' if n_without > 1 else ' has'} no variance ratio, and no row here"
+        )
+    constant = (usable <= 0) | np.isinf(usable)
+    if constant.any(axis=None):
+        names = ", ".join(map(str, usable.index[constant.any(axis=1)]))
+        words += f"\nwithout a marker where one of the arms does not vary: {names}"
+    return usable.mask(constant), words
+
+
+def _in_order(samples: pd.DataFrame, measure: str, order: Order) -> pd.DataFrame:
+    """Put the terms from the bottom to the top."""
     if order == "table":
-        return samples.iloc[::-1], n_without
+        return samples.iloc[::-1]
     first = samples.iloc[:, 0]
     size = np.log(first).abs() if measure == "variance_ratio" else first.abs()
-    return samples.loc[size.sort_values(na_position="first", kind="stable").index], n_without
+    return samples.loc[size.sort_values(na_position="first", kind="stable").index]
 
 
 def _mark_balance(ax: Axes, no_difference: float, limits: tuple[float, ...]) -> None:
@@ -212,9 +221,3 @@ def _axis_label(measure: str, absolute: bool, denominator: str | None, limits: t
         return words
     shown = sorted({abs(limit) for limit in limits}) if measure == "smd" else limits
     return f"{words} (dashed: {' and '.join(f'{limit:g}' for limit in shown)})"
-
-
-def _left_out(n_without: int) -> str:
-    if n_without == 0:
-        return ""
-    return f"\n{n_without:,} term{'s have' if n_without > 1 else ' has'} no variance ratio, and no row here"

@@ -48,7 +48,7 @@ def overlap_plot(
     by : Series or array (n,), or None, default None
         A group for each row: one panel a group, in sorted order (a categorical's own order). Each panel
         zooms in on the scores of its group.
-    weights : Matched, Series or array (n,), or None, default None
+    weights : Matched, Effect, Series or array (n,), or None, default None
         What each row counts for: bars are sums of weights, not scaled, so that weights that make the arms
         alike make the picture its own mirror image.
     kind : {"histogram", "density"}, default "histogram"

@@ -35,7 +35,7 @@ def qq_plot(
         Numeric; its name is in the axis labels.
     treatment : Series or array (n,)
         True or 1 for treated rows.
-    weights : Matched, Series, array (n,), mapping of str to these, or None, default None
+    weights : Matched, Effect, Series, array (n,), mapping of str to these, or None, default None
         One weighting or matching, or several by name as for `ps.balance`: a panel each, after the panel of
         the rows as they are.
     ax : Axes, or array of Axes, or None, default None

@@ -80,8 +80,6 @@ def _read(weights: Any, treatment: object) -> tuple[Floats, Bools]:
         if not isinstance(weights, Matched):
             raise InvalidInputError("treatment: who was treated is needed with weights that are no matches'")
         treatment = pd.Series(weights.treated, index=weights.index)
-    if isinstance(weights, Effect):
-        weights = weights.weights
     index = labels_of(weights, treatment, n=len(np.asarray(treatment)))
     treated = read_treated(treatment, index)
     return read_weights(weights, treated, index), treated
