@@ -42,7 +42,7 @@ impl AdjustmentSpec {
             Estimand::Ate | Estimand::Att | Estimand::Atc => Ok(()),
             other => Err(Error::Argument {
                 name: "estimand",
-                found: format!("{other:?}").to_uppercase(),
+                found: format!("\"{other:?}\"").to_uppercase(),
                 allowed: "\"ATE\", \"ATT\" or \"ATC\" with an outcome model",
             }),
         }

@@ -152,8 +152,8 @@ impl Apart<'_> {
     ) -> Vec<Measures> {
         let distances = self.distances(records, scratch);
         let measure = |(s, distance): (usize, &Distance)| Measures {
-            mean_treated: self.column.moments[s][1].mean,
-            mean_control: self.column.moments[s][0].mean,
+            mean_treated: self.column.origin + self.column.moments[s][1].mean,
+            mean_control: self.column.origin + self.column.moments[s][0].mean,
             smd: self.column.smd(s, self.samples, denominator),
             variance_ratio: self.variance_ratio(s),
             ks: distance.ks,

@@ -1,6 +1,13 @@
 //! What must hold of the arrays before anything is computed from them.
 
+use ndarray::ArrayView2;
+
 use crate::error::{Error, Result, Rows};
+
+/// The square of an outcome over a score times a weight is in the range of f64, and so is a sum of a hundred
+/// million of them, where each of the three is between these.
+const LARGEST: f64 = 1e50;
+const SMALLEST: f64 = 1e-50;
 
 /// # Errors
 /// [`Error::Length`] naming the array.
@@ -9,11 +16,24 @@ pub fn same_length(name: &'static str, found: usize, expected: usize) -> Result<
 }
 
 /// # Errors
-/// [`Error::EmptyArm`] with both counts.
+/// [`Error::EmptyArm`] with both counts, where an arm has nobody to be compared with.
 pub fn both_arms(treatment: &[bool]) -> Result<()> {
+    at_least(1, treatment)
+}
+
+/// # Errors
+/// [`Error::EmptyArm`] with both counts, where an arm has a single row, which shows no spread.
+pub fn two_in_each_arm(treatment: &[bool]) -> Result<()> {
+    at_least(2, treatment)
+}
+
+fn at_least(fewest: usize, treatment: &[bool]) -> Result<()> {
     let treated = treatment.iter().filter(|t| **t).count();
     let control = treatment.len() - treated;
-    if treated > 0 && control > 0 { Ok(()) } else { Err(Error::EmptyArm { treated, control }) }
+    if treated.min(control) < fewest {
+        return Err(Error::EmptyArm { treated, control, fewest });
+    }
+    Ok(())
 }
 
 /// # Errors
@@ -25,13 +45,67 @@ pub fn finite(name: &'static str, values: &[f64]) -> Result<()> {
     }
 }
 
+/// Every value of a matrix; the caller knows from a sum that one is amiss, so that this second pass is for
+/// the message alone.
+///
 /// # Errors
-/// [`Error::OutOfRange`] with the rows whose weight is negative or not finite.
-pub fn weights(name: &'static str, weights: &[f64]) -> Result<()> {
-    match Rows::matching(weights, |weight| !(*weight >= 0.0 && weight.is_finite())) {
-        Some(rows) => Err(Error::OutOfRange { name, allowed: "the finite numbers >= 0", rows }),
-        None => Ok(()),
+/// [`Error::NotFinite`], [`Error::NotFiniteColumns`] with the rows of every column that has such values.
+pub fn finite_columns(name: &'static str, x: ArrayView2<'_, f64>) -> Result<()> {
+    let bad = |k| Rows::matching(x.column(k), |value| !value.is_finite()).map(|rows| (k, rows));
+    let mut columns: Vec<(usize, Rows)> = (0..x.ncols()).filter_map(bad).collect();
+    match columns.len() {
+        0 => Ok(()),
+        1 => Err(columns.remove(0)).map_err(|(k, rows)| Error::NotFinite {
+            name,
+            column: Some(k),
+            rows,
+        }),
+        _ => Err(Error::NotFiniteColumns { name, columns }),
     }
+}
+
+/// Outcomes, of a size whose squares, weighted, are finite and not zero.
+///
+/// # Errors
+/// [`Error::Length`], [`Error::NotFinite`], [`Error::Extreme`].
+pub fn outcome(values: &[f64], n_rows: usize) -> Result<()> {
+    same_length("outcome", values.len(), n_rows)?;
+    finite("outcome", values)?;
+    let largest = values.iter().fold(0.0_f64, |most, value| most.max(value.abs()));
+    if largest == 0.0 || (SMALLEST..=LARGEST).contains(&largest) {
+        return Ok(());
+    }
+    Err(Error::Extreme { name: "outcome", column: None })
+}
+
+/// # Errors
+/// [`Error::TooFewRows`] where a model without a penalty has more coefficients than rows.
+pub fn enough_rows(model: &'static str, rows: usize, terms: usize, penalty: f64) -> Result<()> {
+    if rows < terms && penalty == 0.0 {
+        return Err(Error::TooFewRows { model, rows, terms });
+    }
+    Ok(())
+}
+
+/// # Errors
+/// [`Error::TooFewRows`] where an arm has fewer rows than its outcome model has coefficients.
+pub fn enough_rows_in_each_arm(treatment: &[bool], terms: usize) -> Result<()> {
+    let treated = treatment.iter().filter(|t| **t).count();
+    enough_rows("outcome model of the treated", treated, terms, 0.0)?;
+    enough_rows("outcome model of the controls", treatment.len() - treated, terms, 0.0)
+}
+
+/// # Errors
+/// [`Error::NotFinite`], [`Error::OutOfRange`], [`Error::Extreme`] with the rows whose weight is not finite, or negative.
+pub fn weights(name: &'static str, weights: &[f64]) -> Result<()> {
+    finite(name, weights)?;
+    if let Some(rows) = Rows::matching(weights, |weight| *weight < 0.0) {
+        return Err(Error::OutOfRange { name, allowed: "the numbers >= 0", rows });
+    }
+    if weights.iter().all(|weight| *weight == 0.0 || (SMALLEST..=LARGEST).contains(weight)) {
+        return Ok(());
+    }
+    Err(Error::Extreme { name, column: None })
 }
 
 /// Sample weights, where there are any: one a row, finite, none negative.
@@ -45,10 +119,21 @@ pub fn sample_weight(values: Option<&[f64]>, n_rows: usize) -> Result<()> {
 }
 
 /// # Errors
-/// [`Error::OutOfRange`] with the rows whose score is not strictly between 0 and 1.
+/// [`Error::NotFinite`], [`Error::OutOfRange`], [`Error::CertainScores`] with the rows whose score is not
+/// strictly between 0 and 1.
 pub fn scores(scores: &[f64]) -> Result<()> {
-    match Rows::matching(scores, |score| !(*score > 0.0 && *score < 1.0)) {
-        Some(rows) => Err(Error::OutOfRange { name: "scores", allowed: "(0, 1)", rows }),
+    if scores.iter().all(|score| *score >= SMALLEST && *score < 1.0) {
+        return Ok(());
+    }
+    finite("scores", scores)?;
+    if let Some(rows) = Rows::matching(scores, |score| *score < 0.0 || *score > 1.0) {
+        return Err(Error::OutOfRange { name: "scores", allowed: "(0, 1)", rows });
+    }
+    let (zeros, ones) =
+        (Rows::matching(scores, |s| *s < SMALLEST), Rows::matching(scores, |s| *s >= 1.0));
+    let [zeros, ones] = [zeros, ones].map(|rows| rows.map_or(0, |rows| rows.count));
+    match Rows::matching(scores, |score| *score < SMALLEST || *score >= 1.0) {
+        Some(rows) => Err(Error::CertainScores { zeros, ones, rows }),
         None => Ok(()),
     }
 }
@@ -59,6 +144,6 @@ pub fn penalty(penalty: f64) -> Result<()> {
     if penalty >= 0.0 && penalty.is_finite() {
         return Ok(());
     }
-    let found = penalty.to_string();
+    let found = format!("{penalty:?}");
     Err(Error::Argument { name: "penalty", found, allowed: "a finite number >= 0" })
 }

@@ -6,7 +6,8 @@ use std::ops::Range;
 use ndarray::{ArrayView1, ArrayView2, Axis, Slice};
 use rayon::prelude::*;
 
-use crate::error::{Error, Result, Rows};
+use crate::checks;
+use crate::error::{Error, Result};
 use crate::kernels::{BLOCK, Lane, ScoreEquations, linear_predictor, sigmoid};
 use crate::moments::Moments;
 
@@ -28,7 +29,7 @@ impl<'a> Covariates<'a> {
     /// found collinear with the intercept later on.
     ///
     /// # Errors
-    /// [`Error::NotFinite`] for the first column with missing or infinite values.
+    /// [`Error::NotFinite`], [`Error::NotFiniteColumns`], [`Error::Extreme`].
     pub fn standardized(x: ArrayView2<'a, f64>) -> Result<Self> {
         let moments = column_moments(x)?;
         let center = moments.iter().map(|m| m.mean).collect();
@@ -159,20 +160,25 @@ fn column_moments(x: ArrayView2<'_, f64>) -> Result<Vec<Moments>> {
     for chunk in &chunks {
         moments.iter_mut().zip(chunk).for_each(|(all, one)| all.merge(one));
     }
-    match moments.iter().position(|column| !column.deviation.is_finite()) {
-        Some(k) => Err(not_measurable(x, k)),
-        None => Ok(moments),
+    for (k, column) in moments.iter().enumerate() {
+        let vanishes = column.deviation < f64::MIN_POSITIVE && !is_constant(x.column(k));
+        if vanishes || !column.deviation.is_finite() {
+            return Err(not_measurable(x, k));
+        }
     }
+    Ok(moments)
 }
 
 /// Why column `k` has no spread that is a number.
 #[must_use]
 pub fn not_measurable(x: ArrayView2<'_, f64>, k: usize) -> Error {
-    if let Some(rows) = Rows::matching(x.column(k), |x| !x.is_finite()) {
-        return Error::NotFinite { name: "x", column: Some(k), rows };
-    }
-    let found = format!("column {k} with values whose squares overflow");
-    Error::Argument { name: "x", found, allowed: "in smaller units" }
+    let extreme = Error::Extreme { name: "x", column: Some(k) };
+    checks::finite_columns("x", x).err().unwrap_or(extreme)
+}
+
+#[allow(clippy::float_cmp)] // exact on purpose: one number all the way down
+fn is_constant(column: ArrayView1<'_, f64>) -> bool {
+    column.iter().all(|value| Some(value) == column.first())
 }
 
 fn chunk_moments(x: ArrayView2<'_, f64>, start: usize) -> Vec<Moments> {

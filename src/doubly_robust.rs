@@ -45,6 +45,12 @@ pub fn adjusted_means(
     monitor: &Monitor,
 ) -> Result<Adjusted> {
     check(data, score_covariates.n_rows(), spec)?;
+    checks::penalty(score_spec.penalty)?;
+    if spec.method != Method::Regression {
+        let terms = score_covariates.n_columns() + 1;
+        checks::enough_rows("score model", data.treatment.len(), terms, score_spec.penalty)?;
+    }
+    checks::enough_rows_in_each_arm(data.treatment, outcome_covariates.n_columns() + 1)?;
     let AdjustmentData { treatment, outcome, sample_weight } = *data;
     let rows = Outcomes { treatment, outcome, sample_weight, counts: None::<&[u32]> };
     let weight: Vec<f64> = sample_weight.map_or_else(|| vec![1.0; rows.len()], <[f64]>::to_vec);
@@ -80,9 +86,8 @@ pub fn adjusted_means(
 fn check(data: &AdjustmentData<'_>, n: usize, spec: AdjustmentSpec) -> Result<()> {
     spec.check()?;
     checks::same_length("treatment", data.treatment.len(), n)?;
-    checks::same_length("outcome", data.outcome.len(), n)?;
-    checks::finite("outcome", data.outcome)?;
-    checks::both_arms(data.treatment)?;
+    checks::outcome(data.outcome, n)?;
+    checks::two_in_each_arm(data.treatment)?;
     checks::sample_weight(data.sample_weight, n)
 }
 

@@ -13,10 +13,20 @@ pub enum Error {
     Length { name: &'static str, expected: usize, found: usize },
     /// Missing or infinite values.
     NotFinite { name: &'static str, column: Option<usize>, rows: Rows },
+    /// Missing or infinite values in several columns of a matrix.
+    NotFiniteColumns { name: &'static str, columns: Vec<(usize, Rows)> },
+    /// Values whose squares are more, or less, than a float64 can be.
+    Extreme { name: &'static str, column: Option<usize> },
+    /// A treatment that is not binary: its first levels in order, and whether there are more.
+    Levels { levels: Vec<f64>, more: bool },
     /// Values outside their range.
     OutOfRange { name: &'static str, allowed: &'static str, rows: Rows },
-    /// An arm without units.
-    EmptyArm { treated: usize, control: usize },
+    /// Scores of exactly 0 or 1.
+    CertainScores { zeros: usize, ones: usize, rows: Rows },
+    /// An arm with fewer units than it takes.
+    EmptyArm { treated: usize, control: usize, fewest: usize },
+    /// More coefficients than rows to fit them to.
+    TooFewRows { model: &'static str, rows: usize, terms: usize },
     /// An arm whose weights are all zero.
     WeightlessArm { arm: &'static str },
     /// Covariates predict the treatment of some rows perfectly, these columns above all: no
@@ -66,7 +76,21 @@ impl fmt::Display for Rows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let first: Vec<String> = self.first.iter().map(ToString::to_string).collect();
         let more = if self.count > self.first.len() { ", ..." } else { "" };
-        write!(f, "rows {}{more}", first.join(", "))
+        write!(f, "row{} {}{more}", plural(self.count), first.join(", "))
+    }
+}
+
+fn plural(count: usize) -> &'static str {
+    if count == 1 { "" } else { "s" }
+}
+
+/// So many values that are missing or infinite, and where.
+struct NotFinite<'a>(&'a Rows);
+
+impl fmt::Display for NotFinite<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(rows) = self;
+        write!(f, "{} missing or infinite value{} ({rows})", rows.count, plural(rows.count))
     }
 }
 
@@ -81,18 +105,54 @@ impl fmt::Display for Error {
             }
             Self::NotFinite { name, column, rows } => {
                 let column = column.map_or(String::new(), |k| format!(", column {k}"));
-                let count = rows.count;
+                write!(f, "{name}{column}: {}; drop or impute them first", NotFinite(rows))
+            }
+            Self::NotFiniteColumns { name, columns } => {
+                let named =
+                    |(k, rows): &(usize, Rows)| format!("{name}, column {k}: {}", NotFinite(rows));
+                let columns: Vec<String> = columns.iter().map(named).collect();
+                write!(f, "{}; drop or impute them first", columns.join("; "))
+            }
+            Self::Extreme { name, column } => {
+                let column = column.map_or(String::new(), |k| format!(", column {k}"));
                 write!(
                     f,
-                    "{name}{column}: {count} missing or infinite values ({rows}); drop or impute them first"
+                    "{name}{column}: values so large, or so small, that their squares are out of a \
+                     float64's range; take other units"
+                )
+            }
+            Self::Levels { levels, more } => {
+                let last = levels.last().copied().unwrap_or_default();
+                let levels: Vec<String> = levels.iter().map(ToString::to_string).collect();
+                let more = if *more { ", ..." } else { "" };
+                write!(
+                    f,
+                    "treatment must be boolean or hold only 0 and 1, not the levels {}{more}; say which \
+                     one is treated: treatment == {last}",
+                    levels.join(", ")
                 )
             }
             Self::OutOfRange { name, allowed, rows } => {
-                write!(f, "{name}: {} values outside {allowed} ({rows})", rows.count)
+                let count = rows.count;
+                write!(f, "{name}: {count} value{} outside {allowed} ({rows})", plural(count))
             }
-            Self::EmptyArm { treated, control } => write!(
+            Self::CertainScores { zeros, ones, rows } => {
+                let count = rows.count;
+                write!(
+                    f,
+                    "scores: {count} value{} ({rows}) at 0 or 1 exactly ({zeros} at 0, {ones} at 1): \
+                     these units have nobody to be compared with; drop them, and say that the effect is \
+                     for the others",
+                    plural(count)
+                )
+            }
+            Self::EmptyArm { treated, control, fewest } => write!(
                 f,
-                "treatment: {treated} treated and {control} control rows; both arms are needed"
+                "treatment: {treated} treated and {control} control rows; at least {fewest} of each needed"
+            ),
+            Self::TooFewRows { model, rows, terms } => write!(
+                f,
+                "{model}: {rows} rows for {terms} terms, the intercept included; leave terms out"
             ),
             Self::WeightlessArm { arm } => {
                 write!(

@@ -92,9 +92,9 @@ fn check(data: &IpwData<'_>) -> Result<()> {
     let n = data.outcome.len();
     checks::same_length("treatment", data.treatment.len(), n)?;
     checks::same_length("scores", data.scores.len(), n)?;
-    checks::finite("outcome", data.outcome)?;
+    checks::outcome(data.outcome, n)?;
     checks::scores(data.scores)?;
-    checks::both_arms(data.treatment)?;
+    checks::two_in_each_arm(data.treatment)?;
     checks::sample_weight(data.sample_weight, n)
 }
 

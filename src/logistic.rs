@@ -72,9 +72,10 @@ pub fn fit(
     monitor: &Monitor,
 ) -> Result<LogisticFit> {
     checks::same_length("treatment", treatment.len(), x.nrows())?;
-    checks::both_arms(treatment)?;
+    checks::two_in_each_arm(treatment)?;
     checks::penalty(spec.penalty)?;
     checks::sample_weight(sample_weight, x.nrows())?;
+    checks::enough_rows("score model", x.nrows(), x.ncols() + 1, spec.penalty)?;
     let covariates = Covariates::standardized(x)?;
     let rows = Rows { treatment, sample_weight };
     let likelihood = Likelihood::new(&covariates, &rows, spec.penalty, Sweep::Parallel)?;

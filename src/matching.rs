@@ -106,7 +106,7 @@ impl NearestSpec {
         }
         match self.caliper {
             Some(caliper) if !(caliper > 0.0 && caliper.is_finite()) => {
-                let found = caliper.to_string();
+                let found = format!("{caliper:?}");
                 Err(Error::Argument { name: "caliper", found, allowed: "a number > 0, or none" })
             }
             _ => Ok(()),

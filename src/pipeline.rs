@@ -262,11 +262,15 @@ fn weighted_effect<U: Units>(estimand: Estimand, scores: &[f64], units: &U) -> R
 
 fn check(data: &Data<'_>, estimators: &[Estimator], spec: &LogisticSpec) -> Result<()> {
     checks::same_length("treatment", data.treatment.len(), data.x.nrows())?;
-    checks::same_length("outcome", data.outcome.len(), data.x.nrows())?;
-    checks::finite("outcome", data.outcome)?;
-    checks::both_arms(data.treatment)?;
+    checks::outcome(data.outcome, data.x.nrows())?;
+    checks::two_in_each_arm(data.treatment)?;
     checks::penalty(spec.penalty)?;
     checks::sample_weight(data.sample_weight, data.x.nrows())?;
+    let terms = data.score_columns.len() + 1;
+    checks::enough_rows("score model", data.x.nrows(), terms, spec.penalty)?;
+    if estimators.iter().any(|estimator| matches!(estimator, Estimator::Adjusted(_))) {
+        checks::enough_rows_in_each_arm(data.treatment, data.outcome_columns.len() + 1)?;
+    }
     if data.sample_weight.is_some() && has_matching(estimators) {
         let found = "given with nearest neighbours".into();
         let allowed = "left out: matching counts whole rows";

@@ -11,6 +11,7 @@ mod influence;
 mod ipw;
 mod logistic;
 mod matching;
+mod options;
 mod threads;
 
 use pyo3::prelude::*;

@@ -59,7 +59,7 @@ def memory(name, order):
     if order == "F":
         data = replace(data, x=_fortran_order(data.x))
     before = psutil.Process().memory_info().rss
-    options = {"n_reps": 1, "n_threads": 1} if name == "bootstrap" else {}
+    options = {"n_reps": 2, "n_threads": 1} if name == "bootstrap" else {}
     result = CALLS[name](data, **options)
     return {
         "extra_bytes": _peak_bytes() - before,

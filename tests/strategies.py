@@ -38,15 +38,15 @@ def lattice_samples(draw, max_columns=3):
 
 @st.composite
 def scored_samples(draw, max_rows=24):
-    """Scores that are few fractions, so that distances tie; both arms present; x is the scores."""
+    """Scores that are few fractions, so that distances tie; two rows in either arm; x is the scores."""
     parts = draw(st.sampled_from([8, 10, 16, 30]))
     rows = draw(
         st.lists(
             st.tuples(st.integers(1, parts - 1), st.booleans(), st.integers(-3, 3)),
-            min_size=2,
+            min_size=4,
             max_size=max_rows,
         )
     )
     scores, treatment, outcome = (np.array(column) for column in zip(*rows, strict=True))
-    treatment[:2] = [True, False]
+    treatment[:4] = [True, False, True, False]
     return Sample(x=(scores / parts)[:, None], treatment=treatment, outcome=outcome.astype(float))

@@ -262,7 +262,7 @@ def test_effect_without_any_variation_has_no_error():
 
 def test_matching_effect_needs_two_rows_in_each_arm():
     scores, treatment = np.array([0.4, 0.5, 0.6]), np.array([0, 1, 0])
-    with pytest.raises(InvalidInputError, match=r"at least 2 rows.*1 treated and 2 control"):
+    with pytest.raises(InvalidInputError, match=r"1 treated and 2 control rows; at least 2"):
         core.matching_effect(np.zeros(3), treatment, scores)
 
 

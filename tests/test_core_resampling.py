@@ -247,5 +247,5 @@ def test_influence_replicates_are_the_same_for_any_number_of_threads():
 def test_influence_that_is_missing_is_refused():
     influence = np.zeros(10)
     influence[3] = np.nan
-    with pytest.raises(InvalidInputError, match=r"influence.*rows 3"):
+    with pytest.raises(InvalidInputError, match=r"influence.*row 3"):
         core.bootstrap_influence(influence)

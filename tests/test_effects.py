@@ -319,7 +319,7 @@ def test_ipw_warns_of_little_overlap(estimand):
     df = strongly_confounded()
     model = ps.fit_propensity(df, treatment="t", covariates=["x"])
     with pytest.warns(
-        OverlapWarning, match=r"rows are worth \d+, and one of them has .*% of the w"
+        OverlapWarning, match=r"rows are worth \d+ \(ESS\), and one of them has .*% of the w"
     ) as caught:
         effect = ps.ipw(df, outcome="y", treatment="t", scores=model, estimand=estimand)
     assert caught[0].filename == __file__

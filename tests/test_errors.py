@@ -140,8 +140,6 @@ FRAMES = {
         {"covariates": ["tier", "tier"]},
         ["'tier' is listed 2 times"],
     ),
-    "no covariates": (lambda df: df, {"covariates": []}, ["covariates: no column is named"]),
-    "only an intercept": (lambda df: df, {"covariates": "1"}, ["covariates: no column is named"]),
     "two columns of one name": (
         lambda df: df.rename(columns={"premium": "tier"}),
         {},
@@ -406,9 +404,12 @@ def test_matches_of_other_rows_are_refused(users):
         ({"estimators": [ps.IPW(), ps.IPW()]}, "estimators: 'IPW ATE' occur twice"),
         ({"estimators": []}, "estimators: at least one is needed"),
         ({"estimators": ["IPW"]}, "a specification such as IPW() is needed, not 'IPW'"),
-        ({"n_reps": 0}, "n_reps must be a whole number of at least 1, not 0"),
+        ({"n_reps": 0}, "n_reps must be a whole number of at least 2, not 0"),
         ({"n_reps": 2.5}, "n_reps must be a whole number"),
-        ({"seed": -1}, "seed must be a whole number of at least 0, not -1"),
+        (
+            {"seed": -1},
+            "seed must be a whole number of at least 0, a numpy.random.Generator, or None, not -1",
+        ),
         ({"seed": 2**63}, "seed must be below 2**63"),
         ({"seed": "7"}, "seed must be a whole number"),
         ({"penalty": -1.0}, "penalty must be a finite number of at least 0, not -1.0"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias, TypeGuard
 
@@ -16,6 +17,13 @@ from propensity.errors import InvalidInputError, OverlapError
 Floats: TypeAlias = NDArray[np.float64]
 Bools: TypeAlias = NDArray[np.bool_]
 Rows: TypeAlias = NDArray[np.int64]
+
+SMALLEST, LARGEST = 1e-50, 1e50
+"""Between these the squares of weighted outcomes are in a float64's range, as the core's checks say."""
+
+_MOST_LEVELS = 1_000  # a term for each: more is no description of anybody, and a matrix that no memory holds
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf|nan", re.IGNORECASE)
 
 _SHOWN = 5  # rows or levels in a message: enough to find the cause, few enough to read
 
@@ -69,15 +77,31 @@ def column_name(role: str, value: object) -> None:
         raise TypeError(f"{role}: a column is given by its name, as text, not by {shown}")
 
 
-def known(name: str, columns: Sequence[object]) -> None:
-    """Require `name` to be the name of exactly one column."""
-    found = sum(column == name for column in columns)
-    if found > 1:
-        raise InvalidInputError(f"column '{name}': {found} columns have this name; rename them first")
-    if found == 0:
-        nearest = difflib.get_close_matches(name, [str(column) for column in columns], n=1)
-        hint = f"did you mean '{nearest[0]}'?" if nearest else f"the columns are {listed(columns)}"
-        raise InvalidInputError(f"column '{name}' is not in the frame; {hint}")
+def known(names: Iterable[str], columns: Sequence[object]) -> None:
+    """Require each of `names` to be the name of exactly one column; all that are not are told at once."""
+    absent = []
+    for name in names:
+        found = sum(isinstance(column, str) and column == name for column in columns)
+        if found > 1:
+            raise InvalidInputError(f"column '{name}': {found} columns have this name; rename them first")
+        if found == 0:
+            absent.append(name)
+    hints = {name: _nearest(name, columns) for name in absent}
+    others = f"the columns are {listed(columns)}" if columns else "it has no columns"
+    if len(absent) == 1:
+        nearest = hints[absent[0]]
+        hint = f"did you mean '{nearest}'?" if nearest else others
+        raise InvalidInputError(f"column '{absent[0]}' is not in the frame; {hint}")
+    if absent:
+        each = [f"'{name}'" + (f" (did you mean '{hint}'?)" if hint else "") for name, hint in hints.items()]
+        raise InvalidInputError(f"columns {', '.join(each)} are not in the frame; {others}")
+
+
+def _nearest(name: str, columns: Sequence[object]) -> str | None:
+    """Find the column whose name is most like this one, capital letters aside."""
+    by_folded = {str(column).casefold(): str(column) for column in columns}
+    near = difflib.get_close_matches(name.casefold(), by_folded, n=1)
+    return by_folded[near[0]] if near else None
 
 
 def roles(*, treatment: str | None, outcomes: Sequence[str], covariates: Collection[str]) -> None:
@@ -128,13 +152,17 @@ def treatment(column: pd.Series[Any], *, recode: str) -> Bools:
     recode : str
         The line of code that recodes the column, with braces for its name and for the treated level.
     """
-    name, values = column.name, column.to_numpy() if column.dtype.kind in "bif" else None
+    name, values = column.name, _numbers(column)
     if values is not None and values.dtype == bool:
         treated = values
     elif values is not None and np.isin(values, (0, 1)).all():
         treated = values == 1
     else:
-        levels = sorted(column.unique())
+        levels = _in_order(column.unique())
+        if len(levels) == 0:
+            raise InvalidInputError(
+                f"column '{name}': 0 treated and 0 control rows; at least 2 of each are needed"
+            )
         raise InvalidInputError(
             f"column '{name}': the treatment must be bool or 0/1, but its levels are {listed(levels)}; "
             f"say which one is treated: {recode.format(repr(name), repr(_plain(levels[-1])))}"
@@ -149,13 +177,52 @@ def treatment(column: pd.Series[Any], *, recode: str) -> Bools:
     return treated
 
 
+def _numbers(column: pd.Series[Any]) -> NDArray[Any] | None:
+    """Give the numbers of a column, or of the categories of one; None for text."""
+    if isinstance(column.dtype, pd.CategoricalDtype) and column.cat.categories.dtype.kind in "bif":
+        return column.to_numpy()
+    return column.to_numpy() if column.dtype.kind in "bif" else None
+
+
+def _in_order(levels: Iterable[object]) -> list[object]:
+    """Sort levels; those of several types, which have no order, by how they are written."""
+    found = list(levels)
+    try:
+        return sorted(found)  # type: ignore[type-var]
+    except TypeError:
+        return sorted(found, key=str)
+
+
 def levels(column: pd.Series[Any]) -> None:
-    """Require a categorical column not to be a name for each row, which would be a term for each."""
+    """Require a categorical column to have levels few enough to be a term for each."""
     n_levels, n_rows = len(column.cat.categories), len(column)
+    if n_levels > _MOST_LEVELS:
+        raise InvalidInputError(
+            f"column '{column.name}': {n_levels:,} levels, and a term for each; more than {_MOST_LEVELS:,} "
+            "are not fitted: leave it out, or group its levels"
+        )
     if n_levels > 20 and n_levels > n_rows / 2:
         raise InvalidInputError(
             f"column '{column.name}': {n_levels:,} levels in {n_rows:,} rows, and a term for each; it looks "
             "like an identifier: leave it out, or group its levels"
+        )
+
+
+def no_numeric_text(column: pd.Series[Any], remedy: str) -> None:
+    """Require text not to be numbers that were read as text: a term for each of them is not what is meant.
+
+    Parameters
+    ----------
+    column : Series
+        Categorical, of text.
+    remedy : str
+        The lines of code that make it a number, or say that it is a code, with braces for its name.
+    """
+    found = column.cat.categories
+    if len(found) and all(isinstance(level, str) and _NUMBER.fullmatch(level.strip()) for level in found):
+        raise TypeError(
+            f"column '{column.name}': text whose levels are all numbers, {listed(found[:3])}; "
+            + remedy.format(repr(column.name))
         )
 
 
@@ -164,7 +231,7 @@ def outcome(column: pd.Series[Any]) -> Floats:
     if column.dtype.kind not in "bif":
         raise TypeError(
             f"column '{column.name}': an outcome must be numeric or bool, not text; for the share of one "
-            f"level, make it df[{column.name!r}] == {_plain(column.iloc[0])!r}"
+            f"level, make it df[{column.name!r}] == {_plain(column.cat.categories[0])!r}"
         )
     return column.to_numpy(dtype=np.float64)
 
@@ -201,19 +268,20 @@ def same_treated(what: str, found: Bools, expected: Bools, index: pd.Index[Any],
 
 def scores(values: Floats, index: pd.Index[Any], subject: str) -> None:
     """Require probabilities strictly between 0 and 1."""
+    if ((values >= SMALLEST) & (values < 1)).all():
+        return
     outside = (values < 0) | (values > 1)
     if outside.any():
         raise InvalidInputError(
             f"{subject}: {counted(outside, 'value', index)} below 0 or above 1; a score is a probability, "
             "strictly between 0 and 1"
         )
-    certain = (values == 0) | (values == 1)
-    if certain.any():
-        raise OverlapError(
-            f"{subject}: {counted(certain, 'score', index)} at 0 or 1 exactly ({(values == 0).sum():,} at 0, "
-            f"{(values == 1).sum():,} at 1): these units have nobody to be compared with; drop them, and say "
-            "that the effect is for the others"
-        )
+    zero, one = values < SMALLEST, values == 1
+    raise OverlapError(
+        f"{subject}: {counted(zero | one, 'score', index)} at 0 or 1 exactly ({zero.sum():,} at 0, "
+        f"{one.sum():,} at 1): these units have nobody to be compared with; drop them, and say "
+        "that the effect is for the others"
+    )
 
 
 def weights(values: Floats, treated: Bools, index: pd.Index[Any], subject: str) -> None:
@@ -221,6 +289,10 @@ def weights(values: Floats, treated: Bools, index: pd.Index[Any], subject: str) 
     negative = values < 0
     if negative.any():
         raise InvalidInputError(f"{subject}: {counted(negative, 'negative value', index)}")
+    extreme = (values != 0) & ((values < SMALLEST) | (values > LARGEST))
+    if extreme.any():
+        where = counted(extreme, "value", index)
+        raise InvalidInputError(f"{subject}: {where} above {LARGEST:g} or below {SMALLEST:g}; scale them")
     for arm, members in {"treated": treated, "control": ~treated}.items():
         if not values[members].any():
             raise InvalidInputError(f"{subject}: every {arm} row has weight 0; both groups are needed")

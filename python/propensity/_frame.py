@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import ast
 import builtins
+import math
 import re
 import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from propensity import _check
 from propensity._check import Bools, Floats, Rows
@@ -38,6 +40,9 @@ Covariates: TypeAlias = Sequence[str] | str
 INTERCEPT = "Intercept"
 """What formulaic calls the constant term."""
 
+# A hundred million squares of it have a sum in the range of a float64; and so have those of its inverse.
+_LARGEST = 1e150
+
 
 # Frames
 
@@ -54,11 +59,15 @@ class Frame:
         What rows are called: a pandas frame's own index, positions for other libraries.
     columns : dict of str to Series
         bool, int64, float64 or categorical; no missing and no infinite values.
+    given : dict of str to (str, Series)
+        What was given row by row beside the frame's columns, or named among them, by role: what a message
+        calls it, and the values, read and complete too.
     """
 
     native: AnyFrame
     index: pd.Index[Any]
     columns: Mapping[str, Column]
+    given: Mapping[str, tuple[str, Column]] = field(default_factory=dict)
 
     def treated(self, name: str) -> Bools:
         """Read the treatment as (n,) bool."""
@@ -81,11 +90,7 @@ class Frame:
         subject : str
             What to call the values in a message.
         """
-        if not isinstance(values, str):
-            return rowwise(values, self.index, role), role
-        subject = f"column '{values}'"
-        column = _column(self.native, values)
-        _check.complete({values: column})
+        subject, column = self._complete(values, role)
         return _floats(column, subject), subject
 
     def groups(self, values: object, role: str) -> Rows:
@@ -96,11 +101,32 @@ class Frame:
         ndarray (n,) of int
             0 to G - 1: the rank of the row's label.
         """
-        if not isinstance(values, str):
-            return rowwise_groups(values, self.index, role)
-        column = _column(self.native, values)
-        _check.complete({values: column})
-        return _ranks(column)
+        return _ranks(self._complete(values, role)[1])
+
+    def _complete(self, values: object, role: str) -> tuple[str, Column]:
+        if role in self.given:
+            return self.given[role]
+        subject, column = _given(values, self.native, self.index, role)
+        _check.complete({subject: column}, subject="{}")
+        return subject, column
+
+    def is_category(self, name: str) -> bool:
+        """Whether the caller's column is of a categorical type, and not text."""
+        if isinstance(self.native, pd.DataFrame):
+            dtype = self.native[name].dtype
+            return isinstance(dtype, pd.CategoricalDtype) or str(dtype).startswith("dictionary")
+        import narwhals.stable.v2 as nw  # noqa: PLC0415 - pandas frames do without it
+
+        return nw.from_native(self.native, eager_only=True)[name].dtype in (nw.Categorical, nw.Enum)
+
+    @property
+    def numeric_text_remedy(self) -> str:
+        """Lines of code that turn text into numbers, or into codes, with braces for the column's name."""
+        if isinstance(self.native, pd.DataFrame):
+            number, code = "pd.to_numeric(df[{0}])", "df[{0}].astype('category')"
+        else:
+            number, code = "pl.col({0}).cast(pl.Float64)", "pl.col({0}).cast(pl.Categorical)"
+        return f"if they are numbers, take {number}; if they are codes, {code}"
 
     def series(self, values: Floats, name: str) -> AnySeries:
         """Give (n,) values back as a series of the caller's library, with the caller's index."""
@@ -154,8 +180,18 @@ def open_frame(
     treatment: str | None = None,
     outcome: str | Sequence[str] | None = None,
     covariates: Sequence[str] = (),
+    also: Mapping[str, object] | None = None,
 ) -> Frame:
     """Read the columns with a role, and require every one to be known, of a usable type, and complete.
+
+    Parameters
+    ----------
+    data : DataFrame
+    treatment, outcome, covariates
+        Names of columns.
+    also : dict of str to object, optional
+        By role ("scores", "cluster"), what is given row by row: the name of a column, a series or an array.
+        Whatever is None is left out. Read here, they are told of together with the columns.
 
     Raises
     ------
@@ -167,10 +203,15 @@ def open_frame(
     outcomes = [] if outcome is None else outcome_names(outcome)
     _check.roles(treatment=treatment, outcomes=outcomes, covariates=covariates)
     names = [name for name in (treatment, *outcomes, *covariates) if name is not None]
+    beside = {role: values for role, values in (also or {}).items() if values is not None}
+    named = [values for values in beside.values() if isinstance(values, str)]
+    _check.known([*names, *named], _column_names(data))
     columns = {name: _column(data, name) for name in names}
-    _check.complete(columns)
     index = data.index if isinstance(data, pd.DataFrame) else pd.RangeIndex(len(data))
-    return Frame(data, index, columns)
+    given = {role: _given(values, data, index, role) for role, values in beside.items()}
+    by_subject = {f"column '{name}'": column for name, column in columns.items()}
+    _check.complete(by_subject | dict(given.values()), subject="{}")
+    return Frame(data, index, columns, given)
 
 
 def outcome_names(outcome: str | Sequence[str]) -> list[str]:
@@ -221,6 +262,13 @@ def rowwise_groups(values: object, index: pd.Index[Any], role: str) -> Rows:
     return _ranks(column)
 
 
+def _given(values: object, data: AnyFrame, index: pd.Index[Any], role: str) -> tuple[str, Column]:
+    """Read what is given row by row, and say what a message calls it."""
+    if isinstance(values, str):
+        return f"column '{values}'", _column(data, values)
+    return role, _values(values, index, role)
+
+
 def _ranks(column: Column) -> Rows:
     return pd.factorize(column, sort=True)[0].astype(np.int64)
 
@@ -232,7 +280,7 @@ def _values(values: object, index: pd.Index[Any], role: str) -> Column:
         _check.same_index(role, values.index, index, remedy)
         return _from_pandas(values, role)
     if isinstance(values, np.ndarray | list | tuple):
-        array = np.asarray(values)
+        array = _unmasked(np.asanyarray(values), role)
         if array.ndim != 1:
             raise TypeError(f"{role}: one value for each row is needed, not an array of shape {array.shape}")
         _check.same_length(role, len(array), len(index))
@@ -240,6 +288,22 @@ def _values(values: object, index: pd.Index[Any], role: str) -> Column:
     column = _from_other(values, role)
     _check.same_length(role, len(column), len(index))
     return column
+
+
+def _unmasked(array: NDArray[Any], role: str) -> NDArray[Any]:
+    """Make what is masked missing."""
+    if not isinstance(array, np.ma.MaskedArray):
+        return np.asarray(array)
+    mask: Bools = np.ma.getmaskarray(array)
+    values = np.asarray(array.data)
+    if not mask.any():
+        return values
+    if values.dtype.kind not in "biuf":
+        values = values.astype(object)
+        values[mask] = None
+        return values
+    _require_float64(values.dtype, role)
+    return np.where(mask, np.nan, values.astype(np.float64))
 
 
 def row_labels(series: AnySeries) -> pd.Index[Any]:
@@ -265,7 +329,7 @@ def _column_names(data: AnyFrame) -> list[object]:
 
 
 def _column(data: AnyFrame, name: str) -> Column:
-    _check.known(name, _column_names(data))
+    _check.known([name], _column_names(data))
     if isinstance(data, pd.DataFrame):
         return _from_pandas(data[name], f"column '{name}'")
     import narwhals.stable.v2 as nw  # noqa: PLC0415 - pandas frames do without it
@@ -284,6 +348,7 @@ def _from_pandas(column: Column, subject: str) -> Column:
         read = _from_other(arrow.__arrow_array__(), subject)
         return pd.Series(read.array, index=column.index, name=column.name, copy=False)
     if pd.api.types.is_numeric_dtype(dtype) and dtype.kind != "c":
+        _require_float64(dtype, subject)
         return _from_numeric(column)
     if isinstance(dtype, pd.StringDtype):
         return column.astype("category")
@@ -295,6 +360,12 @@ def _from_pandas(column: Column, subject: str) -> Column:
     raise TypeError(
         f"{subject}: the type {dtype}{held} is none of numeric, bool, text and categorical; convert it first"
     )
+
+
+def _require_float64(dtype: Any, subject: str) -> None:
+    """Refuse numbers with more digits than a float64 has."""
+    if dtype.kind == "f" and getattr(dtype, "itemsize", 8) > 8:
+        raise TypeError(f"{subject}: the type {dtype} has more digits than float64; convert it first")
 
 
 def _from_numeric(column: Column) -> Column:
@@ -413,8 +484,15 @@ class Recipe:
         return known
 
 
-def parse_covariates(covariates: Covariates, data: AnyFrame) -> Terms:
+def parse_covariates(covariates: Covariates, data: AnyFrame, *, may_be_none: bool = False) -> Terms:
     """Read a list of columns or a formula; of the frame only the names of its columns matter.
+
+    Parameters
+    ----------
+    covariates : list of str, or str
+    data : DataFrame
+    may_be_none : bool, default False
+        Whether there may be none, which leaves a model its intercept. A table of them would be empty.
 
     Raises
     ------
@@ -429,7 +507,7 @@ def parse_covariates(covariates: Covariates, data: AnyFrame) -> Terms:
         terms = _parse_list(covariates)
     else:
         raise TypeError(f"covariates: a list of columns or a formula is needed, not {covariates!r}")
-    if not terms.columns:
+    if not terms.columns and not may_be_none:
         raise InvalidInputError("covariates: no column is named; at least one is needed")
     if INTERCEPT in terms.columns:
         raise InvalidInputError(f"covariates: the model has its own '{INTERCEPT}'; leave the column out")
@@ -446,8 +524,11 @@ def make_terms(frame: Frame, terms: Terms, *, all_levels: bool = False) -> tuple
     spec = ModelSpec(terms.formula, ensure_full_rank=not all_levels, na_action="ignore", output="pandas")
     columns = {name: frame.columns[name] for name in terms.columns}
     text = {name: column for name, column in columns.items() if isinstance(column.dtype, pd.CategoricalDtype)}
-    for column in text.values():
+    plain = {factor.expr for term in terms.formula for factor in term.factors if _is_lookup(factor)}
+    for name, column in text.items():
         _check.levels(column)
+        if name in plain and not frame.is_category(name):
+            _check.no_numeric_text(column, frame.numeric_text_remedy)
     x, spec = _materialize(spec, columns, frame.index)
     levels = {name: column.cat.categories for name, column in text.items()}
     names = tuple(name for name in spec.column_names if name != INTERCEPT)
@@ -489,6 +570,11 @@ def _parse_formula(text: str, columns: Collection[object]) -> Terms:
     return Terms(tuple(dict.fromkeys(names)), formula)
 
 
+def _is_lookup(factor: Factor) -> bool:
+    """Whether a factor is a column as it is, in no function."""
+    return bool(factor.eval_method.value == "lookup")
+
+
 def _columns_of(factor: Factor, columns: Collection[object]) -> list[str]:
     """Name the columns that a factor of a formula needs, in order: what is no column, but should be, too.
 
@@ -500,7 +586,7 @@ def _columns_of(factor: Factor, columns: Collection[object]) -> list[str]:
 
     if factor.eval_method.value == "literal":
         return []
-    if factor.eval_method.value == "lookup":
+    if _is_lookup(factor):
         return [factor.expr]
     quoted: dict[str, str] = {}  # columns in backticks, by the Python names they get
     nodes = list(ast.walk(ast.parse(sanitize_variable_names(factor.expr, {}, quoted), mode="eval")))
@@ -521,7 +607,8 @@ def _materialize(
     """
     from formulaic.errors import DataMismatchWarning, FormulaicError  # noqa: PLC0415 - slow to import
 
-    data = pd.DataFrame({name: column.array for name, column in columns.items()}, copy=False)
+    rows = pd.RangeIndex(len(index))
+    data = pd.DataFrame({name: column.array for name, column in columns.items()}, index=rows, copy=False)
     try:
         # A level that formulaic has not seen would become a missing value, with a warning: an error here.
         with warnings.catch_warnings(), np.errstate(all="ignore"):
@@ -539,10 +626,16 @@ def _materialize(
 
 def _require_finite(x: Floats, names: Sequence[str], index: pd.Index[Any]) -> None:
     # The columns are complete, but log(0) is not finite, and lag(x) has no first value.
-    for k, name in enumerate(names):
-        bad = ~np.isfinite(x[:, k])
-        if bad.any():
+    for k, name in enumerate(names if len(x) else ()):
+        low, high = x[:, k].min(), x[:, k].max()  # NaN where there is one
+        if not (math.isfinite(low) and math.isfinite(high)):
+            bad = _check.counted(~np.isfinite(x[:, k]), "missing or infinite value", index)
             raise InvalidInputError(
-                f"term '{name}': {_check.counted(bad, 'missing or infinite value', index)} though the "
-                "columns are complete; change the formula, or leave these rows out"
+                f"term '{name}': {bad} though the columns are complete; change the formula, or leave these "
+                "rows out"
+            )
+        if max(-low, high) > _LARGEST or 0 < high - low < 1 / _LARGEST:
+            raise InvalidInputError(
+                f"term '{name}': its values, from {low:g} to {high:g}, have squares that are out of a "
+                "float64's range; take other units"
             )

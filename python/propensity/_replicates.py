@@ -21,17 +21,20 @@ _SEEDS = 2**63
 def check_options(weights: str, n_reps: int, n_threads: int | None) -> None:
     """Require a known law of the weights, a number of replicates, and a number of threads or None."""
     _check.choice("weights", weights, get_args(ResamplingWeights))
-    _check.count("n_reps", n_reps)
+    _check.count("n_reps", n_reps, minimum=2)
     _check.threads(n_threads)
 
 
-def settle_seed(seed: int | np.random.Generator | None) -> int:
-    """Settle on a number from 0 to 2^63 - 1."""
+def settle_seed(seed: object) -> int:
+    """Settle on a number from 0 to 2^63 - 1, from one, from a Generator, or from None."""
     if seed is None:
         return int(np.random.SeedSequence().generate_state(1, np.uint64)[0] >> np.uint64(1))
     if isinstance(seed, np.random.Generator):
         return int(seed.integers(_SEEDS))
-    _check.count("seed", seed, minimum=0)
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise InvalidInputError(
+            f"seed must be a whole number of at least 0, a numpy.random.Generator, or None, not {seed!r}"
+        )
     if seed >= _SEEDS:
         raise InvalidInputError(f"seed must be below 2**63, not {seed}")
     return int(seed)

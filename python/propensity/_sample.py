@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -121,15 +121,17 @@ def read_sample(
     covariates: Sequence[str] = (),
     cluster: object = None,
     sample_weight: object = None,
+    also: Mapping[str, object] | None = None,
 ) -> Sample:
-    """Read the columns with a role.
+    """Read the columns with a role; `also` as for `open_frame`.
 
     Raises
     ------
     InvalidInputError
         As for `open_frame`; a negative sample weight; a single cluster; values of other rows than `df`.
     """
-    frame = open_frame(df, treatment=treatment, outcome=outcome, covariates=covariates)
+    also = {**(also or {}), "cluster": cluster, "sample_weight": sample_weight}
+    frame = open_frame(df, treatment=treatment, outcome=outcome, covariates=covariates, also=also)
     treated = frame.treated(treatment)
     clusters = None
     if cluster is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -50,10 +50,12 @@ def read_study(
     outcome_covariates: Covariates | None = None,
     cluster: object = None,
     sample_weight: object = None,
+    also: Mapping[str, object] | None = None,
 ) -> Study:
     """Read the columns with a role, and make the terms of both models."""
-    score_terms = parse_covariates(covariates, df)
-    outcome_terms = score_terms if outcome_covariates is None else parse_covariates(outcome_covariates, df)
+    score_terms = outcome_terms = parse_covariates(covariates, df, may_be_none=True)
+    if outcome_covariates is not None:
+        outcome_terms = parse_covariates(outcome_covariates, df, may_be_none=True)
     sample = read_sample(
         df,
         treatment=treatment,
@@ -61,6 +63,7 @@ def read_study(
         covariates=tuple(dict.fromkeys([*score_terms.columns, *outcome_terms.columns])),
         cluster=cluster,
         sample_weight=sample_weight,
+        also=also,
     )
     score_x, recipe = make_terms(sample.frame, score_terms)
     if outcome_covariates is None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Required, TypedDict, Unpack, get_args, overload
 
+import numpy as np
+
 from propensity import _check
 from propensity._frame import AnyFrame, Covariates
+from propensity._replicates import settle_seed
 from propensity._sample import for_each_outcome
 from propensity._study import adjusted_effect, cross_fitted_effect, read_study
 from propensity.contrasts import Contrast
@@ -43,7 +46,7 @@ class _AipwOptions(TypedDict, total=False):
     penalty: float
     score_model: Learner
     n_folds: int | None
-    seed: int
+    seed: int | np.random.Generator | None
     contrast: Contrast
     cluster: object
     sample_weight: object
@@ -67,7 +70,7 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     penalty: float = 0.0,
     score_model: Learner = None,
     n_folds: int | None = None,
-    seed: int = 0,
+    seed: int | np.random.Generator | None = 0,
     contrast: Contrast = "difference",
     cluster: object = None,
     sample_weight: object = None,
@@ -99,8 +102,9 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
         Folds of the cross-fitting, at least 2: every row is predicted by models that have not seen it. None
         fits the models to all rows, which is right for linear and logistic ones with few terms; with a
         learner it means 5.
-    seed : int, default 0
-        Of the folds; the same seed gives the same folds and, if the learners are so too, the same number.
+    seed : int, Generator or None, default 0
+        Of the folds; the same seed gives the same folds and, if the learners are so too, the same number. A
+        Generator gives one number, None takes a fresh one; `se_method` tells which it was.
     contrast : {"difference", "ratio", "odds_ratio"}, default "difference"
         What the two means are made into. A difference is in units of the outcome.
     cluster : None, str, Series or array (n,), default None
@@ -135,6 +139,7 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     (Chernozhukov et al. 2018), which asks for both models to be near the truth.
     """
     _check_models(outcome_model, score_model)
+    seed = settle_seed(seed)
     _check.choice("estimand", estimand, get_args(AdjustmentEstimand))
     _check_options(penalty, contrast)
     study = read_study(
@@ -152,7 +157,6 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
         return for_each_outcome(outcome, lambda name: adjusted_effect(study, name, spec, penalty, contrast))
     n_folds = _USUAL_FOLDS if n_folds is None else n_folds
     _check.count("n_folds", n_folds, minimum=2)
-    _check.count("seed", seed, minimum=0)
     models = CrossFit(
         Logistic(penalty) if score_model is None else score_model,
         outcome_learner(outcome_model),

@@ -8,6 +8,7 @@ import pandas as pd
 
 from propensity import _check, core
 from propensity._frame import AnyFrame, Covariates, make_terms, open_frame, parse_covariates
+from propensity.matched import Matched
 from propensity.weighting import read_weights
 
 Denominator: TypeAlias = Literal["pooled", "treated", "control", "all"]
@@ -57,7 +58,8 @@ def smd(
     """
     _check.choice("denominator", denominator, get_args(Denominator))
     terms = parse_covariates(covariates, df)
-    frame = open_frame(df, treatment=treatment, covariates=terms.columns)
+    also = {} if isinstance(weights, Matched) else {"weights": weights}
+    frame = open_frame(df, treatment=treatment, covariates=terms.columns, also=also)
     treated = frame.treated(treatment)
     w = None if weights is None else read_weights(frame, weights, treated)
     x, recipe = make_terms(frame, terms, all_levels=True)

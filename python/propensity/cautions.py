@@ -28,6 +28,10 @@ _ENOUGH_OF_AN_ARM = {"ATE": 0.6, "ATT": 0.35, "ATC": 0.35}
 # 93%. In the tutorial's data the heaviest holds 0.02%.
 _HEAVY_ROW = 0.005
 
+# An arm of which nine rows in ten count for nothing is worth a word with any estimand and any number of rows:
+# the answer is about the tenth that is left.
+_LEAST_OF_AN_ARM = 0.1
+
 
 def overlap_cautions(estimand: str, weights: Floats, treated: Bools) -> tuple[Warning, ...]:
     """Say which arm's weighted mean leans on so few rows that its interval tends to be too narrow."""
@@ -36,17 +40,21 @@ def overlap_cautions(estimand: str, weights: Floats, treated: Bools) -> tuple[Wa
     for arm, members in {"treated": treated, "control": ~treated}.items():
         own = weights[members]
         ess, heaviest = own.sum() ** 2 / (own**2).sum(), own.max() / own.sum()
-        if ess < limit * len(own) and heaviest > _HEAVY_ROW:
+        uneven = ess < limit * len(own) and heaviest > _HEAVY_ROW
+        if uneven or ess < _LEAST_OF_AN_ARM * len(own):
             found.append(
-                f"{len(own):,} {arm} rows are worth {ess:,.0f}, and one of them has {heaviest:.1%} of the "
-                "weight"
+                f"{len(own):,} {arm} rows are worth {ess:,.0f} (ESS), and one of them has {heaviest:.1%} of "
+                "the weight"
             )
     if not found:
         return ()
+    remedy = "trim the rows of extreme scores"
+    if estimand in _ENOUGH_OF_AN_ARM:
+        remedy += ', use aipw, or estimand="ATO" for the effect where the arms overlap'
     return (
         OverlapWarning(
             f"little overlap: {'; '.join(found)}; intervals for the {estimand} by weighting tend to be too "
-            'narrow here; use aipw, or estimand="ATO" for the effect where the arms overlap'
+            f"narrow here; {remedy}"
         ),
     )
 

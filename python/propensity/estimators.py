@@ -171,6 +171,8 @@ Estimator: TypeAlias = IPW | NearestNeighbors | AIPW | IPWRA | RegressionAdjustm
 
 def check_estimators(estimators: Sequence[Estimator]) -> None:
     """Require specifications with different labels."""
+    if not isinstance(estimators, list | tuple):
+        raise TypeError(f"estimators: a list of specifications such as IPW() is needed, not {estimators!r}")
     labels = []
     for estimator in estimators:
         if not isinstance(estimator, Estimator):

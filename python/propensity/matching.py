@@ -5,7 +5,7 @@ from propensity._frame import AnyFrame, open_frame
 from propensity.estimators import MatchingEstimand, NearestNeighbors, Quantity
 from propensity.matches import Matches
 from propensity.results import PropensityModel
-from propensity.scores import read_scores, read_terms
+from propensity.scores import given_scores, read_scores, read_terms
 
 
 def match_nn(
@@ -62,7 +62,7 @@ def match_nn(
     """
     spec = NearestNeighbors(estimand, n_neighbors, caliper, on)
     _check.threads(n_threads)
-    frame = open_frame(df, treatment=treatment)
+    frame = open_frame(df, treatment=treatment, also=given_scores(scores))
     treated = frame.treated(treatment)
     e = read_scores(frame, scores, treated)
     x, penalty = None, 0.0

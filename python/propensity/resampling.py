@@ -120,6 +120,7 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
         outcome_covariates=outcome_covariates,
         cluster=cluster,
         sample_weight=sample_weight,
+        also={"strata": strata},
     )
     sample = study.sample
     x, score_columns, outcome_columns = side_by_side(study)

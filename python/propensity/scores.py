@@ -91,8 +91,9 @@ def fit_propensity(
     """
     _check.number("penalty", penalty, minimum=0.0)
     _check.threads(n_threads)
-    terms = parse_covariates(covariates, df)
-    frame = open_frame(df, treatment=treatment, covariates=terms.columns)
+    terms = parse_covariates(covariates, df, may_be_none=True)
+    also = {"sample_weight": sample_weight}
+    frame = open_frame(df, treatment=treatment, covariates=terms.columns, also=also)
     treated = frame.treated(treatment)
     x, recipe = make_terms(frame, terms)
     weight = read_sample_weight(frame, sample_weight, treated)
@@ -132,6 +133,11 @@ def _separation(terms: Sequence[str], columns: Iterable[int]) -> str:
         "(separation), and these units have nobody to be compared with; leave the term out, merge its level "
         "with another, or use penalty=1.0"
     )
+
+
+def given_scores(scores: object) -> dict[str, object]:
+    """Give scores that come row by row as `open_frame` reads them; those of a model are complete."""
+    return {} if scores is None or isinstance(scores, PropensityModel) else {"scores": scores}
 
 
 def read_scores(frame: Frame, scores: object, treated: Bools) -> Floats:

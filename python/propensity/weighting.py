@@ -1,5 +1,6 @@
 """Weighting: from scores to balancing weights, and the contrast of the weighted means."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Required, TypedDict, Unpack, get_args, overload
@@ -16,7 +17,7 @@ from propensity.effects import Effect, Effects
 from propensity.estimators import WeightingEstimand
 from propensity.matched import Matched
 from propensity.results import PropensityModel
-from propensity.scores import read_scores, read_terms
+from propensity.scores import given_scores, read_scores, read_terms
 
 _ESTIMATED = "stacked estimating equations; counts that the scores were estimated"
 _KNOWN = "estimating equations of the two means; takes the scores as known"
@@ -56,6 +57,11 @@ def balancing_weights(
     InvalidInputError
         A column is unknown or incomplete, the treatment is not 0/1, or `scores` is of other rows than `df`.
 
+    Warns
+    -----
+    OverlapWarning
+        An arm's weight lies on few rows.
+
     Notes
     -----
     w = h(e) / P(own arm), with h = 1, e, 1 - e, e (1 - e) (Li, Morgan and Zaslavsky 2018, equation 4) and
@@ -63,9 +69,12 @@ def balancing_weights(
     the mean of every term exactly.
     """
     _check.choice("estimand", estimand, get_args(WeightingEstimand))
-    sample = read_sample(df, treatment=treatment)
+    sample = read_sample(df, treatment=treatment, also=given_scores(scores))
     e = read_scores(sample.frame, scores, sample.treated)
-    return sample.frame.series(sample.weighting(e, estimand).weights, "weights")
+    weights = sample.weighting(e, estimand).weights
+    for caution in overlap_cautions(estimand, weights, sample.treated):
+        warnings.warn(caution, stacklevel=2)
+    return sample.frame.series(weights, "weights")
 
 
 class _Options(TypedDict, total=False):
@@ -146,7 +155,12 @@ def ipw(
     _check.choice("estimand", estimand, get_args(WeightingEstimand))
     _check.choice("contrast", contrast, get_args(Contrast))
     sample = read_sample(
-        df, treatment=treatment, outcome=outcome, cluster=cluster, sample_weight=sample_weight
+        df,
+        treatment=treatment,
+        outcome=outcome,
+        cluster=cluster,
+        sample_weight=sample_weight,
+        also=given_scores(scores),
     )
     scored = read_scored(df, sample, scores)
     return for_each_outcome(outcome, lambda name: weighted_effect(sample, name, scored, estimand, contrast))

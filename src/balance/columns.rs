@@ -14,6 +14,9 @@ use crate::moments::Moments;
 /// treated.
 #[derive(Debug, Clone)]
 pub struct Column {
+    /// A value of the column, which its moments are measured from: means near 1e9 have lost what arms
+    /// differ by.
+    pub origin: f64,
     /// By sample, the sample as it is first.
     pub moments: Vec<[Moments; 2]>,
     low: [f64; 2],
@@ -23,8 +26,9 @@ pub struct Column {
 }
 
 impl Column {
-    fn empty(n_samples: usize) -> Self {
+    fn empty(n_samples: usize, origin: f64) -> Self {
         Self {
+            origin,
             moments: vec![[Moments::EMPTY; 2]; n_samples],
             low: [f64::INFINITY; 2],
             high: [f64::NEG_INFINITY; 2],
@@ -32,6 +36,7 @@ impl Column {
         }
     }
 
+    /// Values measured from the origin.
     fn add(&mut self, values: &[f64], block: &Block) {
         let arms = [&values[block.n_treated..], &values[..block.n_treated]];
         for (arm, values) in arms.iter().enumerate() {
@@ -40,7 +45,7 @@ impl Column {
         }
         // Exact on purpose: only a column of zeros and ones is a proportion.
         #[allow(clippy::float_cmp)]
-        let zero_or_one = |x: &f64| *x == 0.0 || *x == 1.0;
+        let zero_or_one = |x: &f64| *x + self.origin == 0.0 || *x + self.origin == 1.0;
         self.binary = self.binary && values.iter().all(zero_or_one);
         for (moments, weights) in self.moments.iter_mut().zip(&block.weights) {
             let (treated, control) = weights.values[..values.len()].split_at(block.n_treated);
@@ -70,7 +75,8 @@ impl Column {
 
     /// The largest value, whatever its sign.
     pub fn magnitude(&self) -> f64 {
-        self.low.iter().chain(&self.high).fold(0.0, |largest, x| x.abs().max(largest))
+        let values = self.low.iter().chain(&self.high).map(|x| x + self.origin);
+        values.fold(0.0, |largest, x| x.abs().max(largest))
     }
 
     /// The standardized mean difference in a sample, over the spread in the sample as it is.
@@ -103,7 +109,8 @@ impl Column {
 
     fn variance(&self, moments: &Moments, squares: f64) -> f64 {
         if self.binary {
-            moments.mean * (1.0 - moments.mean)
+            let share = self.origin + moments.mean;
+            share * (1.0 - share)
         } else {
             moments.weighted_variance(squares)
         }
@@ -184,7 +191,8 @@ fn chunk_columns(
     start: usize,
 ) -> Vec<Column> {
     let end = x.nrows().min(start + CHUNK);
-    let mut columns = vec![Column::empty(samples.len()); x.ncols()];
+    let mut columns: Vec<Column> =
+        x.row(0).iter().map(|origin| Column::empty(samples.len(), *origin)).collect();
     let mut block = Block::new(samples.len());
     let mut values = [0.0; BLOCK];
     for start in (start..end).step_by(BLOCK) {
@@ -193,11 +201,11 @@ fn chunk_columns(
         block.load(&treatment[rows.clone()], start, samples);
         for (k, column) in columns.iter_mut().enumerate() {
             let source = stretch(x, k, rows.clone());
-            let order = &block.order[..length];
+            let (order, origin) = (&block.order[..length], column.origin);
             if let Some(source) = source.as_slice() {
-                values.iter_mut().zip(order).for_each(|(slot, row)| *slot = source[*row]);
+                values.iter_mut().zip(order).for_each(|(slot, row)| *slot = source[*row] - origin);
             } else {
-                values.iter_mut().zip(order).for_each(|(slot, row)| *slot = source[*row]);
+                values.iter_mut().zip(order).for_each(|(slot, row)| *slot = source[*row] - origin);
             }
             column.add(&values[..length], &block);
         }

@@ -76,9 +76,10 @@ impl Matcher {
                 return Ok(vec![Found::NOTHING; focal.len()]);
             }
             if spec.n_neighbors as f64 > donors.n_rows() {
+                let (arm, rows) = (if treated { "control" } else { "treated" }, donors.n_rows());
                 return Err(Error::Argument {
                     name: "n_neighbors",
-                    found: format!("{} with {} donors", spec.n_neighbors, donors.n_rows()),
+                    found: format!("{} with {rows} {arm} rows", spec.n_neighbors),
                     allowed: "at most the number of rows to choose from",
                 });
             }

@@ -19,7 +19,7 @@ use super::search::{Found, Search, totals_by_donor};
 use super::{NearestSpec, match_rows};
 use crate::checks;
 use crate::covariates::Covariates;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::moments::Moments;
 use crate::monitor::Monitor;
 
@@ -90,16 +90,8 @@ pub fn effect(
 
 fn check(rows: &MatchedRows<'_>, score_model: Option<(&Covariates<'_>, f64)>) -> Result<()> {
     let MatchedRows { outcome, treatment, scores } = *rows;
-    checks::same_length("outcome", outcome.len(), scores.len())?;
-    checks::finite("outcome", outcome)?;
-    checks::both_arms(treatment)?;
-    let treated = treatment.iter().filter(|treated| **treated).count();
-    let control = treatment.len() - treated;
-    if treated.min(control) < 2 {
-        let found = format!("{treated} treated and {control} control");
-        let allowed = "of at least 2 rows in each arm for a standard error";
-        return Err(Error::Argument { name: "treatment", found, allowed });
-    }
+    checks::outcome(outcome, scores.len())?;
+    checks::two_in_each_arm(treatment)?;
     if let Some((covariates, penalty)) = score_model {
         checks::same_length("x", covariates.n_rows(), outcome.len())?;
         checks::penalty(penalty)?;

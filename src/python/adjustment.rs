@@ -3,7 +3,7 @@ use numpy::ndarray::Ix2;
 use pyo3::prelude::*;
 
 use super::ipw::parse_estimand;
-use super::{arrays, call};
+use super::{arrays, call, options};
 use crate::adjustment::{AdjustmentSpec, Method};
 use crate::covariates::Covariates;
 use crate::doubly_robust::{AdjustmentData, adjusted_means};
@@ -85,9 +85,9 @@ pub fn adjust(
     method: &str,
     estimand: &str,
     outcome_model: &str,
-    penalty: f64,
-    score_columns: Option<Vec<usize>>,
-    outcome_columns: Option<Vec<usize>>,
+    #[pyo3(from_py_with = options::penalty)] penalty: f64,
+    #[pyo3(from_py_with = options::score_columns)] score_columns: Option<Vec<usize>>,
+    #[pyo3(from_py_with = options::outcome_columns)] outcome_columns: Option<Vec<usize>>,
     sample_weight: Option<&Bound<'_, PyAny>>,
     n_threads: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<AdjustedEstimate> {

@@ -5,11 +5,14 @@ use numpy::prelude::*;
 use numpy::{PyArray, PyArray1, PyReadonlyArray, PyReadonlyArray1, PyUntypedArray};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{IntoPyDict, PyBool};
+use pyo3::types::IntoPyDict;
 
 use super::errors::InvalidInputError;
 use crate::checks;
 use crate::error::Error;
+
+/// Levels of a treatment that a message lists.
+const MOST_LEVELS: usize = 6;
 
 /// An array of float64 of the wanted dimension. Read in place when it is aligned float64 of this
 /// machine's byte order; other real numbers are copied to float64.
@@ -94,21 +97,25 @@ fn not_binary(numbers: &[f64]) -> Error {
     }
     let mut levels: Vec<f64> = Vec::new();
     for number in numbers {
-        if !levels.contains(number) && levels.len() < 6 {
+        if levels.len() <= MOST_LEVELS && !levels.contains(number) {
             levels.push(*number);
         }
     }
+    let more = levels.len() > MOST_LEVELS;
+    levels.truncate(MOST_LEVELS);
     levels.sort_by(f64::total_cmp);
-    let levels: Vec<String> = levels.iter().map(ToString::to_string).collect();
-    let found = format!("the levels {}", levels.join(", "));
-    Error::Argument { name: "treatment", found, allowed: "boolean or hold only 0 and 1" }
+    Error::Levels { levels, more }
 }
 
 /// Labels of groups: integers or booleans, copied. Unsigned ones above 2^63 wrap around, which keeps
 /// groups apart all the same.
 pub fn labels(name: &str, object: &Bound<'_, PyAny>) -> PyResult<Vec<i64>> {
     let array = untyped(name, object)?;
-    if !matches!(array.dtype().kind(), b'b' | b'i' | b'u') || is_masked(object) {
+    if is_masked(object) && object.getattr("mask")?.call_method0("any")?.is_truthy()? {
+        let message = format!("{name}: some values are masked; leave these rows out");
+        return Err(InvalidInputError::new_err(message));
+    }
+    if !matches!(array.dtype().kind(), b'b' | b'i' | b'u') {
         let found = array.dtype();
         return Err(PyTypeError::new_err(format!("{name} must hold integers, not {found}")));
     }
@@ -117,18 +124,6 @@ pub fn labels(name: &str, object: &Bound<'_, PyAny>) -> PyResult<Vec<i64>> {
         InvalidInputError::new_err(format!("{name} must have 1 dimension(s), not {}", array.ndim()))
     })?;
     Ok(labels.try_readonly()?.as_array().to_vec())
-}
-
-/// A whole number of at least 1.
-pub fn count(name: &'static str, object: &Bound<'_, PyAny>) -> PyResult<usize> {
-    let number = if object.is_instance_of::<PyBool>() { None } else { object.extract().ok() };
-    match number {
-        Some(number) if number >= 1 => Ok(number),
-        _ => {
-            let found = object.repr()?.to_string();
-            Err(Error::Argument { name, found, allowed: "a whole number of at least 1" }.into())
-        }
-    }
 }
 
 /// Row or column numbers, for NumPy.

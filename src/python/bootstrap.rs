@@ -5,8 +5,8 @@ use pyo3::prelude::*;
 
 use super::adjustment::{adjustment_spec, chosen};
 use super::ipw::parse_estimand;
-use super::matching::{n_neighbors, nearest_spec};
-use super::{arrays, call};
+use super::matching::nearest_spec;
+use super::{arrays, call, options};
 use crate::bootstrap::BootstrapSpec;
 use crate::error::Error;
 use crate::logistic::LogisticSpec;
@@ -112,15 +112,15 @@ pub fn bootstrap(
     treatment: &Bound<'_, PyAny>,
     outcome: &Bound<'_, PyAny>,
     estimators: Vec<Bound<'_, PyAny>>,
-    penalty: f64,
+    #[pyo3(from_py_with = options::penalty)] penalty: f64,
     weights: &str,
     cluster: Option<&Bound<'_, PyAny>>,
     strata: Option<&Bound<'_, PyAny>>,
     sample_weight: Option<&Bound<'_, PyAny>>,
-    score_columns: Option<Vec<usize>>,
-    outcome_columns: Option<Vec<usize>>,
-    #[pyo3(from_py_with = n_reps)] n_reps: usize,
-    seed: u64,
+    #[pyo3(from_py_with = options::score_columns)] score_columns: Option<Vec<usize>>,
+    #[pyo3(from_py_with = options::outcome_columns)] outcome_columns: Option<Vec<usize>>,
+    #[pyo3(from_py_with = options::n_reps)] n_reps: usize,
+    #[pyo3(from_py_with = options::seed)] seed: u64,
     analytic: bool,
     studentized: bool,
     n_threads: Option<&Bound<'_, PyAny>>,
@@ -173,10 +173,6 @@ pub fn bootstrap(
     })
 }
 
-pub fn n_reps(object: &Bound<'_, PyAny>) -> PyResult<usize> {
-    arrays::count("n_reps", object)
-}
-
 pub fn resample(
     weights: &str,
     n_rows: usize,
@@ -219,8 +215,8 @@ fn estimator(object: &Bound<'_, PyAny>) -> PyResult<Estimator> {
     if !object.hasattr("n_neighbors")? {
         return Ok(Estimator::Ipw(parse_estimand(&estimand)?));
     }
-    let n_neighbors = n_neighbors(&object.getattr("n_neighbors")?)?;
-    let caliper = object.getattr("caliper")?.extract()?;
+    let n_neighbors = options::n_neighbors(&object.getattr("n_neighbors")?)?;
+    let caliper = options::caliper(&object.getattr("caliper")?)?;
     let on: String = object.getattr("on")?.extract()?;
     Ok(Estimator::Nearest(nearest_spec(&estimand, n_neighbors, caliper, &on)?))
 }

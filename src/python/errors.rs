@@ -10,6 +10,7 @@ import_exception!(propensity.errors, ConvergenceError);
 import_exception!(propensity.errors, InternalError);
 import_exception!(propensity.errors, InvalidInputError);
 import_exception!(propensity.errors, NoMatchesError);
+import_exception!(propensity.errors, OverlapError);
 import_exception!(propensity.errors, SeparationError);
 
 impl From<Error> for PyErr {
@@ -19,9 +20,14 @@ impl From<Error> for PyErr {
             Error::Argument { .. }
             | Error::Length { .. }
             | Error::NotFinite { .. }
+            | Error::NotFiniteColumns { .. }
+            | Error::Extreme { .. }
+            | Error::Levels { .. }
             | Error::OutOfRange { .. }
+            | Error::TooFewRows { .. }
             | Error::EmptyArm { .. }
             | Error::WeightlessArm { .. } => InvalidInputError::new_err(message),
+            Error::CertainScores { .. } => OverlapError::new_err(message),
             Error::Separation { columns } => SeparationError::new_err((message, columns)),
             Error::NotConverged { .. } => ConvergenceError::new_err(message),
             Error::NoMatches { .. } => NoMatchesError::new_err(message),

@@ -1,8 +1,7 @@
 use numpy::PyArray1;
 use pyo3::prelude::*;
 
-use super::bootstrap::n_reps;
-use super::{arrays, call};
+use super::{arrays, call, options};
 use crate::bootstrap::BootstrapSpec;
 use crate::weighted_bootstrap;
 
@@ -53,8 +52,8 @@ pub fn bootstrap_influence<'py>(
     weights: &str,
     cluster: Option<&Bound<'py, PyAny>>,
     strata: Option<&Bound<'py, PyAny>>,
-    #[pyo3(from_py_with = n_reps)] n_reps: usize,
-    seed: u64,
+    #[pyo3(from_py_with = options::n_reps)] n_reps: usize,
+    #[pyo3(from_py_with = options::seed)] seed: u64,
     n_threads: Option<&Bound<'py, PyAny>>,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Bound<'py, PyArray1<f64>>> {

@@ -1,7 +1,7 @@
 use numpy::PyArray1;
 use pyo3::prelude::*;
 
-use super::{arrays, call};
+use super::{arrays, call, options};
 use crate::covariates::Covariates;
 use crate::error::{Error, Result};
 use crate::estimand::Estimand;
@@ -85,7 +85,7 @@ pub fn ipw(
     scores: &Bound<'_, PyAny>,
     estimand: &str,
     x: Option<&Bound<'_, PyAny>>,
-    penalty: f64,
+    #[pyo3(from_py_with = options::penalty)] penalty: f64,
     sample_weight: Option<&Bound<'_, PyAny>>,
     n_threads: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<IpwEstimate> {

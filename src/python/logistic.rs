@@ -3,7 +3,8 @@ use numpy::prelude::*;
 use numpy::{PyArray1, PyArray2, ToPyArray};
 use pyo3::prelude::*;
 
-use super::{arrays, call};
+use super::{arrays, call, options};
+use crate::checks;
 use crate::logistic::{self, LogisticSpec};
 
 /// A fitted logistic propensity score of d covariates and n rows.
@@ -76,7 +77,7 @@ pub fn fit_propensity(
     py: Python<'_>,
     x: &Bound<'_, PyAny>,
     treatment: &Bound<'_, PyAny>,
-    penalty: f64,
+    #[pyo3(from_py_with = options::penalty)] penalty: f64,
     sample_weight: Option<&Bound<'_, PyAny>>,
     n_threads: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<LogisticFit> {
@@ -205,7 +206,10 @@ impl LogisticFit {
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
         let x = arrays::floats("x", x)?;
         let x = x.as_array();
-        let scores = call::run(py, n_threads, None, |_| self.fit.predict(x))?;
+        let scores = call::run(py, n_threads, None, |_| {
+            checks::finite_columns("x", x)?;
+            self.fit.predict(x)
+        })?;
         Ok(PyArray1::from_vec(py, scores))
     }
 
@@ -219,7 +223,10 @@ impl LogisticFit {
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
         let x = arrays::floats("x", x)?;
         let x = x.as_array();
-        let values = call::run(py, n_threads, None, |_| self.fit.linear_predictor(x))?;
+        let values = call::run(py, n_threads, None, |_| {
+            checks::finite_columns("x", x)?;
+            self.fit.linear_predictor(x)
+        })?;
         Ok(PyArray1::from_vec(py, values))
     }
 

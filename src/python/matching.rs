@@ -4,7 +4,7 @@ use numpy::PyArray1;
 use pyo3::prelude::*;
 
 use super::ipw::parse_estimand;
-use super::{arrays, call};
+use super::{arrays, call, options};
 use crate::covariates::Covariates;
 use crate::error::{Error, Result};
 use crate::matching::{self, Focal, MatchedRows, NearestSpec, Quantity};
@@ -87,8 +87,8 @@ pub fn match_nn(
     scores: &Bound<'_, PyAny>,
     treatment: &Bound<'_, PyAny>,
     estimand: &str,
-    #[pyo3(from_py_with = n_neighbors)] n_neighbors: usize,
-    caliper: Option<f64>,
+    #[pyo3(from_py_with = options::n_neighbors)] n_neighbors: usize,
+    #[pyo3(from_py_with = options::caliper)] caliper: Option<f64>,
     on: &str,
     n_threads: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Matches> {
@@ -190,11 +190,11 @@ pub fn matching_effect(
     treatment: &Bound<'_, PyAny>,
     scores: &Bound<'_, PyAny>,
     estimand: &str,
-    #[pyo3(from_py_with = n_neighbors)] n_neighbors: usize,
-    caliper: Option<f64>,
+    #[pyo3(from_py_with = options::n_neighbors)] n_neighbors: usize,
+    #[pyo3(from_py_with = options::caliper)] caliper: Option<f64>,
     on: &str,
     x: Option<&Bound<'_, PyAny>>,
-    penalty: f64,
+    #[pyo3(from_py_with = options::penalty)] penalty: f64,
     n_threads: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<MatchedEffect> {
     let outcome = arrays::column("outcome", outcome)?;
@@ -222,10 +222,6 @@ pub fn matching_effect(
         std_error: found.std_error(),
         correction: found.correction,
     })
-}
-
-pub fn n_neighbors(object: &Bound<'_, PyAny>) -> PyResult<usize> {
-    arrays::count("n_neighbors", object)
 }
 
 pub fn nearest_spec(

@@ -8,7 +8,7 @@ use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use super::arrays;
+use super::options;
 use crate::error::{Error, Result};
 
 /// More threads than this is a slip of the pen.
@@ -31,7 +31,7 @@ pub struct Threads {
 impl Threads {
     /// `asked` threads, or a fair share of the processors this process may use.
     pub fn start(asked: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
-        let asked = asked.map(|count| arrays::count("n_threads", count)).transpose()?;
+        let asked = asked.map(|count| options::count("n_threads", count)).transpose()?;
         let share = asked.is_none().then(Share::take);
         let among = share.as_ref().map_or(1, |share| share.among);
         let n_threads = match asked {

@@ -1,0 +1,85 @@
+//! Numbers that are no arrays: each is named in its error, and a bool is none, though Python takes one for 0
+//! or 1.
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyInt};
+
+use crate::error::Error;
+
+pub fn penalty(object: &Bound<'_, PyAny>) -> PyResult<f64> {
+    number("penalty", object, "a finite number >= 0")
+}
+
+pub fn caliper(object: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
+    let caliper = || number("caliper", object, "a number > 0, or none");
+    if object.is_none() { Ok(None) } else { caliper().map(Some) }
+}
+
+pub fn n_neighbors(object: &Bound<'_, PyAny>) -> PyResult<usize> {
+    count("n_neighbors", object)
+}
+
+pub fn n_reps(object: &Bound<'_, PyAny>) -> PyResult<usize> {
+    at_least("n_reps", object, 2, "a whole number of at least 2")
+}
+
+/// A whole number of at least 1.
+pub fn count(name: &'static str, object: &Bound<'_, PyAny>) -> PyResult<usize> {
+    at_least(name, object, 1, "a whole number of at least 1")
+}
+
+pub fn seed(object: &Bound<'_, PyAny>) -> PyResult<u64> {
+    whole(object).ok_or_else(|| refused("seed", object, "a whole number from 0 to 2**64 - 1"))
+}
+
+pub fn score_columns(object: &Bound<'_, PyAny>) -> PyResult<Option<Vec<usize>>> {
+    columns("score_columns", object)
+}
+
+pub fn outcome_columns(object: &Bound<'_, PyAny>) -> PyResult<Option<Vec<usize>>> {
+    columns("outcome_columns", object)
+}
+
+fn columns(name: &'static str, object: &Bound<'_, PyAny>) -> PyResult<Option<Vec<usize>>> {
+    if object.is_none() {
+        return Ok(None);
+    }
+    let columns: Option<Vec<usize>> = object
+        .try_iter()
+        .ok()
+        .and_then(|items| items.map(|item| whole(&item.ok()?)?.try_into().ok()).collect());
+    columns.map(Some).ok_or_else(|| refused(name, object, "None or a list of column numbers"))
+}
+
+fn at_least(
+    name: &'static str,
+    object: &Bound<'_, PyAny>,
+    minimum: usize,
+    allowed: &'static str,
+) -> PyResult<usize> {
+    let number =
+        whole(object).and_then(|number| usize::try_from(number).ok()).or_else(|| huge(object));
+    number.filter(|number| *number >= minimum).ok_or_else(|| refused(name, object, allowed))
+}
+
+/// A whole number too large for the machine: more than there can be of anything, which whoever counts says.
+fn huge(object: &Bound<'_, PyAny>) -> Option<usize> {
+    let positive = object.is_instance_of::<PyInt>() && object.gt(usize::MAX).ok()?;
+    positive.then_some(usize::MAX)
+}
+
+fn number(name: &'static str, object: &Bound<'_, PyAny>, allowed: &'static str) -> PyResult<f64> {
+    let number = if object.is_instance_of::<PyBool>() { None } else { object.extract().ok() };
+    number.ok_or_else(|| refused(name, object, allowed))
+}
+
+fn whole(object: &Bound<'_, PyAny>) -> Option<u64> {
+    if object.is_instance_of::<PyBool>() { None } else { object.extract().ok() }
+}
+
+fn refused(name: &'static str, object: &Bound<'_, PyAny>, allowed: &'static str) -> PyErr {
+    match object.repr() {
+        Ok(found) => Error::Argument { name, found: found.to_string(), allowed }.into(),
+        Err(error) => error,
+    }
+}
