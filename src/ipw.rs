@@ -6,7 +6,7 @@ use crate::covariates::Covariates;
 use crate::error::{Error, Result};
 use crate::estimand::Estimand;
 use crate::influence::{ArmMeans, ScoreModel, center};
-use crate::kernels::{BLOCK, Tallies, contrast_sums};
+use crate::kernels::{ArmSums, BLOCK, Tallies, contrast_sums};
 use crate::tally::{Outcomes, Units};
 use crate::weights::{balancing_weight, balancing_weight_slope, effective_sample_size};
 
@@ -112,13 +112,30 @@ impl Contrast {
         Self { estimand, weight: [0.0; 2], total: [0.0; 2] }
     }
 
+    /// From the sums that a refit leaves: `totals` are each arm's rows and outcomes.
+    #[must_use]
+    pub fn of_sums(estimand: Estimand, totals: &[[f64; 2]; 2], sums: &[ArmSums; 2]) -> Self {
+        let arm = |arm: usize| {
+            let (ArmSums { odds, overlap, smaller }, [rows, outcome]) = (sums[arm], totals[arm]);
+            match (estimand, arm) {
+                (Estimand::Ate, _) => [rows + odds[0], outcome + odds[1]],
+                (Estimand::Att, 1) | (Estimand::Atc, 0) => [rows, outcome],
+                (Estimand::Att | Estimand::Atc, _) => odds,
+                (Estimand::Ato, _) => overlap,
+                (Estimand::Atm, _) => smaller,
+            }
+        };
+        let [[weight_control, control], [weight_treated, treated]] = [arm(0), arm(1)];
+        Self { estimand, weight: [weight_control, weight_treated], total: [control, treated] }
+    }
+
     /// Add all units, whose scores are given.
     pub fn add<U: Units>(&mut self, scores: &[f64], units: &U) {
-        let (mut lane, mut tallies) = ([0.5; BLOCK], Tallies::EMPTY);
+        let (mut lane, mut room) = ([0.5; BLOCK], Tallies::EMPTY);
         for (block, scores) in scores.chunks(BLOCK).enumerate() {
             lane[..scores.len()].copy_from_slice(scores);
-            units.load_tallies(block * BLOCK, &mut tallies);
-            let [weight, total] = contrast_sums(self.estimand, &lane, &tallies);
+            let tallies = units.block(block * BLOCK, &mut room);
+            let [weight, total] = contrast_sums(self.estimand, &lane, tallies);
             self.merge(&Self { estimand: self.estimand, weight, total });
         }
     }

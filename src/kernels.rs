@@ -2,14 +2,22 @@
 //! for the baseline processor and once for AVX2 by `pulp`, which picks at run time.
 //!
 //! A block is always full: rows past the end are padded with zeros and weight nothing, so that every
-//! row goes through the same instructions and equal rows give equal bits. No fused multiply-add is
-//! used, so the two instruction sets agree to the last bit.
+//! row goes through the same instructions and equal rows give equal bits. Fused multiply-add is used
+//! where the processor has it: instruction sets agree to rounding, not to the last bit.
 
 #![allow(clippy::inline_always)] // inlining carries the wider instruction set into the loops
+
+mod anchored;
+mod pairs;
 
 use pulp::{Arch, Simd, WithSimd};
 
 use crate::estimand::Estimand;
+
+pub use anchored::{ArmSums, AtAnchor, Blocks, Buffers, NearAnchor, REACH, at_anchor, near_anchor};
+pub use pairs::{Bits, Company, company, least_gap};
+
+use anchored::{vectors, vectors_mut};
 
 /// Rows in a block: one column of it is 2 KiB, so a dozen columns stay in the first-level cache.
 pub const BLOCK: usize = 256;
@@ -20,14 +28,14 @@ pub type Lane = [f64; BLOCK];
 /// Compile a loop for each instruction set and run the widest that this processor has: a struct of its
 /// arguments, since a closure would not be inlined into the code for the wider one.
 macro_rules! dispatched {
-    ($name:ident { $($field:ident: $type:ty),* $(,)? } -> $output:ty, $body:expr) => {
+    ($name:ident { $($field:ident: $type:ty),* $(,)? } -> $output:ty, |$simd:ident| $body:expr) => {
         struct $name<'a> { $($field: $type),* }
 
         impl<'a> WithSimd for $name<'a> {
             type Output = $output;
 
             #[inline(always)]
-            fn with_simd<S: Simd>(self, _: S) -> $output {
+            fn with_simd<S: Simd>(self, $simd: S) -> $output {
                 let Self { $($field),* } = self;
                 $body
             }
@@ -37,9 +45,9 @@ macro_rules! dispatched {
 
 dispatched!(
     LinearPredictor { beta: &'a [f64], columns: &'a [Lane], eta: &'a mut Lane } -> (),
-    linear_predictor_block(beta, columns, eta)
+    |simd| linear_predictor_block(simd, beta, columns, eta)
 );
-dispatched!(Sigmoid { eta: &'a mut [f64] } -> (), sigmoid_block(eta));
+dispatched!(Sigmoid { eta: &'a mut [f64] } -> (), |_simd| sigmoid_block(eta));
 dispatched!(
     AddBlock {
         equations: &'a mut ScoreEquations,
@@ -48,7 +56,7 @@ dispatched!(
         trials: &'a Lane,
         successes: &'a Lane,
     } -> (),
-    equations.add_block(beta, columns, trials, successes)
+    |simd| equations.add_block(simd, beta, columns, trials, successes)
 );
 dispatched!(
     AddProducts {
@@ -57,15 +65,12 @@ dispatched!(
         residual: &'a Lane,
         spread: &'a Lane,
     } -> (),
-    equations.add_products_block(columns, residual, spread)
+    |simd| equations.add_products_block(simd, columns, residual, spread)
 );
 dispatched!(
     ContrastSums { estimand: Estimand, scores: &'a Lane, tallies: &'a Tallies } -> [[f64; 2]; 2],
-    contrast_sums_block(estimand, scores, tallies)
+    |simd| contrast_sums_block(simd, estimand, scores, tallies)
 );
-
-/// Sums run in this many independent strands, enough to hide the latency of an addition.
-const STRANDS: usize = 16;
 
 /// The linear predictor, intercept first: eta = b0 + sum over k of `b_k` `x_k`.
 pub fn linear_predictor(beta: &[f64], columns: &[Lane], eta: &mut Lane) {
@@ -77,22 +82,16 @@ pub fn sigmoid(eta: &mut [f64]) {
     Arch::new().dispatch(Sigmoid { eta });
 }
 
-/// The tallies of a block of units, lane by lane.
+/// The tallies of a block of units, lane by lane, the control arm first.
 #[derive(Debug, Clone)]
 pub struct Tallies {
-    pub treated: Lane,
-    pub control: Lane,
-    pub outcome_treated: Lane,
-    pub outcome_control: Lane,
+    pub rows: [Lane; 2],
+    /// The sums of their outcomes.
+    pub outcome: [Lane; 2],
 }
 
 impl Tallies {
-    pub const EMPTY: Self = Self {
-        treated: [0.0; BLOCK],
-        control: [0.0; BLOCK],
-        outcome_treated: [0.0; BLOCK],
-        outcome_control: [0.0; BLOCK],
-    };
+    pub const EMPTY: Self = Self { rows: [[0.0; BLOCK]; 2], outcome: [[0.0; BLOCK]; 2] };
 }
 
 /// What a Newton step needs from the rows: with p the logistic function of the linear predictor,
@@ -133,33 +132,46 @@ impl ScoreEquations {
     }
 
     #[inline(always)]
-    fn add_block(&mut self, beta: &[f64], columns: &[Lane], trials: &Lane, successes: &Lane) {
+    fn add_block<S: Simd>(
+        &mut self,
+        simd: S,
+        beta: &[f64],
+        columns: &[Lane],
+        trials: &Lane,
+        successes: &Lane,
+    ) {
         let mut eta = [0.0; BLOCK];
-        linear_predictor_block(beta, columns, &mut eta);
+        linear_predictor_block(simd, beta, columns, &mut eta);
         let (mut residual, mut spread) = ([0.0; BLOCK], [0.0; BLOCK]);
         for row in 0..BLOCK {
             let (p, q) = probability(eta[row]);
             residual[row] = successes[row] - trials[row] * p;
             spread[row] = trials[row] * (p * q);
         }
-        self.add_products_block(columns, &residual, &spread);
+        self.add_products_block(simd, columns, &residual, &spread);
     }
 
     #[inline(always)]
-    fn add_products_block(&mut self, columns: &[Lane], residual: &Lane, spread: &Lane) {
+    fn add_products_block<S: Simd>(
+        &mut self,
+        simd: S,
+        columns: &[Lane],
+        residual: &Lane,
+        spread: &Lane,
+    ) {
         let terms = columns.len() + 1;
-        self.gradient[0] += sum(residual);
-        self.information[0] += sum(spread);
+        add_dots(simd, residual, columns, &mut self.gradient);
+        add_dots(simd, spread, columns, &mut self.information[..terms]);
+        let mut weighted = [0.0; BLOCK];
         for (k, column) in columns.iter().enumerate() {
-            self.gradient[k + 1] += dot(residual, column);
-            let mut weighted = [0.0; BLOCK];
-            for row in 0..BLOCK {
-                weighted[row] = spread[row] * column[row];
+            let (into, w, x) =
+                (vectors_mut::<S>(&mut weighted), vectors::<S>(spread), vectors::<S>(column));
+            for row in 0..into.len() {
+                into[row] = simd.mul_f64s(w[row], x[row]);
             }
-            self.information[k + 1] += sum(&weighted);
-            for (l, other) in columns.iter().enumerate().skip(k) {
-                self.information[(k + 1) * terms + l + 1] += dot(&weighted, other);
-            }
+            let first = (k + 1) * terms + k + 1;
+            let sums = &mut self.information[first..(k + 2) * terms];
+            add_products_with(simd, &weighted, &columns[k..], sums);
         }
     }
 }
@@ -173,28 +185,39 @@ pub fn contrast_sums(estimand: Estimand, scores: &Lane, tallies: &Tallies) -> [[
 
 /// One loop for each estimand: with the choice inside it, the loop would not be vectorised.
 #[inline(always)]
-fn contrast_sums_block(estimand: Estimand, scores: &Lane, tallies: &Tallies) -> [[f64; 2]; 2] {
+fn contrast_sums_block<S: Simd>(
+    simd: S,
+    estimand: Estimand,
+    scores: &Lane,
+    tallies: &Tallies,
+) -> [[f64; 2]; 2] {
     match estimand {
-        Estimand::Ate => tilted_sums(|e| Estimand::Ate.tilt(e), scores, tallies),
-        Estimand::Att => tilted_sums(|e| Estimand::Att.tilt(e), scores, tallies),
-        Estimand::Atc => tilted_sums(|e| Estimand::Atc.tilt(e), scores, tallies),
-        Estimand::Ato => tilted_sums(|e| Estimand::Ato.tilt(e), scores, tallies),
-        Estimand::Atm => tilted_sums(|e| Estimand::Atm.tilt(e), scores, tallies),
+        Estimand::Ate => tilted_sums(simd, |e| Estimand::Ate.tilt(e), scores, tallies),
+        Estimand::Att => tilted_sums(simd, |e| Estimand::Att.tilt(e), scores, tallies),
+        Estimand::Atc => tilted_sums(simd, |e| Estimand::Atc.tilt(e), scores, tallies),
+        Estimand::Ato => tilted_sums(simd, |e| Estimand::Ato.tilt(e), scores, tallies),
+        Estimand::Atm => tilted_sums(simd, |e| Estimand::Atm.tilt(e), scores, tallies),
     }
 }
 
 #[inline(always)]
-fn tilted_sums(tilt: impl Fn(f64) -> f64, scores: &Lane, tallies: &Tallies) -> [[f64; 2]; 2] {
-    let (mut control, mut treated) = ([0.0; BLOCK], [0.0; BLOCK]);
+fn tilted_sums<S: Simd>(
+    simd: S,
+    tilt: impl Fn(f64) -> f64,
+    scores: &Lane,
+    tallies: &Tallies,
+) -> [[f64; 2]; 2] {
+    let [mut control, mut treated] = [[0.0; BLOCK]; 2];
     for row in 0..BLOCK {
         let e = scores[row];
         let (weight_control, weight_treated) = (tilt(e) / (1.0 - e), tilt(e) / e);
-        control[row] = if tallies.control[row] > 0.0 { weight_control } else { 0.0 };
-        treated[row] = if tallies.treated[row] > 0.0 { weight_treated } else { 0.0 };
+        control[row] = if tallies.rows[0][row] > 0.0 { weight_control } else { 0.0 };
+        treated[row] = if tallies.rows[1][row] > 0.0 { weight_treated } else { 0.0 };
     }
+    let [rows, outcome] = [&tallies.rows, &tallies.outcome];
     [
-        [dot(&control, &tallies.control), dot(&treated, &tallies.treated)],
-        [dot(&control, &tallies.outcome_control), dot(&treated, &tallies.outcome_treated)],
+        [dot(simd, &control, &rows[0]), dot(simd, &treated, &rows[1])],
+        [dot(simd, &control, &outcome[0]), dot(simd, &treated, &outcome[1])],
     ]
 }
 
@@ -205,49 +228,99 @@ fn sigmoid_block(eta: &mut [f64]) {
     }
 }
 
+/// Columns that a pass over a block takes together, their sums in registers: enough to hide the latency
+/// of an addition, few enough for sixteen registers.
+const TOGETHER: usize = 4;
+
 #[inline(always)]
-fn linear_predictor_block(beta: &[f64], columns: &[Lane], eta: &mut Lane) {
+fn linear_predictor_block<S: Simd>(simd: S, beta: &[f64], columns: &[Lane], eta: &mut Lane) {
     eta.fill(beta[0]);
-    for (slope, column) in beta[1..].iter().zip(columns) {
-        for row in 0..BLOCK {
-            eta[row] += slope * column[row];
+    let groups = columns.chunks_exact(TOGETHER);
+    let slopes = beta[1..].chunks_exact(TOGETHER);
+    let (last, rest) = (slopes.remainder(), groups.remainder());
+    for (group, slopes) in groups.zip(slopes) {
+        add_scaled::<S, TOGETHER>(simd, group, slopes, eta);
+    }
+    match rest.len() {
+        1 => add_scaled::<S, 1>(simd, rest, last, eta),
+        2 => add_scaled::<S, 2>(simd, rest, last, eta),
+        3 => add_scaled::<S, 3>(simd, rest, last, eta),
+        _ => {}
+    }
+}
+
+/// Add N columns times their slopes, one after the other.
+#[inline(always)]
+fn add_scaled<S: Simd, const N: usize>(simd: S, columns: &[Lane], slopes: &[f64], eta: &mut Lane) {
+    let columns: [&[S::f64s]; N] = std::array::from_fn(|k| vectors::<S>(&columns[k]));
+    let slopes: [S::f64s; N] = std::array::from_fn(|k| simd.splat_f64s(slopes[k]));
+    for (row, eta) in vectors_mut::<S>(eta).iter_mut().enumerate() {
+        for k in 0..N {
+            *eta = simd.mul_add_e_f64s(slopes[k], columns[k][row], *eta);
         }
     }
 }
 
+/// Add the sum of `a`, then its products with each column, to `sums`.
 #[inline(always)]
-fn sum(a: &Lane) -> f64 {
-    let mut strands = [0.0; STRANDS];
-    for chunk in a.chunks_exact(STRANDS) {
-        for strand in 0..STRANDS {
-            strands[strand] += chunk[strand];
+fn add_dots<S: Simd>(simd: S, a: &Lane, columns: &[Lane], sums: &mut [f64]) {
+    sums[0] += sum(simd, a);
+    add_products_with(simd, a, columns, &mut sums[1..]);
+}
+
+/// Add the products of `a` with each column to `sums`.
+#[inline(always)]
+fn add_products_with<S: Simd>(simd: S, a: &Lane, columns: &[Lane], sums: &mut [f64]) {
+    let groups = columns.chunks_exact(TOGETHER);
+    let rest = groups.remainder();
+    let (whole, last) = sums.split_at_mut(columns.len() - rest.len());
+    for (group, sums) in groups.zip(whole.chunks_exact_mut(TOGETHER)) {
+        add_products::<S, TOGETHER>(simd, a, group, sums);
+    }
+    match rest.len() {
+        1 => add_products::<S, 1>(simd, a, rest, last),
+        2 => add_products::<S, 2>(simd, a, rest, last),
+        3 => add_products::<S, 3>(simd, a, rest, last),
+        _ => {}
+    }
+}
+
+/// The products of `a` with N columns, each in two strands.
+#[inline(always)]
+fn add_products<S: Simd, const N: usize>(simd: S, a: &Lane, columns: &[Lane], sums: &mut [f64]) {
+    let a = vectors::<S>(a);
+    let columns: [&[S::f64s]; N] = std::array::from_fn(|k| &vectors::<S>(&columns[k])[..a.len()]);
+    let mut strands = [[simd.splat_f64s(0.0); 2]; N];
+    for pair in 0..a.len() / 2 {
+        for k in 0..N {
+            for (half, strand) in strands[k].iter_mut().enumerate() {
+                let row = 2 * pair + half;
+                *strand = simd.mul_add_e_f64s(a[row], columns[k][row], *strand);
+            }
         }
     }
-    fold(strands)
+    for (sum, [even, odd]) in sums.iter_mut().zip(strands) {
+        *sum += simd.reduce_sum_f64s(simd.add_f64s(even, odd));
+    }
 }
 
 #[inline(always)]
-fn dot(a: &Lane, b: &Lane) -> f64 {
-    let mut strands = [0.0; STRANDS];
-    for (a, b) in a.chunks_exact(STRANDS).zip(b.chunks_exact(STRANDS)) {
-        for strand in 0..STRANDS {
-            strands[strand] += a[strand] * b[strand];
+fn sum<S: Simd>(simd: S, a: &Lane) -> f64 {
+    let mut strands = [simd.splat_f64s(0.0); 4];
+    for group in vectors::<S>(a).chunks_exact(4) {
+        for k in 0..4 {
+            strands[k] = simd.add_f64s(strands[k], group[k]);
         }
     }
-    fold(strands)
+    let [a, b, c, d] = strands;
+    simd.reduce_sum_f64s(simd.add_f64s(simd.add_f64s(a, b), simd.add_f64s(c, d)))
 }
 
-/// Add the strands up, always in the same order.
 #[inline(always)]
-fn fold(mut strands: [f64; STRANDS]) -> f64 {
-    let mut width = STRANDS / 2;
-    while width > 0 {
-        for strand in 0..width {
-            strands[strand] += strands[strand + width];
-        }
-        width /= 2;
-    }
-    strands[0]
+fn dot<S: Simd>(simd: S, a: &Lane, b: &Lane) -> f64 {
+    let mut sum = [0.0];
+    add_products::<S, 1>(simd, a, std::slice::from_ref(b), &mut sum);
+    sum[0]
 }
 
 /// p = 1 / (1 + exp(-eta)) and 1 - p, each to full relative precision: 1 - p is exp(-eta) p, not a

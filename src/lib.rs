@@ -31,6 +31,7 @@
 //! | [`balance`] | how far apart the arms are, column by column |
 //! | [`cells`] | identical rows collapsed to one, with counts |
 //! | [`stream`] | the random numbers of a replicate |
+//! | [`urn`] | how often each of many cells is drawn |
 //! | [`resample`] | how a replicate weighs rows, clusters and strata |
 //! | [`bootstrap`] | the parallel run over replicates; knows no estimator |
 //! | [`weighted_bootstrap`] | influence values resampled in place of rows |
@@ -59,6 +60,7 @@ pub mod resample;
 pub mod reserve;
 pub mod stream;
 pub mod tally;
+pub mod urn;
 pub mod weighted_bootstrap;
 pub mod weights;
 

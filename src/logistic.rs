@@ -5,6 +5,7 @@
 //! Nelder 1989, section 4.4). The iteration runs on centred and scaled covariates; coefficients and
 //! covariance come back on the caller's scale.
 
+mod anchor;
 mod likelihood;
 mod newton;
 
@@ -16,7 +17,8 @@ use crate::error::{Error, Result};
 use crate::monitor::Monitor;
 use crate::tally::Rows;
 
-pub(crate) use likelihood::{Likelihood, Sweep};
+pub(crate) use anchor::{Anchor, Columns};
+pub(crate) use likelihood::{Likelihood, Sweep, standardized_penalty};
 pub(crate) use newton::{Optimum, maximize};
 
 #[derive(Debug, Clone, Copy)]

@@ -8,6 +8,7 @@
 
 mod arm;
 mod correction;
+mod line;
 mod matcher;
 mod order;
 mod rows;
@@ -25,6 +26,7 @@ use crate::tally::Rows;
 use matcher::FoundByArm;
 use search::Search;
 
+pub use line::Line;
 pub use matcher::Matcher;
 pub use rows::Matches;
 pub use variance::{MatchedEffect, MatchedRows, effect};

@@ -13,13 +13,19 @@ use crate::covariates::Covariates;
 use crate::error::{Error, Result};
 use crate::estimand::Estimand;
 use crate::ipw::Contrast;
-use crate::kernels::sigmoid;
-use crate::logistic::{Likelihood, LogisticSpec, Sweep, maximize};
-use crate::matching::{Matcher, NearestSpec, Quantity};
+use crate::kernels::{ArmSums, BLOCK, Lane, sigmoid};
+use crate::logistic::{
+    Anchor, Columns, Likelihood, LogisticSpec, Sweep, maximize, standardized_penalty,
+};
+use crate::matching::{Line, NearestSpec, Quantity};
 use crate::monitor::Monitor;
 use crate::resample::{Resample, Scheme};
 use crate::stream::Stream;
-use crate::tally::{Count, Outcomes, Tally, Units};
+use crate::tally::{Count, Outcomes, Totals, Units};
+
+/// Refits of fewer units are by Newton's method from the full sample's fit: they take no time worth saving,
+/// and its last step, which leaves only rounding, keeps scores tied that a symmetric resample makes equal.
+const MANY_UNITS: usize = 1000;
 
 /// What to estimate, and its options; nothing fitted.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -60,8 +66,10 @@ pub struct Pipeline<'a, 'm> {
     monitor: &'m Monitor,
     covariates: Covariates<'a>,
     cells: Option<Cells>,
-    /// The full sample's coefficients of the score, from which every replicate's fit starts.
+    /// The full sample's coefficients of the score.
     start: Vec<f64>,
+    /// The full sample's fit, from which every replicate's starts.
+    anchor: Option<Anchor<'a>>,
     /// The full sample's estimates, one an estimator.
     pub estimates: Vec<f64>,
 }
@@ -69,16 +77,10 @@ pub struct Pipeline<'a, 'm> {
 /// What a thread needs to work through replicates, reused from one to the next.
 #[derive(Debug, Default)]
 struct Scratch {
-    totals: Vec<Tally>,
-    values: Vec<f64>,
-    matcher: Matcher,
-}
-
-/// Where a fit starts, and whether it has the threads to itself.
-#[derive(Debug, Clone, Copy)]
-struct Mode<'a> {
-    start: Option<&'a [f64]>,
-    sweep: Sweep,
+    totals: Totals,
+    scores: Vec<Lane>,
+    logits: Vec<f64>,
+    line: Line,
 }
 
 impl<'a, 'm> Pipeline<'a, 'm> {
@@ -94,17 +96,52 @@ impl<'a, 'm> Pipeline<'a, 'm> {
         monitor: &'m Monitor,
     ) -> Result<Self> {
         check(&data, estimators, &spec)?;
-        let covariates = Covariates::standardized(data.x)?;
         let cells = Cells::collapse(data.x, data.treatment, data.outcome, data.sample_weight);
-        let (start, mut estimates) = (Vec::new(), vec![f64::NAN; estimators.len()]);
+        Self::of_cells(data, cells, estimators, spec, monitor)
+    }
+
+    /// From rows that were checked, and collapsed where that pays.
+    fn of_cells(
+        data: Data<'a>,
+        cells: Option<Cells>,
+        estimators: &'a [Estimator],
+        spec: LogisticSpec,
+        monitor: &'m Monitor,
+    ) -> Result<Self> {
+        let covariates = Covariates::standardized(data.x)?;
+        let (start, estimates, anchor) = (Vec::new(), vec![f64::NAN; estimators.len()], None);
         let mut pipeline =
-            Self { data, estimators, spec, monitor, covariates, cells, start, estimates: vec![] };
+            Self { data, estimators, spec, monitor, covariates, cells, start, anchor, estimates };
         let sizes = pipeline.cells.as_ref().map(Cells::sizes);
-        let cold = Mode { start: None, sweep: Sweep::Parallel };
-        let mut scratch = Scratch::default();
-        pipeline.start = pipeline.run(sizes.as_deref(), cold, &mut scratch, &mut estimates)?;
+        let (mut scratch, mut estimates) = (Scratch::default(), pipeline.estimates.clone());
+        pipeline.start =
+            pipeline.run(sizes.as_deref(), Sweep::Parallel, &mut scratch, &mut estimates)?;
         pipeline.estimates = estimates;
+        if pipeline.n_units() >= MANY_UNITS {
+            pipeline.drop_anchor();
+        }
         Ok(pipeline)
+    }
+
+    /// Keep what refits start from. Patterns then stand in the order of their linear predictors, in which
+    /// those of a replicate are nearly sorted.
+    fn drop_anchor(&mut self) {
+        let Data { treatment, outcome, sample_weight, score_columns, .. } = self.data;
+        let covariates = self.covariates.subset(score_columns);
+        let ridge = standardized_penalty(&covariates, self.spec.penalty);
+        let beta = self.start.clone();
+        self.anchor = Some(if let Some(cells) = self.cells.take() {
+            let logits = covariates.with_rows(cells.patterns.view()).linear(&beta);
+            let cells = cells.sorted_by(&logits);
+            let columns = Columns::ready(&covariates.with_rows(cells.patterns.view()));
+            let mut totals = Totals::default();
+            cells.total(&cells.sizes(), &mut totals);
+            self.cells = Some(cells);
+            Anchor::new(columns, &totals, beta, ridge, self.spec)
+        } else {
+            let rows = Outcomes { treatment, outcome, sample_weight, counts: None::<&[u32]> };
+            Anchor::new(Columns::Read(covariates), &rows, beta, ridge, self.spec)
+        });
     }
 
     /// Estimate everything on resamples of the rows.
@@ -112,17 +149,31 @@ impl<'a, 'm> Pipeline<'a, 'm> {
     /// # Errors
     /// [`Error::Argument`] for nearest neighbours with fractions of rows; see [`bootstrap::run`].
     pub fn bootstrap(&self, resample: &Resample, spec: &BootstrapSpec) -> Result<Replicates> {
+        if let Some(urn) = resample.urn(self.cells.as_ref()) {
+            return self.replicates(spec, |mut stream, counts: &mut [u32]| {
+                urn.draw(&mut stream, counts);
+            });
+        }
         if resample.scheme() != Scheme::Bayesian {
-            return self.replicates(spec, |stream, counts: &mut [u32]| match &self.cells {
-                None => resample.count(stream, |row, count| counts[row] += count),
-                Some(cells) => resample.count(stream, |row, count| counts[cells.of(row)] += count),
+            return self.replicates(spec, |stream, counts: &mut [u32]| {
+                counts.fill(0);
+                resample.count(stream, |row, count| counts[self.unit_of(row)] += count);
             });
         }
         self.check_scheme(resample)?;
-        self.replicates(spec, |stream, weights: &mut [f64]| match &self.cells {
-            None => resample.weigh(stream, |row, weight| weights[row] += weight),
-            Some(cells) => resample.weigh(stream, |row, weight| weights[cells.of(row)] += weight),
+        self.replicates(spec, |stream, weights: &mut [f64]| {
+            weights.fill(0.0);
+            resample.weigh(stream, |row, weight| weights[self.unit_of(row)] += weight);
         })
+    }
+
+    fn n_units(&self) -> usize {
+        self.cells.as_ref().map_or(self.data.x.nrows(), |cells| cells.patterns.nrows())
+    }
+
+    /// The cell that a row belongs to, or the row itself.
+    fn unit_of(&self, row: usize) -> usize {
+        self.cells.as_ref().map_or(row, |cells| cells.of(row))
     }
 
     fn check_scheme(&self, resample: &Resample) -> Result<()> {
@@ -140,16 +191,14 @@ impl<'a, 'm> Pipeline<'a, 'm> {
         draw: impl Fn(Stream, &mut [W]) + Sync,
     ) -> Result<Replicates> {
         let n_units = self.cells.as_ref().map_or(self.data.x.nrows(), Cells::n_cells);
-        let warm = Mode { start: Some(&self.start), sweep: Sweep::Serial };
         bootstrap::run(
             spec,
             self.estimators.len(),
             self.monitor,
             || (vec![W::default(); n_units], Scratch::default()),
             |stream, (counts, scratch), estimates| {
-                counts.fill(W::default());
                 draw(stream, counts);
-                self.run(Some(counts), warm, scratch, estimates).map(|_| ())
+                self.run(Some(counts), Sweep::Serial, scratch, estimates).map(|_| ())
             },
         )
     }
@@ -158,7 +207,7 @@ impl<'a, 'm> Pipeline<'a, 'm> {
     fn run<W: Count>(
         &self,
         counts: Option<&[W]>,
-        mode: Mode<'_>,
+        sweep: Sweep,
         scratch: &mut Scratch,
         estimates: &mut [f64],
     ) -> Result<Vec<f64>> {
@@ -166,29 +215,44 @@ impl<'a, 'm> Pipeline<'a, 'm> {
             let mut totals = std::mem::take(&mut scratch.totals);
             cells.total(counts, &mut totals);
             let covariates = self.covariates.with_rows(cells.patterns.view());
-            let done = self.estimate(&covariates, &totals, mode, scratch, estimates);
+            let done = self.estimate(&covariates, &totals, sweep, scratch, estimates);
             scratch.totals = totals;
             return done;
         }
         let Data { treatment, outcome, sample_weight, .. } = self.data;
         let rows = Outcomes { treatment, outcome, sample_weight, counts };
-        self.estimate(&self.covariates, &rows, mode, scratch, estimates)
+        self.estimate(&self.covariates, &rows, sweep, scratch, estimates)
     }
 
-    /// The score model. Where coefficients run off to infinity some rows have nobody to be compared with,
-    /// and nothing is estimated.
+    /// The score model, whose scores are left, from the anchor where that serves. Where coefficients run off
+    /// to infinity some rows have nobody to be compared with, and nothing is estimated.
     fn fit<U: Units>(
         &self,
         covariates: &Covariates<'_>,
         units: &U,
-        mode: Mode<'_>,
-    ) -> Result<Vec<f64>> {
-        let likelihood = Likelihood::new(covariates, units, self.spec.penalty, mode.sweep)?;
-        let optimum = maximize(&likelihood, mode.start, &self.spec, self.monitor)?;
+        sweep: Sweep,
+        scores: &mut Vec<Lane>,
+    ) -> Result<Fit> {
+        let wants_overlap = self
+            .estimators
+            .iter()
+            .any(|estimator| matches!(estimator, Estimator::Ipw(Estimand::Ato | Estimand::Atm)));
+        if let Some(anchor) = &self.anchor
+            && let Some(refit) = anchor.refit(units, wants_overlap, scores, self.monitor)?
+        {
+            return Ok(Fit { beta: refit.beta, sums: Some((refit.totals, refit.sums)) });
+        }
+        let likelihood = Likelihood::new(covariates, units, self.spec.penalty, sweep)?;
+        let start = (!self.start.is_empty()).then_some(&self.start[..]);
+        let optimum = maximize(&likelihood, start, &self.spec, self.monitor)?;
         if !optimum.diverging.is_empty() {
             return Err(Error::Separation { columns: optimum.diverging });
         }
-        Ok(optimum.beta)
+        scores.resize(units.len().div_ceil(BLOCK), [0.0; BLOCK]);
+        let values = &mut scores.as_flattened_mut()[..units.len()];
+        covariates.linear_into(&optimum.beta, 0, values);
+        sigmoid(values);
+        Ok(Fit { beta: optimum.beta, sums: None })
     }
 
     /// Every estimator on the same score. One that fails leaves its NaN and does not keep the others
@@ -197,47 +261,50 @@ impl<'a, 'm> Pipeline<'a, 'm> {
         &self,
         covariates: &Covariates<'_>,
         units: &U,
-        mode: Mode<'_>,
+        sweep: Sweep,
         scratch: &mut Scratch,
         estimates: &mut [f64],
     ) -> Result<Vec<f64>> {
         let score_covariates = covariates.subset(self.data.score_columns);
-        let beta = self.fit(&score_covariates, units, mode)?;
-        let Scratch { values, matcher, .. } = scratch;
-        values.resize(units.len(), 0.0);
-        score_covariates.linear_into(&beta, 0, values);
+        let Scratch { scores, logits, line, .. } = scratch;
+        let Fit { beta, sums } = self.fit(&score_covariates, units, sweep, scores)?;
+        let scores = &scores.as_flattened()[..units.len()];
         let mut first_failure = Ok(());
-        for quantity in [Quantity::Logit, Quantity::Score] {
-            if quantity == Quantity::Score {
-                sigmoid(values);
-            }
+        for (estimator, estimate) in self.estimators.iter().zip(estimates) {
             self.monitor.check()?;
-            let mut sorted = false;
-            for (estimator, estimate) in self.estimators.iter().zip(&mut *estimates) {
-                let found = match estimator {
-                    Estimator::Nearest(spec) if spec.quantity == quantity => {
-                        if !std::mem::replace(&mut sorted, true) {
-                            matcher.sort(values, units);
-                        }
-                        matcher.effect(spec)
-                    }
-                    Estimator::Ipw(estimand) if quantity == Quantity::Score => {
-                        weighted_effect(*estimand, values, units)
-                    }
-                    Estimator::Adjusted(spec) if quantity == Quantity::Score => {
-                        let outcomes = covariates.subset(self.data.outcome_columns);
-                        adjusted_effect(*spec, &outcomes, values, units)
-                    }
-                    _ => continue,
-                };
-                match found {
-                    Ok(effect) => *estimate = effect,
-                    Err(error) => first_failure = first_failure.and(Err(error)),
+            let found = match (estimator, &sums) {
+                (Estimator::Nearest(spec), _) if spec.quantity == Quantity::Logit => {
+                    logits.resize(units.len(), 0.0);
+                    score_covariates.linear_into(&beta, 0, logits);
+                    line.effect(logits, units, spec)
                 }
+                (Estimator::Nearest(spec), _) => line.effect(scores, units, spec),
+                (Estimator::Ipw(estimand), Some((totals, sums))) => {
+                    difference(&Contrast::of_sums(*estimand, totals, sums))
+                }
+                (Estimator::Ipw(estimand), None) => {
+                    let mut contrast = Contrast::new(*estimand);
+                    contrast.add(scores, units);
+                    difference(&contrast)
+                }
+                (Estimator::Adjusted(spec), _) => {
+                    let outcomes = covariates.subset(self.data.outcome_columns);
+                    adjusted_effect(*spec, &outcomes, scores, units)
+                }
+            };
+            match found {
+                Ok(effect) => *estimate = effect,
+                Err(error) => first_failure = first_failure.and(Err(error)),
             }
         }
         first_failure.map(|()| beta)
     }
+}
+
+/// A score model, and what its weights are made of where a refit left that.
+struct Fit {
+    beta: Vec<f64>,
+    sums: Option<([[f64; 2]; 2], [ArmSums; 2])>,
 }
 
 fn has_matching(estimators: &[Estimator]) -> bool {
@@ -254,9 +321,7 @@ fn adjusted_effect<U: Units>(
     Ok(mean(true)? - mean(false)?)
 }
 
-fn weighted_effect<U: Units>(estimand: Estimand, scores: &[f64], units: &U) -> Result<f64> {
-    let mut contrast = Contrast::new(estimand);
-    contrast.add(scores, units);
+fn difference(contrast: &Contrast) -> Result<f64> {
     contrast.means().map(|(treated, control)| treated - control)
 }
 
@@ -293,10 +358,10 @@ mod tests {
     use crate::matching::Focal;
     use ndarray::Array2;
 
-    /// A small world in which rows repeat.
-    fn world(n: usize) -> (Array2<f64>, Vec<bool>, Vec<f64>) {
+    /// A world in which rows repeat: three levels beside others.
+    fn world(n: usize, levels: usize) -> (Array2<f64>, Vec<bool>, Vec<f64>) {
         let mix = |i: usize, k: usize| ((i * 2_654_435_761 + k * 40_503) >> 7) % 1000;
-        let x = Array2::from_shape_fn((n, 2), |(i, k)| (mix(i, k) % (3 + 4 * k)) as f64);
+        let x = Array2::from_shape_fn((n, 2), |(i, k)| (mix(i, k) % [3, levels][k]) as f64);
         let treatment: Vec<bool> =
             (0..n).map(|i| mix(i, 2) < 250 + 200 * (mix(i, 0) % 3)).collect();
         let outcome =
@@ -317,7 +382,7 @@ mod tests {
 
     #[test]
     fn cells_and_rows_agree() {
-        let (x, treatment, outcome) = world(400);
+        let (x, treatment, outcome) = world(5000, 600);
         let data = plain(&x, &treatment, &outcome);
         let nearest = NearestSpec {
             focal: Focal::Treated,
@@ -325,43 +390,76 @@ mod tests {
             caliper: Some(0.5),
             quantity: Quantity::Logit,
         };
-        let estimators = [Estimator::Ipw(Estimand::Ate), Estimator::Nearest(nearest)];
-        let monitor = Monitor::default();
-        let spec = LogisticSpec::default();
+        let estimators = [
+            Estimator::Ipw(Estimand::Ate),
+            Estimator::Ipw(Estimand::Ato),
+            Estimator::Nearest(nearest),
+            Estimator::Nearest(NearestSpec {
+                n_neighbors: 1,
+                quantity: Quantity::Score,
+                ..nearest
+            }),
+        ];
+        let (monitor, spec) = (Monitor::default(), LogisticSpec::default());
         let collapsed = Pipeline::new(data, &estimators, spec, &monitor).unwrap();
-        assert!(collapsed.cells.is_some());
-        let mut by_row = Pipeline::new(data, &estimators, spec, &monitor).unwrap();
-        by_row.cells = None;
-        let cluster: Vec<i64> = (0..400).map(|row| row % 90).collect();
+        let by_row = Pipeline::of_cells(data, None, &estimators, spec, &monitor).unwrap();
+        let cells = collapsed.cells.as_ref().unwrap();
+        assert!(collapsed.anchor.is_some() && by_row.anchor.is_some());
+        let cluster: Vec<i64> = (0..5000).map(|row| row % 900).collect();
         for (scheme, cluster) in [
             (Scheme::Multinomial, None),
             (Scheme::Multinomial, Some(&cluster[..])),
             (Scheme::Poisson, None),
         ] {
-            let resample = Resample::new(scheme, 400, cluster, None).unwrap();
-            let spec = BootstrapSpec { n_reps: 20, seed: 5 };
-            let [a, b] = [&collapsed, &by_row].map(|p| p.bootstrap(&resample, &spec).unwrap());
-            for (a, b) in a.estimates.iter().zip(&b.estimates) {
-                assert!((a - b).abs() < 1e-12, "{a} {b}");
+            let resample = Resample::new(scheme, 5000, cluster, None).unwrap();
+            for replicate in 0..20 {
+                let (mut rows, mut counts) = (vec![0_u32; 5000], vec![0_u32; cells.n_cells()]);
+                resample.count(Stream::new(5, replicate), |row, count| {
+                    rows[row] += count;
+                    counts[cells.of(row)] += count;
+                });
+                let [mut a, mut b] = [[f64::NAN; 4]; 2];
+                let scratch = &mut Scratch::default();
+                collapsed.run(Some(&counts), Sweep::Serial, scratch, &mut a).unwrap();
+                by_row.run(Some(&rows), Sweep::Serial, scratch, &mut b).unwrap();
+                for (a, b) in a.iter().zip(&b) {
+                    assert!((a - b).abs() < 1e-12, "{a} {b}");
+                }
             }
         }
     }
 
     #[test]
+    fn every_way_of_drawing_gives_the_estimates_their_spread() {
+        let (x, treatment, outcome) = world(400, 7);
+        let data = plain(&x, &treatment, &outcome);
+        let estimators = [Estimator::Ipw(Estimand::Ate)];
+        let (monitor, spec) = (Monitor::default(), LogisticSpec::default());
+        let pipeline = Pipeline::new(data, &estimators, spec, &monitor).unwrap();
+        let cluster: Vec<i64> = (0..400).collect();
+        let spread = |cluster: Option<&[i64]>| {
+            let resample = Resample::new(Scheme::Multinomial, 400, cluster, None).unwrap();
+            let spec = BootstrapSpec { n_reps: 4000, seed: 5 };
+            pipeline.bootstrap(&resample, &spec).unwrap().estimates.std(1.0)
+        };
+        // Cells drawn together, and each row by itself.
+        let ratio = spread(None) / spread(Some(&cluster));
+        assert!((ratio - 1.0).abs() < 4.0 / 4000.0_f64.sqrt(), "{ratio}");
+    }
+
+    #[test]
     fn influence_is_the_derivative_in_a_rows_weight() {
-        let (x, treatment, outcome) = world(120);
+        let (x, treatment, outcome) = world(120, 7);
         let data = plain(&x, &treatment, &outcome);
         let estimands = [Estimand::Ate, Estimand::Att, Estimand::Atc];
         let estimators = estimands.map(Estimator::Ipw);
         let (monitor, spec) = (Monitor::default(), LogisticSpec::default());
-        let mut pipeline = Pipeline::new(data, &estimators, spec, &monitor).unwrap();
-        pipeline.cells = None;
+        let pipeline = Pipeline::of_cells(data, None, &estimators, spec, &monitor).unwrap();
         let reweighted = |row: usize, weight: f64| {
             let (mut weights, mut estimates) = (vec![1.0; 120], vec![0.0; 3]);
             weights[row] = weight;
-            let mode = Mode { start: None, sweep: Sweep::Serial };
             let scratch = &mut Scratch::default();
-            pipeline.run(Some(&weights), mode, scratch, &mut estimates).unwrap();
+            pipeline.run(Some(&weights), Sweep::Serial, scratch, &mut estimates).unwrap();
             estimates
         };
         for (k, estimand) in estimands.into_iter().enumerate() {

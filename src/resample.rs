@@ -1,9 +1,11 @@
 //! How a replicate weighs the rows. Lots are drawn: a lot is a row, or a cluster of rows that belong
 //! together; freely, or within strata whose sizes the design of the study had fixed.
 
+use crate::cells::Cells;
 use crate::checks;
 use crate::error::{Error, Result};
 use crate::stream::Stream;
+use crate::urn::Urn;
 
 /// The joint law of the lots' weights, each of mean 1 and variance 1 (but for 1 / n).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +28,8 @@ pub struct Resample {
     clusters: Option<Partition>,
     /// The lots of each stratum.
     strata: Option<Partition>,
+    /// The lots themselves, where they are counted freely.
+    urn: Option<Urn>,
 }
 
 impl Resample {
@@ -61,7 +65,10 @@ impl Resample {
             }
             (labels, _) => labels.map(Partition::by),
         };
-        Ok(Self { scheme, n_lots, clusters, strata })
+        let strata = strata.filter(|strata| strata.len() > 1);
+        let is_free = scheme != Scheme::Bayesian && strata.is_none();
+        let urn = is_free.then(|| Urn::of_rows(n_lots, scheme == Scheme::Multinomial));
+        Ok(Self { scheme, n_lots, clusters, strata, urn })
     }
 
     /// Whether rows are drawn in clusters.
@@ -73,6 +80,18 @@ impl Resample {
     #[must_use]
     pub fn scheme(&self) -> Scheme {
         self.scheme
+    }
+
+    /// Where rows are counted, each by itself, out of all of them: what counts them, or the cells they were
+    /// collapsed to.
+    #[must_use]
+    pub fn urn(&self, cells: Option<&Cells>) -> Option<Urn> {
+        let urn = self.urn.as_ref().filter(|_| self.clusters.is_none())?;
+        let fixed_sum = self.scheme == Scheme::Multinomial;
+        let of_cells = |cells: &Cells| {
+            Urn::of_cells(&cells.sizes(), &cells.in_order_of_appearance(), fixed_sum)
+        };
+        Some(cells.map_or_else(|| urn.clone(), of_cells))
     }
 
     /// Draw a replicate of whole counts. `add` is given a row and a count, and may be given a row again.
@@ -96,17 +115,14 @@ impl Resample {
     }
 
     fn count_lots(&self, mut stream: Stream, mut add: impl FnMut(usize, u32)) {
-        match (self.scheme, &self.strata) {
-            (Scheme::Poisson, _) => (0..self.n_lots).for_each(|lot| add(lot, stream.poisson())),
-            (_, None) => {
-                (0..self.n_lots).for_each(|_| add(stream.below(self.n_lots), 1));
-            }
-            (_, Some(strata)) => {
-                for lots in strata.iter() {
-                    for _ in lots {
-                        add(lots[stream.below(lots.len())], 1);
-                    }
-                }
+        if let Some(urn) = &self.urn {
+            let mut counts = vec![0; self.n_lots];
+            urn.draw(&mut stream, &mut counts);
+            counts.into_iter().enumerate().for_each(|(lot, count)| add(lot, count));
+        }
+        for lots in self.strata.iter().flat_map(Partition::iter) {
+            for _ in lots {
+                add(lots[stream.below(lots.len())], 1);
             }
         }
     }

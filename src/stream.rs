@@ -22,19 +22,9 @@ impl Stream {
         ((u128::from(self.0.next_u64()) * bound as u128) >> 64) as usize
     }
 
-    /// A Poisson number of mean 1, by inversion: how many of the cumulative chances lie at or below a
-    /// uniform number.
     #[inline]
-    pub fn poisson(&mut self) -> u32 {
-        let uniform = self.0.next_u64();
-        let mut number = 0;
-        for chance in POISSON {
-            if uniform < chance {
-                break;
-            }
-            number += 1;
-        }
-        number
+    pub fn bits(&mut self) -> u64 {
+        self.0.next_u64()
     }
 
     /// An exponential number of mean 1, by inversion of a uniform number from the middles of 2^52 equal
@@ -46,22 +36,6 @@ impl Stream {
         -uniform.ln()
     }
 }
-
-/// 2^64 times the chances that a Poisson number of mean 1 is at most 0, 1, 2, ...; more than 20 has a
-/// chance under 2^-64.
-const POISSON: [u64; 21] = {
-    const PER_E: u128 = 0x5e2d_58d8_b3bc_df1a_bade_c782_9054_f90d; // 2^128 / e
-    let (mut chances, mut term, mut sum, mut k) = ([0; 21], PER_E, 0, 0);
-    while k < chances.len() {
-        sum += term;
-        #[allow(clippy::cast_possible_truncation)] // the high half
-        let chance = (sum >> 64) as u64;
-        chances[k] = chance;
-        k += 1;
-        term /= k as u128;
-    }
-    chances
-};
 
 #[cfg(test)]
 mod tests {
@@ -79,30 +53,11 @@ mod tests {
     }
 
     #[test]
-    fn poisson_has_its_moments() {
-        let found = moments(|stream| f64::from(stream.poisson()));
-        for (found, expected) in found.into_iter().zip([1.0, 1.0, 1.0]) {
-            assert!((found - expected).abs() < 0.05, "{found}");
-        }
-    }
-
-    #[test]
     fn exponential_has_its_moments() {
         let found = moments(Stream::exponential);
         for (found, expected) in found.into_iter().zip([1.0, 1.0, 2.0]) {
             assert!((found - expected).abs() < 0.1, "{found}");
         }
-    }
-
-    #[test]
-    fn poisson_chances_are_those_of_the_formula() {
-        let (mut sum, mut term) = (0.0, (-1.0_f64).exp());
-        for (k, chance) in POISSON.into_iter().enumerate() {
-            sum += term;
-            term /= (k + 1) as f64;
-            assert!((chance as f64 / 2.0_f64.powi(64) - sum).abs() < 1e-15);
-        }
-        assert!(POISSON[20] > u64::MAX - 8);
     }
 
     #[test]

@@ -64,6 +64,11 @@ pub trait Units: Sync {
 
     fn tally(&self, unit: usize) -> Tally;
 
+    /// These units where their tallies were added up beforehand.
+    fn as_totals(&self) -> Option<&Totals> {
+        None
+    }
+
     /// Binomial counts of a block that starts at unit `start`, padded with zeros.
     fn load_counts(&self, start: usize, trials: &mut Lane, successes: &mut Lane) {
         let length = BLOCK.min(self.len() - start);
@@ -76,16 +81,17 @@ pub trait Units: Sync {
         successes[length..].fill(0.0);
     }
 
-    /// Tallies of a block that starts at unit `start`, padded with zeros.
-    fn load_tallies(&self, start: usize, block: &mut Tallies) {
+    /// Tallies of the block that starts at unit `start`, padded with zeros, in `room` or lent.
+    fn block<'a>(&'a self, start: usize, room: &'a mut Tallies) -> &'a Tallies {
         let length = BLOCK.min(self.len() - start);
         for slot in 0..BLOCK {
             let tally = if slot < length { self.tally(start + slot) } else { Tally::default() };
-            block.treated[slot] = tally.treated;
-            block.control[slot] = tally.control;
-            block.outcome_treated[slot] = tally.outcome_treated;
-            block.outcome_control[slot] = tally.outcome_control;
+            room.rows[0][slot] = tally.control;
+            room.rows[1][slot] = tally.treated;
+            room.outcome[0][slot] = tally.outcome_control;
+            room.outcome[1][slot] = tally.outcome_treated;
         }
+        room
     }
 }
 
@@ -134,13 +140,64 @@ impl<W: Count> Units for Outcomes<'_, W> {
     }
 }
 
-/// Units whose tallies were added up beforehand.
-impl Units for Vec<Tally> {
-    fn len(&self) -> usize {
-        self.as_slice().len()
+/// Units whose tallies were added up beforehand, in blocks.
+#[derive(Debug, Clone, Default)]
+pub struct Totals {
+    len: usize,
+    blocks: Vec<Tallies>,
+}
+
+impl Totals {
+    /// Start anew with `len` units of nothing.
+    pub fn clear(&mut self, len: usize) {
+        self.len = len;
+        self.blocks.truncate(len.div_ceil(BLOCK));
+        self.blocks.fill(Tallies::EMPTY);
+        self.blocks.resize(len.div_ceil(BLOCK), Tallies::EMPTY);
     }
 
+    /// Add rows of one arm, and the sum of their outcomes, to a unit.
+    #[inline]
+    pub fn add(&mut self, unit: usize, arm: bool, rows: f64, outcome: f64) {
+        let (block, arm) = (&mut self.blocks[unit / BLOCK], usize::from(arm));
+        block.rows[arm][unit % BLOCK] += rows;
+        block.outcome[arm][unit % BLOCK] += outcome;
+    }
+
+    /// A unit's rows of one arm, and the sum of their outcomes.
+    #[must_use]
+    pub fn arm(&self, unit: usize, arm: bool) -> (f64, f64) {
+        let (block, arm) = (&self.blocks[unit / BLOCK], usize::from(arm));
+        (block.rows[arm][unit % BLOCK], block.outcome[arm][unit % BLOCK])
+    }
+
+    #[must_use]
+    pub fn blocks(&self) -> &[Tallies] {
+        &self.blocks
+    }
+}
+
+impl Units for Totals {
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    #[inline]
     fn tally(&self, unit: usize) -> Tally {
-        self[unit]
+        let (Tallies { rows, outcome }, lane) = (&self.blocks[unit / BLOCK], unit % BLOCK);
+        Tally {
+            treated: rows[1][lane],
+            control: rows[0][lane],
+            outcome_treated: outcome[1][lane],
+            outcome_control: outcome[0][lane],
+        }
+    }
+
+    fn as_totals(&self) -> Option<&Totals> {
+        Some(self)
+    }
+
+    fn block<'a>(&'a self, start: usize, _: &'a mut Tallies) -> &'a Tallies {
+        &self.blocks[start / BLOCK]
     }
 }

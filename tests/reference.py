@@ -4,8 +4,10 @@ They trade speed for being easy to check by eye: the matching looks at every pai
 copies its rows and refits from zero. Notation: e the score, T the treatment (true = treated), Y the outcome.
 """
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
+from functools import lru_cache
 
 import numpy as np
 
@@ -364,16 +366,64 @@ def replicate_draws(seed, replicate, n_draws):
     return generator.random_raw(n_draws)
 
 
-def poisson_number(u):
-    """A Poisson number of mean 1: how many cumulative chances are at or below u / 2^64."""
+@lru_cache
+def poisson_chances(mean):
+    """2^64 times the chances that a Poisson number of this mean is at most 0, 1, 2, ..."""
     with localcontext(prec=50):
-        term = chance = Decimal(-1).exp()
-        number = 0
-        while u >= int(chance * 2**64):
-            number += 1
-            term /= number
+        term = chance = (-Decimal(mean)).exp()
+        chances = []
+        while (scaled := int(chance * 2**64)) < 2**64 - 1 and len(chances) < 254:
+            chances.append(scaled)
+            term *= Decimal(mean) / len(chances)
             chance += term
-    return number
+    return chances
+
+
+def poisson_number(mean, digit, draws):
+    """By inversion of a uniform number whose first 12 bits are `digit`; the others are drawn if needed."""
+    chances = poisson_chances(mean)
+    low = digit << 52
+    number = bisect_right(chances, low)
+    if number == bisect_right(chances, low | 2**52 - 1):
+        return number
+    return bisect_right(chances, low | next(draws) >> 12)
+
+
+def poisson_counts(draws, sizes, rate):
+    """A Poisson number for each cell: the sum of one for each power of two that its size is made up of."""
+    counts = np.zeros(len(sizes), dtype=int)
+    for power in range(7):
+        times = [size >> 6 if power == 6 else size >> power & 1 for size in sizes]
+        cells = np.repeat(np.arange(len(sizes)), times)
+        for start in range(0, len(cells), 5):
+            bits = next(draws)
+            for k, cell in enumerate(cells[start : start + 5]):
+                counts[cell] += poisson_number(2**power * rate, bits >> 12 * k & 4095, draws)
+    return counts
+
+
+def multinomial_counts(draws, sizes):
+    """n draws from cells of these sizes: Poisson counts of a little less than n, the others one by one."""
+    owners = np.repeat(np.arange(len(sizes)), sizes)
+    n = len(owners)
+    rate = 1 - 4 / np.sqrt(n)
+    while True:
+        counts = poisson_counts(draws, sizes, rate) if rate > 0 else np.zeros(len(sizes), dtype=int)
+        if counts.sum() <= n:
+            for _ in range(n - counts.sum()):
+                counts[owners[next(draws) * n >> 64]] += 1
+            return counts
+
+
+def alike(x, treatment, outcome, sample_weight=None):
+    """The cell of each row, in order of appearance; each row by itself where few rows repeat a pattern."""
+    n = len(x)
+    if len(np.unique(x, axis=0)) > n // 2:
+        return np.arange(n)
+    weight = np.ones(n) if sample_weight is None else sample_weight
+    rows = np.column_stack([x, treatment, outcome, weight]) + 0.0
+    _, first, cell = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[cell.ravel()]
 
 
 def exponential_number(u):
@@ -381,27 +431,37 @@ def exponential_number(u):
     return -np.log(((int(u) >> 12) + 0.5) / 2**52)
 
 
-def replicate_weights(seed, replicate, n_rows, *, weights="multinomial", cluster=None, strata=None):
+def replicate_weights(
+    seed, replicate, n_rows, *, weights="multinomial", cluster=None, strata=None, cells=None
+):
     """What each row weighs.
 
-    Lots are rows, or clusters in the order of their labels. Stratum by stratum, again in the order of labels,
-    each lot takes one random number u: to be a Poisson or an exponential number, or to pick lot
-    (u * n) >> 64 of the stratum's n.
+    Lots are rows, or clusters in the order of their labels. Drawn freely, rows that are `cells` alike are
+    counted together; the first of them gets the count. Within strata, in the order of their labels, each lot
+    takes one random number u to pick lot (u * n) >> 64 of the stratum's n. An exponential number takes one u.
     """
     lot = np.arange(n_rows) if cluster is None else np.unique(cluster, return_inverse=True)[1]
     n_lots = lot.max() + 1
+    draws = iter(replicate_draws(seed, replicate, 8 * n_rows + 100).tolist())
+    if weights != "bayesian" and (strata is None or len(np.unique(strata)) == 1):
+        if cluster is not None or cells is None:
+            cells = np.arange(n_lots)
+        sizes = np.bincount(cells).tolist()
+        counts = (
+            poisson_counts(draws, sizes, 1.0) if weights == "poisson" else multinomial_counts(draws, sizes)
+        )
+        weight = np.zeros(n_lots)
+        weight[np.unique(cells, return_index=True)[1]] = counts
+        return weight[lot]
     stratum = np.zeros(n_lots, dtype=int)
     if strata is not None:
         stratum[lot] = strata
-    draws = iter(replicate_draws(seed, replicate, n_lots))
     weight = np.zeros(n_lots)
     for label in np.unique(stratum):
         lots = np.flatnonzero(stratum == label)
-        own = [int(next(draws)) for _ in lots]
+        own = [next(draws) for _ in lots]
         if weights == "multinomial":
             np.add.at(weight, lots[[(u * len(lots)) >> 64 for u in own]], 1)
-        elif weights == "poisson":
-            weight[lots] = [poisson_number(u) for u in own]
         else:
             exponential = np.array([exponential_number(u) for u in own])
             weight[lots] = exponential if strata is None else exponential * len(lots) / exponential.sum()
@@ -431,6 +491,7 @@ def estimate(estimator, x, treatment, outcome, *, penalty=0.0):
 
 def bootstrap_replicate(x, treatment, outcome, *, estimators, seed, replicate, penalty=0.0, **scheme):
     """Copy the rows drawn, fit from zero, estimate: what each replicate of the core must equal."""
+    scheme["cells"] = alike(x, treatment, outcome)
     rows = np.repeat(np.arange(len(x)), replicate_counts(seed, replicate, len(x), **scheme))
     return np.array(
         [estimate(spec, x[rows], treatment[rows], outcome[rows], penalty=penalty) for spec in estimators]

@@ -95,6 +95,22 @@ def test_replicates_of_the_tutorials_users_equal_cold_fits_on_copied_rows():
     )
 
 
+@pytest.mark.parametrize("penalty", [0.0, 2.0])
+def test_replicates_of_many_cells_equal_cold_fits_on_copied_rows(penalty):
+    x, treatment, outcome = (array[:6_000] for array in designs.arrays("opt_in_logs"))
+    x = np.round(x, 3)
+    assert 1_000 < len(np.unique(x, axis=0)) < 3_000
+    estimators = [*EVERY_KIND, IPW("ATO"), IPW("ATM")]
+    assert_replicates_equal_the_twin((x, treatment, outcome), estimators, n_reps=2, seed=8, penalty=penalty)
+
+
+@pytest.mark.parametrize("penalty", [0.0, 2.0])
+def test_replicates_of_many_rows_equal_cold_fits_on_copied_rows(penalty):
+    estimators = [*EVERY_KIND, IPW("ATO"), IPW("ATM")]
+    sample = continuous_sample(2_500)
+    assert_replicates_equal_the_twin(sample, estimators, n_reps=2, seed=8, penalty=penalty)
+
+
 def test_replicates_of_births_equal_cold_fits_on_copied_rows():
     sample = [array[::2] for array in designs.arrays("cattaneo2")]
     estimators = [*WEIGHTING, NearestNeighbors("ATT"), NearestNeighbors("ATT", n_neighbors=4, on="logit")]
@@ -112,7 +128,7 @@ def test_penalized_replicates_of_a_small_sample_equal_the_twin(sample, seed):
     estimators = [IPW("ATE"), IPW("ATC"), NearestNeighbors("ATT", n_neighbors=2)]
     boot = core.bootstrap(*arrays, estimators=estimators, n_reps=3, seed=seed, penalty=1.0)
     for replicate in range(3):
-        drawn = reference.replicate_counts(seed, replicate, len(sample.x)) > 0
+        drawn = reference.replicate_counts(seed, replicate, len(sample.x), cells=reference.alike(*arrays)) > 0
         if len(set(sample.treatment[drawn])) < 2:
             assert np.isnan(boot.replicates[replicate]).all()
             continue
@@ -240,20 +256,21 @@ def rare_sample():
     return x, treatment, np.arange(30, dtype=float)
 
 
-def estimable(x, treatment, seed, n_reps):
+def estimable(x, treatment, outcome, seed, n_reps):
     """Per replicate: do both arms occur at each value of x that is drawn? Else no finite maximum exists.
 
     A value that is not drawn at all leaves x constant, which the intercept already stands for.
     """
     cells = 2 * x[:, 0].astype(int) + treatment
-    drawn = [set(cells[reference.replicate_counts(seed, r, len(x)) > 0]) for r in range(n_reps)]
+    alike = reference.alike(x, treatment, outcome)
+    drawn = [set(cells[reference.replicate_counts(seed, r, len(x), cells=alike) > 0]) for r in range(n_reps)]
     return np.array([cells in ({0, 1}, {2, 3}, {0, 1, 2, 3}) for cells in drawn])
 
 
 def test_failed_replicates_are_exactly_the_separated_and_are_counted():
     sample = rare_sample()
     boot = core.bootstrap(*sample, estimators=[IPW("ATE"), NearestNeighbors("ATT")], n_reps=300, seed=2)
-    possible = estimable(*sample[:2], seed=2, n_reps=300)
+    possible = estimable(*sample, seed=2, n_reps=300)
     assert 10 < (~possible).sum() < 100
     assert_array_equal(np.isnan(boot.replicates), np.column_stack([~possible, ~possible]))
     assert boot.n_failed == (~possible).sum()
@@ -262,7 +279,10 @@ def test_failed_replicates_are_exactly_the_separated_and_are_counted():
 def test_a_penalty_estimates_separated_replicates_all_the_same():
     x, treatment, outcome = rare_sample()
     boot = core.bootstrap(x, treatment, outcome, estimators=[IPW("ATE")], n_reps=300, seed=2, penalty=1.0)
-    both_arms = [len(set(treatment[reference.replicate_counts(2, r, 30) > 0])) == 2 for r in range(300)]
+    alike = reference.alike(x, treatment, outcome)
+    both_arms = [
+        len(set(treatment[reference.replicate_counts(2, r, 30, cells=alike) > 0])) == 2 for r in range(300)
+    ]
     assert_array_equal(~np.isnan(boot.replicates[:, 0]), both_arms)
 
 
@@ -291,7 +311,7 @@ def test_bootstrap_of_separated_data_is_an_error():
 
 def test_bootstrap_of_which_every_replicate_failed_is_an_error():
     x, treatment = np.array([[0.0], [0.0], [1.0], [1.0]]), np.array([0, 1, 0, 1])
-    seed = next(s for s in range(100) if not estimable(x, treatment, seed=s, n_reps=5).any())
+    seed = next(s for s in range(100) if not estimable(x, treatment, np.arange(4.0), seed=s, n_reps=5).any())
     with pytest.raises(InvalidInputError, match="5 replicates"):
         core.bootstrap(x, treatment, np.arange(4.0), estimators=[IPW("ATE")], n_reps=5, seed=seed)
 

@@ -66,8 +66,9 @@ def test_replicates_of_outcome_models_are_cold_fits_on_copied_rows(rounded):
         n_reps=4,
         seed=11,
     )
+    cells = reference.alike(x, treatment, outcome)
     for replicate in range(4):
-        rows = np.repeat(np.arange(600), reference.replicate_counts(11, replicate, 600))
+        rows = np.repeat(np.arange(600), reference.replicate_counts(11, replicate, 600, cells=cells))
         expected = [cold(spec, x, treatment, outcome, rows) for spec in ADJUSTMENTS]
         assert_allclose(boot.replicates[replicate], expected, rtol=0, atol=1e-9)
 
@@ -82,7 +83,8 @@ def test_sample_weights_go_with_the_rows_that_are_drawn(rounded):
         x, treatment, outcome, estimators=estimators, sample_weight=weight, n_reps=3, seed=2, **columns
     )
     draws = [np.arange(500)]
-    draws += [np.repeat(np.arange(500), reference.replicate_counts(2, r, 500)) for r in range(3)]
+    cells = reference.alike(x, treatment, outcome, weight)
+    draws += [np.repeat(np.arange(500), reference.replicate_counts(2, r, 500, cells=cells)) for r in range(3)]
     for rows, found in zip(draws, [boot.estimates, *boot.replicates], strict=True):
         expected = [
             cold(spec, x, treatment, outcome, rows, sample_weight=weight[rows]) for spec in estimators
@@ -97,8 +99,9 @@ def test_standard_errors_within_replicates_are_those_of_copied_rows(rounded):
     columns = {"score_columns": [0, 1], "outcome_columns": [0, 2]}
     options = {"estimators": estimators, "n_reps": 3, "seed": 6, **columns}
     boot = core.bootstrap(x, treatment, outcome, studentized=True, **options)
+    cells = reference.alike(x, treatment, outcome)
     for replicate in range(3):
-        rows = np.repeat(np.arange(500), reference.replicate_counts(6, replicate, 500))
+        rows = np.repeat(np.arange(500), reference.replicate_counts(6, replicate, 500, cells=cells))
         errors = [cold_effect(spec, x, treatment, outcome, rows).std_error for spec in estimators[:-1]]
         assert_allclose(boot.std_errors[replicate, :-1], errors, rtol=1e-8)
     assert np.isnan(boot.std_errors[:, -1]).all()

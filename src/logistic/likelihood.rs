@@ -40,8 +40,7 @@ impl<'a, 'x, U: Units> Likelihood<'a, 'x, U> {
         penalty: f64,
         sweep: Sweep,
     ) -> Result<Self> {
-        let mut ridge = vec![0.0];
-        ridge.extend(covariates.scale.iter().map(|scale| penalty / (scale * scale)));
+        let ridge = standardized_penalty(covariates, penalty);
         let (mut treated, mut control) = (0.0, 0.0);
         for unit in 0..units.len() {
             let tally = units.tally(unit);
@@ -150,6 +149,12 @@ impl<'a, 'x, U: Units> Likelihood<'a, 'x, U> {
         }
         total
     }
+}
+
+/// The penalty on each standardized coefficient, zero on the intercept.
+pub fn standardized_penalty(covariates: &Covariates<'_>, penalty: f64) -> Vec<f64> {
+    let slopes = covariates.scale.iter().map(|scale| penalty / (scale * scale));
+    std::iter::once(0.0).chain(slopes).collect()
 }
 
 /// log(1 + exp(x)) without overflow.

@@ -111,7 +111,7 @@ impl Matcher {
 }
 
 /// The standard deviation of `values` over all rows.
-fn deviation<U: Units>(values: &[f64], units: &U) -> f64 {
+pub fn deviation<U: Units>(values: &[f64], units: &U) -> f64 {
     let mut moments = Moments::default();
     let mut weights = [0.0; crate::kernels::BLOCK];
     for (block, values) in values.chunks(weights.len()).enumerate() {

@@ -10,7 +10,7 @@ use crate::monitor::Monitor;
 
 /// Two distances tie when they differ by no more than this: wide enough for rounding, far narrower
 /// than the gaps between neighbours.
-const TIE: f64 = 1e-12;
+pub const TIE: f64 = 1e-12;
 
 /// Focal groups a thread takes at a time.
 const CHUNK: usize = 8192;

@@ -1,6 +1,6 @@
 //! What can be said of an estimate without resampling, and of a replicate by itself.
 
-use super::{Data, Estimator, Mode, Pipeline, Scratch, Sweep};
+use super::{Data, Estimator, Pipeline, Scratch, Sweep};
 use crate::bootstrap::{self, BootstrapSpec, Replicates};
 use crate::cells::Cells;
 use crate::covariates::Covariates;
@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::ipw::{IpwData, ipw};
 use crate::matching::{self, MatchedRows, NearestSpec};
 use crate::resample::Resample;
+use crate::urn::Urn;
 use crate::weighted_bootstrap::{Analytic, std_error};
 
 impl Pipeline<'_, '_> {
@@ -87,26 +88,41 @@ impl Pipeline<'_, '_> {
     ) -> Result<Replicates> {
         self.check_scheme(resample)?;
         let (n_rows, k) = (self.data.x.nrows(), self.estimators.len());
-        let n_cells = self.cells.as_ref().map_or(0, Cells::n_cells);
-        let warm = Mode { start: Some(&self.start), sweep: Sweep::Serial };
+        let sizes = self.cells.as_ref().map_or_else(Vec::new, Cells::sizes);
+        let urn = resample.urn(self.cells.as_ref());
+        let n_drawn = urn.as_ref().map_or(0, Urn::n_cells);
         bootstrap::run(
             spec,
             2 * k,
             self.monitor,
-            || (vec![0.0; n_rows], vec![0.0; n_cells], Scratch::default()),
-            |stream, (weights, counts, scratch), numbers| {
-                weights.fill(0.0);
-                resample.weigh(stream, |row, weight| weights[row] += weight);
-                if let Some(cells) = &self.cells {
-                    counts.fill(0.0);
-                    weights.iter().enumerate().for_each(|(row, w)| counts[cells.of(row)] += w);
+            || (vec![0.0; n_rows], vec![0.0; sizes.len()], vec![0; n_drawn], Scratch::default()),
+            |mut stream, (weights, counts, drawn, scratch), numbers| {
+                if let Some(urn) = &urn {
+                    urn.draw(&mut stream, drawn);
+                    self.share_out(drawn, &sizes, weights);
+                } else {
+                    weights.fill(0.0);
+                    resample.weigh(stream, |row, weight| weights[row] += weight);
                 }
-                let drawn = if self.cells.is_some() { &counts[..] } else { &weights[..] };
+                if self.cells.is_some() {
+                    counts.fill(0.0);
+                    weights.iter().enumerate().for_each(|(row, w)| counts[self.unit_of(row)] += w);
+                }
+                let units = if self.cells.is_some() { &counts[..] } else { &weights[..] };
                 let (estimates, errors) = numbers.split_at_mut(k);
-                let beta = self.run(Some(drawn), warm, scratch, estimates)?;
+                let beta = self.run(Some(units), Sweep::Serial, scratch, estimates)?;
                 self.errors_within(&beta, weights, resample, errors)
             },
         )
+    }
+
+    /// Share the count of a cell out among its rows, which are alike.
+    fn share_out(&self, counts: &[u32], sizes: &[u32], weights: &mut [f64]) {
+        for (row, weight) in weights.iter_mut().enumerate() {
+            let unit = self.unit_of(row);
+            let size = sizes.get(unit).map_or(1.0, |size| f64::from(*size));
+            *weight = f64::from(counts[unit]) / size;
+        }
     }
 
     fn errors_within(

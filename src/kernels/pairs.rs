@@ -1,0 +1,149 @@
+//! What matching asks of a block: who is there, who has company in the other arm, how close values lie.
+
+#![allow(clippy::inline_always)] // inlining carries the wider instruction set into the loops
+
+use pulp::{Arch, Simd, WithSimd};
+
+use super::anchored::vectors;
+use super::{BLOCK, Lane, Tallies};
+
+/// 64 units a word, a bit each.
+pub type Bits = [u64; BLOCK / 64];
+
+/// One arm of the units of a block beside the other arm of the same units.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Company {
+    /// Which units have rows, control arm first.
+    pub present: [Bits; 2],
+    /// Rows of the focal arm in units that have rows of the other arm too.
+    pub rows: f64,
+    /// Over these rows, the sum of differences of the outcome to the other arm's mean in the unit.
+    pub gap: f64,
+}
+
+/// See [`Company`]; `focal` is the arm that looks for company.
+#[must_use]
+pub fn company(tallies: &Tallies, focal: bool) -> Company {
+    Arch::new().dispatch(CompanyPass { tallies, focal: usize::from(focal) })
+}
+
+/// The least difference between values that follow each other, negative where they do not ascend.
+#[must_use]
+pub fn least_gap(values: &[f64]) -> f64 {
+    Arch::new().dispatch(LeastGap(values))
+}
+
+struct CompanyPass<'a> {
+    tallies: &'a Tallies,
+    focal: usize,
+}
+
+impl WithSimd for CompanyPass<'_> {
+    type Output = Company;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> Company {
+        let Tallies { rows, outcome } = self.tallies;
+        let (own, other) = (self.focal, 1 - self.focal);
+        let (own_rows, other_rows) = (vectors::<S>(&rows[own]), vectors::<S>(&rows[other]));
+        let (own_y, other_y) = (vectors::<S>(&outcome[own]), vectors::<S>(&outcome[other]));
+        let (zero, one) = (simd.splat_f64s(0.0), simd.splat_f64s(1.0));
+        let (mut total, mut gap) = (zero, zero);
+        for i in 0..own_rows.len() {
+            let has_other = simd.greater_than_f64s(other_rows[i], zero);
+            let mean = simd.div_f64s(other_y[i], simd.select_f64s(has_other, other_rows[i], one));
+            let here = simd.sub_f64s(own_y[i], simd.mul_f64s(own_rows[i], mean));
+            total = simd.add_f64s(total, simd.select_f64s(has_other, own_rows[i], zero));
+            gap = simd.add_f64s(gap, simd.select_f64s(has_other, here, zero));
+        }
+        Company {
+            present: [positive(&rows[0]), positive(&rows[1])],
+            rows: simd.reduce_sum_f64s(total),
+            gap: simd.reduce_sum_f64s(gap),
+        }
+    }
+}
+
+#[inline(always)]
+fn positive(lane: &Lane) -> Bits {
+    let mut bits = [0; BLOCK / 64];
+    for (word, values) in bits.iter_mut().zip(lane.chunks_exact(64)) {
+        let mut found = 0_u64;
+        for (place, value) in values.iter().enumerate() {
+            found |= u64::from(*value > 0.0) << place;
+        }
+        *word = found;
+    }
+    bits
+}
+
+struct LeastGap<'a>(&'a [f64]);
+
+impl WithSimd for LeastGap<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> f64 {
+        let Some((_, after)) = self.0.split_first() else { return f64::INFINITY };
+        let before = &self.0[..after.len()];
+        let whole = after.len() / 8 * 8;
+        let mut least = [simd.splat_f64s(f64::INFINITY); 8];
+        let mut least_of_all = f64::INFINITY;
+        for (a, b) in before[..whole].chunks_exact(8).zip(after[..whole].chunks_exact(8)) {
+            let (a, b) = (S::as_simd_f64s(a).0, S::as_simd_f64s(b).0);
+            for k in 0..a.len() {
+                least[k] = simd.min_f64s(least[k], simd.sub_f64s(b[k], a[k]));
+            }
+        }
+        for strand in least {
+            least_of_all = least_of_all.min(simd.reduce_min_f64s(strand));
+        }
+        let rest = before[whole..].iter().zip(&after[whole..]);
+        rest.fold(least_of_all, |least, (a, b)| least.min(b - a))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn company_agrees_with_a_plain_loop() {
+        let mut tallies = Tallies::EMPTY;
+        for lane in 0..BLOCK - 5 {
+            for arm in 0..2 {
+                tallies.rows[arm][lane] = ((lane * (3 + 2 * arm) + arm) % 4 / 2) as f64;
+                tallies.outcome[arm][lane] = tallies.rows[arm][lane] * (lane as f64).sin();
+            }
+        }
+        for focal in [0, 1] {
+            let found = company(&tallies, focal == 1);
+            let (mut rows, mut gap) = (0.0, 0.0);
+            for lane in 0..BLOCK {
+                let [own, other] = [focal, 1 - focal].map(|arm| tallies.rows[arm][lane]);
+                for arm in 0..2 {
+                    let present = found.present[arm][lane / 64] >> (lane % 64) & 1 == 1;
+                    assert_eq!(present, tallies.rows[arm][lane] > 0.0);
+                }
+                if other > 0.0 {
+                    let [own_y, other_y] = [focal, 1 - focal].map(|arm| tallies.outcome[arm][lane]);
+                    rows += own;
+                    gap += own_y - own * other_y / other;
+                }
+            }
+            assert!((found.rows - rows).abs() < 1e-12 && (found.gap - gap).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn least_gap_agrees_with_windows() {
+        let values: Vec<f64> = (0..77).map(|i| f64::from(i) + 0.4 * f64::from(i).sin()).collect();
+        for length in [2, 8, 9, 10, 77] {
+            let windows = values[..length].windows(2).map(|pair| pair[1] - pair[0]);
+            let expected = windows.fold(f64::INFINITY, f64::min);
+            assert!((least_gap(&values[..length]) - expected).abs() < 1e-15);
+        }
+        assert!(least_gap(&[1.0, 3.0, 2.0]) < 0.0);
+        assert!(least_gap(&[1.0]) > 1e300);
+    }
+}

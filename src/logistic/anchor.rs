@@ -1,0 +1,462 @@
+//! Refits of resamples, from the full sample's fit: the anchor.
+//!
+//! With b the anchor's coefficients, G and H the gradient and the information of a resample there (which
+//! take no exponentials, the scores at b being known), and T and Q the third and fourth derivatives of the
+//! full sample, scaled to the resample's size, the gradient s away from b is
+//!
+//! ```text
+//! g(b + s) = G - H s - T[s, s] / 2 - Q[s, s, s] / 6 - ...
+//! ```
+//!
+//! Its root is the start: with n rows s is of the order n^-1/2, and the start is off by n^-3/2, T and Q
+//! being those of another sample. A step or two with the information there, by the same expansion, lead to
+//! the optimum; each pass takes the gradient itself, and the one at which it vanishes gives the scores and
+//! what the weights are made of as well.
+
+use super::LogisticSpec;
+use crate::covariates::Covariates;
+use crate::error::{Error, Result};
+use crate::kernels::{
+    ArmSums, BLOCK, Blocks, Buffers, Lane, REACH, ScoreEquations, Tallies, at_anchor, near_anchor,
+};
+use crate::linalg::{Cholesky, RANK_TOLERANCE};
+use crate::monitor::Monitor;
+use crate::tally::Units;
+
+/// T has as many entries as the cube of the terms, Q as the fourth power: beyond these numbers of terms they
+/// would take longer to make, and to use, than the pass they save.
+const MOST_TERMS: [usize; 2] = [40, 7];
+
+/// Passes after which a refit is left to Newton's method; two or three do where T and Q are at hand, and
+/// otherwise rarely more than ten.
+const MOST_PASSES: usize = 20;
+
+/// Resamples in which the treatment keeps less than this share of its variance are left to Newton's method,
+/// which looks for separation.
+const NEARLY_SEPARATED: f64 = 1e-4;
+
+/// Standardized columns, block by block.
+#[derive(Debug)]
+pub enum Columns<'a> {
+    /// Kept ready, the columns of a block one after the other.
+    Ready { lanes: Vec<Lane>, n_columns: usize },
+    /// Read and standardized again in each pass, which takes no memory.
+    Read(Covariates<'a>),
+}
+
+impl Columns<'_> {
+    #[must_use]
+    pub fn ready(covariates: &Covariates<'_>) -> Self {
+        let n_columns = covariates.n_columns();
+        let mut lanes = vec![[0.0; BLOCK]; n_columns * covariates.n_rows().div_ceil(BLOCK)];
+        for (block, lanes) in lanes.chunks_mut(n_columns.max(1)).enumerate() {
+            covariates.load(block * BLOCK, lanes);
+        }
+        Self::Ready { lanes, n_columns }
+    }
+
+    fn n_columns(&self) -> usize {
+        match self {
+            Self::Ready { n_columns, .. } => *n_columns,
+            Self::Read(covariates) => covariates.n_columns(),
+        }
+    }
+
+    fn block<'b>(&'b self, index: usize, room: &'b mut [Lane]) -> &'b [Lane] {
+        match self {
+            Self::Ready { lanes, n_columns } => &lanes[index * n_columns..(index + 1) * n_columns],
+            Self::Read(covariates) => {
+                covariates.load(index * BLOCK, room);
+                room
+            }
+        }
+    }
+}
+
+/// The full sample's fit, and what the refits of resamples take from it.
+#[derive(Debug)]
+pub struct Anchor<'a> {
+    columns: Columns<'a>,
+    beta: Vec<f64>,
+    ridge: Vec<f64>,
+    aliased: Vec<bool>,
+    /// Of every unit: the odds against treatment, and the score.
+    odds: Vec<Lane>,
+    scores: Vec<Lane>,
+    derivatives: Derivatives,
+    spec: LogisticSpec,
+}
+
+/// A refit.
+#[derive(Debug)]
+pub struct Refit {
+    pub beta: Vec<f64>,
+    /// Rows and sum of outcomes of each arm, control first.
+    pub totals: [[f64; 2]; 2],
+    pub sums: [ArmSums; 2],
+}
+
+/// A resample as the passes see it.
+struct Resampled<'r, 'a, U> {
+    columns: &'r Columns<'a>,
+    units: &'r U,
+}
+
+impl<U: Units> Blocks for Resampled<'_, '_, U> {
+    fn n_blocks(&self) -> usize {
+        self.units.len().div_ceil(BLOCK)
+    }
+
+    fn block<'b>(&'b self, index: usize, buffers: &'b mut Buffers) -> (&'b [Lane], &'b Tallies) {
+        let columns = self.columns.block(index, &mut buffers.columns);
+        (columns, self.units.block(index * BLOCK, &mut buffers.tallies))
+    }
+}
+
+impl<'a> Anchor<'a> {
+    /// The fit `beta` of the full sample `units`.
+    #[must_use]
+    pub fn new<U: Units>(
+        columns: Columns<'a>,
+        units: &U,
+        beta: Vec<f64>,
+        ridge: Vec<f64>,
+        spec: LogisticSpec,
+    ) -> Self {
+        let n_blocks = units.len().div_ceil(BLOCK);
+        let mut odds = vec![[0.0; BLOCK]; n_blocks];
+        let mut scores = odds.clone();
+        let mut buffers = Buffers::new(columns.n_columns());
+        let against: Vec<f64> = beta.iter().map(|slope| -slope).collect();
+        for (block, (odds, scores)) in odds.iter_mut().zip(&mut scores).enumerate() {
+            let columns = columns.block(block, &mut buffers.columns);
+            crate::kernels::linear_predictor(&against, columns, odds);
+            for value in odds.iter_mut() {
+                *value = value.exp();
+            }
+            scores.iter_mut().zip(&*odds).for_each(|(p, odds)| *p = 1.0 / (1.0 + odds));
+        }
+        let resampled = Resampled { columns: &columns, units };
+        let at = at_anchor(&resampled, columns.n_columns(), &scores);
+        let information = penalized(&at.equations, &ridge);
+        let aliased = Cholesky::factor(&information, beta.len(), RANK_TOLERANCE, &[]);
+        let aliased = aliased.aliased().to_vec();
+        let total = at.totals[0][0] + at.totals[1][0];
+        let derivatives = Derivatives::new(&resampled, beta.len(), &scores, total);
+        Self { columns, beta, ridge, aliased, odds, scores, derivatives, spec }
+    }
+
+    /// Refit the score to a resample of the anchor's units; `None` where it is too far off, or separated,
+    /// or its columns are otherwise collinear: Newton's method then takes over. Leaves the scores.
+    ///
+    /// # Errors
+    /// [`Error::WeightlessArm`], [`Error::Stopped`].
+    pub fn refit<U: Units>(
+        &self,
+        units: &U,
+        wants_overlap: bool,
+        scores: &mut Vec<Lane>,
+        monitor: &Monitor,
+    ) -> Result<Option<Refit>> {
+        // 1. Gradient and information at the anchor.
+        let terms = self.beta.len();
+        let resampled = Resampled { columns: &self.columns, units };
+        let at = at_anchor(&resampled, terms - 1, &self.scores);
+        monitor.check()?;
+        let [control, treated] = at.totals.map(|[rows, _]| rows);
+        if treated <= 0.0 || control <= 0.0 {
+            let arm = if treated <= 0.0 { "treated" } else { "control" };
+            return Err(Error::WeightlessArm { arm });
+        }
+        let total = control + treated;
+        if at.equations.information[0] < NEARLY_SEPARATED * treated * control / total {
+            return Ok(None);
+        }
+        let mut information = penalized(&at.equations, &self.ridge);
+        let factor = Cholesky::factor(&information, terms, RANK_TOLERANCE, &self.aliased);
+        if factor.aliased() != self.aliased {
+            return Ok(None);
+        }
+
+        // 2. The start, and the information there.
+        let gradient = self.penalized_gradient(at.equations.gradient, &vec![0.0; terms]);
+        let mut step = gradient.clone();
+        factor.solve(&mut step);
+        for _ in 0..self.derivatives.worthwhile_rounds() {
+            let mut rest = gradient.clone();
+            self.derivatives.subtract_higher_terms(&step, total, &mut rest);
+            factor.solve(&mut rest);
+            step = rest;
+        }
+        self.derivatives.move_information(&step, total, &mut information);
+        let factor = Cholesky::factor(&information, terms, f64::EPSILON, &self.aliased);
+        if factor.aliased() != self.aliased {
+            return Ok(None);
+        }
+
+        // 3. Steps until the gradient vanishes.
+        scores.resize(self.scores.len(), [0.0; BLOCK]);
+        let mut secants = Secants::default();
+        for _ in 0..MOST_PASSES {
+            let near = near_anchor(&resampled, &step, &self.odds, wants_overlap, scores);
+            monitor.check()?;
+            let rest = self.penalized_gradient(near.gradient, &step);
+            let norm =
+                rest.iter().fold(0.0, |most, g| if g.abs() <= most { most } else { g.abs() });
+            if !(near.farthest <= REACH && norm.is_finite()) {
+                return Ok(None);
+            }
+            if norm <= self.spec.tolerance * total {
+                let beta = self.beta.iter().zip(&step).map(|(b, s)| b + s).collect();
+                return Ok(Some(Refit { beta, totals: at.totals, sums: near.sums }));
+            }
+            let change = secants.change(rest, &factor);
+            step.iter_mut().zip(&change).for_each(|(s, change)| *s += change);
+        }
+        Ok(None)
+    }
+
+    /// The gradient with the penalty's part, zero where a coefficient is held.
+    fn penalized_gradient(&self, mut gradient: Vec<f64>, step: &[f64]) -> Vec<f64> {
+        for (k, slope) in gradient.iter_mut().enumerate() {
+            *slope -= self.ridge[k] * (self.beta[k] + step[k]);
+            if self.aliased[k] {
+                *slope = 0.0;
+            }
+        }
+        gradient
+    }
+}
+
+/// What the gradients so far say of the information, on top of an estimate of it: the two loops of L-BFGS
+/// (Nocedal and Wright 2006, algorithm 7.4), every pair kept.
+#[derive(Debug, Default)]
+struct Secants {
+    /// Changes of the coefficients, and what these took off the gradient.
+    pairs: Vec<(Vec<f64>, Vec<f64>)>,
+    last: Option<(Vec<f64>, Vec<f64>)>,
+}
+
+impl Secants {
+    /// The next change of the coefficients, where the gradient is `gradient`.
+    fn change(&mut self, gradient: Vec<f64>, information: &Cholesky) -> Vec<f64> {
+        let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+        let add = |to: &mut [f64], factor: f64, by: &[f64]| {
+            to.iter_mut().zip(by).for_each(|(to, by)| *to += factor * by);
+        };
+        if let Some((change, mut before)) = self.last.take() {
+            add(&mut before, -1.0, &gradient);
+            if dot(&change, &before) > 0.0 {
+                self.pairs.push((change, before));
+            }
+        }
+        let mut next = gradient.clone();
+        let mut shares = Vec::new();
+        for (change, fall) in self.pairs.iter().rev() {
+            let share = dot(change, &next) / dot(change, fall);
+            add(&mut next, -share, fall);
+            shares.push(share);
+        }
+        information.solve(&mut next);
+        for ((change, fall), share) in self.pairs.iter().zip(shares.iter().rev()) {
+            let again = dot(fall, &next) / dot(change, fall);
+            add(&mut next, share - again, change);
+        }
+        self.last = Some((next.clone(), gradient));
+        next
+    }
+}
+
+fn penalized(equations: &ScoreEquations, ridge: &[f64]) -> Vec<f64> {
+    let mut information = equations.information.clone();
+    for (k, penalty) in ridge.iter().enumerate() {
+        information[k * ridge.len() + k] += penalty;
+    }
+    information
+}
+
+/// Third and fourth derivatives of minus the log-likelihood, a unit of weight each, every entry of the
+/// symmetric arrays filled.
+#[derive(Debug)]
+struct Derivatives {
+    terms: usize,
+    third: Option<Vec<f64>>,
+    fourth: Option<Vec<f64>>,
+}
+
+impl Derivatives {
+    /// With v = p (1 - p), T is the sum of x x x v (1 - 2 p) and Q that of x x x x v (1 - 6 v).
+    fn new<U: Units>(
+        resampled: &Resampled<'_, '_, U>,
+        terms: usize,
+        scores: &[Lane],
+        total: f64,
+    ) -> Self {
+        let [third, fourth] = MOST_TERMS.map(|most| terms <= most);
+        let third = third.then(|| {
+            let one =
+                |k| products(resampled, scores, terms, |p| p * (1.0 - p) * (1.0 - 2.0 * p), &[k]);
+            (0..terms).flat_map(one).map(|sum| sum / total).collect()
+        });
+        let fourth = fourth.then(|| {
+            let curve = |p: f64| p * (1.0 - p) * (1.0 - 6.0 * p * (1.0 - p));
+            let pairs = (0..terms).flat_map(|j| (0..terms).map(move |k| [j, k]));
+            let one = |pair: [usize; 2]| products(resampled, scores, terms, curve, &pair);
+            pairs.flat_map(one).map(|sum| sum / total).collect()
+        });
+        Self { terms, third, fourth }
+    }
+
+    /// Rounds of the fixed-point iteration for the start: each brings another power of s.
+    fn worthwhile_rounds(&self) -> usize {
+        match (&self.third, &self.fourth) {
+            (None, _) => 0,
+            (_, None) => 2,
+            _ => 3,
+        }
+    }
+
+    /// Take T[s, s] / 2 + Q[s, s, s] / 6 away.
+    fn subtract_higher_terms(&self, step: &[f64], total: f64, gradient: &mut [f64]) {
+        let contract = |entries: &[f64], factor: f64, rest: &mut [f64]| {
+            for (rest, row) in rest.iter_mut().zip(entries.chunks_exact(self.terms)) {
+                *rest += factor * row.iter().zip(step).map(|(a, s)| a * s).sum::<f64>();
+            }
+        };
+        let mut matrix = vec![0.0; self.terms * self.terms];
+        if let Some(third) = &self.third {
+            contract(third, 0.5 * total, &mut matrix);
+        }
+        if let Some(fourth) = &self.fourth {
+            let mut cube = vec![0.0; self.terms * self.terms * self.terms];
+            contract(fourth, total / 6.0, &mut cube);
+            contract(&cube, 1.0, &mut matrix);
+        }
+        contract(&matrix, -1.0, gradient);
+    }
+
+    /// The information s away: H + T[s] + Q[s, s] / 2.
+    fn move_information(&self, step: &[f64], total: f64, information: &mut [f64]) {
+        let size = self.terms * self.terms;
+        for (third, s) in self.third.iter().flat_map(|third| third.chunks_exact(size)).zip(step) {
+            information.iter_mut().zip(third).for_each(|(h, t)| *h += total * s * t);
+        }
+        let pairs = step.iter().flat_map(|a| step.iter().map(move |b| a * b / 2.0));
+        for (fourth, s) in self.fourth.iter().flat_map(|q| q.chunks_exact(size)).zip(pairs) {
+            information.iter_mut().zip(fourth).for_each(|(h, q)| *h += total * s * q);
+        }
+    }
+}
+
+/// The matrix of sums of x x' f(p) times the columns `beside`, over all rows.
+fn products<U: Units>(
+    resampled: &Resampled<'_, '_, U>,
+    scores: &[Lane],
+    terms: usize,
+    f: impl Fn(f64) -> f64,
+    beside: &[usize],
+) -> Vec<f64> {
+    let mut equations = ScoreEquations::new(terms);
+    let mut buffers = Buffers::new(terms - 1);
+    for (index, scores) in scores.iter().enumerate() {
+        let (columns, tallies) = resampled.block(index, &mut buffers);
+        let mut spread = [0.0; BLOCK];
+        for lane in 0..BLOCK {
+            spread[lane] = (tallies.rows[0][lane] + tallies.rows[1][lane]) * f(scores[lane]);
+        }
+        for column in beside.iter().filter(|k| **k > 0).map(|k| &columns[k - 1]) {
+            spread.iter_mut().zip(column).for_each(|(s, x)| *s *= x);
+        }
+        equations.add_products(columns, &[0.0; BLOCK], &spread);
+    }
+    for row in 0..terms {
+        for column in 0..row {
+            equations.information[row * terms + column] =
+                equations.information[column * terms + row];
+        }
+    }
+    equations.information
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::logistic::{Likelihood, Sweep, maximize, standardized_penalty};
+    use crate::stream::Stream;
+    use crate::tally::Outcomes;
+    use crate::urn::Urn;
+    use ndarray::Array2;
+
+    /// Rows without a pattern, whose treatment follows the first columns.
+    fn world(n: usize, d: usize) -> (Array2<f64>, Vec<bool>, Vec<f64>) {
+        let mut stream = Stream::new(9, 0);
+        let mut normal = || (0..4).map(|_| stream.exponential() - 1.0).sum::<f64>() / 2.0;
+        let x = Array2::from_shape_fn((n, d), |_| normal());
+        let treatment = (0..n).map(|i| 0.5 * x[(i, 0)] - x[(i, d - 1)] + normal() > 0.3).collect();
+        (x, treatment, (0..n).map(|i| (i % 5) as f64).collect())
+    }
+
+    fn rows<'a>(
+        treatment: &'a [bool],
+        outcome: &'a [f64],
+        counts: Option<&'a [u32]>,
+    ) -> Outcomes<'a, u32> {
+        Outcomes { treatment, outcome, sample_weight: None, counts }
+    }
+
+    #[test]
+    fn refits_are_those_of_newtons_method() {
+        for (d, penalty, n) in [(2, 0.0, 2500), (6, 3.0, 2500), (12, 0.0, 3000), (45, 1.0, 6000)] {
+            let (x, treatment, outcome) = world(n, d);
+            let covariates = Covariates::standardized(x.view()).unwrap();
+            let (monitor, spec) = (Monitor::default(), LogisticSpec::default());
+            let newton = |units: &Outcomes<'_, u32>| {
+                let likelihood =
+                    Likelihood::new(&covariates, units, penalty, Sweep::Serial).unwrap();
+                maximize(&likelihood, None, &spec, &monitor).unwrap().beta
+            };
+            let full = rows(&treatment, &outcome, None);
+            let ridge = standardized_penalty(&covariates, penalty);
+            let read = Columns::Read(covariates.clone());
+            let anchors = [Columns::ready(&covariates), read]
+                .map(|columns| Anchor::new(columns, &full, newton(&full), ridge.clone(), spec));
+            let (urn, mut counts) = (Urn::of_rows(n, true), vec![0; n]);
+            for replicate in 0..3 {
+                urn.draw(&mut Stream::new(3, replicate), &mut counts);
+                let (units, mut scores) = (rows(&treatment, &outcome, Some(&counts)), Vec::new());
+                let expected = newton(&units);
+                let found = anchors.each_ref().map(|anchor| {
+                    anchor.refit(&units, false, &mut scores, &monitor).unwrap().unwrap()
+                });
+                for (a, b) in expected.iter().zip(&found[0].beta) {
+                    assert!((a - b).abs() < 1e-8, "{d}: {a} {b}");
+                }
+                assert_eq!(found[0].beta, found[1].beta);
+                let probabilities = covariates.probabilities(&expected);
+                for (a, b) in probabilities.iter().zip(scores.as_flattened()) {
+                    assert!((a - b).abs() < 1e-8);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn refit_leaves_a_separated_resample_to_newtons_method() {
+        let (x, treatment, outcome) = world(2000, 2);
+        let covariates = Covariates::standardized(x.view()).unwrap();
+        let counts: Vec<u32> = treatment
+            .iter()
+            .zip(x.column(0))
+            .map(|(treated, x)| u32::from(*treated == (*x > 0.0)))
+            .collect();
+        let (monitor, spec, full) =
+            (Monitor::default(), LogisticSpec::default(), rows(&treatment, &outcome, None));
+        let likelihood = Likelihood::new(&covariates, &full, 0.0, Sweep::Serial).unwrap();
+        let beta = maximize(&likelihood, None, &spec, &monitor).unwrap().beta;
+        let anchor = Anchor::new(Columns::ready(&covariates), &full, beta, vec![0.0; 3], spec);
+        let found = anchor
+            .refit(&rows(&treatment, &outcome, Some(&counts)), false, &mut Vec::new(), &monitor)
+            .unwrap();
+        assert!(found.is_none());
+    }
+}
