@@ -130,9 +130,7 @@ def test_ecdf_plot_draws_the_distribution_function_of_each_arm(frame):
 
 
 def test_ecdf_plot_weighs_each_sample_on_a_panel_of_its_own(frame, effect, matches):
-    axes = plots.ecdf_plot(
-        frame["visits"], frame["opted"], weights={"IPW": effect, "matched": matches}
-    )
+    axes = plots.ecdf_plot(frame["visits"], frame["opted"], weights={"IPW": effect, "matched": matches})
     assert [ax.get_title(loc="left") for ax in axes] == ["unadjusted", "IPW", "matched"]
     control = ~frame["opted"]
     for ax, w in zip(axes[1:], (effect.weights, matches.weights), strict=True):
@@ -360,8 +358,11 @@ def test_effects_plot_spells_out_what_has_an_interval_and_what_has_none():
     assert labels == ["a\n1,234  [-99, 2,568]", "b\n0.5, no interval"]
 
 
-def test_effects_plot_takes_the_table_of_an_effect(effect):
-    assert len(plots.effects_plot(effect.to_frame()).get_yticklabels()) == 1
+def test_effects_plot_takes_the_tables_of_effects_put_together(effect, matches, frame):
+    tables = {"IPW": effect.to_frame(level=0.8), "1-NN": matches.effect(frame["done"]).to_frame(level=0.8)}
+    ax = plots.effects_plot(pd.concat(tables).droplevel(1))
+    assert [label.get_text().split("\n")[0] for label in ax.get_yticklabels()] == ["IPW", "1-NN"]
+    assert ax.get_xlabel() == "effect and its 80% interval"
 
 
 def test_effects_plot_names_what_is_missing(table):

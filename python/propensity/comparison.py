@@ -115,7 +115,7 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     effects = {NAIVE: _naive(study.sample, outcome, contrast)}
     for estimator in estimators:
         effects[estimator.label] = _effect(estimator, df, study, model, outcome, contrast)
-    return _table(effects, level, contrast)
+    return _table(effects, level)
 
 
 class _Roles(TypedDict):
@@ -171,7 +171,7 @@ def _effect(
             return matches.effect(y)
 
 
-def _table(effects: Mapping[str, Effect], level: float, contrast: Contrast) -> pd.DataFrame:
+def _table(effects: Mapping[str, Effect], level: float) -> pd.DataFrame:
     rows = [
         effect.to_frame(level).drop(columns=["mean_treated", "mean_control"]) for effect in effects.values()
     ]
@@ -182,7 +182,6 @@ def _table(effects: Mapping[str, Effect], level: float, contrast: Contrast) -> p
         for label, effect in effects.items()
     }
     table["note"] = ["; ".join(notes[label]) for label in effects]
-    table.attrs = {"level": level, "contrast": contrast}
     return table
 
 

@@ -161,9 +161,11 @@ class Effect(Shown):
         -------
         DataFrame (1, 9)
             `estimate`, `std_error` (`log_std_error` for ratios), `conf_low`, `conf_high`, `p_value`, and the
-            means and effective sample sizes of the arms.
+            means and effective sample sizes of the arms. `attrs` has the `level` and the `contrast`.
         """
-        return pd.DataFrame(self._row(level), index=pd.Index([self.estimand], name="estimand"))
+        table = pd.DataFrame(self._row(level), index=pd.Index([self.estimand], name="estimand"))
+        table.attrs = {"level": level, "contrast": self.contrast}
+        return table
 
     def _row(self, level: float) -> dict[str, float]:
         error = "log_std_error" if SCALES[self.contrast].logarithmic else "std_error"
