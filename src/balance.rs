@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn balance_looks_at_the_values_that_weigh_something() {
+    fn balance_looks_at_every_value_also_where_it_weighs_nothing() {
         let x = array![[1.0], [3.0], [5.0], [1.0], [2.0], [5.0]];
         let treatment = [true, true, true, false, false, false];
         let weights = [1.0, 1.0, 0.0, 1.0, 3.0, 0.0];
@@ -237,10 +237,10 @@ mod tests {
         // |F1 - F0| at 1, 2, 3, 5 is 0, 1/3, 0, 0.
         assert!((found[0].measures[0].ks - 1.0 / 3.0).abs() < 1e-15);
         assert!((found[0].measures[0].ecdf_difference - 1.0 / 12.0).abs() < 1e-15);
-        // At 1, 2, 3: 1/4, 1/2, 0. The variances are 2 and (3/16) / (1 - 10/16).
+        // At 1, 2, 3, 5: 1/4, 1/2, 0, 0. The variances are 2 and (3/16) / (1 - 10/16).
         let weighted = found[1].measures[0];
         assert!((weighted.ks - 0.5).abs() < 1e-15);
-        assert!((weighted.ecdf_difference - 0.25).abs() < 1e-15);
+        assert!((weighted.ecdf_difference - 3.0 / 16.0).abs() < 1e-15);
         assert!((weighted.variance_ratio - 4.0).abs() < 1e-14);
         assert!((found[1].ess_control - 1.6).abs() < 1e-15);
     }

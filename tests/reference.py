@@ -313,11 +313,11 @@ def variance_ratio(column, treatment, weights):
 
 
 def distribution_gaps(column, treatment, weights):
-    """|F1 - F0| at each distinct value that weighs something; of a binary column |p1 - p0| alone."""
+    """|F1 - F0| at each distinct value; of a binary column |p1 - p0| alone."""
     shares = [np.where(arm, weights, 0) / weights[arm].sum() for arm in (treatment, ~treatment)]
     if _is_binary(column):
         return np.array([abs(shares[0] @ column - shares[1] @ column)])
-    values = np.unique(column[weights > 0])
+    values = np.unique(column)
     return np.array([abs(shares[0][column <= v].sum() - shares[1][column <= v].sum()) for v in values])
 
 

@@ -6,7 +6,7 @@ of the same names in `propensity.core` take NumPy arrays. `propensity.plots` dra
 
 from propensity import core, datasets, errors, plots
 from propensity.adjustment import aipw, ipwra, regression_adjustment
-from propensity.balance import smd
+from propensity.balance import balance, balance_summary, smd
 from propensity.coarsening import match_cem
 from propensity.comparison import estimate
 from propensity.core import __version__
@@ -14,11 +14,14 @@ from propensity.effects import Effect, Effects
 from propensity.estimators import AIPW, IPW, IPWRA, Estimator, NearestNeighbors, RegressionAdjustment
 from propensity.matches import Matches
 from propensity.matching import match_nn
+from propensity.overlap import Overlap, overlap
 from propensity.resampling import bootstrap
 from propensity.results import BootstrapResult, PropensityModel
 from propensity.scores import fit_propensity
 from propensity.subclasses import Subclasses
 from propensity.subclassification import subclassify
+from propensity.trimming import Trimmed, trim
+from propensity.truncation import TruncatedWeights, truncate
 from propensity.weighting import balancing_weights, ipw
 
 __all__ = [
@@ -31,11 +34,16 @@ __all__ = [
     "Estimator",
     "Matches",
     "NearestNeighbors",
+    "Overlap",
     "PropensityModel",
     "RegressionAdjustment",
     "Subclasses",
+    "Trimmed",
+    "TruncatedWeights",
     "__version__",
     "aipw",
+    "balance",
+    "balance_summary",
     "balancing_weights",
     "bootstrap",
     "core",
@@ -47,8 +55,11 @@ __all__ = [
     "ipwra",
     "match_cem",
     "match_nn",
+    "overlap",
     "plots",
     "regression_adjustment",
     "smd",
     "subclassify",
+    "trim",
+    "truncate",
 ]

@@ -286,6 +286,14 @@ def scores(values: Floats, index: pd.Index[Any], subject: str) -> None:
 
 def weights(values: Floats, treated: Bools, index: pd.Index[Any], subject: str) -> None:
     """Require weights of at least 0, some in each arm above it."""
+    not_negative(values, index, subject)
+    for arm, members in {"treated": treated, "control": ~treated}.items():
+        if not values[members].any():
+            raise InvalidInputError(f"{subject}: every {arm} row has weight 0; both groups are needed")
+
+
+def not_negative(values: Floats, index: pd.Index[Any], subject: str) -> None:
+    """Require weights of at least 0, whose squares are in a float64's range."""
     negative = values < 0
     if negative.any():
         raise InvalidInputError(f"{subject}: {counted(negative, 'negative value', index)}")
@@ -293,9 +301,6 @@ def weights(values: Floats, treated: Bools, index: pd.Index[Any], subject: str) 
     if extreme.any():
         where = counted(extreme, "value", index)
         raise InvalidInputError(f"{subject}: {where} above {LARGEST:g} or below {SMALLEST:g}; scale them")
-    for arm, members in {"treated": treated, "control": ~treated}.items():
-        if not values[members].any():
-            raise InvalidInputError(f"{subject}: every {arm} row has weight 0; both groups are needed")
 
 
 def same_weights(fitted: Floats | None, given: Floats | None) -> None:

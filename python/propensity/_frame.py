@@ -128,7 +128,7 @@ class Frame:
             number, code = "pl.col({0}).cast(pl.Float64)", "pl.col({0}).cast(pl.Categorical)"
         return f"if they are numbers, take {number}; if they are codes, {code}"
 
-    def series(self, values: Floats, name: str) -> AnySeries:
+    def series(self, values: Floats | Bools, name: str) -> AnySeries:
         """Give (n,) values back as a series of the caller's library, with the caller's index."""
         if isinstance(self.native, pd.DataFrame):
             return pd.Series(values, index=self.index, name=name, copy=False)
@@ -306,6 +306,18 @@ def _unmasked(array: NDArray[Any], role: str) -> NDArray[Any]:
     return np.where(mask, np.nan, values.astype(np.float64))
 
 
+def series_like(given: AnySeries, values: Floats, name: str) -> AnySeries:
+    """Give (n,) values as a series of the library of `given`, with its index; pandas' for an array."""
+    if isinstance(given, np.ndarray | list | tuple):
+        return pd.Series(values, name=name, copy=False)
+    if isinstance(given, pd.Series):
+        return pd.Series(values, index=given.index, name=name, copy=False)
+    import narwhals.stable.v2 as nw  # noqa: PLC0415 - pandas frames do without it
+
+    backend = nw.from_native(given, series_only=True).implementation
+    return nw.new_series(name, values, backend=backend).to_native()
+
+
 def row_labels(series: AnySeries) -> pd.Index[Any]:
     """Give what rows are called: a pandas Series' index, positions for other libraries."""
     return series.index if isinstance(series, pd.Series) else pd.RangeIndex(len(series))
@@ -465,6 +477,12 @@ class Recipe:
         frame = open_frame(data, covariates=self.columns)
         columns = {name: self._with_known_levels(name, column) for name, column in frame.columns.items()}
         return _materialize(self.spec, columns, frame.index)[0], frame
+
+    @property
+    def origins(self) -> tuple[int, ...]:
+        """Which term of the formula each of the d columns is of: the levels of a categorical share one."""
+        columns = [(place, name) for place, term in enumerate(self.spec.structure) for name in term.columns]
+        return tuple(place for place, name in columns if name != INTERCEPT)
 
     def _with_known_levels(self, name: str, column: Column) -> Column:
         levels = self.levels.get(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 
+import numpy as np
 import pandas as pd
 
 
@@ -24,3 +25,16 @@ class Shown:
             table = self._table().rename_axis(None).to_html(border=0)
         headline = html.escape(self._headline()).replace("\n", "<br>")
         return f"<p>{headline}</p>\n{table}"
+
+
+def in_few_digits(table: pd.DataFrame) -> pd.DataFrame:
+    """Write the numbers of a table for the eye: counts in full, others with four digits."""
+    return table.map(_written)
+
+
+def _written(value: object) -> object:
+    if not isinstance(value, int | float | np.integer | np.floating) or isinstance(value, bool):
+        return value
+    number = float(value)
+    whole = number.is_integer() or abs(number) >= 1e4
+    return f"{number:,.0f}" if whole and abs(number) < 1e15 else f"{number:.4g}"

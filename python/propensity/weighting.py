@@ -18,6 +18,7 @@ from propensity.estimators import WeightingEstimand
 from propensity.matched import Matched
 from propensity.results import PropensityModel
 from propensity.scores import given_scores, read_scores, read_terms
+from propensity.truncation import TruncatedWeights
 
 _ESTIMATED = "stacked estimating equations; counts that the scores were estimated"
 _KNOWN = "estimating equations of the two means; takes the scores as known"
@@ -215,13 +216,32 @@ def weighted_effect(
     )
 
 
-def read_weights(frame: Frame, weights: object, treated: Bools) -> Floats:
-    """Read weights given as matches, a column, a series or an array as (n,) float64, none negative."""
+def given_weights(weights: object, role: str = "weights") -> dict[str, object]:
+    """Give weights that come row by row as `open_frame` reads them; those of matches are complete."""
+    if isinstance(weights, Effect | TruncatedWeights):
+        weights = weights.weights
+    return {} if isinstance(weights, Matched) else {role: weights}
+
+
+def read_weights(frame: Frame, weights: object, treated: Bools, role: str = "weights") -> Floats:
+    """Read weights as (n,) float64, none negative, some above 0 in each arm.
+
+    Parameters
+    ----------
+    frame : Frame
+    weights : str, Series, array (n,), Matched, Effect or TruncatedWeights
+        A column, weights, or a result that has some.
+    treated : ndarray (n,) of bool
+    role : str, default "weights"
+        What to call them in a message.
+    """
     if isinstance(weights, Matched):
         remedy = "the matches are of other rows: match these"
-        _check.same_index("weights", weights.index, frame.index, remedy)
-        _check.same_treated("weights", weights.treated, treated, frame.index, remedy)
+        _check.same_index(role, weights.index, frame.index, remedy)
+        _check.same_treated(role, weights.treated, treated, frame.index, remedy)
         weights = np.asarray(weights.weights)
-    values, subject = frame.rowwise(weights, "weights")
+    elif isinstance(weights, Effect | TruncatedWeights):
+        weights = weights.weights
+    values, subject = frame.rowwise(weights, role)
     _check.weights(values, treated, frame.index, subject)
     return values

@@ -15,7 +15,7 @@ use crate::moments::Moments;
 #[derive(Debug, Clone)]
 pub struct Column {
     /// A value of the column, which its moments are measured from: means near 1e9 have lost what arms
-    /// differ by.
+    /// differ by. 0 where that is 1, so that proportions are read as they are.
     pub origin: f64,
     /// By sample, the sample as it is first.
     pub moments: Vec<[Moments; 2]>,
@@ -26,13 +26,15 @@ pub struct Column {
 }
 
 impl Column {
-    fn empty(n_samples: usize, origin: f64) -> Self {
+    #[allow(clippy::float_cmp)] // exact on purpose
+    fn empty(n_samples: usize, first: f64) -> Self {
+        let origin = if first == 1.0 { 0.0 } else { first };
         Self {
             origin,
             moments: vec![[Moments::EMPTY; 2]; n_samples],
             low: [f64::INFINITY; 2],
             high: [f64::NEG_INFINITY; 2],
-            binary: true,
+            binary: origin == 0.0,
         }
     }
 
@@ -45,7 +47,7 @@ impl Column {
         }
         // Exact on purpose: only a column of zeros and ones is a proportion.
         #[allow(clippy::float_cmp)]
-        let zero_or_one = |x: &f64| *x + self.origin == 0.0 || *x + self.origin == 1.0;
+        let zero_or_one = |x: &f64| *x == 0.0 || *x == 1.0;
         self.binary = self.binary && values.iter().all(zero_or_one);
         for (moments, weights) in self.moments.iter_mut().zip(&block.weights) {
             let (treated, control) = weights.values[..values.len()].split_at(block.n_treated);
@@ -192,7 +194,7 @@ fn chunk_columns(
 ) -> Vec<Column> {
     let end = x.nrows().min(start + CHUNK);
     let mut columns: Vec<Column> =
-        x.row(0).iter().map(|origin| Column::empty(samples.len(), *origin)).collect();
+        x.row(0).iter().map(|first| Column::empty(samples.len(), *first)).collect();
     let mut block = Block::new(samples.len());
     let mut values = [0.0; BLOCK];
     for start in (start..end).step_by(BLOCK) {

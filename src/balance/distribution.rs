@@ -17,7 +17,8 @@ type Lanes = [f64; LANES];
 pub struct Distance {
     /// Kolmogorov and Smirnov's: the largest |F1 - F0|.
     pub ks: f64,
-    /// The mean of |F1 - F0| over the distinct values, each counting once.
+    /// The mean of |F1 - F0| over the distinct values of all rows, each counting once, so that a weighting
+    /// that leaves rows out is measured at the same places.
     pub mean: f64,
 }
 
@@ -44,7 +45,7 @@ impl Records {
         Self { signed: signed.collect(), totals }
     }
 
-    /// The distances of one column in these samples, over the values that carry weight there.
+    /// The distances of one column in these samples.
     pub fn distances(&self, values: &[f64], scratch: &mut Scratch) -> Vec<Distance> {
         let mut walk = Walk::new(&self.totals);
         if let Some(Levels { sorted, of_row }) = levels(values) {
@@ -111,7 +112,7 @@ struct Walk {
     below: Weight,
     largest: Lanes,
     sum: Lanes,
-    n_values: Lanes,
+    n_values: f64,
 }
 
 impl Walk {
@@ -123,7 +124,7 @@ impl Walk {
             below: Weight::default(),
             largest: [0.0; LANES],
             sum: [0.0; LANES],
-            n_values: [0.0; LANES],
+            n_values: 0.0,
         }
     }
 
@@ -134,19 +135,15 @@ impl Walk {
             let treated = self.below.treated[lane] * self.per_total[1][lane];
             let control = self.below.control[lane] * self.per_total[0][lane];
             let gap = (treated - control).abs();
-            // A value that weighs nothing is none of this sample's.
-            let counts = f64::from(u8::from(here.treated[lane] + here.control[lane] > 0.0));
             self.largest[lane] = self.largest[lane].max(gap);
-            self.sum[lane] += counts * gap;
-            self.n_values[lane] += counts;
+            self.sum[lane] += gap;
         }
+        self.n_values += 1.0;
     }
 
     fn distances(&self, n_samples: usize) -> Vec<Distance> {
-        let distance = |lane: usize| Distance {
-            ks: self.largest[lane],
-            mean: self.sum[lane] / self.n_values[lane],
-        };
+        let distance =
+            |lane: usize| Distance { ks: self.largest[lane], mean: self.sum[lane] / self.n_values };
         (0..n_samples).map(distance).collect()
     }
 }

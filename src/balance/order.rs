@@ -13,7 +13,7 @@ pub struct Scratch {
     spare: Vec<u64>,
 }
 
-/// A row, and whether its value differs from that of the row before.
+/// A row, and whether its value differs from that of the row before; the first has none before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Visit {
     pub row: usize,
@@ -34,11 +34,11 @@ pub fn ascending<'a>(
     let mut previous = None;
     scratch.keys.iter().map(move |key| {
         // Most values differ in their leading bits already, which spares a look at them.
-        let same = previous.replace(*key).is_some_and(|previous| {
-            prefix(previous) == prefix(*key)
-                && rank(values[row(previous)]) == rank(values[row(*key)])
+        let new = previous.replace(*key).is_some_and(|previous| {
+            prefix(previous) != prefix(*key)
+                || rank(values[row(previous)]) != rank(values[row(*key)])
         });
-        Visit { row: row(*key), new: !same }
+        Visit { row: row(*key), new }
     })
 }
 
@@ -116,7 +116,7 @@ mod tests {
     fn plain(values: &[f64]) -> Vec<(usize, bool)> {
         let mut order: Vec<usize> = (0..values.len()).collect();
         order.sort_by(|a, b| values[*a].partial_cmp(&values[*b]).unwrap());
-        let new = |k: usize| k == 0 || values[order[k - 1]] < values[order[k]];
+        let new = |k: usize| k > 0 && values[order[k - 1]] < values[order[k]];
         (0..values.len()).map(|k| (order[k], new(k))).collect()
     }
 

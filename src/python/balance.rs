@@ -63,9 +63,9 @@ pub struct Balance {
 /// Notes
 /// -----
 /// Variances are sum w (x - m)^2 / (1 - sum w^2), w summing to 1 within the arm. Distribution functions
-/// F1 and F0 are compared at the distinct values of weight in the sample: ``ks`` is the largest
-/// |F1 - F0|, ``ecdf_difference`` the mean over these values, each counting once; both are
-/// |p1 - p0| for columns of zeros and ones.
+/// F1 and F0 are compared at the distinct values of the column: ``ks`` is the largest |F1 - F0|,
+/// ``ecdf_difference`` the mean over these values, each counting once, also those of rows that weigh
+/// nothing; both are |p1 - p0| for columns of zeros and ones.
 ///
 /// References
 /// ----------

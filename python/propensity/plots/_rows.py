@@ -13,15 +13,16 @@ from propensity._check import Bools, Floats
 from propensity._frame import AnySeries, row_labels, rowwise
 from propensity.effects import Effect
 from propensity.matched import Matched
+from propensity.truncation import TruncatedWeights
 
 Weights: TypeAlias = Any
-"""A series or array, or what has them: an effect, or what a matching method gave."""
+"""A series or array, or what has them: an effect, truncated weights, or what a matching method gave."""
 
 
 def labels_of(*given: object, n: int) -> pd.Index[Any]:
     """Give what rows are called: the index of the first pandas Series or matching result, or positions."""
     for values in given:
-        if isinstance(values, Effect):
+        if isinstance(values, Effect | TruncatedWeights):
             return row_labels(values.weights)
         if isinstance(values, pd.Series | Matched):
             return values.index
@@ -40,7 +41,7 @@ def read_weights(weights: Weights, treated: Bools, index: pd.Index[Any], role: s
         remedy = "these matches are of other rows"
         _check.same_index(role, weights.index, index, remedy)
         _check.same_treated(role, weights.treated, treated, index, remedy)
-    if isinstance(weights, Matched | Effect):
+    if isinstance(weights, Matched | Effect | TruncatedWeights):
         weights = weights.weights
     values = rowwise(weights, index, role)
     _check.weights(values, treated, index, role)

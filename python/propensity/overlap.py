@@ -1,0 +1,196 @@
+"""Overlap: where the scores of both arms lie, and what weighting by them would rest on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, get_args
+
+import numpy as np
+import pandas as pd
+
+from propensity import core
+from propensity._check import Bools, Floats
+from propensity._frame import AnyFrame, Frame, open_frame
+from propensity._sample import Sample
+from propensity._show import Shown, in_few_digits
+from propensity.estimators import WeightingEstimand
+from propensity.scores import given_scores, read_scores
+from propensity.trimming import common_support
+
+_QUANTILES = {"1%": 0.01, "5%": 0.05, "25%": 0.25, "50%": 0.5, "75%": 0.75, "95%": 0.95, "99%": 0.99}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Overlap(Shown):
+    """Where the scores of both arms lie, in all rows or group by group.
+
+    Attributes
+    ----------
+    by : str or None
+        The column whose values are the groups. All tables then have them as the first level of their index;
+        an arm without rows in a group has no line there.
+    quantiles : DataFrame
+        By "arm": `n` rows, `min`, `max` and quantiles of their scores, as ``5%`` (linearly interpolated), and
+        the share `outside` the common support.
+    support : DataFrame
+        One line ("all"), or one a group: the common support of the arms from `low` to `high`, missing where
+        there is none, and the `overlap_coefficient`, from 0 (apart) to 1 (alike).
+    weights : DataFrame
+        By "estimand" and "arm": the effective sample size `ess` of the balancing weights, its share of the
+        rows `ess_share`, the `largest` weight, its share of the arm's weight `largest_share`, and that of the
+        heaviest hundredth of the arm's rows, `top_percent_share`.
+    """
+
+    by: str | None
+    quantiles: pd.DataFrame
+    support: pd.DataFrame
+    weights: pd.DataFrame
+
+    def to_frame(self) -> pd.DataFrame:
+        """Put the tables into one.
+
+        Returns
+        -------
+        DataFrame
+            By "arm", or group and arm: the columns of `quantiles`, the `overlap_coefficient` of the two arms,
+            and `ess_ATE`, `ess_ATT`, `ess_ATC`, `ess_ATO`, `ess_ATM`.
+        """
+        table = self.quantiles.copy()
+        coefficient = self.support["overlap_coefficient"]
+        groups = ["all"] * len(table) if self.by is None else table.index.get_level_values(self.by)
+        table["overlap_coefficient"] = coefficient.loc[groups].to_numpy()
+        for estimand in get_args(WeightingEstimand):
+            table[f"ess_{estimand}"] = self.weights["ess"].xs(estimand, level="estimand")
+        return table
+
+    def _headline(self) -> str:
+        if self.by is not None:
+            return f"Overlap of the scores by {self.by}"
+        low, high, coefficient = self.support.iloc[0]
+        outside = self.quantiles["outside"]
+        where = f"common support from {low:.4g} to {high:.4g}" if low <= high else "no common support"
+        return (
+            f"Overlap of the scores: {where}, outside it {outside['treated']:.2%} of the treated and "
+            f"{outside['control']:.2%} of the control rows; overlap coefficient {coefficient:.3f}"
+        )
+
+    def _table(self) -> pd.DataFrame:
+        return in_few_digits(self.to_frame()).T
+
+
+def overlap(df: AnyFrame, *, treatment: str, scores: object, by: str | None = None) -> Overlap:
+    """Describe where the scores of both arms lie, and what weighting by them would rest on.
+
+    Parameters
+    ----------
+    df : DataFrame
+        pandas, polars or pyarrow; one row a unit.
+    treatment : str
+        A column, bool or 0/1.
+    scores : PropensityModel, str, Series or array (n,)
+        A model fitted on these very rows, a column, or numbers strictly between 0 and 1.
+    by : None or str, default None
+        A column whose values are groups, each described by itself: overlap may be fine in all rows and
+        missing in a group.
+
+    Returns
+    -------
+    Overlap
+        With the tables `quantiles`, `support` and `weights`; `to_frame()` puts them into one.
+
+    Raises
+    ------
+    OverlapError
+        A score is 0 or 1.
+    InvalidInputError
+        A column is unknown or incomplete, the treatment is not 0/1, or `scores` is of other rows than `df`.
+
+    Notes
+    -----
+    The common support is from the larger of the arms' least scores to the smaller of their largest. A group
+    with one arm alone has none: all of it is outside.
+
+    The overlap coefficient is the integral of the smaller of the arms' two densities of the score (Inman and
+    Bradley 1989). Their ratio is e / (1 - e) times a constant (Rosenbaum and Rubin 1983), so they cross once,
+    and the coefficient is 1 - max |F1 - F0|: estimated so, from the distribution functions, it needs neither
+    bins nor a bandwidth. For scores that are not well calibrated it is an upper bound.
+
+    References
+    ----------
+    Inman and Bradley (1989), Communications in Statistics, Theory and Methods 18:3851; Li, Morgan and
+    Zaslavsky (2018), Journal of the American Statistical Association 113:390; Rosenbaum and Rubin (1983),
+    Biometrika 70:41.
+    """
+    groups = [] if by is None else [by]
+    frame = open_frame(df, treatment=treatment, covariates=groups, also=given_scores(scores))
+    treated = frame.treated(treatment)
+    e = read_scores(frame, scores, treated)
+    sample = Sample(frame, treated, None, None)
+    weights = {estimand: sample.weighting(e, estimand).weights for estimand in get_args(WeightingEstimand)}
+    lines: dict[str, list[dict[str, Any]]] = {"quantiles": [], "support": [], "weights": []}
+    for name, rows in _groups(frame, by):
+        group = {} if by is None else {by: name}
+        arms = {"treated": rows & treated, "control": rows & ~treated}
+        present = {arm: members for arm, members in arms.items() if members.any()}
+        low, high, coefficient = _support(e[arms["treated"]], e[arms["control"]])
+        lines["support"].append({"group": name, "low": low, "high": high, "overlap_coefficient": coefficient})
+        for arm, members in present.items():
+            lines["quantiles"].append({**group, "arm": arm, **_quantiles(e[members], low, high)})
+        lines["weights"] += [
+            {**group, "estimand": estimand, "arm": arm, **_tally(w[members])}
+            for estimand, w in weights.items()
+            for arm, members in present.items()
+        ]
+    return Overlap(
+        by=by,
+        quantiles=pd.DataFrame(lines["quantiles"]).set_index([*groups, "arm"]),
+        support=pd.DataFrame(lines["support"]).set_index("group").rename_axis(by),
+        weights=pd.DataFrame(lines["weights"]).set_index([*groups, "estimand", "arm"]),
+    )
+
+
+def _groups(frame: Frame, by: str | None) -> Iterator[tuple[Any, Bools]]:
+    """Give what each group is called, and which rows it has."""
+    if by is None:
+        yield "all", np.ones(len(frame.index), dtype=bool)
+        return
+    codes, names = pd.factorize(frame.columns[by], sort=True)
+    for code, name in enumerate(names):
+        yield name, codes == code
+
+
+def _support(treated: Floats, control: Floats) -> tuple[float, float, float]:
+    """Give the ends of the common support, and the overlap coefficient."""
+    if not (len(treated) and len(control)):
+        return np.nan, np.nan, 0.0
+    e = np.concatenate([treated, control])
+    arm = np.arange(len(e)) < len(treated)
+    distance = core.balance(e[:, np.newaxis], arm).ks[0, 0]
+    low, high = common_support(treated, control)
+    return (low, high, 1 - distance) if low <= high else (np.nan, np.nan, 1 - distance)
+
+
+def _quantiles(e: Floats, low: float, high: float) -> dict[str, float]:
+    inner = np.quantile(e, list(_QUANTILES.values()))
+    return {
+        "n": len(e),
+        "min": e.min(),
+        **dict(zip(_QUANTILES, inner, strict=True)),
+        "max": e.max(),
+        "outside": 1 - ((e >= low) & (e <= high)).mean(),
+    }
+
+
+def _tally(w: Floats) -> dict[str, float]:
+    """Sum up the weights of an arm."""
+    ess = w.sum() ** 2 / (w**2).sum()
+    hundredth = -(-len(w) // 100)
+    heaviest = np.partition(w, len(w) - hundredth)[-hundredth:]
+    return {
+        "ess": ess,
+        "ess_share": ess / len(w),
+        "largest": w.max(),
+        "largest_share": w.max() / w.sum(),
+        "top_percent_share": heaviest.sum() / w.sum(),
+    }

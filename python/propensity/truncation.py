@@ -1,0 +1,164 @@
+"""Truncation: weights bounded, and told how many."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias, get_args
+
+import numpy as np
+import pandas as pd
+
+from propensity import _check
+from propensity._check import Bools, Floats
+from propensity._frame import AnySeries, row_labels, rowwise, series_like
+from propensity._show import Shown, in_few_digits
+from propensity.effects import Effect
+from propensity.errors import InvalidInputError
+from propensity.matched import Matched
+
+WeightUnit: TypeAlias = Literal["quantile", "raw"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class TruncatedWeights(Shown):
+    """Weights of n rows, those beyond the bounds moved to them.
+
+    Attributes
+    ----------
+    weights : Series (n,)
+        Called "weights", with the index they came with.
+    counts : DataFrame
+        By "arm" ("all" where the bounds are those of all rows): `n` rows that weigh something, the bounds
+        `lower` and `upper`, how many weights were `n_raised` and `n_lowered` to them, the `largest` before.
+    """
+
+    weights: AnySeries
+    counts: pd.DataFrame
+
+    @property
+    def n_truncated(self) -> int:
+        """How many weights were moved."""
+        return int(self.counts["n_raised"].sum() + self.counts["n_lowered"].sum())
+
+    def to_frame(self) -> pd.DataFrame:
+        """Give the counts."""
+        return self.counts.copy()
+
+    def _headline(self) -> str:
+        n = int(self.counts["n"].sum())
+        share = self.n_truncated / n
+        return (
+            f"Truncated weights: {self.n_truncated:,} of {n:,} ({share:.2%}) moved to a bound; "
+            "look at balance again"
+        )
+
+    def _table(self) -> pd.DataFrame:
+        return in_few_digits(self.counts)
+
+
+def truncate(
+    weights: object,
+    *,
+    upper: float | None = None,
+    lower: float | None = None,
+    unit: WeightUnit = "quantile",
+    treatment: object = None,
+) -> TruncatedWeights:
+    """Bound weights, so that no few rows decide the estimate: less variance for some bias.
+
+    Parameters
+    ----------
+    weights : Series, array (n,), Matched or Effect
+        None negative. Rows of weight 0 are left out, and stay so.
+    upper, lower : float or None, default None
+        Weights above `upper` become `upper`, those below `lower` become `lower`; None for no bound. At least
+        one is needed: there is no good choice for all data.
+    unit : {"quantile", "raw"}, default "quantile"
+        What the bounds are: quantiles of the weights, as ``upper=0.99``, or weights themselves, as
+        ``upper=10, unit="raw"``. Quantiles are interpolated linearly between the weights above 0.
+    treatment : None, Series or array (n,), default None
+        Who was treated, bool or 0/1, for quantiles within each arm; by default they are those of all rows
+        (Cole and Hernan 2008), so that the arms have the same bounds.
+
+    Returns
+    -------
+    TruncatedWeights
+        With `weights`, and the `counts` of what was moved. `smd` and `balance` take it as it is.
+
+    Raises
+    ------
+    InvalidInputError
+        No bound is given, they are in the wrong order or no quantiles, or a weight is negative.
+
+    Notes
+    -----
+    Truncation bounds weights; to drop rows is `trim`. The bounds are chosen after a look at the weights: an
+    interval that is to count that comes from a bootstrap which truncates within every replicate.
+
+    References
+    ----------
+    Cole and Hernan (2008), American Journal of Epidemiology 168:656.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import propensity as ps
+    >>> bounded = ps.truncate(np.array([1.0, 1.5, 2.0, 40.0]), upper=10, unit="raw")
+    >>> bounded.weights.tolist(), bounded.n_truncated
+    ([1.0, 1.5, 2.0, 10.0], 1)
+    """
+    _check.choice("unit", unit, get_args(WeightUnit))
+    _check_bounds(lower, upper, unit)
+    given = weights.weights if isinstance(weights, Matched | Effect) else weights
+    index = pd.RangeIndex(len(given)) if isinstance(given, np.ndarray | list) else row_labels(given)
+    values = rowwise(given, index, "weights")
+    members = _arms(treatment, index)
+    _check.not_negative(values, index, "weights")
+    truncated, rows = values.copy(), {}
+    for arm, where in members.items():
+        used = where & (values > 0)
+        if not used.any():
+            raise InvalidInputError(f"weights: no weight above 0 ({arm} rows); there is nothing to bound")
+        own = values[used]
+        low, high = _limits(own, lower, upper, unit)
+        truncated[used] = np.clip(own, low, high)
+        rows[arm] = {
+            "n": len(own),
+            "lower": low,
+            "upper": high,
+            "n_raised": int((own < low).sum()),
+            "n_lowered": int((own > high).sum()),
+            "largest": own.max(),
+        }
+    counts = pd.DataFrame.from_dict(rows, orient="index").rename_axis("arm")
+    return TruncatedWeights(series_like(given, truncated, "weights"), counts)
+
+
+def _check_bounds(lower: float | None, upper: float | None, unit: WeightUnit) -> None:
+    bounds = {name: bound for name, bound in (("lower", lower), ("upper", upper)) if bound is not None}
+    if not bounds:
+        raise InvalidInputError("upper, lower: at least one is needed, as upper=0.99")
+    for name, bound in bounds.items():
+        _check.number(name, bound, minimum=0)
+        if unit == "quantile" and bound > 1:
+            raise InvalidInputError(
+                f"{name} must be a quantile, from 0 to 1, not {bound!r}; for a weight itself take unit='raw'"
+            )
+    if len(bounds) == 2 and not bounds["lower"] < bounds["upper"]:
+        raise InvalidInputError(f"lower must be less than upper, not {lower!r} and {upper!r}")
+
+
+def _arms(treatment: object, index: pd.Index[Any]) -> dict[str, Bools]:
+    """Give the rows of each arm; of all together where no treatment is given."""
+    if treatment is None:
+        return {"all": np.ones(len(index), dtype=bool)}
+    column = pd.Series(rowwise(treatment, index, "treatment"), name="treatment")
+    treated = _check.treatment(column, recode="{0} == {1}")
+    return {"treated": treated, "control": ~treated}
+
+
+def _limits(own: Floats, lower: float | None, upper: float | None, unit: WeightUnit) -> tuple[float, float]:
+    def limit(bound: float) -> float:
+        return float(bound if unit == "raw" else np.quantile(own, bound))
+
+    return 0.0 if lower is None else limit(lower), np.inf if upper is None else limit(upper)
