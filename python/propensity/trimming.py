@@ -118,7 +118,7 @@ def trim(
     --------
     >>> import propensity as ps
     >>> men = ps.datasets.lalonde()
-    >>> design = {"treatment": "treat", "covariates": ["age", "educ", "race", "re74"]}
+    >>> design = {"treatment": "treat", "covariates": ["age", "educ", "married", "re74"]}
     >>> model = ps.fit_propensity(men, **design)
     >>> kept = men[ps.trim(men, treatment="treat", scores=model, bounds="crump").keep]
     >>> model = ps.fit_propensity(kept, **design)
