@@ -21,6 +21,9 @@ MEASURES = ["mean_treated", "mean_control", "smd", "variance_ratio", "ks", "ecdf
 ESTIMAND = {"ipw.ATE": "ATE", "ipw.ATT": "ATT", "ipw.ATC": "ATC", "overlap": "ATO"}
 DENOMINATOR_OF = {"ATT": "treated", "ATC": "control", "ATE": "pooled"}
 
+# Weighting has too little overlap to go by on lalonde, and says so.
+pytestmark = pytest.mark.filterwarnings("ignore::propensity.errors.OverlapWarning")
+
 
 @pytest.fixture(scope="module")
 def trained():
