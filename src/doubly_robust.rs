@@ -5,7 +5,7 @@ use crate::adjustment::{AdjustmentSpec, ArmEstimate, Method, arm_mean};
 use crate::checks;
 use crate::covariates::Covariates;
 use crate::error::Result;
-use crate::influence::{ArmMeans, ScoreModel, center};
+use crate::influence::{ArmMeans, ScoreModel, by_row, center};
 use crate::linalg::{Cholesky, RANK_TOLERANCE};
 use crate::logistic::{Likelihood, LogisticSpec, Sweep, maximize};
 use crate::monitor::Monitor;
@@ -109,16 +109,14 @@ impl Parts<'_, '_> {
         score_model: Option<&ScoreModel<'_, '_>>,
     ) -> Vec<f64> {
         let n = self.weight.len();
-        let mut influence: Vec<f64> = (0..n).map(|i| self.equation(i, arm, estimate)).collect();
+        let mut influence = by_row(n, |i| self.equation(i, arm, estimate));
 
         // Through the outcome model: its coefficients move by H^-1 w (y - m) x, and the mean's equation
         // by sum (g - k) m' x for each unit of theirs.
-        let slopes: Vec<f64> = (0..n)
-            .map(|i| self.coefficient_slope(i, arm) * estimate.fit.slope(estimate.fitted[i]))
-            .collect();
-        let spread: Vec<f64> = (0..n)
-            .map(|i| self.fitting_weight(i, arm) * estimate.fit.slope(estimate.fitted[i]))
-            .collect();
+        let slopes =
+            by_row(n, |i| self.coefficient_slope(i, arm) * estimate.fit.slope(estimate.fitted[i]));
+        let spread =
+            by_row(n, |i| self.fitting_weight(i, arm) * estimate.fit.slope(estimate.fitted[i]));
         let products = self.covariates.products(&slopes, &spread);
         let mut direction = products.gradient;
         let terms = direction.len();
@@ -132,9 +130,9 @@ impl Parts<'_, '_> {
         // Through the score: AIPW's weights in the mean, IPWRA's in the outcome model, move with it.
         if let Some(model) = score_model {
             let through = |i: usize| if self.spec.method == Method::Aipw { 1.0 } else { moved[i] };
-            let slopes: Vec<f64> = (0..n)
-                .map(|i| self.weight_slope(i, arm) * self.residual(i, arm, estimate) * through(i))
-                .collect();
+            let slopes = by_row(n, |i| {
+                self.weight_slope(i, arm) * self.residual(i, arm, estimate) * through(i)
+            });
             let through_scores = model.influence(&slopes);
             influence.iter_mut().zip(through_scores).for_each(|(own, other)| *own += other);
         }

@@ -1,7 +1,9 @@
 //! Standard errors by stacked estimating equations (Stefanski and Boos 2002): what each row contributes
 //! to the error of an estimate, through the estimate itself and through every model fitted on the way.
 
-use crate::covariates::Covariates;
+use rayon::prelude::*;
+
+use crate::covariates::{CHUNK, Covariates};
 use crate::linalg::{Cholesky, RANK_TOLERANCE};
 
 /// The means of the two arms, control first, and each row's influence on them.
@@ -48,12 +50,9 @@ impl<'a, 'x> ScoreModel<'a, 'x> {
         penalty: f64,
     ) -> Self {
         let weight = |row: usize| weight.map_or(1.0, |weights| weights[row]);
-        let rows = 0..scores.len();
-        let residual = rows
-            .clone()
-            .map(|i| weight(i) * (f64::from(u8::from(treatment[i])) - scores[i]))
-            .collect();
-        let spread: Vec<f64> = rows.map(|i| weight(i) * scores[i] * (1.0 - scores[i])).collect();
+        let n = scores.len();
+        let residual = by_row(n, |i| weight(i) * (f64::from(u8::from(treatment[i])) - scores[i]));
+        let spread = by_row(n, |i| weight(i) * scores[i] * (1.0 - scores[i]));
         let terms = covariates.n_columns() + 1;
         let mut information = covariates.products(&spread, &spread).information;
         for (k, scale) in covariates.scale.iter().enumerate() {
@@ -80,15 +79,21 @@ impl<'a, 'x> ScoreModel<'a, 'x> {
         let mut direction = self.covariates.products(slope, slope).gradient;
         self.information.solve(&mut direction);
         let mut influence = self.covariates.linear(&direction);
-        influence.iter_mut().zip(&self.residual).for_each(|(x, r)| *x *= r);
+        let rows = influence.par_iter_mut().zip(&self.residual).with_min_len(CHUNK);
+        rows.for_each(|(x, r)| *x *= r);
         influence
     }
 }
 
-/// Take the mean off: it is zero but for rounding, and for a penalty's pull.
+/// A number for each of n rows, on all threads.
+pub fn by_row(n: usize, number: impl Fn(usize) -> f64 + Send + Sync) -> Vec<f64> {
+    (0..n).into_par_iter().with_min_len(CHUNK).map(number).collect()
+}
+
+/// Take the mean off: it is zero but for rounding, and for a penalty's pull. Summed by chunks, in their
+/// order, so that it does not depend on the number of threads.
 pub fn center(values: &mut [f64]) {
-    let mean = values.iter().sum::<f64>() / values.len() as f64;
-    for value in values {
-        *value -= mean;
-    }
+    let chunks: Vec<f64> = values.par_chunks(CHUNK).map(|chunk| chunk.iter().sum()).collect();
+    let mean = chunks.iter().sum::<f64>() / values.len() as f64;
+    values.par_chunks_mut(CHUNK).for_each(|chunk| chunk.iter_mut().for_each(|x| *x -= mean));
 }

@@ -1,11 +1,13 @@
 //! The inverse-probability-weighted contrast: the difference of two weighted means (Hajek 1971), never
 //! Horvitz-Thompson's sums over n, which move when a constant is added to the outcome.
 
+use rayon::prelude::*;
+
 use crate::checks;
-use crate::covariates::Covariates;
+use crate::covariates::{CHUNK, Covariates};
 use crate::error::{Error, Result};
 use crate::estimand::Estimand;
-use crate::influence::{ArmMeans, ScoreModel, center};
+use crate::influence::{ArmMeans, ScoreModel, by_row, center};
 use crate::kernels::{ArmSums, BLOCK, Tallies, contrast_sums};
 use crate::tally::{Outcomes, Units};
 use crate::weights::{balancing_weight, balancing_weight_slope, effective_sample_size};
@@ -46,30 +48,26 @@ pub fn ipw(
         checks::penalty(penalty)?;
     }
     let IpwData { outcome, treatment, scores, sample_weight } = *data;
-    let mut contrast = Contrast::new(estimand);
-    contrast.add(scores, &Outcomes { treatment, outcome, sample_weight, counts: None::<&[u32]> });
+    let n = outcome.len();
+    let contrast = Contrast::of_rows(data, estimand);
     let (mean_treated, mean_control) = contrast.means()?;
     let row_weight = |i: usize| sample_weight.map_or(1.0, |weights| weights[i]);
     let model = score_model.map(|(covariates, penalty)| {
         ScoreModel::new(covariates, treatment, scores, sample_weight, penalty)
     });
-    let weights: Vec<f64> = (0..outcome.len())
-        .map(|i| row_weight(i) * balancing_weight(estimand, treatment[i], scores[i]))
-        .collect();
+    let weights =
+        by_row(n, |i| row_weight(i) * balancing_weight(estimand, treatment[i], scores[i]));
     let slope =
         |i: usize| row_weight(i) * balancing_weight_slope(estimand, treatment[i], scores[i]);
     let influence = |arm: bool, mean: f64| {
         let own = |i: usize| if treatment[i] == arm { outcome[i] - mean } else { 0.0 };
-        let mut influence: Vec<f64> = (0..outcome.len()).map(|i| weights[i] * own(i)).collect();
-        if let Some(model) = &model {
-            let slopes: Vec<f64> = (0..outcome.len()).map(|i| slope(i) * own(i)).collect();
-            let through_scores = model.influence(&slopes);
-            influence.iter_mut().zip(through_scores).for_each(|(own, other)| *own += other);
-        }
-        let per_mean = outcome.len() as f64 / contrast.weight[usize::from(arm)];
-        for value in &mut influence {
-            *value *= per_mean;
-        }
+        let through_scores =
+            model.as_ref().map(|model| model.influence(&by_row(n, |i| slope(i) * own(i))));
+        let per_mean = n as f64 / contrast.weight[usize::from(arm)];
+        let mut influence = by_row(n, |i| {
+            let through_scores = through_scores.as_ref().map_or(0.0, |through| through[i]);
+            per_mean * (weights[i] * own(i) + through_scores)
+        });
         center(&mut influence);
         influence
     };
@@ -127,6 +125,28 @@ impl Contrast {
         };
         let [[weight_control, control], [weight_treated, treated]] = [arm(0), arm(1)];
         Self { estimand, weight: [weight_control, weight_treated], total: [control, treated] }
+    }
+
+    /// Of rows as they are: by chunks, merged in their order.
+    fn of_rows(data: &IpwData<'_>, estimand: Estimand) -> Self {
+        let n = data.outcome.len();
+        let chunk = |first: usize| {
+            let rows = first..n.min(first + CHUNK);
+            let units = Outcomes {
+                treatment: &data.treatment[rows.clone()],
+                outcome: &data.outcome[rows.clone()],
+                sample_weight: data.sample_weight.map(|weights| &weights[rows.clone()]),
+                counts: None::<&[u32]>,
+            };
+            let mut contrast = Self::new(estimand);
+            contrast.add(&data.scores[rows], &units);
+            contrast
+        };
+        let chunks: Vec<Self> =
+            (0..n.div_ceil(CHUNK)).into_par_iter().map(|index| chunk(index * CHUNK)).collect();
+        let mut total = Self::new(estimand);
+        chunks.iter().for_each(|chunk| total.merge(chunk));
+        total
     }
 
     /// Add all units, whose scores are given.
