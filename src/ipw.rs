@@ -145,7 +145,9 @@ impl Contrast {
         let chunks: Vec<Self> =
             (0..n.div_ceil(CHUNK)).into_par_iter().map(|index| chunk(index * CHUNK)).collect();
         let mut total = Self::new(estimand);
-        chunks.iter().for_each(|chunk| total.merge(chunk));
+        for chunk in &chunks {
+            total.merge(chunk);
+        }
         total
     }
 

@@ -8,6 +8,8 @@
 
 mod arm;
 mod correction;
+mod donors;
+mod grid;
 mod line;
 mod matcher;
 mod order;
@@ -115,6 +117,21 @@ impl NearestSpec {
         }
     }
 
+    /// # Errors
+    /// [`Error::Argument`] for more neighbours than there are donors for a focal arm.
+    fn check_donors(&self, focal: bool, n_donors: f64) -> Result<()> {
+        if self.n_neighbors as f64 <= n_donors {
+            return Ok(());
+        }
+        let arm = if focal { "control" } else { "treated" };
+        Err(Error::Argument {
+            name: "n_neighbors",
+            found: format!("{} with {n_donors} {arm} rows", self.n_neighbors),
+            allowed: "at most the number of rows to choose from",
+        })
+    }
+
+    /// `deviation` is used with a caliper only.
     fn search(&self, deviation: f64) -> Search {
         let caliper_width = self.caliper.map_or(f64::INFINITY, |caliper| caliper * deviation);
         Search { n_neighbors: self.n_neighbors as f64, caliper_width }
@@ -138,8 +155,29 @@ pub fn nearest(
     spec: &NearestSpec,
     monitor: &Monitor,
 ) -> Result<Matches> {
-    let (matcher, found) = match_rows(scores, treatment, spec, monitor)?;
-    Ok(rows::assemble(&matcher, &found, treatment, spec))
+    check_rows(scores, treatment, spec)?;
+    let logits = logits(scores, spec.quantity);
+    let values = logits.as_deref().unwrap_or(scores);
+    monitor.check()?;
+    // A pass over all rows that only a caliper needs.
+    let deviation = match spec.caliper {
+        Some(_) => matcher::deviation(values, &Rows { treatment, sample_weight: None }),
+        None => f64::NAN,
+    };
+    rows::match_rows(values, treatment, spec, &spec.search(deviation), monitor)
+}
+
+fn check_rows(scores: &[f64], treatment: &[bool], spec: &NearestSpec) -> Result<()> {
+    checks::same_length("treatment", treatment.len(), scores.len())?;
+    checks::scores(scores)?;
+    checks::both_arms(treatment)?;
+    spec.check()
+}
+
+/// The log odds of all scores, where these are what is matched on.
+fn logits(scores: &[f64], quantity: Quantity) -> Option<Vec<f64>> {
+    let on_logit = quantity == Quantity::Logit;
+    on_logit.then(|| scores.par_iter().map(|score| logit(*score)).collect())
 }
 
 /// Check the rows, sort them, and let the focal ones find their donors.
@@ -149,18 +187,9 @@ fn match_rows(
     spec: &NearestSpec,
     monitor: &Monitor,
 ) -> Result<(Matcher, FoundByArm)> {
-    checks::same_length("treatment", treatment.len(), scores.len())?;
-    checks::scores(scores)?;
-    checks::both_arms(treatment)?;
-    spec.check()?;
-    let logits: Vec<f64>;
-    let values = match spec.quantity {
-        Quantity::Score => scores,
-        Quantity::Logit => {
-            logits = scores.par_iter().map(|score| logit(*score)).collect();
-            &logits
-        }
-    };
+    check_rows(scores, treatment, spec)?;
+    let logits = logits(scores, spec.quantity);
+    let values = logits.as_deref().unwrap_or(scores);
     monitor.check()?;
     let mut matcher = Matcher::default();
     matcher.sort(values, &Rows { treatment, sample_weight: None });

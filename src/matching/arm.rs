@@ -23,15 +23,6 @@ impl Arm {
         self.rows.iter().sum()
     }
 
-    /// Where each group's rows begin among the arm's sorted rows, with the end of the last.
-    pub fn first_rows(&self) -> Vec<usize> {
-        let mut first = vec![0; self.len() + 1];
-        for (group, range) in self.row_ranges().enumerate() {
-            first[group + 1] = range.end;
-        }
-        first
-    }
-
     /// Each group's rows among the arm's sorted rows (rows of weight one).
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // counts of rows
     pub fn row_ranges(&self) -> impl Iterator<Item = Range<usize>> {

@@ -75,14 +75,7 @@ impl Matcher {
             if !spec.focal.includes(treated) {
                 return Ok(vec![Found::NOTHING; focal.len()]);
             }
-            if spec.n_neighbors as f64 > donors.n_rows() {
-                let (arm, rows) = (if treated { "control" } else { "treated" }, donors.n_rows());
-                return Err(Error::Argument {
-                    name: "n_neighbors",
-                    found: format!("{} with {rows} {arm} rows", spec.n_neighbors),
-                    allowed: "at most the number of rows to choose from",
-                });
-            }
+            spec.check_donors(treated, donors.n_rows())?;
             search.all(focal, donors, monitor)
         };
         let found = [side(false)?, side(true)?];

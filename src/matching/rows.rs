@@ -1,11 +1,15 @@
-//! From groups of equal values back to rows.
+//! Every focal row with its donors, found cell by cell.
 
 use std::ops::Range;
 
+use rayon::prelude::*;
+
 use super::NearestSpec;
-use super::arm::Arm;
-use super::matcher::{FoundByArm, Matcher};
-use super::search::{Found, totals_by_donor};
+use super::donors::Donors;
+use super::grid::{Part, value};
+use super::search::Search;
+use crate::error::{Error, Result};
+use crate::monitor::Monitor;
 
 /// The matches of n rows, m of them focal with at least one donor.
 #[derive(Debug, Clone)]
@@ -25,73 +29,154 @@ pub struct Matches {
     pub caliper_width: f64,
 }
 
-pub fn assemble(
-    matcher: &Matcher,
-    found: &FoundByArm,
+/// Match the rows by their `values`.
+///
+/// # Errors
+/// Fewer donors than neighbours asked for, nobody within the caliper, [`Error::Stopped`].
+pub fn match_rows(
+    values: &[f64],
     treatment: &[bool],
     spec: &NearestSpec,
-) -> Matches {
-    let (arms, rows) = (&matcher.arms, matcher.rows_by_arm(treatment));
-    let mut assembly = Assembly::new(treatment.len());
-    let mut n_focal = 0;
+    search: &Search,
+    monitor: &Monitor,
+) -> Result<Matches> {
+    let mut matches = Matches {
+        weights: vec![0.0; values.len()],
+        focal: Vec::new(),
+        donors: Vec::new(),
+        runs: Vec::new(),
+        n_unmatched: 0,
+        max_distance: 0.0,
+        caliper_width: search.caliper_width,
+    };
+    let mut run_of_row = vec![NOBODY; values.len()];
     // The treated's donors are the controls, who come first.
-    for (focal, donors) in [(1, 0), (0, 1)] {
-        if spec.focal.includes(focal == 1) {
-            n_focal += rows[focal].len();
-            assembly.add(
-                (&arms[focal], &rows[focal]),
-                (&arms[donors], &rows[donors]),
-                &found[focal],
-            );
+    for focal in [true, false] {
+        if spec.focal.includes(focal) {
+            let donors = Donors::new(values, |row| treatment[row] != focal);
+            spec.check_donors(focal, donors.rows.len() as f64)?;
+            monitor.check()?;
+            let parts = donors.grid.drop_rows(values, |row| treatment[row] == focal);
+            let stretches = find(&donors, &parts, search, monitor)?;
+            matches.add(donors, &stretches, &mut run_of_row);
         }
     }
-    let (focal, runs): (Vec<usize>, Vec<Range<usize>>) = assembly
-        .runs
-        .into_iter()
-        .enumerate()
-        .filter_map(|(row, run)| run.map(|run| (row, run)))
-        .unzip();
-    Matches {
-        weights: assembly.weights,
-        n_unmatched: n_focal - focal.len(),
-        focal,
-        donors: assembly.donors,
-        runs,
-        max_distance: found.iter().flatten().map(|found| found.reach).fold(0.0, f64::max),
-        caliper_width: matcher.reach(spec).caliper_width,
+    matches.list(&run_of_row);
+    if matches.focal.is_empty() {
+        return Err(Error::NoMatches { caliper_width: search.caliper_width });
     }
+    Ok(matches)
 }
 
-/// An arm's groups, and its rows in the same order.
-type Side<'a> = (&'a Arm, &'a [usize]);
+/// First and last of a run, in u32 as rows are numbered.
+type Run = (u32, u32);
 
-struct Assembly {
-    weights: Vec<f64>,
-    donors: Vec<usize>,
-    /// Of every row that is focal and matched.
-    runs: Vec<Option<Range<usize>>>,
+/// The run of a row that is not focal, or found nobody.
+const NOBODY: Run = (0, 0);
+
+/// What the focal rows of some neighbouring cells found.
+#[derive(Default)]
+struct Stretch {
+    rows: Vec<u32>,
+    /// Their donors among all donors.
+    runs: Vec<Run>,
+    /// The same in groups of donors.
+    groups: Vec<Run>,
+    n_unmatched: usize,
+    max_distance: f64,
 }
 
-impl Assembly {
-    fn new(n_rows: usize) -> Self {
-        Self { weights: vec![0.0; n_rows], donors: Vec::new(), runs: vec![None; n_rows] }
-    }
-
-    fn add(&mut self, focal: Side<'_>, donors: Side<'_>, found: &[Found]) {
-        let uses = totals_by_donor(focal.0, donors.0.len(), found, |found| 1.0 / found.rows);
-        for (rows, uses) in donors.0.row_ranges().zip(uses) {
-            donors.1[rows].iter().for_each(|row| self.weights[*row] += uses);
-        }
-        let first = donors.0.first_rows();
-        let offset = self.donors.len();
-        self.donors.extend(donors.1);
-        for (rows, found) in focal.0.row_ranges().zip(found).filter(|(_, found)| !found.is_empty())
-        {
-            let run = offset + first[found.first]..offset + first[found.last];
-            for row in &focal.1[rows] {
-                self.weights[*row] += 1.0;
-                self.runs[*row] = Some(run.clone());
+/// Let all focal rows find their donors.
+fn find(
+    donors: &Donors,
+    focal: &[Part],
+    search: &Search,
+    monitor: &Monitor,
+) -> Result<Vec<Stretch>> {
+    let stretches = donors.grid.stretches().map(|cells| {
+        monitor.check()?;
+        let mut stretch = Stretch::default();
+        for cell in cells {
+            for (key, row) in focal.iter().flat_map(|part| part.cell(cell)) {
+                stretch.add(*row, value(*key), cell, donors, search);
             }
+        }
+        Ok(stretch)
+    });
+    stretches.collect()
+}
+
+impl Stretch {
+    #[allow(clippy::cast_possible_truncation)] // rows, and so groups, are numbered in u32
+    fn add(&mut self, row: u32, value: f64, cell: usize, donors: &Donors, search: &Search) {
+        let found = donors.find(search, cell, value);
+        if found.is_empty() {
+            self.n_unmatched += 1;
+            return;
+        }
+        self.rows.push(row);
+        self.runs.push((donors.first_row[found.first], donors.first_row[found.last]));
+        self.groups.push((found.first as u32, found.last as u32));
+        self.max_distance = self.max_distance.max(found.reach);
+    }
+}
+
+impl Matches {
+    /// Add what the focal rows of one arm found among the donors of the other.
+    #[allow(clippy::cast_possible_truncation)] // rows are numbered in u32
+    fn add(&mut self, donors: Donors, stretches: &[Stretch], run_of_row: &mut [Run]) {
+        add_uses(&donors, stretches.iter().flat_map(|stretch| &stretch.groups), &mut self.weights);
+        let offset = self.donors.len() as u32;
+        for stretch in stretches {
+            for (row, (first, last)) in stretch.rows.iter().zip(&stretch.runs) {
+                run_of_row[*row as usize] = (offset + first, offset + last);
+            }
+            self.n_unmatched += stretch.n_unmatched;
+            self.max_distance = self.max_distance.max(stretch.max_distance);
+        }
+        if self.donors.is_empty() {
+            self.donors = donors.rows;
+        } else {
+            self.donors.extend(donors.rows);
+        }
+    }
+
+    /// List the focal rows that found somebody, and what they found.
+    fn list(&mut self, run_of_row: &[Run]) {
+        let n_matched = run_of_row.iter().filter(|run| **run != NOBODY).count();
+        self.focal.reserve_exact(n_matched);
+        self.runs.reserve_exact(n_matched);
+        for (row, run) in run_of_row.iter().enumerate().filter(|(_, run)| **run != NOBODY) {
+            self.weights[row] += 1.0;
+            self.focal.push(row);
+            self.runs.push(run.0 as usize..run.1 as usize);
+        }
+    }
+}
+
+/// Add to each donor's weight its share of every run of groups that has it. Runs of one group are counted
+/// first, those of several sorted: no sum then depends on the order of the rows.
+fn add_uses<'a>(donors: &Donors, runs: impl Iterator<Item = &'a Run>, weights: &mut [f64]) {
+    let (mut alone, mut several) = (vec![0_u32; donors.groups.len()], Vec::new());
+    for (first, last) in runs {
+        if last - first == 1 {
+            alone[*first as usize] += 1;
+        } else {
+            several.push((*first, *last));
+        }
+    }
+    let per_row = alone.iter().zip(&donors.groups.rows);
+    let mut uses: Vec<f64> = per_row.map(|(count, rows)| f64::from(*count) / rows).collect();
+    several.par_sort_unstable();
+    for equal in several.chunk_by(|a, b| a == b) {
+        let groups = equal[0].0 as usize..equal[0].1 as usize;
+        let rows: f64 = donors.groups.rows[groups.clone()].iter().sum();
+        uses[groups].iter_mut().for_each(|uses| *uses += equal.len() as f64 / rows);
+    }
+    let bounds = donors.first_row.iter().zip(&donors.first_row[1..]);
+    for ((first, last), uses) in bounds.zip(uses).filter(|(_, uses)| *uses > 0.0) {
+        for row in &donors.rows[*first as usize..*last as usize] {
+            weights[*row] += uses;
         }
     }
 }

@@ -81,7 +81,7 @@ impl Search {
 
     /// The donors of `value`, of which `above` is the first not below it: widen to the nearer side
     /// until there are enough rows, then take in whatever ties with the last.
-    fn around(&self, value: f64, above: usize, donors: &Arm) -> Found {
+    pub(super) fn around(&self, value: f64, above: usize, donors: &Arm) -> Found {
         let below = |first: usize| {
             if first == 0 { f64::INFINITY } else { value - donors.value[first - 1] }
         };
