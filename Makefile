@@ -79,8 +79,9 @@ notebooks: build ## Run the notebooks again and keep their new outputs
 	$(BIN)/python tests/test_notebooks.py
 
 .PHONY: bench
-bench: build ## Time the bootstrap against the scikit-learn loop it replaces
-	$(BIN)/python benchmarks/tutorial_bootstrap.py
+bench: build ## Time the kernels, and whole jobs against what people use today, into docs/performance.md
+	cargo bench --locked --bench kernels
+	$(BIN)/python benchmarks/report.py
 
 .PHONY: format
 format: $(VENV)/.tools ## Format the code and fix what can be fixed

@@ -9,6 +9,7 @@
 
 mod anchored;
 mod pairs;
+mod softplus;
 
 use pulp::{Arch, Simd, WithSimd};
 
@@ -16,6 +17,7 @@ use crate::estimand::Estimand;
 
 pub use anchored::{ArmSums, AtAnchor, Blocks, Buffers, NearAnchor, REACH, at_anchor, near_anchor};
 pub use pairs::{Bits, Company, company, least_gap};
+pub use softplus::log_likelihood;
 
 use anchored::{vectors, vectors_mut};
 

@@ -8,6 +8,7 @@
 mod anchor;
 mod likelihood;
 mod newton;
+mod sample;
 
 use ndarray::{Array2, ArrayView2};
 
@@ -81,7 +82,8 @@ pub fn fit(
     let covariates = Covariates::standardized(x)?;
     let rows = Rows { treatment, sample_weight };
     let likelihood = Likelihood::new(&covariates, &rows, spec.penalty, Sweep::Parallel)?;
-    let optimum = maximize(&likelihood, None, spec, monitor)?;
+    let start = sample::start(x, &covariates, &rows, spec, monitor);
+    let optimum = maximize(&likelihood, start.as_deref(), spec, monitor)?;
     let log_likelihood = likelihood.log_likelihood(&optimum.beta);
     Ok(LogisticFit::new(&covariates, optimum, log_likelihood, spec.penalty))
 }

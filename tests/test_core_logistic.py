@@ -263,6 +263,40 @@ def test_same_covariates_same_score_anywhere_in_a_long_array(n_threads):
         assert_array_equal(first[which], scores)
 
 
+def many_rows(n=300_000):
+    """Enough rows for a fit to start from a sample of them; sorted, so that both ends differ."""
+    rng = np.random.default_rng(11)
+    x = np.column_stack([np.sort(rng.normal(size=n)), rng.normal(size=n)])
+    treatment = rng.random(n) < 1 / (1 + np.exp(-(x @ [0.8, -0.5] - 1)))
+    return np.asfortranarray(x), treatment, rng.uniform(0.5, 2, size=n)
+
+
+@pytest.mark.parametrize("penalty", [0.0, 500.0])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_fit_of_many_rows_equals_the_newton_twin_in_fewer_steps(penalty, weighted):
+    x, treatment, weight = many_rows()
+    weight = weight if weighted else None
+    fit = core.fit_propensity(x, treatment, penalty=penalty, sample_weight=weight)
+    twin = reference.fit_logistic(x, treatment, penalty=penalty, sample_weight=weight)
+    assert_allclose(fit.coefficients, twin.coefficients, rtol=1e-10)
+    assert_allclose(fit.covariance, twin.covariance, rtol=1e-8)
+    assert fit.log_likelihood == pytest.approx(twin.log_likelihood, rel=1e-12)
+    few = core.fit_propensity(x[::100], treatment[::100], penalty=penalty / 100)
+    assert fit.iterations < few.iterations
+
+
+def test_fit_of_many_rows_copes_with_levels_that_a_sample_lacks_or_separates():
+    x, treatment, _ = many_rows()
+    rare = np.zeros(len(x))
+    rare[[1_000, 1_001, 200_000]] = 1
+    fit = core.fit_propensity(
+        np.column_stack([x, rare]), treatment | (rare == 1) & (np.arange(len(x)) > 1_000)
+    )
+    assert fit.gradient_norm <= 1e-10
+    everybody = core.fit_propensity(np.column_stack([x, rare]), treatment | (rare == 1))
+    assert_array_equal(everybody.diverging, [2])
+
+
 def test_fit_is_the_same_for_any_number_of_threads():
     rng = np.random.default_rng(3)
     x = rng.normal(size=(50_003, 6))

@@ -9,6 +9,7 @@ mod balance;
 mod bootstrap;
 mod logistic;
 mod matching;
+mod stages;
 
 use criterion::{criterion_group, criterion_main};
 
@@ -18,7 +19,8 @@ criterion_group!(
     bootstrap::counts,
     bootstrap::replicates,
     matching::nearest,
-    balance::smd
+    balance::smd,
+    stages::pass
 );
 criterion_main!(kernels);
 

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use crate::covariates::{CHUNK, Covariates};
 use crate::error::{Error, Result};
-use crate::kernels::{BLOCK, Lane, ScoreEquations, linear_predictor};
+use crate::kernels::{BLOCK, Lane, ScoreEquations, linear_predictor, log_likelihood};
 use crate::tally::Units;
 
 /// An arm with no more than this share of the weight vanishes beside the other in sums of 53 bits.
@@ -91,10 +91,7 @@ impl<'a, 'x, U: Units> Likelihood<'a, 'x, U> {
             |sum, columns, trials, successes| {
                 let mut eta = [0.0; BLOCK];
                 linear_predictor(beta, columns, &mut eta);
-                for row in 0..BLOCK {
-                    let failures = trials[row] - successes[row];
-                    *sum -= successes[row] * softplus(-eta[row]) + failures * softplus(eta[row]);
-                }
+                *sum += log_likelihood(&eta, trials, successes);
             },
             |sum, other| *sum += other,
         )
@@ -155,9 +152,4 @@ impl<'a, 'x, U: Units> Likelihood<'a, 'x, U> {
 pub fn standardized_penalty(covariates: &Covariates<'_>, penalty: f64) -> Vec<f64> {
     let slopes = covariates.scale.iter().map(|scale| penalty / (scale * scale));
     std::iter::once(0.0).chain(slopes).collect()
-}
-
-/// log(1 + exp(x)) without overflow.
-fn softplus(x: f64) -> f64 {
-    x.max(0.0) + (-x.abs()).exp().ln_1p()
 }
