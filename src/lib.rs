@@ -28,6 +28,7 @@
 //! | [`adjustment`] | estimators with an outcome model, on any units |
 //! | [`doubly_robust`] | the same on rows, with influences |
 //! | [`matching`] | nearest neighbours on a score |
+//! | [`optimal`] | pairs and stars whose distances have the least sum |
 //! | [`balance`] | how far apart the arms are, column by column |
 //! | [`cells`] | identical rows collapsed to one, with counts |
 //! | [`stream`] | the random numbers of a replicate |
@@ -54,6 +55,7 @@ pub mod logistic;
 pub mod matching;
 pub mod moments;
 pub mod monitor;
+pub mod optimal;
 pub mod outcome;
 pub mod pipeline;
 pub mod resample;

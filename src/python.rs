@@ -11,6 +11,7 @@ mod influence;
 mod ipw;
 mod logistic;
 mod matching;
+mod optimal;
 mod options;
 mod threads;
 
@@ -37,6 +38,8 @@ mod core {
     use super::logistic::{LogisticFit, fit_propensity};
     #[pymodule_export]
     use super::matching::{MatchedEffect, Matches, match_nn, matching_effect};
+    #[pymodule_export]
+    use super::optimal::{FullMatch, OptimalPairs, match_full, match_optimal};
 
     #[pymodule_export]
     #[allow(non_upper_case_globals)]

@@ -12,6 +12,7 @@ from propensity.comparison import estimate
 from propensity.core import __version__
 from propensity.effects import Effect, Effects
 from propensity.estimators import AIPW, IPW, IPWRA, Estimator, NearestNeighbors, RegressionAdjustment
+from propensity.full import match_full
 from propensity.matches import Matches
 from propensity.matching import match_nn
 from propensity.overlap import Overlap, overlap
@@ -54,6 +55,7 @@ __all__ = [
     "ipw",
     "ipwra",
     "match_cem",
+    "match_full",
     "match_nn",
     "overlap",
     "plots",

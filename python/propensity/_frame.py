@@ -128,6 +128,14 @@ class Frame:
             number, code = "pl.col({0}).cast(pl.Float64)", "pl.col({0}).cast(pl.Categorical)"
         return f"if they are numbers, take {number}; if they are codes, {code}"
 
+    def agreement(self, names: Sequence[str]) -> Rows:
+        """Read which rows agree in all of these columns, as (n,) codes 0 to G - 1."""
+        codes = np.zeros(len(self.index), dtype=np.int64)
+        for name in names:
+            own = _ranks(self.columns[name])
+            codes = np.unique(codes * (own.max() + 1) + own, return_inverse=True)[1].astype(np.int64)
+        return codes
+
     def series(self, values: Floats | Bools, name: str) -> AnySeries:
         """Give (n,) values back as a series of the caller's library, with the caller's index."""
         if isinstance(self.native, pd.DataFrame):

@@ -21,10 +21,12 @@ _Denominator: TypeAlias = Literal["pooled", "treated", "control", "all"]
 __all__ = [
     "AdjustedEstimate",
     "Balance",
+    "FullMatch",
     "IpwEstimate",
     "LogisticFit",
     "MatchedEffect",
     "Matches",
+    "OptimalPairs",
     "Replicates",
     "__version__",
     "adjust",
@@ -33,7 +35,9 @@ __all__ = [
     "bootstrap_influence",
     "fit_propensity",
     "ipw",
+    "match_full",
     "match_nn",
+    "match_optimal",
     "matching_effect",
     "smd",
 ]
@@ -144,6 +148,28 @@ class Matches:
     def caliper_width(self) -> float: ...  # in units of the quantity matched on; inf without a caliper
 
 @final
+class OptimalPairs:
+    """m pairs without replacement whose distances have the least sum."""
+
+    @property
+    def treated(self) -> NDArray[np.int64]: ...  # (m,) rows, ascending
+    @property
+    def control(self) -> NDArray[np.int64]: ...  # (m,) rows
+    @property
+    def distance(self) -> _Floats: ...  # (m,)
+
+@final
+class FullMatch:
+    """Stars of one row of an arm and some of the other whose distances have the least sum."""
+
+    @property
+    def subclass(self) -> NDArray[np.int64]: ...  # (n,), 1 to n_subclasses; 0 for rows left out
+    @property
+    def n_subclasses(self) -> int: ...
+    @property
+    def total_distance(self) -> float: ...  # from the middle of each star to its rays
+
+@final
 class MatchedEffect:
     """The effect on matched rows, and its standard error."""
 
@@ -243,6 +269,26 @@ def match_nn(
     on: _Quantity = "score",
     n_threads: int | None = None,
 ) -> Matches: ...
+def match_optimal(
+    points: _Floats,
+    treatment: _Treatment,
+    *,
+    estimand: _MatchingEstimand = "ATT",
+    n_neighbors: int = 1,
+    caliper: float | None = None,
+    exact: _Labels | None = None,
+    rank: _Labels | None = None,
+    n_threads: int | None = None,
+) -> OptimalPairs: ...
+def match_full(
+    points: _Floats,
+    treatment: _Treatment,
+    *,
+    caliper: float | None = None,
+    exact: _Labels | None = None,
+    rank: _Labels | None = None,
+    n_threads: int | None = None,
+) -> FullMatch: ...
 def matching_effect(
     outcome: _Floats,
     treatment: _Treatment,
