@@ -242,7 +242,7 @@ def test_matches_are_the_same_for_any_number_of_threads(n_threads):
         ({"points": np.zeros((3, 2, 2))}, "points must be"),
         ({"points": np.zeros((3, 0))}, "points must be"),
         ({"points": np.zeros(4)}, "points has 4 rows where 3"),
-        ({"treatment": np.ones(3)}, "both arms are needed"),
+        ({"treatment": np.ones(3)}, "at least 1 of each needed"),
         ({"caliper": 0.0}, "caliper must be"),
         ({"caliper": np.nan}, "caliper must be"),
         ({"exact": np.arange(2)}, "exact has 2 rows"),

@@ -3,8 +3,7 @@ use numpy::{IxDyn, PyArray1};
 use pyo3::prelude::*;
 
 use super::ipw::parse_estimand;
-use super::matching::n_neighbors;
-use super::{arrays, call};
+use super::{arrays, call, options};
 use crate::error::{Error, Result};
 use crate::matching::Focal;
 use crate::optimal::{self, OptimalSpec, Points};
@@ -89,8 +88,8 @@ pub fn match_optimal(
     points: &Bound<'_, PyAny>,
     treatment: &Bound<'_, PyAny>,
     estimand: &str,
-    #[pyo3(from_py_with = n_neighbors)] n_neighbors: usize,
-    caliper: Option<f64>,
+    #[pyo3(from_py_with = options::n_neighbors)] n_neighbors: usize,
+    #[pyo3(from_py_with = options::caliper)] caliper: Option<f64>,
     exact: Option<&Bound<'_, PyAny>>,
     rank: Option<&Bound<'_, PyAny>>,
     n_threads: Option<&Bound<'_, PyAny>>,
@@ -146,7 +145,7 @@ pub fn match_full(
     py: Python<'_>,
     points: &Bound<'_, PyAny>,
     treatment: &Bound<'_, PyAny>,
-    caliper: Option<f64>,
+    #[pyo3(from_py_with = options::caliper)] caliper: Option<f64>,
     exact: Option<&Bound<'_, PyAny>>,
     rank: Option<&Bound<'_, PyAny>>,
     n_threads: Option<&Bound<'_, PyAny>>,
