@@ -13,6 +13,7 @@ from conftest import COVARIATES as TUTORIAL_COVARIATES
 from conftest import TREATMENT
 
 FOLDER = Path(__file__).parent / "reference"
+PUBLISHED_LALONDE = json.loads((FOLDER / "lalonde_published.json").read_text())["values"]
 LALONDE = json.loads((FOLDER / "lalonde_balance.json").read_text())["values"]
 TUTORIAL = json.loads((FOLDER / "tutorial_match.json").read_text())["values"]
 PUBLISHED = json.loads((FOLDER / "published_estimates.json").read_text())["values"]
@@ -93,7 +94,7 @@ def test_balance_of_squares_and_interactions_is_matchits(trained, lalonde_model)
     )
     expected = LALONDE["interactions.ipw.ATE.pooled"]
     assert list(table.index) == [ours(term) for term in expected["term"]]
-    for measure in ("mean_treated", "mean_control", "smd", "variance_ratio"):
+    for measure in MEASURES:
         values = np.array(expected[measure], dtype=float)
         np.testing.assert_allclose(table["adjusted", measure], values, rtol=1e-8, atol=1e-8, err_msg=measure)
 
@@ -130,3 +131,15 @@ def test_crump_bounds_of_lalonde_are_psweights(trained, lalonde_model):
     found = ps.trim(trained, treatment="treat", scores=lalonde_model, bounds="crump")
     assert found.low == pytest.approx(0.0928103317, abs=1e-9)  # PSweight 2.1.2, PStrim(optimal=TRUE)
     assert found.keep.sum() == 354
+
+
+def test_effects_after_trimming_are_the_published(trained, lalonde_model):
+    kept = ps.trim(trained, treatment="treat", scores=lalonde_model, bounds=(0.1, 0.9)).keep
+    rest = trained[kept]
+    expected = PUBLISHED_LALONDE["trim_0.1.ipw_ATE"]
+    assert len(rest) == expected["n_kept"]
+    data = {"outcome": "re78", "treatment": "treat"}
+    before = ps.ipw(rest, **data, scores=lalonde_model.scores[kept])
+    assert before.estimate == pytest.approx(expected["estimate"], abs=0.05)
+    refitted = ps.fit_propensity(rest, treatment="treat", covariates=COVARIATES)
+    assert ps.ipw(rest, **data, scores=refitted).estimate == pytest.approx(expected["refitted"], abs=0.05)
