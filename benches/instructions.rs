@@ -30,13 +30,14 @@ const N: usize = 20_000;
 const NEAREST: NearestSpec =
     NearestSpec { focal: Focal::Treated, n_neighbors: 1, caliper: None, quantity: Quantity::Score };
 
-const KERNELS: [(&str, fn()); 10] = [
+const KERNELS: [(&str, fn()); 11] = [
     ("logistic_fit", logistic_fit),
     ("logistic_fit_wide", logistic_fit_wide),
     ("ipw_influence", ipw_influence),
     ("match_nearest", match_nearest),
     ("matching_effect", matching_effect),
     ("smd", smd),
+    ("balance", balance_table),
     ("collapse", collapse),
     ("multinomial_counts", multinomial_counts),
     ("bootstrap_cells", bootstrap_cells),
@@ -99,6 +100,16 @@ fn smd() {
     let World { x, treatment, scores, .. } = World::continuous(N, 4);
     counted(|| {
         balance::smd(x.view(), &treatment, Some(&scores), None, Denominator::Pooled).unwrap()
+    });
+}
+
+fn balance_table() {
+    let World { x, treatment, scores, .. } = World::continuous(N, 4);
+    let monitor = Monitor::default();
+    counted(|| {
+        let weightings: [&[f64]; 1] = [&scores];
+        balance::balance(x.view(), &treatment, &weightings, None, Denominator::Pooled, &monitor)
+            .unwrap()
     });
 }
 

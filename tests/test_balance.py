@@ -282,5 +282,9 @@ def test_balance_summary_refuses_what_is_no_balance_table(users):
     table = ps.balance(users, **DESIGN)
     with pytest.raises(InvalidInputError, match=r"what ps\.balance gave"):
         ps.balance_summary(table["unadjusted"])
+    with pytest.raises(InvalidInputError, match=r"what ps\.balance gave"):
+        ps.balance_summary(ps.smd(users, **DESIGN))
+    with pytest.raises(InvalidInputError, match="two numbers"):
+        ps.balance_summary(table, variance_ratio=2.0)
     with pytest.raises(InvalidInputError, match=r"variance_ratio\[1\]"):
         ps.balance_summary(table, variance_ratio=(2.0, 0.5))

@@ -124,6 +124,16 @@ def test_overlap_refuses_a_group_that_is_no_column(scored):
         ps.overlap(scored, treatment="opted", scores="e", by="tiers")
 
 
+def test_overlap_refuses_groups_that_are_none(scored):
+    with pytest.raises(TypeError, match="by: a column is given by its name"):
+        ps.overlap(scored, treatment="opted", scores="e", by=["tier"])
+    with pytest.raises(InvalidInputError, match="'opted' is the treatment"):
+        ps.overlap(scored, treatment="opted", scores="e", by="opted")
+    many = pd.concat([scored] * 6, ignore_index=True).assign(id=range(1_200))
+    with pytest.raises(InvalidInputError, match="column 'id' has 1,200 values"):
+        ps.overlap(many, treatment="opted", scores="e", by="id")
+
+
 # Trimming
 
 
@@ -287,6 +297,12 @@ def test_truncate_takes_an_effect_and_gives_the_callers_series(scored):
 def test_truncate_refuses_bounds_that_are_none(options, message):
     with pytest.raises(InvalidInputError, match=message):
         ps.truncate(np.array([1.0, 2.0, 3.0]), **options)
+
+
+@pytest.mark.parametrize("weights", [None, "w"])
+def test_truncate_refuses_what_has_no_rows(weights):
+    with pytest.raises(TypeError, match="weights: a series, an array or a result"):
+        ps.truncate(weights, upper=0.9)
 
 
 def test_truncate_refuses_negative_weights():

@@ -329,12 +329,9 @@ def balance_summary(
     Journal of Clinical Epidemiology 66:S84.
     """
     _check.number("smd", smd, above=0)
-    low, high = variance_ratio
-    _check.number("variance_ratio[0]", low, minimum=0)
-    _check.number("variance_ratio[1]", high, above=low)
+    low, high = _range(variance_ratio)
+    _require_balance_table(table)
     facts = table.attrs
-    if table.columns.names != ["sample", "measure"] or "ess_treated" not in facts:
-        raise InvalidInputError("table: what ps.balance gave is needed, with its columns and attrs")
     terms = table.drop(index=DISTANCE) if facts["distance"] else table
     rows = {}
     for sample in terms.columns.unique("sample"):
@@ -352,3 +349,22 @@ def balance_summary(
             "denominator": facts["denominator"],
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("sample")
+
+
+def _require_balance_table(table: object) -> None:
+    whole = (
+        isinstance(table, pd.DataFrame)
+        and table.columns.names == ["sample", "measure"]
+        and "ess_treated" in table.attrs
+    )
+    if not whole:
+        raise InvalidInputError("table: what ps.balance gave is needed, with its columns and attrs")
+
+
+def _range(variance_ratio: object) -> tuple[float, float]:
+    if not (isinstance(variance_ratio, tuple | list) and len(variance_ratio) == 2):
+        raise InvalidInputError(f"variance_ratio must be two numbers, as (0.5, 2.0), not {variance_ratio!r}")
+    low, high = variance_ratio
+    _check.number("variance_ratio[0]", low, minimum=0)
+    _check.number("variance_ratio[1]", high, above=low)
+    return low, high

@@ -9,16 +9,19 @@ from typing import Any, get_args
 import numpy as np
 import pandas as pd
 
-from propensity import core
+from propensity import _check, core
 from propensity._check import Bools, Floats
 from propensity._frame import AnyFrame, Frame, open_frame
 from propensity._sample import Sample
 from propensity._show import Shown, in_few_digits
+from propensity.errors import InvalidInputError
 from propensity.estimators import WeightingEstimand
 from propensity.scores import given_scores, read_scores
 from propensity.trimming import common_support
 
 _QUANTILES = {"1%": 0.01, "5%": 0.05, "25%": 0.25, "50%": 0.5, "75%": 0.75, "95%": 0.95, "99%": 0.99}
+
+_MOST_GROUPS = 1_000
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -122,7 +125,7 @@ def overlap(df: AnyFrame, *, treatment: str, scores: object, by: str | None = No
     Zaslavsky (2018), Journal of the American Statistical Association 113:390; Rosenbaum and Rubin (1983),
     Biometrika 70:41.
     """
-    groups = [] if by is None else [by]
+    groups = _group_columns(by, treatment)
     frame = open_frame(df, treatment=treatment, covariates=groups, also=given_scores(scores))
     treated = frame.treated(treatment)
     e = read_scores(frame, scores, treated)
@@ -150,12 +153,26 @@ def overlap(df: AnyFrame, *, treatment: str, scores: object, by: str | None = No
     )
 
 
+def _group_columns(by: str | None, treatment: str) -> list[str]:
+    if by is None:
+        return []
+    _check.column_name("by", by)
+    if by == treatment:
+        raise InvalidInputError(f"by: column '{by}' is the treatment, whose arms are told apart anyway")
+    return [by]
+
+
 def _groups(frame: Frame, by: str | None) -> Iterator[tuple[Any, Bools]]:
     """Give what each group is called, and which rows it has."""
     if by is None:
         yield "all", np.ones(len(frame.index), dtype=bool)
         return
     codes, names = pd.factorize(frame.columns[by], sort=True)
+    if len(names) > _MOST_GROUPS:
+        raise InvalidInputError(
+            f"by: column '{by}' has {len(names):,} values; more than {_MOST_GROUPS:,} groups are no table "
+            "for anybody: cut it into classes"
+        )
     for code, name in enumerate(names):
         yield name, codes == code
 

@@ -109,6 +109,8 @@ def truncate(
     """
     _check.choice("unit", unit, get_args(WeightUnit))
     _check_bounds(lower, upper, unit)
+    if weights is None or isinstance(weights, str):
+        raise TypeError(f"weights: a series, an array or a result that has some is needed, not {weights!r}")
     given = weights.weights if isinstance(weights, Matched | Effect) else weights
     index = pd.RangeIndex(len(given)) if isinstance(given, np.ndarray | list) else row_labels(given)
     values = rowwise(given, index, "weights")
