@@ -325,6 +325,11 @@ def test_effects_plot_marks_no_effect_and_the_truth(table):
     assert [text.get_text() for text in ax.texts] == ["truth: 1"]
 
 
+def test_effects_plot_marks_references_by_their_label(table):
+    ax = plots.effects_plot(table, reference={"trial": 1.5, "survey": 12345.6})
+    assert [text.get_text() for text in ax.texts] == ["trial: 1.5", "survey: 12,346"]
+
+
 def test_effects_plot_draws_ratios_on_a_log_scale_around_1(logs):
     table = ps.estimate(
         logs,

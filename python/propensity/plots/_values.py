@@ -30,7 +30,7 @@ def mark_values(ax: Axes, values: Mapping[str, float]) -> None:
     for label, value in sorted(values.items(), key=lambda item: item[1]):
         step = step + 1 if value - previous < 0.25 * (right - left) else 0
         ax.annotate(
-            f"{label}: {value:.4g}",
+            f"{label}: {value:,.0f}" if abs(value) >= 1000 else f"{label}: {value:.4g}",
             xy=(value, 1),
             xycoords=("data", "axes fraction"),
             xytext=(0, 3 + 13 * step),

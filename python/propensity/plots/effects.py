@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +23,13 @@ if TYPE_CHECKING:
 _COLUMNS = ["estimate", "conf_low", "conf_high"]
 
 
-def effects_plot(table: pd.DataFrame, *, truth: float | None = None, ax: Axes | None = None) -> Axes:
+def effects_plot(
+    table: pd.DataFrame,
+    *,
+    reference: Mapping[str, float] | None = None,
+    truth: float | None = None,
+    ax: Axes | None = None,
+) -> Axes:
     """Draw estimates and their intervals one below the other (a forest plot).
 
     Parameters
@@ -30,8 +37,10 @@ def effects_plot(table: pd.DataFrame, *, truth: float | None = None, ax: Axes | 
     table : DataFrame
         What `ps.estimate` gave, or the table of any effect or bootstrap: a row an estimate, in columns
         `estimate`, `conf_low` and `conf_high`. Ratios (with a `log_std_error`) are drawn on a log scale.
+    reference : mapping of str to float, or None, default None
+        Values to mark with a line, by their label: ``{"the trial's answer": 1794}``.
     truth : float or None, default None
-        The true effect, where it is known: a line.
+        The true effect, where it is known: a line too.
     ax : Axes or None, default None
         Where to draw. A new figure grows with the number of rows.
 
@@ -63,7 +72,7 @@ def effects_plot(table: pd.DataFrame, *, truth: float | None = None, ax: Axes | 
         _set_ratio_scale(ax)
     ax.set_yticks(heights, labels)
     ax.set_ylim(-0.6, n_rows - 0.4)
-    mark_values(ax, {} if truth is None else {"truth": truth})
+    mark_values(ax, ({"truth": truth} if truth is not None else {}) | dict(reference or {}))
     ax.set_xlabel(_axis_label(table, logarithmic) + ("\n† with a note in the table" if noted.any() else ""))
     strip(ax, "left")
     return ax
