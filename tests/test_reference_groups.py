@@ -11,6 +11,7 @@ from conftest import OUTCOME, TREATMENT
 
 FOLDER = Path(__file__).parent / "reference"
 LALONDE = json.loads((FOLDER / "lalonde_groups.json").read_text())["values"]
+OPTIMAL = json.loads((FOLDER / "lalonde_optimal.json").read_text())["values"]
 TUTORIAL = json.loads((FOLDER / "tutorial_match.json").read_text())["values"]
 COVARIATES = ["age", "educ", "race", "married", "nodegree", "re74", "re75"]
 CUTS = {"age": [20.5, 25.5, 30.5, 40.5], "educ": [8.5, 11.5, 12.5], "re74": [1, 5000, 10000], "re75": 4}
@@ -134,3 +135,20 @@ def test_match_cem_is_matchits_on_the_tutorials_users(logs):
     assert (matched.weights > 0).sum() == expected["n_matched"]
     assert_weights(matched, expected)
     assert matched.effect(logs[OUTCOME]).estimate == pytest.approx(expected["estimate"], rel=1e-8)
+
+
+@pytest.mark.parametrize("on", ["score", "logit"])
+@pytest.mark.parametrize("exact", [[], ["race"]])
+def test_match_full_has_the_least_total_distance(trained, lalonde_model, on, exact):
+    matched = ps.match_full(trained, treatment="treat", scores=lalonde_model, on=on, exact=exact)
+    expected = OPTIMAL[f"full.{on}" + ".exact_race" * bool(exact)]
+    assert matched.total_distance == pytest.approx(expected["total"], rel=1e-9)
+    assert (matched.weights > 0).all()
+
+
+def test_match_full_within_a_caliper_has_the_least_total_distance(trained, lalonde_model):
+    matched = ps.match_full(trained, treatment="treat", scores=lalonde_model, on="logit", caliper=0.2)
+    expected = OPTIMAL["full.logit.caliper_0.2_all"]
+    assert matched.total_distance == pytest.approx(expected["total"], rel=1e-9)
+    unmatched = [expected["n_unmatched_treated"], expected["n_unmatched_control"]]
+    assert matched.arms["n_unmatched"].tolist() == unmatched
