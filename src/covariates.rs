@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use crate::checks;
 use crate::error::{Error, Result};
-use crate::kernels::{BLOCK, Lane, ScoreEquations, linear_predictor, sigmoid};
+use crate::kernels::{BLOCK, Lane, ScoreEquations, linear_predictor, sigmoid, standardize};
 use crate::moments::Moments;
 
 /// Rows a thread takes at a time when it passes over the data; a fixed number, so that sums do not
@@ -141,7 +141,7 @@ impl<'a> Covariates<'a> {
             let (filled, padding) = lane.split_at_mut(end - start);
             let column = stretch(self.x, self.columns[k], start..end);
             if let Some(values) = column.as_slice() {
-                filled.iter_mut().zip(values).for_each(|(z, x)| *z = (x - center) * per_scale);
+                standardize(values, center, per_scale, filled);
             } else {
                 filled.iter_mut().zip(column).for_each(|(z, x)| *z = (x - center) * per_scale);
             }
@@ -189,8 +189,13 @@ fn chunk_moments(x: ArrayView2<'_, f64>, start: usize) -> Vec<Moments> {
         let length = BLOCK.min(end - start);
         for (k, moments) in moments.iter_mut().enumerate() {
             let column = stretch(x, k, start..start + length);
-            lane.iter_mut().zip(column).for_each(|(slot, x)| *slot = *x);
-            moments.add(&lane[..length], &[1.0; BLOCK][..length]);
+            let values = if let Some(values) = column.to_slice() {
+                values
+            } else {
+                lane.iter_mut().zip(column).for_each(|(slot, x)| *slot = *x);
+                &lane[..length]
+            };
+            moments.add_weighing(values, &[1.0; BLOCK][..length], length as f64);
         }
     }
     moments

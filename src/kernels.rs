@@ -49,6 +49,10 @@ dispatched!(
     LinearPredictor { beta: &'a [f64], columns: &'a [Lane], eta: &'a mut Lane } -> (),
     |simd| linear_predictor_block(simd, beta, columns, eta)
 );
+dispatched!(
+    Standardize { values: &'a [f64], center: f64, per_scale: f64, into: &'a mut [f64] } -> (),
+    |_simd| standardize_block(values, center, per_scale, into)
+);
 dispatched!(Sigmoid { eta: &'a mut [f64] } -> (), |_simd| sigmoid_block(eta));
 dispatched!(
     AddBlock {
@@ -77,6 +81,11 @@ dispatched!(
 /// The linear predictor, intercept first: eta = b0 + sum over k of `b_k` `x_k`.
 pub fn linear_predictor(beta: &[f64], columns: &[Lane], eta: &mut Lane) {
     Arch::new().dispatch(LinearPredictor { beta, columns, eta });
+}
+
+/// Fill `into` with (value - center) times `per_scale`.
+pub fn standardize(values: &[f64], center: f64, per_scale: f64, into: &mut [f64]) {
+    Arch::new().dispatch(Standardize { values, center, per_scale, into });
 }
 
 /// The logistic function of each entry, in place.
@@ -221,6 +230,11 @@ fn tilted_sums<S: Simd>(
         [dot(simd, &control, &rows[0]), dot(simd, &treated, &rows[1])],
         [dot(simd, &control, &outcome[0]), dot(simd, &treated, &outcome[1])],
     ]
+}
+
+#[inline(always)]
+fn standardize_block(values: &[f64], center: f64, per_scale: f64, into: &mut [f64]) {
+    into.iter_mut().zip(values).for_each(|(z, x)| *z = (x - center) * per_scale);
 }
 
 #[inline(always)]

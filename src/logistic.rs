@@ -11,12 +11,14 @@ mod newton;
 mod sample;
 
 use ndarray::{Array2, ArrayView2};
+use rayon::prelude::*;
 
 use crate::checks;
-use crate::covariates::Covariates;
+use crate::covariates::{CHUNK, Covariates};
 use crate::error::{Error, Result};
+use crate::kernels::{self, BLOCK, sigmoid};
 use crate::monitor::Monitor;
-use crate::tally::Rows;
+use crate::tally::{Rows, Units};
 
 pub(crate) use anchor::{Anchor, Columns};
 pub(crate) use likelihood::{Likelihood, Sweep, standardized_penalty};
@@ -63,10 +65,10 @@ pub struct LogisticFit {
     pub penalty: f64,
 }
 
-/// Fit the score of `treatment` given the rows of `x` (an intercept is always added).
+/// As [`fit_with_scores`], without them.
 ///
 /// # Errors
-/// Lengths that differ, values that are not finite, an empty arm, separation, no convergence.
+/// Those of [`fit_with_scores`].
 pub fn fit(
     x: ArrayView2<'_, f64>,
     treatment: &[bool],
@@ -74,6 +76,21 @@ pub fn fit(
     spec: &LogisticSpec,
     monitor: &Monitor,
 ) -> Result<LogisticFit> {
+    fit_with_scores(x, treatment, sample_weight, spec, monitor).map(|(fit, _)| fit)
+}
+
+/// Fit the score of `treatment` given the rows of `x` (an intercept is always added); gives the scores of
+/// these rows as well, which a last pass finds on its way to the likelihood.
+///
+/// # Errors
+/// Lengths that differ, values that are not finite, an empty arm, separation, no convergence.
+pub fn fit_with_scores(
+    x: ArrayView2<'_, f64>,
+    treatment: &[bool],
+    sample_weight: Option<&[f64]>,
+    spec: &LogisticSpec,
+    monitor: &Monitor,
+) -> Result<(LogisticFit, Vec<f64>)> {
     checks::same_length("treatment", treatment.len(), x.nrows())?;
     checks::two_in_each_arm(treatment)?;
     checks::penalty(spec.penalty)?;
@@ -84,19 +101,33 @@ pub fn fit(
     let likelihood = Likelihood::new(&covariates, &rows, spec.penalty, Sweep::Parallel)?;
     let start = sample::start(x, &covariates, &rows, spec, monitor);
     let optimum = maximize(&likelihood, start.as_deref(), spec, monitor)?;
-    let log_likelihood = likelihood.log_likelihood(&optimum.beta);
-    Ok(LogisticFit::new(&covariates, optimum, log_likelihood, spec.penalty))
+    let mut fit = LogisticFit::new(&covariates, optimum, spec.penalty);
+    let mut scores = fit.linear_predictor(x)?;
+    fit.log_likelihood = log_likelihood(&scores, &rows);
+    scores.par_chunks_mut(CHUNK).for_each(sigmoid);
+    Ok((fit, scores))
+}
+
+/// The log-likelihood of rows with these linear predictors, summed by chunks, in their order.
+fn log_likelihood(eta: &[f64], rows: &Rows<'_>) -> f64 {
+    let chunk = |(index, eta): (usize, &[f64])| {
+        let [mut lane, mut trials, mut successes] = [[0.0; BLOCK]; 3];
+        let mut sum = 0.0;
+        for (block, eta) in eta.chunks(BLOCK).enumerate() {
+            lane[..eta.len()].copy_from_slice(eta);
+            rows.load_counts(index * CHUNK + block * BLOCK, &mut trials, &mut successes);
+            sum += kernels::log_likelihood(&lane, &trials, &successes);
+        }
+        sum
+    };
+    let chunks: Vec<f64> = eta.par_chunks(CHUNK).enumerate().map(chunk).collect();
+    chunks.iter().sum()
 }
 
 impl LogisticFit {
     /// Back on the caller's scale. With z = (x - center) / scale the slopes are a / scale, and the
     /// intercept at x = 0 is a0 - sum a center / scale; the covariance follows by the same linear map.
-    fn new(
-        covariates: &Covariates<'_>,
-        optimum: Optimum,
-        log_likelihood: f64,
-        penalty: f64,
-    ) -> Self {
+    fn new(covariates: &Covariates<'_>, optimum: Optimum, penalty: f64) -> Self {
         let Covariates { center, scale, .. } = covariates;
         let terms = optimum.beta.len();
         let mut map = Array2::<f64>::zeros((terms, terms));
@@ -114,7 +145,7 @@ impl LogisticFit {
             intercept_at_center: optimum.beta[0],
             aliased: optimum.aliased(),
             diverging: optimum.diverging,
-            log_likelihood,
+            log_likelihood: f64::NAN, // for the caller to fill in, who needs this fit for it
             iterations: optimum.iterations,
             gradient_norm: optimum.gradient_norm,
             penalty,

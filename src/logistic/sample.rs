@@ -35,10 +35,10 @@ pub fn start(
     let spacing = n.div_ceil(ROWS.min(n / 8)) * BLOCK;
     let blocks = (0..n).step_by(spacing).map(|first| first..n.min(first + BLOCK));
     let taken: Vec<usize> = blocks.clone().flatten().collect();
-    let values: Vec<f64> = (0..x.ncols())
-        .flat_map(|column| blocks.clone().flat_map(move |rows| stretch(x, column, rows)))
-        .copied()
-        .collect();
+    let mut values = Vec::with_capacity(taken.len() * x.ncols());
+    for column in 0..x.ncols() {
+        blocks.clone().for_each(|rows| values.extend(stretch(x, column, rows)));
+    }
     let sample = Array2::from_shape_vec((taken.len(), x.ncols()).f(), values).ok()?;
     let treatment: Vec<bool> = taken.iter().map(|row| rows.treatment[*row]).collect();
     let weight =

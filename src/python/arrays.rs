@@ -132,6 +132,12 @@ pub fn row_numbers(py: Python<'_>, rows: impl Iterator<Item = usize>) -> Bound<'
     PyArray1::from_iter(py, rows.map(|row| row as i64))
 }
 
+/// The same of a vector, in its own memory.
+#[allow(clippy::cast_possible_wrap)] // arrays are shorter than 2^63
+pub fn row_numbers_in_place(py: Python<'_>, rows: Vec<usize>) -> Bound<'_, PyArray1<i64>> {
+    PyArray1::from_vec(py, rows.into_iter().map(|row| row as i64).collect())
+}
+
 /// A NumPy array of real numbers or booleans.
 fn untyped<'a, 'py>(
     name: &str,

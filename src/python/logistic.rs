@@ -87,9 +87,7 @@ pub fn fit_propensity(
     let (x, weight) = (x.as_array(), weight.as_ref().map(|w| w.as_slice()).transpose()?);
     let spec = LogisticSpec { penalty, ..LogisticSpec::default() };
     let (fit, scores) = call::run(py, n_threads, None, |monitor| {
-        let fit = logistic::fit(x, &treatment, weight, &spec, monitor)?;
-        let scores = fit.predict(x)?;
-        Ok((fit, scores))
+        logistic::fit_with_scores(x, &treatment, weight, &spec, monitor)
     })?;
     Ok(LogisticFit { fit, scores: PyArray1::from_vec(py, scores).unbind() })
 }

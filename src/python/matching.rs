@@ -99,16 +99,17 @@ pub fn match_nn(
     let found = call::run(py, n_threads, None, |monitor| {
         matching::nearest(scores, &treatment, &spec, monitor)
     })?;
-    let rows = |rows: &[usize]| arrays::row_numbers(py, rows.iter().copied()).unbind();
+    let n_matched = found.focal.len();
+    let rows = |rows| arrays::row_numbers_in_place(py, rows).unbind();
     let ends = |end: fn(&Range<usize>) -> usize| {
         arrays::row_numbers(py, found.runs.iter().map(end)).unbind()
     };
     Ok(Matches {
-        focal: rows(&found.focal),
-        donors: rows(&found.donors),
+        focal: rows(found.focal),
+        donors: rows(found.donors),
         first: ends(|run| run.start),
         last: ends(|run| run.end),
-        n_matched: found.focal.len(),
+        n_matched,
         n_unmatched: found.n_unmatched,
         n_pairs: found.runs.iter().map(Range::len).sum(),
         max_distance: found.max_distance,
