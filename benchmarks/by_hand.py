@@ -67,4 +67,4 @@ def ipw_effect(
     logit = sm.Logit(df[treatment], design).fit(disp=0)
     outcomes = sm.OLS(df[outcome], design)
     effect = TreatmentEffect(outcomes, df[treatment].to_numpy(), results_select=logit).ipw()
-    return float(effect.effect), float(effect.results_gmm.bse[0])
+    return float(effect.effect[0]), float(effect.results_gmm.bse[0])

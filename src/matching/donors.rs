@@ -29,25 +29,31 @@ impl Donors {
         let parts = grid.drop_rows(values, &is_donor);
         let stretches: Vec<Stretch> =
             grid.stretches().map(|cells| Stretch::new(&parts, cells)).collect();
-        let total = |count: fn(&Stretch) -> usize| stretches.iter().map(count).sum::<usize>();
-        let n_groups = total(|stretch| stretch.value.len());
-        let mut donors = Self {
-            grid,
-            groups: Arm {
-                value: Vec::with_capacity(n_groups),
-                rows: Vec::with_capacity(n_groups),
-                outcome: Vec::new(),
+        let ((value, rows_in_group), (rows, first_row)) = rayon::join(
+            || {
+                let rows =
+                    gathered(&stretches, |stretch| &stretch.rows_in_group[..], |n| f64::from(*n));
+                (gathered(&stretches, |stretch| &stretch.value[..], |value| *value), rows)
             },
-            first_row: Vec::with_capacity(n_groups + 1),
-            rows: Vec::with_capacity(total(|stretch| stretch.rows.len())),
-            first_group: Vec::with_capacity(grid.cells + 1),
-        };
-        donors.first_row.push(0);
-        donors.first_group.push(0);
+            || {
+                let mut end = 0;
+                let mut first_row = vec![0];
+                first_row.extend(stretches.iter().flat_map(|s| &s.rows_in_group).map(|rows| {
+                    end += rows;
+                    end
+                }));
+                (gathered(&stretches, |stretch| &stretch.rows[..], |row| *row as usize), first_row)
+            },
+        );
+        let mut first_group = Vec::with_capacity(grid.cells + 1);
+        first_group.push(0);
+        let mut groups = 0;
         for stretch in &stretches {
-            donors.append(stretch);
+            first_group.extend(stretch.last_group.iter().map(|last| groups + last));
+            groups += stretch.value.len();
         }
-        donors
+        let groups = Arm { value, rows: rows_in_group, outcome: Vec::new() };
+        Self { grid, groups, first_row, rows, first_group }
     }
 
     /// The donors of a value that lies in this cell.
@@ -56,19 +62,19 @@ impl Donors {
         let below = self.groups.value[first..last].partition_point(|donor| *donor < value);
         search.around(value, first + below, &self.groups)
     }
+}
 
-    fn append(&mut self, stretch: &Stretch) {
-        let groups = self.groups.len();
-        let mut end = self.first_row[groups];
-        self.groups.value.extend(&stretch.value);
-        self.groups.rows.extend(stretch.rows_in_group.iter().map(|rows| f64::from(*rows)));
-        self.rows.extend(stretch.rows.iter().map(|row| *row as usize));
-        self.first_row.extend(stretch.rows_in_group.iter().map(|rows| {
-            end += rows;
-            end
-        }));
-        self.first_group.extend(stretch.last_group.iter().map(|last| groups + last));
+/// One list of all stretches, end to end.
+fn gathered<'a, A: 'a, B>(
+    stretches: &'a [Stretch],
+    list: impl Fn(&'a Stretch) -> &'a [A],
+    convert: impl Fn(&A) -> B,
+) -> Vec<B> {
+    let mut all = Vec::with_capacity(stretches.iter().map(|stretch| list(stretch).len()).sum());
+    for stretch in stretches {
+        all.extend(list(stretch).iter().map(&convert));
     }
+    all
 }
 
 /// Some neighbouring cells, sorted.

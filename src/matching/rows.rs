@@ -8,6 +8,7 @@ use super::NearestSpec;
 use super::donors::Donors;
 use super::grid::{Part, value};
 use super::search::Search;
+use crate::covariates::CHUNK;
 use crate::error::{Error, Result};
 use crate::monitor::Monitor;
 
@@ -125,12 +126,19 @@ impl Matches {
     /// Add what the focal rows of one arm found among the donors of the other.
     #[allow(clippy::cast_possible_truncation)] // rows are numbered in u32
     fn add(&mut self, donors: Donors, stretches: &[Stretch], run_of_row: &mut [Run]) {
-        add_uses(&donors, stretches.iter().flat_map(|stretch| &stretch.groups), &mut self.weights);
         let offset = self.donors.len() as u32;
+        let groups = stretches.iter().flat_map(|stretch| &stretch.groups);
+        rayon::join(
+            || add_uses(&donors, groups, &mut self.weights),
+            || {
+                for stretch in stretches {
+                    for (row, (first, last)) in stretch.rows.iter().zip(&stretch.runs) {
+                        run_of_row[*row as usize] = (offset + first, offset + last);
+                    }
+                }
+            },
+        );
         for stretch in stretches {
-            for (row, (first, last)) in stretch.rows.iter().zip(&stretch.runs) {
-                run_of_row[*row as usize] = (offset + first, offset + last);
-            }
             self.n_unmatched += stretch.n_unmatched;
             self.max_distance = self.max_distance.max(stretch.max_distance);
         }
@@ -143,13 +151,25 @@ impl Matches {
 
     /// List the focal rows that found somebody, and what they found.
     fn list(&mut self, run_of_row: &[Run]) {
-        let n_matched = run_of_row.iter().filter(|run| **run != NOBODY).count();
+        let chunks = self.weights.par_chunks_mut(CHUNK).zip(run_of_row.par_chunks(CHUNK));
+        let lists: Vec<(Vec<usize>, Vec<Range<usize>>)> = chunks
+            .enumerate()
+            .map(|(chunk, (weights, runs))| {
+                let rows = weights.iter_mut().zip(runs).enumerate();
+                rows.filter(|(_, (_, run))| **run != NOBODY)
+                    .map(|(row, (weight, run))| {
+                        *weight += 1.0;
+                        (chunk * CHUNK + row, run.0 as usize..run.1 as usize)
+                    })
+                    .unzip()
+            })
+            .collect();
+        let n_matched = lists.iter().map(|(focal, _)| focal.len()).sum();
         self.focal.reserve_exact(n_matched);
         self.runs.reserve_exact(n_matched);
-        for (row, run) in run_of_row.iter().enumerate().filter(|(_, run)| **run != NOBODY) {
-            self.weights[row] += 1.0;
-            self.focal.push(row);
-            self.runs.push(run.0 as usize..run.1 as usize);
+        for (focal, runs) in lists {
+            self.focal.extend(focal);
+            self.runs.extend(runs);
         }
     }
 }

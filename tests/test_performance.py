@@ -1,0 +1,96 @@
+"""The benchmarks: both sides do the same job, and the page says what was measured."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose
+
+import by_hand
+import clock
+import estimate_jobs
+import propensity as ps
+import report
+from bootstrap_jobs import ROLES
+from clock import Row
+
+DOCS = Path(__file__).parents[1] / "docs"
+ROW = Row("estimates", "a job", "another", 6.0, 2.0, 2.5)
+
+
+@pytest.fixture(scope="module")
+def users():
+    return ps.datasets.opt_in_logs(n_users=4_000, seed=3)
+
+
+# Both sides do the same job
+
+
+def test_the_loop_estimates_what_the_package_estimates(users):
+    by_loop = by_hand._estimates(users, **ROLES)
+    # scikit-learn's default is a penalty of 1, and its solver stops early.
+    boot = ps.bootstrap(users, **ROLES, penalty=1.0, n_reps=2, seed=1, progress=False)
+    assert_allclose(by_loop[:2], boot.estimates.iloc[:2], atol=1e-4)
+    # Where several neighbours are as near, it takes one of them.
+    assert by_loop[2] == pytest.approx(boot.estimates.iloc[2], abs=0.02)
+
+
+@pytest.mark.parametrize("find", [by_hand.nearest_by_trees, by_hand.nearest_by_sorting])
+def test_neighbours_by_hand_are_as_near_as_those_of_the_package(find, users):
+    model = ps.fit_propensity(users, treatment=ROLES["treatment"], covariates=ROLES["covariates"])
+    treated, scores = model.treated, model.scores.to_numpy()
+    matches = ps.match_nn(users, treatment=ROLES["treatment"], scores=model)
+    distance = np.abs(scores[find(scores, treated)] - scores[treated])
+    assert distance.max() == pytest.approx(matches.max_distance, abs=1e-12)
+
+
+def test_statsmodels_estimates_what_the_package_estimates():
+    df = estimate_jobs.frame(3_000)
+    own = estimate_jobs._weighted_effect(df)
+    effect, std_error = by_hand.ipw_effect(df, outcome="y", treatment="t", covariates=estimate_jobs.NAMES)
+    assert own.estimate == pytest.approx(effect, abs=1e-8)
+    assert own.std_error == pytest.approx(std_error, rel=1e-3)
+
+
+# Clock
+
+
+def test_medians_times_every_side_once_a_round_in_turn():
+    calls = []
+    sides = {"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}
+    assert set(clock.medians(sides, rounds=3)) == {"a", "b"}
+    assert calls == ["a", "b"] * 3
+
+
+def test_machine_names_neither_host_nor_user(monkeypatch):
+    monkeypatch.setattr("platform.node", lambda: pytest.fail("asked for the host's name"))
+    assert "cores" in clock.machine(["numpy"])
+
+
+# Report
+
+
+def test_table_says_whether_the_bar_is_met():
+    missed = Row("estimates", "a job", "another", 6.0, 3.0, 2.5)
+    page = report.table([ROW, missed])
+    assert "| 3 | 2.5 met |" in page
+    assert "| 2 | 2.5 missed |" in page
+
+
+def test_write_keeps_the_rows_and_fills_the_page(tmp_path):
+    marks = "".join(f"<!-- begin: {name} -->\n<!-- end: {name} -->\n" for name in report.sections("m", []))
+    (tmp_path / "performance.md").write_text(marks)
+    alone = Row("rows", "alone", "", math.nan, 0.5)
+    report.write(pd.DataFrame([vars(ROW), vars(alone)]), "a machine", tmp_path)
+    machine, rows = report.read(tmp_path)
+    assert machine == "a machine"
+    assert rows[0] == ROW
+    assert math.isnan(rows[1].bar)
+    page = (tmp_path / "performance.md").read_text()
+    assert "Measured on: a machine." in page
+    assert "| alone | 500 ms |" in page
+    assert (tmp_path / "performance.png").read_bytes().startswith(b"\x89PNG")
