@@ -175,6 +175,9 @@ impl fmt::Display for Error {
                 "the logistic fit did not converge in {iterations} iterations: gradient norm \
                  {gradient_norm:.1e}, tolerance {tolerance:.1e}; a penalty (1.0, say) helps"
             ),
+            Self::NoMatches { caliper_width } if caliper_width.is_infinite() => {
+                write!(f, "no unit has a neighbour that it may be matched with; ask for less")
+            }
             Self::NoMatches { caliper_width } => write!(
                 f,
                 "no unit has a neighbour within the caliper (a distance of {caliper_width:.3e}); \

@@ -78,6 +78,55 @@ impl Cholesky {
     }
 }
 
+/// The eigenvalues of a symmetric matrix (row-major, `size` x `size`) and its eigenvectors, one a row, by
+/// Jacobi's rotations (Golub and Van Loan 2013, section 8.5): slow where size is in the hundreds, and accurate.
+#[must_use]
+pub fn eigen(mut matrix: Vec<f64>, size: usize) -> (Vec<f64>, Vec<f64>) {
+    // Convergence is quadratic: ten sweeps are plenty.
+    const SWEEPS: usize = 30;
+    let mut vectors = vec![0.0; size * size];
+    for k in 0..size {
+        vectors[k * size + k] = 1.0;
+    }
+    for _ in 0..SWEEPS {
+        let mut rotated = false;
+        for p in 0..size {
+            for q in p + 1..size {
+                let off = matrix[p * size + q];
+                let scale = matrix[p * size + p].abs().min(matrix[q * size + q].abs());
+                if off.abs() > f64::EPSILON * scale && off.abs() > f64::MIN_POSITIVE {
+                    rotated = true;
+                    rotate(&mut matrix, &mut vectors, size, (p, q));
+                }
+            }
+        }
+        if !rotated {
+            break;
+        }
+    }
+    ((0..size).map(|k| matrix[k * size + k]).collect(), vectors)
+}
+
+/// Turn two axes so that the entry between them vanishes.
+fn rotate(matrix: &mut [f64], vectors: &mut [f64], size: usize, (p, q): (usize, usize)) {
+    let theta = (matrix[q * size + q] - matrix[p * size + p]) / (2.0 * matrix[p * size + q]);
+    let tangent = theta.signum() / (theta.abs() + theta.hypot(1.0));
+    let cosine = 1.0 / tangent.hypot(1.0);
+    let turn = |values: &mut [f64], first: usize, second: usize| {
+        let (one, other) = (values[first], values[second]);
+        values[first] = cosine * (one - tangent * other);
+        values[second] = cosine * (tangent * one + other);
+    };
+    for k in 0..size {
+        turn(matrix, k * size + p, k * size + q);
+    }
+    for k in 0..size {
+        turn(matrix, p * size + k, q * size + k);
+        turn(vectors, p * size + k, q * size + k);
+    }
+    (matrix[p * size + q], matrix[q * size + p]) = (0.0, 0.0);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,5 +150,24 @@ mod tests {
         let mut x = [3.0, 3.0, 4.0];
         factor.solve(&mut x);
         assert!((x[0] - 1.0).abs() < 1e-14 && x[1] == 0.0 && (x[2] - 1.0).abs() < 1e-14);
+    }
+    #[test]
+    fn eigen_takes_a_matrix_apart() {
+        let matrix = vec![2.0, 1.0, 0.5, 1.0, 3.0, -0.25, 0.5, -0.25, 1.0];
+        let (values, vectors) = eigen(matrix.clone(), 3);
+        for row in 0..3 {
+            for column in 0..3 {
+                let part = |k: usize| values[k] * vectors[k * 3 + row] * vectors[k * 3 + column];
+                let product: f64 = (0..3).map(part).sum();
+                assert!((product - matrix[row * 3 + column]).abs() < 1e-14);
+            }
+        }
+    }
+
+    #[test]
+    fn eigen_finds_what_is_missing_of_full_rank() {
+        let (mut values, _) = eigen(vec![1.0, 1.0, 1.0, 1.0], 2);
+        values.sort_by(f64::total_cmp);
+        assert!(values[0].abs() < 1e-15 && (values[1] - 2.0).abs() < 1e-15);
     }
 }

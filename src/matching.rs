@@ -9,12 +9,24 @@
 mod arm;
 mod correction;
 mod donors;
+mod draws;
+mod greedy;
 mod grid;
 mod line;
+mod local;
 mod matcher;
+mod metric;
 mod order;
+mod pair;
+mod pool;
 mod rows;
 mod search;
+mod shared;
+mod sites;
+mod space;
+mod spec;
+mod strip;
+mod tree;
 mod variance;
 
 use rayon::prelude::*;
@@ -29,8 +41,11 @@ use matcher::FoundByArm;
 use search::Search;
 
 pub use line::Line;
+pub use local::{Neighborhood, outcome_variance};
 pub use matcher::Matcher;
+pub use pair::{Pairs, pair};
 pub use rows::Matches;
+pub use spec::{CaliperUnit, Candidates, Discard, MatchSpec, Metric, Order, Reuse};
 pub use variance::{MatchedEffect, MatchedRows, effect};
 
 /// What distances are measured on.

@@ -10,6 +10,7 @@ mod errors;
 mod influence;
 mod ipw;
 mod logistic;
+mod match_spec;
 mod matching;
 mod optimal;
 mod options;
@@ -37,7 +38,7 @@ mod core {
     #[pymodule_export]
     use super::logistic::{LogisticFit, fit_propensity};
     #[pymodule_export]
-    use super::matching::{MatchedEffect, Matches, match_nn, matching_effect};
+    use super::matching::{MatchedEffect, Matches, match_nn, matching_effect, outcome_variance};
     #[pymodule_export]
     use super::optimal::{FullMatch, OptimalPairs, match_full, match_optimal};
 

@@ -116,7 +116,7 @@ def test_cautions_stand_in_the_notes():
         ({"estimators": [ps.IPW(), ps.IPW("ATE")]}, "estimators: 'IPW ATE' occur twice"),
         (
             {"estimators": [ps.NearestNeighbors()], "cluster": "visits", "contrast": "ratio"},
-            "matching has no contrast='ratio' and no cluster; leave NearestNeighbors out",
+            "matching has no contrast='ratio' with replacement and no cluster; leave '1-NN ATT' out",
         ),
         ({"level": 95}, "level must lie between 0 and 1"),
     ],

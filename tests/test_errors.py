@@ -325,7 +325,8 @@ SCORES = {
 def test_unusable_scores_are_explained(users, case):
     spoil, error, message = SCORES[case]
     e = ps.fit_propensity(users, **COLUMNS).scores
-    for call in (ps.balancing_weights, ps.match_nn):
+    # Matching can do without scores: what it says of none is its own.
+    for call in (ps.balancing_weights, ps.match_nn)[: 1 if case == "nothing" else 2]:
         with pytest.raises(error) as caught:
             call(users, treatment="opted", scores=spoil(e))
         assert message in str(caught.value)
@@ -434,7 +435,7 @@ def test_bootstrap_options_are_checked(users, options, message):
         (lambda: ps.NearestNeighbors(n_neighbors=True), "n_neighbors must be a whole number of at least 1"),
         (lambda: ps.NearestNeighbors(caliper=0), "caliper must be a finite number greater than 0"),
         (lambda: ps.NearestNeighbors(caliper=float("nan")), "caliper must be a finite number greater than 0"),
-        (lambda: ps.NearestNeighbors(on="probit"), "on must be one of 'score', 'logit', not 'probit'"),
+        (lambda: ps.NearestNeighbors(on="probit"), "on must be one of 'score', 'logit', 'mahalanobis'"),
     ],
 )
 def test_estimator_options_are_checked(make, message):

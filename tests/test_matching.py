@@ -11,7 +11,7 @@ import pytest
 import propensity as ps
 from conftest import COVARIATES, OUTCOME, TREATMENT
 from propensity import core
-from propensity.errors import InvalidInputError, NoMatchesError
+from propensity.errors import BalanceWarning, InvalidInputError, NoMatchesError
 
 
 @pytest.fixture
@@ -155,7 +155,8 @@ def test_tied_neighbours_share_the_weight():
     df = pd.DataFrame(
         {"t": [1, 1, 0, 0, 0, 0], "e": [0.3, 0.6, 0.2, 0.4, 0.4, 0.9], "y": [5.0, 7, 1, 2, 3, 9]}
     )
-    matches = ps.match_nn(df, treatment="t", scores="e")
+    with pytest.warns(BalanceWarning):  # six rows cannot be balanced
+        matches = ps.match_nn(df, treatment="t", scores="e")
     assert matches.weights.tolist() == pytest.approx([1, 1, 1 / 3, 1 / 3 + 1 / 2, 1 / 3 + 1 / 2, 0])
     assert matches.effect(df["y"]).estimate == pytest.approx(((5 - 2) + (7 - 2.5)) / 2)
 

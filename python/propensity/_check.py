@@ -51,6 +51,12 @@ def number(name: str, value: object, *, above: float = -math.inf, minimum: float
         raise InvalidInputError(f"{name} must be a finite number {bound}, not {value!r}")
 
 
+def flag(name: str, value: object) -> None:
+    """Require True or False."""
+    if not isinstance(value, bool | np.bool_):
+        raise InvalidInputError(f"{name} must be True or False, not {value!r}")
+
+
 def confidence_level(value: object) -> None:
     """Require a share strictly between 0 and 1."""
     if not (_is_real(value) and 0 < value < 1):
@@ -301,6 +307,14 @@ def not_negative(values: Floats, index: pd.Index[Any], subject: str) -> None:
     if extreme.any():
         where = counted(extreme, "value", index)
         raise InvalidInputError(f"{subject}: {where} above {LARGEST:g} or below {SMALLEST:g}; scale them")
+
+
+def unlike(values: Rows, index: pd.Index[Any], role: str) -> None:
+    """Require no value twice: what tells rows apart cannot be shared."""
+    repeated = pd.Series(values).duplicated().to_numpy()
+    if repeated.any():
+        where = counted(repeated, "repeated value", index)
+        raise InvalidInputError(f"{role}: {where}; one for each row is needed")
 
 
 def same_weights(fitted: Floats | None, given: Floats | None) -> None:

@@ -128,6 +128,10 @@ class Frame:
             number, code = "pl.col({0}).cast(pl.Float64)", "pl.col({0}).cast(pl.Categorical)"
         return f"if they are numbers, take {number}; if they are codes, {code}"
 
+    def measured(self, name: str) -> Floats:
+        """Read a numeric or bool column as (n,) float64."""
+        return _floats(self.columns[name], f"column '{name}'")
+
     def agreement(self, names: Sequence[str]) -> Rows:
         """Read which rows agree in all of these columns, as (n,) codes 0 to G - 1."""
         codes = np.zeros(len(self.index), dtype=np.int64)
@@ -135,6 +139,28 @@ class Frame:
             own = _ranks(self.columns[name])
             codes = np.unique(codes * (own.max() + 1) + own, return_inverse=True)[1].astype(np.int64)
         return codes
+
+    def identities(self, ids: object) -> Rows:
+        """Read a whole number for each row that its draws belong to, whatever its place.
+
+        Parameters
+        ----------
+        ids : None, str, Series or array (n,)
+            Different for each row; None takes the labels of the index: positions where there are none.
+
+        Returns
+        -------
+        ndarray (n,) of int
+            Whole numbers as they are, other labels hashed.
+        """
+        if ids is None:
+            return _hashed(self.index)
+        role, column = self._complete(ids, "ids")
+        text = isinstance(column.dtype, pd.CategoricalDtype)
+        labels = column.cat.categories.take(column.cat.codes.to_numpy()) if text else pd.Index(column)
+        values = _hashed(labels)
+        _check.unlike(values, self.index, role)
+        return values
 
     def series(self, values: Floats | Bools, name: str) -> AnySeries:
         """Give (n,) values back as a series of the caller's library, with the caller's index."""
@@ -222,6 +248,21 @@ def open_frame(
     return Frame(data, index, columns, given)
 
 
+def read_covariates(data: AnyFrame, index: pd.Index[Any], role: str) -> Floats:
+    """Read every column of a frame of covariates as (n, d) terms, for the rows of `index`.
+
+    Raises
+    ------
+    InvalidInputError, TypeError
+        As for `open_frame`; the rows are others.
+    """
+    names = [str(name) for name in _column_names(data)]
+    terms = parse_covariates(names, data)
+    frame = open_frame(data, covariates=names)
+    _check.same_index(role, frame.index, index, "give columns of the frame that was matched")
+    return make_terms(frame, terms)[0]
+
+
 def outcome_names(outcome: str | Sequence[str]) -> list[str]:
     """Read one outcome, or a list of several, as names of columns.
 
@@ -275,6 +316,12 @@ def _given(values: object, data: AnyFrame, index: pd.Index[Any], role: str) -> t
     if isinstance(values, str):
         return f"column '{values}'", _column(data, values)
     return role, _values(values, index, role)
+
+
+def _hashed(labels: pd.Index[Any]) -> Rows:
+    if labels.dtype.kind in "iu":
+        return labels.to_numpy().astype(np.int64)
+    return pd.util.hash_pandas_object(labels, index=False).to_numpy().view(np.int64)
 
 
 def _ranks(column: Column) -> Rows:

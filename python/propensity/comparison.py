@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TypedDict, get_args
 
 import numpy as np
@@ -25,7 +26,7 @@ from propensity.estimators import (
     RegressionAdjustment,
     check_estimators,
 )
-from propensity.matching import match_nn
+from propensity.matching import read_cast
 from propensity.results import PropensityModel
 from propensity.scores import fit_propensity
 from propensity.weighting import Scored, weighted_effect
@@ -75,9 +76,9 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     penalty : float, default 0.0
         L2 strength of the score model, as for `fit_propensity`.
     contrast : {"difference", "ratio", "odds_ratio"}, default "difference"
-        What the two means are made into; matching has differences only.
+        What the two means are made into; matching with replacement has differences only.
     cluster, sample_weight : None, str, Series or array (n,), default None
-        As for `ipw`; matching has neither.
+        As for `ipw`; matching has no clusters.
     level : float, default 0.95
         Coverage of the intervals.
 
@@ -92,8 +93,8 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     Raises
     ------
     InvalidInputError
-        As for the functions of the estimators; two of these have the same label; matching is asked for a
-        ratio, clusters or sample weights.
+        As for the functions of the estimators; two of these have the same label; matching is asked for
+        clusters, or with replacement for a ratio.
 
     Notes
     -----
@@ -103,8 +104,9 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     check_estimators(estimators)
     _check.confidence_level(level)
     _check.choice("contrast", contrast, get_args(Contrast))
-    if any(isinstance(estimator, NearestNeighbors) for estimator in estimators):
-        _require_plain(contrast, cluster, sample_weight)
+    for estimator in estimators:
+        if isinstance(estimator, NearestNeighbors):
+            _require_supported(estimator, contrast, cluster)
     roles = _Roles(treatment=treatment, outcome=outcome, covariates=covariates)
     study = read_study(
         df, **roles, outcome_covariates=outcome_covariates, cluster=cluster, sample_weight=sample_weight
@@ -114,7 +116,11 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     )
     effects = {NAIVE: _naive(study.sample, outcome, contrast)}
     for estimator in estimators:
-        effects[estimator.label] = _effect(estimator, df, study, model, outcome, contrast)
+        if isinstance(estimator, NearestNeighbors):
+            effect = _matched_effect(estimator, df, study, model, roles).contrast_as(contrast)
+        else:
+            effect = _effect(estimator, study, model, outcome, contrast)
+        effects[estimator.label] = effect
     return _table(effects, level)
 
 
@@ -124,16 +130,15 @@ class _Roles(TypedDict):
     covariates: Covariates
 
 
-def _require_plain(contrast: Contrast, cluster: object, sample_weight: object) -> None:
+def _require_supported(spec: NearestNeighbors, contrast: Contrast, cluster: object) -> None:
     asked = {
-        f"contrast={contrast!r}": contrast != "difference",
+        f"contrast={contrast!r} with replacement": contrast != "difference" and spec.max_uses != 1,
         "cluster": cluster is not None,
-        "sample_weight": sample_weight is not None,
     }
     wanted = [name for name, flag in asked.items() if flag]
     if wanted:
         raise InvalidInputError(
-            f"estimators: matching has no {' and no '.join(wanted)}; leave NearestNeighbors out"
+            f"estimators: matching has no {' and no '.join(wanted)}; leave {spec.label!r} out"
         )
 
 
@@ -144,8 +149,7 @@ def _naive(sample: Sample, outcome: str, contrast: Contrast) -> Effect:
 
 
 def _effect(
-    estimator: Estimator,
-    df: AnyFrame,
+    estimator: IPW | AIPW | IPWRA | RegressionAdjustment,
     study: Study,
     model: PropensityModel,
     outcome: str,
@@ -157,18 +161,16 @@ def _effect(
             return weighted_effect(study.sample, outcome, scored, estimand, contrast)
         case AIPW() | IPWRA() | RegressionAdjustment():
             return adjusted_effect(study, outcome, estimator, model.penalty, contrast)
-        case NearestNeighbors(estimand, n_neighbors, caliper, on):
-            matches = match_nn(
-                df,
-                treatment=model.treatment,
-                scores=model,
-                estimand=estimand,
-                n_neighbors=n_neighbors,
-                caliper=caliper,
-                on=on,
-            )
-            y = study.sample.frame.outcome(outcome)
-            return matches.effect(y)
+
+
+def _matched_effect(
+    spec: NearestNeighbors, df: AnyFrame, study: Study, model: PropensityModel, roles: _Roles
+) -> Effect:
+    if not spec.on_scores and spec.covariates is None:
+        spec = replace(spec, covariates=roles["covariates"])
+    weight = study.sample.sample_weight
+    cast = read_cast(df, spec, treatment=roles["treatment"], scores=model, sample_weight=weight)
+    return cast.match(spec).effect(study.sample.frame.outcome(roles["outcome"]))
 
 
 def _table(effects: Mapping[str, Effect], level: float) -> pd.DataFrame:

@@ -39,6 +39,7 @@ __all__ = [
     "match_nn",
     "match_optimal",
     "matching_effect",
+    "outcome_variance",
     "smd",
 ]
 
@@ -122,16 +123,14 @@ class AdjustedEstimate:
 
 @final
 class Matches:
-    """Nearest neighbours with replacement, ties averaged, kept as ranges of the sorted donors."""
+    """Which rows of one arm stand for each focal row of the other, kept as ranges of the donors."""
 
     @property
     def weights(self) -> _Floats: ...  # (n,): 1 where focal and matched, plus the sum of uses as a donor
     @property
     def focal(self) -> NDArray[np.int64]: ...  # (m,) rows of the matched focal units, ascending
     @property
-    def donors(
-        self,
-    ) -> NDArray[np.int64]: ...  # rows of the donating arms, controls first, each sorted by score
+    def donors(self) -> NDArray[np.int64]: ...  # rows that serve; one may stand here several times
     @property
     def first(self) -> NDArray[np.int64]: ...  # (m,) each focal unit's donors are donors[first:last]
     @property
@@ -141,11 +140,17 @@ class Matches:
     @property
     def n_unmatched(self) -> int: ...
     @property
+    def n_discarded(self) -> int: ...  # of either arm
+    @property
     def n_pairs(self) -> int: ...
     @property
     def max_distance(self) -> float: ...
     @property
     def caliper_width(self) -> float: ...  # in units of the quantity matched on; inf without a caliper
+    @property
+    def caliper_widths(self) -> list[float]: ...  # of all calipers
+    @property
+    def coordinates(self) -> _Floats | None: ...  # (n, d), where distances are between covariates
 
 @final
 class OptimalPairs:
@@ -260,13 +265,25 @@ def adjust(
     n_threads: int | None = None,
 ) -> AdjustedEstimate: ...
 def match_nn(
-    scores: _Floats,
+    scores: _Floats | None,
     treatment: _Treatment,
     *,
+    covariates: _Floats | None = None,
     estimand: _MatchingEstimand = "ATT",
     n_neighbors: int = 1,
+    replace: bool = True,
+    max_reuse: int | None = None,
+    order: Literal["largest", "smallest", "closest", "random", "data"] | None = None,
+    on: Literal["score", "logit", "mahalanobis", "robust_mahalanobis", "euclidean"] = "score",
     caliper: float | None = None,
-    on: _Quantity = "score",
+    calipers: Sequence[tuple[_Floats, float]] | None = None,
+    caliper_unit: Literal["sd", "raw"] = "sd",
+    caliper_sd: Literal["all", "pooled"] = "all",
+    exact: _Labels | None = None,
+    discard: Literal["treated", "control", "both"] | None = None,
+    sample_weight: _Floats | None = None,
+    ids: _Labels | None = None,
+    seed: int = 0,
     n_threads: int | None = None,
 ) -> Matches: ...
 def match_optimal(
@@ -289,6 +306,14 @@ def match_full(
     rank: _Labels | None = None,
     n_threads: int | None = None,
 ) -> FullMatch: ...
+def outcome_variance(
+    outcome: _Floats,
+    treatment: _Treatment,
+    coordinates: _Floats,
+    *,
+    exact: _Labels | None = None,
+    n_threads: int | None = None,
+) -> _Floats: ...
 def matching_effect(
     outcome: _Floats,
     treatment: _Treatment,

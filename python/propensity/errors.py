@@ -54,3 +54,7 @@ class CollinearityWarning(UserWarning):
 
 class SeparationWarning(UserWarning):
     """The covariates predict the treatment almost perfectly in part of the data."""
+
+
+class BalanceWarning(UserWarning):
+    """The arms still differ after matching, or one of them ran short of partners in a region."""

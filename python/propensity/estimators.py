@@ -5,7 +5,7 @@ core reads their attributes by name: what has `n_neighbors` is matching, what ha
 model, the rest is weighting.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias, get_args
 
@@ -16,6 +16,11 @@ WeightingEstimand: TypeAlias = Literal["ATE", "ATT", "ATC", "ATO", "ATM"]
 AdjustmentEstimand: TypeAlias = Literal["ATE", "ATT", "ATC"]
 MatchingEstimand: TypeAlias = Literal["ATT", "ATC", "ATE"]
 Quantity: TypeAlias = Literal["score", "logit"]
+Space: TypeAlias = Literal["score", "logit", "mahalanobis", "robust_mahalanobis", "euclidean"]
+Order: TypeAlias = Literal["largest", "smallest", "closest", "random", "data"]
+Discard: TypeAlias = Literal["treated", "control", "both"]
+CaliperUnit: TypeAlias = Literal["sd", "raw"]
+CaliperSd: TypeAlias = Literal["all", "pooled"]
 OutcomeModel: TypeAlias = Literal["linear", "logistic"]
 Method: TypeAlias = Literal["aipw", "ipwra", "regression"]
 
@@ -50,7 +55,7 @@ class IPW:
 
 @dataclass(frozen=True)
 class NearestNeighbors:
-    """Matching on the propensity score, with replacement, tied neighbours sharing the weight.
+    """Matching with the nearest units of the other arm.
 
     Parameters
     ----------
@@ -59,11 +64,37 @@ class NearestNeighbors:
         nearest treated units (ATC), or both (ATE).
     n_neighbors : int, default 1
         Neighbours per unit. One has the least bias; more have less variance.
-    caliper : float or None, default None
-        Largest distance allowed, in standard deviations (over all rows, divisor n - 1) of the quantity
-        matched on. None allows any, so that no unit is left out and the estimand stays what it says.
-    on : {"score", "logit"}, default "score"
-        The quantity whose distance counts. The logit spreads out the scores near 0 and 1.
+    caliper : float, dict, or None, default None
+        Largest difference allowed: a number for the score or logit matched on (the score, where distances
+        are between covariates); a dict for named columns, among them "scores" and "logit". None allows any,
+        so that no unit is left out and the estimand stays what it says.
+    on : {"score", "logit", "mahalanobis", "robust_mahalanobis", "euclidean"}, default "score"
+        What distances are measured on. The logit spreads out the scores near 0 and 1. The others are
+        distances between covariates: by their covariance within the arms, by that of their ranks (for
+        skewed and rare ones), each on its standard deviation within the arms.
+    replace : bool, default True
+        Whether a unit may be a neighbour more than once. Without, comparisons get worse where one arm runs
+        short, but each unit counts once.
+    max_reuse : int or None, default None
+        The most units that one may be a neighbour of; None for any number.
+    order : {"largest", "smallest", "closest", "random", "data"} or None, default None
+        Who chooses first, where neighbours are taken from each other: by the score, the closest pair of all,
+        by a draw of the label, as the rows come (the one that depends on their order). None is "largest",
+        and "random" where there are no scores: those with few neighbours choose first.
+    covariates : list of str, str, or None, default None
+        Of the distances between covariates, as for `fit_propensity`; None takes those of the analysis.
+    exact : sequence of str, default ()
+        Columns in which a unit and its neighbours must agree.
+    discard : {"treated", "control", "both"} or None, default None
+        Leave out the units of this arm (or both) whose score lies outside the range of the other arm's. (The
+        convex hull of one score is its range.)
+    caliper_unit : {"sd", "raw"}, default "sd"
+        Whether calipers are in standard deviations, or in units of the column.
+    caliper_sd : {"all", "pooled"}, default "all"
+        Which standard deviation: over all units (divisor n - 1), as in MatchIt, or
+        sqrt((s1^2 + s0^2) / 2) within the arms, as in Austin (2011), which is smaller.
+    seed : int, default 0
+        Of the draws that settle ties where a unit may not be used freely. A draw belongs to the unit's label.
 
     Examples
     --------
@@ -71,27 +102,116 @@ class NearestNeighbors:
     '1-NN ATT'
     >>> NearestNeighbors("ATC", n_neighbors=3, caliper=0.2, on="logit").label
     '3-NN ATC (logit, caliper 0.2)'
+    >>> NearestNeighbors(replace=False, exact=["tier"]).label
+    '1-NN ATT (without replacement, exact tier)'
     """
 
     estimand: MatchingEstimand = "ATT"
     n_neighbors: int = 1
-    caliper: float | None = None
-    on: Quantity = "score"
+    caliper: float | Mapping[str, float] | None = None
+    on: Space = "score"
+    replace: bool = True
+    max_reuse: int | None = None
+    order: Order | None = None
+    covariates: Sequence[str] | str | None = None
+    exact: Sequence[str] = ()
+    discard: Discard | None = None
+    caliper_unit: CaliperUnit = "sd"
+    caliper_sd: CaliperSd = "all"
+    seed: int = 0
 
     def __post_init__(self) -> None:
         _check.choice("estimand", self.estimand, get_args(MatchingEstimand))
         _check.count("n_neighbors", self.n_neighbors)
-        if self.caliper is not None:
+        _check.choice("on", self.on, get_args(Space))
+        _check.choice("caliper_unit", self.caliper_unit, get_args(CaliperUnit))
+        _check.choice("caliper_sd", self.caliper_sd, get_args(CaliperSd))
+        _check.count("seed", self.seed, minimum=0)
+        _check.flag("replace", self.replace)
+        if self.order is not None:
+            _check.choice("order", self.order, get_args(Order))
+        if self.discard is not None:
+            _check.choice("discard", self.discard, get_args(Discard))
+        # Lists and dicts of the caller would change under a frozen specification.
+        for name, names in {"exact": self.exact, "covariates": self.covariates}.items():
+            object.__setattr__(self, name, _frozen_names(name, names))
+        self._check_calipers()
+        self._check_reuse()
+
+    def _check_calipers(self) -> None:
+        if isinstance(self.caliper, Mapping):
+            object.__setattr__(self, "caliper", dict(self.caliper))
+            for name, width in self.caliper.items():
+                _check.column_name("caliper", name)
+                _check.number(f"caliper[{name!r}]", width, above=0.0)
+        elif self.caliper is not None:
             _check.number("caliper", self.caliper, above=0.0)
-        _check.choice("on", self.on, get_args(Quantity))
+
+    def _check_reuse(self) -> None:
+        if self.max_reuse is not None:
+            _check.count("max_reuse", self.max_reuse)
+            if not self.replace and self.max_reuse > 1:
+                raise InvalidInputError(
+                    "max_reuse: with replace=False a unit serves once, "
+                    f"not {self.max_reuse} times; leave one of the two out"
+                )
+        if self.estimand == "ATE" and self.max_uses == 1:
+            raise InvalidInputError(
+                "estimand: there is no ATE without replacement, for the larger arm finds no partners; take "
+                '"ATT" or "ATC", replace=True, or match_full'
+            )
+
+    @property
+    def max_uses(self) -> int | None:
+        """For how many units one may be a neighbour; None for any number."""
+        return self.max_reuse if self.replace else 1
+
+    @property
+    def on_scores(self) -> bool:
+        """Whether distances are between scores or their logits, not between covariates."""
+        return self.on in ("score", "logit")
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is with replacement on the score or logit, with at most a caliper on that.
+
+        Such matching has the standard error that counts that scores were estimated, and can be repeated in a
+        bootstrap.
+        """
+        usual_caliper = not isinstance(self.caliper, dict) and (
+            self.caliper is None or (self.caliper_unit == "sd" and self.caliper_sd == "all")
+        )
+        others = self.exact or self.discard or self.max_uses is not None
+        return self.on_scores and usual_caliper and not others
 
     @property
     def label(self) -> str:
         """The name of this estimator in tables and plots; options that are not the default are in it."""
-        logit = "logit" if self.on == "logit" else ""
-        caliper = f"caliper {self.caliper:g}" if self.caliper is not None else ""
-        options = ", ".join(filter(None, [logit, caliper]))
-        return f"{self.n_neighbors}-NN {self.estimand}" + (f" ({options})" if options else "")
+        options = [
+            self.on.replace("_", " ") if self.on != "score" else "",
+            "without replacement" if self.max_uses == 1 else "",
+            f"reused at most {self.max_uses} times" if (self.max_uses or 1) > 1 else "",
+            self._caliper_words(),
+            f"exact {', '.join(self.exact)}" if self.exact else "",
+            f"{self.discard} discarded" if self.discard else "",
+            f"{self.order} first" if self.order else "",
+        ]
+        words = ", ".join(filter(None, options))
+        return f"{self.n_neighbors}-NN {self.estimand}" + (f" ({words})" if words else "")
+
+    def _caliper_words(self) -> str:
+        if self.caliper is None:
+            return ""
+        calipers = self.caliper if isinstance(self.caliper, Mapping) else {"": self.caliper}
+        words = ", ".join(f"{width:g} {name}".strip() for name, width in calipers.items())
+        unit = " raw" if self.caliper_unit == "raw" else " pooled sd" if self.caliper_sd == "pooled" else ""
+        return f"caliper {words}{unit}"
+
+
+def _frozen_names(role: str, names: Sequence[str] | str | None) -> Sequence[str] | str | None:
+    if role == "exact" and isinstance(names, str):
+        raise TypeError(f"exact: a list of columns is needed, as exact=[{names!r}]")
+    return names if names is None or isinstance(names, str) else tuple(names)
 
 
 @dataclass(frozen=True)

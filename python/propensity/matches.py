@@ -3,81 +3,148 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from propensity import core
+from propensity import core, inference
 from propensity._check import Floats, Rows
-from propensity._frame import rowwise, rowwise_groups
+from propensity._frame import AnyFrame, kept_rows, read_covariates, rowwise, rowwise_groups
 from propensity._influence import matching_influence, matching_influence_ate
+from propensity._paired import Pairing, adjustments, neighbor_variance
 from propensity._replicates import ResamplingWeights, check_options, progress_bar, settle_seed
+from propensity._stratified import clustered_influence
 from propensity.effects import Effect
 from propensity.errors import InvalidInputError
-from propensity.estimators import NearestNeighbors
+from propensity.estimators import NearestNeighbors, Space
 from propensity.matched import Matched
 from propensity.results import BootstrapResult
 
 _PAIRS_LIMIT = 50_000_000  # about 1.6 GB as a DataFrame
 
+_ON: Mapping[Space, str] = {
+    "score": "score",
+    "logit": "logit",
+    "mahalanobis": "covariates (Mahalanobis distance)",
+    "robust_mahalanobis": "ranks of the covariates (Mahalanobis distance)",
+    "euclidean": "standardized covariates (Euclidean distance)",
+}
+
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Matches(Matched):
-    """Nearest neighbours: which units of one arm stand for each unit of the other.
+    """Which units of one arm stand for each unit of the other.
 
     The focal units are those the effect is for (ATT the treated, ATC the controls, ATE all), the donors of
-    each are in the other arm. Pairs are kept as ranges of the sorted donors, and spelled out only when asked
-    for.
+    each are in the other arm. Pairs are kept as ranges of the donors, and spelled out only when asked for.
 
     Attributes
     ----------
     spec : NearestNeighbors
-        What was asked for: estimand, number of neighbours, caliper, quantity.
+        What was asked for.
     estimand, weights, treated, index
-        As for every `Matched`; weights are 1 for a matched focal unit, plus the sum of its uses as a donor.
+        As for every `Matched`; weights are 1 for a matched focal unit, plus the sum of its uses as a donor,
+        each 1 / (donors of the focal unit); times the sample weight.
     n_matched, n_unmatched : int
-        Focal units with and without a donor.
+        Focal units with and without a donor; without are also those discarded.
+    n_discarded : int
+        Units of either arm that were left out for the range of their scores.
     n_pairs : int
         Pairs of a focal unit and a donor.
     max_distance : float
         Between a focal unit and its farthest donor.
     caliper_width : float
-        The caliper in units of the quantity matched on; infinite without one.
-    scores : ndarray (n,)
+        The caliper on the quantity matched on, in its units; infinite without one.
+    calipers : DataFrame (c, 3)
+        By what it is on: each `caliper` as asked for, the standard deviation it counts (`std_dev`, missing
+        for raw ones), and the `width` that comes of it.
+    scores : ndarray (n,) or None
         The propensity scores, in row order.
     x : ndarray (n, d) or None
-        The terms of the model that gave the scores; None where they were numbers, and are taken as known.
+        The terms of the model that gave the scores; None where they are taken as known.
     penalty : float
         Of that model.
+    coordinates : ndarray (n, d) or None
+        Where distances are between covariates: places whose Euclidean distance it is.
+    exact : ndarray (n,) of int, or None
+        Which rows agree in the columns to be matched exactly.
+    sample_weight : ndarray (n,) or None
+        What each row counts for; None where every row counts one.
     focal : ndarray (n_matched,) of int
         Rows of the matched focal units, ascending.
     donors : ndarray of int
-        Rows of the arms that donate, the controls first, each arm sorted by the quantity matched on.
+        Rows that serve; one may stand here several times.
     first, last : ndarray (n_matched,) of int
         The donors of `focal[i]` are `donors[first[i]:last[i]]`.
+    cautions : tuple of Warning
+        Why an estimate may be biased; empty where there is no known reason.
     """
 
     spec: NearestNeighbors
     n_matched: int
     n_unmatched: int
+    n_discarded: int
     n_pairs: int
     max_distance: float
     caliper_width: float
-    scores: Floats
+    calipers: pd.DataFrame
+    scores: Floats | None
     x: Floats | None
     penalty: float
+    coordinates: Floats | None
+    exact: Rows | None
+    sample_weight: Floats | None
     focal: Rows
     donors: Rows
     first: Rows
     last: Rows
+    cautions: tuple[Warning, ...] = ()
+
+    @property
+    def places(self) -> Floats:
+        """What distances were measured between, (n, d) in row order: one column on the score or logit."""
+        if self.coordinates is not None:
+            return self.coordinates
+        assert self.scores is not None
+        e = self.scores
+        return (e if self.spec.on == "score" else np.log(e / (1 - e)))[:, None]
 
     @property
     def quantity(self) -> Floats:
-        """What distances were measured on, (n,) in row order."""
-        e = self.scores
-        return e if self.spec.on == "score" else np.asarray(np.log(e / (1 - e)))
+        """The score or logit matched on, (n,) in row order.
+
+        Raises
+        ------
+        InvalidInputError
+            Distances are between covariates.
+        """
+        if not self.spec.on_scores:
+            raise InvalidInputError(f"on={self.spec.on!r}: distances are between covariates; see .places")
+        return self.places[:, 0]
+
+    @property
+    def labels(self) -> Rows:
+        """The set (n,) that each row is in, 1 to `n_matched`; 0 where it is left out.
+
+        A set is a focal unit and its donors.
+
+        Raises
+        ------
+        InvalidInputError
+            Units may be donors more than once, and then are in several sets.
+        """
+        if self.spec.max_uses != 1:
+            raise InvalidInputError(
+                "subclass: matching with replacement puts a unit into several sets; .pairs tells which"
+            )
+        labels = np.zeros(len(self.treated), dtype=np.int64)
+        sets = np.arange(1, self.n_matched + 1)
+        labels[self.focal] = sets
+        labels[self.donors] = np.repeat(sets, self.last - self.first)
+        return labels
 
     @property
     def pairs(self) -> pd.DataFrame:
@@ -100,12 +167,12 @@ class Matches(Matched):
         focal = np.repeat(self.focal, n_donors)
         start = np.cumsum(n_donors) - n_donors
         donors = self.donors[np.arange(self.n_pairs) + np.repeat(self.first - start, n_donors)]
-        of_treated, quantity = self.treated[focal], self.quantity
+        of_treated, places = self.treated[focal], self.places
         pairs = pd.DataFrame(
             {
                 "treated": self._labels(np.where(of_treated, focal, donors)),
                 "control": self._labels(np.where(of_treated, donors, focal)),
-                "distance": np.abs(quantity[focal] - quantity[donors]),
+                "distance": np.sqrt(((places[focal] - places[donors]) ** 2).sum(axis=1)),
                 "weight": np.repeat(1.0 / n_donors, n_donors),
             }
         )
@@ -113,32 +180,77 @@ class Matches(Matched):
             pairs["focal"] = np.where(of_treated, "treated", "control")
         return pairs
 
-    def effect(self, outcome: object) -> Effect:
+    def frame(self, df: AnyFrame) -> AnyFrame:
+        """Give the matched rows, for use elsewhere.
+
+        Parameters
+        ----------
+        df : DataFrame
+            The frame that was matched, or another with the same rows.
+
+        Returns
+        -------
+        DataFrame
+            Of the library of `df`: its rows with a weight, in its order, with the column `weights`, and
+            without replacement `subclass`, the set a row is in: a regression with these weights, clustered by
+            `subclass`, has the standard error of Abadie and Spiess (2022). With replacement a row may be in
+            several sets; `pairs` has them.
+        """
+        weights = np.asarray(self.weights)
+        columns: dict[str, Floats | Rows] = {"weights": weights}
+        if self.spec.max_uses == 1:
+            columns["subclass"] = self.labels
+        return kept_rows(df, self.index, weights > 0, columns)
+
+    def effect(self, outcome: object, *, bias_adjust: AnyFrame | None = None) -> Effect:
         """Compare the outcome of the matched units: mean over focal units of own minus donors' mean.
 
         Parameters
         ----------
         outcome : Series or array (n,)
             Numeric or bool, for every row of the frame that was matched; a pandas Series with its very index.
+        bias_adjust : DataFrame or None, default None
+            Covariates, as ``df[["age", "tier"]]``: the outcome is regressed on them among the donors, and
+            what that predicts of the differences left within pairs is taken off. For distances between
+            several continuous covariates, whose bias does not vanish fast enough otherwise.
 
         Returns
         -------
         Effect
-            Treated minus control, whichever arm is focal. Its `se_method` tells whether the standard error
-            counts that the scores were estimated.
+            Treated minus control, whichever arm is focal. Its `se_method` tells how the standard error was
+            made, and whether it counts that the scores were estimated.
 
         Notes
         -----
-        The standard error is that of Abadie and Imbens (2006, section 4), the variance of outcomes at a score
-        being that of a unit and its nearest of the same arm, ties included. With the scores of a
-        `PropensityModel` it counts that they were estimated (Abadie and Imbens 2016), which never makes it
-        larger for the ATE, and may for the ATT and the ATC. There is no theory of that for a caliper that
-        leaves units out.
+        With replacement the standard error is that of Abadie and Imbens (2006, section 4), the variance of
+        outcomes in a place being that of a unit and its nearest of the same arm, ties included; within the
+        same `exact` group, but for units that are alone of their arm there. With the scores of a
+        `PropensityModel`, matched on the score or logit alone, it counts that they were estimated (Abadie and
+        Imbens 2016), which never makes it larger for the ATE, and may for the ATT and the ATC. There is no
+        theory of that for a caliper that leaves units out.
+
+        Without replacement what each set adds to the estimate is squared and summed, with the factor
+        G / (G - 1): as for a regression clustered by set (Abadie and Spiess 2022).
+
+        The adjustment (Abadie and Imbens 2011) weighs donors by their uses.
         """
         if isinstance(outcome, str):
             raise TypeError(f"outcome: matches keep no frame; give the column itself, df[{outcome!r}]")
+        y = rowwise(outcome, self.index, "outcome")
+        x = None if bias_adjust is None else read_covariates(bias_adjust, self.index, "bias_adjust")
+        if self.spec.max_uses == 1:
+            return self._effect_of_sets(y, x)
+        if self.spec.is_plain and self.sample_weight is None and x is None:
+            return self._effect_on_scores(y)
+        return self._effect_in_space(y, x)
+
+    def _effect_on_scores(self, y: Floats) -> Effect:
+        """Take the core's, which counts that scores were estimated."""
+        assert self.scores is not None
+        assert self.spec.on in ("score", "logit")
+        assert not isinstance(self.spec.caliper, Mapping)
         found = core.matching_effect(
-            rowwise(outcome, self.index, "outcome"),
+            y,
             self.treated,
             self.scores,
             estimand=self.estimand,
@@ -148,16 +260,85 @@ class Matches(Matched):
             x=self.x,
             penalty=self.penalty,
         )
+        means = (found.mean_treated, found.mean_control)
+        effect = self._effect(means, found.std_error, self._se_method(corrected=found.correction is not None))
+        return replace(effect, ess_treated=found.ess_treated, ess_control=found.ess_control)
+
+    def _effect_of_sets(self, y: Floats, x: Floats | None) -> Effect:
+        """Square what each set adds."""
+        labels = self.labels
+        if self.n_matched < 2:
+            raise InvalidInputError(
+                "outcome: one matched set shows nothing of how estimates vary between sets; match more units"
+            )
+        weights = np.asarray(self.weights)
+        fitted, moved = self._adjustments(y, x)
+        rest = y - fitted.sum(axis=0)  # one arm has donors
+        plain = clustered_influence(y, self.treated, labels, weights)
+        adjusted = plain if x is None else clustered_influence(rest, self.treated, labels, weights)
+        matched = y[labels > 0]
+        return replace(
+            self._effect(
+                (plain.mean_treated + moved[True], plain.mean_control + moved[False]),
+                inference.std_error(adjusted.treated - adjusted.control, adjusted.clusters),
+                f"summed within {self.n_matched:,} sets (Abadie and Spiess 2022), factor G / (G - 1); "
+                f"takes the sets as given{_adjusted(x)}",
+            ),
+            influence_treated=adjusted.treated,
+            influence_control=adjusted.control,
+            clusters=adjusted.clusters,
+            bounded=x is None and bool(matched.min() >= 0 and matched.max() <= 1),
+        )
+
+    def _effect_in_space(self, y: Floats, x: Floats | None) -> Effect:
+        """Take the variance of outcomes from neighbours in the space that was matched in."""
+        fitted, moved = self._adjustments(y, x)
+        pairing, t, w = self._pairing, self.treated, np.asarray(self.weights)
+        spread = core.outcome_variance(y, t, self.places, exact=self.exact)
+        variance = neighbor_variance(pairing, y, fitted, spread)
+        where = "the scores" if self.spec.on_scores else "the covariates matched on"
+        if self.exact is not None:
+            where += f" and of the same {', '.join(self.spec.exact)}"
+        means = (
+            float(np.average(y[t], weights=w[t])) + moved[True],
+            float(np.average(y[~t], weights=w[~t])) + moved[False],
+        )
+        words = (
+            f"Abadie and Imbens (2006), neighbours in {where}; takes scores and distances as known"
+            f"{_adjusted(x)}"
+        )
+        return self._effect(means, math.sqrt(max(variance, 0.0)), words)
+
+    def _adjustments(self, y: Floats, x: Floats | None) -> tuple[Floats, dict[bool, float]]:
+        if x is None:
+            return np.zeros((2, len(y))), {True: 0.0, False: 0.0}
+        return adjustments(self._pairing, y, x)
+
+    def _effect(self, means: tuple[float, float], std_error: float, se_method: str) -> Effect:
+        ess = [effective_size(np.asarray(self.weights)[arm]) for arm in (self.treated, ~self.treated)]
         return Effect(
             estimand=self.estimand,
-            estimate=found.estimate,
-            mean_treated=found.mean_treated,
-            mean_control=found.mean_control,
-            ess_treated=found.ess_treated,
-            ess_control=found.ess_control,
+            estimate=means[0] - means[1],
+            mean_treated=means[0],
+            mean_control=means[1],
+            ess_treated=ess[0],
+            ess_control=ess[1],
             weights=self.weights,
-            std_error=found.std_error,
-            se_method=self._se_method(corrected=found.correction is not None),
+            std_error=std_error,
+            se_method=se_method,
+            cautions=self.cautions,
+        )
+
+    @property
+    def _pairing(self) -> Pairing:
+        return Pairing(
+            treated=self.treated,
+            weights=np.asarray(self.weights),
+            sample_weight=self.sample_weight,
+            focal=self.focal,
+            donors=self.donors,
+            first=self.first,
+            last=self.last,
         )
 
     def bootstrap(
@@ -238,17 +419,22 @@ class Matches(Matched):
         )
 
     def _influence(self, y: Floats) -> Floats:
+        if not (self.spec.is_plain and self.sample_weight is None):
+            raise InvalidInputError(
+                f"there is no theory of this bootstrap for {self.spec.label}; take effect(outcome).conf_int()"
+            )
         weights = np.asarray(self.weights)
+        quantity = self.quantity
         if self.estimand != "ATE":
             focal = self.treated == (self.estimand == "ATT")
-            influence = matching_influence(y, weights, self.quantity, focal)
+            influence = matching_influence(y, weights, quantity, focal)
             return influence if self.estimand == "ATT" else -influence
         if self.n_unmatched:
             raise InvalidInputError(
                 f"{self.n_unmatched:,} units are unmatched, and there is no theory of this bootstrap for an "
                 "ATE without them; take effect(outcome).conf_int(), or match without a caliper"
             )
-        return matching_influence_ate(y, weights, self.quantity, self.treated)
+        return matching_influence_ate(y, weights, quantity, self.treated)
 
     def _se_method(self, *, corrected: bool) -> str:
         if corrected:
@@ -262,7 +448,7 @@ class Matches(Matched):
 
     def to_frame(self) -> pd.DataFrame:
         """Put the counts and distances into a table of one row, named after the estimand."""
-        names = ["n_matched", "n_unmatched", "n_pairs", "max_distance", "caliper_width"]
+        names = ["n_matched", "n_unmatched", "n_discarded", "n_pairs", "max_distance", "caliper_width"]
         numbers = {name: getattr(self, name) for name in names}
         return pd.DataFrame(numbers, index=pd.Index([self.estimand], name="estimand"))
 
@@ -270,7 +456,24 @@ class Matches(Matched):
         return pd.Series(self.index.take(rows).to_flat_index())  # labels of several levels become tuples
 
     def _headline(self) -> str:
-        return f"Matches: {self.spec.label}, on the {self.spec.on}"
+        lines = [f"Matches: {self.spec.label}, on the {_ON[self.spec.on]}"]
+        for name, row in self.calipers.iterrows():
+            size = f"{row['caliper']:g}"
+            if self.spec.caliper_unit == "sd":
+                over = "all units" if self.spec.caliper_sd == "all" else "pooled within the arms"
+                size += f" standard deviations ({over}: {row['std_dev']:.4g}) = {row['width']:.4g}"
+            lines.append(f"Caliper on {name}: {size}")
+        lines.extend(f"Caution: {caution}" for caution in self.cautions)
+        return "\n".join(lines)
 
     def _table(self) -> pd.DataFrame:
         return self.to_frame()
+
+
+def _adjusted(x: Floats | None) -> str:
+    return "" if x is None else "; adjusted for covariates (Abadie and Imbens 2011)"
+
+
+def effective_size(weights: Floats) -> float:
+    """Give Kish's effective sample size."""
+    return float(weights.sum() ** 2 / (weights**2).sum())

@@ -58,7 +58,8 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     penalty : float, default 0.0
         As for `fit_propensity`, in every replicate.
     estimators : sequence of Estimator, default IPW("ATE"), IPW("ATT"), NearestNeighbors("ATT")
-        With different labels. All of them see the same resamples.
+        With different labels. All of them see the same resamples. Nearest neighbours are with replacement on
+        the score or logit, with at most a caliper on that.
     weights : {"multinomial", "poisson", "bayesian"}, default "multinomial"
         How a replicate weighs the rows: by how often each is drawn in n draws with replacement; by
         independent Poisson counts; or by independent exponential numbers (Rubin 1981), which leave nobody
@@ -176,6 +177,13 @@ def _check_estimators(estimators: Sequence[Estimator], weights: str) -> None:
         raise InvalidInputError(
             "weights='bayesian' counts every row in fractions, and a nearest neighbour is a whole row: leave "
             f"{_check.listed(matching)} out of the estimators, or take weights='poisson'"
+        )
+    other = [s.label for s in estimators if isinstance(s, NearestNeighbors) and not s.is_plain]
+    if other:
+        raise InvalidInputError(
+            "estimators: a replicate matches with replacement on the score or logit, with one caliper; leave "
+            f"{_check.listed(other)} out, and take match_nn(...).effect(...), whose standard error needs no "
+            "resampling"
         )
 
 

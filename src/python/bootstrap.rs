@@ -215,6 +215,13 @@ fn estimator(object: &Bound<'_, PyAny>) -> PyResult<Estimator> {
     if !object.hasattr("n_neighbors")? {
         return Ok(Estimator::Ipw(parse_estimand(&estimand)?));
     }
+    if let Some(plain) = object.getattr_opt("is_plain")?
+        && !plain.extract::<bool>()?
+    {
+        let found = object.getattr("label")?.to_string();
+        let allowed = "with replacement on the score or logit, with one caliper, where they match";
+        return Err(Error::Argument { name: "estimators", found, allowed }.into());
+    }
     let n_neighbors = options::n_neighbors(&object.getattr("n_neighbors")?)?;
     let caliper = options::caliper(&object.getattr("caliper")?)?;
     let on: String = object.getattr("on")?.extract()?;

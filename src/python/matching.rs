@@ -1,31 +1,42 @@
 use std::ops::Range;
 
-use numpy::PyArray1;
+use numpy::prelude::*;
+use numpy::{PyArray1, PyArray2};
 use pyo3::prelude::*;
 
 use super::ipw::parse_estimand;
+use super::match_spec::Words;
 use super::{arrays, call, options};
+use crate::checks;
 use crate::covariates::Covariates;
 use crate::error::{Error, Result};
-use crate::matching::{self, Focal, MatchedRows, NearestSpec, Quantity};
+use crate::matching::{
+    self, Candidates, Focal, MatchedRows, NearestSpec, Neighborhood, Pairs, Quantity,
+};
 
-/// Nearest neighbours of m focal rows among n rows, with replacement, ties averaged.
+/// Which rows of one arm stand for each of m focal rows of the other, among n rows.
 ///
 /// Attributes
 /// ----------
 /// weights : (n,) float64
-///     1 for a matched focal row, plus the sum of a row's uses as a donor.
+///     1 for a matched focal row, plus the sum of a row's uses as a donor, each 1 / (donors of the focal
+///     row); times the row's sample weight.
 /// focal : (m,) int64
 ///     Matched focal rows, ascending: treated for the ATT, controls for the ATC, both for the ATE.
 /// donors : (n_donors,) int64
-///     Every row of the arms that donate, controls first, each arm sorted by the quantity matched on.
+///     Rows that serve; one may stand here several times.
 /// first, last : (m,) int64
 ///     The donors of ``focal[i]`` are ``donors[first[i]:last[i]]``, each with the same share.
-/// n_matched, n_unmatched, n_pairs : int
+/// n_matched, n_unmatched, n_discarded, n_pairs : int
+///     Focal rows with and without a donor (the discarded among them); rows discarded, of either arm.
 /// max_distance : float
 ///     The farthest that any donor is.
 /// caliper_width : float
-///     The caliper in units of the quantity matched on; infinite without one.
+///     The caliper on the quantity matched on, in its units; infinite without one.
+/// caliper_widths : list of float
+///     All calipers in the units of their values: ``caliper`` first, if any, then ``calipers``.
+/// coordinates : (n, d) float64 or None
+///     Where distances are between covariates: places whose Euclidean distance it is.
 #[pyclass(frozen, get_all, module = "propensity.core")]
 pub struct Matches {
     weights: Py<PyArray1<f64>>,
@@ -35,31 +46,63 @@ pub struct Matches {
     last: Py<PyArray1<i64>>,
     n_matched: usize,
     n_unmatched: usize,
+    n_discarded: usize,
     n_pairs: usize,
     max_distance: f64,
     caliper_width: f64,
+    caliper_widths: Vec<f64>,
+    coordinates: Option<Py<PyArray2<f64>>>,
 }
 
-/// Match each row of one arm, or of both, to its nearest in the other, with replacement.
+/// Match each row of one arm, or of both, to its nearest in the other.
 ///
-/// Every donor no farther than the k-th nearest is kept, with equal shares, so the result does not
-/// depend on the order of the rows; distances within 1e-12 of each other tie.
+/// With replacement every donor no farther than the k-th nearest is kept, with equal shares; distances
+/// within 1e-12 of each other tie. Where a donor may serve a limited number of times, focal rows choose in a
+/// stated order, each gets a first donor before any gets a second, and among donors at the same distance (to
+/// twelve decimals) a draw decides that belongs to the row's id. Neither depends on the order of the rows.
 ///
 /// Parameters
 /// ----------
-/// scores : (n,) array
-///     Probabilities of treatment, strictly between 0 and 1.
+/// scores : (n,) array or None
+///     Probabilities of treatment, strictly between 0 and 1. None only where distances are between
+///     covariates and nothing else needs them.
 /// treatment : (n,) array
 ///     Boolean, or 0 and 1.
+/// covariates : (n, d) array, optional
+///     For the distances between covariates.
 /// estimand : {"ATT", "ATC", "ATE"}, default "ATT"
 ///     Whose rows are matched: the treated, the controls, everybody's.
 /// n_neighbors : int, default 1
 ///     k: one neighbour has the least bias, 3 to 5 less variance.
+/// replace : bool, default True
+///     Whether a donor may serve several focal rows. False uses each once.
+/// max_reuse : int, optional
+///     The most focal rows a donor may serve; any number by default.
+/// order : {"largest", "smallest", "closest", "random", "data"}, optional
+///     Who chooses first where donors are limited: by the score, the closest pair of all, by a draw, as the
+///     rows come. "largest" by default, "random" without scores.
+/// on : {"score", "logit", "mahalanobis", "robust_mahalanobis", "euclidean"}, default "score"
+///     What distances are measured on: the covariance pooled within the arms, that of ranks over all rows,
+///     standard deviations pooled within the arms.
 /// caliper : float, optional
-///     The farthest a neighbour may be, in standard deviations (all rows, n - 1) of the quantity matched
-///     on. None by default: a caliper changes whom the effect is for.
-/// on : {"score", "logit"}, default "score"
-///     What distances are measured on.
+///     The farthest a donor may be on the score or logit matched on; on the score where distances are
+///     between covariates. None by default: a caliper changes whom the effect is for.
+/// calipers : sequence of ((n,) array, float), optional
+///     Further values, and how far apart a pair's may be.
+/// caliper_unit : {"sd", "raw"}, default "sd"
+///     Whether calipers count standard deviations of their values, or are in their units.
+/// caliper_sd : {"all", "pooled"}, default "all"
+///     Over all rows (n - 1), or sqrt((s1^2 + s0^2) / 2) of those within the arms.
+/// exact : (n,) array of int, optional
+///     Labels; only rows with equal ones are paired.
+/// discard : {"treated", "control", "both"}, optional
+///     Rows of this arm (or either) are left out whose score lies outside the range of the other arm's.
+/// sample_weight : (n,) array, optional
+///     Multiplies the weights; who is matched with whom does not depend on it.
+/// ids : (n,) array of int, optional
+///     What rows are called: draws belong to these. Row numbers by default.
+/// seed : int, default 0
+///     Of the draws.
 /// n_threads : int, optional
 ///     By default the processors this process may use.
 ///
@@ -70,39 +113,102 @@ pub struct Matches {
 /// Raises
 /// ------
 /// NoMatchesError
-///     Nobody has a neighbour within the caliper.
+///     Nobody has a neighbour within the calipers.
 /// InvalidInputError
-///     Lengths that differ, scores outside (0, 1), an empty arm, more neighbours than donors.
+///     Lengths that differ, scores outside (0, 1), an empty arm, more neighbours than donors, an argument
+///     that is not one of its words or contradicts another.
 ///
 /// References
 /// ----------
-/// Abadie and Imbens (2006), Econometrica 74:235, section 2.
+/// Abadie and Imbens (2006), Econometrica 74:235, section 2. Rosenbaum (2010), Design of Observational
+/// Studies, section 8.3, for the robust distance.
 #[pyfunction]
 #[pyo3(signature = (
-    scores, treatment, *, estimand="ATT", n_neighbors=1, caliper=None, on="score", n_threads=None
+    scores, treatment, *, covariates=None, estimand="ATT", n_neighbors=1, replace=true, max_reuse=None,
+    order=None, on="score", caliper=None, calipers=None, caliper_unit="sd", caliper_sd="all", exact=None,
+    discard=None, sample_weight=None, ids=None, seed=0, n_threads=None
 ))]
 #[allow(clippy::too_many_arguments)] // the keyword arguments of a Python function
 pub fn match_nn(
     py: Python<'_>,
-    scores: &Bound<'_, PyAny>,
+    scores: Option<&Bound<'_, PyAny>>,
     treatment: &Bound<'_, PyAny>,
+    covariates: Option<&Bound<'_, PyAny>>,
     estimand: &str,
     #[pyo3(from_py_with = options::n_neighbors)] n_neighbors: usize,
-    #[pyo3(from_py_with = options::caliper)] caliper: Option<f64>,
+    replace: bool,
+    max_reuse: Option<u32>,
+    order: Option<&str>,
     on: &str,
+    #[pyo3(from_py_with = options::caliper)] caliper: Option<f64>,
+    calipers: Option<Vec<(Bound<'_, PyAny>, f64)>>,
+    caliper_unit: &str,
+    caliper_sd: &str,
+    exact: Option<&Bound<'_, PyAny>>,
+    discard: Option<&str>,
+    sample_weight: Option<&Bound<'_, PyAny>>,
+    ids: Option<&Bound<'_, PyAny>>,
+    #[pyo3(from_py_with = options::seed)] seed: u64,
     n_threads: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Matches> {
-    let scores = arrays::column("scores", scores)?;
+    let has_scores = scores.is_some();
+    let words = Words {
+        estimand,
+        n_neighbors,
+        replace,
+        max_reuse,
+        order,
+        on,
+        caliper,
+        caliper_unit,
+        caliper_sd,
+        discard,
+        seed,
+        has_scores,
+    };
+    let spec = words.read()?;
     let treatment = arrays::treatment(treatment)?;
-    let spec = nearest_spec(estimand, n_neighbors, caliper, on)?;
-    let scores = scores.as_slice()?;
+    let scores = scores.map(|scores| arrays::column("scores", scores)).transpose()?;
+    let covariates = covariates.map(|x| arrays::floats("covariates", x)).transpose()?;
+    let exact = exact.map(|labels| arrays::labels("exact", labels)).transpose()?;
+    let ids = ids.map(|labels| arrays::labels("ids", labels)).transpose()?;
+    let weight = sample_weight.map(|w| arrays::column("sample_weight", w)).transpose()?;
+    let weight = weight.as_ref().map(|w| w.as_slice()).transpose()?;
+    let calipers = calipers.unwrap_or_default();
+    let values: Vec<_> = calipers
+        .iter()
+        .map(|(values, _)| arrays::column("calipers", values))
+        .collect::<PyResult<_>>()?;
+    let slices: Vec<&[f64]> = values.iter().map(|v| v.as_slice()).collect::<Result<_, _>>()?;
+    let calipers: Vec<(&[f64], f64)> =
+        slices.into_iter().zip(&calipers).map(|(values, (_, width))| (values, *width)).collect();
+    let candidates = Candidates {
+        treatment: &treatment,
+        scores: scores.as_ref().map(|scores| scores.as_slice()).transpose()?,
+        covariates: covariates.as_ref().map(|x| x.as_array()),
+        exact: exact.as_deref(),
+        calipers: &calipers,
+        ids: ids.as_deref(),
+    };
     let found = call::run(py, n_threads, None, |monitor| {
-        matching::nearest(scores, &treatment, &spec, monitor)
+        checks::sample_weight(weight, treatment.len())?;
+        let mut pairs = matching::pair(&candidates, &spec, monitor)?;
+        pairs.weigh(weight);
+        Ok(pairs)
     })?;
+    converted(py, found, treatment.len())
+}
+
+fn converted(py: Python<'_>, pairs: Pairs, n_rows: usize) -> PyResult<Matches> {
+    let found = pairs.matches;
     let n_matched = found.focal.len();
     let rows = |rows| arrays::row_numbers_in_place(py, rows).unbind();
     let ends = |end: fn(&Range<usize>) -> usize| {
         arrays::row_numbers(py, found.runs.iter().map(end)).unbind()
+    };
+    let coordinates = match pairs.coordinates.len() / n_rows {
+        0 => None,
+        dims => Some(PyArray1::from_vec(py, pairs.coordinates).reshape([n_rows, dims])?.unbind()),
     };
     Ok(Matches {
         focal: rows(found.focal),
@@ -111,11 +217,63 @@ pub fn match_nn(
         last: ends(|run| run.end),
         n_matched,
         n_unmatched: found.n_unmatched,
+        n_discarded: pairs.n_discarded,
         n_pairs: found.runs.iter().map(Range::len).sum(),
         max_distance: found.max_distance,
         caliper_width: found.caliper_width,
+        caliper_widths: pairs.caliper_widths,
+        coordinates,
         weights: PyArray1::from_vec(py, found.weights).unbind(),
     })
+}
+
+/// How much outcomes vary among rows of one arm in one place.
+///
+/// Parameters
+/// ----------
+/// outcome : (n,) array
+/// treatment : (n,) array
+///     Boolean, or 0 and 1; at least two of each.
+/// coordinates : (n, d) array
+///     Places; distances are Euclidean.
+/// exact : (n,) array of int, optional
+///     Groups: neighbours are of the own one, but for a row that is alone of its arm there.
+/// n_threads : int, optional
+///     By default the processors this process may use.
+///
+/// Returns
+/// -------
+/// (n,) float64
+///     The variance (n - 1) of the outcomes of a row's two nearest in its arm, itself among them, more where
+///     they tie.
+///
+/// References
+/// ----------
+/// Abadie and Imbens (2006), Econometrica 74:235, section 4.
+#[pyfunction]
+#[pyo3(signature = (outcome, treatment, coordinates, *, exact=None, n_threads=None))]
+pub fn outcome_variance<'py>(
+    py: Python<'py>,
+    outcome: &Bound<'py, PyAny>,
+    treatment: &Bound<'py, PyAny>,
+    coordinates: &Bound<'py, PyAny>,
+    exact: Option<&Bound<'py, PyAny>>,
+    n_threads: Option<&Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyArray1<f64>>> {
+    let outcome = arrays::column("outcome", outcome)?;
+    let treatment = arrays::treatment(treatment)?;
+    let coordinates = arrays::floats("coordinates", coordinates)?;
+    let exact = exact.map(|labels| arrays::labels("exact", labels)).transpose()?;
+    let near = Neighborhood {
+        treatment: &treatment,
+        coordinates: coordinates.as_array(),
+        exact: exact.as_deref(),
+    };
+    let outcome = outcome.as_slice()?;
+    let variance = call::run(py, n_threads, None, |monitor| {
+        matching::outcome_variance(outcome, &near, monitor)
+    })?;
+    Ok(PyArray1::from_vec(py, variance))
 }
 
 /// The effect on m matched rows, and its standard error.

@@ -1,0 +1,96 @@
+//! How much outcomes vary among rows of one arm in one place (Abadie and Imbens 2006, section 4), in any
+//! space.
+
+use std::collections::BTreeMap;
+
+use ndarray::ArrayView2;
+
+use super::shared;
+use super::sites::Sites;
+use super::space::{Space, strata};
+use crate::checks;
+use crate::error::Result;
+use crate::moments::Moments;
+use crate::monitor::Monitor;
+
+/// Where n rows are: who is like whom.
+#[derive(Debug, Clone, Copy)]
+pub struct Neighborhood<'a> {
+    pub treatment: &'a [bool],
+    /// n by d; distances are Euclid's.
+    pub coordinates: ArrayView2<'a, f64>,
+    /// Rows have neighbours with their own label only; but a row that is alone of its arm with it has them
+    /// anywhere.
+    pub exact: Option<&'a [i64]>,
+}
+
+/// For each row the variance of the outcomes of its arm's two nearest, itself among them, more where they
+/// tie.
+///
+/// # Errors
+/// Lengths that differ, values that are not finite, [`crate::error::Error::Stopped`].
+pub fn outcome_variance(
+    outcome: &[f64],
+    near: &Neighborhood<'_>,
+    monitor: &Monitor,
+) -> Result<Vec<f64>> {
+    check(outcome, near)?;
+    let n_rows = outcome.len();
+    let coords: Vec<f64> = near.coordinates.iter().map(|value| value + 0.0).collect();
+    let dims = near.coordinates.ncols();
+    let anywhere = Space::within(coords.clone(), dims, (vec![0; n_rows], 1));
+    let grouped = Space::within(coords, dims, strata(near.exact, n_rows));
+    let mut variance = vec![0.0; n_rows];
+    for arm in [false, true] {
+        let (together, alone) = split(near.treatment, &grouped.stratum, arm);
+        let everybody = [&together[..], &alone[..]].concat();
+        for (space, seekers, members) in
+            [(&grouped, &together, &together), (&anywhere, &alone, &everybody)]
+        {
+            fill(&mut variance, outcome, space, (seekers, members), monitor)?;
+        }
+    }
+    Ok(variance)
+}
+
+fn check(outcome: &[f64], near: &Neighborhood<'_>) -> Result<()> {
+    let n_rows = near.treatment.len();
+    checks::outcome(outcome, n_rows)?;
+    checks::same_length("coordinates", near.coordinates.nrows(), n_rows)?;
+    near.exact.map_or(Ok(()), |exact| checks::same_length("exact", exact.len(), n_rows))?;
+    checks::finite_columns("coordinates", near.coordinates)
+}
+
+/// The variances of `seekers`, from their neighbours among `members`.
+fn fill(
+    variance: &mut [f64],
+    outcome: &[f64],
+    space: &Space,
+    (seekers, members): (&[u32], &[u32]),
+    monitor: &Monitor,
+) -> Result<()> {
+    // In any order: all rows of a site are neighbours of each other.
+    let draws = vec![0; outcome.len()];
+    let seekers = Sites::new(space, seekers.iter().copied(), &draws);
+    let members = Sites::new(space, members.iter().copied(), &draws);
+    for (site, near) in shared::nearest(space, &seekers, &members, 2, monitor)?.iter().enumerate() {
+        let rows = near.iter().flat_map(|(_, other)| members.rows_at(*other as usize));
+        let outcomes: Vec<f64> = rows.map(|row| outcome[*row as usize]).collect();
+        let own = Moments::of(&outcomes).sample_variance();
+        for row in seekers.rows_at(site) {
+            variance[*row as usize] = own;
+        }
+    }
+    Ok(())
+}
+
+/// The rows of an arm that have company in their stratum, and those that have none.
+#[allow(clippy::cast_possible_truncation)] // rows are numbered in u32
+fn split(treatment: &[bool], stratum: &[u32], arm: bool) -> (Vec<u32>, Vec<u32>) {
+    let rows = || (0..treatment.len()).filter(|row| treatment[*row] == arm);
+    let mut counts = BTreeMap::new();
+    for row in rows() {
+        *counts.entry(stratum[row]).or_insert(0) += 1;
+    }
+    rows().map(|row| row as u32).partition(|row| counts[&stratum[*row as usize]] > 1)
+}

@@ -1,0 +1,201 @@
+//! From a specification to pairs, in whichever space and however often a donor may serve.
+
+use std::ops::Range;
+
+use super::draws::draws;
+use super::greedy::{Taken, Turn};
+use super::rows::Matches;
+use super::shared::{self, Near};
+use super::sites::Sites;
+use super::space::{Space, kept};
+use super::spec::{Candidates, MatchSpec, Metric, Reuse, argument};
+use super::{NearestSpec, nearest};
+use crate::error::{Error, Result};
+use crate::monitor::Monitor;
+
+/// Pairs, and what they were made by.
+#[derive(Debug, Clone)]
+pub struct Pairs {
+    pub matches: Matches,
+    /// The width of every caliper in the units of its values, that on the quantity (or on the score) first.
+    pub caliper_widths: Vec<f64>,
+    /// Focal and donor rows that were left out for the range of their scores.
+    pub n_discarded: usize,
+    /// Row-major, n by d, between which distances are Euclid's; empty on a line.
+    pub coordinates: Vec<f64>,
+}
+
+impl Pairs {
+    /// Multiply the weights by what each row counts for.
+    pub fn weigh(&mut self, sample_weight: Option<&[f64]>) {
+        for (weight, own) in self.matches.weights.iter_mut().zip(sample_weight.unwrap_or_default())
+        {
+            *weight *= own;
+        }
+    }
+}
+
+/// Match the rows of one arm, or of both, with rows of the other.
+///
+/// # Errors
+/// Arrays that do not fit, a specification that contradicts itself, fewer donors than neighbours asked for
+/// (with replacement), nobody within the calipers, [`Error::Stopped`].
+pub fn pair(candidates: &Candidates<'_>, spec: &MatchSpec, monitor: &Monitor) -> Result<Pairs> {
+    spec.check(candidates)?;
+    if let (true, Metric::Line(quantity), Some(scores)) =
+        (spec.is_plain(candidates), spec.metric, candidates.scores)
+    {
+        let MatchSpec { focal, n_neighbors, caliper, .. } = *spec;
+        let plain = NearestSpec { focal, n_neighbors, caliper, quantity };
+        let matches = nearest(scores, candidates.treatment, &plain, monitor)?;
+        let caliper_widths = caliper.iter().map(|_| matches.caliper_width).collect();
+        return Ok(Pairs { matches, caliper_widths, n_discarded: 0, coordinates: vec![] });
+    }
+    let space = Space::new(candidates, spec);
+    monitor.check()?;
+    let draws = draws(candidates.ids, candidates.treatment.len(), spec.seed);
+    let keep = kept(candidates, spec.discard);
+    let caliper_widths = space.caliper_widths(spec);
+    let job = Job { candidates, spec, space: &space, draws: &draws, keep: &keep };
+    let matches = job.matches(caliper_widths.first().copied(), monitor)?;
+    let n_discarded = keep.iter().filter(|keep| !**keep).count();
+    let coordinates = if spec.metric.needs_covariates() {
+        let rows = 0..candidates.treatment.len();
+        rows.flat_map(|row| &space.point(row)[..space.metric]).copied().collect()
+    } else {
+        vec![]
+    };
+    Ok(Pairs { matches, caliper_widths, n_discarded, coordinates })
+}
+
+struct Job<'a, 'c> {
+    candidates: &'a Candidates<'c>,
+    spec: &'a MatchSpec,
+    space: &'a Space,
+    draws: &'a [u64],
+    keep: &'a [bool],
+}
+
+impl Job<'_, '_> {
+    fn matches(&self, caliper_width: Option<f64>, monitor: &Monitor) -> Result<Matches> {
+        let mut ledger = Ledger::new(self.candidates.treatment.len());
+        let mut n_focal = 0;
+        for focal_arm in [true, false].into_iter().filter(|arm| self.spec.focal.includes(*arm)) {
+            n_focal += self.candidates.treatment.iter().filter(|arm| **arm == focal_arm).count();
+            let (focal, donors) = (self.rows(focal_arm), self.rows(!focal_arm));
+            match self.spec.reuse {
+                Reuse::Unlimited => self.shared(&focal, &donors, &mut ledger, monitor)?,
+                Reuse::AtMost(uses) => {
+                    let scores = self.candidates.scores;
+                    let Self { space, draws, spec, .. } = *self;
+                    let turn = Turn { space, draws, scores, spec, uses };
+                    let taken = turn.assign(&focal, &donors, monitor)?;
+                    ledger.enter_taken(&focal, &taken, space);
+                }
+            }
+        }
+        ledger.close(n_focal, caliper_width.unwrap_or(f64::INFINITY))
+    }
+
+    #[allow(clippy::cast_possible_truncation)] // rows are numbered in u32
+    fn rows(&self, arm: bool) -> Vec<u32> {
+        let rows = self.candidates.treatment.iter().zip(self.keep).enumerate();
+        rows.filter(|(_, (own, keep))| **own == arm && **keep).map(|(row, _)| row as u32).collect()
+    }
+
+    fn shared(
+        &self,
+        focal: &[u32],
+        donors: &[u32],
+        ledger: &mut Ledger,
+        monitor: &Monitor,
+    ) -> Result<()> {
+        if self.spec.n_neighbors > donors.len() {
+            let found = format!("{} with {} donors", self.spec.n_neighbors, donors.len());
+            return Err(argument(
+                "n_neighbors",
+                &found,
+                "at most the number of rows to choose from",
+            ));
+        }
+        let focal = Sites::new(self.space, focal.iter().copied(), self.draws);
+        let donors = Sites::new(self.space, donors.iter().copied(), self.draws);
+        let near = shared::nearest(self.space, &focal, &donors, self.spec.n_neighbors, monitor)?;
+        ledger.enter_shared((&focal, &donors), &near);
+        Ok(())
+    }
+}
+
+/// Pairs as they are entered.
+struct Ledger {
+    weights: Vec<f64>,
+    donors: Vec<usize>,
+    /// Of every row that is focal and matched.
+    runs: Vec<Option<Range<usize>>>,
+    max_distance: f64,
+}
+
+impl Ledger {
+    fn new(n_rows: usize) -> Self {
+        let (weights, runs) = (vec![0.0; n_rows], vec![None; n_rows]);
+        Self { weights, donors: Vec::new(), runs, max_distance: 0.0 }
+    }
+
+    fn enter_taken(&mut self, focal: &[u32], taken: &Taken, space: &Space) {
+        for (place, row) in focal.iter().enumerate() {
+            let (donors, row) = (taken.of(place), *row as usize);
+            if donors.is_empty() {
+                continue;
+            }
+            let start = self.donors.len();
+            for donor in donors.iter().map(|donor| *donor as usize) {
+                self.donors.push(donor);
+                self.weights[donor] += 1.0 / donors.len() as f64;
+                self.max_distance = self.max_distance.max(space.distance(row, donor));
+            }
+            self.weights[row] += 1.0;
+            self.runs[row] = Some(start..self.donors.len());
+        }
+    }
+
+    fn enter_shared(&mut self, (focal, donors): (&Sites, &Sites), near: &[Near]) {
+        let mut uses = vec![0.0; donors.len()];
+        for (site, near) in near.iter().enumerate().filter(|(_, near)| !near.is_empty()) {
+            let start = self.donors.len();
+            for (distance, donor) in near {
+                self.donors.extend(donors.rows_at(*donor as usize).iter().map(|row| *row as usize));
+                self.max_distance = self.max_distance.max(*distance);
+            }
+            let share = 1.0 / (self.donors.len() - start) as f64;
+            let rows = focal.rows_at(site);
+            for (_, donor) in near {
+                uses[*donor as usize] += rows.len() as f64 * share;
+            }
+            for row in rows.iter().map(|row| *row as usize) {
+                self.weights[row] += 1.0;
+                self.runs[row] = Some(start..self.donors.len());
+            }
+        }
+        for (site, uses) in uses.into_iter().enumerate() {
+            donors.rows_at(site).iter().for_each(|row| self.weights[*row as usize] += uses);
+        }
+    }
+
+    fn close(self, n_focal: usize, caliper_width: f64) -> Result<Matches> {
+        let matched = self.runs.into_iter().enumerate();
+        let (focal, runs): (Vec<usize>, Vec<Range<usize>>) =
+            matched.filter_map(|(row, run)| run.map(|run| (row, run))).unzip();
+        if focal.is_empty() {
+            return Err(Error::NoMatches { caliper_width });
+        }
+        Ok(Matches {
+            weights: self.weights,
+            n_unmatched: n_focal - focal.len(),
+            focal,
+            donors: self.donors,
+            runs,
+            max_distance: self.max_distance,
+            caliper_width,
+        })
+    }
+}

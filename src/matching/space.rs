@@ -1,0 +1,169 @@
+//! Where rows are, and which of them may be paired.
+
+use super::spec::{CaliperUnit, Candidates, Discard, MatchSpec, Metric};
+use super::{Quantity, logit, metric};
+use crate::moments::Moments;
+
+/// Two distances tie when they are equal to twelve decimals: wide enough for rounding, far narrower than
+/// the gaps between neighbours. What is rounded can be compared in any order, which choosing needs.
+#[must_use]
+pub fn key(distance: f64) -> f64 {
+    (distance * 1e12).round()
+}
+
+/// n rows with `dims` coordinates each. The first `metric` of them make the distance; the others only tell
+/// whether a pair is within a caliper.
+#[derive(Debug, Clone)]
+pub struct Space {
+    /// Row-major.
+    pub coords: Vec<f64>,
+    pub dims: usize,
+    pub metric: usize,
+    /// The largest distance allowed.
+    pub reach: f64,
+    /// The largest difference allowed in each coordinate that is not of the distance.
+    pub widths: Vec<f64>,
+    /// Only rows of equal strata may be paired; 0 to G - 1.
+    pub stratum: Vec<u32>,
+    pub n_strata: usize,
+}
+
+impl Space {
+    #[must_use]
+    pub fn point(&self, row: usize) -> &[f64] {
+        &self.coords[row * self.dims..(row + 1) * self.dims]
+    }
+
+    #[must_use]
+    pub fn distance(&self, a: usize, b: usize) -> f64 {
+        let pairs = self.point(a).iter().zip(self.point(b)).take(self.metric);
+        pairs.map(|(x, y)| (x - y) * (x - y)).sum::<f64>().sqrt()
+    }
+
+    /// The space a specification asks for; it has been checked.
+    #[must_use]
+    pub fn new(candidates: &Candidates<'_>, spec: &MatchSpec) -> Self {
+        let n_rows = candidates.treatment.len();
+        let scores = candidates.scores.unwrap_or_default();
+        let width =
+            |values: &[f64], caliper| spec.unit.width(values, candidates.treatment, caliper);
+        let mut columns: Vec<(&[f64], f64)> = candidates
+            .calipers
+            .iter()
+            .map(|(values, caliper)| (*values, width(values, *caliper)))
+            .collect();
+        // Covariates are there exactly where the metric needs them.
+        let (coords, metric, reach) = match (candidates.covariates, spec.metric) {
+            (None, metric) => {
+                let line = on_a_line(scores, metric);
+                let reach = spec.caliper.map_or(f64::INFINITY, |caliper| width(&line, caliper));
+                (line, 1, reach)
+            }
+            (Some(x), metric) => {
+                if let Some(caliper) = spec.caliper {
+                    columns.insert(0, (scores, width(scores, caliper)));
+                }
+                let (rows, dims) = metric::turned(x, candidates.treatment, metric);
+                (rows, dims, f64::INFINITY)
+            }
+        };
+        let (stratum, n_strata) = strata(candidates.exact, n_rows);
+        Self {
+            coords: beside(coords, metric, &columns),
+            dims: metric + columns.len(),
+            metric,
+            reach,
+            widths: columns.iter().map(|(_, width)| *width).collect(),
+            stratum,
+            n_strata,
+        }
+    }
+
+    /// Places without calipers.
+    #[must_use]
+    pub fn within(coords: Vec<f64>, dims: usize, (stratum, n_strata): (Vec<u32>, usize)) -> Self {
+        let reach = f64::INFINITY;
+        Self { coords, dims, metric: dims, reach, widths: vec![], stratum, n_strata }
+    }
+
+    /// The width of every caliper in the units of its values, that of `spec.caliper` first.
+    #[must_use]
+    pub fn caliper_widths(&self, spec: &MatchSpec) -> Vec<f64> {
+        let on_distance = spec.caliper.filter(|_| !spec.metric.needs_covariates());
+        on_distance.map(|_| self.reach).into_iter().chain(self.widths.iter().copied()).collect()
+    }
+}
+
+impl CaliperUnit {
+    fn width(self, values: &[f64], treatment: &[bool], caliper: f64) -> f64 {
+        let variance = |keep: &dyn Fn(bool) -> bool| {
+            let rows = values.iter().zip(treatment).filter(|(_, treated)| keep(**treated));
+            Moments::of(&rows.map(|(value, _)| *value).collect::<Vec<f64>>()).sample_variance()
+        };
+        match self {
+            Self::Raw => caliper,
+            Self::All => caliper * variance(&|_| true).sqrt(),
+            Self::Pooled => {
+                caliper
+                    * f64::midpoint(variance(&|treated| treated), variance(&|treated| !treated))
+                        .sqrt()
+            }
+        }
+    }
+}
+
+/// Which rows take part.
+#[must_use]
+pub fn kept(candidates: &Candidates<'_>, discard: Discard) -> Vec<bool> {
+    let scores = candidates.scores.unwrap_or_default();
+    let range = |arm: bool| {
+        let own = scores.iter().zip(candidates.treatment).filter(|(_, treated)| **treated == arm);
+        own.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), (score, _)| {
+            (low.min(*score), high.max(*score))
+        })
+    };
+    let leaves_out = |arm: bool| match discard {
+        Discard::Nobody => false,
+        Discard::Treated => arm,
+        Discard::Control => !arm,
+        Discard::Both => true,
+    };
+    let others = [range(true), range(false)];
+    let outside = |row: usize, arm: bool| {
+        let (low, high) = others[usize::from(arm)];
+        leaves_out(arm) && !(low..=high).contains(&scores[row])
+    };
+    candidates.treatment.iter().enumerate().map(|(row, arm)| !outside(row, *arm)).collect()
+}
+
+fn on_a_line(scores: &[f64], metric: Metric) -> Vec<f64> {
+    match metric {
+        Metric::Line(Quantity::Logit) => scores.iter().map(|score| logit(*score)).collect(),
+        _ => scores.to_vec(),
+    }
+}
+
+/// Further columns put beside row-major coordinates.
+fn beside(coords: Vec<f64>, width: usize, columns: &[(&[f64], f64)]) -> Vec<f64> {
+    if columns.is_empty() {
+        return coords;
+    }
+    let mut wider = Vec::with_capacity(coords.len() + columns.len() * columns[0].0.len());
+    for row in 0..columns[0].0.len() {
+        wider.extend_from_slice(&coords[row * width..(row + 1) * width]);
+        wider.extend(columns.iter().map(|(values, _)| values[row] + 0.0));
+    }
+    wider
+}
+
+/// Labels as 0 to G - 1, in their order.
+#[must_use]
+#[allow(clippy::cast_possible_truncation)] // rows are numbered in u32
+pub fn strata(labels: Option<&[i64]>, n_rows: usize) -> (Vec<u32>, usize) {
+    let Some(labels) = labels else { return (vec![0; n_rows], 1) };
+    let mut distinct = labels.to_vec();
+    distinct.sort_unstable();
+    distinct.dedup();
+    let place = |label: &i64| distinct.partition_point(|other| other < label) as u32;
+    (labels.iter().map(place).collect(), distinct.len())
+}
