@@ -1,6 +1,8 @@
 """Matching through the frame door: without replacement, among covariates, calipers, effects, warnings."""
 
+import json
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,6 +18,9 @@ from propensity import core
 from propensity.errors import BalanceWarning, InvalidInputError
 from strategies import scored_samples
 
+PUBLISHED = json.loads((Path(__file__).parent / "reference" / "published_estimates.json").read_text())[
+    "values"
+]
 pytestmark = pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")
 
 
@@ -323,3 +328,43 @@ def test_matches_pickle(scored):
     matches = match(scored, on="euclidean", covariates=["visits"], caliper={"scores": 1.0}, replace=False)
     again = pickle.loads(pickle.dumps(matches))
     assert again.effect(scored["done"]).std_error == matches.effect(scored["done"]).std_error
+
+
+# Against MatchIt, which breaks ties by the order of the rows
+
+
+@pytest.mark.parametrize(("caliper_sd", "pairs"), [("all", 117), ("pooled", 115)])
+def test_calipers_on_lalonde_leave_as_many_pairs_as_matchits_and_austins(caliper_sd, pairs):
+    df = ps.datasets.lalonde()
+    covariates = ["age", "educ", "race", "married", "nodegree", "re74", "re75"]
+    model = ps.fit_propensity(df, treatment="treat", covariates=covariates)
+    matches = ps.match_nn(
+        df, treatment="treat", scores=model, on="logit", replace=False, caliper=0.2, caliper_sd=caliper_sd
+    )
+    assert matches.n_matched == pairs
+    assert matches.calipers["std_dev"].item() == pytest.approx(
+        {"all": 1.8045, "pooled": 1.3465}[caliper_sd], abs=1e-4
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "n_matched"),
+    [
+        ("largest", {}, 13_451),
+        ("smallest", {"order": "smallest"}, 13_451),
+        ("exact_tier_largest", {"exact": ["engagement_tier"]}, 11_270),
+        ("largest_cal0.2logit", {"on": "logit", "caliper": 0.2}, 11_270),
+    ],
+)
+def test_matching_without_replacement_is_matchits_but_for_ties(logs, model, name, options, n_matched):
+    """Half the tutorial's users tie: draws move the estimate, MatchIt's is one of those they give."""
+    found = [
+        ps.match_nn(logs, treatment=TREATMENT, scores=model, replace=False, seed=seed, **options)
+        for seed in range(10)
+    ]
+    assert {matches.n_matched for matches in found} == {n_matched}
+    estimates = [matches.effect(logs[OUTCOME]).estimate for matches in found]
+    published = PUBLISHED[f"A.matchit471.nn_norep_{name}"]
+    assert abs(published["value"] - np.mean(estimates)) < 4 * np.std(estimates, ddof=1)
+    error = found[0].effect(logs[OUTCOME]).std_error
+    assert error == pytest.approx(published["se"], rel=0.02)
