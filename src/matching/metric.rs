@@ -125,11 +125,12 @@ fn of_untied_ranks(mut matrix: Vec<f64>, d: usize, n_rows: usize) -> Vec<f64> {
 
 /// Ranks from 1, ties in the middle of theirs.
 fn ranks(column: &[f64]) -> Vec<f64> {
+    let compare = |a: &usize, b: &usize| (column[*a] + 0.0).total_cmp(&(column[*b] + 0.0)); // -0.0 is 0.0
     let mut order: Vec<usize> = (0..column.len()).collect();
-    order.sort_unstable_by(|a, b| column[*a].total_cmp(&column[*b]));
+    order.sort_unstable_by(compare);
     let mut ranks = vec![0.0; column.len()];
     let mut below = 0.0;
-    for tied in order.chunk_by(|a, b| column[*a].total_cmp(&column[*b]).is_eq()) {
+    for tied in order.chunk_by(|a, b| compare(a, b).is_eq()) {
         for row in tied {
             ranks[*row] = below + f64::midpoint(1.0, tied.len() as f64);
         }
@@ -157,6 +158,7 @@ mod tests {
     #[test]
     fn ranks_share_the_middle_of_a_tie() {
         assert_eq!(ranks(&[3.0, 1.0, 3.0, 7.0]), [2.5, 1.0, 2.5, 4.0]);
+        assert_eq!(ranks(&[0.0, -1.0, -0.0]), [2.5, 1.0, 2.5]); // the two zeros are one value
     }
 
     #[test]
