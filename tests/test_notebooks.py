@@ -33,6 +33,7 @@ smd = balance.xs("smd", axis=1, level="measure")
 assert isclose(smd.loc["engagement_tier[heavy]", "unadjusted"], 0.7416, abs_tol=1e-4)
 assert isclose(smd.loc["query_confidence", "unadjusted"], -0.0317, abs_tol=1e-4)
 assert smd.drop(columns="unadjusted").abs().max(axis=None) < 0.01
+assert paired.estimate > 0.1 and 0.08 < near_effect.estimate < 0.09
 assert by_matching["estimate"].between(0.07, 0.09).all()
 
 ends = boot.conf_int()
@@ -67,6 +68,8 @@ values = {
 assert isclose(naive_gap, -635.026212, abs_tol=1e-6)
 found = table["estimate"]
 assert isclose(found["1-NN"], values["match"]["nn.score.ATT.1"]["estimate"], rel_tol=1e-8)
+far = abs(found - benchmark) > table["std_error"]
+assert list(found.index[far]) == ["naive gap", "1:1"]
 assert isclose(found["6 classes"], values["groups"]["subclass.6.ATT"]["estimate"], rel_tol=1e-8)
 assert ((table["conf_low"] < benchmark) & (benchmark < table["conf_high"])).drop("naive gap").all()
 
@@ -77,7 +80,7 @@ for sample, name in {"unadjusted": "unadjusted", "6 classes": "subclass.6.ATT"}.
 }
 
 # Pictures in each, kept with it; and cells that tell how long they took.
-PICTURES = {"opt_in_tutorial": 5, "lalonde_matching": 8}
+PICTURES = {"opt_in_tutorial": 7, "lalonde_matching": 9}
 TIMED = {"opt_in_tutorial": 1, "lalonde_matching": 0}
 
 
