@@ -15,6 +15,8 @@ ROWS_AND_COLUMNS = {
     "fit_propensity": (200_000, 20),
     "ipw": (2_000_000, 1),
     "match_nn": (500_000, 1),
+    "match_optimal": (500_000, 1),
+    "match_full": (500_000, 1),
     "matching_effect": (200_000, 5),
     "smd": (500_000, 20),
     "balance": (200_000, 5),
