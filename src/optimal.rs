@@ -24,7 +24,6 @@ mod stars;
 use ndarray::ArrayView2;
 use rayon::prelude::*;
 
-use crate::checks;
 use crate::error::{Error, Result};
 use crate::monitor::Monitor;
 
@@ -33,13 +32,29 @@ use layout::{Layout, Stratum};
 /// Where rows are, and what they may be matched with.
 #[derive(Debug, Clone, Copy)]
 pub struct Points<'a> {
-    /// (n, d); distances are Euclidean.
+    /// (n, d); distances are Euclidean, between the first columns.
     pub x: ArrayView2<'a, f64>,
+    /// How far apart a pair may be in each of the other columns.
+    pub widths: &'a [f64],
     pub treatment: &'a [bool],
+    /// Rows that take part.
+    pub keep: &'a [bool],
     /// Only rows of the same stratum are matched.
-    pub strata: Option<&'a [i64]>,
-    /// Which of rows at the same point comes first; by default the one that is first.
-    pub rank: Option<&'a [i64]>,
+    pub stratum: &'a [u32],
+    /// Which of rows at the same point comes first.
+    pub rank: &'a [u64],
+}
+
+impl Points<'_> {
+    /// Columns that distances are between.
+    fn metric(&self) -> usize {
+        self.x.ncols() - self.widths.len()
+    }
+
+    /// Whether all there is to a pair is a difference.
+    fn on_a_line(&self) -> bool {
+        self.x.ncols() == 1 && self.widths.is_empty()
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -48,14 +63,6 @@ pub struct OptimalSpec {
     pub caliper_width: f64,
     /// How often a row of each arm may be in a pair, control first; one of them is 1.
     pub uses: [usize; 2],
-}
-
-/// Pairs, ascending by treated row, then by control row.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Pairs {
-    pub treated: Vec<usize>,
-    pub control: Vec<usize>,
-    pub distance: Vec<f64>,
 }
 
 /// Stars of n rows.
@@ -68,22 +75,17 @@ pub struct Stars {
     pub total_distance: f64,
 }
 
-impl OptimalSpec {
-    fn check(&self) -> Result<()> {
-        if self.caliper_width > 0.0 {
-            return Ok(());
-        }
-        let found = self.caliper_width.to_string();
-        Err(Error::Argument { name: "caliper", found, allowed: "a number > 0, or none" })
-    }
-}
-
-/// The pairs whose distances have the least sum among matchings of the largest size.
+/// The pairs (treated row, control row) whose distances have the least sum among matchings of the largest
+/// size; ascending.
 ///
 /// # Errors
-/// Lengths that differ, values not finite, an arm empty, no pair within the caliper, [`Error::Stopped`].
-pub fn pairs(points: &Points<'_>, spec: &OptimalSpec, monitor: &Monitor) -> Result<Pairs> {
-    let layout = Layout::new(points, spec)?;
+/// No pair within the calipers, [`Error::Stopped`].
+pub fn pairs(
+    points: &Points<'_>,
+    spec: &OptimalSpec,
+    monitor: &Monitor,
+) -> Result<Vec<(usize, usize)>> {
+    let layout = Layout::new(points);
     let matched: Vec<Vec<(usize, usize)>> = layout
         .strata
         .par_iter()
@@ -91,12 +93,11 @@ pub fn pairs(points: &Points<'_>, spec: &OptimalSpec, monitor: &Monitor) -> Resu
         .collect::<Result<_>>()?;
     let mut matched: Vec<(usize, usize)> = matched.into_iter().flatten().collect();
     matched.par_sort_unstable();
+    monitor.check()?;
     if matched.is_empty() {
         return Err(Error::NoMatches { caliper_width: spec.caliper_width });
     }
-    let distance = matched.iter().map(|(i, j)| layout::distance(points.x, *i, *j)).collect();
-    let (treated, control) = matched.into_iter().unzip();
-    Ok(Pairs { treated, control, distance })
+    Ok(matched)
 }
 
 /// The stars whose distances have the least sum among those that leave no unit out that has a partner.
@@ -104,8 +105,7 @@ pub fn pairs(points: &Points<'_>, spec: &OptimalSpec, monitor: &Monitor) -> Resu
 /// # Errors
 /// As for [`pairs`].
 pub fn full(points: &Points<'_>, caliper_width: f64, monitor: &Monitor) -> Result<Stars> {
-    let spec = OptimalSpec { caliper_width, uses: [1, 1] };
-    let layout = Layout::new(points, &spec)?;
+    let layout = Layout::new(points);
     let covers: Vec<stars::Cover> = layout
         .strata
         .par_iter()
@@ -132,28 +132,9 @@ fn pair_stratum(
     spec: &OptimalSpec,
     monitor: &Monitor,
 ) -> Result<Vec<(usize, usize)>> {
-    if layout.x.ncols() == 1 {
+    if layout.points.on_a_line() {
         caliper::pairs_on_a_line(layout, stratum, spec, monitor)
     } else {
         caliper::pairs_in_space(layout, stratum, spec, monitor)
     }
-}
-
-fn check(points: &Points<'_>, spec: &OptimalSpec) -> Result<()> {
-    let n = points.treatment.len();
-    checks::same_length("points", points.x.nrows(), n)?;
-    if points.x.ncols() == 0 {
-        return Err(Error::Argument {
-            name: "points",
-            found: "without columns".into(),
-            allowed: "(n,) or (n, d)",
-        });
-    }
-    for (name, labels) in [("exact", points.strata), ("rank", points.rank)] {
-        if let Some(labels) = labels {
-            checks::same_length(name, labels.len(), n)?;
-        }
-    }
-    checks::both_arms(points.treatment)?;
-    spec.check()
 }

@@ -40,7 +40,7 @@ mod core {
     #[pymodule_export]
     use super::matching::{MatchedEffect, Matches, match_nn, matching_effect, outcome_variance};
     #[pymodule_export]
-    use super::optimal::{FullMatch, OptimalPairs, match_full, match_optimal};
+    use super::optimal::{FullMatch, match_full};
 
     #[pymodule_export]
     #[allow(non_upper_case_globals)]

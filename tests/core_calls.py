@@ -53,7 +53,9 @@ CALLS = {
     ),
     "ipw": lambda a, **options: core.ipw(a.outcome, a.treatment, a.scores, **options),
     "match_nn": lambda a, **options: core.match_nn(a.scores, a.treatment, **options),
-    "match_optimal": lambda a, **options: core.match_optimal(a.scores, a.treatment, **options),
+    "match_optimal": lambda a, **options: core.match_nn(
+        a.scores, a.treatment, method="optimal", replace=False, **options
+    ),
     "match_full": lambda a, **options: core.match_full(a.scores, a.treatment, **options),
     "matching_effect": lambda a, **options: core.matching_effect(
         a.outcome, a.treatment, a.scores, estimand="ATE", x=a.x, **options
@@ -87,7 +89,7 @@ _NUMBERS = {
     "fit_propensity": ["coefficients", "covariance", "scores", "log_likelihood"],
     "ipw": ["estimate", "weights", "ess_treated", "ess_control"],
     "match_nn": ["weights", "focal", "donors", "first", "last"],
-    "match_optimal": ["treated", "control", "distance"],
+    "match_optimal": ["weights", "focal", "donors", "first", "last"],
     "match_full": ["subclass", "n_subclasses", "total_distance"],
     "matching_effect": ["estimate", "std_error", "correction", "ess_treated", "ess_control"],
     "balance": ["mean_treated", "mean_control", "smd", "variance_ratio", "ks", "ecdf_difference"],

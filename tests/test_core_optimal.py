@@ -13,29 +13,55 @@ QUICK = settings(max_examples=150, deadline=None)
 
 
 @st.composite
-def point_samples(draw, max_rows=14, max_columns=3):
-    """Points on a small lattice, so that distances tie; both arms; perhaps a caliper, perhaps labels."""
-    n, d = draw(st.integers(2, max_rows)), draw(st.integers(1, max_columns))
-    parts = draw(st.sampled_from([3, 7, 10, 30]))
-    lattice = st.lists(st.integers(0, parts), min_size=n * d, max_size=n * d)
-    points = np.array(draw(lattice)).reshape(n, d) / parts
+def samples(draw, max_rows=14):
+    """Scores, and perhaps covariates, that are few fractions, so that distances tie; calipers and labels."""
+    n, d = draw(st.integers(3, max_rows)), draw(st.integers(0, 2))
+    parts = draw(st.sampled_from([4, 7, 10, 30]))
+    scores = np.array(draw(st.lists(st.integers(1, parts - 1), min_size=n, max_size=n))) / parts
     treatment = np.array(draw(st.lists(st.booleans(), min_size=n, max_size=n)))
-    treatment[:2] = [True, False]
-    # Between two multiples of 1 / parts: no distance on a line is on the edge.
+    treatment[:3] = [True, False, False]
+    # Between two multiples of 1 / parts: no difference of scores is on the edge.
     caliper = draw(st.none() | st.sampled_from([0.55, 1.55, 2.55, 4.55]).map(lambda width: width / parts))
-    exact = draw(st.none() | st.lists(st.integers(0, 1), min_size=n, max_size=n))
-    return points, treatment, {"caliper": caliper, "exact": None if exact is None else np.array(exact)}
+    options = {"caliper": caliper, "caliper_unit": "raw"}
+    if draw(st.booleans()):
+        options["exact"] = np.array(draw(st.lists(st.integers(0, 1), min_size=n, max_size=n)))
+    if d > 0:
+        lattice = st.lists(st.integers(0, 3), min_size=n * d, max_size=n * d)
+        covariates = np.array(draw(lattice), dtype=float).reshape(n, d)
+        covariates[:3, 0] = [0, 1, 2]  # something differs within an arm
+        options |= {"covariates": covariates, "on": "euclidean"}
+    return scores, treatment, options
 
 
-def distances_between(points, treatment, *, caliper=None, exact=None):
+def places(scores, treatment, options):
+    """What distances are between: the scores, or covariates over their standard deviations in the arms."""
+    if "covariates" not in options:
+        return scores[:, None]
+    x, arms = options["covariates"], (treatment, ~treatment)
+    squares = sum(((x[arm] - x[arm].mean(axis=0)) ** 2).sum(axis=0) for arm in arms)
+    deviations = np.sqrt(squares / (len(x) - 2))
+    return x[:, deviations > 0] / deviations[deviations > 0]
+
+
+def distances_between(scores, treatment, options):
     """Distances of treated rows and controls, infinite where they may not be matched."""
-    points = points.reshape(len(points), -1)
+    points = places(scores, treatment, options)
     gaps = np.sqrt(((points[treatment][:, None] - points[~treatment]) ** 2).sum(axis=2))
-    if caliper is not None:
-        gaps[gaps > caliper] = np.inf
-    if exact is not None:
-        gaps[exact[treatment][:, None] != exact[~treatment]] = np.inf
+    if options.get("caliper") is not None:
+        gaps[np.abs(scores[treatment][:, None] - scores[~treatment]) > options["caliper"]] = np.inf
+    if "exact" in options:
+        gaps[options["exact"][treatment][:, None] != options["exact"][~treatment]] = np.inf
     return gaps
+
+
+def pair_up(scores, treatment, options, **more):
+    """Optimal pairs as (focal row, donor), and the sum of their distances."""
+    found = core.match_nn(scores, treatment, method="optimal", replace=False, **options, **more)
+    focal = np.repeat(found.focal, found.last - found.first)
+    points = places(scores, treatment, options)
+    apart = np.sqrt(((points[focal] - points[found.donors]) ** 2).sum(axis=1))
+    assert found.max_distance == pytest.approx(apart.max(), rel=1e-12)
+    return list(zip(focal.tolist(), found.donors.tolist(), strict=True)), apart.sum()
 
 
 def best_pairs(gaps, n_neighbors=1):
@@ -67,87 +93,95 @@ def best_cover(gaps):
 
 
 @QUICK
-@given(point_samples(), st.sampled_from(["ATT", "ATC", "ATE"]), st.integers(1, 3))
+@given(samples(), st.sampled_from(["ATT", "ATC"]), st.integers(1, 3))
 def test_optimal_pairs_have_the_least_sum(sample, estimand, n_neighbors):
-    points, treatment, options = sample
-    n_neighbors = 1 if estimand == "ATE" else n_neighbors
-    gaps = distances_between(points, treatment, **options)
+    scores, treatment, options = sample
+    gaps = distances_between(*sample)
     size, total = best_pairs(gaps.T if estimand == "ATC" else gaps, n_neighbors)
+    more = {"estimand": estimand, "n_neighbors": n_neighbors}
     if size == 0:
-        with pytest.raises(NoMatchesError, match="caliper"):
-            core.match_optimal(points, treatment, estimand=estimand, n_neighbors=n_neighbors, **options)
+        with pytest.raises(NoMatchesError, match="no unit has"):
+            pair_up(scores, treatment, options, **more)
         return
-    found = core.match_optimal(points, treatment, estimand=estimand, n_neighbors=n_neighbors, **options)
-    assert len(found.treated) == size
-    assert found.distance.sum() == pytest.approx(total, abs=1e-9)
-    assert_pairs_may_be(found, points, treatment, estimand, n_neighbors, options)
-
-
-def assert_pairs_may_be(found, points, treatment, estimand, n_neighbors, options):
-    assert treatment[found.treated].all()
-    assert not treatment[found.control].any()
-    uses = {True: np.bincount(found.treated).max(), False: np.bincount(found.control).max()}
-    several = estimand != "ATC"
-    assert uses[not several] == 1
-    assert uses[several] <= n_neighbors
-    assert len(set(zip(found.treated.tolist(), found.control.tolist(), strict=True))) == len(found.treated)
-    apart = np.sqrt(((points[found.treated] - points[found.control]) ** 2).sum(axis=1))
-    np.testing.assert_allclose(found.distance, apart, rtol=1e-12, atol=1e-15)
+    pairs, found = pair_up(scores, treatment, options, **more)
+    assert len(pairs) == size
+    assert found == pytest.approx(total, abs=1e-9)
+    focal, donors = np.array(pairs).T
+    assert (treatment[focal] == (estimand == "ATT")).all()
+    assert (treatment[donors] != treatment[focal]).all()
+    assert np.bincount(donors).max() == 1
+    assert np.bincount(focal).max() <= n_neighbors
     if options["caliper"] is not None:
-        assert found.distance.max() <= options["caliper"]
-    if options["exact"] is not None:
-        np.testing.assert_array_equal(options["exact"][found.treated], options["exact"][found.control])
+        assert np.abs(scores[focal] - scores[donors]).max() <= options["caliper"]
+    if "exact" in options:
+        np.testing.assert_array_equal(options["exact"][focal], options["exact"][donors])
+
+
+def many(n_rows, n_treated, ties):
+    rng = np.random.default_rng(8)
+    treatment = np.arange(n_rows) < n_treated
+    scores = np.where(treatment, rng.beta(3, 2, n_rows), rng.beta(2, 3, n_rows))
+    return np.clip(np.round(scores, ties), 0.001, 0.999), treatment
 
 
 @pytest.mark.parametrize("caliper", [None, 0.3, 0.02, 0.004])
 @pytest.mark.parametrize("ties", [3, 12])
-def test_optimal_pairs_of_many_rows_have_the_least_sum(caliper, ties):
-    rng = np.random.default_rng(8)
-    treatment = np.arange(900) < 350
-    points = np.round(np.where(treatment, rng.beta(3, 2, 900), rng.beta(2, 3, 900)), ties)
-    size, total = best_pairs(distances_between(points, treatment, caliper=caliper))
-    found = core.match_optimal(points, treatment, caliper=caliper)
-    assert len(found.treated) == size
-    assert found.distance.sum() == pytest.approx(total, rel=1e-9)
+@pytest.mark.parametrize("n_treated", [350, 500])
+def test_optimal_pairs_of_many_rows_have_the_least_sum(caliper, ties, n_treated):
+    scores, treatment = many(900, n_treated, ties)
+    options = {"caliper": caliper and caliper + 1e-9, "caliper_unit": "raw"}
+    size, total = best_pairs(distances_between(scores, treatment, options))
+    pairs, found = pair_up(scores, treatment, options)
+    assert len(pairs) == size
+    assert found == pytest.approx(total, rel=1e-9)
 
 
-@pytest.mark.parametrize("caliper", [None, 0.8, 0.25])
-def test_optimal_pairs_in_space_have_the_least_sum(caliper):
+def in_space(n_rows, n_treated):
     rng = np.random.default_rng(9)
-    treatment = np.arange(600) < 250
-    points = rng.normal(size=(600, 3)) + 0.4 * treatment[:, None]
-    size, total = best_pairs(distances_between(points, treatment, caliper=caliper))
-    found = core.match_optimal(points, treatment, caliper=caliper)
-    assert len(found.treated) == size
-    assert found.distance.sum() == pytest.approx(total, rel=1e-9)
+    treatment = np.arange(n_rows) < n_treated
+    x = rng.normal(size=(n_rows, 3)) + 0.4 * treatment[:, None]
+    scores = 1 / (1 + np.exp(1 - x.sum(axis=1)))
+    return scores, treatment, {"covariates": x, "on": "euclidean"}
 
 
-def test_a_line_and_a_space_give_the_same_sum():
-    rng = np.random.default_rng(2)
-    treatment = np.arange(400) < 150
-    points = np.round(rng.random(400) ** 2, 3)
-    flat = np.column_stack([points, np.zeros(400)])
-    for caliper in (None, 0.01):
-        line, space = (core.match_optimal(p, treatment, caliper=caliper) for p in (points, flat))
-        assert len(line.treated) == len(space.treated)
-        assert line.distance.sum() == pytest.approx(space.distance.sum(), abs=1e-9)
-        full = [core.match_full(p, treatment, caliper=caliper) for p in (points, flat)]
-        assert full[0].total_distance == pytest.approx(full[1].total_distance, abs=1e-9)
+@pytest.mark.parametrize("caliper", [None, 0.2, 0.01])
+def test_optimal_pairs_in_space_have_the_least_sum(caliper):
+    scores, treatment, options = in_space(600, 250)
+    options |= {"caliper": caliper, "caliper_unit": "raw"}
+    size, total = best_pairs(distances_between(scores, treatment, options))
+    pairs, found = pair_up(scores, treatment, options)
+    assert len(pairs) == size
+    assert found == pytest.approx(total, rel=1e-9)
+
+
+def test_a_line_and_a_space_give_the_same_sums():
+    scores, treatment = many(400, 150, 3)
+    deviation = np.sqrt(
+        sum(((scores[arm] - scores[arm].mean()) ** 2).sum() for arm in (treatment, ~treatment)) / 398
+    )
+    flat = {"covariates": np.column_stack([scores, np.zeros(400)]), "on": "euclidean"}
+    for caliper in (None, 0.0105):
+        limits = {"caliper": caliper, "caliper_unit": "raw"}
+        line, space = (pair_up(scores, treatment, {**limits, **more}) for more in ({}, flat))
+        assert len(line[0]) == len(space[0])
+        assert line[1] == pytest.approx(space[1] * deviation, abs=1e-9)
+        full = [core.match_full(scores, treatment, **limits, **more).total_distance for more in ({}, flat)]
+        assert full[0] == pytest.approx(full[1] * deviation, abs=1e-9)
 
 
 # Full matching
 
 
 @QUICK
-@given(point_samples())
+@given(samples())
 def test_full_matching_has_the_least_sum(sample):
-    points, treatment, options = sample
-    gaps = distances_between(points, treatment, **options)
+    scores, treatment, options = sample
+    gaps = distances_between(*sample)
     if np.isinf(gaps).all():
-        with pytest.raises(NoMatchesError, match="caliper"):
-            core.match_full(points, treatment, **options)
+        with pytest.raises(NoMatchesError, match="no unit has"):
+            core.match_full(scores, treatment, **options)
         return
-    found = core.match_full(points, treatment, **options)
+    found = core.match_full(scores, treatment, **options)
     assert found.total_distance == pytest.approx(best_cover(gaps), abs=1e-9)
     assert_stars(found, gaps, treatment)
 
@@ -170,91 +204,97 @@ def assert_stars(found, gaps, treatment):
 @pytest.mark.parametrize("caliper", [None, 0.3, 0.02, 0.004])
 @pytest.mark.parametrize("ties", [2, 12])
 def test_full_matching_of_many_rows_has_the_least_sum(caliper, ties):
-    rng = np.random.default_rng(8)
-    treatment = np.arange(400) < 150
-    points = np.round(np.where(treatment, rng.beta(3, 2, 400), rng.beta(2, 3, 400)), ties)
-    gaps = distances_between(points, treatment, caliper=caliper)
-    found = core.match_full(points, treatment, caliper=caliper)
+    scores, treatment = many(400, 150, ties)
+    options = {"caliper": caliper and caliper + 1e-9, "caliper_unit": "raw"}
+    gaps = distances_between(scores, treatment, options)
+    found = core.match_full(scores, treatment, **options)
     assert found.total_distance == pytest.approx(best_cover(gaps), rel=1e-9)
     assert_stars(found, gaps, treatment)
 
 
-@pytest.mark.parametrize("caliper", [None, 0.8, 0.25])
+@pytest.mark.parametrize("caliper", [None, 0.2, 0.01])
 def test_full_matching_in_space_has_the_least_sum(caliper):
-    rng = np.random.default_rng(9)
-    treatment = np.arange(300) < 120
-    points = rng.normal(size=(300, 3)) + 0.4 * treatment[:, None]
-    gaps = distances_between(points, treatment, caliper=caliper)
-    found = core.match_full(points, treatment, caliper=caliper)
+    scores, treatment, options = in_space(300, 120)
+    options |= {"caliper": caliper, "caliper_unit": "raw"}
+    gaps = distances_between(scores, treatment, options)
+    found = core.match_full(scores, treatment, **options)
     assert found.total_distance == pytest.approx(best_cover(gaps), rel=1e-9)
     assert_stars(found, gaps, treatment)
 
 
-@pytest.mark.parametrize("d", [1, 2])
-def test_full_matching_shares_units_at_one_point_evenly(d):
-    points = np.zeros((12, d))
-    treatment = np.arange(12) < 3
-    found = core.match_full(points, treatment)
-    assert found.n_subclasses == 3
-    np.testing.assert_array_equal(np.bincount(found.subclass)[1:], [4, 4, 4])
+@pytest.mark.parametrize("options", [{}, {"on": "euclidean", "covariates": np.arange(24.0)[:, None] // 12}])
+def test_full_matching_shares_units_at_one_point_evenly(options):
+    scores, treatment = np.repeat([0.4, 0.6], 12), np.tile(np.arange(12) < 3, 2)
+    found = core.match_full(scores, treatment, **options)
+    assert found.n_subclasses == 6
+    np.testing.assert_array_equal(np.bincount(found.subclass)[1:], [4] * 6)
 
 
 # What must always hold
 
 
 @QUICK
-@given(point_samples(), st.randoms(use_true_random=False))
-def test_matches_do_not_depend_on_the_order_of_ranked_rows(sample, random):
-    points, treatment, options = sample
-    if np.isinf(distances_between(points, treatment, **options)).all():
+@given(samples(), st.randoms(use_true_random=False))
+def test_matches_do_not_depend_on_the_order_of_rows_with_ids(sample, random):
+    scores, treatment, options = sample
+    if np.isinf(distances_between(*sample)).all():
         return
-    n = len(points)
-    rank, order = (np.array(random.sample(range(n), n)) for _ in range(2))
-    moved = {**options, "exact": None if options["exact"] is None else options["exact"][order]}
-    pairs = core.match_optimal(points, treatment, rank=rank, **options)
-    again = core.match_optimal(points[order], treatment[order], rank=rank[order], **moved)
-    named = set(zip(order[again.treated].tolist(), order[again.control].tolist(), strict=True))
-    assert named == set(zip(pairs.treated.tolist(), pairs.control.tolist(), strict=True))
-    full = core.match_full(points, treatment, rank=rank, **options)
-    again = core.match_full(points[order], treatment[order], rank=rank[order], **moved)
+    n = len(scores)
+    ids, order = (np.array(random.sample(range(n), n)) for _ in range(2))
+    moved = {name: v[order] if isinstance(v, np.ndarray) else v for name, v in options.items()}
+    pairs, _ = pair_up(scores, treatment, options, ids=ids)
+    again, _ = pair_up(scores[order], treatment[order], moved, ids=ids[order])
+    assert sorted((int(order[a]), int(order[b])) for a, b in again) == sorted(pairs)
+    full = core.match_full(scores, treatment, ids=ids, **options)
+    again = core.match_full(scores[order], treatment[order], ids=ids[order], **moved)
     np.testing.assert_array_equal(again.subclass, full.subclass[order])
 
 
 @pytest.mark.parametrize("n_threads", [2, None])
 def test_matches_are_the_same_for_any_number_of_threads(n_threads):
-    rng = np.random.default_rng(6)
-    points, treatment = rng.normal(size=(300, 2)), rng.random(300) < 0.4
-    exact = rng.integers(0, 5, 300)
-    one = core.match_optimal(points, treatment, exact=exact, n_threads=1)
-    other = core.match_optimal(points, treatment, exact=exact, n_threads=n_threads)
-    np.testing.assert_array_equal(one.control, other.control)
-    one = core.match_full(points, treatment, exact=exact, n_threads=1)
-    np.testing.assert_array_equal(
-        core.match_full(points, treatment, exact=exact, n_threads=n_threads).subclass, one.subclass
-    )
+    scores, treatment, options = in_space(300, 120)
+    options["exact"] = np.arange(300) % 5
+    one, other = (pair_up(scores, treatment, options, n_threads=n)[0] for n in (1, n_threads))
+    assert one == other
+    one, other = (core.match_full(scores, treatment, n_threads=n, **options) for n in (1, n_threads))
+    np.testing.assert_array_equal(one.subclass, other.subclass)
 
 
-@pytest.mark.parametrize("call", [core.match_optimal, core.match_full])
+def test_another_seed_settles_ties_otherwise():
+    scores, treatment = many(200, 60, 1)
+    pairs, total = pair_up(scores, treatment, {})
+    others, other_total = pair_up(scores, treatment, {}, seed=1)
+    assert pairs != others
+    assert total == pytest.approx(other_total, abs=1e-12)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"points": np.array([0.1, np.nan, 0.2])}, "points, column 0: 1 missing"),
-        ({"points": np.zeros((3, 2, 2))}, "points must be"),
-        ({"points": np.zeros((3, 0))}, "points must be"),
-        ({"points": np.zeros(4)}, "points has 4 rows where 3"),
-        ({"treatment": np.ones(3)}, "at least 1 of each needed"),
+        ({"scores": np.array([0.1, np.nan, 0.2])}, "scores"),
+        ({"scores": np.full(4, 0.5)}, "rows where"),
+        ({"treatment": np.ones(3)}, "treatment"),
         ({"caliper": 0.0}, "caliper must be"),
-        ({"caliper": np.nan}, "caliper must be"),
         ({"exact": np.arange(2)}, "exact has 2 rows"),
-        ({"rank": np.arange(2)}, "rank has 2 rows"),
+        ({"ids": np.arange(2)}, "ids has 2 rows"),
+        ({"on": "probit"}, "on must be"),
+        ({"covariates": np.zeros((3, 0)), "on": "euclidean"}, "covariates must be"),
     ],
 )
-def test_matching_names_what_it_cannot_use(call, changes, message):
-    arguments = {"points": np.array([0.1, 0.2, 0.3]), "treatment": np.array([1, 0, 1]), **changes}
+def test_full_matching_names_what_it_cannot_use(changes, message):
+    arguments = {"scores": np.array([0.1, 0.2, 0.3]), "treatment": np.array([1, 0, 1]), **changes}
     with pytest.raises(InvalidInputError, match=message):
-        call(**arguments)
+        core.match_full(**arguments)
 
 
-def test_optimal_pairs_refuse_several_neighbors_for_an_ate():
-    with pytest.raises(InvalidInputError, match="n_neighbors must be 1 for optimal pairs for an ATE"):
-        core.match_optimal(np.zeros(4), np.array([1, 0, 0, 0]), estimand="ATE", n_neighbors=2)
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"method": "optimal"}, "replace must be False for optimal pairs"),
+        ({"method": "optimal", "replace": False, "order": "largest"}, "order must be left out"),
+        ({"method": "best"}, "method must be"),
+    ],
+)
+def test_optimal_pairs_refuse_what_contradicts_them(options, message):
+    with pytest.raises(InvalidInputError, match=message):
+        core.match_nn(np.array([0.1, 0.2, 0.3]), np.array([1, 0, 1]), **options)

@@ -9,6 +9,7 @@ import propensity as ps
 from conftest import OUTCOME, TREATMENT
 from propensity import core
 from propensity.errors import InvalidInputError, NoMatchesError
+from test_core_optimal import best_cover
 
 
 @pytest.fixture
@@ -29,7 +30,6 @@ def test_match_full_weighs_by_subclass(scored, estimand):
         assert found.weights[arm].sum() == pytest.approx(rows)
     expected = core.match_full(scored["score"].to_numpy(), scored["opted"].to_numpy())
     assert found.total_distance == pytest.approx(expected.total_distance, rel=1e-12)
-    assert found.n_subclasses == expected.n_subclasses
 
 
 def test_match_full_balances_the_tutorials_tiers(logs, model):
@@ -73,6 +73,71 @@ def test_match_full_leaves_out_whom_the_caliper_leaves_alone(scored, on, unit, o
     assert (found.subclass.isna() == (found.weights == 0)).all()
     spread = pd.Series(q).groupby(found.labels).agg(np.ptp).drop(0, errors="ignore")
     assert spread.max() <= 2 * width
+
+
+@pytest.mark.parametrize("on", ["mahalanobis", "robust_mahalanobis", "euclidean"])
+def test_match_full_among_covariates_is_that_of_the_places(scored, on):
+    covariates, options = ["tenure", "visits", "premium"], {"treatment": "opted", "estimand": "ATT"}
+    found = ps.match_full(scored, covariates=covariates, on=on, **options)
+    z = ps.match_nn(scored, covariates=covariates, on=on, **options).places
+    t = scored["opted"].to_numpy()
+    gaps = np.sqrt(((z[t][:, None] - z[~t]) ** 2).sum(axis=2))
+    assert found.total_distance == pytest.approx(best_cover(gaps), rel=1e-9)
+
+
+def test_match_full_takes_calipers_on_named_columns(scored):
+    found = ps.match_full(
+        scored,
+        treatment="opted",
+        scores="score",
+        covariates=["tenure", "visits"],
+        on="mahalanobis",
+        caliper={"scores": 0.1, "tenure": 1.0},
+        caliper_unit="raw",
+    )
+    for column, width in {"score": 0.1, "tenure": 1.0}.items():
+        for _, rows in scored.groupby(found.labels):
+            one, other = rows.loc[rows["opted"], column], rows.loc[~rows["opted"], column]
+            if (found.labels[scored.index.isin(rows.index)] > 0).all():
+                assert np.abs(np.subtract.outer(one.to_numpy(), other.to_numpy())).max() <= width + 1e-12
+    assert found.n_matched > 0
+
+
+def test_match_full_discards_whom_nobody_resembles(scored):
+    e, t = scored["score"], scored["opted"]
+    found = ps.match_full(scored, treatment="opted", scores="score", discard="both")
+    inside = e.between(max(e[t].min(), e[~t].min()), min(e[t].max(), e[~t].max()))
+    np.testing.assert_array_equal(found.labels > 0, inside)
+
+
+def test_match_nn_optimal_pairs_are_those_of_the_array_door(scored):
+    matches = ps.match_nn(
+        scored, treatment="opted", scores="score", replace=False, method="optimal", caliper=0.1
+    )
+    e, t = scored["score"].to_numpy(), scored["opted"].to_numpy()
+    expected = core.match_nn(e, t, replace=False, method="optimal", caliper=0.1)
+    assert matches.pairs["distance"].sum() == pytest.approx(
+        np.abs(e[expected.focal] - e[expected.donors]).sum()
+    )
+    assert matches.spec.label == "1-NN ATT (without replacement, caliper 0.1, optimal)"
+    assert matches.effect(scored["done"]).std_error > 0
+    nearest = ps.match_nn(scored, treatment="opted", scores="score", replace=False, caliper=0.1)
+    assert matches.n_matched >= nearest.n_matched
+
+
+def test_match_nn_optimal_does_not_see_the_order_of_rows(logs, model):
+    def matched(df):
+        return ps.match_nn(
+            df,
+            treatment=TREATMENT,
+            scores=model.scores.loc[df.index],
+            replace=False,
+            method="optimal",
+            caliper=0.2,
+        )
+
+    found, again = matched(logs), matched(logs.sample(frac=1, random_state=1))
+    pd.testing.assert_series_equal(again.weights.sort_index(), found.weights)
 
 
 def test_match_full_reads_polars(scored):

@@ -26,7 +26,6 @@ __all__ = [
     "LogisticFit",
     "MatchedEffect",
     "Matches",
-    "OptimalPairs",
     "Replicates",
     "__version__",
     "adjust",
@@ -37,7 +36,6 @@ __all__ = [
     "ipw",
     "match_full",
     "match_nn",
-    "match_optimal",
     "matching_effect",
     "outcome_variance",
     "smd",
@@ -153,17 +151,6 @@ class Matches:
     def coordinates(self) -> _Floats | None: ...  # (n, d), where distances are between covariates
 
 @final
-class OptimalPairs:
-    """m pairs without replacement whose distances have the least sum."""
-
-    @property
-    def treated(self) -> NDArray[np.int64]: ...  # (m,) rows, ascending
-    @property
-    def control(self) -> NDArray[np.int64]: ...  # (m,) rows
-    @property
-    def distance(self) -> _Floats: ...  # (m,)
-
-@final
 class FullMatch:
     """Stars of one row of an arm and some of the other whose distances have the least sum."""
 
@@ -273,6 +260,7 @@ def match_nn(
     n_neighbors: int = 1,
     replace: bool = True,
     max_reuse: int | None = None,
+    method: Literal["nearest", "optimal"] = "nearest",
     order: Literal["largest", "smallest", "closest", "random", "data"] | None = None,
     on: Literal["score", "logit", "mahalanobis", "robust_mahalanobis", "euclidean"] = "score",
     caliper: float | None = None,
@@ -286,24 +274,20 @@ def match_nn(
     seed: int = 0,
     n_threads: int | None = None,
 ) -> Matches: ...
-def match_optimal(
-    points: _Floats,
-    treatment: _Treatment,
-    *,
-    estimand: _MatchingEstimand = "ATT",
-    n_neighbors: int = 1,
-    caliper: float | None = None,
-    exact: _Labels | None = None,
-    rank: _Labels | None = None,
-    n_threads: int | None = None,
-) -> OptimalPairs: ...
 def match_full(
-    points: _Floats,
+    scores: _Floats | None,
     treatment: _Treatment,
     *,
+    covariates: _Floats | None = None,
+    on: Literal["score", "logit", "mahalanobis", "robust_mahalanobis", "euclidean"] = "score",
     caliper: float | None = None,
+    calipers: Sequence[tuple[_Floats, float]] | None = None,
+    caliper_unit: Literal["sd", "raw"] = "sd",
+    caliper_sd: Literal["all", "pooled"] = "all",
     exact: _Labels | None = None,
-    rank: _Labels | None = None,
+    discard: Literal["treated", "control", "both"] | None = None,
+    ids: _Labels | None = None,
+    seed: int = 0,
     n_threads: int | None = None,
 ) -> FullMatch: ...
 def outcome_variance(

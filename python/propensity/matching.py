@@ -23,6 +23,7 @@ from propensity.estimators import (
     MatchingEstimand,
     NearestNeighbors,
     Order,
+    Search,
     Space,
 )
 from propensity.matches import Matches
@@ -43,6 +44,7 @@ def match_nn(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     n_neighbors: int = 1,
     replace: bool = True,
     max_reuse: int | None = None,
+    method: Search = "nearest",
     order: Order | None = None,
     on: Space = "score",
     caliper: float | Mapping[str, float] | None = None,
@@ -83,6 +85,12 @@ def match_nn(  # noqa: PLR0913 - each is a choice a user may have to make, by na
         wherever the other arm runs short: a warning says where.
     max_reuse : int or None, default None
         The most units that one may be a neighbour of; None for any number.
+    method : {"nearest", "optimal"}, default "nearest"
+        "nearest" gives units their neighbours one after the other, "optimal" (without replacement only) to
+        all at once: as many pairs as there can be, and of these the least sum of distances. With several
+        neighbours it is the number of pairs that is largest, and where donors do not suffice some units get
+        fewer than others. On the score or logit it is as fast; among covariates every unit is compared
+        with every other.
     order : {"largest", "smallest", "closest", "random", "data"} or None, default None
         Who chooses first, where neighbours are taken from each other: by the score, the closest pair of all,
         by a draw of the label, as the rows come (the one choice that depends on their order). None is
@@ -139,7 +147,8 @@ def match_nn(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     References
     ----------
     Abadie and Imbens (2006), Econometrica 74:235. Austin (2011), Pharmaceutical Statistics 10:150.
-    Rosenbaum (2010), Design of Observational Studies, section 8.3. Stuart (2010), Statistical Science 25:1.
+    Rosenbaum (1989), Journal of the American Statistical Association 84:1024, for optimal pairs. Rosenbaum
+    (2010), Design of Observational Studies, section 8.3. Stuart (2010), Statistical Science 25:1.
     """
     spec = NearestNeighbors(
         estimand=estimand,
@@ -148,6 +157,7 @@ def match_nn(  # noqa: PLR0913 - each is a choice a user may have to make, by na
         on=on,
         replace=replace,
         max_reuse=max_reuse,
+        method=method,
         order=order,
         covariates=covariates,
         exact=exact,
@@ -241,6 +251,7 @@ class Cast:
             n_neighbors=spec.n_neighbors,
             replace=spec.replace,
             max_reuse=spec.max_reuse,
+            method=spec.method,
             order=spec.order,
             on=spec.on,
             caliper=None if isinstance(spec.caliper, Mapping) else spec.caliper,
@@ -278,6 +289,26 @@ class Cast:
             last=found.last,
             index=self.frame.index,
             cautions=(*self._shortage(spec), *self._imbalance(found.weights, covariates, names)),
+        )
+
+    def match_full(self, spec: NearestNeighbors, n_threads: int | None = None) -> core.FullMatch:
+        """Put them into the stars of a full matching; only where they are and what is allowed matters."""
+        calipers = _calipers(spec)
+        named = isinstance(spec.caliper, Mapping)
+        return core.match_full(
+            self.scores,
+            self.treated,
+            covariates=self._named_covariates[0],
+            on=spec.on,
+            caliper=None if isinstance(spec.caliper, Mapping) else spec.caliper,
+            calipers=[(self._values(name), width) for name, width in calipers.items()] if named else None,
+            caliper_unit=spec.caliper_unit,
+            caliper_sd=spec.caliper_sd,
+            exact=self.exact,
+            discard=spec.discard,
+            ids=self.ids,
+            seed=spec.seed,
+            n_threads=n_threads,
         )
 
     def _values(self, name: str) -> Floats:

@@ -90,7 +90,7 @@ impl Turn<'_> {
                 score(*a).total_cmp(&score(*b)).then_with(|| draw(*a).cmp(&draw(*b)))
             }),
             Order::Random => places.sort_unstable_by_key(|place| draw(*place)),
-            Order::Data | Order::Closest => {}
+            Order::Data | Order::Closest | Order::AllAtOnce => {}
         }
         places
     }

@@ -4,11 +4,12 @@ use std::ops::Range;
 
 use super::draws::draws;
 use super::greedy::{Taken, Turn};
+use super::optimum;
 use super::rows::Matches;
 use super::shared::{self, Near};
 use super::sites::Sites;
 use super::space::{Space, kept};
-use super::spec::{Candidates, MatchSpec, Metric, Reuse, argument};
+use super::spec::{Candidates, MatchSpec, Metric, Order, Reuse, argument};
 use super::{NearestSpec, nearest};
 use crate::error::{Error, Result};
 use crate::monitor::Monitor;
@@ -82,6 +83,13 @@ impl Job<'_, '_> {
         let mut n_focal = 0;
         for focal_arm in [true, false].into_iter().filter(|arm| self.spec.focal.includes(*arm)) {
             n_focal += self.candidates.treatment.iter().filter(|arm| **arm == focal_arm).count();
+            if self.spec.order == Order::AllAtOnce {
+                let Self { spec, space, draws, keep, .. } = *self;
+                let treatment = self.candidates.treatment;
+                let pairs = optimum::pairs(spec, treatment, (space, draws, keep), monitor)?;
+                ledger.enter_pairs(&pairs, space);
+                continue;
+            }
             let (focal, donors) = (self.rows(focal_arm), self.rows(!focal_arm));
             match self.spec.reuse {
                 Reuse::Unlimited => self.shared(&focal, &donors, &mut ledger, monitor)?,
@@ -152,6 +160,20 @@ impl Ledger {
                 self.donors.push(donor);
                 self.weights[donor] += 1.0 / donors.len() as f64;
                 self.max_distance = self.max_distance.max(space.distance(row, donor));
+            }
+            self.weights[row] += 1.0;
+            self.runs[row] = Some(start..self.donors.len());
+        }
+    }
+
+    /// Focal row and donor, ascending.
+    fn enter_pairs(&mut self, pairs: &[(usize, usize)], space: &Space) {
+        for same in pairs.chunk_by(|a, b| a.0 == b.0) {
+            let (row, start) = (same[0].0, self.donors.len());
+            for (_, donor) in same {
+                self.donors.push(*donor);
+                self.weights[*donor] += 1.0 / same.len() as f64;
+                self.max_distance = self.max_distance.max(space.distance(row, *donor));
             }
             self.weights[row] += 1.0;
             self.runs[row] = Some(start..self.donors.len());

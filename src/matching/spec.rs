@@ -78,6 +78,8 @@ pub enum Order {
     Random,
     /// As the rows come: the one order that depends on it.
     Data,
+    /// Nobody does: of all sets of as many pairs as can be, that with the least sum of distances.
+    AllAtOnce,
 }
 
 /// What a caliper is measured in.
@@ -124,6 +126,10 @@ impl MatchSpec {
         if let Some(bad) = calipers.into_iter().find(|width| !(**width > 0.0 && width.is_finite()))
         {
             return Err(argument("caliper", &bad.to_string(), "a number > 0, or none"));
+        }
+        if self.order == Order::AllAtOnce && self.reuse != Reuse::AtMost(1) {
+            let allowed = "False for optimal pairs, which use a row once";
+            return Err(argument("replace", "True", allowed));
         }
         if self.reuse == Reuse::AtMost(0) {
             return Err(argument("max_reuse", "0", "at least 1"));

@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use super::OptimalSpec;
 use super::assignment::{Cost, NONE};
-use super::layout::{Coordinates, Layout, Stratum};
+use super::layout::{Layout, Stratum};
 use super::line::{self, Grid};
 use super::regions::{self, Region};
 use super::sparse::{self, InSpace, OnALine};
@@ -236,8 +236,8 @@ pub fn pairs_in_space(
     let treated_seek = treated.len() <= control.len();
     let (rows, columns) = if treated_seek { (&treated, &control) } else { (&control, &treated) };
     let candidates = InSpace {
-        rows: Coordinates::of(layout.x, rows.iter().copied()),
-        columns: Coordinates::of(layout.x, columns.iter().copied()),
+        rows: layout.coordinates(rows.iter().copied()),
+        columns: layout.coordinates(columns.iter().copied()),
         width: spec.caliper_width,
     };
     let found = sparse::grow(&candidates, &vec![Cost::STEP; rows.len()], monitor)?;

@@ -11,7 +11,7 @@ use ndarray::ArrayView2;
 use rayon::prelude::*;
 
 use super::assignment::{Cost, Edges, NONE, assign};
-use super::layout::{Coordinates, Layout, Stratum};
+use super::layout::{Layout, Stratum};
 use super::line::Grid;
 use super::stars::{Cover, Nearest, Units, stars};
 use crate::error::Result;
@@ -28,18 +28,14 @@ pub fn cover(
     monitor: &Monitor,
 ) -> Result<Cover> {
     monitor.check()?;
-    let on_a_line = layout.x.ncols() == 1;
+    let (x, on_a_line) = (layout.points.x, layout.points.on_a_line());
     let mut units = units(layout, stratum);
     let find = |units: &Units| {
-        if on_a_line {
-            nearest_on_a_line(layout.x, units)
-        } else {
-            nearest_in_space(layout.x, units)
-        }
+        if on_a_line { nearest_on_a_line(x, units) } else { nearest_in_space(layout, units) }
     };
     let mut nearest = find(&units);
     monitor.check()?;
-    if nearest.iter().any(|near| near.distance > width) {
+    if nearest.iter().any(|near| near.is_beyond(width)) {
         units = without_the_far(&units, &nearest, width);
         // The nearest of those that stay have themselves somebody near, and stay.
         nearest = find(&units);
@@ -48,12 +44,11 @@ pub fn cover(
         return Ok(Cover::default());
     }
     let partner = if on_a_line {
-        pairs_on_a_line(layout.x, &units, width)
+        pairs_on_a_line(x, &units, width)
     } else {
-        pairs_in_space(layout.x, &units, &nearest, width, monitor)?
+        pairs_in_space(layout, &units, &nearest, width, monitor)?
     };
-    let distance =
-        |a: usize, b: usize| super::layout::distance(layout.x, units.rows[a], units.rows[b]);
+    let distance = |a: usize, b: usize| layout.distance(units.rows[a], units.rows[b]);
     Ok(stars(&units, partner, &nearest, distance))
 }
 
@@ -82,7 +77,7 @@ fn units(layout: &Layout<'_>, stratum: &Stratum) -> Units {
 
 fn without_the_far(units: &Units, nearest: &[Nearest], width: f64) -> Units {
     let mut kept = Units::default();
-    for (cell, _) in units.cells.iter().zip(nearest).filter(|(_, near)| near.distance <= width) {
+    for (cell, _) in units.cells.iter().zip(nearest).filter(|(_, near)| !near.is_beyond(width)) {
         let start = kept.rows.len();
         kept.rows.extend(&units.rows[cell.clone()]);
         kept.treated.extend(&units.treated[cell.clone()]);
@@ -231,11 +226,11 @@ fn partners(gaps: &[Gap], n_units: usize) -> Vec<usize> {
 // In space
 
 /// The nearest cell of the other arm; of several as near, the first.
-fn nearest_in_space(x: ArrayView2<'_, f64>, units: &Units) -> Vec<Nearest> {
+fn nearest_in_space(layout: &Layout<'_>, units: &Units) -> Vec<Nearest> {
     let arms = cells_by_arm(units);
     let points = arms.each_ref().map(|cells| {
         let rows = cells.iter().map(|cell| units.rows[units.cells[*cell].start]);
-        Coordinates::of(x, rows)
+        layout.coordinates(rows)
     });
     let mut found = vec![Nearest { cell: NONE, distance: f64::INFINITY }; units.cells.len()];
     for arm in 0..2 {
@@ -245,12 +240,12 @@ fn nearest_in_space(x: ArrayView2<'_, f64>, units: &Units) -> Vec<Nearest> {
             .map(|number| {
                 let mut best = (f64::INFINITY, NONE);
                 for (candidate, cell) in arms[1 - arm].iter().enumerate() {
-                    let square = own.square(number, other, candidate);
-                    if square < best.0 {
-                        best = (square, *cell);
+                    let distance = own.distance(number, other, candidate);
+                    if distance < best.0 {
+                        best = (distance, *cell);
                     }
                 }
-                Nearest { cell: best.1, distance: best.0.sqrt() }
+                Nearest { cell: best.1, distance: best.0 }
             })
             .collect();
         arms[arm].iter().zip(nearest).for_each(|(cell, near)| found[*cell] = near);
@@ -267,23 +262,23 @@ fn cells_by_arm(units: &Units) -> [Vec<usize>; 2] {
 
 /// The partner of each unit in the matching that saves most.
 fn pairs_in_space(
-    x: ArrayView2<'_, f64>,
+    layout: &Layout<'_>,
     units: &Units,
     nearest: &[Nearest],
     width: f64,
     monitor: &Monitor,
 ) -> Result<Vec<usize>> {
-    let mut partner = pairs_at_one_point(units, nearest);
+    let mut partner = pairs_at_one_point(layout, units);
     // Units at distance 0 of their nearest save nothing with anybody else.
     let cell_of = units.cell_of();
     let reach = |unit: usize| nearest[cell_of[unit]].distance;
     let free = (0..units.rows.len()).filter(|unit| reach(*unit) > 0.0);
     let (rows, columns): (Vec<usize>, Vec<usize>) = free.partition(|unit| units.treated[*unit]);
     let points =
-        [&rows, &columns].map(|side| Coordinates::of(x, side.iter().map(|u| units.rows[*u])));
+        [&rows, &columns].map(|side| layout.coordinates(side.iter().map(|u| units.rows[*u])));
     let edges_of = |row: usize| {
         let saves = |column: usize| {
-            let d = points[0].square(row, &points[1], column).sqrt();
+            let d = points[0].distance(row, &points[1], column);
             let reach_column = reach(columns[column]);
             (d <= width && d < reach(rows[row]) + reach_column)
                 .then_some((column, d - reach_column))
@@ -303,12 +298,16 @@ fn pairs_in_space(
     Ok(partner)
 }
 
-/// As many pairs as there can be of units at the same point.
-fn pairs_at_one_point(units: &Units, nearest: &[Nearest]) -> Vec<usize> {
+/// As many pairs as there can be of units at the same point, whose cells follow each other.
+fn pairs_at_one_point(layout: &Layout<'_>, units: &Units) -> Vec<usize> {
     let mut partner = vec![NONE; units.rows.len()];
-    for (cell, near) in nearest.iter().enumerate().filter(|(_, near)| near.distance == 0.0) {
-        for (a, b) in units.cells[cell].clone().zip(units.cells[near.cell].clone()) {
-            partner[a] = b;
+    for cells in units.cells.windows(2) {
+        let (control, treated) = (cells[0].clone(), cells[1].clone());
+        if layout.same_point(units.rows[control.start], units.rows[treated.start]) {
+            for (a, b) in control.zip(treated) {
+                partner[a] = b;
+                partner[b] = a;
+            }
         }
     }
     partner

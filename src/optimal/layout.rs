@@ -5,12 +5,11 @@ use std::cmp::Ordering;
 use ndarray::ArrayView2;
 use rayon::prelude::*;
 
-use super::{OptimalSpec, Points, check};
-use crate::error::{Error, Result, Rows};
+use super::Points;
 
 /// The rows, stratum by stratum.
 pub struct Layout<'a> {
-    pub x: ArrayView2<'a, f64>,
+    pub points: Points<'a>,
     pub strata: Vec<Stratum>,
 }
 
@@ -22,20 +21,11 @@ pub struct Stratum {
 }
 
 impl<'a> Layout<'a> {
-    /// # Errors
-    /// What [`check`] refuses, and coordinates that are not finite.
-    pub fn new(points: &Points<'a>, spec: &OptimalSpec) -> Result<Self> {
-        check(points, spec)?;
-        for (k, column) in points.x.columns().into_iter().enumerate() {
-            if let Some(rows) = Rows::matching(column, |x: &f64| !x.is_finite()) {
-                return Err(Error::NotFinite { name: "points", column: Some(k), rows });
-            }
-        }
-        let stratum = |row: usize| points.strata.map_or(0, |strata| strata[row]);
+    pub fn new(points: &Points<'a>) -> Self {
         let mut strata: Vec<Stratum> = Vec::new();
         let mut current = None;
         for row in sorted(points) {
-            if current.replace(stratum(row)) != Some(stratum(row)) {
+            if current.replace(points.stratum[row]) != Some(points.stratum[row]) {
                 strata.push(Stratum::default());
             }
             if let Some(last) = strata.last_mut() {
@@ -43,12 +33,23 @@ impl<'a> Layout<'a> {
             }
         }
         strata.retain(|stratum| stratum.arms.iter().all(|arm| !arm.is_empty()));
-        Ok(Self { x: points.x, strata })
+        Self { points: *points, strata }
     }
 
     /// The only coordinate of each row.
     pub fn values(&self, rows: &[usize]) -> Vec<f64> {
-        rows.iter().map(|row| self.x[[*row, 0]]).collect()
+        rows.iter().map(|row| self.points.x[[*row, 0]]).collect()
+    }
+
+    /// The points of some rows.
+    pub fn coordinates(&self, rows: impl Iterator<Item = usize>) -> Coordinates<'a> {
+        let x = self.points.x;
+        Coordinates {
+            flat: rows.flat_map(|row| x.row(row).to_vec()).collect(),
+            dimensions: x.ncols(),
+            metric: self.points.metric(),
+            widths: self.points.widths,
+        }
     }
 
     pub fn same_point(&self, one: usize, other: usize) -> bool {
@@ -57,51 +58,72 @@ impl<'a> Layout<'a> {
 
     /// In the order of points, coordinate by coordinate.
     pub fn compare_points(&self, one: usize, other: usize) -> Ordering {
-        compare_points(self.x, one, other)
+        compare_points(self.points.x, one, other)
+    }
+
+    /// The distance of two rows that may be a pair.
+    pub fn distance(&self, one: usize, other: usize) -> f64 {
+        let along = self.points.x.row(one).into_iter().zip(self.points.x.row(other));
+        length(along.take(self.points.metric()))
     }
 }
 
 /// Points one after the other, for distances between many of them.
-pub struct Coordinates {
+pub struct Coordinates<'a> {
     flat: Vec<f64>,
     dimensions: usize,
+    metric: usize,
+    widths: &'a [f64],
 }
 
-impl Coordinates {
-    pub fn of(x: ArrayView2<'_, f64>, rows: impl Iterator<Item = usize>) -> Self {
-        Self { flat: rows.flat_map(|row| x.row(row).to_vec()).collect(), dimensions: x.ncols() }
-    }
-
+impl Coordinates<'_> {
     pub fn len(&self) -> usize {
         self.flat.len() / self.dimensions
     }
 
-    /// The squared distance of one of these points and one of `other`.
-    pub fn square(&self, one: usize, other: &Self, at: usize) -> f64 {
+    /// The distance of one of these points and one of `other`; infinite where a further caliper is in the
+    /// way.
+    pub fn distance(&self, one: usize, other: &Self, at: usize) -> f64 {
         let d = self.dimensions;
         let (a, b) = (&self.flat[one * d..][..d], &other.flat[at * d..][..d]);
-        a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum()
+        let further = a.iter().zip(b).skip(self.metric).zip(self.widths);
+        if further.into_iter().any(|((a, b), width)| (a - b).abs() > *width) {
+            return f64::INFINITY;
+        }
+        length(a.iter().zip(b).take(self.metric))
     }
 }
 
-fn sorted(points: &Points<'_>) -> Vec<usize> {
-    let stratum = |row: usize| points.strata.map_or(0, |strata| strata[row]);
-    let rank = |row: usize| points.rank.map_or(0, |rank| rank[row]);
-    if points.x.ncols() == 1 {
-        // Sorting the keys themselves is three times faster than looking them up.
-        let mut keys: Vec<(i64, f64, i64, usize)> = (0..points.treatment.len())
-            .map(|row| (stratum(row), points.x[[row, 0]], rank(row), row))
-            .collect();
-        keys.par_sort_unstable_by(|a, b| {
-            (a.0.cmp(&b.0)).then(compare(a.1, b.1)).then((a.2, a.3).cmp(&(b.2, b.3)))
-        });
-        return keys.into_iter().map(|key| key.3).collect();
+/// The Euclidean length; a single difference as it is, for squares could round it.
+fn length<'a>(pairs: impl Iterator<Item = (&'a f64, &'a f64)>) -> f64 {
+    let gaps = pairs.map(|(a, b)| (a - b).abs());
+    let (mut squares, mut largest) = (0.0, 0.0_f64);
+    let mut n_gaps = 0;
+    for gap in gaps {
+        squares += gap * gap;
+        largest = largest.max(gap);
+        n_gaps += 1;
     }
-    let mut order: Vec<usize> = (0..points.treatment.len()).collect();
+    if n_gaps == 1 { largest } else { f64::sqrt(squares) }
+}
+
+fn sorted(points: &Points<'_>) -> Vec<usize> {
+    let rows = (0..points.treatment.len()).filter(|row| points.keep[*row]);
+    let rank = |row: usize| (points.rank[row], row);
+    if points.on_a_line() {
+        // Sorting the keys themselves is three times faster than looking them up.
+        let mut keys: Vec<(u32, f64, (u64, usize))> =
+            rows.map(|row| (points.stratum[row], points.x[[row, 0]], rank(row))).collect();
+        keys.par_sort_unstable_by(|a, b| {
+            (a.0.cmp(&b.0)).then(compare(a.1, b.1)).then(a.2.cmp(&b.2))
+        });
+        return keys.into_iter().map(|key| key.2.1).collect();
+    }
+    let mut order: Vec<usize> = rows.collect();
     order.par_sort_unstable_by(|a, b| {
-        (stratum(*a).cmp(&stratum(*b)))
+        (points.stratum[*a].cmp(&points.stratum[*b]))
             .then(compare_points(points.x, *a, *b))
-            .then((rank(*a), *a).cmp(&(rank(*b), *b)))
+            .then(rank(*a).cmp(&rank(*b)))
     });
     order
 }
@@ -116,13 +138,4 @@ fn compare_points(x: ArrayView2<'_, f64>, one: usize, other: usize) -> Ordering 
 /// Finite numbers in their order, 0 and -0 being the same.
 fn compare(a: f64, b: f64) -> Ordering {
     a.partial_cmp(&b).unwrap_or(Ordering::Equal)
-}
-
-/// The Euclidean distance of two rows.
-pub fn distance(x: ArrayView2<'_, f64>, one: usize, other: usize) -> f64 {
-    if x.ncols() == 1 {
-        return (x[[one, 0]] - x[[other, 0]]).abs();
-    }
-    let gaps = x.row(one).into_iter().zip(x.row(other)).map(|(a, b)| (a - b) * (a - b));
-    gaps.sum::<f64>().sqrt()
 }

@@ -176,22 +176,22 @@ impl Window {
 }
 
 /// Rows and columns in a space of several dimensions.
-pub struct InSpace {
-    pub rows: Coordinates,
-    pub columns: Coordinates,
+pub struct InSpace<'a> {
+    pub rows: Coordinates<'a>,
+    pub columns: Coordinates<'a>,
     /// No edge is longer.
     pub width: f64,
 }
 
-impl InSpace {
+impl InSpace<'_> {
     fn edges(&self, row: usize) -> impl Iterator<Item = (usize, f64)> {
         (0..self.columns.len())
-            .map(move |column| (column, self.rows.square(row, &self.columns, column).sqrt()))
-            .filter(|(_, length)| *length <= self.width)
+            .map(move |column| (column, self.rows.distance(row, &self.columns, column)))
+            .filter(|(_, length)| length.is_finite() && *length <= self.width)
     }
 }
 
-impl Candidates for InSpace {
+impl Candidates for InSpace<'_> {
     fn n_rows(&self) -> usize {
         self.rows.len()
     }

@@ -34,6 +34,13 @@ pub struct Nearest {
     pub distance: f64,
 }
 
+impl Nearest {
+    /// Whether there is nobody near enough.
+    pub fn is_beyond(&self, width: f64) -> bool {
+        self.cell == NONE || self.distance > width
+    }
+}
+
 /// Stars of the rows of a stratum, numbered from 0 in the order of their first units.
 #[derive(Debug, Default)]
 pub struct Cover {

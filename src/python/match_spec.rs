@@ -10,6 +10,7 @@ pub struct Words<'a> {
     pub n_neighbors: usize,
     pub replace: bool,
     pub max_reuse: Option<u32>,
+    pub method: &'a str,
     pub order: Option<&'a str>,
     pub on: &'a str,
     pub caliper: Option<f64>,
@@ -63,9 +64,20 @@ impl Words<'_> {
         }
     }
 
+    fn order(&self) -> Result<Order> {
+        match (self.method, self.order) {
+            ("nearest", _) => self.turn(),
+            ("optimal", None) => Ok(Order::AllAtOnce),
+            ("optimal", Some(order)) => {
+                unknown("order", order, "left out for optimal pairs, where nobody chooses first")
+            }
+            (other, _) => unknown("method", other, "\"nearest\" or \"optimal\""),
+        }
+    }
+
     /// By default those with the fewest neighbours choose first; where there is no score to tell, a draw
     /// decides, never the order of the rows.
-    fn order(&self) -> Result<Order> {
+    fn turn(&self) -> Result<Order> {
         match self.order {
             None if self.has_scores => Ok(Order::Largest),
             None | Some("random") => Ok(Order::Random),

@@ -78,6 +78,9 @@ pub struct Matches {
 ///     Whether a donor may serve several focal rows. False uses each once.
 /// max_reuse : int, optional
 ///     The most focal rows a donor may serve; any number by default.
+/// method : {"nearest", "optimal"}, default "nearest"
+///     "optimal", with ``replace=False`` only: of all sets of as many pairs as there can be, that with the
+///     least sum of distances (Rosenbaum 1989).
 /// order : {"largest", "smallest", "closest", "random", "data"}, optional
 ///     Who chooses first where donors are limited: by the score, the closest pair of all, by a draw, as the
 ///     rows come. "largest" by default, "random" without scores.
@@ -125,7 +128,7 @@ pub struct Matches {
 #[pyfunction]
 #[pyo3(signature = (
     scores, treatment, *, covariates=None, estimand="ATT", n_neighbors=1, replace=true, max_reuse=None,
-    order=None, on="score", caliper=None, calipers=None, caliper_unit="sd", caliper_sd="all", exact=None,
+    method="nearest", order=None, on="score", caliper=None, calipers=None, caliper_unit="sd", caliper_sd="all", exact=None,
     discard=None, sample_weight=None, ids=None, seed=0, n_threads=None
 ))]
 #[allow(clippy::too_many_arguments)] // the keyword arguments of a Python function
@@ -138,6 +141,7 @@ pub fn match_nn(
     #[pyo3(from_py_with = options::n_neighbors)] n_neighbors: usize,
     replace: bool,
     max_reuse: Option<u32>,
+    method: &str,
     order: Option<&str>,
     on: &str,
     #[pyo3(from_py_with = options::caliper)] caliper: Option<f64>,
@@ -157,6 +161,7 @@ pub fn match_nn(
         n_neighbors,
         replace,
         max_reuse,
+        method,
         order,
         on,
         caliper,

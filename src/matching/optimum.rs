@@ -1,0 +1,63 @@
+//! Optimal matching in the space that a specification asks for.
+
+use ndarray::ArrayView2;
+
+use super::Focal;
+use super::draws::draws;
+use super::space::{Space, kept};
+use super::spec::{Candidates, MatchSpec, argument};
+use crate::error::Result;
+use crate::monitor::Monitor;
+use crate::optimal::{self, OptimalSpec, Points, Stars};
+
+/// Put every row with a partner into a star, one row of an arm and some of the other: the least sum of
+/// distances from the middle of each.
+///
+/// # Errors
+/// Arrays that do not fit, a specification that contradicts itself, nobody within the calipers,
+/// [`crate::error::Error::Stopped`].
+pub fn full(candidates: &Candidates<'_>, spec: &MatchSpec, monitor: &Monitor) -> Result<Stars> {
+    spec.check(candidates)?;
+    let space = Space::new(candidates, spec);
+    monitor.check()?;
+    let draws = draws(candidates.ids, candidates.treatment.len(), spec.seed);
+    let keep = kept(candidates, spec.discard);
+    let points = points(candidates.treatment, &space, &draws, &keep)?;
+    optimal::full(&points, space.reach, monitor)
+}
+
+/// Pairs (focal row, donor) of least total distance, ascending, each donor in one.
+pub fn pairs(
+    spec: &MatchSpec,
+    treatment: &[bool],
+    (space, draws, keep): (&Space, &[u64], &[bool]),
+    monitor: &Monitor,
+) -> Result<Vec<(usize, usize)>> {
+    let treated_are_focal = spec.focal == Focal::Treated;
+    let uses = if treated_are_focal { [1, spec.n_neighbors] } else { [spec.n_neighbors, 1] };
+    let points = points(treatment, space, draws, keep)?;
+    let spec = OptimalSpec { caliper_width: space.reach, uses };
+    let mut pairs = optimal::pairs(&points, &spec, monitor)?;
+    if !treated_are_focal {
+        for (treated, control) in &mut pairs {
+            std::mem::swap(treated, control);
+        }
+        pairs.sort_unstable();
+    }
+    Ok(pairs)
+}
+
+fn points<'a>(
+    treatment: &'a [bool],
+    space: &'a Space,
+    draws: &'a [u64],
+    keep: &'a [bool],
+) -> Result<Points<'a>> {
+    let no_columns = || argument("covariates", "0", "at least 1 column");
+    if space.metric == 0 {
+        return Err(no_columns());
+    }
+    let x = ArrayView2::from_shape((treatment.len(), space.dims), &space.coords)
+        .map_err(|_| no_columns())?;
+    Ok(Points { x, widths: &space.widths, treatment, keep, stratum: &space.stratum, rank: draws })
+}
