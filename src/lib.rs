@@ -27,8 +27,8 @@
 //! | [`outcome`] | the outcome model of one arm |
 //! | [`adjustment`] | estimators with an outcome model, on any units |
 //! | [`doubly_robust`] | the same on rows, with influences |
-//! | [`matching`] | nearest neighbours on a score |
 //! | [`optimal`] | pairs and stars whose distances have the least sum |
+//! | [`matching`] | nearest neighbours on a score |
 //! | [`balance`] | how far apart the arms are, column by column |
 //! | [`cells`] | identical rows collapsed to one, with counts |
 //! | [`stream`] | the random numbers of a replicate |

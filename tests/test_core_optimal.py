@@ -278,7 +278,6 @@ def test_another_seed_settles_ties_otherwise():
         ({"exact": np.arange(2)}, "exact has 2 rows"),
         ({"ids": np.arange(2)}, "ids has 2 rows"),
         ({"on": "probit"}, "on must be"),
-        ({"covariates": np.zeros((3, 0)), "on": "euclidean"}, "covariates must be"),
     ],
 )
 def test_full_matching_names_what_it_cannot_use(changes, message):

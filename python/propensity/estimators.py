@@ -78,9 +78,9 @@ class NearestNeighbors:
         short, but each unit counts once.
     max_reuse : int or None, default None
         The most units that one may be a neighbour of; None for any number.
-    method : {"nearest", "optimal"}, default "nearest"
-        "optimal", without replacement only: nobody chooses first; of all sets of as many pairs as there can
-        be, that with the least sum of distances.
+    search : {"nearest", "optimal"}, default "nearest"
+        What `match_nn` calls `method`. "optimal", without replacement only: nobody chooses first; of all
+        sets of as many pairs as there can be, that with the least sum of distances.
     order : {"largest", "smallest", "closest", "random", "data"} or None, default None
         Who chooses first, where neighbours are taken from each other: by the score, the closest pair of all,
         by a draw of the label, as the rows come (the one that depends on their order). None is "largest",
@@ -116,7 +116,7 @@ class NearestNeighbors:
     on: Space = "score"
     replace: bool = True
     max_reuse: int | None = None
-    method: Search = "nearest"
+    search: Search = "nearest"
     order: Order | None = None
     covariates: Sequence[str] | str | None = None
     exact: Sequence[str] = ()
@@ -132,7 +132,7 @@ class NearestNeighbors:
         _check.choice("caliper_unit", self.caliper_unit, get_args(CaliperUnit))
         _check.choice("caliper_sd", self.caliper_sd, get_args(CaliperSd))
         _check.count("seed", self.seed, minimum=0)
-        _check.choice("method", self.method, get_args(Search))
+        _check.choice("method", self.search, get_args(Search))
         _check.flag("replace", self.replace)
         if self.order is not None:
             _check.choice("order", self.order, get_args(Order))
@@ -161,7 +161,7 @@ class NearestNeighbors:
                     "max_reuse: with replace=False a unit serves once, "
                     f"not {self.max_reuse} times; leave one of the two out"
                 )
-        if self.method == "optimal":
+        if self.search == "optimal":
             self._check_optimal()
         if self.estimand == "ATE" and self.max_uses == 1:
             raise InvalidInputError(
@@ -214,7 +214,7 @@ class NearestNeighbors:
             f"exact {', '.join(self.exact)}" if self.exact else "",
             f"{self.discard} discarded" if self.discard else "",
             f"{self.order} first" if self.order else "",
-            "optimal" if self.method == "optimal" else "",
+            "optimal" if self.search == "optimal" else "",
         ]
         words = ", ".join(filter(None, options))
         return f"{self.n_neighbors}-NN {self.estimand}" + (f" ({words})" if words else "")
