@@ -448,7 +448,9 @@ class Matches(Matched):
 
     def to_frame(self) -> pd.DataFrame:
         """Put the counts and distances into a table of one row, named after the estimand."""
-        names = ["n_matched", "n_unmatched", "n_discarded", "n_pairs", "max_distance", "caliper_width"]
+        names = ["n_matched", "n_unmatched", "n_pairs", "max_distance", "caliper_width"]
+        if self.spec.discard is not None:
+            names.insert(2, "n_discarded")
         numbers = {name: getattr(self, name) for name in names}
         return pd.DataFrame(numbers, index=pd.Index([self.estimand], name="estimand"))
 
