@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+import balance_jobs
 import bootstrap_jobs
 import clock
 import estimate_jobs
@@ -24,7 +25,7 @@ from clock import Row
 from coverage_report import fill
 
 DOCS = Path(__file__).parents[1] / "docs"
-PARTS = {"bootstrap": bootstrap_jobs.jobs, "estimates": estimate_jobs.jobs}
+PARTS = {"bootstrap": bootstrap_jobs.jobs, "estimates": estimate_jobs.jobs, "balance": balance_jobs.jobs}
 VERSIONS = ["propensity", "numpy", "pandas", "scikit-learn", "statsmodels"]
 
 _INK, _GREY, _FAINT = "#222222", "#9A9A9A", "#E4E4E4"

@@ -94,3 +94,11 @@ def test_write_keeps_the_rows_and_fills_the_page(tmp_path):
     assert "Measured on: a machine." in page
     assert "| alone | 500 ms |" in page
     assert (tmp_path / "performance.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_page_is_made_from_the_results_beside_it():
+    if not (DOCS / "performance.csv").exists():
+        pytest.skip("not measured yet: make bench")
+    machine, rows = report.read(DOCS)
+    page = (DOCS / "performance.md").read_text(encoding="utf-8")
+    assert report.fill(page, report.sections(machine, rows)) == page
