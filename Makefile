@@ -68,6 +68,10 @@ test-python: build ## Test the package, the README and the notebooks
 faults: build ## Break things on purpose (forks, Ctrl-C, no memory, panics, mutation), and write docs/reliability.md
 	PYTHONPATH=tests $(BIN)/python tests/faults/report.py
 
+.PHONY: fuzz
+fuzz: build ## A million junk calls of every public function, in children that may die (CALLS=, SEED=)
+	$(BIN)/python tests/faults/fuzz.py $(or $(CALLS),1000000) $(or $(SEED),0)
+
 .PHONY: fuzz-core
 fuzz-core: ## Coverage-guided fuzzing of the Rust core: fit, matching, bootstrap (needs cargo-fuzz)
 	for target in fit matching bootstrap; do \

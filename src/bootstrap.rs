@@ -7,6 +7,7 @@ use ndarray::Array2;
 
 use crate::error::{Error, Result};
 use crate::monitor::Monitor;
+use crate::reserve::room_for;
 use crate::stream::Stream;
 
 #[derive(Debug, Clone, Copy)]
@@ -28,7 +29,7 @@ pub struct Replicates {
 /// with scratch memory of its own. A replicate that `replicate` fails on keeps the NaN it left.
 ///
 /// # Errors
-/// [`Error::Stopped`], or [`Error::AllReplicatesFailed`] with the reason of the first.
+/// [`Error::Stopped`], [`Error::Memory`], or [`Error::AllReplicatesFailed`] with the reason of the first.
 pub fn run<S>(
     spec: &BootstrapSpec,
     width: usize,
@@ -36,6 +37,11 @@ pub fn run<S>(
     scratch: impl Fn() -> S + Sync,
     replicate: impl Fn(Stream, &mut S, &mut [f64]) -> Result<()> + Sync,
 ) -> Result<Replicates> {
+    // Each replicate's numbers, twice for a moment, and what it takes to keep them apart.
+    room_for(
+        spec.n_reps,
+        2 * size_of::<f64>() * width + size_of::<(usize, Vec<f64>, Result<()>)>(),
+    )?;
     let next = AtomicUsize::new(0);
     let work = |_: rayon::BroadcastContext<'_>| {
         let (mut scratch, mut done) = (scratch(), Vec::new());

@@ -9,6 +9,9 @@ use crate::error::{Error, Result, Rows};
 const LARGEST: f64 = 1e50;
 const SMALLEST: f64 = 1e-50;
 
+/// A hundred million squares of it have a sum in the range of f64, and so have those of its inverse.
+const WIDEST: f64 = 1e150;
+
 /// # Errors
 /// [`Error::Length`] naming the array.
 pub fn same_length(name: &'static str, found: usize, expected: usize) -> Result<()> {
@@ -70,12 +73,37 @@ pub fn finite_columns(name: &'static str, x: ArrayView2<'_, f64>) -> Result<()> 
 /// [`Error::Length`], [`Error::NotFinite`], [`Error::Extreme`].
 pub fn outcome(values: &[f64], n_rows: usize) -> Result<()> {
     same_length("outcome", values.len(), n_rows)?;
-    finite("outcome", values)?;
+    squarable("outcome", values)
+}
+
+/// Finite values, of a size whose squares are finite and not zero.
+///
+/// # Errors
+/// [`Error::NotFinite`], [`Error::Extreme`].
+pub fn squarable(name: &'static str, values: &[f64]) -> Result<()> {
+    finite(name, values)?;
     let largest = values.iter().fold(0.0_f64, |most, value| most.max(value.abs()));
     if largest == 0.0 || (SMALLEST..=LARGEST).contains(&largest) {
         return Ok(());
     }
-    Err(Error::Extreme { name: "outcome", column: None })
+    Err(Error::Extreme { name, column: None })
+}
+
+/// Finite values, whose differences have squares that are finite and not zero: what distances are made of.
+///
+/// # Errors
+/// [`Error::NotFinite`], [`Error::NotFiniteColumns`], [`Error::Extreme`].
+pub fn squarable_columns(name: &'static str, x: ArrayView2<'_, f64>) -> Result<()> {
+    finite_columns(name, x)?;
+    for (k, column) in x.columns().into_iter().enumerate() {
+        let ends = (f64::INFINITY, f64::NEG_INFINITY);
+        let (low, high) = column.fold(ends, |(low, high), x| (low.min(*x), high.max(*x)));
+        let narrow = high > low && high - low < 1.0 / WIDEST;
+        if narrow || high.max(-low) > WIDEST {
+            return Err(Error::Extreme { name, column: Some(k) });
+        }
+    }
+    Ok(())
 }
 
 /// # Errors

@@ -63,6 +63,7 @@ pub fn adjusted_means(
         }
     };
     let scores = fitted.as_ref().map(|optimum| score_covariates.probabilities(&optimum.beta));
+    scores.as_deref().map(checks::scores).transpose()?;
     monitor.check()?;
     let score_model = scores.as_ref().map(|scores| {
         ScoreModel::new(score_covariates, treatment, scores, sample_weight, score_spec.penalty)

@@ -152,6 +152,16 @@ impl LogisticFit {
         }
     }
 
+    /// Whether the parts, which may come from a file, are of sizes that fit.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        let (terms, columns) = (self.coefficients.len(), self.center.len());
+        let left_out = self.aliased.iter().chain(&self.diverging);
+        terms == columns + 1
+            && self.covariance.dim() == (terms, terms)
+            && left_out.into_iter().all(|column| *column < columns)
+    }
+
     /// Scores of the rows of `x`; equal rows get equal bits.
     ///
     /// # Errors

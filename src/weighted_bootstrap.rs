@@ -2,7 +2,7 @@
 
 use crate::bootstrap::{self, BootstrapSpec, Replicates};
 use crate::checks;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::monitor::Monitor;
 use crate::resample::Resample;
 
@@ -56,7 +56,11 @@ pub fn bootstrap_influence(
     spec: &BootstrapSpec,
     monitor: &Monitor,
 ) -> Result<Replicates> {
-    checks::finite("influence", influence)?;
+    checks::squarable("influence", influence)?;
+    if influence.is_empty() {
+        let found = "an array without rows".into();
+        return Err(Error::Argument { name: "influence", found, allowed: "one number a row" });
+    }
     let totals = resample.totals(influence);
     let n = influence.len() as f64;
     bootstrap::run(

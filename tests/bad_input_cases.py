@@ -1042,6 +1042,50 @@ for call in ("fit", "aipw"):
         warns=SeparationWarning,
         says=["'tenure'", "separation", "penalty=1.0"],
     )
+case(
+    "quasi-separation, bootstrap",
+    "bootstrap",
+    QUASI,
+    raises=SeparationError,
+    says=["term 'tenure'", "treated all, or none", "penalty=1.0"],
+    array_says=["column(s) 1", "separation", "penalty=1.0"],
+)
+case(
+    "influence of no rows",
+    "influence",
+    {"done": lambda v: v[:0]},
+    doors=ARRAYS,
+    raises=InvalidInputError,
+    says=["influence"],
+)
+case(
+    "influence whose squares overflow",
+    "influence",
+    {"done": lambda v: 1e200 * v},
+    doors=ARRAYS,
+    raises=InvalidInputError,
+    says=["influence", "units"],
+)
+for column, call in {"done": "ipw", "w": "fit"}.items():
+    argument = {"sample_weight": lambda c: c["w"]} if column == "w" else {}
+    for factor in (1e200, 1e-200):
+        case(
+            f"{column} times {factor:g}, {call}",
+            call,
+            {column: lambda v, factor=factor: factor * v},
+            options=argument,
+            raises=InvalidInputError,
+            says=["scale" if column == "w" else "units"],
+            array_says=["units"],
+        )
+case(
+    "a column too narrow for its squares, balance",
+    "smd",
+    {"tenure": lambda v: 1e-200 * v},
+    raises=InvalidInputError,
+    says=["tenure", "units"],
+    array_says=["column 1", "units"],
+)
 
 
 def _scores_of(**replaced: Any) -> Callable[[Columns], Any]:

@@ -127,6 +127,7 @@ ARRAY_CALLS: Mapping[str, Callable[..., Any]] = {
     "match": lambda c, **o: core.match_nn(c["e"], c["opted"], **o).weights,
     "matched effect": lambda c, **o: _estimate(core.matching_effect(c["done"], c["opted"], c["e"], **o)),
     "smd": lambda c, **o: core.smd(_x(c), c["opted"], **o),
+    "influence": lambda c, **o: core.bootstrap_influence(c["done"], **{"n_reps": 4} | o),
     "bootstrap": lambda c, **o: (
         core.bootstrap(
             _x(c),

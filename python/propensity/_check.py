@@ -87,6 +87,7 @@ def known(names: Iterable[str], columns: Sequence[object]) -> None:
     """Require each of `names` to be the name of exactly one column; all that are not are told at once."""
     absent = []
     for name in names:
+        column_name("column", name)
         found = sum(isinstance(column, str) and column == name for column in columns)
         if found > 1:
             raise InvalidInputError(f"column '{name}': {found} columns have this name; rename them first")
@@ -239,7 +240,14 @@ def outcome(column: pd.Series[Any]) -> Floats:
             f"column '{column.name}': an outcome must be numeric or bool, not text; for the share of one "
             f"level, make it df[{column.name!r}] == {_plain(column.cat.categories[0])!r}"
         )
-    return column.to_numpy(dtype=np.float64)
+    values = column.to_numpy(dtype=np.float64)
+    largest = max(abs(values.min()), abs(values.max())) if len(values) else 0.0
+    if largest and not SMALLEST <= largest <= LARGEST:
+        raise InvalidInputError(
+            f"column '{column.name}': values up to {largest:g}, whose squares are out of a float64's range; "
+            "take other units"
+        )
+    return values
 
 
 # Values row by row

@@ -71,6 +71,7 @@ class Frame:
 
     def treated(self, name: str) -> Bools:
         """Read the treatment as (n,) bool."""
+        _check.column_name("treatment", name)
         recode = "df[{0}] = df[{0}] == {1}"
         if not isinstance(self.native, pd.DataFrame):
             recode = "df = df.with_columns(pl.col({0}) == {1})"

@@ -137,8 +137,13 @@ def side_by_side(study: Study) -> tuple[Floats, list[int] | None, list[int] | No
 
 
 @contextmanager
-def naming_separated_model(study: Study, penalty: float, *, fits_score: bool) -> Iterator[None]:
-    """Say which model a `SeparationError` is of; the core, which fits all in one go, does not."""
+def naming_separated_model(
+    study: Study, penalty: float, *, fits_score: bool, refuses_quasi: bool = False
+) -> Iterator[None]:
+    """Say which model a `SeparationError` is of; the core, which fits all in one go, does not.
+
+    A bootstrap refuses quasi-separation too, which `fit_propensity` warns of.
+    """
     try:
         yield
     except SeparationError as error:
@@ -146,12 +151,14 @@ def naming_separated_model(study: Study, penalty: float, *, fits_score: bool) ->
             raise
         if fits_score:
             with naming_separation(study.score_terms):
-                core.fit_propensity(
+                fit = core.fit_propensity(
                     study.score_x,
                     study.sample.treated,
                     penalty=penalty,
                     sample_weight=study.sample.sample_weight,
                 )
+                if refuses_quasi and len(fit.diverging):
+                    raise SeparationError(str(error), map(int, fit.diverging)) from error
         raise _separation_of_outcome(study, error) from None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -119,9 +119,11 @@ class _Coarse:
 
 
 def _covariates(covariates: Sequence[str]) -> list[str]:
-    if isinstance(covariates, str) or not covariates:
+    if isinstance(covariates, str) or not isinstance(covariates, Iterable):
         raise InvalidInputError(f"covariates: a list of columns is needed, not {covariates!r}")
     names = list(covariates)
+    if not names:
+        raise InvalidInputError("covariates: a list of columns is needed, not an empty one")
     for name in names:
         _check.column_name("covariates", name)
         if names.count(name) > 1:

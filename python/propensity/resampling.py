@@ -110,9 +110,9 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     may be too wide or too narrow. It is offered because people ask for it, and `summary()` says so;
     `Matches.bootstrap` is valid, and needs no refit.
     """
+    check_options(weights, n_reps, n_threads)
     _check_estimators(estimators, weights)
     _check.number("penalty", penalty, minimum=0.0)
-    check_options(weights, n_reps, n_threads)
     study = read_study(
         df,
         treatment=treatment,
@@ -127,7 +127,7 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     x, score_columns, outcome_columns = side_by_side(study)
     seed = settle_seed(seed)
     with (
-        naming_separated_model(study, penalty, fits_score=True),
+        naming_separated_model(study, penalty, fits_score=True, refuses_quasi=True),
         progress_bar(n_reps, progress) as report,
     ):
         found = core.bootstrap(

@@ -10,6 +10,9 @@ use crate::error::Result;
 use crate::kernels::{BLOCK, Lane};
 use crate::moments::Moments;
 
+/// A spread whose square is hardly in the range of a float64.
+const NARROW: f64 = 1e-150;
+
 /// One column in every sample: an accumulator over blocks of rows. In pairs, 0 is the control arm, 1 the
 /// treated.
 #[derive(Debug, Clone)]
@@ -75,6 +78,12 @@ impl Column {
         self.low[0].min(self.low[1]) >= self.high[0].max(self.high[1])
     }
 
+    /// Whether the values of an arm differ, by so little that the squares vanish.
+    fn is_narrow(&self) -> bool {
+        let spreads = self.low.iter().zip(&self.high).map(|(low, high)| high - low);
+        spreads.into_iter().any(|spread| spread > 0.0 && spread < NARROW)
+    }
+
     /// The largest value, whatever its sign.
     pub fn magnitude(&self) -> f64 {
         let values = self.low.iter().chain(&self.high).map(|x| x + self.origin);
@@ -88,12 +97,15 @@ impl Column {
         if self.is_constant() {
             return 0.0;
         }
-        (treated.mean - control.mean) / self.variance_for(denominator, &samples[0]).sqrt()
+        let gap = treated.mean - control.mean;
+        if gap.abs() > 0.0 { gap / self.variance_for(denominator, &samples[0]).sqrt() } else { 0.0 }
     }
 
     fn variance_for(&self, denominator: Denominator, base: &Sample) -> f64 {
         let arm = |arm: usize| {
-            let constant = self.low[arm] >= self.high[arm];
+            // One number all the way down, or on every row that counts.
+            let moments = &self.moments[0][arm];
+            let constant = self.low[arm] >= self.high[arm] || moments.deviation <= 0.0;
             let variance = self.variance(&self.moments[0][arm], base.squares[arm]);
             if constant { 0.0 } else { variance }
         };
@@ -180,7 +192,7 @@ pub fn columns(
     let overflows = |column: &Column| {
         column.moments.iter().flatten().any(|moments| !moments.deviation.is_finite())
     };
-    match columns.iter().position(overflows) {
+    match columns.iter().position(|column| overflows(column) || column.is_narrow()) {
         Some(k) => Err(not_measurable(x, k)),
         None => Ok(columns),
     }

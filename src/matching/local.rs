@@ -9,7 +9,7 @@ use super::shared;
 use super::sites::Sites;
 use super::space::{Space, strata};
 use crate::checks;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::moments::Moments;
 use crate::monitor::Monitor;
 
@@ -58,7 +58,12 @@ fn check(outcome: &[f64], near: &Neighborhood<'_>) -> Result<()> {
     checks::outcome(outcome, n_rows)?;
     checks::same_length("coordinates", near.coordinates.nrows(), n_rows)?;
     near.exact.map_or(Ok(()), |exact| checks::same_length("exact", exact.len(), n_rows))?;
-    checks::finite_columns("coordinates", near.coordinates)
+    checks::two_in_each_arm(near.treatment)?;
+    if near.coordinates.ncols() == 0 {
+        let found = "a matrix without columns".into();
+        return Err(Error::Argument { name: "coordinates", found, allowed: "a column at least" });
+    }
+    checks::squarable_columns("coordinates", near.coordinates)
 }
 
 /// The variances of `seekers`, from their neighbours among `members`.

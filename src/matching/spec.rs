@@ -170,7 +170,7 @@ fn check_arrays(candidates: &Candidates<'_>) -> Result<()> {
     }
     if let Some(covariates) = candidates.covariates {
         checks::same_length("covariates", covariates.nrows(), n_rows)?;
-        checks::finite_columns("covariates", covariates)?;
+        checks::squarable_columns("covariates", covariates)?;
     }
     for (values, _) in candidates.calipers {
         checks::same_length("calipers", values.len(), n_rows)?;

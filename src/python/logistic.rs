@@ -3,6 +3,7 @@ use numpy::prelude::*;
 use numpy::{PyArray1, PyArray2, ToPyArray};
 use pyo3::prelude::*;
 
+use super::errors::InvalidInputError;
 use super::{arrays, call, options};
 use crate::checks;
 use crate::logistic::{self, LogisticSpec};
@@ -110,7 +111,10 @@ type State<'py> = (
 impl LogisticFit {
     /// Put a fit together again from its parts: what unpickling calls.
     #[new]
-    fn new(state: State<'_>) -> Self {
+    fn new(state: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let broken =
+            || InvalidInputError::new_err("LogisticFit: this is not the state of a pickled fit");
+        let state: State<'_> = state.extract().map_err(|_| broken())?;
         let fit = logistic::LogisticFit {
             coefficients: state.0.to_owned_array().to_vec(),
             covariance: state.1.to_owned_array(),
@@ -123,7 +127,10 @@ impl LogisticFit {
             gradient_norm: state.9,
             penalty: state.10,
         };
-        Self { fit, scores: state.4.unbind() }
+        if !fit.is_whole() {
+            return Err(broken());
+        }
+        Ok(Self { fit, scores: state.4.unbind() })
     }
 
     fn __getnewargs__<'py>(&self, py: Python<'py>) -> (State<'py>,) {

@@ -140,7 +140,7 @@ pub fn match_nn(
     estimand: &str,
     #[pyo3(from_py_with = options::n_neighbors)] n_neighbors: usize,
     replace: bool,
-    max_reuse: Option<u32>,
+    #[pyo3(from_py_with = options::max_reuse)] max_reuse: Option<u32>,
     method: &str,
     order: Option<&str>,
     on: &str,

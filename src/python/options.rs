@@ -19,6 +19,15 @@ pub fn n_neighbors(object: &Bound<'_, PyAny>) -> PyResult<usize> {
     count("n_neighbors", object)
 }
 
+/// Whatever is more than rows can be is as good as no limit.
+pub fn max_reuse(object: &Bound<'_, PyAny>) -> PyResult<Option<u32>> {
+    if object.is_none() {
+        return Ok(None);
+    }
+    let most = count("max_reuse", object)?;
+    Ok(Some(u32::try_from(most).unwrap_or(u32::MAX)))
+}
+
 pub fn n_reps(object: &Bound<'_, PyAny>) -> PyResult<usize> {
     at_least("n_reps", object, 2, "a whole number of at least 2")
 }

@@ -1,0 +1,153 @@
+"""Junk calls: every public function, both doors, with random types, shapes, layouts, values and arguments.
+
+    python tests/faults/fuzz.py 1000000        # calls in all; a seed may follow
+    python tests/faults/fuzz.py --one 7 1234   # call 1234 of seed 7 again, here, with its traceback
+
+Calls are made in child processes, each a batch. A child that dies, or stays in one call for half a minute, is
+a finding; so is an exception that no docstring promises, a panic, an `InternalError`, and an estimate that is
+not a finite number. Call i of seed s is always the same call.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+BATCH = 10_000
+STUCK = 30.0  # seconds in one call: a thousand times what the slowest ought to take
+MEMORY = 6 << 30  # bytes of address space: threads' stacks and NumPy's own take some of it
+
+
+@dataclass
+class Tally:
+    """What came of so many calls, and each kind of finding with a seed and a number to see it again."""
+
+    calls: int = 0
+    seconds: float = 0.0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    findings: dict[str, dict[str, object]] = field(default_factory=dict)
+
+    def add(self, report: dict[str, object]) -> None:
+        """Add what a child reports."""
+        self.calls += report["calls"]
+        self.outcomes.update(report["outcomes"])
+        for finding in report["findings"]:
+            self.findings.setdefault(finding["what"], finding)
+
+
+def run(n_calls: int, seed: int = 0, *, processes: int = 1, watch: bool = False) -> Tally:
+    """Make `n_calls` junk calls, a batch a child, so many children at a time."""
+    tally, start = Tally(), time.monotonic()
+    todo = [(seed + k, min(BATCH, n_calls - k * BATCH)) for k in range(-(-n_calls // BATCH))]
+    children: list[Child] = []
+    while todo or children:
+        while todo and len(children) < processes:
+            children.append(Child(*todo.pop(0)))
+        time.sleep(0.02)
+        for child in list(children):
+            report = child.report()
+            if report is None:
+                continue
+            children.remove(child)
+            tally.add(report)
+            if report["next"] is not None:
+                todo.insert(0, report["next"])
+            if watch:
+                print(f"{tally.calls:,} calls, {len(tally.findings)} findings", file=sys.stderr)
+    tally.seconds = time.monotonic() - start
+    return tally
+
+
+class Child:
+    """A process that makes a batch of calls, and notes in a file which one it is in."""
+
+    def __init__(self, seed: int, n_calls: int, start: int = 0) -> None:
+        self.seed, self.n_calls, self.start = seed, n_calls, start
+        self.note, self.out, self.err = (tempfile.TemporaryFile() for _ in range(3))  # noqa: SIM115
+        words = [sys.executable, __file__, "--batch", *map(str, (seed, start, n_calls, self.note.fileno()))]
+        self.process = subprocess.Popen(
+            words, stdout=self.out, stderr=self.err, pass_fds=[self.note.fileno()]
+        )
+        self.seen, self.since = -1, time.monotonic()
+
+    def report(self) -> dict[str, object] | None:
+        """What the batch came to, or None while it runs."""
+        code, here = self.process.poll(), self._here()
+        if here != self.seen:
+            self.seen, self.since = here, time.monotonic()
+        if code is None and time.monotonic() - self.since < STUCK:
+            return None
+        if code is None:
+            self.process.kill()
+        self.process.wait()
+        self.err.seek(0)
+        complaint = self.err.read().decode(errors="replace").strip()
+        self.out.seek(0)
+        lines = [json.loads(line) for line in self.out.read().splitlines()]
+        report = lines[-1] if lines else {"calls": 0, "outcomes": {}, "findings": []}
+        if code == 0:
+            return {**report, "next": None}
+        what = "a call that does not end" if code is None else f"a child that ended with {code}"
+        last = complaint.splitlines()[-1] if complaint else ""
+        finding = {"what": f"{what}: {last}", "seed": self.seed, "call": here}
+        # What the child counted is lost with it; the rest of its batch is for another.
+        made = here + 1 - self.start
+        following = (self.seed, self.n_calls, here + 1) if here + 1 < self.n_calls else None
+        findings = [*report["findings"], finding]
+        return {"calls": made, "outcomes": {"lost": made}, "findings": findings, "next": following}
+
+    def _here(self) -> int:
+        written = os.pread(self.note.fileno(), 8, 0)
+        return int.from_bytes(written, "little") if written else self.start
+
+
+def batch(seed: int, start: int, n_calls: int, note: int) -> None:
+    """Make calls `start` to `n_calls` of a seed, and report in a line of JSON."""
+    import fuzz_calls
+
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    outcomes: Counter[str] = Counter()
+    findings: list[dict[str, object]] = []
+    for call in range(start, n_calls):
+        os.pwrite(note, call.to_bytes(8, "little"), 0)
+        found = fuzz_calls.make(seed, call)
+        outcomes[found.outcome] += 1
+        if found.wrong:
+            findings.append({"what": found.wrong, "seed": seed, "call": call})
+            sys.stdout.write(json.dumps({"calls": 0, "outcomes": {}, "findings": findings}) + "\n")
+            sys.stdout.flush()
+    sys.stdout.write(
+        json.dumps({"calls": n_calls - start, "outcomes": outcomes, "findings": findings}) + "\n"
+    )
+
+
+def main() -> int:
+    """What the command line asks for; 1 where there is a finding."""
+    if sys.argv[1] == "--batch":
+        batch(*map(int, sys.argv[2:6]))
+        return 0
+    if sys.argv[1] == "--one":
+        import fuzz_calls
+
+        print(fuzz_calls.make(int(sys.argv[2]), int(sys.argv[3]), loud=True))
+        return 0
+    n_calls, seed = int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0
+    tally = run(n_calls, seed, processes=os.cpu_count() or 1, watch=True)
+    print(f"{tally.calls:,} calls in {tally.seconds:,.0f} s: {dict(tally.outcomes.most_common())}")
+    for finding in tally.findings.values():
+        print(f"FINDING {finding['what']}  (--one {finding['seed']} {finding['call']})")
+    return int(bool(tally.findings))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
