@@ -59,11 +59,14 @@ def run(n_calls: int, seed: int = 0, *, processes: int = 1, watch: bool = False)
             if report is None:
                 continue
             children.remove(child)
+            known = set(tally.findings)
             tally.add(report)
             if report["next"] is not None:
                 todo.insert(0, report["next"])
             if watch:
                 print(f"{tally.calls:,} calls, {len(tally.findings)} findings", file=sys.stderr)
+                for what in set(tally.findings) - known:
+                    print(f"FINDING {tally.findings[what]}", file=sys.stderr)
     tally.seconds = time.monotonic() - start
     return tally
 
