@@ -5,6 +5,7 @@ use ndarray::{Array2, ArrayView2, ShapeBuilder};
 use rayon::prelude::*;
 
 use crate::covariates::{CHUNK, stretch};
+use crate::kernels::{BLOCK, Label};
 use crate::tally::{Count, Totals};
 
 /// Collapsing pays when at most one row in this many brings a new pattern; beyond that, reading the
@@ -19,8 +20,58 @@ pub struct Cells {
     pub patterns: Array2<f64>,
     /// What each cell is; the cells of a pattern stand together, by arm, outcome and weight.
     list: Vec<Cell>,
+    /// The number of each row's cell: its place in the list, or in the planes.
     cell_of_row: Vec<u32>,
-    is_weighted: bool,
+    planes: Option<Planes>,
+}
+
+/// Cells in planes, one for each label (arm, outcome, weight) where these are few: a block of patterns in one
+/// plane, then the same patterns in the next, so that counts are added up lane by lane. A pattern without
+/// a cell of some label has a place without rows.
+#[derive(Debug, Clone)]
+struct Planes {
+    labels: Vec<Label>,
+    sizes: Vec<u32>,
+}
+
+/// More labels than this, or more places than this many times the cells, are not worth their empty places.
+const MOST_LABELS: usize = 8;
+const MOST_PLACES: usize = 4;
+
+impl Planes {
+    /// The planes, and the place of each cell of the list.
+    #[allow(clippy::cast_possible_truncation)] // counted before
+    fn of(list: &[Cell], n_patterns: usize) -> Option<(Self, Vec<u32>)> {
+        let mut labels: Vec<Cell> = Vec::new();
+        for cell in list {
+            if !labels.iter().any(|known| known.label() == cell.label()) {
+                labels.push(*cell);
+            }
+            if labels.len() > MOST_LABELS {
+                return None;
+            }
+        }
+        labels.sort_unstable_by_key(Cell::label);
+        let n_places = n_patterns.next_multiple_of(BLOCK) * labels.len();
+        if n_places > MOST_PLACES * list.len() + BLOCK * labels.len()
+            || u32::try_from(n_places).is_err()
+        {
+            return None;
+        }
+        let place = |cell: &Cell| {
+            let plane = labels.iter().position(|known| known.label() == cell.label())?;
+            let pattern = cell.pattern as usize;
+            Some((pattern / BLOCK * labels.len() + plane) * BLOCK + pattern % BLOCK)
+        };
+        let places: Vec<u32> = list.iter().filter_map(place).map(|place| place as u32).collect();
+        let mut sizes = vec![0; n_places];
+        places.iter().zip(list).for_each(|(place, cell)| sizes[*place as usize] = cell.size);
+        let labels = labels
+            .into_iter()
+            .map(|Cell { outcome, weight, treated, .. }| Label { treated, weight, outcome })
+            .collect();
+        Some((Self { labels, sizes }, places))
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -90,7 +141,7 @@ impl Cells {
             patterns: Array2::from_shape_fn(shape, |(p, k)| x[(patterns.first_row[p] as usize, k)]),
             list: cells,
             cell_of_row: groups.of_row,
-            is_weighted: sample_weight.is_some(),
+            planes: None,
         })
     }
 
@@ -109,18 +160,22 @@ impl Cells {
         };
         let order = by_pattern(self.list.len(), values.len(), moved);
         let number = inverse(&order);
-        let list = order.iter().map(|cell| moved(*cell)).collect();
+        let list: Vec<Cell> = order.iter().map(|cell| moved(*cell)).collect();
+        let (planes, places) = Planes::of(&list, values.len()).unzip();
+        let renumbered: Vec<u32> = match places {
+            None => number,
+            Some(places) => number.into_iter().map(|number| places[number as usize]).collect(),
+        };
         let mut cell_of_row = self.cell_of_row;
-        cell_of_row
-            .par_iter_mut()
-            .with_min_len(CHUNK)
-            .for_each(|cell| *cell = number[*cell as usize]);
-        Self { patterns, list, cell_of_row, is_weighted: self.is_weighted }
+        let renumber = |cell: &mut u32| *cell = renumbered[*cell as usize];
+        cell_of_row.par_iter_mut().with_min_len(CHUNK).for_each(renumber);
+        Self { patterns, list, cell_of_row, planes }
     }
 
+    /// How many cells there are to count, some of them perhaps without rows.
     #[must_use]
     pub fn n_cells(&self) -> usize {
-        self.list.len()
+        self.planes.as_ref().map_or(self.list.len(), |planes| planes.sizes.len())
     }
 
     /// The cell of a row.
@@ -131,10 +186,12 @@ impl Cells {
 
     /// Add up each pattern's cells, the cells counted as often as `counts` says.
     pub fn total<W: Count>(&self, counts: &[W], totals: &mut Totals) {
+        if let Some(planes) = &self.planes {
+            return totals.add_up_planes(self.patterns.nrows(), &planes.labels, counts);
+        }
         totals.clear(self.patterns.nrows());
         for (cell, count) in self.list.iter().zip(counts) {
-            let count: f64 = (*count).into();
-            let rows = if self.is_weighted { count * cell.weight } else { count };
+            let rows = (*count).into() * cell.weight;
             totals.add(cell.pattern as usize, cell.treated, rows, rows * cell.outcome);
         }
     }
@@ -155,7 +212,10 @@ impl Cells {
     /// How many rows each cell holds in the data themselves.
     #[must_use]
     pub fn sizes(&self) -> Vec<u32> {
-        self.list.iter().map(|cell| cell.size).collect()
+        match &self.planes {
+            Some(planes) => planes.sizes.clone(),
+            None => self.list.iter().map(|cell| cell.size).collect(),
+        }
     }
 }
 

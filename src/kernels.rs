@@ -101,8 +101,46 @@ pub struct Tallies {
     pub outcome: [Lane; 2],
 }
 
+/// What a row of some plane of counts adds to the tallies.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Label {
+    pub treated: bool,
+    pub weight: f64,
+    pub outcome: f64,
+}
+
 impl Tallies {
+    /// Count a block anew from its planes, one for each label.
+    pub fn add_up<W: Copy + Into<f64>>(&mut self, labels: &[Label], counts: &[W]) {
+        Arch::new().dispatch(AddUp { tallies: self, labels, counts });
+    }
+
     pub const EMPTY: Self = Self { rows: [[0.0; BLOCK]; 2], outcome: [[0.0; BLOCK]; 2] };
+}
+
+struct AddUp<'a, W> {
+    tallies: &'a mut Tallies,
+    labels: &'a [Label],
+    counts: &'a [W],
+}
+
+impl<W: Copy + Into<f64>> WithSimd for AddUp<'_, W> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { tallies, labels, counts } = self;
+        *tallies = Tallies::EMPTY;
+        for (label, counts) in labels.iter().zip(counts.chunks_exact(BLOCK)) {
+            let arm = usize::from(label.treated);
+            let (rows, outcome) = (&mut tallies.rows[arm], &mut tallies.outcome[arm]);
+            for lane in 0..BLOCK {
+                let count = counts[lane].into() * label.weight;
+                rows[lane] += count;
+                outcome[lane] += count * label.outcome;
+            }
+        }
+    }
 }
 
 /// What a Newton step needs from the rows: with p the logistic function of the linear predictor,

@@ -1,7 +1,7 @@
 //! What a unit of the data stands for. A unit is a row, or a group of rows with equal covariates; a
 //! pass over the data asks each unit how many of its rows are in either arm and what they sum to.
 
-use crate::kernels::{BLOCK, Lane, Tallies};
+use crate::kernels::{BLOCK, Label, Lane, Tallies};
 
 /// Rows (or their weights) of a unit by arm, and the sums of their outcomes.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -154,6 +154,15 @@ impl Totals {
         self.blocks.truncate(len.div_ceil(BLOCK));
         self.blocks.fill(Tallies::EMPTY);
         self.blocks.resize(len.div_ceil(BLOCK), Tallies::EMPTY);
+    }
+
+    /// Count `len` units anew from planes of counts: block by block, a plane for each label.
+    pub fn add_up_planes<W: Count>(&mut self, len: usize, labels: &[Label], counts: &[W]) {
+        self.len = len;
+        self.blocks.resize(len.div_ceil(BLOCK), Tallies::EMPTY);
+        for (block, counts) in self.blocks.iter_mut().zip(counts.chunks(labels.len() * BLOCK)) {
+            block.add_up(labels, counts);
+        }
     }
 
     /// Add rows of one arm, and the sum of their outcomes, to a unit.

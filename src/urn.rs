@@ -91,7 +91,7 @@ impl Urn {
             for _ in 0..missing {
                 let row = stream.below(self.n_drawn.unwrap_or(0));
                 let cell = self.owners.as_ref().map_or(row, |owners| owners[row] as usize);
-                counts[cell] += 1;
+                counts[cell] = counts[cell].wrapping_add(1);
             }
             return;
         }
@@ -106,10 +106,11 @@ fn rate(n_rows: usize, fixed_sum: bool) -> f64 {
 impl Part {
     /// Add a number to each cell's count; gives their sum.
     fn draw(&self, stream: &mut Stream, counts: &mut [u32]) -> usize {
-        let mut sum = 0;
+        let mut sum = 0_u32;
+        // No sum exceeds 64 times the cells' rows, which fit: nothing to check in the inner loop.
         let mut add = |count: &mut u32, number: u32| {
-            *count += number;
-            sum += number as usize;
+            *count = count.wrapping_add(number);
+            sum = number.wrapping_add(sum);
         };
         match &self.cells {
             None => {
@@ -129,7 +130,7 @@ impl Part {
                 }
             }
         }
-        sum
+        sum as usize
     }
 }
 

@@ -12,6 +12,7 @@ import pytest
 import propensity as ps
 from conftest import TREATMENT
 from propensity import plots
+from propensity._analytic import Analytic
 from propensity.errors import InvalidInputError
 from propensity.estimators import IPW, NearestNeighbors
 from propensity.results import BootstrapResult
@@ -57,8 +58,9 @@ def boot():
         estimators=(IPW("ATE"), NearestNeighbors("ATT")),
         estimates=estimates,
         replicates=replicates,
-        acceleration=pd.Series(np.nan, index=estimates.index),
-        analytic_std_errors=pd.Series(0.1, index=estimates.index),
+        analytic=Analytic.known(
+            pd.Series(np.nan, index=estimates.index), pd.Series(0.1, index=estimates.index)
+        ),
         n_failed=1,
         seed=5,
         penalty=0.0,

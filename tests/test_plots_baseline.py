@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 
 from propensity import plots
+from propensity._analytic import Analytic
 from propensity.effects import Effect
 from propensity.estimators import IPW, NearestNeighbors
 from propensity.matched import Matched
@@ -196,8 +197,7 @@ def test_bootstrap_plot_looks_the_same():
         estimators=(IPW("ATE"), NearestNeighbors("ATT")),
         estimates=pd.Series([0.085, 0.08], index=labels),
         replicates=pd.DataFrame({"IPW ATE": 0.085 + bell, "1-NN ATT": 0.08 + bell[::-1] * 1.2}),
-        acceleration=pd.Series(np.nan, index=labels),
-        analytic_std_errors=pd.Series(0.005, index=labels),
+        analytic=Analytic.known(pd.Series(np.nan, index=labels), pd.Series(0.005, index=labels)),
         n_failed=0,
         seed=1,
         penalty=0.0,

@@ -1,6 +1,7 @@
 """The bootstrap through the frame door: labels, seeds, intervals, the bar."""
 
 import io
+import pickle
 import sys
 
 import numpy as np
@@ -187,6 +188,26 @@ def test_few_failed_replicates_are_counted_alone():
     design = {"outcome": "done", "treatment": "opted", "covariates": ["late"], "estimators": [ps.IPW()]}
     boot = ps.bootstrap(scarce(4), **design, n_reps=200, seed=2)
     assert 0 < boot.n_failed <= 10
+
+
+def test_analytic_figures_are_of_the_data_as_they_were(users):
+    users = users.copy()
+    users["done"] = users["done"].astype(float)
+    expected = ps.bootstrap(users, **SMALL, n_reps=2, seed=1).analytic_std_errors
+    boot = ps.bootstrap(users, **SMALL, n_reps=2, seed=1)
+    users.loc[:, "done"] = 0.5
+    users.loc[:, "visits"] = 1
+    pd.testing.assert_series_equal(boot.analytic_std_errors, expected)
+    again = pickle.loads(pickle.dumps(boot))
+    pd.testing.assert_series_equal(again.analytic_std_errors, expected)
+    pd.testing.assert_series_equal(again.acceleration, boot.acceleration)
+
+
+def test_analytic_figures_need_no_replicate_that_succeeds():
+    design = {"outcome": "done", "treatment": "opted", "covariates": ["late"], "estimators": [ps.IPW()]}
+    with pytest.warns(OverlapWarning):
+        boot = ps.bootstrap(scarce(1), **design, n_reps=200, seed=1)
+    assert np.isfinite(boot.analytic_std_errors).all()
 
 
 class Terminal(io.StringIO):

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 import propensity as ps
+from propensity._analytic import Analytic
 from propensity.errors import InvalidInputError
 
 
@@ -103,8 +104,10 @@ def with_replicates(replicates, estimators, acceleration=np.nan):
         estimators=tuple(estimators),
         estimates=pd.Series(0.5, index=labels, name="estimate"),
         replicates=pd.DataFrame(replicates, columns=labels),
-        acceleration=pd.Series(acceleration, index=labels, name="acceleration"),
-        analytic_std_errors=pd.Series(0.1, index=labels, name="analytic_std_error"),
+        analytic=Analytic.known(
+            pd.Series(acceleration, index=labels, name="acceleration"),
+            pd.Series(0.1, index=labels, name="analytic_std_error"),
+        ),
         n_failed=int(np.isnan(replicates).any(axis=1).sum()),
         seed=0,
         penalty=0.0,

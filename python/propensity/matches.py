@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from propensity import core, inference
+from propensity._analytic import Analytic
 from propensity._check import Floats, Rows
 from propensity._frame import AnyFrame, kept_rows, read_covariates, rowwise, rowwise_groups
 from propensity._influence import matching_influence, matching_influence_ate
@@ -407,8 +408,10 @@ class Matches(Matched):
             estimators=(self.spec,),
             estimates=pd.Series([estimate], index=labels, name="estimate"),
             replicates=pd.DataFrame({self.spec.label: estimate + changes}, columns=labels),
-            acceleration=pd.Series([math.nan], index=labels, name="acceleration"),
-            analytic_std_errors=pd.Series([effect.std_error], index=labels, name="analytic_std_error"),
+            analytic=Analytic.known(
+                pd.Series([math.nan], index=labels, name="acceleration"),
+                pd.Series([effect.std_error], index=labels, name="analytic_std_error"),
+            ),
             n_failed=0,
             seed=seed,
             penalty=0.0,

@@ -1,12 +1,16 @@
 """The bootstrap: the whole pipeline, propensity model included, on resampled rows."""
 
+from __future__ import annotations
+
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
 from propensity import _check, core
+from propensity._analytic import Analytic, Figures
 from propensity._frame import AnyFrame, Covariates
 from propensity._replicates import ResamplingWeights, check_options, progress_bar, settle_seed
 from propensity._study import naming_separated_model, read_study, side_by_side
@@ -126,37 +130,34 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     sample = study.sample
     x, score_columns, outcome_columns = side_by_side(study)
     seed = settle_seed(seed)
+    run = partial(
+        core.bootstrap,
+        x,
+        sample.treated.copy(),  # what is worked out later is of the data as they are now
+        sample.frame.outcome(outcome).copy(),
+        estimators=list(estimators),
+        penalty=penalty,
+        weights=weights,
+        cluster=sample.clusters,
+        strata=None if strata is None else sample.frame.groups(strata, "strata"),
+        sample_weight=sample.sample_weight,
+        score_columns=score_columns,
+        outcome_columns=outcome_columns,
+        seed=seed,
+        n_threads=n_threads,
+    )
     with (
         naming_separated_model(study, penalty, fits_score=True, refuses_quasi=True),
         progress_bar(n_reps, progress) as report,
     ):
-        found = core.bootstrap(
-            x,
-            sample.treated,
-            sample.frame.outcome(outcome),
-            estimators=list(estimators),
-            penalty=penalty,
-            weights=weights,
-            cluster=sample.clusters,
-            strata=None if strata is None else sample.frame.groups(strata, "strata"),
-            sample_weight=sample.sample_weight,
-            score_columns=score_columns,
-            outcome_columns=outcome_columns,
-            n_reps=n_reps,
-            seed=seed,
-            analytic=True,
-            studentized=studentized,
-            n_threads=n_threads,
-            progress=report,
-        )
+        found = run(n_reps=n_reps, studentized=studentized, progress=report)
     _warn_of_failures(found.n_failed, n_reps)
     labels = pd.Index([estimator.label for estimator in estimators], name="estimator")
     return BootstrapResult(
         estimators=tuple(estimators),
         estimates=pd.Series(found.estimates, index=labels, name="estimate"),
         replicates=pd.DataFrame(found.replicates, columns=labels).rename_axis("replicate"),
-        acceleration=pd.Series(found.acceleration, index=labels, name="acceleration"),
-        analytic_std_errors=pd.Series(found.analytic_std_error, index=labels, name="analytic_std_error"),
+        analytic=Analytic(partial(_without_resampling, run, labels)),
         n_failed=found.n_failed,
         seed=seed,
         penalty=float(penalty),
@@ -167,6 +168,14 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
         replicate_std_errors=None
         if found.std_errors is None
         else pd.DataFrame(found.std_errors, columns=labels).rename_axis("replicate"),
+    )
+
+
+def _without_resampling(run: Callable[..., core.Replicates], labels: pd.Index[str]) -> Figures:
+    found = run(n_reps=0, analytic=True)
+    return (
+        pd.Series(found.acceleration, index=labels, name="acceleration"),
+        pd.Series(found.analytic_std_error, index=labels, name="analytic_std_error"),
     )
 
 

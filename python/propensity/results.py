@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from propensity import _check, inference
+from propensity._analytic import Analytic
 from propensity._check import Bools, Floats
 from propensity._frame import AnyFrame, AnySeries, Recipe
 from propensity._replicates import ResamplingWeights
@@ -164,10 +165,8 @@ class BootstrapResult(Shown):
         On the data themselves, by label.
     replicates : DataFrame (n_reps, k)
         A column per label; NaN where a replicate could not be estimated (no treated unit drawn, separation).
-    acceleration : Series (k,)
-        Efron's, for BCa intervals, by label; NaN where there is none (nearest neighbours).
-    analytic_std_errors : Series (k,)
-        Without resampling, by label: what the estimators' own functions give; NaN where there is none.
+    analytic : Analytic
+        What can be said without resampling, worked out when it is first asked for.
     n_failed : int
         Replicates with at least one NaN.
     seed : int
@@ -188,8 +187,7 @@ class BootstrapResult(Shown):
     estimators: tuple[Estimator, ...]
     estimates: pd.Series[float]
     replicates: pd.DataFrame
-    acceleration: pd.Series[float]
-    analytic_std_errors: pd.Series[float]
+    analytic: Analytic
     n_failed: int
     seed: int
     penalty: float
@@ -198,6 +196,16 @@ class BootstrapResult(Shown):
     strata: str | None = None
     refitted: bool = True
     replicate_std_errors: pd.DataFrame | None = None
+
+    @property
+    def acceleration(self) -> pd.Series[float]:
+        """Efron's, for BCa intervals, by label; NaN where there is none (nearest neighbours)."""
+        return self.analytic.acceleration
+
+    @property
+    def analytic_std_errors(self) -> pd.Series[float]:
+        """Without resampling, by label: what the estimators' own functions give; NaN where there is none."""
+        return self.analytic.std_errors
 
     @property
     def std_errors(self) -> pd.Series[float]:
@@ -244,7 +252,7 @@ class BootstrapResult(Shown):
                 self.estimates[label],
                 self.replicates[label].dropna().to_numpy(),
                 level=level,
-                acceleration=self.acceleration[label],
+                acceleration=self.acceleration[label] if kind == "bca" else math.nan,
             )
             for label in (estimator.label for estimator in self.estimators)
         }

@@ -125,11 +125,14 @@ struct Seeker<'a> {
 }
 
 impl Seeker<'_> {
-    /// The mean outcome of the nearest donors, of both sides where they tie.
+    /// The mean outcome of the nearest donors, of both sides where they tie. Which side is the nearer is
+    /// anybody's guess, so that both are read and weighed by 0 or 1.
     fn mean_beside(&self, unit: usize) -> Option<f64> {
         let beside = [self.before(unit), self.after(unit)];
-        let distance = |donor: usize| (self.values[donor] - self.values[unit]).abs();
-        let distances = beside.map(|donor| donor.map_or(f64::INFINITY, distance));
+        let distance = |donor: Option<usize>| {
+            donor.map_or(f64::INFINITY, |donor| (self.values[donor] - self.values[unit]).abs())
+        };
+        let distances = beside.map(distance);
         let nearest = distances[0].min(distances[1]);
         if !(nearest <= self.width && nearest < f64::INFINITY) {
             return None;
@@ -137,13 +140,10 @@ impl Seeker<'_> {
         let limit = (nearest + TIE).min(self.width);
         let (mut rows, mut outcome) = (0.0, 0.0);
         for (donor, distance) in beside.into_iter().zip(distances) {
-            if let Some(donor) = donor
-                && distance <= limit
-            {
-                let (more_rows, more) = self.totals.arm(donor, self.donor);
-                rows += more_rows;
-                outcome += more;
-            }
+            let share = f64::from(u8::from(distance <= limit));
+            let (more_rows, more) = self.totals.arm(donor.unwrap_or(unit), self.donor);
+            rows += share * more_rows;
+            outcome += share * more;
         }
         Some(outcome / rows)
     }

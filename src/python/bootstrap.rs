@@ -69,7 +69,8 @@ pub struct Replicates {
 /// score_columns, outcome_columns : list of int, optional
 ///     Which columns of ``x`` the score, and the outcome models, use; all by default.
 /// n_reps : int, default 500
-///     Enough for a standard error (3% Monte Carlo error); take 2,000 for tail quantiles.
+///     Enough for a standard error (3% Monte Carlo error); take 2,000 for tail quantiles. 0 with ``analytic``
+///     gives the full sample's figures alone.
 /// seed : int, default 0
 ///     Replicate r draws from stream r of a PCG64 generator seeded with it: the same numbers for any
 ///     number of threads, and the first 100 of 500 are the 100 of 100.
@@ -119,7 +120,7 @@ pub fn bootstrap(
     sample_weight: Option<&Bound<'_, PyAny>>,
     #[pyo3(from_py_with = options::score_columns)] score_columns: Option<Vec<usize>>,
     #[pyo3(from_py_with = options::outcome_columns)] outcome_columns: Option<Vec<usize>>,
-    #[pyo3(from_py_with = options::n_reps)] n_reps: usize,
+    #[pyo3(from_py_with = options::n_reps_or_none)] n_reps: usize,
     #[pyo3(from_py_with = options::seed)] seed: u64,
     analytic: bool,
     studentized: bool,
@@ -145,6 +146,10 @@ pub fn bootstrap(
         outcome_columns: &outcome_columns,
     };
     let resample = resample(weights, treatment.len(), cluster, strata)?;
+    if n_reps == 0 && !analytic {
+        let allowed = "a whole number of at least 2, or 0 with analytic=True";
+        return Err(Error::Argument { name: "n_reps", found: "0".into(), allowed }.into());
+    }
     let bootstrap = BootstrapSpec { n_reps, seed };
     let (estimates, found, analytic) = call::run(py, n_threads, progress.as_ref(), |monitor| {
         let pipeline = Pipeline::new(data, &estimators, spec, monitor)?;

@@ -28,6 +28,14 @@ pub fn max_reuse(object: &Bound<'_, PyAny>) -> PyResult<Option<u32>> {
     Ok(Some(u32::try_from(most).unwrap_or(u32::MAX)))
 }
 
+/// A number of replicates, or 0 where only what takes none is wanted.
+pub fn n_reps_or_none(object: &Bound<'_, PyAny>) -> PyResult<usize> {
+    if !object.is_instance_of::<PyBool>() && matches!(object.extract(), Ok(0_usize)) {
+        return Ok(0);
+    }
+    n_reps(object)
+}
+
 pub fn n_reps(object: &Bound<'_, PyAny>) -> PyResult<usize> {
     at_least("n_reps", object, 2, "a whole number of at least 2")
 }
