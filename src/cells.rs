@@ -161,10 +161,10 @@ impl Cells {
         let order = by_pattern(self.list.len(), values.len(), moved);
         let number = inverse(&order);
         let list: Vec<Cell> = order.iter().map(|cell| moved(*cell)).collect();
-        let (planes, places) = Planes::of(&list, values.len()).unzip();
-        let renumbered: Vec<u32> = match places {
+        let (planes, numbers) = Planes::of(&list, values.len()).unzip();
+        let renumbered: Vec<u32> = match numbers {
             None => number,
-            Some(places) => number.into_iter().map(|number| places[number as usize]).collect(),
+            Some(own) => number.into_iter().map(|number| own[number as usize]).collect(),
         };
         let mut cell_of_row = self.cell_of_row;
         let renumber = |cell: &mut u32| *cell = renumbered[*cell as usize];

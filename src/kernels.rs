@@ -115,7 +115,51 @@ impl Tallies {
         Arch::new().dispatch(AddUp { tallies: self, labels, counts });
     }
 
+    /// Tally the rows of a block, each by itself.
+    pub fn tally<W: Copy + Into<f64>>(&mut self, rows: RowsOfBlock<'_, W>) {
+        Arch::new().dispatch(TallyRows(self, rows));
+    }
+
     pub const EMPTY: Self = Self { rows: [[0.0; BLOCK]; 2], outcome: [[0.0; BLOCK]; 2] };
+}
+
+/// Rows of a block, no more than [`BLOCK`].
+#[derive(Debug, Clone, Copy)]
+pub struct RowsOfBlock<'a, W> {
+    pub treatment: &'a [bool],
+    pub outcome: &'a [f64],
+    pub sample_weight: Option<&'a [f64]>,
+    pub counts: Option<&'a [W]>,
+}
+
+struct TallyRows<'a, W>(&'a mut Tallies, RowsOfBlock<'a, W>);
+
+impl<W: Copy + Into<f64>> WithSimd for TallyRows<'_, W> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self(Tallies { rows: [control, treated], outcome: [y0, y1] }, block) = self;
+        let length = block.treatment.len();
+        let weight = &mut [1.0; BLOCK];
+        weight[length..].fill(0.0);
+        if let Some(counts) = block.counts {
+            weight.iter_mut().zip(counts).for_each(|(w, count)| *w = (*count).into());
+        }
+        if let Some(own) = block.sample_weight {
+            weight.iter_mut().zip(own).for_each(|(w, own)| *w *= own);
+        }
+        for lane in [&mut *control, treated, y0, y1] {
+            lane[length..].fill(0.0);
+        }
+        for (row, (is_treated, y)) in block.treatment.iter().zip(block.outcome).enumerate() {
+            let share = f64::from(u8::from(*is_treated));
+            treated[row] = share * weight[row];
+            control[row] = weight[row] - treated[row];
+            y1[row] = treated[row] * y;
+            y0[row] = control[row] * y;
+        }
+    }
 }
 
 struct AddUp<'a, W> {

@@ -27,6 +27,9 @@ use crate::tally::{Count, Outcomes, Totals, Units};
 /// and its last step, which leaves only rounding, keeps scores tied that a symmetric resample makes equal.
 const MANY_UNITS: usize = 1000;
 
+/// Entries of x that are kept standardized, in blocks, for all threads: 64 MiB of them.
+const MOST_KEPT: usize = 1 << 23;
+
 /// What to estimate, and its options; nothing fitted.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Estimator {
@@ -140,7 +143,12 @@ impl<'a, 'm> Pipeline<'a, 'm> {
             Anchor::new(columns, &totals, beta, ridge, self.spec)
         } else {
             let rows = Outcomes { treatment, outcome, sample_weight, counts: None::<&[u32]> };
-            Anchor::new(Columns::Read(covariates), &rows, beta, ridge, self.spec)
+            let columns = if self.data.x.nrows() * covariates.n_columns() <= MOST_KEPT {
+                Columns::ready(&covariates)
+            } else {
+                Columns::Read(covariates)
+            };
+            Anchor::new(columns, &rows, beta, ridge, self.spec)
         });
     }
 

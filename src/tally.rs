@@ -1,7 +1,7 @@
 //! What a unit of the data stands for. A unit is a row, or a group of rows with equal covariates; a
 //! pass over the data asks each unit how many of its rows are in either arm and what they sum to.
 
-use crate::kernels::{BLOCK, Label, Lane, Tallies};
+use crate::kernels::{BLOCK, Label, Lane, RowsOfBlock, Tallies};
 
 /// Rows (or their weights) of a unit by arm, and the sums of their outcomes.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -137,6 +137,17 @@ impl<W: Count> Units for Outcomes<'_, W> {
         let weight = self.sample_weight.map_or(1.0, |weights| weights[unit]);
         let count = self.counts.map_or(1.0, |counts| counts[unit].into());
         Tally::row(self.treatment[unit], self.outcome[unit], weight * count)
+    }
+
+    fn block<'a>(&'a self, start: usize, room: &'a mut Tallies) -> &'a Tallies {
+        let rows = start..self.len().min(start + BLOCK);
+        room.tally(RowsOfBlock {
+            treatment: &self.treatment[rows.clone()],
+            outcome: &self.outcome[rows.clone()],
+            sample_weight: self.sample_weight.map(|weights| &weights[rows.clone()]),
+            counts: self.counts.map(|counts| &counts[rows]),
+        });
+        room
     }
 }
 

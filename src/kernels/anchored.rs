@@ -65,9 +65,14 @@ pub struct NearAnchor {
     pub farthest: f64,
 }
 
-/// Gradient and information at the anchor, whose scores are given block by block.
-pub fn at_anchor(blocks: &impl Blocks, n_columns: usize, scores: &[Lane]) -> AtAnchor {
-    Arch::new().dispatch(AtAnchorPass { blocks, n_columns, scores })
+/// Gradient and, if wanted, information at the anchor, whose scores are given block by block.
+pub fn at_anchor(
+    blocks: &impl Blocks,
+    n_columns: usize,
+    scores: &[Lane],
+    wants_information: bool,
+) -> AtAnchor {
+    Arch::new().dispatch(AtAnchorPass { blocks, n_columns, scores, wants_information })
 }
 
 /// The gradient, and what the weights are made of, `step` away from the anchor; leaves the scores.
@@ -87,6 +92,7 @@ struct AtAnchorPass<'a, B> {
     blocks: &'a B,
     n_columns: usize,
     scores: &'a [Lane],
+    wants_information: bool,
 }
 
 impl<B: Blocks> WithSimd for AtAnchorPass<'_, B> {
@@ -119,7 +125,11 @@ impl<B: Blocks> WithSimd for AtAnchorPass<'_, B> {
                     }
                 }
             }
-            found.equations.add_products_block(simd, columns, &residual, &spread);
+            if self.wants_information {
+                found.equations.add_products_block(simd, columns, &residual, &spread);
+            } else {
+                super::add_dots(simd, &residual, columns, &mut found.equations.gradient);
+            }
         }
         found.totals = totals.map(|arm| arm.map(|sum| simd.reduce_sum_f64s(sum)));
         found

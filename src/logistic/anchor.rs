@@ -25,7 +25,11 @@ use crate::tally::Units;
 
 /// T has as many entries as the cube of the terms, Q as the fourth power: beyond these numbers of terms they
 /// would take longer to make, and to use, than the pass they save.
-const MOST_TERMS: [usize; 2] = [40, 7];
+const MOST_TERMS: [usize; 2] = [14, 7];
+
+/// Beyond this number of terms a resample's own information takes longer than the passes it saves, and the
+/// full sample's serves.
+const MOST_TERMS_OF_ITS_OWN: usize = 20;
 
 /// Passes after which a refit is left to Newton's method; two or three do where T and Q are at hand, and
 /// otherwise rarely more than ten.
@@ -84,6 +88,9 @@ pub struct Anchor<'a> {
     odds: Vec<Lane>,
     scores: Vec<Lane>,
     derivatives: Derivatives,
+    /// The information, without the penalty, and the weight of the full sample.
+    information: Vec<f64>,
+    total: f64,
     spec: LogisticSpec,
 }
 
@@ -137,13 +144,14 @@ impl<'a> Anchor<'a> {
             scores.iter_mut().zip(&*odds).for_each(|(p, odds)| *p = 1.0 / (1.0 + odds));
         }
         let resampled = Resampled { columns: &columns, units };
-        let at = at_anchor(&resampled, columns.n_columns(), &scores);
-        let information = penalized(&at.equations, &ridge);
+        let at = at_anchor(&resampled, columns.n_columns(), &scores, true);
+        let information = penalized(&at.equations.information, &ridge);
         let aliased = Cholesky::factor(&information, beta.len(), RANK_TOLERANCE, &[]);
         let aliased = aliased.aliased().to_vec();
         let total = at.totals[0][0] + at.totals[1][0];
         let derivatives = Derivatives::new(&resampled, beta.len(), &scores, total);
-        Self { columns, beta, ridge, aliased, odds, scores, derivatives, spec }
+        let information = at.equations.information;
+        Self { columns, beta, ridge, aliased, odds, scores, derivatives, information, total, spec }
     }
 
     /// Refit the score to a resample of the anchor's units; `None` where it is too far off, or separated,
@@ -161,7 +169,8 @@ impl<'a> Anchor<'a> {
         // 1. Gradient and information at the anchor.
         let terms = self.beta.len();
         let resampled = Resampled { columns: &self.columns, units };
-        let at = at_anchor(&resampled, terms - 1, &self.scores);
+        let is_small = terms <= MOST_TERMS_OF_ITS_OWN;
+        let mut at = at_anchor(&resampled, terms - 1, &self.scores, is_small);
         monitor.check()?;
         let [control, treated] = at.totals.map(|[rows, _]| rows);
         if treated <= 0.0 || control <= 0.0 {
@@ -169,10 +178,15 @@ impl<'a> Anchor<'a> {
             return Err(Error::WeightlessArm { arm });
         }
         let total = control + treated;
+        if !is_small {
+            let ratio = total / self.total;
+            let information = &mut at.equations.information;
+            information.iter_mut().zip(&self.information).for_each(|(h, own)| *h = ratio * own);
+        }
         if at.equations.information[0] < NEARLY_SEPARATED * treated * control / total {
             return Ok(None);
         }
-        let mut information = penalized(&at.equations, &self.ridge);
+        let mut information = penalized(&at.equations.information, &self.ridge);
         let factor = Cholesky::factor(&information, terms, RANK_TOLERANCE, &self.aliased);
         if factor.aliased() != self.aliased {
             return Ok(None);
@@ -267,8 +281,8 @@ impl Secants {
     }
 }
 
-fn penalized(equations: &ScoreEquations, ridge: &[f64]) -> Vec<f64> {
-    let mut information = equations.information.clone();
+fn penalized(information: &[f64], ridge: &[f64]) -> Vec<f64> {
+    let mut information = information.to_vec();
     for (k, penalty) in ridge.iter().enumerate() {
         information[k * ridge.len() + k] += penalty;
     }

@@ -6,12 +6,14 @@ use super::matcher::{Matcher, deviation};
 use super::order::sort_by_value;
 use super::search::TIE;
 use crate::error::{Error, Result};
-use crate::kernels::{company, least_gap};
+use crate::kernels::{BLOCK, Tallies, company, least_gap};
 use crate::tally::{Totals, Units};
 
 /// Units to be matched; kept from one resample to the next for its memory.
 #[derive(Debug, Default)]
 pub struct Line {
+    /// Which units have rows.
+    drawn: Vec<bool>,
     order: Vec<u32>,
     values: Vec<f64>,
     totals: Totals,
@@ -57,11 +59,15 @@ impl Line {
 
     /// Put the units that have rows in order, those of equal value together.
     fn sort<U: Units>(&mut self, values: &[f64], units: &U) {
-        let has_rows = |unit: usize| {
-            let tally = units.tally(unit);
-            tally.treated + tally.control > 0.0
-        };
-        sort_by_value(values, has_rows, &mut self.order);
+        let mut room = Box::new(Tallies::EMPTY);
+        self.drawn.clear();
+        for start in (0..units.len()).step_by(BLOCK) {
+            let [control, treated] = &units.block(start, &mut room).rows;
+            let lanes = control.iter().zip(treated).take(units.len() - start);
+            self.drawn.extend(lanes.map(|(control, treated)| control + treated > 0.0));
+        }
+        let drawn = &self.drawn;
+        sort_by_value(values, |unit| drawn[unit], &mut self.order);
         self.values.clear();
         self.totals.clear(self.order.len());
         for unit in self.order.iter().map(|unit| *unit as usize) {
@@ -70,8 +76,11 @@ impl Line {
                 self.values.push(values[unit]);
             }
             let (tally, place) = (units.tally(unit), self.values.len() - 1);
-            self.totals.add(place, false, tally.control, tally.outcome_control);
-            self.totals.add(place, true, tally.treated, tally.outcome_treated);
+            for (arm, own) in [false, true].map(|arm| (arm, tally.arm(arm))) {
+                if own.0 > 0.0 {
+                    self.totals.add(place, arm, own.0, own.1);
+                }
+            }
         }
     }
 }
