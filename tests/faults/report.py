@@ -1,0 +1,38 @@
+"""Run the scripts of this folder, and put their tables into docs/reliability.md.
+
+    PYTHONPATH=tests python tests/faults/report.py                # all of them, about a quarter of an hour
+    PYTHONPATH=tests python tests/faults/report.py forks threads  # some
+
+A table stands between `<!-- forks -->` and `<!-- end -->`; the words around it are written by hand.
+"""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+PAGE = HERE.parents[1] / "docs" / "reliability.md"
+TABLES = ("forks", "interrupts", "threads", "panics", "memory", "mutation", "old_processor")
+
+
+def refreshed(page, table):
+    """The page with what the script of this name prints now."""
+    done = subprocess.run(
+        [sys.executable, HERE / f"{table}.py"], stdout=subprocess.PIPE, text=True, check=True
+    )
+    between = re.compile(rf"(<!-- {table} -->\n).*?(<!-- end -->)", re.DOTALL)
+    if not between.search(page):
+        raise LookupError(f"{PAGE.name} has no place for the table '{table}'")
+    return between.sub(lambda found: found[1] + done.stdout + found[2], page)
+
+
+def main(tables):
+    """Run and write, one table after the other, so that what is done is kept."""
+    for table in tables:
+        sys.stderr.write(f"{table} ...\n")
+        PAGE.write_text(refreshed(PAGE.read_text(), table))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:] or TABLES)
