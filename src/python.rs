@@ -12,6 +12,7 @@ mod ipw;
 mod logistic;
 mod match_spec;
 mod matching;
+mod needs;
 mod optimal;
 mod options;
 mod threads;

@@ -3,13 +3,14 @@ use numpy::ndarray::Ix2;
 use pyo3::prelude::*;
 
 use super::ipw::parse_estimand;
-use super::{arrays, call, options};
+use super::{arrays, call, needs, options};
 use crate::adjustment::{AdjustmentSpec, Method};
 use crate::covariates::Covariates;
 use crate::doubly_robust::{AdjustmentData, adjusted_means};
 use crate::error::{Error, Result};
 use crate::logistic::LogisticSpec;
 use crate::outcome::OutcomeModel;
+use crate::reserve;
 
 /// The means of both arms over n rows, by an outcome model.
 ///
@@ -106,6 +107,7 @@ pub fn adjust(
     };
     let score_spec = LogisticSpec { penalty, ..LogisticSpec::default() };
     let found = call::run(py, n_threads, None, |monitor| {
+        reserve::room_for(treatment.len(), needs::ADJUST)?;
         let covariates = Covariates::standardized(x)?;
         let (score, outcome) =
             (covariates.subset(&score_columns), covariates.subset(&outcome_columns));

@@ -71,6 +71,12 @@ pub fn columns<'py>(
     items.try_iter()?.map(|item| column(name, &item?)).collect()
 }
 
+/// The same, copied: for values from which places in memory are worked out, more than once. An array that
+/// another thread overwrites meanwhile would give places that do not fit together.
+pub fn own_column(name: &str, object: &Bound<'_, PyAny>) -> PyResult<Vec<f64>> {
+    Ok(column(name, object)?.as_slice()?.to_vec())
+}
+
 /// Who was treated: booleans, or numbers that are all 0 or 1. One byte a row, always copied, so that
 /// nothing done to the array meanwhile can turn a row's arm around halfway.
 #[allow(clippy::float_cmp)] // exact on purpose: 0 and 1 or nothing

@@ -1,11 +1,12 @@
 use numpy::{PyArray1, PyArray2};
 use pyo3::prelude::*;
 
-use super::{arrays, call};
+use super::{arrays, call, needs};
 use crate::balance::{
     Balance as Sample, Denominator, Measures, balance as measure, smd as mean_differences,
 };
 use crate::error::{Error, Result};
+use crate::reserve;
 
 /// Balance of d columns in k + 1 samples: the rows as they are, then as each of k weightings weighs them.
 ///
@@ -95,6 +96,7 @@ pub fn balance(
     let denominator = parse_denominator(denominator)?;
     let x = x.as_array();
     let found = call::run(py, n_threads, None, |monitor| {
+        reserve::room_for(treatment.len() * rayon::current_num_threads(), needs::BALANCE_A_THREAD)?;
         measure(x, &treatment, &weightings, base, denominator, monitor)
     })?;
     let table = |part: fn(&Measures) -> f64| {
@@ -169,6 +171,7 @@ pub fn smd<'py>(
     let (x, weights) = (x.as_array(), weights.as_ref().map(|w| w.as_slice()).transpose()?);
     let base = base.as_ref().map(|weight| weight.as_slice()).transpose()?;
     let found = call::run(py, n_threads, None, |_| {
+        reserve::room_for(x.ncols(), needs::MOMENTS_A_COLUMN)?;
         mean_differences(x, &treatment, weights, base, denominator)
     })?;
     Ok(PyArray1::from_vec(py, found))

@@ -6,12 +6,13 @@ use pyo3::prelude::*;
 use super::adjustment::{adjustment_spec, chosen};
 use super::ipw::parse_estimand;
 use super::matching::nearest_spec;
-use super::{arrays, call, options};
+use super::{arrays, call, needs, options};
 use crate::bootstrap::BootstrapSpec;
 use crate::error::Error;
 use crate::logistic::LogisticSpec;
 use crate::pipeline::{Data, Estimator, Pipeline};
 use crate::resample::{Resample, Scheme};
+use crate::reserve;
 use crate::weighted_bootstrap::Analytic;
 
 /// Bootstrap replicates of k estimators.
@@ -152,6 +153,10 @@ pub fn bootstrap(
     }
     let bootstrap = BootstrapSpec { n_reps, seed };
     let (estimates, found, analytic) = call::run(py, n_threads, progress.as_ref(), |monitor| {
+        let width = estimators.len() * if studentized { 2 } else { 1 };
+        reserve::room_for(n_reps.saturating_mul(width), needs::REPLICATE)?;
+        let threads = rayon::current_num_threads();
+        reserve::room_for(treatment.len(), needs::BOOTSTRAP + threads * needs::BOOTSTRAP_A_THREAD)?;
         let pipeline = Pipeline::new(data, &estimators, spec, monitor)?;
         let analytic = if analytic {
             pipeline.analytic(&resample)?

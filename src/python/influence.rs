@@ -1,8 +1,9 @@
 use numpy::PyArray1;
 use pyo3::prelude::*;
 
-use super::{arrays, call, options};
+use super::{arrays, call, needs, options};
 use crate::bootstrap::BootstrapSpec;
+use crate::reserve;
 use crate::weighted_bootstrap;
 
 /// Bootstrap an estimate by the influence values of its rows, without estimating anything again.
@@ -62,6 +63,9 @@ pub fn bootstrap_influence<'py>(
     let resample = super::bootstrap::resample(weights, influence.len(), cluster, strata)?;
     let spec = BootstrapSpec { n_reps, seed };
     let found = call::run(py, n_threads, progress.as_ref(), |monitor| {
+        reserve::room_for(n_reps, needs::REPLICATE)?;
+        let threads = rayon::current_num_threads();
+        reserve::room_for(influence.len(), needs::INFLUENCE + threads * needs::INFLUENCE_A_THREAD)?;
         weighted_bootstrap::bootstrap_influence(influence, &resample, &spec, monitor)
     })?;
     Ok(PyArray1::from_vec(py, found.estimates.into_raw_vec_and_offset().0))

@@ -1,11 +1,12 @@
 use numpy::PyArray1;
 use pyo3::prelude::*;
 
-use super::{arrays, call, options};
+use super::{arrays, call, needs, options};
 use crate::covariates::Covariates;
 use crate::error::{Error, Result};
 use crate::estimand::Estimand;
 use crate::ipw::IpwData;
+use crate::reserve;
 
 /// An inverse-probability-weighted contrast of n rows.
 ///
@@ -103,6 +104,7 @@ pub fn ipw(
         sample_weight: weight.as_ref().map(|w| w.as_slice()).transpose()?,
     };
     let found = call::run(py, n_threads, None, |_| {
+        reserve::room_for(treatment.len(), needs::IPW)?;
         let covariates = x.map(Covariates::standardized).transpose()?;
         let model = covariates.as_ref().map(|covariates| (covariates, penalty));
         crate::ipw::ipw(&data, estimand, model)

@@ -4,9 +4,10 @@ use numpy::{PyArray1, PyArray2, ToPyArray};
 use pyo3::prelude::*;
 
 use super::errors::InvalidInputError;
-use super::{arrays, call, options};
+use super::{arrays, call, needs, options};
 use crate::checks;
 use crate::logistic::{self, LogisticSpec};
+use crate::reserve;
 
 /// A fitted logistic propensity score of d covariates and n rows.
 ///
@@ -88,6 +89,7 @@ pub fn fit_propensity(
     let (x, weight) = (x.as_array(), weight.as_ref().map(|w| w.as_slice()).transpose()?);
     let spec = LogisticSpec { penalty, ..LogisticSpec::default() };
     let (fit, scores) = call::run(py, n_threads, None, |monitor| {
+        reserve::room_for(treatment.len(), needs::FIT)?;
         logistic::fit_with_scores(x, &treatment, weight, &spec, monitor)
     })?;
     Ok(LogisticFit { fit, scores: PyArray1::from_vec(py, scores).unbind() })
@@ -212,6 +214,7 @@ impl LogisticFit {
         let x = arrays::floats("x", x)?;
         let x = x.as_array();
         let scores = call::run(py, n_threads, None, |_| {
+            reserve::room_for(x.nrows(), needs::PREDICT)?;
             checks::finite_columns("x", x)?;
             self.fit.predict(x)
         })?;
@@ -229,6 +232,7 @@ impl LogisticFit {
         let x = arrays::floats("x", x)?;
         let x = x.as_array();
         let values = call::run(py, n_threads, None, |_| {
+            reserve::room_for(x.nrows(), needs::PREDICT)?;
             checks::finite_columns("x", x)?;
             self.fit.linear_predictor(x)
         })?;

@@ -6,13 +6,14 @@ use pyo3::prelude::*;
 
 use super::ipw::parse_estimand;
 use super::match_spec::Words;
-use super::{arrays, call, options};
+use super::{arrays, call, needs, options};
 use crate::checks;
 use crate::covariates::Covariates;
 use crate::error::{Error, Result};
 use crate::matching::{
     self, Candidates, Focal, MatchedRows, NearestSpec, Neighborhood, Pairs, Quantity,
 };
+use crate::reserve;
 
 /// Which rows of one arm stand for each of m focal rows of the other, among n rows.
 ///
@@ -173,7 +174,7 @@ pub fn match_nn(
     };
     let spec = words.read()?;
     let treatment = arrays::treatment(treatment)?;
-    let scores = scores.map(|scores| arrays::column("scores", scores)).transpose()?;
+    let scores = scores.map(|scores| arrays::own_column("scores", scores)).transpose()?;
     let covariates = covariates.map(|x| arrays::floats("covariates", x)).transpose()?;
     let exact = exact.map(|labels| arrays::labels("exact", labels)).transpose()?;
     let ids = ids.map(|labels| arrays::labels("ids", labels)).transpose()?;
@@ -189,13 +190,15 @@ pub fn match_nn(
         slices.into_iter().zip(&calipers).map(|(values, (_, width))| (values, *width)).collect();
     let candidates = Candidates {
         treatment: &treatment,
-        scores: scores.as_ref().map(|scores| scores.as_slice()).transpose()?,
+        scores: scores.as_deref(),
         covariates: covariates.as_ref().map(|x| x.as_array()),
         exact: exact.as_deref(),
         calipers: &calipers,
         ids: ids.as_deref(),
     };
+    let dims = covariates.as_ref().map_or(0, |x| x.as_array().ncols());
     let found = call::run(py, n_threads, None, |monitor| {
+        reserve::room_for(treatment.len(), needs::MATCHES + dims * needs::MATCHES_A_COLUMN)?;
         checks::sample_weight(weight, treatment.len())?;
         let mut pairs = matching::pair(&candidates, &spec, monitor)?;
         pairs.weigh(weight);
@@ -267,15 +270,17 @@ pub fn outcome_variance<'py>(
 ) -> PyResult<Bound<'py, PyArray1<f64>>> {
     let outcome = arrays::column("outcome", outcome)?;
     let treatment = arrays::treatment(treatment)?;
-    let coordinates = arrays::floats("coordinates", coordinates)?;
+    let coordinates = arrays::floats("coordinates", coordinates)?.as_array().to_owned();
     let exact = exact.map(|labels| arrays::labels("exact", labels)).transpose()?;
     let near = Neighborhood {
         treatment: &treatment,
-        coordinates: coordinates.as_array(),
+        coordinates: coordinates.view(),
         exact: exact.as_deref(),
     };
     let outcome = outcome.as_slice()?;
     let variance = call::run(py, n_threads, None, |monitor| {
+        let bytes = needs::MATCHES + coordinates.ncols() * needs::MATCHES_A_COLUMN;
+        reserve::room_for(treatment.len(), bytes)?;
         matching::outcome_variance(outcome, &near, monitor)
     })?;
     Ok(PyArray1::from_vec(py, variance))
@@ -363,16 +368,13 @@ pub fn matching_effect(
 ) -> PyResult<MatchedEffect> {
     let outcome = arrays::column("outcome", outcome)?;
     let treatment = arrays::treatment(treatment)?;
-    let scores = arrays::column("scores", scores)?;
+    let scores = arrays::own_column("scores", scores)?;
     let spec = nearest_spec(estimand, n_neighbors, caliper, on)?;
     let x = x.map(|x| arrays::floats("x", x)).transpose()?;
     let x = x.as_ref().map(|x| x.as_array());
-    let rows = MatchedRows {
-        outcome: outcome.as_slice()?,
-        treatment: &treatment,
-        scores: scores.as_slice()?,
-    };
+    let rows = MatchedRows { outcome: outcome.as_slice()?, treatment: &treatment, scores: &scores };
     let found = call::run(py, n_threads, None, |monitor| {
+        reserve::room_for(treatment.len(), needs::MATCHED_EFFECT)?;
         let covariates = x.map(Covariates::standardized).transpose()?;
         let model = covariates.as_ref().map(|covariates| (covariates, penalty));
         matching::effect(&rows, &spec, model, monitor)

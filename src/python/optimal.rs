@@ -2,8 +2,9 @@ use numpy::PyArray1;
 use pyo3::prelude::*;
 
 use super::match_spec::Words;
-use super::{arrays, call, options};
+use super::{arrays, call, needs, options};
 use crate::matching::{self, Candidates};
+use crate::reserve;
 
 /// Subclasses of n rows, each a star: one row of an arm, and some of the other.
 ///
@@ -89,7 +90,7 @@ pub fn match_full(
     };
     let spec = words.read()?;
     let treatment = arrays::treatment(treatment)?;
-    let scores = scores.map(|scores| arrays::column("scores", scores)).transpose()?;
+    let scores = scores.map(|scores| arrays::own_column("scores", scores)).transpose()?;
     let covariates = covariates.map(|x| arrays::floats("covariates", x)).transpose()?;
     let exact = exact.map(|labels| arrays::labels("exact", labels)).transpose()?;
     let ids = ids.map(|labels| arrays::labels("ids", labels)).transpose()?;
@@ -103,14 +104,16 @@ pub fn match_full(
         slices.into_iter().zip(&calipers).map(|(values, (_, width))| (values, *width)).collect();
     let candidates = Candidates {
         treatment: &treatment,
-        scores: scores.as_ref().map(|scores| scores.as_slice()).transpose()?,
+        scores: scores.as_deref(),
         covariates: covariates.as_ref().map(|x| x.as_array()),
         exact: exact.as_deref(),
         calipers: &calipers,
         ids: ids.as_deref(),
     };
-    let found =
-        call::run(py, n_threads, None, |monitor| matching::full(&candidates, &spec, monitor))?;
+    let found = call::run(py, n_threads, None, |monitor| {
+        reserve::room_for(treatment.len(), needs::OPTIMAL)?;
+        matching::full(&candidates, &spec, monitor)
+    })?;
     Ok(FullMatch {
         subclass: arrays::row_numbers(py, found.subclass.into_iter()).unbind(),
         n_subclasses: found.n_subclasses,

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import joblib
 
-from core_calls import CALLS, arrays, numbers
+from core_calls import ALL_CALLS, arrays, numbers
 
 N_ROWS = 20_000
 N_WORKERS = 4
@@ -24,7 +24,7 @@ SECONDS = 60
 
 def digest(name):
     """The bits of one call on the same arrays, whoever makes it."""
-    return numbers(name, CALLS[name](arrays(N_ROWS))).tobytes()
+    return numbers(name, ALL_CALLS[name](arrays(N_ROWS))).tobytes()
 
 
 def by_os_fork(names, expected):
@@ -80,7 +80,7 @@ WAYS = {
 }
 
 
-def outcome(way, names=tuple(CALLS)):
+def outcome(way, names=tuple(ALL_CALLS)):
     """Tell how it went, "right", "wrong" or "hung", and the seconds it took."""
     names = list(names)
     expected = [digest(name) for name in names]

@@ -13,7 +13,7 @@ import sys
 
 import psutil
 
-from core_calls import CALLS, arrays, numbers
+from core_calls import ALL_CALLS, arrays, numbers
 
 N_ROWS = 400_000
 MEGABYTES = (1, 2, 5, 10, 15, 20, 30, 40, 50, 65, 80, 100, 150, 200, 400)
@@ -24,12 +24,12 @@ def child(name, megabytes, n_rows):
     """Make the call under the limit, and say how it went."""
     data = arrays(n_rows, 4)
     options = {"n_threads": 1}
-    numbers(name, CALLS[name](arrays(1_000, 4), **options))
+    numbers(name, ALL_CALLS[name](arrays(1_000, 4), **options))
     room = psutil.Process().memory_info().vms + megabytes * 2**20
     unlimited = resource.getrlimit(resource.RLIMIT_AS)[1]
     resource.setrlimit(resource.RLIMIT_AS, (room, unlimited))
     try:
-        CALLS[name](data, **options)
+        ALL_CALLS[name](data, **options)
         word = "answered"
     except MemoryError as error:
         word = f"MemoryError: {error}"
@@ -49,7 +49,7 @@ def outcome(name, megabytes, n_rows=N_ROWS):
 def main():
     """Print the table."""
     sys.stdout.write("| call | MemoryError up to | answered from | died |\n|---|---|---|---|\n")
-    for name in CALLS:
+    for name in ALL_CALLS:
         found = {megabytes: outcome(name, megabytes) for megabytes in MEGABYTES}
         refused = [size for size, word in found.items() if word.startswith("MemoryError")]
         answered = [size for size, word in found.items() if word == "answered"]

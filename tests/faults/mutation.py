@@ -13,7 +13,7 @@ import time
 
 import numpy as np
 
-from core_calls import CALLS, READS, arrays
+from core_calls import ALL_CALLS, ALL_READS, arrays
 from propensity.errors import InvalidInputError
 
 N_ROWS = 200_000
@@ -40,7 +40,7 @@ def calls_under_fire(name, seconds, n_rows=N_ROWS):
     data = arrays(n_rows, 4)
     stop, counts = threading.Event(), {"answered": 0, "refused": 0}
     writers = []
-    for k, field in enumerate([*READS[name], "treatment"]):
+    for k, field in enumerate([*ALL_READS[name], "treatment"]):
         array = getattr(data, field)
         writer = threading.Thread(target=overwrite, args=(array, array.copy(), stop, k))
         if array.dtype == np.float64:
@@ -50,7 +50,7 @@ def calls_under_fire(name, seconds, n_rows=N_ROWS):
     try:
         while time.monotonic() < end:
             try:
-                CALLS[name](data)
+                ALL_CALLS[name](data)
                 counts["answered"] += 1
             except InvalidInputError:
                 counts["refused"] += 1
@@ -64,7 +64,7 @@ def calls_under_fire(name, seconds, n_rows=N_ROWS):
 def main(seconds=10):
     """Print the table."""
     sys.stdout.write("| call | answered | refused as invalid | crashed or panicked |\n|---|---|---|---|\n")
-    for name in CALLS:
+    for name in ALL_CALLS:
         counts = calls_under_fire(name, seconds)
         sys.stdout.write(f"| {name} | {counts['answered']} | {counts['refused']} | 0 |\n")
         sys.stdout.flush()

@@ -13,7 +13,7 @@ import sys
 
 import numpy as np
 
-from core_calls import CALLS, arrays, numbers
+from core_calls import ALL_CALLS, arrays, numbers
 
 MODEL = "Nehalem"
 N_ROWS = 3_000
@@ -22,7 +22,7 @@ N_ROWS = 3_000
 def found_here():
     """All numbers of all calls, on one thread."""
     data = arrays(N_ROWS, 4)
-    return {name: numbers(name, call(data, n_threads=1)).tolist() for name, call in CALLS.items()}
+    return {name: numbers(name, call(data, n_threads=1)).tolist() for name, call in ALL_CALLS.items()}
 
 
 def found_on(model):

@@ -34,17 +34,17 @@ def build():
 
 def child(name):
     """Call twice in a process whose first call panics somewhere, and say how it went."""
-    from core_calls import CALLS, arrays, numbers
+    from core_calls import ALL_CALLS, arrays, numbers
     from propensity.errors import InternalError
 
     data = arrays(40_000, 4)
     try:
-        numbers(name, CALLS[name](data, n_threads=2))
+        numbers(name, ALL_CALLS[name](data, n_threads=2))
         word = "no panic"  # the call has fewer places than that
     except InternalError as error:
         word = f"InternalError: {error}"
     del os.environ["PROPENSITY_PANIC_AT"]
-    numbers(name, CALLS[name](arrays(1_000), n_threads=2))
+    numbers(name, ALL_CALLS[name](arrays(1_000), n_threads=2))
     sys.stdout.write(json.dumps(word))
 
 
@@ -63,11 +63,11 @@ def outcome(name, place, package):
 
 def main():
     """Print the table."""
-    from core_calls import CALLS
+    from core_calls import ALL_CALLS
 
     package = build()
     sys.stdout.write("| call | panics injected | InternalError | anything else |\n|---|---|---|---|\n")
-    for name in CALLS:
+    for name in ALL_CALLS:
         found = [outcome(name, place, package) for place in range(1, PLACES + 1)]
         injected = [word for word in found if word != "no panic"]
         caught = [word for word in injected if word.startswith("InternalError")]

@@ -1,0 +1,22 @@
+//! How much memory the calls need, at most: bytes a row but where the name says otherwise, results
+//! included. Measured (tests/faults/memory.py), with a margin of a half or more; what they ask for first.
+
+pub const FIT: usize = 64;
+pub const PREDICT: usize = 16;
+pub const IPW: usize = 64;
+pub const ADJUST: usize = 256;
+/// Of one neighbour; what is kept of more does not grow with them.
+pub const MATCHES: usize = 256;
+pub const MATCHES_A_COLUMN: usize = 48;
+pub const MATCHED_EFFECT: usize = 512;
+pub const OPTIMAL: usize = 512;
+pub const BALANCE_A_THREAD: usize = 64;
+/// A column, whatever the number of rows.
+pub const MOMENTS_A_COLUMN: usize = 4096;
+/// What the threads share: rows collapsed into cells, the fit.
+pub const BOOTSTRAP: usize = 160;
+pub const BOOTSTRAP_A_THREAD: usize = 96;
+/// An estimate of a replicate.
+pub const REPLICATE: usize = 64;
+pub const INFLUENCE: usize = 48;
+pub const INFLUENCE_A_THREAD: usize = 16;
