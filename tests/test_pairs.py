@@ -368,3 +368,14 @@ def test_matching_without_replacement_is_matchits_but_for_ties(logs, model, name
     assert abs(published["value"] - np.mean(estimates)) < 4 * np.std(estimates, ddof=1)
     error = found[0].effect(logs[OUTCOME]).std_error
     assert error == pytest.approx(published["se"], rel=0.02)
+
+
+def test_match_nn_warns_of_the_terms_of_the_scores_model():
+    users = ps.datasets.opt_in_logs()
+    model = ps.fit_propensity(
+        users, treatment="opt_in_agent_mode", covariates=["engagement_tier", "query_confidence"]
+    )
+    with pytest.warns(BalanceWarning, match=r"query_confidence -0\.18"):
+        ps.match_nn(
+            users, treatment="opt_in_agent_mode", scores=model, replace=False, exact=["engagement_tier"]
+        )

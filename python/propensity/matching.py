@@ -141,8 +141,8 @@ def match_nn(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     Warns
     -----
     BalanceWarning
-        After matching the arms differ by more than 0.1 standard deviations in the score or in a covariate
-        matched on, or one of them runs short of partners in some region of the score.
+        After matching the arms differ by more than 0.1 standard deviations in the score, in a term of its
+        model or in a covariate matched on, or one of them runs short of partners in some region of the score.
 
     References
     ----------
@@ -199,17 +199,20 @@ def read_cast(
     treated = frame.treated(treatment)
     weight = read_sample_weight(frame, sample_weight, treated)
     e = None if scores is None else read_scores(frame, scores, treated)
-    x, penalty = None, 0.0
-    # Every row counts once here: what other weights do to the scores' error is not known.
-    unweighted = weight is None and spec.is_plain
-    if unweighted and isinstance(scores, PropensityModel) and scores.sample_weight is None:
-        x, penalty = read_terms(df, scores), scores.penalty
+    x, penalty, model_terms = None, 0.0, {}
+    if isinstance(scores, PropensityModel):
+        of_model = read_terms(df, scores)
+        model_terms = {name: of_model[:, k] for k, name in enumerate(scores.recipe.names)}
+        # Every row counts once here: what other weights do to the scores' error is not known.
+        if weight is None and scores.sample_weight is None and spec.is_plain:
+            x, penalty = of_model, scores.penalty
     return Cast(
         frame=frame,
         treated=treated,
         scores=e,
         x=x,
         penalty=penalty,
+        model_terms=model_terms,
         terms=terms if not spec.on_scores else None,
         exact=frame.agreement(spec.exact) if spec.exact else None,
         sample_weight=weight,
@@ -219,13 +222,17 @@ def read_cast(
 
 @dataclass(frozen=True, eq=False)
 class Cast:
-    """The rows that are to be matched, read; as `Matches` has them, and what they are called (`ids`)."""
+    """The rows that are to be matched, read: as `Matches` has them, and what they are called (`ids`).
+
+    `model_terms` are the columns (n,) of the model that gave the scores, by name: balance is asked of them.
+    """
 
     frame: Frame
     treated: Bools
     scores: Floats | None
     x: Floats | None
     penalty: float
+    model_terms: Mapping[str, Floats]
     terms: Terms | None
     exact: Rows | None
     sample_weight: Floats | None
@@ -334,6 +341,7 @@ class Cast:
         self, weights: Floats, covariates: Floats | None, names: tuple[str, ...]
     ) -> tuple[Warning, ...]:
         columns = {} if self.scores is None else {"the score": self.scores}
+        columns |= self.model_terms
         if covariates is not None:
             columns |= {name: covariates[:, k] for k, name in enumerate(names)}
         return balance_cautions(columns, self.treated, weights, self.sample_weight)
