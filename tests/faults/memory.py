@@ -7,14 +7,17 @@ call and some more: from next to nothing, up to more than enough.
 """
 
 import json
+import os
 import resource
 import subprocess
 import sys
+from pathlib import Path
 
 import psutil
 
 from core_calls import ALL_CALLS, arrays, numbers
 
+TESTS = Path(__file__).parents[1]
 N_ROWS = 400_000
 MEGABYTES = (1, 2, 5, 10, 15, 20, 30, 40, 50, 65, 80, 100, 150, 200, 400)
 SECONDS = 120
@@ -40,7 +43,10 @@ def child(name, megabytes, n_rows):
 def outcome(name, megabytes, n_rows=N_ROWS):
     """Tell how it went: "answered", "MemoryError: ...", or "died: ..." with its last words."""
     words = [sys.executable, __file__, name, str(megabytes), str(n_rows)]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=SECONDS, check=False)
+    environment = {**os.environ, "PYTHONPATH": str(TESTS)}
+    done = subprocess.run(
+        words, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
+    )
     if done.returncode:
         return f"died: {done.returncode} {done.stderr[-300:]}"
     return json.loads(done.stdout)
