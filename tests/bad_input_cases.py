@@ -1592,5 +1592,141 @@ case(
     finite=False,
 )
 
+# 13. Balance, overlap, trimming, and matching in groups and pairs: the same layer, by the same rules.
+
+BY_SCORES = ("overlap", "trim", "full", "subclasses")
+for call in ("balance", *BY_SCORES, "coarsened"):
+    doors = ALL if call in ("balance", "full") else FRAMES
+    case(f"plain columns, {call}", call, doors=doors, same=True)
+    invalid(
+        f"missing treatment, {call}",
+        call,
+        {"opted": put(3, np.nan)},
+        doors=FRAMES,
+        says=["column 'opted'", "1 missing value (row 3)"],
+    )
+    invalid(
+        f"treatment in 1 and 2, {call}",
+        call,
+        {"opted": lambda v: v + 1},
+        doors=FRAMES,
+        says=["column 'opted'", "levels are 1.0, 2.0", "== 2.0"],
+    )
+    invalid(
+        f"nobody treated, {call}",
+        call,
+        {"opted": lambda v: v * 0},
+        doors=FRAMES,
+        says=["0 treated and 120 control", "at least 2 of each"],
+    )
+for call in BY_SCORES:
+    invalid(
+        f"missing score, {call}",
+        call,
+        {"e": put(4, np.nan)},
+        doors=FRAMES,
+        says=["column 'e'", "1 missing value (row 4)", "drop or impute"],
+    )
+    case(
+        f"score of 1, {call}",
+        call,
+        {"e": put(4, 1.0)},
+        doors=FRAMES,
+        raises=OverlapError,
+        says=["column 'e'", "1 score (row 4)", "0 at 0, 1 at 1"],
+    )
+    invalid(
+        f"no probabilities, {call}",
+        call,
+        options={"scores": "done"},
+        doors=FRAMES,
+        says=["column 'done'", "below 0 or above 1"],
+    )
+for call in ("balance", "coarsened"):
+    invalid(
+        f"missing covariate, {call}",
+        call,
+        {"tenure": put(4, np.nan)},
+        doors=FRAMES,
+        says=["column 'tenure'", "1 missing value (row 4)"],
+    )
+    invalid(
+        f"treatment among the covariates, {call}",
+        call,
+        options={"covariates": ["opted"]},
+        doors=FRAMES,
+        says=["column 'opted' is the treatment"],
+    )
+case(
+    "score without a value where it is not asked for",
+    "coarsened",
+    {"e": put(4, np.nan)},
+    doors=FRAMES,
+    same=True,
+)
+
+REFUSED = {
+    "balance": [
+        ({"weights": {"a": "nope"}}, ["column 'nope' is not in the frame"]),
+        ({"weights": {"unadjusted": "w"}}, ["'unadjusted' is the sample as it is"]),
+        ({"denominator": "sd"}, ["denominator must be one of", "not 'sd'"]),
+        ({"covariates": []}, ["covariates: no column is named"]),
+    ],
+    "overlap": [({"by": "tiers"}, ["column 'tiers' is not in the frame; did you mean 'tier'?"])],
+    "trim": [
+        ({"bounds": (0.7, 0.3)}, ["bounds[1]", "greater than 0.7, not 0.3"]),
+        ({"bounds": (0.5,)}, ["bounds must be two numbers"]),
+        ({"bounds": (True, False)}, ["bounds[0]", "not True"]),
+        ({"bounds": "crumps"}, ["bounds must be one of 'crump'", "not 'crumps'"]),
+        ({"bounds": "quantiles", "quantiles": (0.9, 0.1)}, ["quantiles[1]", "not 0.1"]),
+    ],
+    "full": [
+        ({"caliper": 0}, ["caliper must be a finite number greater than 0, not 0"]),
+        ({"caliper": {"nope": 1}}, ["column 'nope' is not in the frame"]),
+        ({"on": "distance"}, ["on must be one of 'score'", "not 'distance'"]),
+        ({"on": "mahalanobis"}, ["covariates: on='mahalanobis'", "name them"]),
+        ({"exact": ["tiers"]}, ["did you mean 'tier'?"]),
+        ({"discard": "hull"}, ["discard must be one of", "not 'hull'"]),
+        ({"ids": "team"}, ["column 'team'", "repeated values", "one for each row"]),
+        ({"seed": -1}, ["seed", "not -1"]),
+        ({"estimand": "ATO"}, ["estimand must be one of 'ATT', 'ATC', 'ATE', not 'ATO'"]),
+    ],
+    "coarsened": [
+        ({"cutpoints": {"visits": 0}}, ["cutpoints of 'visits'", "at least 1, not 0"]),
+        ({"cutpoints": {"nope": 3}}, ["'nope' is none of the numeric covariates"]),
+        ({"cutpoints": {"visits": [3, 1]}}, ["cutpoints of 'visits'", "ascending"]),
+        ({"cutpoints": {"visits": [np.nan]}}, ["cutpoints of 'visits'", "finite"]),
+        ({"cutpoints": "sturge"}, ["must be one of 'sturges'", "not 'sturge'"]),
+        ({"covariates": ["visits", "visits"]}, ["'visits' is listed 2 times"]),
+    ],
+    "subclasses": [
+        ({"n_subclasses": 0}, ["n_subclasses must be a whole number of at least 1, not 0"]),
+        ({"n_subclasses": True}, ["n_subclasses", "not True"]),
+        ({"n_subclasses": 2.5}, ["n_subclasses", "not 2.5"]),
+        ({"min_per_arm": 1_000}, ["min_per_arm: ", "at least 1,000 of each"]),
+        ({"sample_weight": "nope"}, ["column 'nope' is not in the frame"]),
+    ],
+    "match": [
+        ({"replace": 1}, ["replace must be True or False, not 1"]),
+        ({"replace": False, "order": "first"}, ["order must be one of 'largest'", "not 'first'"]),
+        ({"replace": False, "max_reuse": 2}, ["max_reuse", "replace=False", "leave one of the two out"]),
+        ({"max_reuse": 0}, ["max_reuse must be a whole number of at least 1, not 0"]),
+        ({"replace": False, "n_neighbors": 1_000}, ["n_neighbors", "1000 with ", "rows to choose from"]),
+        ({"replace": False, "estimand": "ATE"}, ["estimand: there is no ATE without replacement"]),
+        ({"method": "optimal"}, ["replace", "take replace=False"]),
+        ({"on": "mahalanobis"}, ["covariates: on='mahalanobis'", "name them"]),
+        ({"covariates": ["visits"]}, ["covariates: on='score' looks at the scores alone"]),
+        ({"caliper": {"visits": -1}}, ["caliper['visits']", "not -1"]),
+        ({"caliper_unit": "meters"}, ["caliper_unit must be one of 'sd', 'raw'"]),
+        ({"caliper_sd": "treated"}, ["caliper_sd must be one of 'all', 'pooled'"]),
+        ({"exact": ["visit"]}, ["did you mean 'visits'?"]),
+        ({"ties": "first"}, ["ties must be one of 'average', not 'first'"]),
+        ({"seed": True}, ["seed", "not True"]),
+    ],
+}
+for call, rows in REFUSED.items():
+    for options, says in rows:
+        invalid(f"{call} with {options}", call, options=options, doors=FRAMES, says=says)
+
 NAMES = [case.name for case in CASES]
 WARNED_ALONGSIDE = SmallSampleWarning

@@ -80,6 +80,25 @@ FRAME_CALLS: Mapping[str, Callable[..., Any]] = {
     "match": lambda df, **o: np.asarray(_with_roles(ps.match_nn, scores="e")(df, **o).weights),
     "matched effect": _matched_effect,
     "smd": lambda df, **o: _with_roles(ps.smd, covariates=COVARIATES)(df, **o).to_numpy(),
+    "balance": lambda df, **o: (
+        _with_roles(ps.balance, covariates=COVARIATES)(df, **o)
+        .xs("smd", axis=1, level="measure")
+        .to_numpy()
+        .T.ravel()
+    ),
+    "overlap": lambda df, **o: (
+        _with_roles(ps.overlap, scores="e")(df, **o).to_frame().to_numpy(float).ravel()
+    ),
+    "trim": lambda df, **o: np.asarray(
+        _with_roles(ps.trim, scores="e", bounds=(0.3, 0.7))(df, **o).keep, dtype=float
+    ),
+    "full": lambda df, **o: np.asarray(_with_roles(ps.match_full, scores="e")(df, **o).weights),
+    "coarsened": lambda df, **o: np.asarray(
+        _with_roles(ps.match_cem, covariates=COVARIATES)(df, **o).weights
+    ),
+    "subclasses": lambda df, **o: np.asarray(
+        _with_roles(ps.subclassify, scores="e", n_subclasses=3)(df, **o).weights
+    ),
     "bootstrap": lambda df, **o: (
         _with_roles(ps.bootstrap, outcome="done", covariates=COVARIATES)(
             df, **{"n_reps": 4, "seed": 1, "progress": False} | o
@@ -127,6 +146,8 @@ ARRAY_CALLS: Mapping[str, Callable[..., Any]] = {
     "match": lambda c, **o: core.match_nn(c["e"], c["opted"], **o).weights,
     "matched effect": lambda c, **o: _estimate(core.matching_effect(c["done"], c["opted"], c["e"], **o)),
     "smd": lambda c, **o: core.smd(_x(c), c["opted"], **o),
+    "balance": lambda c, **o: core.balance(_x(c), c["opted"], **o).smd.T.ravel(),
+    "full": lambda c, **o: core.match_full(c["e"], c["opted"], **o).subclass.astype(float),
     "influence": lambda c, **o: core.bootstrap_influence(c["done"], **{"n_reps": 4} | o),
     "bootstrap": lambda c, **o: (
         core.bootstrap(

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -25,6 +26,7 @@ from propensity.estimators import (
     Order,
     Search,
     Space,
+    Ties,
 )
 from propensity.matches import Matches
 from propensity.results import PropensityModel
@@ -55,6 +57,7 @@ def match_nn(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     sample_weight: object = None,
     ids: object = None,
     seed: int = 0,
+    ties: Ties = "average",
     n_threads: int | None = None,
 ) -> Matches:
     """Match each unit with the nearest units of the other arm.
@@ -120,6 +123,9 @@ def match_nn(  # noqa: PLR0913 - each is a choice a user may have to make, by na
         What rows are called, where that is not the index: the draws belong to these.
     seed : int, default 0
         Of the draws.
+    ties : {"average"}, default "average"
+        What neighbours at the same distance (within 1e-12) do: share the weight. Where a unit may not be used
+        freely there is nothing to share, and ties are settled by a draw.
     n_threads : int or None, default None
         Threads; None takes one a core. The numbers do not depend on it.
 
@@ -166,6 +172,7 @@ def match_nn(  # noqa: PLR0913 - each is a choice a user may have to make, by na
         caliper_sd=caliper_sd,
         seed=seed,
     )
+    _check.choice("ties", ties, get_args(Ties))
     _check.threads(n_threads)
     cast = read_cast(df, spec, treatment=treatment, scores=scores, sample_weight=sample_weight, ids=ids)
     matches = cast.match(spec, n_threads)

@@ -83,6 +83,7 @@ impl Job<'_, '_> {
         let mut n_focal = 0;
         for focal_arm in [true, false].into_iter().filter(|arm| self.spec.focal.includes(*arm)) {
             n_focal += self.candidates.treatment.iter().filter(|arm| **arm == focal_arm).count();
+            self.enough_donors(!focal_arm)?;
             if self.spec.order == Order::AllAtOnce {
                 let Self { spec, space, draws, keep, .. } = *self;
                 let treatment = self.candidates.treatment;
@@ -105,6 +106,16 @@ impl Job<'_, '_> {
         ledger.close(n_focal, caliper_width.unwrap_or(f64::INFINITY))
     }
 
+    /// A unit cannot have more neighbours than there are donors, however often one may serve.
+    fn enough_donors(&self, arm: bool) -> Result<()> {
+        let donors = self.rows(arm).len();
+        if self.spec.n_neighbors <= donors {
+            return Ok(());
+        }
+        let found = format!("{} with {donors} donors", self.spec.n_neighbors);
+        Err(argument("n_neighbors", &found, "at most the number of rows to choose from"))
+    }
+
     #[allow(clippy::cast_possible_truncation)] // rows are numbered in u32
     fn rows(&self, arm: bool) -> Vec<u32> {
         let rows = self.candidates.treatment.iter().zip(self.keep).enumerate();
@@ -118,14 +129,6 @@ impl Job<'_, '_> {
         ledger: &mut Ledger,
         monitor: &Monitor,
     ) -> Result<()> {
-        if self.spec.n_neighbors > donors.len() {
-            let found = format!("{} with {} donors", self.spec.n_neighbors, donors.len());
-            return Err(argument(
-                "n_neighbors",
-                &found,
-                "at most the number of rows to choose from",
-            ));
-        }
         let focal = Sites::new(self.space, focal.iter().copied(), self.draws);
         let donors = Sites::new(self.space, donors.iter().copied(), self.draws);
         let near = shared::nearest(self.space, &focal, &donors, self.spec.n_neighbors, monitor)?;
