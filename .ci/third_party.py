@@ -18,19 +18,16 @@ RULE = "=" * 80
 
 def crates():
     """List the crates that the Python module is built from; tools for building and testing are left out."""
-    command = ["cargo", "metadata", "--locked", "--format-version", "1", "--features", "python"]
-    metadata = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout)
-    nodes = {node["id"]: node for node in metadata["resolve"]["nodes"]}
-    wanted, found = [metadata["resolve"]["root"]], set()
-    while wanted:
-        crate = wanted.pop()
-        if crate in found:
-            continue
-        found.add(crate)
-        dependencies = nodes[crate]["deps"]
-        wanted += [d["pkg"] for d in dependencies if any(kind["kind"] is None for kind in d["dep_kinds"])]
-    packages = [package for package in metadata["packages"] if package["id"] in found and package["source"]]
-    return sorted(packages, key=lambda package: (package["name"], package["version"]))
+    options = ["--locked", "--features", "python"]
+    tree = ["cargo", "tree", *options, "--edges", "normal", "--target", "all", "--prefix", "none"]
+    used = {tuple(line.split()[:2]) for line in _printed([*tree, "--format", "{p}"]).splitlines()}
+    packages = json.loads(_printed(["cargo", "metadata", *options, "--format-version", "1"]))["packages"]
+    found = [p for p in packages if p["source"] and (p["name"], f"v{p['version']}") in used]
+    return sorted(found, key=lambda package: (package["name"], package["version"]))
+
+
+def _printed(command):
+    return subprocess.run(command, cwd=ROOT, capture_output=True, check=True, text=True).stdout
 
 
 def heading(crate):
