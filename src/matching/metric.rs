@@ -5,6 +5,7 @@
 //! are left out.
 
 use ndarray::{ArrayView1, ArrayView2};
+use rayon::prelude::*;
 
 use super::spec::Metric;
 use crate::linalg::{RANK_TOLERANCE, eigen};
@@ -76,27 +77,30 @@ fn centered(column: ArrayView1<'_, f64>) -> Vec<f64> {
 
 /// The covariance of the columns, about the means of the arms (divisor n - 2) or about those of all rows.
 fn covariance(columns: &[Vec<f64>], arms: Option<&[bool]>) -> Vec<f64> {
-    let rest: Vec<Vec<f64>> = columns.iter().map(|column| deviations(column, arms)).collect();
-    let d = columns.len();
-    let divisor = rest.first().map_or(0, Vec::len) as f64 - if arms.is_some() { 2.0 } else { 1.0 };
+    let (d, n_rows) = (columns.len(), columns.first().map_or(0, Vec::len));
+    let arm = |row: usize| arms.is_some_and(|treated| treated[row]);
+    let (ones, zeros): (Vec<usize>, Vec<usize>) = (0..n_rows).partition(|row| arm(*row));
+    let rest: Vec<Vec<f64>> =
+        columns.par_iter().map(|column| deviations(column, &[&zeros, &ones])).collect();
+    let divisor = n_rows as f64 - if arms.is_some() { 2.0 } else { 1.0 };
+    let pairs: Vec<(usize, usize)> = (0..d).flat_map(|j| (j..d).map(move |k| (j, k))).collect();
+    let sum =
+        |(j, k): &(usize, usize)| steady_sum(rest[*j].iter().zip(&rest[*k]).map(|(a, b)| a * b));
     let mut matrix = vec![0.0; d * d];
-    for j in 0..d {
-        for k in j..d {
-            let products = rest[j].iter().zip(&rest[k]).map(|(a, b)| a * b);
-            matrix[j * d + k] = steady_sum(products) / divisor;
-        }
+    for ((j, k), sum) in pairs.iter().zip(pairs.par_iter().map(sum).collect::<Vec<f64>>()) {
+        matrix[j * d + k] = sum / divisor;
     }
     matrix
 }
 
-fn deviations(column: &[f64], arms: Option<&[bool]>) -> Vec<f64> {
-    let arm = |row: usize| arms.is_some_and(|treated| treated[row]);
-    let mean = |own: bool| {
-        let rows = || column.iter().enumerate().filter(|(row, _)| arm(*row) == own);
-        steady_sum(rows().map(|(_, value)| *value)) / rows().count() as f64
-    };
-    let means = [mean(false), mean(true)];
-    column.iter().enumerate().map(|(row, value)| value - means[usize::from(arm(row))]).collect()
+/// From the mean of the rows each is among.
+fn deviations(column: &[f64], parts: &[&[usize]]) -> Vec<f64> {
+    let mut rest = vec![0.0; column.len()];
+    for rows in parts {
+        let mean = steady_sum(rows.iter().map(|row| column[*row])) / rows.len() as f64;
+        rows.iter().for_each(|row| rest[*row] = column[*row] - mean);
+    }
+    rest
 }
 
 /// Only the variances of a covariance.

@@ -108,7 +108,7 @@ impl<'a> Pool<'a> {
         match &mut self.index {
             Index::Strip(strip) => strip.nearest((self.space, sites), row, pick),
             Index::Tree(tree) => {
-                let mut seeker = Seeker { pick, best: None, limit_squared: f64::INFINITY };
+                let mut seeker = Seeker { pick, best: None, limit_squared: f64::MAX };
                 tree.search(self.space, row, &mut seeker);
                 seeker.best
             }

@@ -31,12 +31,8 @@ pub fn nearest(
 ) -> Result<Vec<Near>> {
     let tree = Tree::new(space, donors);
     let search = |site: usize| {
-        let mut nearest = Nearest {
-            sites: donors,
-            n_neighbors,
-            found: Near::new(),
-            limit_squared: f64::INFINITY,
-        };
+        let mut nearest =
+            Nearest { sites: donors, n_neighbors, found: Near::new(), limit_squared: f64::MAX };
         tree.search(space, focal.any_row(site), &mut nearest);
         nearest.found
     };

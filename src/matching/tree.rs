@@ -10,13 +10,13 @@ use std::ops::Range;
 use super::sites::Sites;
 use super::space::Space;
 
-/// Sites that are compared one by one: fewer make more boxes, more make more distances.
-const LEAF: usize = 8;
+/// Sites that are compared in one go: fewer make more boxes, more make more distances.
+const LEAF: usize = 16;
 const NONE: u32 = u32::MAX;
 
 /// What a search keeps of the sites it is offered.
 pub trait Collector {
-    /// Nothing farther than the root of this is of use.
+    /// Nothing farther than the root of this is of use; finite, so that what is forbidden is passed over.
     fn limit_squared(&self) -> f64;
     fn offer(&mut self, site: usize, distance: f64);
 }
@@ -25,10 +25,11 @@ pub trait Collector {
 pub struct Tree {
     dims: usize,
     metric: usize,
+    /// In pairs: the two halves of a box are next to each other, a root is next to nothing.
     nodes: Vec<Node>,
-    /// For each node the lowest and then the highest coordinates.
-    boxes: Vec<f64>,
-    /// Sites, those of a leaf side by side, and their coordinates in this order.
+    /// For each pair and coordinate the lowest of both nodes, then the highest of both.
+    boxes: Vec<[f64; 4]>,
+    /// Sites, those of a leaf side by side, and a leaf's coordinates, the first ones of all its sites first.
     order: Vec<u32>,
     points: Vec<f64>,
     /// For each stratum; `NONE` where it has no site.
@@ -42,11 +43,20 @@ pub struct Tree {
 struct Node {
     first: u32,
     last: u32,
-    /// The right child; the left one is the next node. `NONE` for a leaf.
-    right: u32,
+    /// The left half; the right one is the next node. `NONE` for a leaf.
+    halves: u32,
     parent: u32,
     /// Sites that are left over.
     left_over: u32,
+}
+
+/// What a tree is made of.
+struct Soil<'a> {
+    /// Row-major, by site.
+    coords: Vec<f64>,
+    widths: &'a [f64],
+    /// One coordinate of some sites, while they are split.
+    keys: Vec<(f64, u32)>,
 }
 
 impl Tree {
@@ -55,58 +65,67 @@ impl Tree {
         let mut tree = Self {
             dims: space.dims,
             metric: space.metric,
-            nodes: Vec::with_capacity(sites.len() / (LEAF / 2) + 1),
+            nodes: Vec::with_capacity(4 * (sites.len() / LEAF + space.n_strata)),
             boxes: Vec::new(),
             order: (0..sites.len() as u32).collect(),
-            points: Vec::new(),
+            points: Vec::with_capacity(sites.len() * space.dims),
             roots: Vec::with_capacity(space.n_strata),
             leaf: vec![0; sites.len()],
             gone: vec![false; sites.len()],
         };
-        let point = |site: u32| space.point(sites.any_row(site as usize));
+        let coords = (0..sites.len()).flat_map(|site| space.point(sites.any_row(site)));
+        let coords = coords.copied().collect();
+        let mut soil = Soil { coords, widths: &space.widths, keys: Vec::new() };
         for stratum in 0..space.n_strata {
             let members = sites.of_stratum(stratum);
-            let root = if members.is_empty() { NONE } else { tree.nodes.len() as u32 };
-            tree.roots.push(root);
-            if root != NONE {
-                tree.grow(members, NONE, &point, &space.widths);
+            if members.is_empty() {
+                tree.roots.push(NONE);
+                continue;
             }
+            let root = tree.add_pair([members.clone(), 0..0], NONE);
+            tree.roots.push(root);
+            tree.grow(root as usize, members, &mut soil);
         }
-        tree.points = tree.order.iter().flat_map(|site| point(*site)).copied().collect();
         tree
     }
 
     #[allow(clippy::cast_possible_truncation)]
-    fn grow<'a>(
-        &mut self,
-        members: Range<usize>,
-        parent: u32,
-        point: &impl Fn(u32) -> &'a [f64],
-        widths: &[f64],
-    ) {
-        let node = self.nodes.len();
-        let (first, last) = (members.start as u32, members.end as u32);
-        self.nodes.push(Node { first, last, right: NONE, parent, left_over: last - first });
-        let (low, high) = bounds(&self.order[members.clone()], self.dims, point);
-        let widest = (0..self.dims).max_by(|a, b| {
-            let spread = |k: usize| (high[k] - low[k]) / unit(k, self.metric, widths);
-            spread(*a).total_cmp(&spread(*b))
-        });
-        self.boxes.extend(low.into_iter().chain(high));
-        if members.len() <= LEAF {
-            for site in &self.order[members] {
+    fn add_pair(&mut self, halves: [Range<usize>; 2], parent: u32) -> u32 {
+        let pair = self.nodes.len() as u32;
+        for Range { start, end } in halves {
+            let (first, last) = (start as u32, end as u32);
+            self.nodes.push(Node { first, last, halves: NONE, parent, left_over: last - first });
+        }
+        let empty = [f64::INFINITY, f64::INFINITY, f64::NEG_INFINITY, f64::NEG_INFINITY];
+        self.boxes.extend(std::iter::repeat_n(empty, self.dims));
+        pair
+    }
+
+    #[allow(clippy::cast_possible_truncation)]
+    fn grow(&mut self, node: usize, members: Range<usize>, soil: &mut Soil<'_>) {
+        let (pair, half) = (node / 2 * self.dims, node % 2);
+        let sites = &mut self.order[members.clone()];
+        let bounds = &mut self.boxes[pair..pair + self.dims];
+        soil.bound(sites, bounds, half);
+        if sites.len() <= LEAF {
+            for site in &*sites {
                 self.leaf[*site as usize] = node as u32;
             }
+            self.points.extend(soil.columns(sites, self.dims));
             return;
         }
-        let (middle, widest) = (members.len() / 2, widest.unwrap_or(0));
-        self.order[members.clone()].select_nth_unstable_by(middle, |a, b| {
-            point(*a)[widest].total_cmp(&point(*b)[widest]).then(a.cmp(b))
-        });
-        let split = members.start + middle;
-        self.grow(members.start..split, node as u32, point, widths);
-        self.nodes[node].right = self.nodes.len() as u32;
-        self.grow(split..members.end, node as u32, point, widths);
+        let spread =
+            |k: usize| (bounds[k][half + 2] - bounds[k][half]) / unit(k, self.metric, soil.widths);
+        let widest = (0..self.dims).max_by(|a, b| spread(*a).total_cmp(&spread(*b)));
+        // The left half fills its leaves.
+        let middle = (sites.len() / 2).next_multiple_of(LEAF);
+        soil.split(sites, middle, (widest.unwrap_or(0), self.dims));
+        let (left, right) =
+            (members.start..members.start + middle, members.start + middle..members.end);
+        let halves = self.add_pair([left.clone(), right.clone()], node as u32);
+        self.nodes[node].halves = halves;
+        self.grow(halves as usize, left, soil);
+        self.grow(halves as usize + 1, right, soil);
     }
 
     pub fn remove(&mut self, site: usize) {
@@ -139,7 +158,7 @@ impl Tree {
     }
 
     fn enter<const D: usize>(&self, root: usize, from: &From<'_>, collector: &mut impl Collector) {
-        let gap = self.gap::<D>(root, from);
+        let [gap, _] = self.gaps::<D>(root, from);
         self.descend::<D>(root, gap, from, collector);
     }
 
@@ -153,69 +172,139 @@ impl Tree {
         if gap > collector.limit_squared() {
             return;
         }
-        let Node { first, last, right, .. } = self.nodes[node];
-        if right == NONE {
+        let Node { first, last, halves, .. } = self.nodes[node];
+        if halves == NONE {
             self.compare::<D>(first as usize..last as usize, from, collector);
             return;
         }
-        let (left, right) = (node + 1, right as usize);
-        let gaps = (self.gap::<D>(left, from), self.gap::<D>(right, from));
-        let (near, far) = if gaps.0 <= gaps.1 {
-            ((left, gaps.0), (right, gaps.1))
-        } else {
-            ((right, gaps.1), (left, gaps.0))
-        };
-        self.descend::<D>(near.0, near.1, from, collector);
-        self.descend::<D>(far.0, far.1, from, collector);
+        let left = halves as usize;
+        let gaps = self.gaps::<D>(left, from);
+        let near = usize::from(gaps[1] < gaps[0]);
+        self.descend::<D>(left + near, gaps[near], from, collector);
+        self.descend::<D>(left + 1 - near, gaps[1 - near], from, collector);
     }
 
+    #[allow(clippy::needless_bitwise_bool)] // no branch for each site
     fn compare<const D: usize>(
         &self,
         members: Range<usize>,
         from: &From<'_>,
         collector: &mut impl Collector,
     ) {
-        let points = &self.points[members.start * self.dims..members.end * self.dims];
-        let sites = self.order[members].iter().zip(points.chunks_exact(self.dims));
-        for (site, point) in sites {
-            let squared = squares::<D>(self.metric, |k| from.point[k] - point[k]);
-            if squared > collector.limit_squared() || self.gone[*site as usize] {
+        let n = members.len();
+        let columns = &self.points[members.start * self.dims..members.end * self.dims];
+        let mut squared = [0.0; LEAF];
+        add_squares::<D>(&mut squared, columns, n, &from.point[..self.metric]);
+        let squared = &squared[..n];
+        let limit = collector.limit_squared();
+        if !squared.iter().fold(false, |any, squared| any | (*squared <= limit)) {
+            return;
+        }
+        for (place, (site, squared)) in self.order[members].iter().zip(squared).enumerate() {
+            if *squared > collector.limit_squared() || self.gone[*site as usize] {
                 continue;
             }
             let distance = squared.sqrt();
-            let calipers = from.point[self.metric..].iter().zip(&point[self.metric..]);
-            let within = calipers.zip(&from.space.widths).all(|((a, b), w)| (a - b).abs() <= *w);
+            let within = |(k, width): (usize, &f64)| {
+                let column = self.metric + k;
+                (from.point[column] - columns[column * n + place]).abs() <= *width
+            };
+            let within = from.space.widths.iter().enumerate().all(within);
             if within && distance <= from.space.reach {
                 collector.offer(*site as usize, distance);
             }
         }
     }
 
-    /// The least squared distance to anything in a node's box; infinite where none of it may be taken.
-    /// Each difference rounds as that to a point does, so that it is never above the distance to one.
-    fn gap<const D: usize>(&self, node: usize, from: &From<'_>) -> f64 {
-        if self.nodes[node].left_over == 0 {
-            return f64::INFINITY;
+    /// For a node and the next, the least squared distance to anything in its box; infinite where none of it
+    /// may be taken. Each difference rounds as that to a point does, so that it is never above the distance
+    /// to one.
+    #[inline]
+    fn gaps<const D: usize>(&self, left: usize, from: &From<'_>) -> [f64; 2] {
+        let start = left / 2 * self.dims;
+        let bounds = &self.boxes[start..start + self.dims];
+        let mut gaps = squared_gaps::<D>(bounds, &from.point[..self.metric]);
+        for half in 0..2 {
+            let beyond = |k: usize| {
+                let bounds = &bounds[self.metric + k];
+                outside(from.point[self.metric + k], bounds[half], bounds[half + 2])
+                    > from.space.widths[k]
+            };
+            let used_up = self.nodes[left + half].left_over == 0;
+            if used_up || (0..self.dims - self.metric).any(beyond) {
+                gaps[half] = f64::INFINITY;
+            }
         }
-        let bounds = &self.boxes[node * 2 * self.dims..(node + 1) * 2 * self.dims];
-        let (low, high) = bounds.split_at(self.dims);
-        let outside = |k: usize| (low[k] - from.point[k]).max(from.point[k] - high[k]).max(0.0);
-        let beyond = |k: usize| outside(k) > from.space.widths[k - self.metric];
-        if (self.metric..self.dims).any(beyond) {
-            return f64::INFINITY;
+        gaps
+    }
+}
+
+impl Soil<'_> {
+    /// The box of some sites.
+    fn bound(&self, sites: &[u32], bounds: &mut [[f64; 4]], half: usize) {
+        let dims = bounds.len();
+        for site in sites {
+            let point = &self.coords[*site as usize * dims..][..dims];
+            for (bounds, value) in bounds.iter_mut().zip(point) {
+                bounds[half] = lesser(bounds[half], *value);
+                bounds[half + 2] = greater(bounds[half + 2], *value);
+            }
         }
-        squares::<D>(self.metric, outside)
+    }
+
+    /// Put those with the `middle` lowest of a coordinate first.
+    fn split(&mut self, sites: &mut [u32], middle: usize, (coordinate, dims): (usize, usize)) {
+        self.keys.clear();
+        let value = |site: u32| self.coords[site as usize * dims + coordinate];
+        self.keys.extend(sites.iter().map(|site| (value(*site), *site)));
+        self.keys.select_nth_unstable_by(middle, |a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        sites.iter_mut().zip(&self.keys).for_each(|(site, key)| *site = key.1);
+    }
+
+    fn columns(&self, sites: &[u32], dims: usize) -> impl Iterator<Item = f64> {
+        (0..dims)
+            .flat_map(move |k| sites.iter().map(move |site| self.coords[*site as usize * dims + k]))
     }
 }
 
 /// A dimension that is not known beforehand.
 const ANY: usize = 0;
 
-/// The sum of squares of the first D (or `dims`) differences.
+/// Add the squared distances of `n` sites from a point.
 #[inline]
-fn squares<const D: usize>(dims: usize, difference: impl Fn(usize) -> f64) -> f64 {
-    let square = |k: usize| difference(k) * difference(k);
-    if D == ANY { (0..dims).map(square).sum() } else { (0..D).map(square).sum() }
+fn add_squares<const D: usize>(
+    squared: &mut [f64; LEAF],
+    columns: &[f64],
+    n: usize,
+    point: &[f64],
+) {
+    let add = |squared: &mut [f64], column: &[f64], from: f64| {
+        for (sum, value) in squared.iter_mut().zip(column) {
+            *sum += (from - value) * (from - value);
+        }
+    };
+    let dims = if D == ANY { point.len() } else { D };
+    // The same with all lengths known.
+    if n == LEAF {
+        let columns = columns.as_chunks::<LEAF>().0;
+        columns[..dims]
+            .iter()
+            .zip(&point[..dims])
+            .for_each(|(column, from)| add(squared, column, *from));
+    } else {
+        columns.chunks_exact(n).zip(point).for_each(|(column, from)| add(squared, column, *from));
+    }
+}
+
+/// The squared distances of a point from two boxes.
+#[inline]
+fn squared_gaps<const D: usize>(bounds: &[[f64; 4]], point: &[f64]) -> [f64; 2] {
+    let add = |sums: [f64; 2], ([low, other_low, high, other_high], value): (&[f64; 4], &f64)| {
+        let gaps = [outside(*value, *low, *high), outside(*value, *other_low, *other_high)];
+        [sums[0] + gaps[0] * gaps[0], sums[1] + gaps[1] * gaps[1]]
+    };
+    let dims = if D == ANY { point.len() } else { D };
+    bounds[..dims].iter().zip(&point[..dims]).fold([0.0; 2], add)
 }
 
 /// Whom neighbours are sought for.
@@ -229,17 +318,19 @@ fn unit(coordinate: usize, metric: usize, widths: &[f64]) -> f64 {
     if coordinate < metric { 1.0 } else { widths[coordinate - metric].max(f64::MIN_POSITIVE) }
 }
 
-fn bounds<'a>(
-    members: &[u32],
-    dims: usize,
-    point: &impl Fn(u32) -> &'a [f64],
-) -> (Vec<f64>, Vec<f64>) {
-    let (mut low, mut high) = (vec![f64::INFINITY; dims], vec![f64::NEG_INFINITY; dims]);
-    for site in members {
-        for (k, value) in point(*site).iter().enumerate() {
-            low[k] = low[k].min(*value);
-            high[k] = high[k].max(*value);
-        }
-    }
-    (low, high)
+/// How far a value is from a range.
+#[inline]
+fn outside(value: f64, low: f64, high: f64) -> f64 {
+    greater(greater(low - value, value - high), 0.0)
+}
+
+/// One instruction, as `f64::max` is not, for that looks after NaN.
+#[inline]
+fn greater(a: f64, b: f64) -> f64 {
+    if a > b { a } else { b }
+}
+
+#[inline]
+fn lesser(a: f64, b: f64) -> f64 {
+    if a < b { a } else { b }
 }
