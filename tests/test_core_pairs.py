@@ -173,7 +173,7 @@ def test_sample_weight_multiplies_the_weights_and_changes_no_pair():
     ("words", "message"),
     [
         ({"replace": False, "max_reuse": 2}, "max_reuse must be left out with replace=False"),
-        ({"max_reuse": 0}, "max_reuse must be at least 1"),
+        ({"max_reuse": 0}, "max_reuse must be a whole number of at least 1"),
         ({"order": "first"}, "order must be"),
         ({"on": "cosine"}, "on must be"),
         ({"on": "mahalanobis"}, "covariates must be given"),

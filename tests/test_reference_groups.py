@@ -137,10 +137,15 @@ def test_match_cem_is_matchits_on_the_tutorials_users(logs):
     assert matched.effect(logs[OUTCOME]).estimate == pytest.approx(expected["estimate"], rel=1e-8)
 
 
-@pytest.mark.parametrize("on", ["score", "logit"])
+def space_of(on, model):
+    return {"covariates": COVARIATES} if on == "mahalanobis" else {"scores": model}
+
+
+@pytest.mark.parametrize("on", ["score", "logit", "mahalanobis"])
 @pytest.mark.parametrize("exact", [[], ["race"]])
 def test_match_full_has_the_least_total_distance(trained, lalonde_model, on, exact):
-    matched = ps.match_full(trained, treatment="treat", scores=lalonde_model, on=on, exact=exact)
+    space = space_of(on, lalonde_model)
+    matched = ps.match_full(trained, treatment="treat", **space, on=on, exact=exact)
     expected = OPTIMAL[f"full.{on}" + ".exact_race" * bool(exact)]
     assert matched.total_distance == pytest.approx(expected["total"], rel=1e-9)
     assert (matched.weights > 0).all()
@@ -152,3 +157,37 @@ def test_match_full_within_a_caliper_has_the_least_total_distance(trained, lalon
     assert matched.total_distance == pytest.approx(expected["total"], rel=1e-9)
     unmatched = [expected["n_unmatched_treated"], expected["n_unmatched_control"]]
     assert matched.arms["n_unmatched"].tolist() == unmatched
+
+
+def test_match_full_among_covariates_within_a_caliper_has_the_least_total(trained, lalonde_model):
+    e = lalonde_model.scores
+    matched = ps.match_full(
+        trained.assign(log_odds=np.log(e / (1 - e))),
+        treatment="treat",
+        covariates=COVARIATES,
+        on="mahalanobis",
+        caliper={"log_odds": 0.2},
+        caliper_sd="all",
+    )
+    expected = OPTIMAL["full.mahalanobis.caliper_0.2_all"]
+    assert matched.total_distance == pytest.approx(expected["total"], rel=1e-9)
+    unmatched = [expected["n_unmatched_treated"], expected["n_unmatched_control"]]
+    assert matched.arms["n_unmatched"].tolist() == unmatched
+
+
+@pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")  # not the question here
+@pytest.mark.parametrize("on", ["score", "logit", "mahalanobis"])
+@pytest.mark.parametrize("n_neighbors", [1, 2])
+def test_match_nn_optimal_pairs_have_the_least_total_distance(trained, lalonde_model, on, n_neighbors):
+    matched = ps.match_nn(
+        trained,
+        treatment="treat",
+        **space_of(on, lalonde_model),
+        on=on,
+        n_neighbors=n_neighbors,
+        replace=False,
+        method="optimal",
+    )
+    expected = OPTIMAL[f"pairs.{on}.{n_neighbors}"]
+    assert matched.pairs["distance"].sum() == pytest.approx(expected["total"], rel=1e-9)
+    assert matched.labels.max() == (trained["treat"] == 1).sum()

@@ -14,7 +14,6 @@ FOLDER = Path(__file__).parent / "reference"
 LALONDE = json.loads((FOLDER / "lalonde_match.json").read_text())["values"]
 PUBLISHED = json.loads((FOLDER / "lalonde_published.json").read_text())["values"]
 MATCHIT_471 = json.loads((FOLDER / "published_estimates.json").read_text())["values"]
-OPTIMAL = json.loads((FOLDER / "lalonde_optimal.json").read_text())["values"]
 TUTORIAL = json.loads((FOLDER / "tutorial_match.json").read_text())["values"]
 LALONDE_COVARIATES = ["age", "educ", "race", "married", "nodegree", "re74", "re75"]
 
