@@ -233,7 +233,10 @@ class Matches(Matched):
         Without replacement what each set adds to the estimate is squared and summed, with the factor
         G / (G - 1): as for a regression clustered by set (Abadie and Spiess 2022).
 
-        The adjustment (Abadie and Imbens 2011) weighs donors by their uses.
+        The adjustment (Abadie and Imbens 2011) weighs donors by their uses. A covariate that is constant
+        among them is not adjusted for, as they do not tell its slope. Those that are collinear among them
+        share the slope equally, each in its standard deviation (least squares of the least norm); that
+        matters only for focal units among which they are not.
         """
         if isinstance(outcome, str):
             raise TypeError(f"outcome: matches keep no frame; give the column itself, df[{outcome!r}]")
