@@ -53,7 +53,7 @@ CALLS = {
     ),
     "ipw": lambda a, **options: core.ipw(a.outcome, a.treatment, a.scores, **options),
     "match_nn": lambda a, **options: core.match_nn(a.scores, a.treatment, **options),
-    "match_nn, optimal": lambda a, **options: core.match_nn(
+    "match_optimal": lambda a, **options: core.match_nn(
         a.scores, a.treatment, method="optimal", replace=False, **options
     ),
     "match_full": lambda a, **options: core.match_full(a.scores, a.treatment, **options),
@@ -77,7 +77,7 @@ READS = {
     "fit_propensity": ["x", "weights"],
     "ipw": ["outcome", "scores"],
     "match_nn": ["scores"],
-    "match_nn, optimal": ["scores"],
+    "match_optimal": ["scores"],
     "match_full": ["scores"],
     "matching_effect": ["outcome", "scores", "x"],
     "smd": ["x", "weights"],
@@ -89,7 +89,7 @@ _NUMBERS = {
     "fit_propensity": ["coefficients", "covariance", "scores", "log_likelihood"],
     "ipw": ["estimate", "weights", "ess_treated", "ess_control"],
     "match_nn": ["weights", "focal", "donors", "first", "last"],
-    "match_nn, optimal": ["weights", "focal", "donors", "first", "last"],
+    "match_optimal": ["weights", "focal", "donors", "first", "last"],
     "match_full": ["subclass", "n_subclasses", "total_distance"],
     "matching_effect": ["estimate", "std_error", "correction", "ess_treated", "ess_control"],
     "balance": ["mean_treated", "mean_control", "smd", "variance_ratio", "ks", "ecdf_difference"],
@@ -105,24 +105,16 @@ MORE_CALLS = {
     "match_nn, mahalanobis": lambda a, **options: core.match_nn(
         None, a.treatment, covariates=a.x, on="mahalanobis", **options
     ),
-    "match_nn, optimal": lambda a, **options: core.match_nn(
-        a.scores, a.treatment, replace=False, method="optimal", **options
-    ),
-    "match_full": lambda a, **options: core.match_full(a.scores, a.treatment, **options),
 }
 _MORE_READS = {
     "adjust": ["x", "outcome"],
     "match_nn, without replacement": ["scores"],
     "match_nn, mahalanobis": ["x"],
-    "match_nn, optimal": ["scores"],
-    "match_full": ["scores"],
 }
 _MORE_NUMBERS = {
     "adjust": ["estimate", "std_error", "influence_treated"],
     "match_nn, without replacement": ["weights", "focal", "donors"],
     "match_nn, mahalanobis": ["weights", "focal", "donors"],
-    "match_nn, optimal": ["weights", "focal", "donors"],
-    "match_full": ["subclass", "total_distance"],
 }
 ALL_CALLS, ALL_READS = CALLS | MORE_CALLS, READS | _MORE_READS
 

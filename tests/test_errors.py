@@ -342,6 +342,7 @@ def test_model_of_other_rows_is_refused(users):
         ps.ipw(other, outcome="done", treatment="opted", scores=model.predict(other))
 
 
+@pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")  # few rows, made up
 def test_model_of_reordered_rows_is_refused(users):
     model = ps.fit_propensity(pl.from_pandas(users), **COLUMNS)
     matches = ps.match_nn(pl.from_pandas(users), treatment="opted", scores=model)
@@ -387,6 +388,7 @@ def test_unusable_weights_are_explained(users, case):
     assert message in str(caught.value)
 
 
+@pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")  # few rows, made up
 def test_matches_of_other_rows_are_refused(users):
     matches = ps.match_nn(users, treatment="opted", scores=ps.fit_propensity(users, **COLUMNS))
     with pytest.raises(InvalidInputError, match=r"weights.*matches are of other rows"):

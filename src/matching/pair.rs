@@ -106,9 +106,13 @@ impl Job<'_, '_> {
         ledger.close(n_focal, caliper_width.unwrap_or(f64::INFINITY))
     }
 
-    /// A unit cannot have more neighbours than there are donors, however often one may serve.
+    /// A unit cannot have more neighbours than there are donors. Where donors are used up some units find
+    /// fewer than asked for anyway, so that those discarded count there too.
     fn enough_donors(&self, arm: bool) -> Result<()> {
-        let donors = self.rows(arm).len();
+        let donors = match self.spec.reuse {
+            Reuse::Unlimited => self.rows(arm).len(),
+            Reuse::AtMost(_) => self.candidates.treatment.iter().filter(|own| **own == arm).count(),
+        };
         if self.spec.n_neighbors <= donors {
             return Ok(());
         }
