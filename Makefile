@@ -66,7 +66,7 @@ test-python: build ## Test the package, the README and the notebooks
 
 .PHONY: faults
 faults: build ## Break things on purpose (forks, Ctrl-C, no memory, panics, mutation), and write docs/reliability.md
-	PYTHONPATH=tests $(BIN)/python tests/faults/report.py
+	PYTHONPATH=tests $(BIN)/python tests/faults/page.py
 
 .PHONY: fuzz
 fuzz: build ## A million junk calls of every public function, in children that may die (CALLS=, SEED=)

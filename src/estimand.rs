@@ -1,5 +1,8 @@
 //! Whom an effect is for, and the tilting function that says so.
 
+/// Scores this close to 1/2 are 1/2, to rounding.
+const CORNER: f64 = 1e-12;
+
 /// The population an effect averages over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Estimand {
@@ -33,7 +36,7 @@ impl Estimand {
     }
 
     /// The derivative of h in the log odds of the score, in which de = e (1 - e). At e = 1/2, where
-    /// the ATM's min has a corner, either side serves.
+    /// the ATM's min has a corner, the mean of both sides: 0, so that swapping the arms changes nothing.
     #[must_use]
     pub fn tilt_slope(self, score: f64) -> f64 {
         let spread = score * (1.0 - score);
@@ -42,6 +45,7 @@ impl Estimand {
             Self::Att => spread,
             Self::Atc => -spread,
             Self::Ato => spread * (1.0 - 2.0 * score),
+            Self::Atm if (score - 0.5).abs() <= CORNER => 0.0,
             Self::Atm => spread.copysign(0.5 - score),
         }
     }

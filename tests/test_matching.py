@@ -90,6 +90,7 @@ def test_effect_says_how_its_standard_error_was_made(scored):
     assert tight.effect(scored["done"]).se_method.endswith("known, for some units are unmatched")
 
 
+@pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")  # few rows, made up
 def test_effect_counts_the_models_penalty(scored):
     model = ps.fit_propensity(scored, treatment="opted", covariates=["tier", "tenure"], penalty=20.0)
     found = ps.match_nn(scored, treatment="opted", scores=model).effect(scored["done"])

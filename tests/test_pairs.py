@@ -244,7 +244,7 @@ def test_shortage_of_partners_is_reported_with_its_figures(logs, model):
     words = " ".join(str(warning.message) for warning in caught)
     assert "4,800 treated against 2,617 controls" in words
     assert "2,183 of 4,800 partners are missing" in words
-    assert "differ by more than 0.1 standard deviations in the score" in words
+    assert "differ by more than 0.1 standard deviations in engagement_tier" in words
     effect = matches.effect(logs[OUTCOME])
     assert len(effect.cautions) == 2
     assert effect.estimate == pytest.approx(0.103, abs=0.002)

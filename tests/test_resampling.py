@@ -71,6 +71,7 @@ def test_bootstrap_gives_other_libraries_the_same_numbers(users):
     pd.testing.assert_frame_equal(found.replicates, expected.replicates)
 
 
+@pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")  # few rows, made up
 def test_bootstrap_takes_any_set_of_estimators(users):
     estimators = [ps.NearestNeighbors("ATC", n_neighbors=3, caliper=1.0, on="logit"), ps.IPW("ATC")]
     boot = ps.bootstrap(users, **SMALL, estimators=estimators, n_reps=5, seed=1)

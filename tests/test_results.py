@@ -12,6 +12,8 @@ import propensity as ps
 from propensity._analytic import Analytic
 from propensity.errors import InvalidInputError
 
+pytestmark = pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")  # few rows, made up
+
 
 def every_result(df):
     model = ps.fit_propensity(df, treatment="opted", covariates="tier * scale(tenure)")

@@ -114,8 +114,8 @@ def balance_cautions(
     return (
         BalanceWarning(
             f"after matching the arms still differ by more than {_BALANCED} standard deviations in {figures}"
-            f"{more}, so that an estimate is biased: set a caliper, match within exact=[...], "
-            "or adjust with effect(outcome, bias_adjust=...)"
+            f"{more}, so that an estimate is biased: set a caliper, match within columns (exact=), or "
+            "adjust for what is left (bias_adjust= of effect)"
         ),
     )
 

@@ -59,6 +59,7 @@ def run(n_calls: int, seed: int = 0, *, processes: int = 1, watch: bool = False)
             if report is None:
                 continue
             children.remove(child)
+            child.close()
             known = set(tally.findings)
             tally.add(report)
             if report["next"] is not None:
@@ -108,6 +109,11 @@ class Child:
         following = (self.seed, self.n_calls, here + 1) if here + 1 < self.n_calls else None
         findings = [*report["findings"], finding]
         return {"calls": made, "outcomes": {"lost": made}, "findings": findings, "next": following}
+
+    def close(self) -> None:
+        """Let go of its files, once it has ended and its report is read."""
+        for file in (self.note, self.out, self.err):
+            file.close()
 
     def _here(self) -> int:
         written = os.pread(self.note.fileno(), 8, 0)

@@ -1,7 +1,7 @@
 """Run the scripts of this folder, and put their tables into docs/reliability.md.
 
-    PYTHONPATH=tests python tests/faults/report.py                # all of them, about a quarter of an hour
-    PYTHONPATH=tests python tests/faults/report.py forks threads  # some
+    PYTHONPATH=tests python tests/faults/page.py                # all of them, about a quarter of an hour
+    PYTHONPATH=tests python tests/faults/page.py forks threads  # some
 
 A table stands between `<!-- forks -->` and `<!-- end -->`; the words around it are written by hand.
 """
