@@ -45,7 +45,7 @@ def _peak_bytes():
 
 ROWS_AND_COLUMNS = {
     "fit_propensity": (800_000, 32),
-    "bootstrap": (800_000, 32),
+    "bootstrap": (800_000, 48),  # scratch is some 130 bytes a row here, a copy of x would be 384
     "smd": (800_000, 32),
     "ipw": (4_000_000, 1),
     "match_nn": (1_000_000, 1),

@@ -11,6 +11,8 @@ import reference
 from conftest import COVARIATES, TREATMENT
 from propensity.errors import InvalidInputError
 
+pytestmark = pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")  # few rows, made up
+
 
 def test_smd_is_the_tutorials(logs, tutorial):
     found = ps.smd(logs, treatment=TREATMENT, covariates=COVARIATES)
