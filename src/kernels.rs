@@ -1,5 +1,5 @@
-//! The inner loops over a block of rows, in SIMD. Plain loops over fixed-size arrays, compiled once
-//! for the baseline processor and once for AVX2 by `pulp`, which picks at run time.
+//! The inner loops over a block of rows, in SIMD. Plain loops over fixed-size arrays, compiled by `pulp` for
+//! the baseline processor, for AVX2 and for AVX-512; `instructions` picks at run time.
 //!
 //! A block is always full: rows past the end are padded with zeros and weight nothing, so that every
 //! row goes through the same instructions and equal rows give equal bits. Fused multiply-add is used
@@ -8,18 +8,21 @@
 #![allow(clippy::inline_always)] // inlining carries the wider instruction set into the loops
 
 mod anchored;
+mod instructions;
 mod pairs;
 mod softplus;
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 
 use crate::estimand::Estimand;
 
 pub use anchored::{ArmSums, AtAnchor, Blocks, Buffers, NearAnchor, REACH, at_anchor, near_anchor};
+pub use instructions::instruction_set;
 pub use pairs::{Bits, Company, company, least_gap};
 pub use softplus::log_likelihood;
 
 use anchored::{vectors, vectors_mut};
+use instructions::dispatch;
 
 /// Rows in a block: one column of it is 2 KiB, so a dozen columns stay in the first-level cache.
 pub const BLOCK: usize = 256;
@@ -80,17 +83,17 @@ dispatched!(
 
 /// The linear predictor, intercept first: eta = b0 + sum over k of `b_k` `x_k`.
 pub fn linear_predictor(beta: &[f64], columns: &[Lane], eta: &mut Lane) {
-    Arch::new().dispatch(LinearPredictor { beta, columns, eta });
+    dispatch(LinearPredictor { beta, columns, eta });
 }
 
 /// Fill `into` with (value - center) times `per_scale`.
 pub fn standardize(values: &[f64], center: f64, per_scale: f64, into: &mut [f64]) {
-    Arch::new().dispatch(Standardize { values, center, per_scale, into });
+    dispatch(Standardize { values, center, per_scale, into });
 }
 
 /// The logistic function of each entry, in place.
 pub fn sigmoid(eta: &mut [f64]) {
-    Arch::new().dispatch(Sigmoid { eta });
+    dispatch(Sigmoid { eta });
 }
 
 /// The tallies of a block of units, lane by lane, the control arm first.
@@ -112,12 +115,12 @@ pub struct Label {
 impl Tallies {
     /// Count a block anew from its planes, one for each label.
     pub fn add_up<W: Copy + Into<f64>>(&mut self, labels: &[Label], counts: &[W]) {
-        Arch::new().dispatch(AddUp { tallies: self, labels, counts });
+        dispatch(AddUp { tallies: self, labels, counts });
     }
 
     /// Tally the rows of a block, each by itself.
     pub fn tally<W: Copy + Into<f64>>(&mut self, rows: RowsOfBlock<'_, W>) {
-        Arch::new().dispatch(TallyRows(self, rows));
+        dispatch(TallyRows(self, rows));
     }
 
     pub const EMPTY: Self = Self { rows: [[0.0; BLOCK]; 2], outcome: [[0.0; BLOCK]; 2] };
@@ -208,12 +211,12 @@ impl ScoreEquations {
     }
 
     pub fn add(&mut self, beta: &[f64], columns: &[Lane], trials: &Lane, successes: &Lane) {
-        Arch::new().dispatch(AddBlock { equations: self, beta, columns, trials, successes });
+        dispatch(AddBlock { equations: self, beta, columns, trials, successes });
     }
 
     /// Add sum x r to the gradient and sum x x' s to the information, for any r and s.
     pub fn add_products(&mut self, columns: &[Lane], residual: &Lane, spread: &Lane) {
-        Arch::new().dispatch(AddProducts { equations: self, columns, residual, spread });
+        dispatch(AddProducts { equations: self, columns, residual, spread });
     }
 
     pub fn merge(&mut self, other: &Self) {
@@ -273,7 +276,7 @@ impl ScoreEquations {
 /// first. A unit without rows in an arm has no weight there, even where its score rounds to 0 or 1.
 #[must_use]
 pub fn contrast_sums(estimand: Estimand, scores: &Lane, tallies: &Tallies) -> [[f64; 2]; 2] {
-    Arch::new().dispatch(ContrastSums { estimand, scores, tallies })
+    dispatch(ContrastSums { estimand, scores, tallies })
 }
 
 /// One loop for each estimand: with the choice inside it, the loop would not be vectorised.

@@ -8,6 +8,7 @@ mod bootstrap;
 mod call;
 mod errors;
 mod influence;
+mod instructions;
 mod ipw;
 mod logistic;
 mod match_spec;
@@ -34,6 +35,8 @@ mod core {
     use super::bootstrap::{Replicates, bootstrap};
     #[pymodule_export]
     use super::influence::bootstrap_influence;
+    #[pymodule_export]
+    use super::instructions::instruction_set;
     #[pymodule_export]
     use super::ipw::{IpwEstimate, ipw};
     #[pymodule_export]

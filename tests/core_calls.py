@@ -20,15 +20,17 @@ class Arrays:
 
 
 def arrays(n_rows, n_columns=3, seed=0):
-    """Continuous covariates, filled in place: nothing else of that size is ever allocated."""
+    """Continuous covariates, filled in place: nothing else of that size is allocated. The effect is 1."""
     rng = np.random.default_rng(seed)
     x = np.empty((n_rows, n_columns))
     rng.random(out=x)
     treatment = rng.random(n_rows) < 0.2 + 0.5 * x[:, 0]
+    outcome = rng.random(n_rows)
+    outcome += treatment
     return Arrays(
         x=x,
         treatment=treatment,
-        outcome=rng.random(n_rows),
+        outcome=outcome,
         scores=0.05 + 0.9 * rng.random(n_rows),
         weights=0.5 + rng.random(n_rows),
     )
@@ -119,8 +121,13 @@ _MORE_NUMBERS = {
 ALL_CALLS, ALL_READS = CALLS | MORE_CALLS, READS | _MORE_READS
 
 
+def quantities(name, result):
+    """What a result says, quantity by quantity, each a flat array."""
+    if name == "smd":
+        return {"smd": result}
+    return {field: np.ravel(getattr(result, field)) for field in (_NUMBERS | _MORE_NUMBERS)[name]}
+
+
 def numbers(name, result):
     """All numbers of a result in one array, to be compared to the last bit."""
-    if name == "smd":
-        return result
-    return np.concatenate([np.ravel(getattr(result, field)) for field in (_NUMBERS | _MORE_NUMBERS)[name]])
+    return np.concatenate(list(quantities(name, result).values()))

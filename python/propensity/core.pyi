@@ -33,6 +33,7 @@ __all__ = [
     "bootstrap",
     "bootstrap_influence",
     "fit_propensity",
+    "instruction_set",
     "ipw",
     "match_full",
     "match_nn",
@@ -226,6 +227,7 @@ def fit_propensity(
     sample_weight: _Floats | None = None,
     n_threads: int | None = None,
 ) -> LogisticFit: ...
+def instruction_set() -> Literal["baseline", "avx2", "avx512", "widest"]: ...
 def ipw(
     outcome: _Floats,
     treatment: _Treatment,

@@ -6,8 +6,9 @@
 
 #![allow(clippy::inline_always)] // inlining carries the wider instruction set into the loops
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 
+use super::instructions::dispatch;
 use super::{BLOCK, Lane, ScoreEquations, Tallies};
 
 /// The farthest from the anchor that the polynomial reaches: sixteen times the quarter within which its
@@ -72,7 +73,7 @@ pub fn at_anchor(
     scores: &[Lane],
     wants_information: bool,
 ) -> AtAnchor {
-    Arch::new().dispatch(AtAnchorPass { blocks, n_columns, scores, wants_information })
+    dispatch(AtAnchorPass { blocks, n_columns, scores, wants_information })
 }
 
 /// The gradient, and what the weights are made of, `step` away from the anchor; leaves the scores.
@@ -85,7 +86,7 @@ pub fn near_anchor(
     scores: &mut [Lane],
 ) -> NearAnchor {
     let pass = NearAnchorPass { blocks, step, odds, scores };
-    if wants_overlap { Arch::new().dispatch(Overlapping(pass)) } else { Arch::new().dispatch(pass) }
+    if wants_overlap { dispatch(Overlapping(pass)) } else { dispatch(pass) }
 }
 
 struct AtAnchorPass<'a, B> {

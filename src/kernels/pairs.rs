@@ -2,9 +2,10 @@
 
 #![allow(clippy::inline_always)] // inlining carries the wider instruction set into the loops
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 
 use super::anchored::vectors;
+use super::instructions::dispatch;
 use super::{BLOCK, Lane, Tallies};
 
 /// 64 units a word, a bit each.
@@ -24,13 +25,13 @@ pub struct Company {
 /// See [`Company`]; `focal` is the arm that looks for company.
 #[must_use]
 pub fn company(tallies: &Tallies, focal: bool) -> Company {
-    Arch::new().dispatch(CompanyPass { tallies, focal: usize::from(focal) })
+    dispatch(CompanyPass { tallies, focal: usize::from(focal) })
 }
 
 /// The least difference between values that follow each other, negative where they do not ascend.
 #[must_use]
 pub fn least_gap(values: &[f64]) -> f64 {
-    Arch::new().dispatch(LeastGap(values))
+    dispatch(LeastGap(values))
 }
 
 struct CompanyPass<'a> {

@@ -1,7 +1,8 @@
 //! What a unit takes off the log-likelihood: log(1 + exp(x)), without overflow, in SIMD.
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 
+use super::instructions::dispatch;
 use super::{Lane, exp};
 
 struct LogLikelihood<'a> {
@@ -32,7 +33,7 @@ impl WithSimd for LogLikelihood<'_> {
 /// -successes log(1 + exp(-eta)) - failures log(1 + exp(eta)).
 #[must_use]
 pub fn log_likelihood(eta: &Lane, trials: &Lane, successes: &Lane) -> f64 {
-    Arch::new().dispatch(LogLikelihood { eta, trials, successes })
+    dispatch(LogLikelihood { eta, trials, successes })
 }
 
 /// max(x, 0) + log(1 + t) with t = exp(-|x|), the logarithm as 2 artanh(s) with s = t / (2 + t).

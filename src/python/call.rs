@@ -9,6 +9,7 @@ use pyo3::prelude::*;
 use super::errors::InternalError;
 use super::threads::Threads;
 use crate::error::Result;
+use crate::kernels;
 use crate::monitor::Monitor;
 
 /// How often the calling thread looks for signals and reports progress: well under the 0.2 s a person
@@ -16,13 +17,14 @@ use crate::monitor::Monitor;
 const POLL: Duration = Duration::from_millis(50);
 
 /// Run `work` and wait for it, looking after signals and `progress` (called with the number of pieces
-/// done) meanwhile.
+/// done) meanwhile. Before it begins, what the environment says of instruction sets and threads is checked.
 pub fn run<T: Send>(
     py: Python<'_>,
     n_threads: Option<&Bound<'_, PyAny>>,
     progress: Option<&Py<PyAny>>,
     work: impl FnOnce(&Monitor) -> Result<T> + Send,
 ) -> PyResult<T> {
+    kernels::instruction_set()?;
     let threads = Threads::start(n_threads)?;
     let monitor = Monitor::default();
     let finished = py.detach(|| {

@@ -6,47 +6,30 @@ NumPy's own wheels ask for SSE4.2 (x86-64-v2), so Nehalem of 2008 is the oldest 
 core alone needs no more than the first x86-64.
 """
 
-import json
 import shutil
-import subprocess
 import sys
 
-import numpy as np
-
-from core_calls import ALL_CALLS, arrays, numbers
+import instruction_sets
 
 MODEL = "Nehalem"
 N_ROWS = 3_000
 
 
-def found_here():
-    """All numbers of all calls, on one thread."""
-    data = arrays(N_ROWS, 4)
-    return {name: numbers(name, call(data, n_threads=1)).tolist() for name, call in ALL_CALLS.items()}
-
-
 def found_on(model):
-    """The same under emulation."""
+    """What an emulated processor of this model finds."""
     emulator = shutil.which("qemu-x86_64") or shutil.which("qemu-x86_64-static")
     if emulator is None:
         raise FileNotFoundError("qemu-x86_64: install qemu-user")
-    command = [emulator, "-cpu", model, sys.executable, __file__, "--print"]
-    return json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    command = [emulator, "-cpu", model, sys.executable, instruction_sets.__file__, "--print", str(N_ROWS)]
+    return instruction_sets.found_by(command, RAYON_NUM_THREADS="1")
 
 
 def main(model=MODEL):
     """Print the table."""
-    here, there = found_here(), found_on(model)
-    sys.stdout.write("| call | numbers | equal bits | largest relative difference |\n|---|---|---|---|\n")
-    for name, values in here.items():
-        a, b = np.array(values, dtype=float), np.array(there[name], dtype=float)
-        gap = np.nanmax(np.abs(a - b) / np.maximum(np.abs(a), 1e-300), initial=0.0)
-        equal = int(((a == b) | (np.isnan(a) & np.isnan(b))).sum())
-        sys.stdout.write(f"| {name} | {len(a)} | {equal} | {gap:.1e} |\n")
+    here, there = instruction_sets.found_here(N_ROWS), found_on(model)
+    sys.stdout.write("| call | numbers | equal bits | largest difference |\n|---|---|---|---|\n")
+    sys.stdout.writelines(instruction_sets.table(here, there))
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["--print"]:
-        sys.stdout.write(json.dumps(found_here()))
-    else:
-        main(*sys.argv[1:])
+    main(*sys.argv[1:])

@@ -13,7 +13,16 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs" / "reliability.md"
-TABLES = ("forks", "interrupts", "threads", "panics", "memory", "mutation", "old_processor")
+TABLES = (
+    "forks",
+    "interrupts",
+    "threads",
+    "panics",
+    "memory",
+    "mutation",
+    "instruction_sets",
+    "old_processor",
+)
 
 
 # Less than the scripts do by themselves, for the tables to be made in a few minutes.
