@@ -101,8 +101,10 @@ pub fn fit_with_scores(
     let likelihood = Likelihood::new(&covariates, &rows, spec.penalty, Sweep::Parallel)?;
     let start = sample::start(x, &covariates, &rows, spec, monitor);
     let optimum = maximize(&likelihood, start.as_deref(), spec, monitor)?;
+    monitor.check()?;
     let mut fit = LogisticFit::new(&covariates, optimum, spec.penalty);
     let mut scores = fit.linear_predictor(x)?;
+    monitor.check()?;
     fit.log_likelihood = log_likelihood(&scores, &rows);
     scores.par_chunks_mut(CHUNK).for_each(sigmoid);
     Ok((fit, scores))

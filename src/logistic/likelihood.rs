@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use crate::covariates::{CHUNK, Covariates};
 use crate::error::{Error, Result};
 use crate::kernels::{BLOCK, Lane, ScoreEquations, linear_predictor, log_likelihood};
+use crate::monitor::Monitor;
 use crate::tally::Units;
 
 /// An arm with no more than this share of the weight vanishes beside the other in sums of 53 bits.
@@ -65,28 +66,33 @@ impl<'a, 'x, U: Units> Likelihood<'a, 'x, U> {
     }
 
     /// Gradient and information of the penalized likelihood.
-    pub fn equations(&self, beta: &[f64]) -> ScoreEquations {
+    ///
+    /// # Errors
+    /// [`Error::Stopped`], as in all of these.
+    pub fn equations(&self, beta: &[f64], monitor: &Monitor) -> Result<ScoreEquations> {
         let mut equations = self.reduce(
+            monitor,
             || ScoreEquations::new(beta.len()),
             |equations, columns, trials, successes| {
                 equations.add(beta, columns, trials, successes);
             },
             ScoreEquations::merge,
-        );
+        )?;
         for (k, ridge) in self.ridge.iter().enumerate() {
             equations.gradient[k] -= ridge * beta[k];
             equations.information[k * beta.len() + k] += ridge;
         }
-        equations
+        Ok(equations)
     }
 
-    pub fn penalized(&self, beta: &[f64]) -> f64 {
+    pub fn penalized(&self, beta: &[f64], monitor: &Monitor) -> Result<f64> {
         let penalty: f64 = self.ridge.iter().zip(beta).map(|(r, b)| r * b * b).sum();
-        self.log_likelihood(beta) - penalty / 2.0
+        Ok(self.log_likelihood(beta, monitor)? - penalty / 2.0)
     }
 
-    pub fn log_likelihood(&self, beta: &[f64]) -> f64 {
+    pub fn log_likelihood(&self, beta: &[f64], monitor: &Monitor) -> Result<f64> {
         self.reduce(
+            monitor,
             || 0.0,
             |sum, columns, trials, successes| {
                 let mut eta = [0.0; BLOCK];
@@ -98,8 +104,9 @@ impl<'a, 'x, U: Units> Likelihood<'a, 'x, U> {
     }
 
     /// The most that a change of the coefficients moves the linear predictor of any unit that counts.
-    pub fn largest_move(&self, step: &[f64]) -> f64 {
+    pub fn largest_move(&self, step: &[f64], monitor: &Monitor) -> Result<f64> {
         self.reduce(
+            monitor,
             || 0.0_f64,
             |most, columns, trials, _| {
                 let mut change = [0.0; BLOCK];
@@ -117,21 +124,25 @@ impl<'a, 'x, U: Units> Likelihood<'a, 'x, U> {
     /// One pass over the units: an accumulator for each chunk, merged in the order of the chunks.
     fn reduce<A: Send>(
         &self,
+        monitor: &Monitor,
         start: impl Fn() -> A + Sync,
         add: impl Fn(&mut A, &[Lane], &Lane, &Lane) + Sync,
         merge: impl Fn(&mut A, &A),
-    ) -> A {
+    ) -> Result<A> {
         let n = self.units.len();
         let chunk = |first: usize, last: usize| {
             let mut columns = vec![[0.0; BLOCK]; self.covariates.n_columns()];
             let (mut trials, mut successes) = ([0.0; BLOCK], [0.0; BLOCK]);
             let mut accumulator = start();
             for block in (first..last).step_by(BLOCK) {
+                if block.is_multiple_of(CHUNK) {
+                    monitor.check()?;
+                }
                 self.covariates.load(block, &mut columns);
                 self.units.load_counts(block, &mut trials, &mut successes);
                 add(&mut accumulator, &columns, &trials, &successes);
             }
-            accumulator
+            Ok(accumulator)
         };
         if self.sweep == Sweep::Serial {
             return chunk(0, n);
@@ -139,12 +150,12 @@ impl<'a, 'x, U: Units> Likelihood<'a, 'x, U> {
         let chunks: Vec<A> = (0..n.div_ceil(CHUNK))
             .into_par_iter()
             .map(|index| chunk(index * CHUNK, n.min((index + 1) * CHUNK)))
-            .collect();
+            .collect::<Result<_>>()?;
         let mut total = start();
         for one in &chunks {
             merge(&mut total, one);
         }
-        total
+        Ok(total)
     }
 }
 

@@ -54,11 +54,9 @@ pub fn maximize<U: Units>(
     let mut previous: Option<(Vec<f64>, f64)> = None;
     let mut gradient_norm = f64::INFINITY;
     for iterations in 1..=spec.max_iterations {
-        monitor.check()?;
-
         // 1. Gradient and information. Which columns are collinear is settled at the start, where the
         //    information is that of the covariates; later a vanishing pivot would mean separation.
-        let mut equations = likelihood.equations(&beta);
+        let mut equations = likelihood.equations(&beta, monitor)?;
         let information = Cholesky::factor(&equations.information, terms, tolerance, &aliased);
         (aliased, tolerance) = (information.aliased().to_vec(), f64::EPSILON);
         for (slope, _) in equations.gradient.iter_mut().zip(&aliased).filter(|(_, skip)| **skip) {
@@ -69,7 +67,7 @@ pub fn maximize<U: Units>(
         // 2. A step that made the gradient larger may have overshot: go half the way back.
         if let Some((from, norm)) = &previous
             && !(gradient_norm < *norm)
-            && fell(likelihood, from, &beta)
+            && fell(likelihood, from, &beta, monitor)?
         {
             beta.iter_mut().zip(from).for_each(|(b, a)| *b = f64::midpoint(*b, *a));
             continue;
@@ -83,7 +81,7 @@ pub fn maximize<U: Units>(
 
         // 4. Done: the step just taken comes on top of a gradient that was small enough.
         if gradient_norm <= spec.tolerance {
-            let diverging = diverging(likelihood, &step);
+            let diverging = diverging(likelihood, &step, monitor)?;
             if separated(likelihood, equations.information[0]) {
                 return Err(Error::Separation { columns: diverging });
             }
@@ -102,9 +100,15 @@ fn intercept_only<U: Units>(likelihood: &Likelihood<'_, '_, U>) -> Vec<f64> {
 }
 
 /// Whether the likelihood at `to` is lower than at `from`, beyond rounding.
-fn fell<U: Units>(likelihood: &Likelihood<'_, '_, U>, from: &[f64], to: &[f64]) -> bool {
-    let (before, after) = (likelihood.penalized(from), likelihood.penalized(to));
-    !(after >= before - 1e-12 * before.abs())
+fn fell<U: Units>(
+    likelihood: &Likelihood<'_, '_, U>,
+    from: &[f64],
+    to: &[f64],
+    monitor: &Monitor,
+) -> Result<bool> {
+    let (before, after) =
+        (likelihood.penalized(from, monitor)?, likelihood.penalized(to, monitor)?);
+    Ok(!(after >= before - 1e-12 * before.abs()))
 }
 
 /// Whether the fitted scores leave next to nothing of the treatment's variance. A penalized optimum
@@ -116,13 +120,17 @@ fn separated<U: Units>(likelihood: &Likelihood<'_, '_, U>, remaining_variance: f
 }
 
 /// The columns that a last step moves most, where it still moves somebody's log odds.
-fn diverging<U: Units>(likelihood: &Likelihood<'_, '_, U>, step: &[f64]) -> Vec<usize> {
+fn diverging<U: Units>(
+    likelihood: &Likelihood<'_, '_, U>,
+    step: &[f64],
+    monitor: &Monitor,
+) -> Result<Vec<usize>> {
     let most = largest(&step[1..]);
-    if most <= LONG_STEP || likelihood.largest_move(step) <= RUNAWAY {
-        return Vec::new();
+    if most <= LONG_STEP || likelihood.largest_move(step, monitor)? <= RUNAWAY {
+        return Ok(Vec::new());
     }
     let moved = step[1..].iter().enumerate().filter(|(_, change)| change.abs() > most / 2.0);
-    moved.map(|(column, _)| column).collect()
+    Ok(moved.map(|(column, _)| column).collect())
 }
 
 /// The largest absolute entry; NaN where there is one, so that no comparison takes it for small.

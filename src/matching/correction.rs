@@ -19,7 +19,7 @@
 
 use super::search::Found;
 use super::variance::{MatchedRows, Side, neighborhoods};
-use crate::covariates::Covariates;
+use crate::covariates::{CHUNK, Covariates};
 use crate::error::Result;
 use crate::estimand::Estimand;
 use crate::influence::ScoreModel;
@@ -35,8 +35,8 @@ pub fn correction(
     monitor: &Monitor,
 ) -> Result<f64> {
     let local = Local { sides, rows, near: near(sides, monitor)?, estimand, tau };
-    let c = local.factors(|e| [estimand.tilt(e) * e, estimand.tilt(e) * (1.0 - e)]);
-    let d = local.factors(|e| [-estimand.tilt_slope(e), estimand.tilt_slope(e)]);
+    let c = local.factors(|e| [estimand.tilt(e) * e, estimand.tilt(e) * (1.0 - e)], monitor)?;
+    let d = local.factors(|e| [-estimand.tilt_slope(e), estimand.tilt_slope(e)], monitor)?;
     monitor.check()?;
     let model = ScoreModel::new(covariates, rows.treatment, rows.scores, None, penalty);
     let matched: f64 = sides.iter().map(Side::n_matched).sum();
@@ -68,11 +68,14 @@ impl Local<'_> {
     /// row's m_t leaves out the row itself, whose outcome goes with its x: it is m_t - (y - m_t) / (n - 1).
     /// So the factor of a row is a sum of multiples of y - m_t = (y - mean of its group) + (mean of its
     /// group - m_t): slope (y - mean of its group) + level, with sums for each group.
-    fn factors(&self, covariance: impl Fn(f64) -> [f64; 2]) -> Vec<f64> {
+    fn factors(&self, covariance: impl Fn(f64) -> [f64; 2], monitor: &Monitor) -> Result<Vec<f64>> {
         let zeros = || [0, 1].map(|arm: usize| vec![0.0; self.sides[arm].outcome.len()]);
         let (mut slope, mut level) = (zeros(), zeros());
         for (at, side) in self.sides.iter().enumerate() {
             for (group, rows) in side.arm.row_ranges().enumerate() {
+                if group.is_multiple_of(CHUNK) {
+                    monitor.check()?;
+                }
                 let e = self.rows.scores[side.rows[rows.start]];
                 let found = [0, 1].map(|arm: usize| &self.near[at][arm][group]);
                 let pooled = [0, 1].map(|arm: usize| self.sides[arm].pooled(found[arm]));
@@ -90,7 +93,7 @@ impl Local<'_> {
                 level[at][group] += base * (pooled[1].mean - pooled[0].mean - self.tau);
             }
         }
-        self.by_row(&slope, &level)
+        Ok(self.by_row(&slope, &level))
     }
 
     fn by_row(&self, slope: &[Vec<f64>; 2], level: &[Vec<f64>; 2]) -> Vec<f64> {

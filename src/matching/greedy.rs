@@ -17,9 +17,6 @@ use super::spec::{MatchSpec, Order};
 use crate::error::Result;
 use crate::monitor::Monitor;
 
-/// Choices between two looks at the monitor.
-const CHECK_EVERY: usize = 1024;
-
 /// The donors of each of `focal`'s rows, in the order in which they were taken.
 pub struct Taken {
     per_row: usize,
@@ -61,7 +58,7 @@ impl Turn<'_> {
         // Nobody has more donors than there are.
         let per_row = self.spec.n_neighbors.min(donors.len());
         let taken = Taken::new(focal.len(), per_row);
-        let pool = Pool::new(self.space, self.draws, donors.iter().copied(), self.uses);
+        let pool = Pool::new(self.space, self.draws, donors.iter().copied(), self.uses, monitor)?;
         let mut draft = Draft { turn: self, focal, pool, taken, monitor };
         let order = self.order(focal);
         for round in 0..per_row {
@@ -108,10 +105,8 @@ struct Draft<'a> {
 impl Draft<'_> {
     /// One round in a stated order.
     fn in_turn(&mut self, waiting: &[usize]) -> Result<()> {
-        for (turn, place) in waiting.iter().enumerate() {
-            if turn.is_multiple_of(CHECK_EVERY) {
-                self.monitor.check()?;
-            }
+        for place in waiting {
+            self.monitor.check()?;
             if self.pool.is_empty() {
                 return Ok(());
             }
@@ -131,14 +126,10 @@ impl Draft<'_> {
         let Self { turn, focal, pool, taken, monitor } = self;
         let place_of = |row: u32| focal.partition_point(|other| *other < row);
         let rows = waiting.iter().map(|place| focal[*place]);
-        let mut seekers = Pool::new(turn.space, turn.draws, rows, 1);
+        let mut seekers = Pool::new(turn.space, turn.draws, rows, 1, monitor)?;
         let mut chain: Vec<Choice> = Vec::new();
-        let mut steps = 0_usize;
         while let Some(start) = chain.pop().or_else(|| seekers.first()) {
-            steps += 1;
-            if steps.is_multiple_of(CHECK_EVERY) {
-                monitor.check()?;
-            }
+            monitor.check()?;
             let place = place_of(start.row);
             let own = taken.of(place);
             let Some(donor) = pool.nearest(start.row as usize, |donor| own.contains(&donor)) else {

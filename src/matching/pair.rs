@@ -52,7 +52,7 @@ pub fn pair(candidates: &Candidates<'_>, spec: &MatchSpec, monitor: &Monitor) ->
         let caliper_widths = caliper.iter().map(|_| matches.caliper_width).collect();
         return Ok(Pairs { matches, caliper_widths, n_discarded: 0, coordinates: vec![] });
     }
-    let space = Space::new(candidates, spec);
+    let space = Space::new(candidates, spec)?;
     monitor.check()?;
     let draws = draws(candidates.ids, candidates.treatment.len(), spec.seed);
     let keep = kept(candidates, spec.discard);

@@ -4,6 +4,8 @@ use super::sites::Sites;
 use super::space::{Space, key};
 use super::strip::Strip;
 use super::tree::{Collector, Tree};
+use crate::error::Result;
+use crate::monitor::Monitor;
 
 /// A row that may be chosen. Of two the nearer is better; where they tie, that with the smaller draw.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,19 +51,22 @@ enum Index {
 }
 
 impl<'a> Pool<'a> {
+    /// # Errors
+    /// [`crate::error::Error::Stopped`].
     pub fn new(
         space: &'a Space,
         draws: &'a [u64],
         rows: impl Iterator<Item = u32>,
         uses: u32,
-    ) -> Self {
+        monitor: &Monitor,
+    ) -> Result<Self> {
         let sites = Sites::new(space, rows, draws);
         let index = if space.dims == 1 {
             Index::Strip(Strip::new(space, &sites))
         } else {
-            Index::Tree(Tree::new(space, &sites))
+            Index::Tree(Tree::new(space, &sites, monitor)?)
         };
-        Self {
+        Ok(Self {
             uses_left: vec![uses; sites.rows.len()],
             #[allow(clippy::cast_possible_truncation)] // rows are numbered in u32
             head: (0..sites.len()).map(|site| sites.range(site).start as u32).collect(),
@@ -71,7 +76,7 @@ impl<'a> Pool<'a> {
             draws,
             sites,
             index,
-        }
+        })
     }
 
     pub fn is_empty(&self) -> bool {

@@ -2,6 +2,7 @@
 
 use super::spec::{CaliperUnit, Candidates, Discard, MatchSpec, Metric};
 use super::{Quantity, logit, metric};
+use crate::error::{Error, Result};
 use crate::moments::Moments;
 
 /// Two distances tie when they are equal to twelve decimals: wide enough for rounding, far narrower than
@@ -10,6 +11,9 @@ use crate::moments::Moments;
 pub fn key(distance: f64) -> f64 {
     (distance * 1e12).round()
 }
+
+/// Squares of differences of such coordinates are finite, and so are sums of a million of them.
+const FARTHEST: f64 = 1e150;
 
 /// n rows with `dims` coordinates each. The first `metric` of them make the distance; the others only tell
 /// whether a pair is within a caliper.
@@ -41,8 +45,10 @@ impl Space {
     }
 
     /// The space a specification asks for; it has been checked.
-    #[must_use]
-    pub fn new(candidates: &Candidates<'_>, spec: &MatchSpec) -> Self {
+    ///
+    /// # Errors
+    /// [`Error::Extreme`] where somebody is nowhere: another thread has overwritten what was checked.
+    pub fn new(candidates: &Candidates<'_>, spec: &MatchSpec) -> Result<Self> {
         let n_rows = candidates.treatment.len();
         let scores = candidates.scores.unwrap_or_default();
         let width =
@@ -68,15 +74,21 @@ impl Space {
             }
         };
         let (stratum, n_strata) = strata(candidates.exact, n_rows);
-        Self {
-            coords: beside(coords, metric, &columns),
+        let coords = beside(coords, metric, &columns);
+        // Nothing is near NaN, and a search that finds nothing near looks at everything.
+        if !coords.iter().all(|value| value.abs() <= FARTHEST) {
+            let name = if candidates.covariates.is_some() { "covariates" } else { "scores" };
+            return Err(Error::Extreme { name, column: None });
+        }
+        Ok(Self {
+            coords,
             dims: metric + columns.len(),
             metric,
             reach,
             widths: columns.iter().map(|(_, width)| *width).collect(),
             stratum,
             n_strata,
-        }
+        })
     }
 
     /// Places without calipers.
@@ -166,4 +178,37 @@ pub fn strata(labels: Option<&[i64]>, n_rows: usize) -> (Vec<u32>, usize) {
     distinct.dedup();
     let place = |label: &i64| distinct.partition_point(|other| other < label) as u32;
     (labels.iter().map(place).collect(), distinct.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::matching::{Focal, Order, Reuse};
+
+    #[test]
+    fn space_refuses_rows_that_are_nowhere() {
+        let spec = MatchSpec {
+            focal: Focal::Treated,
+            n_neighbors: 1,
+            metric: Metric::Line(Quantity::Score),
+            reuse: Reuse::AtMost(1),
+            order: Order::Data,
+            caliper: None,
+            unit: CaliperUnit::All,
+            discard: Discard::Nobody,
+            seed: 0,
+        };
+        for value in [f64::NAN, f64::INFINITY, 1e200] {
+            let candidates = Candidates {
+                treatment: &[false, true],
+                scores: Some(&[0.5, value]),
+                covariates: None,
+                exact: None,
+                calipers: &[],
+                ids: None,
+            };
+            let error = Error::Extreme { name: "scores", column: None };
+            assert_eq!(Space::new(&candidates, &spec).unwrap_err(), error, "{value}");
+        }
+    }
 }

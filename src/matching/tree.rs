@@ -9,6 +9,8 @@ use std::ops::Range;
 
 use super::sites::Sites;
 use super::space::Space;
+use crate::error::Result;
+use crate::monitor::Monitor;
 
 /// Sites that are compared in one go: fewer make more boxes, more make more distances.
 const LEAF: usize = 16;
@@ -57,11 +59,14 @@ struct Soil<'a> {
     widths: &'a [f64],
     /// One coordinate of some sites, while they are split.
     keys: Vec<(f64, u32)>,
+    monitor: &'a Monitor,
 }
 
 impl Tree {
+    /// # Errors
+    /// [`crate::error::Error::Stopped`].
     #[allow(clippy::cast_possible_truncation)] // rows are numbered in u32
-    pub fn new(space: &Space, sites: &Sites) -> Self {
+    pub fn new(space: &Space, sites: &Sites, monitor: &Monitor) -> Result<Self> {
         let mut tree = Self {
             dims: space.dims,
             metric: space.metric,
@@ -75,7 +80,7 @@ impl Tree {
         };
         let coords = (0..sites.len()).flat_map(|site| space.point(sites.any_row(site)));
         let coords = coords.copied().collect();
-        let mut soil = Soil { coords, widths: &space.widths, keys: Vec::new() };
+        let mut soil = Soil { coords, widths: &space.widths, keys: Vec::new(), monitor };
         for stratum in 0..space.n_strata {
             let members = sites.of_stratum(stratum);
             if members.is_empty() {
@@ -84,9 +89,9 @@ impl Tree {
             }
             let root = tree.add_pair([members.clone(), 0..0], NONE);
             tree.roots.push(root);
-            tree.grow(root as usize, members, &mut soil);
+            tree.grow(root as usize, members, &mut soil)?;
         }
-        tree
+        Ok(tree)
     }
 
     #[allow(clippy::cast_possible_truncation)]
@@ -102,7 +107,8 @@ impl Tree {
     }
 
     #[allow(clippy::cast_possible_truncation)]
-    fn grow(&mut self, node: usize, members: Range<usize>, soil: &mut Soil<'_>) {
+    fn grow(&mut self, node: usize, members: Range<usize>, soil: &mut Soil<'_>) -> Result<()> {
+        soil.monitor.check()?;
         let (pair, half) = (node / 2 * self.dims, node % 2);
         let sites = &mut self.order[members.clone()];
         let bounds = &mut self.boxes[pair..pair + self.dims];
@@ -112,7 +118,7 @@ impl Tree {
                 self.leaf[*site as usize] = node as u32;
             }
             self.points.extend(soil.columns(sites, self.dims));
-            return;
+            return Ok(());
         }
         let spread =
             |k: usize| (bounds[k][half + 2] - bounds[k][half]) / unit(k, self.metric, soil.widths);
@@ -124,8 +130,8 @@ impl Tree {
             (members.start..members.start + middle, members.start + middle..members.end);
         let halves = self.add_pair([left.clone(), right.clone()], node as u32);
         self.nodes[node].halves = halves;
-        self.grow(halves as usize, left, soil);
-        self.grow(halves as usize + 1, right, soil);
+        self.grow(halves as usize, left, soil)?;
+        self.grow(halves as usize + 1, right, soil)
     }
 
     pub fn remove(&mut self, site: usize) {

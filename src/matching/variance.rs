@@ -73,10 +73,12 @@ pub fn effect(
     let MatchedRows { outcome, treatment, scores } = *rows;
     let (matcher, found) = match_rows(scores, treatment, spec, monitor)?;
     let [control, treated] = matcher.rows_by_arm(treatment);
+    monitor.check()?;
     let sides = [
         Side::new(false, control, &matcher, &found, outcome),
         Side::new(true, treated, &matcher, &found, outcome),
     ];
+    monitor.check()?;
     let mut effect = contrast(&sides, monitor)?;
     let all_matched =
         sides.iter().all(|side| !spec.focal.includes(side.treated) || side.is_matched());

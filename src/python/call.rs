@@ -12,9 +12,9 @@ use crate::error::Result;
 use crate::kernels;
 use crate::monitor::Monitor;
 
-/// How often the calling thread looks for signals and reports progress: well under the 0.2 s a person
-/// takes for "at once".
-const POLL: Duration = Duration::from_millis(50);
+/// How often the calling thread looks for signals and reports progress: a tenth of the 0.2 s that a person
+/// takes for "at once". A look costs some microseconds, so these are a thousandth of a call or less.
+const POLL: Duration = Duration::from_millis(20);
 
 /// Run `work` and wait for it, looking after signals and `progress` (called with the number of pieces
 /// done) meanwhile. Before it begins, what the environment says of instruction sets and threads is checked.
