@@ -94,7 +94,8 @@ proptest! {
             return Ok(()); // nobody within the caliper
         };
         let mut expected = vec![0.0; scores.len()];
-        for (focal, run) in matches.focal.iter().zip(&matches.runs) {
+        let runs = matches.first.iter().zip(&matches.last).map(|(first, last)| *first..*last);
+        for (focal, run) in matches.focal.iter().zip(runs) {
             prop_assert!(treatment[*focal]);
             expected[*focal] += 1.0;
             for donor in &matches.donors[run.clone()] {

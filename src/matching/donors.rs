@@ -1,124 +1,203 @@
 //! The rows of one arm that may donate, sorted by value.
 
+use std::hint::select_unpredictable;
 use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::arm::Arm;
 use super::grid::{Grid, Keyed, Part, value};
 use super::search::{Found, Search};
+use crate::kernels::BLOCK;
 
 #[derive(Debug)]
 pub struct Donors {
-    pub grid: Grid,
-    /// Their distinct values, and how many rows share each; no outcomes.
-    pub groups: Arm,
-    /// The rows of group g are `rows[first_row[g]..first_row[g + 1]]`.
-    pub first_row: Vec<u32>,
+    grid: Grid,
+    /// Their distinct values, ascending: the groups.
+    pub value: Vec<f64>,
+    /// The rows of group g are `rows[first_row[g]..first_row[g + 1]]`; empty where no value repeats, which
+    /// spares a look into memory that is not near.
+    first_row: Vec<u32>,
     /// By value, ties by row number.
     pub rows: Vec<usize>,
     /// The groups of cell c are `first_group[c]..first_group[c + 1]`.
-    first_group: Vec<usize>,
+    first_group: Vec<u32>,
 }
 
 impl Donors {
-    /// Sort the rows for which `is_donor` holds. The order is that of values and row numbers alone,
+    /// Sort the `count` rows for which `is_donor` holds. The order is that of values and row numbers alone,
     /// however many threads there are.
-    pub fn new(values: &[f64], is_donor: impl Fn(usize) -> bool + Sync) -> Self {
-        let grid = Grid::over(values, &is_donor);
-        let parts = grid.drop_rows(values, &is_donor);
-        let stretches: Vec<Stretch> =
-            grid.stretches().map(|cells| Stretch::new(&parts, cells)).collect();
-        let ((value, rows_in_group), (rows, first_row)) = rayon::join(
-            || {
-                let rows =
-                    gathered(&stretches, |stretch| &stretch.rows_in_group[..], |n| f64::from(*n));
-                (gathered(&stretches, |stretch| &stretch.value[..], |value| *value), rows)
-            },
-            || {
-                let mut end = 0;
-                let mut first_row = vec![0];
-                first_row.extend(stretches.iter().flat_map(|s| &s.rows_in_group).map(|rows| {
-                    end += rows;
-                    end
-                }));
-                (gathered(&stretches, |stretch| &stretch.rows[..], |row| *row as usize), first_row)
-            },
-        );
-        let mut first_group = Vec::with_capacity(grid.cells + 1);
-        first_group.push(0);
-        let mut groups = 0;
-        for stretch in &stretches {
-            first_group.extend(stretch.last_group.iter().map(|last| groups + last));
-            groups += stretch.value.len();
-        }
-        let groups = Arm { value, rows: rows_in_group, outcome: Vec::new() };
-        Self { grid, groups, first_row, rows, first_group }
-    }
-
-    /// The donors of a value that lies in this cell.
-    pub fn find(&self, search: &Search, cell: usize, value: f64) -> Found {
-        let (first, last) = (self.first_group[cell], self.first_group[cell + 1]);
-        let below = self.groups.value[first..last].partition_point(|donor| *donor < value);
-        search.around(value, first + below, &self.groups)
-    }
-}
-
-/// One list of all stretches, end to end.
-fn gathered<'a, A: 'a, B>(
-    stretches: &'a [Stretch],
-    list: impl Fn(&'a Stretch) -> &'a [A],
-    convert: impl Fn(&A) -> B,
-) -> Vec<B> {
-    let mut all = Vec::with_capacity(stretches.iter().map(|stretch| list(stretch).len()).sum());
-    for stretch in stretches {
-        all.extend(list(stretch).iter().map(&convert));
-    }
-    all
-}
-
-/// Some neighbouring cells, sorted.
-struct Stretch {
-    value: Vec<f64>,
-    rows_in_group: Vec<u32>,
-    rows: Vec<u32>,
-    /// Where the groups of each cell end.
-    last_group: Vec<usize>,
-}
-
-impl Stretch {
-    fn new(parts: &[Part], cells: Range<usize>) -> Self {
-        let mut stretch = Self {
-            value: Vec::new(),
-            rows_in_group: Vec::new(),
-            rows: Vec::new(),
-            last_group: Vec::with_capacity(cells.len()),
+    pub fn new(values: &[f64], count: usize, is_donor: impl Fn(usize) -> bool + Sync) -> Self {
+        let grid = Grid::over(values, count);
+        let parts = grid.drop_rows(values, is_donor);
+        // There are no more groups than rows, and as many where no value repeats.
+        let mut donors = Self {
+            grid,
+            value: vec![0.0; count],
+            first_row: vec![0; count + 1],
+            rows: vec![0; count],
+            first_group: vec![0; grid.cells + 1],
         };
+        let groups: Vec<Range<usize>> =
+            donors.stretches(&parts).into_par_iter().map(|stretch| stretch.sort(&parts)).collect();
+        donors.close_ranks(&groups);
+        donors
+    }
+
+    /// Room for every stretch of cells, where its rows belong.
+    fn stretches(&mut self, parts: &[Part]) -> Vec<Stretch<'_>> {
+        let (mut value, mut rows) = (&mut self.value[..], &mut self.rows[..]);
+        let (mut last_row, mut last_group) = (&mut self.first_row[1..], &mut self.first_group[1..]);
+        let mut first_row = 0;
+        let cells = self.grid.stretches();
+        let stretches = cells.map(|cells| {
+            let count = parts.iter().map(|part| part.count(&cells)).sum();
+            first_row += count;
+            Stretch {
+                first_row: first_row - count,
+                value: cut(&mut value, count),
+                rows: cut(&mut rows, count),
+                last_row: cut(&mut last_row, count),
+                last_group: cut(&mut last_group, cells.len()),
+                cells,
+            }
+        });
+        stretches.collect()
+    }
+
+    /// Move the groups of all stretches together, where ties left gaps.
+    #[allow(clippy::cast_possible_truncation)] // rows, and so groups, are numbered in u32
+    fn close_ranks(&mut self, groups: &[Range<usize>]) {
+        let mut end = 0;
+        for (cells, groups) in self.grid.stretches().zip(groups) {
+            let last_groups = &mut self.first_group[cells.start + 1..=cells.end];
+            for last in last_groups {
+                *last += end;
+            }
+            end += groups.len() as u32;
+        }
+        if end as usize == self.rows.len() {
+            self.first_row = Vec::new();
+            return;
+        }
+        close_ranks(&mut self.value, groups.iter().cloned());
+        let ends = groups.iter().map(|groups| groups.start + 1..groups.end + 1);
+        close_ranks(&mut self.first_row, std::iter::once(0..1).chain(ends));
+    }
+
+    /// Where the rows of a group begin, and those of the one before end.
+    #[inline]
+    pub fn first_row(&self, group: usize) -> usize {
+        if self.first_row.is_empty() { group } else { self.first_row[group] as usize }
+    }
+
+    /// How many rows a group has.
+    #[inline]
+    pub fn rows_of(&self, group: usize) -> f64 {
+        (self.first_row(group + 1) - self.first_row(group)) as f64
+    }
+
+    /// What a value finds of which `seek` gave the place.
+    #[inline]
+    pub fn around(&self, search: &Search, value: f64, place: usize) -> Found {
+        search.around(value, place, &self.value, |group| self.rows_of(group))
+    }
+}
+
+/// For each value the first group not below it, among the donors with its number. Searches halve in step, so
+/// that one goes on while another waits for memory, and without branches, which would mostly be guessed wrong.
+pub fn seek(donors: &[&Donors], wanted: &[(f64, usize)]) -> [usize; BLOCK] {
+    let (mut place, mut left) = ([0; BLOCK], [0; BLOCK]);
+    for (i, (value, number)) in wanted.iter().enumerate() {
+        let Donors { grid, first_group, .. } = donors[*number];
+        let cell = grid.cell(*value);
+        place[i] = first_group[cell] as usize;
+        left[i] = first_group[cell + 1] as usize - place[i];
+    }
+    while left.iter().any(|left| *left > 0) {
+        for (i, (value, number)) in wanted.iter().enumerate() {
+            let half = left[i].div_ceil(2);
+            let last = (place[i] + half).max(1) - 1;
+            let is_below = donors[*number].value[last] < *value;
+            place[i] += select_unpredictable(is_below, half, 0);
+            left[i] -= half;
+        }
+    }
+    place
+}
+
+/// Cut the first `count` off what is left.
+#[allow(clippy::mut_mut)] // what is left is a borrow, and changes
+pub fn cut<'a, T>(left: &mut &'a mut [T], count: usize) -> &'a mut [T] {
+    let (first, rest) = std::mem::take(left).split_at_mut(count);
+    *left = rest;
+    first
+}
+
+/// Keep these parts of a list, ascending, and nothing between them.
+pub fn close_ranks<T: Copy>(list: &mut Vec<T>, parts: impl Iterator<Item = Range<usize>>) {
+    let mut end = 0;
+    for part in parts {
+        let (start, length) = (part.start, part.len());
+        if start != end {
+            list.copy_within(part, end);
+        }
+        end += length;
+    }
+    list.truncate(end);
+}
+
+/// Some neighbouring cells, and room for their rows.
+struct Stretch<'a> {
+    cells: Range<usize>,
+    /// How many rows lie in lower cells.
+    first_row: usize,
+    value: &'a mut [f64],
+    rows: &'a mut [usize],
+    /// Where the rows of each group end.
+    last_row: &'a mut [u32],
+    /// Where the groups of each cell end, counted from here.
+    last_group: &'a mut [u32],
+}
+
+impl Stretch<'_> {
+    /// Sort the cells, and give the places of their groups.
+    #[allow(clippy::cast_possible_truncation)] // rows, and so groups, are numbered in u32
+    fn sort(self, parts: &[Part]) -> Range<usize> {
         let mut sorted: Vec<Keyed> = Vec::new();
-        for cell in cells {
+        let (mut groups, mut rows) = (0, 0);
+        for (cell, last_group) in self.cells.zip(self.last_group) {
             sorted.clear();
             for part in parts {
-                sorted.extend(part.cell(cell));
+                sorted.extend_from_slice(part.cell(cell));
             }
             sorted.sort_unstable();
             for group in sorted.chunk_by(|a, b| a.0 == b.0) {
-                stretch.value.push(value(group[0].0));
-                stretch.rows_in_group.push(group.iter().map(|_| 1).sum());
-                stretch.rows.extend(group.iter().map(|(_, row)| row));
+                for (slot, (_, row)) in self.rows[rows..].iter_mut().zip(group) {
+                    *slot = *row as usize;
+                }
+                rows += group.len();
+                self.value[groups] = value(group[0].0);
+                self.last_row[groups] = (self.first_row + rows) as u32;
+                groups += 1;
             }
-            stretch.last_group.push(stretch.value.len());
+            *last_group = groups as u32;
         }
-        stretch
+        self.first_row..self.first_row + groups
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::arm::Arm;
     use super::*;
 
     /// Every third row is none.
     fn is_donor(row: usize) -> bool {
         !row.is_multiple_of(3)
+    }
+
+    fn donors(values: &[f64]) -> Donors {
+        Donors::new(values, (0..values.len()).filter(|row| is_donor(*row)).count(), is_donor)
     }
 
     fn worlds() -> [Vec<f64>; 4] {
@@ -131,50 +210,53 @@ mod tests {
     #[test]
     fn donors_are_sorted_by_value_then_row() {
         for values in worlds() {
-            let donors = Donors::new(&values, is_donor);
+            let donors = donors(&values);
             let mut rows: Vec<usize> = (0..values.len()).filter(|row| is_donor(*row)).collect();
             rows.sort_by(|a, b| values[*a].total_cmp(&values[*b]).then(a.cmp(b)));
             assert_eq!(donors.rows, rows);
-            assert!(donors.groups.value.windows(2).all(|pair| pair[0] < pair[1]));
-            for (group, value) in donors.groups.value.iter().enumerate() {
-                let [first, last] = [group, group + 1].map(|g| donors.first_row[g] as usize);
+            assert!(donors.value.windows(2).all(|pair| pair[0] < pair[1]));
+            assert_eq!(donors.first_row(donors.value.len()), rows.len());
+            for (group, value) in donors.value.iter().enumerate() {
+                let [first, last] = [group, group + 1].map(|g| donors.first_row(g));
                 let own = &donors.rows[first..last];
                 assert!(own.iter().all(|row| values[*row].to_bits() == value.to_bits()));
-                assert!((donors.groups.rows[group] - own.len() as f64).abs() < f64::EPSILON);
+                assert!((donors.rows_of(group) - own.len() as f64).abs() < f64::EPSILON);
             }
         }
     }
 
     #[test]
     fn donors_do_not_depend_on_the_number_of_threads() {
-        let [values, ..] = worlds();
-        let on = |n_threads| {
+        let [values, tied, ..] = worlds();
+        let on = |values: &[f64], n_threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build().unwrap();
-            pool.install(|| Donors::new(&values, is_donor).rows)
+            let Donors { rows, value, first_group, .. } = pool.install(|| donors(values));
+            (rows, value, first_group)
         };
-        assert_eq!(on(1), on(5));
+        assert_eq!(on(&values, 1), on(&values, 5));
+        assert_eq!(on(&tied, 1), on(&tied, 5));
     }
 
     #[test]
-    fn find_agrees_with_a_search_over_all_groups() {
-        let own = Arm { value: vec![0.0], rows: vec![1.0], outcome: vec![0.0] };
+    fn seek_agrees_with_a_search_over_all_groups() {
         for mut values in worlds() {
             values.extend([-9.0, 9.0, 0.3]); // the first and last of these are donors
-            let donors = Donors::new(&values, is_donor);
-            let others = donors.grid.drop_rows(&values, |row| !is_donor(row));
+            let donors = donors(&values);
+            let rows = (0..donors.value.len()).map(|group| donors.rows_of(group)).collect();
+            let arm = Arm { value: donors.value.clone(), rows, outcome: Vec::new() };
             for (n_neighbors, caliper_width) in [(1.0, f64::INFINITY), (3.0, 0.01)] {
                 let search = Search { n_neighbors, caliper_width };
-                let cells = others
-                    .iter()
-                    .flat_map(|part| (0..donors.grid.cells).map(|cell| (cell, part.cell(cell))));
-                for (cell, (_, row)) in
-                    cells.flat_map(|(cell, rows)| rows.iter().map(move |r| (cell, r)))
-                {
-                    let wanted = values[*row as usize];
-                    let focal = Arm { value: vec![wanted], ..own.clone() };
-                    search.each(&focal, &donors.groups, 0..1, |_, expected| {
-                        assert_eq!(donors.find(&search, cell, wanted), expected);
-                    });
+                let wanted: Vec<_> =
+                    values.iter().chain(&[-10.0, 10.0]).map(|value| (*value, 0)).collect();
+                for wanted in wanted.chunks(BLOCK) {
+                    let places = seek(&[&donors], wanted);
+                    for ((wanted, _), place) in wanted.iter().zip(places) {
+                        let focal =
+                            Arm { value: vec![*wanted], rows: vec![1.0], outcome: vec![0.0] };
+                        search.each(&focal, &arm, 0..1, |_, expected| {
+                            assert_eq!(donors.around(&search, *wanted, place), expected);
+                        });
+                    }
                 }
             }
         }

@@ -212,8 +212,8 @@ impl Ledger {
 
     fn close(self, n_focal: usize, caliper_width: f64) -> Result<Matches> {
         let matched = self.runs.into_iter().enumerate();
-        let (focal, runs): (Vec<usize>, Vec<Range<usize>>) =
-            matched.filter_map(|(row, run)| run.map(|run| (row, run))).unzip();
+        let matched = matched.filter_map(|(row, run)| run.map(|run| (row, (run.start, run.end))));
+        let (focal, (first, last)): (Vec<usize>, (Vec<usize>, Vec<usize>)) = matched.unzip();
         if focal.is_empty() {
             return Err(Error::NoMatches { caliper_width });
         }
@@ -222,7 +222,8 @@ impl Ledger {
             n_unmatched: n_focal - focal.len(),
             focal,
             donors: self.donors,
-            runs,
+            first,
+            last,
             max_distance: self.max_distance,
             caliper_width,
         })

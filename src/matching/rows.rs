@@ -1,15 +1,15 @@
-//! Every focal row with its donors, found cell by cell.
+//! Every focal row with its donors, row by row.
 
 use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::NearestSpec;
-use super::donors::Donors;
-use super::grid::{Part, value};
-use super::search::Search;
+use super::donors::{Donors, close_ranks, cut, seek};
+use super::search::{Found, Search};
+use super::{Focal, NearestSpec};
 use crate::covariates::CHUNK;
 use crate::error::{Error, Result};
+use crate::kernels::BLOCK;
 use crate::monitor::Monitor;
 
 /// The matches of n rows, m of them focal with at least one donor.
@@ -22,8 +22,9 @@ pub struct Matches {
     /// Every row of the arms that donate, the control arm first, each sorted by the quantity, ties by
     /// row number.
     pub donors: Vec<usize>,
-    /// m ranges: the donors of `focal[i]` are `donors[runs[i]]`.
-    pub runs: Vec<Range<usize>>,
+    /// m each: the donors of `focal[i]` are `donors[first[i]..last[i]]`.
+    pub first: Vec<usize>,
+    pub last: Vec<usize>,
     pub n_unmatched: usize,
     pub max_distance: f64,
     /// The caliper in units of the quantity; infinite without one.
@@ -41,162 +42,228 @@ pub fn match_rows(
     search: &Search,
     monitor: &Monitor,
 ) -> Result<Matches> {
+    let mut markets = Markets { focal: spec.focal, list: Vec::new() };
+    let mut offset = 0;
+    // The treated's donors are the controls, who come first.
+    for focal in [true, false].into_iter().filter(|focal| spec.focal.includes(*focal)) {
+        let count = treatment.iter().map(|arm| usize::from(*arm != focal)).sum();
+        spec.check_donors(focal, count as f64)?;
+        let donors = Donors::new(values, count, |row| treatment[row] != focal);
+        monitor.check()?;
+        markets.list.push(Market { donors, offset });
+        offset += count;
+    }
     let mut matches = Matches {
         weights: vec![0.0; values.len()],
         focal: Vec::new(),
         donors: Vec::new(),
-        runs: Vec::new(),
+        first: Vec::new(),
+        last: Vec::new(),
         n_unmatched: 0,
         max_distance: 0.0,
         caliper_width: search.caliper_width,
     };
-    let mut run_of_row = vec![NOBODY; values.len()];
-    // The treated's donors are the controls, who come first.
-    for focal in [true, false] {
-        if spec.focal.includes(focal) {
-            let donors = Donors::new(values, |row| treatment[row] != focal);
-            spec.check_donors(focal, donors.rows.len() as f64)?;
-            monitor.check()?;
-            let parts = donors.grid.drop_rows(values, |row| treatment[row] == focal);
-            let stretches = find(&donors, &parts, search, monitor)?;
-            matches.add(donors, &stretches, &mut run_of_row);
-        }
-    }
-    matches.list(&run_of_row);
+    let finds = matches.find(values, treatment, &markets, search, monitor)?;
     if matches.focal.is_empty() {
         return Err(Error::NoMatches { caliper_width: search.caliper_width });
+    }
+    for (number, market) in markets.list.into_iter().enumerate() {
+        market.add_uses(&finds, number, &mut matches.weights);
+        if matches.donors.is_empty() {
+            matches.donors = market.donors.rows;
+        } else {
+            matches.donors.extend(market.donors.rows);
+        }
     }
     Ok(matches)
 }
 
-/// First and last of a run, in u32 as rows are numbered.
+/// First and last group of a run, in u32 as rows are numbered.
 type Run = (u32, u32);
 
-/// The run of a row that is not focal, or found nobody.
-const NOBODY: Run = (0, 0);
-
-/// What the focal rows of some neighbouring cells found.
-#[derive(Default)]
-struct Stretch {
-    rows: Vec<u32>,
-    /// Their donors among all donors.
-    runs: Vec<Run>,
-    /// The same in groups of donors.
-    groups: Vec<Run>,
-    n_unmatched: usize,
-    max_distance: f64,
+/// Where the focal rows of one arm search.
+struct Market {
+    donors: Donors,
+    /// How many donors of the other arm are listed before these.
+    offset: usize,
 }
 
-/// Let all focal rows find their donors.
-fn find(
-    donors: &Donors,
-    focal: &[Part],
-    search: &Search,
-    monitor: &Monitor,
-) -> Result<Vec<Stretch>> {
-    let stretches = donors.grid.stretches().map(|cells| {
-        monitor.check()?;
-        let mut stretch = Stretch::default();
-        for cell in cells {
-            for (key, row) in focal.iter().flat_map(|part| part.cell(cell)) {
-                stretch.add(*row, value(*key), cell, donors, search);
-            }
-        }
-        Ok(stretch)
-    });
-    stretches.collect()
+struct Markets {
+    focal: Focal,
+    list: Vec<Market>,
 }
 
-impl Stretch {
-    #[allow(clippy::cast_possible_truncation)] // rows, and so groups, are numbered in u32
-    fn add(&mut self, row: u32, value: f64, cell: usize, donors: &Donors, search: &Search) {
-        let found = donors.find(search, cell, value);
-        if found.is_empty() {
-            self.n_unmatched += 1;
-            return;
-        }
-        self.rows.push(row);
-        self.runs.push((donors.first_row[found.first], donors.first_row[found.last]));
-        self.groups.push((found.first as u32, found.last as u32));
-        self.max_distance = self.max_distance.max(found.reach);
+impl Markets {
+    /// Whether rows of an arm search, controls first.
+    fn is_focal(&self) -> [bool; 2] {
+        [false, true].map(|arm| self.focal.includes(arm))
     }
+
+    /// Where the rows of a focal arm search.
+    fn number(&self, arm: bool) -> usize {
+        usize::from(!arm).min(self.list.len() - 1)
+    }
+}
+
+/// Some rows, and room for what the focal ones among them find.
+struct Piece<'a> {
+    start: usize,
+    values: &'a [f64],
+    treatment: &'a [bool],
+    weights: &'a mut [f64],
+    focal: &'a mut [usize],
+    first: &'a mut [usize],
+    last: &'a mut [usize],
+}
+
+/// What the focal rows of a piece found.
+#[derive(Default)]
+struct Finds {
+    n_focal: usize,
+    n_matched: usize,
+    max_distance: f64,
+    /// For each market the groups that were all that a row found, and runs of several.
+    alone: [Vec<u32>; 2],
+    several: [Vec<Run>; 2],
 }
 
 impl Matches {
-    /// Add what the focal rows of one arm found among the donors of the other.
-    #[allow(clippy::cast_possible_truncation)] // rows are numbered in u32
-    fn add(&mut self, donors: Donors, stretches: &[Stretch], run_of_row: &mut [Run]) {
-        let offset = self.donors.len() as u32;
-        let groups = stretches.iter().flat_map(|stretch| &stretch.groups);
-        rayon::join(
-            || add_uses(&donors, groups, &mut self.weights),
-            || {
-                for stretch in stretches {
-                    for (row, (first, last)) in stretch.rows.iter().zip(&stretch.runs) {
-                        run_of_row[*row as usize] = (offset + first, offset + last);
-                    }
-                }
-            },
-        );
-        for stretch in stretches {
-            self.n_unmatched += stretch.n_unmatched;
-            self.max_distance = self.max_distance.max(stretch.max_distance);
+    /// Let all focal rows find their donors.
+    fn find(
+        &mut self,
+        values: &[f64],
+        treatment: &[bool],
+        markets: &Markets,
+        search: &Search,
+        monitor: &Monitor,
+    ) -> Result<Vec<Finds>> {
+        let pieces = self.pieces(values, treatment, markets).into_par_iter().map(|piece| {
+            monitor.check()?;
+            Ok(piece.search(markets, search))
+        });
+        let finds: Vec<Finds> = pieces.collect::<Result<_>>()?;
+        let starts = finds.iter().scan(0, |end, finds| {
+            *end += finds.n_focal;
+            Some(*end - finds.n_focal)
+        });
+        let matched = starts.zip(&finds).map(|(start, finds)| start..start + finds.n_matched);
+        let matched: Vec<Range<usize>> = matched.collect();
+        self.n_unmatched = finds.iter().map(|finds| finds.n_focal - finds.n_matched).sum();
+        self.max_distance = finds.iter().fold(0.0, |most, finds| most.max(finds.max_distance));
+        for list in [&mut self.focal, &mut self.first, &mut self.last] {
+            close_ranks(list, matched.iter().cloned());
         }
-        if self.donors.is_empty() {
-            self.donors = donors.rows;
-        } else {
-            self.donors.extend(donors.rows);
-        }
+        Ok(finds)
     }
 
-    /// List the focal rows that found somebody, and what they found.
-    fn list(&mut self, run_of_row: &[Run]) {
-        let chunks = self.weights.par_chunks_mut(CHUNK).zip(run_of_row.par_chunks(CHUNK));
-        let lists: Vec<(Vec<usize>, Vec<Range<usize>>)> = chunks
-            .enumerate()
-            .map(|(chunk, (weights, runs))| {
-                let rows = weights.iter_mut().zip(runs).enumerate();
-                rows.filter(|(_, (_, run))| **run != NOBODY)
-                    .map(|(row, (weight, run))| {
-                        *weight += 1.0;
-                        (chunk * CHUNK + row, run.0 as usize..run.1 as usize)
-                    })
-                    .unzip()
-            })
-            .collect();
-        let n_matched = lists.iter().map(|(focal, _)| focal.len()).sum();
-        self.focal.reserve_exact(n_matched);
-        self.runs.reserve_exact(n_matched);
-        for (focal, runs) in lists {
-            self.focal.extend(focal);
-            self.runs.extend(runs);
+    /// All rows, in pieces, with room for as many finds as they have focal rows.
+    fn pieces<'a>(
+        &'a mut self,
+        values: &'a [f64],
+        treatment: &'a [bool],
+        markets: &Markets,
+    ) -> Vec<Piece<'a>> {
+        let is_focal = markets.is_focal();
+        let count =
+            |rows: &[bool]| rows.iter().map(|arm| usize::from(is_focal[usize::from(*arm)])).sum();
+        let counts: Vec<usize> = treatment.chunks(CHUNK).map(count).collect();
+        let n_focal = counts.iter().sum();
+        for list in [&mut self.focal, &mut self.first, &mut self.last] {
+            *list = vec![0; n_focal];
         }
+        let (mut focal, mut first, mut last) =
+            (&mut self.focal[..], &mut self.first[..], &mut self.last[..]);
+        let rows = values.chunks(CHUNK).zip(treatment.chunks(CHUNK));
+        let rows = rows.zip(self.weights.chunks_mut(CHUNK)).zip(counts).enumerate();
+        let pieces = rows.map(|(index, (((values, treatment), weights), count))| Piece {
+            start: index * CHUNK,
+            values,
+            treatment,
+            weights,
+            focal: cut(&mut focal, count),
+            first: cut(&mut first, count),
+            last: cut(&mut last, count),
+        });
+        pieces.collect()
     }
 }
 
-/// Add to each donor's weight its share of every run of groups that has it. Runs of one group are counted
-/// first, those of several sorted: no sum then depends on the order of the rows.
-fn add_uses<'a>(donors: &Donors, runs: impl Iterator<Item = &'a Run>, weights: &mut [f64]) {
-    let (mut alone, mut several) = (vec![0_u32; donors.groups.len()], Vec::new());
-    for (first, last) in runs {
-        if last - first == 1 {
-            alone[*first as usize] += 1;
-        } else {
-            several.push((*first, *last));
+impl Piece<'_> {
+    fn search(mut self, markets: &Markets, search: &Search) -> Finds {
+        let mut finds = Finds { n_focal: self.focal.len(), ..Finds::default() };
+        let is_focal = markets.is_focal();
+        let donors: Vec<&Donors> = markets.list.iter().map(|market| &market.donors).collect();
+        let (mut rows, mut wanted) = ([0; BLOCK], [(0.0, 0); BLOCK]);
+        for start in (0..self.values.len()).step_by(BLOCK) {
+            let mut count = 0;
+            for row in start..self.values.len().min(start + BLOCK) {
+                let arm = self.treatment[row];
+                (rows[count], wanted[count]) = (row, (self.values[row], markets.number(arm)));
+                count += usize::from(is_focal[usize::from(arm)]);
+            }
+            let places = seek(&donors, &wanted[..count]);
+            for ((row, (value, number)), place) in rows.iter().zip(wanted).zip(places).take(count) {
+                let found = donors[number].around(search, value, place);
+                self.enter(*row, &found, number, &markets.list[number], &mut finds);
+            }
         }
+        finds
     }
-    let per_row = alone.iter().zip(&donors.groups.rows);
-    let mut uses: Vec<f64> = per_row.map(|(count, rows)| f64::from(*count) / rows).collect();
-    several.par_sort_unstable();
-    for equal in several.chunk_by(|a, b| a == b) {
-        let groups = equal[0].0 as usize..equal[0].1 as usize;
-        let rows: f64 = donors.groups.rows[groups.clone()].iter().sum();
-        uses[groups].iter_mut().for_each(|uses| *uses += equal.len() as f64 / rows);
+
+    /// Enter what a row found.
+    #[allow(clippy::cast_possible_truncation)] // rows, and so groups, are numbered in u32
+    fn enter(
+        &mut self,
+        row: usize,
+        found: &Found,
+        number: usize,
+        market: &Market,
+        finds: &mut Finds,
+    ) {
+        if found.is_empty() {
+            return;
+        }
+        let (first, last) = (found.first as u32, found.last as u32);
+        if last - first == 1 {
+            finds.alone[number].push(first);
+        } else {
+            finds.several[number].push((first, last));
+        }
+        let first_row = |group: usize| market.offset + market.donors.first_row(group);
+        self.weights[row] = 1.0;
+        self.focal[finds.n_matched] = self.start + row;
+        self.first[finds.n_matched] = first_row(found.first);
+        self.last[finds.n_matched] = first_row(found.last);
+        finds.n_matched += 1;
+        finds.max_distance = finds.max_distance.max(found.reach);
     }
-    let bounds = donors.first_row.iter().zip(&donors.first_row[1..]);
-    for ((first, last), uses) in bounds.zip(uses).filter(|(_, uses)| *uses > 0.0) {
-        for row in &donors.rows[*first as usize..*last as usize] {
-            weights[*row] += uses;
+}
+
+impl Market {
+    /// Add to each donor's weight its share of every run of groups that has it. Runs of one group are
+    /// counted first, those of several sorted: no sum then depends on the order of the rows.
+    fn add_uses(&self, finds: &[Finds], number: usize, weights: &mut [f64]) {
+        let donors = &self.donors;
+        let mut alone = vec![0_u32; donors.value.len()];
+        for group in finds.iter().flat_map(|finds| &finds.alone[number]) {
+            alone[*group as usize] += 1;
+        }
+        let groups = alone.iter().enumerate();
+        let mut uses: Vec<f64> =
+            groups.map(|(group, count)| f64::from(*count) / donors.rows_of(group)).collect();
+        let several = finds.iter().flat_map(|finds| &finds.several[number]);
+        let mut several: Vec<Run> = several.copied().collect();
+        several.par_sort_unstable();
+        for equal in several.chunk_by(|a, b| a == b) {
+            let groups = equal[0].0 as usize..equal[0].1 as usize;
+            let rows: f64 = groups.clone().map(|group| donors.rows_of(group)).sum();
+            uses[groups].iter_mut().for_each(|uses| *uses += equal.len() as f64 / rows);
+        }
+        // Zeros are added too: whether one is there would mostly be guessed wrong.
+        for (group, uses) in uses.into_iter().enumerate() {
+            for row in &donors.rows[donors.first_row(group)..donors.first_row(group + 1)] {
+                weights[*row] += uses;
+            }
         }
     }
 }

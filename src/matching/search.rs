@@ -1,5 +1,6 @@
 //! The donors of a focal value among sorted values.
 
+use std::hint::select_unpredictable;
 use std::ops::Range;
 
 use rayon::prelude::*;
@@ -75,17 +76,25 @@ impl Search {
             while donors.value.get(above).is_some_and(|donor| *donor < value) {
                 above += 1;
             }
-            visit(group, self.around(value, above, donors));
+            visit(group, self.around(value, above, &donors.value, |donor| donors.rows[donor]));
         }
     }
 
-    /// The donors of `value`, of which `above` is the first not below it: widen to the nearer side
-    /// until there are enough rows, then take in whatever ties with the last.
-    pub(super) fn around(&self, value: f64, above: usize, donors: &Arm) -> Found {
+    /// The donors of `value` among groups with these values, the first not below it being `above`, and so
+    /// many rows each: widen to the nearer side until there are enough rows, then take in whatever ties with
+    /// the last.
+    #[inline]
+    pub(super) fn around(
+        &self,
+        value: f64,
+        above: usize,
+        donors: &[f64],
+        rows: impl Fn(usize) -> f64,
+    ) -> Found {
         let below = |first: usize| {
-            if first == 0 { f64::INFINITY } else { value - donors.value[first - 1] }
+            if first == 0 { f64::INFINITY } else { value - donors[first - 1] }
         };
-        let beyond = |last: usize| donors.value.get(last).map_or(f64::INFINITY, |d| d - value);
+        let beyond = |last: usize| donors.get(last).map_or(f64::INFINITY, |d| d - value);
         let mut found = Found { first: above, last: above, rows: 0.0, reach: 0.0 };
         while found.rows < self.n_neighbors {
             let (left, right) = (below(found.first), beyond(found.last));
@@ -93,17 +102,17 @@ impl Search {
             if nearest > self.caliper_width || nearest == f64::INFINITY {
                 break;
             }
-            found.take(left <= right, nearest, donors);
+            found.take(left <= right, nearest, &rows);
         }
         if found.is_empty() {
             return found;
         }
         let limit = (found.reach + TIE).min(self.caliper_width);
         while below(found.first) <= limit {
-            found.take(true, below(found.first), donors);
+            found.take(true, below(found.first), &rows);
         }
         while beyond(found.last) <= limit {
-            found.take(false, beyond(found.last), donors);
+            found.take(false, beyond(found.last), &rows);
         }
         found
     }
@@ -111,15 +120,11 @@ impl Search {
 
 impl Found {
     /// Take in the next group on one side.
-    fn take(&mut self, left: bool, distance: f64, donors: &Arm) {
-        let group = if left {
-            self.first -= 1;
-            self.first
-        } else {
-            self.last += 1;
-            self.last - 1
-        };
-        self.rows += donors.rows[group];
+    #[inline]
+    fn take(&mut self, left: bool, distance: f64, rows: impl Fn(usize) -> f64) {
+        self.first -= usize::from(left);
+        self.last += usize::from(!left);
+        self.rows += rows(select_unpredictable(left, self.first, self.last.max(1) - 1));
         self.reach = self.reach.max(distance);
     }
 }

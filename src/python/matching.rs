@@ -1,5 +1,3 @@
-use std::ops::Range;
-
 use numpy::prelude::*;
 use numpy::{PyArray1, PyArray2};
 use pyo3::prelude::*;
@@ -210,10 +208,8 @@ pub fn match_nn(
 fn converted(py: Python<'_>, pairs: Pairs, n_rows: usize) -> PyResult<Matches> {
     let found = pairs.matches;
     let n_matched = found.focal.len();
+    let n_pairs = found.last.iter().zip(&found.first).map(|(last, first)| last - first).sum();
     let rows = |rows| arrays::row_numbers_in_place(py, rows).unbind();
-    let ends = |end: fn(&Range<usize>) -> usize| {
-        arrays::row_numbers(py, found.runs.iter().map(end)).unbind()
-    };
     let coordinates = match pairs.coordinates.len() / n_rows {
         0 => None,
         dims => Some(PyArray1::from_vec(py, pairs.coordinates).reshape([n_rows, dims])?.unbind()),
@@ -221,12 +217,12 @@ fn converted(py: Python<'_>, pairs: Pairs, n_rows: usize) -> PyResult<Matches> {
     Ok(Matches {
         focal: rows(found.focal),
         donors: rows(found.donors),
-        first: ends(|run| run.start),
-        last: ends(|run| run.end),
+        first: rows(found.first),
+        last: rows(found.last),
         n_matched,
         n_unmatched: found.n_unmatched,
         n_discarded: pairs.n_discarded,
-        n_pairs: found.runs.iter().map(Range::len).sum(),
+        n_pairs,
         max_distance: found.max_distance,
         caliper_width: found.caliper_width,
         caliper_widths: pairs.caliper_widths,
