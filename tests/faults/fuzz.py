@@ -5,7 +5,8 @@
 
 Calls are made in child processes, each a batch. A child that dies, or stays in one call for half a minute, is
 a finding; so is an exception that no docstring promises, a panic, an `InternalError`, and an estimate that is
-not a finite number. Call i of seed s is always the same call.
+not a finite number. Call i of seed s is always the same call. What is printed is a table for
+docs/reliability.md.
 """
 
 from __future__ import annotations
@@ -23,9 +24,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-BATCH = 10_000
+BATCH = 50_000  # a child takes as long to start as for some 2,000 calls
+COUNTED = 500  # calls after which a child says what it has counted, so that as few are lost with it
 STUCK = 30.0  # seconds in one call: a thousand times what the slowest ought to take
 MEMORY = 6 << 30  # bytes of address space: threads' stacks and NumPy's own take some of it
+
+
+NEVER = ("another error", "wrong answer", "panicked", "crashed", "did not end")
 
 
 @dataclass
@@ -44,11 +49,20 @@ class Tally:
         for finding in report["findings"]:
             self.findings.setdefault(finding["what"], finding)
 
+    def table(self) -> str:
+        """How many calls ended how; what must not happen is there, happen or not."""
+        rows = {**dict.fromkeys(NEVER, 0), **self.outcomes}
+        order = sorted(rows, key=lambda outcome: (outcome in NEVER, -rows[outcome]))
+        lines = [f"| {outcome} | {rows[outcome]:,} |" for outcome in order]
+        last = f"| all, in {self.seconds / 60:,.0f} minutes | {self.calls:,} |"
+        return "\n".join(["| outcome | calls |", "|---|---|", *lines, last])
+
 
 def run(n_calls: int, seed: int = 0, *, processes: int = 1, watch: bool = False) -> Tally:
     """Make `n_calls` junk calls, a batch a child, so many children at a time."""
     tally, start = Tally(), time.monotonic()
-    todo = [(seed + k, min(BATCH, n_calls - k * BATCH)) for k in range(-(-n_calls // BATCH))]
+    size = min(BATCH, -(-n_calls // processes))
+    todo = [(seed + k, min(size, n_calls - k * size)) for k in range(-(-n_calls // size))]
     children: list[Child] = []
     while todo or children:
         while todo and len(children) < processes:
@@ -102,13 +116,16 @@ class Child:
         if code == 0:
             return {**report, "next": None}
         what = "a call that does not end" if code is None else f"a child that ended with {code}"
+        fate = "did not end" if code is None else "crashed"
         last = complaint.splitlines()[-1] if complaint else ""
         finding = {"what": f"{what}: {last}", "seed": self.seed, "call": here}
-        # What the child counted is lost with it; the rest of its batch is for another.
+        # What the child had not told yet is lost with it; the rest of its batch is for another.
         made = here + 1 - self.start
+        lost = made - 1 - report["calls"]
+        outcomes = Counter(report["outcomes"]) + Counter({fate: 1, "not known, lost in a crash": lost})
         following = (self.seed, self.n_calls, here + 1) if here + 1 < self.n_calls else None
         findings = [*report["findings"], finding]
-        return {"calls": made, "outcomes": {"lost": made}, "findings": findings, "next": following}
+        return {"calls": made, "outcomes": outcomes, "findings": findings, "next": following}
 
     def close(self) -> None:
         """Let go of its files, once it has ended and its report is read."""
@@ -127,17 +144,19 @@ def batch(seed: int, start: int, n_calls: int, note: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     outcomes: Counter[str] = Counter()
     findings: list[dict[str, object]] = []
+
+    def tell(calls: int) -> None:
+        print(json.dumps({"calls": calls, "outcomes": outcomes, "findings": findings}), flush=True)
+
     for call in range(start, n_calls):
         os.pwrite(note, call.to_bytes(8, "little"), 0)
         found = fuzz_calls.make(seed, call)
         outcomes[found.outcome] += 1
         if found.wrong:
             findings.append({"what": found.wrong, "seed": seed, "call": call})
-            sys.stdout.write(json.dumps({"calls": 0, "outcomes": {}, "findings": findings}) + "\n")
-            sys.stdout.flush()
-    sys.stdout.write(
-        json.dumps({"calls": n_calls - start, "outcomes": outcomes, "findings": findings}) + "\n"
-    )
+        if found.wrong or (call + 1 - start) % COUNTED == 0:
+            tell(call + 1 - start)
+    tell(n_calls - start)
 
 
 def main() -> int:
@@ -152,9 +171,9 @@ def main() -> int:
         return 0
     n_calls, seed = int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0
     tally = run(n_calls, seed, processes=os.cpu_count() or 1, watch=True)
-    print(f"{tally.calls:,} calls in {tally.seconds:,.0f} s: {dict(tally.outcomes.most_common())}")
+    print(tally.table())
     for finding in tally.findings.values():
-        print(f"FINDING {finding['what']}  (--one {finding['seed']} {finding['call']})")
+        print(f"FINDING {finding['what']}  (--one {finding['seed']} {finding['call']})", file=sys.stderr)
     return int(bool(tally.findings))
 
 

@@ -8,7 +8,7 @@ import pickle
 import traceback
 import types
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +35,12 @@ ARRAY_CALLS: Mapping[str, Callable[..., Any]] = {
 FRAME_CALLS: Mapping[str, Callable[..., Any]] = {
     name: getattr(ps, name) for name in ps.__all__ if inspect.isfunction(getattr(ps, name))
 }
+PARAMETERS: Mapping[str, Sequence[inspect.Parameter]] = {
+    f"{door} {name}": list(inspect.signature(function).parameters.values())
+    for door, calls in {"core": ARRAY_CALLS, "ps": FRAME_CALLS}.items()
+    for name, function in calls.items()
+}
+"""Looked up once: to parse a signature of the compiled module takes longer than most calls."""
 SHARE_OF_ARRAYS = 0.85  # they are fifteen times as fast
 
 
@@ -64,16 +70,22 @@ def make(seed: int, call: int, *, loud: bool = False) -> Found:  # noqa: C901 - 
         kind = type(error).__name__
         if loud:
             traceback.print_exc()
-        return Found(kind)
+        return Found(f"refused, {kind}")
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - a PanicException is no Exception
         if any(words in str(error) for words in NOT_OURS):
-            return Found("pandas")
+            return Found("refused by pandas")
         if loud:
             traceback.print_exc()
-        return Found("finding", _description(name, error))
-    return Found("answered", f"{name}: {wrong}" if wrong else None)
+        return Found(_fate(error), _description(name, error))
+    return Found("wrong answer", f"{name}: {wrong}") if wrong else Found("answered")
+
+
+def _fate(error: BaseException) -> str:
+    # By name, for pyo3 exports no PanicException.
+    panicked = isinstance(error, InternalError) or type(error).__name__ == "PanicException"
+    return "panicked" if panicked else "another error"
 
 
 def _description(name: str, error: BaseException) -> str:
@@ -92,7 +104,7 @@ def _array_call(draw: Draw) -> tuple[str, Callable[[], str | None]]:
     function = ARRAY_CALLS[name]
     n = draw.size()
     given = {}
-    for parameter in inspect.signature(function).parameters.values():
+    for parameter in PARAMETERS[f"core {name}"]:
         needed = parameter.default is inspect.Parameter.empty
         if needed or draw.chance(0.35):
             given[parameter.name] = draw.argument(parameter.name, n)
@@ -164,8 +176,7 @@ def _frame_call(draw: Draw) -> tuple[str, Callable[[], str | None]]:
     n = draw.size()
     df = frame(draw, n)
     given: dict[str, Any] = {}
-    parameters = list(inspect.signature(function).parameters.values())
-    for parameter in parameters[1:]:
+    for parameter in PARAMETERS[f"ps {name}"][1:]:
         needed = parameter.default is inspect.Parameter.empty
         usual = parameter.name in {"scores", "covariates"}
         if needed or draw.chance(0.8 if usual else 0.25):
