@@ -23,6 +23,8 @@ use crate::tally::{Rows, Units};
 pub(crate) use anchor::{Anchor, Columns};
 pub(crate) use likelihood::{Likelihood, Sweep, standardized_penalty};
 pub(crate) use newton::{Optimum, maximize};
+use newton::{Start, maximize_keeping};
+use sample::Sample;
 
 #[derive(Debug, Clone, Copy)]
 pub struct LogisticSpec {
@@ -99,12 +101,18 @@ pub fn fit_with_scores(
     let covariates = Covariates::standardized(x)?;
     let rows = Rows { treatment, sample_weight };
     let likelihood = Likelihood::new(&covariates, &rows, spec.penalty, Sweep::Parallel)?;
-    let start = sample::start(x, &covariates, &rows, spec, monitor);
-    let optimum = maximize(&likelihood, start.as_deref(), spec, monitor)?;
-    monitor.check()?;
+    let sample = Sample::draw(x, &rows);
+    let start = sample.as_ref().and_then(|s| Some((s, s.fit(&covariates, spec, monitor)?)));
+    let bend = |step: &[f64]| match &start {
+        Some((sample, beta)) => sample.bend(&covariates, beta, step, monitor),
+        None => Ok(Vec::new()),
+    };
+    let at = start.as_ref().map(|(_, beta)| Start { beta: beta.clone(), bend: &bend });
+    let mut kept = vec![0.0; if at.is_some() { x.nrows() } else { 0 }];
+    let optimum = maximize_keeping(&likelihood, at, &mut kept, spec, monitor)?;
+    let has_kept = optimum.has_kept;
     let mut fit = LogisticFit::new(&covariates, optimum, spec.penalty);
-    let mut scores = fit.linear_predictor(x)?;
-    monitor.check()?;
+    let mut scores = if has_kept { kept } else { fit.linear_predictor(x)? };
     fit.log_likelihood = log_likelihood(&scores, &rows);
     scores.par_chunks_mut(CHUNK).for_each(sigmoid);
     Ok((fit, scores))

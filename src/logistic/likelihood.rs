@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use crate::covariates::{CHUNK, Covariates};
 use crate::error::{Error, Result};
-use crate::kernels::{BLOCK, Lane, ScoreEquations, linear_predictor, log_likelihood};
+use crate::kernels::{BLOCK, Lane, ScoreEquations, linear_predictor, log_likelihood, sigmoid};
 use crate::monitor::Monitor;
 use crate::tally::Units;
 
@@ -42,12 +42,7 @@ impl<'a, 'x, U: Units> Likelihood<'a, 'x, U> {
         sweep: Sweep,
     ) -> Result<Self> {
         let ridge = standardized_penalty(covariates, penalty);
-        let (mut treated, mut control) = (0.0, 0.0);
-        for unit in 0..units.len() {
-            let tally = units.tally(unit);
-            treated += tally.treated;
-            control += tally.control;
-        }
+        let [treated, control] = weights(units, sweep);
         for (arm, weight) in [("treated", treated), ("control", control)] {
             if !(weight > WEIGHTLESS * (treated + control)) {
                 return Err(Error::WeightlessArm { arm });
@@ -65,16 +60,28 @@ impl<'a, 'x, U: Units> Likelihood<'a, 'x, U> {
         self.ridge.iter().any(|ridge| *ridge > 0.0)
     }
 
-    /// Gradient and information of the penalized likelihood.
+    /// Gradient and information of the penalized likelihood; `kept`, unless empty, is filled with the linear
+    /// predictors of all units.
     ///
     /// # Errors
     /// [`Error::Stopped`], as in all of these.
-    pub fn equations(&self, beta: &[f64], monitor: &Monitor) -> Result<ScoreEquations> {
-        let mut equations = self.reduce(
+    pub fn equations(
+        &self,
+        beta: &[f64],
+        kept: &mut [f64],
+        monitor: &Monitor,
+    ) -> Result<ScoreEquations> {
+        let mut equations = self.reduce_beside(
+            kept,
             monitor,
             || ScoreEquations::new(beta.len()),
-            |equations, columns, trials, successes| {
+            |equations, columns, trials, successes, kept| {
                 equations.add(beta, columns, trials, successes);
+                if !kept.is_empty() {
+                    let mut eta = [0.0; BLOCK];
+                    linear_predictor(beta, columns, &mut eta);
+                    kept.copy_from_slice(&eta[..kept.len()]);
+                }
             },
             ScoreEquations::merge,
         )?;
@@ -83,6 +90,29 @@ impl<'a, 'x, U: Units> Likelihood<'a, 'x, U> {
             equations.information[k * beta.len() + k] += ridge;
         }
         Ok(equations)
+    }
+
+    /// How the information changes along a step, times the step twice: sum of w x (x'step)^2 p q (q - p),
+    /// with q = 1 - p. The gradient after the step is that before it, minus information times step, minus
+    /// half of this, to third order.
+    pub fn bend(&self, beta: &[f64], step: &[f64], monitor: &Monitor) -> Result<Vec<f64>> {
+        let equations = self.reduce(
+            monitor,
+            || ScoreEquations::new(beta.len()),
+            |equations, columns, trials, _| {
+                let (mut p, mut change) = ([0.0; BLOCK], [0.0; BLOCK]);
+                linear_predictor(beta, columns, &mut p);
+                sigmoid(&mut p);
+                linear_predictor(step, columns, &mut change);
+                for row in 0..BLOCK {
+                    let q = 1.0 - p[row];
+                    change[row] *= change[row] * trials[row] * p[row] * q * (q - p[row]);
+                }
+                equations.add_products(columns, &change, &[0.0; BLOCK]);
+            },
+            ScoreEquations::merge,
+        )?;
+        Ok(equations.gradient)
     }
 
     pub fn penalized(&self, beta: &[f64], monitor: &Monitor) -> Result<f64> {
@@ -129,27 +159,51 @@ impl<'a, 'x, U: Units> Likelihood<'a, 'x, U> {
         add: impl Fn(&mut A, &[Lane], &Lane, &Lane) + Sync,
         merge: impl Fn(&mut A, &A),
     ) -> Result<A> {
+        let add = |accumulator: &mut A,
+                   columns: &[Lane],
+                   trials: &Lane,
+                   successes: &Lane,
+                   _: &mut [f64]| {
+            add(accumulator, columns, trials, successes);
+        };
+        self.reduce_beside(&mut [], monitor, start, add, merge)
+    }
+
+    /// The same with a number beside every unit, for `add` to fill, or with none.
+    fn reduce_beside<A: Send>(
+        &self,
+        beside: &mut [f64],
+        monitor: &Monitor,
+        start: impl Fn() -> A + Sync,
+        add: impl Fn(&mut A, &[Lane], &Lane, &Lane, &mut [f64]) + Sync,
+        merge: impl Fn(&mut A, &A),
+    ) -> Result<A> {
         let n = self.units.len();
-        let chunk = |first: usize, last: usize| {
+        let chunk = |first: usize, last: usize, beside: &mut [f64]| {
             let mut columns = vec![[0.0; BLOCK]; self.covariates.n_columns()];
             let (mut trials, mut successes) = ([0.0; BLOCK], [0.0; BLOCK]);
             let mut accumulator = start();
+            let mut beside = beside.chunks_mut(BLOCK);
             for block in (first..last).step_by(BLOCK) {
                 if block.is_multiple_of(CHUNK) {
                     monitor.check()?;
                 }
                 self.covariates.load(block, &mut columns);
                 self.units.load_counts(block, &mut trials, &mut successes);
-                add(&mut accumulator, &columns, &trials, &successes);
+                let beside = beside.next().unwrap_or_default();
+                add(&mut accumulator, &columns, &trials, &successes, beside);
             }
             Ok(accumulator)
         };
         if self.sweep == Sweep::Serial {
-            return chunk(0, n);
+            return chunk(0, n, beside);
         }
-        let chunks: Vec<A> = (0..n.div_ceil(CHUNK))
+        let mut beside = beside.chunks_mut(CHUNK);
+        let pieces = (0..n).step_by(CHUNK).map(|first| (first, beside.next().unwrap_or_default()));
+        let chunks: Vec<A> = pieces
+            .collect::<Vec<_>>()
             .into_par_iter()
-            .map(|index| chunk(index * CHUNK, n.min((index + 1) * CHUNK)))
+            .map(|(first, beside)| chunk(first, n.min(first + CHUNK), beside))
             .collect::<Result<_>>()?;
         let mut total = start();
         for one in &chunks {
@@ -157,6 +211,23 @@ impl<'a, 'x, U: Units> Likelihood<'a, 'x, U> {
         }
         Ok(total)
     }
+}
+
+/// The sums of the weights of the treated and of the controls.
+fn weights<U: Units>(units: &U, sweep: Sweep) -> [f64; 2] {
+    let chunk = |first: usize, last: usize| {
+        (first..last).map(|unit| units.tally(unit)).fold([0.0, 0.0], |[treated, control], tally| {
+            [treated + tally.treated, control + tally.control]
+        })
+    };
+    let n = units.len();
+    if sweep == Sweep::Serial {
+        return chunk(0, n);
+    }
+    let chunks = (0..n.div_ceil(CHUNK)).into_par_iter();
+    let chunks: Vec<[f64; 2]> =
+        chunks.map(|index| chunk(index * CHUNK, n.min((index + 1) * CHUNK))).collect();
+    chunks.iter().fold([0.0, 0.0], |sum, one| [sum[0] + one[0], sum[1] + one[1]])
 }
 
 /// The penalty on each standardized coefficient, zero on the intercept.

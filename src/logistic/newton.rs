@@ -18,6 +18,14 @@ const LONG_STEP: f64 = 1e-3;
 /// has only treated or only controls: each step then adds about 1.
 const RUNAWAY: f64 = 0.1;
 
+/// From a gradient this small, over the sum of the weights, a step may lead to the optimum: there the linear
+/// predictors are kept, which spares a pass over the units.
+const NEAR: f64 = 1e-4;
+
+/// A last step that moves no coefficient by more than this, in log odds a standard deviation, is not taken
+/// where the linear predictors without it were kept.
+const NEGLIGIBLE: f64 = 1e-11;
+
 /// Where Newton's method ended, on standardized covariates.
 #[derive(Debug, Default)]
 pub struct Optimum {
@@ -28,6 +36,8 @@ pub struct Optimum {
     /// Columns whose coefficients were still running off to infinity: their rows are treated all, or
     /// none (quasi-complete separation, Albert and Anderson 1984).
     pub diverging: Vec<usize>,
+    /// Whether linear predictors were kept, of these very coefficients.
+    pub has_kept: bool,
 }
 
 impl Optimum {
@@ -36,6 +46,13 @@ impl Optimum {
         let columns = self.information.aliased()[1..].iter().enumerate();
         columns.filter(|(_, aliased)| **aliased).map(|(column, _)| column).collect()
     }
+}
+
+/// Where to start, and how.
+pub struct Start<'a> {
+    pub beta: Vec<f64>,
+    /// An estimate of [`Likelihood::bend`] at these coefficients along a step.
+    pub bend: &'a dyn Fn(&[f64]) -> Result<Vec<f64>>,
 }
 
 /// Maximise from `start`, or from the intercept-only fit.
@@ -48,15 +65,32 @@ pub fn maximize<U: Units>(
     spec: &LogisticSpec,
     monitor: &Monitor,
 ) -> Result<Optimum> {
+    let start = start.map(|beta| Start { beta: beta.to_vec(), bend: &|_| Ok(Vec::new()) });
+    maximize_keeping(likelihood, start, &mut [], spec, monitor)
+}
+
+/// As [`maximize`]; `kept`, unless empty, holds the linear predictors of all units where the optimum says so.
+///
+/// # Errors
+/// Those of [`maximize`].
+pub fn maximize_keeping<U: Units>(
+    likelihood: &Likelihood<'_, '_, U>,
+    start: Option<Start<'_>>,
+    kept: &mut [f64],
+    spec: &LogisticSpec,
+    monitor: &Monitor,
+) -> Result<Optimum> {
     let terms = likelihood.n_terms();
-    let mut beta = start.map_or_else(|| intercept_only(likelihood), <[f64]>::to_vec);
+    let mut beta = start.as_ref().map_or_else(|| intercept_only(likelihood), |at| at.beta.clone());
     let (mut aliased, mut tolerance) = (Vec::new(), RANK_TOLERANCE);
     let mut previous: Option<(Vec<f64>, f64)> = None;
     let mut gradient_norm = f64::INFINITY;
     for iterations in 1..=spec.max_iterations {
         // 1. Gradient and information. Which columns are collinear is settled at the start, where the
         //    information is that of the covariates; later a vanishing pivot would mean separation.
-        let mut equations = likelihood.equations(&beta, monitor)?;
+        let is_near = previous.as_ref().is_some_and(|(_, norm)| *norm <= NEAR);
+        let kept = if is_near { &mut *kept } else { &mut [] };
+        let mut equations = likelihood.equations(&beta, kept, monitor)?;
         let information = Cholesky::factor(&equations.information, terms, tolerance, &aliased);
         (aliased, tolerance) = (information.aliased().to_vec(), f64::EPSILON);
         for (slope, _) in equations.gradient.iter_mut().zip(&aliased).filter(|(_, skip)| **skip) {
@@ -76,6 +110,10 @@ pub fn maximize<U: Units>(
         // 3. The step; aliased coefficients stay where they are.
         let mut step = equations.gradient;
         information.solve(&mut step);
+        if let (1, Some(start)) = (iterations, &start) {
+            let bend = (start.bend)(&step)?;
+            straighten(&mut step, bend, &information);
+        }
         let from = beta.clone();
         beta.iter_mut().zip(&step).for_each(|(b, s)| *b += s);
 
@@ -85,12 +123,35 @@ pub fn maximize<U: Units>(
             if separated(likelihood, equations.information[0]) {
                 return Err(Error::Separation { columns: diverging });
             }
-            return Ok(Optimum { beta, information, gradient_norm, iterations, diverging });
+            let has_kept = !kept.is_empty() && largest(&step) <= NEGLIGIBLE;
+            let beta = if has_kept { from } else { beta };
+            return Ok(Optimum {
+                beta,
+                information,
+                gradient_norm,
+                iterations,
+                diverging,
+                has_kept,
+            });
         }
         previous = Some((from, gradient_norm));
     }
     let (iterations, tolerance) = (spec.max_iterations, spec.tolerance);
     Err(Error::NotConverged { iterations, gradient_norm, tolerance })
+}
+
+/// Take off a Newton step what it misses to second order (Chebyshev's method), if that is the lesser part.
+fn straighten(step: &mut [f64], mut bend: Vec<f64>, information: &Cholesky) {
+    if bend.is_empty() {
+        return;
+    }
+    for (slope, _) in bend.iter_mut().zip(information.aliased()).filter(|(_, skip)| **skip) {
+        *slope = 0.0;
+    }
+    information.solve(&mut bend);
+    if largest(&bend) < largest(step) {
+        step.iter_mut().zip(bend).for_each(|(step, bend)| *step -= bend / 2.0);
+    }
 }
 
 fn intercept_only<U: Units>(likelihood: &Likelihood<'_, '_, U>) -> Vec<f64> {
