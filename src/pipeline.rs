@@ -121,14 +121,15 @@ impl<'a, 'm> Pipeline<'a, 'm> {
             pipeline.run(sizes.as_deref(), Sweep::Parallel, &mut scratch, &mut estimates)?;
         pipeline.estimates = estimates;
         if pipeline.n_units() >= MANY_UNITS {
-            pipeline.drop_anchor();
+            pipeline.drop_anchor()?;
         }
         Ok(pipeline)
     }
 
     /// Keep what refits start from. Patterns then stand in the order of their linear predictors, in which
     /// those of a replicate are nearly sorted.
-    fn drop_anchor(&mut self) {
+    fn drop_anchor(&mut self) -> Result<()> {
+        self.monitor.check()?;
         let Data { treatment, outcome, sample_weight, score_columns, .. } = self.data;
         let covariates = self.covariates.subset(score_columns);
         let ridge = standardized_penalty(&covariates, self.spec.penalty);
@@ -140,7 +141,7 @@ impl<'a, 'm> Pipeline<'a, 'm> {
             let mut totals = Totals::default();
             cells.total(&cells.sizes(), &mut totals);
             self.cells = Some(cells);
-            Anchor::new(columns, &totals, beta, ridge, self.spec)
+            Anchor::new(columns, &totals, beta, ridge, self.spec, self.monitor)?
         } else {
             let rows = Outcomes { treatment, outcome, sample_weight, counts: None::<&[u32]> };
             let columns = if self.data.x.nrows() * covariates.n_columns() <= MOST_KEPT {
@@ -148,8 +149,9 @@ impl<'a, 'm> Pipeline<'a, 'm> {
             } else {
                 Columns::Read(covariates)
             };
-            Anchor::new(columns, &rows, beta, ridge, self.spec)
+            Anchor::new(columns, &rows, beta, ridge, self.spec, self.monitor)?
         });
+        Ok(())
     }
 
     /// Estimate everything on resamples of the rows.

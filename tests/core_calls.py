@@ -101,8 +101,8 @@ _NUMBERS = {
 # Further ways through the core, for what every call must bear: forks, threads, no memory, overwritten arrays.
 MORE_CALLS = {
     "adjust": lambda a, **options: core.adjust(a.x, a.treatment, a.outcome, method="aipw", **options),
-    "match_nn, without replacement": lambda a, **options: core.match_nn(
-        a.scores, a.treatment, replace=False, order="largest", caliper=0.5, **options
+    "match_nn, without replacement": lambda a, order="largest", **options: core.match_nn(
+        a.scores, a.treatment, replace=False, order=order, caliper=0.5, **options
     ),
     "match_nn, mahalanobis": lambda a, **options: core.match_nn(
         None, a.treatment, covariates=a.x, on="mahalanobis", **options

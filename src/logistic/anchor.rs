@@ -122,14 +122,17 @@ impl<U: Units> Blocks for Resampled<'_, '_, U> {
 
 impl<'a> Anchor<'a> {
     /// The fit `beta` of the full sample `units`.
-    #[must_use]
+    ///
+    /// # Errors
+    /// [`Error::Stopped`].
     pub fn new<U: Units>(
         columns: Columns<'a>,
         units: &U,
         beta: Vec<f64>,
         ridge: Vec<f64>,
         spec: LogisticSpec,
-    ) -> Self {
+        monitor: &Monitor,
+    ) -> Result<Self> {
         let n_blocks = units.len().div_ceil(BLOCK);
         let mut odds = vec![[0.0; BLOCK]; n_blocks];
         let mut scores = odds.clone();
@@ -149,9 +152,20 @@ impl<'a> Anchor<'a> {
         let aliased = Cholesky::factor(&information, beta.len(), RANK_TOLERANCE, &[]);
         let aliased = aliased.aliased().to_vec();
         let total = at.totals[0][0] + at.totals[1][0];
-        let derivatives = Derivatives::new(&resampled, beta.len(), &scores, total);
+        let derivatives = Derivatives::new(&resampled, beta.len(), &scores, total, monitor)?;
         let information = at.equations.information;
-        Self { columns, beta, ridge, aliased, odds, scores, derivatives, information, total, spec }
+        Ok(Self {
+            columns,
+            beta,
+            ridge,
+            aliased,
+            odds,
+            scores,
+            derivatives,
+            information,
+            total,
+            spec,
+        })
     }
 
     /// Refit the score to a resample of the anchor's units; `None` where it is too far off, or separated,
@@ -305,20 +319,21 @@ impl Derivatives {
         terms: usize,
         scores: &[Lane],
         total: f64,
-    ) -> Self {
+        monitor: &Monitor,
+    ) -> Result<Self> {
         let [third, fourth] = MOST_TERMS.map(|most| terms <= most);
         let third = third.then(|| {
-            let one =
-                |k| products(resampled, scores, terms, |p| p * (1.0 - p) * (1.0 - 2.0 * p), &[k]);
-            (0..terms).flat_map(one).map(|sum| sum / total).collect()
+            let curve = |p: f64| p * (1.0 - p) * (1.0 - 2.0 * p);
+            let one = |k| products(resampled, scores, terms, curve, &[k], monitor);
+            per_unit((0..terms).map(one), total)
         });
         let fourth = fourth.then(|| {
             let curve = |p: f64| p * (1.0 - p) * (1.0 - 6.0 * p * (1.0 - p));
             let pairs = (0..terms).flat_map(|j| (0..terms).map(move |k| [j, k]));
-            let one = |pair: [usize; 2]| products(resampled, scores, terms, curve, &pair);
-            pairs.flat_map(one).map(|sum| sum / total).collect()
+            let one = |pair: [usize; 2]| products(resampled, scores, terms, curve, &pair, monitor);
+            per_unit(pairs.map(one), total)
         });
-        Self { terms, third, fourth }
+        Ok(Self { terms, third: third.transpose()?, fourth: fourth.transpose()? })
     }
 
     /// Rounds of the fixed-point iteration for the start: each brings another power of s.
@@ -369,7 +384,9 @@ fn products<U: Units>(
     terms: usize,
     f: impl Fn(f64) -> f64,
     beside: &[usize],
-) -> Vec<f64> {
+    monitor: &Monitor,
+) -> Result<Vec<f64>> {
+    monitor.check()?;
     let mut equations = ScoreEquations::new(terms);
     let mut buffers = Buffers::new(terms - 1);
     for (index, scores) in scores.iter().enumerate() {
@@ -389,7 +406,13 @@ fn products<U: Units>(
                 equations.information[column * terms + row];
         }
     }
-    equations.information
+    Ok(equations.information)
+}
+
+/// All entries of some matrices, a unit of weight each.
+fn per_unit(matrices: impl Iterator<Item = Result<Vec<f64>>>, total: f64) -> Result<Vec<f64>> {
+    let matrices: Vec<Vec<f64>> = matrices.collect::<Result<_>>()?;
+    Ok(matrices.into_iter().flatten().map(|sum| sum / total).collect())
 }
 
 #[cfg(test)]
@@ -432,8 +455,9 @@ mod tests {
             let full = rows(&treatment, &outcome, None);
             let ridge = standardized_penalty(&covariates, penalty);
             let read = Columns::Read(covariates.clone());
-            let anchors = [Columns::ready(&covariates), read]
-                .map(|columns| Anchor::new(columns, &full, newton(&full), ridge.clone(), spec));
+            let anchors = [Columns::ready(&covariates), read].map(|columns| {
+                Anchor::new(columns, &full, newton(&full), ridge.clone(), spec, &monitor).unwrap()
+            });
             let (urn, mut counts) = (Urn::of_rows(n, true), vec![0; n]);
             for replicate in 0..3 {
                 urn.draw(&mut Stream::new(3, replicate), &mut counts);
@@ -467,7 +491,9 @@ mod tests {
             (Monitor::default(), LogisticSpec::default(), rows(&treatment, &outcome, None));
         let likelihood = Likelihood::new(&covariates, &full, 0.0, Sweep::Serial).unwrap();
         let beta = maximize(&likelihood, None, &spec, &monitor).unwrap().beta;
-        let anchor = Anchor::new(Columns::ready(&covariates), &full, beta, vec![0.0; 3], spec);
+        let anchor =
+            Anchor::new(Columns::ready(&covariates), &full, beta, vec![0.0; 3], spec, &monitor)
+                .unwrap();
         let found = anchor
             .refit(&rows(&treatment, &outcome, Some(&counts)), false, &mut Vec::new(), &monitor)
             .unwrap();

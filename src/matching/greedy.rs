@@ -61,6 +61,7 @@ impl Turn<'_> {
         let pool = Pool::new(self.space, self.draws, donors.iter().copied(), self.uses, monitor)?;
         let mut draft = Draft { turn: self, focal, pool, taken, monitor };
         let order = self.order(focal);
+        monitor.check()?;
         for round in 0..per_row {
             // Who got nothing in a round gets nothing in the next: donors only become fewer.
             let waiting = |place: &usize| draft.taken.of(*place).len() == round;

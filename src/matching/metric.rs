@@ -8,12 +8,24 @@ use ndarray::{ArrayView1, ArrayView2};
 use rayon::prelude::*;
 
 use super::spec::Metric;
+use crate::covariates::CHUNK;
+use crate::error::Result;
 use crate::linalg::{RANK_TOLERANCE, eigen};
+use crate::monitor::Monitor;
 
 /// The n rows of `x`, turned, row-major, and how many coordinates each has.
-pub fn turned(x: ArrayView2<'_, f64>, treatment: &[bool], metric: Metric) -> (Vec<f64>, usize) {
+///
+/// # Errors
+/// [`crate::error::Error::Stopped`].
+pub fn turned(
+    x: ArrayView2<'_, f64>,
+    treatment: &[bool],
+    metric: Metric,
+    monitor: &Monitor,
+) -> Result<(Vec<f64>, usize)> {
     let mut columns: Vec<Vec<f64>> = x.columns().into_iter().map(centered).collect();
     let d = columns.len();
+    monitor.check()?;
     let covariance = match metric {
         Metric::RobustMahalanobis => {
             columns = columns.iter().map(|column| ranks(column)).collect();
@@ -26,13 +38,16 @@ pub fn turned(x: ArrayView2<'_, f64>, treatment: &[bool], metric: Metric) -> (Ve
     let mut rows = Vec::with_capacity(x.nrows() * axes.len());
     let mut values = vec![0.0; d];
     for row in 0..x.nrows() {
+        if row.is_multiple_of(CHUNK) {
+            monitor.check()?;
+        }
         for (value, column) in values.iter_mut().zip(&columns) {
             *value = column[row];
         }
         // One zero, not two: rows are told apart by their bits.
         rows.extend(axes.iter().map(|axis| dot(axis, &values) + 0.0));
     }
-    (rows, axes.len())
+    Ok((rows, axes.len()))
 }
 
 /// The rows of L^-1/2 V' D^-1.

@@ -18,7 +18,7 @@ use crate::optimal::{self, OptimalSpec, Points, Stars};
 /// [`crate::error::Error::Stopped`].
 pub fn full(candidates: &Candidates<'_>, spec: &MatchSpec, monitor: &Monitor) -> Result<Stars> {
     spec.check(candidates)?;
-    let space = Space::new(candidates, spec)?;
+    let space = Space::new(candidates, spec, monitor)?;
     monitor.check()?;
     let draws = draws(candidates.ids, candidates.treatment.len(), spec.seed);
     let keep = kept(candidates, spec.discard);

@@ -52,7 +52,7 @@ pub fn pair(candidates: &Candidates<'_>, spec: &MatchSpec, monitor: &Monitor) ->
         let caliper_widths = caliper.iter().map(|_| matches.caliper_width).collect();
         return Ok(Pairs { matches, caliper_widths, n_discarded: 0, coordinates: vec![] });
     }
-    let space = Space::new(candidates, spec)?;
+    let space = Space::new(candidates, spec, monitor)?;
     monitor.check()?;
     let draws = draws(candidates.ids, candidates.treatment.len(), spec.seed);
     let keep = kept(candidates, spec.discard);
@@ -134,6 +134,7 @@ impl Job<'_, '_> {
         monitor: &Monitor,
     ) -> Result<()> {
         let focal = Sites::new(self.space, focal.iter().copied(), self.draws);
+        monitor.check()?;
         let donors = Sites::new(self.space, donors.iter().copied(), self.draws);
         let near = shared::nearest(self.space, &focal, &donors, self.spec.n_neighbors, monitor)?;
         ledger.enter_shared((&focal, &donors), &near);

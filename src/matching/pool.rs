@@ -61,6 +61,7 @@ impl<'a> Pool<'a> {
         monitor: &Monitor,
     ) -> Result<Self> {
         let sites = Sites::new(space, rows, draws);
+        monitor.check()?;
         let index = if space.dims == 1 {
             Index::Strip(Strip::new(space, &sites))
         } else {

@@ -68,7 +68,8 @@ pub fn match_rows(
         return Err(Error::NoMatches { caliper_width: search.caliper_width });
     }
     for (number, market) in markets.list.into_iter().enumerate() {
-        market.add_uses(&finds, number, &mut matches.weights);
+        monitor.check()?;
+        market.add_uses(&finds, number, &mut matches.weights, monitor)?;
         if matches.donors.is_empty() {
             matches.donors = market.donors.rows;
         } else {
@@ -137,10 +138,8 @@ impl Matches {
         search: &Search,
         monitor: &Monitor,
     ) -> Result<Vec<Finds>> {
-        let pieces = self.pieces(values, treatment, markets).into_par_iter().map(|piece| {
-            monitor.check()?;
-            Ok(piece.search(markets, search))
-        });
+        let pieces = self.pieces(values, treatment, markets).into_par_iter();
+        let pieces = pieces.map(|piece| piece.search(markets, search, monitor));
         let finds: Vec<Finds> = pieces.collect::<Result<_>>()?;
         let starts = finds.iter().scan(0, |end, finds| {
             *end += finds.n_focal;
@@ -189,12 +188,13 @@ impl Matches {
 }
 
 impl Piece<'_> {
-    fn search(mut self, markets: &Markets, search: &Search) -> Finds {
+    fn search(mut self, markets: &Markets, search: &Search, monitor: &Monitor) -> Result<Finds> {
         let mut finds = Finds { n_focal: self.focal.len(), ..Finds::default() };
         let is_focal = markets.is_focal();
         let donors: Vec<&Donors> = markets.list.iter().map(|market| &market.donors).collect();
         let (mut rows, mut wanted) = ([0; BLOCK], [(0.0, 0); BLOCK]);
         for start in (0..self.values.len()).step_by(BLOCK) {
+            monitor.check()?;
             let mut count = 0;
             for row in start..self.values.len().min(start + BLOCK) {
                 let arm = self.treatment[row];
@@ -207,7 +207,7 @@ impl Piece<'_> {
                 self.enter(*row, &found, number, &markets.list[number], &mut finds);
             }
         }
-        finds
+        Ok(finds)
     }
 
     /// Enter what a row found.
@@ -242,7 +242,13 @@ impl Piece<'_> {
 impl Market {
     /// Add to each donor's weight its share of every run of groups that has it. Runs of one group are
     /// counted first, those of several sorted: no sum then depends on the order of the rows.
-    fn add_uses(&self, finds: &[Finds], number: usize, weights: &mut [f64]) {
+    fn add_uses(
+        &self,
+        finds: &[Finds],
+        number: usize,
+        weights: &mut [f64],
+        monitor: &Monitor,
+    ) -> Result<()> {
         let donors = &self.donors;
         let mut alone = vec![0_u32; donors.value.len()];
         for group in finds.iter().flat_map(|finds| &finds.alone[number]) {
@@ -255,6 +261,7 @@ impl Market {
         let mut several: Vec<Run> = several.copied().collect();
         several.par_sort_unstable();
         for equal in several.chunk_by(|a, b| a == b) {
+            monitor.check()?;
             let groups = equal[0].0 as usize..equal[0].1 as usize;
             let rows: f64 = groups.clone().map(|group| donors.rows_of(group)).sum();
             uses[groups].iter_mut().for_each(|uses| *uses += equal.len() as f64 / rows);
@@ -265,5 +272,6 @@ impl Market {
                 weights[*row] += uses;
             }
         }
+        Ok(())
     }
 }

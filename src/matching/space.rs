@@ -4,6 +4,7 @@ use super::spec::{CaliperUnit, Candidates, Discard, MatchSpec, Metric};
 use super::{Quantity, logit, metric};
 use crate::error::{Error, Result};
 use crate::moments::Moments;
+use crate::monitor::Monitor;
 
 /// Two distances tie when they are equal to twelve decimals: wide enough for rounding, far narrower than
 /// the gaps between neighbours. What is rounded can be compared in any order, which choosing needs.
@@ -48,7 +49,8 @@ impl Space {
     ///
     /// # Errors
     /// [`Error::Extreme`] where somebody is nowhere: another thread has overwritten what was checked.
-    pub fn new(candidates: &Candidates<'_>, spec: &MatchSpec) -> Result<Self> {
+    /// [`Error::Stopped`].
+    pub fn new(candidates: &Candidates<'_>, spec: &MatchSpec, monitor: &Monitor) -> Result<Self> {
         let n_rows = candidates.treatment.len();
         let scores = candidates.scores.unwrap_or_default();
         let width =
@@ -69,11 +71,12 @@ impl Space {
                 if let Some(caliper) = spec.caliper {
                     columns.insert(0, (scores, width(scores, caliper)));
                 }
-                let (rows, dims) = metric::turned(x, candidates.treatment, metric);
+                let (rows, dims) = metric::turned(x, candidates.treatment, metric, monitor)?;
                 (rows, dims, f64::INFINITY)
             }
         };
         let (stratum, n_strata) = strata(candidates.exact, n_rows);
+        monitor.check()?;
         let coords = beside(coords, metric, &columns);
         // Nothing is near NaN, and a search that finds nothing near looks at everything.
         if !coords.iter().all(|value| value.abs() <= FARTHEST) {
@@ -208,7 +211,11 @@ mod tests {
                 ids: None,
             };
             let error = Error::Extreme { name: "scores", column: None };
-            assert_eq!(Space::new(&candidates, &spec).unwrap_err(), error, "{value}");
+            assert_eq!(
+                Space::new(&candidates, &spec, &Monitor::default()).unwrap_err(),
+                error,
+                "{value}"
+            );
         }
     }
 }

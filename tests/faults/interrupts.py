@@ -18,15 +18,18 @@ import time
 import numpy as np
 from jupyter_client.manager import start_new_kernel
 
-from core_calls import CALLS, arrays, numbers
+from core_calls import ALL_CALLS, arrays, numbers
 
 N_ROWS = 1_000_000
 CASES = {
     "fit_propensity": (30, {"n_threads": 1}),
     "match_nn": (1, {"n_threads": 1, "n_neighbors": 2_000}),
+    "match_nn, without replacement": (1, {"n_threads": 1, "order": "closest"}),
+    "match_nn, mahalanobis": (4, {"n_threads": 1, "n_neighbors": 5}),
     "bootstrap": (3, {"n_reps": 1_000_000}),
 }
-LATEST = 0.6  # seconds after the start of the call; each takes longer than that
+# Seconds after the start of a call at the latest: each takes longer than that.
+LATEST = dict.fromkeys(CASES, 0.6) | {"match_nn, without replacement": 0.3}
 
 
 def _press(wait, sent):
@@ -40,19 +43,19 @@ def bare(name, tries, seed=0):
     draw = random.Random(seed)
     n_columns, options = CASES[name]
     data, small = arrays(N_ROWS, n_columns), arrays(1_000)
-    expected = numbers(name, CALLS[name](small))
+    expected = numbers(name, ALL_CALLS[name](small))
     seconds = []
     for _ in range(tries):
-        sent, wait = [], draw.uniform(0.02, LATEST)
+        sent, wait = [], draw.uniform(0.02, LATEST[name])
         press = functools.partial(_press, wait, sent)
         thread = threading.Thread(target=press)
         thread.start()
         try:
-            CALLS[name](data, **options)
+            ALL_CALLS[name](data, **options)
         except KeyboardInterrupt:
             seconds.append(time.perf_counter() - sent[0])
         thread.join()
-        assert (numbers(name, CALLS[name](small)) == expected).all()
+        assert (numbers(name, ALL_CALLS[name](small)) == expected).all()
     assert len(seconds) == tries, f"{name}: {tries - len(seconds)} calls ended before Ctrl-C"
     return seconds
 
@@ -65,14 +68,14 @@ def jupyter(name, tries, seed=0):
     seconds = []
     try:
         setup = f"""
-            from core_calls import CALLS, arrays, numbers
+            from core_calls import ALL_CALLS, arrays, numbers
             data, small = arrays({N_ROWS}, {n_columns}), arrays(1_000)
-            expected = numbers({name!r}, CALLS[{name!r}](small))
+            expected = numbers({name!r}, ALL_CALLS[{name!r}](small))
         """
         assert client.execute_interactive(textwrap.dedent(setup), timeout=60)["content"]["status"] == "ok"
         for _ in range(tries):
-            message = client.execute(f"CALLS[{name!r}](data, **{options!r})", stop_on_error=False)
-            time.sleep(draw.uniform(0.1, LATEST))
+            message = client.execute(f"ALL_CALLS[{name!r}](data, **{options!r})", stop_on_error=False)
+            time.sleep(draw.uniform(0.02, LATEST[name]))
             sent = time.perf_counter()
             manager.interrupt_kernel()
             reply = client.get_shell_msg(timeout=60)
@@ -80,7 +83,7 @@ def jupyter(name, tries, seed=0):
                 reply = client.get_shell_msg(timeout=60)
             seconds.append(time.perf_counter() - sent)
             assert reply["content"].get("ename") == "KeyboardInterrupt", reply["content"]
-            check = f"assert (numbers({name!r}, CALLS[{name!r}](small)) == expected).all()"
+            check = f"assert (numbers({name!r}, ALL_CALLS[{name!r}](small)) == expected).all()"
             assert client.execute_interactive(check, timeout=60)["content"]["status"] == "ok"
     finally:
         client.stop_channels()
