@@ -235,3 +235,49 @@ pub fn standardized_penalty(covariates: &Covariates<'_>, penalty: f64) -> Vec<f6
     let slopes = covariates.scale.iter().map(|scale| penalty / (scale * scale));
     std::iter::once(0.0).chain(slopes).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tally::Rows;
+    use ndarray::Array2;
+
+    #[test]
+    fn bend_is_how_the_information_changes_along_the_step() {
+        let x = Array2::from_shape_fn((700, 2), |(row, k)| ((row * (k + 3)) as f64 * 0.7).sin());
+        let treatment: Vec<bool> = (0..700).map(|row| row % 3 == 0).collect();
+        let weight: Vec<f64> = (0..700).map(|row| f64::from(row % 5)).collect();
+        let rows = Rows { treatment: &treatment, sample_weight: Some(&weight) };
+        let covariates = Covariates::standardized(x.view()).unwrap();
+        let likelihood = Likelihood::new(&covariates, &rows, 0.0, Sweep::Parallel).unwrap();
+        let (beta, step, h) = ([0.4, -0.9, 0.6], [0.3, 0.5, -0.2], 1e-4);
+        let monitor = Monitor::default();
+        // I(beta + h step) step, of which only the upper triangle is filled.
+        let times_step = |h: f64| {
+            let at: Vec<f64> = beta.iter().zip(step).map(|(b, s)| b + h * s).collect();
+            let found = likelihood.equations(&at, &mut [], &monitor).unwrap().information;
+            let entry = |j: usize, k: usize| found[3 * j.min(k) + j.max(k)];
+            [0, 1, 2].map(|j| (0..3).map(|k| entry(j, k) * step[k]).sum::<f64>())
+        };
+        let (after, before) = (times_step(h), times_step(-h));
+        let bend = likelihood.bend(&beta, &step, &monitor).unwrap();
+        for k in 0..3 {
+            let expected = (after[k] - before[k]) / (2.0 * h);
+            assert!((bend[k] - expected).abs() < 1e-5 * (1.0 + expected.abs()), "{k}");
+        }
+    }
+
+    #[test]
+    fn equations_keep_the_linear_predictors_of_all_units() {
+        let x = Array2::from_shape_fn((CHUNK + 700, 1), |(row, _)| (row as f64 * 0.7).sin());
+        let treatment: Vec<bool> = (0..x.nrows()).map(|row| row % 3 == 0).collect();
+        let rows = Rows { treatment: &treatment, sample_weight: None };
+        let covariates = Covariates::standardized(x.view()).unwrap();
+        for sweep in [Sweep::Serial, Sweep::Parallel] {
+            let likelihood = Likelihood::new(&covariates, &rows, 0.0, sweep).unwrap();
+            let mut kept = vec![f64::NAN; x.nrows()];
+            likelihood.equations(&[0.4, -0.9], &mut kept, &Monitor::default()).unwrap();
+            assert_eq!(kept, covariates.linear(&[0.4, -0.9]));
+        }
+    }
+}
