@@ -30,7 +30,7 @@ const N: usize = 20_000;
 const NEAREST: NearestSpec =
     NearestSpec { focal: Focal::Treated, n_neighbors: 1, caliper: None, quantity: Quantity::Score };
 
-const KERNELS: [(&str, fn()); 11] = [
+const KERNELS: [(&str, fn()); 12] = [
     ("logistic_fit", logistic_fit),
     ("logistic_fit_wide", logistic_fit_wide),
     ("ipw_influence", ipw_influence),
@@ -42,6 +42,7 @@ const KERNELS: [(&str, fn()); 11] = [
     ("multinomial_counts", multinomial_counts),
     ("bootstrap_cells", bootstrap_cells),
     ("bootstrap_rows", bootstrap_rows),
+    ("bootstrap_wide", bootstrap_wide),
 ];
 
 fn main() {
@@ -133,6 +134,10 @@ fn bootstrap_cells() {
 
 fn bootstrap_rows() {
     replicates(&World::continuous(N / 4, 10));
+}
+
+fn bootstrap_wide() {
+    replicates(&World::continuous(N / 5, 40));
 }
 
 fn replicates(world: &World) {

@@ -37,24 +37,62 @@ pub fn run<S>(
     scratch: impl Fn() -> S + Sync,
     replicate: impl Fn(Stream, &mut S, &mut [f64]) -> Result<()> + Sync,
 ) -> Result<Replicates> {
+    run_together(spec, width, 1, monitor, scratch, |replicates, scratch| {
+        for Replicate { stream, estimates, outcome } in replicates {
+            *outcome = replicate(stream.clone(), scratch, estimates);
+        }
+    })
+}
+
+/// A replicate to be estimated.
+#[derive(Debug)]
+pub struct Replicate {
+    pub stream: Stream,
+    /// NaN to begin with.
+    pub estimates: Vec<f64>,
+    pub outcome: Result<()>,
+}
+
+/// As [`run`], with up to `most` replicates handed over at a time. Towards the end they are fewer, so that no
+/// thread is left without work while another has many.
+///
+/// # Errors
+/// Those of [`run`].
+pub fn run_together<S>(
+    spec: &BootstrapSpec,
+    width: usize,
+    most: usize,
+    monitor: &Monitor,
+    scratch: impl Fn() -> S + Sync,
+    estimate: impl Fn(&mut [Replicate], &mut S) + Sync,
+) -> Result<Replicates> {
     // Each replicate's numbers, twice for a moment, and what it takes to keep them apart.
     room_for(
         spec.n_reps,
         2 * size_of::<f64>() * width + size_of::<(usize, Vec<f64>, Result<()>)>(),
     )?;
     let next = AtomicUsize::new(0);
-    let work = |_: rayon::BroadcastContext<'_>| {
+    let work = |context: rayon::BroadcastContext<'_>| {
         let (mut scratch, mut done) = (scratch(), Vec::new());
+        let share = |first: usize| {
+            let left = spec.n_reps - first;
+            left.div_ceil(2 * context.num_threads()).min(most)
+        };
+        let take = |first: usize| (first < spec.n_reps).then(|| first + share(first));
         while monitor.check().is_ok() {
-            let number = next.fetch_add(1, Relaxed);
-            if number >= spec.n_reps {
-                break;
+            let Ok(first) = next.fetch_update(Relaxed, Relaxed, take) else { break };
+            let fresh = |number| Replicate {
+                stream: Stream::new(spec.seed, number),
+                estimates: vec![f64::NAN; width],
+                outcome: Ok(()),
+            };
+            let numbers = first..first + share(first);
+            let mut replicates: Vec<Replicate> = numbers.clone().map(fresh).collect();
+            estimate(&mut replicates, &mut scratch);
+            for (number, replicate) in numbers.zip(replicates) {
+                done.push((number, replicate.estimates, replicate.outcome));
+                monitor.advance();
             }
-            let mut estimates = vec![f64::NAN; width];
-            let stream = Stream::new(spec.seed, number);
-            let outcome = replicate(stream, &mut scratch, &mut estimates);
-            done.push((number, estimates, outcome));
-            monitor.advance();
         }
         done
     };

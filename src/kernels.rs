@@ -11,6 +11,7 @@ mod anchored;
 mod instructions;
 mod pairs;
 mod softplus;
+mod together;
 
 use pulp::{Simd, WithSimd};
 
@@ -20,6 +21,10 @@ pub use anchored::{ArmSums, AtAnchor, Blocks, Buffers, NearAnchor, REACH, at_anc
 pub use instructions::instruction_set;
 pub use pairs::{Bits, Company, company, least_gap};
 pub use softplus::log_likelihood;
+pub use together::{
+    Beginning, Member, ResampledRows, Room, Rough, RoughLane, Source, begin_together,
+    near_together, rough_together, round,
+};
 
 use anchored::{vectors, vectors_mut};
 use instructions::dispatch;

@@ -6,7 +6,7 @@ mod analytic;
 use ndarray::ArrayView2;
 
 use crate::adjustment::{AdjustmentSpec, arm_mean};
-use crate::bootstrap::{self, BootstrapSpec, Replicates};
+use crate::bootstrap::{self, BootstrapSpec, Replicate, Replicates};
 use crate::cells::Cells;
 use crate::checks;
 use crate::covariates::Covariates;
@@ -15,11 +15,13 @@ use crate::estimand::Estimand;
 use crate::ipw::Contrast;
 use crate::kernels::{ArmSums, BLOCK, Lane, sigmoid};
 use crate::logistic::{
-    Anchor, Columns, Likelihood, LogisticSpec, Sweep, maximize, standardized_penalty,
+    Anchor, Columns, Likelihood, LogisticSpec, Refit, Sweep, Together, maximize,
+    standardized_penalty,
 };
 use crate::matching::{Line, NearestSpec, Quantity};
 use crate::monitor::Monitor;
 use crate::resample::{Resample, Scheme};
+use crate::reserve::room_for;
 use crate::stream::Stream;
 use crate::tally::{Count, Outcomes, Totals, Units};
 
@@ -29,6 +31,12 @@ const MANY_UNITS: usize = 1000;
 
 /// Entries of x that are kept standardized, in blocks, for all threads: 64 MiB of them.
 const MOST_KEPT: usize = 1 << 23;
+
+/// Replicates that a thread refits together, each with counts and scores of its own; more gain nothing.
+const MOST_TOGETHER: usize = 16;
+
+/// Rows of such replicates, all told, which bounds what they take of the memory; one is always taken.
+const MOST_ROWS_TOGETHER: usize = 1 << 20;
 
 /// What to estimate, and its options; nothing fitted.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -130,8 +138,7 @@ impl<'a, 'm> Pipeline<'a, 'm> {
     /// those of a replicate are nearly sorted.
     fn drop_anchor(&mut self) -> Result<()> {
         self.monitor.check()?;
-        let Data { treatment, outcome, sample_weight, score_columns, .. } = self.data;
-        let covariates = self.covariates.subset(score_columns);
+        let covariates = self.covariates.subset(self.data.score_columns);
         let ridge = standardized_penalty(&covariates, self.spec.penalty);
         let beta = self.start.clone();
         self.anchor = Some(if let Some(cells) = self.cells.take() {
@@ -143,7 +150,7 @@ impl<'a, 'm> Pipeline<'a, 'm> {
             self.cells = Some(cells);
             Anchor::new(columns, &totals, beta, ridge, self.spec, self.monitor)?
         } else {
-            let rows = Outcomes { treatment, outcome, sample_weight, counts: None::<&[u32]> };
+            let rows = self.rows(None::<&[u32]>);
             let columns = if self.data.x.nrows() * covariates.n_columns() <= MOST_KEPT {
                 Columns::ready(&covariates)
             } else {
@@ -177,6 +184,12 @@ impl<'a, 'm> Pipeline<'a, 'm> {
         })
     }
 
+    /// The rows, as they are or counted.
+    fn rows<'b, W>(&'b self, counts: Option<&'b [W]>) -> Outcomes<'b, W> {
+        let Data { treatment, outcome, sample_weight, .. } = self.data;
+        Outcomes { treatment, outcome, sample_weight, counts }
+    }
+
     fn n_units(&self) -> usize {
         self.cells.as_ref().map_or(self.data.x.nrows(), |cells| cells.patterns.nrows())
     }
@@ -201,6 +214,11 @@ impl<'a, 'm> Pipeline<'a, 'm> {
         draw: impl Fn(Stream, &mut [W]) + Sync,
     ) -> Result<Replicates> {
         let n_units = self.cells.as_ref().map_or(self.data.x.nrows(), Cells::n_cells);
+        if self.cells.is_none()
+            && let Some(anchor) = self.anchor.as_ref().filter(|anchor| anchor.is_wide())
+        {
+            return self.replicates_together(anchor, spec, draw);
+        }
         bootstrap::run(
             spec,
             self.estimators.len(),
@@ -211,6 +229,63 @@ impl<'a, 'm> Pipeline<'a, 'm> {
                 self.run(Some(counts), Sweep::Serial, scratch, estimates).map(|_| ())
             },
         )
+    }
+
+    /// As [`Self::replicates`], several at a time, which read the rows together.
+    fn replicates_together<W: Count>(
+        &self,
+        anchor: &Anchor<'_>,
+        spec: &BootstrapSpec,
+        draw: impl Fn(Stream, &mut [W]) + Sync,
+    ) -> Result<Replicates> {
+        let n = self.data.x.nrows();
+        let most = (MOST_ROWS_TOGETHER / n).clamp(1, MOST_TOGETHER);
+        let of_one = size_of::<W>() + size_of::<f64>();
+        let shared = 2 * size_of::<f64>() + self.data.score_columns.len() * size_of::<f32>();
+        room_for(n, shared + rayon::current_num_threads() * most * of_one)?;
+        let together = Together::new(anchor, self.rows(None));
+        let fresh = || vec![(vec![W::default(); n], Vec::new()); most];
+        let estimate = |replicates: &mut [Replicate], (kept, scratch): &mut (Vec<_>, Scratch)| {
+            let refits = self.refit_together(&together, replicates, kept, &draw);
+            for ((replicate, (counts, scores)), refit) in
+                replicates.iter_mut().zip(kept).zip(refits)
+            {
+                std::mem::swap(&mut scratch.scores, scores);
+                let estimates = &mut replicate.estimates;
+                let done = refit.and_then(|refit| {
+                    let rows = self.rows(Some(counts));
+                    let fit = refit.map(Fit::from);
+                    self.estimate(&self.covariates, &rows, fit, Sweep::Serial, scratch, estimates)
+                });
+                replicate.outcome = done.map(|_| ());
+                std::mem::swap(&mut scratch.scores, scores);
+            }
+        };
+        let width = self.estimators.len();
+        let scratch = || (fresh(), Scratch::default());
+        bootstrap::run_together(spec, width, most, self.monitor, scratch, estimate)
+    }
+
+    /// Draw some replicates, and refit the score to each; leaves counts and scores.
+    fn refit_together<W: Count>(
+        &self,
+        together: &Together<'_, '_>,
+        replicates: &[Replicate],
+        kept: &mut [(Vec<W>, Vec<Lane>)],
+        draw: impl Fn(Stream, &mut [W]),
+    ) -> Vec<Result<Option<Refit>>> {
+        let (mut counts, mut scores): (Vec<&mut [W]>, Vec<Vec<Lane>>) = kept
+            .iter_mut()
+            .take(replicates.len())
+            .map(|(counts, scores)| (&mut counts[..], std::mem::take(scores)))
+            .unzip();
+        for (replicate, counts) in replicates.iter().zip(&mut counts) {
+            draw(replicate.stream.clone(), counts);
+        }
+        let counts: Vec<&[W]> = counts.into_iter().map(|counts| &*counts).collect();
+        let found = together.refit(&counts, self.wants_overlap(), &mut scores, self.monitor);
+        kept.iter_mut().zip(scores).for_each(|((_, place), scores)| *place = scores);
+        found.unwrap_or_else(|error| replicates.iter().map(|_| Err(error.clone())).collect())
     }
 
     /// Estimate everything with cells (or rows) counted as `counts` says; gives the fit.
@@ -225,13 +300,18 @@ impl<'a, 'm> Pipeline<'a, 'm> {
             let mut totals = std::mem::take(&mut scratch.totals);
             cells.total(counts, &mut totals);
             let covariates = self.covariates.with_rows(cells.patterns.view());
-            let done = self.estimate(&covariates, &totals, sweep, scratch, estimates);
+            let done = self.estimate(&covariates, &totals, None, sweep, scratch, estimates);
             scratch.totals = totals;
             return done;
         }
-        let Data { treatment, outcome, sample_weight, .. } = self.data;
-        let rows = Outcomes { treatment, outcome, sample_weight, counts };
-        self.estimate(&self.covariates, &rows, sweep, scratch, estimates)
+        let rows = self.rows(counts);
+        self.estimate(&self.covariates, &rows, None, sweep, scratch, estimates)
+    }
+
+    fn wants_overlap(&self) -> bool {
+        self.estimators
+            .iter()
+            .any(|estimator| matches!(estimator, Estimator::Ipw(Estimand::Ato | Estimand::Atm)))
     }
 
     /// The score model, whose scores are left, from the anchor where that serves. Where coefficients run off
@@ -243,14 +323,11 @@ impl<'a, 'm> Pipeline<'a, 'm> {
         sweep: Sweep,
         scores: &mut Vec<Lane>,
     ) -> Result<Fit> {
-        let wants_overlap = self
-            .estimators
-            .iter()
-            .any(|estimator| matches!(estimator, Estimator::Ipw(Estimand::Ato | Estimand::Atm)));
+        let wants_overlap = self.wants_overlap();
         if let Some(anchor) = &self.anchor
             && let Some(refit) = anchor.refit(units, wants_overlap, scores, self.monitor)?
         {
-            return Ok(Fit { beta: refit.beta, sums: Some((refit.totals, refit.sums)) });
+            return Ok(Fit::from(refit));
         }
         let likelihood = Likelihood::new(covariates, units, self.spec.penalty, sweep)?;
         let start = (!self.start.is_empty()).then_some(&self.start[..]);
@@ -271,13 +348,15 @@ impl<'a, 'm> Pipeline<'a, 'm> {
         &self,
         covariates: &Covariates<'_>,
         units: &U,
+        fit: Option<Fit>,
         sweep: Sweep,
         scratch: &mut Scratch,
         estimates: &mut [f64],
     ) -> Result<Vec<f64>> {
         let score_covariates = covariates.subset(self.data.score_columns);
         let Scratch { scores, logits, line, .. } = scratch;
-        let Fit { beta, sums } = self.fit(&score_covariates, units, sweep, scores)?;
+        let fit = fit.map_or_else(|| self.fit(&score_covariates, units, sweep, scores), Ok);
+        let Fit { beta, sums } = fit?;
         let scores = &scores.as_flattened()[..units.len()];
         let mut first_failure = Ok(());
         for (estimator, estimate) in self.estimators.iter().zip(estimates) {
@@ -315,6 +394,12 @@ impl<'a, 'm> Pipeline<'a, 'm> {
 struct Fit {
     beta: Vec<f64>,
     sums: Option<([[f64; 2]; 2], [ArmSums; 2])>,
+}
+
+impl From<Refit> for Fit {
+    fn from(Refit { beta, totals, sums }: Refit) -> Self {
+        Self { beta, sums: Some((totals, sums)) }
+    }
 }
 
 fn has_matching(estimators: &[Estimator]) -> bool {
@@ -435,6 +520,39 @@ mod tests {
                 for (a, b) in a.iter().zip(&b) {
                     assert!((a - b).abs() < 1e-12, "{a} {b}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn replicates_together_are_the_same_for_any_number_of_threads_or_replicates() {
+        let n = 1300;
+        let (x, treatment, outcome) = world(n, 600);
+        let noise = |i: usize, k: usize| ((i * (2 * k + 3)) as f64 + 0.5 * x[(i, k % 2)]).sin();
+        let x = Array2::from_shape_fn((n, 8), |(i, k)| noise(i, k));
+        let (columns, sample_weight) = ([0, 1, 2, 3, 4, 5, 6, 7], vec![1.25; n]);
+        let data = Data {
+            x: x.view(),
+            score_columns: &columns,
+            sample_weight: Some(&sample_weight),
+            ..plain(&x, &treatment, &outcome)
+        };
+        let estimators = [Estimator::Ipw(Estimand::Ate), Estimator::Ipw(Estimand::Atm)];
+        let (monitor, spec) = (Monitor::default(), LogisticSpec::default());
+        let pipeline = Pipeline::new(data, &estimators, spec, &monitor).unwrap();
+        assert!(pipeline.cells.is_none() && pipeline.anchor.as_ref().unwrap().is_wide());
+        for scheme in [Scheme::Multinomial, Scheme::Bayesian] {
+            let resample = Resample::new(scheme, n, None, None).unwrap();
+            let found = |n_reps, n_threads| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build().unwrap();
+                let spec = BootstrapSpec { n_reps, seed: 3 };
+                let found = pool.install(|| pipeline.bootstrap(&resample, &spec).unwrap());
+                found.estimates.mapv(f64::to_bits)
+            };
+            let expected = found(70, 1);
+            for (n_reps, n_threads) in [(1, 2), (2, 1), (5, 3), (33, 1), (70, 8)] {
+                let first = expected.rows().into_iter().take(n_reps);
+                assert!(found(n_reps, n_threads).rows().into_iter().eq(first));
             }
         }
     }

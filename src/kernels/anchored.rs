@@ -219,7 +219,7 @@ impl<B: Blocks> NearAnchorPass<'_, B> {
 /// exp(-d) for |d| up to [`REACH`]: the Taylor polynomial of exp(-d / 16), squared four times, which leaves
 /// a relative error under 16 units in the last place.
 #[inline(always)]
-fn exp_of_minus<S: Simd>(simd: S, d: S::f64s) -> S::f64s {
+pub(super) fn exp_of_minus<S: Simd>(simd: S, d: S::f64s) -> S::f64s {
     const COEFFICIENTS: [f64; 12] = {
         let (mut coefficients, mut k) = ([1.0; 12], 1);
         while k < 12 {

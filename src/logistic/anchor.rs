@@ -13,6 +13,8 @@
 //! the optimum; each pass takes the gradient itself, and the one at which it vanishes gives the scores and
 //! what the weights are made of as well.
 
+mod together;
+
 use super::LogisticSpec;
 use crate::covariates::Covariates;
 use crate::error::{Error, Result};
@@ -22,6 +24,8 @@ use crate::kernels::{
 use crate::linalg::{Cholesky, RANK_TOLERANCE};
 use crate::monitor::Monitor;
 use crate::tally::Units;
+
+pub use together::Together;
 
 /// T has as many entries as the cube of the terms, Q as the fourth power: beyond these numbers of terms they
 /// would take longer to make, and to use, than the pass they save.
@@ -166,6 +170,12 @@ impl<'a> Anchor<'a> {
             total,
             spec,
         })
+    }
+
+    /// Whether refits are best made together.
+    #[must_use]
+    pub fn is_wide(&self) -> bool {
+        self.beta.len() >= together::FEWEST_TERMS
     }
 
     /// Refit the score to a resample of the anchor's units; `None` where it is too far off, or separated,
@@ -425,7 +435,7 @@ mod tests {
     use ndarray::Array2;
 
     /// Rows without a pattern, whose treatment follows the first columns.
-    fn world(n: usize, d: usize) -> (Array2<f64>, Vec<bool>, Vec<f64>) {
+    pub fn world(n: usize, d: usize) -> (Array2<f64>, Vec<bool>, Vec<f64>) {
         let mut stream = Stream::new(9, 0);
         let mut normal = || (0..4).map(|_| stream.exponential() - 1.0).sum::<f64>() / 2.0;
         let x = Array2::from_shape_fn((n, d), |_| normal());
@@ -433,7 +443,7 @@ mod tests {
         (x, treatment, (0..n).map(|i| (i % 5) as f64).collect())
     }
 
-    fn rows<'a>(
+    pub fn rows<'a>(
         treatment: &'a [bool],
         outcome: &'a [f64],
         counts: Option<&'a [u32]>,
