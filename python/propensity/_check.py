@@ -137,6 +137,8 @@ def complete(columns: Mapping[str, pd.Series[Any]], subject: str = "column '{}'"
     """
     problems = []
     for name, column in columns.items():
+        if _is_surely_complete(column):
+            continue
         missing = column.isna().to_numpy()
         infinite = np.isinf(column.to_numpy()) if column.dtype == np.float64 else np.zeros(0, dtype=bool)
         for what, where in {"missing": missing, "infinite": infinite}.items():
@@ -147,6 +149,16 @@ def complete(columns: Mapping[str, pd.Series[Any]], subject: str = "column '{}'"
         raise InvalidInputError(f"{problems[0]}; drop or impute them first")
     if problems:
         raise InvalidInputError("drop or impute these first:\n  " + "\n  ".join(problems))
+
+
+def _is_surely_complete(column: pd.Series[Any]) -> bool:
+    """Tell quickly that nothing is missing or infinite: least and greatest are NaN where one value is."""
+    if not isinstance(column.dtype, np.dtype) or column.dtype.kind not in "bif":
+        return False
+    values = column.to_numpy()
+    return (
+        column.dtype.kind != "f" or not len(values) or bool(np.isfinite([values.min(), values.max()]).all())
+    )
 
 
 def treatment(column: pd.Series[Any], *, recode: str) -> Bools:
@@ -162,7 +174,7 @@ def treatment(column: pd.Series[Any], *, recode: str) -> Bools:
     name, values = column.name, _numbers(column)
     if values is not None and values.dtype == bool:
         treated = values
-    elif values is not None and np.isin(values, (0, 1)).all():
+    elif values is not None and ((values == 0) | (values == 1)).all():
         treated = values == 1
     else:
         levels = _in_order(column.unique())
