@@ -22,6 +22,7 @@ TABLES = (
     "memory",
     "mutation",
     "instruction_sets",
+    "fused",
     "old_processor",
 )
 

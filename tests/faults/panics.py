@@ -21,14 +21,19 @@ def build():
     """Lay out a package with the panicking core, and give the folder to import it from."""
     command = ["cargo", "build", "--locked", "--lib", "--features", "python,faults", "--target-dir", BUILD]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    package = BUILD / "package" / "propensity"
+    return lay_out(BUILD, next((BUILD / "debug").glob("libpropensity.*o")))
+
+
+def lay_out(folder, core):
+    """Put a package with another core into a folder, and give the one to import it from."""
+    package = folder / "package" / "propensity"
     shutil.copytree(
         ROOT / "python" / "propensity",
         package,
         dirs_exist_ok=True,
         ignore=shutil.ignore_patterns("core*.so", "__pycache__"),
     )
-    shutil.copy(next((BUILD / "debug").glob("libpropensity.*o")), package / "core.abi3.so")
+    shutil.copy(core, package / "core.abi3.so")
     return package.parent
 
 
