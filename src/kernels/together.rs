@@ -43,16 +43,18 @@ pub struct ResampledRows<'a, W> {
 impl<W: Copy + Into<f64>> ResampledRows<'_, W> {
     /// The weights of a block's rows in a resample, padded with zeros.
     #[inline(always)]
-    fn weights(&self, resample: usize, index: usize, into: &mut Lane) {
+    fn weights<T: Real>(&self, resample: usize, index: usize, into: &mut [T; BLOCK]) {
         let counts = self.counts[resample];
         let rows = index * BLOCK..counts.len().min((index + 1) * BLOCK);
         let (own, padding) = into.split_at_mut(rows.len());
-        padding.fill(0.0);
-        for (weight, count) in own.iter_mut().zip(&counts[rows.clone()]) {
-            *weight = (*count).into();
-        }
+        padding.fill(T::default());
+        let counts = &counts[rows.clone()];
         if let Some(sample_weight) = self.sample_weight {
-            own.iter_mut().zip(&sample_weight[rows]).for_each(|(weight, factor)| *weight *= factor);
+            let weights = counts.iter().zip(&sample_weight[rows]);
+            let weights = weights.map(|(count, factor)| (*count).into() * factor);
+            own.iter_mut().zip(weights).for_each(|(own, weight)| *own = T::rounded(weight));
+        } else {
+            own.iter_mut().zip(counts).for_each(|(own, c)| *own = T::rounded((*c).into()));
         }
     }
 }
@@ -123,17 +125,17 @@ pub fn begin_together<W: Copy + Into<f64>>(
     dispatch(BeginPass { source, rows, n_columns, scores })
 }
 
-/// The gradient of each member, in single precision. `odds` are those against treatment at the anchor.
+/// The gradient of each member, in single precision. `scores` are the anchor's.
 pub fn rough_together<W: Copy + Into<f64>>(
     source: &impl Source,
     rows: &ResampledRows<'_, W>,
     members: &[Member<'_>],
-    odds: &[Lane],
+    scores: &[Lane],
 ) -> Vec<Rough> {
-    dispatch(RoughPass { source, rows, members, odds })
+    dispatch(RoughPass { source, rows, members, scores })
 }
 
-/// As `near_anchor`, for each member.
+/// As `near_anchor`, for each member. `odds` are those against treatment at the anchor.
 pub fn near_together<W: Copy + Into<f64>>(
     source: &impl Source,
     rows: &ResampledRows<'_, W>,
@@ -200,7 +202,7 @@ struct RoughPass<'a, 'm, T, W> {
     source: &'a T,
     rows: &'a ResampledRows<'a, W>,
     members: &'a [Member<'m>],
-    odds: &'a [Lane],
+    scores: &'a [Lane],
 }
 
 impl<T: Source, W: Copy + Into<f64>> WithSimd for RoughPass<'_, '_, T, W> {
@@ -208,63 +210,81 @@ impl<T: Source, W: Copy + Into<f64>> WithSimd for RoughPass<'_, '_, T, W> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Vec<Rough> {
-        let Self { source, rows, members, odds } = self;
+        let Self { source, rows, members, scores } = self;
         let slopes = Slopes::<f32>::new(members);
-        let (mut room, mut weights) = (Room::new(slopes.terms - 1), [0.0; BLOCK]);
-        let (mut change, mut changes) = ([0.0; BLOCK], vec![[0.0; BLOCK]; members.len()]);
+        let mut room = Room::new(slopes.terms - 1);
+        let [mut weights, mut p, mut residual] = [[0.0_f32; BLOCK]; 3];
+        let mut changes = vec![[0.0; BLOCK]; members.len()];
         let mut gradients = Gradients::<f32>::new::<S>(members.len(), slopes.terms);
-        let mut farthest = vec![simd.splat_f64s(0.0); members.len()];
-        for (index, odds) in odds.iter().enumerate() {
+        let mut farthest = vec![simd.splat_f32s(0.0); members.len()];
+        for (index, scores) in scores.iter().enumerate() {
             let columns = source.rough_columns(index, &mut room);
             slopes.linear(simd, columns, &mut changes);
-            let own = members.iter().zip(&mut changes).zip(&mut farthest);
-            for ((member, rounded), farthest) in own {
+            for (row, (score, treated)) in scores.iter().zip(&rows.treated[index]).enumerate() {
+                p[row] = f32::rounded(*score);
+                residual[row] = f32::rounded(treated - score);
+            }
+            for ((member, changes), farthest) in members.iter().zip(&mut changes).zip(&mut farthest)
+            {
                 rows.weights(member.resample, index, &mut weights);
-                for row in 0..BLOCK {
-                    change[row] = f64::from(rounded[row]);
-                }
-                let treated = &rows.treated[index];
-                leave_residuals(simd, odds, treated, &weights, &mut change, farthest);
-                round_lane(&change, rounded);
+                leave_residuals(simd, [&p, &residual, &weights], changes, farthest);
             }
             gradients.add(simd, columns, &changes);
         }
         let found = farthest.into_iter().zip(gradients.finish::<S>());
         found
-            .map(|(most, gradient)| Rough { gradient, farthest: simd.reduce_max_f64s(most) })
+            .map(|(most, gradient)| {
+                let farthest = simd.reduce_max_f32s(most).into();
+                Rough { gradient, farthest }
+            })
             .collect()
     }
 }
 
 #[inline(always)]
-#[allow(clippy::cast_possible_truncation)] // on purpose
 fn round_lane(from: &Lane, to: &mut RoughLane) {
     for row in 0..BLOCK {
-        to[row] = from[row] as f32;
+        to[row] = f32::rounded(from[row]);
     }
 }
 
-/// Turn the changes of the linear predictor into residuals.
+/// Turn the changes of the linear predictor into residuals. The block: scores p and residuals at the anchor, and
+/// weights. With m = exp(-d) - 1 and q = 1 - p the score is p - p q m / (1 + q m): single precision rounds the
+/// change of the score, which is small, and not the score.
 #[inline(always)]
 fn leave_residuals<S: Simd>(
     simd: S,
-    odds: &Lane,
-    treated: &Lane,
-    weights: &Lane,
-    changes: &mut Lane,
-    farthest: &mut S::f64s,
+    block: [&RoughLane; 3],
+    changes: &mut RoughLane,
+    farthest: &mut S::f32s,
 ) {
-    let one = simd.splat_f64s(1.0);
-    let (treated, weights) = (vectors::<S>(treated), vectors::<S>(weights));
-    let (anchor, r) = (vectors::<S>(odds), vectors_mut::<S>(changes));
+    let one = simd.splat_f32s(1.0);
+    let [p, anchor, weights] = block.map(|lane| S::as_simd_f32s(lane).0);
+    let r = S::as_mut_simd_f32s(changes).0;
     let mut most = *farthest;
     for i in 0..r.len() {
-        most = simd.max_f64s(most, simd.abs_f64s(r[i]));
-        let against = simd.mul_f64s(anchor[i], exp_of_minus(simd, r[i]));
-        let p = simd.div_f64s(one, simd.add_f64s(one, against));
-        r[i] = simd.mul_f64s(weights[i], simd.sub_f64s(treated[i], p));
+        most = simd.max_f32s(most, simd.abs_f32s(r[i]));
+        let m = exp_of_minus_less_one(simd, r[i]);
+        let of_q = simd.mul_f32s(simd.sub_f32s(one, p[i]), m);
+        let share = simd.div_f32s(of_q, simd.add_f32s(one, of_q));
+        let residual = simd.mul_add_e_f32s(p[i], share, anchor[i]);
+        r[i] = simd.mul_f32s(weights[i], residual);
     }
     *farthest = most;
+}
+
+/// exp(-d) - 1 for |d| up to `REACH`, to about 1e-6 of itself: a polynomial at -d / 16 whose remainder is under a
+/// unit in the last place, then m (m + 2) four times.
+#[inline(always)]
+fn exp_of_minus_less_one<S: Simd>(simd: S, d: S::f32s) -> S::f32s {
+    const FACTORS: [f32; 5] = [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 1.0 / 2.0];
+    let h = simd.mul_f32s(d, simd.splat_f32s(-1.0 / 16.0));
+    let mut sum = simd.splat_f32s(FACTORS[0]);
+    for factor in &FACTORS[1..] {
+        sum = simd.mul_add_e_f32s(sum, h, simd.splat_f32s(*factor));
+    }
+    let root = simd.mul_add_e_f32s(simd.mul_f32s(h, h), sum, h);
+    (0..4).fold(root, |m, _| simd.mul_add_e_f32s(m, m, simd.add_f32s(m, m)))
 }
 
 struct NearPass<'a, 'm, T, W> {
@@ -483,8 +503,8 @@ real!(
 /// Resamples that go through a product side by side: their sums fill the registers.
 const SIDE_BY_SIDE: usize = 4;
 
-/// Columns that are read abreast: streams that the processor foresees.
-const ABREAST: usize = 8;
+/// Columns of a stretch: their sums stay in registers, and they in the cache until the next resamples want them.
+const ABREAST: usize = 16;
 
 /// Slopes of several resamples, those that go side by side next to each other, term by term.
 struct Slopes<T> {

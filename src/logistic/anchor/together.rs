@@ -129,7 +129,7 @@ impl<'p, 'a> Together<'p, 'a> {
             let (near, far): (Vec<Course>, _) = going.into_iter().partition(|one| one.is_near);
             going = Vec::new();
             if !far.is_empty() {
-                let passed = rough_together(self, &rows, &members(&far, scores), &anchor.odds);
+                let passed = rough_together(self, &rows, &members(&far, scores), &anchor.scores);
                 let passed = far.into_iter().zip(passed);
                 going.extend(passed.filter_map(|(course, rough)| {
                     self.go_on(course, rough.gradient, rough.farthest)
