@@ -17,9 +17,12 @@ use pulp::{Simd, WithSimd};
 
 use crate::estimand::Estimand;
 
-pub use anchored::{ArmSums, AtAnchor, Blocks, Buffers, NearAnchor, REACH, at_anchor, near_anchor};
+pub use anchored::{
+    ArmSums, AtAnchor, Blocks, Buffers, NearAnchor, REACH, Whereabouts, at_anchor, leave_anchor,
+    move_on,
+};
 pub use instructions::instruction_set;
-pub use pairs::{Bits, Company, company, least_gap};
+pub use pairs::{Bits, Company, company, extremes, least_gap, positive};
 pub use softplus::log_likelihood;
 pub use together::{
     Beginning, Member, ResampledRows, Room, Rough, RoughLane, Source, begin_together,
@@ -123,49 +126,49 @@ impl Tallies {
         dispatch(AddUp { tallies: self, labels, counts });
     }
 
-    /// Tally the rows of a block, each by itself.
-    pub fn tally<W: Copy + Into<f64>>(&mut self, rows: RowsOfBlock<'_, W>) {
-        dispatch(TallyRows(self, rows));
+    /// Tally the rows of a block, each by itself and counted as often as `counts` says.
+    pub fn tally<W: Copy + Into<f64>>(&mut self, rows: &RowLanes, counts: &[W]) {
+        dispatch(TallyRows { tallies: self, rows, counts });
     }
 
     pub const EMPTY: Self = Self { rows: [[0.0; BLOCK]; 2], outcome: [[0.0; BLOCK]; 2] };
 }
 
-/// Rows of a block, no more than [`BLOCK`].
-#[derive(Debug, Clone, Copy)]
-pub struct RowsOfBlock<'a, W> {
-    pub treatment: &'a [bool],
-    pub outcome: &'a [f64],
-    pub sample_weight: Option<&'a [f64]>,
-    pub counts: Option<&'a [W]>,
+/// A block of rows as they are, lane by lane: in either arm what a row weighs (0 in the other, and past the
+/// end), control first, and its outcome.
+#[derive(Debug, Clone)]
+pub struct RowLanes {
+    pub weight: [Lane; 2],
+    pub outcome: Lane,
 }
 
-struct TallyRows<'a, W>(&'a mut Tallies, RowsOfBlock<'a, W>);
+impl RowLanes {
+    pub const EMPTY: Self = Self { weight: [[0.0; BLOCK]; 2], outcome: [0.0; BLOCK] };
+}
+
+struct TallyRows<'a, W> {
+    tallies: &'a mut Tallies,
+    rows: &'a RowLanes,
+    counts: &'a [W],
+}
 
 impl<W: Copy + Into<f64>> WithSimd for TallyRows<'_, W> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        let Self(Tallies { rows: [control, treated], outcome: [y0, y1] }, block) = self;
-        let length = block.treatment.len();
-        let weight = &mut [1.0; BLOCK];
-        weight[length..].fill(0.0);
-        if let Some(counts) = block.counts {
-            weight.iter_mut().zip(counts).for_each(|(w, count)| *w = (*count).into());
-        }
-        if let Some(own) = block.sample_weight {
-            weight.iter_mut().zip(own).for_each(|(w, own)| *w *= own);
-        }
-        for lane in [&mut *control, treated, y0, y1] {
-            lane[length..].fill(0.0);
-        }
-        for (row, (is_treated, y)) in block.treatment.iter().zip(block.outcome).enumerate() {
-            let share = f64::from(u8::from(*is_treated));
-            treated[row] = share * weight[row];
-            control[row] = weight[row] - treated[row];
-            y1[row] = treated[row] * y;
-            y0[row] = control[row] * y;
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { tallies, rows, counts } = self;
+        let mut count = [0.0; BLOCK];
+        count.iter_mut().zip(counts).for_each(|(lane, count)| *lane = (*count).into());
+        let (count, y) = (vectors::<S>(&count), vectors::<S>(&rows.outcome));
+        for arm in 0..2 {
+            let weight = vectors::<S>(&rows.weight[arm]);
+            let n = vectors_mut::<S>(&mut tallies.rows[arm]);
+            let sum = vectors_mut::<S>(&mut tallies.outcome[arm]);
+            for i in 0..n.len() {
+                n[i] = simd.mul_f64s(count[i], weight[i]);
+                sum[i] = simd.mul_f64s(n[i], y[i]);
+            }
         }
     }
 }
@@ -180,17 +183,33 @@ impl<W: Copy + Into<f64>> WithSimd for AddUp<'_, W> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
+    fn with_simd<S: Simd>(self, simd: S) {
         let Self { tallies, labels, counts } = self;
-        *tallies = Tallies::EMPTY;
-        for (label, counts) in labels.iter().zip(counts.chunks_exact(BLOCK)) {
+        let mut is_new = [true; 2];
+        let mut count = [0.0; BLOCK];
+        for (label, counts) in labels.iter().zip(counts.as_chunks::<BLOCK>().0) {
+            count.iter_mut().zip(counts).for_each(|(lane, count)| *lane = (*count).into());
             let arm = usize::from(label.treated);
-            let (rows, outcome) = (&mut tallies.rows[arm], &mut tallies.outcome[arm]);
-            for lane in 0..BLOCK {
-                let count = counts[lane].into() * label.weight;
-                rows[lane] += count;
-                outcome[lane] += count * label.outcome;
+            let count = vectors::<S>(&count);
+            let rows = &mut vectors_mut::<S>(&mut tallies.rows[arm])[..count.len()];
+            let outcome = &mut vectors_mut::<S>(&mut tallies.outcome[arm])[..count.len()];
+            let (weight, y) = (simd.splat_f64s(label.weight), simd.splat_f64s(label.outcome));
+            if std::mem::replace(&mut is_new[arm], false) {
+                for i in 0..count.len() {
+                    rows[i] = simd.mul_f64s(count[i], weight);
+                    outcome[i] = simd.mul_f64s(rows[i], y);
+                }
+            } else {
+                for i in 0..count.len() {
+                    let more = simd.mul_f64s(count[i], weight);
+                    rows[i] = simd.add_f64s(rows[i], more);
+                    outcome[i] = simd.mul_add_e_f64s(more, y, outcome[i]);
+                }
             }
+        }
+        for arm in (0..2).filter(|arm| is_new[*arm]) {
+            tallies.rows[arm].fill(0.0);
+            tallies.outcome[arm].fill(0.0);
         }
     }
 }

@@ -31,6 +31,7 @@
 //! | [`matching`] | nearest neighbours on a score |
 //! | [`balance`] | how far apart the arms are, column by column |
 //! | [`cells`] | identical rows collapsed to one, with counts |
+//! | [`sorted_rows`] | rows in the order of their scores |
 //! | [`stream`] | the random numbers of a replicate |
 //! | [`urn`] | how often each of many cells is drawn |
 //! | [`resample`] | how a replicate weighs rows, clusters and strata |
@@ -60,6 +61,7 @@ pub mod outcome;
 pub mod pipeline;
 pub mod resample;
 pub mod reserve;
+pub mod sorted_rows;
 pub mod stream;
 pub mod tally;
 pub mod urn;

@@ -13,7 +13,7 @@ use crate::covariates::Covariates;
 use crate::error::{Error, Result};
 use crate::estimand::Estimand;
 use crate::ipw::Contrast;
-use crate::kernels::{ArmSums, BLOCK, Lane, sigmoid};
+use crate::kernels::{ArmSums, BLOCK, Lane, Whereabouts, sigmoid};
 use crate::logistic::{
     Anchor, Columns, Likelihood, LogisticSpec, Refit, Sweep, Together, maximize,
     standardized_penalty,
@@ -22,15 +22,19 @@ use crate::matching::{Line, NearestSpec, Quantity};
 use crate::monitor::Monitor;
 use crate::resample::{Resample, Scheme};
 use crate::reserve::room_for;
+use crate::sorted_rows::SortedRows;
 use crate::stream::Stream;
-use crate::tally::{Count, Outcomes, Totals, Units};
+use crate::tally::{Count, Outcomes, Totals, Units, Whole};
+use crate::urn::Urn;
 
 /// Refits of fewer units are by Newton's method from the full sample's fit: they take no time worth saving,
 /// and its last step, which leaves only rounding, keeps scores tied that a symmetric resample makes equal.
 const MANY_UNITS: usize = 1000;
 
-/// Entries of x that are kept standardized, in blocks, for all threads: 64 MiB of them.
+/// Entries of x, 64 MiB of them, and rows of which copies are kept for all threads, in the order of their
+/// scores, and standardized in blocks.
 const MOST_KEPT: usize = 1 << 23;
+const MOST_ROWS_KEPT: usize = 1 << 18;
 
 /// Replicates that a thread refits together, each with counts and scores of its own; more gain nothing.
 const MOST_TOGETHER: usize = 16;
@@ -77,6 +81,8 @@ pub struct Pipeline<'a, 'm> {
     monitor: &'m Monitor,
     covariates: Covariates<'a>,
     cells: Option<Cells>,
+    /// Rows that were not collapsed, where they are few enough.
+    sorted: Option<SortedRows>,
     /// The full sample's coefficients of the score.
     start: Vec<f64>,
     /// The full sample's fit, from which every replicate's starts.
@@ -89,7 +95,7 @@ pub struct Pipeline<'a, 'm> {
 #[derive(Debug, Default)]
 struct Scratch {
     totals: Totals,
-    scores: Vec<Lane>,
+    there: Whereabouts,
     logits: Vec<f64>,
     line: Line,
 }
@@ -120,13 +126,22 @@ impl<'a, 'm> Pipeline<'a, 'm> {
         monitor: &'m Monitor,
     ) -> Result<Self> {
         let covariates = Covariates::standardized(data.x)?;
-        let (start, estimates, anchor) = (Vec::new(), vec![f64::NAN; estimators.len()], None);
-        let mut pipeline =
-            Self { data, estimators, spec, monitor, covariates, cells, start, anchor, estimates };
+        let mut pipeline = Self {
+            data,
+            estimators,
+            spec,
+            monitor,
+            covariates,
+            cells,
+            sorted: None,
+            start: Vec::new(),
+            anchor: None,
+            estimates: vec![f64::NAN; estimators.len()],
+        };
         let sizes = pipeline.cells.as_ref().map(Cells::sizes);
         let (mut scratch, mut estimates) = (Scratch::default(), pipeline.estimates.clone());
         pipeline.start =
-            pipeline.run(sizes.as_deref(), Sweep::Parallel, &mut scratch, &mut estimates)?;
+            pipeline.run(sizes.as_deref(), None, Sweep::Parallel, &mut scratch, &mut estimates)?;
         pipeline.estimates = estimates;
         if pipeline.n_units() >= MANY_UNITS {
             pipeline.drop_anchor()?;
@@ -134,29 +149,35 @@ impl<'a, 'm> Pipeline<'a, 'm> {
         Ok(pipeline)
     }
 
-    /// Keep what refits start from. Patterns then stand in the order of their linear predictors, in which
-    /// those of a replicate are nearly sorted.
+    /// Keep what refits start from. Patterns, and rows that are few enough, then stand in the order of their
+    /// linear predictors, in which those of a replicate are nearly sorted.
     fn drop_anchor(&mut self) -> Result<()> {
         self.monitor.check()?;
-        let covariates = self.covariates.subset(self.data.score_columns);
+        let Data { x, score_columns, .. } = self.data;
+        let covariates = self.covariates.subset(score_columns);
         let ridge = standardized_penalty(&covariates, self.spec.penalty);
-        let beta = self.start.clone();
-        self.anchor = Some(if let Some(cells) = self.cells.take() {
+        let (beta, spec) = (self.start.clone(), self.spec);
+        if let Some(cells) = self.cells.take() {
             let logits = covariates.with_rows(cells.patterns.view()).linear(&beta);
             let cells = cells.sorted_by(&logits);
             let columns = Columns::ready(&covariates.with_rows(cells.patterns.view()));
             let mut totals = Totals::default();
             cells.total(&cells.sizes(), &mut totals);
             self.cells = Some(cells);
-            Anchor::new(columns, &totals, beta, ridge, self.spec, self.monitor)?
+            let anchor = Anchor::new(columns, &totals, beta, ridge, spec, self.monitor)?;
+            self.anchor = Some(anchor);
+            return Ok(());
+        }
+        if x.nrows() <= MOST_ROWS_KEPT && x.len() <= MOST_KEPT {
+            self.sorted = SortedRows::by(&covariates.linear(&beta), x, &self.rows(None));
+        }
+        self.anchor = Some(if let Some(sorted) = &self.sorted {
+            let columns = Columns::ready(&covariates.with_rows(sorted.x.view()));
+            let once = vec![1_u8; x.nrows()];
+            Anchor::new(columns, &sorted.counted(&once), beta, ridge, spec, self.monitor)?
         } else {
             let rows = self.rows(None::<&[u32]>);
-            let columns = if self.data.x.nrows() * covariates.n_columns() <= MOST_KEPT {
-                Columns::ready(&covariates)
-            } else {
-                Columns::Read(covariates)
-            };
-            Anchor::new(columns, &rows, beta, ridge, self.spec, self.monitor)?
+            Anchor::new(Columns::Read(covariates), &rows, beta, ridge, spec, self.monitor)?
         });
         Ok(())
     }
@@ -166,10 +187,12 @@ impl<'a, 'm> Pipeline<'a, 'm> {
     /// # Errors
     /// [`Error::Argument`] for nearest neighbours with fractions of rows; see [`bootstrap::run`].
     pub fn bootstrap(&self, resample: &Resample, spec: &BootstrapSpec) -> Result<Replicates> {
-        if let Some(urn) = resample.urn(self.cells.as_ref()) {
-            return self.replicates(spec, |mut stream, counts: &mut [u32]| {
-                urn.draw(&mut stream, counts);
-            });
+        if let Some(urn) = self.urn(resample) {
+            return if urn.fits_bytes() {
+                self.drawn_from::<u8>(&urn, spec)
+            } else {
+                self.drawn_from::<u32>(&urn, spec)
+            };
         }
         if resample.scheme() != Scheme::Bayesian {
             return self.replicates(spec, |stream, counts: &mut [u32]| {
@@ -190,13 +213,38 @@ impl<'a, 'm> Pipeline<'a, 'm> {
         Outcomes { treatment, outcome, sample_weight, counts }
     }
 
+    fn drawn_from<W: Whole>(&self, urn: &Urn, spec: &BootstrapSpec) -> Result<Replicates> {
+        self.replicates(spec, |mut stream, counts: &mut [W]| urn.draw(&mut stream, counts))
+    }
+
+    /// What counts the units where rows are drawn freely. Rows take the same random numbers wherever they stand.
+    fn urn(&self, resample: &Resample) -> Option<Urn> {
+        if let Some(cells) = &self.cells {
+            return resample.urn_of_cells(&cells.sizes(), &cells.in_order_of_appearance());
+        }
+        match &self.sorted {
+            Some(sorted) => resample.urn_of_cells(&vec![1; sorted.places().len()], sorted.places()),
+            None => resample.urn().cloned(),
+        }
+    }
+
+    /// How many fitted units there are: patterns, or rows.
     fn n_units(&self) -> usize {
         self.cells.as_ref().map_or(self.data.x.nrows(), |cells| cells.patterns.nrows())
     }
 
-    /// The cell that a row belongs to, or the row itself.
+    /// How many numbers rows are counted under: cells, or rows.
+    fn n_counted(&self) -> usize {
+        self.cells.as_ref().map_or(self.data.x.nrows(), Cells::n_cells)
+    }
+
+    /// The number under which a row is counted: of its cell, or its own.
     fn unit_of(&self, row: usize) -> usize {
-        self.cells.as_ref().map_or(row, |cells| cells.of(row))
+        match (&self.cells, &self.sorted) {
+            (Some(cells), _) => cells.of(row),
+            (None, Some(sorted)) => sorted.places()[row] as usize,
+            (None, None) => row,
+        }
     }
 
     fn check_scheme(&self, resample: &Resample) -> Result<()> {
@@ -213,7 +261,6 @@ impl<'a, 'm> Pipeline<'a, 'm> {
         spec: &BootstrapSpec,
         draw: impl Fn(Stream, &mut [W]) + Sync,
     ) -> Result<Replicates> {
-        let n_units = self.cells.as_ref().map_or(self.data.x.nrows(), Cells::n_cells);
         if self.cells.is_none()
             && let Some(anchor) = self.anchor.as_ref().filter(|anchor| anchor.is_wide())
         {
@@ -223,10 +270,10 @@ impl<'a, 'm> Pipeline<'a, 'm> {
             spec,
             self.estimators.len(),
             self.monitor,
-            || (vec![W::default(); n_units], Scratch::default()),
+            || (vec![W::default(); self.n_counted()], Scratch::default()),
             |stream, (counts, scratch), estimates| {
                 draw(stream, counts);
-                self.run(Some(counts), Sweep::Serial, scratch, estimates).map(|_| ())
+                self.run(Some(counts), None, Sweep::Serial, scratch, estimates).map(|_| ())
             },
         )
     }
@@ -243,22 +290,23 @@ impl<'a, 'm> Pipeline<'a, 'm> {
         let of_one = size_of::<W>() + size_of::<f64>();
         let shared = 2 * size_of::<f64>() + self.data.score_columns.len() * size_of::<f32>();
         room_for(n, shared + rayon::current_num_threads() * most * of_one)?;
-        let together = Together::new(anchor, self.rows(None));
+        let sorted = self.sorted.as_ref();
+        let together =
+            Together::new(anchor, sorted.map_or_else(|| self.rows(None), SortedRows::once));
         let fresh = || vec![(vec![W::default(); n], Vec::new()); most];
         let estimate = |replicates: &mut [Replicate], (kept, scratch): &mut (Vec<_>, Scratch)| {
             let refits = self.refit_together(&together, replicates, kept, &draw);
             for ((replicate, (counts, scores)), refit) in
                 replicates.iter_mut().zip(kept).zip(refits)
             {
-                std::mem::swap(&mut scratch.scores, scores);
+                std::mem::swap(&mut scratch.there.scores, scores);
                 let estimates = &mut replicate.estimates;
+                let fit = |refit: Option<Refit>| refit.map(Fit::from);
                 let done = refit.and_then(|refit| {
-                    let rows = self.rows(Some(counts));
-                    let fit = refit.map(Fit::from);
-                    self.estimate(&self.covariates, &rows, fit, Sweep::Serial, scratch, estimates)
+                    self.run(Some(counts), fit(refit), Sweep::Serial, scratch, estimates)
                 });
                 replicate.outcome = done.map(|_| ());
-                std::mem::swap(&mut scratch.scores, scores);
+                std::mem::swap(&mut scratch.there.scores, scores);
             }
         };
         let width = self.estimators.len();
@@ -292,6 +340,7 @@ impl<'a, 'm> Pipeline<'a, 'm> {
     fn run<W: Count>(
         &self,
         counts: Option<&[W]>,
+        fit: Option<Fit>,
         sweep: Sweep,
         scratch: &mut Scratch,
         estimates: &mut [f64],
@@ -300,12 +349,17 @@ impl<'a, 'm> Pipeline<'a, 'm> {
             let mut totals = std::mem::take(&mut scratch.totals);
             cells.total(counts, &mut totals);
             let covariates = self.covariates.with_rows(cells.patterns.view());
-            let done = self.estimate(&covariates, &totals, None, sweep, scratch, estimates);
+            let done = self.estimate(&covariates, &totals, fit, sweep, scratch, estimates);
             scratch.totals = totals;
             return done;
         }
+        if let (Some(sorted), Some(counts)) = (&self.sorted, counts) {
+            let covariates = self.covariates.with_rows(sorted.x.view());
+            let rows = sorted.counted(counts);
+            return self.estimate(&covariates, &rows, fit, sweep, scratch, estimates);
+        }
         let rows = self.rows(counts);
-        self.estimate(&self.covariates, &rows, None, sweep, scratch, estimates)
+        self.estimate(&self.covariates, &rows, fit, sweep, scratch, estimates)
     }
 
     fn wants_overlap(&self) -> bool {
@@ -321,11 +375,11 @@ impl<'a, 'm> Pipeline<'a, 'm> {
         covariates: &Covariates<'_>,
         units: &U,
         sweep: Sweep,
-        scores: &mut Vec<Lane>,
+        there: &mut Whereabouts,
     ) -> Result<Fit> {
         let wants_overlap = self.wants_overlap();
         if let Some(anchor) = &self.anchor
-            && let Some(refit) = anchor.refit(units, wants_overlap, scores, self.monitor)?
+            && let Some(refit) = anchor.refit(units, wants_overlap, there, self.monitor)?
         {
             return Ok(Fit::from(refit));
         }
@@ -335,6 +389,7 @@ impl<'a, 'm> Pipeline<'a, 'm> {
         if !optimum.diverging.is_empty() {
             return Err(Error::Separation { columns: optimum.diverging });
         }
+        let scores = &mut there.scores;
         scores.resize(units.len().div_ceil(BLOCK), [0.0; BLOCK]);
         let values = &mut scores.as_flattened_mut()[..units.len()];
         covariates.linear_into(&optimum.beta, 0, values);
@@ -354,10 +409,10 @@ impl<'a, 'm> Pipeline<'a, 'm> {
         estimates: &mut [f64],
     ) -> Result<Vec<f64>> {
         let score_covariates = covariates.subset(self.data.score_columns);
-        let Scratch { scores, logits, line, .. } = scratch;
-        let fit = fit.map_or_else(|| self.fit(&score_covariates, units, sweep, scores), Ok);
+        let Scratch { there, logits, line, .. } = scratch;
+        let fit = fit.map_or_else(|| self.fit(&score_covariates, units, sweep, there), Ok);
         let Fit { beta, sums } = fit?;
-        let scores = &scores.as_flattened()[..units.len()];
+        let scores = &there.scores.as_flattened()[..units.len()];
         let mut first_failure = Ok(());
         for (estimator, estimate) in self.estimators.iter().zip(estimates) {
             self.monitor.check()?;
@@ -510,13 +565,13 @@ mod tests {
             for replicate in 0..20 {
                 let (mut rows, mut counts) = (vec![0_u32; 5000], vec![0_u32; cells.n_cells()]);
                 resample.count(Stream::new(5, replicate), |row, count| {
-                    rows[row] += count;
+                    rows[by_row.unit_of(row)] += count;
                     counts[cells.of(row)] += count;
                 });
                 let [mut a, mut b] = [[f64::NAN; 4]; 2];
                 let scratch = &mut Scratch::default();
-                collapsed.run(Some(&counts), Sweep::Serial, scratch, &mut a).unwrap();
-                by_row.run(Some(&rows), Sweep::Serial, scratch, &mut b).unwrap();
+                collapsed.run(Some(&counts), None, Sweep::Serial, scratch, &mut a).unwrap();
+                by_row.run(Some(&rows), None, Sweep::Serial, scratch, &mut b).unwrap();
                 for (a, b) in a.iter().zip(&b) {
                     assert!((a - b).abs() < 1e-12, "{a} {b}");
                 }
@@ -587,7 +642,7 @@ mod tests {
             let (mut weights, mut estimates) = (vec![1.0; 120], vec![0.0; 3]);
             weights[row] = weight;
             let scratch = &mut Scratch::default();
-            pipeline.run(Some(&weights), Sweep::Serial, scratch, &mut estimates).unwrap();
+            pipeline.run(Some(&weights), None, Sweep::Serial, scratch, &mut estimates).unwrap();
             estimates
         };
         for (k, estimand) in estimands.into_iter().enumerate() {

@@ -1,7 +1,6 @@
 //! How a replicate weighs the rows. Lots are drawn: a lot is a row, or a cluster of rows that belong
 //! together; freely, or within strata whose sizes the design of the study had fixed.
 
-use crate::cells::Cells;
 use crate::checks;
 use crate::error::{Error, Result};
 use crate::stream::Stream;
@@ -82,16 +81,17 @@ impl Resample {
         self.scheme
     }
 
-    /// Where rows are counted, each by itself, out of all of them: what counts them, or the cells they were
-    /// collapsed to.
+    /// Where rows are counted, each by itself, out of all of them: what counts them.
     #[must_use]
-    pub fn urn(&self, cells: Option<&Cells>) -> Option<Urn> {
-        let urn = self.urn.as_ref().filter(|_| self.clusters.is_none())?;
-        let fixed_sum = self.scheme == Scheme::Multinomial;
-        let of_cells = |cells: &Cells| {
-            Urn::of_cells(&cells.sizes(), &cells.in_order_of_appearance(), fixed_sum)
-        };
-        Some(cells.map_or_else(|| urn.clone(), of_cells))
+    pub fn urn(&self) -> Option<&Urn> {
+        self.urn.as_ref().filter(|_| self.clusters.is_none())
+    }
+
+    /// The same for cells of so many rows, which take their random numbers in the order `order`.
+    #[must_use]
+    pub fn urn_of_cells(&self, sizes: &[u32], order: &[u32]) -> Option<Urn> {
+        self.urn()?;
+        Some(Urn::of_cells(sizes, order, self.scheme == Scheme::Multinomial))
     }
 
     /// Draw a replicate of whole counts. `add` is given a row and a count, and may be given a row again.
@@ -116,7 +116,7 @@ impl Resample {
 
     fn count_lots(&self, mut stream: Stream, mut add: impl FnMut(usize, u32)) {
         if let Some(urn) = &self.urn {
-            let mut counts = vec![0; self.n_lots];
+            let mut counts = vec![0_u32; self.n_lots];
             urn.draw(&mut stream, &mut counts);
             counts.into_iter().enumerate().for_each(|(lot, count)| add(lot, count));
         }

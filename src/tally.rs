@@ -1,7 +1,7 @@
 //! What a unit of the data stands for. A unit is a row, or a group of rows with equal covariates; a
 //! pass over the data asks each unit how many of its rows are in either arm and what they sum to.
 
-use crate::kernels::{BLOCK, Label, Lane, RowsOfBlock, Tallies};
+use crate::kernels::{BLOCK, Label, Lane, Tallies};
 
 /// Rows (or their weights) of a unit by arm, and the sums of their outcomes.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -64,6 +64,12 @@ pub trait Units: Sync {
 
     fn tally(&self, unit: usize) -> Tally;
 
+    /// The rows of one arm, and the sum of their outcomes.
+    #[inline]
+    fn arm(&self, unit: usize, arm: bool) -> (f64, f64) {
+        self.tally(unit).arm(arm)
+    }
+
     /// These units where their tallies were added up beforehand.
     fn as_totals(&self) -> Option<&Totals> {
         None
@@ -116,8 +122,30 @@ impl Units for Rows<'_> {
 /// How often a row was drawn: a whole number, or a weight.
 pub trait Count: Copy + Default + Into<f64> + Send + Sync {}
 
+impl Count for u8 {}
 impl Count for u32 {}
 impl Count for f64 {}
+
+/// A whole number of times that a row was drawn.
+pub trait Whole: Count {
+    #[must_use]
+    fn plus(self, more: u32) -> Self;
+}
+
+impl Whole for u8 {
+    #[inline]
+    #[allow(clippy::cast_possible_truncation)] // see `Urn::fits_bytes`
+    fn plus(self, more: u32) -> Self {
+        self.wrapping_add(more as u8)
+    }
+}
+
+impl Whole for u32 {
+    #[inline]
+    fn plus(self, more: u32) -> Self {
+        self.wrapping_add(more)
+    }
+}
 
 /// Rows with outcomes, each weighing its sample weight (or 1) as often as it was drawn (or once).
 #[derive(Debug, Clone, Copy)]
@@ -137,17 +165,6 @@ impl<W: Count> Units for Outcomes<'_, W> {
         let weight = self.sample_weight.map_or(1.0, |weights| weights[unit]);
         let count = self.counts.map_or(1.0, |counts| counts[unit].into());
         Tally::row(self.treatment[unit], self.outcome[unit], weight * count)
-    }
-
-    fn block<'a>(&'a self, start: usize, room: &'a mut Tallies) -> &'a Tallies {
-        let rows = start..self.len().min(start + BLOCK);
-        room.tally(RowsOfBlock {
-            treatment: &self.treatment[rows.clone()],
-            outcome: &self.outcome[rows.clone()],
-            sample_weight: self.sample_weight.map(|weights| &weights[rows.clone()]),
-            counts: self.counts.map(|counts| &counts[rows]),
-        });
-        room
     }
 }
 
@@ -184,13 +201,6 @@ impl Totals {
         block.outcome[arm][unit % BLOCK] += outcome;
     }
 
-    /// A unit's rows of one arm, and the sum of their outcomes.
-    #[must_use]
-    pub fn arm(&self, unit: usize, arm: bool) -> (f64, f64) {
-        let (block, arm) = (&self.blocks[unit / BLOCK], usize::from(arm));
-        (block.rows[arm][unit % BLOCK], block.outcome[arm][unit % BLOCK])
-    }
-
     #[must_use]
     pub fn blocks(&self) -> &[Tallies] {
         &self.blocks
@@ -211,6 +221,12 @@ impl Units for Totals {
             outcome_treated: outcome[1][lane],
             outcome_control: outcome[0][lane],
         }
+    }
+
+    #[inline]
+    fn arm(&self, unit: usize, arm: bool) -> (f64, f64) {
+        let (block, arm) = (&self.blocks[unit / BLOCK], usize::from(arm));
+        (block.rows[arm][unit % BLOCK], block.outcome[arm][unit % BLOCK])
     }
 
     fn as_totals(&self) -> Option<&Totals> {

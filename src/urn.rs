@@ -7,12 +7,13 @@
 //! scheme is the first half alone, with the cells' own sizes for means.
 
 use crate::stream::Stream;
+use crate::tally::Whole;
 
 /// Deviations of N that its mean stays under n: one replicate in 30,000 comes out above.
 const MARGIN: f64 = 4.0;
 
 /// Sizes are made up of powers of two, each of them a Poisson number of its own; this is the largest.
-const LARGEST_POWER: u32 = 6;
+const LARGEST_POWER: usize = 6;
 
 /// Cells of known sizes, ready to be drawn from.
 #[derive(Debug, Clone)]
@@ -23,7 +24,12 @@ pub struct Urn {
     owners: Option<Vec<u32>>,
     /// How many the counts add up to; `None` for counts that are free.
     n_drawn: Option<usize>,
+    /// The most rows a cell holds.
+    largest: u32,
 }
+
+/// In cells of at most this many rows no count comes near 255: the chance is under 1e-60.
+const LARGEST_FOR_A_BYTE: u32 = 64;
 
 /// Cells that each get a Poisson number of the same mean.
 #[derive(Debug, Clone)]
@@ -44,6 +50,7 @@ impl Urn {
             parts: part.into_iter().collect(),
             owners: None,
             n_drawn: fixed_sum.then_some(n_rows),
+            largest: 1,
         }
     }
 
@@ -54,17 +61,19 @@ impl Urn {
         let n_rows = sizes.iter().map(|size| *size as usize).sum();
         let rate = rate(n_rows, fixed_sum);
         let numbered = || order.iter().map(|cell| (*cell, sizes[*cell as usize]));
-        let parts = (0..=LARGEST_POWER).map(|power| {
-            let cells: Vec<u32> = numbered()
-                .flat_map(|(cell, size)| {
-                    let times =
-                        if power == LARGEST_POWER { size >> power } else { size >> power & 1 };
-                    std::iter::repeat_n(cell, times as usize)
-                })
-                .collect();
-            let mean = f64::from(1_u32 << power) * rate;
-            (!cells.is_empty() && rate > 0.0)
-                .then(|| Part { table: PoissonTable::new(mean), cells: Some(cells) })
+        let mut cells: [Vec<u32>; LARGEST_POWER + 1] = Default::default();
+        for (cell, size) in numbered() {
+            for (power, cells) in cells[..LARGEST_POWER].iter_mut().enumerate() {
+                if size >> power & 1 == 1 {
+                    cells.push(cell);
+                }
+            }
+            let times = (size >> LARGEST_POWER) as usize;
+            cells[LARGEST_POWER].extend(std::iter::repeat_n(cell, times));
+        }
+        let parts = cells.into_iter().enumerate().map(|(power, cells)| {
+            let table = || PoissonTable::new(f64::from(1_u32 << power) * rate);
+            (!cells.is_empty() && rate > 0.0).then(|| Part { table: table(), cells: Some(cells) })
         });
         let owner = numbered().flat_map(|(cell, size)| std::iter::repeat_n(cell, size as usize));
         Self {
@@ -72,7 +81,14 @@ impl Urn {
             parts: parts.flatten().collect(),
             owners: fixed_sum.then(|| owner.collect()),
             n_drawn: fixed_sum.then_some(n_rows),
+            largest: sizes.iter().copied().max().unwrap_or(0),
         }
+    }
+
+    /// Whether counts fit into bytes.
+    #[must_use]
+    pub fn fits_bytes(&self) -> bool {
+        self.largest <= LARGEST_FOR_A_BYTE
     }
 
     #[must_use]
@@ -81,9 +97,9 @@ impl Urn {
     }
 
     /// Fill `counts` with how often each cell is drawn.
-    pub fn draw(&self, stream: &mut Stream, counts: &mut [u32]) {
+    pub fn draw<W: Whole>(&self, stream: &mut Stream, counts: &mut [W]) {
         loop {
-            counts.fill(0);
+            counts.fill(W::default());
             let poisson: usize = self.parts.iter().map(|part| part.draw(stream, counts)).sum();
             let Some(missing) = self.n_drawn.unwrap_or(poisson).checked_sub(poisson) else {
                 continue;
@@ -91,7 +107,7 @@ impl Urn {
             for _ in 0..missing {
                 let row = stream.below(self.n_drawn.unwrap_or(0));
                 let cell = self.owners.as_ref().map_or(row, |owners| owners[row] as usize);
-                counts[cell] = counts[cell].wrapping_add(1);
+                counts[cell] = counts[cell].plus(1);
             }
             return;
         }
@@ -105,28 +121,33 @@ fn rate(n_rows: usize, fixed_sum: bool) -> f64 {
 
 impl Part {
     /// Add a number to each cell's count; gives their sum.
-    fn draw(&self, stream: &mut Stream, counts: &mut [u32]) -> usize {
-        let mut sum = 0_u32;
+    fn draw<W: Whole>(&self, stream: &mut Stream, counts: &mut [W]) -> usize {
         // No sum exceeds 64 times the cells' rows, which fit: nothing to check in the inner loop.
-        let mut add = |count: &mut u32, number: u32| {
-            *count = count.wrapping_add(number);
-            sum = number.wrapping_add(sum);
-        };
+        let mut sum = 0_u32;
         match &self.cells {
             None => {
                 for group in counts.chunks_mut(DIGITS) {
-                    let mut bits = stream.bits();
-                    for count in group {
-                        add(count, self.table.number(&mut bits, stream));
+                    for (count, number) in group.iter_mut().zip(self.table.numbers(stream, DIGITS))
+                    {
+                        *count = count.plus(number);
+                        sum = sum.wrapping_add(number);
                     }
                 }
             }
             Some(cells) => {
-                for group in cells.chunks(DIGITS) {
-                    let mut bits = stream.bits();
-                    for cell in group {
-                        add(&mut counts[*cell as usize], self.table.number(&mut bits, stream));
+                let (groups, rest) = cells.as_chunks::<DIGITS>();
+                let mut add = |cells: &[u32], numbers: [u32; DIGITS]| {
+                    for (cell, number) in cells.iter().zip(numbers) {
+                        let count = &mut counts[*cell as usize];
+                        *count = count.plus(number);
+                        sum = sum.wrapping_add(number);
                     }
+                };
+                for group in groups {
+                    add(group, self.table.numbers(stream, DIGITS));
+                }
+                if !rest.is_empty() {
+                    add(rest, self.table.numbers(stream, rest.len()));
                 }
             }
         }
@@ -151,6 +172,9 @@ struct PoissonTable {
 /// No number this large comes of a mean up to 64.
 const UNSETTLED: u8 = u8::MAX;
 
+/// Numbers of which none has the highest bit of `UNSETTLED` are all settled.
+const SUSPECT: u32 = 128;
+
 impl PoissonTable {
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // saturates, as it should
     fn new(mean: f64) -> Self {
@@ -164,15 +188,18 @@ impl PoissonTable {
                 chances.push(u64::MAX);
             }
         }
-        let mut table = Self { chances, settled: Box::new([UNSETTLED; 1 << DIGIT_BITS]) };
-        for digit in 0..1_u64 << DIGIT_BITS {
-            let low = digit << (64 - DIGIT_BITS);
-            let number = table.invert(low);
-            if number == table.invert(low | (u64::MAX >> DIGIT_BITS)) {
-                table.settled[digit as usize] = number as u8;
+        let mut settled = Box::new([UNSETTLED; 1 << DIGIT_BITS]);
+        let mut low = 0_u64;
+        for (number, chance) in chances.iter().enumerate() {
+            // Digits that stand for uniform numbers from the last chance up to this one, and no others.
+            let first = low.div_ceil(1_u64 << (64 - DIGIT_BITS)) as usize;
+            let beyond = (chance >> (64 - DIGIT_BITS)) as usize;
+            if first < beyond {
+                settled[first..beyond].fill(number as u8);
             }
+            low = *chance;
         }
-        table
+        Self { chances, settled }
     }
 
     /// How many chances lie at or below a uniform number.
@@ -180,18 +207,24 @@ impl PoissonTable {
         self.chances.partition_point(|chance| *chance <= uniform)
     }
 
-    /// The number of the lowest digit of `bits`, which is taken off.
+    /// So many numbers, up to [`DIGITS`], of one draw and perhaps more; it pays to look at all of them before
+    /// any is asked whether it is settled.
     #[inline]
-    #[allow(clippy::cast_possible_truncation)] // a digit, a small number
-    fn number(&self, bits: &mut u64, stream: &mut Stream) -> u32 {
-        let digit = *bits & ((1 << DIGIT_BITS) - 1);
-        *bits >>= DIGIT_BITS;
-        let number = self.settled[digit as usize];
-        if number == UNSETTLED {
-            let uniform = digit << (64 - DIGIT_BITS) | stream.bits() >> DIGIT_BITS;
-            return self.invert(uniform) as u32;
+    #[allow(clippy::cast_possible_truncation)] // small numbers
+    fn numbers(&self, stream: &mut Stream, n: usize) -> [u32; DIGITS] {
+        const ALL: u64 = (1 << DIGIT_BITS) - 1;
+        let bits = stream.bits();
+        let digits: [u64; DIGITS] = std::array::from_fn(|k| bits >> (k as u32 * DIGIT_BITS) & ALL);
+        let mut numbers = digits.map(|digit| u32::from(self.settled[digit as usize]));
+        if numbers.iter().fold(0, |all, number| all | number) >= SUSPECT {
+            for (number, digit) in numbers.iter_mut().zip(digits).take(n) {
+                if *number == u32::from(UNSETTLED) {
+                    let uniform = digit << (64 - DIGIT_BITS) | stream.bits() >> DIGIT_BITS;
+                    *number = self.invert(uniform) as u32;
+                }
+            }
         }
-        u32::from(number)
+        numbers
     }
 }
 
@@ -201,7 +234,7 @@ mod tests {
 
     /// Mean and variance of the counts of each cell over many draws, and the covariance of the first two.
     fn moments(urn: &Urn, n_draws: usize) -> (Vec<[f64; 2]>, f64) {
-        let mut counts = vec![0; urn.n_cells()];
+        let mut counts = vec![0_u32; urn.n_cells()];
         let mut sums = vec![[0.0; 2]; urn.n_cells()];
         let mut product = 0.0;
         for replicate in 0..n_draws {
@@ -235,10 +268,10 @@ mod tests {
     fn draw_adds_up_to_the_rows_for_few_cells_and_many() {
         for n in [1, 2, 15, 16, 17, 40, 5000] {
             let urn = Urn::of_rows(n, true);
-            let mut counts = vec![9; n];
+            let mut counts = vec![9_u8; n];
             for replicate in 0..20 {
                 urn.draw(&mut Stream::new(1, replicate), &mut counts);
-                assert_eq!(counts.iter().map(|count| *count as usize).sum::<usize>(), n);
+                assert_eq!(counts.iter().map(|count| usize::from(*count)).sum::<usize>(), n);
             }
         }
     }

@@ -34,6 +34,12 @@ pub fn least_gap(values: &[f64]) -> f64 {
     dispatch(LeastGap(values))
 }
 
+/// The least and the greatest of finite values; infinities where there are none.
+#[must_use]
+pub fn extremes(values: &[f64]) -> [f64; 2] {
+    dispatch(Extremes(values))
+}
+
 struct CompanyPass<'a> {
     tallies: &'a Tallies,
     focal: usize,
@@ -58,15 +64,32 @@ impl WithSimd for CompanyPass<'_> {
             gap = simd.add_f64s(gap, simd.select_f64s(has_other, here, zero));
         }
         Company {
-            present: [positive(&rows[0]), positive(&rows[1])],
+            present: [bits_of_positive(&rows[0]), bits_of_positive(&rows[1])],
             rows: simd.reduce_sum_f64s(total),
             gap: simd.reduce_sum_f64s(gap),
         }
     }
 }
 
+/// Which values are positive.
+#[must_use]
+pub fn positive(lane: &Lane) -> Bits {
+    dispatch(Positive(lane))
+}
+
+struct Positive<'a>(&'a Lane);
+
+impl WithSimd for Positive<'_> {
+    type Output = Bits;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> Bits {
+        bits_of_positive(self.0)
+    }
+}
+
 #[inline(always)]
-fn positive(lane: &Lane) -> Bits {
+fn bits_of_positive(lane: &Lane) -> Bits {
     let mut bits = [0; BLOCK / 64];
     for (word, values) in bits.iter_mut().zip(lane.chunks_exact(64)) {
         let mut found = 0_u64;
@@ -104,6 +127,32 @@ impl WithSimd for LeastGap<'_> {
     }
 }
 
+struct Extremes<'a>(&'a [f64]);
+
+impl WithSimd for Extremes<'_> {
+    type Output = [f64; 2];
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> [f64; 2] {
+        let (vectors, rest) = S::as_simd_f64s(self.0);
+        let mut least = [simd.splat_f64s(f64::INFINITY); 4];
+        let mut greatest = [simd.splat_f64s(f64::NEG_INFINITY); 4];
+        for (i, value) in vectors.iter().enumerate() {
+            least[i % 4] = simd.min_f64s(least[i % 4], *value);
+            greatest[i % 4] = simd.max_f64s(greatest[i % 4], *value);
+        }
+        let [mut low, mut high] = [f64::INFINITY, f64::NEG_INFINITY];
+        for strand in 0..4 {
+            low = low.min(simd.reduce_min_f64s(least[strand]));
+            high = high.max(simd.reduce_max_f64s(greatest[strand]));
+        }
+        for value in rest {
+            (low, high) = (low.min(*value), high.max(*value));
+        }
+        [low, high]
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,6 +183,21 @@ mod tests {
             }
             assert!((found.rows - rows).abs() < 1e-12 && (found.gap - gap).abs() < 1e-12);
         }
+    }
+
+    #[test]
+    #[allow(clippy::float_cmp)] // nothing is computed
+    fn extremes_agree_with_a_plain_loop() {
+        let values: Vec<f64> = (0..77).map(|i| (f64::from(i) * 2.3).sin()).collect();
+        for length in [1, 8, 9, 31, 32, 77] {
+            let some = &values[..length];
+            let expected =
+                some.iter().fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], v| {
+                    [low.min(*v), high.max(*v)]
+                });
+            assert_eq!(extremes(some), expected);
+        }
+        assert_eq!(extremes(&[]), [f64::INFINITY, f64::NEG_INFINITY]);
     }
 
     #[test]

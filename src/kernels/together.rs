@@ -13,7 +13,7 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::anchored::{exp_of_minus, vectors, vectors_mut};
+use super::anchored::{FAR, exp_of_minus, vectors, vectors_mut};
 use super::instructions::dispatch;
 use super::{ArmSums, BLOCK, Lane, NearAnchor};
 
@@ -135,7 +135,7 @@ pub fn rough_together<W: Copy + Into<f64>>(
     dispatch(RoughPass { source, rows, members, scores })
 }
 
-/// As `near_anchor`, for each member. `odds` are those against treatment at the anchor.
+/// As `move_on` from the anchor itself, for each member. `odds` are those against treatment at the anchor.
 pub fn near_together<W: Copy + Into<f64>>(
     source: &impl Source,
     rows: &ResampledRows<'_, W>,
@@ -370,8 +370,8 @@ impl<S: Simd> Sums<S> {
         let Self { mut arms, mut farthest } = *self;
         for i in 0..r.len() {
             farthest = simd.max_f64s(farthest, simd.abs_f64s(r[i]));
-            // As in `near_anchor`: p = o / (o (1 + o)), the odds for = (1 + o) / (o (1 + o)).
-            let against = simd.mul_f64s(anchor[i], exp_of_minus(simd, r[i]));
+            // As in `anchored`: p = o / (o (1 + o)), the odds for = (1 + o) / (o (1 + o)).
+            let against = simd.mul_f64s(anchor[i], exp_of_minus::<S, FAR>(simd, r[i]));
             let beside = simd.add_f64s(one, against);
             let inverse = simd.div_f64s(one, simd.mul_f64s(against, beside));
             let odds = [simd.mul_f64s(inverse, beside), against];
@@ -399,7 +399,8 @@ impl<S: Simd> Sums<S> {
     fn finish(self, simd: S, gradient: Vec<f64>) -> NearAnchor {
         let sums = self.arms.map(|arm| arm.map(|kind| kind.map(|sum| simd.reduce_sum_f64s(sum))));
         let sums = sums.map(|[odds, overlap, smaller]| ArmSums { odds, overlap, smaller });
-        NearAnchor { gradient, sums, farthest: simd.reduce_max_f64s(self.farthest) }
+        let farthest = simd.reduce_max_f64s(self.farthest);
+        NearAnchor { gradient, farthest, sums, ..NearAnchor::default() }
     }
 }
 

@@ -10,8 +10,8 @@
 //!
 //! Its root is the start: with n rows s is of the order n^-1/2, and the start is off by n^-3/2, T and Q
 //! being those of another sample. A step or two with the information there, by the same expansion, lead to
-//! the optimum; each pass takes the gradient itself, and the one at which it vanishes gives the scores and
-//! what the weights are made of as well.
+//! the optimum; each pass takes the gradient itself, and those after the start give the scores and what the
+//! weights are made of as well.
 
 mod together;
 
@@ -19,7 +19,8 @@ use super::LogisticSpec;
 use crate::covariates::Covariates;
 use crate::error::{Error, Result};
 use crate::kernels::{
-    ArmSums, BLOCK, Blocks, Buffers, Lane, REACH, ScoreEquations, Tallies, at_anchor, near_anchor,
+    ArmSums, BLOCK, Blocks, Buffers, Lane, REACH, ScoreEquations, Tallies, Whereabouts, at_anchor,
+    extremes, leave_anchor, move_on,
 };
 use crate::linalg::{Cholesky, RANK_TOLERANCE};
 use crate::monitor::Monitor;
@@ -91,6 +92,8 @@ pub struct Anchor<'a> {
     /// Of every unit: the odds against treatment, and the score.
     odds: Vec<Lane>,
     scores: Vec<Lane>,
+    /// The largest absolute value of the intercept's column, and of each other.
+    largest: Vec<f64>,
     derivatives: Derivatives,
     /// The information, without the penalty, and the weight of the full sample.
     information: Vec<f64>,
@@ -155,7 +158,8 @@ impl<'a> Anchor<'a> {
         let information = penalized(&at.equations.information, &ridge);
         let aliased = Cholesky::factor(&information, beta.len(), RANK_TOLERANCE, &[]);
         let aliased = aliased.aliased().to_vec();
-        let total = at.totals[0][0] + at.totals[1][0];
+        let total = at.rows[0] + at.rows[1];
+        let largest = largest(&columns, n_blocks);
         let derivatives = Derivatives::new(&resampled, beta.len(), &scores, total, monitor)?;
         let information = at.equations.information;
         Ok(Self {
@@ -165,6 +169,7 @@ impl<'a> Anchor<'a> {
             aliased,
             odds,
             scores,
+            largest,
             derivatives,
             information,
             total,
@@ -179,7 +184,7 @@ impl<'a> Anchor<'a> {
     }
 
     /// Refit the score to a resample of the anchor's units; `None` where it is too far off, or separated,
-    /// or its columns are otherwise collinear: Newton's method then takes over. Leaves the scores.
+    /// or its columns are otherwise collinear: Newton's method then takes over. Leaves odds and scores.
     ///
     /// # Errors
     /// [`Error::WeightlessArm`], [`Error::Stopped`].
@@ -187,7 +192,7 @@ impl<'a> Anchor<'a> {
         &self,
         units: &U,
         wants_overlap: bool,
-        scores: &mut Vec<Lane>,
+        there: &mut Whereabouts,
         monitor: &Monitor,
     ) -> Result<Option<Refit>> {
         // 1. Gradient and information at the anchor.
@@ -196,7 +201,7 @@ impl<'a> Anchor<'a> {
         let is_small = terms <= MOST_TERMS_OF_ITS_OWN;
         let mut at = at_anchor(&resampled, terms - 1, &self.scores, is_small);
         monitor.check()?;
-        let [control, treated] = at.totals.map(|[rows, _]| rows);
+        let [control, treated] = at.rows;
         if treated <= 0.0 || control <= 0.0 {
             let arm = if treated <= 0.0 { "treated" } else { "control" };
             return Err(Error::WeightlessArm { arm });
@@ -232,26 +237,32 @@ impl<'a> Anchor<'a> {
             return Ok(None);
         }
 
-        // 3. Steps until the gradient vanishes.
-        scores.resize(self.scores.len(), [0.0; BLOCK]);
+        // 3. Steps until the gradient vanishes; what the start leaves of it is never nothing.
         let mut secants = Secants::default();
-        for _ in 0..MOST_PASSES {
-            let near = near_anchor(&resampled, &step, &self.odds, wants_overlap, scores);
+        let mut near = leave_anchor(&resampled, &step, self.most(&step), &self.odds, there);
+        for pass in 1..=MOST_PASSES {
             monitor.check()?;
-            let rest = self.penalized_gradient(near.gradient, &step);
+            let rest = self.penalized_gradient(std::mem::take(&mut near.gradient), &step);
             let norm =
                 rest.iter().fold(0.0, |most, g| if g.abs() <= most { most } else { g.abs() });
             if !(near.farthest <= REACH && norm.is_finite()) {
                 return Ok(None);
             }
-            if norm <= self.spec.tolerance * total {
+            if pass > 1 && norm <= self.spec.tolerance * total {
                 let beta = self.beta.iter().zip(&step).map(|(b, s)| b + s).collect();
-                return Ok(Some(Refit { beta, totals: at.totals, sums: near.sums }));
+                let totals = [0, 1].map(|arm| [at.rows[arm], near.outcome[arm]]);
+                return Ok(Some(Refit { beta, totals, sums: near.sums }));
             }
             let change = secants.change(rest, &factor);
             step.iter_mut().zip(&change).for_each(|(s, change)| *s += change);
+            near = move_on(&resampled, &change, self.most(&change), wants_overlap, there);
         }
         Ok(None)
+    }
+
+    /// No linear predictor moves by more than this when the coefficients do so by `step`.
+    fn most(&self, step: &[f64]) -> f64 {
+        step.iter().zip(&self.largest).map(|(s, x)| s.abs() * x).sum()
     }
 
     /// The gradient with the penalty's part, zero where a coefficient is held.
@@ -264,6 +275,19 @@ impl<'a> Anchor<'a> {
         }
         gradient
     }
+}
+
+fn largest(columns: &Columns<'_>, n_blocks: usize) -> Vec<f64> {
+    let mut largest: Vec<f64> = vec![1.0];
+    largest.resize(columns.n_columns() + 1, 0.0);
+    let mut room = vec![[0.0; BLOCK]; columns.n_columns()];
+    for block in 0..n_blocks {
+        for (largest, lane) in largest[1..].iter_mut().zip(columns.block(block, &mut room)) {
+            let [low, high] = extremes(lane);
+            *largest = largest.max(-low).max(high);
+        }
+    }
+    largest
 }
 
 /// What the gradients so far say of the information, on top of an estimate of it: the two loops of L-BFGS
@@ -471,17 +495,18 @@ mod tests {
             let (urn, mut counts) = (Urn::of_rows(n, true), vec![0; n]);
             for replicate in 0..3 {
                 urn.draw(&mut Stream::new(3, replicate), &mut counts);
-                let (units, mut scores) = (rows(&treatment, &outcome, Some(&counts)), Vec::new());
+                let units = rows(&treatment, &outcome, Some(&counts));
+                let mut there = Whereabouts::default();
                 let expected = newton(&units);
                 let found = anchors.each_ref().map(|anchor| {
-                    anchor.refit(&units, false, &mut scores, &monitor).unwrap().unwrap()
+                    anchor.refit(&units, false, &mut there, &monitor).unwrap().unwrap()
                 });
                 for (a, b) in expected.iter().zip(&found[0].beta) {
                     assert!((a - b).abs() < 1e-8, "{d}: {a} {b}");
                 }
                 assert_eq!(found[0].beta, found[1].beta);
                 let probabilities = covariates.probabilities(&expected);
-                for (a, b) in probabilities.iter().zip(scores.as_flattened()) {
+                for (a, b) in probabilities.iter().zip(there.scores.as_flattened()) {
                     assert!((a - b).abs() < 1e-8);
                 }
             }
@@ -505,7 +530,12 @@ mod tests {
             Anchor::new(Columns::ready(&covariates), &full, beta, vec![0.0; 3], spec, &monitor)
                 .unwrap();
         let found = anchor
-            .refit(&rows(&treatment, &outcome, Some(&counts)), false, &mut Vec::new(), &monitor)
+            .refit(
+                &rows(&treatment, &outcome, Some(&counts)),
+                false,
+                &mut Whereabouts::default(),
+                &monitor,
+            )
             .unwrap();
         assert!(found.is_none());
     }

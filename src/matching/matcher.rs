@@ -2,7 +2,8 @@
 
 use super::NearestSpec;
 use super::arm::{self, Arm};
-use super::order;
+use super::order::Sorted;
+use super::presence;
 use super::search::{Found, Search};
 use crate::error::{Error, Result};
 use crate::moments::Moments;
@@ -16,7 +17,7 @@ pub type FoundByArm = [Vec<Found>; 2];
 /// Units sorted by value, ready to be matched; kept from one resample to the next for its memory.
 #[derive(Debug, Default)]
 pub struct Matcher {
-    pub(super) order: Vec<u32>,
+    sorted: Sorted,
     /// Control first.
     pub(super) arms: [Arm; 2],
     deviation: f64,
@@ -25,43 +26,13 @@ pub struct Matcher {
 impl Matcher {
     /// Sort the units of a resample by `values`; units without rows are passed over.
     pub fn sort<U: Units>(&mut self, values: &[f64], units: &U) {
-        let has_rows = |unit: usize| {
-            let tally = units.tally(unit);
-            tally.treated + tally.control > 0.0
-        };
-        order::sort_by_value(values, has_rows, &mut self.order);
+        let mut present = [Vec::new(), Vec::new()];
+        presence::note(units, &mut present);
+        let either: Vec<u64> = present[0].iter().zip(&present[1]).map(|(a, b)| a | b).collect();
+        self.sorted.sort(values, &either);
         let [control, treated] = &mut self.arms;
-        arm::split(&self.order, values, units, treated, control);
+        arm::split(&self.sorted.order, values, units, treated, control);
         self.deviation = deviation(values, units);
-    }
-
-    /// The effect on the units last sorted: the mean over matched focal rows of the difference to the
-    /// mean of their donors, treated minus control.
-    ///
-    /// # Errors
-    /// [`Error::NoMatches`] where nobody has a donor within the caliper.
-    pub fn effect(&self, spec: &NearestSpec) -> Result<f64> {
-        let search = self.reach(spec);
-        let (mut rows, mut gap) = (0.0, 0.0);
-        for (treated, sign) in [(false, -1.0), (true, 1.0)] {
-            if !spec.focal.includes(treated) {
-                continue;
-            }
-            let (focal, donors) = self.by_role(treated);
-            search.each(focal, donors, 0..focal.len(), |group, found| {
-                if !found.is_empty() {
-                    let donated: f64 = donors.outcome[found.groups()].iter().sum();
-                    rows += focal.rows[group];
-                    gap +=
-                        sign * (focal.outcome[group] - focal.rows[group] * (donated / found.rows));
-                }
-            });
-        }
-        if rows > 0.0 {
-            Ok(gap / rows)
-        } else {
-            Err(Error::NoMatches { caliper_width: search.caliper_width })
-        }
     }
 
     /// What every focal group finds.
@@ -92,7 +63,7 @@ impl Matcher {
 
     /// The row numbers of each arm in sorted order, control first.
     pub(super) fn rows_by_arm(&self, treatment: &[bool]) -> [Vec<usize>; 2] {
-        let rows = self.order.iter().map(|row| *row as usize);
+        let rows = self.sorted.order.iter().map(|row| *row as usize);
         let (treated, control) = rows.partition(|row| treatment[*row]);
         [control, treated]
     }

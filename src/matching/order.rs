@@ -1,64 +1,135 @@
 //! Units in the order of their values, in linear time for values that are spread out.
 
+use std::ops::Range;
+
+use super::presence::for_each;
+use crate::kernels::extremes;
+
 /// In a bucket of at most this many, moving units one place at a time beats a general sort.
-const FEW: usize = 16;
+const FEW: u32 = 16;
 
-/// Fill `order` with the units that `keep`s, ascending by value, ties by number.
-///
-/// Values are dropped into as many equal-width buckets as there are units, which leaves a few in
-/// each to sort; where they crowd into few buckets, the sort within takes n log n.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // units are numbered in u32
-pub fn sort_by_value(values: &[f64], keep: impl Fn(usize) -> bool, order: &mut Vec<u32>) {
-    let low = values.iter().copied().fold(f64::INFINITY, f64::min);
-    let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let last = values.len().saturating_sub(1);
-    let per_width = if high > low { last as f64 / (high - low) } else { 0.0 };
-    let bucket = |unit: usize| (((values[unit] - low) * per_width) as usize).min(last);
+/// Units in order, and the buckets they were dropped into; kept from one sort to the next for its memory.
+#[derive(Debug, Clone, Default)]
+pub struct Sorted {
+    /// Ascending by value, ties by number.
+    pub order: Vec<u32>,
+    buckets: Buckets,
+    /// Where the places of each bucket end.
+    ends: Vec<u32>,
+}
 
-    // Where each bucket begins, then (as it fills) where its next unit goes, which ends as where the
-    // bucket after it begins.
-    let mut next = vec![0_u32; values.len() + 1];
-    for unit in (0..values.len()).filter(|unit| keep(*unit)) {
-        next[bucket(unit) + 1] += 1;
+impl Sorted {
+    /// Sort the units that are `present` by their values, with as many buckets of equal width as there are values:
+    /// that leaves few in each to sort; where they crowd into few buckets, the sort within takes n log n.
+    #[allow(clippy::cast_possible_truncation)] // units are numbered in u32
+    pub fn sort(&mut self, values: &[f64], present: &[u64]) {
+        self.buckets = Buckets::over(values);
+        let (buckets, next) = (&self.buckets, &mut self.ends);
+
+        // 1. How many each bucket holds; then where it begins.
+        next.clear();
+        next.resize(values.len(), 0);
+        for_each(present, |unit| next[buckets.of(values[unit])] += 1);
+        let (mut n, mut most) = (0, 0);
+        for count in next.iter_mut() {
+            most = most.max(*count);
+            n += std::mem::replace(count, n);
+        }
+
+        // 2. Each unit to its bucket's next place; a bucket then ends where the one after it begins.
+        let order = &mut self.order;
+        order.clear();
+        order.resize(n as usize, 0);
+        for_each(present, |unit| {
+            let slot = &mut next[buckets.of(values[unit])];
+            order[*slot as usize] = unit as u32;
+            *slot += 1;
+        });
+
+        // 3. Within the buckets.
+        if most > FEW {
+            sort_within(order, next, values);
+        } else {
+            move_past_greater(order, values);
+        }
     }
-    let mut kept = 0;
-    for count in &mut next {
-        kept += *count;
-        *count = kept;
-    }
-    order.clear();
-    order.resize(kept as usize, 0);
-    for unit in (0..values.len()).filter(|unit| keep(*unit)) {
-        let slot = &mut next[bucket(unit)];
-        order[*slot as usize] = unit as u32;
-        *slot += 1;
-    }
-    let mut start = 0;
-    for end in &next[..values.len()] {
-        sort_bucket(&mut order[start..*end as usize], values);
-        start = *end as usize;
+
+    /// The places that a value falls among: what comes before is less, what comes after greater.
+    #[inline]
+    pub fn among(&self, value: f64) -> Range<usize> {
+        let bucket = self.buckets.of(value);
+        let start = if bucket == 0 { 0 } else { self.ends[bucket - 1] };
+        start as usize..self.ends[bucket] as usize
     }
 }
 
-fn sort_bucket(bucket: &mut [u32], values: &[f64]) {
-    let value = |unit: u32| values[unit as usize];
-    if bucket.len() > FEW {
-        bucket.sort_unstable_by(|a, b| value(*a).total_cmp(&value(*b)).then(a.cmp(b)));
-        return;
+/// Equal widths from the least value to the greatest.
+#[derive(Debug, Clone, Default)]
+struct Buckets {
+    low: f64,
+    per_width: f64,
+    last: usize,
+}
+
+impl Buckets {
+    fn over(values: &[f64]) -> Self {
+        let [low, high] = extremes(values);
+        let last = values.len().saturating_sub(1);
+        let per_width = if high > low { last as f64 / (high - low) } else { 0.0 };
+        Self { low, per_width, last }
     }
-    // Units arrive in the order of their numbers, which moving past greater values only keeps.
-    for filled in 1..bucket.len() {
+
+    /// Rounded to the nearest by an addition that leaves the whole number in the low bits of the sum.
+    #[inline]
+    #[allow(clippy::cast_possible_truncation)] // no more than `last`
+    fn of(&self, value: f64) -> usize {
+        const WHOLE: f64 = (1_u64 << 52) as f64;
+        let sum = (value - self.low) * self.per_width + WHOLE;
+        (sum.to_bits() as u32 as usize).min(self.last)
+    }
+}
+
+/// `ends` are where the buckets end.
+fn sort_within(order: &mut [u32], ends: &[u32], values: &[f64]) {
+    let value = |unit: u32| values[unit as usize];
+    let mut start = 0;
+    for end in ends.iter().map(|end| *end as usize) {
+        let bucket = &mut order[start..end];
+        bucket.sort_unstable_by(|a, b| value(*a).total_cmp(&value(*b)).then(a.cmp(b)));
+        start = end;
+    }
+}
+
+/// Units of a bucket arrive in the order of their numbers, which moving past greater values only keeps.
+fn move_past_greater(order: &mut [u32], values: &[f64]) {
+    let mut greatest = f64::NEG_INFINITY;
+    for filled in 0..order.len() {
+        let unit = order[filled];
+        let value = values[unit as usize];
+        if value >= greatest {
+            greatest = value;
+            continue;
+        }
         let mut slot = filled;
-        while slot > 0 && value(bucket[slot]) < value(bucket[slot - 1]) {
-            bucket.swap(slot, slot - 1);
+        while slot > 0 && value < values[order[slot - 1] as usize] {
+            order[slot] = order[slot - 1];
             slot -= 1;
         }
+        order[slot] = unit;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn bits(units: &[usize], n: usize) -> Vec<u64> {
+        let mut words = vec![0; n.div_ceil(64)];
+        for unit in units {
+            words[unit / 64] |= 1 << (unit % 64);
+        }
+        words
+    }
 
     fn plain(values: &[f64]) -> Vec<u32> {
         let mut order: Vec<u32> = (0..).take(values.len()).collect();
@@ -67,21 +138,27 @@ mod tests {
     }
 
     #[test]
-    fn sort_by_value_agrees_with_a_plain_stable_sort() {
+    fn sort_agrees_with_a_plain_stable_sort() {
         let spread: Vec<f64> = (0..1000).map(|i| (f64::from(i) * 0.7).sin()).collect();
         let tied: Vec<f64> = (0..1000).map(|i| f64::from(i * 7 % 13)).collect();
         let skewed: Vec<f64> = (0..1000).map(|i| (f64::from(i * 37 % 1000) / 10.0).exp()).collect();
         for values in [spread, tied, skewed, vec![0.5; 9], vec![], vec![1.0]] {
-            let mut order = Vec::new();
-            sort_by_value(&values, |_| true, &mut order);
-            assert_eq!(order, plain(&values));
+            let mut sorted = Sorted::default();
+            sorted.sort(&values, &bits(&(0..values.len()).collect::<Vec<_>>(), values.len()));
+            assert_eq!(sorted.order, plain(&values));
+            for value in &values {
+                let Range { start, end } = sorted.among(*value);
+                let value_at = |place: &u32| values[*place as usize];
+                assert!(sorted.order[..start].iter().all(|unit| value_at(unit) < *value));
+                assert!(sorted.order[end..].iter().all(|unit| value_at(unit) > *value));
+            }
         }
     }
 
     #[test]
-    fn sort_by_value_leaves_out_what_is_not_kept() {
-        let mut order = Vec::new();
-        sort_by_value(&[3.0, 1.0, 2.0, 0.0], |unit| unit != 1, &mut order);
-        assert_eq!(order, [3, 2, 0]);
+    fn sort_takes_the_units_it_is_given() {
+        let mut sorted = Sorted::default();
+        sorted.sort(&[3.0, 1.0, 2.0, 0.0], &bits(&[0, 2, 3], 4));
+        assert_eq!(sorted.order, [3, 2, 0]);
     }
 }

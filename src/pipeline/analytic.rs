@@ -89,13 +89,13 @@ impl Pipeline<'_, '_> {
         self.check_scheme(resample)?;
         let (n_rows, k) = (self.data.x.nrows(), self.estimators.len());
         let sizes = self.cells.as_ref().map_or_else(Vec::new, Cells::sizes);
-        let urn = resample.urn(self.cells.as_ref());
-        let n_drawn = urn.as_ref().map_or(0, Urn::n_cells);
+        let urn = self.urn(resample);
+        let (n_counted, n_drawn) = (self.n_counted(), urn.as_ref().map_or(0, Urn::n_cells));
         bootstrap::run(
             spec,
             2 * k,
             self.monitor,
-            || (vec![0.0; n_rows], vec![0.0; sizes.len()], vec![0; n_drawn], Scratch::default()),
+            || (vec![0.0; n_rows], vec![0.0; n_counted], vec![0_u32; n_drawn], Scratch::default()),
             |mut stream, (weights, counts, drawn, scratch), numbers| {
                 if let Some(urn) = &urn {
                     urn.draw(&mut stream, drawn);
@@ -104,13 +104,10 @@ impl Pipeline<'_, '_> {
                     weights.fill(0.0);
                     resample.weigh(stream, |row, weight| weights[row] += weight);
                 }
-                if self.cells.is_some() {
-                    counts.fill(0.0);
-                    weights.iter().enumerate().for_each(|(row, w)| counts[self.unit_of(row)] += w);
-                }
-                let units = if self.cells.is_some() { &counts[..] } else { &weights[..] };
+                counts.fill(0.0);
+                weights.iter().enumerate().for_each(|(row, w)| counts[self.unit_of(row)] += w);
                 let (estimates, errors) = numbers.split_at_mut(k);
-                let beta = self.run(Some(units), Sweep::Serial, scratch, estimates)?;
+                let beta = self.run(Some(&counts[..]), None, Sweep::Serial, scratch, estimates)?;
                 self.errors_within(&beta, weights, resample, errors)
             },
         )

@@ -294,7 +294,7 @@ mod tests {
     use super::super::tests::{rows, world};
     use super::*;
     use crate::covariates::Covariates;
-    use crate::kernels::ArmSums;
+    use crate::kernels::{ArmSums, Whereabouts};
     use crate::logistic::{Likelihood, LogisticSpec, Sweep, maximize, standardized_penalty};
     use crate::stream::Stream;
     use crate::urn::Urn;
@@ -349,8 +349,8 @@ mod tests {
                 for (a, b) in probabilities.iter().zip(scores.as_flattened()) {
                     assert!((a - b).abs() < 1e-8);
                 }
-                let mut scores = Vec::new();
-                let alone = anchors[0].refit(&units, true, &mut scores, &monitor).unwrap().unwrap();
+                let mut there = Whereabouts::default();
+                let alone = anchors[0].refit(&units, true, &mut there, &monitor).unwrap().unwrap();
                 for arm in 0..2 {
                     let [a, b] = [&alone, kept].map(|refit| {
                         let ArmSums { odds, overlap, smaller } = refit.sums[arm];

@@ -1,0 +1,138 @@
+//! The effect of nearest neighbours on units in whatever order: the donors are lined up by value, and each
+//! focal unit looks among them to its left and right.
+
+use super::NearestSpec;
+use super::order::Sorted;
+use super::presence;
+use super::search::TIE;
+use crate::tally::Units;
+
+/// Donors in the order of their values; kept from one resample to the next for its memory.
+#[derive(Debug, Default)]
+pub struct Lineup {
+    /// Which units have rows, control first.
+    present: [Vec<u64>; 2],
+    donors: Sorted,
+    /// The values of the donors, between two that are infinitely far on either side.
+    values: Vec<f64>,
+}
+
+/// Rows that found donors, and the sum over them of the outcome's difference to their donors' mean, treated
+/// minus control.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Gap {
+    pub rows: f64,
+    pub sum: f64,
+}
+
+impl Lineup {
+    /// What the units of the focal arm find within `width`.
+    pub fn gap<U: Units>(
+        &mut self,
+        (values, units): (&[f64], &U),
+        focal: bool,
+        spec: &NearestSpec,
+        width: f64,
+    ) -> Gap {
+        presence::note(units, &mut self.present);
+        self.line_up(values, focal);
+        let n_neighbors = spec.n_neighbors as f64;
+        let donors = Donors { lineup: self, units, arm: !focal, n_neighbors, width };
+        let mut gap = Gap::default();
+        presence::for_each(&self.present[usize::from(focal)], |unit| {
+            let (donor_rows, donated) = donors.around(values[unit]);
+            if donor_rows > 0.0 {
+                let (rows, outcome) = units.arm(unit, focal);
+                gap.rows += rows;
+                gap.sum += outcome - rows * (donated / donor_rows);
+            }
+        });
+        if !focal {
+            gap.sum = -gap.sum;
+        }
+        gap
+    }
+
+    fn line_up(&mut self, values: &[f64], focal: bool) {
+        self.donors.sort(values, &self.present[usize::from(!focal)]);
+        let ends = [f64::NEG_INFINITY, f64::INFINITY].map(|end| std::iter::repeat_n(end, BESIDE));
+        let [low, high] = ends;
+        let order = &self.donors.order;
+        self.values.clear();
+        self.values.extend(low.chain(order.iter().map(|u| values[*u as usize])).chain(high));
+    }
+}
+
+/// How many donors on either side are looked at before it is clear that no more tie.
+const BESIDE: usize = 2;
+
+struct Donors<'a, U> {
+    lineup: &'a Lineup,
+    units: &'a U,
+    arm: bool,
+    n_neighbors: f64,
+    width: f64,
+}
+
+impl<U: Units> Donors<'_, U> {
+    /// The rows of a value's donors, and the sum of their outcomes; none where nobody is within reach. Which
+    /// of the two donors beside it is nearer is anybody's guess, so that both are read and weighed by 0 or 1.
+    #[inline]
+    fn around(&self, value: f64) -> (f64, f64) {
+        let among = self.lineup.donors.among(value);
+        let mut after = among.start;
+        while after < among.end && self.value(after) < value {
+            after += 1;
+        }
+        let values = &self.lineup.values[after..after + 2 * BESIDE];
+        let (left, right) = (value - values[1], values[2] - value);
+        let nearest = left.min(right);
+        let limit = (nearest + TIE).min(self.width);
+        if !(nearest <= limit && nearest < f64::INFINITY) {
+            return (0.0, 0.0);
+        }
+        if self.n_neighbors > 1.0 || (value - values[0]).min(values[3] - value) <= limit {
+            return self.several_around(value, after);
+        }
+        let share = |distance: f64| f64::from(u8::from(distance <= limit));
+        let (left, right) = (share(left), share(right));
+        let last = self.lineup.donors.order.len() - 1;
+        let (left_rows, left_outcome) = self.donor(after.max(1) - 1);
+        let (right_rows, right_outcome) = self.donor(after.min(last));
+        (left * left_rows + right * right_rows, left * left_outcome + right * right_outcome)
+    }
+
+    /// Widen to the nearer side until there are enough rows, then take in whatever ties with the last.
+    #[cold]
+    fn several_around(&self, value: f64, after: usize) -> (f64, f64) {
+        let (mut first, mut last) = (after, after);
+        let (mut rows, mut outcome, mut reach) = (0.0, 0.0, 0.0);
+        loop {
+            let left = if first > 0 { value - self.value(first - 1) } else { f64::INFINITY };
+            let right = self.value(last) - value;
+            let nearest = left.min(right);
+            let limit = if rows < self.n_neighbors { f64::INFINITY } else { reach + TIE };
+            if nearest > limit.min(self.width) || nearest == f64::INFINITY {
+                return (rows, outcome);
+            }
+            if rows < self.n_neighbors {
+                reach = nearest;
+            }
+            let place = if left <= right { first - 1 } else { last };
+            (first, last) = (first.min(place), last.max(place + 1));
+            let (own_rows, own_outcome) = self.donor(place);
+            rows += own_rows;
+            outcome += own_outcome;
+        }
+    }
+
+    #[inline]
+    fn value(&self, place: usize) -> f64 {
+        self.lineup.values[place + BESIDE]
+    }
+
+    #[inline]
+    fn donor(&self, place: usize) -> (f64, f64) {
+        self.units.arm(self.lineup.donors.order[place] as usize, self.arm)
+    }
+}

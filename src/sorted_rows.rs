@@ -1,0 +1,102 @@
+//! Rows put in the order of some value. A pass over a resample that sorts rows by nearly that value, and looks
+//! up its neighbours, then stays within a few cache lines.
+
+use ndarray::{Array2, ArrayView2, ShapeBuilder};
+
+use crate::kernels::{BLOCK, RowLanes, Tallies};
+use crate::tally::{Count, Outcomes, Tally, Units};
+
+/// Copies of the rows, in order.
+#[derive(Debug, Clone)]
+pub struct SortedRows {
+    /// Column-major.
+    pub x: Array2<f64>,
+    treatment: Vec<bool>,
+    outcome: Vec<f64>,
+    sample_weight: Option<Vec<f64>>,
+    lanes: Vec<RowLanes>,
+    /// Where each row went.
+    place: Vec<u32>,
+}
+
+impl SortedRows {
+    /// `None` for more rows than are numbered in 32 bits.
+    #[must_use]
+    pub fn by(values: &[f64], x: ArrayView2<'_, f64>, rows: &Outcomes<'_>) -> Option<Self> {
+        u32::try_from(values.len()).ok()?;
+        let mut order: Vec<u32> = (0..).take(values.len()).collect();
+        order.sort_unstable_by(|a, b| {
+            values[*a as usize].total_cmp(&values[*b as usize]).then(a.cmp(b))
+        });
+        let mut place = vec![0; order.len()];
+        let mut lanes = vec![RowLanes::EMPTY; order.len().div_ceil(BLOCK)];
+        for (new, row) in (0..).zip(order.iter().map(|row| *row as usize)) {
+            place[row] = new;
+            let (block, lane) = (&mut lanes[new as usize / BLOCK], new as usize % BLOCK);
+            let weight = rows.sample_weight.map_or(1.0, |weights| weights[row]);
+            block.weight[usize::from(rows.treatment[row])][lane] = weight;
+            block.outcome[lane] = rows.outcome[row];
+        }
+        let in_order = |values: &[f64]| order.iter().map(|row| values[*row as usize]).collect();
+        Some(Self {
+            x: Array2::from_shape_fn(x.raw_dim().f(), |(new, k)| x[(order[new] as usize, k)]),
+            treatment: order.iter().map(|row| rows.treatment[*row as usize]).collect(),
+            outcome: in_order(rows.outcome),
+            sample_weight: rows.sample_weight.map(in_order),
+            lanes,
+            place,
+        })
+    }
+
+    /// Where each row went.
+    #[must_use]
+    pub fn places(&self) -> &[u32] {
+        &self.place
+    }
+
+    /// The rows once each.
+    #[must_use]
+    pub fn once(&self) -> Outcomes<'_> {
+        let sample_weight = self.sample_weight.as_deref();
+        let Self { treatment, outcome, .. } = self;
+        Outcomes { treatment, outcome, sample_weight, counts: None }
+    }
+
+    /// The rows, counted as often as `counts` says.
+    #[must_use]
+    pub fn counted<'a, W: Count>(&'a self, counts: &'a [W]) -> Counted<'a, W> {
+        Counted { lanes: &self.lanes, counts }
+    }
+}
+
+/// Sorted rows as units, each as often as it was drawn.
+#[derive(Debug, Clone, Copy)]
+pub struct Counted<'a, W> {
+    lanes: &'a [RowLanes],
+    counts: &'a [W],
+}
+
+impl<W: Count> Units for Counted<'_, W> {
+    fn len(&self) -> usize {
+        self.counts.len()
+    }
+
+    fn tally(&self, unit: usize) -> Tally {
+        let [(control, outcome_control), (treated, outcome_treated)] =
+            [false, true].map(|arm| self.arm(unit, arm));
+        Tally { treated, control, outcome_treated, outcome_control }
+    }
+
+    #[inline]
+    fn arm(&self, unit: usize, arm: bool) -> (f64, f64) {
+        let (block, lane) = (&self.lanes[unit / BLOCK], unit % BLOCK);
+        let rows = self.counts[unit].into() * block.weight[usize::from(arm)][lane];
+        (rows, rows * block.outcome[lane])
+    }
+
+    fn block<'a>(&'a self, start: usize, room: &'a mut Tallies) -> &'a Tallies {
+        let end = self.counts.len().min(start + BLOCK);
+        room.tally(&self.lanes[start / BLOCK], &self.counts[start..end]);
+        room
+    }
+}
