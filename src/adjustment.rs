@@ -15,6 +15,7 @@
 use crate::covariates::Covariates;
 use crate::error::{Error, Result};
 use crate::estimand::Estimand;
+use crate::monitor::Monitor;
 use crate::outcome::{ArmFit, OutcomeModel};
 use crate::tally::{Tally, Units};
 use crate::weights::balancing_weight;
@@ -98,9 +99,11 @@ pub fn arm_mean<U: Units>(
     scores: &[f64],
     arm: bool,
     spec: AdjustmentSpec,
+    monitor: &Monitor,
 ) -> Result<ArmEstimate> {
     let weight = |unit: usize| spec.fitting_weight(arm, scores[unit]);
-    let fit = ArmFit::new(covariates, units, arm, weight, spec.outcome_model)?;
+    let fit = ArmFit::new(covariates, units, arm, weight, spec.outcome_model, monitor)?;
+    monitor.check()?;
     let fitted = fit.predict(covariates);
     let (mut total, mut target) = (0.0, 0.0);
     for (unit, fitted) in fitted.iter().enumerate() {

@@ -73,7 +73,8 @@ pub fn adjusted_means(
     let parts = Parts { data, weight: &weight, scores: used, covariates: outcome_covariates, spec };
     let arm = |arm: bool| -> Result<(f64, Vec<f64>)> {
         monitor.check()?;
-        let estimate = arm_mean(outcome_covariates, &rows, used, arm, spec)?;
+        let estimate = arm_mean(outcome_covariates, &rows, used, arm, spec, monitor)?;
+        monitor.check()?;
         let influence = parts.influence(arm, &estimate, score_model.as_ref());
         Ok((estimate.mean, influence))
     };

@@ -27,18 +27,20 @@ impl ArmFit {
     /// Fit on the rows of `arm`, each weighing what `weight` says of its unit.
     ///
     /// # Errors
-    /// No rows in the arm; for the logistic model an outcome outside [0, 1], separation, no convergence.
+    /// No rows in the arm; for the logistic model an outcome outside [0, 1], separation, no convergence;
+    /// [`Error::Stopped`].
     pub fn new<U: Units>(
         covariates: &Covariates<'_>,
         units: &U,
         arm: bool,
         weight: impl Fn(usize) -> f64 + Sync,
         model: OutcomeModel,
+        monitor: &Monitor,
     ) -> Result<Self> {
         let rows = ArmRows { units, arm, weight };
         let coefficients = match model {
-            OutcomeModel::Linear => least_squares(covariates, &rows)?,
-            OutcomeModel::Logistic => logistic(covariates, &rows)?,
+            OutcomeModel::Linear => least_squares(covariates, &rows, monitor)?,
+            OutcomeModel::Logistic => logistic(covariates, &rows, monitor)?,
         };
         Ok(Self { model, coefficients })
     }
@@ -87,7 +89,11 @@ impl<U: Units, W: Fn(usize) -> f64 + Sync> Units for ArmRows<'_, U, W> {
 }
 
 /// Solve X'WX b = X'W y, then once more for what rounding left over.
-fn least_squares<U: Units>(covariates: &Covariates<'_>, rows: &U) -> Result<Vec<f64>> {
+fn least_squares<U: Units>(
+    covariates: &Covariates<'_>,
+    rows: &U,
+    monitor: &Monitor,
+) -> Result<Vec<f64>> {
     let tallies: Vec<Tally> = (0..rows.len()).map(|unit| rows.tally(unit)).collect();
     let weight: Vec<f64> = tallies.iter().map(|tally| tally.treated + tally.control).collect();
     if weight.iter().all(|weight| *weight <= 0.0) {
@@ -96,18 +102,24 @@ fn least_squares<U: Units>(covariates: &Covariates<'_>, rows: &U) -> Result<Vec<
     let outcome: Vec<f64> = tallies.iter().map(|tally| tally.treated).collect();
     let ScoreEquations { mut gradient, information } = covariates.products(&outcome, &weight);
     let factor = Cholesky::factor(&information, gradient.len(), RANK_TOLERANCE, &[]);
+    monitor.check()?;
     factor.solve(&mut gradient);
     let mut coefficients = gradient;
     let fitted = covariates.linear(&coefficients);
     let left: Vec<f64> =
         (0..fitted.len()).map(|unit| outcome[unit] - weight[unit] * fitted[unit]).collect();
+    monitor.check()?;
     let mut correction = covariates.products(&left, &weight).gradient;
     factor.solve(&mut correction);
     coefficients.iter_mut().zip(correction).for_each(|(b, step)| *b += step);
     Ok(coefficients)
 }
 
-fn logistic<U: Units>(covariates: &Covariates<'_>, rows: &U) -> Result<Vec<f64>> {
+fn logistic<U: Units>(
+    covariates: &Covariates<'_>,
+    rows: &U,
+    monitor: &Monitor,
+) -> Result<Vec<f64>> {
     if (0..rows.len()).any(|unit| {
         let tally = rows.tally(unit);
         tally.treated < 0.0 || tally.control < 0.0
@@ -119,6 +131,6 @@ fn logistic<U: Units>(covariates: &Covariates<'_>, rows: &U) -> Result<Vec<f64>>
         });
     }
     let likelihood = Likelihood::new(covariates, rows, 0.0, Sweep::Serial)?;
-    let optimum = maximize(&likelihood, None, &LogisticSpec::default(), &Monitor::default())?;
+    let optimum = maximize(&likelihood, None, &LogisticSpec::default(), monitor)?;
     Ok(optimum.beta)
 }

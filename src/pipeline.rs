@@ -433,7 +433,7 @@ impl<'a, 'm> Pipeline<'a, 'm> {
                 }
                 (Estimator::Adjusted(spec), _) => {
                     let outcomes = covariates.subset(self.data.outcome_columns);
-                    adjusted_effect(*spec, &outcomes, scores, units)
+                    adjusted_effect(*spec, &outcomes, scores, units, self.monitor)
                 }
             };
             match found {
@@ -466,8 +466,9 @@ fn adjusted_effect<U: Units>(
     covariates: &Covariates<'_>,
     scores: &[f64],
     units: &U,
+    monitor: &Monitor,
 ) -> Result<f64> {
-    let mean = |arm| arm_mean(covariates, units, scores, arm, spec).map(|arm| arm.mean);
+    let mean = |arm| arm_mean(covariates, units, scores, arm, spec, monitor).map(|arm| arm.mean);
     Ok(mean(true)? - mean(false)?)
 }
 

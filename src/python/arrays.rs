@@ -10,6 +10,7 @@ use pyo3::types::IntoPyDict;
 use super::errors::InvalidInputError;
 use crate::checks;
 use crate::error::Error;
+use crate::reserve::room_for;
 
 /// Levels of a treatment that a message lists.
 const MOST_LEVELS: usize = 6;
@@ -74,7 +75,9 @@ pub fn columns<'py>(
 /// The same, copied: for values from which places in memory are worked out, more than once. An array that
 /// another thread overwrites meanwhile would give places that do not fit together.
 pub fn own_column(name: &str, object: &Bound<'_, PyAny>) -> PyResult<Vec<f64>> {
-    Ok(column(name, object)?.as_slice()?.to_vec())
+    let column = column(name, object)?;
+    room_for(column.len(), size_of::<f64>())?;
+    Ok(column.as_slice()?.to_vec())
 }
 
 /// Who was treated: booleans, or numbers that are all 0 or 1. One byte a row, always copied, so that
@@ -82,6 +85,7 @@ pub fn own_column(name: &str, object: &Bound<'_, PyAny>) -> PyResult<Vec<f64>> {
 #[allow(clippy::float_cmp)] // exact on purpose: 0 and 1 or nothing
 pub fn treatment(object: &Bound<'_, PyAny>) -> PyResult<Vec<bool>> {
     let array = untyped("treatment", object)?;
+    room_for(array.len(), size_of::<bool>())?;
     if array.dtype().kind() == b'b' && !is_masked(object) {
         let bytes = object.call_method1("view", ("uint8",))?;
         let bytes = bytes
@@ -129,6 +133,7 @@ pub fn labels(name: &str, object: &Bound<'_, PyAny>) -> PyResult<Vec<i64>> {
     let labels = labels.cast_into::<PyArray1<i64>>().map_err(|_| {
         InvalidInputError::new_err(format!("{name} must have 1 dimension(s), not {}", array.ndim()))
     })?;
+    room_for(labels.len(), size_of::<i64>())?;
     Ok(labels.try_readonly()?.as_array().to_vec())
 }
 
