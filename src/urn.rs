@@ -209,7 +209,7 @@ impl PoissonTable {
 
     /// So many numbers, up to [`DIGITS`], of one draw and perhaps more; it pays to look at all of them before
     /// any is asked whether it is settled.
-    #[inline]
+    #[inline(always)]
     #[allow(clippy::cast_possible_truncation)] // small numbers
     fn numbers(&self, stream: &mut Stream, n: usize) -> [u32; DIGITS] {
         const ALL: u64 = (1 << DIGIT_BITS) - 1;
