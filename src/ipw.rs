@@ -156,7 +156,7 @@ impl Contrast {
         let (mut lane, mut room) = ([0.5; BLOCK], Tallies::EMPTY);
         for (block, scores) in scores.chunks(BLOCK).enumerate() {
             lane[..scores.len()].copy_from_slice(scores);
-            let tallies = units.block(block * BLOCK, &mut room);
+            let tallies = units.block(block * BLOCK, true, &mut room);
             let [weight, total] = contrast_sums(self.estimand, &lane, tallies);
             self.merge(&Self { estimand: self.estimand, weight, total });
         }

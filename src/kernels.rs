@@ -126,30 +126,39 @@ impl Tallies {
         dispatch(AddUp { tallies: self, labels, counts });
     }
 
-    /// Tally the rows of a block, each by itself and counted as often as `counts` says.
-    pub fn tally<W: Copy + Into<f64>>(&mut self, rows: &RowLanes, counts: &[W]) {
-        dispatch(TallyRows { tallies: self, rows, counts });
+    /// Tally the rows of a block, each by itself and counted as often as `counts` says; outcomes only where
+    /// they are wanted.
+    pub fn tally<W: Copy + Into<f64>>(
+        &mut self,
+        rows: &RowLanes,
+        weight: Option<&Lane>,
+        counts: &[W],
+        wants_outcome: bool,
+    ) {
+        dispatch(TallyRows { tallies: self, rows, weight, counts, wants_outcome });
     }
 
     pub const EMPTY: Self = Self { rows: [[0.0; BLOCK]; 2], outcome: [[0.0; BLOCK]; 2] };
 }
 
-/// A block of rows as they are, lane by lane: in either arm what a row weighs (0 in the other, and past the
-/// end), control first, and its outcome.
+/// A block of rows as they are, lane by lane.
 #[derive(Debug, Clone)]
 pub struct RowLanes {
-    pub weight: [Lane; 2],
+    /// 1 or 0.
+    pub treated: [u8; BLOCK],
     pub outcome: Lane,
 }
 
 impl RowLanes {
-    pub const EMPTY: Self = Self { weight: [[0.0; BLOCK]; 2], outcome: [0.0; BLOCK] };
+    pub const EMPTY: Self = Self { treated: [0; BLOCK], outcome: [0.0; BLOCK] };
 }
 
 struct TallyRows<'a, W> {
     tallies: &'a mut Tallies,
     rows: &'a RowLanes,
+    weight: Option<&'a Lane>,
     counts: &'a [W],
+    wants_outcome: bool,
 }
 
 impl<W: Copy + Into<f64>> WithSimd for TallyRows<'_, W> {
@@ -157,17 +166,27 @@ impl<W: Copy + Into<f64>> WithSimd for TallyRows<'_, W> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { tallies, rows, counts } = self;
-        let mut count = [0.0; BLOCK];
+        let Self { tallies, rows, weight, counts, wants_outcome } = self;
+        let (mut count, mut treated) = ([0.0; BLOCK], [0.0; BLOCK]);
         count.iter_mut().zip(counts).for_each(|(lane, count)| *lane = (*count).into());
-        let (count, y) = (vectors::<S>(&count), vectors::<S>(&rows.outcome));
-        for arm in 0..2 {
-            let weight = vectors::<S>(&rows.weight[arm]);
-            let n = vectors_mut::<S>(&mut tallies.rows[arm]);
-            let sum = vectors_mut::<S>(&mut tallies.outcome[arm]);
-            for i in 0..n.len() {
-                n[i] = simd.mul_f64s(count[i], weight[i]);
-                sum[i] = simd.mul_f64s(n[i], y[i]);
+        if let Some(weight) = weight {
+            count.iter_mut().zip(weight).for_each(|(count, weight)| *count *= weight);
+        }
+        treated.iter_mut().zip(&rows.treated).for_each(|(lane, one)| *lane = f64::from(*one));
+        let (count, treated) = (vectors::<S>(&count), vectors::<S>(&treated));
+        let [n0, n1] =
+            tallies.rows.each_mut().map(|lane| &mut vectors_mut::<S>(lane)[..count.len()]);
+        for i in 0..count.len() {
+            n1[i] = simd.mul_f64s(count[i], treated[i]);
+            n0[i] = simd.sub_f64s(count[i], n1[i]);
+        }
+        if wants_outcome {
+            let y = &vectors::<S>(&rows.outcome)[..count.len()];
+            for (rows, outcome) in tallies.rows.iter().zip(&mut tallies.outcome) {
+                let (n, sum) = (vectors::<S>(rows), vectors_mut::<S>(outcome));
+                for i in 0..y.len() {
+                    sum[i] = simd.mul_f64s(n[i], y[i]);
+                }
             }
         }
     }

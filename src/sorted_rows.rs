@@ -3,7 +3,7 @@
 
 use ndarray::{Array2, ArrayView2, ShapeBuilder};
 
-use crate::kernels::{BLOCK, RowLanes, Tallies};
+use crate::kernels::{BLOCK, Lane, RowLanes, Tallies};
 use crate::tally::{Count, Outcomes, Tally, Units};
 
 /// Copies of the rows, in order.
@@ -15,6 +15,8 @@ pub struct SortedRows {
     outcome: Vec<f64>,
     sample_weight: Option<Vec<f64>>,
     lanes: Vec<RowLanes>,
+    /// The sample weights once more, in blocks.
+    weights: Option<Vec<Lane>>,
     /// Where each row went.
     place: Vec<u32>,
 }
@@ -33,16 +35,17 @@ impl SortedRows {
         for (new, row) in (0..).zip(order.iter().map(|row| *row as usize)) {
             place[row] = new;
             let (block, lane) = (&mut lanes[new as usize / BLOCK], new as usize % BLOCK);
-            let weight = rows.sample_weight.map_or(1.0, |weights| weights[row]);
-            block.weight[usize::from(rows.treatment[row])][lane] = weight;
+            block.treated[lane] = u8::from(rows.treatment[row]);
             block.outcome[lane] = rows.outcome[row];
         }
         let in_order = |values: &[f64]| order.iter().map(|row| values[*row as usize]).collect();
+        let sample_weight: Option<Vec<f64>> = rows.sample_weight.map(in_order);
         Some(Self {
+            weights: sample_weight.as_deref().map(blocks),
             x: Array2::from_shape_fn(x.raw_dim().f(), |(new, k)| x[(order[new] as usize, k)]),
             treatment: order.iter().map(|row| rows.treatment[*row as usize]).collect(),
             outcome: in_order(rows.outcome),
-            sample_weight: rows.sample_weight.map(in_order),
+            sample_weight,
             lanes,
             place,
         })
@@ -65,14 +68,22 @@ impl SortedRows {
     /// The rows, counted as often as `counts` says.
     #[must_use]
     pub fn counted<'a, W: Count>(&'a self, counts: &'a [W]) -> Counted<'a, W> {
-        Counted { lanes: &self.lanes, counts }
+        Counted { lanes: &self.lanes, weights: self.weights.as_deref(), counts }
     }
+}
+
+/// Values in blocks, padded with zeros.
+fn blocks(values: &[f64]) -> Vec<Lane> {
+    let mut lanes = vec![[0.0; BLOCK]; values.len().div_ceil(BLOCK)];
+    lanes.as_flattened_mut()[..values.len()].copy_from_slice(values);
+    lanes
 }
 
 /// Sorted rows as units, each as often as it was drawn.
 #[derive(Debug, Clone, Copy)]
 pub struct Counted<'a, W> {
     lanes: &'a [RowLanes],
+    weights: Option<&'a [Lane]>,
     counts: &'a [W],
 }
 
@@ -90,13 +101,21 @@ impl<W: Count> Units for Counted<'_, W> {
     #[inline]
     fn arm(&self, unit: usize, arm: bool) -> (f64, f64) {
         let (block, lane) = (&self.lanes[unit / BLOCK], unit % BLOCK);
-        let rows = self.counts[unit].into() * block.weight[usize::from(arm)][lane];
+        let is_there = f64::from(u8::from((block.treated[lane] == 1) == arm));
+        let weight = self.weights.map_or(1.0, |weights| weights[unit / BLOCK][lane]);
+        let rows = is_there * self.counts[unit].into() * weight;
         (rows, rows * block.outcome[lane])
     }
 
-    fn block<'a>(&'a self, start: usize, room: &'a mut Tallies) -> &'a Tallies {
-        let end = self.counts.len().min(start + BLOCK);
-        room.tally(&self.lanes[start / BLOCK], &self.counts[start..end]);
+    fn block<'a>(
+        &'a self,
+        start: usize,
+        wants_outcome: bool,
+        room: &'a mut Tallies,
+    ) -> &'a Tallies {
+        let (block, end) = (start / BLOCK, self.counts.len().min(start + BLOCK));
+        let weight = self.weights.map(|weights| &weights[block]);
+        room.tally(&self.lanes[block], weight, &self.counts[start..end], wants_outcome);
         room
     }
 }

@@ -87,8 +87,14 @@ pub trait Units: Sync {
         successes[length..].fill(0.0);
     }
 
-    /// Tallies of the block that starts at unit `start`, padded with zeros, in `room` or lent.
-    fn block<'a>(&'a self, start: usize, room: &'a mut Tallies) -> &'a Tallies {
+    /// Tallies of the block that starts at unit `start`, padded with zeros, in `room` or lent; those of the
+    /// outcome only where they are wanted, and otherwise anything.
+    fn block<'a>(
+        &'a self,
+        start: usize,
+        _wants_outcome: bool,
+        room: &'a mut Tallies,
+    ) -> &'a Tallies {
         let length = BLOCK.min(self.len() - start);
         for slot in 0..BLOCK {
             let tally = if slot < length { self.tally(start + slot) } else { Tally::default() };
@@ -233,7 +239,7 @@ impl Units for Totals {
         Some(self)
     }
 
-    fn block<'a>(&'a self, start: usize, _: &'a mut Tallies) -> &'a Tallies {
+    fn block<'a>(&'a self, start: usize, _: bool, _: &'a mut Tallies) -> &'a Tallies {
         &self.blocks[start / BLOCK]
     }
 }

@@ -21,8 +21,13 @@ pub trait Blocks: Sync {
     fn n_blocks(&self) -> usize;
 
     /// The standardized columns and the tallies of a block; a source that has them lying ready lends them,
-    /// another fills the buffers.
-    fn block<'a>(&'a self, index: usize, buffers: &'a mut Buffers) -> (&'a [Lane], &'a Tallies);
+    /// another fills the buffers. Tallies of outcomes only where they are wanted.
+    fn block<'a>(
+        &'a self,
+        index: usize,
+        wants_outcome: bool,
+        buffers: &'a mut Buffers,
+    ) -> (&'a [Lane], &'a Tallies);
 }
 
 /// Room for one block.
@@ -144,7 +149,7 @@ impl WithSimd for AtAnchorPass<'_> {
         let (mut residual, mut spread) = ([0.0; BLOCK], [0.0; BLOCK]);
         let mut totals = [simd.splat_f64s(0.0); 2];
         for (index, scores) in self.scores.iter().enumerate().take(self.blocks.n_blocks()) {
-            let (columns, tallies) = self.blocks.block(index, &mut buffers);
+            let (columns, tallies) = self.blocks.block(index, false, &mut buffers);
             let p = vectors::<S>(scores);
             let rows = tallies.rows.each_ref().map(vectors::<S>);
             let (r, s) = (vectors_mut::<S>(&mut residual), vectors_mut::<S>(&mut spread));
@@ -182,7 +187,7 @@ impl<const N: usize> WithSimd for AtAnchorOfFew<'_, N> {
         let (mut totals, mut gradient, mut slopes) = ([zero; 2], zero, [zero; N]);
         let (mut spread, mut beside, mut products) = (zero, [zero; N], [[zero; N]; N]);
         for (index, scores) in self.scores.iter().enumerate().take(self.blocks.n_blocks()) {
-            let (columns, tallies) = self.blocks.block(index, &mut buffers);
+            let (columns, tallies) = self.blocks.block(index, false, &mut buffers);
             let p = vectors::<S>(scores);
             let columns: [&[S::f64s]; N] =
                 std::array::from_fn(|k| &vectors::<S>(&columns[k])[..p.len()]);
@@ -269,7 +274,7 @@ impl<const DISTANCE: u8, const PASS: u8> WithSimd for MoveOfMany<'_, DISTANCE, P
         let mut gradient = vec![0.0; step.len()];
         let mut sums = Sums::<S>::new(simd);
         for index in 0..blocks.n_blocks() {
-            let (columns, tallies) = blocks.block(index, &mut buffers);
+            let (columns, tallies) = blocks.block(index, PASS != FIRST, &mut buffers);
             super::linear_predictor_block(simd, step, columns, &mut changes);
             let mut at = At::<S>::new(index, from, there, tallies);
             let (change, r) = (vectors::<S>(&changes), vectors_mut::<S>(&mut residual));
@@ -299,7 +304,7 @@ impl<const N: usize, const DISTANCE: u8, const PASS: u8> WithSimd
         let (mut intercept, mut gradient) = (simd.splat_f64s(0.0), [simd.splat_f64s(0.0); N]);
         let mut sums = Sums::<S>::new(simd);
         for index in 0..blocks.n_blocks() {
-            let (columns, tallies) = blocks.block(index, &mut buffers);
+            let (columns, tallies) = blocks.block(index, PASS != FIRST, &mut buffers);
             let mut at = At::<S>::new(index, from, there, tallies);
             let length = at.odds.len();
             let columns: [&[S::f64s]; N] =

@@ -121,9 +121,14 @@ impl<U: Units> Blocks for Resampled<'_, '_, U> {
         self.units.len().div_ceil(BLOCK)
     }
 
-    fn block<'b>(&'b self, index: usize, buffers: &'b mut Buffers) -> (&'b [Lane], &'b Tallies) {
+    fn block<'b>(
+        &'b self,
+        index: usize,
+        wants_outcome: bool,
+        buffers: &'b mut Buffers,
+    ) -> (&'b [Lane], &'b Tallies) {
         let columns = self.columns.block(index, &mut buffers.columns);
-        (columns, self.units.block(index * BLOCK, &mut buffers.tallies))
+        (columns, self.units.block(index * BLOCK, wants_outcome, &mut buffers.tallies))
     }
 }
 
@@ -424,7 +429,7 @@ fn products<U: Units>(
     let mut equations = ScoreEquations::new(terms);
     let mut buffers = Buffers::new(terms - 1);
     for (index, scores) in scores.iter().enumerate() {
-        let (columns, tallies) = resampled.block(index, &mut buffers);
+        let (columns, tallies) = resampled.block(index, false, &mut buffers);
         let mut spread = [0.0; BLOCK];
         for lane in 0..BLOCK {
             spread[lane] = (tallies.rows[0][lane] + tallies.rows[1][lane]) * f(scores[lane]);

@@ -1,6 +1,8 @@
 //! The effect of nearest neighbours on units in whatever order: the donors are lined up by value, and each
 //! focal unit looks among them to its left and right.
 
+use std::ops::Range;
+
 use super::NearestSpec;
 use super::order::Sorted;
 use super::presence;
@@ -63,6 +65,9 @@ impl Lineup {
     }
 }
 
+/// Among no more places than this, one after the other is looked at.
+const FEW: usize = 8;
+
 /// How many donors on either side are looked at before it is clear that no more tie.
 const BESIDE: usize = 2;
 
@@ -80,10 +85,7 @@ impl<U: Units> Donors<'_, U> {
     #[inline]
     fn around(&self, value: f64) -> (f64, f64) {
         let among = self.lineup.donors.among(value);
-        let mut after = among.start;
-        while after < among.end && self.value(after) < value {
-            after += 1;
-        }
+        let after = self.first_not_below(value, among);
         let values = &self.lineup.values[after..after + 2 * BESIDE];
         let (left, right) = (value - values[1], values[2] - value);
         let nearest = left.min(right);
@@ -100,6 +102,20 @@ impl<U: Units> Donors<'_, U> {
         let (left_rows, left_outcome) = self.donor(after.max(1) - 1);
         let (right_rows, right_outcome) = self.donor(after.min(last));
         (left * left_rows + right * right_rows, left * left_outcome + right * right_outcome)
+    }
+
+    /// The first of some places, in order, whose value is not below; the end of them where there is none.
+    #[inline]
+    fn first_not_below(&self, value: f64, among: Range<usize>) -> usize {
+        if among.len() > FEW {
+            let values = &self.lineup.values[BESIDE..][among.clone()];
+            return among.start + values.partition_point(|donor| *donor < value);
+        }
+        let mut place = among.start;
+        while place < among.end && self.value(place) < value {
+            place += 1;
+        }
+        place
     }
 
     /// Widen to the nearer side until there are enough rows, then take in whatever ties with the last.

@@ -30,10 +30,10 @@ impl Sorted {
         next.clear();
         next.resize(values.len(), 0);
         for_each(present, |unit| next[buckets.of(values[unit])] += 1);
-        let (mut n, mut most) = (0, 0);
+        let (mut n, mut most) = (0_u32, 0);
         for count in next.iter_mut() {
             most = most.max(*count);
-            n += std::mem::replace(count, n);
+            n = n.wrapping_add(std::mem::replace(count, n)); // no more than there are units
         }
 
         // 2. Each unit to its bucket's next place; a bucket then ends where the one after it begins.
@@ -48,10 +48,9 @@ impl Sorted {
 
         // 3. Within the buckets.
         if most > FEW {
-            sort_within(order, next, values);
-        } else {
-            move_past_greater(order, values);
+            sort_crowds(order, next, values);
         }
+        move_past_greater(order, values);
     }
 
     /// The places that a value falls among: what comes before is less, what comes after greater.
@@ -89,14 +88,16 @@ impl Buckets {
     }
 }
 
-/// `ends` are where the buckets end.
-fn sort_within(order: &mut [u32], ends: &[u32], values: &[f64]) {
+/// Sort the buckets that hold more than a few; `ends` are where buckets end.
+fn sort_crowds(order: &mut [u32], ends: &[u32], values: &[f64]) {
     let value = |unit: u32| values[unit as usize];
     let mut start = 0;
-    for end in ends.iter().map(|end| *end as usize) {
-        let bucket = &mut order[start..end];
-        bucket.sort_unstable_by(|a, b| value(*a).total_cmp(&value(*b)).then(a.cmp(b)));
-        start = end;
+    for end in ends {
+        if end - start > FEW {
+            let crowd = &mut order[start as usize..*end as usize];
+            crowd.sort_unstable_by(|a, b| value(*a).total_cmp(&value(*b)).then(a.cmp(b)));
+        }
+        start = *end;
     }
 }
 

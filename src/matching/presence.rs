@@ -8,7 +8,7 @@ pub fn note<U: Units>(units: &U, present: &mut [Vec<u64>; 2]) {
     let mut room = Box::new(Tallies::EMPTY);
     present.iter_mut().for_each(Vec::clear);
     for start in (0..units.len()).step_by(BLOCK) {
-        let rows = &units.block(start, &mut room).rows;
+        let rows = &units.block(start, false, &mut room).rows;
         for (present, rows) in present.iter_mut().zip(rows) {
             present.extend(positive(rows));
         }
