@@ -1678,6 +1678,7 @@ REFUSED = {
         ({"bounds": (0.5,)}, ["bounds must be two numbers"]),
         ({"bounds": (True, False)}, ["bounds[0]", "not True"]),
         ({"bounds": "crumps"}, ["bounds must be one of 'crump'", "not 'crumps'"]),
+        ({"bounds": np.empty(0), "quantiles": (0.1, 0.9)}, ["quantiles: ", "bounds='quantiles' alone"]),
         ({"bounds": "quantiles", "quantiles": (0.9, 0.1)}, ["quantiles[1]", "not 0.1"]),
     ],
     "full": [
@@ -1697,6 +1698,12 @@ REFUSED = {
         ({"cutpoints": {"visits": [3, 1]}}, ["cutpoints of 'visits'", "ascending"]),
         ({"cutpoints": {"visits": [np.nan]}}, ["cutpoints of 'visits'", "finite"]),
         ({"cutpoints": "sturge"}, ["must be one of 'sturges'", "not 'sturge'"]),
+        ({"cutpoints": {"visits": ["a"]}}, ["cutpoints of 'visits'", "finite numbers"]),
+        ({"cutpoints": {"visits": b"x"}}, ["cutpoints of 'visits'", "finite numbers"]),
+        ({"cutpoints": {"visits": np.ones((2, 2))}}, ["cutpoints of 'visits'", "finite numbers"]),
+        ({"cutpoints": {"visits": [True]}}, ["cutpoints of 'visits'", "finite numbers"]),
+        ({"grouping": np.ones(2)}, ["grouping: a dict by column is needed"]),
+        ({"grouping": {"tier": ["light"]}}, ["grouping of 'tier': a dict from levels to groups"]),
         ({"covariates": ["visits", "visits"]}, ["'visits' is listed 2 times"]),
     ],
     "subclasses": [

@@ -95,6 +95,14 @@ def test_contradiction_is_told_in_standard_errors_of_the_difference():
     assert f"{abs(gap) / error:.1f} standard errors" in table.loc["IPW ATE", "note"]
 
 
+def test_estimates_without_any_error_do_not_contradict_each_other(logs):
+    df = logs.assign(**{TUTORIAL["outcome"]: 0.1})
+    estimators = [ps.IPW("ATE"), ps.AIPW("ATE"), ps.IPWRA("ATE")]
+    table = ps.estimate(df, **TUTORIAL, estimators=estimators)
+    assert table["estimate"].to_numpy() == pytest.approx(0, abs=1e-12)
+    assert not table["note"].str.contains("contradicts").any()
+
+
 def test_cautions_stand_in_the_notes():
     rng = np.random.default_rng(3)
     x = rng.normal(size=1000)

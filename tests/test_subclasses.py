@@ -244,6 +244,16 @@ def test_effect_refuses_clusters_where_there_is_one(scored):
         found.effect("done")
 
 
+def test_effect_takes_rows_without_weight_for_no_company(scored):
+    treated = np.arange(len(scored)) > 1  # two controls, of which one weighs nothing
+    df = scored.assign(opted=treated, w=np.where(np.arange(len(scored)) == 0, 0.0, 1.0))
+    found = ps.subclassify(
+        df, treatment="opted", scores="score", n_subclasses=1, min_per_arm=1, sample_weight="w"
+    )
+    with pytest.raises(InvalidInputError, match="all matched rows are in one subclass"):
+        found.effect(df["done"])
+
+
 def test_effect_cautions_where_an_arm_is_worth_few_rows(users):
     found = ps.match_cem(users.head(30), treatment="opted", covariates=["premium"])
     assert found.effect(users.head(30)["done"]).cautions

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
+import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias, TypeGuard
 
@@ -20,6 +21,8 @@ Rows: TypeAlias = NDArray[np.int64]
 
 SMALLEST, LARGEST = 1e-50, 1e50
 """Between these the squares of weighted outcomes are in a float64's range, as the core's checks say."""
+
+_GREATEST = sys.float_info.max
 
 _MOST_LEVELS = 1_000  # a term for each: more is no description of anybody, and a matrix that no memory holds
 
@@ -45,7 +48,8 @@ def count(name: str, value: object, minimum: int = 1) -> None:
 
 def number(name: str, value: object, *, above: float = -math.inf, minimum: float = -math.inf) -> None:
     """Require a finite number, greater than `above` and not less than `minimum`."""
-    usable = _is_real(value) and math.isfinite(value) and value > above and value >= minimum
+    # A whole number beyond the largest float is not above it: compared, not converted.
+    usable = is_real(value) and abs(value) <= _GREATEST and value > above and value >= minimum
     if not usable:
         bound = f"greater than {above:g}" if above > -math.inf else f"of at least {minimum:g}"
         raise InvalidInputError(f"{name} must be a finite number {bound}, not {value!r}")
@@ -59,7 +63,7 @@ def flag(name: str, value: object) -> None:
 
 def confidence_level(value: object) -> None:
     """Require a share strictly between 0 and 1."""
-    if not (_is_real(value) and 0 < value < 1):
+    if not (is_real(value) and 0 < value < 1):
         raise InvalidInputError(f"level must lie between 0 and 1, as 0.95 does, not {value!r}")
 
 
@@ -69,7 +73,8 @@ def threads(value: object) -> None:
         count("n_threads", value)
 
 
-def _is_real(value: object) -> TypeGuard[float]:
+def is_real(value: object) -> TypeGuard[float]:
+    """Tell a real number, which a bool is not."""
     return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
 

@@ -95,6 +95,7 @@ def match_cem(
     names = _covariates(covariates)
     sample = read_sample(df, treatment=treatment, covariates=names, sample_weight=sample_weight)
     columns = {name: sample.frame.columns[name] for name in names}
+    _check_grouping(grouping)
     coarsenings = _coarsenings(columns, cutpoints, grouping or {})
     coarse = {name: _coarsen(columns[name], how) for name, how in coarsenings.items()}
     groups, firsts = _cells(list(coarse.values()))
@@ -129,6 +130,16 @@ def _covariates(covariates: Sequence[str]) -> list[str]:
         if names.count(name) > 1:
             raise InvalidInputError(f"covariates: column '{name}' is listed {names.count(name)} times")
     return names
+
+
+def _check_grouping(grouping: object) -> None:
+    if grouping is not None and not isinstance(grouping, Mapping):
+        raise InvalidInputError(f"grouping: a dict by column is needed, not {grouping!r}")
+    for name, groups in (grouping or {}).items():
+        if not isinstance(groups, Mapping):
+            raise InvalidInputError(
+                f"grouping of {name!r}: a dict from levels to groups is needed, not {groups!r}"
+            )
 
 
 def _coarsenings(
@@ -185,8 +196,8 @@ def _cuts(name: str, values: Floats, how: Cutpoints) -> Floats:
         _check.choice(f"cutpoints of '{name}'", how, get_args(Bins))
         n_bins = _n_bins(values, how)
     elif isinstance(how, Sequence | np.ndarray):
-        cuts = np.asarray(how, dtype=np.float64)
-        if cuts.ndim != 1 or not np.isfinite(cuts).all() or (np.diff(cuts) <= 0).any():
+        cuts = np.array(how if _are_numbers(how) else [np.nan], dtype=np.float64)
+        if not np.isfinite(cuts).all() or (np.diff(cuts) <= 0).any():
             raise InvalidInputError(f"cutpoints of '{name}': finite numbers, ascending, not {how!r}")
         return cuts
     else:
@@ -194,6 +205,14 @@ def _cuts(name: str, values: Floats, how: Cutpoints) -> Floats:
         n_bins = int(how)
     low, high = values.min(), values.max()
     return np.linspace(low, high, n_bins + 1)[1:-1] if low < high else np.empty(0)
+
+
+def _are_numbers(values: object) -> bool:
+    if isinstance(values, np.ndarray) and values.ndim != 1:
+        return False
+    if isinstance(values, bytes) or not isinstance(values, Iterable):
+        return False
+    return all(_check.is_real(value) for value in values)
 
 
 def _n_bins(values: Floats, rule: str) -> int:

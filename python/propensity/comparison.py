@@ -199,7 +199,8 @@ def _contradictions(effects: Mapping[str, Effect]) -> dict[str, list[str]]:
     for one, other, influence_on_gap in pairs:
         gap = _comparable(effects[one]) - _comparable(effects[other])
         error = inference.std_error(influence_on_gap, effects[one].clusters)
-        certain = abs(gap) > inference.normal_quantile(1 - 0.05 / len(pairs)) * error
+        # Without any error the gap is rounding, as of outcomes that are all the same.
+        certain = abs(gap) > inference.normal_quantile(1 - 0.05 / len(pairs)) * error > 0
         if certain and abs(gap) > _WORTH_A_NOTE * min(effects[one].std_error, effects[other].std_error):
             for here, there in ((one, other), (other, one)):
                 words = (

@@ -175,7 +175,7 @@ class Subclasses(Matched):
         if asked is not None:
             _check.choice("inference", asked, get_args(Inference))
         how = asked or ("cluster" if self.method == "full matching" else "stratified")
-        if self._counts().min(axis=0).max() < 2:  # a lone row in every subclass
+        if self._counts(np.asarray(self.weights) > 0).min(axis=0).max() < 2:  # a lone row in every subclass
             how = "cluster"
         if how == "cluster" and self.n_subclasses < 2:
             raise InvalidInputError(
@@ -217,10 +217,10 @@ class Subclasses(Matched):
         share = np.where(self._focal & (self.labels > 0), s, 0.0)
         return np.asarray(share / share.sum())
 
-    def _counts(self) -> Rows:
-        """Count rows by arm (control first) and subclass, (2, S)."""
+    def _counts(self, which: Bools | bool = True) -> Rows:
+        """Count the rows, or some of them, by arm (control first) and subclass, (2, S)."""
         size = self.n_subclasses + 1
-        arms = (~self.treated, self.treated)
+        arms = (~self.treated & which, self.treated & which)
         return np.array([np.bincount(self.labels[arm], minlength=size)[1:] for arm in arms])
 
     def _headline(self) -> str:

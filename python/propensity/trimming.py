@@ -144,7 +144,7 @@ def _bounds(
     bounds: tuple[float, float] | TrimmingRule,
     quantiles: tuple[float, float] | None,
 ) -> tuple[float, float, str]:
-    if quantiles is not None and bounds != "quantiles":
+    if quantiles is not None and not (isinstance(bounds, str) and bounds == "quantiles"):
         raise InvalidInputError("quantiles: they are for bounds='quantiles' alone")
     if not isinstance(bounds, str):
         low, high = _pair("bounds", bounds)
