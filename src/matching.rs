@@ -211,7 +211,7 @@ fn match_rows(
     let values = logits.as_deref().unwrap_or(scores);
     monitor.check()?;
     let mut matcher = Matcher::default();
-    matcher.sort(values, &Rows { treatment, sample_weight: None });
+    matcher.sort(values, &Rows { treatment, sample_weight: None }, monitor)?;
     monitor.check()?;
     let found = matcher.search(spec, monitor)?;
     Ok((matcher, found))

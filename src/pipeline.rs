@@ -420,9 +420,9 @@ impl<'a, 'm> Pipeline<'a, 'm> {
                 (Estimator::Nearest(spec), _) if spec.quantity == Quantity::Logit => {
                     logits.resize(units.len(), 0.0);
                     score_covariates.linear_into(&beta, 0, logits);
-                    line.effect(logits, units, spec)
+                    line.effect(logits, units, spec, self.monitor)
                 }
-                (Estimator::Nearest(spec), _) => line.effect(scores, units, spec),
+                (Estimator::Nearest(spec), _) => line.effect(scores, units, spec, self.monitor),
                 (Estimator::Ipw(estimand), Some((totals, sums))) => {
                     difference(&Contrast::of_sums(*estimand, totals, sums))
                 }

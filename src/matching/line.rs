@@ -8,6 +8,7 @@ use super::presence::for_each;
 use super::search::TIE;
 use crate::error::{Error, Result};
 use crate::kernels::{company, least_gap};
+use crate::monitor::Monitor;
 use crate::tally::{Totals, Units};
 
 /// Units to be matched; kept from one resample to the next for its memory.
@@ -23,12 +24,13 @@ impl Line {
     /// the mean of their donors, treated minus control.
     ///
     /// # Errors
-    /// [`Error::NoMatches`] where nobody has a donor within the caliper.
+    /// [`Error::NoMatches`] where nobody has a donor within the caliper, [`Error::Stopped`].
     pub fn effect<U: Units>(
         &mut self,
         values: &[f64],
         units: &U,
         spec: &NearestSpec,
+        monitor: &Monitor,
     ) -> Result<f64> {
         let width = spec.caliper.map_or(f64::INFINITY, |width| width * deviation(values, units));
         // Wide enough for no donor to tie with the one behind it.
@@ -38,7 +40,7 @@ impl Line {
         for focal in [false, true].into_iter().filter(|arm| spec.focal.includes(*arm)) {
             let gap = match in_order {
                 Some(totals) => nearest(values, totals, &mut self.present, focal, width),
-                None => self.lineup.gap((values, units), focal, spec, width),
+                None => self.lineup.gap((values, units), focal, spec, width, monitor)?,
             };
             all.rows += gap.rows;
             all.sum += gap.sum;

@@ -7,6 +7,8 @@ use super::NearestSpec;
 use super::order::Sorted;
 use super::presence;
 use super::search::TIE;
+use crate::error::Result;
+use crate::monitor::Monitor;
 use crate::tally::Units;
 
 /// Donors in the order of their values; kept from one resample to the next for its memory.
@@ -35,35 +37,44 @@ impl Lineup {
         focal: bool,
         spec: &NearestSpec,
         width: f64,
-    ) -> Gap {
+        monitor: &Monitor,
+    ) -> Result<Gap> {
         presence::note(units, &mut self.present);
-        self.line_up(values, focal);
+        self.line_up(values, focal, monitor)?;
         let n_neighbors = spec.n_neighbors as f64;
         let donors = Donors { lineup: self, units, arm: !focal, n_neighbors, width };
         let mut gap = Gap::default();
-        presence::for_each(&self.present[usize::from(focal)], |unit| {
-            let (donor_rows, donated) = donors.around(values[unit]);
-            if donor_rows > 0.0 {
-                let (rows, outcome) = units.arm(unit, focal);
-                gap.rows += rows;
-                gap.sum += outcome - rows * (donated / donor_rows);
-            }
-        });
+        for (chunk, words) in self.present[usize::from(focal)].chunks(CHECKED).enumerate() {
+            monitor.check()?;
+            presence::for_each(words, |bit| {
+                let unit = 64 * CHECKED * chunk + bit;
+                let (donor_rows, donated) = donors.around(values[unit]);
+                if donor_rows > 0.0 {
+                    let (rows, outcome) = units.arm(unit, focal);
+                    gap.rows += rows;
+                    gap.sum += outcome - rows * (donated / donor_rows);
+                }
+            });
+        }
         if !focal {
             gap.sum = -gap.sum;
         }
-        gap
+        Ok(gap)
     }
 
-    fn line_up(&mut self, values: &[f64], focal: bool) {
-        self.donors.sort(values, &self.present[usize::from(!focal)]);
+    fn line_up(&mut self, values: &[f64], focal: bool, monitor: &Monitor) -> Result<()> {
+        self.donors.sort(values, &self.present[usize::from(!focal)], monitor)?;
         let ends = [f64::NEG_INFINITY, f64::INFINITY].map(|end| std::iter::repeat_n(end, BESIDE));
         let [low, high] = ends;
         let order = &self.donors.order;
         self.values.clear();
         self.values.extend(low.chain(order.iter().map(|u| values[*u as usize])).chain(high));
+        Ok(())
     }
 }
+
+/// Words of 64 units between two looks at whether to stop: a few milliseconds.
+const CHECKED: usize = 1024;
 
 /// Among no more places than this, one after the other is looked at.
 const FEW: usize = 8;

@@ -25,14 +25,18 @@ pub struct Matcher {
 
 impl Matcher {
     /// Sort the units of a resample by `values`; units without rows are passed over.
-    pub fn sort<U: Units>(&mut self, values: &[f64], units: &U) {
+    ///
+    /// # Errors
+    /// [`Error::Stopped`].
+    pub fn sort<U: Units>(&mut self, values: &[f64], units: &U, monitor: &Monitor) -> Result<()> {
         let mut present = [Vec::new(), Vec::new()];
         presence::note(units, &mut present);
         let either: Vec<u64> = present[0].iter().zip(&present[1]).map(|(a, b)| a | b).collect();
-        self.sorted.sort(values, &either);
+        self.sorted.sort(values, &either, monitor)?;
         let [control, treated] = &mut self.arms;
         arm::split(&self.sorted.order, values, units, treated, control);
         self.deviation = deviation(values, units);
+        Ok(())
     }
 
     /// What every focal group finds.

@@ -3,7 +3,9 @@
 use std::ops::Range;
 
 use super::presence::for_each;
+use crate::error::Result;
 use crate::kernels::extremes;
+use crate::monitor::Monitor;
 
 /// In a bucket of at most this many, moving units one place at a time beats a general sort.
 const FEW: u32 = 16;
@@ -21,8 +23,11 @@ pub struct Sorted {
 impl Sorted {
     /// Sort the units that are `present` by their values, with as many buckets of equal width as there are values:
     /// that leaves few in each to sort; where they crowd into few buckets, the sort within takes n log n.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Stopped`].
     #[allow(clippy::cast_possible_truncation)] // units are numbered in u32
-    pub fn sort(&mut self, values: &[f64], present: &[u64]) {
+    pub fn sort(&mut self, values: &[f64], present: &[u64], monitor: &Monitor) -> Result<()> {
         self.buckets = Buckets::over(values);
         let (buckets, next) = (&self.buckets, &mut self.ends);
 
@@ -36,6 +41,8 @@ impl Sorted {
             n = n.wrapping_add(std::mem::replace(count, n)); // no more than there are units
         }
 
+        monitor.check()?;
+
         // 2. Each unit to its bucket's next place; a bucket then ends where the one after it begins.
         let order = &mut self.order;
         order.clear();
@@ -46,11 +53,14 @@ impl Sorted {
             *slot += 1;
         });
 
+        monitor.check()?;
+
         // 3. Within the buckets.
         if most > FEW {
             sort_crowds(order, next, values);
         }
         move_past_greater(order, values);
+        monitor.check()
     }
 
     /// The places that a value falls among: what comes before is less, what comes after greater.
@@ -145,7 +155,8 @@ mod tests {
         let skewed: Vec<f64> = (0..1000).map(|i| (f64::from(i * 37 % 1000) / 10.0).exp()).collect();
         for values in [spread, tied, skewed, vec![0.5; 9], vec![], vec![1.0]] {
             let mut sorted = Sorted::default();
-            sorted.sort(&values, &bits(&(0..values.len()).collect::<Vec<_>>(), values.len()));
+            let all: Vec<usize> = (0..values.len()).collect();
+            sorted.sort(&values, &bits(&all, values.len()), &Monitor::default()).unwrap();
             assert_eq!(sorted.order, plain(&values));
             for value in &values {
                 let Range { start, end } = sorted.among(*value);
@@ -159,7 +170,7 @@ mod tests {
     #[test]
     fn sort_takes_the_units_it_is_given() {
         let mut sorted = Sorted::default();
-        sorted.sort(&[3.0, 1.0, 2.0, 0.0], &bits(&[0, 2, 3], 4));
+        sorted.sort(&[3.0, 1.0, 2.0, 0.0], &bits(&[0, 2, 3], 4), &Monitor::default()).unwrap();
         assert_eq!(sorted.order, [3, 2, 0]);
     }
 }
