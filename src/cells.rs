@@ -1,6 +1,8 @@
 //! Identical rows collapsed to one, with counts. Product data are mostly discrete: 50,000 users may
 //! share 16,000 covariate patterns, and a fit that passes over patterns gives the fit over rows.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
 use ndarray::{Array2, ArrayView2, ShapeBuilder};
 use rayon::prelude::*;
 
@@ -101,12 +103,29 @@ impl Cells {
     ) -> Option<Self> {
         let n = x.nrows();
         u32::try_from(n).ok()?;
-        let mut patterns = Groups::of(&row_hashes(x), n / ROWS_PER_PATTERN)?;
+        let weight = |row: usize| sample_weight.map_or(1.0, |weights| weights[row]);
+        let by_row = row_hashes(x);
+        let mut by_label = vec![0; n];
+        by_label.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, hashes)| {
+            for (row, hash) in (chunk * CHUNK..).zip(hashes) {
+                let words = [u64::from(treatment[row]), bits(outcome[row]), bits(weight(row))];
+                *hash = finish(words.into_iter().fold(by_row[row], mix));
+            }
+        });
+        let too_many = AtomicBool::new(false);
+        let (patterns, groups) = rayon::join(
+            || {
+                let patterns = Groups::of(&by_row, n / ROWS_PER_PATTERN, &too_many);
+                too_many.fetch_or(patterns.is_none(), Relaxed);
+                patterns
+            },
+            || Groups::of(&by_label, n, &too_many),
+        );
+        let (mut patterns, mut groups) = (patterns?, groups?);
         if !patterns.hold_equal_rows(x) {
             return None; // two patterns of one hash
         }
         patterns.number_by(&by_hash(&patterns));
-        let weight = |row: usize| sample_weight.map_or(1.0, |weights| weights[row]);
         let cell = |row: usize| Cell {
             outcome: outcome[row],
             weight: weight(row),
@@ -114,16 +133,6 @@ impl Cells {
             size: 0,
             treated: treatment[row],
         };
-        let label_hash = |row: usize| {
-            let cell = cell(row);
-            let (treated, outcome, weight) = cell.label();
-            [u64::from(cell.pattern), u64::from(treated), outcome, weight].into_iter().fold(0, mix)
-        };
-        let mut hashes = vec![0; n];
-        hashes.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, hashes)| {
-            (chunk * CHUNK..).zip(hashes).for_each(|(row, hash)| *hash = finish(label_hash(row)));
-        });
-        let mut groups = Groups::of(&hashes, n)?;
         let first = |group: u32| cell(groups.first_row[group as usize] as usize);
         let same = |row: usize| {
             let (own, first) = (cell(row), first(groups.of_row[row]));
@@ -252,13 +261,17 @@ struct Groups {
 }
 
 impl Groups {
-    /// Group rows in an open table that grows with the groups; `None` as soon as there are more than `limit`.
-    fn of(hashes: &[u64], limit: usize) -> Option<Self> {
+    /// Group rows in an open table that grows with the groups; `None` as soon as there are more than `limit`,
+    /// or somebody else says that there are `too_many`.
+    fn of(hashes: &[u64], limit: usize, too_many: &AtomicBool) -> Option<Self> {
         const FREE: u32 = u32::MAX;
         let mut table = vec![(0, FREE); 1 << 10];
         let mut groups =
             Self { of_row: Vec::with_capacity(hashes.len()), first_row: vec![], hash: vec![] };
         for (row, hash) in (0..).zip(hashes) {
+            if row as usize % CHUNK == 0 && too_many.load(Relaxed) {
+                return None;
+            }
             if 2 * groups.hash.len() >= table.len() {
                 table = vec![(0, FREE); 4 * table.len()];
                 for (group, hash) in (0..).zip(&groups.hash) {
