@@ -29,7 +29,7 @@ CASES = {
     "bootstrap": (3, {"n_reps": 1_000_000}),
 }
 # Seconds after the start of a call at the latest: each takes longer than that.
-LATEST = dict.fromkeys(CASES, 0.6) | {"match_nn, without replacement": 0.3}
+LATEST = dict.fromkeys(CASES, 0.6) | {"fit_propensity": 0.2, "match_nn, without replacement": 0.2}
 
 
 def _press(wait, sent):
