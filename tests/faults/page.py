@@ -31,25 +31,31 @@ TABLES = (
 OPTIONS = {"mutation": ["4"], "fuzz": ["1000000"]}
 
 
-def refreshed(page, table):
-    """The page with what the script of this name prints now."""
+def printed(table):
+    """What the script of this name prints now."""
     done = subprocess.run(
         [sys.executable, HERE / f"{table}.py", *OPTIONS.get(table, [])],
         stdout=subprocess.PIPE,
         text=True,
         check=True,
     )
+    return done.stdout
+
+
+def refreshed(page, table, text):
+    """The page with this text for this table."""
     between = re.compile(rf"(<!-- {table} -->\n).*?(<!-- end -->)", re.DOTALL)
     if not between.search(page):
         raise LookupError(f"{PAGE.name} has no place for the table '{table}'")
-    return between.sub(lambda found: found[1] + done.stdout + found[2], page)
+    return between.sub(lambda found: found[1] + text + found[2], page)
 
 
 def main(tables):
     """Run and write, one table after the other, so that what is done is kept."""
     for table in tables:
         sys.stderr.write(f"{table} ...\n")
-        PAGE.write_text(refreshed(PAGE.read_text(), table))
+        text = printed(table)
+        PAGE.write_text(refreshed(PAGE.read_text(), table, text))  # as it is by then
 
 
 if __name__ == "__main__":
