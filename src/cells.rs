@@ -269,7 +269,7 @@ impl Groups {
         let mut groups =
             Self { of_row: Vec::with_capacity(hashes.len()), first_row: vec![], hash: vec![] };
         for (row, hash) in (0..).zip(hashes) {
-            if row as usize % CHUNK == 0 && too_many.load(Relaxed) {
+            if (row as usize).is_multiple_of(CHUNK) && too_many.load(Relaxed) {
                 return None;
             }
             if 2 * groups.hash.len() >= table.len() {

@@ -36,6 +36,9 @@ const MANY_UNITS: usize = 1000;
 const MOST_KEPT: usize = 1 << 23;
 const MOST_ROWS_KEPT: usize = 1 << 18;
 
+/// What a copied row takes beside its columns, at most.
+const BYTES_A_ROW: usize = 64;
+
 /// Replicates that a thread refits together, each with counts and scores of its own; more gain nothing.
 const MOST_TOGETHER: usize = 16;
 
@@ -157,7 +160,9 @@ impl<'a, 'm> Pipeline<'a, 'm> {
         let covariates = self.covariates.subset(score_columns);
         let ridge = standardized_penalty(&covariates, self.spec.penalty);
         let (beta, spec) = (self.start.clone(), self.spec);
+        let columns = size_of::<f64>() * (x.ncols() + score_columns.len());
         if let Some(cells) = self.cells.take() {
+            room_for(cells.patterns.nrows(), columns)?;
             let logits = covariates.with_rows(cells.patterns.view()).linear(&beta);
             let cells = cells.sorted_by(&logits);
             let columns = Columns::ready(&covariates.with_rows(cells.patterns.view()));
@@ -169,6 +174,7 @@ impl<'a, 'm> Pipeline<'a, 'm> {
             return Ok(());
         }
         if x.nrows() <= MOST_ROWS_KEPT && x.len() <= MOST_KEPT {
+            room_for(x.nrows(), columns + BYTES_A_ROW)?;
             self.sorted = SortedRows::by(&covariates.linear(&beta), x, &self.rows(None));
         }
         self.anchor = Some(if let Some(sorted) = &self.sorted {
