@@ -105,21 +105,18 @@ impl Cells {
         u32::try_from(n).ok()?;
         let weight = |row: usize| sample_weight.map_or(1.0, |weights| weights[row]);
         let by_row = row_hashes(x);
-        let mut by_label = vec![0; n];
-        by_label.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, hashes)| {
-            for (row, hash) in (chunk * CHUNK..).zip(hashes) {
-                let words = [u64::from(treatment[row]), bits(outcome[row]), bits(weight(row))];
-                *hash = finish(words.into_iter().fold(by_row[row], mix));
-            }
-        });
+        let by_label = |row: usize| {
+            let words = [u64::from(treatment[row]), bits(outcome[row]), bits(weight(row))];
+            finish(words.into_iter().fold(by_row[row], mix))
+        };
         let too_many = AtomicBool::new(false);
         let (patterns, groups) = rayon::join(
             || {
-                let patterns = Groups::of(&by_row, n / ROWS_PER_PATTERN, &too_many);
+                let patterns = Groups::of(n, |row| by_row[row], n / ROWS_PER_PATTERN, &too_many);
                 too_many.fetch_or(patterns.is_none(), Relaxed);
                 patterns
             },
-            || Groups::of(&by_label, n, &too_many),
+            || Groups::of(n, by_label, n, &too_many),
         );
         let (mut patterns, mut groups) = (patterns?, groups?);
         if !patterns.hold_equal_rows(x) {
@@ -261,14 +258,19 @@ struct Groups {
 }
 
 impl Groups {
-    /// Group rows in an open table that grows with the groups; `None` as soon as there are more than `limit`,
+    /// Group rows by their hashes in an open table that grows with the groups; `None` as soon as there are more than `limit`,
     /// or somebody else says that there are `too_many`.
-    fn of(hashes: &[u64], limit: usize, too_many: &AtomicBool) -> Option<Self> {
+    fn of(
+        n_rows: usize,
+        hash: impl Fn(usize) -> u64,
+        limit: usize,
+        too_many: &AtomicBool,
+    ) -> Option<Self> {
         const FREE: u32 = u32::MAX;
         let mut table = vec![(0, FREE); 1 << 10];
         let mut groups =
-            Self { of_row: Vec::with_capacity(hashes.len()), first_row: vec![], hash: vec![] };
-        for (row, hash) in (0..).zip(hashes) {
+            Self { of_row: Vec::with_capacity(n_rows), first_row: vec![], hash: vec![] };
+        for (row, hash) in (0..).zip((0..n_rows).map(hash)) {
             if (row as usize).is_multiple_of(CHUNK) && too_many.load(Relaxed) {
                 return None;
             }
@@ -279,16 +281,16 @@ impl Groups {
                     table[slot] = (*hash, group);
                 }
             }
-            let slot = Self::find(&table, *hash);
+            let slot = Self::find(&table, hash);
             if table[slot].1 == FREE {
                 if groups.hash.len() == limit {
                     return None;
                 }
                 #[allow(clippy::cast_possible_truncation)] // no more than rows, which fit
                 let group = groups.hash.len() as u32;
-                table[slot] = (*hash, group);
+                table[slot] = (hash, group);
                 groups.first_row.push(row);
-                groups.hash.push(*hash);
+                groups.hash.push(hash);
             }
             groups.of_row.push(table[slot].1);
         }
