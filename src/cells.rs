@@ -258,8 +258,8 @@ struct Groups {
 }
 
 impl Groups {
-    /// Group rows by their hashes in an open table that grows with the groups; `None` as soon as there are more than `limit`,
-    /// or somebody else says that there are `too_many`.
+    /// Group rows by their hashes in an open table that grows with the groups; `None` as soon as there are
+    /// more than `limit`, or somebody else says that there are `too_many`.
     fn of(
         n_rows: usize,
         hash: impl Fn(usize) -> u64,

@@ -38,6 +38,14 @@ pub const BLOCK: usize = 256;
 /// One value for each row of a block.
 pub type Lane = [f64; BLOCK];
 
+/// Values in blocks, padded with zeros.
+#[must_use]
+pub fn padded(values: impl ExactSizeIterator<Item = f64>) -> Vec<Lane> {
+    let mut lanes = vec![[0.0; BLOCK]; values.len().div_ceil(BLOCK)];
+    lanes.as_flattened_mut().iter_mut().zip(values).for_each(|(slot, value)| *slot = value);
+    lanes
+}
+
 /// Compile a loop for each instruction set and run the widest that this processor has: a struct of its
 /// arguments, since a closure would not be inlined into the code for the wider one.
 macro_rules! dispatched {

@@ -127,6 +127,12 @@ fn rotate(matrix: &mut [f64], vectors: &mut [f64], size: usize, (p, q): (usize, 
     (matrix[p * size + q], matrix[q * size + p]) = (0.0, 0.0);
 }
 
+/// The largest absolute entry; NaN where there is one, so that no comparison takes it for small.
+#[must_use]
+pub fn largest(values: &[f64]) -> f64 {
+    values.iter().fold(0.0, |most, value| if value.abs() <= most { most } else { value.abs() })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

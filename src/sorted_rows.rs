@@ -3,7 +3,7 @@
 
 use ndarray::{Array2, ArrayView2, ShapeBuilder};
 
-use crate::kernels::{BLOCK, Lane, RowLanes, Tallies};
+use crate::kernels::{BLOCK, Lane, RowLanes, Tallies, padded};
 use crate::tally::{Count, Outcomes, Tally, Units};
 
 /// Copies of the rows, in order.
@@ -41,7 +41,7 @@ impl SortedRows {
         let in_order = |values: &[f64]| order.iter().map(|row| values[*row as usize]).collect();
         let sample_weight: Option<Vec<f64>> = rows.sample_weight.map(in_order);
         Some(Self {
-            weights: sample_weight.as_deref().map(blocks),
+            weights: sample_weight.as_deref().map(|own| padded(own.iter().copied())),
             x: Array2::from_shape_fn(x.raw_dim().f(), |(new, k)| x[(order[new] as usize, k)]),
             treatment: order.iter().map(|row| rows.treatment[*row as usize]).collect(),
             outcome: in_order(rows.outcome),
@@ -70,13 +70,6 @@ impl SortedRows {
     pub fn counted<'a, W: Count>(&'a self, counts: &'a [W]) -> Counted<'a, W> {
         Counted { lanes: &self.lanes, weights: self.weights.as_deref(), counts }
     }
-}
-
-/// Values in blocks, padded with zeros.
-fn blocks(values: &[f64]) -> Vec<Lane> {
-    let mut lanes = vec![[0.0; BLOCK]; values.len().div_ceil(BLOCK)];
-    lanes.as_flattened_mut()[..values.len()].copy_from_slice(values);
-    lanes
 }
 
 /// Sorted rows as units, each as often as it was drawn.

@@ -22,7 +22,7 @@ use crate::kernels::{
     ArmSums, BLOCK, Blocks, Buffers, Lane, REACH, ScoreEquations, Tallies, Whereabouts, at_anchor,
     extremes, leave_anchor, move_on,
 };
-use crate::linalg::{Cholesky, RANK_TOLERANCE};
+use crate::linalg::{Cholesky, RANK_TOLERANCE, largest};
 use crate::monitor::Monitor;
 use crate::tally::Units;
 
@@ -164,7 +164,7 @@ impl<'a> Anchor<'a> {
         let aliased = Cholesky::factor(&information, beta.len(), RANK_TOLERANCE, &[]);
         let aliased = aliased.aliased().to_vec();
         let total = at.rows[0] + at.rows[1];
-        let largest = largest(&columns, n_blocks);
+        let largest = largest_by_column(&columns, n_blocks);
         let derivatives = Derivatives::new(&resampled, beta.len(), &scores, total, monitor)?;
         let information = at.equations.information;
         Ok(Self {
@@ -248,8 +248,7 @@ impl<'a> Anchor<'a> {
         for pass in 1..=MOST_PASSES {
             monitor.check()?;
             let rest = self.penalized_gradient(std::mem::take(&mut near.gradient), &step);
-            let norm =
-                rest.iter().fold(0.0, |most, g| if g.abs() <= most { most } else { g.abs() });
+            let norm = largest(&rest);
             if !(near.farthest <= REACH && norm.is_finite()) {
                 return Ok(None);
             }
@@ -282,7 +281,7 @@ impl<'a> Anchor<'a> {
     }
 }
 
-fn largest(columns: &Columns<'_>, n_blocks: usize) -> Vec<f64> {
+fn largest_by_column(columns: &Columns<'_>, n_blocks: usize) -> Vec<f64> {
     let mut largest: Vec<f64> = vec![1.0];
     largest.resize(columns.n_columns() + 1, 0.0);
     let mut room = vec![[0.0; BLOCK]; columns.n_columns()];

@@ -3,7 +3,7 @@
 use super::LogisticSpec;
 use super::likelihood::Likelihood;
 use crate::error::{Error, Result};
-use crate::linalg::{Cholesky, RANK_TOLERANCE};
+use crate::linalg::{Cholesky, RANK_TOLERANCE, largest};
 use crate::monitor::Monitor;
 use crate::tally::Units;
 
@@ -192,9 +192,4 @@ fn diverging<U: Units>(
     }
     let moved = step[1..].iter().enumerate().filter(|(_, change)| change.abs() > most / 2.0);
     Ok(moved.map(|(column, _)| column).collect())
-}
-
-/// The largest absolute entry; NaN where there is one, so that no comparison takes it for small.
-fn largest(values: &[f64]) -> f64 {
-    values.iter().fold(0.0, |most, value| if value.abs() <= most { most } else { value.abs() })
 }

@@ -11,9 +11,9 @@ use super::{Anchor, Columns, MOST_PASSES, NEARLY_SEPARATED, Refit, penalized};
 use crate::error::{Error, Result};
 use crate::kernels::{
     BLOCK, Beginning, Lane, Member, NearAnchor, REACH, ResampledRows, Room, RoughLane, Source,
-    begin_together, near_together, rough_together, round,
+    begin_together, near_together, padded, rough_together, round,
 };
-use crate::linalg::{Cholesky, RANK_TOLERANCE};
+use crate::linalg::{Cholesky, RANK_TOLERANCE, largest};
 use crate::monitor::Monitor;
 use crate::tally::{Count, Outcomes};
 
@@ -90,8 +90,8 @@ impl<'p, 'a> Together<'p, 'a> {
             anchor,
             inverse: factor.inverse(),
             rough,
-            treated: lanes(treated),
-            outcome: lanes(rows.outcome.iter().copied()),
+            treated: padded(treated),
+            outcome: padded(rows.outcome.iter().copied()),
             sample_weight: rows.sample_weight,
         }
     }
@@ -208,13 +208,6 @@ impl<'p, 'a> Together<'p, 'a> {
     }
 }
 
-/// Values of rows in blocks, padded with zeros.
-fn lanes(values: impl ExactSizeIterator<Item = f64>) -> Vec<Lane> {
-    let mut lanes = vec![[0.0; BLOCK]; values.len().div_ceil(BLOCK)];
-    lanes.as_flattened_mut().iter_mut().zip(values).for_each(|(slot, value)| *slot = value);
-    lanes
-}
-
 fn members<'m>(courses: &'m [Course], scores: &'m mut [Vec<Lane>]) -> Vec<Member<'m>> {
     let mut scores: Vec<&mut [Lane]> = scores.iter_mut().map(|scores| &mut scores[..]).collect();
     let member = |Course { resample, step, .. }: &'m Course| {
@@ -222,11 +215,6 @@ fn members<'m>(courses: &'m [Course], scores: &'m mut [Vec<Lane>]) -> Vec<Member
         Member { resample: *resample, step, scores }
     };
     courses.iter().map(member).collect()
-}
-
-/// The largest absolute entry; NaN where there is one, so that no comparison takes it for small.
-fn largest(values: &[f64]) -> f64 {
-    values.iter().fold(0.0, |most, value| if value.abs() <= most { most } else { value.abs() })
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
