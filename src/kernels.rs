@@ -22,7 +22,7 @@ pub use anchored::{
     move_on,
 };
 pub use instructions::instruction_set;
-pub use pairs::{Bits, Company, company, extremes, least_gap, positive};
+pub use pairs::{Bits, Company, company, drawn, extremes, least_gap, positive};
 pub use softplus::log_likelihood;
 pub use together::{
     Beginning, Member, ResampledRows, Room, Rough, RoughLane, Source, begin_together,
@@ -154,11 +154,14 @@ impl Tallies {
 pub struct RowLanes {
     /// 1 or 0.
     pub treated: [u8; BLOCK],
+    /// The same, a bit each.
+    pub treated_bits: Bits,
     pub outcome: Lane,
 }
 
 impl RowLanes {
-    pub const EMPTY: Self = Self { treated: [0; BLOCK], outcome: [0.0; BLOCK] };
+    pub const EMPTY: Self =
+        Self { treated: [0; BLOCK], treated_bits: [0; BLOCK / 64], outcome: [0.0; BLOCK] };
 }
 
 struct TallyRows<'a, W> {

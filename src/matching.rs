@@ -7,6 +7,8 @@
 //! rows.
 
 mod arm;
+mod ascent;
+mod beside;
 mod correction;
 mod donors;
 mod draws;

@@ -3,7 +3,7 @@
 
 use ndarray::{Array2, ArrayView2, ShapeBuilder};
 
-use crate::kernels::{BLOCK, Lane, RowLanes, Tallies, padded};
+use crate::kernels::{BLOCK, Bits, Company, Lane, RowLanes, Tallies, drawn, padded, positive};
 use crate::tally::{Count, Outcomes, Tally, Units};
 
 /// Copies of the rows, in order.
@@ -36,6 +36,7 @@ impl SortedRows {
             place[row] = new;
             let (block, lane) = (&mut lanes[new as usize / BLOCK], new as usize % BLOCK);
             block.treated[lane] = u8::from(rows.treatment[row]);
+            block.treated_bits[lane / 64] |= u64::from(rows.treatment[row]) << (lane % 64);
             block.outcome[lane] = rows.outcome[row];
         }
         let in_order = |values: &[f64]| order.iter().map(|row| values[*row as usize]).collect();
@@ -110,5 +111,21 @@ impl<W: Count> Units for Counted<'_, W> {
         let weight = self.weights.map(|weights| &weights[block]);
         room.tally(&self.lanes[block], weight, &self.counts[start..end], wants_outcome);
         room
+    }
+
+    fn present(&self, start: usize, room: &mut Tallies) -> [Bits; 2] {
+        if self.weights.is_some() {
+            return self.block(start, false, room).rows.each_ref().map(positive);
+        }
+        let end = self.counts.len().min(start + BLOCK);
+        let drawn = drawn(&self.counts[start..end]);
+        let treated = &self.lanes[start / BLOCK].treated_bits;
+        let in_arm = |arm: u64| std::array::from_fn(|word| drawn[word] & (treated[word] ^ arm));
+        [in_arm(u64::MAX), in_arm(0)]
+    }
+
+    /// A row has no company.
+    fn company(&self, start: usize, _: bool, room: &mut Tallies) -> Company {
+        Company { present: self.present(start, room), rows: 0.0, gap: 0.0 }
     }
 }

@@ -1,7 +1,7 @@
 //! What a unit of the data stands for. A unit is a row, or a group of rows with equal covariates; a
 //! pass over the data asks each unit how many of its rows are in either arm and what they sum to.
 
-use crate::kernels::{BLOCK, Label, Lane, Tallies};
+use crate::kernels::{BLOCK, Bits, Company, Label, Lane, Tallies, company, positive};
 
 /// Rows (or their weights) of a unit by arm, and the sums of their outcomes.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -70,11 +70,6 @@ pub trait Units: Sync {
         self.tally(unit).arm(arm)
     }
 
-    /// These units where their tallies were added up beforehand.
-    fn as_totals(&self) -> Option<&Totals> {
-        None
-    }
-
     /// Binomial counts of a block that starts at unit `start`, padded with zeros.
     fn load_counts(&self, start: usize, trials: &mut Lane, successes: &mut Lane) {
         let length = BLOCK.min(self.len() - start);
@@ -104,6 +99,16 @@ pub trait Units: Sync {
             room.outcome[1][slot] = tally.outcome_treated;
         }
         room
+    }
+
+    /// Which units of the block that starts at unit `start` have rows, control arm first.
+    fn present(&self, start: usize, room: &mut Tallies) -> [Bits; 2] {
+        self.block(start, false, room).rows.each_ref().map(positive)
+    }
+
+    /// The same, with what the units' focal arm finds in the other arm of the same units.
+    fn company(&self, start: usize, focal: bool, room: &mut Tallies) -> Company {
+        company(self.block(start, true, room), focal)
     }
 }
 
@@ -206,11 +211,6 @@ impl Totals {
         block.rows[arm][unit % BLOCK] += rows;
         block.outcome[arm][unit % BLOCK] += outcome;
     }
-
-    #[must_use]
-    pub fn blocks(&self) -> &[Tallies] {
-        &self.blocks
-    }
 }
 
 impl Units for Totals {
@@ -233,10 +233,6 @@ impl Units for Totals {
     fn arm(&self, unit: usize, arm: bool) -> (f64, f64) {
         let (block, arm) = (&self.blocks[unit / BLOCK], usize::from(arm));
         (block.rows[arm][unit % BLOCK], block.outcome[arm][unit % BLOCK])
-    }
-
-    fn as_totals(&self) -> Option<&Totals> {
-        Some(self)
     }
 
     fn block<'a>(&'a self, start: usize, _: bool, _: &'a mut Tallies) -> &'a Tallies {

@@ -101,6 +101,25 @@ fn bits_of_positive(lane: &Lane) -> Bits {
     bits
 }
 
+/// Which rows of a block were drawn, up to [`BLOCK`] of them.
+#[must_use]
+pub fn drawn<W: Copy + Into<f64>>(counts: &[W]) -> Bits {
+    dispatch(Drawn(counts))
+}
+
+struct Drawn<'a, W>(&'a [W]);
+
+impl<W: Copy + Into<f64>> WithSimd for Drawn<'_, W> {
+    type Output = Bits;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> Bits {
+        let mut lane = [0.0; BLOCK];
+        lane.iter_mut().zip(self.0).for_each(|(lane, count)| *lane = (*count).into());
+        bits_of_positive(&lane)
+    }
+}
+
 struct LeastGap<'a>(&'a [f64]);
 
 impl WithSimd for LeastGap<'_> {

@@ -1,21 +1,24 @@
-//! The effect of one nearest neighbour on units that lie in order: a donor is the unit's own other arm, or
-//! the next one with rows on the left or on the right, found among bits.
+//! The effect of nearest neighbours on a resample, whose units mostly lie in the order of their values.
 
 use super::NearestSpec;
+use super::ascent::Ascent;
+use super::beside::Beside;
 use super::lineup::{Gap, Lineup};
 use super::matcher::deviation;
 use super::presence::for_each;
-use super::search::TIE;
 use crate::error::{Error, Result};
-use crate::kernels::{company, least_gap};
+use crate::kernels::{BLOCK, Tallies};
 use crate::monitor::Monitor;
-use crate::tally::{Totals, Units};
+use crate::tally::Units;
 
 /// Units to be matched; kept from one resample to the next for its memory.
 #[derive(Debug, Default)]
 pub struct Line {
     /// Which units have rows, control first.
     present: [Vec<u64>; 2],
+    /// Units of the focal arm that have no company, or none that is sure to be all.
+    seeking: Vec<u64>,
+    ascent: Ascent,
     lineup: Lineup,
 }
 
@@ -33,14 +36,13 @@ impl Line {
         monitor: &Monitor,
     ) -> Result<f64> {
         let width = spec.caliper.map_or(f64::INFINITY, |width| width * deviation(values, units));
-        // Wide enough for no donor to tie with the one behind it.
-        let in_order = units.as_totals().filter(|_| spec.n_neighbors == 1);
-        let in_order = in_order.filter(|_| least_gap(values) > 2.0 * TIE);
+        let in_order = spec.n_neighbors == 1 && self.ascent.look(values);
         let mut all = Gap::default();
         for focal in [false, true].into_iter().filter(|arm| spec.focal.includes(*arm)) {
-            let gap = match in_order {
-                Some(totals) => nearest(values, totals, &mut self.present, focal, width),
-                None => self.lineup.gap((values, units), focal, spec, width, monitor)?,
+            let gap = if in_order {
+                self.gap_in_order((values, units), focal, width, monitor)?
+            } else {
+                self.lineup.gap((values, units), focal, spec, width, monitor)?
             };
             all.rows += gap.rows;
             all.sum += gap.sum;
@@ -51,92 +53,203 @@ impl Line {
             Err(Error::NoMatches { caliper_width: width })
         }
     }
-}
 
-fn nearest(
-    values: &[f64],
-    totals: &Totals,
-    present: &mut [Vec<u64>; 2],
-    focal: bool,
-    width: f64,
-) -> Gap {
-    present.iter_mut().for_each(Vec::clear);
-    let mut gap = Gap::default();
-    for tallies in totals.blocks() {
-        let found = company(tallies, focal);
-        gap.rows += found.rows;
-        gap.sum += found.gap;
-        present.iter_mut().zip(&found.present).for_each(|(all, own)| all.extend(own));
-    }
-    let [own, donors] = if focal { [&present[1], &present[0]] } else { [&present[0], &present[1]] };
-    let seeker = Seeker { values, totals, donors, donor: !focal, width };
-    for (word, (own, donors)) in own.iter().zip(donors).enumerate() {
-        for_each(&[own & !donors], |place| {
-            let unit = 64 * word + place;
-            if let Some(mean) = seeker.mean_beside(unit) {
-                let (count, outcome) = totals.arm(unit, focal);
-                gap.rows += count;
-                gap.sum += outcome - count * mean;
-            }
-        });
-    }
-    if !focal {
-        gap.sum = -gap.sum;
-    }
-    gap
-}
-
-/// Where a unit without rows of the other arm finds some.
-struct Seeker<'a> {
-    values: &'a [f64],
-    totals: &'a Totals,
-    /// Which units have rows of the donors' arm.
-    donors: &'a [u64],
-    donor: bool,
-    width: f64,
-}
-
-impl Seeker<'_> {
-    /// The mean outcome of the nearest donors, of both sides where they tie. Which side is the nearer is
-    /// anybody's guess, so that both are read and weighed by 0 or 1.
-    fn mean_beside(&self, unit: usize) -> Option<f64> {
-        let beside = [self.before(unit), self.after(unit)];
-        let distance = |donor: Option<usize>| {
-            donor.map_or(f64::INFINITY, |donor| (self.values[donor] - self.values[unit]).abs())
+    /// What the units of the focal arm find: a donor is the unit's own other arm, or beside it.
+    fn gap_in_order<U: Units>(
+        &mut self,
+        (values, units): (&[f64], &U),
+        focal: bool,
+        width: f64,
+        monitor: &Monitor,
+    ) -> Result<Gap> {
+        let mut gap = self.company(units, focal);
+        let Self { present, seeking, ascent, .. } = self;
+        let [control, treated] = &*present;
+        let (own, donors) = if focal { (treated, control) } else { (control, treated) };
+        seeking.clear();
+        seeking.extend(own.iter().zip(donors).map(|(own, donors)| own & !donors));
+        let beside = Beside { values, units, ascent, donors, donor: !focal, width };
+        let mut take = |unit, mean, times: f64| {
+            let (rows, outcome) = units.arm(unit, focal);
+            gap.rows += times * rows;
+            gap.sum += times * (outcome - rows * mean);
         };
-        let distances = beside.map(distance);
-        let nearest = distances[0].min(distances[1]);
-        if !(nearest <= self.width && nearest < f64::INFINITY) {
-            return None;
+        beside.each(seeking, monitor, |unit, mean| take(unit, mean, 1.0))?;
+        for (word, close) in ascent.close().into_iter().flatten().enumerate() {
+            for_each(&[close & own[word] & donors[word]], |bit| {
+                // Others tie with its company: all of them in place of that.
+                let unit = 64 * word + bit;
+                let (rows, outcome) = units.arm(unit, !focal);
+                take(unit, outcome / rows, -1.0);
+                if let Some(mean) = beside.mean_of_close(unit) {
+                    take(unit, mean, 1.0);
+                }
+            });
         }
-        let limit = (nearest + TIE).min(self.width);
-        let (mut rows, mut outcome) = (0.0, 0.0);
-        for (donor, distance) in beside.into_iter().zip(distances) {
-            let share = f64::from(u8::from(distance <= limit));
-            let (more_rows, more) = self.totals.arm(donor.unwrap_or(unit), self.donor);
-            rows += share * more_rows;
-            outcome += share * more;
+        if !focal {
+            gap.sum = -gap.sum;
         }
-        Some(outcome / rows)
+        Ok(gap)
     }
 
-    fn before(&self, unit: usize) -> Option<usize> {
-        let (mut word, bit) = (unit / 64, unit % 64);
-        let mut left = self.donors[word] & ((1 << bit) - 1);
-        while left == 0 {
-            word = word.checked_sub(1)?;
-            left = self.donors[word];
+    /// Note who is there; gives what those find who have company.
+    fn company<U: Units>(&mut self, units: &U, focal: bool) -> Gap {
+        let mut room = Box::new(Tallies::EMPTY);
+        self.present.iter_mut().for_each(Vec::clear);
+        let mut gap = Gap::default();
+        for start in (0..units.len()).step_by(BLOCK) {
+            let found = units.company(start, focal, &mut room);
+            gap.rows += found.rows;
+            gap.sum += found.gap;
+            self.present.iter_mut().zip(&found.present).for_each(|(all, own)| all.extend(own));
         }
-        Some(64 * word + 63 - left.leading_zeros() as usize)
+        gap
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::estimand::Estimand;
+    use crate::matching::search::TIE;
+    use crate::matching::{Focal, Quantity};
+    use crate::sorted_rows::SortedRows;
+    use crate::stream::Stream;
+    use crate::tally::{Outcomes, Totals};
+    use ndarray::Array2;
+
+    fn spec(focal: Focal, caliper: Option<f64>) -> NearestSpec {
+        NearestSpec { focal, n_neighbors: 1, caliper, quantity: Quantity::Score }
     }
 
-    fn after(&self, unit: usize) -> Option<usize> {
-        let (mut word, bit) = (unit / 64, unit % 64);
-        let mut left = self.donors[word] & (u64::MAX << bit);
-        while left == 0 {
-            word += 1;
-            left = *self.donors.get(word)?;
+    /// Every focal unit is held against every donor.
+    fn plain<U: Units>(values: &[f64], units: &U, spec: &NearestSpec) -> Option<f64> {
+        let width = spec.caliper.map_or(f64::INFINITY, |width| width * deviation(values, units));
+        let mut all = Gap::default();
+        for focal in [false, true].into_iter().filter(|arm| spec.focal.includes(*arm)) {
+            let of_arm = |arm| (0..units.len()).filter(move |unit| units.arm(*unit, arm).0 > 0.0);
+            for unit in of_arm(focal) {
+                let distance = |donor: &usize| (values[*donor] - values[unit]).abs();
+                let nearest =
+                    of_arm(!focal).map(|donor| distance(&donor)).fold(f64::INFINITY, f64::min);
+                if nearest > width || nearest.is_infinite() {
+                    continue;
+                }
+                let limit = (nearest + TIE).min(width);
+                let (donors, donated) = of_arm(!focal)
+                    .filter(|donor| distance(donor) <= limit)
+                    .map(|donor| units.arm(donor, !focal))
+                    .fold((0.0, 0.0), |(rows, sum), (n, y)| (rows + n, sum + y));
+                let (rows, outcome) = units.arm(unit, focal);
+                let gap = outcome - rows * donated / donors;
+                all.rows += rows;
+                all.sum += if focal { gap } else { -gap };
+            }
         }
-        Some(64 * word + left.trailing_zeros() as usize)
+        (all.rows > 0.0).then(|| all.sum / all.rows)
+    }
+
+    /// Values of all kinds, ascending but for the last.
+    fn values(n: usize) -> Vec<Vec<f64>> {
+        let mut stream = Stream::new(4, 0);
+        let mut sorted = |value: &mut dyn FnMut(usize, f64) -> f64| {
+            let mut values: Vec<f64> = (0..n).map(|i| value(i, stream.exponential())).collect();
+            values.sort_by(f64::total_cmp);
+            values
+        };
+        let spread = sorted(&mut |_, e| e);
+        let grid = sorted(&mut |_, e| (4.0 * e).floor());
+        let close = sorted(&mut |_, e| 3e-13 * (f64::from(8_u8) * e).floor());
+        let apart = sorted(&mut |i, e| (i / 7) as f64 + 4e-13 * (2.0 * e).floor());
+        let huge = sorted(&mut |i, e| (90.0 * e * f64::from(u8::from(i % 2 == 0))).exp());
+        let tiny = sorted(&mut |_, e| (-700.0 * e).exp());
+        let mut swapped = spread.clone();
+        swapped.swap(n / 3, n / 2);
+        vec![spread, grid, close, apart, huge, tiny, vec![0.25; n], swapped]
+    }
+
+    /// Every `one_in` units one with rows of an arm, at least one of them.
+    fn totals(n: usize, one_in: [usize; 2]) -> Totals {
+        let (mut stream, mut totals) = (Stream::new(5, n), Totals::default());
+        totals.clear(n);
+        for unit in 0..n {
+            for arm in [false, true] {
+                let each = one_in[usize::from(arm)];
+                if stream.below(each) == 0 || unit == n / 2 + usize::from(arm) {
+                    let rows = 1.0 + stream.below(3) as f64;
+                    totals.add(unit, arm, rows, rows * stream.exponential());
+                }
+            }
+        }
+        totals
+    }
+
+    fn check<U: Units>(values: &[f64], units: &U) {
+        let mut line = Line::default();
+        for focal in [Focal::Treated, Focal::Control, Focal::Both] {
+            for caliper in [None, Some(0.1), Some(1e-12)] {
+                let spec = spec(focal, caliper);
+                let found = line.effect(values, units, &spec, &Monitor::default());
+                match (found, plain(values, units, &spec)) {
+                    (Ok(found), Some(expected)) => {
+                        assert!((found - expected).abs() < 1e-11, "{found} {expected} {spec:?}");
+                    }
+                    (Err(Error::NoMatches { .. }), None) => {}
+                    other => panic!("{other:?} {spec:?}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn effect_agrees_with_a_plain_loop_on_units_of_both_arms() {
+        for n in [3, 65, 300] {
+            for values in values(n) {
+                for one_in in [[2, 2], [5, 1], [n, 1], [1, n], [n, n]] {
+                    check(&values, &totals(n, one_in));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn effect_agrees_with_a_plain_loop_on_rows_that_are_counted() {
+        let n = 300;
+        for values in values(n) {
+            for treated in [2, 5, n] {
+                let mut stream = Stream::new(6, treated);
+                let x = Array2::from_shape_fn((n, 1), |(row, _)| values[row]);
+                let treatment: Vec<bool> =
+                    (0..n).map(|row| stream.below(treated) == 0 || row == 9).collect();
+                let outcome: Vec<f64> = (0..n).map(|_| stream.exponential()).collect();
+                let counts: Vec<u8> = (0..n)
+                    .map(|row| (0..=3).nth(stream.below(4)).unwrap_or(0).max(u8::from(row == 9)))
+                    .collect();
+                let rows = Outcomes::<u32> {
+                    treatment: &treatment,
+                    outcome: &outcome,
+                    sample_weight: None,
+                    counts: None,
+                };
+                let mut order = values.clone();
+                order.sort_by(f64::total_cmp);
+                let sorted = SortedRows::by(&values, x.view(), &rows).unwrap();
+                check(&order, &sorted.counted(&counts));
+                // Scores of a replicate lie in nearly this order.
+                check(&values, &sorted.counted(&counts));
+            }
+        }
+    }
+
+    #[test]
+    fn effect_of_nobody_is_an_error() {
+        let mut totals = Totals::default();
+        totals.clear(5);
+        totals.add(2, true, 1.0, 1.0);
+        let spec = spec(Focal::Treated, None);
+        let found =
+            Line::default().effect(&[0.1, 0.2, 0.3, 0.4, 0.5], &totals, &spec, &Monitor::default());
+        assert!(matches!(found, Err(Error::NoMatches { .. })));
+        assert_eq!(spec.focal.estimand(), Estimand::Att);
     }
 }
