@@ -49,6 +49,7 @@ pub use line::Line;
 pub use local::{Neighborhood, outcome_variance};
 pub use matcher::Matcher;
 pub use optimum::full;
+pub(crate) use order::Sorted;
 pub use pair::{Pairs, pair};
 pub use rows::Matches;
 pub use spec::{CaliperUnit, Candidates, Discard, MatchSpec, Metric, Order, Reuse};

@@ -2,6 +2,7 @@
 //! take the contrasts.
 
 mod analytic;
+mod order;
 
 use ndarray::ArrayView2;
 
@@ -26,6 +27,7 @@ use crate::sorted_rows::SortedRows;
 use crate::stream::Stream;
 use crate::tally::{Count, Outcomes, Totals, Units, Whole};
 use crate::urn::Urn;
+use order::ascending;
 
 /// Refits of fewer units are by Newton's method from the full sample's fit: they take no time worth saving,
 /// and its last step, which leaves only rounding, keeps scores tied that a symmetric resample makes equal.
@@ -94,6 +96,13 @@ pub struct Pipeline<'a, 'm> {
     pub estimates: Vec<f64>,
 }
 
+/// Units in order, and the full sample's fit on them.
+struct Moored<'a> {
+    cells: Option<Cells>,
+    sorted: Option<SortedRows>,
+    anchor: Anchor<'a>,
+}
+
 /// What a thread needs to work through replicates, reused from one to the next.
 #[derive(Debug, Default)]
 struct Scratch {
@@ -116,19 +125,23 @@ impl<'a, 'm> Pipeline<'a, 'm> {
         monitor: &'m Monitor,
     ) -> Result<Self> {
         check(&data, estimators, &spec)?;
-        let cells = Cells::collapse(data.x, data.treatment, data.outcome, data.sample_weight);
-        Self::of_cells(data, cells, estimators, spec, monitor)
+        let Data { x, treatment, outcome, sample_weight, .. } = data;
+        let (covariates, cells) = rayon::join(
+            || Covariates::standardized(x),
+            || Cells::collapse(x, treatment, outcome, sample_weight),
+        );
+        Self::of_cells(data, covariates?, cells, estimators, spec, monitor)
     }
 
     /// From rows that were checked, and collapsed where that pays.
     fn of_cells(
         data: Data<'a>,
+        covariates: Covariates<'a>,
         cells: Option<Cells>,
         estimators: &'a [Estimator],
         spec: LogisticSpec,
         monitor: &'m Monitor,
     ) -> Result<Self> {
-        let covariates = Covariates::standardized(data.x)?;
         let mut pipeline = Self {
             data,
             estimators,
@@ -139,53 +152,73 @@ impl<'a, 'm> Pipeline<'a, 'm> {
             sorted: None,
             start: Vec::new(),
             anchor: None,
-            estimates: vec![f64::NAN; estimators.len()],
+            estimates: Vec::new(),
         };
         let sizes = pipeline.cells.as_ref().map(Cells::sizes);
-        let (mut scratch, mut estimates) = (Scratch::default(), pipeline.estimates.clone());
-        pipeline.start =
-            pipeline.run(sizes.as_deref(), None, Sweep::Parallel, &mut scratch, &mut estimates)?;
-        pipeline.estimates = estimates;
-        if pipeline.n_units() >= MANY_UNITS {
-            pipeline.drop_anchor()?;
+        let mut scratch = Scratch::default();
+        let fit = pipeline.first_fit(sizes.as_deref(), &mut scratch.there)?;
+        pipeline.start.clone_from(&fit.beta);
+        let (estimates, moored) = rayon::join(
+            || {
+                let mut estimates = vec![f64::NAN; estimators.len()];
+                let counts = sizes.as_deref();
+                pipeline.run(counts, Some(fit), Sweep::Parallel, &mut scratch, &mut estimates)?;
+                Ok(estimates)
+            },
+            || (pipeline.n_units() >= MANY_UNITS).then(|| pipeline.moored()).transpose(),
+        );
+        pipeline.estimates = estimates?;
+        if let Some(Moored { cells, sorted, anchor }) = moored? {
+            (pipeline.cells, pipeline.sorted, pipeline.anchor) = (cells, sorted, Some(anchor));
         }
         Ok(pipeline)
     }
 
-    /// Keep what refits start from. Patterns, and rows that are few enough, then stand in the order of their
+    /// The full sample's score model, from nothing.
+    fn first_fit(&self, sizes: Option<&[u32]>, there: &mut Whereabouts) -> Result<Fit> {
+        let covariates = self.covariates.subset(self.data.score_columns);
+        let (Some(cells), Some(sizes)) = (&self.cells, sizes) else {
+            return self.fit(&covariates, &self.rows::<u32>(None), Sweep::Parallel, there);
+        };
+        let mut totals = Totals::default();
+        cells.total(sizes, &mut totals);
+        self.fit(&covariates.with_rows(cells.patterns.view()), &totals, Sweep::Parallel, there)
+    }
+
+    /// What refits start from. Patterns, and rows that are few enough, then stand in the order of their
     /// linear predictors, in which those of a replicate are nearly sorted.
-    fn drop_anchor(&mut self) -> Result<()> {
+    fn moored(&self) -> Result<Moored<'a>> {
         self.monitor.check()?;
         let Data { x, score_columns, .. } = self.data;
         let covariates = self.covariates.subset(score_columns);
         let ridge = standardized_penalty(&covariates, self.spec.penalty);
-        let (beta, spec) = (self.start.clone(), self.spec);
+        let (beta, spec, monitor) = (self.start.clone(), self.spec, self.monitor);
         let columns = size_of::<f64>() * (x.ncols() + score_columns.len());
-        if let Some(cells) = self.cells.take() {
+        if let Some(cells) = &self.cells {
             room_for(cells.patterns.nrows(), columns)?;
             let logits = covariates.with_rows(cells.patterns.view()).linear(&beta);
-            let cells = cells.sorted_by(&logits);
+            let cells = cells.in_order(&ascending(&logits, monitor)?);
             let columns = Columns::ready(&covariates.with_rows(cells.patterns.view()));
             let mut totals = Totals::default();
             cells.total(&cells.sizes(), &mut totals);
-            self.cells = Some(cells);
-            let anchor = Anchor::new(columns, &totals, beta, ridge, spec, self.monitor)?;
-            self.anchor = Some(anchor);
-            return Ok(());
+            let (anchor, _) = rayon::join(
+                || Anchor::new(columns, &totals, beta, ridge, spec, monitor),
+                || cells.in_order_of_appearance(), // which drawing asks for
+            );
+            return Ok(Moored { cells: Some(cells), sorted: None, anchor: anchor? });
         }
-        if x.nrows() <= MOST_ROWS_KEPT && x.len() <= MOST_KEPT {
-            room_for(x.nrows(), columns + BYTES_A_ROW)?;
-            self.sorted = SortedRows::by(&covariates.linear(&beta), x, &self.rows(None));
-        }
-        self.anchor = Some(if let Some(sorted) = &self.sorted {
-            let columns = Columns::ready(&covariates.with_rows(sorted.x.view()));
-            let once = vec![1_u8; x.nrows()];
-            Anchor::new(columns, &sorted.counted(&once), beta, ridge, spec, self.monitor)?
-        } else {
+        if x.nrows() > MOST_ROWS_KEPT || x.len() > MOST_KEPT {
             let rows = self.rows(None::<&[u32]>);
-            Anchor::new(Columns::Read(covariates), &rows, beta, ridge, spec, self.monitor)?
-        });
-        Ok(())
+            let anchor = Anchor::new(Columns::Read(covariates), &rows, beta, ridge, spec, monitor)?;
+            return Ok(Moored { cells: None, sorted: None, anchor });
+        }
+        room_for(x.nrows(), columns + BYTES_A_ROW)?;
+        let order = ascending(&covariates.linear(&beta), monitor)?;
+        let sorted = SortedRows::in_order(&order, x, &self.rows(None));
+        let columns = Columns::ready(&covariates.with_rows(sorted.x.view()));
+        let once = vec![1_u8; x.nrows()];
+        let anchor = Anchor::new(columns, &sorted.counted(&once), beta, ridge, spec, monitor)?;
+        Ok(Moored { cells: None, sorted: Some(sorted), anchor })
     }
 
     /// Estimate everything on resamples of the rows.
@@ -226,7 +259,7 @@ impl<'a, 'm> Pipeline<'a, 'm> {
     /// What counts the units where rows are drawn freely. Rows take the same random numbers wherever they stand.
     fn urn(&self, resample: &Resample) -> Option<Urn> {
         if let Some(cells) = &self.cells {
-            return resample.urn_of_cells(&cells.sizes(), &cells.in_order_of_appearance());
+            return resample.urn_of_cells(&cells.sizes(), cells.in_order_of_appearance());
         }
         match &self.sorted {
             Some(sorted) => resample.urn_of_cells(&vec![1; sorted.places().len()], sorted.places()),
@@ -537,6 +570,17 @@ mod tests {
         }
     }
 
+    /// From rows that are not collapsed.
+    fn by_row<'a, 'm>(
+        data: Data<'a>,
+        estimators: &'a [Estimator],
+        monitor: &'m Monitor,
+    ) -> Pipeline<'a, 'm> {
+        let covariates = Covariates::standardized(data.x).unwrap();
+        let spec = LogisticSpec::default();
+        Pipeline::of_cells(data, covariates, None, estimators, spec, monitor).unwrap()
+    }
+
     #[test]
     fn cells_and_rows_agree() {
         let (x, treatment, outcome) = world(5000, 600);
@@ -559,7 +603,7 @@ mod tests {
         ];
         let (monitor, spec) = (Monitor::default(), LogisticSpec::default());
         let collapsed = Pipeline::new(data, &estimators, spec, &monitor).unwrap();
-        let by_row = Pipeline::of_cells(data, None, &estimators, spec, &monitor).unwrap();
+        let by_row = by_row(data, &estimators, &monitor);
         let cells = collapsed.cells.as_ref().unwrap();
         assert!(collapsed.anchor.is_some() && by_row.anchor.is_some());
         let cluster: Vec<i64> = (0..5000).map(|row| row % 900).collect();
@@ -643,8 +687,8 @@ mod tests {
         let data = plain(&x, &treatment, &outcome);
         let estimands = [Estimand::Ate, Estimand::Att, Estimand::Atc];
         let estimators = estimands.map(Estimator::Ipw);
-        let (monitor, spec) = (Monitor::default(), LogisticSpec::default());
-        let pipeline = Pipeline::of_cells(data, None, &estimators, spec, &monitor).unwrap();
+        let monitor = Monitor::default();
+        let pipeline = by_row(data, &estimators, &monitor);
         let reweighted = |row: usize, weight: f64| {
             let (mut weights, mut estimates) = (vec![1.0; 120], vec![0.0; 3]);
             weights[row] = weight;

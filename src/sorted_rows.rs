@@ -22,14 +22,8 @@ pub struct SortedRows {
 }
 
 impl SortedRows {
-    /// `None` for more rows than are numbered in 32 bits.
     #[must_use]
-    pub fn by(values: &[f64], x: ArrayView2<'_, f64>, rows: &Outcomes<'_>) -> Option<Self> {
-        u32::try_from(values.len()).ok()?;
-        let mut order: Vec<u32> = (0..).take(values.len()).collect();
-        order.sort_unstable_by(|a, b| {
-            values[*a as usize].total_cmp(&values[*b as usize]).then(a.cmp(b))
-        });
+    pub fn in_order(order: &[u32], x: ArrayView2<'_, f64>, rows: &Outcomes<'_>) -> Self {
         let mut place = vec![0; order.len()];
         let mut lanes = vec![RowLanes::EMPTY; order.len().div_ceil(BLOCK)];
         for (new, row) in (0..).zip(order.iter().map(|row| *row as usize)) {
@@ -41,7 +35,7 @@ impl SortedRows {
         }
         let in_order = |values: &[f64]| order.iter().map(|row| values[*row as usize]).collect();
         let sample_weight: Option<Vec<f64>> = rows.sample_weight.map(in_order);
-        Some(Self {
+        Self {
             weights: sample_weight.as_deref().map(|own| padded(own.iter().copied())),
             x: Array2::from_shape_fn(x.raw_dim().f(), |(new, k)| x[(order[new] as usize, k)]),
             treatment: order.iter().map(|row| rows.treatment[*row as usize]).collect(),
@@ -49,7 +43,7 @@ impl SortedRows {
             sample_weight,
             lanes,
             place,
-        })
+        }
     }
 
     /// Where each row went.

@@ -61,25 +61,18 @@ impl Urn {
         let n_rows = sizes.iter().map(|size| *size as usize).sum();
         let rate = rate(n_rows, fixed_sum);
         let numbered = || order.iter().map(|cell| (*cell, sizes[*cell as usize]));
-        let mut cells: [Vec<u32>; LARGEST_POWER + 1] = Default::default();
-        for (cell, size) in numbered() {
-            for (power, cells) in cells[..LARGEST_POWER].iter_mut().enumerate() {
-                if size >> power & 1 == 1 {
-                    cells.push(cell);
-                }
+        let owners = || {
+            let mut owners = Vec::with_capacity(n_rows);
+            for (cell, size) in numbered() {
+                owners.extend(std::iter::repeat_n(cell, size as usize));
             }
-            let times = (size >> LARGEST_POWER) as usize;
-            cells[LARGEST_POWER].extend(std::iter::repeat_n(cell, times));
-        }
-        let parts = cells.into_iter().enumerate().map(|(power, cells)| {
-            let table = || PoissonTable::new(f64::from(1_u32 << power) * rate);
-            (!cells.is_empty() && rate > 0.0).then(|| Part { table: table(), cells: Some(cells) })
-        });
-        let owner = numbered().flat_map(|(cell, size)| std::iter::repeat_n(cell, size as usize));
+            owners
+        };
+        let (parts, owners) = rayon::join(|| parts(numbered(), rate), || fixed_sum.then(owners));
         Self {
             n_cells: sizes.len(),
-            parts: parts.flatten().collect(),
-            owners: fixed_sum.then(|| owner.collect()),
+            parts,
+            owners,
             n_drawn: fixed_sum.then_some(n_rows),
             largest: sizes.iter().copied().max().unwrap_or(0),
         }
@@ -112,6 +105,25 @@ impl Urn {
             return;
         }
     }
+}
+
+/// Cells and their sizes by the powers of two that sizes are made of.
+fn parts(cells: impl Iterator<Item = (u32, u32)>, rate: f64) -> Vec<Part> {
+    let mut of_power: [Vec<u32>; LARGEST_POWER + 1] = Default::default();
+    for (cell, size) in cells {
+        for (power, cells) in of_power[..LARGEST_POWER].iter_mut().enumerate() {
+            if size >> power & 1 == 1 {
+                cells.push(cell);
+            }
+        }
+        let times = (size >> LARGEST_POWER) as usize;
+        of_power[LARGEST_POWER].extend(std::iter::repeat_n(cell, times));
+    }
+    let parts = of_power.into_iter().enumerate().map(|(power, cells)| {
+        let table = || PoissonTable::new(f64::from(1_u32 << power) * rate);
+        (!cells.is_empty() && rate > 0.0).then(|| Part { table: table(), cells: Some(cells) })
+    });
+    parts.flatten().collect()
 }
 
 /// The mean of the Poisson number of a row: little enough under 1 for their sum to stay under n.
