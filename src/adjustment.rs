@@ -12,6 +12,8 @@
 //! is. IPWRA (Wooldridge 2007) has k = 0 but fits `m_a` with the weights k, which makes it doubly robust
 //! too.
 
+mod refits;
+
 use crate::covariates::Covariates;
 use crate::error::{Error, Result};
 use crate::estimand::Estimand;
@@ -19,6 +21,8 @@ use crate::monitor::Monitor;
 use crate::outcome::{ArmFit, OutcomeModel};
 use crate::tally::{Tally, Units};
 use crate::weights::balancing_weight;
+
+pub(crate) use refits::{FullSample, Refits, Scratch};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Method {
@@ -57,6 +61,12 @@ impl AdjustmentSpec {
             Estimand::Atc => tally.control,
             _ => tally.treated + tally.control,
         }
+    }
+
+    /// Whether it averages over the controls, and over the treated.
+    #[must_use]
+    pub fn averages_over(self) -> [bool; 2] {
+        [self.estimand != Estimand::Att, self.estimand != Estimand::Atc]
     }
 
     /// The weight of arm `arm`'s rows in the outcome model at this score.

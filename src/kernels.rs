@@ -9,6 +9,7 @@
 
 mod anchored;
 mod instructions;
+mod outcome;
 mod pairs;
 mod softplus;
 mod together;
@@ -22,6 +23,7 @@ pub use anchored::{
     move_on,
 };
 pub use instructions::instruction_set;
+pub use outcome::{ArmProducts, Weighing, arm_counts, arm_products, fitted_sums};
 pub use pairs::{Bits, Company, company, drawn, extremes, least_gap, positive};
 pub use softplus::log_likelihood;
 pub use together::{

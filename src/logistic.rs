@@ -20,7 +20,7 @@ use crate::kernels::{self, BLOCK, sigmoid};
 use crate::monitor::Monitor;
 use crate::tally::{Rows, Units};
 
-pub(crate) use anchor::{Anchor, Columns, Refit, Together};
+pub(crate) use anchor::{Anchor, Columns, Refit, Resampled, Together};
 pub(crate) use likelihood::{Likelihood, Sweep, standardized_penalty};
 pub(crate) use newton::{Optimum, maximize};
 use newton::{Start, maximize_keeping};

@@ -3,10 +3,11 @@
 
 mod analytic;
 mod order;
+mod outcomes;
 
 use ndarray::ArrayView2;
 
-use crate::adjustment::{AdjustmentSpec, arm_mean};
+use crate::adjustment::{self, AdjustmentSpec, Refits};
 use crate::bootstrap::{self, BootstrapSpec, Replicate, Replicates};
 use crate::cells::Cells;
 use crate::checks;
@@ -92,6 +93,8 @@ pub struct Pipeline<'a, 'm> {
     start: Vec<f64>,
     /// The full sample's fit, from which every replicate's starts.
     anchor: Option<Anchor<'a>>,
+    /// The same for outcome models.
+    outcome_refits: Option<Refits<'a>>,
     /// The full sample's estimates, one an estimator.
     pub estimates: Vec<f64>,
 }
@@ -110,6 +113,7 @@ struct Scratch {
     there: Whereabouts,
     logits: Vec<f64>,
     line: Line,
+    outcomes: adjustment::Scratch,
 }
 
 impl<'a, 'm> Pipeline<'a, 'm> {
@@ -152,6 +156,7 @@ impl<'a, 'm> Pipeline<'a, 'm> {
             sorted: None,
             start: Vec::new(),
             anchor: None,
+            outcome_refits: None,
             estimates: Vec::new(),
         };
         let sizes = pipeline.cells.as_ref().map(Cells::sizes);
@@ -170,6 +175,7 @@ impl<'a, 'm> Pipeline<'a, 'm> {
         pipeline.estimates = estimates?;
         if let Some(Moored { cells, sorted, anchor }) = moored? {
             (pipeline.cells, pipeline.sorted, pipeline.anchor) = (cells, sorted, Some(anchor));
+            pipeline.outcome_refits = pipeline.refits_of_outcomes()?;
         }
         Ok(pipeline)
     }
@@ -448,7 +454,7 @@ impl<'a, 'm> Pipeline<'a, 'm> {
         estimates: &mut [f64],
     ) -> Result<Vec<f64>> {
         let score_covariates = covariates.subset(self.data.score_columns);
-        let Scratch { there, logits, line, .. } = scratch;
+        let Scratch { there, logits, line, outcomes, .. } = scratch;
         let fit = fit.map_or_else(|| self.fit(&score_covariates, units, sweep, there), Ok);
         let Fit { beta, sums } = fit?;
         let scores = &there.scores.as_flattened()[..units.len()];
@@ -471,8 +477,8 @@ impl<'a, 'm> Pipeline<'a, 'm> {
                     difference(&contrast)
                 }
                 (Estimator::Adjusted(spec), _) => {
-                    let outcomes = covariates.subset(self.data.outcome_columns);
-                    adjusted_effect(*spec, &outcomes, scores, units, self.monitor)
+                    let there = &there.scores[..];
+                    self.adjusted_effect(*spec, covariates, there, units, outcomes)
                 }
             };
             match found {
@@ -500,15 +506,11 @@ fn has_matching(estimators: &[Estimator]) -> bool {
     estimators.iter().any(|estimator| matches!(estimator, Estimator::Nearest(_)))
 }
 
-fn adjusted_effect<U: Units>(
-    spec: AdjustmentSpec,
-    covariates: &Covariates<'_>,
-    scores: &[f64],
-    units: &U,
-    monitor: &Monitor,
-) -> Result<f64> {
-    let mean = |arm| arm_mean(covariates, units, scores, arm, spec, monitor).map(|arm| arm.mean);
-    Ok(mean(true)? - mean(false)?)
+fn adjustments(estimators: &[Estimator]) -> impl Iterator<Item = &AdjustmentSpec> {
+    estimators.iter().filter_map(|estimator| match estimator {
+        Estimator::Adjusted(spec) => Some(spec),
+        _ => None,
+    })
 }
 
 fn difference(contrast: &Contrast) -> Result<f64> {
@@ -523,7 +525,7 @@ fn check(data: &Data<'_>, estimators: &[Estimator], spec: &LogisticSpec) -> Resu
     checks::sample_weight(data.sample_weight, data.x.nrows())?;
     let terms = data.score_columns.len() + 1;
     checks::enough_rows("score model", data.x.nrows(), terms, spec.penalty)?;
-    if estimators.iter().any(|estimator| matches!(estimator, Estimator::Adjusted(_))) {
+    if adjustments(estimators).next().is_some() {
         checks::enough_rows_in_each_arm(data.treatment, data.outcome_columns.len() + 1)?;
     }
     if data.sample_weight.is_some() && has_matching(estimators) {

@@ -204,6 +204,13 @@ impl Totals {
         }
     }
 
+    /// Make `len` units anew, block by block; `make` is given the number of each block, and what it was before.
+    pub fn fill(&mut self, len: usize, mut make: impl FnMut(usize, &mut Tallies)) {
+        self.len = len;
+        self.blocks.resize(len.div_ceil(BLOCK), Tallies::EMPTY);
+        self.blocks.iter_mut().enumerate().for_each(|(index, block)| make(index, block));
+    }
+
     /// Add rows of one arm, and the sum of their outcomes, to a unit.
     #[inline]
     pub fn add(&mut self, unit: usize, arm: bool, rows: f64, outcome: f64) {

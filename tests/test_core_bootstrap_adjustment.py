@@ -73,6 +73,81 @@ def test_replicates_of_outcome_models_are_cold_fits_on_copied_rows(rounded):
         assert_allclose(boot.replicates[replicate], expected, rtol=0, atol=1e-9)
 
 
+def many_units(kind):
+    """More than the thousand patterns, or rows, that are refitted from the full sample's fit.
+
+    Nine columns of rows are refitted together. The second is a level that one in 50 has.
+    """
+    rng = np.random.default_rng(12)
+    x = rng.normal(size=(3_000, 9 if kind == "together" else 3))
+    if kind == "cells":
+        x = np.round(x * 10) / 10
+        x[:, 0] = np.round(x[:, 0] * 8) / 8
+    x[:, 1] = rng.random(3_000) < 1 / 50
+    assert (len(np.unique(x, axis=0)) in range(1_000, 1_500)) == (kind == "cells")
+    treatment = rng.random(3_000) < 1 / (1 + np.exp(0.6 - 0.5 * x[:, 0]))
+    outcome = rng.random(3_000) < 1 / (1 + np.exp(-0.4 * x[:, 0] - 0.5 * x[:, 2] - treatment))
+    return x, treatment, outcome.astype(float)
+
+
+def assert_cold(x, treatment, outcome, estimators, *, weight=None, n_reps=3, **columns):
+    """Every replicate is what rows that are copied as often as they were drawn give."""
+    n = len(x)
+    options = {"sample_weight": weight, **columns}
+    boot = core.bootstrap(
+        x, treatment, outcome, estimators=estimators, n_reps=n_reps, seed=4, analytic=False, **options
+    )
+    cells = reference.alike(x, treatment, outcome, weight)
+    for replicate in range(n_reps):
+        rows = np.repeat(np.arange(n), reference.replicate_counts(4, replicate, n, cells=cells))
+        if weight is not None:
+            options["sample_weight"] = weight[rows]
+        copied = (x[rows], treatment[rows], outcome[rows])
+        expected = [
+            core.adjust(
+                *copied,
+                method=spec.method,
+                estimand=spec.estimand,
+                outcome_model=spec.outcome_model,
+                **options,
+            ).estimate
+            for spec in estimators
+        ]
+        assert_allclose(boot.replicates[replicate], expected, rtol=0, atol=1e-9)
+    assert boot.n_failed == 0
+
+
+@pytest.mark.parametrize("outcome_columns", [[0, 1, 2], [2, 0]], ids=["same", "other"])
+@pytest.mark.parametrize("kind", ["cells", "rows", "together"])
+def test_replicates_of_many_units_are_cold_fits_on_copied_rows(kind, outcome_columns):
+    x, treatment, outcome = many_units(kind)
+    score_columns = list(range(x.shape[1]))
+    if kind == "together" and outcome_columns == [0, 1, 2]:
+        outcome_columns = score_columns
+    columns = {"score_columns": score_columns, "outcome_columns": outcome_columns}
+    assert_cold(x, treatment, outcome, ADJUSTMENTS, **columns)
+
+
+@pytest.mark.parametrize("kind", ["cells", "rows", "together"])
+def test_sample_weights_of_many_units_go_with_the_rows_that_are_drawn(kind):
+    x, treatment, outcome = many_units(kind)
+    weight = np.random.default_rng(8).integers(1, 3, len(x)) / 2
+    assert_cold(x, treatment, outcome, ADJUSTMENTS, weight=weight)
+
+
+@pytest.mark.parametrize("kind", ["cells", "rows", "together"])
+def test_outcome_models_do_without_a_level_that_an_arm_did_not_draw(kind):
+    x, treatment, outcome = many_units(kind)
+    # Of the treated, one row has the level: every third replicate is without it.
+    x[np.flatnonzero((x[:, 1] == 1) & treatment)[1:], 1] = 0
+    outcome = outcome + 3 * x[:, 1] + x[:, 2]
+    score_columns = [k for k in range(x.shape[1]) if k != 1]
+    linear = [spec for spec in ADJUSTMENTS if spec.outcome_model == "linear"]
+    assert_cold(
+        x, treatment, outcome, linear, n_reps=8, score_columns=score_columns, outcome_columns=[1, 2, 0]
+    )
+
+
 @pytest.mark.parametrize("rounded", [True, False], ids=["cells", "rows"])
 def test_sample_weights_go_with_the_rows_that_are_drawn(rounded):
     x, treatment, outcome = sample(500, rounded)

@@ -15,6 +15,8 @@
 
 mod together;
 
+use std::sync::Arc;
+
 use super::LogisticSpec;
 use crate::covariates::Covariates;
 use crate::error::{Error, Result};
@@ -45,10 +47,10 @@ const MOST_PASSES: usize = 20;
 const NEARLY_SEPARATED: f64 = 1e-4;
 
 /// Standardized columns, block by block.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Columns<'a> {
-    /// Kept ready, the columns of a block one after the other.
-    Ready { lanes: Vec<Lane>, n_columns: usize },
+    /// Kept ready, the columns of a block one after the other, for all models that are made of them.
+    Ready { lanes: Arc<Vec<Lane>>, n_columns: usize },
     /// Read and standardized again in each pass, which takes no memory.
     Read(Covariates<'a>),
 }
@@ -61,10 +63,11 @@ impl Columns<'_> {
         for (block, lanes) in lanes.chunks_mut(n_columns.max(1)).enumerate() {
             covariates.load(block * BLOCK, lanes);
         }
-        Self::Ready { lanes, n_columns }
+        Self::Ready { lanes: Arc::new(lanes), n_columns }
     }
 
-    fn n_columns(&self) -> usize {
+    #[must_use]
+    pub fn n_columns(&self) -> usize {
         match self {
             Self::Ready { n_columns, .. } => *n_columns,
             Self::Read(covariates) => covariates.n_columns(),
@@ -111,9 +114,9 @@ pub struct Refit {
 }
 
 /// A resample as the passes see it.
-struct Resampled<'r, 'a, U> {
-    columns: &'r Columns<'a>,
-    units: &'r U,
+pub struct Resampled<'r, 'a, U> {
+    pub columns: &'r Columns<'a>,
+    pub units: &'r U,
 }
 
 impl<U: Units> Blocks for Resampled<'_, '_, U> {
@@ -180,6 +183,11 @@ impl<'a> Anchor<'a> {
             total,
             spec,
         })
+    }
+
+    #[must_use]
+    pub fn columns(&self) -> &Columns<'a> {
+        &self.columns
     }
 
     /// Whether refits are best made together.

@@ -1,0 +1,167 @@
+//! Estimates with outcome models on a resample.
+
+use super::{Data, Pipeline, adjustments};
+use crate::adjustment::{self, AdjustmentSpec, FullSample, Refits, arm_mean};
+use crate::covariates::Covariates;
+use crate::error::{Error, Result};
+use crate::kernels::{Lane, padded};
+use crate::logistic::Columns;
+use crate::outcome::OutcomeModel;
+use crate::reserve::room_for;
+use crate::tally::{Totals, Units};
+
+/// What a logistic outcome model takes a unit, and what any of them take in each thread.
+const BYTES_AN_OUTCOME: usize = 64;
+
+impl<'a> Pipeline<'a, '_> {
+    /// What refits of outcome models start from, where there are any.
+    pub(super) fn refits_of_outcomes(&self) -> Result<Option<Refits<'a>>> {
+        if adjustments(self.estimators).next().is_none() {
+            return Ok(None);
+        }
+        let found = if let Some(cells) = &self.cells {
+            let mut totals = Totals::default();
+            cells.total(&cells.sizes(), &mut totals);
+            let covariates = self.covariates.with_rows(cells.patterns.view());
+            self.refits(self.ready(&covariates)?, &covariates, &totals)
+        } else if let Some(sorted) = &self.sorted {
+            let covariates = self.covariates.with_rows(sorted.x.view());
+            self.refits(self.ready(&covariates)?, &covariates, &sorted.once())
+        } else {
+            let columns = Columns::Read(self.covariates.subset(self.data.outcome_columns));
+            self.refits(columns, &self.covariates, &self.rows(None::<&[u32]>))
+        };
+        found.map(Some)
+    }
+
+    /// The columns of outcome models over some rows, kept ready: the score's, where they are made of the same.
+    fn ready(&self, covariates: &Covariates<'_>) -> Result<Columns<'a>> {
+        let Data { score_columns, outcome_columns, .. } = self.data;
+        if let Some(anchor) = &self.anchor
+            && score_columns == outcome_columns
+        {
+            return Ok(anchor.columns().clone());
+        }
+        room_for(covariates.n_rows(), size_of::<f64>() * outcome_columns.len())?;
+        Ok(Columns::ready(&covariates.subset(outcome_columns)))
+    }
+
+    fn refits<U: Units>(
+        &self,
+        columns: Columns<'a>,
+        covariates: &Covariates<'_>,
+        units: &U,
+    ) -> Result<Refits<'a>> {
+        let mut refits = Refits::new(columns, units);
+        let is_share = |outcome: &f64| (0.0..=1.0).contains(outcome);
+        let is_logistic = |spec: &&AdjustmentSpec| spec.outcome_model == OutcomeModel::Logistic;
+        let logistic: Vec<_> = adjustments(self.estimators).filter(is_logistic).collect();
+        if logistic.is_empty() || !self.data.outcome.iter().all(is_share) {
+            return Ok(refits);
+        }
+        room_for(units.len(), BYTES_AN_OUTCOME * (logistic.len() + rayon::current_num_threads()))?;
+        let scores = covariates.subset(self.data.score_columns).probabilities(&self.start);
+        let outcomes = covariates.subset(self.data.outcome_columns);
+        let scores = padded(scores.into_iter());
+        let full = FullSample { covariates: &outcomes, units, scores: &scores };
+        for spec in logistic {
+            // Whatever else goes wrong, replicates are then fitted from scratch.
+            if let Err(Error::Stopped) = refits.prepare(*spec, &full, self.monitor) {
+                return Err(Error::Stopped);
+            }
+        }
+        Ok(refits)
+    }
+
+    /// An effect with outcome models, from the full sample's where that serves.
+    pub(super) fn adjusted_effect<U: Units>(
+        &self,
+        spec: AdjustmentSpec,
+        covariates: &Covariates<'_>,
+        scores: &[Lane],
+        units: &U,
+        scratch: &mut adjustment::Scratch,
+    ) -> Result<f64> {
+        if let Some(refits) = &self.outcome_refits
+            && let Some(effect) = refits.effect(spec, units, scores, scratch, self.monitor)?
+        {
+            return Ok(effect);
+        }
+        let covariates = covariates.subset(self.data.outcome_columns);
+        let scores = &scores.as_flattened()[..units.len()];
+        let mean =
+            |arm| arm_mean(&covariates, units, scores, arm, spec, self.monitor).map(|arm| arm.mean);
+        Ok(mean(true)? - mean(false)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adjustment::Method;
+    use crate::bootstrap::BootstrapSpec;
+    use crate::estimand::Estimand;
+    use crate::logistic::LogisticSpec;
+    use crate::monitor::Monitor;
+    use crate::pipeline::Estimator;
+    use crate::resample::{Resample, Scheme};
+    use ndarray::Array2;
+
+    /// Rows over twelve hundred patterns, each twice or more.
+    fn world(n: usize) -> (Array2<f64>, Vec<bool>, Vec<f64>) {
+        let noise = |i: usize, k: usize| ((i * (2 * k + 3)) as f64 * 0.7).sin();
+        let x = Array2::from_shape_fn((n, 3), |(i, k)| noise(i % 1200, k));
+        let treatment: Vec<bool> =
+            (0..n).map(|i| noise(i, 4) + 0.3 * x[(i, 0)] > noise(i, 6)).collect();
+        let outcome = (0..n).map(|i| f64::from(u8::from(noise(i, 5) + x[(i, 1)] > 0.2))).collect();
+        (x, treatment, outcome)
+    }
+
+    #[test]
+    fn replicates_are_those_of_models_fitted_anew() {
+        let n = 2500;
+        let (x, treatment, outcome) = world(n);
+        let data = Data {
+            x: x.view(),
+            treatment: &treatment,
+            outcome: &outcome,
+            sample_weight: None,
+            score_columns: &[0, 1, 2],
+            outcome_columns: &[0, 1, 2],
+        };
+        let spec = |method, outcome_model| {
+            Estimator::Adjusted(AdjustmentSpec { method, estimand: Estimand::Att, outcome_model })
+        };
+        let models = [OutcomeModel::Linear, OutcomeModel::Logistic];
+        let methods = [Method::Regression, Method::Aipw, Method::Ipwra];
+        let estimators: Vec<Estimator> = (models.into_iter())
+            .flat_map(|model| methods.map(|method| spec(method, model)))
+            .collect();
+        let (monitor, logistic) = (Monitor::default(), LogisticSpec::default());
+        let collapsed = Pipeline::new(data, &estimators, logistic, &monitor).unwrap();
+        let of_rows = || {
+            let covariates = Covariates::standardized(data.x).unwrap();
+            Pipeline::of_cells(data, covariates, None, &estimators, logistic, &monitor).unwrap()
+        };
+        let (sorted, mut in_place) = (of_rows(), of_rows());
+        assert!(collapsed.cells.is_some() && sorted.sorted.is_some());
+        // As more rows are that would be copied.
+        (in_place.sorted, in_place.anchor) = (None, None);
+        in_place.outcome_refits = in_place.refits_of_outcomes().unwrap();
+        for mut pipeline in [collapsed, sorted, in_place] {
+            assert!(pipeline.outcome_refits.is_some());
+            for scheme in [Scheme::Multinomial, Scheme::Bayesian] {
+                let resample = Resample::new(scheme, n, None, None).unwrap();
+                let spec = BootstrapSpec { n_reps: 3, seed: 6 };
+                let fast = pipeline.bootstrap(&resample, &spec).unwrap().estimates;
+                let kept = pipeline.outcome_refits.take();
+                let slow = pipeline.bootstrap(&resample, &spec).unwrap().estimates;
+                pipeline.outcome_refits = kept;
+                for (fast, slow) in fast.iter().zip(&slow) {
+                    assert!((fast - slow).abs() < 1e-11, "{fast} {slow}");
+                }
+                assert_ne!(fast, slow);
+            }
+        }
+    }
+}
