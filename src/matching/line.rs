@@ -233,7 +233,9 @@ mod tests {
                 };
                 let mut order = values.clone();
                 order.sort_by(f64::total_cmp);
-                let sorted = SortedRows::by(&values, x.view(), &rows).unwrap();
+                let mut places: Vec<u32> = (0..).take(n).collect();
+                places.sort_by(|a, b| values[*a as usize].total_cmp(&values[*b as usize]));
+                let sorted = SortedRows::in_order(&places, x.view(), &rows);
                 check(&order, &sorted.counted(&counts));
                 // Scores of a replicate lie in nearly this order.
                 check(&values, &sorted.counted(&counts));
