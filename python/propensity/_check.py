@@ -250,6 +250,16 @@ def no_numeric_text(column: pd.Series[Any], remedy: str) -> None:
         )
 
 
+def unlike_terms(names: Sequence[str]) -> None:
+    """Require no two terms of one name, such as a level's of one column and another column's own."""
+    if len(set(names)) == len(names):
+        return
+    twice = next(name for name in names if names.count(name) > 1)
+    raise InvalidInputError(
+        f"covariates: {names.count(twice)} terms are called '{twice}'; rename the column, or the level"
+    )
+
+
 def outcome(column: pd.Series[Any]) -> Floats:
     """Read an outcome, numeric or bool, as (n,) float64."""
     if column.dtype.kind not in "bif":

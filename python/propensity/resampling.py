@@ -11,6 +11,7 @@ import pandas as pd
 
 from propensity import _check, core
 from propensity._analytic import Analytic, Figures
+from propensity._check import Floats
 from propensity._frame import AnyFrame, Covariates
 from propensity._replicates import ResamplingWeights, check_options, progress_bar, settle_seed
 from propensity._study import naming_separated_model, read_study, side_by_side
@@ -156,7 +157,7 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     return BootstrapResult(
         estimators=tuple(estimators),
         estimates=pd.Series(found.estimates, index=labels, name="estimate"),
-        replicates=pd.DataFrame(found.replicates, columns=labels).rename_axis("replicate"),
+        replicates=_by_replicate(found.replicates, labels),
         analytic=Analytic(partial(_without_resampling, run, labels)),
         n_failed=found.n_failed,
         seed=seed,
@@ -165,10 +166,12 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
         cluster=_name(cluster),
         strata=_name(strata),
         refitted=True,
-        replicate_std_errors=None
-        if found.std_errors is None
-        else pd.DataFrame(found.std_errors, columns=labels).rename_axis("replicate"),
+        replicate_std_errors=None if found.std_errors is None else _by_replicate(found.std_errors, labels),
     )
+
+
+def _by_replicate(values: Floats, labels: pd.Index[str]) -> pd.DataFrame:
+    return pd.DataFrame(values, index=pd.RangeIndex(len(values), name="replicate"), columns=labels)
 
 
 def _without_resampling(run: Callable[..., core.Replicates], labels: pd.Index[str]) -> Figures:

@@ -246,18 +246,20 @@ class BootstrapResult(Shown):
         _check.choice("kind", kind, KINDS)
         if kind == "studentized":
             return self._studentized(level)
-        ends = {
-            label: bootstrap_interval(
+        labels = self.estimates.index
+        acceleration = self.acceleration.to_numpy() if kind == "bca" else np.full(len(labels), math.nan)
+        replicates = self.replicates.to_numpy()
+        ends = [
+            bootstrap_interval(
                 kind,
-                self.estimates[label],
-                self.replicates[label].dropna().to_numpy(),
+                float(estimate),
+                replicates[~np.isnan(replicates[:, k]), k],
                 level=level,
-                acceleration=self.acceleration[label] if kind == "bca" else math.nan,
+                acceleration=float(acceleration[k]),
             )
-            for label in (estimator.label for estimator in self.estimators)
-        }
-        table = pd.DataFrame.from_dict(ends, orient="index", columns=["conf_low", "conf_high"])
-        return table.rename_axis("estimator")
+            for k, estimate in enumerate(self.estimates.to_numpy())
+        ]
+        return pd.DataFrame(ends, index=labels, columns=["conf_low", "conf_high"])
 
     def _studentized(self, level: float) -> pd.DataFrame:
         errors = self.replicate_std_errors
