@@ -138,7 +138,7 @@ impl Tallies {
 
     /// Tally the rows of a block, each by itself and counted as often as `counts` says; outcomes only where
     /// they are wanted.
-    pub fn tally<W: Copy + Into<f64>>(
+    pub fn tally<W: Copy + Default + Into<f64>>(
         &mut self,
         rows: &RowLanes,
         weight: Option<&Lane>,
@@ -174,31 +174,35 @@ struct TallyRows<'a, W> {
     wants_outcome: bool,
 }
 
-impl<W: Copy + Into<f64>> WithSimd for TallyRows<'_, W> {
+impl<W: Copy + Default + Into<f64>> WithSimd for TallyRows<'_, W> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
+    fn with_simd<S: Simd>(self, _: S) {
         let Self { tallies, rows, weight, counts, wants_outcome } = self;
-        let (mut count, mut treated) = ([0.0; BLOCK], [0.0; BLOCK]);
-        count.iter_mut().zip(counts).for_each(|(lane, count)| *lane = (*count).into());
-        if let Some(weight) = weight {
-            count.iter_mut().zip(weight).for_each(|(count, weight)| *count *= weight);
+        let padded: [W; BLOCK];
+        let counts = if let Ok(whole) = <&[W; BLOCK]>::try_from(counts) {
+            whole
+        } else {
+            padded = std::array::from_fn(|lane| counts.get(lane).copied().unwrap_or_default());
+            &padded
+        };
+        let [control, treated] = &mut tallies.rows;
+        let y = &rows.outcome;
+        for lane in 0..BLOCK {
+            let count: f64 = counts[lane].into();
+            treated[lane] = count * f64::from(rows.treated[lane]);
+            control[lane] = count - treated[lane];
         }
-        treated.iter_mut().zip(&rows.treated).for_each(|(lane, one)| *lane = f64::from(*one));
-        let (count, treated) = (vectors::<S>(&count), vectors::<S>(&treated));
-        let [n0, n1] =
-            tallies.rows.each_mut().map(|lane| &mut vectors_mut::<S>(lane)[..count.len()]);
-        for i in 0..count.len() {
-            n1[i] = simd.mul_f64s(count[i], treated[i]);
-            n0[i] = simd.sub_f64s(count[i], n1[i]);
+        if let Some(weight) = weight {
+            for rows in &mut tallies.rows {
+                rows.iter_mut().zip(weight).for_each(|(rows, weight)| *rows *= weight);
+            }
         }
         if wants_outcome {
-            let y = &vectors::<S>(&rows.outcome)[..count.len()];
             for (rows, outcome) in tallies.rows.iter().zip(&mut tallies.outcome) {
-                let (n, sum) = (vectors::<S>(rows), vectors_mut::<S>(outcome));
-                for i in 0..y.len() {
-                    sum[i] = simd.mul_f64s(n[i], y[i]);
+                for lane in 0..BLOCK {
+                    outcome[lane] = rows[lane] * y[lane];
                 }
             }
         }

@@ -63,15 +63,14 @@ impl SortedRows {
     /// The rows, counted as often as `counts` says.
     #[must_use]
     pub fn counted<'a, W: Count>(&'a self, counts: &'a [W]) -> Counted<'a, W> {
-        Counted { lanes: &self.lanes, weights: self.weights.as_deref(), counts }
+        Counted { rows: self, counts }
     }
 }
 
 /// Sorted rows as units, each as often as it was drawn.
 #[derive(Debug, Clone, Copy)]
 pub struct Counted<'a, W> {
-    lanes: &'a [RowLanes],
-    weights: Option<&'a [Lane]>,
+    rows: &'a SortedRows,
     counts: &'a [W],
 }
 
@@ -88,11 +87,11 @@ impl<W: Count> Units for Counted<'_, W> {
 
     #[inline]
     fn arm(&self, unit: usize, arm: bool) -> (f64, f64) {
-        let (block, lane) = (&self.lanes[unit / BLOCK], unit % BLOCK);
-        let is_there = f64::from(u8::from((block.treated[lane] == 1) == arm));
-        let weight = self.weights.map_or(1.0, |weights| weights[unit / BLOCK][lane]);
+        let SortedRows { treatment, outcome, sample_weight, .. } = self.rows;
+        let is_there = f64::from(u8::from(treatment[unit] == arm));
+        let weight = sample_weight.as_ref().map_or(1.0, |weights| weights[unit]);
         let rows = is_there * self.counts[unit].into() * weight;
-        (rows, rows * block.outcome[lane])
+        (rows, rows * outcome[unit])
     }
 
     fn block<'a>(
@@ -102,18 +101,18 @@ impl<W: Count> Units for Counted<'_, W> {
         room: &'a mut Tallies,
     ) -> &'a Tallies {
         let (block, end) = (start / BLOCK, self.counts.len().min(start + BLOCK));
-        let weight = self.weights.map(|weights| &weights[block]);
-        room.tally(&self.lanes[block], weight, &self.counts[start..end], wants_outcome);
+        let weight = self.rows.weights.as_ref().map(|weights| &weights[block]);
+        room.tally(&self.rows.lanes[block], weight, &self.counts[start..end], wants_outcome);
         room
     }
 
     fn present(&self, start: usize, room: &mut Tallies) -> [Bits; 2] {
-        if self.weights.is_some() {
+        if self.rows.weights.is_some() {
             return self.block(start, false, room).rows.each_ref().map(positive);
         }
         let end = self.counts.len().min(start + BLOCK);
         let drawn = drawn(&self.counts[start..end]);
-        let treated = &self.lanes[start / BLOCK].treated_bits;
+        let treated = &self.rows.lanes[start / BLOCK].treated_bits;
         let in_arm = |arm: u64| std::array::from_fn(|word| drawn[word] & (treated[word] ^ arm));
         [in_arm(u64::MAX), in_arm(0)]
     }

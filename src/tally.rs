@@ -131,7 +131,7 @@ impl Units for Rows<'_> {
 }
 
 /// How often a row was drawn: a whole number, or a weight.
-pub trait Count: Copy + Default + Into<f64> + Send + Sync {}
+pub trait Count: Copy + Default + PartialOrd + Into<f64> + Send + Sync {}
 
 impl Count for u8 {}
 impl Count for u32 {}

@@ -91,32 +91,43 @@ impl WithSimd for Positive<'_> {
 #[inline(always)]
 fn bits_of_positive(lane: &Lane) -> Bits {
     let mut bits = [0; BLOCK / 64];
-    for (word, values) in bits.iter_mut().zip(lane.chunks_exact(64)) {
-        let mut found = 0_u64;
-        for (place, value) in values.iter().enumerate() {
-            found |= u64::from(*value > 0.0) << place;
-        }
-        *word = found;
-    }
+    let words = lane.as_chunks::<64>().0;
+    bits.iter_mut().zip(words).for_each(|(bits, values)| *bits = positive_of(values));
     bits
+}
+
+#[inline(always)]
+fn positive_of<W: Copy + Default + PartialOrd>(values: &[W; 64]) -> u64 {
+    let mut found = 0;
+    for (place, value) in values.iter().enumerate() {
+        found |= u64::from(*value > W::default()) << place;
+    }
+    found
 }
 
 /// Which rows of a block were drawn, up to [`BLOCK`] of them.
 #[must_use]
-pub fn drawn<W: Copy + Into<f64>>(counts: &[W]) -> Bits {
+pub fn drawn<W: Copy + Default + PartialOrd>(counts: &[W]) -> Bits {
     dispatch(Drawn(counts))
 }
 
 struct Drawn<'a, W>(&'a [W]);
 
-impl<W: Copy + Into<f64>> WithSimd for Drawn<'_, W> {
+impl<W: Copy + Default + PartialOrd> WithSimd for Drawn<'_, W> {
     type Output = Bits;
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) -> Bits {
-        let mut lane = [0.0; BLOCK];
-        lane.iter_mut().zip(self.0).for_each(|(lane, count)| *lane = (*count).into());
-        bits_of_positive(&lane)
+        let (words, rest) = self.0.as_chunks::<64>();
+        let mut bits = [0; BLOCK / 64];
+        bits.iter_mut().zip(words).for_each(|(bits, counts)| *bits = positive_of(counts));
+        if !rest.is_empty() {
+            bits[words.len()] = rest
+                .iter()
+                .enumerate()
+                .fold(0, |bits, (place, count)| bits | u64::from(*count > W::default()) << place);
+        }
+        bits
     }
 }
 
@@ -127,22 +138,21 @@ impl WithSimd for LeastGap<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> f64 {
+        const TOGETHER: usize = 32;
         let Some((_, after)) = self.0.split_first() else { return f64::INFINITY };
         let before = &self.0[..after.len()];
-        let whole = after.len() / 8 * 8;
-        let mut least = [simd.splat_f64s(f64::INFINITY); 8];
-        let mut least_of_all = f64::INFINITY;
-        for (a, b) in before[..whole].chunks_exact(8).zip(after[..whole].chunks_exact(8)) {
-            let (a, b) = (S::as_simd_f64s(a).0, S::as_simd_f64s(b).0);
-            for k in 0..a.len() {
-                least[k] = simd.min_f64s(least[k], simd.sub_f64s(b[k], a[k]));
+        let ((befores, rest), (afters, rest_after)) =
+            (before.as_chunks::<TOGETHER>(), after.as_chunks::<TOGETHER>());
+        let mut least = [simd.splat_f64s(f64::INFINITY); 4];
+        for (before, after) in befores.iter().zip(afters) {
+            let (before, after) = (S::as_simd_f64s(before).0, S::as_simd_f64s(after).0);
+            for (k, (a, b)) in before.iter().zip(after).enumerate() {
+                least[k % 4] = simd.min_f64s(least[k % 4], simd.sub_f64s(*b, *a));
             }
         }
-        for strand in least {
-            least_of_all = least_of_all.min(simd.reduce_min_f64s(strand));
-        }
-        let rest = before[whole..].iter().zip(&after[whole..]);
-        rest.fold(least_of_all, |least, (a, b)| least.min(b - a))
+        let least = least.map(|strand| simd.reduce_min_f64s(strand));
+        let least = least.into_iter().fold(f64::INFINITY, f64::min);
+        rest.iter().zip(rest_after).fold(least, |least, (a, b)| least.min(b - a))
     }
 }
 

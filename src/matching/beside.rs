@@ -56,8 +56,8 @@ impl<U: Units> Beside<'_, U> {
                 let right = start | above.trailing_zeros() as usize;
                 let left = if below == 0 { before } else { left };
                 let right = if above == 0 { behind } else { right };
-                if let Some(mean) = self.mean(start + bit, [left, right]) {
-                    visit(start + bit, mean);
+                if let Some(mean) = self.mean(start | bit, [left, right]) {
+                    visit(start | bit, mean);
                 }
             });
             if *donors != 0 {

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::NearestSpec;
-use super::order::Sorted;
+use super::order::{BESIDE, Sorted};
 use super::presence;
 use super::search::TIE;
 use crate::error::Result;
@@ -17,8 +17,6 @@ pub struct Lineup {
     /// Which units have rows, control first.
     present: [Vec<u64>; 2],
     donors: Sorted,
-    /// The values of the donors, between two that are infinitely far on either side.
-    values: Vec<f64>,
 }
 
 /// Rows that found donors, and the sum over them of the outcome's difference to their donors' mean, treated
@@ -40,7 +38,7 @@ impl Lineup {
         monitor: &Monitor,
     ) -> Result<Gap> {
         presence::note(units, &mut self.present);
-        self.line_up(values, focal, monitor)?;
+        self.donors.sort(values, &self.present[usize::from(!focal)], monitor)?;
         let n_neighbors = spec.n_neighbors as f64;
         let donors = Donors { lineup: self, units, arm: !focal, n_neighbors, width };
         let mut gap = Gap::default();
@@ -61,26 +59,13 @@ impl Lineup {
         }
         Ok(gap)
     }
-
-    fn line_up(&mut self, values: &[f64], focal: bool, monitor: &Monitor) -> Result<()> {
-        self.donors.sort(values, &self.present[usize::from(!focal)], monitor)?;
-        let ends = [f64::NEG_INFINITY, f64::INFINITY].map(|end| std::iter::repeat_n(end, BESIDE));
-        let [low, high] = ends;
-        let order = &self.donors.order;
-        self.values.clear();
-        self.values.extend(low.chain(order.iter().map(|u| values[*u as usize])).chain(high));
-        Ok(())
-    }
 }
 
 /// Words of 64 units between two looks at whether to stop: a few milliseconds.
 const CHECKED: usize = 1024;
 
-/// Among no more places than this, one after the other is looked at.
-const FEW: usize = 8;
-
-/// How many donors on either side are looked at before it is clear that no more tie.
-const BESIDE: usize = 2;
+/// Among no more places than this, each is looked at; no more than stand behind the last donor.
+const FEW: usize = BESIDE;
 
 struct Donors<'a, U> {
     lineup: &'a Lineup,
@@ -97,7 +82,8 @@ impl<U: Units> Donors<'_, U> {
     fn around(&self, value: f64) -> (f64, f64) {
         let among = self.lineup.donors.among(value);
         let after = self.first_not_below(value, among);
-        let values = &self.lineup.values[after..after + 2 * BESIDE];
+        // Two on either side tell whether more than the nearest of each side tie.
+        let values = &self.lineup.donors.values[after + BESIDE - 2..after + BESIDE + 2];
         let (left, right) = (value - values[1], values[2] - value);
         let nearest = left.min(right);
         let limit = (nearest + TIE).min(self.width);
@@ -115,18 +101,16 @@ impl<U: Units> Donors<'_, U> {
         (left * left_rows + right * right_rows, left * left_outcome + right * right_outcome)
     }
 
-    /// The first of some places, in order, whose value is not below; the end of them where there is none.
+    /// The first of some places, in order, whose value is not below; the end of them where there is none. Of few
+    /// places those below are counted, since where they end is anybody's guess; all places behind are above.
     #[inline]
     fn first_not_below(&self, value: f64, among: Range<usize>) -> usize {
+        let values = &self.lineup.donors.values[BESIDE + among.start..];
         if among.len() > FEW {
-            let values = &self.lineup.values[BESIDE..][among.clone()];
-            return among.start + values.partition_point(|donor| *donor < value);
+            return among.start + values[..among.len()].partition_point(|donor| *donor < value);
         }
-        let mut place = among.start;
-        while place < among.end && self.value(place) < value {
-            place += 1;
-        }
-        place
+        let below = values[..FEW].iter().map(|donor| usize::from(*donor < value));
+        among.start + below.fold(0, usize::wrapping_add)
     }
 
     /// Widen to the nearer side until there are enough rows, then take in whatever ties with the last.
@@ -155,7 +139,7 @@ impl<U: Units> Donors<'_, U> {
 
     #[inline]
     fn value(&self, place: usize) -> f64 {
-        self.lineup.values[place + BESIDE]
+        self.lineup.donors.values[place + BESIDE]
     }
 
     #[inline]

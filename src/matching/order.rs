@@ -10,14 +10,19 @@ use crate::monitor::Monitor;
 /// In a bucket of at most this many, moving units one place at a time beats a general sort.
 const FEW: u32 = 16;
 
+/// How many infinities stand at either end of the values.
+pub const BESIDE: usize = 8;
+
 /// Units in order, and the buckets they were dropped into; kept from one sort to the next for its memory.
 #[derive(Debug, Clone, Default)]
 pub struct Sorted {
     /// Ascending by value, ties by number.
     pub order: Vec<u32>,
+    /// The values in this order, behind [`BESIDE`] that are infinitely low and before as many infinitely high.
+    pub values: Vec<f64>,
     buckets: Buckets,
-    /// Where the places of each bucket end.
-    ends: Vec<u32>,
+    /// Where the places of each bucket begin; and where those of the last end.
+    begins: Vec<u32>,
 }
 
 impl Sorted {
@@ -29,11 +34,12 @@ impl Sorted {
     #[allow(clippy::cast_possible_truncation)] // units are numbered in u32
     pub fn sort(&mut self, values: &[f64], present: &[u64], monitor: &Monitor) -> Result<()> {
         self.buckets = Buckets::over(values);
-        let (buckets, next) = (&self.buckets, &mut self.ends);
+        let (buckets, begins) = (&self.buckets, &mut self.begins);
 
         // 1. How many each bucket holds; then where it begins.
-        next.clear();
-        next.resize(values.len(), 0);
+        begins.clear();
+        begins.resize(values.len() + 1, 0);
+        let next = &mut begins[1..];
         for_each(present, |unit| next[buckets.of(values[unit])] += 1);
         let (mut n, mut most) = (0_u32, 0);
         for count in next.iter_mut() {
@@ -44,22 +50,27 @@ impl Sorted {
         monitor.check()?;
 
         // 2. Each unit to its bucket's next place; a bucket then ends where the one after it begins.
-        let order = &mut self.order;
-        order.clear();
+        let (order, sorted) = (&mut self.order, &mut self.values);
         order.resize(n as usize, 0);
+        sorted.clear();
+        sorted.resize(n as usize + 2 * BESIDE, f64::INFINITY);
+        sorted[..BESIDE].fill(f64::NEG_INFINITY);
+        let places = &mut sorted[BESIDE..BESIDE + n as usize];
         for_each(present, |unit| {
-            let slot = &mut next[buckets.of(values[unit])];
+            let value = values[unit];
+            let slot = &mut next[buckets.of(value)];
             order[*slot as usize] = unit as u32;
-            *slot += 1;
+            places[*slot as usize] = value;
+            *slot = slot.wrapping_add(1);
         });
 
         monitor.check()?;
 
         // 3. Within the buckets.
         if most > FEW {
-            sort_crowds(order, next, values);
+            sort_crowds(order, places, begins, values);
         }
-        move_past_greater(order, values);
+        move_past_greater(order, places);
         monitor.check()
     }
 
@@ -67,8 +78,7 @@ impl Sorted {
     #[inline]
     pub fn among(&self, value: f64) -> Range<usize> {
         let bucket = self.buckets.of(value);
-        let start = if bucket == 0 { 0 } else { self.ends[bucket - 1] };
-        start as usize..self.ends[bucket] as usize
+        self.begins[bucket] as usize..self.begins[bucket + 1] as usize
     }
 }
 
@@ -98,35 +108,32 @@ impl Buckets {
     }
 }
 
-/// Sort the buckets that hold more than a few; `ends` are where buckets end.
-fn sort_crowds(order: &mut [u32], ends: &[u32], values: &[f64]) {
+/// Sort the buckets that hold more than a few, where they begin being `begins`.
+fn sort_crowds(order: &mut [u32], sorted: &mut [f64], begins: &[u32], values: &[f64]) {
     let value = |unit: u32| values[unit as usize];
-    let mut start = 0;
-    for end in ends {
-        if end - start > FEW {
-            let crowd = &mut order[start as usize..*end as usize];
-            crowd.sort_unstable_by(|a, b| value(*a).total_cmp(&value(*b)).then(a.cmp(b)));
-        }
-        start = *end;
+    for ends in begins.windows(2).filter(|ends| ends[1] - ends[0] > FEW) {
+        let places = ends[0] as usize..ends[1] as usize;
+        let crowd = &mut order[places.clone()];
+        crowd.sort_unstable_by(|a, b| value(*a).total_cmp(&value(*b)).then(a.cmp(b)));
+        sorted[places].iter_mut().zip(crowd).for_each(|(slot, unit)| *slot = value(*unit));
     }
 }
 
 /// Units of a bucket arrive in the order of their numbers, which moving past greater values only keeps.
-fn move_past_greater(order: &mut [u32], values: &[f64]) {
+fn move_past_greater(order: &mut [u32], sorted: &mut [f64]) {
     let mut greatest = f64::NEG_INFINITY;
     for filled in 0..order.len() {
-        let unit = order[filled];
-        let value = values[unit as usize];
+        let (unit, value) = (order[filled], sorted[filled]);
         if value >= greatest {
             greatest = value;
             continue;
         }
         let mut slot = filled;
-        while slot > 0 && value < values[order[slot - 1] as usize] {
-            order[slot] = order[slot - 1];
+        while slot > 0 && value < sorted[slot - 1] {
+            (order[slot], sorted[slot]) = (order[slot - 1], sorted[slot - 1]);
             slot -= 1;
         }
-        order[slot] = unit;
+        (order[slot], sorted[slot]) = (unit, value);
     }
 }
 
@@ -158,6 +165,10 @@ mod tests {
             let all: Vec<usize> = (0..values.len()).collect();
             sorted.sort(&values, &bits(&all, values.len()), &Monitor::default()).unwrap();
             assert_eq!(sorted.order, plain(&values));
+            let in_order: Vec<f64> = plain(&values).iter().map(|u| values[*u as usize]).collect();
+            assert_eq!(sorted.values[BESIDE..][..values.len()], in_order);
+            let ends = [&sorted.values[..BESIDE], &sorted.values[BESIDE + values.len()..]];
+            assert_eq!(ends, [[f64::NEG_INFINITY; BESIDE], [f64::INFINITY; BESIDE]]);
             for value in &values {
                 let Range { start, end } = sorted.among(*value);
                 let value_at = |place: &u32| values[*place as usize];

@@ -19,7 +19,7 @@ pub fn for_each(words: &[u64], mut visit: impl FnMut(usize)) {
     for (place, word) in words.iter().enumerate() {
         let mut rest = *word;
         while rest != 0 {
-            visit(64 * place + rest.trailing_zeros() as usize);
+            visit((64 * place) | rest.trailing_zeros() as usize);
             rest &= rest - 1;
         }
     }
