@@ -8,6 +8,7 @@ mod worlds;
 use std::hint::black_box;
 
 use ndarray::ArrayView2;
+use propensity::adjustment::{AdjustmentSpec, Method};
 use propensity::balance::{self, Denominator};
 use propensity::bootstrap::BootstrapSpec;
 use propensity::cells::Cells;
@@ -17,6 +18,7 @@ use propensity::ipw::{IpwData, ipw};
 use propensity::logistic::{self, LogisticSpec};
 use propensity::matching::{self, Focal, MatchedRows, NearestSpec, Quantity};
 use propensity::monitor::Monitor;
+use propensity::outcome::OutcomeModel;
 use propensity::pipeline::{Data, Estimator, Pipeline};
 use propensity::resample::{Resample, Scheme};
 use propensity::stream::Stream;
@@ -30,7 +32,7 @@ const N: usize = 20_000;
 const NEAREST: NearestSpec =
     NearestSpec { focal: Focal::Treated, n_neighbors: 1, caliper: None, quantity: Quantity::Score };
 
-const KERNELS: [(&str, fn()); 12] = [
+const KERNELS: [(&str, fn()); 15] = [
     ("logistic_fit", logistic_fit),
     ("logistic_fit_wide", logistic_fit_wide),
     ("ipw_influence", ipw_influence),
@@ -43,6 +45,9 @@ const KERNELS: [(&str, fn()); 12] = [
     ("bootstrap_cells", bootstrap_cells),
     ("bootstrap_rows", bootstrap_rows),
     ("bootstrap_wide", bootstrap_wide),
+    ("bootstrap_linear", bootstrap_linear),
+    ("bootstrap_linear_wide", bootstrap_linear_wide),
+    ("bootstrap_logistic", bootstrap_logistic),
 ];
 
 fn main() {
@@ -128,27 +133,45 @@ fn multinomial_counts() {
     });
 }
 
+const SCORE_ALONE: [Estimator; 2] = [Estimator::Ipw(Estimand::Ate), Estimator::Nearest(NEAREST)];
+
 fn bootstrap_cells() {
-    replicates(&World::discrete(N));
+    replicates(&World::discrete(N), &SCORE_ALONE);
 }
 
 fn bootstrap_rows() {
-    replicates(&World::continuous(N / 4, 10));
+    replicates(&World::continuous(N / 4, 10), &SCORE_ALONE);
 }
 
 fn bootstrap_wide() {
-    replicates(&World::continuous(N / 5, 40));
+    replicates(&World::continuous(N / 5, 40), &SCORE_ALONE);
 }
 
-fn replicates(world: &World) {
+fn bootstrap_linear() {
+    replicates(&World::discrete(N), &[aipw(OutcomeModel::Linear)]);
+}
+
+fn bootstrap_linear_wide() {
+    replicates(&World::continuous(N / 5, 40), &[aipw(OutcomeModel::Linear)]);
+}
+
+fn bootstrap_logistic() {
+    replicates(&World::discrete(N), &[aipw(OutcomeModel::Logistic)]);
+}
+
+fn aipw(outcome_model: OutcomeModel) -> Estimator {
+    let (method, estimand) = (Method::Aipw, Estimand::Ate);
+    Estimator::Adjusted(AdjustmentSpec { method, estimand, outcome_model })
+}
+
+fn replicates(world: &World, estimators: &[Estimator]) {
     let columns: Vec<usize> = (0..world.x.ncols()).collect();
     let x: ArrayView2<'_, f64> = world.x.view();
     let (treatment, outcome) = (&world.treatment[..], &world.outcome[..]);
     let (score_columns, outcome_columns) = (&columns[..], &columns[..]);
     let data = Data { x, treatment, outcome, sample_weight: None, score_columns, outcome_columns };
-    let estimators = [Estimator::Ipw(Estimand::Ate), Estimator::Nearest(NEAREST)];
     let (spec, monitor) = (LogisticSpec::default(), Monitor::default());
-    let pipeline = Pipeline::new(data, &estimators, spec, &monitor).unwrap();
+    let pipeline = Pipeline::new(data, estimators, spec, &monitor).unwrap();
     let resample = Resample::new(Scheme::Multinomial, world.x.nrows(), None, None).unwrap();
     let spec = BootstrapSpec { n_reps: 5, seed: 7 };
     counted(|| pipeline.bootstrap(&resample, &spec).unwrap());

@@ -175,8 +175,8 @@ impl<'a, 'm> Pipeline<'a, 'm> {
         pipeline.estimates = estimates?;
         if let Some(Moored { cells, sorted, anchor }) = moored? {
             (pipeline.cells, pipeline.sorted, pipeline.anchor) = (cells, sorted, Some(anchor));
-            pipeline.outcome_refits = pipeline.refits_of_outcomes()?;
         }
+        pipeline.outcome_refits = pipeline.refits_of_outcomes()?;
         Ok(pipeline)
     }
 

@@ -170,7 +170,13 @@ fn products<const WEIGHING: u8>(
     ArmProducts { equations, rows, weighted: beside, residual }
 }
 
-/// Any number of columns: the parts of a block first, then their products.
+/// From this many columns on, the products of a row take longer than to gather it; and an arm with more rows of a
+/// block than so many is taken as it lies.
+const WIDE: usize = 16;
+const DENSE: usize = BLOCK / 4 * 3;
+
+/// Any number of columns: the parts of a block first, then their products. These are as many as the square of the
+/// columns: where that is much, rows of the other arm, and rows that were not drawn, are left out of them.
 struct OfMany<'a, const WEIGHING: u8>(Pass<'a>);
 
 impl<const WEIGHING: u8> WithSimd for OfMany<'_, WEIGHING> {
@@ -179,16 +185,14 @@ impl<const WEIGHING: u8> WithSimd for OfMany<'_, WEIGHING> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> [ArmProducts; 2] {
         let Self(Pass { blocks, n_columns, scores, weighing, centers }) = self;
-        let terms = n_columns + 1;
         let mut buffers = Buffers::new(n_columns);
         let (mut weights, mut parts) = ([[0.0; BLOCK]; 2], [[0.0; BLOCK]; 3]);
-        let mut equations = [0, 1].map(|_| ScoreEquations::new(terms));
-        let mut beside = [0, 1].map(|_| vec![0.0; terms]);
+        let mut arms = [0, 1].map(|_| Gathered::new(n_columns));
         let mut residual = [simd.splat_f64s(0.0); 2];
         for (index, scores) in scores.iter().enumerate().take(blocks.n_blocks()) {
             let (columns, tallies) = blocks.block(index, true, &mut buffers);
             balancing_weights(weighing, scores, tallies, &mut weights);
-            for arm in 0..2 {
+            for (arm, gathered) in arms.iter_mut().enumerate() {
                 let center = simd.splat_f64s(centers[arm]);
                 let [spread, slope, other] = parts.each_mut().map(|lane| vectors_mut::<S>(lane));
                 let lanes = [&tallies.rows[arm], &tallies.outcome[arm], &weights[arm]];
@@ -198,19 +202,98 @@ impl<const WEIGHING: u8> WithSimd for OfMany<'_, WEIGHING> {
                     (spread[i], slope[i], other[i]) = (found.spread, found.slope, found.beside);
                     residual[arm] = simd.add_f64s(residual[arm], found.residual);
                 }
-                let [spread, slope, other] = &parts;
-                equations[arm].add_products_block(simd, columns, slope, spread);
-                if WEIGHING != NOTHING {
-                    add_dots(simd, other, columns, &mut beside[arm]);
-                }
+                gathered.add::<S, WEIGHING>(simd, &tallies.rows[arm], columns, &parts);
             }
         }
-        let [control, treated] = residual.map(|sum| simd.reduce_sum_f64s(sum));
-        let ([first, second], [by_first, by_second]) = (equations, beside);
-        [
-            products::<WEIGHING>(first, by_first, control),
-            products::<WEIGHING>(second, by_second, treated),
-        ]
+        let mut residual = residual.map(|sum| simd.reduce_sum_f64s(sum)).into_iter();
+        arms.map(|arm| arm.finish::<S, WEIGHING>(simd, residual.next().unwrap_or_default()))
+    }
+}
+
+/// The products of one arm, and its rows that wait until they fill a block.
+struct Gathered {
+    equations: ScoreEquations,
+    beside: Vec<f64>,
+    columns: Vec<Lane>,
+    parts: [Lane; 3],
+    waiting: usize,
+}
+
+impl Gathered {
+    fn new(n_columns: usize) -> Self {
+        Self {
+            equations: ScoreEquations::new(n_columns + 1),
+            beside: vec![0.0; n_columns + 1],
+            columns: vec![[0.0; BLOCK]; if n_columns < WIDE { 0 } else { n_columns }],
+            parts: [[0.0; BLOCK]; 3],
+            waiting: 0,
+        }
+    }
+
+    #[inline(always)]
+    fn add<S: Simd, const WEIGHING: u8>(
+        &mut self,
+        simd: S,
+        rows: &Lane,
+        columns: &[Lane],
+        parts: &[Lane; 3],
+    ) {
+        if columns.len() < WIDE {
+            return self.multiply::<S, WEIGHING>(simd, columns, parts);
+        }
+        let (mut there, mut n_there) = ([0; BLOCK], 0);
+        for (lane, rows) in (0..=u8::MAX).zip(rows) {
+            there[n_there.min(BLOCK - 1)] = lane;
+            n_there += usize::from(*rows > 0.0);
+        }
+        if n_there > DENSE {
+            return self.multiply::<S, WEIGHING>(simd, columns, parts);
+        }
+        let mut there = &there[..n_there];
+        while !there.is_empty() {
+            let (now, later) = there.split_at(there.len().min(BLOCK - self.waiting));
+            let places = self.waiting..self.waiting + now.len();
+            let mine = self.columns.iter_mut().chain(&mut self.parts);
+            for (mine, lane) in mine.zip(columns.iter().chain(parts)) {
+                let slots = mine[places.clone()].iter_mut().zip(now);
+                slots.for_each(|(slot, place)| *slot = lane[usize::from(*place)]);
+            }
+            self.waiting = places.end;
+            if self.waiting == BLOCK {
+                self.multiply_waiting::<S, WEIGHING>(simd);
+            }
+            there = later;
+        }
+    }
+
+    #[inline(always)]
+    fn multiply<S: Simd, const WEIGHING: u8>(
+        &mut self,
+        simd: S,
+        columns: &[Lane],
+        [spread, slope, other]: &[Lane; 3],
+    ) {
+        self.equations.add_products_block(simd, columns, slope, spread);
+        if WEIGHING != NOTHING {
+            add_dots(simd, other, columns, &mut self.beside);
+        }
+    }
+
+    #[inline(always)]
+    fn multiply_waiting<S: Simd, const WEIGHING: u8>(&mut self, simd: S) {
+        let (columns, parts) = (std::mem::take(&mut self.columns), self.parts);
+        self.multiply::<S, WEIGHING>(simd, &columns, &parts);
+        (self.columns, self.waiting) = (columns, 0);
+    }
+
+    #[inline(always)]
+    fn finish<S: Simd, const WEIGHING: u8>(mut self, simd: S, residual: f64) -> ArmProducts {
+        // What is left of rows that waited before weighs nothing.
+        self.parts.iter_mut().for_each(|lane| lane[self.waiting..].fill(0.0));
+        if self.waiting > 0 {
+            self.multiply_waiting::<S, WEIGHING>(simd);
+        }
+        products::<WEIGHING>(self.equations, self.beside, residual)
     }
 }
 

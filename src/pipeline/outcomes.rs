@@ -1,6 +1,6 @@
 //! Estimates with outcome models on a resample.
 
-use super::{Data, Pipeline, adjustments};
+use super::{Data, MANY_UNITS, Pipeline, adjustments};
 use crate::adjustment::{self, AdjustmentSpec, FullSample, Refits, arm_mean};
 use crate::covariates::Covariates;
 use crate::error::{Error, Result};
@@ -46,6 +46,7 @@ impl<'a> Pipeline<'a, '_> {
         Ok(Columns::ready(&covariates.subset(outcome_columns)))
     }
 
+    /// Logistic models of few units, as their score, are left to Newton's method.
     fn refits<U: Units>(
         &self,
         columns: Columns<'a>,
@@ -56,7 +57,10 @@ impl<'a> Pipeline<'a, '_> {
         let is_share = |outcome: &f64| (0.0..=1.0).contains(outcome);
         let is_logistic = |spec: &&AdjustmentSpec| spec.outcome_model == OutcomeModel::Logistic;
         let logistic: Vec<_> = adjustments(self.estimators).filter(is_logistic).collect();
-        if logistic.is_empty() || !self.data.outcome.iter().all(is_share) {
+        if logistic.is_empty()
+            || self.n_units() < MANY_UNITS
+            || !self.data.outcome.iter().all(is_share)
+        {
             return Ok(refits);
         }
         room_for(units.len(), BYTES_AN_OUTCOME * (logistic.len() + rayon::current_num_threads()))?;
