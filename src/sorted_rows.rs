@@ -87,11 +87,17 @@ impl<W: Count> Units for Counted<'_, W> {
 
     #[inline]
     fn arm(&self, unit: usize, arm: bool) -> (f64, f64) {
-        let SortedRows { treatment, outcome, sample_weight, .. } = self.rows;
-        let is_there = f64::from(u8::from(treatment[unit] == arm));
-        let weight = sample_weight.as_ref().map_or(1.0, |weights| weights[unit]);
-        let rows = is_there * self.counts[unit].into() * weight;
-        (rows, rows * outcome[unit])
+        let is_there = f64::from(u8::from(self.rows.treatment[unit] == arm));
+        let (rows, outcome) = self.arm_there(unit, arm);
+        (is_there * rows, is_there * outcome)
+    }
+
+    /// A row's only arm.
+    #[inline]
+    fn arm_there(&self, unit: usize, _: bool) -> (f64, f64) {
+        let weight = self.rows.sample_weight.as_ref().map_or(1.0, |weights| weights[unit]);
+        let rows = self.counts[unit].into() * weight;
+        (rows, rows * self.rows.outcome[unit])
     }
 
     fn block<'a>(

@@ -70,6 +70,12 @@ pub trait Units: Sync {
         self.tally(unit).arm(arm)
     }
 
+    /// The same of a unit that has rows of the arm.
+    #[inline]
+    fn arm_there(&self, unit: usize, arm: bool) -> (f64, f64) {
+        self.arm(unit, arm)
+    }
+
     /// Binomial counts of a block that starts at unit `start`, padded with zeros.
     fn load_counts(&self, start: usize, trials: &mut Lane, successes: &mut Lane) {
         let length = BLOCK.min(self.len() - start);

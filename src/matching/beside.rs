@@ -3,7 +3,7 @@
 
 use super::ascent::Ascent;
 use super::presence::{contains, first_from, for_each, last_before};
-use super::search::TIE;
+use super::search::{TIE, lesser};
 use crate::error::Result;
 use crate::monitor::Monitor;
 use crate::tally::Units;
@@ -81,15 +81,15 @@ impl<U: Units> Beside<'_, U> {
             return self.mean_of_close(unit);
         }
         let distances = beside.map(|donor| (self.values[donor] - self.values[unit]).abs());
-        let nearest = distances[0].min(distances[1]);
+        let nearest = lesser(distances[0], distances[1]);
         if !(nearest <= self.width) {
             return None;
         }
-        let limit = (nearest + TIE).min(self.width);
+        let limit = lesser(self.width, nearest + TIE);
         let (mut rows, mut outcome) = (0.0, 0.0);
         for (donor, distance) in beside.into_iter().zip(distances) {
             let share = f64::from(u8::from(distance <= limit));
-            let (more_rows, more) = self.units.arm(donor, self.donor);
+            let (more_rows, more) = self.units.arm_there(donor, self.donor);
             rows += share * more_rows;
             outcome += share * more;
         }
@@ -113,7 +113,7 @@ impl<U: Units> Beside<'_, U> {
         let near = |donor: &usize| distance(*donor) <= limit;
         let (mut rows, mut outcome) = (0.0, 0.0);
         for donor in left.take_while(near).chain(right.take_while(near)) {
-            let (more_rows, more) = self.units.arm(donor, self.donor);
+            let (more_rows, more) = self.units.arm_there(donor, self.donor);
             rows += more_rows;
             outcome += more;
         }

@@ -70,7 +70,7 @@ impl Line {
         seeking.extend(own.iter().zip(donors).map(|(own, donors)| own & !donors));
         let beside = Beside { values, units, ascent, donors, donor: !focal, width };
         let mut take = |unit, mean, times: f64| {
-            let (rows, outcome) = units.arm(unit, focal);
+            let (rows, outcome) = units.arm_there(unit, focal);
             gap.rows += times * rows;
             gap.sum += times * (outcome - rows * mean);
         };
@@ -79,7 +79,7 @@ impl Line {
             for_each(&[close & own[word] & donors[word]], |bit| {
                 // Others tie with its company: all of them in place of that.
                 let unit = 64 * word + bit;
-                let (rows, outcome) = units.arm(unit, !focal);
+                let (rows, outcome) = units.arm_there(unit, !focal);
                 take(unit, outcome / rows, -1.0);
                 if let Some(mean) = beside.mean_of_close(unit) {
                     take(unit, mean, 1.0);

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::NearestSpec;
 use super::order::{BESIDE, Sorted};
 use super::presence;
-use super::search::TIE;
+use super::search::{TIE, lesser};
 use crate::error::Result;
 use crate::monitor::Monitor;
 use crate::tally::Units;
@@ -48,7 +48,7 @@ impl Lineup {
                 let unit = 64 * CHECKED * chunk + bit;
                 let (donor_rows, donated) = donors.around(values[unit]);
                 if donor_rows > 0.0 {
-                    let (rows, outcome) = units.arm(unit, focal);
+                    let (rows, outcome) = units.arm_there(unit, focal);
                     gap.rows += rows;
                     gap.sum += outcome - rows * (donated / donor_rows);
                 }
@@ -85,12 +85,12 @@ impl<U: Units> Donors<'_, U> {
         // Two on either side tell whether more than the nearest of each side tie.
         let values = &self.lineup.donors.values[after + BESIDE - 2..after + BESIDE + 2];
         let (left, right) = (value - values[1], values[2] - value);
-        let nearest = left.min(right);
-        let limit = (nearest + TIE).min(self.width);
+        let nearest = lesser(left, right);
+        let limit = lesser(self.width, nearest + TIE);
         if !(nearest <= limit && nearest < f64::INFINITY) {
             return (0.0, 0.0);
         }
-        if self.n_neighbors > 1.0 || (value - values[0]).min(values[3] - value) <= limit {
+        if self.n_neighbors > 1.0 || lesser(value - values[0], values[3] - value) <= limit {
             return self.several_around(value, after);
         }
         let share = |distance: f64| f64::from(u8::from(distance <= limit));
@@ -144,6 +144,6 @@ impl<U: Units> Donors<'_, U> {
 
     #[inline]
     fn donor(&self, place: usize) -> (f64, f64) {
-        self.units.arm(self.lineup.donors.order[place] as usize, self.arm)
+        self.units.arm_there(self.lineup.donors.order[place] as usize, self.arm)
     }
 }

@@ -13,6 +13,12 @@ use crate::monitor::Monitor;
 /// than the gaps between neighbours.
 pub const TIE: f64 = 1e-12;
 
+/// The lesser of two numbers, the second where one is NaN: an instruction, which `f64::min` is not.
+#[inline]
+pub fn lesser(a: f64, b: f64) -> f64 {
+    if a < b { a } else { b }
+}
+
 /// Focal groups a thread takes at a time.
 const CHUNK: usize = 8192;
 
