@@ -6,7 +6,6 @@ mod labels;
 mod list;
 mod planes;
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use ndarray::{Array2, ArrayView2, ShapeBuilder};
@@ -32,7 +31,6 @@ pub struct Cells {
     layout: Layout,
     /// The number of each row's cell: its place in the planes, or in the list.
     cell_of_row: Vec<u32>,
-    appearance: OnceLock<Vec<u32>>,
 }
 
 /// What each cell is.
@@ -77,13 +75,19 @@ impl Cells {
         );
         let (mut groups, beside) = (patterns?, beside?);
         drop(hashes);
-        groups.number_by(&groups.by_hash());
-        let patterns = gathered(x, &groups.first_row);
-        if !are_equal(x, patterns.view(), &groups.of_row) {
+        let as_they_came = gathered(x, &groups.first_row);
+        let (order, are_equal) =
+            rayon::join(|| groups.by_hash(), || are_equal(x, as_they_came.view(), &groups.of_row));
+        if !are_equal {
             return None; // two patterns of one hash
         }
-        let (layout, cell_of_row) = Layout::of(&rows, groups, beside)?;
-        Some(Self { patterns, layout, cell_of_row, appearance: OnceLock::new() })
+        groups.number_by(&order);
+        let (patterns, layout) = rayon::join(
+            || gathered(as_they_came.view(), &order),
+            || Layout::of(&rows, groups, beside),
+        );
+        let (layout, cell_of_row) = layout?;
+        Some(Self { patterns, layout, cell_of_row })
     }
 
     /// The same with the patterns in another order.
@@ -102,7 +106,7 @@ impl Cells {
         };
         let cell_of_row = renumbered(self.cell_of_row.clone(), &went);
         let patterns = gathered(self.patterns.view(), order);
-        Self { patterns, layout, cell_of_row, appearance: OnceLock::new() }
+        Self { patterns, layout, cell_of_row }
     }
 
     /// How many cells there are to count, some of them perhaps without rows.
@@ -136,12 +140,11 @@ impl Cells {
     }
 
     /// The cells in the order of their first rows.
-    pub fn in_order_of_appearance(&self) -> &[u32] {
-        self.appearance.get_or_init(|| {
-            let mut seen = vec![false; self.n_cells()];
-            let is_first = |cell: &u32| !std::mem::replace(&mut seen[*cell as usize], true);
-            self.cell_of_row.iter().copied().filter(is_first).collect()
-        })
+    #[must_use]
+    pub fn in_order_of_appearance(&self) -> Vec<u32> {
+        let mut seen = vec![false; self.n_cells()];
+        let is_first = |cell: &u32| !std::mem::replace(&mut seen[*cell as usize], true);
+        self.cell_of_row.iter().copied().filter(is_first).collect()
     }
 
     /// How many rows each cell holds in the data themselves.

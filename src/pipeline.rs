@@ -5,6 +5,8 @@ mod analytic;
 mod order;
 mod outcomes;
 
+use std::borrow::Cow;
+
 use ndarray::ArrayView2;
 
 use crate::adjustment::{self, AdjustmentSpec, Refits};
@@ -89,6 +91,8 @@ pub struct Pipeline<'a, 'm> {
     cells: Option<Cells>,
     /// Rows that were not collapsed, where they are few enough.
     sorted: Option<SortedRows>,
+    /// What counts cells where rows are drawn freely and with replacement, as mostly they are.
+    urn: Option<Urn>,
     /// The full sample's coefficients of the score.
     start: Vec<f64>,
     /// The full sample's fit, from which every replicate's starts.
@@ -103,6 +107,7 @@ pub struct Pipeline<'a, 'm> {
 struct Moored<'a> {
     cells: Option<Cells>,
     sorted: Option<SortedRows>,
+    urn: Option<Urn>,
     anchor: Anchor<'a>,
 }
 
@@ -154,6 +159,7 @@ impl<'a, 'm> Pipeline<'a, 'm> {
             covariates,
             cells,
             sorted: None,
+            urn: None,
             start: Vec::new(),
             anchor: None,
             outcome_refits: None,
@@ -173,8 +179,9 @@ impl<'a, 'm> Pipeline<'a, 'm> {
             || (pipeline.n_units() >= MANY_UNITS).then(|| pipeline.moored()).transpose(),
         );
         pipeline.estimates = estimates?;
-        if let Some(Moored { cells, sorted, anchor }) = moored? {
+        if let Some(Moored { cells, sorted, urn, anchor }) = moored? {
             (pipeline.cells, pipeline.sorted, pipeline.anchor) = (cells, sorted, Some(anchor));
+            pipeline.urn = urn;
         }
         pipeline.outcome_refits = pipeline.refits_of_outcomes()?;
         Ok(pipeline)
@@ -207,16 +214,17 @@ impl<'a, 'm> Pipeline<'a, 'm> {
             let columns = Columns::ready(&covariates.with_rows(cells.patterns.view()));
             let mut totals = Totals::default();
             cells.total(&cells.sizes(), &mut totals);
-            let (anchor, _) = rayon::join(
+            let (anchor, urn) = rayon::join(
                 || Anchor::new(columns, &totals, beta, ridge, spec, monitor),
-                || cells.in_order_of_appearance(), // which drawing asks for
+                || Urn::of_cells(&cells.sizes(), &cells.in_order_of_appearance(), true),
             );
-            return Ok(Moored { cells: Some(cells), sorted: None, anchor: anchor? });
+            let (cells, urn) = (Some(cells), Some(urn));
+            return Ok(Moored { cells, sorted: None, urn, anchor: anchor? });
         }
         if x.nrows() > MOST_ROWS_KEPT || x.len() > MOST_KEPT {
             let rows = self.rows(None::<&[u32]>);
             let anchor = Anchor::new(Columns::Read(covariates), &rows, beta, ridge, spec, monitor)?;
-            return Ok(Moored { cells: None, sorted: None, anchor });
+            return Ok(Moored { cells: None, sorted: None, urn: None, anchor });
         }
         room_for(x.nrows(), columns + BYTES_A_ROW)?;
         let order = ascending(&covariates.linear(&beta), monitor)?;
@@ -224,7 +232,7 @@ impl<'a, 'm> Pipeline<'a, 'm> {
         let columns = Columns::ready(&covariates.with_rows(sorted.x.view()));
         let once = vec![1_u8; x.nrows()];
         let anchor = Anchor::new(columns, &sorted.counted(&once), beta, ridge, spec, monitor)?;
-        Ok(Moored { cells: None, sorted: Some(sorted), anchor })
+        Ok(Moored { cells: None, sorted: Some(sorted), urn: None, anchor })
     }
 
     /// Estimate everything on resamples of the rows.
@@ -263,13 +271,21 @@ impl<'a, 'm> Pipeline<'a, 'm> {
     }
 
     /// What counts the units where rows are drawn freely. Rows take the same random numbers wherever they stand.
-    fn urn(&self, resample: &Resample) -> Option<Urn> {
+    fn urn<'b>(&'b self, resample: &'b Resample) -> Option<Cow<'b, Urn>> {
         if let Some(cells) = &self.cells {
-            return resample.urn_of_cells(&cells.sizes(), cells.in_order_of_appearance());
+            let own = self.urn.as_ref().filter(|_| resample.scheme() == Scheme::Multinomial);
+            let made = || {
+                let order = cells.in_order_of_appearance();
+                resample.urn_of_cells(&cells.sizes(), &order).map(Cow::Owned)
+            };
+            return resample.urn().and_then(|_| own.map(Cow::Borrowed).or_else(made));
         }
         match &self.sorted {
-            Some(sorted) => resample.urn_of_cells(&vec![1; sorted.places().len()], sorted.places()),
-            None => resample.urn().cloned(),
+            Some(sorted) => {
+                let once = vec![1; sorted.places().len()];
+                resample.urn_of_cells(&once, sorted.places()).map(Cow::Owned)
+            }
+            None => resample.urn().map(Cow::Borrowed),
         }
     }
 

@@ -9,7 +9,6 @@ use crate::error::Result;
 use crate::ipw::{IpwData, ipw};
 use crate::matching::{self, MatchedRows, NearestSpec};
 use crate::resample::Resample;
-use crate::urn::Urn;
 use crate::weighted_bootstrap::{Analytic, std_error};
 
 impl Pipeline<'_, '_> {
@@ -90,7 +89,7 @@ impl Pipeline<'_, '_> {
         let (n_rows, k) = (self.data.x.nrows(), self.estimators.len());
         let sizes = self.cells.as_ref().map_or_else(Vec::new, Cells::sizes);
         let urn = self.urn(resample);
-        let (n_counted, n_drawn) = (self.n_counted(), urn.as_ref().map_or(0, Urn::n_cells));
+        let (n_counted, n_drawn) = (self.n_counted(), urn.as_ref().map_or(0, |urn| urn.n_cells()));
         bootstrap::run(
             spec,
             2 * k,
