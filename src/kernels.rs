@@ -8,10 +8,12 @@
 #![allow(clippy::inline_always)] // inlining carries the wider instruction set into the loops
 
 mod anchored;
+mod bend;
 mod instructions;
 mod outcome;
 mod pairs;
 mod softplus;
+mod source;
 mod together;
 
 use pulp::{Simd, WithSimd};
@@ -19,16 +21,16 @@ use pulp::{Simd, WithSimd};
 use crate::estimand::Estimand;
 
 pub use anchored::{
-    ArmSums, AtAnchor, Blocks, Buffers, NearAnchor, REACH, Whereabouts, at_anchor, leave_anchor,
-    move_on,
+    ArmSums, AtAnchor, Blocks, Buffers, NearAnchor, REACH, Whereabouts, at_anchor, near_anchor,
 };
+pub use bend::{Bend, bend};
 pub use instructions::instruction_set;
 pub use outcome::{ArmProducts, Weighing, arm_counts, arm_products, fitted_sums};
 pub use pairs::{Bits, Company, company, drawn, extremes, least_gap, positive};
 pub use softplus::log_likelihood;
+pub use source::{Room, RoughLane, Source, round};
 pub use together::{
-    Beginning, Member, ResampledRows, Room, Rough, RoughLane, Source, begin_together,
-    near_together, rough_together, round,
+    Beginning, Member, ResampledRows, Rough, begin_together, near_together, rough_together,
 };
 
 use anchored::{vectors, vectors_mut};
@@ -219,33 +221,29 @@ impl<W: Copy + Into<f64>> WithSimd for AddUp<'_, W> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
+    fn with_simd<S: Simd>(self, _: S) {
+        /// Units whose sums stay in registers.
+        const ABREAST: usize = 32;
         let Self { tallies, labels, counts } = self;
-        let mut is_new = [true; 2];
-        let mut count = [0.0; BLOCK];
-        for (label, counts) in labels.iter().zip(counts.as_chunks::<BLOCK>().0) {
-            count.iter_mut().zip(counts).for_each(|(lane, count)| *lane = (*count).into());
-            let arm = usize::from(label.treated);
-            let count = vectors::<S>(&count);
-            let rows = &mut vectors_mut::<S>(&mut tallies.rows[arm])[..count.len()];
-            let outcome = &mut vectors_mut::<S>(&mut tallies.outcome[arm])[..count.len()];
-            let (weight, y) = (simd.splat_f64s(label.weight), simd.splat_f64s(label.outcome));
-            if std::mem::replace(&mut is_new[arm], false) {
-                for i in 0..count.len() {
-                    rows[i] = simd.mul_f64s(count[i], weight);
-                    outcome[i] = simd.mul_f64s(rows[i], y);
+        let planes = counts.as_chunks::<BLOCK>().0;
+        for (arm, (rows, outcome)) in tallies.rows.iter_mut().zip(&mut tallies.outcome).enumerate()
+        {
+            let (rows, outcome) =
+                (rows.as_chunks_mut::<ABREAST>().0, outcome.as_chunks_mut::<ABREAST>().0);
+            for (group, (rows, outcome)) in rows.iter_mut().zip(outcome).enumerate() {
+                let (mut n, mut y) = ([0.0; ABREAST], [0.0; ABREAST]);
+                for (label, plane) in labels.iter().zip(planes) {
+                    if usize::from(label.treated) == arm {
+                        let counts = &plane.as_chunks::<ABREAST>().0[group];
+                        for k in 0..ABREAST {
+                            let more = counts[k].into() * label.weight;
+                            n[k] += more;
+                            y[k] += more * label.outcome;
+                        }
+                    }
                 }
-            } else {
-                for i in 0..count.len() {
-                    let more = simd.mul_f64s(count[i], weight);
-                    rows[i] = simd.add_f64s(rows[i], more);
-                    outcome[i] = simd.mul_add_e_f64s(more, y, outcome[i]);
-                }
+                (*rows, *outcome) = (n, y);
             }
-        }
-        for arm in (0..2).filter(|arm| is_new[*arm]) {
-            tallies.rows[arm].fill(0.0);
-            tallies.outcome[arm].fill(0.0);
         }
     }
 }

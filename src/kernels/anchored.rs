@@ -1,8 +1,8 @@
 //! Passes over the blocks of a resample whose scores are known at an anchor, the full sample's fit.
 //!
 //! With o the odds against treatment and d the change of the linear predictor since, the odds become
-//! o exp(-d). A replicate's d is small, and smaller with each step, so that exp(-d) is a short polynomial;
-//! one division then gives p, 1 - p and the odds both ways.
+//! o exp(-d), and those for it exp(d) / o. A replicate's d is small, so that the exponentials are short polynomials;
+//! one division then gives the score.
 
 #![allow(clippy::inline_always)] // inlining carries the wider instruction set into the loops
 #![allow(clippy::needless_range_loop)] // one index into several arrays
@@ -10,6 +10,7 @@
 use pulp::{Simd, WithSimd};
 
 use super::instructions::dispatch;
+use super::source::{Room, RoughLane, round_lane};
 use super::{BLOCK, Lane, ScoreEquations, Tallies};
 
 /// The farthest from the anchor that the polynomial reaches: sixteen times the quarter within which its
@@ -18,8 +19,6 @@ pub const REACH: f64 = 4.0;
 
 /// Blocks of a resample, one after the other.
 pub trait Blocks: Sync {
-    fn n_blocks(&self) -> usize;
-
     /// The standardized columns and the tallies of a block; a source that has them lying ready lends them,
     /// another fills the buffers. Tallies of outcomes only where they are wanted.
     fn block<'a>(
@@ -33,14 +32,14 @@ pub trait Blocks: Sync {
 /// Room for one block.
 #[derive(Debug, Clone)]
 pub struct Buffers {
-    pub columns: Vec<Lane>,
+    pub room: Room,
     pub tallies: Box<Tallies>,
 }
 
 impl Buffers {
     #[must_use]
     pub fn new(n_columns: usize) -> Self {
-        Self { columns: vec![[0.0; BLOCK]; n_columns], tallies: Box::new(Tallies::EMPTY) }
+        Self { room: Room::new(n_columns), tallies: Box::new(Tallies::EMPTY) }
     }
 }
 
@@ -52,6 +51,21 @@ pub struct ArmSums {
     pub odds: [f64; 2],
     pub overlap: [f64; 2],
     pub smaller: [f64; 2],
+}
+
+impl ArmSums {
+    /// Add these sums so many times.
+    pub fn add(&mut self, times: f64, more: &Self) {
+        for (own, more) in
+            self.entries_mut().into_iter().zip([more.odds, more.overlap, more.smaller])
+        {
+            own.iter_mut().zip(more).for_each(|(own, more)| *own += times * more);
+        }
+    }
+
+    fn entries_mut(&mut self) -> [&mut [f64; 2]; 3] {
+        [&mut self.odds, &mut self.overlap, &mut self.smaller]
+    }
 }
 
 /// What a pass at the anchor finds.
@@ -69,65 +83,56 @@ pub struct NearAnchor {
     /// The farthest that any linear predictor has moved, as far as that had to be found out; beyond
     /// [`REACH`] nothing else is right.
     pub farthest: f64,
-    /// Nothing after a first pass. Control first.
+    /// Control first.
     pub sums: [ArmSums; 2],
     /// The sum of outcomes of each arm, likewise.
     pub outcome: [f64; 2],
 }
 
-/// Where a resample's units have got to: the odds against treatment, and the scores.
+/// What passes over a resample leave for one another, unit by unit.
 #[derive(Debug, Default)]
 pub struct Whereabouts {
-    pub odds: Vec<Lane>,
+    /// The weight times p (1 - p) at the anchor.
+    pub spread: Vec<RoughLane>,
     pub scores: Vec<Lane>,
 }
 
-/// Gradient and, if wanted, information at the anchor, whose scores are given block by block.
+/// Gradient and, if wanted, information at the anchor, whose scores are given block by block; leaves the
+/// spreads.
 pub fn at_anchor(
     blocks: &dyn Blocks,
     n_columns: usize,
     scores: &[Lane],
     wants_information: bool,
+    spread: &mut Vec<RoughLane>,
 ) -> AtAnchor {
+    spread.resize(scores.len(), [0.0; BLOCK]);
     match (n_columns, wants_information) {
-        (1, true) => dispatch(AtAnchorOfFew::<1> { blocks, scores }),
-        (2, true) => dispatch(AtAnchorOfFew::<2> { blocks, scores }),
-        (3, true) => dispatch(AtAnchorOfFew::<3> { blocks, scores }),
-        (4, true) => dispatch(AtAnchorOfFew::<4> { blocks, scores }),
-        _ => dispatch(AtAnchorPass { blocks, n_columns, scores, wants_information }),
+        (1, true) => dispatch(AtAnchorOfFew::<1> { blocks, scores, spread }),
+        (2, true) => dispatch(AtAnchorOfFew::<2> { blocks, scores, spread }),
+        (3, true) => dispatch(AtAnchorOfFew::<3> { blocks, scores, spread }),
+        (4, true) => dispatch(AtAnchorOfFew::<4> { blocks, scores, spread }),
+        _ => dispatch(AtAnchorPass { blocks, n_columns, scores, wants_information, spread }),
     }
 }
 
-/// The gradient `step` away from the anchor, whose odds against treatment are given; leaves the odds there.
-/// No linear predictor moves by more than `most`.
-pub fn leave_anchor(
-    blocks: &dyn Blocks,
-    step: &[f64],
-    most: f64,
-    anchor: &[Lane],
-    there: &mut Whereabouts,
-) -> NearAnchor {
-    there.odds.resize(anchor.len(), [0.0; BLOCK]);
-    there.scores.resize(anchor.len(), [0.0; BLOCK]);
-    let pass = Move { blocks, step, from: Some(anchor), there };
-    if most <= NEAR { pass.dispatch::<NEARBY, FIRST>() } else { pass.dispatch::<FAR, FIRST>() }
-}
-
-/// The gradient, and what the weights are made of, `step` away from where a resample had got to; leaves the
-/// odds and the scores there.
-pub fn move_on(
+/// The gradient, and what the weights are made of, `step` away from the anchor, whose odds against treatment, and
+/// for it, are given; leaves the scores there. No linear predictor moves by more than `most`.
+pub fn near_anchor(
     blocks: &dyn Blocks,
     step: &[f64],
     most: f64,
     wants_overlap: bool,
-    there: &mut Whereabouts,
+    odds: [&[Lane]; 2],
+    scores: &mut Vec<Lane>,
 ) -> NearAnchor {
-    let pass = Move { blocks, step, from: None, there };
-    match (most <= TINY, wants_overlap) {
-        (true, false) => pass.dispatch::<CLOSE, LATER>(),
-        (true, true) => pass.dispatch::<CLOSE, OVERLAP>(),
-        (false, false) => pass.dispatch::<FAR, LATER>(),
-        (false, true) => pass.dispatch::<FAR, OVERLAP>(),
+    scores.resize(odds[0].len(), [0.0; BLOCK]);
+    let pass = Move { blocks, step, odds, scores };
+    match (most <= NEAR, wants_overlap) {
+        (true, false) => pass.dispatch::<false, false>(),
+        (true, true) => pass.dispatch::<false, true>(),
+        (false, false) => pass.dispatch::<true, false>(),
+        (false, true) => pass.dispatch::<true, true>(),
     }
 }
 
@@ -136,6 +141,7 @@ struct AtAnchorPass<'a> {
     n_columns: usize,
     scores: &'a [Lane],
     wants_information: bool,
+    spread: &'a mut [RoughLane],
 }
 
 impl WithSimd for AtAnchorPass<'_> {
@@ -148,7 +154,7 @@ impl WithSimd for AtAnchorPass<'_> {
             AtAnchor { equations: ScoreEquations::new(self.n_columns + 1), rows: [0.0; 2] };
         let (mut residual, mut spread) = ([0.0; BLOCK], [0.0; BLOCK]);
         let mut totals = [simd.splat_f64s(0.0); 2];
-        for (index, scores) in self.scores.iter().enumerate().take(self.blocks.n_blocks()) {
+        for (index, (scores, left)) in self.scores.iter().zip(self.spread).enumerate() {
             let (columns, tallies) = self.blocks.block(index, false, &mut buffers);
             let p = vectors::<S>(scores);
             let rows = tallies.rows.each_ref().map(vectors::<S>);
@@ -160,6 +166,7 @@ impl WithSimd for AtAnchorPass<'_> {
                 s[i] = simd.sub_f64s(expected, simd.mul_f64s(expected, p[i]));
                 totals = [0, 1].map(|arm| simd.add_f64s(totals[arm], rows[arm][i]));
             }
+            round_lane(&spread, left);
             if self.wants_information {
                 found.equations.add_products_block(simd, columns, &residual, &spread);
             } else {
@@ -175,6 +182,7 @@ impl WithSimd for AtAnchorPass<'_> {
 struct AtAnchorOfFew<'a, const N: usize> {
     blocks: &'a dyn Blocks,
     scores: &'a [Lane],
+    spread: &'a mut [RoughLane],
 }
 
 impl<const N: usize> WithSimd for AtAnchorOfFew<'_, N> {
@@ -186,9 +194,11 @@ impl<const N: usize> WithSimd for AtAnchorOfFew<'_, N> {
         let mut buffers = Buffers::new(N);
         let (mut totals, mut gradient, mut slopes) = ([zero; 2], zero, [zero; N]);
         let (mut spread, mut beside, mut products) = (zero, [zero; N], [[zero; N]; N]);
-        for (index, scores) in self.scores.iter().enumerate().take(self.blocks.n_blocks()) {
+        let mut spreads = [0.0; BLOCK];
+        for (index, (scores, left)) in self.scores.iter().zip(self.spread).enumerate() {
             let (columns, tallies) = self.blocks.block(index, false, &mut buffers);
             let p = vectors::<S>(scores);
+            let kept = &mut vectors_mut::<S>(&mut spreads)[..p.len()];
             let columns: [&[S::f64s]; N] =
                 std::array::from_fn(|k| &vectors::<S>(&columns[k])[..p.len()]);
             let rows = tallies.rows.each_ref().map(|lane| &vectors::<S>(lane)[..p.len()]);
@@ -198,6 +208,7 @@ impl<const N: usize> WithSimd for AtAnchorOfFew<'_, N> {
                 let expected = simd.mul_f64s(trials, p[i]);
                 let r = simd.sub_f64s(rows[1][i], expected);
                 let s = simd.sub_f64s(expected, simd.mul_f64s(expected, p[i]));
+                kept[i] = s;
                 totals = [0, 1].map(|arm| simd.add_f64s(totals[arm], rows[arm][i]));
                 gradient = simd.add_f64s(gradient, r);
                 spread = simd.add_f64s(spread, s);
@@ -210,6 +221,7 @@ impl<const N: usize> WithSimd for AtAnchorOfFew<'_, N> {
                     }
                 }
             }
+            round_lane(&spreads, left);
         }
         let sum = |sum| simd.reduce_sum_f64s(sum);
         let mut equations = ScoreEquations::new(N + 1);
@@ -226,60 +238,49 @@ impl<const N: usize> WithSimd for AtAnchorOfFew<'_, N> {
     }
 }
 
-/// How far linear predictors move, which says what the exponential takes; see [`exp_of_minus`].
-const CLOSE: u8 = 0;
-const NEARBY: u8 = 1;
-pub(super) const FAR: u8 = 2;
-
-/// The moves up to which that is [`CLOSE`], and [`NEARBY`].
-const TINY: f64 = 1.0 / 4096.0;
-const NEAR: f64 = 0.25;
-
-/// What a pass leaves: the odds alone; scores and sums as well; those of the overlap's estimands, too.
-const FIRST: u8 = 0;
-const LATER: u8 = 1;
-const OVERLAP: u8 = 2;
+/// The move up to which six terms of either part of the exponential do; see [`exp_both`].
+pub(super) const NEAR: f64 = 0.25;
 
 struct Move<'a> {
     blocks: &'a dyn Blocks,
     step: &'a [f64],
-    /// The anchor's odds, in a first pass.
-    from: Option<&'a [Lane]>,
-    there: &'a mut Whereabouts,
+    /// The anchor's odds.
+    odds: [&'a [Lane]; 2],
+    scores: &'a mut [Lane],
 }
 
 impl Move<'_> {
-    fn dispatch<const DISTANCE: u8, const PASS: u8>(self) -> NearAnchor {
+    fn dispatch<const FAR: bool, const OVERLAP: bool>(self) -> NearAnchor {
         match self.step.len() - 1 {
-            1 => dispatch(MoveOfFew::<1, DISTANCE, PASS>(self)),
-            2 => dispatch(MoveOfFew::<2, DISTANCE, PASS>(self)),
-            3 => dispatch(MoveOfFew::<3, DISTANCE, PASS>(self)),
-            4 => dispatch(MoveOfFew::<4, DISTANCE, PASS>(self)),
-            _ => dispatch(MoveOfMany::<DISTANCE, PASS>(self)),
+            1 => dispatch(MoveOfFew::<1, FAR, OVERLAP>(self)),
+            2 => dispatch(MoveOfFew::<2, FAR, OVERLAP>(self)),
+            3 => dispatch(MoveOfFew::<3, FAR, OVERLAP>(self)),
+            4 => dispatch(MoveOfFew::<4, FAR, OVERLAP>(self)),
+            _ => dispatch(MoveOfMany::<FAR, OVERLAP>(self)),
         }
     }
 }
 
 /// Any number of columns: the linear predictors of a block first, then its residuals.
-struct MoveOfMany<'a, const DISTANCE: u8, const PASS: u8>(Move<'a>);
+struct MoveOfMany<'a, const FAR: bool, const OVERLAP: bool>(Move<'a>);
 
-impl<const DISTANCE: u8, const PASS: u8> WithSimd for MoveOfMany<'_, DISTANCE, PASS> {
+impl<const FAR: bool, const OVERLAP: bool> WithSimd for MoveOfMany<'_, FAR, OVERLAP> {
     type Output = NearAnchor;
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> NearAnchor {
-        let Self(Move { blocks, step, from, there }) = self;
+        let Self(Move { blocks, step, odds, scores }) = self;
         let mut buffers = Buffers::new(step.len() - 1);
         let (mut changes, mut residual) = ([0.0; BLOCK], [0.0; BLOCK]);
         let mut gradient = vec![0.0; step.len()];
         let mut sums = Sums::<S>::new(simd);
-        for index in 0..blocks.n_blocks() {
-            let (columns, tallies) = blocks.block(index, PASS != FIRST, &mut buffers);
+        for (index, scores) in scores.iter_mut().enumerate() {
+            let (columns, tallies) = blocks.block(index, true, &mut buffers);
             super::linear_predictor_block(simd, step, columns, &mut changes);
-            let mut at = At::<S>::new(index, from, there, tallies);
+            let mut at = At::<S>::new(odds.map(|odds| &odds[index]), scores, tallies);
             let (change, r) = (vectors::<S>(&changes), vectors_mut::<S>(&mut residual));
             for i in 0..r.len() {
-                r[i] = at.go::<DISTANCE, PASS>(simd, i, change[i], &mut sums);
+                r[i] = at.go::<FAR, OVERLAP>(simd, i, change[i], &mut sums);
             }
             super::add_dots(simd, &residual, columns, &mut gradient);
         }
@@ -288,32 +289,32 @@ impl<const DISTANCE: u8, const PASS: u8> WithSimd for MoveOfMany<'_, DISTANCE, P
 }
 
 /// Few columns: everything in registers.
-struct MoveOfFew<'a, const N: usize, const DISTANCE: u8, const PASS: u8>(Move<'a>);
+struct MoveOfFew<'a, const N: usize, const FAR: bool, const OVERLAP: bool>(Move<'a>);
 
-impl<const N: usize, const DISTANCE: u8, const PASS: u8> WithSimd
-    for MoveOfFew<'_, N, DISTANCE, PASS>
+impl<const N: usize, const FAR: bool, const OVERLAP: bool> WithSimd
+    for MoveOfFew<'_, N, FAR, OVERLAP>
 {
     type Output = NearAnchor;
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> NearAnchor {
-        let Self(Move { blocks, step, from, there }) = self;
+        let Self(Move { blocks, step, odds, scores }) = self;
         let mut buffers = Buffers::new(N);
         let shift = simd.splat_f64s(step[0]);
         let slopes: [S::f64s; N] = std::array::from_fn(|k| simd.splat_f64s(step[k + 1]));
         let (mut intercept, mut gradient) = (simd.splat_f64s(0.0), [simd.splat_f64s(0.0); N]);
         let mut sums = Sums::<S>::new(simd);
-        for index in 0..blocks.n_blocks() {
-            let (columns, tallies) = blocks.block(index, PASS != FIRST, &mut buffers);
-            let mut at = At::<S>::new(index, from, there, tallies);
-            let length = at.odds.len();
+        for (index, scores) in scores.iter_mut().enumerate() {
+            let (columns, tallies) = blocks.block(index, true, &mut buffers);
+            let mut at = At::<S>::new(odds.map(|odds| &odds[index]), scores, tallies);
+            let length = at.scores.len();
             let columns: [&[S::f64s]; N] =
                 std::array::from_fn(|k| &vectors::<S>(&columns[k])[..length]);
             for i in 0..length {
                 let x: [S::f64s; N] = std::array::from_fn(|k| columns[k][i]);
                 let change =
                     (0..N).fold(shift, |change, k| simd.mul_add_e_f64s(slopes[k], x[k], change));
-                let r = at.go::<DISTANCE, PASS>(simd, i, change, &mut sums);
+                let r = at.go::<FAR, OVERLAP>(simd, i, change, &mut sums);
                 intercept = simd.add_f64s(intercept, r);
                 for k in 0..N {
                     gradient[k] = simd.mul_add_e_f64s(r, x[k], gradient[k]);
@@ -328,9 +329,8 @@ impl<const N: usize, const DISTANCE: u8, const PASS: u8> WithSimd
 
 /// A block on the move.
 struct At<'a, S: Simd> {
-    /// The anchor's odds; nothing after a first pass.
-    from: &'a [S::f64s],
-    odds: &'a mut [S::f64s],
+    /// The anchor's odds.
+    odds: [&'a [S::f64s]; 2],
     scores: &'a mut [S::f64s],
     rows: [&'a [S::f64s]; 2],
     outcome: [&'a [S::f64s]; 2],
@@ -338,18 +338,12 @@ struct At<'a, S: Simd> {
 
 impl<'a, S: Simd> At<'a, S> {
     #[inline(always)]
-    fn new(
-        index: usize,
-        from: Option<&'a [Lane]>,
-        there: &'a mut Whereabouts,
-        tallies: &'a Tallies,
-    ) -> Self {
-        let odds = vectors_mut::<S>(&mut there.odds[index]);
-        let length = odds.len();
+    fn new(odds: [&'a Lane; 2], scores: &'a mut Lane, tallies: &'a Tallies) -> Self {
+        let scores = vectors_mut::<S>(scores);
+        let length = scores.len();
         Self {
-            from: from.map_or(&[], |from| &vectors::<S>(&from[index])[..length]),
-            odds,
-            scores: &mut vectors_mut::<S>(&mut there.scores[index])[..length],
+            odds: odds.map(|lane| &vectors::<S>(lane)[..length]),
+            scores,
             rows: tallies.rows.each_ref().map(|lane| &vectors::<S>(lane)[..length]),
             outcome: tallies.outcome.each_ref().map(|lane| &vectors::<S>(lane)[..length]),
         }
@@ -357,32 +351,24 @@ impl<'a, S: Simd> At<'a, S> {
 
     /// Move the linear predictors of some units by `change`; gives their residuals.
     #[inline(always)]
-    fn go<const DISTANCE: u8, const PASS: u8>(
+    fn go<const FAR: bool, const OVERLAP: bool>(
         &mut self,
         simd: S,
         i: usize,
         change: S::f64s,
         sums: &mut Sums<S>,
     ) -> S::f64s {
-        if DISTANCE == FAR {
+        if FAR {
             sums.farthest = simd.max_f64s(sums.farthest, simd.abs_f64s(change));
         }
         let one = simd.splat_f64s(1.0);
-        let before = if PASS == FIRST { self.from[i] } else { self.odds[i] };
-        let against = simd.mul_f64s(before, exp_of_minus::<S, DISTANCE>(simd, change));
-        self.odds[i] = against;
-        let beside = simd.add_f64s(one, against);
-        let [control, treated] = [self.rows[0][i], self.rows[1][i]];
-        let trials = simd.add_f64s(control, treated);
-        if PASS == FIRST {
-            return simd.sub_f64s(treated, simd.div_f64s(trials, beside));
-        }
-        // With o the odds against: p = o / (o (1 + o)), the odds for = (1 + o) / (o (1 + o)).
-        let inverse = simd.div_f64s(one, simd.mul_f64s(against, beside));
-        let odds = [simd.mul_f64s(inverse, beside), against];
-        let p = simd.mul_f64s(inverse, against);
+        let [fall, rise] = exp_both::<S, FAR>(simd, change);
+        let against = simd.mul_f64s(self.odds[0][i], fall);
+        let odds = [simd.mul_f64s(self.odds[1][i], rise), against];
+        let p = simd.div_f64s(one, simd.add_f64s(one, against));
         self.scores[i] = p;
-        for (arm, rows) in [control, treated].into_iter().enumerate() {
+        let rows = [self.rows[0][i], self.rows[1][i]];
+        for (arm, rows) in rows.into_iter().enumerate() {
             let outcome = self.outcome[arm][i];
             sums.outcome[arm] = simd.add_f64s(sums.outcome[arm], outcome);
             let mut add = |kind: usize, weight| {
@@ -391,13 +377,14 @@ impl<'a, S: Simd> At<'a, S> {
                 *y = simd.mul_add_e_f64s(weight, outcome, *y);
             };
             add(0, odds[arm]);
-            if PASS == OVERLAP {
+            if OVERLAP {
                 let other = if arm == 0 { p } else { simd.mul_f64s(against, p) };
                 add(1, other);
                 add(2, simd.min_f64s(one, odds[arm]));
             }
         }
-        simd.sub_f64s(treated, simd.mul_f64s(trials, p))
+        let trials = simd.add_f64s(rows[0], rows[1]);
+        simd.sub_f64s(rows[1], simd.mul_f64s(trials, p))
     }
 }
 
@@ -431,35 +418,36 @@ impl<S: Simd> Sums<S> {
     }
 }
 
-/// exp(-d) by its Taylor polynomial, which leaves less than a unit in the last place: four terms for
-/// |d| <= [`TINY`], twelve for |d| <= [`NEAR`]; up to [`REACH`] the twelve of exp(-d / 16), squared four times,
-/// which leaves under 16 units.
+/// exp(-d) and exp(d): with C and S the even and the odd part of the exponential, C - S and C + S. Six terms of
+/// either leave less than a unit in the last place for |d| <= [`NEAR`]; where `FAR`, up to [`REACH`], those of d / 16,
+/// squared four times, less than 32 units.
 #[inline(always)]
-pub(super) fn exp_of_minus<S: Simd, const DISTANCE: u8>(simd: S, d: S::f64s) -> S::f64s {
-    const COEFFICIENTS: [f64; 12] = {
-        let (mut coefficients, mut k) = ([1.0; 12], 1);
+pub(super) fn exp_both<S: Simd, const FAR: bool>(simd: S, d: S::f64s) -> [S::f64s; 2] {
+    const FACTORIALS: [f64; 12] = {
+        let (mut factorials, mut k) = ([1.0; 12], 1);
         while k < 12 {
-            coefficients[k] = coefficients[k - 1] / k as f64;
+            factorials[k] = factorials[k - 1] * k as f64;
             k += 1;
         }
-        coefficients
+        factorials
     };
-    let scale = if DISTANCE == FAR { -1.0 / 16.0 } else { -1.0 };
-    let h = simd.mul_f64s(d, simd.splat_f64s(scale));
-    let h2 = simd.mul_f64s(h, h);
-    let linear = |k: usize| {
-        let (low, high) = (COEFFICIENTS[k], COEFFICIENTS[k + 1]);
-        simd.mul_add_e_f64s(simd.splat_f64s(high), h, simd.splat_f64s(low))
-    };
-    let cubic = |k: usize| simd.mul_add_e_f64s(linear(k + 2), h2, linear(k));
-    if DISTANCE == CLOSE {
-        return cubic(0);
+    let h = if FAR { simd.mul_f64s(d, simd.splat_f64s(1.0 / 16.0)) } else { d };
+    let square = simd.mul_f64s(h, h);
+    let mut parts = [10, 11].map(|last| simd.splat_f64s(1.0 / FACTORIALS[last]));
+    for power in [8, 6, 4, 2, 0] {
+        for (odd, part) in parts.iter_mut().enumerate() {
+            let term = simd.splat_f64s(1.0 / FACTORIALS[power + odd]);
+            *part = simd.mul_add_e_f64s(*part, square, term);
+        }
     }
-    let h4 = simd.mul_f64s(h2, h2);
-    let root = simd.mul_add_e_f64s(cubic(8), h4, cubic(4));
-    let root = simd.mul_add_e_f64s(root, h4, cubic(0));
-    let squarings = if DISTANCE == FAR { 4 } else { 0 };
-    (0..squarings).fold(root, |power, _| simd.mul_f64s(power, power))
+    let (even, odd) = (parts[0], simd.mul_f64s(h, parts[1]));
+    let mut both = [simd.sub_f64s(even, odd), simd.add_f64s(even, odd)];
+    if FAR {
+        for _ in 0..4 {
+            both = [simd.mul_f64s(both[0], both[0]), simd.mul_f64s(both[1], both[1])];
+        }
+    }
+    both
 }
 
 #[inline(always)]
@@ -470,4 +458,44 @@ pub(super) fn vectors<S: Simd>(lane: &Lane) -> &[S::f64s] {
 #[inline(always)]
 pub(super) fn vectors_mut<S: Simd>(lane: &mut Lane) -> &mut [S::f64s] {
     S::as_mut_simd_f64s(lane).0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Both<'a>(&'a mut [[Lane; 2]; 2], &'a Lane);
+
+    impl WithSimd for Both<'_> {
+        type Output = ();
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) {
+            let Self([near, far], moves) = self;
+            for (i, d) in vectors::<S>(moves).iter().enumerate() {
+                let found = [exp_both::<S, false>(simd, *d), exp_both::<S, true>(simd, *d)];
+                for (lanes, found) in [&mut *near, &mut *far].into_iter().zip(found) {
+                    lanes.iter_mut().zip(found).for_each(|(l, f)| vectors_mut::<S>(l)[i] = f);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn exp_both_agrees_with_the_library() {
+        for most in [NEAR, REACH] {
+            let moves: Lane = std::array::from_fn(|i| most * (i as f64 / 127.5 - 1.0));
+            let mut found = [[[0.0; BLOCK]; 2]; 2];
+            dispatch(Both(&mut found, &moves));
+            for (is_far, found) in found.iter().enumerate().skip(usize::from(most > NEAR)) {
+                let units = [2.0, 32.0][is_far];
+                for (i, d) in moves.iter().enumerate() {
+                    for (found, expected) in found.iter().zip([(-d).exp(), d.exp()]) {
+                        let error = (found[i] / expected - 1.0).abs();
+                        assert!(error <= units * f64::EPSILON, "{d}: {error:e}");
+                    }
+                }
+            }
+        }
+    }
 }

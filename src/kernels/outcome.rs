@@ -189,7 +189,7 @@ impl<const WEIGHING: u8> WithSimd for OfMany<'_, WEIGHING> {
         let (mut weights, mut parts) = ([[0.0; BLOCK]; 2], [[0.0; BLOCK]; 3]);
         let mut arms = [0, 1].map(|_| Gathered::new(n_columns));
         let mut residual = [simd.splat_f64s(0.0); 2];
-        for (index, scores) in scores.iter().enumerate().take(blocks.n_blocks()) {
+        for (index, scores) in scores.iter().enumerate() {
             let (columns, tallies) = blocks.block(index, true, &mut buffers);
             balancing_weights(weighing, scores, tallies, &mut weights);
             for (arm, gathered) in arms.iter_mut().enumerate() {
@@ -309,7 +309,7 @@ impl<const N: usize, const WEIGHING: u8> WithSimd for OfFew<'_, N, WEIGHING> {
         let mut buffers = Buffers::new(N);
         let mut weights = [[0.0; BLOCK]; 2];
         let mut sums = [Sums::<S, N>::new(simd); 2];
-        for (index, scores) in scores.iter().enumerate().take(blocks.n_blocks()) {
+        for (index, scores) in scores.iter().enumerate() {
             let (columns, tallies) = blocks.block(index, true, &mut buffers);
             balancing_weights(weighing, scores, tallies, &mut weights);
             let n = vectors::<S>(scores).len();

@@ -13,21 +13,10 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::anchored::{FAR, exp_of_minus, vectors, vectors_mut};
+use super::anchored::{exp_both, vectors, vectors_mut};
 use super::instructions::dispatch;
+use super::source::{Room, RoughLane, Source, round_lane};
 use super::{ArmSums, BLOCK, Lane, NearAnchor};
-
-/// One value in single precision for each row of a block.
-pub type RoughLane = [f32; BLOCK];
-
-/// Standardized columns, block by block.
-pub trait Source: Sync {
-    /// The columns of a block, lent or in `room`.
-    fn columns<'a>(&'a self, index: usize, room: &'a mut Room) -> &'a [Lane];
-
-    /// The same in single precision.
-    fn rough_columns<'a>(&'a self, index: usize, room: &'a mut Room) -> &'a [RoughLane];
-}
 
 /// Rows, and how often each was drawn in each of several resamples.
 #[derive(Debug, Clone, Copy)]
@@ -57,34 +46,6 @@ impl<W: Copy + Into<f64>> ResampledRows<'_, W> {
             own.iter_mut().zip(counts).for_each(|(own, c)| *own = T::rounded((*c).into()));
         }
     }
-}
-
-/// Room for the columns of a block.
-#[derive(Debug)]
-pub struct Room {
-    pub columns: Vec<Lane>,
-    pub rough: Vec<RoughLane>,
-}
-
-impl Room {
-    #[must_use]
-    pub fn new(n_columns: usize) -> Self {
-        Self { columns: vec![[0.0; BLOCK]; n_columns], rough: vec![[0.0; BLOCK]; n_columns] }
-    }
-
-    /// Round what `columns` holds.
-    pub fn round(&mut self) -> &[RoughLane] {
-        self.rough.iter_mut().zip(&self.columns).for_each(|(to, from)| *to = round(from));
-        &self.rough
-    }
-}
-
-/// A column in single precision.
-#[must_use]
-pub fn round(lane: &Lane) -> RoughLane {
-    let mut rounded = [0.0; BLOCK];
-    round_lane(lane, &mut rounded);
-    rounded
 }
 
 /// A resample's part in a pass away from the anchor.
@@ -135,7 +96,7 @@ pub fn rough_together<W: Copy + Into<f64>>(
     dispatch(RoughPass { source, rows, members, scores })
 }
 
-/// As `move_on` from the anchor itself, for each member. `odds` are those against treatment at the anchor.
+/// As `near_anchor`, for each member. `odds` are those against treatment at the anchor.
 pub fn near_together<W: Copy + Into<f64>>(
     source: &impl Source,
     rows: &ResampledRows<'_, W>,
@@ -238,13 +199,6 @@ impl<T: Source, W: Copy + Into<f64>> WithSimd for RoughPass<'_, '_, T, W> {
                 Rough { gradient, farthest }
             })
             .collect()
-    }
-}
-
-#[inline(always)]
-fn round_lane(from: &Lane, to: &mut RoughLane) {
-    for row in 0..BLOCK {
-        to[row] = f32::rounded(from[row]);
     }
 }
 
@@ -370,8 +324,9 @@ impl<S: Simd> Sums<S> {
         let Self { mut arms, mut farthest } = *self;
         for i in 0..r.len() {
             farthest = simd.max_f64s(farthest, simd.abs_f64s(r[i]));
-            // As in `anchored`: p = o / (o (1 + o)), the odds for = (1 + o) / (o (1 + o)).
-            let against = simd.mul_f64s(anchor[i], exp_of_minus::<S, FAR>(simd, r[i]));
+            // With o the odds against: p = o / (o (1 + o)), the odds for = (1 + o) / (o (1 + o)).
+            let [fall, _] = exp_both::<S, true>(simd, r[i]);
+            let against = simd.mul_f64s(anchor[i], fall);
             let beside = simd.add_f64s(one, against);
             let inverse = simd.div_f64s(one, simd.mul_f64s(against, beside));
             let odds = [simd.mul_f64s(inverse, beside), against];

@@ -9,9 +9,10 @@
 //! ```
 //!
 //! Its root is the start: with n rows s is of the order n^-1/2, and the start is off by n^-3/2, T and Q
-//! being those of another sample. A step or two with the information there, by the same expansion, lead to
-//! the optimum; each pass takes the gradient itself, and those after the start give the scores and what the
-//! weights are made of as well.
+//! being those of another sample. What it leaves of the gradient is G - H s less the bend, the resample's own
+//! higher terms, which are small, so that single precision serves to sum them (`kernels::bend`). A step from
+//! there, with the information that the expansion gives, leads to the optimum, where the last pass takes the
+//! gradient itself, the scores, and what the weights are made of.
 
 mod together;
 
@@ -21,8 +22,8 @@ use super::LogisticSpec;
 use crate::covariates::Covariates;
 use crate::error::{Error, Result};
 use crate::kernels::{
-    ArmSums, BLOCK, Blocks, Buffers, Lane, REACH, ScoreEquations, Tallies, Whereabouts, at_anchor,
-    extremes, leave_anchor, move_on,
+    ArmSums, AtAnchor, BLOCK, Blocks, Buffers, Lane, REACH, Room, RoughLane, ScoreEquations,
+    Source, Tallies, Whereabouts, at_anchor, bend, extremes, near_anchor, round,
 };
 use crate::linalg::{Cholesky, RANK_TOLERANCE, largest};
 use crate::monitor::Monitor;
@@ -38,6 +39,18 @@ const MOST_TERMS: [usize; 2] = [14, 7];
 /// full sample's serves.
 const MOST_TERMS_OF_ITS_OWN: usize = 20;
 
+/// Rounds by which a start is bettered at most, and the share of the tolerance at which it is good enough: a round
+/// takes a quarter of the time of the pass that would otherwise have to be made again.
+const MOST_BENDS: usize = 2;
+const CLOSE_ENOUGH: f64 = 0.03;
+
+/// The share of the tolerance that is as good as nothing.
+const NOTHING_MORE: f64 = 2e-3;
+
+/// How far coefficients go to find out how the weights' sums respond: the error, of the same order, is a share of a
+/// correction that is itself a billionth.
+const NUDGE: f64 = 1e-4;
+
 /// Passes after which a refit is left to Newton's method; two or three do where T and Q are at hand, and
 /// otherwise rarely more than ten.
 const MOST_PASSES: usize = 20;
@@ -49,8 +62,9 @@ const NEARLY_SEPARATED: f64 = 1e-4;
 /// Standardized columns, block by block.
 #[derive(Debug, Clone)]
 pub enum Columns<'a> {
-    /// Kept ready, the columns of a block one after the other, for all models that are made of them.
-    Ready { lanes: Arc<Vec<Lane>>, n_columns: usize },
+    /// Kept ready for all models that are made of them, the columns of a block one after the other, and in single
+    /// precision as well.
+    Ready { lanes: Arc<Vec<Lane>>, rough: Arc<Vec<RoughLane>>, n_columns: usize },
     /// Read and standardized again in each pass, which takes no memory.
     Read(Covariates<'a>),
 }
@@ -63,7 +77,8 @@ impl Columns<'_> {
         for (block, lanes) in lanes.chunks_mut(n_columns.max(1)).enumerate() {
             covariates.load(block * BLOCK, lanes);
         }
-        Self::Ready { lanes: Arc::new(lanes), n_columns }
+        let rough = Arc::new(lanes.iter().map(round).collect());
+        Self::Ready { lanes: Arc::new(lanes), rough, n_columns }
     }
 
     #[must_use]
@@ -73,13 +88,29 @@ impl Columns<'_> {
             Self::Read(covariates) => covariates.n_columns(),
         }
     }
+}
 
-    fn block<'b>(&'b self, index: usize, room: &'b mut [Lane]) -> &'b [Lane] {
+impl Source for Columns<'_> {
+    fn columns<'b>(&'b self, index: usize, room: &'b mut Room) -> &'b [Lane] {
         match self {
-            Self::Ready { lanes, n_columns } => &lanes[index * n_columns..(index + 1) * n_columns],
+            Self::Ready { lanes, n_columns, .. } => {
+                &lanes[index * n_columns..(index + 1) * n_columns]
+            }
             Self::Read(covariates) => {
-                covariates.load(index * BLOCK, room);
-                room
+                covariates.load(index * BLOCK, &mut room.columns);
+                &room.columns
+            }
+        }
+    }
+
+    fn rough_columns<'b>(&'b self, index: usize, room: &'b mut Room) -> &'b [RoughLane] {
+        match self {
+            Self::Ready { rough, n_columns, .. } => {
+                &rough[index * n_columns..(index + 1) * n_columns]
+            }
+            Self::Read(covariates) => {
+                covariates.load(index * BLOCK, &mut room.columns);
+                room.round()
             }
         }
     }
@@ -92,15 +123,18 @@ pub struct Anchor<'a> {
     beta: Vec<f64>,
     ridge: Vec<f64>,
     aliased: Vec<bool>,
-    /// Of every unit: the odds against treatment, and the score.
-    odds: Vec<Lane>,
+    /// Of every unit: the odds against treatment and for it, and the score.
+    odds: [Vec<Lane>; 2],
     scores: Vec<Lane>,
+    rough_scores: Vec<RoughLane>,
     /// The largest absolute value of the intercept's column, and of each other.
     largest: Vec<f64>,
     derivatives: Derivatives,
     /// The information, without the penalty, and the weight of the full sample.
     information: Vec<f64>,
     total: f64,
+    /// See [`Self::respond`]; nothing where there are too many terms.
+    responses: Vec<[ArmSums; 2]>,
     spec: LogisticSpec,
 }
 
@@ -113,6 +147,19 @@ pub struct Refit {
     pub sums: [ArmSums; 2],
 }
 
+/// How far a refit is.
+struct Course {
+    /// Of each arm, control first, and of both.
+    rows: [f64; 2],
+    total: f64,
+    /// G and H, without the penalty.
+    gradient: Vec<f64>,
+    information: Vec<f64>,
+    step: Vec<f64>,
+    /// Of the penalized information at the start.
+    factor: Cholesky,
+}
+
 /// A resample as the passes see it.
 pub struct Resampled<'r, 'a, U> {
     pub columns: &'r Columns<'a>,
@@ -120,17 +167,13 @@ pub struct Resampled<'r, 'a, U> {
 }
 
 impl<U: Units> Blocks for Resampled<'_, '_, U> {
-    fn n_blocks(&self) -> usize {
-        self.units.len().div_ceil(BLOCK)
-    }
-
     fn block<'b>(
         &'b self,
         index: usize,
         wants_outcome: bool,
         buffers: &'b mut Buffers,
     ) -> (&'b [Lane], &'b Tallies) {
-        let columns = self.columns.block(index, &mut buffers.columns);
+        let columns = self.columns.columns(index, &mut buffers.room);
         (columns, self.units.block(index * BLOCK, wants_outcome, &mut buffers.tallies))
     }
 }
@@ -149,20 +192,19 @@ impl<'a> Anchor<'a> {
         monitor: &Monitor,
     ) -> Result<Self> {
         let n_blocks = units.len().div_ceil(BLOCK);
-        let mut odds = vec![[0.0; BLOCK]; n_blocks];
-        let mut scores = odds.clone();
-        let mut buffers = Buffers::new(columns.n_columns());
-        let against: Vec<f64> = beta.iter().map(|slope| -slope).collect();
-        for (block, (odds, scores)) in odds.iter_mut().zip(&mut scores).enumerate() {
-            let columns = columns.block(block, &mut buffers.columns);
-            crate::kernels::linear_predictor(&against, columns, odds);
-            for value in odds.iter_mut() {
-                *value = value.exp();
+        let mut room = Room::new(columns.n_columns());
+        let mut scores = vec![[0.0; BLOCK]; n_blocks];
+        let mut odds = [scores.clone(), scores.clone()];
+        for (block, scores) in scores.iter_mut().enumerate() {
+            let [against, odds] = odds.each_mut().map(|odds| &mut odds[block]);
+            crate::kernels::linear_predictor(&beta, columns.columns(block, &mut room), odds);
+            for lane in 0..BLOCK {
+                (against[lane], odds[lane]) = ((-odds[lane]).exp(), odds[lane].exp());
+                scores[lane] = 1.0 / (1.0 + against[lane]);
             }
-            scores.iter_mut().zip(&*odds).for_each(|(p, odds)| *p = 1.0 / (1.0 + odds));
         }
         let resampled = Resampled { columns: &columns, units };
-        let at = at_anchor(&resampled, columns.n_columns(), &scores, true);
+        let at = at_anchor(&resampled, columns.n_columns(), &scores, true, &mut Vec::new());
         let information = penalized(&at.equations.information, &ridge);
         let aliased = Cholesky::factor(&information, beta.len(), RANK_TOLERANCE, &[]);
         let aliased = aliased.aliased().to_vec();
@@ -170,19 +212,25 @@ impl<'a> Anchor<'a> {
         let largest = largest_by_column(&columns, n_blocks);
         let derivatives = Derivatives::new(&resampled, beta.len(), &scores, total, monitor)?;
         let information = at.equations.information;
-        Ok(Self {
+        let mut anchor = Self {
             columns,
             beta,
             ridge,
             aliased,
             odds,
+            rough_scores: scores.iter().map(round).collect(),
             scores,
             largest,
             derivatives,
             information,
             total,
+            responses: Vec::new(),
             spec,
-        })
+        };
+        if anchor.has_few_terms() {
+            anchor.find_responses(units, monitor)?;
+        }
+        Ok(anchor)
     }
 
     #[must_use]
@@ -197,7 +245,7 @@ impl<'a> Anchor<'a> {
     }
 
     /// Refit the score to a resample of the anchor's units; `None` where it is too far off, or separated,
-    /// or its columns are otherwise collinear: Newton's method then takes over. Leaves odds and scores.
+    /// or its columns are otherwise collinear: Newton's method then takes over. Leaves the scores.
     ///
     /// # Errors
     /// [`Error::WeightlessArm`], [`Error::Stopped`].
@@ -208,68 +256,160 @@ impl<'a> Anchor<'a> {
         there: &mut Whereabouts,
         monitor: &Monitor,
     ) -> Result<Option<Refit>> {
-        // 1. Gradient and information at the anchor.
-        let terms = self.beta.len();
         let resampled = Resampled { columns: &self.columns, units };
-        let is_small = terms <= MOST_TERMS_OF_ITS_OWN;
-        let mut at = at_anchor(&resampled, terms - 1, &self.scores, is_small);
+        let Whereabouts { spread, scores } = there;
+        let Some(mut course) = self.set_out(&resampled, spread)? else { return Ok(None) };
         monitor.check()?;
-        let [control, treated] = at.rows;
+        if self.has_few_terms() && self.straighten(&mut course, spread).is_none() {
+            return Ok(None);
+        }
+        let Course { rows, total, mut step, factor, .. } = course;
+        // What the responses leave of it is to be as little as a last step of Newton's method leaves.
+        let mut wanted =
+            self.spec.tolerance * total * (NOTHING_MORE / self.share_unknown()).min(1.0);
+        let mut secants = Secants::default();
+        for _ in 0..MOST_PASSES {
+            monitor.check()?;
+            let most = self.most(&step);
+            let near = near_anchor(&resampled, &step, most, wants_overlap, self.odds(), scores);
+            let rest = self.penalized_gradient(near.gradient, &step);
+            let norm = largest(&rest);
+            if !(near.farthest <= REACH && norm.is_finite()) {
+                return Ok(None);
+            }
+            let change = secants.change(rest, &factor);
+            add(&mut step, &change);
+            if norm <= std::mem::replace(&mut wanted, self.spec.tolerance * total) {
+                let beta = self.beta.iter().zip(&step).map(|(b, s)| b + s).collect();
+                let totals = [0, 1].map(|arm| [rows[arm], near.outcome[arm]]);
+                let sums = self.respond(near.sums, &change, total);
+                return Ok(Some(Refit { beta, totals, sums }));
+            }
+        }
+        Ok(None)
+    }
+
+    fn odds(&self) -> [&[Lane]; 2] {
+        self.odds.each_ref().map(|odds| &odds[..])
+    }
+
+    /// About the share by which the responses of a resample are not those of the full sample.
+    fn share_unknown(&self) -> f64 {
+        let units = self.scores.len() * BLOCK;
+        2.0 * (self.beta.len() as f64 / units as f64).sqrt()
+    }
+
+    /// Sums after a last change of the coefficients, which is too small for another pass: they respond to it nearly as
+    /// the full sample's do.
+    fn respond(&self, mut sums: [ArmSums; 2], change: &[f64], total: f64) -> [ArmSums; 2] {
+        for (responses, change) in self.responses.iter().zip(change) {
+            for (sums, response) in sums.iter_mut().zip(responses) {
+                sums.add(change * total / self.total, response);
+            }
+        }
+        sums
+    }
+
+    /// How the weights' sums of the full sample respond to each coefficient.
+    fn find_responses<U: Units>(&mut self, units: &U, monitor: &Monitor) -> Result<()> {
+        let resampled = Resampled { columns: &self.columns, units };
+        let mut scores = Vec::new();
+        let mut sums = |step: &[f64]| {
+            monitor.check()?;
+            let most = self.most(step);
+            Ok(near_anchor(&resampled, step, most, true, self.odds(), &mut scores).sums)
+        };
+        let mut step = vec![0.0; self.beta.len()];
+        let here = sums(&step)?;
+        let mut responses = Vec::with_capacity(step.len());
+        for k in 0..step.len() {
+            step[k] = NUDGE;
+            let there = sums(&step)?;
+            step[k] = 0.0;
+            let mut response = [ArmSums::default(); 2];
+            for (arm, response) in response.iter_mut().enumerate() {
+                response.add(1.0 / NUDGE, &there[arm]);
+                response.add(-1.0 / NUDGE, &here[arm]);
+            }
+            responses.push(response);
+        }
+        self.responses = responses;
+        Ok(())
+    }
+
+    fn has_few_terms(&self) -> bool {
+        self.beta.len() <= MOST_TERMS_OF_ITS_OWN
+    }
+
+    /// What a resample finds at the anchor, and the start that follows from it by the expansion.
+    fn set_out<U: Units>(
+        &self,
+        resampled: &Resampled<'_, 'a, U>,
+        spread: &mut Vec<RoughLane>,
+    ) -> Result<Option<Course>> {
+        let terms = self.beta.len();
+        let AtAnchor { equations, rows } =
+            at_anchor(resampled, terms - 1, &self.scores, self.has_few_terms(), spread);
+        let ScoreEquations { gradient, mut information } = equations;
+        let [control, treated] = rows;
         if treated <= 0.0 || control <= 0.0 {
             let arm = if treated <= 0.0 { "treated" } else { "control" };
             return Err(Error::WeightlessArm { arm });
         }
         let total = control + treated;
-        if !is_small {
+        if !self.has_few_terms() {
             let ratio = total / self.total;
-            let information = &mut at.equations.information;
             information.iter_mut().zip(&self.information).for_each(|(h, own)| *h = ratio * own);
         }
-        if at.equations.information[0] < NEARLY_SEPARATED * treated * control / total {
+        if information[0] < NEARLY_SEPARATED * treated * control / total {
             return Ok(None);
         }
-        let mut information = penalized(&at.equations.information, &self.ridge);
-        let factor = Cholesky::factor(&information, terms, RANK_TOLERANCE, &self.aliased);
+        let mut there = penalized(&information, &self.ridge);
+        let factor = Cholesky::factor(&there, terms, RANK_TOLERANCE, &self.aliased);
         if factor.aliased() != self.aliased {
             return Ok(None);
         }
-
-        // 2. The start, and the information there.
-        let gradient = self.penalized_gradient(at.equations.gradient, &vec![0.0; terms]);
-        let mut step = gradient.clone();
+        let slope = self.penalized_gradient(gradient.clone(), &vec![0.0; terms]);
+        let mut step = slope.clone();
         factor.solve(&mut step);
         for _ in 0..self.derivatives.worthwhile_rounds() {
-            let mut rest = gradient.clone();
+            let mut rest = slope.clone();
             self.derivatives.subtract_higher_terms(&step, total, &mut rest);
             factor.solve(&mut rest);
             step = rest;
         }
-        self.derivatives.move_information(&step, total, &mut information);
-        let factor = Cholesky::factor(&information, terms, f64::EPSILON, &self.aliased);
-        if factor.aliased() != self.aliased {
-            return Ok(None);
-        }
+        self.derivatives.move_information(&step, total, &mut there);
+        let factor = Cholesky::factor(&there, terms, f64::EPSILON, &self.aliased);
+        let course = Course { rows, total, gradient, information, step, factor };
+        Ok((course.factor.aliased() == self.aliased).then_some(course))
+    }
 
-        // 3. Steps until the gradient vanishes; what the start leaves of it is never nothing.
-        let mut secants = Secants::default();
-        let mut near = leave_anchor(&resampled, &step, self.most(&step), &self.odds, there);
-        for pass in 1..=MOST_PASSES {
-            monitor.check()?;
-            let rest = self.penalized_gradient(std::mem::take(&mut near.gradient), &step);
+    /// Go on from the start by what is left of the gradient G - H s when the bend is taken off it; `None` where that
+    /// leads too far.
+    fn straighten(&self, course: &mut Course, spread: &[RoughLane]) -> Option<()> {
+        let Course { total, gradient, information, step, factor, .. } = course;
+        let mut longest = largest(step);
+        for _ in 0..MOST_BENDS {
+            let bend = bend(&self.columns, step, self.most(step), &self.rough_scores, spread);
+            let mut rest = gradient.clone();
+            take_off(information, step, &mut rest);
+            rest.iter_mut().zip(&bend.gradient).for_each(|(slope, bend)| *slope -= bend);
+            let rest = self.penalized_gradient(rest, step);
             let norm = largest(&rest);
-            if !(near.farthest <= REACH && norm.is_finite()) {
-                return Ok(None);
+            if !(bend.farthest <= REACH && norm.is_finite()) {
+                return None;
             }
-            if pass > 1 && norm <= self.spec.tolerance * total {
-                let beta = self.beta.iter().zip(&step).map(|(b, s)| b + s).collect();
-                let totals = [0, 1].map(|arm| [at.rows[arm], near.outcome[arm]]);
-                return Ok(Some(Refit { beta, totals, sums: near.sums }));
+            let mut change = rest;
+            factor.solve(&mut change);
+            add(step, &change);
+            // The information is off by a share that shows in how much shorter a step is than the one before.
+            let shorter = 2.0 * largest(&change) / longest;
+            if !(norm * shorter > CLOSE_ENOUGH * self.spec.tolerance * *total) {
+                return Some(());
             }
-            let change = secants.change(rest, &factor);
-            step.iter_mut().zip(&change).for_each(|(s, change)| *s += change);
-            near = move_on(&resampled, &change, self.most(&change), wants_overlap, there);
+            longest = largest(&change);
         }
-        Ok(None)
+        Some(())
     }
 
     /// No linear predictor moves by more than this when the coefficients do so by `step`.
@@ -292,9 +432,9 @@ impl<'a> Anchor<'a> {
 fn largest_by_column(columns: &Columns<'_>, n_blocks: usize) -> Vec<f64> {
     let mut largest: Vec<f64> = vec![1.0];
     largest.resize(columns.n_columns() + 1, 0.0);
-    let mut room = vec![[0.0; BLOCK]; columns.n_columns()];
+    let mut room = Room::new(columns.n_columns());
     for block in 0..n_blocks {
-        for (largest, lane) in largest[1..].iter_mut().zip(columns.block(block, &mut room)) {
+        for (largest, lane) in largest[1..].iter_mut().zip(columns.columns(block, &mut room)) {
             let [low, high] = extremes(lane);
             *largest = largest.max(-low).max(high);
         }
@@ -338,6 +478,21 @@ impl Secants {
         }
         self.last = Some((next.clone(), gradient));
         next
+    }
+}
+
+fn add(to: &mut [f64], by: &[f64]) {
+    to.iter_mut().zip(by).for_each(|(to, by)| *to += by);
+}
+
+/// Take H s off the gradient; of H the upper triangle is given.
+fn take_off(information: &[f64], step: &[f64], gradient: &mut [f64]) {
+    for (row, entries) in information.chunks_exact(step.len()).enumerate() {
+        gradient[row] -= entries[row] * step[row];
+        for column in row + 1..step.len() {
+            gradient[row] -= entries[column] * step[column];
+            gradient[column] -= entries[column] * step[row];
+        }
     }
 }
 

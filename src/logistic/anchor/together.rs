@@ -7,11 +7,11 @@
 //! about half that share each. With 50,000 rows five or six passes do, whether d is 4 or 100; all but the last
 //! two are in single precision.
 
-use super::{Anchor, Columns, MOST_PASSES, NEARLY_SEPARATED, Refit, penalized};
+use super::{Anchor, MOST_PASSES, NEARLY_SEPARATED, Refit, penalized};
 use crate::error::{Error, Result};
 use crate::kernels::{
-    BLOCK, Beginning, Lane, Member, NearAnchor, REACH, ResampledRows, Room, RoughLane, Source,
-    begin_together, near_together, padded, rough_together, round,
+    BLOCK, Beginning, Lane, Member, NearAnchor, REACH, ResampledRows, begin_together,
+    near_together, padded, rough_together,
 };
 use crate::linalg::{Cholesky, RANK_TOLERANCE, largest};
 use crate::monitor::Monitor;
@@ -34,27 +34,10 @@ pub struct Together<'p, 'a> {
     anchor: &'p Anchor<'a>,
     /// The inverse of the full sample's penalized information, row-major.
     inverse: Vec<f64>,
-    /// The columns in single precision, where they are kept in double.
-    rough: Option<Vec<RoughLane>>,
     /// 1 where a row is treated, else 0; padded with zeros, as is the outcome.
     treated: Vec<Lane>,
     outcome: Vec<Lane>,
     sample_weight: Option<&'p [f64]>,
-}
-
-impl Source for Together<'_, '_> {
-    fn columns<'b>(&'b self, index: usize, room: &'b mut Room) -> &'b [Lane] {
-        self.anchor.columns.block(index, &mut room.columns)
-    }
-
-    fn rough_columns<'b>(&'b self, index: usize, room: &'b mut Room) -> &'b [RoughLane] {
-        let Some(rough) = &self.rough else {
-            self.anchor.columns.block(index, &mut room.columns);
-            return room.round();
-        };
-        let n_columns = self.anchor.columns.n_columns();
-        &rough[index * n_columns..(index + 1) * n_columns]
-    }
 }
 
 /// How far a refit is.
@@ -81,15 +64,10 @@ impl<'p, 'a> Together<'p, 'a> {
         let information = penalized(&anchor.information, &anchor.ridge);
         let terms = anchor.beta.len();
         let factor = Cholesky::factor(&information, terms, RANK_TOLERANCE, &anchor.aliased);
-        let rough = match &anchor.columns {
-            Columns::Ready { lanes, .. } => Some(lanes.iter().map(round).collect()),
-            Columns::Read(_) => None,
-        };
         let treated = rows.treatment.iter().map(|treated| f64::from(u8::from(*treated)));
         Self {
             anchor,
             inverse: factor.inverse(),
-            rough,
             treated: padded(treated),
             outcome: padded(rows.outcome.iter().copied()),
             sample_weight: rows.sample_weight,
@@ -110,7 +88,7 @@ impl<'p, 'a> Together<'p, 'a> {
         // 1. The gradients at the anchor, and the first steps.
         let Self { anchor, treated, outcome, sample_weight, .. } = self;
         let rows = ResampledRows { treated, outcome, sample_weight: *sample_weight, counts };
-        let begun = begin_together(self, &rows, anchor.beta.len() - 1, &anchor.scores);
+        let begun = begin_together(&anchor.columns, &rows, anchor.beta.len() - 1, &anchor.scores);
         monitor.check()?;
         let mut found: Vec<Result<Option<Refit>>> = counts.iter().map(|_| Ok(None)).collect();
         let mut going = Vec::new();
@@ -129,7 +107,8 @@ impl<'p, 'a> Together<'p, 'a> {
             let (near, far): (Vec<Course>, _) = going.into_iter().partition(|one| one.is_near);
             going = Vec::new();
             if !far.is_empty() {
-                let passed = rough_together(self, &rows, &members(&far, scores), &anchor.scores);
+                let passed =
+                    rough_together(&anchor.columns, &rows, &members(&far, scores), &anchor.scores);
                 let passed = far.into_iter().zip(passed);
                 going.extend(passed.filter_map(|(course, rough)| {
                     self.go_on(course, rough.gradient, rough.farthest)
@@ -138,7 +117,8 @@ impl<'p, 'a> Together<'p, 'a> {
             }
             if !near.is_empty() {
                 let members = &mut members(&near, scores);
-                let passed = near_together(self, &rows, members, &anchor.odds, wants_overlap);
+                let passed =
+                    near_together(&anchor.columns, &rows, members, &anchor.odds[0], wants_overlap);
                 for (course, passed) in near.into_iter().zip(passed) {
                     let resample = course.resample;
                     match self.arrive(course, passed) {
@@ -279,6 +259,7 @@ impl Combinations {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Columns;
     use super::super::tests::{rows, world};
     use super::*;
     use crate::covariates::Covariates;
