@@ -136,10 +136,12 @@ impl Part {
     fn draw<W: Whole>(&self, stream: &mut Stream, counts: &mut [W]) -> usize {
         // No sum exceeds 64 times the cells' rows, which fit: nothing to check in the inner loop.
         let mut sum = 0_u32;
+        let mut own = stream.clone();
         match &self.cells {
             None => {
                 for group in counts.chunks_mut(DIGITS) {
-                    for (count, number) in group.iter_mut().zip(self.table.numbers(stream, DIGITS))
+                    for (count, number) in
+                        group.iter_mut().zip(self.table.numbers(&mut own, DIGITS))
                     {
                         *count = count.plus(number);
                         sum = sum.wrapping_add(number);
@@ -148,21 +150,22 @@ impl Part {
             }
             Some(cells) => {
                 let (groups, rest) = cells.as_chunks::<DIGITS>();
-                let mut add = |cells: &[u32], numbers: [u32; DIGITS]| {
+                let mut add = |cells: &[u32], numbers: &[u32]| {
                     for (cell, number) in cells.iter().zip(numbers) {
                         let count = &mut counts[*cell as usize];
-                        *count = count.plus(number);
-                        sum = sum.wrapping_add(number);
+                        *count = count.plus(*number);
                     }
+                    sum = sum.wrapping_add(total(numbers));
                 };
                 for group in groups {
-                    add(group, self.table.numbers(stream, DIGITS));
+                    add(group, &self.table.numbers(&mut own, DIGITS));
                 }
                 if !rest.is_empty() {
-                    add(rest, self.table.numbers(stream, rest.len()));
+                    add(rest, &self.table.numbers(&mut own, rest.len())[..rest.len()]);
                 }
             }
         }
+        *stream = own;
         sum as usize
     }
 }
@@ -178,21 +181,21 @@ struct PoissonTable {
     /// 2^64 times the chances of at most 0, 1, 2, ...
     chances: Vec<u64>,
     /// What each first digit stands for, or `UNSETTLED`.
-    settled: Box<[u8; 1 << DIGIT_BITS]>,
+    settled: Box<[u16; 1 << DIGIT_BITS]>,
 }
 
-/// No number this large comes of a mean up to 64.
-const UNSETTLED: u8 = u8::MAX;
+/// More than five numbers come to, whose mean is up to 64: a sum shows whether all of them are settled.
+const UNSETTLED: u16 = 1 << 15;
 
-/// Numbers of which none has the highest bit of `UNSETTLED` are all settled.
-const SUSPECT: u32 = 128;
+/// No number this large comes of a mean up to 64.
+const TOO_LARGE: usize = 255;
 
 impl PoissonTable {
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // saturates, as it should
     fn new(mean: f64) -> Self {
         const ALL: f64 = 18_446_744_073_709_551_616.0; // 2^64
         let (mut chances, mut term, mut sum) = (Vec::new(), (-mean).exp(), 0.0);
-        while chances.last() != Some(&u64::MAX) && chances.len() < usize::from(UNSETTLED) {
+        while chances.last() != Some(&u64::MAX) && chances.len() < TOO_LARGE {
             sum += term;
             chances.push((sum * ALL) as u64);
             term *= mean / chances.len() as f64;
@@ -207,7 +210,7 @@ impl PoissonTable {
             let first = low.div_ceil(1_u64 << (64 - DIGIT_BITS)) as usize;
             let beyond = (chance >> (64 - DIGIT_BITS)) as usize;
             if first < beyond {
-                settled[first..beyond].fill(number as u8);
+                settled[first..beyond].fill(number as u16);
             }
             low = *chance;
         }
@@ -222,22 +225,50 @@ impl PoissonTable {
     /// So many numbers, up to [`DIGITS`], of one draw and perhaps more; it pays to look at all of them before
     /// any is asked whether it is settled.
     #[inline(always)]
-    #[allow(clippy::cast_possible_truncation)] // small numbers
     fn numbers(&self, stream: &mut Stream, n: usize) -> [u32; DIGITS] {
-        const ALL: u64 = (1 << DIGIT_BITS) - 1;
         let bits = stream.bits();
-        let digits: [u64; DIGITS] = std::array::from_fn(|k| bits >> (k as u32 * DIGIT_BITS) & ALL);
-        let mut numbers = digits.map(|digit| u32::from(self.settled[digit as usize]));
-        if numbers.iter().fold(0, |all, number| all | number) >= SUSPECT {
-            for (number, digit) in numbers.iter_mut().zip(digits).take(n) {
-                if *number == u32::from(UNSETTLED) {
-                    let uniform = digit << (64 - DIGIT_BITS) | stream.bits() >> DIGIT_BITS;
-                    *number = self.invert(uniform) as u32;
-                }
+        let numbers = std::array::from_fn(|k| u32::from(self.settled[digit(bits, k)]));
+        if total(&numbers) < UNSETTLED.into() {
+            return numbers;
+        }
+        let (settled, after) = self.settle(numbers, bits, n, stream.clone());
+        *stream = after;
+        settled
+    }
+
+    /// Draw what settles the first n numbers. Apart, and with a stream of its own, so that the loop around
+    /// [`Self::numbers`] keeps its stream in registers: from one draw to the next it would wait for the memory.
+    #[cold]
+    #[inline(never)]
+    #[allow(clippy::cast_possible_truncation)] // small numbers
+    fn settle(
+        &self,
+        mut numbers: [u32; DIGITS],
+        bits: u64,
+        n: usize,
+        mut stream: Stream,
+    ) -> ([u32; DIGITS], Stream) {
+        for (k, number) in numbers.iter_mut().enumerate().take(n) {
+            if *number == u32::from(UNSETTLED) {
+                let first = (digit(bits, k) as u64) << (64 - DIGIT_BITS);
+                *number = self.invert(first | stream.bits() >> DIGIT_BITS) as u32;
             }
         }
-        numbers
+        (numbers, stream)
     }
+}
+
+/// The sum of a few small numbers.
+#[inline(always)]
+fn total(numbers: &[u32]) -> u32 {
+    numbers.iter().fold(0, |sum, number| sum.wrapping_add(*number))
+}
+
+/// The k-th digit of a draw, from the lowest.
+#[inline(always)]
+#[allow(clippy::cast_possible_truncation)] // 12 bits
+fn digit(bits: u64, k: usize) -> usize {
+    (bits >> (k as u32 * DIGIT_BITS)) as usize & ((1 << DIGIT_BITS) - 1)
 }
 
 #[cfg(test)]
