@@ -137,22 +137,22 @@ impl WithSimd for LeastGap<'_> {
     type Output = f64;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> f64 {
-        const TOGETHER: usize = 32;
+    fn with_simd<S: Simd>(self, _: S) -> f64 {
+        /// Gaps whose least stay in registers.
+        const ABREAST: usize = 32;
         let Some((_, after)) = self.0.split_first() else { return f64::INFINITY };
         let before = &self.0[..after.len()];
         let ((befores, rest), (afters, rest_after)) =
-            (before.as_chunks::<TOGETHER>(), after.as_chunks::<TOGETHER>());
-        let mut least = [simd.splat_f64s(f64::INFINITY); 4];
+            (before.as_chunks::<ABREAST>(), after.as_chunks::<ABREAST>());
+        let mut least = [f64::INFINITY; ABREAST];
         for (before, after) in befores.iter().zip(afters) {
-            let (before, after) = (S::as_simd_f64s(before).0, S::as_simd_f64s(after).0);
-            for (k, (a, b)) in before.iter().zip(after).enumerate() {
-                least[k % 4] = simd.min_f64s(least[k % 4], simd.sub_f64s(*b, *a));
+            for k in 0..ABREAST {
+                let gap = after[k] - before[k];
+                least[k] = if gap < least[k] { gap } else { least[k] };
             }
         }
-        let least = least.map(|strand| simd.reduce_min_f64s(strand));
-        let least = least.into_iter().fold(f64::INFINITY, f64::min);
-        rest.iter().zip(rest_after).fold(least, |least, (a, b)| least.min(b - a))
+        let rest = rest.iter().zip(rest_after).map(|(before, after)| after - before);
+        least.into_iter().chain(rest).fold(f64::INFINITY, f64::min)
     }
 }
 
