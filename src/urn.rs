@@ -224,7 +224,7 @@ impl PoissonTable {
 
     /// So many numbers, up to [`DIGITS`], of one draw and perhaps more; it pays to look at all of them before
     /// any is asked whether it is settled.
-    #[inline(always)]
+    #[inline]
     fn numbers(&self, stream: &mut Stream, n: usize) -> [u32; DIGITS] {
         let bits = stream.bits();
         let numbers = std::array::from_fn(|k| u32::from(self.settled[digit(bits, k)]));
@@ -259,13 +259,13 @@ impl PoissonTable {
 }
 
 /// The sum of a few small numbers.
-#[inline(always)]
+#[inline]
 fn total(numbers: &[u32]) -> u32 {
     numbers.iter().fold(0, |sum, number| sum.wrapping_add(*number))
 }
 
 /// The k-th digit of a draw, from the lowest.
-#[inline(always)]
+#[inline]
 #[allow(clippy::cast_possible_truncation)] // 12 bits
 fn digit(bits: u64, k: usize) -> usize {
     (bits >> (k as u32 * DIGIT_BITS)) as usize & ((1 << DIGIT_BITS) - 1)
