@@ -60,11 +60,16 @@ def seconds(run: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
+REST = 0.5
+"""Seconds before a side's turn: threads that the other has called up look for more work for a while."""
+
+
 def medians(sides: Sides, rounds: int) -> dict[str, float]:
     """Time each side once a round, in turn, and give their medians."""
     found: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(rounds):
         for name, run in sides.items():
+            time.sleep(REST)
             found[name].append(seconds(run))
     return {name: statistics.median(times) for name, times in found.items()}
 
