@@ -206,7 +206,9 @@ impl<'a, 'm> Pipeline<'a, 'm> {
         let covariates = self.covariates.subset(score_columns);
         let ridge = standardized_penalty(&covariates, self.spec.penalty);
         let (beta, spec, monitor) = (self.start.clone(), self.spec, self.monitor);
-        let columns = size_of::<f64>() * (x.ncols() + score_columns.len());
+        // A copy of x, and the score's columns standardized in both precisions.
+        let standardized = (size_of::<f64>() + size_of::<f32>()) * score_columns.len();
+        let columns = size_of::<f64>() * x.ncols() + standardized;
         if let Some(cells) = &self.cells {
             room_for(cells.patterns.nrows(), columns)?;
             let logits = covariates.with_rows(cells.patterns.view()).linear(&beta);
@@ -349,7 +351,7 @@ impl<'a, 'm> Pipeline<'a, 'm> {
         let n = self.data.x.nrows();
         let most = (MOST_ROWS_TOGETHER / n).clamp(1, MOST_TOGETHER);
         let of_one = size_of::<W>() + size_of::<f64>();
-        let shared = 2 * size_of::<f64>() + self.data.score_columns.len() * size_of::<f32>();
+        let shared = 2 * size_of::<f64>();
         room_for(n, shared + rayon::current_num_threads() * most * of_one)?;
         let sorted = self.sorted.as_ref();
         let together =

@@ -51,8 +51,8 @@ const NOTHING_MORE: f64 = 2e-3;
 /// correction that is itself a billionth.
 const NUDGE: f64 = 1e-4;
 
-/// Passes after which a refit is left to Newton's method; two or three do where T and Q are at hand, and
-/// otherwise rarely more than ten.
+/// Passes after which a refit is left to Newton's method; one does, or two, where a resample's own information is at
+/// hand, and otherwise rarely more than ten.
 const MOST_PASSES: usize = 20;
 
 /// Resamples in which the treatment keeps less than this share of its variance are left to Newton's method,
@@ -133,7 +133,7 @@ pub struct Anchor<'a> {
     /// The information, without the penalty, and the weight of the full sample.
     information: Vec<f64>,
     total: f64,
-    /// See [`Self::respond`]; nothing where there are too many terms.
+    /// See [`Self::respond`]; nothing where there are many terms, each of which would take a pass.
     responses: Vec<[ArmSums; 2]>,
     spec: LogisticSpec,
 }
@@ -227,7 +227,7 @@ impl<'a> Anchor<'a> {
             responses: Vec::new(),
             spec,
         };
-        if anchor.has_few_terms() {
+        if !anchor.is_wide() {
             anchor.find_responses(units, monitor)?;
         }
         Ok(anchor)
@@ -295,6 +295,9 @@ impl<'a> Anchor<'a> {
 
     /// About the share by which the responses of a resample are not those of the full sample.
     fn share_unknown(&self) -> f64 {
+        if self.responses.is_empty() {
+            return 1.0;
+        }
         let units = self.scores.len() * BLOCK;
         2.0 * (self.beta.len() as f64 / units as f64).sqrt()
     }
