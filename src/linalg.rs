@@ -127,6 +127,17 @@ fn rotate(matrix: &mut [f64], vectors: &mut [f64], size: usize, (p, q): (usize, 
     (matrix[p * size + q], matrix[q * size + p]) = (0.0, 0.0);
 }
 
+/// a'b.
+#[must_use]
+pub fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+/// Add so many times a vector.
+pub fn add(to: &mut [f64], factor: f64, by: &[f64]) {
+    to.iter_mut().zip(by).for_each(|(to, by)| *to += factor * by);
+}
+
 /// The largest absolute entry; NaN where there is one, so that no comparison takes it for small.
 #[must_use]
 pub fn largest(values: &[f64]) -> f64 {

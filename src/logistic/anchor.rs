@@ -25,7 +25,7 @@ use crate::kernels::{
     ArmSums, AtAnchor, BLOCK, Blocks, Buffers, Lane, REACH, Room, RoughLane, ScoreEquations,
     Source, Tallies, Whereabouts, at_anchor, bend, extremes, near_anchor, round,
 };
-use crate::linalg::{Cholesky, RANK_TOLERANCE, largest};
+use crate::linalg::{Cholesky, RANK_TOLERANCE, add, dot, largest};
 use crate::monitor::Monitor;
 use crate::tally::Units;
 
@@ -278,7 +278,7 @@ impl<'a> Anchor<'a> {
                 return Ok(None);
             }
             let change = secants.change(rest, &factor);
-            add(&mut step, &change);
+            add(&mut step, 1.0, &change);
             if norm <= std::mem::replace(&mut wanted, self.spec.tolerance * total) {
                 let beta = self.beta.iter().zip(&step).map(|(b, s)| b + s).collect();
                 let totals = [0, 1].map(|arm| [rows[arm], near.outcome[arm]]);
@@ -396,7 +396,7 @@ impl<'a> Anchor<'a> {
             let bend = bend(&self.columns, step, self.most(step), &self.rough_scores, spread);
             let mut rest = gradient.clone();
             take_off(information, step, &mut rest);
-            rest.iter_mut().zip(&bend.gradient).for_each(|(slope, bend)| *slope -= bend);
+            add(&mut rest, -1.0, &bend.gradient);
             let rest = self.penalized_gradient(rest, step);
             let norm = largest(&rest);
             if !(bend.farthest <= REACH && norm.is_finite()) {
@@ -404,7 +404,7 @@ impl<'a> Anchor<'a> {
             }
             let mut change = rest;
             factor.solve(&mut change);
-            add(step, &change);
+            add(step, 1.0, &change);
             // The information is off by a share that shows in how much shorter a step is than the one before.
             let shorter = 2.0 * largest(&change) / longest;
             if !(norm * shorter > CLOSE_ENOUGH * self.spec.tolerance * *total) {
@@ -457,10 +457,6 @@ struct Secants {
 impl Secants {
     /// The next change of the coefficients, where the gradient is `gradient`.
     fn change(&mut self, gradient: Vec<f64>, information: &Cholesky) -> Vec<f64> {
-        let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-        let add = |to: &mut [f64], factor: f64, by: &[f64]| {
-            to.iter_mut().zip(by).for_each(|(to, by)| *to += factor * by);
-        };
         if let Some((change, mut before)) = self.last.take() {
             add(&mut before, -1.0, &gradient);
             if dot(&change, &before) > 0.0 {
@@ -482,10 +478,6 @@ impl Secants {
         self.last = Some((next.clone(), gradient));
         next
     }
-}
-
-fn add(to: &mut [f64], by: &[f64]) {
-    to.iter_mut().zip(by).for_each(|(to, by)| *to += by);
 }
 
 /// Take H s off the gradient; of H the upper triangle is given.

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use super::spec::Metric;
 use crate::covariates::CHUNK;
 use crate::error::Result;
-use crate::linalg::{RANK_TOLERANCE, eigen};
+use crate::linalg::{RANK_TOLERANCE, dot, eigen};
 use crate::monitor::Monitor;
 
 /// The n rows of `x`, turned, row-major, and how many coordinates each has.
@@ -77,10 +77,6 @@ fn axes(mut covariance: Vec<f64>, d: usize) -> Vec<Vec<f64>> {
         axes.push(vec![0.0; d]);
     }
     axes
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(x, y)| x * y).sum()
 }
 
 /// Measured from the middle of the range, which no order of the rows changes in the last digit.

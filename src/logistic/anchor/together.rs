@@ -13,7 +13,7 @@ use crate::kernels::{
     BLOCK, Beginning, Lane, Member, NearAnchor, REACH, ResampledRows, begin_together,
     near_together, padded, rough_together,
 };
-use crate::linalg::{Cholesky, RANK_TOLERANCE, largest};
+use crate::linalg::{Cholesky, RANK_TOLERANCE, add, dot, largest};
 use crate::monitor::Monitor;
 use crate::tally::{Count, Outcomes};
 
@@ -195,14 +195,6 @@ fn members<'m>(courses: &'m [Course], scores: &'m mut [Vec<Lane>]) -> Vec<Member
         Member { resample: *resample, step, scores }
     };
     courses.iter().map(member).collect()
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
-}
-
-fn add(to: &mut [f64], factor: f64, by: &[f64]) {
-    to.iter_mut().zip(by).for_each(|(to, by)| *to += factor * by);
 }
 
 fn difference(a: &[f64], b: &[f64]) -> Vec<f64> {
