@@ -16,7 +16,8 @@ import by_hand
 import propensity as ps
 from clock import Row, Sides, medians, peak_megabytes, seconds
 from propensity import core
-from propensity._frame import make_terms, open_frame, parse_covariates
+from propensity.frames.columns import open_frame
+from propensity.frames.terms import make_terms, parse_covariates
 
 D = 10
 NAMES = [f"x{k}" for k in range(D)]

@@ -13,7 +13,8 @@ import pyarrow as pa
 import pytest
 
 import propensity as ps
-from propensity._frame import make_terms, open_frame, parse_covariates
+from propensity.frames.columns import open_frame
+from propensity.frames.terms import make_terms, parse_covariates
 
 NUMERIC_TYPES = ["int8", "uint16", "int64", "uint64", "float32", "Int64", "UInt8", "Float64", "Sparse[int64]"]
 ARROW_TYPES = [pd.ArrowDtype(dtype) for dtype in (pa.int32(), pa.float64(), pa.decimal128(21, 2))]

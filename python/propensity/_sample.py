@@ -11,11 +11,12 @@ import numpy as np
 
 from propensity import _check, core, inference
 from propensity._check import Bools, Floats, Rows
-from propensity._frame import AnyFrame, Frame, open_frame, outcome_names
 from propensity.cautions import size_cautions
 from propensity.contrasts import Contrast
 from propensity.effects import Effect, Effects
 from propensity.estimators import WeightingEstimand
+from propensity.frames.columns import Frame, open_frame, outcome_names
+from propensity.frames.native import AnyFrame
 
 
 class ArmMeans(Protocol):

@@ -10,13 +10,14 @@ import numpy as np
 
 from propensity import _check, core
 from propensity._check import Floats
-from propensity._frame import AnyFrame, Covariates, make_terms, parse_covariates
 from propensity._sample import Sample, read_sample
 from propensity.contrasts import Contrast
 from propensity.crossfit import CrossFit, augmented_means
 from propensity.effects import Effect
 from propensity.errors import SeparationError
 from propensity.estimators import AIPW, IPWRA, AdjustmentEstimand, RegressionAdjustment
+from propensity.frames.native import AnyFrame
+from propensity.frames.terms import Covariates, make_terms, parse_covariates
 from propensity.scores import naming_separation, warn_of_terms
 
 _STACKED = {

@@ -8,7 +8,6 @@ from typing import Required, TypedDict, Unpack, get_args, overload
 import numpy as np
 
 from propensity import _check
-from propensity._frame import AnyFrame, Covariates
 from propensity._replicates import settle_seed
 from propensity._sample import for_each_outcome
 from propensity._study import adjusted_effect, cross_fitted_effect, read_study
@@ -17,6 +16,8 @@ from propensity.crossfit import CrossFit, assign_folds
 from propensity.effects import Effect, Effects
 from propensity.errors import InvalidInputError
 from propensity.estimators import AIPW, IPWRA, AdjustmentEstimand, OutcomeModel, RegressionAdjustment
+from propensity.frames.native import AnyFrame
+from propensity.frames.terms import Covariates
 from propensity.learners import Learner, Logistic, outcome_learner, require
 from propensity.scores import naming_separation
 

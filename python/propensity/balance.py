@@ -11,16 +11,11 @@ import pandas as pd
 
 from propensity import _check, core
 from propensity._check import Floats
-from propensity._frame import (
-    AnyFrame,
-    Covariates,
-    Recipe,
-    make_terms,
-    open_frame,
-    parse_covariates,
-)
 from propensity._sample import read_sample_weight
 from propensity.errors import InvalidInputError
+from propensity.frames.columns import open_frame
+from propensity.frames.native import AnyFrame
+from propensity.frames.terms import Covariates, Recipe, make_terms, parse_covariates
 from propensity.scores import given_scores, read_scores
 from propensity.weighting import given_weights, read_weights
 

@@ -12,10 +12,10 @@ import pandas as pd
 
 from propensity import _check
 from propensity._check import Floats, Rows
-from propensity._frame import AnyFrame
 from propensity._sample import read_sample
 from propensity.errors import InvalidInputError
 from propensity.estimators import MatchingEstimand
+from propensity.frames.native import AnyFrame
 from propensity.subclasses import Subclasses, make_subclasses
 
 Bins: TypeAlias = Literal["sturges", "scott", "fd", "exact"]

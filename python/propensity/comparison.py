@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from propensity import _check, inference
-from propensity._frame import AnyFrame, Covariates
 from propensity._sample import Sample
 from propensity._study import Study, adjusted_effect, read_study
 from propensity.contrasts import SCALES, Contrast
@@ -26,6 +25,8 @@ from propensity.estimators import (
     RegressionAdjustment,
     check_estimators,
 )
+from propensity.frames.native import AnyFrame
+from propensity.frames.terms import Covariates
 from propensity.matching import read_cast
 from propensity.results import PropensityModel
 from propensity.scores import fit_propensity

@@ -12,10 +12,10 @@ import pandas as pd
 
 from propensity import _check, inference
 from propensity._check import Floats, Rows
-from propensity._frame import AnySeries
 from propensity._show import Shown
 from propensity.contrasts import SCALES, Contrast
 from propensity.errors import InvalidInputError
+from propensity.frames.native import AnySeries
 
 
 class Interval(NamedTuple):

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from propensity import _check
-from propensity._frame import AnyFrame, Covariates
 from propensity.estimators import (
     CaliperSd,
     CaliperUnit,
@@ -14,6 +13,8 @@ from propensity.estimators import (
     NearestNeighbors,
     Space,
 )
+from propensity.frames.native import AnyFrame
+from propensity.frames.terms import Covariates
 from propensity.matching import read_cast
 from propensity.subclasses import Subclasses, make_subclasses
 

@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 
 from propensity._check import Bools
-from propensity._frame import AnySeries
 from propensity._show import Shown
 from propensity.estimators import MatchingEstimand
+from propensity.frames.native import AnySeries
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)

@@ -13,7 +13,6 @@ import pandas as pd
 from propensity import core, inference
 from propensity._analytic import Analytic
 from propensity._check import Floats, Rows
-from propensity._frame import AnyFrame, kept_rows, read_covariates, rowwise, rowwise_groups
 from propensity._influence import matching_influence, matching_influence_ate
 from propensity._paired import Pairing, adjustments, neighbor_variance
 from propensity._replicates import ResamplingWeights, check_options, progress_bar, settle_seed
@@ -21,6 +20,10 @@ from propensity._stratified import clustered_influence
 from propensity.effects import Effect
 from propensity.errors import InvalidInputError
 from propensity.estimators import NearestNeighbors, Space
+from propensity.frames.columns import rowwise, rowwise_groups
+from propensity.frames.native import AnyFrame
+from propensity.frames.rows import kept_rows
+from propensity.frames.terms import read_covariates
 from propensity.matched import Matched
 from propensity.results import BootstrapResult
 

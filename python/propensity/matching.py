@@ -13,7 +13,6 @@ import pandas as pd
 
 from propensity import _check, core
 from propensity._check import Bools, Floats, Rows
-from propensity._frame import AnyFrame, Covariates, Frame, Terms, make_terms, open_frame, parse_covariates
 from propensity._sample import read_sample_weight
 from propensity.cautions import balance_cautions, shortage_cautions
 from propensity.errors import InvalidInputError
@@ -28,6 +27,9 @@ from propensity.estimators import (
     Space,
     Ties,
 )
+from propensity.frames.columns import Frame, open_frame
+from propensity.frames.native import AnyFrame
+from propensity.frames.terms import Covariates, Terms, make_terms, parse_covariates
 from propensity.matches import Matches
 from propensity.results import PropensityModel
 from propensity.scores import given_scores, read_scores, read_terms

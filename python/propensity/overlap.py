@@ -11,11 +11,12 @@ import pandas as pd
 
 from propensity import _check, core
 from propensity._check import Bools, Floats
-from propensity._frame import AnyFrame, Frame, open_frame
 from propensity._sample import Sample
 from propensity._show import Shown, in_few_digits
 from propensity.errors import InvalidInputError
 from propensity.estimators import WeightingEstimand
+from propensity.frames.columns import Frame, open_frame
+from propensity.frames.native import AnyFrame
 from propensity.scores import given_scores, read_scores
 from propensity.trimming import common_support
 

@@ -12,11 +12,12 @@ import pandas as pd
 from propensity import _check, core
 from propensity._analytic import Analytic, Figures
 from propensity._check import Floats
-from propensity._frame import AnyFrame, Covariates
 from propensity._replicates import ResamplingWeights, check_options, progress_bar, settle_seed
 from propensity._study import naming_separated_model, read_study, side_by_side
 from propensity.errors import InvalidInputError, OverlapWarning
 from propensity.estimators import IPW, Estimator, NearestNeighbors, check_estimators
+from propensity.frames.native import AnyFrame
+from propensity.frames.terms import Covariates
 from propensity.results import BootstrapResult
 
 DEFAULT_ESTIMATORS: tuple[Estimator, ...] = (IPW("ATE"), IPW("ATT"), NearestNeighbors("ATT"))

@@ -14,11 +14,12 @@ import pandas as pd
 from propensity import _check, inference
 from propensity._analytic import Analytic
 from propensity._check import Bools, Floats
-from propensity._frame import AnyFrame, AnySeries, Recipe
 from propensity._replicates import ResamplingWeights
 from propensity._show import Shown
 from propensity.errors import InvalidInputError
 from propensity.estimators import Estimator, NearestNeighbors
+from propensity.frames.native import AnyFrame, AnySeries
+from propensity.frames.terms import Recipe
 from propensity.intervals import KINDS, IntervalKind, bootstrap_interval, studentized
 
 if TYPE_CHECKING:

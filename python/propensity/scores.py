@@ -9,19 +9,12 @@ import pandas as pd
 
 from propensity import _check, core
 from propensity._check import Bools, Floats, Rows
-from propensity._frame import (
-    INTERCEPT,
-    AnyFrame,
-    Covariates,
-    Frame,
-    Recipe,
-    make_terms,
-    open_frame,
-    parse_covariates,
-    row_labels,
-)
 from propensity._sample import read_sample_weight
 from propensity.errors import CollinearityWarning, SeparationError, SeparationWarning
+from propensity.frames.columns import Frame, open_frame
+from propensity.frames.formulas import INTERCEPT
+from propensity.frames.native import AnyFrame, row_labels
+from propensity.frames.terms import Covariates, Recipe, make_terms, parse_covariates
 from propensity.results import PropensityModel
 
 

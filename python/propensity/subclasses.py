@@ -11,12 +11,14 @@ import pandas as pd
 
 from propensity import _check, inference
 from propensity._check import Bools, Floats, Rows
-from propensity._frame import AnyFrame, AnySeries, Frame, kept_rows, rowwise
 from propensity._stratified import ArmInfluence, clustered_influence, stratified_influence
 from propensity.cautions import size_cautions
 from propensity.effects import Effect
 from propensity.errors import InvalidInputError, NoMatchesError
 from propensity.estimators import MatchingEstimand
+from propensity.frames.columns import Frame, rowwise
+from propensity.frames.native import AnyFrame, AnySeries
+from propensity.frames.rows import kept_rows
 from propensity.matched import Matched
 
 Grouping: TypeAlias = Literal["full matching", "coarsened exact matching", "subclassification"]

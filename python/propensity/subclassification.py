@@ -7,10 +7,10 @@ import pandas as pd
 
 from propensity import _check
 from propensity._check import Bools, Floats, Rows
-from propensity._frame import AnyFrame
 from propensity._sample import read_sample
 from propensity.errors import InvalidInputError
 from propensity.estimators import MatchingEstimand
+from propensity.frames.native import AnyFrame
 from propensity.scores import read_scores
 from propensity.subclasses import Subclasses, make_subclasses
 

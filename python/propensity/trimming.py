@@ -10,9 +10,10 @@ import pandas as pd
 
 from propensity import _check
 from propensity._check import Bools, Floats
-from propensity._frame import AnyFrame, AnySeries, open_frame
 from propensity._show import Shown, in_few_digits
 from propensity.errors import InvalidInputError, OverlapError
+from propensity.frames.columns import open_frame
+from propensity.frames.native import AnyFrame, AnySeries
 from propensity.scores import given_scores, read_scores
 
 TrimmingRule: TypeAlias = Literal["crump", "common_support", "quantiles"]

@@ -10,10 +10,11 @@ import pandas as pd
 
 from propensity import _check
 from propensity._check import Bools, Floats
-from propensity._frame import AnySeries, row_labels, rowwise, series_like
 from propensity._show import Shown, in_few_digits
 from propensity.effects import Effect
 from propensity.errors import InvalidInputError
+from propensity.frames.columns import rowwise
+from propensity.frames.native import AnySeries, row_labels, series_like
 from propensity.matched import Matched
 
 WeightUnit: TypeAlias = Literal["quantile", "raw"]

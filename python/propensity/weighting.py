@@ -9,12 +9,13 @@ import numpy as np
 
 from propensity import _check, core
 from propensity._check import Bools, Floats
-from propensity._frame import AnyFrame, AnySeries, Frame
 from propensity._sample import Sample, Weighting, for_each_outcome, read_sample
 from propensity.cautions import overlap_cautions
 from propensity.contrasts import Contrast
 from propensity.effects import Effect, Effects
 from propensity.estimators import WeightingEstimand
+from propensity.frames.columns import Frame
+from propensity.frames.native import AnyFrame, AnySeries
 from propensity.matched import Matched
 from propensity.results import PropensityModel
 from propensity.scores import given_scores, read_scores, read_terms

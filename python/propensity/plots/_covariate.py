@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from propensity._check import Bools, Floats
-from propensity._frame import rowwise
+from propensity.frames.columns import rowwise
 from propensity.plots._canvas import new_axes, panels
 from propensity.plots._distribution import Distribution, distribution
 from propensity.plots._look import head

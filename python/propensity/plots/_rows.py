@@ -10,8 +10,9 @@ import pandas as pd
 
 from propensity import _check
 from propensity._check import Bools, Floats
-from propensity._frame import AnySeries, row_labels, rowwise
 from propensity.effects import Effect
+from propensity.frames.columns import rowwise
+from propensity.frames.native import AnySeries, row_labels
 from propensity.matched import Matched
 from propensity.truncation import TruncatedWeights
 

@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike
 
 from propensity import _check
 from propensity._check import Bools, Floats
-from propensity._frame import rowwise
 from propensity.errors import InvalidInputError
+from propensity.frames.columns import rowwise
 from propensity.matched import Matched
 from propensity.plots._canvas import new_axes
 from propensity.plots._look import CONTROL, FAINT, TREATED, ArmStyle, strip

@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 
 from propensity import _check
 from propensity._check import Floats
-from propensity._frame import rowwise
 from propensity.errors import InvalidInputError
+from propensity.frames.columns import rowwise
 from propensity.plots._bars import draw_mirrored, name_arms
 from propensity.plots._canvas import leads_row, new_axes, panels
 from propensity.plots._look import amount, head

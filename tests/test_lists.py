@@ -12,8 +12,9 @@ from formulaic.parser.types import Factor, Term
 from hypothesis import given
 from hypothesis import strategies as st
 
-from propensity._frame import make_terms, open_frame, parse_covariates
 from propensity.errors import InvalidInputError
+from propensity.frames.columns import open_frame
+from propensity.frames.terms import make_terms, parse_covariates
 
 
 def sum_of(columns):

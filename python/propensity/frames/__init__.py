@@ -1,0 +1,1 @@
+"""What reads a table: columns in, arrays and names out, whatever the library of the table."""

@@ -1,0 +1,224 @@
+"""Covariates to a design: lists of columns and formulas become terms, and the recipe for more rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import pandas as pd
+
+from propensity import _check
+from propensity._check import Floats
+from propensity.errors import InvalidInputError
+from propensity.frames import formulas, lists
+from propensity.frames.columns import Frame, open_frame
+from propensity.frames.native import AnyFrame, Column, column_names
+
+if TYPE_CHECKING:
+    from formulaic import ModelSpec, SimpleFormula
+
+Covariates: TypeAlias = Sequence[str] | str
+"""A list of columns, or the right-hand side of a formula."""
+
+
+@dataclass(frozen=True, eq=False)
+class Terms:
+    """Parsed covariates: the columns they need and what formulaic is to make of them.
+
+    `formula` is None for a list of columns, which become terms as they are.
+    """
+
+    columns: tuple[str, ...]
+    formula: SimpleFormula | None
+
+
+@dataclass(frozen=True, eq=False)
+class Recipe:
+    """How columns become terms, remembered, so that new rows get the very same ones. It pickles.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The d terms, without the intercept (the core fits one itself).
+    empty : tuple of str
+        Terms without a column: text with a single level, which the intercept already stands for.
+    levels : dict of str to Index
+        The levels seen in each text or categorical column.
+    columns : tuple of str
+        The columns needed.
+    origins : tuple of int
+        Which term of the formula each of the d columns is of: the levels of a categorical share one.
+    spec : formulaic.ModelSpec, or None
+        With the state of its transforms: knots, means, levels. None for columns as they are.
+    all_levels : bool
+        Whether every categorical has a term for each of its levels, also the first.
+    """
+
+    names: tuple[str, ...]
+    empty: tuple[str, ...]
+    levels: Mapping[str, pd.Index[Any]]
+    columns: tuple[str, ...]
+    origins: tuple[int, ...]
+    spec: ModelSpec | None
+    all_levels: bool
+
+    def apply(self, data: AnyFrame) -> tuple[Floats, Frame]:
+        """Make the (m, d) terms of m rows of a new frame.
+
+        Raises
+        ------
+        InvalidInputError
+            A column is missing, a value is missing or infinite, or a level was not there when fitted.
+        TypeError
+            A column was text when fitted and is not now, or the reverse.
+        """
+        frame = open_frame(data, covariates=self.columns)
+        columns = {name: self._with_known_levels(name, column) for name, column in frame.columns.items()}
+        if self.spec is None:
+            x = lists.matrix(columns, len(frame.index), all_levels=self.all_levels)
+            formulas.require_finite(x, self.names, frame.index, among=columns)
+            return x, frame
+        return formulas.materialize(self.spec, columns, frame.index)[0], frame
+
+    def _with_known_levels(self, name: str, column: Column) -> Column:
+        levels = self.levels.get(name)
+        if (levels is None) == isinstance(column.dtype, pd.CategoricalDtype):
+            then, now = ("numeric", "text") if levels is None else ("text", "numeric")
+            raise TypeError(f"column '{name}': it was {then} when the model was fitted and is {now} here")
+        if levels is None:
+            return column
+        known = column.cat.set_categories(levels)
+        unseen = known.isna().to_numpy()
+        if unseen.any():
+            found = _check.counted(unseen, "value", column.index)
+            raise InvalidInputError(
+                f"column '{name}': {found} at levels that the model has not seen, "
+                f"{_check.listed(sorted(set(column[unseen])))}; it knows {_check.listed(levels)}"
+            )
+        return known
+
+
+def parse_covariates(covariates: Covariates, data: AnyFrame, *, may_be_none: bool = False) -> Terms:
+    """Read a list of columns or a formula; of the frame only the names of its columns matter.
+
+    Parameters
+    ----------
+    covariates : list of str, or str
+    data : DataFrame
+    may_be_none : bool, default False
+        Whether there may be none, which leaves a model its intercept. A table of them would be empty.
+
+    Raises
+    ------
+    InvalidInputError
+        The formula cannot be read, has a left-hand side or no intercept, or nothing is named, or one twice.
+    TypeError
+        `covariates` is neither, or `data` is not a frame.
+    """
+    if isinstance(covariates, str):
+        formula, columns = formulas.parse(covariates, column_names(data))
+        terms = Terms(columns, formula)
+    elif isinstance(covariates, Iterable):
+        terms = _parse_list(covariates)
+    else:
+        raise TypeError(f"covariates: a list of columns or a formula is needed, not {covariates!r}")
+    if not terms.columns and not may_be_none:
+        raise InvalidInputError("covariates: no column is named; at least one is needed")
+    if formulas.INTERCEPT in terms.columns:
+        raise InvalidInputError(
+            f"covariates: the model has its own '{formulas.INTERCEPT}'; leave the column out"
+        )
+    return terms
+
+
+def make_terms(frame: Frame, terms: Terms, *, all_levels: bool = False) -> tuple[Floats, Recipe]:
+    """Make the (n, d) terms of a frame, in column order, and the recipe for more rows.
+
+    With `all_levels` every categorical has a term for each of its levels, also the first.
+    """
+    columns = {name: frame.columns[name] for name in terms.columns}
+    levels = _checked_levels(frame, terms, columns)
+    if terms.formula is not None:
+        return _make_by_formula(frame, terms.formula, columns, levels, all_levels=all_levels)
+    names = lists.names(columns, all_levels=all_levels)
+    x = lists.matrix(columns, len(frame.index), all_levels=all_levels)
+    flat = [(place, term) for place, own in enumerate(names.values()) for term in own]
+    recipe = Recipe(
+        names=tuple(term for _, term in flat),
+        empty=tuple(name for name, own in names.items() if not own),
+        levels=levels,
+        columns=terms.columns,
+        origins=tuple(place for place, _ in flat),
+        spec=None,
+        all_levels=all_levels,
+    )
+    _check.unlike_terms(recipe.names)
+    formulas.require_finite(x, recipe.names, frame.index, among=columns)
+    return x, recipe
+
+
+def read_covariates(data: AnyFrame, index: pd.Index[Any], role: str) -> Floats:
+    """Read every column of a frame of covariates as (n, d) terms, for the rows of `index`.
+
+    Raises
+    ------
+    InvalidInputError, TypeError
+        As for `open_frame`; the rows are others.
+    """
+    names = [str(name) for name in column_names(data)]
+    terms = parse_covariates(names, data)
+    frame = open_frame(data, covariates=names)
+    _check.same_index(role, frame.index, index, "give columns of the frame that was matched")
+    return make_terms(frame, terms)[0]
+
+
+def _checked_levels(frame: Frame, terms: Terms, columns: Mapping[str, Column]) -> dict[str, pd.Index[Any]]:
+    """Give the levels of the text and categorical columns, none of which are too many, or numbers."""
+    if terms.formula is None:
+        plain = set(columns)
+    else:
+        plain = {
+            factor.expr for term in terms.formula for factor in term.factors if formulas.is_lookup(factor)
+        }
+    text = {name: column for name, column in columns.items() if isinstance(column.dtype, pd.CategoricalDtype)}
+    for name, column in text.items():
+        _check.levels(column)
+        if name in plain and not frame.is_category(name):
+            _check.no_numeric_text(column, frame.numeric_text_remedy)
+    return {name: column.cat.categories for name, column in text.items()}
+
+
+def _make_by_formula(
+    frame: Frame,
+    formula: SimpleFormula,
+    columns: Mapping[str, Column],
+    levels: Mapping[str, pd.Index[Any]],
+    *,
+    all_levels: bool,
+) -> tuple[Floats, Recipe]:
+    from formulaic import ModelSpec  # noqa: PLC0415 - slow to import, and lists of columns do without it
+
+    spec = ModelSpec(formula, ensure_full_rank=not all_levels, na_action="ignore", output="pandas")
+    x, spec = formulas.materialize(spec, columns, frame.index)
+    _check.unlike_terms(spec.column_names)
+    flat = [(place, name) for place, term in enumerate(spec.structure) for name in term.columns]
+    recipe = Recipe(
+        names=tuple(name for name in spec.column_names if name != formulas.INTERCEPT),
+        empty=tuple(str(term.term) for term in spec.structure if not term.columns),
+        levels=levels,
+        columns=tuple(columns),
+        origins=tuple(place for place, name in flat if name != formulas.INTERCEPT),
+        spec=spec,
+        all_levels=all_levels,
+    )
+    return x, recipe
+
+
+def _parse_list(covariates: Iterable[str]) -> Terms:
+    columns = tuple(covariates)
+    for name in columns:
+        _check.column_name("covariates", name)
+        if columns.count(name) > 1:
+            raise InvalidInputError(f"covariates: column '{name}' is listed {columns.count(name)} times")
+    return Terms(columns, None)
