@@ -98,7 +98,21 @@ def test_weight_plot_counts_unmatched_rows_in_words(frame, matches):
 
 def test_weight_plot_refuses_weights_without_a_treatment(effect):
     with pytest.raises(InvalidInputError, match="treatment: who was treated is needed"):
-        plots.weight_plot(effect)
+        plots.weight_plot(effect.weights)
+
+
+@pytest.mark.parametrize("method", ["ipw", "aipw", "matches", "subclasses"])
+def test_weight_plot_takes_who_was_treated_from_the_effect(frame, effect, matches, method):
+    made = {
+        "ipw": lambda: effect,
+        "aipw": lambda: ps.aipw(frame, outcome="done", treatment="opted", covariates=["visits"]),
+        "matches": lambda: matches.effect(frame["done"]),
+        "subclasses": lambda: ps.subclassify(frame, treatment="opted", scores="score").effect(frame["done"]),
+    }[method]()
+    for alone, told in zip(
+        bars(plots.weight_plot(made)), bars(plots.weight_plot(made, frame["opted"])), strict=True
+    ):
+        np.testing.assert_array_equal(alone.values, told.values)
 
 
 def test_weight_plot_refuses_negative_weights_and_other_rows(frame, effect):

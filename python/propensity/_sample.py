@@ -110,6 +110,7 @@ class Sample:
             influence_control=means.influence_control,
             clusters=self.clusters,
             bounded=bool(y.min() >= 0 and y.max() <= 1),
+            treated=self.treated,
         )
         return difference.contrast_as(contrast)
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from propensity import _check, inference
-from propensity._check import Floats, Rows
+from propensity._check import Bools, Floats, Rows
 from propensity._show import Shown
 from propensity.contrasts import SCALES, Contrast
 from propensity.errors import InvalidInputError
@@ -57,6 +57,8 @@ class Effect(Shown):
         Which cluster a row is in.
     bounded : bool
         Whether every outcome lies in [0, 1], so that its mean has odds.
+    treated : ndarray (n,) of bool, or None
+        Who was treated, in row order.
     """
 
     estimand: str
@@ -74,6 +76,7 @@ class Effect(Shown):
     influence_control: Floats | None = None
     clusters: Rows | None = None
     bounded: bool = False
+    treated: Bools | None = None
 
     @property
     def p_value(self) -> float:

@@ -334,6 +334,7 @@ class Matches(Matched):
             std_error=std_error,
             se_method=se_method,
             cautions=self.cautions,
+            treated=self.treated,
         )
 
     @property

@@ -205,6 +205,7 @@ class Subclasses(Matched):
             influence_control=means.control,
             clusters=means.clusters,
             bounded=bool(matched.min() >= 0 and matched.max() <= 1),
+            treated=self.treated,
         )
 
     @property

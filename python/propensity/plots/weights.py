@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 
 from propensity import _check
@@ -41,7 +40,7 @@ def weight_plot(
         A matching result, an effect, or the weights themselves. Rows of weight 0 are counted in words, not
         drawn. An effect also tells the effective sample size of each arm.
     treatment : Series or array (n,), or None, default None
-        True or 1 for treated rows; a matching result knows its own.
+        True or 1 for treated rows; an effect and a matching result know their own.
     log : bool, default False
         Draw the numbers of rows on a log scale, for large weights that few rows have.
     bins : int, default 50
@@ -77,9 +76,11 @@ def weight_plot(
 
 def _read(weights: Any, treatment: object) -> tuple[Floats, Bools]:
     if treatment is None:
-        if not isinstance(weights, Matched):
-            raise InvalidInputError("treatment: who was treated is needed with weights that are no matches'")
-        treatment = pd.Series(weights.treated, index=weights.index)
+        treatment = weights.treated if isinstance(weights, Matched | Effect) else None
+        if treatment is None:
+            raise InvalidInputError(
+                "treatment: who was treated is needed with weights that are no effect's and no matches'"
+            )
     index = labels_of(weights, treatment, n=len(np.asarray(treatment)))
     treated = read_treated(treatment, index)
     return read_weights(weights, treated, index), treated
