@@ -5,40 +5,17 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
-from propensity import _check, core, inference
+from propensity import _check, core
 from propensity._check import Bools, Floats, Rows
-from propensity.cautions import size_cautions
+from propensity.arms import ArmMeans, OutcomeFacts, Weighting
 from propensity.contrasts import Contrast
 from propensity.effects import Effect, Effects
 from propensity.estimators import WeightingEstimand
 from propensity.frames.columns import Frame, open_frame, outcome_names
 from propensity.frames.native import AnyFrame
-
-
-class ArmMeans(Protocol):
-    """The means of both arms, and each row's influence (n,) on them, mean zero."""
-
-    @property
-    def mean_treated(self) -> float: ...
-    @property
-    def mean_control(self) -> float: ...
-    @property
-    def influence_treated(self) -> Floats: ...
-    @property
-    def influence_control(self) -> Floats: ...
-
-
-@dataclass(frozen=True, eq=False)
-class Weighting:
-    """The weights (n,) of the rows, sample weights included, and what each arm is worth (Kish)."""
-
-    weights: Floats
-    ess_treated: float
-    ess_control: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,29 +67,21 @@ class Sample:
         cautions: tuple[Warning, ...] = (),
     ) -> Effect:
         """Put an effect together."""
-        y = self.frame.outcome(outcome)
-        small = size_cautions(weighting.ess_treated, weighting.ess_control, self.n_clusters)
-        influence = means.influence_treated - means.influence_control
         if self.n_clusters is not None:
             se_method += f"; summed within {self.n_clusters:,} clusters, factor G / (G - 1)"
-        difference = Effect(
+        return Effect.of(
+            means,
+            OutcomeFacts.of(self.frame.outcome(outcome)),
             estimand=estimand,
-            estimate=means.mean_treated - means.mean_control,
-            mean_treated=means.mean_treated,
-            mean_control=means.mean_control,
-            ess_treated=weighting.ess_treated,
-            ess_control=weighting.ess_control,
             weights=self.frame.series(weighting.weights, "weights"),
-            std_error=inference.std_error(influence, self.clusters),
+            ess=(weighting.ess_treated, weighting.ess_control),
             se_method=se_method,
-            cautions=(*cautions, *small),
-            influence_treated=means.influence_treated,
-            influence_control=means.influence_control,
             clusters=self.clusters,
-            bounded=bool(y.min() >= 0 and y.max() <= 1),
             treated=self.treated,
+            n_clusters=self.n_clusters,
+            contrast=contrast,
+            cautions=cautions,
         )
-        return difference.contrast_as(contrast)
 
 
 def read_sample(

@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from propensity._check import Bools, Floats, Rows
+from propensity.arms import Means
 
 
-@dataclass(frozen=True, eq=False)
-class ArmInfluence:
-    """The weighted means of both arms, each row's influence (n,) on them, and which rows vary together.
-
-    `clusters` is None where each row varies by itself.
-    """
-
-    mean_treated: float
-    mean_control: float
-    treated: Floats
-    control: Floats
-    clusters: Rows | None = None
-
-
-def clustered_influence(outcome: Floats, treated: Bools, labels: Rows, weights: Floats) -> ArmInfluence:
+def clustered_influence(outcome: Floats, treated: Bools, labels: Rows, weights: Floats) -> Means:
     """Give n w (Y - mean) / sum of w, the rows of a subclass being a cluster.
 
     Parameters
@@ -40,12 +25,12 @@ def clustered_influence(outcome: Floats, treated: Bools, labels: Rows, weights: 
         means.append(float(share @ outcome))
         influence.append(n * share * (outcome - means[-1]))
     # Rows left out add nothing, wherever they are put.
-    return ArmInfluence(means[0], means[1], influence[0], influence[1], np.maximum(labels - 1, 0))
+    return Means(means[0], means[1], influence[0], influence[1], np.maximum(labels - 1, 0))
 
 
 def stratified_influence(
     outcome: Floats, treated: Bools, labels: Rows, weights: Floats, focal_share: Floats
-) -> ArmInfluence:
+) -> Means:
     """Give what a row adds within its subclass, and as one of those that the effect is for.
 
     With m_s the mean of an arm in subclass s, m that of the arm, n_s its rows there, w a row's share of
@@ -81,10 +66,10 @@ def stratified_influence(
         means.append(mean)
         influence.append(n * (within + between))
     if not lone.any():
-        return ArmInfluence(means[0], means[1], influence[0], influence[1])
+        return Means(means[0], means[1], influence[0], influence[1])
     clusters = np.where(lone[labels], labels, size + np.arange(n))
     clusters = np.unique(clusters, return_inverse=True)[1].astype(np.int64)
     # Most of these clusters are single rows: the factor G / (G - 1) of few clusters is taken out again.
     n_clusters = int(clusters.max()) + 1
     scale = np.sqrt((n_clusters - 1) / n_clusters)
-    return ArmInfluence(means[0], means[1], scale * influence[0], scale * influence[1], clusters)
+    return Means(means[0], means[1], scale * influence[0], scale * influence[1], clusters)

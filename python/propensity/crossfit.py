@@ -13,6 +13,7 @@ import numpy as np
 from propensity import _check
 from propensity._check import Bools, Floats, Rows
 from propensity._sample import Sample
+from propensity.arms import Means
 from propensity.errors import InvalidInputError
 from propensity.estimators import AdjustmentEstimand
 from propensity.learners import Learner, fit_predict
@@ -47,23 +48,13 @@ class CrossFit:
         return predicted
 
 
-@dataclass(frozen=True, eq=False)
-class CrossFittedMeans:
-    """The means of both arms, and each row's influence (n,) on them."""
-
-    mean_treated: float
-    mean_control: float
-    influence_treated: Floats
-    influence_control: Floats
-
-
 def augmented_means(
     sample: Sample,
     y: Floats,
     weights: Floats,
     fitted: dict[bool, Floats],
     estimand: AdjustmentEstimand,
-) -> CrossFittedMeans:
+) -> Means:
     """Augment the predicted outcomes by weighted residuals, as AIPW does.
 
     Parameters
@@ -91,7 +82,7 @@ def augmented_means(
         terms = target * m + np.where(t == arm, weights * (y - m), 0.0)
         means[arm] = float(terms.sum() / target.sum())
         influences[arm] = (terms - target * means[arm]) / target.mean()
-    return CrossFittedMeans(means[True], means[False], influences[True], influences[False])
+    return Means(means[True], means[False], influences[True], influences[False])
 
 
 def assign_folds(treated: Bools, clusters: Rows | None, n_folds: int, seed: int) -> Rows:

@@ -13,6 +13,8 @@ import pandas as pd
 from propensity import _check, inference
 from propensity._check import Bools, Floats, Rows
 from propensity._show import Shown
+from propensity.arms import ArmMeans, Means, OutcomeFacts
+from propensity.cautions import size_cautions
 from propensity.contrasts import SCALES, Contrast
 from propensity.errors import InvalidInputError
 from propensity.frames.native import AnySeries
@@ -77,6 +79,78 @@ class Effect(Shown):
     clusters: Rows | None = None
     bounded: bool = False
     treated: Bools | None = None
+
+    @classmethod
+    def of(  # noqa: PLR0913 - what any method knows of its estimate, by name
+        cls,
+        means: ArmMeans,
+        facts: OutcomeFacts,
+        *,
+        estimand: str,
+        treated: Bools,
+        weights: AnySeries,
+        ess: tuple[float, float],
+        se_method: str,
+        std_error: float | None = None,
+        clusters: Rows | None = None,
+        n_clusters: int | None = None,
+        contrast: Contrast = "difference",
+        cautions: tuple[Warning, ...] = (),
+    ) -> Effect:
+        """Make an effect of the means of both arms: the one way there is.
+
+        Parameters
+        ----------
+        means : ArmMeans
+            With each row's influence on them; without where the method has none.
+        facts : OutcomeFacts
+            Of the outcome's values that the means are made of.
+        estimand : str
+            Whose effect.
+        treated : ndarray (n,) of bool
+            Who was treated.
+        weights : Series (n,)
+            Of the rows, sample weights included.
+        ess : (float, float)
+            Kish's effective sample size of the treated and of the controls.
+        se_method : str
+            How the standard error is made.
+        std_error : float or None, default None
+            Of the difference, where there are no influence values to make it from.
+        clusters : ndarray (n,) of int, or None, default None
+            Which rows vary together.
+        n_clusters : int or None, default None
+            How many clusters the caller's data are in; None where rows are independent, though matched sets
+            may be their clusters here.
+        contrast : {"difference", "ratio", "odds_ratio"}, default "difference"
+            What the two means are made into.
+        cautions : tuple of Warning, default ()
+            What the method has to say of itself; those of the arms' sizes are added here.
+
+        Raises
+        ------
+        InvalidInputError
+            The means have no such contrast.
+        """
+        means, std_error = _settled(means, facts, ess, std_error, clusters)
+        difference = cls(
+            estimand=estimand,
+            estimate=means.mean_treated - means.mean_control,
+            mean_treated=means.mean_treated,
+            mean_control=means.mean_control,
+            ess_treated=ess[0],
+            ess_control=ess[1],
+            weights=weights,
+            std_error=std_error,
+            se_method=se_method,
+            cautions=(*cautions, *size_cautions(*ess, n_clusters)),
+            influence_treated=means.influence_treated,
+            influence_control=means.influence_control,
+            clusters=clusters,
+            bounded=facts.bounded,
+            treated=treated,
+        )
+        return difference.contrast_as(contrast)
 
     @property
     def p_value(self) -> float:
@@ -203,6 +277,34 @@ class Effect(Shown):
 
     def _table(self) -> pd.DataFrame:
         return self.to_frame()
+
+
+def _settled(
+    means: ArmMeans,
+    facts: OutcomeFacts,
+    ess: tuple[float, float],
+    std_error: float | None,
+    clusters: Rows | None,
+) -> tuple[ArmMeans, float]:
+    """Make the standard error of the difference, and take both for 0 where they are nothing but rounding.
+
+    What rows are away from their mean is rounding where the standard error is below that of rows which are
+    `rounding` away from it each: with equal signs within clusters, hence the count of these.
+    """
+    treated, control = means.influence_treated, means.influence_control
+    if std_error is None:
+        assert treated is not None
+        assert control is not None
+        std_error = inference.std_error(treated - control, clusters)
+    size = ess if clusters is None else (int(clusters.max()) + 1, int(clusters.max()) + 1)
+    if not std_error <= facts.rounding * math.sqrt(1 / size[0] + 1 / size[1]):
+        return means, std_error
+    mean_treated, mean_control = means.mean_treated, means.mean_control
+    if abs(mean_treated - mean_control) <= facts.rounding:
+        mean_treated = mean_control = facts.within(mean_treated / 2 + mean_control / 2)
+    if treated is not None and control is not None:
+        treated, control = np.zeros_like(treated), np.zeros_like(control)
+    return Means(mean_treated, mean_control, treated, control), 0.0
 
 
 @dataclass(frozen=True, eq=False, repr=False)

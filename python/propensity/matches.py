@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from propensity import core, inference
+from propensity import core
 from propensity._analytic import Analytic
 from propensity._check import Floats, Rows
 from propensity._influence import matching_influence, matching_influence_ate
 from propensity._paired import Pairing, adjustments, neighbor_variance
 from propensity._replicates import ResamplingWeights, check_options, progress_bar, settle_seed
 from propensity._stratified import clustered_influence
+from propensity.arms import Means, OutcomeFacts
 from propensity.effects import Effect
 from propensity.errors import InvalidInputError
 from propensity.estimators import NearestNeighbors, Space
@@ -267,9 +268,10 @@ class Matches(Matched):
             x=self.x,
             penalty=self.penalty,
         )
-        means = (found.mean_treated, found.mean_control)
-        effect = self._effect(means, found.std_error, self._se_method(corrected=found.correction is not None))
-        return replace(effect, ess_treated=found.ess_treated, ess_control=found.ess_control)
+        means = Means(found.mean_treated, found.mean_control)
+        method = self._se_method(corrected=found.correction is not None)
+        ess = (found.ess_treated, found.ess_control)
+        return self._effect(y, means, method, std_error=found.std_error, ess=ess)
 
     def _effect_of_sets(self, y: Floats, x: Floats | None) -> Effect:
         """Square what each set adds."""
@@ -283,18 +285,18 @@ class Matches(Matched):
         rest = y - fitted.sum(axis=0)  # one arm has donors
         plain = clustered_influence(y, self.treated, labels, weights)
         adjusted = plain if x is None else clustered_influence(rest, self.treated, labels, weights)
-        matched = y[labels > 0]
-        return replace(
-            self._effect(
-                (plain.mean_treated + moved[True], plain.mean_control + moved[False]),
-                inference.std_error(adjusted.treated - adjusted.control, adjusted.clusters),
-                f"summed within {self.n_matched:,} sets (Abadie and Spiess 2022), factor G / (G - 1); "
-                f"takes the sets as given{_adjusted(x)}",
+        return self._effect(
+            y,
+            Means(
+                plain.mean_treated + moved[True],
+                plain.mean_control + moved[False],
+                adjusted.influence_treated,
+                adjusted.influence_control,
+                adjusted.clusters,
             ),
-            influence_treated=adjusted.treated,
-            influence_control=adjusted.control,
-            clusters=adjusted.clusters,
-            bounded=x is None and bool(matched.min() >= 0 and matched.max() <= 1),
+            f"summed within {self.n_matched:,} sets (Abadie and Spiess 2022), factor G / (G - 1); "
+            f"takes the sets as given{_adjusted(x)}",
+            bounded=x is None,
         )
 
     def _effect_in_space(self, y: Floats, x: Floats | None) -> Effect:
@@ -306,7 +308,7 @@ class Matches(Matched):
         where = "the scores" if self.spec.on_scores else "the covariates matched on"
         if self.exact is not None:
             where += f" and of the same {', '.join(self.spec.exact)}"
-        means = (
+        means = Means(
             float(np.average(y[t], weights=w[t])) + moved[True],
             float(np.average(y[~t], weights=w[~t])) + moved[False],
         )
@@ -314,25 +316,34 @@ class Matches(Matched):
             f"Abadie and Imbens (2006), neighbours in {where}; takes scores and distances as known"
             f"{_adjusted(x)}"
         )
-        return self._effect(means, math.sqrt(max(variance, 0.0)), words)
+        return self._effect(y, means, words, std_error=math.sqrt(max(variance, 0.0)))
 
     def _adjustments(self, y: Floats, x: Floats | None) -> tuple[Floats, dict[bool, float]]:
         if x is None:
             return np.zeros((2, len(y))), {True: 0.0, False: 0.0}
         return adjustments(self._pairing, y, x)
 
-    def _effect(self, means: tuple[float, float], std_error: float, se_method: str) -> Effect:
-        ess = [effective_size(np.asarray(self.weights)[arm]) for arm in (self.treated, ~self.treated)]
-        return Effect(
+    def _effect(
+        self,
+        y: Floats,
+        means: Means,
+        se_method: str,
+        *,
+        std_error: float | None = None,
+        ess: tuple[float, float] | None = None,
+        bounded: bool = True,
+    ) -> Effect:
+        """Put an effect together; `ess` is worked out where the core has not done it."""
+        w = np.asarray(self.weights)
+        return Effect.of(
+            means,
+            OutcomeFacts.of(y[w > 0], bounded=bounded),
             estimand=self.estimand,
-            estimate=means[0] - means[1],
-            mean_treated=means[0],
-            mean_control=means[1],
-            ess_treated=ess[0],
-            ess_control=ess[1],
             weights=self.weights,
-            std_error=std_error,
+            ess=ess or (effective_size(w[self.treated]), effective_size(w[~self.treated])),
             se_method=se_method,
+            std_error=std_error,
+            clusters=means.clusters,
             cautions=self.cautions,
             treated=self.treated,
         )

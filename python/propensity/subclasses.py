@@ -9,10 +9,10 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 import pandas as pd
 
-from propensity import _check, inference
+from propensity import _check
 from propensity._check import Bools, Floats, Rows
-from propensity._stratified import ArmInfluence, clustered_influence, stratified_influence
-from propensity.cautions import size_cautions
+from propensity._stratified import clustered_influence, stratified_influence
+from propensity.arms import Means, OutcomeFacts
 from propensity.effects import Effect
 from propensity.errors import InvalidInputError, NoMatchesError
 from propensity.estimators import MatchingEstimand
@@ -186,25 +186,16 @@ class Subclasses(Matched):
             )
         return how
 
-    def _effect(self, y: Floats, means: ArmInfluence, how: Inference) -> Effect:
-        arms, matched = self.arms["ess"], y[self.labels > 0]
-        cautions = size_cautions(arms["treated"], arms["control"])
-        words = _METHODS[how].format(n=self.n_subclasses)
-        return Effect(
+    def _effect(self, y: Floats, means: Means, how: Inference) -> Effect:
+        arms = self.arms["ess"]
+        return Effect.of(
+            means,
+            OutcomeFacts.of(y[self.labels > 0]),
             estimand=self.estimand,
-            estimate=means.mean_treated - means.mean_control,
-            mean_treated=means.mean_treated,
-            mean_control=means.mean_control,
-            ess_treated=arms["treated"],
-            ess_control=arms["control"],
             weights=self.weights,
-            std_error=inference.std_error(means.treated - means.control, means.clusters),
-            se_method=f"{words}; takes the subclasses as given",
-            cautions=cautions,
-            influence_treated=means.treated,
-            influence_control=means.control,
+            ess=(float(arms["treated"]), float(arms["control"])),
+            se_method=f"{_METHODS[how].format(n=self.n_subclasses)}; takes the subclasses as given",
             clusters=means.clusters,
-            bounded=bool(matched.min() >= 0 and matched.max() <= 1),
             treated=self.treated,
         )
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from propensity import _check, core
 from propensity._check import Bools, Floats
-from propensity._sample import Sample, Weighting, for_each_outcome, read_sample
+from propensity._sample import Sample, for_each_outcome, read_sample
+from propensity.arms import Weighting
 from propensity.cautions import overlap_cautions
 from propensity.contrasts import Contrast
 from propensity.effects import Effect, Effects
