@@ -7,8 +7,10 @@ import html
 import numpy as np
 import pandas as pd
 
+from propensity._held import Held
 
-class Shown:
+
+class Shown(Held):
     """A headline and a table."""
 
     def _headline(self) -> str:

@@ -136,7 +136,7 @@ def given_scores(scores: object) -> dict[str, object]:
 def read_scores(frame: Frame, scores: object, treated: Bools) -> Floats:
     """Read a model's scores, a column, a series or an array as (n,) float64, strictly between 0 and 1."""
     if isinstance(scores, PropensityModel):
-        subject, values = "scores", np.asarray(scores.scores)
+        subject, values = "scores", scores.fit.scores
         remedy = "the model was fitted on other rows: use scores=model.predict(df)"
         _check.same_index(subject, row_labels(scores.scores), frame.index, remedy)
         remedy = "the model was fitted on other rows or to another treatment: fit one to these"

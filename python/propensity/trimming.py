@@ -45,7 +45,7 @@ class Trimmed(Shown):
 
     def to_frame(self) -> pd.DataFrame:
         """Give what was lost by arm."""
-        return self.lost.copy()
+        return self.lost
 
     def _headline(self) -> str:
         bounds = f"Trimmed to scores from {self.low:.4g} to {self.high:.4g} ({self.rule})"

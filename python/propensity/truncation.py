@@ -43,7 +43,7 @@ class TruncatedWeights(Shown):
 
     def to_frame(self) -> pd.DataFrame:
         """Give the counts."""
-        return self.counts.copy()
+        return self.counts
 
     def _headline(self) -> str:
         n = int(self.counts["n"].sum())

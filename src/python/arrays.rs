@@ -149,6 +149,15 @@ pub fn row_numbers_in_place(py: Python<'_>, rows: Vec<usize>) -> Bound<'_, PyArr
     PyArray1::from_vec(py, rows.into_iter().map(|row| row as i64).collect())
 }
 
+/// An array that nobody can write to: what a frozen result holds.
+pub fn locked(array: Bound<'_, PyArray1<f64>>) -> Py<PyArray1<f64>> {
+    // One that cannot be had for writing is locked already.
+    if let Ok(writeable) = array.try_readwrite() {
+        writeable.make_nonwriteable();
+    }
+    array.unbind()
+}
+
 /// A NumPy array of real numbers or booleans.
 fn untyped<'a, 'py>(
     name: &str,

@@ -21,7 +21,7 @@ use crate::reserve;
 ///     The point the linear predictor is measured from: it keeps its digits far from zero.
 /// intercept_at_center : float
 /// scores : (n,) float64
-///     Estimated probability of treatment of the rows fitted on; equal rows have equal bits.
+///     Estimated probability of treatment of the rows fitted on; equal rows have equal bits. Read-only.
 /// aliased : (a,) int64
 ///     Columns of ``x`` that earlier ones explain; their coefficient is 0.
 /// diverging : (b,) int64
@@ -92,7 +92,7 @@ pub fn fit_propensity(
         reserve::room_for(treatment.len(), needs::FIT)?;
         logistic::fit_with_scores(x, &treatment, weight, &spec, monitor)
     })?;
-    Ok(LogisticFit { fit, scores: PyArray1::from_vec(py, scores).unbind() })
+    Ok(LogisticFit { fit, scores: arrays::locked(PyArray1::from_vec(py, scores)) })
 }
 
 type State<'py> = (
@@ -132,7 +132,7 @@ impl LogisticFit {
         if !fit.is_whole() {
             return Err(broken());
         }
-        Ok(Self { fit, scores: state.4.unbind() })
+        Ok(Self { fit, scores: arrays::locked(state.4) })
     }
 
     fn __getnewargs__<'py>(&self, py: Python<'py>) -> (State<'py>,) {

@@ -40,12 +40,12 @@ class Frame:
     given: Mapping[str, tuple[str, Column]] = field(default_factory=dict)
 
     def treated(self, name: str) -> Bools:
-        """Read the treatment as (n,) bool."""
+        """Read the treatment as (n,) bool, not in the caller's memory."""
         _check.column_name("treatment", name)
         recode = "df[{0}] = df[{0}] == {1}"
         if not isinstance(self.native, pd.DataFrame):
             recode = "df = df.with_columns(pl.col({0}) == {1})"
-        return _check.treatment(self.columns[name], recode=recode)
+        return _check.treatment(self.columns[name], recode=recode).copy()
 
     def outcome(self, name: str) -> Floats:
         """Read the outcome as (n,) float64."""
@@ -57,12 +57,12 @@ class Frame:
         Returns
         -------
         values : ndarray (n,) of float64
-            Finite.
+            Finite; not the caller's memory.
         subject : str
             What to call the values in a message.
         """
         subject, column = self._complete(values, role)
-        return _floats(column, subject), subject
+        return _floats(column, subject).copy(), subject
 
     def groups(self, values: object, role: str) -> Rows:
         """Read the group of each row from the name of a column, a series or an array.

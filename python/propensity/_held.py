@@ -1,0 +1,71 @@
+"""What results hold: arrays that nobody can write to, and series and tables of which each reader gets a copy.
+
+A result says what was found in the data as they were. A reader who changes what was read from it, or who puts
+`effect.weights` into a frame and goes on to edit the frame, changes a copy.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+_LENT = ("AnySeries", "pd.Series", "pd.DataFrame")
+_NONE = object()
+
+
+class Held:
+    """A frozen dataclass that nobody's edit changes, also when it comes out of a pickle.
+
+    Its arrays are read-only. Of a field that is annotated as a series or a table each reader gets a copy: a
+    pandas Series over memory that cannot be written to would be no gift, for put into a frame it makes a
+    column that fails when somebody edits the frame.
+    """
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        for name, kind in inspect.get_annotations(cls).items():
+            if str(kind).startswith(_LENT):
+                setattr(cls, name, _Lent(name, vars(cls).get(name, _NONE)))
+
+    def __post_init__(self) -> None:
+        """Lock the arrays."""
+        _lock(vars(self))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        _lock(vars(self))
+
+
+class _Lent:
+    """A field of which each reader gets a copy."""
+
+    def __init__(self, name: str, default: object) -> None:
+        self._name, self._default = name, default
+
+    def __get__(self, holder: object | None, owner: type | None = None) -> Any:
+        if holder is not None:
+            return _copied(vars(holder)[self._name])
+        if self._default is _NONE:  # what `dataclass` takes for a field without a default
+            raise AttributeError(self._name)
+        return self._default
+
+    def __set__(self, holder: object, value: object) -> None:
+        vars(holder)[self._name] = value
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, pd.Series | pd.DataFrame):
+        return value.copy()
+    return value.clone() if hasattr(value, "clone") else value  # polars has cheap ones, pyarrow needs none
+
+
+def _lock(fields: dict[str, Any]) -> None:
+    for name, value in fields.items():
+        if isinstance(value, np.ndarray):
+            # A view is locked, and not the array: should it be somebody else's, it stays theirs to write to.
+            locked = value.view()
+            locked.setflags(write=False)
+            fields[name] = locked
