@@ -6,7 +6,7 @@ import pytest
 
 import propensity as ps
 from conftest import COVARIATES, OUTCOME, TREATMENT
-from propensity.errors import InvalidInputError, OverlapWarning
+from propensity.errors import BalanceWarning, InvalidInputError, OverlapWarning
 
 TUTORIAL = {"outcome": OUTCOME, "treatment": TREATMENT, "covariates": COVARIATES}
 USERS = {"outcome": "done", "treatment": "opted", "covariates": ["tier", "visits"]}
@@ -93,6 +93,25 @@ def test_contradiction_is_told_in_standard_errors_of_the_difference():
     other = ps.aipw(df, **roles, covariates=["x"], outcome_covariates="x + I(x**2)")
     gap, error = one.estimate - other.estimate, np.linalg.norm(one.influence - other.influence) / len(df)
     assert f"{abs(gap) / error:.1f} standard errors" in table.loc["IPW ATE", "note"]
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_contradiction_of_pairs_does_not_depend_on_the_order_of_the_list(logs, flip):
+    df = logs.iloc[:6000]
+    specs = [ps.IPW("ATT"), ps.NearestNeighbors("ATT", replace=False)]
+    table = ps.estimate(df, **TUTORIAL, estimators=specs[::-1] if flip else specs)
+    model = ps.fit_propensity(df, treatment=TREATMENT, covariates=COVARIATES)
+    weighted = ps.ipw(df, outcome=OUTCOME, treatment=TREATMENT, scores=model, estimand="ATT")
+    with pytest.warns(BalanceWarning):
+        matches = ps.match_nn(df, treatment=TREATMENT, scores=model, replace=False)
+    paired = matches.effect(df[OUTCOME])
+    # Rows of a pair vary together, and rows in no pair by themselves.
+    labels = np.where(matches.labels > 0, matches.labels, -1 - np.arange(len(df)))
+    gap = weighted.estimate - paired.estimate
+    sums = pd.Series(weighted.influence - paired.influence).groupby(labels).sum()
+    error = np.sqrt(len(sums) / (len(sums) - 1) * (sums**2).sum()) / len(df)
+    assert f"contradicts {specs[1].label}: {abs(gap) / error:.1f} standard" in table.loc["IPW ATT", "note"]
+    assert f"contradicts IPW ATT: {abs(gap) / error:.1f} standard" in table.loc[specs[1].label, "note"]
 
 
 def test_estimates_without_any_error_do_not_contradict_each_other(logs):

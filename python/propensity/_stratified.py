@@ -24,8 +24,7 @@ def clustered_influence(outcome: Floats, treated: Bools, labels: Rows, weights: 
         share = np.where(arm, weights, 0.0) / weights[arm].sum()
         means.append(float(share @ outcome))
         influence.append(n * share * (outcome - means[-1]))
-    # Rows left out add nothing, wherever they are put.
-    return Means(means[0], means[1], influence[0], influence[1], np.maximum(labels - 1, 0))
+    return Means(means[0], means[1], influence[0], influence[1], labels - 1)
 
 
 def stratified_influence(

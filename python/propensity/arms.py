@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -9,9 +10,10 @@ import numpy as np
 
 from propensity._check import Floats, Rows
 
-# A weighted mean, or a prediction of a model that fits exactly, is off by a few units in the last place of
-# the largest outcome; what nearly collinear covariates add to that is in the rest of it.
-_ROUNDING = 64 * float(np.finfo(np.float64).eps)
+# In units of the last place of the largest outcome: a row is a few of them away from a mean that it equals or
+# a prediction that fits exactly, and what nearly collinear covariates add is in the rest; the mean of n rows,
+# added up one after the other, strays by another sqrt(n).
+_ROUNDING = 64
 
 
 class ArmMeans(Protocol):
@@ -38,7 +40,7 @@ class ArmMeans(Protocol):
 class Means:
     """The means of both arms, where they are not the core's: as `ArmMeans`, and which rows vary together.
 
-    `clusters` (n,) is None where each row varies by itself.
+    `clusters` (n,) is None where each row varies by itself; -1 for rows that are left out.
     """
 
     mean_treated: float
@@ -79,11 +81,12 @@ class OutcomeFacts:
         low, high = float(outcome.min()), float(outcome.max())
         return cls(low, high, bounded and low >= 0 and high <= 1)
 
-    @property
-    def rounding(self) -> float:
-        """What cannot be told from 0 beside the largest value: a difference of means below it is rounding."""
-        return _ROUNDING * max(-self.low, self.high)
+    def rounding(self, n_rows: float = 0.0) -> float:
+        """Say below what the mean of so many rows, or what one is away from it, cannot be told from 0."""
+        units = _ROUNDING + math.sqrt(n_rows)
+        return units * float(np.finfo(np.float64).eps) * max(-self.low, self.high)
 
-    def within(self, mean: float) -> float:
-        """Give the mean, which rounding may have put beside outcomes that are all the same."""
-        return self.low if self.low == self.high else mean
+    @property
+    def constant(self) -> bool:
+        """Whether it is the same for all, so that there is nothing to estimate."""
+        return self.low == self.high

@@ -100,7 +100,8 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     Notes
     -----
     Two estimators contradict each other when they differ by more than their joint influence values allow (at
-    5%, Bonferroni over the pairs), and by more than half the smaller standard error.
+    5%, Bonferroni over the pairs), and by more than half the smaller standard error. Rows that vary together
+    in either of the two do so in their difference.
     """
     check_estimators(estimators)
     _check.confidence_level(level)
@@ -199,7 +200,8 @@ def _contradictions(effects: Mapping[str, Effect]) -> dict[str, list[str]]:
     notes: dict[str, list[str]] = {}
     for one, other, influence_on_gap in pairs:
         gap = _comparable(effects[one]) - _comparable(effects[other])
-        error = inference.std_error(influence_on_gap, effects[one].clusters)
+        clusters = inference.joined(effects[one].clusters, effects[other].clusters)
+        error = inference.std_error(influence_on_gap, clusters)
         # Without any error the gap is rounding, as of outcomes that are all the same.
         certain = abs(gap) > inference.normal_quantile(1 - 0.05 / len(pairs)) * error > 0
         if certain and abs(gap) > _WORTH_A_NOTE * min(effects[one].std_error, effects[other].std_error):

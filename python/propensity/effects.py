@@ -56,7 +56,7 @@ class Effect(Shown):
     influence_treated, influence_control : ndarray (n,) or None
         Each row's influence on the two means, mean zero; None where the method has none (matching).
     clusters : ndarray (n,) of int, or None
-        Which cluster a row is in.
+        Which cluster a row is in; -1 for rows that are left out.
     bounded : bool
         Whether every outcome lies in [0, 1], so that its mean has odds.
     treated : ndarray (n,) of bool, or None
@@ -118,7 +118,7 @@ class Effect(Shown):
         std_error : float or None, default None
             Of the difference, where there are no influence values to make it from.
         clusters : ndarray (n,) of int, or None, default None
-            Which rows vary together.
+            Which rows vary together; -1 for rows that are left out.
         n_clusters : int or None, default None
             How many clusters the caller's data are in; None where rows are independent, though matched sets
             may be their clusters here.
@@ -154,14 +154,18 @@ class Effect(Shown):
 
     @property
     def p_value(self) -> float:
-        """Of no effect: a difference of 0, a ratio of 1. Two-sided, by the normal law."""
+        """Of no effect: a difference of 0, a ratio of 1. Two-sided, by the normal law.
+
+        NaN for an outcome that is the same for all: there is nothing to test.
+        """
         return inference.two_sided_p(SCALES[self.contrast].read(self.estimate), self.std_error)
 
     @property
     def influence(self) -> Floats | None:
         """Each row's influence (n,) on the estimate; on its logarithm where that is a ratio.
 
-        Two effects on the same rows have the covariance sum(influence * other.influence) / n^2.
+        Two effects on the same rows have the covariance sum(influence * other.influence) / n^2, where rows
+        vary by themselves.
         """
         if self.influence_treated is None or self.influence_control is None:
             return None
@@ -297,13 +301,17 @@ def _settled(
         assert control is not None
         std_error = inference.std_error(treated - control, clusters)
     size = ess if clusters is None else (int(clusters.max()) + 1, int(clusters.max()) + 1)
-    if not std_error <= facts.rounding * math.sqrt(1 / size[0] + 1 / size[1]):
+    exact = facts.constant or std_error <= facts.rounding() * math.sqrt(1 / size[0] + 1 / size[1])
+    if not exact:
         return means, std_error
     mean_treated, mean_control = means.mean_treated, means.mean_control
-    if abs(mean_treated - mean_control) <= facts.rounding:
-        mean_treated = mean_control = facts.within(mean_treated / 2 + mean_control / 2)
+    if facts.constant:
+        mean_treated = mean_control = facts.low
+    elif abs(mean_treated - mean_control) <= facts.rounding(sum(ess)):
+        mean_treated = mean_control = mean_treated / 2 + mean_control / 2
     if treated is not None and control is not None:
-        treated, control = np.zeros_like(treated), np.zeros_like(control)
+        # What moves both means alike, as covariates do that foretell the outcome, is no rounding.
+        treated = control = np.zeros_like(treated) if facts.constant else (treated + control) / 2
     return Means(mean_treated, mean_control, treated, control), 0.0
 
 
@@ -334,7 +342,7 @@ class Effects(Shown):
         effects = list(self.by_outcome.values())
         influence = np.array([effect.influence for effect in effects], dtype=np.float64).T
         names = pd.Index(self.by_outcome, name="outcome")
-        values = inference.covariance(influence, effects[0].clusters)
+        values = inference.covariance(influence, inference.joined(*(effect.clusters for effect in effects)))
         return pd.DataFrame(values, index=names, columns=names)
 
     def to_frame(self, level: float = 0.95) -> pd.DataFrame:
@@ -350,7 +358,8 @@ class Effects(Shown):
         DataFrame (k, 11)
             As `Effect.to_frame`, by outcome, with `p_holm` (the chance of any false finding: for the outcomes
             a decision hangs on) and `p_bh` (the share of false findings, Benjamini and Hochberg: for a search
-            through many) after `p_value`.
+            through many) after `p_value`. An outcome that is the same for all has no p-value, and counts as
+            no test.
         """
         rows = [effect._row(level) for effect in self.by_outcome.values()]
         table = pd.DataFrame(rows, index=pd.Index(self.by_outcome, name="outcome"))
