@@ -8,7 +8,10 @@ use rayon::prelude::*;
 
 use crate::checks;
 use crate::error::{Error, Result};
-use crate::kernels::{BLOCK, Lane, ScoreEquations, linear_predictor, sigmoid, standardize};
+use crate::kernels::{
+    BLOCK, Lane, ScoreEquations, add_gradient, linear_predictor, sigmoid, standardize,
+};
+use crate::linalg::add;
 use crate::moments::Moments;
 
 /// Rows a thread takes at a time when it passes over the data; a fixed number, so that sums do not
@@ -103,6 +106,32 @@ impl<'a> Covariates<'a> {
             linear_predictor(beta, &columns, &mut eta);
             values.copy_from_slice(&eta[..values.len()]);
         }
+    }
+
+    /// The sums of x r over all rows, intercept first.
+    #[must_use]
+    pub fn gradient(&self, residual: &[f64]) -> Vec<f64> {
+        let n = self.n_rows();
+        let chunk = |first: usize| {
+            let mut sums = vec![0.0; self.n_columns() + 1];
+            let mut columns = vec![[0.0; BLOCK]; self.n_columns()];
+            let mut r = [0.0; BLOCK];
+            for start in (first..n.min(first + CHUNK)).step_by(BLOCK) {
+                let rows = start..n.min(start + BLOCK);
+                self.load(start, &mut columns);
+                r[..rows.len()].copy_from_slice(&residual[rows.clone()]);
+                r[rows.len()..].fill(0.0);
+                add_gradient(&columns, &r, &mut sums);
+            }
+            sums
+        };
+        let chunks: Vec<Vec<f64>> =
+            (0..n.div_ceil(CHUNK)).into_par_iter().map(|index| chunk(index * CHUNK)).collect();
+        let mut total = vec![0.0; self.n_columns() + 1];
+        for one in &chunks {
+            add(&mut total, 1.0, one);
+        }
+        total
     }
 
     /// The sums of x r and of x x' s over all rows, intercept first.

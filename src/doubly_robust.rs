@@ -9,6 +9,8 @@ use crate::influence::{ArmMeans, ScoreModel, by_row, center};
 use crate::linalg::{Cholesky, RANK_TOLERANCE};
 use crate::logistic::{Likelihood, LogisticSpec, Sweep, maximize};
 use crate::monitor::Monitor;
+use crate::origin::Measured;
+use crate::outcome::OutcomeModel;
 use crate::tally::{Outcomes, Tally, Units};
 use crate::weights::balancing_weight_slope;
 
@@ -52,6 +54,12 @@ pub fn adjusted_means(
     }
     checks::enough_rows_in_each_arm(data.treatment, outcome_covariates.n_columns() + 1)?;
     let AdjustmentData { treatment, outcome, sample_weight } = *data;
+    let measured = match spec.outcome_model {
+        OutcomeModel::Linear => Measured::from_their_middle(outcome, sample_weight),
+        OutcomeModel::Logistic => Measured::from_zero(outcome),
+    };
+    let data = &AdjustmentData { outcome: &measured.values, ..*data };
+    let outcome = data.outcome;
     let rows = Outcomes { treatment, outcome, sample_weight, counts: None::<&[u32]> };
     let weight: Vec<f64> = sample_weight.map_or_else(|| vec![1.0; rows.len()], <[f64]>::to_vec);
     let fitted = match spec.method {
@@ -79,7 +87,11 @@ pub fn adjusted_means(
         Ok((estimate.mean, influence))
     };
     let (control, treated) = (arm(false)?, arm(true)?);
-    let means = ArmMeans { mean: [control.0, treated.0], influence: [control.1, treated.1] };
+    let means = ArmMeans {
+        origin: measured.origin,
+        above: [control.0, treated.0],
+        influence: [control.1, treated.1],
+    };
     let (aliased, diverging) =
         fitted.map_or_else(Default::default, |optimum| (optimum.aliased(), optimum.diverging));
     Ok(Adjusted { means, scores, aliased, diverging })

@@ -9,16 +9,23 @@ use crate::linalg::{Cholesky, RANK_TOLERANCE};
 /// The means of the two arms, control first, and each row's influence on them.
 #[derive(Debug, Clone)]
 pub struct ArmMeans {
-    pub mean: [f64; 2],
+    /// What the outcomes were measured from, and how far above it the means are: see [`crate::origin`].
+    pub origin: f64,
+    pub above: [f64; 2],
     /// n values of mean zero each; the covariance of the means is the sum of their products over n^2.
     pub influence: [Vec<f64>; 2],
 }
 
 impl ArmMeans {
-    /// `mean_treated - mean_control`.
+    #[must_use]
+    pub fn mean(&self) -> [f64; 2] {
+        self.above.map(|above| self.origin + above)
+    }
+
+    /// `mean_treated - mean_control`, with the digits that the means themselves may not have room for.
     #[must_use]
     pub fn difference(&self) -> f64 {
-        self.mean[1] - self.mean[0]
+        self.above[1] - self.above[0]
     }
 
     /// The standard error of the difference, with divisor n and no correction for degrees of freedom.
@@ -66,7 +73,7 @@ impl<'a, 'x> ScoreModel<'a, 'x> {
     /// `slope[i]`: g' V g, with g the sum of `slope[i]` `x_i`.
     #[must_use]
     pub fn variance(&self, slope: &[f64]) -> f64 {
-        let gradient = self.covariates.products(slope, slope).gradient;
+        let gradient = self.covariates.gradient(slope);
         let mut direction = gradient.clone();
         self.information.solve(&mut direction);
         gradient.iter().zip(&direction).map(|(g, v)| g * v).sum()
@@ -76,7 +83,7 @@ impl<'a, 'x> ScoreModel<'a, 'x> {
     /// row i's score is `slope[i]`.
     #[must_use]
     pub fn influence(&self, slope: &[f64]) -> Vec<f64> {
-        let mut direction = self.covariates.products(slope, slope).gradient;
+        let mut direction = self.covariates.gradient(slope);
         self.information.solve(&mut direction);
         let mut influence = self.covariates.linear(&direction);
         let rows = influence.par_iter_mut().zip(&self.residual).with_min_len(CHUNK);

@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::estimand::Estimand;
 use crate::influence::{ArmMeans, ScoreModel, by_row, center};
 use crate::kernels::{ArmSums, BLOCK, Tallies, contrast_sums};
+use crate::origin::Measured;
 use crate::tally::{Outcomes, Units};
 use crate::weights::{balancing_weight, balancing_weight_slope, effective_sample_size};
 
@@ -48,8 +49,10 @@ pub fn ipw(
         checks::penalty(penalty)?;
     }
     let IpwData { outcome, treatment, scores, sample_weight } = *data;
+    let measured = Measured::from_their_middle(outcome, sample_weight);
+    let outcome = &*measured.values;
     let n = outcome.len();
-    let contrast = Contrast::of_rows(data, estimand);
+    let contrast = Contrast::of_rows(&IpwData { outcome, ..*data }, estimand);
     let (mean_treated, mean_control) = contrast.means()?;
     let row_weight = |i: usize| sample_weight.map_or(1.0, |weights| weights[i]);
     let model = score_model.map(|(covariates, penalty)| {
@@ -77,7 +80,8 @@ pub fn ipw(
     };
     Ok(IpwEstimate {
         means: ArmMeans {
-            mean: [mean_control, mean_treated],
+            origin: measured.origin,
+            above: [mean_control, mean_treated],
             influence: [influence(false, mean_control), influence(true, mean_treated)],
         },
         ess_treated: ess(true),

@@ -97,6 +97,10 @@ dispatched!(
     |simd| equations.add_products_block(simd, columns, residual, spread)
 );
 dispatched!(
+    AddGradient { columns: &'a [Lane], residual: &'a Lane, sums: &'a mut [f64] } -> (),
+    |simd| add_dots(simd, residual, columns, sums)
+);
+dispatched!(
     ContrastSums { estimand: Estimand, scores: &'a Lane, tallies: &'a Tallies } -> [[f64; 2]; 2],
     |simd| contrast_sums_block(simd, estimand, scores, tallies)
 );
@@ -104,6 +108,11 @@ dispatched!(
 /// The linear predictor, intercept first: eta = b0 + sum over k of `b_k` `x_k`.
 pub fn linear_predictor(beta: &[f64], columns: &[Lane], eta: &mut Lane) {
     dispatch(LinearPredictor { beta, columns, eta });
+}
+
+/// Add the sum of the residuals, then of their products with each column, to `sums`.
+pub fn add_gradient(columns: &[Lane], residual: &Lane, sums: &mut [f64]) {
+    dispatch(AddGradient { columns, residual, sums });
 }
 
 /// Fill `into` with (value - center) times `per_scale`.

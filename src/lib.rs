@@ -24,6 +24,7 @@
 //! | [`weights`] | scores and an estimand to weights, effective sample sizes |
 //! | [`ipw`] | the weighted contrast |
 //! | [`influence`] | what each row contributes to an estimate's error |
+//! | [`origin`] | outcomes measured from a value among them |
 //! | [`outcome`] | the outcome model of one arm |
 //! | [`adjustment`] | estimators with an outcome model, on any units |
 //! | [`doubly_robust`] | the same on rows, with influences |
@@ -57,6 +58,7 @@ pub mod matching;
 pub mod moments;
 pub mod monitor;
 pub mod optimal;
+pub mod origin;
 pub mod outcome;
 pub mod pipeline;
 pub mod resample;

@@ -3,7 +3,7 @@
 use crate::covariates::Covariates;
 use crate::error::{Error, Result};
 use crate::kernels::ScoreEquations;
-use crate::linalg::{Cholesky, RANK_TOLERANCE};
+use crate::linalg::{Cholesky, RANK_TOLERANCE, add, largest};
 use crate::logistic::{Likelihood, LogisticSpec, Sweep, maximize};
 use crate::monitor::Monitor;
 use crate::tally::{Tally, Units};
@@ -64,7 +64,8 @@ impl ArmFit {
     }
 }
 
-/// One arm's rows as the binomial counts of a fit: "treated" stands for the outcome.
+/// One arm's rows, weighed; as units they are the binomial counts of a logistic fit, where "treated" stands for the
+/// outcome.
 #[derive(Debug)]
 struct ArmRows<'a, U, W> {
     units: &'a U,
@@ -78,7 +79,7 @@ impl<U: Units, W: Fn(usize) -> f64 + Sync> Units for ArmRows<'_, U, W> {
     }
 
     fn tally(&self, unit: usize) -> Tally {
-        let (rows, outcome) = self.units.tally(unit).arm(self.arm);
+        let (rows, outcome) = self.units.arm(unit, self.arm);
         if rows <= 0.0 {
             return Tally::default();
         }
@@ -88,30 +89,59 @@ impl<U: Units, W: Fn(usize) -> f64 + Sync> Units for ArmRows<'_, U, W> {
     }
 }
 
-/// Solve X'WX b = X'W y, then once more for what rounding left over.
+impl<U: Units, W: Fn(usize) -> f64> ArmRows<'_, U, W> {
+    /// The weight of a unit's rows, and the weighted sum of their outcomes.
+    fn sums(&self, unit: usize) -> [f64; 2] {
+        let (rows, outcome) = self.units.arm(unit, self.arm);
+        if rows <= 0.0 {
+            return [0.0; 2];
+        }
+        let weight = (self.weight)(unit);
+        [weight * rows, weight * outcome]
+    }
+}
+
+fn arm_name(treated: bool) -> &'static str {
+    if treated { "treated" } else { "control" }
+}
+
+/// Corrections of a solution, at most, and the share of it from which one is worth another: with each the share falls
+/// by as much as the first.
+const MOST_CORRECTIONS: usize = 5;
+const WORTH_ANOTHER: f64 = 1e-8;
+
+/// Solve X'WX b = X'W (y - c), c the weighted mean of y, which takes no digits from the slopes then; and again for what
+/// rounding left over.
 fn least_squares<U: Units>(
     covariates: &Covariates<'_>,
-    rows: &U,
+    rows: &ArmRows<'_, U, impl Fn(usize) -> f64 + Sync>,
     monitor: &Monitor,
 ) -> Result<Vec<f64>> {
-    let tallies: Vec<Tally> = (0..rows.len()).map(|unit| rows.tally(unit)).collect();
-    let weight: Vec<f64> = tallies.iter().map(|tally| tally.treated + tally.control).collect();
-    if weight.iter().all(|weight| *weight <= 0.0) {
-        return Err(Error::WeightlessArm { arm: "modelled" });
+    let sums: Vec<[f64; 2]> = (0..rows.units.len()).map(|unit| rows.sums(unit)).collect();
+    let weight: Vec<f64> = sums.iter().map(|[weight, _]| *weight).collect();
+    let [total, outcome] = sums.iter().fold([0.0; 2], |[w, y], sums| [w + sums[0], y + sums[1]]);
+    if total <= 0.0 {
+        return Err(Error::WeightlessArm { arm: arm_name(rows.arm) });
     }
-    let outcome: Vec<f64> = tallies.iter().map(|tally| tally.treated).collect();
-    let ScoreEquations { mut gradient, information } = covariates.products(&outcome, &weight);
+    let mean = outcome / total;
+    let mut left: Vec<f64> = sums.iter().map(|[weight, y]| y - weight * mean).collect();
+    let ScoreEquations { gradient, information } = covariates.products(&left, &weight);
     let factor = Cholesky::factor(&information, gradient.len(), RANK_TOLERANCE, &[]);
-    monitor.check()?;
-    factor.solve(&mut gradient);
-    let mut coefficients = gradient;
-    let fitted = covariates.linear(&coefficients);
-    let left: Vec<f64> =
-        (0..fitted.len()).map(|unit| outcome[unit] - weight[unit] * fitted[unit]).collect();
-    monitor.check()?;
-    let mut correction = covariates.products(&left, &weight).gradient;
-    factor.solve(&mut correction);
-    coefficients.iter_mut().zip(correction).for_each(|(b, step)| *b += step);
+    let mut coefficients = vec![0.0; gradient.len()];
+    let mut step = gradient;
+    for _ in 0..=MOST_CORRECTIONS {
+        monitor.check()?;
+        factor.solve(&mut step);
+        let is_small = largest(&step) <= WORTH_ANOTHER * largest(&coefficients);
+        add(&mut coefficients, 1.0, &step);
+        if is_small {
+            break;
+        }
+        let fitted = covariates.linear(&step);
+        left.iter_mut().zip(&weight).zip(fitted).for_each(|((left, w), m)| *left -= w * m);
+        step = covariates.gradient(&left);
+    }
+    coefficients[0] += mean;
     Ok(coefficients)
 }
 

@@ -24,6 +24,8 @@ use crate::logistic::{
 };
 use crate::matching::{Line, NearestSpec, Quantity};
 use crate::monitor::Monitor;
+use crate::origin::Measured;
+use crate::outcome::OutcomeModel;
 use crate::resample::{Resample, Scheme};
 use crate::reserve::room_for;
 use crate::sorted_rows::SortedRows;
@@ -84,6 +86,8 @@ pub struct Data<'a> {
 /// Data ready to be resampled: checked, collapsed where that pays, and fitted once.
 pub struct Pipeline<'a, 'm> {
     data: Data<'a>,
+    /// Measured from a value among them: every estimate is a difference of means.
+    outcome: Cow<'a, [f64]>,
     estimators: &'a [Estimator],
     spec: LogisticSpec,
     monitor: &'m Monitor,
@@ -134,17 +138,19 @@ impl<'a, 'm> Pipeline<'a, 'm> {
         monitor: &'m Monitor,
     ) -> Result<Self> {
         check(&data, estimators, &spec)?;
-        let Data { x, treatment, outcome, sample_weight, .. } = data;
+        let Data { x, treatment, sample_weight, .. } = data;
+        let outcome = measured(&data, estimators);
         let (covariates, cells) = rayon::join(
             || Covariates::standardized(x),
-            || Cells::collapse(x, treatment, outcome, sample_weight),
+            || Cells::collapse(x, treatment, &outcome, sample_weight),
         );
-        Self::of_cells(data, covariates?, cells, estimators, spec, monitor)
+        Self::of_cells(data, outcome, covariates?, cells, estimators, spec, monitor)
     }
 
     /// From rows that were checked, and collapsed where that pays.
     fn of_cells(
         data: Data<'a>,
+        outcome: Cow<'a, [f64]>,
         covariates: Covariates<'a>,
         cells: Option<Cells>,
         estimators: &'a [Estimator],
@@ -153,6 +159,7 @@ impl<'a, 'm> Pipeline<'a, 'm> {
     ) -> Result<Self> {
         let mut pipeline = Self {
             data,
+            outcome,
             estimators,
             spec,
             monitor,
@@ -264,8 +271,8 @@ impl<'a, 'm> Pipeline<'a, 'm> {
 
     /// The rows, as they are or counted.
     fn rows<'b, W>(&'b self, counts: Option<&'b [W]>) -> Outcomes<'b, W> {
-        let Data { treatment, outcome, sample_weight, .. } = self.data;
-        Outcomes { treatment, outcome, sample_weight, counts }
+        let Data { treatment, sample_weight, .. } = self.data;
+        Outcomes { treatment, outcome: &self.outcome, sample_weight, counts }
     }
 
     fn drawn_from<W: Whole>(&self, urn: &Urn, spec: &BootstrapSpec) -> Result<Replicates> {
@@ -531,6 +538,15 @@ fn adjustments(estimators: &[Estimator]) -> impl Iterator<Item = &AdjustmentSpec
     })
 }
 
+/// The outcomes as sums over resamples take them: as they are where a logistic model asks for their place in [0, 1].
+fn measured<'a>(data: &Data<'a>, estimators: &[Estimator]) -> Cow<'a, [f64]> {
+    let is_logistic = |spec: &AdjustmentSpec| spec.outcome_model == OutcomeModel::Logistic;
+    if adjustments(estimators).any(is_logistic) {
+        return Measured::from_zero(data.outcome).values;
+    }
+    Measured::from_their_middle(data.outcome, data.sample_weight).values
+}
+
 fn difference(contrast: &Contrast) -> Result<f64> {
     contrast.means().map(|(treated, control)| treated - control)
 }
@@ -597,8 +613,8 @@ mod tests {
         monitor: &'m Monitor,
     ) -> Pipeline<'a, 'm> {
         let covariates = Covariates::standardized(data.x).unwrap();
-        let spec = LogisticSpec::default();
-        Pipeline::of_cells(data, covariates, None, estimators, spec, monitor).unwrap()
+        let (spec, outcome) = (LogisticSpec::default(), measured(&data, estimators));
+        Pipeline::of_cells(data, outcome, covariates, None, estimators, spec, monitor).unwrap()
     }
 
     #[test]

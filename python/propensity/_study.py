@@ -18,6 +18,7 @@ from propensity.errors import SeparationError
 from propensity.estimators import AIPW, IPWRA, AdjustmentEstimand, RegressionAdjustment
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates, make_terms, parse_covariates
+from propensity.learners import Linear
 from propensity.scores import naming_separation, warn_of_terms
 
 _STACKED = {
@@ -121,11 +122,21 @@ def cross_fitted_effect(
     """Estimate one effect with models that have not seen the rows they predict."""
     sample = study.sample
     y = sample.frame.outcome(outcome)
+    # Least squares goes along with any shift; what somebody else's model does, nobody knows.
+    origin = _middle(y) if isinstance(models.outcome_model, Linear) else 0.0
+    y = y - origin
     with _naming_separation_of_outcome(study):
         fitted = {arm: models.outcomes(sample, study.outcome_x, y, treated=arm) for arm in (True, False)}
     weighting = sample.weighting(scores, estimand)
-    means = augmented_means(sample, y, weighting.weights, fitted, estimand)
+    means = augmented_means(sample, y, weighting.weights, fitted, estimand, origin)
     return sample.effect(outcome, means, weighting, estimand=estimand, contrast=contrast, se_method=se_method)
+
+
+def _middle(y: Floats) -> float:
+    """Give the middle of the range of values far from zero, as the core does (src/origin.rs); else zero."""
+    low, high = float(y.min()), float(y.max())
+    middle = low / 2 + high / 2
+    return middle if abs(middle) > high - low else 0.0
 
 
 def side_by_side(study: Study) -> tuple[Floats, list[int] | None, list[int] | None]:

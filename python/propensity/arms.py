@@ -28,6 +28,10 @@ class ArmMeans(Protocol):
         """Of the controls."""
 
     @property
+    def estimate(self) -> float:
+        """Their difference, with digits for which the means of outcomes far from zero have no room."""
+
+    @property
     def influence_treated(self) -> Floats | None:
         """On the mean of the treated."""
 
@@ -40,7 +44,8 @@ class ArmMeans(Protocol):
 class Means:
     """The means of both arms, where they are not the core's: as `ArmMeans`, and which rows vary together.
 
-    `clusters` (n,) is None where each row varies by itself; -1 for rows that are left out.
+    `clusters` (n,) is None where each row varies by itself; -1 for rows that are left out. `difference` is
+    None where the means tell it.
     """
 
     mean_treated: float
@@ -48,6 +53,12 @@ class Means:
     influence_treated: Floats | None = None
     influence_control: Floats | None = None
     clusters: Rows | None = None
+    difference: float | None = None
+
+    @property
+    def estimate(self) -> float:
+        """The difference of the means: where it was not given, as good as these."""
+        return self.mean_treated - self.mean_control if self.difference is None else self.difference
 
 
 @dataclass(frozen=True, eq=False)

@@ -54,6 +54,7 @@ def augmented_means(
     weights: Floats,
     fitted: dict[bool, Floats],
     estimand: AdjustmentEstimand,
+    origin: float = 0.0,
 ) -> Means:
     """Augment the predicted outcomes by weighted residuals, as AIPW does.
 
@@ -66,6 +67,8 @@ def augmented_means(
     fitted : dict of bool to ndarray (n,)
         What each row's outcome would be, treated and not.
     estimand : {"ATE", "ATT", "ATC"}
+    origin : float, default 0.0
+        From where `y` and `fitted` are measured; the means are not.
 
     Notes
     -----
@@ -82,7 +85,13 @@ def augmented_means(
         terms = target * m + np.where(t == arm, weights * (y - m), 0.0)
         means[arm] = float(terms.sum() / target.sum())
         influences[arm] = (terms - target * means[arm]) / target.mean()
-    return Means(means[True], means[False], influences[True], influences[False])
+    return Means(
+        origin + means[True],
+        origin + means[False],
+        influences[True],
+        influences[False],
+        difference=means[True] - means[False],
+    )
 
 
 def assign_folds(treated: Bools, clusters: Rows | None, n_folds: int, seed: int) -> Rows:

@@ -135,7 +135,7 @@ class Effect(Shown):
         means, std_error = _settled(means, facts, ess, std_error, clusters)
         difference = cls(
             estimand=estimand,
-            estimate=means.mean_treated - means.mean_control,
+            estimate=means.estimate,
             mean_treated=means.mean_treated,
             mean_control=means.mean_control,
             ess_treated=ess[0],

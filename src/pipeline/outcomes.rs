@@ -145,7 +145,9 @@ mod tests {
         let collapsed = Pipeline::new(data, &estimators, logistic, &monitor).unwrap();
         let of_rows = || {
             let covariates = Covariates::standardized(data.x).unwrap();
-            Pipeline::of_cells(data, covariates, None, &estimators, logistic, &monitor).unwrap()
+            let outcome = crate::pipeline::measured(&data, &estimators);
+            Pipeline::of_cells(data, outcome, covariates, None, &estimators, logistic, &monitor)
+                .unwrap()
         };
         let (sorted, mut in_place) = (of_rows(), of_rows());
         assert!(collapsed.cells.is_some() && sorted.sorted.is_some());

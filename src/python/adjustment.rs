@@ -113,11 +113,11 @@ pub fn adjust(
             (covariates.subset(&score_columns), covariates.subset(&outcome_columns));
         adjusted_means(&data, &score, &outcome, spec, &score_spec, monitor)
     })?;
-    let std_error = found.means.std_error();
-    let [mean_control, mean_treated] = found.means.mean;
+    let (estimate, std_error) = (found.means.difference(), found.means.std_error());
+    let [mean_control, mean_treated] = found.means.mean();
     let [influence_control, influence_treated] = found.means.influence;
     Ok(AdjustedEstimate {
-        estimate: mean_treated - mean_control,
+        estimate,
         mean_treated,
         mean_control,
         std_error,

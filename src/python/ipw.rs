@@ -109,11 +109,11 @@ pub fn ipw(
         let model = covariates.as_ref().map(|covariates| (covariates, penalty));
         crate::ipw::ipw(&data, estimand, model)
     })?;
-    let std_error = found.means.std_error();
-    let [mean_control, mean_treated] = found.means.mean;
+    let (estimate, std_error) = (found.means.difference(), found.means.std_error());
+    let [mean_control, mean_treated] = found.means.mean();
     let [influence_control, influence_treated] = found.means.influence;
     Ok(IpwEstimate {
-        estimate: mean_treated - mean_control,
+        estimate,
         mean_treated,
         mean_control,
         std_error,
