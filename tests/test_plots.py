@@ -367,13 +367,6 @@ def test_love_plot_refuses_what_it_cannot_draw(full_balance):
         plots.love_plot(full_balance.rename_axis(columns=["a", "b"]))
 
 
-def test_love_plot_names_terms_whose_variance_ratio_has_no_place_on_a_log_scale(full_balance):
-    full_balance.loc["tenure", ("IPW ATE", "variance_ratio")] = np.inf
-    ax = plots.love_plot(full_balance, measure="variance_ratio")
-    assert np.isnan(markers(ax)["IPW ATE"].get_xdata()[1])
-    assert ax.get_xlabel().split("\n")[-1] == "without a marker where one of the arms does not vary: tenure"
-
-
 def test_love_plot_refuses_a_table_without_variance_ratios(full_balance):
     with pytest.raises(InvalidInputError, match="no term has one; binary terms do not"):
         plots.love_plot(full_balance.loc[["tier[heavy]"]], measure="variance_ratio")

@@ -166,6 +166,41 @@ def test_love_plot_of_variance_ratios_looks_the_same():
     return plots.love_plot(balance(12, ["unadjusted", "IPW ATE"]), measure="variance_ratio")
 
 
+def with_edges(measure, below):
+    """Terms of which some samples have values that no axis has a place for."""
+    nan, inf = np.nan, np.inf
+    values = {
+        "unadjusted": [0.4, inf, 1.3, below, 1.1],
+        "$IPW$": [1.2, inf, below, 0.9, 1.0],
+        "_own": [1.1, 0.8, inf, 0.6, nan],
+    }
+    terms = pd.Index(["age", "plan[$0-$10]", "plan[$10_$50]", "tier[heavy]", "visits"], name="term")
+    table = pd.DataFrame({(sample, measure): column for sample, column in values.items()}, index=terms)
+    table.columns.names = ["sample", "measure"]
+    return table
+
+
+@looks_the_same
+def test_love_plot_of_infinite_differences_looks_the_same():
+    return plots.love_plot(with_edges("smd", -np.inf), absolute=False)
+
+
+@looks_the_same
+def test_love_plot_of_ratios_without_a_place_looks_the_same():
+    return plots.love_plot(with_edges("variance_ratio", 0.0), measure="variance_ratio")
+
+
+@looks_the_same
+def test_love_plot_of_10_samples_looks_the_same():
+    return plots.love_plot(balance(5, [f"sample {place}" for place in range(10)]))
+
+
+@looks_the_same
+def test_overlap_plot_of_few_treated_looks_the_same():
+    few = spread(4_000, 3**0.5) < SCORE[0] * (spread(4_000) ** 2 * 0.1)
+    return plots.overlap_plot(spread(4_000) ** 2 * 0.9 + 0.02, few)
+
+
 @looks_the_same
 def test_ecdf_plot_looks_the_same():
     return plots.ecdf_plot(INCOME, TREATED, weights={"IPW ATE": WEIGHTS, "matched": matched(SCORE, TREATED)})

@@ -13,7 +13,7 @@ from propensity._check import Bools, Floats
 from propensity._show import Shown, in_few_digits
 from propensity.effects import Effect
 from propensity.errors import InvalidInputError
-from propensity.frames.columns import rowwise
+from propensity.frames.columns import rowwise, rowwise_treated
 from propensity.frames.native import AnySeries, row_labels, series_like
 from propensity.matched import Matched
 
@@ -155,8 +155,7 @@ def _arms(treatment: object, index: pd.Index[Any]) -> dict[str, Bools]:
     """Give the rows of each arm; of all together where no treatment is given."""
     if treatment is None:
         return {"all": np.ones(len(index), dtype=bool)}
-    column = pd.Series(rowwise(treatment, index, "treatment"), name="treatment")
-    treated = _check.treatment(column, recode="{0} == {1}")
+    treated = rowwise_treated(treatment, index, "treatment")
     return {"treated": treated, "control": ~treated}
 
 

@@ -212,6 +212,21 @@ def rowwise(values: object, index: pd.Index[Any], role: str) -> Floats:
     return _floats(column, role)
 
 
+def rowwise_treated(values: object, index: pd.Index[Any], role: str, name: str = "treatment") -> Bools:
+    """Read who was treated from a series or an array, bool or 0/1, categories of these included.
+
+    Messages call what was given `role` where rows or values are missing, and a column `name` of levels.
+
+    Raises
+    ------
+    InvalidInputError, TypeError
+        As for `rowwise`; the values are others, or an arm has fewer than two rows.
+    """
+    column = read_values(values, index, role)
+    _check.complete({role: column}, subject="{}")
+    return _check.treatment(column.rename(name), recode="treatment == {1}")
+
+
 def rowwise_groups(values: object, index: pd.Index[Any], role: str) -> Rows:
     """Read the groups of a series or an array, one label for each of `index`, as the labels' ranks.
 

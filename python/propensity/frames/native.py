@@ -43,6 +43,17 @@ def column_names(data: AnyFrame) -> list[object]:
         ) from error
 
 
+def is_frame(data: object) -> bool:
+    """Whether this is a frame of a library that is known here, lazy ones too."""
+    if isinstance(data, pd.DataFrame):
+        return True
+    if data is None or isinstance(data, pd.Series | np.ndarray | list | tuple | str | Mapping):
+        return False
+    import narwhals.stable.v2 as nw  # noqa: PLC0415 - pandas frames do without it
+
+    return isinstance(nw.from_native(data, pass_through=True), nw.DataFrame | nw.LazyFrame)
+
+
 def row_labels(series: AnySeries) -> pd.Index[Any]:
     """Give what rows are called: a pandas Series' index, positions for other libraries."""
     return series.index if isinstance(series, pd.Series) else pd.RangeIndex(len(series))
@@ -123,6 +134,16 @@ def read_column(data: AnyFrame, name: str) -> Column:
 
     column = nw.from_native(data, eager_only=True)[name]
     return _from_other(column.to_native(), f"column '{name}'").rename(name)
+
+
+def column_as_given(data: AnyFrame, name: str) -> AnySeries:
+    """Give a column of a frame as its library has it, unread."""
+    _check.known([name], column_names(data))
+    if isinstance(data, pd.DataFrame):
+        return data[name]
+    import narwhals.stable.v2 as nw  # noqa: PLC0415 - pandas frames do without it
+
+    return nw.from_native(data, eager_only=True)[name].to_native()
 
 
 def read_values(values: object, index: pd.Index[Any], role: str) -> Column:

@@ -14,6 +14,14 @@ if TYPE_CHECKING:
 
 _ROOM_PER_LINE = 0.16  # of the height of the bars: a line of text in a panel of the smallest size
 
+_SEEN = 0.03  # of the tallest bar: three points in a panel of the smallest size
+
+
+def hides_an_arm(up: Floats, down: Floats) -> bool:
+    """Whether even the tallest bar of one arm is too low to be seen beside those of the other."""
+    low, high = sorted((up.max(initial=0), down.max(initial=0)))
+    return bool(0 < low < _SEEN * high)
+
 
 def draw_mirrored(ax: Axes, edges: Floats, up: Floats, down: Floats, *, log: bool) -> None:
     """Draw the bars; on a log scale everything below the lowest bar is linear, so that no bar is at zero."""

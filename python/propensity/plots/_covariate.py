@@ -6,15 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from propensity._check import Bools, Floats
-from propensity.frames.columns import rowwise
+from propensity.errors import InvalidInputError
 from propensity.plots._canvas import new_axes, panels
 from propensity.plots._distribution import Distribution, distribution
 from propensity.plots._look import head
-from propensity.plots._rows import Weights, labels_of, read_samples, read_treated
+from propensity.plots._rows import Rows, Weights, take_frame
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,17 +36,19 @@ class Covariate:
 
 
 def read_covariate(
-    covariate: object, treatment: object, weights: Weights | Mapping[str, Weights] | None
+    leading: tuple[object, object, object], weights: Weights | Mapping[str, Weights] | None
 ) -> Covariate:
-    """Read what the two pictures take."""
+    """Read what the two pictures take: of `leading` perhaps a frame, then the covariate and the treatment."""
+    frame, (covariate, treatment) = take_frame(*leading)
+    if covariate is None:
+        raise InvalidInputError("covariate: the name of a column of the frame is needed, or its values")
     several = list(weights.values()) if isinstance(weights, Mapping) else [weights]
-    index = labels_of(covariate, treatment, *several, n=len(np.asarray(treatment)))
-    treated = read_treated(treatment, index)
+    rows = Rows.of(frame, covariate, treatment, *several)
+    values = rows.numbers(covariate, "covariate")
+    treated = rows.treated(treatment, *several, needed_with="a covariate")
+    name = covariate if isinstance(covariate, str) else getattr(covariate, "name", None)
     return Covariate(
-        name=str(getattr(covariate, "name", None) or "covariate"),
-        values=rowwise(covariate, index, "covariate"),
-        treated=treated,
-        samples=read_samples(weights, treated, index),
+        name=str(name or "covariate"), values=values, treated=treated, samples=rows.samples(weights, treated)
     )
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from propensity.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
+    from matplotlib.lines import Line2D
+    from matplotlib.text import Text
 
 # Okabe and Ito's palette, told apart in every common form of colour blindness; from dark to light in grey.
 BLUE, ORANGE, GREEN, PURPLE, SKY = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9"
@@ -14,15 +19,63 @@ INK, FAINT = "#333333", "#D9D9D9"
 
 LINE_STYLES: list[Any] = [(0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2))]
 
-# Marker, colour, filling of the first sample (by custom the unadjusted one), the second, and so on.
-SAMPLE_STYLES = [
-    ("o", INK, "white"),
-    ("o", BLUE, BLUE),
-    ("D", ORANGE, ORANGE),
-    ("^", GREEN, GREEN),
-    ("s", PURPLE, PURPLE),
-    ("v", SKY, SKY),
+
+class SampleStyle(NamedTuple):
+    """How a sample is drawn among others: its marker alone tells it apart on a grey printer."""
+
+    marker: str
+    color: str
+    filling: str
+
+    def markers(self, size: float) -> dict[str, Any]:
+        """Give what `Axes.plot` needs to draw markers and no line."""
+        return {
+            "linestyle": "none",
+            "marker": self.marker,
+            "markersize": size + 2 if self.marker == "*" else size,  # its points reach out, its body is small
+            "color": self.color,
+            "markerfacecolor": self.filling,
+            "clip_on": False,
+            "zorder": 3,
+        }
+
+
+# Shapes that an eye tells apart at five points, in the order in which samples get them.
+_SHAPES = (
+    ("o", BLUE),
+    ("D", ORANGE),
+    ("^", GREEN),
+    ("s", PURPLE),
+    ("v", SKY),
+    ("P", INK),
+    ("*", BLUE),
+    ("<", ORANGE),
+    ("X", GREEN),
+    (">", PURPLE),
+    ("d", SKY),
+)
+# The first sample is by custom the unadjusted one.
+_SAMPLE_STYLES = [
+    SampleStyle("o", INK, "white"),
+    *(SampleStyle(marker, color, color) for marker, color in _SHAPES),
+    *(SampleStyle(marker, color, "white") for marker, color in _SHAPES[1:]),
 ]
+
+
+def sample_styles(n_samples: int) -> list[SampleStyle]:
+    """Give each of so many samples a style of its own.
+
+    Raises
+    ------
+    InvalidInputError
+        There are more samples than styles.
+    """
+    if n_samples > len(_SAMPLE_STYLES):
+        raise InvalidInputError(
+            f"balance: {n_samples:,} samples, but an eye tells {len(_SAMPLE_STYLES)} markers apart at most; "
+            "draw some of them"
+        )
+    return _SAMPLE_STYLES[:n_samples]
 
 
 class ArmStyle(NamedTuple):
@@ -46,9 +99,41 @@ def strip(ax: Axes, *more: str) -> None:
         ax.tick_params(axis="y", length=0, pad=8)
 
 
+def as_written(*texts: Text) -> None:
+    """Print texts as they are written: in names of columns, levels and samples a dollar begins no formula."""
+    for text in texts:
+        if "$" in text.get_text():  # others stay as matplotlib has them: axes may be the caller's
+            text.set_parse_math(False)
+
+
 def head(ax: Axes, title: str) -> None:
     """Name a panel above its left corner."""
-    ax.set_title(title, loc="left", fontsize="medium", fontweight="bold", color=INK)
+    as_written(ax.set_title(title, loc="left", fontsize="medium", fontweight="bold", color=INK))
+
+
+def name_rows(ax: Axes, heights: Iterable[float], names: Iterable[str], **font: Any) -> None:
+    """Name places on the vertical axis."""
+    ax.set_yticks(list(heights), list(names), **font)
+    for tick in ax.yaxis.get_major_ticks():
+        as_written(tick.label1, tick.label2)
+
+
+def name_axes(ax: Axes, *, x: str | None = None, y: str | None = None) -> None:
+    """Say what the axes are of."""
+    if x is not None:
+        ax.set_xlabel(x)
+        as_written(ax.xaxis.label)
+    if y is not None:
+        ax.set_ylabel(y)
+        as_written(ax.yaxis.label)
+
+
+def name_samples(ax: Axes, lines: Sequence[Line2D], names: Sequence[str], **where: Any) -> None:
+    """Put up a legend of all samples; matplotlib's own leaves out names that begin with an underscore."""
+    legend = ax.legend(lines, ["sample"] * len(lines), **where)
+    for text, name in zip(legend.get_texts(), names, strict=True):
+        text.set_text(name)
+    as_written(*legend.get_texts())
 
 
 def spaced_ticks(axis: Axis, n_intervals: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -11,66 +12,145 @@ import pandas as pd
 from propensity import _check
 from propensity._check import Bools, Floats
 from propensity.effects import Effect
-from propensity.frames.columns import rowwise
-from propensity.frames.native import AnySeries, row_labels
+from propensity.errors import InvalidInputError
+from propensity.frames import native
+from propensity.frames.columns import rowwise, rowwise_treated
+from propensity.frames.native import AnyFrame, AnySeries
 from propensity.matched import Matched
+from propensity.results import PropensityModel
 from propensity.truncation import TruncatedWeights
 
 Weights: TypeAlias = Any
-"""A series or array, or what has them: an effect, truncated weights, or what a matching method gave."""
+"""A column's name, a series or array, or what has weights: an effect, truncated weights, matches."""
 
 
-def labels_of(*given: object, n: int) -> pd.Index[Any]:
-    """Give what rows are called: the index of the first pandas Series or matching result, or positions."""
-    for values in given:
-        if isinstance(values, Effect | TruncatedWeights):
-            return row_labels(values.weights)
-        if isinstance(values, pd.Series | Matched):
-            return values.index
-    return pd.RangeIndex(n)
+def take_frame(*leading: object) -> tuple[AnyFrame | None, list[Any]]:
+    """Take the frame out of a picture's leading arguments; what is left moves up to where it belongs.
+
+    `overlap_plot(users, scores, treatment)`, `overlap_plot(scores, users)` and `overlap_plot(scores,
+    treatment)` come apart into a frame, or None, and the two others.
+
+    Raises
+    ------
+    InvalidInputError
+        There is no frame, and one argument too many.
+    """
+    rest = list(leading)
+    frames = [place for place, value in enumerate(leading) if native.is_frame(value)]
+    if frames:
+        return rest.pop(frames[0]), rest
+    empty = next((place for place, value in enumerate(leading) if value is None), None)
+    if empty is None:
+        raise InvalidInputError(
+            f"{len(leading)} leading arguments are for a frame and what is in it, but none of them is a frame"
+        )
+    del rest[empty]
+    return None, rest
 
 
-def read_treated(treatment: object, index: pd.Index[Any]) -> Bools:
-    """Read a treatment, bool or 0/1, as (n,) bool."""
-    column = pd.Series(rowwise(treatment, index, "treatment"), index=index, name="treatment")
-    return _check.treatment(column, recode="treatment == {1}")
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """The rows of a picture.
 
+    Attributes
+    ----------
+    frame : DataFrame or None
+        Where columns are looked up by name.
+    index : Index
+        What rows are called.
+    """
 
-def read_weights(weights: Weights, treated: Bools, index: pd.Index[Any], role: str = "weights") -> Floats:
-    """Read weights as (n,) float64, none negative and some in each arm; a result's must be of these rows."""
-    if isinstance(weights, Matched):
-        remedy = "these matches are of other rows"
-        _check.same_index(role, weights.index, index, remedy)
-        _check.same_treated(role, weights.treated, treated, index, remedy)
-    if isinstance(weights, Matched | Effect | TruncatedWeights):
-        weights = weights.weights
-    values = rowwise(weights, index, role)
-    _check.weights(values, treated, index, role)
-    return values
+    frame: AnyFrame | None
+    index: pd.Index[Any]
 
+    @classmethod
+    def of(cls, frame: AnyFrame | None, *given: object) -> Rows:
+        """Call rows as the frame does, or the first pandas Series or result; else by their positions."""
+        if frame is not None:
+            native.column_names(frame)  # refuses a lazy one
+            return cls(frame, native.labels_of(frame))
+        for values in given:
+            if isinstance(values, Effect | TruncatedWeights):
+                return cls(None, native.row_labels(values.weights))
+            if isinstance(values, pd.Series | Matched):
+                return cls(None, values.index)
+        lengths = (len(np.asarray(v)) for v in given if v is not None and not isinstance(v, str | Mapping))
+        return cls(None, pd.RangeIndex(next(lengths, 0)))
 
-def read_groups(by: object, index: pd.Index[Any]) -> AnySeries:
-    """Read a group for each row."""
-    if isinstance(by, pd.Series):
-        _check.same_index("by", by.index, index, "use by.reindex(scores.index)")
-        group = by
-    else:
-        group = pd.Series(by)
-        _check.same_length("by", len(group), len(index))
-        group.index = index
-    _check.complete({"by": group}, subject="{}")
-    return group
+    def numbers(self, values: object, role: str) -> Floats:
+        """Read one finite number for each row."""
+        column, subject = self._named(values, role)
+        return rowwise(column, self.index, subject)
 
+    def treated(self, treatment: object, *knowing: object, needed_with: str) -> Bools:
+        """Read a treatment, bool or 0/1, as (n,) bool; where it is not given, from what knows it.
 
-def read_samples(
-    weights: Weights | Mapping[str, Weights] | None, treated: Bools, index: pd.Index[Any]
-) -> dict[str, Floats]:
-    """Read the samples to set side by side: the rows as they are, then each weighting by its name."""
-    samples = {"unadjusted": np.ones(len(index))}
-    if weights is None:
+        Parameters
+        ----------
+        treatment : object
+            What the caller gave.
+        *knowing : object
+            What may know who was treated: a model, matches, an effect.
+        needed_with : str
+            What it is needed with otherwise, for the message.
+        """
+        known = [result for result in knowing if isinstance(result, PropensityModel | Matched | Effect)]
+        if treatment is None:
+            treatment = next((result.treated for result in known if result.treated is not None), None)
+        if treatment is None:
+            raise InvalidInputError(f"treatment: who was treated is needed with {needed_with}")
+        column, subject = self._named(treatment, "treatment")
+        name = treatment if isinstance(treatment, str) else "treatment"
+        return rowwise_treated(column, self.index, subject, name)
+
+    def weights(self, weights: Weights, treated: Bools, role: str = "weights") -> Floats:
+        """Read weights, none negative and some in each arm; a result's must be of these very rows."""
+        own = weights.weights if isinstance(weights, Matched | Effect | TruncatedWeights) else weights
+        remedy = f"{'these matches are' if isinstance(weights, Matched) else 'this effect is'} of other rows"
+        if isinstance(weights, Matched):
+            _check.same_index(role, weights.index, self.index, remedy)
+        column, subject = self._named(own, role)
+        values = rowwise(column, self.index, subject)
+        if isinstance(weights, Matched | Effect) and weights.treated is not None:
+            _check.same_treated(role, weights.treated, treated, self.index, remedy)
+        _check.weights(values, treated, self.index, subject)
+        return values
+
+    def groups(self, by: object) -> AnySeries:
+        """Read a group for each row, whatever it is called."""
+        column, subject = self._named(by, "by")
+        if isinstance(column, pd.Series):
+            _check.same_index(subject, column.index, self.index, "use by.reindex(scores.index)")
+            group = column
+        else:
+            group = pd.Series(column)
+            _check.same_length(subject, len(group), len(self.index))
+            group.index = self.index
+        _check.complete({subject: group}, subject="{}")
+        return group
+
+    def samples(self, weights: Weights | Mapping[str, Weights] | None, treated: Bools) -> dict[str, Floats]:
+        """Read the samples to set side by side: the rows as they are, then each weighting by its name."""
+        samples = {"unadjusted": np.ones(len(self.index))}
+        if weights is None:
+            return samples
+        if not isinstance(weights, Mapping):
+            weights = {"matched" if isinstance(weights, Matched) else "weighted": weights}
+        for name, given in weights.items():
+            if str(name) in samples:
+                raise InvalidInputError(
+                    f"weights: another sample is called {str(name)!r}; rename the weighting"
+                )
+            samples[str(name)] = self.weights(given, treated, f"weights[{name!r}]")
         return samples
-    if not isinstance(weights, Mapping):
-        weights = {"matched" if isinstance(weights, Matched) else "weighted": weights}
-    for name, given in weights.items():
-        samples[str(name)] = read_weights(given, treated, index, f"weights[{name!r}]")
-    return samples
+
+    def _named(self, values: object, role: str) -> tuple[Any, str]:
+        """Look a column up by its name, and say what a message calls the values."""
+        if not isinstance(values, str):
+            return values, role
+        if self.frame is None:
+            raise InvalidInputError(
+                f"{role}: {values!r} is the name of a column, and there is no frame to look it up in; give "
+                f"the frame first, as in (df, ..., {role.partition('[')[0]}={values!r})"
+            )
+        return native.column_as_given(self.frame, values), f"column '{values}'"

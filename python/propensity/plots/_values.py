@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from propensity.plots._look import INK, LINE_STYLES
+from propensity.plots._look import INK, LINE_STYLES, as_written
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -14,11 +14,20 @@ if TYPE_CHECKING:
 
 def spelled_out(label: str, estimate: float, low: float, high: float) -> str:
     """Spell out an estimate and its interval, to two digits of the interval's width."""
+    if math.isnan(estimate):
+        return f"{label}\nno estimate"
+    if math.isnan(low) or math.isnan(high):
+        return f"{label}\n{_in_words(estimate, '.4g')}, no interval"
     width = high - low
-    if not math.isfinite(width):
-        return f"{label}\n{estimate:.4g}, no interval"
-    digits = max(0, 1 - math.floor(math.log10(width))) if width > 0 else 3
-    return f"{label}\n{estimate:,.{digits}f}  [{low:,.{digits}f}, {high:,.{digits}f}]"
+    digits = max(0, 1 - math.floor(math.log10(width))) if math.isfinite(width) and width > 0 else 3
+    form = f",.{digits}f" if math.isfinite(width) else ".4g"
+    return f"{label}\n{_in_words(estimate, form)}  [{_in_words(low, form)}, {_in_words(high, form)}]"
+
+
+def _in_words(value: float, form: str) -> str:
+    if math.isinf(value):
+        return "infinite" if value > 0 else "minus infinite"
+    return f"{value:{form}}"
 
 
 def mark_values(ax: Axes, values: Mapping[str, float]) -> None:
@@ -29,7 +38,7 @@ def mark_values(ax: Axes, values: Mapping[str, float]) -> None:
     step, previous = 0, -math.inf
     for label, value in sorted(values.items(), key=lambda item: item[1]):
         step = step + 1 if value - previous < 0.25 * (right - left) else 0
-        ax.annotate(
+        text = ax.annotate(
             f"{label}: {value:,.0f}" if abs(value) >= 1000 else f"{label}: {value:.4g}",
             xy=(value, 1),
             xycoords=("data", "axes fraction"),
@@ -38,4 +47,5 @@ def mark_values(ax: Axes, values: Mapping[str, float]) -> None:
             ha="center",
             color=INK,
         )
+        as_written(text)
         previous = value

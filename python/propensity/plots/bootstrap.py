@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from propensity.plots._canvas import new_axes
-from propensity.plots._look import FAINT, INK, SKY, strip
+from propensity.plots._look import FAINT, INK, SKY, name_rows, strip
 from propensity.plots._values import mark_values, spelled_out
 from propensity.results import BootstrapResult
 
@@ -48,6 +48,16 @@ def bootstrap_plot(
     -------
     Axes
         One row for each estimator, the first at the top.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+    >>> boot = ps.bootstrap(
+    ...     users, **roles, covariates=["query_confidence"], n_reps=50, seed=1, progress=False
+    ... )
+    >>> ax = ps.plots.bootstrap_plot(boot, truth=0.08)
     """
     labels = [str(label) for label in boot.replicates]
     ax = new_axes(7.2, 1.3 + 0.95 * len(labels)) if ax is None else ax
@@ -58,7 +68,8 @@ def bootstrap_plot(
         ends = intervals.loc[label].to_numpy(dtype=float)
         ax.plot(ends, [height - 0.1] * 2, color=INK, linewidth=2, solid_capstyle="butt")
         ax.plot([float(boot.estimates[label])], [height - 0.1], marker="o", color=INK, markersize=6)
-    ax.set_yticks(
+    name_rows(
+        ax,
         np.arange(len(labels)) + 0.25,
         [spelled_out(name, boot.estimates[name], *intervals.loc[name]) for name in reversed(labels)],
     )
@@ -70,9 +81,11 @@ def bootstrap_plot(
 
 
 def _draw_distribution(ax: Axes, height: int, replicates: pd.Series, width: float) -> None:
-    """Histogram standing on the line at `height`."""
+    """Histogram standing on the line at `height`; none where every replicate failed."""
+    ax.axhline(height, color=FAINT, linewidth=0.8, zorder=0)
+    if replicates.empty:
+        return
     n_bins = max(1, math.ceil((replicates.max() - replicates.min()) / width)) if width > 0 else 1
     counts, edges = np.histogram(replicates, bins=n_bins)
     tops = height + 0.75 * counts / counts.max()
     ax.stairs(tops, edges, baseline=height, fill=True, color=SKY)
-    ax.axhline(height, color=FAINT, linewidth=0.8, zorder=0)

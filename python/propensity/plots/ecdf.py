@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from propensity._check import Floats
+from propensity.frames.native import AnyFrame
 from propensity.plots._canvas import leads_row
 from propensity.plots._covariate import named_panels, read_covariate, sample_axes
 from propensity.plots._distribution import Distribution, thinned
-from propensity.plots._look import CONTROL, TREATED, ArmStyle, spaced_ticks, strip
+from propensity.plots._look import CONTROL, TREATED, ArmStyle, name_axes, spaced_ticks, strip
 from propensity.plots._rows import Weights
 
 if TYPE_CHECKING:
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
 
 
 def ecdf_plot(
-    covariate: ArrayLike,
-    treatment: ArrayLike,
+    df: AnyFrame | ArrayLike | None = None,
+    covariate: str | ArrayLike | None = None,
+    treatment: str | ArrayLike | None = None,
     *,
     weights: Weights | Mapping[str, Weights] | None = None,
     ax: Any = None,
@@ -33,11 +35,13 @@ def ecdf_plot(
 
     Parameters
     ----------
-    covariate : Series or array (n,)
+    df : DataFrame, or None, default None
+        Where columns are named; without it the covariate comes first.
+    covariate : str, Series or array (n,)
         Numeric or bool; its name is the axis label. For a level of a category: ``df["tier"] == "heavy"``.
-    treatment : Series or array (n,)
-        True or 1 for treated rows.
-    weights : Matched, Effect, Series, array (n,), mapping of str to these, or None, default None
+    treatment : str, Series or array (n,), or None
+        True or 1 for treated rows; may be left out where `weights` are matches or an effect, which know.
+    weights : str, Series, array (n,), Matched, Effect, mapping of str to these, or None, default None
         One weighting or matching, or several by name as for `ps.balance`: a panel each, after the panel of
         the rows as they are.
     ax : Axes, or array of Axes, or None, default None
@@ -57,15 +61,24 @@ def ecdf_plot(
     -----
     A line of more than 4,000 steps leaves out steps, each lower than 1/2000, which is less than a pixel; the
     points that stay are where they were.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> ax = ps.plots.ecdf_plot(users, "query_confidence", treatment="opt_in_agent_mode")
+    >>> ax.get_xlabel()
+    'query_confidence'
     """
-    read = read_covariate(covariate, treatment, weights)
+    read = read_covariate((df, covariate, treatment), weights)
     axes = sample_axes(read, ax, side=5.6)
     span = float(np.ptp(read.values)) or 1.0
     ends = np.array([read.values.min() - 0.03 * span, read.values.max() + 0.03 * span])
     for sample, panel in named_panels(read, axes):
         for arm, steps in zip((TREATED, CONTROL), read.arms(sample), strict=True):
             _draw_steps(panel, thinned(steps), arm, ends)
-        panel.set(xlim=ends, ylim=(0, 1.02), xlabel=read.name)
+        panel.set(xlim=ends, ylim=(0, 1.02))
+        name_axes(panel, x=read.name)
         spaced_ticks(panel.xaxis, 5)
         panel.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
         strip(panel)

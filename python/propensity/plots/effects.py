@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -12,35 +12,40 @@ import pandas as pd
 from propensity import _check
 from propensity._check import Floats
 from propensity.comparison import NAIVE
-from propensity.errors import InvalidInputError
+from propensity.effects import Effect, Effects
 from propensity.plots._canvas import new_axes
-from propensity.plots._look import BLUE, FAINT, INK, LINE_STYLES, strip
+from propensity.plots._edges import Edge, add_edges, edges_of
+from propensity.plots._effects import COLUMNS, NOTE, effects_table
+from propensity.plots._look import BLUE, FAINT, INK, LINE_STYLES, name_rows, strip
 from propensity.plots._values import mark_values, spelled_out
+from propensity.results import BootstrapResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_COLUMNS = ["estimate", "conf_low", "conf_high"]
-
 
 def effects_plot(
-    table: pd.DataFrame,
+    table: pd.DataFrame | Effect | Effects | BootstrapResult | Mapping[str, Any] | Iterable[Any],
     *,
     reference: Mapping[str, float] | None = None,
     truth: float | None = None,
+    level: float = 0.95,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw estimates and their intervals one below the other (a forest plot).
 
     Parameters
     ----------
-    table : DataFrame
-        What `ps.estimate` gave, or the table of any effect or bootstrap: a row an estimate, in columns
-        `estimate`, `conf_low` and `conf_high`. Ratios (with a `log_std_error`) are drawn on a log scale.
+    table : DataFrame, Effect, Effects, BootstrapResult, or a mapping or list of these
+        What `ps.estimate` gave, or any table with a row an estimate, in columns `estimate`, `conf_low` and
+        `conf_high`; or effects themselves, by name or in a list. Ratios (with a `log_std_error`) are drawn on
+        a log scale.
     reference : mapping of str to float, or None, default None
         Values to mark with a line, by their label: ``{"the trial's answer": 1794}``.
     truth : float or None, default None
         The true effect, where it is known: a line too.
+    level : float, default 0.95
+        Coverage of the intervals; tables have theirs.
     ax : Axes or None, default None
         Where to draw. A new figure grows with the number of rows.
 
@@ -48,46 +53,67 @@ def effects_plot(
     -------
     Axes
         Rows in the order of the table, the first at the top; the naive gap is hollow and dashed, for it is no
-        estimate of the effect. A solid line marks no effect. A dagger marks rows with a note in the table.
+        estimate of the effect. A solid line marks no effect. A dagger marks rows with a note in the table, or
+        a caution of the effect.
 
     Raises
     ------
     InvalidInputError
-        A column is missing, or there are no rows.
+        A column is missing, there are no rows, or differences and ratios are given together.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+    >>> covariates = ["query_confidence", "engagement_tier"]
+    >>> by_aipw = ps.aipw(users, **roles, covariates=covariates)
+    >>> by_regression = ps.regression_adjustment(users, **roles, covariates=covariates)
+    >>> ax = ps.plots.effects_plot({"AIPW": by_aipw, "regression": by_regression})
+    >>> ax.get_xlabel()
+    'effect and its 95% interval'
     """
-    _require_estimates(table)
+    _check.confidence_level(level)
+    noted_where = "with a note in the table" if isinstance(table, pd.DataFrame) else "with a caution"
+    table = effects_table(table, level)
     n_rows = len(table)
     ax = new_axes(7.2, 1.1 + 0.48 * n_rows) if ax is None else ax
     logarithmic = "log_std_error" in table.columns
     ax.axvline(1 if logarithmic else 0, color=INK, linewidth=0.8, zorder=1)
     heights = np.arange(n_rows)[::-1]
-    for height, (label, row) in zip(heights, table[_COLUMNS].iterrows(), strict=True):
-        _draw_interval(ax, float(height), row.to_numpy(dtype=float), naive=label == NAIVE)
-    noted = table["note"].fillna("").ne("").to_numpy() if "note" in table.columns else np.zeros(n_rows, bool)
+    values = table[COLUMNS].to_numpy(dtype=float)
+    marked = ({"truth": truth} if truth is not None else {}) | dict(reference or {})
+    places = _places(ax, values, list(marked.values()), logarithmic=logarithmic)
+    for height, label, row in zip(heights, table.index, places, strict=True):
+        _draw_interval(ax, float(height), row, naive=label == NAIVE)
+    noted = table[NOTE].fillna("").ne("").to_numpy() if NOTE in table.columns else np.zeros(n_rows, bool)
     labels = [
         spelled_out(f"{label} †" if mark else str(label), *row)
-        for label, row, mark in zip(table.index, table[_COLUMNS].to_numpy(dtype=float), noted, strict=True)
+        for label, row, mark in zip(table.index, values, noted, strict=True)
     ]
-    if logarithmic:
-        _set_ratio_scale(ax)
-    ax.set_yticks(heights, labels)
+    name_rows(ax, heights, labels)
     ax.set_ylim(-0.6, n_rows - 0.4)
-    mark_values(ax, ({"truth": truth} if truth is not None else {}) | dict(reference or {}))
-    ax.set_xlabel(_axis_label(table, logarithmic) + ("\n† with a note in the table" if noted.any() else ""))
+    mark_values(ax, marked)
+    ax.set_xlabel(_axis_label(table, logarithmic) + (f"\n† {noted_where}" if noted.any() else ""))
     strip(ax, "left")
     return ax
 
 
-def _require_estimates(table: pd.DataFrame) -> None:
-    if not isinstance(table, pd.DataFrame):
-        raise TypeError(f"table: a data frame as ps.estimate gives it is needed, not {type(table).__name__}")
-    missing = [column for column in _COLUMNS if column not in table.columns]
-    if missing:
-        raise InvalidInputError(
-            f"table: no column {_check.listed(missing)}; a table of ps.estimate has, or effect.to_frame()"
-        )
-    if table.empty:
-        raise InvalidInputError("table: nothing to draw: the table is empty")
+def _places(ax: Axes, values: Floats, also: Sequence[float], *, logarithmic: bool) -> Floats:
+    """Set the scale, and give the places of estimates and ends (n, 3): infinite ones at the edge."""
+    edges = edges_of(pd.DataFrame(values), logarithmic=logarithmic).to_numpy()
+    places = np.where(edges == "", values, np.nan)
+    finite = np.append(places[~np.isnan(places)], also)
+    ax.update_datalim(np.column_stack([finite, np.zeros(len(finite))]), updatey=False)
+    ax.autoscale_view(scaley=False)
+    if logarithmic:
+        _set_ratio_scale(ax)
+    wanted = set(edges.ravel()) - {"", "none"}
+    if wanted:
+        words: dict[Edge, str] = {"below": "zero" if logarithmic else "minus infinite", "above": "infinite"}
+        for edge, middle in add_edges(ax, words, wanted).items():
+            places[edges == edge] = middle
+    return places
 
 
 def _draw_interval(ax: Axes, height: float, row: Floats, *, naive: bool) -> None:

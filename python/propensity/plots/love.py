@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import pandas as pd
 
 from propensity import _check
+from propensity._check import Floats
 from propensity.errors import InvalidInputError
+from propensity.frames.native import AnyFrame
+from propensity.frames.terms import Covariates
+from propensity.plots._balance import tabulated
 from propensity.plots._canvas import new_axes
-from propensity.plots._look import FAINT, INK, LINE_STYLES, SAMPLE_STYLES, strip
+from propensity.plots._edges import Edge, add_edges, edges_of
+from propensity.plots._look import (
+    FAINT,
+    INK,
+    LINE_STYLES,
+    SampleStyle,
+    name_axes,
+    name_rows,
+    name_samples,
+    sample_styles,
+    strip,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
 
 Measure: TypeAlias = Literal["smd", "variance_ratio", "ks", "ecdf_difference"]
 Order: TypeAlias = Literal["size", "table"]
@@ -33,12 +49,26 @@ _DENOMINATORS = {
     "control": "standard deviations of the controls",
     "all": "standard deviations of all rows",
 }
+_EDGE_WORDS: dict[str, dict[Edge, str]] = {
+    "smd": {"below": "minus infinite", "above": "infinite", "none": "no value"},
+    "variance_ratio": {"below": "zero", "above": "infinite", "none": "no value"},
+}
+_REASONS: dict[str, str] = {
+    "smd": "infinite: the standard deviation that the difference is divided by is 0",
+    "variance_ratio": "zero or infinite: one of the arms does not vary",
+    "ks": "infinite: as in the table",
+    "ecdf_difference": "infinite: as in the table",
+}
+_FEW = 4  # samples; their markers find room in the lowest row
 _CROWDED = 20  # terms; beyond it rows are lower and their text smaller
 
 
 def love_plot(
-    balance: pd.DataFrame | Mapping[str, pd.Series],
+    balance: Any,
     *,
+    df: AnyFrame | None = None,
+    covariates: Covariates | None = None,
+    treatment: str | None = None,
     measure: Measure = "smd",
     threshold: float | tuple[float, float] | Literal["usual"] | None = "usual",
     absolute: bool = True,
@@ -49,12 +79,21 @@ def love_plot(
 
     Parameters
     ----------
-    balance : DataFrame or mapping of str to Series
-        What `ps.balance` gave; or one measure alone, terms in rows and samples in columns, or a Series for
-        each sample: ``{"unadjusted": ps.smd(...), "IPW ATE": ps.smd(..., weights=w)}``.
+    balance : DataFrame, Series, mapping of str to Series, or results with weights
+        What `ps.balance` or `ps.smd` gave; or one measure alone, terms in rows and samples in columns, or a
+        Series for each sample: ``{"unadjusted": ps.smd(...), "IPW ATE": ps.smd(..., weights=w)}``. Matches,
+        subclasses, effects and truncated weights, or a mapping of names to these, are tabulated here; they
+        know no covariates, so that `df` and `covariates` are needed.
+    df : DataFrame or None, default None
+        The frame that results are of.
+    covariates : list of str, str, or None, default None
+        Which covariates of `df` to compare, as for `ps.balance`.
+    treatment : str or None, default None
+        The column of `df`; matches and effects know who was treated.
     measure : {"smd", "variance_ratio", "ks", "ecdf_difference"}, default "smd"
-        Which one. Variance ratios are drawn on a log scale, 1 in the middle; terms that have none (binary
-        ones) are left out, those of 0 or infinity have no marker, and both is written under the axis.
+        Which one. Variance ratios are drawn on a log scale, 1 in the middle; terms that have none in any
+        sample (binary ones) are left out, which is written under the axis. What has no place on the axis, an
+        infinite or missing value, or a ratio of 0, has its marker in a strip at the edge.
     threshold : float, pair of floats, "usual" or None, default "usual"
         Where to draw the line between balanced and not; a single number stands for both signs, or for a ratio
         and its inverse. Usual are 0.1 for standardized mean differences and (0.5, 2) for variance ratios; for
@@ -73,37 +112,54 @@ def love_plot(
     Raises
     ------
     InvalidInputError
-        The table is empty, or does not have the measure.
+        The table is empty, or does not have the measure; covariates are not known; there are more samples
+        than markers.
 
     References
     ----------
     Stuart (2010), Statistical Science 25:1, for the thresholds; Rubin (2001), Health Services and Outcomes
     Research Methodology 2:169, for that of the variance ratio.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> treatment, covariates = "opt_in_agent_mode", ["query_confidence", "engagement_tier"]
+    >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+    >>> matches = ps.match_nn(users, treatment=treatment, scores=model)
+    >>> table = ps.balance(users, treatment=treatment, covariates=covariates, weights={"1-NN": matches})
+    >>> ax = ps.plots.love_plot(table)
+    >>> ax = ps.plots.love_plot(matches, df=users, covariates=covariates)  # the same
     """
     _check.choice("measure", measure, get_args(Measure))
     _check.choice("order", order, get_args(Order))
     limits = _limits(threshold, measure)
-    samples, words = _samples(balance, measure), ""
+    table = tabulated(balance, df, covariates, treatment)
+    samples, words = _samples(table, measure), ""
     if measure == "variance_ratio":
-        samples, words = _with_logarithm(samples)
+        samples, words = _with_ratio(samples)
     samples = _in_order(samples, measure, order)
     if measure == "smd" and absolute:
         samples, limits = samples.abs(), tuple({abs(limit): None for limit in limits})
+    edges = edges_of(samples, logarithmic=measure == "variance_ratio")
 
-    n_terms = len(samples)
+    n_terms, n_samples = samples.shape
+    styles = sample_styles(n_samples)
     crowded = n_terms > _CROWDED
     legend: dict[str, Any] = {"loc": "best", "edgecolor": FAINT}  # a frame: markers may stand close by
     if ax is None:
-        ax = new_axes(7.2, 1.2 + (0.2 if crowded else 0.34) * n_terms)
+        ax = new_axes(7.2, 1.2 + _row_height(n_samples, crowded=crowded) * n_terms)
         legend = {"loc": "upper left", "bbox_to_anchor": (1, 1), "frameon": False}
-    _draw_samples(ax, samples, size=5 if crowded else 7)
+    size = 5 if crowded else 7
+    lines = _draw_samples(ax, samples.where(edges == ""), styles, size)
     _mark_balance(ax, _NO_DIFFERENCE[measure], limits)
-    _scale(ax, samples, measure, absolute)
-    ax.set_yticks(range(n_terms), [str(term) for term in samples.index], fontsize=7.5 if crowded else 9)
+    _scale(ax, samples.where(edges == ""), measure, absolute)
+    words += _draw_edges(ax, edges, styles, size, measure)
+    names = [str(term) for term in samples.index]
+    name_rows(ax, range(n_terms), names, fontsize=7.5 if crowded else 9)
     ax.set_ylim(-0.6, n_terms - 0.4)
-    denominator = balance.attrs.get("denominator") if isinstance(balance, pd.DataFrame) else None
-    ax.set_xlabel(_axis_label(measure, absolute, denominator, limits) + words)
-    ax.legend(**legend, handletextpad=0.3, labelspacing=0.8)
+    name_axes(ax, x=_axis_label(measure, absolute, _denominator(table), limits) + words)
+    name_samples(ax, lines, [str(name) for name in samples], **legend, handletextpad=0.3, labelspacing=0.8)
     strip(ax, "left")
     return ax
 
@@ -124,12 +180,15 @@ def _limits(threshold: Any, measure: str) -> tuple[float, ...]:
     return tuple(sorted((other, ends[0])))
 
 
-def _samples(balance: pd.DataFrame | Mapping[str, pd.Series], measure: str) -> pd.DataFrame:
+def _samples(balance: pd.DataFrame | Mapping[str, pd.Series[Any]], measure: str) -> pd.DataFrame:
     """Give the measure with terms in rows and samples in columns."""
-    if len(balance) == 0:
+    if len(balance) == 0 or (isinstance(balance, pd.DataFrame) and balance.columns.empty):
         raise InvalidInputError("balance: nothing to draw: the table is empty")
-    if not (isinstance(balance, pd.DataFrame) and isinstance(balance.columns, pd.MultiIndex)):
-        return pd.concat(dict(balance.items()), axis=1, sort=False)
+    if not isinstance(balance, pd.DataFrame):
+        series: dict[str, pd.Series[Any]] = dict(balance.items())
+        return pd.concat(series, axis="columns", sort=False)
+    if not isinstance(balance.columns, pd.MultiIndex):
+        return balance
     columns = balance.columns
     if "measure" not in columns.names:
         raise InvalidInputError(
@@ -142,22 +201,22 @@ def _samples(balance: pd.DataFrame | Mapping[str, pd.Series], measure: str) -> p
     return pd.DataFrame(balance.xs(measure, axis=1, level="measure"))
 
 
-def _with_logarithm(samples: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """Keep the variance ratios that have a place on a log scale, and say which have none."""
+def _denominator(balance: pd.DataFrame | Mapping[str, pd.Series[Any]]) -> str | None:
+    """Say what differences are divided by, where all samples say the same."""
+    tables = [balance] if isinstance(balance, pd.DataFrame) else list(balance.values())
+    found = {table.attrs.get("denominator") for table in tables}
+    return found.pop() if len(found) == 1 else None
+
+
+def _with_ratio(samples: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Keep the terms that have a variance ratio, and say how many have none."""
     without = samples.isna().all(axis=1)
-    usable = samples[~without]
-    if usable.empty:
+    n_without = int(without.sum())
+    if n_without == len(samples):
         raise InvalidInputError("measure 'variance_ratio': no term has one; binary terms do not")
-    words = ""
-    if n_without := int(without.sum()):
-        words += (
-            f"\n{n_without:,} term{'s have' if n_without > 1 else ' has'} no variance ratio, and no row here"
-        )
-    constant = (usable <= 0) | np.isinf(usable)
-    if constant.any(axis=None):
-        names = ", ".join(map(str, usable.index[constant.any(axis=1)]))
-        words += f"\nwithout a marker where one of the arms does not vary: {names}"
-    return usable.mask(constant), words
+    have = "terms have" if n_without > 1 else "term has"
+    words = f"\n{n_without:,} {have} no variance ratio, and no row here" if n_without else ""
+    return samples[~without], words
 
 
 def _in_order(samples: pd.DataFrame, measure: str, order: Order) -> pd.DataFrame:
@@ -165,7 +224,8 @@ def _in_order(samples: pd.DataFrame, measure: str, order: Order) -> pd.DataFrame
     if order == "table":
         return samples.iloc[::-1]
     first = samples.iloc[:, 0]
-    size = np.log(first).abs() if measure == "variance_ratio" else first.abs()
+    with np.errstate(divide="ignore"):  # a ratio of 0 is as far from 1 as an infinite one
+        size = np.log(first).abs() if measure == "variance_ratio" else first.abs()
     return samples.loc[size.sort_values(na_position="first", kind="stable").index]
 
 
@@ -176,34 +236,61 @@ def _mark_balance(ax: Axes, no_difference: float, limits: tuple[float, ...]) -> 
         ax.axvline(limit, color=INK, linewidth=1, linestyle=LINE_STYLES[0], zorder=1)
 
 
-def _draw_samples(ax: Axes, samples: pd.DataFrame, size: int) -> None:
-    """Draw each sample's markers, a little above the next one's: equal values must not hide one another."""
+def _reach(n_samples: int) -> float:
+    """Give how far from the middle of its row the first sample is drawn, rows being 1 apart."""
+    return 0.21 if n_samples <= _FEW else 0.36
+
+
+def _row_height(n_samples: int, *, crowded: bool) -> float:
+    """Give the height of a row in inches, so that markers of equal values stay apart."""
+    least, apart = (0.2, 0.036) if crowded else (0.34, 0.06)
+    room = apart * (n_samples - 1) / (2 * _reach(n_samples))
+    return least if n_samples <= _FEW else max(least, room)
+
+
+def _heights(n_terms: int, n_samples: int) -> Floats:
+    """Give where the markers of each sample are, (n_samples, n_terms): each a little above the next one's."""
+    reach = _reach(n_samples)
+    offsets = np.linspace(reach, -reach, n_samples) if n_samples > 1 else np.zeros(1)
+    return np.asarray(np.arange(n_terms) + offsets[:, np.newaxis])
+
+
+def _draw_samples(ax: Axes, samples: pd.DataFrame, styles: Sequence[SampleStyle], size: int) -> list[Line2D]:
+    """Draw each sample's markers; equal values must not hide one another."""
     n_terms, n_samples = samples.shape
     across = ax.get_yaxis_transform()
     ax.hlines(range(n_terms), 0, 1, transform=across, color=FAINT, linewidth=0.7, zorder=0)
-    offsets = np.linspace(0.21, -0.21, n_samples) if n_samples > 1 else [0.0]
-    for i, (name, offset) in enumerate(zip(samples, offsets, strict=True)):
-        marker, color, filling = SAMPLE_STYLES[i % len(SAMPLE_STYLES)]
-        ax.plot(
-            samples[name],
-            np.arange(n_terms) + offset,
-            linestyle="none",
-            marker=marker,
-            markersize=size,
-            color=color,
-            markerfacecolor=filling,
-            clip_on=False,
-            zorder=3,
-            label=str(name),
-        )
+    lines = []
+    for name, style, heights in zip(samples, styles, _heights(n_terms, n_samples), strict=True):
+        lines += ax.plot(samples[name], heights, **style.markers(size), label=str(name))
+    return lines
+
+
+def _draw_edges(
+    ax: Axes, edges: pd.DataFrame, styles: Sequence[SampleStyle], size: int, measure: Measure
+) -> str:
+    """Draw what has no place on the axis in strips beside it, and say why it has none."""
+    found = set(edges.to_numpy().ravel()) - {""}
+    if not found:
+        return ""
+    middles = add_edges(ax, _EDGE_WORDS.get(measure, _EDGE_WORDS["smd"]), found)
+    n_terms, n_samples = edges.shape
+    for name, style, heights in zip(edges, styles, _heights(n_terms, n_samples), strict=True):
+        for edge, middle in middles.items():
+            here = (edges[name] == edge).to_numpy()
+            ax.plot(np.full(here.sum(), middle), heights[here], **style.markers(size))
+    reasons = [_REASONS[measure]] if found & {"below", "above"} else []
+    reasons += ["no value: the sample has none for the term"] if "none" in found else []
+    return "".join(f"\n{reason}" for reason in reasons)
 
 
 def _scale(ax: Axes, samples: pd.DataFrame, measure: str, absolute: bool) -> None:
     if measure == "variance_ratio":
         # Wide enough for three ticks at least, 1/2, 1 and 2; the same distance is the same factor.
         ratios = samples.to_numpy(dtype=float)
+        drawn = ratios[~np.isnan(ratios)]
         ax.set_xscale("log", base=2)
-        ax.set_xlim(min(0.45, np.nanmin(ratios) / 1.1), max(2.2, np.nanmax(ratios) * 1.1))
+        ax.set_xlim(min(0.45, drawn.min(initial=1.0) / 1.1), max(2.2, drawn.max(initial=1.0) * 1.1))
         ax.xaxis.set_major_formatter(lambda ratio, _: f"{ratio:g}" if ratio >= 1 else f"1/{1 / ratio:g}")
     elif absolute or measure != "smd":
         ax.set_xlim(left=0)

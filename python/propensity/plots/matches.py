@@ -66,6 +66,14 @@ def match_plot(
     -----
     The dots' heights mean nothing, they keep dots apart: multiples of the golden section (a low-discrepancy
     sequence) in the order of the scores. The same matches give the same picture.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> roles = {"treatment": "opt_in_agent_mode"}
+    >>> model = ps.fit_propensity(users, **roles, covariates=["query_confidence"])
+    >>> ax = ps.plots.match_plot(ps.match_nn(users, **roles, scores=model, caliper=0.1))
     """
     _check.count("bins", bins)
     e = _scores(matches, scores)
@@ -112,6 +120,8 @@ def _scores(matches: Matched, scores: object) -> Floats:
         scores = scores.scores
     if scores is None:
         scores = getattr(matches, "scores", None)
+    if isinstance(scores, str):
+        raise InvalidInputError(f"scores: matches keep no frame; give the column itself, df[{scores!r}]")
     if scores is None:
         raise InvalidInputError("scores: these matches carry none; give a model, or the scores of their rows")
     return rowwise(scores, matches.index, "scores")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, get_args
 
 import numpy as np
 import pandas as pd
@@ -11,11 +11,11 @@ from numpy.typing import ArrayLike
 from propensity import _check
 from propensity._check import Floats
 from propensity.errors import InvalidInputError
-from propensity.frames.columns import rowwise
-from propensity.plots._bars import draw_mirrored, name_arms
+from propensity.frames.native import AnyFrame
+from propensity.plots._bars import draw_mirrored, hides_an_arm, name_arms
 from propensity.plots._canvas import leads_row, new_axes, panels
 from propensity.plots._look import amount, head
-from propensity.plots._rows import Weights, labels_of, read_groups, read_treated, read_weights
+from propensity.plots._rows import Rows, Weights, take_frame
 from propensity.results import PropensityModel
 
 if TYPE_CHECKING:
@@ -25,13 +25,14 @@ Kind: TypeAlias = Literal["histogram", "density"]
 
 
 def overlap_plot(
-    scores: PropensityModel | ArrayLike,
-    treatment: ArrayLike | None = None,
+    df: AnyFrame | PropensityModel | ArrayLike | None = None,
+    scores: str | PropensityModel | ArrayLike | None = None,
+    treatment: str | ArrayLike | None = None,
     *,
-    by: ArrayLike | None = None,
+    by: str | ArrayLike | None = None,
     weights: Weights | None = None,
     kind: Kind = "histogram",
-    log: bool = False,
+    log: bool | None = None,
     bins: int = 50,
     ax: Any = None,
 ) -> Any:
@@ -41,22 +42,25 @@ def overlap_plot(
 
     Parameters
     ----------
-    scores : PropensityModel, Series or array (n,)
+    df : DataFrame, or None, default None
+        Where columns are named; without it the scores come first.
+    scores : PropensityModel, str, Series or array (n,)
         The propensity scores.
-    treatment : Series or array (n,), or None
-        True or 1 for treated rows; a model knows its own.
-    by : Series or array (n,), or None, default None
+    treatment : str, Series or array (n,), or None
+        True or 1 for treated rows; a model knows its own, and so do matches and effects among `weights`.
+    by : str, Series or array (n,), or None, default None
         A group for each row: one panel a group, in sorted order (a categorical's own order). Each panel
         zooms in on the scores of its group.
-    weights : Matched, Effect, Series or array (n,), or None, default None
+    weights : str, Series, array (n,), Matched, Effect, or None, default None
         What each row counts for: bars are sums of weights, not scaled, so that weights that make the arms
         alike make the picture its own mirror image.
     kind : {"histogram", "density"}, default "histogram"
         What bars are: numbers of rows, which show how many there are to compare with; or densities, the bars
         of an arm having area 1, which show the shape of an arm that is much smaller than the other.
-    log : bool, default False
+    log : bool or None, default None
         Draw the heights on a log scale, for tails that tall bars hide: one row remains visible beside a
-        million. Below the height of the lowest bar the scale is linear, and an empty bin is empty.
+        million. Below the height of the lowest bar the scale is linear, and an empty bin is empty. None takes
+        it where the bars of one arm would be too low beside the other's to be seen; the axis says so.
     bins : int, default 50
         Bars in a panel, however many rows there are.
     ax : Axes, or array of Axes, or None, default None
@@ -71,52 +75,76 @@ def overlap_plot(
     ------
     InvalidInputError
         The arguments are not of the same rows, or incomplete, or `ax` has not an axes for each group.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> model = ps.fit_propensity(users, treatment="opt_in_agent_mode", covariates=["query_confidence"])
+    >>> ax = ps.plots.overlap_plot(model)
+    >>> axes = ps.plots.overlap_plot(users, model, by="engagement_tier")
+    >>> [panel.get_title(loc="left") for panel in axes]
+    ['heavy', 'light', 'medium']
     """
     _check.choice("kind", kind, get_args(Kind))
     _check.count("bins", bins)
-    rows = _rows(scores, treatment, by, weights)
-    heights = {"density": "density", "histogram": "number of rows" if weights is None else "sum of weights"}
+    rows = _rows((df, scores, treatment), by, weights)
     groups = [("", rows)] if by is None else list(rows.groupby("by", observed=True))
     if by is None and ax is None:
         ax = new_axes(6.4, 3.8)
     axes = panels(len(groups), ax, what="'by' has {} groups" if by is not None else "there is {} panel")
-    for panel, (name, group) in zip(axes, groups, strict=True):
-        _draw_group(panel, group, kind, log, bins)
+    bars = [_bars(group, kind, bins) for _, group in groups]
+    log = any(hides_an_arm(up, down) for _, up, down in bars) if log is None else log
+    height = {"density": "density", "histogram": "number of rows" if weights is None else "sum of weights"}
+    for panel, (name, group), drawn in zip(axes, groups, bars, strict=True):
+        _draw_group(panel, group, drawn, log)
         if by is not None:
             head(panel, str(name))
         if leads_row(panel):
-            panel.set_ylabel(heights[kind])
+            panel.set_ylabel(f"{height[kind]}, log scale" if log else height[kind])
     return axes[0] if by is None else axes
 
 
-def _rows(
-    scores: PropensityModel | ArrayLike, treatment: object, by: object, weights: Weights | None
-) -> pd.DataFrame:
+def _rows(leading: tuple[object, object, object], by: object, weights: Weights | None) -> pd.DataFrame:
     """Put score, treatment, group and weight side by side, row for row."""
-    model = scores if isinstance(scores, PropensityModel) else None
-    score = scores if model is None else model.scores
-    if treatment is None:
-        if model is None:
-            raise InvalidInputError("treatment: who was treated is needed with scores that are no model's")
-        treatment = model.treated
-    index = labels_of(score, treatment, weights, n=len(np.asarray(score)))
-    rows = pd.DataFrame({"score": rowwise(score, index, "scores")}, index=index)
-    rows["treated"] = read_treated(treatment, index)
-    rows["weight"] = 1.0 if weights is None else read_weights(weights, rows["treated"].to_numpy(), index)
+    frame, (scores, treatment) = take_frame(*leading)
+    if scores is None:
+        raise InvalidInputError("scores: a model, the name of a column of the frame, or numbers are needed")
+    score = scores.scores if isinstance(scores, PropensityModel) else scores
+    read = Rows.of(frame, score, treatment, weights)
+    rows = pd.DataFrame({"score": read.numbers(score, "scores")}, index=read.index)
+    treated = read.treated(treatment, scores, weights, needed_with="scores that are no model's")
+    rows["treated"] = treated
+    rows["weight"] = 1.0 if weights is None else read.weights(weights, treated)
     if by is not None:
-        rows["by"] = read_groups(by, index)
+        rows["by"] = read.groups(by)
     return rows
 
 
-def _draw_group(ax: Axes, rows: pd.DataFrame, kind: Kind, log: bool, bins: int) -> None:
+class _Bars(NamedTuple):
+    """The edges of the bins, and how high the bars of the treated and of the controls are."""
+
+    edges: Floats
+    up: Floats
+    down: Floats
+
+
+def _bars(rows: pd.DataFrame, kind: Kind, bins: int) -> _Bars:
     counted = rows[rows["weight"] > 0]
     edges = np.histogram_bin_edges(counted["score"], bins=bins)
-    arms = [counted[counted["treated"]], counted[~counted["treated"]]]
-    up, down = (_heights(arm, edges, kind) for arm in arms)
-    draw_mirrored(ax, edges, up, down, log=log)
-    treated, control = (_size(arm) for arm in arms)
-    name_arms(ax, f"treated: {treated}", f"control: {control}", up, down)
+    up, down = (_heights(arm, edges, kind) for arm in _arms(counted))
+    return _Bars(edges, up, down)
+
+
+def _draw_group(ax: Axes, rows: pd.DataFrame, bars: _Bars, log: bool) -> None:
+    draw_mirrored(ax, bars.edges, bars.up, bars.down, log=log)
+    treated, control = (_size(arm) for arm in _arms(rows[rows["weight"] > 0]))
+    name_arms(ax, f"treated: {treated}", f"control: {control}", bars.up, bars.down)
     ax.set_xlabel("propensity score")
+
+
+def _arms(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    return rows[rows["treated"]], rows[~rows["treated"]]
 
 
 def _heights(arm: pd.DataFrame, edges: Floats, kind: Kind) -> Floats:

@@ -9,18 +9,20 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from propensity._check import Floats
+from propensity.frames.native import AnyFrame
 from propensity.plots._canvas import leads_row
 from propensity.plots._covariate import named_panels, read_covariate, sample_axes
 from propensity.plots._distribution import Distribution, quantiles
-from propensity.plots._look import BLUE, INK, spaced_ticks, strip
+from propensity.plots._look import BLUE, INK, name_axes, spaced_ticks, strip
 from propensity.plots._rows import Weights
 
 _N_QUANTILES = 200  # more run into one another at default size
 
 
 def qq_plot(
-    covariate: ArrayLike,
-    treatment: ArrayLike,
+    df: AnyFrame | ArrayLike | None = None,
+    covariate: str | ArrayLike | None = None,
+    treatment: str | ArrayLike | None = None,
     *,
     weights: Weights | Mapping[str, Weights] | None = None,
     ax: Any = None,
@@ -31,11 +33,13 @@ def qq_plot(
 
     Parameters
     ----------
-    covariate : Series or array (n,)
+    df : DataFrame, or None, default None
+        Where columns are named; without it the covariate comes first.
+    covariate : str, Series or array (n,)
         Numeric; its name is in the axis labels.
-    treatment : Series or array (n,)
-        True or 1 for treated rows.
-    weights : Matched, Effect, Series, array (n,), mapping of str to these, or None, default None
+    treatment : str, Series or array (n,), or None
+        True or 1 for treated rows; may be left out where `weights` are matches or an effect, which know.
+    weights : str, Series, array (n,), Matched, Effect, mapping of str to these, or None, default None
         One weighting or matching, or several by name as for `ps.balance`: a panel each, after the panel of
         the rows as they are.
     ax : Axes, or array of Axes, or None, default None
@@ -56,8 +60,16 @@ def qq_plot(
     A quantile is the smallest value at which the weighted distribution function reaches p; nothing is
     interpolated. There are 200, at p = (i - 1/2) / 200 for i = 1, ..., 200, however many rows; points at the
     same place are drawn once.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> ax = ps.plots.qq_plot(users, "query_confidence", treatment="opt_in_agent_mode")
+    >>> ax.get_ylabel()
+    'query_confidence, treated'
     """
-    read = read_covariate(covariate, treatment, weights)
+    read = read_covariate((df, covariate, treatment), weights)
     axes = sample_axes(read, ax, side=4.2)
     ends = np.array([read.values.min(), read.values.max()])
     margin = 0.04 * (float(np.ptp(ends)) or 1.0)
@@ -75,12 +87,13 @@ def qq_plot(
             markerfacecolor="none",
             clip_on=False,
         )
-        panel.set(xlim=limits, ylim=limits, aspect="equal", xlabel=f"{read.name}, controls")
+        panel.set(xlim=limits, ylim=limits, aspect="equal")
+        name_axes(panel, x=f"{read.name}, controls")
         spaced_ticks(panel.xaxis, n_intervals)
         spaced_ticks(panel.yaxis, n_intervals)
         strip(panel)
         if leads_row(panel):
-            panel.set_ylabel(f"{read.name}, treated")
+            name_axes(panel, y=f"{read.name}, treated")
     return axes[0] if weights is None else axes
 
 

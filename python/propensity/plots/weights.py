@@ -11,21 +11,23 @@ from propensity import _check
 from propensity._check import Bools, Floats
 from propensity.effects import Effect
 from propensity.errors import InvalidInputError
+from propensity.frames.native import AnyFrame
 from propensity.matched import Matched
-from propensity.plots._bars import draw_mirrored, name_arms
+from propensity.plots._bars import draw_mirrored, hides_an_arm, name_arms
 from propensity.plots._canvas import new_axes
 from propensity.plots._look import INK, amount
-from propensity.plots._rows import labels_of, read_treated, read_weights
+from propensity.plots._rows import Rows, take_frame
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
 def weight_plot(
-    weights: Matched | Effect | ArrayLike,
-    treatment: ArrayLike | None = None,
+    df: AnyFrame | Matched | Effect | ArrayLike | None = None,
+    weights: str | Matched | Effect | ArrayLike | None = None,
+    treatment: str | ArrayLike | None = None,
     *,
-    log: bool = False,
+    log: bool | None = None,
     bins: int = 50,
     ax: Axes | None = None,
 ) -> Axes:
@@ -36,13 +38,16 @@ def weight_plot(
 
     Parameters
     ----------
-    weights : Matched, Effect, Series or array (n,)
+    df : DataFrame, or None, default None
+        Where columns are named; without it the weights come first.
+    weights : Matched, Effect, str, Series or array (n,)
         A matching result, an effect, or the weights themselves. Rows of weight 0 are counted in words, not
         drawn. An effect also tells the effective sample size of each arm.
-    treatment : Series or array (n,), or None, default None
+    treatment : str, Series or array (n,), or None, default None
         True or 1 for treated rows; an effect and a matching result know their own.
-    log : bool, default False
-        Draw the numbers of rows on a log scale, for large weights that few rows have.
+    log : bool or None, default None
+        Draw the numbers of rows on a log scale, for large weights that few rows have. None takes it where the
+        bars of one arm would be too low beside the other's to be seen; the axis says so.
     bins : int, default 50
         Bars, however many rows there are.
     ax : Axes or None, default None
@@ -56,34 +61,42 @@ def weight_plot(
     ------
     InvalidInputError
         `treatment` is missing, or of other rows than the weights.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+    >>> effect = ps.ipw(users, **roles, scores=users["query_confidence"] * 0.8 + 0.1)
+    >>> ax = ps.plots.weight_plot(effect)
+    >>> ax = ps.plots.weight_plot(users.assign(w=effect.weights), "w", "opt_in_agent_mode")
     """
     _check.count("bins", bins)
-    ax = new_axes(6.4, 3.8) if ax is None else ax
-    w, treated = _read(weights, treatment)
+    given, w, treated = _read((df, weights, treatment))
     edges = np.histogram_bin_edges(w[w > 0], bins=bins)
     up, down = (np.histogram(w[arm & (w > 0)], edges)[0].astype(float) for arm in (treated, ~treated))
+    log = hides_an_arm(up, down) if log is None else log
+    ax = new_axes(6.4, 3.8) if ax is None else ax
     draw_mirrored(ax, edges, up, down, log=log)
-    known = (weights.ess_treated, weights.ess_control) if isinstance(weights, Effect) else (None, None)
+    known = (given.ess_treated, given.ess_control) if isinstance(given, Effect) else (None, None)
     above = _described("treated", w[treated], known[0])
     below = _described("control", w[~treated], known[1])
     name_arms(ax, above, below, up, down)
     _mark_largest(ax, w[treated].max(), up[np.flatnonzero(up)[-1]], upwards=True)
     _mark_largest(ax, w[~treated].max(), down[np.flatnonzero(down)[-1]], upwards=False)
     ax.set_xlabel("weight (triangle: the largest of the arm)")
-    ax.set_ylabel("number of rows")
+    ax.set_ylabel("number of rows, log scale" if log else "number of rows")
     return ax
 
 
-def _read(weights: Any, treatment: object) -> tuple[Floats, Bools]:
-    if treatment is None:
-        treatment = weights.treated if isinstance(weights, Matched | Effect) else None
-        if treatment is None:
-            raise InvalidInputError(
-                "treatment: who was treated is needed with weights that are no effect's and no matches'"
-            )
-    index = labels_of(weights, treatment, n=len(np.asarray(treatment)))
-    treated = read_treated(treatment, index)
-    return read_weights(weights, treated, index), treated
+def _read(leading: tuple[object, object, object]) -> tuple[Any, Floats, Bools]:
+    """Give the weights as they came and as numbers, and who was treated."""
+    frame, (weights, treatment) = take_frame(*leading)
+    if weights is None:
+        raise InvalidInputError("weights: a result, the name of a column of the frame, or numbers are needed")
+    rows = Rows.of(frame, weights, treatment)
+    treated = rows.treated(treatment, weights, needed_with="weights that are no effect's and no matches'")
+    return weights, rows.weights(weights, treated), treated
 
 
 def _described(name: str, w: Floats, ess: float | None) -> str:

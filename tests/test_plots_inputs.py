@@ -1,0 +1,402 @@
+"""What plots take: frames and names of columns, results, any 0/1 treatment, and names with odd letters."""
+
+from __future__ import annotations
+
+import dataclasses
+import doctest
+import importlib
+import pkgutil
+import warnings
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+import propensity as ps
+from propensity import plots
+from propensity.errors import InvalidInputError
+
+mpl.use("Agg")
+from matplotlib import pyplot as plt
+from matplotlib.patches import StepPatch
+from matplotlib.text import Text
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture
+def users():
+    rng = np.random.default_rng(3)
+    score = rng.uniform(0.1, 0.9, 300)
+    columns = {
+        "score": score,
+        "opted": (rng.random(300) < score).astype(int),
+        "tier": rng.choice(["light", "heavy"], 300),
+        "visits": rng.poisson(4, 300),
+        "w": rng.uniform(1, 2, 300),
+        "done": rng.normal(size=300),
+    }
+    return pd.DataFrame(columns, index=[f"user {i}" for i in range(300)])
+
+
+def as_polars(frame):
+    return pl.DataFrame({name: frame[name].to_numpy() for name in frame})
+
+
+def picture(axes):
+    """All that is drawn: the data of bars, lines and dots, and every text."""
+    found = []
+    for ax in np.atleast_1d(axes).ravel():
+        found += [
+            np.concatenate(patch.get_data()[:2]) for patch in ax.patches if isinstance(patch, StepPatch)
+        ]
+        found += [line.get_xydata().ravel() for line in ax.lines]
+        found.append(" | ".join([ax.get_xlabel(), ax.get_ylabel(), *(text.get_text() for text in ax.texts)]))
+    return found
+
+
+def same_picture(one, other):
+    assert len(picture(one)) == len(picture(other))
+    for here, there in zip(picture(one), picture(other), strict=True):
+        np.testing.assert_array_equal(here, there)
+
+
+# Frames and names
+
+
+@pytest.mark.parametrize("library", [pd.DataFrame, as_polars])
+@pytest.mark.parametrize("plot", [plots.ecdf_plot, plots.qq_plot])
+def test_covariate_plots_take_a_frame_and_names(users, plot, library):
+    old = plot(users["visits"], users["opted"], weights={"IPW": users["w"]})
+    same_picture(plot(library(users), "visits", treatment="opted", weights={"IPW": "w"}), old)
+    same_picture(plot(library(users), "visits", "opted", weights={"IPW": "w"}), old)
+    assert old[0].get_xlabel().startswith("visits")
+
+
+@pytest.mark.parametrize("plot", [plots.ecdf_plot, plots.qq_plot])
+def test_covariate_plots_take_what_they_took(users, plot):
+    x, t = users["visits"], users["opted"]
+    old = plot(x, t)
+    for again in (plot(x, treatment=t), plot(covariate=x, treatment=t), plot(users, x, treatment=t)):
+        same_picture(again, old)
+    matches = ps.match_nn(users, treatment="opted", scores="score")
+    same_picture(plot(x, weights=matches), plot(x, t, weights=matches))
+
+
+@pytest.mark.parametrize("library", [pd.DataFrame, as_polars])
+def test_overlap_plot_takes_a_frame_and_names(users, library):
+    old = plots.overlap_plot(users["score"], users["opted"], by=users["tier"], weights=users["w"])
+    frame = library(users)
+    same_picture(plots.overlap_plot(frame, "score", "opted", by="tier", weights="w"), old)
+    named = {"treatment": "opted", "by": "tier", "weights": "w"}
+    same_picture(plots.overlap_plot(frame, scores="score", **named), old)
+    values = plots.overlap_plot(scores=users["score"], treatment=users["opted"], by=users["tier"])
+    assert [ax.get_title(loc="left") for ax in values] == ["heavy", "light"]
+
+
+def test_overlap_plot_takes_a_model_and_the_frame_that_has_the_groups(users):
+    model = ps.fit_propensity(users, treatment="opted", covariates=["visits"])
+    old = plots.overlap_plot(model, by=users["tier"])
+    same_picture(plots.overlap_plot(users, model, by="tier"), old)
+    same_picture(plots.overlap_plot(model, users, by="tier"), old)
+    with pytest.raises(InvalidInputError, match="by: 'tier' is the name of a column, and there is no frame"):
+        plots.overlap_plot(model, users["opted"], by="tier")
+    with pytest.raises(InvalidInputError, match="the index is not the frame's"):
+        plots.overlap_plot(users.iloc[::-1], model, by="tier")
+
+
+def test_weight_plot_takes_a_frame_and_names(users):
+    old = plots.weight_plot(users["w"], users["opted"])
+    same_picture(plots.weight_plot(users, "w", "opted"), old)
+    same_picture(plots.weight_plot(users, weights="w", treatment="opted"), old)
+    same_picture(plots.weight_plot(as_polars(users), "w", treatment="opted"), old)
+
+
+def test_plots_say_what_names_are_missing(users):
+    with pytest.raises(InvalidInputError, match="column 'visit' is not in the frame; did you mean 'visits'"):
+        plots.ecdf_plot(users, "visit", treatment="opted")
+    with pytest.raises(InvalidInputError, match="covariate: the name of a column of the frame is needed"):
+        plots.qq_plot(users, treatment="opted")
+    with pytest.raises(InvalidInputError, match="treatment: who was treated is needed"):
+        plots.ecdf_plot(users, "visits")
+    with pytest.raises(InvalidInputError, match="treatment: 'opted' is the name of a column"):
+        plots.ecdf_plot(users["visits"], "opted")
+    with pytest.raises(InvalidInputError, match="scores: a model, the name of a column"):
+        plots.overlap_plot(users, treatment="opted")
+    with pytest.raises(InvalidInputError, match="weights: a result, the name of a column"):
+        plots.weight_plot(users, treatment="opted")
+    with pytest.raises(InvalidInputError, match="3 leading arguments are for a frame and what is in it"):
+        plots.overlap_plot(users["score"], users["opted"], users["tier"])
+    with pytest.raises(InvalidInputError, match="scores: matches keep no frame"):
+        plots.match_plot(ps.match_nn(users, treatment="opted", scores="score"), "score")
+    with pytest.raises(TypeError, match="collect it first"):
+        plots.ecdf_plot(as_polars(users).lazy(), "visits", treatment="opted")
+    with pytest.raises(InvalidInputError, match="another sample is called 'unadjusted'"):
+        plots.ecdf_plot(users, "visits", "opted", weights={"unadjusted": "w"})
+
+
+def test_plots_refuse_an_effect_of_other_rows(users):
+    effect = ps.ipw(users, outcome="done", treatment="opted", scores="score")
+    mirrored = users.assign(opted=1 - users["opted"])
+    with pytest.raises(InvalidInputError, match=r"weights: the treatment differs in 300 rows.*this effect"):
+        plots.overlap_plot(mirrored, "score", "opted", weights=effect)
+
+
+# Treatments
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pd.Categorical,
+        lambda t: pd.Categorical(t.astype(bool)),
+        lambda t: t.astype("Int64"),
+        lambda t: t.astype("boolean"),
+        lambda t: t.astype(float),
+    ],
+)
+def test_plots_and_truncate_take_any_treatment_of_0_and_1(users, kind):
+    treatment = pd.Series(kind(users["opted"]), index=users.index)
+    same_picture(
+        plots.overlap_plot(users["score"], treatment), plots.overlap_plot(users["score"], users["opted"])
+    )
+    same_picture(
+        plots.ecdf_plot(users["visits"], treatment), plots.ecdf_plot(users["visits"], users["opted"])
+    )
+    same_picture(plots.weight_plot(users["w"], treatment), plots.weight_plot(users["w"], users["opted"]))
+    bounded = ps.truncate(users["w"], upper=0.9, treatment=treatment)
+    pd.testing.assert_frame_equal(
+        bounded.counts, ps.truncate(users["w"], upper=0.9, treatment=users["opted"]).counts
+    )
+    for arm, rows in {"treated": users["opted"] == 1, "control": users["opted"] == 0}.items():
+        assert bounded.counts.loc[arm, "upper"] == np.quantile(users["w"][rows], 0.9)
+
+
+def test_truncate_and_plots_name_the_levels_of_a_treatment_that_is_text(users):
+    treatment = users["opted"].map({1: "on", 0: "off"})
+    for call in (
+        lambda: ps.truncate(users["w"], upper=0.9, treatment=treatment),
+        lambda: plots.overlap_plot(users["score"], treatment),
+    ):
+        with pytest.raises(InvalidInputError, match="levels are 'off', 'on'"):
+            call()
+
+
+# Arms of very different sizes
+
+
+@pytest.mark.parametrize("plot", ["overlap", "weight"])
+def test_plots_show_the_smaller_arm_unasked(plot):
+    rng = np.random.default_rng(1)
+    score = np.r_[rng.beta(2, 3, 185), rng.beta(0.3, 30, 15_992).clip(1e-6)]
+    treated = np.arange(len(score)) < 185
+    if plot == "overlap":
+        ax = plots.overlap_plot(score, treated)
+    else:
+        ax = plots.weight_plot(np.where(treated, 1.0, 1 + score), treated)
+    bars = next(patch for patch in ax.patches if isinstance(patch, StepPatch))
+    tallest = bars.get_data().values.max()
+    zero, top = ax.transData.transform([(0.5, 0), (0.5, tallest)])[:, 1]
+    assert top - zero > 0.1 * ax.bbox.height
+    assert ax.get_ylabel() == "number of rows, log scale"
+    plain = plots.overlap_plot(score, treated, log=False)
+    assert plain.get_ylabel() == "number of rows"
+
+
+def test_overlap_plot_has_one_scale_for_all_groups():
+    rng = np.random.default_rng(2)
+    treated = np.r_[np.arange(2_000) < 5, np.arange(2_000) < 1_000]
+    group = np.repeat(["few", "many"], 2_000)
+    axes = plots.overlap_plot(rng.uniform(0.2, 0.8, 4_000), treated, by=group)
+    assert {ax.get_yscale() for ax in axes} == {"symlog"}
+
+
+# Effects
+
+
+@pytest.fixture
+def effects(users):
+    one = ps.ipw(users, outcome="done", treatment="opted", scores="score")
+    other = ps.ipw(users, outcome="done", treatment="opted", scores="score", estimand="ATT")
+    several = ps.ipw(
+        users.assign(more=2.0 * users["done"]), outcome=["done", "more"], treatment="opted", scores="score"
+    )
+    return one, other, several
+
+
+def drawn(ax):
+    """Name, estimate and interval of each row, from the top."""
+    names = [label.get_text().split("\n")[0] for label in ax.get_yticklabels()]
+    dots = [line.get_xdata()[0] for line in ax.lines if line.get_marker() in ("o", "D")]
+    ends = [tuple(line.get_xdata()) for line in ax.lines if line.get_linewidth() == 2]
+    return [(name, dot, *end) for name, dot, end in zip(names, dots, ends, strict=True)]
+
+
+def row(name, effect, level=0.95):
+    return name, effect.estimate, *effect.conf_int(level)
+
+
+def test_effects_plot_takes_effects_however_they_are_held(effects):
+    one, other, several = effects
+    assert drawn(plots.effects_plot(one)) == [row("ATE", one)]
+    assert drawn(plots.effects_plot([one, other])) == [row("ATE", one), row("ATT", other)]
+    assert drawn(plots.effects_plot([one, one])) == [row("1. ATE", one), row("2. ATE", one)]
+    assert drawn(plots.effects_plot({"IPW": one, "of them": other})) == [
+        row("IPW", one),
+        row("of them", other),
+    ]
+    of_each = [row(name, several[name]) for name in ("done", "more")]
+    assert drawn(plots.effects_plot(several)) == of_each
+    together = drawn(plots.effects_plot({"IPW": several, "ATT": other}))
+    assert together == [(f"IPW: {name}", *numbers) for name, *numbers in of_each] + [row("ATT", other)]
+
+
+def test_effects_plot_draws_intervals_at_the_level_asked_for(effects):
+    one, *_ = effects
+    ax = plots.effects_plot([one], level=0.8)
+    assert drawn(ax) == [row("ATE", one, 0.8)]
+    assert ax.get_xlabel() == "effect and its 80% interval"
+
+
+def test_effects_plot_takes_a_bootstrap(users):
+    boot = ps.bootstrap(
+        users, outcome="done", treatment="opted", covariates=["visits"], n_reps=50, progress=False
+    )
+    names = [
+        label.get_text().split("\n")[0].removesuffix(" †")
+        for label in plots.effects_plot(boot).get_yticklabels()
+    ]
+    assert names == list(boot.estimates.index)
+
+
+def test_effects_plot_marks_effects_with_a_caution(users):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        few = ps.ipw(users.iloc[:40], outcome="done", treatment="opted", scores="score")
+    assert few.cautions
+    ax = plots.effects_plot({"few": few})
+    assert drawn(ax)[0][0] == "few †"
+    assert ax.get_xlabel().endswith("† with a caution")
+
+
+def test_effects_plot_keeps_differences_and_ratios_apart(users):
+    frame = users.assign(done=(users["done"] > 0).astype(int))
+    one = ps.ipw(frame, outcome="done", treatment="opted", scores="score")
+    with pytest.raises(
+        InvalidInputError, match=r"differences and ratios have no axis in common.*contrast_as"
+    ):
+        plots.effects_plot([one, one.contrast_as("ratio")])
+    assert plots.effects_plot(one.contrast_as("ratio")).get_xscale() == "log"
+
+
+def test_effects_plot_shows_ends_and_estimates_that_are_infinite_at_the_edge():
+    inf, nan = np.inf, np.nan
+    rows = {"a": [1.0, 0.5, 1.5], "up": [1.2, 0.8, inf], "both": [0.0, -inf, inf], "far": [-inf, nan, nan]}
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=["estimate", "conf_low", "conf_high"])
+    table.loc["none"] = nan
+    ax = plots.effects_plot(table)
+    assert {text.get_text() for text in ax.texts} == {"minus infinite", "infinite"}
+    found = {name: numbers for name, *numbers in drawn(ax)}
+    low, high = ax.get_xlim()
+    assert np.isfinite(found["both"]).all()
+    assert 1.5 < found["up"][2] == found["both"][2] < high
+    assert low < found["both"][1] == found["far"][0] < 0.5
+    assert ax.get_yticklabels()[-1].get_text() == "none\nno estimate"
+    assert ax.get_yticklabels()[1].get_text() == "up\n1.2  [0.8, infinite]"
+
+
+def test_bootstrap_plot_says_that_every_replicate_failed(users):
+    boot = ps.bootstrap(
+        users, outcome="done", treatment="opted", covariates=["visits"], n_reps=20, progress=False
+    )
+    replicates = boot.replicates.copy()
+    replicates.iloc[:, 0] = np.nan
+    boot = dataclasses.replace(boot, replicates=replicates)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        labels = [label.get_text() for label in plots.bootstrap_plot(boot).get_yticklabels()]
+    assert labels[-1].endswith(", no interval")
+
+
+def test_effects_plot_says_what_it_cannot_draw():
+    with pytest.raises(InvalidInputError, match="effects: nothing to draw"):
+        plots.effects_plot({})
+    with pytest.raises(TypeError, match="an effect, or several in a list or by name, not float"):
+        plots.effects_plot([1.0])
+    with pytest.raises(TypeError, match="not int"):
+        plots.effects_plot(3)
+
+
+# Names
+
+
+ODD = ["$0-$10", "$0_$100", "$\\frac{", "_hidden", "50% & more"]
+
+
+def texts(ax):
+    return {text.get_text() for text in ax.figure.findobj(Text)}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_plots_print_names_as_they_are_written(users, name):
+    users = users.rename(columns={"visits": name, "w": f"w {name}"})
+    users["tier"] = users["tier"].replace("light", name)
+    x, t = users[name], users["opted"]
+    model = ps.fit_propensity(users, treatment="opted", covariates=[name])
+    effect = ps.ipw(users, outcome="done", treatment="opted", scores=model)
+    weights = {name: users[f"w {name}"]}
+    table = ps.balance(users, treatment="opted", covariates=["tier", name], weights=weights)
+    boot = ps.bootstrap(
+        users, outcome="done", treatment="opted", covariates=[name], n_reps=20, progress=False
+    )
+    pictures = {
+        "love": (plots.love_plot(table), {name, f"tier[{name}]"}),
+        "overlap": (plots.overlap_plot(users, model, by="tier"), {name}),
+        "ecdf": (plots.ecdf_plot(x, t, weights=weights), {name}),
+        "qq": (plots.qq_plot(x, t, weights=weights), {name, f"{name}, controls", f"{name}, treated"}),
+        "effects": (plots.effects_plot({name: effect}, reference={name: 0.1}), {f"{name}: 0.1"}),
+        "bootstrap": (plots.bootstrap_plot(boot, reference={name: 0.1}), {f"{name}: 0.1"}),
+    }
+    for axes, names in pictures.values():
+        ax = np.atleast_1d(axes)[0]
+        ax.figure.canvas.draw()  # matplotlib's parser is asked here, and fails on half of a formula
+        assert names <= texts(ax)
+        formulas = [
+            text for text in ax.figure.findobj(Text) if "$" in text.get_text() and text.get_parse_math()
+        ]
+        assert formulas == []
+
+
+def test_love_plot_lists_samples_whose_names_begin_with_an_underscore(users):
+    table = ps.balance(users, treatment="opted", covariates=["visits"], weights={"_ipw": users["w"]})
+    legend = plots.love_plot(table).get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == ["unadjusted", "_ipw"]
+    _, ax = plt.subplots()
+    given = plots.love_plot(table, ax=ax).get_legend()
+    assert [text.get_text() for text in given.get_texts()] == ["unadjusted", "_ipw"]
+
+
+def test_plots_leave_the_callers_own_formulas_alone(users):
+    _, ax = plt.subplots()
+    title = ax.set_title(r"$\tau$")
+    plots.overlap_plot(users, "score", "opted", ax=ax)
+    assert title.get_parse_math()
+    assert ax.xaxis.label.get_parse_math()
+
+
+# Docstrings
+
+
+@pytest.mark.parametrize("module", [module.name for module in pkgutil.iter_modules(plots.__path__)])
+def test_examples_of_plots_run(module):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = doctest.testmod(importlib.import_module(f"propensity.plots.{module}"))
+    assert found.failed == 0
+    assert found.attempted > 0 or module.startswith("_")
