@@ -80,6 +80,18 @@ impl fmt::Display for Rows {
     }
 }
 
+/// What makes two arms of these levels, in order; of two that are not 0, the larger is taken for the treated.
+fn two_arms(levels: &[f64], more: bool) -> String {
+    match (levels, more) {
+        ([treated, control], false) | ([control, treated], false) if *control == 0.0 => {
+            format!("say which one is treated: treatment == {treated}")
+        }
+        ([_, treated], false) => format!("say which one is treated: treatment == {treated}"),
+        ([_], false) => "both arms are needed".into(),
+        _ => "keep the rows of two arms first, and then say which one is treated".into(),
+    }
+}
+
 fn plural(count: usize) -> &'static str {
     if count == 1 { "" } else { "s" }
 }
@@ -122,14 +134,13 @@ impl fmt::Display for Error {
                 )
             }
             Self::Levels { levels, more } => {
-                let last = levels.last().copied().unwrap_or_default();
+                let remedy = two_arms(levels, *more);
                 let levels: Vec<String> = levels.iter().map(ToString::to_string).collect();
                 let more = if *more { ", ..." } else { "" };
+                let levels = levels.join(", ");
                 write!(
                     f,
-                    "treatment must be boolean or hold only 0 and 1, not the levels {}{more}; say which \
-                     one is treated: treatment == {last}",
-                    levels.join(", ")
+                    "treatment must be boolean or hold only 0 and 1, not the levels {levels}{more}; {remedy}"
                 )
             }
             Self::OutOfRange { name, allowed, rows } => {

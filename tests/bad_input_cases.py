@@ -125,7 +125,7 @@ for role, (call, column, array_name) in ROLES.items():
             f"{value} in a {role}",
             call,
             {column: put(4, value)},
-            says=[subject, f"1 {what} value (row 4)", "drop or impute"],
+            says=[subject, f"1 {what} value (row 4)", "drop"],  # who is treated is not to be imputed
             array_says=[array_name, "1 missing or infinite value (row 4)", "drop or impute"],
         )
 for role, (call, argument) in WEIGHTS.items():
@@ -510,15 +510,11 @@ NOT_NUMBERS: dict[str, tuple[Callable[[Any], Any], Sequence[str]]] = {
     "longdouble": (lambda v: v.astype(np.longdouble), ("pandas", "numpy")),
     "datetime": (lambda v: v.astype("int64").astype("datetime64[ms]"), ALL),
     "timedelta": (lambda v: v.astype("int64").astype("timedelta64[ms]"), ALL),
-    "objects": (lambda v: v.astype(object), ("pandas", "numpy")),
+    "objects": (lambda v: v.astype(object), ("numpy",)),
     "mixed objects": (lambda v: put(3, "three")(v.astype(object)), ("pandas", "numpy")),
     "lists": (lambda v: pd.Series([[x] for x in v]), ("pandas",)),
     "polars lists": (lambda v: [[x] for x in v], ("polars",)),
     "polars structs": (lambda v: [{"a": x} for x in v], ("polars",)),
-    "decimals as objects": (
-        lambda v: pd.Series([__import__("decimal").Decimal(int(x)) for x in v]),
-        ("pandas",),
-    ),
     "periods": (lambda v: pd.period_range("2026-01", periods=len(v), freq="D"), ("pandas",)),
     "times with a zone": (lambda v: pd.date_range("2026-01-01", periods=len(v), tz="UTC"), ("pandas",)),
     "bytes": (lambda v: v.astype("int64").astype("S8"), ("pandas", "numpy")),
@@ -593,7 +589,7 @@ case(
     options={"outcome": "tier"},
     doors=FRAMES,
     raises=TypeError,
-    says=["column 'tier'", "an outcome must be numeric or bool", "df['tier'] == "],
+    says=["column 'tier'", "an outcome must be numeric or bool", "== <the level>"],
 )
 case(
     "sample weight of text",
@@ -618,15 +614,6 @@ case(
     doors=FRAMES,
     raises=TypeError,
     says=["scores", "complex128"],
-)
-case(
-    "cluster of dates",
-    "ipw",
-    {"team": lambda v: v.astype("datetime64[ms]")},
-    options={"cluster": "team"},
-    doors=FRAMES,
-    raises=TypeError,
-    says=["column 'team'"],
 )
 for argument in ("cluster", "strata"):
     case(
@@ -672,20 +659,21 @@ invalid(
 
 # 4. The treatment.
 
-TREATMENTS: dict[str, tuple[Callable[[Any], Any], Sequence[str], Sequence[str], str]] = {
-    "1 and 2": (lambda v: v.astype(int) + 1, ["1, 2"], ["1, 2"], "2"),
-    "-1 and 1": (lambda v: 2 * v.astype(int) - 1, ["-1, 1"], ["-1, 1"], "1"),
-    "one half": (put(4, 0.5), ["0.0, 0.5, 1.0"], ["0, 0.5, 1"], "1.0"),
-    "three levels": (lambda v: np.where(np.arange(N) < 9, 2, v.astype(int)), ["0, 1, 2"], ["0, 1, 2"], "2"),
+THREE = lambda v: np.where(np.arange(N) < 9, 2, v.astype(int))  # noqa: E731 - one of a table
+TREATMENTS: dict[str, tuple[Callable[[Any], Any], Sequence[str], Sequence[str]]] = {
+    "1 and 2": (lambda v: v.astype(int) + 1, ["1, 2", "== 2"], ["1, 2", "treatment == 2"]),
+    "-1 and 1": (lambda v: 2 * v.astype(int) - 1, ["-1, 1", "== 1"], ["-1, 1", "treatment == 1"]),
+    "one half": (put(4, 0.5), ["0.0, 0.5, 1.0", "keep two"], ["0, 0.5, 1", "two arms"]),
+    "three levels": (THREE, ["0, 1, 2", "keep two", "== <the treated level>"], ["0, 1, 2", "two arms"]),
 }
-for levels, (make, says, array_says, last) in TREATMENTS.items():
+for levels, (make, says, array_says) in TREATMENTS.items():
     for call in ("fit", "ipw", "match", "smd", "aipw", "bootstrap"):
         invalid(
             f"treatment of {levels}, {call}",
             call,
             {"opted": make},
-            says=["column 'opted'", *says, f"== {last}"],
-            array_says=["treatment", *array_says, f"treatment == {last.removesuffix('.0')}"],
+            says=["column 'opted'", *says],
+            array_says=["treatment", *array_says],
         )
 invalid(
     "treatment of text",
@@ -1237,7 +1225,7 @@ case(
 OPTIONS: list[tuple[str, str, Any, Sequence[str]]] = [
     # what, call, value, words
     ("estimand", "ipw", "ATX", ["'ATE', 'ATT', 'ATC', 'ATO', 'ATM'", "'ATX'"]),
-    ("estimand", "ipw", "att", ["'ATT'", "'att'"]),
+    ("estimand", "ipw", "treated", ["'ATT'", "'treated'"]),
     ("estimand", "ipw", None, ["'ATE'", "None"]),
     ("estimand", "weights", 3, ["'ATE'", "3"]),
     ("estimand", "aipw", "ATO", ["'ATE', 'ATT', 'ATC'", "'ATO'"]),

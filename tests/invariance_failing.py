@@ -118,12 +118,6 @@ FAILING: dict[str, dict[str, str]] = {
         "pairs optimal": "ties, whole weights and ties",
         "match_full": "ties, whole weights and ties",
     },
-    "bool and categorical": {
-        "pairs of a column": "all",
-    },
-    "polars types": {
-        "pairs of a column": "all",
-    },
 }
 
 FAILING_AFTERWARDS: dict[str, tuple[str, ...]] = {

@@ -175,7 +175,7 @@ def test_ipw_refuses_one_arm_alone(sample, arm):
         core.ipw(outcome, np.full(len(treatment), arm), scores)
 
 
-@pytest.mark.parametrize("estimand", ["ate", "LATE", ""])
+@pytest.mark.parametrize("estimand", ["average", "LATE", ""])
 def test_ipw_refuses_an_unknown_estimand_and_lists_the_known(sample, estimand):
     with pytest.raises(InvalidInputError, match=r"ATE.*ATT.*ATC"):
         core.ipw(*sample, estimand=estimand)

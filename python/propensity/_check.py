@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import difflib
 import math
-import re
 import sys
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias, TypeGuard
 
 import numpy as np
@@ -26,8 +25,6 @@ _GREATEST = sys.float_info.max
 
 _MOST_LEVELS = 1_000  # a term for each: more is no description of anybody, and a matrix that no memory holds
 
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf|nan", re.IGNORECASE)
-
 _SHOWN = 5  # rows or levels in a message: enough to find the cause, few enough to read
 
 
@@ -38,6 +35,15 @@ def choice(name: str, value: object, allowed: Sequence[str]) -> None:
     """Require `value` to be one of the words in `allowed`."""
     if not (isinstance(value, str) and value in allowed):
         raise InvalidInputError(f"{name} must be one of {listed(allowed)}, not {value!r}")
+
+
+def estimand(value: object, allowed: Sequence[str]) -> Any:
+    """Give an estimand as it is written here: in any case, and by its other names, it is the same."""
+    name = value.upper() if isinstance(value, str) else value
+    name = {"ATET": "ATT", "ATU": "ATC"}.get(name, name) if isinstance(name, str) else name
+    if not isinstance(name, str) or name not in allowed:
+        raise InvalidInputError(f"estimand must be one of {listed(allowed)}, not {value!r}")
+    return name
 
 
 def count(name: str, value: object, minimum: int = 1) -> None:
@@ -88,6 +94,21 @@ def column_name(role: str, value: object) -> None:
         raise TypeError(f"{role}: a column is given by its name, as text, not by {shown}")
 
 
+def one_column(role: str, value: object, n_rows: int) -> None:
+    """Require one column to be given by its name, or values row by row: not by a list of names."""
+    if not isinstance(value, list | tuple) or len(value) == n_rows or not value:
+        return
+    if all(isinstance(name, str) for name in value):
+        if len(value) == 1:
+            raise TypeError(
+                f"{role}: one column is given by its name alone, {role}={value[0]!r}, not by a list"
+            )
+        raise TypeError(
+            f"{role}: one column is needed, and {len(value):,} are named, {listed(value)}; for the "
+            "combinations of their values make one column of them"
+        )
+
+
 def known(names: Iterable[str], columns: Sequence[object]) -> None:
     """Require each of `names` to be the name of exactly one column; all that are not are told at once."""
     absent = []
@@ -130,7 +151,11 @@ def roles(*, treatment: str | None, outcomes: Sequence[str], covariates: Collect
             raise InvalidInputError(f"column '{column}' is the {role}; remove it from the covariates")
 
 
-def complete(columns: Mapping[str, pd.Series[Any]], subject: str = "column '{}'") -> None:
+def complete(
+    columns: Mapping[str, pd.Series[Any]],
+    subject: str = "column '{}'",
+    means: Callable[[str], str] | None = None,
+) -> None:
     """Require every value of every column to be there, and to be finite.
 
     Parameters
@@ -139,8 +164,11 @@ def complete(columns: Mapping[str, pd.Series[Any]], subject: str = "column '{}'"
         By name; only text and categorical columns may be other than bool, int64 or float64.
     subject : str
         How a message calls a column, its name in place of the braces.
+    means : callable, optional
+        Of a column that has missing values, what may be meant by them; empty where nothing is known.
     """
     problems = []
+    remedies = []
     for name, column in columns.items():
         if _is_surely_complete(column):
             continue
@@ -150,10 +178,12 @@ def complete(columns: Mapping[str, pd.Series[Any]], subject: str = "column '{}'"
             if where.any():
                 found = counted(where, f"{what} value", column.index)
                 problems.append(f"{subject.format(name)}: {found}")
+                remedies.append(means(name) if means is not None and what == "missing" else "")
     if len(problems) == 1:
-        raise InvalidInputError(f"{problems[0]}; drop or impute them first")
+        raise InvalidInputError(f"{problems[0]}; {remedies[0] or 'drop or impute them first'}")
     if problems:
-        raise InvalidInputError("drop or impute these first:\n  " + "\n  ".join(problems))
+        both = [f"{p}; {r}" if r else p for p, r in zip(problems, remedies, strict=True)]
+        raise InvalidInputError("drop or impute these first:\n  " + "\n  ".join(both))
 
 
 def _is_surely_complete(column: pd.Series[Any]) -> bool:
@@ -164,57 +194,6 @@ def _is_surely_complete(column: pd.Series[Any]) -> bool:
     return (
         column.dtype.kind != "f" or not len(values) or bool(np.isfinite([values.min(), values.max()]).all())
     )
-
-
-def treatment(column: pd.Series[Any], *, recode: str) -> Bools:
-    """Read a treatment, bool or 0/1, as (n,) bool: True for the treated.
-
-    Parameters
-    ----------
-    column : Series
-        Complete.
-    recode : str
-        The line of code that recodes the column, with braces for its name and for the treated level.
-    """
-    name, values = column.name, _numbers(column)
-    if values is not None and values.dtype == bool:
-        treated = values
-    elif values is not None and ((values == 0) | (values == 1)).all():
-        treated = values == 1
-    else:
-        levels = _in_order(column.unique())
-        if len(levels) == 0:
-            raise InvalidInputError(
-                f"column '{name}': 0 treated and 0 control rows; at least 2 of each are needed"
-            )
-        raise InvalidInputError(
-            f"column '{name}': the treatment must be bool or 0/1, but its levels are {listed(levels)}; "
-            f"say which one is treated: {recode.format(repr(name), repr(_plain(levels[-1])))}"
-        )
-    n_treated = int(treated.sum())
-    n_control = len(treated) - n_treated
-    if min(n_treated, n_control) < 2:
-        raise InvalidInputError(
-            f"column '{name}': {n_treated:,} treated and {n_control:,} control rows; "
-            "at least 2 of each are needed"
-        )
-    return treated
-
-
-def _numbers(column: pd.Series[Any]) -> NDArray[Any] | None:
-    """Give the numbers of a column, or of the categories of one; None for text."""
-    if isinstance(column.dtype, pd.CategoricalDtype) and column.cat.categories.dtype.kind in "bif":
-        return column.to_numpy()
-    return column.to_numpy() if column.dtype.kind in "bif" else None
-
-
-def _in_order(levels: Iterable[object]) -> list[object]:
-    """Sort levels; those of several types, which have no order, by how they are written."""
-    found = list(levels)
-    try:
-        return sorted(found)  # type: ignore[type-var]
-    except TypeError:
-        return sorted(found, key=str)
 
 
 def levels(column: pd.Series[Any]) -> None:
@@ -232,24 +211,6 @@ def levels(column: pd.Series[Any]) -> None:
         )
 
 
-def no_numeric_text(column: pd.Series[Any], remedy: str) -> None:
-    """Require text not to be numbers that were read as text: a term for each of them is not what is meant.
-
-    Parameters
-    ----------
-    column : Series
-        Categorical, of text.
-    remedy : str
-        The lines of code that make it a number, or say that it is a code, with braces for its name.
-    """
-    found = column.cat.categories
-    if len(found) and all(isinstance(level, str) and _NUMBER.fullmatch(level.strip()) for level in found):
-        raise TypeError(
-            f"column '{column.name}': text whose levels are all numbers, {listed(found[:3])}; "
-            + remedy.format(repr(column.name))
-        )
-
-
 def unlike_terms(names: Sequence[str]) -> None:
     """Require no two terms of one name, such as a level's of one column and another column's own."""
     if len(set(names)) == len(names):
@@ -258,23 +219,6 @@ def unlike_terms(names: Sequence[str]) -> None:
     raise InvalidInputError(
         f"covariates: {names.count(twice)} terms are called '{twice}'; rename the column, or the level"
     )
-
-
-def outcome(column: pd.Series[Any]) -> Floats:
-    """Read an outcome, numeric or bool, as (n,) float64."""
-    if column.dtype.kind not in "bif":
-        raise TypeError(
-            f"column '{column.name}': an outcome must be numeric or bool, not text; for the share of one "
-            f"level, make it df[{column.name!r}] == {_plain(column.cat.categories[0])!r}"
-        )
-    values = column.to_numpy(dtype=np.float64)
-    largest = max(abs(values.min()), abs(values.max())) if len(values) else 0.0
-    if largest and not SMALLEST <= largest <= LARGEST:
-        raise InvalidInputError(
-            f"column '{column.name}': values up to {largest:g}, whose squares are out of a float64's range; "
-            "take other units"
-        )
-    return values
 
 
 # Values row by row

@@ -14,7 +14,8 @@ from propensity.arms import ArmMeans, OutcomeFacts, Weighting
 from propensity.contrasts import Contrast
 from propensity.effects import Effect, Effects
 from propensity.estimators import WeightingEstimand
-from propensity.frames.columns import Frame, open_frame, outcome_names
+from propensity.frames.columns import Frame, Reader, open_frame, outcome_names
+from propensity.frames.kinds import read
 from propensity.frames.native import AnyFrame
 
 
@@ -90,11 +91,12 @@ def read_sample(
     treatment: str,
     outcome: str | Sequence[str] | None = None,
     covariates: Sequence[str] = (),
+    reader: Reader = read,
     cluster: object = None,
     sample_weight: object = None,
     also: Mapping[str, object] | None = None,
 ) -> Sample:
-    """Read the columns with a role; `also` as for `open_frame`.
+    """Read the columns with a role; `reader` and `also` as for `open_frame`.
 
     Raises
     ------
@@ -102,7 +104,9 @@ def read_sample(
         As for `open_frame`; a negative sample weight; a single cluster; values of other rows than `df`.
     """
     also = {**(also or {}), "cluster": cluster, "sample_weight": sample_weight}
-    frame = open_frame(df, treatment=treatment, outcome=outcome, covariates=covariates, also=also)
+    frame = open_frame(
+        df, treatment=treatment, outcome=outcome, covariates=covariates, reader=reader, also=also
+    )
     treated = frame.treated(treatment)
     clusters = None
     if cluster is not None:

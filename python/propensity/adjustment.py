@@ -141,7 +141,7 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     """
     _check_models(outcome_model, score_model)
     seed = settle_seed(seed)
-    _check.choice("estimand", estimand, get_args(AdjustmentEstimand))
+    estimand = _check.estimand(estimand, get_args(AdjustmentEstimand))
     _check_options(penalty, contrast)
     study = read_study(
         df,

@@ -15,6 +15,8 @@ from propensity._check import Floats, Rows
 from propensity._sample import read_sample
 from propensity.errors import InvalidInputError
 from propensity.estimators import MatchingEstimand
+from propensity.frames.columns import read_column
+from propensity.frames.labels import read, read_amount
 from propensity.frames.native import AnyFrame
 from propensity.subclasses import Subclasses, make_subclasses
 
@@ -50,7 +52,8 @@ def match_cem(
     treatment : str
         A column, bool or 0/1.
     covariates : list of str
-        Columns known before the treatment. Text, categorical and bool ones must agree, up to `grouping`.
+        Columns known before the treatment. Text, categories, bools, dates and times must agree, up to
+        `grouping`.
     cutpoints : str, int, list of float, or dict of str to these, default "sturges"
         How numbers are coarsened. An int is a number of bins of equal width from the smallest to the largest
         value; a list has the cut points themselves, and a value on one belongs to the bin above it.
@@ -58,8 +61,8 @@ def match_cem(
         does, "exact" keeps every value apart. A dict has the covariates that differ by name; the others get
         "sturges", the default of the cem package.
     grouping : dict of str to dict, or None, default None
-        For a text, categorical or bool covariate, what its levels become: ``{"tier": {"light": "rare",
-        "medium": "rare"}}``. Levels not in it stay as they are.
+        For a covariate of text, categories, bools or dates, what its levels become:
+        ``{"tier": {"light": "rare", "medium": "rare"}}``. Levels not in it stay as they are.
     estimand : {"ATT", "ATC", "ATE"}, default "ATT"
         Whose effect: the treated units', the control units', everyone's; in each case of those that are not
         left out.
@@ -91,12 +94,16 @@ def match_cem(
     >>> ps.match_cem(df, treatment="opt_in", covariates=["visits"], cutpoints=[3, 5]).weights.tolist()
     [0.5, 1.0, 1.0, 1.0, 0.0, 0.5]
     """
-    _check.choice("estimand", estimand, get_args(MatchingEstimand))
+    estimand = _check.estimand(estimand, get_args(MatchingEstimand))
     names = _covariates(covariates)
-    sample = read_sample(df, treatment=treatment, covariates=names, sample_weight=sample_weight)
+    sample = read_sample(
+        df, treatment=treatment, covariates=names, reader=read_amount, sample_weight=sample_weight
+    )
     columns = {name: sample.frame.columns[name] for name in names}
     _check_grouping(grouping)
     coarsenings = _coarsenings(columns, cutpoints, grouping or {})
+    # As a number, a long one loses its last digits: where they count, it is read as a label.
+    columns |= {name: read_column(df, name, read) for name, how in coarsenings.items() if _is_exact(how)}
     coarse = {name: _coarsen(columns[name], how) for name, how in coarsenings.items()}
     groups, firsts = _cells(list(coarse.values()))
     cells = pd.DataFrame({name: one.names.take(one.codes[firsts]) for name, one in coarse.items()})
@@ -148,7 +155,7 @@ def _coarsenings(
     grouping: Mapping[str, Mapping[Any, Hashable]],
 ) -> dict[str, Cutpoints | Mapping[Any, Hashable]]:
     """Settle for each covariate how it is coarsened: by cut points, or by a grouping of its levels."""
-    numeric = [name for name, column in columns.items() if column.dtype.kind in "if"]
+    numeric = [name for name, column in columns.items() if column.dtype.kind in "iuf"]
     by_name = cutpoints if isinstance(cutpoints, Mapping) else dict.fromkeys(numeric, cutpoints)
     for argument, asked, usable, kind in (
         ("cutpoints", by_name, numeric, "numeric"),
@@ -164,10 +171,14 @@ def _coarsenings(
     }
 
 
+def _is_exact(how: Cutpoints | Mapping[Any, Hashable]) -> bool:
+    return isinstance(how, str) and how == "exact"
+
+
 def _coarsen(column: pd.Series[Any], how: Cutpoints | Mapping[Any, Hashable]) -> _Coarse:
     if isinstance(how, Mapping):
         return _regrouped(column, how)
-    if isinstance(how, str) and how == "exact":
+    if _is_exact(how):
         codes, names = pd.factorize(column, sort=True)
         return _Coarse(codes.astype(np.int64), pd.Index(names))
     values = column.to_numpy(dtype=np.float64)

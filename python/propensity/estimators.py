@@ -47,7 +47,7 @@ class IPW:
     estimand: WeightingEstimand = "ATE"
 
     def __post_init__(self) -> None:
-        _check.choice("estimand", self.estimand, get_args(WeightingEstimand))
+        object.__setattr__(self, "estimand", _check.estimand(self.estimand, get_args(WeightingEstimand)))
 
     @property
     def label(self) -> str:
@@ -127,7 +127,7 @@ class NearestNeighbors:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _check.choice("estimand", self.estimand, get_args(MatchingEstimand))
+        object.__setattr__(self, "estimand", _check.estimand(self.estimand, get_args(MatchingEstimand)))
         _check.count("n_neighbors", self.n_neighbors)
         _check.choice("on", self.on, get_args(Space))
         _check.choice("caliper_unit", self.caliper_unit, get_args(CaliperUnit))
@@ -254,7 +254,7 @@ class _Adjustment:
     _name: ClassVar[str]
 
     def __post_init__(self) -> None:
-        _check.choice("estimand", self.estimand, get_args(AdjustmentEstimand))
+        object.__setattr__(self, "estimand", _check.estimand(self.estimand, get_args(AdjustmentEstimand)))
         _check.choice("outcome_model", self.outcome_model, get_args(OutcomeModel))
 
     @property

@@ -130,7 +130,7 @@ def match_full(  # noqa: PLR0913 - each is a choice a user may have to make, by 
         cast.treated,
         pd.DataFrame(index=pd.RangeIndex(found.n_subclasses)),
         method="full matching",
-        estimand=estimand,
+        estimand=spec.estimand,
         sample_weight=cast.sample_weight,
         total_distance=found.total_distance,
     )

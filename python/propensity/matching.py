@@ -28,6 +28,7 @@ from propensity.estimators import (
     Ties,
 )
 from propensity.frames.columns import Frame, open_frame
+from propensity.frames.kinds import read_distance
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates, Terms, make_terms, parse_covariates
 from propensity.matches import Matches
@@ -114,7 +115,7 @@ def match_nn(  # noqa: PLR0913 - each is a choice a user may have to make, by na
         Which standard deviation: over all rows (divisor n - 1), as in MatchIt, or sqrt((s1^2 + s0^2) / 2) of
         those within the arms, as in Austin (2011). The result shows it.
     exact : sequence of str, default ()
-        Columns in which a unit and its neighbours must agree.
+        Columns in which a unit and its neighbours must agree: text, numbers, dates, whatever can be equal.
     discard : {"treated", "control", "both"} or None, default None
         Leave out the units of this arm (or both) whose score lies outside the range of the other arm's. (The
         convex hull of one score is its range.)
@@ -202,9 +203,11 @@ def read_cast(
     _require_what_is_needed(spec, scores)
     terms = None if spec.covariates is None else parse_covariates(spec.covariates, df)
     named = [name for name in _calipers(spec) if name not in _SCORES]
-    columns = dict.fromkeys([*(terms.columns if terms else ()), *spec.exact, *named])
+    columns = dict.fromkeys([*(terms.columns if terms else ()), *named])
     also = given_scores(scores) | {"sample_weight": sample_weight, "ids": ids}
-    frame = open_frame(df, treatment=treatment, covariates=list(columns), also=also)
+    frame = open_frame(
+        df, treatment=treatment, covariates=list(columns), reader=read_distance, labels=spec.exact, also=also
+    )
     treated = frame.treated(treatment)
     weight = read_sample_weight(frame, sample_weight, treated)
     e = None if scores is None else read_scores(frame, scores, treated)

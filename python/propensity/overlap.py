@@ -127,7 +127,7 @@ def overlap(df: AnyFrame, *, treatment: str, scores: object, by: str | None = No
     Biometrika 70:41.
     """
     groups = _group_columns(by, treatment)
-    frame = open_frame(df, treatment=treatment, covariates=groups, also=given_scores(scores))
+    frame = open_frame(df, treatment=treatment, labels=groups, also=given_scores(scores))
     treated = frame.treated(treatment)
     e = read_scores(frame, scores, treated)
     sample = Sample(frame, treated, None, None)
@@ -168,7 +168,7 @@ def _groups(frame: Frame, by: str | None) -> Iterator[tuple[Any, Bools]]:
     if by is None:
         yield "all", np.ones(len(frame.index), dtype=bool)
         return
-    codes, names = pd.factorize(frame.columns[by], sort=True)
+    codes, names = pd.factorize(frame.labels[by], sort=True)
     if len(names) > _MOST_GROUPS:
         raise InvalidInputError(
             f"by: column '{by}' has {len(names):,} values; more than {_MOST_GROUPS:,} groups are no table "

@@ -82,7 +82,7 @@ def subclassify(
     >>> ps.subclassify(df, treatment="opt_in", scores="score", n_subclasses=2).subclass.tolist()
     [1, 1, 1, 2, 2, 2]
     """
-    _check.choice("estimand", estimand, get_args(MatchingEstimand))
+    estimand = _check.estimand(estimand, get_args(MatchingEstimand))
     _check.count("n_subclasses", n_subclasses)
     _check.count("min_per_arm", min_per_arm)
     sample = read_sample(df, treatment=treatment, sample_weight=sample_weight)

@@ -71,7 +71,7 @@ def balancing_weights(
     min(e, 1 - e) (Li and Greene 2013). With the scores of an unpenalized logistic model ATO weights balance
     the mean of every term exactly.
     """
-    _check.choice("estimand", estimand, get_args(WeightingEstimand))
+    estimand = _check.estimand(estimand, get_args(WeightingEstimand))
     sample = read_sample(df, treatment=treatment, also=given_scores(scores))
     e = read_scores(sample.frame, scores, sample.treated)
     weights = sample.weighting(e, estimand).weights
@@ -155,7 +155,7 @@ def ipw(
     moves when a constant is added to the outcome. The standard error stacks the score equations of the
     logistic model and those of the two means (Lunceford and Davidian 2004, section 3), with divisor n.
     """
-    _check.choice("estimand", estimand, get_args(WeightingEstimand))
+    estimand = _check.estimand(estimand, get_args(WeightingEstimand))
     _check.choice("contrast", contrast, get_args(Contrast))
     sample = read_sample(
         df,

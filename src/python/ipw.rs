@@ -125,11 +125,12 @@ pub fn ipw(
     })
 }
 
+/// In any case, and by its other names: ATET is the ATT, ATU the ATC.
 pub fn parse_estimand(name: &str) -> Result<Estimand> {
-    match name {
+    match name.to_ascii_uppercase().as_str() {
         "ATE" => Ok(Estimand::Ate),
-        "ATT" => Ok(Estimand::Att),
-        "ATC" => Ok(Estimand::Atc),
+        "ATT" | "ATET" => Ok(Estimand::Att),
+        "ATC" | "ATU" => Ok(Estimand::Atc),
         "ATO" => Ok(Estimand::Ato),
         "ATM" => Ok(Estimand::Atm),
         _ => Err(Error::Argument {

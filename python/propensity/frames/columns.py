@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -12,9 +12,16 @@ import pandas as pd
 from propensity import _check
 from propensity._check import Bools, Floats, Rows
 from propensity.errors import InvalidInputError
-from propensity.frames import native
-from propensity.frames.native import AnyFrame, AnySeries, Column, column_names, read_column, read_values
-from propensity.frames.rows import hashed
+from propensity.frames import arms, kinds, labels, native, rows
+from propensity.frames.labels import read as label_reader
+from propensity.frames.lines import Subject
+from propensity.frames.native import AnyFrame, AnySeries, Column
+
+Reader: TypeAlias = Callable[[AnySeries, Subject], Column]
+"""What reads a series of any library for a role."""
+
+_LABELS = ("cluster", "strata", "ids")
+"""What is given row by row and compared for equality alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +36,8 @@ class Frame:
         What rows are called: a pandas frame's own index, positions for other libraries.
     columns : dict of str to Series
         bool, int64, float64 or categorical; no missing and no infinite values.
+    labels : dict of str to Series
+        Those columns that are compared for equality alone, as `propensity.frames.labels` reads them.
     given : dict of str to (str, Series)
         What was given row by row beside the frame's columns, or named among them, by role: what a message
         calls it, and the values, read and complete too.
@@ -37,19 +46,17 @@ class Frame:
     native: AnyFrame
     index: pd.Index[Any]
     columns: Mapping[str, Column]
+    labels: Mapping[str, Column] = field(default_factory=dict)
     given: Mapping[str, tuple[str, Column]] = field(default_factory=dict)
 
     def treated(self, name: str) -> Bools:
         """Read the treatment as (n,) bool, not in the caller's memory."""
         _check.column_name("treatment", name)
-        recode = "df[{0}] = df[{0}] == {1}"
-        if not isinstance(self.native, pd.DataFrame):
-            recode = "df = df.with_columns(pl.col({0}) == {1})"
-        return _check.treatment(self.columns[name], recode=recode).copy()
+        return arms.treatment(self.columns[name], Subject.column(name, self.native)).copy()
 
     def outcome(self, name: str) -> Floats:
         """Read the outcome as (n,) float64."""
-        return _check.outcome(self.columns[name])
+        return arms.outcome(self.columns[name], Subject.column(name, self.native))
 
     def rowwise(self, values: object, role: str) -> tuple[Floats, str]:
         """Read one number for each row from the name of a column, a series or an array.
@@ -72,7 +79,7 @@ class Frame:
         ndarray (n,) of int
             0 to G - 1: the rank of the row's label.
         """
-        return _ranks(self._complete(values, role)[1])
+        return labels.ranks(self._complete(values, role)[1])
 
     def _complete(self, values: object, role: str) -> tuple[str, Column]:
         if role in self.given:
@@ -85,15 +92,6 @@ class Frame:
         """Whether the caller's column is of a categorical type, and not text."""
         return native.is_category(self.native, name)
 
-    @property
-    def numeric_text_remedy(self) -> str:
-        """Lines of code that turn text into numbers, or into codes, with braces for the column's name."""
-        if isinstance(self.native, pd.DataFrame):
-            number, code = "pd.to_numeric(df[{0}])", "df[{0}].astype('category')"
-        else:
-            number, code = "pl.col({0}).cast(pl.Float64)", "pl.col({0}).cast(pl.Categorical)"
-        return f"if they are numbers, take {number}; if they are codes, {code}"
-
     def measured(self, name: str) -> Floats:
         """Read a numeric or bool column as (n,) float64."""
         return _floats(self.columns[name], f"column '{name}'")
@@ -102,7 +100,7 @@ class Frame:
         """Read which rows agree in all of these columns, as (n,) codes 0 to G - 1."""
         codes = np.zeros(len(self.index), dtype=np.int64)
         for name in names:
-            own = _ranks(self.columns[name])
+            own = labels.ranks(self.labels[name])
             codes = np.unique(codes * (own.max() + 1) + own, return_inverse=True)[1].astype(np.int64)
         return codes
 
@@ -120,12 +118,10 @@ class Frame:
             Whole numbers as they are, other labels hashed.
         """
         if ids is None:
-            return hashed(self.index)
-        role, column = self._complete(ids, "ids")
-        text = isinstance(column.dtype, pd.CategoricalDtype)
-        labels = column.cat.categories.take(column.cat.codes.to_numpy()) if text else pd.Index(column)
-        values = hashed(labels)
-        _check.unlike(values, self.index, role)
+            return rows.hashed(self.index)
+        subject, column = self._complete(ids, "ids")
+        values = labels.hashed(column)
+        _check.unlike(values, self.index, subject)
         return values
 
     def series(self, values: Floats | Bools, name: str) -> AnySeries:
@@ -143,6 +139,8 @@ def open_frame(
     treatment: str | None = None,
     outcome: str | Sequence[str] | None = None,
     covariates: Sequence[str] = (),
+    reader: Reader = kinds.read,
+    labels: Sequence[str] = (),
     also: Mapping[str, object] | None = None,
 ) -> Frame:
     """Read the columns with a role, and require every one to be known, of a usable type, and complete.
@@ -152,6 +150,10 @@ def open_frame(
     data : DataFrame
     treatment, outcome, covariates
         Names of columns.
+    reader : callable, default kinds.read
+        What reads the covariates.
+    labels : sequence of str
+        Columns that are compared for equality alone.
     also : dict of str to object, optional
         By role ("scores", "cluster"), what is given row by row: the name of a column, a series or an array.
         Whatever is None is left out. Read here, they are told of together with the columns.
@@ -161,20 +163,77 @@ def open_frame(
     InvalidInputError
         A column is unknown, has two roles, or holds missing or infinite values (all such columns are named).
     TypeError
-        `data` is not a frame, or a column is neither numeric, bool, text nor categorical.
+        `data` is not a frame, or a column is of a type that its role has no use for.
     """
     outcomes = [] if outcome is None else outcome_names(outcome)
-    _check.roles(treatment=treatment, outcomes=outcomes, covariates=covariates)
-    names = [name for name in (treatment, *outcomes, *covariates) if name is not None]
+    _check.roles(treatment=treatment, outcomes=outcomes, covariates=[*covariates, *labels])
+    readers = dict.fromkeys(outcomes, kinds.read) | dict.fromkeys(covariates, reader)
+    if treatment is not None:
+        readers = {treatment: arms.read_treatment} | readers
     beside = {role: values for role, values in (also or {}).items() if values is not None}
     named = [values for values in beside.values() if isinstance(values, str)]
-    _check.known([*names, *named], column_names(data))
-    columns = {name: read_column(data, name) for name in names}
+    _check.known([*readers, *labels, *named], native.column_names(data))
     index = native.labels_of(data)
-    given = {role: _given(values, data, index, role) for role, values in beside.items()}
+    frame = Frame(
+        data,
+        index,
+        columns={name: read_column(data, name, own) for name, own in readers.items()},
+        labels={name: read_column(data, name, label_reader) for name in labels},
+        given={role: _given(values, data, index, role) for role, values in beside.items()},
+    )
+    _require_complete(frame, treatment)
+    return frame
+
+
+def _require_complete(frame: Frame, treatment: str | None) -> None:
+    """Require every column and all that is given to be complete; of a flag, say what may be meant."""
+    columns = {**frame.columns, **frame.labels}
     by_subject = {f"column '{name}'": column for name, column in columns.items()}
-    _check.complete(by_subject | dict(given.values()), subject="{}")
-    return Frame(data, index, columns, given)
+
+    def means(subject: str) -> str:
+        name = next((name for name in frame.columns if subject == f"column '{name}'"), None)
+        if name is None:
+            return ""
+        bools, nullable = native.flag_type(frame.native, name)
+        return arms.missing_means(
+            columns[name],
+            Subject.column(name, frame.native),
+            bools=bools,
+            nullable=nullable,
+            role="treatment" if name == treatment else "other",
+        )
+
+    _check.complete(by_subject | dict(frame.given.values()), subject="{}", means=means)
+
+
+def read_column(data: AnyFrame, name: str, reader: Reader = kinds.read) -> Column:
+    """Read a column of a frame."""
+    column = reader(native.column_as_given(data, name), Subject.column(name, data))
+    if column.name != name:
+        column.name = name
+    return column
+
+
+def read_values(values: object, index: pd.Index[Any], role: str, reader: Reader = kinds.read) -> Column:
+    """Read one value for each label of `index`."""
+    subject = Subject.given(role, values)
+    if isinstance(values, pd.Series):
+        remedy = f"take {role}.reindex(df.index) to go by labels, {role}.to_numpy() to go by position"
+        _check.same_index(role, values.index, index, remedy)
+        return reader(values, subject)
+    if isinstance(values, pd.Index):
+        values = values.to_series()
+    if isinstance(values, list | tuple) and reader is label_reader:
+        values = np.fromiter(values, dtype=object, count=len(values))  # NumPy would make one type of them
+    if isinstance(values, np.ndarray | list | tuple):
+        array = kinds.unmasked(np.asanyarray(values), subject)
+        if array.ndim != 1:
+            raise TypeError(f"{role}: one value for each row is needed, not an array of shape {array.shape}")
+        _check.same_length(role, len(array), len(index))
+        return reader(pd.Series(array, index=index, copy=False), subject)
+    column = reader(values, subject)
+    _check.same_length(role, len(column), len(index))
+    return column
 
 
 def outcome_names(outcome: str | Sequence[str]) -> list[str]:
@@ -215,16 +274,17 @@ def rowwise(values: object, index: pd.Index[Any], role: str) -> Floats:
 def rowwise_treated(values: object, index: pd.Index[Any], role: str, name: str = "treatment") -> Bools:
     """Read who was treated from a series or an array, bool or 0/1, categories of these included.
 
-    Messages call what was given `role` where rows or values are missing, and a column `name` of levels.
+    Messages call what was given `role` where rows or values are missing, and `name` where its levels are
+    others.
 
     Raises
     ------
     InvalidInputError, TypeError
         As for `rowwise`; the values are others, or an arm has fewer than two rows.
     """
-    column = read_values(values, index, role)
+    column = read_values(values, index, role, arms.read_treatment)
     _check.complete({role: column}, subject="{}")
-    return _check.treatment(column.rename(name), recode="treatment == {1}")
+    return arms.treatment(column, Subject.given(name, values))
 
 
 def rowwise_groups(values: object, index: pd.Index[Any], role: str) -> Rows:
@@ -235,23 +295,22 @@ def rowwise_groups(values: object, index: pd.Index[Any], role: str) -> Rows:
     InvalidInputError, TypeError
         As for `rowwise`; text and categories are labels too.
     """
-    column = read_values(values, index, role)
+    column = read_values(values, index, role, label_reader)
     _check.complete({role: column}, subject="{}")
-    return _ranks(column)
+    return labels.ranks(column)
 
 
 def _given(values: object, data: AnyFrame, index: pd.Index[Any], role: str) -> tuple[str, Column]:
     """Read what is given row by row, and say what a message calls it."""
+    reader = label_reader if role in _LABELS else kinds.read
+    _check.one_column(role, values, len(index))
     if isinstance(values, str):
-        return f"column '{values}'", read_column(data, values)
-    return role, read_values(values, index, role)
-
-
-def _ranks(column: Column) -> Rows:
-    return pd.factorize(column, sort=True)[0].astype(np.int64)
+        return f"column '{values}'", read_column(data, values, reader)
+    return role, read_values(values, index, role, reader)
 
 
 def _floats(column: Column, subject: str) -> Floats:
-    if column.dtype.kind not in "bif":
+    values = arms.numbers(column)
+    if values is None:
         raise TypeError(f"{subject}: numbers are needed, not text")
-    return column.to_numpy(dtype=np.float64)
+    return values.astype(np.float64, copy=False)

@@ -1,7 +1,7 @@
-"""Frames and series of any library, read as columns of four kinds: the only module that knows narwhals.
+"""Frames and series of any library, opened and given back.
 
-Whatever the library a frame comes from, its columns are first read as one of four kinds of pandas Series:
-bool, int64, float64, or categorical. What follows (the checks, the formulas) then has one path.
+Whatever the library a frame comes from, its columns are first read as pandas Series of a few kinds (`kinds`,
+`labels`). What follows (the checks, the formulas) then has one path. These three modules alone know narwhals.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from propensity import _check
 from propensity._check import Bools, Floats, Rows
@@ -28,6 +27,15 @@ Column: TypeAlias = "pd.Series[Any]"
 # Frames
 
 
+def eager(data: AnyFrame) -> AnyFrame:
+    """Give a frame that narwhals reads: a pyarrow batch of records is a table of one batch."""
+    if type(data).__module__.startswith("pyarrow") and type(data).__name__ == "RecordBatch":
+        import pyarrow as pa  # type: ignore[import-untyped] # noqa: PLC0415 - whoever has a batch has it
+
+        return pa.Table.from_batches([data])
+    return data
+
+
 def column_names(data: AnyFrame) -> list[object]:
     """Name the columns of a frame, and refuse what is none."""
     if isinstance(data, pd.DataFrame):
@@ -35,7 +43,7 @@ def column_names(data: AnyFrame) -> list[object]:
     import narwhals.stable.v2 as nw  # noqa: PLC0415 - pandas frames do without it
 
     try:
-        return list(nw.from_native(data, eager_only=True).columns)
+        return list(nw.from_native(eager(data), eager_only=True).columns)
     except TypeError as error:
         lazy = "; collect it first" if hasattr(data, "collect") else ""
         raise TypeError(
@@ -51,7 +59,7 @@ def is_frame(data: object) -> bool:
         return False
     import narwhals.stable.v2 as nw  # noqa: PLC0415 - pandas frames do without it
 
-    return isinstance(nw.from_native(data, pass_through=True), nw.DataFrame | nw.LazyFrame)
+    return isinstance(nw.from_native(eager(data), pass_through=True), nw.DataFrame | nw.LazyFrame)
 
 
 def row_labels(series: AnySeries) -> pd.Index[Any]:
@@ -71,7 +79,20 @@ def is_category(data: AnyFrame, name: str) -> bool:
         return isinstance(dtype, pd.CategoricalDtype) or str(dtype).startswith("dictionary")
     import narwhals.stable.v2 as nw  # noqa: PLC0415 - pandas frames do without it
 
-    return nw.from_native(data, eager_only=True)[name].dtype in (nw.Categorical, nw.Enum)
+    return nw.from_native(eager(data), eager_only=True)[name].dtype in (nw.Categorical, nw.Enum)
+
+
+def flag_type(data: AnyFrame, name: str) -> tuple[bool, bool]:
+    """Tell whether a column holds bools, some perhaps missing, and whether its type has missing values."""
+    if isinstance(data, pd.DataFrame):
+        column = data[name]
+        content = pd.api.types.infer_dtype(column, skipna=True) if column.dtype.kind == "O" else ""
+        return column.dtype.kind == "b" or content == "boolean", column.dtype.kind != "O" and bool(
+            pd.api.types.is_extension_array_dtype(column.dtype)
+        )
+    import narwhals.stable.v2 as nw  # noqa: PLC0415 - pandas frames do without it
+
+    return nw.from_native(eager(data), eager_only=True)[name].dtype == nw.Boolean, True
 
 
 def kept(data: AnyFrame, rows: Bools, columns: Mapping[str, Floats | Rows]) -> AnyFrame:
@@ -80,7 +101,7 @@ def kept(data: AnyFrame, rows: Bools, columns: Mapping[str, Floats | Rows]) -> A
         return data[rows].assign(**{name: values[rows] for name, values in columns.items()})
     import narwhals.stable.v2 as nw  # noqa: PLC0415 - pandas frames do without it
 
-    frame = nw.from_native(data, eager_only=True)
+    frame = nw.from_native(eager(data), eager_only=True)
     added = [nw.new_series(name, values, backend=frame.implementation) for name, values in columns.items()]
     return frame.with_columns(*added).filter(rows.tolist()).to_native()
 
@@ -94,7 +115,7 @@ def series_for(data: AnyFrame, values: Floats | Bools, name: str) -> AnySeries:
         return pd.Series(values, index=data.index, name=name, copy=False)
     import narwhals.stable.v2 as nw  # noqa: PLC0415 - pandas frames do without it
 
-    backend = nw.from_native(data, eager_only=True).implementation
+    backend = nw.from_native(eager(data), eager_only=True).implementation
     return nw.new_series(name, values, backend=backend).to_native()
 
 
@@ -105,7 +126,7 @@ def whole_numbers_for(data: AnyFrame, values: Rows, name: str, *, missing: int) 
         return pd.Series(nullable, index=data.index, name=name, copy=False)
     import narwhals.stable.v2 as nw  # noqa: PLC0415 - pandas frames do without it
 
-    backend = nw.from_native(data, eager_only=True).implementation
+    backend = nw.from_native(eager(data), eager_only=True).implementation
     content = [None if value == missing else value for value in values.tolist()]
     return nw.new_series(name, content, dtype=nw.Int64, backend=backend).to_native()
 
@@ -125,17 +146,6 @@ def series_like(given: AnySeries, values: Floats, name: str) -> AnySeries:
 # Columns
 
 
-def read_column(data: AnyFrame, name: str) -> Column:
-    """Read a column of a frame as one of the four kinds."""
-    _check.known([name], column_names(data))
-    if isinstance(data, pd.DataFrame):
-        return _from_pandas(data[name], f"column '{name}'")
-    import narwhals.stable.v2 as nw  # noqa: PLC0415 - pandas frames do without it
-
-    column = nw.from_native(data, eager_only=True)[name]
-    return _from_other(column.to_native(), f"column '{name}'").rename(name)
-
-
 def column_as_given(data: AnyFrame, name: str) -> AnySeries:
     """Give a column of a frame as its library has it, unread."""
     _check.known([name], column_names(data))
@@ -143,110 +153,4 @@ def column_as_given(data: AnyFrame, name: str) -> AnySeries:
         return data[name]
     import narwhals.stable.v2 as nw  # noqa: PLC0415 - pandas frames do without it
 
-    return nw.from_native(data, eager_only=True)[name].to_native()
-
-
-def read_values(values: object, index: pd.Index[Any], role: str) -> Column:
-    """Read one value for each label of `index` as one of the four kinds of column."""
-    if isinstance(values, pd.Series):
-        remedy = f"take {role}.reindex(df.index) to go by labels, {role}.to_numpy() to go by position"
-        _check.same_index(role, values.index, index, remedy)
-        return _from_pandas(values, role)
-    if isinstance(values, np.ndarray | list | tuple):
-        array = _unmasked(np.asanyarray(values), role)
-        if array.ndim != 1:
-            raise TypeError(f"{role}: one value for each row is needed, not an array of shape {array.shape}")
-        _check.same_length(role, len(array), len(index))
-        return _from_pandas(pd.Series(array, index=index, copy=False), role)
-    column = _from_other(values, role)
-    _check.same_length(role, len(column), len(index))
-    return column
-
-
-def _unmasked(array: NDArray[Any], role: str) -> NDArray[Any]:
-    """Make what is masked missing."""
-    if not isinstance(array, np.ma.MaskedArray):
-        return np.asarray(array)
-    mask: Bools = np.ma.getmaskarray(array)
-    values = np.asarray(array.data)
-    if not mask.any():
-        return values
-    if values.dtype.kind not in "biuf":
-        values = values.astype(object)
-        values[mask] = None
-        return values
-    _require_float64(values.dtype, role)
-    return np.where(mask, np.nan, values.astype(np.float64))
-
-
-def _from_pandas(column: Column, subject: str) -> Column:
-    """Read a pandas Series as bool, int64 or float64 (uncopied where it is that already), or categorical."""
-    dtype = column.dtype
-    if isinstance(dtype, pd.CategoricalDtype):
-        return column.cat.remove_unused_categories()
-    if isinstance(dtype, pd.ArrowDtype):
-        arrow: Any = column.array
-        read = _from_other(arrow.__arrow_array__(), subject)
-        return pd.Series(read.array, index=column.index, name=column.name, copy=False)
-    if pd.api.types.is_numeric_dtype(dtype) and dtype.kind != "c":
-        _require_float64(dtype, subject)
-        return _from_numeric(column)
-    if isinstance(dtype, pd.StringDtype):
-        return column.astype("category")
-    # A column of objects may hold anything: text is taken, the rest is not guessed at.
-    content = pd.api.types.infer_dtype(column, skipna=True) if dtype.kind == "O" else ""
-    if content in {"string", "empty"}:
-        return column.astype("category")
-    held = f" holding {content} values" if content else ""
-    raise TypeError(
-        f"{subject}: the type {dtype}{held} is none of numeric, bool, text and categorical; convert it first"
-    )
-
-
-def _require_float64(dtype: Any, subject: str) -> None:
-    """Refuse numbers with more digits than a float64 has."""
-    if dtype.kind == "f" and getattr(dtype, "itemsize", 8) > 8:
-        raise TypeError(f"{subject}: the type {dtype} has more digits than float64; convert it first")
-
-
-def _from_numeric(column: Column) -> Column:
-    # What has no room in bool or int64 becomes float64: missing values of nullable columns, and uint64.
-    nullable = pd.api.types.is_extension_array_dtype(column.dtype)
-    kind = column.dtype.kind
-    fits = kind in "biu" and column.dtype.name.lower() != "uint64"
-    if fits and not (nullable and column.isna().any()):
-        values = column.to_numpy(dtype=bool if kind == "b" else np.int64)
-    elif nullable:
-        values = column.to_numpy(dtype=np.float64, na_value=np.nan)
-    else:
-        values = column.to_numpy(dtype=np.float64)
-    return pd.Series(values, index=column.index, name=column.name, copy=False)
-
-
-def _from_other(values: AnySeries, subject: str) -> Column:
-    """Read a series of another library: numbers through NumPy (without a copy where possible), text as codes.
-
-    The text itself never crosses over: a polars or pyarrow column of a million words becomes a million codes
-    and a few levels. A polars Enum keeps the order of its levels; others are sorted, as pandas would.
-    """
-    import narwhals.stable.v2 as nw  # noqa: PLC0415 - pandas frames do without it
-
-    try:
-        series = nw.from_native(values, series_only=True)
-    except TypeError as error:
-        raise TypeError(f"{subject}: a series or an array is needed, not {type(values).__name__}") from error
-    dtype = series.dtype
-    if dtype.is_decimal() or (dtype == nw.Boolean and series.null_count() > 0):
-        series = series.cast(nw.Float64)
-    if dtype.is_numeric() or dtype == nw.Boolean:
-        return _from_pandas(pd.Series(series.to_numpy(), copy=False), subject)
-    if dtype not in (nw.String, nw.Categorical, nw.Enum):
-        raise TypeError(
-            f"{subject}: the type {dtype} is none of numeric, bool, text and categorical; convert it first"
-        )
-    text = series.cast(nw.String)
-    levels = text.drop_nulls().unique().sort().to_list()
-    if isinstance(dtype, nw.Enum):
-        levels = [level for level in dtype.categories if level in set(levels)]
-    codes = text.replace_strict([*levels, None], [*range(len(levels)), -1], return_dtype=nw.Int64)
-    return pd.Series(pd.Categorical.from_codes(codes.to_numpy(), levels))
+    return nw.from_native(eager(data), eager_only=True)[name].to_native()

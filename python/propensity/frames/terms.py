@@ -11,8 +11,9 @@ import pandas as pd
 from propensity import _check
 from propensity._check import Floats
 from propensity.errors import InvalidInputError
-from propensity.frames import formulas, lists
+from propensity.frames import formulas, lists, text
 from propensity.frames.columns import Frame, open_frame
+from propensity.frames.lines import Subject
 from propensity.frames.native import AnyFrame, Column, column_names
 
 if TYPE_CHECKING:
@@ -181,12 +182,32 @@ def _checked_levels(frame: Frame, terms: Terms, columns: Mapping[str, Column]) -
         plain = {
             factor.expr for term in terms.formula for factor in term.factors if formulas.is_lookup(factor)
         }
-    text = {name: column for name, column in columns.items() if isinstance(column.dtype, pd.CategoricalDtype)}
-    for name, column in text.items():
-        _check.levels(column)
+    by_level = {n: column for n, column in columns.items() if isinstance(column.dtype, pd.CategoricalDtype)}
+    for name, column in by_level.items():
         if name in plain and not frame.is_category(name):
-            _check.no_numeric_text(column, frame.numeric_text_remedy)
-    return {name: column.cat.categories for name, column in text.items()}
+            _require_no_numbers(column, Subject.column(name, frame.native))
+        _check.levels(column)
+    return {name: column.cat.categories for name, column in by_level.items()}
+
+
+def _require_no_numbers(column: Column, subject: Subject) -> None:
+    """Require text not to be numbers that were read as text: a term for each of them is not what is meant."""
+    found = column.cat.categories
+    if not text.are_numbers(found):
+        return
+    no_numbers = text.not_numbers(column).to_numpy()
+    if no_numbers.any():
+        others = [level for level in found if not text.is_number(level) or text.is_no_value(level)]
+        which = (
+            f"{len(column) - no_numbers.sum():,} of {len(column):,} values are numbers written as text, and "
+            f"{_check.counted(no_numbers, 'value', column.index)} no number: {_check.listed(others)}"
+        )
+    else:
+        which = f"text whose levels are all numbers, {_check.listed(found[:3])}"
+    raise TypeError(
+        f"{subject}: {which}; if they are numbers: {text.number_line(found, subject)}; if they are codes: "
+        f"{subject.code()}"
+    )
 
 
 def _make_by_formula(

@@ -1,0 +1,201 @@
+"""Numbers and levels: a column of any library as one of four kinds, whatever is told in it being kept.
+
+The four kinds are bool, int64, float64 and categorical. Here values are amounts: whole numbers beyond int64
+and decimals become the nearest float64. Where they are labels, and each digit counts, `labels` reads them.
+"""
+
+from __future__ import annotations
+
+import decimal
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from propensity._check import Bools
+from propensity.frames.lines import Subject
+from propensity.frames.native import AnySeries, Column
+
+_DAY = 86_400
+
+# What pandas calls the content of a column of objects, where all of it is numbers.
+_NUMBERS = ("boolean", "integer", "floating", "mixed-integer-float", "decimal")
+
+
+def read(values: AnySeries, subject: Subject) -> Column:
+    """Read a series of any library as bool, int64 or float64 (uncopied where it is that), or categorical.
+
+    Raises
+    ------
+    TypeError
+        It holds dates, or what is neither numbers nor text.
+    """
+    return _from_pandas(values, subject) if isinstance(values, pd.Series) else _from_other(values, subject)
+
+
+def read_distance(values: AnySeries, subject: Subject) -> Column:
+    """Read what distances are measured in: as `read`, but dates and durations as days of 24 hours."""
+    if not isinstance(values, pd.Series):
+        import narwhals.stable.v2 as nw  # noqa: PLC0415 - pandas frames do without it
+
+        series = opened(values, subject)
+        if series.dtype not in (nw.Date, nw.Datetime, nw.Duration):
+            return _from_other(values, subject)
+        # NumPy has no time zones: these are instants, in UTC.
+        return _days(pd.Series(series.to_numpy(), copy=False))
+    if isinstance(values.dtype, pd.ArrowDtype) and values.dtype.kind in "mM":
+        arrow: Any = values.array
+        return read_distance(arrow.__arrow_array__(), subject).set_axis(values.index)
+    if values.dtype.kind == "O":
+        content = pd.api.types.infer_dtype(values, skipna=True)
+        if content in ("date", "datetime", "datetime64"):
+            values = pd.to_datetime(values, utc=True)
+        elif content == "timedelta":
+            values = pd.to_timedelta(values)
+    return _days(values) if values.dtype.kind in "mM" else _from_pandas(values, subject)
+
+
+def unmasked(array: NDArray[Any], subject: Subject) -> NDArray[Any]:
+    """Make what is masked missing."""
+    if not isinstance(array, np.ma.MaskedArray):
+        return np.asarray(array)
+    mask: Bools = np.ma.getmaskarray(array)
+    values = np.asarray(array.data)
+    if not mask.any():
+        return values
+    if values.dtype.kind not in "biuf":
+        values = values.astype(object)
+        values[mask] = None
+        return values
+    require_float64(values.dtype, subject)
+    return np.where(mask, np.nan, values.astype(np.float64))
+
+
+def require_float64(dtype: Any, subject: Subject) -> None:
+    """Refuse numbers with more digits than a float64 has."""
+    if dtype.kind == "f" and getattr(dtype, "itemsize", 8) > 8:
+        raise TypeError(f"{subject}: the type {dtype} has more digits than float64; convert it first")
+
+
+def levels_of_text(series: Any) -> Column:
+    """Read text or categories of a narwhals series as categorical.
+
+    The text itself never crosses over: a polars or pyarrow column of a million words becomes a million codes
+    and a few levels. A polars Enum keeps the order of its levels; others are sorted, as pandas would.
+    """
+    import narwhals.stable.v2 as nw  # noqa: PLC0415 - pandas frames do without it
+
+    text = series.cast(nw.String)
+    levels = text.drop_nulls().unique().sort().to_list()
+    if isinstance(series.dtype, nw.Enum):
+        levels = [level for level in series.dtype.categories if level in set(levels)]
+    codes = text.replace_strict([*levels, None], [*range(len(levels)), -1], return_dtype=nw.Int64)
+    return pd.Series(pd.Categorical.from_codes(codes.to_numpy(), levels))
+
+
+def _from_pandas(column: Column, subject: Subject) -> Column:
+    dtype = column.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        return column.cat.remove_unused_categories()
+    if isinstance(dtype, pd.ArrowDtype):
+        arrow: Any = column.array
+        read = _from_other(arrow.__arrow_array__(), subject)
+        return pd.Series(read.array, index=column.index, name=column.name, copy=False)
+    if pd.api.types.is_numeric_dtype(dtype) and dtype.kind != "c":
+        require_float64(dtype, subject)
+        return _from_numeric(column)
+    if isinstance(dtype, pd.StringDtype):
+        return column.astype("category")
+    # A column of objects may hold anything: text and numbers are taken, the rest is not guessed at.
+    content = pd.api.types.infer_dtype(column, skipna=True) if dtype.kind == "O" else ""
+    if content in {"string", "empty"}:
+        return column.astype("category")
+    if content in _NUMBERS:
+        return _from_objects(column)
+    raise refusal(subject, str(dtype), content)
+
+
+def _from_objects(column: Column) -> Column:
+    """Read Python's own numbers: what a join leaves of flags and counts that some rows have not."""
+    missing = column.isna().to_numpy()
+    if not missing.any():
+        kept = {type(value) for value in column}
+        if kept <= {bool, np.bool_}:
+            return column.astype(bool)
+        if not any(issubclass(kind, float | np.floating | decimal.Decimal) for kind in kept):
+            try:
+                return column.astype(np.int64)
+            except OverflowError:
+                pass
+    values = np.full(len(column), np.nan)
+    values[~missing] = column.to_numpy()[~missing].astype(np.float64)
+    return pd.Series(values, index=column.index, name=column.name, copy=False)
+
+
+def _from_numeric(column: Column) -> Column:
+    # What has no room in bool or int64 becomes float64: missing values of nullable columns, and uint64.
+    nullable = pd.api.types.is_extension_array_dtype(column.dtype)
+    kind = column.dtype.kind
+    fits = kind in "biu" and column.dtype.name.lower() != "uint64"
+    if fits and not (nullable and column.isna().any()):
+        values = column.to_numpy(dtype=bool if kind == "b" else np.int64)
+    elif nullable:
+        values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    else:
+        values = column.to_numpy(dtype=np.float64)
+    return pd.Series(values, index=column.index, name=column.name, copy=False)
+
+
+def _from_other(values: AnySeries, subject: Subject) -> Column:
+    """Read a series of another library: numbers through NumPy (uncopied where possible), text as codes."""
+    import narwhals.stable.v2 as nw  # noqa: PLC0415 - pandas frames do without it
+
+    series = opened(values, subject)
+    dtype = series.dtype
+    wide = dtype.is_decimal() or dtype in (nw.Int128, nw.UInt128)  # NumPy has no such types
+    if wide or (dtype == nw.Boolean and series.null_count() > 0):
+        series = series.cast(nw.Float64)
+    if dtype.is_numeric() or dtype == nw.Boolean:
+        return _from_pandas(pd.Series(series.to_numpy(), copy=False), subject)
+    if dtype in (nw.String, nw.Categorical, nw.Enum):
+        return levels_of_text(series)
+    content = {nw.Date: "date", nw.Datetime: "datetime", nw.Duration: "timedelta", nw.Time: "time"}
+    raise refusal(subject, str(dtype), next((word for kind, word in content.items() if dtype == kind), ""))
+
+
+def opened(values: AnySeries, subject: Subject) -> Any:
+    """Open a series by narwhals."""
+    import narwhals.stable.v2 as nw  # noqa: PLC0415 - pandas frames do without it
+
+    try:
+        return nw.from_native(values, series_only=True)
+    except TypeError as error:
+        raise TypeError(f"{subject}: a series or an array is needed, not {type(values).__name__}") from error
+
+
+def refusal(subject: Subject, dtype: str, content: str) -> TypeError:
+    """Say that a type is neither numbers nor text, and what makes it numbers."""
+    objects = dtype == "object"
+    held = f" holding {content} values" if objects and content else ""
+    kinds = f"{subject}: the type {dtype}{held} is none of numeric, bool, text and categorical"
+    if content.startswith("date") or dtype.startswith(("datetime64", "Datetime")):
+        return TypeError(f"{kinds}; for days since the first: {subject.days(objects=objects)}")
+    if content == "timedelta" or dtype.startswith("timedelta64"):
+        return TypeError(f"{kinds}; for seconds: {subject.seconds(objects=objects)}")
+    if content == "time":
+        return TypeError(f"{kinds}; for hours: {subject.hours()}")
+    if content.startswith("mixed"):
+        return TypeError(f"{kinds}, but several of them; make it one, as text: {subject.text()}")
+    return TypeError(f"{kinds}; convert it first")
+
+
+def _days(dates: Column) -> Column:
+    """Count days of 24 hours since 1970, whole ones exactly, up to the tick of the clock."""
+    ticks = dates.dt.tz_convert("UTC").dt.tz_localize(None) if hasattr(dates.dtype, "tz") else dates
+    values = ticks.to_numpy()
+    unit = np.datetime_data(values.dtype)[0]
+    per_day = _DAY * {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[unit]
+    whole, rest = np.divmod(values.view(np.int64), per_day)
+    days = np.where(dates.isna().to_numpy(), np.nan, whole + rest / per_day)
+    return pd.Series(days, index=dates.index, name=dates.name, copy=False)

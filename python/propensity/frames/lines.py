@@ -1,0 +1,206 @@
+"""Lines of code that mend a column, in the library that the column is of: what a message ends with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+Library: TypeAlias = Literal["pandas", "polars", "pyarrow"]
+
+THE_TREATED = "<the treated level>"
+"""A slot in a line, for what only the user knows."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a message calls some values, and how code that changes them is written.
+
+    Attributes
+    ----------
+    words : str
+        "column 'day'" for a column of a frame, the argument's name for values given row by row.
+    name : str or None
+        The column's; None for values given row by row, which code calls by the argument's name.
+    library : {"pandas", "polars", "pyarrow"}
+    """
+
+    words: str
+    name: str | None = None
+    library: Library = "pandas"
+
+    @classmethod
+    def column(cls, name: str, data: object) -> Subject:
+        """Call a column of a frame."""
+        return cls(f"column '{name}'", name, library_of(data))
+
+    @classmethod
+    def given(cls, role: str, values: object) -> Subject:
+        """Call values that are given row by row."""
+        return cls(role, None, library_of(values))
+
+    def __str__(self) -> str:
+        return self.words
+
+    @property
+    def _values(self) -> str:
+        """The values as an expression, which polars evaluates within the frame."""
+        if self.name is None:
+            return self.words
+        return f"pl.col({self.name!r})" if self.library == "polars" else f"df[{self.name!r}]"
+
+    def _becomes(self, expression: str) -> str:
+        """Write the line that gives the column these values."""
+        if self.name is None:
+            return f"{self.words} = {expression}"
+        if self.library == "polars":
+            return f"df = df.with_columns({expression})"  # which keeps the name of its first column
+        if self.library == "pyarrow":
+            place = f"df.column_names.index({self.name!r})"
+            return f"df = df.set_column({place}, {self.name!r}, {expression})"
+        return f"df[{self.name!r}] = {expression}"
+
+    def equals(self, level: object) -> str:
+        """Make it true at one level, and false at the others."""
+        value = shown(level)
+        if self.library == "pyarrow":
+            return self._becomes(f"pc.equal({self._values}, {value})")
+        return self._becomes(f"{self._values} == {value}")
+
+    def equals_though_missing(self, level: object, *, nullable: bool) -> str:
+        """Make it true at one level, and false at the others and where it is missing.
+
+        In pandas a `nullable` type keeps what is missing missing.
+        """
+        value = shown(level)
+        expression = {
+            "pandas": f"{self._values}.eq({value})" + (".fillna(False)" if nullable else ""),
+            "polars": f"{self._values}.eq_missing({value})",
+            "pyarrow": f"pc.fill_null(pc.equal({self._values}, {value}), False)",
+        }
+        return self._becomes(expression[self.library])
+
+    def is_known(self) -> str:
+        """Make it true where there is a value, and false where it is missing."""
+        expression = {
+            "pandas": f"{self._values}.notna()",
+            "polars": f"{self._values}.is_not_null()",
+            "pyarrow": f"pc.is_valid({self._values})",
+        }
+        return self._becomes(expression[self.library])
+
+    def exceeds(self, bound: str) -> str:
+        """Make it true above a bound."""
+        if self.library == "pyarrow":
+            return self._becomes(f"pc.greater({self._values}, {bound})")
+        return self._becomes(f"{self._values} > {bound}")
+
+    def keep(self, levels: Sequence[object]) -> str:
+        """Keep the rows at some levels."""
+        listed = "[" + ", ".join(map(shown, levels)) + "]"
+        name = repr(self.name if self.name is not None else self.words)
+        return {
+            "pandas": f"df = df[df[{name}].isin({listed})]",
+            "polars": f"df = df.filter(pl.col({name}).is_in({listed}))",
+            "pyarrow": f"df = df.filter(pc.field({name}).isin({listed}))",
+        }[self.library]
+
+    def number(self, *, without: str = "", point: str = ".", lenient: bool = False) -> str:
+        """Make text a number.
+
+        Parameters
+        ----------
+        without : str
+            Characters that go first.
+        point : str
+            What stands between whole and broken parts.
+        lenient : bool
+            Whether text that is no number becomes a missing value.
+        """
+        replaced = [(character, "") for character in without]
+        replaced += [] if point == "." else [(point, ".")]
+        expression = self._values
+        for old, new in replaced:
+            expression = {
+                "pandas": f"{expression}.str.replace({old!r}, {new!r}, regex=False)",
+                "polars": f"{expression}.str.replace_all({old!r}, {new!r}, literal=True)",
+                "pyarrow": f"pc.replace_substring({expression}, {old!r}, {new!r})",
+            }[self.library]
+        pandas = "pd.to_numeric({0}, errors='coerce')" if lenient else "pd.to_numeric({0})"
+        polars = "{0}.cast(pl.Float64, strict=False)" if lenient else "{0}.cast(pl.Float64)"
+        arrow = "pc.cast({0}, pa.float64())"
+        if lenient and self.library == "pyarrow":
+            expression = f"pd.to_numeric({expression}.to_pandas(), errors='coerce')"
+            arrow = "pa.array({0}, from_pandas=True)"
+        wrapped = {"pandas": pandas, "polars": polars, "pyarrow": arrow}[self.library]
+        return self._becomes(wrapped.format(expression))
+
+    def code(self) -> str:
+        """Make text a categorical."""
+        return self._becomes(
+            {
+                "pandas": f"{self._values}.astype('category')",
+                "polars": f"{self._values}.cast(pl.Categorical)",
+                "pyarrow": f"pc.dictionary_encode({self._values})",
+            }[self.library]
+        )
+
+    def days(self, *, objects: bool = False) -> str:
+        """Make dates the days since the first; `objects` are Python's own dates in a pandas Series."""
+        values = f"pd.to_datetime({self._values})" if objects else self._values
+        return self._becomes(
+            {
+                "pandas": f"({values} - {values}.min()).dt.days",
+                "polars": f"({values} - {values}.min()).dt.total_days()",
+                "pyarrow": f"pc.days_between(pc.min({values}), {values})",
+            }[self.library]
+        )
+
+    def seconds(self, *, objects: bool = False) -> str:
+        """Make durations seconds."""
+        values = f"pd.to_timedelta({self._values})" if objects else self._values
+        return self._becomes(
+            {
+                "pandas": f"{values}.dt.total_seconds()",
+                "polars": f"{values}.dt.total_seconds()",
+                "pyarrow": f"pc.divide(pc.cast(pc.cast({values}, pa.duration('us')), pa.int64()), 1e6)",
+            }[self.library]
+        )
+
+    def hours(self) -> str:
+        """Make times of the day hours."""
+        return self._becomes(
+            {
+                "pandas": f"{self._values}.map(lambda time: time.hour + time.minute / 60)",
+                "polars": f"({self._values}.dt.hour() + {self._values}.dt.minute() / 60)",
+                "pyarrow": f"pc.hour({self._values})",
+            }[self.library]
+        )
+
+    def text(self) -> str:
+        """Make it text."""
+        return self._becomes(
+            {
+                "pandas": f"{self._values}.astype(str)",
+                "polars": f"{self._values}.cast(pl.String)",
+                "pyarrow": f"pc.cast({self._values}, pa.string())",
+            }[self.library]
+        )
+
+
+def library_of(values: object) -> Library:
+    """Tell the library of a frame or series; others are written like pandas."""
+    module = type(values).__module__.split(".")[0]
+    return {"polars": "polars", "pyarrow": "pyarrow"}.get(module, "pandas")  # type: ignore[return-value]
+
+
+def shown(level: Any) -> str:
+    """Write a level as code: NumPy's scalars as Python's own, a slot as it is."""
+    if isinstance(level, str) and level.startswith("<the ") and level.endswith(">"):
+        return level
+    if isinstance(level, pd.Timestamp):
+        return repr(str(level))
+    return repr(level.item() if isinstance(level, np.generic) else level)
