@@ -124,3 +124,12 @@ def test_the_effect_on_everybody_needs_everybody_matched(logs, model):
     assert matches.n_unmatched > 0
     with pytest.raises(InvalidInputError, match="unmatched"):
         matches.bootstrap(logs[OUTCOME])
+
+
+def test_bca_intervals_have_the_acceleration_of_the_terms(logs, matches):
+    # Efron's: a sixth of the skewness of what is resampled.
+    influence = influence_of(matches, logs[OUTCOME].to_numpy(dtype=float))
+    boot = matches.bootstrap(logs[OUTCOME], n_reps=500, seed=1)
+    acceleration = (influence**3).sum() / (6 * (influence**2).sum() ** 1.5)
+    assert boot.acceleration["1-NN ATT"] == pytest.approx(acceleration, rel=1e-9)
+    assert boot.conf_int(kind="bca").notna().to_numpy().all()

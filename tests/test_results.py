@@ -10,7 +10,7 @@ import pytest
 
 import propensity as ps
 from propensity._analytic import Analytic
-from propensity.errors import InvalidInputError
+from propensity.errors import IntervalWarning, InvalidInputError
 
 pytestmark = pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")  # few rows, made up
 
@@ -164,6 +164,49 @@ def test_intervals_of_an_estimator_whose_replicates_all_failed_are_missing():
     replicates[:, 1] = np.nan
     boot = with_replicates(replicates, [ps.IPW("ATE"), ps.NearestNeighbors(caliper=0.1)])
     assert boot.conf_int().isna().to_numpy().tolist() == [[False, False], [True, True]]
+
+
+@pytest.mark.parametrize("kind", ["bca", "studentized"])
+def test_intervals_that_an_estimator_has_none_of_are_told(kind):
+    replicates = np.random.default_rng(0).normal(size=(50, 2))
+    estimators = [ps.IPW("ATE"), ps.NearestNeighbors()]
+    boot = with_replicates(replicates, estimators, acceleration=0.0)
+    known = pd.Series([0.0, np.nan], index=boot.estimates.index)
+    errors = boot.replicates * 0 + [0.1, np.nan]
+    mixed = replace(boot, analytic=Analytic.known(known, known + 1.0), replicate_std_errors=errors)
+    reason = {
+        "bca": "its acceleration is not known",
+        "studentized": "its replicates have no standard errors",
+    }[kind]
+    with pytest.warns(
+        IntervalWarning, match=f"kind='{kind}': .* 1-NN ATT, for {reason}.*take kind='percentile'"
+    ):
+        table = mixed.conf_int(kind=kind)
+    assert table.isna().to_numpy().tolist() == [[False, False], [True, True]]
+    with pytest.warns(IntervalWarning):
+        mixed.summary(kind=kind)
+    alone = replace(
+        mixed,
+        estimators=(ps.NearestNeighbors(),),
+        estimates=boot.estimates.iloc[1:],
+        replicates=boot.replicates.iloc[:, 1:],
+        replicate_std_errors=errors.iloc[:, 1:],
+        analytic=Analytic.known(known.iloc[1:], known.iloc[1:]),
+    )
+    with pytest.raises(InvalidInputError, match=f"1-NN ATT, for {reason}"):
+        alone.conf_int(kind=kind)
+
+
+def test_bca_intervals_of_an_estimate_beyond_its_replicates_are_refused():
+    replicates = np.random.default_rng(0).random(size=(50, 1))
+    boot = replace(
+        with_replicates(replicates, [ps.IPW()], acceleration=0.01),
+        estimates=pd.Series([2.0], index=pd.Index(["IPW ATE"], name="estimator")),
+    )
+    with pytest.raises(
+        InvalidInputError, match="IPW ATE, for the estimate lies beyond all of its replicates"
+    ):
+        boot.conf_int(kind="bca")
 
 
 def test_headline_says_how_rows_were_resampled():

@@ -58,3 +58,7 @@ class SeparationWarning(UserWarning):
 
 class BalanceWarning(UserWarning):
     """The arms still differ after matching, or one of them ran short of partners in a region."""
+
+
+class IntervalWarning(UserWarning):
+    """An estimate has no interval of the kind asked for, while others of the table do."""

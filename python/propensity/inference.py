@@ -96,6 +96,18 @@ def _coarsened(one: Rows, other: Rows) -> Rows:
         least = nearer
 
 
+def acceleration(influence: Floats, clusters: Rows | None = None) -> float:
+    """Give Efron's acceleration of one estimate, a sixth of its skewness, from its (n,) influence values.
+
+    NaN where no row moves the estimate.
+    """
+    if clusters is not None:
+        there = clusters >= 0
+        influence = np.asarray(np.bincount(clusters[there], influence[there]), dtype=np.float64)
+    spread = float((influence**2).sum())
+    return float((influence**3).sum()) / (6 * spread**1.5) if spread > 0 else math.nan
+
+
 def two_sided_p(statistic: float, error: float) -> float:
     """Give the chance of a normal deviate beyond statistic / error.
 

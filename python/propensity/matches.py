@@ -25,6 +25,7 @@ from propensity.frames.columns import rowwise, rowwise_groups
 from propensity.frames.native import AnyFrame
 from propensity.frames.rows import kept_rows
 from propensity.frames.terms import read_covariates
+from propensity.inference import acceleration
 from propensity.matched import Matched
 from propensity.results import BootstrapResult
 
@@ -410,11 +411,12 @@ class Matches(Matched):
         estimate = effect.estimate
         y = rowwise(outcome, self.index, "outcome")
         influence = self._influence(y)
+        groups = None if cluster is None else rowwise_groups(cluster, self.index, "cluster")
         with progress_bar(n_reps, progress) as report:
             changes = core.bootstrap_influence(
                 influence,
                 weights=weights,
-                cluster=None if cluster is None else rowwise_groups(cluster, self.index, "cluster"),
+                cluster=groups,
                 strata=None if strata is None else rowwise_groups(strata, self.index, "strata"),
                 n_reps=n_reps,
                 seed=seed,
@@ -427,7 +429,7 @@ class Matches(Matched):
             estimates=pd.Series([estimate], index=labels, name="estimate"),
             replicates=pd.DataFrame({self.spec.label: estimate + changes}, columns=labels),
             analytic=Analytic.known(
-                pd.Series([math.nan], index=labels, name="acceleration"),
+                pd.Series([acceleration(influence, groups)], index=labels, name="acceleration"),
                 pd.Series([effect.std_error], index=labels, name="analytic_std_error"),
             ),
             n_failed=0,

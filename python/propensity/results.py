@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import NormalDist
@@ -16,11 +17,11 @@ from propensity._analytic import Analytic
 from propensity._check import Bools, Floats
 from propensity._replicates import ResamplingWeights
 from propensity._show import Shown
-from propensity.errors import InvalidInputError
+from propensity.errors import IntervalWarning, InvalidInputError
 from propensity.estimators import Estimator, NearestNeighbors
 from propensity.frames.native import AnyFrame, AnySeries
 from propensity.frames.terms import Recipe
-from propensity.intervals import KINDS, IntervalKind, bootstrap_interval, studentized
+from propensity.intervals import KINDS, Interval, IntervalKind, bootstrap_interval, studentized
 
 if TYPE_CHECKING:
     from propensity.core import LogisticFit
@@ -227,16 +228,27 @@ class BootstrapResult(Shown):
             "normal": the estimate plus and minus normal quantiles times the standard error; the only one to
             be trusted with a few hundred replicates.
             "bca": percentiles moved for bias and skewness (bias-corrected and accelerated), the most
-            accurate of the four with 5,000 replicates or more; NaN without an `acceleration`, and where the
-            estimate is beyond all its replicates. The acceleration is that of counts, not of "bayesian"
-            weights, which are twice as skewed.
+            accurate of the four with 5,000 replicates or more. There is none without an `acceleration`, nor
+            where the estimate is beyond all its replicates. The acceleration is that of counts, not of
+            "bayesian" weights, which are twice as skewed.
             "studentized": from the replicates' own t statistics, which follow a skewed estimate best where
-            overlap is poor; needs `bootstrap(..., studentized=True)`, and NaN for nearest neighbours.
+            overlap is poor; needs `bootstrap(..., studentized=True)`. There is none for nearest neighbours.
 
         Returns
         -------
         DataFrame (k, 2)
-            `conf_low`, `conf_high`, by label.
+            `conf_low`, `conf_high`, by label; NaN where there is no such interval, of which a warning says
+            why, and where none of the replicates could be estimated.
+
+        Raises
+        ------
+        InvalidInputError
+            There is no such interval for any of the estimates.
+
+        Warns
+        -----
+        IntervalWarning
+            There is none for some of them.
 
         References
         ----------
@@ -247,8 +259,8 @@ class BootstrapResult(Shown):
         _check.choice("kind", kind, KINDS)
         if kind == "studentized":
             return self._studentized(level)
-        labels = self.estimates.index
-        acceleration = self.acceleration.to_numpy() if kind == "bca" else np.full(len(labels), math.nan)
+        unknown = np.full(len(self.estimates), math.nan)
+        acceleration = self.acceleration.to_numpy() if kind == "bca" else unknown
         replicates = self.replicates.to_numpy()
         ends = [
             bootstrap_interval(
@@ -260,7 +272,7 @@ class BootstrapResult(Shown):
             )
             for k, estimate in enumerate(self.estimates.to_numpy())
         ]
-        return pd.DataFrame(ends, index=labels, columns=["conf_low", "conf_high"])
+        return self._intervals(ends, kind)
 
     def _studentized(self, level: float) -> pd.DataFrame:
         errors = self.replicate_std_errors
@@ -279,8 +291,34 @@ class BootstrapResult(Shown):
             )
             for k in range(len(self.estimators))
         ]
-        labels = self.estimates.index
-        return pd.DataFrame(ends, index=labels, columns=["conf_low", "conf_high"])
+        return self._intervals(ends, "studentized")
+
+    def _intervals(self, ends: list[Interval], kind: str) -> pd.DataFrame:
+        """Name the intervals, and say of those that there are none of why, unless all replicates failed."""
+        table = pd.DataFrame(ends, index=self.estimates.index, columns=["conf_low", "conf_high"])
+        tried = table[self.replicates.notna().sum().to_numpy() >= 2]
+        missing = tried.index[tried["conf_low"].isna()]
+        if len(missing):
+            why = "; ".join(f"{label}, for {self._lacks(label, kind)}" for label in missing)
+            message = f"kind={kind!r}: there is no such interval of {why}"
+            if len(missing) == len(table):
+                raise InvalidInputError(message)
+            warnings.warn(message, IntervalWarning, stacklevel=3)
+        return table
+
+    def _lacks(self, label: str, kind: str) -> str:
+        """Say what an interval of this kind would need that there is not."""
+        if kind == "studentized":
+            return "its replicates have no standard errors; take kind='percentile'"
+        if kind == "bca" and math.isnan(self.acceleration[label]):
+            return (
+                "its acceleration is not known (an estimate by nearest neighbours does not move smoothly "
+                "with the rows' weights); take kind='percentile'"
+            )
+        return (
+            "the estimate lies beyond all of its replicates, so that their bias cannot be told; take "
+            "kind='normal', and look at the replicates"
+        )
 
     def summary(self, level: float = 0.95, kind: IntervalKind = "percentile") -> pd.DataFrame:
         """Tabulate the estimators.
