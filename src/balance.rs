@@ -15,6 +15,7 @@ use rayon::prelude::*;
 use crate::checks;
 use crate::error::{Error, Result};
 use crate::monitor::Monitor;
+use crate::reserve::room_for;
 use columns::{Column, columns};
 use distribution::{Distance, Records};
 use order::Scratch;
@@ -70,7 +71,8 @@ pub fn smd(
     denominator: Denominator,
 ) -> Result<Vec<f64>> {
     let weightings: Vec<&[f64]> = weights.into_iter().collect();
-    let samples = samples(x, treatment, &weightings, sample_weight)?;
+    let totals = totals(&weightings, treatment, sample_weight)?;
+    let samples = samples(x, treatment, &totals, sample_weight)?;
     let columns = columns(x, treatment, &samples)?;
     let last = samples.len() - 1;
     Ok(columns.iter().map(|column| column.smd(last, &samples, denominator)).collect())
@@ -78,8 +80,8 @@ pub fn smd(
 
 /// The balance of the columns of `x` in the sample as it is, then in each weighting of it.
 ///
-/// Weights include the sample weights, where there are any; those alone weigh the sample as it is, and
-/// the denominator. Each column that is not binary is sorted once, for all weightings.
+/// Weights are multiplied by the sample weights, where there are any; those alone weigh the sample as it
+/// is, and the denominator. Each column that is not binary is sorted once, for all weightings.
 ///
 /// # Errors
 /// As for [`smd`].
@@ -91,7 +93,8 @@ pub fn balance(
     denominator: Denominator,
     monitor: &Monitor,
 ) -> Result<Vec<Balance>> {
-    let samples = samples(x, treatment, weightings, sample_weight)?;
+    let totals = totals(weightings, treatment, sample_weight)?;
+    let samples = samples(x, treatment, &totals, sample_weight)?;
     let columns = columns(x, treatment, &samples)?;
     monitor.check()?;
     let records = Records::of(treatment, &samples);
@@ -112,11 +115,31 @@ pub fn balance(
     Ok(samples.iter().enumerate().map(of_sample).collect())
 }
 
+/// What rows weigh in each weighting: their balancing weights times their sample weights.
+fn totals<'a>(
+    weightings: &[&'a [f64]],
+    treatment: &[bool],
+    sample_weight: Option<&[f64]>,
+) -> Result<Vec<Cow<'a, [f64]>>> {
+    let Some(sample_weight) = sample_weight else {
+        return Ok(weightings.iter().map(|weights| Cow::Borrowed(*weights)).collect());
+    };
+    checks::same_length("sample_weight", sample_weight.len(), treatment.len())?;
+    checks::weights("sample_weight", sample_weight)?;
+    let total = |weights: &&[f64]| {
+        checks::same_length("weights", weights.len(), treatment.len())?;
+        checks::weights("weights", weights)?; // which a product of two negative ones would not tell
+        room_for(treatment.len(), size_of::<f64>())?;
+        Ok(Cow::Owned(weights.iter().zip(sample_weight).map(|(w, s)| w * s).collect()))
+    };
+    weightings.iter().map(total).collect()
+}
+
 /// The sample as it is, then each weighting of it.
 fn samples<'a>(
     x: ArrayView2<'_, f64>,
     treatment: &[bool],
-    weightings: &[&'a [f64]],
+    weightings: &'a [Cow<'_, [f64]>],
     sample_weight: Option<&'a [f64]>,
 ) -> Result<Vec<Sample<'a>>> {
     checks::same_length("treatment", treatment.len(), x.nrows())?;

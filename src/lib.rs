@@ -30,6 +30,7 @@
 //! | [`doubly_robust`] | the same on rows, with influences |
 //! | [`optimal`] | pairs and stars whose distances have the least sum |
 //! | [`matching`] | nearest neighbours on a score |
+//! | [`fingerprint`] | whether two columns hold the same |
 //! | [`balance`] | how far apart the arms are, column by column |
 //! | [`cells`] | identical rows collapsed to one, with counts |
 //! | [`sorted_rows`] | rows in the order of their scores |
@@ -49,6 +50,7 @@ pub mod covariates;
 pub mod doubly_robust;
 pub mod error;
 pub mod estimand;
+pub mod fingerprint;
 pub mod influence;
 pub mod ipw;
 pub mod kernels;

@@ -16,7 +16,9 @@ use rayon::prelude::*;
 use crate::checks;
 use crate::covariates::{CHUNK, Covariates};
 use crate::error::{Error, Result};
+use crate::influence::by_row;
 use crate::kernels::{self, BLOCK, sigmoid};
+use crate::linalg::Cholesky;
 use crate::monitor::Monitor;
 use crate::tally::{Rows, Units};
 
@@ -28,8 +30,8 @@ use sample::Sample;
 
 #[derive(Debug, Clone, Copy)]
 pub struct LogisticSpec {
-    /// L2 strength on every coefficient but the intercept, on the caller's scale; 0 is maximum
-    /// likelihood.
+    /// L2 strength on every coefficient but the intercept, on the caller's scale, for rows that weigh one on
+    /// average ([`penalty_on`] others); 0 is maximum likelihood.
     pub penalty: f64,
     /// Converged when the largest entry of the gradient, on standardized covariates, is no more than
     /// this times the sum of the weights. Newton's method squares the error at each step, so one more
@@ -45,6 +47,17 @@ impl Default for LogisticSpec {
     }
 }
 
+/// The strength that a penalty has on weighted rows: per unit of their mean weight, so that the scale of the
+/// weights says nothing. Rows of weight 0 are not there.
+#[must_use]
+pub fn penalty_on(sample_weight: Option<&[f64]>, penalty: f64) -> f64 {
+    let Some(weights) = sample_weight else { return penalty };
+    let there = weights.iter().filter(|weight| **weight != 0.0).count();
+    let mean = weights.iter().sum::<f64>() / there as f64;
+    // What is wrong with weights that have no mean is said where they are checked.
+    if mean > 0.0 && mean.is_finite() { penalty * mean } else { penalty }
+}
+
 /// A fitted score model of d covariates.
 #[derive(Debug, Clone)]
 pub struct LogisticFit {
@@ -52,6 +65,10 @@ pub struct LogisticFit {
     pub coefficients: Vec<f64>,
     /// d + 1 by d + 1: the inverse of the (penalized) information.
     pub covariance: Array2<f64>,
+    /// The same of rows that were drawn with unequal chances, where there are sample weights: V M V, with V the
+    /// inverse information and M the sum of squared scores (w (T - e))^2 x x' (Binder 1983, without the factor
+    /// n / (n - 1)). It does not change with the scale of the weights.
+    pub sandwich: Option<Array2<f64>>,
     /// d: the linear predictor is measured from here, which keeps its digits when covariates are
     /// far from zero.
     pub center: Vec<f64>,
@@ -100,7 +117,8 @@ pub fn fit_with_scores(
     checks::enough_rows("score model", x.nrows(), x.ncols() + 1, spec.penalty)?;
     let covariates = Covariates::standardized(x)?;
     let rows = Rows { treatment, sample_weight };
-    let likelihood = Likelihood::new(&covariates, &rows, spec.penalty, Sweep::Parallel)?;
+    let penalty = penalty_on(sample_weight, spec.penalty);
+    let likelihood = Likelihood::new(&covariates, &rows, penalty, Sweep::Parallel)?;
     let sample = Sample::draw(x, &rows);
     let start = sample.as_ref().and_then(|s| Some((s, s.fit(&covariates, spec, monitor)?)));
     let bend = |step: &[f64]| match &start {
@@ -111,10 +129,15 @@ pub fn fit_with_scores(
     let mut kept = vec![0.0; if at.is_some() { x.nrows() } else { 0 }];
     let optimum = maximize_keeping(&likelihood, at, &mut kept, spec, monitor)?;
     let has_kept = optimum.has_kept;
+    let information = optimum.information.clone();
     let mut fit = LogisticFit::new(&covariates, optimum, spec.penalty);
     let mut scores = if has_kept { kept } else { fit.linear_predictor(x)? };
     fit.log_likelihood = log_likelihood(&scores, &rows);
     scores.par_chunks_mut(CHUNK).for_each(sigmoid);
+    if let Some(weight) = sample_weight {
+        monitor.check()?;
+        fit.sandwich = Some(sandwich(&covariates, &information, treatment, weight, &scores));
+    }
     Ok((fit, scores))
 }
 
@@ -134,24 +157,57 @@ fn log_likelihood(eta: &[f64], rows: &Rows<'_>) -> f64 {
     chunks.iter().sum()
 }
 
+/// V M V on the caller's scale; see [`LogisticFit::sandwich`].
+fn sandwich(
+    covariates: &Covariates<'_>,
+    information: &Cholesky,
+    treatment: &[bool],
+    weight: &[f64],
+    scores: &[f64],
+) -> Array2<f64> {
+    // Weights are divided by the largest, whose square may be out of range, and so is the information.
+    let largest = weight.iter().fold(0.0_f64, |most, w| most.max(*w));
+    let square = |i: usize| {
+        let residual = f64::from(u8::from(treatment[i])) - scores[i];
+        (weight[i] / largest * residual).powi(2)
+    };
+    let squares = by_row(scores.len(), square);
+    let terms = covariates.n_columns() + 1;
+    let upper = covariates.products(&squares, &squares).information;
+    let meat = Array2::from_shape_fn((terms, terms), |(j, k)| upper[j.min(k) * terms + j.max(k)]);
+    let inverse = information.inverse();
+    let bread = Array2::from_shape_fn((terms, terms), |(j, k)| inverse[j * terms + k] * largest);
+    let map = to_callers_scale(covariates);
+    let half = map.dot(&bread);
+    half.dot(&meat).dot(&half.t())
+}
+
+/// The linear map from coefficients on standardized covariates to those on the caller's scale.
+fn to_callers_scale(covariates: &Covariates<'_>) -> Array2<f64> {
+    let Covariates { center, scale, .. } = covariates;
+    let terms = center.len() + 1;
+    let mut map = Array2::<f64>::zeros((terms, terms));
+    map[(0, 0)] = 1.0;
+    for k in 1..terms {
+        map[(k, k)] = 1.0 / scale[k - 1];
+        map[(0, k)] = -center[k - 1] / scale[k - 1];
+    }
+    map
+}
+
 impl LogisticFit {
     /// Back on the caller's scale. With z = (x - center) / scale the slopes are a / scale, and the
     /// intercept at x = 0 is a0 - sum a center / scale; the covariance follows by the same linear map.
     fn new(covariates: &Covariates<'_>, optimum: Optimum, penalty: f64) -> Self {
-        let Covariates { center, scale, .. } = covariates;
         let terms = optimum.beta.len();
-        let mut map = Array2::<f64>::zeros((terms, terms));
-        map[(0, 0)] = 1.0;
-        for k in 1..terms {
-            map[(k, k)] = 1.0 / scale[k - 1];
-            map[(0, k)] = -center[k - 1] / scale[k - 1];
-        }
+        let map = to_callers_scale(covariates);
         let inverse = optimum.information.inverse();
         let standardized = Array2::from_shape_fn((terms, terms), |(j, k)| inverse[j * terms + k]);
         Self {
             coefficients: map.dot(&ndarray::aview1(&optimum.beta)).to_vec(),
             covariance: map.dot(&standardized).dot(&map.t()),
-            center: center.clone(),
+            sandwich: None, // where there are sample weights, for the caller to fill in
+            center: covariates.center.clone(),
             intercept_at_center: optimum.beta[0],
             aliased: optimum.aliased(),
             diverging: optimum.diverging,
@@ -169,6 +225,7 @@ impl LogisticFit {
         let left_out = self.aliased.iter().chain(&self.diverging);
         terms == columns + 1
             && self.covariance.dim() == (terms, terms)
+            && self.sandwich.as_ref().is_none_or(|found| found.dim() == (terms, terms))
             && left_out.into_iter().all(|column| *column < columns)
     }
 

@@ -7,6 +7,7 @@ mod balance;
 mod bootstrap;
 mod call;
 mod errors;
+mod fingerprint;
 mod influence;
 mod instructions;
 mod ipw;
@@ -33,6 +34,8 @@ mod core {
     use super::balance::{Balance, balance, smd};
     #[pymodule_export]
     use super::bootstrap::{Replicates, bootstrap};
+    #[pymodule_export]
+    use super::fingerprint::fingerprints;
     #[pymodule_export]
     use super::influence::bootstrap_influence;
     #[pymodule_export]

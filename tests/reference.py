@@ -35,7 +35,9 @@ def expit(eta):
 
 
 def fit_logistic(x, treatment, *, penalty=0.0, sample_weight=None, max_iterations=100):
-    """Newton's method from zero on  sum w log-loss + penalty / 2 * (beta without intercept)^2.
+    """Newton's method from zero on  sum w log-loss + penalty / 2 * mean w * (beta without intercept)^2.
+
+    The mean is that of the weights above 0.
 
     The covariance is the inverse of the Hessian of that sum, the penalty's part included.
     Worked on centred columns (which moves the intercept alone), for the sake of the last digits.
@@ -44,7 +46,7 @@ def fit_logistic(x, treatment, *, penalty=0.0, sample_weight=None, max_iteration
     w = np.ones(len(t)) if sample_weight is None else np.asarray(sample_weight, dtype=float)
     center = np.average(x, axis=0, weights=w)
     design = np.column_stack([np.ones(len(t)), x - center])
-    ridge = penalty * np.diag([0.0] + [1.0] * x.shape[1])
+    ridge = penalty * w[w > 0].mean() * np.diag([0.0] + [1.0] * x.shape[1])
     beta = np.zeros(design.shape[1])
     for _ in range(max_iterations):
         step, decrement = _newton_step(design, t, w, ridge, beta)

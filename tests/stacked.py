@@ -44,7 +44,8 @@ class Design:
 
 def _score_equations(design, beta):
     columns, w = design.columns, design.weight
-    ridge = design.penalty * np.concatenate([[0.0], beta[1:]]) / len(columns)
+    strength = design.penalty * w[w > 0].mean()
+    ridge = strength * np.concatenate([[0.0], beta[1:]]) / len(columns)
     residual = design.treatment - expit(columns @ beta)
     return (w * residual)[:, None] * columns - ridge
 

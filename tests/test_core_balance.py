@@ -35,7 +35,7 @@ def assert_equals_twin(x, treatment, weightings, rtol=1e-11, **options):
     base = options.get("sample_weight")
     base = np.ones(len(x)) if base is None else base
     options.pop("n_threads", None)
-    for sample, weights in enumerate([base, *weightings]):
+    for sample, weights in enumerate([base, *(base * weights for weights in weightings)]):
         expected = twin(x, treatment, weights, **options)
         for measure in MEASURES:
             column = getattr(found, measure)[:, sample]
@@ -82,7 +82,8 @@ def test_balance_with_sample_weights_equals_the_twin(sample, denominator):
     assert_equals_twin(x, treatment, weightings, denominator=denominator, sample_weight=base)
     for weights in (None, weightings[0]):
         found = core.smd(x, treatment, weights=weights, sample_weight=base, denominator=denominator)
-        expected = reference.smd(x, treatment, weights=weights, sample_weight=base, denominator=denominator)
+        total = base if weights is None else base * weights
+        expected = reference.smd(x, treatment, weights=total, sample_weight=base, denominator=denominator)
         assert_allclose(found, expected, rtol=1e-11, atol=1e-13)
 
 

@@ -218,7 +218,8 @@ def test_weight_k_is_the_row_k_times(sample, penalty, data):
         sample.x, sample.treatment, penalty=penalty, sample_weight=times.astype(float)
     )
     rows = np.repeat(np.arange(n), times)
-    repeated = core.fit_propensity(sample.x[rows], sample.treatment[rows], penalty=penalty)
+    # A penalty is per unit of mean weight, so that weights have no scale.
+    repeated = core.fit_propensity(sample.x[rows], sample.treatment[rows], penalty=penalty * times.mean())
     assert_allclose(weighted.coefficients, repeated.coefficients, rtol=1e-9, atol=1e-10)
     assert_allclose(weighted.covariance, repeated.covariance, rtol=1e-8, atol=1e-10)
     assert_allclose(weighted.scores[rows], repeated.scores, rtol=1e-10)

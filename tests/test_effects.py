@@ -239,7 +239,7 @@ def test_model_of_other_sample_weights_is_refused(users):
 def test_model_of_other_covariates_is_refused(users):
     model = ps.fit_propensity(users, treatment="opted", covariates=["visits"])
     changed = users.assign(visits=users["visits"] + (users.index == "u7"))
-    with pytest.raises(InvalidInputError, match=r"covariates have changed in 1 row \(row u7\)"):
+    with pytest.raises(InvalidInputError, match=r"column 'visits' has changed in 1 row \(row u7\)"):
         ps.ipw(changed, outcome="done", treatment="opted", scores=model)
 
 

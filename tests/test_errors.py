@@ -332,10 +332,13 @@ def test_unusable_scores_are_explained(users, case):
 
 def test_model_of_other_rows_is_refused(users):
     model = ps.fit_propensity(users, **COLUMNS)
-    for other in (users.head(150), users[::-1], users.reset_index(drop=True)):
-        with pytest.raises(
-            InvalidInputError, match=r"scores.*fitted on other rows: use scores=model.predict\(df\)"
-        ):
+    remedies = {
+        r"some of the rows that the model was fitted on, as after trimming: fit it again": users.head(150),
+        r"its rows are in another order: put them in that of model\.scores": users[::-1],
+        r"or, where they are new rows .*, take scores=model\.predict\(df\)": users.reset_index(drop=True),
+    }
+    for remedy, other in remedies.items():
+        with pytest.raises(InvalidInputError, match=rf"scores: .*{remedy}"):
             ps.ipw(other, outcome="done", treatment="opted", scores=model)
         ps.ipw(other, outcome="done", treatment="opted", scores=model.predict(other))
 
@@ -389,7 +392,9 @@ def test_unusable_weights_are_explained(users, case):
 @pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")  # few rows, made up
 def test_matches_of_other_rows_are_refused(users):
     matches = ps.match_nn(users, treatment="opted", scores=ps.fit_propensity(users, **COLUMNS))
-    with pytest.raises(InvalidInputError, match=r"weights.*matches are of other rows"):
+    with pytest.raises(
+        InvalidInputError, match=r"weights: 200 values for a frame of 100 rows; these matches"
+    ):
         ps.smd(users.head(100), **COLUMNS, weights=matches)
     with pytest.raises(InvalidInputError, match="outcome: the index is not the frame's"):
         matches.effect(users["done"].reset_index(drop=True))

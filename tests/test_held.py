@@ -105,7 +105,7 @@ def test_weights_overwritten_after_the_fit_are_other_weights():
     df = people()
     model = ps.fit_propensity(df, treatment="t", covariates=["x"], sample_weight="w")
     df.loc[:, "w"] = 1.0
-    with pytest.raises(InvalidInputError, match="sample_weight"):
+    with pytest.raises(InvalidInputError, match="column 'w' has changed"):
         ps.ipw(df, outcome="y", treatment="t", scores=model, sample_weight="w")
 
 

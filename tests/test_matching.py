@@ -103,14 +103,19 @@ def test_effect_counts_the_models_penalty(scored):
 def test_effect_takes_the_scores_of_a_weighted_model_as_known(scored):
     weights = np.linspace(0.5, 2.0, len(scored))
     model = ps.fit_propensity(scored, treatment="opted", covariates=["visits"], sample_weight=weights)
-    effect = ps.match_nn(scored, treatment="opted", scores=model).effect(scored["done"])
-    assert effect.se_method.endswith("takes the scores as known")
+    call = {"treatment": "opted", "scores": model}
+    effect = ps.match_nn(scored, **call, sample_weight=weights).effect(scored["done"])
+    assert "takes scores and distances as known" in effect.se_method
+    with pytest.raises(
+        InvalidInputError, match=r"with sample weights, and none are given here.*model\.scores"
+    ):
+        ps.match_nn(scored, **call)
 
 
 def test_match_nn_refuses_covariates_that_have_changed_since_the_fit(scored):
     model = ps.fit_propensity(scored, treatment="opted", covariates=["visits"])
     scored.loc["u7", "visits"] += 1
-    with pytest.raises(InvalidInputError, match=r"covariates have changed in 1 row \(row u7\)"):
+    with pytest.raises(InvalidInputError, match=r"column 'visits' has changed in 1 row \(row u7\)"):
         ps.match_nn(scored, treatment="opted", scores=model)
 
 

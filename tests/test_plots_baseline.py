@@ -21,6 +21,7 @@ from propensity import plots
 from propensity._analytic import Analytic
 from propensity.effects import Effect
 from propensity.estimators import IPW, NearestNeighbors
+from propensity.frames.fingerprint import Fingerprint
 from propensity.matched import Matched
 from propensity.results import BootstrapResult
 
@@ -77,7 +78,13 @@ def matched(score, treated):
     kept = np.where(treated, rows % 10 > 0, rows % 3 == 0)
     weights = np.where(treated, 1.0, 0.5 + 4 * score) * kept
     index = pd.RangeIndex(len(score))
-    return Matched(estimand="ATT", weights=pd.Series(weights, index=index), treated=treated, index=index)
+    return Matched(
+        estimand="ATT",
+        weights=pd.Series(weights, index=index),
+        treated=treated,
+        index=index,
+        fingerprint=Fingerprint(index, treated, None, {}),
+    )
 
 
 def balance(n_terms, samples):

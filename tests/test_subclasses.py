@@ -244,14 +244,13 @@ def test_effect_refuses_clusters_where_there_is_one(scored):
         found.effect("done")
 
 
-def test_effect_takes_rows_without_weight_for_no_company(scored):
+def test_rows_without_weight_are_no_company(scored):
     treated = np.arange(len(scored)) > 1  # two controls, of which one weighs nothing
     df = scored.assign(opted=treated, w=np.where(np.arange(len(scored)) == 0, 0.0, 1.0))
-    found = ps.subclassify(
-        df, treatment="opted", scores="score", n_subclasses=1, min_per_arm=1, sample_weight="w"
-    )
-    with pytest.raises(InvalidInputError, match="all matched rows are in one subclass"):
-        found.effect(df["done"])
+    with pytest.raises(InvalidInputError, match="column 'w': 198 treated and 1 control rows have a weight"):
+        ps.subclassify(
+            df, treatment="opted", scores="score", n_subclasses=1, min_per_arm=1, sample_weight="w"
+        )
 
 
 def test_effect_cautions_where_an_arm_is_worth_few_rows(users):

@@ -29,12 +29,12 @@ class Analytic:
     @property
     def acceleration(self) -> pd.Series[float]:
         """Efron's, by label; NaN where there is none."""
-        return self._figures[0]
+        return self._figures[0].copy()
 
     @property
     def std_errors(self) -> pd.Series[float]:
         """By label; NaN where there is none."""
-        return self._figures[1]
+        return self._figures[1].copy()
 
     @cached_property
     def _figures(self) -> Figures:

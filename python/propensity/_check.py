@@ -277,6 +277,16 @@ def weights(values: Floats, treated: Bools, index: pd.Index[Any], subject: str) 
             raise InvalidInputError(f"{subject}: every {arm} row has weight 0; both groups are needed")
 
 
+def two_of_each_arm(there: Bools, treated: Bools, subject: str) -> None:
+    """Require two rows of each arm that count for something."""
+    n_treated, n_control = int((there & treated).sum()), int((there & ~treated).sum())
+    if min(n_treated, n_control) < 2:
+        raise InvalidInputError(
+            f"{subject}: {n_treated:,} treated and {n_control:,} control rows have a weight above 0; at "
+            "least 2 of each are needed"
+        )
+
+
 def not_negative(values: Floats, index: pd.Index[Any], subject: str) -> None:
     """Require weights of at least 0, whose squares are in a float64's range."""
     negative = values < 0
@@ -296,27 +306,28 @@ def unlike(values: Rows, index: pd.Index[Any], role: str) -> None:
         raise InvalidInputError(f"{role}: {where}; one for each row is needed")
 
 
-def same_weights(fitted: Floats | None, given: Floats | None) -> None:
-    """Require a model's sample weights to be those of the analysis."""
-    if fitted is given or (fitted is not None and given is not None and np.array_equal(fitted, given)):
+def same_weights(then: Floats | None, now: Floats | None, made: str, remedy: str) -> None:
+    """Require sample weights to be those with which something was made.
+
+    Parameters
+    ----------
+    then, now : ndarray (n,) or None
+        None where every row counted one.
+    made : str
+        What was made, and how: "the model was fitted".
+    remedy : str
+        What else can be done.
+    """
+    if then is now or (then is not None and now is not None and np.array_equal(then, now)):
         return
-    was = "without sample weights" if fitted is None else "with sample weights"
-    other = "" if given is None else "these" if fitted is None else "other"
-    raise InvalidInputError(
-        f"sample_weight: the model was fitted {was}, and {other or 'none'} are given here; fit and weigh "
-        "with the same, or take the scores as known with scores=model.scores"
-    )
-
-
-def same_scores(predicted: Floats, fitted: Floats, index: pd.Index[Any]) -> None:
-    """Require the covariates to give the scores that they gave when the model was fitted."""
-    moved = np.abs(predicted - fitted) > 1e-9  # rounding moves them by 1e-13
-    if moved.any():
-        where = counted(moved, "row", index)
-        raise InvalidInputError(
-            f"scores: the covariates have changed in {where} since the model was fitted; "
-            "fit it to these, or take its scores as known with scores=model.scores"
-        )
+    if then is None:
+        problem = f"{made} without sample weights, and some are given here: take the same for both"
+    elif now is None:
+        problem = f"{made} with sample weights, and none are given here: give the same, sample_weight=..."
+    else:
+        differ = int((then != now).sum())
+        problem = f"{made} with others, which differ in {differ:,} rows: take the same for both"
+    raise InvalidInputError(f"sample_weight: {problem}; {remedy}")
 
 
 def clusters(groups: Rows, subject: str) -> None:

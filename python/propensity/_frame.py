@@ -11,7 +11,6 @@ from propensity.frames.native import AnyFrame as AnyFrame
 from propensity.frames.native import AnySeries as AnySeries
 from propensity.frames.native import row_labels as row_labels
 from propensity.frames.native import series_like as series_like
-from propensity.frames.rows import kept_rows as kept_rows
 from propensity.frames.terms import Covariates as Covariates
 from propensity.frames.terms import Recipe as Recipe
 from propensity.frames.terms import Terms as Terms

@@ -11,10 +11,12 @@ import numpy as np
 from propensity import _check, core
 from propensity._check import Bools, Floats, Rows
 from propensity.arms import ArmMeans, OutcomeFacts, Weighting
+from propensity.cautions import count_cautions
 from propensity.contrasts import Contrast
 from propensity.effects import Effect, Effects
 from propensity.estimators import WeightingEstimand
 from propensity.frames.columns import Frame, Reader, open_frame, outcome_names
+from propensity.frames.fingerprint import Fingerprint
 from propensity.frames.kinds import read
 from propensity.frames.native import AnyFrame
 
@@ -38,6 +40,16 @@ class Sample:
     treated: Bools
     sample_weight: Floats | None
     clusters: Rows | None
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """Which rows these are, by all columns that have been read of their frame."""
+        return self.frame.fingerprint(self.treated, self.sample_weight)
+
+    @property
+    def there(self) -> Bools:
+        """Which rows are there, (n,): a row of sample weight 0 is not."""
+        return np.ones(len(self.treated), bool) if self.sample_weight is None else self.sample_weight > 0
 
     @property
     def n_clusters(self) -> int | None:
@@ -81,7 +93,8 @@ class Sample:
             treated=self.treated,
             n_clusters=self.n_clusters,
             contrast=contrast,
-            cautions=cautions,
+            cautions=(*cautions, *count_cautions(self.sample_weight)),
+            fingerprint=self.fingerprint,
         )
 
 
@@ -92,11 +105,12 @@ def read_sample(
     outcome: str | Sequence[str] | None = None,
     covariates: Sequence[str] = (),
     reader: Reader = read,
+    labels: Sequence[str] = (),
     cluster: object = None,
     sample_weight: object = None,
     also: Mapping[str, object] | None = None,
 ) -> Sample:
-    """Read the columns with a role; `reader` and `also` as for `open_frame`.
+    """Read the columns with a role; `reader`, `labels` and `also` as for `open_frame`.
 
     Raises
     ------
@@ -105,7 +119,13 @@ def read_sample(
     """
     also = {**(also or {}), "cluster": cluster, "sample_weight": sample_weight}
     frame = open_frame(
-        df, treatment=treatment, outcome=outcome, covariates=covariates, reader=reader, also=also
+        df,
+        treatment=treatment,
+        outcome=outcome,
+        covariates=covariates,
+        reader=reader,
+        labels=labels,
+        also=also,
     )
     treated = frame.treated(treatment)
     clusters = None
@@ -121,6 +141,7 @@ def read_sample_weight(frame: Frame, sample_weight: object, treated: Bools) -> F
         return None
     values, subject = frame.rowwise(sample_weight, "sample_weight")
     _check.weights(values, treated, frame.index, subject)
+    _check.two_of_each_arm(values > 0, treated, subject)
     return values
 
 

@@ -40,6 +40,13 @@ class ArmMeans(Protocol):
         """On the mean of the controls."""
 
 
+def balancing_part(weights: Floats, sample_weight: Floats | None) -> Floats:
+    """Take the sample weights (n,) out of what rows weigh; a row of sample weight 0 has no weight."""
+    if sample_weight is None:
+        return weights
+    return np.divide(weights, sample_weight, out=np.zeros(len(weights)), where=sample_weight > 0)
+
+
 @dataclass(frozen=True, eq=False)
 class Means:
     """The means of both arms, where they are not the core's: as `ArmMeans`, and which rows vary together.

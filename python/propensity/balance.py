@@ -53,13 +53,15 @@ def smd(
         Columns, or the right-hand side of a formula. Categorical ones have a term for every level, the first
         included, named as formulaic names them when no level is the reference: ``tier[heavy]``.
     weights : None, str, Series, array (n,), Matched, Effect or TruncatedWeights, default None
-        None for the sample as it is; a column, balancing weights, or what any way of matching gave. Sample
-        weights are to be in them already, as they are in those of an effect.
+        None for the sample as it is; a column, balancing weights, or what any way of matching gave. They are
+        multiplied by the sample weights, as in cobalt. Those of an effect or of matches have them in them
+        already, know it, and are not multiplied again.
     denominator : {"pooled", "treated", "control", "all"}, default "pooled"
         Whose standard deviation: sqrt((v1 + v0) / 2), the treated units', the control units', everyone's.
         Pooled treats the arms alike.
     sample_weight : None, str, Series or array (n,), default None
-        What each row counts for in the denominator, and in the means where there are no `weights`.
+        How much of the population a row stands for, in the means and in the denominator; those that effects
+        and matches among the `weights` were made with.
 
     Returns
     -------
@@ -85,8 +87,8 @@ def smd(
     also = {**given_weights(weights), "sample_weight": sample_weight}
     frame = open_frame(df, treatment=treatment, covariates=terms.columns, also=also)
     treated = frame.treated(treatment)
-    w = None if weights is None else read_weights(frame, weights, treated)
     base = read_sample_weight(frame, sample_weight, treated)
+    w = None if weights is None else read_weights(frame, weights, treated, base)
     x, recipe = make_terms(frame, terms, all_levels=True)
     values = core.smd(x, treated, weights=w, denominator=denominator, sample_weight=base)
     index = pd.Index(recipe.names, name="term")
@@ -121,8 +123,8 @@ def balance(
     weights : None, mapping of str to weights, or weights, default None
         A name for each weighting, as in ``{"IPW": w, "matched": matches}``; weightings without a name are
         called "adjusted". Each is a column, a series or an array (n,), what any way of matching gave, an
-        `Effect` or `TruncatedWeights`. Sample weights are to be in them already, as they are in those of an
-        effect.
+        `Effect` or `TruncatedWeights`. They are multiplied by the sample weights, as in cobalt. Those of an
+        effect or of matches have them in them already, know it, and are not multiplied again.
     denominator : {"pooled", "treated", "control", "all"}, default "pooled"
         Whose standard deviation a mean difference is divided by: sqrt((v1 + v0) / 2), the treated units', the
         control units', everyone's. Pooled treats the arms alike; MatchIt and cobalt take "treated" for the
@@ -134,7 +136,8 @@ def balance(
     scores : None, PropensityModel, str, Series or array (n,), default None
         Scores for a first row, "distance".
     sample_weight : None, str, Series or array (n,), default None
-        What each row counts for in the sample as it is, and in the denominator.
+        How much of the population a row stands for, in every sample and in the denominator; those that
+        effects and matches among the `weights` were made with.
 
     Returns
     -------
@@ -189,9 +192,11 @@ def balance(
         also |= given_weights(given, role)
     frame = open_frame(df, treatment=treatment, covariates=terms.columns, also=also)
     treated = frame.treated(treatment)
-    weightings = {name: read_weights(frame, given, treated, role) for name, (role, given) in named.items()}
     base = read_sample_weight(frame, sample_weight, treated)
-    distance = None if scores is None else read_scores(frame, scores, treated)
+    weightings = {
+        name: read_weights(frame, given, treated, base, role) for name, (role, given) in named.items()
+    }
+    distance = None if scores is None else read_scores(frame, scores, treated, base)
     x, recipe = make_terms(frame, terms, all_levels=True)
     if scores is not None and DISTANCE in recipe.names:
         raise InvalidInputError(

@@ -14,7 +14,8 @@ import numpy as np
 
 from propensity import core
 from propensity._check import Bools, Floats
-from propensity.errors import BalanceWarning, OverlapWarning, SmallSampleWarning
+from propensity.arms import balancing_part
+from propensity.errors import BalanceWarning, OverlapWarning, SampleWeightWarning, SmallSampleWarning
 
 # Coverage by the smaller arm's effective size, weighting for ATE: 10 to 20, 87%; 20 to 30, 91%; above, 92% to
 # 95% where overlap is good. For ATO: 10 to 20, 92%; above 20, 94% and more.
@@ -87,6 +88,27 @@ def size_cautions(
     return tuple(found)
 
 
+# Whole numbers that say of each row that it stands for several: a table of counts has them; rounded survey
+# weights have them too, for which the standard errors are right.
+_COUNTS = 3.0
+
+
+def count_cautions(sample_weight: Floats | None) -> tuple[Warning, ...]:
+    """Say that sample weights look like counts of identical users, which they are not to be."""
+    if sample_weight is None:
+        return ()
+    n, total = int((sample_weight > 0).sum()), float(sample_weight.sum())
+    if total < _COUNTS * n or not (sample_weight == np.floor(sample_weight)).all():
+        return ()
+    return (
+        SampleWeightWarning(
+            f"the sample weights are whole numbers, and {total:,.0f} in all for {n:,} rows: if they count "
+            "identical users, the standard errors are too large, for they are those of the rows; spell the "
+            "users out, df.loc[df.index.repeat(df['count'])], and leave the weights out"
+        ),
+    )
+
+
 # An SMD above 0.1 in a covariate that matters is what is commonly called imbalance (Austin 2009; Stuart,
 # Lee and Leacy 2013).
 _BALANCED = 0.1
@@ -103,11 +125,13 @@ def balance_cautions(
     if not columns:
         return ()
     x = np.column_stack(list(columns.values()))
-    found = dict(zip(columns, core.smd(x, treated, weights=weights).tolist(), strict=True))
+    balancing = balancing_part(weights, sample_weight)
+    after = core.smd(x, treated, weights=balancing, sample_weight=sample_weight)
+    found = dict(zip(columns, after.tolist(), strict=True))
     past = {name: smd for name, smd in found.items() if abs(smd) > _BALANCED}
     if not past:
         return ()
-    before = dict(zip(columns, core.smd(x, treated, weights=sample_weight).tolist(), strict=True))
+    before = dict(zip(columns, core.smd(x, treated, sample_weight=sample_weight).tolist(), strict=True))
     worst = sorted(past, key=lambda name: -abs(past[name]))[:3]
     figures = ", ".join(f"{name} {past[name]:+.2f} (before: {before[name]:+.2f})" for name in worst)
     more = f" and {len(past) - len(worst)} more" if len(past) > len(worst) else ""

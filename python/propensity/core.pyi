@@ -32,6 +32,7 @@ __all__ = [
     "balance",
     "bootstrap",
     "bootstrap_influence",
+    "fingerprints",
     "fit_propensity",
     "instruction_set",
     "ipw",
@@ -53,6 +54,8 @@ class LogisticFit:
     def coefficients(self) -> _Floats: ...  # (d + 1,), intercept first, on the scale of x
     @property
     def covariance(self) -> _Floats: ...  # (d + 1, d + 1)
+    @property
+    def sandwich(self) -> _Floats | None: ...  # (d + 1, d + 1), where there are sample weights
     @property
     def center(self) -> _Floats: ...  # (d,), the point the linear predictor is measured from
     @property
@@ -227,6 +230,9 @@ def fit_propensity(
     sample_weight: _Floats | None = None,
     n_threads: int | None = None,
 ) -> LogisticFit: ...
+def fingerprints(
+    columns: Sequence[NDArray[np.float64 | np.int64 | np.uint64 | np.bool_]], n_threads: int | None = None
+) -> NDArray[np.uint64]: ...
 def instruction_set() -> Literal["baseline", "avx2", "avx512", "widest"]: ...
 def ipw(
     outcome: _Floats,

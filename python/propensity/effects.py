@@ -13,10 +13,11 @@ import pandas as pd
 from propensity import _check, inference
 from propensity._check import Bools, Floats, Rows
 from propensity._show import Shown
-from propensity.arms import ArmMeans, Means, OutcomeFacts
+from propensity.arms import ArmMeans, Means, OutcomeFacts, balancing_part
 from propensity.cautions import size_cautions
 from propensity.contrasts import SCALES, Contrast
 from propensity.errors import InvalidInputError
+from propensity.frames.fingerprint import Fingerprint
 from propensity.frames.native import AnySeries
 
 
@@ -61,6 +62,8 @@ class Effect(Shown):
         Whether every outcome lies in [0, 1], so that its mean has odds.
     treated : ndarray (n,) of bool, or None
         Who was treated, in row order.
+    fingerprint : Fingerprint or None
+        Which rows it was estimated from, and what each counted for: functions that take its weights compare.
     """
 
     estimand: str
@@ -79,6 +82,7 @@ class Effect(Shown):
     clusters: Rows | None = None
     bounded: bool = False
     treated: Bools | None = None
+    fingerprint: Fingerprint | None = None
 
     @classmethod
     def of(  # noqa: PLR0913 - what any method knows of its estimate, by name
@@ -89,6 +93,7 @@ class Effect(Shown):
         estimand: str,
         treated: Bools,
         weights: AnySeries,
+        fingerprint: Fingerprint,
         ess: tuple[float, float],
         se_method: str,
         std_error: float | None = None,
@@ -111,6 +116,8 @@ class Effect(Shown):
             Who was treated.
         weights : Series (n,)
             Of the rows, sample weights included.
+        fingerprint : Fingerprint
+            Of the rows.
         ess : (float, float)
             Kish's effective sample size of the treated and of the controls.
         se_method : str
@@ -149,8 +156,15 @@ class Effect(Shown):
             clusters=clusters,
             bounded=facts.bounded,
             treated=treated,
+            fingerprint=fingerprint,
         )
         return difference.contrast_as(contrast)
+
+    @property
+    def balancing_weights(self) -> Floats:
+        """Without the sample weights, (n,): what `smd` and `balance` multiply by them."""
+        sample_weight = None if self.fingerprint is None else self.fingerprint.sample_weight
+        return balancing_part(np.asarray(self.weights), sample_weight)
 
     @property
     def p_value(self) -> float:

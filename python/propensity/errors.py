@@ -62,3 +62,7 @@ class BalanceWarning(UserWarning):
 
 class IntervalWarning(UserWarning):
     """An estimate has no interval of the kind asked for, while others of the table do."""
+
+
+class SampleWeightWarning(UserWarning):
+    """Sample weights look like counts of identical users, which would make standard errors too large."""

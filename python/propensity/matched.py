@@ -5,12 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from propensity._check import Bools
+from propensity._check import Bools, Floats
 from propensity._show import Shown
+from propensity.arms import balancing_part
 from propensity.estimators import MatchingEstimand
+from propensity.frames.fingerprint import Fingerprint, Made
 from propensity.frames.native import AnySeries
+
+MATCHED = Made("weights", "the rows were matched", "these matches are of other rows: match these")
+FRAME = Made("df", "the rows were matched", "give the frame that was matched")
+"""What matches and subclasses were made from, in the words of a message."""
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -27,9 +34,17 @@ class Matched(Shown):
         Who was treated, in row order.
     index : Index
         What rows are called.
+    fingerprint : Fingerprint
+        Which rows were matched, and what each counts for: functions that take the matches compare.
     """
 
     estimand: MatchingEstimand
     weights: AnySeries
     treated: Bools
     index: pd.Index[Any]
+    fingerprint: Fingerprint
+
+    @property
+    def balancing_weights(self) -> Floats:
+        """Without the sample weights, (n,): what `smd` and `balance` multiply by them."""
+        return balancing_part(np.asarray(self.weights), self.fingerprint.sample_weight)

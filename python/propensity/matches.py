@@ -22,11 +22,11 @@ from propensity.effects import Effect
 from propensity.errors import InvalidInputError
 from propensity.estimators import NearestNeighbors, Space
 from propensity.frames.columns import rowwise, rowwise_groups
+from propensity.frames.kept import kept_rows
 from propensity.frames.native import AnyFrame
-from propensity.frames.rows import kept_rows
 from propensity.frames.terms import read_covariates
 from propensity.inference import acceleration
-from propensity.matched import Matched
+from propensity.matched import FRAME, Matched
 from propensity.results import BootstrapResult
 
 _PAIRS_LIMIT = 50_000_000  # about 1.6 GB as a DataFrame
@@ -206,7 +206,7 @@ class Matches(Matched):
         columns: dict[str, Floats | Rows] = {"weights": weights}
         if self.spec.max_uses == 1:
             columns["subclass"] = self.labels
-        return kept_rows(df, self.index, weights > 0, columns)
+        return kept_rows(df, self.fingerprint, weights > 0, columns, FRAME)
 
     def effect(self, outcome: object, *, bias_adjust: AnyFrame | None = None) -> Effect:
         """Compare the outcome of the matched units: mean over focal units of own minus donors' mean.
@@ -347,6 +347,7 @@ class Matches(Matched):
             clusters=means.clusters,
             cautions=self.cautions,
             treated=self.treated,
+            fingerprint=self.fingerprint,
         )
 
     @property

@@ -210,10 +210,10 @@ def read_cast(
     )
     treated = frame.treated(treatment)
     weight = read_sample_weight(frame, sample_weight, treated)
-    e = None if scores is None else read_scores(frame, scores, treated)
+    e = None if scores is None else read_scores(frame, scores, treated, weight)
     x, penalty, model_terms = None, 0.0, {}
     if isinstance(scores, PropensityModel):
-        of_model = read_terms(df, scores)
+        of_model = read_terms(frame, scores)
         model_terms = {name: of_model[:, k] for k, name in enumerate(scores.recipe.names)}
         # Every row counts once here: what other weights do to the scores' error is not known.
         if weight is None and scores.sample_weight is None and spec.is_plain:
@@ -307,6 +307,7 @@ class Cast:
             first=found.first,
             last=found.last,
             index=self.frame.index,
+            fingerprint=self.frame.fingerprint(self.treated, self.sample_weight),
             cautions=(*self._shortage(spec), *self._imbalance(found.weights, covariates, names)),
         )
 

@@ -11,12 +11,13 @@ import pandas as pd
 
 from propensity import _check, core
 from propensity._check import Bools, Floats
-from propensity._sample import Sample
+from propensity._sample import read_sample
 from propensity._show import Shown, in_few_digits
 from propensity.errors import InvalidInputError
 from propensity.estimators import WeightingEstimand
-from propensity.frames.columns import Frame, open_frame
+from propensity.frames.columns import Frame
 from propensity.frames.native import AnyFrame
+from propensity.quantiles import quantiles_of
 from propensity.scores import given_scores, read_scores
 from propensity.trimming import common_support
 
@@ -36,14 +37,14 @@ class Overlap(Shown):
         an arm without rows in a group has no line there.
     quantiles : DataFrame
         By "arm": `n` rows, `min`, `max` and quantiles of their scores, as ``5%`` (linearly interpolated), and
-        the share `outside` the common support.
+        the share `outside` the common support; quantiles and shares count sample weights.
     support : DataFrame
         One line ("all"), or one a group: the common support of the arms from `low` to `high`, missing where
         there is none, and the `overlap_coefficient`, from 0 (apart) to 1 (alike).
     weights : DataFrame
-        By "estimand" and "arm": the effective sample size `ess` of the balancing weights, its share of the
-        rows `ess_share`, the `largest` weight, its share of the arm's weight `largest_share`, and that of the
-        heaviest hundredth of the arm's rows, `top_percent_share`.
+        By "estimand" and "arm", of the balancing weights times the sample weights: the effective sample size
+        `ess`, its share of the rows `ess_share`, the `largest` weight, its share of the arm's weight
+        `largest_share`, and that of the heaviest hundredth of the arm's rows, `top_percent_share`.
     """
 
     by: str | None
@@ -83,7 +84,9 @@ class Overlap(Shown):
         return in_few_digits(self.to_frame()).T
 
 
-def overlap(df: AnyFrame, *, treatment: str, scores: object, by: str | None = None) -> Overlap:
+def overlap(
+    df: AnyFrame, *, treatment: str, scores: object, by: str | None = None, sample_weight: object = None
+) -> Overlap:
     """Describe where the scores of both arms lie, and what weighting by them would rest on.
 
     Parameters
@@ -97,6 +100,9 @@ def overlap(df: AnyFrame, *, treatment: str, scores: object, by: str | None = No
     by : None or str, default None
         A column whose values are groups, each described by itself: overlap may be fine in all rows and
         missing in a group.
+    sample_weight : None, str, Series or array (n,), default None
+        How much of the population a row stands for; that with which the model was fitted. Quantiles, shares,
+        the overlap coefficient and what weighting rests on count it. A row of weight 0 is not there.
 
     Returns
     -------
@@ -127,20 +133,23 @@ def overlap(df: AnyFrame, *, treatment: str, scores: object, by: str | None = No
     Biometrika 70:41.
     """
     groups = _group_columns(by, treatment)
-    frame = open_frame(df, treatment=treatment, labels=groups, also=given_scores(scores))
-    treated = frame.treated(treatment)
-    e = read_scores(frame, scores, treated)
-    sample = Sample(frame, treated, None, None)
+    sample = read_sample(
+        df, treatment=treatment, labels=groups, sample_weight=sample_weight, also=given_scores(scores)
+    )
+    treated = sample.treated
+    e = read_scores(sample.frame, scores, treated, sample.sample_weight)
+    s = np.ones(len(e)) if sample.sample_weight is None else sample.sample_weight
     weights = {estimand: sample.weighting(e, estimand).weights for estimand in get_args(WeightingEstimand)}
     lines: dict[str, list[dict[str, Any]]] = {"quantiles": [], "support": [], "weights": []}
-    for name, rows in _groups(frame, by):
+    for name, group_rows in _groups(sample.frame, by):
+        rows = group_rows & sample.there
         group = {} if by is None else {by: name}
         arms = {"treated": rows & treated, "control": rows & ~treated}
         present = {arm: members for arm, members in arms.items() if members.any()}
-        low, high, coefficient = _support(e[arms["treated"]], e[arms["control"]])
+        low, high, coefficient = _support(e[rows], treated[rows], s[rows])
         lines["support"].append({"group": name, "low": low, "high": high, "overlap_coefficient": coefficient})
         for arm, members in present.items():
-            lines["quantiles"].append({**group, "arm": arm, **_quantiles(e[members], low, high)})
+            lines["quantiles"].append({**group, "arm": arm, **_quantiles(e[members], s[members], low, high)})
         lines["weights"] += [
             {**group, "estimand": estimand, "arm": arm, **_tally(w[members])}
             for estimand, w in weights.items()
@@ -178,25 +187,23 @@ def _groups(frame: Frame, by: str | None) -> Iterator[tuple[Any, Bools]]:
         yield name, codes == code
 
 
-def _support(treated: Floats, control: Floats) -> tuple[float, float, float]:
+def _support(e: Floats, treated: Bools, sample_weight: Floats) -> tuple[float, float, float]:
     """Give the ends of the common support, and the overlap coefficient."""
-    if not (len(treated) and len(control)):
+    if treated.all() or not treated.any():
         return np.nan, np.nan, 0.0
-    e = np.concatenate([treated, control])
-    arm = np.arange(len(e)) < len(treated)
-    distance = core.balance(e[:, np.newaxis], arm).ks[0, 0]
-    low, high = common_support(treated, control)
+    distance = core.balance(e[:, np.newaxis], treated, sample_weight=sample_weight).ks[0, 0]
+    low, high = common_support(e[treated], e[~treated])
     return (low, high, 1 - distance) if low <= high else (np.nan, np.nan, 1 - distance)
 
 
-def _quantiles(e: Floats, low: float, high: float) -> dict[str, float]:
-    inner = np.quantile(e, list(_QUANTILES.values()))
+def _quantiles(e: Floats, sample_weight: Floats, low: float, high: float) -> dict[str, float]:
+    inner = quantiles_of(e, list(_QUANTILES.values()), sample_weight)
     return {
         "n": len(e),
         "min": e.min(),
         **dict(zip(_QUANTILES, inner, strict=True)),
         "max": e.max(),
-        "outside": 1 - ((e >= low) & (e <= high)).mean(),
+        "outside": 1 - float(np.average((e >= low) & (e <= high), weights=sample_weight)),
     }
 
 

@@ -19,6 +19,7 @@ from propensity._replicates import ResamplingWeights
 from propensity._show import Shown
 from propensity.errors import IntervalWarning, InvalidInputError
 from propensity.estimators import Estimator, NearestNeighbors
+from propensity.frames.fingerprint import Fingerprint
 from propensity.frames.native import AnyFrame, AnySeries
 from propensity.frames.terms import Recipe
 from propensity.intervals import KINDS, Interval, IntervalKind, bootstrap_interval, studentized
@@ -42,7 +43,9 @@ class PropensityModel(Shown):
     coefficients : Series (k,)
         By term, `Intercept` first, on the scale of the covariates (log odds per unit).
     covariance : DataFrame (k, k)
-        Inverse of the information, the penalty's part included.
+        Inverse of the information, the penalty's part included; with sample weights the sandwich V M V, V
+        that inverse and M the sum of squared scores, (w (T - e))^2 x x' (Binder 1983; as R's svyglm, without
+        its factor n / (n - 1)), which counts rows and not what they weigh.
     log_likelihood : float
         Without the penalty.
     iterations : int
@@ -51,14 +54,12 @@ class PropensityModel(Shown):
         The L2 strength it was fitted with.
     dropped : tuple of str
         Terms left out because earlier ones already say the same; they have no coefficient.
-    treated : ndarray (n,) of bool
-        Who was treated, in row order.
-    sample_weight : ndarray (n,) or None
-        What each row counted for in the fit; None where all counted one.
     fit : core.LogisticFit
         The same fit as the array door gives it.
     recipe : Recipe
         How the columns of a frame become the terms.
+    fingerprint : Fingerprint
+        Which rows it was fitted on: every function that takes the model compares.
     """
 
     treatment: str
@@ -69,10 +70,21 @@ class PropensityModel(Shown):
     iterations: int
     penalty: float
     dropped: tuple[str, ...]
-    treated: Bools
-    sample_weight: Floats | None
     fit: LogisticFit
     recipe: Recipe
+    fingerprint: Fingerprint
+
+    @property
+    def treated(self) -> Bools:
+        """Who was treated, (n,) of bool in row order."""
+        treated = self.fingerprint.treated
+        assert treated is not None
+        return treated
+
+    @property
+    def sample_weight(self) -> Floats | None:
+        """What each row counted for in the fit, (n,); None where all counted one."""
+        return self.fingerprint.sample_weight
 
     @property
     def terms(self) -> tuple[str, ...]:
@@ -83,9 +95,10 @@ class PropensityModel(Shown):
     def auc(self) -> float:
         """Chance that a treated unit has the higher score of a random pair, ties counting one half.
 
-        A description of how well the treatment can be foretold, not of how good the adjustment is.
+        A description of how well the treatment can be foretold, not of how good the adjustment is. With
+        sample weights a unit is drawn in proportion to its own.
         """
-        return _area_under_curve(self.fit.scores, self.treated)
+        return _area_under_curve(self.fit.scores, self.treated, self.sample_weight)
 
     def predict(self, new: AnyFrame) -> AnySeries:
         """Score the rows of another frame.
@@ -111,7 +124,7 @@ class PropensityModel(Shown):
         return frame.series(self.fit.predict(x), "propensity")
 
     def summary(self, level: float = 0.95) -> pd.DataFrame:
-        """Tabulate the coefficients with their Wald tests and intervals.
+        """Tabulate the coefficients with their Wald tests and intervals, by `covariance`.
 
         Parameters
         ----------
@@ -139,14 +152,17 @@ class PropensityModel(Shown):
         )
 
     def _headline(self) -> str:
+        there = np.ones(len(self.treated), bool) if self.sample_weight is None else self.sample_weight > 0
         facts = [
-            f"{len(self.treated):,} rows",
-            f"{self.treated.sum():,} treated",
+            f"{there.sum():,} rows",
+            f"{(self.treated & there).sum():,} treated",
             f"log-likelihood {self.log_likelihood:.2f}",
             f"AUC {self.auc:.3f}",
         ]
         if self.penalty:
             facts.append(f"penalty {self.penalty:g}")
+        if self.sample_weight is not None:
+            facts.append("sample weights, standard errors by the sandwich")
         if self.dropped:
             facts.append(f"left out as collinear: {', '.join(self.dropped)}")
         return f"Propensity model of {self.treatment}: {', '.join(facts)}"
@@ -363,9 +379,14 @@ class BootstrapResult(Shown):
         return self.summary()
 
 
-def _area_under_curve(scores: Floats, treated: Bools) -> float:
-    """Mann and Whitney's U over the number of pairs; the counts are exact integers."""
-    ups, downs = np.sort(scores[treated]), np.sort(scores[~treated])
-    below = int(np.searchsorted(downs, ups, side="left").sum())
-    below_or_equal = int(np.searchsorted(downs, ups, side="right").sum())
-    return (below + below_or_equal) / (2 * len(ups) * len(downs))
+def _area_under_curve(scores: Floats, treated: Bools, weights: Floats | None) -> float:
+    """Mann and Whitney's U over the number of pairs, each counting the product of its weights."""
+    ups, order = scores[treated], np.argsort(scores[~treated])
+    downs = scores[~treated][order]
+    if weights is None:  # counts are exact integers
+        below = int(np.searchsorted(downs, ups, side="left").sum())
+        below_or_equal = int(np.searchsorted(downs, ups, side="right").sum())
+        return (below + below_or_equal) / (2 * len(ups) * len(downs))
+    own, total = weights[treated], np.concatenate([[0.0], np.cumsum(weights[~treated][order])])
+    sides = (total[np.searchsorted(downs, ups, side=side)] for side in ("left", "right"))
+    return float(sum(own @ beaten for beaten in sides) / (2 * own.sum() * total[-1]))

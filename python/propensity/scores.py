@@ -10,10 +10,16 @@ import pandas as pd
 from propensity import _check, core
 from propensity._check import Bools, Floats, Rows
 from propensity._sample import read_sample_weight
-from propensity.errors import CollinearityWarning, SeparationError, SeparationWarning
+from propensity.errors import (
+    CollinearityWarning,
+    InvalidInputError,
+    SeparationError,
+    SeparationWarning,
+)
 from propensity.frames.columns import Frame, open_frame
+from propensity.frames.fingerprint import Fingerprint, Made
 from propensity.frames.formulas import INTERCEPT
-from propensity.frames.native import AnyFrame, row_labels
+from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates, Recipe, make_terms, parse_covariates
 from propensity.results import PropensityModel
 
@@ -92,7 +98,7 @@ def fit_propensity(
     weight = read_sample_weight(frame, sample_weight, treated)
     with naming_separation(recipe.names):
         fit = core.fit_propensity(x, treated, penalty=penalty, sample_weight=weight, n_threads=n_threads)
-    model = _named(fit, recipe, treatment, treated, weight, frame)
+    model = _named(fit, recipe, treatment, frame, frame.fingerprint(treated, weight))
     warn_of_terms(model.dropped, recipe.names, fit.diverging, stacklevel=3)
     return model
 
@@ -133,57 +139,88 @@ def given_scores(scores: object) -> dict[str, object]:
     return {} if scores is None or isinstance(scores, PropensityModel) else {"scores": scores}
 
 
-def read_scores(frame: Frame, scores: object, treated: Bools) -> Floats:
-    """Read a model's scores, a column, a series or an array as (n,) float64, strictly between 0 and 1."""
+AS_KNOWN = "or take the scores as known, scores=model.scores"
+
+
+def read_scores(frame: Frame, scores: object, treated: Bools, sample_weight: Floats | None) -> Floats:
+    """Read a model's scores, a column, a series or an array as (n,) float64, strictly between 0 and 1.
+
+    Raises
+    ------
+    InvalidInputError
+        The scores are none, or a model's that was fitted on other rows, or with sample weights that are not
+        given here.
+    """
     if isinstance(scores, PropensityModel):
         subject, values = "scores", scores.fit.scores
-        remedy = "the model was fitted on other rows: use scores=model.predict(df)"
-        _check.same_index(subject, row_labels(scores.scores), frame.index, remedy)
-        remedy = "the model was fitted on other rows or to another treatment: fit one to these"
-        _check.same_treated(subject, scores.treated, treated, frame.index, remedy)
+        scores.fingerprint.require_same(frame, treated, _fitted(scores))
+        if scores.sample_weight is not None:
+            _check.same_weights(scores.sample_weight, sample_weight, "the model was fitted", AS_KNOWN)
     else:
         values, subject = frame.rowwise(scores, "scores")
     _check.scores(values, frame.index, subject)
     return values
 
 
-def read_terms(df: AnyFrame, model: PropensityModel) -> Floats:
-    """Read the terms (n, d) of the model from the frame it was fitted on.
+def _fitted(model: PropensityModel) -> Made:
+    """Say how a model was made, and what to do where rows are others."""
+    return Made(
+        subject="scores",
+        when="the model was fitted",
+        again=f"fit it again, to these rows and this treatment, {AS_KNOWN}",
+        fewer="these are some of the rows that the model was fitted on, as after trimming: fit it again, to "
+        "the rows kept",
+        reordered="its rows are in another order: put them in that of model.scores, or fit it again",
+        new="the model was fitted on other rows: fit one to these, or, where they are new rows that it is to "
+        "be applied to, take scores=model.predict(df)",
+        count=lambda frame: _rows_that_moved(model, frame),
+    )
+
+
+def _rows_that_moved(model: PropensityModel, frame: Frame) -> str | None:
+    """Count the rows whose score is another now; None where covariates can no longer be read."""
+    try:
+        x, _ = model.recipe.apply(frame.native)
+    except (InvalidInputError, TypeError):
+        return None
+    moved = np.abs(model.fit.predict(x) - model.fit.scores) > 1e-9  # rounding moves them by 1e-13
+    return _check.counted(moved, "row", frame.index) if moved.any() else None
+
+
+def read_terms(frame: Frame, model: PropensityModel) -> Floats:
+    """Read the terms (n, d) of a model whose rows were found to be those of the frame.
 
     Raises
     ------
     InvalidInputError
-        A column of its covariates is not there, or has changed since.
+        A column of its covariates is not there.
     """
-    x, frame = model.recipe.apply(df)
-    _check.same_scores(model.fit.predict(x), model.fit.scores, frame.index)
-    return x
+    return model.recipe.apply(frame.native, read=frame.plain)[0]
 
 
 def _named(
     fit: core.LogisticFit,
     recipe: Recipe,
     treatment: str,
-    treated: Bools,
-    sample_weight: Floats | None,
     frame: Frame,
+    fingerprint: Fingerprint,
 ) -> PropensityModel:
     """Put names on the numbers of a fit: terms on the coefficients, the caller's index on the scores."""
     names = np.array([INTERCEPT, *recipe.names], dtype=object)
     aliased = fit.aliased + 1
     kept = np.setdiff1d(np.arange(len(names)), aliased)
     index = pd.Index(names[kept], name="term")
+    covariance = fit.covariance if fit.sandwich is None else fit.sandwich
     return PropensityModel(
         treatment=treatment,
         scores=frame.series(fit.scores, "propensity"),
         coefficients=pd.Series(fit.coefficients[kept], index=index, name="estimate"),
-        covariance=pd.DataFrame(fit.covariance[np.ix_(kept, kept)], index=index, columns=index),
+        covariance=pd.DataFrame(covariance[np.ix_(kept, kept)], index=index, columns=index),
         log_likelihood=fit.log_likelihood,
         iterations=fit.iterations,
         penalty=fit.penalty,
         dropped=(*recipe.empty, *names[aliased]),
-        treated=treated,
-        sample_weight=sample_weight,
         fit=fit,
         recipe=recipe,
+        fingerprint=fingerprint,
     )

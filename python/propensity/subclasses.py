@@ -17,9 +17,9 @@ from propensity.effects import Effect
 from propensity.errors import InvalidInputError, NoMatchesError
 from propensity.estimators import MatchingEstimand
 from propensity.frames.columns import Frame, rowwise
+from propensity.frames.kept import kept_rows
 from propensity.frames.native import AnyFrame, AnySeries
-from propensity.frames.rows import kept_rows
-from propensity.matched import Matched
+from propensity.matched import FRAME, Matched
 
 Grouping: TypeAlias = Literal["full matching", "coarsened exact matching", "subclassification"]
 Inference: TypeAlias = Literal["stratified", "cluster"]
@@ -123,7 +123,7 @@ class Subclasses(Matched):
             and `subclass`.
         """
         columns = {"weights": np.asarray(self.weights), "subclass": self.labels}
-        return kept_rows(df, self.index, self.labels > 0, columns)
+        return kept_rows(df, self.fingerprint, self.labels > 0, columns, FRAME)
 
     def effect(self, outcome: object, *, inference: Inference | None = None) -> Effect:
         """Compare the outcome of the arms: the difference of the two weighted means.
@@ -197,6 +197,7 @@ class Subclasses(Matched):
             se_method=f"{_METHODS[how].format(n=self.n_subclasses)}; takes the subclasses as given",
             clusters=means.clusters,
             treated=self.treated,
+            fingerprint=self.fingerprint,
         )
 
     @property
@@ -278,6 +279,7 @@ def make_subclasses(
         weights=frame.series(subclass_weights(labels, treated, estimand, sample_weight), "weights"),
         treated=treated,
         index=frame.index,
+        fingerprint=frame.fingerprint(treated, sample_weight),
         subclass=frame.numbers(labels, "subclass", missing=0),
         labels=labels,
         cells=kept,

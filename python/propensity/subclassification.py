@@ -86,7 +86,7 @@ def subclassify(
     _check.count("n_subclasses", n_subclasses)
     _check.count("min_per_arm", min_per_arm)
     sample = read_sample(df, treatment=treatment, sample_weight=sample_weight)
-    e = read_scores(sample.frame, scores, sample.treated)
+    e = read_scores(sample.frame, scores, sample.treated, sample.sample_weight)
     treated = sample.treated
     focal = {"ATT": treated, "ATC": ~treated, "ATE": np.ones(len(e), dtype=bool)}[estimand]
     cuts = np.quantile(e[focal], np.linspace(0, 1, n_subclasses + 1))[1:-1]

@@ -10,15 +10,19 @@ import pandas as pd
 
 from propensity import _check
 from propensity._check import Bools, Floats
+from propensity._sample import read_sample
 from propensity._show import Shown, in_few_digits
 from propensity.errors import InvalidInputError, OverlapError
-from propensity.frames.columns import open_frame
+from propensity.frames.fingerprint import Fingerprint, Made
+from propensity.frames.kept import kept_rows
 from propensity.frames.native import AnyFrame, AnySeries
+from propensity.quantiles import quantiles_of
 from propensity.scores import given_scores, read_scores
 
 TrimmingRule: TypeAlias = Literal["crump", "common_support", "quantiles"]
 
 _TAIL = (0.05, 0.95)
+_TRIMMED = Made("df", "the rows were trimmed", "give the frame that was trimmed")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -34,7 +38,9 @@ class Trimmed(Shown):
     rule : str
         Where the bounds are from, in words.
     lost : DataFrame (2, 4)
-        By "arm": `n`, `n_kept`, `n_dropped`, `share_dropped`.
+        By "arm": `n`, `n_kept`, `n_dropped`, `share_dropped`, of rows.
+    fingerprint : Fingerprint
+        Which rows were looked at.
     """
 
     keep: AnySeries
@@ -42,6 +48,22 @@ class Trimmed(Shown):
     high: float
     rule: str
     lost: pd.DataFrame
+    fingerprint: Fingerprint
+
+    def frame(self, df: AnyFrame) -> AnyFrame:
+        """Give the rows to go on with, of the frame that was trimmed.
+
+        Parameters
+        ----------
+        df : DataFrame
+            With the very rows that were looked at.
+
+        Returns
+        -------
+        DataFrame
+            Of the library of `df`: its rows that are kept, in its order.
+        """
+        return kept_rows(df, self.fingerprint, np.asarray(self.keep), {}, _TRIMMED)
 
     def to_frame(self) -> pd.DataFrame:
         """Give what was lost by arm."""
@@ -64,6 +86,7 @@ def trim(
     scores: object,
     bounds: tuple[float, float] | TrimmingRule = _TAIL,
     quantiles: tuple[float, float] | None = None,
+    sample_weight: object = None,
 ) -> Trimmed:
     """Say which rows to keep so that the arms overlap.
 
@@ -88,6 +111,9 @@ def trim(
           which units are treated contrary to expectation (Stürmer, Rothman, Avorn and Glynn 2010)
     quantiles : None or (float, float), default None
         For "quantiles" alone: which ones, (0.05, 0.95) unless given; linearly interpolated.
+    sample_weight : None, str, Series or array (n,), default None
+        How much of the population a row stands for; that with which the model was fitted. Crump's rule and
+        quantiles count it. A row of weight 0 is not there: it moves no bound, and is not counted.
 
     Returns
     -------
@@ -124,24 +150,26 @@ def trim(
     >>> kept = men[ps.trim(men, treatment="treat", scores=model, bounds="crump").keep]
     >>> model = ps.fit_propensity(kept, **design)
     """
-    frame = open_frame(df, treatment=treatment, also=given_scores(scores))
-    treated = frame.treated(treatment)
-    e = read_scores(frame, scores, treated)
-    low, high, rule = _bounds(e, treated, bounds, quantiles)
+    sample = read_sample(df, treatment=treatment, sample_weight=sample_weight, also=given_scores(scores))
+    treated, there = sample.treated, sample.there
+    e = read_scores(sample.frame, scores, treated, sample.sample_weight)
+    weights = None if sample.sample_weight is None else sample.sample_weight[there]
+    low, high, rule = _bounds(e[there], treated[there], weights, bounds, quantiles)
     keep = (e >= low) & (e <= high)
-    lost = _lost(keep, treated)
+    lost = _lost(keep[there], treated[there])
     for arm, n_kept in lost["n_kept"].items():
         if n_kept < 2:
             raise OverlapError(
                 f"scores: {n_kept:,} {arm} rows have one from {low:.4g} to {high:.4g}; at least 2 of each "
                 "arm are needed: take wider bounds"
             )
-    return Trimmed(frame.series(keep, "keep"), low, high, rule, lost)
+    return Trimmed(sample.frame.series(keep, "keep"), low, high, rule, lost, sample.fingerprint)
 
 
 def _bounds(
     e: Floats,
     treated: Bools,
+    sample_weight: Floats | None,
     bounds: tuple[float, float] | TrimmingRule,
     quantiles: tuple[float, float] | None,
 ) -> tuple[float, float, str]:
@@ -152,15 +180,16 @@ def _bounds(
         return low, high, "bounds as given"
     _check.choice("bounds", bounds, get_args(TrimmingRule))
     if bounds == "crump":
-        least = crump_bound(e)
+        least = crump_bound(e, sample_weight)
         return least, 1 - least, "Crump, Hotz, Imbens and Mitnik 2009"
     if bounds == "common_support":
         low, high = common_support(e[treated], e[~treated])
         return low, high, "common support of the arms"
     low, high = _pair("quantiles", _TAIL if quantiles is None else quantiles)
     rule = f"quantile {low:g} of the treated, {high:g} of the control units"
-    ends = float(np.quantile(e[treated], low)), float(np.quantile(e[~treated], high))
-    return *ends, rule
+    own = [None, None] if sample_weight is None else [sample_weight[treated], sample_weight[~treated]]
+    ends = (quantiles_of(e[treated], [low], own[0])[0], quantiles_of(e[~treated], [high], own[1])[0])
+    return float(ends[0]), float(ends[1]), rule
 
 
 def _pair(name: str, values: object) -> tuple[float, float]:
@@ -180,15 +209,18 @@ def common_support(treated: Floats, control: Floats) -> tuple[float, float]:
     return float(max(treated.min(), control.min())), float(min(treated.max(), control.max()))
 
 
-def crump_bound(e: Floats) -> float:
+def crump_bound(e: Floats, sample_weight: Floats | None = None) -> float:
     """Give a of the scores from a to 1 - a whose rows give the effect with the least variance.
 
     With g = 1 / (e (1 - e)): 0 where max g <= 2 mean g, else 1/2 - sqrt(1/4 - 1/l), l the solution of
     l = 2 mean(g | g <= l) (Crump, Hotz, Imbens and Mitnik 2009). The right side grows with l,
     and the solution with the most rows is taken: g(k) <= 2 mean of the k least, k as large as it can be.
+    Means count sample weights.
     """
-    g = np.sort(1 / (e * (1 - e)))
-    twice_mean = 2 * np.cumsum(g) / np.arange(1, len(g) + 1)
+    order = np.argsort(1 / (e * (1 - e)), kind="stable")
+    g = 1 / (e * (1 - e))[order]
+    w = np.ones(len(g)) if sample_weight is None else sample_weight[order]
+    twice_mean = 2 * np.cumsum(w * g) / np.cumsum(w)
     if g[-1] <= twice_mean[-1]:
         return 0.0
     limit = twice_mean[np.flatnonzero(g <= twice_mean)[-1]]

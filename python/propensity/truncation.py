@@ -11,11 +11,14 @@ import pandas as pd
 from propensity import _check
 from propensity._check import Bools, Floats
 from propensity._show import Shown, in_few_digits
+from propensity.arms import balancing_part
 from propensity.effects import Effect
 from propensity.errors import InvalidInputError
 from propensity.frames.columns import rowwise, rowwise_treated
+from propensity.frames.fingerprint import Fingerprint
 from propensity.frames.native import AnySeries, row_labels, series_like
 from propensity.matched import Matched
+from propensity.quantiles import quantiles_of
 
 WeightUnit: TypeAlias = Literal["quantile", "raw"]
 
@@ -27,14 +30,22 @@ class TruncatedWeights(Shown):
     Attributes
     ----------
     weights : Series (n,)
-        Called "weights", with the index they came with.
+        Called "weights", with the index they came with; balancing weights, in which sample weights are not.
     counts : DataFrame
         By "arm" ("all" where the bounds are those of all rows): `n` rows that weigh something, the bounds
         `lower` and `upper`, how many weights were `n_raised` and `n_lowered` to them, the `largest` before.
+    fingerprint : Fingerprint or None
+        Of the effect or matches that the weights are from: which rows they are of.
     """
 
     weights: AnySeries
     counts: pd.DataFrame
+    fingerprint: Fingerprint | None = None
+
+    @property
+    def balancing_weights(self) -> Floats:
+        """The same as an array (n,): what `smd` and `balance` multiply by the sample weights."""
+        return np.asarray(self.weights)
 
     @property
     def n_truncated(self) -> int:
@@ -64,13 +75,15 @@ def truncate(
     lower: float | None = None,
     unit: WeightUnit = "quantile",
     treatment: object = None,
+    sample_weight: object = None,
 ) -> TruncatedWeights:
     """Bound weights, so that no few rows decide the estimate: less variance for some bias.
 
     Parameters
     ----------
     weights : Series, array (n,), Matched or Effect
-        None negative. Rows of weight 0 are left out, and stay so.
+        None negative. Rows of weight 0 are left out, and stay so. Sample weights are not in them; those of an
+        effect or of matches are taken out.
     upper, lower : float or None, default None
         Weights above `upper` become `upper`, those below `lower` become `lower`; None for no bound. At least
         one is needed: there is no good choice for all data.
@@ -80,11 +93,15 @@ def truncate(
     treatment : None, Series or array (n,), default None
         Who was treated, bool or 0/1, for quantiles within each arm; by default they are those of all rows
         (Cole and Hernan 2008), so that the arms have the same bounds.
+    sample_weight : None, Series or array (n,), default None
+        How much of the population a row stands for: quantiles count it, and rows of weight 0 are not there.
+        An effect or matches know theirs.
 
     Returns
     -------
     TruncatedWeights
-        With `weights`, and the `counts` of what was moved. `smd` and `balance` take it as it is.
+        With `weights`, and the `counts` of what was moved. `smd` and `balance` take it as it is, with the
+        same sample weights.
 
     Raises
     ------
@@ -93,8 +110,8 @@ def truncate(
 
     Notes
     -----
-    Truncation bounds weights; to drop rows is `trim`. The bounds are chosen after a look at the weights: an
-    interval that is to count that comes from a bootstrap which truncates within every replicate.
+    Truncation bounds weights; to drop rows is `trim`. The bounds are chosen after a look at the weights, and
+    they move the estimate away from the estimand: compare balance before and after, and say what they are.
 
     References
     ----------
@@ -112,18 +129,22 @@ def truncate(
     _check_bounds(lower, upper, unit)
     if weights is None or isinstance(weights, str):
         raise TypeError(f"weights: a series, an array or a result that has some is needed, not {weights!r}")
+    made = weights.fingerprint if isinstance(weights, Matched | Effect) else None
     given = weights.weights if isinstance(weights, Matched | Effect) else weights
     index = pd.RangeIndex(len(given)) if isinstance(given, np.ndarray | list) else row_labels(given)
     values = rowwise(given, index, "weights")
     members = _arms(treatment, index)
     _check.not_negative(values, index, "weights")
+    s = _sample_weight(sample_weight, index, made)
+    if made is not None:
+        values = balancing_part(values, made.sample_weight)
     truncated, rows = values.copy(), {}
     for arm, where in members.items():
-        used = where & (values > 0)
+        used = where & (values > 0) & (s > 0)
         if not used.any():
             raise InvalidInputError(f"weights: no weight above 0 ({arm} rows); there is nothing to bound")
         own = values[used]
-        low, high = _limits(own, lower, upper, unit)
+        low, high = _limits(own, s[used], lower, upper, unit)
         truncated[used] = np.clip(own, low, high)
         rows[arm] = {
             "n": len(own),
@@ -134,7 +155,7 @@ def truncate(
             "largest": own.max(),
         }
     counts = pd.DataFrame.from_dict(rows, orient="index").rename_axis("arm")
-    return TruncatedWeights(series_like(given, truncated, "weights"), counts)
+    return TruncatedWeights(series_like(given, truncated, "weights"), counts, made)
 
 
 def _check_bounds(lower: float | None, upper: float | None, unit: WeightUnit) -> None:
@@ -159,8 +180,23 @@ def _arms(treatment: object, index: pd.Index[Any]) -> dict[str, Bools]:
     return {"treated": treated, "control": ~treated}
 
 
-def _limits(own: Floats, lower: float | None, upper: float | None, unit: WeightUnit) -> tuple[float, float]:
+def _sample_weight(given: object, index: pd.Index[Any], made: Fingerprint | None) -> Floats:
+    """Read what rows count for, where the weights do not know it themselves."""
+    known = None if made is None else made.sample_weight
+    values = None
+    if given is not None:
+        values = rowwise(given, index, "sample_weight")
+        _check.not_negative(values, index, "sample_weight")
+    if made is not None and values is not None:
+        _check.same_weights(known, values, "the weights were made", "they know them: leave sample_weight out")
+    values = known if values is None else values
+    return np.ones(len(index)) if values is None else values
+
+
+def _limits(
+    own: Floats, sample_weight: Floats, lower: float | None, upper: float | None, unit: WeightUnit
+) -> tuple[float, float]:
     def limit(bound: float) -> float:
-        return float(bound if unit == "raw" else np.quantile(own, bound))
+        return float(bound if unit == "raw" else quantiles_of(own, [bound], sample_weight)[0])
 
     return 0.0 if lower is None else limit(lower), np.inf if upper is None else limit(upper)

@@ -2,24 +2,23 @@
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Required, TypedDict, Unpack, get_args, overload
-
-import numpy as np
 
 from propensity import _check, core
 from propensity._check import Bools, Floats
 from propensity._sample import Sample, for_each_outcome, read_sample
-from propensity.arms import Weighting
-from propensity.cautions import overlap_cautions
+from propensity.arms import Weighting, balancing_part
+from propensity.cautions import count_cautions, overlap_cautions
 from propensity.contrasts import Contrast
 from propensity.effects import Effect, Effects
 from propensity.estimators import WeightingEstimand
 from propensity.frames.columns import Frame
+from propensity.frames.fingerprint import Made
 from propensity.frames.native import AnyFrame, AnySeries
-from propensity.matched import Matched
+from propensity.matched import MATCHED, Matched
 from propensity.results import PropensityModel
-from propensity.scores import given_scores, read_scores, read_terms
+from propensity.scores import AS_KNOWN, given_scores, read_scores, read_terms
 from propensity.truncation import TruncatedWeights
 
 _ESTIMATED = "stacked estimating equations; counts that the scores were estimated"
@@ -32,6 +31,7 @@ def balancing_weights(
     treatment: str,
     scores: object,
     estimand: WeightingEstimand = "ATE",
+    sample_weight: object = None,
 ) -> AnySeries:
     """Weigh each row so that both groups look like the units the effect is for.
 
@@ -46,6 +46,10 @@ def balancing_weights(
     estimand : {"ATE", "ATT", "ATC", "ATO", "ATM"}, default "ATE"
         Whose effect the weights are for: everyone's, the treated units', the control units', that of the
         units in the overlap of the arms, that of those whom pair matching would keep.
+    sample_weight : None, str, Series or array (n,), default None
+        How much of the population a row stands for; that with which the model was fitted. It is not in the
+        weights given: whoever takes them multiplies them by it, as `smd` and `balance` do where they are told
+        of it too. A row of weight 0 is not there, and gets none.
 
     Returns
     -------
@@ -72,12 +76,13 @@ def balancing_weights(
     the mean of every term exactly.
     """
     estimand = _check.estimand(estimand, get_args(WeightingEstimand))
-    sample = read_sample(df, treatment=treatment, also=given_scores(scores))
-    e = read_scores(sample.frame, scores, sample.treated)
-    weights = sample.weighting(e, estimand).weights
-    for caution in overlap_cautions(estimand, weights, sample.treated):
+    sample = read_sample(df, treatment=treatment, sample_weight=sample_weight, also=given_scores(scores))
+    e = read_scores(sample.frame, scores, sample.treated, sample.sample_weight)
+    total = sample.weighting(e, estimand).weights
+    cautions = overlap_cautions(estimand, total[sample.there], sample.treated[sample.there])
+    for caution in (*cautions, *count_cautions(sample.sample_weight)):
         warnings.warn(caution, stacklevel=2)
-    return sample.frame.series(weights, "weights")
+    return sample.frame.series(balancing_part(total, sample.sample_weight), "weights")
 
 
 class _Options(TypedDict, total=False):
@@ -125,7 +130,9 @@ def ipw(
     cluster : None, str, Series or array (n,), default None
         Groups whose rows may vary together (workspaces, households); None for independent rows.
     sample_weight : None, str, Series or array (n,), default None
-        What each row counts for, as a survey weight does; that with which the model was fitted.
+        How much of the population a row stands for (a survey weight); that with which the model was fitted.
+        Standard errors are of the rows that there are, whatever the scale of the weights: counts of identical
+        users are to be spelled out as rows.
 
     Returns
     -------
@@ -165,7 +172,7 @@ def ipw(
         sample_weight=sample_weight,
         also=given_scores(scores),
     )
-    scored = read_scored(df, sample, scores)
+    scored = read_scored(sample, scores)
     return for_each_outcome(outcome, lambda name: weighted_effect(sample, name, scored, estimand, contrast))
 
 
@@ -178,7 +185,7 @@ class Scored:
     penalty: float = 0.0
 
 
-def read_scored(df: AnyFrame, sample: Sample, scores: object) -> Scored:
+def read_scored(sample: Sample, scores: object) -> Scored:
     """Read scores, and where they are a model's, what their standard errors need.
 
     Raises
@@ -186,11 +193,11 @@ def read_scored(df: AnyFrame, sample: Sample, scores: object) -> Scored:
     InvalidInputError
         As for `read_scores`; the model was fitted with other sample weights or other covariates.
     """
-    e = read_scores(sample.frame, scores, sample.treated)
+    e = read_scores(sample.frame, scores, sample.treated, sample.sample_weight)
     if not isinstance(scores, PropensityModel):
         return Scored(e)
-    _check.same_weights(scores.sample_weight, sample.sample_weight)
-    return Scored(e, read_terms(df, scores), scores.penalty)
+    _check.same_weights(scores.sample_weight, sample.sample_weight, "the model was fitted", AS_KNOWN)
+    return Scored(e, read_terms(sample.frame, scores), scores.penalty)
 
 
 def weighted_effect(
@@ -214,19 +221,24 @@ def weighted_effect(
         estimand=estimand,
         contrast=contrast,
         se_method=_KNOWN if scored.x is None else _ESTIMATED,
-        cautions=overlap_cautions(estimand, found.weights, sample.treated),
+        cautions=overlap_cautions(estimand, found.weights[sample.there], sample.treated[sample.there]),
     )
 
 
 def given_weights(weights: object, role: str = "weights") -> dict[str, object]:
-    """Give weights that come row by row as `open_frame` reads them; those of matches are complete."""
-    if isinstance(weights, Effect | TruncatedWeights):
-        weights = weights.weights
-    return {} if isinstance(weights, Matched) else {role: weights}
+    """Give weights that come row by row as `open_frame` reads them; those of results are complete."""
+    known = isinstance(weights, Matched | Effect | TruncatedWeights) and weights.fingerprint is not None
+    return {} if known else {role: weights.weights if isinstance(weights, TruncatedWeights) else weights}
 
 
-def read_weights(frame: Frame, weights: object, treated: Bools, role: str = "weights") -> Floats:
-    """Read weights as (n,) float64, none negative, some above 0 in each arm.
+def read_weights(
+    frame: Frame, weights: object, treated: Bools, sample_weight: Floats | None, role: str = "weights"
+) -> Floats:
+    """Read balancing weights as (n,) float64, none negative, some above 0 in each arm.
+
+    They do not contain the sample weights, which they are multiplied by wherever they are used. Those of an
+    effect, of matches and of subclasses do: what they were made with is taken out of them, and has to be what
+    is given here.
 
     Parameters
     ----------
@@ -234,16 +246,45 @@ def read_weights(frame: Frame, weights: object, treated: Bools, role: str = "wei
     weights : str, Series, array (n,), Matched, Effect or TruncatedWeights
         A column, weights, or a result that has some.
     treated : ndarray (n,) of bool
+    sample_weight : ndarray (n,) or None
     role : str, default "weights"
         What to call them in a message.
+
+    Raises
+    ------
+    InvalidInputError
+        They are of other rows than the frame's, or were made with other sample weights.
     """
-    if isinstance(weights, Matched):
-        remedy = "the matches are of other rows: match these"
-        _check.same_index(role, weights.index, frame.index, remedy)
-        _check.same_treated(role, weights.treated, treated, frame.index, remedy)
-        weights = np.asarray(weights.weights)
-    elif isinstance(weights, Effect | TruncatedWeights):
-        weights = weights.weights
-    values, subject = frame.rowwise(weights, role)
+    subject = role
+    if isinstance(weights, Matched | Effect | TruncatedWeights) and weights.fingerprint is not None:
+        made = require_rows(frame, weights, treated, role)
+        _check.same_weights(weights.fingerprint.sample_weight, sample_weight, made.when, made.again)
+        values = weights.balancing_weights
+    else:
+        given = weights.weights if isinstance(weights, Effect | TruncatedWeights) else weights
+        values, subject = frame.rowwise(given, role)
     _check.weights(values, treated, frame.index, subject)
     return values
+
+
+def require_rows(
+    frame: Frame, weights: Matched | Effect | TruncatedWeights, treated: Bools, role: str
+) -> Made:
+    """Require a result's rows to be the frame's, and say how it was made."""
+    made = next(made for kind, made in _MADE.items() if isinstance(weights, kind))
+    if weights.fingerprint is not None:
+        weights.fingerprint.require_same(frame, treated, replace(made, subject=role))
+    return made
+
+
+_MADE = {
+    Effect: Made(
+        "weights", "the effect was estimated", "this effect is of other rows: estimate it from these"
+    ),
+    Matched: MATCHED,
+    TruncatedWeights: Made(
+        "weights",
+        "the weights were made that were truncated",
+        "these weights are of other rows: make them of these",
+    ),
+}

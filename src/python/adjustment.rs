@@ -8,7 +8,7 @@ use crate::adjustment::{AdjustmentSpec, Method};
 use crate::covariates::Covariates;
 use crate::doubly_robust::{AdjustmentData, adjusted_means};
 use crate::error::{Error, Result};
-use crate::logistic::LogisticSpec;
+use crate::logistic::{LogisticSpec, penalty_on};
 use crate::outcome::OutcomeModel;
 use crate::reserve;
 
@@ -105,6 +105,7 @@ pub fn adjust(
         outcome: outcome.as_slice()?,
         sample_weight: weight.as_ref().map(|w| w.as_slice()).transpose()?,
     };
+    let penalty = penalty_on(data.sample_weight, penalty);
     let score_spec = LogisticSpec { penalty, ..LogisticSpec::default() };
     let found = call::run(py, n_threads, None, |monitor| {
         reserve::room_for(treatment.len(), needs::ADJUST)?;

@@ -44,9 +44,9 @@ pub struct Balance {
 /// treatment : (n,) array
 ///     Boolean, or 0 and 1.
 /// weights : list of (n,) arrays, or (n, k) array, optional
-///     Weightings of the rows, none negative, sample weights included.
+///     Weightings of the rows, none negative; they are multiplied by the sample weights.
 /// sample_weight : (n,) array, optional
-///     What each row counts for in the sample as it is, and in the denominator.
+///     How much of the population a row stands for, in every sample and in the denominator.
 /// denominator : {"pooled", "treated", "control", "all"}, default "pooled"
 ///     As for ``smd``.
 /// n_threads : int, optional
@@ -125,10 +125,10 @@ pub fn balance(
 /// treatment : (n,) array
 ///     Boolean, or 0 and 1.
 /// weights : (n,) array, optional
-///     Weights of the means, none negative, sample weights included. The denominator is never weighted
-///     by them.
+///     Weights of the means, none negative; they are multiplied by the sample weights. The denominator is
+///     never weighted by them.
 /// sample_weight : (n,) array, optional
-///     What each row counts for in the denominator, and in the means where there are no other weights.
+///     How much of the population a row stands for, in the means and in the denominator.
 /// denominator : {"pooled", "treated", "control", "all"}, default "pooled"
 ///     Whose standard deviation: the root of the mean of the arms' variances, one arm's, or that of all
 ///     rows. Columns of zeros and ones have the variance p (1 - p), others that with divisor n - 1.

@@ -9,7 +9,7 @@ use super::matching::nearest_spec;
 use super::{arrays, call, needs, options};
 use crate::bootstrap::BootstrapSpec;
 use crate::error::Error;
-use crate::logistic::LogisticSpec;
+use crate::logistic::{LogisticSpec, penalty_on};
 use crate::pipeline::{Data, Estimator, Pipeline};
 use crate::resample::{Resample, Scheme};
 use crate::reserve;
@@ -134,7 +134,6 @@ pub fn bootstrap(
     let sample_weight =
         sample_weight.map(|weight| arrays::column("sample_weight", weight)).transpose()?;
     let estimators = estimators.iter().map(estimator).collect::<PyResult<Vec<_>>>()?;
-    let spec = LogisticSpec { penalty, ..LogisticSpec::default() };
     let x = x.as_array();
     let score_columns = chosen("score_columns", score_columns, x.ncols())?;
     let outcome_columns = chosen("outcome_columns", outcome_columns, x.ncols())?;
@@ -146,6 +145,8 @@ pub fn bootstrap(
         score_columns: &score_columns,
         outcome_columns: &outcome_columns,
     };
+    let penalty = penalty_on(data.sample_weight, penalty);
+    let spec = LogisticSpec { penalty, ..LogisticSpec::default() };
     let resample = resample(weights, treatment.len(), cluster, strata)?;
     if n_reps == 0 && !analytic {
         let allowed = "a whole number of at least 2, or 0 with analytic=True";

@@ -6,6 +6,7 @@ use crate::covariates::Covariates;
 use crate::error::{Error, Result};
 use crate::estimand::Estimand;
 use crate::ipw::IpwData;
+use crate::logistic::penalty_on;
 use crate::reserve;
 
 /// An inverse-probability-weighted contrast of n rows.
@@ -103,6 +104,7 @@ pub fn ipw(
         scores: scores.as_slice()?,
         sample_weight: weight.as_ref().map(|w| w.as_slice()).transpose()?,
     };
+    let penalty = penalty_on(data.sample_weight, penalty);
     let found = call::run(py, n_threads, None, |_| {
         reserve::room_for(treatment.len(), needs::IPW)?;
         let covariates = x.map(Covariates::standardized).transpose()?;

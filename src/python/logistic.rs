@@ -17,6 +17,9 @@ use crate::reserve;
 ///     Intercept first, on the scale of ``x``.
 /// covariance : (d + 1, d + 1) float64
 ///     Inverse of the (penalized) information.
+/// sandwich : (d + 1, d + 1) float64, or None
+///     Where there are sample weights: V M V, with V the inverse information and M the sum of
+///     (w (T - e))^2 x x'; what standard errors are made of (HC0, no factor).
 /// center : (d,) float64
 ///     The point the linear predictor is measured from: it keeps its digits far from zero.
 /// intercept_at_center : float
@@ -50,10 +53,12 @@ pub struct LogisticFit {
 ///     Boolean, or 0 and 1.
 /// penalty : float, default 0.0
 ///     L2 strength on all coefficients but the intercept, in
-///     ``sum(log-loss) + penalty / 2 * ||slopes||^2``. The default is maximum likelihood: a penalty
-///     biases a probability model. scikit-learn's default is 1.0 (its C is 1 / penalty).
+///     ``sum(log-loss) + penalty / 2 * ||slopes||^2``, per unit of ``x``, and of the mean weight where
+///     there are weights. The default is maximum likelihood: a penalty biases a probability model.
+///     scikit-learn's default is 1.0 (its C is 1 / penalty).
 /// sample_weight : (n,) array, optional
-///     Row weights, none negative; 2 is the same as the row twice.
+///     How much of the population a row stands for, none negative: coefficients are those of a weight of 2
+///     as the row twice, ``sandwich`` counts the rows that there are. Their scale says nothing.
 /// n_threads : int, optional
 ///     By default the processors this process may use.
 ///
@@ -107,6 +112,7 @@ type State<'py> = (
     usize,
     f64,
     f64,
+    Option<Bound<'py, PyArray2<f64>>>,
 );
 
 #[pymethods]
@@ -128,6 +134,7 @@ impl LogisticFit {
             iterations: state.8,
             gradient_norm: state.9,
             penalty: state.10,
+            sandwich: state.11.map(|sandwich| sandwich.to_owned_array()),
         };
         if !fit.is_whole() {
             return Err(broken());
@@ -148,6 +155,7 @@ impl LogisticFit {
             self.fit.iterations,
             self.fit.gradient_norm,
             self.fit.penalty,
+            self.sandwich(py),
         );
         (state,)
     }
@@ -161,6 +169,11 @@ impl LogisticFit {
     fn covariance<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray2<f64>> {
         let covariance: &Array2<f64> = &self.fit.covariance;
         covariance.to_pyarray(py)
+    }
+
+    #[getter]
+    fn sandwich<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyArray2<f64>>> {
+        self.fit.sandwich.as_ref().map(|sandwich| sandwich.to_pyarray(py))
     }
 
     #[getter]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -13,7 +13,9 @@ from propensity import _check
 from propensity._check import Bools, Floats, Rows
 from propensity.errors import InvalidInputError
 from propensity.frames import arms, kinds, labels, native, rows
+from propensity.frames.fingerprint import Fingerprint, Print, prints_of
 from propensity.frames.labels import read as label_reader
+from propensity.frames.labels import read_amount
 from propensity.frames.lines import Subject
 from propensity.frames.native import AnyFrame, AnySeries, Column
 
@@ -41,6 +43,11 @@ class Frame:
     given : dict of str to (str, Series)
         What was given row by row beside the frame's columns, or named among them, by role: what a message
         calls it, and the values, read and complete too.
+    named : tuple of str
+        Of what was given the columns of the frame.
+    plain : dict of str to Series
+        Columns as `labels.read_amount` reads them, which is how fingerprints are taken; more are read as they
+        are asked for.
     """
 
     native: AnyFrame
@@ -48,6 +55,28 @@ class Frame:
     columns: Mapping[str, Column]
     labels: Mapping[str, Column] = field(default_factory=dict)
     given: Mapping[str, tuple[str, Column]] = field(default_factory=dict)
+    named: tuple[str, ...] = ()
+    plain: dict[str, Column] = field(default_factory=dict)
+    _prints: dict[str, Print] = field(default_factory=dict)
+
+    def has(self, name: str) -> bool:
+        """Whether the caller's frame has a column of this name, once."""
+        return native.column_names(self.native).count(name) == 1
+
+    def prints(self, names: Iterable[str]) -> dict[str, Print]:
+        """Say what columns of the caller's frame hold, also of those that were not asked for."""
+        names = list(names)
+        wanted = [name for name in names if name not in self._prints]
+        for name in wanted:
+            if name not in self.plain:
+                self.plain[name] = _read_plain(self.native, name)
+        self._prints.update(prints_of({name: self.plain[name] for name in wanted}))
+        return {name: self._prints[name] for name in names}
+
+    def fingerprint(self, treated: Bools | None, sample_weight: Floats | None) -> Fingerprint:
+        """Say which rows these are, by all columns that have been read of them."""
+        names = dict.fromkeys([*self.columns, *self.labels, *self.named, *self.plain])
+        return Fingerprint(self.index, treated, sample_weight, self.prints(names))
 
     def treated(self, name: str) -> Bools:
         """Read the treatment as (n,) bool, not in the caller's memory."""
@@ -142,6 +171,7 @@ def open_frame(
     reader: Reader = kinds.read,
     labels: Sequence[str] = (),
     also: Mapping[str, object] | None = None,
+    read: Mapping[str, Column] | None = None,
 ) -> Frame:
     """Read the columns with a role, and require every one to be known, of a usable type, and complete.
 
@@ -157,6 +187,8 @@ def open_frame(
     also : dict of str to object, optional
         By role ("scores", "cluster"), what is given row by row: the name of a column, a series or an array.
         Whatever is None is left out. Read here, they are told of together with the columns.
+    read : dict of str to Series, optional
+        Columns of this very frame that `kinds.read` has read already.
 
     Raises
     ------
@@ -174,15 +206,34 @@ def open_frame(
     named = [values for values in beside.values() if isinstance(values, str)]
     _check.known([*readers, *labels, *named], native.column_names(data))
     index = native.labels_of(data)
-    frame = Frame(
-        data,
-        index,
-        columns={name: read_column(data, name, own) for name, own in readers.items()},
-        labels={name: read_column(data, name, label_reader) for name in labels},
-        given={role: _given(values, data, index, role) for role, values in beside.items()},
-    )
+    known = read or {}
+    columns = {
+        name: known[name] if name in known and own is kinds.read else read_column(data, name, own)
+        for name, own in readers.items()
+    }
+    given = {role: _given(values, data, index, role) for role, values in beside.items()}
+    by_label = {name: read_column(data, name, label_reader) for name in labels}
+    by_name = {values: given[role][1] for role, values in beside.items() if isinstance(values, str)}
+    plain = {name: columns[name] for name, own in readers.items() if own in (kinds.read, arms.read_treatment)}
+    text = {name: column for name, column in (by_label | by_name).items() if _is_text(column)}
+    frame = Frame(data, index, columns, by_label, given, tuple(named), text | plain)
     _require_complete(frame, treatment)
     return frame
+
+
+def _is_text(column: Column) -> bool:
+    """Whether a column was read as text, of which labels and amounts are the same."""
+    return isinstance(column.dtype, pd.CategoricalDtype) and all(
+        isinstance(level, str) for level in column.cat.categories
+    )
+
+
+def _read_plain(data: AnyFrame, name: str) -> Column:
+    """Read a column that something was made from once, whatever it has become."""
+    try:
+        return read_column(data, name, read_amount)
+    except (TypeError, InvalidInputError):
+        return pd.Series(np.zeros(0))  # it has become what nothing is made from
 
 
 def _require_complete(frame: Frame, treatment: str | None) -> None:

@@ -1,35 +1,13 @@
-"""What rows are called, and which of a frame's are kept."""
+"""What rows are called, as numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from propensity import _check
-from propensity._check import Bools, Floats, Rows
-from propensity.errors import InvalidInputError
-from propensity.frames import native
-from propensity.frames.native import AnyFrame
-
-
-def kept_rows(
-    data: AnyFrame, index: pd.Index[Any], kept: Bools, columns: Mapping[str, Floats | Rows]
-) -> AnyFrame:
-    """Give the kept rows of a frame, with further columns of (n,) values.
-
-    Raises
-    ------
-    InvalidInputError
-        The rows are not those of `index`, or the frame has a column of one of these names.
-    """
-    taken = [name for name in columns if name in native.column_names(data)]
-    if taken:
-        raise InvalidInputError(f"column '{taken[0]}' is in the frame already; rename it first")
-    _check.same_index("df", native.labels_of(data), index, "give the frame that was matched")
-    return native.kept(data, kept, columns)
+from propensity._check import Rows
 
 
 def hashed(labels: pd.Index[Any]) -> Rows:

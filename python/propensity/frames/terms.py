@@ -64,8 +64,8 @@ class Recipe:
     spec: ModelSpec | None
     all_levels: bool
 
-    def apply(self, data: AnyFrame) -> tuple[Floats, Frame]:
-        """Make the (m, d) terms of m rows of a new frame.
+    def apply(self, data: AnyFrame, read: Mapping[str, Column] | None = None) -> tuple[Floats, Frame]:
+        """Make the (m, d) terms of m rows of a new frame, of which some columns may have been read already.
 
         Raises
         ------
@@ -74,7 +74,7 @@ class Recipe:
         TypeError
             A column was text when fitted and is not now, or the reverse.
         """
-        frame = open_frame(data, covariates=self.columns)
+        frame = open_frame(data, covariates=self.columns, read=read)
         columns = {name: self._with_known_levels(name, column) for name, column in frame.columns.items()}
         if self.spec is None:
             x = lists.matrix(columns, len(frame.index), all_levels=self.all_levels)

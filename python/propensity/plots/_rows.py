@@ -14,11 +14,12 @@ from propensity._check import Bools, Floats
 from propensity.effects import Effect
 from propensity.errors import InvalidInputError
 from propensity.frames import native
-from propensity.frames.columns import rowwise, rowwise_treated
+from propensity.frames.columns import open_frame, rowwise, rowwise_treated
 from propensity.frames.native import AnyFrame, AnySeries
 from propensity.matched import Matched
 from propensity.results import PropensityModel
 from propensity.truncation import TruncatedWeights
+from propensity.weighting import require_rows
 
 Weights: TypeAlias = Any
 """A column's name, a series or array, or what has weights: an effect, truncated weights, matches."""
@@ -106,6 +107,8 @@ class Rows:
     def weights(self, weights: Weights, treated: Bools, role: str = "weights") -> Floats:
         """Read weights, none negative and some in each arm; a result's must be of these very rows."""
         own = weights.weights if isinstance(weights, Matched | Effect | TruncatedWeights) else weights
+        if isinstance(weights, Matched | Effect | TruncatedWeights) and self.frame is not None:
+            require_rows(open_frame(self.frame), weights, treated, role)
         remedy = f"{'these matches are' if isinstance(weights, Matched) else 'this effect is'} of other rows"
         if isinstance(weights, Matched):
             _check.same_index(role, weights.index, self.index, remedy)

@@ -1,0 +1,149 @@
+"""The rows that something was made from, and whether a frame still has them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from propensity import _check, core
+from propensity._check import Bools, Floats
+from propensity._held import Held
+from propensity.errors import InvalidInputError
+from propensity.frames.native import Column
+
+if TYPE_CHECKING:
+    from propensity.frames.columns import Frame
+
+Print: TypeAlias = tuple[int, int]
+"""What a column holds: a number of its values in their order, and one of its values in any order."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fingerprint(Held):
+    """What n rows are called, and what they held when something was made from them.
+
+    Labels alone do not make rows the same: polars and pyarrow have none, and an index that was reset says
+    where a row stands. So the columns that were read are compared too, all that a frame still has.
+
+    Attributes
+    ----------
+    index : Index
+        What rows are called; positions where the frame's library has no labels.
+    treated : ndarray (n,) of bool, or None
+        Who was treated.
+    sample_weight : ndarray (n,) or None
+        What each row counted for; None where every row counted one.
+    columns : mapping of str to (int, int)
+        What each column held that was read, the treatment aside.
+    """
+
+    index: pd.Index[Any]
+    treated: Bools | None
+    sample_weight: Floats | None
+    columns: Mapping[str, Print]
+
+    def with_columns(self, columns: Mapping[str, Print]) -> Fingerprint:
+        """Give the fingerprint of the same rows by further columns."""
+        return replace(self, columns={**columns, **self.columns})
+
+    def changed(self, frame: Frame) -> tuple[list[str], list[str]]:
+        """Name the columns that hold other values in a frame, and those with the same in another order."""
+        names = [name for name in self.columns if frame.has(name)]
+        found = frame.prints(names)
+        other = [name for name in names if found[name][1] != self.columns[name][1]]
+        moved = [name for name in names if found[name] != self.columns[name] and name not in other]
+        return other, moved
+
+    def require_same(self, frame: Frame, treated: Bools | None, made: Made) -> None:
+        """Require a frame to have the very rows.
+
+        Raises
+        ------
+        InvalidInputError
+            The labels, the treatment or a column are others.
+        """
+        _check.same_index(made.subject, self.index, frame.index, made.remedy_for(self.index, frame.index))
+        if treated is not None and self.treated is not None:
+            _check.same_treated(made.subject, self.treated, treated, frame.index, made.again)
+        other, moved = self.changed(frame)
+        if other or moved:
+            difference = _difference(other, moved, made.count(frame) if made.count else None)
+            raise InvalidInputError(f"{made.subject}: {difference} since {made.when}; {made.again}")
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """What was made from rows, in the words of a message.
+
+    Attributes
+    ----------
+    subject : str
+        What it is called: "scores", "weights".
+    when : str
+        As in "the model was fitted".
+    again : str
+        What to do where the rows have changed.
+    fewer, reordered, new : str
+        What to do with some of its rows, with all of them in another order, and with others; as `again` where
+        nothing else is to be done.
+    count : function of a frame, or None
+        Counts the rows that have changed, where that can be known; None where it cannot.
+    """
+
+    subject: str
+    when: str
+    again: str
+    fewer: str = ""
+    reordered: str = ""
+    new: str = ""
+    count: Callable[[Frame], str | None] | None = None
+
+    def remedy_for(self, then: pd.Index[Any], now: pd.Index[Any]) -> str:
+        """Say what to do with rows of other labels."""
+        known = len(now) <= len(then) and bool(now.isin(then).all())
+        what = self.new if not known else self.fewer if len(now) < len(then) else self.reordered
+        return what or self.again
+
+
+def _difference(other: Sequence[str], moved: Sequence[str], rows: str | None) -> str:
+    if not other:
+        return f"the rows have been put in another order ({_named(moved, 'holds')} the same values elsewhere)"
+    if rows is None:
+        return f"{_named([*other, *moved], 'has')} changed"
+    return f"{_named([*other, *moved], 'has')} changed in {rows}"
+
+
+def _named(names: Sequence[str], verb: str) -> str:
+    if len(names) == 1:
+        return f"column {_check.listed(names)} {verb}"
+    return f"columns {_check.listed(names)} {'have' if verb == 'has' else 'hold'}"
+
+
+def prints_of(columns: Mapping[str, Column]) -> dict[str, Print]:
+    """Give what each column holds, in two numbers; they do not depend on the library it came from."""
+    found = core.fingerprints([_words(column) for column in columns.values()])
+    return dict(zip(columns, map(tuple, found.tolist()), strict=True))
+
+
+def _words(column: Column) -> NDArray[Any]:
+    """Give numbers as they are; levels as what their names hash to, which their order does not change."""
+    if not isinstance(column.dtype, pd.CategoricalDtype):
+        return _numbers(column)
+    names = np.array([str(level) for level in column.cat.categories] + [""], dtype=object)
+    hashed = pd.util.hash_array(names, categorize=False)
+    return hashed.take(column.cat.codes.to_numpy())  # -1, a missing value, is the last
+
+
+def _numbers(column: Column) -> NDArray[Any]:
+    """Give numbers as they are, dates in UTC and durations in microseconds, and what the rest hashes to."""
+    if column.dtype.kind in "bf" or column.dtype in (np.int64, np.uint64):
+        return column.to_numpy()
+    if column.dtype.kind in "mM":
+        instants = column.to_numpy(dtype="timedelta64[us]" if column.dtype.kind == "m" else "datetime64[us]")
+        return instants.view(np.int64)
+    return np.asarray(pd.util.hash_pandas_object(column, index=False))

@@ -1,0 +1,187 @@
+"""Rows are known by label and by what they hold: what was made of other rows is refused everywhere."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+import propensity as ps
+from propensity import core
+from propensity.errors import InvalidInputError
+
+CALL = {"treatment": "t"}
+
+
+def people(n=600, seed=0):
+    """Sorted by treatment, as a concatenation of controls and treated is; x moves treatment and outcome."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=n)
+    t = (rng.random(n) < 1 / (1 + np.exp(-x))).astype(int)
+    region = rng.choice(["north", "south", "west"], n)
+    df = pd.DataFrame({"x": x, "t": t, "y": t + 2 * x + rng.normal(size=n), "region": region})
+    return df.sort_values("t", kind="stable").reset_index(drop=True)
+
+
+def moved(df):
+    """The same rows in another order, which the treatment's column does not show."""
+    return df.sort_values(["t", "y"]).reset_index(drop=True)
+
+
+LIBRARIES = {"pandas": lambda df: df, "polars": pl.from_pandas, "pyarrow": pa.Table.from_pandas}
+
+TAKING_SCORES = {
+    "ipw": lambda df, s: ps.ipw(df, outcome="y", scores=s, **CALL),
+    "balancing_weights": lambda df, s: ps.balancing_weights(df, scores=s, **CALL),
+    "match_nn": lambda df, s: ps.match_nn(df, scores=s, **CALL),
+    "match_full": lambda df, s: ps.match_full(df, scores=s, **CALL),
+    "subclassify": lambda df, s: ps.subclassify(df, scores=s, **CALL),
+    "trim": lambda df, s: ps.trim(df, scores=s, **CALL),
+    "overlap": lambda df, s: ps.overlap(df, scores=s, **CALL),
+    "balance": lambda df, s: ps.balance(df, scores=s, covariates=["region"], **CALL),
+}
+
+WITH_WEIGHTS = {
+    "ipw": lambda df, s: ps.ipw(df, outcome="y", scores=s, **CALL),
+    "aipw": lambda df, s: ps.aipw(df, outcome="y", covariates=["x"], **CALL),
+    "match_nn": lambda df, s: ps.match_nn(df, scores=s, **CALL),
+    "matched effect": lambda df, s: ps.match_nn(df, scores=s, **CALL).effect(df["y"]),
+    "match_full": lambda df, s: ps.match_full(df, scores=s, **CALL),
+    "subclassify": lambda df, s: ps.subclassify(df, scores=s, **CALL),
+    "match_cem": lambda df, s: ps.match_cem(df, covariates=["x"], **CALL),
+    "truncate": lambda df, s: ps.truncate(ps.ipw(df, outcome="y", scores=s, **CALL), upper=0.99),
+}
+
+TAKING_WEIGHTS = {
+    "smd": lambda df, w: ps.smd(df, covariates=["region"], weights=w, **CALL),
+    "balance": lambda df, w: ps.balance(df, covariates=["region"], weights={"after": w}, **CALL),
+}
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("function", TAKING_SCORES)
+def test_a_model_of_rows_in_another_order_is_refused(function, library):
+    df = people()
+    model = ps.fit_propensity(LIBRARIES[library](df), covariates=["x", "region"], **CALL)
+    TAKING_SCORES[function](LIBRARIES[library](df), model)
+    with pytest.raises(
+        InvalidInputError, match=r"put in another order \(columns 'x', 'region' hold the same"
+    ):
+        TAKING_SCORES[function](LIBRARIES[library](moved(df)), model)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("function", TAKING_SCORES)
+def test_a_model_of_a_covariate_that_has_changed_is_refused(function):
+    df = people()
+    model = ps.fit_propensity(df, covariates=["x", "region"], **CALL)
+    changed = df.copy()
+    changed.loc[[3, 17], "x"] += 0.5
+    with pytest.raises(InvalidInputError, match=r"column 'x' has changed in 2 rows \(rows 3, 17\) since"):
+        TAKING_SCORES[function](changed, model)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("made", WITH_WEIGHTS)
+def test_weights_of_rows_in_another_order_are_refused(made, library):
+    df = people()
+    frame = LIBRARIES[library](df)
+    model = ps.fit_propensity(frame, covariates=["x", "region"], **CALL)
+    result = WITH_WEIGHTS[made](frame, model)
+    for function in TAKING_WEIGHTS.values():
+        function(frame, result)
+        with pytest.raises(InvalidInputError, match="put in another order"):
+            function(LIBRARIES[library](moved(df)), result)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("made", ["match_nn", "match_full", "subclassify", "match_cem"])
+def test_frame_of_matches_wants_the_rows_that_were_matched(made):
+    df = people()
+    result = WITH_WEIGHTS[made](df, ps.fit_propensity(df, covariates=["x"], **CALL))
+    assert len(result.frame(df)) > 0
+    with pytest.raises(InvalidInputError, match="df: the rows have been put in another order"):
+        result.frame(moved(df))
+
+
+def test_frame_of_trimmed_rows():
+    df = people()
+    trimmed = ps.trim(df, scores=ps.fit_propensity(df, covariates=["x"], **CALL), **CALL)
+    pd.testing.assert_frame_equal(trimmed.frame(df), df[trimmed.keep])
+    with pytest.raises(InvalidInputError, match="df: the rows have been put in another order"):
+        trimmed.frame(moved(df))
+
+
+def test_a_model_is_fitted_again_on_the_rows_that_trimming_keeps():
+    df = people()
+    model = ps.fit_propensity(df, covariates=["x"], **CALL)
+    kept = df[ps.trim(df, scores=model, **CALL).keep]
+    with pytest.raises(
+        InvalidInputError, match=r"some of the rows .* fit it again, to the rows kept"
+    ) as error:
+        ps.ipw(kept, outcome="y", scores=model, **CALL)
+    assert "predict" not in str(error.value)
+    others = people(seed=1).set_index(np.arange(600) + 1_000)
+    with pytest.raises(InvalidInputError, match=r"new rows .* take scores=model.predict\(df\)"):
+        ps.ipw(others, outcome="y", scores=model, **CALL)
+
+
+def test_a_model_knows_its_rows_in_another_library_and_type():
+    df = people()
+    model = ps.fit_propensity(df, covariates=["x", "region"], **CALL)
+    expected = ps.ipw(df, outcome="y", scores=model, **CALL).estimate
+    other = [
+        pl.from_pandas(df),
+        pa.Table.from_pandas(df),
+        df.astype({"region": "category", "t": bool}),
+        df.astype({"region": pd.CategoricalDtype(["west", "south", "north"], ordered=True)}),
+        df.assign(z=1.0)[["z", "y", "region", "t", "x"]],
+    ]
+    for frame in other:
+        assert ps.ipw(frame, outcome="y", scores=model, **CALL).estimate == pytest.approx(expected, rel=1e-12)
+    # Without the columns of the model its rows are known by label and treatment.
+    ps.balancing_weights(df[["t"]], scores=model, **CALL)
+
+
+def test_a_model_from_a_pickle_knows_its_rows():
+    df = people()
+    model = pickle.loads(pickle.dumps(ps.fit_propensity(df, covariates=["x", "region"], **CALL)))
+    ps.ipw(df, outcome="y", scores=model, **CALL)
+    with pytest.raises(InvalidInputError, match="put in another order"):
+        ps.ipw(moved(df), outcome="y", scores=model, **CALL)
+
+
+def test_plots_compare_rows():
+    plots = pytest.importorskip("propensity.plots")
+    df = people()
+    effect = ps.ipw(df, outcome="y", scores=ps.fit_propensity(df, covariates=["x"], **CALL), **CALL)
+    with pytest.raises(InvalidInputError, match="put in another order"):
+        plots.ecdf_plot(moved(df), "x", treatment="t", weights=effect)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "int64", "bool", "uint64"])
+def test_fingerprints_are_of_values_in_their_order(dtype):
+    rng = np.random.default_rng(0)
+    values = rng.integers(0, 2, 50_000).astype(dtype)
+    plain, shuffled = values, rng.permutation(values)
+    changed = values.copy()
+    changed[777] = 1 - changed[777] if dtype != "bool" else not changed[777]
+    found = core.fingerprints([plain, shuffled, changed, values.astype(float), np.repeat(values, 2)[::2]])
+    assert found.dtype == np.uint64
+    assert tuple(found[0]) == tuple(found[3]) == tuple(found[4])  # whatever the type and the strides
+    assert found[0, 0] != found[1, 0]
+    assert found[0, 1] == found[1, 1]
+    assert found[0, 1] != found[2, 1]
+
+
+def test_fingerprints_do_not_depend_on_threads():
+    values = np.random.default_rng(1).normal(size=200_001)
+    found = [core.fingerprints([values], n_threads=k) for k in (1, 2, 5)]
+    assert (found[0] == found[1]).all()
+    assert (found[0] == found[2]).all()
+    with pytest.raises(TypeError, match="float64, int64, uint64 or bool"):
+        core.fingerprints([np.array(["a"])])
