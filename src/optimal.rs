@@ -3,8 +3,8 @@
 //! With d(i, j) the distance of a treated unit i and a control j, absent where it is beyond the caliper or
 //! where they differ in a column that must agree,
 //!
-//! - [`pairs`] chooses pairs without replacement: first as many as there can be, of these the least sum of d
-//!   (Rosenbaum 1989);
+//! - [`pairs`] chooses pairs without replacement: first as many units in a pair as there can be, and as many
+//!   pairs, of these the least sum of d (Rosenbaum 1989);
 //! - [`full`] puts every unit with a partner into a subclass, a star: one treated unit and some controls, or
 //!   one control and some treated units, with the least sum of d from the middle of each (Rosenbaum 1991;
 //!   Hansen and Klopfer 2006, without limits on the ratio).
@@ -76,7 +76,7 @@ pub struct Stars {
 }
 
 /// The pairs (treated row, control row) whose distances have the least sum among matchings of the largest
-/// size; ascending.
+/// size, and among these of those that leave out the fewest units; ascending.
 ///
 /// # Errors
 /// No pair within the calipers, [`Error::Stopped`].

@@ -65,12 +65,17 @@ def pair_up(scores, treatment, options, **more):
 
 
 def best_pairs(gaps, n_neighbors=1):
-    """How many pairs there can be, and the least sum of so many."""
+    """How many rows can have a partner, how many pairs there can be then, and the least sum of so many.
+
+    A dummy column each lets rows do without, at a price: above all for the first copy of a row.
+    """
     gaps = np.repeat(gaps, n_neighbors, axis=0)
-    beyond = 1e4
-    rows, columns = optimize.linear_sum_assignment(np.where(np.isinf(gaps), beyond, gaps))
-    chosen = gaps[rows, columns]
-    return np.isfinite(chosen).sum(), chosen[np.isfinite(chosen)].sum()
+    first = np.arange(len(gaps)) % n_neighbors == 0
+    without = np.where(np.eye(len(gaps), dtype=bool), np.where(first, 1e6, 1e3)[:, None], np.inf)
+    costs = np.hstack([gaps, without])
+    rows, columns = optimize.linear_sum_assignment(costs)
+    paired = columns < gaps.shape[1]
+    return (paired & first[rows]).sum(), paired.sum(), gaps[rows[paired], columns[paired]].sum()
 
 
 def best_cover(gaps):
@@ -98,14 +103,14 @@ def test_optimal_pairs_have_the_least_sum(sample, estimand, n_neighbors):
     scores, treatment, options = sample
     assume((treatment != (estimand == "ATT")).sum() >= n_neighbors)  # or it is refused
     gaps = distances_between(*sample)
-    size, total = best_pairs(gaps.T if estimand == "ATC" else gaps, n_neighbors)
+    matched, size, total = best_pairs(gaps.T if estimand == "ATC" else gaps, n_neighbors)
     more = {"estimand": estimand, "n_neighbors": n_neighbors}
     if size == 0:
         with pytest.raises(NoMatchesError, match="no unit has"):
             pair_up(scores, treatment, options, **more)
         return
     pairs, found = pair_up(scores, treatment, options, **more)
-    assert len(pairs) == size
+    assert (len({focal for focal, _ in pairs}), len(pairs)) == (matched, size)
     assert found == pytest.approx(total, abs=1e-9)
     focal, donors = np.array(pairs).T
     assert (treatment[focal] == (estimand == "ATT")).all()
@@ -127,13 +132,13 @@ def many(n_rows, n_treated, ties):
 
 @pytest.mark.parametrize("caliper", [None, 0.3, 0.02, 0.004])
 @pytest.mark.parametrize("ties", [3, 12])
-@pytest.mark.parametrize("n_treated", [350, 500])
-def test_optimal_pairs_of_many_rows_have_the_least_sum(caliper, ties, n_treated):
-    scores, treatment = many(900, n_treated, ties)
+@pytest.mark.parametrize(("n_treated", "n_neighbors"), [(350, 1), (500, 1), (150, 2), (250, 3), (500, 2)])
+def test_optimal_pairs_of_many_rows_have_the_least_sum(caliper, ties, n_treated, n_neighbors):
+    scores, treatment = many(900 if n_neighbors == 1 else 600, n_treated, ties)
     options = {"caliper": caliper and caliper + 1e-9, "caliper_unit": "raw"}
-    size, total = best_pairs(distances_between(scores, treatment, options))
-    pairs, found = pair_up(scores, treatment, options)
-    assert len(pairs) == size
+    matched, size, total = best_pairs(distances_between(scores, treatment, options), n_neighbors)
+    pairs, found = pair_up(scores, treatment, options, n_neighbors=n_neighbors)
+    assert (len({focal for focal, _ in pairs}), len(pairs)) == (matched, size)
     assert found == pytest.approx(total, rel=1e-9)
 
 
@@ -146,13 +151,21 @@ def in_space(n_rows, n_treated):
 
 
 @pytest.mark.parametrize("caliper", [None, 0.2, 0.01])
-def test_optimal_pairs_in_space_have_the_least_sum(caliper):
-    scores, treatment, options = in_space(600, 250)
+@pytest.mark.parametrize(("n_treated", "n_neighbors"), [(250, 1), (60, 2), (90, 3), (160, 2)])
+def test_optimal_pairs_in_space_have_the_least_sum(caliper, n_treated, n_neighbors):
+    scores, treatment, options = in_space(600 if n_neighbors == 1 else 240, n_treated)
     options |= {"caliper": caliper, "caliper_unit": "raw"}
-    size, total = best_pairs(distances_between(scores, treatment, options))
-    pairs, found = pair_up(scores, treatment, options)
-    assert len(pairs) == size
+    matched, size, total = best_pairs(distances_between(scores, treatment, options), n_neighbors)
+    pairs, found = pair_up(scores, treatment, options, n_neighbors=n_neighbors)
+    assert (len({focal for focal, _ in pairs}), len(pairs)) == (matched, size)
     assert found == pytest.approx(total, rel=1e-9)
+
+
+@pytest.mark.parametrize("method", ["nearest", "optimal"])
+def test_everybody_gets_a_first_partner_before_anybody_gets_a_second(method):
+    scores, treatment = np.array([0.50, 0.60, 0.50, 0.51]), np.array([True, True, False, False])
+    found = core.match_nn(scores, treatment, n_neighbors=2, replace=False, method=method)
+    assert (found.n_matched, found.n_unmatched, found.n_pairs) == (2, 0, 2)
 
 
 def test_a_line_and_a_space_give_the_same_sums():

@@ -2,10 +2,12 @@
 //!
 //! Shortest augmenting paths with potentials (Jonker and Volgenant 1987), one row after the other, in
 //! Dijkstra's order on a heap. A row may stay without a column, at a cost of its own; where that cost is a
-//! whole step above every length, the assignment is the largest there is, and of these the shortest.
+//! whole step above every length, the assignment is the largest there is, and of these the shortest. A
+//! column may save something by being used.
 //!
-//! Potentials u (rows) and v (columns, none positive) keep u + v at most the cost of an edge, equal to it on
-//! chosen edges, and u at most the cost of staying without: which proves the optimum (the dual program).
+//! Potentials u (rows) and v (columns, none above what it saves, equal to it where it is free) keep u + v at
+//! most the cost of an edge, equal to it on chosen edges, and u at most the cost of staying without: which
+//! proves the optimum (the dual program).
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
@@ -66,6 +68,15 @@ pub struct Edges {
     pub n_columns: usize,
 }
 
+/// What is at stake beside the lengths of edges.
+#[derive(Debug, Clone, Copy)]
+pub struct Stakes<'a> {
+    /// What each row costs without a column.
+    pub without: &'a [Cost],
+    /// What each column saves where it is used.
+    pub used: &'a [Cost],
+}
+
 /// The least assignment, and the potentials that prove it.
 #[derive(Debug, Clone)]
 pub struct Assignment {
@@ -123,19 +134,19 @@ struct Solver<'a> {
     heap: BinaryHeap<Reached>,
 }
 
-/// Assign rows to columns; `without[i]` is what row i costs without one.
+/// Assign rows to columns.
 ///
 /// # Errors
 /// [`crate::error::Error::Stopped`].
-pub fn assign(edges: &Edges, without: &[Cost], monitor: &Monitor) -> Result<Assignment> {
+pub fn assign(edges: &Edges, stakes: Stakes<'_>, monitor: &Monitor) -> Result<Assignment> {
     let (n_rows, n_columns) = (edges.by_row.len(), edges.n_columns);
     let mut solver = Solver {
         edges,
-        without,
+        without: stakes.without,
         found: Assignment {
             column_of: vec![NONE; n_rows],
             u: vec![Cost::default(); n_rows],
-            v: vec![Cost::default(); n_columns],
+            v: stakes.used.to_vec(),
         },
         row_of: vec![NONE; n_columns],
         distance: vec![Cost::BEYOND; n_columns],

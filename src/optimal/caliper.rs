@@ -5,13 +5,19 @@
 //! longer than the caliper they are the answer, for no set of pairs is larger. Else the cluster is cut into
 //! the regions in which one side or the other is scarce, whose pairs mostly are short enough; what is left
 //! goes to the sparse assignment.
+//!
+//! Where units may be in several pairs, all of them come into a first before any comes into a second. That
+//! costs no pair: whoever is in one stays in one while a set of pairs is made larger along augmenting paths,
+//! so that among the largest sets are some with as many units as any set has. It is to save a second step,
+//! beside that of the pair; and without a caliper, to take each place once in any case where seekers suffice
+//! for that, and else at most once.
 
 use std::ops::Range;
 
 use super::OptimalSpec;
-use super::assignment::{Cost, NONE};
+use super::assignment::{Cost, NONE, Stakes};
 use super::layout::{Layout, Stratum};
-use super::line::{self, Grid};
+use super::line::{self, Grid, Uses};
 use super::regions::{self, Region};
 use super::sparse::{self, InSpace, OnALine};
 use crate::error::Result;
@@ -162,17 +168,19 @@ impl Sides {
     fn take_places(&self) -> Vec<usize> {
         let Self { seekers, places, .. } = self;
         let grid = Grid::new(seekers.values.iter().chain(&places.values));
-        let grouped = |side: &Side| {
+        let of_places = self.uses_of_places();
+        let grouped = |side: &Side, uses: Uses| {
             let positions: Vec<i64> = side.values.iter().map(|value| grid.place(*value)).collect();
-            line::groups(&positions, side.uses)
+            line::groups(&positions, uses)
         };
-        let groups = grouped(places);
-        let used = line::choose(&grouped(seekers), &groups);
-        let mut taken = Vec::with_capacity(seekers.capacity());
+        let groups = grouped(places, of_places);
+        let seekers = grouped(seekers, Uses { at_least: 0, at_most: seekers.uses });
+        let counts = line::choose(&seekers, &groups);
+        let mut taken = Vec::with_capacity(self.seekers.capacity());
         let mut first = 0;
-        for (group, used) in groups.iter().zip(used) {
+        for (group, used) in groups.iter().zip(counts) {
             // Evenly among units at the same value, those that come first before the others.
-            let n_units = group.count / places.uses;
+            let n_units = group.count / of_places.at_most;
             for unit in 0..n_units {
                 let share = used / n_units + usize::from(unit < used % n_units);
                 taken.extend(std::iter::repeat_n(first + unit, share));
@@ -180,6 +188,16 @@ impl Sides {
             first += n_units;
         }
         taken
+    }
+
+    /// Every place once before any twice.
+    fn uses_of_places(&self) -> Uses {
+        let (n_seekers, n_places) = (self.seekers.capacity(), self.places.rows.len());
+        if n_seekers <= n_places {
+            Uses { at_least: 0, at_most: 1 }
+        } else {
+            Uses { at_least: 1, at_most: self.places.uses }
+        }
     }
 
     /// The clusters of each region.
@@ -215,10 +233,30 @@ impl Sides {
             columns: columns.iter().map(|unit| self.places.values[*unit]).collect(),
             width,
         };
-        let found = sparse::grow(&candidates, &vec![Cost::STEP; rows.len()], monitor)?;
+        let (without, used) =
+            stakes(rows.len(), self.seekers.uses, columns.len(), self.places.uses);
+        let stakes = Stakes { without: &without, used: &used };
+        let found = sparse::grow(&candidates, stakes, monitor)?;
         let pairs = found.column_of.iter().enumerate().filter(|(_, column)| **column != NONE);
         Ok(pairs.map(|(row, column)| self.pair((rows[row], columns[*column]))).collect())
     }
+}
+
+/// What rows cost without a column, and what columns save: a step for each pair, and one for each unit of
+/// which there are several copies, all put on the first of these.
+fn stakes(
+    n_rows: usize,
+    row_uses: usize,
+    n_columns: usize,
+    column_uses: usize,
+) -> (Vec<Cost>, Vec<Cost>) {
+    let of_unit = |copy: usize, uses: usize| {
+        if uses > 1 && copy.is_multiple_of(uses) { Cost::STEP } else { Cost::default() }
+    };
+    (
+        (0..n_rows).map(|copy| Cost::STEP + of_unit(copy, row_uses)).collect(),
+        (0..n_columns).map(|copy| of_unit(copy, column_uses)).collect(),
+    )
 }
 
 /// Treated and control rows of the pairs of a stratum in several dimensions.
@@ -240,7 +278,10 @@ pub fn pairs_in_space(
         columns: layout.coordinates(columns.iter().copied()),
         width: spec.caliper_width,
     };
-    let found = sparse::grow(&candidates, &vec![Cost::STEP; rows.len()], monitor)?;
+    let [of_rows, of_columns] = if treated_seek { [spec.uses[1], spec.uses[0]] } else { spec.uses };
+    let (without, used) = stakes(rows.len(), of_rows, columns.len(), of_columns);
+    let stakes = Stakes { without: &without, used: &used };
+    let found = sparse::grow(&candidates, stakes, monitor)?;
     let pairs = found.column_of.iter().enumerate().filter(|(_, column)| **column != NONE);
     Ok(pairs
         .map(|(row, column)| (rows[row], columns[*column]))

@@ -10,7 +10,7 @@
 use ndarray::ArrayView2;
 use rayon::prelude::*;
 
-use super::assignment::{Cost, Edges, NONE, assign};
+use super::assignment::{Cost, Edges, NONE, Stakes, assign};
 use super::layout::{Layout, Stratum};
 use super::line::Grid;
 use super::stars::{Cover, Nearest, Units, stars};
@@ -290,7 +290,9 @@ fn pairs_in_space(
         n_columns: columns.len(),
     };
     let without: Vec<Cost> = rows.iter().map(|row| Cost::length(reach(*row))).collect();
-    let found = assign(&edges, &without, monitor)?;
+    let used = vec![Cost::default(); columns.len()];
+    let stakes = Stakes { without: &without, used: &used };
+    let found = assign(&edges, stakes, monitor)?;
     for (row, column) in found.column_of.iter().enumerate().filter(|(_, column)| **column != NONE) {
         partner[rows[row]] = columns[*column];
         partner[columns[*column]] = rows[row];

@@ -15,7 +15,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// Beyond any sum of positions: a seeker without a place.
+/// Beyond any sum of positions: a seeker without a place, or a place without a seeker.
 const NO_PLACE: i64 = 1 << 60;
 
 /// In place of a group of places: none.
@@ -49,14 +49,25 @@ impl Grid {
 pub struct Group {
     pub position: i64,
     pub count: usize,
+    /// So many of these places are taken in any case.
+    pub at_least: usize,
 }
 
-/// Collapse positions, ascending, each counted `uses` times.
-pub fn groups(positions: &[i64], uses: usize) -> Vec<Group> {
-    positions
-        .chunk_by(|a, b| a == b)
-        .map(|same| Group { position: same[0], count: same.len() * uses })
-        .collect()
+/// How often a unit may be in a pair, and how often it is at least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Uses {
+    pub at_least: usize,
+    pub at_most: usize,
+}
+
+/// Collapse positions, ascending, each counted as often as it may be used.
+pub fn groups(positions: &[i64], uses: Uses) -> Vec<Group> {
+    let group = |same: &[i64]| Group {
+        position: same[0],
+        count: same.len() * uses.at_most,
+        at_least: same.len() * uses.at_least,
+    };
+    positions.chunk_by(|a, b| a == b).map(group).collect()
 }
 
 /// `count` ways to change the pairs at `cost`, plus or minus the position of who makes use of it.
@@ -92,8 +103,9 @@ impl Offers {
     }
 }
 
-/// How many of each group of `places` are in the pairs of least sum in which all `seekers` are; there
-/// are at least as many places as seekers. Both ascend.
+/// How many of each group of `places` are in the pairs of least sum in which all `seekers` are, and of each
+/// group at least as many places as it asks for; there are at least as many places as seekers, and no more
+/// are asked for. Both ascend.
 pub fn choose(seekers: &[Group], places: &[Group]) -> Vec<usize> {
     let mut used = vec![0_usize; places.len()];
     let (mut free, mut regrets) = (Offers::default(), Offers::default());
@@ -107,6 +119,7 @@ pub fn choose(seekers: &[Group], places: &[Group]) -> Vec<usize> {
             seek(seekers[next_seeker], &mut free, &mut regrets, &mut used);
             next_seeker += 1;
         } else {
+            claim(next_place, places[next_place], &mut free, &mut regrets, &mut used);
             offer(next_place, places[next_place], &mut free, &mut regrets, &mut used);
             next_place += 1;
         }
@@ -132,9 +145,29 @@ fn seek(seekers: Group, free: &mut Offers, regrets: &mut Offers, used: &mut [usi
     }
 }
 
-/// Places at y are taken by seekers to their left where that lowers the sum; the rest are free.
+/// Places at y that are taken in any case: by the seekers to their left to whom it matters least, or else by
+/// seekers further on. The mirror image of [`seek`].
+fn claim(group: usize, places: Group, free: &mut Offers, regrets: &mut Offers, used: &mut [usize]) {
+    let (y, mut left) = (places.position, places.at_least);
+    used[group] += left;
+    while left > 0 {
+        let Some(best) = regrets.cheapest() else {
+            free.push(-NO_PLACE - 2 * y, NOBODY, left);
+            return;
+        };
+        let taken = regrets.take(left);
+        left -= taken;
+        if best.group != NOBODY {
+            used[best.group] -= taken;
+        }
+        free.push(-best.cost - 2 * y, best.group, taken);
+    }
+}
+
+/// Further places at y are taken by seekers to their left where that lowers the sum; the rest are free.
 fn offer(group: usize, places: Group, free: &mut Offers, regrets: &mut Offers, used: &mut [usize]) {
-    let (y, mut left) = (places.position, places.count);
+    let (y, all) = (places.position, places.count - places.at_least);
+    let mut left = all;
     while left > 0
         && let Some(best) = regrets.cheapest().filter(|best| y + best.cost < 0)
     {
@@ -147,9 +180,9 @@ fn offer(group: usize, places: Group, free: &mut Offers, regrets: &mut Offers, u
         // Back to what was, for a seeker further on who takes this place.
         free.push(-best.cost - 2 * y, best.group, taken);
     }
-    if places.count > left {
+    if all > left {
         // On to a place further on, which leaves this one free.
-        regrets.push(-y, group, places.count - left);
+        regrets.push(-y, group, all - left);
     }
     if left > 0 {
         free.push(-y, group, left);
@@ -159,6 +192,8 @@ fn offer(group: usize, places: Group, free: &mut Offers, regrets: &mut Offers, u
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const ONCE: Uses = Uses { at_least: 0, at_most: 1 };
 
     fn cost(seekers: &[i64], places: &[i64], used: &[usize]) -> i64 {
         let taken = places.iter().zip(used).filter(|(_, used)| **used > 0).map(|(y, _)| y);
@@ -194,18 +229,74 @@ mod tests {
             places.sort_unstable();
             seekers.sort_unstable();
             let single: Vec<Group> =
-                places.iter().map(|y| Group { position: *y, count: 1 }).collect();
-            let used = choose(&groups(&seekers, 1), &single);
+                places.iter().map(|y| Group { position: *y, count: 1, at_least: 0 }).collect();
+            let used = choose(&groups(&seekers, ONCE), &single);
             assert_eq!(used.iter().sum::<usize>(), seekers.len());
             assert_eq!(cost(&seekers, &places, &used), plain(&seekers, &places), "round {round}");
-            let grouped = groups(&places, 1);
+            let grouped = groups(&places, ONCE);
             let mut taken = Vec::new();
-            for (group, used) in grouped.iter().zip(choose(&groups(&seekers, 1), &grouped)) {
+            for (group, used) in grouped.iter().zip(choose(&groups(&seekers, ONCE), &grouped)) {
                 assert!(used <= group.count);
                 taken.extend(std::iter::repeat_n(group.position, used));
             }
             let sum: i64 = seekers.iter().zip(&taken).map(|(x, y)| (x - y).abs()).sum();
             assert_eq!(sum, plain(&seekers, &places), "round {round}, in groups");
+        }
+    }
+
+    /// All ways to use places at least once and at most `most` times, for as many seekers.
+    fn least_with_claims(seekers: &[i64], places: &[i64], most: usize) -> i64 {
+        fn all(
+            places: &[i64],
+            most: usize,
+            left: usize,
+            taken: &mut Vec<i64>,
+            found: &mut Vec<Vec<i64>>,
+        ) {
+            let Some((first, rest)) = places.split_first() else {
+                if left == 0 {
+                    found.push(taken.clone());
+                }
+                return;
+            };
+            for times in 1..=most.min(left) {
+                taken.extend(std::iter::repeat_n(*first, times));
+                all(rest, most, left - times, taken, found);
+                taken.truncate(taken.len() - times);
+            }
+        }
+        let mut found = Vec::new();
+        all(places, most, seekers.len(), &mut Vec::new(), &mut found);
+        let sum = |taken: &Vec<i64>| seekers.iter().zip(taken).map(|(x, y)| (x - y).abs()).sum();
+        found.iter().map(sum).min().unwrap()
+    }
+
+    #[test]
+    fn choose_takes_every_place_that_is_claimed() {
+        let mut state = 7_u64;
+        let mut draw = |below: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            usize::try_from(state >> 33).unwrap() % below
+        };
+        for round in 0..2000 {
+            let (range, most) = (1 + draw(20), 2 + draw(2));
+            let n_places = 1 + draw(4);
+            let n_seekers = n_places + draw(n_places * (most - 1) + 1);
+            let mut position = || i64::try_from(draw(range)).unwrap();
+            let mut places: Vec<i64> = (0..n_places).map(|_| position()).collect();
+            let mut seekers: Vec<i64> = (0..n_seekers).map(|_| position()).collect();
+            places.sort_unstable();
+            seekers.sort_unstable();
+            let grouped = groups(&places, Uses { at_least: 1, at_most: most });
+            let used = choose(&groups(&seekers, ONCE), &grouped);
+            let mut taken = Vec::new();
+            for (group, used) in grouped.iter().zip(&used) {
+                assert!((group.at_least..=group.count).contains(used), "round {round}");
+                taken.extend(std::iter::repeat_n(group.position, *used));
+            }
+            assert_eq!(taken.len(), seekers.len(), "round {round}");
+            let sum: i64 = seekers.iter().zip(&taken).map(|(x, y)| (x - y).abs()).sum();
+            assert_eq!(sum, least_with_claims(&seekers, &places, most), "round {round}");
         }
     }
 
