@@ -5,8 +5,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from propensity import _check, core
 from propensity._check import Bools, Floats, Rows
@@ -19,6 +22,8 @@ from propensity.frames.columns import Frame, Reader, open_frame, outcome_names
 from propensity.frames.fingerprint import Fingerprint
 from propensity.frames.kinds import read
 from propensity.frames.native import AnyFrame
+
+T = TypeVar("T", bound=np.generic)
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,10 +51,16 @@ class Sample:
         """Which rows these are, by all columns that have been read of their frame."""
         return self.frame.fingerprint(self.treated, self.sample_weight)
 
-    @property
-    def there(self) -> Bools:
-        """Which rows are there, (n,): a row of sample weight 0 is not."""
-        return np.ones(len(self.treated), bool) if self.sample_weight is None else self.sample_weight > 0
+    @cached_property
+    def there(self) -> Bools | None:
+        """Which rows are there, (n,): a row of sample weight 0 is not; None where all are."""
+        if self.sample_weight is None or self.sample_weight.all():
+            return None
+        return self.sample_weight > 0
+
+    def present(self, values: NDArray[T]) -> NDArray[T]:
+        """Give the values (n,) of the rows that are there."""
+        return values if self.there is None else values[self.there]
 
     @property
     def n_clusters(self) -> int | None:

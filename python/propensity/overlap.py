@@ -142,7 +142,7 @@ def overlap(
     weights = {estimand: sample.weighting(e, estimand).weights for estimand in get_args(WeightingEstimand)}
     lines: dict[str, list[dict[str, Any]]] = {"quantiles": [], "support": [], "weights": []}
     for name, group_rows in _groups(sample.frame, by):
-        rows = group_rows & sample.there
+        rows = group_rows if sample.there is None else group_rows & sample.there
         group = {} if by is None else {by: name}
         arms = {"treated": rows & treated, "control": rows & ~treated}
         present = {arm: members for arm, members in arms.items() if members.any()}

@@ -151,12 +151,12 @@ def trim(
     >>> model = ps.fit_propensity(kept, **design)
     """
     sample = read_sample(df, treatment=treatment, sample_weight=sample_weight, also=given_scores(scores))
-    treated, there = sample.treated, sample.there
-    e = read_scores(sample.frame, scores, treated, sample.sample_weight)
-    weights = None if sample.sample_weight is None else sample.sample_weight[there]
-    low, high, rule = _bounds(e[there], treated[there], weights, bounds, quantiles)
+    e = read_scores(sample.frame, scores, sample.treated, sample.sample_weight)
+    treated = sample.present(sample.treated)
+    weights = None if sample.sample_weight is None else sample.present(sample.sample_weight)
+    low, high, rule = _bounds(sample.present(e), treated, weights, bounds, quantiles)
     keep = (e >= low) & (e <= high)
-    lost = _lost(keep[there], treated[there])
+    lost = _lost(sample.present(keep), treated)
     for arm, n_kept in lost["n_kept"].items():
         if n_kept < 2:
             raise OverlapError(

@@ -79,7 +79,7 @@ def balancing_weights(
     sample = read_sample(df, treatment=treatment, sample_weight=sample_weight, also=given_scores(scores))
     e = read_scores(sample.frame, scores, sample.treated, sample.sample_weight)
     total = sample.weighting(e, estimand).weights
-    cautions = overlap_cautions(estimand, total[sample.there], sample.treated[sample.there])
+    cautions = overlap_cautions(estimand, sample.present(total), sample.present(sample.treated))
     for caution in (*cautions, *count_cautions(sample.sample_weight)):
         warnings.warn(caution, stacklevel=2)
     return sample.frame.series(balancing_part(total, sample.sample_weight), "weights")
@@ -221,7 +221,7 @@ def weighted_effect(
         estimand=estimand,
         contrast=contrast,
         se_method=_KNOWN if scored.x is None else _ESTIMATED,
-        cautions=overlap_cautions(estimand, found.weights[sample.there], sample.treated[sample.there]),
+        cautions=overlap_cautions(estimand, sample.present(found.weights), sample.present(sample.treated)),
     )
 
 
