@@ -398,8 +398,8 @@ def test_matches_of_other_rows_are_refused(users):
         ps.smd(users.head(100), **COLUMNS, weights=matches)
     with pytest.raises(InvalidInputError, match="outcome: the index is not the frame's"):
         matches.effect(users["done"].reset_index(drop=True))
-    with pytest.raises(TypeError, match=r"give the column itself, df\['done'\]"):
-        matches.effect("done")
+    with pytest.raises(InvalidInputError, match="column 'dome' is not in the frame; did you mean 'done'"):
+        matches.effect("dome")
     with pytest.raises(TypeError, match="outcome: numbers are needed, not text"):
         matches.effect(users["tier"])
 

@@ -185,3 +185,69 @@ def test_fingerprints_do_not_depend_on_threads():
     assert (found[0] == found[2]).all()
     with pytest.raises(TypeError, match="float64, int64, uint64 or bool"):
         core.fingerprints([np.array(["a"])])
+
+
+MATCHED = {
+    "match_nn": lambda df: ps.match_nn(df, scores="s", **CALL),
+    "pairs": lambda df: ps.match_nn(df, scores="s", replace=False, **CALL),
+    "match_full": lambda df: ps.match_full(df, scores="s", **CALL),
+    "subclassify": lambda df: ps.subclassify(df, scores="s", **CALL),
+    "match_cem": lambda df: ps.match_cem(df, covariates=["x"], **CALL),
+}
+
+
+def scored(seed=0):
+    df = people(seed=seed)
+    return df.assign(s=1 / (1 + np.exp(-df.x)), uid=np.arange(len(df)))
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("method", MATCHED)
+def test_outcome_of_matches_is_a_column_of_the_rows_that_were_matched(method, library):
+    df = scored()
+    frame, other = LIBRARIES[library](df), LIBRARIES[library](moved(df))
+    matches = MATCHED[method](frame)
+    effect = matches.effect("y")
+    assert (
+        effect.estimate == matches.effect(df["y"].to_numpy()).estimate == matches.effect(frame["y"]).estimate
+    )
+    if library != "pyarrow":  # whose columns do not know what they are called
+        with pytest.raises(
+            InvalidInputError, match="values of column 'y' in another order than in the frame"
+        ):
+            matches.effect(other["y"])
+    if library == "polars":
+        with pytest.raises(InvalidInputError, match=r"not the values of column 'y' .* under another name"):
+            matches.effect(frame["y"] * 2)
+        doubled = matches.effect((frame["y"] * 2).alias("doubled"))
+        assert doubled.estimate == pytest.approx(2 * effect.estimate)
+    with pytest.raises(InvalidInputError, match="column 'Y' is not in the frame; did you mean 'y'"):
+        matches.effect("Y")
+    again = pickle.loads(pickle.dumps(matches))
+    assert again.effect(frame["y"]).estimate == effect.estimate
+    with pytest.raises(TypeError, match=r"the frame is not in a pickle; give the column itself, df\['y'\]"):
+        again.effect("y")
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_outcome_by_name_is_of_a_frame_that_has_not_been_edited():
+    df = scored()
+    matches = MATCHED["match_nn"](df)
+    df["later"] = df["y"] * 2
+    assert matches.effect("later").estimate == pytest.approx(2 * matches.effect("y").estimate)
+    df.loc[:, "s"] = df["s"].to_numpy()[::-1].copy()
+    with pytest.raises(
+        InvalidInputError, match=r"outcome: the rows have been put in another order \(column 's'"
+    ):
+        matches.effect("y")
+    matches.effect(df["y"])  # labels say which row is which
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_covariates_of_the_bias_adjustment_are_of_the_rows_that_were_matched():
+    df = scored()
+    matches = MATCHED["match_nn"](df)
+    matches.effect("y", bias_adjust=df[["x", "uid"]])
+    with pytest.raises(InvalidInputError, match="bias_adjust: these are the values of column 'x' in another"):
+        matches.effect("y", bias_adjust=moved(df)[["x"]])

@@ -240,8 +240,7 @@ def test_effect_refuses_clusters_where_there_is_one(scored):
         found.effect(scored["done"], inference="cluster")
     with pytest.raises(InvalidInputError, match=r"inference must be one of 'stratified', 'cluster'"):
         found.effect(scored["done"], inference="hc3")
-    with pytest.raises(TypeError, match=r"df\['done'\]"):
-        found.effect("done")
+    assert found.effect("done").estimate == found.effect(scored["done"]).estimate
 
 
 def test_rows_without_weight_are_no_company(scored):

@@ -16,4 +16,3 @@ from propensity.frames.terms import Recipe as Recipe
 from propensity.frames.terms import Terms as Terms
 from propensity.frames.terms import make_terms as make_terms
 from propensity.frames.terms import parse_covariates as parse_covariates
-from propensity.frames.terms import read_covariates as read_covariates

@@ -21,10 +21,9 @@ from propensity.arms import Means, OutcomeFacts
 from propensity.effects import Effect
 from propensity.errors import InvalidInputError
 from propensity.estimators import NearestNeighbors, Space
-from propensity.frames.columns import rowwise, rowwise_groups
-from propensity.frames.kept import kept_rows
+from propensity.frames.columns import rowwise_groups
+from propensity.frames.kept import kept_rows, read_adjustment, read_outcome
 from propensity.frames.native import AnyFrame
-from propensity.frames.terms import read_covariates
 from propensity.inference import acceleration
 from propensity.matched import FRAME, Matched
 from propensity.results import BootstrapResult
@@ -213,8 +212,10 @@ class Matches(Matched):
 
         Parameters
         ----------
-        outcome : Series or array (n,)
-            Numeric or bool, for every row of the frame that was matched; a pandas Series with its very index.
+        outcome : str, Series or array (n,)
+            Numeric or bool: a column of the frame that was matched, by its name, or values for every row of
+            it. A pandas Series has its very index. Others have no labels: one that has the name of a column
+            of the frame must hold what that holds, and what has no such name is taken by position.
         bias_adjust : DataFrame or None, default None
             Covariates, as ``df[["age", "tier"]]``: the outcome is regressed on them among the donors, and
             what that predicts of the differences left within pairs is taken off. For distances between
@@ -243,10 +244,8 @@ class Matches(Matched):
         share the slope equally, each in its standard deviation (least squares of the least norm); that
         matters only for focal units among which they are not.
         """
-        if isinstance(outcome, str):
-            raise TypeError(f"outcome: matches keep no frame; give the column itself, df[{outcome!r}]")
-        y = rowwise(outcome, self.index, "outcome")
-        x = None if bias_adjust is None else read_covariates(bias_adjust, self.index, "bias_adjust")
+        y = read_outcome(outcome, self.fingerprint)
+        x = None if bias_adjust is None else read_adjustment(bias_adjust, self.fingerprint)
         if self.spec.max_uses == 1:
             return self._effect_of_sets(y, x)
         if self.spec.is_plain and self.sample_weight is None and x is None:
@@ -410,7 +409,7 @@ class Matches(Matched):
         check_options(weights, n_reps, n_threads)
         effect, seed = self.effect(outcome), settle_seed(seed)
         estimate = effect.estimate
-        y = rowwise(outcome, self.index, "outcome")
+        y = read_outcome(outcome, self.fingerprint)
         influence = self._influence(y)
         groups = None if cluster is None else rowwise_groups(cluster, self.index, "cluster")
         with progress_bar(n_reps, progress) as report:

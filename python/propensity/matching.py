@@ -307,7 +307,7 @@ class Cast:
             first=found.first,
             last=found.last,
             index=self.frame.index,
-            fingerprint=self.frame.fingerprint(self.treated, self.sample_weight),
+            fingerprint=self.frame.fingerprint(self.treated, self.sample_weight, keep=True),
             cautions=(*self._shortage(spec), *self._imbalance(found.weights, covariates, names)),
         )
 

@@ -16,8 +16,8 @@ from propensity.arms import Means, OutcomeFacts
 from propensity.effects import Effect
 from propensity.errors import InvalidInputError, NoMatchesError
 from propensity.estimators import MatchingEstimand
-from propensity.frames.columns import Frame, rowwise
-from propensity.frames.kept import kept_rows
+from propensity.frames.columns import Frame
+from propensity.frames.kept import kept_rows, read_outcome
 from propensity.frames.native import AnyFrame, AnySeries
 from propensity.matched import FRAME, Matched
 
@@ -130,8 +130,10 @@ class Subclasses(Matched):
 
         Parameters
         ----------
-        outcome : Series or array (n,)
-            Numeric or bool, for every row of the frame that was matched; a pandas Series with its very index.
+        outcome : str, Series or array (n,)
+            Numeric or bool: a column of the frame that was matched, by its name, or values for every row of
+            it. A pandas Series has its very index. Others have no labels: one that has the name of a column
+            of the frame must hold what that holds, and what has no such name is taken by position.
         inference : {"stratified", "cluster"} or None, default None
             How the standard error is made; see the notes. None takes "cluster" for full matching, whose
             subclasses are mostly of one row in an arm, and "stratified" for the others, whose subclasses may
@@ -160,9 +162,7 @@ class Subclasses(Matched):
 
         Both take the subclasses as given, not as made from estimated scores.
         """
-        if isinstance(outcome, str):
-            raise TypeError(f"outcome: matches keep no frame; give the column itself, df[{outcome!r}]")
-        y = rowwise(outcome, self.index, "outcome")
+        y = read_outcome(outcome, self.fingerprint)
         how = self._inference(inference)
         if how == "cluster":
             means = clustered_influence(y, self.treated, self.labels, np.asarray(self.weights))
@@ -279,7 +279,7 @@ def make_subclasses(
         weights=frame.series(subclass_weights(labels, treated, estimand, sample_weight), "weights"),
         treated=treated,
         index=frame.index,
-        fingerprint=frame.fingerprint(treated, sample_weight),
+        fingerprint=frame.fingerprint(treated, sample_weight, keep=True),
         subclass=frame.numbers(labels, "subclass", missing=0),
         labels=labels,
         cells=kept,

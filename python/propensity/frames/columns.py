@@ -73,10 +73,13 @@ class Frame:
         self._prints.update(prints_of({name: self.plain[name] for name in wanted}))
         return {name: self._prints[name] for name in names}
 
-    def fingerprint(self, treated: Bools | None, sample_weight: Floats | None) -> Fingerprint:
-        """Say which rows these are, by all columns that have been read of them."""
+    def fingerprint(
+        self, treated: Bools | None, sample_weight: Floats | None, *, keep: bool = False
+    ) -> Fingerprint:
+        """Say which rows these are, by all columns that have been read; keep the frame if asked to."""
         names = dict.fromkeys([*self.columns, *self.labels, *self.named, *self.plain])
-        return Fingerprint(self.index, treated, sample_weight, self.prints(names))
+        frame = self.native if keep else None
+        return Fingerprint(self.index, treated, sample_weight, self.prints(names), frame)
 
     def treated(self, name: str) -> Bools:
         """Read the treatment as (n,) bool, not in the caller's memory."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -14,7 +14,7 @@ from propensity import _check, core
 from propensity._check import Bools, Floats
 from propensity._held import Held
 from propensity.errors import InvalidInputError
-from propensity.frames.native import Column
+from propensity.frames.native import AnyFrame, Column
 
 if TYPE_CHECKING:
     from propensity.frames.columns import Frame
@@ -39,17 +39,19 @@ class Fingerprint(Held):
     sample_weight : ndarray (n,) or None
         What each row counted for; None where every row counted one.
     columns : mapping of str to (int, int)
-        What each column held that was read, the treatment aside.
+        What each column held that was read.
+    frame : object or None
+        The caller's frame, where more of it may be read later; a pickle leaves it behind.
     """
 
     index: pd.Index[Any]
     treated: Bools | None
     sample_weight: Floats | None
     columns: Mapping[str, Print]
+    frame: AnyFrame | None = None
 
-    def with_columns(self, columns: Mapping[str, Print]) -> Fingerprint:
-        """Give the fingerprint of the same rows by further columns."""
-        return replace(self, columns={**columns, **self.columns})
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "frame": None}
 
     def changed(self, frame: Frame) -> tuple[list[str], list[str]]:
         """Name the columns that hold other values in a frame, and those with the same in another order."""

@@ -159,21 +159,6 @@ def make_terms(frame: Frame, terms: Terms, *, all_levels: bool = False) -> tuple
     return x, recipe
 
 
-def read_covariates(data: AnyFrame, index: pd.Index[Any], role: str) -> Floats:
-    """Read every column of a frame of covariates as (n, d) terms, for the rows of `index`.
-
-    Raises
-    ------
-    InvalidInputError, TypeError
-        As for `open_frame`; the rows are others.
-    """
-    names = [str(name) for name in column_names(data)]
-    terms = parse_covariates(names, data)
-    frame = open_frame(data, covariates=names)
-    _check.same_index(role, frame.index, index, "give columns of the frame that was matched")
-    return make_terms(frame, terms)[0]
-
-
 def _checked_levels(frame: Frame, terms: Terms, columns: Mapping[str, Column]) -> dict[str, pd.Index[Any]]:
     """Give the levels of the text and categorical columns, none of which are too many, or numbers."""
     if terms.formula is None:
