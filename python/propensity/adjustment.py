@@ -111,7 +111,8 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     cluster : None, str, Series or array (n,), default None
         Groups whose rows may vary together; None for independent rows. Folds keep clusters whole.
     sample_weight : None, str, Series or array (n,), default None
-        What each row counts for, as a survey weight does.
+        How much of the population a row stands for (a survey weight). Standard errors are of the rows that
+        there are, whatever the weights' scale: counts of identical users are to be spelled out as rows.
 
     Returns
     -------

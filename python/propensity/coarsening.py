@@ -67,7 +67,7 @@ def match_cem(
         Whose effect: the treated units', the control units', everyone's; in each case of those that are not
         left out.
     sample_weight : None, str, Series or array (n,), default None
-        What each row counts for, as a survey weight does.
+        How much of the population a row stands for (a survey weight).
 
     Returns
     -------

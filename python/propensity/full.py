@@ -66,7 +66,8 @@ def match_full(  # noqa: PLR0913 - each is a choice a user may have to make, by 
     discard : {"treated", "control", "both"} or None, default None
         Leave out the units of this arm (or both) whose score lies outside the range of the other arm's.
     sample_weight : None, str, Series or array (n,), default None
-        What each row counts for, as a survey weight does. It does not decide who is matched with whom.
+        How much of the population a row stands for (a survey weight). It does not decide who is matched
+        with whom.
     ids : None, str, Series or array (n,), default None
         What rows are called, where that is not the index: the draws that settle ties belong to these.
     seed : int, default 0

@@ -14,7 +14,7 @@ import pandas as pd
 from propensity import _check, core
 from propensity._check import Bools, Floats, Rows
 from propensity._sample import read_sample_weight
-from propensity.cautions import balance_cautions, shortage_cautions
+from propensity.cautions import balance_cautions, count_cautions, shortage_cautions
 from propensity.errors import InvalidInputError
 from propensity.estimators import (
     CaliperSd,
@@ -308,7 +308,11 @@ class Cast:
             last=found.last,
             index=self.frame.index,
             fingerprint=self.frame.fingerprint(self.treated, self.sample_weight, keep=True),
-            cautions=(*self._shortage(spec), *self._imbalance(found.weights, covariates, names)),
+            cautions=(
+                *self._shortage(spec),
+                *self._imbalance(found.weights, covariates, names),
+                *count_cautions(self.sample_weight),
+            ),
         )
 
     def match_full(self, spec: NearestNeighbors, n_threads: int | None = None) -> core.FullMatch:

@@ -14,6 +14,7 @@ from propensity._analytic import Analytic, Figures
 from propensity._check import Floats
 from propensity._replicates import ResamplingWeights, check_options, progress_bar, settle_seed
 from propensity._study import naming_separated_model, read_study, side_by_side
+from propensity.cautions import count_cautions
 from propensity.errors import InvalidInputError, OverlapWarning
 from propensity.estimators import IPW, Estimator, NearestNeighbors, check_estimators
 from propensity.frames.native import AnyFrame
@@ -79,7 +80,8 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
         exponential weights are scaled to the same end. For sizes that were fixed when the data were gathered;
         the treatment's own column fixes those of the arms. Not with Poisson weights.
     sample_weight : str, Series, array or None, default None
-        What each row counts for in every estimate, on top of how often it is drawn. Not with nearest
+        How much of the population a row stands for (a survey weight), in every estimate, on top of how often
+        it is drawn: no count of identical users, each of whom would be drawn by themselves. Not with nearest
         neighbours, which are whole rows.
     n_reps : int, default 500
         Replicates. 500 settle a standard error to 3%; take 2,000 for an interval to publish.
@@ -130,6 +132,8 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
         also={"strata": strata},
     )
     sample = study.sample
+    for caution in count_cautions(sample.sample_weight):
+        warnings.warn(caution, stacklevel=2)
     x, score_columns, outcome_columns = side_by_side(study)
     seed = settle_seed(seed)
     run = partial(

@@ -381,12 +381,12 @@ class BootstrapResult(Shown):
 
 def _area_under_curve(scores: Floats, treated: Bools, weights: Floats | None) -> float:
     """Mann and Whitney's U over the number of pairs, each counting the product of its weights."""
-    ups, order = scores[treated], np.argsort(scores[~treated])
-    downs = scores[~treated][order]
+    ups, downs = np.sort(scores[treated]), np.sort(scores[~treated])
     if weights is None:  # counts are exact integers
         below = int(np.searchsorted(downs, ups, side="left").sum())
         below_or_equal = int(np.searchsorted(downs, ups, side="right").sum())
         return (below + below_or_equal) / (2 * len(ups) * len(downs))
-    own, total = weights[treated], np.concatenate([[0.0], np.cumsum(weights[~treated][order])])
-    sides = (total[np.searchsorted(downs, ups, side=side)] for side in ("left", "right"))
+    own, order = weights[treated], np.argsort(scores[~treated])
+    total = np.concatenate([[0.0], np.cumsum(weights[~treated][order])])
+    sides = (total[np.searchsorted(downs, scores[treated], side=side)] for side in ("left", "right"))
     return float(sum(own @ beaten for beaten in sides) / (2 * own.sum() * total[-1]))

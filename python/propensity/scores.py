@@ -47,11 +47,15 @@ def fit_propensity(
         bool columns enter as they are; text and categorical ones as one term for each level but the first, in
         sorted order or in the categorical's own. Levels that no row has are left out.
     penalty : float, default 0.0
-        L2 strength lambda in sum(log-loss) + lambda / 2 * ||beta without intercept||^2. Zero is maximum
-        likelihood: a penalty pulls the scores together and leaves imbalance behind. 1.0 is scikit-learn's
-        default (its C is 1 / penalty).
+        L2 strength lambda in sum(log-loss) + lambda / 2 * ||beta without intercept||^2, with sample weights
+        per unit of their mean. Zero is maximum likelihood: a penalty pulls the scores together and leaves
+        imbalance behind. 1.0 is scikit-learn's default (its C is 1 / penalty), and is per unit of the column,
+        as there: a column in thousands hardly feels it, one in thousandths hardly keeps a coefficient.
+        ``scale(x)`` in a formula puts columns on one footing.
     sample_weight : None, str, Series or array (n,), default None
-        What each row counts for, as a survey weight does; a weight of 2 is the row twice.
+        How much of the population a row stands for (a survey weight): coefficients are those of a weight of
+        2 as the row twice, standard errors those of the rows that there are, whatever the weights' scale.
+        Counts of identical users are to be spelled out as rows. A row of weight 0 is not there.
     n_threads : int or None, default None
         Threads; None takes one a core. The numbers do not depend on it.
 

@@ -13,6 +13,7 @@ from propensity import _check
 from propensity._check import Bools, Floats, Rows
 from propensity._stratified import clustered_influence, stratified_influence
 from propensity.arms import Means, OutcomeFacts
+from propensity.cautions import count_cautions
 from propensity.effects import Effect
 from propensity.errors import InvalidInputError, NoMatchesError
 from propensity.estimators import MatchingEstimand
@@ -196,6 +197,7 @@ class Subclasses(Matched):
             ess=(float(arms["treated"]), float(arms["control"])),
             se_method=f"{_METHODS[how].format(n=self.n_subclasses)}; takes the subclasses as given",
             clusters=means.clusters,
+            cautions=count_cautions(self.sample_weight),
             treated=self.treated,
             fingerprint=self.fingerprint,
         )

@@ -47,7 +47,7 @@ def subclassify(
         How many rows of each arm a subclass must have. One with fewer is merged with the one below or
         above it, whichever has fewer rows.
     sample_weight : None, str, Series or array (n,), default None
-        What each row counts for, as a survey weight does. The quantiles are those of the rows.
+        How much of the population a row stands for (a survey weight). The quantiles are those of the rows.
 
     Returns
     -------

@@ -131,8 +131,8 @@ def ipw(
         Groups whose rows may vary together (workspaces, households); None for independent rows.
     sample_weight : None, str, Series or array (n,), default None
         How much of the population a row stands for (a survey weight); that with which the model was fitted.
-        Standard errors are of the rows that there are, whatever the scale of the weights: counts of identical
-        users are to be spelled out as rows.
+        Standard errors are of the rows that there are, whatever the weights' scale: counts of identical users
+        are to be spelled out as rows.
 
     Returns
     -------
@@ -155,6 +155,8 @@ def ipw(
         An arm's weight lies on few rows, so that the interval tends to be too narrow.
     SmallSampleWarning
         An arm is worth fewer than 30 rows, or there are fewer than 40 clusters.
+    SampleWeightWarning
+        Sample weights look like counts.
 
     Notes
     -----
