@@ -159,8 +159,21 @@ def test_plots_compare_rows():
     plots = pytest.importorskip("propensity.plots")
     df = people()
     effect = ps.ipw(df, outcome="y", scores=ps.fit_propensity(df, covariates=["x"], **CALL), **CALL)
+    model = ps.fit_propensity(df, covariates=["x"], **CALL)
     with pytest.raises(InvalidInputError, match="put in another order"):
         plots.ecdf_plot(moved(df), "x", treatment="t", weights=effect)
+    with pytest.raises(InvalidInputError, match="put in another order"):
+        plots.overlap_plot(moved(df), model)
+    with pytest.raises(InvalidInputError, match="put in another order"):
+        plots.match_plot(ps.match_cem(moved(df), covariates=["x"], **CALL), model)
+
+
+def test_truncation_within_arms_wants_the_arms_of_the_weights():
+    df = people()
+    effect = ps.ipw(df, outcome="y", scores=ps.fit_propensity(df, covariates=["x"], **CALL), **CALL)
+    assert ps.truncate(effect, upper=0.9, treatment=df["t"]).n_truncated
+    with pytest.raises(InvalidInputError, match="treatment: the treatment differs in 600 rows"):
+        ps.truncate(effect, upper=0.9, treatment=1 - df["t"])
 
 
 @pytest.mark.parametrize("dtype", ["float64", "int64", "bool", "uint64"])

@@ -157,7 +157,7 @@ def read_scores(frame: Frame, scores: object, treated: Bools, sample_weight: Flo
     """
     if isinstance(scores, PropensityModel):
         subject, values = "scores", scores.fit.scores
-        scores.fingerprint.require_same(frame, treated, _fitted(scores))
+        require_rows(scores, frame, treated)
         if scores.sample_weight is not None:
             _check.same_weights(scores.sample_weight, sample_weight, "the model was fitted", AS_KNOWN)
     else:
@@ -166,12 +166,17 @@ def read_scores(frame: Frame, scores: object, treated: Bools, sample_weight: Flo
     return values
 
 
+def require_rows(model: PropensityModel, rows: Frame | Fingerprint, treated: Bools | None) -> None:
+    """Require a model's rows to be those of a frame, or of what else was made."""
+    model.fingerprint.require_same(rows, treated, _fitted(model))
+
+
 def _fitted(model: PropensityModel) -> Made:
     """Say how a model was made, and what to do where rows are others."""
     return Made(
         subject="scores",
         when="the model was fitted",
-        again=f"fit it again, to these rows and this treatment, {AS_KNOWN}",
+        again="fit it again, to the rows and the treatment as they are here",
         fewer="these are some of the rows that the model was fitted on, as after trimming: fit it again, to "
         "the rows kept",
         reordered="its rows are in another order: put them in that of model.scores, or fit it again",

@@ -134,6 +134,9 @@ def truncate(
     index = pd.RangeIndex(len(given)) if isinstance(given, np.ndarray | list) else row_labels(given)
     values = rowwise(given, index, "weights")
     members = _arms(treatment, index)
+    if made is not None and made.treated is not None and "treated" in members:
+        remedy = "give the treatment that the weights were made with"
+        _check.same_treated("treatment", members["treated"], made.treated, index, remedy)
     _check.not_negative(values, index, "weights")
     s = _sample_weight(sample_weight, index, made)
     if made is not None:

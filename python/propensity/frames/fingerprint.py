@@ -53,28 +53,32 @@ class Fingerprint(Held):
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "frame": None}
 
-    def changed(self, frame: Frame) -> tuple[list[str], list[str]]:
-        """Name the columns that hold other values in a frame, and those with the same in another order."""
-        names = [name for name in self.columns if frame.has(name)]
-        found = frame.prints(names)
+    def changed(self, rows: Frame | Fingerprint) -> tuple[list[str], list[str]]:
+        """Name the columns that hold other values now, and those with the same in another order."""
+        if isinstance(rows, Fingerprint):
+            names, found = [name for name in self.columns if name in rows.columns], rows.columns
+        else:
+            names = [name for name in self.columns if rows.has(name)]
+            found = rows.prints(names)
         other = [name for name in names if found[name][1] != self.columns[name][1]]
         moved = [name for name in names if found[name] != self.columns[name] and name not in other]
         return other, moved
 
-    def require_same(self, frame: Frame, treated: Bools | None, made: Made) -> None:
-        """Require a frame to have the very rows.
+    def require_same(self, rows: Frame | Fingerprint, treated: Bools | None, made: Made) -> None:
+        """Require a frame, or what else was made, to have the very rows.
 
         Raises
         ------
         InvalidInputError
             The labels, the treatment or a column are others.
         """
-        _check.same_index(made.subject, self.index, frame.index, made.remedy_for(self.index, frame.index))
+        _check.same_index(made.subject, self.index, rows.index, made.remedy_for(self.index, rows.index))
         if treated is not None and self.treated is not None:
-            _check.same_treated(made.subject, self.treated, treated, frame.index, made.again)
-        other, moved = self.changed(frame)
+            _check.same_treated(made.subject, self.treated, treated, rows.index, made.again)
+        other, moved = self.changed(rows)
         if other or moved:
-            difference = _difference(other, moved, made.count(frame) if made.count else None)
+            counted = None if made.count is None or isinstance(rows, Fingerprint) else made.count(rows)
+            difference = _difference(other, moved, counted)
             raise InvalidInputError(f"{made.subject}: {difference} since {made.when}; {made.again}")
 
 

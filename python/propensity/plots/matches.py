@@ -17,6 +17,7 @@ from propensity.matched import Matched
 from propensity.plots._canvas import new_axes
 from propensity.plots._look import CONTROL, FAINT, TREATED, ArmStyle, strip
 from propensity.results import PropensityModel
+from propensity.scores import require_rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -117,6 +118,7 @@ def _bands(treated: Bools, matched: Bools) -> list[_Band]:
 
 def _scores(matches: Matched, scores: object) -> Floats:
     if isinstance(scores, PropensityModel):
+        require_rows(scores, matches.fingerprint, matches.treated)
         scores = scores.scores
     if scores is None:
         scores = getattr(matches, "scores", None)

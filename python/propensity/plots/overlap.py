@@ -11,12 +11,14 @@ from numpy.typing import ArrayLike
 from propensity import _check
 from propensity._check import Floats
 from propensity.errors import InvalidInputError
+from propensity.frames.columns import open_frame
 from propensity.frames.native import AnyFrame
 from propensity.plots._bars import draw_mirrored, hides_an_arm, name_arms
 from propensity.plots._canvas import leads_row, new_axes, panels
 from propensity.plots._look import amount, head
 from propensity.plots._rows import Rows, Weights, take_frame
 from propensity.results import PropensityModel
+from propensity.scores import require_rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -111,6 +113,8 @@ def _rows(leading: tuple[object, object, object], by: object, weights: Weights |
     if scores is None:
         raise InvalidInputError("scores: a model, the name of a column of the frame, or numbers are needed")
     score = scores.scores if isinstance(scores, PropensityModel) else scores
+    if isinstance(scores, PropensityModel) and frame is not None:
+        require_rows(scores, open_frame(frame), None)
     read = Rows.of(frame, score, treatment, weights)
     rows = pd.DataFrame({"score": read.numbers(score, "scores")}, index=read.index)
     treated = read.treated(treatment, scores, weights, needed_with="scores that are no model's")
