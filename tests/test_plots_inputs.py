@@ -188,6 +188,61 @@ def test_truncate_and_plots_name_the_levels_of_a_treatment_that_is_text(users):
             call()
 
 
+# Sample weights
+
+
+@pytest.fixture
+def survey(users):
+    users["s"] = np.where(np.arange(300) % 7 == 0, 0.0, users["w"])
+    return users
+
+
+def test_plots_multiply_weights_by_sample_weights(survey):
+    options = {"covariates": ["visits"], "treatment": "opted", "sample_weight": "s"}
+    model = ps.fit_propensity(survey, **options)
+    total = ps.ipw(survey, outcome="done", treatment="opted", scores=model, sample_weight="s").weights
+    effect = ps.ipw(survey, outcome="done", treatment="opted", scores=model, sample_weight="s")
+    w = ps.balancing_weights(survey, treatment="opted", scores=model, sample_weight="s")
+    np.testing.assert_allclose(w * survey["s"], total, rtol=1e-12)
+    for plot in (plots.ecdf_plot, plots.qq_plot):
+        told = plot(survey, "visits", "opted", weights=w, sample_weight="s")
+        same_picture(plot(survey, "visits", "opted", weights=effect), told)
+        alone = plot(survey, "visits", "opted", weights={"of the population": total})
+        same_picture(told[1], alone[1])
+        same_picture(told[0], plot(survey, "visits", "opted", sample_weight="s"))
+    told = plots.overlap_plot(survey, model.scores, "opted", weights=w, sample_weight="s")
+    same_picture(plots.overlap_plot(model, weights=effect), told)
+    up = next(patch for patch in told.patches if isinstance(patch, StepPatch)).get_data().values
+    assert up.sum() == pytest.approx(total[survey["opted"] == 1].sum(), rel=1e-9)
+
+
+def test_overlap_plot_of_a_weighted_model_counts_the_population(survey):
+    model = ps.fit_propensity(survey, treatment="opted", covariates=["visits"], sample_weight="s")
+    ax = plots.overlap_plot(model)
+    up = next(patch for patch in ax.patches if isinstance(patch, StepPatch)).get_data().values
+    assert up.sum() == pytest.approx(survey["s"][survey["opted"] == 1].sum(), rel=1e-12)
+    assert ax.get_ylabel() == "sum of weights"
+    with pytest.raises(InvalidInputError, match="sample_weight: the model was fitted with others"):
+        plots.overlap_plot(survey, model, sample_weight="w")
+
+
+def test_love_plot_takes_the_sample_weights_of_results(survey):
+    model = ps.fit_propensity(survey, treatment="opted", covariates=["visits"], sample_weight="s")
+    effect = ps.ipw(survey, outcome="done", treatment="opted", scores=model, sample_weight="s")
+    ax = plots.love_plot(effect, df=survey, covariates=["visits"])
+    drawn = [line.get_xdata()[0] for line in ax.lines if line.get_marker() in ("o", "D")]
+    for x, w in zip(drawn, (survey["s"], effect.weights), strict=True):
+        means = [
+            np.average(survey["visits"][arm], weights=w[arm])
+            for arm in (survey["opted"] == 1, survey["opted"] == 0)
+        ]
+        spreads = ps.balance(survey, treatment="opted", covariates=["visits"], sample_weight="s")
+        unit = (spreads["unadjusted", "mean_treated"] - spreads["unadjusted", "mean_control"]) / spreads[
+            "unadjusted", "smd"
+        ]
+        assert x == pytest.approx(abs(means[0] - means[1]) / unit["visits"], rel=1e-9)
+
+
 # Arms of very different sizes
 
 

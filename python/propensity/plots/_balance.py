@@ -42,9 +42,18 @@ def tabulated(
     weights = {name: _one(given) for name, given in balance.items()} if isinstance(balance, Mapping) else None
     if weights is None and balance is not None:
         weights = {"matched" if isinstance(balance, Matched) else "weighted": _one(balance)}
+    results = Matched | Effect | TruncatedWeights
+    known = [given.fingerprint for given in (weights or {}).values() if isinstance(given, results)]
+    base = next((made.sample_weight for made in known if made is not None), None)
     if treatment is None:
         df, treatment = _with_treatment(df, weights or {})
-    return tabulate(df, treatment=treatment, covariates=covariates, weights=weights)  # type: ignore[arg-type]
+    return tabulate(
+        df,
+        treatment=treatment,
+        covariates=covariates,  # type: ignore[arg-type]
+        weights=weights,
+        sample_weight=base,
+    )
 
 
 def _measures(balance: object) -> pd.DataFrame | Mapping[str, pd.Series[Any]]:
@@ -104,7 +113,7 @@ def _with_treatment(df: AnyFrame, weights: Mapping[str, object]) -> tuple[AnyFra
     if treated is None:
         raise InvalidInputError("treatment: the name of the column is needed, for these do not know it")
     _check.same_length("df", len(native.labels_of(df)), len(treated))
-    name = "treated"
+    name = "was treated"
     while name in native.column_names(df):
         name += "_"
     return native.kept(df, np.ones(len(treated), dtype=bool), {name: treated.astype(np.int64)}), name

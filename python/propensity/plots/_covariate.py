@@ -36,7 +36,9 @@ class Covariate:
 
 
 def read_covariate(
-    leading: tuple[object, object, object], weights: Weights | Mapping[str, Weights] | None
+    leading: tuple[object, object, object],
+    weights: Weights | Mapping[str, Weights] | None,
+    sample_weight: object,
 ) -> Covariate:
     """Read what the two pictures take: of `leading` perhaps a frame, then the covariate and the treatment."""
     frame, (covariate, treatment) = take_frame(*leading)
@@ -46,10 +48,10 @@ def read_covariate(
     rows = Rows.of(frame, covariate, treatment, *several)
     values = rows.numbers(covariate, "covariate")
     treated = rows.treated(treatment, *several, needed_with="a covariate")
+    base = rows.sample_weight(sample_weight, *several)
     name = covariate if isinstance(covariate, str) else getattr(covariate, "name", None)
-    return Covariate(
-        name=str(name or "covariate"), values=values, treated=treated, samples=rows.samples(weights, treated)
-    )
+    samples = rows.samples(weights, treated, base)
+    return Covariate(name=str(name or "covariate"), values=values, treated=treated, samples=samples)
 
 
 def sample_axes(read: Covariate, ax: Any, *, side: float) -> NDArray[Any]:

@@ -25,6 +25,15 @@ Weights: TypeAlias = Any
 """A column's name, a series or array, or what has weights: an effect, truncated weights, matches."""
 
 
+_KNOWING = (PropensityModel, Matched, Effect, TruncatedWeights)
+
+
+def _made_with(result: Any) -> Floats | None:
+    """Give the sample weights with which something was made."""
+    held = result if isinstance(result, PropensityModel) else result.fingerprint
+    return None if held is None else held.sample_weight
+
+
 def take_frame(*leading: object) -> tuple[AnyFrame | None, list[Any]]:
     """Take the frame out of a picture's leading arguments; what is left moves up to where it belongs.
 
@@ -104,18 +113,50 @@ class Rows:
         name = treatment if isinstance(treatment, str) else "treatment"
         return rowwise_treated(column, self.index, subject, name)
 
-    def weights(self, weights: Weights, treated: Bools, role: str = "weights") -> Floats:
-        """Read weights, none negative and some in each arm; a result's must be of these very rows."""
-        own = weights.weights if isinstance(weights, Matched | Effect | TruncatedWeights) else weights
-        if isinstance(weights, Matched | Effect | TruncatedWeights) and self.frame is not None:
+    def sample_weight(self, given: object, *knowing: object) -> Floats | None:
+        """Read how much each row stands for; where it is not given, as models and results were made with.
+
+        Raises
+        ------
+        InvalidInputError
+            One of `knowing` was made with others.
+        """
+        known = [result for result in knowing if isinstance(result, _KNOWING)]
+        if given is None:
+            own = next((w for w in map(_made_with, known) if w is not None), None)
+        else:
+            column, subject = self._named(given, "sample_weight")
+            own = rowwise(column, self.index, subject)
+            _check.not_negative(own, self.index, subject)
+        for result in known:
+            if isinstance(result, PropensityModel) or result.fingerprint is not None:
+                made = (
+                    f"the {'model was fitted' if isinstance(result, PropensityModel) else 'result was made'}"
+                )
+                _check.same_weights(_made_with(result), own, made, "or draw its scores or weights as numbers")
+        return own
+
+    def weights(
+        self, weights: Weights, treated: Bools, sample_weight: Floats | None, role: str = "weights"
+    ) -> Floats:
+        """Read balancing weights times sample weights, none negative and some in each arm.
+
+        A result's must be of these very rows.
+        """
+        is_result = isinstance(weights, Matched | Effect | TruncatedWeights)
+        if is_result and self.frame is not None:
             require_rows(open_frame(self.frame), weights, treated, role)
         remedy = f"{'these matches are' if isinstance(weights, Matched) else 'this effect is'} of other rows"
         if isinstance(weights, Matched):
             _check.same_index(role, weights.index, self.index, remedy)
-        column, subject = self._named(own, role)
+        column, subject = self._named(weights.weights if is_result else weights, role)
         values = rowwise(column, self.index, subject)
         if isinstance(weights, Matched | Effect) and weights.treated is not None:
             _check.same_treated(role, weights.treated, treated, self.index, remedy)
+        if is_result and weights.fingerprint is not None:
+            values = weights.balancing_weights
+        if sample_weight is not None:
+            values = values * sample_weight
         _check.weights(values, treated, self.index, subject)
         return values
 
@@ -132,9 +173,12 @@ class Rows:
         _check.complete({subject: group}, subject="{}")
         return group
 
-    def samples(self, weights: Weights | Mapping[str, Weights] | None, treated: Bools) -> dict[str, Floats]:
+    def samples(
+        self, weights: Weights | Mapping[str, Weights] | None, treated: Bools, sample_weight: Floats | None
+    ) -> dict[str, Floats]:
         """Read the samples to set side by side: the rows as they are, then each weighting by its name."""
-        samples = {"unadjusted": np.ones(len(self.index))}
+        samples = {"unadjusted": np.ones(len(self.index)) if sample_weight is None else sample_weight}
+        _check.weights(samples["unadjusted"], treated, self.index, "sample_weight")
         if weights is None:
             return samples
         if not isinstance(weights, Mapping):
@@ -144,7 +188,7 @@ class Rows:
                 raise InvalidInputError(
                     f"weights: another sample is called {str(name)!r}; rename the weighting"
                 )
-            samples[str(name)] = self.weights(given, treated, f"weights[{name!r}]")
+            samples[str(name)] = self.weights(given, treated, sample_weight, f"weights[{name!r}]")
         return samples
 
     def _named(self, values: object, role: str) -> tuple[Any, str]:

@@ -26,6 +26,7 @@ def ecdf_plot(
     treatment: str | ArrayLike | None = None,
     *,
     weights: Weights | Mapping[str, Weights] | None = None,
+    sample_weight: object = None,
     ax: Any = None,
 ) -> Any:
     """Draw which share of each arm has at most which value of a covariate, before and after adjustment.
@@ -44,6 +45,9 @@ def ecdf_plot(
     weights : str, Series, array (n,), Matched, Effect, mapping of str to these, or None, default None
         One weighting or matching, or several by name as for `ps.balance`: a panel each, after the panel of
         the rows as they are.
+    sample_weight : None, str, Series or array (n,), default None
+        How much of the population a row stands for, in every panel; weights are multiplied by it. Results
+        that were made with sample weights know theirs.
     ax : Axes, or array of Axes, or None, default None
         Where to draw; with `weights`, an axes for each panel.
 
@@ -70,7 +74,7 @@ def ecdf_plot(
     >>> ax.get_xlabel()
     'query_confidence'
     """
-    read = read_covariate((df, covariate, treatment), weights)
+    read = read_covariate((df, covariate, treatment), weights, sample_weight)
     axes = sample_axes(read, ax, side=5.6)
     span = float(np.ptp(read.values)) or 1.0
     ends = np.array([read.values.min() - 0.03 * span, read.values.max() + 0.03 * span])

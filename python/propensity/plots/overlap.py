@@ -33,6 +33,7 @@ def overlap_plot(
     *,
     by: str | ArrayLike | None = None,
     weights: Weights | None = None,
+    sample_weight: object = None,
     kind: Kind = "histogram",
     log: bool | None = None,
     bins: int = 50,
@@ -56,6 +57,9 @@ def overlap_plot(
     weights : str, Series, array (n,), Matched, Effect, or None, default None
         What each row counts for: bars are sums of weights, not scaled, so that weights that make the arms
         alike make the picture its own mirror image.
+    sample_weight : None, str, Series or array (n,), default None
+        How much of the population a row stands for; bars are then sums of it, times the weights. A model and
+        results that were made with sample weights know theirs.
     kind : {"histogram", "density"}, default "histogram"
         What bars are: numbers of rows, which show how many there are to compare with; or densities, the bars
         of an arm having area 1, which show the shape of an arm that is much smaller than the other.
@@ -90,24 +94,27 @@ def overlap_plot(
     """
     _check.choice("kind", kind, get_args(Kind))
     _check.count("bins", bins)
-    rows = _rows((df, scores, treatment), by, weights)
+    rows = _rows((df, scores, treatment), by, weights, sample_weight)
     groups = [("", rows)] if by is None else list(rows.groupby("by", observed=True))
     if by is None and ax is None:
         ax = new_axes(6.4, 3.8)
     axes = panels(len(groups), ax, what="'by' has {} groups" if by is not None else "there is {} panel")
     bars = [_bars(group, kind, bins) for _, group in groups]
     log = any(hides_an_arm(up, down) for _, up, down in bars) if log is None else log
-    height = {"density": "density", "histogram": "number of rows" if weights is None else "sum of weights"}
+    counted = "sum of weights" if rows.attrs["weighted"] else "number of rows"
+    height = "density" if kind == "density" else counted
     for panel, (name, group), drawn in zip(axes, groups, bars, strict=True):
         _draw_group(panel, group, drawn, log)
         if by is not None:
             head(panel, str(name))
         if leads_row(panel):
-            panel.set_ylabel(f"{height[kind]}, log scale" if log else height[kind])
+            panel.set_ylabel(f"{height}, log scale" if log else height)
     return axes[0] if by is None else axes
 
 
-def _rows(leading: tuple[object, object, object], by: object, weights: Weights | None) -> pd.DataFrame:
+def _rows(
+    leading: tuple[object, object, object], by: object, weights: Weights | None, sample_weight: object
+) -> pd.DataFrame:
     """Put score, treatment, group and weight side by side, row for row."""
     frame, (scores, treatment) = take_frame(*leading)
     if scores is None:
@@ -119,7 +126,10 @@ def _rows(leading: tuple[object, object, object], by: object, weights: Weights |
     rows = pd.DataFrame({"score": read.numbers(score, "scores")}, index=read.index)
     treated = read.treated(treatment, scores, weights, needed_with="scores that are no model's")
     rows["treated"] = treated
-    rows["weight"] = 1.0 if weights is None else read.weights(weights, treated)
+    base = read.sample_weight(sample_weight, scores, weights)
+    given = np.ones(len(treated)) if weights is None else weights
+    rows["weight"] = read.weights(given, treated, base)
+    rows.attrs["weighted"] = weights is not None or base is not None
     if by is not None:
         rows["by"] = read.groups(by)
     return rows

@@ -25,6 +25,7 @@ def qq_plot(
     treatment: str | ArrayLike | None = None,
     *,
     weights: Weights | Mapping[str, Weights] | None = None,
+    sample_weight: object = None,
     ax: Any = None,
 ) -> Any:
     """Draw the quantiles of a covariate among the treated against those among the controls, before and after.
@@ -42,6 +43,9 @@ def qq_plot(
     weights : str, Series, array (n,), Matched, Effect, mapping of str to these, or None, default None
         One weighting or matching, or several by name as for `ps.balance`: a panel each, after the panel of
         the rows as they are.
+    sample_weight : None, str, Series or array (n,), default None
+        How much of the population a row stands for, in every panel; weights are multiplied by it. Results
+        that were made with sample weights know theirs.
     ax : Axes, or array of Axes, or None, default None
         Where to draw; with `weights`, an axes for each panel.
 
@@ -69,7 +73,7 @@ def qq_plot(
     >>> ax.get_ylabel()
     'query_confidence, treated'
     """
-    read = read_covariate((df, covariate, treatment), weights)
+    read = read_covariate((df, covariate, treatment), weights, sample_weight)
     axes = sample_axes(read, ax, side=4.2)
     ends = np.array([read.values.min(), read.values.max()])
     margin = 0.04 * (float(np.ptp(ends)) or 1.0)

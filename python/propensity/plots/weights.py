@@ -96,7 +96,7 @@ def _read(leading: tuple[object, object, object]) -> tuple[Any, Floats, Bools]:
         raise InvalidInputError("weights: a result, the name of a column of the frame, or numbers are needed")
     rows = Rows.of(frame, weights, treatment)
     treated = rows.treated(treatment, weights, needed_with="weights that are no effect's and no matches'")
-    return weights, rows.weights(weights, treated), treated
+    return weights, rows.weights(weights, treated, rows.sample_weight(None, weights)), treated
 
 
 def _described(name: str, w: Floats, ess: float | None) -> str:
