@@ -353,3 +353,26 @@ def test_truncation_bounds_the_balancing_part():
     assert found.n_truncated == ps.truncate(weights, upper=0.8, sample_weight=df.w).n_truncated
     with pytest.raises(InvalidInputError, match="they know them"):
         ps.truncate(effect, upper=0.8, sample_weight=df.w * 2)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("scores", ["known", "model"])
+def test_rows_of_weight_0_make_no_cluster(scores):
+    df = survey(n=120)
+    df["team"] = np.arange(120) // 2
+    df.loc[:19, "w"] = 0.0  # ten teams of nobody
+    kept = df[df.w > 0]
+    found = []
+    for rows in (df, kept):
+        model = ps.fit_propensity(rows, covariates=["x"], sample_weight="w", **CALL)
+        given = model if scores == "model" else rows["x"] * 0.01 + 0.5
+        effect = ps.ipw(rows, outcome="y", scores=given, sample_weight="w", cluster="team", **CALL)
+        found.append((effect.std_error, effect.se_method))
+        effect = ps.aipw(rows, outcome="y", covariates=["x"], sample_weight="w", cluster="team", **CALL)
+        found.append((effect.std_error, effect.se_method))
+    for all_rows, those_there in zip(found[:2], found[2:], strict=True):
+        assert all_rows[0] == pytest.approx(those_there[0], rel=1e-9)
+        assert all_rows[1] == those_there[1]
+    lone = df.assign(team=(df.w > 0).astype(int))
+    with pytest.raises(InvalidInputError, match="all rows are in one cluster"):
+        ps.ipw(lone, outcome="y", scores=df["x"] * 0.01 + 0.5, sample_weight="w", cluster="team", **CALL)

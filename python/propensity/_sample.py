@@ -38,7 +38,7 @@ class Sample:
     sample_weight : ndarray (n,) or None
         None where every row counts one.
     clusters : ndarray (n,) of int, or None
-        None where rows are independent.
+        None where rows are independent; -1 for rows of sample weight 0.
     """
 
     frame: Frame
@@ -139,11 +139,22 @@ def read_sample(
         also=also,
     )
     treated = frame.treated(treatment)
+    weight = read_sample_weight(frame, sample_weight, treated)
     clusters = None
     if cluster is not None:
-        clusters = frame.groups(cluster, "cluster")
+        clusters = _clusters_there(frame.groups(cluster, "cluster"), weight)
         _check.clusters(clusters, "cluster")
-    return Sample(frame, treated, read_sample_weight(frame, sample_weight, treated), clusters)
+    return Sample(frame, treated, weight, clusters)
+
+
+def _clusters_there(groups: Rows, sample_weight: Floats | None) -> Rows:
+    """Give the cluster of each row (n,) that is there; -1 for those of sample weight 0, which are not."""
+    if sample_weight is None or sample_weight.all():
+        return groups
+    there = sample_weight > 0
+    clusters = np.full(len(groups), -1, dtype=np.int64)
+    clusters[there] = np.unique(groups[there], return_inverse=True)[1]
+    return clusters
 
 
 def read_sample_weight(frame: Frame, sample_weight: object, treated: Bools) -> Floats | None:

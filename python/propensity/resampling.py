@@ -144,7 +144,8 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
         estimators=list(estimators),
         penalty=penalty,
         weights=weights,
-        cluster=sample.clusters,
+        # A row that is not there weighs nothing in any cluster, and makes none of its own.
+        cluster=None if sample.clusters is None else np.maximum(sample.clusters, 0),
         strata=None if strata is None else sample.frame.groups(strata, "strata"),
         sample_weight=sample.sample_weight,
         score_columns=score_columns,
