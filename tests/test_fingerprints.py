@@ -125,6 +125,12 @@ def test_a_model_is_fitted_again_on_the_rows_that_trimming_keeps():
     ) as error:
         ps.ipw(kept, outcome="y", scores=model, **CALL)
     assert "predict" not in str(error.value)
+    for kept in (pl.from_pandas(df)[:500], df[:500].set_axis(pd.RangeIndex(500))):
+        unlabelled = ps.fit_propensity(LIBRARIES["polars"](df), covariates=["x"], **CALL)
+        with pytest.raises(
+            InvalidInputError, match=r"fit it again to the rows kept; where they are new rows"
+        ):
+            ps.ipw(kept, outcome="y", scores=unlabelled, **CALL)
     others = people(seed=1).set_index(np.arange(600) + 1_000)
     with pytest.raises(InvalidInputError, match=r"new rows .* take scores=model.predict\(df\)"):
         ps.ipw(others, outcome="y", scores=model, **CALL)

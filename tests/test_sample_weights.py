@@ -376,3 +376,21 @@ def test_rows_of_weight_0_make_no_cluster(scores):
     lone = df.assign(team=(df.w > 0).astype(int))
     with pytest.raises(InvalidInputError, match="all rows are in one cluster"):
         ps.ipw(lone, outcome="y", scores=df["x"] * 0.01 + 0.5, sample_weight="w", cluster="team", **CALL)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_weights_that_have_the_sample_weights_in_them_are_not_multiplied_again():
+    df = survey()
+    df["s"] = np.asarray(ps.fit_propensity(df, covariates=["x"], **CALL).scores)
+    for result in (
+        ps.ipw(df, outcome="y", scores="s", sample_weight="w", **CALL),
+        ps.match_full(df, scores="s", sample_weight="w", **CALL),
+    ):
+        assert result.weights.name == "total_weights"
+        call = {"covariates": ["x"], "sample_weight": "w", **CALL}
+        with pytest.raises(InvalidInputError, match="give the result itself, or its balancing_weights"):
+            ps.smd(df, weights=result.weights, **call)
+        with pytest.raises(InvalidInputError, match="give the result itself, or its balancing_weights"):
+            ps.truncate(result.weights, upper=0.9, sample_weight=df["w"])
+        expected = ps.smd(df, weights=result, **call)
+        pd.testing.assert_series_equal(ps.smd(df, weights=result.balancing_weights, **call), expected)

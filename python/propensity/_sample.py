@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from propensity import _check, core
 from propensity._check import Bools, Floats, Rows
-from propensity.arms import ArmMeans, OutcomeFacts, Weighting
+from propensity.arms import ArmMeans, OutcomeFacts, Weighting, weights_name
 from propensity.cautions import count_cautions
 from propensity.contrasts import Contrast
 from propensity.effects import Effect, Effects
@@ -97,7 +97,7 @@ class Sample:
             means,
             OutcomeFacts.of(self.frame.outcome(outcome)),
             estimand=estimand,
-            weights=self.frame.series(weighting.weights, "weights"),
+            weights=self.frame.series(weighting.weights, weights_name(self.sample_weight)),
             ess=(weighting.ess_treated, weighting.ess_control),
             se_method=se_method,
             clusters=self.clusters,

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from propensity._check import Floats, Rows
+from propensity.errors import InvalidInputError
 
 # In units of the last place of the largest outcome: a row is a few of them away from a mean that it equals or
 # a prediction that fits exactly, and what nearly collinear covariates add is in the rest; the mean of n rows,
@@ -38,6 +39,30 @@ class ArmMeans(Protocol):
     @property
     def influence_control(self) -> Floats | None:
         """On the mean of the controls."""
+
+
+TOTAL = "total_weights"
+"""What a series of weights is called that has sample weights in it."""
+
+
+def weights_name(sample_weight: Floats | None) -> str:
+    """Call a series of weights by what is in it."""
+    return "weights" if sample_weight is None else TOTAL
+
+
+def require_balancing(weights: object, role: str) -> None:
+    """Require weights that are to be multiplied by sample weights not to have them in them.
+
+    Raises
+    ------
+    InvalidInputError
+        They are a series that a result has given, and do.
+    """
+    if getattr(weights, "name", None) == TOTAL:
+        raise InvalidInputError(
+            f"{role}: these are the weights of a result, with the sample weights in them, which would be "
+            "multiplied by these again; give the result itself, or its balancing_weights"
+        )
 
 
 def balancing_part(weights: Floats, sample_weight: Floats | None) -> Floats:

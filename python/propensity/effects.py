@@ -45,7 +45,8 @@ class Effect(Shown):
     ess_treated, ess_control : float
         Kish's effective sample size (sum w)^2 / sum w^2: as many equally weighted units are as informative.
     weights : Series (n,)
-        Of the rows, sample weights included; with the caller's index.
+        Of the rows, sample weights included (the series is then called "total_weights", and
+        `balancing_weights` are those without); with the caller's index.
     std_error : float
         Of the estimate; of its natural logarithm where the contrast is a ratio or an odds ratio.
     se_method : str

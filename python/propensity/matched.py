@@ -29,7 +29,8 @@ class Matched(Shown):
     estimand : {"ATT", "ATC", "ATE"}
         Whose effect the weights are for.
     weights : Series (n,)
-        For every row, 0 where it is left out; with the caller's index.
+        For every row, 0 where it is left out; with the caller's index. Sample weights are in them (the series
+        is then called "total_weights", and `balancing_weights` are those without).
     treated : ndarray (n,) of bool
         Who was treated, in row order.
     index : Index

@@ -14,6 +14,7 @@ import pandas as pd
 from propensity import _check, core
 from propensity._check import Bools, Floats, Rows
 from propensity._sample import read_sample_weight
+from propensity.arms import weights_name
 from propensity.cautions import balance_cautions, count_cautions, shortage_cautions
 from propensity.errors import InvalidInputError
 from propensity.estimators import (
@@ -287,7 +288,7 @@ class Cast:
         return Matches(
             estimand=spec.estimand,
             spec=spec,
-            weights=self.frame.series(found.weights, "weights"),
+            weights=self.frame.series(found.weights, weights_name(self.sample_weight)),
             n_matched=found.n_matched,
             n_unmatched=found.n_unmatched,
             n_discarded=found.n_discarded,

@@ -182,6 +182,8 @@ def _fitted(model: PropensityModel) -> Made:
         reordered="its rows are in another order: put them in that of model.scores, or fit it again",
         new="the model was fitted on other rows: fit one to these, or, where they are new rows that it is to "
         "be applied to, take scores=model.predict(df)",
+        unsure="where these are some of the rows that the model was fitted on, as after trimming, fit it "
+        "again to the rows kept; where they are new rows, take scores=model.predict(df)",
         count=lambda frame: _rows_that_moved(model, frame),
     )
 

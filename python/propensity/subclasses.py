@@ -12,7 +12,7 @@ import pandas as pd
 from propensity import _check
 from propensity._check import Bools, Floats, Rows
 from propensity._stratified import clustered_influence, stratified_influence
-from propensity.arms import Means, OutcomeFacts
+from propensity.arms import Means, OutcomeFacts, weights_name
 from propensity.cautions import count_cautions
 from propensity.effects import Effect
 from propensity.errors import InvalidInputError, NoMatchesError
@@ -278,7 +278,9 @@ def make_subclasses(
     return Subclasses(
         method=method,
         estimand=estimand,
-        weights=frame.series(subclass_weights(labels, treated, estimand, sample_weight), "weights"),
+        weights=frame.series(
+            subclass_weights(labels, treated, estimand, sample_weight), weights_name(sample_weight)
+        ),
         treated=treated,
         index=frame.index,
         fingerprint=frame.fingerprint(treated, sample_weight, keep=True),

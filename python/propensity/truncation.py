@@ -11,7 +11,7 @@ import pandas as pd
 from propensity import _check
 from propensity._check import Bools, Floats
 from propensity._show import Shown, in_few_digits
-from propensity.arms import balancing_part
+from propensity.arms import balancing_part, require_balancing
 from propensity.effects import Effect
 from propensity.errors import InvalidInputError
 from propensity.frames.columns import rowwise, rowwise_treated
@@ -129,6 +129,8 @@ def truncate(
     _check_bounds(lower, upper, unit)
     if weights is None or isinstance(weights, str):
         raise TypeError(f"weights: a series, an array or a result that has some is needed, not {weights!r}")
+    if sample_weight is not None:
+        require_balancing(weights, "weights")
     made = weights.fingerprint if isinstance(weights, Matched | Effect) else None
     given = weights.weights if isinstance(weights, Matched | Effect) else weights
     index = pd.RangeIndex(len(given)) if isinstance(given, np.ndarray | list) else row_labels(given)

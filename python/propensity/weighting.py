@@ -8,7 +8,7 @@ from typing import Required, TypedDict, Unpack, get_args, overload
 from propensity import _check, core
 from propensity._check import Bools, Floats
 from propensity._sample import Sample, for_each_outcome, read_sample
-from propensity.arms import Weighting, balancing_part
+from propensity.arms import Weighting, balancing_part, require_balancing
 from propensity.cautions import count_cautions, overlap_cautions
 from propensity.contrasts import Contrast
 from propensity.effects import Effect, Effects
@@ -264,6 +264,8 @@ def read_weights(
         values = weights.balancing_weights
     else:
         given = weights.weights if isinstance(weights, Effect | TruncatedWeights) else weights
+        if sample_weight is not None:
+            require_balancing(weights, role)
         values, subject = frame.rowwise(given, role)
     _check.weights(values, treated, frame.index, subject)
     return values

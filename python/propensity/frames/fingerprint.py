@@ -94,9 +94,9 @@ class Made:
         As in "the model was fitted".
     again : str
         What to do where the rows have changed.
-    fewer, reordered, new : str
-        What to do with some of its rows, with all of them in another order, and with others; as `again` where
-        nothing else is to be done.
+    fewer, reordered, new, unsure : str
+        What to do with some of its rows, with all of them in another order, with others, and with fewer rows
+        that have no labels to tell; as `again` where nothing else is to be done.
     count : function of a frame, or None
         Counts the rows that have changed, where that can be known; None where it cannot.
     """
@@ -107,10 +107,13 @@ class Made:
     fewer: str = ""
     reordered: str = ""
     new: str = ""
+    unsure: str = ""
     count: Callable[[Frame], str | None] | None = None
 
     def remedy_for(self, then: pd.Index[Any], now: pd.Index[Any]) -> str:
         """Say what to do with rows of other labels."""
+        if len(now) < len(then) and isinstance(now, pd.RangeIndex) and isinstance(then, pd.RangeIndex):
+            return self.unsure or self.again
         known = len(now) <= len(then) and bool(now.isin(then).all())
         what = self.new if not known else self.fewer if len(now) < len(then) else self.reordered
         return what or self.again
