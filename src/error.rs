@@ -83,7 +83,7 @@ impl fmt::Display for Rows {
 /// What makes two arms of these levels, in order; of two that are not 0, the larger is taken for the treated.
 fn two_arms(levels: &[f64], more: bool) -> String {
     match (levels, more) {
-        ([treated, control], false) | ([control, treated], false) if *control == 0.0 => {
+        ([treated, control] | [control, treated], false) if *control == 0.0 => {
             format!("say which one is treated: treatment == {treated}")
         }
         ([_, treated], false) => format!("say which one is treated: treatment == {treated}"),

@@ -137,7 +137,7 @@ def test_predict_names_an_unseen_level_of_a_transform(users):
     some = users[users["visits"] > 0]
     pd.testing.assert_series_equal(model.predict(some), model.scores[some.index], rtol=1e-13)
     coded = ps.fit_propensity(users, treatment="opted", covariates="C(premium) + tenure")
-    with pytest.raises(InvalidInputError, match="not seen in original dataset"):
+    with pytest.raises(InvalidInputError, match=r"column 'premium': 200 values .* has not seen, 2"):
         coded.predict(users.assign(premium=2))
 
 

@@ -120,6 +120,7 @@ class PropensityModel(Shown):
         TypeError
             A column is text that was numeric when fitted, or the reverse.
         """
+        self.recipe.require_row_by_row()
         x, frame = self.recipe.apply(new)
         return frame.series(self.fit.predict(x), "propensity")
 

@@ -42,10 +42,10 @@ def fit_propensity(
     treatment : str
         A column, bool or 0/1.
     covariates : list of str, or str
-        Columns known *before* the treatment, or the right-hand side of a formula in which columns and
-        formulaic's transforms may stand (``"tier * tenure"``, ``"bs(age, df=4) + log(spend)"``). Numeric and
-        bool columns enter as they are; text and categorical ones as one term for each level but the first, in
-        sorted order or in the categorical's own. Levels that no row has are left out.
+        Columns known *before* the treatment, or the right-hand side of a formula (``"tier * tenure"``,
+        ``"bs(age, df=4) + log(spend)"``; see the notes). Numeric and bool columns enter as they are; text and
+        categorical ones as one term for each level but the first, in sorted order or in the categorical's
+        own. Levels that no row has are left out. Dates are no amounts: give days since a day.
     penalty : float, default 0.0
         L2 strength lambda in sum(log-loss) + lambda / 2 * ||beta without intercept||^2, with sample weights
         per unit of their mean. Zero is maximum likelihood: a penalty pulls the scores together and leaves
@@ -83,6 +83,23 @@ def fit_propensity(
     SeparationWarning
         All or none of a term's rows are treated (quasi-complete separation); the term is named, and its
         coefficient is that at which the gradient became small enough.
+
+    Notes
+    -----
+    In a formula ``a + b`` are two terms, ``a:b`` their product and ``a * b`` all three; ``(a + b + c)**2``
+    are these and every product of two. Columns of other names stand in backticks. Arithmetic and comparisons
+    stand in ``I()``: ``I(age**2)``, ``I(clicks / views)``, ``I(age > 40)``; whole numbers do not overflow in
+    it and bools add up. These functions work, and remember what they need of the rows of the fit, so that
+    `PropensityModel.predict` gives new rows the very same terms:
+
+    ``log``, ``log2``, ``log10``, ``exp``, and NumPy's as ``np.log1p``, ``np.sqrt``, ``np.where``;
+    ``center(x)``, ``scale(x)``, which has standard deviation 1, and ``poly(x, 2)``, which is orthogonal;
+    splines ``bs(x, df=4)``, ``cr(x, df=4, constraints='center')`` (natural) and
+    ``cc(x, df=4, constraints='center')`` (cyclic); ``C(zip)``, which makes categories of numbers, and
+    ``C(tier, contr.treatment(base='light'))``, which chooses the first level.
+
+    Methods of a column work too. Where a value hangs on the other rows, as in ``I(age - age.mean())``, the
+    model is fitted, but does not predict.
 
     Examples
     --------

@@ -1,11 +1,13 @@
-"""Formulas: the only module that knows formulaic, which takes a second to import and is asked late."""
+"""Formulas: read, and made into terms by formulaic, which takes a second to import and is asked late.
+
+With `spelling` and `materializer` it alone knows formulaic.
+"""
 
 from __future__ import annotations
 
 import ast
 import builtins
 import math
-import re
 import warnings
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -16,6 +18,7 @@ import pandas as pd
 from propensity import _check
 from propensity._check import Floats
 from propensity.errors import InvalidInputError
+from propensity.frames import spelling
 from propensity.frames.native import Column
 
 if TYPE_CHECKING:
@@ -28,6 +31,8 @@ INTERCEPT = "Intercept"
 # A hundred million squares of it have a sum in the range of a float64; and so have those of its inverse.
 _LARGEST = 1e150
 
+_MOST_COMPARED = 2_000  # rows that are made twice: enough to tell, few enough to cost nothing
+
 
 def parse(text: str, columns: Collection[object]) -> tuple[SimpleFormula, tuple[str, ...]]:
     """Read the right-hand side of a formula, and name the columns it needs."""
@@ -35,10 +40,11 @@ def parse(text: str, columns: Collection[object]) -> tuple[SimpleFormula, tuple[
     from formulaic.errors import FormulaicError  # noqa: PLC0415
 
     try:
+        spelling.check_operators(text)
         formula = Formula(text)
     except (FormulaicError, SyntaxError) as error:
-        reason = re.split(r"\n|\. ", str(error))[0]  # the rest points at the place in colour, or is long
-        raise InvalidInputError(f"covariates: formulaic cannot read {text!r}: {reason}") from error
+        why = spelling.reason(error, text)
+        raise InvalidInputError(f"covariates: formulaic cannot read {text!r}: {why}") from error
     if not isinstance(formula, SimpleFormula):
         raise InvalidInputError(f"covariates: only the right-hand side of a formula is needed, not {text!r}")
     if "1" not in {str(term) for term in formula}:
@@ -46,7 +52,9 @@ def parse(text: str, columns: Collection[object]) -> tuple[SimpleFormula, tuple[
             f"covariates: the formula {text!r} removes the intercept, which every propensity model needs; "
             "leave out '0' or '-1'"
         )
-    names = [name for term in formula for factor in term.factors for name in _columns_of(factor, columns)]
+    factors = [factor for term in formula for factor in term.factors]
+    spelling.check_quoted(text, columns)
+    names = [name for factor in factors for name in _columns_of(factor, columns)]
     return formula, tuple(dict.fromkeys(names))
 
 
@@ -62,19 +70,27 @@ def _columns_of(factor: Factor, columns: Collection[object]) -> list[str]:
     transforms, which it would evaluate before there is data, and takes 'user' for the column `user.age`.
     """
     from formulaic.transforms import TRANSFORMS  # noqa: PLC0415 - slow to import
-    from formulaic.utils.code import sanitize_variable_names  # noqa: PLC0415
 
     if factor.eval_method.value == "literal":
         return []
     if is_lookup(factor):
         return [factor.expr]
-    quoted: dict[str, str] = {}  # columns in backticks, by the Python names they get
-    nodes = list(ast.walk(ast.parse(sanitize_variable_names(factor.expr, {}, quoted), mode="eval")))
+    tree, quoted = _parsed(factor.expr)
+    spelling.check_calls(factor.expr, tree, [*columns, *quoted])
+    nodes = list(ast.walk(tree))
     functions = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
     found = [node.id for node in nodes if isinstance(node, ast.Name) and id(node) not in functions]
     names = [quoted.get(name, name) for name in found]
     # A column goes before what else has its name: 'type', 'max', 'log', 'np'.
     return [name for name in names if name in columns or not (name in TRANSFORMS or hasattr(builtins, name))]
+
+
+def _parsed(expression: str) -> tuple[ast.Expression, dict[str, str]]:
+    """Parse an expression; columns in backticks come back by the Python names they get."""
+    from formulaic.utils.code import sanitize_variable_names  # noqa: PLC0415 - slow to import
+
+    quoted: dict[str, str] = {}
+    return ast.parse(sanitize_variable_names(expression, {}, quoted), mode="eval"), quoted
 
 
 def materialize(
@@ -83,14 +99,18 @@ def materialize(
     """Let formulaic build the terms, and lay them out as (n, d) float64, column by column."""
     from formulaic.errors import DataMismatchWarning, FormulaicError  # noqa: PLC0415 - slow to import
 
+    from propensity.frames.materializer import RealMaterializer  # noqa: PLC0415
+
     rows = pd.RangeIndex(len(index))
     data = pd.DataFrame({name: column.array for name, column in columns.items()}, index=rows, copy=False)
     try:
         # A level that formulaic has not seen would become a missing value, with a warning: an error here.
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("error", DataMismatchWarning)
-            matrix = spec.get_model_matrix(data, context={})
-    except (FormulaicError, DataMismatchWarning) as error:
+            matrix = RealMaterializer(data, context={}).get_model_matrix(spec)
+    except DataMismatchWarning as error:
+        raise InvalidInputError(f"covariates: {spelling.unseen_levels(error)}") from error
+    except FormulaicError as error:
         raise InvalidInputError(f"covariates: formulaic cannot build the terms: {error}") from error
     names = [name for name in matrix.columns if name != INTERCEPT]
     x = np.empty((len(data), len(names)), order="F")
@@ -120,3 +140,80 @@ def require_finite(
                 f"term '{name}': its values, from {low:g} to {high:g}, have squares that are out of a "
                 "float64's range; take other units"
             )
+
+
+def made_categories(formula: SimpleFormula) -> list[str]:
+    """Name the columns that stand in C(...) as they are."""
+    found = []
+    for factor in {factor for term in formula for factor in term.factors}:
+        if factor.eval_method.value != "python":
+            continue
+        tree, quoted = _parsed(factor.expr)
+        for node in ast.walk(tree):
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Name)
+                and node.func.id == "C"
+                and node.args
+            ):
+                first = node.args[0]
+                found += [quoted.get(first.id, first.id)] if isinstance(first, ast.Name) else []
+    return sorted(set(found))
+
+
+# What of a formula is asked whether its values hang on other rows: all but these, which do not, or remember.
+_ROW_BY_ROW = frozenset(["abs", "float", "int", "bool", "str", "clip", "where", "isin", "digitize", "round"])
+
+
+def may_look_at_other_rows(formula: SimpleFormula) -> bool:
+    """Whether a formula calls anything that is not known to look at one row after the other."""
+    from formulaic.transforms import TRANSFORMS  # noqa: PLC0415 - slow to import
+
+    for factor in {factor for term in formula for factor in term.factors}:
+        if factor.eval_method.value != "python":
+            continue
+        for node in ast.walk(_parsed(factor.expr)[0]):
+            if isinstance(node, ast.Call) and not _is_row_by_row(node.func, TRANSFORMS):
+                return True
+    return False
+
+
+def _is_row_by_row(function: ast.expr, transforms: Collection[str]) -> bool:
+    if isinstance(function, ast.Name):
+        return (function.id in transforms and function.id != "lag") or function.id in _ROW_BY_ROW
+    if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name):
+        if function.value.id == "contr":
+            return True
+        if function.value.id == "np":
+            name = function.attr
+            return isinstance(getattr(np, name, None), np.ufunc) or name in _ROW_BY_ROW
+    return False
+
+
+def moved_terms(
+    spec: ModelSpec, columns: Mapping[str, Column], x: Floats, names: Sequence[str]
+) -> tuple[str, ...]:
+    """Name the terms whose values hang on which other rows there are.
+
+    formulaic remembers what `center`, `scale`, `poly` and splines saw; a mean, a rank or a shift of a column
+    is that of whatever rows are there. Each is made anew for a few single rows, those with the least and the
+    greatest values among them, where these differ most, and for half of the rows.
+    """
+    n = len(x)
+    extreme = [
+        int(place)
+        for column in columns.values()
+        if column.dtype.kind in "if"
+        for place in (column.to_numpy().argmin(), column.to_numpy().argmax())
+    ]
+    singles = [np.array([place]) for place in dict.fromkeys([*extreme[:10], 0, n - 1])]
+    moved = np.zeros(len(names), dtype=bool)
+    scale = np.abs(x).max(axis=0, initial=0.0)
+    for rows in (*singles, np.arange((n + 1) // 2)[:_MOST_COMPARED]):
+        few = {name: column.iloc[rows] for name, column in columns.items()}
+        try:
+            again = materialize(spec, few, pd.RangeIndex(len(rows)))[0]
+        except InvalidInputError:
+            return tuple(names)
+        moved |= (np.abs(again - x[rows]) > 1e-9 * scale).any(axis=0)
+    return tuple(name for name, differs in zip(names, moved, strict=True) if differs)

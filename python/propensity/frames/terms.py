@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pandas as pd
 
 from propensity import _check
-from propensity._check import Floats
+from propensity._check import Bools, Floats
 from propensity.errors import InvalidInputError
 from propensity.frames import formulas, lists, text
 from propensity.frames.columns import Frame, open_frame
@@ -54,6 +54,10 @@ class Recipe:
         With the state of its transforms: knots, means, levels. None for columns as they are.
     all_levels : bool
         Whether every categorical has a term for each of its levels, also the first.
+    codes : dict of str to Index
+        The values seen in each numeric column that the formula makes categories of.
+    moving : tuple of str
+        Terms whose values hang on which other rows there are, so that new rows cannot get them.
     """
 
     names: tuple[str, ...]
@@ -63,6 +67,24 @@ class Recipe:
     origins: tuple[int, ...]
     spec: ModelSpec | None
     all_levels: bool
+    codes: Mapping[str, pd.Index[Any]] = field(default_factory=dict)
+    moving: tuple[str, ...] = ()
+
+    def require_row_by_row(self) -> None:
+        """Require every term to be a function of its own row.
+
+        Raises
+        ------
+        InvalidInputError
+            One is made with a mean, a rank or the like of the rows that are there.
+        """
+        if self.moving:
+            raise InvalidInputError(
+                f"term {_check.listed(self.moving)}: its values hang on the other rows of the frame, as "
+                "those of a mean, a rank or a shift do, so that new rows would not get what the model was "
+                "fitted to; center(x), scale(x), poly(x, 2) and bs(x, df=4) remember what they have seen, or "
+                "make a column of it before the fit"
+            )
 
     def apply(self, data: AnyFrame, read: Mapping[str, Column] | None = None) -> tuple[Floats, Frame]:
         """Make the (m, d) terms of m rows of a new frame, of which some columns may have been read already.
@@ -88,16 +110,21 @@ class Recipe:
             then, now = ("numeric", "text") if levels is None else ("text", "numeric")
             raise TypeError(f"column '{name}': it was {then} when the model was fitted and is {now} here")
         if levels is None:
+            codes = self.codes.get(name)
+            if codes is not None:
+                self._require_seen(name, column, ~column.isin(codes).to_numpy(), codes)
             return column
         known = column.cat.set_categories(levels)
-        unseen = known.isna().to_numpy()
+        self._require_seen(name, column, known.isna().to_numpy(), levels)
+        return known
+
+    def _require_seen(self, name: str, column: Column, unseen: Bools, levels: pd.Index[Any]) -> None:
         if unseen.any():
             found = _check.counted(unseen, "value", column.index)
             raise InvalidInputError(
                 f"column '{name}': {found} at levels that the model has not seen, "
                 f"{_check.listed(sorted(set(column[unseen])))}; it knows {_check.listed(levels)}"
             )
-        return known
 
 
 def parse_covariates(covariates: Covariates, data: AnyFrame, *, may_be_none: bool = False) -> Terms:
@@ -209,14 +236,22 @@ def _make_by_formula(
     x, spec = formulas.materialize(spec, columns, frame.index)
     _check.unlike_terms(spec.column_names)
     flat = [(place, name) for place, term in enumerate(spec.structure) for name in term.columns]
+    names = tuple(name for name in spec.column_names if name != formulas.INTERCEPT)
+    moves = len(x) > 1 and formulas.may_look_at_other_rows(formula)
     recipe = Recipe(
-        names=tuple(name for name in spec.column_names if name != formulas.INTERCEPT),
+        names=names,
         empty=tuple(str(term.term) for term in spec.structure if not term.columns),
         levels=levels,
         columns=tuple(columns),
         origins=tuple(place for place, name in flat if name != formulas.INTERCEPT),
         spec=spec,
         all_levels=all_levels,
+        codes={
+            name: pd.Index(columns[name].unique()).sort_values()
+            for name in formulas.made_categories(formula)
+            if name in columns and name not in levels
+        },
+        moving=formulas.moved_terms(spec, columns, x, names) if moves else (),
     )
     return x, recipe
 

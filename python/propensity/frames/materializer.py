@@ -1,0 +1,137 @@
+"""Terms of a formula in real arithmetic: what formulaic makes of it, but for whole numbers and bools.
+
+In NumPy whole numbers overflow without a word (the square of a micro-dollar amount), and the sum of two bools
+is "or". A formula means numbers: whatever is added, multiplied or given to a function enters as float64. What
+is compared, looked up or made a category by C() stays as it is, so that levels keep their names.
+
+Known to `formulas` alone, and imported late, since formulaic takes a second.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from formulaic import ModelSpec
+from formulaic.materializers import PandasMaterializer
+from formulaic.utils.code import sanitize_variable_names
+from formulaic.utils.layered_mapping import LayeredMapping
+from formulaic.utils.stateful_transforms import stateful_eval
+from formulaic.utils.variables import Variable
+from interface_meta import override
+
+_ARITHMETIC = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow, ast.MatMult)
+
+# Methods of a column that calculate with its values, and not only compare, replace or convert them.
+# fmt: off
+_METHODS = frozenset((
+    "add", "radd", "sub", "subtract", "rsub", "mul", "multiply", "rmul", "pow", "rpow", "mod", "rmod",
+    "floordiv", "rfloordiv", "sum", "prod", "product", "cumsum", "cumprod", "dot", "diff",
+))
+# fmt: on
+
+# Functions that take whole numbers and bools as they are.
+_BIT_BY_BIT = ("logical_", "bitwise_", "invert", "left_shift", "right_shift")
+
+_NUMBER, _WHOLE, _XOR = "_propensity_number", "_propensity_whole", "_propensity_xor"
+
+
+class RealMaterializer(PandasMaterializer):  # type: ignore[misc] # formulaic's classes are untyped
+    """pandas' materializer, in real arithmetic."""
+
+    REGISTER_NAME = "propensity"
+    REGISTER_INPUTS: Sequence[str] = ()
+
+    @override
+    def _lookup(self, name: str) -> tuple[Any, set[Variable]]:
+        values, variables = super()._lookup(name)
+        return number(values), variables
+
+    @override
+    def _evaluate(self, expr: str, metadata: Any, spec: ModelSpec) -> tuple[Any, set[Variable]]:
+        variables: set[Variable] = set()
+        env = LayeredMapping({_NUMBER: number, _WHOLE: _whole, _XOR: _xor}, self.layered_context)
+        tree = ast.parse(sanitize_variable_names(expr, env, {}), mode="eval")
+        real = ast.unparse(ast.fix_missing_locations(_RealArithmetic().visit(tree)))
+        state = spec.transform_state
+        return number(stateful_eval(real, env, {real: metadata}, state, spec, variables)), variables
+
+
+class _RealArithmetic(ast.NodeTransformer):
+    """Write an expression so that what is calculated with is a float64."""
+
+    def __init__(self) -> None:
+        self._convert = _NUMBER
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        self.generic_visit(node)
+        if isinstance(node.op, ast.BitXor):
+            return _call(_XOR, node.left, node.right)
+        if isinstance(node.op, _ARITHMETIC):
+            node.left, node.right = self._number(node.left), self._number(node.right)
+        return node
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
+        self.generic_visit(node)
+        if isinstance(node.op, ast.USub | ast.UAdd):
+            node.operand = self._number(node.operand)
+        return node
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        if isinstance(node.func, ast.Name) and node.func.id == "C":
+            outer, self._convert = self._convert, _WHOLE  # levels are called as they are written
+            self.generic_visit(node)
+            self._convert = outer
+            return node
+        self.generic_visit(node)
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+        method = isinstance(node.func, ast.Attribute) and not _is_numpy(node.func)
+        if method and name not in _METHODS:
+            return node
+        if method and isinstance(node.func, ast.Attribute):
+            node.func.value = self._number(node.func.value)
+        elif name.startswith(_BIT_BY_BIT) or (isinstance(node.func, ast.Name) and node.func.id == "hashed"):
+            return node
+        node.args = [self._number(value) for value in node.args]
+        for keyword in node.keywords:
+            keyword.value = self._number(keyword.value)
+        return node
+
+    def _number(self, node: ast.expr) -> ast.expr:
+        if isinstance(node, ast.Constant | ast.Starred | ast.List | ast.Tuple | ast.Dict):
+            return node
+        return _call(self._convert, node)
+
+
+def _is_numpy(function: ast.Attribute) -> bool:
+    return isinstance(function.value, ast.Name) and function.value.id == "np"
+
+
+def _call(name: str, *values: ast.expr) -> ast.Call:
+    return ast.Call(ast.Name(name, ast.Load()), list(values), [])
+
+
+def number(values: Any) -> Any:
+    """Give bools and whole numbers of a column as float64, and everything else as it is."""
+    if hasattr(values, "__formulaic_metadata__") or not _is_column(values):
+        return values
+    return values.astype(np.float64) if values.dtype.kind in "biu" else values
+
+
+def _whole(values: Any) -> Any:
+    """Give the bools of a column as whole numbers, which add up, and everything else as it is."""
+    return values.astype(np.int64) if _is_column(values) and values.dtype.kind == "b" else values
+
+
+def _xor(left: Any, right: Any) -> Any:
+    for values in (left, right):
+        if getattr(values, "dtype", np.dtype(type(values))).kind != "b":
+            raise TypeError("^ is Python's exclusive or; a power is written **")
+    return left ^ right
+
+
+def _is_column(values: Any) -> bool:
+    return isinstance(values, pd.Series | np.ndarray) and isinstance(values.dtype, np.dtype)
