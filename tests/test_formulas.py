@@ -316,6 +316,11 @@ MOVING = [
     "I(sum(age) - age)",
     "I(max(age) - age)",
     "I(sorted(age))",
+    "I(age / age.size)",
+    "I(age - age[0])",
+    "I(age * (age @ age))",
+    "C(age > age.mean())",
+    "np.maximum.accumulate(age)",
 ]
 
 

@@ -256,6 +256,7 @@ DATES = {
     ),
     "nanoseconds": lambda df: df.assign(day=df["day"].astype("datetime64[ns]")),
     "objects": lambda df: df.assign(day=df["day"].dt.date),
+    "periods": lambda df: df.assign(day=df["day"].dt.to_period("D")),
     "pyarrow dtype": lambda df: df.assign(day=df["day"].astype(pd.ArrowDtype(pa.timestamp("us")))),
     "durations": lambda df: df.assign(day=df["day"] - df["day"].min()),
     "polars": pl.from_pandas,
@@ -320,3 +321,15 @@ def test_duration_in_a_model_is_refused_with_the_line_that_converts_it(signed_up
     found = ps.fit_propensity(scope["df"], treatment="t", covariates=["x", "day"])
     expected = ps.fit_propensity(signed_up, treatment="t", covariates=["x", "days"])
     np.testing.assert_allclose(np.asarray(found.scores), np.asarray(expected.scores), rtol=1e-9)
+
+
+def test_dates_are_grouped_by_themselves_and_not_by_their_text(signed_up):
+    first = signed_up["day"].min()
+    merged = ps.match_cem(
+        signed_up, treatment="t", covariates=["day"], grouping={"day": dict.fromkeys(signed_up["day"], "any")}
+    )
+    assert merged.n_subclasses == 1
+    with pytest.raises(InvalidInputError, match="grouping: column 'day' has no level '2025-12-20'"):
+        ps.match_cem(
+            signed_up, treatment="t", covariates=["day"], grouping={"day": {str(first.date()): "any"}}
+        )

@@ -125,7 +125,7 @@ def test_overlap_refuses_a_group_that_is_no_column(scored):
 
 
 def test_overlap_refuses_groups_that_are_none(scored):
-    with pytest.raises(TypeError, match="by: a column is given by its name"):
+    with pytest.raises(TypeError, match="by: one column is given by its name alone"):
         ps.overlap(scored, treatment="opted", scores="e", by=["tier"])
     with pytest.raises(InvalidInputError, match="'opted' is the treatment"):
         ps.overlap(scored, treatment="opted", scores="e", by="opted")

@@ -89,9 +89,17 @@ def is_real(value: object) -> TypeGuard[float]:
 
 def column_name(role: str, value: object) -> None:
     """Require a column to be given by its name."""
-    if not isinstance(value, str):
-        shown = repr(value) if isinstance(value, int | float | None) else type(value).__name__
-        raise TypeError(f"{role}: a column is given by its name, as text, not by {shown}")
+    if isinstance(value, str):
+        return
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str):
+        raise TypeError(f"{role}: one column is given by its name alone, {role}={value[0]!r}, not in a list")
+    remedy = ""
+    if isinstance(value, int | np.integer) and not isinstance(value, bool):
+        remedy = f"; where columns are called by numbers, {_BY_TEXT}"
+    elif isinstance(value, tuple):
+        remedy = f"; where columns have names of several parts, {_BY_ONE_NAME}"
+    shown = repr(value) if isinstance(value, int | float | None) else type(value).__name__
+    raise TypeError(f"{role}: a column is given by its name, as text, not by {shown}{remedy}")
 
 
 def one_column(role: str, value: object, n_rows: int) -> None:
@@ -109,6 +117,20 @@ def one_column(role: str, value: object, n_rows: int) -> None:
         )
 
 
+_BY_TEXT = "make text of them first: df.columns = df.columns.map(str)"
+_BY_ONE_NAME = "make one of them first: df.columns = ['_'.join(map(str, name)) for name in df.columns]"
+
+
+def one_outcome(function: str, outcome: object) -> None:
+    """Require one outcome, where a table is of several estimators."""
+    if isinstance(outcome, list | tuple | pd.Index) and len(outcome) != 1:
+        raise TypeError(
+            f"outcome: {function} compares estimators of one outcome; for several: "
+            f"{{name: ps.{function}(df, outcome=name, ...) for name in {list(outcome)!r}}}"
+        )
+    column_name("outcome", list(outcome) if isinstance(outcome, tuple | pd.Index) else outcome)
+
+
 def known(names: Iterable[str], columns: Sequence[object]) -> None:
     """Require each of `names` to be the name of exactly one column; all that are not are told at once."""
     absent = []
@@ -121,9 +143,13 @@ def known(names: Iterable[str], columns: Sequence[object]) -> None:
             absent.append(name)
     hints = {name: _nearest(name, columns) for name in absent}
     others = f"the columns are {listed(columns)}" if columns else "it has no columns"
+    if any(isinstance(column, tuple) for column in columns):
+        others += f"; their names have several parts: {_BY_ONE_NAME}"
     if len(absent) == 1:
         nearest = hints[absent[0]]
         hint = f"did you mean '{nearest}'?" if nearest else others
+        if any(not isinstance(column, str | tuple) and str(column) == absent[0] for column in columns):
+            hint = f"a column is called by the number {absent[0]}, not by text; {_BY_TEXT}"
         raise InvalidInputError(f"column '{absent[0]}' is not in the frame; {hint}")
     if absent:
         each = [f"'{name}'" + (f" (did you mean '{hint}'?)" if hint else "") for name, hint in hints.items()]
@@ -132,7 +158,7 @@ def known(names: Iterable[str], columns: Sequence[object]) -> None:
 
 def _nearest(name: str, columns: Sequence[object]) -> str | None:
     """Find the column whose name is most like this one, capital letters aside."""
-    by_folded = {str(column).casefold(): str(column) for column in columns}
+    by_folded = {column.casefold(): column for column in columns if isinstance(column, str)}
     near = difflib.get_close_matches(name.casefold(), by_folded, n=1)
     return by_folded[near[0]] if near else None
 

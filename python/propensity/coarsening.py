@@ -190,7 +190,8 @@ def _coarsen(column: pd.Series[Any], how: Cutpoints | Mapping[Any, Hashable]) ->
 
 
 def _regrouped(column: pd.Series[Any], grouping: Mapping[Any, Hashable]) -> _Coarse:
-    codes, levels = pd.factorize(column, sort=True)
+    codes, found = pd.factorize(column, sort=True)
+    levels = pd.Index(list(found), dtype=object)  # in one of dates, their text would be found too
     unknown = [level for level in grouping if level not in levels]
     if unknown:
         raise InvalidInputError(

@@ -103,6 +103,7 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     5%, Bonferroni over the pairs), and by more than half the smaller standard error. Rows that vary together
     in either of the two do so in their difference.
     """
+    _check.one_outcome("estimate", outcome)
     check_estimators(estimators)
     _check.confidence_level(level)
     _check.choice("contrast", contrast, get_args(Contrast))

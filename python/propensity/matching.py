@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import get_args
@@ -28,6 +28,7 @@ from propensity.estimators import (
     Space,
     Ties,
 )
+from propensity.frames import native
 from propensity.frames.columns import Frame, open_frame
 from propensity.frames.kinds import read_distance
 from propensity.frames.native import AnyFrame
@@ -203,6 +204,7 @@ def read_cast(
     """
     _require_what_is_needed(spec, scores)
     terms = None if spec.covariates is None else parse_covariates(spec.covariates, df)
+    _require_plain_calipers(spec, scores, native.column_names(df))
     named = [name for name in _calipers(spec) if name not in _SCORES]
     columns = dict.fromkeys([*(terms.columns if terms else ()), *named])
     also = given_scores(scores) | {"sample_weight": sample_weight, "ids": ids}
@@ -388,6 +390,17 @@ def _require_what_is_needed(spec: NearestNeighbors, scores: object) -> None:
         raise InvalidInputError(
             f"scores: {' and '.join(wanted)} cannot do without; give a fitted model, a column or numbers"
         )
+
+
+def _require_plain_calipers(spec: NearestNeighbors, scores: object, columns: Collection[object]) -> None:
+    """Require a caliper on the scores not to be one on a column of that name."""
+    if not isinstance(spec.caliper, Mapping):
+        return
+    for name in _SCORES:
+        if name in spec.caliper and name in columns and not (isinstance(scores, str) and scores == name):
+            raise InvalidInputError(
+                f"caliper: {name!r} means that of `scores`, and a column is called so too; rename the column"
+            )
 
 
 def _calipers(spec: NearestNeighbors) -> dict[str, float]:

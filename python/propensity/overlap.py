@@ -25,6 +25,9 @@ _QUANTILES = {"1%": 0.01, "5%": 0.05, "25%": 0.25, "50%": 0.5, "75%": 0.75, "95%
 
 _MOST_GROUPS = 1_000
 
+# What the groups are called among a line's figures, which a column may be called like: "n", "ess".
+_GROUP = "group of rows"
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Overlap(Shown):
@@ -143,7 +146,7 @@ def overlap(
     lines: dict[str, list[dict[str, Any]]] = {"quantiles": [], "support": [], "weights": []}
     for name, group_rows in _groups(sample.frame, by):
         rows = group_rows if sample.there is None else group_rows & sample.there
-        group = {} if by is None else {by: name}
+        group = {} if by is None else {_GROUP: name}
         arms = {"treated": rows & treated, "control": rows & ~treated}
         present = {arm: members for arm, members in arms.items() if members.any()}
         low, high, coefficient = _support(e[rows], treated[rows], s[rows])
@@ -155,18 +158,22 @@ def overlap(
             for estimand, w in weights.items()
             for arm, members in present.items()
         ]
-    return Overlap(
-        by=by,
-        quantiles=pd.DataFrame(lines["quantiles"]).set_index([*groups, "arm"]),
-        support=pd.DataFrame(lines["support"]).set_index("group").rename_axis(by),
-        weights=pd.DataFrame(lines["weights"]).set_index([*groups, "estimand", "arm"]),
-    )
+    keys = [] if by is None else [_GROUP]
+    tables = {
+        "quantiles": pd.DataFrame(lines["quantiles"]).set_index([*keys, "arm"]),
+        "weights": pd.DataFrame(lines["weights"]).set_index([*keys, "estimand", "arm"]),
+    }
+    called: dict[str | int, str] = {} if by is None else {_GROUP: by}
+    named = {name: table.rename_axis(index=called) for name, table in tables.items()}
+    return Overlap(by=by, support=pd.DataFrame(lines["support"]).set_index("group").rename_axis(by), **named)
 
 
 def _group_columns(by: str | None, treatment: str) -> list[str]:
     if by is None:
         return []
     _check.column_name("by", by)
+    if by in ("arm", "estimand"):
+        raise InvalidInputError(f"by: the tables have a level called '{by}' of their own; rename the column")
     if by == treatment:
         raise InvalidInputError(f"by: column '{by}' is the treatment, whose arms are told apart anyway")
     return [by]

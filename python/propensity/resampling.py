@@ -118,6 +118,7 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     may be too wide or too narrow. It is offered because people ask for it, and `summary()` says so;
     `Matches.bootstrap` is valid, and needs no refit.
     """
+    _check.one_outcome("bootstrap", outcome)
     check_options(weights, n_reps, n_threads)
     _check_estimators(estimators, weights)
     _check.number("penalty", penalty, minimum=0.0)

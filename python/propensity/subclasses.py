@@ -107,7 +107,8 @@ class Subclasses(Matched):
             {"n_treated": counts[1], "n_control": counts[0], "share": share / share.sum()},
             index=self.cells.index,
         )
-        return table.join(self.cells)
+        taken = {name: f"{name} (covariate)" for name in table}
+        return table.join(self.cells.rename(columns=taken))
 
     def frame(self, df: AnyFrame) -> AnyFrame:
         """Give the matched rows, for use elsewhere.

@@ -300,7 +300,10 @@ def outcome_names(outcome: str | Sequence[str]) -> list[str]:
     TypeError
         One is not a name.
     """
-    names: list[Any] = list(outcome) if isinstance(outcome, list | tuple) else [outcome]
+    several = isinstance(outcome, list | tuple) or (
+        isinstance(outcome, pd.Index | np.ndarray) and all(isinstance(name, str) for name in outcome)
+    )
+    names: list[Any] = list(outcome) if several else [outcome]
     for name in names:
         _check.column_name("outcome", name)
         if names.count(name) > 1:

@@ -161,33 +161,47 @@ def made_categories(formula: SimpleFormula) -> list[str]:
     return sorted(set(found))
 
 
-# What of a formula is asked whether its values hang on other rows: all but these, which do not, or remember.
+# Functions beside the ufuncs and the transforms that look at one row after the other.
 _ROW_BY_ROW = frozenset(["abs", "float", "int", "bool", "str", "clip", "where", "isin", "digitize", "round"])
+
+# What an expression may be made of, calls aside, without looking at other rows.
+_PLAIN = (
+    *(ast.Expression, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.Constant, ast.Name, ast.keyword),
+    *(ast.List, ast.Tuple, ast.expr_context, ast.operator, ast.unaryop, ast.boolop, ast.cmpop),
+)
 
 
 def may_look_at_other_rows(formula: SimpleFormula) -> bool:
-    """Whether a formula calls anything that is not known to look at one row after the other."""
+    """Whether a formula has anything in it that is not known to look at one row after the other."""
     from formulaic.transforms import TRANSFORMS  # noqa: PLC0415 - slow to import
 
-    for factor in {factor for term in formula for factor in term.factors}:
-        if factor.eval_method.value != "python":
-            continue
-        for node in ast.walk(_parsed(factor.expr)[0]):
-            if isinstance(node, ast.Call) and not _is_row_by_row(node.func, TRANSFORMS):
-                return True
-    return False
+    expressions = {
+        factor.expr for term in formula for factor in term.factors if factor.eval_method.value == "python"
+    }
+    return not all(_is_row_by_row(_parsed(expression)[0], TRANSFORMS) for expression in expressions)
 
 
-def _is_row_by_row(function: ast.expr, transforms: Collection[str]) -> bool:
+def _is_row_by_row(node: ast.AST, transforms: Collection[str]) -> bool:
+    if isinstance(node, ast.Call):
+        known = _is_known(node.func, transforms)
+        parts: list[ast.AST] = [*node.args, *node.keywords]
+    elif isinstance(node, ast.Attribute):
+        known, parts = isinstance(node.value, ast.Name) and node.value.id == "np", []
+    else:
+        known = isinstance(node, _PLAIN) and not isinstance(node, ast.MatMult)
+        parts = list(ast.iter_child_nodes(node))
+    return known and all(_is_row_by_row(part, transforms) for part in parts)
+
+
+def _is_known(function: ast.expr, transforms: Collection[str]) -> bool:
     if isinstance(function, ast.Name):
         return (function.id in transforms and function.id != "lag") or function.id in _ROW_BY_ROW
-    if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name):
-        if function.value.id == "contr":
-            return True
-        if function.value.id == "np":
-            name = function.attr
-            return isinstance(getattr(np, name, None), np.ufunc) or name in _ROW_BY_ROW
-    return False
+    if not (isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name)):
+        return False
+    if function.value.id == "np":
+        name = function.attr
+        return isinstance(getattr(np, name, None), np.ufunc) or name in _ROW_BY_ROW
+    return function.value.id == "contr"
 
 
 def moved_terms(

@@ -47,6 +47,8 @@ def read_distance(values: AnySeries, subject: Subject) -> Column:
     if isinstance(values.dtype, pd.ArrowDtype) and values.dtype.kind in "mM":
         arrow: Any = values.array
         return read_distance(arrow.__arrow_array__(), subject).set_axis(values.index)
+    if isinstance(values.dtype, pd.PeriodDtype):
+        values = values.dt.to_timestamp()
     if values.dtype.kind == "O":
         content = pd.api.types.infer_dtype(values, skipna=True)
         if content in ("date", "datetime", "datetime64"):
@@ -181,6 +183,8 @@ def refusal(subject: Subject, dtype: str, content: str) -> TypeError:
     kinds = f"{subject}: the type {dtype}{held} is none of numeric, bool, text and categorical"
     if content.startswith("date") or dtype.startswith(("datetime64", "Datetime")):
         return TypeError(f"{kinds}; for days since the first: {subject.days(objects=objects)}")
+    if dtype.startswith("period"):
+        return TypeError(f"{kinds}; for days since the first: {subject.days(periods=True)}")
     if content == "timedelta" or dtype.startswith("timedelta64"):
         return TypeError(f"{kinds}; for seconds: {subject.seconds(objects=objects)}")
     if content == "time":

@@ -148,9 +148,10 @@ class Subject:
             }[self.library]
         )
 
-    def days(self, *, objects: bool = False) -> str:
+    def days(self, *, objects: bool = False, periods: bool = False) -> str:
         """Make dates the days since the first; `objects` are Python's own dates in a pandas Series."""
         values = f"pd.to_datetime({self._values})" if objects else self._values
+        values += ".dt.to_timestamp()" if periods else ""
         return self._becomes(
             {
                 "pandas": f"({values} - {values}.min()).dt.days",

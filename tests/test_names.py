@@ -1,0 +1,211 @@
+"""How columns are called and given: names, lists of names, numbers for names, and tables of every kind."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+import propensity as ps
+from propensity.errors import InvalidInputError
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::propensity.errors.SmallSampleWarning"),
+    pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning"),
+    pytest.mark.filterwarnings("ignore::propensity.errors.OverlapWarning"),
+]
+
+N = 200
+
+
+@pytest.fixture
+def df():
+    rng = np.random.default_rng(9)
+    x = rng.normal(size=N)
+    t = (rng.random(N) < 1 / (1 + np.exp(-x))).astype(int)
+    columns = {"t": t, "x": x, "y": t + x + rng.normal(size=N), "y2": rng.normal(size=N)}
+    more = {"ws": rng.integers(0, 50, N), "w": rng.uniform(1, 2, N), "e": 1 / (1 + np.exp(-x))}
+    return pd.DataFrame(columns | more)
+
+
+def called(function, **options):
+    return lambda df, **given: function(df, **{"treatment": "t"} | options | given)
+
+
+IPW = called(ps.ipw, outcome="y", scores="e")
+MATCH = called(ps.match_nn, scores="e")
+BOOTSTRAP = called(ps.bootstrap, outcome="y", covariates=["x"], n_reps=3, seed=1, estimators=[ps.IPW()])
+
+ONE_NAME = {
+    "cluster of ipw": (IPW, "cluster", "ws"),
+    "sample_weight of ipw": (IPW, "sample_weight", "w"),
+    "scores of ipw": (IPW, "scores", "e"),
+    "cluster of aipw": (called(ps.aipw, outcome="y", covariates=["x"]), "cluster", "ws"),
+    "sample_weight of a fit": (called(ps.fit_propensity, covariates=["x"]), "sample_weight", "w"),
+    "scores of matching": (MATCH, "scores", "e"),
+    "ids of matching": (called(ps.match_nn, scores="e", replace=False), "ids", "ws"),
+    "scores of trimming": (called(ps.trim), "scores", "e"),
+    "scores of subclasses": (called(ps.subclassify), "scores", "e"),
+    "scores of balancing weights": (called(ps.balancing_weights), "scores", "e"),
+    "scores of overlap": (called(ps.overlap), "scores", "e"),
+    "by of overlap": (called(ps.overlap, scores="e"), "by", "ws"),
+    "weights of smd": (called(ps.smd, covariates=["x"]), "weights", "w"),
+    "weights of balance": (called(ps.balance, covariates=["x"]), "weights", "w"),
+    "cluster of the bootstrap": (BOOTSTRAP, "cluster", "ws"),
+    "strata of the bootstrap": (BOOTSTRAP, "strata", "ws"),
+    "treatment": (IPW, "treatment", "t"),
+}
+
+
+@pytest.mark.parametrize("case", ONE_NAME)
+def test_list_of_one_name_is_told_to_be_a_name(df, case):
+    call, argument, name = ONE_NAME[case]
+    for library in (lambda d: d, pl.from_pandas):
+        with pytest.raises(
+            TypeError, match=f"{argument}: one column is given by its name alone, {argument}='{name}'"
+        ):
+            call(library(df), **{argument: [name]})
+
+
+def test_two_clusters_are_told_to_be_one_column(df):
+    for call in (IPW, BOOTSTRAP):
+        with pytest.raises(TypeError, match="cluster: one column is needed, and 2 are named, 'ws', 'x'"):
+            call(df, cluster=["ws", "x"])
+
+
+def test_list_of_words_for_each_row_is_a_column(df):
+    words = [f"team {k}" for k in df["ws"]]
+    assert IPW(df, cluster=words).std_error == IPW(df, cluster="ws").std_error
+
+
+@pytest.mark.parametrize("several", [list, tuple, pd.Index, np.array])
+@pytest.mark.parametrize(
+    "function", [IPW, called(ps.aipw, covariates=["x"]), called(ps.ipwra, covariates=["x"])]
+)
+def test_outcomes_are_taken_from_every_list_of_names(df, several, function):
+    found = function(df, outcome=several(["y", "y2"]))
+    assert isinstance(found, ps.Effects)
+    assert list(found.to_frame().index) == ["y", "y2"]
+
+
+def test_outcome_given_as_values_is_told_to_be_a_name(df):
+    for values in (df["y"], df["y"].to_numpy(), 3):
+        with pytest.raises(TypeError, match="outcome: a column is given by its name, as text, not by"):
+            IPW(df, outcome=values)
+
+
+@pytest.mark.parametrize("several", [list, tuple, pd.Index])
+def test_several_outcomes_of_a_table_are_told_how_to_get(df, several):
+    for call, name in ((called(ps.estimate, covariates=["x"]), "estimate"), (BOOTSTRAP, "bootstrap")):
+        with pytest.raises(TypeError, match=rf"ps.{name}\(df, outcome=name, ...\) for name in \['y', 'y2'\]"):
+            call(df, outcome=several(["y", "y2"]))
+        with pytest.raises(TypeError, match="outcome: one column is given by its name alone, outcome='y'"):
+            call(df, outcome=several(["y"]))
+
+
+# Names that are no text
+
+
+def test_columns_called_by_numbers_are_told_to_be_made_text(df):
+    numbered = df.assign(dummy=df["x"]).rename(columns={"dummy": 0})
+    for covariates in ([0], ["0"], "`0`"):
+        with pytest.raises((TypeError, InvalidInputError), match=r"df.columns = df.columns.map\(str\)"):
+            ps.fit_propensity(numbered, treatment="t", covariates=covariates)
+    numbered.columns = numbered.columns.map(str)
+    found = ps.fit_propensity(numbered, treatment="t", covariates=["0"])
+    np.testing.assert_array_equal(found.scores, ps.fit_propensity(df, treatment="t", covariates=["x"]).scores)
+
+
+def test_columns_of_several_levels_are_told_to_be_made_flat(df):
+    nested = pd.concat({"a": df}, axis=1)
+    line = r"df.columns = \['_'.join\(map\(str, name\)\) for name in df.columns\]"
+    with pytest.raises(TypeError, match=line):
+        ps.fit_propensity(nested, treatment=("a", "t"), covariates=[("a", "x")])
+    with pytest.raises(InvalidInputError, match=line):
+        ps.fit_propensity(nested, treatment="t", covariates=["x"])
+    nested.columns = ["_".join(map(str, name)) for name in nested.columns]
+    assert ps.fit_propensity(nested, treatment="a_t", covariates=["a_x"]).terms == ("Intercept", "a_x")
+
+
+# Names that tables use themselves
+
+
+@pytest.mark.parametrize("name", ["n", "min", "5%", "outside", "ess", "group", "largest"])
+def test_groups_may_be_called_like_a_figure_of_the_table(df, name):
+    by = df["ws"] % 3
+    named = ps.overlap(df.assign(**{name: by}), treatment="t", scores="e", by=name)
+    plain = ps.overlap(df.assign(tier=by), treatment="t", scores="e", by="tier")
+    for table in ("quantiles", "support", "weights"):
+        found, expected = getattr(named, table), getattr(plain, table)
+        assert found.index.names[0] == name
+        np.testing.assert_array_equal(found.to_numpy(), expected.to_numpy())
+        assert [*found.index] == [*expected.index]
+    np.testing.assert_array_equal(named.to_frame().to_numpy(), plain.to_frame().to_numpy())
+
+
+@pytest.mark.parametrize("name", ["arm", "estimand"])
+def test_groups_are_not_called_like_a_level_of_the_table(df, name):
+    with pytest.raises(InvalidInputError, match=f"a level called '{name}' of their own; rename"):
+        ps.overlap(df.assign(**{name: df["ws"] % 3}), treatment="t", scores="e", by=name)
+
+
+def test_term_is_not_called_like_the_row_of_the_scores(df):
+    named = df.rename(columns={"x": "distance"})
+    with pytest.raises(InvalidInputError, match="column 'distance': the row of the scores has this name"):
+        ps.balance(named, treatment="t", covariates=["distance"], scores="e")
+    assert list(ps.balance(named, treatment="t", covariates=["distance"]).index) == ["distance"]
+
+
+def test_caliper_on_the_scores_is_not_one_on_a_column_of_that_name(df):
+    for name in ("scores", "logit"):
+        named = df.rename(columns={"x": name})
+        with pytest.raises(
+            InvalidInputError, match=f"caliper: '{name}' means that of `scores`, and a column"
+        ):
+            MATCH(named, caliper={name: 0.2})
+        assert MATCH(named, caliper=0.2).n_matched == MATCH(df, caliper=0.2).n_matched
+    own = df.rename(columns={"e": "scores"})
+    by_column = MATCH(own, scores="scores", caliper={"scores": 0.2})
+    np.testing.assert_array_equal(by_column.weights, MATCH(df, caliper={"scores": 0.2}).weights)
+
+
+def test_coarsened_covariates_may_be_called_like_a_count(df):
+    found = ps.match_cem(df.rename(columns={"x": "n_treated"}), treatment="t", covariates=["n_treated"])
+    expected = ps.match_cem(df, treatment="t", covariates=["x"])
+    np.testing.assert_array_equal(found.weights, expected.weights)
+    np.testing.assert_array_equal(found.to_frame().to_numpy(str), expected.to_frame().to_numpy(str))
+
+
+# Tables
+
+
+def test_batch_of_records_is_a_table(df):
+    batch = pa.RecordBatch.from_pandas(df, preserve_index=False)
+    table = pa.Table.from_pandas(df, preserve_index=False)
+    for call in (
+        called(ps.fit_propensity, covariates="x + I(ws**2)"),
+        called(ps.balancing_weights, scores="e"),
+        IPW,
+        MATCH,
+        called(ps.match_cem, covariates=["x"]),
+    ):
+        found, expected = call(batch), call(table)
+        for name in ("scores", "weights", "std_error"):
+            if hasattr(expected, name):
+                np.testing.assert_array_equal(
+                    np.asarray(getattr(found, name)), np.asarray(getattr(expected, name))
+                )
+    model = ps.fit_propensity(batch, treatment="t", covariates=["x"])
+    np.testing.assert_array_equal(model.predict(batch.slice(0, 5)), np.asarray(model.scores)[:5])
+    assert MATCH(batch).frame(batch).num_rows == MATCH(table).frame(table).num_rows
+
+
+def test_polars_integers_of_128_bits_are_numbers(df):
+    wide = pl.from_pandas(df).with_columns(pl.col("ws").cast(pl.Int128), pl.col("t").cast(pl.Int128))
+    for covariates in (["ws"], "ws + I(ws**2)"):
+        found = ps.fit_propensity(wide, treatment="t", covariates=covariates)
+        expected = ps.fit_propensity(df, treatment="t", covariates=covariates)
+        np.testing.assert_array_equal(np.asarray(found.scores), np.asarray(expected.scores))
+    missing = wide.with_columns(pl.when(pl.int_range(pl.len()) > 2).then("ws"))
+    with pytest.raises(InvalidInputError, match=r"column 'ws': 3 missing values \(rows 0, 1, 2\)"):
+        ps.fit_propensity(missing, treatment="t", covariates=["ws"])
