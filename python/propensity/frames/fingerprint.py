@@ -72,7 +72,9 @@ class Fingerprint(Held):
         InvalidInputError
             The labels, the treatment or a column are others.
         """
-        _check.same_index(made.subject, self.index, rows.index, made.remedy_for(self.index, rows.index))
+        if not self.index.equals(rows.index):
+            remedy = made.remedy_for(self.index, rows.index)  # a look through all labels
+            _check.same_index(made.subject, self.index, rows.index, remedy)
         if treated is not None and self.treated is not None:
             _check.same_treated(made.subject, self.treated, treated, rows.index, made.again)
         other, moved = self.changed(rows)
