@@ -7,6 +7,7 @@ columns, or numbers given here.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -1722,6 +1723,111 @@ REFUSED = {
 for call, rows in REFUSED.items():
     for options, says in rows:
         invalid(f"{call} with {options}", call, options=options, doors=FRAMES, says=says)
+
+# 11. Labels of every type, and what is no number by itself.
+
+LABELS: dict[str, tuple[Callable[[Any], Any], Sequence[str]]] = {
+    "dates": (lambda v: v.astype("datetime64[D]"), FRAMES),
+    "instants": (lambda v: v.astype("datetime64[ms]"), FRAMES),
+    "durations": (lambda v: v.astype("timedelta64[ms]"), FRAMES),
+    "whole numbers of 64 bits": (lambda v: (2**60 + v).astype("uint64"), FRAMES),
+    "decimals": (lambda v: pl.Series(2**60 + v).cast(pl.Decimal(38, 0)), ("polars",)),
+    "whole numbers of 128 bits": (
+        lambda v: pl.Series([2**66 * int(k) for k in v], dtype=pl.Int128),
+        ("polars",),
+    ),
+    "objects of whole numbers": (lambda v: (2**60 + v).astype(object), ("pandas",)),
+    "text": (lambda v: np.array([f"team {k:02}" for k in v]), FRAMES),
+}
+for kind, (make, doors) in LABELS.items():
+    for call, argument in (("ipw", "cluster"), ("bootstrap", "cluster"), ("bootstrap", "strata")):
+        case(
+            f"{argument} of {call} of {kind}",
+            call,
+            {"team": lambda v, make=make: make(v % 12)},
+            options={argument: "team"} | ({"estimators": [ps.IPW()]} if call == "bootstrap" else {}),
+            doors=doors,
+            warns=SmallSampleWarning if call == "ipw" else None,
+            says=["12 clusters"] if call == "ipw" else [],
+            value=lambda c, call=call, argument=argument: _by_small_numbers(call, argument),
+        )
+for call, options in {
+    "match": {"exact": ["team"]},
+    "full": {"exact": ["team"]},
+    "overlap": {"by": "team"},
+    "coarsened": {"covariates": ["team"]},
+    "ipw": {"cluster": "team"},
+    "bootstrap": {"strata": "team", "estimators": [ps.IPW()]},
+}.items():
+    invalid(
+        f"missing dates as labels of {call}",
+        call,
+        {"team": lambda v: put(4, np.datetime64("NaT"))(v.astype("datetime64[ms]"))},
+        options=options,
+        doors=FRAMES,
+        says=["column 'team': 1 missing value (row 4)"],
+    )
+for call, options in {
+    "fit": {"covariates": ["visits", "tenure"]},
+    "aipw": {"covariates": ["visits", "tenure"]},
+    "smd": {"covariates": ["tenure"]},
+    "balance": {"covariates": ["tenure"]},
+    "bootstrap": {"covariates": ["visits", "tenure"]},
+    "estimate": {"covariates": ["visits", "tenure"]},
+}.items():
+    case(
+        f"dates as a covariate of {call}",
+        call,
+        {"tenure": lambda v: v.astype("int64").astype("datetime64[D]").astype("datetime64[ms]")},
+        options=options,
+        doors=FRAMES,
+        raises=TypeError,
+        says=["column 'tenure'", "for days since the first:", ".dt."],
+    )
+    for formula, word in {
+        "visits + tenure**2": "I(tenure**2)",
+        "visits - tenure": "I(visits - tenure)",
+        "visits / tenure": "I(visits / tenure)",
+        "visits*visits": "I(visits**2)",
+        "I(visits^2)": "exclusive or",
+        "factor(tenure) + visits": "C(x)",
+        "sqrt(tenure + 9)": "np.sqrt(x)",
+    }.items():
+        invalid(
+            f"{formula} in {call}",
+            call,
+            options={"covariates": formula},
+            doors=FRAMES,
+            says=["covariates: ", word],
+        )
+for call in ("ipw", "aipw", "bootstrap", "regression"):
+    case(
+        f"outcome of text numbers of {call}",
+        call,
+        {"done": lambda v: np.array([f"{k:.1f}" for k in v])},
+        doors=FRAMES,
+        raises=TypeError,
+        says=["column 'done': an outcome must be numeric or bool, not text; these are numbers, "],
+    )
+    case(
+        f"outcome of categories of numbers of {call}",
+        call,
+        {"done": pd.Categorical},
+        doors=("pandas",),
+        same=True,
+    )
+
+
+def _by_small_numbers(call: str, argument: str) -> Any:
+    from bad_input_doors import FRAME_CALLS
+
+    c = columns()
+    df = pd.DataFrame(c | {"team": c["team"] % 12})
+    options = {"estimators": [ps.IPW()]} if call == "bootstrap" else {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return FRAME_CALLS[call](df, **{argument: "team"}, **options)
+
 
 NAMES = [case.name for case in CASES]
 WARNED_ALONGSIDE = SmallSampleWarning
