@@ -98,7 +98,7 @@ def adjusted_effect(
             sample_weight=sample.sample_weight,
         )
     left_out = (*study.empty_terms, *(study.score_terms[column] for column in found.aliased))
-    warn_of_terms(left_out, study.score_terms, found.diverging, stacklevel=4)
+    warn_of_terms(left_out, study.score_terms, found.diverging, study.score_x, stacklevel=4)
     weighting = sample.unweighted() if found.scores is None else sample.weighting(found.scores, spec.estimand)
     return sample.effect(
         outcome,
@@ -162,7 +162,7 @@ def naming_separated_model(
         if not error.columns:
             raise
         if fits_score:
-            with naming_separation(study.score_terms):
+            with naming_separation(study.score_terms, study.score_x):
                 fit = core.fit_propensity(
                     study.score_x,
                     study.sample.treated,

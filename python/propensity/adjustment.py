@@ -164,7 +164,7 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
         outcome_learner(outcome_model),
         assign_folds(study.sample.treated, study.sample.clusters, n_folds, seed),
     )
-    with naming_separation(study.score_terms):
+    with naming_separation(study.score_terms, study.score_x):
         scores = models.scores(study.sample, study.score_x)
     method = f"influence function; cross-fitted in {n_folds} folds, seed {seed}"
     return for_each_outcome(

@@ -21,6 +21,7 @@ from propensity.frames.fingerprint import Fingerprint, Made
 from propensity.frames.formulas import INTERCEPT
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates, Recipe, make_terms, parse_covariates
+from propensity.penalties import penalty_advice
 from propensity.results import PropensityModel
 
 
@@ -117,41 +118,47 @@ def fit_propensity(
     treated = frame.treated(treatment)
     x, recipe = make_terms(frame, terms)
     weight = read_sample_weight(frame, sample_weight, treated)
-    with naming_separation(recipe.names):
+    with naming_separation(recipe.names, x):
         fit = core.fit_propensity(x, treated, penalty=penalty, sample_weight=weight, n_threads=n_threads)
     model = _named(fit, recipe, treatment, frame, frame.fingerprint(treated, weight))
-    warn_of_terms(model.dropped, recipe.names, fit.diverging, stacklevel=3)
+    warn_of_terms(model.dropped, recipe.names, fit.diverging, x, stacklevel=3)
     return model
 
 
 def warn_of_terms(
-    dropped: Sequence[str], terms: Sequence[str], diverging: Sequence[int] | Rows, *, stacklevel: int
+    dropped: Sequence[str],
+    terms: Sequence[str],
+    diverging: Sequence[int] | Rows,
+    x: Floats,
+    *,
+    stacklevel: int,
 ) -> None:
     """Warn of terms that were left out, and of those that some rows' treatment hangs on."""
     if dropped:
         left_out = f"left out, because earlier terms already say the same: {', '.join(dropped)}"
         warnings.warn(left_out, CollinearityWarning, stacklevel=stacklevel)
     if len(diverging):
-        warnings.warn(_separation(terms, diverging), SeparationWarning, stacklevel=stacklevel)
+        warnings.warn(_separation(terms, diverging, x), SeparationWarning, stacklevel=stacklevel)
 
 
 @contextmanager
-def naming_separation(terms: Sequence[str]) -> Iterator[None]:
+def naming_separation(terms: Sequence[str], x: Floats) -> Iterator[None]:
     """Let a `SeparationError` of the core, which knows columns by number, name the terms."""
     try:
         yield
     except SeparationError as error:
         if not error.columns:
             raise
-        raise SeparationError(_separation(terms, error.columns), error.columns) from None
+        raise SeparationError(_separation(terms, error.columns, x), error.columns) from None
 
 
-def _separation(terms: Sequence[str], columns: Iterable[int]) -> str:
-    named = _check.listed(terms[column] for column in columns)
+def _separation(terms: Sequence[str], columns: Iterable[int], x: Floats) -> str:
+    running = [int(column) for column in columns]
+    named = _check.listed(terms[column] for column in running)
     return (
         f"term {named}: some of its rows are treated all, or none, so its coefficient grows without bound "
         "(separation), and these units have nobody to be compared with; leave the term out, merge its level "
-        "with another, or use penalty=1.0"
+        f"with another, or {penalty_advice(x, terms, running)}"
     )
 
 
