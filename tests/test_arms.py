@@ -177,6 +177,7 @@ def test_flag_after_a_join_counts_the_missing_and_gives_the_line(flag, library):
     df = library(frame(arm=pd.Series(JOINED[flag], dtype=object if flag != "ones" else float)))
     said = refused(df)
     assert "column 'arm': 40 missing values (rows 1, 2, 4, 5, 7, ...)" in said
+    assert "drop these rows" not in said  # nobody else would be left
     line = said.split("where missing means not treated: ")[1]
     assert effect(run(line, df)) == expected()
 

@@ -210,9 +210,12 @@ def missing_means(column: Column, subject: Subject, *, bools: bool, nullable: bo
         level = known.cat.categories[0]
     else:
         return ""
-    meaning = "not treated" if role == "treatment" else "no"
     line = subject.equals_though_missing(level, nullable=nullable)
-    return f"drop these rows, or where missing means {meaning}: {line}"
+    if role != "treatment":
+        return f"drop these rows, or where missing means no: {line}"
+    # Of a join with those who were treated nobody else is left when the rest is dropped.
+    alone = values is None or bool(values.all())
+    return f"{'' if alone else 'drop these rows, or '}where missing means not treated: {line}"
 
 
 def in_order(levels: Iterable[object]) -> list[Any]:
