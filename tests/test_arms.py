@@ -330,3 +330,21 @@ def test_groups_with_digits_in_their_names_are_levels(levels):
 def test_arrays_get_the_same_advice(values, words):
     with pytest.raises(ValueError, match=words):
         core.fit_propensity(np.ones((N, 1)), values)
+
+
+def test_levels_that_differ_in_capitals_and_spaces_are_made_alike(library):
+    words = np.where(TREATED, np.where(np.arange(N) % 2, "Yes", "yes "), "no")
+    df = library(frame(arm=words))
+    said = refused(df)
+    df = run(said.split("capitals and spaces, ")[1], df)
+    assert effect(run(refused(df).split("say which one is treated: ")[1], df)) == expected()
+
+
+def test_weights_and_scores_of_text_get_the_line_too(library):
+    df = library(frame(arm=TREATED, w=["1.5"] * N, score=["0.4"] * N))
+    for options in ({"sample_weight": "w"}, {"scores": "score"}):
+        said = refused(df, **options)
+        assert "numbers are needed, not text; make it numbers: " in said
+        repaired = run(said.split("make it numbers: ")[1], df)
+        assert effect(repaired, **options) == pytest.approx(expected(), rel=1e-12)
+    assert refused(df, scores=np.full(N, "0.4")).endswith("make it numbers: scores = pd.to_numeric(scores)")

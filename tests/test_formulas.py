@@ -218,6 +218,16 @@ def test_operator_that_does_nothing_is_refused_with_what_was_meant(df, formula, 
     assert NOTHING[formula] in str(caught.value)
 
 
+def test_all_columns_are_a_list(df):
+    with pytest.raises(InvalidInputError, match=r"\[name for name in df if name not in"):
+        ps.fit_propensity(df, treatment="t", covariates=".")
+
+
+def test_power_of_a_category_is_left_out(df):
+    with pytest.raises(InvalidInputError, match=r"which is C\(zip\); leave it out"):
+        ps.fit_propensity(df, treatment="t", covariates="C(zip)**2")
+
+
 INTERACTIONS = {
     "(age + visits)**2": ["age", "visits", "age:visits"],
     "(age + visits + zip)^2": ["age", "visits", "zip", "age:visits", "age:zip", "visits:zip"],

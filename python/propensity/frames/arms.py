@@ -176,6 +176,9 @@ def _not_two_arms(column: Column, subject: Subject) -> str:
     its = f"{start}, but its levels are {listed(levels)}"
     if len(levels) == 2:
         return f"{its}; say which one is treated: {subject.equals(treated_of(levels))}"
+    alike = {" ".join(str(level).casefold().split()) for level in levels if isinstance(level, str)}
+    if len(alike) == 2 and all(isinstance(level, str) for level in levels):
+        return f"{its}; some are the same but for capitals and spaces, {subject.plain_words()}"
     control = control_among(levels)
     two = ["<the control level>" if control is None else control, THE_TREATED]
     return (

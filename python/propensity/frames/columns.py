@@ -12,7 +12,7 @@ import pandas as pd
 from propensity import _check
 from propensity._check import Bools, Floats, Rows
 from propensity.errors import InvalidInputError
-from propensity.frames import arms, kinds, labels, native, rows
+from propensity.frames import arms, kinds, labels, native, rows, text
 from propensity.frames.fingerprint import Fingerprint, Print, prints_of
 from propensity.frames.labels import read as label_reader
 from propensity.frames.labels import read_amount
@@ -101,7 +101,8 @@ class Frame:
             What to call the values in a message.
         """
         subject, column = self._complete(values, role)
-        return _floats(column, subject).copy(), subject
+        code = Subject.column(values, self.native) if isinstance(values, str) else Subject.given(role, values)
+        return _floats(column, code).copy(), subject
 
     def groups(self, values: object, role: str) -> Rows:
         """Read the group of each row from the name of a column, a series or an array.
@@ -126,7 +127,7 @@ class Frame:
 
     def measured(self, name: str) -> Floats:
         """Read a numeric or bool column as (n,) float64."""
-        return _floats(self.columns[name], f"column '{name}'")
+        return _floats(self.columns[name], Subject.column(name, self.native))
 
     def agreement(self, names: Sequence[str]) -> Rows:
         """Read which rows agree in all of these columns, as (n,) codes 0 to G - 1."""
@@ -325,7 +326,7 @@ def rowwise(values: object, index: pd.Index[Any], role: str) -> Floats:
     """
     column = read_values(values, index, role)
     _check.complete({role: column}, subject="{}")
-    return _floats(column, role)
+    return _floats(column, Subject.given(role, values))
 
 
 def rowwise_treated(values: object, index: pd.Index[Any], role: str, name: str = "treatment") -> Bools:
@@ -366,8 +367,10 @@ def _given(values: object, data: AnyFrame, index: pd.Index[Any], role: str) -> t
     return role, read_values(values, index, role, reader)
 
 
-def _floats(column: Column, subject: str) -> Floats:
+def _floats(column: Column, subject: Subject) -> Floats:
     values = arms.numbers(column)
     if values is None:
-        raise TypeError(f"{subject}: numbers are needed, not text")
+        levels = column.cat.categories
+        remedy = f"; make it numbers: {text.number_line(levels, subject)}" if text.are_numbers(levels) else ""
+        raise TypeError(f"{subject}: numbers are needed, not text{remedy}")
     return values.astype(np.float64, copy=False)

@@ -181,6 +181,16 @@ class Subject:
             }[self.library]
         )
 
+    def plain_words(self) -> str:
+        """Write text in small letters, without spaces around it."""
+        return self._becomes(
+            {
+                "pandas": f"{self._values}.str.strip().str.lower()",
+                "polars": f"{self._values}.str.strip_chars().str.to_lowercase()",
+                "pyarrow": f"pc.utf8_lower(pc.utf8_trim_whitespace({self._values}))",
+            }[self.library]
+        )
+
     def text(self) -> str:
         """Make it text."""
         return self._becomes(

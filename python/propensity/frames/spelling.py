@@ -79,10 +79,8 @@ def _complaint(symbol: str, left: Any, right: Any) -> str:
         if len(first) > 1:
             return ""
         power = "".join(map(str, right.to_terms()))
-        return (
-            f"{named}{symbol}{power} is {named} crossed with itself, which is {named}; "
-            f"a power of its values is I({named}**{power})"
-        )
+        meant = "leave it out" if named.startswith("C(") else f"a power of its values is I({named}**{power})"
+        return f"{named}{symbol}{power} is {named} crossed with itself, which is {named}; {meant}"
     second = _terms(right)
     if symbol in ("*", ":") and min(len(first), len(second)) == 1 and set(first) & set(second):
         twice = str(next(term for term in first if term in second))
@@ -183,6 +181,9 @@ def _instead(called: str) -> str:
 def reason(error: Exception, text: str) -> str:
     """Say why a formula cannot be read, without colours and in one line."""
     said = str(error).split("\n")[0].split(". ")[0]  # the rest points at the place in colour, or is long
+    if "`.`" in said:
+        others = "[name for name in df if name not in ('opted_in', 'y')]"
+        return f"{said}; all but some are the list {others}"
     if "as.factor" in text:
         return f"{said}; {_OTHER_NAMES['factor']}"
     confused = (
