@@ -210,6 +210,8 @@ def test_plots_multiply_weights_by_sample_weights(survey):
         alone = plot(survey, "visits", "opted", weights={"of the population": total})
         same_picture(told[1], alone[1])
         same_picture(told[0], plot(survey, "visits", "opted", sample_weight="s"))
+    with pytest.raises(InvalidInputError, match="with the sample weights in them"):
+        plots.ecdf_plot(survey, "visits", "opted", weights=total, sample_weight="s")
     told = plots.overlap_plot(survey, model.scores, "opted", weights=w, sample_weight="s")
     same_picture(plots.overlap_plot(model, weights=effect), told)
     up = next(patch for patch in told.patches if isinstance(patch, StepPatch)).get_data().values

@@ -11,6 +11,7 @@ import pandas as pd
 
 from propensity import _check
 from propensity._check import Bools, Floats
+from propensity.arms import require_balancing
 from propensity.effects import Effect
 from propensity.errors import InvalidInputError
 from propensity.frames import native
@@ -156,6 +157,7 @@ class Rows:
         if is_result and weights.fingerprint is not None:
             values = weights.balancing_weights
         if sample_weight is not None:
+            require_balancing(None if is_result else column, role)
             values = values * sample_weight
         _check.weights(values, treated, self.index, subject)
         return values
