@@ -229,9 +229,11 @@ def _attempt(method: Method, run: Run, sample: Sample, scores: Floats) -> Interv
 
 def _warns(estimand: str, found: core.IpwEstimate, sample: Sample) -> bool:
     """Say whether the package warns of little overlap or of a small arm."""
+    n_treated = int(sample.treatment.sum())
+    n_rows = n_treated, len(sample.treatment) - n_treated
     return bool(
         overlap_cautions(estimand, found.weights, sample.treatment)
-        or size_cautions(found.ess_treated, found.ess_control)
+        or size_cautions((found.ess_treated, found.ess_control), n_rows)
     )
 
 

@@ -7,7 +7,7 @@ use crate::covariates::Covariates;
 use crate::error::Result;
 use crate::influence::{ArmMeans, ScoreModel, by_row, center};
 use crate::linalg::{Cholesky, RANK_TOLERANCE};
-use crate::logistic::{Likelihood, LogisticSpec, Sweep, maximize};
+use crate::logistic::{Likelihood, LogisticSpec, Optimum, Sweep, maximize};
 use crate::monitor::Monitor;
 use crate::origin::Measured;
 use crate::outcome::OutcomeModel;
@@ -20,6 +20,8 @@ pub struct AdjustmentData<'a> {
     pub treatment: &'a [bool],
     pub outcome: &'a [f64],
     pub sample_weight: Option<&'a [f64]>,
+    /// Those of the score model fitted to these very rows; `None` fits it here.
+    pub scores: Option<&'a [f64]>,
 }
 
 /// Arm means, and the scores on the way to them (none for regression adjustment).
@@ -33,7 +35,8 @@ pub struct Adjusted {
     pub diverging: Vec<usize>,
 }
 
-/// Estimate the means of both arms, with the score model and the outcome models fitted here.
+/// Estimate the means of both arms, with the outcome models fitted here, and the score model unless its
+/// scores are there already.
 ///
 /// # Errors
 /// Lengths that differ, values that are not finite, an empty arm, an estimand without such an estimator,
@@ -53,7 +56,7 @@ pub fn adjusted_means(
         checks::enough_rows("score model", data.treatment.len(), terms, score_spec.penalty)?;
     }
     checks::enough_rows_in_each_arm(data.treatment, outcome_covariates.n_columns() + 1)?;
-    let AdjustmentData { treatment, outcome, sample_weight } = *data;
+    let AdjustmentData { treatment, outcome, sample_weight, scores } = *data;
     let measured = match spec.outcome_model {
         OutcomeModel::Linear => Measured::from_their_middle(outcome, sample_weight),
         OutcomeModel::Logistic => Measured::from_zero(outcome),
@@ -62,15 +65,17 @@ pub fn adjusted_means(
     let outcome = data.outcome;
     let rows = Outcomes { treatment, outcome, sample_weight, counts: None::<&[u32]> };
     let weight: Vec<f64> = sample_weight.map_or_else(|| vec![1.0; rows.len()], <[f64]>::to_vec);
+    let scores = scores.filter(|_| spec.method != Method::Regression);
     let fitted = match spec.method {
-        Method::Regression => None,
-        Method::Aipw | Method::Ipwra => {
+        Method::Aipw | Method::Ipwra if scores.is_none() => {
             let likelihood =
                 Likelihood::new(score_covariates, &rows, score_spec.penalty, Sweep::Parallel)?;
             Some(maximize(&likelihood, None, score_spec, monitor)?)
         }
+        _ => None,
     };
-    let scores = fitted.as_ref().map(|optimum| score_covariates.probabilities(&optimum.beta));
+    let fitted_scores = |optimum: &Optimum| score_covariates.probabilities(&optimum.beta);
+    let scores = scores.map(<[f64]>::to_vec).or_else(|| fitted.as_ref().map(fitted_scores));
     scores.as_deref().map(checks::scores).transpose()?;
     monitor.check()?;
     let score_model = scores.as_ref().map(|scores| {
@@ -102,6 +107,7 @@ fn check(data: &AdjustmentData<'_>, n: usize, spec: AdjustmentSpec) -> Result<()
     checks::same_length("treatment", data.treatment.len(), n)?;
     checks::outcome(data.outcome, n)?;
     checks::two_in_each_arm(data.treatment)?;
+    data.scores.map(|scores| checks::same_length("scores", scores.len(), n)).transpose()?;
     checks::sample_weight(data.sample_weight, n)
 }
 

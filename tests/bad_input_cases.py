@@ -1029,14 +1029,14 @@ for call in ("fit", "aipw"):
         QUASI,
         doors=FRAMES,
         warns=SeparationWarning,
-        says=["'tenure'", "separation", "penalty=1.0"],
+        says=["with tenure == 1 are all treated", "separation", "penalty=1.0"],
     )
 case(
     "quasi-separation, bootstrap",
     "bootstrap",
     QUASI,
     raises=SeparationError,
-    says=["term 'tenure'", "treated all, or none", "penalty=1.0"],
+    says=["with tenure == 1 are all treated", "separation", "penalty=1.0"],
     array_says=["column(s) 1", "separation", "penalty=1.0"],
 )
 case(

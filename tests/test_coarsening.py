@@ -34,6 +34,7 @@ def coarse_samples(draw):
     return df, cuts
 
 
+@pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")  # few rows, made up
 @QUICK
 @given(coarse_samples(), st.integers(1, 4), st.sampled_from(["ATT", "ATC", "ATE"]))
 def test_match_cem_compares_within_cells_and_nowhere_else(sample, n_bins, estimand):

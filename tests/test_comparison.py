@@ -61,6 +61,7 @@ def test_estimate_takes_matching_too(logs):
     assert table.loc["1-NN ATT", "estimate"] == pytest.approx(0.0797047097, abs=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")  # not the question here
 def test_estimators_that_contradict_each_other_say_so():
     rng = np.random.default_rng(5)
     x = rng.normal(size=4000)
@@ -76,9 +77,11 @@ def test_estimators_that_contradict_each_other_say_so():
     )
     assert "contradicts AIPW ATE" in table.loc["IPW ATE", "note"]
     assert "contradicts IPW ATE" in table.loc["AIPW ATE", "note"]
-    assert table.loc["IPW ATT", "note"] == table.loc["naive gap", "note"] == ""
+    assert "contradicts" not in table.loc["IPW ATT", "note"]
+    assert table.loc["naive gap", "note"] == ""
 
 
+@pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")  # not the question here
 def test_contradiction_is_told_in_standard_errors_of_the_difference():
     rng = np.random.default_rng(5)
     x = rng.normal(size=4000)
@@ -95,6 +98,7 @@ def test_contradiction_is_told_in_standard_errors_of_the_difference():
     assert f"{abs(gap) / error:.1f} standard errors" in table.loc["IPW ATE", "note"]
 
 
+@pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")  # not the question here
 @pytest.mark.parametrize("flip", [False, True])
 def test_contradiction_of_pairs_does_not_depend_on_the_order_of_the_list(logs, flip):
     df = logs.iloc[:6000]
@@ -128,7 +132,9 @@ def test_cautions_stand_in_the_notes():
     treated = rng.random(1000) < 1 / (1 + np.exp(-2.5 * x))
     df = pd.DataFrame({"x": x, "t": treated, "y": x + treated + rng.normal(size=1000)})
     specs = [ps.IPW("ATE"), ps.IPW("ATO")]
-    table = ps.estimate(df, outcome="y", treatment="t", covariates=["x"], estimators=specs)
+    with pytest.warns(OverlapWarning, match="little overlap") as caught:
+        table = ps.estimate(df, outcome="y", treatment="t", covariates=["x"], estimators=specs)
+    assert caught[0].filename == __file__
     assert "little overlap" in table.loc["IPW ATE", "note"]
     assert table.loc["IPW ATO", "note"] == ""
     with pytest.warns(OverlapWarning):

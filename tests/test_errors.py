@@ -330,6 +330,7 @@ def test_unusable_scores_are_explained(users, case):
         assert message in str(caught.value)
 
 
+@pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")  # few rows, made up
 def test_model_of_other_rows_is_refused(users):
     model = ps.fit_propensity(users, **COLUMNS)
     remedies = {

@@ -10,6 +10,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::propensity.errors.SmallSampleWarning"),
     pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning"),
     pytest.mark.filterwarnings("ignore::propensity.errors.OverlapWarning"),
+    pytest.mark.filterwarnings("ignore::propensity.errors.CalibrationWarning"),
 ]
 
 NAMES = {

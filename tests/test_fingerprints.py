@@ -136,6 +136,7 @@ def test_a_model_is_fitted_again_on_the_rows_that_trimming_keeps():
         ps.ipw(others, outcome="y", scores=model, **CALL)
 
 
+@pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")  # few rows, made up
 def test_a_model_knows_its_rows_in_another_library_and_type():
     df = people()
     model = ps.fit_propensity(df, covariates=["x", "region"], **CALL)
@@ -153,6 +154,7 @@ def test_a_model_knows_its_rows_in_another_library_and_type():
     ps.balancing_weights(df[["t"]], scores=model, **CALL)
 
 
+@pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")  # few rows, made up
 def test_a_model_from_a_pickle_knows_its_rows():
     df = people()
     model = pickle.loads(pickle.dumps(ps.fit_propensity(df, covariates=["x", "region"], **CALL)))
@@ -161,6 +163,7 @@ def test_a_model_from_a_pickle_knows_its_rows():
         ps.ipw(moved(df), outcome="y", scores=model, **CALL)
 
 
+@pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")  # few rows, made up
 def test_plots_compare_rows():
     plots = pytest.importorskip("propensity.plots")
     df = people()
@@ -174,6 +177,7 @@ def test_plots_compare_rows():
         plots.match_plot(ps.match_cem(moved(df), covariates=["x"], **CALL), model)
 
 
+@pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")  # few rows, made up
 def test_truncation_within_arms_wants_the_arms_of_the_weights():
     df = people()
     effect = ps.ipw(df, outcome="y", scores=ps.fit_propensity(df, covariates=["x"], **CALL), **CALL)

@@ -85,6 +85,7 @@ def test_match_full_among_covariates_is_that_of_the_places(scored, on):
     assert found.total_distance == pytest.approx(best_cover(gaps), rel=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")  # few rows, made up
 def test_match_full_takes_calipers_on_named_columns(scored):
     found = ps.match_full(
         scored,

@@ -45,6 +45,8 @@ def test_variance_is_that_of_abadie_and_imbens(logs, model, n_neighbors, std_err
     assert np.sqrt((influence**2).sum()) / len(influence) == pytest.approx(std_error, rel=0.02)
 
 
+@pytest.mark.filterwarnings("ignore::propensity.errors.CalibrationWarning")  # scores of nobody's treatment
+@pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")
 @pytest.mark.parametrize(("n_treated", "n_control"), [(1_000, 100), (100, 1_000), (400, 400)])
 def test_variance_is_the_true_one_where_it_is_known(n_treated, n_control):
     # Abadie and Imbens (2008): X uniform, no effect, a standard normal outcome for controls and none for the

@@ -277,6 +277,7 @@ def test_match_plot_is_the_same_for_shuffled_rows(frame, matches):
         np.testing.assert_array_equal(one.get_offsets(), other.get_offsets())
 
 
+@pytest.mark.filterwarnings("ignore::propensity.errors.CalibrationWarning")  # a quarter of them opted in
 def test_match_plot_bins_what_is_too_many_for_dots():
     rng = np.random.default_rng(8)
     score = rng.uniform(0.05, 0.6, 20_000)

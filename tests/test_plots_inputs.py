@@ -141,6 +141,7 @@ def test_plots_say_what_names_are_missing(users):
         plots.ecdf_plot(users, "visits", "opted", weights={"unadjusted": "w"})
 
 
+@pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")  # few rows, made up
 def test_plots_refuse_an_effect_of_other_rows(users):
     effect = ps.ipw(users, outcome="done", treatment="opted", scores="score")
     mirrored = users.assign(opted=1 - users["opted"])
@@ -278,11 +279,15 @@ def test_overlap_plot_has_one_scale_for_all_groups():
 
 
 @pytest.fixture
-def effects(users):
-    one = ps.ipw(users, outcome="done", treatment="opted", scores="score")
-    other = ps.ipw(users, outcome="done", treatment="opted", scores="score", estimand="ATT")
+def effects():
+    rng = np.random.default_rng(4)
+    score = rng.uniform(0.1, 0.9, 20_000)  # enough rows for effects without a caution
+    opted = (rng.random(20_000) < score).astype(int)
+    many = pd.DataFrame({"score": score, "opted": opted, "done": opted + rng.normal(size=20_000)})
+    one = ps.ipw(many, outcome="done", treatment="opted", scores="score")
+    other = ps.ipw(many, outcome="done", treatment="opted", scores="score", estimand="ATT")
     several = ps.ipw(
-        users.assign(more=2.0 * users["done"]), outcome=["done", "more"], treatment="opted", scores="score"
+        many.assign(more=2.0 * many["done"]), outcome=["done", "more"], treatment="opted", scores="score"
     )
     return one, other, several
 
@@ -342,6 +347,7 @@ def test_effects_plot_marks_effects_with_a_caution(users):
     assert ax.get_xlabel().endswith("† with a caution")
 
 
+@pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")  # few rows, made up
 def test_effects_plot_keeps_differences_and_ratios_apart(users):
     frame = users.assign(done=(users["done"] > 0).astype(int))
     one = ps.ipw(frame, outcome="done", treatment="opted", scores="score")

@@ -9,6 +9,8 @@ import pytest
 import propensity as ps
 from conftest import OUTCOME, TREATMENT
 
+pytestmark = pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")  # not the question here
+
 FOLDER = Path(__file__).parent / "reference"
 LALONDE = json.loads((FOLDER / "lalonde_groups.json").read_text())["values"]
 OPTIMAL = json.loads((FOLDER / "lalonde_optimal.json").read_text())["values"]

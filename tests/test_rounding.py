@@ -117,3 +117,21 @@ def test_covariance_of_an_outcome_that_is_the_same_for_all_is_zero(rows, model):
     covariance = ps.ipw(df, outcome=["y", "dead"], treatment="t", scores=model).covariance
     assert covariance.loc["y", "y"] > 0
     assert (covariance["dead"] == 0).all()
+
+
+def test_bootstrap_of_an_outcome_that_is_the_same_for_all_does_not_vary(rows):
+    specs = [ps.IPW(), ps.AIPW("ATT"), ps.NearestNeighbors()]
+    df = rows.assign(y=0.1)
+    result = ps.bootstrap(df, **ROLES, covariates=["x"], estimators=specs, n_reps=30, seed=1)
+    assert (result.estimates == 0).all()
+    assert (result.replicates == 0).all(axis=None)
+    assert (result.std_errors == 0).all()
+    df = rows.assign(y=rows["x"] ** 3)
+    real = ps.bootstrap(df, **ROLES, covariates=["x"], estimators=specs, n_reps=30, seed=1)
+    assert (real.std_errors > 0).all()
+
+
+def test_bootstrap_of_matches_does_not_vary_either(rows, model):
+    matches = ps.match_nn(rows, treatment="t", scores=model)
+    result = matches.bootstrap(np.full(len(rows), 0.1), n_reps=30, seed=1)
+    assert (result.replicates == 0).all(axis=None)

@@ -43,6 +43,7 @@ def strata_of(treated, labels, *, of="ATT"):
 # Agreement with MatchIt 4.7.1
 
 
+@pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")  # not the question here
 @pytest.mark.parametrize("estimand", ["ATT", "ATE"])
 @pytest.mark.parametrize("n_subclasses", [5, 10])
 def test_subclassify_is_matchits(logs, model, n_subclasses, estimand):
@@ -60,6 +61,7 @@ def test_subclassify_is_matchits(logs, model, n_subclasses, estimand):
 # Subclasses
 
 
+@pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")  # not the question here
 @QUICK
 @given(scored_samples(), st.integers(1, 8), st.sampled_from(ESTIMANDS), st.integers(1, 2))
 def test_subclassify_cuts_at_quantiles_and_merges_what_is_too_small(sample, n_subclasses, estimand, least):
@@ -93,6 +95,7 @@ def test_subclassify_never_splits_scores_that_differ_by_rounding():
     assert pd.Series(found.labels).groupby(np.round(e, 6)).nunique().max() == 1
 
 
+@pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")  # not the question here
 def test_subclassify_does_not_see_the_order_of_rows(logs, model):
     found = ps.subclassify(logs, treatment=TREATMENT, scores=model)
     shuffled = logs.sample(frac=1, random_state=4)
@@ -234,6 +237,7 @@ def test_effects_of_lone_rows_throughout_are_clustered(scored):
     assert effect.std_error == pytest.approx(gaps.std(ddof=1) / 10, rel=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")  # not the question here
 def test_effect_refuses_clusters_where_there_is_one(scored):
     found = ps.subclassify(scored, treatment="opted", scores="score", n_subclasses=1)
     with pytest.raises(InvalidInputError, match="all matched rows are in one subclass"):

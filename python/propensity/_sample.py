@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
@@ -79,6 +79,15 @@ class Sample:
         even = self.weighting(np.full(len(self.treated), 0.5), "ATE")
         return Weighting(even.weights / 2, even.ess_treated, even.ess_control)
 
+    def outcome_rows(self) -> tuple[float, float]:
+        """Give what the rows of either arm are worth to an outcome model, treated and controls (Kish)."""
+        if self.sample_weight is None:
+            n_treated = int(self.treated.sum())
+            return n_treated, len(self.treated) - n_treated
+        arms = self.sample_weight[self.treated], self.sample_weight[~self.treated]
+        treated, control = (float(s.sum() ** 2 / (s @ s)) for s in arms)
+        return treated, control
+
     def effect(
         self,
         outcome: str,
@@ -95,7 +104,7 @@ class Sample:
             se_method += f"; summed within {self.n_clusters:,} clusters, factor G / (G - 1)"
         return Effect.of(
             means,
-            OutcomeFacts.of(self.frame.outcome(outcome)),
+            OutcomeFacts.of(self.present(self.frame.outcome(outcome))),
             estimand=estimand,
             weights=self.frame.series(weighting.weights, weights_name(self.sample_weight)),
             ess=(weighting.ess_treated, weighting.ess_control),
@@ -167,13 +176,28 @@ def read_sample_weight(frame: Frame, sample_weight: object, treated: Bools) -> F
     return values
 
 
-def for_each_outcome(outcome: str | Sequence[str], effect_on: Callable[[str], Effect]) -> Effect | Effects:
-    """Give an `Effect` for one outcome, `Effects` for a list; warn once, for cautions are of the rows.
+def for_each_outcome(
+    outcome: str | Sequence[str],
+    effect_on: Callable[[str], Effect],
+    told: Sequence[str] = (),
+    stacklevel: int = 3,
+) -> Effect | Effects:
+    """Give an `Effect` for one outcome, `Effects` for a list; warn once of what was not told before.
 
-    The warnings point at the caller of the function that calls this one.
+    The warnings point at the caller of the function that calls this one, or further out.
     """
     effects = {name: effect_on(name) for name in outcome_names(outcome)}
+    warn_once(
+        (caution for effect in effects.values() for caution in effect.cautions), told, stacklevel=stacklevel
+    )
     first = next(iter(effects.values()))
-    for caution in first.cautions:
-        warnings.warn(caution, stacklevel=3)
     return first if isinstance(outcome, str) else Effects(effects)
+
+
+def warn_once(cautions: Iterable[Warning], told: Sequence[str] = (), *, stacklevel: int) -> None:
+    """Warn of each caution, but of none that was told before, in the same words."""
+    words = set(told)
+    for caution in cautions:
+        if str(caution) not in words:
+            words.add(str(caution))
+            warnings.warn(caution, stacklevel=stacklevel + 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -11,6 +11,8 @@ import numpy as np
 from propensity import _check, core
 from propensity._check import Floats
 from propensity._sample import Sample, read_sample
+from propensity.arms import ArmMeans
+from propensity.cautions import terms_cautions
 from propensity.contrasts import Contrast
 from propensity.crossfit import CrossFit, augmented_means
 from propensity.effects import Effect
@@ -18,8 +20,10 @@ from propensity.errors import SeparationError
 from propensity.estimators import AIPW, IPWRA, AdjustmentEstimand, RegressionAdjustment
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates, make_terms, parse_covariates
+from propensity.imbalance import Judged
 from propensity.learners import Linear
-from propensity.scores import naming_separation, warn_of_terms
+from propensity.scored import FittedScores, Scored, ScoreRows
+from propensity.weighting import weighting_cautions
 
 _STACKED = {
     "aipw": "stacked estimating equations of score, outcome models and means",
@@ -30,17 +34,12 @@ _STACKED = {
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """Rows, with the terms of the score model (n, d) and of the outcome models (n, k), and their names.
-
-    `empty_terms` are those of the score without a column: text with a single level.
-    """
+    """Rows, with the terms of the score model and those of the outcome models (n, k), and their names."""
 
     sample: Sample
-    score_x: Floats
+    score: ScoreRows
     outcome_x: Floats
-    score_terms: tuple[str, ...]
     outcome_terms: tuple[str, ...]
-    empty_terms: tuple[str, ...]
 
 
 def read_study(
@@ -68,68 +67,100 @@ def read_study(
         also=also,
     )
     score_x, recipe = make_terms(sample.frame, score_terms)
+    columns = {name: sample.frame.columns[name] for name in score_terms.columns}
+    score = ScoreRows(columns, score_x, recipe, sample.treated, sample.sample_weight)
     if outcome_covariates is None:
-        return Study(sample, score_x, score_x, recipe.names, recipe.names, recipe.empty)
+        return Study(sample, score, score_x, recipe.names)
     outcome_x, other = make_terms(sample.frame, outcome_terms)
-    return Study(sample, score_x, outcome_x, recipe.names, other.names, recipe.empty)
+    return Study(sample, score, outcome_x, other.names)
 
 
-def adjusted_effect(
+def adjusted_effects(
     study: Study,
-    outcome: str,
     spec: AIPW | IPWRA | RegressionAdjustment,
-    penalty: float,
+    fitted: FittedScores | None,
     contrast: Contrast,
-) -> Effect:
-    """Estimate one effect with parametric models."""
+) -> Callable[[str], Effect]:
+    """Give what estimates the effect on an outcome with parametric models, the score being fitted already."""
+    sample = study.sample
+    cautions: tuple[Warning, ...] = ()
+    if fitted is None:
+        weighting = sample.unweighted()
+    else:
+        weighting = sample.weighting(fitted.fit.scores, spec.estimand)
+        cautions = weighting_cautions(sample, fitted.scored, weighting, estimand=spec.estimand, alone=False)
+    rows = (weighting.ess_treated, weighting.ess_control) if spec.method == "ipwra" else sample.outcome_rows()
+    few = terms_cautions(rows, study.outcome_x.shape[1] + 1, spec.estimand)
+
+    def effect_on(outcome: str) -> Effect:
+        return sample.effect(
+            outcome,
+            _adjusted_means(study, outcome, spec, fitted),
+            weighting,
+            estimand=spec.estimand,
+            contrast=contrast,
+            se_method=_STACKED[spec.method],
+            cautions=(*cautions, *few),
+        )
+
+    return effect_on
+
+
+def _adjusted_means(
+    study: Study, outcome: str, spec: AIPW | IPWRA | RegressionAdjustment, fitted: FittedScores | None
+) -> ArmMeans:
     sample = study.sample
     x, score_columns, outcome_columns = side_by_side(study)
-    with naming_separated_model(study, penalty, fits_score=spec.method != "regression"):
-        found = core.adjust(
+    try:
+        return core.adjust(
             x,
             sample.treated,
             sample.frame.outcome(outcome),
             method=spec.method,
             estimand=spec.estimand,
             outcome_model=spec.outcome_model,
-            penalty=penalty,
+            penalty=0.0 if fitted is None else fitted.fit.penalty,
             score_columns=score_columns,
             outcome_columns=outcome_columns,
             sample_weight=sample.sample_weight,
+            scores=None if fitted is None else fitted.fit.scores,
         )
-    left_out = (*study.empty_terms, *(study.score_terms[column] for column in found.aliased))
-    warn_of_terms(left_out, study.score_terms, found.diverging, study.score_x, stacklevel=4)
-    weighting = sample.unweighted() if found.scores is None else sample.weighting(found.scores, spec.estimand)
-    return sample.effect(
-        outcome,
-        found,
-        weighting,
-        estimand=spec.estimand,
-        contrast=contrast,
-        se_method=_STACKED[spec.method],
-    )
+    except SeparationError as error:
+        raise _separation_of_outcome(study, error) from None
 
 
-def cross_fitted_effect(
+def cross_fitted_effects(
     study: Study,
-    outcome: str,
     models: CrossFit,
     scores: Floats,
     estimand: AdjustmentEstimand,
     contrast: Contrast,
     se_method: str,
-) -> Effect:
-    """Estimate one effect with models that have not seen the rows they predict."""
+) -> Callable[[str], Effect]:
+    """Give what estimates the effect on an outcome with models that have not seen the rows they predict."""
     sample = study.sample
-    y = sample.frame.outcome(outcome)
-    # Least squares goes along with any shift; what somebody else's model does, nobody knows.
-    origin = _middle(y) if isinstance(models.outcome_model, Linear) else 0.0
-    y = y - origin
-    with _naming_separation_of_outcome(study):
-        fitted = {arm: models.outcomes(sample, study.outcome_x, y, treated=arm) for arm in (True, False)}
     weighting = sample.weighting(scores, estimand)
-    means = augmented_means(sample, y, weighting.weights, fitted, estimand, origin)
-    return sample.effect(outcome, means, weighting, estimand=estimand, contrast=contrast, se_method=se_method)
+    scored = Scored(scores, study.score.x, judged=Judged.of_terms(study.score.x, study.score.recipe))
+    cautions = weighting_cautions(sample, scored, weighting, estimand=estimand, alone=False)
+
+    def effect_on(outcome: str) -> Effect:
+        y = sample.frame.outcome(outcome)
+        # Least squares goes along with any shift; what somebody else's model does, nobody knows.
+        origin = _middle(y) if isinstance(models.outcome_model, Linear) else 0.0
+        y = y - origin
+        with _naming_separation_of_outcome(study):
+            fitted = {arm: models.outcomes(sample, study.outcome_x, y, treated=arm) for arm in (True, False)}
+        return sample.effect(
+            outcome,
+            augmented_means(sample, y, weighting.weights, fitted, estimand, origin),
+            weighting,
+            estimand=estimand,
+            contrast=contrast,
+            se_method=se_method,
+            cautions=cautions,
+        )
+
+    return effect_on
 
 
 def _middle(y: Floats) -> float:
@@ -141,10 +172,11 @@ def _middle(y: Floats) -> float:
 
 def side_by_side(study: Study) -> tuple[Floats, list[int] | None, list[int] | None]:
     """Give the core one matrix, and which columns of it either model uses."""
-    if study.score_x is study.outcome_x:
-        return study.score_x, None, None
-    n_score, n_outcome = study.score_x.shape[1], study.outcome_x.shape[1]
-    both = np.asfortranarray(np.hstack([study.score_x, study.outcome_x]))
+    score_x = study.score.x
+    if score_x is study.outcome_x:
+        return score_x, None, None
+    n_score, n_outcome = score_x.shape[1], study.outcome_x.shape[1]
+    both = np.asfortranarray(np.hstack([score_x, study.outcome_x]))
     return both, list(range(n_score)), list(range(n_score, n_score + n_outcome))
 
 
@@ -161,16 +193,9 @@ def naming_separated_model(
     except SeparationError as error:
         if not error.columns:
             raise
-        if fits_score:
-            with naming_separation(study.score_terms, study.score_x):
-                fit = core.fit_propensity(
-                    study.score_x,
-                    study.sample.treated,
-                    penalty=penalty,
-                    sample_weight=study.sample.sample_weight,
-                )
-                if refuses_quasi and len(fit.diverging):
-                    raise SeparationError(str(error), map(int, fit.diverging)) from error
+        separation = study.score.fit(penalty).separation if fits_score else None
+        if refuses_quasi and separation is not None:
+            raise SeparationError(str(separation), error.columns) from None
         raise _separation_of_outcome(study, error) from None
 
 

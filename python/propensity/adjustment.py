@@ -10,7 +10,7 @@ import numpy as np
 from propensity import _check
 from propensity._replicates import settle_seed
 from propensity._sample import for_each_outcome
-from propensity._study import adjusted_effect, cross_fitted_effect, read_study
+from propensity._study import Study, adjusted_effects, cross_fitted_effects, read_study
 from propensity.contrasts import Contrast
 from propensity.crossfit import CrossFit, assign_folds
 from propensity.effects import Effect, Effects
@@ -19,7 +19,6 @@ from propensity.estimators import AIPW, IPWRA, AdjustmentEstimand, OutcomeModel,
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates
 from propensity.learners import Learner, Logistic, outcome_learner, require
-from propensity.scores import naming_separation
 
 # Folds where the models are learners and nothing else is asked for: 4 of 5 rows are fitted to, which is
 # nearly all there is to learn from, at five times the time (Chernozhukov et al. 2018 use 4 or 5).
@@ -131,7 +130,13 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     Warns
     -----
     SmallSampleWarning
-        An arm is worth fewer than 30 rows, or there are fewer than 40 clusters.
+        An arm is worth fewer than 30 rows, or fewer than 10 for each term of its outcome model where that
+        predicts for the other arm; or there are fewer than 40 clusters.
+    BalanceWarning
+        After weighting the arms differ, as for `ipw`: the outcome models have to adjust for it.
+    SeparationWarning, OverlapWarning
+        The covariates foretell the treatment of some rows without error; nobody stands for rows that the
+        effect is for.
 
     Notes
     -----
@@ -155,8 +160,7 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     )
     learning = score_model is not None or not isinstance(outcome_model, str)
     if n_folds is None and not learning:
-        spec = AIPW(estimand, outcome_model)
-        return for_each_outcome(outcome, lambda name: adjusted_effect(study, name, spec, penalty, contrast))
+        return _with_fitted_scores(study, outcome, AIPW(estimand, outcome_model), penalty, contrast)
     n_folds = _USUAL_FOLDS if n_folds is None else n_folds
     _check.count("n_folds", n_folds, minimum=2)
     models = CrossFit(
@@ -164,12 +168,10 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
         outcome_learner(outcome_model),
         assign_folds(study.sample.treated, study.sample.clusters, n_folds, seed),
     )
-    with naming_separation(study.score_terms, study.score_x):
-        scores = models.scores(study.sample, study.score_x)
+    with study.score.naming_separation():
+        scores = models.scores(study.sample, study.score.x)
     method = f"influence function; cross-fitted in {n_folds} folds, seed {seed}"
-    return for_each_outcome(
-        outcome, lambda name: cross_fitted_effect(study, name, models, scores, estimand, contrast, method)
-    )
+    return for_each_outcome(outcome, cross_fitted_effects(study, models, scores, estimand, contrast, method))
 
 
 @overload
@@ -234,7 +236,7 @@ def ipwra(  # noqa: PLR0913 - as for `aipw`
         cluster=cluster,
         sample_weight=sample_weight,
     )
-    return for_each_outcome(outcome, lambda name: adjusted_effect(study, name, spec, penalty, contrast))
+    return _with_fitted_scores(study, outcome, spec, penalty, contrast)
 
 
 @overload
@@ -308,7 +310,19 @@ def regression_adjustment(  # noqa: PLR0913 - as for `aipw`
         cluster=cluster,
         sample_weight=sample_weight,
     )
-    return for_each_outcome(outcome, lambda name: adjusted_effect(study, name, spec, penalty, contrast))
+    return for_each_outcome(outcome, adjusted_effects(study, spec, None, contrast))
+
+
+def _with_fitted_scores(
+    study: Study, outcome: str | Sequence[str], spec: AIPW | IPWRA, penalty: float, contrast: Contrast
+) -> Effect | Effects:
+    """Fit the score model, once for all outcomes, and say what it has to say."""
+    fitted = study.score.fit(penalty)
+    fitted.warn_of_terms(stacklevel=3)
+    fitted.warn_of_separation(stacklevel=3)
+    return for_each_outcome(
+        outcome, adjusted_effects(study, spec, fitted, contrast), told=[str(fitted.separation)], stacklevel=4
+    )
 
 
 def _check_options(penalty: float, contrast: Contrast) -> None:

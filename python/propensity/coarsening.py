@@ -12,12 +12,15 @@ import pandas as pd
 
 from propensity import _check
 from propensity._check import Floats, Rows
-from propensity._sample import read_sample
+from propensity._sample import read_sample, warn_once
 from propensity.errors import InvalidInputError
 from propensity.estimators import MatchingEstimand
 from propensity.frames.columns import read_column
 from propensity.frames.labels import read, read_amount
 from propensity.frames.native import AnyFrame
+from propensity.frames.terms import Terms, make_terms
+from propensity.imbalance import Judged
+from propensity.matching_cautions import MatchedBy
 from propensity.subclasses import Subclasses, make_subclasses
 
 Bins: TypeAlias = Literal["sturges", "scott", "fd", "exact"]
@@ -25,6 +28,10 @@ Cutpoints: TypeAlias = Bins | int | Sequence[float]
 
 # A value this much of the range below a cut is on it: cuts between equal bins are rounded, whole numbers not.
 _ROUNDING = 1e-12
+
+_MOST_LEVELS = 1_000  # whose balance is looked at
+
+_REMEDY = "take finer cutpoints, or aipw, whose outcome models adjust for what is left"
 
 # Cells are numbered anew before their number could overflow.
 _MOST_CELLS = 2**40
@@ -82,6 +89,11 @@ def match_cem(
         A column is unknown or incomplete, the treatment is not 0/1, cut points do not ascend or are not
         finite, or `cutpoints` or `grouping` name a column that is no such covariate.
 
+    Warns
+    -----
+    BalanceWarning
+        Within cells the arms differ by more than 0.1 standard deviations, as for `match_nn`.
+
     References
     ----------
     Iacus, King and Porro (2012), Political Analysis 20:1.
@@ -107,15 +119,27 @@ def match_cem(
     coarse = {name: _coarsen(columns[name], how) for name, how in coarsenings.items()}
     groups, firsts = _cells(list(coarse.values()))
     cells = pd.DataFrame({name: one.names.take(one.codes[firsts]) for name, one in coarse.items()})
-    return make_subclasses(
+    measured = tuple(name for name in names if _has_means(columns[name]))
+    judged = Judged.of_terms(*make_terms(sample.frame, Terms(measured, None), all_levels=True))
+    subclasses = make_subclasses(
         sample.frame,
         groups,
         sample.treated,
         cells,
+        MatchedBy(tuple(names), judged, _REMEDY),
         method="coarsened exact matching",
         estimand=estimand,
         sample_weight=sample.sample_weight,
     )
+    warn_once(subclasses.cautions, stacklevel=2)
+    return subclasses
+
+
+def _has_means(column: pd.Series[Any]) -> bool:
+    """Whether a column is numeric, or of so few levels that each has a share; dates are neither."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return len(column.cat.categories) <= _MOST_LEVELS
+    return column.dtype.kind in "biuf"
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import TypedDict, get_args
 
 import numpy as np
 import pandas as pd
 
 from propensity import _check, inference
-from propensity._sample import Sample
-from propensity._study import Study, adjusted_effect, read_study
+from propensity._sample import Sample, warn_once
+from propensity._study import Study, adjusted_effects, read_study
 from propensity.contrasts import SCALES, Contrast
 from propensity.effects import Effect
-from propensity.errors import InvalidInputError
+from propensity.errors import (
+    ConvergenceError,
+    FailedEstimatorWarning,
+    InvalidInputError,
+    NoMatchesError,
+    OverlapError,
+    SeparationError,
+)
 from propensity.estimators import (
     AIPW,
     IPW,
@@ -27,16 +35,20 @@ from propensity.estimators import (
 )
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates
-from propensity.matching import read_cast
-from propensity.results import PropensityModel
-from propensity.scores import fit_propensity
-from propensity.weighting import Scored, weighted_effect
+from propensity.matching import needs_scores, read_cast
+from propensity.scored import FittedScores, Scored
+from propensity.scores import named_model
+from propensity.separation import Separation
+from propensity.weighting import weighted_effect, weighting_cautions
 
 # The two questions most asked, each answered by weighting and by an estimator that does not hang on the
 # score alone: where they part, one of the models is wrong. All of them have every contrast and clusters.
 DEFAULT_ESTIMATORS: tuple[Estimator, ...] = (IPW("ATE"), AIPW("ATE"), IPW("ATT"), AIPW("ATT"))
 
 NAIVE = "naive gap"
+
+# What one estimator cannot do and another may.
+_NOT_TO_BE_HAD = (SeparationError, OverlapError, ConvergenceError, NoMatchesError)
 
 # Estimators of one thing on the same rows differ by little, and their difference has a standard error far
 # below their own: it may be certain and not matter. A bias of half a standard error lowers the coverage of a
@@ -96,9 +108,20 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     InvalidInputError
         As for the functions of the estimators; two of these have the same label; matching is asked for
         clusters, or with replacement for a ratio.
+    SeparationError, OverlapError, ConvergenceError, NoMatchesError
+        None of the estimators can be had.
+
+    Warns
+    -----
+    FailedEstimatorWarning
+        Some of the estimators cannot be had; their rows are NaN, with the reason in the note.
+    BalanceWarning, OverlapWarning, SeparationWarning, SmallSampleWarning, CollinearityWarning
+        As for the functions of the estimators, each once.
 
     Notes
     -----
+    The score model is fitted once, and not where no estimator needs it.
+
     Two estimators contradict each other when they differ by more than their joint influence values allow (at
     5%, Bonferroni over the pairs), and by more than half the smaller standard error. Rows that vary together
     in either of the two do so in their difference.
@@ -114,17 +137,29 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     study = read_study(
         df, **roles, outcome_covariates=outcome_covariates, cluster=cluster, sample_weight=sample_weight
     )
-    model = fit_propensity(
-        df, treatment=treatment, covariates=covariates, penalty=penalty, sample_weight=sample_weight
-    )
-    effects = {NAIVE: _naive(study.sample, outcome, contrast)}
+    comparison = _Comparison(df, study, roles, penalty, contrast)
+    effects: dict[str, Effect] = {NAIVE: _naive(study.sample, outcome, contrast)}
+    failures: dict[str, InvalidInputError] = {}
     for estimator in estimators:
-        if isinstance(estimator, NearestNeighbors):
-            effect = _matched_effect(estimator, df, study, model, roles).contrast_as(contrast)
-        else:
-            effect = _effect(estimator, study, model, outcome, contrast)
-        effects[estimator.label] = effect
-    return _table(effects, level)
+        try:
+            effects[estimator.label] = comparison.effect(estimator)
+        except _NOT_TO_BE_HAD as error:
+            failures[estimator.label] = error
+    if len(failures) == len(estimators):
+        raise next(iter(failures.values()))
+    comparison.warn_of_score(stacklevel=2)
+    told = [str(comparison.separation)]
+    warn_once((caution for effect in effects.values() for caution in effect.cautions), told, stacklevel=2)
+    warn_once(map(FailedEstimatorWarning, _by_reason(failures)), stacklevel=2)
+    return _table(effects, failures, [NAIVE, *(estimator.label for estimator in estimators)], level)
+
+
+def _by_reason(failures: Mapping[str, InvalidInputError]) -> list[str]:
+    """Say of each reason for which estimators it is one."""
+    labels: dict[str, list[str]] = {}
+    for label, error in failures.items():
+        labels.setdefault(str(error), []).append(label)
+    return [f"{', '.join(names)} could not be had: {reason}" for reason, names in labels.items()]
 
 
 class _Roles(TypedDict):
@@ -148,35 +183,85 @@ def _require_supported(spec: NearestNeighbors, contrast: Contrast, cluster: obje
 def _naive(sample: Sample, outcome: str, contrast: Contrast) -> Effect:
     """Compare the arms as they are: weighting by scores that are equal for all."""
     nothing_known = Scored(np.full(len(sample.treated), 0.5))
-    return weighted_effect(sample, outcome, nothing_known, "ATE", contrast)
+    return weighted_effect(sample, outcome, nothing_known, "ATE", contrast, lambda _: ())
 
 
-def _effect(
-    estimator: IPW | AIPW | IPWRA | RegressionAdjustment,
-    study: Study,
-    model: PropensityModel,
-    outcome: str,
-    contrast: Contrast,
-) -> Effect:
-    match estimator:
-        case IPW(estimand):
-            scored = Scored(model.fit.scores, study.score_x, model.penalty)
-            return weighted_effect(study.sample, outcome, scored, estimand, contrast)
-        case AIPW() | IPWRA() | RegressionAdjustment():
-            return adjusted_effect(study, outcome, estimator, model.penalty, contrast)
+@dataclass(frozen=True, eq=False)
+class _Comparison:
+    """Estimators on the same rows, for which the score model is fitted once, and not if none needs it."""
+
+    df: AnyFrame
+    study: Study
+    roles: _Roles
+    penalty: float
+    contrast: Contrast
+
+    @cached_property
+    def _fit(self) -> FittedScores | InvalidInputError:
+        try:
+            return self.study.score.fit(self.penalty)
+        except _NOT_TO_BE_HAD as error:
+            return error
+
+    @property
+    def fitted(self) -> FittedScores:
+        """The score model.
+
+        Raises
+        ------
+        SeparationError, ConvergenceError
+            It cannot be fitted.
+        """
+        if isinstance(self._fit, InvalidInputError):
+            raise self._fit
+        return self._fit
+
+    @property
+    def separation(self) -> Separation | None:
+        """Where the score model is separated, if it was asked for."""
+        found = self.__dict__.get("_fit")
+        return found.separation if isinstance(found, FittedScores) else None
+
+    def warn_of_score(self, *, stacklevel: int) -> None:
+        """Warn of what the score model has to say, if it was asked for."""
+        found = self.__dict__.get("_fit")
+        if isinstance(found, FittedScores):
+            found.warn_of_terms(stacklevel=stacklevel + 1)
+            found.warn_of_separation(stacklevel=stacklevel + 1)
+
+    def effect(self, estimator: Estimator) -> Effect:
+        """Estimate one of them."""
+        outcome, study = self.roles["outcome"], self.study
+        match estimator:
+            case NearestNeighbors():
+                return self._matched_effect(estimator).contrast_as(self.contrast)
+            case IPW(estimand):
+                scored = self.fitted.scored
+                doubts = partial(weighting_cautions, study.sample, scored, estimand=estimand)
+                return weighted_effect(study.sample, outcome, scored, estimand, self.contrast, doubts)
+            case RegressionAdjustment():
+                return adjusted_effects(study, estimator, None, self.contrast)(outcome)
+            case AIPW() | IPWRA():
+                return adjusted_effects(study, estimator, self.fitted, self.contrast)(outcome)
+
+    def _matched_effect(self, spec: NearestNeighbors) -> Effect:
+        if not spec.on_scores and spec.covariates is None:
+            spec = replace(spec, covariates=self.roles["covariates"])
+        sample, treatment = self.study.sample, self.roles["treatment"]
+        # Distances between covariates do without scores, which say who chooses first if they can be had.
+        can_do_without = not needs_scores(spec) and not isinstance(self._fit, FittedScores)
+        model = None if can_do_without else named_model(self.fitted, treatment, sample.frame)
+        weight = sample.sample_weight
+        cast = read_cast(self.df, spec, treatment=treatment, scores=model, sample_weight=weight)
+        return cast.match(spec).effect(sample.frame.outcome(self.roles["outcome"]))
 
 
-def _matched_effect(
-    spec: NearestNeighbors, df: AnyFrame, study: Study, model: PropensityModel, roles: _Roles
-) -> Effect:
-    if not spec.on_scores and spec.covariates is None:
-        spec = replace(spec, covariates=roles["covariates"])
-    weight = study.sample.sample_weight
-    cast = read_cast(df, spec, treatment=roles["treatment"], scores=model, sample_weight=weight)
-    return cast.match(spec).effect(study.sample.frame.outcome(roles["outcome"]))
-
-
-def _table(effects: Mapping[str, Effect], level: float) -> pd.DataFrame:
+def _table(
+    effects: Mapping[str, Effect],
+    failures: Mapping[str, InvalidInputError],
+    order: Sequence[str],
+    level: float,
+) -> pd.DataFrame:
     rows = [
         effect.to_frame(level).drop(columns=["mean_treated", "mean_control"]) for effect in effects.values()
     ]
@@ -186,7 +271,10 @@ def _table(effects: Mapping[str, Effect], level: float) -> pd.DataFrame:
         label: [*map(str, effect.cautions), *contradictions.get(label, [])]
         for label, effect in effects.items()
     }
-    table["note"] = ["; ".join(notes[label]) for label in effects]
+    notes |= {label: [str(error)] for label, error in failures.items()}
+    table = table.reindex(pd.Index(order, name="estimator"))
+    table["note"] = ["; ".join(notes[label]) for label in order]
+    table.attrs = {"level": level, "contrast": effects[NAIVE].contrast}
     return table
 
 

@@ -257,6 +257,7 @@ def adjust(
     score_columns: Sequence[int] | None = None,
     outcome_columns: Sequence[int] | None = None,
     sample_weight: _Floats | None = None,
+    scores: _Floats | None = None,
     n_threads: int | None = None,
 ) -> AdjustedEstimate: ...
 def match_nn(

@@ -140,6 +140,7 @@ class Effect(Shown):
         InvalidInputError
             The means have no such contrast.
         """
+        n_rows = int(treated.sum()), int((~treated).sum())
         means, std_error = _settled(means, facts, ess, std_error, clusters)
         difference = cls(
             estimand=estimand,
@@ -151,7 +152,7 @@ class Effect(Shown):
             weights=weights,
             std_error=std_error,
             se_method=se_method,
-            cautions=(*cautions, *size_cautions(*ess, n_clusters)),
+            cautions=(*cautions, *size_cautions(ess, n_rows, n_clusters, cautions)),
             influence_treated=means.influence_treated,
             influence_control=means.influence_control,
             clusters=clusters,
@@ -389,7 +390,8 @@ class Effects(Shown):
         words = SCALES[first.contrast].words
         lines = [f"Effects ({first.estimand}) on {len(self)} outcomes: {words}"]
         lines.append(f"Standard errors: {first.se_method}")
-        lines.extend(f"Caution: {caution}" for caution in first.cautions)
+        cautions = (str(caution) for effect in self.by_outcome.values() for caution in effect.cautions)
+        lines.extend(f"Caution: {caution}" for caution in dict.fromkeys(cautions))
         return "\n".join(lines)
 
     def _table(self) -> pd.DataFrame:

@@ -52,12 +52,12 @@ class CollinearityWarning(UserWarning):
     """A term repeats what earlier terms say, and was left out of the model."""
 
 
-class SeparationWarning(UserWarning):
-    """The covariates predict the treatment almost perfectly in part of the data."""
+class SeparationWarning(OverlapWarning):
+    """The covariates foretell the treatment of some rows without error: nobody stands for them."""
 
 
 class BalanceWarning(UserWarning):
-    """The arms still differ after matching, or one of them ran short of partners in a region."""
+    """The arms still differ after weighting or matching, or one ran short of partners in a region."""
 
 
 class IntervalWarning(UserWarning):
@@ -66,3 +66,11 @@ class IntervalWarning(UserWarning):
 
 class SampleWeightWarning(UserWarning):
     """Sample weights look like counts of identical users, which would make standard errors too large."""
+
+
+class CalibrationWarning(UserWarning):
+    """The scores cannot be the probabilities of this treatment."""
+
+
+class FailedEstimatorWarning(UserWarning):
+    """One of several estimators could not be had; the others stand."""

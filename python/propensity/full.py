@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from propensity import _check
+from propensity._sample import warn_once
 from propensity.estimators import (
     CaliperSd,
     CaliperUnit,
@@ -16,6 +17,7 @@ from propensity.estimators import (
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates
 from propensity.matching import read_cast
+from propensity.matching_cautions import MatchedBy, caliper_remedy
 from propensity.subclasses import Subclasses, make_subclasses
 
 
@@ -90,6 +92,11 @@ def match_full(  # noqa: PLR0913 - each is a choice a user may have to make, by 
     InvalidInputError
         As for `match_nn`.
 
+    Warns
+    -----
+    BalanceWarning, CalibrationWarning, OverlapWarning
+        As for `match_nn`.
+
     Notes
     -----
     A subclass is a star: within it every pair of a treated unit and a control is one of those whose distances
@@ -125,13 +132,17 @@ def match_full(  # noqa: PLR0913 - each is a choice a user may have to make, by 
     _check.threads(n_threads)
     cast = read_cast(df, spec, treatment=treatment, scores=scores, sample_weight=sample_weight, ids=ids)
     found = cast.match_full(spec, n_threads)
-    return make_subclasses(
+    remedy = f"{caliper_remedy(spec)}, or take aipw, whose outcome models adjust for what is left"
+    subclasses = make_subclasses(
         cast.frame,
         found.subclass - 1,
         cast.treated,
         pd.DataFrame(index=pd.RangeIndex(found.n_subclasses)),
+        MatchedBy(cast.known, cast.judged_by, remedy, cast.doubts),
         method="full matching",
         estimand=spec.estimand,
         sample_weight=cast.sample_weight,
         total_distance=found.total_distance,
     )
+    warn_once(subclasses.cautions, stacklevel=2)
+    return subclasses

@@ -11,6 +11,7 @@ import pandas as pd
 from propensity._check import Bools, Floats
 from propensity._show import Shown
 from propensity.arms import balancing_part
+from propensity.errors import InvalidInputError
 from propensity.estimators import MatchingEstimand
 from propensity.frames.fingerprint import Fingerprint, Made
 from propensity.frames.native import AnySeries
@@ -37,6 +38,10 @@ class Matched(Shown):
         What rows are called.
     fingerprint : Fingerprint
         Which rows were matched, and what each counts for: functions that take the matches compare.
+    known : tuple of str
+        The columns that the matches, and the model of their scores, are made of.
+    cautions : tuple of Warning
+        Why an estimate may be biased; empty where there is no known reason.
     """
 
     estimand: MatchingEstimand
@@ -44,8 +49,19 @@ class Matched(Shown):
     treated: Bools
     index: pd.Index[Any]
     fingerprint: Fingerprint
+    known: tuple[str, ...] = ()
+    cautions: tuple[Warning, ...] = ()
 
     @property
     def balancing_weights(self) -> Floats:
         """Without the sample weights, (n,): what `smd` and `balance` multiply by them."""
         return balancing_part(np.asarray(self.weights), self.fingerprint.sample_weight)
+
+    def _require_unknown(self, outcome: object) -> None:
+        """Require that what the matches are made of is not what they are to explain."""
+        name = outcome if isinstance(outcome, str) else getattr(outcome, "name", None)
+        if isinstance(name, str) and name in self.known:
+            raise InvalidInputError(
+                f"column '{name}' is the outcome, and rows were matched by it or by scores made of it, which "
+                "takes its effect away: match by what was known before the treatment"
+            )

@@ -26,6 +26,7 @@ from propensity.frames.kept import kept_rows, read_adjustment, read_outcome
 from propensity.frames.native import AnyFrame
 from propensity.inference import acceleration
 from propensity.matched import FRAME, Matched
+from propensity.matching_cautions import effective_size, neighbor_remedy
 from propensity.results import BootstrapResult
 
 _PAIRS_LIMIT = 50_000_000  # about 1.6 GB as a DataFrame
@@ -50,7 +51,7 @@ class Matches(Matched):
     ----------
     spec : NearestNeighbors
         What was asked for.
-    estimand, weights, treated, index
+    estimand, weights, treated, index, known, cautions
         As for every `Matched`; weights are 1 for a matched focal unit, plus the sum of its uses as a donor,
         each 1 / (donors of the focal unit); times the sample weight.
     n_matched, n_unmatched : int
@@ -84,8 +85,6 @@ class Matches(Matched):
         Rows that serve; one may stand here several times.
     first, last : ndarray (n_matched,) of int
         The donors of `focal[i]` are `donors[first[i]:last[i]]`.
-    cautions : tuple of Warning
-        Why an estimate may be biased; empty where there is no known reason.
     """
 
     spec: NearestNeighbors
@@ -106,7 +105,6 @@ class Matches(Matched):
     donors: Rows
     first: Rows
     last: Rows
-    cautions: tuple[Warning, ...] = ()
 
     @property
     def places(self) -> Floats:
@@ -245,6 +243,7 @@ class Matches(Matched):
         matters only for focal units among which they are not.
         """
         y = read_outcome(outcome, self.fingerprint)
+        self._require_unknown(outcome)
         x = None if bias_adjust is None else read_adjustment(bias_adjust, self.fingerprint)
         if self.spec.max_uses == 1:
             return self._effect_of_sets(y, x)
@@ -297,6 +296,7 @@ class Matches(Matched):
             f"summed within {self.n_matched:,} sets (Abadie and Spiess 2022), factor G / (G - 1); "
             f"takes the sets as given{_adjusted(x)}",
             bounded=x is None,
+            adjusted=x is not None,
         )
 
     def _effect_in_space(self, y: Floats, x: Floats | None) -> Effect:
@@ -316,7 +316,8 @@ class Matches(Matched):
             f"Abadie and Imbens (2006), neighbours in {where}; takes scores and distances as known"
             f"{_adjusted(x)}"
         )
-        return self._effect(y, means, words, std_error=math.sqrt(max(variance, 0.0)))
+        error = math.sqrt(max(variance, 0.0))
+        return self._effect(y, means, words, std_error=error, adjusted=x is not None)
 
     def _adjustments(self, y: Floats, x: Floats | None) -> tuple[Floats, dict[bool, float]]:
         if x is None:
@@ -332,6 +333,7 @@ class Matches(Matched):
         std_error: float | None = None,
         ess: tuple[float, float] | None = None,
         bounded: bool = True,
+        adjusted: bool = False,
     ) -> Effect:
         """Put an effect together; `ess` is worked out where the core has not done it."""
         w = np.asarray(self.weights)
@@ -344,10 +346,15 @@ class Matches(Matched):
             se_method=se_method,
             std_error=std_error,
             clusters=means.clusters,
-            cautions=self.cautions,
+            cautions=self._cautions_of_adjusted() if adjusted else self.cautions,
             treated=self.treated,
             fingerprint=self.fingerprint,
         )
+
+    def _cautions_of_adjusted(self) -> tuple[Warning, ...]:
+        """Leave out the advice to do what has been done."""
+        advice = neighbor_remedy(self.spec), neighbor_remedy(self.spec, adjusted=True)
+        return tuple(type(caution)(str(caution).replace(*advice)) for caution in self.cautions)
 
     @property
     def _pairing(self) -> Pairing:
@@ -411,6 +418,8 @@ class Matches(Matched):
         estimate = effect.estimate
         y = read_outcome(outcome, self.fingerprint)
         influence = self._influence(y)
+        if effect.std_error == 0.0:  # what is left of it is rounding
+            influence = np.zeros_like(influence)
         groups = None if cluster is None else rowwise_groups(cluster, self.index, "cluster")
         with progress_bar(n_reps, progress) as report:
             changes = core.bootstrap_influence(
@@ -497,8 +506,3 @@ class Matches(Matched):
 
 def _adjusted(x: Floats | None) -> str:
     return "" if x is None else "; adjusted for covariates (Abadie and Imbens 2011)"
-
-
-def effective_size(weights: Floats) -> float:
-    """Give Kish's effective sample size."""
-    return float(weights.sum() ** 2 / (weights**2).sum())

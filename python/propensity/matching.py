@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,9 +12,9 @@ import pandas as pd
 
 from propensity import _check, core
 from propensity._check import Bools, Floats, Rows
-from propensity._sample import read_sample_weight
+from propensity._sample import read_sample_weight, warn_once
 from propensity.arms import weights_name
-from propensity.cautions import balance_cautions, count_cautions, shortage_cautions
+from propensity.cautions import count_cautions, shortage_cautions
 from propensity.errors import InvalidInputError
 from propensity.estimators import (
     CaliperSd,
@@ -32,8 +31,10 @@ from propensity.frames import native
 from propensity.frames.columns import Frame, open_frame
 from propensity.frames.kinds import read_distance
 from propensity.frames.native import AnyFrame
-from propensity.frames.terms import Covariates, Terms, make_terms, parse_covariates
+from propensity.frames.terms import Covariates, Recipe, Terms, make_terms, parse_covariates
+from propensity.imbalance import Judged
 from propensity.matches import Matches
+from propensity.matching_cautions import matching_cautions, neighbor_remedy, scored_cautions
 from propensity.results import PropensityModel
 from propensity.scores import given_scores, read_scores, read_terms
 
@@ -153,7 +154,10 @@ def match_nn(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     -----
     BalanceWarning
         After matching the arms differ by more than 0.1 standard deviations in the score, in a term of its
-        model or in a covariate matched on, or one of them runs short of partners in some region of the score.
+        model or in a covariate matched on, or in a square or product of up to 30 of these, if beyond what
+        chance does to them; or one arm runs short of partners in some region of the score.
+    CalibrationWarning, OverlapWarning
+        As for `ipw`.
 
     References
     ----------
@@ -181,8 +185,7 @@ def match_nn(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     _check.threads(n_threads)
     cast = read_cast(df, spec, treatment=treatment, scores=scores, sample_weight=sample_weight, ids=ids)
     matches = cast.match(spec, n_threads)
-    for caution in matches.cautions:
-        warnings.warn(caution, stacklevel=2)
+    warn_once(matches.cautions, stacklevel=2)
     return matches
 
 
@@ -214,10 +217,12 @@ def read_cast(
     treated = frame.treated(treatment)
     weight = read_sample_weight(frame, sample_weight, treated)
     e = None if scores is None else read_scores(frame, scores, treated, weight)
-    x, penalty, model_terms = None, 0.0, {}
+    x, penalty = None, 0.0
+    judged = None if e is None else Judged.of_scores(e)
     if isinstance(scores, PropensityModel):
+        assert judged is not None
         of_model = read_terms(frame, scores)
-        model_terms = {name: of_model[:, k] for k, name in enumerate(scores.recipe.names)}
+        judged = Judged.of_terms(of_model, scores.recipe, judged.more)
         # Every row counts once here: what other weights do to the scores' error is not known.
         if weight is None and scores.sample_weight is None and spec.is_plain:
             x, penalty = of_model, scores.penalty
@@ -227,7 +232,9 @@ def read_cast(
         scores=e,
         x=x,
         penalty=penalty,
-        model_terms=model_terms,
+        judged=judged,
+        doubts=scored_cautions(scores, e, treated, weight, spec.estimand),
+        known=(*(scores.recipe.columns if isinstance(scores, PropensityModel) else ()), *columns),
         terms=terms if not spec.on_scores else None,
         exact=frame.agreement(spec.exact) if spec.exact else None,
         sample_weight=weight,
@@ -239,7 +246,8 @@ def read_cast(
 class Cast:
     """The rows that are to be matched, read: as `Matches` has them, and what they are called (`ids`).
 
-    `model_terms` are the columns (n,) of the model that gave the scores, by name: balance is asked of them.
+    `judged` is what balance is asked of, but for the covariates matched on; `doubts` what there is to say of
+    the scores; `known` the columns that they and the matches are made of.
     """
 
     frame: Frame
@@ -247,28 +255,43 @@ class Cast:
     scores: Floats | None
     x: Floats | None
     penalty: float
-    model_terms: Mapping[str, Floats]
+    judged: Judged | None
+    doubts: tuple[Warning, ...]
+    known: tuple[str, ...]
     terms: Terms | None
     exact: Rows | None
     sample_weight: Floats | None
     ids: Rows
 
     @cached_property
-    def _named_covariates(self) -> tuple[Floats | None, tuple[str, ...]]:
-        if self.terms is None:
-            return None, ()
-        x, recipe = make_terms(self.frame, self.terms, all_levels=True)
-        return x, recipe.names
+    def _covariates(self) -> tuple[Floats, Recipe] | None:
+        return None if self.terms is None else make_terms(self.frame, self.terms, all_levels=True)
+
+    @property
+    def covariates(self) -> Floats | None:
+        """The terms (n, d) matched on, every level of a categorical having one."""
+        return None if self._covariates is None else self._covariates[0]
+
+    @property
+    def judged_by(self) -> Judged | None:
+        """What balance is asked of: scores and their terms, and the covariates matched on."""
+        if self._covariates is None:
+            return self.judged
+        own = Judged.of_terms(*self._covariates)
+        return own if self.judged is None else own.beside(self.judged)
+
+    def imbalance(self, weights: Floats, remedy: str) -> tuple[Warning, ...]:
+        """Say what rows of these weights still differ in."""
+        return matching_cautions(self.judged_by, self.treated, weights, self.sample_weight, remedy)
 
     def match(self, spec: NearestNeighbors, n_threads: int | None = None) -> Matches:
         """Match them."""
-        covariates, names = self._named_covariates
         calipers = _calipers(spec)
         named = isinstance(spec.caliper, Mapping)
         found = core.match_nn(
             self.scores,
             self.treated,
-            covariates=covariates,
+            covariates=self.covariates,
             estimand=spec.estimand,
             n_neighbors=spec.n_neighbors,
             replace=spec.replace,
@@ -311,9 +334,11 @@ class Cast:
             last=found.last,
             index=self.frame.index,
             fingerprint=self.frame.fingerprint(self.treated, self.sample_weight, keep=True),
+            known=self.known,
             cautions=(
+                *self.doubts,
                 *self._shortage(spec),
-                *self._imbalance(found.weights, covariates, names),
+                *self.imbalance(found.weights, neighbor_remedy(spec)),
                 *count_cautions(self.sample_weight),
             ),
         )
@@ -325,7 +350,7 @@ class Cast:
         return core.match_full(
             self.scores,
             self.treated,
-            covariates=self._named_covariates[0],
+            covariates=self.covariates,
             on=spec.on,
             caliper=None if isinstance(spec.caliper, Mapping) else spec.caliper,
             calipers=[(self._values(name), width) for name, width in calipers.items()] if named else None,
@@ -357,15 +382,6 @@ class Cast:
             self.scores, focal, spec.n_neighbors, spec.max_uses, treated=spec.estimand == "ATT"
         )
 
-    def _imbalance(
-        self, weights: Floats, covariates: Floats | None, names: tuple[str, ...]
-    ) -> tuple[Warning, ...]:
-        columns = {} if self.scores is None else {"the score": self.scores}
-        columns |= self.model_terms
-        if covariates is not None:
-            columns |= {name: covariates[:, k] for k, name in enumerate(names)}
-        return balance_cautions(columns, self.treated, weights, self.sample_weight)
-
 
 def _require_what_is_needed(spec: NearestNeighbors, scores: object) -> None:
     if not spec.on_scores and spec.covariates is None:
@@ -377,19 +393,26 @@ def _require_what_is_needed(spec: NearestNeighbors, scores: object) -> None:
             f"covariates: on={spec.on!r} looks at the scores alone; fit_propensity takes covariates, and "
             'on="mahalanobis" matches on them'
         )
-    if scores is not None:
-        return
+    wanted = _wanting_scores(spec)
+    if scores is None and wanted:
+        raise InvalidInputError(
+            f"scores: {' and '.join(wanted)} cannot do without; give a fitted model, a column or numbers"
+        )
+
+
+def needs_scores(spec: NearestNeighbors) -> bool:
+    """Whether matching cannot do without scores."""
+    return bool(_wanting_scores(spec))
+
+
+def _wanting_scores(spec: NearestNeighbors) -> list[str]:
     needing = {
         f"on={spec.on!r}": spec.on_scores,
         "caliper": any(name in _SCORES for name in _calipers(spec)),
         f"discard={spec.discard!r}": spec.discard is not None,
         f"order={spec.order!r}": spec.order in ("largest", "smallest"),
     }
-    wanted = [name for name, needed in needing.items() if needed]
-    if wanted:
-        raise InvalidInputError(
-            f"scores: {' and '.join(wanted)} cannot do without; give a fitted model, a column or numbers"
-        )
+    return [name for name, needed in needing.items() if needed]
 
 
 def _require_plain_calipers(spec: NearestNeighbors, scores: object, columns: Collection[object]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -14,6 +15,7 @@ from propensity._analytic import Analytic, Figures
 from propensity._check import Floats
 from propensity._replicates import ResamplingWeights, check_options, progress_bar, settle_seed
 from propensity._study import naming_separated_model, read_study, side_by_side
+from propensity.arms import OutcomeFacts
 from propensity.cautions import count_cautions
 from propensity.errors import InvalidInputError, OverlapWarning
 from propensity.estimators import IPW, Estimator, NearestNeighbors, check_estimators
@@ -160,11 +162,14 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     ):
         found = run(n_reps=n_reps, studentized=studentized, progress=report)
     _warn_of_failures(found.n_failed, n_reps)
+    estimates, replicates = _settled(
+        found.estimates, found.replicates, OutcomeFacts.of(sample.frame.outcome(outcome)), len(sample.treated)
+    )
     labels = pd.Index([estimator.label for estimator in estimators], name="estimator")
     return BootstrapResult(
         estimators=tuple(estimators),
-        estimates=pd.Series(found.estimates, index=labels, name="estimate"),
-        replicates=_by_replicate(found.replicates, labels),
+        estimates=pd.Series(estimates, index=labels, name="estimate"),
+        replicates=_by_replicate(replicates, labels),
         analytic=Analytic(partial(_without_resampling, run, labels)),
         n_failed=found.n_failed,
         seed=seed,
@@ -175,6 +180,16 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
         refitted=True,
         replicate_std_errors=None if found.std_errors is None else _by_replicate(found.std_errors, labels),
     )
+
+
+def _settled(
+    estimates: Floats, replicates: Floats, facts: OutcomeFacts, n_rows: int
+) -> tuple[Floats, Floats]:
+    """Take estimates for 0 that are rounding beside the outcome, if all their replicates are."""
+    limit = math.inf if facts.constant else facts.rounding(n_rows)
+    largest = np.nanmax(np.abs(replicates), axis=0, initial=0.0)
+    rounding = (np.abs(estimates) <= limit) & (largest <= limit)
+    return np.where(rounding, 0.0, estimates), np.where(rounding & ~np.isnan(replicates), 0.0, replicates)
 
 
 def _by_replicate(values: Floats, labels: pd.Index[str]) -> pd.DataFrame:

@@ -6,7 +6,6 @@ import math
 import warnings
 from dataclasses import dataclass
 from functools import cached_property
-from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +22,7 @@ from propensity.frames.fingerprint import Fingerprint
 from propensity.frames.native import AnyFrame, AnySeries
 from propensity.frames.terms import Recipe
 from propensity.intervals import KINDS, Interval, IntervalKind, bootstrap_interval, studentized
+from propensity.separation import Separation
 
 if TYPE_CHECKING:
     from propensity.core import LogisticFit
@@ -60,6 +60,8 @@ class PropensityModel(Shown):
         How the columns of a frame become the terms.
     fingerprint : Fingerprint
         Which rows it was fitted on: every function that takes the model compares.
+    separation : Separation or None
+        Which rows' treatment the covariates foretell without error; None where there are none.
     """
 
     treatment: str
@@ -73,6 +75,7 @@ class PropensityModel(Shown):
     fit: LogisticFit
     recipe: Recipe
     fingerprint: Fingerprint
+    separation: Separation | None = None
 
     @property
     def treated(self) -> Bools:
@@ -140,13 +143,13 @@ class PropensityModel(Shown):
         _check.confidence_level(level)
         std_error = pd.Series(np.sqrt(np.diag(self.covariance)), index=self.coefficients.index)
         z = self.coefficients / std_error
-        half_width = NormalDist().inv_cdf((1 + level) / 2) * std_error
+        half_width = inference.normal_quantile(level) * std_error
         return pd.DataFrame(
             {
                 "estimate": self.coefficients,
                 "std_error": std_error,
                 "z": z,
-                "p_value": [math.erfc(abs(value) / math.sqrt(2)) for value in z],
+                "p_value": list(map(inference.two_sided_p, self.coefficients, std_error)),
                 "conf_low": self.coefficients - half_width,
                 "conf_high": self.coefficients + half_width,
             }

@@ -1,28 +1,21 @@
 """The propensity score: fitted, predicted, read back."""
 
-import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
-from propensity import _check, core
-from propensity._check import Bools, Floats, Rows
+from propensity import _check
+from propensity._check import Bools, Floats
 from propensity._sample import read_sample_weight
-from propensity.errors import (
-    CollinearityWarning,
-    InvalidInputError,
-    SeparationError,
-    SeparationWarning,
-)
+from propensity.errors import InvalidInputError
 from propensity.frames.columns import Frame, open_frame
 from propensity.frames.fingerprint import Fingerprint, Made
 from propensity.frames.formulas import INTERCEPT
 from propensity.frames.native import AnyFrame
-from propensity.frames.terms import Covariates, Recipe, make_terms, parse_covariates
-from propensity.penalties import penalty_advice
+from propensity.frames.terms import Covariates, make_terms, parse_covariates
 from propensity.results import PropensityModel
+from propensity.scored import FittedScores, ScoreRows
 
 
 def fit_propensity(
@@ -82,8 +75,9 @@ def fit_propensity(
     CollinearityWarning
         A term repeats earlier ones; it is named and left out.
     SeparationWarning
-        All or none of a term's rows are treated (quasi-complete separation); the term is named, and its
-        coefficient is that at which the gradient became small enough.
+        The covariates foretell the treatment of some rows without error (quasi-complete separation); it is
+        said which, by level, combination of levels or side of a number. The coefficients that this lets grow
+        are those at which the gradient became small enough.
 
     Notes
     -----
@@ -118,48 +112,11 @@ def fit_propensity(
     treated = frame.treated(treatment)
     x, recipe = make_terms(frame, terms)
     weight = read_sample_weight(frame, sample_weight, treated)
-    with naming_separation(recipe.names, x):
-        fit = core.fit_propensity(x, treated, penalty=penalty, sample_weight=weight, n_threads=n_threads)
-    model = _named(fit, recipe, treatment, frame, frame.fingerprint(treated, weight))
-    warn_of_terms(model.dropped, recipe.names, fit.diverging, x, stacklevel=3)
-    return model
-
-
-def warn_of_terms(
-    dropped: Sequence[str],
-    terms: Sequence[str],
-    diverging: Sequence[int] | Rows,
-    x: Floats,
-    *,
-    stacklevel: int,
-) -> None:
-    """Warn of terms that were left out, and of those that some rows' treatment hangs on."""
-    if dropped:
-        left_out = f"left out, because earlier terms already say the same: {', '.join(dropped)}"
-        warnings.warn(left_out, CollinearityWarning, stacklevel=stacklevel)
-    if len(diverging):
-        warnings.warn(_separation(terms, diverging, x), SeparationWarning, stacklevel=stacklevel)
-
-
-@contextmanager
-def naming_separation(terms: Sequence[str], x: Floats) -> Iterator[None]:
-    """Let a `SeparationError` of the core, which knows columns by number, name the terms."""
-    try:
-        yield
-    except SeparationError as error:
-        if not error.columns:
-            raise
-        raise SeparationError(_separation(terms, error.columns, x), error.columns) from None
-
-
-def _separation(terms: Sequence[str], columns: Iterable[int], x: Floats) -> str:
-    running = [int(column) for column in columns]
-    named = _check.listed(terms[column] for column in running)
-    return (
-        f"term {named}: some of its rows are treated all, or none, so its coefficient grows without bound "
-        "(separation), and these units have nobody to be compared with; leave the term out, merge its level "
-        f"with another, or {penalty_advice(x, terms, running)}"
-    )
+    columns = {name: frame.columns[name] for name in terms.columns}
+    fitted = ScoreRows(columns, x, recipe, treated, weight).fit(penalty, n_threads)
+    fitted.warn_of_terms(stacklevel=2)
+    fitted.warn_of_separation(stacklevel=2)
+    return named_model(fitted, treatment, frame)
 
 
 def given_scores(scores: object) -> dict[str, object]:
@@ -193,6 +150,26 @@ def read_scores(frame: Frame, scores: object, treated: Bools, sample_weight: Flo
 def require_rows(model: PropensityModel, rows: Frame | Fingerprint, treated: Bools | None) -> None:
     """Require a model's rows to be those of a frame, or of what else was made."""
     model.fingerprint.require_same(rows, treated, _fitted(model))
+
+
+def require_other_columns(frame: Frame, scores: object, outcomes: Sequence[str]) -> None:
+    """Require that no outcome is among the columns of the model that made the scores, by any formula.
+
+    Raises
+    ------
+    InvalidInputError
+        One is.
+    """
+    if isinstance(scores, str) and scores in outcomes:
+        raise InvalidInputError(f"column '{scores}' is both the scores and the outcome")
+    columns = scores.recipe.columns if isinstance(scores, PropensityModel) else ()
+    for name in outcomes:
+        if name in columns:
+            frame.outcome(name)  # numeric, or that is what is wrong with it
+            raise InvalidInputError(
+                f"column '{name}' is the outcome, and a covariate of the model that gave the scores, which "
+                "takes its effect away: fit the model without it, to what was known before the treatment"
+            )
 
 
 def _fitted(model: PropensityModel) -> Made:
@@ -233,14 +210,9 @@ def read_terms(frame: Frame, model: PropensityModel) -> Floats:
     return model.recipe.apply(frame.native, read=frame.plain)[0]
 
 
-def _named(
-    fit: core.LogisticFit,
-    recipe: Recipe,
-    treatment: str,
-    frame: Frame,
-    fingerprint: Fingerprint,
-) -> PropensityModel:
+def named_model(fitted: FittedScores, treatment: str, frame: Frame) -> PropensityModel:
     """Put names on the numbers of a fit: terms on the coefficients, the caller's index on the scores."""
+    fit, recipe = fitted.fit, fitted.rows.recipe
     names = np.array([INTERCEPT, *recipe.names], dtype=object)
     aliased = fit.aliased + 1
     kept = np.setdiff1d(np.arange(len(names)), aliased)
@@ -254,8 +226,9 @@ def _named(
         log_likelihood=fit.log_likelihood,
         iterations=fit.iterations,
         penalty=fit.penalty,
-        dropped=(*recipe.empty, *names[aliased]),
+        dropped=fitted.dropped,
         fit=fit,
         recipe=recipe,
-        fingerprint=fingerprint,
+        fingerprint=frame.fingerprint(fitted.rows.treated, fitted.rows.sample_weight),
+        separation=fitted.separation,
     )

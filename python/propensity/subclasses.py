@@ -21,6 +21,7 @@ from propensity.frames.columns import Frame
 from propensity.frames.kept import kept_rows, read_outcome
 from propensity.frames.native import AnyFrame, AnySeries
 from propensity.matched import FRAME, Matched
+from propensity.matching_cautions import MatchedBy, matching_cautions
 
 Grouping: TypeAlias = Literal["full matching", "coarsened exact matching", "subclassification"]
 Inference: TypeAlias = Literal["stratified", "cluster"]
@@ -39,7 +40,7 @@ class Subclasses(Matched):
     ----------
     method : {"full matching", "coarsened exact matching", "subclassification"}
         How the groups were made.
-    estimand, weights, treated, index
+    estimand, weights, treated, index, known, cautions
         As for every `Matched`. Within a subclass the rows of an arm share the weight of those the effect is
         for: of its treated rows (ATT), its controls (ATC), all of its rows (ATE).
     subclass : Series (n,) of nullable integers
@@ -165,6 +166,7 @@ class Subclasses(Matched):
         Both take the subclasses as given, not as made from estimated scores.
         """
         y = read_outcome(outcome, self.fingerprint)
+        self._require_unknown(outcome)
         how = self._inference(inference)
         if how == "cluster":
             means = clustered_influence(y, self.treated, self.labels, np.asarray(self.weights))
@@ -198,7 +200,7 @@ class Subclasses(Matched):
             ess=(float(arms["treated"]), float(arms["control"])),
             se_method=f"{_METHODS[how].format(n=self.n_subclasses)}; takes the subclasses as given",
             clusters=means.clusters,
-            cautions=count_cautions(self.sample_weight),
+            cautions=self.cautions,
             treated=self.treated,
             fingerprint=self.fingerprint,
         )
@@ -232,6 +234,7 @@ class Subclasses(Matched):
                 f"{self.n_unmatched:,} of {self.n_matched + self.n_unmatched:,} rows that the effect would "
                 "be for are left out: it is the effect for the others"
             )
+        lines.extend(f"Caution: {caution}" for caution in self.cautions)
         return "\n".join(lines)
 
     def _table(self) -> pd.DataFrame:
@@ -243,6 +246,7 @@ def make_subclasses(
     groups: Rows,
     treated: Bools,
     cells: pd.DataFrame,
+    by: MatchedBy,
     *,
     method: Grouping,
     estimand: MatchingEstimand,
@@ -258,6 +262,7 @@ def make_subclasses(
         Which of the groups 0 to G - 1 a row is in; -1 for none.
     cells : DataFrame (G, k)
         What tells the groups apart.
+    by : MatchedBy
 
     Raises
     ------
@@ -276,12 +281,11 @@ def make_subclasses(
     numbers = np.where(whole, np.cumsum(whole), 0)
     labels: Rows = numbers[groups + 1]
     kept = cells[whole[1:]].set_axis(pd.RangeIndex(1, int(whole.sum()) + 1, name="subclass"))
+    weights = subclass_weights(labels, treated, estimand, sample_weight)
     return Subclasses(
         method=method,
         estimand=estimand,
-        weights=frame.series(
-            subclass_weights(labels, treated, estimand, sample_weight), weights_name(sample_weight)
-        ),
+        weights=frame.series(weights, weights_name(sample_weight)),
         treated=treated,
         index=frame.index,
         fingerprint=frame.fingerprint(treated, sample_weight, keep=True),
@@ -291,6 +295,12 @@ def make_subclasses(
         sample_weight=sample_weight,
         n_asked=n_asked,
         total_distance=total_distance,
+        known=by.known,
+        cautions=(
+            *by.doubts,
+            *matching_cautions(by.judged, treated, weights, sample_weight, by.remedy),
+            *count_cautions(sample_weight),
+        ),
     )
 
 

@@ -7,11 +7,14 @@ import pandas as pd
 
 from propensity import _check
 from propensity._check import Bools, Floats, Rows
-from propensity._sample import read_sample
+from propensity._sample import read_sample, warn_once
 from propensity.errors import InvalidInputError
 from propensity.estimators import MatchingEstimand
 from propensity.frames.native import AnyFrame
-from propensity.scores import read_scores
+from propensity.imbalance import Judged
+from propensity.matching_cautions import MatchedBy, scored_cautions
+from propensity.results import PropensityModel
+from propensity.scores import read_scores, read_terms
 from propensity.subclasses import Subclasses, make_subclasses
 
 # As for the distances of matching: scores that differ by rounding alone are the same score.
@@ -62,6 +65,13 @@ def subclassify(
         A column is unknown or incomplete, the treatment is not 0/1, `scores` is of other rows than `df`, or
         an arm has fewer than `min_per_arm` rows.
 
+    Warns
+    -----
+    BalanceWarning
+        Within subclasses the arms differ by more than 0.1 standard deviations, as for `match_nn`.
+    CalibrationWarning, OverlapWarning
+        As for `ipw`.
+
     Notes
     -----
     A score on a cut point belongs to the subclass above it, and equal scores (within 1e-12) are never split,
@@ -93,16 +103,29 @@ def subclassify(
     between = np.searchsorted(cuts - _TIE, e, side="right")
     counts = sample.sample_weight is None or sample.sample_weight > 0
     groups = _merged(between, treated, np.broadcast_to(counts, len(e)), n_subclasses, min_per_arm)
-    return make_subclasses(
+    model = scores if isinstance(scores, PropensityModel) else None
+    judged = Judged.of_scores(e)
+    if model is not None:
+        judged = Judged.of_terms(read_terms(sample.frame, model), model.recipe, judged.more)
+    by = MatchedBy(
+        () if model is None else model.recipe.columns,
+        judged,
+        "take more subclasses (n_subclasses=), or aipw, whose outcome models adjust for what is left",
+        scored_cautions(scores, e, treated, sample.sample_weight, estimand),
+    )
+    subclasses = make_subclasses(
         sample.frame,
         groups,
         treated,
         _ranges(groups, e),
+        by,
         method="subclassification",
         estimand=estimand,
         sample_weight=sample.sample_weight,
         n_asked=n_subclasses,
     )
+    warn_once(subclasses.cautions, stacklevel=2)
+    return subclasses
 
 
 def _merged(groups: Rows, treated: Bools, counts: Bools, n_groups: int, min_per_arm: int) -> Rows:

@@ -1,27 +1,38 @@
 """Weighting: from scores to balancing weights, and the contrast of the weighted means."""
 
-import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Required, TypedDict, Unpack, get_args, overload
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Required, TypeAlias, TypedDict, Unpack, get_args, overload
 
 from propensity import _check, core
 from propensity._check import Bools, Floats
-from propensity._sample import Sample, for_each_outcome, read_sample
+from propensity._sample import Sample, for_each_outcome, read_sample, warn_once
 from propensity.arms import Weighting, balancing_part, require_balancing
-from propensity.cautions import count_cautions, overlap_cautions
+from propensity.cautions import (
+    balance_cautions,
+    count_cautions,
+    lone_cautions,
+    overlap_cautions,
+    score_cautions,
+)
 from propensity.contrasts import Contrast
 from propensity.effects import Effect, Effects
 from propensity.estimators import WeightingEstimand
-from propensity.frames.columns import Frame
+from propensity.frames.columns import Frame, outcome_names
 from propensity.frames.fingerprint import Made
 from propensity.frames.native import AnyFrame, AnySeries
+from propensity.imbalance import Judged, find_imbalance
 from propensity.matched import MATCHED, Matched
 from propensity.results import PropensityModel
-from propensity.scores import AS_KNOWN, given_scores, read_scores, read_terms
+from propensity.scored import Scored
+from propensity.scores import AS_KNOWN, given_scores, read_scores, read_terms, require_other_columns
 from propensity.truncation import TruncatedWeights
 
 _ESTIMATED = "stacked estimating equations; counts that the scores were estimated"
+_REMEDY = "weighting alone is biased by it, and outcome models (aipw, ipwra) have to adjust for it"
+_RICHER = "; squares and products of terms in the score model balance more"
+_REMEDY_OF_KNOWN = "weights of right scores make the scores alike: look at overlap, and at how they were made"
 _KNOWN = "estimating equations of the two means; takes the scores as known"
 
 
@@ -79,9 +90,10 @@ def balancing_weights(
     sample = read_sample(df, treatment=treatment, sample_weight=sample_weight, also=given_scores(scores))
     e = read_scores(sample.frame, scores, sample.treated, sample.sample_weight)
     total = sample.weighting(e, estimand).weights
-    cautions = overlap_cautions(estimand, sample.present(total), sample.present(sample.treated))
-    for caution in (*cautions, *count_cautions(sample.sample_weight)):
-        warnings.warn(caution, stacklevel=2)
+    is_model = isinstance(scores, PropensityModel)
+    impossible = () if is_model else score_cautions(e, sample.treated, sample.sample_weight)
+    uneven = overlap_cautions(estimand, sample.present(total), sample.present(sample.treated))
+    warn_once((*impossible, *uneven, *count_cautions(sample.sample_weight)), stacklevel=2)
     return sample.frame.series(balancing_part(total, sample.sample_weight), "weights")
 
 
@@ -152,7 +164,15 @@ def ipw(
     Warns
     -----
     OverlapWarning
-        An arm's weight lies on few rows, so that the interval tends to be too narrow.
+        An arm's weight lies on few rows, so that the interval tends to be too narrow; or nobody in the other
+        arm stands for rows that the effect is for.
+    BalanceWarning
+        After weighting the arms differ by more than 0.1 standard deviations in a term of the score model, or
+        in a square or product of up to 30 of them, if beyond what chance does to these; of scores that are
+        given, in these.
+    CalibrationWarning
+        Given scores cannot be the probabilities of this treatment: their mean is far from the share of the
+        treated, or they are lower among the treated.
     SmallSampleWarning
         An arm is worth fewer than 30 rows, or there are fewer than 40 clusters.
     SampleWeightWarning
@@ -174,17 +194,12 @@ def ipw(
         sample_weight=sample_weight,
         also=given_scores(scores),
     )
+    require_other_columns(sample.frame, scores, outcome_names(outcome))
     scored = read_scored(sample, scores)
-    return for_each_outcome(outcome, lambda name: weighted_effect(sample, name, scored, estimand, contrast))
-
-
-@dataclass(frozen=True, eq=False)
-class Scored:
-    """The scores (n,) of the rows; of a model also its terms (n, d) and its penalty."""
-
-    scores: Floats
-    x: Floats | None = None
-    penalty: float = 0.0
+    doubts = once(partial(weighting_cautions, sample, scored, estimand=estimand))
+    return for_each_outcome(
+        outcome, lambda name: weighted_effect(sample, name, scored, estimand, contrast, doubts)
+    )
 
 
 def read_scored(sample: Sample, scores: object) -> Scored:
@@ -197,13 +212,56 @@ def read_scored(sample: Sample, scores: object) -> Scored:
     """
     e = read_scores(sample.frame, scores, sample.treated, sample.sample_weight)
     if not isinstance(scores, PropensityModel):
-        return Scored(e)
+        doubts = score_cautions(e, sample.treated, sample.sample_weight)
+        return Scored(e, judged=Judged.of_scores(e), cautions=doubts)
     _check.same_weights(scores.sample_weight, sample.sample_weight, "the model was fitted", AS_KNOWN)
-    return Scored(e, read_terms(sample.frame, scores), scores.penalty)
+    x = read_terms(sample.frame, scores)
+    return Scored(e, x, scores.penalty, Judged.of_terms(x, scores.recipe), scores.separation)
+
+
+Doubts: TypeAlias = Callable[[Weighting], tuple[Warning, ...]]
+"""What there is to say of a weighting."""
+
+
+def once(doubts: Doubts) -> Doubts:
+    """Have it said once, for the weights are those of all outcomes."""
+    said: list[tuple[Warning, ...]] = []
+
+    def remember(weighting: Weighting) -> tuple[Warning, ...]:
+        if not said:
+            said.append(doubts(weighting))
+        return said[0]
+
+    return remember
+
+
+def weighting_cautions(
+    sample: Sample, scored: Scored, weighting: Weighting, *, estimand: str, alone: bool = True
+) -> tuple[Warning, ...]:
+    """Say of weights whether scores, overlap and balance allow an effect; `alone` without outcome models."""
+    weights, treated = weighting.weights, sample.present(sample.treated)
+    lone = lone_cautions(sample.present(scored.scores), treated, estimand, scored.separation)
+    uneven = overlap_cautions(estimand, sample.present(weights), treated)
+    left: tuple[Warning, ...] = ()
+    if scored.judged is not None and not scored.cautions:  # of scores that cannot be right that is enough
+        ess = weighting.ess_treated, weighting.ess_control
+        found = find_imbalance(
+            scored.judged, sample.treated, weights, ess=ess, sample_weight=sample.sample_weight
+        )
+        advice = _REMEDY_OF_KNOWN if scored.x is None else _REMEDY
+        if scored.x is not None and not (lone or uneven):
+            advice += _RICHER
+        left = balance_cautions(found, f"weighting for the {estimand}", advice)
+    return (*scored.cautions, *lone, *(uneven if alone else ()), *left)
 
 
 def weighted_effect(
-    sample: Sample, outcome: str, scored: Scored, estimand: WeightingEstimand, contrast: Contrast
+    sample: Sample,
+    outcome: str,
+    scored: Scored,
+    estimand: WeightingEstimand,
+    contrast: Contrast,
+    doubts: Doubts,
 ) -> Effect:
     """Estimate one effect by weighting."""
     found = core.ipw(
@@ -223,7 +281,7 @@ def weighted_effect(
         estimand=estimand,
         contrast=contrast,
         se_method=_KNOWN if scored.x is None else _ESTIMATED,
-        cautions=overlap_cautions(estimand, sample.present(found.weights), sample.present(sample.treated)),
+        cautions=doubts(weighting),
     )
 
 

@@ -61,7 +61,7 @@ impl Pipeline<'_, '_> {
     ) -> Result<Vec<f64>> {
         let Data { treatment, outcome, .. } = self.data;
         let means = if let Estimator::Adjusted(spec) = estimator {
-            let data = AdjustmentData { treatment, outcome, sample_weight };
+            let data = AdjustmentData { treatment, outcome, sample_weight, scores: None };
             let outcomes = self.covariates.subset(self.data.outcome_columns);
             adjusted_means(&data, score_covariates, &outcomes, *spec, &self.spec, self.monitor)?
                 .means

@@ -24,9 +24,9 @@ use crate::reserve;
 /// influence_treated, influence_control : (n,) float64
 ///     Each row's influence on the two means: their covariance is the sum of products over n^2.
 /// scores : (n,) float64, or None
-///     The fitted scores; none for regression adjustment.
+///     The fitted or given scores; none for regression adjustment.
 /// aliased, diverging : (a,), (b,) int64
-///     As of `LogisticFit`, of the score model; numbers among the score's columns.
+///     As of `LogisticFit`, of the score model fitted here; numbers among the score's columns.
 #[pyclass(frozen, get_all, module = "propensity.core")]
 pub struct AdjustedEstimate {
     estimate: f64,
@@ -61,6 +61,9 @@ pub struct AdjustedEstimate {
 ///     Which columns of ``x`` either model uses; all by default.
 /// sample_weight : (n,) array, optional
 ///     Row weights, none negative.
+/// scores : (n,) array, optional
+///     Those of `fit_propensity` with the same columns, penalty and weights, where it is fitted already;
+///     by default it is fitted here.
 /// n_threads : int, optional
 ///     By default the processors this process may use.
 ///
@@ -75,7 +78,7 @@ pub struct AdjustedEstimate {
 #[pyfunction]
 #[pyo3(signature = (
     x, treatment, outcome, *, method, estimand="ATE", outcome_model="linear", penalty=0.0,
-    score_columns=None, outcome_columns=None, sample_weight=None, n_threads=None
+    score_columns=None, outcome_columns=None, sample_weight=None, scores=None, n_threads=None
 ))]
 #[allow(clippy::too_many_arguments)] // the keyword arguments of a Python function
 pub fn adjust(
@@ -90,12 +93,14 @@ pub fn adjust(
     #[pyo3(from_py_with = options::score_columns)] score_columns: Option<Vec<usize>>,
     #[pyo3(from_py_with = options::outcome_columns)] outcome_columns: Option<Vec<usize>>,
     sample_weight: Option<&Bound<'_, PyAny>>,
+    scores: Option<&Bound<'_, PyAny>>,
     n_threads: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<AdjustedEstimate> {
     let x = arrays::floats::<Ix2>("x", x)?;
     let treatment = arrays::treatment(treatment)?;
     let outcome = arrays::column("outcome", outcome)?;
     let weight = sample_weight.map(|weight| arrays::column("sample_weight", weight)).transpose()?;
+    let scores = scores.map(|scores| arrays::column("scores", scores)).transpose()?;
     let spec = adjustment_spec(method, estimand, outcome_model)?;
     let x = x.as_array();
     let score_columns = chosen("score_columns", score_columns, x.ncols())?;
@@ -104,6 +109,7 @@ pub fn adjust(
         treatment: &treatment,
         outcome: outcome.as_slice()?,
         sample_weight: weight.as_ref().map(|w| w.as_slice()).transpose()?,
+        scores: scores.as_ref().map(|scores| scores.as_slice()).transpose()?,
     };
     let penalty = penalty_on(data.sample_weight, penalty);
     let score_spec = LogisticSpec { penalty, ..LogisticSpec::default() };

@@ -1,0 +1,147 @@
+"""Cautions: of scores that cannot be right, of few rows for many terms, and one advice at a time."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import propensity as ps
+from propensity.cautions import score_cautions, size_cautions, terms_cautions
+from propensity.errors import (
+    BalanceWarning,
+    CalibrationWarning,
+    InvalidInputError,
+    OverlapWarning,
+)
+
+# Scores
+
+
+@pytest.fixture(scope="module")
+def rare():
+    """20,000 users of whom 4.6% opted in, with the true chances."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=20_000)
+    e = 1 / (1 + np.exp(3.5 - x))
+    t = rng.random(20_000) < e
+    return pd.DataFrame({"e": e, "t": t, "y": x + (1 + x) * t + rng.normal(size=20_000)})
+
+
+def test_scores_of_the_other_arm_are_found_out(rare):
+    with pytest.warns(CalibrationWarning, match="take 1 - scores") as caught:
+        effect = ps.ipw(rare, outcome="y", treatment="t", scores=1 - rare["e"])
+    assert caught[0].filename == __file__
+    assert len(caught) == 1
+    words = str(effect.cautions[0])
+    assert f"their mean is {1 - rare['e'].mean():.3g} where {rare['t'].mean():.3g} of the rows" in words
+    assert "lower among the treated" in words
+    for match in (ps.match_nn, ps.subclassify, ps.balancing_weights):
+        with pytest.warns((CalibrationWarning, BalanceWarning), match="take 1 - scores"):
+            match(rare, treatment="t", scores=1 - rare["e"])
+
+
+def test_scores_of_a_balanced_sample_are_found_out(rare):
+    odds = rare["e"] / (1 - rare["e"]) * (1 - rare["t"].mean()) / rare["t"].mean()
+    with pytest.warns(CalibrationWarning, match="without class weights or resampled rows") as caught:
+        ps.ipw(rare, outcome="y", treatment="t", scores=odds / (1 + odds))
+    assert "1 - scores" not in str(caught[0].message)
+
+
+@pytest.mark.filterwarnings("ignore::propensity.errors.OverlapWarning")
+def test_honest_scores_are_believed(rare):
+    effect = ps.ipw(rare, outcome="y", treatment="t", scores="e")
+    assert not any(isinstance(caution, CalibrationWarning) for caution in effect.cautions)
+
+
+@pytest.mark.parametrize("n", [6, 30, 300])
+@pytest.mark.parametrize("law", [(1, 1), (0.5, 20), (200, 200), (20, 0.5)])
+def test_honest_scores_of_small_samples_are_believed(n, law):
+    rng = np.random.default_rng(n)
+    for _ in range(500):
+        e = np.clip(rng.beta(*law, size=n), 1e-6, 1 - 1e-6)
+        t = rng.random(n) < e
+        if 0 < t.sum() < n:
+            assert score_cautions(e, t) == ()
+
+
+def test_scores_of_the_population_are_believed_where_weights_say_so():
+    rng = np.random.default_rng(2)
+    e = rng.uniform(0.05, 0.3, size=40_000)
+    t = rng.random(40_000) < e
+    kept = t | (rng.random(40_000) < 0.1)  # controls are sampled, and stand for ten
+    w = np.where(t, 1.0, 10.0)[kept]
+    assert score_cautions(e[kept], t[kept], w) == ()
+    assert len(score_cautions(e[kept], t[kept])) == 1
+
+
+# Rows for terms
+
+
+@pytest.fixture(scope="module")
+def wide():
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(600, 40))
+    t = rng.random(600) < 1 / (1 + np.exp(1.25 - x.sum(axis=1) / 13))
+    df = pd.DataFrame(x, columns=[f"x{k}" for k in range(40)])
+    return df.assign(t=t, y=x.sum(axis=1) / 6 + t + rng.normal(size=600))
+
+
+@pytest.mark.parametrize("estimate", [ps.aipw, ps.ipwra, ps.regression_adjustment])
+def test_few_rows_for_many_terms_are_told(wide, estimate):
+    covariates = [name for name in wide if name.startswith("x")]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        effect = estimate(wide, outcome="y", treatment="t", covariates=covariates)
+        few = estimate(wide, outcome="y", treatment="t", covariates=covariates[:3])
+    (words,) = [str(warning.message) for warning in caught if "terms for" in str(warning.message)]
+    assert words.startswith("the outcome model has 41 terms for treated rows worth")
+    assert words in [str(caution) for caution in effect.cautions]
+    assert not any("terms for" in str(caution) for caution in few.cautions)
+
+
+def test_only_models_that_predict_for_others_need_the_rows():
+    assert len(terms_cautions((70.0, 230.0), 20, "ATE")) == 1
+    assert terms_cautions((70.0, 230.0), 20, "ATT") == ()
+    assert "treated rows worth 70" in str(terms_cautions((70.0, 230.0), 20, "ATC")[0])
+    assert "control rows worth 70" in str(terms_cautions((900.0, 70.0), 20, "ATT")[0])
+    assert terms_cautions((200.0, 230.0), 20, "ATE") == ()
+
+
+# One advice
+
+
+def test_an_arm_whose_weights_are_uneven_is_not_too_small_as_well():
+    told = (OverlapWarning("little overlap"),)
+    assert size_cautions((11.0, 500.0), (2_000, 9_000), told=told) == ()
+    assert len(size_cautions((11.0, 500.0), (20, 9_000), told=told)) == 1
+    assert len(size_cautions((11.0, 500.0), (2_000, 9_000))) == 1
+    assert "bootstrap" not in str(size_cautions((11.0, 500.0), (20, 9_000))[0])
+
+
+# Outcomes among what was known
+
+
+@pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")
+@pytest.mark.parametrize("covariates", [["visits", "done"], "visits + done", "visits + np.exp(-done)"])
+def test_a_score_made_of_the_outcome_is_refused(users, covariates):
+    model = ps.fit_propensity(users, treatment="opted", covariates=covariates)
+    with pytest.raises(InvalidInputError, match="column 'done' is the outcome, and a covariate of the model"):
+        ps.ipw(users, outcome="done", treatment="opted", scores=model)
+    with pytest.raises(InvalidInputError, match="column 'done' is the outcome"):
+        ps.ipw(users, outcome=["tenure", "done"], treatment="opted", scores=model)
+    for match in (ps.match_nn, ps.match_full, ps.subclassify):
+        matched = match(users, treatment="opted", scores=model)
+        with pytest.raises(InvalidInputError, match="'done' is the outcome, and rows were matched by it"):
+            matched.effect(users["done"])
+        matched.effect(users["tenure"])
+
+
+@pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")
+def test_rows_matched_by_the_outcome_are_refused(users):
+    for matched in (
+        ps.match_cem(users, treatment="opted", covariates=["tenure"]),
+        ps.match_nn(users, treatment="opted", covariates=["tenure"], on="mahalanobis"),
+    ):
+        with pytest.raises(InvalidInputError, match="'tenure' is the outcome, and rows were matched by it"):
+            matched.effect(users["tenure"])

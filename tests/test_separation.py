@@ -1,0 +1,160 @@
+"""Separation: the rows whose treatment is foretold are named by what they have in common, and remembered."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import propensity as ps
+from propensity.errors import OverlapWarning, SeparationError, SeparationWarning
+
+pytestmark = pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")
+
+
+def told(call):
+    """Give the warnings of a call, or its error, by their words."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            call()
+        except SeparationError as error:
+            return [str(error)]
+    return [str(warning.message) for warning in caught if warning.category is SeparationWarning]
+
+
+def countries(lone):
+    """2,000 users in four countries, of one of which the four users are all controls."""
+    rng = np.random.default_rng(0)
+    df = pd.DataFrame({"country": rng.choice(["DE", "FR", "US"], 2000), "x": rng.normal(size=2000)})
+    df["t"] = rng.random(2000) < df["country"].map({"DE": 0.3, "FR": 0.4, "US": 0.5})
+    df["y"] = df["t"] + rng.normal(size=2000)
+    df.loc[:3, ["country", "t"]] = [lone, False]
+    return df
+
+
+@pytest.mark.parametrize("covariates", [["country", "x"], "country + x", "x + C(country)"])
+@pytest.mark.parametrize("lone", ["AD", "HR", "ZW"])  # first of all, in the middle, last
+def test_a_level_is_named_wherever_it_stands_in_the_alphabet(lone, covariates):
+    df = countries(lone)
+    (words,) = told(lambda: ps.fit_propensity(df, treatment="t", covariates=covariates))
+    assert words.startswith(f"4 rows with country == '{lone}' are all controls: ")
+    assert not any(f"'{level}'" in words for level in ("DE", "FR", "US"))
+    assert "merge the level with another" in words
+
+
+@pytest.mark.parametrize("lone", ["AD", "ZW"])
+def test_separation_is_told_once_and_in_the_same_words_by_all(lone):
+    df = countries(lone)
+    roles = {"treatment": "t", "covariates": ["country", "x"]}
+    (words,) = told(lambda: ps.fit_propensity(df, **roles))
+    for call in (
+        lambda: ps.aipw(df, outcome="y", **roles),
+        lambda: ps.ipwra(df, outcome="y", **roles),
+        lambda: ps.estimate(df, outcome="y", **roles),
+    ):
+        assert told(call) == [words]
+
+
+def test_cells_of_an_interaction_are_named_together():
+    rng = np.random.default_rng(3)
+    df = pd.DataFrame({"a": rng.choice(list("pqr"), 1500), "b": rng.choice(list("uvw"), 1500)})
+    lone = (df["a"] == "p") & (df["b"] == "u")  # the reference cell
+    df["t"] = (rng.random(1500) < 0.4) & ~lone
+    (words,) = told(lambda: ps.fit_propensity(df, treatment="t", covariates="a * b"))
+    assert words.startswith(f"{lone.sum()} rows with a == 'p' and b == 'u' are all controls: ")
+
+
+def numbers(n=1500):
+    rng = np.random.default_rng(4)
+    df = pd.DataFrame({"spend": rng.exponential(size=n), "age": rng.normal(40, 9, n)})
+    df["t"] = rng.random(n) < 1 / (1 + np.exp(0.5 - df["spend"]))
+    return df
+
+
+def test_sides_of_a_number_are_named_only_where_it_separates():
+    df = numbers()
+    df["sessions"] = np.where(df["t"] & (np.arange(1500) % 2 == 0), 1 + np.arange(1500) % 40, 0)
+    (words,) = told(lambda: ps.fit_propensity(df, treatment="t", covariates=["spend", "age", "sessions"]))
+    n = (df["sessions"] > 0).sum()
+    assert words.startswith(f"{n} rows with sessions > 0 are all treated: ")
+    # Some rows lie beyond all of the other arm by chance; no coefficient grows for their sake.
+    assert df.loc[df["age"] > df.loc[~df["t"], "age"].max(), "t"].all()
+    assert "age" not in words
+    assert "spend" not in words
+
+
+def test_a_column_that_foretells_everything_is_asked_whether_it_came_later():
+    df = numbers()
+    df["sessions"] = np.where(df["t"], 1 + np.arange(1500) % 40, 0)
+    (words,) = told(lambda: ps.fit_propensity(df, treatment="t", covariates=["spend", "sessions"]))
+    assert "leave 'sessions' out, if it is known only after the treatment" in words
+    assert "drop these rows" not in words  # all of them
+
+
+def test_terms_are_named_where_only_several_together_separate():
+    df = numbers()
+    df["t"] = df["spend"] + df["age"] / 9 > 5.5
+    (words,) = told(lambda: ps.fit_propensity(df, treatment="t", covariates=["spend", "age"]))
+    assert "told apart by terms 'spend', 'age' together" in words
+
+
+def test_flags_and_sample_weights_of_zero():
+    df = numbers()
+    df["staff"] = (np.arange(1500) % 10 == 0).astype(int)
+    df.loc[df["staff"] == 1, "t"] = True
+    df.loc[5, ["staff", "t"]] = [1, False]
+    df["w"] = np.where(np.arange(1500) == 5, 0.0, 1.0)  # the only control of the staff is not there
+    (words,) = told(
+        lambda: ps.fit_propensity(df, treatment="t", covariates=["spend", "staff"], sample_weight="w")
+    )
+    assert words.startswith("150 rows with staff == 1 are all treated: ")
+    assert "merge" not in words
+
+
+# The effect remembers
+
+
+@pytest.fixture(scope="module")
+def team():
+    """Everybody of a plan opted in: their score is 1, and nobody stands for them."""
+    rng = np.random.default_rng(1)
+    df = pd.DataFrame({"plan": rng.choice(["free", "pro"], 400)})
+    df["t"] = rng.random(400) < 0.5
+    df.loc[:39, ["plan", "t"]] = ["team", True]
+    df["y"] = 1.0 * df["t"] + 5.0 * (df["plan"] == "team")
+    return df
+
+
+@pytest.fixture(scope="module")
+def of_plan(team):
+    with pytest.warns(SeparationWarning):
+        return ps.fit_propensity(team, treatment="t", covariates=["plan"])
+
+
+@pytest.mark.parametrize("estimand", ["ATE", "ATT"])
+def test_effect_says_for_whom_nobody_stands(team, of_plan, estimand):
+    with pytest.warns(SeparationWarning, match="^40 rows with plan == 'team' are all treated"):
+        effect = ps.ipw(team, outcome="y", treatment="t", scores=of_plan, estimand=estimand)
+    assert any(isinstance(caution, OverlapWarning) for caution in effect.cautions)
+    with pytest.warns(OverlapWarning, match="^40 treated rows with scores of 1, for which no control stands"):
+        ps.ipw(team, outcome="y", treatment="t", scores=of_plan.scores.to_numpy(), estimand=estimand)
+    kept = team.iloc[40:]
+    model = ps.fit_propensity(kept, treatment="t", covariates=["plan"])
+    dropped = ps.ipw(kept, outcome="y", treatment="t", scores=model, estimand=estimand)
+    assert dropped.estimate == pytest.approx(1.0)
+    assert dropped.cautions == ()
+
+
+@pytest.mark.parametrize("estimand", ["ATC", "ATO", "ATM"])
+def test_effect_for_others_says_nothing_of_them(team, of_plan, estimand):
+    effect = ps.ipw(team, outcome="y", treatment="t", scores=of_plan, estimand=estimand)
+    assert not any(isinstance(caution, OverlapWarning) for caution in effect.cautions)
+    assert effect.estimate == pytest.approx(1.0)
+
+
+def test_matches_say_so_too(team, of_plan):
+    for match in (ps.match_nn, ps.match_full, ps.subclassify):
+        with pytest.warns(SeparationWarning, match="plan == 'team'"):
+            matched = match(team, treatment="t", scores=of_plan)
+        assert any("plan == 'team'" in str(caution) for caution in matched.effect(team["y"]).cautions)
