@@ -9,7 +9,7 @@ mod values;
 
 use std::borrow::Cow;
 
-use ndarray::{ArrayView1, ArrayView2};
+use ndarray::{Array2, ArrayView1, ArrayView2, ShapeBuilder};
 use rayon::prelude::*;
 
 use crate::checks;
@@ -71,6 +71,11 @@ pub fn smd(
     denominator: Denominator,
 ) -> Result<Vec<f64>> {
     let weightings: Vec<&[f64]> = weights.into_iter().collect();
+    if let Some(there) = There::of(x, treatment, &weightings, sample_weight)? {
+        let weights = there.weightings.first().map(Vec::as_slice);
+        let base = Some(there.sample_weight.as_slice());
+        return smd(there.x.view(), &there.treatment, weights, base, denominator);
+    }
     let totals = totals(&weightings, treatment, sample_weight)?;
     let samples = samples(x, treatment, &totals, sample_weight)?;
     let columns = columns(x, treatment, &samples)?;
@@ -93,6 +98,12 @@ pub fn balance(
     denominator: Denominator,
     monitor: &Monitor,
 ) -> Result<Vec<Balance>> {
+    if let Some(there) = There::of(x, treatment, weightings, sample_weight)? {
+        let weightings: Vec<&[f64]> = there.weightings.iter().map(Vec::as_slice).collect();
+        let base = Some(there.sample_weight.as_slice());
+        let (x, treatment) = (there.x.view(), there.treatment.as_slice());
+        return balance(x, treatment, &weightings, base, denominator, monitor);
+    }
     let totals = totals(weightings, treatment, sample_weight)?;
     let samples = samples(x, treatment, &totals, sample_weight)?;
     let columns = columns(x, treatment, &samples)?;
@@ -113,6 +124,51 @@ pub fn balance(
         measures: measured.iter().map(|by_sample| by_sample[s]).collect(),
     };
     Ok(samples.iter().enumerate().map(of_sample).collect())
+}
+
+/// The rows that are there, of rows some of which are not: those of sample weight 0. What they alone hold is
+/// no value of a column, neither a place where distribution functions are compared nor a number that makes
+/// a column of zeros and ones another.
+struct There {
+    x: Array2<f64>,
+    treatment: Vec<bool>,
+    weightings: Vec<Vec<f64>>,
+    sample_weight: Vec<f64>,
+}
+
+impl There {
+    /// `None` where all rows are there, or where what is given has to be refused as it is.
+    fn of(
+        x: ArrayView2<'_, f64>,
+        treatment: &[bool],
+        weightings: &[&[f64]],
+        sample_weight: Option<&[f64]>,
+    ) -> Result<Option<Self>> {
+        let Some(sample_weight) = sample_weight.filter(|weights| weights.contains(&0.0)) else {
+            return Ok(None);
+        };
+        let n = treatment.len();
+        let of_rows = |values: &&[f64]| values.len() == n;
+        if x.nrows() != n || !of_rows(&sample_weight) || !weightings.iter().all(of_rows) {
+            return Ok(None);
+        }
+        for weights in weightings {
+            checks::weights("weights", weights)?;
+        }
+        let rows: Vec<usize> = (0..n).filter(|row| sample_weight[*row] != 0.0).collect();
+        let has_arm = |arm| rows.iter().any(|row| treatment[*row] == arm);
+        if !has_arm(true) || !has_arm(false) {
+            return Ok(None);
+        }
+        room_for(rows.len() * (x.ncols() + weightings.len() + 1), size_of::<f64>())?;
+        let kept = |values: &[f64]| rows.iter().map(|row| values[*row]).collect();
+        Ok(Some(Self {
+            x: Array2::from_shape_fn((rows.len(), x.ncols()).f(), |(row, k)| x[[rows[row], k]]),
+            treatment: rows.iter().map(|row| treatment[*row]).collect(),
+            weightings: weightings.iter().map(|weights| kept(weights)).collect(),
+            sample_weight: kept(sample_weight),
+        }))
+    }
 }
 
 /// What rows weigh in each weighting: their balancing weights times their sample weights.
@@ -266,6 +322,29 @@ mod tests {
         assert!((weighted.ecdf_difference - 3.0 / 16.0).abs() < 1e-15);
         assert!((weighted.variance_ratio - 4.0).abs() < 1e-14);
         assert!((found[1].ess_control - 1.6).abs() < 1e-15);
+    }
+
+    #[test]
+    fn rows_of_sample_weight_0_are_not_there() {
+        // The third row's 2 makes the second column no longer one of zeros and ones, its 9 is a value of its own.
+        let x = array![[1.0, 1.0], [3.0, 0.0], [9.0, 2.0], [1.0, 1.0], [2.0, 0.0], [5.0, 1.0]];
+        let treatment = [true, true, true, false, false, false];
+        let (base, weights) = ([1.0, 2.0, 0.0, 1.0, 1.0, 2.0], [1.0, 1.0, 7.0, 2.0, 3.0, 1.0]);
+        let monitor = Monitor::default();
+        let rows = [0, 1, 3, 4, 5];
+        let kept = |values: &[f64]| rows.iter().map(|row| values[*row]).collect::<Vec<_>>();
+        let few = x.select(ndarray::Axis(0), &rows);
+        let arms = [true, true, false, false, false];
+        let unit = Denominator::Pooled;
+        let found =
+            balance(x.view(), &treatment, &[&weights], Some(&base), unit, &monitor).unwrap();
+        let (own, own_base) = (kept(&weights), kept(&base));
+        let expected =
+            balance(few.view(), &arms, &[&own], Some(&own_base), unit, &monitor).unwrap();
+        assert_eq!(format!("{found:?}"), format!("{expected:?}")); // NaN is NaN there
+        let differences = smd(x.view(), &treatment, Some(&weights), Some(&base), unit).unwrap();
+        let alone = smd(few.view(), &arms, Some(&own), Some(&own_base), unit).unwrap();
+        assert_eq!(format!("{differences:?}"), format!("{alone:?}"));
     }
 
     #[test]

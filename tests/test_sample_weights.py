@@ -394,3 +394,23 @@ def test_weights_that_have_the_sample_weights_in_them_are_not_multiplied_again()
             ps.truncate(result.weights, upper=0.9, sample_weight=df["w"])
         expected = ps.smd(df, weights=result, **call)
         pd.testing.assert_series_equal(ps.smd(df, weights=result.balancing_weights, **call), expected)
+
+
+def test_what_rows_of_weight_0_alone_hold_is_no_value_of_a_covariate():
+    rng = np.random.default_rng(8)
+    n = 60
+    x = np.column_stack([rng.normal(size=n), rng.integers(0, 2, n), rng.integers(0, 4, n), np.ones(n)])
+    treated, weights, s = np.arange(n) % 2 == 0, rng.uniform(0.5, 2, n), rng.uniform(0.5, 2, n)
+    there = np.arange(n) % 5 > 0
+    s[~there] = 0.0
+    x[~there] += 7.0  # neither zeros nor ones, nor constant
+    expected = core.balance(x[there], treated[there], weights=[weights[there]], sample_weight=s[there])
+    found = core.balance(x, treated, weights=[weights], sample_weight=s)
+    for measure in ("mean_treated", "smd", "variance_ratio", "ks", "ecdf_difference", "ess_control"):
+        np.testing.assert_array_equal(getattr(found, measure), getattr(expected, measure))
+    alone = core.smd(x[there], treated[there], weights=weights[there], sample_weight=s[there])
+    np.testing.assert_array_equal(core.smd(x, treated, weights=weights, sample_weight=s), alone)
+    binary = x[there][:, 1]
+    share = [np.average(binary[arm], weights=s[there][arm]) for arm in (treated[there], ~treated[there])]
+    unit = np.sqrt(sum(p * (1 - p) for p in share) / 2)
+    assert found.smd[1, 0] == pytest.approx((share[0] - share[1]) / unit, rel=1e-12)

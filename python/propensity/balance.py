@@ -171,8 +171,9 @@ def balance(
     The variance of a term is sum w (x - m)^2 / (1 - sum w^2), w summing to 1 within the arm, which is that
     with divisor n - 1 where weights are equal. Distribution functions are compared at the distinct values of
     the term: `ks` is the largest |F1 - F0| (Kolmogorov and Smirnov), `ecdf_difference` the mean over these
-    values, each counting once, as in MatchIt (Ho, Imai, King and Stuart 2011); those of rows that weigh
-    nothing count too, so that all samples are compared at the same places. Both are |p1 - p0| for binary
+    values, each counting once, as in MatchIt (Ho, Imai, King and Stuart 2011); those of rows that weights
+    leave out count too, so that all samples are compared at the same places; those of rows of sample weight 0
+    do not, for such rows are not there. Both are |p1 - p0| for binary
     terms, which are those of zeros and ones.
 
     Balance is a matter of the sample: p-values have no place in it, for they improve when rows are dropped
