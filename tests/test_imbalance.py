@@ -25,12 +25,21 @@ def plain_smd(x, treated, weights, sample_weight=None):
     return (means[0] - means[1]) / np.sqrt(np.mean(variances))
 
 
+def plain_error(x, treated, weights):
+    """Standard error of the SMD: sqrt of the sum of w^2 (x - m)^2 over (sum w)^2, arm by arm."""
+    variance = 0.0
+    for arm in (treated, ~treated):
+        w = weights[arm] / weights[arm].sum()
+        variance += (w**2 * (x[arm] - w @ x[arm]) ** 2).sum()
+    return np.sqrt(variance / np.mean([x[arm].var() for arm in (treated, ~treated)]))
+
+
 def plain_imbalance(columns, origins, treated, weights):
     """What is past the threshold by the definition: terms, and squares and products."""
     names = list(columns)
     terms = {name: plain_smd(x, treated, weights) for name, x in columns.items()}
     ess = [weights[arm].sum() ** 2 / (weights[arm] ** 2).sum() for arm in (treated, ~treated)]
-    beyond = max(0.1, 4 * np.sqrt(1 / ess[0] + 1 / ess[1]))
+    even = max(0.1, 4 * np.sqrt(1 / ess[0] + 1 / ess[1]))
     products = {}
     for one, other in itertools.combinations_with_replacement(names, 2):
         if one == other and not np.isin(columns[one], (0, 1)).all():
@@ -40,7 +49,11 @@ def plain_imbalance(columns, origins, treated, weights):
     found = {name: plain_smd(x, treated, weights) for name, x in products.items()}
     return (
         {name: smd for name, smd in terms.items() if abs(smd) > 0.1},
-        {name: smd for name, smd in found.items() if abs(smd) > beyond},
+        {
+            name: smd
+            for name, smd in found.items()
+            if abs(smd) > max(even, 4 * plain_error(products[name], treated, weights))
+        },
         len(products),
     )
 

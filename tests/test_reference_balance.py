@@ -133,6 +133,7 @@ def test_crump_bounds_of_lalonde_are_psweights(trained, lalonde_model):
     assert found.keep.sum() == 354
 
 
+@pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")  # the scores are of all rows
 def test_effects_after_trimming_are_the_published(trained, lalonde_model):
     kept = ps.trim(trained, treatment="treat", scores=lalonde_model, bounds=(0.1, 0.9)).keep
     rest = trained[kept]

@@ -13,6 +13,8 @@ import reference
 import stacked
 from conftest import COVARIATES, OUTCOME, TREATMENT
 
+pytestmark = pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")  # not the question here
+
 FOLDER = Path(__file__).parent / "reference"
 PUBLISHED = json.loads((FOLDER / "published_estimates.json").read_text())["values"]
 ADJUSTMENTS = {"aipw": ps.aipw, "ipwra": ps.ipwra, "ra": ps.regression_adjustment}

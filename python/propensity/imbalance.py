@@ -2,11 +2,12 @@
 
 A term is past the threshold where its standardized mean difference is, as `smd` and `balance` give it.
 Squares and products, which no score model of the terms alone balances but by luck, must also be further apart
-than chance takes so many of them: `_BEYOND_CHANCE` times sqrt(1 / ESS treated + 1 / ESS control).
+than chance takes so many of them: by `_BEYOND_CHANCE` standard errors of the difference of weighted means.
 
 An arm of many rows is looked at through some of them, drawn with a fixed seed, that are worth `_LOOK` (ESS).
 What might be past the threshold there, but for `_SURELY` standard errors of such a look, is then worked out
-on all rows, so that what is said is said of all of them. Squares and products are looked at for up to
+on all rows (of products the means, and the standard deviations of those that are named), so that what is said
+is said of all of them. Squares and products are looked at for up to
 `_MOST_TERMS` terms.
 """
 
@@ -37,7 +38,6 @@ _UNEVEN = 0.2  # the share of an arm's rows that it is worth, below which rows a
 _SURELY = 3.0
 _NEARLY = 0.9  # of the threshold, by a standard deviation from a look
 _MOST_TERMS = 30
-_MOST_EXACT = 20  # squares and products that are worked out on all rows of a large table
 _NAMED = 3
 _BATCH = 10_000_000  # numbers at a time
 
@@ -186,13 +186,18 @@ def find_imbalance(
     terms = _past(rows, looks, judged.all_names, doubt, BALANCED)
     products = _products(judged, looks)
     beyond = max(BALANCED, _BEYOND_CHANCE * math.sqrt(1 / ess[0] + 1 / ess[1]))
-    past = _past(rows, looks, products, doubt, beyond)
+    past = {
+        name: (which, smd)
+        for name, (which, smd) in _past(rows, looks, products, doubt, beyond).items()
+        if abs(smd) > _BEYOND_CHANCE * rows.chance(which, smd)
+    }
     if not (terms or past):
         return None
     worst = sorted({**terms, **past}.items(), key=lambda item: -abs(item[1][1]))[:_NAMED]
-    before = rows.smd([which for _, (which, _) in worst], weighted=False)
+    named = [which for _, (which, _) in worst]
+    after, before = rows.smd(named), rows.smd(named, weighted=False)
     return Imbalance(
-        tuple((name, smd, then) for (name, (_, smd)), then in zip(worst, before, strict=True)),
+        tuple(zip([name for name, _ in worst], after, before, strict=True)),
         len(terms),
         len(judged.all_names),
         len(past),
@@ -219,6 +224,17 @@ class _AllRows:
     def gap(self, which: _Which) -> float:
         """Give the difference of the weighted means, which is what weights move."""
         return float(self._shares @ self.values(which))
+
+    def chance(self, which: _Which, smd: float) -> float:
+        """Give the standard error of an SMD: of its two weighted means, on the same denominator."""
+        values, means, variance = self.values(which), [], 0.0
+        for arm in (~self.treated, self.treated):
+            w = np.where(arm, self.weights, 0.0)
+            w /= w.sum()
+            means.append(float(w @ values))
+            variance += float(((w * (values - means[-1])) ** 2).sum())
+        gap = means[1] - means[0]
+        return math.sqrt(variance) * abs(smd / gap) if gap else 0.0
 
     @cached_property
     def _shares(self) -> Floats:
@@ -315,16 +331,18 @@ def _past(
         if len(which) > 1 and not 1 / _LARGEST < spread < _LARGEST:
             continue
         if gap > 0 and gap >= (limit * (1 - _ROUNDING) - doubt) * spread:
-            doubtful.append((name, which, spread, gap / (spread or gap)))
-    doubtful.sort(key=lambda found: -found[-1])
-    if doubt:
-        doubtful = [
-            found for found in doubtful[:_MOST_EXACT] if abs(rows.gap(found[1])) >= _NEARLY * limit * found[2]
-        ]
-    smds = rows.smd([which for _, which, *_ in doubtful])
-    return {
-        name: (which, smd) for (name, which, *_), smd in zip(doubtful, smds, strict=True) if abs(smd) > limit
-    }
+            doubtful.append((name, which, spread))
+    found: dict[str, tuple[_Which, float]] = {}
+    exact = []
+    for name, which, spread in doubtful:
+        smd = rows.gap(which) / spread if doubt and spread > 0 else math.inf
+        if len(which) > 1 and doubt:  # of many products the standard deviation of the look will do
+            found[name] = which, smd
+        elif abs(smd) >= _NEARLY * limit:
+            exact.append((name, which))
+    smds = rows.smd([which for _, which in exact])
+    found |= {name: (which, smd) for (name, which), smd in zip(exact, smds, strict=True)}
+    return {name: (which, smd) for name, (which, smd) in found.items() if abs(smd) > limit}
 
 
 def _products(judged: Judged, looks: Sequence[_Look]) -> dict[str, _Which]:
