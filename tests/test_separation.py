@@ -112,6 +112,19 @@ def test_flags_and_sample_weights_of_zero():
     assert "merge" not in words
 
 
+@pytest.mark.parametrize("of", [int, float, bool])
+def test_categories_of_numbers_are_named_by_their_values(of):
+    rng = np.random.default_rng(2)
+    df = pd.DataFrame({"zone": rng.choice([0, 1] if of is bool else [10, 20, 30], 600)})
+    df["t"] = rng.random(600) < 0.5
+    df.loc[df["zone"] == df["zone"].min(), "t"] = True
+    df["zone"] = df["zone"].astype(of).astype("category")
+    (words,) = told(lambda: ps.fit_propensity(df, treatment="t", covariates=["zone"]))
+    least = {int: "10", float: "10", bool: "False"}[of]
+    assert f" rows with zone == {least} are all treated: " in words
+    assert "merge the level with another" in words
+
+
 # The effect remembers
 
 

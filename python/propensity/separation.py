@@ -108,7 +108,8 @@ class Separation:
             together = (
                 f"by {named}{' together' if self.terms[1:] else ''}" if self.terms else "by several terms"
             )
-            found.append(f"{others:,} {'more ' if found else ''}rows, told apart {together}")
+            n_rows = f"{others:,}" if others else "some"  # or those of a fold, which are not known here
+            found.append(f"{n_rows} {'more ' if found else ''}rows, told apart {together}")
         return ", ".join(found[:-1]) + (" and " if found[1:] else "") + found[-1]
 
     @property
@@ -224,17 +225,17 @@ def _has_levels(column: pd.Series[Any]) -> bool:
     return _is_categorical(column) or column.nunique() <= _FEW_NUMBERS
 
 
-def _coded(column: pd.Series[Any]) -> tuple[Rows, list[Any]]:
-    """Give the level of each row, and the levels."""
+def _coded(column: pd.Series[Any]) -> tuple[Rows, list[Any] | pd.Index[Any]]:
+    """Give the level of each row, and the levels: an Index of those of a category."""
     if isinstance(column.dtype, pd.CategoricalDtype):
-        return column.cat.codes.to_numpy().astype(np.int64), column.cat.categories.tolist()
+        return column.cat.codes.to_numpy().astype(np.int64), column.cat.categories
     values, codes = np.unique(column.to_numpy(), return_inverse=True)
     return codes.astype(np.int64), values.tolist()
 
 
 def _pure_cells(
     chosen: Sequence[str],
-    levels: Mapping[str, tuple[Rows, list[Any]]],
+    levels: Mapping[str, tuple[Rows, list[Any] | pd.Index[Any]]],
     treated: Bools,
     there: Bools,
     running: Bools,
@@ -249,7 +250,7 @@ def _pure_cells(
         np.bincount(codes[rows], minlength=size) for rows in (there, there & treated, there & running)
     )
     pure = (n > 0) & (n == n_running) & ((n_treated == 0) | (n_treated == n))
-    of_levels = any(isinstance(value, str) for name in chosen for value in levels[name][1])
+    of_levels = any(isinstance(levels[name][1], pd.Index) for name in chosen)
     for place in np.flatnonzero(pure):
         at = np.unravel_index(int(place), shape)
         values = [levels[name][1][int(k)] for name, k in zip(chosen, at, strict=True)]
@@ -278,6 +279,7 @@ def _sides(
 
 
 def _value(value: Any) -> str:
+    value = value.item() if isinstance(value, np.generic) else value
     return _number(value) if isinstance(value, float) else repr(value)
 
 
