@@ -9,8 +9,6 @@ import pytest
 import propensity as ps
 from propensity.errors import OverlapWarning, SeparationError, SeparationWarning
 
-pytestmark = pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")
-
 
 def told(call):
     """Give the warnings of a call, or its error, by their words."""
@@ -88,7 +86,7 @@ def test_a_column_that_foretells_everything_is_asked_whether_it_came_later():
     df = numbers()
     df["sessions"] = np.where(df["t"], 1 + np.arange(1500) % 40, 0)
     (words,) = told(lambda: ps.fit_propensity(df, treatment="t", covariates=["spend", "sessions"]))
-    assert "leave 'sessions' out, if it is known only after the treatment" in words
+    assert "leave 'sessions' out (if it is known only after the treatment)" in words
     assert "drop these rows" not in words  # all of them
 
 
@@ -166,6 +164,13 @@ def test_effect_for_others_says_nothing_of_them(team, of_plan, estimand):
     assert effect.estimate == pytest.approx(1.0)
 
 
+def test_balance_is_asked_of_those_for_whom_somebody_stands(team, of_plan):
+    with pytest.warns(SeparationWarning):
+        effect = ps.ipw(team, outcome="y", treatment="t", scores=of_plan)
+    assert len(effect.cautions) == 1  # without the rows that are told of, the arms are balanced
+
+
+@pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")  # a caliper would leave them out
 def test_matches_say_so_too(team, of_plan):
     for match in (ps.match_nn, ps.match_full, ps.subclassify):
         with pytest.warns(SeparationWarning, match="plan == 'team'"):

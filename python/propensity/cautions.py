@@ -23,7 +23,7 @@ from propensity.errors import (
     SmallSampleWarning,
 )
 from propensity.imbalance import BALANCED, Imbalance
-from propensity.separation import Separation
+from propensity.separation import LEFT_BY_NEWTON, Separation
 
 # Coverage by the smaller arm's effective size, weighting for ATE: 10 to 20, 87%; 20 to 30, 91%; above, 92% to
 # 95% where overlap is good. For ATO: 10 to 20, 92%; above 20, 94% and more.
@@ -123,6 +123,13 @@ def lone_cautions(
             "for the others"
         ),
     )
+
+
+def weights_of_stood_for(weights: Floats, scores: Floats, treated: Bools) -> Floats | None:
+    """Leave the weights (n,) of rows whose score is neither 0 nor 1; None if an arm has no such row."""
+    stood_for = np.abs(scores - treated) >= _AT_THE_END + LEFT_BY_NEWTON * len(scores)
+    left = np.where(stood_for, weights, 0.0)
+    return left if left[treated].any() and left[~treated].any() else None
 
 
 def size_cautions(

@@ -22,7 +22,7 @@ from propensity.errors import InvalidInputError
 from propensity.penalties import penalty_advice
 
 # Where Newton's method stops, a separated row's score is this far from 0 or 1, times the number of rows.
-_LEFT_BY_NEWTON = 1e-9
+LEFT_BY_NEWTON = 1e-9
 _CERTAIN = 1e-6
 
 # A penalty so small that only what grows without bound feels it; the scores of separated rows come this near.
@@ -119,7 +119,7 @@ class Separation:
         found = []
         if foretelling:
             name = foretelling[0].columns[0]
-            found.append(f"leave '{name}' out, if it is known only after the treatment")
+            found.append(f"leave '{name}' out (if it is known only after the treatment)")
         if sum(cell.n for cell in self.cells) + self.n_other < _MOSTLY * sum(self.n_arms):
             found.append("drop these rows (the effect is then for the others)")
         if any(cell.of_levels for cell in self.cells):
@@ -171,7 +171,7 @@ def find_separation(
 
 
 def _running_away(x: Floats, treated: Bools, scores: Floats | None, sample_weight: Floats | None) -> Bools:
-    limit = _CERTAIN + _LEFT_BY_NEWTON * len(treated)
+    limit = _CERTAIN + LEFT_BY_NEWTON * len(treated)
     if scores is None:
         try:
             spread = x.std(axis=0)

@@ -15,6 +15,7 @@ from propensity.cautions import (
     lone_cautions,
     overlap_cautions,
     score_cautions,
+    weights_of_stood_for,
 )
 from propensity.contrasts import Contrast
 from propensity.effects import Effect, Effects
@@ -22,7 +23,7 @@ from propensity.estimators import WeightingEstimand
 from propensity.frames.columns import Frame, outcome_names
 from propensity.frames.fingerprint import Made
 from propensity.frames.native import AnyFrame, AnySeries
-from propensity.imbalance import Judged, find_imbalance
+from propensity.imbalance import Imbalance, Judged, find_imbalance
 from propensity.matched import MATCHED, Matched
 from propensity.results import PropensityModel
 from propensity.scored import Scored
@@ -242,17 +243,27 @@ def weighting_cautions(
     weights, treated = weighting.weights, sample.present(sample.treated)
     lone = lone_cautions(sample.present(scored.scores), treated, estimand, scored.separation)
     uneven = overlap_cautions(estimand, sample.present(weights), treated)
-    left: tuple[Warning, ...] = ()
-    if scored.judged is not None and not scored.cautions:  # of scores that cannot be right that is enough
-        ess = weighting.ess_treated, weighting.ess_control
-        found = find_imbalance(
-            scored.judged, sample.treated, weights, ess=ess, sample_weight=sample.sample_weight
-        )
-        advice = _REMEDY_OF_KNOWN if scored.x is None else _REMEDY
-        if scored.x is not None and not (lone or uneven):
-            advice += _RICHER
-        left = balance_cautions(found, f"weighting for the {estimand}", advice)
+    advice = _REMEDY_OF_KNOWN if scored.x is None else _REMEDY
+    if scored.x is not None and not (lone or uneven):
+        advice += _RICHER
+    found = _imbalance(sample, scored, weighting, among_others=bool(lone))
+    left = balance_cautions(found, f"weighting for the {estimand}", advice)
     return (*scored.cautions, *lone, *(uneven if alone else ()), *left)
+
+
+def _imbalance(
+    sample: Sample, scored: Scored, weighting: Weighting, *, among_others: bool
+) -> Imbalance | None:
+    """Look for what the arms still differ in; or the others do, where it is told for whom nobody stands."""
+    if scored.judged is None or scored.cautions:  # of scores that cannot be right that is enough
+        return None
+    weights: Floats | None = weighting.weights
+    if among_others:
+        weights = weights_of_stood_for(weighting.weights, scored.scores, sample.treated)
+    if weights is None:
+        return None
+    ess, s = (weighting.ess_treated, weighting.ess_control), sample.sample_weight
+    return find_imbalance(scored.judged, sample.treated, weights, ess=ess, sample_weight=s)
 
 
 def weighted_effect(
