@@ -142,6 +142,17 @@ def test_plots_say_what_names_are_missing(users):
 
 
 @pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")  # few rows, made up
+def test_plots_say_what_they_are_of(users):
+    effect = ps.ipw(users, outcome="done", treatment="opted", scores="score")
+    with pytest.raises(TypeError, match=r"boot: what ps.bootstrap gave is needed, not Effect"):
+        plots.bootstrap_plot(effect)
+    with pytest.raises(TypeError, match="matches: what a matching method gave is needed, not Effect"):
+        plots.match_plot(effect)
+    with pytest.raises(TypeError, match=r"not text; for the rows of one level, give df\['tier'\] == \.\.\."):
+        plots.ecdf_plot(users, "tier", treatment="opted")
+
+
+@pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")  # few rows, made up
 def test_plots_refuse_an_effect_of_other_rows(users):
     effect = ps.ipw(users, outcome="done", treatment="opted", scores="score")
     mirrored = users.assign(opted=1 - users["opted"])

@@ -46,12 +46,23 @@ def read_covariate(
         raise InvalidInputError("covariate: the name of a column of the frame is needed, or its values")
     several = list(weights.values()) if isinstance(weights, Mapping) else [weights]
     rows = Rows.of(frame, covariate, treatment, *several)
-    values = rows.numbers(covariate, "covariate")
+    values = _numbers(rows, covariate)
     treated = rows.treated(treatment, *several, needed_with="a covariate")
     base = rows.sample_weight(sample_weight, *several)
     name = covariate if isinstance(covariate, str) else getattr(covariate, "name", None)
     samples = rows.samples(weights, treated, base)
     return Covariate(name=str(name or "covariate"), values=values, treated=treated, samples=samples)
+
+
+def _numbers(rows: Rows, covariate: object) -> Floats:
+    """Read the covariate; of text the line is shown that makes a level of it a covariate."""
+    try:
+        return rows.numbers(covariate, "covariate")
+    except TypeError as error:
+        if not str(error).endswith("not text"):
+            raise
+        name = covariate if isinstance(covariate, str) else getattr(covariate, "name", "covariate")
+        raise TypeError(f"{error}; for the rows of one level, give df[{name!r}] == ...") from error
 
 
 def sample_axes(read: Covariate, ax: Any, *, side: float) -> NDArray[Any]:

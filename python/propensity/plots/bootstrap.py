@@ -59,6 +59,8 @@ def bootstrap_plot(
     ... )
     >>> ax = ps.plots.bootstrap_plot(boot, truth=0.08)
     """
+    if not isinstance(boot, BootstrapResult):
+        raise TypeError(f"boot: what ps.bootstrap gave is needed, not {type(boot).__name__}")
     labels = [str(label) for label in boot.replicates]
     ax = new_axes(7.2, 1.3 + 0.95 * len(labels)) if ax is None else ax
     intervals = boot.conf_int(level=level)

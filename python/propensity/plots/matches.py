@@ -77,6 +77,8 @@ def match_plot(
     >>> ax = ps.plots.match_plot(ps.match_nn(users, **roles, scores=model, caliper=0.1))
     """
     _check.count("bins", bins)
+    if not isinstance(matches, Matched):
+        raise TypeError(f"matches: what a matching method gave is needed, not {type(matches).__name__}")
     e = _scores(matches, scores)
     weights = rowwise(matches.weights, matches.index, "weights")
     ax = new_axes(7.2, 4.2) if ax is None else ax
