@@ -105,6 +105,15 @@ def test_bins_are_counted_as_r_does(rule, n_bins):
     assert coarsening._n_bins(stats.norm.ppf((row - 0.5) / 200) * 3 + row % 7 / 10, rule) == n_bins
 
 
+def test_bins_too_many_to_hold_anybody_are_refused(users):
+    users.loc["u0", "tenure"] = 1e12
+    for cutpoints in ("fd", 10**9):
+        with pytest.raises(
+            InvalidInputError, match=r"of 'tenure': .* bins from .* to 1e\+12.*the cut points"
+        ):
+            ps.match_cem(users, treatment="opted", covariates=["tenure"], cutpoints=cutpoints)
+
+
 @pytest.mark.parametrize("rule", ["sturges", "scott", "fd", 1, 7])
 def test_a_constant_covariate_is_one_bin(users, rule):
     df = users.assign(same=4.0)

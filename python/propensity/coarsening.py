@@ -36,6 +36,9 @@ _REMEDY = "take finer cutpoints, or aipw, whose outcome models adjust for what i
 # Cells are numbered anew before their number could overflow.
 _MOST_CELLS = 2**40
 
+# Edges of bins that are worth their memory; a histogram of more says nothing that "exact" does not.
+_MOST_BINS = 1_000_000
+
 
 def match_cem(
     df: AnyFrame,
@@ -240,7 +243,19 @@ def _cuts(name: str, values: Floats, how: Cutpoints) -> Floats:
         _check.count(f"cutpoints of '{name}'", how)
         n_bins = int(how)
     low, high = values.min(), values.max()
+    _check_bins(name, n_bins, how, values)
     return np.linspace(low, high, n_bins + 1)[1:-1] if low < high else np.empty(0)
+
+
+def _check_bins(name: str, n_bins: int, how: Cutpoints, values: Floats) -> None:
+    """Require bins that can hold anybody: a single value far from all others makes their width hopeless."""
+    if n_bins > _MOST_BINS:
+        low, high = np.quantile(values, [0.25, 0.75])
+        raise InvalidInputError(
+            f"cutpoints of '{name}': {how!r} makes {n_bins:,} bins from {values.min():g} to "
+            f"{values.max():g}, of which half of the values take those from {low:g} to {high:g} alone; "
+            'give the cut points themselves, as a list, or take "sturges"'
+        )
 
 
 def _are_numbers(values: object) -> bool:
