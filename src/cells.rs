@@ -6,6 +6,7 @@ mod labels;
 mod list;
 mod planes;
 
+use std::cmp::Ordering;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use ndarray::{Array2, ArrayView2, ShapeBuilder};
@@ -139,12 +140,30 @@ impl Cells {
         }
     }
 
-    /// The cells in the order of their first rows.
+    /// The cells that have rows, by what these hold: by covariates, then by outcome, weight and arm.
     #[must_use]
-    pub fn in_order_of_appearance(&self) -> Vec<u32> {
-        let mut seen = vec![false; self.n_cells()];
-        let is_first = |cell: &u32| !std::mem::replace(&mut seen[*cell as usize], true);
-        self.cell_of_row.iter().copied().filter(is_first).collect()
+    pub fn in_order_of_content(&self) -> Vec<u32> {
+        let columns: Vec<_> = self.patterns.columns().into_iter().collect();
+        let compared = |a: &u32, b: &u32| {
+            let pairs = columns.iter().map(|column| (column[*a as usize], column[*b as usize]));
+            pairs.into_iter().map(|(a, b)| by_size(a, b)).find(|order| order.is_ne())
+        };
+        let mut patterns: Vec<u32> = (0..).take(self.patterns.nrows()).collect();
+        patterns.par_sort_unstable_by(|a, b| compared(a, b).unwrap_or(Ordering::Equal));
+        match &self.layout {
+            Layout::Planes(planes) => planes.by_pattern(&patterns),
+            Layout::List(cells) => list::by_content(cells, &patterns),
+        }
+    }
+
+    /// The rows in the order of their cells' content.
+    #[must_use]
+    pub fn rows_in_order_of_content(&self) -> Vec<u32> {
+        let mut rank = vec![0_u32; self.n_cells()];
+        (0..).zip(self.in_order_of_content()).for_each(|(place, cell)| rank[cell as usize] = place);
+        let mut rows: Vec<u32> = (0..).take(self.cell_of_row.len()).collect();
+        rows.par_sort_by_key(|row| rank[self.cell_of_row[*row as usize] as usize]);
+        rows
     }
 
     /// How many rows each cell holds in the data themselves.
@@ -208,6 +227,12 @@ fn renumbered(mut numbers: Vec<u32>, new: &[u32]) -> Vec<u32> {
 /// The bits of a value, zero and minus zero alike.
 fn bits(value: f64) -> u64 {
     (value + 0.0).to_bits()
+}
+
+/// The order of numbers, none of which is a NaN; 0 and -0 are equal.
+#[must_use]
+pub fn by_size(a: f64, b: f64) -> Ordering {
+    a.partial_cmp(&b).unwrap_or(Ordering::Equal)
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ use crate::sorted_rows::SortedRows;
 use crate::stream::Stream;
 use crate::tally::{Count, Outcomes, Totals, Units, Whole};
 use crate::urn::Urn;
-use order::ascending;
+use order::{ascending, by_content};
 
 /// Refits of fewer units are by Newton's method from the full sample's fit: they take no time worth saving,
 /// and its last step, which leaves only rounding, keeps scores tied that a symmetric resample makes equal.
@@ -95,6 +95,8 @@ pub struct Pipeline<'a, 'm> {
     cells: Option<Cells>,
     /// Rows that were not collapsed, where they are few enough.
     sorted: Option<SortedRows>,
+    /// The rows that were not collapsed by what they hold, where that was worked out.
+    order_of_rows: Option<Vec<u32>>,
     /// What counts cells where rows are drawn freely and with replacement, as mostly they are.
     urn: Option<Urn>,
     /// The full sample's coefficients of the score.
@@ -111,6 +113,7 @@ pub struct Pipeline<'a, 'm> {
 struct Moored<'a> {
     cells: Option<Cells>,
     sorted: Option<SortedRows>,
+    order_of_rows: Option<Vec<u32>>,
     urn: Option<Urn>,
     anchor: Anchor<'a>,
 }
@@ -166,6 +169,7 @@ impl<'a, 'm> Pipeline<'a, 'm> {
             covariates,
             cells,
             sorted: None,
+            order_of_rows: None,
             urn: None,
             start: Vec::new(),
             anchor: None,
@@ -186,9 +190,9 @@ impl<'a, 'm> Pipeline<'a, 'm> {
             || (pipeline.n_units() >= MANY_UNITS).then(|| pipeline.moored()).transpose(),
         );
         pipeline.estimates = estimates?;
-        if let Some(Moored { cells, sorted, urn, anchor }) = moored? {
+        if let Some(Moored { cells, sorted, order_of_rows, urn, anchor }) = moored? {
             (pipeline.cells, pipeline.sorted, pipeline.anchor) = (cells, sorted, Some(anchor));
-            pipeline.urn = urn;
+            (pipeline.order_of_rows, pipeline.urn) = (order_of_rows, urn);
         }
         pipeline.outcome_refits = pipeline.refits_of_outcomes()?;
         Ok(pipeline)
@@ -225,23 +229,33 @@ impl<'a, 'm> Pipeline<'a, 'm> {
             cells.total(&cells.sizes(), &mut totals);
             let (anchor, urn) = rayon::join(
                 || Anchor::new(columns, &totals, beta, ridge, spec, monitor),
-                || Urn::of_cells(&cells.sizes(), &cells.in_order_of_appearance(), true),
+                || Urn::of_cells(&cells.sizes(), &cells.in_order_of_content(), true),
             );
             let (cells, urn) = (Some(cells), Some(urn));
-            return Ok(Moored { cells, sorted: None, urn, anchor: anchor? });
+            return Ok(Moored { cells, sorted: None, order_of_rows: None, urn, anchor: anchor? });
         }
         if x.nrows() > MOST_ROWS_KEPT || x.len() > MOST_KEPT {
             let rows = self.rows(None::<&[u32]>);
             let anchor = Anchor::new(Columns::Read(covariates), &rows, beta, ridge, spec, monitor)?;
-            return Ok(Moored { cells: None, sorted: None, urn: None, anchor });
+            return Ok(Moored {
+                cells: None,
+                sorted: None,
+                order_of_rows: None,
+                urn: None,
+                anchor,
+            });
         }
         room_for(x.nrows(), columns + BYTES_A_ROW)?;
         let order = ascending(&covariates.linear(&beta), monitor)?;
         let sorted = SortedRows::in_order(&order, x, &self.rows(None));
         let columns = Columns::ready(&covariates.with_rows(sorted.x.view()));
         let once = vec![1_u8; x.nrows()];
-        let anchor = Anchor::new(columns, &sorted.counted(&once), beta, ridge, spec, monitor)?;
-        Ok(Moored { cells: None, sorted: Some(sorted), urn: None, anchor })
+        let (anchor, order) = rayon::join(
+            || Anchor::new(columns, &sorted.counted(&once), beta, ridge, spec, monitor),
+            || by_content(x, &self.rows::<u8>(None)),
+        );
+        let (sorted, order_of_rows) = (Some(sorted), Some(order));
+        Ok(Moored { cells: None, sorted, order_of_rows, urn: None, anchor: anchor? })
     }
 
     /// Estimate everything on resamples of the rows.
@@ -249,6 +263,7 @@ impl<'a, 'm> Pipeline<'a, 'm> {
     /// # Errors
     /// [`Error::Argument`] for nearest neighbours with fractions of rows; see [`bootstrap::run`].
     pub fn bootstrap(&self, resample: &Resample, spec: &BootstrapSpec) -> Result<Replicates> {
+        let resample = &*self.drawing_by_content(resample);
         if let Some(urn) = self.urn(resample) {
             return if urn.fits_bytes() {
                 self.drawn_from::<u8>(&urn, spec)
@@ -279,20 +294,38 @@ impl<'a, 'm> Pipeline<'a, 'm> {
         self.replicates(spec, |mut stream, counts: &mut [W]| urn.draw(&mut stream, counts))
     }
 
+    /// Let rows take their random numbers in the order of what they hold, whatever order they come in. Cells
+    /// that are drawn as wholes do so in any case, and clusters take theirs by their labels.
+    fn drawing_by_content<'b>(&self, resample: &'b Resample) -> Cow<'b, Resample> {
+        let order = match &self.cells {
+            _ if resample.is_clustered() => return Cow::Borrowed(resample),
+            Some(_) if resample.urn().is_some() => return Cow::Borrowed(resample),
+            Some(cells) => cells.rows_in_order_of_content(),
+            None => self
+                .order_of_rows
+                .clone()
+                .unwrap_or_else(|| by_content(self.data.x, &self.rows::<u8>(None))),
+        };
+        Cow::Owned(resample.taking_rows_in(order))
+    }
+
     /// What counts the units where rows are drawn freely. Rows take the same random numbers wherever they stand.
     fn urn<'b>(&'b self, resample: &'b Resample) -> Option<Cow<'b, Urn>> {
         if let Some(cells) = &self.cells {
             let own = self.urn.as_ref().filter(|_| resample.scheme() == Scheme::Multinomial);
             let made = || {
-                let order = cells.in_order_of_appearance();
+                let order = cells.in_order_of_content();
                 resample.urn_of_cells(&cells.sizes(), &order).map(Cow::Owned)
             };
             return resample.urn().and_then(|_| own.map(Cow::Borrowed).or_else(made));
         }
         match &self.sorted {
             Some(sorted) => {
-                let once = vec![1; sorted.places().len()];
-                resample.urn_of_cells(&once, sorted.places()).map(Cow::Owned)
+                let (once, places) = (vec![1; sorted.places().len()], sorted.places());
+                let order: Option<Vec<u32>> = resample
+                    .order()
+                    .map(|order| order.iter().map(|row| places[*row as usize]).collect());
+                resample.urn_of_cells(&once, order.as_deref().unwrap_or(places)).map(Cow::Owned)
             }
             None => resample.urn().map(Cow::Borrowed),
         }

@@ -29,6 +29,8 @@ pub struct Resample {
     strata: Option<Partition>,
     /// The lots themselves, where they are counted freely.
     urn: Option<Urn>,
+    /// The order in which rows take their random numbers, where that is not the one they come in.
+    order: Option<Vec<u32>>,
 }
 
 impl Resample {
@@ -67,7 +69,25 @@ impl Resample {
         let strata = strata.filter(|strata| strata.len() > 1);
         let is_free = scheme != Scheme::Bayesian && strata.is_none();
         let urn = is_free.then(|| Urn::of_rows(n_lots, scheme == Scheme::Multinomial));
-        Ok(Self { scheme, n_lots, clusters, strata, urn })
+        Ok(Self { scheme, n_lots, clusters, strata, urn, order: None })
+    }
+
+    /// The same with rows that take their random numbers in this order, whatever order they come in. Clusters
+    /// take theirs in the order of their labels anyway.
+    #[must_use]
+    pub fn taking_rows_in(&self, order: Vec<u32>) -> Self {
+        if self.is_clustered() {
+            return self.clone();
+        }
+        let urn = self.urn_of_cells(&vec![1; self.n_lots], &order);
+        let strata = self.strata.as_ref().map(|strata| strata.in_order(&order));
+        Self { urn, strata, order: Some(order), ..self.clone() }
+    }
+
+    /// The order in which rows take their random numbers; `None` for that in which they come.
+    #[must_use]
+    pub fn order(&self) -> Option<&[u32]> {
+        self.order.as_deref()
     }
 
     /// Whether rows are drawn in clusters.
@@ -131,7 +151,11 @@ impl Resample {
     pub fn weigh_lots(&self, mut stream: Stream, mut add: impl FnMut(usize, f64)) {
         match (self.scheme, &self.strata) {
             (Scheme::Bayesian, None) => {
-                (0..self.n_lots).for_each(|lot| add(lot, stream.exponential()));
+                let mut weigh = |lot| add(lot, stream.exponential());
+                match &self.order {
+                    None => (0..self.n_lots).for_each(weigh),
+                    Some(order) => order.iter().for_each(|lot| weigh(*lot as usize)),
+                }
             }
             (Scheme::Bayesian, Some(strata)) => {
                 for lots in strata.iter() {
@@ -231,6 +255,17 @@ impl Partition {
         Self { first, items }
     }
 
+    /// The same groups, the items of each as they come in `order`.
+    fn in_order(&self, order: &[u32]) -> Self {
+        let mut rank = vec![0; order.len()];
+        (0..).zip(order).for_each(|(place, item): (usize, _)| rank[*item as usize] = place);
+        let mut items = self.items.clone();
+        for ends in self.first.windows(2) {
+            items[ends[0]..ends[1]].sort_unstable_by_key(|item| rank[*item]);
+        }
+        Self { first: self.first.clone(), items }
+    }
+
     fn len(&self) -> usize {
         self.first.len() - 1
     }
@@ -295,6 +330,30 @@ mod tests {
                 let own = || weights.iter().zip(&strata).filter(|(_, found)| **found == label);
                 let (sum, size) = (own().map(|(w, _)| w).sum::<f64>(), own().count() as f64);
                 assert!((sum - size).abs() < 1e-10);
+            }
+        }
+    }
+
+    #[test]
+    fn rows_in_another_order_take_the_same_random_numbers() {
+        let order = [3_u32, 1, 4, 0, 2];
+        let strata = [0, 1, 0, 1, 1];
+        for scheme in [Scheme::Multinomial, Scheme::Poisson, Scheme::Bayesian] {
+            for strata in [None, Some(&strata[..])] {
+                if scheme == Scheme::Poisson && strata.is_some() {
+                    continue;
+                }
+                let here = Resample::new(scheme, 5, None, strata).unwrap();
+                let here = here.taking_rows_in(order.to_vec());
+                let moved: Option<Vec<i64>> =
+                    strata.map(|own| order.iter().map(|row| own[*row as usize]).collect());
+                let there = Resample::new(scheme, 5, None, moved.as_deref()).unwrap();
+                for replicate in 0..50 {
+                    let [here, there] = [&here, &there]
+                        .map(|resample| weights(resample, Stream::new(3, replicate), 5));
+                    let expected: Vec<f64> = order.iter().map(|row| here[*row as usize]).collect();
+                    assert_eq!(there, expected);
+                }
             }
         }
     }

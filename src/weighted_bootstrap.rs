@@ -1,6 +1,7 @@
 //! The weighted bootstrap: influence values resampled in place of rows, and the acceleration they give.
 
 use crate::bootstrap::{self, BootstrapSpec, Replicates};
+use crate::cells::by_size;
 use crate::checks;
 use crate::error::{Error, Result};
 use crate::monitor::Monitor;
@@ -63,6 +64,14 @@ pub fn bootstrap_influence(
     }
     let totals = resample.totals(influence);
     let n = influence.len() as f64;
+    // Whatever order rows come in, and clusters by their labels: what is drawn are the values alone. By their
+    // size, so that the same rows are drawn where all have the other sign, as when arms are swapped.
+    let mut order: Vec<u32> = (0..).take(totals.len()).collect();
+    order.sort_by(|a, b| {
+        let (a, b) = (totals[*a as usize], totals[*b as usize]);
+        by_size(a.abs(), b.abs()).then_with(|| by_size(a, b))
+    });
+    let resample = resample.taking_rows_in(order);
     bootstrap::run(
         spec,
         1,

@@ -2,7 +2,8 @@
 
 An answer is a dict by (kind, name). The kind says how a number has to move with a transformation:
 
-estimate, error, ends (low, high), draws      in units of the outcome, free of its zero
+estimate, error, ends (low, high)             in units of the outcome, free of its zero
+draws, drawn error, drawn ends                the same, of resamples
 mean                                          in units of the outcome
 test                                          p-values, effective sizes, counts
 smd, variance_ratio, column                   of covariates: differences, ratios, in units of the column
@@ -98,8 +99,8 @@ def of_bootstrap(result: ps.BootstrapResult, world: World) -> Answer:
     for label in result.estimates.index:
         answer |= {
             ("estimate", label): result.estimates[label],
-            ("error", label): result.std_errors[label],
-            ("ends", label): result.conf_int().loc[label].to_numpy(),
+            ("drawn error", label): result.std_errors[label],
+            ("drawn ends", label): result.conf_int().loc[label].to_numpy(),
             ("draws", label): result.replicates[label].to_numpy(),
             ("error", f"{label} analytic"): result.analytic_std_errors[label],
         }

@@ -15,13 +15,14 @@ import pyarrow as pa
 from invariance_worlds import WORLDS, World
 
 ROWWISE = ("weight", "score", "keep", "part")
-IN_UNITS_OF_THE_OUTCOME = ("estimate", "error", "ends", "draws", "mean")
+DRAWN = ("draws", "drawn error", "drawn ends")
+IN_UNITS_OF_THE_OUTCOME = ("estimate", "error", "ends", "mean", *DRAWN)
 IN_UNITS_OF_COLUMNS = ("coefficient", "coefficient_error", "column")
 # What a count of rows goes into: a row twice is more evidence, and moves the divisor n - 1.
 OF_THE_NUMBER_OF_ROWS = (
     "error",
     "ends",
-    "draws",
+    *DRAWN,
     "test",
     "smd",
     "variance_ratio",
@@ -181,8 +182,8 @@ TRANSFORMATIONS = {
     **{
         f"outcome x {factor:g}": Transformation(
             after(lambda world, factor=factor: world.but(y=factor * world.frame["y"])),
-            dict.fromkeys(("estimate", "ends", "draws", "mean"), times(factor))
-            | {"error": times(abs(factor))},
+            dict.fromkeys(("estimate", "ends", "draws", "drawn ends", "mean"), times(factor))
+            | dict.fromkeys(("error", "drawn error"), times(abs(factor))),
             unit=abs(factor),
         )
         for factor in (1e15, 1e-15, -1.0)
@@ -220,7 +221,7 @@ TRANSFORMATIONS = {
     "redundant column": Transformation(after(redundant), tolerance=1e-8),
     "arms swapped": Transformation(
         after(swapped),
-        dict.fromkeys(("estimate", "ends", "draws", "smd", "coefficient"), times(-1.0))
+        dict.fromkeys(("estimate", "ends", "draws", "drawn ends", "smd", "coefficient"), times(-1.0))
         | {"score": lambda score: 1 - score, "variance_ratio": lambda ratio: 1 / ratio},
         names=arms_swapped,
     ),

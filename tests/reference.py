@@ -418,14 +418,14 @@ def multinomial_counts(draws, sizes):
 
 
 def alike(x, treatment, outcome, sample_weight=None):
-    """The cell of each row, in order of appearance; each row by itself where few rows repeat a pattern."""
+    """The cell of each row, by what it holds; each row by itself where few rows repeat a pattern."""
     n = len(x)
-    if len(np.unique(x, axis=0)) > n // 2:
-        return np.arange(n)
     weight = np.ones(n) if sample_weight is None else sample_weight
-    rows = np.column_stack([x, treatment, outcome, weight]) + 0.0
-    _, first, cell = np.unique(rows, axis=0, return_index=True, return_inverse=True)
-    return np.argsort(np.argsort(first))[cell.ravel()]
+    rows = np.column_stack([x, outcome, weight, treatment]) + 0.0
+    if len(np.unique(x, axis=0)) > n // 2:
+        order = np.lexsort(rows.T[::-1])
+        return np.argsort(order)
+    return np.unique(rows, axis=0, return_inverse=True)[1].ravel()
 
 
 def exponential_number(u):
@@ -438,9 +438,10 @@ def replicate_weights(
 ):
     """What each row weighs.
 
-    Lots are rows, or clusters in the order of their labels. Drawn freely, rows that are `cells` alike are
-    counted together; the first of them gets the count. Within strata, in the order of their labels, each lot
-    takes one random number u to pick lot (u * n) >> 64 of the stratum's n. An exponential number takes one u.
+    Lots are rows in the order of their `cells`, or clusters in that of their labels. Drawn freely, rows of
+    one cell are counted together; the first of them gets the count. Within strata, in the order of their
+    labels, each lot takes one random number u to pick lot (u * n) >> 64 of the stratum's n. An exponential
+    number takes one u.
     """
     lot = np.arange(n_rows) if cluster is None else np.unique(cluster, return_inverse=True)[1]
     n_lots = lot.max() + 1
@@ -461,6 +462,8 @@ def replicate_weights(
     weight = np.zeros(n_lots)
     for label in np.unique(stratum):
         lots = np.flatnonzero(stratum == label)
+        if cluster is None and cells is not None:
+            lots = lots[np.argsort(cells[lots], kind="stable")]
         own = [next(draws) for _ in lots]
         if weights == "multinomial":
             np.add.at(weight, lots[[(u * len(lots)) >> 64 for u in own]], 1)

@@ -5,6 +5,7 @@ import pandas as pd
 import polars as pl
 import pytest
 from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
@@ -93,6 +94,11 @@ def test_weights_are_those_of_the_scores(users):
 # Cross-fitting
 
 
+def by_content(members, *columns):
+    """The rows by what they hold, the first of the columns first: folds are dealt in this order."""
+    return np.lexsort([members[name] for name in reversed(columns)])
+
+
 def slow_cross_fitting(df, *, estimand, folds, score, outcome, weight=None, y="y"):
     """Loop over the folds: fit to the others, predict here; then AIPW's terms, row by row."""
     x, t, y = df[["a", "b"]].to_numpy(), df["t"].to_numpy(), df[y].to_numpy(dtype=float)
@@ -141,7 +147,7 @@ def test_cross_fitted_aipw_is_the_slow_twin(members, estimand, weight):
         seed=9,
         sample_weight=weight,
     )
-    folds = assign_folds(members["t"].to_numpy(), None, 4, 9)
+    folds = assign_folds(members["t"].to_numpy(), None, 4, 9, by_content(members, "a", "b", "w", "y"))
     twin = slow_cross_fitting(
         members, estimand=estimand, folds=folds, score=by_logit, outcome=by_least_squares, weight=weight
     )
@@ -157,7 +163,7 @@ def test_cross_fitting_with_learners_is_the_slow_twin(members):
     twin = slow_cross_fitting(
         members,
         estimand="ATE",
-        folds=assign_folds(members["t"].to_numpy(), None, 5, 0),
+        folds=assign_folds(members["t"].to_numpy(), None, 5, 0, by_content(members, "a", "b", "y")),
         score=lambda x, t, _, new: LogisticRegression(C=0.1).fit(x, t).predict_proba(new)[:, 1],
         outcome=lambda x, y, _, new: (
             DecisionTreeRegressor(max_depth=3, random_state=0).fit(x, y).predict(new)
@@ -175,7 +181,7 @@ def test_classifier_predicts_the_probability_of_an_outcome(members):
     twin = slow_cross_fitting(
         members,
         estimand="ATE",
-        folds=assign_folds(members["t"].to_numpy(), None, 3, 0),
+        folds=assign_folds(members["t"].to_numpy(), None, 3, 0, by_content(members, "a", "b", "z")),
         score=by_logit,
         outcome=lambda x, y, _, new: (
             DecisionTreeClassifier(max_depth=2, random_state=0).fit(x, y).predict_proba(new)[:, 1]
@@ -208,7 +214,9 @@ def test_logistic_outcome_models_are_cross_fitted_too(members, weight):
         n_folds=3,
         sample_weight=weight,
     )
-    folds = assign_folds(members["t"].to_numpy(), None, 3, 0)
+    beside = ("z",) if weight is None else ("w", "z")
+    order = by_content(members, "a", "b", *beside)
+    folds = assign_folds(members["t"].to_numpy(), None, 3, 0, order)
     twin = slow_cross_fitting(
         members, estimand="ATE", folds=folds, score=by_logit, outcome=by_logit, weight=weight, y="z"
     )
@@ -250,9 +258,33 @@ def test_seed_settles_the_folds(members):
     assert run(1) != run(2)
 
 
+def test_folds_belong_to_what_rows_hold(members):
+    forest = RandomForestRegressor(n_estimators=5, random_state=0)
+
+    def run(frame, **options):
+        return ps.aipw(frame, outcome="y", treatment="t", covariates=["a", "b"], n_folds=3, **options)
+
+    for options in ({}, {"outcome_model": forest}, {"sample_weight": "w"}):
+        moved = members.sample(frac=1, random_state=4).reset_index(drop=True)
+        assert run(moved, **options).estimate == pytest.approx(run(members, **options).estimate, rel=1e-10)
+
+
+def test_rows_of_weight_0_are_in_no_fold(members):
+    forest = RandomForestRegressor(n_estimators=5, random_state=0)
+    members["w"] = members["w"].mask(members.index % 4 == 0, 0.0)
+    wild = members.assign(a=members["a"].mask(members["w"] == 0, 99.0))
+    design = {"outcome": "y", "treatment": "t", "covariates": ["a", "b"], "sample_weight": "w"}
+    for model in ("linear", forest):
+        effects = [
+            ps.aipw(frame, **design, outcome_model=model, n_folds=3) for frame in (wild, wild[wild["w"] > 0])
+        ]
+        assert effects[0].estimate == pytest.approx(effects[1].estimate, rel=1e-10)
+        assert effects[0].std_error == pytest.approx(effects[1].std_error, rel=1e-10)
+
+
 def test_folds_hold_like_shares_of_each_arm(members):
     treated = members["t"].to_numpy()
-    folds = assign_folds(treated, None, 7, 0)
+    folds = assign_folds(treated, None, 7, 0, np.arange(len(treated)))
     for arm in (treated, ~treated):
         sizes = np.bincount(folds[arm], minlength=7)
         assert sizes.max() - sizes.min() <= 1
@@ -260,7 +292,7 @@ def test_folds_hold_like_shares_of_each_arm(members):
 
 def test_folds_keep_clusters_whole(members):
     clusters = members["team"].to_numpy()
-    folds = assign_folds(members["t"].to_numpy(), clusters, 5, 0)
+    folds = assign_folds(members["t"].to_numpy(), clusters, 5, 0, np.arange(len(members)))
     assert members.groupby(clusters).size().gt(1).any()
     assert pd.Series(folds).groupby(clusters).nunique().max() == 1
     effect = ps.aipw(members, outcome="y", treatment="t", covariates=["a"], n_folds=5, cluster="team")

@@ -19,6 +19,7 @@ import propensity as ps
 from invariance_estimators import ESTIMATORS, Answer
 from invariance_failing import FAILING, FAILING_AFTERWARDS
 from invariance_transformations import (
+    DRAWN,
     IN_UNITS_OF_THE_OUTCOME,
     ROWWISE,
     SPREAD,
@@ -40,10 +41,19 @@ NOT_YET = pytest.mark.xfail(reason="does not hold yet", strict=True)
 EXCEPTIONS: dict[tuple[str, str], str] = {}
 
 
-def except_for(transformations: str, estimators: str, reason: str) -> None:
-    """Except some estimators from transformations; both separated by semicolons."""
-    pairs = itertools.product(transformations.split("; "), estimators.split("; "))
-    EXCEPTIONS.update(dict.fromkeys(pairs, reason))
+# Of some estimators only these kinds of numbers do not, and why.
+PARTS: dict[tuple[str, str], tuple[tuple[str, ...], str]] = {}
+
+
+def except_for(
+    transformations: str, estimators: str, reason: str, *, kinds: tuple[str, ...] | None = None
+) -> None:
+    """Except estimators from transformations, both separated by semicolons; or kinds of their numbers."""
+    for pair in itertools.product(transformations.split("; "), estimators.split("; ")):
+        if kinds is None:
+            EXCEPTIONS[pair] = reason
+        else:
+            PARTS[pair] = (kinds, reason)
 
 
 except_for(
@@ -57,6 +67,11 @@ except_for(
     "a unit that is there twice has its copy beside it as a second neighbour, or a partner more",
 )
 except_for("weight 2 = row twice", "aipw cross-fitted", "folds are dealt out to rows")
+except_for(
+    "weight 2 = row twice",
+    "fit_propensity penalized",
+    "a penalty is per unit of mean weight, and of more rows each tells less",
+)
 except_for("redundant column", "1-NN euclidean", "every column adds to a Euclidean distance, told or not")
 except_for(
     "redundant column", "fit_propensity penalized", "a penalty shrinks two equal columns less than one"
@@ -69,6 +84,18 @@ except_for(
     "levels renamed",
     "fit_propensity penalized",
     "a penalty shrinks levels towards the one without a term, the first",
+)
+except_for(
+    "outcome x -1; arms swapped; levels renamed",
+    "; ".join(name for name in ESTIMATORS if name.startswith("bootstrap")),
+    "a draw hangs on what rows hold: they hold something else, and where rows of both arms are alike in all "
+    "else, these may be the very rows that were there before they were swapped",
+    kinds=DRAWN,
+)
+except_for(
+    "outcome x -1; arms swapped; levels renamed",
+    "aipw cross-fitted",
+    "a fold hangs on what rows hold, and they hold something else",
 )
 except_for(
     "arms swapped",
@@ -87,12 +114,14 @@ OF_NO_MODEL = (
 # The comparison
 
 
-def compare(transformation: Transformation, before: Answer, found: Answer) -> list[str]:
+def compare(
+    transformation: Transformation, before: Answer, found: Answer, skips: tuple[str, ...] = ()
+) -> list[str]:
     """List the numbers that did not move as they had to."""
     problems = []
     for (kind, name), value in before.items():
         new_name = transformation.names(name)
-        if kind in transformation.skips or new_name is None:
+        if kind in transformation.skips or kind in skips or new_name is None:
             continue
         if (kind, new_name) not in found:
             problems.append(f"{kind} {new_name}: is gone")
@@ -183,7 +212,7 @@ def test_answer_moves_as_the_world_does(transformation, estimator, world):
     what = TRANSFORMATIONS[transformation]
     expected = answer_before(estimator, transformation, world)
     found = ESTIMATORS[estimator].answer(what.worlds_of(world)[1])
-    problems = compare(what, expected, found)
+    problems = compare(what, expected, found, PARTS.get((transformation, estimator), ((), ""))[0])
     assert not problems, "\n".join(problems[:12])
 
 

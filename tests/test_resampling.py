@@ -246,3 +246,34 @@ def test_progress_bar_closes_on_interruption(users, monkeypatch):
         ps.bootstrap(users, **SMALL, n_reps=50, progress=True)
     assert "25/50" in sys.stderr.getvalue()
     assert sys.stderr.getvalue().endswith("\n")
+
+
+def test_rows_of_weight_0_are_not_drawn(users):
+    users["w"] = 1.0 + (users["visits"] % 3)
+    users.loc[users.index[::5], ["w", "done", "visits"]] = [0, 1e9, 1_000]
+    users["team"] = np.arange(len(users)) // 4
+    there = users[users["w"] > 0]
+    options = {
+        **SMALL,
+        "estimators": [ps.IPW(), ps.AIPW("ATT")],
+        "sample_weight": "w",
+        "n_reps": 10,
+        "seed": 3,
+    }
+    for resampling in ({}, {"strata": "tier"}, {"cluster": "team"}, {"weights": "bayesian"}):
+        found = [ps.bootstrap(frame, **options, **resampling) for frame in (users, there)]
+        np.testing.assert_array_equal(*[boot.replicates for boot in found])
+        np.testing.assert_array_equal(*[boot.analytic_std_errors for boot in found])
+
+
+@pytest.mark.parametrize(
+    "resampling", [{}, {"weights": "poisson"}, {"weights": "bayesian"}, {"strata": "tier"}]
+)
+@pytest.mark.parametrize("covariates", [["tier"], ["tenure", "visits"]])
+def test_replicates_do_not_depend_on_the_order_of_the_rows(users, covariates, resampling):
+    options = {**SMALL, "covariates": covariates, "estimators": [ps.IPW(), ps.RegressionAdjustment()]}
+    options |= {"n_reps": 10, "seed": 3, **resampling}
+    expected = ps.bootstrap(users, **options).replicates
+    moved = users.sample(frac=1, random_state=1)
+    for frame in (moved, moved.reset_index(drop=True), pl.from_pandas(moved)):
+        np.testing.assert_allclose(ps.bootstrap(frame, **options).replicates, expected, rtol=1e-9)

@@ -176,6 +176,13 @@ def read_sample_weight(frame: Frame, sample_weight: object, treated: Bools) -> F
     return values
 
 
+def rows_there(sample_weight: Floats | None) -> Bools | slice:
+    """Say which rows are there: not those of weight 0. Where all are, it is a slice, which copies nothing."""
+    if sample_weight is None or sample_weight.all():
+        return slice(None)
+    return np.asarray(sample_weight > 0)
+
+
 def for_each_outcome(
     outcome: str | Sequence[str],
     effect_on: Callable[[str], Effect],

@@ -9,15 +9,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from propensity import _check, core
-from propensity._check import Floats
+from propensity._check import Floats, Rows
 from propensity._sample import Sample, read_sample
 from propensity.arms import ArmMeans
 from propensity.cautions import terms_cautions
 from propensity.contrasts import Contrast
-from propensity.crossfit import CrossFit, augmented_means
+from propensity.crossfit import CrossFit, augmented_means, rows_by_content
 from propensity.effects import Effect
 from propensity.errors import SeparationError
 from propensity.estimators import AIPW, IPWRA, AdjustmentEstimand, RegressionAdjustment
+from propensity.frames.columns import outcome_names
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates, make_terms, parse_covariates
 from propensity.imbalance import Judged
@@ -127,6 +128,15 @@ def _adjusted_means(
         )
     except SeparationError as error:
         raise _separation_of_outcome(study, error) from None
+
+
+def rows_in_order(study: Study, outcome: str | Sequence[str]) -> Rows:
+    """Give the rows that weigh something by what they hold: terms, weights, outcomes, then clusters."""
+    sample = study.sample
+    matrices = [study.score.x] if study.score.x is study.outcome_x else [study.score.x, study.outcome_x]
+    beside = [sample.sample_weight, *map(sample.frame.outcome, outcome_names(outcome)), sample.clusters]
+    columns = (*(column for matrix in matrices for column in matrix.T), *beside)
+    return rows_by_content([column for column in columns if column is not None], sample.sample_weight)
 
 
 def cross_fitted_effects(

@@ -10,7 +10,7 @@ import numpy as np
 from propensity import _check
 from propensity._replicates import settle_seed
 from propensity._sample import for_each_outcome
-from propensity._study import Study, adjusted_effects, cross_fitted_effects, read_study
+from propensity._study import Study, adjusted_effects, cross_fitted_effects, read_study, rows_in_order
 from propensity.contrasts import Contrast
 from propensity.crossfit import CrossFit, assign_folds
 from propensity.effects import Effect, Effects
@@ -163,10 +163,12 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
         return _with_fitted_scores(study, outcome, AIPW(estimand, outcome_model), penalty, contrast)
     n_folds = _USUAL_FOLDS if n_folds is None else n_folds
     _check.count("n_folds", n_folds, minimum=2)
+    sample, order = study.sample, rows_in_order(study, outcome)
     models = CrossFit(
         Logistic(penalty) if score_model is None else score_model,
         outcome_learner(outcome_model),
-        assign_folds(study.sample.treated, study.sample.clusters, n_folds, seed),
+        assign_folds(sample.treated, sample.clusters, n_folds, seed, order),
+        order,
     )
     with study.score.naming_separation():
         scores = models.scores(study.sample, study.score.x)

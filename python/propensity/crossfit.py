@@ -6,9 +6,11 @@ there; on other rows it does not (Chernozhukov et al. 2018, Econometrics Journal
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from propensity import _check
 from propensity._check import Bools, Floats, Rows
@@ -21,11 +23,16 @@ from propensity.learners import Learner, fit_predict
 
 @dataclass(frozen=True, eq=False)
 class CrossFit:
-    """The models to fit, and the fold (n,) of each row, in which it is predicted and not fitted to."""
+    """The models to fit, and the fold (n,) of each row, in which it is predicted and not fitted to.
+
+    `order` are the rows that weigh something, as `rows_by_content` has them: what learners are given, some of
+    which draw among their rows by place.
+    """
 
     score_model: Learner
     outcome_model: Learner
     folds: Rows
+    order: Rows
 
     def scores(self, sample: Sample, x: Floats) -> Floats:
         """Predict the treatment of each row (n,), strictly between 0 and 1."""
@@ -39,10 +46,12 @@ class CrossFit:
         return self._predict(self.outcome_model, x, y, sample.treated == treated, sample)
 
     def _predict(self, learner: Learner, x: Floats, y: Floats, fitted_to: Bools, sample: Sample) -> Floats:
-        predicted = np.empty(len(x))
-        for fold in range(self.folds.max() + 1):
-            here = self.folds == fold
-            rows = fitted_to & ~here
+        # Whoever weighs nothing is not there: what is said of them goes into nothing, and may be anything.
+        predicted = np.full(len(x), 0.5)
+        folds = self.folds[self.order]
+        for fold in range(folds.max() + 1):
+            here = self.order[folds == fold]
+            rows = self.order[(folds != fold) & fitted_to[self.order]]
             w = None if sample.sample_weight is None else sample.sample_weight[rows]
             predicted[here] = fit_predict(learner, x[rows], y[rows], w, x[here])
         return predicted
@@ -94,31 +103,58 @@ def augmented_means(
     )
 
 
-def assign_folds(treated: Bools, clusters: Rows | None, n_folds: int, seed: int) -> Rows:
+def rows_by_content(columns: Iterable[Floats], sample_weight: Floats | None) -> Rows:
+    """Put the rows in the order of what they hold, so that no draw hangs on the order in which they come.
+
+    Parameters
+    ----------
+    columns : iterable of ndarray (n,)
+        The first counts most. Rows that are alike in all of them can change places without a trace.
+    sample_weight : ndarray (n,) or None
+        Rows of weight 0 are not there.
+
+    Returns
+    -------
+    ndarray (m,) of int
+        The rows that weigh something.
+    """
+    place = np.zeros(0, dtype=np.int64)
+    for column in columns:
+        rank = pd.factorize(column, sort=True)[0]
+        both = rank if not len(place) else place * (rank.max() + 1) + rank
+        place = pd.factorize(both, sort=True)[0]
+        if place.max() + 1 == len(place):  # no two rows are alike any more
+            break
+    order = np.argsort(place, kind="stable")
+    return order if sample_weight is None else order[sample_weight[order] > 0]
+
+
+def assign_folds(treated: Bools, clusters: Rows | None, n_folds: int, seed: int, order: Rows) -> Rows:
     """Deal the rows of each arm out to folds at random, as evenly as can be; or whole clusters.
+
+    `order` are the rows that count; others are in a fold like any, and nobody is fitted to them.
 
     Raises
     ------
     InvalidInputError
         An arm has fewer rows than there are folds, or there are fewer clusters; a fold has all of an arm.
     """
-    rng = np.random.default_rng(seed)
+    folds = np.zeros(len(treated), dtype=np.int64)
     if clusters is not None:
-        n_clusters = int(clusters.max()) + 1
-        _require_enough(n_folds, n_clusters, "clusters")
-        folds = _deal(n_clusters, n_folds, rng)[clusters]
-        _require_spread(folds, treated)
+        there, cluster = np.unique(clusters[order], return_inverse=True)
+        _require_enough(n_folds, len(there), "clusters")
+        folds[order] = _deal(len(there), n_folds, seed)[cluster]
+        _require_spread(folds[order], treated[order])
         return folds
-    folds = np.empty(len(treated), dtype=np.int64)
     for arm, members in {"treated": treated, "control": ~treated}.items():
-        n_rows = int(members.sum())
-        _require_enough(n_folds, n_rows, f"{arm} rows")
-        folds[members] = _deal(n_rows, n_folds, rng)
+        rows = order[members[order]]
+        _require_enough(n_folds, len(rows), f"{arm} rows")
+        folds[rows] = _deal(len(rows), n_folds, seed)
     return folds
 
 
-def _deal(n: int, n_folds: int, rng: np.random.Generator) -> Rows:
-    return rng.permutation(np.arange(n) % n_folds)
+def _deal(n: int, n_folds: int, seed: int) -> Rows:
+    return np.random.default_rng(seed).permutation(np.arange(n) % n_folds)
 
 
 def _require_enough(n_folds: int, n: int, what: str) -> None:

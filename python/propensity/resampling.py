@@ -14,6 +14,7 @@ from propensity import _check, core
 from propensity._analytic import Analytic, Figures
 from propensity._check import Floats
 from propensity._replicates import ResamplingWeights, check_options, progress_bar, settle_seed
+from propensity._sample import rows_there
 from propensity._study import naming_separated_model, read_study, side_by_side
 from propensity.arms import OutcomeFacts
 from propensity.cautions import count_cautions
@@ -139,18 +140,19 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
         warnings.warn(caution, stacklevel=2)
     x, score_columns, outcome_columns = side_by_side(study)
     seed = settle_seed(seed)
+    there = rows_there(sample.sample_weight)
+    groups = None if strata is None else sample.frame.groups(strata, "strata")
     run = partial(
         core.bootstrap,
-        x,
-        sample.treated.copy(),  # what is worked out later is of the data as they are now
-        sample.frame.outcome(outcome).copy(),
+        x if isinstance(there, slice) else np.asfortranarray(x[there]),
+        sample.treated[there].copy(),  # what is worked out later is of the data as they are now
+        sample.frame.outcome(outcome)[there].copy(),
         estimators=list(estimators),
         penalty=penalty,
         weights=weights,
-        # A row that is not there weighs nothing in any cluster, and makes none of its own.
-        cluster=None if sample.clusters is None else np.maximum(sample.clusters, 0),
-        strata=None if strata is None else sample.frame.groups(strata, "strata"),
-        sample_weight=sample.sample_weight,
+        cluster=None if sample.clusters is None else sample.clusters[there],
+        strata=None if groups is None else groups[there],
+        sample_weight=None if sample.sample_weight is None else sample.sample_weight[there],
         score_columns=score_columns,
         outcome_columns=outcome_columns,
         seed=seed,

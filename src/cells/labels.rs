@@ -1,8 +1,10 @@
 //! What rows are beside their covariates: arm, outcome and weight, which most data have few of.
 
+use std::cmp::Ordering;
+
 use rayon::prelude::*;
 
-use super::bits;
+use super::{bits, by_size};
 use crate::covariates::CHUNK;
 use crate::kernels::Label;
 use crate::tally::Outcomes;
@@ -53,6 +55,12 @@ impl Labels {
 /// What labels are sorted by; numbers by their bits, which is an order like any other.
 pub fn key(label: &Label) -> (bool, u64, u64) {
     (label.treated, bits(label.outcome), bits(label.weight))
+}
+
+/// The order of labels as numbers: that of the bits has the negative ones the other way around.
+pub fn content(a: &Label, b: &Label) -> Ordering {
+    let weights = || by_size(a.weight, b.weight);
+    by_size(a.outcome, b.outcome).then_with(weights).then_with(|| a.treated.cmp(&b.treated))
 }
 
 fn part<'a>(rows: &Outcomes<'a>, chunk: usize) -> Outcomes<'a> {

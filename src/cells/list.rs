@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::groups::{Groups, finish, inverse, mix};
-use super::labels::key;
+use super::labels::{content, key};
 use crate::covariates::CHUNK;
 use crate::kernels::Label;
 use crate::tally::Outcomes;
@@ -63,6 +63,18 @@ pub fn moved(cells: &[Cell], place: &[u32]) -> (Vec<Cell>, Vec<u32>) {
     };
     let order = by_pattern(cells.len(), place.len(), moved);
     (order.iter().map(|cell| moved(*cell)).collect(), inverse(&order))
+}
+
+/// The cells in the order in which `patterns` has theirs, those of a pattern by outcome, weight and arm.
+pub fn by_content(cells: &[Cell], patterns: &[u32]) -> Vec<u32> {
+    let place = inverse(patterns);
+    let mut order: Vec<u32> = (0..).take(cells.len()).collect();
+    order.par_sort_unstable_by(|a, b| {
+        let (a, b) = (&cells[*a as usize], &cells[*b as usize]);
+        let patterns = place[a.pattern as usize].cmp(&place[b.pattern as usize]);
+        patterns.then_with(|| content(&a.label, &b.label))
+    });
+    order
 }
 
 /// The cells by pattern, then by label.

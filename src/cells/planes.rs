@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::labels::Labels;
+use super::labels::{Labels, content};
 use super::list::Cell;
 use crate::covariates::CHUNK;
 use crate::kernels::{BLOCK, Label};
@@ -67,6 +67,18 @@ impl Planes {
             }
         }
         (Self { labels: self.labels.clone(), sizes, n_patterns: self.n_patterns }, went)
+    }
+
+    /// The places that have rows, in the order of `patterns`, those of a pattern by outcome, weight and arm.
+    pub fn by_pattern(&self, patterns: &[u32]) -> Vec<u32> {
+        let mut labels: Vec<u32> = (0..).take(self.labels.len()).collect();
+        labels.sort_by(|a, b| content(&self.labels[*a as usize], &self.labels[*b as usize]));
+        let places = |pattern: &u32| {
+            let pattern = *pattern;
+            labels.iter().map(move |label| self.place(pattern, *label))
+        };
+        let has_rows = |place: &u32| self.sizes[*place as usize] > 0;
+        patterns.iter().flat_map(places).filter(has_rows).collect()
     }
 
     /// The cells that have rows, by pattern, then by label, and the number that each place's has among them.

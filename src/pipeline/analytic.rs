@@ -86,6 +86,7 @@ impl Pipeline<'_, '_> {
         spec: &BootstrapSpec,
     ) -> Result<Replicates> {
         self.check_scheme(resample)?;
+        let resample = &*self.drawing_by_content(resample);
         let (n_rows, k) = (self.data.x.nrows(), self.estimators.len());
         let sizes = self.cells.as_ref().map_or_else(Vec::new, Cells::sizes);
         let urn = self.urn(resample);
