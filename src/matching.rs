@@ -9,6 +9,7 @@
 mod arm;
 mod ascent;
 mod beside;
+mod carry;
 mod correction;
 mod donors;
 mod draws;
@@ -43,7 +44,7 @@ use crate::monitor::Monitor;
 use crate::tally::Rows;
 
 use matcher::FoundByArm;
-use search::Search;
+use search::{Search, TIE};
 
 pub use line::Line;
 pub use local::{Neighborhood, outcome_variance};
@@ -153,10 +154,15 @@ impl NearestSpec {
         })
     }
 
-    /// `deviation` is used with a caliper only.
+    /// The caliper in the units of the quantity; `deviation` is used with one only.
+    fn width(&self, deviation: f64) -> f64 {
+        self.caliper.map_or(f64::INFINITY, |caliper| caliper * deviation)
+    }
+
+    /// A distance that only rounding puts beyond the caliper is within it, as one that rounding keeps from
+    /// being equal to another ties with it.
     fn search(&self, deviation: f64) -> Search {
-        let caliper_width = self.caliper.map_or(f64::INFINITY, |caliper| caliper * deviation);
-        Search { n_neighbors: self.n_neighbors as f64, caliper_width }
+        Search { n_neighbors: self.n_neighbors as f64, reach: self.width(deviation) + TIE }
     }
 }
 
@@ -186,7 +192,7 @@ pub fn nearest(
         Some(_) => matcher::deviation(values, &Rows { treatment, sample_weight: None }),
         None => f64::NAN,
     };
-    rows::match_rows(values, treatment, spec, &spec.search(deviation), monitor)
+    rows::match_rows(values, treatment, spec, deviation, monitor)
 }
 
 fn check_rows(scores: &[f64], treatment: &[bool], spec: &NearestSpec) -> Result<()> {

@@ -71,8 +71,18 @@ pub struct Stars {
     /// n: which star a row is in, from 1 on, in the order of strata and points; 0 for none.
     pub subclass: Vec<usize>,
     pub n_subclasses: usize,
+    /// Whether a draw decided between rows of an arm at the same point.
+    pub drawn: bool,
     /// From the middle of each star to its rays.
     pub total_distance: f64,
+}
+
+/// Pairs (treated row, control row), ascending.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pairs {
+    pub pairs: Vec<(usize, usize)>,
+    /// As for [`Stars`].
+    pub drawn: bool,
 }
 
 /// The pairs (treated row, control row) whose distances have the least sum among matchings of the largest
@@ -80,11 +90,7 @@ pub struct Stars {
 ///
 /// # Errors
 /// No pair within the calipers, [`Error::Stopped`].
-pub fn pairs(
-    points: &Points<'_>,
-    spec: &OptimalSpec,
-    monitor: &Monitor,
-) -> Result<Vec<(usize, usize)>> {
+pub fn pairs(points: &Points<'_>, spec: &OptimalSpec, monitor: &Monitor) -> Result<Pairs> {
     let layout = Layout::new(points);
     let matched: Vec<Vec<(usize, usize)>> = layout
         .strata
@@ -97,7 +103,7 @@ pub fn pairs(
     if matched.is_empty() {
         return Err(Error::NoMatches { caliper_width: spec.caliper_width });
     }
-    Ok(matched)
+    Ok(Pairs { pairs: matched, drawn: layout.drawn })
 }
 
 /// The stars whose distances have the least sum among those that leave no unit out that has a partner.
@@ -111,8 +117,12 @@ pub fn full(points: &Points<'_>, caliper_width: f64, monitor: &Monitor) -> Resul
         .par_iter()
         .map(|stratum| cover::cover(&layout, stratum, caliper_width, monitor))
         .collect::<Result<_>>()?;
-    let mut found =
-        Stars { subclass: vec![0; points.treatment.len()], n_subclasses: 0, total_distance: 0.0 };
+    let mut found = Stars {
+        subclass: vec![0; points.treatment.len()],
+        n_subclasses: 0,
+        drawn: layout.drawn,
+        total_distance: 0.0,
+    };
     for cover in covers {
         for (row, star) in cover.stars {
             found.subclass[row] = found.n_subclasses + star + 1;

@@ -79,7 +79,7 @@ def distances(rows, on):
 
 
 def caliper_width(values, treated, caliper, options):
-    """A caliper in the units of its values."""
+    """A caliper in the units of its values, those of the rows that take part."""
     if options.caliper_unit == "raw":
         return caliper
     if options.caliper_sd == "all":
@@ -88,19 +88,20 @@ def caliper_width(values, treated, caliper, options):
 
 
 def admissible(rows, options):
-    """Which pairs (n x n) may be made."""
+    """Which pairs (n x n) may be made; a difference that only rounding puts beyond a caliper is within it."""
     t, e = rows.treated, rows.scores
-    allowed = t[:, None] != t[None, :]
+    keep = kept(rows, options.discard)
+    if t[keep].all() or not t[keep].any():
+        return np.zeros((len(t), len(t)), dtype=bool)
+    allowed = (t[:, None] != t[None, :]) & keep[:, None] & keep[None, :]
     values = [(rows.x[:, k], width) for k, width in options.calipers.items()]
     if options.caliper is not None:
         values.append((np.log(e / (1 - e)) if options.on == "logit" else e, options.caliper))
     for column, caliper in values:
-        width = caliper_width(column, t, caliper, options)
-        allowed &= np.abs(column[:, None] - column[None, :]) <= width
+        width = caliper_width(column[keep], t[keep], caliper, options)
+        allowed &= np.abs(column[:, None] - column[None, :]) <= width * (1 + 1e-9)
     if options.use_exact:
         allowed &= rows.exact[:, None] == rows.exact[None, :]
-    keep = kept(rows, options.discard)
-    allowed &= keep[:, None] & keep[None, :]
     return allowed
 
 
@@ -197,22 +198,30 @@ def outcome_variance(outcome, treated, distance, exact=None):
     return np.array(found)
 
 
-def neighbor_variance(outcome, treated, matched, s2, sample_weight, fitted=None):
-    """Abadie and Imbens's variance row by row, focal row i weighing p_i, and mu taken off the outcomes."""
+def matched_estimate(outcome, treated, matched, sample_weight):
+    """The mean over focal rows, by their weights, of own outcome less the donors', treated minus control."""
+    total = weight = 0.0
+    for row, donors in matched.items():
+        there = sorted(donors)
+        missing = np.average(outcome[there], weights=sample_weight[there])
+        total += sample_weight[row] * (outcome[row] - missing) * (1 if treated[row] else -1)
+        weight += sample_weight[row]
+    return total / weight
+
+
+def neighbor_variance(outcome, treated, matched, s2, sample_weight):
+    """The variance of a matched estimate, from what it is: linear in the outcomes, given who is where.
+
+    Each outcome varies by s2 about its expectation; its coefficient is what the estimate moves by when it is
+    one more. The expectations of the focal rows' effects vary too: by how much is the spread of the effects
+    seen, less what the outcomes in each contribute to it.
+    """
     n, s = len(outcome), sample_weight
-    p, uses, squares = np.zeros((3, n))
+    coefficients = np.array([matched_estimate(unit, treated, matched, s) for unit in np.eye(n)])
+    estimate, total = coefficients @ outcome, sum(s[row] for row in matched)
+    variance = coefficients**2 @ s2
     for row, donors in matched.items():
-        p[row] = s[row]
-        uses[list(donors)] += 1 / len(donors)
-        squares[list(donors)] += (s[row] / len(donors)) ** 2
-    w = p + s * uses
-    share = w / np.where(treated, w[treated].sum(), w[~treated].sum())
-    fitted = np.zeros((2, n)) if fitted is None else fitted
-    tau, weight = [], []
-    for row, donors in matched.items():
-        rest = outcome - fitted[int(not treated[row])]
-        tau.append((rest[row] - rest[list(donors)].mean()) * (1 if treated[row] else -1))
-        weight.append(p[row])
-    tau, weight = np.array(tau), np.array(weight)
-    spread = (weight**2 * (tau - np.average(tau, weights=weight)) ** 2).sum() / p.sum() ** 2
-    return spread + (s2 * (share**2 - (p**2 + squares) / p.sum() ** 2)).sum()
+        alone = {row: donors}
+        own = np.array([matched_estimate(unit, treated, alone, s) for unit in np.eye(n)])
+        variance += (s[row] / total) ** 2 * ((own @ outcome - estimate) ** 2 - own**2 @ s2)
+    return variance

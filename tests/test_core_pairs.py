@@ -75,6 +75,14 @@ def enough_donors(rows, options):
     return all((rows.treated != arm).sum() >= options.n_neighbors for arm in focal)
 
 
+def has_deviations(rows, options):
+    """Whether each arm has the two rows that a standard deviation within it takes, or none is needed."""
+    if options.caliper_unit == "raw" or options.caliper_sd == "all":
+        return True
+    kept = rows.treated[twin.kept(rows, options.discard)]
+    return not (options.calipers or options.caliper) or 1 not in (kept.sum(), (~kept).sum())
+
+
 def donors_of(matches):
     ranges = zip(matches.focal.tolist(), matches.first, matches.last, strict=True)
     return {row: set(matches.donors[first:last].tolist()) for row, first, last in ranges}
@@ -102,14 +110,21 @@ def assert_equals_the_twin(rows, options):
 def test_match_nn_equals_the_twin_that_looks_at_every_pair(rows, options):
     donors = twin.kept(rows, options.discard) & (rows.treated != (options.estimand == "ATT"))
     assume(not options.replace or options.n_neighbors <= donors.sum())  # or it is refused
-    assume(enough_donors(rows, options))
+    assume(enough_donors(rows, options) and has_deviations(rows, options))
     assert_equals_the_twin(rows, options)
+
+
+def test_a_standard_deviation_within_an_arm_of_one_row_is_refused():
+    treated, scores = np.array([True, True, False, False]), np.array([0.5, 0.9, 0.4, 0.6])
+    with pytest.raises(InvalidInputError, match="in raw units where a single row of an arm is left"):
+        core.match_nn(scores, treated, caliper=0.2, caliper_sd="pooled", discard="treated")
+    assert core.match_nn(scores, treated, caliper=2.0, discard="treated").n_matched == 1
 
 
 @QUICK
 @given(small_rows(), options, st.sampled_from(["ATT", "ATE"]), st.integers(2, 3))
 def test_limited_reuse_equals_the_twin(rows, options, estimand, max_reuse):
-    assume(enough_donors(rows, replace(options, estimand=estimand)))
+    assume(enough_donors(rows, replace(options, estimand=estimand)) and has_deviations(rows, options))
     assert_equals_the_twin(rows, replace(options, replace=True, max_reuse=max_reuse, estimand=estimand))
 
 
@@ -120,7 +135,7 @@ def test_matches_belong_to_ids_whatever_the_order_of_the_rows(rows, options, ran
     random.shuffle(order)
     shuffled = twin.Rows(*(getattr(rows, name)[order] for name in ("treated", "scores", "x", "exact", "ids")))
     options = replace(options, order="random" if options.order == "data" else options.order, replace=False)
-    assume(enough_donors(rows, options))
+    assume(enough_donors(rows, options) and has_deviations(rows, options))
     try:
         before, after = (
             {
@@ -169,13 +184,16 @@ def test_everybody_gets_a_first_before_anybody_gets_a_second():
     assert_allclose(matches.weights, [1, 1, 0.5, 1, 0.5])
 
 
-def test_sample_weight_multiplies_the_weights_and_changes_no_pair():
+def test_sample_weight_goes_from_focal_rows_to_their_donors_and_changes_no_pair():
     rng = np.random.default_rng(2)
     scores, weight = rng.beta(2, 3, 300), rng.random(300)
     treated = rng.random(300) < scores
     plain, weighed = (core.match_nn(scores, treated, sample_weight=w) for w in (None, weight))
     assert_array_equal(plain.donors, weighed.donors)
-    assert_allclose(weighed.weights, plain.weights * weight)
+    expected = np.where(treated, weight, 0.0)
+    for row, donors in donors_of(weighed).items():
+        expected[list(donors)] += weight[row] / len(donors)  # scores are all different: one donor each
+    assert_allclose(weighed.weights, expected)
 
 
 @pytest.mark.parametrize(

@@ -401,7 +401,7 @@ def test_matches_of_other_rows_are_refused(users):
         matches.effect(users["done"].reset_index(drop=True))
     with pytest.raises(InvalidInputError, match="column 'dome' is not in the frame; did you mean 'done'"):
         matches.effect("dome")
-    with pytest.raises(TypeError, match="outcome: numbers are needed, not text"):
+    with pytest.raises(TypeError, match="outcome: an outcome must be numeric or bool, not text"):
         matches.effect(users["tier"])
 
 

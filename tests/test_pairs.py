@@ -67,7 +67,7 @@ def test_match_nn_does_not_depend_on_the_order_of_labelled_rows(scored, name):
 
 
 def test_ids_stand_in_for_an_index(scored):
-    labelled = match(scored, replace=False)
+    labelled = match(scored, replace=False, ids=scored.index)
     numbered = scored.reset_index(names="who")
     for frame in (numbered, pl.from_pandas(numbered)):
         found = match(frame, replace=False, ids="who")

@@ -332,6 +332,16 @@ def unlike(values: Rows, index: pd.Index[Any], role: str) -> None:
         raise InvalidInputError(f"{role}: {where}; one for each row is needed")
 
 
+def unlike_labels(index: pd.Index[Any], subject: str) -> None:
+    """Require no label of an index twice, where labels have to tell rows apart."""
+    if not index.is_unique:
+        where = counted(index.duplicated(), "repeated label", index)
+        raise InvalidInputError(
+            f"{subject} has {where}, which tell nobody apart; take df.reset_index(drop=True), or say what "
+            "rows are called (ids=)"
+        )
+
+
 def same_weights(then: Floats | None, now: Floats | None, made: str, remedy: str) -> None:
     """Require sample weights to be those with which something was made.
 

@@ -280,11 +280,13 @@ def shortage_cautions(
     inside = (scores >= value[start]) & (scores <= value[end])
     n_focal, n_donors = int((inside & focal).sum()), int((inside & ~focal).sum())
     arms = ("treated", "controls") if treated else ("controls", "treated")
+    whence = "they come from elsewhere, and the estimate is biased"
+    if uses * (~focal).sum() < wanted * focal.sum():
+        whence = "there are not as many anywhere: the others come from elsewhere, and the estimate is biased"
     return (
         BalanceWarning(
             f"partners run short: {n_focal:,} {arms[0]} against {n_donors:,} {arms[1]} with scores from "
             f"{value[start]:.3f} to {value[end]:.3f}, where {missing:,.0f} of {wanted * n_focal:,} partners "
-            "are missing; they come from elsewhere, and the estimate is biased: allow replace=True, or set a "
-            "caliper, which leaves these units out"
+            f"are missing; {whence}: allow replace=True, or set a caliper, which leaves these units out"
         ),
     )

@@ -77,7 +77,8 @@ def match_cem(
         Whose effect: the treated units', the control units', everyone's; in each case of those that are not
         left out.
     sample_weight : None, str, Series or array (n,), default None
-        How much of the population a row stands for (a survey weight).
+        How much of the population a row stands for (a survey weight). It does not move cut points; rows of
+        weight 0 are not there, and in no subclass.
 
     Returns
     -------
@@ -114,13 +115,17 @@ def match_cem(
     sample = read_sample(
         df, treatment=treatment, covariates=names, reader=read_amount, sample_weight=sample_weight
     )
-    columns = {name: sample.frame.columns[name] for name in names}
+    there = slice(None) if sample.sample_weight is None else sample.sample_weight > 0
+    columns = {name: sample.frame.columns[name][there] for name in names}
     _check_grouping(grouping)
     coarsenings = _coarsenings(columns, cutpoints, grouping or {})
     # As a number, a long one loses its last digits: where they count, it is read as a label.
-    columns |= {name: read_column(df, name, read) for name, how in coarsenings.items() if _is_exact(how)}
+    exact = [name for name, how in coarsenings.items() if _is_exact(how)]
+    columns |= {name: read_column(df, name, read)[there] for name in exact}
     coarse = {name: _coarsen(columns[name], how) for name, how in coarsenings.items()}
-    groups, firsts = _cells(list(coarse.values()))
+    own, firsts = _cells(list(coarse.values()))
+    groups = np.full(len(sample.treated), -1)
+    groups[there] = own
     cells = pd.DataFrame({name: one.names.take(one.codes[firsts]) for name, one in coarse.items()})
     measured = tuple(name for name in names if _has_means(columns[name]))
     judged = Judged.of_terms(*make_terms(sample.frame, Terms(measured, None), all_levels=True))

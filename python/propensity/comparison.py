@@ -14,6 +14,7 @@ import pandas as pd
 from propensity import _check, inference
 from propensity._sample import Sample, warn_once
 from propensity._study import Study, adjusted_effects, read_study
+from propensity.cast import needs_scores, read_cast
 from propensity.contrasts import SCALES, Contrast
 from propensity.effects import Effect
 from propensity.errors import (
@@ -35,7 +36,6 @@ from propensity.estimators import (
 )
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates
-from propensity.matching import needs_scores, read_cast
 from propensity.scored import FittedScores, Scored
 from propensity.scores import named_model
 from propensity.separation import Separation

@@ -128,7 +128,7 @@ class Matches:
     """Which rows of one arm stand for each focal row of the other, kept as ranges of the donors."""
 
     @property
-    def weights(self) -> _Floats: ...  # (n,): 1 where focal and matched, plus the sum of uses as a donor
+    def weights(self) -> _Floats: ...  # (n,): what a focal row counts for, plus what it stands for as a donor
     @property
     def focal(self) -> NDArray[np.int64]: ...  # (m,) rows of the matched focal units, ascending
     @property
@@ -146,6 +146,8 @@ class Matches:
     @property
     def n_pairs(self) -> int: ...
     @property
+    def drawn(self) -> bool: ...  # whether a draw decided who is matched with whom
+    @property
     def max_distance(self) -> float: ...
     @property
     def caliper_width(self) -> float: ...  # in units of the quantity matched on; inf without a caliper
@@ -162,6 +164,8 @@ class FullMatch:
     def subclass(self) -> NDArray[np.int64]: ...  # (n,), 1 to n_subclasses; 0 for rows left out
     @property
     def n_subclasses(self) -> int: ...
+    @property
+    def drawn(self) -> bool: ...  # whether a draw decided between rows of an arm in one place
     @property
     def total_distance(self) -> float: ...  # from the middle of each star to its rays
 
@@ -295,6 +299,7 @@ def match_full(
     caliper_sd: Literal["all", "pooled"] = "all",
     exact: _Labels | None = None,
     discard: Literal["treated", "control", "both"] | None = None,
+    sample_weight: _Floats | None = None,
     ids: _Labels | None = None,
     seed: int = 0,
     n_threads: int | None = None,

@@ -65,6 +65,8 @@ class Effect(Shown):
         Who was treated, in row order.
     fingerprint : Fingerprint or None
         Which rows it was estimated from, and what each counted for: functions that take its weights compare.
+    whom : str
+        Whom it is for, where some of those that the estimand names are left out; else empty.
     """
 
     estimand: str
@@ -84,6 +86,7 @@ class Effect(Shown):
     bounded: bool = False
     treated: Bools | None = None
     fingerprint: Fingerprint | None = None
+    whom: str = ""
 
     @classmethod
     def of(  # noqa: PLR0913 - what any method knows of its estimate, by name
@@ -102,6 +105,7 @@ class Effect(Shown):
         n_clusters: int | None = None,
         contrast: Contrast = "difference",
         cautions: tuple[Warning, ...] = (),
+        whom: str = "",
     ) -> Effect:
         """Make an effect of the means of both arms: the one way there is.
 
@@ -134,6 +138,8 @@ class Effect(Shown):
             What the two means are made into.
         cautions : tuple of Warning, default ()
             What the method has to say of itself; those of the arms' sizes are added here.
+        whom : str, default ""
+            Whom it is for, where that is not all whom the estimand names.
 
         Raises
         ------
@@ -159,6 +165,7 @@ class Effect(Shown):
             bounded=facts.bounded,
             treated=treated,
             fingerprint=fingerprint,
+            whom=whom,
         )
         return difference.contrast_as(contrast)
 
@@ -290,7 +297,8 @@ class Effect(Shown):
     def _headline(self) -> str:
         words = SCALES[self.contrast].words
         sign = "+" if self.contrast == "difference" else ""
-        lines = [f"Effect ({self.estimand}): {words} {self.estimate:{sign}.6g}"]
+        whom = f", for {self.whom}" if self.whom else ""
+        lines = [f"Effect ({self.estimand}): {words} {self.estimate:{sign}.6g}{whom}"]
         lines.append(f"Standard error: {self.se_method}")
         lines.extend(f"Caution: {caution}" for caution in self.cautions)
         return "\n".join(lines)
@@ -388,7 +396,8 @@ class Effects(Shown):
     def _headline(self) -> str:
         first = next(iter(self.by_outcome.values()))
         words = SCALES[first.contrast].words
-        lines = [f"Effects ({first.estimand}) on {len(self)} outcomes: {words}"]
+        whom = f", for {first.whom}" if first.whom else ""
+        lines = [f"Effects ({first.estimand}) on {len(self)} outcomes: {words}{whom}"]
         lines.append(f"Standard errors: {first.se_method}")
         cautions = (str(caution) for effect in self.by_outcome.values() for caution in effect.cautions)
         lines.extend(f"Caution: {caution}" for caution in dict.fromkeys(cautions))

@@ -84,8 +84,9 @@ class NearestNeighbors:
         sets of as many pairs as there can be, that with the least sum of distances.
     order : {"largest", "smallest", "closest", "random", "data"} or None, default None
         Who chooses first, where neighbours are taken from each other: by the score, the closest pair of all,
-        by a draw of the label, as the rows come (the one that depends on their order). None is "largest",
-        and "random" where there are no scores: those with few neighbours choose first.
+        by a draw, as the rows come (the one that depends on their order). None lets those with the fewest
+        neighbours choose first: "largest" for treated units, "smallest" for controls, and "random" where
+        there are no scores.
     covariates : list of str, str, or None, default None
         Of the distances between covariates, as for `fit_propensity`; None takes those of the analysis.
     exact : sequence of str, default ()
@@ -99,7 +100,7 @@ class NearestNeighbors:
         Which standard deviation: over all units (divisor n - 1), as in MatchIt, or
         sqrt((s1^2 + s0^2) / 2) within the arms, as in Austin (2011), which is smaller.
     seed : int, default 0
-        Of the draws that settle ties where a unit may not be used freely. A draw belongs to the unit's label.
+        Of the draws that settle ties where a unit may not be used freely.
 
     Examples
     --------

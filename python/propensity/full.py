@@ -6,6 +6,7 @@ import pandas as pd
 
 from propensity import _check
 from propensity._sample import warn_once
+from propensity.cast import read_cast
 from propensity.estimators import (
     CaliperSd,
     CaliperUnit,
@@ -16,7 +17,6 @@ from propensity.estimators import (
 )
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates
-from propensity.matching import read_cast
 from propensity.matching_cautions import MatchedBy, caliper_remedy
 from propensity.subclasses import Subclasses, make_subclasses
 
@@ -69,9 +69,9 @@ def match_full(  # noqa: PLR0913 - each is a choice a user may have to make, by 
         Leave out the units of this arm (or both) whose score lies outside the range of the other arm's.
     sample_weight : None, str, Series or array (n,), default None
         How much of the population a row stands for (a survey weight). It does not decide who is matched
-        with whom.
-    ids : None, str, Series or array (n,), default None
-        What rows are called, where that is not the index: the draws that settle ties belong to these.
+        with whom; rows of weight 0 are not there. A model must have been fitted with the same.
+    ids : None, str, Series, Index or array (n,), default None
+        What rows are called, different for each: the draws that settle ties then belong to these alone.
     seed : int, default 0
         Of the draws.
     n_threads : int or None, default None
@@ -80,7 +80,7 @@ def match_full(  # noqa: PLR0913 - each is a choice a user may have to make, by 
     Returns
     -------
     Subclasses
-        With `weights` for every row; `.effect(df["outcome"])` gives the estimate, and its standard error
+        With `weights` for every row; `.effect("outcome")` gives the estimate, and its standard error
         clustered by subclass.
 
     Raises
@@ -102,8 +102,8 @@ def match_full(  # noqa: PLR0913 - each is a choice a user may have to make, by 
     A subclass is a star: within it every pair of a treated unit and a control is one of those whose distances
     are summed. There is no limit on their number. Where equal sums leave a choice, there are as many
     subclasses on either side of a gap between units of the two arms as can be, and units in one place share
-    partners evenly. Which of them is in whose subclass is settled by a draw that belongs to the
-    unit's label, so that the order of the rows decides nothing.
+    partners evenly. Which of them is in whose subclass is settled by a draw, as in `match_nn`, so
+    that the order of the rows decides nothing.
 
     References
     ----------
@@ -131,14 +131,14 @@ def match_full(  # noqa: PLR0913 - each is a choice a user may have to make, by 
     )
     _check.threads(n_threads)
     cast = read_cast(df, spec, treatment=treatment, scores=scores, sample_weight=sample_weight, ids=ids)
-    found = cast.match_full(spec, n_threads)
+    found, alike = cast.match_full(spec, n_threads)
     remedy = f"{caliper_remedy(spec)}, or take aipw, whose outcome models adjust for what is left"
     subclasses = make_subclasses(
         cast.frame,
         found.subclass - 1,
         cast.treated,
         pd.DataFrame(index=pd.RangeIndex(found.n_subclasses)),
-        MatchedBy(cast.known, cast.judged_by, remedy, cast.doubts),
+        MatchedBy(cast.known, cast.judged_by, remedy, cast.doubts, alike),
         method="full matching",
         estimand=spec.estimand,
         sample_weight=cast.sample_weight,

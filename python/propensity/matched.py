@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from propensity._check import Bools, Floats
+from propensity._check import Bools, Floats, Rows
+from propensity._matched_outcome import MatchedOutcome, read_matched_outcome, require_told_apart
 from propensity._show import Shown
 from propensity.arms import balancing_part
-from propensity.errors import InvalidInputError
+from propensity.errors import InvalidInputError, OverlapWarning
 from propensity.estimators import MatchingEstimand
 from propensity.frames.fingerprint import Fingerprint, Made
 from propensity.frames.native import AnySeries
@@ -42,6 +43,9 @@ class Matched(Shown):
         The columns that the matches, and the model of their scores, are made of.
     cautions : tuple of Warning
         Why an estimate may be biased; empty where there is no known reason.
+    alike : ndarray (n,) of int, or None
+        Rows of one number hold the same in all columns, and a draw told them apart by their place in the
+        frame; None where no draw did.
     """
 
     estimand: MatchingEstimand
@@ -51,6 +55,7 @@ class Matched(Shown):
     fingerprint: Fingerprint
     known: tuple[str, ...] = ()
     cautions: tuple[Warning, ...] = ()
+    alike: Rows | None = None
 
     @property
     def balancing_weights(self) -> Floats:
@@ -65,3 +70,28 @@ class Matched(Shown):
                 f"column '{name}' is the outcome, and rows were matched by it or by scores made of it, which "
                 "takes its effect away: match by what was known before the treatment"
             )
+
+    def _outcome(self, outcome: object, *, bounded: bool = True) -> MatchedOutcome:
+        """Read an outcome, by name or by value, that the rows which are used have."""
+        used = np.asarray(self.weights) > 0
+        found = read_matched_outcome(outcome, self.fingerprint, used, bounded=bounded)
+        require_told_apart(found.values, self.alike, used, self.index)
+        return found
+
+
+@dataclass(frozen=True)
+class Whom:
+    """Whom an effect is for: the words of a headline, and a caution where some are left out."""
+
+    words: str = ""
+    cautions: tuple[Warning, ...] = ()
+
+    @classmethod
+    def of(cls, estimand: MatchingEstimand, n_matched: int, n_unmatched: int) -> Whom:
+        """Count those that the estimand names, with and without a partner."""
+        if n_unmatched == 0:
+            return cls()
+        rows = {"ATT": "treated rows", "ATC": "control rows", "ATE": "rows"}[estimand]
+        n_rows = n_matched + n_unmatched
+        caution = f"{n_unmatched:,} of {n_rows:,} {rows} are left out: the effect is for the others"
+        return cls(f"{n_matched:,} of {n_rows:,} {rows}", (OverlapWarning(caution),))

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import pandas as pd
 
-from propensity import core
+from propensity import _check, core
 from propensity._analytic import Analytic
 from propensity._check import Floats, Rows
-from propensity._influence import matching_influence, matching_influence_ate
-from propensity._paired import Pairing, adjustments, neighbor_variance
+from propensity._matched_outcome import are_names
+from propensity._matches_effect import effect_in_space, effect_of_sets, effect_on_scores, influence_of_terms
+from propensity._paired import Pairing
 from propensity._replicates import ResamplingWeights, check_options, progress_bar, settle_seed
-from propensity._stratified import clustered_influence
-from propensity.arms import Means, OutcomeFacts
-from propensity.effects import Effect
+from propensity.effects import Effect, Effects
 from propensity.errors import InvalidInputError
 from propensity.estimators import NearestNeighbors, Space
-from propensity.frames.columns import rowwise_groups
-from propensity.frames.kept import kept_rows, read_adjustment, read_outcome
+from propensity.frames.columns import outcome_names, rowwise_groups
+from propensity.frames.kept import kept_rows, read_adjustment
 from propensity.frames.native import AnyFrame
 from propensity.inference import acceleration
 from propensity.matched import FRAME, Matched
-from propensity.matching_cautions import effective_size, neighbor_remedy
 from propensity.results import BootstrapResult
 
 _PAIRS_LIMIT = 50_000_000  # about 1.6 GB as a DataFrame
@@ -51,9 +48,10 @@ class Matches(Matched):
     ----------
     spec : NearestNeighbors
         What was asked for.
-    estimand, weights, treated, index, known, cautions
-        As for every `Matched`; weights are 1 for a matched focal unit, plus the sum of its uses as a donor,
-        each 1 / (donors of the focal unit); times the sample weight.
+    estimand, weights, treated, index, fingerprint, known, cautions, alike
+        As for every `Matched`; weights are the sample weight of a matched focal unit, plus for every use as a
+        donor that of the focal unit, which its donors share in proportion to their own. Without sample
+        weights that is 1, and 1 / (donors of the focal unit).
     n_matched, n_unmatched : int
         Focal units with and without a donor; without are also those discarded.
     n_discarded : int
@@ -78,13 +76,18 @@ class Matches(Matched):
     exact : ndarray (n,) of int, or None
         Which rows agree in the columns to be matched exactly.
     sample_weight : ndarray (n,) or None
-        What each row counts for; None where every row counts one.
+        What each row counts for; None where every row counts one. Rows of weight 0 are not there: in no pair,
+        and in no count.
     focal : ndarray (n_matched,) of int
         Rows of the matched focal units, ascending.
     donors : ndarray of int
         Rows that serve; one may stand here several times.
     first, last : ndarray (n_matched,) of int
         The donors of `focal[i]` are `donors[first[i]:last[i]]`.
+    ids : Index (n,) or None
+        What rows are called in `pairs`, where the index repeats labels.
+    drawn : bool
+        Whether a draw decided who is matched with whom: ties, where units may not be used freely.
     """
 
     spec: NearestNeighbors
@@ -105,6 +108,8 @@ class Matches(Matched):
     donors: Rows
     first: Rows
     last: Rows
+    ids: pd.Index[Any] | None = None
+    drawn: bool = False
 
     @property
     def places(self) -> Floats:
@@ -153,13 +158,17 @@ class Matches(Matched):
     def pairs(self) -> pd.DataFrame:
         """Every pair: labels of the `treated` and the `control`, their `distance`, and the pair's `weight`.
 
-        The weights of a focal unit's pairs are equal and sum to 1. For the ATE two units may be a pair twice,
-        and a column `focal` says for whose sake, "treated" or "control". Built anew at each call.
+        Labels are those of the index, or the `ids` that were given where it repeats labels. The weights of a
+        focal unit's pairs sum to what it counts for: equal parts of 1 without sample weights, else of its own
+        in proportion to those of its donors. For the ATE two units may be a pair twice, and a column `focal`
+        says for whose sake, "treated" or "control". Built anew at each call.
 
         Raises
         ------
         MemoryError
             There are more than 50 million pairs (scores with few distinct values).
+        InvalidInputError
+            The index repeats labels, which then name nobody; matching takes `ids`.
         """
         if self.n_pairs > _PAIRS_LIMIT:
             raise MemoryError(
@@ -176,7 +185,7 @@ class Matches(Matched):
                 "treated": self._labels(np.where(of_treated, focal, donors)),
                 "control": self._labels(np.where(of_treated, donors, focal)),
                 "distance": np.sqrt(((places[focal] - places[donors]) ** 2).sum(axis=1)),
-                "weight": np.repeat(1.0 / n_donors, n_donors),
+                "weight": self.pairing.shares(focal, donors, np.repeat(np.arange(len(n_donors)), n_donors)),
             }
         )
         if self.estimand == "ATE":
@@ -205,23 +214,33 @@ class Matches(Matched):
             columns["subclass"] = self.labels
         return kept_rows(df, self.fingerprint, weights > 0, columns, FRAME)
 
-    def effect(self, outcome: object, *, bias_adjust: AnyFrame | None = None) -> Effect:
+    @overload
+    def effect(  # type: ignore[overload-overlap]
+        self, outcome: list[str] | tuple[str, ...], *, bias_adjust: object = None
+    ) -> Effects: ...
+
+    @overload
+    def effect(self, outcome: object, *, bias_adjust: object = None) -> Effect: ...
+
+    def effect(self, outcome: object, *, bias_adjust: object = None) -> Effect | Effects:
         """Compare the outcome of the matched units: mean over focal units of own minus donors' mean.
 
         Parameters
         ----------
-        outcome : str, Series or array (n,)
-            Numeric or bool: a column of the frame that was matched, by its name, or values for every row of
-            it. A pandas Series has its very index. Others have no labels: one that has the name of a column
-            of the frame must hold what that holds, and what has no such name is taken by position.
-        bias_adjust : DataFrame or None, default None
-            Covariates, as ``df[["age", "tier"]]``: the outcome is regressed on them among the donors, and
-            what that predicts of the differences left within pairs is taken off. For distances between
-            several continuous covariates, whose bias does not vanish fast enough otherwise.
+        outcome : str, list of str, Series or array (n,)
+            Numeric or bool: a column of the frame that was matched, by its name, or several; or values for
+            every row of it. A pandas Series has its very index. Others have no labels: one that has the name
+            of a column of the frame must hold what that holds, and what has no such name is taken by
+            position. Rows that are not matched need none.
+        bias_adjust : DataFrame, list of str, or None, default None
+            Covariates, as ``df[["age", "tier"]]`` or as ``["age", "tier"]``: the outcome is regressed on
+            them among the donors, and what that predicts of the differences left within pairs is taken off.
+            For distances between several continuous covariates, whose bias does not vanish fast enough
+            otherwise.
 
         Returns
         -------
-        Effect
+        Effect, or Effects for a list
             Treated minus control, whichever arm is focal. Its `se_method` tells how the standard error was
             made, and whether it counts that the scores were estimated.
 
@@ -242,126 +261,33 @@ class Matches(Matched):
         share the slope equally, each in its standard deviation (least squares of the least norm); that
         matters only for focal units among which they are not.
         """
-        y = read_outcome(outcome, self.fingerprint)
+        if are_names(outcome):
+            return Effects({name: self._effect_on(name, bias_adjust) for name in outcome_names(outcome)})
+        return self._effect_on(outcome, bias_adjust)
+
+    def _effect_on(self, outcome: object, bias_adjust: object) -> Effect:
+        y = self._outcome(outcome, bounded=bias_adjust is None)
         self._require_unknown(outcome)
         x = None if bias_adjust is None else read_adjustment(bias_adjust, self.fingerprint)
         if self.spec.max_uses == 1:
-            return self._effect_of_sets(y, x)
-        if self.spec.is_plain and self.sample_weight is None and x is None:
-            return self._effect_on_scores(y)
-        return self._effect_in_space(y, x)
-
-    def _effect_on_scores(self, y: Floats) -> Effect:
-        """Take the core's, which counts that scores were estimated."""
-        assert self.scores is not None
-        assert self.spec.on in ("score", "logit")
-        assert not isinstance(self.spec.caliper, Mapping)
-        found = core.matching_effect(
-            y,
-            self.treated,
-            self.scores,
-            estimand=self.estimand,
-            n_neighbors=self.spec.n_neighbors,
-            caliper=self.spec.caliper,
-            on=self.spec.on,
-            x=self.x,
-            penalty=self.penalty,
-        )
-        means = Means(found.mean_treated, found.mean_control)
-        method = self._se_method(corrected=found.correction is not None)
-        ess = (found.ess_treated, found.ess_control)
-        return self._effect(y, means, method, std_error=found.std_error, ess=ess)
-
-    def _effect_of_sets(self, y: Floats, x: Floats | None) -> Effect:
-        """Square what each set adds."""
-        labels = self.labels
-        if self.n_matched < 2:
-            raise InvalidInputError(
-                "outcome: one matched set shows nothing of how estimates vary between sets; match more units"
-            )
-        weights = np.asarray(self.weights)
-        fitted, moved = self._adjustments(y, x)
-        rest = y - fitted.sum(axis=0)  # one arm has donors
-        plain = clustered_influence(y, self.treated, labels, weights)
-        adjusted = plain if x is None else clustered_influence(rest, self.treated, labels, weights)
-        return self._effect(
-            y,
-            Means(
-                plain.mean_treated + moved[True],
-                plain.mean_control + moved[False],
-                adjusted.influence_treated,
-                adjusted.influence_control,
-                adjusted.clusters,
-            ),
-            f"summed within {self.n_matched:,} sets (Abadie and Spiess 2022), factor G / (G - 1); "
-            f"takes the sets as given{_adjusted(x)}",
-            bounded=x is None,
-            adjusted=x is not None,
-        )
-
-    def _effect_in_space(self, y: Floats, x: Floats | None) -> Effect:
-        """Take the variance of outcomes from neighbours in the space that was matched in."""
-        fitted, moved = self._adjustments(y, x)
-        pairing, t, w = self._pairing, self.treated, np.asarray(self.weights)
-        spread = core.outcome_variance(y, t, self.places, exact=self.exact)
-        variance = neighbor_variance(pairing, y, fitted, spread)
-        where = "the scores" if self.spec.on_scores else "the covariates matched on"
-        if self.exact is not None:
-            where += f" and of the same {', '.join(self.spec.exact)}"
-        means = Means(
-            float(np.average(y[t], weights=w[t])) + moved[True],
-            float(np.average(y[~t], weights=w[~t])) + moved[False],
-        )
-        words = (
-            f"Abadie and Imbens (2006), neighbours in {where}; takes scores and distances as known"
-            f"{_adjusted(x)}"
-        )
-        error = math.sqrt(max(variance, 0.0))
-        return self._effect(y, means, words, std_error=error, adjusted=x is not None)
-
-    def _adjustments(self, y: Floats, x: Floats | None) -> tuple[Floats, dict[bool, float]]:
-        if x is None:
-            return np.zeros((2, len(y))), {True: 0.0, False: 0.0}
-        return adjustments(self._pairing, y, x)
-
-    def _effect(
-        self,
-        y: Floats,
-        means: Means,
-        se_method: str,
-        *,
-        std_error: float | None = None,
-        ess: tuple[float, float] | None = None,
-        bounded: bool = True,
-        adjusted: bool = False,
-    ) -> Effect:
-        """Put an effect together; `ess` is worked out where the core has not done it."""
-        w = np.asarray(self.weights)
-        return Effect.of(
-            means,
-            OutcomeFacts.of(y[w > 0], bounded=bounded),
-            estimand=self.estimand,
-            weights=self.weights,
-            ess=ess or (effective_size(w[self.treated]), effective_size(w[~self.treated])),
-            se_method=se_method,
-            std_error=std_error,
-            clusters=means.clusters,
-            cautions=self._cautions_of_adjusted() if adjusted else self.cautions,
-            treated=self.treated,
-            fingerprint=self.fingerprint,
-        )
-
-    def _cautions_of_adjusted(self) -> tuple[Warning, ...]:
-        """Leave out the advice to do what has been done."""
-        advice = neighbor_remedy(self.spec), neighbor_remedy(self.spec, adjusted=True)
-        return tuple(type(caution)(str(caution).replace(*advice)) for caution in self.cautions)
+            return effect_of_sets(self, y, x)
+        if self.spec.is_plain and self.weighs_evenly and x is None and y.known.all():
+            return effect_on_scores(self, y)
+        return effect_in_space(self, y, x)
 
     @property
-    def _pairing(self) -> Pairing:
+    def weighs_evenly(self) -> bool:
+        """Whether all rows count the same, whatever that is."""
+        s = self.sample_weight
+        return s is None or bool(s.min() == s.max())
+
+    @property
+    def pairing(self) -> Pairing:
+        """Who is matched with whom, by rows."""
         return Pairing(
             treated=self.treated,
             weights=np.asarray(self.weights),
-            sample_weight=self.sample_weight,
+            sample_weight=np.ones(len(self.treated)) if self.sample_weight is None else self.sample_weight,
             focal=self.focal,
             donors=self.donors,
             first=self.first,
@@ -388,8 +314,8 @@ class Matches(Matched):
 
         Parameters
         ----------
-        outcome : Series or array (n,)
-            As for `effect`.
+        outcome : str, Series or array (n,)
+            As for `effect`; of every row.
         weights : {"multinomial", "poisson", "bayesian"}, default "multinomial"
             As for `propensity.bootstrap`.
         cluster, strata : Series or array (n,), or None, default None
@@ -416,8 +342,7 @@ class Matches(Matched):
         check_options(weights, n_reps, n_threads)
         effect, seed = self.effect(outcome), settle_seed(seed)
         estimate = effect.estimate
-        y = read_outcome(outcome, self.fingerprint)
-        influence = self._influence(y)
+        influence = influence_of_terms(self, self._outcome(outcome))
         if effect.std_error == 0.0:  # what is left of it is rounding
             influence = np.zeros_like(influence)
         groups = None if cluster is None else rowwise_groups(cluster, self.index, "cluster")
@@ -450,34 +375,6 @@ class Matches(Matched):
             refitted=False,
         )
 
-    def _influence(self, y: Floats) -> Floats:
-        if not (self.spec.is_plain and self.sample_weight is None):
-            raise InvalidInputError(
-                f"there is no theory of this bootstrap for {self.spec.label}; take effect(outcome).conf_int()"
-            )
-        weights = np.asarray(self.weights)
-        quantity = self.quantity
-        if self.estimand != "ATE":
-            focal = self.treated == (self.estimand == "ATT")
-            influence = matching_influence(y, weights, quantity, focal)
-            return influence if self.estimand == "ATT" else -influence
-        if self.n_unmatched:
-            raise InvalidInputError(
-                f"{self.n_unmatched:,} units are unmatched, and there is no theory of this bootstrap for an "
-                "ATE without them; take effect(outcome).conf_int(), or match without a caliper"
-            )
-        return matching_influence_ate(y, weights, quantity, self.treated)
-
-    def _se_method(self, *, corrected: bool) -> str:
-        if corrected:
-            return "Abadie and Imbens (2006); counts that the scores were estimated (2016)"
-        known = "Abadie and Imbens (2006); takes the scores as known"
-        if self.x is None:
-            return known
-        if self.n_unmatched:
-            return f"{known}, for some units are unmatched"
-        return f"{known}, for in so small a sample counting their estimation would leave no variance"
-
     def to_frame(self) -> pd.DataFrame:
         """Put the counts and distances into a table of one row, named after the estimand."""
         names = ["n_matched", "n_unmatched", "n_pairs", "max_distance", "caliper_width"]
@@ -487,6 +384,10 @@ class Matches(Matched):
         return pd.DataFrame(numbers, index=pd.Index([self.estimand], name="estimand"))
 
     def _labels(self, rows: Rows) -> pd.Series[Any]:
+        """Name rows by the index, or by `ids` where it names nobody."""
+        if self.ids is not None:
+            return pd.Series(self.ids.take(rows))
+        _check.unlike_labels(self.index, "pairs: the index")
         return pd.Series(self.index.take(rows).to_flat_index())  # labels of several levels become tuples
 
     def _headline(self) -> str:
@@ -502,7 +403,3 @@ class Matches(Matched):
 
     def _table(self) -> pd.DataFrame:
         return self.to_frame()
-
-
-def _adjusted(x: Floats | None) -> str:
-    return "" if x is None else "; adjusted for covariates (Abadie and Imbens 2011)"

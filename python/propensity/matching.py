@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Mapping, Sequence
 from typing import get_args
 
-import numpy as np
-import pandas as pd
-
-from propensity import _check, core
-from propensity._check import Bools, Floats, Rows
-from propensity._sample import read_sample_weight, warn_once
-from propensity.arms import weights_name
-from propensity.cautions import count_cautions, shortage_cautions
-from propensity.errors import InvalidInputError
+from propensity import _check
+from propensity._sample import warn_once
+from propensity.cast import read_cast
 from propensity.estimators import (
     CaliperSd,
     CaliperUnit,
@@ -27,19 +19,9 @@ from propensity.estimators import (
     Space,
     Ties,
 )
-from propensity.frames import native
-from propensity.frames.columns import Frame, open_frame
-from propensity.frames.kinds import read_distance
 from propensity.frames.native import AnyFrame
-from propensity.frames.terms import Covariates, Recipe, Terms, make_terms, parse_covariates
-from propensity.imbalance import Judged
+from propensity.frames.terms import Covariates
 from propensity.matches import Matches
-from propensity.matching_cautions import matching_cautions, neighbor_remedy, scored_cautions
-from propensity.results import PropensityModel
-from propensity.scores import given_scores, read_scores, read_terms
-
-# What a caliper on the scores is called among those on columns.
-_SCORES = ("scores", "logit")
 
 
 def match_nn(  # noqa: PLR0913 - each is a choice a user may have to make, by name
@@ -70,7 +52,9 @@ def match_nn(  # noqa: PLR0913 - each is a choice a user may have to make, by na
 
     The answer does not depend on the order of the rows. With replacement, neighbours at the same distance
     (within 1e-12) share the weight. Where a unit may not be used freely, a draw decides between them that
-    belongs to the unit's label.
+    hangs on what the unit holds, in all columns of the frame, and between units that hold the same on their
+    labels: on those of a pandas index that is not 0, 1, 2, ..., or on `ids`. Without labels it is their place
+    that decides then, which is of no consequence for an outcome in the frame, and refused for others.
 
     Parameters
     ----------
@@ -96,14 +80,14 @@ def match_nn(  # noqa: PLR0913 - each is a choice a user may have to make, by na
         The most units that one may be a neighbour of; None for any number.
     method : {"nearest", "optimal"}, default "nearest"
         "nearest" gives units their neighbours one after the other, "optimal" (without replacement only) to
-        all at once: as many pairs as there can be, and of these the least sum of distances. With several
-        neighbours it is the number of pairs that is largest, and where donors do not suffice some units get
-        fewer than others. On the score or logit it is as fast; among covariates every unit is compared
-        with every other.
+        all at once: as many units with a neighbour as there can be, as many pairs (the one costs nothing of
+        the other), and of these the least sum of distances. On the score or logit it is as fast; among
+        covariates every unit is compared with every other.
     order : {"largest", "smallest", "closest", "random", "data"} or None, default None
         Who chooses first, where neighbours are taken from each other: by the score, the closest pair of all,
-        by a draw of the label, as the rows come (the one choice that depends on their order). None is
-        "largest", and "random" where there are no scores.
+        by a draw, as the rows come (the one choice that depends on their order). None lets those with the
+        fewest neighbours choose first: "largest" for treated units, "smallest" for controls, and "random"
+        where there are no scores.
     on : {"score", "logit", "mahalanobis", "robust_mahalanobis", "euclidean"}, default "score"
         What distances are measured on: the score; its logit, which spreads out the scores near 0 and 1; or
         covariates, by their covariance within the arms, by that of their ranks (Rosenbaum 2010), or each on
@@ -111,22 +95,26 @@ def match_nn(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     caliper : float, dict, or None, default None
         Largest difference allowed. A number is for the score or logit matched on, and for the score where
         distances are between covariates. A dict is for named numeric columns; "scores" and "logit" mean
-        those of `scores`. None allows any, so that no unit is left out and the estimand stays what it says.
+        those of `scores` (and are refused where a column has that name, too). A difference that only
+        rounding puts beyond a caliper is within it. None allows any, so that no unit is left out and the
+        estimand stays what it says.
     caliper_unit : {"sd", "raw"}, default "sd"
         Whether calipers are in standard deviations, or in units of the column.
     caliper_sd : {"all", "pooled"}, default "all"
-        Which standard deviation: over all rows (divisor n - 1), as in MatchIt, or sqrt((s1^2 + s0^2) / 2) of
-        those within the arms, as in Austin (2011). The result shows it.
+        Which standard deviation of the rows not discarded: over all (divisor n - 1), as in MatchIt, or
+        sqrt((s1^2 + s0^2) / 2) of those within the arms, as in Austin (2011). The result shows it.
     exact : sequence of str, default ()
         Columns in which a unit and its neighbours must agree: text, numbers, dates, whatever can be equal.
     discard : {"treated", "control", "both"} or None, default None
         Leave out the units of this arm (or both) whose score lies outside the range of the other arm's. (The
         convex hull of one score is its range.)
     sample_weight : None, str, Series or array (n,), default None
-        What each row counts for. As in MatchIt it does not decide who is matched with whom, and multiplies
-        the weights that come of it.
-    ids : None, str, Series or array (n,), default None
-        What rows are called, where that is not the index: the draws belong to these.
+        What each row counts for, as a survey weight does. It does not decide who is matched with whom: a
+        unit's weight goes to its donors, whose own weights only share it out among themselves. Rows of weight
+        0 are not there. A model must have been fitted with the same.
+    ids : None, str, Series, Index or array (n,), default None
+        What rows are called, different for each: draws then belong to these alone, and `pairs` names rows by
+        them where the index repeats labels.
     seed : int, default 0
         Of the draws.
     ties : {"average"}, default "average"
@@ -138,7 +126,7 @@ def match_nn(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     Returns
     -------
     Matches
-        With `weights` for every row; `.effect(df["outcome"])` gives the estimate and its standard error.
+        With `weights` for every row; `.effect("outcome")` gives the estimate and its standard error.
 
     Raises
     ------
@@ -147,8 +135,8 @@ def match_nn(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     OverlapError
         A score is 0 or 1.
     InvalidInputError
-        A column is unknown or incomplete, the treatment is not 0/1, `scores` is of other rows than `df`, or
-        options contradict each other.
+        A column is unknown or incomplete, the treatment is not 0/1, `scores` is of other rows than `df`,
+        options contradict each other, or a draw decides and the index repeats labels.
 
     Warns
     -----
@@ -187,259 +175,3 @@ def match_nn(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     matches = cast.match(spec, n_threads)
     warn_once(matches.cautions, stacklevel=2)
     return matches
-
-
-def read_cast(
-    df: AnyFrame,
-    spec: NearestNeighbors,
-    *,
-    treatment: str,
-    scores: object,
-    sample_weight: object = None,
-    ids: object = None,
-) -> Cast:
-    """Read what a specification needs of a frame.
-
-    Raises
-    ------
-    InvalidInputError
-        As for `match_nn`.
-    """
-    _require_what_is_needed(spec, scores)
-    terms = None if spec.covariates is None else parse_covariates(spec.covariates, df)
-    _require_plain_calipers(spec, scores, native.column_names(df))
-    named = [name for name in _calipers(spec) if name not in _SCORES]
-    columns = dict.fromkeys([*(terms.columns if terms else ()), *named])
-    also = given_scores(scores) | {"sample_weight": sample_weight, "ids": ids}
-    frame = open_frame(
-        df, treatment=treatment, covariates=list(columns), reader=read_distance, labels=spec.exact, also=also
-    )
-    treated = frame.treated(treatment)
-    weight = read_sample_weight(frame, sample_weight, treated)
-    e = None if scores is None else read_scores(frame, scores, treated, weight)
-    x, penalty = None, 0.0
-    judged = None if e is None else Judged.of_scores(e)
-    if isinstance(scores, PropensityModel):
-        assert judged is not None
-        of_model = read_terms(frame, scores)
-        judged = Judged.of_terms(of_model, scores.recipe, judged.more)
-        # Every row counts once here: what other weights do to the scores' error is not known.
-        if weight is None and scores.sample_weight is None and spec.is_plain:
-            x, penalty = of_model, scores.penalty
-    return Cast(
-        frame=frame,
-        treated=treated,
-        scores=e,
-        x=x,
-        penalty=penalty,
-        judged=judged,
-        doubts=scored_cautions(scores, e, treated, weight, spec.estimand),
-        known=(*(scores.recipe.columns if isinstance(scores, PropensityModel) else ()), *columns),
-        terms=terms if not spec.on_scores else None,
-        exact=frame.agreement(spec.exact) if spec.exact else None,
-        sample_weight=weight,
-        ids=frame.identities(ids),
-    )
-
-
-@dataclass(frozen=True, eq=False)
-class Cast:
-    """The rows that are to be matched, read: as `Matches` has them, and what they are called (`ids`).
-
-    `judged` is what balance is asked of, but for the covariates matched on; `doubts` what there is to say of
-    the scores; `known` the columns that they and the matches are made of.
-    """
-
-    frame: Frame
-    treated: Bools
-    scores: Floats | None
-    x: Floats | None
-    penalty: float
-    judged: Judged | None
-    doubts: tuple[Warning, ...]
-    known: tuple[str, ...]
-    terms: Terms | None
-    exact: Rows | None
-    sample_weight: Floats | None
-    ids: Rows
-
-    @cached_property
-    def _covariates(self) -> tuple[Floats, Recipe] | None:
-        return None if self.terms is None else make_terms(self.frame, self.terms, all_levels=True)
-
-    @property
-    def covariates(self) -> Floats | None:
-        """The terms (n, d) matched on, every level of a categorical having one."""
-        return None if self._covariates is None else self._covariates[0]
-
-    @property
-    def judged_by(self) -> Judged | None:
-        """What balance is asked of: scores and their terms, and the covariates matched on."""
-        if self._covariates is None:
-            return self.judged
-        own = Judged.of_terms(*self._covariates)
-        return own if self.judged is None else own.beside(self.judged)
-
-    def imbalance(self, weights: Floats, remedy: str) -> tuple[Warning, ...]:
-        """Say what rows of these weights still differ in."""
-        return matching_cautions(self.judged_by, self.treated, weights, self.sample_weight, remedy)
-
-    def match(self, spec: NearestNeighbors, n_threads: int | None = None) -> Matches:
-        """Match them."""
-        calipers = _calipers(spec)
-        named = isinstance(spec.caliper, Mapping)
-        found = core.match_nn(
-            self.scores,
-            self.treated,
-            covariates=self.covariates,
-            estimand=spec.estimand,
-            n_neighbors=spec.n_neighbors,
-            replace=spec.replace,
-            max_reuse=spec.max_reuse,
-            method=spec.search,
-            order=spec.order,
-            on=spec.on,
-            caliper=None if isinstance(spec.caliper, Mapping) else spec.caliper,
-            calipers=[(self._values(name), width) for name, width in calipers.items()] if named else None,
-            caliper_unit=spec.caliper_unit,
-            caliper_sd=spec.caliper_sd,
-            exact=self.exact,
-            discard=spec.discard,
-            sample_weight=self.sample_weight,
-            ids=self.ids,
-            seed=spec.seed,
-            n_threads=n_threads,
-        )
-        return Matches(
-            estimand=spec.estimand,
-            spec=spec,
-            weights=self.frame.series(found.weights, weights_name(self.sample_weight)),
-            n_matched=found.n_matched,
-            n_unmatched=found.n_unmatched,
-            n_discarded=found.n_discarded,
-            n_pairs=found.n_pairs,
-            max_distance=found.max_distance,
-            caliper_width=found.caliper_width,
-            calipers=_caliper_table(spec, calipers, found.caliper_widths),
-            treated=self.treated,
-            scores=self.scores,
-            x=self.x,
-            penalty=self.penalty,
-            coordinates=found.coordinates,
-            exact=self.exact,
-            sample_weight=self.sample_weight,
-            focal=found.focal,
-            donors=found.donors,
-            first=found.first,
-            last=found.last,
-            index=self.frame.index,
-            fingerprint=self.frame.fingerprint(self.treated, self.sample_weight, keep=True),
-            known=self.known,
-            cautions=(
-                *self.doubts,
-                *self._shortage(spec),
-                *self.imbalance(found.weights, neighbor_remedy(spec)),
-                *count_cautions(self.sample_weight),
-            ),
-        )
-
-    def match_full(self, spec: NearestNeighbors, n_threads: int | None = None) -> core.FullMatch:
-        """Put them into the stars of a full matching; only where they are and what is allowed matters."""
-        calipers = _calipers(spec)
-        named = isinstance(spec.caliper, Mapping)
-        return core.match_full(
-            self.scores,
-            self.treated,
-            covariates=self.covariates,
-            on=spec.on,
-            caliper=None if isinstance(spec.caliper, Mapping) else spec.caliper,
-            calipers=[(self._values(name), width) for name, width in calipers.items()] if named else None,
-            caliper_unit=spec.caliper_unit,
-            caliper_sd=spec.caliper_sd,
-            exact=self.exact,
-            discard=spec.discard,
-            ids=self.ids,
-            seed=spec.seed,
-            n_threads=n_threads,
-        )
-
-    def _values(self, name: str) -> Floats:
-        """Read what a caliper is on."""
-        if name not in _SCORES:
-            return self.frame.measured(name)
-        assert self.scores is not None
-        e = self.scores
-        return e if name == "scores" else np.asarray(np.log(e / (1 - e)))
-
-    def _shortage(self, spec: NearestNeighbors) -> tuple[Warning, ...]:
-        # Strata have their own shortages, and a caliper leaves out whom they would harm.
-        if self.scores is None or spec.max_uses is None or spec.exact or spec.caliper is not None:
-            return ()
-        focal = self.treated == (spec.estimand == "ATT")
-        if spec.estimand == "ATE":
-            return ()
-        return shortage_cautions(
-            self.scores, focal, spec.n_neighbors, spec.max_uses, treated=spec.estimand == "ATT"
-        )
-
-
-def _require_what_is_needed(spec: NearestNeighbors, scores: object) -> None:
-    if not spec.on_scores and spec.covariates is None:
-        raise InvalidInputError(
-            f"covariates: on={spec.on!r} measures distances between covariates; name them, covariates=[...]"
-        )
-    if spec.on_scores and spec.covariates is not None:
-        raise InvalidInputError(
-            f"covariates: on={spec.on!r} looks at the scores alone; fit_propensity takes covariates, and "
-            'on="mahalanobis" matches on them'
-        )
-    wanted = _wanting_scores(spec)
-    if scores is None and wanted:
-        raise InvalidInputError(
-            f"scores: {' and '.join(wanted)} cannot do without; give a fitted model, a column or numbers"
-        )
-
-
-def needs_scores(spec: NearestNeighbors) -> bool:
-    """Whether matching cannot do without scores."""
-    return bool(_wanting_scores(spec))
-
-
-def _wanting_scores(spec: NearestNeighbors) -> list[str]:
-    needing = {
-        f"on={spec.on!r}": spec.on_scores,
-        "caliper": any(name in _SCORES for name in _calipers(spec)),
-        f"discard={spec.discard!r}": spec.discard is not None,
-        f"order={spec.order!r}": spec.order in ("largest", "smallest"),
-    }
-    return [name for name, needed in needing.items() if needed]
-
-
-def _require_plain_calipers(spec: NearestNeighbors, scores: object, columns: Collection[object]) -> None:
-    """Require a caliper on the scores not to be one on a column of that name."""
-    if not isinstance(spec.caliper, Mapping):
-        return
-    for name in _SCORES:
-        if name in spec.caliper and name in columns and not (isinstance(scores, str) and scores == name):
-            raise InvalidInputError(
-                f"caliper: {name!r} means that of `scores`, and a column is called so too; rename the column"
-            )
-
-
-def _calipers(spec: NearestNeighbors) -> dict[str, float]:
-    """Give every caliper by what it is on."""
-    if spec.caliper is None:
-        return {}
-    if isinstance(spec.caliper, Mapping):
-        return dict(spec.caliper)
-    return {"logit" if spec.on == "logit" else "scores": spec.caliper}
-
-
-def _caliper_table(
-    spec: NearestNeighbors, calipers: Mapping[str, float], widths: Sequence[float]
-) -> pd.DataFrame:
-    asked = np.array(list(calipers.values()), dtype=np.float64)
-    width = np.array(widths, dtype=np.float64)
-    deviation = np.full(len(width), np.nan) if spec.caliper_unit == "raw" else width / asked
-    index = pd.Index(calipers, name="on", dtype=object)
-    return pd.DataFrame({"caliper": asked, "std_dev": deviation, "width": width}, index=index)

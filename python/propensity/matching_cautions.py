@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from propensity._check import Bools, Floats
+from propensity._check import Bools, Floats, Rows
 from propensity.cautions import balance_cautions, lone_cautions, score_cautions
 from propensity.estimators import NearestNeighbors
 from propensity.imbalance import Judged, find_imbalance
@@ -25,12 +25,15 @@ class MatchedBy:
         What can be done about imbalance.
     doubts : tuple of Warning
         What there is to say of the scores.
+    alike : ndarray (n,) of int, or None
+        As for `Matched`.
     """
 
     known: tuple[str, ...]
     judged: Judged | None
     remedy: str
     doubts: tuple[Warning, ...] = ()
+    alike: Rows | None = None
 
 
 def matching_cautions(
@@ -50,6 +53,9 @@ def scored_cautions(
     """Say of the scores (n,) of rows to be matched whether they can be right, and for whom nobody stands."""
     if values is None:
         return ()
+    if sample_weight is not None:
+        there = sample_weight > 0
+        values, treated, sample_weight = values[there], treated[there], sample_weight[there]
     if isinstance(scores, PropensityModel):
         return lone_cautions(values, treated, estimand, scores.separation)
     given = score_cautions(values, treated, sample_weight)

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias, get_args, overload
 
 import numpy as np
 import pandas as pd
 
 from propensity import _check
 from propensity._check import Bools, Floats, Rows
+from propensity._matched_outcome import MatchedOutcome, are_names
 from propensity._stratified import clustered_influence, stratified_influence
-from propensity.arms import Means, OutcomeFacts, weights_name
+from propensity.arms import Means, weights_name
 from propensity.cautions import count_cautions
-from propensity.effects import Effect
+from propensity.effects import Effect, Effects
 from propensity.errors import InvalidInputError, NoMatchesError
 from propensity.estimators import MatchingEstimand
-from propensity.frames.columns import Frame
-from propensity.frames.kept import kept_rows, read_outcome
+from propensity.frames.columns import Frame, outcome_names
+from propensity.frames.kept import kept_rows
 from propensity.frames.native import AnyFrame, AnySeries
-from propensity.matched import FRAME, Matched
+from propensity.matched import FRAME, Matched, Whom
 from propensity.matching_cautions import MatchedBy, matching_cautions
 
 Grouping: TypeAlias = Literal["full matching", "coarsened exact matching", "subclassification"]
@@ -40,7 +41,7 @@ class Subclasses(Matched):
     ----------
     method : {"full matching", "coarsened exact matching", "subclassification"}
         How the groups were made.
-    estimand, weights, treated, index, known, cautions
+    estimand, weights, treated, index, fingerprint, known, cautions, alike
         As for every `Matched`. Within a subclass the rows of an arm share the weight of those the effect is
         for: of its treated rows (ATT), its controls (ATC), all of its rows (ATE).
     subclass : Series (n,) of nullable integers
@@ -50,7 +51,8 @@ class Subclasses(Matched):
     cells : DataFrame (S, k)
         What tells the subclasses apart, by subclass; without columns for full matching.
     sample_weight : ndarray (n,) or None
-        What each row counted for; None where every row counted one.
+        What each row counted for; None where every row counted one. Rows of weight 0 are not there: in no
+        subclass, and in no count.
     n_asked : int or None
         How many subclasses were asked for, where that was a choice; those too small were merged.
     total_distance : float
@@ -86,7 +88,7 @@ class Subclasses(Matched):
         w = np.asarray(self.weights)
         rows = {}
         for arm, members in {"treated": self.treated, "control": ~self.treated}.items():
-            n, matched = int(members.sum()), int((members & (self.labels > 0)).sum())
+            n, matched = int((members & self._there).sum()), int((members & (self.labels > 0)).sum())
             own = w[members]
             ess = own.sum() ** 2 / (own**2).sum()
             rows[arm] = {"n": n, "n_matched": matched, "n_unmatched": n - matched, "ess": ess}
@@ -128,15 +130,24 @@ class Subclasses(Matched):
         columns = {"weights": np.asarray(self.weights), "subclass": self.labels}
         return kept_rows(df, self.fingerprint, self.labels > 0, columns, FRAME)
 
-    def effect(self, outcome: object, *, inference: Inference | None = None) -> Effect:
+    @overload
+    def effect(  # type: ignore[overload-overlap]
+        self, outcome: list[str] | tuple[str, ...], *, inference: Inference | None = None
+    ) -> Effects: ...
+
+    @overload
+    def effect(self, outcome: object, *, inference: Inference | None = None) -> Effect: ...
+
+    def effect(self, outcome: object, *, inference: Inference | None = None) -> Effect | Effects:
         """Compare the outcome of the arms: the difference of the two weighted means.
 
         Parameters
         ----------
-        outcome : str, Series or array (n,)
-            Numeric or bool: a column of the frame that was matched, by its name, or values for every row of
-            it. A pandas Series has its very index. Others have no labels: one that has the name of a column
-            of the frame must hold what that holds, and what has no such name is taken by position.
+        outcome : str, list of str, Series or array (n,)
+            Numeric or bool: a column of the frame that was matched, by its name, or several; or values for
+            every row of it. A pandas Series has its very index. Others have no labels: one that has the name
+            of a column of the frame must hold what that holds, and what has no such name is taken by
+            position. Rows in no subclass need none.
         inference : {"stratified", "cluster"} or None, default None
             How the standard error is made; see the notes. None takes "cluster" for full matching, whose
             subclasses are mostly of one row in an arm, and "stratified" for the others, whose subclasses may
@@ -144,7 +155,7 @@ class Subclasses(Matched):
 
         Returns
         -------
-        Effect
+        Effect, or Effects for a list
 
         Raises
         ------
@@ -165,15 +176,19 @@ class Subclasses(Matched):
 
         Both take the subclasses as given, not as made from estimated scores.
         """
-        y = read_outcome(outcome, self.fingerprint)
+        if are_names(outcome):
+            return Effects({name: self._effect_on(name, inference) for name in outcome_names(outcome)})
+        return self._effect_on(outcome, inference)
+
+    def _effect_on(self, outcome: object, inference: Inference | None) -> Effect:
+        y = self._outcome(outcome)
         self._require_unknown(outcome)
         how = self._inference(inference)
+        w = np.asarray(self.weights)
         if how == "cluster":
-            means = clustered_influence(y, self.treated, self.labels, np.asarray(self.weights))
+            means = clustered_influence(y.values, self.treated, self.labels, w)
         else:
-            means = stratified_influence(
-                y, self.treated, self.labels, np.asarray(self.weights), self._focal_share()
-            )
+            means = stratified_influence(y.values, self.treated, self.labels, w, self._focal_share())
         return self._effect(y, means, how)
 
     def _inference(self, asked: Inference | None) -> Inference:
@@ -181,7 +196,7 @@ class Subclasses(Matched):
         if asked is not None:
             _check.choice("inference", asked, get_args(Inference))
         how = asked or ("cluster" if self.method == "full matching" else "stratified")
-        if self._counts(np.asarray(self.weights) > 0).min(axis=0).max() < 2:  # a lone row in every subclass
+        if self._counts().min(axis=0).max() < 2:  # a lone row in every subclass
             how = "cluster"
         if how == "cluster" and self.n_subclasses < 2:
             raise InvalidInputError(
@@ -190,26 +205,34 @@ class Subclasses(Matched):
             )
         return how
 
-    def _effect(self, y: Floats, means: Means, how: Inference) -> Effect:
-        arms = self.arms["ess"]
+    def _effect(self, y: MatchedOutcome, means: Means, how: Inference) -> Effect:
+        arms, whom = self.arms["ess"], Whom.of(self.estimand, self.n_matched, self.n_unmatched)
         return Effect.of(
-            means,
-            OutcomeFacts.of(y[self.labels > 0]),
+            y.means(means),
+            y.facts,
             estimand=self.estimand,
             weights=self.weights,
             ess=(float(arms["treated"]), float(arms["control"])),
             se_method=f"{_METHODS[how].format(n=self.n_subclasses)}; takes the subclasses as given",
             clusters=means.clusters,
-            cautions=self.cautions,
+            cautions=(*whom.cautions, *self.cautions),
             treated=self.treated,
             fingerprint=self.fingerprint,
+            whom=whom.words,
+        )
+
+    @property
+    def _there(self) -> Bools:
+        """Who counts for something (n,)."""
+        return (
+            np.ones(len(self.treated), dtype=bool) if self.sample_weight is None else self.sample_weight > 0
         )
 
     @property
     def _focal(self) -> Bools:
         if self.estimand == "ATE":
-            return np.ones(len(self.treated), dtype=bool)
-        return np.asarray(self.treated == (self.estimand == "ATT"))
+            return self._there
+        return np.asarray(self._there & (self.treated == (self.estimand == "ATT")))
 
     def _focal_share(self) -> Floats:
         """Give each row's share (n,) of those that the effect is for."""
@@ -217,10 +240,10 @@ class Subclasses(Matched):
         share = np.where(self._focal & (self.labels > 0), s, 0.0)
         return np.asarray(share / share.sum())
 
-    def _counts(self, which: Bools | bool = True) -> Rows:
-        """Count the rows, or some of them, by arm (control first) and subclass, (2, S)."""
+    def _counts(self) -> Rows:
+        """Count the rows by arm (control first) and subclass, (2, S)."""
         size = self.n_subclasses + 1
-        arms = (~self.treated & which, self.treated & which)
+        arms = (~self.treated, self.treated)
         return np.array([np.bincount(self.labels[arm], minlength=size)[1:] for arm in arms])
 
     def _headline(self) -> str:
@@ -259,7 +282,7 @@ def make_subclasses(
     Parameters
     ----------
     groups : ndarray (n,) of int
-        Which of the groups 0 to G - 1 a row is in; -1 for none.
+        Which of the groups 0 to G - 1 a row is in; -1 for none, as of rows of sample weight 0.
     cells : DataFrame (G, k)
         What tells the groups apart.
     by : MatchedBy
@@ -269,8 +292,7 @@ def make_subclasses(
     NoMatchesError
         No group has rows of both arms.
     """
-    counts = np.ones(len(treated)) if sample_weight is None else (sample_weight > 0).astype(float)
-    sums = _arm_sums(groups + 1, treated, counts, len(cells) + 1)
+    sums = _arm_sums(groups + 1, treated, np.ones(len(treated)), len(cells) + 1)
     whole = sums.min(axis=0) > 0
     whole[0] = False
     if not whole.any():
@@ -295,6 +317,7 @@ def make_subclasses(
         sample_weight=sample_weight,
         n_asked=n_asked,
         total_distance=total_distance,
+        alike=by.alike,
         known=by.known,
         cautions=(
             *by.doubts,

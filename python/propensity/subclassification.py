@@ -13,6 +13,7 @@ from propensity.estimators import MatchingEstimand
 from propensity.frames.native import AnyFrame
 from propensity.imbalance import Judged
 from propensity.matching_cautions import MatchedBy, scored_cautions
+from propensity.quantiles import quantiles_of
 from propensity.results import PropensityModel
 from propensity.scores import read_scores, read_terms
 from propensity.subclasses import Subclasses, make_subclasses
@@ -50,7 +51,8 @@ def subclassify(
         How many rows of each arm a subclass must have. One with fewer is merged with the one below or
         above it, whichever has fewer rows.
     sample_weight : None, str, Series or array (n,), default None
-        How much of the population a row stands for (a survey weight). The quantiles are those of the rows.
+        How much of the population a row stands for (a survey weight), also for the quantiles. Rows of weight
+        0 are not there, and in no subclass. A model must have been fitted with the same.
 
     Returns
     -------
@@ -98,11 +100,13 @@ def subclassify(
     sample = read_sample(df, treatment=treatment, sample_weight=sample_weight)
     e = read_scores(sample.frame, scores, sample.treated, sample.sample_weight)
     treated = sample.treated
-    focal = {"ATT": treated, "ATC": ~treated, "ATE": np.ones(len(e), dtype=bool)}[estimand]
-    cuts = np.quantile(e[focal], np.linspace(0, 1, n_subclasses + 1))[1:-1]
-    between = np.searchsorted(cuts - _TIE, e, side="right")
-    counts = sample.sample_weight is None or sample.sample_weight > 0
-    groups = _merged(between, treated, np.broadcast_to(counts, len(e)), n_subclasses, min_per_arm)
+    there = np.ones(len(e), dtype=bool) if sample.sample_weight is None else sample.sample_weight > 0
+    focal = there & {"ATT": treated, "ATC": ~treated, "ATE": there}[estimand]
+    weights = None if sample.sample_weight is None else sample.sample_weight[focal]
+    cuts = quantiles_of(e[focal], np.linspace(0, 1, n_subclasses + 1).tolist(), weights)[1:-1]
+    between = np.searchsorted(cuts - _TIE, e[there], side="right")
+    groups = np.full(len(e), -1)
+    groups[there] = _merged(between, treated[there], n_subclasses, min_per_arm)
     model = scores if isinstance(scores, PropensityModel) else None
     judged = Judged.of_scores(e)
     if model is not None:
@@ -117,7 +121,7 @@ def subclassify(
         sample.frame,
         groups,
         treated,
-        _ranges(groups, e),
+        _ranges(groups[there], e[there]),
         by,
         method="subclassification",
         estimand=estimand,
@@ -128,9 +132,9 @@ def subclassify(
     return subclasses
 
 
-def _merged(groups: Rows, treated: Bools, counts: Bools, n_groups: int, min_per_arm: int) -> Rows:
+def _merged(groups: Rows, treated: Bools, n_groups: int, min_per_arm: int) -> Rows:
     """Merge neighbours until each group has its rows of both arms; number them from 0 upwards."""
-    arms = (~treated & counts, treated & counts)
+    arms = (~treated, treated)
     sizes = [np.bincount(groups[arm], minlength=n_groups) for arm in arms]
     found = [(int(control), int(treated)) for control, treated in zip(*sizes, strict=True)]
     members = [[group] for group in range(n_groups)]

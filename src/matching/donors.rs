@@ -244,8 +244,8 @@ mod tests {
             let donors = donors(&values);
             let rows = (0..donors.value.len()).map(|group| donors.rows_of(group)).collect();
             let arm = Arm { value: donors.value.clone(), rows, outcome: Vec::new() };
-            for (n_neighbors, caliper_width) in [(1.0, f64::INFINITY), (3.0, 0.01)] {
-                let search = Search { n_neighbors, caliper_width };
+            for (n_neighbors, reach) in [(1.0, f64::INFINITY), (3.0, 0.01)] {
+                let search = Search { n_neighbors, reach };
                 let wanted: Vec<_> =
                     values.iter().chain(&[-10.0, 10.0]).map(|value| (*value, 0)).collect();
                 for wanted in wanted.chunks(BLOCK) {

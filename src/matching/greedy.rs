@@ -19,6 +19,8 @@ use crate::monitor::Monitor;
 
 /// The donors of each of `focal`'s rows, in the order in which they were taken.
 pub struct Taken {
+    /// Whether a draw decided anything.
+    pub drawn: bool,
     per_row: usize,
     donors: Vec<u32>,
     counts: Vec<u32>,
@@ -26,7 +28,7 @@ pub struct Taken {
 
 impl Taken {
     fn new(n_focal: usize, per_row: usize) -> Self {
-        Self { per_row, donors: vec![0; n_focal * per_row], counts: vec![0; n_focal] }
+        Self { drawn: false, per_row, donors: vec![0; n_focal * per_row], counts: vec![0; n_focal] }
     }
 
     pub fn of(&self, focal: usize) -> &[u32] {
@@ -47,6 +49,8 @@ pub struct Turn<'a> {
     pub scores: Option<&'a [f64]>,
     pub spec: &'a MatchSpec,
     pub uses: u32,
+    /// Whether those who choose are treated.
+    pub treated: bool,
 }
 
 impl Turn<'_> {
@@ -57,10 +61,11 @@ impl Turn<'_> {
     pub fn assign(&self, focal: &[u32], donors: &[u32], monitor: &Monitor) -> Result<Taken> {
         // Nobody has more donors than there are.
         let per_row = self.spec.n_neighbors.min(donors.len());
-        let taken = Taken::new(focal.len(), per_row);
+        let mut taken = Taken::new(focal.len(), per_row);
         let pool = Pool::new(self.space, self.draws, donors.iter().copied(), self.uses, monitor)?;
-        let mut draft = Draft { turn: self, focal, pool, taken, monitor };
         let order = self.order(focal);
+        taken.drawn = self.is_drawn(focal, &order);
+        let mut draft = Draft { turn: self, focal, pool, taken, monitor };
         monitor.check()?;
         for round in 0..per_row {
             // Who got nothing in a round gets nothing in the next: donors only become fewer.
@@ -75,12 +80,29 @@ impl Turn<'_> {
         Ok(draft.taken)
     }
 
+    /// Whether a draw decides who chooses first.
+    fn is_drawn(&self, focal: &[u32], order: &[usize]) -> bool {
+        match self.spec.order {
+            Order::Random => order.len() > 1,
+            Order::Data | Order::Closest | Order::AllAtOnce => false,
+            Order::Scarcest | Order::Largest | Order::Smallest => {
+                let score = |place: usize| self.scores.map(|scores| scores[focal[place] as usize]);
+                order.windows(2).any(|places| score(places[0]) == score(places[1]))
+            }
+        }
+    }
+
     /// The places of the focal rows in the order in which they choose.
     fn order(&self, focal: &[u32]) -> Vec<usize> {
         let mut places: Vec<usize> = (0..focal.len()).collect();
         let draw = |place: usize| (self.draws[focal[place] as usize], focal[place]);
         let score = |place: usize| self.scores.map_or(0.0, |scores| scores[focal[place] as usize]);
-        match self.spec.order {
+        let order = match self.spec.order {
+            Order::Scarcest if self.treated => Order::Largest,
+            Order::Scarcest => Order::Smallest,
+            stated => stated,
+        };
+        match order {
             Order::Largest => places.sort_unstable_by(|a, b| {
                 score(*b).total_cmp(&score(*a)).then_with(|| draw(*a).cmp(&draw(*b)))
             }),
@@ -88,7 +110,7 @@ impl Turn<'_> {
                 score(*a).total_cmp(&score(*b)).then_with(|| draw(*a).cmp(&draw(*b)))
             }),
             Order::Random => places.sort_unstable_by_key(|place| draw(*place)),
-            Order::Data | Order::Closest | Order::AllAtOnce => {}
+            Order::Data | Order::Closest | Order::AllAtOnce | Order::Scarcest => {}
         }
         places
     }
@@ -115,6 +137,7 @@ impl Draft<'_> {
             let found =
                 self.pool.nearest(self.focal[*place] as usize, |donor| own.contains(&donor));
             if let Some(donor) = found {
+                self.taken.drawn |= donor.drawn;
                 self.pool.take(&donor);
                 self.taken.add(*place, donor.row);
             }
@@ -129,6 +152,7 @@ impl Draft<'_> {
         let rows = waiting.iter().map(|place| focal[*place]);
         let mut seekers = Pool::new(turn.space, turn.draws, rows, 1, monitor)?;
         let mut chain: Vec<Choice> = Vec::new();
+        let mut drawn = taken.drawn;
         while let Some(start) = chain.pop().or_else(|| seekers.first()) {
             monitor.check()?;
             let place = place_of(start.row);
@@ -137,8 +161,11 @@ impl Draft<'_> {
                 seekers.take(&start);
                 continue;
             };
+            drawn |= donor.drawn;
             let served = |seeker: u32| taken.of(place_of(seeker)).contains(&donor.row);
-            match seekers.nearest(donor.row as usize, served) {
+            let back = seekers.nearest(donor.row as usize, served);
+            drawn |= back.as_ref().is_some_and(|back| back.drawn);
+            match back {
                 Some(back) if back.row != start.row => chain.extend([start, back]),
                 _ => {
                     seekers.take(&start);
@@ -147,6 +174,7 @@ impl Draft<'_> {
                 }
             }
         }
+        taken.drawn = drawn;
         Ok(())
     }
 }

@@ -35,7 +35,7 @@ impl Line {
         spec: &NearestSpec,
         monitor: &Monitor,
     ) -> Result<f64> {
-        let width = spec.caliper.map_or(f64::INFINITY, |width| width * deviation(values, units));
+        let width = reach(values, units, spec);
         let in_order = spec.n_neighbors == 1 && self.ascent.look(values);
         let mut all = Gap::default();
         for focal in [false, true].into_iter().filter(|arm| spec.focal.includes(*arm)) {
@@ -107,6 +107,11 @@ impl Line {
     }
 }
 
+/// How far a donor may be.
+fn reach<U: Units>(values: &[f64], units: &U, spec: &NearestSpec) -> f64 {
+    spec.caliper.map_or(f64::INFINITY, |_| spec.search(deviation(values, units)).reach)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,7 +129,7 @@ mod tests {
 
     /// Every focal unit is held against every donor.
     fn plain<U: Units>(values: &[f64], units: &U, spec: &NearestSpec) -> Option<f64> {
-        let width = spec.caliper.map_or(f64::INFINITY, |width| width * deviation(values, units));
+        let width = reach(values, units, spec);
         let mut all = Gap::default();
         for focal in [false, true].into_iter().filter(|arm| spec.focal.includes(*arm)) {
             let of_arm = |arm| (0..units.len()).filter(move |unit| units.arm(*unit, arm).0 > 0.0);

@@ -55,7 +55,7 @@ impl Matcher {
         };
         let found = [side(false)?, side(true)?];
         if found.iter().flatten().all(Found::is_empty) {
-            return Err(Error::NoMatches { caliper_width: search.caliper_width });
+            return Err(Error::NoMatches { caliper_width: spec.width(self.deviation) });
         }
         Ok(found)
     }

@@ -3,6 +3,7 @@
 use ndarray::ArrayView2;
 
 use super::Focal;
+use super::carry::Present;
 use super::draws::draws;
 use super::space::{Space, kept};
 use super::spec::{Candidates, MatchSpec, argument};
@@ -18,10 +19,15 @@ use crate::optimal::{self, OptimalSpec, Points, Stars};
 /// [`crate::error::Error::Stopped`].
 pub fn full(candidates: &Candidates<'_>, spec: &MatchSpec, monitor: &Monitor) -> Result<Stars> {
     spec.check(candidates)?;
-    let space = Space::new(candidates, spec, monitor)?;
+    if let Some(present) = Present::among(candidates) {
+        let calipers = present.calipers();
+        let stars = full(&present.candidates(&calipers), spec, monitor)?;
+        return Ok(present.spread_stars(stars));
+    }
+    let keep = kept(candidates, spec.discard);
+    let space = Space::new(candidates, spec, &keep, monitor)?;
     monitor.check()?;
     let draws = draws(candidates.ids, candidates.treatment.len(), spec.seed);
-    let keep = kept(candidates, spec.discard);
     let points = points(candidates.treatment, &space, &draws, &keep)?;
     optimal::full(&points, space.reach, monitor)
 }
@@ -32,19 +38,19 @@ pub fn pairs(
     treatment: &[bool],
     (space, draws, keep): (&Space, &[u64], &[bool]),
     monitor: &Monitor,
-) -> Result<Vec<(usize, usize)>> {
+) -> Result<optimal::Pairs> {
     let treated_are_focal = spec.focal == Focal::Treated;
     let uses = if treated_are_focal { [1, spec.n_neighbors] } else { [spec.n_neighbors, 1] };
     let points = points(treatment, space, draws, keep)?;
     let spec = OptimalSpec { caliper_width: space.reach, uses };
-    let mut pairs = optimal::pairs(&points, &spec, monitor)?;
+    let mut found = optimal::pairs(&points, &spec, monitor)?;
     if !treated_are_focal {
-        for (treated, control) in &mut pairs {
+        for (treated, control) in &mut found.pairs {
             std::mem::swap(treated, control);
         }
-        pairs.sort_unstable();
+        found.pairs.sort_unstable();
     }
-    Ok(pairs)
+    Ok(found)
 }
 
 fn points<'a>(

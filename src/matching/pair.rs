@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::carry::Present;
 use super::draws::draws;
 use super::greedy::{Taken, Turn};
 use super::optimum;
@@ -22,18 +23,10 @@ pub struct Pairs {
     pub caliper_widths: Vec<f64>,
     /// Focal and donor rows that were left out for the range of their scores.
     pub n_discarded: usize,
+    /// Whether a draw decided anything.
+    pub drawn: bool,
     /// Row-major, n by d, between which distances are Euclid's; empty on a line.
     pub coordinates: Vec<f64>,
-}
-
-impl Pairs {
-    /// Multiply the weights by what each row counts for.
-    pub fn weigh(&mut self, sample_weight: Option<&[f64]>) {
-        for (weight, own) in self.matches.weights.iter_mut().zip(sample_weight.unwrap_or_default())
-        {
-            *weight *= own;
-        }
-    }
 }
 
 /// Match the rows of one arm, or of both, with rows of the other.
@@ -43,6 +36,19 @@ impl Pairs {
 /// (with replacement), nobody within the calipers, [`Error::Stopped`].
 pub fn pair(candidates: &Candidates<'_>, spec: &MatchSpec, monitor: &Monitor) -> Result<Pairs> {
     spec.check(candidates)?;
+    if let Some(present) = Present::among(candidates) {
+        let calipers = present.calipers();
+        let pairs = pair(&present.candidates(&calipers), spec, monitor)?;
+        return Ok(present.spread_pairs(pairs));
+    }
+    let mut pairs = pair_rows(candidates, spec, monitor)?;
+    if let Some(sample_weight) = candidates.sample_weight {
+        pairs.matches.carry(sample_weight);
+    }
+    Ok(pairs)
+}
+
+fn pair_rows(candidates: &Candidates<'_>, spec: &MatchSpec, monitor: &Monitor) -> Result<Pairs> {
     if let (true, Metric::Line(quantity), Some(scores)) =
         (spec.is_plain(candidates), spec.metric, candidates.scores)
     {
@@ -50,15 +56,16 @@ pub fn pair(candidates: &Candidates<'_>, spec: &MatchSpec, monitor: &Monitor) ->
         let plain = NearestSpec { focal, n_neighbors, caliper, quantity };
         let matches = nearest(scores, candidates.treatment, &plain, monitor)?;
         let caliper_widths = caliper.iter().map(|_| matches.caliper_width).collect();
-        return Ok(Pairs { matches, caliper_widths, n_discarded: 0, coordinates: vec![] });
+        let (n_discarded, drawn, coordinates) = (0, false, vec![]);
+        return Ok(Pairs { matches, caliper_widths, n_discarded, drawn, coordinates });
     }
-    let space = Space::new(candidates, spec, monitor)?;
-    monitor.check()?;
-    let draws = draws(candidates.ids, candidates.treatment.len(), spec.seed);
     let keep = kept(candidates, spec.discard);
-    let caliper_widths = space.caliper_widths(spec);
-    let job = Job { candidates, spec, space: &space, draws: &draws, keep: &keep };
-    let matches = job.matches(caliper_widths.first().copied(), monitor)?;
+    let space = Space::new(candidates, spec, &keep, monitor)?;
+    monitor.check()?;
+    let lots = draws(candidates.ids, candidates.treatment.len(), spec.seed);
+    let caliper_widths = space.caliper_widths.clone();
+    let job = Job { candidates, spec, space: &space, draws: &lots, keep: &keep };
+    let (matches, drawn) = job.matches(caliper_widths.first().copied(), monitor)?;
     let n_discarded = keep.iter().filter(|keep| !**keep).count();
     let coordinates = if spec.metric.needs_covariates() {
         let rows = 0..candidates.treatment.len();
@@ -66,7 +73,7 @@ pub fn pair(candidates: &Candidates<'_>, spec: &MatchSpec, monitor: &Monitor) ->
     } else {
         vec![]
     };
-    Ok(Pairs { matches, caliper_widths, n_discarded, coordinates })
+    Ok(Pairs { matches, caliper_widths, n_discarded, drawn, coordinates })
 }
 
 struct Job<'a, 'c> {
@@ -78,17 +85,19 @@ struct Job<'a, 'c> {
 }
 
 impl Job<'_, '_> {
-    fn matches(&self, caliper_width: Option<f64>, monitor: &Monitor) -> Result<Matches> {
+    /// The matches, and whether a draw decided anything.
+    fn matches(&self, caliper_width: Option<f64>, monitor: &Monitor) -> Result<(Matches, bool)> {
         let mut ledger = Ledger::new(self.candidates.treatment.len());
-        let mut n_focal = 0;
+        let (mut n_focal, mut drawn) = (0, false);
         for focal_arm in [true, false].into_iter().filter(|arm| self.spec.focal.includes(*arm)) {
             n_focal += self.candidates.treatment.iter().filter(|arm| **arm == focal_arm).count();
             self.enough_donors(!focal_arm)?;
             if self.spec.order == Order::AllAtOnce {
                 let Self { spec, space, draws, keep, .. } = *self;
                 let treatment = self.candidates.treatment;
-                let pairs = optimum::pairs(spec, treatment, (space, draws, keep), monitor)?;
-                ledger.enter_pairs(&pairs, space);
+                let found = optimum::pairs(spec, treatment, (space, draws, keep), monitor)?;
+                drawn |= found.drawn;
+                ledger.enter_pairs(&found.pairs, space);
                 continue;
             }
             let (focal, donors) = (self.rows(focal_arm), self.rows(!focal_arm));
@@ -97,13 +106,15 @@ impl Job<'_, '_> {
                 Reuse::AtMost(uses) => {
                     let scores = self.candidates.scores;
                     let Self { space, draws, spec, .. } = *self;
-                    let turn = Turn { space, draws, scores, spec, uses };
+                    let turn = Turn { space, draws, scores, spec, uses, treated: focal_arm };
                     let taken = turn.assign(&focal, &donors, monitor)?;
+                    drawn |= taken.drawn;
                     ledger.enter_taken(&focal, &taken, space);
                 }
             }
         }
-        ledger.close(n_focal, caliper_width.unwrap_or(f64::INFINITY))
+        let matches = ledger.close(n_focal, caliper_width.unwrap_or(f64::INFINITY))?;
+        Ok((matches, drawn))
     }
 
     /// A unit cannot have more neighbours than there are donors. Where donors are used up some units find

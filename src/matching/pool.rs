@@ -15,6 +15,8 @@ pub struct Choice {
     pub draw: u64,
     pub row: u32,
     pub site: usize,
+    /// Whether others were as near, so that a draw decided.
+    pub drawn: bool,
 }
 
 impl Choice {
@@ -23,9 +25,16 @@ impl Choice {
     }
 
     /// Replace `best` where this is better.
-    pub fn better(self, best: &mut Option<Self>) {
-        if best.as_ref().is_none_or(|best| self.rank() < best.rank()) {
-            *best = Some(self);
+    pub fn better(mut self, best: &mut Option<Self>) {
+        match best {
+            Some(other) if other.rank() <= self.rank() => {
+                other.drawn |= other.key.total_cmp(&self.key).is_eq();
+            }
+            Some(other) => {
+                self.drawn |= other.key.total_cmp(&self.key).is_eq();
+                *best = Some(self);
+            }
+            None => *best = Some(self),
         }
     }
 }
@@ -95,6 +104,7 @@ impl<'a> Pool<'a> {
                     draw: self.draws[row as usize],
                     row,
                     site: self.start,
+                    drawn: false,
                 });
             }
             self.start += 1;
@@ -111,14 +121,18 @@ impl<'a> Pool<'a> {
             let row = places.into_iter().find(free).map(|place| sites.rows[place])?;
             Some((draws[row as usize], row))
         };
-        match &mut self.index {
+        let found = match &mut self.index {
             Index::Strip(strip) => strip.nearest((self.space, sites), row, pick),
             Index::Tree(tree) => {
                 let mut seeker = Seeker { pick, best: None, limit_squared: f64::MAX };
                 tree.search(self.space, row, &mut seeker);
                 seeker.best
             }
-        }
+        };
+        found.map(|choice| Choice {
+            drawn: choice.drawn || self.sites.range(choice.site).len() > 1,
+            ..choice
+        })
     }
 
     /// Take a row once, which must be on offer.
@@ -166,7 +180,7 @@ impl<P: FnMut(usize) -> Option<(u64, u32)>> Collector for Seeker<P> {
             return;
         }
         if let Some((draw, row)) = (self.pick)(site) {
-            Choice { key, draw, row, site }.better(&mut self.best);
+            Choice { key, draw, row, site, drawn: false }.better(&mut self.best);
             // Distances that round to the same key differ by 1e-12 at most.
             let limit = (distance + 1e-12) * (1.0 + 4.0 * f64::EPSILON);
             self.limit_squared = self.limit_squared.min(limit * limit);

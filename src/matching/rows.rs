@@ -31,7 +31,7 @@ pub struct Matches {
     pub caliper_width: f64,
 }
 
-/// Match the rows by their `values`.
+/// Match the rows by their `values`, whose standard deviation is needed with a caliper only.
 ///
 /// # Errors
 /// Fewer donors than neighbours asked for, nobody within the caliper, [`Error::Stopped`].
@@ -39,9 +39,10 @@ pub fn match_rows(
     values: &[f64],
     treatment: &[bool],
     spec: &NearestSpec,
-    search: &Search,
+    deviation: f64,
     monitor: &Monitor,
 ) -> Result<Matches> {
+    let (search, caliper_width) = (&spec.search(deviation), spec.width(deviation));
     let mut markets = Markets { focal: spec.focal, list: Vec::new() };
     let mut offset = 0;
     // The treated's donors are the controls, who come first.
@@ -61,11 +62,11 @@ pub fn match_rows(
         last: Vec::new(),
         n_unmatched: 0,
         max_distance: 0.0,
-        caliper_width: search.caliper_width,
+        caliper_width,
     };
     let finds = matches.find(values, treatment, &markets, search, monitor)?;
     if matches.focal.is_empty() {
-        return Err(Error::NoMatches { caliper_width: search.caliper_width });
+        return Err(Error::NoMatches { caliper_width });
     }
     for (number, market) in markets.list.into_iter().enumerate() {
         monitor.check()?;

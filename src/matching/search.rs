@@ -26,7 +26,7 @@ const CHUNK: usize = 8192;
 pub struct Search {
     pub n_neighbors: f64,
     /// Nothing farther than this is ever a donor.
-    pub caliper_width: f64,
+    pub reach: f64,
 }
 
 /// The donor groups `first..last` of a focal value: how many rows they have, and how far the
@@ -105,7 +105,7 @@ impl Search {
         while found.rows < self.n_neighbors {
             let (left, right) = (below(found.first), beyond(found.last));
             let nearest = left.min(right);
-            if nearest > self.caliper_width || nearest == f64::INFINITY {
+            if nearest > self.reach || nearest == f64::INFINITY {
                 break;
             }
             found.take(left <= right, nearest, &rows);
@@ -113,7 +113,7 @@ impl Search {
         if found.is_empty() {
             return found;
         }
-        let limit = (found.reach + TIE).min(self.caliper_width);
+        let limit = (found.reach + TIE).min(self.reach);
         while below(found.first) <= limit {
             found.take(true, below(found.first), &rows);
         }
@@ -158,9 +158,9 @@ mod tests {
         Arm { value: value.to_vec(), rows: rows.to_vec(), outcome: vec![0.0; value.len()] }
     }
 
-    fn found(n_neighbors: f64, caliper_width: f64, value: f64, donors: &Arm) -> Range<usize> {
+    fn found(n_neighbors: f64, reach: f64, value: f64, donors: &Arm) -> Range<usize> {
         let mut groups = 0..0;
-        let search = Search { n_neighbors, caliper_width };
+        let search = Search { n_neighbors, reach };
         search.each(&arm(&[value], &[1.0]), donors, 0..1, |_, found| groups = found.groups());
         groups
     }

@@ -4,15 +4,13 @@ use rayon::prelude::*;
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
+use super::search::TIE;
 use super::sites::Sites;
 use super::space::Space;
 use super::tree::{Collector, Tree};
 use crate::error::Result;
 use crate::monitor::Monitor;
 use crate::reserve::room_for;
-
-/// As in one dimension: distances tie when they differ by no more than this.
-const TIE: f64 = 1e-12;
 
 /// Sites a thread takes at a time.
 const CHUNK: usize = 512;

@@ -1,8 +1,10 @@
 //! Where rows are, and which of them may be paired.
 
-use super::spec::{CaliperUnit, Candidates, Discard, MatchSpec, Metric};
+use super::search::TIE;
+use super::spec::{CaliperUnit, Candidates, Discard, MatchSpec, Metric, argument};
 use super::{Quantity, logit, metric};
 use crate::error::{Error, Result};
+use crate::kernels::extremes;
 use crate::moments::Moments;
 use crate::monitor::Monitor;
 
@@ -24,10 +26,12 @@ pub struct Space {
     pub coords: Vec<f64>,
     pub dims: usize,
     pub metric: usize,
-    /// The largest distance allowed.
+    /// The largest distance allowed, rounding included.
     pub reach: f64,
-    /// The largest difference allowed in each coordinate that is not of the distance.
+    /// The largest difference allowed in each coordinate that is not of the distance, rounding included.
     pub widths: Vec<f64>,
+    /// The width of every caliper in the units of its values, that of the specification first.
+    pub caliper_widths: Vec<f64>,
     /// Only rows of equal strata may be paired; 0 to G - 1.
     pub stratum: Vec<u32>,
     pub n_strata: usize,
@@ -45,27 +49,37 @@ impl Space {
         pairs.map(|(x, y)| (x - y) * (x - y)).sum::<f64>().sqrt()
     }
 
-    /// The space a specification asks for; it has been checked.
+    /// The space a specification asks for; it has been checked. Calipers count the standard deviation of the
+    /// rows that are kept.
     ///
     /// # Errors
     /// [`Error::Extreme`] where somebody is nowhere: another thread has overwritten what was checked.
     /// [`Error::Stopped`].
-    pub fn new(candidates: &Candidates<'_>, spec: &MatchSpec, monitor: &Monitor) -> Result<Self> {
+    pub fn new(
+        candidates: &Candidates<'_>,
+        spec: &MatchSpec,
+        keep: &[bool],
+        monitor: &Monitor,
+    ) -> Result<Self> {
         let n_rows = candidates.treatment.len();
         let scores = candidates.scores.unwrap_or_default();
-        let width =
-            |values: &[f64], caliper| spec.unit.width(values, candidates.treatment, caliper);
-        let mut columns: Vec<(&[f64], f64)> = candidates
+        let width = |values: &[f64], caliper| {
+            let width = spec.unit.width(values, (candidates.treatment, keep), caliper);
+            (width, width + rounding(values, width))
+        };
+        let mut columns: Vec<(&[f64], (f64, f64))> = candidates
             .calipers
             .iter()
             .map(|(values, caliper)| (*values, width(values, *caliper)))
             .collect();
+        let mut caliper_widths = Vec::new();
         // Covariates are there exactly where the metric needs them.
         let (coords, metric, reach) = match (candidates.covariates, spec.metric) {
             (None, metric) => {
                 let line = on_a_line(scores, metric);
-                let reach = spec.caliper.map_or(f64::INFINITY, |caliper| width(&line, caliper));
-                (line, 1, reach)
+                let widths = spec.caliper.map(|caliper| width(&line, caliper));
+                caliper_widths.extend(widths.map(|(asked, _)| asked));
+                (line, 1, widths.map_or(f64::INFINITY, |(_, reach)| reach))
             }
             (Some(x), metric) => {
                 if let Some(caliper) = spec.caliper {
@@ -75,6 +89,12 @@ impl Space {
                 (rows, dims, f64::INFINITY)
             }
         };
+        caliper_widths.extend(columns.iter().map(|(_, (asked, _))| *asked));
+        if caliper_widths.iter().any(|width| width.is_nan()) && both_kept(candidates, keep) {
+            let allowed =
+                "in raw units where a single row of an arm is left, whose values do not vary";
+            return Err(argument("caliper", "in standard deviations", allowed));
+        }
         let (stratum, n_strata) = strata(candidates.exact, n_rows);
         monitor.check()?;
         let coords = beside(coords, metric, &columns);
@@ -88,7 +108,8 @@ impl Space {
             dims: metric + columns.len(),
             metric,
             reach,
-            widths: columns.iter().map(|(_, width)| *width).collect(),
+            widths: columns.iter().map(|(_, (_, reach))| *reach).collect(),
+            caliper_widths,
             stratum,
             n_strata,
         })
@@ -98,22 +119,30 @@ impl Space {
     #[must_use]
     pub fn within(coords: Vec<f64>, dims: usize, (stratum, n_strata): (Vec<u32>, usize)) -> Self {
         let reach = f64::INFINITY;
-        Self { coords, dims, metric: dims, reach, widths: vec![], stratum, n_strata }
-    }
-
-    /// The width of every caliper in the units of its values, that of `spec.caliper` first.
-    #[must_use]
-    pub fn caliper_widths(&self, spec: &MatchSpec) -> Vec<f64> {
-        let on_distance = spec.caliper.filter(|_| !spec.metric.needs_covariates());
-        on_distance.map(|_| self.reach).into_iter().chain(self.widths.iter().copied()).collect()
+        let (widths, caliper_widths) = (vec![], vec![]);
+        Self { coords, dims, metric: dims, reach, widths, caliper_widths, stratum, n_strata }
     }
 }
 
+/// Whether there is anybody to be paired.
+fn both_kept(candidates: &Candidates<'_>, keep: &[bool]) -> bool {
+    let kept = || candidates.treatment.iter().zip(keep).filter(|(_, keep)| **keep);
+    kept().any(|(treated, _)| *treated) && kept().any(|(treated, _)| !*treated)
+}
+
+/// By how much rounding may make a difference of such values too large: 4.2 - 4.1 is not 0.1, but a pair of
+/// them is within a caliper of 0.1. No more than a millionth of the caliper, however large the values.
+fn rounding(values: &[f64], width: f64) -> f64 {
+    let [low, high] = extremes(values);
+    (TIE * high.max(-low)).min(1e-6 * width)
+}
+
 impl CaliperUnit {
-    fn width(self, values: &[f64], treatment: &[bool], caliper: f64) -> f64 {
-        let variance = |keep: &dyn Fn(bool) -> bool| {
-            let rows = values.iter().zip(treatment).filter(|(_, treated)| keep(**treated));
-            Moments::of(&rows.map(|(value, _)| *value).collect::<Vec<f64>>()).sample_variance()
+    fn width(self, values: &[f64], (treatment, keep): (&[bool], &[bool]), caliper: f64) -> f64 {
+        let variance = |of: &dyn Fn(bool) -> bool| {
+            let rows = values.iter().zip(treatment).zip(keep);
+            let rows = rows.filter(|((_, treated), keep)| **keep && of(**treated));
+            Moments::of(&rows.map(|((value, _), _)| *value).collect::<Vec<f64>>()).sample_variance()
         };
         match self {
             Self::Raw => caliper,
@@ -159,7 +188,7 @@ fn on_a_line(scores: &[f64], metric: Metric) -> Vec<f64> {
 }
 
 /// Further columns put beside row-major coordinates.
-fn beside(coords: Vec<f64>, width: usize, columns: &[(&[f64], f64)]) -> Vec<f64> {
+fn beside<W>(coords: Vec<f64>, width: usize, columns: &[(&[f64], W)]) -> Vec<f64> {
     if columns.is_empty() {
         return coords;
     }
@@ -208,11 +237,12 @@ mod tests {
                 covariates: None,
                 exact: None,
                 calipers: &[],
+                sample_weight: None,
                 ids: None,
             };
             let error = Error::Extreme { name: "scores", column: None };
             assert_eq!(
-                Space::new(&candidates, &spec, &Monitor::default()).unwrap_err(),
+                Space::new(&candidates, &spec, &[true; 2], &Monitor::default()).unwrap_err(),
                 error,
                 "{value}"
             );

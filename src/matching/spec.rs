@@ -18,6 +18,8 @@ pub struct Candidates<'a> {
     pub exact: Option<&'a [i64]>,
     /// Further calipers: the values, and how far apart a pair's may be.
     pub calipers: &'a [(&'a [f64], f64)],
+    /// What each row counts for; rows that count for nothing are not there.
+    pub sample_weight: Option<&'a [f64]>,
     /// What the draws that break ties belong to; None for the row's number.
     pub ids: Option<&'a [i64]>,
 }
@@ -69,7 +71,9 @@ pub enum Reuse {
 /// In which order the focal rows choose, where they take donors from each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Order {
-    /// By the score, from the largest: in an ATT those with the fewest donors nearby choose first.
+    /// By the score, those with the fewest donors nearby first: treated rows from the largest, controls from
+    /// the smallest.
+    Scarcest,
     Largest,
     Smallest,
     /// The closest pair of all is made first, then the next.
@@ -153,7 +157,7 @@ impl MatchSpec {
 
     fn needs_scores(&self) -> bool {
         let ordered = self.reuse != Reuse::Unlimited
-            && matches!(self.order, Order::Largest | Order::Smallest);
+            && matches!(self.order, Order::Scarcest | Order::Largest | Order::Smallest);
         !self.metric.needs_covariates()
             || self.caliper.is_some()
             || self.discard != Discard::Nobody
@@ -164,6 +168,7 @@ impl MatchSpec {
 fn check_arrays(candidates: &Candidates<'_>) -> Result<()> {
     let n_rows = candidates.treatment.len();
     checks::both_arms(candidates.treatment)?;
+    checks::sample_weight(candidates.sample_weight, n_rows)?;
     if let Some(scores) = candidates.scores {
         checks::same_length("scores", scores.len(), n_rows)?;
         checks::scores(scores)?;

@@ -57,7 +57,7 @@ impl Strip {
             }
             let site = if below <= above { left - 1 } else { right };
             if let Some((draw, row)) = pick(site) {
-                Choice { key: tie, draw, row, site }.better(&mut best);
+                Choice { key: tie, draw, row, site, drawn: false }.better(&mut best);
             }
             if below <= above {
                 left = follow(&mut self.left, left - 1);

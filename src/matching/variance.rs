@@ -221,7 +221,7 @@ fn own_share(found: &Found) -> f64 {
 /// own arm a row is one of its two nearest. Two are the least that have a variance, and what Stata takes
 /// (`vce(robust, nn(2))`).
 pub fn neighborhoods(at: &Arm, arm: &Arm, monitor: &Monitor) -> Result<Vec<Found>> {
-    Search { n_neighbors: 2.0, caliper_width: f64::INFINITY }.all(at, arm, monitor)
+    Search { n_neighbors: 2.0, reach: f64::INFINITY }.all(at, arm, monitor)
 }
 
 #[cfg(test)]

@@ -11,6 +11,8 @@ use super::Points;
 pub struct Layout<'a> {
     pub points: Points<'a>,
     pub strata: Vec<Stratum>,
+    /// Whether rows of an arm are at the same point, so that ranks decide between them.
+    pub drawn: bool,
 }
 
 /// The rows of a stratum, each arm in the order of its points (coordinate by coordinate), then of ranks.
@@ -24,7 +26,8 @@ impl<'a> Layout<'a> {
     pub fn new(points: &Points<'a>) -> Self {
         let mut strata: Vec<Stratum> = Vec::new();
         let mut current = None;
-        for row in sorted(points) {
+        let (rows, drawn) = sorted(points);
+        for row in rows {
             if current.replace(points.stratum[row]) != Some(points.stratum[row]) {
                 strata.push(Stratum::default());
             }
@@ -33,7 +36,7 @@ impl<'a> Layout<'a> {
             }
         }
         strata.retain(|stratum| stratum.arms.iter().all(|arm| !arm.is_empty()));
-        Self { points: *points, strata }
+        Self { points: *points, strata, drawn }
     }
 
     /// The only coordinate of each row.
@@ -107,7 +110,7 @@ fn length<'a>(pairs: impl Iterator<Item = (&'a f64, &'a f64)>) -> f64 {
     if n_gaps == 1 { largest } else { f64::sqrt(squares) }
 }
 
-fn sorted(points: &Points<'_>) -> Vec<usize> {
+fn sorted(points: &Points<'_>) -> (Vec<usize>, bool) {
     let rows = (0..points.treatment.len()).filter(|row| points.keep[*row]);
     let rank = |row: usize| (points.rank[row], row);
     if points.on_a_line() {
@@ -117,7 +120,8 @@ fn sorted(points: &Points<'_>) -> Vec<usize> {
         keys.par_sort_unstable_by(|a, b| {
             (a.0.cmp(&b.0)).then(compare(a.1, b.1)).then(a.2.cmp(&b.2))
         });
-        return keys.into_iter().map(|key| key.2.1).collect();
+        let drawn = is_drawn(&keys, points, |a, b| (a.0, a.1) == (b.0, b.1), |key| key.2.1);
+        return (keys.into_iter().map(|key| key.2.1).collect(), drawn);
     }
     let mut order: Vec<usize> = rows.collect();
     order.par_sort_unstable_by(|a, b| {
@@ -125,7 +129,25 @@ fn sorted(points: &Points<'_>) -> Vec<usize> {
             .then(compare_points(points.x, *a, *b))
             .then(rank(*a).cmp(&rank(*b)))
     });
-    order
+    let same = |a: &usize, b: &usize| {
+        points.stratum[*a] == points.stratum[*b] && compare_points(points.x, *a, *b).is_eq()
+    };
+    let drawn = is_drawn(&order, points, same, |row| *row);
+    (order, drawn)
+}
+
+/// Whether rows of an arm are at the same point: two neighbours of one arm, or three of whatever arms.
+fn is_drawn<T: Sync>(
+    sorted: &[T],
+    points: &Points<'_>,
+    same: impl Fn(&T, &T) -> bool + Sync,
+    row: impl Fn(&T) -> usize + Sync,
+) -> bool {
+    let arm = |place: usize| points.treatment[row(&sorted[place])];
+    let tied = |place: usize| same(&sorted[place], &sorted[place + 1]);
+    (1..sorted.len()).into_par_iter().any(|place| {
+        tied(place - 1) && (arm(place - 1) == arm(place) || place > 1 && tied(place - 2))
+    })
 }
 
 /// Coordinate by coordinate.

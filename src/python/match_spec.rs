@@ -79,7 +79,7 @@ impl Words<'_> {
     /// decides, never the order of the rows.
     fn turn(&self) -> Result<Order> {
         match self.order {
-            None if self.has_scores => Ok(Order::Largest),
+            None if self.has_scores => Ok(Order::Scarcest),
             None | Some("random") => Ok(Order::Random),
             Some("largest") => Ok(Order::Largest),
             Some("smallest") => Ok(Order::Smallest),

@@ -5,7 +5,6 @@ use pyo3::prelude::*;
 use super::ipw::parse_estimand;
 use super::match_spec::Words;
 use super::{arrays, call, needs, options};
-use crate::checks;
 use crate::covariates::Covariates;
 use crate::error::{Error, Result};
 use crate::matching::{
@@ -18,8 +17,8 @@ use crate::reserve;
 /// Attributes
 /// ----------
 /// weights : (n,) float64
-///     1 for a matched focal row, plus the sum of a row's uses as a donor, each 1 / (donors of the focal
-///     row); times the row's sample weight.
+///     Sample weights: a matched focal row's own, plus for each use as a donor that of the focal row, shared
+///     by its donors in proportion to their own. Without, 1 and 1 / (donors of the focal row).
 /// focal : (m,) int64
 ///     Matched focal rows, ascending: treated for the ATT, controls for the ATC, both for the ATE.
 /// donors : (n_donors,) int64
@@ -28,6 +27,8 @@ use crate::reserve;
 ///     The donors of ``focal[i]`` are ``donors[first[i]:last[i]]``, each with the same share.
 /// n_matched, n_unmatched, n_discarded, n_pairs : int
 ///     Focal rows with and without a donor (the discarded among them); rows discarded, of either arm.
+/// drawn : bool
+///     Whether a draw decided who is matched with whom.
 /// max_distance : float
 ///     The farthest that any donor is.
 /// caliper_width : float
@@ -47,6 +48,7 @@ pub struct Matches {
     n_unmatched: usize,
     n_discarded: usize,
     n_pairs: usize,
+    drawn: bool,
     max_distance: f64,
     caliper_width: f64,
     caliper_widths: Vec<f64>,
@@ -78,11 +80,12 @@ pub struct Matches {
 /// max_reuse : int, optional
 ///     The most focal rows a donor may serve; any number by default.
 /// method : {"nearest", "optimal"}, default "nearest"
-///     "optimal", with ``replace=False`` only: of all sets of as many pairs as there can be, that with the
-///     least sum of distances (Rosenbaum 1989).
+///     "optimal", with ``replace=False`` only: of all sets with as many matched rows and as many pairs as there
+///     can be, that with the least sum of distances (Rosenbaum 1989).
 /// order : {"largest", "smallest", "closest", "random", "data"}, optional
 ///     Who chooses first where donors are limited: by the score, the closest pair of all, by a draw, as the
-///     rows come. "largest" by default, "random" without scores.
+///     rows come. By default those with the fewest donors nearby: treated rows from the largest score, controls
+///     from the smallest; "random" without scores.
 /// on : {"score", "logit", "mahalanobis", "robust_mahalanobis", "euclidean"}, default "score"
 ///     What distances are measured on: the covariance pooled within the arms, that of ranks over all rows,
 ///     standard deviations pooled within the arms.
@@ -100,7 +103,8 @@ pub struct Matches {
 /// discard : {"treated", "control", "both"}, optional
 ///     Rows of this arm (or either) are left out whose score lies outside the range of the other arm's.
 /// sample_weight : (n,) array, optional
-///     Multiplies the weights; who is matched with whom does not depend on it.
+///     What each row counts for. A focal row's weight goes to its donors, whose own weights only share it out
+///     among them; who is matched with whom does not depend on it, but rows of weight 0 are not there.
 /// ids : (n,) array of int, optional
 ///     What rows are called: draws belong to these. Row numbers by default.
 /// seed : int, default 0
@@ -192,15 +196,13 @@ pub fn match_nn(
         covariates: covariates.as_ref().map(|x| x.as_array()),
         exact: exact.as_deref(),
         calipers: &calipers,
+        sample_weight: weight,
         ids: ids.as_deref(),
     };
     let dims = covariates.as_ref().map_or(0, |x| x.as_array().ncols());
     let found = call::run(py, n_threads, None, |monitor| {
         reserve::room_for(treatment.len(), needs::MATCHES + dims * needs::MATCHES_A_COLUMN)?;
-        checks::sample_weight(weight, treatment.len())?;
-        let mut pairs = matching::pair(&candidates, &spec, monitor)?;
-        pairs.weigh(weight);
-        Ok(pairs)
+        matching::pair(&candidates, &spec, monitor)
     })?;
     converted(py, found, treatment.len())
 }
@@ -223,6 +225,7 @@ fn converted(py: Python<'_>, pairs: Pairs, n_rows: usize) -> PyResult<Matches> {
         n_unmatched: found.n_unmatched,
         n_discarded: pairs.n_discarded,
         n_pairs,
+        drawn: pairs.drawn,
         max_distance: found.max_distance,
         caliper_width: found.caliper_width,
         caliper_widths: pairs.caliper_widths,

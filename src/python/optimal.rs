@@ -13,12 +13,15 @@ use crate::reserve;
 /// subclass : (n,) int64
 ///     1 to ``n_subclasses``; 0 for rows without a partner within the calipers.
 /// n_subclasses : int
+/// drawn : bool
+///     Whether a draw decided between rows of an arm in one place.
 /// total_distance : float
 ///     From the middle of each star to its rays.
 #[pyclass(frozen, get_all, module = "propensity.core")]
 pub struct FullMatch {
     subclass: Py<PyArray1<i64>>,
     n_subclasses: usize,
+    drawn: bool,
     total_distance: f64,
 }
 
@@ -33,6 +36,8 @@ pub struct FullMatch {
 /// ----------
 /// scores, treatment, covariates, on, caliper, calipers, caliper_unit, caliper_sd, exact, discard, ids, seed
 ///     As for `match_nn`.
+/// sample_weight : (n,) array, optional
+///     Rows of weight 0 are not there; else it decides nothing.
 /// n_threads : int, optional
 ///     By default the processors this process may use.
 ///
@@ -54,7 +59,8 @@ pub struct FullMatch {
 #[pyfunction]
 #[pyo3(signature = (
     scores, treatment, *, covariates=None, on="score", caliper=None, calipers=None, caliper_unit="sd",
-    caliper_sd="all", exact=None, discard=None, ids=None, seed=0, n_threads=None
+    caliper_sd="all", exact=None, discard=None, sample_weight=None, ids=None, seed=0,
+    n_threads=None
 ))]
 #[allow(clippy::too_many_arguments)] // the keyword arguments of a Python function
 pub fn match_full(
@@ -69,6 +75,7 @@ pub fn match_full(
     caliper_sd: &str,
     exact: Option<&Bound<'_, PyAny>>,
     discard: Option<&str>,
+    sample_weight: Option<&Bound<'_, PyAny>>,
     ids: Option<&Bound<'_, PyAny>>,
     #[pyo3(from_py_with = options::seed)] seed: u64,
     n_threads: Option<&Bound<'_, PyAny>>,
@@ -94,6 +101,8 @@ pub fn match_full(
     let covariates = covariates.map(|x| arrays::floats("covariates", x)).transpose()?;
     let exact = exact.map(|labels| arrays::labels("exact", labels)).transpose()?;
     let ids = ids.map(|labels| arrays::labels("ids", labels)).transpose()?;
+    let weight = sample_weight.map(|w| arrays::column("sample_weight", w)).transpose()?;
+    let weight = weight.as_ref().map(|w| w.as_slice()).transpose()?;
     let calipers = calipers.unwrap_or_default();
     let values: Vec<_> = calipers
         .iter()
@@ -108,6 +117,7 @@ pub fn match_full(
         covariates: covariates.as_ref().map(|x| x.as_array()),
         exact: exact.as_deref(),
         calipers: &calipers,
+        sample_weight: weight,
         ids: ids.as_deref(),
     };
     let found = call::run(py, n_threads, None, |monitor| {
@@ -117,6 +127,7 @@ pub fn match_full(
     Ok(FullMatch {
         subclass: arrays::row_numbers(py, found.subclass.into_iter()).unbind(),
         n_subclasses: found.n_subclasses,
+        drawn: found.drawn,
         total_distance: found.total_distance,
     })
 }

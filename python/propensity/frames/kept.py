@@ -9,10 +9,11 @@ import pandas as pd
 from propensity._check import Bools, Floats, Rows
 from propensity.errors import InvalidInputError
 from propensity.frames import native
-from propensity.frames.columns import open_frame, read_values, rowwise
+from propensity.frames.columns import open_frame, read_column, read_values
 from propensity.frames.fingerprint import Fingerprint, Made, prints_of
 from propensity.frames.labels import read_amount
-from propensity.frames.native import AnyFrame, column_names
+from propensity.frames.lines import Subject
+from propensity.frames.native import AnyFrame, Column, column_names
 from propensity.frames.terms import make_terms, parse_covariates
 
 _OUTCOME = Made("outcome", "the rows were matched", "match the rows as they are now")
@@ -36,41 +37,57 @@ def kept_rows(
     return native.kept(data, kept, columns)
 
 
-def read_outcome(outcome: object, fingerprint: Fingerprint) -> Floats:
+def read_later(outcome: object, fingerprint: Fingerprint) -> tuple[Column, Subject]:
     """Read an outcome (n,), by its name in the frame that something was made from, or as values.
+
+    Rows may have none: whether that matters is for others to say.
+
+    Returns
+    -------
+    column : Series (n,)
+        With the index of the rows.
+    subject : Subject
+        What a message calls it.
 
     Raises
     ------
     InvalidInputError
-        There is no such column, values are missing or infinite, or they are of other rows.
+        There is no such column, or values are of other rows.
     TypeError
         There are no numbers, or a pickle has left the frame behind.
     """
-    if not isinstance(outcome, str):
-        values = rowwise(outcome, fingerprint.index, "outcome")
+    if isinstance(outcome, str):
+        if fingerprint.frame is None:
+            raise TypeError(f"outcome: the frame is not in a pickle; give the column itself, df[{outcome!r}]")
+        column = read_column(fingerprint.frame, outcome)
+        fingerprint.require_same(open_frame(fingerprint.frame), None, _OUTCOME)
+        subject = Subject.column(outcome, fingerprint.frame)
+    else:
+        column = read_values(outcome, fingerprint.index, "outcome")
         require_own_column(outcome, getattr(outcome, "name", None), fingerprint, "outcome")
-        return values
-    if fingerprint.frame is None:
-        raise TypeError(f"outcome: the frame is not in a pickle; give the column itself, df[{outcome!r}]")
-    frame = open_frame(fingerprint.frame, outcome=outcome)
-    fingerprint.require_same(frame, None, _OUTCOME)
-    return frame.outcome(outcome)
+        subject = Subject.given("outcome", outcome)
+    return pd.Series(column.array, index=fingerprint.index, copy=False), subject
 
 
-def read_adjustment(data: AnyFrame, fingerprint: Fingerprint) -> Floats:
-    """Read every column of a frame of covariates as (n, d) terms, for the rows that were matched.
+def read_adjustment(given: object, fingerprint: Fingerprint) -> Floats:
+    """Read covariates as (n, d) terms for the rows that were matched: a frame of them, or their names.
 
     Raises
     ------
     InvalidInputError, TypeError
         As for `open_frame`; the rows are others.
     """
-    names = [str(name) for name in column_names(data)]
+    by_name = isinstance(given, list | tuple)
+    if by_name and fingerprint.frame is None:
+        raise TypeError("bias_adjust: the frame is not in a pickle; give the columns themselves, df[[...]]")
+    data = fingerprint.frame if by_name else given
+    names = list(given) if isinstance(given, list | tuple) else [str(name) for name in column_names(data)]
     terms = parse_covariates(names, data)
     frame = open_frame(data, covariates=names)
     fingerprint.require_same(frame, None, _ADJUSTMENT)
-    for name in names:
-        require_own_column(frame.columns[name], name, fingerprint, "bias_adjust")
+    if not by_name:
+        for name in names:
+            require_own_column(frame.columns[name], name, fingerprint, "bias_adjust")
     return make_terms(frame, terms)[0]
 
 

@@ -106,6 +106,13 @@ def kept(data: AnyFrame, rows: Bools, columns: Mapping[str, Floats | Rows]) -> A
     return frame.with_columns(*added).filter(rows.tolist()).to_native()
 
 
+def names_of(data: AnyFrame, values: object) -> pd.Index[Any]:
+    """Give what rows are called, from the name of a column, a series or an array."""
+    named = column_as_given(data, values) if isinstance(values, str) else values
+    found: pd.Index[Any] = pd.Index(named if isinstance(named, pd.Series | pd.Index) else np.array(named))
+    return found.copy(deep=True)
+
+
 # Series given back
 
 

@@ -1,0 +1,196 @@
+"""Effects of matches, by how their standard error is made: on scores, by sets, in any space."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from propensity import _check, core
+from propensity._check import Floats
+from propensity._influence import matching_influence, matching_influence_ate
+from propensity._matched_outcome import MatchedOutcome
+from propensity._paired import adjustments, neighbor_variance
+from propensity._stratified import clustered_influence
+from propensity.arms import Means
+from propensity.effects import Effect
+from propensity.errors import InvalidInputError
+from propensity.matched import Whom
+from propensity.matching_cautions import effective_size, neighbor_remedy
+
+if TYPE_CHECKING:
+    from propensity.matches import Matches
+
+
+def effect_on_scores(matches: Matches, y: MatchedOutcome) -> Effect:
+    """Take the core's, which counts that scores were estimated."""
+    assert matches.scores is not None
+    assert matches.spec.on in ("score", "logit")
+    assert not isinstance(matches.spec.caliper, Mapping)
+    found = core.matching_effect(
+        y.values,
+        matches.treated,
+        matches.scores,
+        estimand=matches.estimand,
+        n_neighbors=matches.spec.n_neighbors,
+        caliper=matches.spec.caliper,
+        on=matches.spec.on,
+        x=matches.x,
+        penalty=matches.penalty,
+    )
+    means = Means(found.mean_treated, found.mean_control)
+    method = _se_method(matches, corrected=found.correction is not None)
+    ess = (found.ess_treated, found.ess_control)
+    return _effect(matches, y, means, method, std_error=found.std_error, ess=ess)
+
+
+def effect_of_sets(matches: Matches, outcome: MatchedOutcome, x: Floats | None) -> Effect:
+    """Square what each set adds."""
+    labels, y = matches.labels, outcome.values
+    if matches.n_matched < 2:
+        raise InvalidInputError(
+            "outcome: one matched set shows nothing of how estimates vary between sets; match more units"
+        )
+    weights = np.asarray(matches.weights)
+    fitted, moved = _adjustments(matches, y, x)
+    rest = y - fitted.sum(axis=0)  # one arm has donors
+    plain = clustered_influence(y, matches.treated, labels, weights)
+    adjusted = plain if x is None else clustered_influence(rest, matches.treated, labels, weights)
+    return _effect(
+        matches,
+        outcome,
+        Means(
+            plain.mean_treated + moved[True],
+            plain.mean_control + moved[False],
+            adjusted.influence_treated,
+            adjusted.influence_control,
+            adjusted.clusters,
+        ),
+        f"summed within {matches.n_matched:,} sets (Abadie and Spiess 2022), factor G / (G - 1); "
+        f"takes the sets as given{_adjusted(x)}",
+        adjusted=x is not None,
+    )
+
+
+def effect_in_space(matches: Matches, outcome: MatchedOutcome, x: Floats | None) -> Effect:
+    """Take the variance of outcomes from neighbours in the space that was matched in."""
+    y = outcome.values
+    fitted, moved = _adjustments(matches, y, x)
+    pairing, t, w = matches.pairing, matches.treated, np.asarray(matches.weights)
+    variance = neighbor_variance(pairing, y, fitted, _outcome_variance(matches, outcome))
+    where = "the scores" if matches.spec.on_scores else "the covariates matched on"
+    if matches.exact is not None:
+        where += f" and of the same {', '.join(matches.spec.exact)}"
+    means = Means(
+        float(np.average(y[t], weights=w[t])) + moved[True],
+        float(np.average(y[~t], weights=w[~t])) + moved[False],
+    )
+    words = (
+        f"Abadie and Imbens (2006), neighbours in {where}; takes scores and distances as known{_adjusted(x)}"
+    )
+    error = math.sqrt(variance)
+    return _effect(matches, outcome, means, words, std_error=error, adjusted=x is not None)
+
+
+def _outcome_variance(matches: Matches, outcome: MatchedOutcome) -> Floats:
+    """Give the variance (n,) of outcomes in the place of each row that is there and has one, else 0."""
+    there = outcome.known
+    if matches.sample_weight is not None:
+        there = there & (matches.sample_weight > 0)
+    exact = None if matches.exact is None else matches.exact[there]
+    variance = np.zeros(len(there))
+    variance[there] = core.outcome_variance(
+        outcome.values[there], matches.treated[there], matches.places[there], exact=exact
+    )
+    return variance
+
+
+def _adjustments(matches: Matches, y: Floats, x: Floats | None) -> tuple[Floats, dict[bool, float]]:
+    if x is None:
+        return np.zeros((2, len(y))), {True: 0.0, False: 0.0}
+    return adjustments(matches.pairing, y, x)
+
+
+def _effect(
+    matches: Matches,
+    y: MatchedOutcome,
+    means: Means,
+    se_method: str,
+    *,
+    std_error: float | None = None,
+    ess: tuple[float, float] | None = None,
+    adjusted: bool = False,
+) -> Effect:
+    """Put an effect together; `ess` is worked out where the core has not done it."""
+    w = np.asarray(matches.weights)
+    whom = Whom.of(matches.estimand, matches.n_matched, matches.n_unmatched)
+    cautions = _cautions_of_adjusted(matches) if adjusted else matches.cautions
+    return Effect.of(
+        y.means(means),
+        y.facts,
+        estimand=matches.estimand,
+        weights=matches.weights,
+        ess=ess or (effective_size(w[matches.treated]), effective_size(w[~matches.treated])),
+        se_method=se_method,
+        std_error=std_error,
+        clusters=means.clusters,
+        cautions=(*whom.cautions, *cautions),
+        treated=matches.treated,
+        fingerprint=matches.fingerprint,
+        whom=whom.words,
+    )
+
+
+def _cautions_of_adjusted(matches: Matches) -> tuple[Warning, ...]:
+    """Leave out the advice to do what has been done."""
+    advice = neighbor_remedy(matches.spec), neighbor_remedy(matches.spec, adjusted=True)
+    return tuple(type(caution)(str(caution).replace(*advice)) for caution in matches.cautions)
+
+
+def _se_method(matches: Matches, *, corrected: bool) -> str:
+    if corrected:
+        return "Abadie and Imbens (2006); counts that the scores were estimated (2016)"
+    known = "Abadie and Imbens (2006); takes the scores as known"
+    if matches.x is None:
+        return known
+    if matches.n_unmatched:
+        return f"{known}, for some units are unmatched"
+    return f"{known}, for in so small a sample counting their estimation would leave no variance"
+
+
+def influence_of_terms(matches: Matches, outcome: MatchedOutcome) -> Floats:
+    """Give what each row (n,) adds to the bias-corrected estimate (Otsu and Rai 2017).
+
+    Raises
+    ------
+    InvalidInputError
+        There is no theory of it, or an outcome is missing.
+    """
+    if not (matches.spec.is_plain and matches.weighs_evenly):
+        raise InvalidInputError(
+            f"there is no theory of this bootstrap for {matches.spec.label}"
+            f"{'' if matches.weighs_evenly else ' with sample weights'}; take effect(outcome).conf_int()"
+        )
+    if not outcome.known.all():
+        where = _check.counted(~outcome.known, "missing value", matches.index)
+        raise InvalidInputError(f"outcome: {where}; this bootstrap looks at the rows beside the matched, too")
+    y, quantity = outcome.values, matches.quantity
+    weights = np.asarray(matches.weights) / (
+        1.0 if matches.sample_weight is None else matches.sample_weight[0]
+    )
+    if matches.estimand != "ATE":
+        focal = matches.treated == (matches.estimand == "ATT")
+        influence = matching_influence(y, weights, quantity, focal)
+        return influence if matches.estimand == "ATT" else -influence
+    if matches.n_unmatched:
+        raise InvalidInputError(
+            f"{matches.n_unmatched:,} units are unmatched, and there is no theory of this bootstrap for an "
+            "ATE without them; take effect(outcome).conf_int(), or match without a caliper"
+        )
+    return matching_influence_ate(y, weights, quantity, matches.treated)
+
+
+def _adjusted(x: Floats | None) -> str:
+    return "" if x is None else "; adjusted for covariates (Abadie and Imbens 2011)"

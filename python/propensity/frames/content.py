@@ -1,0 +1,140 @@
+"""What rows hold, as numbers that draws can belong to: the same from every library, in any order."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from propensity._check import Bools, Floats, Rows
+from propensity.frames.columns import read_column
+from propensity.frames.kinds import read_distance
+from propensity.frames.native import AnyFrame, Column, column_names
+from propensity.frames.rows import hashed
+
+_Words = NDArray[np.uint64]
+
+_MISSING, _FRACTION = np.uint64(0xA5A5A5A5A5A5A5A5), np.uint64(0x5C5C5C5C5C5C5C5C)
+_WHOLE = 2.0**53  # below it whole numbers have all their digits in a float64
+
+
+@dataclass(frozen=True, eq=False)
+class Identities:
+    """A number for each of n rows that its draws belong to.
+
+    Attributes
+    ----------
+    ids : ndarray (n,) of int
+    alike : ndarray (n,) of int
+        Rows of an arm that hold the same in all columns have the same number, others different ones; -1 for
+        rows that are not there.
+    """
+
+    ids: Rows
+    alike: Rows
+
+
+def identify(
+    data: AnyFrame, treatment: str, treated: Bools, rows: Bools, labels: pd.Index[Any]
+) -> Identities:
+    """Give each row a number that hangs on what it holds, and on its label where others hold the same.
+
+    Columns that cannot be read, or that hold the same in all rows, do not count, and the treatment only tells
+    arms apart: rows are drawn from among their own. Of a fraction first the digits count that a float32 has,
+    and only then the others: scores that were fitted to the same rows in another order differ in the last
+    digit, and should not change what is drawn.
+
+    Parameters
+    ----------
+    treated, rows : ndarray (n,) of bool
+        Who was treated, and which rows are there; the others get the number 0.
+    labels : Index (n,)
+        What rows are called.
+    """
+    n = int(rows.sum())
+    rough, exact = np.zeros((2, n), dtype=np.uint64)
+    for name in column_names(data):
+        if not isinstance(name, str) or name == treatment:
+            continue
+        try:
+            column = read_column(data, name, read_distance)
+        except (TypeError, ValueError):
+            continue
+        found = _words(column, rows)
+        if found is not None:
+            salt = np.uint64(zlib.crc32(name.encode()))
+            rough += _mix(found[0] ^ salt)
+            exact += _mix(found[1] ^ salt)
+    ids, alike = np.zeros((2, len(rows)), dtype=np.int64)
+    ids[rows], alike[rows] = _told_apart(rough, exact, treated[rows], hashed(labels)[rows])
+    alike[~rows] = -1
+    return Identities(ids, alike)
+
+
+def _told_apart(rough: _Words, exact: _Words, treated: Bools, labels: Rows) -> tuple[Rows, Rows]:
+    """Tell rows apart by `rough`; those of an arm that share it by their place in order of the rest."""
+    order = np.lexsort((labels, exact, treated, rough))
+    new = np.ones((3, len(order)), dtype=bool)
+    for level, words in enumerate((rough, treated, exact)):
+        own = words[order]
+        new[level, 1:] = own[1:] != own[:-1]
+    new = np.logical_or.accumulate(new, axis=0)
+    first = np.maximum.accumulate(np.where(new[1], np.arange(len(order)), 0))
+    place, alike = np.empty((2, len(order)), dtype=np.int64)
+    place[order] = np.arange(len(order)) - first
+    alike[order] = np.cumsum(new[2])
+    return _mix(rough + _mix(place.astype(np.uint64))).view(np.int64), alike
+
+
+def _words(column: Column, rows: Bools) -> tuple[_Words, _Words] | None:
+    """Read what a column holds, roughly and exactly; None where that is the same in all rows."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        levels = column.cat.categories
+        codes = column.cat.codes.to_numpy()[rows]
+        if len(codes) == 0 or codes.min() == codes.max():
+            return None
+        if levels.dtype.kind in "biuf":
+            found = _of_numbers(np.append(levels.to_numpy(), np.nan if levels.dtype.kind == "f" else 0))
+        else:
+            words = pd.util.hash_array(np.array([str(level) for level in levels], dtype=object))
+            found = (np.append(words, np.uint64(0)),) * 2
+        for words in found[:1] if found[0] is found[1] else found:
+            words[-1] = _MISSING  # the code of a missing value is -1
+        return found[0][codes], found[1][codes]
+    values = column.to_numpy()[rows]
+    if values.dtype.kind in "mM":
+        unit = "datetime64[ns]" if values.dtype.kind == "M" else "timedelta64[ns]"
+        values = values.astype(unit).view(np.int64)
+    if len(values) == 0 or values.min() == values.max() or values.dtype.kind not in "biuf":
+        return None
+    return _of_numbers(values)
+
+
+def _of_numbers(values: NDArray[np.generic]) -> tuple[_Words, _Words]:
+    if values.dtype.kind in "biu":
+        words = values.astype(np.int64).view(np.uint64)
+        return words, words
+    numbers: Floats = values.astype(np.float64)
+    whole = (np.abs(numbers) < _WHOLE) & (numbers == np.rint(numbers))
+    words = np.where(whole, numbers, 0.0).astype(np.int64).view(np.uint64)
+    if whole.all():
+        return words, words
+    missing = np.isnan(numbers)
+    found = []
+    with np.errstate(over="ignore"):
+        for rounded in (numbers.astype(np.float32).astype(np.float64), numbers):
+            fractions = np.where(missing, _MISSING, (rounded + 0.0).view(np.uint64) ^ _FRACTION)
+            found.append(np.where(whole, words, fractions))
+    return found[0], found[1]
+
+
+def _mix(words: _Words) -> _Words:
+    """Mix bits by the finalizer of SplitMix64 (Steele, Lea and Flood 2014)."""
+    z = words + np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
