@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from propensity import _check, core
 from propensity._check import Bools, Floats, Rows
+from propensity._warned import warn
 from propensity.arms import ArmMeans, OutcomeFacts, Weighting, weights_name
 from propensity.cautions import count_cautions
 from propensity.contrasts import Contrast
@@ -187,24 +187,18 @@ def for_each_outcome(
     outcome: str | Sequence[str],
     effect_on: Callable[[str], Effect],
     told: Sequence[str] = (),
-    stacklevel: int = 3,
 ) -> Effect | Effects:
-    """Give an `Effect` for one outcome, `Effects` for a list; warn once of what was not told before.
-
-    The warnings point at the caller of the function that calls this one, or further out.
-    """
+    """Give an `Effect` for one outcome, `Effects` for a list; warn once of what was not told before."""
     effects = {name: effect_on(name) for name in outcome_names(outcome)}
-    warn_once(
-        (caution for effect in effects.values() for caution in effect.cautions), told, stacklevel=stacklevel
-    )
+    warn_once((caution for effect in effects.values() for caution in effect.cautions), told)
     first = next(iter(effects.values()))
     return first if isinstance(outcome, str) else Effects(effects)
 
 
-def warn_once(cautions: Iterable[Warning], told: Sequence[str] = (), *, stacklevel: int) -> None:
+def warn_once(cautions: Iterable[Warning], told: Sequence[str] = ()) -> None:
     """Warn of each caution, but of none that was told before, in the same words."""
     words = set(told)
     for caution in cautions:
         if str(caution) not in words:
             words.add(str(caution))
-            warnings.warn(caution, stacklevel=stacklevel + 1)
+            warn(caution)

@@ -8,6 +8,7 @@ from typing import Required, TypedDict, Unpack, get_args, overload
 import numpy as np
 
 from propensity import _check
+from propensity._calls import columns_by_name
 from propensity._replicates import settle_seed
 from propensity._sample import for_each_outcome
 from propensity._study import Study, adjusted_effects, cross_fitted_effects, read_study, rows_in_order
@@ -58,6 +59,7 @@ def aipw(df: AnyFrame, *, outcome: str, **options: Unpack[_AipwOptions]) -> Effe
 def aipw(
     df: AnyFrame, *, outcome: list[str] | tuple[str, ...], **options: Unpack[_AipwOptions]
 ) -> Effects: ...
+@columns_by_name
 def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     df: AnyFrame,
     *,
@@ -180,6 +182,7 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
 def ipwra(df: AnyFrame, *, outcome: str, **options: Unpack[_Options]) -> Effect: ...
 @overload
 def ipwra(df: AnyFrame, *, outcome: list[str] | tuple[str, ...], **options: Unpack[_Options]) -> Effects: ...
+@columns_by_name
 def ipwra(  # noqa: PLR0913 - as for `aipw`
     df: AnyFrame,
     *,
@@ -247,6 +250,7 @@ def regression_adjustment(df: AnyFrame, *, outcome: str, **options: Unpack[_Opti
 def regression_adjustment(
     df: AnyFrame, *, outcome: list[str] | tuple[str, ...], **options: Unpack[_Options]
 ) -> Effects: ...
+@columns_by_name
 def regression_adjustment(  # noqa: PLR0913 - as for `aipw`
     df: AnyFrame,
     *,
@@ -320,10 +324,10 @@ def _with_fitted_scores(
 ) -> Effect | Effects:
     """Fit the score model, once for all outcomes, and say what it has to say."""
     fitted = study.score.fit(penalty)
-    fitted.warn_of_terms(stacklevel=3)
-    fitted.warn_of_separation(stacklevel=3)
+    fitted.warn_of_terms()
+    fitted.warn_of_separation()
     return for_each_outcome(
-        outcome, adjusted_effects(study, spec, fitted, contrast), told=[str(fitted.separation)], stacklevel=4
+        outcome, adjusted_effects(study, spec, fitted, contrast), told=[str(fitted.separation)]
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from propensity import _check, core
+from propensity._calls import columns_by_name
 from propensity._check import Floats
 from propensity._sample import read_sample_weight
 from propensity.errors import InvalidInputError
@@ -32,6 +33,7 @@ MEASURES = ("mean_treated", "mean_control", "smd", "variance_ratio", "ks", "ecdf
 _BATCH = 2**25  # numbers of squares and products held at a time: 256 MB
 
 
+@columns_by_name
 def smd(
     df: AnyFrame,
     *,
@@ -97,6 +99,7 @@ def smd(
     return differences
 
 
+@columns_by_name
 def balance(
     df: AnyFrame,
     *,

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from propensity import _check
+from propensity._calls import columns_by_name
 from propensity._check import Floats, Rows
 from propensity._sample import read_sample, warn_once
 from propensity.errors import InvalidInputError
@@ -40,6 +41,7 @@ _MOST_CELLS = 2**40
 _MOST_BINS = 1_000_000
 
 
+@columns_by_name
 def match_cem(
     df: AnyFrame,
     *,
@@ -139,7 +141,7 @@ def match_cem(
         estimand=estimand,
         sample_weight=sample.sample_weight,
     )
-    warn_once(subclasses.cautions, stacklevel=2)
+    warn_once(subclasses.cautions)
     return subclasses
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from propensity import _check, inference
+from propensity._calls import columns_by_name
 from propensity._sample import Sample, warn_once
 from propensity._study import Study, adjusted_effects, read_study
 from propensity.cast import needs_scores, read_cast
@@ -56,6 +57,7 @@ _NOT_TO_BE_HAD = (SeparationError, OverlapError, ConvergenceError, NoMatchesErro
 _WORTH_A_NOTE = 0.5
 
 
+@columns_by_name
 def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     df: AnyFrame,
     *,
@@ -147,10 +149,10 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
             failures[estimator.label] = error
     if len(failures) == len(estimators):
         raise next(iter(failures.values()))
-    comparison.warn_of_score(stacklevel=2)
+    comparison.warn_of_score()
     told = [str(comparison.separation)]
-    warn_once((caution for effect in effects.values() for caution in effect.cautions), told, stacklevel=2)
-    warn_once(map(FailedEstimatorWarning, _by_reason(failures)), stacklevel=2)
+    warn_once((caution for effect in effects.values() for caution in effect.cautions), told)
+    warn_once(map(FailedEstimatorWarning, _by_reason(failures)))
     return _table(effects, failures, [NAIVE, *(estimator.label for estimator in estimators)], level)
 
 
@@ -222,12 +224,12 @@ class _Comparison:
         found = self.__dict__.get("_fit")
         return found.separation if isinstance(found, FittedScores) else None
 
-    def warn_of_score(self, *, stacklevel: int) -> None:
+    def warn_of_score(self) -> None:
         """Warn of what the score model has to say, if it was asked for."""
         found = self.__dict__.get("_fit")
         if isinstance(found, FittedScores):
-            found.warn_of_terms(stacklevel=stacklevel + 1)
-            found.warn_of_separation(stacklevel=stacklevel + 1)
+            found.warn_of_terms()
+            found.warn_of_separation()
 
     def effect(self, estimator: Estimator) -> Effect:
         """Estimate one of them."""

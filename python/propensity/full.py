@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from propensity import _check
+from propensity._calls import columns_by_name
 from propensity._sample import warn_once
 from propensity.cast import read_cast
 from propensity.estimators import (
@@ -21,6 +22,7 @@ from propensity.matching_cautions import MatchedBy, caliper_remedy
 from propensity.subclasses import Subclasses, make_subclasses
 
 
+@columns_by_name
 def match_full(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     df: AnyFrame,
     *,
@@ -144,5 +146,5 @@ def match_full(  # noqa: PLR0913 - each is a choice a user may have to make, by 
         sample_weight=cast.sample_weight,
         total_distance=found.total_distance,
     )
-    warn_once(subclasses.cautions, stacklevel=2)
+    warn_once(subclasses.cautions)
     return subclasses

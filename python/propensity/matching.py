@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import get_args
 
 from propensity import _check
+from propensity._calls import columns_by_name
 from propensity._sample import warn_once
 from propensity.cast import read_cast
 from propensity.estimators import (
@@ -24,6 +25,7 @@ from propensity.frames.terms import Covariates
 from propensity.matches import Matches
 
 
+@columns_by_name
 def match_nn(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     df: AnyFrame,
     *,
@@ -173,5 +175,5 @@ def match_nn(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     _check.threads(n_threads)
     cast = read_cast(df, spec, treatment=treatment, scores=scores, sample_weight=sample_weight, ids=ids)
     matches = cast.match(spec, n_threads)
-    warn_once(matches.cautions, stacklevel=2)
+    warn_once(matches.cautions)
     return matches

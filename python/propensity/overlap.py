@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from propensity import _check, core
+from propensity._calls import columns_by_name
 from propensity._check import Bools, Floats
 from propensity._sample import read_sample
 from propensity._show import Shown, in_few_digits
@@ -87,6 +88,7 @@ class Overlap(Shown):
         return in_few_digits(self.to_frame()).T
 
 
+@columns_by_name
 def overlap(
     df: AnyFrame, *, treatment: str, scores: object, by: str | None = None, sample_weight: object = None
 ) -> Overlap:

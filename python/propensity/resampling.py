@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -12,10 +11,12 @@ import pandas as pd
 
 from propensity import _check, core
 from propensity._analytic import Analytic, Figures
+from propensity._calls import columns_by_name
 from propensity._check import Floats
 from propensity._replicates import ResamplingWeights, check_options, progress_bar, settle_seed
 from propensity._sample import rows_there
 from propensity._study import naming_separated_model, read_study, side_by_side
+from propensity._warned import warn
 from propensity.arms import OutcomeFacts
 from propensity.cautions import count_cautions
 from propensity.errors import InvalidInputError, OverlapWarning
@@ -29,6 +30,7 @@ DEFAULT_ESTIMATORS: tuple[Estimator, ...] = (IPW("ATE"), IPW("ATT"), NearestNeig
 _FAILURES_TOLERATED = 0.05  # of the replicates; beyond, those that are left no longer speak for all
 
 
+@columns_by_name
 def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     df: AnyFrame,
     *,
@@ -137,7 +139,7 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     )
     sample = study.sample
     for caution in count_cautions(sample.sample_weight):
-        warnings.warn(caution, stacklevel=2)
+        warn(caution)
     x, score_columns, outcome_columns = side_by_side(study)
     seed = settle_seed(seed)
     there = rows_there(sample.sample_weight)
@@ -238,4 +240,4 @@ def _warn_of_failures(n_failed: int, n_reps: int) -> None:
             "those of the others alone. For weighting, weights='bayesian' leaves no unit out; or merge small "
             "levels, or use a penalty"
         )
-        warnings.warn(message, OverlapWarning, stacklevel=3)
+        warn(message, OverlapWarning)

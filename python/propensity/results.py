@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from propensity._analytic import Analytic
 from propensity._check import Bools, Floats
 from propensity._replicates import ResamplingWeights
 from propensity._show import Shown
+from propensity._warned import warn
 from propensity.errors import IntervalWarning, InvalidInputError
 from propensity.estimators import Estimator, NearestNeighbors
 from propensity.frames.fingerprint import Fingerprint
@@ -323,7 +323,7 @@ class BootstrapResult(Shown):
             message = f"kind={kind!r}: there is no such interval of {why}"
             if len(missing) == len(table):
                 raise InvalidInputError(message)
-            warnings.warn(message, IntervalWarning, stacklevel=3)
+            warn(message, IntervalWarning)
         return table
 
     def _lacks(self, label: str, kind: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import pandas as pd
 
 from propensity import core
 from propensity._check import Bools, Floats
+from propensity._warned import warn
 from propensity.errors import CollinearityWarning, SeparationError, SeparationWarning
 from propensity.frames.terms import Recipe
 from propensity.imbalance import Judged
@@ -124,16 +124,16 @@ class FittedScores:
         recipe = self.rows.recipe
         return (*recipe.empty, *(recipe.names[column] for column in self.fit.aliased))
 
-    def warn_of_terms(self, *, stacklevel: int) -> None:
+    def warn_of_terms(self) -> None:
         """Warn of terms that are left out."""
         if self.dropped:
             left_out = f"left out, because earlier terms already say the same: {', '.join(self.dropped)}"
-            warnings.warn(left_out, CollinearityWarning, stacklevel=stacklevel + 1)
+            warn(left_out, CollinearityWarning)
 
-    def warn_of_separation(self, *, stacklevel: int) -> None:
+    def warn_of_separation(self) -> None:
         """Warn of rows whose treatment is foretold."""
         if self.separation is not None:
-            warnings.warn(str(self.separation), SeparationWarning, stacklevel=stacklevel + 1)
+            warn(str(self.separation), SeparationWarning)
 
     @property
     def scored(self) -> Scored:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from propensity import _check
+from propensity._calls import columns_by_name
 from propensity._check import Bools, Floats
 from propensity._sample import read_sample_weight
 from propensity.errors import InvalidInputError
@@ -18,6 +19,7 @@ from propensity.results import PropensityModel
 from propensity.scored import FittedScores, ScoreRows
 
 
+@columns_by_name
 def fit_propensity(
     df: AnyFrame,
     *,
@@ -114,8 +116,8 @@ def fit_propensity(
     weight = read_sample_weight(frame, sample_weight, treated)
     columns = {name: frame.columns[name] for name in terms.columns}
     fitted = ScoreRows(columns, x, recipe, treated, weight).fit(penalty, n_threads)
-    fitted.warn_of_terms(stacklevel=2)
-    fitted.warn_of_separation(stacklevel=2)
+    fitted.warn_of_terms()
+    fitted.warn_of_separation()
     return named_model(fitted, treatment, frame)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from propensity import _check
+from propensity._calls import columns_by_name
 from propensity._check import Bools, Floats, Rows
 from propensity._sample import read_sample, warn_once
 from propensity.errors import InvalidInputError
@@ -22,6 +23,7 @@ from propensity.subclasses import Subclasses, make_subclasses
 _TIE = 1e-12
 
 
+@columns_by_name
 def subclassify(
     df: AnyFrame,
     *,
@@ -128,7 +130,7 @@ def subclassify(
         sample_weight=sample.sample_weight,
         n_asked=n_subclasses,
     )
-    warn_once(subclasses.cautions, stacklevel=2)
+    warn_once(subclasses.cautions)
     return subclasses
 
 

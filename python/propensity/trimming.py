@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from propensity import _check
+from propensity._calls import columns_by_name
 from propensity._check import Bools, Floats
 from propensity._sample import read_sample
 from propensity._show import Shown, in_few_digits
@@ -79,6 +80,7 @@ class Trimmed(Shown):
         return in_few_digits(self.lost)
 
 
+@columns_by_name
 def trim(
     df: AnyFrame,
     *,

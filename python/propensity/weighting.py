@@ -6,6 +6,7 @@ from functools import partial
 from typing import Required, TypeAlias, TypedDict, Unpack, get_args, overload
 
 from propensity import _check, core
+from propensity._calls import columns_by_name
 from propensity._check import Bools, Floats
 from propensity._sample import Sample, for_each_outcome, read_sample, warn_once
 from propensity.arms import Weighting, balancing_part, require_balancing
@@ -37,6 +38,7 @@ _REMEDY_OF_KNOWN = "weights of right scores make the scores alike: look at overl
 _KNOWN = "estimating equations of the two means; takes the scores as known"
 
 
+@columns_by_name
 def balancing_weights(
     df: AnyFrame,
     *,
@@ -94,7 +96,7 @@ def balancing_weights(
     is_model = isinstance(scores, PropensityModel)
     impossible = () if is_model else score_cautions(e, sample.treated, sample.sample_weight)
     uneven = overlap_cautions(estimand, sample.present(total), sample.present(sample.treated))
-    warn_once((*impossible, *uneven, *count_cautions(sample.sample_weight)), stacklevel=2)
+    warn_once((*impossible, *uneven, *count_cautions(sample.sample_weight)))
     return sample.frame.series(balancing_part(total, sample.sample_weight), "weights")
 
 
@@ -111,6 +113,7 @@ class _Options(TypedDict, total=False):
 def ipw(df: AnyFrame, *, outcome: str, **options: Unpack[_Options]) -> Effect: ...
 @overload
 def ipw(df: AnyFrame, *, outcome: list[str] | tuple[str, ...], **options: Unpack[_Options]) -> Effects: ...
+@columns_by_name
 def ipw(
     df: AnyFrame,
     *,
