@@ -37,7 +37,9 @@ def test_match_full_balances_the_tutorials_tiers(logs, model):
     smd = ps.smd(logs, treatment=TREATMENT, covariates=["engagement_tier"], weights=found)
     assert smd.abs().max() < 0.01
     effect = found.effect(logs[OUTCOME])
-    assert effect.se_method.startswith(f"summed within {found.n_subclasses:,} subclasses")
+    assert "counts that the scores were estimated" in effect.se_method
+    clustered = found.effect(logs[OUTCOME], inference="cluster")
+    assert clustered.se_method.startswith(f"summed within {found.n_subclasses:,} subclasses")
     # The truth is 0.0799; matching with replacement has a standard error of 0.006.
     assert effect.conf_int().conf_low < 0.0799 < effect.conf_int().conf_high
 

@@ -100,12 +100,12 @@ def test_effect_counts_the_models_penalty(scored):
     assert found.std_error == expected.std_error
 
 
-def test_effect_takes_the_scores_of_a_weighted_model_as_known(scored):
+def test_effect_counts_that_the_scores_of_a_weighted_model_were_estimated(scored):
     weights = np.linspace(0.5, 2.0, len(scored))
     model = ps.fit_propensity(scored, treatment="opted", covariates=["visits"], sample_weight=weights)
     call = {"treatment": "opted", "scores": model}
     effect = ps.match_nn(scored, **call, sample_weight=weights).effect(scored["done"])
-    assert "takes scores and distances as known" in effect.se_method
+    assert "counts that the scores were estimated" in effect.se_method
     with pytest.raises(
         InvalidInputError, match=r"with sample weights, and none are given here.*model\.scores"
     ):

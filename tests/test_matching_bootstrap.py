@@ -6,7 +6,7 @@ import pytest
 
 import propensity as ps
 from conftest import OUTCOME, TREATMENT
-from propensity._influence import matching_influence, matching_influence_ate
+from propensity._influence import score_influence
 from propensity.errors import InvalidInputError
 
 
@@ -16,8 +16,12 @@ def matches(logs, model):
 
 
 def influence_of(matches, outcome):
-    focal = matches.treated == (matches.estimand == "ATT")
-    return matching_influence(outcome, np.asarray(matches.weights), matches.quantity, focal)
+    """Give the terms of the estimate, scores being known."""
+    share = np.zeros(len(outcome))
+    share[matches.focal] = 1 / len(matches.focal)
+    weights = np.asarray(matches.weights)
+    found = score_influence(outcome, matches.treated, weights, matches.quantity, share)
+    return found.influence_treated - found.influence_control
 
 
 def test_replicates_are_centred_at_the_effect(logs, matches):
@@ -111,9 +115,7 @@ def test_variance_of_the_effect_on_everybody_is_that_of_abadie_and_imbens(logs, 
     matches = ps.match_nn(logs, treatment=TREATMENT, scores=np.asarray(model.scores), estimand="ATE")
     effect = matches.effect(logs[OUTCOME])
     outcome = logs[OUTCOME].to_numpy(dtype=float)
-    influence = matching_influence_ate(
-        outcome, np.asarray(matches.weights), matches.quantity, matches.treated
-    )
+    influence = influence_of(matches, outcome)
     closed_form = np.sqrt((influence**2).sum()) / len(influence)
     assert influence.mean() == pytest.approx(0, abs=1e-14)
     assert closed_form == pytest.approx(effect.std_error, rel=0.02)
@@ -128,10 +130,30 @@ def test_the_effect_on_everybody_needs_everybody_matched(logs, model):
         matches.bootstrap(logs[OUTCOME])
 
 
-def test_bca_intervals_have_the_acceleration_of_the_terms(logs, matches):
+def test_bca_intervals_have_the_acceleration_of_the_terms(logs, model):
     # Efron's: a sixth of the skewness of what is resampled.
+    matches = ps.match_nn(logs, treatment=TREATMENT, scores=np.asarray(model.scores))
     influence = influence_of(matches, logs[OUTCOME].to_numpy(dtype=float))
     boot = matches.bootstrap(logs[OUTCOME], n_reps=500, seed=1)
     acceleration = (influence**3).sum() / (6 * (influence**2).sum() ** 1.5)
     assert boot.acceleration["1-NN ATT"] == pytest.approx(acceleration, rel=1e-9)
     assert boot.conf_int(kind="bca").notna().to_numpy().all()
+
+
+def test_terms_count_that_scores_were_estimated():
+    # Covariates that are most of the outcome: the error of Abadie and Imbens (2016), far from that of 2006.
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(4000, 3))
+    opted = rng.random(4000) < 1 / (1 + np.exp(1.2 - 0.35 * x.sum(axis=1)))
+    df = pd.DataFrame(x, columns=list("abc")).assign(opted=opted)
+    df["done"] = x @ [2.0, -1.0, 2.0] + opted + rng.normal(size=4000)
+    fitted = ps.fit_propensity(df, treatment="opted", covariates=list("abc"))
+    for estimand in ("ATE", "ATT"):
+        found = [
+            ps.match_nn(df, treatment="opted", scores=scores, estimand=estimand)
+            for scores in (fitted, np.asarray(fitted.scores))
+        ]
+        counted, known = (matches.bootstrap(df["done"], n_reps=2_000, seed=1) for matches in found)
+        assert counted.std_errors.iloc[0] < 0.85 * known.std_errors.iloc[0]
+        expected = found[0].effect(df["done"]).std_error
+        assert counted.std_errors.iloc[0] == pytest.approx(expected, rel=0.12)

@@ -242,7 +242,7 @@ def test_effect_refuses_clusters_where_there_is_one(scored):
     found = ps.subclassify(scored, treatment="opted", scores="score", n_subclasses=1)
     with pytest.raises(InvalidInputError, match="all matched rows are in one subclass"):
         found.effect(scored["done"], inference="cluster")
-    with pytest.raises(InvalidInputError, match=r"inference must be one of 'stratified', 'cluster'"):
+    with pytest.raises(InvalidInputError, match=r"inference must be one of 'score', 'stratified', 'cluster'"):
         found.effect(scored["done"], inference="hc3")
     assert found.effect("done").estimate == found.effect(scored["done"]).estimate
 

@@ -50,6 +50,21 @@ class MatchedOutcome:
             difference=means.estimate,
         )
 
+    def of_every_row(self, index: pd.Index[Any]) -> Floats:
+        """Give the values (n,), all of which are needed.
+
+        Raises
+        ------
+        InvalidInputError
+            Some rows have none.
+        """
+        if not self.known.all():
+            where = _check.counted(~self.known, "missing value", index)
+            raise InvalidInputError(
+                f"outcome: {where}; this bootstrap looks at the rows beside the matched, too"
+            )
+        return self.values
+
 
 def are_names(outcome: object) -> TypeGuard[Sequence[str]]:
     """Tell several outcomes, by name, from the values of one."""

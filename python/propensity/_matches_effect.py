@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from propensity import _check, core
+from propensity import core, inference
 from propensity._check import Floats
-from propensity._influence import matching_influence, matching_influence_ate
+from propensity._influence import COUNTED, score_influence, with_estimation
 from propensity._matched_outcome import MatchedOutcome
 from propensity._paired import adjustments, neighbor_variance
 from propensity._stratified import clustered_influence
@@ -21,6 +21,7 @@ from propensity.matched import Whom
 from propensity.matching_cautions import effective_size, neighbor_remedy
 
 if TYPE_CHECKING:
+    from propensity.estimated_scores import EstimatedScores
     from propensity.matches import Matches
 
 
@@ -87,11 +88,51 @@ def effect_in_space(matches: Matches, outcome: MatchedOutcome, x: Floats | None)
         float(np.average(y[t], weights=w[t])) + moved[True],
         float(np.average(y[~t], weights=w[~t])) + moved[False],
     )
-    words = (
-        f"Abadie and Imbens (2006), neighbours in {where}; takes scores and distances as known{_adjusted(x)}"
-    )
+    counted = "takes scores and distances as known"
+    if estimated_at_scores(matches) is not None and matches.spec.max_uses is None and x is None:
+        moved_by_scores = variance + _estimation_variance(matches, outcome)
+        if moved_by_scores > 0:  # in very small samples nothing would be left
+            variance, counted = moved_by_scores, COUNTED
+    words = f"Abadie and Imbens (2006), neighbours in {where}; {counted}{_adjusted(x)}"
     error = math.sqrt(variance)
     return _effect(matches, outcome, means, words, std_error=error, adjusted=x is not None)
+
+
+def effect_at_scores(matches: Matches, outcome: MatchedOutcome) -> Effect:
+    """Take rows for independent of each other, given their scores."""
+    words = "of rows that are independent given their scores (Otsu and Rai 2017), factor of HC3; "
+    words += "takes the scores as known" if estimated_at_scores(matches) is None else COUNTED
+    return _effect(matches, outcome, terms_of(matches, outcome), words)
+
+
+def estimated_at_scores(matches: Matches) -> EstimatedScores | None:
+    """Give the scores where they were fitted to these rows, and alone decided who is with whom."""
+    again = matches.remaking
+    return None if again is None or again.quantity is None else again.estimated
+
+
+def terms_of(matches: Matches, outcome: MatchedOutcome, *, known: bool = False) -> Means:
+    """Give the terms of the bias-corrected estimate, and what estimating the scores adds, unless `known`."""
+    s = np.ones(len(matches.treated)) if matches.sample_weight is None else matches.sample_weight
+    share = np.zeros(len(matches.treated))
+    share[matches.focal] = s[matches.focal] / s[matches.focal].sum()
+    weights, quantity = np.asarray(matches.weights), matches.quantity
+    means = score_influence(outcome.values, matches.treated, weights, quantity, share)
+    estimated = estimated_at_scores(matches)
+    if known or estimated is None:
+        return means
+    return with_estimation(means, estimated, outcome, matches.treated, quantity, estimand=matches.estimand)
+
+
+def _estimation_variance(matches: Matches, outcome: MatchedOutcome) -> float:
+    """Give what estimating the scores adds to the variance: mostly something negative."""
+    errors = []
+    for known in (True, False):
+        means = terms_of(matches, outcome, known=known)
+        assert means.influence_treated is not None
+        assert means.influence_control is not None
+        errors.append(inference.std_error(means.influence_treated - means.influence_control))
+    return errors[1] ** 2 - errors[0] ** 2
 
 
 def _outcome_variance(matches: Matches, outcome: MatchedOutcome) -> Floats:
@@ -160,36 +201,26 @@ def _se_method(matches: Matches, *, corrected: bool) -> str:
     return f"{known}, for in so small a sample counting their estimation would leave no variance"
 
 
-def influence_of_terms(matches: Matches, outcome: MatchedOutcome) -> Floats:
-    """Give what each row (n,) adds to the bias-corrected estimate (Otsu and Rai 2017).
+def require_theory(matches: Matches) -> None:
+    """Require matching whose terms can be resampled.
 
     Raises
     ------
     InvalidInputError
-        There is no theory of it, or an outcome is missing.
+        There is no theory of it.
     """
     if not (matches.spec.is_plain and matches.weighs_evenly):
+        again = "bootstrap(outcome, refit=True), or " if matches.spec.max_uses == 1 else ""
         raise InvalidInputError(
             f"there is no theory of this bootstrap for {matches.spec.label}"
-            f"{'' if matches.weighs_evenly else ' with sample weights'}; take effect(outcome).conf_int()"
+            f"{'' if matches.weighs_evenly else ' with sample weights'}; take {again}"
+            "effect(outcome).conf_int()"
         )
-    if not outcome.known.all():
-        where = _check.counted(~outcome.known, "missing value", matches.index)
-        raise InvalidInputError(f"outcome: {where}; this bootstrap looks at the rows beside the matched, too")
-    y, quantity = outcome.values, matches.quantity
-    weights = np.asarray(matches.weights) / (
-        1.0 if matches.sample_weight is None else matches.sample_weight[0]
-    )
-    if matches.estimand != "ATE":
-        focal = matches.treated == (matches.estimand == "ATT")
-        influence = matching_influence(y, weights, quantity, focal)
-        return influence if matches.estimand == "ATT" else -influence
-    if matches.n_unmatched:
+    if matches.estimand == "ATE" and matches.n_unmatched:
         raise InvalidInputError(
             f"{matches.n_unmatched:,} units are unmatched, and there is no theory of this bootstrap for an "
             "ATE without them; take effect(outcome).conf_int(), or match without a caliper"
         )
-    return matching_influence_ate(y, weights, quantity, matches.treated)
 
 
 def _adjusted(x: Floats | None) -> str:

@@ -16,9 +16,8 @@ from propensity._sample import read_sample_weight
 from propensity.arms import weights_name
 from propensity.cautions import count_cautions, shortage_cautions
 from propensity.errors import InvalidInputError
-from propensity.estimators import (
-    NearestNeighbors,
-)
+from propensity.estimated_scores import EstimatedScores
+from propensity.estimators import NearestNeighbors
 from propensity.frames.columns import Frame, open_frame
 from propensity.frames.content import identify
 from propensity.frames.kinds import read_distance
@@ -27,6 +26,8 @@ from propensity.frames.terms import Recipe, Terms, make_terms, parse_covariates
 from propensity.imbalance import Judged
 from propensity.matches import Matches
 from propensity.matching_cautions import matching_cautions, neighbor_remedy, scored_cautions
+from propensity.matching_inputs import MatchingInputs, on_scores
+from propensity.rematching import Regroup, Remaking
 from propensity.results import PropensityModel
 from propensity.scores import given_scores, read_scores, read_terms
 
@@ -65,21 +66,19 @@ def read_cast(
     treated = frame.treated(treatment)
     weight = read_sample_weight(frame, sample_weight, treated)
     e = None if scores is None else read_scores(frame, scores, treated, weight)
-    x, penalty = None, 0.0
+    estimated = None
     judged = None if e is None else Judged.of_scores(e)
     if isinstance(scores, PropensityModel):
+        assert e is not None
         assert judged is not None
         of_model = read_terms(frame, scores)
         judged = Judged.of_terms(of_model, scores.recipe, judged.more)
-        # Every row counts the same here: what other weights do to the scores' error is not known.
-        if spec.is_plain and (weight is None or weight.min() == weight.max()):
-            x, penalty = of_model, scores.penalty
+        estimated = EstimatedScores(e, of_model, scores.penalty, weight)
     return Cast(
         frame=frame,
         treated=treated,
         scores=e,
-        x=x,
-        penalty=penalty,
+        estimated=estimated,
         judged=judged,
         doubts=scored_cautions(scores, e, treated, weight, spec.estimand),
         known=(*(scores.recipe.columns if isinstance(scores, PropensityModel) else ()), *named),
@@ -105,8 +104,7 @@ class Cast:
     frame: Frame
     treated: Bools
     scores: Floats | None
-    x: Floats | None
-    penalty: float
+    estimated: EstimatedScores | None
     judged: Judged | None
     doubts: tuple[Warning, ...]
     known: tuple[str, ...]
@@ -140,31 +138,11 @@ class Cast:
 
     def match(self, spec: NearestNeighbors, n_threads: int | None = None) -> Matches:
         """Match them."""
-        calipers = _calipers(spec)
-        named = isinstance(spec.caliper, Mapping)
-        run = partial(
-            core.match_nn,
-            self.scores,
-            self.treated,
-            covariates=self.covariates,
-            estimand=spec.estimand,
-            n_neighbors=spec.n_neighbors,
-            replace=spec.replace,
-            max_reuse=spec.max_reuse,
-            method=spec.search,
-            order=spec.order,
-            on=spec.on,
-            caliper=None if isinstance(spec.caliper, Mapping) else spec.caliper,
-            calipers=[(self._values(name), width) for name, width in calipers.items()] if named else None,
-            caliper_unit=spec.caliper_unit,
-            caliper_sd=spec.caliper_sd,
-            exact=self.exact,
-            discard=spec.discard,
-            sample_weight=self.sample_weight,
-            seed=spec.seed,
-            n_threads=n_threads,
-        )
-        found, alike = self._drawn(run)
+        inputs = self.inputs(spec)
+        found, alike = self.drawn(partial(inputs.match, self.scores, n_threads=n_threads))
+        # Every row counts the same here: the core's own error knows of no other weights.
+        s = self.sample_weight
+        counted = self.estimated if spec.is_plain and (s is None or s.min() == s.max()) else None
         return Matches(
             estimand=spec.estimand,
             spec=spec,
@@ -175,11 +153,11 @@ class Cast:
             n_pairs=found.n_pairs,
             max_distance=found.max_distance,
             caliper_width=found.caliper_width,
-            calipers=_caliper_table(spec, calipers, found.caliper_widths),
+            calipers=_caliper_table(spec, _calipers(spec), found.caliper_widths),
             treated=self.treated,
             scores=self.scores,
-            x=self.x,
-            penalty=self.penalty,
+            x=None if counted is None else counted.x,
+            penalty=0.0 if counted is None else counted.penalty,
             coordinates=found.coordinates,
             exact=self.exact,
             sample_weight=self.sample_weight,
@@ -199,36 +177,31 @@ class Cast:
             ids=self.names,
             drawn=found.drawn,
             alike=alike,
+            remaking=self.remaking(inputs, spec, everybody=found.n_unmatched == 0),
         )
 
-    def match_full(
-        self, spec: NearestNeighbors, n_threads: int | None = None
-    ) -> tuple[core.FullMatch, Rows | None]:
-        """Put them into the stars of a full matching; only where they are and what is allowed matters.
+    def inputs(self, spec: NearestNeighbors) -> MatchingInputs:
+        """Give what they are matched by."""
+        calipers = {
+            name: (None if name in _SCORES and self.scores is not None else self.frame.measured(name), width)
+            for name, width in _calipers(spec).items()
+        }
+        return MatchingInputs(spec, self.treated, self.covariates, calipers, self.exact, self.sample_weight)
 
-        Gives also, as `Matched.alike`, which rows only their place told apart.
+    def remaking(self, regroup: Regroup, spec: NearestNeighbors, *, everybody: bool) -> Remaking:
+        """Give what errors and bootstraps need to know; `everybody` where nobody whom it is for is left out.
+
+        What decides by the scores alone compares outcomes at equal scores.
         """
-        calipers = _calipers(spec)
-        named = isinstance(spec.caliper, Mapping)
-        run = partial(
-            core.match_full,
-            self.scores,
-            self.treated,
-            covariates=self.covariates,
-            on=spec.on,
-            caliper=None if isinstance(spec.caliper, Mapping) else spec.caliper,
-            calipers=[(self._values(name), width) for name, width in calipers.items()] if named else None,
-            caliper_unit=spec.caliper_unit,
-            caliper_sd=spec.caliper_sd,
-            exact=self.exact,
-            discard=spec.discard,
-            sample_weight=self.sample_weight,
-            seed=spec.seed,
-            n_threads=n_threads,
-        )
-        return self._drawn(run)
+        at_scores = spec.on_scores and not spec.exact and spec.discard is None and everybody
+        quantity = None
+        if at_scores:
+            assert self.scores is not None
+            quantity = on_scores(spec.on, self.scores)
+        scores = self.scores if self.estimated is None else self.estimated
+        return Remaking(regroup, self.treated, scores, self.sample_weight, quantity)
 
-    def _drawn(self, run: Callable[..., _Found]) -> tuple[_Found, Rows | None]:
+    def drawn(self, run: Callable[..., _Found]) -> tuple[_Found, Rows | None]:
         """Match, with draws that belong to `ids`, or else to what rows hold and then to their labels.
 
         What rows hold is read only where a draw decides something. Gives also which rows hold the same and
@@ -256,12 +229,6 @@ class Cast:
     def _there(self) -> Bools | slice:
         """The rows that count for something: the others are not there."""
         return slice(None) if self.sample_weight is None else self.sample_weight > 0
-
-    def _values(self, name: str) -> Floats:
-        """Read what a caliper is on."""
-        if name not in _SCORES or self.scores is None:
-            return self.frame.measured(name)
-        return _on_scores(name, self.scores)
 
     def _shortage(self, spec: NearestNeighbors) -> tuple[Warning, ...]:
         # Strata have their own shortages, and a caliper leaves out whom they would harm.
@@ -293,10 +260,6 @@ def _require_one_meaning(spec: NearestNeighbors, scores: object, columns: Collec
                 f"caliper: {name!r} means that of `scores`, and a column is called so too; rename the "
                 "column, and the caliper with it where that is meant"
             )
-
-
-def _on_scores(name: str, scores: Floats) -> Floats:
-    return scores if name == "scores" else np.asarray(np.log(scores / (1 - scores)))
 
 
 def _require_what_is_needed(spec: NearestNeighbors, scores: object, columns: Collection[object]) -> None:

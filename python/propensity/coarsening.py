@@ -22,7 +22,8 @@ from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Terms, make_terms
 from propensity.imbalance import Judged
 from propensity.matching_cautions import MatchedBy
-from propensity.subclasses import Subclasses, make_subclasses
+from propensity.rematching import Remaking
+from propensity.subclasses import CellsAgain, Subclasses, make_subclasses
 
 Bins: TypeAlias = Literal["sturges", "scott", "fd", "exact"]
 Cutpoints: TypeAlias = Bins | int | Sequence[float]
@@ -136,7 +137,17 @@ def match_cem(
         groups,
         sample.treated,
         cells,
-        MatchedBy(tuple(names), judged, _REMEDY),
+        MatchedBy(
+            tuple(names),
+            judged,
+            _REMEDY,
+            remaking=Remaking(
+                CellsAgain(groups, sample.treated, estimand, sample.sample_weight),
+                sample.treated,
+                None,
+                sample.sample_weight,
+            ),
+        ),
         method="coarsened exact matching",
         estimand=estimand,
         sample_weight=sample.sample_weight,

@@ -311,6 +311,32 @@ Estimator: TypeAlias = IPW | NearestNeighbors | AIPW | IPWRA | RegressionAdjustm
 """Any estimator specification."""
 
 
+@dataclass(frozen=True)
+class Regrouping:
+    """Full matching, coarsened exact matching or subclassification: what a bootstrap of it is called.
+
+    Parameters
+    ----------
+    method : str
+        How groups are made.
+    estimand : {"ATT", "ATC", "ATE"}
+        Whose effect.
+
+    Examples
+    --------
+    >>> Regrouping("full matching", "ATT").label
+    'full matching ATT'
+    """
+
+    method: str
+    estimand: MatchingEstimand
+
+    @property
+    def label(self) -> str:
+        """The name of this estimator in tables and plots."""
+        return f"{self.method} {self.estimand}"
+
+
 def check_estimators(estimators: Sequence[Estimator]) -> None:
     """Require specifications with different labels."""
     if not isinstance(estimators, list | tuple):

@@ -1,11 +1,15 @@
 """Full matching: everybody in a subclass of alike units, the sum of distances being the least there is."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 
+import numpy as np
 import pandas as pd
 
 from propensity import _check
 from propensity._calls import columns_by_name
+from propensity._check import Floats, Rows
 from propensity._sample import warn_once
 from propensity.cast import read_cast
 from propensity.estimators import (
@@ -19,7 +23,8 @@ from propensity.estimators import (
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates
 from propensity.matching_cautions import MatchedBy, caliper_remedy
-from propensity.subclasses import Subclasses, make_subclasses
+from propensity.matching_inputs import MatchingInputs
+from propensity.subclasses import Subclasses, make_subclasses, subclass_weights
 
 
 @columns_by_name
@@ -133,14 +138,24 @@ def match_full(  # noqa: PLR0913 - each is a choice a user may have to make, by 
     )
     _check.threads(n_threads)
     cast = read_cast(df, spec, treatment=treatment, scores=scores, sample_weight=sample_weight, ids=ids)
-    found, alike = cast.match_full(spec, n_threads)
+    inputs = cast.inputs(spec)
+    found, alike = cast.drawn(partial(inputs.match_full, cast.scores, n_threads=n_threads))
+    there = cast.sample_weight is None or cast.sample_weight > 0
+    everybody = not (there & (found.subclass == 0)).any()
     remedy = f"{caliper_remedy(spec)}, or take aipw, whose outcome models adjust for what is left"
     subclasses = make_subclasses(
         cast.frame,
         found.subclass - 1,
         cast.treated,
         pd.DataFrame(index=pd.RangeIndex(found.n_subclasses)),
-        MatchedBy(cast.known, cast.judged_by, remedy, cast.doubts, alike),
+        MatchedBy(
+            cast.known,
+            cast.judged_by,
+            remedy,
+            cast.doubts,
+            alike,
+            cast.remaking(StarsAgain(inputs), spec, everybody=everybody),
+        ),
         method="full matching",
         estimand=spec.estimand,
         sample_weight=cast.sample_weight,
@@ -148,3 +163,22 @@ def match_full(  # noqa: PLR0913 - each is a choice a user may have to make, by 
     )
     warn_once(subclasses.cautions)
     return subclasses
+
+
+@dataclass(frozen=True, eq=False)
+class StarsAgain:
+    """Full matching, to be done again on some of the rows."""
+
+    inputs: MatchingInputs
+
+    @property
+    def columns(self) -> list[Floats]:
+        """What rows hold that matching looks at, but for the scores."""
+        return self.inputs.columns
+
+    def weights(self, rows: Rows, scores: Floats | None) -> Floats:
+        """Match these rows, and give their weights (m,)."""
+        labels = self.inputs.match_full(scores, np.arange(len(rows)), rows, n_threads=1).subclass
+        s = self.inputs.sample_weight
+        estimand, treated = self.inputs.spec.estimand, self.inputs.treated[rows]
+        return subclass_weights(labels, treated, estimand, None if s is None else s[rows])

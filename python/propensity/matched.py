@@ -16,6 +16,7 @@ from propensity.errors import InvalidInputError, OverlapWarning
 from propensity.estimators import MatchingEstimand
 from propensity.frames.fingerprint import Fingerprint, Made
 from propensity.frames.native import AnySeries
+from propensity.rematching import Remaking
 
 MATCHED = Made("weights", "the rows were matched", "these matches are of other rows: match these")
 FRAME = Made("df", "the rows were matched", "give the frame that was matched")
@@ -46,6 +47,8 @@ class Matched(Shown):
     alike : ndarray (n,) of int, or None
         Rows of one number hold the same in all columns, and a draw told them apart by their place in the
         frame; None where no draw did.
+    remaking : Remaking or None
+        How to match again, and what errors need to know of it.
     """
 
     estimand: MatchingEstimand
@@ -56,6 +59,7 @@ class Matched(Shown):
     known: tuple[str, ...] = ()
     cautions: tuple[Warning, ...] = ()
     alike: Rows | None = None
+    remaking: Remaking | None = None
 
     @property
     def balancing_weights(self) -> Floats:

@@ -8,6 +8,7 @@ from propensity._check import Bools, Floats, Rows
 from propensity.cautions import balance_cautions, lone_cautions, score_cautions
 from propensity.estimators import NearestNeighbors
 from propensity.imbalance import Judged, find_imbalance
+from propensity.rematching import Remaking
 from propensity.results import PropensityModel
 
 
@@ -27,6 +28,8 @@ class MatchedBy:
         What there is to say of the scores.
     alike : ndarray (n,) of int, or None
         As for `Matched`.
+    remaking : Remaking or None
+        How to do it again.
     """
 
     known: tuple[str, ...]
@@ -34,6 +37,7 @@ class MatchedBy:
     remedy: str
     doubts: tuple[Warning, ...] = ()
     alike: Rows | None = None
+    remaking: Remaking | None = None
 
 
 def matching_cautions(

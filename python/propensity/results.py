@@ -17,7 +17,7 @@ from propensity._replicates import ResamplingWeights
 from propensity._show import Shown
 from propensity._warned import warn
 from propensity.errors import IntervalWarning, InvalidInputError
-from propensity.estimators import Estimator, NearestNeighbors
+from propensity.estimators import Estimator, NearestNeighbors, Regrouping
 from propensity.frames.fingerprint import Fingerprint
 from propensity.frames.native import AnyFrame, AnySeries
 from propensity.frames.terms import Recipe
@@ -206,7 +206,7 @@ class BootstrapResult(Shown):
         Of each replicate by itself, by label, where asked for; NaN for nearest neighbours.
     """
 
-    estimators: tuple[Estimator, ...]
+    estimators: tuple[Estimator | Regrouping, ...]
     estimates: pd.Series[float]
     replicates: pd.DataFrame
     analytic: Analytic
@@ -359,7 +359,8 @@ class BootstrapResult(Shown):
         """
         table = pd.concat([self.estimates, self.std_errors, self.conf_int(level, kind)], axis="columns")
         doubtful = [
-            self.refitted and isinstance(estimator, NearestNeighbors) for estimator in self.estimators
+            self.refitted and isinstance(estimator, NearestNeighbors) and estimator.max_uses != 1
+            for estimator in self.estimators
         ]
         if any(doubtful):
             half_width = inference.normal_quantile(level) * self.analytic_std_errors

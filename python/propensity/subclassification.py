@@ -1,5 +1,6 @@
 """Subclassification: units between the same two quantiles of the score are compared with each other."""
 
+from dataclasses import dataclass
 from typing import get_args
 
 import numpy as np
@@ -8,16 +9,19 @@ import pandas as pd
 from propensity import _check
 from propensity._calls import columns_by_name
 from propensity._check import Bools, Floats, Rows
+from propensity._held import Held
 from propensity._sample import read_sample, warn_once
 from propensity.errors import InvalidInputError
+from propensity.estimated_scores import EstimatedScores
 from propensity.estimators import MatchingEstimand
 from propensity.frames.native import AnyFrame
 from propensity.imbalance import Judged
 from propensity.matching_cautions import MatchedBy, scored_cautions
 from propensity.quantiles import quantiles_of
+from propensity.rematching import Remaking
 from propensity.results import PropensityModel
 from propensity.scores import read_scores, read_terms
-from propensity.subclasses import Subclasses, make_subclasses
+from propensity.subclasses import Subclasses, make_subclasses, subclass_weights
 
 # As for the distances of matching: scores that differ by rounding alone are the same score.
 _TIE = 1e-12
@@ -103,21 +107,21 @@ def subclassify(
     e = read_scores(sample.frame, scores, sample.treated, sample.sample_weight)
     treated = sample.treated
     there = np.ones(len(e), dtype=bool) if sample.sample_weight is None else sample.sample_weight > 0
-    focal = there & {"ATT": treated, "ATC": ~treated, "ATE": there}[estimand]
-    weights = None if sample.sample_weight is None else sample.sample_weight[focal]
-    cuts = quantiles_of(e[focal], np.linspace(0, 1, n_subclasses + 1).tolist(), weights)[1:-1]
-    between = np.searchsorted(cuts - _TIE, e[there], side="right")
+    again = _QuantilesAgain(treated, estimand, n_subclasses, min_per_arm, sample.sample_weight)
     groups = np.full(len(e), -1)
-    groups[there] = _merged(between, treated[there], n_subclasses, min_per_arm)
+    groups[there] = again.groups(np.flatnonzero(there), e[there])
     model = scores if isinstance(scores, PropensityModel) else None
-    judged = Judged.of_scores(e)
+    judged, estimated = Judged.of_scores(e), None
     if model is not None:
-        judged = Judged.of_terms(read_terms(sample.frame, model), model.recipe, judged.more)
+        terms = read_terms(sample.frame, model)
+        judged = Judged.of_terms(terms, model.recipe, judged.more)
+        estimated = EstimatedScores(e, terms, model.penalty, sample.sample_weight)
     by = MatchedBy(
         () if model is None else model.recipe.columns,
         judged,
         "take more subclasses (n_subclasses=), or aipw, whose outcome models adjust for what is left",
         scored_cautions(scores, e, treated, sample.sample_weight, estimand),
+        remaking=Remaking(again, treated, e if estimated is None else estimated, sample.sample_weight, e),
     )
     subclasses = make_subclasses(
         sample.frame,
@@ -132,6 +136,39 @@ def subclassify(
     )
     warn_once(subclasses.cautions)
     return subclasses
+
+
+@dataclass(frozen=True, eq=False)
+class _QuantilesAgain(Held):
+    """Subclassification, to be done on all rows or some of them."""
+
+    treated: Bools
+    estimand: MatchingEstimand
+    n_subclasses: int
+    min_per_arm: int
+    sample_weight: Floats | None
+
+    @property
+    def columns(self) -> list[Floats]:
+        """Nothing but the scores decides."""
+        return []
+
+    def groups(self, rows: Rows, scores: Floats) -> Rows:
+        """Give the group (m,) of each of these rows, from 0 upwards."""
+        treated = self.treated[rows]
+        focal = {"ATT": treated, "ATC": ~treated, "ATE": np.ones(len(rows), dtype=bool)}[self.estimand]
+        if not focal.any():
+            raise InvalidInputError("treatment: none of these rows is in the arm that the effect is for")
+        weights = None if self.sample_weight is None else self.sample_weight[rows][focal]
+        cuts = quantiles_of(scores[focal], np.linspace(0, 1, self.n_subclasses + 1).tolist(), weights)[1:-1]
+        between = np.searchsorted(cuts - _TIE, scores, side="right")
+        return _merged(between, treated, self.n_subclasses, self.min_per_arm)
+
+    def weights(self, rows: Rows, scores: Floats | None) -> Floats:
+        """Group these rows, and give their weights (m,)."""
+        assert scores is not None
+        s = None if self.sample_weight is None else self.sample_weight[rows]
+        return subclass_weights(self.groups(rows, scores) + 1, self.treated[rows], self.estimand, s)
 
 
 def _merged(groups: Rows, treated: Bools, n_groups: int, min_per_arm: int) -> Rows:

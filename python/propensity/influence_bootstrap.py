@@ -1,0 +1,61 @@
+"""The bootstrap of an estimate's terms: each replicate weighs them anew, and nothing is estimated again."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from propensity import core, inference
+from propensity._analytic import Analytic
+from propensity._check import Rows
+from propensity._replicates import ResamplingWeights, progress_bar
+from propensity.arms import Means
+from propensity.effects import Effect
+from propensity.estimators import NearestNeighbors
+from propensity.results import BootstrapResult
+
+
+def bootstrap_influence(
+    means: Means,
+    spec: NearestNeighbors,
+    effect: Effect,
+    *,
+    resampling: ResamplingWeights,
+    cluster: Rows | None,
+    strata: Rows | None,
+    n_reps: int,
+    seed: int,
+    n_threads: int | None,
+    progress: bool | None,
+) -> BootstrapResult:
+    """Bootstrap an effect by what its rows add to the two means, centred at it (Otsu and Rai 2017)."""
+    assert means.influence_treated is not None
+    assert means.influence_control is not None
+    influence = means.influence_treated - means.influence_control
+    with progress_bar(n_reps, progress) as report:
+        changes = core.bootstrap_influence(
+            influence,
+            weights=resampling,
+            cluster=cluster,
+            strata=strata,
+            n_reps=n_reps,
+            seed=seed,
+            n_threads=n_threads,
+            progress=report,
+        )
+    labels = pd.Index([spec.label], name="estimator")
+    return BootstrapResult(
+        estimators=(spec,),
+        estimates=pd.Series([effect.estimate], index=labels, name="estimate"),
+        replicates=pd.DataFrame({spec.label: effect.estimate + changes}, columns=labels),
+        analytic=Analytic.known(
+            pd.Series([inference.acceleration(influence, cluster)], index=labels, name="acceleration"),
+            pd.Series([effect.std_error], index=labels, name="analytic_std_error"),
+        ),
+        n_failed=0,
+        seed=seed,
+        penalty=0.0,
+        weights=resampling,
+        cluster=None if cluster is None else "cluster",
+        strata=None if strata is None else "strata",
+        refitted=False,
+    )
