@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from worlds import ESTIMANDS, SMALL_WORLDS, WORLDS, World
+from worlds import ALL_WORLDS, ESTIMANDS, WORLDS, World
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,6 +18,9 @@ LOW, HIGH = 0.935, 0.965  # the coverage a recommended interval should have
 
 # The intervals that results carry by default; the others are there for contrast.
 _RECOMMENDED = ["sandwich", "Abadie-Imbens 2016"]
+
+# Parts whose tables have a row a method, and worlds across.
+_FRAME_PARTS = ["matching", "again", "weights", "clusters", "cross-fitting"]
 
 _INK, _GREY, _FAINT = "#222222", "#9A9A9A", "#E4E4E4"
 _MARKERS = {250: ("o", "white", -0.24), 1000: ("D", _GREY, 0.0), 5000: ("o", _INK, 0.24)}
@@ -62,14 +65,14 @@ def tables(results: pd.DataFrame) -> dict[str, str]:
     """Give the page's sections by name, in Markdown."""
     main = results[results["part"] == "main"]
     return {
-        "worlds": _worlds_table([*WORLDS.values(), *SMALL_WORLDS.values()]),
+        "worlds": _worlds_table([*ALL_WORLDS.values()]),
         "coverage": _coverage_by_size(main[main["interval"].isin(_RECOMMENDED)]),
         "warnings": _warnings(main[(main["estimator"] == "IPW") & (main["interval"] == "sandwich")]),
         "contrasts": _contrasts(main[main["n"] == 1000]),
         "bootstrap": _coverage_by_interval(results[results["part"] == "bootstrap"]),
         "small": _coverage_by_interval(results[results["part"] == "small"], with_size=True),
         "details": _details(main[main["n"] == 1000]),
-    }
+    } | {part: _by_world(results[results["part"] == part]) for part in _FRAME_PARTS}
 
 
 def _worlds_table(worlds: list[World]) -> str:
@@ -129,6 +132,18 @@ def _coverage_by_interval(rows: pd.DataFrame, *, with_size: bool = False) -> str
     )
     index = ["world", "n"] if with_size else ["world"]
     return _wide(rows.assign(method=method), index=index, columns="method")
+
+
+def _by_world(rows: pd.DataFrame) -> str:
+    """Give for each size a row a method, a column a world: coverage, and SE / SD in brackets."""
+    found = []
+    for n, own in rows.groupby("n"):
+        cell = [f"{_percent(row['coverage'])} ({row['se_ratio']:.2f})" for row in own.to_dict("records")]
+        method = own["estimator"] + " " + own["estimand"]
+        wide = own.assign(method=method, cell=cell)
+        table = _wide(wide, index=["method", "interval"], columns="world")
+        found.append(f"**n = {n:,}**, {own['n_data_sets'].max():,} data sets\n\n{table}")
+    return "\n\n".join(found)
 
 
 def _wide(rows: pd.DataFrame, *, index: list[str], columns: str) -> str:

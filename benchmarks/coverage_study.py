@@ -10,53 +10,19 @@ import multiprocessing
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 import pandas as pd
 
+from coverage_frames import frame_intervals
+from coverage_intervals import FAILED, Interval, Method, from_replicates, normal_interval
 from propensity import core, estimators
 from propensity.cautions import overlap_cautions, size_cautions
 from propensity.errors import InvalidInputError
-from propensity.inference import normal_quantile
-from worlds import SMALL_WORLDS, WORLDS, Floats, Sample
+from worlds import ALL_WORLDS, Floats, Sample
 
-LEVEL = 0.95
 BLOCK = 50  # data sets a task: small enough that no process waits long for the last one
-
-_WORLDS = WORLDS | SMALL_WORLDS
-
-
-class Method(NamedTuple):
-    """An estimator, whom its effect is for, and how its interval is made."""
-
-    estimator: str
-    estimand: str
-    interval: str
-
-
-class Interval(NamedTuple):
-    """What one method says about one data set.
-
-    Attributes
-    ----------
-    estimate, std_error, low, high : float
-    failed_replicates : float
-        The share of bootstrap replicates that could not be estimated.
-    warned : float
-        1 where `propensity.ipw` warns of these data that intervals tend to be too narrow, 0 where it does
-        not; NaN for other estimators.
-    """
-
-    estimate: float
-    std_error: float
-    low: float
-    high: float
-    failed_replicates: float = 0.0
-    warned: float = math.nan
-
-
-FAILED = Interval(math.nan, math.nan, math.nan, math.nan)
 
 
 class WithStdError(Protocol):
@@ -124,15 +90,21 @@ BOOTSTRAPPED: Mapping[Method, estimators.Estimator] = {
 }
 
 
+Part: TypeAlias = Literal[
+    "main", "bootstrap", "small", "matching", "again", "weights", "clusters", "cross-fitting"
+]
+
+
 @dataclass(frozen=True)
 class Study:
     """One cell of the study: which intervals, in which world, at which size, on how many data sets.
 
     Attributes
     ----------
-    part : {"main", "bootstrap", "small"}
-        The table it belongs to. The main part has every analytic interval; the others have fewer estimators,
-        each with its bootstrap beside the sandwich.
+    part : str
+        The table it belongs to. "main" has every analytic interval of the array door; "bootstrap" and "small"
+        have fewer estimators, each with its bootstrap beside the sandwich; the others are parts of
+        `coverage_frames`.
     world : str
     n : int
         Rows in a data set.
@@ -141,7 +113,7 @@ class Study:
         Bootstrap replicates.
     """
 
-    part: Literal["main", "bootstrap", "small"]
+    part: Part
     world: str
     n: int
     n_data_sets: int
@@ -199,7 +171,9 @@ def stream(study: Study, seed: int, data_set: int) -> np.random.SeedSequence:
 def run_data_set(study: Study, numbers: np.random.SeedSequence) -> dict[Method, Interval]:
     """Draw one data set and give the interval of every method of the study."""
     rng = np.random.default_rng(numbers)
-    sample = _WORLDS[study.world].draw(rng, study.n)
+    sample = ALL_WORLDS[study.world].draw(rng, study.n)
+    if study.part not in ("main", "bootstrap", "small"):
+        return frame_intervals(study.part, sample, n_reps=study.n_reps, seed=int(rng.integers(2**63)))
     if study.n_reps == 0:
         return analytic_intervals(sample, ANALYTIC)
     seed = int(rng.integers(2**63))
@@ -221,7 +195,7 @@ def _attempt(method: Method, run: Run, sample: Sample, scores: Floats) -> Interv
         found = run(sample, scores)
     except InvalidInputError:
         return FAILED
-    interval = _normal_interval(found.estimate, found.std_error)
+    interval = normal_interval(found.estimate, found.std_error)
     if isinstance(found, core.IpwEstimate):
         return interval._replace(warned=_warns(method.estimand, found, sample))
     return interval
@@ -235,13 +209,6 @@ def _warns(estimand: str, found: core.IpwEstimate, sample: Sample) -> bool:
         overlap_cautions(estimand, found.weights, sample.treatment)
         or size_cautions((found.ess_treated, found.ess_control), n_rows)
     )
-
-
-def _normal_interval(estimate: float, std_error: float) -> Interval:
-    if not (math.isfinite(estimate) and math.isfinite(std_error)):
-        return FAILED
-    half_width = normal_quantile(LEVEL) * std_error
-    return Interval(estimate, std_error, estimate - half_width, estimate + half_width)
 
 
 def bootstrap_intervals(sample: Sample, *, n_reps: int, seed: int) -> dict[Method, Interval]:
@@ -263,22 +230,10 @@ def bootstrap_intervals(sample: Sample, *, n_reps: int, seed: int) -> dict[Metho
     else:
         columns, estimates = boot.replicates.T, boot.estimates
     for method, estimate, replicates in zip(BOOTSTRAPPED, estimates, columns, strict=True):
-        percentile, normal = _from_replicates(float(estimate), replicates)
+        percentile, normal = from_replicates(float(estimate), replicates)
         found[method._replace(interval="bootstrap percentile")] = percentile
         found[method._replace(interval="bootstrap normal")] = normal
     return found
-
-
-def _from_replicates(estimate: float, replicates: Floats) -> tuple[Interval, Interval]:
-    """Give the percentile and the normal interval; as `BootstrapResult` does, quantiles are interpolated."""
-    usable = replicates[np.isfinite(replicates)]
-    if len(usable) < 2:
-        return FAILED, FAILED
-    unusable = 1 - len(usable) / len(replicates)
-    std_error = float(usable.std(ddof=1))
-    low, high = np.quantile(usable, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    percentile = Interval(estimate, std_error, float(low), float(high), unusable)
-    return percentile, _normal_interval(estimate, std_error)._replace(failed_replicates=unusable)
 
 
 def summarise(study: Study, found: Iterable[Mapping[Method, Interval]]) -> pd.DataFrame:
@@ -298,7 +253,7 @@ def summarise(study: Study, found: Iterable[Mapping[Method, Interval]]) -> pd.Da
         `coverage_error`, the mean shares `failed_replicates` and `warned`; and `failed`, the share of the
         data sets in which it did.
     """
-    truth = _WORLDS[study.world].truth
+    truth = ALL_WORLDS[study.world].truth
     by_method: dict[Method, list[Interval]] = {}
     for intervals_of_one in found:
         for method, interval in intervals_of_one.items():

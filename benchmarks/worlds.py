@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
 
@@ -19,6 +19,7 @@ from propensity import datasets
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
+Rows = npt.NDArray[np.int64]
 
 ESTIMANDS = ("ATE", "ATT", "ATO")
 
@@ -37,6 +38,10 @@ class Sample:
         True propensity scores.
     effects : ndarray (n,)
         The effect to expect in a row of these covariates.
+    sample_weight : ndarray (n,) or None
+        What each row counts for.
+    cluster : ndarray (n,) of int, or None
+        Which rows share what befalls them.
     """
 
     x: Floats
@@ -44,6 +49,8 @@ class Sample:
     outcome: Floats
     scores: Floats
     effects: Floats
+    sample_weight: Floats | None = None
+    cluster: Rows | None = None
 
 
 @dataclass(frozen=True)
@@ -317,6 +324,52 @@ def few_treated(rng: np.random.Generator, n: int, *, slope: float) -> Sample:
     return Sample(x, treatment, outcome, scores, np.ones(n))
 
 
+# What decides the treatment little, and the outcome much: where it matters most that scores are estimated.
+_PROGNOSTIC_TREATMENT = np.array([0.35, -0.35, 0.35, 0.0])
+_PROGNOSTIC_INTERCEPT = -1.2
+
+
+def prognostic(rng: np.random.Generator, n: int) -> Sample:
+    """Draw a quarter treated, and covariates that are most of what the outcome is; an effect of 1."""
+    return _prognostic(rng.normal(size=(n, 4)), rng.normal(size=n), rng.random(n))
+
+
+def _prognostic(x: Floats, noise: Floats, chance: Floats) -> Sample:
+    scores = _expit(_PROGNOSTIC_INTERCEPT + x @ _PROGNOSTIC_TREATMENT)
+    treatment = chance < scores
+    outcome = x.sum(axis=1) + treatment + noise
+    return Sample(x, treatment, outcome, scores, np.ones(len(x)))
+
+
+def weighted(rng: np.random.Generator, n: int, *, by_arm: bool) -> Sample:
+    """Draw the prognostic world with sample weights: log-normal noise; thrice as large in the treated arm.
+
+    Weights that differ by arm move the score fitted with them, to its log-odds plus log 3, and no more.
+    """
+    sample = prognostic(rng, n)
+    noise = np.exp(0.8 * rng.normal(size=n))
+    s, e = noise, sample.scores
+    if by_arm:
+        s, e = np.where(sample.treatment, 3 * noise, noise), 3 * e / (1 + 2 * e)
+    return replace(sample, sample_weight=s, scores=e)
+
+
+CLUSTER_SIZE = 10
+
+
+def clustered(rng: np.random.Generator, n: int) -> Sample:
+    """Draw the prognostic world in clusters of ten, which share half of every variance.
+
+    Also of who is treated, beyond what covariates say: without that rows of a cluster are as good as others.
+    """
+    cluster = np.arange(n) // CLUSTER_SIZE
+    shared = rng.normal(size=(int(cluster[-1]) + 1, 6))[cluster]
+    both = np.sqrt(0.5) * (shared + rng.normal(size=(n, 6)))
+    # The normal law's integral, to make a uniform number of the last.
+    chance = np.array([0.5 * math.erfc(-value / math.sqrt(2)) for value in both[:, 5]])
+    return replace(_prognostic(both[:, :4], both[:, 4], chance), cluster=cluster)
+
+
 def _same_for_all(effect: float) -> MappingProxyType[str, float]:
     return MappingProxyType(dict.fromkeys(ESTIMANDS, effect))
 
@@ -422,3 +475,37 @@ SMALL_WORLDS = {
         for confounding, slope in [("mild", 0.4), ("strong", 0.7)]
     ]
 }
+
+_PROGNOSTIC_TRAIT = "all models right; covariates decide most of the outcome and little of the treatment"
+
+GROUP_WORLDS = {
+    world.name: world
+    for world in [
+        World(
+            "Prognostic", "our own", f"{_PROGNOSTIC_TRAIT}, a quarter treated", prognostic, _same_for_all(1.0)
+        ),
+        World(
+            "Noisy weights",
+            "our own",
+            "Prognostic with sample weights that are pure noise, of which n are worth half",
+            partial(weighted, by_arm=False),
+            _same_for_all(1.0),
+        ),
+        World(
+            "Weights by arm",
+            "our own",
+            "Prognostic with such weights, thrice as large for the treated",
+            partial(weighted, by_arm=True),
+            _same_for_all(1.0),
+        ),
+        World(
+            "Clusters",
+            "our own",
+            "Prognostic in clusters of ten, which share half of every variance, of the treatment too",
+            clustered,
+            _same_for_all(1.0),
+        ),
+    ]
+}
+
+ALL_WORLDS = WORLDS | SMALL_WORLDS | GROUP_WORLDS
