@@ -104,7 +104,7 @@ def twice(world: World) -> tuple[World, World]:
 def emptied(world: World) -> tuple[World, World]:
     """Drop every fifth row; or leave it there, with a weight of 0 and like no other."""
     gone = world.frame["id"] % 5 == 0
-    wild = {"x": 7.5, "z": 9, "y": -4096.0, "e": 0.975, "yes": 1, "plan": "pro"}
+    wild = {"x": 1e9, "z": 9, "y": -4096.0, "e": 1.0, "yes": 7, "plan": "pro"}
     zero = {name: world.frame[name].mask(gone, value) for name, value in wild.items()}
     return world.of(world.frame[~gone]), world.but(**zero, w=world.frame["w"].mask(gone, 0.0))
 

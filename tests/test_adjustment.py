@@ -299,10 +299,25 @@ def test_folds_keep_clusters_whole(members):
     assert "60 clusters" in effect.se_method
 
 
-def test_arm_within_one_cluster_cannot_be_cross_fitted(members):
-    members["team"] = np.where(members["t"], 0, members["team"] + 1)
+def test_arm_within_one_cluster_is_refused(members):
+    # The sums within clusters are then zero for its mean, and its standard error with them.
+    for arm, own in {"treated": members["t"], "control": ~members["t"]}.items():
+        members["team"] = np.where(own, 0, np.arange(len(members)) % 60 + 1)
+        for options in ({}, {"n_folds": 3}):
+            with pytest.raises(InvalidInputError, match=f"every {arm} row is in one cluster"):
+                ps.aipw(members, outcome="y", treatment="t", covariates=["a"], cluster="team", **options)
+
+
+def test_arm_within_one_fold_cannot_be_cross_fitted(members):
+    members["team"] = np.where(members["t"], members.index % 2, members["team"] + 2)
+    options = {"outcome": "y", "treatment": "t", "covariates": ["a"], "n_folds": 2, "cluster": "team"}
+
+    def run():
+        return [ps.aipw(members, **options, seed=seed) for seed in range(20)]
+
+    # In half of the seeds the two clusters of the treated share a fold.
     with pytest.raises(InvalidInputError, match="one fold holds every treated row"):
-        ps.aipw(members, outcome="y", treatment="t", covariates=["a"], n_folds=3, cluster="team")
+        run()
 
 
 # Mistakes

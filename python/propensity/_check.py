@@ -366,10 +366,25 @@ def same_weights(then: Floats | None, now: Floats | None, made: str, remedy: str
     raise InvalidInputError(f"sample_weight: {problem}; {remedy}")
 
 
-def clusters(groups: Rows, subject: str) -> None:
-    """Require two clusters: how estimates vary between clusters cannot be seen in one."""
+def clusters(groups: Rows, treated: Bools, subject: str) -> None:
+    """Require two clusters of each arm: how a mean varies between clusters cannot be seen in one.
+
+    Parameters
+    ----------
+    groups : ndarray (n,) of int
+        0 to G - 1, and -1 for rows that are not there.
+    treated : ndarray (n,) of bool
+    subject : str
+    """
     if groups.max() < 1:
         raise InvalidInputError(f"{subject}: all rows are in one cluster; at least 2 are needed")
+    for arm, members in {"treated": treated, "control": ~treated}.items():
+        own = groups[members & (groups >= 0)]
+        if own.min() == own.max():
+            raise InvalidInputError(
+                f"{subject}: every {arm} row is in one cluster, so that what the arms differ by may be what "
+                "that cluster is, and no standard error tells; at least 2 clusters of each arm are needed"
+            )
 
 
 # Words

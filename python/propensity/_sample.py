@@ -152,7 +152,7 @@ def read_sample(
     clusters = None
     if cluster is not None:
         clusters = _clusters_there(frame.groups(cluster, "cluster"), weight)
-        _check.clusters(clusters, "cluster")
+        _check.clusters(clusters, treated, "cluster")
     return Sample(frame, treated, weight, clusters)
 
 

@@ -67,12 +67,13 @@ def read_study(
         sample_weight=sample_weight,
         also=also,
     )
-    score_x, recipe = make_terms(sample.frame, score_terms)
+    weight = sample.sample_weight
+    score_x, recipe = make_terms(sample.frame, score_terms, sample_weight=weight)
     columns = {name: sample.frame.columns[name] for name in score_terms.columns}
-    score = ScoreRows(columns, score_x, recipe, sample.treated, sample.sample_weight)
+    score = ScoreRows(columns, score_x, recipe, sample.treated, weight)
     if outcome_covariates is None:
         return Study(sample, score, score_x, recipe.names)
-    outcome_x, other = make_terms(sample.frame, outcome_terms)
+    outcome_x, other = make_terms(sample.frame, outcome_terms, sample_weight=weight)
     return Study(sample, score, outcome_x, other.names)
 
 

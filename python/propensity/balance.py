@@ -91,7 +91,7 @@ def smd(
     treated = frame.treated(treatment)
     base = read_sample_weight(frame, sample_weight, treated)
     w = None if weights is None else read_weights(frame, weights, treated, base)
-    x, recipe = make_terms(frame, terms, all_levels=True)
+    x, recipe = make_terms(frame, terms, all_levels=True, sample_weight=base)
     values = core.smd(x, treated, weights=w, denominator=denominator, sample_weight=base)
     index = pd.Index(recipe.names, name="term")
     differences = pd.Series(values, index=index, name=f"smd ({denominator})")
@@ -201,7 +201,7 @@ def balance(
         name: read_weights(frame, given, treated, base, role) for name, (role, given) in named.items()
     }
     distance = None if scores is None else read_scores(frame, scores, treated, base)
-    x, recipe = make_terms(frame, terms, all_levels=True)
+    x, recipe = make_terms(frame, terms, all_levels=True, sample_weight=base)
     if scores is not None and DISTANCE in recipe.names:
         raise InvalidInputError(
             f"column '{DISTANCE}': the row of the scores has this name; rename the column"

@@ -14,7 +14,7 @@ from propensity.frames.columns import Frame, open_frame
 from propensity.frames.fingerprint import Fingerprint, Made
 from propensity.frames.formulas import INTERCEPT
 from propensity.frames.native import AnyFrame
-from propensity.frames.terms import Covariates, make_terms, parse_covariates
+from propensity.frames.terms import Covariates, make_terms, parse_covariates, spread
 from propensity.results import PropensityModel
 from propensity.scored import FittedScores, ScoreRows
 
@@ -112,8 +112,8 @@ def fit_propensity(
     also = {"sample_weight": sample_weight}
     frame = open_frame(df, treatment=treatment, covariates=terms.columns, also=also)
     treated = frame.treated(treatment)
-    x, recipe = make_terms(frame, terms)
     weight = read_sample_weight(frame, sample_weight, treated)
+    x, recipe = make_terms(frame, terms, sample_weight=weight)
     columns = {name: frame.columns[name] for name in terms.columns}
     fitted = ScoreRows(columns, x, recipe, treated, weight).fit(penalty, n_threads)
     fitted.warn_of_terms()
@@ -145,6 +145,8 @@ def read_scores(frame: Frame, scores: object, treated: Bools, sample_weight: Flo
             _check.same_weights(scores.sample_weight, sample_weight, "the model was fitted", AS_KNOWN)
     else:
         values, subject = frame.rowwise(scores, "scores")
+    if sample_weight is not None:  # whoever weighs nothing is not there, whatever the score
+        values = spread(values[sample_weight > 0], sample_weight)
     _check.scores(values, frame.index, subject)
     return values
 
@@ -197,7 +199,7 @@ def _rows_that_moved(model: PropensityModel, frame: Frame) -> str | None:
         x, _ = model.recipe.apply(frame.native)
     except (InvalidInputError, TypeError):
         return None
-    moved = np.abs(model.fit.predict(x) - model.fit.scores) > 1e-9  # rounding moves them by 1e-13
+    moved = np.abs(model.fit.predict(x) - np.asarray(model.scores)) > 1e-9  # rounding moves them by 1e-13
     return _check.counted(moved, "row", frame.index) if moved.any() else None
 
 
@@ -209,7 +211,19 @@ def read_terms(frame: Frame, model: PropensityModel) -> Floats:
     InvalidInputError
         A column of its covariates is not there.
     """
-    return model.recipe.apply(frame.native, read=frame.plain)[0]
+    return model.recipe.apply(frame.native, frame.plain, model.sample_weight)[0]
+
+
+def _scores_of_all(fitted: FittedScores, frame: Frame) -> Floats:
+    """Give the scores of all rows; of those that weigh nothing, and were not there, what is predicted."""
+    fit, weight = fitted.fit, fitted.rows.sample_weight
+    if weight is None or weight.all():
+        return fit.scores
+    try:
+        predicted = fit.predict(fitted.rows.recipe.apply(frame.native, frame.plain)[0])
+    except InvalidInputError:  # a level that none of the others has
+        predicted = np.full(len(weight), np.nan)
+    return np.where(weight > 0, fit.scores, predicted)
 
 
 def named_model(fitted: FittedScores, treatment: str, frame: Frame) -> PropensityModel:
@@ -222,7 +236,7 @@ def named_model(fitted: FittedScores, treatment: str, frame: Frame) -> Propensit
     covariance = fit.covariance if fit.sandwich is None else fit.sandwich
     return PropensityModel(
         treatment=treatment,
-        scores=frame.series(fit.scores, "propensity"),
+        scores=frame.series(_scores_of_all(fitted, frame), "propensity"),
         coefficients=pd.Series(fit.coefficients[kept], index=index, name="estimate"),
         covariance=pd.DataFrame(covariance[np.ix_(kept, kept)], index=index, columns=index),
         log_likelihood=fit.log_likelihood,

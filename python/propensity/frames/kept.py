@@ -88,7 +88,7 @@ def read_adjustment(given: object, fingerprint: Fingerprint) -> Floats:
     if not by_name:
         for name in names:
             require_own_column(frame.columns[name], name, fingerprint, "bias_adjust")
-    return make_terms(frame, terms)[0]
+    return make_terms(frame, terms, sample_weight=fingerprint.sample_weight)[0]
 
 
 def require_own_column(values: object, name: object, fingerprint: Fingerprint, role: str) -> None:

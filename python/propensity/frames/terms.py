@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
 import pandas as pd
 
 from propensity import _check
@@ -86,8 +87,15 @@ class Recipe:
                 "make a column of it before the fit"
             )
 
-    def apply(self, data: AnyFrame, read: Mapping[str, Column] | None = None) -> tuple[Floats, Frame]:
+    def apply(
+        self,
+        data: AnyFrame,
+        read: Mapping[str, Column] | None = None,
+        sample_weight: Floats | None = None,
+    ) -> tuple[Floats, Frame]:
         """Make the (m, d) terms of m rows of a new frame, of which some columns may have been read already.
+
+        Rows of sample weight 0 are not there, as for `make_terms`.
 
         Raises
         ------
@@ -97,12 +105,14 @@ class Recipe:
             A column was text when fitted and is not now, or the reverse.
         """
         frame = open_frame(data, covariates=self.columns, read=read)
-        columns = {name: self._with_known_levels(name, column) for name, column in frame.columns.items()}
+        there = those_there(frame, sample_weight)
+        columns = {name: self._with_known_levels(name, column) for name, column in there.columns.items()}
         if self.spec is None:
-            x = lists.matrix(columns, len(frame.index), all_levels=self.all_levels)
-            formulas.require_finite(x, self.names, frame.index, among=columns)
-            return x, frame
-        return formulas.materialize(self.spec, columns, frame.index)[0], frame
+            x = lists.matrix(columns, len(there.index), all_levels=self.all_levels)
+            formulas.require_finite(x, self.names, there.index, among=columns)
+        else:
+            x = formulas.materialize(self.spec, columns, there.index)[0]
+        return spread(x, sample_weight), frame
 
     def _with_known_levels(self, name: str, column: Column) -> Column:
         levels = self.levels.get(name)
@@ -160,11 +170,40 @@ def parse_covariates(covariates: Covariates, data: AnyFrame, *, may_be_none: boo
     return terms
 
 
-def make_terms(frame: Frame, terms: Terms, *, all_levels: bool = False) -> tuple[Floats, Recipe]:
+def make_terms(
+    frame: Frame, terms: Terms, *, all_levels: bool = False, sample_weight: Floats | None = None
+) -> tuple[Floats, Recipe]:
     """Make the (n, d) terms of a frame, in column order, and the recipe for more rows.
 
-    With `all_levels` every categorical has a term for each of its levels, also the first.
+    With `all_levels` every categorical has a term for each of its levels, also the first. Rows of sample
+    weight 0 are not there: no level, mean or knot is made of them, and their terms are those of the first
+    row that is.
     """
+    x, recipe = _terms_of(those_there(frame, sample_weight), terms, all_levels=all_levels)
+    return spread(x, sample_weight), recipe
+
+
+def those_there(frame: Frame, sample_weight: Floats | None) -> Frame:
+    """Leave the rows of sample weight 0 out of a frame's columns."""
+    if sample_weight is None or sample_weight.all():
+        return frame
+    rows = np.flatnonzero(sample_weight)
+    columns = {name: column.iloc[rows] for name, column in frame.columns.items()}
+    for name, column in columns.items():
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            columns[name] = column.cat.remove_unused_categories()
+    return replace(frame, index=frame.index.take(rows), columns=columns)
+
+
+def spread(values: Floats, sample_weight: Floats | None) -> Floats:
+    """Give values of the rows that are there to all rows; those of weight 0 get what the first has."""
+    if sample_weight is None or sample_weight.all():
+        return values
+    place = np.where(sample_weight > 0, np.cumsum(sample_weight > 0) - 1, 0)
+    return np.asarray(values[place], order="F")
+
+
+def _terms_of(frame: Frame, terms: Terms, *, all_levels: bool) -> tuple[Floats, Recipe]:
     columns = {name: frame.columns[name] for name in terms.columns}
     levels = _checked_levels(frame, terms, columns)
     if terms.formula is not None:
