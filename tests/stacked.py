@@ -100,10 +100,11 @@ def _jacobian(function, theta, step=1e-5):
 
 @dataclass(frozen=True)
 class Solution:
-    """The two means (treated, control) and their covariance (2, 2)."""
+    """The two means (treated, control), their covariance (2, 2), and all parameters."""
 
     means: np.ndarray
     covariance: np.ndarray
+    theta: np.ndarray
 
     @property
     def estimate(self):
@@ -142,4 +143,4 @@ def solve(design):
     bread = np.linalg.inv(_jacobian(psi, theta))
     rows = psi(theta)
     covariance = bread @ (rows.T @ rows / len(rows)) @ bread.T / len(rows)
-    return Solution(theta[-2:], covariance[-2:, -2:])
+    return Solution(theta[-2:], covariance[-2:, -2:], theta)

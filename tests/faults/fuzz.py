@@ -111,8 +111,13 @@ class Child:
         self.err.seek(0)
         complaint = self.err.read().decode(errors="replace").strip()
         self.out.seek(0)
-        lines = [json.loads(line) for line in self.out.read().splitlines()]
-        report = lines[-1] if lines else {"calls": 0, "outcomes": {}, "findings": []}
+        lines = self.out.read().splitlines()
+        told = [json.loads(line) for line in lines if line.startswith(b'{"calls"')]
+        report = told[-1] if told else {"calls": 0, "outcomes": {}, "findings": []}
+        if len(told) < len(lines):  # nothing is printed by the library
+            printed = next(line for line in lines if not line.startswith(b'{"calls"'))
+            what = f"something printed: {printed.decode(errors='replace')}"
+            report["findings"].append({"what": what, "seed": self.seed, "call": here})
         if code == 0:
             return {**report, "next": None}
         what = "a call that does not end" if code is None else f"a child that ended with {code}"

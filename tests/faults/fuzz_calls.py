@@ -18,6 +18,9 @@ import polars as pl
 from fuzz_values import COLUMNS, Draw, frame
 
 import propensity as ps
+from oracle import disagreement
+from oracle.shrink import Given, smallest, written
+from oracle.studies import array_study_call, study_call
 from propensity import core
 from propensity.errors import InternalError, InvalidInputError
 
@@ -35,13 +38,15 @@ ARRAY_CALLS: Mapping[str, Callable[..., Any]] = {
 FRAME_CALLS: Mapping[str, Callable[..., Any]] = {
     name: getattr(ps, name) for name in ps.__all__ if inspect.isfunction(getattr(ps, name))
 }
+CALLS = {"core": ARRAY_CALLS, "ps": FRAME_CALLS}
 PARAMETERS: Mapping[str, Sequence[inspect.Parameter]] = {
     f"{door} {name}": list(inspect.signature(function).parameters.values())
-    for door, calls in {"core": ARRAY_CALLS, "ps": FRAME_CALLS}.items()
+    for door, calls in CALLS.items()
     for name, function in calls.items()
 }
 """Looked up once: to parse a signature of the compiled module takes longer than most calls."""
 SHARE_OF_ARRAYS = 0.85  # they are fifteen times as fast
+SHARE_OF_STUDIES = 0.03  # calls that are right and hard; their twins take a few milliseconds
 
 
 @dataclass(frozen=True)
@@ -52,17 +57,14 @@ class Found:
     wrong: str | None = None
 
 
-def make(seed: int, call: int, *, loud: bool = False) -> Found:  # noqa: C901 - one clause a fate
+def make(seed: int, call: int, *, loud: bool = False) -> Found:
     """Make call number `call` of `seed`."""
     draw = Draw(np.random.default_rng([seed, call]))
     name = "?"
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            if draw.chance(SHARE_OF_ARRAYS):
-                name, work = _array_call(draw)
-            else:
-                name, work = _frame_call(draw)
+            name, work = _call(draw)
             if loud:
                 print(name)
             wrong = work()
@@ -80,6 +82,34 @@ def make(seed: int, call: int, *, loud: bool = False) -> Found:  # noqa: C901 - 
             traceback.print_exc()
         return Found(_fate(error), _description(name, error))
     return Found("wrong answer", f"{name}: {wrong}") if wrong else Found("answered")
+
+
+def _call(draw: Draw) -> tuple[str, Callable[[], str | None]]:
+    if draw.chance(SHARE_OF_STUDIES):
+        door, prepare = draw.of((("ps", study_call), ("core", array_study_call)))
+        name, given = prepare(draw)
+        return f"{door}.{name}", lambda: _compared(door, name, given, CALLS[door][name](**given))
+    return _array_call(draw) if draw.chance(SHARE_OF_ARRAYS) else _frame_call(draw)
+
+
+def _compared(door: str, name: str, given: Given, result: Any) -> str | None:
+    """What is wrong with an answer by itself, or beside the twin's; with the smallest call that shows it."""
+    wrong = _judge(result)
+    if wrong:
+        return wrong
+    found = disagreement(door, name, given, result)
+    if found is None:
+        return None
+
+    def still_wrong(fewer: Given) -> bool:
+        try:
+            return disagreement(door, name, fewer, CALLS[door][name](**fewer)) is not None
+        except Exception:  # noqa: BLE001 - another fate is not this finding
+            return False
+
+    small = smallest(given, still_wrong)
+    last = disagreement(door, name, small, CALLS[door][name](**small)) or found
+    return f"{last}\n    {written(door, name, small)}"
 
 
 def _fate(error: BaseException) -> str:
@@ -112,7 +142,7 @@ def _array_call(draw: Draw) -> tuple[str, Callable[[], str | None]]:
         given["calliper"] = 1
     if draw.chance(0.02) and given:
         given.pop(draw.of(list(given)))
-    return name, lambda: _judge(_after(draw, function(**given), n))
+    return name, lambda: _compared("core", name, given, _after(draw, function(**given), n))
 
 
 def _unpickled_fit(draw: Draw) -> str | None:
@@ -187,7 +217,12 @@ def _frame_call(draw: Draw) -> tuple[str, Callable[[], str | None]]:
     if name == "bootstrap":
         given.setdefault("n_reps", draw.integer(2, 6))
         given["progress"] = False
-    return name, lambda: _judge(_used(draw, function(first, **given), df, n))
+    arguments = {**given, _first_name(name): first}
+    return name, lambda: _compared("ps", name, arguments, _used(draw, function(first, **given), df, n))
+
+
+def _first_name(name: str) -> str:
+    return PARAMETERS[f"ps {name}"][0].name
 
 
 def _used(draw: Draw, result: Any, df: Any, n: int) -> Any:
