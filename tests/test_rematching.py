@@ -52,10 +52,13 @@ def make(kind, df, scores, **options):
     return ps.match_cem(df, covariates=["tier", "visits"], cutpoints=[3, 6], estimand="ATE", **common)
 
 
-def drawn_rows(df, replicate, seed=3):
-    """Draw rows from those in the order of what they hold; no two outcomes are alike here."""
+def drawn_rows(made, df, replicate, seed=3):
+    """Draw rows from those in the order of their scores, or of their outcomes; no two are alike here."""
+    again = made.remaking
+    scores = again.scores if again.estimated is None else again.estimated.scores
+    order = np.argsort(df["done"].to_numpy() if scores is None else np.abs(scores - 0.5))
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(replicate,)))
-    return np.argsort(df["done"].to_numpy())[np.sort(rng.integers(len(df), size=len(df)))]
+    return order[np.sort(rng.integers(len(df), size=len(df)))]
 
 
 KINDS = ["pairs", "pairs by tier", "mahalanobis", "full", "subclasses", "cells"]
@@ -74,7 +77,7 @@ def test_a_replicate_is_the_whole_analysis_of_the_rows_drawn(quarter, kind, weig
     made = make(kind, quarter, score_of(quarter, **weight), **weight)
     found = boot(made, quarter).replicates.iloc[:, 0].to_numpy()
     for replicate in (0, 5):
-        rows = drawn_rows(quarter, replicate)
+        rows = drawn_rows(made, quarter, replicate)
         drawn = quarter.iloc[rows].reset_index(drop=True)
         again = make(kind, drawn, score_of(drawn, **weight), **weight)
         expected = again.effect(drawn["done"]).estimate
@@ -121,7 +124,7 @@ def test_rows_as_they_come_are_matched_as_they_come(quarter):
     options = {"treatment": "opted", "replace": False, "order": "data"}
     made = ps.match_nn(quarter, scores=score_of(quarter), **options)
     found = boot(made, quarter).replicates.iloc[0, 0]
-    drawn = quarter.iloc[np.sort(drawn_rows(quarter, 0))].reset_index(drop=True)
+    drawn = quarter.iloc[np.sort(drawn_rows(made, quarter, 0))].reset_index(drop=True)
     again = ps.match_nn(drawn, scores=score_of(drawn), **options)
     assert found == pytest.approx(again.effect(drawn["done"], inference="cluster").estimate, rel=1e-9)
 
@@ -135,8 +138,9 @@ def test_polars_has_the_same_numbers(quarter):
 
 def test_known_scores_stay_as_they_are(quarter):
     scores = np.asarray(score_of(quarter).scores)
-    found = boot(make("subclasses", quarter, scores), quarter)
-    rows = drawn_rows(quarter, 0)
+    made = make("subclasses", quarter, scores)
+    found = boot(made, quarter)
+    rows = drawn_rows(made, quarter, 0)
     drawn = quarter.iloc[rows].reset_index(drop=True)
     expected = make("subclasses", drawn, scores[rows]).effect(drawn["done"]).estimate
     assert found.replicates.iloc[0, 0] == pytest.approx(expected, rel=1e-12)

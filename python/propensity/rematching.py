@@ -27,6 +27,8 @@ from propensity.estimators import NearestNeighbors, Regrouping
 from propensity.redrawing import Lots, run_replicates
 from propensity.results import BootstrapResult
 
+_DIGITS_OF_SCORES = 9  # what is left of them where the same model is fitted in another way
+
 _FAILURES_TOLERATED = 0.05  # of the replicates; beyond, those that are left no longer speak for all
 
 
@@ -87,13 +89,19 @@ class Remaking(Held):
         )
 
     def order(self, outcome: Floats) -> Rows:
-        """Give the rows (m,) that count for something, in the order of what they hold."""
-        s = self.sample_weight
+        """Give the rows (m,) that count for something, in the order of what they hold.
+
+        First of what stays where arms are swapped, the outcome is turned round, or covariates are written
+        otherwise, so that the draws do, too.
+        """
+        s, estimated = self.sample_weight, self.estimated
         columns = [outcome, self.treated.astype(np.float64), *self.regroup.columns]
-        if isinstance(self.scores, EstimatedScores):
-            columns += [self.scores.scores, *self.scores.x.T]
-        elif self.scores is not None:
-            columns.append(self.scores)
+        scores = self.scores if estimated is None else estimated.scores
+        if scores is not None:
+            apart: Floats = np.abs(np.asarray(scores, dtype=np.float64) - 0.5)
+            columns.insert(0, apart.round(_DIGITS_OF_SCORES))
+        if estimated is not None:
+            columns += list(estimated.x.T)
         return rows_by_content(columns if s is None else [*columns, s], s)
 
 
