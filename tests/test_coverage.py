@@ -139,6 +139,23 @@ def test_results_do_not_depend_on_the_number_of_processes():
     pd.testing.assert_frame_equal(one, two, check_exact=True)
 
 
+@pytest.mark.parametrize(
+    ("part", "world", "n_methods"),
+    [
+        ("matching", "Prognostic", 23),
+        ("again", "Clusters", 14),
+        ("weights", "Weights by arm", 22),
+        ("clusters", "Clusters", 8),
+        ("cross-fitting", "HET", 4),
+    ],
+)
+def test_every_method_of_the_frames_answers(part, world, n_methods):
+    (table,) = run([Study(part, world, 250, 2, 10)], seed=5, n_processes=1)
+    assert len(table) == n_methods
+    assert (table["failed"] == 0).all()
+    assert table[["sd", "mean_se", "coverage"]].notna().to_numpy().all()
+
+
 def test_bootstrap_part_has_the_data_sets_of_the_main_part():
     main, bootstrap = run(
         [Study("main", "HET", 250, 10), Study("bootstrap", "HET", 250, 10, 20)], seed=5, n_processes=1
