@@ -18,9 +18,8 @@ use crate::covariates::Covariates;
 use crate::error::{Error, Result};
 use crate::estimand::Estimand;
 use crate::monitor::Monitor;
-use crate::outcome::{ArmFit, OutcomeModel};
+use crate::outcome::{ArmFit, ArmRows, Backing, OutcomeModel};
 use crate::tally::{Tally, Units};
-use crate::weights::balancing_weight;
 
 pub(crate) use refits::{FullSample, Refits, Scratch};
 
@@ -53,6 +52,12 @@ impl AdjustmentSpec {
         }
     }
 
+    /// Whether it takes a score: not where an outcome model does all the work.
+    #[must_use]
+    pub fn needs_score(self) -> bool {
+        self.method != Method::Regression
+    }
+
     /// How many of a unit's rows the effect averages over.
     #[must_use]
     pub fn target(self, tally: &Tally) -> f64 {
@@ -73,7 +78,7 @@ impl AdjustmentSpec {
     #[must_use]
     pub fn fitting_weight(self, arm: bool, score: f64) -> f64 {
         match self.method {
-            Method::Ipwra => balancing_weight(self.estimand, arm, score),
+            Method::Ipwra => self.estimand.weight(arm, score),
             Method::Regression | Method::Aipw => 1.0,
         }
     }
@@ -82,9 +87,32 @@ impl AdjustmentSpec {
     #[must_use]
     pub fn residual_weight(self, arm: bool, score: f64) -> f64 {
         match self.method {
-            Method::Aipw => balancing_weight(self.estimand, arm, score),
+            Method::Aipw => self.estimand.weight(arm, score),
             Method::Regression | Method::Ipwra => 0.0,
         }
+    }
+}
+
+/// Units whose outcomes are modelled: their covariates, what they stand for, and their scores, which may be anything
+/// where the method is regression alone.
+#[derive(Debug)]
+pub struct Modelled<'a, 'x, U> {
+    pub covariates: &'a Covariates<'x>,
+    pub units: &'a U,
+    pub scores: &'a [f64],
+}
+
+impl<'a, 'x, U: Units> Modelled<'a, 'x, U> {
+    /// The rows that the outcome model of an arm is fitted to.
+    #[must_use]
+    pub fn rows_of(
+        &self,
+        arm: bool,
+        spec: AdjustmentSpec,
+    ) -> ArmRows<'a, 'x, U, impl Fn(usize) -> f64 + Sync + use<'a, 'x, U>> {
+        let scores = self.scores;
+        let weight = move |unit: usize| spec.fitting_weight(arm, scores[unit]);
+        ArmRows { covariates: self.covariates, units: self.units, arm, weight }
     }
 }
 
@@ -99,21 +127,23 @@ pub struct ArmEstimate {
     pub target: f64,
 }
 
-/// The mean of arm `arm`. `scores` may be anything where the method is regression alone.
+/// The mean of arm `arm`; of a resample, with the full sample's fit for a backing.
 ///
 /// # Errors
-/// What keeps the outcome model from being fitted.
+/// What keeps the outcome model from being fitted; without a backing also [`Error::Outside`].
 pub fn arm_mean<U: Units>(
-    covariates: &Covariates<'_>,
-    units: &U,
-    scores: &[f64],
+    modelled: &Modelled<'_, '_, U>,
     arm: bool,
     spec: AdjustmentSpec,
+    backing: Option<&Backing>,
     monitor: &Monitor,
 ) -> Result<ArmEstimate> {
-    let weight = |unit: usize| spec.fitting_weight(arm, scores[unit]);
-    let fit = ArmFit::new(covariates, units, arm, weight, spec.outcome_model, monitor)?;
+    let Modelled { covariates, units, scores } = *modelled;
+    let fit = ArmFit::new(&modelled.rows_of(arm, spec), spec.outcome_model, backing, monitor)?;
     monitor.check()?;
+    if backing.is_none() {
+        fit.require_inside(covariates, arm, |unit| spec.target(&units.tally(unit)) > 0.0)?;
+    }
     let fitted = fit.predict(covariates);
     let (mut total, mut target) = (0.0, 0.0);
     for (unit, fitted) in fitted.iter().enumerate() {

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView1};
 
 use crate::error::{Error, Result};
 use crate::monitor::Monitor;
@@ -21,8 +21,8 @@ pub struct BootstrapSpec {
 pub struct Replicates {
     /// `n_reps` by k; NaN where a replicate could not be estimated.
     pub estimates: Array2<f64>,
-    /// Replicates with at least one NaN.
-    pub n_failed: usize,
+    /// Of each of the k, the replicates in which it could not be estimated.
+    pub n_failed: Vec<usize>,
 }
 
 /// Estimate `width` numbers on each of the replicates, on all threads of the current pool, each thread
@@ -100,12 +100,11 @@ pub fn run_together<S>(
     monitor.check()?;
     done.sort_unstable_by_key(|(number, ..)| *number);
     let mut estimates = Array2::from_elem((spec.n_reps, width), f64::NAN);
-    let (mut n_failed, mut usable, mut first) = (0, 0, None);
+    let (mut usable, mut first) = (0, None);
     for (number, values, outcome) in done {
         estimates.row_mut(number).iter_mut().zip(&values).for_each(|(slot, v)| *slot = *v);
         usable += usize::from(values.iter().any(|value| value.is_finite()));
         if let Err(error) = outcome {
-            n_failed += 1;
             first.get_or_insert(error);
         }
     }
@@ -113,7 +112,11 @@ pub fn run_together<S>(
         Some(first) if usable == 0 => {
             Err(Error::AllReplicatesFailed { n_reps: spec.n_reps, first: Box::new(first) })
         }
-        _ => Ok(Replicates { estimates, n_failed }),
+        _ => {
+            let failed = |column: ArrayView1<'_, f64>| column.iter().filter(|v| v.is_nan()).count();
+            let n_failed = estimates.columns().into_iter().map(failed).collect();
+            Ok(Replicates { estimates, n_failed })
+        }
     }
 }
 

@@ -25,6 +25,23 @@ pub struct Covariates<'a> {
     columns: Vec<usize>,
     pub center: Vec<f64>,
     pub scale: Vec<f64>,
+    /// Where these columns stood among those that were asked for, and which of these were left out.
+    places: Vec<usize>,
+    dropped: Vec<usize>,
+    /// In the order of their columns.
+    rests: Vec<Rest>,
+    /// Whether it was decided which of them are collinear.
+    is_settled: bool,
+}
+
+/// What takes the place of a column that the earlier ones nearly explain: itself less its regression on them, on a
+/// scale of its own; see [`crate::design`].
+#[derive(Debug, Clone)]
+pub struct Rest {
+    pub column: usize,
+    /// On the earlier columns as they stand in the design, intercept first.
+    pub beta: Vec<f64>,
+    pub per_scale: f64,
 }
 
 impl<'a> Covariates<'a> {
@@ -41,21 +58,27 @@ impl<'a> Covariates<'a> {
             .map(|m| (m.deviation / m.weight).sqrt())
             .map(|deviation| if deviation > 0.0 { deviation } else { 1.0 })
             .collect();
-        Ok(Self { x, columns: (0..x.ncols()).collect(), center, scale })
+        Ok(Self::of_all(x, center, scale))
+    }
+
+    fn of_all(x: ArrayView2<'a, f64>, center: Vec<f64>, scale: Vec<f64>) -> Self {
+        let columns: Vec<usize> = (0..x.ncols()).collect();
+        let (places, dropped, rests) = (columns.clone(), Vec::new(), Vec::new());
+        Self { x, columns, center, scale, places, dropped, rests, is_settled: false }
     }
 
     /// The same centre and scale over other rows.
     #[must_use]
     pub fn with_rows<'b>(&self, x: ArrayView2<'b, f64>) -> Covariates<'b> {
-        let Self { columns, center, scale, .. } = self.clone();
-        Covariates { x, columns, center, scale }
+        let Self { columns, center, scale, places, dropped, rests, is_settled, .. } = self.clone();
+        Covariates { x, columns, center, scale, places, dropped, rests, is_settled }
     }
 
     /// Measured from `center`, left on the caller's scale.
     #[must_use]
     pub fn centered(x: ArrayView2<'a, f64>, center: Vec<f64>) -> Self {
         let scale = vec![1.0; center.len()];
-        Self { x, columns: (0..x.ncols()).collect(), center, scale }
+        Self::of_all(x, center, scale)
     }
 
     #[must_use]
@@ -68,15 +91,139 @@ impl<'a> Covariates<'a> {
         self.columns.len()
     }
 
-    /// Some of these columns, in the order given.
+    /// Some of these columns, in the order given, as they are.
     #[must_use]
     pub fn subset(&self, columns: &[usize]) -> Self {
+        let all = self.x.ncols();
+        debug_assert!(
+            self.rests.is_empty() && self.columns.len() == all,
+            "a design is settled last"
+        );
         Self {
             x: self.x,
             columns: columns.iter().map(|k| self.columns[*k]).collect(),
             center: columns.iter().map(|k| self.center[*k]).collect(),
             scale: columns.iter().map(|k| self.scale[*k]).collect(),
+            places: (0..columns.len()).collect(),
+            dropped: Vec::new(),
+            rests: Vec::new(),
+            is_settled: false,
         }
+    }
+
+    /// The first so many columns, as they stand in the design.
+    #[must_use]
+    pub fn first(&self, n_columns: usize) -> Self {
+        let mut first = self.clone();
+        first.columns.truncate(n_columns);
+        first.center.truncate(n_columns);
+        first.scale.truncate(n_columns);
+        first.places.truncate(n_columns);
+        first.rests.retain(|rest| rest.column < n_columns);
+        first
+    }
+
+    /// One column, standardized.
+    #[must_use]
+    pub fn only(&self, column: usize) -> Self {
+        Self {
+            x: self.x,
+            columns: vec![self.columns[column]],
+            center: vec![self.center[column]],
+            scale: vec![self.scale[column]],
+            places: vec![0],
+            dropped: Vec::new(),
+            rests: Vec::new(),
+            is_settled: false,
+        }
+    }
+
+    /// Whether every column that was asked for is there, as it is.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        self.rests.is_empty() && self.dropped.is_empty()
+    }
+
+    /// Whether it was decided which columns are collinear.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.is_settled
+    }
+
+    pub fn mark_settled(&mut self) {
+        self.is_settled = true;
+    }
+
+    /// Leave a column out.
+    pub fn leave_out(&mut self, column: usize) {
+        debug_assert!(self.rests.iter().all(|rest| rest.column < column), "settled in order");
+        self.columns.remove(column);
+        self.center.remove(column);
+        self.scale.remove(column);
+        self.dropped.push(self.places.remove(column));
+    }
+
+    /// Let what is left of a column take its place.
+    pub fn put(&mut self, rest: Rest) {
+        debug_assert!(self.rests.iter().all(|other| other.column < rest.column), "in order");
+        self.rests.push(rest);
+    }
+
+    /// Where the columns stood among those that were asked for.
+    #[must_use]
+    pub fn places(&self) -> &[usize] {
+        &self.places
+    }
+
+    /// Which of those that were asked for were left out, being collinear with earlier ones.
+    #[must_use]
+    pub fn dropped(&self) -> &[usize] {
+        &self.dropped
+    }
+
+    /// The matrix that the columns are read from, and which of its columns one is.
+    #[must_use]
+    pub fn values(&self) -> ArrayView2<'a, f64> {
+        self.x
+    }
+
+    #[must_use]
+    pub fn column(&self, k: usize) -> usize {
+        self.columns[k]
+    }
+
+    /// The factor by which what is left of a column was stretched; 1 where it stands there itself.
+    #[must_use]
+    pub fn per_scale(&self, column: usize) -> f64 {
+        self.rests.iter().find(|rest| rest.column == column).map_or(1.0, |rest| rest.per_scale)
+    }
+
+    /// Slopes on all columns that were asked for, a standard deviation each.
+    #[must_use]
+    pub fn by_standard_deviation(&self, beta: &[f64]) -> Vec<f64> {
+        let mut slopes = self.to_callers(beta).split_off(1);
+        for (place, scale) in self.places.iter().zip(&self.scale) {
+            slopes[*place] *= scale;
+        }
+        slopes
+    }
+
+    /// Coefficients, intercept first, on all columns that were asked for, in units of their values and measured from
+    /// their centers; zero for those left out.
+    #[must_use]
+    pub fn to_callers(&self, beta: &[f64]) -> Vec<f64> {
+        let mut own = beta.to_vec();
+        for Rest { column, beta, per_scale } in self.rests.iter().rev() {
+            let slope = own[column + 1] * per_scale;
+            own[column + 1] = slope;
+            add(&mut own[..=*column], -slope, beta);
+        }
+        let mut all = vec![0.0; self.places.len() + self.dropped.len() + 1];
+        all[0] = own[0];
+        for (k, place) in self.places.iter().enumerate() {
+            all[place + 1] = own[k + 1] / self.scale[k];
+        }
+        all
     }
 
     /// The linear predictor of every row, intercept first.
@@ -175,6 +322,21 @@ impl<'a> Covariates<'a> {
                 filled.iter_mut().zip(column).for_each(|(z, x)| *z = (x - center) * per_scale);
             }
             padding.fill(0.0);
+        }
+        for rest in &self.rests {
+            rest.take_place(&mut columns[..=rest.column], end - start);
+        }
+    }
+}
+
+impl Rest {
+    /// The last of these columns, of which so many rows are filled, less its regression on the others.
+    fn take_place(&self, columns: &mut [Lane], filled: usize) {
+        let [earlier @ .., own] = columns else { return };
+        let mut explained = [0.0; BLOCK];
+        linear_predictor(&self.beta, earlier, &mut explained);
+        for (own, explained) in own[..filled].iter_mut().zip(&explained) {
+            *own = (*own - explained) * self.per_scale;
         }
     }
 }

@@ -1,18 +1,18 @@
 //! The estimators of [`crate::adjustment`] on rows, with the influence of each row through the mean, the
 //! outcome models and the score model: full stacked equations, right whichever model is.
 
-use crate::adjustment::{AdjustmentSpec, ArmEstimate, Method, arm_mean};
+use crate::adjustment::{AdjustmentSpec, ArmEstimate, Method, Modelled, arm_mean};
 use crate::checks;
 use crate::covariates::Covariates;
+use crate::design::presence;
 use crate::error::Result;
 use crate::influence::{ArmMeans, ScoreModel, by_row, center};
-use crate::linalg::{Cholesky, RANK_TOLERANCE};
-use crate::logistic::{Likelihood, LogisticSpec, Optimum, Sweep, maximize};
+use crate::kernels::ScoreEquations;
+use crate::logistic::{Likelihood, LogisticSpec, Sweep, maximize};
 use crate::monitor::Monitor;
 use crate::origin::Measured;
-use crate::outcome::OutcomeModel;
+use crate::outcome::{Backing, OutcomeModel};
 use crate::tally::{Outcomes, Tally, Units};
-use crate::weights::balancing_weight_slope;
 
 /// The rows of an analysis.
 #[derive(Debug, Clone, Copy)]
@@ -20,7 +20,14 @@ pub struct AdjustmentData<'a> {
     pub treatment: &'a [bool],
     pub outcome: &'a [f64],
     pub sample_weight: Option<&'a [f64]>,
-    /// Those of the score model fitted to these very rows; `None` fits it here.
+}
+
+/// The score model of an analysis.
+#[derive(Debug, Clone, Copy)]
+pub struct ScoreSpec<'a, 'x> {
+    pub covariates: &'a Covariates<'x>,
+    pub logistic: LogisticSpec,
+    /// Its scores, where it was fitted already.
     pub scores: Option<&'a [f64]>,
 }
 
@@ -29,66 +36,57 @@ pub struct AdjustmentData<'a> {
 pub struct Adjusted {
     pub means: ArmMeans,
     pub scores: Option<Vec<f64>>,
-    /// Columns of the score's covariates that earlier ones explain.
+    /// Columns of the score's covariates that earlier ones explain, and whose coefficients grow without bound; none
+    /// where it was fitted already.
     pub aliased: Vec<usize>,
-    /// Columns of the score's covariates whose coefficients grow without bound.
     pub diverging: Vec<usize>,
+    /// Columns of the outcome models' covariates that earlier ones explain.
+    pub outcome_aliased: Vec<usize>,
 }
 
-/// Estimate the means of both arms, with the outcome models fitted here, and the score model unless its
-/// scores are there already.
+/// Estimate the means of both arms, with the outcome models fitted here, and the score model if it was not; with
+/// backings, control first, where the rows are a resample.
 ///
 /// # Errors
 /// Lengths that differ, values that are not finite, an empty arm, an estimand without such an estimator,
-/// a model that cannot be fitted.
+/// a model that cannot be fitted, rows that an outcome model does not reach.
 pub fn adjusted_means(
     data: &AdjustmentData<'_>,
-    score_covariates: &Covariates<'_>,
+    score: &ScoreSpec<'_, '_>,
     outcome_covariates: &Covariates<'_>,
     spec: AdjustmentSpec,
-    score_spec: &LogisticSpec,
+    backings: Option<&[Backing; 2]>,
     monitor: &Monitor,
 ) -> Result<Adjusted> {
-    check(data, score_covariates.n_rows(), spec)?;
-    checks::penalty(score_spec.penalty)?;
-    if spec.method != Method::Regression {
-        let terms = score_covariates.n_columns() + 1;
-        checks::enough_rows("score model", data.treatment.len(), terms, score_spec.penalty)?;
+    check(data, outcome_covariates.n_rows(), spec)?;
+    if spec.needs_score() && score.scores.is_none() {
+        let (rows, terms) = (data.treatment.len(), score.covariates.n_columns() + 1);
+        checks::enough_rows("score model", rows, terms, score.logistic.penalty)?;
     }
     checks::enough_rows_in_each_arm(data.treatment, outcome_covariates.n_columns() + 1)?;
-    let AdjustmentData { treatment, outcome, sample_weight, scores } = *data;
+    let AdjustmentData { outcome, sample_weight, .. } = *data;
     let measured = match spec.outcome_model {
         OutcomeModel::Linear => Measured::from_their_middle(outcome, sample_weight),
         OutcomeModel::Logistic => Measured::from_zero(outcome),
     };
     let data = &AdjustmentData { outcome: &measured.values, ..*data };
-    let outcome = data.outcome;
-    let rows = Outcomes { treatment, outcome, sample_weight, counts: None::<&[u32]> };
-    let weight: Vec<f64> = sample_weight.map_or_else(|| vec![1.0; rows.len()], <[f64]>::to_vec);
-    let scores = scores.filter(|_| spec.method != Method::Regression);
-    let fitted = match spec.method {
-        Method::Aipw | Method::Ipwra if scores.is_none() => {
-            let likelihood =
-                Likelihood::new(score_covariates, &rows, score_spec.penalty, Sweep::Parallel)?;
-            Some(maximize(&likelihood, None, score_spec, monitor)?)
-        }
-        _ => None,
-    };
-    let fitted_scores = |optimum: &Optimum| score_covariates.probabilities(&optimum.beta);
-    let scores = scores.map(<[f64]>::to_vec).or_else(|| fitted.as_ref().map(fitted_scores));
-    scores.as_deref().map(checks::scores).transpose()?;
+    let rows = rows_of(data);
+    let present = presence(rows.len(), sample_weight);
+    let covariates = &outcome_covariates.clone().settled(&present)?;
+    let found = if spec.needs_score() { Some(fit_score(data, score, monitor)?) } else { None };
     monitor.check()?;
-    let score_model = scores.as_ref().map(|scores| {
-        ScoreModel::new(score_covariates, treatment, scores, sample_weight, score_spec.penalty)
-    });
-    let unknown = vec![0.5; if scores.is_none() { rows.len() } else { 0 }];
-    let used = scores.as_deref().unwrap_or(&unknown);
-    let parts = Parts { data, weight: &weight, scores: used, covariates: outcome_covariates, spec };
+    let unknown = vec![0.5; if found.is_none() { rows.len() } else { 0 }];
+    let scores = found.as_ref().map_or(&unknown[..], |found| &found.scores);
+    let score_model = found.as_ref().map(|found| found.model(data, score)).transpose()?;
+    let weight: Vec<f64> = sample_weight.map_or_else(|| vec![1.0; rows.len()], <[f64]>::to_vec);
+    let modelled = Modelled { covariates, units: &rows, scores };
+    let parts = Parts { data, weight: &weight, scores, covariates, spec };
     let arm = |arm: bool| -> Result<(f64, Vec<f64>)> {
         monitor.check()?;
-        let estimate = arm_mean(outcome_covariates, &rows, used, arm, spec, monitor)?;
+        let backing = backings.map(|both| &both[usize::from(arm)]);
+        let estimate = arm_mean(&modelled, arm, spec, backing, monitor)?;
         monitor.check()?;
-        let influence = parts.influence(arm, &estimate, score_model.as_ref());
+        let influence = parts.influence(arm, &estimate, backing, score_model.as_ref())?;
         Ok((estimate.mean, influence))
     };
     let (control, treated) = (arm(false)?, arm(true)?);
@@ -97,9 +95,63 @@ pub fn adjusted_means(
         above: [control.0, treated.0],
         influence: [control.1, treated.1],
     };
-    let (aliased, diverging) =
-        fitted.map_or_else(Default::default, |optimum| (optimum.aliased(), optimum.diverging));
-    Ok(Adjusted { means, scores, aliased, diverging })
+    let outcome_aliased = covariates.dropped().to_vec();
+    let FittedScore { scores, aliased, diverging } = found.unwrap_or_default();
+    let scores = spec.needs_score().then_some(scores);
+    Ok(Adjusted { means, scores, aliased, diverging, outcome_aliased })
+}
+
+fn rows_of<'a>(data: &AdjustmentData<'a>) -> Outcomes<'a> {
+    let AdjustmentData { treatment, outcome, sample_weight } = *data;
+    Outcomes { treatment, outcome, sample_weight, counts: None }
+}
+
+/// Scores, and what there is to say of the columns they are made of.
+#[derive(Debug, Default)]
+struct FittedScore {
+    scores: Vec<f64>,
+    aliased: Vec<usize>,
+    diverging: Vec<usize>,
+}
+
+impl FittedScore {
+    /// What an influence needs of the model.
+    fn model<'x>(
+        &self,
+        data: &AdjustmentData<'_>,
+        score: &ScoreSpec<'_, 'x>,
+    ) -> Result<ScoreModel<'x>> {
+        let AdjustmentData { treatment, sample_weight, .. } = *data;
+        let penalty = score.logistic.penalty;
+        ScoreModel::new(score.covariates, treatment, &self.scores, sample_weight, penalty)
+    }
+}
+
+/// The scores that are known, or those of a model fitted here.
+fn fit_score(
+    data: &AdjustmentData<'_>,
+    score: &ScoreSpec<'_, '_>,
+    monitor: &Monitor,
+) -> Result<FittedScore> {
+    let ScoreSpec { covariates, logistic, scores } = *score;
+    let (rows, n) = (rows_of(data), data.treatment.len());
+    checks::penalty(logistic.penalty)?;
+    checks::same_length("treatment", covariates.n_rows(), n)?;
+    if let Some(scores) = scores {
+        checks::same_length("scores", scores.len(), n)?;
+        checks::scores(scores)?;
+        return Ok(FittedScore { scores: scores.to_vec(), ..FittedScore::default() });
+    }
+    let mut design = covariates.clone();
+    if logistic.penalty == 0.0 {
+        design = design.settled(&presence(n, data.sample_weight))?;
+    }
+    let likelihood = Likelihood::new(&design, &rows, logistic.penalty, Sweep::Parallel)?;
+    let optimum = maximize(&likelihood, None, &logistic, monitor)?;
+    let scores = design.probabilities(&optimum.beta);
+    checks::scores(&scores)?;
+    let aliased = optimum.aliased(&design);
+    Ok(FittedScore { scores, aliased, diverging: optimum.diverging })
 }
 
 fn check(data: &AdjustmentData<'_>, n: usize, spec: AdjustmentSpec) -> Result<()> {
@@ -107,7 +159,6 @@ fn check(data: &AdjustmentData<'_>, n: usize, spec: AdjustmentSpec) -> Result<()
     checks::same_length("treatment", data.treatment.len(), n)?;
     checks::outcome(data.outcome, n)?;
     checks::two_in_each_arm(data.treatment)?;
-    data.scores.map(|scores| checks::same_length("scores", scores.len(), n)).transpose()?;
     checks::sample_weight(data.sample_weight, n)
 }
 
@@ -126,21 +177,29 @@ impl Parts<'_, '_> {
         &self,
         arm: bool,
         estimate: &ArmEstimate,
-        score_model: Option<&ScoreModel<'_, '_>>,
-    ) -> Vec<f64> {
+        backing: Option<&Backing>,
+        score_model: Option<&ScoreModel<'_>>,
+    ) -> Result<Vec<f64>> {
         let n = self.weight.len();
         let mut influence = by_row(n, |i| self.equation(i, arm, estimate));
 
         // Through the outcome model: its coefficients move by H^-1 w (y - m) x, and the mean's equation
         // by sum (g - k) m' x for each unit of theirs.
-        let slopes =
-            by_row(n, |i| self.coefficient_slope(i, arm) * estimate.fit.slope(estimate.fitted[i]));
-        let spread =
-            by_row(n, |i| self.fitting_weight(i, arm) * estimate.fit.slope(estimate.fitted[i]));
-        let products = self.covariates.products(&slopes, &spread);
-        let mut direction = products.gradient;
-        let terms = direction.len();
-        Cholesky::factor(&products.information, terms, RANK_TOLERANCE, &[]).solve(&mut direction);
+        let slope = |i: usize| estimate.fit.slope(estimate.fitted[i]);
+        let slopes = by_row(n, |i| self.coefficient_slope(i, arm) * slope(i));
+        let direction = match backing {
+            None => {
+                let mut direction = self.covariates.gradient(&slopes);
+                estimate.fit.information().solve(&mut direction);
+                direction
+            }
+            Some(backing) => {
+                let spread = by_row(n, |i| self.fitting_weight(i, arm) * slope(i));
+                let ScoreEquations { gradient, information } =
+                    self.covariates.products(&slopes, &spread);
+                backing.solve(information, gradient)?
+            }
+        };
         let moved = self.covariates.linear(&direction);
         for i in 0..n {
             influence[i] +=
@@ -160,7 +219,7 @@ impl Parts<'_, '_> {
             *value *= n as f64 / estimate.target;
         }
         center(&mut influence);
-        influence
+        Ok(influence)
     }
 
     /// w { g (m - mu) + k (y - m) }.
@@ -192,7 +251,7 @@ impl Parts<'_, '_> {
     }
 
     fn weight_slope(&self, i: usize, arm: bool) -> f64 {
-        self.weight[i] * balancing_weight_slope(self.spec.estimand, arm, self.scores[i])
+        self.weight[i] * self.spec.estimand.weight_slope(arm, self.scores[i])
     }
 
     /// y - m, for the rows of the arm.

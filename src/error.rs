@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use crate::linalg;
+
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -38,6 +40,13 @@ pub enum Error {
     NoMatches { caliper_width: f64 },
     /// Not one bootstrap replicate could be estimated.
     AllReplicatesFailed { n_reps: usize, first: Box<Error> },
+    /// Rows whose outcome in an arm its own rows do not tell: they lie outside the space that these span, in these
+    /// columns of the outcome model's.
+    Outside { arm: &'static str, columns: Vec<usize>, rows: Vec<usize> },
+    /// An outcome that is always 0, or always 1, in an arm, where a logistic model has no maximum.
+    NoEvents { arm: &'static str, always: u8 },
+    /// Sums over the rows that are not numbers any more.
+    Overflow,
     /// There is no room for what the call needs.
     Memory { bytes: usize },
     /// The caller asked to stop.
@@ -147,16 +156,7 @@ impl fmt::Display for Error {
                 let count = rows.count;
                 write!(f, "{name}: {count} value{} outside {allowed} ({rows})", plural(count))
             }
-            Self::CertainScores { zeros, ones, rows } => {
-                let count = rows.count;
-                write!(
-                    f,
-                    "scores: {count} value{} ({rows}) at 0 or 1 exactly ({zeros} at 0, {ones} at 1): \
-                     these units have nobody to be compared with; drop them, and say that the effect is \
-                     for the others",
-                    plural(count)
-                )
-            }
+            Self::CertainScores { zeros, ones, rows } => certain(f, *zeros, *ones, rows),
             Self::EmptyArm { treated, control, fewest } => write!(
                 f,
                 "treatment: {treated} treated and {control} control rows; at least {fewest} of each needed"
@@ -197,6 +197,17 @@ impl fmt::Display for Error {
             Self::AllReplicatesFailed { n_reps, first } => {
                 write!(f, "none of the {n_reps} replicates could be estimated; the first: {first}")
             }
+            Self::Outside { arm, columns, rows } => outside(f, arm, columns, rows),
+            Self::NoEvents { arm, always } => write!(
+                f,
+                "outcome: {always} for all {arm} rows, where a logistic outcome model has no maximum; take \
+                 outcome_model=\"linear\""
+            ),
+            Self::Overflow => write!(
+                f,
+                "sums over the rows are out of a float64's range; take other units, or weights that are \
+                 nearer to each other"
+            ),
             Self::Memory { bytes } => write!(
                 f,
                 "this call needs {bytes} bytes ({:.1} GB) of memory, which cannot be had",
@@ -207,4 +218,38 @@ impl fmt::Display for Error {
     }
 }
 
+fn certain(f: &mut fmt::Formatter<'_>, zeros: usize, ones: usize, rows: &Rows) -> fmt::Result {
+    let count = rows.count;
+    write!(
+        f,
+        "scores: {count} value{} ({rows}) at 0 or 1 exactly ({zeros} at 0, {ones} at 1): these units have nobody \
+         to be compared with; drop them, and say that the effect is for the others",
+        plural(count)
+    )
+}
+
+fn outside(
+    f: &mut fmt::Formatter<'_>,
+    arm: &str,
+    columns: &[usize],
+    rows: &[usize],
+) -> fmt::Result {
+    let columns: Vec<String> = columns.iter().map(ToString::to_string).collect();
+    let first = rows.iter().take(Rows::SHOWN).copied().collect();
+    let rows = Rows { count: rows.len(), first };
+    write!(
+        f,
+        "x, column(s) {} of the outcome model: what the {arm} rows hold there does not tell what {rows} would \
+         have been in that arm; drop these rows and say that the effect is for the others, or leave the columns \
+         out",
+        columns.join(", ")
+    )
+}
+
 impl std::error::Error for Error {}
+
+impl From<linalg::NotFinite> for Error {
+    fn from(_: linalg::NotFinite) -> Self {
+        Self::Overflow
+    }
+}

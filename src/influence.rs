@@ -4,6 +4,8 @@
 use rayon::prelude::*;
 
 use crate::covariates::{CHUNK, Covariates};
+use crate::design::{in_doubt, presence};
+use crate::error::Result;
 use crate::linalg::{Cholesky, RANK_TOLERANCE};
 
 /// The means of the two arms, control first, and each row's influence on them.
@@ -41,32 +43,40 @@ impl ArmMeans {
 /// sum `w_i` (`t_i` - `e_i`) `x_i` = penalty b, row i moves b by V `w_i` (`t_i` - `e_i`) `x_i`, V the inverse of the
 /// information.
 #[derive(Debug)]
-pub struct ScoreModel<'a, 'x> {
-    covariates: &'a Covariates<'x>,
+pub struct ScoreModel<'x> {
+    covariates: Covariates<'x>,
     residual: Vec<f64>,
     information: Cholesky,
 }
 
-impl<'a, 'x> ScoreModel<'a, 'x> {
-    #[must_use]
+impl<'x> ScoreModel<'x> {
+    /// # Errors
+    /// [`crate::error::Error::Overflow`].
     pub fn new(
-        covariates: &'a Covariates<'x>,
+        covariates: &Covariates<'x>,
         treatment: &[bool],
         scores: &[f64],
         weight: Option<&[f64]>,
         penalty: f64,
-    ) -> Self {
-        let weight = |row: usize| weight.map_or(1.0, |weights| weights[row]);
+    ) -> Result<Self> {
+        let row_weight = |row: usize| weight.map_or(1.0, |weights| weights[row]);
         let n = scores.len();
-        let residual = by_row(n, |i| weight(i) * (f64::from(u8::from(treatment[i])) - scores[i]));
-        let spread = by_row(n, |i| weight(i) * scores[i] * (1.0 - scores[i]));
-        let terms = covariates.n_columns() + 1;
+        let residual =
+            by_row(n, |i| row_weight(i) * (f64::from(u8::from(treatment[i])) - scores[i]));
+        let spread = by_row(n, |i| row_weight(i) * scores[i] * (1.0 - scores[i]));
+        let mut covariates = covariates.clone();
         let mut information = covariates.products(&spread, &spread).information;
+        let is_open = penalty == 0.0 && !covariates.is_settled();
+        if is_open && in_doubt(&information, covariates.n_columns() + 1) {
+            covariates = covariates.settle(&presence(n, weight))?;
+            information = covariates.products(&spread, &spread).information;
+        }
+        let terms = covariates.n_columns() + 1;
         for (k, scale) in covariates.scale.iter().enumerate() {
             information[(k + 1) * terms + k + 1] += penalty / (scale * scale);
         }
-        let information = Cholesky::factor(&information, terms, RANK_TOLERANCE, &[]);
-        Self { covariates, residual, information }
+        let information = Cholesky::factor(&information, terms, RANK_TOLERANCE, &[])?;
+        Ok(Self { covariates, residual, information })
     }
 
     /// The variance that the coefficients give a sum whose derivative in the log odds of row i's score is

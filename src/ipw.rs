@@ -11,7 +11,7 @@ use crate::influence::{ArmMeans, ScoreModel, by_row, center};
 use crate::kernels::{ArmSums, BLOCK, Tallies, contrast_sums};
 use crate::origin::Measured;
 use crate::tally::{Outcomes, Units};
-use crate::weights::{balancing_weight, balancing_weight_slope, effective_sample_size};
+use crate::weights::effective_sample_size;
 
 /// The rows of a contrast, and what is known of their scores.
 #[derive(Debug, Clone, Copy)]
@@ -20,6 +20,48 @@ pub struct IpwData<'a> {
     pub treatment: &'a [bool],
     pub scores: &'a [f64],
     pub sample_weight: Option<&'a [f64]>,
+}
+
+/// What n rows weigh, and what is left of either arm.
+#[derive(Debug, Clone)]
+pub struct Weighting {
+    /// The balancing weight times the sample weight.
+    pub weights: Vec<f64>,
+    /// Kish's effective sample size, of the controls first.
+    pub ess: [f64; 2],
+}
+
+/// The balancing weights for `estimand` at these scores; the sample weights alone without.
+///
+/// # Errors
+/// Lengths that differ, values that are not finite, scores outside (0, 1), an arm empty or weightless.
+pub fn weighting(
+    treatment: &[bool],
+    scores: Option<(&[f64], Estimand)>,
+    sample_weight: Option<&[f64]>,
+) -> Result<Weighting> {
+    checks::two_in_each_arm(treatment)?;
+    checks::sample_weight(sample_weight, treatment.len())?;
+    if let Some((scores, _)) = scores {
+        checks::same_length("scores", scores.len(), treatment.len())?;
+        checks::scores(scores)?;
+    }
+    let weights = by_row(treatment.len(), |i| {
+        let own = sample_weight.map_or(1.0, |weights| weights[i]);
+        own * scores.map_or(1.0, |(scores, estimand)| estimand.weight(treatment[i], scores[i]))
+    });
+    let ess = [false, true].map(|arm| effective_size_of(arm, treatment, &weights));
+    match ess.map(|size| size > 0.0) {
+        [true, true] => Ok(Weighting { weights, ess }),
+        [is_control, _] => {
+            Err(Error::WeightlessArm { arm: if is_control { "treated" } else { "control" } })
+        }
+    }
+}
+
+fn effective_size_of(arm: bool, treatment: &[bool], weights: &[f64]) -> f64 {
+    let own = weights.iter().zip(treatment).filter(|(_, treated)| **treated == arm);
+    effective_sample_size(own.map(|(weight, _)| *weight))
 }
 
 /// A weighted contrast of n rows.
@@ -55,13 +97,13 @@ pub fn ipw(
     let contrast = Contrast::of_rows(&IpwData { outcome, ..*data }, estimand);
     let (mean_treated, mean_control) = contrast.means()?;
     let row_weight = |i: usize| sample_weight.map_or(1.0, |weights| weights[i]);
-    let model = score_model.map(|(covariates, penalty)| {
-        ScoreModel::new(covariates, treatment, scores, sample_weight, penalty)
-    });
-    let weights =
-        by_row(n, |i| row_weight(i) * balancing_weight(estimand, treatment[i], scores[i]));
-    let slope =
-        |i: usize| row_weight(i) * balancing_weight_slope(estimand, treatment[i], scores[i]);
+    let model = score_model
+        .map(|(covariates, penalty)| {
+            ScoreModel::new(covariates, treatment, scores, sample_weight, penalty)
+        })
+        .transpose()?;
+    let weights = by_row(n, |i| row_weight(i) * estimand.weight(treatment[i], scores[i]));
+    let slope = |i: usize| row_weight(i) * estimand.weight_slope(treatment[i], scores[i]);
     let influence = |arm: bool, mean: f64| {
         let own = |i: usize| if treatment[i] == arm { outcome[i] - mean } else { 0.0 };
         let through_scores =
@@ -74,18 +116,14 @@ pub fn ipw(
         center(&mut influence);
         influence
     };
-    let ess = |arm: bool| {
-        let own = weights.iter().zip(treatment).filter(|(_, t)| **t == arm);
-        effective_sample_size(own.map(|(w, _)| *w))
-    };
     Ok(IpwEstimate {
         means: ArmMeans {
             origin: measured.origin,
             above: [mean_control, mean_treated],
             influence: [influence(false, mean_control), influence(true, mean_treated)],
         },
-        ess_treated: ess(true),
-        ess_control: ess(false),
+        ess_treated: effective_size_of(true, treatment, &weights),
+        ess_control: effective_size_of(false, treatment, &weights),
         weights,
     })
 }

@@ -355,27 +355,36 @@ fn contrast_sums_block<S: Simd>(
     tallies: &Tallies,
 ) -> [[f64; 2]; 2] {
     match estimand {
-        Estimand::Ate => tilted_sums(simd, |e| Estimand::Ate.tilt(e), scores, tallies),
-        Estimand::Att => tilted_sums(simd, |e| Estimand::Att.tilt(e), scores, tallies),
-        Estimand::Atc => tilted_sums(simd, |e| Estimand::Atc.tilt(e), scores, tallies),
-        Estimand::Ato => tilted_sums(simd, |e| Estimand::Ato.tilt(e), scores, tallies),
-        Estimand::Atm => tilted_sums(simd, |e| Estimand::Atm.tilt(e), scores, tallies),
+        Estimand::Ate => {
+            weighted_sums(simd, |arm, e| Estimand::Ate.weight(arm, e), scores, tallies)
+        }
+        Estimand::Att => {
+            weighted_sums(simd, |arm, e| Estimand::Att.weight(arm, e), scores, tallies)
+        }
+        Estimand::Atc => {
+            weighted_sums(simd, |arm, e| Estimand::Atc.weight(arm, e), scores, tallies)
+        }
+        Estimand::Ato => {
+            weighted_sums(simd, |arm, e| Estimand::Ato.weight(arm, e), scores, tallies)
+        }
+        Estimand::Atm => {
+            weighted_sums(simd, |arm, e| Estimand::Atm.weight(arm, e), scores, tallies)
+        }
     }
 }
 
 #[inline(always)]
-fn tilted_sums<S: Simd>(
+fn weighted_sums<S: Simd>(
     simd: S,
-    tilt: impl Fn(f64) -> f64,
+    weight: impl Fn(bool, f64) -> f64,
     scores: &Lane,
     tallies: &Tallies,
 ) -> [[f64; 2]; 2] {
     let [mut control, mut treated] = [[0.0; BLOCK]; 2];
     for row in 0..BLOCK {
-        let e = scores[row];
-        let (weight_control, weight_treated) = (tilt(e) / (1.0 - e), tilt(e) / e);
-        control[row] = if tallies.rows[0][row] > 0.0 { weight_control } else { 0.0 };
-        treated[row] = if tallies.rows[1][row] > 0.0 { weight_treated } else { 0.0 };
+        let of_arm = [weight(false, scores[row]), weight(true, scores[row])];
+        control[row] = if tallies.rows[0][row] > 0.0 { of_arm[0] } else { 0.0 };
+        treated[row] = if tallies.rows[1][row] > 0.0 { of_arm[1] } else { 0.0 };
     }
     let [rows, outcome] = [&tallies.rows, &tallies.outcome];
     [

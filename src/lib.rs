@@ -19,9 +19,10 @@
 //! | [`linalg`] | Cholesky that sets collinear columns aside |
 //! | [`moments`] | weighted means and variances: the only place |
 //! | [`covariates`] | a matrix of covariates, read in place, block by block, standardized |
+//! | [`design`] | which of its columns are collinear, decided once |
 //! | [`tally`] | how many rows, treated rows and outcomes a unit stands for |
 //! | [`logistic`] | the score model, by Newton's method |
-//! | [`weights`] | scores and an estimand to weights, effective sample sizes |
+//! | [`weights`] | effective sample sizes |
 //! | [`ipw`] | the weighted contrast |
 //! | [`influence`] | what each row contributes to an estimate's error |
 //! | [`origin`] | outcomes measured from a value among them |
@@ -47,6 +48,7 @@ pub mod bootstrap;
 pub mod cells;
 pub mod checks;
 pub mod covariates;
+pub mod design;
 pub mod doubly_robust;
 pub mod error;
 pub mod estimand;

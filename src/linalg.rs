@@ -3,6 +3,10 @@
 /// A column of a Gram matrix is collinear with earlier ones when they explain all but this share of it.
 pub const RANK_TOLERANCE: f64 = 1e-11;
 
+/// A matrix with an entry that is not a finite number, which says nothing of what is collinear.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotFinite;
+
 /// The factor L of a symmetric positive semi-definite matrix A = L L'. A column that the earlier
 /// ones explain (its pivot falls under `tolerance` times its diagonal) is aliased: it is left out,
 /// and its solution is zero, as R's `lm` and `glm` drop the later of collinear columns.
@@ -16,13 +20,22 @@ pub struct Cholesky {
 impl Cholesky {
     /// Factor the upper triangle of `matrix` (row-major, `size` x `size`); columns in `skip` are
     /// aliased from the start.
-    #[must_use]
-    pub fn factor(matrix: &[f64], size: usize, tolerance: f64, skip: &[bool]) -> Self {
+    ///
+    /// # Errors
+    /// [`NotFinite`].
+    pub fn factor(
+        matrix: &[f64],
+        size: usize,
+        tolerance: f64,
+        skip: &[bool],
+    ) -> Result<Self, NotFinite> {
         let mut factor = Self { size, lower: vec![0.0; size * size], aliased: vec![false; size] };
         for column in 0..size {
             let pivot = matrix[column * size + column] - factor.dot(column, column, column);
-            // `!(a > b)` also catches a pivot that is NaN.
-            let explained = !(pivot > tolerance * matrix[column * size + column]);
+            if !pivot.is_finite() {
+                return Err(NotFinite);
+            }
+            let explained = pivot <= tolerance * matrix[column * size + column].max(0.0);
             if explained || skip.get(column) == Some(&true) {
                 factor.aliased[column] = true;
                 continue;
@@ -34,13 +47,29 @@ impl Cholesky {
                 factor.lower[row * size + column] = rest / root;
             }
         }
-        factor
+        Ok(factor)
     }
 
     /// Which columns were left out.
     #[must_use]
     pub fn aliased(&self) -> &[bool] {
         &self.aliased
+    }
+
+    /// What an aliased column is made of: coefficients on it (1) and on the earlier ones, so that their sum vanishes
+    /// wherever the matrix was made.
+    #[must_use]
+    pub fn relation(&self, column: usize) -> Vec<f64> {
+        let (size, lower) = (self.size, &self.lower);
+        let mut relation = vec![0.0; size];
+        relation[..column].copy_from_slice(&lower[column * size..column * size + column]);
+        for row in (0..column).rev() {
+            let known: f64 = (row + 1..column).map(|k| lower[k * size + row] * relation[k]).sum();
+            relation[row] = self.divide(relation[row] - known, row);
+        }
+        relation[..column].iter_mut().for_each(|share| *share = -*share);
+        relation[column] = 1.0;
+        relation
     }
 
     /// Solve A x = `rhs` in place; aliased entries become zero.
@@ -54,6 +83,18 @@ impl Cholesky {
             let known: f64 = (row + 1..size).map(|k| lower[k * size + row] * rhs[k]).sum();
             rhs[row] = self.divide(rhs[row] - known, row);
         }
+    }
+
+    /// L L': A, its aliased rows and columns zero; row-major.
+    #[must_use]
+    pub fn product(&self) -> Vec<f64> {
+        let size = self.size;
+        let is_there = |k: usize| !self.aliased[k];
+        let entry = |(row, column): (usize, usize)| {
+            let least = row.min(column) + 1;
+            if is_there(row) && is_there(column) { self.dot(row, column, least) } else { 0.0 }
+        };
+        (0..size).flat_map(|row| (0..size).map(move |column| (row, column))).map(entry).collect()
     }
 
     /// The inverse of A, row-major; rows and columns of aliased entries are zero.
@@ -138,6 +179,17 @@ pub fn add(to: &mut [f64], factor: f64, by: &[f64]) {
     to.iter_mut().zip(by).for_each(|(to, by)| *to += factor * by);
 }
 
+/// Take A x off a vector; of A (row-major, symmetric) the upper triangle is given.
+pub fn subtract_product(matrix: &[f64], x: &[f64], from: &mut [f64]) {
+    for (row, entries) in matrix.chunks_exact(x.len()).enumerate() {
+        from[row] -= entries[row] * x[row];
+        for column in row + 1..x.len() {
+            from[row] -= entries[column] * x[column];
+            from[column] -= entries[column] * x[row];
+        }
+    }
+}
+
 /// The largest absolute entry; NaN where there is one, so that no comparison takes it for small.
 #[must_use]
 pub fn largest(values: &[f64]) -> f64 {
@@ -152,7 +204,7 @@ mod tests {
     fn solve_inverts_a_positive_definite_matrix() {
         let matrix = [4.0, 2.0, 0.5, 2.0, 3.0, 1.0, 0.5, 1.0, 2.0];
         let mut x = [1.0, -2.0, 3.0];
-        Cholesky::factor(&matrix, 3, 1e-11, &[]).solve(&mut x);
+        Cholesky::factor(&matrix, 3, 1e-11, &[]).unwrap().solve(&mut x);
         for (row, expected) in [1.0, -2.0, 3.0].iter().enumerate() {
             let product: f64 = (0..3).map(|k| matrix[row * 3 + k] * x[k]).sum();
             assert!((product - expected).abs() < 1e-14);
@@ -162,12 +214,47 @@ mod tests {
     #[test]
     fn factor_sets_the_later_of_two_equal_columns_aside() {
         let matrix = [2.0, 2.0, 1.0, 2.0, 2.0, 1.0, 1.0, 1.0, 3.0];
-        let factor = Cholesky::factor(&matrix, 3, 1e-11, &[]);
+        let factor = Cholesky::factor(&matrix, 3, 1e-11, &[]).unwrap();
         assert_eq!(factor.aliased(), [false, true, false]);
         let mut x = [3.0, 3.0, 4.0];
         factor.solve(&mut x);
         assert!((x[0] - 1.0).abs() < 1e-14 && x[1] == 0.0 && (x[2] - 1.0).abs() < 1e-14);
     }
+
+    #[test]
+    fn factor_does_not_take_what_is_no_number_for_collinear() {
+        for (entry, value) in [(0, f64::NAN), (1, f64::NAN), (4, f64::INFINITY), (2, f64::INFINITY)]
+        {
+            let mut matrix = [4.0, 2.0, 0.5, 2.0, 3.0, 1.0, 0.5, 1.0, 2.0];
+            matrix[entry] = value;
+            assert_eq!(Cholesky::factor(&matrix, 3, 1e-11, &[]).unwrap_err(), NotFinite);
+        }
+    }
+
+    #[test]
+    fn product_gives_the_matrix_back() {
+        let matrix = [4.0, 2.0, 0.5, 2.0, 3.0, 1.0, 0.5, 1.0, 2.0];
+        let found = Cholesky::factor(&matrix, 3, 1e-11, &[false, true, false]).unwrap().product();
+        for (found, expected) in found.iter().zip([4.0, 0.0, 0.5, 0.0, 0.0, 0.0, 0.5, 0.0, 2.0]) {
+            assert!((found - expected).abs() < 1e-14);
+        }
+        let found = Cholesky::factor(&matrix, 3, 1e-11, &[]).unwrap().product();
+        assert!(found.iter().zip(matrix).all(|(a, b)| (a - b).abs() < 1e-14));
+    }
+
+    #[test]
+    fn relation_says_what_an_aliased_column_is_made_of() {
+        // The third column is the first less twice the second.
+        let columns = [[1.0, 1.0, 1.0, 1.0], [0.0, 1.0, 2.0, 5.0], [1.0, -1.0, -3.0, -9.0]];
+        let matrix: Vec<f64> =
+            columns.iter().flat_map(|a| columns.iter().map(move |b| dot(a, b))).collect();
+        let factor = Cholesky::factor(&matrix, 3, 1e-11, &[]).unwrap();
+        assert_eq!(factor.aliased(), [false, false, true]);
+        for (found, expected) in factor.relation(2).iter().zip([-1.0, 2.0, 1.0]) {
+            assert!((found - expected).abs() < 1e-13);
+        }
+    }
+
     #[test]
     fn eigen_takes_a_matrix_apart() {
         let matrix = vec![2.0, 1.0, 0.5, 1.0, 3.0, -0.25, 0.5, -0.25, 1.0];

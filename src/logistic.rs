@@ -15,17 +15,17 @@ use rayon::prelude::*;
 
 use crate::checks;
 use crate::covariates::{CHUNK, Covariates};
+use crate::design::{in_doubt, presence};
 use crate::error::{Error, Result};
 use crate::influence::by_row;
 use crate::kernels::{self, BLOCK, sigmoid};
-use crate::linalg::Cholesky;
+use crate::linalg::{Cholesky, dot};
 use crate::monitor::Monitor;
 use crate::tally::{Rows, Units};
 
 pub(crate) use anchor::{Anchor, Columns, Refit, Resampled, Together};
 pub(crate) use likelihood::{Likelihood, Sweep, standardized_penalty};
-pub(crate) use newton::{Optimum, maximize};
-use newton::{Start, maximize_keeping};
+pub(crate) use newton::{Optimum, Start, maximize, maximize_keeping};
 use sample::Sample;
 
 #[derive(Debug, Clone, Copy)]
@@ -117,28 +117,52 @@ pub fn fit_with_scores(
     checks::enough_rows("score model", x.nrows(), x.ncols() + 1, spec.penalty)?;
     let covariates = Covariates::standardized(x)?;
     let rows = Rows { treatment, sample_weight };
-    let penalty = penalty_on(sample_weight, spec.penalty);
-    let likelihood = Likelihood::new(&covariates, &rows, penalty, Sweep::Parallel)?;
     let sample = Sample::draw(x, &rows);
-    let start = sample.as_ref().and_then(|s| Some((s, s.fit(&covariates, spec, monitor)?)));
-    let bend = |step: &[f64]| match &start {
-        Some((sample, beta)) => sample.bend(&covariates, beta, step, monitor),
-        None => Ok(Vec::new()),
-    };
-    let at = start.as_ref().map(|(_, beta)| Start { beta: beta.clone(), bend: &bend });
-    let mut kept = vec![0.0; if at.is_some() { x.nrows() } else { 0 }];
-    let optimum = maximize_keeping(&likelihood, at, &mut kept, spec, monitor)?;
-    let has_kept = optimum.has_kept;
-    let information = optimum.information.clone();
-    let mut fit = LogisticFit::new(&covariates, optimum, spec.penalty);
+    let mut kept = vec![0.0; if sample.is_some() { x.nrows() } else { 0 }];
+    let center = covariates.center.clone();
+    let (design, optimum) = fit_rows(covariates, &rows, sample.as_ref(), &mut kept, spec, monitor)?;
+    let has_kept = optimum.has_kept && design.is_plain();
+    let (map, information) = (to_callers_scale(&center, &design), optimum.information.clone());
+    let mut fit = LogisticFit::new(center, &design, &map, optimum, spec.penalty);
     let mut scores = if has_kept { kept } else { fit.linear_predictor(x)? };
     fit.log_likelihood = log_likelihood(&scores, &rows);
     scores.par_chunks_mut(CHUNK).for_each(sigmoid);
     if let Some(weight) = sample_weight {
         monitor.check()?;
-        fit.sandwich = Some(sandwich(&covariates, &information, treatment, weight, &scores));
+        fit.sandwich = Some(sandwich(&design, &map, &information, treatment, weight, &scores));
     }
     Ok((fit, scores))
+}
+
+/// The design, and the optimum on it: the first equations tell whether some of its columns are collinear, in which case
+/// all begins anew without them. A penalty shares out among collinear columns what it cannot tell apart.
+fn fit_rows<'a>(
+    design: Covariates<'a>,
+    rows: &Rows<'_>,
+    sample: Option<&Sample>,
+    kept: &mut [f64],
+    spec: &LogisticSpec,
+    monitor: &Monitor,
+) -> Result<(Covariates<'a>, Optimum)> {
+    let penalty = penalty_on(rows.sample_weight, spec.penalty);
+    let likelihood = Likelihood::new(&design, rows, penalty, Sweep::Parallel)?;
+    let start = sample.and_then(|sample| Some((sample, sample.fit(&design, spec, monitor)?)));
+    let bend = |step: &[f64]| match &start {
+        Some((sample, beta)) => sample.bend(&design, beta, step, monitor),
+        None => Ok(vec![0.0; step.len()]),
+    };
+    let mut at = Start::intercept_only(&likelihood);
+    if let Some((_, beta)) = &start {
+        at = Start { beta: beta.clone(), bend: Some(&bend), ..Start::default() };
+    }
+    let first = likelihood.equations(&at.beta, &mut [], monitor)?;
+    if spec.penalty == 0.0 && !design.is_settled() && in_doubt(&first.information, at.beta.len()) {
+        let settled = design.clone().settle(&presence(rows.len(), rows.sample_weight))?;
+        return fit_rows(settled, rows, sample, kept, spec, monitor);
+    }
+    at.equations = Some(first);
+    let optimum = maximize_keeping(&likelihood, at, kept, spec, monitor)?;
+    Ok((design, optimum))
 }
 
 /// The log-likelihood of rows with these linear predictors, summed by chunks, in their order.
@@ -159,7 +183,8 @@ fn log_likelihood(eta: &[f64], rows: &Rows<'_>) -> f64 {
 
 /// V M V on the caller's scale; see [`LogisticFit::sandwich`].
 fn sandwich(
-    covariates: &Covariates<'_>,
+    design: &Covariates<'_>,
+    map: &Array2<f64>,
     information: &Cholesky,
     treatment: &[bool],
     weight: &[f64],
@@ -172,44 +197,50 @@ fn sandwich(
         (weight[i] / largest * residual).powi(2)
     };
     let squares = by_row(scores.len(), square);
-    let terms = covariates.n_columns() + 1;
-    let upper = covariates.products(&squares, &squares).information;
+    let terms = design.n_columns() + 1;
+    let upper = design.products(&squares, &squares).information;
     let meat = Array2::from_shape_fn((terms, terms), |(j, k)| upper[j.min(k) * terms + j.max(k)]);
     let inverse = information.inverse();
     let bread = Array2::from_shape_fn((terms, terms), |(j, k)| inverse[j * terms + k] * largest);
-    let map = to_callers_scale(covariates);
     let half = map.dot(&bread);
     half.dot(&meat).dot(&half.t())
 }
 
-/// The linear map from coefficients on standardized covariates to those on the caller's scale.
-fn to_callers_scale(covariates: &Covariates<'_>) -> Array2<f64> {
-    let Covariates { center, scale, .. } = covariates;
-    let terms = center.len() + 1;
-    let mut map = Array2::<f64>::zeros((terms, terms));
-    map[(0, 0)] = 1.0;
-    for k in 1..terms {
-        map[(k, k)] = 1.0 / scale[k - 1];
-        map[(0, k)] = -center[k - 1] / scale[k - 1];
+/// The linear map from a design's coefficients to those of its columns at zero, all of which that were asked for:
+/// the intercept there is that at their center less what the slopes make of it.
+fn to_callers_scale(center: &[f64], design: &Covariates<'_>) -> Array2<f64> {
+    let terms = design.n_columns() + 1;
+    let mut map = Array2::<f64>::zeros((center.len() + 1, terms));
+    for k in 0..terms {
+        let mut unit = vec![0.0; terms];
+        unit[k] = 1.0;
+        let mut own = design.to_callers(&unit);
+        own[0] -= dot(&own[1..], center);
+        map.column_mut(k).assign(&ndarray::aview1(&own));
     }
     map
 }
 
 impl LogisticFit {
-    /// Back on the caller's scale. With z = (x - center) / scale the slopes are a / scale, and the
-    /// intercept at x = 0 is a0 - sum a center / scale; the covariance follows by the same linear map.
-    fn new(covariates: &Covariates<'_>, optimum: Optimum, penalty: f64) -> Self {
+    /// Back on the caller's scale, by the linear map from the design's coefficients; the covariance follows by it too.
+    fn new(
+        center: Vec<f64>,
+        design: &Covariates<'_>,
+        map: &Array2<f64>,
+        optimum: Optimum,
+        penalty: f64,
+    ) -> Self {
         let terms = optimum.beta.len();
-        let map = to_callers_scale(covariates);
         let inverse = optimum.information.inverse();
         let standardized = Array2::from_shape_fn((terms, terms), |(j, k)| inverse[j * terms + k]);
+        let aliased = optimum.aliased(design);
         Self {
             coefficients: map.dot(&ndarray::aview1(&optimum.beta)).to_vec(),
             covariance: map.dot(&standardized).dot(&map.t()),
             sandwich: None, // where there are sample weights, for the caller to fill in
-            center: covariates.center.clone(),
-            intercept_at_center: optimum.beta[0],
-            aliased: optimum.aliased(),
+            intercept_at_center: design.to_callers(&optimum.beta)[0],
+            center,
+            aliased,
             diverging: optimum.diverging,
             log_likelihood: f64::NAN, // for the caller to fill in, who needs this fit for it
             iterations: optimum.iterations,

@@ -2,55 +2,40 @@
 //! take the contrasts.
 
 mod analytic;
+mod mooring;
 mod order;
 mod outcomes;
+mod ready;
+mod together;
 
 use std::borrow::Cow;
 
 use ndarray::ArrayView2;
 
 use crate::adjustment::{self, AdjustmentSpec, Refits};
-use crate::bootstrap::{self, BootstrapSpec, Replicate, Replicates};
+use crate::bootstrap::{self, BootstrapSpec, Replicates};
 use crate::cells::Cells;
 use crate::checks;
 use crate::covariates::Covariates;
 use crate::error::{Error, Result};
 use crate::estimand::Estimand;
 use crate::ipw::Contrast;
-use crate::kernels::{ArmSums, BLOCK, Lane, Whereabouts, sigmoid};
-use crate::logistic::{
-    Anchor, Columns, Likelihood, LogisticSpec, Refit, Sweep, Together, maximize,
-    standardized_penalty,
-};
+use crate::kernels::{ArmSums, BLOCK, Whereabouts, sigmoid};
+use crate::logistic::{Anchor, Likelihood, LogisticSpec, Refit, Sweep, maximize};
 use crate::matching::{Line, NearestSpec, Quantity};
 use crate::monitor::Monitor;
-use crate::origin::Measured;
-use crate::outcome::OutcomeModel;
 use crate::resample::{Resample, Scheme};
-use crate::reserve::room_for;
 use crate::sorted_rows::SortedRows;
 use crate::stream::Stream;
 use crate::tally::{Count, Outcomes, Totals, Units, Whole};
 use crate::urn::Urn;
-use order::{ascending, by_content};
+use mooring::Moored;
+use order::by_content;
+use ready::{check, designs, measured};
 
 /// Refits of fewer units are by Newton's method from the full sample's fit: they take no time worth saving,
 /// and its last step, which leaves only rounding, keeps scores tied that a symmetric resample makes equal.
 const MANY_UNITS: usize = 1000;
-
-/// Entries of x, 64 MiB of them, and rows of which copies are kept for all threads, in the order of their
-/// scores, and standardized in blocks.
-const MOST_KEPT: usize = 1 << 23;
-const MOST_ROWS_KEPT: usize = 1 << 18;
-
-/// What a copied row takes beside its columns, at most.
-const BYTES_A_ROW: usize = 64;
-
-/// Replicates that a thread refits together, each with counts and scores of its own; more gain nothing.
-const MOST_TOGETHER: usize = 16;
-
-/// Rows of such replicates, all told, which bounds what they take of the memory; one is always taken.
-const MOST_ROWS_TOGETHER: usize = 1 << 20;
 
 /// What to estimate, and its options; nothing fitted.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -62,6 +47,15 @@ pub enum Estimator {
 }
 
 impl Estimator {
+    /// Whether it takes a score.
+    #[must_use]
+    pub fn needs_score(&self) -> bool {
+        match self {
+            Self::Ipw(_) | Self::Nearest(_) => true,
+            Self::Adjusted(spec) => spec.needs_score(),
+        }
+    }
+
     fn estimand(&self) -> Estimand {
         match self {
             Self::Ipw(estimand) => *estimand,
@@ -91,7 +85,9 @@ pub struct Pipeline<'a, 'm> {
     estimators: &'a [Estimator],
     spec: LogisticSpec,
     monitor: &'m Monitor,
-    covariates: Covariates<'a>,
+    /// Of the score model and of the outcome models, where there are such.
+    score_design: Covariates<'a>,
+    outcome_design: Covariates<'a>,
     cells: Option<Cells>,
     /// Rows that were not collapsed, where they are few enough.
     sorted: Option<SortedRows>,
@@ -99,7 +95,7 @@ pub struct Pipeline<'a, 'm> {
     order_of_rows: Option<Vec<u32>>,
     /// What counts cells where rows are drawn freely and with replacement, as mostly they are.
     urn: Option<Urn>,
-    /// The full sample's coefficients of the score.
+    /// The full sample's coefficients of the score; none where no estimator needs one.
     start: Vec<f64>,
     /// The full sample's fit, from which every replicate's starts.
     anchor: Option<Anchor<'a>>,
@@ -107,15 +103,17 @@ pub struct Pipeline<'a, 'm> {
     outcome_refits: Option<Refits<'a>>,
     /// The full sample's estimates, one an estimator.
     pub estimates: Vec<f64>,
+    /// What the columns of the full sample's models have to be told of.
+    pub terms: Terms,
 }
 
-/// Units in order, and the full sample's fit on them.
-struct Moored<'a> {
-    cells: Option<Cells>,
-    sorted: Option<SortedRows>,
-    order_of_rows: Option<Vec<u32>>,
-    urn: Option<Urn>,
-    anchor: Anchor<'a>,
+/// Columns of the score that earlier ones explain, those whose coefficients grow without bound, some of their rows
+/// being treated all or none, and columns of the outcome models that earlier ones explain.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Terms {
+    pub aliased: Vec<usize>,
+    pub diverging: Vec<usize>,
+    pub outcome_aliased: Vec<usize>,
 }
 
 /// What a thread needs to work through replicates, reused from one to the next.
@@ -160,13 +158,16 @@ impl<'a, 'm> Pipeline<'a, 'm> {
         spec: LogisticSpec,
         monitor: &'m Monitor,
     ) -> Result<Self> {
+        let [score_design, outcome_design] =
+            designs(&data, &covariates, cells.as_ref(), estimators, spec.penalty)?;
         let mut pipeline = Self {
             data,
             outcome,
             estimators,
             spec,
             monitor,
-            covariates,
+            score_design,
+            outcome_design,
             cells,
             sorted: None,
             order_of_rows: None,
@@ -175,23 +176,29 @@ impl<'a, 'm> Pipeline<'a, 'm> {
             anchor: None,
             outcome_refits: None,
             estimates: Vec::new(),
+            terms: Terms::default(),
         };
+        pipeline.terms.outcome_aliased = pipeline.outcome_design.dropped().to_vec();
         let sizes = pipeline.cells.as_ref().map(Cells::sizes);
         let mut scratch = Scratch::default();
-        let fit = pipeline.first_fit(sizes.as_deref(), &mut scratch.there)?;
-        pipeline.start.clone_from(&fit.beta);
+        let fit = if estimators.iter().any(Estimator::needs_score) {
+            let fit = pipeline.first_fit(sizes.as_deref(), &mut scratch.there)?;
+            pipeline.start.clone_from(&fit.beta);
+            Some(Ok(fit))
+        } else {
+            None
+        };
+        if let Some(Ok(Fit { places: (aliased, diverging), .. })) = &fit {
+            pipeline.terms.aliased.clone_from(aliased);
+            pipeline.terms.diverging.clone_from(diverging);
+        }
         let (estimates, moored) = rayon::join(
-            || {
-                let mut estimates = vec![f64::NAN; estimators.len()];
-                let counts = sizes.as_deref();
-                pipeline.run(counts, Some(fit), Sweep::Parallel, &mut scratch, &mut estimates)?;
-                Ok(estimates)
-            },
+            || pipeline.first_estimates(sizes.as_deref(), fit, &mut scratch),
             || (pipeline.n_units() >= MANY_UNITS).then(|| pipeline.moored()).transpose(),
         );
         pipeline.estimates = estimates?;
         if let Some(Moored { cells, sorted, order_of_rows, urn, anchor }) = moored? {
-            (pipeline.cells, pipeline.sorted, pipeline.anchor) = (cells, sorted, Some(anchor));
+            (pipeline.cells, pipeline.sorted, pipeline.anchor) = (cells, sorted, anchor);
             (pipeline.order_of_rows, pipeline.urn) = (order_of_rows, urn);
         }
         pipeline.outcome_refits = pipeline.refits_of_outcomes()?;
@@ -200,62 +207,37 @@ impl<'a, 'm> Pipeline<'a, 'm> {
 
     /// The full sample's score model, from nothing.
     fn first_fit(&self, sizes: Option<&[u32]>, there: &mut Whereabouts) -> Result<Fit> {
-        let covariates = self.covariates.subset(self.data.score_columns);
-        let (Some(cells), Some(sizes)) = (&self.cells, sizes) else {
-            return self.fit(&covariates, &self.rows::<u32>(None), Sweep::Parallel, there);
+        let fit = if let (Some(cells), Some(sizes)) = (&self.cells, sizes) {
+            let mut totals = Totals::default();
+            cells.total(sizes, &mut totals);
+            let design = self.score_design.with_rows(cells.patterns.view());
+            self.fit(&design, &totals, Sweep::Parallel, there)?
+        } else {
+            self.fit(&self.score_design, &self.rows::<u32>(None), Sweep::Parallel, there)?
         };
-        let mut totals = Totals::default();
-        cells.total(sizes, &mut totals);
-        self.fit(&covariates.with_rows(cells.patterns.view()), &totals, Sweep::Parallel, there)
+        // Rows are named where somebody is certain of an arm, and patterns are not rows.
+        let scores = &there.scores.as_flattened()[..self.n_units()];
+        if checks::scores(scores).is_err() {
+            checks::scores(&self.score_design.probabilities(&fit.beta))?;
+        }
+        Ok(fit)
     }
 
-    /// What refits start from. Patterns, and rows that are few enough, then stand in the order of their
-    /// linear predictors, in which those of a replicate are nearly sorted.
-    fn moored(&self) -> Result<Moored<'a>> {
-        self.monitor.check()?;
-        let Data { x, score_columns, .. } = self.data;
-        let covariates = self.covariates.subset(score_columns);
-        let ridge = standardized_penalty(&covariates, self.spec.penalty);
-        let (beta, spec, monitor) = (self.start.clone(), self.spec, self.monitor);
-        // A copy of x, and the score's columns standardized in both precisions.
-        let standardized = (size_of::<f64>() + size_of::<f32>()) * score_columns.len();
-        let columns = size_of::<f64>() * x.ncols() + standardized;
-        if let Some(cells) = &self.cells {
-            room_for(cells.patterns.nrows(), columns)?;
-            let logits = covariates.with_rows(cells.patterns.view()).linear(&beta);
-            let cells = cells.in_order(&ascending(&logits, monitor)?);
-            let columns = Columns::ready(&covariates.with_rows(cells.patterns.view()));
-            let mut totals = Totals::default();
-            cells.total(&cells.sizes(), &mut totals);
-            let (anchor, urn) = rayon::join(
-                || Anchor::new(columns, &totals, beta, ridge, spec, monitor),
-                || Urn::of_cells(&cells.sizes(), &cells.in_order_of_content(), true),
-            );
-            let (cells, urn) = (Some(cells), Some(urn));
-            return Ok(Moored { cells, sorted: None, order_of_rows: None, urn, anchor: anchor? });
+    /// The full sample's estimates: here an estimator that fails keeps the others from going on.
+    fn first_estimates(
+        &self,
+        sizes: Option<&[u32]>,
+        fit: Option<Result<Fit>>,
+        scratch: &mut Scratch,
+    ) -> Result<Vec<f64>> {
+        let mut estimates = vec![f64::NAN; self.estimators.len()];
+        let Run { beta, first_failure } =
+            self.run(sizes, fit, Sweep::Parallel, scratch, &mut estimates)?;
+        if let (Err(Error::Outside { .. }), Some(_)) = (&first_failure, &self.cells) {
+            // Patterns are no rows: those that lie outside are looked for once more, one by one.
+            self.adjusted_by_row(&beta)?;
         }
-        if x.nrows() > MOST_ROWS_KEPT || x.len() > MOST_KEPT {
-            let rows = self.rows(None::<&[u32]>);
-            let anchor = Anchor::new(Columns::Read(covariates), &rows, beta, ridge, spec, monitor)?;
-            return Ok(Moored {
-                cells: None,
-                sorted: None,
-                order_of_rows: None,
-                urn: None,
-                anchor,
-            });
-        }
-        room_for(x.nrows(), columns + BYTES_A_ROW)?;
-        let order = ascending(&covariates.linear(&beta), monitor)?;
-        let sorted = SortedRows::in_order(&order, x, &self.rows(None));
-        let columns = Columns::ready(&covariates.with_rows(sorted.x.view()));
-        let once = vec![1_u8; x.nrows()];
-        let (anchor, order) = rayon::join(
-            || Anchor::new(columns, &sorted.counted(&once), beta, ridge, spec, monitor),
-            || by_content(x, &self.rows::<u8>(None)),
-        );
-        let (sorted, order_of_rows) = (Some(sorted), Some(order));
-        Ok(Moored { cells: None, sorted, order_of_rows, urn: None, anchor: anchor? })
+        first_failure.map(|()| estimates)
     }
 
     /// Estimate everything on resamples of the rows.
@@ -376,93 +358,38 @@ impl<'a, 'm> Pipeline<'a, 'm> {
             || (vec![W::default(); self.n_counted()], Scratch::default()),
             |stream, (counts, scratch), estimates| {
                 draw(stream, counts);
-                self.run(Some(counts), None, Sweep::Serial, scratch, estimates).map(|_| ())
+                self.run(Some(counts), None, Sweep::Serial, scratch, estimates)?.first_failure
             },
         )
     }
 
-    /// As [`Self::replicates`], several at a time, which read the rows together.
-    fn replicates_together<W: Count>(
-        &self,
-        anchor: &Anchor<'_>,
-        spec: &BootstrapSpec,
-        draw: impl Fn(Stream, &mut [W]) + Sync,
-    ) -> Result<Replicates> {
-        let n = self.data.x.nrows();
-        let most = (MOST_ROWS_TOGETHER / n).clamp(1, MOST_TOGETHER);
-        let of_one = size_of::<W>() + size_of::<f64>();
-        let shared = 2 * size_of::<f64>();
-        room_for(n, shared + rayon::current_num_threads() * most * of_one)?;
-        let sorted = self.sorted.as_ref();
-        let together =
-            Together::new(anchor, sorted.map_or_else(|| self.rows(None), SortedRows::once));
-        let fresh = || vec![(vec![W::default(); n], Vec::new()); most];
-        let estimate = |replicates: &mut [Replicate], (kept, scratch): &mut (Vec<_>, Scratch)| {
-            let refits = self.refit_together(&together, replicates, kept, &draw);
-            for ((replicate, (counts, scores)), refit) in
-                replicates.iter_mut().zip(kept).zip(refits)
-            {
-                std::mem::swap(&mut scratch.there.scores, scores);
-                let estimates = &mut replicate.estimates;
-                let fit = |refit: Option<Refit>| refit.map(Fit::from);
-                let done = refit.and_then(|refit| {
-                    self.run(Some(counts), fit(refit), Sweep::Serial, scratch, estimates)
-                });
-                replicate.outcome = done.map(|_| ());
-                std::mem::swap(&mut scratch.there.scores, scores);
-            }
-        };
-        let width = self.estimators.len();
-        let scratch = || (fresh(), Scratch::default());
-        bootstrap::run_together(spec, width, most, self.monitor, scratch, estimate)
-    }
-
-    /// Draw some replicates, and refit the score to each; leaves counts and scores.
-    fn refit_together<W: Count>(
-        &self,
-        together: &Together<'_, '_>,
-        replicates: &[Replicate],
-        kept: &mut [(Vec<W>, Vec<Lane>)],
-        draw: impl Fn(Stream, &mut [W]),
-    ) -> Vec<Result<Option<Refit>>> {
-        let (mut counts, mut scores): (Vec<&mut [W]>, Vec<Vec<Lane>>) = kept
-            .iter_mut()
-            .take(replicates.len())
-            .map(|(counts, scores)| (&mut counts[..], std::mem::take(scores)))
-            .unzip();
-        for (replicate, counts) in replicates.iter().zip(&mut counts) {
-            draw(replicate.stream.clone(), counts);
-        }
-        let counts: Vec<&[W]> = counts.into_iter().map(|counts| &*counts).collect();
-        let found = together.refit(&counts, self.wants_overlap(), &mut scores, self.monitor);
-        kept.iter_mut().zip(scores).for_each(|((_, place), scores)| *place = scores);
-        found.unwrap_or_else(|error| replicates.iter().map(|_| Err(error.clone())).collect())
-    }
-
-    /// Estimate everything with cells (or rows) counted as `counts` says; gives the fit.
+    /// Estimate everything with cells (or rows) counted as `counts` says, from this fit of the score where it was made
+    /// already. Estimators that fail leave their NaN.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`].
     fn run<W: Count>(
         &self,
         counts: Option<&[W]>,
-        fit: Option<Fit>,
+        fit: Option<Result<Fit>>,
         sweep: Sweep,
         scratch: &mut Scratch,
         estimates: &mut [f64],
-    ) -> Result<Vec<f64>> {
+    ) -> Result<Run> {
         if let (Some(cells), Some(counts)) = (&self.cells, counts) {
             let mut totals = std::mem::take(&mut scratch.totals);
             cells.total(counts, &mut totals);
-            let covariates = self.covariates.with_rows(cells.patterns.view());
-            let done = self.estimate(&covariates, &totals, fit, sweep, scratch, estimates);
+            let x = cells.patterns.view();
+            let done = self.estimate(x, &totals, fit, sweep, scratch, estimates);
             scratch.totals = totals;
             return done;
         }
         if let (Some(sorted), Some(counts)) = (&self.sorted, counts) {
-            let covariates = self.covariates.with_rows(sorted.x.view());
-            let rows = sorted.counted(counts);
-            return self.estimate(&covariates, &rows, fit, sweep, scratch, estimates);
+            let (x, rows) = (sorted.x.view(), sorted.counted(counts));
+            return self.estimate(x, &rows, fit, sweep, scratch, estimates);
         }
         let rows = self.rows(counts);
-        self.estimate(&self.covariates, &rows, fit, sweep, scratch, estimates)
+        self.estimate(self.data.x, &rows, fit, sweep, scratch, estimates)
     }
 
     fn wants_overlap(&self) -> bool {
@@ -471,8 +398,8 @@ impl<'a, 'm> Pipeline<'a, 'm> {
             .any(|estimator| matches!(estimator, Estimator::Ipw(Estimand::Ato | Estimand::Atm)))
     }
 
-    /// The score model, whose scores are left, from the anchor where that serves. Where coefficients run off
-    /// to infinity some rows have nobody to be compared with, and nothing is estimated.
+    /// The score model, whose scores are left, from the anchor where that serves. Where a coefficient runs off to
+    /// infinity, all or none of some rows being treated, their scores are where the gradient became small enough.
     fn fit<U: Units>(
         &self,
         covariates: &Covariates<'_>,
@@ -489,75 +416,103 @@ impl<'a, 'm> Pipeline<'a, 'm> {
         let likelihood = Likelihood::new(covariates, units, self.spec.penalty, sweep)?;
         let start = (!self.start.is_empty()).then_some(&self.start[..]);
         let optimum = maximize(&likelihood, start, &self.spec, self.monitor)?;
-        if !optimum.diverging.is_empty() {
-            return Err(Error::Separation { columns: optimum.diverging });
-        }
         let scores = &mut there.scores;
         scores.resize(units.len().div_ceil(BLOCK), [0.0; BLOCK]);
         let values = &mut scores.as_flattened_mut()[..units.len()];
         covariates.linear_into(&optimum.beta, 0, values);
         sigmoid(values);
-        Ok(Fit { beta: optimum.beta, sums: None })
+        there.is_inside = values.iter().all(|score| *score > 0.0 && *score < 1.0);
+        let places = (optimum.aliased(covariates), optimum.diverging);
+        Ok(Fit { beta: optimum.beta, sums: None, places })
     }
 
-    /// Every estimator on the same score. One that fails leaves its NaN and does not keep the others
-    /// from going on; the first failure is reported.
+    /// Every estimator on the same score. One that fails leaves its NaN and does not keep the others from going on,
+    /// nor does the score those that do without.
     fn estimate<U: Units>(
         &self,
-        covariates: &Covariates<'_>,
+        x: ArrayView2<'_, f64>,
         units: &U,
-        fit: Option<Fit>,
+        fit: Option<Result<Fit>>,
         sweep: Sweep,
         scratch: &mut Scratch,
         estimates: &mut [f64],
-    ) -> Result<Vec<f64>> {
-        let score_covariates = covariates.subset(self.data.score_columns);
+    ) -> Result<Run> {
+        let score_design = self.score_design.with_rows(x);
         let Scratch { there, logits, line, outcomes, .. } = scratch;
-        let fit = fit.map_or_else(|| self.fit(&score_covariates, units, sweep, there), Ok);
-        let Fit { beta, sums } = fit?;
+        let fit = match fit {
+            None if self.start.is_empty() && !self.needs_score() => Ok(Fit::default()),
+            None => self.fit(&score_design, units, sweep, there),
+            Some(fit) => fit,
+        };
+        if let Err(Error::Stopped) = fit {
+            return Err(Error::Stopped);
+        }
+        there.scores.resize(units.len().div_ceil(BLOCK), [0.5; BLOCK]);
         let scores = &there.scores.as_flattened()[..units.len()];
         let mut first_failure = Ok(());
         for (estimator, estimate) in self.estimators.iter().zip(estimates) {
             self.monitor.check()?;
-            let found = match (estimator, &sums) {
-                (Estimator::Nearest(spec), _) if spec.quantity == Quantity::Logit => {
+            let found = match (estimator, &fit) {
+                (Estimator::Adjusted(spec), _) if !spec.needs_score() => {
+                    self.adjusted_effect(*spec, x, there, units, outcomes)
+                }
+                (_, Err(error)) => Err(error.clone()),
+                (Estimator::Nearest(spec), Ok(fit)) if spec.quantity == Quantity::Logit => {
                     logits.resize(units.len(), 0.0);
-                    score_covariates.linear_into(&beta, 0, logits);
+                    score_design.linear_into(&fit.beta, 0, logits);
                     line.effect(logits, units, spec, self.monitor)
                 }
                 (Estimator::Nearest(spec), _) => line.effect(scores, units, spec, self.monitor),
-                (Estimator::Ipw(estimand), Some((totals, sums))) => {
+                (Estimator::Ipw(estimand), Ok(Fit { sums: Some((totals, sums)), .. })) => {
                     difference(&Contrast::of_sums(*estimand, totals, sums))
                 }
-                (Estimator::Ipw(estimand), None) => {
+                (Estimator::Ipw(estimand), _) => {
                     let mut contrast = Contrast::new(*estimand);
                     contrast.add(scores, units);
                     difference(&contrast)
                 }
                 (Estimator::Adjusted(spec), _) => {
-                    let there = &there.scores[..];
-                    self.adjusted_effect(*spec, covariates, there, units, outcomes)
+                    self.adjusted_effect(*spec, x, there, units, outcomes)
                 }
             };
-            match found {
+            match found.and_then(finite) {
                 Ok(effect) => *estimate = effect,
+                Err(Error::Stopped) => return Err(Error::Stopped),
                 Err(error) => first_failure = first_failure.and(Err(error)),
             }
         }
-        first_failure.map(|()| beta)
+        Ok(Run { beta: fit.map_or_else(|_| Vec::new(), |fit| fit.beta), first_failure })
+    }
+
+    fn needs_score(&self) -> bool {
+        self.estimators.iter().any(Estimator::needs_score)
     }
 }
 
-/// A score model, and what its weights are made of where a refit left that.
+/// What estimating everything leaves beside the estimates: the coefficients of the score, none where there is none or
+/// it could not be fitted, and why the first estimator that failed did so.
+struct Run {
+    beta: Vec<f64>,
+    first_failure: Result<()>,
+}
+
+/// A score model, and what its weights are made of where a refit left that; where it was fitted from nothing, which
+/// columns are collinear, and which run off.
+#[derive(Debug, Default)]
 struct Fit {
     beta: Vec<f64>,
     sums: Option<([[f64; 2]; 2], [ArmSums; 2])>,
+    places: (Vec<usize>, Vec<usize>),
 }
 
 impl From<Refit> for Fit {
     fn from(Refit { beta, totals, sums }: Refit) -> Self {
-        Self { beta, sums: Some((totals, sums)) }
+        Self { beta, sums: Some((totals, sums)), places: Default::default() }
     }
+}
+
+fn finite(effect: f64) -> Result<f64> {
+    if effect.is_finite() { Ok(effect) } else { Err(Error::Overflow) }
 }
 
 fn has_matching(estimators: &[Estimator]) -> bool {
@@ -571,44 +526,8 @@ fn adjustments(estimators: &[Estimator]) -> impl Iterator<Item = &AdjustmentSpec
     })
 }
 
-/// The outcomes as sums over resamples take them: as they are where a logistic model asks for their place in [0, 1].
-fn measured<'a>(data: &Data<'a>, estimators: &[Estimator]) -> Cow<'a, [f64]> {
-    let is_logistic = |spec: &AdjustmentSpec| spec.outcome_model == OutcomeModel::Logistic;
-    if adjustments(estimators).any(is_logistic) {
-        return Measured::from_zero(data.outcome).values;
-    }
-    Measured::from_their_middle(data.outcome, data.sample_weight).values
-}
-
 fn difference(contrast: &Contrast) -> Result<f64> {
     contrast.means().map(|(treated, control)| treated - control)
-}
-
-fn check(data: &Data<'_>, estimators: &[Estimator], spec: &LogisticSpec) -> Result<()> {
-    checks::same_length("treatment", data.treatment.len(), data.x.nrows())?;
-    checks::outcome(data.outcome, data.x.nrows())?;
-    checks::two_in_each_arm(data.treatment)?;
-    checks::penalty(spec.penalty)?;
-    checks::sample_weight(data.sample_weight, data.x.nrows())?;
-    let terms = data.score_columns.len() + 1;
-    checks::enough_rows("score model", data.x.nrows(), terms, spec.penalty)?;
-    if adjustments(estimators).next().is_some() {
-        checks::enough_rows_in_each_arm(data.treatment, data.outcome_columns.len() + 1)?;
-    }
-    if data.sample_weight.is_some() && has_matching(estimators) {
-        let found = "given with nearest neighbours".into();
-        let allowed = "left out: matching counts whole rows";
-        return Err(Error::Argument { name: "sample_weight", found, allowed });
-    }
-    if estimators.is_empty() {
-        let found = "an empty list".into();
-        return Err(Error::Argument { name: "estimators", found, allowed: "at least one" });
-    }
-    estimators.iter().try_for_each(|estimator| match estimator {
-        Estimator::Nearest(nearest) => nearest.check(),
-        Estimator::Adjusted(adjusted) => adjusted.check(),
-        Estimator::Ipw(_) => Ok(()),
-    })
 }
 
 #[cfg(test)]
@@ -766,9 +685,8 @@ mod tests {
             estimates
         };
         for (k, estimand) in estimands.into_iter().enumerate() {
-            let scores = pipeline.covariates.probabilities(&pipeline.start);
-            let (covariates, estimator) = (&pipeline.covariates, &estimators[k]);
-            let influence = pipeline.influence(estimator, covariates, &scores, None).unwrap();
+            let scores = pipeline.score_design.probabilities(&pipeline.start);
+            let influence = pipeline.influence(&estimators[k], &scores, None, false).unwrap();
             for row in [0, 7, 50, 119] {
                 let rise = reweighted(row, 1.0001)[k] - reweighted(row, 0.9999)[k];
                 assert!((influence[row] - 120.0 * rise / 0.0002).abs() < 1e-6, "{estimand:?}");

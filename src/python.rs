@@ -29,7 +29,7 @@ use pyo3::prelude::*;
 #[pymodule(name = "core", gil_used = true)]
 mod core {
     #[pymodule_export]
-    use super::adjustment::{AdjustedEstimate, adjust};
+    use super::adjustment::{AdjustedEstimate, adjust, require_inside};
     #[pymodule_export]
     use super::balance::{Balance, balance, smd};
     #[pymodule_export]
@@ -41,7 +41,7 @@ mod core {
     #[pymodule_export]
     use super::instructions::instruction_set;
     #[pymodule_export]
-    use super::ipw::{IpwEstimate, ipw};
+    use super::ipw::{IpwEstimate, Weighting, balancing_weights, ipw};
     #[pymodule_export]
     use super::logistic::{LogisticFit, fit_propensity};
     #[pymodule_export]

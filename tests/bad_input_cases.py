@@ -1022,7 +1022,7 @@ for what, (changes, names, numbers) in SEPARATED.items():
             array_says=["x, column", *numbers, "separation", "penalty=1.0"],
         )
 QUASI = {"tenure": lambda v: ((np.arange(N) % 7 == 0) & (columns()["opted"] > 0)).astype(float)}
-for call in ("fit", "aipw"):
+for call in ("fit", "bootstrap"):
     case(
         f"quasi-separation, {call}",
         call,
@@ -1032,12 +1032,12 @@ for call in ("fit", "aipw"):
         says=["with tenure == 1 are all treated", "separation", "penalty=1.0"],
     )
 case(
-    "quasi-separation, bootstrap",
-    "bootstrap",
+    "a value that only the treated have, of an outcome model",
+    "aipw",
     QUASI,
-    raises=SeparationError,
-    says=["with tenure == 1 are all treated", "separation", "penalty=1.0"],
-    array_says=["column(s) 1", "separation", "penalty=1.0"],
+    doors=ARRAYS,
+    raises=OverlapError,
+    says=["column(s) 1 of the outcome model", "control rows", "rows 0, 14, 28", "drop these rows"],
 )
 case(
     "influence of no rows",

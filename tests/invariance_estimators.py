@@ -95,7 +95,7 @@ def of_subclasses(result: ps.Subclasses, world: World) -> Answer:
 
 
 def of_bootstrap(result: ps.BootstrapResult, world: World) -> Answer:
-    answer: Answer = {("test", "failed"): result.n_failed}
+    answer: Answer = {("test", "failed"): int(result.n_failed.sum())}
     for label in result.estimates.index:
         answer |= {
             ("estimate", label): result.estimates[label],

@@ -5,13 +5,5 @@ FAILING: dict[str, dict[str, str]] = {}
 FAILING_AFTERWARDS: dict[str, tuple[str, ...]] = {
     "test_redundant_column_is_told": (
         "aipw cross-fitted",
-        "regression_adjustment",
-        "regression_adjustment logistic",
-        "bootstrap IPW",
-        "bootstrap AIPW",
-        "bootstrap IPWRA",
-        "bootstrap regression",
-        "bootstrap logistic",
-        "bootstrap 1-NN",
     ),
 }

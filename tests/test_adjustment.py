@@ -388,4 +388,4 @@ def test_terms_that_the_score_model_cannot_use_are_named(estimator):
     df["staff"] = np.arange(200) < 10
     df.loc[df["staff"], "opted"] = True
     with pytest.warns(SeparationWarning, match="^10 rows with staff == True are all treated"):
-        estimator(df, **roles, covariates=["visits", "staff"])
+        estimator(df, **roles, covariates=["visits", "staff"], estimand="ATC")  # of nobody among the staff

@@ -114,7 +114,7 @@ def assert_cold(x, treatment, outcome, estimators, *, weight=None, n_reps=3, **c
             for spec in estimators
         ]
         assert_allclose(boot.replicates[replicate], expected, rtol=0, atol=1e-9)
-    assert boot.n_failed == 0
+    assert not boot.n_failed.any()
 
 
 @pytest.mark.parametrize("outcome_columns", [[0, 1, 2], [2, 0]], ids=["same", "other"])
@@ -135,17 +135,50 @@ def test_sample_weights_of_many_units_go_with_the_rows_that_are_drawn(kind):
     assert_cold(x, treatment, outcome, ADJUSTMENTS, weight=weight)
 
 
+def nearest_fit(x, outcome, arm, drawn):
+    """Predict all rows by the fit to those drawn that is nearest to the fit to all: of the rows of an arm.
+
+    Of all least-squares fits to the rows drawn, that with the least sum of squared differences from the full
+    sample's predictions of the arm's rows.
+    """
+    design = np.column_stack([np.ones(len(x)), x])
+    full = np.linalg.lstsq(design[arm], outcome[arm])[0]
+    # On axes in which the sum of squares of the arm's predictions is that of the coefficients.
+    axes = np.linalg.qr(design[arm])[1]
+    rows = drawn[arm[drawn]]
+    onto = np.linalg.solve(axes.T, design[rows].T).T
+    moved = np.linalg.lstsq(onto, outcome[rows] - design[rows] @ full, rcond=1e-10)[0]
+    return design @ (full + np.linalg.solve(axes, moved))
+
+
+@pytest.mark.parametrize("is_reference", [False, True])
 @pytest.mark.parametrize("kind", ["cells", "rows", "together"])
-def test_outcome_models_do_without_a_level_that_an_arm_did_not_draw(kind):
+def test_a_level_that_an_arm_did_not_draw_is_predicted_as_the_full_sample_does(kind, is_reference):
     x, treatment, outcome = many_units(kind)
-    # Of the treated, one row has the level: every third replicate is without it.
+    # Of the treated, one row has the level: every third replicate is without it, whichever is the reference.
     x[np.flatnonzero((x[:, 1] == 1) & treatment)[1:], 1] = 0
     outcome = outcome + 3 * x[:, 1] + x[:, 2]
-    score_columns = [k for k in range(x.shape[1]) if k != 1]
-    linear = [spec for spec in ADJUSTMENTS if spec.outcome_model == "linear"]
-    assert_cold(
-        x, treatment, outcome, linear, n_reps=8, score_columns=score_columns, outcome_columns=[1, 2, 0]
+    if is_reference:
+        x[:, 1] = 1 - x[:, 1]
+    columns = [1, 2, 0]
+    estimators = [RegressionAdjustment("ATE"), RegressionAdjustment("ATC"), RegressionAdjustment("ATT")]
+    boot = core.bootstrap(
+        x, treatment, outcome, estimators=estimators, n_reps=8, seed=4, outcome_columns=columns
     )
+    cells = reference.alike(x, treatment, outcome, None)
+    n_without = 0
+    for replicate in range(8):
+        counts = reference.replicate_counts(4, replicate, len(x), cells=cells)
+        drawn = np.repeat(np.arange(len(x)), counts)
+        rare = x[:, 1] == (0 if is_reference else 1)
+        n_without += not (rare & treatment)[drawn].any()
+        gap = np.subtract(
+            *(nearest_fit(x[:, columns], outcome, treatment == arm, drawn) for arm in (True, False))
+        )[drawn]
+        expected = [gap.mean(), gap[~treatment[drawn]].mean(), gap[treatment[drawn]].mean()]
+        assert_allclose(boot.replicates[replicate], expected, rtol=0, atol=1e-9)
+    assert n_without > 0
+    assert not boot.n_failed.any()
 
 
 @pytest.mark.parametrize("rounded", [True, False], ids=["cells", "rows"])

@@ -105,8 +105,8 @@ def test_labels_of_any_integer_type_serve():
         assert_array_equal(found.replicates, expected)
 
 
-def test_bayesian_weights_never_separate():
-    # Two treated among 60, one in each half: n draws with replacement lose one of them most of the time.
+def test_bayesian_weights_leave_no_arm_empty():
+    # Two treated among 60, one in each half: n draws with replacement lose both of them once in seven times.
     x = np.repeat([0.0, 1.0], 30)[:, None]
     treatment = np.zeros(60, dtype=bool)
     treatment[[0, 30]] = True
@@ -115,8 +115,8 @@ def test_bayesian_weights_never_separate():
         core.bootstrap(*sample, estimators=[IPW("ATE")], n_reps=300, weights=weights)
         for weights in ("multinomial", "bayesian")
     )
-    assert counted.n_failed > 100
-    assert weighted.n_failed == 0
+    assert counted.n_failed[0] > 20
+    assert weighted.n_failed[0] == 0
 
 
 # On the tutorial's users, against the analytic standard errors

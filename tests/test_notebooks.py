@@ -37,7 +37,7 @@ assert paired.estimate > 0.1 and 0.08 < near_effect.estimate < 0.09
 assert by_matching["estimate"].between(0.07, 0.09).all()
 
 ends = boot.conf_int()
-assert len(boot.replicates) == 500 and boot.n_failed == 0
+assert len(boot.replicates) == 500 and not boot.n_failed.any()
 assert isclose(ends.loc["IPW ATE", "conf_low"], 0.0745, abs_tol=0.0015)
 assert isclose(ends.loc["IPW ATE", "conf_high"], 0.0954, abs_tol=0.0015)
 assert isclose(ends.loc["IPW ATT", "conf_low"], 0.0687, abs_tol=0.0015)

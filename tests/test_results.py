@@ -110,7 +110,7 @@ def with_replicates(replicates, estimators, acceleration=np.nan):
             pd.Series(acceleration, index=labels, name="acceleration"),
             pd.Series(0.1, index=labels, name="analytic_std_error"),
         ),
-        n_failed=int(np.isnan(replicates).any(axis=1).sum()),
+        n_failed=pd.Series(np.isnan(replicates).sum(axis=0), index=labels, name="n_failed"),
         seed=0,
         penalty=0.0,
     )
@@ -124,7 +124,7 @@ def test_intervals_are_numpys_quantiles_without_the_failed():
     np.testing.assert_allclose(boot.conf_int(level=0.9), expected, rtol=1e-14)
     np.testing.assert_allclose(boot.std_errors, np.nanstd(replicates, axis=0, ddof=1), rtol=1e-12)
     assert list(boot.conf_int()) == ["conf_low", "conf_high"]
-    assert "3 failed" in repr(boot)
+    assert "failed: 3 of IPW ATT" in repr(boot)
 
 
 def test_summary_warns_of_nearest_neighbours_only():

@@ -46,10 +46,12 @@ def test_separation_is_told_once_and_in_the_same_words_by_all(lone):
     df = countries(lone)
     roles = {"treatment": "t", "covariates": ["country", "x"]}
     (words,) = told(lambda: ps.fit_propensity(df, **roles))
+    # Nobody in that country is treated, so that the effect on the treated asks nothing about it.
     for call in (
-        lambda: ps.aipw(df, outcome="y", **roles),
-        lambda: ps.ipwra(df, outcome="y", **roles),
-        lambda: ps.estimate(df, outcome="y", **roles),
+        lambda: ps.aipw(df, outcome="y", estimand="ATT", **roles),
+        lambda: ps.ipwra(df, outcome="y", estimand="ATT", **roles),
+        lambda: ps.estimate(df, outcome="y", estimators=[ps.IPW("ATT"), ps.AIPW("ATT")], **roles),
+        lambda: ps.bootstrap(df, outcome="y", estimators=[ps.IPW("ATT")], n_reps=2, seed=1, **roles),
     ):
         assert told(call) == [words]
 

@@ -137,8 +137,8 @@ def _bootstrap(users: pd.DataFrame, options: argparse.Namespace) -> ps.Bootstrap
     seconds = time.perf_counter() - started
     table = boot.summary()[["estimate", "std_error", "conf_low", "conf_high"]].map("{:.4f}".format)
     _tell(f"Bootstrap: {options.n_reps:,} replicates, all refitted, in {seconds:.2f} seconds", table)
-    if boot.n_failed:
-        _tell(f"{boot.n_failed:,} replicates could not be estimated and are left out")
+    for label, n_failed in boot.n_failed[boot.n_failed > 0].items():
+        _tell(f"{label} could not be estimated in {n_failed:,} replicates, which are left out")
     print("  (The plain bootstrap is not valid for nearest neighbours: that interval is a rough guide.)")
     return boot
 

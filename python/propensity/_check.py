@@ -131,6 +131,27 @@ def one_outcome(function: str, outcome: object) -> None:
     column_name("outcome", list(outcome) if isinstance(outcome, tuple | pd.Index) else outcome)
 
 
+def events(y: Floats, rows: Bools, subject: str, whose: str) -> None:
+    """Require of a logistic model's outcome (n,) that it is not 0, and not 1, in all of these rows (n,).
+
+    Parameters
+    ----------
+    y : ndarray (n,)
+    rows : ndarray (n,) of bool
+    subject : str
+        What to call the outcome.
+    whose : str
+        What to call the rows, in the plural.
+    """
+    own = y[rows]
+    for value in (0, 1):
+        if len(own) and (own == value).all():
+            raise InvalidInputError(
+                f"{subject}: {value} in all {len(own):,} {whose}, so that a logistic outcome model has "
+                f"nothing to tell apart there; take outcome_model='linear', which predicts {value} for them"
+            )
+
+
 def known(names: Iterable[str], columns: Sequence[object]) -> None:
     """Require each of `names` to be the name of exactly one column; all that are not are told at once."""
     absent = []

@@ -58,6 +58,11 @@ class Sample:
             return None
         return self.sample_weight > 0
 
+    @property
+    def present_rows(self) -> Bools:
+        """Which rows are there, (n,), as `there` says."""
+        return np.ones_like(self.treated) if self.there is None else self.there
+
     def present(self, values: NDArray[T]) -> NDArray[T]:
         """Give the values (n,) of the rows that are there."""
         return values if self.there is None else values[self.there]
@@ -69,15 +74,15 @@ class Sample:
 
     def weighting(self, scores: Floats, estimand: WeightingEstimand) -> Weighting:
         """Weigh the rows by their scores."""
-        # The weights' formula lives in the core's contrast; any outcome brings them out.
-        nothing = np.zeros(len(self.treated))
-        found = core.ipw(nothing, self.treated, scores, estimand=estimand, sample_weight=self.sample_weight)
+        found = core.balancing_weights(
+            self.treated, scores, estimand=estimand, sample_weight=self.sample_weight
+        )
         return Weighting(found.weights, found.ess_treated, found.ess_control)
 
     def unweighted(self) -> Weighting:
         """Leave the rows as they are."""
-        even = self.weighting(np.full(len(self.treated), 0.5), "ATE")
-        return Weighting(even.weights / 2, even.ess_treated, even.ess_control)
+        found = core.balancing_weights(self.treated, sample_weight=self.sample_weight)
+        return Weighting(found.weights, found.ess_treated, found.ess_control)
 
     def outcome_rows(self) -> tuple[float, float]:
         """Give what the rows of either arm are worth to an outcome model, treated and controls (Kish)."""

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from propensity import _check, core
 from propensity._check import Floats, Rows
 from propensity._sample import Sample, read_sample
-from propensity.arms import ArmMeans
+from propensity.arms import ArmMeans, Weighting
 from propensity.cautions import terms_cautions
 from propensity.contrasts import Contrast
-from propensity.crossfit import CrossFit, augmented_means, rows_by_content
+from propensity.crossfit import CrossFit, augmented_means, averages_over, rows_by_content
 from propensity.effects import Effect
 from propensity.errors import SeparationError
 from propensity.estimators import AIPW, IPWRA, AdjustmentEstimand, RegressionAdjustment
+from propensity.extrapolation import naming_rows_outside
 from propensity.frames.columns import outcome_names
-from propensity.frames.native import AnyFrame
-from propensity.frames.terms import Covariates, make_terms, parse_covariates
+from propensity.frames.native import AnyFrame, column_names
+from propensity.frames.terms import Covariates, Recipe, make_terms, parse_covariates
 from propensity.imbalance import Judged
 from propensity.learners import Linear
-from propensity.scored import FittedScores, Scored, ScoreRows
+from propensity.scored import FittedScores, Scored, ScoreRows, warn_of_left_out
 from propensity.weighting import weighting_cautions
 
 _STACKED = {
@@ -35,12 +36,12 @@ _STACKED = {
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """Rows, with the terms of the score model and those of the outcome models (n, k), and their names."""
+    """Rows, with the terms of the score model and those of the outcome models (n, k), and their recipe."""
 
     sample: Sample
     score: ScoreRows
     outcome_x: Floats
-    outcome_terms: tuple[str, ...]
+    outcome_recipe: Recipe
 
 
 def read_study(
@@ -72,9 +73,80 @@ def read_study(
     columns = {name: sample.frame.columns[name] for name in score_terms.columns}
     score = ScoreRows(columns, score_x, recipe, sample.treated, weight)
     if outcome_covariates is None:
-        return Study(sample, score, score_x, recipe.names)
+        return Study(sample, score, score_x, recipe)
     outcome_x, other = make_terms(sample.frame, outcome_terms, sample_weight=weight)
-    return Study(sample, score, outcome_x, other.names)
+    return Study(sample, score, outcome_x, other)
+
+
+def require_known(
+    df: AnyFrame, *, treatment: str, outcome: str | Sequence[str], covariates: Covariates
+) -> None:
+    """Require of covariates that no model is made of what is required of the others' names."""
+    names = parse_covariates(covariates, df, may_be_none=True).columns
+    _check.roles(treatment=treatment, outcomes=outcome_names(outcome), covariates=names)
+    _check.known(names, column_names(df))
+
+
+def require_events(study: Study, outcome: str, estimators: Iterable[object]) -> None:
+    """Require of an outcome that logistic models of it have something to tell apart in each arm."""
+    if not any(getattr(spec, "outcome_model", None) == "logistic" for spec in estimators):
+        return
+    sample, y = study.sample, study.sample.frame.outcome(outcome)
+    everybody = "rows, treated and control alike"
+    _check.events(y, sample.present_rows, f"column '{outcome}'", everybody)
+    for arm, whose in ((True, "treated rows"), (False, "control rows")):
+        _check.events(y, (sample.treated == arm) & sample.present_rows, f"column '{outcome}'", whose)
+
+
+@dataclass(frozen=True, eq=False)
+class AdjustedEffects:
+    """What estimates the effect on an outcome with parametric models, the score being fitted already."""
+
+    study: Study
+    spec: AIPW | IPWRA | RegressionAdjustment
+    fitted: FittedScores | None
+    contrast: Contrast
+    weighting: Weighting
+    cautions: tuple[Warning, ...]
+    left_out: dict[int, None] = field(default_factory=dict)
+
+    def __call__(self, outcome: str) -> Effect:
+        """Estimate one effect."""
+        return self.study.sample.effect(
+            outcome,
+            self._means(outcome),
+            self.weighting,
+            estimand=self.spec.estimand,
+            contrast=self.contrast,
+            se_method=_STACKED[self.spec.method],
+            cautions=self.cautions,
+        )
+
+    def warn_of_terms(self) -> None:
+        """Warn of terms that the outcome models leave out, but of none that the score model warned of."""
+        told = None if self.fitted is None else self.fitted.dropped
+        warn_of_outcome_terms(self.study, self.left_out, told)
+
+    def _means(self, outcome: str) -> ArmMeans:
+        study, sample = self.study, self.study.sample
+        require_events(study, outcome, [self.spec])
+        x, score_columns, outcome_columns = side_by_side(study)
+        with _naming_separation_of_outcome(study), naming_rows_outside_models(study):
+            found = core.adjust(
+                x,
+                sample.treated,
+                sample.frame.outcome(outcome),
+                method=self.spec.method,
+                estimand=self.spec.estimand,
+                outcome_model=self.spec.outcome_model,
+                penalty=0.0 if self.fitted is None else self.fitted.fit.penalty,
+                score_columns=score_columns,
+                outcome_columns=outcome_columns,
+                sample_weight=sample.sample_weight,
+                scores=None if self.fitted is None else self.fitted.fit.scores,
+            )
+        self.left_out.update(dict.fromkeys(map(int, found.outcome_aliased)))
+        return found
 
 
 def adjusted_effects(
@@ -82,8 +154,8 @@ def adjusted_effects(
     spec: AIPW | IPWRA | RegressionAdjustment,
     fitted: FittedScores | None,
     contrast: Contrast,
-) -> Callable[[str], Effect]:
-    """Give what estimates the effect on an outcome with parametric models, the score being fitted already."""
+) -> AdjustedEffects:
+    """Weigh the rows, as far as that needs no outcome."""
     sample = study.sample
     cautions: tuple[Warning, ...] = ()
     if fitted is None:
@@ -93,42 +165,24 @@ def adjusted_effects(
         cautions = weighting_cautions(sample, fitted.scored, weighting, estimand=spec.estimand, alone=False)
     rows = (weighting.ess_treated, weighting.ess_control) if spec.method == "ipwra" else sample.outcome_rows()
     few = terms_cautions(rows, study.outcome_x.shape[1] + 1, spec.estimand)
-
-    def effect_on(outcome: str) -> Effect:
-        return sample.effect(
-            outcome,
-            _adjusted_means(study, outcome, spec, fitted),
-            weighting,
-            estimand=spec.estimand,
-            contrast=contrast,
-            se_method=_STACKED[spec.method],
-            cautions=(*cautions, *few),
-        )
-
-    return effect_on
+    return AdjustedEffects(study, spec, fitted, contrast, weighting, (*cautions, *few))
 
 
-def _adjusted_means(
-    study: Study, outcome: str, spec: AIPW | IPWRA | RegressionAdjustment, fitted: FittedScores | None
-) -> ArmMeans:
-    sample = study.sample
-    x, score_columns, outcome_columns = side_by_side(study)
-    try:
-        return core.adjust(
-            x,
-            sample.treated,
-            sample.frame.outcome(outcome),
-            method=spec.method,
-            estimand=spec.estimand,
-            outcome_model=spec.outcome_model,
-            penalty=0.0 if fitted is None else fitted.fit.penalty,
-            score_columns=score_columns,
-            outcome_columns=outcome_columns,
-            sample_weight=sample.sample_weight,
-            scores=None if fitted is None else fitted.fit.scores,
-        )
-    except SeparationError as error:
-        raise _separation_of_outcome(study, error) from None
+def warn_of_outcome_terms(study: Study, columns: Iterable[int], told: Collection[str] | None) -> None:
+    """Warn of terms that outcome models leave out.
+
+    Parameters
+    ----------
+    study : Study
+    columns : iterable of int
+        Those that earlier ones explain.
+    told : collection of str or None
+        The terms that the score model was said to leave out; None where there is no score model.
+    """
+    recipe = study.outcome_recipe
+    names = dict.fromkeys([*recipe.empty, *(recipe.names[column] for column in columns)])
+    left_out = [name for name in names if name not in (told or ())]
+    warn_of_left_out(left_out, "" if told is None else "outcome models: ")
 
 
 def rows_in_order(study: Study, outcome: str | Sequence[str]) -> Rows:
@@ -153,14 +207,25 @@ def cross_fitted_effects(
     weighting = sample.weighting(scores, estimand)
     scored = Scored(scores, study.score.x, judged=Judged.of_terms(study.score.x, study.score.recipe))
     cautions = weighting_cautions(sample, scored, weighting, estimand=estimand, alone=False)
+    target = averages_over(sample.treated, estimand)
 
     def effect_on(outcome: str) -> Effect:
         y = sample.frame.outcome(outcome)
         # Least squares goes along with any shift; what somebody else's model does, nobody knows.
         origin = _middle(y) if isinstance(models.outcome_model, Linear) else 0.0
         y = y - origin
-        with _naming_separation_of_outcome(study):
-            fitted = {arm: models.outcomes(sample, study.outcome_x, y, treated=arm) for arm in (True, False)}
+        with _naming_separation_of_outcome(study), naming_rows_outside_models(study):
+            fitted = {
+                arm: models.outcomes(
+                    sample,
+                    study.outcome_x,
+                    y,
+                    treated=arm,
+                    wanted=target | (sample.treated == arm),
+                    subject=f"column '{outcome}'",
+                )
+                for arm in (True, False)
+            }
         return sample.effect(
             outcome,
             augmented_means(sample, y, weighting.weights, fitted, estimand, origin),
@@ -191,22 +256,23 @@ def side_by_side(study: Study) -> tuple[Floats, list[int] | None, list[int] | No
     return both, list(range(n_score)), list(range(n_score, n_score + n_outcome))
 
 
-@contextmanager
-def naming_separated_model(
-    study: Study, penalty: float, *, fits_score: bool, refuses_quasi: bool = False
-) -> Iterator[None]:
-    """Say which model a `SeparationError` is of; the core, which fits all in one go, does not.
+def naming_rows_outside_models(study: Study) -> AbstractContextManager[None]:
+    """Say what rows hold that an outcome model does not reach; the core knows them by number."""
+    sample, recipe = study.sample, study.outcome_recipe
+    columns = {name: sample.frame.columns[name] for name in recipe.columns}
+    return naming_rows_outside(columns, sample.frame.index, recipe.names, sample.treated, sample.there)
 
-    A bootstrap refuses quasi-separation too, which `fit_propensity` warns of.
-    """
+
+@contextmanager
+def naming_separated_model(study: Study, penalty: float, *, fits_score: bool) -> Iterator[None]:
+    """Say which model a `SeparationError` is of; the core, which fits all in one go, does not."""
     try:
         yield
     except SeparationError as error:
         if not error.columns:
             raise
-        separation = study.score.fit(penalty).separation if fits_score else None
-        if refuses_quasi and separation is not None:
-            raise SeparationError(str(separation), error.columns) from None
+        if fits_score:
+            study.score.fit(penalty)
         raise _separation_of_outcome(study, error) from None
 
 
@@ -219,7 +285,7 @@ def _naming_separation_of_outcome(study: Study) -> Iterator[None]:
 
 
 def _separation_of_outcome(study: Study, error: SeparationError) -> SeparationError:
-    named = _check.listed(study.outcome_terms[column] for column in error.columns)
+    named = _check.listed(study.outcome_recipe.names[column] for column in error.columns)
     return SeparationError(
         f"outcome model, term {named}: some of its rows have outcome 0 all, or 1 all, so its coefficient "
         'grows without bound (separation); leave the term out, or use outcome_model="linear"',

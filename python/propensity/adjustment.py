@@ -11,7 +11,14 @@ from propensity import _check
 from propensity._calls import columns_by_name
 from propensity._replicates import settle_seed
 from propensity._sample import for_each_outcome
-from propensity._study import Study, adjusted_effects, cross_fitted_effects, read_study, rows_in_order
+from propensity._study import (
+    Study,
+    adjusted_effects,
+    cross_fitted_effects,
+    read_study,
+    require_known,
+    rows_in_order,
+)
 from propensity.contrasts import Contrast
 from propensity.crossfit import CrossFit, assign_folds
 from propensity.effects import Effect, Effects
@@ -97,7 +104,7 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
         Fitted in each arm on its own. Linear suits any outcome, logistic those in [0, 1]; or a regressor or
         classifier with the methods of scikit-learn's, fitted to copies and cross-fitted.
     penalty : float, default 0.0
-        L2 strength of the logistic score model, as for `fit_propensity`.
+        L2 strength of the logistic score model, as for `fit_propensity`; not with another `score_model`.
     score_model : a model or None, default None
         A classifier with the methods of scikit-learn's, cross-fitted; None is our logistic model.
     n_folds : int or None, default None
@@ -122,10 +129,11 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     Raises
     ------
     OverlapError
-        A cross-fitted score is 0 or 1.
+        A cross-fitted score is 0 or 1; or the effect asks an arm's outcome model for rows that it does not
+        reach: the arm has none of their level, or one value of a column in which they have another.
     InvalidInputError, SeparationError, ConvergenceError
-        As for `fit_propensity`; also a logistic model of an outcome outside [0, 1], an arm with fewer rows
-        than folds, or means without such a contrast.
+        As for `fit_propensity`; also a logistic model of an outcome outside [0, 1], or that is 0 (or 1) in
+        all rows of an arm; an arm with fewer rows than folds, or means without such a contrast.
     TypeError
         The outcome is text.
 
@@ -147,7 +155,7 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     means, and so holds where one of the models is wrong. With folds it is that of the influence function
     (Chernozhukov et al. 2018), which asks for both models to be near the truth.
     """
-    _check_models(outcome_model, score_model)
+    _check_models(outcome_model, score_model, penalty)
     seed = settle_seed(seed)
     estimand = _check.estimand(estimand, get_args(AdjustmentEstimand))
     _check_options(penalty, contrast)
@@ -217,7 +225,7 @@ def ipwra(  # noqa: PLR0913 - as for `aipw`
 
     Raises
     ------
-    InvalidInputError, SeparationError, ConvergenceError, TypeError
+    InvalidInputError, OverlapError, SeparationError, ConvergenceError, TypeError
         As for `aipw`.
 
     Warns
@@ -267,7 +275,8 @@ def regression_adjustment(  # noqa: PLR0913 - as for `aipw`
 ) -> Effect | Effects:
     """Estimate the effect by an outcome model in each arm, averaged over those the effect is for.
 
-    It needs no overlap to run, and where there is none it extrapolates in silence: look at the scores first.
+    It needs little overlap to run, and where there is little it extrapolates in silence: look at the scores
+    first. For rows of a level that the other arm has none of there is no answer, and an error.
 
     Parameters
     ----------
@@ -288,7 +297,7 @@ def regression_adjustment(  # noqa: PLR0913 - as for `aipw`
 
     Raises
     ------
-    InvalidInputError, SeparationError, ConvergenceError, TypeError
+    InvalidInputError, OverlapError, SeparationError, ConvergenceError, TypeError
         As for `aipw`; also a penalty other than 0.
 
     Warns
@@ -307,7 +316,9 @@ def regression_adjustment(  # noqa: PLR0913 - as for `aipw`
         raise InvalidInputError(
             f"penalty: regression adjustment has no score model for {penalty!r} to act on; leave it out"
         )
-    covariates = covariates if outcome_covariates is None else outcome_covariates
+    if outcome_covariates is not None:
+        require_known(df, treatment=treatment, outcome=outcome, covariates=covariates)
+        covariates = outcome_covariates
     study = read_study(
         df,
         treatment=treatment,
@@ -316,7 +327,10 @@ def regression_adjustment(  # noqa: PLR0913 - as for `aipw`
         cluster=cluster,
         sample_weight=sample_weight,
     )
-    return for_each_outcome(outcome, adjusted_effects(study, spec, None, contrast))
+    adjusted = adjusted_effects(study, spec, None, contrast)
+    effects = for_each_outcome(outcome, adjusted)
+    adjusted.warn_of_terms()
+    return effects
 
 
 def _with_fitted_scores(
@@ -326,9 +340,10 @@ def _with_fitted_scores(
     fitted = study.score.fit(penalty)
     fitted.warn_of_terms()
     fitted.warn_of_separation()
-    return for_each_outcome(
-        outcome, adjusted_effects(study, spec, fitted, contrast), told=[str(fitted.separation)]
-    )
+    adjusted = adjusted_effects(study, spec, fitted, contrast)
+    effects = for_each_outcome(outcome, adjusted, told=[str(fitted.separation)])
+    adjusted.warn_of_terms()
+    return effects
 
 
 def _check_options(penalty: float, contrast: Contrast) -> None:
@@ -336,12 +351,17 @@ def _check_options(penalty: float, contrast: Contrast) -> None:
     _check.choice("contrast", contrast, get_args(Contrast))
 
 
-def _check_models(outcome_model: OutcomeModel | Learner, score_model: Learner) -> None:
+def _check_models(outcome_model: OutcomeModel | Learner, score_model: Learner, penalty: float) -> None:
     if isinstance(outcome_model, str):
         _check.choice("outcome_model", outcome_model, get_args(OutcomeModel))
     else:
         require("outcome_model", outcome_model)
     if score_model is not None:
+        if penalty:
+            raise InvalidInputError(
+                f"penalty: {penalty!r} is for the logistic score model, and score_model is another; set the "
+                "strength of that model itself, and leave the penalty out"
+            )
         require("score_model", score_model)
         if not hasattr(score_model, "predict_proba"):
             raise InvalidInputError("score_model: a classifier is needed, with predict_proba")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import TypedDict, get_args
 
@@ -14,7 +14,7 @@ import pandas as pd
 from propensity import _check, inference
 from propensity._calls import columns_by_name
 from propensity._sample import Sample, warn_once
-from propensity._study import Study, adjusted_effects, read_study
+from propensity._study import AdjustedEffects, Study, adjusted_effects, read_study, warn_of_outcome_terms
 from propensity.cast import needs_scores, read_cast
 from propensity.contrasts import SCALES, Contrast
 from propensity.effects import Effect
@@ -149,7 +149,7 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
             failures[estimator.label] = error
     if len(failures) == len(estimators):
         raise next(iter(failures.values()))
-    comparison.warn_of_score()
+    comparison.warn_of_models()
     told = [str(comparison.separation)]
     warn_once((caution for effect in effects.values() for caution in effect.cautions), told)
     warn_once(map(FailedEstimatorWarning, _by_reason(failures)))
@@ -197,6 +197,7 @@ class _Comparison:
     roles: _Roles
     penalty: float
     contrast: Contrast
+    _adjusted: list[AdjustedEffects] = field(default_factory=list)
 
     @cached_property
     def _fit(self) -> FittedScores | InvalidInputError:
@@ -224,12 +225,16 @@ class _Comparison:
         found = self.__dict__.get("_fit")
         return found.separation if isinstance(found, FittedScores) else None
 
-    def warn_of_score(self) -> None:
-        """Warn of what the score model has to say, if it was asked for."""
+    def warn_of_models(self) -> None:
+        """Warn of what the score model has to say, if it was asked for, and of terms of outcome models."""
         found = self.__dict__.get("_fit")
         if isinstance(found, FittedScores):
             found.warn_of_terms()
             found.warn_of_separation()
+        told = found.dropped if isinstance(found, FittedScores) else None
+        columns = dict.fromkeys(column for adjusted in self._adjusted for column in adjusted.left_out)
+        if self._adjusted:
+            warn_of_outcome_terms(self.study, columns, told)
 
     def effect(self, estimator: Estimator) -> Effect:
         """Estimate one of them."""
@@ -241,10 +246,11 @@ class _Comparison:
                 scored = self.fitted.scored
                 doubts = partial(weighting_cautions, study.sample, scored, estimand=estimand)
                 return weighted_effect(study.sample, outcome, scored, estimand, self.contrast, doubts)
-            case RegressionAdjustment():
-                return adjusted_effects(study, estimator, None, self.contrast)(outcome)
-            case AIPW() | IPWRA():
-                return adjusted_effects(study, estimator, self.fitted, self.contrast)(outcome)
+            case AIPW() | IPWRA() | RegressionAdjustment():
+                fitted = self.fitted if estimator.needs_score else None
+                adjusted = adjusted_effects(study, estimator, fitted, self.contrast)
+                self._adjusted.append(adjusted)
+                return adjusted(outcome)
 
     def _matched_effect(self, spec: NearestNeighbors) -> Effect:
         if not spec.on_scores and spec.covariates is None:

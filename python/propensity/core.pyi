@@ -27,9 +27,11 @@ __all__ = [
     "MatchedEffect",
     "Matches",
     "Replicates",
+    "Weighting",
     "__version__",
     "adjust",
     "balance",
+    "balancing_weights",
     "bootstrap",
     "bootstrap_influence",
     "fingerprints",
@@ -40,6 +42,7 @@ __all__ = [
     "match_nn",
     "matching_effect",
     "outcome_variance",
+    "require_inside",
     "smd",
 ]
 
@@ -119,9 +122,22 @@ class AdjustedEstimate:
     @property
     def scores(self) -> _Floats | None: ...  # (n,); None for regression adjustment
     @property
-    def aliased(self) -> NDArray[np.int64]: ...  # of the score model, among its columns
+    def aliased(self) -> NDArray[np.int64]: ...  # of the score model fitted here, among its columns
     @property
     def diverging(self) -> NDArray[np.int64]: ...
+    @property
+    def outcome_aliased(self) -> NDArray[np.int64]: ...  # of the outcome models, among theirs
+
+@final
+class Weighting:
+    """What rows weigh."""
+
+    @property
+    def weights(self) -> _Floats: ...  # (n,), balancing weight times sample weight
+    @property
+    def ess_treated(self) -> float: ...
+    @property
+    def ess_control(self) -> float: ...
 
 @final
 class Matches:
@@ -224,7 +240,13 @@ class Replicates:
     @property
     def acceleration(self) -> _Floats: ...  # (k,), of BCa intervals; NaN for nearest neighbours
     @property
-    def n_failed(self) -> int: ...  # replicates with at least one NaN
+    def n_failed(self) -> NDArray[np.int64]: ...  # (k,), replicates in which it could not be estimated
+    @property
+    def aliased(self) -> NDArray[np.int64]: ...  # of the score model, among its columns
+    @property
+    def diverging(self) -> NDArray[np.int64]: ...
+    @property
+    def outcome_aliased(self) -> NDArray[np.int64]: ...  # of the outcome models, among theirs
 
 def fit_propensity(
     x: _Floats,
@@ -238,6 +260,14 @@ def fingerprints(
     columns: Sequence[NDArray[np.float64 | np.int64 | np.uint64 | np.bool_]], n_threads: int | None = None
 ) -> NDArray[np.uint64]: ...
 def instruction_set() -> Literal["baseline", "avx2", "avx512", "widest"]: ...
+def balancing_weights(
+    treatment: _Treatment,
+    scores: _Floats | None = None,
+    *,
+    estimand: _WeightingEstimand = "ATE",
+    sample_weight: _Floats | None = None,
+    n_threads: int | None = None,
+) -> Weighting: ...
 def ipw(
     outcome: _Floats,
     treatment: _Treatment,
@@ -264,6 +294,13 @@ def adjust(
     scores: _Floats | None = None,
     n_threads: int | None = None,
 ) -> AdjustedEstimate: ...
+def require_inside(
+    x: _Floats,
+    fitted_to: NDArray[np.bool_],
+    wanted: NDArray[np.bool_],
+    *,
+    n_threads: int | None = None,
+) -> None: ...
 def match_nn(
     scores: _Floats | None,
     treatment: _Treatment,

@@ -6,19 +6,20 @@ there; on other rows it does not (Chernozhukov et al. 2018, Econometrics Journal
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from propensity import _check
+from propensity import _check, core
 from propensity._check import Bools, Floats, Rows
 from propensity._sample import Sample
 from propensity.arms import Means
-from propensity.errors import InvalidInputError
+from propensity.errors import InvalidInputError, OverlapError
 from propensity.estimators import AdjustmentEstimand
-from propensity.learners import Learner, fit_predict
+from propensity.learners import Learner, Linear, Logistic, fit_predict
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,20 +42,92 @@ class CrossFit:
         _check.scores(e, sample.frame.index, "cross-fitted scores")
         return e
 
-    def outcomes(self, sample: Sample, x: Floats, y: Floats, *, treated: bool) -> Floats:
-        """Predict each row's outcome (n,) had it been in this arm."""
-        return self._predict(self.outcome_model, x, y, sample.treated == treated, sample)
+    def outcomes(
+        self, sample: Sample, x: Floats, y: Floats, *, treated: bool, wanted: Bools, subject: str
+    ) -> Floats:
+        """Predict each row's outcome (n,) had it been in this arm.
 
-    def _predict(self, learner: Learner, x: Floats, y: Floats, fitted_to: Bools, sample: Sample) -> Floats:
-        # Whoever weighs nothing is not there: what is said of them goes into nothing, and may be anything.
-        predicted = np.full(len(x), 0.5)
+        Raises
+        ------
+        OverlapError
+            A row among the `wanted` (n,) lies outside what the rows fitted to span, and the model is our own.
+        InvalidInputError
+            The outcome, called `subject`, is 0 or 1 in all rows that a classifier is fitted to.
+        """
+        own = sample.treated == treated
+        outcome = _Outcome(subject, "treated" if treated else "control")
+        if isinstance(self.outcome_model, Logistic):
+            _check.events(y, own & sample.present_rows, subject, f"{outcome.arm} rows")
+        if isinstance(self.outcome_model, Linear | Logistic):
+            there = sample.present_rows
+            _require_inside(x, own & there, wanted & there, treated=treated)
+            for fold, here, rows in self._folds(own):
+                asked = here[wanted[here]]
+                _require_reached(x, rows, asked, sample.frame.index, f"of fold {fold + 1}", outcome.arm)
+        return self._predict(self.outcome_model, x, y, own, sample, outcome)
+
+    def _folds(self, fitted_to: Bools) -> Iterator[tuple[int, Rows, Rows]]:
+        """Give the number of each fold, its rows, and those that its models are fitted to."""
         folds = self.folds[self.order]
         for fold in range(folds.max() + 1):
-            here = self.order[folds == fold]
-            rows = self.order[(folds != fold) & fitted_to[self.order]]
+            yield fold, self.order[folds == fold], self.order[(folds != fold) & fitted_to[self.order]]
+
+    def _predict(
+        self,
+        learner: Learner,
+        x: Floats,
+        y: Floats,
+        fitted_to: Bools,
+        sample: Sample,
+        outcome: _Outcome | None = None,
+    ) -> Floats:
+        # Whoever weighs nothing is not there: what is said of them goes into nothing, and may be anything.
+        predicted = np.full(len(x), 0.5)
+        for fold, here, rows in self._folds(fitted_to):
             w = None if sample.sample_weight is None else sample.sample_weight[rows]
-            predicted[here] = fit_predict(learner, x[rows], y[rows], w, x[here])
+            try:
+                predicted[here] = fit_predict(learner, x[rows], y[rows], w, x[here])
+            except ValueError:
+                if outcome is not None and (
+                    isinstance(learner, Logistic) or hasattr(learner, "predict_proba")
+                ):
+                    whose = f"{outcome.arm} rows outside fold {fold + 1} of {self.folds.max() + 1}"
+                    _check.events(y[rows], np.ones(len(rows), dtype=bool), outcome.subject, whose)
+                raise
         return predicted
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What to call an outcome, and the arm of those that a model is fitted to."""
+
+    subject: str
+    arm: str
+
+
+def _mask(rows: Rows, n: int) -> Bools:
+    mask = np.zeros(n, dtype=bool)
+    mask[rows] = True
+    return mask
+
+
+def _require_reached(x: Floats, rows: Rows, asked: Rows, index: pd.Index[Any], where: str, arm: str) -> None:
+    try:
+        core.require_inside(x, _mask(rows, len(x)), _mask(asked, len(x)))
+    except OverlapError as error:
+        outside = _mask(np.array(error.rows, dtype=np.int64), len(x))
+        raise OverlapError(
+            f"n_folds: {_check.counted(outside, 'row', index)} {where} lie outside what the {arm} rows of "
+            "other folds hold (none of their level, say), so that these models have no answer for them; "
+            "take fewer folds, or merge small levels"
+        ) from None
+
+
+def _require_inside(x: Floats, fitted_to: Bools, wanted: Bools, *, treated: bool) -> None:
+    try:
+        core.require_inside(x, fitted_to, wanted)
+    except OverlapError as error:
+        raise OverlapError(str(error), error.columns, error.rows, treated) from None
 
 
 def augmented_means(
@@ -86,7 +159,7 @@ def augmented_means(
     over mean(s g): with models that have not seen the row, what they add to it is of second order.
     """
     t = sample.treated
-    target = {"ATE": np.ones(len(t)), "ATT": t.astype(float), "ATC": (~t).astype(float)}[estimand]
+    target = averages_over(t, estimand).astype(float)
     if sample.sample_weight is not None:
         target = target * sample.sample_weight
     means, influences = {}, {}
@@ -127,6 +200,11 @@ def rows_by_content(columns: Iterable[Floats], sample_weight: Floats | None) -> 
             break
     order = np.argsort(place, kind="stable")
     return order if sample_weight is None else order[sample_weight[order] > 0]
+
+
+def averages_over(treated: Bools, estimand: AdjustmentEstimand) -> Bools:
+    """Which rows (n,) an effect averages over."""
+    return {"ATE": np.ones_like(treated), "ATT": treated, "ATC": ~treated}[estimand]
 
 
 def assign_folds(treated: Bools, clusters: Rows | None, n_folds: int, seed: int, order: Rows) -> Rows:

@@ -11,7 +11,27 @@ class InvalidInputError(ValueError):
 
 
 class OverlapError(InvalidInputError):
-    """Some units could not have been in the other group: a score is 0 or 1."""
+    """Some units could not have been in the other group: a score is 0 or 1, or nobody like them is there.
+
+    Attributes
+    ----------
+    columns : tuple of int
+        The columns of an outcome model's design in which these units lie outside what the other group holds.
+    rows : tuple of int
+        The units.
+    treated : bool or None
+        Whether that is the outcome model of the treated; None where no outcome model is concerned.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        columns: Iterable[int] = (),
+        rows: Iterable[int] = (),
+        treated: bool | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.columns, self.rows, self.treated = tuple(columns), tuple(rows), treated
 
 
 class SeparationError(InvalidInputError):

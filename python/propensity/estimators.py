@@ -45,6 +45,7 @@ class IPW:
     """
 
     estimand: WeightingEstimand = "ATE"
+    needs_score: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "estimand", _check.estimand(self.estimand, get_args(WeightingEstimand)))
@@ -126,6 +127,7 @@ class NearestNeighbors:
     caliper_unit: CaliperUnit = "sd"
     caliper_sd: CaliperSd = "all"
     seed: int = 0
+    needs_score: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "estimand", _check.estimand(self.estimand, get_args(MatchingEstimand)))
@@ -252,6 +254,7 @@ class _Adjustment:
     estimand: AdjustmentEstimand = "ATE"
     outcome_model: OutcomeModel = "linear"
     method: ClassVar[Method]
+    needs_score: ClassVar[bool] = True
     _name: ClassVar[str]
 
     def __post_init__(self) -> None:
@@ -304,6 +307,7 @@ class RegressionAdjustment(_Adjustment):
     """
 
     method: ClassVar[Method] = "regression"
+    needs_score: ClassVar[bool] = False
     _name: ClassVar[str] = "Regression"
 
 

@@ -15,15 +15,31 @@ from propensity._calls import columns_by_name
 from propensity._check import Floats
 from propensity._replicates import ResamplingWeights, check_options, progress_bar, settle_seed
 from propensity._sample import rows_there
-from propensity._study import naming_separated_model, read_study, side_by_side
+from propensity._study import (
+    naming_rows_outside_models,
+    naming_separated_model,
+    read_study,
+    require_events,
+    side_by_side,
+    warn_of_outcome_terms,
+)
 from propensity._warned import warn
 from propensity.arms import OutcomeFacts
 from propensity.cautions import count_cautions
 from propensity.errors import InvalidInputError, OverlapWarning
-from propensity.estimators import IPW, Estimator, NearestNeighbors, check_estimators
+from propensity.estimators import (
+    AIPW,
+    IPW,
+    IPWRA,
+    Estimator,
+    NearestNeighbors,
+    RegressionAdjustment,
+    check_estimators,
+)
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates
 from propensity.results import BootstrapResult
+from propensity.scored import warn_of_left_out
 
 DEFAULT_ESTIMATORS: tuple[Estimator, ...] = (IPW("ATE"), IPW("ATT"), NearestNeighbors("ATT"))
 
@@ -53,7 +69,7 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     """Estimate effects, and how much they vary from sample to sample.
 
     Each replicate weighs the rows anew, by drawing n of them with replacement unless told otherwise, refits
-    the propensity model to full convergence, and estimates everything again.
+    the models to full convergence, and estimates everything again.
 
     Parameters
     ----------
@@ -68,7 +84,7 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     outcome_covariates : list of str, or str, or None, default None
         Of the outcome models, where they differ from those of the score.
     penalty : float, default 0.0
-        As for `fit_propensity`, in every replicate.
+        As for `fit_propensity`, in every replicate; only where some estimator has a score.
     estimators : sequence of Estimator, default IPW("ATE"), IPW("ATT"), NearestNeighbors("ATT")
         With different labels. All of them see the same resamples. Nearest neighbours are with replacement on
         the score or logit, with at most a caliper on that.
@@ -110,15 +126,26 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     ------
     InvalidInputError
         As for `fit_propensity` and `ipw`; two estimators have the same label; a cluster lies in several
-        strata; every replicate failed.
+        strata; every replicate failed; a penalty for estimators that have no score.
+    OverlapError
+        A score is 0 or 1, or the data ask an outcome model for rows that it does not reach, as for `aipw`.
 
     Warns
     -----
+    CollinearityWarning, SeparationWarning
+        As for `fit_propensity`, of the data themselves.
     OverlapWarning
-        More than 5% of the replicates could not be estimated.
+        An estimator could not be had in more than 5% of the replicates.
 
     Notes
     -----
+    A replicate that some estimator fails in (no treated unit was drawn, the treatment of all is foretold) is
+    lost to that estimator alone. Quasi-separation is no failure: where none of a level's rows that were drawn
+    are treated, scores run to 0 there, and the weights follow, as those of `ipw` do. A level that an arm has,
+    but did not draw, has no coefficient in that replicate's outcome model. Its rows are then predicted from
+    the full sample's: of all fits to the rows drawn, which differ there alone, the one is taken that is
+    nearest to the full sample's fit. To leave such replicates out would leave a selected sample of them.
+
     The plain bootstrap is not valid for nearest-neighbour matching (Abadie and Imbens 2008): its intervals
     may be too wide or too narrow. It is offered because people ask for it, and `summary()` says so;
     `Matches.bootstrap` is valid, and needs no refit.
@@ -126,7 +153,7 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     _check.one_outcome("bootstrap", outcome)
     check_options(weights, n_reps, n_threads)
     _check_estimators(estimators, weights)
-    _check.number("penalty", penalty, minimum=0.0)
+    _check_penalty(estimators, penalty)
     study = read_study(
         df,
         treatment=treatment,
@@ -138,6 +165,7 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
         also={"strata": strata},
     )
     sample = study.sample
+    require_events(study, outcome, estimators)
     for caution in count_cautions(sample.sample_weight):
         warn(caution)
     x, score_columns, outcome_columns = side_by_side(study)
@@ -161,21 +189,31 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
         n_threads=n_threads,
     )
     with (
-        naming_separated_model(study, penalty, fits_score=True, refuses_quasi=True),
+        naming_separated_model(study, penalty, fits_score=any(spec.needs_score for spec in estimators)),
+        naming_rows_outside_models(study),
         progress_bar(n_reps, progress) as report,
     ):
         found = run(n_reps=n_reps, studentized=studentized, progress=report)
-    _warn_of_failures(found.n_failed, n_reps)
     estimates, replicates = _settled(
         found.estimates, found.replicates, OutcomeFacts.of(sample.frame.outcome(outcome)), len(sample.treated)
     )
     labels = pd.Index([estimator.label for estimator in estimators], name="estimator")
+    told = None
+    if any(spec.needs_score for spec in estimators):
+        told = study.score.dropped(found.aliased)
+        warn_of_left_out(told)
+        if len(found.diverging):
+            study.score.fit(penalty).warn_of_separation()
+    if any(isinstance(spec, AIPW | IPWRA | RegressionAdjustment) for spec in estimators):
+        warn_of_outcome_terms(study, found.outcome_aliased, told)
+    n_failed = pd.Series(found.n_failed, index=labels, name="n_failed")
+    _warn_of_failures(n_failed, n_reps)
     return BootstrapResult(
         estimators=tuple(estimators),
         estimates=pd.Series(estimates, index=labels, name="estimate"),
         replicates=_by_replicate(replicates, labels),
         analytic=Analytic(partial(_without_resampling, run, labels)),
-        n_failed=found.n_failed,
+        n_failed=n_failed,
         seed=seed,
         penalty=float(penalty),
         weights=weights,
@@ -232,12 +270,22 @@ def _name(groups: object) -> str | None:
     return str(getattr(groups, "name", None) or "given")
 
 
-def _warn_of_failures(n_failed: int, n_reps: int) -> None:
-    if n_failed > _FAILURES_TOLERATED * n_reps:
+def _check_penalty(estimators: Sequence[Estimator], penalty: float) -> None:
+    _check.number("penalty", penalty, minimum=0.0)
+    if penalty and not any(spec.needs_score for spec in estimators):
+        raise InvalidInputError(
+            f"penalty: none of the estimators has a score model for {penalty!r} to act on; leave it out"
+        )
+
+
+def _warn_of_failures(n_failed: pd.Series[int], n_reps: int) -> None:
+    many = n_failed[n_failed > _FAILURES_TOLERATED * n_reps]
+    if len(many):
+        named = ", ".join(f"{label} in {n:,} ({n / n_reps:.0%})" for label, n in many.items())
         message = (
-            f"{n_failed:,} of {n_reps:,} replicates ({n_failed / n_reps:.0%}) could not be estimated, for "
-            "want of treated or control units among those drawn, or in a level of them; the intervals are "
-            "those of the others alone. For weighting, weights='bayesian' leaves no unit out; or merge small "
-            "levels, or use a penalty"
+            f"of {n_reps:,} replicates some could not be estimated: {named}, for want of treated or control "
+            "units among those drawn, or because their treatment was foretold; the intervals are those of "
+            "the others alone. For weighting, weights='bayesian' leaves no unit out; or merge small levels, "
+            "or use a penalty"
         )
         warn(message, OverlapWarning)

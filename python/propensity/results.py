@@ -189,8 +189,8 @@ class BootstrapResult(Shown):
         A column per label; NaN where a replicate could not be estimated (no treated unit drawn, separation).
     analytic : Analytic
         What can be said without resampling, worked out when it is first asked for.
-    n_failed : int
-        Replicates with at least one NaN.
+    n_failed : Series (k,)
+        By label, the replicates in which that estimator could not be had; the others' are not concerned.
     seed : int
         With which the same replicates come again, also where none was given.
     penalty : float
@@ -210,7 +210,7 @@ class BootstrapResult(Shown):
     estimates: pd.Series[float]
     replicates: pd.DataFrame
     analytic: Analytic
-    n_failed: int
+    n_failed: pd.Series[int]
     seed: int
     penalty: float
     weights: ResamplingWeights = "multinomial"
@@ -369,13 +369,18 @@ class BootstrapResult(Shown):
             table["note"] = [_NOT_VALID if flag else "" for flag in doubtful]
         return table
 
+    def _failures(self) -> str:
+        failed = self.n_failed[self.n_failed > 0]
+        named = ", ".join(f"{n:,} of {label}" for label, n in failed.items())
+        return f"failed: {named}" if named else "none failed"
+
     def _headline(self) -> str:
         facts = [
             "" if self.weights == "multinomial" else f"{self.weights} weights",
             f"whole clusters by {self.cluster}" if self.cluster else "",
             f"strata by {self.strata}" if self.strata else "",
             "" if self.refitted else "no refit (Otsu and Rai 2017)",
-            f"{self.n_failed:,} failed" if self.n_failed else "none failed",
+            self._failures(),
             f"seed {self.seed}; 95% percentile intervals",
         ]
         return f"Bootstrap: {len(self.replicates):,} replicates, {', '.join(filter(None, facts))}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -88,6 +88,10 @@ class ScoreRows:
             separation = self._separation(fit.diverging, fit.scores)
         return FittedScores(self, fit, separation)
 
+    def dropped(self, aliased: Iterable[int]) -> tuple[str, ...]:
+        """Name the terms without a column, and those that earlier ones repeat."""
+        return (*self.recipe.empty, *(self.recipe.names[column] for column in aliased))
+
     @contextmanager
     def naming_separation(self) -> Iterator[None]:
         """Let a `SeparationError` of the core, which knows columns by number, name the rows."""
@@ -110,6 +114,13 @@ class ScoreRows:
         )
 
 
+def warn_of_left_out(names: Sequence[str], whose: str = "") -> None:
+    """Warn of terms that are left out, if there are any; `whose` says of which models where that is open."""
+    if names:
+        left_out = f"{whose}left out, because earlier terms already say the same: {', '.join(names)}"
+        warn(left_out, CollinearityWarning)
+
+
 @dataclass(frozen=True, eq=False)
 class FittedScores:
     """A score model, fitted; `separation` is None where there is none."""
@@ -121,14 +132,11 @@ class FittedScores:
     @property
     def dropped(self) -> tuple[str, ...]:
         """The terms without a coefficient: those without a column, and those that earlier ones repeat."""
-        recipe = self.rows.recipe
-        return (*recipe.empty, *(recipe.names[column] for column in self.fit.aliased))
+        return self.rows.dropped(self.fit.aliased)
 
     def warn_of_terms(self) -> None:
         """Warn of terms that are left out."""
-        if self.dropped:
-            left_out = f"left out, because earlier terms already say the same: {', '.join(self.dropped)}"
-            warn(left_out, CollinearityWarning)
+        warn_of_left_out(self.dropped)
 
     def warn_of_separation(self) -> None:
         """Warn of rows whose treatment is foretold."""

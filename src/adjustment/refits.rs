@@ -13,7 +13,7 @@
 //!
 //! What these cannot do, or not to the last digits, is left to [`super::arm_mean`].
 
-use super::{AdjustmentSpec, Method};
+use super::{AdjustmentSpec, Method, Modelled};
 use crate::covariates::Covariates;
 use crate::error::{Error, Result};
 use crate::kernels::{
@@ -22,7 +22,7 @@ use crate::kernels::{
 use crate::linalg::Cholesky;
 use crate::logistic::{Anchor, Columns, LogisticSpec, Resampled};
 use crate::monitor::Monitor;
-use crate::outcome::{ArmFit, OutcomeModel};
+use crate::outcome::{Backing, OutcomeModel};
 use crate::tally::{Totals, Units};
 
 /// One pass is enough where no column's share that the earlier ones leave unexplained lies between these: the sums
@@ -41,6 +41,8 @@ pub struct Refits<'a> {
     centers: [f64; 2],
     /// Logistic models of both arms, by what weighs their rows.
     anchors: Vec<(Weighing, [Anchor<'a>; 2])>,
+    /// The full sample's models of both arms, by what they are and what weighs their rows.
+    backings: Vec<(OutcomeModel, Weighing, [Backing; 2])>,
 }
 
 /// The full sample.
@@ -71,10 +73,10 @@ impl<'a> Refits<'a> {
             }
         }
         let centers = sums.map(|[rows, outcome]| outcome / rows);
-        Self { columns, centers, anchors: Vec::new() }
+        Self { columns, centers, anchors: Vec::new(), backings: Vec::new() }
     }
 
-    /// Make ready for the logistic models of `spec`, if it has any.
+    /// Fit the models of `spec` to the full sample, and make ready for logistic ones of many units.
     ///
     /// # Errors
     /// What keeps a model of the full sample from being fitted.
@@ -82,16 +84,33 @@ impl<'a> Refits<'a> {
         &mut self,
         spec: AdjustmentSpec,
         full: &FullSample<'_, '_, U>,
+        wants_anchors: bool,
         monitor: &Monitor,
     ) -> Result<()> {
-        let weighing = weighing_of_rows(spec);
-        if spec.outcome_model == OutcomeModel::Linear || self.anchors_of(weighing).is_some() {
+        let FullSample { covariates, units, scores } = *full;
+        let (model, weighing) = (spec.outcome_model, weighing_of_rows(spec));
+        if self.backings_of(spec).is_some() {
             return Ok(());
         }
-        let anchor = |arm| self.anchor(arm, spec, full, monitor);
-        let (control, treated) = rayon::join(|| anchor(0), || anchor(1));
-        self.anchors.push((weighing, [control?, treated?]));
+        let modelled = Modelled { covariates, units, scores: scores.as_flattened() };
+        let backing = |arm| Backing::new(&modelled.rows_of(arm, spec), model, monitor);
+        let (control, treated) = rayon::join(|| backing(false), || backing(true));
+        let backings = [control?, treated?];
+        if wants_anchors && model == OutcomeModel::Logistic {
+            let anchor = |arm: usize| self.anchor(arm, spec, full, &backings[arm], monitor);
+            let (control, treated) = rayon::join(|| anchor(0), || anchor(1));
+            self.anchors.push((weighing, [control?, treated?]));
+        }
+        self.backings.push((model, weighing, backings));
         Ok(())
+    }
+
+    /// The full sample's models, control first.
+    #[must_use]
+    pub fn backings_of(&self, spec: AdjustmentSpec) -> Option<&[Backing; 2]> {
+        let wanted = (spec.outcome_model, weighing_of_rows(spec));
+        let found = self.backings.iter().find(|(model, rows, _)| (*model, *rows) == wanted);
+        found.map(|(_, _, backings)| backings)
     }
 
     fn anchor<U: Units>(
@@ -99,20 +118,20 @@ impl<'a> Refits<'a> {
         arm: usize,
         spec: AdjustmentSpec,
         full: &FullSample<'_, '_, U>,
+        backing: &Backing,
         monitor: &Monitor,
     ) -> Result<Anchor<'a>> {
-        let FullSample { covariates, units, scores } = *full;
-        let weight = |unit: usize| spec.fitting_weight(arm == 1, scores.as_flattened()[unit]);
-        let fit = ArmFit::new(covariates, units, arm == 1, weight, spec.outcome_model, monitor)?;
+        let FullSample { units, scores, .. } = *full;
+        let beta = backing.fit.coefficients.clone();
         let mut counts = Totals::default();
         count(arm, weighing_of_rows(spec), units, scores, &mut counts);
         let logistic = LogisticSpec { tolerance: TOLERANCE, ..LogisticSpec::default() };
-        let (columns, ridge) = (self.columns.clone(), vec![0.0; fit.coefficients.len()]);
-        Anchor::new(columns, &counts, fit.coefficients, ridge, logistic, monitor)
+        let (columns, ridge) = (self.columns.clone(), vec![0.0; beta.len()]);
+        Anchor::new(columns, &counts, beta, ridge, logistic, monitor)
     }
 
-    /// The effect in a resample of the full sample's units whose scores are given; `None` where that is left to
-    /// [`super::arm_mean`].
+    /// The effect in a resample of the full sample's units whose scores, inside (0, 1), are given; `None` where that is
+    /// left to [`super::arm_mean`].
     ///
     /// # Errors
     /// [`Error::Stopped`].
@@ -133,6 +152,7 @@ impl<'a> Refits<'a> {
     }
 
     fn linear<U: Units>(&self, spec: AdjustmentSpec, units: &U, scores: &[Lane]) -> Option<f64> {
+        let backings = self.backings_of(spec)?;
         let resampled = Resampled { columns: &self.columns, units };
         let n_columns = self.columns.n_columns();
         let sums = arm_products(&resampled, n_columns, scores, weighing(spec), self.centers);
@@ -141,7 +161,10 @@ impl<'a> Refits<'a> {
         let target: Vec<f64> = (control.rows.iter().zip(&treated.rows))
             .map(|(control, treated)| over[0] * control + over[1] * treated)
             .collect();
-        let mean = |arm: usize| Some(self.centers[arm] + above_center(&sums[arm], &target)?);
+        let mean = |arm: usize| {
+            let aliased = backings[arm].fit.aliased();
+            Some(self.centers[arm] + above_center(&sums[arm], &target, aliased)?)
+        };
         Some(mean(1)? - mean(0)?)
     }
 
@@ -197,17 +220,18 @@ fn count<U: Units>(
     });
 }
 
-/// How far an arm's mean is above its center, `target` being the sum of g x.
-fn above_center(sums: &ArmProducts, target: &[f64]) -> Option<f64> {
+/// How far an arm's mean is above its center, `target` being the sum of g x, where the same columns are collinear as in
+/// the full sample: where an arm did not draw a level there is more to say than sums do.
+fn above_center(sums: &ArmProducts, target: &[f64], aliased: &[bool]) -> Option<f64> {
     let ArmProducts { equations, weighted, residual, .. } = sums;
     let terms = target.len();
     if !(equations.information[0] > 0.0) {
         return None;
     }
     let [least, enough] = CONDITION;
-    let factor = Cholesky::factor(&equations.information, terms, least, &[]);
-    let strict = Cholesky::factor(&equations.information, terms, enough, &[]);
-    if factor.aliased() != strict.aliased() {
+    let factor = Cholesky::factor(&equations.information, terms, least, &[]).ok()?;
+    let strict = Cholesky::factor(&equations.information, terms, enough, &[]).ok()?;
+    if factor.aliased() != strict.aliased() || factor.aliased() != aliased {
         return None;
     }
     let mut slopes = equations.gradient.clone();
@@ -290,17 +314,20 @@ mod tests {
         ) -> (Option<f64>, Result<f64>) {
             let monitor = Monitor::default();
             let covariates = Covariates::standardized(self.x.view()).unwrap();
+            let covariates = covariates.settled(&vec![1.0; self.x.nrows()]).unwrap();
             let full = self.rows(sample_weight, None::<&[u32]>);
             let scores = crate::kernels::padded(self.scores.iter().copied());
             let mut refits = Refits::new(Columns::ready(&covariates), &full);
             let whole = FullSample { covariates: &covariates, units: &full, scores: &scores };
-            refits.prepare(spec, &whole, &monitor).unwrap();
+            refits.prepare(spec, &whole, true, &monitor).unwrap();
             let units = self.rows(sample_weight, Some(counts));
             let scratch = &mut Scratch::default();
             let fast = refits.effect(spec, &units, &scores, scratch, &monitor).unwrap();
+            let modelled =
+                Modelled { covariates: &covariates, units: &units, scores: &self.scores };
             let mean = |arm| {
-                let found = arm_mean(&covariates, &units, &self.scores, arm, spec, &monitor);
-                found.map(|found| found.mean)
+                let backing = refits.backings_of(spec).map(|both| &both[usize::from(arm)]);
+                arm_mean(&modelled, arm, spec, backing, &monitor).map(|found| found.mean)
             };
             (fast, mean(true).and_then(|treated| Ok(treated - mean(false)?)))
         }
@@ -357,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn effect_does_without_a_level_that_an_arm_did_not_draw() {
+    fn a_level_that_an_arm_did_not_draw_is_left_to_the_full_samples_fit() {
         for d in [3, 6] {
             let mut world = World::new(700, d);
             let is_left_out = |i: usize| world.treatment[i] && world.x[(i, 0)] > 0.0;
@@ -365,13 +392,15 @@ mod tests {
             for row in left_out {
                 world.counts[row] = 0;
             }
-            for spec in specs(&[OutcomeModel::Linear]) {
+            for spec in specs(&[OutcomeModel::Linear, OutcomeModel::Logistic]) {
                 let (fast, slow) = world.both(spec, None, &world.counts);
-                assert!((fast.unwrap() - slow.unwrap()).abs() < 1e-11, "{d} {spec:?}");
-            }
-            for spec in specs(&[OutcomeModel::Logistic]) {
-                let (fast, slow) = world.both(spec, None, &world.counts);
-                assert!(fast.is_none() && slow.is_ok(), "{d} {spec:?}");
+                let slow = slow.unwrap();
+                assert!(fast.is_none(), "{d} {spec:?}");
+                // Whichever level is the reference.
+                world.x.column_mut(0).mapv_inplace(|x| 1.0 - x);
+                let (_, other) = world.both(spec, None, &world.counts);
+                world.x.column_mut(0).mapv_inplace(|x| 1.0 - x);
+                assert!((slow - other.unwrap()).abs() < 1e-9, "{d} {spec:?}");
             }
         }
     }
@@ -394,22 +423,29 @@ mod tests {
             estimand: Estimand::Ate,
             outcome_model: OutcomeModel::Linear,
         };
-        // Columns apart by so much of their spread, of which the square is left unexplained.
-        for (apart, serves) in [(0.02, true), (0.002, false), (2e-5, false), (1e-8, true)] {
+        // Columns apart by so much of their spread, which is nothing to a settled design.
+        for apart in [0.02, 0.002, 2e-5, 1e-8] {
             let mut world = World::new(700, 4);
             let near = &world.x.column(1) + &(apart * &world.x.column(3));
             world.x.column_mut(3).assign(&near);
             let (fast, slow) = world.both(spec, None, &world.counts);
-            assert_eq!(fast.is_some(), serves, "{apart}");
-            assert!((fast.map_or(0.0, |fast| fast - slow.unwrap())).abs() < 1e-10, "{apart}");
+            assert!((fast.unwrap() - slow.unwrap()).abs() < 1e-10, "{apart}");
         }
-        // A score that rounds to one, and an arm that was not drawn.
+        // The same in the rows that were drawn alone.
+        let mut world = World::new(700, 4);
+        for row in (0..700).filter(|row| world.counts[*row] > 0) {
+            world.x[(row, 3)] = world.x[(row, 1)] + 0.002 * world.x[(row, 3)];
+        }
+        let (fast, slow) = world.both(spec, None, &world.counts);
+        assert!(fast.is_none() && slow.is_ok());
+        // A score of a treated row that rounds to one: it then weighs 1.
         let mut world = World::new(700, 4);
         let first = world.treatment.iter().position(|treated| *treated).unwrap();
         (world.scores[first], world.counts[first]) = (1.0, 2);
-        assert!(world.both(spec, None, &world.counts).0.is_none());
-        world.counts[first] = 0;
-        assert!(world.both(spec, None, &world.counts).0.is_some());
+        let (fast, slow) = world.both(spec, None, &world.counts);
+        assert!((fast.unwrap() - slow.unwrap()).abs() < 1e-11);
+        // An arm that was not drawn.
+        let world = World::new(700, 4);
         for spec in specs(&[OutcomeModel::Linear, OutcomeModel::Logistic]) {
             let of_controls = world.counts.iter().zip(&world.treatment);
             let counts: Vec<u32> =

@@ -95,6 +95,8 @@ pub struct Whereabouts {
     /// The weight times p (1 - p) at the anchor.
     pub spread: Vec<RoughLane>,
     pub scores: Vec<Lane>,
+    /// Whether all scores are inside (0, 1).
+    pub is_inside: bool,
 }
 
 /// Gradient and, if wanted, information at the anchor, whose scores are given block by block; leaves the

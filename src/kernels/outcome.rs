@@ -77,30 +77,25 @@ pub fn fitted_sums(
     dispatch(FittedSums { tallies, arm, scores, fitted, weighing, over })
 }
 
-/// The balancing weights of both arms, control first; zero where a unit has no rows, and not a number where it has
-/// some and its score rounds to 0 or 1.
+/// The balancing weights of both arms, control first: finite, so that no rows weigh nothing.
 #[inline(always)]
-fn balancing_weights(weighing: Weighing, scores: &Lane, tallies: &Tallies, into: &mut [Lane; 2]) {
+fn balancing_weights(weighing: Weighing, scores: &Lane, into: &mut [Lane; 2]) {
     let (Weighing::Rows(estimand) | Weighing::Residuals(estimand)) = weighing else { return };
     // One loop for each estimand: with the choice inside it, the loop would not be vectorised.
     match estimand {
-        Estimand::Ate => tilted(|e| Estimand::Ate.tilt(e), scores, tallies, into),
-        Estimand::Att => tilted(|e| Estimand::Att.tilt(e), scores, tallies, into),
-        Estimand::Atc => tilted(|e| Estimand::Atc.tilt(e), scores, tallies, into),
-        Estimand::Ato => tilted(|e| Estimand::Ato.tilt(e), scores, tallies, into),
-        Estimand::Atm => tilted(|e| Estimand::Atm.tilt(e), scores, tallies, into),
+        Estimand::Ate => by_arm(|e| Estimand::Ate.weights(e), scores, into),
+        Estimand::Att => by_arm(|e| Estimand::Att.weights(e), scores, into),
+        Estimand::Atc => by_arm(|e| Estimand::Atc.weights(e), scores, into),
+        Estimand::Ato => by_arm(|e| Estimand::Ato.weights(e), scores, into),
+        Estimand::Atm => by_arm(|e| Estimand::Atm.weights(e), scores, into),
     }
 }
 
-/// h / (1 - e) and h / e, by one division.
 #[inline(always)]
-fn tilted(tilt: impl Fn(f64) -> f64, scores: &Lane, tallies: &Tallies, into: &mut [Lane; 2]) {
+fn by_arm(weights: impl Fn(f64) -> [f64; 2], scores: &Lane, into: &mut [Lane; 2]) {
     let [control, treated] = into;
     for row in 0..BLOCK {
-        let e = scores[row];
-        let share = tilt(e) / (e * (1.0 - e));
-        control[row] = if tallies.rows[0][row] > 0.0 { share * e } else { 0.0 };
-        treated[row] = if tallies.rows[1][row] > 0.0 { share * (1.0 - e) } else { 0.0 };
+        [control[row], treated[row]] = weights(scores[row]);
     }
 }
 
@@ -191,7 +186,7 @@ impl<const WEIGHING: u8> WithSimd for OfMany<'_, WEIGHING> {
         let mut residual = [simd.splat_f64s(0.0); 2];
         for (index, scores) in scores.iter().enumerate() {
             let (columns, tallies) = blocks.block(index, true, &mut buffers);
-            balancing_weights(weighing, scores, tallies, &mut weights);
+            balancing_weights(weighing, scores, &mut weights);
             for (arm, gathered) in arms.iter_mut().enumerate() {
                 let center = simd.splat_f64s(centers[arm]);
                 let [spread, slope, other] = parts.each_mut().map(|lane| vectors_mut::<S>(lane));
@@ -311,7 +306,7 @@ impl<const N: usize, const WEIGHING: u8> WithSimd for OfFew<'_, N, WEIGHING> {
         let mut sums = [Sums::<S, N>::new(simd); 2];
         for (index, scores) in scores.iter().enumerate() {
             let (columns, tallies) = blocks.block(index, true, &mut buffers);
-            balancing_weights(weighing, scores, tallies, &mut weights);
+            balancing_weights(weighing, scores, &mut weights);
             let n = vectors::<S>(scores).len();
             let columns: [&[S::f64s]; N] = std::array::from_fn(|k| &vectors::<S>(&columns[k])[..n]);
             for arm in 0..2 {
@@ -414,7 +409,7 @@ impl WithSimd for ArmCounts<'_> {
         }
         if let Weighing::Rows(_) = weighing {
             let mut weights = [[0.0; BLOCK]; 2];
-            balancing_weights(weighing, scores, tallies, &mut weights);
+            balancing_weights(weighing, scores, &mut weights);
             for row in 0..BLOCK {
                 failures[row] *= weights[arm][row];
                 successes[row] *= weights[arm][row];
@@ -445,7 +440,7 @@ impl WithSimd for FittedSums<'_> {
             total[row] = target[row] * fitted[row];
         }
         if let Weighing::Residuals(_) = weighing {
-            balancing_weights(weighing, scores, tallies, &mut weights);
+            balancing_weights(weighing, scores, &mut weights);
             let (rows, outcome) = (&tallies.rows[arm], &tallies.outcome[arm]);
             for row in 0..BLOCK {
                 total[row] += weights[arm][row] * (outcome[row] - rows[row] * fitted[row]);

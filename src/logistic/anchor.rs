@@ -25,7 +25,7 @@ use crate::kernels::{
     ArmSums, AtAnchor, BLOCK, Blocks, Buffers, Lane, REACH, Room, RoughLane, ScoreEquations,
     Source, Tallies, Whereabouts, at_anchor, bend, extremes, near_anchor, round,
 };
-use crate::linalg::{Cholesky, RANK_TOLERANCE, add, dot, largest};
+use crate::linalg::{Cholesky, RANK_TOLERANCE, add, dot, largest, subtract_product};
 use crate::monitor::Monitor;
 use crate::tally::Units;
 
@@ -54,6 +54,10 @@ const NUDGE: f64 = 1e-4;
 /// Passes after which a refit is left to Newton's method; one does, or two, where a resample's own information is at
 /// hand, and otherwise rarely more than ten.
 const MOST_PASSES: usize = 20;
+
+/// Log odds beyond which a score rounds to 1. Where a refit might lead there, none is made: what it ends in is to be
+/// finite, with a gradient that vanishes in every column that counts, and scores inside (0, 1).
+const CERTAIN: f64 = 36.0;
 
 /// Resamples in which the treatment keeps less than this share of its variance are left to Newton's method,
 /// which looks for separation.
@@ -129,6 +133,8 @@ pub struct Anchor<'a> {
     rough_scores: Vec<RoughLane>,
     /// The largest absolute value of the intercept's column, and of each other.
     largest: Vec<f64>,
+    /// Whether no move within reach makes anybody's score a certainty.
+    is_inside: bool,
     derivatives: Derivatives,
     /// The information, without the penalty, and the weight of the full sample.
     information: Vec<f64>,
@@ -206,9 +212,11 @@ impl<'a> Anchor<'a> {
         let resampled = Resampled { columns: &columns, units };
         let at = at_anchor(&resampled, columns.n_columns(), &scores, true, &mut Vec::new());
         let information = penalized(&at.equations.information, &ridge);
-        let aliased = Cholesky::factor(&information, beta.len(), RANK_TOLERANCE, &[]);
+        let aliased = Cholesky::factor(&information, beta.len(), RANK_TOLERANCE, &[])?;
         let aliased = aliased.aliased().to_vec();
         let total = at.rows[0] + at.rows[1];
+        let farthest =
+            odds[1].as_flattened().iter().fold(0.0_f64, |most, o| most.max(o.ln().abs()));
         let largest = largest_by_column(&columns, n_blocks);
         let derivatives = Derivatives::new(&resampled, beta.len(), &scores, total, monitor)?;
         let information = at.equations.information;
@@ -221,6 +229,7 @@ impl<'a> Anchor<'a> {
             rough_scores: scores.iter().map(round).collect(),
             scores,
             largest,
+            is_inside: farthest + REACH < CERTAIN,
             derivatives,
             information,
             total,
@@ -236,6 +245,12 @@ impl<'a> Anchor<'a> {
     #[must_use]
     pub fn columns(&self) -> &Columns<'a> {
         &self.columns
+    }
+
+    /// Whether all scores of refits are inside (0, 1); there are none otherwise.
+    #[must_use]
+    pub fn is_inside(&self) -> bool {
+        self.is_inside
     }
 
     /// Whether refits are best made together.
@@ -257,7 +272,11 @@ impl<'a> Anchor<'a> {
         monitor: &Monitor,
     ) -> Result<Option<Refit>> {
         let resampled = Resampled { columns: &self.columns, units };
-        let Whereabouts { spread, scores } = there;
+        let Whereabouts { spread, scores, is_inside } = there;
+        *is_inside = self.is_inside;
+        if !self.is_inside {
+            return Ok(None);
+        }
         let Some(mut course) = self.set_out(&resampled, spread)? else { return Ok(None) };
         monitor.check()?;
         if self.has_few_terms() && self.straighten(&mut course, spread).is_none() {
@@ -317,7 +336,7 @@ impl<'a> Anchor<'a> {
     fn find_responses<U: Units>(&mut self, units: &U, monitor: &Monitor) -> Result<()> {
         let resampled = Resampled { columns: &self.columns, units };
         let mut scores = Vec::new();
-        let mut sums = |step: &[f64]| {
+        let mut sums = |step: &[f64]| -> Result<[ArmSums; 2]> {
             monitor.check()?;
             let most = self.most(step);
             Ok(near_anchor(&resampled, step, most, true, self.odds(), &mut scores).sums)
@@ -368,10 +387,11 @@ impl<'a> Anchor<'a> {
             return Ok(None);
         }
         let mut there = penalized(&information, &self.ridge);
-        let factor = Cholesky::factor(&there, terms, RANK_TOLERANCE, &self.aliased);
-        if factor.aliased() != self.aliased {
-            return Ok(None);
-        }
+        let same_columns = |there: &[f64], tolerance: f64| {
+            let factor = Cholesky::factor(there, terms, tolerance, &self.aliased).ok()?;
+            (factor.aliased() == self.aliased).then_some(factor)
+        };
+        let Some(factor) = same_columns(&there, RANK_TOLERANCE) else { return Ok(None) };
         let slope = self.penalized_gradient(gradient.clone(), &vec![0.0; terms]);
         let mut step = slope.clone();
         factor.solve(&mut step);
@@ -382,9 +402,8 @@ impl<'a> Anchor<'a> {
             step = rest;
         }
         self.derivatives.move_information(&step, total, &mut there);
-        let factor = Cholesky::factor(&there, terms, f64::EPSILON, &self.aliased);
-        let course = Course { rows, total, gradient, information, step, factor };
-        Ok((course.factor.aliased() == self.aliased).then_some(course))
+        let course = |factor| Course { rows, total, gradient, information, step, factor };
+        Ok(same_columns(&there, f64::EPSILON).map(course))
     }
 
     /// Go on from the start by what is left of the gradient G - H s when the bend is taken off it; `None` where that
@@ -395,7 +414,7 @@ impl<'a> Anchor<'a> {
         for _ in 0..MOST_BENDS {
             let bend = bend(&self.columns, step, self.most(step), &self.rough_scores, spread);
             let mut rest = gradient.clone();
-            take_off(information, step, &mut rest);
+            subtract_product(information, step, &mut rest);
             add(&mut rest, -1.0, &bend.gradient);
             let rest = self.penalized_gradient(rest, step);
             let norm = largest(&rest);
@@ -477,17 +496,6 @@ impl Secants {
         }
         self.last = Some((next.clone(), gradient));
         next
-    }
-}
-
-/// Take H s off the gradient; of H the upper triangle is given.
-fn take_off(information: &[f64], step: &[f64], gradient: &mut [f64]) {
-    for (row, entries) in information.chunks_exact(step.len()).enumerate() {
-        gradient[row] -= entries[row] * step[row];
-        for column in row + 1..step.len() {
-            gradient[row] -= entries[column] * step[column];
-            gradient[column] -= entries[column] * step[row];
-        }
     }
 }
 

@@ -21,7 +21,7 @@ pub enum Sweep {
 /// A likelihood over standardized covariates.
 #[derive(Debug)]
 pub struct Likelihood<'a, 'x, U> {
-    covariates: &'a Covariates<'x>,
+    pub covariates: &'a Covariates<'x>,
     units: &'a U,
     /// The penalty on each standardized coefficient, zero on the intercept.
     ridge: Vec<f64>,

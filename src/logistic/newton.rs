@@ -2,8 +2,10 @@
 
 use super::LogisticSpec;
 use super::likelihood::Likelihood;
+use crate::covariates::Covariates;
 use crate::error::{Error, Result};
-use crate::linalg::{Cholesky, RANK_TOLERANCE, largest};
+use crate::kernels::ScoreEquations;
+use crate::linalg::{Cholesky, RANK_TOLERANCE, add, largest};
 use crate::monitor::Monitor;
 use crate::tally::Units;
 
@@ -33,26 +35,48 @@ pub struct Optimum {
     pub information: Cholesky,
     pub gradient_norm: f64,
     pub iterations: usize,
-    /// Columns whose coefficients were still running off to infinity: their rows are treated all, or
-    /// none (quasi-complete separation, Albert and Anderson 1984).
+    /// Columns, by their places among those that the design was asked for, whose coefficients were still running off
+    /// to infinity: their rows are treated all, or none (quasi-complete separation, Albert and Anderson 1984).
     pub diverging: Vec<usize>,
     /// Whether linear predictors were kept, of these very coefficients.
     pub has_kept: bool,
 }
 
 impl Optimum {
-    /// Columns that earlier ones explain.
-    pub fn aliased(&self) -> Vec<usize> {
+    /// Columns that earlier ones explain, by their places likewise.
+    pub fn aliased(&self, design: &Covariates<'_>) -> Vec<usize> {
         let columns = self.information.aliased()[1..].iter().enumerate();
-        columns.filter(|(_, aliased)| **aliased).map(|(column, _)| column).collect()
+        let own =
+            columns.filter(|(_, aliased)| **aliased).map(|(column, _)| design.places()[column]);
+        let mut aliased: Vec<usize> = own.chain(design.dropped().iter().copied()).collect();
+        aliased.sort_unstable();
+        aliased
     }
 }
 
+/// What takes a step to how the information changes along it.
+pub type Bend<'a> = dyn Fn(&[f64]) -> Result<Vec<f64>> + 'a;
+
 /// Where to start, and how.
+#[derive(Default)]
 pub struct Start<'a> {
     pub beta: Vec<f64>,
+    /// What [`Likelihood::equations`] finds there, where that is known already.
+    pub equations: Option<ScoreEquations>,
     /// An estimate of [`Likelihood::bend`] at these coefficients along a step.
-    pub bend: &'a dyn Fn(&[f64]) -> Result<Vec<f64>>,
+    pub bend: Option<&'a Bend<'a>>,
+    /// To be added to the units' information where steps are made of it: nothing along what they tell, and all there is
+    /// along what they do not, so that nothing moves there.
+    pub hold: Option<Vec<f64>>,
+}
+
+impl Start<'_> {
+    /// The fit of the intercept alone.
+    pub fn intercept_only<U: Units>(likelihood: &Likelihood<'_, '_, U>) -> Self {
+        let mut beta = vec![0.0; likelihood.n_terms()];
+        beta[0] = (likelihood.treated / (likelihood.total - likelihood.treated)).ln();
+        Self { beta, ..Self::default() }
+    }
 }
 
 /// Maximise from `start`, or from the intercept-only fit.
@@ -65,7 +89,10 @@ pub fn maximize<U: Units>(
     spec: &LogisticSpec,
     monitor: &Monitor,
 ) -> Result<Optimum> {
-    let start = start.map(|beta| Start { beta: beta.to_vec(), bend: &|_| Ok(Vec::new()) });
+    let start = match start {
+        Some(beta) => Start { beta: beta.to_vec(), ..Start::default() },
+        None => Start::intercept_only(likelihood),
+    };
     maximize_keeping(likelihood, start, &mut [], spec, monitor)
 }
 
@@ -75,13 +102,13 @@ pub fn maximize<U: Units>(
 /// Those of [`maximize`].
 pub fn maximize_keeping<U: Units>(
     likelihood: &Likelihood<'_, '_, U>,
-    start: Option<Start<'_>>,
+    start: Start<'_>,
     kept: &mut [f64],
     spec: &LogisticSpec,
     monitor: &Monitor,
 ) -> Result<Optimum> {
     let terms = likelihood.n_terms();
-    let mut beta = start.as_ref().map_or_else(|| intercept_only(likelihood), |at| at.beta.clone());
+    let Start { mut beta, equations: mut known, bend, hold } = start;
     let (mut aliased, mut tolerance) = (Vec::new(), RANK_TOLERANCE);
     let mut previous: Option<(Vec<f64>, f64)> = None;
     let mut gradient_norm = f64::INFINITY;
@@ -90,8 +117,15 @@ pub fn maximize_keeping<U: Units>(
         //    information is that of the covariates; later a vanishing pivot would mean separation.
         let is_near = previous.as_ref().is_some_and(|(_, norm)| *norm <= NEAR);
         let kept = if is_near { &mut *kept } else { &mut [] };
-        let mut equations = likelihood.equations(&beta, kept, monitor)?;
-        let information = Cholesky::factor(&equations.information, terms, tolerance, &aliased);
+        let mut equations = match known.take() {
+            Some(known) => known,
+            None => likelihood.equations(&beta, kept, monitor)?,
+        };
+        let remaining_variance = equations.information[0];
+        if let Some(hold) = &hold {
+            add(&mut equations.information, 1.0, hold);
+        }
+        let information = Cholesky::factor(&equations.information, terms, tolerance, &aliased)?;
         (aliased, tolerance) = (information.aliased().to_vec(), f64::EPSILON);
         for (slope, _) in equations.gradient.iter_mut().zip(&aliased).filter(|(_, skip)| **skip) {
             *slope = 0.0;
@@ -110,8 +144,8 @@ pub fn maximize_keeping<U: Units>(
         // 3. The step; aliased coefficients stay where they are.
         let mut step = equations.gradient;
         information.solve(&mut step);
-        if let (1, Some(start)) = (iterations, &start) {
-            let bend = (start.bend)(&step)?;
+        if let (1, Some(bend)) = (iterations, bend) {
+            let bend = bend(&step)?;
             straighten(&mut step, bend, &information);
         }
         let from = beta.clone();
@@ -120,7 +154,7 @@ pub fn maximize_keeping<U: Units>(
         // 4. Done: the step just taken comes on top of a gradient that was small enough.
         if gradient_norm <= spec.tolerance {
             let diverging = diverging(likelihood, &step, monitor)?;
-            if separated(likelihood, equations.information[0]) {
+            if separated(likelihood, remaining_variance) {
                 return Err(Error::Separation { columns: diverging });
             }
             let has_kept = !kept.is_empty() && largest(&step) <= NEGLIGIBLE;
@@ -142,9 +176,6 @@ pub fn maximize_keeping<U: Units>(
 
 /// Take off a Newton step what it misses to second order (Chebyshev's method), if that is the lesser part.
 fn straighten(step: &mut [f64], mut bend: Vec<f64>, information: &Cholesky) {
-    if bend.is_empty() {
-        return;
-    }
     for (slope, _) in bend.iter_mut().zip(information.aliased()).filter(|(_, skip)| **skip) {
         *slope = 0.0;
     }
@@ -152,12 +183,6 @@ fn straighten(step: &mut [f64], mut bend: Vec<f64>, information: &Cholesky) {
     if largest(&bend) < largest(step) {
         step.iter_mut().zip(bend).for_each(|(step, bend)| *step -= bend / 2.0);
     }
-}
-
-fn intercept_only<U: Units>(likelihood: &Likelihood<'_, '_, U>) -> Vec<f64> {
-    let mut beta = vec![0.0; likelihood.n_terms()];
-    beta[0] = (likelihood.treated / (likelihood.total - likelihood.treated)).ln();
-    beta
 }
 
 /// Whether the likelihood at `to` is lower than at `from`, beyond rounding.
@@ -186,10 +211,11 @@ fn diverging<U: Units>(
     step: &[f64],
     monitor: &Monitor,
 ) -> Result<Vec<usize>> {
-    let most = largest(&step[1..]);
-    if most <= LONG_STEP || likelihood.largest_move(step, monitor)? <= RUNAWAY {
+    if largest(&step[1..]) <= LONG_STEP || likelihood.largest_move(step, monitor)? <= RUNAWAY {
         return Ok(Vec::new());
     }
-    let moved = step[1..].iter().enumerate().filter(|(_, change)| change.abs() > most / 2.0);
+    let changes = likelihood.covariates.by_standard_deviation(step);
+    let most = largest(&changes);
+    let moved = changes.iter().enumerate().filter(|(_, change)| change.abs() > most / 2.0);
     Ok(moved.map(|(column, _)| column).collect())
 }

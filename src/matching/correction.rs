@@ -38,7 +38,7 @@ pub fn correction(
     let c = local.factors(|e| [estimand.tilt(e) * e, estimand.tilt(e) * (1.0 - e)], monitor)?;
     let d = local.factors(|e| [-estimand.tilt_slope(e), estimand.tilt_slope(e)], monitor)?;
     monitor.check()?;
-    let model = ScoreModel::new(covariates, rows.treatment, rows.scores, None, penalty);
+    let model = ScoreModel::new(covariates, rows.treatment, rows.scores, None, penalty)?;
     let matched: f64 = sides.iter().map(Side::n_matched).sum();
     Ok((model.variance(&d) - model.variance(&c)) / (matched * matched))
 }

@@ -1,11 +1,10 @@
 //! What can be said of an estimate without resampling, and of a replicate by itself.
 
-use super::{Data, Estimator, Pipeline, Scratch, Sweep};
+use super::{Data, Estimator, Pipeline, Run, Scratch, Sweep};
 use crate::bootstrap::{self, BootstrapSpec, Replicates};
 use crate::cells::Cells;
-use crate::covariates::Covariates;
-use crate::doubly_robust::{AdjustmentData, adjusted_means};
-use crate::error::Result;
+use crate::doubly_robust::{AdjustmentData, ScoreSpec, adjusted_means};
+use crate::error::{Error, Result};
 use crate::ipw::{IpwData, ipw};
 use crate::matching::{self, MatchedRows, NearestSpec};
 use crate::resample::Resample;
@@ -19,56 +18,58 @@ impl Pipeline<'_, '_> {
     /// # Errors
     /// An arm without weight, [`Error::Stopped`].
     pub fn analytic(&self, resample: &Resample) -> Result<Vec<Analytic>> {
-        let score_covariates = self.covariates.subset(self.data.score_columns);
-        let scores = score_covariates.probabilities(&self.start);
+        let scores = self.row_scores(&self.start);
         let each = self.estimators.iter().map(|estimator| {
             self.monitor.check()?;
             if let Estimator::Nearest(spec) = estimator {
                 let std_error = if resample.is_clustered() {
                     f64::NAN
                 } else {
-                    self.matching_error(spec, &score_covariates, &scores)
+                    self.matching_error(spec, &scores)
                 };
                 return Ok(Analytic { std_error, acceleration: None });
             }
             let sample_weight = self.data.sample_weight;
-            let influence = self.influence(estimator, &score_covariates, &scores, sample_weight)?;
+            let influence = self.influence(estimator, &scores, sample_weight, false)?;
             Ok(Analytic::new(&influence, resample))
         });
         each.collect()
     }
 
     /// NaN where there is none: scores that round to 0 or 1, an arm of one row.
-    fn matching_error(
-        &self,
-        spec: &NearestSpec,
-        score_covariates: &Covariates<'_>,
-        scores: &[f64],
-    ) -> f64 {
+    fn matching_error(&self, spec: &NearestSpec, scores: &[f64]) -> f64 {
         let Data { treatment, outcome, .. } = self.data;
         let rows = MatchedRows { outcome, treatment, scores };
-        let model = Some((score_covariates, self.spec.penalty));
+        let model = Some((&self.score_design, self.spec.penalty));
         matching::effect(&rows, spec, model, self.monitor).map_or(f64::NAN, |e| e.std_error())
+    }
+
+    /// The scores of the rows; none where there is no score.
+    fn row_scores(&self, beta: &[f64]) -> Vec<f64> {
+        if beta.is_empty() { Vec::new() } else { self.score_design.probabilities(beta) }
     }
 
     /// Each row's influence on an estimate from rows of these weights.
     pub(super) fn influence(
         &self,
         estimator: &Estimator,
-        score_covariates: &Covariates<'_>,
         scores: &[f64],
         sample_weight: Option<&[f64]>,
+        is_resample: bool,
     ) -> Result<Vec<f64>> {
         let Data { treatment, outcome, .. } = self.data;
         let means = if let Estimator::Adjusted(spec) = estimator {
-            let data = AdjustmentData { treatment, outcome, sample_weight, scores: None };
-            let outcomes = self.covariates.subset(self.data.outcome_columns);
-            adjusted_means(&data, score_covariates, &outcomes, *spec, &self.spec, self.monitor)?
-                .means
+            let data = AdjustmentData { treatment, outcome, sample_weight };
+            let (covariates, logistic) = (&self.score_design, self.spec);
+            let score = ScoreSpec { covariates, logistic, scores: Some(scores) };
+            let refits = self.outcome_refits.as_ref().filter(|_| is_resample);
+            let backings = refits.and_then(|refits| refits.backings_of(*spec));
+            let outcomes = &self.outcome_design;
+            adjusted_means(&data, &score, outcomes, *spec, backings, self.monitor)?.means
         } else {
             let estimand = estimator.estimand();
             let data = IpwData { outcome, treatment, scores, sample_weight };
-            ipw(&data, estimand, Some((score_covariates, self.spec.penalty)))?.means
+            ipw(&data, estimand, Some((&self.score_design, self.spec.penalty)))?.means
         };
         let [control, treated] = means.influence;
         Ok(treated.iter().zip(&control).map(|(t, c)| t - c).collect())
@@ -107,8 +108,10 @@ impl Pipeline<'_, '_> {
                 counts.fill(0.0);
                 weights.iter().enumerate().for_each(|(row, w)| counts[self.unit_of(row)] += w);
                 let (estimates, errors) = numbers.split_at_mut(k);
-                let beta = self.run(Some(&counts[..]), None, Sweep::Serial, scratch, estimates)?;
-                self.errors_within(&beta, weights, resample, errors)
+                let Run { beta, first_failure } =
+                    self.run(Some(&counts[..]), None, Sweep::Serial, scratch, estimates)?;
+                self.errors_within(&beta, weights, resample, estimates, errors)?;
+                first_failure
             },
         )
     }
@@ -127,20 +130,24 @@ impl Pipeline<'_, '_> {
         beta: &[f64],
         weights: &[f64],
         resample: &Resample,
+        estimates: &[f64],
         errors: &mut [f64],
     ) -> Result<()> {
-        let score_covariates = self.covariates.subset(self.data.score_columns);
-        let scores = score_covariates.probabilities(beta);
+        let scores = self.row_scores(beta);
         let weighted: Vec<f64> = match self.data.sample_weight {
             None => weights.to_vec(),
             Some(own) => weights.iter().zip(own).map(|(drawn, own)| drawn * own).collect(),
         };
-        for (estimator, error) in self.estimators.iter().zip(errors) {
+        for ((estimator, estimate), error) in self.estimators.iter().zip(estimates).zip(errors) {
             self.monitor.check()?;
-            if !matches!(estimator, Estimator::Nearest(_)) {
-                let rows = Some(&weighted[..]);
-                let influence = self.influence(estimator, &score_covariates, &scores, rows)?;
-                *error = std_error(&influence, weights, resample);
+            if matches!(estimator, Estimator::Nearest(_)) || estimate.is_nan() {
+                continue;
+            }
+            match self.influence(estimator, &scores, Some(&weighted[..]), true) {
+                Ok(influence) => *error = std_error(&influence, weights, resample),
+                Err(Error::Stopped) => return Err(Error::Stopped),
+                // An estimate without an error of its own has no place in a studentized interval.
+                Err(_) => {}
             }
         }
         Ok(())

@@ -1,10 +1,11 @@
 //! Estimates with outcome models on a resample.
 
+use ndarray::ArrayView2;
+
 use super::{Data, MANY_UNITS, Pipeline, adjustments};
-use crate::adjustment::{self, AdjustmentSpec, FullSample, Refits, arm_mean};
-use crate::covariates::Covariates;
+use crate::adjustment::{self, AdjustmentSpec, FullSample, Modelled, Refits, arm_mean};
 use crate::error::{Error, Result};
-use crate::kernels::{Lane, padded};
+use crate::kernels::{BLOCK, Lane, Whereabouts, padded};
 use crate::logistic::Columns;
 use crate::outcome::OutcomeModel;
 use crate::reserve::room_for;
@@ -22,80 +23,102 @@ impl<'a> Pipeline<'a, '_> {
         let found = if let Some(cells) = &self.cells {
             let mut totals = Totals::default();
             cells.total(&cells.sizes(), &mut totals);
-            let covariates = self.covariates.with_rows(cells.patterns.view());
-            self.refits(self.ready(&covariates)?, &covariates, &totals)
+            let x = cells.patterns.view();
+            self.refits(self.ready(x)?, x, &totals)
         } else if let Some(sorted) = &self.sorted {
-            let covariates = self.covariates.with_rows(sorted.x.view());
-            self.refits(self.ready(&covariates)?, &covariates, &sorted.once())
+            let x = sorted.x.view();
+            self.refits(self.ready(x)?, x, &sorted.once())
         } else {
-            let columns = Columns::Read(self.covariates.subset(self.data.outcome_columns));
-            self.refits(columns, &self.covariates, &self.rows(None::<&[u32]>))
+            let columns = Columns::Read(self.outcome_design.clone());
+            self.refits(columns, self.data.x, &self.rows(None::<&[u32]>))
         };
         found.map(Some)
     }
 
     /// The columns of outcome models over some rows, kept ready: the score's, where they are made of the same.
-    fn ready(&self, covariates: &Covariates<'_>) -> Result<Columns<'a>> {
+    fn ready(&self, x: ArrayView2<'_, f64>) -> Result<Columns<'a>> {
         let Data { score_columns, outcome_columns, .. } = self.data;
+        let is_one_design = self.outcome_design.is_plain() || self.score_design.is_settled();
         if let Some(anchor) = &self.anchor
             && score_columns == outcome_columns
+            && is_one_design
         {
             return Ok(anchor.columns().clone());
         }
-        room_for(covariates.n_rows(), size_of::<f64>() * outcome_columns.len())?;
-        Ok(Columns::ready(&covariates.subset(outcome_columns)))
+        room_for(x.nrows(), size_of::<f64>() * outcome_columns.len())?;
+        Ok(Columns::ready(&self.outcome_design.with_rows(x)))
     }
 
     /// Logistic models of few units, as their score, are left to Newton's method.
     fn refits<U: Units>(
         &self,
         columns: Columns<'a>,
-        covariates: &Covariates<'_>,
+        x: ArrayView2<'_, f64>,
         units: &U,
     ) -> Result<Refits<'a>> {
         let mut refits = Refits::new(columns, units);
-        let is_share = |outcome: &f64| (0.0..=1.0).contains(outcome);
         let is_logistic = |spec: &&AdjustmentSpec| spec.outcome_model == OutcomeModel::Logistic;
-        let logistic: Vec<_> = adjustments(self.estimators).filter(is_logistic).collect();
-        if logistic.is_empty()
-            || self.n_units() < MANY_UNITS
-            || !self.data.outcome.iter().all(is_share)
-        {
-            return Ok(refits);
+        let n_logistic = adjustments(self.estimators).filter(is_logistic).count();
+        let wants_anchors = self.n_units() >= MANY_UNITS;
+        if wants_anchors {
+            room_for(units.len(), BYTES_AN_OUTCOME * (n_logistic + rayon::current_num_threads()))?;
         }
-        room_for(units.len(), BYTES_AN_OUTCOME * (logistic.len() + rayon::current_num_threads()))?;
-        let scores = covariates.subset(self.data.score_columns).probabilities(&self.start);
-        let outcomes = covariates.subset(self.data.outcome_columns);
-        let scores = padded(scores.into_iter());
+        let scores = self.scores(x, &self.start);
+        let outcomes = self.outcome_design.with_rows(x);
         let full = FullSample { covariates: &outcomes, units, scores: &scores };
-        for spec in logistic {
+        for spec in adjustments(self.estimators) {
             // Whatever else goes wrong, replicates are then fitted from scratch.
-            if let Err(Error::Stopped) = refits.prepare(*spec, &full, self.monitor) {
+            let prepared = refits.prepare(*spec, &full, wants_anchors, self.monitor);
+            if let Err(Error::Stopped) = prepared {
                 return Err(Error::Stopped);
             }
         }
         Ok(refits)
     }
 
+    /// The scores of some rows; any where there is no score.
+    fn scores(&self, x: ArrayView2<'_, f64>, beta: &[f64]) -> Vec<Lane> {
+        if beta.is_empty() {
+            return vec![[0.5; BLOCK]; x.nrows().div_ceil(BLOCK)];
+        }
+        padded(self.score_design.with_rows(x).probabilities(beta).into_iter())
+    }
+
     /// An effect with outcome models, from the full sample's where that serves.
     pub(super) fn adjusted_effect<U: Units>(
         &self,
         spec: AdjustmentSpec,
-        covariates: &Covariates<'_>,
-        scores: &[Lane],
+        x: ArrayView2<'_, f64>,
+        there: &Whereabouts,
         units: &U,
         scratch: &mut adjustment::Scratch,
     ) -> Result<f64> {
-        if let Some(refits) = &self.outcome_refits
+        let (refits, scores) = (self.outcome_refits.as_ref(), &there.scores);
+        if let Some(refits) = refits.filter(|_| there.is_inside || !spec.needs_score())
             && let Some(effect) = refits.effect(spec, units, scores, scratch, self.monitor)?
         {
             return Ok(effect);
         }
-        let covariates = covariates.subset(self.data.outcome_columns);
+        let covariates = &self.outcome_design.with_rows(x);
         let scores = &scores.as_flattened()[..units.len()];
-        let mean =
-            |arm| arm_mean(&covariates, units, scores, arm, spec, self.monitor).map(|arm| arm.mean);
+        let modelled = Modelled { covariates, units, scores };
+        let backings = refits.and_then(|refits| refits.backings_of(spec));
+        let mean = |arm: bool| {
+            let backing = backings.map(|both| &both[usize::from(arm)]);
+            arm_mean(&modelled, arm, spec, backing, self.monitor).map(|arm| arm.mean)
+        };
         Ok(mean(true)? - mean(false)?)
+    }
+
+    /// All effects with outcome models from rows as they are, for what is to be said of rows.
+    pub(super) fn adjusted_by_row(&self, beta: &[f64]) -> Result<()> {
+        let (x, rows) = (self.data.x, self.rows(None::<&[u32]>));
+        let there = Whereabouts { scores: self.scores(x, beta), ..Whereabouts::default() };
+        let scratch = &mut adjustment::Scratch::default();
+        for spec in adjustments(self.estimators) {
+            self.adjusted_effect(*spec, x, &there, &rows, scratch)?;
+        }
+        Ok(())
     }
 }
 
@@ -104,6 +127,7 @@ mod tests {
     use super::*;
     use crate::adjustment::Method;
     use crate::bootstrap::BootstrapSpec;
+    use crate::covariates::Covariates;
     use crate::estimand::Estimand;
     use crate::logistic::LogisticSpec;
     use crate::monitor::Monitor;
@@ -145,7 +169,7 @@ mod tests {
         let collapsed = Pipeline::new(data, &estimators, logistic, &monitor).unwrap();
         let of_rows = || {
             let covariates = Covariates::standardized(data.x).unwrap();
-            let outcome = crate::pipeline::measured(&data, &estimators);
+            let outcome = crate::pipeline::ready::measured(&data, &estimators);
             Pipeline::of_cells(data, outcome, covariates, None, &estimators, logistic, &monitor)
                 .unwrap()
         };

@@ -6,10 +6,10 @@ use super::ipw::parse_estimand;
 use super::{arrays, call, needs, options};
 use crate::adjustment::{AdjustmentSpec, Method};
 use crate::covariates::Covariates;
-use crate::doubly_robust::{AdjustmentData, adjusted_means};
+use crate::doubly_robust::{AdjustmentData, ScoreSpec, adjusted_means};
 use crate::error::{Error, Result};
 use crate::logistic::{LogisticSpec, penalty_on};
-use crate::outcome::OutcomeModel;
+use crate::outcome::{self, OutcomeModel};
 use crate::reserve;
 
 /// The means of both arms over n rows, by an outcome model.
@@ -27,6 +27,8 @@ use crate::reserve;
 ///     The fitted or given scores; none for regression adjustment.
 /// aliased, diverging : (a,), (b,) int64
 ///     As of `LogisticFit`, of the score model fitted here; numbers among the score's columns.
+/// outcome_aliased : (c,) int64
+///     Columns of the outcome models that earlier ones explain; numbers among theirs.
 #[pyclass(frozen, get_all, module = "propensity.core")]
 pub struct AdjustedEstimate {
     estimate: f64,
@@ -38,6 +40,7 @@ pub struct AdjustedEstimate {
     scores: Option<Py<PyArray1<f64>>>,
     aliased: Py<PyArray1<i64>>,
     diverging: Py<PyArray1<i64>>,
+    outcome_aliased: Py<PyArray1<i64>>,
 }
 
 /// Estimate an effect with an outcome model for each arm, alone or together with a score model.
@@ -74,7 +77,11 @@ pub struct AdjustedEstimate {
 /// Raises
 /// ------
 /// InvalidInputError, SeparationError, ConvergenceError
-///     See `fit_propensity`; also an outcome outside [0, 1] with a logistic model.
+///     See `fit_propensity`; also an outcome outside [0, 1] with a logistic model, or one that is always 0 or
+///     always 1 in an arm.
+/// OverlapError
+///     A row lies outside the space that the rows of the other arm span, whose outcome model has no answer
+///     for it.
 #[pyfunction]
 #[pyo3(signature = (
     x, treatment, outcome, *, method, estimand="ATE", outcome_model="linear", penalty=0.0,
@@ -101,6 +108,7 @@ pub fn adjust(
     let outcome = arrays::column("outcome", outcome)?;
     let weight = sample_weight.map(|weight| arrays::column("sample_weight", weight)).transpose()?;
     let scores = scores.map(|scores| arrays::column("scores", scores)).transpose()?;
+    let scores = scores.as_ref().map(|scores| scores.as_slice()).transpose()?;
     let spec = adjustment_spec(method, estimand, outcome_model)?;
     let x = x.as_array();
     let score_columns = chosen("score_columns", score_columns, x.ncols())?;
@@ -109,16 +117,16 @@ pub fn adjust(
         treatment: &treatment,
         outcome: outcome.as_slice()?,
         sample_weight: weight.as_ref().map(|w| w.as_slice()).transpose()?,
-        scores: scores.as_ref().map(|scores| scores.as_slice()).transpose()?,
     };
     let penalty = penalty_on(data.sample_weight, penalty);
-    let score_spec = LogisticSpec { penalty, ..LogisticSpec::default() };
+    let logistic = LogisticSpec { penalty, ..LogisticSpec::default() };
     let found = call::run(py, n_threads, None, |monitor| {
         reserve::room_for(treatment.len(), needs::ADJUST)?;
         let covariates = Covariates::standardized(x)?;
-        let (score, outcome) =
-            (covariates.subset(&score_columns), covariates.subset(&outcome_columns));
-        adjusted_means(&data, &score, &outcome, spec, &score_spec, monitor)
+        let score = &covariates.subset(&score_columns);
+        let score = ScoreSpec { covariates: score, logistic, scores };
+        let outcome = covariates.subset(&outcome_columns);
+        adjusted_means(&data, &score, &outcome, spec, None, monitor)
     })?;
     let (estimate, std_error) = (found.means.difference(), found.means.std_error());
     let [mean_control, mean_treated] = found.means.mean();
@@ -132,7 +140,39 @@ pub fn adjust(
         influence_control: PyArray1::from_vec(py, influence_control).unbind(),
         aliased: arrays::row_numbers(py, found.aliased.into_iter()).unbind(),
         diverging: arrays::row_numbers(py, found.diverging.into_iter()).unbind(),
+        outcome_aliased: arrays::row_numbers(py, found.outcome_aliased.into_iter()).unbind(),
         scores: found.scores.map(|scores| PyArray1::from_vec(py, scores).unbind()),
+    })
+}
+
+/// Require that some rows lie in the space that others span, as an outcome model's predictions do.
+///
+/// Parameters
+/// ----------
+/// x : (n, d) array
+///     Covariates, without an intercept column.
+/// fitted_to, wanted : (n,) array of bool
+///     The rows that a model is fitted to, and those for which it is asked.
+///
+/// Raises
+/// ------
+/// OverlapError
+///     Some do not; with their numbers as ``rows``, and the ``columns`` in which they do not.
+#[pyfunction]
+#[pyo3(signature = (x, fitted_to, wanted, *, n_threads=None))]
+pub fn require_inside(
+    py: Python<'_>,
+    x: &Bound<'_, PyAny>,
+    fitted_to: &Bound<'_, PyAny>,
+    wanted: &Bound<'_, PyAny>,
+    n_threads: Option<&Bound<'_, PyAny>>,
+) -> PyResult<()> {
+    let x = arrays::floats::<Ix2>("x", x)?;
+    let (fitted_to, wanted) = (arrays::treatment(fitted_to)?, arrays::treatment(wanted)?);
+    let x = x.as_array();
+    call::run(py, n_threads, None, |_| {
+        reserve::room_for(fitted_to.len(), needs::ADJUST)?;
+        outcome::require_inside(Covariates::standardized(x)?, &fitted_to, &wanted)
     })
 }
 

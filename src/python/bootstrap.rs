@@ -30,8 +30,12 @@ use crate::weighted_bootstrap::Analytic;
 ///     for these with clusters, and where not asked for.
 /// acceleration : (k,) float64
 ///     Of Efron's BCa interval, from the influence of what is drawn; NaN for nearest neighbours.
-/// n_failed : int
-///     Replicates with at least one NaN.
+/// n_failed : (k,) int64
+///     Of each estimator, the replicates in which it could not be estimated.
+/// aliased, diverging : (a,), (b,) int64
+///     As of `LogisticFit`, of the score model; numbers among the score's columns.
+/// outcome_aliased : (c,) int64
+///     Columns of the outcome models that earlier ones explain; numbers among theirs.
 #[pyclass(frozen, get_all, module = "propensity.core")]
 #[allow(clippy::struct_field_names)] // the names Python sees
 pub struct Replicates {
@@ -40,7 +44,10 @@ pub struct Replicates {
     std_errors: Option<Py<PyArray2<f64>>>,
     analytic_std_error: Py<PyArray1<f64>>,
     acceleration: Py<PyArray1<f64>>,
-    n_failed: usize,
+    n_failed: Py<PyArray1<i64>>,
+    aliased: Py<PyArray1<i64>>,
+    diverging: Py<PyArray1<i64>>,
+    outcome_aliased: Py<PyArray1<i64>>,
 }
 
 /// Bootstrap the whole analysis: every replicate weighs the rows anew, refits the score to full
@@ -153,24 +160,28 @@ pub fn bootstrap(
         return Err(Error::Argument { name: "n_reps", found: "0".into(), allowed }.into());
     }
     let bootstrap = BootstrapSpec { n_reps, seed };
-    let (estimates, found, analytic) = call::run(py, n_threads, progress.as_ref(), |monitor| {
-        let width = estimators.len() * if studentized { 2 } else { 1 };
-        reserve::room_for(n_reps.saturating_mul(width), needs::REPLICATE)?;
-        let threads = rayon::current_num_threads();
-        reserve::room_for(treatment.len(), needs::BOOTSTRAP + threads * needs::BOOTSTRAP_A_THREAD)?;
-        let pipeline = Pipeline::new(data, &estimators, spec, monitor)?;
-        let analytic = if analytic {
-            pipeline.analytic(&resample)?
-        } else {
-            vec![Analytic::NONE; estimators.len()]
-        };
-        let replicates = if studentized {
-            pipeline.bootstrap_with_errors(&resample, &bootstrap)?
-        } else {
-            pipeline.bootstrap(&resample, &bootstrap)?
-        };
-        Ok((pipeline.estimates, replicates, analytic))
-    })?;
+    let (estimates, terms, found, analytic) =
+        call::run(py, n_threads, progress.as_ref(), |monitor| {
+            let width = estimators.len() * if studentized { 2 } else { 1 };
+            reserve::room_for(n_reps.saturating_mul(width), needs::REPLICATE)?;
+            let threads = rayon::current_num_threads();
+            reserve::room_for(
+                treatment.len(),
+                needs::BOOTSTRAP + threads * needs::BOOTSTRAP_A_THREAD,
+            )?;
+            let pipeline = Pipeline::new(data, &estimators, spec, monitor)?;
+            let analytic = if analytic {
+                pipeline.analytic(&resample)?
+            } else {
+                vec![Analytic::NONE; estimators.len()]
+            };
+            let replicates = if studentized {
+                pipeline.bootstrap_with_errors(&resample, &bootstrap)?
+            } else {
+                pipeline.bootstrap(&resample, &bootstrap)?
+            };
+            Ok((pipeline.estimates, pipeline.terms, replicates, analytic))
+        })?;
     let errors = analytic.iter().map(|found| found.std_error);
     let accelerations = analytic.iter().map(|found| found.acceleration.unwrap_or(f64::NAN));
     let (replicates, errors_within) = found.estimates.view().split_at(Axis(1), estimators.len());
@@ -180,8 +191,15 @@ pub fn bootstrap(
         std_errors: studentized.then(|| errors_within.to_pyarray(py).unbind()),
         analytic_std_error: PyArray1::from_iter(py, errors).unbind(),
         acceleration: PyArray1::from_iter(py, accelerations).unbind(),
-        n_failed: found.n_failed,
+        n_failed: numbers(py, found.n_failed.into_iter().take(estimators.len())),
+        aliased: numbers(py, terms.aliased.into_iter()),
+        diverging: numbers(py, terms.diverging.into_iter()),
+        outcome_aliased: numbers(py, terms.outcome_aliased.into_iter()),
     })
+}
+
+fn numbers(py: Python<'_>, found: impl ExactSizeIterator<Item = usize>) -> Py<PyArray1<i64>> {
+    arrays::row_numbers(py, found).unbind()
 }
 
 pub fn resample(

@@ -25,9 +25,14 @@ impl From<Error> for PyErr {
             | Error::Levels { .. }
             | Error::OutOfRange { .. }
             | Error::TooFewRows { .. }
+            | Error::NoEvents { .. }
+            | Error::Overflow
             | Error::EmptyArm { .. }
             | Error::WeightlessArm { .. } => InvalidInputError::new_err(message),
             Error::CertainScores { .. } => OverlapError::new_err(message),
+            Error::Outside { arm, columns, rows } => {
+                OverlapError::new_err((message, columns, rows, arm == "treated"))
+            }
             Error::Separation { columns } => SeparationError::new_err((message, columns)),
             Error::NotConverged { .. } => ConvergenceError::new_err(message),
             Error::NoMatches { .. } => NoMatchesError::new_err(message),

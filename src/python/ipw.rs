@@ -128,6 +128,69 @@ pub fn ipw(
 }
 
 /// In any case, and by its other names: ATET is the ATT, ATU the ATC.
+/// What n rows weigh.
+///
+/// Attributes
+/// ----------
+/// weights : (n,) float64
+///     Balancing weight times sample weight.
+/// ess_treated, ess_control : float
+///     Kish's effective sample sizes, (sum w)^2 / sum w^2.
+#[pyclass(frozen, get_all, module = "propensity.core")]
+pub struct Weighting {
+    weights: Py<PyArray1<f64>>,
+    ess_treated: f64,
+    ess_control: f64,
+}
+
+/// Weigh rows by their scores, or by their sample weights alone.
+///
+/// Parameters
+/// ----------
+/// treatment : (n,) array
+///     Boolean, or 0 and 1.
+/// scores : (n,) array, optional
+///     Probabilities of treatment, strictly between 0 and 1.
+/// estimand : {"ATE", "ATT", "ATC", "ATO", "ATM"}, default "ATE"
+///     As for `ipw`; without ``scores`` it does not matter.
+/// sample_weight : (n,) array, optional
+///     Row weights, none negative.
+/// n_threads : int, optional
+///     By default the processors this process may use.
+///
+/// Returns
+/// -------
+/// Weighting
+///
+/// Raises
+/// ------
+/// InvalidInputError
+///     Lengths that differ, missing values, scores outside (0, 1), an arm that is empty or weighs nothing.
+#[pyfunction]
+#[pyo3(signature = (treatment, scores=None, *, estimand="ATE", sample_weight=None, n_threads=None))]
+pub fn balancing_weights(
+    py: Python<'_>,
+    treatment: &Bound<'_, PyAny>,
+    scores: Option<&Bound<'_, PyAny>>,
+    estimand: &str,
+    sample_weight: Option<&Bound<'_, PyAny>>,
+    n_threads: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Weighting> {
+    let treatment = arrays::treatment(treatment)?;
+    let scores = scores.map(|scores| arrays::column("scores", scores)).transpose()?;
+    let estimand = parse_estimand(estimand)?;
+    let weight = sample_weight.map(|weight| arrays::column("sample_weight", weight)).transpose()?;
+    let scores = scores.as_ref().map(|scores| scores.as_slice()).transpose()?;
+    let weight = weight.as_ref().map(|weight| weight.as_slice()).transpose()?;
+    let found = call::run(py, n_threads, None, |_| {
+        reserve::room_for(treatment.len(), needs::IPW)?;
+        crate::ipw::weighting(&treatment, scores.map(|scores| (scores, estimand)), weight)
+    })?;
+    let [ess_control, ess_treated] = found.ess;
+    let weights = PyArray1::from_vec(py, found.weights).unbind();
+    Ok(Weighting { weights, ess_treated, ess_control })
+}
+
 pub fn parse_estimand(name: &str) -> Result<Estimand> {
     match name.to_ascii_uppercase().as_str() {
         "ATE" => Ok(Estimand::Ate),

@@ -13,7 +13,7 @@ use crate::kernels::{
     BLOCK, Beginning, Lane, Member, NearAnchor, REACH, ResampledRows, begin_together,
     near_together, padded, rough_together,
 };
-use crate::linalg::{Cholesky, RANK_TOLERANCE, add, dot, largest};
+use crate::linalg::{Cholesky, NotFinite, RANK_TOLERANCE, add, dot, largest};
 use crate::monitor::Monitor;
 use crate::tally::{Count, Outcomes};
 
@@ -59,19 +59,21 @@ enum Outcome {
 
 impl<'p, 'a> Together<'p, 'a> {
     /// `rows` are the anchor's.
-    #[must_use]
-    pub fn new(anchor: &'p Anchor<'a>, rows: Outcomes<'p>) -> Self {
+    ///
+    /// # Errors
+    /// [`Error::Overflow`].
+    pub fn new(anchor: &'p Anchor<'a>, rows: Outcomes<'p>) -> Result<Self> {
         let information = penalized(&anchor.information, &anchor.ridge);
         let terms = anchor.beta.len();
-        let factor = Cholesky::factor(&information, terms, RANK_TOLERANCE, &anchor.aliased);
+        let factor = Cholesky::factor(&information, terms, RANK_TOLERANCE, &anchor.aliased)?;
         let treated = rows.treatment.iter().map(|treated| f64::from(u8::from(*treated)));
-        Self {
+        Ok(Self {
             anchor,
             inverse: factor.inverse(),
             treated: padded(treated),
             outcome: padded(rows.outcome.iter().copied()),
             sample_weight: rows.sample_weight,
-        }
+        })
     }
 
     /// As [`Anchor::refit`], for rows counted in several ways; leaves the scores of each.
@@ -144,7 +146,7 @@ impl<'p, 'a> Together<'p, 'a> {
             return Err(Error::WeightlessArm { arm });
         }
         let total = control + treated;
-        if spread < NEARLY_SEPARATED * treated * control / total {
+        if !self.anchor.is_inside || spread < NEARLY_SEPARATED * treated * control / total {
             return Ok(None);
         }
         let (step, combinations) = (vec![0.0; self.anchor.beta.len()], Combinations::default());
@@ -244,7 +246,11 @@ impl Combinations {
         let products: Vec<f64> =
             latest().flat_map(|a| latest().map(move |b| product(a, b))).collect();
         let mut shares: Vec<f64> = latest().map(|past| dot(&past.newton, gradient)).collect();
-        Cholesky::factor(&products, self.past.len(), EXPLAINED, &[]).solve(&mut shares);
+        match Cholesky::factor(&products, self.past.len(), EXPLAINED, &[]) {
+            Ok(factor) => factor.solve(&mut shares),
+            // The next gradient is no number either, and then the search ends.
+            Err(NotFinite) => shares.fill(0.0),
+        }
         shares
     }
 }
@@ -295,7 +301,8 @@ mod tests {
                 Anchor::new(columns, &full, newton(&full), ridge.clone(), spec, &monitor).unwrap()
             });
             let counts = draws(n, 6);
-            let found = anchors.each_ref().map(|a| refits(&Together::new(a, full), &counts));
+            let found =
+                anchors.each_ref().map(|a| refits(&Together::new(a, full).unwrap(), &counts));
             for (counts, [(kept, scores), (read, _)]) in
                 counts.iter().zip(found[0].iter().zip(&found[1]).map(|(a, b)| [a, b]))
             {
@@ -335,7 +342,7 @@ mod tests {
         let beta = maximize(&likelihood, None, &spec, &monitor).unwrap().beta;
         let ready = Columns::ready(&covariates);
         let anchor = Anchor::new(ready, &full, beta, vec![0.0; 12], spec, &monitor).unwrap();
-        let (together, counts) = (Together::new(&anchor, full), draws(2300, 13));
+        let (together, counts) = (Together::new(&anchor, full).unwrap(), draws(2300, 13));
         let alone: Vec<_> = counts.chunks(1).flat_map(|one| refits(&together, one)).collect();
         for company in 2..=13 {
             let found = counts.chunks(company).flat_map(|some| refits(&together, some));
@@ -357,7 +364,7 @@ mod tests {
         let beta = maximize(&likelihood, None, &spec, &monitor).unwrap().beta;
         let ready = Columns::ready(&covariates);
         let anchor = Anchor::new(ready, &full, beta, vec![0.0; 3], spec, &monitor).unwrap();
-        let together = Together::new(&anchor, full);
+        let together = Together::new(&anchor, full).unwrap();
         let of_rows = |keep: &dyn Fn(usize) -> bool| -> Vec<u32> {
             (0..2000).map(|row| u32::from(keep(row))).collect()
         };

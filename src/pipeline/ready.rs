@@ -1,0 +1,89 @@
+//! What is settled before anything is estimated: that the data are sound, what their columns are, and from where their
+//! outcomes are measured.
+
+use std::borrow::Cow;
+
+use super::{Data, Estimator, adjustments, has_matching};
+use crate::adjustment::AdjustmentSpec;
+use crate::cells::Cells;
+use crate::checks;
+use crate::covariates::Covariates;
+use crate::design::presence;
+use crate::error::{Error, Result};
+use crate::logistic::LogisticSpec;
+use crate::origin::Measured;
+use crate::outcome::OutcomeModel;
+use crate::tally::{Totals, Units};
+
+/// The designs of the score and of the outcome models, their collinear columns left out: decided once, on patterns
+/// where there are such, for the full sample and every resample. A penalized score keeps its columns.
+pub(super) fn designs<'a>(
+    data: &Data<'a>,
+    covariates: &Covariates<'a>,
+    cells: Option<&Cells>,
+    estimators: &[Estimator],
+    penalty: f64,
+) -> Result<[Covariates<'a>; 2]> {
+    let (patterns, weight) = match cells {
+        None => (data.x, presence(data.x.nrows(), data.sample_weight)),
+        Some(cells) => {
+            let mut totals = Totals::default();
+            cells.total(&cells.sizes(), &mut totals);
+            let rows = |unit| totals.tally(unit).treated + totals.tally(unit).control;
+            let rows: Vec<f64> = (0..totals.len()).map(rows).collect();
+            (cells.patterns.view(), presence(rows.len(), Some(&rows)))
+        }
+    };
+    let settled = |columns: &[usize]| {
+        let design = covariates.subset(columns).with_rows(patterns).settled(&weight)?;
+        Ok::<_, Error>(design.with_rows(data.x))
+    };
+    let [score, outcome] = [data.score_columns, data.outcome_columns];
+    let has_score = penalty == 0.0 && estimators.iter().any(Estimator::needs_score);
+    let has_outcome = adjustments(estimators).next().is_some();
+    let score_design = if has_score { settled(score)? } else { covariates.subset(score) };
+    let outcome_design = match has_outcome {
+        false => covariates.subset(outcome),
+        true if has_score && score == outcome => score_design.clone(),
+        true => settled(outcome)?,
+    };
+    Ok([score_design, outcome_design])
+}
+
+/// The outcomes as sums over resamples take them: as they are where a logistic model asks for their place in [0, 1].
+pub(super) fn measured<'a>(data: &Data<'a>, estimators: &[Estimator]) -> Cow<'a, [f64]> {
+    let is_logistic = |spec: &AdjustmentSpec| spec.outcome_model == OutcomeModel::Logistic;
+    if adjustments(estimators).any(is_logistic) {
+        return Measured::from_zero(data.outcome).values;
+    }
+    Measured::from_their_middle(data.outcome, data.sample_weight).values
+}
+
+pub(super) fn check(data: &Data<'_>, estimators: &[Estimator], spec: &LogisticSpec) -> Result<()> {
+    checks::same_length("treatment", data.treatment.len(), data.x.nrows())?;
+    checks::outcome(data.outcome, data.x.nrows())?;
+    checks::two_in_each_arm(data.treatment)?;
+    checks::penalty(spec.penalty)?;
+    checks::sample_weight(data.sample_weight, data.x.nrows())?;
+    if estimators.iter().any(Estimator::needs_score) {
+        let terms = data.score_columns.len() + 1;
+        checks::enough_rows("score model", data.x.nrows(), terms, spec.penalty)?;
+    }
+    if adjustments(estimators).next().is_some() {
+        checks::enough_rows_in_each_arm(data.treatment, data.outcome_columns.len() + 1)?;
+    }
+    if data.sample_weight.is_some() && has_matching(estimators) {
+        let found = "given with nearest neighbours".into();
+        let allowed = "left out: matching counts whole rows";
+        return Err(Error::Argument { name: "sample_weight", found, allowed });
+    }
+    if estimators.is_empty() {
+        let found = "an empty list".into();
+        return Err(Error::Argument { name: "estimators", found, allowed: "at least one" });
+    }
+    estimators.iter().try_for_each(|estimator| match estimator {
+        Estimator::Nearest(nearest) => nearest.check(),
+        Estimator::Adjusted(adjusted) => adjusted.check(),
+        Estimator::Ipw(_) => Ok(()),
+    })
+}
