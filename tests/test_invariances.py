@@ -108,6 +108,17 @@ except_for(
     "a fold hangs on what rows hold, and they hold something else",
 )
 except_for(
+    "weight 2 = row twice",
+    "subclassify",
+    "weights have no unit, and a quantile of definition 7 is elsewhere where every row is there twice",
+)
+except_for(
+    "arms swapped",
+    "pairs optimal; match_full",
+    "of pairs whose distances have the same sum those of lower scores are made, which are others when scores "
+    "are turned around",
+)
+except_for(
     "arms swapped",
     "subclassify",
     "a score on a cut point belongs to the subclass above, which is below when scores are turned around",

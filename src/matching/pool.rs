@@ -50,6 +50,8 @@ pub struct Pool<'a> {
     /// By site: its first row that may be taken.
     head: Vec<u32>,
     n_left: usize,
+    /// Whether there are several rows at any site.
+    has_company: bool,
     /// Sites before this one are used up.
     start: usize,
 }
@@ -81,6 +83,7 @@ impl<'a> Pool<'a> {
             #[allow(clippy::cast_possible_truncation)] // rows are numbered in u32
             head: (0..sites.len()).map(|site| sites.range(site).start as u32).collect(),
             n_left: sites.rows.len(),
+            has_company: sites.len() < sites.rows.len(),
             start: 0,
             space,
             draws,
@@ -129,9 +132,12 @@ impl<'a> Pool<'a> {
                 seeker.best
             }
         };
-        found.map(|choice| Choice {
-            drawn: choice.drawn || self.sites.range(choice.site).len() > 1,
-            ..choice
+        if !self.has_company {
+            return found;
+        }
+        found.map(|choice| {
+            let among_several = self.sites.range(choice.site).len() > 1;
+            Choice { drawn: choice.drawn || among_several, ..choice }
         })
     }
 

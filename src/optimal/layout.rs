@@ -120,8 +120,15 @@ fn sorted(points: &Points<'_>) -> (Vec<usize>, bool) {
         keys.par_sort_unstable_by(|a, b| {
             (a.0.cmp(&b.0)).then(compare(a.1, b.1)).then(a.2.cmp(&b.2))
         });
-        let drawn = is_drawn(&keys, points, |a, b| (a.0, a.1) == (b.0, b.1), |key| key.2.1);
-        return (keys.into_iter().map(|key| key.2.1).collect(), drawn);
+        let (mut before, mut tied) = ((u32::MAX, f64::NAN), false);
+        let in_order = keys.into_iter().map(|(stratum, value, (_, row))| {
+            tied |= before == (stratum, value);
+            before = (stratum, value);
+            row
+        });
+        let order: Vec<usize> = in_order.collect();
+        let drawn = tied && is_drawn(&order, points);
+        return (order, drawn);
     }
     let mut order: Vec<usize> = rows.collect();
     order.par_sort_unstable_by(|a, b| {
@@ -129,23 +136,18 @@ fn sorted(points: &Points<'_>) -> (Vec<usize>, bool) {
             .then(compare_points(points.x, *a, *b))
             .then(rank(*a).cmp(&rank(*b)))
     });
-    let same = |a: &usize, b: &usize| {
-        points.stratum[*a] == points.stratum[*b] && compare_points(points.x, *a, *b).is_eq()
-    };
-    let drawn = is_drawn(&order, points, same, |row| *row);
+    let drawn = is_drawn(&order, points);
     (order, drawn)
 }
 
 /// Whether rows of an arm are at the same point: two neighbours of one arm, or three of whatever arms.
-fn is_drawn<T: Sync>(
-    sorted: &[T],
-    points: &Points<'_>,
-    same: impl Fn(&T, &T) -> bool + Sync,
-    row: impl Fn(&T) -> usize + Sync,
-) -> bool {
-    let arm = |place: usize| points.treatment[row(&sorted[place])];
-    let tied = |place: usize| same(&sorted[place], &sorted[place + 1]);
-    (1..sorted.len()).into_par_iter().any(|place| {
+fn is_drawn(order: &[usize], points: &Points<'_>) -> bool {
+    let arm = |place: usize| points.treatment[order[place]];
+    let tied = |place: usize| {
+        let (one, other) = (order[place], order[place + 1]);
+        points.stratum[one] == points.stratum[other] && compare_points(points.x, one, other).is_eq()
+    };
+    (1..order.len()).into_par_iter().any(|place| {
         tied(place - 1) && (arm(place - 1) == arm(place) || place > 1 && tied(place - 2))
     })
 }
