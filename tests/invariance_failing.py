@@ -3,7 +3,5 @@
 FAILING: dict[str, dict[str, str]] = {}
 
 FAILING_AFTERWARDS: dict[str, tuple[str, ...]] = {
-    "test_redundant_column_is_told": (
-        "aipw cross-fitted",
-    ),
+    "test_redundant_column_is_told": ("aipw cross-fitted",),
 }

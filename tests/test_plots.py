@@ -61,7 +61,6 @@ def boot():
         analytic=Analytic.known(
             pd.Series(np.nan, index=estimates.index), pd.Series(0.1, index=estimates.index)
         ),
-        n_failed=pd.Series(1, index=estimates.index),
         seed=5,
         penalty=0.0,
     )

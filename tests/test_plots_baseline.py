@@ -240,7 +240,6 @@ def test_bootstrap_plot_looks_the_same():
         estimates=pd.Series([0.085, 0.08], index=labels),
         replicates=pd.DataFrame({"IPW ATE": 0.085 + bell, "1-NN ATT": 0.08 + bell[::-1] * 1.2}),
         analytic=Analytic.known(pd.Series(np.nan, index=labels), pd.Series(0.005, index=labels)),
-        n_failed=pd.Series(0, index=labels),
         seed=1,
         penalty=0.0,
     )

@@ -110,7 +110,6 @@ def with_replicates(replicates, estimators, acceleration=np.nan):
             pd.Series(acceleration, index=labels, name="acceleration"),
             pd.Series(0.1, index=labels, name="analytic_std_error"),
         ),
-        n_failed=pd.Series(np.isnan(replicates).sum(axis=0), index=labels, name="n_failed"),
         seed=0,
         penalty=0.0,
     )

@@ -51,7 +51,6 @@ def bootstrap_influence(
             pd.Series([inference.acceleration(influence, cluster)], index=labels, name="acceleration"),
             pd.Series([effect.std_error], index=labels, name="analytic_std_error"),
         ),
-        n_failed=pd.Series(0, index=labels, name="n_failed"),
         seed=seed,
         penalty=0.0,
         weights=resampling,

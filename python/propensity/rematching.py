@@ -157,7 +157,6 @@ def bootstrap_again(
             pd.Series([acceleration], index=labels, name="acceleration"),
             pd.Series([effect.std_error], index=labels, name="analytic_std_error"),
         ),
-        n_failed=pd.Series(len(failures), index=labels, name="n_failed"),
         seed=seed,
         penalty=0.0 if remaking.estimated is None else remaking.estimated.penalty,
         cluster=None if cluster is None else "cluster",

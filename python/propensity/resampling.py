@@ -213,7 +213,6 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
         estimates=pd.Series(estimates, index=labels, name="estimate"),
         replicates=_by_replicate(replicates, labels),
         analytic=Analytic(partial(_without_resampling, run, labels)),
-        n_failed=n_failed,
         seed=seed,
         penalty=float(penalty),
         weights=weights,

@@ -189,8 +189,6 @@ class BootstrapResult(Shown):
         A column per label; NaN where a replicate could not be estimated (no treated unit drawn, separation).
     analytic : Analytic
         What can be said without resampling, worked out when it is first asked for.
-    n_failed : Series (k,)
-        By label, the replicates in which that estimator could not be had; the others' are not concerned.
     seed : int
         With which the same replicates come again, also where none was given.
     penalty : float
@@ -210,7 +208,6 @@ class BootstrapResult(Shown):
     estimates: pd.Series[float]
     replicates: pd.DataFrame
     analytic: Analytic
-    n_failed: pd.Series[int]
     seed: int
     penalty: float
     weights: ResamplingWeights = "multinomial"
@@ -218,6 +215,11 @@ class BootstrapResult(Shown):
     strata: str | None = None
     refitted: bool = True
     replicate_std_errors: pd.DataFrame | None = None
+
+    @property
+    def n_failed(self) -> pd.Series[int]:
+        """By label, the replicates in which that estimator could not be had, which others need not share."""
+        return self.replicates.isna().sum().rename("n_failed")
 
     @property
     def acceleration(self) -> pd.Series[float]:
