@@ -230,6 +230,7 @@ def test_knowing_that_scores_are_estimated_never_widens_the_interval_for_everyon
 
 def test_matching_effect_is_for_the_matched_under_a_caliper(sample):
     x, treatment, outcome, scores = sample
+    scores = scores.copy()  # those of a fit cannot be written into
     scores[np.argmax(treatment)] = 0.999
     options = {"estimand": "ATT", "caliper": 0.5, "n_neighbors": 1, "on": "score"}
     matches = reference.nearest_neighbors(scores, treatment, **options)
