@@ -33,7 +33,16 @@ fn scored() -> impl Strategy<Value = (Vec<f64>, Vec<bool>)> {
 
 fn penalized(x: &Array2<f64>, treatment: &[bool], weight: Option<&[f64]>) -> LogisticFit {
     // A penalty, so that there is an optimum whatever the data.
-    let spec = LogisticSpec { penalty: 0.5, ..LogisticSpec::default() };
+    penalized_by(0.5, x, treatment, weight)
+}
+
+fn penalized_by(
+    penalty: f64,
+    x: &Array2<f64>,
+    treatment: &[bool],
+    weight: Option<&[f64]>,
+) -> LogisticFit {
+    let spec = LogisticSpec { penalty, ..LogisticSpec::default() };
     fit(x.view(), treatment, weight, &spec, &Monitor::default()).unwrap()
 }
 
@@ -79,8 +88,9 @@ proptest! {
     fn fit_with_a_weight_of_2_is_that_of_the_rows_twice((x, treatment) in samples()) {
         let rows: Vec<usize> = (0..treatment.len()).flat_map(|row| [row, row]).collect();
         let copied: Vec<bool> = rows.iter().map(|row| treatment[*row]).collect();
-        let twice = penalized(&x.select(ndarray::Axis(0), &rows), &copied, None);
-        let weighted = penalized(&x, &treatment, Some(&vec![2.0; treatment.len()]));
+        // A penalty is per unit of the mean weight: on rows that are there twice it is twice as strong.
+        let twice = penalized_by(1.0, &x.select(ndarray::Axis(0), &rows), &copied, None);
+        let weighted = penalized_by(0.5, &x, &treatment, Some(&vec![2.0; treatment.len()]));
         prop_assert!(close(&twice.coefficients, &weighted.coefficients, 1e-9));
     }
 
