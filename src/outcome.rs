@@ -134,7 +134,8 @@ impl ArmFit {
     }
 }
 
-/// Whether the rows for which a model is `wanted` lie in the space that the rows span which it is fitted to.
+/// Require that the rows for which a model is `wanted` lie in the space that the rows span which it is fitted to; gives
+/// the columns that earlier ones explain among all of these rows.
 ///
 /// # Errors
 /// Lengths that differ, [`Error::Outside`] as if these were an arm's.
@@ -142,7 +143,7 @@ pub fn require_inside(
     covariates: Covariates<'_>,
     fitted_to: &[bool],
     wanted: &[bool],
-) -> Result<()> {
+) -> Result<Vec<usize>> {
     checks::same_length("fitted_to", fitted_to.len(), covariates.n_rows())?;
     checks::same_length("wanted", wanted.len(), covariates.n_rows())?;
     let one = |flag: &bool| f64::from(u8::from(*flag));
@@ -153,7 +154,8 @@ pub fn require_inside(
     let terms = covariates.n_columns() + 1;
     let information = Cholesky::factor(&information, terms, RANK_TOLERANCE, &[])?;
     let fit = ArmFit { model: OutcomeModel::Linear, coefficients: vec![0.0; terms], information };
-    fit.require_inside(&covariates, true, |row| wanted[row])
+    fit.require_inside(&covariates, true, |row| wanted[row])?;
+    Ok(covariates.dropped().to_vec())
 }
 
 impl Backing {

@@ -65,6 +65,14 @@ def test_collinear_terms_of_the_outcome_models_alone_are_told_as_theirs() -> Non
     assert found == ["outcome models: left out, because earlier terms already say the same: inches"]
 
 
+def test_cross_fitted_models_of_our_own_tell_of_collinear_terms_too() -> None:
+    options = {"outcome": ["y", "other"], "treatment": "t", "n_folds": 3}
+    found = told(lambda: ps.aipw(world(), covariates=["x", "z", "sum"], **options))
+    assert found == ["left out, because earlier terms already say the same: sum"]
+    found = told(lambda: ps.aipw(world(), covariates=["x", "z", "sum"], penalty=1.0, **options))
+    assert found == ["outcome models: left out, because earlier terms already say the same: sum"]
+
+
 def test_bootstrap_tells_of_collinear_terms_too() -> None:
     for estimators in ([ps.IPW()], [ps.RegressionAdjustment()], [ps.AIPW(), ps.RegressionAdjustment()]):
         found = told(

@@ -23,7 +23,7 @@ from propensity.frames.columns import outcome_names
 from propensity.frames.native import AnyFrame, column_names
 from propensity.frames.terms import Covariates, Recipe, make_terms, parse_covariates
 from propensity.imbalance import Judged
-from propensity.learners import Linear
+from propensity.learners import Linear, Logistic
 from propensity.scored import FittedScores, Scored, ScoreRows, warn_of_left_out
 from propensity.weighting import weighting_cautions
 
@@ -192,6 +192,20 @@ def rows_in_order(study: Study, outcome: str | Sequence[str]) -> Rows:
     beside = [sample.sample_weight, *map(sample.frame.outcome, outcome_names(outcome)), sample.clusters]
     columns = (*(column for matrix in matrices for column in matrix.T), *beside)
     return rows_by_content([column for column in columns if column is not None], sample.sample_weight)
+
+
+def warn_of_cross_fitted_terms(study: Study, models: CrossFit) -> None:
+    """Warn of terms that our own models leave out; what others' do with them is theirs."""
+    there = study.sample.present_rows
+    nobody = np.zeros_like(there)
+    told = None
+    if isinstance(models.score_model, Logistic):
+        is_penalized = models.score_model.penalty > 0
+        told = study.score.dropped([] if is_penalized else core.require_inside(study.score.x, there, nobody))
+        warn_of_left_out(told)
+    if isinstance(models.outcome_model, Linear | Logistic):
+        columns = core.require_inside(study.outcome_x, there, nobody)
+        warn_of_outcome_terms(study, map(int, columns), told or ())
 
 
 def cross_fitted_effects(

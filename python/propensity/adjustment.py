@@ -18,6 +18,7 @@ from propensity._study import (
     read_study,
     require_known,
     rows_in_order,
+    warn_of_cross_fitted_terms,
 )
 from propensity.contrasts import Contrast
 from propensity.crossfit import CrossFit, assign_folds
@@ -183,7 +184,11 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     with study.score.naming_separation():
         scores = models.scores(study.sample, study.score.x)
     method = f"influence function; cross-fitted in {n_folds} folds, seed {seed}"
-    return for_each_outcome(outcome, cross_fitted_effects(study, models, scores, estimand, contrast, method))
+    effects = for_each_outcome(
+        outcome, cross_fitted_effects(study, models, scores, estimand, contrast, method)
+    )
+    warn_of_cross_fitted_terms(study, models)
+    return effects
 
 
 @overload

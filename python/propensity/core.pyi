@@ -300,7 +300,7 @@ def require_inside(
     wanted: NDArray[np.bool_],
     *,
     n_threads: int | None = None,
-) -> None: ...
+) -> NDArray[np.int64]: ...
 def match_nn(
     scores: _Floats | None,
     treatment: _Treatment,

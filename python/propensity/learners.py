@@ -42,7 +42,7 @@ class Logistic:
     """Our logistic regression, for anything between 0 and 1."""
 
     def __init__(self, penalty: float = 0.0) -> None:
-        self._penalty = penalty
+        self.penalty = penalty
 
     def fit(self, x: Floats, y: Floats, sample_weight: Floats | None = None) -> Self:
         """Find the coefficients."""
@@ -58,7 +58,7 @@ class Logistic:
         weight = np.concatenate([w * y, w * (1 - y)])
         used = weight > 0
         self._fit = core.fit_propensity(
-            np.concatenate([x, x])[used], label[used], penalty=self._penalty, sample_weight=weight[used]
+            np.concatenate([x, x])[used], label[used], penalty=self.penalty, sample_weight=weight[used]
         )
         return self
 

@@ -154,6 +154,11 @@ pub fn adjust(
 /// fitted_to, wanted : (n,) array of bool
 ///     The rows that a model is fitted to, and those for which it is asked.
 ///
+/// Returns
+/// -------
+/// (a,) int64
+///     Columns that earlier ones explain, among all of these rows.
+///
 /// Raises
 /// ------
 /// OverlapError
@@ -166,14 +171,15 @@ pub fn require_inside(
     fitted_to: &Bound<'_, PyAny>,
     wanted: &Bound<'_, PyAny>,
     n_threads: Option<&Bound<'_, PyAny>>,
-) -> PyResult<()> {
+) -> PyResult<Py<PyArray1<i64>>> {
     let x = arrays::floats::<Ix2>("x", x)?;
     let (fitted_to, wanted) = (arrays::treatment(fitted_to)?, arrays::treatment(wanted)?);
     let x = x.as_array();
-    call::run(py, n_threads, None, |_| {
+    let collinear = call::run(py, n_threads, None, |_| {
         reserve::room_for(fitted_to.len(), needs::ADJUST)?;
         outcome::require_inside(Covariates::standardized(x)?, &fitted_to, &wanted)
-    })
+    })?;
+    Ok(arrays::row_numbers(py, collinear.into_iter()).unbind())
 }
 
 pub fn adjustment_spec(
