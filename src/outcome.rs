@@ -138,7 +138,7 @@ impl ArmFit {
 /// the columns that earlier ones explain among all of these rows.
 ///
 /// # Errors
-/// Lengths that differ, [`Error::Outside`] as if these were an arm's.
+/// Lengths that differ, no rows to fit to, [`Error::Outside`] as if these were an arm's.
 pub fn require_inside(
     covariates: Covariates<'_>,
     fitted_to: &[bool],
@@ -146,6 +146,9 @@ pub fn require_inside(
 ) -> Result<Vec<usize>> {
     checks::same_length("fitted_to", fitted_to.len(), covariates.n_rows())?;
     checks::same_length("wanted", wanted.len(), covariates.n_rows())?;
+    if !fitted_to.contains(&true) {
+        return Err(Error::WeightlessArm { arm: "modelled" });
+    }
     let one = |flag: &bool| f64::from(u8::from(*flag));
     let either = fitted_to.iter().zip(wanted).map(|(a, b)| one(&(*a || *b))).collect::<Vec<_>>();
     let covariates = covariates.settled(&either)?;
