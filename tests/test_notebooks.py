@@ -126,7 +126,9 @@ def code_cells(notebook):
 
 def printed(cell):
     """Text a reader sees, pictures aside, and the kernel's number that stands before a warning."""
-    data = [output.get("text") or output.get("data", {}).get("text/plain", "") for output in cell.outputs]
+    # Which of two streams comes first is a race between pipes; within each the order stands.
+    outputs = sorted(cell.outputs, key=lambda output: output.get("name", ""))
+    data = [output.get("text") or output.get("data", {}).get("text/plain", "") for output in outputs]
     return re.sub(r"\S*ipykernel_\d+", "ipykernel", "".join(data))
 
 
