@@ -51,7 +51,19 @@ impl<'a> Covariates<'a> {
     /// # Errors
     /// [`Error::NotFinite`], [`Error::NotFiniteColumns`], [`Error::Extreme`].
     pub fn standardized(x: ArrayView2<'a, f64>) -> Result<Self> {
-        let moments = column_moments(x)?;
+        Self::standardized_among(x, None)
+    }
+
+    /// As [`Covariates::standardized`], by the rows that are there: one of sample weight 0 is not.
+    ///
+    /// # Errors
+    /// Those of [`Covariates::standardized`].
+    pub fn standardized_among(
+        x: ArrayView2<'a, f64>,
+        sample_weight: Option<&[f64]>,
+    ) -> Result<Self> {
+        let absent = sample_weight.filter(|weight| weight.contains(&0.0));
+        let moments = column_moments(x, absent)?;
         let center = moments.iter().map(|m| m.mean).collect();
         let scale = moments
             .iter()
@@ -342,17 +354,18 @@ impl Rest {
 }
 
 /// Mean and spread of each column, in one pass over fixed chunks.
-fn column_moments(x: ArrayView2<'_, f64>) -> Result<Vec<Moments>> {
+fn column_moments(x: ArrayView2<'_, f64>, sample_weight: Option<&[f64]>) -> Result<Vec<Moments>> {
     let chunks: Vec<Vec<Moments>> = (0..x.nrows().div_ceil(CHUNK))
         .into_par_iter()
-        .map(|chunk| chunk_moments(x, chunk * CHUNK))
+        .map(|chunk| chunk_moments(x, sample_weight, chunk * CHUNK))
         .collect();
     let mut moments = vec![Moments::default(); x.ncols()];
     for chunk in &chunks {
         moments.iter_mut().zip(chunk).for_each(|(all, one)| all.merge(one));
     }
     for (k, column) in moments.iter().enumerate() {
-        let vanishes = column.deviation < f64::MIN_POSITIVE && !is_constant(x.column(k));
+        let vanishes =
+            column.deviation < f64::MIN_POSITIVE && !is_constant(x.column(k), sample_weight);
         if vanishes || !column.deviation.is_finite() {
             return Err(not_measurable(x, k));
         }
@@ -368,16 +381,30 @@ pub fn not_measurable(x: ArrayView2<'_, f64>, k: usize) -> Error {
 }
 
 #[allow(clippy::float_cmp)] // exact on purpose: one number all the way down
-fn is_constant(column: ArrayView1<'_, f64>) -> bool {
-    column.iter().all(|value| Some(value) == column.first())
+fn is_constant(column: ArrayView1<'_, f64>, sample_weight: Option<&[f64]>) -> bool {
+    let is_there = |row: &usize| sample_weight.is_none_or(|weight| weight[*row] > 0.0);
+    let mut there = (0..column.len()).filter(is_there).map(|row| column[row]);
+    let first = there.next();
+    there.all(|value| Some(value) == first)
 }
 
-fn chunk_moments(x: ArrayView2<'_, f64>, start: usize) -> Vec<Moments> {
+fn chunk_moments(
+    x: ArrayView2<'_, f64>,
+    sample_weight: Option<&[f64]>,
+    start: usize,
+) -> Vec<Moments> {
     let mut moments = vec![Moments::default(); x.ncols()];
     let mut lane = [0.0; BLOCK];
+    let mut present = [1.0; BLOCK];
     let end = x.nrows().min(start + CHUNK);
     for start in (start..end).step_by(BLOCK) {
         let length = BLOCK.min(end - start);
+        let mut n_present = length as f64;
+        if let Some(weight) = sample_weight {
+            let weight = &weight[start..start + length];
+            present.iter_mut().zip(weight).for_each(|(slot, w)| *slot = f64::from(*w > 0.0));
+            n_present = present[..length].iter().sum();
+        }
         for (k, moments) in moments.iter_mut().enumerate() {
             let column = stretch(x, k, start..start + length);
             let values = if let Some(values) = column.to_slice() {
@@ -386,7 +413,7 @@ fn chunk_moments(x: ArrayView2<'_, f64>, start: usize) -> Vec<Moments> {
                 lane.iter_mut().zip(column).for_each(|(slot, x)| *slot = *x);
                 &lane[..length]
             };
-            moments.add_weighing(values, &[1.0; BLOCK][..length], length as f64);
+            moments.add_weighing(values, &present[..length], n_present);
         }
     }
     moments

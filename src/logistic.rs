@@ -115,7 +115,7 @@ pub fn fit_with_scores(
     checks::penalty(spec.penalty)?;
     checks::sample_weight(sample_weight, x.nrows())?;
     checks::enough_rows("score model", x.nrows(), x.ncols() + 1, spec.penalty)?;
-    let covariates = Covariates::standardized(x)?;
+    let covariates = Covariates::standardized_among(x, sample_weight)?;
     let rows = Rows { treatment, sample_weight };
     let sample = Sample::draw(x, &rows);
     let mut kept = vec![0.0; if sample.is_some() { x.nrows() } else { 0 }];

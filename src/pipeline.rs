@@ -142,7 +142,7 @@ impl<'a, 'm> Pipeline<'a, 'm> {
         let Data { x, treatment, sample_weight, .. } = data;
         let outcome = measured(&data, estimators);
         let (covariates, cells) = rayon::join(
-            || Covariates::standardized(x),
+            || Covariates::standardized_among(x, sample_weight),
             || Cells::collapse(x, treatment, &outcome, sample_weight),
         );
         Self::of_cells(data, outcome, covariates?, cells, estimators, spec, monitor)

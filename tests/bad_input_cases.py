@@ -1266,7 +1266,7 @@ OPTIONS: list[tuple[str, str, Any, Sequence[str]]] = [
     ("seed", "bootstrap", 1.0, ["1.0"]),
     ("seed", "bootstrap", "7", ["'7'"]),
     ("seed", "bootstrap", 2**70, [str(2**70)]),
-    ("weights", "bootstrap", "jackknife", ["'multinomial', 'poisson', 'bayesian'", "'jackknife'"]),
+    ("resampling", "bootstrap", "jackknife", ["'multinomial', 'poisson', 'bayesian'", "'jackknife'"]),
     ("outcome_model", "regression", "probit", ["'linear', 'logistic'", "'probit'"]),
 ]
 

@@ -434,7 +434,7 @@ def exponential_number(u):
 
 
 def replicate_weights(
-    seed, replicate, n_rows, *, weights="multinomial", cluster=None, strata=None, cells=None
+    seed, replicate, n_rows, *, resampling="multinomial", cluster=None, strata=None, cells=None
 ):
     """What each row weighs.
 
@@ -446,12 +446,12 @@ def replicate_weights(
     lot = np.arange(n_rows) if cluster is None else np.unique(cluster, return_inverse=True)[1]
     n_lots = lot.max() + 1
     draws = iter(replicate_draws(seed, replicate, 8 * n_rows + 100).tolist())
-    if weights != "bayesian" and (strata is None or len(np.unique(strata)) == 1):
+    if resampling != "bayesian" and (strata is None or len(np.unique(strata)) == 1):
         if cluster is not None or cells is None:
             cells = np.arange(n_lots)
         sizes = np.bincount(cells).tolist()
         counts = (
-            poisson_counts(draws, sizes, 1.0) if weights == "poisson" else multinomial_counts(draws, sizes)
+            poisson_counts(draws, sizes, 1.0) if resampling == "poisson" else multinomial_counts(draws, sizes)
         )
         weight = np.zeros(n_lots)
         weight[np.unique(cells, return_index=True)[1]] = counts
@@ -465,7 +465,7 @@ def replicate_weights(
         if cluster is None and cells is not None:
             lots = lots[np.argsort(cells[lots], kind="stable")]
         own = [next(draws) for _ in lots]
-        if weights == "multinomial":
+        if resampling == "multinomial":
             np.add.at(weight, lots[[(u * len(lots)) >> 64 for u in own]], 1)
         else:
             exponential = np.array([exponential_number(u) for u in own])

@@ -348,3 +348,10 @@ def test_weights_and_scores_of_text_get_the_line_too(library):
         repaired = run(said.split("make it numbers: ")[1], df)
         assert effect(repaired, **options) == pytest.approx(expected(), rel=1e-12)
     assert refused(df, scores=np.full(N, "0.4")).endswith("make it numbers: scores = pd.to_numeric(scores)")
+
+
+@pytest.mark.parametrize("role", ["sample_weight", "cluster"])
+def test_the_outcome_has_no_second_role(role):
+    rows = pd.DataFrame({"t": [0, 1] * 6, "y": [1, 2, 3, 4] * 3})
+    with pytest.raises(ps.errors.InvalidInputError, match=f"'y' is the outcome; it cannot be the {role} too"):
+        ps.ipw(rows, outcome="y", treatment="t", scores=np.full(12, 0.5), **{role: "y"})

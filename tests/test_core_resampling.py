@@ -40,7 +40,7 @@ def drawn_totals(values, cluster=None, strata=0):
 @pytest.mark.parametrize(("weights", "labels"), SCHEMES)
 @pytest.mark.parametrize("name", SAMPLES)
 def test_replicates_of_every_scheme_equal_the_twin(name, weights, labels):
-    scheme = {"weights": weights, **LABELS[labels]}
+    scheme = {"resampling": weights, **LABELS[labels]}
     x, treatment, outcome = SAMPLES[name]
     boot = core.bootstrap(x, treatment, outcome, estimators=WEIGHTING, n_reps=6, seed=11, **scheme)
     cells = reference.alike(x, treatment, outcome)
@@ -56,7 +56,7 @@ def test_replicates_of_every_scheme_equal_the_twin(name, weights, labels):
 @pytest.mark.parametrize(("weights", "labels"), [s for s in SCHEMES if s[0] != "bayesian"])
 @pytest.mark.parametrize("name", SAMPLES)
 def test_matching_on_counted_rows_equals_matching_on_copied_rows(name, weights, labels):
-    scheme = {"weights": weights, **LABELS[labels]}
+    scheme = {"resampling": weights, **LABELS[labels]}
     estimators = [NearestNeighbors("ATT"), NearestNeighbors("ATC", n_neighbors=3, on="logit")]
     boot = core.bootstrap(*SAMPLES[name], estimators=estimators, n_reps=3, seed=4, **scheme)
     for replicate in range(3):
@@ -68,7 +68,7 @@ def test_matching_on_counted_rows_equals_matching_on_copied_rows(name, weights, 
 
 @pytest.mark.parametrize(("weights", "labels"), SCHEMES)
 def test_replicates_of_every_scheme_are_the_same_for_any_number_of_threads(weights, labels):
-    options = {"estimators": WEIGHTING, "n_reps": 40, "seed": 3, "weights": weights, **LABELS[labels]}
+    options = {"estimators": WEIGHTING, "n_reps": 40, "seed": 3, "resampling": weights, **LABELS[labels]}
     one = core.bootstrap(*SAMPLES["tied"], n_threads=1, analytic=True, **options)
     for n_threads in (2, 5):
         other = core.bootstrap(*SAMPLES["tied"], n_threads=n_threads, analytic=True, **options)
@@ -112,7 +112,7 @@ def test_bayesian_weights_leave_no_arm_empty():
     treatment[[0, 30]] = True
     sample = (x, treatment, np.arange(60.0))
     counted, weighted = (
-        core.bootstrap(*sample, estimators=[IPW("ATE")], n_reps=300, weights=weights)
+        core.bootstrap(*sample, estimators=[IPW("ATE")], n_reps=300, resampling=weights)
         for weights in ("multinomial", "bayesian")
     )
     assert counted.n_failed[0] > 20
@@ -135,7 +135,7 @@ def assert_within_monte_carlo_error(replicates, std_error):
 @pytest.mark.parametrize("weights", ["multinomial", "poisson", "bayesian"])
 def test_tutorial_standard_errors_are_the_analytic_ones(weights):
     boot = core.bootstrap(
-        *designs.arrays("opt_in_logs"), estimators=WEIGHTING, n_reps=2_000, seed=1, weights=weights
+        *designs.arrays("opt_in_logs"), estimators=WEIGHTING, n_reps=2_000, seed=1, resampling=weights
     )
     assert_within_monte_carlo_error(boot.replicates, [ANALYTIC[spec.label] for spec in WEIGHTING])
 
@@ -147,7 +147,7 @@ def test_tutorial_standard_errors_by_workspace_are_the_cluster_robust_ones(weigh
         estimators=[IPW("ATE"), IPW("ATT")],
         n_reps=2_000,
         seed=1,
-        weights=weights,
+        resampling=weights,
         cluster=workspaces,
     )
     # The sandwich itself is off by the order of 1 / G with G = 50 workspaces, half of that in its root.
@@ -187,12 +187,12 @@ def test_acceleration_of_nearest_neighbours_is_missing():
 @pytest.mark.parametrize(
     ("scheme", "message"),
     [
-        ({"weights": "jackknife"}, "weights .*bayesian.*jackknife"),
+        ({"resampling": "jackknife"}, "resampling .*bayesian.*jackknife"),
         ({"cluster": np.zeros(5, dtype=int)}, "cluster has 5 rows where 401"),
         ({"strata": np.zeros(5, dtype=int)}, "strata has 5 rows where 401"),
         ({"cluster": np.zeros(N_ROWS, dtype=int)}, "2 clusters or more, not 1"),
         ({"cluster": np.zeros((N_ROWS, 1), dtype=int)}, "cluster must have 1 dimension"),
-        ({"weights": "poisson", "strata": np.arange(N_ROWS) % 2}, "strata must be left out"),
+        ({"resampling": "poisson", "strata": np.arange(N_ROWS) % 2}, "strata must be left out"),
         (
             {"cluster": np.arange(N_ROWS) // 2, "strata": np.arange(N_ROWS) % 2},
             "strata must be the same within a cluster, not different within 200 of 201",
@@ -212,7 +212,9 @@ def test_bootstrap_refuses_labels_that_are_no_integers(labels):
 
 def test_bootstrap_refuses_nearest_neighbours_of_fractions_of_rows():
     with pytest.raises(InvalidInputError, match="nearest neighbours"):
-        core.bootstrap(*SAMPLES["tied"], estimators=[NearestNeighbors("ATT")], n_reps=2, weights="bayesian")
+        core.bootstrap(
+            *SAMPLES["tied"], estimators=[NearestNeighbors("ATT")], n_reps=2, resampling="bayesian"
+        )
 
 
 # Influence values in place of rows
@@ -220,7 +222,7 @@ def test_bootstrap_refuses_nearest_neighbours_of_fractions_of_rows():
 
 @pytest.mark.parametrize(("weights", "labels"), SCHEMES)
 def test_influence_replicates_follow_the_weights_of_the_bootstrap(weights, labels):
-    scheme = {"weights": weights, **LABELS[labels]}
+    scheme = {"resampling": weights, **LABELS[labels]}
     influence = np.random.default_rng(0).normal(size=N_ROWS)
     total = drawn_totals(influence, **LABELS[labels])
     first_row = np.unique(scheme.get("cluster", np.arange(N_ROWS)), return_index=True)[1]

@@ -170,7 +170,9 @@ def test_every_result_pickles(sample):
         ps.ipw(df, outcome=["y", "w"], treatment="treated", scores=model),
         ps.aipw(df, outcome="y", **roles),
         ps.subclassify(df, treatment="treated", scores=model, n_subclasses=2),
-        ps.bootstrap(df, outcome="y", **roles, estimators=[ps.IPW()], weights="bayesian", n_reps=3, seed=1),
+        ps.bootstrap(
+            df, outcome="y", **roles, estimators=[ps.IPW()], resampling="bayesian", n_reps=3, seed=1
+        ),
         ps.smd(df, **roles),
         ps.balance(df, **roles, weights={"matched": matches}),
     ]

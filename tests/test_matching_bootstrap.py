@@ -35,7 +35,7 @@ def test_replicates_are_centred_at_the_effect(logs, matches):
 @pytest.mark.parametrize("weights", ["multinomial", "poisson", "bayesian"])
 def test_variance_is_the_sum_of_squared_influence(logs, matches, weights):
     influence = influence_of(matches, logs[OUTCOME].to_numpy(dtype=float))
-    boot = matches.bootstrap(logs[OUTCOME], n_reps=4_000, seed=1, weights=weights)
+    boot = matches.bootstrap(logs[OUTCOME], n_reps=4_000, seed=1, resampling=weights)
     closed_form = np.sqrt((influence**2).sum()) / len(influence)
     assert influence.mean() == pytest.approx(0, abs=1e-14)
     assert boot.std_errors["1-NN ATT"] == pytest.approx(closed_form, rel=4 / np.sqrt(2 * 4_000))

@@ -14,7 +14,6 @@ import propensity as ps
 # Samples of a handful of rows are warned of, and nothing here is about that.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
-NOT_YET = pytest.mark.xfail(reason="the old name, or default, is still there", strict=True)
 PUBLIC = [function for name in ps.__all__ if inspect.isfunction(function := getattr(ps, name))]
 
 
@@ -156,7 +155,6 @@ def test_balancing_weights_do_not_contain_the_sample_weights():
     assert_allclose(balance["adjusted"].loc["x", "smd"], 0.0, atol=1e-9)
 
 
-@NOT_YET
 def test_law_of_a_bootstrap_is_not_called_weights():
     assert "weights" not in inspect.signature(ps.bootstrap).parameters
     assert "weights" not in inspect.signature(ps.Matches.bootstrap).parameters
@@ -218,7 +216,6 @@ def test_fitted_model_is_no_score_model(scored):
 # method: which algorithm, the same word on function and specification
 
 
-@NOT_YET
 def test_method_of_a_matching_is_called_so_on_function_and_specification():
     # Greedy, the first (larger) takes .5 and leaves .9 to the other; the least sum is the other way around.
     rows = table(t=[1, 1, 0, 0], e=[0.6, 0.5, 0.55, 0.9], y=[1.0, 2.0, 3.0, 4.0])
@@ -233,7 +230,6 @@ def test_method_of_a_matching_is_called_so_on_function_and_specification():
 # seed: int, Generator or None; 0 where a draw can matter; the result says which
 
 
-@NOT_YET
 def test_seed_is_0_wherever_a_draw_can_matter():
     for function in [*PUBLIC, ps.Matches.bootstrap, ps.NearestNeighbors]:
         parameter = inspect.signature(function).parameters.get("seed")

@@ -298,7 +298,7 @@ def test_pairs_point_to_the_refit(quarter):
     with pytest.raises(InvalidInputError, match=r"take bootstrap\(outcome, refit=True\)"):
         made.bootstrap(quarter["done"])
     with pytest.raises(InvalidInputError, match="no whole number of rows to match again"):
-        made.bootstrap(quarter["done"], refit=True, weights="bayesian")
+        made.bootstrap(quarter["done"], refit=True, resampling="bayesian")
     with pytest.raises(InvalidInputError, match="refit"):
         made.bootstrap(quarter["done"], refit="yes")
 

@@ -43,10 +43,10 @@ def test_bootstrap_spread_is_the_tutorials(logs, tutorial):
 
 
 def test_bootstrap_repeats_with_its_seed(users):
-    first = ps.bootstrap(users, **SMALL, n_reps=30)
+    first = ps.bootstrap(users, **SMALL, n_reps=30, seed=None)
     again = ps.bootstrap(users, **SMALL, n_reps=30, seed=first.seed, n_threads=1)
     pd.testing.assert_frame_equal(again.replicates, first.replicates, check_exact=True)
-    other = ps.bootstrap(users, **SMALL, n_reps=30)
+    other = ps.bootstrap(users, **SMALL, n_reps=30, seed=None)
     assert other.seed != first.seed
 
 
@@ -106,7 +106,7 @@ def test_labels_of_a_frame_are_those_of_the_array_door(users):
     x = np.column_stack([users["tier"] == tier for tier in ("light", "medium")] + [users["visits"]])
     users["team"] = [f"team {row % 23}" for row in range(len(users))]
     found = ps.bootstrap(
-        users, **SMALL, estimators=[ps.IPW()], n_reps=10, seed=3, weights="poisson", cluster="team"
+        users, **SMALL, estimators=[ps.IPW()], n_reps=10, seed=3, resampling="poisson", cluster="team"
     )
     expected = core.bootstrap(
         x.astype(float),
@@ -116,12 +116,12 @@ def test_labels_of_a_frame_are_those_of_the_array_door(users):
         analytic=True,
         n_reps=10,
         seed=3,
-        weights="poisson",
+        resampling="poisson",
         cluster=np.unique(users["team"], return_inverse=True)[1],
     )
     np.testing.assert_allclose(found.replicates, expected.replicates, rtol=1e-9)
     np.testing.assert_allclose(found.acceleration, expected.acceleration, rtol=1e-6)
-    assert (found.weights, found.cluster, found.strata) == ("poisson", "team", None)
+    assert (found.resampling, found.cluster, found.strata) == ("poisson", "team", None)
 
 
 def test_labels_of_other_libraries_are_the_same(users):
@@ -153,14 +153,14 @@ def test_labels_must_be_complete_columns_of_the_frame(users, option):
 
 def test_unknown_weights_are_refused(users):
     with pytest.raises(
-        InvalidInputError, match="weights must be one of 'multinomial', 'poisson', 'bayesian'"
+        InvalidInputError, match="resampling must be one of 'multinomial', 'poisson', 'bayesian'"
     ):
-        ps.bootstrap(users, **SMALL, n_reps=2, weights="exponential")
+        ps.bootstrap(users, **SMALL, n_reps=2, resampling="exponential")
 
 
 def test_fractions_of_rows_are_refused_for_nearest_neighbours(users):
     with pytest.raises(InvalidInputError, match="leave '1-NN ATT' out"):
-        ps.bootstrap(users, **SMALL, n_reps=2, weights="bayesian")
+        ps.bootstrap(users, **SMALL, n_reps=2, resampling="bayesian")
 
 
 # Replicates that fail
@@ -182,7 +182,7 @@ def test_many_failed_replicates_are_warned_of():
     with pytest.warns(OverlapWarning, match=r"^of 200 replicates .*: IPW ATE in \d\d \(\d\d%\), for want"):
         boot = ps.bootstrap(scarce(1), **design, n_reps=200, seed=1)
     assert boot.n_failed["IPW ATE"] > 10
-    assert not ps.bootstrap(scarce(1), **design, n_reps=200, seed=1, weights="bayesian").n_failed.any()
+    assert not ps.bootstrap(scarce(1), **design, n_reps=200, seed=1, resampling="bayesian").n_failed.any()
 
 
 def test_few_failed_replicates_are_counted_alone():
@@ -260,14 +260,14 @@ def test_rows_of_weight_0_are_not_drawn(users):
         "n_reps": 10,
         "seed": 3,
     }
-    for resampling in ({}, {"strata": "tier"}, {"cluster": "team"}, {"weights": "bayesian"}):
+    for resampling in ({}, {"strata": "tier"}, {"cluster": "team"}, {"resampling": "bayesian"}):
         found = [ps.bootstrap(frame, **options, **resampling) for frame in (users, there)]
         np.testing.assert_array_equal(*[boot.replicates for boot in found])
         np.testing.assert_array_equal(*[boot.analytic_std_errors for boot in found])
 
 
 @pytest.mark.parametrize(
-    "resampling", [{}, {"weights": "poisson"}, {"weights": "bayesian"}, {"strata": "tier"}]
+    "resampling", [{}, {"resampling": "poisson"}, {"resampling": "bayesian"}, {"strata": "tier"}]
 )
 @pytest.mark.parametrize("covariates", [["tier"], ["tenure", "visits"]])
 def test_replicates_do_not_depend_on_the_order_of_the_rows(users, covariates, resampling):

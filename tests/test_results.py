@@ -211,7 +211,7 @@ def test_bca_intervals_of_an_estimate_beyond_its_replicates_are_refused():
 def test_headline_says_how_rows_were_resampled():
     plain = with_replicates(np.zeros((3, 1)), [ps.IPW()])
     assert repr(plain).startswith("Bootstrap: 3 replicates, none failed, seed 0; 95% percentile intervals")
-    other = replace(plain, weights="poisson", cluster="team", strata="country")
+    other = replace(plain, resampling="poisson", cluster="team", strata="country")
     assert "3 replicates, poisson weights, whole clusters by team, strata by country, none" in repr(other)
 
 

@@ -1,5 +1,6 @@
 """Separation: the rows whose treatment is foretold are named by what they have in common, and remembered."""
 
+import re
 import warnings
 
 import numpy as np
@@ -178,3 +179,14 @@ def test_matches_say_so_too(team, of_plan):
         with pytest.warns(SeparationWarning, match="plan == 'team'"):
             matched = match(team, treatment="t", scores=of_plan)
         assert any("plan == 'team'" in str(caution) for caution in matched.effect(team["y"]).cautions)
+
+
+def test_what_is_said_of_a_number_is_true_of_all_rows():
+    # Where x is in between, a level tells the arms apart: no bound of x may leave these rows out of account.
+    df = pd.DataFrame({"x": np.r_[0:1:50j, 1.76:1.8:10j, 2:3:50j], "plan": "a"})
+    df["t"] = np.r_[[False] * 50, [True, False] * 5, [True] * 50]
+    df.loc[50:59, "plan"] = np.where(df["t"][50:60], "b", "c")
+    (words,) = told(lambda: ps.fit_propensity(df, treatment="t", covariates=["plan", "x"]))
+    for arm, bound in re.findall(r"x ([<>]) ([\d.]+)", words):
+        rows = df[df["x"] < float(bound)] if arm == "<" else df[df["x"] > float(bound)]
+        assert rows["t"].nunique() == 1, words

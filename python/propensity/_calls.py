@@ -1,4 +1,4 @@
-"""Calls in the way of other packages: columns given by position get an answer in words."""
+"""Calls in the way of other packages, or of older versions of this one, get an answer in words."""
 
 from __future__ import annotations
 
@@ -34,6 +34,21 @@ def columns_by_name(function: Callable[_P, _R]) -> Callable[_P, _R]:
         return function(*args, **options)
 
     return call
+
+
+def renamed(**names: str) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
+    """Answer an argument under the name it once had, ``old="new"``, with the one it has now."""
+
+    def wrap(function: Callable[_P, _R]) -> Callable[_P, _R]:
+        @functools.wraps(function)
+        def call(*args: _P.args, **options: _P.kwargs) -> _R:
+            for old in names.keys() & options.keys():
+                raise TypeError(f"{old}= is called {names[old]}= now: {names[old]}={options[old]!r}")
+            return function(*args, **options)
+
+        return call
+
+    return wrap
 
 
 def _form(function: Callable[..., Any], args: Sequence[Any], options: dict[str, Any]) -> str:

@@ -198,6 +198,13 @@ def roles(*, treatment: str | None, outcomes: Sequence[str], covariates: Collect
             raise InvalidInputError(f"column '{column}' is the {role}; remove it from the covariates")
 
 
+def beside_outcomes(beside: Mapping[str, object], outcomes: Sequence[str]) -> None:
+    """Require what is given row by row to be no outcome; samples may be drawn within strata of one."""
+    for role, values in beside.items():
+        if role != "strata" and isinstance(values, str) and values in outcomes:
+            raise InvalidInputError(f"column '{values}' is the outcome; it cannot be the {role} too")
+
+
 def complete(
     columns: Mapping[str, pd.Series[Any]],
     subject: str = "column '{}'",

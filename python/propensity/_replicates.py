@@ -13,14 +13,14 @@ import numpy as np
 from propensity import _check
 from propensity.errors import InvalidInputError
 
-ResamplingWeights: TypeAlias = Literal["multinomial", "poisson", "bayesian"]
+Resampling: TypeAlias = Literal["multinomial", "poisson", "bayesian"]
 
 _SEEDS = 2**63
 
 
-def check_options(weights: str, n_reps: int, n_threads: int | None) -> None:
-    """Require a known law of the weights, a number of replicates, and a number of threads or None."""
-    _check.choice("weights", weights, get_args(ResamplingWeights))
+def check_options(resampling: str, n_reps: int, n_threads: int | None) -> None:
+    """Require a known way of resampling, a number of replicates, and a number of threads or None."""
+    _check.choice("resampling", resampling, get_args(Resampling))
     _check.count("n_reps", n_reps, minimum=2)
     _check.threads(n_threads)
 

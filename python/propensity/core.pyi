@@ -6,7 +6,7 @@ from typing import Literal, Self, TypeAlias, final
 import numpy as np
 from numpy.typing import NDArray
 
-from propensity._replicates import ResamplingWeights as _ResamplingWeights
+from propensity._replicates import Resampling as _Resampling
 from propensity.estimators import Estimator
 
 _Floats: TypeAlias = NDArray[np.float64]
@@ -387,7 +387,7 @@ def bootstrap(
     *,
     estimators: Sequence[Estimator],
     penalty: float = 0.0,
-    weights: _ResamplingWeights = "multinomial",
+    resampling: _Resampling = "multinomial",
     cluster: _Labels | None = None,
     strata: _Labels | None = None,
     sample_weight: _Floats | None = None,
@@ -403,7 +403,7 @@ def bootstrap(
 def bootstrap_influence(
     influence: _Floats,
     *,
-    weights: _ResamplingWeights = "multinomial",
+    resampling: _Resampling = "multinomial",
     cluster: _Labels | None = None,
     strata: _Labels | None = None,
     n_reps: int = 2000,

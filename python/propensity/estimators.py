@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias, get_args
 
 from propensity import _check
+from propensity._calls import renamed
 from propensity.errors import InvalidInputError
 
 WeightingEstimand: TypeAlias = Literal["ATE", "ATT", "ATC", "ATO", "ATM"]
@@ -18,7 +19,7 @@ MatchingEstimand: TypeAlias = Literal["ATT", "ATC", "ATE"]
 Quantity: TypeAlias = Literal["score", "logit"]
 Space: TypeAlias = Literal["score", "logit", "mahalanobis", "robust_mahalanobis", "euclidean"]
 Ties: TypeAlias = Literal["average"]
-Search: TypeAlias = Literal["nearest", "optimal"]
+MatchingMethod: TypeAlias = Literal["nearest", "optimal"]
 Order: TypeAlias = Literal["largest", "smallest", "closest", "random", "data"]
 Discard: TypeAlias = Literal["treated", "control", "both"]
 CaliperUnit: TypeAlias = Literal["sd", "raw"]
@@ -80,7 +81,7 @@ class NearestNeighbors:
         short, but each unit counts once.
     max_reuse : int or None, default None
         The most units that one may be a neighbour of; None for any number.
-    search : {"nearest", "optimal"}, default "nearest"
+    method : {"nearest", "optimal"}, default "nearest"
         What `match_nn` calls `method`. "optimal", without replacement only: nobody chooses first; of all
         sets of as many pairs as there can be, that with the least sum of distances.
     order : {"largest", "smallest", "closest", "random", "data"} or None, default None
@@ -119,7 +120,7 @@ class NearestNeighbors:
     on: Space = "score"
     replace: bool = True
     max_reuse: int | None = None
-    search: Search = "nearest"
+    method: MatchingMethod = "nearest"
     order: Order | None = None
     covariates: Sequence[str] | str | None = None
     exact: Sequence[str] = ()
@@ -136,7 +137,7 @@ class NearestNeighbors:
         _check.choice("caliper_unit", self.caliper_unit, get_args(CaliperUnit))
         _check.choice("caliper_sd", self.caliper_sd, get_args(CaliperSd))
         _check.count("seed", self.seed, minimum=0)
-        _check.choice("method", self.search, get_args(Search))
+        _check.choice("method", self.method, get_args(MatchingMethod))
         _check.flag("replace", self.replace)
         if self.order is not None:
             _check.choice("order", self.order, get_args(Order))
@@ -165,7 +166,7 @@ class NearestNeighbors:
                     "max_reuse: with replace=False a unit serves once, "
                     f"not {self.max_reuse} times; leave one of the two out"
                 )
-        if self.search == "optimal":
+        if self.method == "optimal":
             self._check_optimal()
         if self.estimand == "ATE" and self.max_uses == 1:
             raise InvalidInputError(
@@ -218,7 +219,7 @@ class NearestNeighbors:
             f"exact {', '.join(self.exact)}" if self.exact else "",
             f"{self.discard} discarded" if self.discard else "",
             f"{self.order} first" if self.order else "",
-            "optimal" if self.search == "optimal" else "",
+            "optimal" if self.method == "optimal" else "",
         ]
         words = ", ".join(filter(None, options))
         return f"{self.n_neighbors}-NN {self.estimand}" + (f" ({words})" if words else "")
@@ -230,6 +231,9 @@ class NearestNeighbors:
         words = ", ".join(f"{width:g} {name}".strip() for name, width in calipers.items())
         unit = " raw" if self.caliper_unit == "raw" else " pooled sd" if self.caliper_sd == "pooled" else ""
         return f"caliper {words}{unit}"
+
+
+NearestNeighbors.__init__ = renamed(search="method")(NearestNeighbors.__init__)  # type: ignore[method-assign]
 
 
 def _frozen_names(role: str, names: Sequence[str] | str | None) -> Sequence[str] | str | None:

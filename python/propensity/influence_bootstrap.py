@@ -7,7 +7,7 @@ import pandas as pd
 from propensity import core, inference
 from propensity._analytic import Analytic
 from propensity._check import Rows
-from propensity._replicates import ResamplingWeights, progress_bar
+from propensity._replicates import Resampling, progress_bar
 from propensity.arms import Means
 from propensity.effects import Effect
 from propensity.estimators import NearestNeighbors
@@ -19,7 +19,7 @@ def bootstrap_influence(
     spec: NearestNeighbors,
     effect: Effect,
     *,
-    resampling: ResamplingWeights,
+    resampling: Resampling,
     cluster: Rows | None,
     strata: Rows | None,
     n_reps: int,
@@ -34,7 +34,7 @@ def bootstrap_influence(
     with progress_bar(n_reps, progress) as report:
         changes = core.bootstrap_influence(
             influence,
-            weights=resampling,
+            resampling=resampling,
             cluster=cluster,
             strata=strata,
             n_reps=n_reps,
@@ -53,7 +53,7 @@ def bootstrap_influence(
         ),
         seed=seed,
         penalty=0.0,
-        weights=resampling,
+        resampling=resampling,
         cluster=None if cluster is None else "cluster",
         strata=None if strata is None else "strata",
         refitted=False,

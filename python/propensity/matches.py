@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from propensity import _check
+from propensity._calls import renamed
 from propensity._check import Floats, Rows
 from propensity._matched_outcome import are_names
 from propensity._matches_effect import (
@@ -21,7 +22,7 @@ from propensity._matches_effect import (
     terms_of,
 )
 from propensity._paired import Pairing
-from propensity._replicates import ResamplingWeights, check_options, settle_seed
+from propensity._replicates import Resampling, check_options, settle_seed
 from propensity.effects import Effect, Effects
 from propensity.errors import InvalidInputError
 from propensity.estimators import NearestNeighbors, Space
@@ -345,16 +346,17 @@ class Matches(Matched):
             last=self.last,
         )
 
+    @renamed(weights="resampling")
     def bootstrap(
         self,
         outcome: object,
         *,
         refit: bool = False,
-        weights: ResamplingWeights = "multinomial",
+        resampling: Resampling = "multinomial",
         cluster: object = None,
         strata: object = None,
         n_reps: int | None = None,
-        seed: int | np.random.Generator | None = None,
+        seed: int | np.random.Generator | None = 0,
         n_threads: int | None = None,
         progress: bool | None = None,
     ) -> BootstrapResult:
@@ -374,7 +376,7 @@ class Matches(Matched):
             As for `effect`; of every row.
         refit : bool, default False
             Whether a replicate matches again; for matching without replacement alone.
-        weights : {"multinomial", "poisson", "bayesian"}, default "multinomial"
+        resampling : {"multinomial", "poisson", "bayesian"}, default "multinomial"
             As for `propensity.bootstrap`; to match again takes whole rows, "multinomial".
         cluster, strata : Series or array (n,), or None, default None
             Labels of groups, for every row of the frame that was matched; as for `propensity.bootstrap`.
@@ -420,9 +422,9 @@ class Matches(Matched):
         """
         _check.flag("refit", refit)
         n_reps = n_reps if n_reps is not None else 500 if refit else 2_000
-        check_options(weights, n_reps, n_threads)
+        check_options(resampling, n_reps, n_threads)
         if refit:
-            self._require_refit(weights)
+            self._require_refit(resampling)
         else:
             require_theory(self)
         effect, seed = self._effect_on(outcome), settle_seed(seed)
@@ -449,7 +451,7 @@ class Matches(Matched):
             terms_of(self, y),
             self.spec,
             effect,
-            resampling=weights,
+            resampling=resampling,
             **drawn,
             n_reps=n_reps,
             seed=seed,
@@ -457,7 +459,7 @@ class Matches(Matched):
             progress=progress,
         )
 
-    def _require_refit(self, weights: str) -> None:
+    def _require_refit(self, resampling: str) -> None:
         """Require matching that may be made again on rows drawn anew, and whole rows."""
         if self.spec.max_uses != 1:
             raise InvalidInputError(
@@ -465,10 +467,10 @@ class Matches(Matched):
                 "(Abadie and Imbens 2008): take effect(outcome).conf_int(), or bootstrap(outcome), which "
                 "leaves the matches alone"
             )
-        if weights != "multinomial":
+        if resampling != "multinomial":
             raise InvalidInputError(
-                f"weights: {weights!r} has no whole number of rows to match again; with refit=True take "
-                "'multinomial'"
+                f"resampling: {resampling!r} has no whole number of rows to match again; with refit=True "
+                "take 'multinomial'"
             )
 
     def to_frame(self) -> pd.DataFrame:

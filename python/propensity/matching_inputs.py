@@ -55,7 +55,7 @@ class MatchingInputs(Held):
             n_neighbors=spec.n_neighbors,
             replace=spec.replace,
             max_reuse=spec.max_reuse,
-            method=spec.search,
+            method=spec.method,
             order=spec.order,
             **self._shared(scores, rows),
             ids=ids,

@@ -11,9 +11,9 @@ import pandas as pd
 
 from propensity import _check, core
 from propensity._analytic import Analytic, Figures
-from propensity._calls import columns_by_name
+from propensity._calls import columns_by_name, renamed
 from propensity._check import Floats
-from propensity._replicates import ResamplingWeights, check_options, progress_bar, settle_seed
+from propensity._replicates import Resampling, check_options, progress_bar, settle_seed
 from propensity._sample import rows_there
 from propensity._study import (
     naming_rows_outside_models,
@@ -47,6 +47,7 @@ _FAILURES_TOLERATED = 0.05  # of the replicates; beyond, those that are left no 
 
 
 @columns_by_name
+@renamed(weights="resampling")
 def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     df: AnyFrame,
     *,
@@ -56,12 +57,12 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     outcome_covariates: Covariates | None = None,
     penalty: float = 0.0,
     estimators: Sequence[Estimator] = DEFAULT_ESTIMATORS,
-    weights: ResamplingWeights = "multinomial",
+    resampling: Resampling = "multinomial",
     cluster: object = None,
     strata: object = None,
     sample_weight: object = None,
     n_reps: int = 500,
-    seed: int | np.random.Generator | None = None,
+    seed: int | np.random.Generator | None = 0,
     studentized: bool = False,
     n_threads: int | None = None,
     progress: bool | None = None,
@@ -88,7 +89,7 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     estimators : sequence of Estimator, default IPW("ATE"), IPW("ATT"), NearestNeighbors("ATT")
         With different labels. All of them see the same resamples. Nearest neighbours are with replacement on
         the score or logit, with at most a caliper on that.
-    weights : {"multinomial", "poisson", "bayesian"}, default "multinomial"
+    resampling : {"multinomial", "poisson", "bayesian"}, default "multinomial"
         How a replicate weighs the rows: by how often each is drawn in n draws with replacement; by
         independent Poisson counts; or by independent exponential numbers (Rubin 1981), which leave nobody
         out, so that no arm is ever empty and no level separated. These are no counts, which nearest
@@ -106,7 +107,7 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
         neighbours, which are whole rows.
     n_reps : int, default 500
         Replicates. 500 settle a standard error to 3%; take 2,000 for an interval to publish.
-    seed : int, Generator or None, default None
+    seed : int, Generator or None, default 0
         Replicate r of seed s is the same, bit for bit, for any `n_reps` and `n_threads`. A Generator gives
         one number; None takes a fresh one. The result tells which it was.
     studentized : bool, default False
@@ -151,8 +152,8 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     `Matches.bootstrap` is valid, and needs no refit.
     """
     _check.one_outcome("bootstrap", outcome)
-    check_options(weights, n_reps, n_threads)
-    _check_estimators(estimators, weights)
+    check_options(resampling, n_reps, n_threads)
+    _check_estimators(estimators, resampling)
     _check_penalty(estimators, penalty)
     study = read_study(
         df,
@@ -179,7 +180,7 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
         sample.frame.outcome(outcome)[there].copy(),
         estimators=list(estimators),
         penalty=penalty,
-        weights=weights,
+        resampling=resampling,
         cluster=None if sample.clusters is None else sample.clusters[there],
         strata=None if groups is None else groups[there],
         sample_weight=None if sample.sample_weight is None else sample.sample_weight[there],
@@ -215,7 +216,7 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
         analytic=Analytic(partial(_without_resampling, run, labels)),
         seed=seed,
         penalty=float(penalty),
-        weights=weights,
+        resampling=resampling,
         cluster=_name(cluster),
         strata=_name(strata),
         refitted=True,
@@ -245,13 +246,13 @@ def _without_resampling(run: Callable[..., core.Replicates], labels: pd.Index[st
     )
 
 
-def _check_estimators(estimators: Sequence[Estimator], weights: str) -> None:
+def _check_estimators(estimators: Sequence[Estimator], resampling: str) -> None:
     check_estimators(estimators)
     matching = [spec.label for spec in estimators if isinstance(spec, NearestNeighbors)]
-    if weights == "bayesian" and matching:
+    if resampling == "bayesian" and matching:
         raise InvalidInputError(
-            "weights='bayesian' counts every row in fractions, and a nearest neighbour is a whole row: leave "
-            f"{_check.listed(matching)} out of the estimators, or take weights='poisson'"
+            "resampling='bayesian' counts every row in fractions, and a nearest neighbour is a whole row: "
+            f"leave {_check.listed(matching)} out of the estimators, or take resampling='poisson'"
         )
     other = [s.label for s in estimators if isinstance(s, NearestNeighbors) and not s.is_plain]
     if other:
@@ -284,7 +285,7 @@ def _warn_of_failures(n_failed: pd.Series[int], n_reps: int) -> None:
         message = (
             f"of {n_reps:,} replicates some could not be estimated: {named}, for want of treated or control "
             "units among those drawn, or because their treatment was foretold; the intervals are those of "
-            "the others alone. For weighting, weights='bayesian' leaves no unit out; or merge small levels, "
-            "or use a penalty"
+            "the others alone. For weighting, resampling='bayesian' leaves no unit out; or merge small "
+            "levels, or use a penalty"
         )
         warn(message, OverlapWarning)

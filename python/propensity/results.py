@@ -13,7 +13,7 @@ import pandas as pd
 from propensity import _check, inference
 from propensity._analytic import Analytic
 from propensity._check import Bools, Floats
-from propensity._replicates import ResamplingWeights
+from propensity._replicates import Resampling
 from propensity._show import Shown
 from propensity._warned import warn
 from propensity.errors import IntervalWarning, InvalidInputError
@@ -193,7 +193,7 @@ class BootstrapResult(Shown):
         With which the same replicates come again, also where none was given.
     penalty : float
         The L2 strength of the propensity model.
-    weights : {"multinomial", "poisson", "bayesian"}
+    resampling : {"multinomial", "poisson", "bayesian"}
         How a replicate weighs the rows.
     cluster, strata : str or None
         By what rows were drawn together, and within what.
@@ -210,7 +210,7 @@ class BootstrapResult(Shown):
     analytic: Analytic
     seed: int
     penalty: float
-    weights: ResamplingWeights = "multinomial"
+    resampling: Resampling = "multinomial"
     cluster: str | None = None
     strata: str | None = None
     refitted: bool = True
@@ -332,6 +332,8 @@ class BootstrapResult(Shown):
         """Say what an interval of this kind would need that there is not."""
         if kind == "studentized":
             return "its replicates have no standard errors; take kind='percentile'"
+        if kind == "bca" and self.std_errors[label] == 0:
+            return "its replicates are all the same; there is nothing to correct, take kind='percentile'"
         if kind == "bca" and math.isnan(self.acceleration[label]):
             return (
                 "its acceleration is not known (an estimate by nearest neighbours does not move smoothly "
@@ -378,7 +380,7 @@ class BootstrapResult(Shown):
 
     def _headline(self) -> str:
         facts = [
-            "" if self.weights == "multinomial" else f"{self.weights} weights",
+            "" if self.resampling == "multinomial" else f"{self.resampling} weights",
             f"whole clusters by {self.cluster}" if self.cluster else "",
             f"strata by {self.strata}" if self.strata else "",
             "" if self.refitted else "no refit (Otsu and Rai 2017)",

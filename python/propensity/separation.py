@@ -198,13 +198,14 @@ def _cells(
     # The simplest first: a level, the side of a number, one number, several together.
     for chosen in _combinations(flags, list(levels)):
         found = (
-            _sides(numbers, treated, there & ~explained, running)
+            _sides(numbers, treated, there, running)
             if not chosen
-            else _pure_cells(chosen, levels, treated, there & ~explained, running)
+            else _pure_cells(chosen, levels, treated, there, running)
         )
-        for cell, rows in found:
-            explained |= rows
-            yield cell, rows
+        for cell, rows in list(found):
+            if (rows & ~explained).any():
+                explained |= rows
+                yield cell, rows
 
 
 def _combinations(flags: Sequence[str], levels: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -228,7 +228,7 @@ class Subclasses(Matched):
         cluster: object = None,
         strata: object = None,
         n_reps: int = 500,
-        seed: int | np.random.Generator | None = None,
+        seed: int | np.random.Generator | None = 0,
         n_threads: int | None = None,
         progress: bool | None = None,
     ) -> BootstrapResult:

@@ -114,7 +114,8 @@ pub fn maximize_keeping<U: Units>(
     let mut gradient_norm = f64::INFINITY;
     for iterations in 1..=spec.max_iterations {
         // 1. Gradient and information. Which columns are collinear is settled at the start, where the
-        //    information is that of the covariates; later a vanishing pivot would mean separation.
+        //    information is that of the covariates. A pivot that vanishes later tells of scores at 0 or 1:
+        //    its gradient still counts.
         let is_near = previous.as_ref().is_some_and(|(_, norm)| *norm <= NEAR);
         let kept = if is_near { &mut *kept } else { &mut [] };
         let mut equations = match known.take() {
@@ -126,16 +127,19 @@ pub fn maximize_keeping<U: Units>(
             add(&mut equations.information, 1.0, hold);
         }
         let information = Cholesky::factor(&equations.information, terms, tolerance, &aliased)?;
-        (aliased, tolerance) = (information.aliased().to_vec(), f64::EPSILON);
+        if iterations == 1 {
+            (aliased, tolerance) = (information.aliased().to_vec(), f64::EPSILON);
+        }
         for (slope, _) in equations.gradient.iter_mut().zip(&aliased).filter(|(_, skip)| **skip) {
             *slope = 0.0;
         }
         gradient_norm = largest(&equations.gradient) / likelihood.total;
 
-        // 2. A step that made the gradient larger may have overshot: go half the way back.
+        // 2. A step to where a pivot vanishes overshot, unless all is done there, which is separation; one that made
+        //    the gradient larger may have: go half the way back.
+        let vanished = information.aliased() != aliased && gradient_norm > spec.tolerance;
         if let Some((from, norm)) = &previous
-            && !(gradient_norm < *norm)
-            && fell(likelihood, from, &beta, monitor)?
+            && (vanished || (!(gradient_norm < *norm) && fell(likelihood, from, &beta, monitor)?))
         {
             beta.iter_mut().zip(from).for_each(|(b, a)| *b = f64::midpoint(*b, *a));
             continue;

@@ -122,7 +122,7 @@ pub fn adjust(
     let logistic = LogisticSpec { penalty, ..LogisticSpec::default() };
     let found = call::run(py, n_threads, None, |monitor| {
         reserve::room_for(treatment.len(), needs::ADJUST)?;
-        let covariates = Covariates::standardized(x)?;
+        let covariates = Covariates::standardized_among(x, data.sample_weight)?;
         let score = &covariates.subset(&score_columns);
         let score = ScoreSpec { covariates: score, logistic, scores };
         let outcome = covariates.subset(&outcome_columns);

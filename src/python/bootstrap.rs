@@ -64,7 +64,7 @@ pub struct Replicates {
 ///     Specifications such as ``propensity.IPW("ATE")`` and ``propensity.NearestNeighbors("ATT")``.
 /// penalty : float, default 0.0
 ///     L2 strength of the score model, as in `fit_propensity`.
-/// weights : {"multinomial", "poisson", "bayesian"}, default "multinomial"
+/// resampling : {"multinomial", "poisson", "bayesian"}, default "multinomial"
 ///     n rows drawn with replacement; each row counted a Poisson number of times; each row weighted by an
 ///     exponential number (never leaves a row out, so it never separates; not for nearest neighbours).
 /// cluster : (n,) array of integers, optional
@@ -110,7 +110,7 @@ pub struct Replicates {
 /// nearest neighbours: Abadie and Imbens (2008), Econometrica 76:1537.
 #[pyfunction]
 #[pyo3(signature = (
-    x, treatment, outcome, *, estimators, penalty=0.0, weights="multinomial", cluster=None, strata=None,
+    x, treatment, outcome, *, estimators, penalty=0.0, resampling="multinomial", cluster=None, strata=None,
     sample_weight=None, score_columns=None, outcome_columns=None, n_reps=500, seed=0, analytic=false,
     studentized=false,    n_threads=None, progress=None
 ))]
@@ -122,7 +122,7 @@ pub fn bootstrap(
     outcome: &Bound<'_, PyAny>,
     estimators: Vec<Bound<'_, PyAny>>,
     #[pyo3(from_py_with = options::penalty)] penalty: f64,
-    weights: &str,
+    resampling: &str,
     cluster: Option<&Bound<'_, PyAny>>,
     strata: Option<&Bound<'_, PyAny>>,
     sample_weight: Option<&Bound<'_, PyAny>>,
@@ -154,7 +154,7 @@ pub fn bootstrap(
     };
     let penalty = penalty_on(data.sample_weight, penalty);
     let spec = LogisticSpec { penalty, ..LogisticSpec::default() };
-    let resample = resample(weights, treatment.len(), cluster, strata)?;
+    let resample = resample(resampling, treatment.len(), cluster, strata)?;
     if n_reps == 0 && !analytic {
         let allowed = "a whole number of at least 2, or 0 with analytic=True";
         return Err(Error::Argument { name: "n_reps", found: "0".into(), allowed }.into());
@@ -203,19 +203,19 @@ fn numbers(py: Python<'_>, found: impl ExactSizeIterator<Item = usize>) -> Py<Py
 }
 
 pub fn resample(
-    weights: &str,
+    resampling: &str,
     n_rows: usize,
     cluster: Option<&Bound<'_, PyAny>>,
     strata: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Resample> {
-    let scheme = match weights {
+    let scheme = match resampling {
         "multinomial" => Scheme::Multinomial,
         "poisson" => Scheme::Poisson,
         "bayesian" => Scheme::Bayesian,
         _ => {
-            let found = format!("{weights:?}");
+            let found = format!("{resampling:?}");
             let allowed = "\"multinomial\", \"poisson\" or \"bayesian\"";
-            return Err(Error::Argument { name: "weights", found, allowed }.into());
+            return Err(Error::Argument { name: "resampling", found, allowed }.into());
         }
     };
     let cluster = cluster.map(|labels| arrays::labels("cluster", labels)).transpose()?;
@@ -224,7 +224,7 @@ pub fn resample(
 }
 
 /// A specification is any object with the attributes of `propensity.IPW` or, when it has `n_neighbors`,
-/// of `propensity.NearestNeighbors`, or, when it has `method`, of `propensity.AIPW` and its like.
+/// of `propensity.NearestNeighbors`, or else, when it has `method`, of `propensity.AIPW` and its like.
 fn estimator(object: &Bound<'_, PyAny>) -> PyResult<Estimator> {
     let estimand = object.getattr_opt("estimand")?.and_then(|name| name.extract::<String>().ok());
     let Some(estimand) = estimand else {
@@ -232,7 +232,9 @@ fn estimator(object: &Bound<'_, PyAny>) -> PyResult<Estimator> {
         let message = format!("estimators: {found} is no specification such as propensity.IPW()");
         return Err(PyTypeError::new_err(message));
     };
-    if let Some(method) = object.getattr_opt("method")? {
+    if !object.hasattr("n_neighbors")?
+        && let Some(method) = object.getattr_opt("method")?
+    {
         let method: String = method.extract()?;
         let model = object.getattr("outcome_model")?.extract::<String>().map_err(|_| {
             let message =

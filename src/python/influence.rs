@@ -16,7 +16,7 @@ use crate::weighted_bootstrap;
 /// ----------
 /// influence : (n,) array
 ///     n times the derivative of the estimate in each row's weight; measured from its mean.
-/// weights : {"multinomial", "poisson", "bayesian"}, default "multinomial"
+/// resampling : {"multinomial", "poisson", "bayesian"}, default "multinomial"
 ///     As in `bootstrap`.
 /// cluster, strata : (n,) array of integers, optional
 ///     As in `bootstrap`.
@@ -43,14 +43,14 @@ use crate::weighted_bootstrap;
 /// Otsu and Rai (2017), Journal of the American Statistical Association 112:1720.
 #[pyfunction]
 #[pyo3(signature = (
-    influence, *, weights="multinomial", cluster=None, strata=None, n_reps=2000, seed=0,
+    influence, *, resampling="multinomial", cluster=None, strata=None, n_reps=2000, seed=0,
     n_threads=None, progress=None
 ))]
 #[allow(clippy::too_many_arguments)] // the keyword arguments of a Python function
 pub fn bootstrap_influence<'py>(
     py: Python<'py>,
     influence: &Bound<'py, PyAny>,
-    weights: &str,
+    resampling: &str,
     cluster: Option<&Bound<'py, PyAny>>,
     strata: Option<&Bound<'py, PyAny>>,
     #[pyo3(from_py_with = options::n_reps)] n_reps: usize,
@@ -60,7 +60,7 @@ pub fn bootstrap_influence<'py>(
 ) -> PyResult<Bound<'py, PyArray1<f64>>> {
     let influence = arrays::column("influence", influence)?;
     let influence = influence.as_slice()?;
-    let resample = super::bootstrap::resample(weights, influence.len(), cluster, strata)?;
+    let resample = super::bootstrap::resample(resampling, influence.len(), cluster, strata)?;
     let spec = BootstrapSpec { n_reps, seed };
     let found = call::run(py, n_threads, progress.as_ref(), |monitor| {
         reserve::room_for(n_reps, needs::REPLICATE)?;

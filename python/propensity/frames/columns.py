@@ -209,6 +209,7 @@ def open_frame(
     beside = {role: values for role, values in (also or {}).items() if values is not None}
     named = [values for values in beside.values() if isinstance(values, str)]
     _check.known([*readers, *labels, *named], native.column_names(data))
+    _check.beside_outcomes(beside, outcomes)
     index = native.labels_of(data)
     known = read or {}
     columns = {
