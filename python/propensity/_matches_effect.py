@@ -18,7 +18,7 @@ from propensity.arms import Means
 from propensity.effects import Effect
 from propensity.errors import InvalidInputError
 from propensity.matched import Whom
-from propensity.matching_cautions import effective_size, neighbor_remedy
+from propensity.matching_cautions import effective_sizes, neighbor_remedy
 
 if TYPE_CHECKING:
     from propensity.estimated_scores import EstimatedScores
@@ -173,7 +173,7 @@ def _effect(
         y.facts,
         estimand=matches.estimand,
         weights=matches.weights,
-        ess=ess or (effective_size(w[matches.treated]), effective_size(w[~matches.treated])),
+        ess=ess or effective_sizes(w, matches.treated),
         se_method=se_method,
         std_error=std_error,
         clusters=means.clusters,

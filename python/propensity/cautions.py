@@ -212,7 +212,8 @@ def score_cautions(
     and the treated have the higher ones. Both are asked with more room than chance ever takes.
     """
     n, n_treated = len(scores), int(treated.sum())
-    means = float(scores[treated].mean()), float(scores[~treated].mean())
+    of_treated = float(scores @ treated)
+    means = of_treated / n_treated, (float(scores.sum()) - of_treated) / (n - n_treated)
     spread = float(scores.std()) * math.sqrt(n / (n_treated * (n - n_treated)))
     found = []
     ways = [None] if sample_weight is None else [None, sample_weight]
@@ -239,8 +240,8 @@ def score_cautions(
 def _calibrated(scores: Floats, treated: Bools, weights: Floats | None = None) -> bool:
     """Whether as many are treated as was to be expected, but for chance and for what would not matter."""
     w = np.ones(len(scores)) if weights is None else weights / weights.mean()
-    count, expected = float(w[treated].sum()), float(w @ scores)
-    deviation = math.sqrt(float(w**2 @ (scores * (1 - scores))))
+    count, expected = float(w @ treated), float(w @ scores)
+    deviation = math.sqrt(float((w * scores) @ (w - w * scores)))
     if abs(count - expected) <= max(_SURELY * deviation, _ROWS_ASTRAY):
         return True
     n = len(scores)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from propensity._check import Bools, Floats, Rows
 from propensity.cautions import balance_cautions, lone_cautions, score_cautions
 from propensity.estimators import NearestNeighbors
@@ -46,7 +48,7 @@ def matching_cautions(
     """Say what matched rows still differ in, and what can be done about it."""
     if judged is None:
         return ()
-    ess = effective_size(weights[treated]), effective_size(weights[~treated])
+    ess = effective_sizes(weights, treated)
     found = find_imbalance(judged, treated, weights, ess=ess, sample_weight=sample_weight)
     return balance_cautions(found, "matching", f"an estimate is biased by it; {remedy}")
 
@@ -79,6 +81,8 @@ def caliper_remedy(spec: NearestNeighbors) -> str:
     return "set a caliper" if spec.caliper is None else "set a narrower caliper"
 
 
-def effective_size(weights: Floats) -> float:
-    """Give Kish's effective sample size."""
-    return float(weights.sum() ** 2 / (weights**2).sum())
+def effective_sizes(weights: Floats, treated: Bools) -> tuple[float, float]:
+    """Give Kish's effective sample size of either arm, treated and controls."""
+    of_arms = [np.bincount(treated, weights=values, minlength=2) for values in (weights, weights**2)]
+    control, of_treated = (total**2 / squares for total, squares in zip(*of_arms, strict=True))
+    return float(of_treated), float(control)

@@ -495,5 +495,5 @@ def subclass_weights(
 
 def _arm_sums(groups: Rows, treated: Bools, values: Floats, size: int) -> Floats:
     """Sum values by arm (control first) and group, (2, size)."""
-    arms = (~treated, treated)
-    return np.array([np.bincount(groups[arm], weights=values[arm], minlength=size) for arm in arms])
+    cells = groups + size * treated  # one pass, where picking out each arm would copy it
+    return np.bincount(cells, weights=values, minlength=2 * size).reshape(2, size)

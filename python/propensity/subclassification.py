@@ -173,8 +173,7 @@ class _QuantilesAgain(Held):
 
 def _merged(groups: Rows, treated: Bools, n_groups: int, min_per_arm: int) -> Rows:
     """Merge neighbours until each group has its rows of both arms; number them from 0 upwards."""
-    arms = (~treated, treated)
-    sizes = [np.bincount(groups[arm], minlength=n_groups) for arm in arms]
+    sizes = np.bincount(groups + n_groups * treated, minlength=2 * n_groups).reshape(2, n_groups)
     found = [(int(control), int(treated)) for control, treated in zip(*sizes, strict=True)]
     members = [[group] for group in range(n_groups)]
     while (place := _first_small(found, min_per_arm)) is not None:
