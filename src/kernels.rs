@@ -18,7 +18,7 @@ mod together;
 
 use pulp::{Simd, WithSimd};
 
-use crate::estimand::Estimand;
+use crate::weighting::estimand::Estimand;
 
 pub use anchored::{
     ArmSums, AtAnchor, Blocks, Buffers, NearAnchor, REACH, Whereabouts, at_anchor, near_anchor,

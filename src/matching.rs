@@ -39,9 +39,9 @@ use rayon::prelude::*;
 
 use crate::checks;
 use crate::error::{Error, Result};
-use crate::estimand::Estimand;
 use crate::monitor::Monitor;
-use crate::tally::Rows;
+use crate::units::tally::Rows;
+use crate::weighting::estimand::Estimand;
 
 use matcher::FoundByArm;
 use search::{Search, TIE};

@@ -4,9 +4,9 @@
 
 use ndarray::Array2;
 use propensity::balance::{Denominator, smd};
-use propensity::logistic::{LogisticFit, LogisticSpec, fit};
 use propensity::matching::{Focal, NearestSpec, Quantity, nearest};
 use propensity::monitor::Monitor;
+use propensity::score::logistic::{LogisticFit, LogisticSpec, fit};
 use proptest::collection::vec;
 use proptest::prelude::*;
 

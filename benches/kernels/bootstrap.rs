@@ -1,11 +1,11 @@
 use criterion::{BenchmarkId, Criterion, Throughput};
-use propensity::bootstrap::BootstrapSpec;
-use propensity::estimand::Estimand;
-use propensity::logistic::LogisticSpec;
 use propensity::monitor::Monitor;
 use propensity::pipeline::{Data, Estimator, Pipeline};
-use propensity::resample::{Resample, Scheme};
-use propensity::stream::Stream;
+use propensity::resampling::bootstrap::BootstrapSpec;
+use propensity::resampling::resample::{Resample, Scheme};
+use propensity::resampling::stream::Stream;
+use propensity::score::logistic::LogisticSpec;
+use propensity::weighting::estimand::Estimand;
 
 use crate::worlds::World;
 

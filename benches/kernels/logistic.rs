@@ -1,6 +1,6 @@
 use criterion::{BenchmarkId, Criterion, Throughput};
-use propensity::logistic::{self, LogisticSpec};
 use propensity::monitor::Monitor;
+use propensity::score::logistic::{self, LogisticSpec};
 
 use crate::worlds::World;
 

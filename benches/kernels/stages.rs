@@ -2,7 +2,7 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use ndarray::{Array2, ShapeBuilder};
-use propensity::covariates::Covariates;
+use propensity::design::covariates::Covariates;
 use propensity::kernels::{BLOCK, Lane, ScoreEquations, linear_predictor, sigmoid};
 
 /// The stages of a pass over a block of rows that is in the first-level cache, then what the memory gives.

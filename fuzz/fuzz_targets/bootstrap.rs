@@ -3,13 +3,13 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use propensity::bootstrap::BootstrapSpec;
-use propensity::estimand::Estimand;
-use propensity::logistic::LogisticSpec;
+use propensity::resampling::bootstrap::BootstrapSpec;
+use propensity::weighting::estimand::Estimand;
+use propensity::score::logistic::LogisticSpec;
 use propensity::matching::{Focal, NearestSpec, Quantity};
 use propensity::monitor::Monitor;
 use propensity::pipeline::{Data, Estimator, Pipeline};
-use propensity::resample::{Resample, Scheme};
+use propensity::resampling::resample::{Resample, Scheme};
 use propensity_fuzz::Table;
 
 fuzz_target!(|input: (Table, u8, u64)| {

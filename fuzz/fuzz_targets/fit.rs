@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use propensity::logistic::{LogisticSpec, fit};
+use propensity::score::logistic::{LogisticSpec, fit};
 use propensity::monitor::Monitor;
 use propensity_fuzz::Table;
 

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::Denominator;
 use super::samples::Sample;
-use crate::covariates::{CHUNK, not_measurable, stretch};
+use crate::design::covariates::{CHUNK, not_measurable, stretch};
 use crate::error::Result;
 use crate::kernels::{BLOCK, Lane};
 use crate::moments::Moments;

@@ -2,7 +2,7 @@
 
 use crate::checks;
 use crate::error::{Error, Result};
-use crate::weights::effective_sample_size;
+use crate::weighting::sizes::effective_sample_size;
 
 /// One weighting of the rows. In pairs, 0 is the control arm, 1 the treated.
 #[derive(Debug, Clone, Copy)]

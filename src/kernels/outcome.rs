@@ -9,7 +9,7 @@ use pulp::{Simd, WithSimd};
 use super::anchored::{Blocks, Buffers, vectors, vectors_mut};
 use super::instructions::dispatch;
 use super::{BLOCK, Lane, ScoreEquations, Tallies, add_dots};
-use crate::estimand::Estimand;
+use crate::weighting::estimand::Estimand;
 
 /// What the balancing weights of an estimand weigh.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::tally::Units;
+use crate::units::tally::Units;
 
 /// Groups of equal values, ascending.
 #[derive(Debug, Clone, Default)]

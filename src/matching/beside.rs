@@ -6,7 +6,7 @@ use super::presence::{contains, first_from, for_each, last_before};
 use super::search::{TIE, lesser};
 use crate::error::Result;
 use crate::monitor::Monitor;
-use crate::tally::Units;
+use crate::units::tally::Units;
 
 /// Words of 64 units between two looks at whether to stop: a few milliseconds.
 pub const CHECKED: usize = 1024;

@@ -19,11 +19,11 @@
 
 use super::search::Found;
 use super::variance::{MatchedRows, Side, neighborhoods};
-use crate::covariates::{CHUNK, Covariates};
+use crate::design::covariates::{CHUNK, Covariates};
 use crate::error::Result;
-use crate::estimand::Estimand;
-use crate::influence::ScoreModel;
 use crate::monitor::Monitor;
+use crate::weighting::estimand::Estimand;
+use crate::weighting::influence::ScoreModel;
 
 /// d' V_b d - c' V_b c, with the covariates and the penalty of the score model.
 pub fn correction(

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use crate::covariates::CHUNK;
+use crate::design::covariates::CHUNK;
 
 /// Rows a cell should hold: a few to sort, a few to search through.
 const ROWS_PER_CELL: usize = 6;

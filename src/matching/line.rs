@@ -9,7 +9,7 @@ use super::presence::for_each;
 use crate::error::{Error, Result};
 use crate::kernels::{BLOCK, Tallies};
 use crate::monitor::Monitor;
-use crate::tally::Units;
+use crate::units::tally::Units;
 
 /// Units to be matched; kept from one resample to the next for its memory.
 #[derive(Debug, Default)]
@@ -115,12 +115,12 @@ fn reach<U: Units>(values: &[f64], units: &U, spec: &NearestSpec) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::estimand::Estimand;
     use crate::matching::search::TIE;
     use crate::matching::{Focal, Quantity};
-    use crate::sorted_rows::SortedRows;
-    use crate::stream::Stream;
-    use crate::tally::{Outcomes, Totals};
+    use crate::resampling::stream::Stream;
+    use crate::units::sorted_rows::SortedRows;
+    use crate::units::tally::{Outcomes, Totals};
+    use crate::weighting::estimand::Estimand;
     use ndarray::Array2;
 
     fn spec(focal: Focal, caliper: Option<f64>) -> NearestSpec {

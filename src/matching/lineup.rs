@@ -9,7 +9,7 @@ use super::presence;
 use super::search::{TIE, lesser};
 use crate::error::Result;
 use crate::monitor::Monitor;
-use crate::tally::Units;
+use crate::units::tally::Units;
 
 /// Donors in the order of their values; kept from one resample to the next for its memory.
 #[derive(Debug, Default)]

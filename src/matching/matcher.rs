@@ -8,7 +8,7 @@ use super::search::{Found, Search};
 use crate::error::{Error, Result};
 use crate::moments::Moments;
 use crate::monitor::Monitor;
-use crate::tally::Units;
+use crate::units::tally::Units;
 
 /// What the groups of each arm find in the other, those of the control arm first. Groups of an arm that
 /// is not focal find nothing.

@@ -8,7 +8,7 @@ use ndarray::{ArrayView1, ArrayView2};
 use rayon::prelude::*;
 
 use super::spec::Metric;
-use crate::covariates::CHUNK;
+use crate::design::covariates::CHUNK;
 use crate::error::Result;
 use crate::linalg::{RANK_TOLERANCE, dot, eigen};
 use crate::monitor::Monitor;

@@ -1,7 +1,7 @@
 //! Which units have rows: a bit each.
 
 use crate::kernels::{BLOCK, Tallies};
-use crate::tally::Units;
+use crate::units::tally::Units;
 
 /// Note who is there, control first.
 pub fn note<U: Units>(units: &U, present: &mut [Vec<u64>; 2]) {

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::donors::{Donors, close_ranks, cut, seek};
 use super::search::{Found, Search};
 use super::{Focal, NearestSpec};
-use crate::covariates::CHUNK;
+use crate::design::covariates::CHUNK;
 use crate::error::{Error, Result};
 use crate::kernels::BLOCK;
 use crate::monitor::Monitor;

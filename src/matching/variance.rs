@@ -18,7 +18,7 @@ use super::matcher::{FoundByArm, Matcher};
 use super::search::{Found, Search, totals_by_donor};
 use super::{NearestSpec, match_rows};
 use crate::checks;
-use crate::covariates::Covariates;
+use crate::design::covariates::Covariates;
 use crate::error::Result;
 use crate::moments::Moments;
 use crate::monitor::Monitor;

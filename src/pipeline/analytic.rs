@@ -1,14 +1,14 @@
 //! What can be said of an estimate without resampling, and of a replicate by itself.
 
 use super::{Data, Estimator, Pipeline, Run, Scratch, Sweep};
-use crate::bootstrap::{self, BootstrapSpec, Replicates};
-use crate::cells::Cells;
-use crate::doubly_robust::{AdjustmentData, ScoreSpec, adjusted_means};
 use crate::error::{Error, Result};
-use crate::ipw::{IpwData, ipw};
 use crate::matching::{self, MatchedRows, NearestSpec};
-use crate::resample::Resample;
-use crate::weighted_bootstrap::{Analytic, std_error};
+use crate::outcome::doubly_robust::{AdjustmentData, ScoreSpec, adjusted_means};
+use crate::resampling::bootstrap::{self, BootstrapSpec, Replicates};
+use crate::resampling::resample::Resample;
+use crate::resampling::weighted_bootstrap::{Analytic, std_error};
+use crate::units::cells::Cells;
+use crate::weighting::ipw::{IpwData, ipw};
 
 impl Pipeline<'_, '_> {
     /// What can be said of each estimate without resampling: the standard error (for nearest neighbours

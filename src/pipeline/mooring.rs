@@ -4,13 +4,13 @@ use ndarray::ArrayView2;
 
 use super::order::{ascending, by_content};
 use super::{Data, Pipeline};
-use crate::cells::Cells;
 use crate::error::Result;
-use crate::logistic::{Anchor, Columns, standardized_penalty};
+use crate::resampling::urn::Urn;
 use crate::reserve::room_for;
-use crate::sorted_rows::SortedRows;
-use crate::tally::{Totals, Units};
-use crate::urn::Urn;
+use crate::score::logistic::{Anchor, Columns, standardized_penalty};
+use crate::units::cells::Cells;
+use crate::units::sorted_rows::SortedRows;
+use crate::units::tally::{Totals, Units};
 
 /// Entries of x, 64 MiB of them, and rows of which copies are kept for all threads, in the order of their
 /// scores, and standardized in blocks.

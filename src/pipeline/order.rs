@@ -5,11 +5,11 @@ use std::cmp::Ordering;
 use ndarray::{ArrayView1, ArrayView2};
 use rayon::prelude::*;
 
-use crate::cells::by_size;
 use crate::error::Result;
 use crate::matching::Sorted;
 use crate::monitor::Monitor;
-use crate::tally::Outcomes;
+use crate::units::cells::by_size;
+use crate::units::tally::Outcomes;
 
 /// The places of values in ascending order, equal ones by their places: in linear time for values that are spread
 /// out, as linear predictors are.

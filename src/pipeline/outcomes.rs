@@ -3,13 +3,13 @@
 use ndarray::ArrayView2;
 
 use super::{Data, MANY_UNITS, Pipeline, adjustments};
-use crate::adjustment::{self, AdjustmentSpec, FullSample, Modelled, Refits, arm_mean};
 use crate::error::{Error, Result};
 use crate::kernels::{BLOCK, Lane, Whereabouts, padded};
-use crate::logistic::Columns;
-use crate::outcome::OutcomeModel;
+use crate::outcome::adjustment::{self, AdjustmentSpec, FullSample, Modelled, Refits, arm_mean};
+use crate::outcome::model::OutcomeModel;
 use crate::reserve::room_for;
-use crate::tally::{Totals, Units};
+use crate::score::logistic::Columns;
+use crate::units::tally::{Totals, Units};
 
 /// What a logistic outcome model takes a unit, and what any of them take in each thread.
 const BYTES_AN_OUTCOME: usize = 64;
@@ -125,14 +125,14 @@ impl<'a> Pipeline<'a, '_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::adjustment::Method;
-    use crate::bootstrap::BootstrapSpec;
-    use crate::covariates::Covariates;
-    use crate::estimand::Estimand;
-    use crate::logistic::LogisticSpec;
+    use crate::design::covariates::Covariates;
     use crate::monitor::Monitor;
+    use crate::outcome::adjustment::Method;
     use crate::pipeline::Estimator;
-    use crate::resample::{Resample, Scheme};
+    use crate::resampling::bootstrap::BootstrapSpec;
+    use crate::resampling::resample::{Resample, Scheme};
+    use crate::score::logistic::LogisticSpec;
+    use crate::weighting::estimand::Estimand;
     use ndarray::Array2;
 
     /// Rows over twelve hundred patterns, each twice or more.

@@ -4,16 +4,16 @@
 use std::borrow::Cow;
 
 use super::{Data, Estimator, adjustments, has_matching};
-use crate::adjustment::AdjustmentSpec;
-use crate::cells::Cells;
 use crate::checks;
-use crate::covariates::Covariates;
-use crate::design::presence;
+use crate::design::covariates::Covariates;
+use crate::design::rank::presence;
 use crate::error::{Error, Result};
-use crate::logistic::LogisticSpec;
-use crate::origin::Measured;
-use crate::outcome::OutcomeModel;
-use crate::tally::{Totals, Units};
+use crate::outcome::adjustment::AdjustmentSpec;
+use crate::outcome::model::OutcomeModel;
+use crate::outcome::origin::Measured;
+use crate::score::logistic::LogisticSpec;
+use crate::units::cells::Cells;
+use crate::units::tally::{Totals, Units};
 
 /// The designs of the score and of the outcome models, their collinear columns left out: decided once, on patterns
 /// where there are such, for the full sample and every resample. A penalized score keeps its columns.

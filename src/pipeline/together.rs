@@ -1,14 +1,14 @@
 //! Replicates of many columns, several at a time.
 
 use super::{Fit, Pipeline, Scratch};
-use crate::bootstrap::{self, BootstrapSpec, Replicate, Replicates};
 use crate::error::Result;
 use crate::kernels::Lane;
-use crate::logistic::{Anchor, Refit, Sweep, Together};
+use crate::resampling::bootstrap::{self, BootstrapSpec, Replicate, Replicates};
+use crate::resampling::stream::Stream;
 use crate::reserve::room_for;
-use crate::sorted_rows::SortedRows;
-use crate::stream::Stream;
-use crate::tally::Count;
+use crate::score::logistic::{Anchor, Refit, Sweep, Together};
+use crate::units::sorted_rows::SortedRows;
+use crate::units::tally::Count;
 
 /// Replicates that a thread refits together, each with counts and scores of its own; more gain nothing.
 const MOST_TOGETHER: usize = 16;

@@ -4,13 +4,13 @@ use pyo3::prelude::*;
 
 use super::ipw::parse_estimand;
 use super::{arrays, call, needs, options};
-use crate::adjustment::{AdjustmentSpec, Method};
-use crate::covariates::Covariates;
-use crate::doubly_robust::{AdjustmentData, ScoreSpec, adjusted_means};
+use crate::design::covariates::Covariates;
 use crate::error::{Error, Result};
-use crate::logistic::{LogisticSpec, penalty_on};
-use crate::outcome::{self, OutcomeModel};
+use crate::outcome::adjustment::{AdjustmentSpec, Method};
+use crate::outcome::doubly_robust::{AdjustmentData, ScoreSpec, adjusted_means};
+use crate::outcome::model::{self, OutcomeModel};
 use crate::reserve;
+use crate::score::logistic::{LogisticSpec, penalty_on};
 
 /// The means of both arms over n rows, by an outcome model.
 ///
@@ -177,7 +177,7 @@ pub fn require_inside(
     let x = x.as_array();
     let collinear = call::run(py, n_threads, None, |_| {
         reserve::room_for(fitted_to.len(), needs::ADJUST)?;
-        outcome::require_inside(Covariates::standardized(x)?, &fitted_to, &wanted)
+        model::require_inside(Covariates::standardized(x)?, &fitted_to, &wanted)
     })?;
     Ok(arrays::row_numbers(py, collinear.into_iter()).unbind())
 }

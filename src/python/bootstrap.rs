@@ -7,13 +7,13 @@ use super::adjustment::{adjustment_spec, chosen};
 use super::ipw::parse_estimand;
 use super::matching::nearest_spec;
 use super::{arrays, call, needs, options};
-use crate::bootstrap::BootstrapSpec;
 use crate::error::Error;
-use crate::logistic::{LogisticSpec, penalty_on};
 use crate::pipeline::{Data, Estimator, Pipeline};
-use crate::resample::{Resample, Scheme};
+use crate::resampling::bootstrap::BootstrapSpec;
+use crate::resampling::resample::{Resample, Scheme};
+use crate::resampling::weighted_bootstrap::Analytic;
 use crate::reserve;
-use crate::weighted_bootstrap::Analytic;
+use crate::score::logistic::{LogisticSpec, penalty_on};
 
 /// Bootstrap replicates of k estimators.
 ///

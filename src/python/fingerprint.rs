@@ -5,7 +5,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
 use super::call;
-use crate::fingerprint::{Fingerprint, fingerprint};
+use crate::units::fingerprint::{Fingerprint, fingerprint};
 
 /// A column of one of the types that columns are read as.
 enum Column<'py> {

@@ -2,9 +2,9 @@ use numpy::PyArray1;
 use pyo3::prelude::*;
 
 use super::{arrays, call, needs, options};
-use crate::bootstrap::BootstrapSpec;
+use crate::resampling::bootstrap::BootstrapSpec;
+use crate::resampling::weighted_bootstrap;
 use crate::reserve;
-use crate::weighted_bootstrap;
 
 /// Bootstrap an estimate by the influence values of its rows, without estimating anything again.
 ///

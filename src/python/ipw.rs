@@ -2,12 +2,12 @@ use numpy::PyArray1;
 use pyo3::prelude::*;
 
 use super::{arrays, call, needs, options};
-use crate::covariates::Covariates;
+use crate::design::covariates::Covariates;
 use crate::error::{Error, Result};
-use crate::estimand::Estimand;
-use crate::ipw::IpwData;
-use crate::logistic::penalty_on;
 use crate::reserve;
+use crate::score::logistic::penalty_on;
+use crate::weighting::estimand::Estimand;
+use crate::weighting::ipw::IpwData;
 
 /// An inverse-probability-weighted contrast of n rows.
 ///
@@ -109,7 +109,7 @@ pub fn ipw(
         reserve::room_for(treatment.len(), needs::IPW)?;
         let covariates = x.map(Covariates::standardized).transpose()?;
         let model = covariates.as_ref().map(|covariates| (covariates, penalty));
-        crate::ipw::ipw(&data, estimand, model)
+        crate::weighting::ipw::ipw(&data, estimand, model)
     })?;
     let (estimate, std_error) = (found.means.difference(), found.means.std_error());
     let [mean_control, mean_treated] = found.means.mean();
@@ -184,7 +184,11 @@ pub fn balancing_weights(
     let weight = weight.as_ref().map(|weight| weight.as_slice()).transpose()?;
     let found = call::run(py, n_threads, None, |_| {
         reserve::room_for(treatment.len(), needs::IPW)?;
-        crate::ipw::weighting(&treatment, scores.map(|scores| (scores, estimand)), weight)
+        crate::weighting::ipw::weighting(
+            &treatment,
+            scores.map(|scores| (scores, estimand)),
+            weight,
+        )
     })?;
     let [ess_control, ess_treated] = found.ess;
     let weights = PyArray1::from_vec(py, found.weights).unbind();

@@ -6,8 +6,8 @@ use pyo3::prelude::*;
 use super::errors::InvalidInputError;
 use super::{arrays, call, needs, options};
 use crate::checks;
-use crate::logistic::{self, LogisticSpec};
 use crate::reserve;
+use crate::score::logistic::{self, LogisticSpec};
 
 /// A fitted logistic propensity score of d covariates and n rows.
 ///

@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use super::ipw::parse_estimand;
 use super::match_spec::Words;
 use super::{arrays, call, needs, options};
-use crate::covariates::Covariates;
+use crate::design::covariates::Covariates;
 use crate::error::{Error, Result};
 use crate::matching::{
     self, Candidates, Focal, MatchedRows, NearestSpec, Neighborhood, Pairs, Quantity,

@@ -19,7 +19,7 @@ mod together;
 use std::sync::Arc;
 
 use super::LogisticSpec;
-use crate::covariates::Covariates;
+use crate::design::covariates::Covariates;
 use crate::error::{Error, Result};
 use crate::kernels::{
     ArmSums, AtAnchor, BLOCK, Blocks, Buffers, Lane, REACH, Room, RoughLane, ScoreEquations,
@@ -27,7 +27,7 @@ use crate::kernels::{
 };
 use crate::linalg::{Cholesky, RANK_TOLERANCE, add, dot, largest, subtract_product};
 use crate::monitor::Monitor;
-use crate::tally::Units;
+use crate::units::tally::Units;
 
 pub use together::Together;
 
@@ -622,10 +622,10 @@ fn per_unit(matrices: impl Iterator<Item = Result<Vec<f64>>>, total: f64) -> Res
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::logistic::{Likelihood, Sweep, maximize, standardized_penalty};
-    use crate::stream::Stream;
-    use crate::tally::Outcomes;
-    use crate::urn::Urn;
+    use crate::resampling::stream::Stream;
+    use crate::resampling::urn::Urn;
+    use crate::score::logistic::{Likelihood, Sweep, maximize, standardized_penalty};
+    use crate::units::tally::Outcomes;
     use ndarray::Array2;
 
     /// Rows without a pattern, whose treatment follows the first columns.

@@ -35,7 +35,7 @@ pub struct Covariates<'a> {
 }
 
 /// What takes the place of a column that the earlier ones nearly explain: itself less its regression on them, on a
-/// scale of its own; see [`crate::design`].
+/// scale of its own; see [`crate::design::rank`].
 #[derive(Debug, Clone)]
 pub struct Rest {
     pub column: usize,

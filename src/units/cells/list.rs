@@ -4,9 +4,9 @@ use rayon::prelude::*;
 
 use super::groups::{Groups, finish, inverse, mix};
 use super::labels::{content, key};
-use crate::covariates::CHUNK;
+use crate::design::covariates::CHUNK;
 use crate::kernels::Label;
-use crate::tally::Outcomes;
+use crate::units::tally::Outcomes;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Cell {

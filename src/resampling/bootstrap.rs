@@ -7,8 +7,8 @@ use ndarray::{Array2, ArrayView1};
 
 use crate::error::{Error, Result};
 use crate::monitor::Monitor;
+use crate::resampling::stream::Stream;
 use crate::reserve::room_for;
-use crate::stream::Stream;
 
 #[derive(Debug, Clone, Copy)]
 pub struct BootstrapSpec {

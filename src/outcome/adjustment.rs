@@ -14,12 +14,12 @@
 
 mod refits;
 
-use crate::covariates::Covariates;
+use crate::design::covariates::Covariates;
 use crate::error::{Error, Result};
-use crate::estimand::Estimand;
 use crate::monitor::Monitor;
-use crate::outcome::{ArmFit, ArmRows, Backing, OutcomeModel};
-use crate::tally::{Tally, Units};
+use crate::outcome::model::{ArmFit, ArmRows, Backing, OutcomeModel};
+use crate::units::tally::{Tally, Units};
+use crate::weighting::estimand::Estimand;
 
 pub(crate) use refits::{FullSample, Refits, Scratch};
 

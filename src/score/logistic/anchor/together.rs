@@ -15,7 +15,7 @@ use crate::kernels::{
 };
 use crate::linalg::{Cholesky, NotFinite, RANK_TOLERANCE, add, dot, largest};
 use crate::monitor::Monitor;
-use crate::tally::{Count, Outcomes};
+use crate::units::tally::{Count, Outcomes};
 
 /// A gradient, a row, after which the next is looked at in double precision: the rounding of single precision,
 /// 1e-9 on 50,000 rows, is to stay below that next one, which is smaller by a factor of 10 to 30.
@@ -260,11 +260,11 @@ mod tests {
     use super::super::Columns;
     use super::super::tests::{rows, world};
     use super::*;
-    use crate::covariates::Covariates;
+    use crate::design::covariates::Covariates;
     use crate::kernels::{ArmSums, Whereabouts};
-    use crate::logistic::{Likelihood, LogisticSpec, Sweep, maximize, standardized_penalty};
-    use crate::stream::Stream;
-    use crate::urn::Urn;
+    use crate::resampling::stream::Stream;
+    use crate::resampling::urn::Urn;
+    use crate::score::logistic::{Likelihood, LogisticSpec, Sweep, maximize, standardized_penalty};
 
     /// Counts of rows in `many` resamples.
     fn draws(n: usize, many: usize) -> Vec<Vec<u32>> {

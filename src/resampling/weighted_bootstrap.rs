@@ -1,11 +1,11 @@
 //! The weighted bootstrap: influence values resampled in place of rows, and the acceleration they give.
 
-use crate::bootstrap::{self, BootstrapSpec, Replicates};
-use crate::cells::by_size;
 use crate::checks;
 use crate::error::{Error, Result};
 use crate::monitor::Monitor;
-use crate::resample::Resample;
+use crate::resampling::bootstrap::{self, BootstrapSpec, Replicates};
+use crate::resampling::resample::Resample;
+use crate::units::cells::by_size;
 
 /// What influence values say of an estimate without resampling.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -89,7 +89,7 @@ pub fn bootstrap_influence(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resample::Scheme;
+    use crate::resampling::resample::Scheme;
 
     #[test]
     fn acceleration_is_a_sixth_of_the_skewness() {

@@ -1,18 +1,18 @@
-//! The estimators of [`crate::adjustment`] on rows, with the influence of each row through the mean, the
+//! The estimators of [`crate::outcome::adjustment`] on rows, with the influence of each row through the mean, the
 //! outcome models and the score model: full stacked equations, right whichever model is.
 
-use crate::adjustment::{AdjustmentSpec, ArmEstimate, Method, Modelled, arm_mean};
 use crate::checks;
-use crate::covariates::Covariates;
-use crate::design::presence;
+use crate::design::covariates::Covariates;
+use crate::design::rank::presence;
 use crate::error::Result;
-use crate::influence::{ArmMeans, ScoreModel, by_row, center};
 use crate::kernels::ScoreEquations;
-use crate::logistic::{Likelihood, LogisticSpec, Sweep, maximize};
 use crate::monitor::Monitor;
-use crate::origin::Measured;
-use crate::outcome::{Backing, OutcomeModel};
-use crate::tally::{Outcomes, Tally, Units};
+use crate::outcome::adjustment::{AdjustmentSpec, ArmEstimate, Method, Modelled, arm_mean};
+use crate::outcome::model::{Backing, OutcomeModel};
+use crate::outcome::origin::Measured;
+use crate::score::logistic::{Likelihood, LogisticSpec, Sweep, maximize};
+use crate::units::tally::{Outcomes, Tally, Units};
+use crate::weighting::influence::{ArmMeans, ScoreModel, by_row, center};
 
 /// The rows of an analysis.
 #[derive(Debug, Clone, Copy)]

@@ -2,11 +2,11 @@
 
 use rayon::prelude::*;
 
-use crate::covariates::{CHUNK, Covariates};
+use crate::design::covariates::{CHUNK, Covariates};
 use crate::error::{Error, Result};
 use crate::kernels::{BLOCK, Lane, ScoreEquations, linear_predictor, log_likelihood, sigmoid};
 use crate::monitor::Monitor;
-use crate::tally::Units;
+use crate::units::tally::Units;
 
 /// An arm with no more than this share of the weight vanishes beside the other in sums of 53 bits.
 const WEIGHTLESS: f64 = 1e-12;
@@ -239,7 +239,7 @@ pub fn standardized_penalty(covariates: &Covariates<'_>, penalty: f64) -> Vec<f6
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tally::Rows;
+    use crate::units::tally::Rows;
     use ndarray::Array2;
 
     #[test]

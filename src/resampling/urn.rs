@@ -6,8 +6,8 @@
 //! N came out above n, all is drawn anew; N is independent of how the N are shared out). The Poisson
 //! scheme is the first half alone, with the cells' own sizes for means.
 
-use crate::stream::Stream;
-use crate::tally::Whole;
+use crate::resampling::stream::Stream;
+use crate::units::tally::Whole;
 
 /// Deviations of N that its mean stays under n: one replicate in 30,000 comes out above.
 const MARGIN: f64 = 4.0;

@@ -2,12 +2,12 @@
 
 use super::LogisticSpec;
 use super::likelihood::Likelihood;
-use crate::covariates::Covariates;
+use crate::design::covariates::Covariates;
 use crate::error::{Error, Result};
 use crate::kernels::ScoreEquations;
 use crate::linalg::{Cholesky, RANK_TOLERANCE, add, largest};
 use crate::monitor::Monitor;
-use crate::tally::Units;
+use crate::units::tally::Units;
 
 /// Scores that leave less than this share of the treatment's variance separate the arms.
 const SEPARATED: f64 = 1e-6;

@@ -14,14 +14,14 @@ use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
 
 use crate::checks;
-use crate::covariates::{CHUNK, Covariates};
-use crate::design::{in_doubt, presence};
+use crate::design::covariates::{CHUNK, Covariates};
+use crate::design::rank::{in_doubt, presence};
 use crate::error::{Error, Result};
-use crate::influence::by_row;
 use crate::kernels::{self, BLOCK, sigmoid};
 use crate::linalg::{Cholesky, dot};
 use crate::monitor::Monitor;
-use crate::tally::{Rows, Units};
+use crate::units::tally::{Rows, Units};
+use crate::weighting::influence::by_row;
 
 pub(crate) use anchor::{Anchor, Columns, Refit, Resampled, Together};
 pub(crate) use likelihood::{Likelihood, Sweep, standardized_penalty};

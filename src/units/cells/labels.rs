@@ -5,9 +5,9 @@ use std::cmp::Ordering;
 use rayon::prelude::*;
 
 use super::{bits, by_size};
-use crate::covariates::CHUNK;
+use crate::design::covariates::CHUNK;
 use crate::kernels::Label;
-use crate::tally::Outcomes;
+use crate::units::tally::Outcomes;
 
 /// More are not worth the empty places that each would have in every pattern.
 pub const MOST: usize = 8;

@@ -8,11 +8,11 @@ use rayon::prelude::*;
 use super::LogisticSpec;
 use super::likelihood::{Likelihood, Sweep};
 use super::newton::maximize;
-use crate::covariates::{Covariates, stretch};
+use crate::design::covariates::{Covariates, stretch};
 use crate::error::Result;
 use crate::kernels::BLOCK;
 use crate::monitor::Monitor;
-use crate::tally::Rows;
+use crate::units::tally::Rows;
 
 /// Fits of fewer rows start from the intercept alone.
 const FEWEST: usize = 1 << 18;

@@ -3,15 +3,15 @@
 
 use rayon::prelude::*;
 
-use crate::covariates::{CHUNK, Covariates};
-use crate::design::{in_doubt, presence};
+use crate::design::covariates::{CHUNK, Covariates};
+use crate::design::rank::{in_doubt, presence};
 use crate::error::Result;
 use crate::linalg::{Cholesky, RANK_TOLERANCE};
 
 /// The means of the two arms, control first, and each row's influence on them.
 #[derive(Debug, Clone)]
 pub struct ArmMeans {
-    /// What the outcomes were measured from, and how far above it the means are: see [`crate::origin`].
+    /// What the outcomes were measured from, and how far above it the means are: see [`crate::outcome::origin`].
     pub origin: f64,
     pub above: [f64; 2],
     /// n values of mean zero each; the covariance of the means is the sum of their products over n^2.

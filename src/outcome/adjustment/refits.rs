@@ -14,16 +14,16 @@
 //! What these cannot do, or not to the last digits, is left to [`super::arm_mean`].
 
 use super::{AdjustmentSpec, Method, Modelled};
-use crate::covariates::Covariates;
+use crate::design::covariates::Covariates;
 use crate::error::{Error, Result};
 use crate::kernels::{
     ArmProducts, BLOCK, Buffers, Lane, Weighing, Whereabouts, arm_counts, arm_products, fitted_sums,
 };
 use crate::linalg::Cholesky;
-use crate::logistic::{Anchor, Columns, LogisticSpec, Resampled};
 use crate::monitor::Monitor;
-use crate::outcome::{Backing, OutcomeModel};
-use crate::tally::{Totals, Units};
+use crate::outcome::model::{Backing, OutcomeModel};
+use crate::score::logistic::{Anchor, Columns, LogisticSpec, Resampled};
+use crate::units::tally::{Totals, Units};
 
 /// One pass is enough where no column's share that the earlier ones leave unexplained lies between these: the sums
 /// are good to about 1e-15, their solution is then to 1e-11. Below, columns are collinear.
@@ -260,11 +260,11 @@ fn weighing_of_rows(spec: AdjustmentSpec) -> Weighing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::adjustment::arm_mean;
-    use crate::estimand::Estimand;
-    use crate::stream::Stream;
-    use crate::tally::Outcomes;
-    use crate::urn::Urn;
+    use crate::outcome::adjustment::arm_mean;
+    use crate::resampling::stream::Stream;
+    use crate::resampling::urn::Urn;
+    use crate::units::tally::Outcomes;
+    use crate::weighting::estimand::Estimand;
     use ndarray::Array2;
 
     const ESTIMANDS: [Estimand; 3] = [Estimand::Ate, Estimand::Att, Estimand::Atc];
@@ -306,7 +306,7 @@ mod tests {
         }
 
         /// The fast path's effect, and the slow path's.
-        fn both<'a, W: crate::tally::Count>(
+        fn both<'a, W: crate::units::tally::Count>(
             &'a self,
             spec: AdjustmentSpec,
             sample_weight: Option<&'a [f64]>,

@@ -4,14 +4,14 @@
 use rayon::prelude::*;
 
 use crate::checks;
-use crate::covariates::{CHUNK, Covariates};
+use crate::design::covariates::{CHUNK, Covariates};
 use crate::error::{Error, Result};
-use crate::estimand::Estimand;
-use crate::influence::{ArmMeans, ScoreModel, by_row, center};
 use crate::kernels::{ArmSums, BLOCK, Tallies, contrast_sums};
-use crate::origin::Measured;
-use crate::tally::{Outcomes, Units};
-use crate::weights::effective_sample_size;
+use crate::outcome::origin::Measured;
+use crate::units::tally::{Outcomes, Units};
+use crate::weighting::estimand::Estimand;
+use crate::weighting::influence::{ArmMeans, ScoreModel, by_row, center};
+use crate::weighting::sizes::effective_sample_size;
 
 /// The rows of a contrast, and what is known of their scores.
 #[derive(Debug, Clone, Copy)]

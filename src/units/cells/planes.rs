@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::labels::{Labels, content};
 use super::list::Cell;
-use crate::covariates::CHUNK;
+use crate::design::covariates::CHUNK;
 use crate::kernels::{BLOCK, Label};
 
 /// More places than this many times the cells are not worth the empty ones.

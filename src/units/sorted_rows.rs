@@ -4,7 +4,7 @@
 use ndarray::{Array2, ArrayView2, ShapeBuilder};
 
 use crate::kernels::{BLOCK, Bits, Company, Lane, RowLanes, Tallies, drawn, padded, positive};
-use crate::tally::{Count, Outcomes, Tally, Units};
+use crate::units::tally::{Count, Outcomes, Tally, Units};
 
 /// Copies of the rows, in order.
 #[derive(Debug, Clone)]

@@ -6,7 +6,7 @@ use ndarray::ArrayView2;
 use rayon::prelude::*;
 
 use super::bits;
-use crate::covariates::{CHUNK, stretch};
+use crate::design::covariates::{CHUNK, stretch};
 
 /// Rows of equal hashes, the groups in the order of their first rows.
 pub struct Groups {

@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use ndarray::{Array2, ArrayView2, ShapeBuilder};
 use rayon::prelude::*;
 
-use crate::covariates::{CHUNK, stretch};
-use crate::tally::{Count, Outcomes, Totals};
+use crate::design::covariates::{CHUNK, stretch};
+use crate::units::tally::{Count, Outcomes, Totals};
 use groups::{Groups, inverse, row_hashes};
 use labels::Labels;
 use list::{Cell, label_hash};
@@ -238,7 +238,7 @@ pub fn by_size(a: f64, b: f64) -> Ordering {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tally::{Tally, Units};
+    use crate::units::tally::{Tally, Units};
     use ndarray::array;
 
     #[test]

@@ -3,8 +3,8 @@
 
 use crate::checks;
 use crate::error::{Error, Result};
-use crate::stream::Stream;
-use crate::urn::Urn;
+use crate::resampling::stream::Stream;
+use crate::resampling::urn::Urn;
 
 /// The joint law of the lots' weights, each of mean 1 and variance 1 (but for 1 / n).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,0 +1,3 @@
+//! Models of the propensity score.
+
+pub mod logistic;
