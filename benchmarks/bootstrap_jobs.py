@@ -13,7 +13,7 @@ import by_hand
 import propensity as ps
 from clock import Row, Sides, medians, peak_megabytes, seconds
 from propensity import core
-from propensity.resampling import DEFAULT_ESTIMATORS
+from propensity.resampling.bootstrap import DEFAULT_ESTIMATORS
 
 N_REPS = 500
 ROLES: dict[str, Any] = {

@@ -17,12 +17,13 @@ import pandas as pd
 
 import propensity as ps
 from coverage_intervals import FAILED, Interval, Method, from_replicates, normal_interval
-from propensity.effects import Effect
+from propensity.effects.effect import Effect
+from propensity.effects.estimators import AdjustmentEstimand, MatchingEstimand, WeightingEstimand
 from propensity.errors import InvalidInputError
-from propensity.estimators import AdjustmentEstimand, MatchingEstimand, WeightingEstimand
-from propensity.matches import Matches
-from propensity.results import BootstrapResult, PropensityModel
-from propensity.subclasses import Subclasses
+from propensity.matching.matches import Matches
+from propensity.matching.subclasses import Subclasses
+from propensity.resampling.result import BootstrapResult
+from propensity.scores.model import PropensityModel
 from worlds import Sample
 
 # How an interval is made, as the tables call it.

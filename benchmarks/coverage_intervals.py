@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from propensity.inference import normal_quantile
+from propensity.effects.inference import normal_quantile
 from worlds import Floats
 
 LEVEL = 0.95

@@ -17,8 +17,9 @@ import pandas as pd
 
 from coverage_frames import frame_intervals
 from coverage_intervals import FAILED, Interval, Method, from_replicates, normal_interval
-from propensity import core, estimators
-from propensity.cautions import overlap_cautions, size_cautions
+from propensity import core
+from propensity.effects import estimators
+from propensity.effects.cautions import overlap_cautions, size_cautions
 from propensity.errors import InvalidInputError
 from worlds import ALL_WORLDS, Floats, Sample
 

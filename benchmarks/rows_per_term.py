@@ -1,7 +1,7 @@
 """How many rows a term an outcome model needs: coverage of 95% intervals where every model is right.
 
 Run by hand: ``python benchmarks/rows_per_term.py``; it prints a line for each number of terms, and of rows of
-the smaller arm for each term. `propensity.cautions` warns below the number from which coverage holds.
+the smaller arm for each term. `propensity.effects.cautions` warns below the number from which coverage holds.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import itertools
 import numpy as np
 
 from propensity import core
+from propensity.effects.estimators import AdjustmentEstimand, Method
+from propensity.effects.inference import normal_quantile
 from propensity.errors import InvalidInputError
-from propensity.estimators import AdjustmentEstimand, Method
-from propensity.inference import normal_quantile
 
 TERMS = (10, 20, 40)
 ROWS_PER_TERM = (1.5, 2, 3, 5, 7, 10, 15, 20)

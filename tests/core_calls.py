@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from propensity import core
-from propensity.estimators import IPW, NearestNeighbors
+from propensity.effects.estimators import IPW, NearestNeighbors
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 import propensity as ps
 import reference
-from propensity.crossfit import assign_folds
 from propensity.errors import (
     CollinearityWarning,
     InvalidInputError,
@@ -19,6 +18,7 @@ from propensity.errors import (
     SeparationError,
     SeparationWarning,
 )
+from propensity.scores.crossfit import assign_folds
 
 METHODS = {"aipw": ps.aipw, "ipwra": ps.ipwra, "regression": ps.regression_adjustment}
 DESIGN = {"outcome": "done", "treatment": "opted", "covariates": ["tier", "visits"]}

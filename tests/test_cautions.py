@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import propensity as ps
-from propensity.cautions import score_cautions, size_cautions, terms_cautions
+from propensity.effects.cautions import score_cautions, size_cautions, terms_cautions
 from propensity.errors import (
     BalanceWarning,
     CalibrationWarning,

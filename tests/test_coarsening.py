@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import propensity as ps
-from propensity import coarsening
 from propensity.errors import InvalidInputError
+from propensity.matching import coarsened
 
 QUICK = settings(max_examples=60, deadline=None)
 
@@ -102,7 +102,7 @@ def test_bins_are_counted_as_r_does(rule, n_bins):
     from scipy import stats
 
     row = np.arange(1, 201)
-    assert coarsening._n_bins(stats.norm.ppf((row - 0.5) / 200) * 3 + row % 7 / 10, rule) == n_bins
+    assert coarsened._n_bins(stats.norm.ppf((row - 0.5) / 200) * 3 + row % 7 / 10, rule) == n_bins
 
 
 def test_bins_too_many_to_hold_anybody_are_refused(users):

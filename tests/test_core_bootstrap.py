@@ -9,8 +9,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 import designs
 import reference
 from propensity import core
+from propensity.effects.estimators import IPW, NearestNeighbors
 from propensity.errors import InvalidInputError, NoMatchesError, SeparationError
-from propensity.estimators import IPW, NearestNeighbors
 from strategies import lattice_samples
 
 WEIGHTING = [IPW("ATE"), IPW("ATT"), IPW("ATC")]

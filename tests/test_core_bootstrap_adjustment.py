@@ -8,8 +8,8 @@ import propensity as ps
 import reference
 from conftest import COVARIATES, OUTCOME, TREATMENT
 from propensity import core
+from propensity.effects.estimators import AIPW, IPW, IPWRA, NearestNeighbors, RegressionAdjustment
 from propensity.errors import IntervalWarning, InvalidInputError
-from propensity.estimators import AIPW, IPW, IPWRA, NearestNeighbors, RegressionAdjustment
 
 ADJUSTMENTS = [
     kind(estimand, model)

@@ -7,8 +7,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 import designs
 import reference
 from propensity import core
+from propensity.effects.estimators import IPW, NearestNeighbors
 from propensity.errors import InvalidInputError
-from propensity.estimators import IPW, NearestNeighbors
 from test_core_bootstrap import SAMPLES, WEIGHTING, continuous_sample
 
 ESTIMANDS = [spec.estimand for spec in WEIGHTING]

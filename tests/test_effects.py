@@ -12,7 +12,7 @@ from statsmodels.stats.multitest import multipletests
 
 import propensity as ps
 from conftest import OUTCOME, TREATMENT
-from propensity import inference
+from propensity.effects import inference
 from propensity.errors import BalanceWarning, InvalidInputError, OverlapWarning, SmallSampleWarning
 
 

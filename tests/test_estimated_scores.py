@@ -6,10 +6,10 @@ import pytest
 
 import propensity as ps
 from propensity import core
-from propensity._influence import estimation_influence, score_influence
 from propensity.errors import InvalidInputError
-from propensity.estimated_scores import EstimatedScores
-from propensity.local_outcomes import covariance_direction, mean_curve
+from propensity.matching.estimated_scores import EstimatedScores
+from propensity.matching.influence import estimation_influence, score_influence
+from propensity.matching.local_outcomes import covariance_direction, mean_curve
 from reference import fit_logistic
 
 ESTIMANDS = ["ATT", "ATC", "ATE"]

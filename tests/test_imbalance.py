@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 import propensity as ps
-from propensity import imbalance
+from propensity.balance import imbalance
+from propensity.balance.imbalance import Judged, find_imbalance
 from propensity.errors import BalanceWarning
-from propensity.imbalance import Judged, find_imbalance
 
 
 def plain_smd(x, treated, weights, sample_weight=None):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from propensity import inference
+from propensity.effects import inference
 
 
 def hang_together(*partitions):

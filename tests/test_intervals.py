@@ -9,7 +9,7 @@ from scipy import stats
 
 import propensity as ps
 from conftest import COVARIATES, OUTCOME, TREATMENT
-from propensity.intervals import KINDS, bootstrap_interval
+from propensity.resampling.intervals import KINDS, bootstrap_interval
 
 SKEWED = np.random.default_rng(0).gamma(3.0, size=999)
 

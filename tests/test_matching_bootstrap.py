@@ -6,8 +6,8 @@ import pytest
 
 import propensity as ps
 from conftest import OUTCOME, TREATMENT
-from propensity._influence import score_influence
 from propensity.errors import InvalidInputError
+from propensity.matching.influence import score_influence
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from scipy.stats import ks_2samp, norm
 import propensity as ps
 import reference
 from propensity.errors import InvalidInputError, OverlapError
-from propensity.trimming import crump_bound
+from propensity.overlap.trimming import crump_bound
 
 QUICK = settings(max_examples=100, deadline=None)
 ESTIMANDS = ["ATE", "ATT", "ATC", "ATO", "ATM"]

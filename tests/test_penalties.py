@@ -6,7 +6,7 @@ import pytest
 
 import propensity as ps
 from propensity.errors import SeparationError
-from propensity.penalties import penalty_advice
+from propensity.scores.penalties import penalty_advice
 
 
 def separated(unit, n=400):

@@ -12,10 +12,10 @@ import pytest
 import propensity as ps
 from conftest import TREATMENT
 from propensity import plots
-from propensity._analytic import Analytic
+from propensity.effects.estimators import IPW, NearestNeighbors
 from propensity.errors import InvalidInputError
-from propensity.estimators import IPW, NearestNeighbors
-from propensity.results import BootstrapResult
+from propensity.resampling.analytic import Analytic
+from propensity.resampling.result import BootstrapResult
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt

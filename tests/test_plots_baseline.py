@@ -18,12 +18,12 @@ import pandas as pd
 import pytest
 
 from propensity import plots
-from propensity._analytic import Analytic
-from propensity.effects import Effect
-from propensity.estimators import IPW, NearestNeighbors
+from propensity.effects.effect import Effect
+from propensity.effects.estimators import IPW, NearestNeighbors
 from propensity.frames.fingerprint import Fingerprint
-from propensity.matched import Matched
-from propensity.results import BootstrapResult
+from propensity.matching.matched import Matched
+from propensity.resampling.analytic import Analytic
+from propensity.resampling.result import BootstrapResult
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt

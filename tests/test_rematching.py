@@ -12,7 +12,7 @@ import pytest
 
 import propensity as ps
 from propensity.errors import InvalidInputError, OverlapWarning
-from propensity.redrawing import Lots, run_replicates
+from propensity.resampling.redrawing import Lots, run_replicates
 
 COVARIATES = ["tier", "visits", "tenure"]
 

@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 import propensity as ps
-from propensity._analytic import Analytic
 from propensity.errors import IntervalWarning, InvalidInputError
+from propensity.resampling.analytic import Analytic
 
 pytestmark = pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")  # few rows, made up
 

@@ -5,25 +5,26 @@ of the same names in `propensity.core` take NumPy arrays. `propensity.plots` dra
 """
 
 from propensity import core, datasets, errors, plots
-from propensity.adjustment import aipw, ipwra, regression_adjustment
-from propensity.balance import balance, balance_summary, smd
-from propensity.coarsening import match_cem
-from propensity.comparison import estimate
+from propensity.balance.tables import balance, balance_summary, smd
 from propensity.core import __version__
-from propensity.effects import Effect, Effects
-from propensity.estimators import AIPW, IPW, IPWRA, Estimator, NearestNeighbors, RegressionAdjustment
-from propensity.full import match_full
-from propensity.matches import Matches
-from propensity.matching import match_nn
-from propensity.overlap import Overlap, overlap
-from propensity.resampling import bootstrap
-from propensity.results import BootstrapResult, PropensityModel
-from propensity.scores import fit_propensity
-from propensity.subclasses import Subclasses
-from propensity.subclassification import subclassify
-from propensity.trimming import Trimmed, trim
-from propensity.truncation import TruncatedWeights, truncate
-from propensity.weighting import balancing_weights, ipw
+from propensity.effects.effect import Effect, Effects
+from propensity.effects.estimators import AIPW, IPW, IPWRA, Estimator, NearestNeighbors, RegressionAdjustment
+from propensity.matching.coarsened import match_cem
+from propensity.matching.full import match_full
+from propensity.matching.matches import Matches
+from propensity.matching.nearest import match_nn
+from propensity.matching.subclasses import Subclasses
+from propensity.matching.subclassify import subclassify
+from propensity.outcomes.adjustment import aipw, ipwra, regression_adjustment
+from propensity.overlap.overlap import Overlap, overlap
+from propensity.overlap.trimming import Trimmed, trim
+from propensity.resampling.bootstrap import bootstrap
+from propensity.resampling.result import BootstrapResult
+from propensity.scores.logistic import fit_propensity
+from propensity.scores.model import PropensityModel
+from propensity.study.estimate import estimate
+from propensity.weighting.ipw import balancing_weights, ipw
+from propensity.weighting.truncation import TruncatedWeights, truncate
 
 __all__ = [
     "AIPW",
@@ -65,3 +66,8 @@ __all__ = [
     "trim",
     "truncate",
 ]
+
+
+def __dir__() -> list[str]:
+    """List the public names alone: wings are imported, not listed."""
+    return __all__

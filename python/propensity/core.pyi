@@ -6,8 +6,8 @@ from typing import Literal, Self, TypeAlias, final
 import numpy as np
 from numpy.typing import NDArray
 
-from propensity._replicates import Resampling as _Resampling
-from propensity.estimators import Estimator
+from propensity.effects.estimators import Estimator
+from propensity.resampling.options import Resampling as _Resampling
 
 _Floats: TypeAlias = NDArray[np.float64]
 _Treatment: TypeAlias = NDArray[np.bool_] | NDArray[np.integer] | NDArray[np.floating]

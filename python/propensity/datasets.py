@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from propensity import _check
+from propensity.frames import checks
 
 __all__ = ["assistant_usage", "lalonde", "opt_in_logs"]
 
@@ -84,7 +84,7 @@ def opt_in_logs(n_users: int = 50_000, seed: int = 42) -> pd.DataFrame:
     >>> logs.attrs["true_effect"]
     0.08
     """
-    _check.count("n_users", n_users)
+    checks.count("n_users", n_users)
     rng = np.random.default_rng(seed)
     before = _opt_in_users(rng, n_users)
     completion = _completion_probability(rng, before)
@@ -144,7 +144,7 @@ def assistant_usage(n_users: int = 20_000, seed: int = 7) -> pd.DataFrame:
     >>> usage.attrs["true_effect"]
     2.0
     """
-    _check.count("n_users", n_users)
+    checks.count("n_users", n_users)
     rng = np.random.default_rng(seed)
     engagement = rng.beta(4, 6, n_users)
     age = rng.integers(1, 61, n_users)

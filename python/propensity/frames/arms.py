@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from propensity._check import LARGEST, SMALLEST, Bools, Floats, listed
 from propensity.errors import InvalidInputError
 from propensity.frames import kinds, text
+from propensity.frames.checks import LARGEST, SMALLEST, Bools, Floats, listed
 from propensity.frames.lines import THE_TREATED, Subject
 from propensity.frames.native import AnySeries, Column
 

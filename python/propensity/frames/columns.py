@@ -9,10 +9,9 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from propensity import _check
-from propensity._check import Bools, Floats, Rows
 from propensity.errors import InvalidInputError
-from propensity.frames import arms, kinds, labels, native, rows, text
+from propensity.frames import arms, checks, kinds, labels, native, rows, text
+from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.fingerprint import Fingerprint, Print, prints_of
 from propensity.frames.labels import read as label_reader
 from propensity.frames.labels import read_amount
@@ -83,7 +82,7 @@ class Frame:
 
     def treated(self, name: str) -> Bools:
         """Read the treatment as (n,) bool, not in the caller's memory."""
-        _check.column_name("treatment", name)
+        checks.column_name("treatment", name)
         return arms.treatment(self.columns[name], Subject.column(name, self.native)).copy()
 
     def outcome(self, name: str) -> Floats:
@@ -118,7 +117,7 @@ class Frame:
         if role in self.given:
             return self.given[role]
         subject, column = _given(values, self.native, self.index, role)
-        _check.complete({subject: column}, subject="{}")
+        checks.complete({subject: column}, subject="{}")
         return subject, column
 
     def is_category(self, name: str) -> bool:
@@ -154,7 +153,7 @@ class Frame:
             return rows.hashed(self.index)
         subject, column = self._complete(ids, "ids")
         values = labels.hashed(column)
-        _check.unlike(values, self.index, subject)
+        checks.unlike(values, self.index, subject)
         return values
 
     def series(self, values: Floats | Bools, name: str) -> AnySeries:
@@ -202,14 +201,14 @@ def open_frame(
         `data` is not a frame, or a column is of a type that its role has no use for.
     """
     outcomes = [] if outcome is None else outcome_names(outcome)
-    _check.roles(treatment=treatment, outcomes=outcomes, covariates=[*covariates, *labels])
+    checks.roles(treatment=treatment, outcomes=outcomes, covariates=[*covariates, *labels])
     readers = dict.fromkeys(outcomes, kinds.read) | dict.fromkeys(covariates, reader)
     if treatment is not None:
         readers = {treatment: arms.read_treatment} | readers
     beside = {role: values for role, values in (also or {}).items() if values is not None}
     named = [values for values in beside.values() if isinstance(values, str)]
-    _check.known([*readers, *labels, *named], native.column_names(data))
-    _check.beside_outcomes(beside, outcomes)
+    checks.known([*readers, *labels, *named], native.column_names(data))
+    checks.beside_outcomes(beside, outcomes)
     index = native.labels_of(data)
     known = read or {}
     columns = {
@@ -259,7 +258,7 @@ def _require_complete(frame: Frame, treatment: str | None) -> None:
             role="treatment" if name == treatment else "other",
         )
 
-    _check.complete(by_subject | dict(frame.given.values()), subject="{}", means=means)
+    checks.complete(by_subject | dict(frame.given.values()), subject="{}", means=means)
 
 
 def read_column(data: AnyFrame, name: str, reader: Reader = kinds.read) -> Column:
@@ -275,7 +274,7 @@ def read_values(values: object, index: pd.Index[Any], role: str, reader: Reader 
     subject = Subject.given(role, values)
     if isinstance(values, pd.Series):
         remedy = f"take {role}.reindex(df.index) to go by labels, {role}.to_numpy() to go by position"
-        _check.same_index(role, values.index, index, remedy)
+        checks.same_index(role, values.index, index, remedy)
         return reader(values, subject)
     if isinstance(values, pd.Index):
         values = values.to_series()
@@ -285,10 +284,10 @@ def read_values(values: object, index: pd.Index[Any], role: str, reader: Reader 
         array = kinds.unmasked(np.asanyarray(values), subject)
         if array.ndim != 1:
             raise TypeError(f"{role}: one value for each row is needed, not an array of shape {array.shape}")
-        _check.same_length(role, len(array), len(index))
+        checks.same_length(role, len(array), len(index))
         return reader(pd.Series(array, index=index, copy=False), subject)
     column = reader(values, subject)
-    _check.same_length(role, len(column), len(index))
+    checks.same_length(role, len(column), len(index))
     return column
 
 
@@ -307,7 +306,7 @@ def outcome_names(outcome: str | Sequence[str]) -> list[str]:
     )
     names: list[Any] = list(outcome) if several else [outcome]
     for name in names:
-        _check.column_name("outcome", name)
+        checks.column_name("outcome", name)
         if names.count(name) > 1:
             raise InvalidInputError(f"outcome: column '{name}' is listed {names.count(name)} times")
     if not names:
@@ -326,7 +325,7 @@ def rowwise(values: object, index: pd.Index[Any], role: str) -> Floats:
         The values are not numbers in one dimension.
     """
     column = read_values(values, index, role)
-    _check.complete({role: column}, subject="{}")
+    checks.complete({role: column}, subject="{}")
     return _floats(column, Subject.given(role, values))
 
 
@@ -342,7 +341,7 @@ def rowwise_treated(values: object, index: pd.Index[Any], role: str, name: str =
         As for `rowwise`; the values are others, or an arm has fewer than two rows.
     """
     column = read_values(values, index, role, arms.read_treatment)
-    _check.complete({role: column}, subject="{}")
+    checks.complete({role: column}, subject="{}")
     return arms.treatment(column, Subject.given(name, values))
 
 
@@ -355,14 +354,14 @@ def rowwise_groups(values: object, index: pd.Index[Any], role: str) -> Rows:
         As for `rowwise`; text and categories are labels too.
     """
     column = read_values(values, index, role, label_reader)
-    _check.complete({role: column}, subject="{}")
+    checks.complete({role: column}, subject="{}")
     return labels.ranks(column)
 
 
 def _given(values: object, data: AnyFrame, index: pd.Index[Any], role: str) -> tuple[str, Column]:
     """Read what is given row by row, and say what a message calls it."""
     reader = label_reader if role in _LABELS else kinds.read
-    _check.one_column(role, values, len(index))
+    checks.one_column(role, values, len(index))
     if isinstance(values, str):
         return f"column '{values}'", read_column(data, values, reader)
     return role, read_values(values, index, role, reader)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from propensity._check import Bools, Floats, Rows
+from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.columns import read_column
 from propensity.frames.kinds import read_distance
 from propensity.frames.native import AnyFrame, Column, column_names

@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from propensity import _check, core
-from propensity._check import Bools, Floats
-from propensity._held import Held
+from propensity import core
 from propensity.errors import InvalidInputError
+from propensity.frames import checks
+from propensity.frames.checks import Bools, Floats
 from propensity.frames.native import AnyFrame, Column
+from propensity.results.held import Held
 
 if TYPE_CHECKING:
     from propensity.frames.columns import Frame
@@ -74,9 +75,9 @@ class Fingerprint(Held):
         """
         if not self.index.equals(rows.index):
             remedy = made.remedy_for(self.index, rows.index)  # a look through all labels
-            _check.same_index(made.subject, self.index, rows.index, remedy)
+            checks.same_index(made.subject, self.index, rows.index, remedy)
         if treated is not None and self.treated is not None:
-            _check.same_treated(made.subject, self.treated, treated, rows.index, made.again)
+            checks.same_treated(made.subject, self.treated, treated, rows.index, made.again)
         other, moved = self.changed(rows)
         if other or moved:
             counted = None if made.count is None or isinstance(rows, Fingerprint) else made.count(rows)
@@ -131,8 +132,8 @@ def _difference(other: Sequence[str], moved: Sequence[str], rows: str | None) ->
 
 def _named(names: Sequence[str], verb: str) -> str:
     if len(names) == 1:
-        return f"column {_check.listed(names)} {verb}"
-    return f"columns {_check.listed(names)} {'have' if verb == 'has' else 'hold'}"
+        return f"column {checks.listed(names)} {verb}"
+    return f"columns {checks.listed(names)} {'have' if verb == 'has' else 'hold'}"
 
 
 def prints_of(columns: Mapping[str, Column]) -> dict[str, Print]:

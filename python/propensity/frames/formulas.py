@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from propensity import _check
-from propensity._check import Floats
 from propensity.errors import InvalidInputError
-from propensity.frames import spelling
+from propensity.frames import checks, spelling
+from propensity.frames.checks import Floats
 from propensity.frames.native import Column
 
 if TYPE_CHECKING:
@@ -130,7 +129,7 @@ def require_finite(
             continue
         low, high = x[:, k].min(), x[:, k].max()  # NaN where there is one
         if not (math.isfinite(low) and math.isfinite(high)):
-            bad = _check.counted(~np.isfinite(x[:, k]), "missing or infinite value", index)
+            bad = checks.counted(~np.isfinite(x[:, k]), "missing or infinite value", index)
             raise InvalidInputError(
                 f"term '{name}': {bad} though the columns are complete; change the formula, or leave these "
                 "rows out"

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from propensity._check import Bools, Floats, Rows
 from propensity.errors import InvalidInputError
 from propensity.frames import native
+from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.columns import open_frame, read_column, read_values
 from propensity.frames.fingerprint import Fingerprint, Made, prints_of
 from propensity.frames.labels import read_amount

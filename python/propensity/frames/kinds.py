@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from propensity._check import Bools
+from propensity.frames.checks import Bools
 from propensity.frames.lines import Subject
 from propensity.frames.native import AnySeries, Column
 

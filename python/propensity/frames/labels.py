@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from propensity._check import Rows
 from propensity.errors import InvalidInputError
 from propensity.frames import kinds, rows
+from propensity.frames.checks import Rows
 from propensity.frames.lines import Subject
 from propensity.frames.native import AnySeries, Column
 

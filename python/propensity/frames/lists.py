@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from propensity._check import Floats
+from propensity.frames.checks import Floats
 
 Columns = Mapping[str, "pd.Series[Any]"]
 

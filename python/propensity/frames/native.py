@@ -12,8 +12,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from propensity import _check
-from propensity._check import Bools, Floats, Rows
+from propensity.frames import checks
+from propensity.frames.checks import Bools, Floats, Rows
 
 AnyFrame: TypeAlias = Any
 """A pandas, polars or pyarrow frame, or another that narwhals reads in memory."""
@@ -155,7 +155,7 @@ def series_like(given: AnySeries, values: Floats, name: str) -> AnySeries:
 
 def column_as_given(data: AnyFrame, name: str) -> AnySeries:
     """Give a column of a frame as its library has it, unread."""
-    _check.known([name], column_names(data))
+    checks.known([name], column_names(data))
     if isinstance(data, pd.DataFrame):
         return data[name]
     import narwhals.stable.v2 as nw  # noqa: PLC0415 - pandas frames do without it

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from propensity._check import Rows
+from propensity.frames.checks import Rows
 
 
 def hashed(labels: pd.Index[Any]) -> Rows:

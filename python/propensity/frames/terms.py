@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from propensity import _check
-from propensity._check import Bools, Floats
 from propensity.errors import InvalidInputError
-from propensity.frames import formulas, lists, text
+from propensity.frames import checks, formulas, lists, text
+from propensity.frames.checks import Bools, Floats
 from propensity.frames.columns import Frame, open_frame
 from propensity.frames.lines import Subject
 from propensity.frames.native import AnyFrame, Column, column_names
@@ -81,7 +80,7 @@ class Recipe:
         """
         if self.moving:
             raise InvalidInputError(
-                f"term {_check.listed(self.moving)}: its values hang on the other rows of the frame, as "
+                f"term {checks.listed(self.moving)}: its values hang on the other rows of the frame, as "
                 "those of a mean, a rank or a shift do, so that new rows would not get what the model was "
                 "fitted to; center(x), scale(x), poly(x, 2) and bs(x, df=4) remember what they have seen, or "
                 "make a column of it before the fit"
@@ -130,10 +129,10 @@ class Recipe:
 
     def _require_seen(self, name: str, column: Column, unseen: Bools, levels: pd.Index[Any]) -> None:
         if unseen.any():
-            found = _check.counted(unseen, "value", column.index)
+            found = checks.counted(unseen, "value", column.index)
             raise InvalidInputError(
                 f"column '{name}': {found} at levels that the model has not seen, "
-                f"{_check.listed(sorted(set(column[unseen])))}; it knows {_check.listed(levels)}"
+                f"{checks.listed(sorted(set(column[unseen])))}; it knows {checks.listed(levels)}"
             )
 
 
@@ -220,7 +219,7 @@ def _terms_of(frame: Frame, terms: Terms, *, all_levels: bool) -> tuple[Floats, 
         spec=None,
         all_levels=all_levels,
     )
-    _check.unlike_terms(recipe.names)
+    checks.unlike_terms(recipe.names)
     formulas.require_finite(x, recipe.names, frame.index, among=columns)
     return x, recipe
 
@@ -237,7 +236,7 @@ def _checked_levels(frame: Frame, terms: Terms, columns: Mapping[str, Column]) -
     for name, column in by_level.items():
         if name in plain and not frame.is_category(name):
             _require_no_numbers(column, Subject.column(name, frame.native))
-        _check.levels(column)
+        checks.levels(column)
     return {name: column.cat.categories for name, column in by_level.items()}
 
 
@@ -251,10 +250,10 @@ def _require_no_numbers(column: Column, subject: Subject) -> None:
         others = [level for level in found if not text.is_number(level) or text.is_no_value(level)]
         which = (
             f"{len(column) - no_numbers.sum():,} of {len(column):,} values are numbers written as text, and "
-            f"{_check.counted(no_numbers, 'value', column.index)} no number: {_check.listed(others)}"
+            f"{checks.counted(no_numbers, 'value', column.index)} no number: {checks.listed(others)}"
         )
     else:
-        which = f"text whose levels are all numbers, {_check.listed(found[:3])}"
+        which = f"text whose levels are all numbers, {checks.listed(found[:3])}"
     raise TypeError(
         f"{subject}: {which}; if they are numbers: {text.number_line(found, subject)}; if they are codes: "
         f"{subject.code()}"
@@ -273,7 +272,7 @@ def _make_by_formula(
 
     spec = ModelSpec(formula, ensure_full_rank=not all_levels, na_action="ignore", output="pandas")
     x, spec = formulas.materialize(spec, columns, frame.index)
-    _check.unlike_terms(spec.column_names)
+    checks.unlike_terms(spec.column_names)
     flat = [(place, name) for place, term in enumerate(spec.structure) for name in term.columns]
     names = tuple(name for name in spec.column_names if name != formulas.INTERCEPT)
     moves = len(x) > 1 and formulas.may_look_at_other_rows(formula)
@@ -298,7 +297,7 @@ def _make_by_formula(
 def _parse_list(covariates: Iterable[str]) -> Terms:
     columns = tuple(covariates)
     for name in columns:
-        _check.column_name("covariates", name)
+        checks.column_name("covariates", name)
         if columns.count(name) > 1:
             raise InvalidInputError(f"covariates: column '{name}' is listed {columns.count(name)} times")
     return Terms(columns, None)

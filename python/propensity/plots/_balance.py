@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from propensity import _check
-from propensity.balance import balance as tabulate
-from propensity.effects import Effect, Effects
+from propensity.balance.tables import balance as tabulate
+from propensity.effects.effect import Effect, Effects
 from propensity.errors import InvalidInputError
-from propensity.frames import native
+from propensity.frames import checks, native
 from propensity.frames.native import AnyFrame
-from propensity.matched import Matched
-from propensity.truncation import TruncatedWeights
+from propensity.matching.matched import Matched
+from propensity.weighting.truncation import TruncatedWeights
 
 _WEIGHED = (Matched, Effect, Effects, TruncatedWeights)
 
@@ -112,7 +111,7 @@ def _with_treatment(df: AnyFrame, weights: Mapping[str, object]) -> tuple[AnyFra
     treated = next((treated for treated in known if treated is not None), None)
     if treated is None:
         raise InvalidInputError("treatment: the name of the column is needed, for these do not know it")
-    _check.same_length("df", len(native.labels_of(df)), len(treated))
+    checks.same_length("df", len(native.labels_of(df)), len(treated))
     name = "was treated"
     while name in native.column_names(df):
         name += "_"

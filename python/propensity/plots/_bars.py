@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from propensity._check import Floats
+from propensity.frames.checks import Floats
 from propensity.plots._look import CONTROL, INK, TREATED, strip
 
 if TYPE_CHECKING:

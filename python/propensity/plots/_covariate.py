@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from propensity._check import Bools, Floats
 from propensity.errors import InvalidInputError
+from propensity.frames.checks import Bools, Floats
 from propensity.plots._canvas import new_axes, panels
 from propensity.plots._distribution import Distribution, distribution
 from propensity.plots._look import head

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from propensity._check import Floats
+from propensity.frames.checks import Floats
 
 _LEVELS = 2_000
 """Steps lower than 1/2000 are left out: a quarter of a pixel in the tallest panel."""

@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from propensity import _check
-from propensity.effects import Effect, Effects
+from propensity.effects.effect import Effect, Effects
 from propensity.errors import InvalidInputError
-from propensity.results import BootstrapResult
+from propensity.frames import checks
+from propensity.resampling.result import BootstrapResult
 
 COLUMNS = ["estimate", "conf_low", "conf_high"]
 NOTE = "note"
@@ -39,7 +39,7 @@ def effects_table(effects: Any, level: float) -> pd.DataFrame:
     missing = [column for column in COLUMNS if column not in table.columns]
     if missing:
         raise InvalidInputError(
-            f"table: no column {_check.listed(missing)}; a table of ps.estimate has, or effect.to_frame()"
+            f"table: no column {checks.listed(missing)}; a table of ps.estimate has, or effect.to_frame()"
         )
     if table.empty:
         raise InvalidInputError("table: nothing to draw: the table is empty")

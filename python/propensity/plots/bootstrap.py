@@ -12,7 +12,7 @@ import pandas as pd
 from propensity.plots._canvas import new_axes
 from propensity.plots._look import FAINT, INK, SKY, name_rows, strip
 from propensity.plots._values import mark_values, spelled_out
-from propensity.results import BootstrapResult
+from propensity.resampling.result import BootstrapResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from propensity._check import Floats
+from propensity.frames.checks import Floats
 from propensity.frames.native import AnyFrame
 from propensity.plots._canvas import leads_row
 from propensity.plots._covariate import named_panels, read_covariate, sample_axes

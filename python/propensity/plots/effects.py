@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from propensity import _check
-from propensity._check import Floats
-from propensity.comparison import NAIVE
-from propensity.effects import Effect, Effects
+from propensity.effects.effect import Effect, Effects
+from propensity.frames import checks
+from propensity.frames.checks import Floats
 from propensity.plots._canvas import new_axes
 from propensity.plots._edges import Edge, add_edges, edges_of
 from propensity.plots._effects import COLUMNS, NOTE, effects_table
 from propensity.plots._look import BLUE, FAINT, INK, LINE_STYLES, name_rows, strip
 from propensity.plots._values import mark_values, spelled_out
-from propensity.results import BootstrapResult
+from propensity.resampling.result import BootstrapResult
+from propensity.study.estimate import NAIVE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -73,7 +73,7 @@ def effects_plot(
     >>> ax.get_xlabel()
     'effect and its 95% interval'
     """
-    _check.confidence_level(level)
+    checks.confidence_level(level)
     noted_where = "with a note in the table" if isinstance(table, pd.DataFrame) else "with a caution"
     table = effects_table(table, level)
     n_rows = len(table)

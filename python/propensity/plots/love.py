@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 import numpy as np
 import pandas as pd
 
-from propensity import _check
-from propensity._check import Floats
 from propensity.errors import InvalidInputError
+from propensity.frames import checks
+from propensity.frames.checks import Floats
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates
 from propensity.plots._balance import tabulated
@@ -131,8 +131,8 @@ def love_plot(
     >>> ax = ps.plots.love_plot(table)
     >>> ax = ps.plots.love_plot(matches, df=users, covariates=covariates)  # the same
     """
-    _check.choice("measure", measure, get_args(Measure))
-    _check.choice("order", order, get_args(Order))
+    checks.choice("measure", measure, get_args(Measure))
+    checks.choice("order", order, get_args(Order))
     limits = _limits(threshold, measure)
     table = tabulated(balance, df, covariates, treatment)
     samples, words = _samples(table, measure), ""
@@ -167,13 +167,13 @@ def love_plot(
 def _limits(threshold: Any, measure: str) -> tuple[float, ...]:
     """Give the places of the lines, from left to right."""
     if isinstance(threshold, str):
-        _check.choice("threshold", threshold, ["usual"])
+        checks.choice("threshold", threshold, ["usual"])
         threshold = _USUAL_THRESHOLDS[measure]
     if threshold is None:
         return ()
     ends = threshold if isinstance(threshold, tuple) else (threshold,)
     for end in ends:
-        _check.number("threshold", end, above=0 if measure == "variance_ratio" else -np.inf)
+        checks.number("threshold", end, above=0 if measure == "variance_ratio" else -np.inf)
     if len(ends) > 1 or measure in ("ks", "ecdf_difference"):
         return tuple(sorted(ends))
     other = 1 / ends[0] if measure == "variance_ratio" else -ends[0]
@@ -192,12 +192,12 @@ def _samples(balance: pd.DataFrame | Mapping[str, pd.Series[Any]], measure: str)
     columns = balance.columns
     if "measure" not in columns.names:
         raise InvalidInputError(
-            f"balance: the levels of the columns are {_check.listed(columns.names)}; a table of ps.balance "
+            f"balance: the levels of the columns are {checks.listed(columns.names)}; a table of ps.balance "
             "is needed, whose levels are 'sample' and 'measure'"
         )
     measures = columns.unique("measure")
     if measure not in measures:
-        raise InvalidInputError(f"measure: the table has no {measure!r}, only {_check.listed(measures)}")
+        raise InvalidInputError(f"measure: the table has no {measure!r}, only {checks.listed(measures)}")
     return pd.DataFrame(balance.xs(measure, axis=1, level="measure"))
 
 

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from propensity import _check
-from propensity._check import Bools, Floats
 from propensity.errors import InvalidInputError
+from propensity.frames import checks
+from propensity.frames.checks import Bools, Floats
 from propensity.frames.columns import rowwise
-from propensity.matched import Matched
+from propensity.matching.matched import Matched
 from propensity.plots._canvas import new_axes
 from propensity.plots._look import CONTROL, FAINT, TREATED, ArmStyle, strip
-from propensity.results import PropensityModel
-from propensity.scores import require_rows
+from propensity.scores.logistic import require_rows
+from propensity.scores.model import PropensityModel
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -76,7 +76,7 @@ def match_plot(
     >>> model = ps.fit_propensity(users, **roles, covariates=["query_confidence"])
     >>> ax = ps.plots.match_plot(ps.match_nn(users, **roles, scores=model, caliper=0.1))
     """
-    _check.count("bins", bins)
+    checks.count("bins", bins)
     if not isinstance(matches, Matched):
         raise TypeError(f"matches: what a matching method gave is needed, not {type(matches).__name__}")
     e = _scores(matches, scores)

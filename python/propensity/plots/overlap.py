@@ -8,17 +8,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from propensity import _check
-from propensity._check import Floats
 from propensity.errors import InvalidInputError
+from propensity.frames import checks
+from propensity.frames.checks import Floats
 from propensity.frames.columns import open_frame
 from propensity.frames.native import AnyFrame
 from propensity.plots._bars import draw_mirrored, hides_an_arm, name_arms
 from propensity.plots._canvas import leads_row, new_axes, panels
 from propensity.plots._look import amount, head
 from propensity.plots._rows import Rows, Weights, take_frame
-from propensity.results import PropensityModel
-from propensity.scores import require_rows
+from propensity.scores.logistic import require_rows
+from propensity.scores.model import PropensityModel
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -92,8 +92,8 @@ def overlap_plot(
     >>> [panel.get_title(loc="left") for panel in axes]
     ['heavy', 'light', 'medium']
     """
-    _check.choice("kind", kind, get_args(Kind))
-    _check.count("bins", bins)
+    checks.choice("kind", kind, get_args(Kind))
+    checks.count("bins", bins)
     rows = _rows((df, scores, treatment), by, weights, sample_weight)
     groups = [("", rows)] if by is None else list(rows.groupby("by", observed=True))
     if by is None and ax is None:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from propensity import _check
-from propensity._check import Bools, Floats
-from propensity.effects import Effect
+from propensity.effects.effect import Effect
 from propensity.errors import InvalidInputError
+from propensity.frames import checks
+from propensity.frames.checks import Bools, Floats
 from propensity.frames.native import AnyFrame
-from propensity.matched import Matched
+from propensity.matching.matched import Matched
 from propensity.plots._bars import draw_mirrored, hides_an_arm, name_arms
 from propensity.plots._canvas import new_axes
 from propensity.plots._look import INK, amount
@@ -71,7 +71,7 @@ def weight_plot(
     >>> ax = ps.plots.weight_plot(effect)
     >>> ax = ps.plots.weight_plot(users.assign(w=effect.weights), "w", "opt_in_agent_mode")
     """
-    _check.count("bins", bins)
+    checks.count("bins", bins)
     given, w, treated = _read((df, weights, treatment))
     edges = np.histogram_bin_edges(w[w > 0], bins=bins)
     up, down = (np.histogram(w[arm & (w > 0)], edges)[0].astype(float) for arm in (treated, ~treated))

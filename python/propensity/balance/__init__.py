@@ -1,0 +1,1 @@
+"""Whether the arms are alike, before and after weighting or matching."""

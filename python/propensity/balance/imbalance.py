@@ -1,0 +1,360 @@
+"""What the arms still differ in after weighting or matching: levels of all terms, squares and products.
+
+A term is past the threshold where its standardized mean difference is, as `smd` and `balance` give it.
+Squares and products, which no score model of the terms alone balances but by luck, must also be further apart
+than chance takes so many of them: by `_BEYOND_CHANCE` standard errors of the difference of weighted means.
+
+An arm of many rows is looked at through some of them, drawn with a fixed seed, that are worth `_LOOK` (ESS).
+What might be past the threshold there, but for `_SURELY` standard errors of such a look, is then worked out
+on all rows (of products the means, and the standard deviations of those that are named), so that what is said
+is said of all of them. Squares and products are looked at for up to
+`_MOST_TERMS` terms.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import combinations_with_replacement
+
+import numpy as np
+
+from propensity import core
+from propensity.effects.arms import balancing_part
+from propensity.frames.checks import Bools, Floats, Rows
+from propensity.frames.terms import Recipe
+
+# An SMD above 0.1 in a covariate that matters is what is commonly called imbalance (Austin 2009; Stuart,
+# Lee and Leacy 2013).
+BALANCED = 0.1
+
+_BEYOND_CHANCE = 4.0
+_LOOK = 10_000
+_MOST_OF_A_LOOK = 50_000
+_MOST_NUMBERS = 5_000_000
+_UNEVEN = 0.2  # the share of an arm's rows that it is worth, below which rows are drawn by their weight
+_SURELY = 3.0
+_NEARLY = 0.9  # of the threshold, by a standard deviation from a look
+_MOST_TERMS = 30
+_NAMED = 3
+_BATCH = 10_000_000  # numbers at a time
+
+_SMALL_PRODUCT = 200_000
+
+_ROUNDING = 1e-9
+_LARGEST = 1e70  # beyond, squares of products are out of a float64's range
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """What balance is asked of.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Of the d terms.
+    x : ndarray (n, d)
+        The terms.
+    origins : tuple of int
+        Which column or term of a formula each is of: the levels of one categorical are not multiplied.
+    first : mapping of str to tuple of int
+        First levels, which have no term: what those of the other levels leave of 1.
+    more : mapping of str to ndarray (n,)
+        What is asked of beside the terms: the score.
+    """
+
+    names: tuple[str, ...]
+    x: Floats
+    origins: tuple[int, ...]
+    first: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    more: Mapping[str, Floats] = field(default_factory=dict)
+
+    @property
+    def all_names(self) -> dict[str, tuple[int, ...]]:
+        """Give the number of everything that is asked of, by name."""
+        return {name: (k,) for k, name in enumerate((*self.names, *self.first, *self.more))}
+
+    def some(self, rows: Rows) -> Floats:
+        """Give everything that is asked of, for some rows: (len(all_names), m)."""
+        x = self.x.T.take(rows, axis=1)
+        first = [1 - x[list(others)].sum(axis=0) for others in self.first.values()]
+        more = [column[rows] for column in self.more.values()]
+        return np.vstack([x, *first, *more]) if first or more else x
+
+    def column(self, k: int) -> Floats:
+        """Give the values (n,) of one."""
+        if k < len(self.names):
+            return self.x[:, k]
+        k -= len(self.names)
+        if k < len(self.first):
+            others = list(self.first.values())[k]
+            return np.asarray(1 - self.x[:, list(others)].sum(axis=1))
+        return list(self.more.values())[k - len(self.first)]
+
+    @classmethod
+    def of_terms(cls, x: Floats, recipe: Recipe, more: Mapping[str, Floats] | None = None) -> Judged:
+        """Ask balance of every term, named as `balance` names them, and of the levels that have none."""
+        first = {}
+        for name, levels in recipe.levels.items():
+            others = {f"{name}[T.{level}]" for level in levels[1:]}
+            if others and others <= set(recipe.names):
+                numbers = (k for k, term in enumerate(recipe.names) if term in others)
+                first[f"{name}[{levels[0]}]"] = tuple(numbers)
+        names = tuple(name.replace("[T.", "[") for name in recipe.names)
+        return cls(names, x, recipe.origins, first, more or {})
+
+    def beside(self, other: Judged) -> Judged:
+        """Ask it of what another has too, but once of what both have."""
+        new = [k for k, name in enumerate(other.names) if name not in self.all_names]
+        place = {k: len(self.names) + at for at, k in enumerate(new)}
+        first = {
+            name: tuple(place[k] for k in levels)
+            for name, levels in other.first.items()
+            if name not in self.all_names and all(k in place for k in levels)
+        }
+        shift = max(self.origins, default=-1) + 1
+        return Judged(
+            (*self.names, *(other.names[k] for k in new)),
+            np.asfortranarray(np.hstack([self.x, other.x[:, new]])),
+            (*self.origins, *(shift + other.origins[k] for k in new)),
+            {**self.first, **first},
+            {**self.more, **other.more},
+        )
+
+    @classmethod
+    def of_scores(cls, scores: Floats) -> Judged:
+        """Ask balance of the scores, where nothing else is known."""
+        return cls((), np.empty((len(scores), 0), order="F"), (), more={"the score": scores})
+
+
+@dataclass(frozen=True)
+class Imbalance:
+    """What is past the threshold: the worst by name, with the SMD after and before, and how many."""
+
+    worst: tuple[tuple[str, float, float], ...]
+    n_past: int
+    n_terms: int
+    n_past_products: int
+    n_products: int
+
+    def __str__(self) -> str:
+        figures = ", ".join(
+            f"{name} {after:+.2f} (before: {before:+.2f})" for name, after, before in self.worst
+        )
+        counts = [
+            f"{past} of {among} {what}"
+            for past, among, what in (
+                (self.n_past, self.n_terms, "terms"),
+                (self.n_past_products, self.n_products, "squares and products"),
+            )
+            if past
+        ]
+        return f"{figures} ({' and '.join(counts)})"
+
+
+def find_imbalance(
+    judged: Judged,
+    treated: Bools,
+    weights: Floats,
+    *,
+    ess: tuple[float, float],
+    sample_weight: Floats | None = None,
+) -> Imbalance | None:
+    """Look for what the arms still differ in; None where they are balanced.
+
+    Parameters
+    ----------
+    judged : Judged
+    treated : ndarray (n,) of bool
+    weights : ndarray (n,)
+        Sample weights included.
+    ess : (float, float)
+        Kish's effective sample size of the treated and of the controls.
+    sample_weight : ndarray (n,) or None, default None
+        For the sample as it is, and the standard deviations.
+    """
+    if not judged.all_names:
+        return None
+    rows = _AllRows(judged, treated, weights, sample_weight)
+    with np.errstate(all="ignore"):  # of squares of very large values, which are passed over
+        looks = [
+            _look(rows, treated == arm, size) for arm, size in zip((False, True), ess[::-1], strict=True)
+        ]
+    doubt = _SURELY * math.sqrt(sum(look.variance for look in looks))
+    terms = _past(rows, looks, judged.all_names, doubt, BALANCED)
+    products = _products(judged, looks)
+    beyond = max(BALANCED, _BEYOND_CHANCE * math.sqrt(1 / ess[0] + 1 / ess[1]))
+    past = {
+        name: (which, smd)
+        for name, (which, smd) in _past(rows, looks, products, doubt, beyond).items()
+        if abs(smd) > _BEYOND_CHANCE * rows.chance(which, smd)
+    }
+    if not (terms or past):
+        return None
+    worst = sorted({**terms, **past}.items(), key=lambda item: -abs(item[1][1]))[:_NAMED]
+    named = [which for _, (which, _) in worst]
+    after, before = rows.smd(named), rows.smd(named, weighted=False)
+    return Imbalance(
+        tuple(zip([name for name, _ in worst], after, before, strict=True)),
+        len(terms),
+        len(judged.all_names),
+        len(past),
+        len(products),
+    )
+
+
+# A term or a product, by the numbers of one or two terms.
+_Which = tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _AllRows:
+    judged: Judged
+    treated: Bools
+    weights: Floats
+    sample_weight: Floats | None
+
+    def values(self, which: _Which) -> Floats:
+        """Give the values (n,) of a term or product."""
+        first, *others = (self.judged.column(k) for k in which)
+        return first * others[0] if others else first
+
+    def gap(self, which: _Which) -> float:
+        """Give the difference of the weighted means, which is what weights move."""
+        return float(self._shares @ self.values(which))
+
+    def chance(self, which: _Which, smd: float) -> float:
+        """Give the standard error of an SMD: of its two weighted means, on the same denominator."""
+        values, means, variance = self.values(which), [], 0.0
+        for arm in (~self.treated, self.treated):
+            w = np.where(arm, self.weights, 0.0)
+            w /= w.sum()
+            means.append(float(w @ values))
+            variance += float(((w * (values - means[-1])) ** 2).sum())
+        gap = means[1] - means[0]
+        return math.sqrt(variance) * abs(smd / gap) if gap else 0.0
+
+    @cached_property
+    def _shares(self) -> Floats:
+        treated = np.where(self.treated, self.weights, 0.0)
+        total = treated.sum()
+        return np.asarray(treated / total - (self.weights - treated) / (self.weights.sum() - total))
+
+    def smd(self, which: Sequence[_Which], *, weighted: bool = True) -> list[float]:
+        """Give what `smd` gives."""
+        found: list[float] = []
+        width = max(1, _BATCH // len(self.treated))
+        for start in range(0, len(which), width):
+            x = np.empty((len(self.treated), len(which[start : start + width])), order="F")
+            for place, one in enumerate(which[start : start + width]):
+                x[:, place] = self.values(one)
+            weights = balancing_part(self.weights, self.sample_weight) if weighted else None
+            found += core.smd(x, self.treated, weights=weights, sample_weight=self.sample_weight).tolist()
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Look:
+    """Some rows of an arm, or all of few: weighted means of terms and of their products, and variances.
+
+    `variance` is that of a mean for want of the other rows, in units of the column's own. The products' are
+    empty where there are too many terms.
+    """
+
+    z: Floats
+    variance: float
+    mean: Floats
+    spread: Floats
+    mean_of_products: Floats
+    spread_of_products: Floats
+
+    def of(self, which: _Which) -> tuple[float, float]:
+        """Give the weighted mean and the variance of a term or product."""
+        if len(which) == 1:
+            return float(self.mean[which]), float(self.spread[which])
+        return float(self.mean_of_products[which]), float(self.spread_of_products[which])
+
+
+def _look(rows: _AllRows, members: Bools, ess: float) -> _Look:
+    arm = np.flatnonzero(members)
+    rng = np.random.default_rng(0)
+    wide = max(1_000, _MOST_NUMBERS // len(rows.judged.all_names))
+    even = ess / len(arm)
+    size = min(int(_LOOK / even), _MOST_OF_A_LOOK, wide)
+    some = len(arm) > size
+    base = np.sort(rng.choice(arm, size)) if some else arm
+    s = np.ones(len(base)) if rows.sample_weight is None else rows.sample_weight[base]
+    own, w, variance = base, rows.weights[base], 1 / (size * even) if some else 0.0
+    if some and even < _UNEVEN:
+        size = min(_LOOK, wide)
+        upto = np.cumsum(rows.weights[arm])
+        own = arm[np.searchsorted(upto, np.sort(rng.random(size)) * upto[-1])]
+        w, variance = np.ones(size), 1 / size
+    return _moments(rows.judged, base, s / s.sum(), own, w / w.sum(), variance)
+
+
+def _moments(judged: Judged, base: Rows, s: Floats, own: Rows, w: Floats, variance: float) -> _Look:
+    z = judged.some(base)
+    weighed = z if own is base else judged.some(own)
+    spread = (z - (z @ s)[:, None]) ** 2 @ s
+    nothing = np.empty((0, 0))
+    if len(judged.names) > _MOST_TERMS:
+        return _Look(z, variance, weighed @ w, spread, nothing, nothing)
+    square = z**2
+    return _Look(
+        z,
+        variance,
+        weighed @ w,
+        spread,
+        _products_of_rows(weighed * w, weighed),
+        _products_of_rows(square * s, square) - _products_of_rows(z * s, z) ** 2,
+    )
+
+
+def _products_of_rows(a: Floats, b: Floats) -> Floats:
+    """Give a @ b.T in pieces so small that a BLAS library wakes no threads, which costs many times these."""
+    width = max(64, _SMALL_PRODUCT // len(a) ** 2)
+    pieces = range(0, a.shape[1], width)
+    return np.asarray(sum(a[:, start : start + width] @ b[:, start : start + width].T for start in pieces))
+
+
+def _past(
+    rows: _AllRows, looks: Sequence[_Look], candidates: Mapping[str, _Which], doubt: float, limit: float
+) -> dict[str, tuple[_Which, float]]:
+    """Give those past the limit with their SMD: those that may be by a look, by all rows, then exactly."""
+    doubtful = []
+    for name, which in candidates.items():
+        (mean_control, v0), (mean_treated, v1) = (look.of(which) for look in looks)
+        gap, spread = abs(mean_treated - mean_control), math.sqrt(max(v0 + v1, 0.0) / 2)
+        if len(which) > 1 and not 1 / _LARGEST < spread < _LARGEST:
+            continue
+        if gap > 0 and gap >= (limit * (1 - _ROUNDING) - doubt) * spread:
+            doubtful.append((name, which, spread))
+    found: dict[str, tuple[_Which, float]] = {}
+    exact = []
+    for name, which, spread in doubtful:
+        smd = rows.gap(which) / spread if doubt and spread > 0 else math.inf
+        if len(which) > 1 and doubt:  # of many products the standard deviation of the look will do
+            found[name] = which, smd
+        elif abs(smd) >= _NEARLY * limit:
+            exact.append((name, which))
+    smds = rows.smd([which for _, which in exact])
+    found |= {name: (which, smd) for (name, which), smd in zip(exact, smds, strict=True)}
+    return {name: (which, smd) for name, (which, smd) in found.items() if abs(smd) > limit}
+
+
+def _products(judged: Judged, looks: Sequence[_Look]) -> dict[str, _Which]:
+    """Give the squares and products by name, as `balance` names them."""
+    if len(judged.names) > _MOST_TERMS:
+        return {}
+    binary = np.all([((look.z == 0) | (look.z == 1)).all(axis=1) for look in looks], axis=0)
+    found: dict[str, _Which] = {}
+    for one, other in combinations_with_replacement(range(len(judged.names)), 2):
+        names = judged.names[one], judged.names[other]
+        if one == other and not binary[one]:
+            found[f"{names[0]}^2"] = (one, one)
+        elif one != other and judged.origins[one] != judged.origins[other]:
+            found[":".join(names)] = (one, other)
+    return {name: which for name, which in found.items() if name not in judged.all_names}

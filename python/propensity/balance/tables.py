@@ -1,0 +1,375 @@
+"""Balance: how far apart the groups are, covariate by covariate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations_with_replacement
+from typing import Literal, TypeAlias, get_args
+
+import numpy as np
+import pandas as pd
+
+from propensity import core
+from propensity.calls.by_name import columns_by_name
+from propensity.effects.sample import read_sample_weight
+from propensity.errors import InvalidInputError
+from propensity.frames import checks
+from propensity.frames.checks import Floats
+from propensity.frames.columns import open_frame
+from propensity.frames.native import AnyFrame
+from propensity.frames.terms import Covariates, Recipe, make_terms, parse_covariates
+from propensity.scores.logistic import given_scores, read_scores
+from propensity.weighting.ipw import given_weights, read_weights
+
+Denominator: TypeAlias = Literal["pooled", "treated", "control", "all"]
+
+UNADJUSTED = "unadjusted"
+"""The sample as it is, in a balance table."""
+
+DISTANCE = "distance"
+"""The row of the scores in a balance table, called as MatchIt calls it."""
+
+MEASURES = ("mean_treated", "mean_control", "smd", "variance_ratio", "ks", "ecdf_difference")
+
+_BATCH = 2**25  # numbers of squares and products held at a time: 256 MB
+
+
+@columns_by_name
+def smd(
+    df: AnyFrame,
+    *,
+    treatment: str,
+    covariates: Covariates,
+    weights: object = None,
+    denominator: Denominator = "pooled",
+    sample_weight: object = None,
+) -> pd.Series[float]:
+    """Measure the balance of each term by its standardized mean difference, treated minus control.
+
+    Parameters
+    ----------
+    df : DataFrame
+        pandas, polars or pyarrow; one row a unit.
+    treatment : str
+        A column, bool or 0/1.
+    covariates : list of str, or str
+        Columns, or the right-hand side of a formula. Categorical ones have a term for every level, the first
+        included, named as formulaic names them when no level is the reference: ``tier[heavy]``.
+    weights : None, str, Series, array (n,), Matched, Effect or TruncatedWeights, default None
+        None for the sample as it is; a column, balancing weights, or what any way of matching gave. They are
+        multiplied by the sample weights, as in cobalt. Those of an effect or of matches have them in them
+        already, know it, and are not multiplied again.
+    denominator : {"pooled", "treated", "control", "all"}, default "pooled"
+        Whose standard deviation: sqrt((v1 + v0) / 2), the treated units', the control units', everyone's.
+        Pooled treats the arms alike.
+    sample_weight : None, str, Series or array (n,), default None
+        How much of the population a row stands for, in the means and in the denominator; those that effects
+        and matches among the `weights` were made with.
+
+    Returns
+    -------
+    Series (d,)
+        By term, called "smd (pooled)" or whatever the denominator is, in standard deviations; the denominator
+        is in `.attrs["denominator"]` too. 0 for a constant term; infinite where the denominator's arm is
+        constant and the other is not.
+
+    Raises
+    ------
+    InvalidInputError
+        A column is unknown or incomplete, the treatment is not 0/1, a weight is negative, or the rows of
+        `weights` are not those of `df`.
+
+    Notes
+    -----
+    The standard deviation is always that of the sample as it is, so that weights move the numerator alone
+    (Stuart 2010, section 3.4.1). v is p (1 - p) for binary terms (zeros and ones), else the variance with
+    divisor n - 1; with sample weights sum w (x - m)^2 / (1 - sum w^2), w summing to 1.
+    """
+    checks.choice("denominator", denominator, get_args(Denominator))
+    terms = parse_covariates(covariates, df)
+    also = {**given_weights(weights), "sample_weight": sample_weight}
+    frame = open_frame(df, treatment=treatment, covariates=terms.columns, also=also)
+    treated = frame.treated(treatment)
+    base = read_sample_weight(frame, sample_weight, treated)
+    w = None if weights is None else read_weights(frame, weights, treated, base)
+    x, recipe = make_terms(frame, terms, all_levels=True, sample_weight=base)
+    values = core.smd(x, treated, weights=w, denominator=denominator, sample_weight=base)
+    index = pd.Index(recipe.names, name="term")
+    differences = pd.Series(values, index=index, name=f"smd ({denominator})")
+    differences.attrs["denominator"] = denominator
+    return differences
+
+
+@columns_by_name
+def balance(
+    df: AnyFrame,
+    *,
+    treatment: str,
+    covariates: Covariates,
+    weights: object = None,
+    denominator: Denominator = "pooled",
+    squares: bool = False,
+    interactions: bool = False,
+    scores: object = None,
+    sample_weight: object = None,
+) -> pd.DataFrame:
+    """Tabulate the balance of each term in the sample as it is and after any number of weightings.
+
+    Parameters
+    ----------
+    df : DataFrame
+        pandas, polars or pyarrow; one row a unit.
+    treatment : str
+        A column, bool or 0/1.
+    covariates : list of str, or str
+        Columns, or the right-hand side of a formula. Categorical ones have a term for every level, the first
+        included: ``tier[heavy]``.
+    weights : None, mapping of str to weights, or weights, default None
+        A name for each weighting, as in ``{"IPW": w, "matched": matches}``; weightings without a name are
+        called "adjusted". Each is a column, a series or an array (n,), what any way of matching gave, an
+        `Effect` or `TruncatedWeights`. They are multiplied by the sample weights, as in cobalt. Those of an
+        effect or of matches have them in them already, know it, and are not multiplied again.
+    denominator : {"pooled", "treated", "control", "all"}, default "pooled"
+        Whose standard deviation a mean difference is divided by: sqrt((v1 + v0) / 2), the treated units', the
+        control units', everyone's. Pooled treats the arms alike; MatchIt and cobalt take "treated" for the
+        ATT and "control" for the ATC.
+    squares : bool, default False
+        Whether to add the square of every term that is not binary, as ``age^2``: spread, where means agree.
+    interactions : bool, default False
+        Whether to add the products of any two terms, as ``age:educ``, but for the levels of one categorical.
+    scores : None, PropensityModel, str, Series or array (n,), default None
+        Scores for a first row, "distance".
+    sample_weight : None, str, Series or array (n,), default None
+        How much of the population a row stands for, in every sample and in the denominator; those that
+        effects and matches among the `weights` were made with.
+
+    Returns
+    -------
+    DataFrame (d, 6 * number of samples)
+        By "term". The columns have two levels, "sample" ("unadjusted", then the names of `weights`) and
+        "measure":
+
+        - `mean_treated`, `mean_control`: weighted means
+        - `smd`: their difference, treated minus control, in standard deviations of the sample as it is;
+          the very number that `smd` gives
+        - `variance_ratio`: of the weighted variances, treated over control; missing for binary and constant
+          terms; 0 or infinite where one arm is constant
+        - `ks`: the largest distance of the arms' weighted distribution functions, from 0 to 1
+        - `ecdf_difference`: their mean distance
+
+        `attrs` holds "denominator", for each sample "ess_treated" and "ess_control" (Kish's effective sample
+        sizes), and whether there is a row of the scores ("distance").
+
+    Raises
+    ------
+    InvalidInputError
+        A column is unknown or incomplete, the treatment is not 0/1, a weight is negative, an arm has no
+        weight, the rows of weights are not those of `df`, or a name is taken.
+
+    See Also
+    --------
+    balance_summary : A row for each sample, with the worst term.
+
+    Notes
+    -----
+    The variance of a term is sum w (x - m)^2 / (1 - sum w^2), w summing to 1 within the arm, which is that
+    with divisor n - 1 where weights are equal. Distribution functions are compared at the distinct values of
+    the term: `ks` is the largest |F1 - F0| (Kolmogorov and Smirnov), `ecdf_difference` the mean over these
+    values, each counting once, as in MatchIt (Ho, Imai, King and Stuart 2011); those of rows that weights
+    leave out count too, so that all samples are compared at the same places; those of rows of sample weight 0
+    do not, for such rows are not there. Both are |p1 - p0| for binary
+    terms, which are those of zeros and ones.
+
+    Balance is a matter of the sample: p-values have no place in it, for they improve when rows are dropped
+    (Imai, King and Stuart 2008, section 6).
+
+    References
+    ----------
+    Austin and Stuart (2015), Statistics in Medicine 34:3661; Ho, Imai, King and Stuart (2011), Journal of
+    Statistical Software 42(8); Imai, King and Stuart (2008), Journal of the Royal Statistical Society A
+    171:481; Stuart (2010), Statistical Science 25:1.
+    """
+    checks.choice("denominator", denominator, get_args(Denominator))
+    terms = parse_covariates(covariates, df)
+    named = _named(weights)
+    also: dict[str, object] = {**given_scores(scores), "sample_weight": sample_weight}
+    for role, given in named.values():
+        also |= given_weights(given, role)
+    frame = open_frame(df, treatment=treatment, covariates=terms.columns, also=also)
+    treated = frame.treated(treatment)
+    base = read_sample_weight(frame, sample_weight, treated)
+    weightings = {
+        name: read_weights(frame, given, treated, base, role) for name, (role, given) in named.items()
+    }
+    distance = None if scores is None else read_scores(frame, scores, treated, base)
+    x, recipe = make_terms(frame, terms, all_levels=True, sample_weight=base)
+    if scores is not None and DISTANCE in recipe.names:
+        raise InvalidInputError(
+            f"column '{DISTANCE}': the row of the scores has this name; rename the column"
+        )
+    blocks = [
+        (
+            names,
+            core.balance(
+                columns,
+                treated,
+                weights=list(weightings.values()),
+                sample_weight=base,
+                denominator=denominator,
+            ),
+        )
+        for names, columns in _blocks(x, recipe, distance, squares=squares, interactions=interactions)
+    ]
+    return _table(blocks, [UNADJUSTED, *weightings], denominator, distance=scores is not None)
+
+
+def _named(weights: object) -> dict[str, tuple[str, object]]:
+    """Give what messages call each weighting, and the weighting, by its name in the table."""
+    if weights is None:
+        return {}
+    if not isinstance(weights, Mapping):
+        return {"adjusted": ("weights", weights)}
+    for name, given in weights.items():
+        if not isinstance(name, str):
+            raise TypeError(f"weights: a name for each weighting is needed, as text, not {name!r}")
+        if name == UNADJUSTED:
+            raise InvalidInputError(f"weights: '{UNADJUSTED}' is the sample as it is; rename the weighting")
+        if given is None:
+            raise TypeError(
+                f"weights['{name}']: weights are needed; the table has the sample as it is anyway"
+            )
+    return {name: (f"weights['{name}']", given) for name, given in weights.items()}
+
+
+def _blocks(
+    x: Floats, recipe: Recipe, distance: Floats | None, *, squares: bool, interactions: bool
+) -> Iterator[tuple[Sequence[str], Floats]]:
+    """Give names of terms and their columns, few enough products at a time to fit in memory."""
+    if distance is not None:
+        yield [DISTANCE], distance[:, np.newaxis]
+    yield recipe.names, x
+    products = _products(x, recipe, squares=squares, interactions=interactions)
+    names = list(products)
+    width = max(1, _BATCH // len(x))
+    for start in range(0, len(names), width):
+        batch = names[start : start + width]
+        columns = np.empty((len(x), len(batch)), order="F")
+        for k, (one, other) in enumerate(products[name] for name in batch):
+            np.multiply(x[:, one], x[:, other], out=columns[:, k])
+        yield batch, columns
+
+
+def _products(x: Floats, recipe: Recipe, *, squares: bool, interactions: bool) -> dict[str, tuple[int, int]]:
+    """Give the columns to be multiplied by the name of their product, each term's square first.
+
+    Levels of one categorical exclude each other, and the columns of one spline stand for one variable: what
+    is of one term is not multiplied.
+    """
+    names, origins = recipe.names, recipe.origins
+    products = {}
+    for one, other in combinations_with_replacement(range(len(names)), 2):
+        if one == other:
+            if squares and not np.isin(x[:, one], (0.0, 1.0)).all():
+                products[f"{names[one]}^2"] = (one, other)
+        elif interactions and origins[one] != origins[other]:
+            products[f"{names[one]}:{names[other]}"] = (one, other)
+    # A formula may have some of them already.
+    return {name: pair for name, pair in products.items() if name not in names}
+
+
+def _table(
+    blocks: Sequence[tuple[Sequence[str], core.Balance]],
+    samples: Sequence[str],
+    denominator: Denominator,
+    *,
+    distance: bool,
+) -> pd.DataFrame:
+    """Put blocks of terms under each other, and measures beside each other sample by sample."""
+    values = np.concatenate(
+        [np.stack([getattr(found, measure) for measure in MEASURES], axis=2) for _, found in blocks]
+    )
+    table = pd.DataFrame(
+        values.reshape(len(values), -1),
+        index=pd.Index([name for names, _ in blocks for name in names], name="term"),
+        columns=pd.MultiIndex.from_product([samples, MEASURES], names=["sample", "measure"]),
+    )
+    _, first = blocks[0]
+    table.attrs["denominator"] = denominator
+    table.attrs["ess_treated"] = dict(zip(samples, first.ess_treated.tolist(), strict=True))
+    table.attrs["ess_control"] = dict(zip(samples, first.ess_control.tolist(), strict=True))
+    table.attrs["distance"] = distance
+    return table
+
+
+def balance_summary(
+    table: pd.DataFrame, smd: float = 0.1, variance_ratio: tuple[float, float] = (0.5, 2.0)
+) -> pd.DataFrame:
+    """Sum up a balance table, a row for each sample.
+
+    Parameters
+    ----------
+    table : DataFrame
+        What `balance` gave, whole.
+    smd : float, default 0.1
+        From which |SMD| on a term is past the threshold; 0.05 is asked for where a covariate is known to move
+        the outcome strongly (Stuart, Lee and Leacy 2013 found 0.1 to foretell bias).
+    variance_ratio : (float, float), default (0.5, 2.0)
+        Outside which a variance ratio is past the threshold (Rubin 2001).
+
+    Returns
+    -------
+    DataFrame (number of samples, 8)
+        By "sample": `ess_treated`, `ess_control`, the `worst_term` by |SMD| and its `worst_smd`, `n_terms`,
+        how many of them are past each threshold (`n_past_smd`, `n_past_variance_ratio`), the `denominator`.
+        The row of the scores counts in none of it: a sum of the others says nothing of its own.
+
+    Raises
+    ------
+    InvalidInputError
+        The table is none of `balance`, or has lost its `attrs`.
+
+    References
+    ----------
+    Rubin (2001), Health Services and Outcomes Research Methodology 2:169; Stuart, Lee and Leacy (2013),
+    Journal of Clinical Epidemiology 66:S84.
+    """
+    checks.number("smd", smd, above=0)
+    low, high = _range(variance_ratio)
+    _require_balance_table(table)
+    facts = table.attrs
+    terms = table.drop(index=DISTANCE) if facts["distance"] else table
+    rows = {}
+    for sample in terms.columns.unique("sample"):
+        size = terms[sample, "smd"].abs()
+        ratio = terms[sample, "variance_ratio"]
+        worst = str(size.idxmax()) if size.notna().any() else None
+        rows[sample] = {
+            "ess_treated": facts["ess_treated"][sample],
+            "ess_control": facts["ess_control"][sample],
+            "worst_term": worst,
+            "worst_smd": np.nan if worst is None else terms[sample, "smd"][worst],
+            "n_terms": len(terms),
+            "n_past_smd": int((size >= smd).sum()),
+            "n_past_variance_ratio": int(((ratio < low) | (ratio > high)).sum()),
+            "denominator": facts["denominator"],
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("sample")
+
+
+def _require_balance_table(table: object) -> None:
+    whole = (
+        isinstance(table, pd.DataFrame)
+        and table.columns.names == ["sample", "measure"]
+        and "ess_treated" in table.attrs
+    )
+    if not whole:
+        raise InvalidInputError("table: what ps.balance gave is needed, with its columns and attrs")
+
+
+def _range(variance_ratio: object) -> tuple[float, float]:
+    if not (isinstance(variance_ratio, tuple | list) and len(variance_ratio) == 2):
+        raise InvalidInputError(f"variance_ratio must be two numbers, as (0.5, 2.0), not {variance_ratio!r}")
+    low, high = variance_ratio
+    checks.number("variance_ratio[0]", low, minimum=0)
+    checks.number("variance_ratio[1]", high, above=low)
+    return low, high

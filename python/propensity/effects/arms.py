@@ -1,0 +1,135 @@
+"""What an effect is made of: the means of both arms, what rows weigh, how far the outcome's digits reach."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from propensity.errors import InvalidInputError
+from propensity.frames.checks import Floats, Rows
+
+# In units of the last place of the largest outcome: a row is a few of them away from a mean that it equals or
+# a prediction that fits exactly, and what nearly collinear covariates add is in the rest; the mean of n rows,
+# added up one after the other, strays by another sqrt(n).
+_ROUNDING = 64
+
+
+class ArmMeans(Protocol):
+    """The means of both arms, and each row's influence (n,) on them, mean zero, where the method has any."""
+
+    @property
+    def mean_treated(self) -> float:
+        """Of the treated."""
+
+    @property
+    def mean_control(self) -> float:
+        """Of the controls."""
+
+    @property
+    def estimate(self) -> float:
+        """Their difference, with digits for which the means of outcomes far from zero have no room."""
+
+    @property
+    def influence_treated(self) -> Floats | None:
+        """On the mean of the treated."""
+
+    @property
+    def influence_control(self) -> Floats | None:
+        """On the mean of the controls."""
+
+
+TOTAL = "total_weights"
+"""What a series of weights is called that has sample weights in it."""
+
+
+def weights_name(sample_weight: Floats | None) -> str:
+    """Call a series of weights by what is in it."""
+    return "weights" if sample_weight is None else TOTAL
+
+
+def require_balancing(weights: object, role: str) -> None:
+    """Require weights that are to be multiplied by sample weights not to have them in them.
+
+    Raises
+    ------
+    InvalidInputError
+        They are a series that a result has given, and do.
+    """
+    if getattr(weights, "name", None) == TOTAL:
+        raise InvalidInputError(
+            f"{role}: these are the weights of a result, with the sample weights in them, which would be "
+            "multiplied by these again; give the result itself, or its balancing_weights"
+        )
+
+
+def balancing_part(weights: Floats, sample_weight: Floats | None) -> Floats:
+    """Take the sample weights (n,) out of what rows weigh; a row of sample weight 0 has no weight."""
+    if sample_weight is None:
+        return weights
+    return np.divide(weights, sample_weight, out=np.zeros(len(weights)), where=sample_weight > 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Means:
+    """The means of both arms, where they are not the core's: as `ArmMeans`, and which rows vary together.
+
+    `clusters` (n,) is None where each row varies by itself; -1 for rows that are left out. `difference` is
+    None where the means tell it.
+    """
+
+    mean_treated: float
+    mean_control: float
+    influence_treated: Floats | None = None
+    influence_control: Floats | None = None
+    clusters: Rows | None = None
+    difference: float | None = None
+
+    @property
+    def estimate(self) -> float:
+        """The difference of the means: where it was not given, as good as these."""
+        return self.mean_treated - self.mean_control if self.difference is None else self.difference
+
+
+@dataclass(frozen=True, eq=False)
+class Weighting:
+    """The weights (n,) of the rows, sample weights included, and what each arm is worth (Kish)."""
+
+    weights: Floats
+    ess_treated: float
+    ess_control: float
+
+
+@dataclass(frozen=True)
+class OutcomeFacts:
+    """What has to be known of an outcome beside its means.
+
+    Attributes
+    ----------
+    low, high : float
+        The smallest and the largest value.
+    bounded : bool
+        Whether every value lies in [0, 1], so that its mean has odds.
+    """
+
+    low: float
+    high: float
+    bounded: bool
+
+    @classmethod
+    def of(cls, outcome: Floats, *, bounded: bool = True) -> OutcomeFacts:
+        """Look at the values (n,) that means are made of; `bounded` is False where means may leave [0, 1]."""
+        low, high = float(outcome.min()), float(outcome.max())
+        return cls(low, high, bounded and low >= 0 and high <= 1)
+
+    def rounding(self, n_rows: float = 0.0) -> float:
+        """Say below what the mean of so many rows, or what one is away from it, cannot be told from 0."""
+        units = _ROUNDING + math.sqrt(n_rows)
+        return units * float(np.finfo(np.float64).eps) * max(-self.low, self.high)
+
+    @property
+    def constant(self) -> bool:
+        """Whether it is the same for all, so that there is nothing to estimate."""
+        return self.low == self.high

@@ -1,0 +1,408 @@
+"""Effects: a contrast of the two arms' means, with what each row adds to it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import NamedTuple, get_args
+
+import numpy as np
+import pandas as pd
+
+from propensity.effects import inference
+from propensity.effects.arms import ArmMeans, Means, OutcomeFacts, balancing_part
+from propensity.effects.cautions import size_cautions
+from propensity.effects.contrasts import SCALES, Contrast
+from propensity.errors import InvalidInputError
+from propensity.frames import checks
+from propensity.frames.checks import Bools, Floats, Rows
+from propensity.frames.fingerprint import Fingerprint
+from propensity.frames.native import AnySeries
+from propensity.results.show import Shown
+
+
+class Interval(NamedTuple):
+    """The two ends of a confidence interval."""
+
+    conf_low: float
+    conf_high: float
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Effect(Shown):
+    """A contrast of the means of an outcome over n rows, had everyone been treated and had nobody.
+
+    Attributes
+    ----------
+    estimand : str
+        Whose effect: everyone's (ATE), the treated units' (ATT), the control units' (ATC), that of the units
+        that could well have been in either arm (ATO, ATM).
+    estimate : float
+        The contrast of `mean_treated` and `mean_control`; a difference is in units of the outcome, a ratio
+        and an odds ratio have none.
+    mean_treated, mean_control : float
+        Each a ratio of weighted sums (Hajek), so that adding a constant to the outcome adds it to both.
+    ess_treated, ess_control : float
+        Kish's effective sample size (sum w)^2 / sum w^2: as many equally weighted units are as informative.
+    weights : Series (n,)
+        Of the rows, sample weights included (the series is then called "total_weights", and
+        `balancing_weights` are those without); with the caller's index.
+    std_error : float
+        Of the estimate; of its natural logarithm where the contrast is a ratio or an odds ratio.
+    se_method : str
+        How the standard error was made.
+    contrast : {"difference", "ratio", "odds_ratio"}
+        What the estimate is.
+    cautions : tuple of Warning
+        Why the interval may be narrower than it should be; empty where there is no known reason.
+    influence_treated, influence_control : ndarray (n,) or None
+        Each row's influence on the two means, mean zero; None where the method has none (matching).
+    clusters : ndarray (n,) of int, or None
+        Which cluster a row is in; -1 for rows that are left out.
+    bounded : bool
+        Whether every outcome lies in [0, 1], so that its mean has odds.
+    treated : ndarray (n,) of bool, or None
+        Who was treated, in row order.
+    fingerprint : Fingerprint or None
+        Which rows it was estimated from, and what each counted for: functions that take its weights compare.
+    whom : str
+        Whom it is for, where some of those that the estimand names are left out; else empty.
+    """
+
+    estimand: str
+    estimate: float
+    mean_treated: float
+    mean_control: float
+    ess_treated: float
+    ess_control: float
+    weights: AnySeries
+    std_error: float = math.nan
+    se_method: str = "none"
+    contrast: Contrast = "difference"
+    cautions: tuple[Warning, ...] = ()
+    influence_treated: Floats | None = None
+    influence_control: Floats | None = None
+    clusters: Rows | None = None
+    bounded: bool = False
+    treated: Bools | None = None
+    fingerprint: Fingerprint | None = None
+    whom: str = ""
+
+    @classmethod
+    def of(  # noqa: PLR0913 - what any method knows of its estimate, by name
+        cls,
+        means: ArmMeans,
+        facts: OutcomeFacts,
+        *,
+        estimand: str,
+        treated: Bools,
+        weights: AnySeries,
+        fingerprint: Fingerprint,
+        ess: tuple[float, float],
+        se_method: str,
+        std_error: float | None = None,
+        clusters: Rows | None = None,
+        n_clusters: int | None = None,
+        contrast: Contrast = "difference",
+        cautions: tuple[Warning, ...] = (),
+        whom: str = "",
+    ) -> Effect:
+        """Make an effect of the means of both arms: the one way there is.
+
+        Parameters
+        ----------
+        means : ArmMeans
+            With each row's influence on them; without where the method has none.
+        facts : OutcomeFacts
+            Of the outcome's values that the means are made of.
+        estimand : str
+            Whose effect.
+        treated : ndarray (n,) of bool
+            Who was treated.
+        weights : Series (n,)
+            Of the rows, sample weights included.
+        fingerprint : Fingerprint
+            Of the rows.
+        ess : (float, float)
+            Kish's effective sample size of the treated and of the controls.
+        se_method : str
+            How the standard error is made.
+        std_error : float or None, default None
+            Of the difference, where there are no influence values to make it from.
+        clusters : ndarray (n,) of int, or None, default None
+            Which rows vary together; -1 for rows that are left out.
+        n_clusters : int or None, default None
+            How many clusters the caller's data are in; None where rows are independent, though matched sets
+            may be their clusters here.
+        contrast : {"difference", "ratio", "odds_ratio"}, default "difference"
+            What the two means are made into.
+        cautions : tuple of Warning, default ()
+            What the method has to say of itself; those of the arms' sizes are added here.
+        whom : str, default ""
+            Whom it is for, where that is not all whom the estimand names.
+
+        Raises
+        ------
+        InvalidInputError
+            The means have no such contrast.
+        """
+        n_rows = int(treated.sum()), int((~treated).sum())
+        means, std_error = _settled(means, facts, ess, std_error, clusters)
+        difference = cls(
+            estimand=estimand,
+            estimate=means.estimate,
+            mean_treated=means.mean_treated,
+            mean_control=means.mean_control,
+            ess_treated=ess[0],
+            ess_control=ess[1],
+            weights=weights,
+            std_error=std_error,
+            se_method=se_method,
+            cautions=(*cautions, *size_cautions(ess, n_rows, n_clusters, cautions)),
+            influence_treated=means.influence_treated,
+            influence_control=means.influence_control,
+            clusters=clusters,
+            bounded=facts.bounded,
+            treated=treated,
+            fingerprint=fingerprint,
+            whom=whom,
+        )
+        return difference.contrast_as(contrast)
+
+    @property
+    def balancing_weights(self) -> Floats:
+        """Without the sample weights, (n,): what `smd` and `balance` multiply by them."""
+        sample_weight = None if self.fingerprint is None else self.fingerprint.sample_weight
+        return balancing_part(np.asarray(self.weights), sample_weight)
+
+    @property
+    def p_value(self) -> float:
+        """Of no effect: a difference of 0, a ratio of 1. Two-sided, by the normal law.
+
+        NaN for an outcome that is the same for all: there is nothing to test.
+        """
+        return inference.two_sided_p(SCALES[self.contrast].read(self.estimate), self.std_error)
+
+    @property
+    def influence(self) -> Floats | None:
+        """Each row's influence (n,) on the estimate; on its logarithm where that is a ratio.
+
+        Two effects on the same rows have the covariance sum(influence * other.influence) / n^2, where rows
+        vary by themselves.
+        """
+        if self.influence_treated is None or self.influence_control is None:
+            return None
+        slope = SCALES[self.contrast].slope
+        return (
+            slope(self.mean_treated) * self.influence_treated
+            - slope(self.mean_control) * self.influence_control
+        )
+
+    def conf_int(self, level: float = 0.95) -> Interval:
+        """Give the interval estimate -+ z std_error, made on the logarithm for ratios.
+
+        Parameters
+        ----------
+        level : float, default 0.95
+            Coverage.
+
+        Returns
+        -------
+        Interval
+            `conf_low`, `conf_high`, on the scale of the estimate.
+        """
+        checks.confidence_level(level)
+        scale = SCALES[self.contrast]
+        center = scale.read(self.estimate)
+        half_width = inference.normal_quantile(level) * self.std_error
+        return Interval(scale.report(center - half_width), scale.report(center + half_width))
+
+    def contrast_as(self, contrast: Contrast) -> Effect:
+        """Give the same effect as another contrast of the same two means, by the delta method.
+
+        Parameters
+        ----------
+        contrast : {"difference", "ratio", "odds_ratio"}
+            A ratio needs positive means; an odds ratio outcomes in [0, 1], and means strictly between.
+
+        Returns
+        -------
+        Effect
+
+        Raises
+        ------
+        InvalidInputError
+            The means have no such contrast, or the method gave no influence values (matching).
+        """
+        checks.choice("contrast", contrast, get_args(Contrast))
+        if contrast == self.contrast:
+            return self
+        if self.influence_treated is None:
+            raise InvalidInputError(
+                f"contrast {contrast!r}: this method gives no influence values to make its standard error "
+                "from; weighting and the outcome models do (ipw, aipw, ipwra, regression_adjustment)"
+            )
+        self._require_means_for(contrast)
+        scale = SCALES[contrast]
+        moved = replace(
+            self,
+            contrast=contrast,
+            estimate=scale.report(scale.link(self.mean_treated) - scale.link(self.mean_control)),
+        )
+        influence = moved.influence
+        assert influence is not None
+        return replace(moved, std_error=inference.std_error(influence, self.clusters))
+
+    def to_frame(self, level: float = 0.95) -> pd.DataFrame:
+        """Put the numbers into a table of one row, named after the estimand.
+
+        Parameters
+        ----------
+        level : float, default 0.95
+            Coverage of the interval.
+
+        Returns
+        -------
+        DataFrame (1, 9)
+            `estimate`, `std_error` (`log_std_error` for ratios), `conf_low`, `conf_high`, `p_value`, and the
+            means and effective sample sizes of the arms. `attrs` has the `level` and the `contrast`.
+        """
+        table = pd.DataFrame(self._row(level), index=pd.Index([self.estimand], name="estimand"))
+        table.attrs = {"level": level, "contrast": self.contrast}
+        return table
+
+    def _row(self, level: float) -> dict[str, float]:
+        error = "log_std_error" if SCALES[self.contrast].logarithmic else "std_error"
+        return {
+            "estimate": self.estimate,
+            error: self.std_error,
+            **self.conf_int(level)._asdict(),
+            "p_value": self.p_value,
+            "mean_treated": self.mean_treated,
+            "mean_control": self.mean_control,
+            "ess_treated": self.ess_treated,
+            "ess_control": self.ess_control,
+        }
+
+    def _require_means_for(self, contrast: Contrast) -> None:
+        means = f"the means are {self.mean_treated:.4g} and {self.mean_control:.4g}"
+        low, high = min(self.mean_treated, self.mean_control), max(self.mean_treated, self.mean_control)
+        if contrast == "ratio" and low <= 0:
+            raise InvalidInputError(f"contrast 'ratio': both means must be positive, but {means}")
+        if contrast == "odds_ratio" and not self.bounded:
+            raise InvalidInputError("contrast 'odds_ratio': some outcomes lie outside [0, 1]; take 'ratio'")
+        if contrast == "odds_ratio" and not 0 < low <= high < 1:
+            raise InvalidInputError(f"contrast 'odds_ratio': both means must be between 0 and 1, but {means}")
+
+    def _headline(self) -> str:
+        words = SCALES[self.contrast].words
+        sign = "+" if self.contrast == "difference" else ""
+        whom = f", for {self.whom}" if self.whom else ""
+        lines = [f"Effect ({self.estimand}): {words} {self.estimate:{sign}.6g}{whom}"]
+        lines.append(f"Standard error: {self.se_method}")
+        lines.extend(f"Caution: {caution}" for caution in self.cautions)
+        return "\n".join(lines)
+
+    def _table(self) -> pd.DataFrame:
+        return self.to_frame()
+
+
+def _settled(
+    means: ArmMeans,
+    facts: OutcomeFacts,
+    ess: tuple[float, float],
+    std_error: float | None,
+    clusters: Rows | None,
+) -> tuple[ArmMeans, float]:
+    """Make the standard error of the difference, and take both for 0 where they are nothing but rounding.
+
+    What rows are away from their mean is rounding where the standard error is below that of rows which are
+    `rounding` away from it each: with equal signs within clusters, hence the count of these.
+    """
+    treated, control = means.influence_treated, means.influence_control
+    if std_error is None:
+        assert treated is not None
+        assert control is not None
+        std_error = inference.std_error(treated - control, clusters)
+    size = ess if clusters is None else (int(clusters.max()) + 1, int(clusters.max()) + 1)
+    exact = facts.constant or std_error <= facts.rounding() * math.sqrt(1 / size[0] + 1 / size[1])
+    if not exact:
+        return means, std_error
+    mean_treated, mean_control = means.mean_treated, means.mean_control
+    if facts.constant:
+        mean_treated = mean_control = facts.low
+    elif abs(mean_treated - mean_control) <= facts.rounding(sum(ess)):
+        mean_treated = mean_control = mean_treated / 2 + mean_control / 2
+    if treated is not None and control is not None:
+        # What moves both means alike, as covariates do that foretell the outcome, is no rounding.
+        treated = control = np.zeros_like(treated) if facts.constant else (treated + control) / 2
+    return Means(mean_treated, mean_control, treated, control), 0.0
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Effects(Shown):
+    """The effects of one treatment on k outcomes, by one method on the same rows.
+
+    Attributes
+    ----------
+    by_outcome : mapping of str to Effect
+        In the order asked for. `effects["retained"]` is one of them.
+    """
+
+    by_outcome: Mapping[str, Effect]
+
+    def __getitem__(self, outcome: str) -> Effect:
+        return self.by_outcome[outcome]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.by_outcome)
+
+    def __len__(self) -> int:
+        return len(self.by_outcome)
+
+    @property
+    def covariance(self) -> pd.DataFrame:
+        """Joint covariance (k, k) of the estimates; of their logarithms where they are ratios."""
+        effects = list(self.by_outcome.values())
+        influence = np.array([effect.influence for effect in effects], dtype=np.float64).T
+        names = pd.Index(self.by_outcome, name="outcome")
+        values = inference.covariance(influence, inference.joined(*(effect.clusters for effect in effects)))
+        return pd.DataFrame(values, index=names, columns=names)
+
+    def to_frame(self, level: float = 0.95) -> pd.DataFrame:
+        """Tabulate the effects, with p-values adjusted for their number.
+
+        Parameters
+        ----------
+        level : float, default 0.95
+            Coverage of the intervals, each on its own.
+
+        Returns
+        -------
+        DataFrame (k, 11)
+            As `Effect.to_frame`, by outcome, with `p_holm` (the chance of any false finding: for the outcomes
+            a decision hangs on) and `p_bh` (the share of false findings, Benjamini and Hochberg: for a search
+            through many) after `p_value`. An outcome that is the same for all has no p-value, and counts as
+            no test.
+        """
+        rows = [effect._row(level) for effect in self.by_outcome.values()]
+        table = pd.DataFrame(rows, index=pd.Index(self.by_outcome, name="outcome"))
+        p = table["p_value"].to_numpy()
+        place = list(table).index("p_value") + 1
+        table.insert(place, "p_holm", inference.holm(p))
+        table.insert(place + 1, "p_bh", inference.benjamini_hochberg(p))
+        return table
+
+    def _headline(self) -> str:
+        first = next(iter(self.by_outcome.values()))
+        words = SCALES[first.contrast].words
+        whom = f", for {first.whom}" if first.whom else ""
+        lines = [f"Effects ({first.estimand}) on {len(self)} outcomes: {words}{whom}"]
+        lines.append(f"Standard errors: {first.se_method}")
+        cautions = (str(caution) for effect in self.by_outcome.values() for caution in effect.cautions)
+        lines.extend(f"Caution: {caution}" for caution in dict.fromkeys(cautions))
+        return "\n".join(lines)
+
+    def _table(self) -> pd.DataFrame:
+        return self.to_frame()

@@ -1,0 +1,149 @@
+"""From influence values to standard errors, and from p-values to those of a whole family.
+
+An estimate whose rows have influence values phi (mean zero) varies as their mean does, so that its variance
+is sum(phi^2) / n^2, without a correction for degrees of freedom: what Stata's `teffects` and R's PSweight and
+WeightIt give. Several estimates on the same rows vary together: products in place of squares.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from statistics import NormalDist
+
+import numpy as np
+
+from propensity.frames.checks import Floats, Rows
+
+
+def covariance(influence: Floats, clusters: Rows | None = None) -> Floats:
+    """Give the joint covariance of k estimates.
+
+    Parameters
+    ----------
+    influence : ndarray (n, k)
+        Each row's influence on each estimate; columns have mean zero.
+    clusters : ndarray (n,) of int, or None
+        Which of the clusters 0 to G - 1 a row is in; -1 for rows that are left out, whose influence is 0.
+        Rows of a cluster may vary together in any way: their influence is summed first, and the factor
+        G / (G - 1) makes up for the few (Liang and Zeger 1986).
+
+    Returns
+    -------
+    ndarray (k, k)
+    """
+    n = len(influence)
+    if clusters is None:
+        return _products(influence) / n**2
+    sums = np.array([np.bincount(clusters + 1, weights=column) for column in influence.T])[:, 1:].T
+    n_clusters = len(sums)
+    return n_clusters / (n_clusters - 1) * _products(sums) / n**2
+
+
+def _products(values: Floats) -> Floats:
+    # Not by `@`: for so few columns waking the threads of a BLAS library costs many times the sums.
+    return np.array([[(one * other).sum() for other in values.T] for one in values.T])
+
+
+def std_error(influence: Floats, clusters: Rows | None = None) -> float:
+    """Give the standard error of one estimate from its (n,) influence values."""
+    return math.sqrt(covariance(influence[:, None], clusters)[0, 0])
+
+
+def joined(*partitions: Rows | None) -> Rows | None:
+    """Give the finest clusters that hold those of every partition whole: for estimates on the same rows.
+
+    What two estimates differ by varies together wherever either of them does. Rows that one leaves out stand
+    for themselves there. The order of the partitions decides nothing, not even the numbers of the clusters.
+
+    Parameters
+    ----------
+    *partitions : ndarray (n,) of int, or None
+        As for `covariance`; None where every row varies by itself.
+
+    Returns
+    -------
+    ndarray (n,) of int, or None
+        None where every row varies by itself.
+    """
+    clustered = [_each_by_itself(clusters) for clusters in partitions if clusters is not None]
+    if not clustered:
+        return None
+    found = clustered[0]
+    for other in clustered[1:]:
+        found = _coarsened(found, other)
+    _, first, place = np.unique(found, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[place].astype(np.int64)
+
+
+def _each_by_itself(clusters: Rows) -> Rows:
+    """Make each row that is left out a cluster of its own."""
+    rows = np.arange(len(clusters))
+    return np.unique(np.where(clusters < 0, clusters.max() + 1 + rows, clusters), return_inverse=True)[1]
+
+
+def _coarsened(one: Rows, other: Rows) -> Rows:
+    """Give each row the least of the clusters of `one` that it hangs together with, by either partition."""
+    least = np.arange(one.max() + 1)
+    while True:
+        beside = np.full(other.max() + 1, len(least))
+        np.minimum.at(beside, other, least[one])
+        nearer = least.copy()
+        np.minimum.at(nearer, one, beside[other])
+        nearer = nearer[nearer]  # what the least one hangs together with, this one does
+        if np.array_equal(nearer, least):
+            return np.asarray(least[one])
+        least = nearer
+
+
+def acceleration(influence: Floats, clusters: Rows | None = None) -> float:
+    """Give Efron's acceleration of one estimate, a sixth of its skewness, from its (n,) influence values.
+
+    NaN where no row moves the estimate.
+    """
+    if clusters is not None:
+        there = clusters >= 0
+        influence = np.asarray(np.bincount(clusters[there], influence[there]), dtype=np.float64)
+    spread = float((influence**2).sum())
+    return float((influence**3).sum()) / (6 * spread**1.5) if spread > 0 else math.nan
+
+
+def two_sided_p(statistic: float, error: float) -> float:
+    """Give the chance of a normal deviate beyond statistic / error.
+
+    Without error all but 0 are certain; and 0 without error, as of an outcome that is the same for all, has
+    no p-value: NaN.
+    """
+    if error == 0.0:
+        return math.nan if statistic == 0.0 else 0.0
+    return math.erfc(abs(statistic / error) / math.sqrt(2))
+
+
+def normal_quantile(level: float) -> float:
+    """Give how many standard errors a two-sided interval of this coverage reaches: 1.96 at 0.95."""
+    return NormalDist().inv_cdf((1 + level) / 2)
+
+
+def holm(p: Floats) -> Floats:
+    """Adjust p-values so that the chance of any false finding stays below the level (Holm 1979).
+
+    Those that are NaN count as no test, as in R's `p.adjust`.
+    """
+    return _adjusted(p, lambda p: np.maximum.accumulate((len(p) - np.arange(len(p))) * p))
+
+
+def benjamini_hochberg(p: Floats) -> Floats:
+    """Adjust p-values so that the share of false findings stays below the level.
+
+    Benjamini and Hochberg (1995), Journal of the Royal Statistical Society B 57, 289. Those that are NaN
+    count as no test, as in R's `p.adjust`.
+    """
+    return _adjusted(p, lambda p: np.minimum.accumulate((len(p) / np.arange(1, len(p) + 1) * p)[::-1])[::-1])
+
+
+def _adjusted(p: Floats, stepped: Callable[[Floats], Floats]) -> Floats:
+    """Apply a rule for ascending p-values to those that there are, in whatever order."""
+    adjusted = np.full(len(p), np.nan)
+    order = np.argsort(p, kind="stable")[: np.isfinite(p).sum()]  # NaN sort last
+    adjusted[order] = np.minimum(stepped(p[order]), 1.0)
+    return adjusted

@@ -1,0 +1,210 @@
+"""What every analysis of rows begins and ends with: roles read, an effect put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from propensity import core
+from propensity.calls.warned import warn
+from propensity.effects.arms import ArmMeans, OutcomeFacts, Weighting, weights_name
+from propensity.effects.cautions import count_cautions
+from propensity.effects.contrasts import Contrast
+from propensity.effects.effect import Effect, Effects
+from propensity.effects.estimators import WeightingEstimand
+from propensity.frames import checks
+from propensity.frames.checks import Bools, Floats, Rows
+from propensity.frames.columns import Frame, Reader, open_frame, outcome_names
+from propensity.frames.fingerprint import Fingerprint
+from propensity.frames.kinds import read
+from propensity.frames.native import AnyFrame
+
+T = TypeVar("T", bound=np.generic)
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """The rows of an analysis.
+
+    Attributes
+    ----------
+    frame : Frame
+        Treatment, outcomes and covariates, complete.
+    treated : ndarray (n,) of bool
+    sample_weight : ndarray (n,) or None
+        None where every row counts one.
+    clusters : ndarray (n,) of int, or None
+        None where rows are independent; -1 for rows of sample weight 0.
+    """
+
+    frame: Frame
+    treated: Bools
+    sample_weight: Floats | None
+    clusters: Rows | None
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """Which rows these are, by all columns that have been read of their frame."""
+        return self.frame.fingerprint(self.treated, self.sample_weight)
+
+    @cached_property
+    def there(self) -> Bools | None:
+        """Which rows are there, (n,): a row of sample weight 0 is not; None where all are."""
+        if self.sample_weight is None or self.sample_weight.all():
+            return None
+        return self.sample_weight > 0
+
+    @property
+    def present_rows(self) -> Bools:
+        """Which rows are there, (n,), as `there` says."""
+        return np.ones_like(self.treated) if self.there is None else self.there
+
+    def present(self, values: NDArray[T]) -> NDArray[T]:
+        """Give the values (n,) of the rows that are there."""
+        return values if self.there is None else values[self.there]
+
+    @property
+    def n_clusters(self) -> int | None:
+        """How many clusters there are; None where rows are independent."""
+        return None if self.clusters is None else int(self.clusters.max()) + 1
+
+    def weighting(self, scores: Floats, estimand: WeightingEstimand) -> Weighting:
+        """Weigh the rows by their scores."""
+        found = core.balancing_weights(
+            self.treated, scores, estimand=estimand, sample_weight=self.sample_weight
+        )
+        return Weighting(found.weights, found.ess_treated, found.ess_control)
+
+    def unweighted(self) -> Weighting:
+        """Leave the rows as they are."""
+        found = core.balancing_weights(self.treated, sample_weight=self.sample_weight)
+        return Weighting(found.weights, found.ess_treated, found.ess_control)
+
+    def outcome_rows(self) -> tuple[float, float]:
+        """Give what the rows of either arm are worth to an outcome model, treated and controls (Kish)."""
+        if self.sample_weight is None:
+            n_treated = int(self.treated.sum())
+            return n_treated, len(self.treated) - n_treated
+        arms = self.sample_weight[self.treated], self.sample_weight[~self.treated]
+        treated, control = (float(s.sum() ** 2 / (s @ s)) for s in arms)
+        return treated, control
+
+    def effect(
+        self,
+        outcome: str,
+        means: ArmMeans,
+        weighting: Weighting,
+        *,
+        estimand: str,
+        contrast: Contrast,
+        se_method: str,
+        cautions: tuple[Warning, ...] = (),
+    ) -> Effect:
+        """Put an effect together."""
+        if self.n_clusters is not None:
+            se_method += f"; summed within {self.n_clusters:,} clusters, factor G / (G - 1)"
+        return Effect.of(
+            means,
+            OutcomeFacts.of(self.present(self.frame.outcome(outcome))),
+            estimand=estimand,
+            weights=self.frame.series(weighting.weights, weights_name(self.sample_weight)),
+            ess=(weighting.ess_treated, weighting.ess_control),
+            se_method=se_method,
+            clusters=self.clusters,
+            treated=self.treated,
+            n_clusters=self.n_clusters,
+            contrast=contrast,
+            cautions=(*cautions, *count_cautions(self.sample_weight)),
+            fingerprint=self.fingerprint,
+        )
+
+
+def read_sample(
+    df: AnyFrame,
+    *,
+    treatment: str,
+    outcome: str | Sequence[str] | None = None,
+    covariates: Sequence[str] = (),
+    reader: Reader = read,
+    labels: Sequence[str] = (),
+    cluster: object = None,
+    sample_weight: object = None,
+    also: Mapping[str, object] | None = None,
+) -> Sample:
+    """Read the columns with a role; `reader`, `labels` and `also` as for `open_frame`.
+
+    Raises
+    ------
+    InvalidInputError
+        As for `open_frame`; a negative sample weight; a single cluster; values of other rows than `df`.
+    """
+    also = {**(also or {}), "cluster": cluster, "sample_weight": sample_weight}
+    frame = open_frame(
+        df,
+        treatment=treatment,
+        outcome=outcome,
+        covariates=covariates,
+        reader=reader,
+        labels=labels,
+        also=also,
+    )
+    treated = frame.treated(treatment)
+    weight = read_sample_weight(frame, sample_weight, treated)
+    clusters = None
+    if cluster is not None:
+        clusters = _clusters_there(frame.groups(cluster, "cluster"), weight)
+        checks.clusters(clusters, treated, "cluster")
+    return Sample(frame, treated, weight, clusters)
+
+
+def _clusters_there(groups: Rows, sample_weight: Floats | None) -> Rows:
+    """Give the cluster of each row (n,) that is there; -1 for those of sample weight 0, which are not."""
+    if sample_weight is None or sample_weight.all():
+        return groups
+    there = sample_weight > 0
+    clusters = np.full(len(groups), -1, dtype=np.int64)
+    clusters[there] = np.unique(groups[there], return_inverse=True)[1]
+    return clusters
+
+
+def read_sample_weight(frame: Frame, sample_weight: object, treated: Bools) -> Floats | None:
+    """Read what each row counts for; None where every row counts one."""
+    if sample_weight is None:
+        return None
+    values, subject = frame.rowwise(sample_weight, "sample_weight")
+    checks.weights(values, treated, frame.index, subject)
+    checks.two_of_each_arm(values > 0, treated, subject)
+    return values
+
+
+def rows_there(sample_weight: Floats | None) -> Bools | slice:
+    """Say which rows are there: not those of weight 0. Where all are, it is a slice, which copies nothing."""
+    if sample_weight is None or sample_weight.all():
+        return slice(None)
+    return np.asarray(sample_weight > 0)
+
+
+def for_each_outcome(
+    outcome: str | Sequence[str],
+    effect_on: Callable[[str], Effect],
+    told: Sequence[str] = (),
+) -> Effect | Effects:
+    """Give an `Effect` for one outcome, `Effects` for a list; warn once of what was not told before."""
+    effects = {name: effect_on(name) for name in outcome_names(outcome)}
+    warn_once((caution for effect in effects.values() for caution in effect.cautions), told)
+    first = next(iter(effects.values()))
+    return first if isinstance(outcome, str) else Effects(effects)
+
+
+def warn_once(cautions: Iterable[Warning], told: Sequence[str] = ()) -> None:
+    """Warn of each caution, but of none that was told before, in the same words."""
+    words = set(told)
+    for caution in cautions:
+        if str(caution) not in words:
+            words.add(str(caution))
+            warn(caution)

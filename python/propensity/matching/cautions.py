@@ -1,0 +1,88 @@
+"""What there is to say of matched rows and of the scores they were matched on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from propensity.balance.imbalance import Judged, find_imbalance
+from propensity.effects.cautions import balance_cautions, lone_cautions, score_cautions
+from propensity.effects.estimators import NearestNeighbors
+from propensity.frames.checks import Bools, Floats, Rows
+from propensity.resampling.rematching import Remaking
+from propensity.scores.model import PropensityModel
+
+
+@dataclass(frozen=True, eq=False)
+class MatchedBy:
+    """What rows were matched by.
+
+    Attributes
+    ----------
+    known : tuple of str
+        The columns, those of the scores' model among them.
+    judged : Judged or None
+        What balance is asked of.
+    remedy : str
+        What can be done about imbalance.
+    doubts : tuple of Warning
+        What there is to say of the scores.
+    alike : ndarray (n,) of int, or None
+        As for `Matched`.
+    remaking : Remaking or None
+        How to do it again.
+    """
+
+    known: tuple[str, ...]
+    judged: Judged | None
+    remedy: str
+    doubts: tuple[Warning, ...] = ()
+    alike: Rows | None = None
+    remaking: Remaking | None = None
+
+
+def matching_cautions(
+    judged: Judged | None, treated: Bools, weights: Floats, sample_weight: Floats | None, remedy: str
+) -> tuple[Warning, ...]:
+    """Say what matched rows still differ in, and what can be done about it."""
+    if judged is None:
+        return ()
+    ess = effective_sizes(weights, treated)
+    found = find_imbalance(judged, treated, weights, ess=ess, sample_weight=sample_weight)
+    return balance_cautions(found, "matching", f"an estimate is biased by it; {remedy}")
+
+
+def scored_cautions(
+    scores: object, values: Floats | None, treated: Bools, sample_weight: Floats | None, estimand: str
+) -> tuple[Warning, ...]:
+    """Say of the scores (n,) of rows to be matched whether they can be right, and for whom nobody stands."""
+    if values is None:
+        return ()
+    if sample_weight is not None:
+        there = sample_weight > 0
+        values, treated, sample_weight = values[there], treated[there], sample_weight[there]
+    if isinstance(scores, PropensityModel):
+        return lone_cautions(values, treated, estimand, scores.separation)
+    given = score_cautions(values, treated, sample_weight)
+    return (*given, *lone_cautions(values, treated, estimand, None))
+
+
+def neighbor_remedy(spec: NearestNeighbors, *, adjusted: bool = False) -> str:
+    """Say what can be done about imbalance that has not been; `adjusted` where the estimate is already."""
+    exact = "match within more columns (exact=)" if spec.exact else "match within columns (exact=)"
+    if adjusted:
+        return f"bias_adjust= takes off what its covariates foretell; {caliper_remedy(spec)}, or {exact}"
+    return f"{caliper_remedy(spec)}, {exact}, or adjust for what is left (bias_adjust= of effect)"
+
+
+def caliper_remedy(spec: NearestNeighbors) -> str:
+    """Ask for a caliper, or where there is one for a narrower one."""
+    return "set a caliper" if spec.caliper is None else "set a narrower caliper"
+
+
+def effective_sizes(weights: Floats, treated: Bools) -> tuple[float, float]:
+    """Give Kish's effective sample size of either arm, treated and controls."""
+    of_arms = [np.bincount(treated, weights=values, minlength=2) for values in (weights, weights**2)]
+    control, of_treated = (total**2 / squares for total, squares in zip(*of_arms, strict=True))
+    return float(of_treated), float(control)

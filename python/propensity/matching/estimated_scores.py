@@ -1,0 +1,92 @@
+"""The model behind the scores, as far as a matching needs it: what its estimation adds, and its refit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from propensity import core
+from propensity.errors import OverlapError
+from propensity.frames.checks import Bools, Floats, Rows
+from propensity.results.held import Held
+
+# Of the largest eigenvalue: below, a combination of standardized terms says what others say.
+_COLLINEAR = 1e-10
+
+
+@dataclass(frozen=True, eq=False)
+class EstimatedScores(Held):
+    """Scores of a logistic model, and what they were fitted to.
+
+    Attributes
+    ----------
+    scores : ndarray (n,)
+    x : ndarray (n, d)
+        The model's terms, without the intercept.
+    penalty : float
+        The L2 strength it was fitted with.
+    sample_weight : ndarray (n,) or None
+        What each row counted for in the fit; None where every row counted one.
+    """
+
+    scores: Floats
+    x: Floats
+    penalty: float
+    sample_weight: Floats | None
+
+    def coefficient_influence(self, treated: Bools, direction: Floats) -> Floats:
+        """Give what each row adds to a combination of the coefficients, n times the derivative in its weight.
+
+        With x the terms, intercept included, s the model's sample weights and P the penalty, that of row i is
+        n s_i (A_i - e_i) x_i' (sum of s e (1 - e) x x' + P)^-1 X'r: the coefficients solve equations, and
+        this is one Newton step of theirs.
+
+        Parameters
+        ----------
+        direction : ndarray (n,)
+            The r: the combination is given as a sum of rows of X.
+
+        Returns
+        -------
+        ndarray (n,)
+        """
+        z, scale = _standardized(self.x)
+        s = np.ones(len(z)) if self.sample_weight is None else self.sample_weight
+        e = self.scores
+        information = (z * (s * e * (1 - e))[:, None]).T @ z
+        strength = self.penalty * s[s > 0].mean()  # a penalty is per unit of mean weight
+        information[np.diag_indices_from(information)] += np.append(0.0, strength / scale**2)
+        # Collinear terms have no coefficients of their own, but every combination that rows make has one.
+        step, *_ = np.linalg.lstsq(information, z.T @ direction, rcond=_COLLINEAR)
+        return np.asarray(len(z) * s * (treated - e) * (z @ step))
+
+    def refitted(self, treated: Bools, rows: Rows) -> Floats:
+        """Fit the same model to some of the rows, each as often as it is named, and give their scores.
+
+        Raises
+        ------
+        InvalidInputError
+            There is no maximum, or a score is 0 or 1.
+        """
+        s = None if self.sample_weight is None else self.sample_weight[rows]
+        fit = core.fit_propensity(
+            np.asfortranarray(self.x[rows]),
+            treated[rows],
+            penalty=self.penalty,
+            sample_weight=s,
+            n_threads=1,
+        )
+        if not (fit.scores.min() > 0 and fit.scores.max() < 1):
+            raise OverlapError("scores: some are 0 or 1")
+        return fit.scores
+
+
+def _standardized(x: Floats) -> tuple[Floats, Floats]:
+    """Put an intercept before the columns, centred and in standard deviations; give these (d,), too."""
+    scale = x.std(axis=0)
+    scale[scale == 0] = 1.0
+    z = np.empty((len(x), x.shape[1] + 1), order="F")
+    z[:, 0] = 1.0
+    np.divide(x - x.mean(axis=0), scale, out=z[:, 1:])
+    return z, scale

@@ -1,0 +1,124 @@
+"""What each row adds to an effect of rows matched by their score: n times the derivative in its weight.
+
+Notation: A the treatment, Y the outcome, e the score, w the weights that matching made (sample weights
+included), W their sum over an arm, f a row's share of those the effect is for, m_a the mean outcome of arm a
+at a score.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from propensity.effects.arms import Means
+from propensity.effects.estimators import MatchingEstimand
+from propensity.frames.checks import Bools, Floats
+from propensity.matching.estimated_scores import EstimatedScores
+from propensity.matching.local_outcomes import covariance_direction, mean_curve
+from propensity.matching.matched_outcome import MatchedOutcome
+
+COUNTED = "counts that the scores were estimated (as Abadie and Imbens 2016)"
+
+
+def score_influence(
+    outcome: Floats, treated: Bools, weights: Floats, quantity: Floats, focal_share: Floats
+) -> Means:
+    """Give the terms of the bias-corrected estimate, scores being known, on the mean of either arm.
+
+        n w (Y - m_a) / (W (1 - l))  in arm a,  plus  n f (m_a - mean of m_a over f)  in either.
+
+    These are what Otsu and Rai (2017) resample: how often a row was used stays as it is, for matching again
+    would not reproduce its spread. As m_a is fitted to the very rows, these are too near to it; with l their
+    leverage, 1 / (1 - l) makes up for it, as in HC3 (MacKinnon and White 1985).
+
+    Parameters
+    ----------
+    outcome, quantity : ndarray (n,)
+        The quantity is what was matched on, the score or its logit.
+    weights : ndarray (n,)
+        Zero for rows left out.
+    focal_share : ndarray (n,)
+        The f, summing to 1.
+    """
+    n, means, influence = len(outcome), [], []
+    for arm in (treated, ~treated):
+        own = np.where(arm, weights, 0.0)
+        share = own / own.sum()
+        curve = mean_curve(outcome, own, quantity)
+        within = share * (outcome - curve.mean) / np.maximum(1 - curve.leverage, 1e-9)
+        within -= share * within.sum()
+        between = focal_share * (curve.mean - focal_share @ curve.mean)
+        influence.append(n * (within + between))
+        center = outcome[own > 0].mean()
+        means.append(float(center + share @ (outcome - center)))
+    return Means(means[0], means[1], influence[0], influence[1])
+
+
+def estimation_influence(
+    estimated: EstimatedScores,
+    outcome: Floats,
+    treated: Bools,
+    quantity: Floats,
+    *,
+    estimand: MatchingEstimand,
+    known: Bools | None = None,
+) -> tuple[Floats, Floats]:
+    """Give what a row adds to the means of the treated and of the controls by moving the scores.
+
+    Parameters
+    ----------
+    known : ndarray (n,) of bool, or None, default None
+        Which rows have an outcome; None where all have.
+
+    Notes
+    -----
+    Let T be an estimate that compares outcomes at equal scores, with influence values psi where the scores
+    are known, S the influence of the rows on the model's likelihood equations, V_b the inverse of their
+    information, and c the covariance of T with S. By Le Cam's third lemma (Abadie and Imbens 2016 for
+    matching; the argument asks only that T and S are jointly normal, and that T is centred at its estimand)
+    T at the estimated score has the influence psi - (c - d)' V_b S, where d is the derivative of the estimand
+    in the coefficients. With C_a the covariance of covariates and outcome in arm a at a score,
+
+        c - d  =  mean of (1 - e) C_1 + e C_0  over those the effect is for,
+
+    the first part without the second for the ATC, the second alone for the ATT. Its square brings the
+    variance of Abadie and Imbens, V - c' V_b c + d' V_b d. Sample weights make the means weighted ones, and
+    the likelihood's equations the model's.
+    """
+    s = np.ones(len(outcome)) if estimated.sample_weight is None else estimated.sample_weight
+    there = s > 0
+    known = there if known is None else there & known
+    focal = {"ATE": there, "ATT": treated & there, "ATC": ~treated & there}[estimand]
+    total = s[focal].sum()
+    moved = []
+    e = estimated.scores
+    for arm, chance, left_alone in ((treated, 1 - e, "ATT"), (~treated, -e, "ATC")):
+        if estimand == left_alone:
+            moved.append(np.zeros(len(outcome)))
+            continue
+        direction = covariance_direction(outcome, arm & known, quantity, s * chance / total)
+        moved.append(-estimated.coefficient_influence(treated, direction))
+    return moved[0], moved[1]
+
+
+def with_estimation(
+    means: Means,
+    estimated: EstimatedScores,
+    outcome: MatchedOutcome,
+    treated: Bools,
+    quantity: Floats,
+    *,
+    estimand: MatchingEstimand,
+) -> Means:
+    """Add what estimating the scores does, where they were fitted to these rows."""
+    assert means.influence_treated is not None
+    assert means.influence_control is not None
+    moved = estimation_influence(
+        estimated, outcome.values, treated, quantity, estimand=estimand, known=outcome.known
+    )
+    return replace(
+        means,
+        influence_treated=means.influence_treated + moved[0],
+        influence_control=means.influence_control + moved[1],
+    )

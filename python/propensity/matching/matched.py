@@ -1,0 +1,101 @@
+"""What every matching method gives: a weight for each row, and who was treated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from propensity.effects.arms import balancing_part
+from propensity.effects.estimators import MatchingEstimand
+from propensity.errors import InvalidInputError, OverlapWarning
+from propensity.frames.checks import Bools, Floats, Rows
+from propensity.frames.fingerprint import Fingerprint, Made
+from propensity.frames.native import AnySeries
+from propensity.matching.matched_outcome import MatchedOutcome, read_matched_outcome, require_told_apart
+from propensity.resampling.rematching import Remaking
+from propensity.results.show import Shown
+
+MATCHED = Made("weights", "the rows were matched", "these matches are of other rows: match these")
+FRAME = Made("df", "the rows were matched", "give the frame that was matched")
+"""What matches and subclasses were made from, in the words of a message."""
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Matched(Shown):
+    """Rows weighed so that the arms are alike, whatever the method: balance, effects and plots take any.
+
+    Attributes
+    ----------
+    estimand : {"ATT", "ATC", "ATE"}
+        Whose effect the weights are for.
+    weights : Series (n,)
+        For every row, 0 where it is left out; with the caller's index. Sample weights are in them (the series
+        is then called "total_weights", and `balancing_weights` are those without).
+    treated : ndarray (n,) of bool
+        Who was treated, in row order.
+    index : Index
+        What rows are called.
+    fingerprint : Fingerprint
+        Which rows were matched, and what each counts for: functions that take the matches compare.
+    known : tuple of str
+        The columns that the matches, and the model of their scores, are made of.
+    cautions : tuple of Warning
+        Why an estimate may be biased; empty where there is no known reason.
+    alike : ndarray (n,) of int, or None
+        Rows of one number hold the same in all columns, and a draw told them apart by their place in the
+        frame; None where no draw did.
+    remaking : Remaking or None
+        How to match again, and what errors need to know of it.
+    """
+
+    estimand: MatchingEstimand
+    weights: AnySeries
+    treated: Bools
+    index: pd.Index[Any]
+    fingerprint: Fingerprint
+    known: tuple[str, ...] = ()
+    cautions: tuple[Warning, ...] = ()
+    alike: Rows | None = None
+    remaking: Remaking | None = None
+
+    @property
+    def balancing_weights(self) -> Floats:
+        """Without the sample weights, (n,): what `smd` and `balance` multiply by them."""
+        return balancing_part(np.asarray(self.weights), self.fingerprint.sample_weight)
+
+    def _require_unknown(self, outcome: object) -> None:
+        """Require that what the matches are made of is not what they are to explain."""
+        name = outcome if isinstance(outcome, str) else getattr(outcome, "name", None)
+        if isinstance(name, str) and name in self.known:
+            raise InvalidInputError(
+                f"column '{name}' is the outcome, and rows were matched by it or by scores made of it, which "
+                "takes its effect away: match by what was known before the treatment"
+            )
+
+    def _outcome(self, outcome: object, *, bounded: bool = True) -> MatchedOutcome:
+        """Read an outcome, by name or by value, that the rows which are used have."""
+        used = np.asarray(self.weights) > 0
+        found = read_matched_outcome(outcome, self.fingerprint, used, bounded=bounded)
+        require_told_apart(found.values, self.alike, used, self.index)
+        return found
+
+
+@dataclass(frozen=True)
+class Whom:
+    """Whom an effect is for: the words of a headline, and a caution where some are left out."""
+
+    words: str = ""
+    cautions: tuple[Warning, ...] = ()
+
+    @classmethod
+    def of(cls, estimand: MatchingEstimand, n_matched: int, n_unmatched: int) -> Whom:
+        """Count those that the estimand names, with and without a partner."""
+        if n_unmatched == 0:
+            return cls()
+        rows = {"ATT": "treated rows", "ATC": "control rows", "ATE": "rows"}[estimand]
+        n_rows = n_matched + n_unmatched
+        caution = f"{n_unmatched:,} of {n_rows:,} {rows} are left out: the effect is for the others"
+        return cls(f"{n_matched:,} of {n_rows:,} {rows}", (OverlapWarning(caution),))

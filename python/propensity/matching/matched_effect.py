@@ -1,0 +1,228 @@
+"""Effects of matches, by how their standard error is made: on scores, by sets, in any space."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from propensity import core
+from propensity.effects import inference
+from propensity.effects.arms import Means
+from propensity.effects.effect import Effect
+from propensity.errors import InvalidInputError
+from propensity.frames.checks import Floats
+from propensity.matching.cautions import effective_sizes, neighbor_remedy
+from propensity.matching.influence import COUNTED, score_influence, with_estimation
+from propensity.matching.matched import Whom
+from propensity.matching.matched_outcome import MatchedOutcome
+from propensity.matching.paired import adjustments, neighbor_variance
+from propensity.matching.stratified import clustered_influence
+
+if TYPE_CHECKING:
+    from propensity.matching.estimated_scores import EstimatedScores
+    from propensity.matching.matches import Matches
+
+
+def effect_on_scores(matches: Matches, y: MatchedOutcome) -> Effect:
+    """Take the core's, which counts that scores were estimated."""
+    assert matches.scores is not None
+    assert matches.spec.on in ("score", "logit")
+    assert not isinstance(matches.spec.caliper, Mapping)
+    found = core.matching_effect(
+        y.values,
+        matches.treated,
+        matches.scores,
+        estimand=matches.estimand,
+        n_neighbors=matches.spec.n_neighbors,
+        caliper=matches.spec.caliper,
+        on=matches.spec.on,
+        x=matches.x,
+        penalty=matches.penalty,
+    )
+    means = Means(found.mean_treated, found.mean_control)
+    method = _se_method(matches, corrected=found.correction is not None)
+    ess = (found.ess_treated, found.ess_control)
+    return _effect(matches, y, means, method, std_error=found.std_error, ess=ess)
+
+
+def effect_of_sets(matches: Matches, outcome: MatchedOutcome, x: Floats | None) -> Effect:
+    """Square what each set adds."""
+    labels, y = matches.labels, outcome.values
+    if matches.n_matched < 2:
+        raise InvalidInputError(
+            "outcome: one matched set shows nothing of how estimates vary between sets; match more units"
+        )
+    weights = np.asarray(matches.weights)
+    fitted, moved = _adjustments(matches, y, x)
+    rest = y - fitted.sum(axis=0)  # one arm has donors
+    plain = clustered_influence(y, matches.treated, labels, weights)
+    adjusted = plain if x is None else clustered_influence(rest, matches.treated, labels, weights)
+    return _effect(
+        matches,
+        outcome,
+        Means(
+            plain.mean_treated + moved[True],
+            plain.mean_control + moved[False],
+            adjusted.influence_treated,
+            adjusted.influence_control,
+            adjusted.clusters,
+        ),
+        f"summed within {matches.n_matched:,} sets (Abadie and Spiess 2022), factor G / (G - 1); "
+        f"takes the sets as given{_adjusted(x)}",
+        adjusted=x is not None,
+    )
+
+
+def effect_in_space(matches: Matches, outcome: MatchedOutcome, x: Floats | None) -> Effect:
+    """Take the variance of outcomes from neighbours in the space that was matched in."""
+    y = outcome.values
+    fitted, moved = _adjustments(matches, y, x)
+    pairing, t, w = matches.pairing, matches.treated, np.asarray(matches.weights)
+    variance = neighbor_variance(pairing, y, fitted, _outcome_variance(matches, outcome))
+    where = "the scores" if matches.spec.on_scores else "the covariates matched on"
+    if matches.exact is not None:
+        where += f" and of the same {', '.join(matches.spec.exact)}"
+    means = Means(
+        float(np.average(y[t], weights=w[t])) + moved[True],
+        float(np.average(y[~t], weights=w[~t])) + moved[False],
+    )
+    counted = "takes scores and distances as known"
+    if estimated_at_scores(matches) is not None and matches.spec.max_uses is None and x is None:
+        moved_by_scores = variance + _estimation_variance(matches, outcome)
+        if moved_by_scores > 0:  # in very small samples nothing would be left
+            variance, counted = moved_by_scores, COUNTED
+    words = f"Abadie and Imbens (2006), neighbours in {where}; {counted}{_adjusted(x)}"
+    error = math.sqrt(variance)
+    return _effect(matches, outcome, means, words, std_error=error, adjusted=x is not None)
+
+
+def effect_at_scores(matches: Matches, outcome: MatchedOutcome) -> Effect:
+    """Take rows for independent of each other, given their scores."""
+    words = "of rows that are independent given their scores (Otsu and Rai 2017), factor of HC3; "
+    words += "takes the scores as known" if estimated_at_scores(matches) is None else COUNTED
+    return _effect(matches, outcome, terms_of(matches, outcome), words)
+
+
+def estimated_at_scores(matches: Matches) -> EstimatedScores | None:
+    """Give the scores where they were fitted to these rows, and alone decided who is with whom."""
+    again = matches.remaking
+    return None if again is None or again.quantity is None else again.estimated
+
+
+def terms_of(matches: Matches, outcome: MatchedOutcome, *, known: bool = False) -> Means:
+    """Give the terms of the bias-corrected estimate, and what estimating the scores adds, unless `known`."""
+    s = np.ones(len(matches.treated)) if matches.sample_weight is None else matches.sample_weight
+    share = np.zeros(len(matches.treated))
+    share[matches.focal] = s[matches.focal] / s[matches.focal].sum()
+    weights, quantity = np.asarray(matches.weights), matches.quantity
+    means = score_influence(outcome.values, matches.treated, weights, quantity, share)
+    estimated = estimated_at_scores(matches)
+    if known or estimated is None:
+        return means
+    return with_estimation(means, estimated, outcome, matches.treated, quantity, estimand=matches.estimand)
+
+
+def _estimation_variance(matches: Matches, outcome: MatchedOutcome) -> float:
+    """Give what estimating the scores adds to the variance: mostly something negative."""
+    errors = []
+    for known in (True, False):
+        means = terms_of(matches, outcome, known=known)
+        assert means.influence_treated is not None
+        assert means.influence_control is not None
+        errors.append(inference.std_error(means.influence_treated - means.influence_control))
+    return errors[1] ** 2 - errors[0] ** 2
+
+
+def _outcome_variance(matches: Matches, outcome: MatchedOutcome) -> Floats:
+    """Give the variance (n,) of outcomes in the place of each row that is there and has one, else 0."""
+    there = outcome.known
+    if matches.sample_weight is not None:
+        there = there & (matches.sample_weight > 0)
+    exact = None if matches.exact is None else matches.exact[there]
+    variance = np.zeros(len(there))
+    variance[there] = core.outcome_variance(
+        outcome.values[there], matches.treated[there], matches.places[there], exact=exact
+    )
+    return variance
+
+
+def _adjustments(matches: Matches, y: Floats, x: Floats | None) -> tuple[Floats, dict[bool, float]]:
+    if x is None:
+        return np.zeros((2, len(y))), {True: 0.0, False: 0.0}
+    return adjustments(matches.pairing, y, x)
+
+
+def _effect(
+    matches: Matches,
+    y: MatchedOutcome,
+    means: Means,
+    se_method: str,
+    *,
+    std_error: float | None = None,
+    ess: tuple[float, float] | None = None,
+    adjusted: bool = False,
+) -> Effect:
+    """Put an effect together; `ess` is worked out where the core has not done it."""
+    w = np.asarray(matches.weights)
+    whom = Whom.of(matches.estimand, matches.n_matched, matches.n_unmatched)
+    cautions = _cautions_of_adjusted(matches) if adjusted else matches.cautions
+    return Effect.of(
+        y.means(means),
+        y.facts,
+        estimand=matches.estimand,
+        weights=matches.weights,
+        ess=ess or effective_sizes(w, matches.treated),
+        se_method=se_method,
+        std_error=std_error,
+        clusters=means.clusters,
+        cautions=(*whom.cautions, *cautions),
+        treated=matches.treated,
+        fingerprint=matches.fingerprint,
+        whom=whom.words,
+    )
+
+
+def _cautions_of_adjusted(matches: Matches) -> tuple[Warning, ...]:
+    """Leave out the advice to do what has been done."""
+    advice = neighbor_remedy(matches.spec), neighbor_remedy(matches.spec, adjusted=True)
+    return tuple(type(caution)(str(caution).replace(*advice)) for caution in matches.cautions)
+
+
+def _se_method(matches: Matches, *, corrected: bool) -> str:
+    if corrected:
+        return "Abadie and Imbens (2006); counts that the scores were estimated (2016)"
+    known = "Abadie and Imbens (2006); takes the scores as known"
+    if matches.x is None:
+        return known
+    if matches.n_unmatched:
+        return f"{known}, for some units are unmatched"
+    return f"{known}, for in so small a sample counting their estimation would leave no variance"
+
+
+def require_theory(matches: Matches) -> None:
+    """Require matching whose terms can be resampled.
+
+    Raises
+    ------
+    InvalidInputError
+        There is no theory of it.
+    """
+    if not (matches.spec.is_plain and matches.weighs_evenly):
+        again = "bootstrap(outcome, refit=True), or " if matches.spec.max_uses == 1 else ""
+        raise InvalidInputError(
+            f"there is no theory of this bootstrap for {matches.spec.label}"
+            f"{'' if matches.weighs_evenly else ' with sample weights'}; take {again}"
+            "effect(outcome).conf_int()"
+        )
+    if matches.estimand == "ATE" and matches.n_unmatched:
+        raise InvalidInputError(
+            f"{matches.n_unmatched:,} units are unmatched, and there is no theory of this bootstrap for an "
+            "ATE without them; take effect(outcome).conf_int(), or match without a caliper"
+        )
+
+
+def _adjusted(x: Floats | None) -> str:
+    return "" if x is None else "; adjusted for covariates (Abadie and Imbens 2011)"

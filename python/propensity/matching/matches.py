@@ -1,0 +1,503 @@
+"""Matches: which units of one arm stand for each unit of the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias, get_args, overload
+
+import numpy as np
+import pandas as pd
+
+from propensity.calls.by_name import renamed
+from propensity.effects.effect import Effect, Effects
+from propensity.effects.estimators import NearestNeighbors, Space
+from propensity.errors import InvalidInputError
+from propensity.frames import checks
+from propensity.frames.checks import Floats, Rows
+from propensity.frames.columns import outcome_names, rowwise_groups
+from propensity.frames.kept import kept_rows, read_adjustment
+from propensity.frames.native import AnyFrame
+from propensity.matching.matched import FRAME, Matched
+from propensity.matching.matched_effect import (
+    effect_at_scores,
+    effect_in_space,
+    effect_of_sets,
+    effect_on_scores,
+    require_theory,
+    terms_of,
+)
+from propensity.matching.matched_outcome import are_names
+from propensity.matching.paired import Pairing
+from propensity.resampling.influence import bootstrap_influence
+from propensity.resampling.options import Resampling, check_options, settle_seed
+from propensity.resampling.rematching import bootstrap_again
+from propensity.resampling.result import BootstrapResult
+
+PairInference: TypeAlias = Literal["score", "cluster"]
+
+_PAIRS_LIMIT = 50_000_000  # about 1.6 GB as a DataFrame
+
+_ON: Mapping[Space, str] = {
+    "score": "score",
+    "logit": "logit",
+    "mahalanobis": "covariates (Mahalanobis distance)",
+    "robust_mahalanobis": "ranks of the covariates (Mahalanobis distance)",
+    "euclidean": "standardized covariates (Euclidean distance)",
+}
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Matches(Matched):
+    """Which units of one arm stand for each unit of the other.
+
+    The focal units are those the effect is for (ATT the treated, ATC the controls, ATE all), the donors of
+    each are in the other arm. Pairs are kept as ranges of the donors, and spelled out only when asked for.
+
+    Attributes
+    ----------
+    spec : NearestNeighbors
+        What was asked for.
+    estimand, weights, treated, index, fingerprint, known, cautions, alike, remaking
+        As for every `Matched`; weights are the sample weight of a matched focal unit, plus for every use as a
+        donor that of the focal unit, which its donors share in proportion to their own. Without sample
+        weights that is 1, and 1 / (donors of the focal unit).
+    n_matched, n_unmatched : int
+        Focal units with and without a donor; without are also those discarded.
+    n_discarded : int
+        Units of either arm that were left out for the range of their scores.
+    n_pairs : int
+        Pairs of a focal unit and a donor.
+    max_distance : float
+        Between a focal unit and its farthest donor.
+    caliper_width : float
+        The caliper on the quantity matched on, in its units; infinite without one.
+    calipers : DataFrame (c, 3)
+        By what it is on: each `caliper` as asked for, the standard deviation it counts (`std_dev`, missing
+        for raw ones), and the `width` that comes of it.
+    scores : ndarray (n,) or None
+        The propensity scores, in row order.
+    x : ndarray (n, d) or None
+        The terms of the model that gave the scores; None where they are taken as known.
+    penalty : float
+        Of that model.
+    coordinates : ndarray (n, d) or None
+        Where distances are between covariates: places whose Euclidean distance it is.
+    exact : ndarray (n,) of int, or None
+        Which rows agree in the columns to be matched exactly.
+    sample_weight : ndarray (n,) or None
+        What each row counts for; None where every row counts one. Rows of weight 0 are not there: in no pair,
+        and in no count.
+    focal : ndarray (n_matched,) of int
+        Rows of the matched focal units, ascending.
+    donors : ndarray of int
+        Rows that serve; one may stand here several times.
+    first, last : ndarray (n_matched,) of int
+        The donors of `focal[i]` are `donors[first[i]:last[i]]`.
+    ids : Index (n,) or None
+        What rows are called in `pairs`, where the index repeats labels.
+    drawn : bool
+        Whether a draw decided who is matched with whom: ties, where units may not be used freely.
+    """
+
+    spec: NearestNeighbors
+    n_matched: int
+    n_unmatched: int
+    n_discarded: int
+    n_pairs: int
+    max_distance: float
+    caliper_width: float
+    calipers: pd.DataFrame
+    scores: Floats | None
+    x: Floats | None
+    penalty: float
+    coordinates: Floats | None
+    exact: Rows | None
+    sample_weight: Floats | None
+    focal: Rows
+    donors: Rows
+    first: Rows
+    last: Rows
+    ids: pd.Index[Any] | None = None
+    drawn: bool = False
+
+    @property
+    def places(self) -> Floats:
+        """What distances were measured between, (n, d) in row order: one column on the score or logit."""
+        if self.coordinates is not None:
+            return self.coordinates
+        assert self.scores is not None
+        e = self.scores
+        return (e if self.spec.on == "score" else np.log(e / (1 - e)))[:, None]
+
+    @property
+    def quantity(self) -> Floats:
+        """The score or logit matched on, (n,) in row order.
+
+        Raises
+        ------
+        InvalidInputError
+            Distances are between covariates.
+        """
+        if not self.spec.on_scores:
+            raise InvalidInputError(f"on={self.spec.on!r}: distances are between covariates; see .places")
+        return self.places[:, 0]
+
+    @property
+    def labels(self) -> Rows:
+        """The set (n,) that each row is in, 1 to `n_matched`; 0 where it is left out.
+
+        A set is a focal unit and its donors.
+
+        Raises
+        ------
+        InvalidInputError
+            Units may be donors more than once, and then are in several sets.
+        """
+        if self.spec.max_uses != 1:
+            raise InvalidInputError(
+                "subclass: matching with replacement puts a unit into several sets; .pairs tells which"
+            )
+        labels = np.zeros(len(self.treated), dtype=np.int64)
+        sets = np.arange(1, self.n_matched + 1)
+        labels[self.focal] = sets
+        labels[self.donors] = np.repeat(sets, self.last - self.first)
+        return labels
+
+    @property
+    def pairs(self) -> pd.DataFrame:
+        """Every pair: labels of the `treated` and the `control`, their `distance`, and the pair's `weight`.
+
+        Labels are those of the index, or the `ids` that were given where it repeats labels. The weights of a
+        focal unit's pairs sum to what it counts for: equal parts of 1 without sample weights, else of its own
+        in proportion to those of its donors. For the ATE two units may be a pair twice, and a column `focal`
+        says for whose sake, "treated" or "control". Built anew at each call.
+
+        Raises
+        ------
+        MemoryError
+            There are more than 50 million pairs (scores with few distinct values).
+        InvalidInputError
+            The index repeats labels, which then name nobody; matching takes `ids`.
+        """
+        if self.n_pairs > _PAIRS_LIMIT:
+            raise MemoryError(
+                f"{self.n_pairs:,} pairs would take {self.n_pairs * 32 / 1e9:,.0f} GB, for many scores are "
+                "equal; use .weights, which says what each row counts for"
+            )
+        n_donors = self.last - self.first
+        focal = np.repeat(self.focal, n_donors)
+        start = np.cumsum(n_donors) - n_donors
+        donors = self.donors[np.arange(self.n_pairs) + np.repeat(self.first - start, n_donors)]
+        of_treated, places = self.treated[focal], self.places
+        pairs = pd.DataFrame(
+            {
+                "treated": self._labels(np.where(of_treated, focal, donors)),
+                "control": self._labels(np.where(of_treated, donors, focal)),
+                "distance": np.sqrt(((places[focal] - places[donors]) ** 2).sum(axis=1)),
+                "weight": self.pairing.shares(focal, donors, np.repeat(np.arange(len(n_donors)), n_donors)),
+            }
+        )
+        if self.estimand == "ATE":
+            pairs["focal"] = np.where(of_treated, "treated", "control")
+        return pairs
+
+    def frame(self, df: AnyFrame) -> AnyFrame:
+        """Give the matched rows, for use elsewhere.
+
+        Parameters
+        ----------
+        df : DataFrame
+            The frame that was matched, or another with the same rows.
+
+        Returns
+        -------
+        DataFrame
+            Of the library of `df`: its rows with a weight, in its order, with the column `weights`, and
+            without replacement `subclass`, the set a row is in: a regression with these weights, clustered by
+            `subclass`, has the standard error of Abadie and Spiess (2022). With replacement a row may be in
+            several sets; `pairs` has them.
+        """
+        weights = np.asarray(self.weights)
+        columns: dict[str, Floats | Rows] = {"weights": weights}
+        if self.spec.max_uses == 1:
+            columns["subclass"] = self.labels
+        return kept_rows(df, self.fingerprint, weights > 0, columns, FRAME)
+
+    @overload
+    def effect(  # type: ignore[overload-overlap]
+        self,
+        outcome: list[str] | tuple[str, ...],
+        *,
+        bias_adjust: object = None,
+        inference: PairInference | None = None,
+    ) -> Effects: ...
+
+    @overload
+    def effect(
+        self, outcome: object, *, bias_adjust: object = None, inference: PairInference | None = None
+    ) -> Effect: ...
+
+    def effect(
+        self, outcome: object, *, bias_adjust: object = None, inference: PairInference | None = None
+    ) -> Effect | Effects:
+        """Compare the outcome of the matched units: mean over focal units of own minus donors' mean.
+
+        Parameters
+        ----------
+        outcome : str, list of str, Series or array (n,)
+            Numeric or bool: a column of the frame that was matched, by its name, or several; or values for
+            every row of it. A pandas Series has its very index. Others have no labels: one that has the name
+            of a column of the frame must hold what that holds, and what has no such name is taken by
+            position. Rows that are not matched need none.
+        bias_adjust : DataFrame, list of str, or None, default None
+            Covariates, as ``df[["age", "tier"]]`` or as ``["age", "tier"]``: the outcome is regressed on
+            them among the donors, and what that predicts of the differences left within pairs is taken off.
+            For distances between several continuous covariates, whose bias does not vanish fast enough
+            otherwise.
+        inference : {"score", "cluster"} or None, default None
+            Without replacement, how the standard error is made; see the notes. None takes "score" where it
+            can be had and the scores are those of a `PropensityModel`, "cluster" otherwise.
+
+        Returns
+        -------
+        Effect, or Effects for a list
+            Treated minus control, whichever arm is focal. Its `se_method` tells how the standard error was
+            made, and whether it counts that the scores were estimated.
+
+        Notes
+        -----
+        With replacement the standard error is that of Abadie and Imbens (2006, section 4), the variance of
+        outcomes in a place being that of a unit and its nearest of the same arm, ties included; within the
+        same `exact` group, but for units that are alone of their arm there. With the scores of a
+        `PropensityModel`, matched on the score or logit alone, it counts that they were estimated (Abadie and
+        Imbens 2016), which never makes it larger for the ATE, and may for the ATT and the ATC. There is no
+        theory of that for a caliper that leaves units out.
+
+        Without replacement "cluster" squares and sums what each set adds to the estimate, with the factor
+        G / (G - 1): as for a regression clustered by set (Abadie and Spiess 2022). It takes the sets as
+        given. "score" takes rows for independent given their scores, as `Subclasses.effect` describes, and
+        with those of a `PropensityModel` counts that they were estimated; it is for matching on the score or
+        logit alone, without `exact` or a `bias_adjust`, that leaves none of those out whom the effect is for.
+        In simulations "cluster" was 36% to 47% too wide with estimated scores, "score" as wide as it should
+        be, to 5%; both are far too narrow where controls run short. `docs/validation.md` has the numbers.
+
+        The adjustment (Abadie and Imbens 2011) weighs donors by their uses. A covariate that is constant
+        among them is not adjusted for, as they do not tell its slope. Those that are collinear among them
+        share the slope equally, each in its standard deviation (least squares of the least norm); that
+        matters only for focal units among which they are not.
+        """
+        if are_names(outcome):
+            return Effects(
+                {name: self._effect_on(name, bias_adjust, inference) for name in outcome_names(outcome)}
+            )
+        return self._effect_on(outcome, bias_adjust, inference)
+
+    def _effect_on(
+        self, outcome: object, bias_adjust: object = None, inference: PairInference | None = None
+    ) -> Effect:
+        y = self._outcome(outcome, bounded=bias_adjust is None)
+        self._require_unknown(outcome)
+        x = None if bias_adjust is None else read_adjustment(bias_adjust, self.fingerprint)
+        if self._pair_inference(inference, adjusted=x is not None) == "score":
+            return effect_at_scores(self, y)
+        if self.spec.max_uses == 1:
+            return effect_of_sets(self, y, x)
+        if self.spec.is_plain and self.weighs_evenly and x is None and y.known.all():
+            return effect_on_scores(self, y)
+        return effect_in_space(self, y, x)
+
+    def _pair_inference(self, asked: PairInference | None, *, adjusted: bool) -> PairInference | None:
+        """Settle how the standard error without replacement is made; None with replacement."""
+        if asked is not None:
+            checks.choice("inference", asked, get_args(PairInference))
+        if self.spec.max_uses != 1:
+            if asked is not None:
+                raise InvalidInputError(
+                    f"inference: {asked!r} is for matching without replacement; leave it out"
+                )
+            return None
+        at_scores = self.remaking is not None and self.remaking.quantity is not None and not adjusted
+        if asked == "score" and not at_scores:
+            raise InvalidInputError(
+                "inference: 'score' is for matching on the score or logit alone, without exact or "
+                "bias_adjust, that leaves nobody out whom the effect is for; take 'cluster', or "
+                "bootstrap(outcome, refit=True)"
+            )
+        estimated = at_scores and self.remaking is not None and self.remaking.estimated is not None
+        return asked or ("score" if estimated else "cluster")
+
+    @property
+    def weighs_evenly(self) -> bool:
+        """Whether all rows count the same, whatever that is."""
+        s = self.sample_weight
+        return s is None or bool(s.min() == s.max())
+
+    @property
+    def pairing(self) -> Pairing:
+        """Who is matched with whom, by rows."""
+        return Pairing(
+            treated=self.treated,
+            weights=np.asarray(self.weights),
+            sample_weight=np.ones(len(self.treated)) if self.sample_weight is None else self.sample_weight,
+            focal=self.focal,
+            donors=self.donors,
+            first=self.first,
+            last=self.last,
+        )
+
+    @renamed(weights="resampling")
+    def bootstrap(
+        self,
+        outcome: object,
+        *,
+        refit: bool = False,
+        resampling: Resampling = "multinomial",
+        cluster: object = None,
+        strata: object = None,
+        n_reps: int | None = None,
+        seed: int | np.random.Generator | None = 0,
+        n_threads: int | None = None,
+        progress: bool | None = None,
+    ) -> BootstrapResult:
+        """Bootstrap the effect: with replacement leaving the matches alone, without by matching again.
+
+        With replacement, where matching again is not valid (Abadie and Imbens 2008), a replicate weighs the
+        terms of the bias-corrected estimate, and leaves alone how often each unit was used (Otsu and Rai
+        2017). Centred at `effect(outcome)`: the correction, of the order of the distances, is left out of the
+        estimate itself.
+
+        Without replacement, and with `refit`, a replicate draws rows with replacement, fits the score again,
+        and matches again.
+
+        Parameters
+        ----------
+        outcome : str, Series or array (n,)
+            As for `effect`; of every row.
+        refit : bool, default False
+            Whether a replicate matches again; for matching without replacement alone.
+        resampling : {"multinomial", "poisson", "bayesian"}, default "multinomial"
+            As for `propensity.bootstrap`; to match again takes whole rows, "multinomial".
+        cluster, strata : Series or array (n,), or None, default None
+            Labels of groups, for every row of the frame that was matched; as for `propensity.bootstrap`.
+        n_reps : int or None, default None
+            Replicates. None takes 2,000 without a refit, which are cheap and enough for the ends of a 95%
+            interval, and 500 with one.
+        seed, n_threads, progress
+            As for `propensity.bootstrap`.
+
+        Returns
+        -------
+        BootstrapResult
+            Of one estimator, with `std_errors`, `conf_int()` and `summary()`. Replicates that could not be
+            estimated are NaN there, and counted.
+
+        Raises
+        ------
+        InvalidInputError
+            The bootstrap asked for is not valid for this matching, or there is no theory of it; no replicate
+            could be estimated; a cluster lies in several strata.
+
+        Warns
+        -----
+        OverlapWarning
+            More than 5% of the replicates could not be estimated.
+
+        Notes
+        -----
+        Without a refit, with the scores of a `PropensityModel`, and where nobody is left out whom the effect
+        is for, the terms have what estimating the scores adds to them, as the standard error of `effect` does
+        (Abadie and Imbens 2016). With calipers that leave units out the scores are taken as known.
+
+        With a refit scores that are numbers stay as they are. It is for what `effect` does not count:
+        that scores were estimated where calipers or `exact` decided too, controls that run short, clusters.
+        Take its ``conf_int(kind="normal")``: the replicates are not centred at the estimate, for rows that
+        are drawn twice find other partners, and percentiles held the truth in all of 125 simulated data
+        sets, the normal interval in 94%. `docs/validation.md` has the numbers ("Matched again").
+
+        References
+        ----------
+        Otsu and Rai (2017), Journal of the American Statistical Association 112:1720. Austin and Small
+        (2014), Statistics in Medicine 33:4306, on bootstraps of matching without replacement.
+        """
+        checks.flag("refit", refit)
+        n_reps = n_reps if n_reps is not None else 500 if refit else 2_000
+        check_options(resampling, n_reps, n_threads)
+        if refit:
+            self._require_refit(resampling)
+        else:
+            require_theory(self)
+        effect, seed = self._effect_on(outcome), settle_seed(seed)
+        y = self._outcome(outcome)
+        every = y.of_every_row(self.index)
+        drawn = {
+            "cluster": None if cluster is None else rowwise_groups(cluster, self.index, "cluster"),
+            "strata": None if strata is None else rowwise_groups(strata, self.index, "strata"),
+        }
+        if refit:
+            assert self.remaking is not None
+            return bootstrap_again(
+                self.remaking,
+                self.spec,
+                effect,
+                every,
+                **drawn,
+                n_reps=n_reps,
+                seed=seed,
+                n_threads=n_threads,
+                progress=progress,
+            )
+        return bootstrap_influence(
+            terms_of(self, y),
+            self.spec,
+            effect,
+            resampling=resampling,
+            **drawn,
+            n_reps=n_reps,
+            seed=seed,
+            n_threads=n_threads,
+            progress=progress,
+        )
+
+    def _require_refit(self, resampling: str) -> None:
+        """Require matching that may be made again on rows drawn anew, and whole rows."""
+        if self.spec.max_uses != 1:
+            raise InvalidInputError(
+                "refit: to match again on rows drawn anew is not valid where a unit may serve more than once "
+                "(Abadie and Imbens 2008): take effect(outcome).conf_int(), or bootstrap(outcome), which "
+                "leaves the matches alone"
+            )
+        if resampling != "multinomial":
+            raise InvalidInputError(
+                f"resampling: {resampling!r} has no whole number of rows to match again; with refit=True "
+                "take 'multinomial'"
+            )
+
+    def to_frame(self) -> pd.DataFrame:
+        """Put the counts and distances into a table of one row, named after the estimand."""
+        names = ["n_matched", "n_unmatched", "n_pairs", "max_distance", "caliper_width"]
+        if self.spec.discard is not None:
+            names.insert(2, "n_discarded")
+        numbers = {name: getattr(self, name) for name in names}
+        return pd.DataFrame(numbers, index=pd.Index([self.estimand], name="estimand"))
+
+    def _labels(self, rows: Rows) -> pd.Series[Any]:
+        """Name rows by the index, or by `ids` where it names nobody."""
+        if self.ids is not None:
+            return pd.Series(self.ids.take(rows))
+        checks.unlike_labels(self.index, "pairs: the index")
+        return pd.Series(self.index.take(rows).to_flat_index())  # labels of several levels become tuples
+
+    def _headline(self) -> str:
+        lines = [f"Matches: {self.spec.label}, on the {_ON[self.spec.on]}"]
+        for name, row in self.calipers.iterrows():
+            size = f"{row['caliper']:g}"
+            if self.spec.caliper_unit == "sd":
+                over = "all units" if self.spec.caliper_sd == "all" else "pooled within the arms"
+                size += f" standard deviations ({over}: {row['std_dev']:.4g}) = {row['width']:.4g}"
+            lines.append(f"Caliper on {name}: {size}")
+        lines.extend(f"Caution: {caution}" for caution in self.cautions)
+        return "\n".join(lines)
+
+    def _table(self) -> pd.DataFrame:
+        return self.to_frame()

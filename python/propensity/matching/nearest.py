@@ -1,0 +1,179 @@
+"""Matching: the nearest neighbours on the propensity score, or among covariates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import get_args
+
+from propensity.calls.by_name import columns_by_name
+from propensity.effects.estimators import (
+    CaliperSd,
+    CaliperUnit,
+    Discard,
+    MatchingEstimand,
+    MatchingMethod,
+    NearestNeighbors,
+    Order,
+    Space,
+    Ties,
+)
+from propensity.effects.sample import warn_once
+from propensity.frames import checks
+from propensity.frames.native import AnyFrame
+from propensity.frames.terms import Covariates
+from propensity.matching.cast import read_cast
+from propensity.matching.matches import Matches
+
+
+@columns_by_name
+def match_nn(  # noqa: PLR0913 - each is a choice a user may have to make, by name
+    df: AnyFrame,
+    *,
+    treatment: str,
+    scores: object = None,
+    covariates: Covariates | None = None,
+    estimand: MatchingEstimand = "ATT",
+    n_neighbors: int = 1,
+    replace: bool = True,
+    max_reuse: int | None = None,
+    method: MatchingMethod = "nearest",
+    order: Order | None = None,
+    on: Space = "score",
+    caliper: float | Mapping[str, float] | None = None,
+    caliper_unit: CaliperUnit = "sd",
+    caliper_sd: CaliperSd = "all",
+    exact: Sequence[str] = (),
+    discard: Discard | None = None,
+    sample_weight: object = None,
+    ids: object = None,
+    seed: int = 0,
+    ties: Ties = "average",
+    n_threads: int | None = None,
+) -> Matches:
+    """Match each unit with the nearest units of the other arm.
+
+    The answer does not depend on the order of the rows. With replacement, neighbours at the same distance
+    (within 1e-12) share the weight. Where a unit may not be used freely, a draw decides between them that
+    hangs on what the unit holds, in all columns of the frame, and between units that hold the same on their
+    labels: on those of a pandas index that is not 0, 1, 2, ..., or on `ids`. Without labels it is their place
+    that decides then, which is of no consequence for an outcome in the frame, and refused for others.
+
+    Parameters
+    ----------
+    df : DataFrame
+        pandas, polars or pyarrow; one row a unit.
+    treatment : str
+        A column, bool or 0/1.
+    scores : PropensityModel, str, Series or array (n,), or None, default None
+        A model fitted on these very rows, whose standard error then counts that the score was estimated; or a
+        column or numbers strictly between 0 and 1, which are taken as known. Needed on the score and logit.
+    covariates : list of str, str, or None, default None
+        As for `fit_propensity`, every level of a categorical counting; for the distances between covariates.
+    estimand : {"ATT", "ATC", "ATE"}, default "ATT"
+        Whose effect: ATT matches each treated unit with controls, ATC each control with treated units, ATE
+        both.
+    n_neighbors : int, default 1
+        Neighbours per unit. One has the least bias; more have less variance. Everybody gets a first before
+        anybody gets a second.
+    replace : bool, default True
+        Whether a unit may be a neighbour more than once. Without, some get partners that are far from them
+        wherever the other arm runs short: a warning says where.
+    max_reuse : int or None, default None
+        The most units that one may be a neighbour of; None for any number.
+    method : {"nearest", "optimal"}, default "nearest"
+        "nearest" gives units their neighbours one after the other, "optimal" (without replacement only) to
+        all at once: as many units with a neighbour as there can be, as many pairs (the one costs nothing of
+        the other), and of these the least sum of distances. On the score or logit it is as fast; among
+        covariates every unit is compared with every other.
+    order : {"largest", "smallest", "closest", "random", "data"} or None, default None
+        Who chooses first, where neighbours are taken from each other: by the score, the closest pair of all,
+        by a draw, as the rows come (the one choice that depends on their order). None lets those with the
+        fewest neighbours choose first: "largest" for treated units, "smallest" for controls, and "random"
+        where there are no scores.
+    on : {"score", "logit", "mahalanobis", "robust_mahalanobis", "euclidean"}, default "score"
+        What distances are measured on: the score; its logit, which spreads out the scores near 0 and 1; or
+        covariates, by their covariance within the arms, by that of their ranks (Rosenbaum 2010), or each on
+        its standard deviation within the arms.
+    caliper : float, dict, or None, default None
+        Largest difference allowed. A number is for the score or logit matched on, and for the score where
+        distances are between covariates. A dict is for named numeric columns; "scores" and "logit" mean
+        those of `scores` (and are refused where a column has that name, too). A difference that only
+        rounding puts beyond a caliper is within it. None allows any, so that no unit is left out and the
+        estimand stays what it says.
+    caliper_unit : {"sd", "raw"}, default "sd"
+        Whether calipers are in standard deviations, or in units of the column.
+    caliper_sd : {"all", "pooled"}, default "all"
+        Which standard deviation of the rows not discarded: over all (divisor n - 1), as in MatchIt, or
+        sqrt((s1^2 + s0^2) / 2) of those within the arms, as in Austin (2011). The result shows it.
+    exact : sequence of str, default ()
+        Columns in which a unit and its neighbours must agree: text, numbers, dates, whatever can be equal.
+    discard : {"treated", "control", "both"} or None, default None
+        Leave out the units of this arm (or both) whose score lies outside the range of the other arm's. (The
+        convex hull of one score is its range.)
+    sample_weight : None, str, Series or array (n,), default None
+        What each row counts for, as a survey weight does. It does not decide who is matched with whom: a
+        unit's weight goes to its donors, whose own weights only share it out among themselves. Rows of weight
+        0 are not there. A model must have been fitted with the same.
+    ids : None, str, Series, Index or array (n,), default None
+        What rows are called, different for each: draws then belong to these alone, and `pairs` names rows by
+        them where the index repeats labels.
+    seed : int, default 0
+        Of the draws.
+    ties : {"average"}, default "average"
+        What neighbours at the same distance (within 1e-12) do: share the weight. Where a unit may not be used
+        freely there is nothing to share, and ties are settled by a draw.
+    n_threads : int or None, default None
+        Threads; None takes one a core. The numbers do not depend on it.
+
+    Returns
+    -------
+    Matches
+        With `weights` for every row; `.effect("outcome")` gives the estimate and its standard error.
+
+    Raises
+    ------
+    NoMatchesError
+        No unit has a neighbour within the calipers.
+    OverlapError
+        A score is 0 or 1.
+    InvalidInputError
+        A column is unknown or incomplete, the treatment is not 0/1, `scores` is of other rows than `df`,
+        options contradict each other, or a draw decides and the index repeats labels.
+
+    Warns
+    -----
+    BalanceWarning
+        After matching the arms differ by more than 0.1 standard deviations in the score, in a term of its
+        model or in a covariate matched on, or in a square or product of up to 30 of these, if beyond what
+        chance does to them; or one arm runs short of partners in some region of the score.
+    CalibrationWarning, OverlapWarning
+        As for `ipw`.
+
+    References
+    ----------
+    Abadie and Imbens (2006), Econometrica 74:235. Austin (2011), Pharmaceutical Statistics 10:150.
+    Rosenbaum (1989), Journal of the American Statistical Association 84:1024, for optimal pairs. Rosenbaum
+    (2010), Design of Observational Studies, section 8.3. Stuart (2010), Statistical Science 25:1.
+    """
+    spec = NearestNeighbors(
+        estimand=estimand,
+        n_neighbors=n_neighbors,
+        caliper=caliper,
+        on=on,
+        replace=replace,
+        max_reuse=max_reuse,
+        method=method,
+        order=order,
+        covariates=covariates,
+        exact=exact,
+        discard=discard,
+        caliper_unit=caliper_unit,
+        caliper_sd=caliper_sd,
+        seed=seed,
+    )
+    checks.choice("ties", ties, get_args(Ties))
+    checks.threads(n_threads)
+    cast = read_cast(df, spec, treatment=treatment, scores=scores, sample_weight=sample_weight, ids=ids)
+    matches = cast.match(spec, n_threads)
+    warn_once(matches.cautions)
+    return matches

@@ -1,0 +1,85 @@
+"""What each row adds to weighted means of subclassified rows: for standard errors within or by subclass."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from propensity.effects.arms import Means
+from propensity.frames.checks import Bools, Floats, Rows
+
+
+def clustered_influence(outcome: Floats, treated: Bools, labels: Rows, weights: Floats) -> Means:
+    """Give n w (Y - mean) / sum of w, the rows of a subclass being a cluster.
+
+    Parameters
+    ----------
+    labels : ndarray (n,) of int
+        Subclasses 1 to S; 0 for rows left out, of weight 0.
+    weights : ndarray (n,)
+        Summing to the same in both arms.
+    """
+    n = len(outcome)
+    means, influence = [], []
+    for arm in (treated, ~treated):
+        share = np.where(arm, weights, 0.0) / weights[arm].sum()
+        means.append(float(share @ outcome))
+        influence.append(n * share * (outcome - means[-1]))
+    return Means(means[0], means[1], influence[0], influence[1], labels - 1)
+
+
+def stratified_influence(
+    outcome: Floats, treated: Bools, labels: Rows, weights: Floats, focal_share: Floats
+) -> Means:
+    """Give what a row adds within its subclass, and as one of those that the effect is for.
+
+    With m_s the mean of an arm in subclass s, m that of the arm, w a row's share of the arm's weight, f its
+    share of those the effect is for, and c_s a factor, the influence on m is n times
+
+        w (Y - m_s) sqrt(c_s) in the arm,  plus  f (m_s - m) in either.
+
+    Its squares sum to the variance of a stratified experiment plus that of the composition. The factor makes
+    up for m_s being nearer to its own rows than the truth is: with u the shares within the subclass, the sum
+    of u^2 (Y - m_s)^2 has the expectation v (sum u^2 - 2 sum u^3 + (sum u^2)^2), where v sum u^2 is meant;
+    for n_s rows that weigh the same it is n_s / (n_s - 1). In subclasses with a lone row in an arm, or one
+    with all of its weight, which have no v, the influence is w (Y - m), summed by subclass: its square has
+    both parts in it.
+
+    Parameters
+    ----------
+    focal_share : ndarray (n,)
+        Summing to 1; within a subclass to what the shares of either arm do.
+    """
+    n, size = len(outcome), int(labels.max()) + 1
+    factors = [_factors(np.where(arm, weights, 0.0), labels, size) for arm in (treated, ~treated)]
+    lone = ~(np.isfinite(factors[0]) & np.isfinite(factors[1]))
+    lone[0] = False
+    means, influence = [], []
+    for arm, factor in zip((treated, ~treated), factors, strict=True):
+        share = np.where(arm, weights, 0.0) / weights[arm].sum()
+        mean = float(share @ outcome)
+        by_subclass = np.bincount(labels, weights=share, minlength=size)
+        own = np.bincount(labels, weights=share * outcome, minlength=size)
+        own = np.divide(own, by_subclass, out=np.full(size, mean), where=by_subclass > 0)
+        own[lone] = mean
+        spread = np.where(lone | ~np.isfinite(factor), 1.0, np.sqrt(factor))
+        within = share * (outcome - own[labels]) * spread[labels]
+        between = np.where(lone, 0.0, own - mean)[labels] * focal_share
+        means.append(mean)
+        influence.append(n * (within + between))
+    if not lone.any():
+        return Means(means[0], means[1], influence[0], influence[1])
+    clusters = np.where(lone[labels], labels, size + np.arange(n))
+    clusters = np.unique(clusters, return_inverse=True)[1].astype(np.int64)
+    # Most of these clusters are single rows: the factor G / (G - 1) of few clusters is taken out again.
+    n_clusters = int(clusters.max()) + 1
+    scale = np.sqrt((n_clusters - 1) / n_clusters)
+    return Means(means[0], means[1], scale * influence[0], scale * influence[1], clusters)
+
+
+def _factors(weights: Floats, labels: Rows, size: int) -> Floats:
+    """Give the c_s (size,) of an arm's weights; infinite where one row has all that a subclass weighs."""
+    total = np.bincount(labels, weights=weights, minlength=size)
+    u = np.divide(weights, total[labels], out=np.zeros(len(weights)), where=weights > 0)
+    squares = np.bincount(labels, weights=u**2, minlength=size)
+    seen = squares - 2 * np.bincount(labels, weights=u**3, minlength=size) + squares**2
+    return np.asarray(np.divide(squares, seen, out=np.full(size, np.inf), where=seen > 1e-9 * squares))

@@ -1,0 +1,1 @@
+"""Effects by models of the outcome, alone or together with a score."""

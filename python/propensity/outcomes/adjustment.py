@@ -1,0 +1,372 @@
+"""Estimators with an outcome model: augmented weighting, weighted regression adjustment, and it alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Required, TypedDict, Unpack, get_args, overload
+
+import numpy as np
+
+from propensity.calls.by_name import columns_by_name
+from propensity.effects.contrasts import Contrast
+from propensity.effects.effect import Effect, Effects
+from propensity.effects.estimators import AIPW, IPWRA, AdjustmentEstimand, OutcomeModel, RegressionAdjustment
+from propensity.effects.sample import for_each_outcome
+from propensity.errors import InvalidInputError
+from propensity.frames import checks
+from propensity.frames.native import AnyFrame
+from propensity.frames.terms import Covariates
+from propensity.outcomes.models import (
+    Study,
+    adjusted_effects,
+    cross_fitted_effects,
+    read_study,
+    require_known,
+    rows_in_order,
+    warn_of_cross_fitted_terms,
+)
+from propensity.resampling.options import settle_seed
+from propensity.scores.crossfit import CrossFit, assign_folds
+from propensity.scores.learners import Learner, Logistic, outcome_learner, require
+
+# Folds where the models are learners and nothing else is asked for: 4 of 5 rows are fitted to, which is
+# nearly all there is to learn from, at five times the time (Chernozhukov et al. 2018 use 4 or 5).
+_USUAL_FOLDS = 5
+
+
+class _Options(TypedDict, total=False):
+    treatment: Required[str]
+    covariates: Required[Covariates]
+    outcome_covariates: Covariates | None
+    estimand: AdjustmentEstimand
+    outcome_model: OutcomeModel
+    penalty: float
+    contrast: Contrast
+    cluster: object
+    sample_weight: object
+
+
+class _AipwOptions(TypedDict, total=False):
+    treatment: Required[str]
+    covariates: Required[Covariates]
+    outcome_covariates: Covariates | None
+    estimand: AdjustmentEstimand
+    outcome_model: OutcomeModel | Learner
+    penalty: float
+    score_model: Learner
+    n_folds: int | None
+    seed: int | np.random.Generator | None
+    contrast: Contrast
+    cluster: object
+    sample_weight: object
+
+
+@overload
+def aipw(df: AnyFrame, *, outcome: str, **options: Unpack[_AipwOptions]) -> Effect: ...
+@overload
+def aipw(
+    df: AnyFrame, *, outcome: list[str] | tuple[str, ...], **options: Unpack[_AipwOptions]
+) -> Effects: ...
+@columns_by_name
+def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
+    df: AnyFrame,
+    *,
+    outcome: str | Sequence[str],
+    treatment: str,
+    covariates: Covariates,
+    outcome_covariates: Covariates | None = None,
+    estimand: AdjustmentEstimand = "ATE",
+    outcome_model: OutcomeModel | Learner = "linear",
+    penalty: float = 0.0,
+    score_model: Learner = None,
+    n_folds: int | None = None,
+    seed: int | np.random.Generator | None = 0,
+    contrast: Contrast = "difference",
+    cluster: object = None,
+    sample_weight: object = None,
+) -> Effect | Effects:
+    """Estimate the effect by augmented inverse probability weighting, right if either model is.
+
+    Parameters
+    ----------
+    df : DataFrame
+        pandas, polars or pyarrow; one row a unit.
+    outcome : str, or list of str
+        A column, numeric or bool; or several.
+    treatment : str
+        A column, bool or 0/1.
+    covariates : list of str, or str
+        As for `fit_propensity`: of the score model, and of the outcome models unless these have others.
+    outcome_covariates : list of str, str, or None, default None
+        Of the outcome models. None takes `covariates`, which confound through both.
+    estimand : {"ATE", "ATT", "ATC"}, default "ATE"
+        Whose effect: everyone's, the treated units', the control units'.
+    outcome_model : {"linear", "logistic"} or a model, default "linear"
+        Fitted in each arm on its own. Linear suits any outcome, logistic those in [0, 1]; or a regressor or
+        classifier with the methods of scikit-learn's, fitted to copies and cross-fitted.
+    penalty : float, default 0.0
+        L2 strength of the logistic score model, as for `fit_propensity`; not with another `score_model`.
+    score_model : a model or None, default None
+        A classifier with the methods of scikit-learn's, cross-fitted; None is our logistic model.
+    n_folds : int or None, default None
+        Folds of the cross-fitting, at least 2: every row is predicted by models that have not seen it. None
+        fits the models to all rows, which is right for linear and logistic ones with few terms; with a
+        learner it means 5.
+    seed : int, Generator or None, default 0
+        Of the folds; the same seed gives the same folds and, if the learners are so too, the same number. A
+        Generator gives one number, None takes a fresh one; `se_method` tells which it was.
+    contrast : {"difference", "ratio", "odds_ratio"}, default "difference"
+        What the two means are made into. A difference is in units of the outcome.
+    cluster : None, str, Series or array (n,), default None
+        Groups whose rows may vary together; None for independent rows. Folds keep clusters whole.
+    sample_weight : None, str, Series or array (n,), default None
+        How much of the population a row stands for (a survey weight). Standard errors are of the rows that
+        there are, whatever the weights' scale: counts of identical users are to be spelled out as rows.
+
+    Returns
+    -------
+    Effect, or Effects for a list of outcomes
+
+    Raises
+    ------
+    OverlapError
+        A cross-fitted score is 0 or 1; or the effect asks an arm's outcome model for rows that it does not
+        reach: the arm has none of their level, or one value of a column in which they have another.
+    InvalidInputError, SeparationError, ConvergenceError
+        As for `fit_propensity`; also a logistic model of an outcome outside [0, 1], or that is 0 (or 1) in
+        all rows of an arm; an arm with fewer rows than folds, or means without such a contrast.
+    TypeError
+        The outcome is text.
+
+    Warns
+    -----
+    SmallSampleWarning
+        An arm is worth fewer than 30 rows, or fewer than 10 for each term of its outcome model where that
+        predicts for the other arm; or there are fewer than 40 clusters.
+    BalanceWarning
+        After weighting the arms differ, as for `ipw`: the outcome models have to adjust for it.
+    SeparationWarning, OverlapWarning
+        The covariates foretell the treatment of some rows without error; nobody stands for rows that the
+        effect is for.
+
+    Notes
+    -----
+    ATE: the mean of m1 - m0 + T (Y - m1) / e - (1 - T) (Y - m0) / (1 - e) (Robins, Rotnitzky and Zhao 1994).
+    Without folds the standard error stacks the equations of the score, of both outcome models and of the two
+    means, and so holds where one of the models is wrong. With folds it is that of the influence function
+    (Chernozhukov et al. 2018), which asks for both models to be near the truth.
+    """
+    _check_models(outcome_model, score_model, penalty)
+    seed = settle_seed(seed)
+    estimand = checks.estimand(estimand, get_args(AdjustmentEstimand))
+    _check_options(penalty, contrast)
+    study = read_study(
+        df,
+        treatment=treatment,
+        outcome=outcome,
+        covariates=covariates,
+        outcome_covariates=outcome_covariates,
+        cluster=cluster,
+        sample_weight=sample_weight,
+    )
+    learning = score_model is not None or not isinstance(outcome_model, str)
+    if n_folds is None and not learning:
+        return _with_fitted_scores(study, outcome, AIPW(estimand, outcome_model), penalty, contrast)
+    n_folds = _USUAL_FOLDS if n_folds is None else n_folds
+    checks.count("n_folds", n_folds, minimum=2)
+    sample, order = study.sample, rows_in_order(study, outcome)
+    models = CrossFit(
+        Logistic(penalty) if score_model is None else score_model,
+        outcome_learner(outcome_model),
+        assign_folds(sample.treated, sample.clusters, n_folds, seed, order),
+        order,
+    )
+    with study.score.naming_separation():
+        scores = models.scores(study.sample, study.score.x)
+    method = f"influence function; cross-fitted in {n_folds} folds, seed {seed}"
+    effects = for_each_outcome(
+        outcome, cross_fitted_effects(study, models, scores, estimand, contrast, method)
+    )
+    warn_of_cross_fitted_terms(study, models)
+    return effects
+
+
+@overload
+def ipwra(df: AnyFrame, *, outcome: str, **options: Unpack[_Options]) -> Effect: ...
+@overload
+def ipwra(df: AnyFrame, *, outcome: list[str] | tuple[str, ...], **options: Unpack[_Options]) -> Effects: ...
+@columns_by_name
+def ipwra(  # noqa: PLR0913 - as for `aipw`
+    df: AnyFrame,
+    *,
+    outcome: str | Sequence[str],
+    treatment: str,
+    covariates: Covariates,
+    outcome_covariates: Covariates | None = None,
+    estimand: AdjustmentEstimand = "ATE",
+    outcome_model: OutcomeModel = "linear",
+    penalty: float = 0.0,
+    contrast: Contrast = "difference",
+    cluster: object = None,
+    sample_weight: object = None,
+) -> Effect | Effects:
+    """Estimate the effect by outcome models that are fitted with balancing weights: doubly robust too.
+
+    Its means are averages of predictions, so that with a logistic outcome model they cannot leave [0, 1].
+
+    Parameters
+    ----------
+    df, outcome, treatment, covariates, outcome_covariates, estimand, penalty
+        As for `aipw`.
+    contrast, cluster, sample_weight
+        As for `aipw`.
+    outcome_model : {"linear", "logistic"}, default "linear"
+        Fitted in each arm on its own. There is no cross-fitting: what makes this estimator doubly robust is
+        that the weighted residuals of the very rows fitted to sum to zero.
+
+    Returns
+    -------
+    Effect, or Effects for a list of outcomes
+
+    Raises
+    ------
+    InvalidInputError, OverlapError, SeparationError, ConvergenceError, TypeError
+        As for `aipw`.
+
+    Warns
+    -----
+    SmallSampleWarning
+        As for `aipw`.
+
+    Notes
+    -----
+    Wooldridge (2007), Journal of Econometrics 141, 1281; Stata's `teffects ipwra`. The standard error stacks
+    the equations of the score, of both weighted outcome models and of the two means, with divisor n.
+    """
+    spec = IPWRA(estimand, outcome_model)
+    _check_options(penalty, contrast)
+    study = read_study(
+        df,
+        treatment=treatment,
+        outcome=outcome,
+        covariates=covariates,
+        outcome_covariates=outcome_covariates,
+        cluster=cluster,
+        sample_weight=sample_weight,
+    )
+    return _with_fitted_scores(study, outcome, spec, penalty, contrast)
+
+
+@overload
+def regression_adjustment(df: AnyFrame, *, outcome: str, **options: Unpack[_Options]) -> Effect: ...
+@overload
+def regression_adjustment(
+    df: AnyFrame, *, outcome: list[str] | tuple[str, ...], **options: Unpack[_Options]
+) -> Effects: ...
+@columns_by_name
+def regression_adjustment(  # noqa: PLR0913 - as for `aipw`
+    df: AnyFrame,
+    *,
+    outcome: str | Sequence[str],
+    treatment: str,
+    covariates: Covariates,
+    outcome_covariates: Covariates | None = None,
+    estimand: AdjustmentEstimand = "ATE",
+    outcome_model: OutcomeModel = "linear",
+    penalty: float = 0.0,
+    contrast: Contrast = "difference",
+    cluster: object = None,
+    sample_weight: object = None,
+) -> Effect | Effects:
+    """Estimate the effect by an outcome model in each arm, averaged over those the effect is for.
+
+    It needs little overlap to run, and where there is little it extrapolates in silence: look at the scores
+    first. For rows of a level that the other arm has none of there is no answer, and an error.
+
+    Parameters
+    ----------
+    df, outcome, treatment, estimand, outcome_model, contrast, cluster, sample_weight
+        As for `ipwra`.
+    covariates : list of str, or str
+        Of the outcome models, unless `outcome_covariates` are given.
+    outcome_covariates : list of str, str, or None, default None
+        As for `aipw`, so that one call serves for both; they take the place of `covariates`.
+    penalty : float, default 0.0
+        As for `aipw`, so that one call serves for both; here there is no score model that another could act
+        on.
+
+    Returns
+    -------
+    Effect, or Effects for a list of outcomes
+        Its weights are the sample weights: no row is weighed otherwise.
+
+    Raises
+    ------
+    InvalidInputError, OverlapError, SeparationError, ConvergenceError, TypeError
+        As for `aipw`; also a penalty other than 0.
+
+    Warns
+    -----
+    SmallSampleWarning
+        As for `aipw`.
+
+    Notes
+    -----
+    Stata's `teffects ra`. The standard error stacks the equations of both outcome models and of the two
+    means, with divisor n.
+    """
+    spec = RegressionAdjustment(estimand, outcome_model)
+    _check_options(penalty, contrast)
+    if penalty:
+        raise InvalidInputError(
+            f"penalty: regression adjustment has no score model for {penalty!r} to act on; leave it out"
+        )
+    if outcome_covariates is not None:
+        require_known(df, treatment=treatment, outcome=outcome, covariates=covariates)
+        covariates = outcome_covariates
+    study = read_study(
+        df,
+        treatment=treatment,
+        outcome=outcome,
+        covariates=covariates,
+        cluster=cluster,
+        sample_weight=sample_weight,
+    )
+    adjusted = adjusted_effects(study, spec, None, contrast)
+    effects = for_each_outcome(outcome, adjusted)
+    adjusted.warn_of_terms()
+    return effects
+
+
+def _with_fitted_scores(
+    study: Study, outcome: str | Sequence[str], spec: AIPW | IPWRA, penalty: float, contrast: Contrast
+) -> Effect | Effects:
+    """Fit the score model, once for all outcomes, and say what it has to say."""
+    fitted = study.score.fit(penalty)
+    fitted.warn_of_terms()
+    fitted.warn_of_separation()
+    adjusted = adjusted_effects(study, spec, fitted, contrast)
+    effects = for_each_outcome(outcome, adjusted, told=[str(fitted.separation)])
+    adjusted.warn_of_terms()
+    return effects
+
+
+def _check_options(penalty: float, contrast: Contrast) -> None:
+    checks.number("penalty", penalty, minimum=0.0)
+    checks.choice("contrast", contrast, get_args(Contrast))
+
+
+def _check_models(outcome_model: OutcomeModel | Learner, score_model: Learner, penalty: float) -> None:
+    if isinstance(outcome_model, str):
+        checks.choice("outcome_model", outcome_model, get_args(OutcomeModel))
+    else:
+        require("outcome_model", outcome_model)
+    if score_model is not None:
+        if penalty:
+            raise InvalidInputError(
+                f"penalty: {penalty!r} is for the logistic score model, and score_model is another; set the "
+                "strength of that model itself, and leave the penalty out"
+            )
+        require("score_model", score_model)
+        if not hasattr(score_model, "predict_proba"):
+            raise InvalidInputError("score_model: a classifier is needed, with predict_proba")

@@ -1,0 +1,308 @@
+"""A score model and outcome models on the same rows: their terms, and the effects that follow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from propensity import core
+from propensity.balance.imbalance import Judged
+from propensity.effects.arms import ArmMeans, Weighting
+from propensity.effects.cautions import terms_cautions
+from propensity.effects.contrasts import Contrast
+from propensity.effects.effect import Effect
+from propensity.effects.estimators import AIPW, IPWRA, AdjustmentEstimand, RegressionAdjustment
+from propensity.effects.sample import Sample, read_sample
+from propensity.errors import SeparationError
+from propensity.frames import checks
+from propensity.frames.checks import Floats, Rows
+from propensity.frames.columns import outcome_names
+from propensity.frames.native import AnyFrame, column_names
+from propensity.frames.terms import Covariates, Recipe, make_terms, parse_covariates
+from propensity.outcomes.extrapolation import naming_rows_outside
+from propensity.scores.crossfit import CrossFit, augmented_means, averages_over, rows_by_content
+from propensity.scores.learners import Linear, Logistic
+from propensity.scores.scored import FittedScores, Scored, ScoreRows, warn_of_left_out
+from propensity.weighting.ipw import weighting_cautions
+
+_STACKED = {
+    "aipw": "stacked estimating equations of score, outcome models and means",
+    "ipwra": "stacked estimating equations of score, weighted outcome models and means",
+    "regression": "stacked estimating equations of outcome models and means",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """Rows, with the terms of the score model and those of the outcome models (n, k), and their recipe."""
+
+    sample: Sample
+    score: ScoreRows
+    outcome_x: Floats
+    outcome_recipe: Recipe
+
+
+def read_study(
+    df: AnyFrame,
+    *,
+    treatment: str,
+    outcome: str | Sequence[str],
+    covariates: Covariates,
+    outcome_covariates: Covariates | None = None,
+    cluster: object = None,
+    sample_weight: object = None,
+    also: Mapping[str, object] | None = None,
+) -> Study:
+    """Read the columns with a role, and make the terms of both models."""
+    score_terms = outcome_terms = parse_covariates(covariates, df, may_be_none=True)
+    if outcome_covariates is not None:
+        outcome_terms = parse_covariates(outcome_covariates, df, may_be_none=True)
+    sample = read_sample(
+        df,
+        treatment=treatment,
+        outcome=outcome,
+        covariates=tuple(dict.fromkeys([*score_terms.columns, *outcome_terms.columns])),
+        cluster=cluster,
+        sample_weight=sample_weight,
+        also=also,
+    )
+    weight = sample.sample_weight
+    score_x, recipe = make_terms(sample.frame, score_terms, sample_weight=weight)
+    columns = {name: sample.frame.columns[name] for name in score_terms.columns}
+    score = ScoreRows(columns, score_x, recipe, sample.treated, weight)
+    if outcome_covariates is None:
+        return Study(sample, score, score_x, recipe)
+    outcome_x, other = make_terms(sample.frame, outcome_terms, sample_weight=weight)
+    return Study(sample, score, outcome_x, other)
+
+
+def require_known(
+    df: AnyFrame, *, treatment: str, outcome: str | Sequence[str], covariates: Covariates
+) -> None:
+    """Require of covariates that no model is made of what is required of the others' names."""
+    names = parse_covariates(covariates, df, may_be_none=True).columns
+    checks.roles(treatment=treatment, outcomes=outcome_names(outcome), covariates=names)
+    checks.known(names, column_names(df))
+
+
+def require_events(study: Study, outcome: str, estimators: Iterable[object]) -> None:
+    """Require of an outcome that logistic models of it have something to tell apart in each arm."""
+    if not any(getattr(spec, "outcome_model", None) == "logistic" for spec in estimators):
+        return
+    sample, y = study.sample, study.sample.frame.outcome(outcome)
+    everybody = "rows, treated and control alike"
+    checks.events(y, sample.present_rows, f"column '{outcome}'", everybody)
+    for arm, whose in ((True, "treated rows"), (False, "control rows")):
+        checks.events(y, (sample.treated == arm) & sample.present_rows, f"column '{outcome}'", whose)
+
+
+@dataclass(frozen=True, eq=False)
+class AdjustedEffects:
+    """What estimates the effect on an outcome with parametric models, the score being fitted already."""
+
+    study: Study
+    spec: AIPW | IPWRA | RegressionAdjustment
+    fitted: FittedScores | None
+    contrast: Contrast
+    weighting: Weighting
+    cautions: tuple[Warning, ...]
+    left_out: dict[int, None] = field(default_factory=dict)
+
+    def __call__(self, outcome: str) -> Effect:
+        """Estimate one effect."""
+        return self.study.sample.effect(
+            outcome,
+            self._means(outcome),
+            self.weighting,
+            estimand=self.spec.estimand,
+            contrast=self.contrast,
+            se_method=_STACKED[self.spec.method],
+            cautions=self.cautions,
+        )
+
+    def warn_of_terms(self) -> None:
+        """Warn of terms that the outcome models leave out, but of none that the score model warned of."""
+        told = None if self.fitted is None else self.fitted.dropped
+        warn_of_outcome_terms(self.study, self.left_out, told)
+
+    def _means(self, outcome: str) -> ArmMeans:
+        study, sample = self.study, self.study.sample
+        require_events(study, outcome, [self.spec])
+        x, score_columns, outcome_columns = side_by_side(study)
+        with _naming_separation_of_outcome(study), naming_rows_outside_models(study):
+            found = core.adjust(
+                x,
+                sample.treated,
+                sample.frame.outcome(outcome),
+                method=self.spec.method,
+                estimand=self.spec.estimand,
+                outcome_model=self.spec.outcome_model,
+                penalty=0.0 if self.fitted is None else self.fitted.fit.penalty,
+                score_columns=score_columns,
+                outcome_columns=outcome_columns,
+                sample_weight=sample.sample_weight,
+                scores=None if self.fitted is None else self.fitted.fit.scores,
+            )
+        self.left_out.update(dict.fromkeys(map(int, found.outcome_aliased)))
+        return found
+
+
+def adjusted_effects(
+    study: Study,
+    spec: AIPW | IPWRA | RegressionAdjustment,
+    fitted: FittedScores | None,
+    contrast: Contrast,
+) -> AdjustedEffects:
+    """Weigh the rows, as far as that needs no outcome."""
+    sample = study.sample
+    cautions: tuple[Warning, ...] = ()
+    if fitted is None:
+        weighting = sample.unweighted()
+    else:
+        weighting = sample.weighting(fitted.fit.scores, spec.estimand)
+        cautions = weighting_cautions(sample, fitted.scored, weighting, estimand=spec.estimand, alone=False)
+    rows = (weighting.ess_treated, weighting.ess_control) if spec.method == "ipwra" else sample.outcome_rows()
+    few = terms_cautions(rows, study.outcome_x.shape[1] + 1, spec.estimand)
+    return AdjustedEffects(study, spec, fitted, contrast, weighting, (*cautions, *few))
+
+
+def warn_of_outcome_terms(study: Study, columns: Iterable[int], told: Collection[str] | None) -> None:
+    """Warn of terms that outcome models leave out.
+
+    Parameters
+    ----------
+    study : Study
+    columns : iterable of int
+        Those that earlier ones explain.
+    told : collection of str or None
+        The terms that the score model was said to leave out; None where there is no score model.
+    """
+    recipe = study.outcome_recipe
+    names = dict.fromkeys([*recipe.empty, *(recipe.names[column] for column in columns)])
+    left_out = [name for name in names if name not in (told or ())]
+    warn_of_left_out(left_out, "" if told is None else "outcome models: ")
+
+
+def rows_in_order(study: Study, outcome: str | Sequence[str]) -> Rows:
+    """Give the rows that weigh something by what they hold: terms, weights, outcomes, then clusters."""
+    sample = study.sample
+    matrices = [study.score.x] if study.score.x is study.outcome_x else [study.score.x, study.outcome_x]
+    beside = [sample.sample_weight, *map(sample.frame.outcome, outcome_names(outcome)), sample.clusters]
+    columns = (*(column for matrix in matrices for column in matrix.T), *beside)
+    return rows_by_content([column for column in columns if column is not None], sample.sample_weight)
+
+
+def warn_of_cross_fitted_terms(study: Study, models: CrossFit) -> None:
+    """Warn of terms that our own models leave out; what others' do with them is theirs."""
+    there = study.sample.present_rows
+    nobody = np.zeros_like(there)
+    told = None
+    if isinstance(models.score_model, Logistic):
+        is_penalized = models.score_model.penalty > 0
+        told = study.score.dropped([] if is_penalized else core.require_inside(study.score.x, there, nobody))
+        warn_of_left_out(told)
+    if isinstance(models.outcome_model, Linear | Logistic):
+        columns = core.require_inside(study.outcome_x, there, nobody)
+        warn_of_outcome_terms(study, map(int, columns), told or ())
+
+
+def cross_fitted_effects(
+    study: Study,
+    models: CrossFit,
+    scores: Floats,
+    estimand: AdjustmentEstimand,
+    contrast: Contrast,
+    se_method: str,
+) -> Callable[[str], Effect]:
+    """Give what estimates the effect on an outcome with models that have not seen the rows they predict."""
+    sample = study.sample
+    weighting = sample.weighting(scores, estimand)
+    scored = Scored(scores, study.score.x, judged=Judged.of_terms(study.score.x, study.score.recipe))
+    cautions = weighting_cautions(sample, scored, weighting, estimand=estimand, alone=False)
+    target = averages_over(sample.treated, estimand)
+
+    def effect_on(outcome: str) -> Effect:
+        y = sample.frame.outcome(outcome)
+        # Least squares goes along with any shift; what somebody else's model does, nobody knows.
+        origin = _middle(y) if isinstance(models.outcome_model, Linear) else 0.0
+        y = y - origin
+        with _naming_separation_of_outcome(study), naming_rows_outside_models(study):
+            fitted = {
+                arm: models.outcomes(
+                    sample,
+                    study.outcome_x,
+                    y,
+                    treated=arm,
+                    wanted=target | (sample.treated == arm),
+                    subject=f"column '{outcome}'",
+                )
+                for arm in (True, False)
+            }
+        return sample.effect(
+            outcome,
+            augmented_means(sample, y, weighting.weights, fitted, estimand, origin),
+            weighting,
+            estimand=estimand,
+            contrast=contrast,
+            se_method=se_method,
+            cautions=cautions,
+        )
+
+    return effect_on
+
+
+def _middle(y: Floats) -> float:
+    """Give the middle of the range of values far from zero, as the core does (src/origin.rs); else zero."""
+    low, high = float(y.min()), float(y.max())
+    middle = low / 2 + high / 2
+    return middle if abs(middle) > high - low else 0.0
+
+
+def side_by_side(study: Study) -> tuple[Floats, list[int] | None, list[int] | None]:
+    """Give the core one matrix, and which columns of it either model uses."""
+    score_x = study.score.x
+    if score_x is study.outcome_x:
+        return score_x, None, None
+    n_score, n_outcome = score_x.shape[1], study.outcome_x.shape[1]
+    both = np.asfortranarray(np.hstack([score_x, study.outcome_x]))
+    return both, list(range(n_score)), list(range(n_score, n_score + n_outcome))
+
+
+def naming_rows_outside_models(study: Study) -> AbstractContextManager[None]:
+    """Say what rows hold that an outcome model does not reach; the core knows them by number."""
+    sample, recipe = study.sample, study.outcome_recipe
+    columns = {name: sample.frame.columns[name] for name in recipe.columns}
+    return naming_rows_outside(columns, sample.frame.index, recipe.names, sample.treated, sample.there)
+
+
+@contextmanager
+def naming_separated_model(study: Study, penalty: float, *, fits_score: bool) -> Iterator[None]:
+    """Say which model a `SeparationError` is of; the core, which fits all in one go, does not."""
+    try:
+        yield
+    except SeparationError as error:
+        if not error.columns:
+            raise
+        if fits_score:
+            study.score.fit(penalty)
+        raise _separation_of_outcome(study, error) from None
+
+
+@contextmanager
+def _naming_separation_of_outcome(study: Study) -> Iterator[None]:
+    try:
+        yield
+    except SeparationError as error:
+        raise _separation_of_outcome(study, error) from None
+
+
+def _separation_of_outcome(study: Study, error: SeparationError) -> SeparationError:
+    named = checks.listed(study.outcome_recipe.names[column] for column in error.columns)
+    return SeparationError(
+        f"outcome model, term {named}: some of its rows have outcome 0 all, or 1 all, so its coefficient "
+        'grows without bound (separation); leave the term out, or use outcome_model="linear"',
+        error.columns,
+    )

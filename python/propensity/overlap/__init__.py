@@ -1,0 +1,1 @@
+"""Whether the arms can be compared at all, and rows dropped where they cannot."""

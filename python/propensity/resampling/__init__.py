@@ -1,0 +1,1 @@
+"""The bootstrap: replicates, and the intervals made of them."""

@@ -1,0 +1,292 @@
+"""The bootstrap: the whole pipeline, propensity model included, on resampled rows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from propensity import core
+from propensity.calls.by_name import columns_by_name, renamed
+from propensity.calls.warned import warn
+from propensity.effects.arms import OutcomeFacts
+from propensity.effects.cautions import count_cautions
+from propensity.effects.estimators import (
+    AIPW,
+    IPW,
+    IPWRA,
+    Estimator,
+    NearestNeighbors,
+    RegressionAdjustment,
+    check_estimators,
+)
+from propensity.effects.sample import rows_there
+from propensity.errors import InvalidInputError, OverlapWarning
+from propensity.frames import checks
+from propensity.frames.checks import Floats
+from propensity.frames.native import AnyFrame
+from propensity.frames.terms import Covariates
+from propensity.outcomes.models import (
+    naming_rows_outside_models,
+    naming_separated_model,
+    read_study,
+    require_events,
+    side_by_side,
+    warn_of_outcome_terms,
+)
+from propensity.resampling.analytic import Analytic, Figures
+from propensity.resampling.options import Resampling, check_options, progress_bar, settle_seed
+from propensity.resampling.result import BootstrapResult
+from propensity.scores.scored import warn_of_left_out
+
+DEFAULT_ESTIMATORS: tuple[Estimator, ...] = (IPW("ATE"), IPW("ATT"), NearestNeighbors("ATT"))
+
+_FAILURES_TOLERATED = 0.05  # of the replicates; beyond, those that are left no longer speak for all
+
+
+@columns_by_name
+@renamed(weights="resampling")
+def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
+    df: AnyFrame,
+    *,
+    outcome: str,
+    treatment: str,
+    covariates: Covariates,
+    outcome_covariates: Covariates | None = None,
+    penalty: float = 0.0,
+    estimators: Sequence[Estimator] = DEFAULT_ESTIMATORS,
+    resampling: Resampling = "multinomial",
+    cluster: object = None,
+    strata: object = None,
+    sample_weight: object = None,
+    n_reps: int = 500,
+    seed: int | np.random.Generator | None = 0,
+    studentized: bool = False,
+    n_threads: int | None = None,
+    progress: bool | None = None,
+) -> BootstrapResult:
+    """Estimate effects, and how much they vary from sample to sample.
+
+    Each replicate weighs the rows anew, by drawing n of them with replacement unless told otherwise, refits
+    the models to full convergence, and estimates everything again.
+
+    Parameters
+    ----------
+    df : DataFrame
+        pandas, polars or pyarrow; one row a unit.
+    outcome : str
+        A column, numeric or bool.
+    treatment : str
+        A column, bool or 0/1.
+    covariates : list of str, or str
+        As for `fit_propensity`.
+    outcome_covariates : list of str, or str, or None, default None
+        Of the outcome models, where they differ from those of the score.
+    penalty : float, default 0.0
+        As for `fit_propensity`, in every replicate; only where some estimator has a score.
+    estimators : sequence of Estimator, default IPW("ATE"), IPW("ATT"), NearestNeighbors("ATT")
+        With different labels. All of them see the same resamples. Nearest neighbours are with replacement on
+        the score or logit, with at most a caliper on that.
+    resampling : {"multinomial", "poisson", "bayesian"}, default "multinomial"
+        How a replicate weighs the rows: by how often each is drawn in n draws with replacement; by
+        independent Poisson counts; or by independent exponential numbers (Rubin 1981), which leave nobody
+        out, so that no arm is ever empty and no level separated. These are no counts, which nearest
+        neighbours need.
+    cluster : str, Series, array or None, default None
+        A column, or its values, whose groups (workspaces, teams) are drawn, or weighted, as wholes: for units
+        that share what befalls them. 40 clusters or more make a trustworthy standard error.
+    strata : str, Series, array or None, default None
+        A column, or its values, within whose groups rows (or clusters) are drawn, as many as there are;
+        exponential weights are scaled to the same end. For sizes that were fixed when the data were gathered;
+        the treatment's own column fixes those of the arms. Not with Poisson weights.
+    sample_weight : str, Series, array or None, default None
+        How much of the population a row stands for (a survey weight), in every estimate, on top of how often
+        it is drawn: no count of identical users, each of whom would be drawn by themselves. Not with nearest
+        neighbours, which are whole rows.
+    n_reps : int, default 500
+        Replicates. 500 settle a standard error to 3%; take 2,000 for an interval to publish.
+    seed : int, Generator or None, default 0
+        Replicate r of seed s is the same, bit for bit, for any `n_reps` and `n_threads`. A Generator gives
+        one number; None takes a fresh one. The result tells which it was.
+    studentized : bool, default False
+        Keep a standard error for each replicate, which `conf_int(kind="studentized")` needs. Each takes a few
+        passes over the rows, so that the bootstrap takes many times as long.
+    n_threads : int or None, default None
+        Threads; None takes one a core.
+    progress : bool or None, default None
+        None shows a bar in a terminal or notebook once a second has passed; True from the start; False never.
+
+    Returns
+    -------
+    BootstrapResult
+        With `estimates`, `replicates`, `std_errors`, `conf_int()` and `summary()`.
+
+    Raises
+    ------
+    InvalidInputError
+        As for `fit_propensity` and `ipw`; two estimators have the same label; a cluster lies in several
+        strata; every replicate failed; a penalty for estimators that have no score.
+    OverlapError
+        A score is 0 or 1, or the data ask an outcome model for rows that it does not reach, as for `aipw`.
+
+    Warns
+    -----
+    CollinearityWarning, SeparationWarning
+        As for `fit_propensity`, of the data themselves.
+    OverlapWarning
+        An estimator could not be had in more than 5% of the replicates.
+
+    Notes
+    -----
+    A replicate that some estimator fails in (no treated unit was drawn, the treatment of all is foretold) is
+    lost to that estimator alone. Quasi-separation is no failure: where none of a level's rows that were drawn
+    are treated, scores run to 0 there, and the weights follow, as those of `ipw` do. A level that an arm has,
+    but did not draw, has no coefficient in that replicate's outcome model. Its rows are then predicted from
+    the full sample's: of all fits to the rows drawn, which differ there alone, the one is taken that is
+    nearest to the full sample's fit. To leave such replicates out would leave a selected sample of them.
+
+    The plain bootstrap is not valid for nearest-neighbour matching (Abadie and Imbens 2008): its intervals
+    may be too wide or too narrow. It is offered because people ask for it, and `summary()` says so;
+    `Matches.bootstrap` is valid, and needs no refit.
+    """
+    checks.one_outcome("bootstrap", outcome)
+    check_options(resampling, n_reps, n_threads)
+    _check_estimators(estimators, resampling)
+    _check_penalty(estimators, penalty)
+    study = read_study(
+        df,
+        treatment=treatment,
+        outcome=outcome,
+        covariates=covariates,
+        outcome_covariates=outcome_covariates,
+        cluster=cluster,
+        sample_weight=sample_weight,
+        also={"strata": strata},
+    )
+    sample = study.sample
+    require_events(study, outcome, estimators)
+    for caution in count_cautions(sample.sample_weight):
+        warn(caution)
+    x, score_columns, outcome_columns = side_by_side(study)
+    seed = settle_seed(seed)
+    there = rows_there(sample.sample_weight)
+    groups = None if strata is None else sample.frame.groups(strata, "strata")
+    run = partial(
+        core.bootstrap,
+        x if isinstance(there, slice) else np.asfortranarray(x[there]),
+        sample.treated[there].copy(),  # what is worked out later is of the data as they are now
+        sample.frame.outcome(outcome)[there].copy(),
+        estimators=list(estimators),
+        penalty=penalty,
+        resampling=resampling,
+        cluster=None if sample.clusters is None else sample.clusters[there],
+        strata=None if groups is None else groups[there],
+        sample_weight=None if sample.sample_weight is None else sample.sample_weight[there],
+        score_columns=score_columns,
+        outcome_columns=outcome_columns,
+        seed=seed,
+        n_threads=n_threads,
+    )
+    with (
+        naming_separated_model(study, penalty, fits_score=any(spec.needs_score for spec in estimators)),
+        naming_rows_outside_models(study),
+        progress_bar(n_reps, progress) as report,
+    ):
+        found = run(n_reps=n_reps, studentized=studentized, progress=report)
+    estimates, replicates = _settled(
+        found.estimates, found.replicates, OutcomeFacts.of(sample.frame.outcome(outcome)), len(sample.treated)
+    )
+    labels = pd.Index([estimator.label for estimator in estimators], name="estimator")
+    told = None
+    if any(spec.needs_score for spec in estimators):
+        told = study.score.dropped(found.aliased)
+        warn_of_left_out(told)
+        if len(found.diverging):
+            study.score.fit(penalty).warn_of_separation()
+    if any(isinstance(spec, AIPW | IPWRA | RegressionAdjustment) for spec in estimators):
+        warn_of_outcome_terms(study, found.outcome_aliased, told)
+    n_failed = pd.Series(found.n_failed, index=labels, name="n_failed")
+    _warn_of_failures(n_failed, n_reps)
+    return BootstrapResult(
+        estimators=tuple(estimators),
+        estimates=pd.Series(estimates, index=labels, name="estimate"),
+        replicates=_by_replicate(replicates, labels),
+        analytic=Analytic(partial(_without_resampling, run, labels)),
+        seed=seed,
+        penalty=float(penalty),
+        resampling=resampling,
+        cluster=_name(cluster),
+        strata=_name(strata),
+        refitted=True,
+        replicate_std_errors=None if found.std_errors is None else _by_replicate(found.std_errors, labels),
+    )
+
+
+def _settled(
+    estimates: Floats, replicates: Floats, facts: OutcomeFacts, n_rows: int
+) -> tuple[Floats, Floats]:
+    """Take estimates for 0 that are rounding beside the outcome, if all their replicates are."""
+    limit = math.inf if facts.constant else facts.rounding(n_rows)
+    largest = np.nanmax(np.abs(replicates), axis=0, initial=0.0)
+    rounding = (np.abs(estimates) <= limit) & (largest <= limit)
+    return np.where(rounding, 0.0, estimates), np.where(rounding & ~np.isnan(replicates), 0.0, replicates)
+
+
+def _by_replicate(values: Floats, labels: pd.Index[str]) -> pd.DataFrame:
+    return pd.DataFrame(values, index=pd.RangeIndex(len(values), name="replicate"), columns=labels)
+
+
+def _without_resampling(run: Callable[..., core.Replicates], labels: pd.Index[str]) -> Figures:
+    found = run(n_reps=0, analytic=True)
+    return (
+        pd.Series(found.acceleration, index=labels, name="acceleration"),
+        pd.Series(found.analytic_std_error, index=labels, name="analytic_std_error"),
+    )
+
+
+def _check_estimators(estimators: Sequence[Estimator], resampling: str) -> None:
+    check_estimators(estimators)
+    matching = [spec.label for spec in estimators if isinstance(spec, NearestNeighbors)]
+    if resampling == "bayesian" and matching:
+        raise InvalidInputError(
+            "resampling='bayesian' counts every row in fractions, and a nearest neighbour is a whole row: "
+            f"leave {checks.listed(matching)} out of the estimators, or take resampling='poisson'"
+        )
+    other = [s.label for s in estimators if isinstance(s, NearestNeighbors) and not s.is_plain]
+    if other:
+        raise InvalidInputError(
+            "estimators: a replicate matches with replacement on the score or logit, with one caliper; leave "
+            f"{checks.listed(other)} out, and take match_nn(...).effect(...), whose standard error needs no "
+            "resampling"
+        )
+
+
+def _name(groups: object) -> str | None:
+    """Name what rows were drawn by; a series may have a name, and an array has none."""
+    if groups is None or isinstance(groups, str):
+        return groups
+    return str(getattr(groups, "name", None) or "given")
+
+
+def _check_penalty(estimators: Sequence[Estimator], penalty: float) -> None:
+    checks.number("penalty", penalty, minimum=0.0)
+    if penalty and not any(spec.needs_score for spec in estimators):
+        raise InvalidInputError(
+            f"penalty: none of the estimators has a score model for {penalty!r} to act on; leave it out"
+        )
+
+
+def _warn_of_failures(n_failed: pd.Series[int], n_reps: int) -> None:
+    many = n_failed[n_failed > _FAILURES_TOLERATED * n_reps]
+    if len(many):
+        named = ", ".join(f"{label} in {n:,} ({n / n_reps:.0%})" for label, n in many.items())
+        message = (
+            f"of {n_reps:,} replicates some could not be estimated: {named}, for want of treated or control "
+            "units among those drawn, or because their treatment was foretold; the intervals are those of "
+            "the others alone. For weighting, resampling='bayesian' leaves no unit out; or merge small "
+            "levels, or use a penalty"
+        )
+        warn(message, OverlapWarning)

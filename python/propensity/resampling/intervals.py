@@ -1,0 +1,109 @@
+"""Confidence intervals from bootstrap replicates: each kind a function of one estimate's replicates."""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+from typing import Literal, TypeAlias, get_args
+
+import numpy as np
+
+from propensity.frames.checks import Floats
+
+IntervalKind: TypeAlias = Literal["percentile", "basic", "normal", "bca", "studentized"]
+Interval: TypeAlias = tuple[float, float]
+
+KINDS: tuple[str, ...] = get_args(IntervalKind)
+
+_NORMAL = NormalDist()
+_NONE = math.nan, math.nan
+
+
+def bootstrap_interval(
+    kind: str, estimate: float, replicates: Floats, *, level: float, acceleration: float
+) -> Interval:
+    """Give the interval of this kind, from replicates without NaN.
+
+    Parameters
+    ----------
+    kind : {"percentile", "basic", "normal", "bca"}
+        As described in `BootstrapResult.conf_int`.
+    estimate : float
+        On the data themselves.
+    replicates : ndarray (n_reps,)
+        With fewer than two there is no interval.
+    level : float
+        Coverage, strictly between 0 and 1.
+    acceleration : float
+        For "bca" alone; NaN where it is not known.
+
+    Returns
+    -------
+    low, high : float
+    """
+    if len(replicates) < 2:
+        return _NONE
+    if kind == "percentile":
+        return percentile(replicates, level)
+    if kind == "basic":
+        return basic(estimate, replicates, level)
+    if kind == "normal":
+        return normal(estimate, replicates, level)
+    return bca(estimate, replicates, level, acceleration)
+
+
+def percentile(replicates: Floats, level: float) -> Interval:
+    """Give the quantiles of the replicates (Efron and Tibshirani 1993, section 13.3)."""
+    return _quantiles(replicates, (1 - level) / 2, (1 + level) / 2)
+
+
+def basic(estimate: float, replicates: Floats, level: float) -> Interval:
+    """Mirror the percentile interval at the estimate (Davison and Hinkley 1997, section 5.2)."""
+    low, high = percentile(replicates, level)
+    return 2 * estimate - high, 2 * estimate - low
+
+
+def normal(estimate: float, replicates: Floats, level: float) -> Interval:
+    """Go as many standard deviations (n - 1) of the replicates to both sides as the normal law asks."""
+    half_width = _NORMAL.inv_cdf((1 + level) / 2) * float(replicates.std(ddof=1))
+    return estimate - half_width, estimate + half_width
+
+
+def bca(estimate: float, replicates: Floats, level: float, acceleration: float) -> Interval:
+    """Give the bias-corrected and accelerated interval (Efron 1987).
+
+    With z0 the normal quantile of the share of replicates below the estimate, equal ones counting one half,
+    and z the normal quantile of an end of the percentile interval, its place moves to
+    Phi(z0 + (z0 + z) / (1 - a (z0 + z))). There is none where all replicates lie on one side.
+    """
+    share = float((np.mean(replicates < estimate) + np.mean(replicates <= estimate)) / 2)
+    if not (0 < share < 1 and math.isfinite(acceleration)):
+        return _NONE
+    z0 = _NORMAL.inv_cdf(share)
+    low, high = (
+        _NORMAL.cdf(z0 + z / (1 - acceleration * z))
+        for z in (z0 + _NORMAL.inv_cdf((1 - level) / 2), z0 + _NORMAL.inv_cdf((1 + level) / 2))
+    )
+    return _quantiles(replicates, low, high)
+
+
+def studentized(
+    estimate: float, std_error: float, replicates: Floats, std_errors: Floats, level: float
+) -> Interval:
+    """Give the interval from the replicates' own t statistics (Efron and Tibshirani 1993, section 12.5).
+
+    With t the quantiles of (replicate - estimate) / (standard error within the replicate), the ends are
+    estimate - t std_error, the upper quantile for the lower end. Replicates without either number are left
+    out.
+    """
+    t = (replicates - estimate) / std_errors
+    t = t[np.isfinite(t)]
+    if len(t) < 2:
+        return _NONE
+    low, high = _quantiles(t, (1 - level) / 2, (1 + level) / 2)
+    return estimate - high * std_error, estimate - low * std_error
+
+
+def _quantiles(replicates: Floats, low: float, high: float) -> Interval:
+    ends = np.quantile(replicates, [low, high])
+    return float(ends[0]), float(ends[1])

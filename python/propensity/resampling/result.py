@@ -1,0 +1,243 @@
+"""What a bootstrap gives back: estimates, replicates, and what is made of them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from propensity.calls.warned import warn
+from propensity.effects import inference
+from propensity.effects.estimators import Estimator, NearestNeighbors, Regrouping
+from propensity.errors import IntervalWarning, InvalidInputError
+from propensity.frames import checks
+from propensity.resampling.analytic import Analytic
+from propensity.resampling.intervals import KINDS, Interval, IntervalKind, bootstrap_interval, studentized
+from propensity.resampling.options import Resampling
+from propensity.results.show import Shown
+
+if TYPE_CHECKING:
+    pass
+
+_NOT_VALID = "bootstrap not valid for matching (Abadie and Imbens 2008); Matches.bootstrap is"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class BootstrapResult(Shown):
+    """Replicates of one or more estimators.
+
+    Attributes
+    ----------
+    estimators : tuple of Estimator
+        What was estimated.
+    estimates : Series (k,)
+        On the data themselves, by label.
+    replicates : DataFrame (n_reps, k)
+        A column per label; NaN where a replicate could not be estimated (no treated unit drawn, separation).
+    analytic : Analytic
+        What can be said without resampling, worked out when it is first asked for.
+    seed : int
+        With which the same replicates come again, also where none was given.
+    penalty : float
+        The L2 strength of the propensity model.
+    resampling : {"multinomial", "poisson", "bayesian"}
+        How a replicate weighs the rows.
+    cluster, strata : str or None
+        By what rows were drawn together, and within what.
+    refitted : bool
+        Whether a replicate estimates everything again, the propensity model included, or weighs the
+        influence of the rows on the one estimate (`Matches.bootstrap`).
+    replicate_std_errors : DataFrame (n_reps, k) or None
+        Of each replicate by itself, by label, where asked for; NaN for nearest neighbours.
+    """
+
+    estimators: tuple[Estimator | Regrouping, ...]
+    estimates: pd.Series[float]
+    replicates: pd.DataFrame
+    analytic: Analytic
+    seed: int
+    penalty: float
+    resampling: Resampling = "multinomial"
+    cluster: str | None = None
+    strata: str | None = None
+    refitted: bool = True
+    replicate_std_errors: pd.DataFrame | None = None
+
+    @property
+    def n_failed(self) -> pd.Series[int]:
+        """By label, the replicates in which that estimator could not be had, which others need not share."""
+        return self.replicates.isna().sum().rename("n_failed")
+
+    @property
+    def acceleration(self) -> pd.Series[float]:
+        """Efron's, for BCa intervals, by label; NaN where there is none (nearest neighbours)."""
+        return self.analytic.acceleration
+
+    @property
+    def analytic_std_errors(self) -> pd.Series[float]:
+        """Without resampling, by label: what the estimators' own functions give; NaN where there is none."""
+        return self.analytic.std_errors
+
+    @property
+    def std_errors(self) -> pd.Series[float]:
+        """Standard deviation (n - 1) of the replicates, failed ones left out, by label."""
+        return self.replicates.std(ddof=1).rename("std_error")
+
+    def conf_int(self, level: float = 0.95, kind: IntervalKind = "percentile") -> pd.DataFrame:
+        """Give intervals from the replicates, failed ones left out.
+
+        Parameters
+        ----------
+        level : float, default 0.95
+            Coverage.
+        kind : {"percentile", "basic", "normal", "bca", "studentized"}, default "percentile"
+            "percentile": the quantiles (1 - level) / 2 and (1 + level) / 2 of the replicates, linearly
+            interpolated; they need no standard error and stay within the range of the estimator.
+            "basic": the percentile interval mirrored at the estimate.
+            "normal": the estimate plus and minus normal quantiles times the standard error; the only one to
+            be trusted with a few hundred replicates.
+            "bca": percentiles moved for bias and skewness (bias-corrected and accelerated), the most
+            accurate of the four with 5,000 replicates or more. There is none without an `acceleration`, nor
+            where the estimate is beyond all its replicates. The acceleration is that of counts, not of
+            "bayesian" weights, which are twice as skewed.
+            "studentized": from the replicates' own t statistics, which follow a skewed estimate best where
+            overlap is poor; needs `bootstrap(..., studentized=True)`. There is none for nearest neighbours.
+
+        Returns
+        -------
+        DataFrame (k, 2)
+            `conf_low`, `conf_high`, by label; NaN where there is no such interval, of which a warning says
+            why, and where none of the replicates could be estimated.
+
+        Raises
+        ------
+        InvalidInputError
+            There is no such interval for any of the estimates.
+
+        Warns
+        -----
+        IntervalWarning
+            There is none for some of them.
+
+        References
+        ----------
+        Efron (1987), Journal of the American Statistical Association 82:171; DiCiccio and Efron (1996),
+        Statistical Science 11:189.
+        """
+        checks.confidence_level(level)
+        checks.choice("kind", kind, KINDS)
+        if kind == "studentized":
+            return self._studentized(level)
+        unknown = np.full(len(self.estimates), math.nan)
+        acceleration = self.acceleration.to_numpy() if kind == "bca" else unknown
+        replicates = self.replicates.to_numpy()
+        ends = [
+            bootstrap_interval(
+                kind,
+                float(estimate),
+                replicates[~np.isnan(replicates[:, k]), k],
+                level=level,
+                acceleration=float(acceleration[k]),
+            )
+            for k, estimate in enumerate(self.estimates.to_numpy())
+        ]
+        return self._intervals(ends, kind)
+
+    def _studentized(self, level: float) -> pd.DataFrame:
+        errors = self.replicate_std_errors
+        if errors is None:
+            raise InvalidInputError(
+                "kind='studentized' needs a standard error for each replicate: bootstrap with "
+                "studentized=True"
+            )
+        ends = [
+            studentized(
+                self.estimates.iloc[k],
+                self.analytic_std_errors.iloc[k],
+                self.replicates.iloc[:, k].to_numpy(),
+                errors.iloc[:, k].to_numpy(),
+                level,
+            )
+            for k in range(len(self.estimators))
+        ]
+        return self._intervals(ends, "studentized")
+
+    def _intervals(self, ends: list[Interval], kind: str) -> pd.DataFrame:
+        """Name the intervals, and say of those that there are none of why, unless all replicates failed."""
+        table = pd.DataFrame(ends, index=self.estimates.index, columns=["conf_low", "conf_high"])
+        tried = table[self.replicates.notna().sum().to_numpy() >= 2]
+        missing = tried.index[tried["conf_low"].isna()]
+        if len(missing):
+            why = "; ".join(f"{label}, for {self._lacks(label, kind)}" for label in missing)
+            message = f"kind={kind!r}: there is no such interval of {why}"
+            if len(missing) == len(table):
+                raise InvalidInputError(message)
+            warn(message, IntervalWarning)
+        return table
+
+    def _lacks(self, label: str, kind: str) -> str:
+        """Say what an interval of this kind would need that there is not."""
+        if kind == "studentized":
+            return "its replicates have no standard errors; take kind='percentile'"
+        if kind == "bca" and self.std_errors[label] == 0:
+            return "its replicates are all the same; there is nothing to correct, take kind='percentile'"
+        if kind == "bca" and math.isnan(self.acceleration[label]):
+            return (
+                "its acceleration is not known (an estimate by nearest neighbours does not move smoothly "
+                "with the rows' weights); take kind='percentile'"
+            )
+        return (
+            "the estimate lies beyond all of its replicates, so that their bias cannot be told; take "
+            "kind='normal', and look at the replicates"
+        )
+
+    def summary(self, level: float = 0.95, kind: IntervalKind = "percentile") -> pd.DataFrame:
+        """Tabulate the estimators.
+
+        Parameters
+        ----------
+        level : float, default 0.95
+            Coverage of the intervals.
+        kind : {"percentile", "basic", "normal", "bca", "studentized"}, default "percentile"
+            As in `conf_int`.
+
+        Returns
+        -------
+        DataFrame (k, 4 or 7)
+            `estimate`, `std_error`, `conf_low`, `conf_high`, by label; with nearest neighbours matched again
+            in every replicate also `analytic_low`, `analytic_high`, the intervals without resampling, and
+            `note`, which warns of their bootstrap.
+        """
+        table = pd.concat([self.estimates, self.std_errors, self.conf_int(level, kind)], axis="columns")
+        doubtful = [
+            self.refitted and isinstance(estimator, NearestNeighbors) and estimator.max_uses != 1
+            for estimator in self.estimators
+        ]
+        if any(doubtful):
+            half_width = inference.normal_quantile(level) * self.analytic_std_errors
+            table["analytic_low"] = self.estimates - half_width
+            table["analytic_high"] = self.estimates + half_width
+            table["note"] = [_NOT_VALID if flag else "" for flag in doubtful]
+        return table
+
+    def _failures(self) -> str:
+        failed = self.n_failed[self.n_failed > 0]
+        named = ", ".join(f"{n:,} of {label}" for label, n in failed.items())
+        return f"failed: {named}" if named else "none failed"
+
+    def _headline(self) -> str:
+        facts = [
+            "" if self.resampling == "multinomial" else f"{self.resampling} weights",
+            f"whole clusters by {self.cluster}" if self.cluster else "",
+            f"strata by {self.strata}" if self.strata else "",
+            "" if self.refitted else "no refit (Otsu and Rai 2017)",
+            self._failures(),
+            f"seed {self.seed}; 95% percentile intervals",
+        ]
+        return f"Bootstrap: {len(self.replicates):,} replicates, {', '.join(filter(None, facts))}"
+
+    def _table(self) -> pd.DataFrame:
+        return self.summary()

@@ -1,0 +1,1 @@
+"""What all results are: read-only, picklable, with a table for the eye."""

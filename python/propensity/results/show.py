@@ -1,0 +1,42 @@
+"""How a result shows itself: a headline and a table, as text and as HTML."""
+
+from __future__ import annotations
+
+import html
+
+import numpy as np
+import pandas as pd
+
+from propensity.results.held import Held
+
+
+class Shown(Held):
+    """A headline and a table."""
+
+    def _headline(self) -> str:
+        raise NotImplementedError
+
+    def _table(self) -> pd.DataFrame:
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return f"{self._headline()}\n{self._table().rename_axis(None).to_string()}"
+
+    def _repr_html_(self) -> str:
+        with pd.option_context("display.max_colwidth", None):
+            table = self._table().rename_axis(None).to_html(border=0)
+        headline = html.escape(self._headline()).replace("\n", "<br>")
+        return f"<p>{headline}</p>\n{table}"
+
+
+def in_few_digits(table: pd.DataFrame) -> pd.DataFrame:
+    """Write the numbers of a table for the eye: counts in full, others with four digits."""
+    return table.map(_written)
+
+
+def _written(value: object) -> object:
+    if not isinstance(value, int | float | np.integer | np.floating) or isinstance(value, bool):
+        return value
+    number = float(value)
+    whole = number.is_integer() or abs(number) >= 1e4
+    return f"{number:,.0f}" if whole and abs(number) < 1e15 else f"{number:.4g}"

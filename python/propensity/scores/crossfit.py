@@ -1,0 +1,250 @@
+"""Cross-fitting: every row is predicted by models that have not seen it.
+
+A flexible model follows the noise of the rows it is fitted to, which biases what is made of its predictions
+there; on other rows it does not (Chernozhukov et al. 2018, Econometrics Journal 21, C1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from propensity import core
+from propensity.effects.arms import Means
+from propensity.effects.estimators import AdjustmentEstimand
+from propensity.effects.sample import Sample
+from propensity.errors import InvalidInputError, OverlapError
+from propensity.frames import checks
+from propensity.frames.checks import Bools, Floats, Rows
+from propensity.scores.learners import Learner, Linear, Logistic, fit_predict
+
+
+@dataclass(frozen=True, eq=False)
+class CrossFit:
+    """The models to fit, and the fold (n,) of each row, in which it is predicted and not fitted to.
+
+    `order` are the rows that weigh something, as `rows_by_content` has them: what learners are given, some of
+    which draw among their rows by place.
+    """
+
+    score_model: Learner
+    outcome_model: Learner
+    folds: Rows
+    order: Rows
+
+    def scores(self, sample: Sample, x: Floats) -> Floats:
+        """Predict the treatment of each row (n,), strictly between 0 and 1."""
+        everyone = np.ones(len(x), dtype=bool)
+        e = self._predict(self.score_model, x, sample.treated.astype(np.float64), everyone, sample)
+        checks.scores(e, sample.frame.index, "cross-fitted scores")
+        return e
+
+    def outcomes(
+        self, sample: Sample, x: Floats, y: Floats, *, treated: bool, wanted: Bools, subject: str
+    ) -> Floats:
+        """Predict each row's outcome (n,) had it been in this arm.
+
+        Raises
+        ------
+        OverlapError
+            A row among the `wanted` (n,) lies outside what the rows fitted to span, and the model is our own.
+        InvalidInputError
+            The outcome, called `subject`, is 0 or 1 in all rows that a classifier is fitted to.
+        """
+        own = sample.treated == treated
+        outcome = _Outcome(subject, "treated" if treated else "control")
+        if isinstance(self.outcome_model, Logistic):
+            checks.events(y, own & sample.present_rows, subject, f"{outcome.arm} rows")
+        if isinstance(self.outcome_model, Linear | Logistic):
+            there = sample.present_rows
+            _require_inside(x, own & there, wanted & there, treated=treated)
+            for fold, here, rows in self._folds(own):
+                asked = here[wanted[here]]
+                _require_reached(x, rows, asked, sample.frame.index, f"of fold {fold + 1}", outcome.arm)
+        return self._predict(self.outcome_model, x, y, own, sample, outcome)
+
+    def _folds(self, fitted_to: Bools) -> Iterator[tuple[int, Rows, Rows]]:
+        """Give the number of each fold, its rows, and those that its models are fitted to."""
+        folds = self.folds[self.order]
+        for fold in range(folds.max() + 1):
+            yield fold, self.order[folds == fold], self.order[(folds != fold) & fitted_to[self.order]]
+
+    def _predict(
+        self,
+        learner: Learner,
+        x: Floats,
+        y: Floats,
+        fitted_to: Bools,
+        sample: Sample,
+        outcome: _Outcome | None = None,
+    ) -> Floats:
+        # Whoever weighs nothing is not there: what is said of them goes into nothing, and may be anything.
+        predicted = np.full(len(x), 0.5)
+        for fold, here, rows in self._folds(fitted_to):
+            w = None if sample.sample_weight is None else sample.sample_weight[rows]
+            try:
+                predicted[here] = fit_predict(learner, x[rows], y[rows], w, x[here])
+            except ValueError:
+                if outcome is not None and (
+                    isinstance(learner, Logistic) or hasattr(learner, "predict_proba")
+                ):
+                    whose = f"{outcome.arm} rows outside fold {fold + 1} of {self.folds.max() + 1}"
+                    checks.events(y[rows], np.ones(len(rows), dtype=bool), outcome.subject, whose)
+                raise
+        return predicted
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What to call an outcome, and the arm of those that a model is fitted to."""
+
+    subject: str
+    arm: str
+
+
+def _mask(rows: Rows, n: int) -> Bools:
+    mask = np.zeros(n, dtype=bool)
+    mask[rows] = True
+    return mask
+
+
+def _require_reached(x: Floats, rows: Rows, asked: Rows, index: pd.Index[Any], where: str, arm: str) -> None:
+    try:
+        core.require_inside(x, _mask(rows, len(x)), _mask(asked, len(x)))
+    except OverlapError as error:
+        outside = _mask(np.array(error.rows, dtype=np.int64), len(x))
+        raise OverlapError(
+            f"n_folds: {checks.counted(outside, 'row', index)} {where} lie outside what the {arm} rows of "
+            "other folds hold (none of their level, say), so that these models have no answer for them; "
+            "take fewer folds, or merge small levels"
+        ) from None
+
+
+def _require_inside(x: Floats, fitted_to: Bools, wanted: Bools, *, treated: bool) -> None:
+    try:
+        core.require_inside(x, fitted_to, wanted)
+    except OverlapError as error:
+        raise OverlapError(str(error), error.columns, error.rows, treated) from None
+
+
+def augmented_means(
+    sample: Sample,
+    y: Floats,
+    weights: Floats,
+    fitted: dict[bool, Floats],
+    estimand: AdjustmentEstimand,
+    origin: float = 0.0,
+) -> Means:
+    """Augment the predicted outcomes by weighted residuals, as AIPW does.
+
+    Parameters
+    ----------
+    sample : Sample
+    y : ndarray (n,)
+    weights : ndarray (n,)
+        Balancing weights times sample weights.
+    fitted : dict of bool to ndarray (n,)
+        What each row's outcome would be, treated and not.
+    estimand : {"ATE", "ATT", "ATC"}
+    origin : float, default 0.0
+        From where `y` and `fitted` are measured; the means are not.
+
+    Notes
+    -----
+    With g = 1, T, 1 - T for ATE, ATT, ATC, s the sample weight and w the weight of the row's own arm,
+    mu_a = sum(s g m_a + 1{T = a} w (Y - m_a)) / sum(s g). The influence of a row is its term less s g mu_a,
+    over mean(s g): with models that have not seen the row, what they add to it is of second order.
+    """
+    t = sample.treated
+    target = averages_over(t, estimand).astype(float)
+    if sample.sample_weight is not None:
+        target = target * sample.sample_weight
+    means, influences = {}, {}
+    for arm, m in fitted.items():
+        terms = target * m + np.where(t == arm, weights * (y - m), 0.0)
+        means[arm] = float(terms.sum() / target.sum())
+        influences[arm] = (terms - target * means[arm]) / target.mean()
+    return Means(
+        origin + means[True],
+        origin + means[False],
+        influences[True],
+        influences[False],
+        difference=means[True] - means[False],
+    )
+
+
+def rows_by_content(columns: Iterable[Floats], sample_weight: Floats | None) -> Rows:
+    """Put the rows in the order of what they hold, so that no draw hangs on the order in which they come.
+
+    Parameters
+    ----------
+    columns : iterable of ndarray (n,)
+        The first counts most. Rows that are alike in all of them can change places without a trace.
+    sample_weight : ndarray (n,) or None
+        Rows of weight 0 are not there.
+
+    Returns
+    -------
+    ndarray (m,) of int
+        The rows that weigh something.
+    """
+    place = np.zeros(0, dtype=np.int64)
+    for column in columns:
+        rank = pd.factorize(column, sort=True)[0]
+        both = rank if not len(place) else place * (rank.max() + 1) + rank
+        place = pd.factorize(both, sort=True)[0]
+        if place.max() + 1 == len(place):  # no two rows are alike any more
+            break
+    order = np.argsort(place, kind="stable")
+    return order if sample_weight is None else order[sample_weight[order] > 0]
+
+
+def averages_over(treated: Bools, estimand: AdjustmentEstimand) -> Bools:
+    """Which rows (n,) an effect averages over."""
+    return {"ATE": np.ones_like(treated), "ATT": treated, "ATC": ~treated}[estimand]
+
+
+def assign_folds(treated: Bools, clusters: Rows | None, n_folds: int, seed: int, order: Rows) -> Rows:
+    """Deal the rows of each arm out to folds at random, as evenly as can be; or whole clusters.
+
+    `order` are the rows that count; others are in a fold like any, and nobody is fitted to them.
+
+    Raises
+    ------
+    InvalidInputError
+        An arm has fewer rows than there are folds, or there are fewer clusters; a fold has all of an arm.
+    """
+    folds = np.zeros(len(treated), dtype=np.int64)
+    if clusters is not None:
+        there, cluster = np.unique(clusters[order], return_inverse=True)
+        _require_enough(n_folds, len(there), "clusters")
+        folds[order] = _deal(len(there), n_folds, seed)[cluster]
+        _require_spread(folds[order], treated[order])
+        return folds
+    for arm, members in {"treated": treated, "control": ~treated}.items():
+        rows = order[members[order]]
+        _require_enough(n_folds, len(rows), f"{arm} rows")
+        folds[rows] = _deal(len(rows), n_folds, seed)
+    return folds
+
+
+def _deal(n: int, n_folds: int, seed: int) -> Rows:
+    return np.random.default_rng(seed).permutation(np.arange(n) % n_folds)
+
+
+def _require_enough(n_folds: int, n: int, what: str) -> None:
+    if n < n_folds:
+        raise InvalidInputError(f"n_folds: {n_folds} folds of {n} {what}; take at most {n}")
+
+
+def _require_spread(folds: Rows, treated: Bools) -> None:
+    for arm, members in {"treated": treated, "control": ~treated}.items():
+        if len(np.unique(folds[members])) < 2:
+            raise InvalidInputError(
+                f"n_folds: one fold holds every {arm} row and leaves none to fit to; that arm is in too few "
+                "clusters to cross-fit"
+            )

@@ -1,0 +1,180 @@
+"""A fitted propensity score."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from propensity.effects import inference
+from propensity.frames import checks
+from propensity.frames.checks import Bools, Floats
+from propensity.frames.fingerprint import Fingerprint
+from propensity.frames.native import AnyFrame, AnySeries
+from propensity.frames.terms import Recipe
+from propensity.results.show import Shown
+from propensity.scores.separation import Separation
+
+if TYPE_CHECKING:
+    from propensity.core import LogisticFit
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PropensityModel(Shown):
+    """A fitted logistic propensity score: P(treatment | covariates) for n rows and k terms.
+
+    Attributes
+    ----------
+    treatment : str
+        The column it predicts.
+    scores : Series (n,)
+        The fitted probabilities, called "propensity", with the caller's index.
+    coefficients : Series (k,)
+        By term, `Intercept` first, on the scale of the covariates (log odds per unit).
+    covariance : DataFrame (k, k)
+        Inverse of the information, the penalty's part included; with sample weights the sandwich V M V, V
+        that inverse and M the sum of squared scores, (w (T - e))^2 x x' (Binder 1983; as R's svyglm, without
+        its factor n / (n - 1)), which counts rows and not what they weigh.
+    log_likelihood : float
+        Without the penalty.
+    iterations : int
+        Newton steps until gradient norm / n <= 1e-10.
+    penalty : float
+        The L2 strength it was fitted with.
+    dropped : tuple of str
+        Terms left out because earlier ones already say the same; they have no coefficient.
+    fit : core.LogisticFit
+        The same fit as the array door gives it.
+    recipe : Recipe
+        How the columns of a frame become the terms.
+    fingerprint : Fingerprint
+        Which rows it was fitted on: every function that takes the model compares.
+    separation : Separation or None
+        Which rows' treatment the covariates foretell without error; None where there are none.
+    """
+
+    treatment: str
+    scores: AnySeries
+    coefficients: pd.Series[float]
+    covariance: pd.DataFrame
+    log_likelihood: float
+    iterations: int
+    penalty: float
+    dropped: tuple[str, ...]
+    fit: LogisticFit
+    recipe: Recipe
+    fingerprint: Fingerprint
+    separation: Separation | None = None
+
+    @property
+    def treated(self) -> Bools:
+        """Who was treated, (n,) of bool in row order."""
+        treated = self.fingerprint.treated
+        assert treated is not None
+        return treated
+
+    @property
+    def sample_weight(self) -> Floats | None:
+        """What each row counted for in the fit, (n,); None where all counted one."""
+        return self.fingerprint.sample_weight
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """The k terms with a coefficient, `Intercept` first."""
+        return tuple(self.coefficients.index)
+
+    @cached_property
+    def auc(self) -> float:
+        """Chance that a treated unit has the higher score of a random pair, ties counting one half.
+
+        A description of how well the treatment can be foretold, not of how good the adjustment is. With
+        sample weights a unit is drawn in proportion to its own.
+        """
+        return _area_under_curve(self.fit.scores, self.treated, self.sample_weight)
+
+    def predict(self, new: AnyFrame) -> AnySeries:
+        """Score the rows of another frame.
+
+        Parameters
+        ----------
+        new : DataFrame
+            With the covariates' columns; needs no treatment.
+
+        Returns
+        -------
+        Series (m,)
+            Called "propensity", of the frame's own library and with its index.
+
+        Raises
+        ------
+        InvalidInputError
+            A column is missing or incomplete, or a level was not seen when fitted.
+        TypeError
+            A column is text that was numeric when fitted, or the reverse.
+        """
+        self.recipe.require_row_by_row()
+        x, frame = self.recipe.apply(new)
+        return frame.series(self.fit.predict(x), "propensity")
+
+    def summary(self, level: float = 0.95) -> pd.DataFrame:
+        """Tabulate the coefficients with their Wald tests and intervals, by `covariance`.
+
+        Parameters
+        ----------
+        level : float, default 0.95
+            Coverage of the intervals.
+
+        Returns
+        -------
+        DataFrame (k, 6)
+            `estimate`, `std_error`, `z`, `p_value` (two-sided, normal), `conf_low`, `conf_high`, by term.
+        """
+        checks.confidence_level(level)
+        std_error = pd.Series(np.sqrt(np.diag(self.covariance)), index=self.coefficients.index)
+        z = self.coefficients / std_error
+        half_width = inference.normal_quantile(level) * std_error
+        return pd.DataFrame(
+            {
+                "estimate": self.coefficients,
+                "std_error": std_error,
+                "z": z,
+                "p_value": list(map(inference.two_sided_p, self.coefficients, std_error)),
+                "conf_low": self.coefficients - half_width,
+                "conf_high": self.coefficients + half_width,
+            }
+        )
+
+    def _headline(self) -> str:
+        there = np.ones(len(self.treated), bool) if self.sample_weight is None else self.sample_weight > 0
+        facts = [
+            f"{there.sum():,} rows",
+            f"{(self.treated & there).sum():,} treated",
+            f"log-likelihood {self.log_likelihood:.2f}",
+            f"AUC {self.auc:.3f}",
+        ]
+        if self.penalty:
+            facts.append(f"penalty {self.penalty:g}")
+        if self.sample_weight is not None:
+            facts.append("sample weights, standard errors by the sandwich")
+        if self.dropped:
+            facts.append(f"left out as collinear: {', '.join(self.dropped)}")
+        return f"Propensity model of {self.treatment}: {', '.join(facts)}"
+
+    def _table(self) -> pd.DataFrame:
+        return self.summary()
+
+
+def _area_under_curve(scores: Floats, treated: Bools, weights: Floats | None) -> float:
+    """Mann and Whitney's U over the number of pairs, each counting the product of its weights."""
+    ups, downs = np.sort(scores[treated]), np.sort(scores[~treated])
+    if weights is None:  # counts are exact integers
+        below = int(np.searchsorted(downs, ups, side="left").sum())
+        below_or_equal = int(np.searchsorted(downs, ups, side="right").sum())
+        return (below + below_or_equal) / (2 * len(ups) * len(downs))
+    own, order = weights[treated], np.argsort(scores[~treated])
+    total = np.concatenate([[0.0], np.cumsum(weights[~treated][order])])
+    sides = (total[np.searchsorted(downs, scores[treated], side=side)] for side in ("left", "right"))
+    return float(sum(own @ beaten for beaten in sides) / (2 * own.sum() * total[-1]))

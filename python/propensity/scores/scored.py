@@ -1,0 +1,155 @@
+"""Scores as an analysis uses them: fitted here or given, with all that is known of their model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from propensity import core
+from propensity.balance.imbalance import Judged
+from propensity.calls.warned import warn
+from propensity.errors import CollinearityWarning, SeparationError, SeparationWarning
+from propensity.frames.checks import Bools, Floats
+from propensity.frames.terms import Recipe
+from propensity.scores.separation import Separation, find_separation
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """The scores (n,) of the rows, and what is known of them.
+
+    Attributes
+    ----------
+    scores : ndarray (n,)
+    x : ndarray (n, d) or None
+        The terms of their model; None where the scores are taken as known.
+    penalty : float
+        Of their model.
+    judged : Judged or None
+        What balance is asked of.
+    separation : Separation or None
+        Where their model is separated.
+    cautions : tuple of Warning
+        What there is to say of the scores themselves.
+    """
+
+    scores: Floats
+    x: Floats | None = None
+    penalty: float = 0.0
+    judged: Judged | None = None
+    separation: Separation | None = None
+    cautions: tuple[Warning, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreRows:
+    """The rows that a score model is fitted to: n, with d terms.
+
+    Attributes
+    ----------
+    columns : mapping of str to Series
+        Of the frame, of which the terms are made.
+    x : ndarray (n, d)
+        The terms.
+    recipe : Recipe
+        How they are made.
+    treated : ndarray (n,) of bool
+    sample_weight : ndarray (n,) or None
+    """
+
+    columns: Mapping[str, pd.Series[Any]]
+    x: Floats
+    recipe: Recipe
+    treated: Bools
+    sample_weight: Floats | None
+
+    def fit(self, penalty: float, n_threads: int | None = None) -> FittedScores:
+        """Fit the logistic model.
+
+        Raises
+        ------
+        SeparationError
+            It tells which rows' treatment is foretold.
+        """
+        with self.naming_separation():
+            fit = core.fit_propensity(
+                self.x,
+                self.treated,
+                penalty=penalty,
+                sample_weight=self.sample_weight,
+                n_threads=n_threads,
+            )
+        separation = None
+        if len(fit.diverging):
+            separation = self._separation(fit.diverging, fit.scores)
+        return FittedScores(self, fit, separation)
+
+    def dropped(self, aliased: Iterable[int]) -> tuple[str, ...]:
+        """Name the terms without a column, and those that earlier ones repeat."""
+        return (*self.recipe.empty, *(self.recipe.names[column] for column in aliased))
+
+    @contextmanager
+    def naming_separation(self) -> Iterator[None]:
+        """Let a `SeparationError` of the core, which knows columns by number, name the rows."""
+        try:
+            yield
+        except SeparationError as error:
+            if not error.columns:
+                raise
+            raise SeparationError(str(self._separation(error.columns)), error.columns) from None
+
+    def _separation(self, diverging: Any, scores: Floats | None = None) -> Separation:
+        return find_separation(
+            self.columns,
+            self.x,
+            self.recipe.names,
+            self.treated,
+            diverging=diverging,
+            scores=scores,
+            sample_weight=self.sample_weight,
+        )
+
+
+def warn_of_left_out(names: Sequence[str], whose: str = "") -> None:
+    """Warn of terms that are left out, if there are any; `whose` says of which models where that is open."""
+    if names:
+        left_out = f"{whose}left out, because earlier terms already say the same: {', '.join(names)}"
+        warn(left_out, CollinearityWarning)
+
+
+@dataclass(frozen=True, eq=False)
+class FittedScores:
+    """A score model, fitted; `separation` is None where there is none."""
+
+    rows: ScoreRows
+    fit: core.LogisticFit
+    separation: Separation | None
+
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        """The terms without a coefficient: those without a column, and those that earlier ones repeat."""
+        return self.rows.dropped(self.fit.aliased)
+
+    def warn_of_terms(self) -> None:
+        """Warn of terms that are left out."""
+        warn_of_left_out(self.dropped)
+
+    def warn_of_separation(self) -> None:
+        """Warn of rows whose treatment is foretold."""
+        if self.separation is not None:
+            warn(str(self.separation), SeparationWarning)
+
+    @property
+    def scored(self) -> Scored:
+        """What an analysis of the same rows needs."""
+        return Scored(
+            self.fit.scores,
+            self.rows.x,
+            self.fit.penalty,
+            Judged.of_terms(self.rows.x, self.rows.recipe),
+            self.separation,
+        )

@@ -1,0 +1,289 @@
+"""Separation: rows whose treatment the covariates foretell without error, and what they have in common.
+
+A coefficient then grows without bound, and that of a reference level, which has no term of its own, drags
+those of all the others along: terms are the wrong thing to look at. So the rows are looked at whose scores
+run to their treatment, and are told by what the frame says of them: a level, a combination of levels, the
+side of a number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from propensity import core
+from propensity.errors import InvalidInputError
+from propensity.frames import checks
+from propensity.frames.checks import Bools, Floats, Rows
+from propensity.scores.penalties import penalty_advice
+
+# Where Newton's method stops, a separated row's score is this far from 0 or 1, times the number of rows.
+LEFT_BY_NEWTON = 1e-9
+_CERTAIN = 1e-6
+
+# A penalty so small that only what grows without bound feels it; the scores of separated rows come this near.
+_WHISPER, _NEAR = 1e-6, 1e-3
+
+# More columns, and their combinations are too many to go through, or to say anything.
+_MOST_COLUMNS = 12
+_MOST_LEVELS = 1000
+_FEW_NUMBERS = 30  # so few different ones are looked at one by one too
+_FLAG = 2
+_MOSTLY = 0.9  # of the rows on one side of a number; the last ones before the other arm's run less far
+_MOST_CELLS = 3  # named; the rest is counted
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Rows that have something in common, and their treatment too.
+
+    Attributes
+    ----------
+    words : str
+        What they have in common, as code: ``plan == 'team'``.
+    columns : tuple of str
+        What that is said of.
+    n : int
+        How many there are.
+    treated : bool
+        Whether all of them are treated, or none.
+    of_levels : bool
+        Whether a level of a text or categorical column is among it, which may be merged with another.
+    """
+
+    words: str
+    columns: tuple[str, ...]
+    n: int
+    treated: bool
+    of_levels: bool
+
+    def __str__(self) -> str:
+        rows = f"{self.n:,} row{'' if self.n == 1 else 's'} with {self.words}"
+        if self.n == 1:
+            return f"{rows} is {'treated' if self.treated else 'a control'}"
+        return f"{rows} are all {'treated' if self.treated else 'controls'}"
+
+
+@dataclass(frozen=True)
+class Separation:
+    """Where a score model is separated.
+
+    Attributes
+    ----------
+    cells : tuple of Cell
+        The largest first.
+    n_other : int
+        Rows whose treatment is foretold too, but by nothing that is simply said.
+    terms : tuple of str
+        The terms whose coefficients grow without bound.
+    n_arms : (int, int)
+        Rows of either arm, treated and controls.
+    penalty : str
+        Which penalty gives the coefficients bounds.
+    """
+
+    cells: tuple[Cell, ...]
+    n_other: int
+    terms: tuple[str, ...]
+    n_arms: tuple[int, int]
+    penalty: str = "use penalty=1.0"
+
+    def __str__(self) -> str:
+        return (
+            f"{self.rows}: the score model foretells their treatment without error (separation), so that "
+            f"nobody in the other arm stands for them; {self.remedy}"
+        )
+
+    @property
+    def rows(self) -> str:
+        """Say which rows."""
+        found = [str(cell) for cell in self.cells[:_MOST_CELLS]]
+        others = sum(cell.n for cell in self.cells[_MOST_CELLS:]) + self.n_other
+        if others or not found:
+            named = f"term{'' if len(self.terms) == 1 else 's'} {checks.listed(self.terms)}"
+            together = (
+                f"by {named}{' together' if self.terms[1:] else ''}" if self.terms else "by several terms"
+            )
+            n_rows = f"{others:,}" if others else "some"  # or those of a fold, which are not known here
+            found.append(f"{n_rows} {'more ' if found else ''}rows, told apart {together}")
+        return ", ".join(found[:-1]) + (" and " if found[1:] else "") + found[-1]
+
+    @property
+    def remedy(self) -> str:
+        """Say what can be done about it."""
+        foretelling = [c for c in self.cells if len(c.columns) == 1 and 2 * c.n > min(self.n_arms)]
+        found = []
+        if foretelling:
+            name = foretelling[0].columns[0]
+            found.append(f"leave '{name}' out (if it is known only after the treatment)")
+        if sum(cell.n for cell in self.cells) + self.n_other < _MOSTLY * sum(self.n_arms):
+            found.append("drop these rows (the effect is then for the others)")
+        if any(cell.of_levels for cell in self.cells):
+            found.append("merge the level with another")
+        found.append(self.penalty)
+        return ", ".join(found[:-1]) + (", or " if found[1:] else "") + found[-1]
+
+
+def find_separation(
+    columns: Mapping[str, pd.Series[Any]],
+    x: Floats,
+    names: Sequence[str],
+    treated: Bools,
+    *,
+    diverging: Sequence[int] | Rows,
+    scores: Floats | None = None,
+    sample_weight: Floats | None = None,
+) -> Separation:
+    """Say which rows' treatment is foretold without error.
+
+    Parameters
+    ----------
+    columns : mapping of str to Series
+        The columns of the frame that the model's terms are made of: bool, numeric or categorical.
+    x : ndarray (n, d)
+        The terms.
+    names : sequence of str
+        What they are called.
+    treated : ndarray (n,) of bool
+    diverging : sequence of int
+        The terms whose coefficients grow without bound.
+    scores : ndarray (n,) or None, default None
+        Of the fit that found it; None where there is none, and one with next to no penalty is made.
+    sample_weight : ndarray (n,) or None, default None
+        Rows of weight 0 are not there.
+    """
+    there = np.ones(len(treated), dtype=bool) if sample_weight is None else sample_weight > 0
+    running = there & _running_away(x, treated, scores, sample_weight)
+    cells, left = [], running.copy()
+    for cell, rows in _cells(columns, treated, there, running):
+        if (rows & left).any():
+            cells.append(cell)
+            left &= ~rows
+    cells.sort(key=lambda cell: -cell.n)
+    arms = (int((there & treated).sum()), int((there & ~treated).sum()))
+    penalty = penalty_advice(x, names, [int(k) for k in diverging], None if there.all() else there)
+    terms = tuple(names[k] for k in diverging)
+    return Separation(tuple(cells), int(left.sum()), terms, arms, penalty)
+
+
+def _running_away(x: Floats, treated: Bools, scores: Floats | None, sample_weight: Floats | None) -> Bools:
+    limit = _CERTAIN + LEFT_BY_NEWTON * len(treated)
+    if scores is None:
+        try:
+            spread = x.std(axis=0)
+            scaled = np.asfortranarray((x - x.mean(axis=0)) / np.where(spread > 0, spread, 1.0))
+            fit = core.fit_propensity(scaled, treated, penalty=_WHISPER, sample_weight=sample_weight)
+        except InvalidInputError:
+            return np.zeros(len(treated), dtype=bool)
+        scores, limit = fit.scores, _NEAR
+    return np.asarray(np.abs(scores - treated) < limit)
+
+
+def _cells(
+    columns: Mapping[str, pd.Series[Any]], treated: Bools, there: Bools, running: Bools
+) -> Iterator[tuple[Cell, Bools]]:
+    """Go through what rows may have in common, the simplest first, with the rows (n,) that do."""
+    levels = {name: _coded(column) for name, column in columns.items() if _has_levels(column)}
+    numbers = {
+        name: column.to_numpy(dtype=np.float64)
+        for name, column in columns.items()
+        if name not in levels or (len(levels[name][1]) > _FLAG and not _is_categorical(column))
+    }
+    flags = [name for name in levels if name not in numbers]
+    explained = np.zeros(len(treated), dtype=bool)
+    # The simplest first: a level, the side of a number, one number, several together.
+    for chosen in _combinations(flags, list(levels)):
+        found = (
+            _sides(numbers, treated, there, running)
+            if not chosen
+            else _pure_cells(chosen, levels, treated, there, running)
+        )
+        for cell, rows in list(found):
+            if (rows & ~explained).any():
+                explained |= rows
+                yield cell, rows
+
+
+def _combinations(flags: Sequence[str], levels: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Give the columns to look at together; none where numbers are to be looked at."""
+    yield from ([name] for name in flags)
+    yield []
+    yield from ([name] for name in levels if name not in flags)
+    if len(levels) <= _MOST_COLUMNS:
+        for n_together in (2, 3):
+            yield from combinations(levels, n_together)
+
+
+def _is_categorical(column: pd.Series[Any]) -> bool:
+    return isinstance(column.dtype, pd.CategoricalDtype)
+
+
+def _has_levels(column: pd.Series[Any]) -> bool:
+    return _is_categorical(column) or column.nunique() <= _FEW_NUMBERS
+
+
+def _coded(column: pd.Series[Any]) -> tuple[Rows, list[Any] | pd.Index[Any]]:
+    """Give the level of each row, and the levels: an Index of those of a category."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return column.cat.codes.to_numpy().astype(np.int64), column.cat.categories
+    values, codes = np.unique(column.to_numpy(), return_inverse=True)
+    return codes.astype(np.int64), values.tolist()
+
+
+def _pure_cells(
+    chosen: Sequence[str],
+    levels: Mapping[str, tuple[Rows, list[Any] | pd.Index[Any]]],
+    treated: Bools,
+    there: Bools,
+    running: Bools,
+) -> Iterator[tuple[Cell, Bools]]:
+    """Give the combinations of levels whose rows are all of one arm, and all run away."""
+    shape = [len(levels[name][1]) for name in chosen]
+    if max(shape) > _MOST_LEVELS or np.prod(shape, dtype=float) > _MOST_LEVELS**2:
+        return
+    codes = np.ravel_multi_index([levels[name][0] for name in chosen], shape)
+    size = int(np.prod(shape))
+    n, n_treated, n_running = (
+        np.bincount(codes[rows], minlength=size) for rows in (there, there & treated, there & running)
+    )
+    pure = (n > 0) & (n == n_running) & ((n_treated == 0) | (n_treated == n))
+    of_levels = any(isinstance(levels[name][1], pd.Index) for name in chosen)
+    for place in np.flatnonzero(pure):
+        at = np.unravel_index(int(place), shape)
+        values = [levels[name][1][int(k)] for name, k in zip(chosen, at, strict=True)]
+        words = " and ".join(f"{name} == {_value(value)}" for name, value in zip(chosen, values, strict=True))
+        rows = there & (codes == place)
+        yield Cell(words, tuple(chosen), int(n[place]), bool(n_treated[place] > 0), of_levels), rows
+
+
+def _sides(
+    numbers: Mapping[str, Floats], treated: Bools, there: Bools, running: Bools
+) -> Iterator[tuple[Cell, Bools]]:
+    """Give the sides of numbers on which all rows are of one arm, if they say why most of it runs away."""
+    found: list[tuple[Cell, Bools]] = []
+    for name, values in numbers.items():
+        for arm in (True, False):
+            own, others = there & (treated == arm), values[there & (treated != arm)]
+            if not len(others):
+                continue
+            for sign, end in ((">", others.max()), ("<", others.min())):
+                rows = own & (values > end if sign == ">" else values < end)
+                n, n_running = int(rows.sum()), int((rows & running).sum())
+                if n_running > _MOSTLY * n and 2 * n_running > (own & running).sum():
+                    words = f"{name} {sign} {_number(end)}"
+                    found.append((Cell(words, (name,), n, arm, of_levels=False), rows))
+    yield from sorted(found, key=lambda pair: -pair[0].n)
+
+
+def _value(value: Any) -> str:
+    value = value.item() if isinstance(value, np.generic) else value
+    return _number(value) if isinstance(value, float) else repr(value)
+
+
+def _number(value: float) -> str:
+    return repr(int(value)) if float(value).is_integer() else f"{value:.6g}"

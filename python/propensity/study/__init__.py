@@ -1,0 +1,1 @@
+"""Several estimators side by side."""

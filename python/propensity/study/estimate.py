@@ -1,0 +1,322 @@
+"""Several estimators side by side, and where they contradict each other."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from typing import TypedDict, get_args
+
+import numpy as np
+import pandas as pd
+
+from propensity.calls.by_name import columns_by_name
+from propensity.effects import inference
+from propensity.effects.contrasts import SCALES, Contrast
+from propensity.effects.effect import Effect
+from propensity.effects.estimators import (
+    AIPW,
+    IPW,
+    IPWRA,
+    Estimator,
+    NearestNeighbors,
+    RegressionAdjustment,
+    check_estimators,
+)
+from propensity.effects.sample import Sample, warn_once
+from propensity.errors import (
+    ConvergenceError,
+    FailedEstimatorWarning,
+    InvalidInputError,
+    NoMatchesError,
+    OverlapError,
+    SeparationError,
+)
+from propensity.frames import checks
+from propensity.frames.native import AnyFrame
+from propensity.frames.terms import Covariates
+from propensity.matching.cast import needs_scores, read_cast
+from propensity.outcomes.models import (
+    AdjustedEffects,
+    Study,
+    adjusted_effects,
+    read_study,
+    warn_of_outcome_terms,
+)
+from propensity.scores.logistic import named_model
+from propensity.scores.scored import FittedScores, Scored
+from propensity.scores.separation import Separation
+from propensity.weighting.ipw import weighted_effect, weighting_cautions
+
+# The two questions most asked, each answered by weighting and by an estimator that does not hang on the
+# score alone: where they part, one of the models is wrong. All of them have every contrast and clusters.
+DEFAULT_ESTIMATORS: tuple[Estimator, ...] = (IPW("ATE"), AIPW("ATE"), IPW("ATT"), AIPW("ATT"))
+
+NAIVE = "naive gap"
+
+# What one estimator cannot do and another may.
+_NOT_TO_BE_HAD = (SeparationError, OverlapError, ConvergenceError, NoMatchesError)
+
+# Estimators of one thing on the same rows differ by little, and their difference has a standard error far
+# below their own: it may be certain and not matter. A bias of half a standard error lowers the coverage of a
+# 95% interval to 92%; below that a difference is not worth a note.
+_WORTH_A_NOTE = 0.5
+
+
+@columns_by_name
+def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by name
+    df: AnyFrame,
+    *,
+    outcome: str,
+    treatment: str,
+    covariates: Covariates,
+    estimators: Sequence[Estimator] = DEFAULT_ESTIMATORS,
+    outcome_covariates: Covariates | None = None,
+    penalty: float = 0.0,
+    contrast: Contrast = "difference",
+    cluster: object = None,
+    sample_weight: object = None,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Estimate an effect in several ways, and set the answers beside the naive gap.
+
+    Parameters
+    ----------
+    df : DataFrame
+        pandas, polars or pyarrow; one row a unit.
+    outcome : str
+        A column, numeric or bool.
+    treatment : str
+        A column, bool or 0/1.
+    covariates : list of str, or str
+        As for `fit_propensity`.
+    estimators : sequence of Estimator, default IPW("ATE"), AIPW("ATE"), IPW("ATT"), AIPW("ATT")
+        With different labels.
+    outcome_covariates : list of str, str, or None, default None
+        Of the outcome models, where they are others.
+    penalty : float, default 0.0
+        L2 strength of the score model, as for `fit_propensity`.
+    contrast : {"difference", "ratio", "odds_ratio"}, default "difference"
+        What the two means are made into; matching with replacement has differences only.
+    cluster, sample_weight : None, str, Series or array (n,), default None
+        As for `ipw`; matching has no clusters.
+    level : float, default 0.95
+        Coverage of the intervals.
+
+    Returns
+    -------
+    DataFrame (1 + k, 8)
+        By label, the naive gap (the difference of the raw means) first: `estimate`, `std_error`
+        (`log_std_error` for ratios), `conf_low`, `conf_high`, `p_value`, `ess_treated`, `ess_control`, and
+        `note`: cautions about the row, and which other estimators of the same estimand contradict it. `attrs`
+        has the `level` and the `contrast`.
+
+    Raises
+    ------
+    InvalidInputError
+        As for the functions of the estimators; two of these have the same label; matching is asked for
+        clusters, or with replacement for a ratio.
+    SeparationError, OverlapError, ConvergenceError, NoMatchesError
+        None of the estimators can be had.
+
+    Warns
+    -----
+    FailedEstimatorWarning
+        Some of the estimators cannot be had; their rows are NaN, with the reason in the note.
+    BalanceWarning, OverlapWarning, SeparationWarning, SmallSampleWarning, CollinearityWarning
+        As for the functions of the estimators, each once.
+
+    Notes
+    -----
+    The score model is fitted once, and not where no estimator needs it.
+
+    Two estimators contradict each other when they differ by more than their joint influence values allow (at
+    5%, Bonferroni over the pairs), and by more than half the smaller standard error. Rows that vary together
+    in either of the two do so in their difference.
+    """
+    checks.one_outcome("estimate", outcome)
+    check_estimators(estimators)
+    checks.confidence_level(level)
+    checks.choice("contrast", contrast, get_args(Contrast))
+    for estimator in estimators:
+        if isinstance(estimator, NearestNeighbors):
+            _require_supported(estimator, contrast, cluster)
+    roles = _Roles(treatment=treatment, outcome=outcome, covariates=covariates)
+    study = read_study(
+        df, **roles, outcome_covariates=outcome_covariates, cluster=cluster, sample_weight=sample_weight
+    )
+    comparison = _Comparison(df, study, roles, penalty, contrast)
+    effects: dict[str, Effect] = {NAIVE: _naive(study.sample, outcome, contrast)}
+    failures: dict[str, InvalidInputError] = {}
+    for estimator in estimators:
+        try:
+            effects[estimator.label] = comparison.effect(estimator)
+        except _NOT_TO_BE_HAD as error:
+            failures[estimator.label] = error
+    if len(failures) == len(estimators):
+        raise next(iter(failures.values()))
+    comparison.warn_of_models()
+    told = [str(comparison.separation)]
+    warn_once((caution for effect in effects.values() for caution in effect.cautions), told)
+    warn_once(map(FailedEstimatorWarning, _by_reason(failures)))
+    return _table(effects, failures, [NAIVE, *(estimator.label for estimator in estimators)], level)
+
+
+def _by_reason(failures: Mapping[str, InvalidInputError]) -> list[str]:
+    """Say of each reason for which estimators it is one."""
+    labels: dict[str, list[str]] = {}
+    for label, error in failures.items():
+        labels.setdefault(str(error), []).append(label)
+    return [f"{', '.join(names)} could not be had: {reason}" for reason, names in labels.items()]
+
+
+class _Roles(TypedDict):
+    treatment: str
+    outcome: str
+    covariates: Covariates
+
+
+def _require_supported(spec: NearestNeighbors, contrast: Contrast, cluster: object) -> None:
+    asked = {
+        f"contrast={contrast!r} with replacement": contrast != "difference" and spec.max_uses != 1,
+        "cluster": cluster is not None,
+    }
+    wanted = [name for name, flag in asked.items() if flag]
+    if wanted:
+        raise InvalidInputError(
+            f"estimators: matching has no {' and no '.join(wanted)}; leave {spec.label!r} out"
+        )
+
+
+def _naive(sample: Sample, outcome: str, contrast: Contrast) -> Effect:
+    """Compare the arms as they are: weighting by scores that are equal for all."""
+    nothing_known = Scored(np.full(len(sample.treated), 0.5))
+    return weighted_effect(sample, outcome, nothing_known, "ATE", contrast, lambda _: ())
+
+
+@dataclass(frozen=True, eq=False)
+class _Comparison:
+    """Estimators on the same rows, for which the score model is fitted once, and not if none needs it."""
+
+    df: AnyFrame
+    study: Study
+    roles: _Roles
+    penalty: float
+    contrast: Contrast
+    _adjusted: list[AdjustedEffects] = field(default_factory=list)
+
+    @cached_property
+    def _fit(self) -> FittedScores | InvalidInputError:
+        try:
+            return self.study.score.fit(self.penalty)
+        except _NOT_TO_BE_HAD as error:
+            return error
+
+    @property
+    def fitted(self) -> FittedScores:
+        """The score model.
+
+        Raises
+        ------
+        SeparationError, ConvergenceError
+            It cannot be fitted.
+        """
+        if isinstance(self._fit, InvalidInputError):
+            raise self._fit
+        return self._fit
+
+    @property
+    def separation(self) -> Separation | None:
+        """Where the score model is separated, if it was asked for."""
+        found = self.__dict__.get("_fit")
+        return found.separation if isinstance(found, FittedScores) else None
+
+    def warn_of_models(self) -> None:
+        """Warn of what the score model has to say, if it was asked for, and of terms of outcome models."""
+        found = self.__dict__.get("_fit")
+        if isinstance(found, FittedScores):
+            found.warn_of_terms()
+            found.warn_of_separation()
+        told = found.dropped if isinstance(found, FittedScores) else None
+        columns = dict.fromkeys(column for adjusted in self._adjusted for column in adjusted.left_out)
+        if self._adjusted:
+            warn_of_outcome_terms(self.study, columns, told)
+
+    def effect(self, estimator: Estimator) -> Effect:
+        """Estimate one of them."""
+        outcome, study = self.roles["outcome"], self.study
+        match estimator:
+            case NearestNeighbors():
+                return self._matched_effect(estimator).contrast_as(self.contrast)
+            case IPW(estimand):
+                scored = self.fitted.scored
+                doubts = partial(weighting_cautions, study.sample, scored, estimand=estimand)
+                return weighted_effect(study.sample, outcome, scored, estimand, self.contrast, doubts)
+            case AIPW() | IPWRA() | RegressionAdjustment():
+                fitted = self.fitted if estimator.needs_score else None
+                adjusted = adjusted_effects(study, estimator, fitted, self.contrast)
+                self._adjusted.append(adjusted)
+                return adjusted(outcome)
+
+    def _matched_effect(self, spec: NearestNeighbors) -> Effect:
+        if not spec.on_scores and spec.covariates is None:
+            spec = replace(spec, covariates=self.roles["covariates"])
+        sample, treatment = self.study.sample, self.roles["treatment"]
+        # Distances between covariates do without scores, which say who chooses first if they can be had.
+        can_do_without = not needs_scores(spec) and not isinstance(self._fit, FittedScores)
+        model = None if can_do_without else named_model(self.fitted, treatment, sample.frame)
+        weight = sample.sample_weight
+        cast = read_cast(self.df, spec, treatment=treatment, scores=model, sample_weight=weight)
+        return cast.match(spec).effect(sample.frame.outcome(self.roles["outcome"]))
+
+
+def _table(
+    effects: Mapping[str, Effect],
+    failures: Mapping[str, InvalidInputError],
+    order: Sequence[str],
+    level: float,
+) -> pd.DataFrame:
+    rows = [
+        effect.to_frame(level).drop(columns=["mean_treated", "mean_control"]) for effect in effects.values()
+    ]
+    table = pd.concat(rows).set_axis(pd.Index(effects, name="estimator"))
+    contradictions = _contradictions({label: e for label, e in effects.items() if label != NAIVE})
+    notes = {
+        label: [*map(str, effect.cautions), *contradictions.get(label, [])]
+        for label, effect in effects.items()
+    }
+    notes |= {label: [str(error)] for label, error in failures.items()}
+    table = table.reindex(pd.Index(order, name="estimator"))
+    table["note"] = ["; ".join(notes[label]) for label in order]
+    table.attrs = {"level": level, "contrast": effects[NAIVE].contrast}
+    return table
+
+
+def _contradictions(effects: Mapping[str, Effect]) -> dict[str, list[str]]:
+    """Say of each label which others of the same estimand it contradicts."""
+    influence = {label: effect.influence for label, effect in effects.items()}
+    pairs = [
+        (one, other, phi - psi)
+        for (one, phi), (other, psi) in itertools.combinations(influence.items(), 2)
+        if phi is not None and psi is not None and effects[one].estimand == effects[other].estimand
+    ]
+    notes: dict[str, list[str]] = {}
+    for one, other, influence_on_gap in pairs:
+        gap = _comparable(effects[one]) - _comparable(effects[other])
+        clusters = inference.joined(effects[one].clusters, effects[other].clusters)
+        error = inference.std_error(influence_on_gap, clusters)
+        # Without any error the gap is rounding, as of outcomes that are all the same.
+        certain = abs(gap) > inference.normal_quantile(1 - 0.05 / len(pairs)) * error > 0
+        if certain and abs(gap) > _WORTH_A_NOTE * min(effects[one].std_error, effects[other].std_error):
+            for here, there in ((one, other), (other, one)):
+                words = (
+                    f"contradicts {there}: {abs(gap) / error:.1f} standard errors of their difference apart"
+                )
+                notes.setdefault(here, []).append(words)
+    return notes
+
+
+def _comparable(effect: Effect) -> float:
+    """Give the estimate on the scale of its influence values: the logarithm of a ratio."""
+    return SCALES[effect.contrast].read(effect.estimate)

@@ -1,0 +1,1 @@
+"""Balancing weights, and effects by weighting."""

@@ -1,0 +1,367 @@
+"""Weighting: from scores to balancing weights, and the contrast of the weighted means."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Required, TypeAlias, TypedDict, Unpack, get_args, overload
+
+from propensity import core
+from propensity.balance.imbalance import Imbalance, Judged, find_imbalance
+from propensity.calls.by_name import columns_by_name
+from propensity.effects.arms import Weighting, balancing_part, require_balancing
+from propensity.effects.cautions import (
+    balance_cautions,
+    count_cautions,
+    lone_cautions,
+    overlap_cautions,
+    score_cautions,
+    weights_of_stood_for,
+)
+from propensity.effects.contrasts import Contrast
+from propensity.effects.effect import Effect, Effects
+from propensity.effects.estimators import WeightingEstimand
+from propensity.effects.sample import Sample, for_each_outcome, read_sample, warn_once
+from propensity.frames import checks
+from propensity.frames.checks import Bools, Floats
+from propensity.frames.columns import Frame, outcome_names
+from propensity.frames.fingerprint import Made
+from propensity.frames.native import AnyFrame, AnySeries
+from propensity.matching.matched import MATCHED, Matched
+from propensity.scores.logistic import AS_KNOWN, given_scores, read_scores, read_terms, require_other_columns
+from propensity.scores.model import PropensityModel
+from propensity.scores.scored import Scored
+from propensity.weighting.truncation import TruncatedWeights
+
+_ESTIMATED = "stacked estimating equations; counts that the scores were estimated"
+_REMEDY = "weighting alone is biased by it, and outcome models (aipw, ipwra) have to adjust for it"
+_RICHER = "; squares and products of terms in the score model balance more"
+_REMEDY_OF_KNOWN = "weights of right scores make the scores alike: look at overlap, and at how they were made"
+_KNOWN = "estimating equations of the two means; takes the scores as known"
+
+
+@columns_by_name
+def balancing_weights(
+    df: AnyFrame,
+    *,
+    treatment: str,
+    scores: object,
+    estimand: WeightingEstimand = "ATE",
+    sample_weight: object = None,
+) -> AnySeries:
+    """Weigh each row so that both groups look like the units the effect is for.
+
+    Parameters
+    ----------
+    df : DataFrame
+        pandas, polars or pyarrow; one row a unit.
+    treatment : str
+        A column, bool or 0/1.
+    scores : PropensityModel, str, Series or array (n,)
+        A model fitted on these very rows, a column, or numbers strictly between 0 and 1.
+    estimand : {"ATE", "ATT", "ATC", "ATO", "ATM"}, default "ATE"
+        Whose effect the weights are for: everyone's, the treated units', the control units', that of the
+        units in the overlap of the arms, that of those whom pair matching would keep.
+    sample_weight : None, str, Series or array (n,), default None
+        How much of the population a row stands for; that with which the model was fitted. It is not in the
+        weights given: whoever takes them multiplies them by it, as `smd` and `balance` do where they are told
+        of it too. A row of weight 0 is not there, and gets none.
+
+    Returns
+    -------
+    Series (n,)
+        Called "weights", with the index of `df`. Not scaled: ATE 1 / P(own arm), ATT 1 and e / (1 - e), ATC
+        (1 - e) / e and 1, ATO P(other arm), ATM min(e, 1 - e) / P(own arm).
+
+    Raises
+    ------
+    OverlapError
+        A score is 0 or 1.
+    InvalidInputError
+        A column is unknown or incomplete, the treatment is not 0/1, or `scores` is of other rows than `df`.
+
+    Warns
+    -----
+    OverlapWarning
+        An arm's weight lies on few rows.
+
+    Notes
+    -----
+    w = h(e) / P(own arm), with h = 1, e, 1 - e, e (1 - e) (Li, Morgan and Zaslavsky 2018, equation 4) and
+    min(e, 1 - e) (Li and Greene 2013). With the scores of an unpenalized logistic model ATO weights balance
+    the mean of every term exactly.
+    """
+    estimand = checks.estimand(estimand, get_args(WeightingEstimand))
+    sample = read_sample(df, treatment=treatment, sample_weight=sample_weight, also=given_scores(scores))
+    e = read_scores(sample.frame, scores, sample.treated, sample.sample_weight)
+    total = sample.weighting(e, estimand).weights
+    is_model = isinstance(scores, PropensityModel)
+    impossible = () if is_model else score_cautions(e, sample.treated, sample.sample_weight)
+    uneven = overlap_cautions(estimand, sample.present(total), sample.present(sample.treated))
+    warn_once((*impossible, *uneven, *count_cautions(sample.sample_weight)))
+    return sample.frame.series(balancing_part(total, sample.sample_weight), "weights")
+
+
+class _Options(TypedDict, total=False):
+    treatment: Required[str]
+    scores: Required[object]
+    estimand: WeightingEstimand
+    contrast: Contrast
+    cluster: object
+    sample_weight: object
+
+
+@overload
+def ipw(df: AnyFrame, *, outcome: str, **options: Unpack[_Options]) -> Effect: ...
+@overload
+def ipw(df: AnyFrame, *, outcome: list[str] | tuple[str, ...], **options: Unpack[_Options]) -> Effects: ...
+@columns_by_name
+def ipw(
+    df: AnyFrame,
+    *,
+    outcome: str | Sequence[str],
+    treatment: str,
+    scores: object,
+    estimand: WeightingEstimand = "ATE",
+    contrast: Contrast = "difference",
+    cluster: object = None,
+    sample_weight: object = None,
+) -> Effect | Effects:
+    """Estimate the effect of the treatment by inverse probability weighting.
+
+    Parameters
+    ----------
+    df : DataFrame
+        pandas, polars or pyarrow; one row a unit.
+    outcome : str, or list of str
+        A column, numeric or bool; or several.
+    treatment : str
+        A column, bool or 0/1.
+    scores : PropensityModel, str, Series or array (n,)
+        A model fitted on these very rows, whose standard error then counts that the score was estimated; or
+        a column or numbers strictly between 0 and 1, which are taken as known.
+    estimand : {"ATE", "ATT", "ATC", "ATO", "ATM"}, default "ATE"
+        Whose effect: everyone's, the treated units', the control units', that of the units in the overlap of
+        the arms, that of those whom pair matching would keep.
+    contrast : {"difference", "ratio", "odds_ratio"}, default "difference"
+        What the two means are made into. A difference is in units of the outcome.
+    cluster : None, str, Series or array (n,), default None
+        Groups whose rows may vary together (workspaces, households); None for independent rows.
+    sample_weight : None, str, Series or array (n,), default None
+        How much of the population a row stands for (a survey weight); that with which the model was fitted.
+        Standard errors are of the rows that there are, whatever the weights' scale: counts of identical users
+        are to be spelled out as rows.
+
+    Returns
+    -------
+    Effect, or Effects for a list of outcomes
+        Weighted mean of the treated against weighted mean of the controls.
+
+    Raises
+    ------
+    OverlapError
+        A score is 0 or 1.
+    InvalidInputError
+        A column is unknown or incomplete, the treatment is not 0/1, `scores` is of other rows than `df` or
+        of a model with other sample weights, or the means have no such contrast.
+    TypeError
+        The outcome is text.
+
+    Warns
+    -----
+    OverlapWarning
+        An arm's weight lies on few rows, so that the interval tends to be too narrow; or nobody in the other
+        arm stands for rows that the effect is for.
+    BalanceWarning
+        After weighting the arms differ by more than 0.1 standard deviations in a term of the score model, or
+        in a square or product of up to 30 of them, if beyond what chance does to these; of scores that are
+        given, in these.
+    CalibrationWarning
+        Given scores cannot be the probabilities of this treatment: their mean is far from the share of the
+        treated, or they are lower among the treated.
+    SmallSampleWarning
+        An arm is worth fewer than 30 rows, or there are fewer than 40 clusters.
+    SampleWeightWarning
+        Sample weights look like counts.
+
+    Notes
+    -----
+    Each mean is a ratio, sum w Y / sum w (Hajek 1971), never a sum over n (Horvitz and Thompson 1952), which
+    moves when a constant is added to the outcome. The standard error stacks the score equations of the
+    logistic model and those of the two means (Lunceford and Davidian 2004, section 3), with divisor n.
+    """
+    estimand = checks.estimand(estimand, get_args(WeightingEstimand))
+    checks.choice("contrast", contrast, get_args(Contrast))
+    sample = read_sample(
+        df,
+        treatment=treatment,
+        outcome=outcome,
+        cluster=cluster,
+        sample_weight=sample_weight,
+        also=given_scores(scores),
+    )
+    require_other_columns(sample.frame, scores, outcome_names(outcome))
+    scored = read_scored(sample, scores)
+    doubts = once(partial(weighting_cautions, sample, scored, estimand=estimand))
+    return for_each_outcome(
+        outcome, lambda name: weighted_effect(sample, name, scored, estimand, contrast, doubts)
+    )
+
+
+def read_scored(sample: Sample, scores: object) -> Scored:
+    """Read scores, and where they are a model's, what their standard errors need.
+
+    Raises
+    ------
+    InvalidInputError
+        As for `read_scores`; the model was fitted with other sample weights or other covariates.
+    """
+    e = read_scores(sample.frame, scores, sample.treated, sample.sample_weight)
+    if not isinstance(scores, PropensityModel):
+        doubts = score_cautions(e, sample.treated, sample.sample_weight)
+        return Scored(e, judged=Judged.of_scores(e), cautions=doubts)
+    checks.same_weights(scores.sample_weight, sample.sample_weight, "the model was fitted", AS_KNOWN)
+    x = read_terms(sample.frame, scores)
+    return Scored(e, x, scores.penalty, Judged.of_terms(x, scores.recipe), scores.separation)
+
+
+Doubts: TypeAlias = Callable[[Weighting], tuple[Warning, ...]]
+"""What there is to say of a weighting."""
+
+
+def once(doubts: Doubts) -> Doubts:
+    """Have it said once, for the weights are those of all outcomes."""
+    said: list[tuple[Warning, ...]] = []
+
+    def remember(weighting: Weighting) -> tuple[Warning, ...]:
+        if not said:
+            said.append(doubts(weighting))
+        return said[0]
+
+    return remember
+
+
+def weighting_cautions(
+    sample: Sample, scored: Scored, weighting: Weighting, *, estimand: str, alone: bool = True
+) -> tuple[Warning, ...]:
+    """Say of weights whether scores, overlap and balance allow an effect; `alone` without outcome models."""
+    weights, treated = weighting.weights, sample.present(sample.treated)
+    lone = lone_cautions(sample.present(scored.scores), treated, estimand, scored.separation)
+    uneven = overlap_cautions(estimand, sample.present(weights), treated)
+    advice = _REMEDY_OF_KNOWN if scored.x is None else _REMEDY
+    if scored.x is not None and not (lone or uneven):
+        advice += _RICHER
+    found = _imbalance(sample, scored, weighting, among_others=bool(lone))
+    left = balance_cautions(found, f"weighting for the {estimand}", advice)
+    return (*scored.cautions, *lone, *(uneven if alone else ()), *left)
+
+
+def _imbalance(
+    sample: Sample, scored: Scored, weighting: Weighting, *, among_others: bool
+) -> Imbalance | None:
+    """Look for what the arms still differ in; or the others do, where it is told for whom nobody stands."""
+    if scored.judged is None or scored.cautions:  # of scores that cannot be right that is enough
+        return None
+    weights: Floats | None = weighting.weights
+    if among_others:
+        weights = weights_of_stood_for(weighting.weights, scored.scores, sample.treated)
+    if weights is None:
+        return None
+    ess, s = (weighting.ess_treated, weighting.ess_control), sample.sample_weight
+    return find_imbalance(scored.judged, sample.treated, weights, ess=ess, sample_weight=s)
+
+
+def weighted_effect(
+    sample: Sample,
+    outcome: str,
+    scored: Scored,
+    estimand: WeightingEstimand,
+    contrast: Contrast,
+    doubts: Doubts,
+) -> Effect:
+    """Estimate one effect by weighting."""
+    found = core.ipw(
+        sample.frame.outcome(outcome),
+        sample.treated,
+        scored.scores,
+        estimand=estimand,
+        x=scored.x,
+        penalty=scored.penalty,
+        sample_weight=sample.sample_weight,
+    )
+    weighting = Weighting(found.weights, found.ess_treated, found.ess_control)
+    return sample.effect(
+        outcome,
+        found,
+        weighting,
+        estimand=estimand,
+        contrast=contrast,
+        se_method=_KNOWN if scored.x is None else _ESTIMATED,
+        cautions=doubts(weighting),
+    )
+
+
+def given_weights(weights: object, role: str = "weights") -> dict[str, object]:
+    """Give weights that come row by row as `open_frame` reads them; those of results are complete."""
+    known = isinstance(weights, Matched | Effect | TruncatedWeights) and weights.fingerprint is not None
+    return {} if known else {role: weights.weights if isinstance(weights, TruncatedWeights) else weights}
+
+
+def read_weights(
+    frame: Frame, weights: object, treated: Bools, sample_weight: Floats | None, role: str = "weights"
+) -> Floats:
+    """Read balancing weights as (n,) float64, none negative, some above 0 in each arm.
+
+    They do not contain the sample weights, which they are multiplied by wherever they are used. Those of an
+    effect, of matches and of subclasses do: what they were made with is taken out of them, and has to be what
+    is given here.
+
+    Parameters
+    ----------
+    frame : Frame
+    weights : str, Series, array (n,), Matched, Effect or TruncatedWeights
+        A column, weights, or a result that has some.
+    treated : ndarray (n,) of bool
+    sample_weight : ndarray (n,) or None
+    role : str, default "weights"
+        What to call them in a message.
+
+    Raises
+    ------
+    InvalidInputError
+        They are of other rows than the frame's, or were made with other sample weights.
+    """
+    subject = role
+    if isinstance(weights, Matched | Effect | TruncatedWeights) and weights.fingerprint is not None:
+        made = require_rows(frame, weights, treated, role)
+        checks.same_weights(weights.fingerprint.sample_weight, sample_weight, made.when, made.again)
+        values = weights.balancing_weights
+    else:
+        given = weights.weights if isinstance(weights, Effect | TruncatedWeights) else weights
+        if sample_weight is not None:
+            require_balancing(weights, role)
+        values, subject = frame.rowwise(given, role)
+    checks.weights(values, treated, frame.index, subject)
+    return values
+
+
+def require_rows(
+    frame: Frame, weights: Matched | Effect | TruncatedWeights, treated: Bools, role: str
+) -> Made:
+    """Require a result's rows to be the frame's, and say how it was made."""
+    made = next(made for kind, made in _MADE.items() if isinstance(weights, kind))
+    if weights.fingerprint is not None:
+        weights.fingerprint.require_same(frame, treated, replace(made, subject=role))
+    return made
+
+
+_MADE = {
+    Effect: Made(
+        "weights", "the effect was estimated", "this effect is of other rows: estimate it from these"
+    ),
+    Matched: MATCHED,
+    TruncatedWeights: Made(
+        "weights",
+        "the weights were made that were truncated",
+        "these weights are of other rows: make them of these",
+    ),
+}
