@@ -80,7 +80,7 @@ fuzz-core: ## Coverage-guided fuzzing of the Rust core: fit, matching, bootstrap
 
 .PHONY: notebooks
 notebooks: build ## Run the notebooks again and keep their new outputs
-	$(BIN)/python tests/test_notebooks.py
+	$(BIN)/python tests/docs/test_notebooks.py
 
 .PHONY: bench
 bench: build ## Time the kernels, and whole jobs against what people use today, into docs/performance.md

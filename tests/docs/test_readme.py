@@ -18,7 +18,7 @@ import pytest
 mpl.use("Agg")
 from matplotlib import pyplot as plt
 
-README = Path(__file__).parents[1] / "README.md"
+README = Path(__file__).parents[2] / "README.md"
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

@@ -14,7 +14,7 @@ from coverage_study import FAILED, Interval, Method, Study, run, summarise
 from propensity import core, datasets
 
 EVERY_WORLD = worlds.ALL_WORLDS
-DOCS = Path(__file__).parents[1] / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 IPW_ATE = Method("IPW", "ATE", "sandwich")
 
 

@@ -1,6 +1,6 @@
 """The notebooks run from top to bottom, their key numbers hold, and what is committed is what they print.
 
-`python tests/test_notebooks.py` (or `make notebooks`) runs them and keeps the new outputs.
+`python tests/docs/test_notebooks.py` (or `make notebooks`) runs them and keeps the new outputs.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import nbclient
 import nbformat
 import pytest
 
-FOLDER = Path(__file__).parents[1] / "notebooks"
+FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 PROGRESS_BAR = "application/vnd.jupyter.widget-view+json"
 

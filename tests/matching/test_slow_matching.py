@@ -10,7 +10,7 @@ import reference
 import slow_matching
 from propensity import datasets
 
-FOLDER = Path(__file__).parent / "reference"
+FOLDER = Path(__file__).parents[1] / "reference"
 MATCHED = json.loads((FOLDER / "lalonde_match.json").read_text())["values"]
 DISTANCES = json.loads((FOLDER / "lalonde_distance.json").read_text())["values"]
 

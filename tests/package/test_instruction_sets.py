@@ -10,7 +10,7 @@ import pytest
 from core_calls import ALL_CALLS
 from propensity import core
 
-sys.path.insert(0, str(Path(__file__).parent / "faults"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "faults"))
 
 import instruction_sets
 

@@ -15,7 +15,7 @@ from propensity import core
 from propensity.errors import InvalidInputError, NoMatchesError
 from strategies import scored_samples
 
-PUBLISHED = json.loads((Path(__file__).parent / "reference" / "published_estimates.json").read_text())[
+PUBLISHED = json.loads((Path(__file__).parents[1] / "reference" / "published_estimates.json").read_text())[
     "values"
 ]
 OTHER_SIDE = {"ATT": "ATC", "ATC": "ATT", "ATE": "ATE"}

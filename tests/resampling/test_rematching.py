@@ -65,7 +65,7 @@ KINDS = ["pairs", "pairs by tier", "mahalanobis", "full", "subclasses", "cells"]
 
 
 def boot(made, df, **options):
-    refit = {"refit": True} if isinstance(made, ps.matches.Matches) else {}
+    refit = {"refit": True} if isinstance(made, ps.Matches) else {}
     options = {"n_reps": 8, "seed": 3, "progress": False} | refit | options
     return made.bootstrap(df["done"], **options)
 

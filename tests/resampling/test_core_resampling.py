@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from test_core_bootstrap import SAMPLES, WEIGHTING, continuous_sample
 
 import designs
 import reference
 from propensity import core
 from propensity.effects.estimators import IPW, NearestNeighbors
 from propensity.errors import InvalidInputError
-from test_core_bootstrap import SAMPLES, WEIGHTING, continuous_sample
 
 ESTIMANDS = [spec.estimand for spec in WEIGHTING]
 N_ROWS = 401

@@ -12,7 +12,7 @@ import pytest
 import reference
 from propensity import datasets
 
-ORIGINAL = json.loads((Path(__file__).parent / "reference" / "opt_in_columns.json").read_text())
+ORIGINAL = json.loads((Path(__file__).parents[1] / "reference" / "opt_in_columns.json").read_text())
 USAGE_COVARIATES = ["past_engagement_score", "account_age_months", "feature_usage_count"]
 
 

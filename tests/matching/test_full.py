@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from test_core_optimal import best_cover
 
 import propensity as ps
 from conftest import OUTCOME, TREATMENT
 from propensity import core
 from propensity.errors import InvalidInputError, NoMatchesError
-from test_core_optimal import best_cover
 
 
 @pytest.fixture

@@ -5,13 +5,13 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
+from test_core_matching import OTHER_SIDE, PUBLISHED, _on_the_edge, enough_donors, options
 
 import designs
 import reference
 from propensity import core
 from propensity.errors import InvalidInputError
 from strategies import scored_samples
-from test_core_matching import OTHER_SIDE, PUBLISHED, _on_the_edge, enough_donors, options
 
 ESTIMANDS = ["ATT", "ATC", "ATE"]
 QUICK = settings(max_examples=150, deadline=None)

@@ -16,7 +16,7 @@ from propensity import core
 from propensity.errors import InvalidInputError, SeparationError
 from strategies import lattice_samples
 
-REFERENCE = Path(__file__).parent / "reference"
+REFERENCE = Path(__file__).parents[1] / "reference"
 STATSMODELS = json.loads((REFERENCE / "logit_statsmodels.json").read_text())
 SKLEARN = json.loads((REFERENCE / "logit_sklearn.json").read_text())
 QUICK = settings(max_examples=60, deadline=None)

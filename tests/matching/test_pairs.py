@@ -18,7 +18,7 @@ from propensity import core
 from propensity.errors import BalanceWarning, InvalidInputError
 from strategies import scored_samples
 
-PUBLISHED = json.loads((Path(__file__).parent / "reference" / "published_estimates.json").read_text())[
+PUBLISHED = json.loads((Path(__file__).parents[1] / "reference" / "published_estimates.json").read_text())[
     "values"
 ]
 pytestmark = pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")

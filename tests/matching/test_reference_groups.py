@@ -11,7 +11,7 @@ from conftest import OUTCOME, TREATMENT
 
 pytestmark = pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")  # not the question here
 
-FOLDER = Path(__file__).parent / "reference"
+FOLDER = Path(__file__).parents[1] / "reference"
 LALONDE = json.loads((FOLDER / "lalonde_groups.json").read_text())["values"]
 OPTIMAL = json.loads((FOLDER / "lalonde_optimal.json").read_text())["values"]
 TUTORIAL = json.loads((FOLDER / "tutorial_match.json").read_text())["values"]

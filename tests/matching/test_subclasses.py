@@ -17,7 +17,7 @@ from conftest import OUTCOME, TREATMENT
 from propensity.errors import InvalidInputError, NoMatchesError
 from strategies import scored_samples
 
-PUBLISHED = json.loads((Path(__file__).parent / "reference" / "published_estimates.json").read_text())[
+PUBLISHED = json.loads((Path(__file__).parents[1] / "reference" / "published_estimates.json").read_text())[
     "values"
 ]
 QUICK = settings(max_examples=60, deadline=None)

@@ -12,7 +12,7 @@ import propensity as ps
 from conftest import COVARIATES as TUTORIAL_COVARIATES
 from conftest import TREATMENT
 
-FOLDER = Path(__file__).parent / "reference"
+FOLDER = Path(__file__).parents[1] / "reference"
 PUBLISHED_LALONDE = json.loads((FOLDER / "lalonde_published.json").read_text())["values"]
 LALONDE = json.loads((FOLDER / "lalonde_balance.json").read_text())["values"]
 TUTORIAL = json.loads((FOLDER / "tutorial_match.json").read_text())["values"]

@@ -1,11 +1,11 @@
 """Every picture looks as it did when somebody last looked at it.
 
-The pictures of `tests/baseline` are compared pixel by pixel, at a tolerance in root mean square of grey
+The pictures of `tests/plots/baseline` are compared pixel by pixel, at a tolerance in root mean square of grey
 levels (0 to 255); `--mpl` in pyproject.toml makes every run compare. What is drawn is made by hand here, so
 that only drawing can change it. When a picture changes on purpose, or a new release of matplotlib sets text
 elsewhere, draw the baselines again and look at each one, in grey too:
 
-    .venv/bin/python -m pytest tests/test_plots_baseline.py --mpl-generate-path=tests/baseline
+    .venv/bin/python -m pytest tests/plots/test_plots_baseline.py --mpl-generate-path=tests/plots/baseline
 """
 
 from __future__ import annotations

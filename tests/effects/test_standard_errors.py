@@ -15,7 +15,7 @@ from conftest import COVARIATES, OUTCOME, TREATMENT
 
 pytestmark = pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")  # not the question here
 
-FOLDER = Path(__file__).parent / "reference"
+FOLDER = Path(__file__).parents[1] / "reference"
 PUBLISHED = json.loads((FOLDER / "published_estimates.json").read_text())["values"]
 ADJUSTMENTS = {"aipw": ps.aipw, "ipwra": ps.ipwra, "ra": ps.regression_adjustment}
 STATA_OUTCOME_COVARIATES = ["prenatal1_", "mmarried_", "mage", "fbaby_"]

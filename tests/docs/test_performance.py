@@ -18,7 +18,7 @@ import report
 from bootstrap_jobs import ROLES
 from clock import Row
 
-DOCS = Path(__file__).parents[1] / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 ROW = Row("estimates", "a job", "another", 6.0, 2.0, 2.5)
 
 

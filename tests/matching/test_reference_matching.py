@@ -10,7 +10,7 @@ import pytest
 import propensity as ps
 from conftest import COVARIATES, OUTCOME, TREATMENT
 
-FOLDER = Path(__file__).parent / "reference"
+FOLDER = Path(__file__).parents[1] / "reference"
 LALONDE = json.loads((FOLDER / "lalonde_match.json").read_text())["values"]
 PUBLISHED = json.loads((FOLDER / "lalonde_published.json").read_text())["values"]
 MATCHIT_471 = json.loads((FOLDER / "published_estimates.json").read_text())["values"]

@@ -16,7 +16,7 @@ import propensity as ps
 from propensity import core
 from propensity.errors import InvalidInputError
 
-sys.path.insert(0, str(Path(__file__).parent / "faults"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "faults"))
 
 from fuzz_values import Draw
 
