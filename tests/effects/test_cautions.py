@@ -7,13 +7,14 @@ import pandas as pd
 import pytest
 
 import propensity as ps
-from propensity.effects.cautions import score_cautions, size_cautions, terms_cautions
+from propensity.effects.cautions import size_cautions, terms_cautions
 from propensity.errors import (
     BalanceWarning,
     CalibrationWarning,
     InvalidInputError,
     OverlapWarning,
 )
+from propensity.scores.cautions import score_cautions
 
 # Scores
 

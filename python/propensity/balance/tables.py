@@ -19,7 +19,7 @@ from propensity.frames.columns import open_frame
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates, Recipe, make_terms, parse_covariates
 from propensity.scores.logistic import given_scores, read_scores
-from propensity.weighting.ipw import given_weights, read_weights
+from propensity.weighting.given import given_weights, read_weights
 
 Denominator: TypeAlias = Literal["pooled", "treated", "control", "all"]
 

@@ -5,19 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple, get_args
+from typing import ClassVar, NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
 
 from propensity.effects import inference
-from propensity.effects.arms import ArmMeans, Means, OutcomeFacts, balancing_part
+from propensity.effects.arms import ArmMeans, Means, OutcomeFacts
 from propensity.effects.cautions import size_cautions
 from propensity.effects.contrasts import SCALES, Contrast
+from propensity.effects.weighed import Weighed
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.checks import Bools, Floats, Rows
-from propensity.frames.fingerprint import Fingerprint
+from propensity.frames.fingerprint import Fingerprint, Made
 from propensity.frames.native import AnySeries
 from propensity.results.show import Shown
 
@@ -30,7 +31,7 @@ class Interval(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Effect(Shown):
+class Effect(Weighed):
     """A contrast of the means of an outcome over n rows, had everyone been treated and had nobody.
 
     Attributes
@@ -69,6 +70,10 @@ class Effect(Shown):
     whom : str
         Whom it is for, where some of those that the estimand names are left out; else empty.
     """
+
+    made: ClassVar[Made] = Made(
+        "weights", "the effect was estimated", "this effect is of other rows: estimate it from these"
+    )
 
     estimand: str
     estimate: float
@@ -169,12 +174,6 @@ class Effect(Shown):
             whom=whom,
         )
         return difference.contrast_as(contrast)
-
-    @property
-    def balancing_weights(self) -> Floats:
-        """Without the sample weights, (n,): what `smd` and `balance` multiply by them."""
-        sample_weight = None if self.fingerprint is None else self.fingerprint.sample_weight
-        return balancing_part(np.asarray(self.weights), sample_weight)
 
     @property
     def p_value(self) -> float:

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from propensity import core
-from propensity.balance.imbalance import Judged
 from propensity.effects.arms import weights_name
-from propensity.effects.cautions import count_cautions, shortage_cautions
+from propensity.effects.cautions import count_cautions
 from propensity.effects.estimators import NearestNeighbors
+from propensity.effects.imbalance import Judged
 from propensity.effects.sample import read_sample_weight
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
@@ -24,11 +24,16 @@ from propensity.frames.content import identify
 from propensity.frames.kinds import read_distance
 from propensity.frames.native import AnyFrame, column_names, names_of
 from propensity.frames.terms import Recipe, Terms, make_terms, parse_covariates
-from propensity.matching.cautions import matching_cautions, neighbor_remedy, scored_cautions
+from propensity.matching.cautions import (
+    matching_cautions,
+    neighbor_remedy,
+    scored_cautions,
+    shortage_cautions,
+)
 from propensity.matching.estimated_scores import EstimatedScores
 from propensity.matching.inputs import MatchingInputs, on_scores
 from propensity.matching.matches import Matches
-from propensity.resampling.rematching import Regroup, Remaking
+from propensity.matching.rematching import Regroup, Remaking
 from propensity.scores.logistic import given_scores, read_scores, read_terms
 from propensity.scores.model import PropensityModel
 

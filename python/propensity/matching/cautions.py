@@ -6,12 +6,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from propensity.balance.imbalance import Judged, find_imbalance
-from propensity.effects.cautions import balance_cautions, lone_cautions, score_cautions
+from propensity.effects.cautions import balance_cautions
 from propensity.effects.estimators import NearestNeighbors
+from propensity.effects.imbalance import Judged, find_imbalance
+from propensity.errors import BalanceWarning
 from propensity.frames.checks import Bools, Floats, Rows
-from propensity.resampling.rematching import Remaking
+from propensity.matching.rematching import Remaking
+from propensity.scores.cautions import lone_cautions, score_cautions
 from propensity.scores.model import PropensityModel
+
+# Partners that are missing in a region, as a share of all that are wanted. In the tutorial's data 2,181 of
+# 13,451 are, which moves the estimate from 0.080 to 0.103.
+_PARTNERS_MISSING = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +72,38 @@ def scored_cautions(
         return lone_cautions(values, treated, estimand, scores.separation)
     given = score_cautions(values, treated, sample_weight)
     return (*given, *lone_cautions(values, treated, estimand, None))
+
+
+def shortage_cautions(
+    scores: Floats, focal: Bools, wanted: int, uses: int, *, treated: bool
+) -> tuple[Warning, ...]:
+    """Say where focal units want more partners than there are: the stretch of scores that lacks most.
+
+    With `wanted` for each focal unit and minus `uses` for each donor, summed along the scores, it is the
+    stretch with the largest sum (Kadane's algorithm), between places of equal scores.
+    """
+    value, place = np.unique(scores, return_inverse=True)
+    need = np.bincount(place, weights=np.where(focal, float(wanted), -float(uses)))
+    total = np.concatenate([[0.0], np.cumsum(need)])
+    lowest = np.minimum.accumulate(total[:-1])
+    end = int(np.argmax(total[1:] - lowest))
+    missing = total[end + 1] - lowest[end]
+    if missing <= _PARTNERS_MISSING * wanted * focal.sum():
+        return ()
+    start = int(np.flatnonzero(total[: end + 1] == lowest[end])[-1])
+    inside = (scores >= value[start]) & (scores <= value[end])
+    n_focal, n_donors = int((inside & focal).sum()), int((inside & ~focal).sum())
+    arms = ("treated", "controls") if treated else ("controls", "treated")
+    whence = "they come from elsewhere, and the estimate is biased"
+    if uses * (~focal).sum() < wanted * focal.sum():
+        whence = "there are not as many anywhere: the others come from elsewhere, and the estimate is biased"
+    return (
+        BalanceWarning(
+            f"partners run short: {n_focal:,} {arms[0]} against {n_donors:,} {arms[1]} with scores from "
+            f"{value[start]:.3f} to {value[end]:.3f}, where {missing:,.0f} of {wanted * n_focal:,} partners "
+            f"are missing; {whence}: allow replace=True, or set a caliper, which leaves these units out"
+        ),
+    )
 
 
 def neighbor_remedy(spec: NearestNeighbors, *, adjusted: bool = False) -> str:

@@ -10,9 +10,9 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 import pandas as pd
 
-from propensity.balance.imbalance import Judged
 from propensity.calls.by_name import columns_by_name
 from propensity.effects.estimators import MatchingEstimand
+from propensity.effects.imbalance import Judged
 from propensity.effects.sample import read_sample, warn_once
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
@@ -22,8 +22,8 @@ from propensity.frames.labels import read, read_amount
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Terms, make_terms
 from propensity.matching.cautions import MatchedBy
+from propensity.matching.rematching import Remaking
 from propensity.matching.subclasses import CellsAgain, Subclasses, make_subclasses
-from propensity.resampling.rematching import Remaking
 
 Bins: TypeAlias = Literal["sturges", "scott", "fd", "exact"]
 Cutpoints: TypeAlias = Bins | int | Sequence[float]

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
-from propensity.effects.arms import balancing_part
 from propensity.effects.estimators import MatchingEstimand
+from propensity.effects.weighed import Weighed
 from propensity.errors import InvalidInputError, OverlapWarning
-from propensity.frames.checks import Bools, Floats, Rows
+from propensity.frames.checks import Bools, Rows
 from propensity.frames.fingerprint import Fingerprint, Made
 from propensity.frames.native import AnySeries
 from propensity.matching.matched_outcome import MatchedOutcome, read_matched_outcome, require_told_apart
-from propensity.resampling.rematching import Remaking
-from propensity.results.show import Shown
+from propensity.matching.rematching import Remaking
 
-MATCHED = Made("weights", "the rows were matched", "these matches are of other rows: match these")
 FRAME = Made("df", "the rows were matched", "give the frame that was matched")
-"""What matches and subclasses were made from, in the words of a message."""
+"""What `frame` is asked of, in the words of a message."""
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class Matched(Shown):
+class Matched(Weighed):
     """Rows weighed so that the arms are alike, whatever the method: balance, effects and plots take any.
 
     Attributes
@@ -51,6 +49,10 @@ class Matched(Shown):
         How to match again, and what errors need to know of it.
     """
 
+    made: ClassVar[Made] = Made(
+        "weights", "the rows were matched", "these matches are of other rows: match these"
+    )
+
     estimand: MatchingEstimand
     weights: AnySeries
     treated: Bools
@@ -60,11 +62,6 @@ class Matched(Shown):
     cautions: tuple[Warning, ...] = ()
     alike: Rows | None = None
     remaking: Remaking | None = None
-
-    @property
-    def balancing_weights(self) -> Floats:
-        """Without the sample weights, (n,): what `smd` and `balance` multiply by them."""
-        return balancing_part(np.asarray(self.weights), self.fingerprint.sample_weight)
 
     def _require_unknown(self, outcome: object) -> None:
         """Require that what the matches are made of is not what they are to explain."""

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from propensity.calls.by_name import renamed
+from propensity.calls.seeds import settle_seed
 from propensity.effects.effect import Effect, Effects
 from propensity.effects.estimators import NearestNeighbors, Space
 from propensity.errors import InvalidInputError
@@ -29,9 +30,9 @@ from propensity.matching.matched_effect import (
 )
 from propensity.matching.matched_outcome import are_names
 from propensity.matching.paired import Pairing
-from propensity.resampling.influence import bootstrap_influence
-from propensity.resampling.options import Resampling, check_options, settle_seed
-from propensity.resampling.rematching import bootstrap_again
+from propensity.matching.rematching import bootstrap_again
+from propensity.matching.terms_bootstrap import bootstrap_influence
+from propensity.resampling.options import Resampling, check_options
 from propensity.resampling.result import BootstrapResult
 
 PairInference: TypeAlias = Literal["score", "cluster"]

@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias, get_args, overload
 import numpy as np
 import pandas as pd
 
+from propensity.calls.seeds import settle_seed
 from propensity.effects.arms import Means, weights_name
 from propensity.effects.cautions import count_cautions
 from propensity.effects.effect import Effect, Effects
@@ -23,9 +24,9 @@ from propensity.matching.cautions import MatchedBy, matching_cautions
 from propensity.matching.influence import COUNTED, score_influence, with_estimation
 from propensity.matching.matched import FRAME, Matched, Whom
 from propensity.matching.matched_outcome import MatchedOutcome, are_names
+from propensity.matching.rematching import bootstrap_again
 from propensity.matching.stratified import clustered_influence, stratified_influence
-from propensity.resampling.options import check_options, settle_seed
-from propensity.resampling.rematching import bootstrap_again
+from propensity.resampling.options import check_options
 from propensity.resampling.result import BootstrapResult
 from propensity.results.held import Held
 

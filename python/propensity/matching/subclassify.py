@@ -6,9 +6,9 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 
-from propensity.balance.imbalance import Judged
 from propensity.calls.by_name import columns_by_name
 from propensity.effects.estimators import MatchingEstimand
+from propensity.effects.imbalance import Judged
 from propensity.effects.sample import read_sample, warn_once
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
@@ -16,12 +16,12 @@ from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.native import AnyFrame
 from propensity.matching.cautions import MatchedBy, scored_cautions
 from propensity.matching.estimated_scores import EstimatedScores
+from propensity.matching.rematching import Remaking
 from propensity.matching.subclasses import Subclasses, make_subclasses, subclass_weights
-from propensity.resampling.rematching import Remaking
 from propensity.results.held import Held
 from propensity.scores.logistic import read_scores, read_terms
 from propensity.scores.model import PropensityModel
-from propensity.weighting.quantiles import quantiles_of
+from propensity.scores.quantiles import quantiles_of
 
 # As for the distances of matching: scores that differ by rounding alone are the same score.
 _TIE = 1e-12

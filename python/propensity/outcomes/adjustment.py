@@ -8,6 +8,7 @@ from typing import Required, TypedDict, Unpack, get_args, overload
 import numpy as np
 
 from propensity.calls.by_name import columns_by_name
+from propensity.calls.seeds import settle_seed
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect, Effects
 from propensity.effects.estimators import AIPW, IPWRA, AdjustmentEstimand, OutcomeModel, RegressionAdjustment
@@ -25,7 +26,6 @@ from propensity.outcomes.models import (
     rows_in_order,
     warn_of_cross_fitted_terms,
 )
-from propensity.resampling.options import settle_seed
 from propensity.scores.crossfit import CrossFit, assign_folds
 from propensity.scores.learners import Learner, Logistic, outcome_learner, require
 

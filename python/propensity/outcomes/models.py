@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from propensity import core
-from propensity.balance.imbalance import Judged
 from propensity.effects.arms import ArmMeans, Weighting
 from propensity.effects.cautions import terms_cautions
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import AIPW, IPWRA, AdjustmentEstimand, RegressionAdjustment
+from propensity.effects.imbalance import Judged
 from propensity.effects.sample import Sample, read_sample
 from propensity.errors import SeparationError
 from propensity.frames import checks

@@ -21,7 +21,7 @@ from propensity.frames.native import AnyFrame
 from propensity.overlap.trimming import common_support
 from propensity.results.show import Shown, in_few_digits
 from propensity.scores.logistic import given_scores, read_scores
-from propensity.weighting.quantiles import quantiles_of
+from propensity.scores.quantiles import quantiles_of
 
 _QUANTILES = {"1%": 0.01, "5%": 0.05, "25%": 0.25, "50%": 0.5, "75%": 0.75, "95%": 0.95, "99%": 0.99}
 

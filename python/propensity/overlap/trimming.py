@@ -18,7 +18,7 @@ from propensity.frames.kept import kept_rows
 from propensity.frames.native import AnyFrame, AnySeries
 from propensity.results.show import Shown, in_few_digits
 from propensity.scores.logistic import given_scores, read_scores
-from propensity.weighting.quantiles import quantiles_of
+from propensity.scores.quantiles import quantiles_of
 
 TrimmingRule: TypeAlias = Literal["crump", "common_support", "quantiles"]
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from propensity.effects.arms import require_balancing
 from propensity.effects.effect import Effect
+from propensity.effects.weighed import Weighed
 from propensity.errors import InvalidInputError
 from propensity.frames import checks, native
 from propensity.frames.checks import Bools, Floats
@@ -18,14 +19,13 @@ from propensity.frames.columns import open_frame, rowwise, rowwise_treated
 from propensity.frames.native import AnyFrame, AnySeries
 from propensity.matching.matched import Matched
 from propensity.scores.model import PropensityModel
-from propensity.weighting.ipw import require_rows
+from propensity.weighting.given import require_rows
 from propensity.weighting.truncation import TruncatedWeights
 
 Weights: TypeAlias = Any
 """A column's name, a series or array, or what has weights: an effect, truncated weights, matches."""
 
-
-_KNOWING = (PropensityModel, Matched, Effect, TruncatedWeights)
+_KNOWING = (PropensityModel, Weighed)
 
 
 def _made_with(result: Any) -> Floats | None:
@@ -143,7 +143,7 @@ class Rows:
 
         A result's must be of these very rows.
         """
-        is_result = isinstance(weights, Matched | Effect | TruncatedWeights)
+        is_result = isinstance(weights, Weighed)
         if is_result and self.frame is not None:
             require_rows(open_frame(self.frame), weights, treated, role)
         remedy = f"{'these matches are' if isinstance(weights, Matched) else 'this effect is'} of other rows"

@@ -11,6 +11,7 @@ import pandas as pd
 
 from propensity import core
 from propensity.calls.by_name import columns_by_name, renamed
+from propensity.calls.seeds import settle_seed
 from propensity.calls.warned import warn
 from propensity.effects.arms import OutcomeFacts
 from propensity.effects.cautions import count_cautions
@@ -38,7 +39,7 @@ from propensity.outcomes.models import (
     warn_of_outcome_terms,
 )
 from propensity.resampling.analytic import Analytic, Figures
-from propensity.resampling.options import Resampling, check_options, progress_bar, settle_seed
+from propensity.resampling.options import Resampling, check_options, progress_bar
 from propensity.resampling.result import BootstrapResult
 from propensity.scores.scored import warn_of_left_out
 

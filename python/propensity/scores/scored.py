@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 
 from propensity import core
-from propensity.balance.imbalance import Judged
 from propensity.calls.warned import warn
+from propensity.effects.imbalance import Judged
 from propensity.errors import CollinearityWarning, SeparationError, SeparationWarning
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.terms import Recipe

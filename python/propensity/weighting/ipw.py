@@ -1,36 +1,26 @@
 """Weighting: from scores to balancing weights, and the contrast of the weighted means."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Required, TypeAlias, TypedDict, Unpack, get_args, overload
 
 from propensity import core
-from propensity.balance.imbalance import Imbalance, Judged, find_imbalance
 from propensity.calls.by_name import columns_by_name
-from propensity.effects.arms import Weighting, balancing_part, require_balancing
-from propensity.effects.cautions import (
-    balance_cautions,
-    count_cautions,
-    lone_cautions,
-    overlap_cautions,
-    score_cautions,
-    weights_of_stood_for,
-)
+from propensity.effects.arms import Weighting, balancing_part
+from propensity.effects.cautions import balance_cautions, count_cautions, overlap_cautions
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect, Effects
 from propensity.effects.estimators import WeightingEstimand
+from propensity.effects.imbalance import Imbalance, Judged, find_imbalance
 from propensity.effects.sample import Sample, for_each_outcome, read_sample, warn_once
 from propensity.frames import checks
-from propensity.frames.checks import Bools, Floats
-from propensity.frames.columns import Frame, outcome_names
-from propensity.frames.fingerprint import Made
+from propensity.frames.checks import Floats
+from propensity.frames.columns import outcome_names
 from propensity.frames.native import AnyFrame, AnySeries
-from propensity.matching.matched import MATCHED, Matched
+from propensity.scores.cautions import lone_cautions, score_cautions, weights_of_stood_for
 from propensity.scores.logistic import AS_KNOWN, given_scores, read_scores, read_terms, require_other_columns
 from propensity.scores.model import PropensityModel
 from propensity.scores.scored import Scored
-from propensity.weighting.truncation import TruncatedWeights
 
 _ESTIMATED = "stacked estimating equations; counts that the scores were estimated"
 _REMEDY = "weighting alone is biased by it, and outcome models (aipw, ipwra) have to adjust for it"
@@ -298,70 +288,3 @@ def weighted_effect(
         se_method=_KNOWN if scored.x is None else _ESTIMATED,
         cautions=doubts(weighting),
     )
-
-
-def given_weights(weights: object, role: str = "weights") -> dict[str, object]:
-    """Give weights that come row by row as `open_frame` reads them; those of results are complete."""
-    known = isinstance(weights, Matched | Effect | TruncatedWeights) and weights.fingerprint is not None
-    return {} if known else {role: weights.weights if isinstance(weights, TruncatedWeights) else weights}
-
-
-def read_weights(
-    frame: Frame, weights: object, treated: Bools, sample_weight: Floats | None, role: str = "weights"
-) -> Floats:
-    """Read balancing weights as (n,) float64, none negative, some above 0 in each arm.
-
-    They do not contain the sample weights, which they are multiplied by wherever they are used. Those of an
-    effect, of matches and of subclasses do: what they were made with is taken out of them, and has to be what
-    is given here.
-
-    Parameters
-    ----------
-    frame : Frame
-    weights : str, Series, array (n,), Matched, Effect or TruncatedWeights
-        A column, weights, or a result that has some.
-    treated : ndarray (n,) of bool
-    sample_weight : ndarray (n,) or None
-    role : str, default "weights"
-        What to call them in a message.
-
-    Raises
-    ------
-    InvalidInputError
-        They are of other rows than the frame's, or were made with other sample weights.
-    """
-    subject = role
-    if isinstance(weights, Matched | Effect | TruncatedWeights) and weights.fingerprint is not None:
-        made = require_rows(frame, weights, treated, role)
-        checks.same_weights(weights.fingerprint.sample_weight, sample_weight, made.when, made.again)
-        values = weights.balancing_weights
-    else:
-        given = weights.weights if isinstance(weights, Effect | TruncatedWeights) else weights
-        if sample_weight is not None:
-            require_balancing(weights, role)
-        values, subject = frame.rowwise(given, role)
-    checks.weights(values, treated, frame.index, subject)
-    return values
-
-
-def require_rows(
-    frame: Frame, weights: Matched | Effect | TruncatedWeights, treated: Bools, role: str
-) -> Made:
-    """Require a result's rows to be the frame's, and say how it was made."""
-    made = next(made for kind, made in _MADE.items() if isinstance(weights, kind))
-    if weights.fingerprint is not None:
-        weights.fingerprint.require_same(frame, treated, replace(made, subject=role))
-    return made
-
-
-_MADE = {
-    Effect: Made(
-        "weights", "the effect was estimated", "this effect is of other rows: estimate it from these"
-    ),
-    Matched: MATCHED,
-    TruncatedWeights: Made(
-        "weights",
-        "the weights were made that were truncated",
-        "these weights are of other rows: make them of these",
-    ),
-}

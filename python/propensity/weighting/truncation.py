@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
 import numpy as np
 import pandas as pd
 
 from propensity.effects.arms import balancing_part, require_balancing
-from propensity.effects.effect import Effect
+from propensity.effects.weighed import Weighed
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.columns import rowwise, rowwise_treated
-from propensity.frames.fingerprint import Fingerprint
+from propensity.frames.fingerprint import Fingerprint, Made
 from propensity.frames.native import AnySeries, row_labels, series_like
-from propensity.matching.matched import Matched
-from propensity.results.show import Shown, in_few_digits
-from propensity.weighting.quantiles import quantiles_of
+from propensity.results.show import in_few_digits
+from propensity.scores.quantiles import quantiles_of
 
 WeightUnit: TypeAlias = Literal["quantile", "raw"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class TruncatedWeights(Shown):
+class TruncatedWeights(Weighed):
     """Weights of n rows, those beyond the bounds moved to them.
 
     Attributes
@@ -37,6 +36,12 @@ class TruncatedWeights(Shown):
     fingerprint : Fingerprint or None
         Of the effect or matches that the weights are from: which rows they are of.
     """
+
+    made: ClassVar[Made] = Made(
+        "weights",
+        "the weights were made that were truncated",
+        "these weights are of other rows: make them of these",
+    )
 
     weights: AnySeries
     counts: pd.DataFrame
@@ -131,8 +136,9 @@ def truncate(
         raise TypeError(f"weights: a series, an array or a result that has some is needed, not {weights!r}")
     if sample_weight is not None:
         require_balancing(weights, "weights")
-    made = weights.fingerprint if isinstance(weights, Matched | Effect) else None
-    given = weights.weights if isinstance(weights, Matched | Effect) else weights
+    result = weights if isinstance(weights, Weighed) and not isinstance(weights, TruncatedWeights) else None
+    made = None if result is None else result.fingerprint
+    given: Any = weights if result is None else result.weights
     index = pd.RangeIndex(len(given)) if isinstance(given, np.ndarray | list) else row_labels(given)
     values = rowwise(given, index, "weights")
     members = _arms(treatment, index)

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 import propensity as ps
-from propensity.balance import imbalance
-from propensity.balance.imbalance import Judged, find_imbalance
+from propensity.effects import imbalance
+from propensity.effects.imbalance import Judged, find_imbalance
 from propensity.errors import BalanceWarning
 
 
