@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from propensity import core
 from propensity.errors import InvalidInputError
-from propensity.frames import checks
+from propensity.frames import checks, rowwise_checks
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.native import AnyFrame, Column
 from propensity.results.held import Held
@@ -75,9 +75,9 @@ class Fingerprint(Held):
         """
         if not self.index.equals(rows.index):
             remedy = made.remedy_for(self.index, rows.index)  # a look through all labels
-            checks.same_index(made.subject, self.index, rows.index, remedy)
+            rowwise_checks.same_index(made.subject, self.index, rows.index, remedy)
         if treated is not None and self.treated is not None:
-            checks.same_treated(made.subject, self.treated, treated, rows.index, made.again)
+            rowwise_checks.same_treated(made.subject, self.treated, treated, rows.index, made.again)
         other, moved = self.changed(rows)
         if other or moved:
             counted = None if made.count is None or isinstance(rows, Fingerprint) else made.count(rows)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from propensity.effects.cautions import balance_cautions
-from propensity.effects.estimators import NearestNeighbors
 from propensity.effects.imbalance import Judged, find_imbalance
+from propensity.effects.matching_specification import Matching, NearestNeighbors
 from propensity.errors import BalanceWarning
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.matching.rematching import Remaking
@@ -114,7 +114,7 @@ def neighbor_remedy(spec: NearestNeighbors, *, adjusted: bool = False) -> str:
     return f"{caliper_remedy(spec)}, {exact}, or adjust for what is left (bias_adjust= of effect)"
 
 
-def caliper_remedy(spec: NearestNeighbors) -> str:
+def caliper_remedy(spec: Matching) -> str:
     """Ask for a caliper, or where there is one for a narrower one."""
     return "set a caliper" if spec.caliper is None else "set a narrower caliper"
 

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from propensity.calls.by_name import columns_by_name
-from propensity.effects.estimators import MatchingEstimand
 from propensity.effects.imbalance import Judged
+from propensity.effects.matching_specification import MatchingEstimand
 from propensity.effects.sample import read_sample, warn_once
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
@@ -22,8 +22,9 @@ from propensity.frames.labels import read, read_amount
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Terms, make_terms
 from propensity.matching.cautions import MatchedBy
+from propensity.matching.grouping import CellsAgain, make_subclasses
 from propensity.matching.rematching import Remaking
-from propensity.matching.subclasses import CellsAgain, Subclasses, make_subclasses
+from propensity.matching.subclasses import Subclasses
 
 Bins: TypeAlias = Literal["sturges", "scott", "fd", "exact"]
 Cutpoints: TypeAlias = Bins | int | Sequence[float]
@@ -60,10 +61,8 @@ def match_cem(
 
     Parameters
     ----------
-    df : DataFrame
-        pandas, polars or pyarrow; one row a unit.
-    treatment : str
-        A column, bool or 0/1.
+    df, treatment : DataFrame, and str
+        One row a unit, and a column of it, bool or 0/1, as for `fit_propensity`.
     covariates : list of str
         Columns known before the treatment. Text, categories, bools, dates and times must agree, up to
         `grouping`.

@@ -7,9 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from propensity import core
+from propensity.effects.imbalance import Judged
 from propensity.errors import OverlapError
 from propensity.frames.checks import Bools, Floats, Rows
+from propensity.frames.columns import Frame
 from propensity.results.held import Held
+from propensity.scores.logistic import read_terms
+from propensity.scores.model import PropensityModel
 
 # Of the largest eigenvalue: below, a combination of standardized terms says what others say.
 _COLLINEAR = 1e-10
@@ -80,6 +84,18 @@ class EstimatedScores(Held):
         if not (fit.scores.min() > 0 and fit.scores.max() < 1):
             raise OverlapError("scores: some are 0 or 1")
         return fit.scores
+
+
+def read_behind(
+    frame: Frame, scores: object, values: Floats, sample_weight: Floats | None
+) -> tuple[Judged, EstimatedScores | None]:
+    """Read what is behind scores (n,): what balance is asked of, and where it is a model, that."""
+    judged = Judged.of_scores(values)
+    if not isinstance(scores, PropensityModel):
+        return judged, None
+    terms = read_terms(frame, scores)
+    estimated = EstimatedScores(values, terms, scores.penalty, sample_weight)
+    return Judged.of_terms(terms, scores.recipe, judged.more), estimated
 
 
 def _standardized(x: Floats) -> tuple[Floats, Floats]:

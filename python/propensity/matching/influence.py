@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from propensity.effects.arms import Means
-from propensity.effects.estimators import MatchingEstimand
+from propensity.effects.matching_specification import MatchingEstimand
 from propensity.frames.checks import Bools, Floats
 from propensity.matching.estimated_scores import EstimatedScores
 from propensity.matching.local_outcomes import covariance_direction, mean_curve

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from propensity.effects.estimators import MatchingEstimand
+from propensity.effects.matching_specification import MatchingEstimand
 from propensity.effects.weighed import Weighed
 from propensity.errors import InvalidInputError, OverlapWarning
 from propensity.frames.checks import Bools, Rows
@@ -63,21 +63,23 @@ class Matched(Weighed):
     alike: Rows | None = None
     remaking: Remaking | None = None
 
-    def _require_unknown(self, outcome: object) -> None:
-        """Require that what the matches are made of is not what they are to explain."""
-        name = outcome if isinstance(outcome, str) else getattr(outcome, "name", None)
-        if isinstance(name, str) and name in self.known:
-            raise InvalidInputError(
-                f"column '{name}' is the outcome, and rows were matched by it or by scores made of it, which "
-                "takes its effect away: match by what was known before the treatment"
-            )
 
-    def _outcome(self, outcome: object, *, bounded: bool = True) -> MatchedOutcome:
-        """Read an outcome, by name or by value, that the rows which are used have."""
-        used = np.asarray(self.weights) > 0
-        found = read_matched_outcome(outcome, self.fingerprint, used, bounded=bounded)
-        require_told_apart(found.values, self.alike, used, self.index)
-        return found
+def require_unknown(matched: Matched, outcome: object) -> None:
+    """Require that what the matches are made of is not what they are to explain."""
+    name = outcome if isinstance(outcome, str) else getattr(outcome, "name", None)
+    if isinstance(name, str) and name in matched.known:
+        raise InvalidInputError(
+            f"column '{name}' is the outcome, and rows were matched by it or by scores made of it, which "
+            "takes its effect away: match by what was known before the treatment"
+        )
+
+
+def outcome_of(matched: Matched, outcome: object, *, bounded: bool = True) -> MatchedOutcome:
+    """Read an outcome, by name or by value, that the rows which are used have."""
+    used = np.asarray(matched.weights) > 0
+    found = read_matched_outcome(outcome, matched.fingerprint, used, bounded=bounded)
+    require_told_apart(found.values, matched.alike, used, matched.index)
+    return found
 
 
 @dataclass(frozen=True)

@@ -11,17 +11,16 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import pandas as pd
 
 from propensity.calls.warned import warn
 from propensity.effects import inference
 from propensity.effects.effect import Effect
-from propensity.effects.estimators import NearestNeighbors, Regrouping
+from propensity.effects.estimators import Regrouping
+from propensity.effects.matching_specification import NearestNeighbors
 from propensity.errors import InvalidInputError, OverlapWarning
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.matching.estimated_scores import EstimatedScores
-from propensity.resampling.analytic import Analytic
-from propensity.resampling.options import progress_bar
+from propensity.resampling.options import Groups, ResamplingOptions
 from propensity.resampling.redrawing import Lots, run_replicates
 from propensity.resampling.result import BootstrapResult
 from propensity.results.held import Held
@@ -110,13 +109,8 @@ def bootstrap_again(
     spec: NearestNeighbors | Regrouping,
     effect: Effect,
     outcome: Floats,
-    *,
-    cluster: Rows | None,
-    strata: Rows | None,
-    n_reps: int,
-    seed: int,
-    n_threads: int | None,
-    progress: bool | None,
+    groups: Groups,
+    options: ResamplingOptions,
 ) -> BootstrapResult:
     """Draw rows with replacement, make the matching again, and estimate again, `n_reps` times.
 
@@ -134,33 +128,27 @@ def bootstrap_again(
         More than 5% of them could not.
     """
     order = remaking.order(outcome)
-    lots = Lots.of(order, cluster, strata)
+    lots = Lots.of(order, groups.cluster, groups.strata)
     y = outcome - outcome[order].mean()
 
     def estimate(replicate: int) -> float:
-        numbers = np.random.SeedSequence(seed, spawn_key=(replicate,))
+        numbers = np.random.SeedSequence(options.seed, spawn_key=(replicate,))
         return remaking.estimate(y, lots.draw(np.random.default_rng(numbers)))
 
-    with progress_bar(n_reps, progress) as report:
-        replicates, failures = run_replicates(estimate, n_reps, n_threads=n_threads, progress=report)
-    _tell_of(failures, n_reps)
-    labels = pd.Index([spec.label], name="estimator")
+    with options.bar() as report:
+        replicates, failures = run_replicates(
+            estimate, options.n_reps, n_threads=options.n_threads, progress=report
+        )
+    _tell_of(failures, options.n_reps)
     influence = effect.influence
-    acceleration = math.nan if influence is None else inference.acceleration(influence, effect.clusters)
-    return BootstrapResult(
-        estimators=(spec,),
-        estimates=pd.Series([effect.estimate], index=labels, name="estimate"),
-        replicates=pd.DataFrame(
-            {spec.label: replicates}, index=pd.RangeIndex(n_reps, name="replicate"), columns=labels
-        ),
-        analytic=Analytic.known(
-            pd.Series([acceleration], index=labels, name="acceleration"),
-            pd.Series([effect.std_error], index=labels, name="analytic_std_error"),
-        ),
-        seed=seed,
+    return BootstrapResult.of_effect(
+        effect,
+        spec,
+        replicates,
+        groups,
+        options,
+        acceleration=math.nan if influence is None else inference.acceleration(influence, effect.clusters),
         penalty=0.0 if remaking.estimated is None else remaking.estimated.penalty,
-        cluster=None if cluster is None else "cluster",
-        strata=None if strata is None else "strata",
         refitted=True,
     )
 

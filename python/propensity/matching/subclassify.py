@@ -7,19 +7,19 @@ import numpy as np
 import pandas as pd
 
 from propensity.calls.by_name import columns_by_name
-from propensity.effects.estimators import MatchingEstimand
-from propensity.effects.imbalance import Judged
+from propensity.effects.matching_specification import MatchingEstimand
 from propensity.effects.sample import read_sample, warn_once
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.native import AnyFrame
 from propensity.matching.cautions import MatchedBy, scored_cautions
-from propensity.matching.estimated_scores import EstimatedScores
+from propensity.matching.estimated_scores import read_behind
+from propensity.matching.grouping import make_subclasses, subclass_weights
 from propensity.matching.rematching import Remaking
-from propensity.matching.subclasses import Subclasses, make_subclasses, subclass_weights
+from propensity.matching.subclasses import Subclasses
 from propensity.results.held import Held
-from propensity.scores.logistic import read_scores, read_terms
+from propensity.scores.logistic import read_scores
 from propensity.scores.model import PropensityModel
 from propensity.scores.quantiles import quantiles_of
 
@@ -42,12 +42,8 @@ def subclassify(
 
     Parameters
     ----------
-    df : DataFrame
-        pandas, polars or pyarrow; one row a unit.
-    treatment : str
-        A column, bool or 0/1.
-    scores : PropensityModel, str, Series or array (n,)
-        A model fitted on these very rows, a column, or numbers strictly between 0 and 1.
+    df, treatment, scores : DataFrame, str, and PropensityModel, str, Series or array (n,)
+        As for `ipw`; subclasses are between quantiles of the scores.
     n_subclasses : int, default 10
         How many. Five, the custom since Cochran (1968), leave a tenth of the bias in; on the tutorial's data
         they say .093, ten say .084, and the truth is .080.
@@ -111,11 +107,7 @@ def subclassify(
     groups = np.full(len(e), -1)
     groups[there] = again.groups(np.flatnonzero(there), e[there])
     model = scores if isinstance(scores, PropensityModel) else None
-    judged, estimated = Judged.of_scores(e), None
-    if model is not None:
-        terms = read_terms(sample.frame, model)
-        judged = Judged.of_terms(terms, model.recipe, judged.more)
-        estimated = EstimatedScores(e, terms, model.penalty, sample.sample_weight)
+    judged, estimated = read_behind(sample.frame, scores, e, sample.sample_weight)
     by = MatchedBy(
         () if model is None else model.recipe.columns,
         judged,

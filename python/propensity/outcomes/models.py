@@ -17,7 +17,7 @@ from propensity.effects.estimators import AIPW, IPWRA, AdjustmentEstimand, Regre
 from propensity.effects.imbalance import Judged
 from propensity.effects.sample import Sample, read_sample
 from propensity.errors import SeparationError
-from propensity.frames import checks
+from propensity.frames import checks, rowwise_checks
 from propensity.frames.checks import Floats, Rows
 from propensity.frames.columns import outcome_names
 from propensity.frames.native import AnyFrame, column_names
@@ -45,46 +45,46 @@ class Study:
     outcome_recipe: Recipe
 
 
-def read_study(
-    df: AnyFrame,
-    *,
-    treatment: str,
-    outcome: str | Sequence[str],
-    covariates: Covariates,
-    outcome_covariates: Covariates | None = None,
-    cluster: object = None,
-    sample_weight: object = None,
-    also: Mapping[str, object] | None = None,
-) -> Study:
+@dataclass(frozen=True)
+class Roles:
+    """What plays which part in a study: columns, or values for each row; as for `aipw`."""
+
+    treatment: str
+    outcome: str | Sequence[str]
+    covariates: Covariates
+    outcome_covariates: Covariates | None = None
+    cluster: object = None
+    sample_weight: object = None
+
+
+def read_study(df: AnyFrame, roles: Roles, also: Mapping[str, object] | None = None) -> Study:
     """Read the columns with a role, and make the terms of both models."""
-    score_terms = outcome_terms = parse_covariates(covariates, df, may_be_none=True)
-    if outcome_covariates is not None:
-        outcome_terms = parse_covariates(outcome_covariates, df, may_be_none=True)
+    score_terms = outcome_terms = parse_covariates(roles.covariates, df, may_be_none=True)
+    if roles.outcome_covariates is not None:
+        outcome_terms = parse_covariates(roles.outcome_covariates, df, may_be_none=True)
     sample = read_sample(
         df,
-        treatment=treatment,
-        outcome=outcome,
+        treatment=roles.treatment,
+        outcome=roles.outcome,
         covariates=tuple(dict.fromkeys([*score_terms.columns, *outcome_terms.columns])),
-        cluster=cluster,
-        sample_weight=sample_weight,
+        cluster=roles.cluster,
+        sample_weight=roles.sample_weight,
         also=also,
     )
     weight = sample.sample_weight
     score_x, recipe = make_terms(sample.frame, score_terms, sample_weight=weight)
     columns = {name: sample.frame.columns[name] for name in score_terms.columns}
     score = ScoreRows(columns, score_x, recipe, sample.treated, weight)
-    if outcome_covariates is None:
+    if roles.outcome_covariates is None:
         return Study(sample, score, score_x, recipe)
     outcome_x, other = make_terms(sample.frame, outcome_terms, sample_weight=weight)
     return Study(sample, score, outcome_x, other)
 
 
-def require_known(
-    df: AnyFrame, *, treatment: str, outcome: str | Sequence[str], covariates: Covariates
-) -> None:
+def require_known(df: AnyFrame, roles: Roles) -> None:
     """Require of covariates that no model is made of what is required of the others' names."""
-    names = parse_covariates(covariates, df, may_be_none=True).columns
-    checks.roles(treatment=treatment, outcomes=outcome_names(outcome), covariates=names)
+    names = parse_covariates(roles.covariates, df, may_be_none=True).columns
+    checks.roles(treatment=roles.treatment, outcomes=outcome_names(roles.outcome), covariates=names)
     checks.known(names, column_names(df))
 
 
@@ -94,9 +94,9 @@ def require_events(study: Study, outcome: str, estimators: Iterable[object]) -> 
         return
     sample, y = study.sample, study.sample.frame.outcome(outcome)
     everybody = "rows, treated and control alike"
-    checks.events(y, sample.present_rows, f"column '{outcome}'", everybody)
+    rowwise_checks.events(y, sample.present_rows, f"column '{outcome}'", everybody)
     for arm, whose in ((True, "treated rows"), (False, "control rows")):
-        checks.events(y, (sample.treated == arm) & sample.present_rows, f"column '{outcome}'", whose)
+        rowwise_checks.events(y, (sample.treated == arm) & sample.present_rows, f"column '{outcome}'", whose)
 
 
 @dataclass(frozen=True, eq=False)
@@ -255,7 +255,7 @@ def cross_fitted_effects(
 
 
 def _middle(y: Floats) -> float:
-    """Give the middle of the range of values far from zero, as the core does (src/origin.rs); else zero."""
+    """Give the middle of values far from zero, as `src/outcome/origin.rs` does; else zero."""
     low, high = float(y.min()), float(y.max())
     middle = low / 2 + high / 2
     return middle if abs(middle) > high - low else 0.0

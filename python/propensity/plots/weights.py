@@ -56,6 +56,7 @@ def weight_plot(
     Returns
     -------
     Axes
+        One, both arms in it.
 
     Raises
     ------

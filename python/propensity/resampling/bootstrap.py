@@ -5,32 +5,27 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from propensity import core
 from propensity.calls.by_name import columns_by_name, renamed
-from propensity.calls.seeds import settle_seed
 from propensity.calls.warned import warn
 from propensity.effects.arms import OutcomeFacts
 from propensity.effects.cautions import count_cautions
-from propensity.effects.estimators import (
-    AIPW,
-    IPW,
-    IPWRA,
-    Estimator,
-    NearestNeighbors,
-    RegressionAdjustment,
-    check_estimators,
-)
+from propensity.effects.estimators import AIPW, IPW, IPWRA, Estimator, RegressionAdjustment, check_estimators
+from propensity.effects.matching_specification import NearestNeighbors
 from propensity.effects.sample import rows_there
 from propensity.errors import InvalidInputError, OverlapWarning
 from propensity.frames import checks
-from propensity.frames.checks import Floats
+from propensity.frames.checks import Floats, Rows
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates
 from propensity.outcomes.models import (
+    Roles,
+    Study,
     naming_rows_outside_models,
     naming_separated_model,
     read_study,
@@ -39,7 +34,7 @@ from propensity.outcomes.models import (
     warn_of_outcome_terms,
 )
 from propensity.resampling.analytic import Analytic, Figures
-from propensity.resampling.options import Resampling, check_options, progress_bar
+from propensity.resampling.options import Resampling, ResamplingOptions
 from propensity.resampling.result import BootstrapResult
 from propensity.scores.scored import warn_of_left_out
 
@@ -77,11 +72,8 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     Parameters
     ----------
     df : DataFrame
-        pandas, polars or pyarrow; one row a unit.
-    outcome : str
-        A column, numeric or bool.
-    treatment : str
-        A column, bool or 0/1.
+    outcome, treatment : str
+        One row a unit, and columns of it: numeric or bool; bool or 0/1.
     covariates : list of str, or str
         As for `fit_propensity`.
     outcome_covariates : list of str, or str, or None, default None
@@ -154,69 +146,33 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     `Matches.bootstrap` is valid, and needs no refit.
     """
     checks.one_outcome("bootstrap", outcome)
-    check_options(resampling, n_reps, n_threads)
+    options = ResamplingOptions(resampling, n_reps, seed, n_threads, progress)
     _check_estimators(estimators, resampling)
     _check_penalty(estimators, penalty)
-    study = read_study(
-        df,
-        treatment=treatment,
-        outcome=outcome,
-        covariates=covariates,
-        outcome_covariates=outcome_covariates,
-        cluster=cluster,
-        sample_weight=sample_weight,
-        also={"strata": strata},
-    )
-    sample = study.sample
+    roles = Roles(treatment, outcome, covariates, outcome_covariates, cluster, sample_weight)
+    study = read_study(df, roles, also={"strata": strata})
     require_events(study, outcome, estimators)
-    for caution in count_cautions(sample.sample_weight):
+    for caution in count_cautions(study.sample.sample_weight):
         warn(caution)
-    x, score_columns, outcome_columns = side_by_side(study)
-    seed = settle_seed(seed)
-    there = rows_there(sample.sample_weight)
-    groups = None if strata is None else sample.frame.groups(strata, "strata")
-    run = partial(
-        core.bootstrap,
-        x if isinstance(there, slice) else np.asfortranarray(x[there]),
-        sample.treated[there].copy(),  # what is worked out later is of the data as they are now
-        sample.frame.outcome(outcome)[there].copy(),
-        estimators=list(estimators),
-        penalty=penalty,
-        resampling=resampling,
-        cluster=None if sample.clusters is None else sample.clusters[there],
-        strata=None if groups is None else groups[there],
-        sample_weight=None if sample.sample_weight is None else sample.sample_weight[there],
-        score_columns=score_columns,
-        outcome_columns=outcome_columns,
-        seed=seed,
-        n_threads=n_threads,
-    )
+    groups = None if strata is None else study.sample.frame.groups(strata, "strata")
+    run = _run_on(study, outcome, groups, options, estimators=list(estimators), penalty=penalty)
     with (
-        naming_separated_model(study, penalty, fits_score=any(spec.needs_score for spec in estimators)),
+        naming_separated_model(study, penalty, fits_score=_fit_scores(estimators)),
         naming_rows_outside_models(study),
-        progress_bar(n_reps, progress) as report,
+        options.bar() as report,
     ):
         found = run(n_reps=n_reps, studentized=studentized, progress=report)
-    estimates, replicates = _settled(
-        found.estimates, found.replicates, OutcomeFacts.of(sample.frame.outcome(outcome)), len(sample.treated)
-    )
+    _warn_of_models(study, estimators, penalty, found)
     labels = pd.Index([estimator.label for estimator in estimators], name="estimator")
-    told = None
-    if any(spec.needs_score for spec in estimators):
-        told = study.score.dropped(found.aliased)
-        warn_of_left_out(told)
-        if len(found.diverging):
-            study.score.fit(penalty).warn_of_separation()
-    if any(isinstance(spec, AIPW | IPWRA | RegressionAdjustment) for spec in estimators):
-        warn_of_outcome_terms(study, found.outcome_aliased, told)
-    n_failed = pd.Series(found.n_failed, index=labels, name="n_failed")
-    _warn_of_failures(n_failed, n_reps)
+    _warn_of_failures(pd.Series(found.n_failed, index=labels, name="n_failed"), n_reps)
+    facts = OutcomeFacts.of(study.sample.frame.outcome(outcome))
+    estimates, replicates = _settled(found.estimates, found.replicates, facts, len(study.sample.treated))
     return BootstrapResult(
         estimators=tuple(estimators),
         estimates=pd.Series(estimates, index=labels, name="estimate"),
         replicates=_by_replicate(replicates, labels),
         analytic=Analytic(partial(_without_resampling, run, labels)),
-        seed=seed,
+        seed=options.seed,
         penalty=float(penalty),
         resampling=resampling,
         cluster=_name(cluster),
@@ -224,6 +180,46 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
         refitted=True,
         replicate_std_errors=None if found.std_errors is None else _by_replicate(found.std_errors, labels),
     )
+
+
+def _run_on(
+    study: Study, outcome: str, strata: Rows | None, options: ResamplingOptions, **what: Any
+) -> Callable[..., core.Replicates]:
+    """Give the core's bootstrap of the rows that are there, for as many replicates as are asked for later."""
+    sample = study.sample
+    there = rows_there(sample.sample_weight)
+    x, score_columns, outcome_columns = side_by_side(study)
+    return partial(
+        core.bootstrap,
+        x if isinstance(there, slice) else np.asfortranarray(x[there]),
+        sample.treated[there].copy(),  # what is worked out later is of the data as they are now
+        sample.frame.outcome(outcome)[there].copy(),
+        cluster=None if sample.clusters is None else sample.clusters[there],
+        strata=None if strata is None else strata[there],
+        sample_weight=None if sample.sample_weight is None else sample.sample_weight[there],
+        score_columns=score_columns,
+        outcome_columns=outcome_columns,
+        **options.of_core,
+        **what,
+    )
+
+
+def _fit_scores(estimators: Sequence[Estimator]) -> bool:
+    return any(spec.needs_score for spec in estimators)
+
+
+def _warn_of_models(
+    study: Study, estimators: Sequence[Estimator], penalty: float, found: core.Replicates
+) -> None:
+    """Warn of the terms that the models of the data themselves leave out, and of a separated score model."""
+    told = None
+    if _fit_scores(estimators):
+        told = study.score.dropped(found.aliased)
+        warn_of_left_out(told)
+        if len(found.diverging):
+            study.score.fit(penalty).warn_of_separation()
+    if any(isinstance(spec, AIPW | IPWRA | RegressionAdjustment) for spec in estimators):
+        warn_of_outcome_terms(study, found.outcome_aliased, told)
 
 
 def _settled(
@@ -274,7 +270,7 @@ def _name(groups: object) -> str | None:
 
 def _check_penalty(estimators: Sequence[Estimator], penalty: float) -> None:
     checks.number("penalty", penalty, minimum=0.0)
-    if penalty and not any(spec.needs_score for spec in estimators):
+    if penalty and not _fit_scores(estimators):
         raise InvalidInputError(
             f"penalty: none of the estimators has a score model for {penalty!r} to act on; leave it out"
         )

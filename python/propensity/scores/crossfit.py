@@ -18,7 +18,7 @@ from propensity.effects.arms import Means
 from propensity.effects.estimators import AdjustmentEstimand
 from propensity.effects.sample import Sample
 from propensity.errors import InvalidInputError, OverlapError
-from propensity.frames import checks
+from propensity.frames import checks, rowwise_checks
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.scores.learners import Learner, Linear, Logistic, fit_predict
 
@@ -40,7 +40,7 @@ class CrossFit:
         """Predict the treatment of each row (n,), strictly between 0 and 1."""
         everyone = np.ones(len(x), dtype=bool)
         e = self._predict(self.score_model, x, sample.treated.astype(np.float64), everyone, sample)
-        checks.scores(e, sample.frame.index, "cross-fitted scores")
+        rowwise_checks.scores(e, sample.frame.index, "cross-fitted scores")
         return e
 
     def outcomes(
@@ -58,7 +58,7 @@ class CrossFit:
         own = sample.treated == treated
         outcome = _Outcome(subject, "treated" if treated else "control")
         if isinstance(self.outcome_model, Logistic):
-            checks.events(y, own & sample.present_rows, subject, f"{outcome.arm} rows")
+            rowwise_checks.events(y, own & sample.present_rows, subject, f"{outcome.arm} rows")
         if isinstance(self.outcome_model, Linear | Logistic):
             there = sample.present_rows
             _require_inside(x, own & there, wanted & there, treated=treated)
@@ -93,7 +93,7 @@ class CrossFit:
                     isinstance(learner, Logistic) or hasattr(learner, "predict_proba")
                 ):
                     whose = f"{outcome.arm} rows outside fold {fold + 1} of {self.folds.max() + 1}"
-                    checks.events(y[rows], np.ones(len(rows), dtype=bool), outcome.subject, whose)
+                    rowwise_checks.events(y[rows], np.ones(len(rows), dtype=bool), outcome.subject, whose)
                 raise
         return predicted
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from propensity.effects.arms import require_balancing
 from propensity.effects.weighed import Weighed
-from propensity.frames import checks
+from propensity.frames import rowwise_checks
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.columns import Frame
 from propensity.frames.fingerprint import Made
@@ -46,14 +46,14 @@ def read_weights(
     subject = role
     if isinstance(weights, Weighed) and weights.fingerprint is not None:
         made = require_rows(frame, weights, treated, role)
-        checks.same_weights(weights.fingerprint.sample_weight, sample_weight, made.when, made.again)
+        rowwise_checks.same_weights(weights.fingerprint.sample_weight, sample_weight, made.when, made.again)
         values = weights.balancing_weights
     else:
         given = weights.weights if isinstance(weights, Weighed) else weights
         if sample_weight is not None:
             require_balancing(weights, role)
         values, subject = frame.rowwise(given, role)
-    checks.weights(values, treated, frame.index, subject)
+    rowwise_checks.weights(values, treated, frame.index, subject)
     return values
 
 

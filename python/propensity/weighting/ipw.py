@@ -9,11 +9,12 @@ from propensity.calls.by_name import columns_by_name
 from propensity.effects.arms import Weighting, balancing_part
 from propensity.effects.cautions import balance_cautions, count_cautions, overlap_cautions
 from propensity.effects.contrasts import Contrast
-from propensity.effects.effect import Effect, Effects
+from propensity.effects.effect import Effect
 from propensity.effects.estimators import WeightingEstimand
 from propensity.effects.imbalance import Imbalance, Judged, find_imbalance
 from propensity.effects.sample import Sample, for_each_outcome, read_sample, warn_once
-from propensity.frames import checks
+from propensity.effects.several import Effects
+from propensity.frames import checks, rowwise_checks
 from propensity.frames.checks import Floats
 from propensity.frames.columns import outcome_names
 from propensity.frames.native import AnyFrame, AnySeries
@@ -42,15 +43,10 @@ def balancing_weights(
 
     Parameters
     ----------
-    df : DataFrame
-        pandas, polars or pyarrow; one row a unit.
-    treatment : str
-        A column, bool or 0/1.
-    scores : PropensityModel, str, Series or array (n,)
-        A model fitted on these very rows, a column, or numbers strictly between 0 and 1.
+    df, treatment, scores : DataFrame, str, and PropensityModel, str, Series or array (n,)
+        As for `ipw`.
     estimand : {"ATE", "ATT", "ATC", "ATO", "ATM"}, default "ATE"
-        Whose effect the weights are for: everyone's, the treated units', the control units', that of the
-        units in the overlap of the arms, that of those whom pair matching would keep.
+        Whose effect the weights are for, as for `ipw`.
     sample_weight : None, str, Series or array (n,), default None
         How much of the population a row stands for; that with which the model was fitted. It is not in the
         weights given: whoever takes them multiplies them by it, as `smd` and `balance` do where they are told
@@ -64,10 +60,8 @@ def balancing_weights(
 
     Raises
     ------
-    OverlapError
-        A score is 0 or 1.
-    InvalidInputError
-        A column is unknown or incomplete, the treatment is not 0/1, or `scores` is of other rows than `df`.
+    OverlapError, InvalidInputError
+        As for `ipw`.
 
     Warns
     -----
@@ -120,12 +114,10 @@ def ipw(
 
     Parameters
     ----------
-    df : DataFrame
-        pandas, polars or pyarrow; one row a unit.
+    df, treatment : DataFrame, and str
+        One row a unit, and a column of it, bool or 0/1, as for `fit_propensity`.
     outcome : str, or list of str
         A column, numeric or bool; or several.
-    treatment : str
-        A column, bool or 0/1.
     scores : PropensityModel, str, Series or array (n,)
         A model fitted on these very rows, whose standard error then counts that the score was estimated; or
         a column or numbers strictly between 0 and 1, which are taken as known.
@@ -209,7 +201,7 @@ def read_scored(sample: Sample, scores: object) -> Scored:
     if not isinstance(scores, PropensityModel):
         doubts = score_cautions(e, sample.treated, sample.sample_weight)
         return Scored(e, judged=Judged.of_scores(e), cautions=doubts)
-    checks.same_weights(scores.sample_weight, sample.sample_weight, "the model was fitted", AS_KNOWN)
+    rowwise_checks.same_weights(scores.sample_weight, sample.sample_weight, "the model was fitted", AS_KNOWN)
     x = read_terms(sample.frame, scores)
     return Scored(e, x, scores.penalty, Judged.of_terms(x, scores.recipe), scores.separation)
 

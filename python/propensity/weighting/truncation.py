@@ -11,7 +11,7 @@ import pandas as pd
 from propensity.effects.arms import balancing_part, require_balancing
 from propensity.effects.weighed import Weighed
 from propensity.errors import InvalidInputError
-from propensity.frames import checks
+from propensity.frames import checks, rowwise_checks
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.columns import rowwise, rowwise_treated
 from propensity.frames.fingerprint import Fingerprint, Made
@@ -144,8 +144,8 @@ def truncate(
     members = _arms(treatment, index)
     if made is not None and made.treated is not None and "treated" in members:
         remedy = "give the treatment that the weights were made with"
-        checks.same_treated("treatment", members["treated"], made.treated, index, remedy)
-    checks.not_negative(values, index, "weights")
+        rowwise_checks.same_treated("treatment", members["treated"], made.treated, index, remedy)
+    rowwise_checks.not_negative(values, index, "weights")
     s = _sample_weight(sample_weight, index, made)
     if made is not None:
         values = balancing_part(values, made.sample_weight)
@@ -197,9 +197,11 @@ def _sample_weight(given: object, index: pd.Index[Any], made: Fingerprint | None
     values = None
     if given is not None:
         values = rowwise(given, index, "sample_weight")
-        checks.not_negative(values, index, "sample_weight")
+        rowwise_checks.not_negative(values, index, "sample_weight")
     if made is not None and values is not None:
-        checks.same_weights(known, values, "the weights were made", "they know them: leave sample_weight out")
+        rowwise_checks.same_weights(
+            known, values, "the weights were made", "they know them: leave sample_weight out"
+        )
     values = known if values is None else values
     return np.ones(len(index)) if values is None else values
 
