@@ -55,6 +55,10 @@ def test_honest_scores_are_believed(rare):
     assert not any(isinstance(caution, CalibrationWarning) for caution in effect.cautions)
 
 
+def test_scores_that_are_all_the_same_are_lower_in_no_arm():
+    assert score_cautions(np.full(5, 0.7), np.array([True, False, True, False, False])) == ()
+
+
 @pytest.mark.parametrize("n", [6, 30, 300])
 @pytest.mark.parametrize("law", [(1, 1), (0.5, 20), (200, 200), (20, 0.5)])
 def test_honest_scores_of_small_samples_are_believed(n, law):

@@ -13,14 +13,14 @@ from propensity.scores.separation import LEFT_BY_NEWTON, Separation
 # Scores so near to 0 or 1 are 0 or 1: a row of the other arm there would weigh as much as a million others.
 _AT_THE_END = 1e-6
 
-
 # Whose effect a treated row is one of, and a control.
 _FOCAL = {True: ("ATE", "ATT"), False: ("ATE", "ATC")}
-
 
 # Standard errors beyond which chance does not go; rows that no small sample is blamed for; and a factor of
 # the odds of treatment that moves no estimate much.
 _SURELY, _ROWS_ASTRAY, _ODDS_ASTRAY = 6.0, 10, 1.5
+
+_ROUNDING = 1e-9  # of means of scores that are all the same
 
 
 def lone_cautions(
@@ -76,7 +76,7 @@ def score_cautions(
     ways = [None] if sample_weight is None else [None, sample_weight]
     if not any(_calibrated(scores, treated, weights) for weights in ways):
         found.append(f"their mean is {scores.mean():.3g} where {n_treated / n:.3g} of the rows are treated")
-    if means[0] - means[1] < -_SURELY * spread:
+    if means[0] - means[1] < -_SURELY * spread - _ROUNDING:
         among = f"the treated (mean {means[0]:.3g}) than among the controls ({means[1]:.3g})"
         found.append(f"they are lower among {among}")
     if not found:
