@@ -13,7 +13,7 @@ from propensity.effects.arms import ArmMeans, OutcomeFacts
 from propensity.effects.cautions import size_cautions
 from propensity.effects.contrasts import SCALES, Contrast
 from propensity.effects.rounding import without_rounding
-from propensity.effects.weighed import Weighed
+from propensity.effects.weighted_result import WeightedResult
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.checks import Bools, Floats, Rows
@@ -29,7 +29,7 @@ class Interval(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Effect(Weighed):
+class Effect(WeightedResult):
     """A contrast of the means of an outcome over n rows, had everyone been treated and had nobody.
 
     Attributes

@@ -162,6 +162,7 @@ class NearestNeighbors(Matching):
     """
 
     n_neighbors: int = 1
+    _: KW_ONLY
     replace: bool = True
     max_reuse: int | None = None
     method: MatchingMethod = "nearest"

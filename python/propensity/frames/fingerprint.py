@@ -15,7 +15,7 @@ from propensity.errors import InvalidInputError
 from propensity.frames import checks, rowwise_checks
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.native import AnyFrame, Column
-from propensity.results.held import Held
+from propensity.results.read_only import ReadOnly
 
 if TYPE_CHECKING:
     from propensity.frames.columns import Frame
@@ -25,7 +25,7 @@ Print: TypeAlias = tuple[int, int]
 
 
 @dataclass(frozen=True, eq=False)
-class Fingerprint(Held):
+class Fingerprint(ReadOnly):
     """What n rows are called, and what they held when something was made from them.
 
     Labels alone do not make rows the same: polars and pyarrow have none, and an index that was reset says

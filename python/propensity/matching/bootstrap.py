@@ -10,9 +10,9 @@ from propensity.effects.arms import Means
 from propensity.effects.effect import Effect
 from propensity.effects.matching_specification import NearestNeighbors
 from propensity.errors import InvalidInputError
-from propensity.matching.matched import outcome_of
-from propensity.matching.matched_effect import effect_of_matches, terms_of
+from propensity.matching.effect import effect_of_matches, terms_of
 from propensity.matching.rematching import bootstrap_again
+from propensity.matching.result import outcome_of
 from propensity.resampling.options import Groups, ResamplingOptions
 from propensity.resampling.result import BootstrapResult
 
@@ -32,8 +32,8 @@ def bootstrap_matches(
     y = outcome_of(matches, outcome)
     every = y.of_every_row(matches.index)
     if refit:
-        assert matches.remaking is not None
-        return bootstrap_again(matches.remaking, matches.spec, effect, every, groups, options)
+        assert matches.rematching is not None
+        return bootstrap_again(matches.rematching, matches.spec, effect, every, groups, options)
     return _bootstrap_terms(terms_of(matches, y), matches.spec, effect, groups, options)
 
 

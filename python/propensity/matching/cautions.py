@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from propensity.effects.cautions import balance_cautions
-from propensity.effects.imbalance import Judged, find_imbalance
+from propensity.effects.imbalance import BalanceTerms, find_imbalance
 from propensity.effects.matching_specification import Matching, NearestNeighbors
 from propensity.errors import BalanceWarning
 from propensity.frames.checks import Bools, Floats, Rows
-from propensity.matching.rematching import Remaking
+from propensity.matching.rematching import Rematching
 from propensity.scores.cautions import lone_cautions, score_cautions
 from propensity.scores.model import PropensityModel
 
@@ -28,7 +28,7 @@ class MatchedBy:
     ----------
     known : tuple of str
         The columns, those of the scores' model among them.
-    judged : Judged or None
+    balance_terms : BalanceTerms or None
         What balance is asked of.
     remedy : str
         What can be done about imbalance.
@@ -36,26 +36,30 @@ class MatchedBy:
         What there is to say of the scores.
     alike : ndarray (n,) of int, or None
         As for `Matched`.
-    remaking : Remaking or None
+    rematching : Rematching or None
         How to do it again.
     """
 
     known: tuple[str, ...]
-    judged: Judged | None
+    balance_terms: BalanceTerms | None
     remedy: str
     doubts: tuple[Warning, ...] = ()
     alike: Rows | None = None
-    remaking: Remaking | None = None
+    rematching: Rematching | None = None
 
 
 def matching_cautions(
-    judged: Judged | None, treated: Bools, weights: Floats, sample_weight: Floats | None, remedy: str
+    balance_terms: BalanceTerms | None,
+    treated: Bools,
+    weights: Floats,
+    sample_weight: Floats | None,
+    remedy: str,
 ) -> tuple[Warning, ...]:
     """Say what matched rows still differ in, and what can be done about it."""
-    if judged is None:
+    if balance_terms is None:
         return ()
     ess = effective_sizes(weights, treated)
-    found = find_imbalance(judged, treated, weights, ess=ess, sample_weight=sample_weight)
+    found = find_imbalance(balance_terms, treated, weights, ess=ess, sample_weight=sample_weight)
     return balance_cautions(found, "matching", f"an estimate is biased by it; {remedy}")
 
 

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from propensity.calls.by_name import columns_by_name
-from propensity.effects.imbalance import Judged
+from propensity.effects.imbalance import BalanceTerms
 from propensity.effects.matching_specification import MatchingEstimand
-from propensity.effects.sample import read_sample, warn_once
+from propensity.effects.sample import Sample, read_sample, warn_once
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.checks import Floats, Rows
@@ -23,7 +23,7 @@ from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Terms, make_terms
 from propensity.matching.cautions import MatchedBy
 from propensity.matching.grouping import CellsAgain, make_subclasses
-from propensity.matching.rematching import Remaking
+from propensity.matching.rematching import Rematching
 from propensity.matching.subclasses import Subclasses
 
 Bins: TypeAlias = Literal["sturges", "scott", "fd", "exact"]
@@ -124,35 +124,35 @@ def match_cem(
     # As a number, a long one loses its last digits: where they count, it is read as a label.
     exact = [name for name, how in coarsenings.items() if _is_exact(how)]
     columns |= {name: read_column(df, name, read)[there] for name in exact}
-    coarse = {name: _coarsen(columns[name], how) for name, how in coarsenings.items()}
-    own, firsts = _cells(list(coarse.values()))
+    own, cells = _grouped({name: _coarsen(columns[name], how) for name, how in coarsenings.items()})
     groups = np.full(len(sample.treated), -1)
     groups[there] = own
-    cells = pd.DataFrame({name: one.names.take(one.codes[firsts]) for name, one in coarse.items()})
-    measured = tuple(name for name in names if _has_means(columns[name]))
-    judged = Judged.of_terms(*make_terms(sample.frame, Terms(measured, None), all_levels=True))
     subclasses = make_subclasses(
         sample.frame,
         groups,
         sample.treated,
         cells,
-        MatchedBy(
-            tuple(names),
-            judged,
-            _REMEDY,
-            remaking=Remaking(
-                CellsAgain(groups, sample.treated, estimand, sample.sample_weight),
-                sample.treated,
-                None,
-                sample.sample_weight,
-            ),
-        ),
+        _matched_by(sample, columns, CellsAgain(groups, sample.treated, estimand, sample.sample_weight)),
         method="coarsened exact matching",
         estimand=estimand,
         sample_weight=sample.sample_weight,
     )
     warn_once(subclasses.cautions)
     return subclasses
+
+
+def _grouped(coarse: Mapping[str, _Coarse]) -> tuple[Rows, pd.DataFrame]:
+    """Give the cell of each row, and what tells cells apart."""
+    groups, firsts = _cells(list(coarse.values()))
+    return groups, pd.DataFrame({name: one.names.take(one.codes[firsts]) for name, one in coarse.items()})
+
+
+def _matched_by(sample: Sample, columns: Mapping[str, pd.Series[Any]], again: CellsAgain) -> MatchedBy:
+    """Say what rows were matched by; balance is asked of the covariates that have means."""
+    measured = tuple(name for name, column in columns.items() if _has_means(column))
+    terms = BalanceTerms.of_terms(*make_terms(sample.frame, Terms(measured, None), all_levels=True))
+    rematching = Rematching(again, sample.treated, None, sample.sample_weight)
+    return MatchedBy(tuple(columns), terms, _REMEDY, rematching=rematching)
 
 
 def _has_means(column: pd.Series[Any]) -> bool:

@@ -1,4 +1,4 @@
-"""The model behind the scores, as far as a matching needs it: what its estimation adds, and its refit."""
+"""The model behind the scores, as matching needs it: what its estimation adds to an error, and its refit."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from propensity import core
-from propensity.effects.imbalance import Judged
+from propensity.effects.imbalance import BalanceTerms
 from propensity.errors import OverlapError
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.columns import Frame
-from propensity.results.held import Held
+from propensity.results.read_only import ReadOnly
 from propensity.scores.logistic import read_terms
 from propensity.scores.model import PropensityModel
 
@@ -20,7 +20,7 @@ _COLLINEAR = 1e-10
 
 
 @dataclass(frozen=True, eq=False)
-class EstimatedScores(Held):
+class EstimatedScores(ReadOnly):
     """Scores of a logistic model, and what they were fitted to.
 
     Attributes
@@ -88,14 +88,14 @@ class EstimatedScores(Held):
 
 def read_behind(
     frame: Frame, scores: object, values: Floats, sample_weight: Floats | None
-) -> tuple[Judged, EstimatedScores | None]:
+) -> tuple[BalanceTerms, EstimatedScores | None]:
     """Read what is behind scores (n,): what balance is asked of, and where it is a model, that."""
-    judged = Judged.of_scores(values)
+    balance_terms = BalanceTerms.of_scores(values)
     if not isinstance(scores, PropensityModel):
-        return judged, None
+        return balance_terms, None
     terms = read_terms(frame, scores)
     estimated = EstimatedScores(values, terms, scores.penalty, sample_weight)
-    return Judged.of_terms(terms, scores.recipe, judged.more), estimated
+    return BalanceTerms.of_terms(terms, scores.recipe, balance_terms.more), estimated
 
 
 def _standardized(x: Floats) -> tuple[Floats, Floats]:

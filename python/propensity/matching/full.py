@@ -25,7 +25,7 @@ from propensity.frames.terms import Covariates
 from propensity.matching.cautions import MatchedBy, caliper_remedy
 from propensity.matching.grouping import make_subclasses, subclass_weights
 from propensity.matching.inputs import MatchingInputs
-from propensity.matching.rows_to_match import read_rows_to_match
+from propensity.matching.rows_to_match import RowsToMatch, read_rows_to_match
 from propensity.matching.subclasses import Subclasses
 
 
@@ -130,30 +130,35 @@ def match_full(  # noqa: PLR0913 - each is a choice a user may have to make, by 
     rows = read_rows_to_match(
         df, spec, treatment=treatment, scores=scores, sample_weight=sample_weight, ids=ids
     )
+    subclasses = _find_subclasses(rows, spec, n_threads)
+    warn_once(subclasses.cautions)
+    return subclasses
+
+
+def _find_subclasses(rows: RowsToMatch, spec: FullMatching, n_threads: int | None) -> Subclasses:
+    """Match rows that have been read."""
     inputs = rows.inputs(spec)
     found, alike = rows.drawn(partial(core.match_full, **inputs.of_core(rows.scores), n_threads=n_threads))
     everybody = not (found.subclass[rows.there] == 0).any()
     remedy = f"{caliper_remedy(spec)}, or take aipw, whose outcome models adjust for what is left"
-    subclasses = make_subclasses(
+    return make_subclasses(
         rows.frame,
         found.subclass - 1,
         rows.treated,
         pd.DataFrame(index=pd.RangeIndex(found.n_subclasses)),
         MatchedBy(
             rows.known,
-            rows.judged_by,
+            rows.all_balance_terms,
             remedy,
             rows.doubts,
             alike,
-            rows.remaking(StarsAgain(inputs), spec, everybody=everybody),
+            rows.rematching(StarsAgain(inputs), spec, everybody=everybody),
         ),
         method="full matching",
         estimand=spec.estimand,
         sample_weight=rows.sample_weight,
         total_distance=found.total_distance,
     )
-    warn_once(subclasses.cautions)
-    return subclasses
 
 
 @dataclass(frozen=True, eq=False)

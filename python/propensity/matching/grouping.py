@@ -15,7 +15,7 @@ from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.columns import Frame
 from propensity.matching.cautions import MatchedBy, matching_cautions
 from propensity.matching.subclasses import Grouping, Subclasses
-from propensity.results.held import Held
+from propensity.results.read_only import ReadOnly
 
 
 def make_subclasses(
@@ -64,11 +64,11 @@ def make_subclasses(
         n_asked=n_asked,
         total_distance=total_distance,
         alike=by.alike,
-        remaking=by.remaking,
+        rematching=by.rematching,
         known=by.known,
         cautions=(
             *by.doubts,
-            *matching_cautions(by.judged, treated, weights, sample_weight, by.remedy),
+            *matching_cautions(by.balance_terms, treated, weights, sample_weight, by.remedy),
             *count_cautions(sample_weight),
         ),
     )
@@ -93,7 +93,7 @@ def whole_groups(groups: Rows, treated: Bools, n_groups: int) -> Bools:
 
 
 @dataclass(frozen=True, eq=False)
-class CellsAgain(Held):
+class CellsAgain(ReadOnly):
     """Groups that stay what they are whichever rows there are: their rows, to be weighed again."""
 
     groups: Rows
@@ -106,7 +106,7 @@ class CellsAgain(Held):
         """The groups (n,)."""
         return [self.groups.astype(np.float64)]
 
-    def weights(self, rows: Rows, scores: Floats | None) -> Floats:  # noqa: ARG002 - a `Regroup`
+    def weights(self, rows: Rows, scores: Floats | None) -> Floats:  # noqa: ARG002 - a `MatchAgain`
         """Leave out the groups that lack an arm among these rows, and weigh the others (m,)."""
         groups, treated = self.groups[rows], self.treated[rows]
         whole = whole_groups(groups, treated, int(self.groups.max()) + 1)

@@ -10,11 +10,11 @@ import numpy as np
 
 from propensity.effects.matching_specification import Matching
 from propensity.frames.checks import Bools, Floats, Rows
-from propensity.results.held import Held
+from propensity.results.read_only import ReadOnly
 
 
 @dataclass(frozen=True, eq=False)
-class MatchingInputs(Held):
+class MatchingInputs(ReadOnly):
     """What is matched on and what is allowed.
 
     Attributes

@@ -19,12 +19,12 @@ from propensity.frames.checks import Floats, Rows
 from propensity.frames.columns import outcome_names
 from propensity.frames.kept import kept_rows
 from propensity.frames.native import AnyFrame
+from propensity.matching.abadie_imbens import Pairing
 from propensity.matching.bootstrap import bootstrap_matches
-from propensity.matching.matched import FRAME, Matched
-from propensity.matching.matched_effect import PairInference, effect_of_matches
-from propensity.matching.matched_outcome import are_names
-from propensity.matching.paired import Pairing
+from propensity.matching.effect import PairInference, effect_of_matches
+from propensity.matching.outcome import are_names
 from propensity.matching.pairs import pairs_of
+from propensity.matching.result import FRAME, Matched
 from propensity.resampling.options import Groups, Resampling, ResamplingOptions
 from propensity.resampling.result import BootstrapResult
 
@@ -48,7 +48,7 @@ class Matches(Matched):
     ----------
     spec : NearestNeighbors
         What was asked for.
-    estimand, weights, treated, index, fingerprint, known, cautions, alike, remaking
+    estimand, weights, treated, index, fingerprint, known, cautions, alike, rematching
         As for every `Matched`; weights are the sample weight of a matched focal unit, plus for every use as a
         donor that of the focal unit, which its donors share in proportion to their own. Without sample
         weights that is 1, and 1 / (donors of the focal unit).

@@ -224,7 +224,7 @@ def find_neighbors(rows: RowsToMatch, spec: NearestNeighbors, n_threads: int | N
         ),
         ids=rows.names,
         alike=alike,
-        remaking=rows.remaking(NeighborsAgain(inputs, spec), spec, everybody=found.n_unmatched == 0),
+        rematching=rows.rematching(NeighborsAgain(inputs, spec), spec, everybody=found.n_unmatched == 0),
     )
 
 

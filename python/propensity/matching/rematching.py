@@ -21,9 +21,10 @@ from propensity.errors import InvalidInputError, OverlapWarning
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.matching.estimated_scores import EstimatedScores
 from propensity.resampling.options import Groups, ResamplingOptions
-from propensity.resampling.redrawing import Lots, run_replicates
+from propensity.resampling.replicates import run_replicates
 from propensity.resampling.result import BootstrapResult
-from propensity.results.held import Held
+from propensity.resampling.sampling_units import SamplingUnits
+from propensity.results.read_only import ReadOnly
 from propensity.scores.crossfit import rows_by_content
 
 _DIGITS_OF_SCORES = 9  # what is left of them where the same model is fitted in another way
@@ -31,7 +32,7 @@ _DIGITS_OF_SCORES = 9  # what is left of them where the same model is fitted in 
 _FAILURES_TOLERATED = 0.05  # of the replicates; beyond, those that are left no longer speak for all
 
 
-class Regroup(Protocol):
+class MatchAgain(Protocol):
     """How rows were matched or put into subclasses, to be done again on some of them."""
 
     @property
@@ -43,12 +44,12 @@ class Regroup(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Remaking(Held):
+class Rematching(ReadOnly):
     """What a result remembers of how it was made.
 
     Attributes
     ----------
-    regroup : Regroup
+    match_again : MatchAgain
     treated : ndarray (n,) of bool
     scores : EstimatedScores or ndarray (n,) or None
         What to fit again; numbers are taken as known, and stay as they are. None where no scores were used.
@@ -59,7 +60,7 @@ class Remaking(Held):
         None where there is none.
     """
 
-    regroup: Regroup
+    match_again: MatchAgain
     treated: Bools
     scores: EstimatedScores | Floats | None
     sample_weight: Floats | None
@@ -82,7 +83,7 @@ class Remaking(Held):
             scores: Floats | None = self.estimated.refitted(self.treated, rows)
         else:
             scores = None if self.scores is None else np.asarray(self.scores)[rows]
-        weights, treated, y = self.regroup.weights(rows, scores), self.treated[rows], outcome[rows]
+        weights, treated, y = self.match_again.weights(rows, scores), self.treated[rows], outcome[rows]
         return float(np.average(y[treated], weights=weights[treated])) - float(
             np.average(y[~treated], weights=weights[~treated])
         )
@@ -94,7 +95,7 @@ class Remaking(Held):
         otherwise, so that the draws do, too.
         """
         s, estimated = self.sample_weight, self.estimated
-        columns = [outcome, self.treated.astype(np.float64), *self.regroup.columns]
+        columns = [outcome, self.treated.astype(np.float64), *self.match_again.columns]
         scores = self.scores if estimated is None else estimated.scores
         if scores is not None:
             apart: Floats = np.abs(np.asarray(scores, dtype=np.float64) - 0.5)
@@ -105,7 +106,7 @@ class Remaking(Held):
 
 
 def bootstrap_again(
-    remaking: Remaking,
+    rematching: Rematching,
     spec: NearestNeighbors | Regrouping,
     effect: Effect,
     outcome: Floats,
@@ -127,13 +128,13 @@ def bootstrap_again(
     OverlapWarning
         More than 5% of them could not.
     """
-    order = remaking.order(outcome)
-    lots = Lots.of(order, groups.cluster, groups.strata)
+    order = rematching.order(outcome)
+    units = SamplingUnits.of(order, groups.cluster, groups.strata)
     y = outcome - outcome[order].mean()
 
     def estimate(replicate: int) -> float:
         numbers = np.random.SeedSequence(options.seed, spawn_key=(replicate,))
-        return remaking.estimate(y, lots.draw(np.random.default_rng(numbers)))
+        return rematching.estimate(y, units.draw(np.random.default_rng(numbers)))
 
     with options.bar() as report:
         replicates, failures = run_replicates(
@@ -148,7 +149,7 @@ def bootstrap_again(
         groups,
         options,
         acceleration=math.nan if influence is None else inference.acceleration(influence, effect.clusters),
-        penalty=0.0 if remaking.estimated is None else remaking.estimated.penalty,
+        penalty=0.0 if rematching.estimated is None else rematching.estimated.penalty,
         refitted=True,
     )
 

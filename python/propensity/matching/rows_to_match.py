@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from propensity import core
-from propensity.effects.imbalance import Judged
+from propensity.effects.imbalance import BalanceTerms
 from propensity.effects.matching_specification import SCORES, Matching
 from propensity.effects.sample import read_sample_weight
 from propensity.errors import InvalidInputError
@@ -29,7 +29,7 @@ from propensity.matching.cautions import (
 )
 from propensity.matching.estimated_scores import EstimatedScores, read_behind
 from propensity.matching.inputs import MatchingInputs, on_scores
-from propensity.matching.rematching import Regroup, Remaking
+from propensity.matching.rematching import MatchAgain, Rematching
 from propensity.scores.logistic import given_scores, read_scores
 from propensity.scores.model import PropensityModel
 
@@ -65,13 +65,13 @@ def read_rows_to_match(
     treated = frame.treated(treatment)
     weight = read_sample_weight(frame, sample_weight, treated)
     e = None if scores is None else read_scores(frame, scores, treated, weight)
-    judged, estimated = (None, None) if e is None else read_behind(frame, scores, e, weight)
+    balance_terms, estimated = (None, None) if e is None else read_behind(frame, scores, e, weight)
     return RowsToMatch(
         frame=frame,
         treated=treated,
         scores=e,
         estimated=estimated,
-        judged=judged,
+        balance_terms=balance_terms,
         doubts=scored_cautions(scores, e, treated, weight, spec.estimand),
         known=(*(scores.recipe.columns if isinstance(scores, PropensityModel) else ()), *named),
         terms=terms if not spec.on_scores else None,
@@ -87,8 +87,8 @@ def read_rows_to_match(
 class RowsToMatch:
     """The rows that are to be matched, read: as `Matches` has them, and what they are called.
 
-    `judged` is what balance is asked of, but for the covariates matched on; `doubts` what there is to say of
-    the scores; `known` the columns that they and the matches are made of.
+    `balance_terms` is what balance is asked of, but for the covariates matched on; `doubts` what there is to
+    say of the scores; `known` the columns that they and the matches are made of.
     `ids` are the numbers that draws belong to, where somebody gave them, and `names` their labels, where the
     index repeats its own.
     """
@@ -97,7 +97,7 @@ class RowsToMatch:
     treated: Bools
     scores: Floats | None
     estimated: EstimatedScores | None
-    judged: Judged | None
+    balance_terms: BalanceTerms | None
     doubts: tuple[Warning, ...]
     known: tuple[str, ...]
     terms: Terms | None
@@ -117,16 +117,16 @@ class RowsToMatch:
         return None if self._covariates is None else self._covariates[0]
 
     @property
-    def judged_by(self) -> Judged | None:
+    def all_balance_terms(self) -> BalanceTerms | None:
         """What balance is asked of: scores and their terms, and the covariates matched on."""
         if self._covariates is None:
-            return self.judged
-        own = Judged.of_terms(*self._covariates)
-        return own if self.judged is None else own.beside(self.judged)
+            return self.balance_terms
+        own = BalanceTerms.of_terms(*self._covariates)
+        return own if self.balance_terms is None else own.beside(self.balance_terms)
 
     def imbalance(self, weights: Floats, remedy: str) -> tuple[Warning, ...]:
         """Say what rows of these weights still differ in."""
-        return matching_cautions(self.judged_by, self.treated, weights, self.sample_weight, remedy)
+        return matching_cautions(self.all_balance_terms, self.treated, weights, self.sample_weight, remedy)
 
     def inputs(self, spec: Matching) -> MatchingInputs:
         """Give what they are matched by."""
@@ -136,7 +136,7 @@ class RowsToMatch:
         }
         return MatchingInputs(spec, self.treated, self.covariates, calipers, self.exact, self.sample_weight)
 
-    def remaking(self, regroup: Regroup, spec: Matching, *, everybody: bool) -> Remaking:
+    def rematching(self, match_again: MatchAgain, spec: Matching, *, everybody: bool) -> Rematching:
         """Give what errors and bootstraps need to know; `everybody` where nobody whom it is for is left out.
 
         What decides by the scores alone compares outcomes at equal scores.
@@ -147,7 +147,7 @@ class RowsToMatch:
             assert self.scores is not None
             quantity = on_scores(spec.on, self.scores)
         scores = self.scores if self.estimated is None else self.estimated
-        return Remaking(regroup, self.treated, scores, self.sample_weight, quantity)
+        return Rematching(match_again, self.treated, scores, self.sample_weight, quantity)
 
     def drawn(self, run: Callable[..., _Found]) -> tuple[_Found, Rows | None]:
         """Match, with draws that belong to `ids`, or else to what rows hold and then to their labels.

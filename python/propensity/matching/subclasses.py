@@ -19,11 +19,11 @@ from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.columns import outcome_names
 from propensity.frames.kept import kept_rows
 from propensity.frames.native import AnyFrame, AnySeries
-from propensity.matching.influence import COUNTED, score_influence, with_estimation
-from propensity.matching.matched import FRAME, Matched, Whom, outcome_of, require_unknown
-from propensity.matching.matched_outcome import MatchedOutcome, are_names
+from propensity.matching.outcome import MatchedOutcome, are_names
 from propensity.matching.rematching import bootstrap_again
-from propensity.matching.stratified import clustered_influence, stratified_influence
+from propensity.matching.result import FRAME, Matched, Whom, outcome_of, require_unknown
+from propensity.matching.score_influence import COUNTED, score_influence, with_estimation
+from propensity.matching.subclass_influence import clustered_influence, stratified_influence
 from propensity.resampling.options import Groups, ResamplingOptions
 from propensity.resampling.result import BootstrapResult
 
@@ -46,7 +46,7 @@ class Subclasses(Matched):
     ----------
     method : {"full matching", "coarsened exact matching", "subclassification"}
         How the groups were made.
-    estimand, weights, treated, index, fingerprint, known, cautions, alike, remaking
+    estimand, weights, treated, index, fingerprint, known, cautions, alike, rematching
         As for every `Matched`. Within a subclass the rows of an arm share the weight of those the effect is
         for: of its treated rows (ATT), its controls (ATC), all of its rows (ATE).
     subclass : Series (n,) of nullable integers
@@ -205,7 +205,7 @@ class Subclasses(Matched):
             means = score_influence(y.values, self.treated, w, quantity, self._focal_share())
         else:
             means = stratified_influence(y.values, self.treated, self.labels, w, self._focal_share())
-        estimated = None if self.remaking is None else self.remaking.estimated
+        estimated = None if self.rematching is None else self.rematching.estimated
         if estimated is None or quantity is None:
             return self._effect(y, means, f"{_METHODS[how]}; {_GIVEN}")
         means = with_estimation(means, estimated, y, self.treated, quantity, estimand=self.estimand)
@@ -214,7 +214,7 @@ class Subclasses(Matched):
     @property
     def _quantity(self) -> Floats | None:
         """The score or logit (n,) that alone decided who is with whom, if one did."""
-        return None if self.remaking is None else self.remaking.quantity
+        return None if self.rematching is None else self.rematching.quantity
 
     def bootstrap(
         self,
@@ -258,9 +258,9 @@ class Subclasses(Matched):
         `docs/validation.md` has the numbers ("Matched again").
         """
         options = ResamplingOptions("multinomial", n_reps, seed, n_threads, progress)
-        assert self.remaking is not None
+        assert self.rematching is not None
         return bootstrap_again(
-            self.remaking,
+            self.rematching,
             Regrouping(self.method, self.estimand),
             self._effect_on(outcome, None),
             outcome_of(self, outcome).of_every_row(self.index),

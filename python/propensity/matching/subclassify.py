@@ -16,9 +16,9 @@ from propensity.frames.native import AnyFrame
 from propensity.matching.cautions import MatchedBy, scored_cautions
 from propensity.matching.estimated_scores import read_behind
 from propensity.matching.grouping import make_subclasses, subclass_weights
-from propensity.matching.rematching import Remaking
+from propensity.matching.rematching import Rematching
 from propensity.matching.subclasses import Subclasses
-from propensity.results.held import Held
+from propensity.results.read_only import ReadOnly
 from propensity.scores.logistic import read_scores
 from propensity.scores.model import PropensityModel
 from propensity.scores.quantiles import quantiles_of
@@ -107,13 +107,13 @@ def subclassify(
     groups = np.full(len(e), -1)
     groups[there] = again.groups(np.flatnonzero(there), e[there])
     model = scores if isinstance(scores, PropensityModel) else None
-    judged, estimated = read_behind(sample.frame, scores, e, sample.sample_weight)
+    balance_terms, estimated = read_behind(sample.frame, scores, e, sample.sample_weight)
     by = MatchedBy(
         () if model is None else model.recipe.columns,
-        judged,
+        balance_terms,
         "take more subclasses (n_subclasses=), or aipw, whose outcome models adjust for what is left",
         scored_cautions(scores, e, treated, sample.sample_weight, estimand),
-        remaking=Remaking(again, treated, e if estimated is None else estimated, sample.sample_weight, e),
+        rematching=Rematching(again, treated, e if estimated is None else estimated, sample.sample_weight, e),
     )
     subclasses = make_subclasses(
         sample.frame,
@@ -131,7 +131,7 @@ def subclassify(
 
 
 @dataclass(frozen=True, eq=False)
-class _QuantilesAgain(Held):
+class _QuantilesAgain(ReadOnly):
     """Subclassification, to be done on all rows or some of them."""
 
     treated: Bools

@@ -37,31 +37,26 @@ from propensity.scores.learners import Learner, Logistic, outcome_learner, requi
 _USUAL_FOLDS = 5
 
 
-class _Options(TypedDict, total=False):
+class _Shared(TypedDict, total=False):
     treatment: Required[str]
     covariates: Required[Covariates]
     outcome_covariates: Covariates | None
     estimand: AdjustmentEstimand
-    outcome_model: OutcomeModel
     penalty: float
     contrast: Contrast
     cluster: object
     sample_weight: object
 
 
-class _AipwOptions(TypedDict, total=False):
-    treatment: Required[str]
-    covariates: Required[Covariates]
-    outcome_covariates: Covariates | None
-    estimand: AdjustmentEstimand
+class _Options(_Shared, total=False):
+    outcome_model: OutcomeModel
+
+
+class _AipwOptions(_Shared, total=False):
     outcome_model: OutcomeModel | Learner
-    penalty: float
     score_model: Learner
     n_folds: int | None
     seed: int | np.random.Generator | None
-    contrast: Contrast
-    cluster: object
-    sample_weight: object
 
 
 @overload

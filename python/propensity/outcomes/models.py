@@ -14,7 +14,7 @@ from propensity.effects.cautions import terms_cautions
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import AIPW, IPWRA, AdjustmentEstimand, RegressionAdjustment
-from propensity.effects.imbalance import Judged
+from propensity.effects.imbalance import BalanceTerms
 from propensity.effects.sample import Sample, read_sample
 from propensity.errors import SeparationError
 from propensity.frames import checks, rowwise_checks
@@ -220,7 +220,9 @@ def cross_fitted_effects(
     """Give what estimates the effect on an outcome with models that have not seen the rows they predict."""
     sample = study.sample
     weighting = sample.weighting(scores, estimand)
-    scored = Scored(scores, study.score.x, judged=Judged.of_terms(study.score.x, study.score.recipe))
+    scored = Scored(
+        scores, study.score.x, balance_terms=BalanceTerms.of_terms(study.score.x, study.score.recipe)
+    )
     cautions = weighting_cautions(sample, scored, weighting, estimand=estimand, alone=False)
     target = averages_over(sample.treated, estimand)
 

@@ -14,7 +14,7 @@ from propensity.effects.several import Effects
 from propensity.errors import InvalidInputError
 from propensity.frames import native, rowwise_checks
 from propensity.frames.native import AnyFrame
-from propensity.matching.matched import Matched
+from propensity.matching.result import Matched
 from propensity.weighting.truncation import TruncatedWeights
 
 _WEIGHED = (Matched, Effect, Effects, TruncatedWeights)

@@ -11,13 +11,13 @@ import pandas as pd
 
 from propensity.effects.arms import require_balancing
 from propensity.effects.effect import Effect
-from propensity.effects.weighed import Weighed
+from propensity.effects.weighted_result import WeightedResult
 from propensity.errors import InvalidInputError
 from propensity.frames import checks, native, rowwise_checks
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.columns import open_frame, rowwise, rowwise_treated
 from propensity.frames.native import AnyFrame, AnySeries
-from propensity.matching.matched import Matched
+from propensity.matching.result import Matched
 from propensity.scores.model import PropensityModel
 from propensity.weighting.given import require_rows
 from propensity.weighting.truncation import TruncatedWeights
@@ -25,7 +25,7 @@ from propensity.weighting.truncation import TruncatedWeights
 Weights: TypeAlias = Any
 """A column's name, a series or array, or what has weights: an effect, truncated weights, matches."""
 
-_KNOWING = (PropensityModel, Weighed)
+_KNOWING = (PropensityModel, WeightedResult)
 
 
 def _made_with(result: Any) -> Floats | None:
@@ -145,7 +145,7 @@ class Rows:
 
         A result's must be of these very rows.
         """
-        is_result = isinstance(weights, Weighed)
+        is_result = isinstance(weights, WeightedResult)
         if is_result and self.frame is not None:
             require_rows(open_frame(self.frame), weights, treated, role)
         remedy = f"{'these matches are' if isinstance(weights, Matched) else 'this effect is'} of other rows"

@@ -11,7 +11,7 @@ import pandas as pd
 
 from propensity import core
 from propensity.calls.warned import warn
-from propensity.effects.imbalance import Judged
+from propensity.effects.imbalance import BalanceTerms
 from propensity.errors import CollinearityWarning, SeparationError, SeparationWarning
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.terms import Recipe
@@ -29,7 +29,7 @@ class Scored:
         The terms of their model; None where the scores are taken as known.
     penalty : float
         Of their model.
-    judged : Judged or None
+    balance_terms : BalanceTerms or None
         What balance is asked of.
     separation : Separation or None
         Where their model is separated.
@@ -40,7 +40,7 @@ class Scored:
     scores: Floats
     x: Floats | None = None
     penalty: float = 0.0
-    judged: Judged | None = None
+    balance_terms: BalanceTerms | None = None
     separation: Separation | None = None
     cautions: tuple[Warning, ...] = ()
 
@@ -150,6 +150,6 @@ class FittedScores:
             self.fit.scores,
             self.rows.x,
             self.fit.penalty,
-            Judged.of_terms(self.rows.x, self.rows.recipe),
+            BalanceTerms.of_terms(self.rows.x, self.rows.recipe),
             self.separation,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from propensity.effects.arms import require_balancing
-from propensity.effects.weighed import Weighed
+from propensity.effects.weighted_result import WeightedResult
 from propensity.frames import rowwise_checks
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.columns import Frame
@@ -15,7 +15,7 @@ from propensity.weighting.truncation import TruncatedWeights
 
 def given_weights(weights: object, role: str = "weights") -> dict[str, object]:
     """Give weights that come row by row as `open_frame` reads them; those of results are complete."""
-    known = isinstance(weights, Weighed) and weights.fingerprint is not None
+    known = isinstance(weights, WeightedResult) and weights.fingerprint is not None
     return {} if known else {role: weights.weights if isinstance(weights, TruncatedWeights) else weights}
 
 
@@ -44,12 +44,12 @@ def read_weights(
         They are of other rows than the frame's, or were made with other sample weights.
     """
     subject = role
-    if isinstance(weights, Weighed) and weights.fingerprint is not None:
+    if isinstance(weights, WeightedResult) and weights.fingerprint is not None:
         made = require_rows(frame, weights, treated, role)
         rowwise_checks.same_weights(weights.fingerprint.sample_weight, sample_weight, made.when, made.again)
         values = weights.balancing_weights
     else:
-        given = weights.weights if isinstance(weights, Weighed) else weights
+        given = weights.weights if isinstance(weights, WeightedResult) else weights
         if sample_weight is not None:
             require_balancing(weights, role)
         values, subject = frame.rowwise(given, role)
@@ -57,7 +57,7 @@ def read_weights(
     return values
 
 
-def require_rows(frame: Frame, weights: Weighed, treated: Bools, role: str) -> Made:
+def require_rows(frame: Frame, weights: WeightedResult, treated: Bools, role: str) -> Made:
     """Require a result's rows to be the frame's, and say how it was made."""
     if weights.fingerprint is not None:
         weights.fingerprint.require_same(frame, treated, replace(weights.made, subject=role))

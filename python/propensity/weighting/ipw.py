@@ -11,7 +11,7 @@ from propensity.effects.cautions import balance_cautions, count_cautions, overla
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import WeightingEstimand
-from propensity.effects.imbalance import Imbalance, Judged, find_imbalance
+from propensity.effects.imbalance import BalanceTerms, Imbalance, find_imbalance
 from propensity.effects.sample import Sample, for_each_outcome, read_sample, warn_once
 from propensity.effects.several import Effects
 from propensity.frames import checks, rowwise_checks
@@ -200,10 +200,10 @@ def read_scored(sample: Sample, scores: object) -> Scored:
     e = read_scores(sample.frame, scores, sample.treated, sample.sample_weight)
     if not isinstance(scores, PropensityModel):
         doubts = score_cautions(e, sample.treated, sample.sample_weight)
-        return Scored(e, judged=Judged.of_scores(e), cautions=doubts)
+        return Scored(e, balance_terms=BalanceTerms.of_scores(e), cautions=doubts)
     rowwise_checks.same_weights(scores.sample_weight, sample.sample_weight, "the model was fitted", AS_KNOWN)
     x = read_terms(sample.frame, scores)
-    return Scored(e, x, scores.penalty, Judged.of_terms(x, scores.recipe), scores.separation)
+    return Scored(e, x, scores.penalty, BalanceTerms.of_terms(x, scores.recipe), scores.separation)
 
 
 Doubts: TypeAlias = Callable[[Weighting], tuple[Warning, ...]]
@@ -241,7 +241,7 @@ def _imbalance(
     sample: Sample, scored: Scored, weighting: Weighting, *, among_others: bool
 ) -> Imbalance | None:
     """Look for what the arms still differ in; or the others do, where it is told for whom nobody stands."""
-    if scored.judged is None or scored.cautions:  # of scores that cannot be right that is enough
+    if scored.balance_terms is None or scored.cautions:  # of scores that cannot be right that is enough
         return None
     weights: Floats | None = weighting.weights
     if among_others:
@@ -249,7 +249,7 @@ def _imbalance(
     if weights is None:
         return None
     ess, s = (weighting.ess_treated, weighting.ess_control), sample.sample_weight
-    return find_imbalance(scored.judged, sample.treated, weights, ess=ess, sample_weight=s)
+    return find_imbalance(scored.balance_terms, sample.treated, weights, ess=ess, sample_weight=s)
 
 
 def weighted_effect(

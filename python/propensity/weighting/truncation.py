@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
 import numpy as np
 import pandas as pd
 
 from propensity.effects.arms import balancing_part, require_balancing
-from propensity.effects.weighed import Weighed
+from propensity.effects.weighted_result import WeightedResult
 from propensity.errors import InvalidInputError
 from propensity.frames import checks, rowwise_checks
 from propensity.frames.checks import Bools, Floats
@@ -23,7 +25,7 @@ WeightUnit: TypeAlias = Literal["quantile", "raw"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class TruncatedWeights(Weighed):
+class TruncatedWeights(WeightedResult):
     """Weights of n rows, those beyond the bounds moved to them.
 
     Attributes
@@ -136,9 +138,7 @@ def truncate(
         raise TypeError(f"weights: a series, an array or a result that has some is needed, not {weights!r}")
     if sample_weight is not None:
         require_balancing(weights, "weights")
-    result = weights if isinstance(weights, Weighed) and not isinstance(weights, TruncatedWeights) else None
-    made = None if result is None else result.fingerprint
-    given: Any = weights if result is None else result.weights
+    made, given = _taken_apart(weights)
     index = pd.RangeIndex(len(given)) if isinstance(given, np.ndarray | list) else row_labels(given)
     values = rowwise(given, index, "weights")
     members = _arms(treatment, index)
@@ -149,13 +149,31 @@ def truncate(
     s = _sample_weight(sample_weight, index, made)
     if made is not None:
         values = balancing_part(values, made.sample_weight)
+    truncated, counts = _bounded(values, s, members, partial(_limits, lower=lower, upper=upper, unit=unit))
+    return TruncatedWeights(series_like(given, truncated, "weights"), counts, made)
+
+
+def _taken_apart(weights: object) -> tuple[Fingerprint | None, Any]:
+    """Give the rows that a result is of, and its weights; weights that are given are of no known rows."""
+    if isinstance(weights, WeightedResult) and not isinstance(weights, TruncatedWeights):
+        return weights.fingerprint, weights.weights
+    return None, weights
+
+
+def _bounded(
+    values: Floats,
+    sample_weight: Floats,
+    members: dict[str, Bools],
+    limits: Callable[[Floats, Floats], tuple[float, float]],
+) -> tuple[Floats, pd.DataFrame]:
+    """Move the weights (n,) of each arm that lie beyond its limits to them, and count how many there were."""
     truncated, rows = values.copy(), {}
     for arm, where in members.items():
-        used = where & (values > 0) & (s > 0)
+        used = where & (values > 0) & (sample_weight > 0)
         if not used.any():
             raise InvalidInputError(f"weights: no weight above 0 ({arm} rows); there is nothing to bound")
         own = values[used]
-        low, high = _limits(own, s[used], lower, upper, unit)
+        low, high = limits(own, sample_weight[used])
         truncated[used] = np.clip(own, low, high)
         rows[arm] = {
             "n": len(own),
@@ -165,8 +183,7 @@ def truncate(
             "n_lowered": int((own > high).sum()),
             "largest": own.max(),
         }
-    counts = pd.DataFrame.from_dict(rows, orient="index").rename_axis("arm")
-    return TruncatedWeights(series_like(given, truncated, "weights"), counts, made)
+    return truncated, pd.DataFrame.from_dict(rows, orient="index").rename_axis("arm")
 
 
 def _check_bounds(lower: float | None, upper: float | None, unit: WeightUnit) -> None:

@@ -9,20 +9,20 @@ import numpy as np
 import pandas as pd
 
 from propensity.effects.matching_specification import MatchingEstimand
-from propensity.effects.weighed import Weighed
+from propensity.effects.weighted_result import WeightedResult
 from propensity.errors import InvalidInputError, OverlapWarning
 from propensity.frames.checks import Bools, Rows
 from propensity.frames.fingerprint import Fingerprint, Made
 from propensity.frames.native import AnySeries
-from propensity.matching.matched_outcome import MatchedOutcome, read_matched_outcome, require_told_apart
-from propensity.matching.rematching import Remaking
+from propensity.matching.outcome import MatchedOutcome, read_matched_outcome, require_told_apart
+from propensity.matching.rematching import Rematching
 
 FRAME = Made("df", "the rows were matched", "give the frame that was matched")
 """What `frame` is asked of, in the words of a message."""
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class Matched(Weighed):
+class Matched(WeightedResult):
     """Rows weighed so that the arms are alike, whatever the method: balance, effects and plots take any.
 
     Attributes
@@ -45,7 +45,7 @@ class Matched(Weighed):
     alike : ndarray (n,) of int, or None
         Rows of one number hold the same in all columns, and a draw told them apart by their place in the
         frame; None where no draw did.
-    remaking : Remaking or None
+    rematching : Rematching or None
         How to match again, and what errors need to know of it.
     """
 
@@ -61,7 +61,7 @@ class Matched(Weighed):
     known: tuple[str, ...] = ()
     cautions: tuple[Warning, ...] = ()
     alike: Rows | None = None
-    remaking: Remaking | None = None
+    rematching: Rematching | None = None
 
 
 def require_unknown(matched: Matched, outcome: object) -> None:

@@ -16,12 +16,12 @@ from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.checks import Floats
 from propensity.frames.kept import read_adjustment
+from propensity.matching.abadie_imbens import adjustments, neighbor_variance
 from propensity.matching.cautions import effective_sizes, neighbor_remedy
-from propensity.matching.influence import COUNTED, score_influence, with_estimation
-from propensity.matching.matched import Whom, outcome_of, require_unknown
-from propensity.matching.matched_outcome import MatchedOutcome
-from propensity.matching.paired import adjustments, neighbor_variance
-from propensity.matching.stratified import clustered_influence
+from propensity.matching.outcome import MatchedOutcome
+from propensity.matching.result import Whom, outcome_of, require_unknown
+from propensity.matching.score_influence import COUNTED, score_influence, with_estimation
+from propensity.matching.subclass_influence import clustered_influence
 
 if TYPE_CHECKING:
     from propensity.matching.estimated_scores import EstimatedScores
@@ -54,14 +54,14 @@ def _pair_inference(matches: Matches, asked: PairInference | None, *, adjusted: 
         if asked is not None:
             raise InvalidInputError(f"inference: {asked!r} is for matching without replacement; leave it out")
         return None
-    at_scores = matches.remaking is not None and matches.remaking.quantity is not None and not adjusted
+    at_scores = matches.rematching is not None and matches.rematching.quantity is not None and not adjusted
     if asked == "score" and not at_scores:
         raise InvalidInputError(
             "inference: 'score' is for matching on the score or logit alone, without exact or "
             "bias_adjust, that leaves nobody out whom the effect is for; take 'cluster', or "
             "bootstrap(outcome, refit=True)"
         )
-    estimated = at_scores and matches.remaking is not None and matches.remaking.estimated is not None
+    estimated = at_scores and matches.rematching is not None and matches.rematching.estimated is not None
     return asked or ("score" if estimated else "cluster")
 
 
@@ -147,7 +147,7 @@ def _effect_at_scores(matches: Matches, outcome: MatchedOutcome) -> Effect:
 
 def estimated_at_scores(matches: Matches) -> EstimatedScores | None:
     """Give the scores where they were fitted to these rows, and alone decided who is with whom."""
-    again = matches.remaking
+    again = matches.rematching
     return None if again is None or again.quantity is None else again.estimated
 
 

@@ -13,7 +13,7 @@ from propensity.frames.native import AnySeries
 from propensity.results.show import Shown
 
 
-class Weighed(Shown):
+class WeightedResult(Shown):
     """A result with a weight for each of its rows; `made` says how it was made, in the words of a message."""
 
     made: ClassVar[Made]
