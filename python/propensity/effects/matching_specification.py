@@ -25,6 +25,8 @@ CaliperSd: TypeAlias = Literal["all", "pooled"]
 SCORES = ("scores", "logit")
 """What a caliper on the scores is called among those on columns."""
 
+_READ = ("covariates", "caliper", "exact")  # of a frame, where the core has arrays
+
 
 @dataclass(frozen=True)
 class Matching:
@@ -97,10 +99,13 @@ class Matching:
         return [name for name, needed in wanting.items() if needed]
 
     @property
-    def of_core(self) -> dict[str, Any]:
-        """The options that the core takes as they stand; it knows columns by their values alone."""
-        read = ("covariates", "caliper", "exact")
-        return {field.name: getattr(self, field.name) for field in fields(self) if field.name not in read}
+    def core_options(self) -> dict[str, Any]:
+        """The options that the core takes as they stand: what it reads of a frame it takes by value.
+
+        The subclasses of a full matching are the same whose effect it is.
+        """
+        left_out = {"nearest": _READ, "full": (*_READ, "estimand")}[self.kind]
+        return {field.name: getattr(self, field.name) for field in fields(self) if field.name not in left_out}
 
 
 @dataclass(frozen=True)
@@ -108,13 +113,6 @@ class FullMatching(Matching):
     """Subclasses of one unit of an arm and one or more of the other, of least distance."""
 
     kind: ClassVar[Literal["nearest", "full"]] = "full"
-
-    @property
-    def of_core(self) -> dict[str, Any]:
-        """As for any matching; the subclasses are the same whose effect it is."""
-        options = super().of_core
-        del options["estimand"]
-        return options
 
 
 @dataclass(frozen=True)

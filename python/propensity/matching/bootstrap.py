@@ -47,7 +47,7 @@ def _bootstrap_terms(
     with options.bar() as report:
         changes = core.bootstrap_influence(
             influence,
-            **options.of_core,
+            **options.core_options,
             cluster=groups.cluster,
             strata=groups.strata,
             n_reps=options.n_reps,

@@ -86,7 +86,7 @@ class EstimatedScores(ReadOnly):
         return fit.scores
 
 
-def read_behind(
+def read_score_terms(
     frame: Frame, scores: object, values: Floats, sample_weight: Floats | None
 ) -> tuple[BalanceTerms, EstimatedScores | None]:
     """Read what is behind scores (n,): what balance is asked of, and where it is a model, that."""

@@ -138,7 +138,9 @@ def match_full(  # noqa: PLR0913 - each is a choice a user may have to make, by 
 def _find_subclasses(rows: RowsToMatch, spec: FullMatching, n_threads: int | None) -> Subclasses:
     """Match rows that have been read."""
     inputs = rows.inputs(spec)
-    found, alike = rows.drawn(partial(core.match_full, **inputs.of_core(rows.scores), n_threads=n_threads))
+    found, alike = rows.drawn(
+        partial(core.match_full, **inputs.core_arguments(rows.scores), n_threads=n_threads)
+    )
     everybody = not (found.subclass[rows.there] == 0).any()
     remedy = f"{caliper_remedy(spec)}, or take aipw, whose outcome models adjust for what is left"
     return make_subclasses(
@@ -174,7 +176,9 @@ class StarsAgain:
 
     def weights(self, rows: Rows, scores: Floats | None) -> Floats:
         """Match these rows, and give their weights (m,)."""
-        found = core.match_full(**self.inputs.of_core(scores, rows), ids=np.arange(len(rows)), n_threads=1)
+        found = core.match_full(
+            **self.inputs.core_arguments(scores, rows), ids=np.arange(len(rows)), n_threads=1
+        )
         s = self.inputs.sample_weight
         estimand, treated = self.inputs.spec.estimand, self.inputs.treated[rows]
         return subclass_weights(found.subclass, treated, estimand, None if s is None else s[rows])

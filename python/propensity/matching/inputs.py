@@ -46,11 +46,11 @@ class MatchingInputs(ReadOnly):
         found += [values for values, _ in self.calipers.values() if values is not None]
         return found if self.exact is None else [*found, self.exact.astype(np.float64)]
 
-    def of_core(self, scores: Floats | None, rows: Rows | None = None) -> dict[str, Any]:
+    def core_arguments(self, scores: Floats | None, rows: Rows | None = None) -> dict[str, Any]:
         """Give the arguments that the core matches all rows with, or some of them (m,); scores are theirs."""
         spec, at = self.spec, slice(None) if rows is None else rows
         named = isinstance(spec.caliper, Mapping)
-        return spec.of_core | {
+        return spec.core_options | {
             "scores": scores,
             "treatment": self.treated[at],
             "covariates": None if self.covariates is None else np.asfortranarray(self.covariates[at]),

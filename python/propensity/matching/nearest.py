@@ -197,7 +197,9 @@ def match_nn(  # noqa: PLR0913 - each is a choice a user may have to make, by na
 def find_neighbors(rows: RowsToMatch, spec: NearestNeighbors, n_threads: int | None = None) -> Matches:
     """Match rows that have been read."""
     inputs = rows.inputs(spec)
-    found, alike = rows.drawn(partial(core.match_nn, **inputs.of_core(rows.scores), n_threads=n_threads))
+    found, alike = rows.drawn(
+        partial(core.match_nn, **inputs.core_arguments(rows.scores), n_threads=n_threads)
+    )
     # Every row counts the same here: the core's own error knows of no other weights.
     s = rows.sample_weight
     counted = rows.estimated if spec.is_plain and (s is None or s.min() == s.max()) else None
@@ -264,5 +266,7 @@ class NeighborsAgain:
         return weights
 
     def _matched(self, scores: Floats | None, rows: Rows) -> Floats:
-        found = core.match_nn(**self.inputs.of_core(scores, rows), ids=np.arange(len(rows)), n_threads=1)
+        found = core.match_nn(
+            **self.inputs.core_arguments(scores, rows), ids=np.arange(len(rows)), n_threads=1
+        )
         return found.weights

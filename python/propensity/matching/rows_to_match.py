@@ -27,7 +27,7 @@ from propensity.matching.cautions import (
     matching_cautions,
     scored_cautions,
 )
-from propensity.matching.estimated_scores import EstimatedScores, read_behind
+from propensity.matching.estimated_scores import EstimatedScores, read_score_terms
 from propensity.matching.inputs import MatchingInputs, on_scores
 from propensity.matching.rematching import MatchAgain, Rematching
 from propensity.scores.logistic import given_scores, read_scores
@@ -65,7 +65,7 @@ def read_rows_to_match(
     treated = frame.treated(treatment)
     weight = read_sample_weight(frame, sample_weight, treated)
     e = None if scores is None else read_scores(frame, scores, treated, weight)
-    balance_terms, estimated = (None, None) if e is None else read_behind(frame, scores, e, weight)
+    balance_terms, estimated = (None, None) if e is None else read_score_terms(frame, scores, e, weight)
     return RowsToMatch(
         frame=frame,
         treated=treated,

@@ -14,7 +14,7 @@ from propensity.frames import checks
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.native import AnyFrame
 from propensity.matching.cautions import MatchedBy, scored_cautions
-from propensity.matching.estimated_scores import read_behind
+from propensity.matching.estimated_scores import read_score_terms
 from propensity.matching.grouping import make_subclasses, subclass_weights
 from propensity.matching.rematching import Rematching
 from propensity.matching.subclasses import Subclasses
@@ -107,7 +107,7 @@ def subclassify(
     groups = np.full(len(e), -1)
     groups[there] = again.groups(np.flatnonzero(there), e[there])
     model = scores if isinstance(scores, PropensityModel) else None
-    balance_terms, estimated = read_behind(sample.frame, scores, e, sample.sample_weight)
+    balance_terms, estimated = read_score_terms(sample.frame, scores, e, sample.sample_weight)
     by = MatchedBy(
         () if model is None else model.recipe.columns,
         balance_terms,

@@ -199,7 +199,7 @@ def _run_on(
         sample_weight=None if sample.sample_weight is None else sample.sample_weight[there],
         score_columns=score_columns,
         outcome_columns=outcome_columns,
-        **options.of_core,
+        **options.core_options,
         **what,
     )
 

@@ -36,7 +36,7 @@ class ResamplingOptions:
         object.__setattr__(self, "seed", settle_seed(self.seed))
 
     @property
-    def of_core(self) -> dict[str, Any]:
+    def core_options(self) -> dict[str, Any]:
         """Those that the core takes as they stand."""
         return {"resampling": self.resampling, "seed": self.seed, "n_threads": self.n_threads}
 
