@@ -1,16 +1,14 @@
 use numpy::ndarray::Axis;
 use numpy::{PyArray1, PyArray2, ToPyArray};
-use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
-use super::adjustment::{adjustment_spec, chosen};
-use super::ipw::parse_estimand;
-use super::matching::nearest_spec;
-use super::{arrays, call, needs, options};
+use super::estimators::estimator;
+use super::options::chosen;
+use super::{arrays, call, needs, options, words};
 use crate::error::Error;
-use crate::pipeline::{Data, Estimator, Pipeline};
+use crate::pipeline::{Data, Pipeline};
 use crate::resampling::bootstrap::BootstrapSpec;
-use crate::resampling::resample::{Resample, Scheme};
+use crate::resampling::resample::Resample;
 use crate::resampling::weighted_bootstrap::Analytic;
 use crate::reserve;
 use crate::score::logistic::{LogisticSpec, penalty_on};
@@ -112,7 +110,7 @@ pub struct Replicates {
 #[pyo3(signature = (
     x, treatment, outcome, *, estimators, penalty=0.0, resampling="multinomial", cluster=None, strata=None,
     sample_weight=None, score_columns=None, outcome_columns=None, n_reps=500, seed=0, analytic=false,
-    studentized=false,    n_threads=None, progress=None
+    studentized=false, n_threads=None, progress=None
 ))]
 #[allow(clippy::too_many_arguments)] // the keyword arguments of a Python function
 pub fn bootstrap(
@@ -208,53 +206,8 @@ pub fn resample(
     cluster: Option<&Bound<'_, PyAny>>,
     strata: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Resample> {
-    let scheme = match resampling {
-        "multinomial" => Scheme::Multinomial,
-        "poisson" => Scheme::Poisson,
-        "bayesian" => Scheme::Bayesian,
-        _ => {
-            let found = format!("{resampling:?}");
-            let allowed = "\"multinomial\", \"poisson\" or \"bayesian\"";
-            return Err(Error::Argument { name: "resampling", found, allowed }.into());
-        }
-    };
+    let scheme = words::scheme(resampling)?;
     let cluster = cluster.map(|labels| arrays::labels("cluster", labels)).transpose()?;
     let strata = strata.map(|labels| arrays::labels("strata", labels)).transpose()?;
     Ok(Resample::new(scheme, n_rows, cluster.as_deref(), strata.as_deref())?)
-}
-
-/// A specification is any object with the attributes of `propensity.IPW` or, when it has `n_neighbors`,
-/// of `propensity.NearestNeighbors`, or else, when it has `method`, of `propensity.AIPW` and its like.
-fn estimator(object: &Bound<'_, PyAny>) -> PyResult<Estimator> {
-    let estimand = object.getattr_opt("estimand")?.and_then(|name| name.extract::<String>().ok());
-    let Some(estimand) = estimand else {
-        let found = object.repr()?;
-        let message = format!("estimators: {found} is no specification such as propensity.IPW()");
-        return Err(PyTypeError::new_err(message));
-    };
-    if !object.hasattr("n_neighbors")?
-        && let Some(method) = object.getattr_opt("method")?
-    {
-        let method: String = method.extract()?;
-        let model = object.getattr("outcome_model")?.extract::<String>().map_err(|_| {
-            let message =
-                "estimators: outcome_model must be \"linear\" or \"logistic\" in a bootstrap";
-            PyTypeError::new_err(message)
-        })?;
-        return Ok(Estimator::Adjusted(adjustment_spec(&method, &estimand, &model)?));
-    }
-    if !object.hasattr("n_neighbors")? {
-        return Ok(Estimator::Ipw(parse_estimand(&estimand)?));
-    }
-    if let Some(plain) = object.getattr_opt("is_plain")?
-        && !plain.extract::<bool>()?
-    {
-        let found = object.getattr("label")?.to_string();
-        let allowed = "with replacement on the score or logit, with one caliper, where they match";
-        return Err(Error::Argument { name: "estimators", found, allowed }.into());
-    }
-    let n_neighbors = options::n_neighbors(&object.getattr("n_neighbors")?)?;
-    let caliper = options::caliper(&object.getattr("caliper")?)?;
-    let on: String = object.getattr("on")?.extract()?;
-    Ok(Estimator::Nearest(nearest_spec(&estimand, n_neighbors, caliper, &on)?))
 }
