@@ -3,11 +3,9 @@
 use numpy::{PyReadonlyArray1, PyReadonlyArray2};
 use pyo3::prelude::*;
 
+use super::match_spec::Options;
 use super::{arrays, needs};
 use crate::matching::Candidates;
-
-/// Arrays of values, and how far apart a pair's may be.
-pub type Calipers<'py> = Vec<(Bound<'py, PyAny>, f64)>;
 
 /// What [`Candidates`] borrows.
 pub struct CandidateArrays<'py> {
@@ -22,24 +20,24 @@ pub struct CandidateArrays<'py> {
 
 impl<'py> CandidateArrays<'py> {
     pub fn new(
-        (scores, treatment): (Option<&Bound<'py, PyAny>>, &Bound<'py, PyAny>),
-        covariates: Option<&Bound<'py, PyAny>>,
-        exact: Option<&Bound<'py, PyAny>>,
-        calipers: Option<Calipers<'py>>,
-        sample_weight: Option<&Bound<'py, PyAny>>,
-        ids: Option<&Bound<'py, PyAny>>,
+        scores: Option<&Bound<'py, PyAny>>,
+        treatment: &Bound<'py, PyAny>,
+        options: &Options<'_, 'py>,
     ) -> PyResult<Self> {
-        let column = |name, values: &Bound<'py, PyAny>| arrays::column(name, values);
-        let calipers = calipers.unwrap_or_default().into_iter();
+        let labels =
+            |name| options.array(name)?.map(|labels| arrays::labels(name, &labels)).transpose();
+        let covariates = options.array("covariates")?;
+        let weight = options.array("sample_weight")?;
+        let calipers = options.calipers()?.into_iter();
         Ok(Self {
             treatment: arrays::treatment(treatment)?,
             scores: scores.map(|scores| arrays::own_column("scores", scores)).transpose()?,
-            covariates: covariates.map(|x| arrays::floats("covariates", x)).transpose()?,
-            exact: exact.map(|labels| arrays::labels("exact", labels)).transpose()?,
-            ids: ids.map(|labels| arrays::labels("ids", labels)).transpose()?,
-            sample_weight: sample_weight.map(|w| column("sample_weight", w)).transpose()?,
+            covariates: covariates.map(|x| arrays::floats("covariates", &x)).transpose()?,
+            exact: labels("exact")?,
+            ids: labels("ids")?,
+            sample_weight: weight.map(|w| arrays::column("sample_weight", &w)).transpose()?,
             calipers: calipers
-                .map(|(values, width)| Ok((column("calipers", &values)?, width)))
+                .map(|(values, width)| Ok((arrays::column("calipers", &values)?, width)))
                 .collect::<PyResult<_>>()?,
         })
     }

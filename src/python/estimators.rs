@@ -33,7 +33,7 @@ pub fn estimator(object: &Bound<'_, PyAny>) -> PyResult<Estimator> {
 }
 
 fn nearest(object: &Bound<'_, PyAny>) -> PyResult<Estimator> {
-    if let Some(spec) = Options::Specification(object).on_scores_alone()? {
+    if let Some(spec) = Options::of_spec(object).on_scores_alone()? {
         return Ok(Estimator::Nearest(spec));
     }
     let found = object.getattr_opt("label")?.map_or_else(|| object.repr(), |label| label.str())?;

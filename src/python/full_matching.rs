@@ -2,8 +2,8 @@ use numpy::PyArray1;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::candidates::{Calipers, CandidateArrays};
-use super::match_spec::{OF_DISTANCES, Options};
+use super::candidates::CandidateArrays;
+use super::match_spec::Options;
 use super::{arrays, call, needs};
 use crate::matching;
 use crate::reserve;
@@ -60,31 +60,21 @@ pub struct FullMatch {
 /// of Computational and Graphical Statistics 15:609.
 #[pyfunction]
 #[pyo3(
-    signature = (
-        scores, treatment, *, covariates=None, calipers=None, exact=None, sample_weight=None, ids=None, spec=None,
-        n_threads=None, **options
-    ),
+    signature = (scores, treatment, *, n_threads=None, **options),
     text_signature = "(scores, treatment, *, covariates=None, on='score', caliper=None, calipers=None, \
         caliper_unit='sd', caliper_sd='all', exact=None, discard=None, sample_weight=None, ids=None, seed=0, \
         spec=None, n_threads=None)"
 )]
-#[allow(clippy::too_many_arguments)] // the keyword arguments of a Python function
 pub fn match_full<'py>(
     py: Python<'py>,
     scores: Option<&Bound<'py, PyAny>>,
     treatment: &Bound<'py, PyAny>,
-    covariates: Option<&Bound<'py, PyAny>>,
-    calipers: Option<Calipers<'py>>,
-    exact: Option<&Bound<'py, PyAny>>,
-    sample_weight: Option<&Bound<'py, PyAny>>,
-    ids: Option<&Bound<'py, PyAny>>,
-    spec: Option<&Bound<'py, PyAny>>,
     n_threads: Option<&Bound<'py, PyAny>>,
     options: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<FullMatch> {
-    let spec = Options::new("match_full", &OF_DISTANCES, spec, options)?.full()?;
-    let rows = (scores, treatment);
-    let arrays = CandidateArrays::new(rows, covariates, exact, calipers, sample_weight, ids)?;
+    let options = Options::of_match_full(options)?;
+    let spec = options.full()?;
+    let arrays = CandidateArrays::new(scores, treatment, &options)?;
     let (n_rows, calipers) = (arrays.n_rows(), arrays.calipers()?);
     let candidates = arrays.candidates(&calipers)?;
     let found = call::run(py, n_threads, None, |monitor| {

@@ -9,58 +9,89 @@ use super::{options, words};
 use crate::error::{Error, Result};
 use crate::matching::{Focal, MatchSpec, Method, NearestSpec};
 
+/// Arrays that describe the rows, always given by name.
+const ARRAYS: [&str; 5] = ["covariates", "calipers", "exact", "sample_weight", "ids"];
+
 /// Options that every matching has: of distances, and of which pairs are allowed.
-pub const OF_DISTANCES: [&str; 6] =
-    ["on", "caliper", "caliper_unit", "caliper_sd", "discard", "seed"];
+const OF_DISTANCES: [&str; 6] = ["on", "caliper", "caliper_unit", "caliper_sd", "discard", "seed"];
 
 /// Options of nearest neighbours and optimal pairs beside these.
-pub const OF_PAIRS: [&str; 6] =
-    ["estimand", "n_neighbors", "replace", "max_reuse", "method", "order"];
+const OF_PAIRS: [&str; 6] = ["estimand", "n_neighbors", "replace", "max_reuse", "method", "order"];
 
-/// Where options are read from.
-pub enum Options<'a, 'py> {
-    Keywords(Option<&'a Bound<'py, PyDict>>),
-    Specification(&'a Bound<'py, PyAny>),
+/// Options of nearest neighbours on the score, with replacement.
+const ON_SCORES: [&str; 4] = ["estimand", "n_neighbors", "caliper", "on"];
+
+/// The keyword arguments of a function, and the specification that may stand for those that are no arrays.
+pub struct Options<'a, 'py> {
+    keywords: Option<&'a Bound<'py, PyDict>>,
+    spec: Option<Bound<'py, PyAny>>,
 }
 
 impl<'a, 'py> Options<'a, 'py> {
-    /// A specification, or else the keyword arguments of a function that knows some of these.
-    pub fn new(
+    pub fn of_match_nn(keywords: Option<&'a Bound<'py, PyDict>>) -> PyResult<Self> {
+        Self::known("match_nn", &[&ARRAYS, &OF_PAIRS, &OF_DISTANCES], keywords)
+    }
+
+    pub fn of_match_full(keywords: Option<&'a Bound<'py, PyDict>>) -> PyResult<Self> {
+        Self::known("match_full", &[&ARRAYS, &OF_DISTANCES], keywords)
+    }
+
+    pub fn of_matching_effect(keywords: Option<&'a Bound<'py, PyDict>>) -> PyResult<Self> {
+        Self::known("matching_effect", &[&ON_SCORES], keywords)
+    }
+
+    /// The attributes of a specification alone.
+    pub fn of_spec(spec: &Bound<'py, PyAny>) -> Self {
+        Self { keywords: None, spec: Some(spec.clone()) }
+    }
+
+    fn known(
         function: &str,
-        known: &[&str],
-        spec: Option<&'a Bound<'py, PyAny>>,
+        known: &[&[&str]],
         keywords: Option<&'a Bound<'py, PyDict>>,
     ) -> PyResult<Self> {
+        let spec = keywords.map(|keywords| keywords.get_item("spec")).transpose()?.flatten();
+        let spec = spec.filter(|spec| !spec.is_none());
+        if let Some(spec) = &spec
+            && !spec.hasattr("estimand")?
+        {
+            let found = spec.repr()?;
+            let message = format!("spec: {found} is no specification such as NearestNeighbors()");
+            return Err(PyTypeError::new_err(message));
+        }
         for name in keywords.iter().flat_map(|keywords| keywords.keys()) {
             let name = name.to_string();
-            if !known.contains(&name.as_str()) {
+            if name != "spec" && !known.concat().contains(&name.as_str()) {
                 let message = format!("{function}() got an unexpected keyword argument '{name}'");
                 return Err(PyTypeError::new_err(message));
             }
-            if spec.is_some() {
+            if spec.is_some() && name != "spec" && !ARRAYS.contains(&name.as_str()) {
                 let found = format!("beside {name}");
                 let allowed = "given without the options that it has itself";
                 return Err(Error::Argument { name: "spec", found, allowed }.into());
             }
         }
-        match spec {
-            Some(spec) if !spec.hasattr("estimand")? => {
-                let found = spec.repr()?;
-                let message =
-                    format!("spec: {found} is no specification such as NearestNeighbors()");
-                Err(PyTypeError::new_err(message))
-            }
-            Some(spec) => Ok(Self::Specification(spec)),
-            None => Ok(Self::Keywords(keywords)),
-        }
+        Ok(Self { keywords, spec })
+    }
+
+    /// What is given by name and read by somebody else; None is nothing.
+    pub fn array(&self, name: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let found = self.keywords.map(|keywords| keywords.get_item(name)).transpose()?;
+        Ok(found.flatten().filter(|found| !found.is_none()))
+    }
+
+    /// Further calipers: arrays of values, and how far apart a pair's may be.
+    pub fn calipers(&self) -> PyResult<Vec<(Bound<'py, PyAny>, f64)>> {
+        let Some(calipers) = self.array("calipers")? else { return Ok(Vec::new()) };
+        calipers.extract().map_err(|error: PyErr| named("calipers", &calipers, error))
     }
 
     /// What matching in pairs is asked for.
     pub fn pairs(&self, has_scores: bool) -> PyResult<MatchSpec> {
         let estimand = words::estimand(&self.word("estimand", "ATT")?)?;
-        let n_neighbors = self.number("n_neighbors", 1, options::n_neighbors)?;
-        let replace = self.number("replace", true, |flag| flag.extract())?;
-        let max_reuse = self.number("max_reuse", None, options::max_reuse)?;
+        let n_neighbors = self.option("n_neighbors", 1, options::n_neighbors)?;
+        let replace = self.option("replace", true, |flag| flag.extract())?;
+        let max_reuse = self.option("max_reuse", None, options::max_reuse)?;
         let (method, order) = (self.word("method", "nearest")?, self.word_or_none("order")?);
         let mut spec = self.full()?;
         spec.focal = Focal::try_from(estimand)?;
@@ -101,40 +132,34 @@ impl<'a, 'py> Options<'a, 'py> {
             caliper: self.caliper()?,
             unit: words::caliper_unit(&unit, &sd)?,
             discard: words::discard(self.word_or_none("discard")?.as_deref())?,
-            seed: self.number("seed", 0, options::seed)?,
+            seed: self.option("seed", 0, options::seed)?,
         })
     }
 
     /// What is asked for where it is nearest neighbours on the score, with replacement; None of anything else.
     pub fn on_scores_alone(&self) -> PyResult<Option<NearestSpec>> {
-        let has_limits = match self {
-            Self::Keywords(_) => false,
-            Self::Specification(_) => {
-                let exact = self.get("exact")?.map_or(Ok(false), |exact| exact.is_truthy())?;
-                exact || self.get("caliper")?.is_some_and(|caliper| names_columns(&caliper))
-            }
-        };
+        let exact = self.get("exact")?.map_or(Ok(false), |exact| exact.is_truthy())?;
+        let has_limits =
+            exact || self.get("caliper")?.is_some_and(|caliper| names_columns(&caliper));
         Ok(self.pairs(true)?.on_scores_alone().filter(|_| !has_limits))
     }
 
-    /// Calipers on named columns come as arrays of their own.
+    /// None where a specification has calipers on named columns, which come as arrays of their own.
     fn caliper(&self) -> PyResult<Option<f64>> {
-        match (self, self.get("caliper")?) {
-            (Self::Specification(_), Some(caliper)) if names_columns(&caliper) => Ok(None),
-            (_, Some(caliper)) => options::caliper(&caliper),
-            (_, None) => Ok(None),
-        }
+        let caliper = self.get("caliper")?;
+        let caliper = caliper.filter(|found| self.spec.is_none() || !names_columns(found));
+        caliper.map_or(Ok(None), |caliper| options::caliper(&caliper))
     }
 
     fn word(&self, name: &str, default: &str) -> PyResult<String> {
-        self.number(name, default.into(), |word| word.extract())
+        self.option(name, default.into(), |word| word.extract())
     }
 
     fn word_or_none(&self, name: &str) -> PyResult<Option<String>> {
-        self.number(name, None, |word| word.extract())
+        self.option(name, None, |word| word.extract())
     }
 
-    fn number<T>(
+    fn option<T>(
         &self,
         name: &str,
         default: T,
@@ -145,10 +170,10 @@ impl<'a, 'py> Options<'a, 'py> {
     }
 
     fn get(&self, name: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
-        match self {
-            Self::Keywords(Some(keywords)) => keywords.get_item(name),
-            Self::Keywords(None) => Ok(None),
-            Self::Specification(spec) => spec.getattr_opt(name),
+        match (&self.spec, self.keywords) {
+            (Some(spec), _) => spec.getattr_opt(name),
+            (None, Some(keywords)) => keywords.get_item(name),
+            (None, None) => Ok(None),
         }
     }
 }

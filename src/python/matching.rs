@@ -3,8 +3,8 @@ use numpy::{PyArray1, PyArray2};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::candidates::{Calipers, CandidateArrays};
-use super::match_spec::{OF_DISTANCES, OF_PAIRS, Options};
+use super::candidates::CandidateArrays;
+use super::match_spec::Options;
 use super::{arrays, call};
 use crate::matching::{self, Pairs};
 use crate::reserve;
@@ -130,33 +130,22 @@ pub struct Matches {
 /// Studies, section 8.3, for the robust distance.
 #[pyfunction]
 #[pyo3(
-    signature = (
-        scores, treatment, *, covariates=None, calipers=None, exact=None, sample_weight=None, ids=None, spec=None,
-        n_threads=None, **options
-    ),
+    signature = (scores, treatment, *, n_threads=None, **options),
     text_signature = "(scores, treatment, *, covariates=None, estimand='ATT', n_neighbors=1, replace=True, \
         max_reuse=None, method='nearest', order=None, on='score', caliper=None, calipers=None, \
         caliper_unit='sd', caliper_sd='all', exact=None, discard=None, sample_weight=None, ids=None, seed=0, \
         spec=None, n_threads=None)"
 )]
-#[allow(clippy::too_many_arguments)] // the keyword arguments of a Python function
 pub fn match_nn<'py>(
     py: Python<'py>,
     scores: Option<&Bound<'py, PyAny>>,
     treatment: &Bound<'py, PyAny>,
-    covariates: Option<&Bound<'py, PyAny>>,
-    calipers: Option<Calipers<'py>>,
-    exact: Option<&Bound<'py, PyAny>>,
-    sample_weight: Option<&Bound<'py, PyAny>>,
-    ids: Option<&Bound<'py, PyAny>>,
-    spec: Option<&Bound<'py, PyAny>>,
     n_threads: Option<&Bound<'py, PyAny>>,
     options: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<Matches> {
-    let known = [OF_PAIRS, OF_DISTANCES].concat();
-    let spec = Options::new("match_nn", &known, spec, options)?.pairs(scores.is_some())?;
-    let rows = (scores, treatment);
-    let arrays = CandidateArrays::new(rows, covariates, exact, calipers, sample_weight, ids)?;
+    let options = Options::of_match_nn(options)?;
+    let spec = options.pairs(scores.is_some())?;
+    let arrays = CandidateArrays::new(scores, treatment, &options)?;
     let (n_rows, bytes, calipers) = (arrays.n_rows(), arrays.bytes_a_row(), arrays.calipers()?);
     let candidates = arrays.candidates(&calipers)?;
     let found = call::run(py, n_threads, None, |monitor| {

@@ -124,7 +124,7 @@ pub struct MatchedEffect {
 #[pyfunction]
 #[pyo3(
     signature = (
-        outcome, treatment, scores, *, x=None, penalty=0.0, spec=None, n_threads=None, **options
+        outcome, treatment, scores, *, x=None, penalty=0.0, n_threads=None, **options
     ),
     text_signature = "(outcome, treatment, scores, *, estimand='ATT', n_neighbors=1, caliper=None, on='score', \
         x=None, penalty=0.0, spec=None, n_threads=None)"
@@ -137,15 +137,13 @@ pub fn matching_effect<'py>(
     scores: &Bound<'py, PyAny>,
     x: Option<&Bound<'py, PyAny>>,
     #[pyo3(from_py_with = options::penalty)] penalty: f64,
-    spec: Option<&Bound<'py, PyAny>>,
     n_threads: Option<&Bound<'py, PyAny>>,
     options: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<MatchedEffect> {
     let outcome = arrays::column("outcome", outcome)?;
     let treatment = arrays::treatment(treatment)?;
     let scores = arrays::own_column("scores", scores)?;
-    let known = ["estimand", "n_neighbors", "caliper", "on"];
-    let spec = Options::new("matching_effect", &known, spec, options)?.on_scores_alone()?;
+    let spec = Options::of_matching_effect(options)?.on_scores_alone()?;
     let spec = spec.ok_or_else(|| Error::Argument {
         name: "on",
         found: "another distance, or with limits".into(),
