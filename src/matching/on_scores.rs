@@ -32,6 +32,21 @@ pub fn nearest(
     spec: &NearestSpec,
     monitor: &Monitor,
 ) -> Result<Matches> {
+    let mut matches = found(scores, treatment, spec, monitor)?;
+    matches.weigh(None, monitor)?;
+    Ok(matches)
+}
+
+/// The same, not weighed yet.
+///
+/// # Errors
+/// As for [`nearest`].
+pub fn found(
+    scores: &[f64],
+    treatment: &[bool],
+    spec: &NearestSpec,
+    monitor: &Monitor,
+) -> Result<Matches> {
     check(scores, treatment, spec)?;
     let logits = logits(scores, spec.quantity);
     let values = logits.as_deref().unwrap_or(scores);
@@ -48,7 +63,6 @@ pub fn nearest(
     matches.donors = arms.next().unwrap_or_default();
     matches.donors.extend(arms.flatten());
     monitor.check()?;
-    matches.weigh(None, monitor)?;
     Ok(matches)
 }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::draws::draws;
 use super::in_turn::Turn;
 use super::matches::{Matches, Pairs};
-use super::on_scores::nearest;
+use super::on_scores;
 use super::optimal;
 use super::places::Places;
 use super::present::Present;
@@ -28,15 +28,13 @@ pub fn pair(candidates: &Candidates<'_>, spec: &MatchSpec, monitor: &Monitor) ->
         return Ok(present.spread_pairs(pairs));
     }
     let has_limits = candidates.exact.is_some() || !candidates.calipers.is_empty();
-    let (on_scores, Candidates { treatment, sample_weight, .. }) =
+    let (plain, Candidates { treatment, sample_weight, .. }) =
         (spec.on_scores_alone().zip(candidates.scores), *candidates);
-    let Some((plain, scores)) = on_scores.filter(|_| !has_limits) else {
+    let Some((plain, scores)) = plain.filter(|_| !has_limits) else {
         return pair_in_space(candidates, spec, monitor);
     };
-    let mut matches = nearest(scores, treatment, &plain, monitor)?;
-    if sample_weight.is_some() {
-        matches.weigh(sample_weight, monitor)?;
-    }
+    let mut matches = on_scores::found(scores, treatment, &plain, monitor)?;
+    matches.weigh(sample_weight, monitor)?;
     let caliper_widths = plain.caliper.iter().map(|_| matches.caliper_width).collect();
     let (n_discarded, drawn, coordinates) = (0, false, vec![]);
     Ok(Pairs { matches, caliper_widths, n_discarded, drawn, coordinates })
