@@ -1,7 +1,7 @@
 //! Matching: who of the other arm is compared with whom, on the score or among covariates, and the effect of it.
 
 mod adjacent;
-mod ascending;
+mod ascent;
 mod available;
 mod bits;
 mod bucket_sort;
@@ -25,6 +25,7 @@ mod pair;
 mod places;
 mod present;
 mod resampled;
+mod sorted_donors;
 mod sorted_scores;
 mod space;
 mod spec;

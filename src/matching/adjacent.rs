@@ -1,10 +1,10 @@
-//! The neighbours of units whose values ascend: the next units with rows of the other arm on the left and on the
-//! right, found among bits. In a bootstrap of counted patterns, whose scores ascend in nearly every replicate, that
-//! halves the instructions of a replicate, beside a search among sorted donors.
+//! The one nearest neighbour of units whose values ascend: the next unit with rows of the other arm on the left or on
+//! the right, found among bits.
 
+use super::ascent::Ascent;
 use super::bits::{contains, first_from, for_each, last_before};
 use super::caliper::TIE;
-use super::neighbors::{Search, lesser};
+use super::neighbors::lesser;
 use crate::error::Result;
 use crate::monitor::Monitor;
 use crate::units::tally::Units;
@@ -16,17 +16,15 @@ pub const CHECKED: usize = 1024;
 pub struct Adjacent<'a, U> {
     pub values: &'a [f64],
     pub units: &'a U,
-    /// Units among which more than two may tie.
-    pub close: Option<&'a [u64]>,
+    pub ascent: &'a Ascent,
     /// Which units have rows of the donors' arm.
     pub donors: &'a [u64],
     pub donor: bool,
-    pub search: Search,
+    pub width: f64,
 }
 
 impl<U: Units> Adjacent<'_, U> {
-    /// Visit units of the other arm that are `seeking` one neighbour, ascending, with the mean outcome of it, or of
-    /// those that tie.
+    /// Visit units of the other arm that are `seeking`, ascending, with the mean outcome of their donors.
     ///
     /// # Errors
     /// [`crate::error::Error::Stopped`].
@@ -78,17 +76,17 @@ impl<U: Units> Adjacent<'_, U> {
     /// guess, so that both are read and weighed by 0 or 1.
     #[inline]
     fn mean(&self, unit: usize, beside: [usize; 2]) -> Option<f64> {
-        if let Some(close) = self.close
+        if let Some(close) = self.ascent.close()
             && beside.iter().any(|donor| contains(close, *donor))
         {
-            return self.mean_around(unit);
+            return self.mean_of_close(unit);
         }
         let distances = beside.map(|donor| (self.values[donor] - self.values[unit]).abs());
         let nearest = lesser(distances[0], distances[1]);
-        if !(nearest <= self.search.reach) {
+        if !(nearest <= self.width) {
             return None;
         }
-        let limit = lesser(self.search.reach, nearest + TIE);
+        let limit = lesser(self.width, nearest + TIE);
         let (mut rows, mut outcome) = (0.0, 0.0);
         for (donor, distance) in beside.into_iter().zip(distances) {
             let share = f64::from(u8::from(distance <= limit));
@@ -99,33 +97,27 @@ impl<U: Units> Adjacent<'_, U> {
         Some(outcome / rows)
     }
 
-    /// The mean outcome of as many donors as are sought, the unit's own other arm among them: widen to the nearer side
-    /// until there are enough rows, then take in whatever ties with the last.
+    /// The mean outcome of all donors that tie with the nearest, the unit's own other arm among them.
     #[cold]
-    pub fn mean_around(&self, unit: usize) -> Option<f64> {
+    pub fn mean_of_close(&self, unit: usize) -> Option<f64> {
         let distance = |donor: usize| (self.values[donor] - self.values[unit]).abs();
-        let mut beside = [last_before(self.donors, unit + 1), first_from(self.donors, unit + 1)];
+        let down = |place| last_before(self.donors, place);
+        let up = |place| first_from(self.donors, place);
+        let beside = [down(unit + 1), up(unit + 1)].into_iter().flatten();
+        let nearest = beside.map(distance).fold(f64::INFINITY, f64::min);
+        if !(nearest <= self.width && nearest < f64::INFINITY) {
+            return None;
+        }
+        let limit = (nearest + TIE).min(self.width);
+        let left = std::iter::successors(down(unit + 1), |donor| down(*donor));
+        let right = std::iter::successors(up(unit + 1), |donor| up(donor + 1));
+        let near = |donor: &usize| distance(*donor) <= limit;
         let (mut rows, mut outcome) = (0.0, 0.0);
-        let mut limit = None;
-        loop {
-            let [left, right] = beside.map(|donor| donor.map_or(f64::INFINITY, distance));
-            let nearest = left.min(right);
-            let (Some(donor), true) =
-                (beside[usize::from(right < left)], nearest <= limit.unwrap_or(self.search.reach))
-            else {
-                return (rows > 0.0).then(|| outcome / rows);
-            };
+        for donor in left.take_while(near).chain(right.take_while(near)) {
             let (more_rows, more) = self.units.arm_there(donor, self.donor);
             rows += more_rows;
             outcome += more;
-            if limit.is_none() && rows >= self.search.n_neighbors {
-                limit = Some(lesser(self.search.reach, nearest + TIE));
-            }
-            beside = if right < left {
-                [beside[0], first_from(self.donors, donor + 1)]
-            } else {
-                [last_before(self.donors, donor), beside[1]]
-            };
         }
+        Some(outcome / rows)
     }
 }

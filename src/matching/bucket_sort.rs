@@ -1,5 +1,7 @@
 //! Units in the order of their values, in linear time for values that are spread out.
 
+use std::ops::Range;
+
 use super::bits::for_each;
 use crate::error::Result;
 use crate::kernels::extremes;
@@ -8,13 +10,17 @@ use crate::monitor::Monitor;
 /// In a bucket of at most this many, moving units one place at a time beats a general sort.
 const FEW: u32 = 16;
 
-/// Units in order; kept from one sort to the next for its memory.
+/// How many infinities stand at either end of the values.
+pub const PADDING: usize = 8;
+
+/// Units in order, and the buckets they were dropped into; kept from one sort to the next for its memory.
 #[derive(Debug, Clone, Default)]
 pub struct Sorted {
     /// Ascending by value, ties by number.
     pub order: Vec<u32>,
-    /// The values in this order.
+    /// The values in this order, behind [`PADDING`] that are infinitely low and before as many infinitely high.
     pub values: Vec<f64>,
+    buckets: Buckets,
     /// Where the places of each bucket begin; and where those of the last end.
     begins: Vec<u32>,
 }
@@ -27,7 +33,8 @@ impl Sorted {
     /// [`crate::error::Error::Stopped`].
     #[allow(clippy::cast_possible_truncation)] // units are numbered in u32
     pub fn sort(&mut self, values: &[f64], present: &[u64], monitor: &Monitor) -> Result<()> {
-        let (buckets, begins) = (Buckets::over(values), &mut self.begins);
+        self.buckets = Buckets::over(values);
+        let (buckets, begins) = (&self.buckets, &mut self.begins);
 
         // 1. How many each bucket holds; then where it begins.
         begins.clear();
@@ -43,9 +50,12 @@ impl Sorted {
         monitor.check()?;
 
         // 2. Each unit to its bucket's next place; a bucket then ends where the one after it begins.
-        let (order, places) = (&mut self.order, &mut self.values);
+        let (order, sorted) = (&mut self.order, &mut self.values);
         order.resize(n as usize, 0);
-        places.resize(n as usize, 0.0);
+        sorted.clear();
+        sorted.resize(n as usize + 2 * PADDING, f64::INFINITY);
+        sorted[..PADDING].fill(f64::NEG_INFINITY);
+        let places = &mut sorted[PADDING..PADDING + n as usize];
         for_each(present, |unit| {
             let value = values[unit];
             let slot = &mut next[buckets.of(value)];
@@ -63,9 +73,17 @@ impl Sorted {
         move_past_greater(order, places);
         monitor.check()
     }
+
+    /// The places that a value falls among: what comes before is less, what comes after greater.
+    #[inline]
+    pub fn among(&self, value: f64) -> Range<usize> {
+        let bucket = self.buckets.of(value);
+        self.begins[bucket] as usize..self.begins[bucket + 1] as usize
+    }
 }
 
 /// Equal widths from the least value to the greatest.
+#[derive(Debug, Clone, Default)]
 struct Buckets {
     low: f64,
     per_width: f64,
@@ -148,7 +166,15 @@ mod tests {
             sorted.sort(&values, &bits(&all, values.len()), &Monitor::default()).unwrap();
             assert_eq!(sorted.order, plain(&values));
             let in_order: Vec<f64> = plain(&values).iter().map(|u| values[*u as usize]).collect();
-            assert_eq!(sorted.values, in_order);
+            assert_eq!(sorted.values[PADDING..][..values.len()], in_order);
+            let ends = [&sorted.values[..PADDING], &sorted.values[PADDING + values.len()..]];
+            assert_eq!(ends, [[f64::NEG_INFINITY; PADDING], [f64::INFINITY; PADDING]]);
+            for value in &values {
+                let Range { start, end } = sorted.among(*value);
+                let value_at = |place: &u32| values[*place as usize];
+                assert!(sorted.order[..start].iter().all(|unit| value_at(unit) < *value));
+                assert!(sorted.order[end..].iter().all(|unit| value_at(unit) > *value));
+            }
         }
     }
 

@@ -1,34 +1,25 @@
-//! The effect of nearest neighbours on a resample, whose units mostly lie in the order of their values, and are
-//! sorted where they do not.
+//! The effect of nearest neighbours on a resample, whose units mostly lie in the order of their values.
 
 use super::adjacent::Adjacent;
-use super::ascending::Ascending;
-use super::bits::{self, for_each};
-use super::bucket_sort::Sorted;
+use super::ascent::Ascent;
+use super::bits::for_each;
 use super::neighbors::Search;
+use super::sorted_donors::{Gap, SortedDonors};
 use super::spec::NearestSpec;
 use crate::error::{Error, Result};
 use crate::kernels::{BLOCK, Tallies};
 use crate::monitor::Monitor;
-use crate::units::tally::{Tally, Units};
+use crate::units::tally::Units;
 
 /// Units to be matched; kept from one resample to the next for its memory.
 #[derive(Debug, Default)]
 pub struct Line {
     /// Which units have rows, control first.
     present: [Vec<u64>; 2],
-    /// Units of the focal arm that look for neighbours beside them.
+    /// Units of the focal arm that have no company, or none that is sure to be all.
     seeking: Vec<u64>,
-    ascending: Ascending,
-    sorted: Sorted,
-}
-
-/// Rows that found donors, and the sum over them of the outcome's difference to their donors' mean, treated
-/// minus control.
-#[derive(Debug, Clone, Copy, Default)]
-struct Gap {
-    rows: f64,
-    sum: f64,
+    ascent: Ascent,
+    sorted: SortedDonors,
 }
 
 impl Line {
@@ -45,21 +36,17 @@ impl Line {
         monitor: &Monitor,
     ) -> Result<f64> {
         let search = Search::new(spec, spec.width(values, units));
-        let all = if self.ascending.look(values) {
-            self.gap_of_both((values, units), spec, search, monitor)?
-        } else {
-            bits::note(units, &mut self.present);
-            let [control, treated] = &self.present;
-            self.seeking.clear();
-            self.seeking.extend(control.iter().zip(treated).map(|(a, b)| a | b));
-            let mut sorted = std::mem::take(&mut self.sorted);
-            sorted.sort(values, &self.seeking, monitor)?;
-            self.ascending.look(&sorted.values);
-            let units = &InOrder { units, order: &sorted.order };
-            let all = self.gap_of_both((&sorted.values, units), spec, search, monitor)?;
-            self.sorted = sorted;
-            all
-        };
+        let in_order = spec.n_neighbors == 1 && self.ascent.look(values);
+        let mut all = Gap::default();
+        for focal in [false, true].into_iter().filter(|arm| spec.focal.includes(*arm)) {
+            let gap = if in_order {
+                self.gap_in_order((values, units), focal, search.reach, monitor)?
+            } else {
+                self.sorted.gap((values, units), focal, search, monitor)?
+            };
+            all.rows += gap.rows;
+            all.sum += gap.sum;
+        }
         if all.rows > 0.0 {
             Ok(all.sum / all.rows)
         } else {
@@ -67,69 +54,37 @@ impl Line {
         }
     }
 
-    /// What the units of the focal arm find, or of both, in turn; values ascend.
-    fn gap_of_both<U: Units>(
-        &mut self,
-        (values, units): (&[f64], &U),
-        spec: &NearestSpec,
-        search: Search,
-        monitor: &Monitor,
-    ) -> Result<Gap> {
-        let mut all = Gap::default();
-        for focal in [false, true].into_iter().filter(|arm| spec.focal.includes(*arm)) {
-            let gap = self.gap((values, units), focal, search, monitor)?;
-            all.rows += gap.rows;
-            all.sum += gap.sum;
-        }
-        Ok(all)
-    }
-
-    /// A donor is the unit's own other arm, or beside it.
-    fn gap<U: Units>(
+    /// What the units of the focal arm find: a donor is the unit's own other arm, or beside it.
+    fn gap_in_order<U: Units>(
         &mut self,
         (values, units): (&[f64], &U),
         focal: bool,
-        search: Search,
+        width: f64,
         monitor: &Monitor,
     ) -> Result<Gap> {
         let mut gap = self.company(units, focal);
-        let Self { present, seeking, ascending, .. } = self;
+        let Self { present, seeking, ascent, .. } = self;
         let [control, treated] = &*present;
         let (own, donors) = if focal { (treated, control) } else { (control, treated) };
-        let close = ascending.close();
-        let adjacent = Adjacent { values, units, close, donors, donor: !focal, search };
-        let take = |gap: &mut Gap, unit, mean, times: f64| {
+        seeking.clear();
+        seeking.extend(own.iter().zip(donors).map(|(own, donors)| own & !donors));
+        let adjacent = Adjacent { values, units, ascent, donors, donor: !focal, width };
+        let mut take = |unit, mean, times: f64| {
             let (rows, outcome) = units.arm_there(unit, focal);
             gap.rows += times * rows;
             gap.sum += times * (outcome - rows * mean);
         };
-        if search.n_neighbors > 1.0 {
-            // Company alone may not be enough.
-            gap = Gap::default();
-            for (word, own) in own.iter().enumerate() {
-                monitor.check()?;
-                for_each(&[*own], |bit| {
-                    let unit = 64 * word + bit;
-                    if let Some(mean) = adjacent.mean_around(unit) {
-                        take(&mut gap, unit, mean, 1.0);
-                    }
-                });
-            }
-        } else {
-            seeking.clear();
-            seeking.extend(own.iter().zip(donors).map(|(own, donors)| own & !donors));
-            adjacent.each(seeking, monitor, |unit, mean| take(&mut gap, unit, mean, 1.0))?;
-            for (word, close) in close.into_iter().flatten().enumerate() {
-                for_each(&[close & own[word] & donors[word]], |bit| {
-                    // Others tie with its company: all of them in place of that.
-                    let unit = 64 * word + bit;
-                    let (rows, outcome) = units.arm_there(unit, !focal);
-                    take(&mut gap, unit, outcome / rows, -1.0);
-                    if let Some(mean) = adjacent.mean_around(unit) {
-                        take(&mut gap, unit, mean, 1.0);
-                    }
-                });
-            }
+        adjacent.each(seeking, monitor, |unit, mean| take(unit, mean, 1.0))?;
+        for (word, close) in ascent.close().into_iter().flatten().enumerate() {
+            for_each(&[close & own[word] & donors[word]], |bit| {
+                // Others tie with its company: all of them in place of that.
+                let unit = 64 * word + bit;
+                let (rows, outcome) = units.arm_there(unit, !focal);
+                take(unit, outcome / rows, -1.0);
+                if let Some(mean) = adjacent.mean_of_close(unit) {
+                    take(unit, mean, 1.0);
+                }
+            });
         }
         if !focal {
             gap.sum = -gap.sum;
@@ -152,33 +107,6 @@ impl Line {
     }
 }
 
-/// Units in another order than their own.
-struct InOrder<'a, U> {
-    units: &'a U,
-    order: &'a [u32],
-}
-
-impl<U: Units> Units for InOrder<'_, U> {
-    fn len(&self) -> usize {
-        self.order.len()
-    }
-
-    #[inline]
-    fn tally(&self, place: usize) -> Tally {
-        self.units.tally(self.order[place] as usize)
-    }
-
-    #[inline]
-    fn arm(&self, place: usize, arm: bool) -> (f64, f64) {
-        self.units.arm(self.order[place] as usize, arm)
-    }
-
-    #[inline]
-    fn arm_there(&self, place: usize, arm: bool) -> (f64, f64) {
-        self.units.arm_there(self.order[place] as usize, arm)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -190,8 +118,8 @@ mod tests {
     use crate::weighting::estimand::Estimand;
     use ndarray::Array2;
 
-    fn spec(focal: Focal, n_neighbors: usize, caliper: Option<f64>) -> NearestSpec {
-        NearestSpec { focal, n_neighbors, caliper, quantity: Quantity::Score }
+    fn spec(focal: Focal, caliper: Option<f64>) -> NearestSpec {
+        NearestSpec { focal, n_neighbors: 1, caliper, quantity: Quantity::Score }
     }
 
     /// Every focal unit is held against every donor.
@@ -202,17 +130,12 @@ mod tests {
             let of_arm = |arm| (0..units.len()).filter(move |unit| units.arm(*unit, arm).0 > 0.0);
             for unit in of_arm(focal) {
                 let distance = |donor: &usize| (values[*donor] - values[unit]).abs();
-                let mut nearest: Vec<usize> = of_arm(!focal).collect();
-                nearest.sort_by(|a, b| distance(a).total_cmp(&distance(b)));
-                let mut rows = 0.0;
-                let enough = |donor: &&usize| {
-                    rows += units.arm(**donor, !focal).0;
-                    rows >= spec.n_neighbors as f64
-                };
-                let last = nearest.iter().find(enough).or(nearest.last());
-                let within = nearest.first().is_some_and(|donor| distance(donor) <= width);
-                let Some(last) = last.filter(|_| within) else { continue };
-                let limit = (distance(last) + TIE).min(width);
+                let nearest =
+                    of_arm(!focal).map(|donor| distance(&donor)).fold(f64::INFINITY, f64::min);
+                if nearest > width || nearest.is_infinite() {
+                    continue;
+                }
+                let limit = (nearest + TIE).min(width);
                 let (donors, donated) = of_arm(!focal)
                     .filter(|donor| distance(donor) <= limit)
                     .map(|donor| units.arm(donor, !focal))
@@ -264,10 +187,8 @@ mod tests {
     fn check<U: Units>(values: &[f64], units: &U) {
         let mut line = Line::default();
         for focal in [Focal::Treated, Focal::Control, Focal::Both] {
-            for (k, caliper) in
-                [(1, None), (1, Some(0.1)), (1, Some(1e-12)), (3, None), (4, Some(0.1))]
-            {
-                let spec = spec(focal, k, caliper);
+            for caliper in [None, Some(0.1), Some(1e-12)] {
+                let spec = spec(focal, caliper);
                 let found = line.effect(values, units, &spec, &Monitor::default());
                 match (found, plain(values, units, &spec)) {
                     (Ok(found), Some(expected)) => {
@@ -327,7 +248,7 @@ mod tests {
         let mut totals = Totals::default();
         totals.clear(5);
         totals.add(2, true, 1.0, 1.0);
-        let spec = spec(Focal::Treated, 1, None);
+        let spec = spec(Focal::Treated, None);
         let found =
             Line::default().effect(&[0.1, 0.2, 0.3, 0.4, 0.5], &totals, &spec, &Monitor::default());
         assert!(matches!(found, Err(Error::NoMatches { .. })));

@@ -9,20 +9,21 @@ const LARGEST: f64 = 1024.0;
 
 /// What is known of the last values that were looked at; kept for its memory.
 #[derive(Debug, Default)]
-pub struct Ascending {
+pub struct Ascent {
     /// The units within twice [`TIE`] of the one before or the one behind, a bit each.
     close: Vec<u64>,
     has_close: bool,
 }
 
-impl Ascending {
-    /// Look at values; gives whether none is less than the one before.
+impl Ascent {
+    /// Look at values; gives whether none is less than the one before, nor too large to tell what ties.
     pub fn look(&mut self, values: &[f64]) -> bool {
-        let ends = values.first().into_iter().chain(values.last());
-        // Of values that are too large to tell what ties, all may.
-        self.has_close = ends.into_iter().any(|end| end.abs() > LARGEST);
+        if !values.first().into_iter().chain(values.last()).all(|end| end.abs() <= LARGEST) {
+            return false;
+        }
+        self.has_close = false;
         self.close.clear();
-        self.close.resize(values.len().div_ceil(64), if self.has_close { u64::MAX } else { 0 });
+        self.close.resize(values.len().div_ceil(64), 0);
         for start in (0..values.len()).step_by(BLOCK) {
             let run = &values[start..values.len().min(start + BLOCK + 1)];
             let least = least_gap(run);
