@@ -3,13 +3,14 @@
 
 mod columns;
 mod distribution;
-mod order;
+mod levels;
+mod present;
+mod radix_sort;
 mod samples;
-mod values;
 
 use std::borrow::Cow;
 
-use ndarray::{Array2, ArrayView1, ArrayView2, ShapeBuilder};
+use ndarray::{ArrayView1, ArrayView2};
 use rayon::prelude::*;
 
 use crate::checks;
@@ -17,20 +18,12 @@ use crate::error::{Error, Result};
 use crate::monitor::Monitor;
 use crate::reserve::room_for;
 use columns::{Column, columns};
-use distribution::{Distance, Records};
-use order::Scratch;
+use distribution::{Distance, SignedWeights};
+use present::Present;
+use radix_sort::Scratch;
 use samples::Sample;
 
-/// Whose spread, always that of the sample as it is, a mean difference is divided by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Denominator {
-    /// The root of the mean of the two arms' variances.
-    Pooled,
-    Treated,
-    Control,
-    /// All rows together.
-    All,
-}
+pub use columns::Denominator;
 
 /// The balance of d columns in one sample: the rows as they are, or as a weighting weighs them.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,10 +64,10 @@ pub fn smd(
     denominator: Denominator,
 ) -> Result<Vec<f64>> {
     let weightings: Vec<&[f64]> = weights.into_iter().collect();
-    if let Some(there) = There::of(x, treatment, &weightings, sample_weight)? {
-        let weights = there.weightings.first().map(Vec::as_slice);
-        let base = Some(there.sample_weight.as_slice());
-        return smd(there.x.view(), &there.treatment, weights, base, denominator);
+    if let Some(present) = Present::among(x, treatment, &weightings, sample_weight)? {
+        let weights = present.weightings.first().map(Vec::as_slice);
+        let base = Some(present.sample_weight.as_slice());
+        return smd(present.x.view(), &present.treatment, weights, base, denominator);
     }
     let totals = totals(&weightings, treatment, sample_weight)?;
     let samples = samples(x, treatment, &totals, sample_weight)?;
@@ -98,24 +91,24 @@ pub fn balance(
     denominator: Denominator,
     monitor: &Monitor,
 ) -> Result<Vec<Balance>> {
-    if let Some(there) = There::of(x, treatment, weightings, sample_weight)? {
-        let weightings: Vec<&[f64]> = there.weightings.iter().map(Vec::as_slice).collect();
-        let base = Some(there.sample_weight.as_slice());
-        let (x, treatment) = (there.x.view(), there.treatment.as_slice());
+    if let Some(present) = Present::among(x, treatment, weightings, sample_weight)? {
+        let weightings: Vec<&[f64]> = present.weightings.iter().map(Vec::as_slice).collect();
+        let base = Some(present.sample_weight.as_slice());
+        let (x, treatment) = (present.x.view(), present.treatment.as_slice());
         return balance(x, treatment, &weightings, base, denominator, monitor);
     }
     let totals = totals(weightings, treatment, sample_weight)?;
     let samples = samples(x, treatment, &totals, sample_weight)?;
     let columns = columns(x, treatment, &samples)?;
     monitor.check()?;
-    let records = Records::of(treatment, &samples);
+    let weights = SignedWeights::of(treatment, &samples);
     let measured = columns
         .par_iter()
         .enumerate()
         .map_init(Scratch::default, |scratch, (k, column)| {
             monitor.check()?;
-            let apart = Apart { x: x.column(k), treatment, column, samples: &samples };
-            Ok(apart.measures(denominator, &records, scratch))
+            let column = ColumnBalance { x: x.column(k), treatment, column, samples: &samples };
+            Ok(column.measures(denominator, &weights, scratch))
         })
         .collect::<Result<Vec<_>>>()?;
     let of_sample = |(s, sample): (usize, &Sample)| Balance {
@@ -124,51 +117,6 @@ pub fn balance(
         measures: measured.iter().map(|by_sample| by_sample[s]).collect(),
     };
     Ok(samples.iter().enumerate().map(of_sample).collect())
-}
-
-/// The rows that are there, of rows some of which are not: those of sample weight 0. What they alone hold is
-/// no value of a column, neither a place where distribution functions are compared nor a number that makes
-/// a column of zeros and ones another.
-struct There {
-    x: Array2<f64>,
-    treatment: Vec<bool>,
-    weightings: Vec<Vec<f64>>,
-    sample_weight: Vec<f64>,
-}
-
-impl There {
-    /// `None` where all rows are there, or where what is given has to be refused as it is.
-    fn of(
-        x: ArrayView2<'_, f64>,
-        treatment: &[bool],
-        weightings: &[&[f64]],
-        sample_weight: Option<&[f64]>,
-    ) -> Result<Option<Self>> {
-        let Some(sample_weight) = sample_weight.filter(|weights| weights.contains(&0.0)) else {
-            return Ok(None);
-        };
-        let n = treatment.len();
-        let of_rows = |values: &&[f64]| values.len() == n;
-        if x.nrows() != n || !of_rows(&sample_weight) || !weightings.iter().all(of_rows) {
-            return Ok(None);
-        }
-        for weights in weightings {
-            checks::weights("weights", weights)?;
-        }
-        let rows: Vec<usize> = (0..n).filter(|row| sample_weight[*row] != 0.0).collect();
-        let has_arm = |arm| rows.iter().any(|row| treatment[*row] == arm);
-        if !has_arm(true) || !has_arm(false) {
-            return Ok(None);
-        }
-        room_for(rows.len() * (x.ncols() + weightings.len() + 1), size_of::<f64>())?;
-        let kept = |values: &[f64]| rows.iter().map(|row| values[*row]).collect();
-        Ok(Some(Self {
-            x: Array2::from_shape_fn((rows.len(), x.ncols()).f(), |(row, k)| x[[rows[row], k]]),
-            treatment: rows.iter().map(|row| treatment[*row]).collect(),
-            weightings: weightings.iter().map(|weights| kept(weights)).collect(),
-            sample_weight: kept(sample_weight),
-        }))
-    }
 }
 
 /// What rows weigh in each weighting: their balancing weights times their sample weights.
@@ -214,22 +162,22 @@ fn samples<'a>(
 }
 
 /// What the measures of one column are made of.
-struct Apart<'a> {
+struct ColumnBalance<'a> {
     x: ArrayView1<'a, f64>,
     treatment: &'a [bool],
     column: &'a Column,
     samples: &'a [Sample<'a>],
 }
 
-impl Apart<'_> {
+impl ColumnBalance<'_> {
     /// By sample.
     fn measures(
         &self,
         denominator: Denominator,
-        records: &[Records],
+        weights: &[SignedWeights],
         scratch: &mut Scratch,
     ) -> Vec<Measures> {
-        let distances = self.distances(records, scratch);
+        let distances = self.distances(weights, scratch);
         let measure = |(s, distance): (usize, &Distance)| Measures {
             mean_treated: self.column.origin + self.column.moments[s][1].mean,
             mean_control: self.column.origin + self.column.moments[s][0].mean,
@@ -241,7 +189,7 @@ impl Apart<'_> {
         distances.iter().enumerate().map(measure).collect()
     }
 
-    fn distances(&self, records: &[Records], scratch: &mut Scratch) -> Vec<Distance> {
+    fn distances(&self, weights: &[SignedWeights], scratch: &mut Scratch) -> Vec<Distance> {
         if self.column.is_constant() {
             return vec![Distance { ks: 0.0, mean: 0.0 }; self.samples.len()];
         }
@@ -254,7 +202,7 @@ impl Apart<'_> {
             return self.column.moments.iter().map(gap).collect();
         }
         let values = self.x.as_slice().map_or_else(|| Cow::Owned(self.x.to_vec()), Cow::Borrowed);
-        records.iter().flat_map(|few| few.distances(&values, scratch)).collect()
+        weights.iter().flat_map(|few| few.distances(&values, scratch)).collect()
     }
 
     fn variance_ratio(&self, s: usize) -> f64 {

@@ -21,7 +21,6 @@ mod regions;
 mod sparse;
 mod stars;
 
-use ndarray::ArrayView2;
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
@@ -29,41 +28,8 @@ use crate::monitor::Monitor;
 
 use layout::{Layout, Stratum};
 
-/// Where rows are, and what they may be matched with.
-#[derive(Debug, Clone, Copy)]
-pub struct Points<'a> {
-    /// (n, d); distances are Euclidean, between the first columns.
-    pub x: ArrayView2<'a, f64>,
-    /// How far apart a pair may be in each of the other columns.
-    pub widths: &'a [f64],
-    pub treatment: &'a [bool],
-    /// Rows that take part.
-    pub keep: &'a [bool],
-    /// Only rows of the same stratum are matched.
-    pub stratum: &'a [u32],
-    /// Which of rows at the same point comes first.
-    pub rank: &'a [u64],
-}
-
-impl Points<'_> {
-    /// Columns that distances are between.
-    fn metric(&self) -> usize {
-        self.x.ncols() - self.widths.len()
-    }
-
-    /// Whether all there is to a pair is a difference.
-    fn on_a_line(&self) -> bool {
-        self.x.ncols() == 1 && self.widths.is_empty()
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct OptimalSpec {
-    /// The longest distance allowed; infinite for any.
-    pub caliper_width: f64,
-    /// How often a row of each arm may be in a pair, control first; one of them is 1.
-    pub uses: [usize; 2],
-}
+pub use caliper::OptimalSpec;
+pub use layout::Points;
 
 /// Stars of n rows.
 #[derive(Debug, Clone, PartialEq)]

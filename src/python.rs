@@ -6,18 +6,22 @@ mod arrays;
 mod balance;
 mod bootstrap;
 mod call;
+mod candidates;
 mod errors;
+mod estimators;
 mod fingerprint;
+mod full_matching;
 mod influence;
 mod instructions;
 mod ipw;
 mod logistic;
 mod match_spec;
 mod matching;
+mod matching_effect;
 mod needs;
-mod optimal;
 mod options;
 mod threads;
+mod words;
 
 use pyo3::prelude::*;
 
@@ -37,6 +41,8 @@ mod core {
     #[pymodule_export]
     use super::fingerprint::fingerprints;
     #[pymodule_export]
+    use super::full_matching::{FullMatch, match_full};
+    #[pymodule_export]
     use super::influence::bootstrap_influence;
     #[pymodule_export]
     use super::instructions::instruction_set;
@@ -45,9 +51,9 @@ mod core {
     #[pymodule_export]
     use super::logistic::{LogisticFit, fit_propensity};
     #[pymodule_export]
-    use super::matching::{MatchedEffect, Matches, match_nn, matching_effect, outcome_variance};
+    use super::matching::{Matches, match_nn};
     #[pymodule_export]
-    use super::optimal::{FullMatch, match_full};
+    use super::matching_effect::{MatchedEffect, matching_effect, outcome_variance};
 
     #[pymodule_export]
     #[allow(non_upper_case_globals)]

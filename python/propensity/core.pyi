@@ -322,6 +322,7 @@ def match_nn(
     sample_weight: _Floats | None = None,
     ids: _Labels | None = None,
     seed: int = 0,
+    spec: object = None,  # these options as its attributes, as of propensity.NearestNeighbors
     n_threads: int | None = None,
 ) -> Matches: ...
 def match_full(
@@ -339,6 +340,7 @@ def match_full(
     sample_weight: _Floats | None = None,
     ids: _Labels | None = None,
     seed: int = 0,
+    spec: object = None,  # these options as its attributes, as of propensity.NearestNeighbors
     n_threads: int | None = None,
 ) -> FullMatch: ...
 def outcome_variance(
@@ -360,6 +362,7 @@ def matching_effect(
     on: _Quantity = "score",
     x: _Floats | None = None,
     penalty: float = 0.0,
+    spec: object = None,  # as for match_nn
     n_threads: int | None = None,
 ) -> MatchedEffect: ...
 def balance(

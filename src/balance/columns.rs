@@ -3,12 +3,22 @@
 use ndarray::ArrayView2;
 use rayon::prelude::*;
 
-use super::Denominator;
 use super::samples::Sample;
 use crate::design::covariates::{CHUNK, not_measurable, stretch};
 use crate::error::Result;
 use crate::kernels::{BLOCK, Lane};
 use crate::moments::Moments;
+
+/// Whose spread, always that of the sample as it is, a mean difference is divided by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Denominator {
+    /// The root of the mean of the two arms' variances.
+    Pooled,
+    Treated,
+    Control,
+    /// All rows together.
+    All,
+}
 
 /// A spread whose square is hardly in the range of a float64.
 const NARROW: f64 = 1e-150;

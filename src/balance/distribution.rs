@@ -2,9 +2,9 @@
 
 use std::array::from_fn;
 
-use super::order::{Scratch, Visit, ascending};
+use super::levels::{Levels, levels};
+use super::radix_sort::{Scratch, Visit, ascending};
 use super::samples::Sample;
-use super::values::{Levels, levels};
 
 /// Samples looked at together, one in each lane of SIMD registers.
 const LANES: usize = 4;
@@ -25,13 +25,13 @@ pub struct Distance {
 /// What rows weigh in a few samples, one row after the other, so that a visit touches the memory once. The
 /// controls' weights are negative. Lanes without a sample weigh nothing.
 #[derive(Debug)]
-pub struct Records {
+pub struct SignedWeights {
     signed: Vec<Lanes>,
     totals: Vec<[f64; 2]>,
 }
 
-impl Records {
-    /// Records of all samples, a few at a time.
+impl SignedWeights {
+    /// Those of all samples, a few at a time.
     pub fn of(treatment: &[bool], samples: &[Sample]) -> Vec<Self> {
         samples.chunks(LANES).map(|few| Self::new(treatment, few)).collect()
     }
@@ -47,22 +47,22 @@ impl Records {
 
     /// The distances of one column in these samples.
     pub fn distances(&self, values: &[f64], scratch: &mut Scratch) -> Vec<Distance> {
-        let mut walk = Walk::new(&self.totals);
+        let mut sweep = Sweep::new(&self.totals);
         if let Some(Levels { sorted, of_row }) = levels(values) {
             let mut by_level = vec![Weight::default(); sorted.len()];
             for (weights, level) in self.signed.iter().zip(&of_row) {
                 by_level[usize::from(*level)].add(weights);
             }
             for level in sorted {
-                walk.pass(&by_level[usize::from(level)]);
+                sweep.pass(&by_level[usize::from(level)]);
             }
         } else {
-            self.walk_sorted(&mut ascending(values, scratch), &mut walk);
+            self.sweep_sorted(&mut ascending(values, scratch), &mut sweep);
         }
-        walk.distances(self.totals.len())
+        sweep.distances(self.totals.len())
     }
 
-    fn walk_sorted(&self, visits: &mut impl Iterator<Item = Visit>, walk: &mut Walk) {
+    fn sweep_sorted(&self, visits: &mut impl Iterator<Item = Visit>, sweep: &mut Sweep) {
         let mut batch = [([0.0; LANES], false); BATCH];
         let mut here = Weight::default();
         loop {
@@ -73,7 +73,7 @@ impl Records {
             }
             for (weights, new) in &batch[..length] {
                 if *new {
-                    walk.pass(&std::mem::take(&mut here));
+                    sweep.pass(&std::mem::take(&mut here));
                 }
                 here.add(weights);
             }
@@ -81,7 +81,7 @@ impl Records {
                 break;
             }
         }
-        walk.pass(&here);
+        sweep.pass(&here);
     }
 }
 
@@ -107,7 +107,7 @@ impl Weight {
 
 /// From one distinct value to the next, in every sample.
 #[derive(Debug)]
-struct Walk {
+struct Sweep {
     per_total: [Lanes; 2],
     below: Weight,
     largest: Lanes,
@@ -115,7 +115,7 @@ struct Walk {
     n_values: f64,
 }
 
-impl Walk {
+impl Sweep {
     fn new(totals: &[[f64; 2]]) -> Self {
         let per_total =
             |arm: usize| from_fn(|lane| totals.get(lane).map_or(0.0, |totals| 1.0 / totals[arm]));

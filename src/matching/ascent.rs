@@ -1,6 +1,6 @@
 //! Whether values ascend, and where they come so close that more than two donors may tie.
 
-use super::search::TIE;
+use super::caliper::TIE;
 use crate::kernels::{BLOCK, least_gap};
 
 /// Distances among values no larger than this are rounded by less than a quarter of [`TIE`], so that donors tie

@@ -1,11 +1,8 @@
 //! Where rows are, and which of them may be paired.
 
-use super::search::TIE;
-use super::spec::{CaliperUnit, Candidates, Discard, MatchSpec, Metric, argument};
-use super::{Quantity, logit, metric};
+use super::metric;
+use super::spec::{Candidates, Discard, MatchSpec, Metric, Quantity, argument, logit};
 use crate::error::{Error, Result};
-use crate::kernels::extremes;
-use crate::moments::Moments;
 use crate::monitor::Monitor;
 
 /// Two distances tie when they are equal to twelve decimals: wide enough for rounding, far narrower than
@@ -64,8 +61,7 @@ impl Space {
         let n_rows = candidates.treatment.len();
         let scores = candidates.scores.unwrap_or_default();
         let width = |values: &[f64], caliper| {
-            let width = spec.unit.width(values, (candidates.treatment, keep), caliper);
-            (width, width + rounding(values, width))
+            spec.unit.widths(values, (candidates.treatment, keep), caliper)
         };
         let mut columns: Vec<(&[f64], (f64, f64))> = candidates
             .calipers
@@ -130,32 +126,6 @@ fn both_kept(candidates: &Candidates<'_>, keep: &[bool]) -> bool {
     kept().any(|(treated, _)| *treated) && kept().any(|(treated, _)| !*treated)
 }
 
-/// By how much rounding may make a difference of such values too large: 4.2 - 4.1 is not 0.1, but a pair of
-/// them is within a caliper of 0.1. No more than a millionth of the caliper, however large the values.
-fn rounding(values: &[f64], width: f64) -> f64 {
-    let [low, high] = extremes(values);
-    (TIE * high.max(-low)).min(1e-6 * width)
-}
-
-impl CaliperUnit {
-    fn width(self, values: &[f64], (treatment, keep): (&[bool], &[bool]), caliper: f64) -> f64 {
-        let variance = |of: &dyn Fn(bool) -> bool| {
-            let rows = values.iter().zip(treatment).zip(keep);
-            let rows = rows.filter(|((_, treated), keep)| **keep && of(**treated));
-            Moments::of(&rows.map(|((value, _), _)| *value).collect::<Vec<f64>>()).sample_variance()
-        };
-        match self {
-            Self::Raw => caliper,
-            Self::All => caliper * variance(&|_| true).sqrt(),
-            Self::Pooled => {
-                caliper
-                    * f64::midpoint(variance(&|treated| treated), variance(&|treated| !treated))
-                        .sqrt()
-            }
-        }
-    }
-}
-
 /// Which rows take part.
 #[must_use]
 pub fn kept(candidates: &Candidates<'_>, discard: Discard) -> Vec<bool> {
@@ -215,7 +185,7 @@ pub fn strata(labels: Option<&[i64]>, n_rows: usize) -> (Vec<u32>, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::matching::{Focal, Order, Reuse};
+    use crate::matching::spec::{CaliperUnit, Focal, Method};
 
     #[test]
     fn space_refuses_rows_that_are_nowhere() {
@@ -223,8 +193,7 @@ mod tests {
             focal: Focal::Treated,
             n_neighbors: 1,
             metric: Metric::Line(Quantity::Score),
-            reuse: Reuse::AtMost(1),
-            order: Order::Data,
+            method: Method::Optimal,
             caliper: None,
             unit: CaliperUnit::All,
             discard: Discard::Nobody,

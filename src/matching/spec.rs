@@ -1,11 +1,103 @@
-//! What may be asked of matching: which distance, which pairs are allowed, who may serve how often, whose
-//! turn it is.
+//! What may be asked of matching: who looks for whom, by which distance, who may serve how often, whose turn it
+//! is. Types alone, which all of the wing reads.
 
 use ndarray::ArrayView2;
 
-use super::{Focal, Quantity};
 use crate::checks;
 use crate::error::{Error, Result};
+use crate::weighting::estimand::Estimand;
+
+/// What distances are measured on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Quantity {
+    /// The score itself.
+    Score,
+    /// Its log odds, which spread the ends out.
+    Logit,
+}
+
+/// The log odds of a score.
+#[must_use]
+pub fn logit(score: f64) -> f64 {
+    (score / (1.0 - score)).ln()
+}
+
+/// Whose units look for neighbours in the other arm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Focal {
+    /// The treated: an effect for them, the ATT.
+    Treated,
+    /// The controls: the ATC.
+    Control,
+    /// Everybody: the ATE.
+    Both,
+}
+
+impl Focal {
+    /// Whether the units of an arm are focal.
+    #[must_use]
+    pub fn includes(self, treated: bool) -> bool {
+        match self {
+            Self::Treated => treated,
+            Self::Control => !treated,
+            Self::Both => true,
+        }
+    }
+
+    #[must_use]
+    pub fn estimand(self) -> Estimand {
+        match self {
+            Self::Treated => Estimand::Att,
+            Self::Control => Estimand::Atc,
+            Self::Both => Estimand::Ate,
+        }
+    }
+}
+
+impl TryFrom<Estimand> for Focal {
+    type Error = Error;
+
+    fn try_from(estimand: Estimand) -> Result<Self> {
+        match estimand {
+            Estimand::Att => Ok(Self::Treated),
+            Estimand::Atc => Ok(Self::Control),
+            Estimand::Ate => Ok(Self::Both),
+            other => {
+                let found = format!("\"{other:?}\"").to_uppercase();
+                Err(argument("estimand", &found, "\"ATE\", \"ATT\" or \"ATC\" for matching"))
+            }
+        }
+    }
+}
+
+/// Nearest neighbours on the score, with replacement, every tie kept.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct NearestSpec {
+    pub focal: Focal,
+    pub n_neighbors: usize,
+    /// The farthest a neighbour may be, in standard deviations (all rows, n - 1) of the quantity.
+    pub caliper: Option<f64>,
+    pub quantity: Quantity,
+}
+
+impl NearestSpec {
+    /// # Errors
+    /// [`Error::Argument`] for no neighbours or a caliper that is not positive.
+    pub fn check(&self) -> Result<()> {
+        check_counts(self.n_neighbors, self.caliper)
+    }
+
+    /// # Errors
+    /// [`Error::Argument`] for more neighbours than there are donors for a focal arm.
+    pub(super) fn check_donors(&self, focal: bool, n_donors: usize) -> Result<()> {
+        if self.n_neighbors <= n_donors {
+            return Ok(());
+        }
+        let arm = if focal { "control" } else { "treated" };
+        let found = format!("{} with {n_donors} {arm} rows", self.n_neighbors);
+        Err(argument("n_neighbors", &found, "at most the number of rows to choose from"))
+    }
+}
 
 /// The rows to be matched; n of each.
 #[derive(Debug, Clone, Copy)]
@@ -28,14 +120,43 @@ pub struct Candidates<'a> {
 pub struct MatchSpec {
     pub focal: Focal,
     pub n_neighbors: usize,
+    pub method: Method,
     pub metric: Metric,
-    pub reuse: Reuse,
-    pub order: Order,
     /// On the quantity matched on; on the score where that is covariates.
     pub caliper: Option<f64>,
     pub unit: CaliperUnit,
     pub discard: Discard,
     pub seed: u64,
+}
+
+/// How donors are given to the focal rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Method {
+    /// Each to any number of them; donors that tie share the weight.
+    WithReplacement,
+    /// Each to at most so many, who choose in this order: once is matching without replacement.
+    InTurn { uses: u32, order: Order },
+    /// Nobody chooses: of all sets of as many pairs as can be, that with the least sum of distances.
+    Optimal,
+    /// Every row with a partner in a star, one row of an arm and some of the other, with the least sum of
+    /// distances.
+    Full,
+}
+
+/// In which order the focal rows choose, where they take donors from each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Order {
+    /// By the score, those with the fewest donors nearby first: treated rows from the largest, controls from
+    /// the smallest.
+    Scarcest,
+    Largest,
+    Smallest,
+    /// The closest pair of all is made first, then the next.
+    Closest,
+    /// By a draw that belongs to the row's id.
+    Random,
+    /// As the rows come: the one order that depends on it.
+    Data,
 }
 
 /// What the distance of two rows is.
@@ -59,33 +180,6 @@ impl Metric {
     }
 }
 
-/// For how many focal rows one row may be a donor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Reuse {
-    /// Any number; donors that tie share the weight.
-    Unlimited,
-    /// At most so many; one is matching without replacement.
-    AtMost(u32),
-}
-
-/// In which order the focal rows choose, where they take donors from each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Order {
-    /// By the score, those with the fewest donors nearby first: treated rows from the largest, controls from
-    /// the smallest.
-    Scarcest,
-    Largest,
-    Smallest,
-    /// The closest pair of all is made first, then the next.
-    Closest,
-    /// By a draw that belongs to the row's id.
-    Random,
-    /// As the rows come: the one order that depends on it.
-    Data,
-    /// Nobody does: of all sets of as many pairs as can be, that with the least sum of distances.
-    AllAtOnce,
-}
-
 /// What a caliper is measured in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CaliperUnit {
@@ -107,38 +201,34 @@ pub enum Discard {
 }
 
 impl MatchSpec {
-    /// Whether the arms sorted once tell everything: with replacement on a line, at most one caliper.
+    /// What is asked for, where the arms sorted by score tell everything: with replacement on a line, with a
+    /// caliper on that at most. Of rows with further calipers, or labels that must agree, they do not.
     #[must_use]
-    pub fn is_plain(&self, candidates: &Candidates<'_>) -> bool {
-        !self.metric.needs_covariates()
-            && self.reuse == Reuse::Unlimited
-            && (self.caliper.is_none() || self.unit == CaliperUnit::All)
-            && self.discard == Discard::Nobody
-            && candidates.exact.is_none()
-            && candidates.calipers.is_empty()
+    pub fn on_scores_alone(&self) -> Option<NearestSpec> {
+        let Self { focal, n_neighbors, method, metric, caliper, unit, discard, .. } = *self;
+        match (method, metric, discard) {
+            (Method::WithReplacement, Metric::Line(quantity), Discard::Nobody)
+                if caliper.is_none() || unit == CaliperUnit::All =>
+            {
+                Some(NearestSpec { focal, n_neighbors, caliper, quantity })
+            }
+            _ => None,
+        }
     }
 
     /// # Errors
     /// [`Error::Argument`] for what contradicts itself or the rows; the errors of the arrays.
     pub fn check(&self, candidates: &Candidates<'_>) -> Result<()> {
         check_arrays(candidates)?;
-        if self.n_neighbors == 0 {
-            return Err(argument("n_neighbors", "0", "at least 1"));
-        }
-        let calipers =
-            self.caliper.iter().chain(candidates.calipers.iter().map(|(_, width)| width));
-        if let Some(bad) = calipers.into_iter().find(|width| !(**width > 0.0 && width.is_finite()))
-        {
-            return Err(argument("caliper", &bad.to_string(), "a number > 0, or none"));
-        }
-        if self.order == Order::AllAtOnce && self.reuse != Reuse::AtMost(1) {
-            let allowed = "False for optimal pairs, which use a row once";
-            return Err(argument("replace", "True", allowed));
-        }
-        if self.reuse == Reuse::AtMost(0) {
-            return Err(argument("max_reuse", "0", "at least 1"));
-        }
-        if self.focal == Focal::Both && self.reuse == Reuse::AtMost(1) {
+        check_counts(self.n_neighbors, self.caliper)?;
+        candidates.calipers.iter().try_for_each(|(_, width)| check_caliper(*width))?;
+        let serves_once = match self.method {
+            Method::InTurn { uses: 0, .. } => return Err(argument("max_reuse", "0", "at least 1")),
+            Method::InTurn { uses, .. } => uses == 1,
+            Method::Optimal => true,
+            Method::WithReplacement | Method::Full => false,
+        };
+        if self.focal == Focal::Both && serves_once {
             let allowed =
                 "\"ATT\" or \"ATC\" without replacement, for nobody is left to stand for the rest";
             return Err(argument("estimand", "\"ATE\"", allowed));
@@ -156,13 +246,26 @@ impl MatchSpec {
     }
 
     fn needs_scores(&self) -> bool {
-        let ordered = self.reuse != Reuse::Unlimited
-            && matches!(self.order, Order::Scarcest | Order::Largest | Order::Smallest);
+        let (by_score, method) = ([Order::Scarcest, Order::Largest, Order::Smallest], self.method);
         !self.metric.needs_covariates()
             || self.caliper.is_some()
             || self.discard != Discard::Nobody
-            || ordered
+            || matches!(method, Method::InTurn { order, .. } if by_score.contains(&order))
     }
+}
+
+fn check_counts(n_neighbors: usize, caliper: Option<f64>) -> Result<()> {
+    if n_neighbors == 0 {
+        return Err(argument("n_neighbors", "0", "at least 1"));
+    }
+    caliper.map_or(Ok(()), check_caliper)
+}
+
+fn check_caliper(width: f64) -> Result<()> {
+    if width > 0.0 && width.is_finite() {
+        return Ok(());
+    }
+    Err(argument("caliper", &format!("{width:?}"), "a number > 0, or none"))
 }
 
 fn check_arrays(candidates: &Candidates<'_>) -> Result<()> {

@@ -68,9 +68,9 @@ pub struct Edges {
     pub n_columns: usize,
 }
 
-/// What is at stake beside the lengths of edges.
+/// What rows and columns cost or save beside the lengths of edges.
 #[derive(Debug, Clone, Copy)]
-pub struct Stakes<'a> {
+pub struct NodeCosts<'a> {
     /// What each row costs without a column.
     pub without: &'a [Cost],
     /// What each column saves where it is used.
@@ -138,15 +138,15 @@ struct Solver<'a> {
 ///
 /// # Errors
 /// [`crate::error::Error::Stopped`].
-pub fn assign(edges: &Edges, stakes: Stakes<'_>, monitor: &Monitor) -> Result<Assignment> {
+pub fn assign(edges: &Edges, node_costs: NodeCosts<'_>, monitor: &Monitor) -> Result<Assignment> {
     let (n_rows, n_columns) = (edges.by_row.len(), edges.n_columns);
     let mut solver = Solver {
         edges,
-        without: stakes.without,
+        without: node_costs.without,
         found: Assignment {
             column_of: vec![NONE; n_rows],
             u: vec![Cost::default(); n_rows],
-            v: stakes.used.to_vec(),
+            v: node_costs.used.to_vec(),
         },
         row_of: vec![NONE; n_columns],
         distance: vec![Cost::BEYOND; n_columns],

@@ -14,14 +14,22 @@
 
 use std::ops::Range;
 
-use super::OptimalSpec;
-use super::assignment::{Cost, NONE, Stakes};
+use super::assignment::{Cost, NONE, NodeCosts};
 use super::layout::{Layout, Stratum};
 use super::line::{self, Grid, Uses};
 use super::regions::{self, Region};
 use super::sparse::{self, InSpace, OnALine};
 use crate::error::Result;
 use crate::monitor::Monitor;
+
+/// What is asked of pairs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct OptimalSpec {
+    /// The longest distance allowed; infinite for any.
+    pub caliper_width: f64,
+    /// How often a row of each arm may be in a pair, control first; one of them is 1.
+    pub uses: [usize; 2],
+}
 
 /// The two sides of a matching: all of the smaller one look for a place in the other.
 struct Sides {
@@ -234,9 +242,9 @@ impl Sides {
             width,
         };
         let (without, used) =
-            stakes(rows.len(), self.seekers.uses, columns.len(), self.places.uses);
-        let stakes = Stakes { without: &without, used: &used };
-        let found = sparse::grow(&candidates, stakes, monitor)?;
+            node_costs(rows.len(), self.seekers.uses, columns.len(), self.places.uses);
+        let node_costs = NodeCosts { without: &without, used: &used };
+        let found = sparse::grow(&candidates, node_costs, monitor)?;
         let pairs = found.column_of.iter().enumerate().filter(|(_, column)| **column != NONE);
         Ok(pairs.map(|(row, column)| self.pair((rows[row], columns[*column]))).collect())
     }
@@ -244,7 +252,7 @@ impl Sides {
 
 /// What rows cost without a column, and what columns save: a step for each pair, and one for each unit of
 /// which there are several copies, all put on the first of these.
-fn stakes(
+fn node_costs(
     n_rows: usize,
     row_uses: usize,
     n_columns: usize,
@@ -279,9 +287,9 @@ pub fn pairs_in_space(
         width: spec.caliper_width,
     };
     let [of_rows, of_columns] = if treated_seek { [spec.uses[1], spec.uses[0]] } else { spec.uses };
-    let (without, used) = stakes(rows.len(), of_rows, columns.len(), of_columns);
-    let stakes = Stakes { without: &without, used: &used };
-    let found = sparse::grow(&candidates, stakes, monitor)?;
+    let (without, used) = node_costs(rows.len(), of_rows, columns.len(), of_columns);
+    let node_costs = NodeCosts { without: &without, used: &used };
+    let found = sparse::grow(&candidates, node_costs, monitor)?;
     let pairs = found.column_of.iter().enumerate().filter(|(_, column)| **column != NONE);
     Ok(pairs
         .map(|(row, column)| (rows[row], columns[*column]))

@@ -10,7 +10,7 @@
 use ndarray::ArrayView2;
 use rayon::prelude::*;
 
-use super::assignment::{Cost, Edges, NONE, Stakes, assign};
+use super::assignment::{Cost, Edges, NONE, NodeCosts, assign};
 use super::layout::{Layout, Stratum};
 use super::line::Grid;
 use super::stars::{Cover, Nearest, Units, stars};
@@ -291,8 +291,8 @@ fn pairs_in_space(
     };
     let without: Vec<Cost> = rows.iter().map(|row| Cost::length(reach(*row))).collect();
     let used = vec![Cost::default(); columns.len()];
-    let stakes = Stakes { without: &without, used: &used };
-    let found = assign(&edges, stakes, monitor)?;
+    let node_costs = NodeCosts { without: &without, used: &used };
+    let found = assign(&edges, node_costs, monitor)?;
     for (row, column) in found.column_of.iter().enumerate().filter(|(_, column)| **column != NONE) {
         partner[rows[row]] = columns[*column];
         partner[columns[*column]] = rows[row];

@@ -5,7 +5,33 @@ use std::cmp::Ordering;
 use ndarray::ArrayView2;
 use rayon::prelude::*;
 
-use super::Points;
+/// Where rows are, and what they may be matched with.
+#[derive(Debug, Clone, Copy)]
+pub struct Points<'a> {
+    /// (n, d); distances are Euclidean, between the first columns.
+    pub x: ArrayView2<'a, f64>,
+    /// How far apart a pair may be in each of the other columns.
+    pub widths: &'a [f64],
+    pub treatment: &'a [bool],
+    /// Rows that take part.
+    pub keep: &'a [bool],
+    /// Only rows of the same stratum are matched.
+    pub stratum: &'a [u32],
+    /// Which of rows at the same point comes first.
+    pub rank: &'a [u64],
+}
+
+impl Points<'_> {
+    /// Columns that distances are between.
+    fn metric(&self) -> usize {
+        self.x.ncols() - self.widths.len()
+    }
+
+    /// Whether all there is to a pair is a difference.
+    pub(super) fn on_a_line(&self) -> bool {
+        self.x.ncols() == 1 && self.widths.is_empty()
+    }
+}
 
 /// The rows, stratum by stratum.
 pub struct Layout<'a> {

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::assignment::{Assignment, Cost, Edges, Stakes, assign};
+use super::assignment::{Assignment, Cost, Edges, NodeCosts, assign};
 use super::layout::Coordinates;
 use crate::error::Result;
 use crate::monitor::Monitor;
@@ -39,7 +39,7 @@ pub trait Candidates: Sync {
 /// [`crate::error::Error::Stopped`].
 pub fn grow(
     candidates: &impl Candidates,
-    stakes: Stakes<'_>,
+    node_costs: NodeCosts<'_>,
     monitor: &Monitor,
 ) -> Result<Assignment> {
     let mut edges = Edges {
@@ -50,7 +50,7 @@ pub fn grow(
         n_columns: candidates.n_columns(),
     };
     loop {
-        let found = assign(&edges, stakes, monitor)?;
+        let found = assign(&edges, node_costs, monitor)?;
         let mut grown = false;
         for (row, column, length) in candidates.improving(&found) {
             let known = &mut edges.by_row[row];

@@ -2,13 +2,10 @@ use numpy::PyArray1;
 use numpy::ndarray::Ix2;
 use pyo3::prelude::*;
 
-use super::ipw::parse_estimand;
-use super::{arrays, call, needs, options};
+use super::{arrays, call, needs, options, words};
 use crate::design::covariates::Covariates;
-use crate::error::{Error, Result};
-use crate::outcome::adjustment::{AdjustmentSpec, Method};
 use crate::outcome::doubly_robust::{AdjustmentData, ScoreSpec, adjusted_means};
-use crate::outcome::model::{self, OutcomeModel};
+use crate::outcome::model;
 use crate::reserve;
 use crate::score::logistic::{LogisticSpec, penalty_on};
 
@@ -109,10 +106,10 @@ pub fn adjust(
     let weight = sample_weight.map(|weight| arrays::column("sample_weight", weight)).transpose()?;
     let scores = scores.map(|scores| arrays::column("scores", scores)).transpose()?;
     let scores = scores.as_ref().map(|scores| scores.as_slice()).transpose()?;
-    let spec = adjustment_spec(method, estimand, outcome_model)?;
+    let spec = words::adjustment(method, estimand, outcome_model)?;
     let x = x.as_array();
-    let score_columns = chosen("score_columns", score_columns, x.ncols())?;
-    let outcome_columns = chosen("outcome_columns", outcome_columns, x.ncols())?;
+    let score_columns = options::chosen("score_columns", score_columns, x.ncols())?;
+    let outcome_columns = options::chosen("outcome_columns", outcome_columns, x.ncols())?;
     let data = AdjustmentData {
         treatment: &treatment,
         outcome: outcome.as_slice()?,
@@ -180,43 +177,4 @@ pub fn require_inside(
         model::require_inside(Covariates::standardized(x)?, &fitted_to, &wanted)
     })?;
     Ok(arrays::row_numbers(py, collinear.into_iter()).unbind())
-}
-
-pub fn adjustment_spec(
-    method: &str,
-    estimand: &str,
-    outcome_model: &str,
-) -> Result<AdjustmentSpec> {
-    let method = match method {
-        "aipw" => Method::Aipw,
-        "ipwra" => Method::Ipwra,
-        "regression" => Method::Regression,
-        _ => {
-            let found = format!("{method:?}");
-            let allowed = "\"aipw\", \"ipwra\" or \"regression\"";
-            return Err(Error::Argument { name: "method", found, allowed });
-        }
-    };
-    let outcome_model = match outcome_model {
-        "linear" => OutcomeModel::Linear,
-        "logistic" => OutcomeModel::Logistic,
-        _ => {
-            let found = format!("{outcome_model:?}");
-            let allowed = "\"linear\" or \"logistic\"";
-            return Err(Error::Argument { name: "outcome_model", found, allowed });
-        }
-    };
-    Ok(AdjustmentSpec { method, estimand: parse_estimand(estimand)?, outcome_model })
-}
-
-/// The chosen columns of a matrix of `width`, all by default.
-pub fn chosen(name: &'static str, columns: Option<Vec<usize>>, width: usize) -> Result<Vec<usize>> {
-    let columns = columns.unwrap_or_else(|| (0..width).collect());
-    match columns.iter().find(|column| **column >= width) {
-        Some(column) => {
-            let found = format!("column {column} of {width}");
-            Err(Error::Argument { name, found, allowed: "columns that x has" })
-        }
-        None => Ok(columns),
-    }
 }

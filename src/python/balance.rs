@@ -1,11 +1,8 @@
 use numpy::{PyArray1, PyArray2};
 use pyo3::prelude::*;
 
-use super::{arrays, call, needs};
-use crate::balance::{
-    Balance as Sample, Denominator, Measures, balance as measure, smd as mean_differences,
-};
-use crate::error::{Error, Result};
+use super::{arrays, call, needs, words};
+use crate::balance::{Balance as Sample, Measures, balance as measure, smd as mean_differences};
 use crate::reserve;
 
 /// Balance of d columns in k + 1 samples: the rows as they are, then as each of k weightings weighs them.
@@ -93,7 +90,7 @@ pub fn balance(
     let weightings = weightings.iter().map(|w| w.as_slice()).collect::<Result<Vec<_>, _>>()?;
     let base = sample_weight.map(|weight| arrays::column("sample_weight", weight)).transpose()?;
     let base = base.as_ref().map(|weight| weight.as_slice()).transpose()?;
-    let denominator = parse_denominator(denominator)?;
+    let denominator = words::denominator(denominator)?;
     let x = x.as_array();
     let found = call::run(py, n_threads, None, |monitor| {
         reserve::room_for(treatment.len() * rayon::current_num_threads(), needs::BALANCE_A_THREAD)?;
@@ -167,7 +164,7 @@ pub fn smd<'py>(
     let treatment = arrays::treatment(treatment)?;
     let weights = weights.map(|weights| arrays::column("weights", weights)).transpose()?;
     let base = sample_weight.map(|weight| arrays::column("sample_weight", weight)).transpose()?;
-    let denominator = parse_denominator(denominator)?;
+    let denominator = words::denominator(denominator)?;
     let (x, weights) = (x.as_array(), weights.as_ref().map(|w| w.as_slice()).transpose()?);
     let base = base.as_ref().map(|weight| weight.as_slice()).transpose()?;
     let found = call::run(py, n_threads, None, |_| {
@@ -175,18 +172,4 @@ pub fn smd<'py>(
         mean_differences(x, &treatment, weights, base, denominator)
     })?;
     Ok(PyArray1::from_vec(py, found))
-}
-
-fn parse_denominator(name: &str) -> Result<Denominator> {
-    match name {
-        "pooled" => Ok(Denominator::Pooled),
-        "treated" => Ok(Denominator::Treated),
-        "control" => Ok(Denominator::Control),
-        "all" => Ok(Denominator::All),
-        _ => Err(Error::Argument {
-            name: "denominator",
-            found: format!("{name:?}"),
-            allowed: "\"pooled\", \"treated\", \"control\" or \"all\"",
-        }),
-    }
 }

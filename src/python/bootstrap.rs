@@ -1,16 +1,14 @@
 use numpy::ndarray::Axis;
 use numpy::{PyArray1, PyArray2, ToPyArray};
-use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
-use super::adjustment::{adjustment_spec, chosen};
-use super::ipw::parse_estimand;
-use super::matching::nearest_spec;
-use super::{arrays, call, needs, options};
+use super::estimators::estimator;
+use super::options::chosen;
+use super::{arrays, call, needs, options, words};
 use crate::error::Error;
-use crate::pipeline::{Data, Estimator, Pipeline};
-use crate::resampling::bootstrap::BootstrapSpec;
-use crate::resampling::resample::{Resample, Scheme};
+use crate::pipeline::{Data, Pipeline, Terms};
+use crate::resampling::bootstrap::{BootstrapSpec, Replicates as Resampled};
+use crate::resampling::resample::Resample;
 use crate::resampling::weighted_bootstrap::Analytic;
 use crate::reserve;
 use crate::score::logistic::{LogisticSpec, penalty_on};
@@ -112,7 +110,7 @@ pub struct Replicates {
 #[pyo3(signature = (
     x, treatment, outcome, *, estimators, penalty=0.0, resampling="multinomial", cluster=None, strata=None,
     sample_weight=None, score_columns=None, outcome_columns=None, n_reps=500, seed=0, analytic=false,
-    studentized=false,    n_threads=None, progress=None
+    studentized=false, n_threads=None, progress=None
 ))]
 #[allow(clippy::too_many_arguments)] // the keyword arguments of a Python function
 pub fn bootstrap(
@@ -138,8 +136,7 @@ pub fn bootstrap(
     let x = arrays::floats("x", x)?;
     let treatment = arrays::treatment(treatment)?;
     let outcome = arrays::column("outcome", outcome)?;
-    let sample_weight =
-        sample_weight.map(|weight| arrays::column("sample_weight", weight)).transpose()?;
+    let weight = sample_weight.map(|weight| arrays::column("sample_weight", weight)).transpose()?;
     let estimators = estimators.iter().map(estimator).collect::<PyResult<Vec<_>>>()?;
     let x = x.as_array();
     let score_columns = chosen("score_columns", score_columns, x.ncols())?;
@@ -148,7 +145,7 @@ pub fn bootstrap(
         x,
         treatment: &treatment,
         outcome: outcome.as_slice()?,
-        sample_weight: sample_weight.as_ref().map(|w| w.as_slice()).transpose()?,
+        sample_weight: weight.as_ref().map(|w| w.as_slice()).transpose()?,
         score_columns: &score_columns,
         outcome_columns: &outcome_columns,
     };
@@ -160,42 +157,48 @@ pub fn bootstrap(
         return Err(Error::Argument { name: "n_reps", found: "0".into(), allowed }.into());
     }
     let bootstrap = BootstrapSpec { n_reps, seed };
-    let (estimates, terms, found, analytic) =
-        call::run(py, n_threads, progress.as_ref(), |monitor| {
-            let width = estimators.len() * if studentized { 2 } else { 1 };
-            reserve::room_for(n_reps.saturating_mul(width), needs::REPLICATE)?;
-            let threads = rayon::current_num_threads();
-            reserve::room_for(
-                treatment.len(),
-                needs::BOOTSTRAP + threads * needs::BOOTSTRAP_A_THREAD,
-            )?;
-            let pipeline = Pipeline::new(data, &estimators, spec, monitor)?;
-            let analytic = if analytic {
-                pipeline.analytic(&resample)?
-            } else {
-                vec![Analytic::NONE; estimators.len()]
-            };
-            let replicates = if studentized {
-                pipeline.bootstrap_with_errors(&resample, &bootstrap)?
-            } else {
-                pipeline.bootstrap(&resample, &bootstrap)?
-            };
-            Ok((pipeline.estimates, pipeline.terms, replicates, analytic))
-        })?;
+    let width = estimators.len() * if studentized { 2 } else { 1 };
+    let found = call::run(py, n_threads, progress.as_ref(), |monitor| {
+        reserve::room_for(n_reps.saturating_mul(width), needs::REPLICATE)?;
+        let by_thread = rayon::current_num_threads() * needs::BOOTSTRAP_A_THREAD;
+        reserve::room_for(treatment.len(), needs::BOOTSTRAP + by_thread)?;
+        let pipeline = Pipeline::new(data, &estimators, spec, monitor)?;
+        let analytic = if analytic { Some(pipeline.analytic(&resample)?) } else { None };
+        let replicates = if studentized {
+            pipeline.bootstrap_with_errors(&resample, &bootstrap)?
+        } else {
+            pipeline.bootstrap(&resample, &bootstrap)?
+        };
+        Ok(Found { estimates: pipeline.estimates, terms: pipeline.terms, replicates, analytic })
+    })?;
+    Ok(converted(py, found, studentized))
+}
+
+struct Found {
+    estimates: Vec<f64>,
+    terms: Terms,
+    replicates: Resampled,
+    analytic: Option<Vec<Analytic>>,
+}
+
+fn converted(py: Python<'_>, found: Found, studentized: bool) -> Replicates {
+    let Found { estimates, terms, replicates, analytic } = found;
+    let k = estimates.len();
+    let analytic = analytic.unwrap_or_else(|| vec![Analytic::NONE; k]);
     let errors = analytic.iter().map(|found| found.std_error);
     let accelerations = analytic.iter().map(|found| found.acceleration.unwrap_or(f64::NAN));
-    let (replicates, errors_within) = found.estimates.view().split_at(Axis(1), estimators.len());
-    Ok(Replicates {
+    let (of_each, errors_within) = replicates.estimates.view().split_at(Axis(1), k);
+    Replicates {
         estimates: PyArray1::from_vec(py, estimates).unbind(),
-        replicates: replicates.to_pyarray(py).unbind(),
+        replicates: of_each.to_pyarray(py).unbind(),
         std_errors: studentized.then(|| errors_within.to_pyarray(py).unbind()),
         analytic_std_error: PyArray1::from_iter(py, errors).unbind(),
         acceleration: PyArray1::from_iter(py, accelerations).unbind(),
-        n_failed: numbers(py, found.n_failed.into_iter().take(estimators.len())),
+        n_failed: numbers(py, replicates.n_failed.into_iter().take(k)),
         aliased: numbers(py, terms.aliased.into_iter()),
         diverging: numbers(py, terms.diverging.into_iter()),
         outcome_aliased: numbers(py, terms.outcome_aliased.into_iter()),
-    })
+    }
 }
 
 fn numbers(py: Python<'_>, found: impl ExactSizeIterator<Item = usize>) -> Py<PyArray1<i64>> {
@@ -208,53 +211,8 @@ pub fn resample(
     cluster: Option<&Bound<'_, PyAny>>,
     strata: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Resample> {
-    let scheme = match resampling {
-        "multinomial" => Scheme::Multinomial,
-        "poisson" => Scheme::Poisson,
-        "bayesian" => Scheme::Bayesian,
-        _ => {
-            let found = format!("{resampling:?}");
-            let allowed = "\"multinomial\", \"poisson\" or \"bayesian\"";
-            return Err(Error::Argument { name: "resampling", found, allowed }.into());
-        }
-    };
+    let scheme = words::scheme(resampling)?;
     let cluster = cluster.map(|labels| arrays::labels("cluster", labels)).transpose()?;
     let strata = strata.map(|labels| arrays::labels("strata", labels)).transpose()?;
     Ok(Resample::new(scheme, n_rows, cluster.as_deref(), strata.as_deref())?)
-}
-
-/// A specification is any object with the attributes of `propensity.IPW` or, when it has `n_neighbors`,
-/// of `propensity.NearestNeighbors`, or else, when it has `method`, of `propensity.AIPW` and its like.
-fn estimator(object: &Bound<'_, PyAny>) -> PyResult<Estimator> {
-    let estimand = object.getattr_opt("estimand")?.and_then(|name| name.extract::<String>().ok());
-    let Some(estimand) = estimand else {
-        let found = object.repr()?;
-        let message = format!("estimators: {found} is no specification such as propensity.IPW()");
-        return Err(PyTypeError::new_err(message));
-    };
-    if !object.hasattr("n_neighbors")?
-        && let Some(method) = object.getattr_opt("method")?
-    {
-        let method: String = method.extract()?;
-        let model = object.getattr("outcome_model")?.extract::<String>().map_err(|_| {
-            let message =
-                "estimators: outcome_model must be \"linear\" or \"logistic\" in a bootstrap";
-            PyTypeError::new_err(message)
-        })?;
-        return Ok(Estimator::Adjusted(adjustment_spec(&method, &estimand, &model)?));
-    }
-    if !object.hasattr("n_neighbors")? {
-        return Ok(Estimator::Ipw(parse_estimand(&estimand)?));
-    }
-    if let Some(plain) = object.getattr_opt("is_plain")?
-        && !plain.extract::<bool>()?
-    {
-        let found = object.getattr("label")?.to_string();
-        let allowed = "with replacement on the score or logit, with one caliper, where they match";
-        return Err(Error::Argument { name: "estimators", found, allowed }.into());
-    }
-    let n_neighbors = options::n_neighbors(&object.getattr("n_neighbors")?)?;
-    let caliper = options::caliper(&object.getattr("caliper")?)?;
-    let on: String = object.getattr("on")?.extract()?;
-    Ok(Estimator::Nearest(nearest_spec(&estimand, n_neighbors, caliper, &on)?))
 }

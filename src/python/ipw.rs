@@ -1,12 +1,10 @@
 use numpy::PyArray1;
 use pyo3::prelude::*;
 
-use super::{arrays, call, needs, options};
+use super::{arrays, call, needs, options, words};
 use crate::design::covariates::Covariates;
-use crate::error::{Error, Result};
 use crate::reserve;
 use crate::score::logistic::penalty_on;
-use crate::weighting::estimand::Estimand;
 use crate::weighting::ipw::IpwData;
 
 /// An inverse-probability-weighted contrast of n rows.
@@ -94,7 +92,7 @@ pub fn ipw(
     let outcome = arrays::column("outcome", outcome)?;
     let treatment = arrays::treatment(treatment)?;
     let scores = arrays::column("scores", scores)?;
-    let estimand = parse_estimand(estimand)?;
+    let estimand = words::estimand(estimand)?;
     let x = x.map(|x| arrays::floats("x", x)).transpose()?;
     let weight = sample_weight.map(|weight| arrays::column("sample_weight", weight)).transpose()?;
     let x = x.as_ref().map(|x| x.as_array());
@@ -128,7 +126,6 @@ pub fn ipw(
     })
 }
 
-/// In any case, and by its other names: ATET is the ATT, ATU the ATC.
 /// What n rows weigh.
 ///
 /// Attributes
@@ -179,7 +176,7 @@ pub fn balancing_weights(
 ) -> PyResult<Weighting> {
     let treatment = arrays::treatment(treatment)?;
     let scores = scores.map(|scores| arrays::column("scores", scores)).transpose()?;
-    let estimand = parse_estimand(estimand)?;
+    let estimand = words::estimand(estimand)?;
     let weight = sample_weight.map(|weight| arrays::column("sample_weight", weight)).transpose()?;
     let scores = scores.as_ref().map(|scores| scores.as_slice()).transpose()?;
     let weight = weight.as_ref().map(|weight| weight.as_slice()).transpose()?;
@@ -194,19 +191,4 @@ pub fn balancing_weights(
     let [ess_control, ess_treated] = found.ess;
     let weights = PyArray1::from_vec(py, found.weights).unbind();
     Ok(Weighting { weights, ess_treated, ess_control })
-}
-
-pub fn parse_estimand(name: &str) -> Result<Estimand> {
-    match name.to_ascii_uppercase().as_str() {
-        "ATE" => Ok(Estimand::Ate),
-        "ATT" | "ATET" => Ok(Estimand::Att),
-        "ATC" | "ATU" => Ok(Estimand::Atc),
-        "ATO" => Ok(Estimand::Ato),
-        "ATM" => Ok(Estimand::Atm),
-        _ => Err(Error::Argument {
-            name: "estimand",
-            found: format!("{name:?}"),
-            allowed: "\"ATE\", \"ATT\", \"ATC\", \"ATO\" or \"ATM\"",
-        }),
-    }
 }

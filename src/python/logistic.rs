@@ -1,4 +1,4 @@
-use numpy::ndarray::Array2;
+use numpy::ndarray::{Array2, ArrayView2};
 use numpy::prelude::*;
 use numpy::{PyArray1, PyArray2, ToPyArray};
 use pyo3::prelude::*;
@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 use super::errors::InvalidInputError;
 use super::{arrays, call, needs, options};
 use crate::checks;
+use crate::error::Result;
 use crate::reserve;
 use crate::score::logistic::{self, LogisticSpec};
 
@@ -114,6 +115,26 @@ type State<'py> = (
     f64,
     Option<Bound<'py, PyArray2<f64>>>,
 );
+
+impl LogisticFit {
+    /// A number for each row of a matrix.
+    fn by_row<'py>(
+        &self,
+        py: Python<'py>,
+        x: &Bound<'py, PyAny>,
+        n_threads: Option<&Bound<'_, PyAny>>,
+        numbers: fn(&logistic::LogisticFit, ArrayView2<'_, f64>) -> Result<Vec<f64>>,
+    ) -> PyResult<Bound<'py, PyArray1<f64>>> {
+        let x = arrays::floats("x", x)?;
+        let x = x.as_array();
+        let found = call::run(py, n_threads, None, |_| {
+            reserve::room_for(x.nrows(), needs::PREDICT)?;
+            checks::finite_columns("x", x)?;
+            numbers(&self.fit, x)
+        })?;
+        Ok(PyArray1::from_vec(py, found))
+    }
+}
 
 #[pymethods]
 impl LogisticFit {
@@ -224,14 +245,7 @@ impl LogisticFit {
         x: &Bound<'py, PyAny>,
         n_threads: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
-        let x = arrays::floats("x", x)?;
-        let x = x.as_array();
-        let scores = call::run(py, n_threads, None, |_| {
-            reserve::room_for(x.nrows(), needs::PREDICT)?;
-            checks::finite_columns("x", x)?;
-            self.fit.predict(x)
-        })?;
-        Ok(PyArray1::from_vec(py, scores))
+        self.by_row(py, x, n_threads, logistic::LogisticFit::predict)
     }
 
     /// Linear predictors (log odds) of the rows of ``x``, (n, d) to (n,).
@@ -242,14 +256,7 @@ impl LogisticFit {
         x: &Bound<'py, PyAny>,
         n_threads: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
-        let x = arrays::floats("x", x)?;
-        let x = x.as_array();
-        let values = call::run(py, n_threads, None, |_| {
-            reserve::room_for(x.nrows(), needs::PREDICT)?;
-            checks::finite_columns("x", x)?;
-            self.fit.linear_predictor(x)
-        })?;
-        Ok(PyArray1::from_vec(py, values))
+        self.by_row(py, x, n_threads, logistic::LogisticFit::linear_predictor)
     }
 
     fn __repr__(&self) -> String {

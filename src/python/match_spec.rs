@@ -1,119 +1,205 @@
-//! The words of `match_nn`, read into a specification.
+//! What may be asked of matching, as Python says it: by the keyword arguments of a function, or by the attributes
+//! of a specification such as `propensity.NearestNeighbors`. What is left out is the default.
 
-use super::ipw::parse_estimand;
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyMapping};
+
+use super::{options, words};
 use crate::error::{Error, Result};
-use crate::matching::{CaliperUnit, Discard, Focal, MatchSpec, Metric, Order, Quantity, Reuse};
+use crate::matching::{Focal, MatchSpec, Method, NearestSpec};
 
-/// The keyword arguments as they come.
-pub struct Words<'a> {
-    pub estimand: &'a str,
-    pub n_neighbors: usize,
-    pub replace: bool,
-    pub max_reuse: Option<u32>,
-    pub method: &'a str,
-    pub order: Option<&'a str>,
-    pub on: &'a str,
-    pub caliper: Option<f64>,
-    pub caliper_unit: &'a str,
-    pub caliper_sd: &'a str,
-    pub discard: Option<&'a str>,
-    pub seed: u64,
-    pub has_scores: bool,
+/// Arrays that describe the rows, always given by name.
+const ARRAYS: [&str; 5] = ["covariates", "calipers", "exact", "sample_weight", "ids"];
+
+/// Options that every matching has: of distances, and of which pairs are allowed.
+const OF_DISTANCES: [&str; 6] = ["on", "caliper", "caliper_unit", "caliper_sd", "discard", "seed"];
+
+/// Options of nearest neighbours and optimal pairs beside these.
+const OF_PAIRS: [&str; 6] = ["estimand", "n_neighbors", "replace", "max_reuse", "method", "order"];
+
+/// Options of nearest neighbours on the score, with replacement.
+const ON_SCORES: [&str; 4] = ["estimand", "n_neighbors", "caliper", "on"];
+
+/// The keyword arguments of a function, and the specification that may stand for those that are no arrays.
+pub struct Options<'a, 'py> {
+    keywords: Option<&'a Bound<'py, PyDict>>,
+    spec: Option<Bound<'py, PyAny>>,
 }
 
-impl Words<'_> {
-    pub fn read(&self) -> Result<MatchSpec> {
+impl<'a, 'py> Options<'a, 'py> {
+    pub fn of_match_nn(keywords: Option<&'a Bound<'py, PyDict>>) -> PyResult<Self> {
+        Self::known("match_nn", &[&ARRAYS, &OF_PAIRS, &OF_DISTANCES], keywords)
+    }
+
+    pub fn of_match_full(keywords: Option<&'a Bound<'py, PyDict>>) -> PyResult<Self> {
+        Self::known("match_full", &[&ARRAYS, &OF_DISTANCES], keywords)
+    }
+
+    pub fn of_matching_effect(keywords: Option<&'a Bound<'py, PyDict>>) -> PyResult<Self> {
+        Self::known("matching_effect", &[&ON_SCORES], keywords)
+    }
+
+    /// The attributes of a specification alone.
+    pub fn of_spec(spec: &Bound<'py, PyAny>) -> Self {
+        Self { keywords: None, spec: Some(spec.clone()) }
+    }
+
+    fn known(
+        function: &str,
+        known: &[&[&str]],
+        keywords: Option<&'a Bound<'py, PyDict>>,
+    ) -> PyResult<Self> {
+        let spec = keywords.map(|keywords| keywords.get_item("spec")).transpose()?.flatten();
+        let spec = spec.filter(|spec| !spec.is_none());
+        if let Some(spec) = &spec
+            && !spec.hasattr("estimand")?
+        {
+            let found = spec.repr()?;
+            let message = format!("spec: {found} is no specification such as NearestNeighbors()");
+            return Err(PyTypeError::new_err(message));
+        }
+        for name in keywords.iter().flat_map(|keywords| keywords.keys()) {
+            let name = name.to_string();
+            if name != "spec" && !known.concat().contains(&name.as_str()) {
+                let message = format!("{function}() got an unexpected keyword argument '{name}'");
+                return Err(PyTypeError::new_err(message));
+            }
+            if spec.is_some() && name != "spec" && !ARRAYS.contains(&name.as_str()) {
+                let found = format!("beside {name}");
+                let allowed = "given without the options that it has itself";
+                return Err(Error::Argument { name: "spec", found, allowed }.into());
+            }
+        }
+        Ok(Self { keywords, spec })
+    }
+
+    /// What is given by name and read by somebody else; None is nothing.
+    pub fn array(&self, name: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let found = self.keywords.map(|keywords| keywords.get_item(name)).transpose()?;
+        Ok(found.flatten().filter(|found| !found.is_none()))
+    }
+
+    /// Further calipers: arrays of values, and how far apart a pair's may be.
+    pub fn calipers(&self) -> PyResult<Vec<(Bound<'py, PyAny>, f64)>> {
+        let Some(calipers) = self.array("calipers")? else { return Ok(Vec::new()) };
+        calipers.extract().map_err(|error: PyErr| named("calipers", &calipers, error))
+    }
+
+    /// What matching in pairs is asked for.
+    pub fn pairs(&self, has_scores: bool) -> PyResult<MatchSpec> {
+        let estimand = words::estimand(&self.word("estimand", "ATT")?)?;
+        let n_neighbors = self.option("n_neighbors", 1, options::n_neighbors)?;
+        let replace = self.option("replace", true, |flag| flag.extract())?;
+        let max_reuse = self.option("max_reuse", None, options::max_reuse)?;
+        let (method, order) = (self.word("method", "nearest")?, self.word_or_none("order")?);
+        let mut spec = self.full()?;
+        spec.focal = Focal::try_from(estimand)?;
+        spec.n_neighbors = n_neighbors;
+        let uses = uses(replace, max_reuse)?;
+        spec.method = match (method.as_str(), uses, order.as_deref()) {
+            ("nearest", None, order) => {
+                words::order(order, has_scores)?;
+                Method::WithReplacement
+            }
+            ("nearest", Some(uses), order) => {
+                Method::InTurn { uses, order: words::order(order, has_scores)? }
+            }
+            ("optimal", _, Some(order)) => {
+                let allowed = "left out for optimal pairs, where nobody chooses first";
+                words::unknown("order", order, allowed)?
+            }
+            ("optimal", Some(1), None) => Method::Optimal,
+            ("optimal", ..) => {
+                let allowed = "False for optimal pairs, which use a row once";
+                return Err(
+                    Error::Argument { name: "replace", found: "True".into(), allowed }.into()
+                );
+            }
+            (other, ..) => words::unknown("method", other, "\"nearest\" or \"optimal\"")?,
+        };
+        Ok(spec)
+    }
+
+    /// What full matching is asked for.
+    pub fn full(&self) -> PyResult<MatchSpec> {
+        let (unit, sd) = (self.word("caliper_unit", "sd")?, self.word("caliper_sd", "all")?);
         Ok(MatchSpec {
-            focal: Focal::try_from(parse_estimand(self.estimand)?)?,
-            n_neighbors: self.n_neighbors,
-            metric: self.metric()?,
-            reuse: self.reuse()?,
-            order: self.order()?,
-            caliper: self.caliper,
-            unit: self.unit()?,
-            discard: self.discard()?,
-            seed: self.seed,
+            focal: Focal::Treated,
+            n_neighbors: 1,
+            method: Method::Full,
+            metric: words::metric(&self.word("on", "score")?)?,
+            caliper: self.caliper()?,
+            unit: words::caliper_unit(&unit, &sd)?,
+            discard: words::discard(self.word_or_none("discard")?.as_deref())?,
+            seed: self.option("seed", 0, options::seed)?,
         })
     }
 
-    fn metric(&self) -> Result<Metric> {
-        match self.on {
-            "score" => Ok(Metric::Line(Quantity::Score)),
-            "logit" => Ok(Metric::Line(Quantity::Logit)),
-            "mahalanobis" => Ok(Metric::Mahalanobis),
-            "robust_mahalanobis" => Ok(Metric::RobustMahalanobis),
-            "euclidean" => Ok(Metric::Euclidean),
-            _ => unknown(
-                "on",
-                self.on,
-                "\"score\", \"logit\", \"mahalanobis\", \"robust_mahalanobis\" or \"euclidean\"",
-            ),
-        }
+    /// What is asked for where it is nearest neighbours on the score, with replacement; None of anything else.
+    pub fn on_scores_alone(&self) -> PyResult<Option<NearestSpec>> {
+        let exact = self.get("exact")?.map_or(Ok(false), |exact| exact.is_truthy())?;
+        let has_limits =
+            exact || self.get("caliper")?.is_some_and(|caliper| names_columns(&caliper));
+        Ok(self.pairs(true)?.on_scores_alone().filter(|_| !has_limits))
     }
 
-    fn reuse(&self) -> Result<Reuse> {
-        match (self.replace, self.max_reuse) {
-            (true, None) => Ok(Reuse::Unlimited),
-            (true, Some(uses)) => Ok(Reuse::AtMost(uses)),
-            (false, None | Some(1)) => Ok(Reuse::AtMost(1)),
-            (false, Some(uses)) => {
-                let found = uses.to_string();
-                let allowed = "left out with replace=False, where a row serves once";
-                Err(Error::Argument { name: "max_reuse", found, allowed })
-            }
-        }
+    /// None where a specification has calipers on named columns, which come as arrays of their own.
+    fn caliper(&self) -> PyResult<Option<f64>> {
+        let caliper = self.get("caliper")?;
+        let caliper = caliper.filter(|found| self.spec.is_none() || !names_columns(found));
+        caliper.map_or(Ok(None), |caliper| options::caliper(&caliper))
     }
 
-    fn order(&self) -> Result<Order> {
-        match (self.method, self.order) {
-            ("nearest", _) => self.turn(),
-            ("optimal", None) => Ok(Order::AllAtOnce),
-            ("optimal", Some(order)) => {
-                unknown("order", order, "left out for optimal pairs, where nobody chooses first")
-            }
-            (other, _) => unknown("method", other, "\"nearest\" or \"optimal\""),
-        }
+    fn word(&self, name: &str, default: &str) -> PyResult<String> {
+        self.option(name, default.into(), |word| word.extract())
     }
 
-    /// By default those with the fewest neighbours choose first; where there is no score to tell, a draw
-    /// decides, never the order of the rows.
-    fn turn(&self) -> Result<Order> {
-        match self.order {
-            None if self.has_scores => Ok(Order::Scarcest),
-            None | Some("random") => Ok(Order::Random),
-            Some("largest") => Ok(Order::Largest),
-            Some("smallest") => Ok(Order::Smallest),
-            Some("closest") => Ok(Order::Closest),
-            Some("data") => Ok(Order::Data),
-            Some(other) => unknown(
-                "order",
-                other,
-                "\"largest\", \"smallest\", \"closest\", \"random\" or \"data\"",
-            ),
-        }
+    fn word_or_none(&self, name: &str) -> PyResult<Option<String>> {
+        self.option(name, None, |word| word.extract())
     }
 
-    fn unit(&self) -> Result<CaliperUnit> {
-        match (self.caliper_unit, self.caliper_sd) {
-            ("raw", "all" | "pooled") => Ok(CaliperUnit::Raw),
-            ("sd", "all") => Ok(CaliperUnit::All),
-            ("sd", "pooled") => Ok(CaliperUnit::Pooled),
-            ("raw" | "sd", other) => unknown("caliper_sd", other, "\"all\" or \"pooled\""),
-            (other, _) => unknown("caliper_unit", other, "\"sd\" or \"raw\""),
-        }
+    fn option<T>(
+        &self,
+        name: &str,
+        default: T,
+        read: impl FnOnce(&Bound<'py, PyAny>) -> PyResult<T>,
+    ) -> PyResult<T> {
+        let Some(value) = self.get(name)? else { return Ok(default) };
+        read(&value).map_err(|error| named(name, &value, error))
     }
 
-    fn discard(&self) -> Result<Discard> {
-        match self.discard {
-            None => Ok(Discard::Nobody),
-            Some("treated") => Ok(Discard::Treated),
-            Some("control") => Ok(Discard::Control),
-            Some("both") => Ok(Discard::Both),
-            Some(other) => unknown("discard", other, "\"treated\", \"control\", \"both\" or none"),
+    fn get(&self, name: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
+        match (&self.spec, self.keywords) {
+            (Some(spec), _) => spec.getattr_opt(name),
+            (None, Some(keywords)) => keywords.get_item(name),
+            (None, None) => Ok(None),
         }
     }
 }
 
-fn unknown<T>(name: &'static str, found: &str, allowed: &'static str) -> Result<T> {
-    Err(Error::Argument { name, found: format!("{found:?}"), allowed })
+/// For how many focal rows a row may be a donor; None for any number.
+fn uses(replace: bool, max_reuse: Option<u32>) -> Result<Option<u32>> {
+    match (replace, max_reuse) {
+        (true, uses) => Ok(uses),
+        (false, None | Some(1)) => Ok(Some(1)),
+        (false, Some(uses)) => {
+            let found = uses.to_string();
+            let allowed = "left out with replace=False, where a row serves once";
+            Err(Error::Argument { name: "max_reuse", found, allowed })
+        }
+    }
+}
+
+fn names_columns(caliper: &Bound<'_, PyAny>) -> bool {
+    caliper.cast::<PyMapping>().is_ok()
+}
+
+/// Python's own errors do not say of which argument they are.
+fn named(name: &str, value: &Bound<'_, PyAny>, error: PyErr) -> PyErr {
+    let py = value.py();
+    if !error.is_instance_of::<PyTypeError>(py) {
+        return error;
+    }
+    PyTypeError::new_err(format!("argument '{name}': {}", error.value(py)))
 }

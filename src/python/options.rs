@@ -4,7 +4,7 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyInt};
 
-use crate::error::Error;
+use crate::error::{Error, Result};
 
 pub fn penalty(object: &Bound<'_, PyAny>) -> PyResult<f64> {
     number("penalty", object, "a finite number >= 0")
@@ -66,6 +66,18 @@ fn columns(name: &'static str, object: &Bound<'_, PyAny>) -> PyResult<Option<Vec
         .ok()
         .and_then(|items| items.map(|item| whole(&item.ok()?)?.try_into().ok()).collect());
     columns.map(Some).ok_or_else(|| refused(name, object, "None or a list of column numbers"))
+}
+
+/// The chosen columns of a matrix of `width`, all by default.
+pub fn chosen(name: &'static str, columns: Option<Vec<usize>>, width: usize) -> Result<Vec<usize>> {
+    let columns = columns.unwrap_or_else(|| (0..width).collect());
+    match columns.iter().find(|column| **column >= width) {
+        Some(column) => {
+            let found = format!("column {column} of {width}");
+            Err(Error::Argument { name, found, allowed: "columns that x has" })
+        }
+        None => Ok(columns),
+    }
 }
 
 fn at_least(

@@ -46,10 +46,7 @@ pub fn weighting(
         checks::same_length("scores", scores.len(), treatment.len())?;
         checks::scores(scores)?;
     }
-    let weights = by_row(treatment.len(), |i| {
-        let own = sample_weight.map_or(1.0, |weights| weights[i]);
-        own * scores.map_or(1.0, |(scores, estimand)| estimand.weight(treatment[i], scores[i]))
-    });
+    let weights = total_weights(treatment, scores, sample_weight);
     let ess = [false, true].map(|arm| effective_size_of(arm, treatment, &weights));
     match ess.map(|size| size > 0.0) {
         [true, true] => Ok(Weighting { weights, ess }),
@@ -57,6 +54,18 @@ pub fn weighting(
             Err(Error::WeightlessArm { arm: if is_control { "treated" } else { "control" } })
         }
     }
+}
+
+/// The balancing weights times the sample weights.
+fn total_weights(
+    treatment: &[bool],
+    scores: Option<(&[f64], Estimand)>,
+    sample_weight: Option<&[f64]>,
+) -> Vec<f64> {
+    by_row(treatment.len(), |i| {
+        let own = sample_weight.map_or(1.0, |weights| weights[i]);
+        own * scores.map_or(1.0, |(scores, estimand)| estimand.weight(treatment[i], scores[i]))
+    })
 }
 
 fn effective_size_of(arm: bool, treatment: &[bool], weights: &[f64]) -> f64 {
@@ -102,7 +111,7 @@ pub fn ipw(
             ScoreModel::new(covariates, treatment, scores, sample_weight, penalty)
         })
         .transpose()?;
-    let weights = by_row(n, |i| row_weight(i) * estimand.weight(treatment[i], scores[i]));
+    let weights = total_weights(treatment, Some((scores, estimand)), sample_weight);
     let slope = |i: usize| row_weight(i) * estimand.weight_slope(treatment[i], scores[i]);
     let influence = |arm: bool, mean: f64| {
         let own = |i: usize| if treatment[i] == arm { outcome[i] - mean } else { 0.0 };

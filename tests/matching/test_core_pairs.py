@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 import reference_pairs as twin
-from propensity import core
+from propensity import NearestNeighbors, core
 from propensity.errors import InvalidInputError, NoMatchesError
 
 ON = ["score", "logit", "mahalanobis", "robust_mahalanobis", "euclidean"]
@@ -219,6 +219,51 @@ def test_match_nn_explains_what_it_cannot_use(words, message):
     scores, treated = np.linspace(0.2, 0.7, 6), np.array([True, False] * 3)
     with pytest.raises(InvalidInputError, match=message):
         core.match_nn(scores, treated, **words)
+
+
+SPECIFICATIONS = [
+    NearestNeighbors("ATC", n_neighbors=2, caliper=0.5),
+    NearestNeighbors(replace=False, order="closest", on="logit", seed=3),
+    NearestNeighbors(replace=False, method="optimal", discard="both", caliper=1.0, caliper_sd="pooled"),
+    NearestNeighbors(max_reuse=2, order="random", caliper=0.1, caliper_unit="raw"),
+]
+
+
+@pytest.mark.parametrize("spec", SPECIFICATIONS, ids=lambda spec: spec.label)
+def test_match_nn_takes_a_specification_for_its_options(spec):
+    rng = np.random.default_rng(4)
+    scores = rng.beta(2, 3, 300)
+    treated = rng.random(300) < scores
+    words = {name: value for name, value in asdict(spec).items() if name not in ("covariates", "exact")}
+    exact = np.arange(300) % 2
+    one = core.match_nn(scores, treated, exact=exact, **words)
+    other = core.match_nn(scores, treated, exact=exact, spec=spec)
+    for name in ("weights", "focal", "donors", "first", "last"):
+        assert_array_equal(getattr(one, name), getattr(other, name))
+    limits = {
+        name: words[name] for name in ("on", "caliper", "caliper_unit", "caliper_sd", "discard", "seed")
+    }
+    one, other = core.match_full(scores, treated, **limits), core.match_full(scores, treated, spec=spec)
+    assert_array_equal(one.subclass, other.subclass)
+
+
+def test_match_nn_takes_options_from_a_specification_or_by_name_and_no_others():
+    scores, treated = np.linspace(0.2, 0.7, 6), np.array([True, False] * 3)
+    with pytest.raises(InvalidInputError, match="spec must be given without the options"):
+        core.match_nn(scores, treated, spec=NearestNeighbors(), n_neighbors=2)
+    with pytest.raises(TypeError, match="spec: 3 is no specification"):
+        core.match_nn(scores, treated, spec=3)
+    with pytest.raises(TypeError, match=r"match_nn\(\) got an unexpected keyword argument 'neighbors'"):
+        core.match_nn(scores, treated, neighbors=2)
+    with pytest.raises(TypeError, match="argument 'on'"):
+        core.match_nn(scores, treated, on=3)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'replace'"):
+        core.match_full(scores, treated, replace=False)
+    effect = core.matching_effect(scores, treated, scores, estimand="ATC", on="logit")
+    again = core.matching_effect(scores, treated, scores, spec=NearestNeighbors("ATC", on="logit"))
+    assert effect.estimate == again.estimate
+    with pytest.raises(InvalidInputError, match="on must be"):
+        core.matching_effect(scores, treated, scores, spec=NearestNeighbors(replace=False))
 
 
 @QUICK

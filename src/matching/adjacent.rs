@@ -1,9 +1,11 @@
 //! The one nearest neighbour of units whose values ascend: the next unit with rows of the other arm on the left or on
-//! the right, found among bits.
+//! the right, found among bits. A replicate of counted patterns, whose scores ascend, takes half the instructions
+//! that it takes with a search among sorted donors.
 
 use super::ascent::Ascent;
-use super::presence::{contains, first_from, for_each, last_before};
-use super::search::{TIE, lesser};
+use super::bits::{contains, first_from, for_each, last_before};
+use super::caliper::TIE;
+use super::neighbors::lesser;
 use crate::error::Result;
 use crate::monitor::Monitor;
 use crate::units::tally::Units;
@@ -12,7 +14,7 @@ use crate::units::tally::Units;
 pub const CHECKED: usize = 1024;
 
 /// Where units find rows of the other arm.
-pub struct Beside<'a, U> {
+pub struct Adjacent<'a, U> {
     pub values: &'a [f64],
     pub units: &'a U,
     pub ascent: &'a Ascent,
@@ -22,7 +24,7 @@ pub struct Beside<'a, U> {
     pub width: f64,
 }
 
-impl<U: Units> Beside<'_, U> {
+impl<U: Units> Adjacent<'_, U> {
     /// Visit units of the other arm that are `seeking`, ascending, with the mean outcome of their donors.
     ///
     /// # Errors

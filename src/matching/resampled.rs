@@ -1,11 +1,11 @@
 //! The effect of nearest neighbours on a resample, whose units mostly lie in the order of their values.
 
-use super::NearestSpec;
+use super::adjacent::Adjacent;
 use super::ascent::Ascent;
-use super::beside::Beside;
-use super::lineup::{Gap, Lineup};
-use super::matcher::deviation;
-use super::presence::for_each;
+use super::bits::for_each;
+use super::neighbors::Search;
+use super::sorted_donors::{Gap, SortedDonors};
+use super::spec::NearestSpec;
 use crate::error::{Error, Result};
 use crate::kernels::{BLOCK, Tallies};
 use crate::monitor::Monitor;
@@ -19,7 +19,7 @@ pub struct Line {
     /// Units of the focal arm that have no company, or none that is sure to be all.
     seeking: Vec<u64>,
     ascent: Ascent,
-    lineup: Lineup,
+    sorted: SortedDonors,
 }
 
 impl Line {
@@ -35,14 +35,14 @@ impl Line {
         spec: &NearestSpec,
         monitor: &Monitor,
     ) -> Result<f64> {
-        let width = reach(values, units, spec);
+        let search = Search::new(spec, spec.width(values, units));
         let in_order = spec.n_neighbors == 1 && self.ascent.look(values);
         let mut all = Gap::default();
         for focal in [false, true].into_iter().filter(|arm| spec.focal.includes(*arm)) {
             let gap = if in_order {
-                self.gap_in_order((values, units), focal, width, monitor)?
+                self.gap_in_order((values, units), focal, search.reach, monitor)?
             } else {
-                self.lineup.gap((values, units), focal, spec, width, monitor)?
+                self.sorted.gap((values, units), focal, search, monitor)?
             };
             all.rows += gap.rows;
             all.sum += gap.sum;
@@ -50,7 +50,7 @@ impl Line {
         if all.rows > 0.0 {
             Ok(all.sum / all.rows)
         } else {
-            Err(Error::NoMatches { caliper_width: width })
+            Err(Error::NoMatches { caliper_width: search.reach })
         }
     }
 
@@ -68,20 +68,20 @@ impl Line {
         let (own, donors) = if focal { (treated, control) } else { (control, treated) };
         seeking.clear();
         seeking.extend(own.iter().zip(donors).map(|(own, donors)| own & !donors));
-        let beside = Beside { values, units, ascent, donors, donor: !focal, width };
+        let adjacent = Adjacent { values, units, ascent, donors, donor: !focal, width };
         let mut take = |unit, mean, times: f64| {
             let (rows, outcome) = units.arm_there(unit, focal);
             gap.rows += times * rows;
             gap.sum += times * (outcome - rows * mean);
         };
-        beside.each(seeking, monitor, |unit, mean| take(unit, mean, 1.0))?;
+        adjacent.each(seeking, monitor, |unit, mean| take(unit, mean, 1.0))?;
         for (word, close) in ascent.close().into_iter().flatten().enumerate() {
             for_each(&[close & own[word] & donors[word]], |bit| {
                 // Others tie with its company: all of them in place of that.
                 let unit = 64 * word + bit;
                 let (rows, outcome) = units.arm_there(unit, !focal);
                 take(unit, outcome / rows, -1.0);
-                if let Some(mean) = beside.mean_of_close(unit) {
+                if let Some(mean) = adjacent.mean_of_close(unit) {
                     take(unit, mean, 1.0);
                 }
             });
@@ -107,16 +107,11 @@ impl Line {
     }
 }
 
-/// How far a donor may be.
-fn reach<U: Units>(values: &[f64], units: &U, spec: &NearestSpec) -> f64 {
-    spec.caliper.map_or(f64::INFINITY, |_| spec.search(deviation(values, units)).reach)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::matching::search::TIE;
-    use crate::matching::{Focal, Quantity};
+    use crate::matching::caliper::TIE;
+    use crate::matching::spec::{Focal, Quantity};
     use crate::resampling::stream::Stream;
     use crate::units::sorted_rows::SortedRows;
     use crate::units::tally::{Outcomes, Totals};
@@ -129,7 +124,7 @@ mod tests {
 
     /// Every focal unit is held against every donor.
     fn plain<U: Units>(values: &[f64], units: &U, spec: &NearestSpec) -> Option<f64> {
-        let width = reach(values, units, spec);
+        let width = Search::new(spec, spec.width(values, units)).reach;
         let mut all = Gap::default();
         for focal in [false, true].into_iter().filter(|arm| spec.focal.includes(*arm)) {
             let of_arm = |arm| (0..units.len()).filter(move |unit| units.arm(*unit, arm).0 > 0.0);

@@ -1,19 +1,38 @@
-//! How much outcomes vary among rows of one arm in one place (Abadie and Imbens 2006, section 4), in any
-//! space.
+//! How much outcomes vary among rows of one arm in one place (Abadie and Imbens 2006, section 4): among its two
+//! nearest, more where they tie. In its own arm a row is one of its two nearest. Two are the least that have a
+//! variance, and what Stata takes (`vce(robust, nn(2))`).
 
 use std::collections::BTreeMap;
 
 use ndarray::ArrayView2;
 
-use super::shared;
-use super::sites::Sites;
+use super::neighbors::{Found, Search};
+use super::places::Places;
+use super::sorted_scores::SortedScores;
 use super::space::{Space, strata};
+use super::with_replacement;
 use crate::checks;
 use crate::error::{Error, Result};
 use crate::moments::Moments;
 use crate::monitor::Monitor;
 
-/// Where n rows are: who is like whom.
+/// How many rows, itself among them, show how much the outcome of a row varies.
+const N_NEIGHBORS: usize = 2;
+
+/// On a line: for each group of values of `at`, its nearest of `arm`.
+///
+/// # Errors
+/// [`Error::Stopped`].
+pub fn neighborhoods(
+    at: &SortedScores,
+    arm: &SortedScores,
+    monitor: &Monitor,
+) -> Result<Vec<Found>> {
+    let search = Search { n_neighbors: N_NEIGHBORS as f64, reach: f64::INFINITY };
+    arm.around_each(&search, &at.value, monitor)
+}
+
+/// Where n rows are, in any space: who is like whom.
 #[derive(Debug, Clone, Copy)]
 pub struct Neighborhood<'a> {
     pub treatment: &'a [bool],
@@ -24,11 +43,10 @@ pub struct Neighborhood<'a> {
     pub exact: Option<&'a [i64]>,
 }
 
-/// For each row the variance of the outcomes of its arm's two nearest, itself among them, more where they
-/// tie.
+/// For each row the variance of the outcomes of its arm's nearest, itself among them.
 ///
 /// # Errors
-/// Lengths that differ, values that are not finite, [`crate::error::Error::Stopped`].
+/// Lengths that differ, values that are not finite, [`Error::Stopped`].
 pub fn outcome_variance(
     outcome: &[f64],
     near: &Neighborhood<'_>,
@@ -74,15 +92,16 @@ fn fill(
     (seekers, members): (&[u32], &[u32]),
     monitor: &Monitor,
 ) -> Result<()> {
-    // In any order: all rows of a site are neighbours of each other.
+    // In any order: all rows of a place are neighbours of each other.
     let draws = vec![0; outcome.len()];
-    let seekers = Sites::new(space, seekers.iter().copied(), &draws);
-    let members = Sites::new(space, members.iter().copied(), &draws);
-    for (site, near) in shared::nearest(space, &seekers, &members, 2, monitor)?.iter().enumerate() {
+    let seekers = Places::new(space, seekers.iter().copied(), &draws);
+    let members = Places::new(space, members.iter().copied(), &draws);
+    let near = with_replacement::nearest(space, &seekers, &members, N_NEIGHBORS, monitor)?;
+    for (place, near) in near.iter().enumerate() {
         let rows = near.iter().flat_map(|(_, other)| members.rows_at(*other as usize));
         let outcomes: Vec<f64> = rows.map(|row| outcome[*row as usize]).collect();
         let own = Moments::of(&outcomes).sample_variance();
-        for row in seekers.rows_at(site) {
+        for row in seekers.rows_at(place) {
             variance[*row as usize] = own;
         }
     }

@@ -17,8 +17,9 @@
 //! C_t is a sum over rows of x times a factor that does not involve x. So are c and d, and one pass over
 //! the covariates at the end gives each.
 
-use super::search::Found;
-use super::variance::{MatchedRows, Side, neighborhoods};
+use super::matched_arm::{MatchedArm, MatchedRows};
+use super::neighbors::Found;
+use super::outcome_variance::neighborhoods;
 use crate::design::covariates::{CHUNK, Covariates};
 use crate::error::Result;
 use crate::monitor::Monitor;
@@ -27,25 +28,25 @@ use crate::weighting::influence::ScoreModel;
 
 /// d' V_b d - c' V_b c, with the covariates and the penalty of the score model.
 pub fn correction(
-    sides: &[Side<'_>; 2],
+    arms: &[MatchedArm; 2],
     rows: &MatchedRows<'_>,
     estimand: Estimand,
     tau: f64,
     (covariates, penalty): (&Covariates<'_>, f64),
     monitor: &Monitor,
 ) -> Result<f64> {
-    let local = Local { sides, rows, near: near(sides, monitor)?, estimand, tau };
+    let local = Local { arms, rows, near: near(arms, monitor)?, estimand, tau };
     let c = local.factors(|e| [estimand.tilt(e) * e, estimand.tilt(e) * (1.0 - e)], monitor)?;
     let d = local.factors(|e| [-estimand.tilt_slope(e), estimand.tilt_slope(e)], monitor)?;
     monitor.check()?;
     let model = ScoreModel::new(covariates, rows.treatment, rows.scores, None, penalty)?;
-    let matched: f64 = sides.iter().map(Side::n_matched).sum();
+    let matched: f64 = arms.iter().map(MatchedArm::n_matched).sum();
     Ok((model.variance(&d) - model.variance(&c)) / (matched * matched))
 }
 
 /// For the groups of each arm, the groups of each arm at the same score; the control arm comes first.
-fn near(sides: &[Side<'_>; 2], monitor: &Monitor) -> Result<[[Vec<Found>; 2]; 2]> {
-    let [control, treated] = [sides[0].arm, sides[1].arm];
+fn near(arms: &[MatchedArm; 2], monitor: &Monitor) -> Result<[[Vec<Found>; 2]; 2]> {
+    let [control, treated] = arms.each_ref().map(|arm| &arm.scores);
     Ok([
         [neighborhoods(control, control, monitor)?, neighborhoods(control, treated, monitor)?],
         [neighborhoods(treated, control, monitor)?, neighborhoods(treated, treated, monitor)?],
@@ -54,7 +55,7 @@ fn near(sides: &[Side<'_>; 2], monitor: &Monitor) -> Result<[[Vec<Found>; 2]; 2]
 
 /// Outcomes around every score.
 struct Local<'a> {
-    sides: &'a [Side<'a>; 2],
+    arms: &'a [MatchedArm; 2],
     rows: &'a MatchedRows<'a>,
     near: [[Vec<Found>; 2]; 2],
     estimand: Estimand,
@@ -69,27 +70,28 @@ impl Local<'_> {
     /// So the factor of a row is a sum of multiples of y - m_t = (y - mean of its group) + (mean of its
     /// group - m_t): slope (y - mean of its group) + level, with sums for each group.
     fn factors(&self, covariance: impl Fn(f64) -> [f64; 2], monitor: &Monitor) -> Result<Vec<f64>> {
-        let zeros = || [0, 1].map(|arm: usize| vec![0.0; self.sides[arm].outcome.len()]);
+        let zeros = || [0, 1].map(|arm: usize| vec![0.0; self.arms[arm].outcome.len()]);
         let (mut slope, mut level) = (zeros(), zeros());
-        for (at, side) in self.sides.iter().enumerate() {
-            for (group, rows) in side.arm.row_ranges().enumerate() {
+        for (at, own) in self.arms.iter().enumerate() {
+            for group in 0..own.scores.n_groups() {
+                let rows = own.scores.rows_of(group);
                 if group.is_multiple_of(CHUNK) {
                     monitor.check()?;
                 }
-                let e = self.rows.scores[side.rows[rows.start]];
+                let e = self.rows.scores[rows[0]];
                 let found = [0, 1].map(|arm: usize| &self.near[at][arm][group]);
-                let pooled = [0, 1].map(|arm: usize| self.sides[arm].pooled(found[arm]));
+                let pooled = [0, 1].map(|arm: usize| self.arms[arm].pooled(found[arm]));
                 let mut add = |arm: usize, group: usize, multiple: f64| {
                     let share = multiple / (pooled[arm].weight - 1.0);
                     slope[arm][group] += share;
                     level[arm][group] +=
-                        share * (self.sides[arm].outcome[group].mean - pooled[arm].mean);
+                        share * (self.arms[arm].outcome[group].mean - pooled[arm].mean);
                 };
                 for (arm, multiple) in covariance(e).into_iter().enumerate() {
                     found[arm].groups().for_each(|g| add(arm, g, multiple * rows.len() as f64));
                 }
                 let base = self.estimand.tilt_slope(e);
-                add(at, group, if side.treated { -base } else { base });
+                add(at, group, if own.treated { -base } else { base });
                 level[at][group] += base * (pooled[1].mean - pooled[0].mean - self.tau);
             }
         }
@@ -98,10 +100,10 @@ impl Local<'_> {
 
     fn by_row(&self, slope: &[Vec<f64>; 2], level: &[Vec<f64>; 2]) -> Vec<f64> {
         let mut factors = vec![0.0; self.rows.outcome.len()];
-        for (arm, side) in self.sides.iter().enumerate() {
-            for (group, rows) in side.arm.row_ranges().enumerate() {
-                for row in &side.rows[rows] {
-                    let rest = self.rows.outcome[*row] - side.outcome[group].mean;
+        for (arm, own) in self.arms.iter().enumerate() {
+            for group in 0..own.scores.n_groups() {
+                for row in own.scores.rows_of(group) {
+                    let rest = self.rows.outcome[*row] - own.outcome[group].mean;
                     factors[*row] = slope[arm][group] * rest + level[arm][group];
                 }
             }

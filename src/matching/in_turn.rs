@@ -11,9 +11,10 @@
 //! order in which chains find them does not matter (Bruynooghe 1977; a stable matching with one common
 //! ranking of the pairs is unique), and there are no more steps than about three for each pair.
 
-use super::pool::{Choice, Pool};
+use super::available::Available;
+use super::choice::Choice;
 use super::space::Space;
-use super::spec::{MatchSpec, Order};
+use super::spec::Order;
 use crate::error::Result;
 use crate::monitor::Monitor;
 
@@ -47,10 +48,22 @@ pub struct Turn<'a> {
     pub space: &'a Space,
     pub draws: &'a [u64],
     pub scores: Option<&'a [f64]>,
-    pub spec: &'a MatchSpec,
+    pub n_neighbors: usize,
+    /// How often a donor may serve.
     pub uses: u32,
-    /// Whether those who choose are treated.
-    pub treated: bool,
+    pub order: Order,
+}
+
+impl Order {
+    /// The order among rows of one arm: the scarcest donors are those of its likeliest rows.
+    #[must_use]
+    pub fn of_arm(self, treated: bool) -> Self {
+        match self {
+            Self::Scarcest if treated => Self::Largest,
+            Self::Scarcest => Self::Smallest,
+            stated => stated,
+        }
+    }
 }
 
 impl Turn<'_> {
@@ -60,18 +73,19 @@ impl Turn<'_> {
     /// [`crate::error::Error::Stopped`].
     pub fn assign(&self, focal: &[u32], donors: &[u32], monitor: &Monitor) -> Result<Taken> {
         // Nobody has more donors than there are.
-        let per_row = self.spec.n_neighbors.min(donors.len());
+        let per_row = self.n_neighbors.min(donors.len());
         let mut taken = Taken::new(focal.len(), per_row);
-        let pool = Pool::new(self.space, self.draws, donors.iter().copied(), self.uses, monitor)?;
+        let donors =
+            Available::new(self.space, self.draws, donors.iter().copied(), self.uses, monitor)?;
         let order = self.order(focal);
         taken.drawn = self.is_drawn(focal, &order);
-        let mut draft = Draft { turn: self, focal, pool, taken, monitor };
+        let mut draft = Draft { turn: self, focal, donors, taken, monitor };
         monitor.check()?;
         for round in 0..per_row {
             // Who got nothing in a round gets nothing in the next: donors only become fewer.
             let waiting = |place: &usize| draft.taken.of(*place).len() == round;
             let waiting: Vec<usize> = order.iter().copied().filter(waiting).collect();
-            if self.spec.order == Order::Closest {
+            if self.order == Order::Closest {
                 draft.closest(&waiting)?;
             } else {
                 draft.in_turn(&waiting)?;
@@ -82,9 +96,9 @@ impl Turn<'_> {
 
     /// Whether a draw decides who chooses first.
     fn is_drawn(&self, focal: &[u32], order: &[usize]) -> bool {
-        match self.spec.order {
+        match self.order {
             Order::Random => order.len() > 1,
-            Order::Data | Order::Closest | Order::AllAtOnce => false,
+            Order::Data | Order::Closest => false,
             Order::Scarcest | Order::Largest | Order::Smallest => {
                 let score = |place: usize| self.scores.map(|scores| scores[focal[place] as usize]);
                 order.windows(2).any(|places| score(places[0]) == score(places[1]))
@@ -97,20 +111,18 @@ impl Turn<'_> {
         let mut places: Vec<usize> = (0..focal.len()).collect();
         let draw = |place: usize| (self.draws[focal[place] as usize], focal[place]);
         let score = |place: usize| self.scores.map_or(0.0, |scores| scores[focal[place] as usize]);
-        let order = match self.spec.order {
-            Order::Scarcest if self.treated => Order::Largest,
-            Order::Scarcest => Order::Smallest,
-            stated => stated,
+        let sort_by = |places: &mut Vec<usize>, sign: f64| {
+            places.sort_unstable_by(|a, b| {
+                (sign * score(*a))
+                    .total_cmp(&(sign * score(*b)))
+                    .then_with(|| draw(*a).cmp(&draw(*b)))
+            });
         };
-        match order {
-            Order::Largest => places.sort_unstable_by(|a, b| {
-                score(*b).total_cmp(&score(*a)).then_with(|| draw(*a).cmp(&draw(*b)))
-            }),
-            Order::Smallest => places.sort_unstable_by(|a, b| {
-                score(*a).total_cmp(&score(*b)).then_with(|| draw(*a).cmp(&draw(*b)))
-            }),
+        match self.order {
+            Order::Largest => sort_by(&mut places, -1.0),
+            Order::Smallest | Order::Scarcest => sort_by(&mut places, 1.0),
             Order::Random => places.sort_unstable_by_key(|place| draw(*place)),
-            Order::Data | Order::Closest | Order::AllAtOnce | Order::Scarcest => {}
+            Order::Data | Order::Closest => {}
         }
         places
     }
@@ -120,7 +132,7 @@ impl Turn<'_> {
 struct Draft<'a> {
     turn: &'a Turn<'a>,
     focal: &'a [u32],
-    pool: Pool<'a>,
+    donors: Available<'a>,
     taken: Taken,
     monitor: &'a Monitor,
 }
@@ -130,15 +142,15 @@ impl Draft<'_> {
     fn in_turn(&mut self, waiting: &[usize]) -> Result<()> {
         for place in waiting {
             self.monitor.check()?;
-            if self.pool.is_empty() {
+            if self.donors.is_empty() {
                 return Ok(());
             }
             let own = self.taken.of(*place);
             let found =
-                self.pool.nearest(self.focal[*place] as usize, |donor| own.contains(&donor));
+                self.donors.nearest(self.focal[*place] as usize, |donor| own.contains(&donor));
             if let Some(donor) = found {
                 self.taken.drawn |= donor.drawn;
-                self.pool.take(&donor);
+                self.donors.take(&donor);
                 self.taken.add(*place, donor.row);
             }
         }
@@ -147,17 +159,18 @@ impl Draft<'_> {
 
     /// One round of closest pairs.
     fn closest(&mut self, waiting: &[usize]) -> Result<()> {
-        let Self { turn, focal, pool, taken, monitor } = self;
+        let Self { turn, focal, donors, taken, monitor } = self;
         let place_of = |row: u32| focal.partition_point(|other| *other < row);
         let rows = waiting.iter().map(|place| focal[*place]);
-        let mut seekers = Pool::new(turn.space, turn.draws, rows, 1, monitor)?;
+        let mut seekers = Available::new(turn.space, turn.draws, rows, 1, monitor)?;
         let mut chain: Vec<Choice> = Vec::new();
         let mut drawn = taken.drawn;
         while let Some(start) = chain.pop().or_else(|| seekers.first()) {
             monitor.check()?;
             let place = place_of(start.row);
             let own = taken.of(place);
-            let Some(donor) = pool.nearest(start.row as usize, |donor| own.contains(&donor)) else {
+            let Some(donor) = donors.nearest(start.row as usize, |donor| own.contains(&donor))
+            else {
                 seekers.take(&start);
                 continue;
             };
@@ -169,7 +182,7 @@ impl Draft<'_> {
                 Some(back) if back.row != start.row => chain.extend([start, back]),
                 _ => {
                     seekers.take(&start);
-                    pool.take(&donor);
+                    donors.take(&donor);
                     taken.add(place, donor.row);
                 }
             }

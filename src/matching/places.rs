@@ -7,18 +7,18 @@ use rayon::prelude::*;
 
 use super::space::Space;
 
-/// Places sorted by stratum and coordinates, with the rows at each in the order of their draws.
+/// Distinct coordinates sorted by stratum, then one by one, with the rows at each in the order of their draws.
 #[derive(Debug, Clone)]
-pub struct Sites {
-    /// Row numbers, site by site.
+pub struct Places {
+    /// Row numbers, place by place.
     pub rows: Vec<u32>,
-    /// Where each site's rows begin, and the end of the last.
+    /// Where each place's rows begin, and the end of the last.
     first: Vec<u32>,
-    /// Where each stratum's sites begin, and the end of the last.
+    /// Where each stratum's places begin, and the end of the last.
     strata: Vec<u32>,
 }
 
-impl Sites {
+impl Places {
     #[must_use]
     pub fn new(space: &Space, rows: impl Iterator<Item = u32>, draws: &[u64]) -> Self {
         let rows = sorted(space, rows, draws);
@@ -27,9 +27,9 @@ impl Sites {
             stratum(a) == stratum(b) && space.point(a as usize) == space.point(b as usize)
         };
         let (mut first, mut strata) = (Vec::new(), vec![0; space.n_strata + 1]);
-        for (place, row) in (0_u32..).zip(&rows) {
-            if place == 0 || !same(rows[place as usize - 1], *row) {
-                first.push(place);
+        for (slot, row) in (0_u32..).zip(&rows) {
+            if slot == 0 || !same(rows[slot as usize - 1], *row) {
+                first.push(slot);
                 strata[stratum(*row) as usize + 1] += 1;
             }
         }
@@ -46,21 +46,21 @@ impl Sites {
         self.first.len() - 1
     }
 
-    /// The places of a site's rows among all rows.
+    /// Where a place's rows stand among all rows.
     #[must_use]
-    pub fn range(&self, site: usize) -> Range<usize> {
-        self.first[site] as usize..self.first[site + 1] as usize
+    pub fn range(&self, place: usize) -> Range<usize> {
+        self.first[place] as usize..self.first[place + 1] as usize
     }
 
     #[must_use]
-    pub fn rows_at(&self, site: usize) -> &[u32] {
-        &self.rows[self.range(site)]
+    pub fn rows_at(&self, place: usize) -> &[u32] {
+        &self.rows[self.range(place)]
     }
 
-    /// Any row of the site: all are in the same place.
+    /// Any row of the place.
     #[must_use]
-    pub fn any_row(&self, site: usize) -> usize {
-        self.rows[self.first[site] as usize] as usize
+    pub fn any_row(&self, place: usize) -> usize {
+        self.rows[self.first[place] as usize] as usize
     }
 
     #[must_use]

@@ -4,39 +4,39 @@ use rayon::prelude::*;
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use super::search::TIE;
-use super::sites::Sites;
+use super::caliper::TIE;
+use super::kd_tree::{Collector, Tree};
+use super::places::Places;
 use super::space::Space;
-use super::tree::{Collector, Tree};
 use crate::error::Result;
 use crate::monitor::Monitor;
 use crate::reserve::room_for;
 
-/// Sites a thread takes at a time.
+/// Places a thread takes at a time.
 const CHUNK: usize = 512;
 
 /// Bytes that a neighbour takes, here and in the pairs that are made of it, vectors that have grown included.
 const BYTES: usize = 64;
 
-/// The k nearest rows of each site, more where the last ones tie: sites of the donors, the nearest first,
+/// The k nearest rows of each place, more where the last ones tie: places of the donors, the nearest first,
 /// with their distances.
 pub type Near = Vec<(f64, u32)>;
 
-/// What each of `focal`'s sites finds among the donors.
+/// What each of `focal`'s places finds among the donors.
 ///
 /// # Errors
 /// [`crate::error::Error::Stopped`]; [`crate::error::Error::Memory`] where more tie than can be kept.
 pub fn nearest(
     space: &Space,
-    focal: &Sites,
-    donors: &Sites,
+    focal: &Places,
+    donors: &Places,
     n_neighbors: usize,
     monitor: &Monitor,
 ) -> Result<Vec<Near>> {
     let tree = Tree::new(space, donors, monitor)?;
-    let search = |site: usize| {
+    let search = |place: usize| {
         let mut nearest = Nearest::new(donors, n_neighbors);
-        tree.search(space, focal.any_row(site), &mut nearest);
+        tree.search(space, focal.any_row(place), &mut nearest);
         nearest.close()
     };
     let n_found = AtomicUsize::new(0);
@@ -44,8 +44,8 @@ pub fn nearest(
         .into_par_iter()
         .map(|chunk| {
             monitor.check()?;
-            let sites = chunk * CHUNK..focal.len().min((chunk + 1) * CHUNK);
-            let found: Vec<Near> = sites.map(search).collect();
+            let places = chunk * CHUNK..focal.len().min((chunk + 1) * CHUNK);
+            let found: Vec<Near> = places.map(search).collect();
             let own = found.iter().map(Near::len).sum();
             room_for(n_found.fetch_add(own, Relaxed) + own, BYTES)?;
             Ok(found)
@@ -56,7 +56,7 @@ pub fn nearest(
 
 /// The nearest so far: as few as have k rows, and whoever was no farther than the last of them.
 struct Nearest<'a> {
-    sites: &'a Sites,
+    places: &'a Places,
     n_neighbors: usize,
     /// Ascending.
     found: Near,
@@ -69,14 +69,14 @@ struct Nearest<'a> {
 }
 
 impl<'a> Nearest<'a> {
-    fn new(sites: &'a Sites, n_neighbors: usize) -> Self {
+    fn new(places: &'a Places, n_neighbors: usize) -> Self {
         let (found, tied) = (Near::new(), Near::new());
         let (limit, limit_squared) = (f64::INFINITY, f64::MAX);
-        Self { sites, n_neighbors, found, n_rows: 0, tied, limit, limit_squared }
+        Self { places, n_neighbors, found, n_rows: 0, tied, limit, limit_squared }
     }
 
-    fn rows(&self, (_, site): (f64, u32)) -> usize {
-        self.sites.range(site as usize).len()
+    fn rows(&self, (_, place): (f64, u32)) -> usize {
+        self.places.range(place as usize).len()
     }
 
     /// All of them, ascending.
@@ -94,8 +94,8 @@ impl Collector for Nearest<'_> {
     }
 
     #[allow(clippy::cast_possible_truncation)] // rows are numbered in u32
-    fn offer(&mut self, site: usize, distance: f64) {
-        let entry = (distance, site as u32);
+    fn offer(&mut self, place: usize, distance: f64) {
+        let entry = (distance, place as u32);
         let is_full = self.n_rows >= self.n_neighbors;
         if is_full && self.found.last().is_some_and(|last| distance >= last.0) {
             self.tied.push(entry);
@@ -122,12 +122,12 @@ mod tests {
     use super::*;
 
     /// Rows of one stratum on a line, all distinct.
-    fn sites(coords: &[f64], rows: std::ops::Range<u32>) -> (Space, Sites) {
+    fn places(coords: &[f64], rows: std::ops::Range<u32>) -> (Space, Places) {
         let n = coords.len();
         let mut space = Space::within(coords.to_vec(), 1, (vec![0; n], 1));
         space.metric = 1;
-        let sites = Sites::new(&space, rows, &vec![0; n]);
-        (space, sites)
+        let places = Places::new(&space, rows, &vec![0; n]);
+        (space, places)
     }
 
     #[test]
@@ -136,30 +136,30 @@ mod tests {
         // would be moved some 10^10 times.
         let mut coords: Vec<f64> = (0..200_000).map(f64::from).collect();
         coords.push(1e30);
-        let (space, donors) = sites(&coords, 0..200_000);
-        let focal = Sites::new(&space, 200_000..200_001, &vec![0; coords.len()]);
+        let (space, donors) = places(&coords, 0..200_000);
+        let focal = Places::new(&space, 200_000..200_001, &vec![0; coords.len()]);
         let found = nearest(&space, &focal, &donors, 3, &Monitor::default()).unwrap();
         let expected: Vec<u32> = (0..200_000).collect();
-        assert_eq!(found[0].iter().map(|(_, site)| *site).collect::<Vec<_>>(), expected);
+        assert_eq!(found[0].iter().map(|(_, place)| *place).collect::<Vec<_>>(), expected);
     }
 
     #[test]
     fn nearest_is_what_sorting_finds() {
         let coords: Vec<f64> = (0..300).map(|i| f64::from(i * i % 101) / 8.0).collect();
-        let (space, donors) = sites(&coords, 0..200);
-        let focal = Sites::new(&space, 200..300, &vec![0; 300]);
+        let (space, donors) = places(&coords, 0..200);
+        let focal = Places::new(&space, 200..300, &vec![0; 300]);
         for k in [1, 2, 5, 40, 200] {
             let found = nearest(&space, &focal, &donors, k, &Monitor::default()).unwrap();
             for (seeker, found) in found.iter().enumerate() {
-                let distance = |site: u32| {
-                    space.distance(focal.any_row(seeker), donors.any_row(site as usize))
+                let distance = |place: u32| {
+                    space.distance(focal.any_row(seeker), donors.any_row(place as usize))
                 };
                 let mut all: Near =
                     (0_u32..).take(donors.len()).map(|s| (distance(s), s)).collect();
                 all.sort_by(|a, b| a.partial_cmp(b).unwrap());
                 let mut rows = 0;
-                let last = all.iter().find(|(_, site)| {
-                    rows += donors.rows_at(*site as usize).len();
+                let last = all.iter().find(|(_, place)| {
+                    rows += donors.rows_at(*place as usize).len();
                     rows >= k
                 });
                 let limit = last.unwrap().0;

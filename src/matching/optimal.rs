@@ -2,11 +2,10 @@
 
 use ndarray::ArrayView2;
 
-use super::Focal;
-use super::carry::Present;
 use super::draws::draws;
+use super::present::Present;
 use super::space::{Space, kept};
-use super::spec::{Candidates, MatchSpec, argument};
+use super::spec::{Candidates, Focal, MatchSpec, argument};
 use crate::error::Result;
 use crate::monitor::Monitor;
 use crate::optimal::{self, OptimalSpec, Points, Stars};

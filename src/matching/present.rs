@@ -1,42 +1,10 @@
-//! What rows count for, carried from the focal rows to their donors.
-//!
-//! With p the sample weight of a matched focal row and s that of a donor, row j weighs
-//!
-//! W_j = p_j + sum over focal i of p_i s_j / sum of s over Omega(i),
-//!
-//! so that donors together weigh what the row they stand for does, and their own weights only share it out
-//! among themselves. Where every row counts one, each has 1 / |Omega(i)|.
+//! Rows of weight 0, which are not there: matching goes on without them, and they are put back afterwards.
 
 use ndarray::{Array2, Axis};
 
-use super::pair::Pairs;
-use super::rows::Matches;
+use super::matches::Pairs;
 use super::spec::Candidates;
 use crate::optimal::Stars;
-
-impl Matches {
-    /// Weigh all rows by what they count for; donors count more than nothing.
-    pub fn carry(&mut self, sample_weight: &[f64]) {
-        self.weights.fill(0.0);
-        for row in &self.focal {
-            self.weights[*row] = sample_weight[*row];
-        }
-        // Rows that share their donors are many where values tie: their run is looked at once.
-        let mut runs: Vec<(usize, usize, usize)> = (self.first.iter().zip(&self.last))
-            .zip(&self.focal)
-            .map(|((first, last), row)| (*first, *last, *row))
-            .collect();
-        runs.sort_unstable();
-        for equal in runs.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
-            let donors = &self.donors[equal[0].0..equal[0].1];
-            let carried: f64 = equal.iter().map(|(_, _, row)| sample_weight[*row]).sum();
-            let shared: f64 = donors.iter().map(|donor| sample_weight[*donor]).sum();
-            for donor in donors {
-                self.weights[*donor] += carried * (sample_weight[*donor] / shared);
-            }
-        }
-    }
-}
 
 /// The rows that count for something, where some count for nothing: these are not there.
 pub struct Present {
@@ -121,27 +89,4 @@ impl Present {
 
 fn of<T: Copy>(rows: &[usize], values: &[T]) -> Vec<T> {
     rows.iter().map(|row| values[*row]).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn carry_gives_donors_what_the_rows_they_stand_for_count() {
-        let mut matches = Matches {
-            weights: vec![],
-            focal: vec![0, 1, 5],
-            donors: vec![2, 3, 4],
-            first: vec![0, 1, 0],
-            last: vec![2, 3, 2],
-            n_unmatched: 0,
-            max_distance: 0.0,
-            caliper_width: f64::INFINITY,
-        };
-        matches.weights = vec![0.0; 6];
-        matches.carry(&[2.0, 6.0, 1.0, 3.0, 1.0, 4.0]);
-        // Row 2 has 1 / 4 of what rows 0 and 5 count, row 3 the rest and 3 / 4 of what row 1 does.
-        assert_eq!(matches.weights, [2.0, 6.0, 1.5, 4.5 + 4.5, 1.5, 4.0]);
-    }
 }

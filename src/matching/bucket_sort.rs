@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::presence::for_each;
+use super::bits::for_each;
 use crate::error::Result;
 use crate::kernels::extremes;
 use crate::monitor::Monitor;
@@ -11,14 +11,14 @@ use crate::monitor::Monitor;
 const FEW: u32 = 16;
 
 /// How many infinities stand at either end of the values.
-pub const BESIDE: usize = 8;
+pub const PADDING: usize = 8;
 
 /// Units in order, and the buckets they were dropped into; kept from one sort to the next for its memory.
 #[derive(Debug, Clone, Default)]
 pub struct Sorted {
     /// Ascending by value, ties by number.
     pub order: Vec<u32>,
-    /// The values in this order, behind [`BESIDE`] that are infinitely low and before as many infinitely high.
+    /// The values in this order, behind [`PADDING`] that are infinitely low and before as many infinitely high.
     pub values: Vec<f64>,
     buckets: Buckets,
     /// Where the places of each bucket begin; and where those of the last end.
@@ -53,9 +53,9 @@ impl Sorted {
         let (order, sorted) = (&mut self.order, &mut self.values);
         order.resize(n as usize, 0);
         sorted.clear();
-        sorted.resize(n as usize + 2 * BESIDE, f64::INFINITY);
-        sorted[..BESIDE].fill(f64::NEG_INFINITY);
-        let places = &mut sorted[BESIDE..BESIDE + n as usize];
+        sorted.resize(n as usize + 2 * PADDING, f64::INFINITY);
+        sorted[..PADDING].fill(f64::NEG_INFINITY);
+        let places = &mut sorted[PADDING..PADDING + n as usize];
         for_each(present, |unit| {
             let value = values[unit];
             let slot = &mut next[buckets.of(value)];
@@ -166,9 +166,9 @@ mod tests {
             sorted.sort(&values, &bits(&all, values.len()), &Monitor::default()).unwrap();
             assert_eq!(sorted.order, plain(&values));
             let in_order: Vec<f64> = plain(&values).iter().map(|u| values[*u as usize]).collect();
-            assert_eq!(sorted.values[BESIDE..][..values.len()], in_order);
-            let ends = [&sorted.values[..BESIDE], &sorted.values[BESIDE + values.len()..]];
-            assert_eq!(ends, [[f64::NEG_INFINITY; BESIDE], [f64::INFINITY; BESIDE]]);
+            assert_eq!(sorted.values[PADDING..][..values.len()], in_order);
+            let ends = [&sorted.values[..PADDING], &sorted.values[PADDING + values.len()..]];
+            assert_eq!(ends, [[f64::NEG_INFINITY; PADDING], [f64::INFINITY; PADDING]]);
             for value in &values {
                 let Range { start, end } = sorted.among(*value);
                 let value_at = |place: &u32| values[*place as usize];

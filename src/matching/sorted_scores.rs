@@ -1,4 +1,4 @@
-//! The rows of one arm that may donate, sorted by value.
+//! The rows of one arm, sorted by value, and the neighbours that values find among them.
 
 use std::hint::select_unpredictable;
 use std::ops::Range;
@@ -6,11 +6,16 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::grid::{Grid, Keyed, Part, value};
-use super::search::{Found, Search};
+use super::neighbors::{Found, Search};
+use crate::error::Result;
 use crate::kernels::BLOCK;
+use crate::monitor::Monitor;
+
+/// Groups that a thread seeks neighbours for at a time.
+const SOUGHT: usize = 8192;
 
 #[derive(Debug)]
-pub struct Donors {
+pub struct SortedScores {
     grid: Grid,
     /// Their distinct values, ascending: the groups.
     pub value: Vec<f64>,
@@ -23,14 +28,14 @@ pub struct Donors {
     first_group: Vec<u32>,
 }
 
-impl Donors {
-    /// Sort the `count` rows for which `is_donor` holds. The order is that of values and row numbers alone,
+impl SortedScores {
+    /// Sort the `count` rows for which `is_there` holds. The order is that of values and row numbers alone,
     /// however many threads there are.
-    pub fn new(values: &[f64], count: usize, is_donor: impl Fn(usize) -> bool + Sync) -> Self {
+    pub fn new(values: &[f64], count: usize, is_there: impl Fn(usize) -> bool + Sync) -> Self {
         let grid = Grid::over(values, count);
-        let parts = grid.drop_rows(values, is_donor);
+        let parts = grid.drop_rows(values, is_there);
         // There are no more groups than rows, and as many where no value repeats.
-        let mut donors = Self {
+        let mut sorted = Self {
             grid,
             value: vec![0.0; count],
             first_row: vec![0; count + 1],
@@ -38,9 +43,9 @@ impl Donors {
             first_group: vec![0; grid.cells + 1],
         };
         let groups: Vec<Range<usize>> =
-            donors.stretches(&parts).into_par_iter().map(|stretch| stretch.sort(&parts)).collect();
-        donors.close_ranks(&groups);
-        donors
+            sorted.stretches(&parts).into_par_iter().map(|stretch| stretch.sort(&parts)).collect();
+        sorted.close_ranks(&groups);
+        sorted
     }
 
     /// Room for every stretch of cells, where its rows belong.
@@ -90,25 +95,62 @@ impl Donors {
         if self.first_row.is_empty() { group } else { self.first_row[group] as usize }
     }
 
+    pub fn n_groups(&self) -> usize {
+        self.value.len()
+    }
+
+    /// The rows of a group.
+    #[inline]
+    pub fn rows_of(&self, group: usize) -> &[usize] {
+        &self.rows[self.first_row(group)..self.first_row(group + 1)]
+    }
+
     /// How many rows a group has.
     #[inline]
-    pub fn rows_of(&self, group: usize) -> f64 {
+    pub fn count(&self, group: usize) -> f64 {
         (self.first_row(group + 1) - self.first_row(group)) as f64
     }
 
     /// What a value finds of which `seek` gave the place.
     #[inline]
     pub fn around(&self, search: &Search, value: f64, place: usize) -> Found {
-        search.around(value, place, &self.value, |group| self.rows_of(group))
+        search.around(value, place, &self.value, |group| self.count(group))
+    }
+
+    /// What each of these values finds, in parallel; they ascend, so that places are found by moving on.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Stopped`].
+    pub fn around_each(
+        &self,
+        search: &Search,
+        values: &[f64],
+        monitor: &Monitor,
+    ) -> Result<Vec<Found>> {
+        let chunks: Vec<Vec<Found>> = values
+            .par_chunks(SOUGHT)
+            .map(|values| {
+                monitor.check()?;
+                let mut place = self.value.partition_point(|donor| *donor < values[0]);
+                let found = values.iter().map(|value| {
+                    while self.value.get(place).is_some_and(|donor| donor < value) {
+                        place += 1;
+                    }
+                    self.around(search, *value, place)
+                });
+                Ok(found.collect())
+            })
+            .collect::<Result<_>>()?;
+        Ok(chunks.concat())
     }
 }
 
 /// For each value the first group not below it, among the donors with its number. Searches halve in step, so
 /// that one goes on while another waits for memory, and without branches, which would mostly be guessed wrong.
-pub fn seek(donors: &[&Donors], wanted: &[(f64, usize)]) -> [usize; BLOCK] {
+pub fn seek(donors: &[&SortedScores], wanted: &[(f64, usize)]) -> [usize; BLOCK] {
     let (mut place, mut left) = ([0; BLOCK], [0; BLOCK]);
     for (i, (value, number)) in wanted.iter().enumerate() {
-        let Donors { grid, first_group, .. } = donors[*number];
+        let SortedScores { grid, first_group, .. } = donors[*number];
         let cell = grid.cell(*value);
         place[i] = first_group[cell] as usize;
         left[i] = first_group[cell + 1] as usize - place[i];
@@ -188,7 +230,6 @@ impl Stretch<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::arm::Arm;
     use super::*;
 
     /// Every third row is none.
@@ -196,8 +237,8 @@ mod tests {
         !row.is_multiple_of(3)
     }
 
-    fn donors(values: &[f64]) -> Donors {
-        Donors::new(values, (0..values.len()).filter(|row| is_donor(*row)).count(), is_donor)
+    fn donors(values: &[f64]) -> SortedScores {
+        SortedScores::new(values, (0..values.len()).filter(|row| is_donor(*row)).count(), is_donor)
     }
 
     fn worlds() -> [Vec<f64>; 4] {
@@ -217,10 +258,9 @@ mod tests {
             assert!(donors.value.windows(2).all(|pair| pair[0] < pair[1]));
             assert_eq!(donors.first_row(donors.value.len()), rows.len());
             for (group, value) in donors.value.iter().enumerate() {
-                let [first, last] = [group, group + 1].map(|g| donors.first_row(g));
-                let own = &donors.rows[first..last];
+                let own = donors.rows_of(group);
                 assert!(own.iter().all(|row| values[*row].to_bits() == value.to_bits()));
-                assert!((donors.rows_of(group) - own.len() as f64).abs() < f64::EPSILON);
+                assert!((donors.count(group) - own.len() as f64).abs() < f64::EPSILON);
             }
         }
     }
@@ -230,7 +270,7 @@ mod tests {
         let [values, tied, ..] = worlds();
         let on = |values: &[f64], n_threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build().unwrap();
-            let Donors { rows, value, first_group, .. } = pool.install(|| donors(values));
+            let SortedScores { rows, value, first_group, .. } = pool.install(|| donors(values));
             (rows, value, first_group)
         };
         assert_eq!(on(&values, 1), on(&values, 5));
@@ -238,25 +278,23 @@ mod tests {
     }
 
     #[test]
-    fn seek_agrees_with_a_search_over_all_groups() {
+    fn seek_agrees_with_values_that_ascend() {
         for mut values in worlds() {
             values.extend([-9.0, 9.0, 0.3]); // the first and last of these are donors
             let donors = donors(&values);
-            let rows = (0..donors.value.len()).map(|group| donors.rows_of(group)).collect();
-            let arm = Arm { value: donors.value.clone(), rows, outcome: Vec::new() };
+            let mut ascending = values.clone();
+            ascending.extend([-10.0, 10.0]);
+            ascending.sort_by(f64::total_cmp);
             for (n_neighbors, reach) in [(1.0, f64::INFINITY), (3.0, 0.01)] {
                 let search = Search { n_neighbors, reach };
-                let wanted: Vec<_> =
-                    values.iter().chain(&[-10.0, 10.0]).map(|value| (*value, 0)).collect();
-                for wanted in wanted.chunks(BLOCK) {
-                    let places = seek(&[&donors], wanted);
-                    for ((wanted, _), place) in wanted.iter().zip(places) {
-                        let focal =
-                            Arm { value: vec![*wanted], rows: vec![1.0], outcome: vec![0.0] };
-                        search.each(&focal, &arm, 0..1, |_, expected| {
-                            assert_eq!(donors.around(&search, *wanted, place), expected);
-                        });
-                    }
+                let expected =
+                    donors.around_each(&search, &ascending, &Monitor::default()).unwrap();
+                let wanted: Vec<_> = ascending.iter().map(|value| (*value, 0)).collect();
+                let places = wanted
+                    .chunks(BLOCK)
+                    .flat_map(|few| seek(&[&donors], few).into_iter().take(few.len()));
+                for ((value, place), expected) in ascending.iter().zip(places).zip(expected) {
+                    assert_eq!(donors.around(&search, *value, place), expected);
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! Sites in several dimensions: a k-d tree of bounding boxes (Bentley 1975; Friedman, Bentley and Finkel
+//! Places in several dimensions: a k-d tree of bounding boxes (Bentley 1975; Friedman, Bentley and Finkel
 //! 1977), one for each stratum.
 //!
 //! A box is passed over when nothing in it can be near enough, when it lies beyond a caliper, or when all of
@@ -7,20 +7,20 @@
 
 use std::ops::Range;
 
-use super::sites::Sites;
+use super::places::Places;
 use super::space::Space;
 use crate::error::Result;
 use crate::monitor::Monitor;
 
-/// Sites that are compared in one go: fewer make more boxes, more make more distances.
+/// Places that are compared in one go: fewer make more boxes, more make more distances.
 const LEAF: usize = 16;
 const NONE: u32 = u32::MAX;
 
-/// What a search keeps of the sites it is offered.
+/// What a search keeps of the places it is offered.
 pub trait Collector {
     /// Nothing farther than the root of this is of use; finite, so that what is forbidden is passed over.
     fn limit_squared(&self) -> f64;
-    fn offer(&mut self, site: usize, distance: f64);
+    fn offer(&mut self, place: usize, distance: f64);
 }
 
 #[derive(Debug, Clone)]
@@ -31,12 +31,12 @@ pub struct Tree {
     nodes: Vec<Node>,
     /// For each pair and coordinate the lowest of both nodes, then the highest of both.
     boxes: Vec<[f64; 4]>,
-    /// Sites, those of a leaf side by side, and a leaf's coordinates, the first ones of all its sites first.
+    /// Places, those of a leaf side by side, and a leaf's coordinates, the first ones of all its places first.
     order: Vec<u32>,
     points: Vec<f64>,
-    /// For each stratum; `NONE` where it has no site.
+    /// For each stratum; `NONE` where it has no place.
     roots: Vec<u32>,
-    /// The leaf of each site, and which sites are gone.
+    /// The leaf of each place, and which places are gone.
     leaf: Vec<u32>,
     gone: Vec<bool>,
 }
@@ -48,16 +48,16 @@ struct Node {
     /// The left half; the right one is the next node. `NONE` for a leaf.
     halves: u32,
     parent: u32,
-    /// Sites that are left over.
+    /// Places that are left over.
     left_over: u32,
 }
 
 /// What a tree is made of.
-struct Soil<'a> {
-    /// Row-major, by site.
+struct Builder<'a> {
+    /// Row-major, by place.
     coords: Vec<f64>,
     widths: &'a [f64],
-    /// One coordinate of some sites, while they are split.
+    /// One coordinate of some places, while they are split.
     keys: Vec<(f64, u32)>,
     monitor: &'a Monitor,
 }
@@ -66,30 +66,30 @@ impl Tree {
     /// # Errors
     /// [`crate::error::Error::Stopped`].
     #[allow(clippy::cast_possible_truncation)] // rows are numbered in u32
-    pub fn new(space: &Space, sites: &Sites, monitor: &Monitor) -> Result<Self> {
+    pub fn new(space: &Space, places: &Places, monitor: &Monitor) -> Result<Self> {
         let mut tree = Self {
             dims: space.dims,
             metric: space.metric,
-            nodes: Vec::with_capacity(4 * (sites.len() / LEAF + space.n_strata)),
+            nodes: Vec::with_capacity(4 * (places.len() / LEAF + space.n_strata)),
             boxes: Vec::new(),
-            order: (0..sites.len() as u32).collect(),
-            points: Vec::with_capacity(sites.len() * space.dims),
+            order: (0..places.len() as u32).collect(),
+            points: Vec::with_capacity(places.len() * space.dims),
             roots: Vec::with_capacity(space.n_strata),
-            leaf: vec![0; sites.len()],
-            gone: vec![false; sites.len()],
+            leaf: vec![0; places.len()],
+            gone: vec![false; places.len()],
         };
-        let coords = (0..sites.len()).flat_map(|site| space.point(sites.any_row(site)));
+        let coords = (0..places.len()).flat_map(|place| space.point(places.any_row(place)));
         let coords = coords.copied().collect();
-        let mut soil = Soil { coords, widths: &space.widths, keys: Vec::new(), monitor };
+        let mut builder = Builder { coords, widths: &space.widths, keys: Vec::new(), monitor };
         for stratum in 0..space.n_strata {
-            let members = sites.of_stratum(stratum);
+            let members = places.of_stratum(stratum);
             if members.is_empty() {
                 tree.roots.push(NONE);
                 continue;
             }
             let root = tree.add_pair([members.clone(), 0..0], NONE);
             tree.roots.push(root);
-            tree.grow(root as usize, members, &mut soil)?;
+            tree.grow(root as usize, members, &mut builder)?;
         }
         Ok(tree)
     }
@@ -107,49 +107,55 @@ impl Tree {
     }
 
     #[allow(clippy::cast_possible_truncation)]
-    fn grow(&mut self, node: usize, members: Range<usize>, soil: &mut Soil<'_>) -> Result<()> {
-        soil.monitor.check()?;
+    fn grow(
+        &mut self,
+        node: usize,
+        members: Range<usize>,
+        builder: &mut Builder<'_>,
+    ) -> Result<()> {
+        builder.monitor.check()?;
         let (pair, half) = (node / 2 * self.dims, node % 2);
-        let sites = &mut self.order[members.clone()];
+        let places = &mut self.order[members.clone()];
         let bounds = &mut self.boxes[pair..pair + self.dims];
-        soil.bound(sites, bounds, half);
-        if sites.len() <= LEAF {
-            for site in &*sites {
-                self.leaf[*site as usize] = node as u32;
+        builder.bound(places, bounds, half);
+        if places.len() <= LEAF {
+            for place in &*places {
+                self.leaf[*place as usize] = node as u32;
             }
-            self.points.extend(soil.columns(sites, self.dims));
+            self.points.extend(builder.columns(places, self.dims));
             return Ok(());
         }
-        let spread =
-            |k: usize| (bounds[k][half + 2] - bounds[k][half]) / unit(k, self.metric, soil.widths);
+        let spread = |k: usize| {
+            (bounds[k][half + 2] - bounds[k][half]) / unit(k, self.metric, builder.widths)
+        };
         let widest = (0..self.dims).max_by(|a, b| spread(*a).total_cmp(&spread(*b)));
         // The left half fills its leaves.
-        let middle = (sites.len() / 2).next_multiple_of(LEAF);
-        soil.split(sites, middle, (widest.unwrap_or(0), self.dims));
+        let middle = (places.len() / 2).next_multiple_of(LEAF);
+        builder.split(places, middle, (widest.unwrap_or(0), self.dims));
         let (left, right) =
             (members.start..members.start + middle, members.start + middle..members.end);
         let halves = self.add_pair([left.clone(), right.clone()], node as u32);
         self.nodes[node].halves = halves;
-        self.grow(halves as usize, left, soil)?;
-        self.grow(halves as usize + 1, right, soil)
+        self.grow(halves as usize, left, builder)?;
+        self.grow(halves as usize + 1, right, builder)
     }
 
-    pub fn remove(&mut self, site: usize) {
-        self.gone[site] = true;
-        let mut node = self.leaf[site];
+    pub fn remove(&mut self, place: usize) {
+        self.gone[place] = true;
+        let mut node = self.leaf[place];
         while node != NONE {
             self.nodes[node as usize].left_over -= 1;
             node = self.nodes[node as usize].parent;
         }
     }
 
-    /// Offer the sites that a row may be paired with, the nearer boxes first.
+    /// Offer the places that a row may be paired with, the nearer boxes first.
     pub fn search(&self, space: &Space, row: usize, collector: &mut impl Collector) {
         let root = self.roots[space.stratum[row] as usize];
         if root == NONE {
             return;
         }
-        let from = From { point: space.point(row), space };
+        let from = Seeker { point: space.point(row), space };
         // The same code with the dimension known is about twice as fast.
         match self.metric {
             1 => self.enter::<1>(root as usize, &from, collector),
@@ -163,7 +169,12 @@ impl Tree {
         }
     }
 
-    fn enter<const D: usize>(&self, root: usize, from: &From<'_>, collector: &mut impl Collector) {
+    fn enter<const D: usize>(
+        &self,
+        root: usize,
+        from: &Seeker<'_>,
+        collector: &mut impl Collector,
+    ) {
         let [gap, _] = self.gaps::<D>(root, from);
         self.descend::<D>(root, gap, from, collector);
     }
@@ -172,7 +183,7 @@ impl Tree {
         &self,
         node: usize,
         gap: f64,
-        from: &From<'_>,
+        from: &Seeker<'_>,
         collector: &mut impl Collector,
     ) {
         if gap > collector.limit_squared() {
@@ -190,11 +201,11 @@ impl Tree {
         self.descend::<D>(left + 1 - near, gaps[1 - near], from, collector);
     }
 
-    #[allow(clippy::needless_bitwise_bool)] // no branch for each site
+    #[allow(clippy::needless_bitwise_bool)] // no branch for each place
     fn compare<const D: usize>(
         &self,
         members: Range<usize>,
-        from: &From<'_>,
+        from: &Seeker<'_>,
         collector: &mut impl Collector,
     ) {
         let n = members.len();
@@ -206,18 +217,18 @@ impl Tree {
         if !squared.iter().fold(false, |any, squared| any | (*squared <= limit)) {
             return;
         }
-        for (place, (site, squared)) in self.order[members].iter().zip(squared).enumerate() {
-            if *squared > collector.limit_squared() || self.gone[*site as usize] {
+        for (lane, (place, squared)) in self.order[members].iter().zip(squared).enumerate() {
+            if *squared > collector.limit_squared() || self.gone[*place as usize] {
                 continue;
             }
             let distance = squared.sqrt();
             let within = |(k, width): (usize, &f64)| {
                 let column = self.metric + k;
-                (from.point[column] - columns[column * n + place]).abs() <= *width
+                (from.point[column] - columns[column * n + lane]).abs() <= *width
             };
             let within = from.space.widths.iter().enumerate().all(within);
             if within && distance <= from.space.reach {
-                collector.offer(*site as usize, distance);
+                collector.offer(*place as usize, distance);
             }
         }
     }
@@ -226,7 +237,7 @@ impl Tree {
     /// may be taken. Each difference rounds as that to a point does, so that it is never above the distance
     /// to one.
     #[inline]
-    fn gaps<const D: usize>(&self, left: usize, from: &From<'_>) -> [f64; 2] {
+    fn gaps<const D: usize>(&self, left: usize, from: &Seeker<'_>) -> [f64; 2] {
         let start = left / 2 * self.dims;
         let bounds = &self.boxes[start..start + self.dims];
         let mut gaps = squared_gaps::<D>(bounds, &from.point[..self.metric]);
@@ -245,12 +256,12 @@ impl Tree {
     }
 }
 
-impl Soil<'_> {
-    /// The box of some sites.
-    fn bound(&self, sites: &[u32], bounds: &mut [[f64; 4]], half: usize) {
+impl Builder<'_> {
+    /// The box of some places.
+    fn bound(&self, places: &[u32], bounds: &mut [[f64; 4]], half: usize) {
         let dims = bounds.len();
-        for site in sites {
-            let point = &self.coords[*site as usize * dims..][..dims];
+        for place in places {
+            let point = &self.coords[*place as usize * dims..][..dims];
             for (bounds, value) in bounds.iter_mut().zip(point) {
                 bounds[half] = lesser(bounds[half], *value);
                 bounds[half + 2] = greater(bounds[half + 2], *value);
@@ -259,24 +270,25 @@ impl Soil<'_> {
     }
 
     /// Put those with the `middle` lowest of a coordinate first.
-    fn split(&mut self, sites: &mut [u32], middle: usize, (coordinate, dims): (usize, usize)) {
+    fn split(&mut self, places: &mut [u32], middle: usize, (coordinate, dims): (usize, usize)) {
         self.keys.clear();
-        let value = |site: u32| self.coords[site as usize * dims + coordinate];
-        self.keys.extend(sites.iter().map(|site| (value(*site), *site)));
+        let value = |place: u32| self.coords[place as usize * dims + coordinate];
+        self.keys.extend(places.iter().map(|place| (value(*place), *place)));
         self.keys.select_nth_unstable_by(middle, |a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        sites.iter_mut().zip(&self.keys).for_each(|(site, key)| *site = key.1);
+        places.iter_mut().zip(&self.keys).for_each(|(place, key)| *place = key.1);
     }
 
-    fn columns(&self, sites: &[u32], dims: usize) -> impl Iterator<Item = f64> {
-        (0..dims)
-            .flat_map(move |k| sites.iter().map(move |site| self.coords[*site as usize * dims + k]))
+    fn columns(&self, places: &[u32], dims: usize) -> impl Iterator<Item = f64> {
+        (0..dims).flat_map(move |k| {
+            places.iter().map(move |place| self.coords[*place as usize * dims + k])
+        })
     }
 }
 
 /// A dimension that is not known beforehand.
 const ANY: usize = 0;
 
-/// Add the squared distances of `n` sites from a point.
+/// Add the squared distances of `n` places from a point.
 #[inline]
 fn add_squares<const D: usize>(
     squared: &mut [f64; LEAF],
@@ -314,7 +326,7 @@ fn squared_gaps<const D: usize>(bounds: &[[f64; 4]], point: &[f64]) -> [f64; 2] 
 }
 
 /// Whom neighbours are sought for.
-struct From<'a> {
+struct Seeker<'a> {
     point: &'a [f64],
     space: &'a Space,
 }

@@ -1,0 +1,52 @@
+//! Rows of sample weight 0, which are not there.
+
+use ndarray::{Array2, ArrayView2, ShapeBuilder};
+
+use crate::checks;
+use crate::error::Result;
+use crate::reserve::room_for;
+
+/// The rows that are there, of rows some of which are not: those of sample weight 0. What they alone hold is
+/// no value of a column, neither a place where distribution functions are compared nor a number that makes
+/// a column of zeros and ones another.
+pub struct Present {
+    pub x: Array2<f64>,
+    pub treatment: Vec<bool>,
+    pub weightings: Vec<Vec<f64>>,
+    pub sample_weight: Vec<f64>,
+}
+
+impl Present {
+    /// `None` where all rows are there, or where what is given has to be refused as it is.
+    pub fn among(
+        x: ArrayView2<'_, f64>,
+        treatment: &[bool],
+        weightings: &[&[f64]],
+        sample_weight: Option<&[f64]>,
+    ) -> Result<Option<Self>> {
+        let Some(sample_weight) = sample_weight.filter(|weights| weights.contains(&0.0)) else {
+            return Ok(None);
+        };
+        let n = treatment.len();
+        let of_rows = |values: &&[f64]| values.len() == n;
+        if x.nrows() != n || !of_rows(&sample_weight) || !weightings.iter().all(of_rows) {
+            return Ok(None);
+        }
+        for weights in weightings {
+            checks::weights("weights", weights)?;
+        }
+        let rows: Vec<usize> = (0..n).filter(|row| sample_weight[*row] != 0.0).collect();
+        let has_arm = |arm| rows.iter().any(|row| treatment[*row] == arm);
+        if !has_arm(true) || !has_arm(false) {
+            return Ok(None);
+        }
+        room_for(rows.len() * (x.ncols() + weightings.len() + 1), size_of::<f64>())?;
+        let kept = |values: &[f64]| rows.iter().map(|row| values[*row]).collect();
+        Ok(Some(Self {
+            x: Array2::from_shape_fn((rows.len(), x.ncols()).f(), |(row, k)| x[[rows[row], k]]),
+            treatment: rows.iter().map(|row| treatment[*row]).collect(),
+            weightings: weightings.iter().map(|weights| kept(weights)).collect(),
+            sample_weight: kept(sample_weight),
+        }))
+    }
+}

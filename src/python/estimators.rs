@@ -1,0 +1,42 @@
+//! Specifications of estimators, read by their attributes.
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+
+use super::match_spec::Options;
+use super::words;
+use crate::error::Error;
+use crate::pipeline::Estimator;
+
+/// A specification is any object with the attributes of `propensity.IPW` or, when it has `n_neighbors`,
+/// of `propensity.NearestNeighbors`, or else, when it has `method`, of `propensity.AIPW` and its like.
+pub fn estimator(object: &Bound<'_, PyAny>) -> PyResult<Estimator> {
+    let estimand = object.getattr_opt("estimand")?.and_then(|name| name.extract::<String>().ok());
+    let Some(estimand) = estimand else {
+        let found = object.repr()?;
+        let message = format!("estimators: {found} is no specification such as propensity.IPW()");
+        return Err(PyTypeError::new_err(message));
+    };
+    if object.hasattr("n_neighbors")? {
+        return nearest(object);
+    }
+    let Some(method) = object.getattr_opt("method")? else {
+        return Ok(Estimator::Ipw(words::estimand(&estimand)?));
+    };
+    let method: String = method.extract()?;
+    let model = object.getattr("outcome_model")?.extract::<String>().map_err(|_| {
+        PyTypeError::new_err(
+            "estimators: outcome_model must be \"linear\" or \"logistic\" in a bootstrap",
+        )
+    })?;
+    Ok(Estimator::Adjusted(words::adjustment(&method, &estimand, &model)?))
+}
+
+fn nearest(object: &Bound<'_, PyAny>) -> PyResult<Estimator> {
+    if let Some(spec) = Options::of_spec(object).on_scores_alone()? {
+        return Ok(Estimator::Nearest(spec));
+    }
+    let found = object.getattr_opt("label")?.map_or_else(|| object.repr(), |label| label.str())?;
+    let allowed = "with replacement on the score or logit, with one caliper, where they match";
+    Err(Error::Argument { name: "estimators", found: found.to_string(), allowed }.into())
+}
