@@ -91,7 +91,7 @@ pub struct NearAnchor {
 }
 
 /// What passes over a resample leave for one another, unit by unit.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Whereabouts {
     /// The weight times p (1 - p) at the anchor.
     pub spread: Vec<RoughLane>,

@@ -4,8 +4,8 @@
 
 use pulp::Simd;
 
-use super::instructions::dispatched;
 use super::Lane;
+use super::instructions::dispatched;
 
 dispatched!(
     /// The linear predictor, intercept first: eta = b0 + sum over k of `b_k` `x_k`.
