@@ -9,6 +9,7 @@
 
 use pulp::{Simd, WithSimd};
 
+use super::arithmetic::{add_dots, linear_predictor_block, vectors, vectors_mut};
 use super::instructions::dispatch;
 use super::source::{Room, RoughLane, round_lane};
 use super::{BLOCK, Lane, ScoreEquations, Tallies};
@@ -90,7 +91,7 @@ pub struct NearAnchor {
 }
 
 /// What passes over a resample leave for one another, unit by unit.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Whereabouts {
     /// The weight times p (1 - p) at the anchor.
     pub spread: Vec<RoughLane>,
@@ -172,7 +173,7 @@ impl WithSimd for AtAnchorPass<'_> {
             if self.wants_information {
                 found.equations.add_products_block(simd, columns, &residual, &spread);
             } else {
-                super::add_dots(simd, &residual, columns, &mut found.equations.gradient);
+                add_dots(simd, &residual, columns, &mut found.equations.gradient);
             }
         }
         found.rows = totals.map(|sum| simd.reduce_sum_f64s(sum));
@@ -278,13 +279,13 @@ impl<const FAR: bool, const OVERLAP: bool> WithSimd for MoveOfMany<'_, FAR, OVER
         let mut sums = Sums::<S>::new(simd);
         for (index, scores) in scores.iter_mut().enumerate() {
             let (columns, tallies) = blocks.block(index, true, &mut buffers);
-            super::linear_predictor_block(simd, step, columns, &mut changes);
+            linear_predictor_block(simd, step, columns, &mut changes);
             let mut at = At::<S>::new(odds.map(|odds| &odds[index]), scores, tallies);
             let (change, r) = (vectors::<S>(&changes), vectors_mut::<S>(&mut residual));
             for i in 0..r.len() {
                 r[i] = at.go::<FAR, OVERLAP>(simd, i, change[i], &mut sums);
             }
-            super::add_dots(simd, &residual, columns, &mut gradient);
+            add_dots(simd, &residual, columns, &mut gradient);
         }
         NearAnchor { gradient, ..sums.reduced(simd) }
     }
@@ -450,16 +451,6 @@ pub(super) fn exp_both<S: Simd, const FAR: bool>(simd: S, d: S::f64s) -> [S::f64
         }
     }
     both
-}
-
-#[inline(always)]
-pub(super) fn vectors<S: Simd>(lane: &Lane) -> &[S::f64s] {
-    S::as_simd_f64s(lane).0
-}
-
-#[inline(always)]
-pub(super) fn vectors_mut<S: Simd>(lane: &mut Lane) -> &mut [S::f64s] {
-    S::as_mut_simd_f64s(lane).0
 }
 
 #[cfg(test)]

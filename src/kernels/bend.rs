@@ -18,6 +18,7 @@ use pulp::{Simd, WithSimd};
 
 use super::BLOCK;
 use super::anchored::NEAR;
+use super::arithmetic::{add_dots, linear_predictor_block};
 use super::instructions::dispatch;
 use super::source::{Room, RoughLane, Source, round_lane};
 
@@ -122,7 +123,7 @@ impl<const FAR: bool> WithSimd for OfMany<'_, FAR> {
         let mut farthest = simd.splat_f32s(0.0);
         for (index, (p, spread)) in scores.iter().zip(spread).enumerate() {
             let columns = source.columns(index, &mut room);
-            super::linear_predictor_block(simd, step, columns, &mut changes);
+            linear_predictor_block(simd, step, columns, &mut changes);
             round_lane(&changes, &mut rough);
             let (p, spread) = (vectors::<S>(p), vectors::<S>(spread));
             let s = S::as_mut_simd_f32s(&mut rough).0;
@@ -133,7 +134,7 @@ impl<const FAR: bool> WithSimd for OfMany<'_, FAR> {
                 s[i] = simd.mul_f32s(spread[i], of_unit::<S, FAR>(simd, p[i], s[i]));
             }
             changes.iter_mut().zip(&rough).for_each(|(to, from)| *to = f64::from(*from));
-            super::add_dots(simd, &changes, columns, &mut gradient);
+            add_dots(simd, &changes, columns, &mut gradient);
         }
         Bend { gradient, farthest: simd.reduce_max_f32s(farthest).into() }
     }

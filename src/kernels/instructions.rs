@@ -26,6 +26,32 @@ pub(super) fn dispatch<Op: WithSimd>(op: Op) -> Op::Output {
     choice().arch.dispatch(op)
 }
 
+/// A function that runs a loop in the instruction set of this process: the loop's arguments go through a struct, since
+/// a closure would not be inlined into the code for the wider one.
+macro_rules! dispatched {
+    ($(#[$about:meta])* $visible:vis fn $name:ident<$life:lifetime $(, $number:ident: $($bound:path),+)?>(
+        $($field:ident: $type:ty),* $(,)?
+     ) -> $output:ty, |$simd:pat_param| $body:expr) => {
+        $(#[$about])*
+        $visible fn $name<$life $(, $number: $($bound +)+)?>($($field: $type),*) -> $output {
+            struct Loop<$life $(, $number)?> { $($field: $type),* }
+
+            impl<$life $(, $number: $($bound +)+)?> pulp::WithSimd for Loop<$life $(, $number)?> {
+                type Output = $output;
+
+                #[inline(always)]
+                fn with_simd<S: pulp::Simd>(self, $simd: S) -> $output {
+                    let Self { $($field),* } = self;
+                    $body
+                }
+            }
+
+            $crate::kernels::instructions::dispatch(Loop { $($field),* })
+        }
+    };
+}
+pub(super) use dispatched;
+
 /// The name of the instruction set that the loops of this process run in.
 ///
 /// # Errors

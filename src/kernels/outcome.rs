@@ -6,9 +6,10 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::anchored::{Blocks, Buffers, vectors, vectors_mut};
+use super::anchored::{Blocks, Buffers};
+use super::arithmetic::{add_dots, sum, vectors, vectors_mut};
 use super::instructions::dispatch;
-use super::{BLOCK, Lane, ScoreEquations, Tallies, add_dots};
+use super::{BLOCK, Lane, ScoreEquations, Tallies};
 use crate::weighting::estimand::Estimand;
 
 /// What the balancing weights of an estimand weigh.
@@ -446,6 +447,6 @@ impl WithSimd for FittedSums<'_> {
                 total[row] += weights[arm][row] * (outcome[row] - rows[row] * fitted[row]);
             }
         }
-        [super::sum(simd, &total), super::sum(simd, &target)]
+        [sum(simd, &total), sum(simd, &target)]
     }
 }

@@ -2,10 +2,10 @@
 
 #![allow(clippy::inline_always)] // inlining carries the wider instruction set into the loops
 
-use pulp::{Simd, WithSimd};
+use pulp::Simd;
 
-use super::anchored::vectors;
-use super::instructions::dispatch;
+use super::arithmetic::vectors;
+use super::instructions::dispatched;
 use super::{BLOCK, Lane, Tallies};
 
 /// 64 units a word, a bit each.
@@ -22,71 +22,40 @@ pub struct Company {
     pub gap: f64,
 }
 
-/// See [`Company`]; `focal` is the arm that looks for company.
-#[must_use]
-pub fn company(tallies: &Tallies, focal: bool) -> Company {
-    dispatch(CompanyPass { tallies, focal: usize::from(focal) })
-}
+dispatched!(
+    /// See [`Company`]; `focal` is the arm that looks for company.
+    #[must_use]
+    pub fn company<'a>(tallies: &'a Tallies, focal: bool) -> Company,
+    |simd| company_of(simd, tallies, usize::from(focal))
+);
 
-/// The least difference between values that follow each other, negative where they do not ascend.
-#[must_use]
-pub fn least_gap(values: &[f64]) -> f64 {
-    dispatch(LeastGap(values))
-}
-
-/// The least and the greatest of finite values; infinities where there are none.
-#[must_use]
-pub fn extremes(values: &[f64]) -> [f64; 2] {
-    dispatch(Extremes(values))
-}
-
-struct CompanyPass<'a> {
-    tallies: &'a Tallies,
-    focal: usize,
-}
-
-impl WithSimd for CompanyPass<'_> {
-    type Output = Company;
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> Company {
-        let Tallies { rows, outcome } = self.tallies;
-        let (own, other) = (self.focal, 1 - self.focal);
-        let (own_rows, other_rows) = (vectors::<S>(&rows[own]), vectors::<S>(&rows[other]));
-        let (own_y, other_y) = (vectors::<S>(&outcome[own]), vectors::<S>(&outcome[other]));
-        let (zero, one) = (simd.splat_f64s(0.0), simd.splat_f64s(1.0));
-        let (mut total, mut gap) = (zero, zero);
-        for i in 0..own_rows.len() {
-            let has_other = simd.greater_than_f64s(other_rows[i], zero);
-            let mean = simd.div_f64s(other_y[i], simd.select_f64s(has_other, other_rows[i], one));
-            let here = simd.sub_f64s(own_y[i], simd.mul_f64s(own_rows[i], mean));
-            total = simd.add_f64s(total, simd.select_f64s(has_other, own_rows[i], zero));
-            gap = simd.add_f64s(gap, simd.select_f64s(has_other, here, zero));
-        }
-        Company {
-            present: [bits_of_positive(&rows[0]), bits_of_positive(&rows[1])],
-            rows: simd.reduce_sum_f64s(total),
-            gap: simd.reduce_sum_f64s(gap),
-        }
+#[inline(always)]
+fn company_of<S: Simd>(simd: S, tallies: &Tallies, focal: usize) -> Company {
+    let Tallies { rows, outcome } = tallies;
+    let (own, other) = (focal, 1 - focal);
+    let (own_rows, other_rows) = (vectors::<S>(&rows[own]), vectors::<S>(&rows[other]));
+    let (own_y, other_y) = (vectors::<S>(&outcome[own]), vectors::<S>(&outcome[other]));
+    let (zero, one) = (simd.splat_f64s(0.0), simd.splat_f64s(1.0));
+    let (mut total, mut gap) = (zero, zero);
+    for i in 0..own_rows.len() {
+        let has_other = simd.greater_than_f64s(other_rows[i], zero);
+        let mean = simd.div_f64s(other_y[i], simd.select_f64s(has_other, other_rows[i], one));
+        let here = simd.sub_f64s(own_y[i], simd.mul_f64s(own_rows[i], mean));
+        total = simd.add_f64s(total, simd.select_f64s(has_other, own_rows[i], zero));
+        gap = simd.add_f64s(gap, simd.select_f64s(has_other, here, zero));
+    }
+    Company {
+        present: [bits_of_positive(&rows[0]), bits_of_positive(&rows[1])],
+        rows: simd.reduce_sum_f64s(total),
+        gap: simd.reduce_sum_f64s(gap),
     }
 }
 
-/// Which values are positive.
-#[must_use]
-pub fn positive(lane: &Lane) -> Bits {
-    dispatch(Positive(lane))
-}
-
-struct Positive<'a>(&'a Lane);
-
-impl WithSimd for Positive<'_> {
-    type Output = Bits;
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) -> Bits {
-        bits_of_positive(self.0)
-    }
-}
+dispatched!(
+    /// Which values are positive.
+    #[must_use]
+    pub fn positive<'a>(lane: &'a Lane) -> Bits, |_| bits_of_positive(lane)
+);
 
 #[inline(always)]
 fn bits_of_positive(lane: &Lane) -> Bits {
@@ -105,20 +74,12 @@ fn positive_of<W: Copy + Default + PartialOrd>(values: &[W; 64]) -> u64 {
     found
 }
 
-/// Which rows of a block were drawn, up to [`BLOCK`] of them.
-#[must_use]
-pub fn drawn<W: Copy + Default + PartialOrd>(counts: &[W]) -> Bits {
-    dispatch(Drawn(counts))
-}
-
-struct Drawn<'a, W>(&'a [W]);
-
-impl<W: Copy + Default + PartialOrd> WithSimd for Drawn<'_, W> {
-    type Output = Bits;
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) -> Bits {
-        let (words, rest) = self.0.as_chunks::<64>();
+dispatched!(
+    /// Which rows of a block were drawn, up to [`BLOCK`] of them.
+    #[must_use]
+    pub fn drawn<'a, W: Copy, Default, PartialOrd>(counts: &'a [W]) -> Bits,
+    |_| {
+        let (words, rest) = counts.as_chunks::<64>();
         let mut bits = [0; BLOCK / 64];
         bits.iter_mut().zip(words).for_each(|(bits, counts)| *bits = positive_of(counts));
         if !rest.is_empty() {
@@ -129,19 +90,17 @@ impl<W: Copy + Default + PartialOrd> WithSimd for Drawn<'_, W> {
         }
         bits
     }
-}
+);
 
-struct LeastGap<'a>(&'a [f64]);
-
-impl WithSimd for LeastGap<'_> {
-    type Output = f64;
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) -> f64 {
+dispatched!(
+    /// The least difference between values that follow each other, negative where they do not ascend.
+    #[must_use]
+    pub fn least_gap<'a>(values: &'a [f64]) -> f64,
+    |_| {
         /// Gaps whose least stay in registers.
         const ABREAST: usize = 32;
-        let Some((_, after)) = self.0.split_first() else { return f64::INFINITY };
-        let before = &self.0[..after.len()];
+        let Some((_, after)) = values.split_first() else { return f64::INFINITY };
+        let before = &values[..after.len()];
         let ((befores, rest), (afters, rest_after)) =
             (before.as_chunks::<ABREAST>(), after.as_chunks::<ABREAST>());
         let mut least = [f64::INFINITY; ABREAST];
@@ -154,16 +113,14 @@ impl WithSimd for LeastGap<'_> {
         let rest = rest.iter().zip(rest_after).map(|(before, after)| after - before);
         least.into_iter().chain(rest).fold(f64::INFINITY, f64::min)
     }
-}
+);
 
-struct Extremes<'a>(&'a [f64]);
-
-impl WithSimd for Extremes<'_> {
-    type Output = [f64; 2];
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> [f64; 2] {
-        let (vectors, rest) = S::as_simd_f64s(self.0);
+dispatched!(
+    /// The least and the greatest of finite values; infinities where there are none.
+    #[must_use]
+    pub fn extremes<'a>(values: &'a [f64]) -> [f64; 2],
+    |simd| {
+        let (vectors, rest) = S::as_simd_f64s(values);
         let mut least = [simd.splat_f64s(f64::INFINITY); 4];
         let mut greatest = [simd.splat_f64s(f64::NEG_INFINITY); 4];
         for (i, value) in vectors.iter().enumerate() {
@@ -180,7 +137,7 @@ impl WithSimd for Extremes<'_> {
         }
         [low, high]
     }
-}
+);
 
 #[cfg(test)]
 mod tests {

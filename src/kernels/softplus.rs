@@ -2,8 +2,9 @@
 
 use pulp::{Simd, WithSimd};
 
+use super::Lane;
+use super::arithmetic::exp;
 use super::instructions::dispatch;
-use super::{Lane, exp};
 
 struct LogLikelihood<'a> {
     eta: &'a Lane,

@@ -13,7 +13,8 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::anchored::{exp_both, vectors, vectors_mut};
+use super::anchored::exp_both;
+use super::arithmetic::{vectors, vectors_mut};
 use super::instructions::dispatch;
 use super::source::{Room, RoughLane, Source, round_lane};
 use super::{ArmSums, BLOCK, Lane, NearAnchor};

@@ -1,13 +1,14 @@
 //! What can be said of an estimate without resampling, and of a replicate by itself.
 
-use super::{Data, Estimator, Pipeline, Run, Scratch, Sweep};
+use super::estimates::{Run, Scratch};
+use super::refitting::Drawn;
+use super::{Data, Estimator, Pipeline};
 use crate::error::{Error, Result};
 use crate::matching::{self, MatchedRows, NearestSpec};
 use crate::outcome::doubly_robust::{AdjustmentData, ScoreSpec, adjusted_means};
 use crate::resampling::bootstrap::{self, BootstrapSpec, Replicates};
 use crate::resampling::resample::Resample;
 use crate::resampling::weighted_bootstrap::{Analytic, std_error};
-use crate::units::cells::Cells;
 use crate::weighting::ipw::{IpwData, ipw};
 
 impl Pipeline<'_, '_> {
@@ -18,7 +19,7 @@ impl Pipeline<'_, '_> {
     /// # Errors
     /// An arm without weight, [`Error::Stopped`].
     pub fn analytic(&self, resample: &Resample) -> Result<Vec<Analytic>> {
-        let scores = self.row_scores(&self.start);
+        let scores = self.row_scores(self.beta());
         let each = self.estimators.iter().map(|estimator| {
             self.monitor.check()?;
             if let Estimator::Nearest(spec) = estimator {
@@ -89,15 +90,15 @@ impl Pipeline<'_, '_> {
         self.check_scheme(resample)?;
         let resample = &*self.drawing_by_content(resample);
         let (n_rows, k) = (self.data.x.nrows(), self.estimators.len());
-        let sizes = self.cells.as_ref().map_or_else(Vec::new, Cells::sizes);
-        let urn = self.urn(resample);
+        let sizes = self.layout.sizes();
+        let urn = self.layout.urn(resample);
         let (n_counted, n_drawn) = (self.n_counted(), urn.as_ref().map_or(0, |urn| urn.n_cells()));
         bootstrap::run(
             spec,
             2 * k,
             self.monitor,
-            || (vec![0.0; n_rows], vec![0.0; n_counted], vec![0_u32; n_drawn], Scratch::default()),
-            |mut stream, (weights, counts, drawn, scratch), numbers| {
+            || (vec![0.0; n_rows], vec![0_u32; n_drawn], Drawn::new(n_counted), Scratch::default()),
+            |mut stream, (weights, drawn, counted, scratch), numbers| {
                 if let Some(urn) = &urn {
                     urn.draw(&mut stream, drawn);
                     self.share_out(drawn, &sizes, weights);
@@ -105,11 +106,12 @@ impl Pipeline<'_, '_> {
                     weights.fill(0.0);
                     resample.weigh(stream, |row, weight| weights[row] += weight);
                 }
+                let counts = &mut counted.counts;
                 counts.fill(0.0);
-                weights.iter().enumerate().for_each(|(row, w)| counts[self.unit_of(row)] += w);
+                let units = (0..n_rows).map(|row| self.layout.unit_of(row));
+                units.zip(&*weights).for_each(|(unit, weight)| counts[unit] += weight);
                 let (estimates, errors) = numbers.split_at_mut(k);
-                let Run { beta, first_failure } =
-                    self.run(Some(&counts[..]), None, Sweep::Serial, scratch, estimates)?;
+                let Run { beta, first_failure } = self.replicate(counted, scratch, estimates)?;
                 self.errors_within(&beta, weights, resample, estimates, errors)?;
                 first_failure
             },
@@ -119,7 +121,7 @@ impl Pipeline<'_, '_> {
     /// Share the count of a cell out among its rows, which are alike.
     fn share_out(&self, counts: &[u32], sizes: &[u32], weights: &mut [f64]) {
         for (row, weight) in weights.iter_mut().enumerate() {
-            let unit = self.unit_of(row);
+            let unit = self.layout.unit_of(row);
             let size = sizes.get(unit).map_or(1.0, |size| f64::from(*size));
             *weight = f64::from(counts[unit]) / size;
         }

@@ -2,14 +2,14 @@
 
 use ndarray::ArrayView2;
 
-use super::{Data, MANY_UNITS, Pipeline, adjustments};
+use super::{Data, Layout, MANY_UNITS, Pipeline, adjustments};
 use crate::error::{Error, Result};
 use crate::kernels::{BLOCK, Lane, Whereabouts, padded};
 use crate::outcome::adjustment::{self, AdjustmentSpec, FullSample, Modelled, Refits, arm_mean};
 use crate::outcome::model::OutcomeModel;
 use crate::reserve::room_for;
 use crate::score::logistic::Columns;
-use crate::units::tally::{Totals, Units};
+use crate::units::tally::Units;
 
 /// What a logistic outcome model takes a unit, and what any of them take in each thread.
 const BYTES_AN_OUTCOME: usize = 64;
@@ -20,26 +20,18 @@ impl<'a> Pipeline<'a, '_> {
         if adjustments(self.estimators).next().is_none() {
             return Ok(None);
         }
-        let found = if let Some(cells) = &self.cells {
-            let mut totals = Totals::default();
-            cells.total(&cells.sizes(), &mut totals);
-            let x = cells.patterns.view();
-            self.refits(self.ready(x)?, x, &totals)
-        } else if let Some(sorted) = &self.sorted {
-            let x = sorted.x.view();
-            self.refits(self.ready(x)?, x, &sorted.once())
-        } else {
-            let columns = Columns::Read(self.outcome_design.clone());
-            self.refits(columns, self.data.x, &self.rows(None::<&[u32]>))
+        let columns = match &self.layout {
+            Layout::AsTheyCome => Columns::Read(self.outcome_design.clone()),
+            _ => self.ready(self.covariates())?,
         };
-        found.map(Some)
+        self.refits(columns, self.covariates(), &self.full_sample()).map(Some)
     }
 
     /// The columns of outcome models over some rows, kept ready: the score's, where they are made of the same.
     fn ready(&self, x: ArrayView2<'_, f64>) -> Result<Columns<'a>> {
         let Data { score_columns, outcome_columns, .. } = self.data;
         let is_one_design = self.outcome_design.is_plain() || self.score_design.is_settled();
-        if let Some(anchor) = &self.anchor
+        if let Some(anchor) = self.warm_start()
             && score_columns == outcome_columns
             && is_one_design
         {
@@ -63,7 +55,7 @@ impl<'a> Pipeline<'a, '_> {
         if wants_anchors {
             room_for(units.len(), BYTES_AN_OUTCOME * (n_logistic + rayon::current_num_threads()))?;
         }
-        let scores = self.scores(x, &self.start);
+        let scores = self.scores(x, self.beta());
         let outcomes = self.outcome_design.with_rows(x);
         let full = FullSample { covariates: &outcomes, units, scores: &scores };
         for spec in adjustments(self.estimators) {
@@ -174,9 +166,11 @@ mod tests {
                 .unwrap()
         };
         let (sorted, mut in_place) = (of_rows(), of_rows());
-        assert!(collapsed.cells.is_some() && sorted.sorted.is_some());
+        assert!(matches!(collapsed.layout, Layout::Cells { .. }));
+        assert!(matches!(sorted.layout, Layout::Sorted { .. }));
         // As more rows are that would be copied.
-        (in_place.sorted, in_place.anchor) = (None, None);
+        in_place.layout = Layout::AsTheyCome;
+        in_place.score.as_mut().unwrap().warm_start = None;
         in_place.outcome_refits = in_place.refits_of_outcomes().unwrap();
         for mut pipeline in [collapsed, sorted, in_place] {
             assert!(pipeline.outcome_refits.is_some());

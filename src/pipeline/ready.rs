@@ -13,7 +13,7 @@ use crate::outcome::model::OutcomeModel;
 use crate::outcome::origin::Measured;
 use crate::score::logistic::LogisticSpec;
 use crate::units::cells::Cells;
-use crate::units::tally::{Totals, Units};
+use crate::units::tally::Units;
 
 /// The designs of the score and of the outcome models, their collinear columns left out: decided once, on patterns
 /// where there are such, for the full sample and every resample. A penalized score keeps its columns.
@@ -27,8 +27,7 @@ pub(super) fn designs<'a>(
     let (patterns, weight) = match cells {
         None => (data.x, presence(data.x.nrows(), data.sample_weight)),
         Some(cells) => {
-            let mut totals = Totals::default();
-            cells.total(&cells.sizes(), &mut totals);
+            let totals = cells.totals();
             let rows = |unit| totals.tally(unit).treated + totals.tally(unit).control;
             let rows: Vec<f64> = (0..totals.len()).map(rows).collect();
             (cells.patterns.view(), presence(rows.len(), Some(&rows)))

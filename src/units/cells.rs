@@ -140,6 +140,14 @@ impl Cells {
         }
     }
 
+    /// The same of every row once.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        let mut totals = Totals::default();
+        self.total(&self.sizes(), &mut totals);
+        totals
+    }
+
     /// The cells that have rows, by what these hold: by covariates, then by outcome, weight and arm.
     #[must_use]
     pub fn in_order_of_content(&self) -> Vec<u32> {

@@ -193,6 +193,17 @@ pub struct Totals {
 }
 
 impl Totals {
+    /// The tallies of units.
+    #[must_use]
+    pub fn of<U: Units>(units: &U) -> Self {
+        let mut totals = Self::default();
+        totals.fill(units.len(), |index, into| {
+            let mut room = Tallies::EMPTY;
+            into.clone_from(units.block(index * BLOCK, true, &mut room));
+        });
+        totals
+    }
+
     /// Start anew with `len` units of nothing.
     pub fn clear(&mut self, len: usize) {
         self.len = len;

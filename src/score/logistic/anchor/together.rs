@@ -84,7 +84,7 @@ impl<'p, 'a> Together<'p, 'a> {
         &self,
         counts: &[&[W]],
         wants_overlap: bool,
-        scores: &mut [Vec<Lane>],
+        scores: &mut [&mut Vec<Lane>],
         monitor: &Monitor,
     ) -> Result<Vec<Result<Option<Refit>>>> {
         // 1. The gradients at the anchor, and the first steps.
@@ -190,7 +190,7 @@ impl<'p, 'a> Together<'p, 'a> {
     }
 }
 
-fn members<'m>(courses: &'m [Course], scores: &'m mut [Vec<Lane>]) -> Vec<Member<'m>> {
+fn members<'m>(courses: &'m [Course], scores: &'m mut [&mut Vec<Lane>]) -> Vec<Member<'m>> {
     let mut scores: Vec<&mut [Lane]> = scores.iter_mut().map(|scores| &mut scores[..]).collect();
     let member = |Course { resample, step, .. }: &'m Course| {
         let scores = std::mem::take(&mut scores[*resample]);
@@ -279,7 +279,8 @@ mod tests {
     fn refits(together: &Together<'_, '_>, counts: &[Vec<u32>]) -> Vec<(Option<Refit>, Vec<Lane>)> {
         let counts: Vec<&[u32]> = counts.iter().map(|counts| &counts[..]).collect();
         let mut scores = vec![Vec::new(); counts.len()];
-        let found = together.refit(&counts, true, &mut scores, &Monitor::default()).unwrap();
+        let mut places: Vec<&mut Vec<Lane>> = scores.iter_mut().collect();
+        let found = together.refit(&counts, true, &mut places, &Monitor::default()).unwrap();
         found.into_iter().map(Result::unwrap).zip(scores).collect()
     }
 
@@ -373,7 +374,8 @@ mod tests {
         let drawn = draws(2000, 1).swap_remove(0);
         let counts = [&separated[..], &drawn, &no_controls];
         let mut scores = vec![Vec::new(); 3];
-        let found = together.refit(&counts, false, &mut scores, &monitor).unwrap();
+        let mut places: Vec<&mut Vec<Lane>> = scores.iter_mut().collect();
+        let found = together.refit(&counts, false, &mut places, &monitor).unwrap();
         assert!(matches!(found[0], Ok(None)));
         assert_eq!(found[2].as_ref().unwrap_err(), &Error::WeightlessArm { arm: "control" });
         let (alone, _) = refits(&together, std::slice::from_ref(&drawn)).swap_remove(0);

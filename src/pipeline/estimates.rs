@@ -1,0 +1,208 @@
+//! The score of a sample, and every estimator on it.
+
+use ndarray::ArrayView2;
+
+use super::layout::with_units;
+use super::refitting::{Drawn, OneByOne, Refitter};
+use super::{Estimator, Layout, Pipeline};
+use crate::checks;
+use crate::design::covariates::Covariates;
+use crate::error::{Error, Result};
+use crate::kernels::{ArmSums, BLOCK, Whereabouts, sigmoid};
+use crate::matching::{Line, Quantity};
+use crate::outcome::adjustment;
+use crate::score::logistic::{Likelihood, Refit, Sweep, maximize};
+use crate::units::tally::{Count, Units};
+use crate::weighting::ipw::Contrast;
+
+/// A score model, and what its weights are made of where a refit left that; where it was fitted from nothing, which
+/// columns are collinear, and which run off.
+#[derive(Debug, Default)]
+pub(super) struct Fit {
+    pub beta: Vec<f64>,
+    sums: Option<([[f64; 2]; 2], [ArmSums; 2])>,
+    pub places: (Vec<usize>, Vec<usize>),
+}
+
+impl From<Refit> for Fit {
+    fn from(Refit { beta, totals, sums }: Refit) -> Self {
+        Self { beta, sums: Some((totals, sums)), places: Default::default() }
+    }
+}
+
+/// What estimating everything leaves beside the estimates: the coefficients of the score, none where there is none or
+/// it could not be fitted, and why the first estimator that failed did so.
+pub(super) struct Run {
+    pub beta: Vec<f64>,
+    pub first_failure: Result<()>,
+}
+
+/// What a thread needs for estimates, reused from one replicate to the next.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    logits: Vec<f64>,
+    line: Line,
+    outcomes: adjustment::Scratch,
+}
+
+impl Pipeline<'_, '_> {
+    /// The full sample's score model, from nothing; none where no estimator needs one.
+    pub(super) fn first_fit(&self, scores: &mut Whereabouts) -> Result<Option<Fit>> {
+        if !self.estimators.iter().any(Estimator::needs_score) {
+            return Ok(None);
+        }
+        let design = self.score_design.with_rows(self.covariates());
+        let fit = self.newton(&design, &self.full_sample(), Sweep::Parallel, scores)?;
+        // Rows are named where somebody is certain of an arm, and patterns are not rows.
+        if checks::scores(&scores.scores.as_flattened()[..self.n_units()]).is_err() {
+            checks::scores(&self.score_design.probabilities(&fit.beta))?;
+        }
+        Ok(Some(fit))
+    }
+
+    /// The full sample's estimates: here an estimator that fails keeps the others from going on.
+    pub(super) fn first_estimates(&self, fit: Fit, scores: &mut Whereabouts) -> Result<Vec<f64>> {
+        let mut estimates = vec![f64::NAN; self.estimators.len()];
+        let (x, units, scratch) = (self.covariates(), self.full_sample(), &mut Scratch::default());
+        let Run { beta, first_failure } =
+            self.estimate(x, &units, Ok(fit), scores, scratch, &mut estimates)?;
+        if let (Err(Error::Outside { .. }), Layout::Cells { .. }) = (&first_failure, &self.layout) {
+            // Patterns are no rows: those that lie outside are looked for once more, one by one.
+            self.adjusted_by_row(&beta)?;
+        }
+        first_failure.map(|()| estimates)
+    }
+
+    /// Everything on one replicate that was counted: add up, refit, estimate.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`].
+    pub(super) fn replicate<W: Count>(
+        &self,
+        drawn: &mut Drawn<W>,
+        scratch: &mut Scratch,
+        estimates: &mut [f64],
+    ) -> Result<Run> {
+        self.add_up(drawn);
+        let refit = OneByOne(self).refit(std::slice::from_mut(drawn)).pop();
+        self.estimate_drawn(drawn, refit.unwrap_or(Ok(None)), scratch, estimates)
+    }
+
+    /// Estimate everything on a replicate whose score was refitted, or is left to Newton's method. Estimators that
+    /// fail leave their NaN.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`].
+    pub(super) fn estimate_drawn<W: Count>(
+        &self,
+        drawn: &mut Drawn<W>,
+        refit: Result<Option<Refit>>,
+        scratch: &mut Scratch,
+        estimates: &mut [f64],
+    ) -> Result<Run> {
+        let Drawn { counts, totals, scores } = drawn;
+        with_units!(self, counts, totals, |x, units| {
+            let fit = match refit {
+                _ if self.score.is_none() => Ok(Fit::default()),
+                Ok(Some(refit)) => Ok(Fit::from(refit)),
+                Ok(None) => {
+                    let design = self.score_design.with_rows(x);
+                    self.newton(&design, units, Sweep::Serial, scores)
+                }
+                Err(error) => Err(error),
+            };
+            self.estimate(x, units, fit, scores, scratch, estimates)
+        })
+    }
+
+    /// The score model by Newton's method, from the full sample's where that is known; leaves the scores. Where a
+    /// coefficient runs off to infinity, all or none of some rows being treated, their scores are where the gradient
+    /// became small enough.
+    fn newton<U: Units>(
+        &self,
+        covariates: &Covariates<'_>,
+        units: &U,
+        sweep: Sweep,
+        there: &mut Whereabouts,
+    ) -> Result<Fit> {
+        let likelihood = Likelihood::new(covariates, units, self.spec.penalty, sweep)?;
+        let start = self.score.as_ref().map(|score| &score.beta[..]);
+        let optimum = maximize(&likelihood, start, &self.spec, self.monitor)?;
+        let scores = &mut there.scores;
+        scores.resize(units.len().div_ceil(BLOCK), [0.0; BLOCK]);
+        let values = &mut scores.as_flattened_mut()[..units.len()];
+        covariates.linear_into(&optimum.beta, 0, values);
+        sigmoid(values);
+        there.is_inside = values.iter().all(|score| *score > 0.0 && *score < 1.0);
+        let places = (optimum.aliased(covariates), optimum.diverging);
+        Ok(Fit { beta: optimum.beta, sums: None, places })
+    }
+
+    /// Every estimator on the same score. One that fails leaves its NaN and does not keep the others from going on,
+    /// nor does the score those that do without.
+    fn estimate<U: Units>(
+        &self,
+        x: ArrayView2<'_, f64>,
+        units: &U,
+        fit: Result<Fit>,
+        there: &mut Whereabouts,
+        scratch: &mut Scratch,
+        estimates: &mut [f64],
+    ) -> Result<Run> {
+        if let Err(Error::Stopped) = fit {
+            return Err(Error::Stopped);
+        }
+        there.scores.resize(units.len().div_ceil(BLOCK), [0.5; BLOCK]);
+        let mut first_failure = Ok(());
+        for (estimator, estimate) in self.estimators.iter().zip(estimates) {
+            self.monitor.check()?;
+            let found = self.effect(estimator, x, units, &fit, there, scratch);
+            let finite =
+                |effect: f64| if effect.is_finite() { Ok(effect) } else { Err(Error::Overflow) };
+            match found.and_then(finite) {
+                Ok(effect) => *estimate = effect,
+                Err(Error::Stopped) => return Err(Error::Stopped),
+                Err(error) => first_failure = first_failure.and(Err(error)),
+            }
+        }
+        Ok(Run { beta: fit.map_or_else(|_| Vec::new(), |fit| fit.beta), first_failure })
+    }
+
+    /// One estimator.
+    fn effect<U: Units>(
+        &self,
+        estimator: &Estimator,
+        x: ArrayView2<'_, f64>,
+        units: &U,
+        fit: &Result<Fit>,
+        there: &Whereabouts,
+        scratch: &mut Scratch,
+    ) -> Result<f64> {
+        let scores = &there.scores.as_flattened()[..units.len()];
+        let Scratch { logits, line, outcomes } = scratch;
+        match (estimator, fit) {
+            (_, Err(error)) if estimator.needs_score() => Err(error.clone()),
+            (Estimator::Nearest(spec), Ok(fit)) if spec.quantity == Quantity::Logit => {
+                logits.resize(units.len(), 0.0);
+                self.score_design.with_rows(x).linear_into(&fit.beta, 0, logits);
+                line.effect(logits, units, spec, self.monitor)
+            }
+            (Estimator::Nearest(spec), _) => line.effect(scores, units, spec, self.monitor),
+            (Estimator::Ipw(estimand), Ok(Fit { sums: Some((totals, sums)), .. })) => {
+                difference(&Contrast::of_sums(*estimand, totals, sums))
+            }
+            (Estimator::Ipw(estimand), _) => {
+                let mut contrast = Contrast::new(*estimand);
+                contrast.add(scores, units);
+                difference(&contrast)
+            }
+            (Estimator::Adjusted(spec), _) => {
+                self.adjusted_effect(*spec, x, there, units, outcomes)
+            }
+        }
+    }
+}
+
+fn difference(contrast: &Contrast) -> Result<f64> {
+    contrast.means().map(|(treated, control)| treated - control)
+}
