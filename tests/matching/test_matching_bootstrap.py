@@ -93,8 +93,8 @@ def test_clusters_and_strata_reach_the_draws(users):
     )
     assert not np.allclose(clustered.replicates, plain.replicates)
     assert not np.allclose(stratified.replicates, plain.replicates)
-    assert "whole clusters by cluster" in repr(clustered)
-    assert "strata by strata" in repr(stratified)
+    assert "whole clusters by given" in repr(clustered)
+    assert "strata by opted" in repr(stratified)
 
 
 def test_summary_has_nothing_to_warn_of(users):

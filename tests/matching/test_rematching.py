@@ -208,8 +208,8 @@ def test_labels_reach_the_draws(quarter):
     stratified = boot(made, quarter, strata=quarter["opted"])
     assert not np.allclose(clustered.replicates, plain.replicates)
     assert not np.allclose(stratified.replicates, plain.replicates)
-    assert "whole clusters by cluster" in repr(clustered)
-    assert "strata by strata" in repr(stratified)
+    assert "whole clusters by team" in repr(clustered)
+    assert "strata by opted" in repr(stratified)
     with pytest.raises(InvalidInputError, match="cluster: the index is not the frame's"):
         boot(made, quarter, cluster=quarter["team"].iloc[::-1])
 

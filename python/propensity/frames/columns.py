@@ -47,6 +47,8 @@ class Frame:
     plain : dict of str to Series
         Columns as `labels.read_amount` reads them, which is how fingerprints are taken; more are read as they
         are asked for.
+    treatment : str or None
+        The column of who was treated, where one was asked for.
     """
 
     native: AnyFrame
@@ -56,6 +58,7 @@ class Frame:
     given: Mapping[str, tuple[str, Column]] = field(default_factory=dict)
     named: tuple[str, ...] = ()
     plain: dict[str, Column] = field(default_factory=dict)
+    treatment: str | None = None
     _prints: dict[str, Print] = field(default_factory=dict)
 
     def has(self, name: str) -> bool:
@@ -78,7 +81,7 @@ class Frame:
         """Say which rows these are, by all columns that have been read; keep the frame if asked to."""
         names = dict.fromkeys([*self.columns, *self.labels, *self.named, *self.plain])
         frame = self.native if keep else None
-        return Fingerprint(self.index, treated, sample_weight, self.prints(names), frame)
+        return Fingerprint(self.index, treated, sample_weight, self.prints(names), frame, self.treatment)
 
     def treated(self, name: str) -> Bools:
         """Read the treatment as (n,) bool, not in the caller's memory."""
@@ -220,7 +223,7 @@ def open_frame(
     by_name = {values: given[role][1] for role, values in beside.items() if isinstance(values, str)}
     plain = {name: columns[name] for name, own in readers.items() if own in (kinds.read, arms.read_treatment)}
     text = {name: column for name, column in (by_label | by_name).items() if _is_text(column)}
-    frame = Frame(data, index, columns, by_label, given, tuple(named), text | plain)
+    frame = Frame(data, index, columns, by_label, given, tuple(named), text | plain, treatment)
     _require_complete(frame, treatment)
     return frame
 
@@ -343,19 +346,6 @@ def rowwise_treated(values: object, index: pd.Index[Any], role: str, name: str =
     column = read_values(values, index, role, arms.read_treatment)
     checks.complete({role: column}, subject="{}")
     return arms.treatment(column, Subject.given(name, values))
-
-
-def rowwise_groups(values: object, index: pd.Index[Any], role: str) -> Rows:
-    """Read the groups of a series or an array, one label for each of `index`, as the labels' ranks.
-
-    Raises
-    ------
-    InvalidInputError, TypeError
-        As for `rowwise`; text and categories are labels too.
-    """
-    column = read_values(values, index, role, label_reader)
-    checks.complete({role: column}, subject="{}")
-    return labels.ranks(column)
 
 
 def _given(values: object, data: AnyFrame, index: pd.Index[Any], role: str) -> tuple[str, Column]:

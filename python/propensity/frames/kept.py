@@ -1,16 +1,17 @@
-"""What is read later of a frame that something was made from: the rows it keeps, an outcome, covariates."""
+"""What is read later of a frame that something was made from: kept rows, an outcome, groups, covariates."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pandas as pd
 
 from propensity.errors import InvalidInputError
-from propensity.frames import native
+from propensity.frames import checks, kinds, labels, native
 from propensity.frames.checks import Bools, Floats, Rows
-from propensity.frames.columns import open_frame, read_column, read_values
-from propensity.frames.fingerprint import Fingerprint, Made, prints_of
+from propensity.frames.columns import Reader, open_frame, read_column, read_values
+from propensity.frames.fingerprint import Fingerprint, Made, holding_elsewhere, prints_of
 from propensity.frames.labels import read_amount
 from propensity.frames.lines import Subject
 from propensity.frames.native import AnyFrame, Column, column_names
@@ -56,17 +57,78 @@ def read_later(outcome: object, fingerprint: Fingerprint) -> tuple[Column, Subje
     TypeError
         There are no numbers, or a pickle has left the frame behind.
     """
+    _require_other_than_treatment(outcome, fingerprint)
     if isinstance(outcome, str):
-        if fingerprint.frame is None:
-            raise TypeError(f"outcome: the frame is not in a pickle; give the column itself, df[{outcome!r}]")
-        column = read_column(fingerprint.frame, outcome)
-        fingerprint.require_same(open_frame(fingerprint.frame), None, _OUTCOME)
+        column = _read_named(outcome, fingerprint, "outcome", kinds.read)
         subject = Subject.column(outcome, fingerprint.frame)
     else:
         column = read_values(outcome, fingerprint.index, "outcome")
+        require_unmoved(outcome, fingerprint, "outcome")
         require_own_column(outcome, getattr(outcome, "name", None), fingerprint, "outcome")
         subject = Subject.given("outcome", outcome)
     return pd.Series(column.array, index=fingerprint.index, copy=False), subject
+
+
+def read_groups_later(groups: object, fingerprint: Fingerprint, role: str) -> Rows | None:
+    """Read the group of each row (n,), by its name in the frame that something was made from, or as values.
+
+    Raises
+    ------
+    InvalidInputError, TypeError
+        As for `read_later`; a label is missing.
+    """
+    if groups is None:
+        return None
+    checks.one_column(role, groups, len(fingerprint.index))
+    if isinstance(groups, str):
+        column, subject = _read_named(groups, fingerprint, role, labels.read), f"column '{groups}'"
+    else:
+        column, subject = read_values(groups, fingerprint.index, role, labels.read), role
+        require_unmoved(groups, fingerprint, role)
+    checks.complete({subject: column}, subject="{}")
+    return labels.ranks(column)
+
+
+def _read_named(name: str, fingerprint: Fingerprint, role: str, reader: Reader) -> Column:
+    """Read a column of the frame that something was made from, whose rows have to be what they were."""
+    if fingerprint.frame is None:
+        raise TypeError(f"{role}: the frame is not in a pickle; give the column itself, df[{name!r}]")
+    column = read_column(fingerprint.frame, name, reader)
+    fingerprint.require_same(open_frame(fingerprint.frame), None, replace(_OUTCOME, subject=role))
+    return column
+
+
+def _require_other_than_treatment(outcome: object, fingerprint: Fingerprint) -> None:
+    """Require an outcome that is not called what the treatment is."""
+    name = outcome if isinstance(outcome, str) else getattr(outcome, "name", None)
+    if isinstance(name, str) and name == fingerprint.treatment:
+        checks.roles(treatment=name, outcomes=[name], covariates=())
+
+
+def require_unmoved(values: object, fingerprint: Fingerprint, role: str) -> None:
+    """Require the frame that was matched to have its rows where they were, as far as `values` hang on it.
+
+    A frame that is sorted in place, with labels that start anew, gives its columns the labels of other rows.
+    Labels that have gone along with the rows tell which row is which; values without any go by place.
+
+    Raises
+    ------
+    InvalidInputError
+        They stand elsewhere.
+    """
+    if fingerprint.frame is None:
+        return
+    frame = open_frame(fingerprint.frame)
+    labelled = isinstance(values, pd.Series | pd.DataFrame)
+    if labelled and not fingerprint.index.equals(frame.index):
+        return
+    moved = fingerprint.changed(frame)[1]
+    if moved:
+        raise InvalidInputError(
+            f"{role}: the rows of the frame that was matched have been put in another order since "
+            f"({holding_elsewhere(moved)}){', under the same labels' if labelled else ''}, so that nothing "
+            "tells which rows these values are of; match the rows as they are now"
+        )
 
 
 def read_adjustment(given: object, fingerprint: Fingerprint) -> Floats:
@@ -86,6 +148,7 @@ def read_adjustment(given: object, fingerprint: Fingerprint) -> Floats:
     frame = open_frame(data, covariates=names)
     fingerprint.require_same(frame, None, _ADJUSTMENT)
     if not by_name:
+        require_unmoved(given, fingerprint, "bias_adjust")
         for name in names:
             require_own_column(frame.columns[name], name, fingerprint, "bias_adjust")
     return make_terms(frame, terms, sample_weight=fingerprint.sample_weight)[0]

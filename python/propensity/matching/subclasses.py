@@ -233,8 +233,8 @@ class Subclasses(Matched):
         ----------
         outcome : str, Series or array (n,)
             As for `effect`; of every row.
-        cluster, strata : Series or array (n,), or None, default None
-            Labels of groups, as for `Matches.bootstrap`.
+        cluster, strata : str, Series or array (n,), or None, default None
+            A column of the frame that was matched, or labels of groups, as for `Matches.bootstrap`.
         n_reps : int, default 500
             Replicates. Each takes as long as the matching did; 500 settle a standard error to 3%.
         seed, n_threads, progress
@@ -258,13 +258,14 @@ class Subclasses(Matched):
         `docs/validation.md` has the numbers ("Matched again").
         """
         options = ResamplingOptions("multinomial", n_reps, seed, n_threads, progress)
+        groups = Groups.read(cluster, strata, self.fingerprint)
         assert self.rematching is not None
         return bootstrap_again(
             self.rematching,
             Regrouping(self.method, self.estimand),
             self._effect_on(outcome, None),
             outcome_of(self, outcome).of_every_row(self.index),
-            Groups.read(cluster, strata, self.index),
+            groups,
             options,
         )
 

@@ -34,7 +34,7 @@ from propensity.outcomes.models import (
     warn_of_outcome_terms,
 )
 from propensity.resampling.analytic import Analytic, Figures
-from propensity.resampling.options import Resampling, ResamplingOptions
+from propensity.resampling.options import Resampling, ResamplingOptions, group_name
 from propensity.resampling.result import BootstrapResult
 from propensity.scores.scored import warn_of_left_out
 
@@ -175,8 +175,8 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
         seed=options.seed,
         penalty=float(penalty),
         resampling=resampling,
-        cluster=_name(cluster),
-        strata=_name(strata),
+        cluster=group_name(cluster),
+        strata=group_name(strata),
         refitted=True,
         replicate_std_errors=None if found.std_errors is None else _by_replicate(found.std_errors, labels),
     )
@@ -259,13 +259,6 @@ def _check_estimators(estimators: Sequence[Estimator], resampling: str) -> None:
             f"{checks.listed(other)} out, and take match_nn(...).effect(...), whose standard error needs no "
             "resampling"
         )
-
-
-def _name(groups: object) -> str | None:
-    """Name what rows were drawn by; a series may have a name, and an array has none."""
-    if groups is None or isinstance(groups, str):
-        return groups
-    return str(getattr(groups, "name", None) or "given")
 
 
 def _check_penalty(estimators: Sequence[Estimator], penalty: float) -> None:

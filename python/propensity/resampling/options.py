@@ -9,12 +9,11 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
-import pandas as pd
-
 from propensity.calls.seeds import settle_seed
 from propensity.frames import checks
 from propensity.frames.checks import Rows
-from propensity.frames.columns import rowwise_groups
+from propensity.frames.fingerprint import Fingerprint
+from propensity.frames.kept import read_groups_later
 
 Resampling: TypeAlias = Literal["multinomial", "poisson", "bayesian"]
 
@@ -47,17 +46,24 @@ class ResamplingOptions:
 
 @dataclass(frozen=True, eq=False)
 class Groups:
-    """What is drawn as a whole (n,), and within what (n,); None where rows are drawn freely."""
+    """What is drawn as a whole (n,), and within what (n,); None where rows are drawn freely.
+
+    Beside each is what it is called.
+    """
 
     cluster: Rows | None = None
     strata: Rows | None = None
+    cluster_name: str | None = None
+    strata_name: str | None = None
 
     @classmethod
-    def read(cls, cluster: object, strata: object, index: pd.Index[Any]) -> Groups:
-        """Read labels that are given for every row."""
+    def read(cls, cluster: object, strata: object, fingerprint: Fingerprint) -> Groups:
+        """Read columns of a frame that something was made from, or labels for every row of it."""
         return cls(
-            None if cluster is None else rowwise_groups(cluster, index, "cluster"),
-            None if strata is None else rowwise_groups(strata, index, "strata"),
+            read_groups_later(cluster, fingerprint, "cluster"),
+            read_groups_later(strata, fingerprint, "strata"),
+            group_name(cluster),
+            group_name(strata),
         )
 
 
@@ -80,3 +86,10 @@ def _in_notebook() -> bool:
     # Only a kernel has this trait, and only a session that runs in one has imported IPython.
     ipython = sys.modules.get("IPython")
     return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
+
+
+def group_name(groups: object) -> str | None:
+    """Name what rows were drawn by; a series may have a name, and an array has none."""
+    if groups is None or isinstance(groups, str):
+        return groups
+    return str(getattr(groups, "name", None) or "given")

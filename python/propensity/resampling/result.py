@@ -92,8 +92,8 @@ class BootstrapResult(Shown):
             seed=options.seed,
             penalty=penalty,
             resampling=options.resampling,
-            cluster=None if groups.cluster is None else "cluster",
-            strata=None if groups.strata is None else "strata",
+            cluster=groups.cluster_name,
+            strata=groups.strata_name,
             refitted=refitted,
         )
 
