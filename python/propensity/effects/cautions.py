@@ -15,6 +15,7 @@ import numpy as np
 from propensity.effects.imbalance import BALANCED, Imbalance
 from propensity.errors import (
     BalanceWarning,
+    DegenerateWarning,
     OverlapWarning,
     SampleWeightWarning,
     SmallSampleWarning,
@@ -125,6 +126,17 @@ def count_cautions(sample_weight: Floats | None) -> tuple[Warning, ...]:
             f"the sample weights are whole numbers, and {total:,.0f} in all for {n:,} rows: if they count "
             "identical users, the standard errors are too large, for they are those of the rows; spell the "
             "users out, df.loc[df.index.repeat(df['count'])], and leave the weights out"
+        ),
+    )
+
+
+def adjustment_cautions(*n_terms: int) -> tuple[Warning, ...]:
+    """Say that no model has a term, so that nothing is adjusted for."""
+    if any(n_terms):
+        return ()
+    return (
+        DegenerateWarning(
+            "nothing is adjusted for: no covariate has a term, and the arms are compared as they are"
         ),
     )
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from propensity.errors import InvalidInputError
-from propensity.frames import arms, checks, kinds, labels, native, rows, rowwise_checks, text
+from propensity.frames import arms, checks, kinds, labels, native, relabelled, rows, rowwise_checks, text
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.fingerprint import Fingerprint, Print, prints_of
 from propensity.frames.labels import read as label_reader
@@ -276,8 +276,9 @@ def read_values(values: object, index: pd.Index[Any], role: str, reader: Reader 
     """Read one value for each label of `index`."""
     subject = Subject.given(role, values)
     if isinstance(values, pd.Series):
-        remedy = f"take {role}.reindex(df.index) to go by labels, {role}.to_numpy() to go by position"
-        rowwise_checks.same_index(role, values.index, index, remedy)
+        if not values.index.equals(index):
+            remedy = relabelled.remedy(role, values.index, index, values.name)
+            rowwise_checks.same_index(role, values.index, index, remedy)
         return reader(values, subject)
     if isinstance(values, pd.Index):
         values = values.to_series()

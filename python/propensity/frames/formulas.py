@@ -81,7 +81,10 @@ def _columns_of(factor: Factor, columns: Collection[object]) -> list[str]:
     found = [node.id for node in nodes if isinstance(node, ast.Name) and id(node) not in functions]
     names = [quoted.get(name, name) for name in found]
     # A column goes before what else has its name: 'type', 'max', 'log', 'np'.
-    return [name for name in names if name in columns or not (name in TRANSFORMS or hasattr(builtins, name))]
+    names = [name for name in names if name in columns or not (name in TRANSFORMS or hasattr(builtins, name))]
+    if not names:
+        raise InvalidInputError(f"covariates: {spelling.constant(factor.expr, tree, columns)}")
+    return names
 
 
 def _parsed(expression: str) -> tuple[ast.Expression, dict[str, str]]:

@@ -178,12 +178,31 @@ def _instead(called: str) -> str:
     return f"there are {_WORKING}; make a column of anything else first"
 
 
+def constant(expression: str, tree: ast.AST, columns: Collection[object]) -> str:
+    """Say that an expression has no column in it, and how the columns are written that it has in quotes."""
+    quoted = [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in columns
+    ]
+    what = f"{expression!r} has no column in it, and is the same in every row"
+    if not quoted:
+        return f"{what}; leave it out"
+    meant = expression
+    for name in quoted:
+        plain = name if name.isidentifier() else f"`{name}`"
+        meant = meant.replace(repr(name), plain).replace(f'"{name}"', plain)
+    return f"{what}: columns stand without quotes, take {meant}"
+
+
 def reason(error: Exception, text: str) -> str:
     """Say why a formula cannot be read, without colours and in one line."""
     said = str(error).split("\n")[0].split(". ")[0]  # the rest points at the place in colour, or is long
     if "`.`" in said:
         others = "[name for name in df if name not in ('opted_in', 'y')]"
         return f"{said}; all but some are the list {others}"
+    if "String literals" in said:
+        return f"{said.removesuffix('.')}; columns stand without quotes"
     if "as.factor" in text:
         return f"{said}; {_OTHER_NAMES['factor']}"
     confused = (

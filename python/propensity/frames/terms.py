@@ -136,7 +136,9 @@ class Recipe:
             )
 
 
-def parse_covariates(covariates: Covariates, data: AnyFrame, *, may_be_none: bool = False) -> Terms:
+def parse_covariates(
+    covariates: Covariates, data: AnyFrame, *, may_be_none: bool = False, role: str = "covariates"
+) -> Terms:
     """Read a list of columns or a formula; of the frame only the names of its columns matter.
 
     Parameters
@@ -144,7 +146,10 @@ def parse_covariates(covariates: Covariates, data: AnyFrame, *, may_be_none: boo
     covariates : list of str, or str
     data : DataFrame
     may_be_none : bool, default False
-        Whether there may be none, which leaves a model its intercept. A table of them would be empty.
+        Whether the formula "1" may ask for none, which leaves a model its intercept. A list that is empty has
+        rather lost them, and a table of them would be empty.
+    role : str, default "covariates"
+        What a message calls them.
 
     Raises
     ------
@@ -160,13 +165,18 @@ def parse_covariates(covariates: Covariates, data: AnyFrame, *, may_be_none: boo
         terms = _parse_list(covariates)
     else:
         raise TypeError(f"covariates: a list of columns or a formula is needed, not {covariates!r}")
-    if not terms.columns and not may_be_none:
-        raise InvalidInputError("covariates: no column is named; at least one is needed")
+    if not terms.columns and not (may_be_none and _asks_for_none(covariates)):
+        otherwise = f"; {role}='1' is a model of none" if may_be_none else ""
+        raise InvalidInputError(f"{role}: no column is named; at least one is needed{otherwise}")
     if formulas.INTERCEPT in terms.columns:
         raise InvalidInputError(
             f"covariates: the model has its own '{formulas.INTERCEPT}'; leave the column out"
         )
     return terms
+
+
+def _asks_for_none(covariates: Covariates) -> bool:
+    return isinstance(covariates, str) and covariates.strip() == "1"
 
 
 def make_terms(

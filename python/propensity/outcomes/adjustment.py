@@ -18,7 +18,7 @@ from propensity.effects.several import Effects
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.native import AnyFrame
-from propensity.frames.terms import Covariates
+from propensity.frames.terms import Covariates, parse_covariates
 from propensity.outcomes.models import (
     Roles,
     Study,
@@ -302,6 +302,7 @@ def regression_adjustment(  # noqa: PLR0913 - as for `aipw`
     roles = Roles(treatment, outcome, covariates, cluster=cluster, sample_weight=sample_weight)
     if outcome_covariates is not None:
         require_known(df, roles)
+        parse_covariates(outcome_covariates, df, may_be_none=True, role="outcome_covariates")
         roles = replace(roles, covariates=outcome_covariates)
     study = read_study(df, roles)
     adjusted = adjusted_effects(study, spec, None, contrast)

@@ -10,7 +10,7 @@ import numpy as np
 
 from propensity import core
 from propensity.effects.arms import ArmMeans, Weighting
-from propensity.effects.cautions import terms_cautions
+from propensity.effects.cautions import adjustment_cautions, terms_cautions
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import AIPW, IPWRA, AdjustmentEstimand, RegressionAdjustment
@@ -44,6 +44,11 @@ class Study:
     outcome_x: Floats
     outcome_recipe: Recipe
 
+    @property
+    def cautions(self) -> tuple[Warning, ...]:
+        """Say that neither model adjusts for anything, where that is so."""
+        return adjustment_cautions(self.score.x.shape[1], self.outcome_x.shape[1])
+
 
 @dataclass(frozen=True)
 class Roles:
@@ -61,7 +66,9 @@ def read_study(df: AnyFrame, roles: Roles, also: Mapping[str, object] | None = N
     """Read the columns with a role, and make the terms of both models."""
     score_terms = outcome_terms = parse_covariates(roles.covariates, df, may_be_none=True)
     if roles.outcome_covariates is not None:
-        outcome_terms = parse_covariates(roles.outcome_covariates, df, may_be_none=True)
+        outcome_terms = parse_covariates(
+            roles.outcome_covariates, df, may_be_none=True, role="outcome_covariates"
+        )
     sample = read_sample(
         df,
         treatment=roles.treatment,
@@ -166,7 +173,7 @@ def adjusted_effects(
         cautions = weighting_cautions(sample, fitted.scored, weighting, estimand=spec.estimand, alone=False)
     rows = (weighting.ess_treated, weighting.ess_control) if spec.method == "ipwra" else sample.outcome_rows()
     few = terms_cautions(rows, study.outcome_x.shape[1] + 1, spec.estimand)
-    return AdjustedEffects(study, spec, fitted, contrast, weighting, (*cautions, *few))
+    return AdjustedEffects(study, spec, fitted, contrast, weighting, (*study.cautions, *cautions, *few))
 
 
 def warn_of_outcome_terms(study: Study, columns: Iterable[int], told: Collection[str] | None) -> None:
@@ -250,7 +257,7 @@ def cross_fitted_effects(
             estimand=estimand,
             contrast=contrast,
             se_method=se_method,
-            cautions=cautions,
+            cautions=(*study.cautions, *cautions),
         )
 
     return effect_on

@@ -13,7 +13,7 @@ from propensity.effects.arms import require_balancing
 from propensity.effects.effect import Effect
 from propensity.effects.weighted_result import WeightedResult
 from propensity.errors import InvalidInputError
-from propensity.frames import checks, native, rowwise_checks
+from propensity.frames import checks, native, relabelled, rowwise_checks
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.columns import open_frame, rowwise, rowwise_treated
 from propensity.frames.native import AnyFrame, AnySeries
@@ -167,7 +167,9 @@ class Rows:
         """Read a group for each row, whatever it is called."""
         column, subject = self._named(by, "by")
         if isinstance(column, pd.Series):
-            rowwise_checks.same_index(subject, column.index, self.index, "use by.reindex(scores.index)")
+            whose = "scores" if self.frame is None else "df"
+            remedy = relabelled.remedy(subject, column.index, self.index, column.name, whose)
+            rowwise_checks.same_index(subject, column.index, self.index, remedy)
             group = column
         else:
             group = pd.Series(column)

@@ -152,7 +152,7 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     roles = Roles(treatment, outcome, covariates, outcome_covariates, cluster, sample_weight)
     study = read_study(df, roles, also={"strata": strata})
     require_events(study, outcome, estimators)
-    for caution in count_cautions(study.sample.sample_weight):
+    for caution in (*study.cautions, *count_cautions(study.sample.sample_weight)):
         warn(caution)
     groups = None if strata is None else study.sample.frame.groups(strata, "strata")
     run = _run_on(study, outcome, groups, options, estimators=list(estimators), penalty=penalty)

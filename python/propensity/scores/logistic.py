@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from propensity.calls.by_name import columns_by_name
-from propensity.effects.sample import read_sample_weight
+from propensity.effects.cautions import adjustment_cautions
+from propensity.effects.sample import read_sample_weight, warn_once
 from propensity.errors import InvalidInputError
 from propensity.frames import checks, rowwise_checks
 from propensity.frames.checks import Bools, Floats
@@ -80,6 +81,8 @@ def fit_propensity(
         The covariates foretell the treatment of some rows without error (quasi-complete separation); it is
         said which, by level, combination of levels or side of a number. The coefficients that this lets grow
         are those at which the gradient became small enough.
+    DegenerateWarning
+        There is no covariate, as the formula "1" asks for: nothing is adjusted for.
 
     Notes
     -----
@@ -118,6 +121,7 @@ def fit_propensity(
     fitted = ScoreRows(columns, x, recipe, treated, weight).fit(penalty, n_threads)
     fitted.warn_of_terms()
     fitted.warn_of_separation()
+    warn_once(adjustment_cautions(x.shape[1]))
     return named_model(fitted, treatment, frame)
 
 

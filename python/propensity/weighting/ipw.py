@@ -7,7 +7,12 @@ from typing import Required, TypeAlias, TypedDict, Unpack, get_args, overload
 from propensity import core
 from propensity.calls.by_name import columns_by_name
 from propensity.effects.arms import Weighting, balancing_part
-from propensity.effects.cautions import balance_cautions, count_cautions, overlap_cautions
+from propensity.effects.cautions import (
+    adjustment_cautions,
+    balance_cautions,
+    count_cautions,
+    overlap_cautions,
+)
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import WeightingEstimand
@@ -234,7 +239,8 @@ def weighting_cautions(
         advice += _RICHER
     found = _imbalance(sample, scored, weighting, among_others=bool(lone))
     left = balance_cautions(found, f"weighting for the {estimand}", advice)
-    return (*scored.cautions, *lone, *(uneven if alone else ()), *left)
+    none = adjustment_cautions(scored.x.shape[1]) if alone and scored.x is not None else ()
+    return (*none, *scored.cautions, *lone, *(uneven if alone else ()), *left)
 
 
 def _imbalance(
