@@ -198,7 +198,7 @@ def test_chance_alone_is_no_imbalance_of_products():
     rng = np.random.default_rng(6)
     for _ in range(20):
         x = rng.normal(size=(600, 6))
-        df = pd.DataFrame(x, columns=list("abcdef")).assign(t=rng.random(600) < 0.5, y=0.0)
+        df = pd.DataFrame(x, columns=list("abcdef")).assign(t=rng.random(600) < 0.5, y=x.sum(axis=1))
         model = ps.fit_propensity(df, treatment="t", covariates=list("abcdef"))
         assert ps.ipw(df, outcome="y", treatment="t", scores=model).cautions == ()
 

@@ -342,7 +342,7 @@ def test_values_that_hang_on_other_rows_are_fitted_but_not_predicted(df, formula
         model.predict(library(df.head(6)))
     with pytest.raises(InvalidInputError, match="hang on the other rows"):
         pickle.loads(pickle.dumps(model)).predict(library(df.head(6)))
-    effect = ps.ipw(library(df.assign(y=df["age"])), outcome="y", treatment="t", scores=model)
+    effect = ps.ipw(library(df.assign(y=df["age"] + df["visits"])), outcome="y", treatment="t", scores=model)
     assert np.isfinite(effect.std_error)
 
 

@@ -69,6 +69,7 @@ def test_order_of_the_rows_and_library_do_not_matter(users, method):
         assert METHODS[method](other, **DESIGN).estimate == pytest.approx(plain.estimate, rel=1e-10)
 
 
+@pytest.mark.filterwarnings("ignore::propensity.errors.DegenerateWarning")
 @pytest.mark.parametrize("method", METHODS)
 def test_outcome_that_the_model_explains_is_told_exactly(users, method):
     effect = METHODS[method](users.assign(done=3.0 * users["opted"] + 2.0 * users["visits"]), **DESIGN)
@@ -191,6 +192,7 @@ def test_classifier_predicts_the_probability_of_an_outcome(members):
     assert_is(effect, twin)
 
 
+@pytest.mark.filterwarnings("ignore::propensity.errors.DegenerateWarning")
 def test_classifier_that_saw_no_one_predicts_zero(members):
     members["never"] = 0
     effect = ps.aipw(

@@ -118,6 +118,7 @@ def test_contradiction_of_pairs_does_not_depend_on_the_order_of_the_list(logs, f
     assert f"contradicts IPW ATT: {abs(gap) / error:.1f} standard" in table.loc[specs[1].label, "note"]
 
 
+@pytest.mark.filterwarnings("ignore::propensity.errors.DegenerateWarning")
 def test_estimates_without_any_error_do_not_contradict_each_other(logs):
     df = logs.assign(**{TUTORIAL["outcome"]: 0.1})
     estimators = [ps.IPW("ATE"), ps.AIPW("ATE"), ps.IPWRA("ATE")]

@@ -12,9 +12,10 @@ from propensity.effects import inference
 from propensity.effects.arms import ArmMeans, OutcomeFacts
 from propensity.effects.cautions import size_cautions
 from propensity.effects.contrasts import SCALES, Contrast
+from propensity.effects.given_away import exact_cautions
 from propensity.effects.rounding import without_rounding
 from propensity.effects.weighted_result import WeightedResult
-from propensity.errors import InvalidInputError
+from propensity.errors import DegenerateWarning, InvalidInputError
 from propensity.frames import checks
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.fingerprint import Fingerprint, Made
@@ -152,6 +153,8 @@ class Effect(WeightedResult):
         """
         n_rows = int(treated.sum()), int((~treated).sum())
         means, std_error = without_rounding(means, facts, ess, std_error, clusters)
+        if not any(isinstance(caution, DegenerateWarning) for caution in cautions):
+            cautions = (*cautions, *exact_cautions(facts, means, std_error))
         difference = cls(
             estimand=estimand,
             estimate=means.estimate,

@@ -45,6 +45,11 @@ class Study:
     outcome_recipe: Recipe
 
     @property
+    def columns(self) -> tuple[str, ...]:
+        """What either model is made of."""
+        return tuple(dict.fromkeys([*self.score.recipe.columns, *self.outcome_recipe.columns]))
+
+    @property
     def cautions(self) -> tuple[Warning, ...]:
         """Say that neither model adjusts for anything, where that is so."""
         return adjustment_cautions(self.score.x.shape[1], self.outcome_x.shape[1])
@@ -128,6 +133,7 @@ class AdjustedEffects:
             contrast=self.contrast,
             se_method=_STACKED[self.spec.method],
             cautions=self.cautions,
+            covariates=self.study.columns,
         )
 
     def warn_of_terms(self) -> None:
@@ -258,6 +264,7 @@ def cross_fitted_effects(
             contrast=contrast,
             se_method=se_method,
             cautions=(*study.cautions, *cautions),
+            covariates=study.columns,
         )
 
     return effect_on

@@ -16,8 +16,9 @@ from propensity.calls.warned import warn
 from propensity.effects.arms import OutcomeFacts
 from propensity.effects.cautions import count_cautions
 from propensity.effects.estimators import AIPW, IPW, IPWRA, Estimator, RegressionAdjustment, check_estimators
+from propensity.effects.given_away import constant_cautions
 from propensity.effects.matching_specification import NearestNeighbors
-from propensity.effects.sample import rows_there
+from propensity.effects.sample import rows_there, warn_once
 from propensity.errors import InvalidInputError, OverlapWarning
 from propensity.frames import checks
 from propensity.frames.checks import Floats, Rows
@@ -152,8 +153,9 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     roles = Roles(treatment, outcome, covariates, outcome_covariates, cluster, sample_weight)
     study = read_study(df, roles, also={"strata": strata})
     require_events(study, outcome, estimators)
-    for caution in (*study.cautions, *count_cautions(study.sample.sample_weight)):
-        warn(caution)
+    facts = study.sample.facts(outcome)
+    warn_once((*study.cautions, *constant_cautions(facts), *study.sample.copies(outcome, study.columns)))
+    warn_once(count_cautions(study.sample.sample_weight))
     groups = None if strata is None else study.sample.frame.groups(strata, "strata")
     run = _run_on(study, outcome, groups, options, estimators=list(estimators), penalty=penalty)
     with (
@@ -165,7 +167,6 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     _warn_of_models(study, estimators, penalty, found)
     labels = pd.Index([estimator.label for estimator in estimators], name="estimator")
     _warn_of_failures(pd.Series(found.n_failed, index=labels, name="n_failed"), n_reps)
-    facts = OutcomeFacts.of(study.sample.frame.outcome(outcome))
     estimates, replicates = _settled(found.estimates, found.replicates, facts, len(study.sample.treated))
     return BootstrapResult(
         estimators=tuple(estimators),

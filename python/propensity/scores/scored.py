@@ -35,6 +35,8 @@ class Scored:
         Where their model is separated.
     cautions : tuple of Warning
         What there is to say of the scores themselves.
+    columns : tuple of str
+        What their model is made of.
     """
 
     scores: Floats
@@ -43,6 +45,7 @@ class Scored:
     balance_terms: BalanceTerms | None = None
     separation: Separation | None = None
     cautions: tuple[Warning, ...] = ()
+    columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,4 +155,5 @@ class FittedScores:
             self.fit.penalty,
             BalanceTerms.of_terms(self.rows.x, self.rows.recipe),
             self.separation,
+            columns=self.rows.recipe.columns,
         )

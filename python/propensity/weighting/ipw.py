@@ -208,7 +208,14 @@ def read_scored(sample: Sample, scores: object) -> Scored:
         return Scored(e, balance_terms=BalanceTerms.of_scores(e), cautions=doubts)
     rowwise_checks.same_weights(scores.sample_weight, sample.sample_weight, "the model was fitted", AS_KNOWN)
     x = read_terms(sample.frame, scores)
-    return Scored(e, x, scores.penalty, BalanceTerms.of_terms(x, scores.recipe), scores.separation)
+    return Scored(
+        e,
+        x,
+        scores.penalty,
+        BalanceTerms.of_terms(x, scores.recipe),
+        scores.separation,
+        columns=scores.recipe.columns,
+    )
 
 
 Doubts: TypeAlias = Callable[[Weighting], tuple[Warning, ...]]
@@ -285,4 +292,5 @@ def weighted_effect(
         contrast=contrast,
         se_method=_KNOWN if scored.x is None else _ESTIMATED,
         cautions=doubts(weighting),
+        covariates=scored.columns,
     )
