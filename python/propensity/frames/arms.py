@@ -192,7 +192,12 @@ def _numbers_of(column: Column, subject: Subject) -> str:
     """Say how text becomes an outcome."""
     levels = list(column.cat.categories)
     if text.are_numbers(levels):
-        return f"these are numbers, {text.number_line(levels, subject)}"
+        line = text.number_line(levels, subject)
+        if text.not_numbers(column).any():
+            return f"{text.described(column)}; make them numbers: {line}"
+        return f"these are numbers, {line}"
+    if text.are_dates(levels):
+        return f"these are dates; for days since the first: {text.days_line(levels, subject)}"
     level = treated_of(levels)
     slot = "<the level>" if level == THE_TREATED else level
     return f"for the share of one level: {subject.equals(slot)}"
@@ -212,6 +217,8 @@ def missing_means(column: Column, subject: Subject, *, bools: bool, nullable: bo
         level: object = True if bools else 1
     elif values is None and role == "treatment" and len(known.cat.categories) == 1:
         level = known.cat.categories[0]
+    elif values is None and role == "treatment" and text.are_dates(known.cat.categories):
+        return f"these are dates; where a missing date means not treated: {subject.is_known()}"
     else:
         return ""
     line = subject.equals_though_missing(level, nullable=nullable)

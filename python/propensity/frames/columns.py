@@ -362,6 +362,9 @@ def _floats(column: Column, subject: Subject) -> Floats:
     values = arms.numbers(column)
     if values is None:
         levels = column.cat.categories
-        remedy = f"; make it numbers: {text.number_line(levels, subject)}" if text.are_numbers(levels) else ""
+        remedy = ""
+        if text.are_numbers(levels):
+            which = f"; {text.described(column)}" if text.not_numbers(column).any() else ""
+            remedy = f"{which}; make it numbers: {text.number_line(levels, subject)}"
         raise TypeError(f"{subject}: numbers are needed, not text{remedy}")
     return values.astype(np.float64, copy=False)

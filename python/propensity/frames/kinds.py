@@ -7,12 +7,14 @@ and decimals become the nearest float64. Where they are labels, and each digit c
 from __future__ import annotations
 
 import decimal
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from propensity.frames import text
 from propensity.frames.checks import Bools
 from propensity.frames.lines import Subject
 from propensity.frames.native import AnySeries, Column
@@ -88,11 +90,11 @@ def levels_of_text(series: Any) -> Column:
     """
     import narwhals.stable.v2 as nw  # noqa: PLC0415 - pandas frames do without it
 
-    text = series.cast(nw.String)
-    levels = text.drop_nulls().unique().sort().to_list()
+    words = series.cast(nw.String)
+    levels = words.drop_nulls().unique().sort().to_list()
     if isinstance(series.dtype, nw.Enum):
         levels = [level for level in series.dtype.categories if level in set(levels)]
-    codes = text.replace_strict([*levels, None], [*range(len(levels)), -1], return_dtype=nw.Int64)
+    codes = words.replace_strict([*levels, None], [*range(len(levels)), -1], return_dtype=nw.Int64)
     return pd.Series(pd.Categorical.from_codes(codes.to_numpy(), levels))
 
 
@@ -115,7 +117,7 @@ def _from_pandas(column: Column, subject: Subject) -> Column:
         return column.astype("category")
     if content in _NUMBERS:
         return _from_objects(column)
-    raise refusal(subject, str(dtype), content)
+    raise refusal(subject, str(dtype), content, column)
 
 
 def _from_objects(column: Column) -> Column:
@@ -176,8 +178,8 @@ def opened(values: AnySeries, subject: Subject) -> Any:
         raise TypeError(f"{subject}: a series or an array is needed, not {type(values).__name__}") from error
 
 
-def refusal(subject: Subject, dtype: str, content: str) -> TypeError:
-    """Say that a type is neither numbers nor text, and what makes it numbers."""
+def refusal(subject: Subject, dtype: str, content: str, column: Column | None = None) -> TypeError:
+    """Say that a type is neither numbers nor text, and what makes it numbers; `column` are the values."""
     objects = dtype == "object"
     held = f" holding {content} values" if objects and content else ""
     kinds = f"{subject}: the type {dtype}{held} is none of numeric, bool, text and categorical"
@@ -190,8 +192,24 @@ def refusal(subject: Subject, dtype: str, content: str) -> TypeError:
     if content == "time":
         return TypeError(f"{kinds}; for hours: {subject.hours()}")
     if content.startswith("mixed"):
-        return TypeError(f"{kinds}, but several of them; make it one, as text: {subject.text()}")
+        return TypeError(f"{kinds}, but several of them; {_of_one_type(subject, column)}")
     return TypeError(f"{kinds}; convert it first")
+
+
+def _of_one_type(subject: Subject, column: Column | None) -> str:
+    """Say how values of several types become of one: numbers, where all of them are, some written as text."""
+    levels = set() if column is None else _as_text(column)
+    if text.are_numbers(levels):
+        return f"they are numbers, {text.number_line(levels, replace(subject, mixed=True))}"
+    return f"make it one, as text: {subject.text()}"
+
+
+def _as_text(column: Column) -> set[str]:
+    """Write numbers and text as `astype(str)` does; nothing, where there is anything else."""
+    held = column[column.notna()]
+    if not all(isinstance(value, str | int | float | decimal.Decimal | np.number) for value in held):
+        return set()
+    return {str(value) for value in held} | ({"nan"} if len(held) < len(column) else set())
 
 
 def _days(dates: Column) -> Column:

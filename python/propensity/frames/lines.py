@@ -26,11 +26,14 @@ class Subject:
     name : str or None
         The column's; None for values given row by row, which code calls by the argument's name.
     library : {"pandas", "polars", "pyarrow"}
+    mixed : bool
+        Whether a pandas Series holds numbers and text, which have to be made text first.
     """
 
     words: str
     name: str | None = None
     library: Library = "pandas"
+    mixed: bool = False
 
     @classmethod
     def column(cls, name: str, data: object) -> Subject:
@@ -49,8 +52,10 @@ class Subject:
     def _values(self) -> str:
         """The values as an expression, which polars evaluates within the frame."""
         if self.name is None:
-            return self.words
-        return f"pl.col({self.name!r})" if self.library == "polars" else f"df[{self.name!r}]"
+            return f"{self.words}{'.astype(str)' if self.mixed else ''}"
+        if self.library == "polars":
+            return f"pl.col({self.name!r})"
+        return f"df[{self.name!r}]{'.astype(str)' if self.mixed else ''}"
 
     def _becomes(self, expression: str) -> str:
         """Write the line that gives the column these values."""
@@ -108,7 +113,9 @@ class Subject:
             "pyarrow": f"df = df.filter(pc.field({name}).isin({listed}))",
         }[self.library]
 
-    def number(self, *, without: str = "", point: str = ".", lenient: bool = False) -> str:
+    def number(
+        self, *, without: str = "", point: str = ".", brackets: bool = False, lenient: bool = False
+    ) -> str:
         """Make text a number.
 
         Parameters
@@ -117,10 +124,13 @@ class Subject:
             Characters that go first.
         point : str
             What stands between whole and broken parts.
+        brackets : bool
+            Whether numbers in brackets are negative.
         lenient : bool
             Whether text that is no number becomes a missing value.
         """
         replaced = [(character, "") for character in without]
+        replaced += [("(", "-"), (")", "")] if brackets else []
         replaced += [] if point == "." else [(point, ".")]
         expression = self._values
         for old, new in replaced:
@@ -157,6 +167,42 @@ class Subject:
                 "pandas": f"({values} - {values}.min()).dt.days",
                 "polars": f"({values} - {values}.min()).dt.total_days()",
                 "pyarrow": f"pc.days_between(pc.min({values}), {values})",
+            }[self.library]
+        )
+
+    def days_of_text(self, *, times: bool, zones: bool, lenient: bool) -> str:
+        """Make ISO dates that are text the days since the first.
+
+        Parameters
+        ----------
+        times, zones : bool
+            Whether some have a time of the day, and an offset from UTC.
+        lenient : bool
+            Whether text that is no date becomes a missing value.
+        """
+        options = (
+            "format='ISO8601'" + (", utc=True" if zones else "") + (", errors='coerce'" if lenient else "")
+        )
+        dates = f"pd.to_datetime({self._values}, {options})"
+        if self.library == "pyarrow" and (times or lenient):
+            dates = f"pd.to_datetime({self._values}.to_pandas(), {options})"
+            return self._becomes(f"pa.array(({dates} - {dates}.min()).dt.days, from_pandas=True)")
+        if self.library == "polars":
+            strict = "strict=False" if lenient else ""
+            as_utc = "time_zone='UTC'" if zones else ""
+            read = (
+                f"str.to_datetime({', '.join(filter(None, [as_utc, strict]))})"
+                if times
+                else f"str.to_date({strict})"
+            )
+            dates = f"{self._values}.{read}"
+        if self.library == "pyarrow":
+            dates = f"pc.cast({self._values}, pa.date32())"
+        return self._becomes(
+            {
+                "pandas": f"({dates} - {dates}.min()).dt.days",
+                "polars": f"({dates} - {dates}.min()).dt.total_days()",
+                "pyarrow": f"pc.days_between(pc.min({dates}), {dates})",
             }[self.library]
         )
 

@@ -19,6 +19,8 @@ from propensity.frames.native import AnyFrame, Column, column_names
 if TYPE_CHECKING:
     from formulaic import ModelSpec, SimpleFormula
 
+_MOST_COHORTS = 20
+
 Covariates: TypeAlias = Sequence[str] | str
 """A list of columns, or the right-hand side of a formula."""
 
@@ -245,7 +247,9 @@ def _checked_levels(frame: Frame, terms: Terms, columns: Mapping[str, Column]) -
     by_level = {n: column for n, column in columns.items() if isinstance(column.dtype, pd.CategoricalDtype)}
     for name, column in by_level.items():
         if name in plain and not frame.is_category(name):
-            _require_no_numbers(column, Subject.column(name, frame.native))
+            subject = Subject.column(name, frame.native)
+            _require_no_numbers(column, subject)
+            _require_no_dates(column, subject)
         checks.levels(column)
     return {name: column.cat.categories for name, column in by_level.items()}
 
@@ -253,21 +257,21 @@ def _checked_levels(frame: Frame, terms: Terms, columns: Mapping[str, Column]) -
 def _require_no_numbers(column: Column, subject: Subject) -> None:
     """Require text not to be numbers that were read as text: a term for each of them is not what is meant."""
     found = column.cat.categories
-    if not text.are_numbers(found):
-        return
-    no_numbers = text.not_numbers(column).to_numpy()
-    if no_numbers.any():
-        others = [level for level in found if not text.is_number(level) or text.is_no_value(level)]
-        which = (
-            f"{len(column) - no_numbers.sum():,} of {len(column):,} values are numbers written as text, and "
-            f"{checks.counted(no_numbers, 'value', column.index)} no number: {checks.listed(others)}"
+    if text.are_numbers(found):
+        raise TypeError(
+            f"{subject}: {text.described(column)}; if they are numbers: {text.number_line(found, subject)}; "
+            f"if they are codes: {subject.code()}"
         )
-    else:
-        which = f"text whose levels are all numbers, {checks.listed(found[:3])}"
-    raise TypeError(
-        f"{subject}: {which}; if they are numbers: {text.number_line(found, subject)}; if they are codes: "
-        f"{subject.code()}"
-    )
+
+
+def _require_no_dates(column: Column, subject: Subject) -> None:
+    """Require text not to be dates: a few may be cohorts, but many are a line of time."""
+    found = column.cat.categories
+    if len(found) > _MOST_COHORTS and text.are_dates(found):
+        raise TypeError(
+            f"{subject}: text of {len(found):,} dates, {checks.listed(found[:3])}, and a term for each; for "
+            f"days since the first: {text.days_line(found, subject)}; if they are cohorts: {subject.code()}"
+        )
 
 
 def _make_by_formula(
