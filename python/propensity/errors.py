@@ -98,3 +98,7 @@ class FailedEstimatorWarning(UserWarning):
 
 class DegenerateWarning(UserWarning):
     """The question answers itself: nothing is adjusted for, or the outcome is given by a column."""
+
+
+class ColumnWarning(UserWarning):
+    """A covariate hardly means what it is read as: levels spelled in several ways, an identifier."""

@@ -237,6 +237,18 @@ class Subject:
             }[self.library]
         )
 
+    def merged(self, levels: Sequence[str], into: str) -> str:
+        """Make one level of several."""
+        to = "{" + ", ".join(f"{level!r}: {into!r}" for level in levels) + "}"
+        among = f"pc.is_in({self._values}, pa.array({list(levels)!r}))"
+        return self._becomes(
+            {
+                "pandas": f"{self._values}.replace({to})",
+                "polars": f"{self._values}.replace({to})",
+                "pyarrow": f"pc.if_else({among}, {into!r}, {self._values})",
+            }[self.library]
+        )
+
     def text(self) -> str:
         """Make it text."""
         return self._becomes(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from propensity.errors import InvalidInputError
-from propensity.frames import checks, formulas, lists, text
+from propensity.frames import checks, formulas, lists, text, untidy
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.columns import Frame, open_frame
 from propensity.frames.lines import Subject
@@ -182,15 +182,20 @@ def _asks_for_none(covariates: Covariates) -> bool:
 
 
 def make_terms(
-    frame: Frame, terms: Terms, *, all_levels: bool = False, sample_weight: Floats | None = None
+    frame: Frame,
+    terms: Terms,
+    *,
+    all_levels: bool = False,
+    sample_weight: Floats | None = None,
+    settled: Collection[str] = (),
 ) -> tuple[Floats, Recipe]:
     """Make the (n, d) terms of a frame, in column order, and the recipe for more rows.
 
     With `all_levels` every categorical has a term for each of its levels, also the first. Rows of sample
     weight 0 are not there: no level, mean or knot is made of them, and their terms are those of the first
-    row that is.
+    row that is. Nothing is said of the spelling of columns that are `settled`.
     """
-    x, recipe = _terms_of(those_there(frame, sample_weight), terms, all_levels=all_levels)
+    x, recipe = _terms_of(those_there(frame, sample_weight), terms, all_levels=all_levels, settled=settled)
     return spread(x, sample_weight), recipe
 
 
@@ -214,9 +219,16 @@ def spread(values: Floats, sample_weight: Floats | None) -> Floats:
     return np.asarray(values[place], order="F")
 
 
-def _terms_of(frame: Frame, terms: Terms, *, all_levels: bool) -> tuple[Floats, Recipe]:
+def _terms_of(
+    frame: Frame, terms: Terms, *, all_levels: bool, settled: Collection[str]
+) -> tuple[Floats, Recipe]:
     columns = {name: frame.columns[name] for name in terms.columns}
     levels = _checked_levels(frame, terms, columns)
+    untidy.warn_of_columns(
+        {name: column for name, column in columns.items() if name not in settled},
+        frame.native,
+        [name for name in levels if frame.is_category(name)],
+    )
     if terms.formula is not None:
         return _make_by_formula(frame, terms.formula, columns, levels, all_levels=all_levels)
     names = lists.names(columns, all_levels=all_levels)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -127,12 +127,13 @@ def match_cem(
     own, cells = _grouped({name: _coarsen(columns[name], how) for name, how in coarsenings.items()})
     groups = np.full(len(sample.treated), -1)
     groups[there] = own
+    again = CellsAgain(groups, sample.treated, estimand, sample.sample_weight)
     subclasses = make_subclasses(
         sample.frame,
         groups,
         sample.treated,
         cells,
-        _matched_by(sample, columns, CellsAgain(groups, sample.treated, estimand, sample.sample_weight)),
+        _matched_by(sample, columns, grouping or (), again),
         method="coarsened exact matching",
         estimand=estimand,
         sample_weight=sample.sample_weight,
@@ -147,10 +148,12 @@ def _grouped(coarse: Mapping[str, _Coarse]) -> tuple[Rows, pd.DataFrame]:
     return groups, pd.DataFrame({name: one.names.take(one.codes[firsts]) for name, one in coarse.items()})
 
 
-def _matched_by(sample: Sample, columns: Mapping[str, pd.Series[Any]], again: CellsAgain) -> MatchedBy:
+def _matched_by(
+    sample: Sample, columns: Mapping[str, pd.Series[Any]], grouped: Collection[str], again: CellsAgain
+) -> MatchedBy:
     """Say what rows were matched by; balance is asked of the covariates that have means."""
-    measured = tuple(name for name, column in columns.items() if _has_means(column))
-    terms = BalanceTerms.of_terms(*make_terms(sample.frame, Terms(measured, None), all_levels=True))
+    measured = Terms(tuple(name for name, column in columns.items() if _has_means(column)), None)
+    terms = BalanceTerms.of_terms(*make_terms(sample.frame, measured, all_levels=True, settled=grouped))
     rematching = Rematching(again, sample.treated, None, sample.sample_weight)
     return MatchedBy(tuple(columns), terms, _REMEDY, rematching=rematching)
 

@@ -12,7 +12,6 @@ import pandas as pd
 
 from propensity import core
 from propensity.calls.by_name import columns_by_name, renamed
-from propensity.calls.warned import warn
 from propensity.effects.arms import OutcomeFacts
 from propensity.effects.cautions import count_cautions
 from propensity.effects.estimators import AIPW, IPW, IPWRA, Estimator, RegressionAdjustment, check_estimators
@@ -38,6 +37,7 @@ from propensity.resampling.analytic import Analytic, Figures
 from propensity.resampling.options import Resampling, ResamplingOptions, group_name
 from propensity.resampling.result import BootstrapResult
 from propensity.scores.scored import warn_of_left_out
+from propensity.warned import warn
 
 DEFAULT_ESTIMATORS: tuple[Estimator, ...] = (IPW("ATE"), IPW("ATT"), NearestNeighbors("ATT"))
 
