@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from sklearn.tree import DecisionTreeClassifier
 
 import propensity as ps
 from propensity import errors
@@ -295,6 +296,24 @@ SCORES = {
         "scores: 10 values for a frame of",
     ),
     "a table": (lambda e: e.to_numpy()[:, None], TypeError, "not an array of shape (200, 1)"),
+    "a table of one": (lambda e: e.to_numpy()[:, None], TypeError, "take its column, scores[:, 0]"),
+    "both probabilities": (
+        lambda e: np.column_stack([1 - e, e]),
+        TypeError,
+        "shape (200, 2); of what predict_proba gives take the probabilities of the treated, scores[:, 1]",
+    ),
+    "a classifier": (
+        lambda _: DecisionTreeClassifier(),
+        TypeError,
+        "not DecisionTreeClassifier, which is a model; where it is fitted, take what it predicts for these "
+        "rows",
+    ),
+    "classes": (
+        lambda e: (e > e.median()).astype(int),
+        OverlapError,
+        "scores: all 200 are 0 or 1 exactly (100 at 0, 100 at 1), as what a classifier predicts, or a tree",
+    ),
+    "bools": (lambda e: e > 0, OverlapError, "scores: all 200 are 0 or 1 exactly (0 at 0, 200 at 1)"),
     "a number": (lambda _: 0.5, TypeError, "scores: a series or an array is needed, not float"),
     "nothing": (lambda _: None, TypeError, "scores: a series or an array is needed, not NoneType"),
     "words": (lambda e: e.map(str), TypeError, "scores: numbers are needed, not text"),

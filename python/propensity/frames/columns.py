@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from propensity.errors import InvalidInputError
 from propensity.frames import arms, checks, kinds, labels, native, relabelled, rows, rowwise_checks, text
@@ -287,12 +288,29 @@ def read_values(values: object, index: pd.Index[Any], role: str, reader: Reader 
     if isinstance(values, np.ndarray | list | tuple):
         array = kinds.unmasked(np.asanyarray(values), subject)
         if array.ndim != 1:
-            raise TypeError(f"{role}: one value for each row is needed, not an array of shape {array.shape}")
+            raise TypeError(
+                f"{role}: one value for each row is needed, not an array of shape {array.shape}"
+                f"{_column_of(role, array)}"
+            )
         rowwise_checks.same_length(role, len(array), len(index))
         return reader(pd.Series(array, index=index, copy=False), subject)
+    if hasattr(values, "predict_proba"):
+        raise TypeError(
+            f"{role}: values of the rows are needed, not {type(values).__name__}, which is a model; "
+            "where it is fitted, take what it predicts for these rows, model.predict_proba(x)[:, 1]"
+        )
     column = reader(values, subject)
     rowwise_checks.same_length(role, len(column), len(index))
     return column
+
+
+def _column_of(role: str, array: NDArray[Any]) -> str:
+    """Say which column of a matrix is meant: of a classifier's probabilities the second, of the treated."""
+    if array.ndim == 2 and array.shape[1] == 1:
+        return f"; take its column, {role}[:, 0]"
+    if role == "scores" and array.ndim == 2 and array.shape[1] == 2:
+        return "; of what predict_proba gives take the probabilities of the treated, scores[:, 1]"
+    return ""
 
 
 def outcome_names(outcome: str | Sequence[str]) -> list[str]:

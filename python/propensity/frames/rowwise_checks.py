@@ -59,6 +59,17 @@ def scores(values: Floats, index: pd.Index[Any], subject: str) -> None:
     )
 
 
+def no_classes(values: Floats, subject: str) -> None:
+    """Require scores that are given not to be what a classifier decides, 0 and 1."""
+    zero, one = int((values == 0).sum()), int((values == 1).sum())
+    if len(values) > 1 and zero + one == len(values):
+        raise OverlapError(
+            f"{subject}: all {len(values):,} are 0 or 1 exactly ({zero:,} at 0, {one:,} at 1), as what a "
+            "classifier predicts, or a tree grown to its end; a score is a probability: take "
+            "model.predict_proba(x)[:, 1], of a model that is not certain of anybody"
+        )
+
+
 def weights(values: Floats, treated: Bools, index: pd.Index[Any], subject: str) -> None:
     """Require weights of at least 0, some in each arm above it."""
     not_negative(values, index, subject)

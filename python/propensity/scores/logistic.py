@@ -149,6 +149,7 @@ def read_scores(frame: Frame, scores: object, treated: Bools, sample_weight: Flo
             rowwise_checks.same_weights(scores.sample_weight, sample_weight, "the model was fitted", AS_KNOWN)
     else:
         values, subject = frame.rowwise(scores, "scores")
+        rowwise_checks.no_classes(values, subject)
     if sample_weight is not None:  # whoever weighs nothing is not there, whatever the score
         values = spread(values[sample_weight > 0], sample_weight)
     rowwise_checks.scores(values, frame.index, subject)
