@@ -102,7 +102,7 @@ def _effect_table(users: pd.DataFrame, model: ps.PropensityModel, matches: ps.Ma
     effects = {
         "IPW ATE": (ate, "everybody"),
         "IPW ATT": (att, "those who opted in"),
-        "1-NN ATT": (matches.effect(users[OUTCOME]), "those who opted in"),
+        "1-NN ATT": (matches.effect(OUTCOME), "those who opted in"),
     }
     rows = {
         label: [f"{effect.estimate:+.4f}", f"  {whose:<21}"] for label, (effect, whose) in effects.items()

@@ -299,6 +299,20 @@ def test_what_is_given_after_the_frame_was_sorted_in_place_is_refused(method):
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
+def test_scores_of_a_picture_are_of_the_rows_that_were_matched():
+    plots = pytest.importorskip("propensity.plots")
+    df = scored()
+    matches = MATCHED["match_cem"](df)
+    plots.match_plot(matches, df["s"])
+    sort_in_place(df)
+    for scores in (df["s"], df["s"].to_numpy()):
+        with pytest.raises(
+            InvalidInputError, match="scores: the rows of the frame that was matched have been"
+        ):
+            plots.match_plot(matches, scores)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
 def test_labels_that_go_along_when_a_frame_is_sorted_in_place_tell_its_rows():
     df = scored()
     matches, before = MATCHED["match_nn"](df), df["y"].copy()

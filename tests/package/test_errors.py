@@ -305,8 +305,7 @@ SCORES = {
     "a classifier": (
         lambda _: DecisionTreeClassifier(),
         TypeError,
-        "not DecisionTreeClassifier, which is a model; where it is fitted, take what it predicts for these "
-        "rows",
+        "not DecisionTreeClassifier, which is a model; where it is fitted, take what it predicts for",
     ),
     "classes": (
         lambda e: (e > e.median()).astype(int),
