@@ -286,7 +286,9 @@ def test_what_is_given_after_the_frame_was_sorted_in_place_is_refused(method):
     matches, before = MATCHED[method](df), df["y"].copy()
     expected = matches.effect(df["y"]).estimate
     sort_in_place(df)
-    for values in (df["y"], df["y"] * 2, df["y"].to_numpy(), pl.Series(df["y"].to_numpy()), before):
+    assert matches.effect(before).estimate == matches.effect(before.to_numpy()).estimate == expected
+    unknown = before.to_numpy() ** 2
+    for values in (df["y"], df["y"] * 2, df["y"].to_numpy(), pl.Series(df["y"].to_numpy()), unknown):
         with pytest.raises(InvalidInputError, match=r"another order since .* match the rows as they are now"):
             matches.effect(values)
     for values in (df["y"], df["y"].to_numpy()):

@@ -9,6 +9,9 @@ from conftest import OUTCOME, TREATMENT
 from propensity.errors import InvalidInputError
 from propensity.matching.score_influence import score_influence
 
+# Scores by the number of the row are made up, and nobody's.
+pytestmark = pytest.mark.filterwarnings("ignore::propensity.errors.CalibrationWarning")
+
 
 @pytest.fixture(scope="module")
 def matches(logs, model):

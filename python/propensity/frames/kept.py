@@ -10,7 +10,7 @@ import pandas as pd
 from propensity.errors import InvalidInputError
 from propensity.frames import checks, kinds, labels, native
 from propensity.frames.checks import Bools, Floats, Rows
-from propensity.frames.columns import Reader, open_frame, read_column, read_values
+from propensity.frames.columns import Frame, Reader, open_frame, read_column, read_values
 from propensity.frames.fingerprint import Fingerprint, Made, holding_elsewhere, prints_of
 from propensity.frames.labels import read_amount
 from propensity.frames.lines import Subject
@@ -105,30 +105,46 @@ def _require_other_than_treatment(outcome: object, fingerprint: Fingerprint) -> 
         checks.roles(treatment=name, outcomes=[name], covariates=())
 
 
-def require_unmoved(values: object, fingerprint: Fingerprint, role: str) -> None:
+def require_unmoved(
+    values: object, fingerprint: Fingerprint, role: str, *, labelled: bool | None = None
+) -> None:
     """Require the frame that was matched to have its rows where they were, as far as `values` hang on it.
 
     A frame that is sorted in place, with labels that start anew, gives its columns the labels of other rows.
-    Labels that have gone along with the rows tell which row is which; values without any go by place.
+    Labels that have gone along with the rows tell which row is which; values without any go by place. Values
+    that the frame held before are known by what it holds now.
 
     Raises
     ------
     InvalidInputError
-        They stand elsewhere.
+        They stand elsewhere, and nothing tells that the values are from before.
     """
     if fingerprint.frame is None:
         return
     frame = open_frame(fingerprint.frame)
-    labelled = isinstance(values, pd.Series | pd.DataFrame)
+    labelled = isinstance(values, pd.Series) if labelled is None else labelled
     if labelled and not fingerprint.index.equals(frame.index):
         return
     moved = fingerprint.changed(frame)[1]
-    if moved:
+    if moved and not _are_from_before(values, fingerprint, frame, role):
         raise InvalidInputError(
             f"{role}: the rows of the frame that was matched have been put in another order since "
             f"({holding_elsewhere(moved)}){', under the same labels' if labelled else ''}, so that nothing "
             "tells which rows these values are of; match the rows as they are now"
         )
+
+
+def _are_from_before(values: object, fingerprint: Fingerprint, frame: Frame, role: str) -> bool:
+    """Whether values are a column in the order that it had before the rows of its frame were moved."""
+    given = prints_of({role: read_values(values, fingerprint.index, role, read_amount)})[role]
+    names = [name for name in column_names(frame.native) if isinstance(name, str) and frame.has(name)]
+    now = frame.prints(names)
+    if given in now.values():
+        return False
+    name = getattr(values, "name", None) or None
+    if isinstance(name, str) and name in fingerprint.columns:
+        return given == fingerprint.columns[name]
+    return any(own[1] == given[1] for other, own in now.items() if name is None or other == name)
 
 
 def read_adjustment(given: object, fingerprint: Fingerprint) -> Floats:
@@ -148,8 +164,9 @@ def read_adjustment(given: object, fingerprint: Fingerprint) -> Floats:
     frame = open_frame(data, covariates=names)
     fingerprint.require_same(frame, None, _ADJUSTMENT)
     if not by_name:
-        require_unmoved(given, fingerprint, "bias_adjust")
         for name in names:
+            labelled = isinstance(given, pd.DataFrame)
+            require_unmoved(frame.columns[name], fingerprint, "bias_adjust", labelled=labelled)
             require_own_column(frame.columns[name], name, fingerprint, "bias_adjust")
     return make_terms(frame, terms, sample_weight=fingerprint.sample_weight)[0]
 

@@ -96,7 +96,7 @@ def score_cautions(
         )
     if not found:
         return ()
-    if means[0] < means[1] and _calibrated(1 - scores, treated):
+    if not mixed_up and means[0] < means[1] and _calibrated(1 - scores, treated):
         remedy = "they look like the probability of being a control: take 1 - scores"
     return (
         CalibrationWarning(
