@@ -391,26 +391,3 @@ def test_level_that_a_model_has_not_seen_names_its_column(df, library):
     with pytest.raises(InvalidInputError, match="levels that the model has not seen") as caught:
         odd.predict(library(df.head(2).assign(zip=99)))
     assert "nan" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("formula", "words"),
-    [
-        ('C("plan")', r"\"C\('plan'\)\" has no column in it, .* without quotes, take C\(plan\)$"),
-        ("age + C('zip code')", r"columns stand without quotes, take C\(`zip code`\)$"),
-        ('age:bs("visits", df=4)', r"take bs\(visits, df=4\)$"),
-        ("age + log(3)", r"'log\(3\)' has no column in it, and is the same in every row; leave it out"),
-        ("I(1 + 2)", "no column in it"),
-        ('age + "plan"', "String literals are not valid in formulae; columns stand without quotes"),
-    ],
-)
-@pytest.mark.parametrize("call", [ps.fit_propensity, ps.smd])
-def test_column_in_quotes_is_no_column(df, library, formula, words, call):
-    with pytest.raises(InvalidInputError, match=words):
-        call(library(df.assign(**{"zip code": df["zip"]})), treatment="t", covariates=formula)
-
-
-def test_levels_in_quotes_stay(df):
-    pro = terms_of(df, "I(plan == 'pro')").iloc[:, 0]
-    assert (pro == (df["plan"] == "pro")).all()
-    assert terms_of(df, "C(plan, contr.treatment(base='pro'))").shape[1] == 2
