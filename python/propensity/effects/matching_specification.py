@@ -8,9 +8,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, fields
 from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
-from propensity.calls.by_name import renamed
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
+from propensity.frames.by_name import renamed
 
 MatchingEstimand: TypeAlias = Literal["ATT", "ATC", "ATE"]
 Quantity: TypeAlias = Literal["score", "logit"]

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from propensity import core
+from propensity.calls.warned import warn
 from propensity.effects.arms import ArmMeans, OutcomeFacts, Weighting, weights_name
 from propensity.effects.cautions import count_cautions
 from propensity.effects.contrasts import Contrast
@@ -24,7 +25,6 @@ from propensity.frames.columns import Frame, Reader, open_frame, outcome_names
 from propensity.frames.fingerprint import Fingerprint
 from propensity.frames.kinds import read
 from propensity.frames.native import AnyFrame
-from propensity.warned import warn
 
 T = TypeVar("T", bound=np.generic)
 

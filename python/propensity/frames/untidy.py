@@ -7,11 +7,11 @@ from collections.abc import Collection, Iterator, Mapping
 
 import pandas as pd
 
+from propensity.calls.warned import warn
 from propensity.errors import ColumnWarning
 from propensity.frames.checks import listed
 from propensity.frames.lines import Subject
 from propensity.frames.native import AnyFrame, Column
-from propensity.warned import warn
 
 _BLANK = ("", "nan", "<na>", "null", "n/a", "#n/a")
 """What stands for no value at all, in small letters; words such as "unknown" may be answers."""

@@ -10,12 +10,12 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 import pandas as pd
 
-from propensity.calls.by_name import columns_by_name
 from propensity.effects.imbalance import BalanceTerms
 from propensity.effects.matching_specification import MatchingEstimand
 from propensity.effects.sample import Sample, read_sample, warn_once
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
+from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Floats, Rows
 from propensity.frames.columns import read_column
 from propensity.frames.labels import read, read_amount

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from propensity import core
-from propensity.calls.by_name import columns_by_name
 from propensity.effects.matching_specification import (
     CaliperSd,
     CaliperUnit,
@@ -19,6 +18,7 @@ from propensity.effects.matching_specification import (
 )
 from propensity.effects.sample import warn_once
 from propensity.frames import checks
+from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Floats, Rows
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates

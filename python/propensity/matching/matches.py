@@ -9,12 +9,12 @@ from typing import Any, overload
 import numpy as np
 import pandas as pd
 
-from propensity.calls.by_name import renamed
 from propensity.effects.effect import Effect
 from propensity.effects.matching_specification import NearestNeighbors, Space
 from propensity.effects.several import Effects
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
+from propensity.frames.by_name import renamed
 from propensity.frames.checks import Floats, Rows
 from propensity.frames.columns import outcome_names
 from propensity.frames.kept import kept_rows

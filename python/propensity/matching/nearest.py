@@ -10,7 +10,6 @@ from typing import get_args
 import numpy as np
 
 from propensity import core
-from propensity.calls.by_name import columns_by_name
 from propensity.effects.arms import weights_name
 from propensity.effects.cautions import count_cautions
 from propensity.effects.matching_specification import (
@@ -26,6 +25,7 @@ from propensity.effects.matching_specification import (
 )
 from propensity.effects.sample import warn_once
 from propensity.frames import checks
+from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Floats, Rows
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates

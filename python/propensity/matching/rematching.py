@@ -12,6 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
+from propensity.calls.warned import warn
 from propensity.effects import inference
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import Regrouping
@@ -25,7 +26,6 @@ from propensity.resampling.result import BootstrapResult
 from propensity.resampling.sampling_units import SamplingUnits
 from propensity.results.read_only import ReadOnly
 from propensity.scores.crossfit import rows_by_content
-from propensity.warned import warn
 
 _DIGITS_OF_SCORES = 9  # what is left of them where the same model is fitted in another way
 

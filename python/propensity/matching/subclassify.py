@@ -6,11 +6,11 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 
-from propensity.calls.by_name import columns_by_name
 from propensity.effects.matching_specification import MatchingEstimand
 from propensity.effects.sample import read_sample, warn_once
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
+from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.native import AnyFrame
 from propensity.matching.cautions import MatchedBy, scored_cautions

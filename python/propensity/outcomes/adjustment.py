@@ -8,7 +8,6 @@ from typing import Required, TypedDict, Unpack, get_args, overload
 
 import numpy as np
 
-from propensity.calls.by_name import columns_by_name
 from propensity.calls.seeds import settle_seed
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
@@ -17,6 +16,7 @@ from propensity.effects.sample import for_each_outcome
 from propensity.effects.several import Effects
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
+from propensity.frames.by_name import columns_by_name
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates, parse_covariates
 from propensity.outcomes.models import (

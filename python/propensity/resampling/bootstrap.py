@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from propensity import core
-from propensity.calls.by_name import columns_by_name, renamed
+from propensity.calls.warned import warn
 from propensity.effects.arms import OutcomeFacts
 from propensity.effects.cautions import count_cautions
 from propensity.effects.estimators import AIPW, IPW, IPWRA, Estimator, RegressionAdjustment, check_estimators
@@ -20,6 +20,7 @@ from propensity.effects.matching_specification import NearestNeighbors
 from propensity.effects.sample import rows_there, warn_once
 from propensity.errors import InvalidInputError, OverlapWarning
 from propensity.frames import checks
+from propensity.frames.by_name import columns_by_name, renamed
 from propensity.frames.checks import Floats, Rows
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates
@@ -37,7 +38,6 @@ from propensity.resampling.analytic import Analytic, Figures
 from propensity.resampling.options import Resampling, ResamplingOptions, group_name
 from propensity.resampling.result import BootstrapResult
 from propensity.scores.scored import warn_of_left_out
-from propensity.warned import warn
 
 DEFAULT_ESTIMATORS: tuple[Estimator, ...] = (IPW("ATE"), IPW("ATT"), NearestNeighbors("ATT"))
 

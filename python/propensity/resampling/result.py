@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from propensity.calls.warned import warn
 from propensity.effects import inference
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import Estimator, Regrouping
@@ -19,7 +20,6 @@ from propensity.resampling.analytic import Analytic
 from propensity.resampling.intervals import KINDS, Interval, IntervalKind, bootstrap_interval, studentized
 from propensity.resampling.options import Groups, Resampling, ResamplingOptions
 from propensity.results.show import Shown
-from propensity.warned import warn
 
 _NOT_VALID = "bootstrap not valid for matching (Abadie and Imbens 2008); Matches.bootstrap is"
 

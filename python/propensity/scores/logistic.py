@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from propensity.calls.by_name import columns_by_name
 from propensity.effects.cautions import adjustment_cautions
 from propensity.effects.sample import read_sample_weight, warn_once
 from propensity.errors import InvalidInputError
 from propensity.frames import checks, rowwise_checks
+from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.columns import Frame, open_frame
 from propensity.frames.fingerprint import Fingerprint, Made

@@ -10,12 +10,12 @@ from typing import Any
 import pandas as pd
 
 from propensity import core
+from propensity.calls.warned import warn
 from propensity.effects.imbalance import BalanceTerms
 from propensity.errors import CollinearityWarning, SeparationError, SeparationWarning
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.terms import Recipe
 from propensity.scores.separation import Separation, find_separation
-from propensity.warned import warn
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,6 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 
-from propensity.calls.by_name import columns_by_name
 from propensity.effects import inference
 from propensity.effects.contrasts import SCALES, Contrast
 from propensity.effects.effect import Effect
@@ -27,6 +26,7 @@ from propensity.errors import (
     SeparationError,
 )
 from propensity.frames import checks
+from propensity.frames.by_name import columns_by_name
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates
 from propensity.matching.nearest import find_neighbors

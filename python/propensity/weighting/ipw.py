@@ -5,7 +5,6 @@ from functools import partial
 from typing import Required, TypeAlias, TypedDict, Unpack, get_args, overload
 
 from propensity import core
-from propensity.calls.by_name import columns_by_name
 from propensity.effects.arms import Weighting, balancing_part
 from propensity.effects.cautions import (
     adjustment_cautions,
@@ -20,6 +19,7 @@ from propensity.effects.imbalance import BalanceTerms, Imbalance, find_imbalance
 from propensity.effects.sample import Sample, for_each_outcome, read_sample, warn_once
 from propensity.effects.several import Effects
 from propensity.frames import checks, rowwise_checks
+from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Floats
 from propensity.frames.columns import outcome_names
 from propensity.frames.native import AnyFrame, AnySeries

@@ -7,7 +7,7 @@ import sys
 import warnings
 from pathlib import Path
 
-_PASSED = (str(Path(__file__).parent), functools.__file__)
+_PASSED = (str(Path(__file__).parents[1]), functools.__file__)
 """This package, and what its cached properties are called by."""
 
 
