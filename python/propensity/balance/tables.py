@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from propensity import core
+from propensity.calls.keywords import answered
 from propensity.effects.sample import read_sample_weight
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
@@ -292,6 +293,7 @@ def _table(
     return table
 
 
+@answered
 def balance_summary(
     table: pd.DataFrame, smd: float = 0.1, variance_ratio: tuple[float, float] = (0.5, 2.0)
 ) -> pd.DataFrame:

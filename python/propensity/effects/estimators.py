@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias, get_args
 
+from propensity.calls.keywords import answered_class
 from propensity.effects.matching_specification import MatchingEstimand, NearestNeighbors
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
@@ -19,6 +20,7 @@ OutcomeModel: TypeAlias = Literal["linear", "logistic"]
 Method: TypeAlias = Literal["aipw", "ipwra", "regression"]
 
 
+@answered_class
 @dataclass(frozen=True)
 class IPW:
     """Inverse probability weighting: the difference of two weighted (Hajek) means.
@@ -48,6 +50,7 @@ class IPW:
         return f"IPW {self.estimand}"
 
 
+@answered_class
 @dataclass(frozen=True)
 class _Adjustment:
     """What the estimators with an outcome model share.
@@ -78,6 +81,7 @@ class _Adjustment:
         return f"{self._name} {self.estimand}{options}"
 
 
+@answered_class
 @dataclass(frozen=True)
 class AIPW(_Adjustment):
     """Augmented inverse probability weighting: right if the score model or the outcome models are.
@@ -92,6 +96,7 @@ class AIPW(_Adjustment):
     _name: ClassVar[str] = "AIPW"
 
 
+@answered_class
 @dataclass(frozen=True)
 class IPWRA(_Adjustment):
     """Regression adjustment whose outcome models are fitted with balancing weights: doubly robust too."""
@@ -100,6 +105,7 @@ class IPWRA(_Adjustment):
     _name: ClassVar[str] = "IPWRA"
 
 
+@answered_class
 @dataclass(frozen=True)
 class RegressionAdjustment(_Adjustment):
     """An outcome model in each arm, averaged over those the effect is for; no propensity score."""

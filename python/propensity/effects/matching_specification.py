@@ -8,9 +8,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, fields
 from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
+from propensity.calls.keywords import answered_class
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
-from propensity.frames.by_name import renamed
 
 MatchingEstimand: TypeAlias = Literal["ATT", "ATC", "ATE"]
 Quantity: TypeAlias = Literal["score", "logit"]
@@ -115,6 +115,7 @@ class FullMatching(Matching):
     kind: ClassVar[Literal["nearest", "full"]] = "full"
 
 
+@answered_class
 @dataclass(frozen=True)
 class NearestNeighbors(Matching):
     """Matching with the nearest units of the other arm.
@@ -250,9 +251,6 @@ class NearestNeighbors(Matching):
         words = ", ".join(f"{width:g} {name}".strip() for name, width in calipers.items())
         unit = " raw" if self.caliper_unit == "raw" else " pooled sd" if self.caliper_sd == "pooled" else ""
         return f"caliper {words}{unit}"
-
-
-NearestNeighbors.__init__ = renamed(search="method")(NearestNeighbors.__init__)  # type: ignore[method-assign]
 
 
 def _frozen_names(role: str, names: Sequence[str] | str | None) -> Sequence[str] | str | None:

@@ -14,7 +14,6 @@ from propensity.effects.matching_specification import NearestNeighbors, Space
 from propensity.effects.several import Effects
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
-from propensity.frames.by_name import renamed
 from propensity.frames.checks import Floats, Rows
 from propensity.frames.columns import outcome_names
 from propensity.frames.kept import kept_rows
@@ -281,7 +280,6 @@ class Matches(Matched):
             last=self.last,
         )
 
-    @renamed(weights="resampling")
     def bootstrap(
         self,
         outcome: object,

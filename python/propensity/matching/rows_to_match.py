@@ -192,5 +192,6 @@ def _require_what_is_needed(spec: Matching, scores: object, columns: Collection[
     wanted = spec.wanting_scores(columns)
     if scores is None and wanted:
         raise InvalidInputError(
-            f"scores: {' and '.join(wanted)} cannot do without; give a fitted model, a column or numbers"
+            f"scores: {' and '.join(wanted)} cannot do without; give a model (ps.fit_propensity), a "
+            "column or numbers"
         )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from propensity.calls.keywords import answered
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.checks import Bools, Floats
@@ -29,6 +30,7 @@ _DOT_AREA = 16.0  # square points, of a row of its arm's mean weight
 _GOLDEN = (5**0.5 - 1) / 2
 
 
+@answered
 def match_plot(
     matches: Matched,
     scores: PropensityModel | ArrayLike | None = None,

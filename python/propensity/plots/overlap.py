@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from propensity.calls.keywords import answered
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.checks import Floats
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 Kind: TypeAlias = Literal["histogram", "density"]
 
 
+@answered
 def overlap_plot(
     df: AnyFrame | PropensityModel | ArrayLike | None = None,
     scores: str | PropensityModel | ArrayLike | None = None,

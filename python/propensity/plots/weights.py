@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from propensity.calls.keywords import answered
 from propensity.effects.effect import Effect
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+@answered
 def weight_plot(
     df: AnyFrame | Matched | Effect | ArrayLike | None = None,
     weights: str | Matched | Effect | ArrayLike | None = None,

@@ -20,7 +20,7 @@ from propensity.effects.matching_specification import NearestNeighbors
 from propensity.effects.sample import rows_there, warn_once
 from propensity.errors import InvalidInputError, OverlapWarning
 from propensity.frames import checks
-from propensity.frames.by_name import columns_by_name, renamed
+from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Floats, Rows
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates
@@ -45,7 +45,6 @@ _FAILURES_TOLERATED = 0.05  # of the replicates; beyond, those that are left no 
 
 
 @columns_by_name
-@renamed(weights="resampling")
 def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     df: AnyFrame,
     *,

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, TypeAlias, get_args
 import numpy as np
 import pandas as pd
 
+from propensity.calls.keywords import answered
 from propensity.effects.arms import balancing_part, require_balancing
 from propensity.effects.weighted_result import WeightedResult
 from propensity.errors import InvalidInputError
@@ -75,6 +76,7 @@ class TruncatedWeights(WeightedResult):
         return in_few_digits(self.counts)
 
 
+@answered
 def truncate(
     weights: object,
     *,
