@@ -264,6 +264,16 @@ def test_outcome_of_other_levels_leaves_a_slot(library):
     df = library(frame(arm=np.arange(N) % 2, out=np.where(TREATED, "gold", "basic")))
     said = refused(df, outcome="out")
     assert "== <the level>" in said or "<the level>)" in said
+    assert "its levels are 'basic', 'gold'; for the share of one level: " in said
+
+
+def test_outcome_of_levels_alike_but_for_capitals_is_made_plain_first(library):
+    words = np.where(TREATED, np.where(np.arange(N) % 2, "Y", "y "), "N")
+    df = library(frame(arm=np.arange(N) % 2, out=words))
+    df = run(refused(df, outcome="out").split("capitals and spaces, ")[1], df)
+    line = refused(df, outcome="out").split("for the share of one level: ")[1]
+    found = effect(run(line, df), outcome="out")
+    assert found == effect(frame(arm=np.arange(N) % 2, out=TREATED), outcome="out")
 
 
 @pytest.mark.parametrize(

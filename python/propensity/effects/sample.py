@@ -133,7 +133,11 @@ class Sample:
             treated=self.treated,
             n_clusters=self.n_clusters,
             contrast=contrast,
-            cautions=(*copies, *cautions, *count_cautions(self.sample_weight)),
+            cautions=(
+                *copies,
+                *cautions,
+                *count_cautions(self.sample_weight, self.frame.code_of("sample_weight")),
+            ),
             fingerprint=self.fingerprint,
         )
 

@@ -200,7 +200,10 @@ def _numbers_of(column: Column, subject: Subject) -> str:
         return f"these are dates; for days since the first: {text.days_line(levels, subject)}"
     level = treated_of(levels)
     slot = "<the level>" if level == THE_TREATED else level
-    return f"for the share of one level: {subject.equals(slot)}"
+    its = f"its levels are {listed(levels)}"
+    if len({" ".join(str(level).casefold().split()) for level in levels}) < len(levels):
+        return f"{its}; some are the same but for capitals and spaces, {subject.plain_words()}"
+    return f"{its}; for the share of one level: {subject.equals(slot)}"
 
 
 def missing_means(column: Column, subject: Subject, *, bools: bool, nullable: bool, role: str) -> str:

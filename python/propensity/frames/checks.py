@@ -119,14 +119,19 @@ _BY_TEXT = "make text of them first: df.columns = df.columns.map(str)"
 _BY_ONE_NAME = "make one of them first: df.columns = ['_'.join(map(str, name)) for name in df.columns]"
 
 
-def one_outcome(function: str, outcome: object) -> None:
+def one_outcome(function: str, outcome: object, treatment: object, covariates: object) -> None:
     """Require one outcome, where a table is of several estimators."""
     if isinstance(outcome, list | tuple | pd.Index) and len(outcome) != 1:
+        roles = f"treatment={treatment!r}, covariates={_plain_list(covariates)!r}"
         raise TypeError(
-            f"outcome: {function} compares estimators of one outcome; for several: "
-            f"{{name: ps.{function}(df, outcome=name, ...) for name in {list(outcome)!r}}}"
+            f"outcome: {function} compares estimators of one outcome; for several, with what else you gave "
+            f"added: {{name: ps.{function}(df, outcome=name, {roles}) for name in {list(outcome)!r}}}"
         )
     column_name("outcome", list(outcome) if isinstance(outcome, tuple | pd.Index) else outcome)
+
+
+def _plain_list(names: object) -> object:
+    return list(names) if isinstance(names, pd.Index | np.ndarray) else names
 
 
 def known(names: Iterable[str], columns: Sequence[object]) -> None:

@@ -16,7 +16,7 @@ from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.fingerprint import Fingerprint, Print, prints_of
 from propensity.frames.labels import read as label_reader
 from propensity.frames.labels import read_amount
-from propensity.frames.lines import Subject
+from propensity.frames.lines import Subject, library_of
 from propensity.frames.native import AnyFrame, AnySeries, Column
 
 Reader: TypeAlias = Callable[[AnySeries, Subject], Column]
@@ -43,8 +43,8 @@ class Frame:
     given : dict of str to (str, Series)
         What was given row by row beside the frame's columns, or named among them, by role: what a message
         calls it, and the values, read and complete too.
-    named : tuple of str
-        Of what was given the columns of the frame.
+    named : dict of str to str
+        Of what was given the columns of the frame, by role.
     plain : dict of str to Series
         Columns as `labels.read_amount` reads them, which is how fingerprints are taken; more are read as they
         are asked for.
@@ -57,7 +57,7 @@ class Frame:
     columns: Mapping[str, Column]
     labels: Mapping[str, Column] = field(default_factory=dict)
     given: Mapping[str, tuple[str, Column]] = field(default_factory=dict)
-    named: tuple[str, ...] = ()
+    named: Mapping[str, str] = field(default_factory=dict)
     plain: dict[str, Column] = field(default_factory=dict)
     treatment: str | None = None
     _prints: dict[str, Print] = field(default_factory=dict)
@@ -80,7 +80,7 @@ class Frame:
         self, treated: Bools | None, sample_weight: Floats | None, *, keep: bool = False
     ) -> Fingerprint:
         """Say which rows these are, by all columns that have been read; keep the frame if asked to."""
-        names = dict.fromkeys([*self.columns, *self.labels, *self.named, *self.plain])
+        names = dict.fromkeys([*self.columns, *self.labels, *self.named.values(), *self.plain])
         frame = self.native if keep else None
         return Fingerprint(self.index, treated, sample_weight, self.prints(names), frame, self.treatment)
 
@@ -123,6 +123,12 @@ class Frame:
         subject, column = _given(values, self.native, self.index, role)
         checks.complete({subject: column}, subject="{}")
         return subject, column
+
+    def code_of(self, role: str) -> Subject:
+        """Say how code writes what was given row by row: as a column where it was named."""
+        if role in self.named:
+            return Subject.column(self.named[role], self.native)
+        return Subject(role, None, library_of(self.native))
 
     def is_category(self, name: str) -> bool:
         """Whether the caller's column is of a categorical type, and not text."""
@@ -210,8 +216,8 @@ def open_frame(
     if treatment is not None:
         readers = {treatment: arms.read_treatment} | readers
     beside = {role: values for role, values in (also or {}).items() if values is not None}
-    named = [values for values in beside.values() if isinstance(values, str)]
-    checks.known([*readers, *labels, *named], native.column_names(data))
+    named = {role: values for role, values in beside.items() if isinstance(values, str)}
+    checks.known([*readers, *labels, *named.values()], native.column_names(data))
     checks.beside_outcomes(beside, outcomes)
     index = native.labels_of(data)
     known = read or {}
@@ -221,10 +227,10 @@ def open_frame(
     }
     given = {role: _given(values, data, index, role) for role, values in beside.items()}
     by_label = {name: read_column(data, name, label_reader) for name in labels}
-    by_name = {values: given[role][1] for role, values in beside.items() if isinstance(values, str)}
+    by_name = {name: given[role][1] for role, name in named.items()}
     plain = {name: columns[name] for name, own in readers.items() if own in (kinds.read, arms.read_treatment)}
     text = {name: column for name, column in (by_label | by_name).items() if _is_text(column)}
-    frame = Frame(data, index, columns, by_label, given, tuple(named), text | plain, treatment)
+    frame = Frame(data, index, columns, by_label, given, named, text | plain, treatment)
     _require_complete(frame, treatment)
     return frame
 

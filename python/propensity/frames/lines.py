@@ -113,6 +113,16 @@ class Subject:
             "pyarrow": f"df = df.filter(pc.field({name}).isin({listed}))",
         }[self.library]
 
+    def spelled_out(self) -> str:
+        """Repeat each row of the frame as often as these whole numbers say."""
+        times = self.words if self.name is None else f"df[{self.name!r}]"
+        rows = f"np.repeat(np.arange(len(df)), np.asarray({times}).astype(int))"
+        return {
+            "pandas": f"df = df.iloc[{rows}].reset_index(drop=True)",
+            "polars": f"df = df[{rows}]",
+            "pyarrow": f"df = df.take({rows})",
+        }[self.library]
+
     def number(
         self, *, without: str = "", point: str = ".", brackets: bool = False, lenient: bool = False
     ) -> str:

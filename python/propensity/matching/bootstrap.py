@@ -70,8 +70,8 @@ def _require_refit(matches: Matches, options: ResamplingOptions) -> None:
     if matches.spec.max_uses != 1:
         raise InvalidInputError(
             "refit: to match again on rows drawn anew is not valid where a unit may serve more than once "
-            "(Abadie and Imbens 2008): take effect(outcome).conf_int(), or bootstrap(outcome), which "
-            "leaves the matches alone"
+            "(Abadie and Imbens 2008): take matches.effect(outcome).conf_int(), or "
+            "matches.bootstrap(outcome), which leaves the matches alone"
         )
     if options.resampling != "multinomial":
         raise InvalidInputError(
@@ -89,14 +89,14 @@ def _require_theory(matches: Matches) -> None:
         There is no theory of it.
     """
     if not (matches.spec.is_plain and matches.weighs_evenly):
-        again = "bootstrap(outcome, refit=True), or " if matches.spec.max_uses == 1 else ""
+        again = "matches.bootstrap(outcome, refit=True), or " if matches.spec.max_uses == 1 else ""
         raise InvalidInputError(
             f"there is no theory of this bootstrap for {matches.spec.label}"
             f"{'' if matches.weighs_evenly else ' with sample weights'}; take {again}"
-            "effect(outcome).conf_int()"
+            "matches.effect(outcome).conf_int()"
         )
     if matches.estimand == "ATE" and matches.n_unmatched:
         raise InvalidInputError(
             f"{matches.n_unmatched:,} units are unmatched, and there is no theory of this bootstrap for an "
-            "ATE without them; take effect(outcome).conf_int(), or match without a caliper"
+            "ATE without them; take matches.effect(outcome).conf_int(), or match without a caliper"
         )

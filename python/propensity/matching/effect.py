@@ -59,7 +59,7 @@ def _pair_inference(matches: Matches, asked: PairInference | None, *, adjusted: 
         raise InvalidInputError(
             "inference: 'score' is for matching on the score or logit alone, without exact or "
             "bias_adjust, that leaves nobody out whom the effect is for; take 'cluster', or "
-            "bootstrap(outcome, refit=True)"
+            "matches.bootstrap(outcome, refit=True)"
         )
     estimated = at_scores and matches.rematching is not None and matches.rematching.estimated is not None
     return asked or ("score" if estimated else "cluster")

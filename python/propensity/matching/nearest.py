@@ -222,7 +222,7 @@ def find_neighbors(rows: RowsToMatch, spec: NearestNeighbors, n_threads: int | N
             *rows.doubts,
             *_shortage(rows, spec),
             *rows.imbalance(found.weights, neighbor_remedy(spec)),
-            *count_cautions(rows.sample_weight),
+            *count_cautions(rows.sample_weight, rows.frame.code_of("sample_weight")),
         ),
         ids=rows.names,
         alike=alike,

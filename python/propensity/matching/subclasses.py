@@ -276,7 +276,7 @@ class Subclasses(Matched):
         if asked == "score" and self._quantity is None:
             raise InvalidInputError(
                 "inference: 'score' is for subclasses that the score alone decided, with nobody left out; "
-                "here take 'cluster' or 'stratified', or bootstrap(outcome)"
+                "here take 'cluster' or 'stratified', or .bootstrap(outcome)"
             )
         usual: Inference = "cluster" if self._quantity is None else "score"
         how = asked or (usual if self.method == "full matching" else "stratified")

@@ -145,7 +145,7 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     may be too wide or too narrow. It is offered because people ask for it, and `summary()` says so;
     `Matches.bootstrap` is valid, and needs no refit.
     """
-    checks.one_outcome("bootstrap", outcome)
+    checks.one_outcome("bootstrap", outcome, treatment, covariates)
     options = ResamplingOptions(resampling, n_reps, seed, n_threads, progress)
     _check_estimators(estimators, resampling)
     _check_penalty(estimators, penalty)
@@ -154,7 +154,8 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     require_events(study, outcome, estimators)
     facts = study.sample.facts(outcome)
     warn_once((*study.cautions, *constant_cautions(facts), *study.sample.copies(outcome, study.columns)))
-    warn_once(count_cautions(study.sample.sample_weight))
+    given = study.sample.frame.code_of("sample_weight")
+    warn_once(count_cautions(study.sample.sample_weight, given))
     groups = None if strata is None else study.sample.frame.groups(strata, "strata")
     run = _run_on(study, outcome, groups, options, estimators=list(estimators), penalty=penalty)
     with (

@@ -126,7 +126,7 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     5%, Bonferroni over the pairs), and by more than half the smaller standard error. Rows that vary together
     in either of the two do so in their difference.
     """
-    checks.one_outcome("estimate", outcome)
+    checks.one_outcome("estimate", outcome, treatment, covariates)
     check_estimators(estimators)
     checks.confidence_level(level)
     checks.choice("contrast", contrast, get_args(Contrast))
@@ -250,7 +250,7 @@ class _Comparison:
         # Distances between covariates do without scores, which say who chooses first if they can be had.
         can_do_without = not spec.wanting_scores() and not isinstance(self._fit, FittedScores)
         model = None if can_do_without else named_model(self.fitted, treatment, sample.frame)
-        weight = sample.sample_weight
+        weight = self.roles.sample_weight
         rows = read_rows_to_match(self.df, spec, treatment=treatment, scores=model, sample_weight=weight)
         return find_neighbors(rows, spec).effect(sample.frame.outcome(self.outcome))
 

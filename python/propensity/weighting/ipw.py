@@ -86,7 +86,8 @@ def balancing_weights(
     is_model = isinstance(scores, PropensityModel)
     impossible = () if is_model else score_cautions(e, sample.treated, sample.sample_weight)
     uneven = overlap_cautions(estimand, sample.present(total), sample.present(sample.treated))
-    warn_once((*impossible, *uneven, *count_cautions(sample.sample_weight)))
+    counts = count_cautions(sample.sample_weight, sample.frame.code_of("sample_weight"))
+    warn_once((*impossible, *uneven, *counts))
     return sample.frame.series(balancing_part(total, sample.sample_weight), "weights")
 
 
