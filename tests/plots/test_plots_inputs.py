@@ -7,6 +7,7 @@ import doctest
 import importlib
 import inspect
 import pkgutil
+import re
 import warnings
 
 import matplotlib as mpl
@@ -463,6 +464,49 @@ def test_plots_leave_the_callers_own_formulas_alone(users):
     plots.overlap_plot(users, "score", "opted", ax=ax)
     assert title.get_parse_math()
     assert ax.xaxis.label.get_parse_math()
+
+
+# What is none of it, or in another's place
+
+
+def test_results_that_a_picture_is_not_of_are_refused_in_words():
+    rng = np.random.default_rng(3)
+    df = pd.DataFrame({"x": rng.normal(size=80), "t": np.arange(80) % 2, "y": rng.normal(size=80)})
+    df["z"] = df["y"] + df["t"]
+    model = ps.fit_propensity(df, treatment="t", covariates=["x"])
+    effects = ps.ipw(df, outcome=["y", "z"], treatment="t", scores=model)
+    line = re.escape("ps.balancing_weights(df, treatment='t', scores=model)")
+    for call in (
+        lambda: plots.weight_plot(model),
+        lambda: plots.weight_plot(df, model),
+        lambda: plots.ecdf_plot(df, "x", treatment="t", weights=model),
+        lambda: plots.qq_plot(df, "x", treatment="t", weights={"IPW": model}),
+    ):
+        with pytest.raises(TypeError, match=f"numbers are needed, not PropensityModel; .* by {line}"):
+            call()
+    for plot in (plots.ecdf_plot, plots.qq_plot):
+        for given in ((model,), (model, "x"), (effects["y"],)):
+            with pytest.raises(TypeError, match="covariate: a column of the frame or numbers are needed"):
+                plot(*given)
+    with pytest.raises(TypeError, match=r"weights: .* not Effects; take one of them, effects\['y'\]"):
+        plots.weight_plot(effects)
+    with pytest.raises(TypeError, match="scores: a model, a column or numbers are needed, not Overlap"):
+        plots.overlap_plot(ps.overlap(df, treatment="t", scores=model))
+
+
+def test_scores_and_treatment_the_other_way_round_are_told():
+    df = pd.DataFrame({"t": np.arange(60) % 2, "e": np.linspace(0.1, 0.9, 60)})
+    for call in (
+        lambda: plots.overlap_plot(df["t"], df["e"]),
+        lambda: plots.overlap_plot(df, "t", "e"),
+        lambda: plots.overlap_plot(df, "t", df["e"].to_numpy()),
+    ):
+        with pytest.raises(InvalidInputError, match=r"look the other way round: .* scores=..., treat"):
+            call()
+    with pytest.raises(InvalidInputError, match="weights come first"):
+        plots.weight_plot(df["t"], df["e"])
+    plots.overlap_plot(df["e"].round(), df["t"])  # scores of a certain model
+    plots.weight_plot(df["t"] * 0 + 1, df["t"])
 
 
 # Docstrings

@@ -357,6 +357,13 @@ def _require_balance_table(table: object) -> None:
     )
     if not whole:
         raise InvalidInputError("table: what ps.balance gave is needed, with its columns and attrs")
+    assert isinstance(table, pd.DataFrame)
+    for sample in table.columns.unique("sample"):
+        if not {(sample, "smd"), (sample, "variance_ratio")} <= set(table.columns):
+            raise InvalidInputError(
+                f"table: what ps.balance gave is needed, whole, and {sample!r} is none of its samples or has "
+                "lost measures; of a table whose terms became a column give the one before reset_index()"
+            )
 
 
 def _range(variance_ratio: object) -> tuple[float, float]:

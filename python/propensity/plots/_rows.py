@@ -11,6 +11,7 @@ import pandas as pd
 
 from propensity.effects.arms import require_balancing
 from propensity.effects.effect import Effect
+from propensity.effects.several import Effects
 from propensity.effects.weighted_result import WeightedResult
 from propensity.errors import InvalidInputError
 from propensity.frames import checks, native, relabelled, rowwise_checks
@@ -18,6 +19,7 @@ from propensity.frames.checks import Bools, Floats
 from propensity.frames.columns import open_frame, rowwise, rowwise_treated
 from propensity.frames.native import AnyFrame, AnySeries
 from propensity.matching.result import Matched
+from propensity.results.show import Shown
 from propensity.scores.model import PropensityModel
 from propensity.weighting.given import require_rows
 from propensity.weighting.truncation import TruncatedWeights
@@ -84,7 +86,8 @@ class Rows:
                 return cls(None, native.row_labels(values.weights))
             if isinstance(values, pd.Series | Matched):
                 return cls(None, values.index)
-        lengths = (len(np.asarray(v)) for v in given if v is not None and not isinstance(v, str | Mapping))
+        rowwise = (np.asarray(v) for v in given if v is not None and not isinstance(v, str | Mapping))
+        lengths = (len(v) for v in rowwise if v.ndim > 0)  # what has none is refused by its role
         return cls(None, pd.RangeIndex(next(lengths, 0)))
 
     def numbers(self, values: object, role: str) -> Floats:
@@ -112,6 +115,23 @@ class Rows:
         column, subject = self._named(treatment, "treatment")
         name = treatment if isinstance(treatment, str) else "treatment"
         return rowwise_treated(column, self.index, subject, name)
+
+    def require_order(self, role: str, values: object, treatment: object) -> None:
+        """Require that scores or weights come first, and the treatment after them.
+
+        Raises
+        ------
+        InvalidInputError
+            What comes first is 0 or 1 in every row, and what comes after it are other numbers.
+        """
+        if treatment is None:
+            return
+        first, second = self._named(values, role)[0], self._named(treatment, "treatment")[0]
+        if _are_of_arms(first) and not _are_of_arms(second) and _are_numbers(second):
+            raise InvalidInputError(
+                f"{role} and treatment look the other way round: the {role} are 0 or 1 in every row, and the "
+                f"treatment is not; {role} come first, or by name, {role}=..., treatment=..."
+            )
 
     def sample_weight(self, given: object, *knowing: object) -> Floats | None:
         """Read how much each row stands for; where it is not given, as models and results were made with.
@@ -198,6 +218,7 @@ class Rows:
 
     def _named(self, values: object, role: str) -> tuple[Any, str]:
         """Look a column up by its name, and say what a message calls the values."""
+        require_no_result(values, role)
         if not isinstance(values, str):
             return values, role
         if self.frame is None:
@@ -206,3 +227,44 @@ class Rows:
                 f"the frame first, as in (df, ..., {role.partition('[')[0]}={values!r})"
             )
         return native.column_as_given(self.frame, values), f"column '{values}'"
+
+
+_NEEDED = {
+    "weights": "an effect, matches, truncated weights, a column or numbers are",
+    "scores": "a model, a column or numbers are",
+    "covariate": "a column of the frame or numbers are",
+}
+
+
+def require_no_result(given: object, role: str) -> None:
+    """Require of what is to be read row by row that it is none of our results.
+
+    Raises
+    ------
+    TypeError
+        It is one; what is needed in this role.
+    """
+    if not isinstance(given, Shown):
+        return
+    what = _NEEDED.get(role.partition("[")[0], "a column or values are")
+    more = ""
+    if isinstance(given, PropensityModel) and role.startswith("weights"):
+        made = f"ps.balancing_weights(df, treatment={given.treatment!r}, scores=model)"
+        more = f"; its scores become weights by {made}"
+    elif isinstance(given, PropensityModel) and role == "treatment":
+        more = ", which has its place before it"
+    elif role == "covariate":
+        more = ", which keeps none; as in (df, 'tenure', treatment='opted_in')"
+    elif isinstance(given, Effects):
+        more = f"; take one of them, effects[{next(iter(given.by_outcome))!r}]"
+    raise TypeError(f"{role}: {what} needed, not {type(given).__name__}{more}")
+
+
+def _are_numbers(values: object) -> bool:
+    return np.asarray(values).dtype.kind in "biuf"
+
+
+def _are_of_arms(values: object) -> bool:
+    """Whether values are 0 or 1 all, as a treatment is."""
+    array = np.asarray(values)
+    return array.dtype.kind in "biuf" and bool(np.isin(array, (0, 1)).all())

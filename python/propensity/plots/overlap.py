@@ -125,6 +125,7 @@ def _rows(
     if isinstance(scores, PropensityModel) and frame is not None:
         require_rows(scores, open_frame(frame), None)
     read = Rows.of(frame, score, treatment, weights)
+    read.require_order("scores", score, treatment)
     rows = pd.DataFrame({"score": read.numbers(score, "scores")}, index=read.index)
     treated = read.treated(treatment, scores, weights, needed_with="scores that are no model's")
     rows["treated"] = treated
