@@ -177,6 +177,32 @@ def test_plots_compare_rows():
         plots.match_plot(ps.match_cem(moved(df), covariates=["x"], **CALL), model)
 
 
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("call", [*TAKING_SCORES, *(f"{name}, weights" for name in TAKING_WEIGHTS)])
+@pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")  # few rows, made up
+def test_rows_sorted_otherwise_are_told_to_be_in_another_order_not_to_be_treated_otherwise(library, call):
+    df = people()
+    model = ps.fit_propensity(LIBRARIES[library](df), covariates=["x"], **CALL)
+    made = model if call in TAKING_SCORES else ps.match_nn(LIBRARIES[library](df), scores=model, **CALL)
+    take = TAKING_SCORES.get(call) or TAKING_WEIGHTS[call.partition(",")[0]]
+    for rows in (df.sort_values("y", ignore_index=True), df.iloc[::-1].reset_index(drop=True)):
+        with pytest.raises(InvalidInputError, match=r"rows have been put in another order .*; put them back"):
+            take(LIBRARIES[library](rows), made)
+    swapped = pd.concat([df[df.t == 1].head(250), df[df.t == 0].head(250)], ignore_index=True)
+    model = ps.fit_propensity(LIBRARIES[library](swapped), covariates=["x"], **CALL)
+    with pytest.raises(InvalidInputError, match="the treatment differs in 500 rows"):
+        TAKING_SCORES["ipw"](LIBRARIES[library](swapped.assign(t=1 - swapped.t)), model)
+
+
+def test_overlap_is_drawn_of_the_treatment_that_the_model_knows():
+    plots = pytest.importorskip("propensity.plots")
+    df = people()
+    model = ps.fit_propensity(df, covariates=["x"], **CALL)
+    plots.overlap_plot(model, df["t"])
+    with pytest.raises(InvalidInputError, match=r"the treatment differs in \d+ rows .* leave it out"):
+        plots.overlap_plot(model, df["t"].sample(frac=1, random_state=1).reset_index(drop=True))
+
+
 @pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")  # few rows, made up
 def test_truncation_within_arms_wants_the_arms_of_the_weights():
     df = people()

@@ -87,7 +87,8 @@ class Fingerprint(ReadOnly):
         if other or moved:
             counted = None if made.count is None or isinstance(rows, Fingerprint) else made.count(rows)
             difference = _difference(other, moved, counted)
-            raise InvalidInputError(f"{made.subject}: {difference} since {made.when}; {made.again}")
+            remedy = made.again if other else "put them back in the order that they had then"
+            raise InvalidInputError(f"{made.subject}: {difference} since {made.when}; {remedy}")
 
 
 @dataclass(frozen=True, eq=False)

@@ -114,7 +114,12 @@ class Rows:
             raise InvalidInputError(f"treatment: who was treated is needed with {needed_with}")
         column, subject = self._named(treatment, "treatment")
         name = treatment if isinstance(treatment, str) else "treatment"
-        return rowwise_treated(column, self.index, subject, name)
+        treated = rowwise_treated(column, self.index, subject, name)
+        for model in known:
+            if isinstance(model, PropensityModel):  # weights compare theirs as they are read
+                remedy = "leave it out, for the model knows who was treated of its rows"
+                rowwise_checks.same_treated("treatment", model.treated, treated, self.index, remedy)
+        return treated
 
     def require_order(self, role: str, values: object, treatment: object) -> None:
         """Require that scores or weights come first, and the treatment after them.
