@@ -290,13 +290,13 @@ def test_progress_counts_replicates():
 @pytest.mark.parametrize("options", [{}, {"n_neighbors": 3}, {"max_reuse": 2}, {"estimand": "ATE"}])
 def test_matching_with_replacement_is_not_matched_again(quarter, options):
     made = ps.match_nn(quarter, treatment="opted", scores=score_of(quarter), **options)
-    with pytest.raises(InvalidInputError, match=r"refit: .*Imbens 2008.*take effect\(outcome\)\.conf_int"):
+    with pytest.raises(InvalidInputError, match=r"refit: .*Imbens 2008.*take matches.effect\(outcome\)"):
         made.bootstrap(quarter["done"], refit=True)
 
 
 def test_pairs_point_to_the_refit(quarter):
     made = make("pairs", quarter, score_of(quarter))
-    with pytest.raises(InvalidInputError, match=r"take bootstrap\(outcome, refit=True\)"):
+    with pytest.raises(InvalidInputError, match=r"take matches.bootstrap\(outcome, refit=True\)"):
         made.bootstrap(quarter["done"])
     with pytest.raises(InvalidInputError, match="no whole number of rows to match again"):
         made.bootstrap(quarter["done"], refit=True, resampling="bayesian")

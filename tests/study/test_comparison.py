@@ -147,7 +147,7 @@ def test_cautions_stand_in_the_notes():
     [
         ({"estimators": []}, "estimators: at least one is needed"),
         ({"estimators": ["IPW"]}, r"estimators: a specification such as IPW\(\) is needed, not 'IPW'"),
-        ({"estimators": [ps.IPW(), ps.IPW("ATE")]}, "estimators: 'IPW ATE' occur twice"),
+        ({"estimators": [ps.IPW(), ps.IPW("ATE")]}, "estimators: 'IPW ATE' occurs twice or more"),
         (
             {"estimators": [ps.NearestNeighbors()], "cluster": "visits", "contrast": "ratio"},
             "matching has no contrast='ratio' with replacement and no cluster; leave '1-NN ATT' out",

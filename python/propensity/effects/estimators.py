@@ -156,5 +156,7 @@ def check_estimators(estimators: Sequence[Estimator]) -> None:
         labels.append(estimator.label)
     twice = [label for label in dict.fromkeys(labels) if labels.count(label) > 1]
     if twice or not labels:
-        problem = f"{checks.listed(twice)} occur twice" if twice else "at least one is needed"
+        verb = "occurs" if len(twice) == 1 else "occur"
+        more_than_once = f"{checks.listed(twice)} {verb} twice or more; give each once"
+        problem = more_than_once if twice else "at least one is needed"
         raise InvalidInputError(f"estimators: {problem}")

@@ -23,6 +23,8 @@ _GREATEST = sys.float_info.max
 
 _MOST_LEVELS = 1_000  # a term for each: more is no description of anybody, and a matrix that no memory holds
 
+_COLUMNS = (np.ndarray, pd.Series)
+
 _SHOWN = 5  # rows or levels in a message: enough to find the cause, few enough to read
 
 
@@ -47,7 +49,11 @@ def estimand(value: object, allowed: Sequence[str]) -> Any:
 def count(name: str, value: object, minimum: int = 1) -> None:
     """Require a whole number of at least `minimum`."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < minimum:
-        raise InvalidInputError(f"{name} must be a whole number of at least {minimum}, not {value!r}")
+        whole = isinstance(value, float | np.floating) and value.is_integer() and value >= minimum
+        remedy = f", a float; take {name}={value:.0f}" if whole else ""
+        raise InvalidInputError(
+            f"{name} must be a whole number of at least {minimum}, not {_plain(value)!r}{remedy}"
+        )
 
 
 def number(name: str, value: object, *, above: float = -math.inf, minimum: float = -math.inf) -> None:
@@ -128,6 +134,21 @@ def one_outcome(function: str, outcome: object, treatment: object, covariates: o
             f"added: {{name: ps.{function}(df, outcome=name, {roles}) for name in {list(outcome)!r}}}"
         )
     column_name("outcome", list(outcome) if isinstance(outcome, tuple | pd.Index) else outcome)
+
+
+def rows_of_values(role: str, values: object) -> None:
+    """Require a list to be of values, one for each row, and not of results or arrays that have many."""
+    if not isinstance(values, list | tuple):
+        return
+    found = next((v for v in values[:_SHOWN] if hasattr(v, "weights") or isinstance(v, _COLUMNS)), None)
+    if found is not None:
+        kind = type(found).__name__
+        several = "give one of them, or where several are taken, a dict with a name for each"
+        one = "give it by itself, not in a list" if len(values) == 1 else several
+        raise TypeError(
+            f"{role}: one value for each row is needed, and here is a list of {len(values):,}, the first a "
+            f"{kind}; {one}"
+        )
 
 
 def _plain_list(names: object) -> object:

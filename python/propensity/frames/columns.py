@@ -282,6 +282,7 @@ def read_column(data: AnyFrame, name: str, reader: Reader = kinds.read) -> Colum
 def read_values(values: object, index: pd.Index[Any], role: str, reader: Reader = kinds.read) -> Column:
     """Read one value for each label of `index`."""
     subject = Subject.given(role, values)
+    checks.rows_of_values(role, values)
     if isinstance(values, pd.Series):
         if not values.index.equals(index):
             remedy = relabelled.remedy(role, values.index, index, values.name)

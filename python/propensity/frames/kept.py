@@ -155,6 +155,12 @@ def read_adjustment(given: object, fingerprint: Fingerprint) -> Floats:
     InvalidInputError, TypeError
         As for `open_frame`; the rows are others.
     """
+    if not isinstance(given, list | tuple) and not native.is_frame(given):
+        example = f"[{given!r}]" if isinstance(given, str) else "['age', 'tier']"
+        shown = repr(given) if isinstance(given, str | int | float) else type(given).__name__
+        raise TypeError(
+            f"bias_adjust: covariates are needed, as in bias_adjust={example} or df[{example}], not {shown}"
+        )
     by_name = isinstance(given, list | tuple)
     if by_name and fingerprint.frame is None:
         raise TypeError("bias_adjust: the frame is not in a pickle; give the columns themselves, df[[...]]")

@@ -203,6 +203,10 @@ def reason(error: Exception, text: str) -> str:
         return f"{said}; all but some are the list {others}"
     if "String literals" in said:
         return f"{said.removesuffix('.')}; columns stand without quotes"
+    if "Unknown operator ','" in said:
+        names = [name.strip() for name in text.split(",")]
+        either = f"{' + '.join(names)!r}, or stand in a list, {names!r}"
+        return f"{said.removesuffix('.')}; terms are joined by +, {either}"
     if "as.factor" in text:
         return f"{said}; {_OTHER_NAMES['factor']}"
     confused = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -164,7 +165,7 @@ def parse_covariates(
         formula, columns = formulas.parse(covariates, column_names(data))
         terms = Terms(columns, formula)
     elif isinstance(covariates, Iterable):
-        terms = _parse_list(covariates)
+        terms = _parse_list(covariates, column_names(data))
     else:
         raise TypeError(f"covariates: a list of columns or a formula is needed, not {covariates!r}")
     if not terms.columns and not (may_be_none and _asks_for_none(covariates)):
@@ -320,10 +321,25 @@ def _make_by_formula(
     return x, recipe
 
 
-def _parse_list(covariates: Iterable[str]) -> Terms:
+def _parse_list(covariates: Iterable[str], known: Collection[object]) -> Terms:
     columns = tuple(covariates)
     for name in columns:
         checks.column_name("covariates", name)
+        if name not in known:
+            _require_a_name(name, columns, known)
         if columns.count(name) > 1:
             raise InvalidInputError(f"covariates: column '{name}' is listed {columns.count(name)} times")
     return Terms(columns, None)
+
+
+def _require_a_name(text: str, listed: Sequence[str], known: Collection[object]) -> None:
+    """Require text in a list to be meant for one column: not for several, and not for a formula."""
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) > 1 and all(part in known for part in parts):
+        raise InvalidInputError(f"covariates: {text!r} is one text for {len(parts)} columns; take {parts!r}")
+    names = re.findall(r"[^\W\d]\w*", text)
+    if any(sign in text for sign in "+*:(") and any(name in known for name in names):
+        raise InvalidInputError(
+            f"covariates: {text!r} is a formula, which stands by itself, and not in a list: "
+            f"covariates={' + '.join(listed)!r}"
+        )

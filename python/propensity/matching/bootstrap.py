@@ -43,6 +43,7 @@ def _bootstrap_terms(
     """Weigh anew what rows add to the two means, centred at the effect (Otsu and Rai 2017)."""
     assert means.influence_treated is not None
     assert means.influence_control is not None
+    groups.require_drawable(options.resampling)
     influence = means.influence_treated - means.influence_control
     with options.bar() as report:
         changes = core.bootstrap_influence(

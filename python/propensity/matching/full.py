@@ -139,7 +139,7 @@ def _find_subclasses(rows: RowsToMatch, spec: FullMatching, n_threads: int | Non
     """Match rows that have been read."""
     inputs = rows.inputs(spec)
     found, alike = rows.drawn(
-        partial(core.match_full, **inputs.core_arguments(rows.scores), n_threads=n_threads)
+        spec, partial(core.match_full, **inputs.core_arguments(rows.scores), n_threads=n_threads)
     )
     everybody = not (found.subclass[rows.there] == 0).any()
     remedy = f"{caliper_remedy(spec)}, or take aipw, whose outcome models adjust for what is left"

@@ -198,7 +198,7 @@ def find_neighbors(rows: RowsToMatch, spec: NearestNeighbors, n_threads: int | N
     """Match rows that have been read."""
     inputs = rows.inputs(spec)
     found, alike = rows.drawn(
-        partial(core.match_nn, **inputs.core_arguments(rows.scores), n_threads=n_threads)
+        spec, partial(core.match_nn, **inputs.core_arguments(rows.scores), n_threads=n_threads)
     )
     # Every row counts the same here: the core's own error knows of no other weights.
     s = rows.sample_weight

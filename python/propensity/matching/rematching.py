@@ -128,6 +128,7 @@ def bootstrap_again(
     OverlapWarning
         More than 5% of them could not.
     """
+    groups.require_drawable(options.resampling)
     order = rematching.order(outcome)
     units = SamplingUnits.of(order, groups.cluster, groups.strata)
     y = outcome - outcome[order].mean()

@@ -21,7 +21,7 @@ from propensity.effects.sample import rows_there, warn_once
 from propensity.errors import InvalidInputError, OverlapWarning
 from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
-from propensity.frames.checks import Floats, Rows
+from propensity.frames.checks import Floats
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates
 from propensity.outcomes.models import (
@@ -35,7 +35,7 @@ from propensity.outcomes.models import (
     warn_of_outcome_terms,
 )
 from propensity.resampling.analytic import Analytic, Figures
-from propensity.resampling.options import Resampling, ResamplingOptions, group_name
+from propensity.resampling.options import Groups, Resampling, ResamplingOptions, group_name
 from propensity.resampling.result import BootstrapResult
 from propensity.scores.scored import warn_of_left_out
 
@@ -147,7 +147,7 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     """
     checks.one_outcome("bootstrap", outcome, treatment, covariates)
     options = ResamplingOptions(resampling, n_reps, seed, n_threads, progress)
-    _check_estimators(estimators, resampling)
+    _check_estimators(estimators, resampling, weighted=sample_weight is not None)
     _check_penalty(estimators, penalty)
     roles = Roles(treatment, outcome, covariates, outcome_covariates, cluster, sample_weight)
     study = read_study(df, roles, also={"strata": strata})
@@ -156,7 +156,10 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     warn_once((*study.cautions, *constant_cautions(facts), *study.sample.copies(outcome, study.columns)))
     given = study.sample.frame.code_of("sample_weight")
     warn_once(count_cautions(study.sample.sample_weight, given))
-    groups = None if strata is None else study.sample.frame.groups(strata, "strata")
+    groups = Groups(
+        study.sample.clusters, None if strata is None else study.sample.frame.groups(strata, "strata")
+    )
+    groups.require_drawable(resampling)
     run = _run_on(study, outcome, groups, options, estimators=list(estimators), penalty=penalty)
     with (
         naming_separated_model(study, penalty, fits_score=_fit_scores(estimators)),
@@ -184,7 +187,7 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
 
 
 def _run_on(
-    study: Study, outcome: str, strata: Rows | None, options: ResamplingOptions, **what: Any
+    study: Study, outcome: str, groups: Groups, options: ResamplingOptions, **what: Any
 ) -> Callable[..., core.Replicates]:
     """Give the core's bootstrap of the rows that are there, for as many replicates as are asked for later."""
     sample = study.sample
@@ -195,8 +198,8 @@ def _run_on(
         x if isinstance(there, slice) else np.asfortranarray(x[there]),
         sample.treated[there].copy(),  # what is worked out later is of the data as they are now
         sample.frame.outcome(outcome)[there].copy(),
-        cluster=None if sample.clusters is None else sample.clusters[there],
-        strata=None if strata is None else strata[there],
+        cluster=None if groups.cluster is None else groups.cluster[there],
+        strata=None if groups.strata is None else groups.strata[there],
         sample_weight=None if sample.sample_weight is None else sample.sample_weight[there],
         score_columns=score_columns,
         outcome_columns=outcome_columns,
@@ -245,9 +248,16 @@ def _without_resampling(run: Callable[..., core.Replicates], labels: pd.Index[st
     )
 
 
-def _check_estimators(estimators: Sequence[Estimator], resampling: str) -> None:
+def _check_estimators(estimators: Sequence[Estimator], resampling: str, *, weighted: bool) -> None:
     check_estimators(estimators)
     matching = [spec.label for spec in estimators if isinstance(spec, NearestNeighbors)]
+    if weighted and matching:
+        others = ", ".join(f"ps.{spec!r}" for spec in estimators if not isinstance(spec, NearestNeighbors))
+        line = f"leave it out, estimators=[{others}]" if others else "take match_nn(..., sample_weight=...)"
+        raise InvalidInputError(
+            f"sample_weight: {checks.listed(matching)} matches whole rows in every replicate, and has no "
+            f"bootstrap with sample weights; {line}"
+        )
     if resampling == "bayesian" and matching:
         raise InvalidInputError(
             "resampling='bayesian' counts every row in fractions, and a nearest neighbour is a whole row: "

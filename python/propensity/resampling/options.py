@@ -9,7 +9,10 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
+import pandas as pd
+
 from propensity.calls.seeds import settle_seed
+from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.checks import Rows
 from propensity.frames.fingerprint import Fingerprint
@@ -65,6 +68,29 @@ class Groups:
             group_name(cluster),
             group_name(strata),
         )
+
+    def require_drawable(self, resampling: Resampling) -> None:
+        """Require strata that rows can be drawn within, and that each cluster lies in one of them.
+
+        Rows of no cluster have -1.
+        """
+        if self.strata is None:
+            return
+        if resampling == "poisson":
+            raise InvalidInputError(
+                "strata: resampling='poisson' draws each row for itself, so that no stratum keeps its size; "
+                "leave strata out, or take resampling='multinomial'"
+            )
+        if self.cluster is None:
+            return
+        pairs = pd.DataFrame({"cluster": self.cluster, "strata": self.strata})[self.cluster >= 0]
+        several = pairs.drop_duplicates()["cluster"].value_counts()
+        n_split = int((several > 1).sum())
+        if n_split:
+            raise InvalidInputError(
+                f"strata: {n_split:,} of {len(several):,} clusters have rows in several strata, and a "
+                "cluster is drawn as a whole; leave strata out, or take strata that whole clusters are in"
+            )
 
 
 @contextmanager
