@@ -304,6 +304,19 @@ def test_pairs_point_to_the_refit(quarter):
         made.bootstrap(quarter["done"], refit="yes")
 
 
+@pytest.mark.parametrize("method", ["pairs", "full"])
+def test_intervals_are_normal_unless_asked_for_otherwise(quarter, method):
+    found = boot(make(method, quarter, score_of(quarter)), quarter, n_reps=40)
+    pd.testing.assert_frame_equal(found.conf_int(), found.conf_int(kind="normal"))
+    low, high = found.summary()[["conf_low", "conf_high"]].iloc[0]
+    middle, half_width = float(found.estimates.iloc[0]), 1.959964 * float(found.std_errors.iloc[0])
+    assert (low, high) == pytest.approx((middle - half_width, middle + half_width), rel=1e-5)
+    assert "95% normal intervals" in repr(found)
+    assert found.conf_int(kind="percentile").iloc[0, 0] == pytest.approx(
+        np.quantile(found.replicates.iloc[:, 0], 0.025)
+    )
+
+
 def test_nothing_is_warned_of_that_is_not_so(quarter):
     made = make("pairs", quarter, score_of(quarter))
     with warnings.catch_warnings():

@@ -345,9 +345,10 @@ class Matches(Matched):
 
         With a refit scores that are numbers stay as they are. It is for what `effect` does not count:
         that scores were estimated where calipers or `exact` decided too, controls that run short, clusters.
-        Take its ``conf_int(kind="normal")``: the replicates are not centred at the estimate, for rows that
-        are drawn twice find other partners, and percentiles held the truth in all of 125 simulated data
-        sets, the normal interval in 94%. `docs/validation.md` has the numbers ("Matched again").
+        Its intervals are "normal" unless asked for otherwise: the replicates are not centred at the estimate,
+        for rows that are drawn twice find other partners, and percentiles held the truth in all of 125
+        simulated data sets, the normal interval in 94%. `docs/validation.md` has the numbers ("Matched
+        again").
 
         References
         ----------

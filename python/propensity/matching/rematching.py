@@ -152,6 +152,7 @@ def bootstrap_again(
         acceleration=math.nan if influence is None else inference.acceleration(influence, effect.clusters),
         penalty=0.0 if rematching.estimated is None else rematching.estimated.penalty,
         refitted=True,
+        usual_kind="normal",
     )
 
 

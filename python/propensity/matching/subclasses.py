@@ -253,8 +253,8 @@ class Subclasses(Matched):
         It is for what `effect` does not count: that scores were estimated where calipers, `exact` or rows
         left out decided too, and clusters. Otherwise it has little to add. Rows that are drawn twice make
         subclasses uneven, and its standard errors came out as the estimates' spread to 29% above it in
-        simulations with 500 rows, where those of `effect` were from 1% below to 8% above. Take
-        ``conf_int(kind="normal")``: the replicates are not centred at the estimate.
+        simulations with 500 rows, where those of `effect` were from 1% below to 8% above. Intervals are
+        "normal" unless asked for otherwise: the replicates are not centred at the estimate.
         `docs/validation.md` has the numbers ("Matched again").
         """
         options = ResamplingOptions("multinomial", n_reps, seed, n_threads, progress)

@@ -111,7 +111,7 @@ def subclassify(
     by = MatchedBy(
         () if model is None else model.recipe.columns,
         balance_terms,
-        "take more subclasses (n_subclasses=), or aipw, whose outcome models adjust for what is left",
+        _remedy(n_subclasses, int(groups.max()) + 1),
         scored_cautions(scores, e, treated, sample.sample_weight, estimand),
         rematching=Rematching(again, treated, e if estimated is None else estimated, sample.sample_weight, e),
     )
@@ -128,6 +128,16 @@ def subclassify(
     )
     warn_once(subclasses.cautions)
     return subclasses
+
+
+def _remedy(n_asked: int, n_found: int) -> str:
+    """Say what can be done about imbalance: more subclasses do little where rows are too few for these."""
+    if n_found == n_asked:
+        return "take more subclasses (n_subclasses=), or aipw, whose outcome models adjust for what is left"
+    return (
+        f"rows were enough for {n_found} of the {n_asked} subclasses asked for, and more of them do little: "
+        "take aipw, whose outcome models adjust for what is left, or match_full"
+    )
 
 
 @dataclass(frozen=True, eq=False)

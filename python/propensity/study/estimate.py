@@ -42,7 +42,7 @@ from propensity.outcomes.models import (
 from propensity.scores.logistic import named_model
 from propensity.scores.scored import FittedScores, Scored
 from propensity.scores.separation import Separation
-from propensity.weighting.ipw import weighted_effect, weighting_cautions
+from propensity.weighting.ipw import weighted_effect, weighting_cautions, without_remedy
 
 # The two questions most asked, each answered by weighting and by an estimator that does not hang on the
 # score alone: where they part, one of the models is wrong. All of them have every contrast and clusters.
@@ -147,7 +147,10 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
         raise next(iter(failures.values()))
     comparison.warn_of_models()
     told = [str(comparison.separation)]
-    warn_once((caution for effect in effects.values() for caution in effect.cautions), told)
+    cautions: dict[str, Warning] = {}
+    for caution in (caution for effect in effects.values() for caution in effect.cautions):
+        cautions.setdefault(without_remedy(caution), caution)
+    warn_once(cautions.values(), told)
     warn_once(map(FailedEstimatorWarning, _by_reason(failures)))
     return _table(effects, failures, [NAIVE, *(estimator.label for estimator in estimators)], level)
 

@@ -30,6 +30,7 @@ from propensity.scores.scored import Scored
 
 _ESTIMATED = "stacked estimating equations; counts that the scores were estimated"
 _REMEDY = "weighting alone is biased by it, and outcome models (aipw, ipwra) have to adjust for it"
+_REMEDY_OF_ADJUSTED = "the outcome models have to adjust for it, which they do as far as their terms reach"
 _RICHER = "; squares and products of terms in the score model balance more"
 _REMEDY_OF_KNOWN = "weights of right scores make the scores alike: look at overlap, and at how they were made"
 _KNOWN = "estimating equations of the two means; takes the scores as known"
@@ -242,13 +243,22 @@ def weighting_cautions(
     weights, treated = weighting.weights, sample.present(sample.treated)
     lone = lone_cautions(sample.present(scored.scores), treated, estimand, scored.separation)
     uneven = overlap_cautions(estimand, sample.present(weights), treated)
-    advice = _REMEDY_OF_KNOWN if scored.x is None else _REMEDY
+    of_fitted = _REMEDY if alone else _REMEDY_OF_ADJUSTED
+    advice = _REMEDY_OF_KNOWN if scored.x is None else of_fitted
     if scored.x is not None and not (lone or uneven):
         advice += _RICHER
     found = _imbalance(sample, scored, weighting, among_others=bool(lone))
     left = balance_cautions(found, f"weighting for the {estimand}", advice)
     none = adjustment_cautions(scored.x.shape[1]) if alone and scored.x is not None else ()
     return (*none, *scored.cautions, *lone, *(uneven if alone else ()), *left)
+
+
+def without_remedy(caution: Warning) -> str:
+    """Give a caution but for its remedy, which hangs on the estimator, where what is wrong does not."""
+    words = str(caution)
+    for remedy in (_REMEDY, _REMEDY_OF_ADJUSTED):
+        words = words.partition(remedy)[0]
+    return words
 
 
 def _imbalance(
