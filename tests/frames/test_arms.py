@@ -46,7 +46,8 @@ def refused(df, **options):
 
 
 def run(line, df):
-    scope = {"df": df.copy() if isinstance(df, pd.DataFrame) else df, "pd": pd, "pl": pl, "pa": pa, "pc": pc}
+    scope = {"pd": pd, "pl": pl, "pa": pa, "pc": pc, "np": np}
+    scope["df"] = df.copy() if isinstance(df, pd.DataFrame) else df
     exec(line, scope)
     return scope["df"]
 
@@ -209,6 +210,48 @@ def test_two_incomplete_columns_each_have_their_remedy():
     assert "column 'arm': 40 missing values" in said
     assert ".eq(True)" in said
     assert "column 'y': 3 missing values (rows 0, 1, 2)" in said
+
+
+def test_line_drops_the_rows_in_which_something_is_missing(library):
+    y = np.where(np.arange(N) % 7, np.arange(N) * 1.0, np.nan)
+    tier = np.where(np.arange(N) % 5, "a", None)
+    spent = np.where(np.arange(N) % 11, np.arange(N) * 1.0, np.inf)
+    whole = frame(arm=TREATED, y=y, tier=tier, spent=spent)
+    for columns in (["y"], ["tier"], ["spent"], ["y", "tier"], ["spent", "tier", "y"]):
+        df = library(whole)
+        with pytest.raises(InvalidInputError, match=", df = df") as caught:
+            ps.fit_propensity(df, treatment="arm", covariates=columns)
+        said = str(caught.value)
+        line = said.split("first, ")[1].splitlines()[0].removesuffix(":")
+        left = run(line, df)
+        kept = np.isfinite(y) if "y" in columns else np.ones(N, dtype=bool)
+        kept &= (np.arange(N) % 5 > 0) | ("tier" not in columns)
+        kept &= np.isfinite(spent) | ("spent" not in columns)
+        np.testing.assert_array_equal(np.asarray(left["x"]), whole["x"][kept])
+
+
+def test_values_of_their_own_have_no_line_of_the_frame():
+    values = np.where(np.arange(N) % 7, 0.4, np.nan)
+    assert refused(frame(arm=TREATED), scores=values).endswith("drop or impute them first")
+    named = refused(frame(arm=TREATED, score=values), scores="score")
+    assert named.endswith("drop or impute them first, df = df.dropna(subset=['score'])")
+
+
+@pytest.mark.parametrize(
+    ("yes", "no", "treated"), [("yes", "no", "'yes'"), ("b", "a", "<the treated level>")]
+)
+def test_words_of_two_arms_and_missing_ones_are_not_imputed(yes, no, treated, library):
+    words = np.array([yes if t else no for t in TREATED], dtype=object)
+    words[4] = words[5] = None
+    df = library(frame(arm=words))
+    said = refused(df)
+    assert "impute" not in said
+    line = said.split("where missing means not treated: ")[1]
+    assert treated in line
+    found = run(line.replace("<the treated level>", repr(yes)), df)
+    assert effect(found) == expected()
+    dropped = run(re.search(r"drop these rows, (.*), or where", said).group(1), df)
+    assert len(dropped) == N - 2
 
 
 def test_dates_of_a_treatment_tell_who_is_treated_where_they_are_missing(library):

@@ -222,13 +222,15 @@ def missing_means(column: Column, subject: Subject, *, bools: bool, nullable: bo
         level = known.cat.categories[0]
     elif values is None and role == "treatment" and text.are_dates(known.cat.categories):
         return f"these are dates; where a missing date means not treated: {subject.is_known()}"
+    elif values is None and role == "treatment" and len(known.cat.categories) == 2:
+        level = treated_of(list(known.cat.categories))
     else:
         return ""
     line = subject.equals_though_missing(level, nullable=nullable)
     if role != "treatment":
         return f"drop these rows, or where missing means no: {line}"
     # Of a join with those who were treated nobody else is left when the rest is dropped.
-    alone = values is None or bool(values.all())
+    alone = known.nunique() == 1 if values is None else bool(values.all())
     return f"{'' if alone else 'drop these rows, or '}where missing means not treated: {line}"
 
 

@@ -212,6 +212,7 @@ def complete(
     columns: Mapping[str, pd.Series[Any]],
     subject: str = "column '{}'",
     means: Callable[[str], str] | None = None,
+    drop: Callable[[Collection[str], Collection[str]], str] | None = None,
 ) -> None:
     """Require every value of every column to be there, and to be finite.
 
@@ -223,9 +224,13 @@ def complete(
         How a message calls a column, its name in place of the braces.
     means : callable, optional
         Of a column that has missing values, what may be meant by them; empty where nothing is known.
+    drop : callable, optional
+        Of columns, and of those that are infinite, the line that drops such rows; empty where there is none.
     """
     problems = []
     remedies = []
+    incomplete: dict[str, None] = {}
+    unbounded = []
     for name, column in columns.items():
         if _is_surely_complete(column):
             continue
@@ -235,12 +240,20 @@ def complete(
             if where.any():
                 found = counted(where, f"{what} value", column.index)
                 problems.append(f"{subject.format(name)}: {found}")
+                incomplete[name] = None
+                unbounded += [name] if what == "infinite" else []
                 remedies.append(means(name) if means is not None and what == "missing" else "")
+    if not problems:
+        return
+    line = drop(incomplete, unbounded) if drop is not None else ""
+    line = f", {line}" if line else ""
+    if len(problems) == 1 and remedies[0]:
+        remedy = remedies[0].replace("drop these rows", f"drop these rows{line}")
+        raise InvalidInputError(f"{problems[0]}; {remedy}")
     if len(problems) == 1:
-        raise InvalidInputError(f"{problems[0]}; {remedies[0] or 'drop or impute them first'}")
-    if problems:
-        both = [f"{p}; {r}" if r else p for p, r in zip(problems, remedies, strict=True)]
-        raise InvalidInputError("drop or impute these first:\n  " + "\n  ".join(both))
+        raise InvalidInputError(f"{problems[0]}; drop or impute them first{line}")
+    both = [f"{p}; {r}" if r else p for p, r in zip(problems, remedies, strict=True)]
+    raise InvalidInputError(f"drop or impute these first{line}:\n  " + "\n  ".join(both))
 
 
 def _is_surely_complete(column: pd.Series[Any]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -16,7 +16,7 @@ from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.fingerprint import Fingerprint, Print, prints_of
 from propensity.frames.labels import read as label_reader
 from propensity.frames.labels import read_amount
-from propensity.frames.lines import Subject, library_of
+from propensity.frames.lines import Subject, drop_line, library_of
 from propensity.frames.native import AnyFrame, AnySeries, Column
 
 Reader: TypeAlias = Callable[[AnySeries, Subject], Column]
@@ -268,7 +268,13 @@ def _require_complete(frame: Frame, treatment: str | None) -> None:
             role="treatment" if name == treatment else "other",
         )
 
-    checks.complete(by_subject | dict(frame.given.values()), subject="{}", means=means)
+    def drop(subjects: Collection[str], infinite: Collection[str]) -> str:
+        named = {f"column '{name}'": name for name in (*columns, *frame.named.values())}
+        if not named.keys() >= set(subjects):
+            return ""  # what is given row by row has rows of its own
+        return drop_line(frame.native, [named[one] for one in subjects], [named[one] for one in infinite])
+
+    checks.complete(by_subject | dict(frame.given.values()), subject="{}", means=means, drop=drop)
 
 
 def read_column(data: AnyFrame, name: str, reader: Reader = kinds.read) -> Column:

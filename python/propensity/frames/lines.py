@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -283,3 +283,34 @@ def shown(level: Any) -> str:
     if isinstance(level, pd.Timestamp):
         return repr(str(level))
     return repr(level.item() if isinstance(level, np.generic) else level)
+
+
+def drop_line(data: Any, incomplete: Sequence[str], infinite: Collection[str] = ()) -> str:
+    """Write the line that drops the rows in which columns of a frame are missing or infinite.
+
+    Parameters
+    ----------
+    data : DataFrame
+    incomplete : sequence of str
+        All of these columns.
+    infinite : collection of str
+        Those that hold infinite values.
+    """
+    names = list(incomplete)
+    library = library_of(data)
+    if library == "pandas":
+        line = f"df = df.dropna(subset={names!r})"
+        return line + "".join(f"; df = df[np.isfinite(df[{name!r}])]" for name in names if name in infinite)
+    # Neither polars nor pyarrow takes a float's not-a-number for a missing value.
+    if library == "polars":
+        floats = [name for name in names if data.schema[name].is_float()]
+        finite = "".join(f".filter(pl.col({name!r}).is_finite())" for name in floats)
+        return f"df = df.drop_nulls({names!r}){finite}"
+    conditions = [
+        f"pc.is_{'finite' if str(data.schema.field(name).type) in _ARROW_FLOATS else 'valid'}(df[{name!r}])"
+        for name in names
+    ]
+    return "; ".join(f"df = df.filter({condition})" for condition in conditions)
+
+
+_ARROW_FLOATS = ("halffloat", "float", "double")
