@@ -509,6 +509,29 @@ def test_scores_and_treatment_the_other_way_round_are_told():
     plots.weight_plot(df["t"] * 0 + 1, df["t"])
 
 
+def test_long_names_of_groups_stay_over_their_panels():
+    df = pd.DataFrame({"t": np.arange(60) % 2, "e": np.linspace(0.1, 0.9, 60)})
+    names = ["ENTERPRISE USERS WITH AGENTS", "light users of the enterprise plan in Europe", "word" * 30]
+    axes = plots.overlap_plot(df, "e", "t", by=np.array(names)[np.arange(60) % 3])
+    figure = axes[0].figure
+    figure.canvas.draw()
+    panels = [panel.get_window_extent() for panel in axes]
+    titles = [panel._left_title.get_window_extent() for panel in axes]
+    for title, following in zip(titles, panels[1:], strict=False):
+        assert title.x1 < following.x0
+    assert titles[-1].x1 <= figure.bbox.width
+    shown = [panel.get_title(loc="left").replace("\n", " ") for panel in axes]
+    assert shown[:2] == sorted(names)[:2]  # in full, where three lines are enough
+
+
+def test_more_groups_than_an_eye_looks_at_are_refused():
+    df = pd.DataFrame({"t": np.arange(400) % 2, "e": np.linspace(0.1, 0.9, 400)})
+    team = np.arange(400) // 10
+    with pytest.raises(InvalidInputError, match="by: 40 groups, and a panel for each; more than 30"):
+        plots.overlap_plot(df, "e", "t", by=team)
+    assert len(plots.overlap_plot(df, "e", "t", by=np.minimum(team, 29))) == 30
+
+
 # Docstrings
 
 

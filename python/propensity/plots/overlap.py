@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 Kind: TypeAlias = Literal["histogram", "density"]
 
+_MOST_PANELS = 30  # ten rows of three: a page
+
 
 @answered
 def overlap_plot(
@@ -97,6 +99,8 @@ def overlap_plot(
     checks.choice("kind", kind, get_args(Kind))
     checks.count("bins", bins)
     rows = _rows((df, scores, treatment), by, weights, sample_weight)
+    if by is not None:
+        _require_few(rows["by"])
     groups = [("", rows)] if by is None else list(rows.groupby("by", observed=True))
     if by is None and ax is None:
         ax = new_axes(6.4, 3.8)
@@ -136,6 +140,16 @@ def _rows(
     if by is not None:
         rows["by"] = read.groups(by)
     return rows
+
+
+def _require_few(by: pd.Series[Any]) -> None:
+    """Require groups few enough to look at, a panel for each."""
+    n_groups = by.nunique()
+    if n_groups > _MOST_PANELS:
+        raise InvalidInputError(
+            f"by: {n_groups:,} groups, and a panel for each; more than {_MOST_PANELS} are not drawn: draw "
+            "some of them, or take ps.overlap(df, ..., by=...), whose table has them all"
+        )
 
 
 class _Bars(NamedTuple):
