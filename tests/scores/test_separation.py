@@ -57,6 +57,20 @@ def test_separation_is_told_once_and_in_the_same_words_by_all(lone):
         assert told(call) == [words]
 
 
+@pytest.mark.parametrize("lone", ["AD", "Côte d'Ivoire", 'the "rest"'])
+def test_line_of_the_warning_drops_the_rows_that_it_names(lone):
+    df = countries(lone)
+    df.loc[4:6, ["country", "t"]] = ["XX", True]
+    (words,) = told(lambda: ps.fit_propensity(df, treatment="t", covariates=["country", "x"]))
+    scope = {"df": df}
+    exec(re.search(r"drop these rows, in pandas (df = .*), \(the effect", words).group(1), scope)
+    assert len(scope["df"]) == 2000 - 7
+    assert not told(lambda: ps.fit_propensity(scope["df"], treatment="t", covariates=["country", "x"]))
+    odd = df.rename(columns={"country": "the country"})
+    (words,) = told(lambda: ps.fit_propensity(odd, treatment="t", covariates=["the country", "x"]))
+    assert "drop these rows (the effect is then for the others)" in words
+
+
 def test_cells_of_an_interaction_are_named_together():
     rng = np.random.default_rng(3)
     df = pd.DataFrame({"a": rng.choice(list("pqr"), 1500), "b": rng.choice(list("uvw"), 1500)})
