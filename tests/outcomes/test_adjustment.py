@@ -333,7 +333,7 @@ def test_arm_within_one_fold_cannot_be_cross_fitted(members):
         ({"outcome_model": LinearRegression}, "outcome_model: a model with fit and predict is needed"),
         ({"outcome_model": 3}, "outcome_model: a model with fit and predict is needed"),
         ({"score_model": LinearRegression()}, "score_model: a classifier is needed"),
-        ({"outcome_model": DecisionTreeClassifier()}, "is a classifier, and the outcome is not 0/1"),
+        ({"outcome_model": DecisionTreeClassifier()}, "is a classifier, and column 'done' is not 0/1"),
         ({"outcome_model": "logistic", "n_folds": 2}, "values below 0 or above 1, where a logistic model"),
         ({"estimand": "ATO"}, "estimand must be one of 'ATE', 'ATT', 'ATC'"),
         ({"penalty": -1}, "penalty must be a finite number"),

@@ -25,6 +25,10 @@ _GREATEST = sys.float_info.max
 
 _MOST_LEVELS = 1_000  # a term for each: more is no description of anybody, and a matrix that no memory holds
 
+_DROP_THEM = (
+    "these units have nobody to be compared with; drop them, and say that the effect is for the others"
+)
+
 _SHOWN = 5  # rows or levels in a message: enough to find the cause, few enough to read
 
 
@@ -305,8 +309,8 @@ def same_treated(what: str, found: Bools, expected: Bools, index: pd.Index[Any],
         raise InvalidInputError(f"{what}: the treatment differs in {where}; {remedy}")
 
 
-def scores(values: Floats, index: pd.Index[Any], subject: str) -> None:
-    """Require probabilities strictly between 0 and 1."""
+def scores(values: Floats, index: pd.Index[Any], subject: str, remedy: str = "") -> None:
+    """Require probabilities strictly between 0 and 1; without another `remedy`, of rows to be dropped."""
     if ((values >= SMALLEST) & (values < 1)).all():
         return
     outside = (values < 0) | (values > 1)
@@ -318,8 +322,7 @@ def scores(values: Floats, index: pd.Index[Any], subject: str) -> None:
     zero, one = values < SMALLEST, values == 1
     raise OverlapError(
         f"{subject}: {counted(zero | one, 'score', index)} at 0 or 1 exactly ({zero.sum():,} at 0, "
-        f"{one.sum():,} at 1): these units have nobody to be compared with; drop them, and say "
-        "that the effect is for the others"
+        f"{one.sum():,} at 1): {remedy or _DROP_THEM}"
     )
 
 

@@ -27,7 +27,7 @@ from propensity.outcomes.models import (
 )
 from propensity.resampling.options import settle_seed
 from propensity.scores.crossfit import CrossFit, assign_folds
-from propensity.scores.learners import Learner, Logistic, outcome_learner, require
+from propensity.scores.learners import Learner, Logistic, outcome_learner, require, seeded
 
 # Folds where the models are learners and nothing else is asked for: 4 of 5 rows are fitted to, which is
 # nearly all there is to learn from, at five times the time (Chernozhukov et al. 2018 use 4 or 5).
@@ -113,8 +113,9 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
         fits the models to all rows, which is right for linear and logistic ones with few terms; with a
         learner it means 5.
     seed : int, Generator or None, default 0
-        Of the folds; the same seed gives the same folds and, if the learners are so too, the same number. A
-        Generator gives one number, None takes a fresh one; `se_method` tells which it was.
+        Of the folds, and of what learners draw whose `random_state` is None, which it settles: the same seed
+        gives the same number. What a learner draws in another way is its own. A Generator gives one number,
+        None takes a fresh one; `se_method` tells which it was.
     contrast : {"difference", "ratio", "odds_ratio"}, default "difference"
         What the two means are made into. A difference is in units of the outcome.
     cluster : None, str, Series or array (n,), default None
@@ -134,7 +135,8 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
         reach: the arm has none of their level, or one value of a column in which they have another.
     InvalidInputError, SeparationError, ConvergenceError
         As for `fit_propensity`; also a logistic model of an outcome outside [0, 1], or that is 0 (or 1) in
-        all rows of an arm; an arm with fewer rows than folds, or means without such a contrast.
+        all rows of an arm; an arm with fewer rows than folds, or means without such a contrast; a learner
+        that predicts what is no number for each row, or takes no sample weights where there are some.
     TypeError
         The outcome is text.
 
@@ -176,8 +178,8 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     checks.count("n_folds", n_folds, minimum=2)
     sample, order = study.sample, rows_in_order(study, outcome)
     models = CrossFit(
-        Logistic(penalty) if score_model is None else score_model,
-        outcome_learner(outcome_model),
+        Logistic(penalty) if score_model is None else seeded(score_model, seed),
+        seeded(outcome_learner(outcome_model), seed),
         assign_folds(sample.treated, sample.clusters, n_folds, seed, order),
         order,
     )
