@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from propensity.errors import InvalidInputError
-from propensity.frames import kinds, text
+from propensity.frames import digits, kinds, text
 from propensity.frames.checks import LARGEST, SMALLEST, Bools, Floats, listed
 from propensity.frames.lines import THE_TREATED, Subject
 from propensity.frames.native import AnySeries, Column
@@ -93,6 +93,8 @@ def outcome(column: Column, subject: Subject) -> Floats:
         It is text.
     """
     values = numbers(column)
+    if values is not None:
+        digits.require(values, subject)
     if values is None:
         raise TypeError(
             f"{subject}: an outcome must be numeric or bool, not text; {_numbers_of(column, subject)}"

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from propensity.errors import InvalidInputError
-from propensity.frames import arms, checks, kinds, labels, native, rows, text
+from propensity.frames import arms, checks, digits, kinds, labels, native, rows, text
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.fingerprint import Fingerprint, Print, prints_of
 from propensity.frames.labels import read as label_reader
@@ -373,4 +373,5 @@ def _floats(column: Column, subject: Subject) -> Floats:
         levels = column.cat.categories
         remedy = f"; make it numbers: {text.number_line(levels, subject)}" if text.are_numbers(levels) else ""
         raise TypeError(f"{subject}: numbers are needed, not text{remedy}")
+    digits.require(values, subject)
     return values.astype(np.float64, copy=False)

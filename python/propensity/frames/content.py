@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.columns import read_column
 from propensity.frames.kinds import read_distance
+from propensity.frames.labels import read as read_label
 from propensity.frames.native import AnyFrame, Column, column_names
 from propensity.frames.rows import hashed
 
@@ -60,9 +61,8 @@ def identify(
     for name in column_names(data):
         if not isinstance(name, str) or name == treatment:
             continue
-        try:
-            column = read_column(data, name, read_distance)
-        except (TypeError, ValueError):
+        column = _read(data, name)
+        if column is None:
             continue
         found = _words(column, rows)
         if found is not None:
@@ -73,6 +73,16 @@ def identify(
     ids[rows], alike[rows] = _told_apart(rough, exact, treated[rows], hashed(labels)[rows])
     alike[~rows] = -1
     return Identities(ids, alike)
+
+
+def _read(data: AnyFrame, name: str) -> Column | None:
+    """Read what a column holds, however it is held; None where it cannot be told."""
+    for reader in (read_distance, read_label):
+        try:
+            return read_column(data, name, reader)
+        except (TypeError, ValueError):
+            continue
+    return None
 
 
 def _told_apart(rough: _Words, exact: _Words, treated: Bools, labels: Rows) -> tuple[Rows, Rows]:

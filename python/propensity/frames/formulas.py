@@ -9,7 +9,7 @@ import ast
 import builtins
 import math
 import warnings
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -158,6 +158,27 @@ def made_categories(formula: SimpleFormula) -> list[str]:
                 first = node.args[0]
                 found += [quoted.get(first.id, first.id)] if isinstance(first, ast.Name) else []
     return sorted(set(found))
+
+
+def used_as_amounts(formula: SimpleFormula) -> list[str]:
+    """Name the columns that a formula calculates with: not those that it only makes categories of."""
+    found = []
+    for factor in {factor for term in formula for factor in term.factors}:
+        if is_lookup(factor):
+            found.append(factor.expr)
+        elif factor.eval_method.value == "python":
+            tree, quoted = _parsed(factor.expr)
+            found += [quoted.get(name, name) for name in _names_outside_categories(tree)]
+    return sorted(set(found))
+
+
+def _names_outside_categories(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Name):
+        yield node.id
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "C":
+        return
+    for part in ast.iter_child_nodes(node):
+        yield from _names_outside_categories(part)
 
 
 # Functions beside the ufuncs and the transforms that look at one row after the other.

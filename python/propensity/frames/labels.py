@@ -45,7 +45,7 @@ def read(values: AnySeries, subject: Subject) -> Column:
 
 
 def read_amount(values: AnySeries, subject: Subject) -> Column:
-    """Read numbers and text as amounts and levels, and whatever is neither as labels.
+    """Read numbers and text as amounts and levels, and whatever is neither, or loses its digits, as labels.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def read_amount(values: AnySeries, subject: Subject) -> Column:
     """
     try:
         return kinds.read(values, subject)
-    except TypeError:
+    except (TypeError, InvalidInputError):
         return read(values, subject)
 
 
@@ -117,7 +117,9 @@ def _in_order(codes: Rows, found: Sequence[Any], subject: Subject, like: Column)
         whole = _whole_numbers(levels)
         if whole is not None:
             return pd.Series(whole[rank[codes]], index=like.index, name=like.name, copy=False)
-    labels = pd.Categorical.from_codes(rank[codes], categories=pd.Index(levels, dtype=object))
+    labels = pd.Categorical.from_codes(
+        rank[codes], categories=pd.Index(levels, dtype=object, tupleize_cols=False)
+    )
     return pd.Series(labels, index=like.index, name=like.name, copy=False)
 
 

@@ -148,6 +148,16 @@ class Subject:
             }[self.library]
         )
 
+    def from_least(self) -> str:
+        """Count from the least value."""
+        return self._becomes(
+            {
+                "pandas": f"{self._values} - {self._values}.min()",
+                "polars": f"{self._values} - {self._values}.min()",
+                "pyarrow": f"pc.subtract({self._values}, pc.min({self._values}))",
+            }[self.library]
+        )
+
     def days(self, *, objects: bool = False, periods: bool = False) -> str:
         """Make dates the days since the first; `objects` are Python's own dates in a pandas Series."""
         values = f"pd.to_datetime({self._values})" if objects else self._values

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from propensity.errors import InvalidInputError
-from propensity.frames import checks, formulas, lists, text
+from propensity.frames import checks, digits, formulas, lists, text
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.columns import Frame, open_frame
 from propensity.frames.lines import Subject
@@ -205,6 +205,9 @@ def spread(values: Floats, sample_weight: Floats | None) -> Floats:
 def _terms_of(frame: Frame, terms: Terms, *, all_levels: bool) -> tuple[Floats, Recipe]:
     columns = {name: frame.columns[name] for name in terms.columns}
     levels = _checked_levels(frame, terms, columns)
+    amounts = columns if terms.formula is None else formulas.used_as_amounts(terms.formula)
+    for name in [name for name in amounts if name in columns]:
+        digits.require(columns[name], Subject.column(name, frame.native))
     if terms.formula is not None:
         return _make_by_formula(frame, terms.formula, columns, levels, all_levels=all_levels)
     names = lists.names(columns, all_levels=all_levels)
