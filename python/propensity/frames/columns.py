@@ -201,7 +201,8 @@ def open_frame(
         `data` is not a frame, or a column is of a type that its role has no use for.
     """
     outcomes = [] if outcome is None else outcome_names(outcome)
-    checks.roles(treatment=treatment, outcomes=outcomes, covariates=[*covariates, *labels])
+    checks.roles(treatment=treatment, outcomes=outcomes, covariates=covariates)
+    checks.roles(treatment=treatment, outcomes=outcomes, covariates=labels, called="exact")
     readers = dict.fromkeys(outcomes, kinds.read) | dict.fromkeys(covariates, reader)
     if treatment is not None:
         readers = {treatment: arms.read_treatment} | readers

@@ -21,7 +21,7 @@ from propensity.frames.native import AnySeries, Column
 
 _DAY = 86_400
 
-# What pandas calls the content of a column of objects: where no line mends it, and where all of it is numbers.
+# What pandas calls the content of a column of objects: where no line mends it, where all of it is numbers.
 _OTHERS = ("", "bytes", "complex", "categorical", "interval", "period", "unknown-array")
 
 _NUMBERS = ("boolean", "integer", "floating", "mixed-integer-float", "decimal")

@@ -59,6 +59,7 @@ def read_cast(
     _require_one_meaning(spec, scores, columns)
     terms = None if spec.covariates is None else parse_covariates(spec.covariates, df)
     calipers = _columns_with_calipers(spec, scores)
+    checks.roles(treatment=treatment, outcomes=(), covariates=calipers, called="caliper")
     named = dict.fromkeys([*(terms.columns if terms else ()), *calipers])
     also = given_scores(scores) | {"sample_weight": sample_weight, "ids": ids}
     frame = open_frame(

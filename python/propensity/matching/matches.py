@@ -298,7 +298,7 @@ class Matches(Matched):
     ) -> Effect:
         y = self._outcome(outcome, bounded=bias_adjust is None)
         self._require_unknown(outcome)
-        x = None if bias_adjust is None else read_adjustment(bias_adjust, self.fingerprint)
+        x = None if bias_adjust is None else read_adjustment(bias_adjust, self.fingerprint, y.is_held_by)
         if self._pair_inference(inference, adjusted=x is not None) == "score":
             return effect_at_scores(self, y)
         if self.spec.max_uses == 1:
