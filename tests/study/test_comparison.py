@@ -170,3 +170,9 @@ def test_unknown_specifications_are_refused():
         ps.AIPW("ATO")
     with pytest.raises(InvalidInputError, match="outcome_model must be one of 'linear', 'logistic'"):
         ps.IPWRA(outcome_model="probit")
+
+
+def test_penalty_without_a_score_model_is_refused(users):
+    roles = {"outcome": "done", "treatment": "opted", "covariates": ["visits"]}
+    with pytest.raises(InvalidInputError, match=r"^penalty: none of the estimators has a score model"):
+        ps.estimate(users, **roles, estimators=[ps.RegressionAdjustment()], penalty=1.0)

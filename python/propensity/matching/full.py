@@ -25,6 +25,7 @@ from propensity.matching.cast import read_cast
 from propensity.matching.cautions import MatchedBy, caliper_remedy
 from propensity.matching.inputs import MatchingInputs
 from propensity.matching.subclasses import Subclasses, make_subclasses, subclass_weights
+from propensity.scores.logistic import told_by_fit
 
 
 @columns_by_name
@@ -161,7 +162,7 @@ def match_full(  # noqa: PLR0913 - each is a choice a user may have to make, by 
         sample_weight=cast.sample_weight,
         total_distance=found.total_distance,
     )
-    warn_once(subclasses.cautions)
+    warn_once(subclasses.cautions, told_by_fit(scores))
     return subclasses
 
 

@@ -23,6 +23,7 @@ from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates
 from propensity.matching.cast import read_cast
 from propensity.matching.matches import Matches
+from propensity.scores.logistic import told_by_fit
 
 
 @columns_by_name
@@ -175,5 +176,5 @@ def match_nn(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     checks.threads(n_threads)
     cast = read_cast(df, spec, treatment=treatment, scores=scores, sample_weight=sample_weight, ids=ids)
     matches = cast.match(spec, n_threads)
-    warn_once(matches.cautions)
+    warn_once(matches.cautions, told_by_fit(scores))
     return matches

@@ -19,7 +19,7 @@ from propensity.matching.estimated_scores import EstimatedScores
 from propensity.matching.subclasses import Subclasses, make_subclasses, subclass_weights
 from propensity.resampling.rematching import Remaking
 from propensity.results.held import Held
-from propensity.scores.logistic import read_scores, read_terms
+from propensity.scores.logistic import read_scores, read_terms, told_by_fit
 from propensity.scores.model import PropensityModel
 from propensity.weighting.quantiles import quantiles_of
 
@@ -134,7 +134,7 @@ def subclassify(
         sample_weight=sample.sample_weight,
         n_asked=n_subclasses,
     )
-    warn_once(subclasses.cautions)
+    warn_once(subclasses.cautions, told_by_fit(scores))
     return subclasses
 
 

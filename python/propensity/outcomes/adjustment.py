@@ -20,6 +20,7 @@ from propensity.outcomes.models import (
     Study,
     adjusted_effects,
     cross_fitted_effects,
+    naming_separated_scores,
     read_study,
     require_known,
     rows_in_order,
@@ -183,7 +184,8 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
         assign_folds(sample.treated, sample.clusters, n_folds, seed, order),
         order,
     )
-    with study.score.naming_separation():
+    own = penalty if score_model is None else None
+    with study.score.naming_separation(), naming_separated_scores(study, own):
         scores = models.scores(study.sample, study.score.x)
     method = f"influence function; cross-fitted in {n_folds} folds, seed {seed}"
     effects = for_each_outcome(
@@ -344,7 +346,7 @@ def _with_fitted_scores(
     study: Study, outcome: str | Sequence[str], spec: AIPW | IPWRA, penalty: float, contrast: Contrast
 ) -> Effect | Effects:
     """Fit the score model, once for all outcomes, and say what it has to say."""
-    fitted = study.score.fit(penalty)
+    fitted = study.score.fit(penalty).usable(study.sample.frame.index)
     fitted.warn_of_terms()
     fitted.warn_of_separation()
     adjusted = adjusted_effects(study, spec, fitted, contrast)

@@ -16,7 +16,7 @@ from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import AIPW, IPWRA, AdjustmentEstimand, RegressionAdjustment
 from propensity.effects.sample import Sample, read_sample
-from propensity.errors import SeparationError
+from propensity.errors import OverlapError, SeparationError
 from propensity.frames import checks
 from propensity.frames.checks import Floats, Rows
 from propensity.frames.columns import outcome_names
@@ -289,6 +289,20 @@ def naming_separated_model(study: Study, penalty: float, *, fits_score: bool) ->
         if fits_score:
             study.score.fit(penalty)
         raise _separation_of_outcome(study, error) from None
+
+
+@contextmanager
+def naming_separated_scores(study: Study, penalty: float | None) -> Iterator[None]:
+    """Say of scores of 0 or 1 which rows are foretold, where that is why; None: the model is not our own."""
+    try:
+        yield
+    except OverlapError as error:
+        if error.columns or penalty is None:
+            raise
+        separation = study.score.fit(penalty).usable(study.sample.frame.index).separation
+        if separation is None:
+            raise
+        raise OverlapError(f"scores: some are 0 or 1 exactly: {separation}") from None
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from propensity.effects.estimators import (
     NearestNeighbors,
     RegressionAdjustment,
     check_estimators,
+    check_penalty,
 )
 from propensity.effects.sample import rows_there
 from propensity.errors import InvalidInputError, OverlapWarning
@@ -32,6 +33,7 @@ from propensity.frames.terms import Covariates
 from propensity.outcomes.models import (
     naming_rows_outside_models,
     naming_separated_model,
+    naming_separated_scores,
     read_study,
     require_events,
     side_by_side,
@@ -155,7 +157,7 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     checks.one_outcome("bootstrap", outcome)
     check_options(resampling, n_reps, n_threads)
     _check_estimators(estimators, resampling)
-    _check_penalty(estimators, penalty)
+    check_penalty(estimators, penalty)
     study = read_study(
         df,
         treatment=treatment,
@@ -190,8 +192,10 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
         seed=seed,
         n_threads=n_threads,
     )
+    fits_score = any(spec.needs_score for spec in estimators)
     with (
-        naming_separated_model(study, penalty, fits_score=any(spec.needs_score for spec in estimators)),
+        naming_separated_model(study, penalty, fits_score=fits_score),
+        naming_separated_scores(study, penalty if fits_score else None),
         naming_rows_outside_models(study),
         progress_bar(n_reps, progress) as report,
     ):
@@ -201,7 +205,7 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     )
     labels = pd.Index([estimator.label for estimator in estimators], name="estimator")
     told = None
-    if any(spec.needs_score for spec in estimators):
+    if fits_score:
         told = study.score.dropped(found.aliased)
         warn_of_left_out(told)
         if len(found.diverging):
@@ -269,14 +273,6 @@ def _name(groups: object) -> str | None:
     if groups is None or isinstance(groups, str):
         return groups
     return str(getattr(groups, "name", None) or "given")
-
-
-def _check_penalty(estimators: Sequence[Estimator], penalty: float) -> None:
-    checks.number("penalty", penalty, minimum=0.0)
-    if penalty and not any(spec.needs_score for spec in estimators):
-        raise InvalidInputError(
-            f"penalty: none of the estimators has a score model for {penalty!r} to act on; leave it out"
-        )
 
 
 def _warn_of_failures(n_failed: pd.Series[int], n_reps: int) -> None:

@@ -126,6 +126,12 @@ def given_scores(scores: object) -> dict[str, object]:
     return {} if scores is None or isinstance(scores, PropensityModel) else {"scores": scores}
 
 
+def told_by_fit(scores: object) -> list[str]:
+    """Give what was warned of when a model was fitted: as a caution of a result it is no second warning."""
+    separation = scores.separation if isinstance(scores, PropensityModel) else None
+    return [] if separation is None else [str(separation)]
+
+
 AS_KNOWN = "or take the scores as known, scores=model.scores"
 
 
@@ -134,10 +140,13 @@ def read_scores(frame: Frame, scores: object, treated: Bools, sample_weight: Flo
 
     Raises
     ------
+    OverlapError
+        One is 0 or 1; where that is a separated model's, the rows whose treatment it foretells are named.
     InvalidInputError
         The scores are none, or a model's that was fitted on other rows, or with sample weights that are not
         given here.
     """
+    separation = scores.separation if isinstance(scores, PropensityModel) else None
     if isinstance(scores, PropensityModel):
         subject, values = "scores", scores.fit.scores
         require_rows(scores, frame, treated)
@@ -147,7 +156,7 @@ def read_scores(frame: Frame, scores: object, treated: Bools, sample_weight: Flo
         values, subject = frame.rowwise(scores, "scores")
     if sample_weight is not None:  # whoever weighs nothing is not there, whatever the score
         values = spread(values[sample_weight > 0], sample_weight)
-    checks.scores(values, frame.index, subject)
+    checks.scores(values, frame.index, subject, "" if separation is None else str(separation))
     return values
 
 

@@ -23,6 +23,7 @@ from propensity.effects.estimators import (
     NearestNeighbors,
     RegressionAdjustment,
     check_estimators,
+    check_penalty,
 )
 from propensity.effects.sample import Sample, warn_once
 from propensity.errors import (
@@ -137,6 +138,7 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     """
     checks.one_outcome("estimate", outcome)
     check_estimators(estimators)
+    check_penalty(estimators, penalty)
     checks.confidence_level(level)
     checks.choice("contrast", contrast, get_args(Contrast))
     for estimator in estimators:
@@ -209,7 +211,7 @@ class _Comparison:
     @cached_property
     def _fit(self) -> FittedScores | InvalidInputError:
         try:
-            return self.study.score.fit(self.penalty)
+            return self.study.score.fit(self.penalty).usable(self.study.sample.frame.index)
         except _NOT_TO_BE_HAD as error:
             return error
 

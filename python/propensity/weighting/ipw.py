@@ -27,7 +27,14 @@ from propensity.frames.columns import Frame, outcome_names
 from propensity.frames.fingerprint import Made
 from propensity.frames.native import AnyFrame, AnySeries
 from propensity.matching.matched import MATCHED, Matched
-from propensity.scores.logistic import AS_KNOWN, given_scores, read_scores, read_terms, require_other_columns
+from propensity.scores.logistic import (
+    AS_KNOWN,
+    given_scores,
+    read_scores,
+    read_terms,
+    require_other_columns,
+    told_by_fit,
+)
 from propensity.scores.model import PropensityModel
 from propensity.scores.scored import Scored
 from propensity.weighting.truncation import TruncatedWeights
@@ -170,7 +177,8 @@ def ipw(
     -----
     OverlapWarning
         An arm's weight lies on few rows, so that the interval tends to be too narrow; or nobody in the other
-        arm stands for rows that the effect is for.
+        arm stands for rows that the effect is for (of which a separated model has warned at its fit: that is
+        a caution of the effect, and not said again).
     BalanceWarning
         After weighting the arms differ by more than 0.1 standard deviations in a term of the score model, or
         in a square or product of up to 30 of them, if beyond what chance does to these; of scores that are
@@ -203,7 +211,9 @@ def ipw(
     scored = read_scored(sample, scores)
     doubts = once(partial(weighting_cautions, sample, scored, estimand=estimand))
     return for_each_outcome(
-        outcome, lambda name: weighted_effect(sample, name, scored, estimand, contrast, doubts)
+        outcome,
+        lambda name: weighted_effect(sample, name, scored, estimand, contrast, doubts),
+        told=told_by_fit(scores),
     )
 
 
