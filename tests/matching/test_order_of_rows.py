@@ -98,16 +98,20 @@ def test_without_labels_an_outcome_that_hangs_on_the_order_asks_for_ids(name):
 @pytest.mark.parametrize("name", ["pairs", "full", "reused"])
 def test_repeated_labels_are_refused_where_a_draw_decides(name):
     df = pd.DataFrame(
-        {"t": [1, 1, 0, 0, 0, 0], "e": [0.4, 0.7, 0.4, 0.4, 0.7, 0.7], "y": [5.0, 5, 1, 2, 3, 4]}
+        {
+            "t": [1, 1, 0, 0, 0, 0, 1, 0],
+            "e": [0.4, 0.7, 0.4, 0.4, 0.7, 0.7, 0.9, 0.9],
+            "y": [5.0, 5, 1, 2, 3, 4, 6, 3.5],
+        }
     )
-    twice = df.set_axis([0, 1, 2, 2, 1, 1])
+    twice = df.set_axis([0, 1, 2, 2, 1, 1, 6, 7])
     with pytest.raises(InvalidInputError, match=r"3 repeated labels .*reset_index\(drop=True\).*ids="):
         answer(name, twice)
     assert answer(name, twice.reset_index(drop=True)).expected == answer(name, df)
-    assert answer(name, twice, ids=np.arange(6)).expected == answer(name, df, ids=df.index)
+    assert answer(name, twice, ids=np.arange(8)).expected == answer(name, df, ids=df.index)
     # No draw decides where ties share, or where there are none.
     assert ps.match_nn(twice, treatment="t", scores="e").effect("y").estimate == pytest.approx(2.5)
-    answer(name, twice.assign(e=[0.4, 0.7, 0.41, 0.43, 0.72, 0.76]))
+    answer(name, twice.assign(e=[0.4, 0.7, 0.41, 0.43, 0.72, 0.76, 0.9, 0.91]))
 
 
 def test_pairs_name_somebody():

@@ -80,7 +80,8 @@ class NearestNeighbors:
         Whether a unit may be a neighbour more than once. Without, comparisons get worse where one arm runs
         short, but each unit counts once.
     max_reuse : int or None, default None
-        The most units that one may be a neighbour of; None for any number.
+        The most units that one may be a neighbour of; None for any number, which is also what a number says
+        that no unit can reach, for there are no more to be a neighbour of.
     method : {"nearest", "optimal"}, default "nearest"
         What `match_nn` calls `method`. "optimal", without replacement only: nobody chooses first; of all
         sets of as many pairs as there can be, that with the least sum of distances.

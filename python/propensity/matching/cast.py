@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any, TypeVar
 
@@ -140,6 +140,7 @@ class Cast:
 
     def match(self, spec: NearestNeighbors, n_threads: int | None = None) -> Matches:
         """Match them."""
+        spec = self._without_an_idle_cap(spec)
         inputs = self.inputs(spec)
         found, alike = self.drawn(partial(inputs.match, self.scores, n_threads=n_threads))
         # Every row counts the same here: the core's own error knows of no other weights.
@@ -181,6 +182,14 @@ class Cast:
             alike=alike,
             remaking=self.remaking(inputs, spec, everybody=found.n_unmatched == 0),
         )
+
+    def _without_an_idle_cap(self, spec: NearestNeighbors) -> NearestNeighbors:
+        """Leave out a cap on reuse that no unit can reach: what is left is matching with replacement."""
+        treated = self.treated[self._there]
+        n_served = {"ATT": treated.sum(), "ATC": (~treated).sum()}
+        most = n_served.get(spec.estimand, max(n_served.values()))
+        idle = spec.max_reuse is not None and spec.replace and spec.max_reuse >= most
+        return replace(spec, max_reuse=None) if idle else spec
 
     def inputs(self, spec: NearestNeighbors) -> MatchingInputs:
         """Give what they are matched by."""

@@ -80,7 +80,8 @@ def match_nn(  # noqa: PLR0913 - each is a choice a user may have to make, by na
         Whether a unit may be a neighbour more than once. Without, some get partners that are far from them
         wherever the other arm runs short: a warning says where.
     max_reuse : int or None, default None
-        The most units that one may be a neighbour of; None for any number.
+        The most units that one may be a neighbour of; None for any number, which is also what a number says
+        that no unit can reach, for there are no more to be a neighbour of.
     method : {"nearest", "optimal"}, default "nearest"
         "nearest" gives units their neighbours one after the other, "optimal" (without replacement only) to
         all at once: as many units with a neighbour as there can be, as many pairs (the one costs nothing of
