@@ -59,8 +59,20 @@ def read_amount(values: AnySeries, subject: Subject) -> Column:
 
 
 def ranks(column: Column) -> Rows:
-    """Give the rank (n,) of each row's label among the labels, from 0."""
-    return pd.factorize(column, sort=True)[0].astype(np.int64)
+    """Give the rank (n,) of each row's label among the labels, none missing; of levels in natural order.
+
+    The order that somebody has given to the levels of a category is not what rows hold.
+    """
+    if not isinstance(column.dtype, pd.CategoricalDtype):
+        return pd.factorize(column, sort=True)[0].astype(np.int64)
+    levels = column.cat.categories.tolist()
+    try:
+        order = sorted(range(len(levels)), key=lambda place: levels[place])
+    except TypeError:
+        order = sorted(range(len(levels)), key=lambda place: str(levels[place]))
+    rank = np.empty(len(levels), dtype=np.int64)
+    rank[order] = np.arange(len(levels))
+    return pd.factorize(rank[column.cat.codes.to_numpy()], sort=True)[0].astype(np.int64)
 
 
 def hashed(column: Column) -> Rows:

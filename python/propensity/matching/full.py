@@ -81,7 +81,7 @@ def match_full(  # noqa: PLR0913 - each is a choice a user may have to make, by 
     ids : None, str, Series, Index or array (n,), default None
         What rows are called, different for each: the draws that settle ties then belong to these alone.
     seed : int, default 0
-        Of the draws.
+        Of the draws, as for `match_nn`.
     n_threads : int or None, default None
         Threads; None takes one a core. The numbers do not depend on it.
 

@@ -120,7 +120,9 @@ def match_nn(  # noqa: PLR0913 - each is a choice a user may have to make, by na
         What rows are called, different for each: draws then belong to these alone, and `pairs` names rows by
         them where the index repeats labels.
     seed : int, default 0
-        Of the draws.
+        Of the draws, which belong to what rows hold in all columns of `df`, for any may be the outcome, and
+        then to their labels. So another column may change them, as another seed does; a column's name and
+        the order of rows, columns and levels do not.
     ties : {"average"}, default "average"
         What neighbours at the same distance (within 1e-12) do: share the weight. Where a unit may not be used
         freely there is nothing to share, and ties are settled by a draw.

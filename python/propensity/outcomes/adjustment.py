@@ -15,12 +15,14 @@ from propensity.effects.sample import for_each_outcome
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.native import AnyFrame
+from propensity.frames.order import groups_by_content
 from propensity.frames.terms import Covariates
 from propensity.outcomes.models import (
     Study,
     adjusted_effects,
     cross_fitted_effects,
     naming_separated_scores,
+    places_of_rows,
     read_study,
     require_known,
     rows_in_order,
@@ -177,11 +179,13 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
         return _with_fitted_scores(study, outcome, AIPW(estimand, outcome_model), penalty, contrast)
     n_folds = _USUAL_FOLDS if n_folds is None else n_folds
     checks.count("n_folds", n_folds, minimum=2)
-    sample, order = study.sample, rows_in_order(study, outcome)
+    sample, places = study.sample, places_of_rows(study, outcome)
+    clusters = None if sample.clusters is None else groups_by_content(sample.clusters, places)
+    order = rows_in_order(places, clusters, sample.present_rows)
     models = CrossFit(
         Logistic(penalty) if score_model is None else seeded(score_model, seed),
         seeded(outcome_learner(outcome_model), seed),
-        assign_folds(sample.treated, sample.clusters, n_folds, seed, order),
+        assign_folds(sample.treated, clusters, n_folds, seed, order),
         order,
     )
     own = penalty if score_model is None else None

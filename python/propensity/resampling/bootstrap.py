@@ -27,13 +27,16 @@ from propensity.effects.estimators import (
 from propensity.effects.sample import rows_there
 from propensity.errors import InvalidInputError, OverlapWarning
 from propensity.frames import checks
-from propensity.frames.checks import Floats
+from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.native import AnyFrame
+from propensity.frames.order import groups_by_content
 from propensity.frames.terms import Covariates
 from propensity.outcomes.models import (
+    Study,
     naming_rows_outside_models,
     naming_separated_model,
     naming_separated_scores,
+    places_of_rows,
     read_study,
     require_events,
     side_by_side,
@@ -175,7 +178,7 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     x, score_columns, outcome_columns = side_by_side(study)
     seed = settle_seed(seed)
     there = rows_there(sample.sample_weight)
-    groups = None if strata is None else sample.frame.groups(strata, "strata")
+    clusters, groups = _groups(study, outcome, strata, there)
     run = partial(
         core.bootstrap,
         x if isinstance(there, slice) else np.asfortranarray(x[there]),
@@ -184,8 +187,8 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
         estimators=list(estimators),
         penalty=penalty,
         resampling=resampling,
-        cluster=None if sample.clusters is None else sample.clusters[there],
-        strata=None if groups is None else groups[there],
+        cluster=clusters,
+        strata=groups,
         sample_weight=None if sample.sample_weight is None else sample.sample_weight[there],
         score_columns=score_columns,
         outcome_columns=outcome_columns,
@@ -226,6 +229,21 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
         strata=_name(strata),
         refitted=True,
         replicate_std_errors=None if found.std_errors is None else _by_replicate(found.std_errors, labels),
+    )
+
+
+def _groups(
+    study: Study, outcome: str, strata: object, there: Bools | slice
+) -> tuple[Rows | None, Rows | None]:
+    """Give clusters and strata (m,) of the rows that are there, numbered by what they hold."""
+    sample = study.sample
+    groups = None if strata is None else sample.frame.groups(strata, "strata")
+    if groups is None and sample.clusters is None:
+        return None, None
+    places = places_of_rows(study, outcome)[there]
+    return (
+        None if sample.clusters is None else groups_by_content(sample.clusters[there], places),
+        None if groups is None else groups_by_content(groups[there], places),
     )
 
 

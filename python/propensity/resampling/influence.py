@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from propensity import core
@@ -10,9 +11,12 @@ from propensity.effects.arms import Means
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import NearestNeighbors
 from propensity.frames.checks import Rows
+from propensity.frames.order import groups_by_content, places_by_content
 from propensity.resampling.analytic import Analytic
 from propensity.resampling.options import Resampling, progress_bar
 from propensity.resampling.result import BootstrapResult
+
+_DIGITS = 9
 
 
 def bootstrap_influence(
@@ -32,6 +36,11 @@ def bootstrap_influence(
     assert means.influence_treated is not None
     assert means.influence_control is not None
     influence = means.influence_treated - means.influence_control
+    # What rows add is known but for rounding, which their order moves.
+    scale = float(np.abs(influence).max()) or 1.0
+    places = places_by_content([np.round(influence / scale, _DIGITS)])
+    cluster = None if cluster is None else groups_by_content(cluster, places)
+    strata = None if strata is None else groups_by_content(strata, places)
     with progress_bar(n_reps, progress) as report:
         changes = core.bootstrap_influence(
             influence,

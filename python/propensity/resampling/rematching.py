@@ -19,13 +19,13 @@ from propensity.effects.effect import Effect
 from propensity.effects.estimators import NearestNeighbors, Regrouping
 from propensity.errors import InvalidInputError, OverlapWarning
 from propensity.frames.checks import Bools, Floats, Rows
+from propensity.frames.order import rows_by_content
 from propensity.matching.estimated_scores import EstimatedScores
 from propensity.resampling.analytic import Analytic
 from propensity.resampling.options import progress_bar
 from propensity.resampling.redrawing import Lots, run_replicates
 from propensity.resampling.result import BootstrapResult
 from propensity.results.held import Held
-from propensity.scores.crossfit import rows_by_content
 
 _DIGITS_OF_SCORES = 9  # what is left of them where the same model is fitted in another way
 

@@ -6,7 +6,7 @@ there; on other rows it does not (Chernozhukov et al. 2018, Econometrics Journal
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -199,32 +199,6 @@ def augmented_means(
         influences[False],
         difference=means[True] - means[False],
     )
-
-
-def rows_by_content(columns: Iterable[Floats], sample_weight: Floats | None) -> Rows:
-    """Put the rows in the order of what they hold, so that no draw hangs on the order in which they come.
-
-    Parameters
-    ----------
-    columns : iterable of ndarray (n,)
-        The first counts most. Rows that are alike in all of them can change places without a trace.
-    sample_weight : ndarray (n,) or None
-        Rows of weight 0 are not there.
-
-    Returns
-    -------
-    ndarray (m,) of int
-        The rows that weigh something.
-    """
-    place = np.zeros(0, dtype=np.int64)
-    for column in columns:
-        rank = pd.factorize(column, sort=True)[0]
-        both = rank if not len(place) else place * (rank.max() + 1) + rank
-        place = pd.factorize(both, sort=True)[0]
-        if place.max() + 1 == len(place):  # no two rows are alike any more
-            break
-    order = np.argsort(place, kind="stable")
-    return order if sample_weight is None else order[sample_weight[order] > 0]
 
 
 def averages_over(treated: Bools, estimand: AdjustmentEstimand) -> Bools:
