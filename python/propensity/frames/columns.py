@@ -270,9 +270,12 @@ def read_column(data: AnyFrame, name: str, reader: Reader = kinds.read) -> Colum
     return column
 
 
-def read_values(values: object, index: pd.Index[Any], role: str, reader: Reader = kinds.read) -> Column:
-    """Read one value for each label of `index`."""
-    subject = Subject.given(role, values)
+def read_values(
+    values: object, index: pd.Index[Any], called: str | Subject, reader: Reader = kinds.read
+) -> Column:
+    """Read one value for each label of `index`, by what a message calls them: a role, or a column."""
+    role = str(called)
+    subject = _called(called, values)
     if isinstance(values, pd.Series):
         remedy = f"take {role}.reindex(df.index) to go by labels, {role}.to_numpy() to go by position"
         checks.same_index(role, values.index, index, remedy)
@@ -315,8 +318,13 @@ def outcome_names(outcome: str | Sequence[str]) -> list[str]:
     return names
 
 
-def rowwise(values: object, index: pd.Index[Any], role: str) -> Floats:
-    """Read one finite number for each label of `index` from a series or an array.
+def _called(called: str | Subject, values: object) -> Subject:
+    """Give what a message calls values: a column of a frame, or values given in a role."""
+    return called if isinstance(called, Subject) else Subject.given(called, values)
+
+
+def rowwise(values: object, index: pd.Index[Any], called: str | Subject) -> Floats:
+    """Read one finite number for each label of `index` from a series or an array, by a role, or of a column.
 
     Raises
     ------
@@ -325,25 +333,22 @@ def rowwise(values: object, index: pd.Index[Any], role: str) -> Floats:
     TypeError
         The values are not numbers in one dimension.
     """
-    column = read_values(values, index, role)
-    checks.complete({role: column}, subject="{}")
-    return _floats(column, Subject.given(role, values))
+    column = read_values(values, index, called)
+    checks.complete({str(called): column}, subject="{}")
+    return _floats(column, _called(called, values))
 
 
-def rowwise_treated(values: object, index: pd.Index[Any], role: str, name: str = "treatment") -> Bools:
+def rowwise_treated(values: object, index: pd.Index[Any], called: str | Subject) -> Bools:
     """Read who was treated from a series or an array, bool or 0/1, categories of these included.
-
-    Messages call what was given `role` where rows or values are missing, and `name` where its levels are
-    others.
 
     Raises
     ------
     InvalidInputError, TypeError
         As for `rowwise`; the values are others, or an arm has fewer than two rows.
     """
-    column = read_values(values, index, role, arms.read_treatment)
-    checks.complete({role: column}, subject="{}")
-    return arms.treatment(column, Subject.given(name, values))
+    column = read_values(values, index, called, arms.read_treatment)
+    checks.complete({str(called): column}, subject="{}")
+    return arms.treatment(column, _called(called, values))
 
 
 def rowwise_groups(values: object, index: pd.Index[Any], role: str) -> Rows:

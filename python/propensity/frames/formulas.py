@@ -33,8 +33,11 @@ _LARGEST = 1e150
 _MOST_COMPARED = 2_000  # rows that are made twice: enough to tell, few enough to cost nothing
 
 
-def parse(text: str, columns: Collection[object]) -> tuple[SimpleFormula, tuple[str, ...]]:
-    """Read the right-hand side of a formula, and name the columns it needs."""
+def parse(text: str, columns: Collection[object], others: str) -> tuple[SimpleFormula, tuple[str, ...]]:
+    """Read the right-hand side of a formula, and name the columns it needs.
+
+    `others` is code that lists the columns that may be covariates, for whoever asks for all of them.
+    """
     from formulaic import Formula, SimpleFormula  # noqa: PLC0415 - slow to import
     from formulaic.errors import FormulaicError  # noqa: PLC0415
 
@@ -42,7 +45,7 @@ def parse(text: str, columns: Collection[object]) -> tuple[SimpleFormula, tuple[
         spelling.check_operators(text)
         formula = Formula(text)
     except (FormulaicError, SyntaxError) as error:
-        why = spelling.reason(error, text)
+        why = spelling.reason(error, text, others)
         raise InvalidInputError(f"covariates: formulaic cannot read {text!r}: {why}") from error
     if not isinstance(formula, SimpleFormula):
         raise InvalidInputError(f"covariates: only the right-hand side of a formula is needed, not {text!r}")

@@ -11,8 +11,10 @@ import pandas as pd
 
 Library: TypeAlias = Literal["pandas", "polars", "pyarrow"]
 
+THE_TREATMENT = "<the treatment>"
+THE_OUTCOME = "<the outcome>"
 THE_TREATED = "<the treated level>"
-"""A slot in a line, for what only the user knows."""
+"""Slots in a line, for what only the user knows."""
 
 
 @dataclass(frozen=True)
@@ -210,6 +212,12 @@ class Subject:
                 "pyarrow": f"pc.cast({self._values}, pa.string())",
             }[self.library]
         )
+
+
+def all_but(names: Sequence[str], data: object) -> str:
+    """List the columns of a frame but for some."""
+    columns = "column_names" if library_of(data) == "pyarrow" else "columns"
+    return f"[name for name in df.{columns} if name not in {tuple(names)!r}]"
 
 
 def library_of(values: object) -> Library:

@@ -13,7 +13,7 @@ from propensity.errors import InvalidInputError
 from propensity.frames import checks, digits, formulas, lists, text
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.columns import Frame, open_frame
-from propensity.frames.lines import Subject
+from propensity.frames.lines import THE_OUTCOME, THE_TREATMENT, Subject, all_but
 from propensity.frames.native import AnyFrame, Column, column_names
 
 if TYPE_CHECKING:
@@ -136,13 +136,22 @@ class Recipe:
             )
 
 
-def parse_covariates(covariates: Covariates, data: AnyFrame, *, may_be_none: bool = False) -> Terms:
+def parse_covariates(
+    covariates: Covariates,
+    data: AnyFrame,
+    *,
+    treatment: str | None = None,
+    outcomes: Sequence[str] = (),
+    may_be_none: bool = False,
+) -> Terms:
     """Read a list of columns or a formula; of the frame only the names of its columns matter.
 
     Parameters
     ----------
     covariates : list of str, or str
     data : DataFrame
+    treatment, outcomes
+        Columns that are no covariates, where they are known.
     may_be_none : bool, default False
         Whether there may be none, which leaves a model its intercept. A table of them would be empty.
 
@@ -154,7 +163,8 @@ def parse_covariates(covariates: Covariates, data: AnyFrame, *, may_be_none: boo
         `covariates` is neither, or `data` is not a frame.
     """
     if isinstance(covariates, str):
-        formula, columns = formulas.parse(covariates, column_names(data))
+        others = [THE_TREATMENT if treatment is None else treatment, *(outcomes or [THE_OUTCOME])]
+        formula, columns = formulas.parse(covariates, column_names(data), all_but(others, data))
         terms = Terms(columns, formula)
     elif isinstance(covariates, Iterable):
         terms = _parse_list(covariates)

@@ -57,7 +57,7 @@ def read_cast(
     columns = column_names(df)
     _require_what_is_needed(spec, scores, columns)
     _require_one_meaning(spec, scores, columns)
-    terms = None if spec.covariates is None else parse_covariates(spec.covariates, df)
+    terms = None if spec.covariates is None else parse_covariates(spec.covariates, df, treatment=treatment)
     calipers = _columns_with_calipers(spec, scores)
     checks.roles(treatment=treatment, outcomes=(), covariates=calipers, called="caliper")
     named = dict.fromkeys([*(terms.columns if terms else ()), *calipers])

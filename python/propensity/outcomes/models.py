@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -58,9 +59,12 @@ def read_study(
     also: Mapping[str, object] | None = None,
 ) -> Study:
     """Read the columns with a role, and make the terms of both models."""
-    score_terms = outcome_terms = parse_covariates(covariates, df, may_be_none=True)
+    parse = partial(
+        parse_covariates, data=df, treatment=treatment, outcomes=outcome_names(outcome), may_be_none=True
+    )
+    score_terms = outcome_terms = parse(covariates)
     if outcome_covariates is not None:
-        outcome_terms = parse_covariates(outcome_covariates, df, may_be_none=True)
+        outcome_terms = parse(outcome_covariates)
     sample = read_sample(
         df,
         treatment=treatment,

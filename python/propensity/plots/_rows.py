@@ -15,6 +15,7 @@ from propensity.errors import InvalidInputError
 from propensity.frames import checks, native
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.columns import open_frame, rowwise, rowwise_treated
+from propensity.frames.lines import Subject
 from propensity.frames.native import AnyFrame, AnySeries
 from propensity.matching.matched import Matched
 from propensity.scores.model import PropensityModel
@@ -110,8 +111,7 @@ class Rows:
         if treatment is None:
             raise InvalidInputError(f"treatment: who was treated is needed with {needed_with}")
         column, subject = self._named(treatment, "treatment")
-        name = treatment if isinstance(treatment, str) else "treatment"
-        return rowwise_treated(column, self.index, subject, name)
+        return rowwise_treated(column, self.index, subject)
 
     def sample_weight(self, given: object, *knowing: object) -> Floats | None:
         """Read how much each row stands for; where it is not given, as models and results were made with.
@@ -127,7 +127,7 @@ class Rows:
         else:
             column, subject = self._named(given, "sample_weight")
             own = rowwise(column, self.index, subject)
-            checks.not_negative(own, self.index, subject)
+            checks.not_negative(own, self.index, str(subject))
         for result in known:
             if isinstance(result, PropensityModel) or result.fingerprint is not None:
                 made = (
@@ -158,20 +158,20 @@ class Rows:
         if sample_weight is not None:
             require_balancing(None if is_result else column, role)
             values = values * sample_weight
-        checks.weights(values, treated, self.index, subject)
+        checks.weights(values, treated, self.index, str(subject))
         return values
 
     def groups(self, by: object) -> AnySeries:
         """Read a group for each row, whatever it is called."""
         column, subject = self._named(by, "by")
         if isinstance(column, pd.Series):
-            checks.same_index(subject, column.index, self.index, "use by.reindex(scores.index)")
+            checks.same_index(str(subject), column.index, self.index, "use by.reindex(scores.index)")
             group = column
         else:
             group = pd.Series(column)
-            checks.same_length(subject, len(group), len(self.index))
+            checks.same_length(str(subject), len(group), len(self.index))
             group.index = self.index
-        checks.complete({subject: group}, subject="{}")
+        checks.complete({str(subject): group}, subject="{}")
         return group
 
     def samples(
@@ -192,13 +192,13 @@ class Rows:
             samples[str(name)] = self.weights(given, treated, sample_weight, f"weights[{name!r}]")
         return samples
 
-    def _named(self, values: object, role: str) -> tuple[Any, str]:
+    def _named(self, values: object, role: str) -> tuple[Any, Subject]:
         """Look a column up by its name, and say what a message calls the values."""
         if not isinstance(values, str):
-            return values, role
+            return values, Subject.given(role, values)
         if self.frame is None:
             raise InvalidInputError(
                 f"{role}: {values!r} is the name of a column, and there is no frame to look it up in; give "
                 f"the frame first, as in (df, ..., {role.partition('[')[0]}={values!r})"
             )
-        return native.column_as_given(self.frame, values), f"column '{values}'"
+        return native.column_as_given(self.frame, values), Subject.column(values, self.frame)

@@ -108,7 +108,7 @@ def fit_propensity(
     """
     checks.number("penalty", penalty, minimum=0.0)
     checks.threads(n_threads)
-    terms = parse_covariates(covariates, df, may_be_none=True)
+    terms = parse_covariates(covariates, df, treatment=treatment, may_be_none=True)
     also = {"sample_weight": sample_weight}
     frame = open_frame(df, treatment=treatment, covariates=terms.columns, also=also)
     treated = frame.treated(treatment)
