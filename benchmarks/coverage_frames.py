@@ -18,13 +18,14 @@ import pandas as pd
 import propensity as ps
 from coverage_intervals import FAILED, Interval, Method, from_replicates, normal_interval
 from propensity.effects.effect import Effect
-from propensity.effects.estimators import AdjustmentEstimand, MatchingEstimand, WeightingEstimand
+from propensity.effects.estimators import AdjustmentEstimand, WeightingEstimand
+from propensity.effects.matching_specification import MatchingEstimand
 from propensity.errors import InvalidInputError
 from propensity.matching.matches import Matches
 from propensity.matching.subclasses import Subclasses
 from propensity.resampling.result import BootstrapResult
 from propensity.scores.model import PropensityModel
-from worlds import Sample
+from world_rows import Sample
 
 # How an interval is made, as the tables call it.
 COUNTED, TRUE_SCORE, AS_KNOWN = "estimation counted", "true score", "estimated score taken as known"

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from propensity.effects.inference import normal_quantile
-from worlds import Floats
+from world_rows import Floats
 
 LEVEL = 0.95
 

@@ -18,10 +18,11 @@ import pandas as pd
 from coverage_frames import frame_intervals
 from coverage_intervals import FAILED, Interval, Method, from_replicates, normal_interval
 from propensity import core
-from propensity.effects import estimators
+from propensity.effects import estimators, matching_specification
 from propensity.effects.cautions import overlap_cautions, size_cautions
 from propensity.errors import InvalidInputError
-from worlds import ALL_WORLDS, Floats, Sample
+from world_rows import Floats, Sample
+from worlds import ALL_WORLDS
 
 BLOCK = 50  # data sets a task: small enough that no process waits long for the last one
 
@@ -55,7 +56,7 @@ def _adjust(method: estimators.Method, estimand: estimators.AdjustmentEstimand) 
     return run
 
 
-def _match(estimand: estimators.MatchingEstimand, *, scores_known: bool) -> Run:
+def _match(estimand: matching_specification.MatchingEstimand, *, scores_known: bool) -> Run:
     def run(sample: Sample, scores: Floats) -> WithStdError:
         x = None if scores_known else sample.x
         return core.matching_effect(

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from propensity import core
-from propensity.effects.estimators import IPW, NearestNeighbors
+from propensity.effects.estimators import IPW
+from propensity.effects.matching_specification import NearestNeighbors
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,16 @@ of the same names in `propensity.core` take NumPy arrays. `propensity.plots` dra
 from propensity import core, datasets, errors, plots
 from propensity.balance.tables import balance, balance_summary, smd
 from propensity.core import __version__
-from propensity.effects.effect import Effect, Effects
-from propensity.effects.estimators import AIPW, IPW, IPWRA, Estimator, NearestNeighbors, RegressionAdjustment
+from propensity.effects.effect import Effect
+from propensity.effects.estimators import (
+    AIPW,
+    IPW,
+    IPWRA,
+    Estimator,
+    RegressionAdjustment,
+)
+from propensity.effects.matching_specification import NearestNeighbors
+from propensity.effects.several import Effects
 from propensity.matching.coarsened import match_cem
 from propensity.matching.full import match_full
 from propensity.matching.matches import Matches

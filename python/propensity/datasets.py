@@ -105,9 +105,8 @@ def assistant_usage(n_users: int = 20_000, seed: int = 7) -> pd.DataFrame:
     Parameters
     ----------
     n_users : int, default 20_000
-        Number of rows, one a user; at least 1.
     seed : int, default 7
-        Seed of `numpy.random.default_rng`.
+        As for `opt_in_logs`.
 
     Returns
     -------

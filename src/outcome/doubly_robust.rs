@@ -218,7 +218,7 @@ impl Parts<'_, '_> {
         for value in &mut influence {
             *value *= n as f64 / estimate.target;
         }
-        center(&mut influence);
+        center(&mut influence, self.data.sample_weight);
         Ok(influence)
     }
 

@@ -107,7 +107,8 @@ pub fn ipw(
     let penalty = penalty_on(data.sample_weight, penalty);
     let found = call::run(py, n_threads, None, |_| {
         reserve::room_for(treatment.len(), needs::IPW)?;
-        let covariates = x.map(Covariates::standardized).transpose()?;
+        let among = |x| Covariates::standardized_among(x, data.sample_weight);
+        let covariates = x.map(among).transpose()?;
         let model = covariates.as_ref().map(|covariates| (covariates, penalty));
         crate::weighting::ipw::ipw(&data, estimand, model)
     })?;

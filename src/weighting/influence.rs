@@ -107,10 +107,13 @@ pub fn by_row(n: usize, number: impl Fn(usize) -> f64 + Send + Sync) -> Vec<f64>
     (0..n).into_par_iter().with_min_len(CHUNK).map(number).collect()
 }
 
-/// Take the mean off: it is zero but for rounding, and for a penalty's pull. Summed by chunks, in their
-/// order, so that it does not depend on the number of threads.
-pub fn center(values: &mut [f64]) {
+/// Take the mean off: it is zero but for rounding, and for a penalty's pull. Rows of weight 0 are not there, and keep
+/// their influence of zero. Summed by chunks, in their order, so that it does not depend on the number of threads.
+pub fn center(values: &mut [f64], weight: Option<&[f64]>) {
+    let is_there = |row: usize| weight.is_none_or(|weight| weight[row] > 0.0);
     let chunks: Vec<f64> = values.par_chunks(CHUNK).map(|chunk| chunk.iter().sum()).collect();
-    let mean = chunks.iter().sum::<f64>() / values.len() as f64;
-    values.par_chunks_mut(CHUNK).for_each(|chunk| chunk.iter_mut().for_each(|x| *x -= mean));
+    let mean =
+        chunks.iter().sum::<f64>() / (0..values.len()).filter(|row| is_there(*row)).count() as f64;
+    let rows = values.par_iter_mut().enumerate().with_min_len(CHUNK);
+    rows.filter(|(row, _)| is_there(*row)).for_each(|(_, value)| *value -= mean);
 }

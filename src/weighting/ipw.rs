@@ -113,7 +113,7 @@ pub fn ipw(
             let through_scores = through_scores.as_ref().map_or(0.0, |through| through[i]);
             per_mean * (weights[i] * own(i) + through_scores)
         });
-        center(&mut influence);
+        center(&mut influence, sample_weight);
         influence
     };
     Ok(IpwEstimate {

@@ -7,13 +7,14 @@ import pandas as pd
 import pytest
 
 import propensity as ps
-from propensity.effects.cautions import score_cautions, size_cautions, terms_cautions
+from propensity.effects.cautions import size_cautions, terms_cautions
 from propensity.errors import (
     BalanceWarning,
     CalibrationWarning,
     InvalidInputError,
     OverlapWarning,
 )
+from propensity.scores.cautions import score_cautions
 
 # Scores
 
@@ -52,6 +53,10 @@ def test_scores_of_a_balanced_sample_are_found_out(rare):
 def test_honest_scores_are_believed(rare):
     effect = ps.ipw(rare, outcome="y", treatment="t", scores="e")
     assert not any(isinstance(caution, CalibrationWarning) for caution in effect.cautions)
+
+
+def test_scores_that_are_all_the_same_are_lower_in_no_arm():
+    assert score_cautions(np.full(5, 0.7), np.array([True, False, True, False, False])) == ()
 
 
 @pytest.mark.parametrize("n", [6, 30, 300])

@@ -8,8 +8,8 @@ import propensity as ps
 from propensity import core
 from propensity.errors import InvalidInputError
 from propensity.matching.estimated_scores import EstimatedScores
-from propensity.matching.influence import estimation_influence, score_influence
 from propensity.matching.local_outcomes import covariance_direction, mean_curve
+from propensity.matching.score_influence import estimation_influence, score_influence
 from reference import fit_logistic
 
 ESTIMANDS = ["ATT", "ATC", "ATE"]

@@ -7,7 +7,7 @@ import pytest
 import propensity as ps
 from conftest import OUTCOME, TREATMENT
 from propensity.errors import InvalidInputError
-from propensity.matching.influence import score_influence
+from propensity.matching.score_influence import score_influence
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,8 @@ import pytest
 import propensity as ps
 from conftest import TREATMENT
 from propensity import plots
-from propensity.effects.estimators import IPW, NearestNeighbors
+from propensity.effects.estimators import IPW
+from propensity.effects.matching_specification import NearestNeighbors
 from propensity.errors import InvalidInputError
 from propensity.resampling.analytic import Analytic
 from propensity.resampling.result import BootstrapResult

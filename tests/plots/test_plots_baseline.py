@@ -19,9 +19,10 @@ import pytest
 
 from propensity import plots
 from propensity.effects.effect import Effect
-from propensity.effects.estimators import IPW, NearestNeighbors
+from propensity.effects.estimators import IPW
+from propensity.effects.matching_specification import NearestNeighbors
 from propensity.frames.fingerprint import Fingerprint
-from propensity.matching.matched import Matched
+from propensity.matching.result import Matched
 from propensity.resampling.analytic import Analytic
 from propensity.resampling.result import BootstrapResult
 

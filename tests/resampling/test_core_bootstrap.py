@@ -9,7 +9,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 import designs
 import reference
 from propensity import core
-from propensity.effects.estimators import IPW, NearestNeighbors
+from propensity.effects.estimators import IPW
+from propensity.effects.matching_specification import NearestNeighbors
 from propensity.errors import InvalidInputError, NoMatchesError, SeparationError
 from strategies import lattice_samples
 

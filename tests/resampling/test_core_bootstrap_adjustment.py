@@ -8,7 +8,8 @@ import propensity as ps
 import reference
 from conftest import COVARIATES, OUTCOME, TREATMENT
 from propensity import core
-from propensity.effects.estimators import AIPW, IPW, IPWRA, NearestNeighbors, RegressionAdjustment
+from propensity.effects.estimators import AIPW, IPW, IPWRA, RegressionAdjustment
+from propensity.effects.matching_specification import NearestNeighbors
 from propensity.errors import IntervalWarning, InvalidInputError
 
 ADJUSTMENTS = [

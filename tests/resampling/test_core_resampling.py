@@ -8,7 +8,8 @@ from test_core_bootstrap import SAMPLES, WEIGHTING, continuous_sample
 import designs
 import reference
 from propensity import core
-from propensity.effects.estimators import IPW, NearestNeighbors
+from propensity.effects.estimators import IPW
+from propensity.effects.matching_specification import NearestNeighbors
 from propensity.errors import InvalidInputError
 
 ESTIMANDS = [spec.estimand for spec in WEIGHTING]

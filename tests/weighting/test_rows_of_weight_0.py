@@ -96,3 +96,17 @@ def test_replicates_are_those_of_the_others(rows):
     options["estimators"] = [ps.IPW(), ps.AIPW()]
     found, expected = ps.bootstrap(rows, **options), ps.bootstrap(rows[rows["w"] > 0], **options)
     assert_allclose(found.replicates, expected.replicates, rtol=1e-9)
+
+
+@pytest.mark.parametrize("estimator", [ps.IPW, ps.AIPW, ps.IPWRA])
+def test_standard_error_under_a_penalty_is_that_of_the_others(estimator):
+    rng = np.random.default_rng(0)
+    there = pd.DataFrame({"x": rng.normal(size=40), "w": 1.0})
+    there["t"] = rng.random(40) < 0.5
+    there["y"] = there["x"] + there["t"] + rng.normal(size=40)
+    rows = pd.concat([there] + [there.assign(w=0.0)] * 9, ignore_index=True)
+    roles = {"outcome": "y", "treatment": "t", "covariates": ["x"], "sample_weight": "w", "penalty": 20.0}
+    found = ps.estimate(rows, estimators=[estimator()], **roles)
+    expected = ps.estimate(there, estimators=[estimator()], **roles)
+    columns = ["estimate", "std_error"]
+    assert_allclose(found[columns].to_numpy(dtype=float), expected[columns].to_numpy(dtype=float), rtol=1e-9)

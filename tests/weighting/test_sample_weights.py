@@ -8,7 +8,7 @@ import statsmodels.api as sm
 import propensity as ps
 from propensity import core
 from propensity.errors import InvalidInputError, SampleWeightWarning
-from propensity.weighting.quantiles import quantiles_of
+from propensity.scores.quantiles import quantiles_of
 
 CALL = {"treatment": "t"}
 

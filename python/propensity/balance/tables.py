@@ -19,7 +19,7 @@ from propensity.frames.columns import open_frame
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates, Recipe, make_terms, parse_covariates
 from propensity.scores.logistic import given_scores, read_scores
-from propensity.weighting.ipw import given_weights, read_weights
+from propensity.weighting.given import given_weights, read_weights
 
 Denominator: TypeAlias = Literal["pooled", "treated", "control", "all"]
 
@@ -48,10 +48,8 @@ def smd(
 
     Parameters
     ----------
-    df : DataFrame
-        pandas, polars or pyarrow; one row a unit.
-    treatment : str
-        A column, bool or 0/1.
+    df, treatment : DataFrame, and str
+        One row a unit, and a column of it, bool or 0/1, as for `fit_propensity`.
     covariates : list of str, or str
         Columns, or the right-hand side of a formula. Categorical ones have a term for every level, the first
         included, named as formulaic names them when no level is the reference: ``tier[heavy]``.
@@ -106,39 +104,32 @@ def balance(
     *,
     treatment: str,
     covariates: Covariates,
-    weights: object = None,
-    denominator: Denominator = "pooled",
     squares: bool = False,
     interactions: bool = False,
     scores: object = None,
+    weights: object = None,
+    denominator: Denominator = "pooled",
     sample_weight: object = None,
 ) -> pd.DataFrame:
     """Tabulate the balance of each term in the sample as it is and after any number of weightings.
 
     Parameters
     ----------
-    df : DataFrame
-        pandas, polars or pyarrow; one row a unit.
-    treatment : str
-        A column, bool or 0/1.
-    covariates : list of str, or str
-        Columns, or the right-hand side of a formula. Categorical ones have a term for every level, the first
-        included: ``tier[heavy]``.
-    weights : None, mapping of str to weights, or weights, default None
-        A name for each weighting, as in ``{"IPW": w, "matched": matches}``; weightings without a name are
-        called "adjusted". Each is a column, a series or an array (n,), what any way of matching gave, an
-        `Effect` or `TruncatedWeights`. They are multiplied by the sample weights, as in cobalt. Those of an
-        effect or of matches have them in them already, know it, and are not multiplied again.
-    denominator : {"pooled", "treated", "control", "all"}, default "pooled"
-        Whose standard deviation a mean difference is divided by: sqrt((v1 + v0) / 2), the treated units', the
-        control units', everyone's. Pooled treats the arms alike; MatchIt and cobalt take "treated" for the
-        ATT and "control" for the ATC.
+    df, treatment, covariates : DataFrame, str, and list of str or str
+        As for `smd`; a categorical has a term for every level.
     squares : bool, default False
         Whether to add the square of every term that is not binary, as ``age^2``: spread, where means agree.
     interactions : bool, default False
         Whether to add the products of any two terms, as ``age:educ``, but for the levels of one categorical.
     scores : None, PropensityModel, str, Series or array (n,), default None
         Scores for a first row, "distance".
+    weights : None, mapping of str to weights, or weights, default None
+        A name for each weighting, as in ``{"IPW": w, "matched": matches}``; weightings without a name are
+        called "adjusted". Each is a column, a series or an array (n,), what any way of matching gave, an
+        `Effect` or `TruncatedWeights`. As for `smd` they are multiplied by the sample weights.
+    denominator : {"pooled", "treated", "control", "all"}, default "pooled"
+        Whose standard deviation, as for `smd`; MatchIt and cobalt take "treated" for the ATT and "control"
+        for the ATC.
     sample_weight : None, str, Series or array (n,), default None
         How much of the population a row stands for, in every sample and in the denominator; those that
         effects and matches among the `weights` were made with.

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple, get_args
+from typing import ClassVar, NamedTuple, get_args
 
-import numpy as np
 import pandas as pd
 
 from propensity.effects import inference
-from propensity.effects.arms import ArmMeans, Means, OutcomeFacts, balancing_part
+from propensity.effects.arms import ArmMeans, OutcomeFacts
 from propensity.effects.cautions import size_cautions
 from propensity.effects.contrasts import SCALES, Contrast
+from propensity.effects.rounding import without_rounding
+from propensity.effects.weighted_result import WeightedResult
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.checks import Bools, Floats, Rows
-from propensity.frames.fingerprint import Fingerprint
+from propensity.frames.fingerprint import Fingerprint, Made
 from propensity.frames.native import AnySeries
-from propensity.results.show import Shown
 
 
 class Interval(NamedTuple):
@@ -30,7 +29,7 @@ class Interval(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Effect(Shown):
+class Effect(WeightedResult):
     """A contrast of the means of an outcome over n rows, had everyone been treated and had nobody.
 
     Attributes
@@ -69,6 +68,10 @@ class Effect(Shown):
     whom : str
         Whom it is for, where some of those that the estimand names are left out; else empty.
     """
+
+    made: ClassVar[Made] = Made(
+        "weights", "the effect was estimated", "this effect is of other rows: estimate it from these"
+    )
 
     estimand: str
     estimate: float
@@ -148,7 +151,7 @@ class Effect(Shown):
             The means have no such contrast.
         """
         n_rows = int(treated.sum()), int((~treated).sum())
-        means, std_error = _settled(means, facts, ess, std_error, clusters)
+        means, std_error = without_rounding(means, facts, ess, std_error, clusters)
         difference = cls(
             estimand=estimand,
             estimate=means.estimate,
@@ -169,12 +172,6 @@ class Effect(Shown):
             whom=whom,
         )
         return difference.contrast_as(contrast)
-
-    @property
-    def balancing_weights(self) -> Floats:
-        """Without the sample weights, (n,): what `smd` and `balance` multiply by them."""
-        sample_weight = None if self.fingerprint is None else self.fingerprint.sample_weight
-        return balancing_part(np.asarray(self.weights), sample_weight)
 
     @property
     def p_value(self) -> float:
@@ -305,106 +302,6 @@ class Effect(Shown):
         lines = [f"Effect ({self.estimand}): {words} {self.estimate:{sign}.6g}{whom}"]
         lines.append(f"Standard error: {self.se_method}")
         lines.extend(f"Caution: {caution}" for caution in self.cautions)
-        return "\n".join(lines)
-
-    def _table(self) -> pd.DataFrame:
-        return self.to_frame()
-
-
-def _settled(
-    means: ArmMeans,
-    facts: OutcomeFacts,
-    ess: tuple[float, float],
-    std_error: float | None,
-    clusters: Rows | None,
-) -> tuple[ArmMeans, float]:
-    """Make the standard error of the difference, and take both for 0 where they are nothing but rounding.
-
-    What rows are away from their mean is rounding where the standard error is below that of rows which are
-    `rounding` away from it each: with equal signs within clusters, hence the count of these.
-    """
-    treated, control = means.influence_treated, means.influence_control
-    if std_error is None:
-        assert treated is not None
-        assert control is not None
-        std_error = inference.std_error(treated - control, clusters)
-    size = ess if clusters is None else (int(clusters.max()) + 1, int(clusters.max()) + 1)
-    exact = facts.constant or std_error <= facts.rounding() * math.sqrt(1 / size[0] + 1 / size[1])
-    if not exact:
-        return means, std_error
-    mean_treated, mean_control = means.mean_treated, means.mean_control
-    if facts.constant:
-        mean_treated = mean_control = facts.low
-    elif abs(mean_treated - mean_control) <= facts.rounding(sum(ess)):
-        mean_treated = mean_control = mean_treated / 2 + mean_control / 2
-    if treated is not None and control is not None:
-        # What moves both means alike, as covariates do that foretell the outcome, is no rounding.
-        treated = control = np.zeros_like(treated) if facts.constant else (treated + control) / 2
-    return Means(mean_treated, mean_control, treated, control), 0.0
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Effects(Shown):
-    """The effects of one treatment on k outcomes, by one method on the same rows.
-
-    Attributes
-    ----------
-    by_outcome : mapping of str to Effect
-        In the order asked for. `effects["retained"]` is one of them.
-    """
-
-    by_outcome: Mapping[str, Effect]
-
-    def __getitem__(self, outcome: str) -> Effect:
-        return self.by_outcome[outcome]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.by_outcome)
-
-    def __len__(self) -> int:
-        return len(self.by_outcome)
-
-    @property
-    def covariance(self) -> pd.DataFrame:
-        """Joint covariance (k, k) of the estimates; of their logarithms where they are ratios."""
-        effects = list(self.by_outcome.values())
-        influence = np.array([effect.influence for effect in effects], dtype=np.float64).T
-        names = pd.Index(self.by_outcome, name="outcome")
-        values = inference.covariance(influence, inference.joined(*(effect.clusters for effect in effects)))
-        return pd.DataFrame(values, index=names, columns=names)
-
-    def to_frame(self, level: float = 0.95) -> pd.DataFrame:
-        """Tabulate the effects, with p-values adjusted for their number.
-
-        Parameters
-        ----------
-        level : float, default 0.95
-            Coverage of the intervals, each on its own.
-
-        Returns
-        -------
-        DataFrame (k, 11)
-            As `Effect.to_frame`, by outcome, with `p_holm` (the chance of any false finding: for the outcomes
-            a decision hangs on) and `p_bh` (the share of false findings, Benjamini and Hochberg: for a search
-            through many) after `p_value`. An outcome that is the same for all has no p-value, and counts as
-            no test.
-        """
-        rows = [effect._row(level) for effect in self.by_outcome.values()]
-        table = pd.DataFrame(rows, index=pd.Index(self.by_outcome, name="outcome"))
-        p = table["p_value"].to_numpy()
-        place = list(table).index("p_value") + 1
-        table.insert(place, "p_holm", inference.holm(p))
-        table.insert(place + 1, "p_bh", inference.benjamini_hochberg(p))
-        return table
-
-    def _headline(self) -> str:
-        first = next(iter(self.by_outcome.values()))
-        words = SCALES[first.contrast].words
-        whom = f", for {first.whom}" if first.whom else ""
-        lines = [f"Effects ({first.estimand}) on {len(self)} outcomes: {words}{whom}"]
-        lines.append(f"Standard errors: {first.se_method}")
-        cautions = (str(caution) for effect in self.by_outcome.values() for caution in effect.cautions)
-        lines.extend(f"Caution: {caution}" for caution in dict.fromkeys(cautions))
         return "\n".join(lines)
 
     def _table(self) -> pd.DataFrame:

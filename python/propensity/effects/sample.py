@@ -15,9 +15,10 @@ from propensity.calls.warned import warn
 from propensity.effects.arms import ArmMeans, OutcomeFacts, Weighting, weights_name
 from propensity.effects.cautions import count_cautions
 from propensity.effects.contrasts import Contrast
-from propensity.effects.effect import Effect, Effects
+from propensity.effects.effect import Effect
 from propensity.effects.estimators import WeightingEstimand
-from propensity.frames import checks
+from propensity.effects.several import Effects
+from propensity.frames import rowwise_checks
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.columns import Frame, Reader, open_frame, outcome_names
 from propensity.frames.fingerprint import Fingerprint
@@ -158,7 +159,7 @@ def read_sample(
     clusters = None
     if cluster is not None:
         clusters = _clusters_there(frame.groups(cluster, "cluster"), weight)
-        checks.clusters(clusters, treated, "cluster")
+        rowwise_checks.clusters(clusters, treated, "cluster")
     return Sample(frame, treated, weight, clusters)
 
 
@@ -177,8 +178,8 @@ def read_sample_weight(frame: Frame, sample_weight: object, treated: Bools) -> F
     if sample_weight is None:
         return None
     values, subject = frame.rowwise(sample_weight, "sample_weight")
-    checks.weights(values, treated, frame.index, subject)
-    checks.two_of_each_arm(values > 0, treated, subject)
+    rowwise_checks.weights(values, treated, frame.index, subject)
+    rowwise_checks.two_of_each_arm(values > 0, treated, subject)
     return values
 
 

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from propensity.errors import InvalidInputError
 from propensity.frames import digits, kinds, text
-from propensity.frames.checks import LARGEST, SMALLEST, Bools, Floats, listed
+from propensity.frames.checks import Bools, Floats, listed
 from propensity.frames.lines import THE_TREATED, Subject
 from propensity.frames.native import AnySeries, Column
+from propensity.frames.rowwise_checks import LARGEST, SMALLEST
 
 # fmt: off
 _CONTROL_WORDS = frozenset((

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from propensity.errors import InvalidInputError
-from propensity.frames import arms, checks, digits, kinds, labels, native, rows, text
+from propensity.frames import arms, checks, digits, kinds, labels, native, rows, rowwise_checks, text
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.fingerprint import Fingerprint, Print, prints_of
 from propensity.frames.labels import read as label_reader
@@ -153,7 +153,7 @@ class Frame:
             return rows.hashed(self.index)
         subject, column = self._complete(ids, "ids")
         values = labels.hashed(column)
-        checks.unlike(values, self.index, subject)
+        rowwise_checks.unlike(values, self.index, subject)
         return values
 
     def series(self, values: Floats | Bools, name: str) -> AnySeries:
@@ -278,7 +278,7 @@ def read_values(
     subject = _called(called, values)
     if isinstance(values, pd.Series):
         remedy = f"take {role}.reindex(df.index) to go by labels, {role}.to_numpy() to go by position"
-        checks.same_index(role, values.index, index, remedy)
+        rowwise_checks.same_index(role, values.index, index, remedy)
         return reader(values, subject)
     if isinstance(values, pd.Index):
         values = values.to_series()
@@ -288,10 +288,10 @@ def read_values(
         array = kinds.unmasked(np.asanyarray(values), subject)
         if array.ndim != 1:
             raise TypeError(f"{role}: one value for each row is needed, not an array of shape {array.shape}")
-        checks.same_length(role, len(array), len(index))
+        rowwise_checks.same_length(role, len(array), len(index))
         return reader(pd.Series(array, index=index, copy=False), subject)
     column = reader(values, subject)
-    checks.same_length(role, len(column), len(index))
+    rowwise_checks.same_length(role, len(column), len(index))
     return column
 
 

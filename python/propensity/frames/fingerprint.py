@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from propensity import core
 from propensity.errors import InvalidInputError
-from propensity.frames import checks
+from propensity.frames import checks, rowwise_checks
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.native import AnyFrame, Column
-from propensity.results.held import Held
+from propensity.results.read_only import ReadOnly
 
 if TYPE_CHECKING:
     from propensity.frames.columns import Frame
@@ -25,7 +25,7 @@ Print: TypeAlias = tuple[int, int]
 
 
 @dataclass(frozen=True, eq=False)
-class Fingerprint(Held):
+class Fingerprint(ReadOnly):
     """What n rows are called, and what they held when something was made from them.
 
     Labels alone do not make rows the same: polars and pyarrow have none, and an index that was reset says
@@ -75,9 +75,9 @@ class Fingerprint(Held):
         """
         if not self.index.equals(rows.index):
             remedy = made.remedy_for(self.index, rows.index)  # a look through all labels
-            checks.same_index(made.subject, self.index, rows.index, remedy)
+            rowwise_checks.same_index(made.subject, self.index, rows.index, remedy)
         if treated is not None and self.treated is not None:
-            checks.same_treated(made.subject, self.treated, treated, rows.index, made.again)
+            rowwise_checks.same_treated(made.subject, self.treated, treated, rows.index, made.again)
         other, moved = self.changed(rows)
         if other or moved:
             counted = None if made.count is None or isinstance(rows, Fingerprint) else made.count(rows)

@@ -6,12 +6,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from propensity.balance.imbalance import Judged, find_imbalance
-from propensity.effects.cautions import balance_cautions, lone_cautions, score_cautions
-from propensity.effects.estimators import NearestNeighbors
+from propensity.effects.cautions import balance_cautions
+from propensity.effects.imbalance import BalanceTerms, find_imbalance
+from propensity.effects.matching_specification import Matching, NearestNeighbors
+from propensity.errors import BalanceWarning
 from propensity.frames.checks import Bools, Floats, Rows
-from propensity.resampling.rematching import Remaking
+from propensity.matching.rematching import Rematching
+from propensity.scores.cautions import lone_cautions, score_cautions
 from propensity.scores.model import PropensityModel
+
+# Partners that are missing in a region, as a share of all that are wanted. In the tutorial's data 2,181 of
+# 13,451 are, which moves the estimate from 0.080 to 0.103.
+_PARTNERS_MISSING = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +28,7 @@ class MatchedBy:
     ----------
     known : tuple of str
         The columns, those of the scores' model among them.
-    judged : Judged or None
+    balance_terms : BalanceTerms or None
         What balance is asked of.
     remedy : str
         What can be done about imbalance.
@@ -30,26 +36,30 @@ class MatchedBy:
         What there is to say of the scores.
     alike : ndarray (n,) of int, or None
         As for `Matched`.
-    remaking : Remaking or None
+    rematching : Rematching or None
         How to do it again.
     """
 
     known: tuple[str, ...]
-    judged: Judged | None
+    balance_terms: BalanceTerms | None
     remedy: str
     doubts: tuple[Warning, ...] = ()
     alike: Rows | None = None
-    remaking: Remaking | None = None
+    rematching: Rematching | None = None
 
 
 def matching_cautions(
-    judged: Judged | None, treated: Bools, weights: Floats, sample_weight: Floats | None, remedy: str
+    balance_terms: BalanceTerms | None,
+    treated: Bools,
+    weights: Floats,
+    sample_weight: Floats | None,
+    remedy: str,
 ) -> tuple[Warning, ...]:
     """Say what matched rows still differ in, and what can be done about it."""
-    if judged is None:
+    if balance_terms is None:
         return ()
     ess = effective_sizes(weights, treated)
-    found = find_imbalance(judged, treated, weights, ess=ess, sample_weight=sample_weight)
+    found = find_imbalance(balance_terms, treated, weights, ess=ess, sample_weight=sample_weight)
     return balance_cautions(found, "matching", f"an estimate is biased by it; {remedy}")
 
 
@@ -68,6 +78,38 @@ def scored_cautions(
     return (*given, *lone_cautions(values, treated, estimand, None))
 
 
+def shortage_cautions(
+    scores: Floats, focal: Bools, wanted: int, uses: int, *, treated: bool
+) -> tuple[Warning, ...]:
+    """Say where focal units want more partners than there are: the stretch of scores that lacks most.
+
+    With `wanted` for each focal unit and minus `uses` for each donor, summed along the scores, it is the
+    stretch with the largest sum (Kadane's algorithm), between places of equal scores.
+    """
+    value, place = np.unique(scores, return_inverse=True)
+    need = np.bincount(place, weights=np.where(focal, float(wanted), -float(uses)))
+    total = np.concatenate([[0.0], np.cumsum(need)])
+    lowest = np.minimum.accumulate(total[:-1])
+    end = int(np.argmax(total[1:] - lowest))
+    missing = total[end + 1] - lowest[end]
+    if missing <= _PARTNERS_MISSING * wanted * focal.sum():
+        return ()
+    start = int(np.flatnonzero(total[: end + 1] == lowest[end])[-1])
+    inside = (scores >= value[start]) & (scores <= value[end])
+    n_focal, n_donors = int((inside & focal).sum()), int((inside & ~focal).sum())
+    arms = ("treated", "controls") if treated else ("controls", "treated")
+    whence = "they come from elsewhere, and the estimate is biased"
+    if uses * (~focal).sum() < wanted * focal.sum():
+        whence = "there are not as many anywhere: the others come from elsewhere, and the estimate is biased"
+    return (
+        BalanceWarning(
+            f"partners run short: {n_focal:,} {arms[0]} against {n_donors:,} {arms[1]} with scores from "
+            f"{value[start]:.3f} to {value[end]:.3f}, where {missing:,.0f} of {wanted * n_focal:,} partners "
+            f"are missing; {whence}: allow replace=True, or set a caliper, which leaves these units out"
+        ),
+    )
+
+
 def neighbor_remedy(spec: NearestNeighbors, *, adjusted: bool = False) -> str:
     """Say what can be done about imbalance that has not been; `adjusted` where the estimate is already."""
     exact = "match within more columns (exact=)" if spec.exact else "match within columns (exact=)"
@@ -76,7 +118,7 @@ def neighbor_remedy(spec: NearestNeighbors, *, adjusted: bool = False) -> str:
     return f"{caliper_remedy(spec)}, {exact}, or adjust for what is left (bias_adjust= of effect)"
 
 
-def caliper_remedy(spec: NearestNeighbors) -> str:
+def caliper_remedy(spec: Matching) -> str:
     """Ask for a caliper, or where there is one for a narrower one."""
     return "set a caliper" if spec.caliper is None else "set a narrower caliper"
 

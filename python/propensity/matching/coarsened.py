@@ -10,10 +10,10 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 import pandas as pd
 
-from propensity.balance.imbalance import Judged
 from propensity.calls.by_name import columns_by_name
-from propensity.effects.estimators import MatchingEstimand
-from propensity.effects.sample import read_sample, warn_once
+from propensity.effects.imbalance import BalanceTerms
+from propensity.effects.matching_specification import MatchingEstimand
+from propensity.effects.sample import Sample, read_sample, warn_once
 from propensity.errors import InvalidInputError
 from propensity.frames import checks, digits, kinds
 from propensity.frames.checks import Floats, Rows
@@ -23,8 +23,9 @@ from propensity.frames.lines import Subject
 from propensity.frames.native import AnyFrame, AnySeries
 from propensity.frames.terms import Terms, make_terms
 from propensity.matching.cautions import MatchedBy
-from propensity.matching.subclasses import CellsAgain, Subclasses, make_subclasses
-from propensity.resampling.rematching import Remaking
+from propensity.matching.grouping import CellsAgain, make_subclasses
+from propensity.matching.rematching import Rematching
+from propensity.matching.subclasses import Subclasses
 
 Bins: TypeAlias = Literal["sturges", "scott", "fd", "exact"]
 Cutpoints: TypeAlias = Bins | int | Sequence[float]
@@ -61,10 +62,8 @@ def match_cem(
 
     Parameters
     ----------
-    df : DataFrame
-        pandas, polars or pyarrow; one row a unit.
-    treatment : str
-        A column, bool or 0/1.
+    df, treatment : DataFrame, and str
+        One row a unit, and a column of it, bool or 0/1, as for `fit_propensity`.
     covariates : list of str
         Columns known before the treatment. Text, categories, bools, dates and times must agree, up to
         `grouping`.
@@ -127,29 +126,17 @@ def match_cem(
     # As a number, a long one loses its last digits: where they count, it is read as a label.
     exact = [name for name, how in coarsenings.items() if _is_exact(how)]
     columns |= {name: read_column(df, name, read)[there] for name in exact}
-    coarse = {name: _coarsen(columns[name], how, subjects[name]) for name, how in coarsenings.items()}
-    own, firsts = _cells(list(coarse.values()))
+    own, cells = _grouped(
+        {name: _coarsen(columns[name], how, subjects[name]) for name, how in coarsenings.items()}
+    )
     groups = np.full(len(sample.treated), -1)
     groups[there] = own
-    cells = pd.DataFrame({name: one.names.take(one.codes[firsts]) for name, one in coarse.items()})
-    measured = tuple(name for name in names if _has_means(columns[name]) and digits.are_kept(columns[name]))
-    judged = Judged.of_terms(*make_terms(sample.frame, Terms(measured, None), all_levels=True))
     subclasses = make_subclasses(
         sample.frame,
         groups,
         sample.treated,
         cells,
-        MatchedBy(
-            tuple(names),
-            judged,
-            _REMEDY,
-            remaking=Remaking(
-                CellsAgain(groups, sample.treated, estimand, sample.sample_weight),
-                sample.treated,
-                None,
-                sample.sample_weight,
-            ),
-        ),
+        _matched_by(sample, columns, CellsAgain(groups, sample.treated, estimand, sample.sample_weight)),
         method="coarsened exact matching",
         estimand=estimand,
         sample_weight=sample.sample_weight,
@@ -175,11 +162,25 @@ def _reader(cutpoints: Cutpoints | Mapping[str, Cutpoints]) -> Reader:
     return read_covariate
 
 
+def _grouped(coarse: Mapping[str, _Coarse]) -> tuple[Rows, pd.DataFrame]:
+    """Give the cell of each row, and what tells cells apart."""
+    groups, firsts = _cells(list(coarse.values()))
+    return groups, pd.DataFrame({name: one.names.take(one.codes[firsts]) for name, one in coarse.items()})
+
+
+def _matched_by(sample: Sample, columns: Mapping[str, pd.Series[Any]], again: CellsAgain) -> MatchedBy:
+    """Say what rows were matched by; balance is asked of the covariates that have means."""
+    measured = tuple(name for name, column in columns.items() if _has_means(column))
+    terms = BalanceTerms.of_terms(*make_terms(sample.frame, Terms(measured, None), all_levels=True))
+    rematching = Rematching(again, sample.treated, None, sample.sample_weight)
+    return MatchedBy(tuple(columns), terms, _REMEDY, rematching=rematching)
+
+
 def _has_means(column: pd.Series[Any]) -> bool:
-    """Whether a column is numeric, or of so few levels that each has a share; dates are neither."""
+    """Whether a column is an amount, or of so few levels that each has a share; dates are neither."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         return len(column.cat.categories) <= _MOST_LEVELS
-    return column.dtype.kind in "biuf"
+    return column.dtype.kind in "biuf" and digits.are_kept(column)
 
 
 @dataclass(frozen=True, eq=False)

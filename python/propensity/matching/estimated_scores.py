@@ -1,4 +1,4 @@
-"""The model behind the scores, as far as a matching needs it: what its estimation adds, and its refit."""
+"""The model behind the scores, as matching needs it: what its estimation adds to an error, and its refit."""
 
 from __future__ import annotations
 
@@ -7,16 +7,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from propensity import core
+from propensity.effects.imbalance import BalanceTerms
 from propensity.errors import OverlapError
 from propensity.frames.checks import Bools, Floats, Rows
-from propensity.results.held import Held
+from propensity.frames.columns import Frame
+from propensity.results.read_only import ReadOnly
+from propensity.scores.logistic import read_terms
+from propensity.scores.model import PropensityModel
 
 # Of the largest eigenvalue: below, a combination of standardized terms says what others say.
 _COLLINEAR = 1e-10
 
 
 @dataclass(frozen=True, eq=False)
-class EstimatedScores(Held):
+class EstimatedScores(ReadOnly):
     """Scores of a logistic model, and what they were fitted to.
 
     Attributes
@@ -80,6 +84,18 @@ class EstimatedScores(Held):
         if not (fit.scores.min() > 0 and fit.scores.max() < 1):
             raise OverlapError("scores: some are 0 or 1")
         return fit.scores
+
+
+def read_score_terms(
+    frame: Frame, scores: object, values: Floats, sample_weight: Floats | None
+) -> tuple[BalanceTerms, EstimatedScores | None]:
+    """Read what is behind scores (n,): what balance is asked of, and where it is a model, that."""
+    balance_terms = BalanceTerms.of_scores(values)
+    if not isinstance(scores, PropensityModel):
+        return balance_terms, None
+    terms = read_terms(frame, scores)
+    estimated = EstimatedScores(values, terms, scores.penalty, sample_weight)
+    return BalanceTerms.of_terms(terms, scores.recipe, balance_terms.more), estimated
 
 
 def _standardized(x: Floats) -> tuple[Floats, Floats]:

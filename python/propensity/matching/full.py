@@ -7,13 +7,14 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from propensity import core
 from propensity.calls.by_name import columns_by_name
-from propensity.effects.estimators import (
+from propensity.effects.matching_specification import (
     CaliperSd,
     CaliperUnit,
     Discard,
+    FullMatching,
     MatchingEstimand,
-    NearestNeighbors,
     Space,
 )
 from propensity.effects.sample import warn_once
@@ -21,10 +22,11 @@ from propensity.frames import checks
 from propensity.frames.checks import Floats, Rows
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates
-from propensity.matching.cast import read_cast
 from propensity.matching.cautions import MatchedBy, caliper_remedy
+from propensity.matching.grouping import make_subclasses, subclass_weights
 from propensity.matching.inputs import MatchingInputs
-from propensity.matching.subclasses import Subclasses, make_subclasses, subclass_weights
+from propensity.matching.rows_to_match import RowsToMatch, read_rows_to_match
+from propensity.matching.subclasses import Subclasses
 from propensity.scores.logistic import told_by_fit
 
 
@@ -54,15 +56,8 @@ def match_full(  # noqa: PLR0913 - each is a choice a user may have to make, by 
 
     Parameters
     ----------
-    df : DataFrame
-        pandas, polars or pyarrow; one row a unit.
-    treatment : str
-        A column, bool or 0/1.
-    scores : PropensityModel, str, Series or array (n,), or None, default None
-        A model fitted on these very rows, a column, or numbers strictly between 0 and 1. Needed on the score
-        and logit.
-    covariates : list of str, str, or None, default None
-        As for `fit_propensity`, every level of a categorical counting; for the distances between covariates.
+    df, treatment, scores, covariates
+        As for `match_nn`.
     estimand : {"ATT", "ATC", "ATE"}, default "ATT"
         Whose effect the weights are for; the subclasses are the same.
     on : {"score", "logit", "mahalanobis", "robust_mahalanobis", "euclidean"}, default "score"
@@ -74,16 +69,11 @@ def match_full(  # noqa: PLR0913 - each is a choice a user may have to make, by 
     exact : sequence of str, default ()
         Columns in which the units of a subclass must agree.
     discard : {"treated", "control", "both"} or None, default None
-        Leave out the units of this arm (or both) whose score lies outside the range of the other arm's.
+        Whose units to leave out beyond the other arm's range of scores.
     sample_weight : None, str, Series or array (n,), default None
-        How much of the population a row stands for (a survey weight). It does not decide who is matched
-        with whom; rows of weight 0 are not there. A model must have been fitted with the same.
-    ids : None, str, Series, Index or array (n,), default None
-        What rows are called, different for each: the draws that settle ties then belong to these alone.
-    seed : int, default 0
-        Of the draws, as for `match_nn`.
-    n_threads : int or None, default None
-        Threads; None takes one a core. The numbers do not depend on it.
+        How much of the population a row stands for (a survey weight), shared out within subclasses.
+    ids, seed, n_threads
+        As for `match_nn`.
 
     Returns
     -------
@@ -126,7 +116,7 @@ def match_full(  # noqa: PLR0913 - each is a choice a user may have to make, by 
     >>> ps.match_full(df, treatment="opt_in", scores="score").subclass.tolist()
     [1, 1, 1, 2, 2, 2]
     """
-    spec = NearestNeighbors(
+    spec = FullMatching(
         estimand=estimand,
         caliper=caliper,
         on=on,
@@ -138,32 +128,40 @@ def match_full(  # noqa: PLR0913 - each is a choice a user may have to make, by 
         seed=seed,
     )
     checks.threads(n_threads)
-    cast = read_cast(df, spec, treatment=treatment, scores=scores, sample_weight=sample_weight, ids=ids)
-    inputs = cast.inputs(spec)
-    found, alike = cast.drawn(partial(inputs.match_full, cast.scores, n_threads=n_threads))
-    there = cast.sample_weight is None or cast.sample_weight > 0
-    everybody = not (there & (found.subclass == 0)).any()
+    rows = read_rows_to_match(
+        df, spec, treatment=treatment, scores=scores, sample_weight=sample_weight, ids=ids
+    )
+    subclasses = _find_subclasses(rows, spec, n_threads)
+    warn_once(subclasses.cautions, told_by_fit(scores))
+    return subclasses
+
+
+def _find_subclasses(rows: RowsToMatch, spec: FullMatching, n_threads: int | None) -> Subclasses:
+    """Match rows that have been read."""
+    inputs = rows.inputs(spec)
+    found, alike = rows.drawn(
+        partial(core.match_full, **inputs.core_arguments(rows.scores), n_threads=n_threads)
+    )
+    everybody = not (found.subclass[rows.there] == 0).any()
     remedy = f"{caliper_remedy(spec)}, or take aipw, whose outcome models adjust for what is left"
-    subclasses = make_subclasses(
-        cast.frame,
+    return make_subclasses(
+        rows.frame,
         found.subclass - 1,
-        cast.treated,
+        rows.treated,
         pd.DataFrame(index=pd.RangeIndex(found.n_subclasses)),
         MatchedBy(
-            cast.known,
-            cast.judged_by,
+            rows.known,
+            rows.all_balance_terms,
             remedy,
-            cast.doubts,
+            rows.doubts,
             alike,
-            cast.remaking(StarsAgain(inputs), spec, everybody=everybody),
+            rows.rematching(StarsAgain(inputs), spec, everybody=everybody),
         ),
         method="full matching",
         estimand=spec.estimand,
-        sample_weight=cast.sample_weight,
+        sample_weight=rows.sample_weight,
         total_distance=found.total_distance,
     )
-    warn_once(subclasses.cautions, told_by_fit(scores))
-    return subclasses
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,7 +177,9 @@ class StarsAgain:
 
     def weights(self, rows: Rows, scores: Floats | None) -> Floats:
         """Match these rows, and give their weights (m,)."""
-        labels = self.inputs.match_full(scores, np.arange(len(rows)), rows, n_threads=1).subclass
+        found = core.match_full(
+            **self.inputs.core_arguments(scores, rows), ids=np.arange(len(rows)), n_threads=1
+        )
         s = self.inputs.sample_weight
         estimand, treated = self.inputs.spec.estimand, self.inputs.treated[rows]
-        return subclass_weights(labels, treated, estimand, None if s is None else s[rows])
+        return subclass_weights(found.subclass, treated, estimand, None if s is None else s[rows])

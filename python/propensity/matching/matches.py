@@ -4,39 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, get_args, overload
+from typing import Any, overload
 
 import numpy as np
 import pandas as pd
 
 from propensity.calls.by_name import renamed
-from propensity.effects.effect import Effect, Effects
-from propensity.effects.estimators import NearestNeighbors, Space
+from propensity.effects.effect import Effect
+from propensity.effects.matching_specification import NearestNeighbors, Space
+from propensity.effects.several import Effects
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.checks import Floats, Rows
-from propensity.frames.columns import outcome_names, rowwise_groups
-from propensity.frames.kept import kept_rows, read_adjustment
+from propensity.frames.columns import outcome_names
+from propensity.frames.kept import kept_rows
 from propensity.frames.native import AnyFrame
-from propensity.matching.matched import FRAME, Matched
-from propensity.matching.matched_effect import (
-    effect_at_scores,
-    effect_in_space,
-    effect_of_sets,
-    effect_on_scores,
-    require_theory,
-    terms_of,
-)
-from propensity.matching.matched_outcome import are_names
-from propensity.matching.paired import Pairing
-from propensity.resampling.influence import bootstrap_influence
-from propensity.resampling.options import Resampling, check_options, settle_seed
-from propensity.resampling.rematching import bootstrap_again
+from propensity.matching.abadie_imbens import Pairing
+from propensity.matching.bootstrap import bootstrap_matches
+from propensity.matching.effect import PairInference, effect_of_matches
+from propensity.matching.outcome import are_names
+from propensity.matching.pairs import pairs_of
+from propensity.matching.result import FRAME, Matched
+from propensity.resampling.options import Groups, Resampling, ResamplingOptions
 from propensity.resampling.result import BootstrapResult
-
-PairInference: TypeAlias = Literal["score", "cluster"]
-
-_PAIRS_LIMIT = 50_000_000  # about 1.6 GB as a DataFrame
 
 _ON: Mapping[Space, str] = {
     "score": "score",
@@ -58,7 +48,7 @@ class Matches(Matched):
     ----------
     spec : NearestNeighbors
         What was asked for.
-    estimand, weights, treated, index, fingerprint, known, cautions, alike, remaking
+    estimand, weights, treated, index, fingerprint, known, cautions, alike, rematching
         As for every `Matched`; weights are the sample weight of a matched focal unit, plus for every use as a
         donor that of the focal unit, which its donors share in proportion to their own. Without sample
         weights that is 1, and 1 / (donors of the focal unit).
@@ -180,27 +170,7 @@ class Matches(Matched):
         InvalidInputError
             The index repeats labels, which then name nobody; matching takes `ids`.
         """
-        if self.n_pairs > _PAIRS_LIMIT:
-            raise MemoryError(
-                f"{self.n_pairs:,} pairs would take {self.n_pairs * 32 / 1e9:,.0f} GB, for many scores are "
-                "equal; use .weights, which says what each row counts for"
-            )
-        n_donors = self.last - self.first
-        focal = np.repeat(self.focal, n_donors)
-        start = np.cumsum(n_donors) - n_donors
-        donors = self.donors[np.arange(self.n_pairs) + np.repeat(self.first - start, n_donors)]
-        of_treated, places = self.treated[focal], self.places
-        pairs = pd.DataFrame(
-            {
-                "treated": self._labels(np.where(of_treated, focal, donors)),
-                "control": self._labels(np.where(of_treated, donors, focal)),
-                "distance": np.sqrt(((places[focal] - places[donors]) ** 2).sum(axis=1)),
-                "weight": self.pairing.shares(focal, donors, np.repeat(np.arange(len(n_donors)), n_donors)),
-            }
-        )
-        if self.estimand == "ATE":
-            pairs["focal"] = np.where(of_treated, "treated", "control")
-        return pairs
+        return pairs_of(self)
 
     def frame(self, df: AnyFrame) -> AnyFrame:
         """Give the matched rows, for use elsewhere.
@@ -288,44 +258,9 @@ class Matches(Matched):
         matters only for focal units among which they are not.
         """
         if are_names(outcome):
-            return Effects(
-                {name: self._effect_on(name, bias_adjust, inference) for name in outcome_names(outcome)}
-            )
-        return self._effect_on(outcome, bias_adjust, inference)
-
-    def _effect_on(
-        self, outcome: object, bias_adjust: object = None, inference: PairInference | None = None
-    ) -> Effect:
-        y = self._outcome(outcome, bounded=bias_adjust is None)
-        self._require_unknown(outcome)
-        x = None if bias_adjust is None else read_adjustment(bias_adjust, self.fingerprint, y.is_held_by)
-        if self._pair_inference(inference, adjusted=x is not None) == "score":
-            return effect_at_scores(self, y)
-        if self.spec.max_uses == 1:
-            return effect_of_sets(self, y, x)
-        if self.spec.is_plain and self.weighs_evenly and x is None and y.known.all():
-            return effect_on_scores(self, y)
-        return effect_in_space(self, y, x)
-
-    def _pair_inference(self, asked: PairInference | None, *, adjusted: bool) -> PairInference | None:
-        """Settle how the standard error without replacement is made; None with replacement."""
-        if asked is not None:
-            checks.choice("inference", asked, get_args(PairInference))
-        if self.spec.max_uses != 1:
-            if asked is not None:
-                raise InvalidInputError(
-                    f"inference: {asked!r} is for matching without replacement; leave it out"
-                )
-            return None
-        at_scores = self.remaking is not None and self.remaking.quantity is not None and not adjusted
-        if asked == "score" and not at_scores:
-            raise InvalidInputError(
-                "inference: 'score' is for matching on the score or logit alone, without exact or "
-                "bias_adjust, that leaves nobody out whom the effect is for; take 'cluster', or "
-                "bootstrap(outcome, refit=True)"
-            )
-        estimated = at_scores and self.remaking is not None and self.remaking.estimated is not None
-        return asked or ("score" if estimated else "cluster")
+            names = outcome_names(outcome)
+            return Effects({name: effect_of_matches(self, name, bias_adjust, inference) for name in names})
+        return effect_of_matches(self, outcome, bias_adjust, inference)
 
     @property
     def weighs_evenly(self) -> bool:
@@ -422,56 +357,10 @@ class Matches(Matched):
         """
         checks.flag("refit", refit)
         n_reps = n_reps if n_reps is not None else 500 if refit else 2_000
-        check_options(resampling, n_reps, n_threads)
-        if refit:
-            self._require_refit(resampling)
-        else:
-            require_theory(self)
-        effect, seed = self._effect_on(outcome), settle_seed(seed)
-        y = self._outcome(outcome)
-        every = y.of_every_row(self.index)
-        drawn = {
-            "cluster": None if cluster is None else rowwise_groups(cluster, self.index, "cluster"),
-            "strata": None if strata is None else rowwise_groups(strata, self.index, "strata"),
-        }
-        if refit:
-            assert self.remaking is not None
-            return bootstrap_again(
-                self.remaking,
-                self.spec,
-                effect,
-                every,
-                **drawn,
-                n_reps=n_reps,
-                seed=seed,
-                n_threads=n_threads,
-                progress=progress,
-            )
-        return bootstrap_influence(
-            terms_of(self, y),
-            self.spec,
-            effect,
-            resampling=resampling,
-            **drawn,
-            n_reps=n_reps,
-            seed=seed,
-            n_threads=n_threads,
-            progress=progress,
+        options = ResamplingOptions(resampling, n_reps, seed, n_threads, progress)
+        return bootstrap_matches(
+            self, outcome, Groups.read(cluster, strata, self.index), options, refit=refit
         )
-
-    def _require_refit(self, resampling: str) -> None:
-        """Require matching that may be made again on rows drawn anew, and whole rows."""
-        if self.spec.max_uses != 1:
-            raise InvalidInputError(
-                "refit: to match again on rows drawn anew is not valid where a unit may serve more than once "
-                "(Abadie and Imbens 2008): take effect(outcome).conf_int(), or bootstrap(outcome), which "
-                "leaves the matches alone"
-            )
-        if resampling != "multinomial":
-            raise InvalidInputError(
-                f"resampling: {resampling!r} has no whole number of rows to match again; with refit=True "
-                "take 'multinomial'"
-            )
 
     def to_frame(self) -> pd.DataFrame:
         """Put the counts and distances into a table of one row, named after the estimand."""
@@ -480,13 +369,6 @@ class Matches(Matched):
             names.insert(2, "n_discarded")
         numbers = {name: getattr(self, name) for name in names}
         return pd.DataFrame(numbers, index=pd.Index([self.estimand], name="estimand"))
-
-    def _labels(self, rows: Rows) -> pd.Series[Any]:
-        """Name rows by the index, or by `ids` where it names nobody."""
-        if self.ids is not None:
-            return pd.Series(self.ids.take(rows))
-        checks.unlike_labels(self.index, "pairs: the index")
-        return pd.Series(self.index.take(rows).to_flat_index())  # labels of several levels become tuples
 
     def _headline(self) -> str:
         lines = [f"Matches: {self.spec.label}, on the {_ON[self.spec.on]}"]

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import get_args
 
+import numpy as np
+
+from propensity import core
 from propensity.calls.by_name import columns_by_name
-from propensity.effects.estimators import (
+from propensity.effects.arms import weights_name
+from propensity.effects.cautions import count_cautions
+from propensity.effects.matching_specification import (
     CaliperSd,
     CaliperUnit,
     Discard,
@@ -19,11 +27,19 @@ from propensity.effects.estimators import (
 )
 from propensity.effects.sample import warn_once
 from propensity.frames import checks
+from propensity.frames.checks import Floats, Rows
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates
-from propensity.matching.cast import read_cast
+from propensity.matching.calipers import caliper_table
+from propensity.matching.cautions import neighbor_remedy, shortage_cautions
+from propensity.matching.inputs import MatchingInputs
 from propensity.matching.matches import Matches
+from propensity.matching.rows_to_match import RowsToMatch, read_rows_to_match
 from propensity.scores.logistic import told_by_fit
+
+_COUNTS = ("n_matched", "n_unmatched", "n_discarded", "n_pairs", "max_distance", "caliper_width", "drawn")
+_FOUND = (*_COUNTS, "coordinates", "focal", "donors", "first", "last")
+"""What `Matches` holds as the core gives it."""
 
 
 @columns_by_name
@@ -61,10 +77,8 @@ def match_nn(  # noqa: PLR0913 - each is a choice a user may have to make, by na
 
     Parameters
     ----------
-    df : DataFrame
-        pandas, polars or pyarrow; one row a unit.
-    treatment : str
-        A column, bool or 0/1.
+    df, treatment : DataFrame, and str
+        One row a unit, and a column of it, bool or 0/1, as for `fit_propensity`.
     scores : PropensityModel, str, Series or array (n,), or None, default None
         A model fitted on these very rows, whose standard error then counts that the score was estimated; or a
         column or numbers strictly between 0 and 1, which are taken as known. Needed on the score and logit.
@@ -177,7 +191,97 @@ def match_nn(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     )
     checks.choice("ties", ties, get_args(Ties))
     checks.threads(n_threads)
-    cast = read_cast(df, spec, treatment=treatment, scores=scores, sample_weight=sample_weight, ids=ids)
-    matches = cast.match(spec, n_threads)
+    rows = read_rows_to_match(
+        df, spec, treatment=treatment, scores=scores, sample_weight=sample_weight, ids=ids
+    )
+    matches = find_neighbors(rows, spec, n_threads)
     warn_once(matches.cautions, told_by_fit(scores))
     return matches
+
+
+def find_neighbors(rows: RowsToMatch, spec: NearestNeighbors, n_threads: int | None = None) -> Matches:
+    """Match rows that have been read."""
+    spec = _without_an_idle_cap(rows, spec)
+    inputs = rows.inputs(spec)
+    found, alike = rows.drawn(
+        partial(core.match_nn, **inputs.core_arguments(rows.scores), n_threads=n_threads)
+    )
+    # Every row counts the same here: the core's own error knows of no other weights.
+    s = rows.sample_weight
+    counted = rows.estimated if spec.is_plain and (s is None or s.min() == s.max()) else None
+    return Matches(
+        estimand=spec.estimand,
+        spec=spec,
+        weights=rows.frame.series(found.weights, weights_name(rows.sample_weight)),
+        **{name: getattr(found, name) for name in _FOUND},
+        calipers=caliper_table(spec, found.caliper_widths),
+        treated=rows.treated,
+        scores=rows.scores,
+        x=None if counted is None else counted.x,
+        penalty=0.0 if counted is None else counted.penalty,
+        exact=rows.exact,
+        sample_weight=rows.sample_weight,
+        index=rows.frame.index,
+        fingerprint=rows.frame.fingerprint(rows.treated, rows.sample_weight, keep=True),
+        known=rows.known,
+        cautions=(
+            *rows.doubts,
+            *_shortage(rows, spec),
+            *rows.imbalance(found.weights, neighbor_remedy(spec)),
+            *count_cautions(rows.sample_weight),
+        ),
+        ids=rows.names,
+        alike=alike,
+        rematching=rows.rematching(NeighborsAgain(inputs, spec), spec, everybody=found.n_unmatched == 0),
+    )
+
+
+def _without_an_idle_cap(rows: RowsToMatch, spec: NearestNeighbors) -> NearestNeighbors:
+    """Leave out a cap on reuse that no unit can reach: what is left is matching with replacement."""
+    treated = rows.treated[rows.there]
+    n_served = {"ATT": treated.sum(), "ATC": (~treated).sum()}
+    most = n_served.get(spec.estimand, max(n_served.values()))
+    idle = spec.max_reuse is not None and spec.replace and spec.max_reuse >= most
+    return dataclasses.replace(spec, max_reuse=None) if idle else spec
+
+
+def _shortage(rows: RowsToMatch, spec: NearestNeighbors) -> tuple[Warning, ...]:
+    # Strata have their own shortages, and a caliper leaves out whom they would harm.
+    if rows.scores is None or spec.max_uses is None or spec.exact or spec.caliper is not None:
+        return ()
+    focal = rows.treated == (spec.estimand == "ATT")
+    if spec.estimand == "ATE":
+        return ()
+    there = rows.there
+    return shortage_cautions(
+        rows.scores[there], focal[there], spec.n_neighbors, spec.max_uses, treated=spec.estimand == "ATT"
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class NeighborsAgain:
+    """Nearest neighbours, to be found again among some of the rows."""
+
+    inputs: MatchingInputs
+    spec: NearestNeighbors
+
+    @property
+    def columns(self) -> list[Floats]:
+        """What rows hold that matching looks at, but for the scores."""
+        return self.inputs.columns
+
+    def weights(self, rows: Rows, scores: Floats | None) -> Floats:
+        """Match these rows, and give their weights (m,)."""
+        if self.spec.order != "data":
+            return self._matched(scores, rows)
+        came = np.argsort(rows, kind="stable")
+        weights = np.empty(len(rows))
+        own = None if scores is None else scores[came]
+        weights[came] = self._matched(own, rows[came])
+        return weights
+
+    def _matched(self, scores: Floats | None, rows: Rows) -> Floats:
+        found = core.match_nn(
+            **self.inputs.core_arguments(scores, rows), ids=np.arange(len(rows)), n_threads=1
+        )
+        return found.weights

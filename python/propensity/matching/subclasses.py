@@ -9,25 +9,23 @@ from typing import Literal, TypeAlias, get_args, overload
 import numpy as np
 import pandas as pd
 
-from propensity.effects.arms import Means, weights_name
-from propensity.effects.cautions import count_cautions
-from propensity.effects.effect import Effect, Effects
-from propensity.effects.estimators import MatchingEstimand, Regrouping
-from propensity.errors import InvalidInputError, NoMatchesError
+from propensity.effects.arms import Means
+from propensity.effects.effect import Effect
+from propensity.effects.estimators import Regrouping
+from propensity.effects.several import Effects
+from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.checks import Bools, Floats, Rows
-from propensity.frames.columns import Frame, outcome_names, rowwise_groups
+from propensity.frames.columns import outcome_names
 from propensity.frames.kept import kept_rows
 from propensity.frames.native import AnyFrame, AnySeries
-from propensity.matching.cautions import MatchedBy, matching_cautions
-from propensity.matching.influence import COUNTED, score_influence, with_estimation
-from propensity.matching.matched import FRAME, Matched, Whom
-from propensity.matching.matched_outcome import MatchedOutcome, are_names
-from propensity.matching.stratified import clustered_influence, stratified_influence
-from propensity.resampling.options import check_options, settle_seed
-from propensity.resampling.rematching import bootstrap_again
+from propensity.matching.outcome import MatchedOutcome, are_names
+from propensity.matching.rematching import bootstrap_again
+from propensity.matching.result import FRAME, Matched, Whom, outcome_of, require_unknown
+from propensity.matching.score_influence import COUNTED, score_influence, with_estimation
+from propensity.matching.subclass_influence import clustered_influence, stratified_influence
+from propensity.resampling.options import Groups, ResamplingOptions
 from propensity.resampling.result import BootstrapResult
-from propensity.results.held import Held
 
 Grouping: TypeAlias = Literal["full matching", "coarsened exact matching", "subclassification"]
 Inference: TypeAlias = Literal["score", "stratified", "cluster"]
@@ -48,7 +46,7 @@ class Subclasses(Matched):
     ----------
     method : {"full matching", "coarsened exact matching", "subclassification"}
         How the groups were made.
-    estimand, weights, treated, index, fingerprint, known, cautions, alike, remaking
+    estimand, weights, treated, index, fingerprint, known, cautions, alike, rematching
         As for every `Matched`. Within a subclass the rows of an arm share the weight of those the effect is
         for: of its treated rows (ATT), its controls (ATC), all of its rows (ATE).
     subclass : Series (n,) of nullable integers
@@ -126,7 +124,7 @@ class Subclasses(Matched):
         Parameters
         ----------
         df : DataFrame
-            The frame that was matched, or another with the same rows.
+            As for `Matches.frame`.
 
         Returns
         -------
@@ -151,10 +149,7 @@ class Subclasses(Matched):
         Parameters
         ----------
         outcome : str, list of str, Series or array (n,)
-            Numeric or bool: a column of the frame that was matched, by its name, or several; or values for
-            every row of it. A pandas Series has its very index. Others have no labels: one that has the name
-            of a column of the frame must hold what that holds, and what has no such name is taken by
-            position. Rows in no subclass need none.
+            As for `Matches.effect`: a column's name, or several; or values. Rows in no subclass need none.
         inference : {"score", "stratified", "cluster"} or None, default None
             How the standard error is made; see the notes. None takes "score" for full matching on the score
             or logit alone, "cluster" for other full matching, whose subclasses are mostly of one row in an
@@ -198,8 +193,8 @@ class Subclasses(Matched):
         return self._effect_on(outcome, inference)
 
     def _effect_on(self, outcome: object, inference: Inference | None) -> Effect:
-        y = self._outcome(outcome)
-        self._require_unknown(outcome)
+        y = outcome_of(self, outcome)
+        require_unknown(self, outcome)
         how = self._inference(inference)
         w, quantity = np.asarray(self.weights), self._quantity
         if how == "cluster":
@@ -210,7 +205,7 @@ class Subclasses(Matched):
             means = score_influence(y.values, self.treated, w, quantity, self._focal_share())
         else:
             means = stratified_influence(y.values, self.treated, self.labels, w, self._focal_share())
-        estimated = None if self.remaking is None else self.remaking.estimated
+        estimated = None if self.rematching is None else self.rematching.estimated
         if estimated is None or quantity is None:
             return self._effect(y, means, f"{_METHODS[how]}; {_GIVEN}")
         means = with_estimation(means, estimated, y, self.treated, quantity, estimand=self.estimand)
@@ -219,7 +214,7 @@ class Subclasses(Matched):
     @property
     def _quantity(self) -> Floats | None:
         """The score or logit (n,) that alone decided who is with whom, if one did."""
-        return None if self.remaking is None else self.remaking.quantity
+        return None if self.rematching is None else self.rematching.quantity
 
     def bootstrap(
         self,
@@ -239,8 +234,7 @@ class Subclasses(Matched):
         outcome : str, Series or array (n,)
             As for `effect`; of every row.
         cluster, strata : Series or array (n,), or None, default None
-            Labels of groups that are drawn as wholes, or within which rows (or clusters) are drawn, as many
-            as there are; as for `propensity.bootstrap`.
+            Labels of groups, as for `Matches.bootstrap`.
         n_reps : int, default 500
             Replicates. Each takes as long as the matching did; 500 settle a standard error to 3%.
         seed, n_threads, progress
@@ -249,18 +243,7 @@ class Subclasses(Matched):
         Returns
         -------
         BootstrapResult
-            Of one estimator, with `std_errors`, `conf_int()` and `summary()`. Replicates that could not be
-            estimated are NaN there, and counted.
-
-        Raises
-        ------
-        InvalidInputError
-            No replicate could be estimated; a cluster lies in several strata.
-
-        Warns
-        -----
-        OverlapWarning
-            More than 5% of the replicates could not be estimated.
+            Of one estimator, as of `Matches.bootstrap`, with its errors and warnings.
 
         Notes
         -----
@@ -274,19 +257,15 @@ class Subclasses(Matched):
         ``conf_int(kind="normal")``: the replicates are not centred at the estimate.
         `docs/validation.md` has the numbers ("Matched again").
         """
-        check_options("multinomial", n_reps, n_threads)
-        assert self.remaking is not None
+        options = ResamplingOptions("multinomial", n_reps, seed, n_threads, progress)
+        assert self.rematching is not None
         return bootstrap_again(
-            self.remaking,
+            self.rematching,
             Regrouping(self.method, self.estimand),
             self._effect_on(outcome, None),
-            self._outcome(outcome).of_every_row(self.index),
-            cluster=None if cluster is None else rowwise_groups(cluster, self.index, "cluster"),
-            strata=None if strata is None else rowwise_groups(strata, self.index, "strata"),
-            n_reps=n_reps,
-            seed=settle_seed(seed),
-            n_threads=n_threads,
-            progress=progress,
+            outcome_of(self, outcome).of_every_row(self.index),
+            Groups.read(cluster, strata, self.index),
+            options,
         )
 
     def _inference(self, asked: Inference | None) -> Inference:
@@ -368,134 +347,3 @@ class Subclasses(Matched):
 
     def _table(self) -> pd.DataFrame:
         return self.arms
-
-
-def make_subclasses(
-    frame: Frame,
-    groups: Rows,
-    treated: Bools,
-    cells: pd.DataFrame,
-    by: MatchedBy,
-    *,
-    method: Grouping,
-    estimand: MatchingEstimand,
-    sample_weight: Floats | None,
-    n_asked: int | None = None,
-    total_distance: float = float("nan"),
-) -> Subclasses:
-    """Leave out the groups that lack an arm, number the others, and weigh their rows.
-
-    Parameters
-    ----------
-    groups : ndarray (n,) of int
-        Which of the groups 0 to G - 1 a row is in; -1 for none, as of rows of sample weight 0.
-    cells : DataFrame (G, k)
-        What tells the groups apart.
-    by : MatchedBy
-
-    Raises
-    ------
-    NoMatchesError
-        No group has rows of both arms.
-    """
-    whole = whole_groups(groups, treated, len(cells))
-    labels: Rows = np.where(whole, np.cumsum(whole), 0)[groups + 1]
-    kept = cells[whole[1:]].set_axis(pd.RangeIndex(1, int(whole.sum()) + 1, name="subclass"))
-    weights = subclass_weights(labels, treated, estimand, sample_weight)
-    return Subclasses(
-        method=method,
-        estimand=estimand,
-        weights=frame.series(weights, weights_name(sample_weight)),
-        treated=treated,
-        index=frame.index,
-        fingerprint=frame.fingerprint(treated, sample_weight, keep=True),
-        subclass=frame.numbers(labels, "subclass", missing=0),
-        labels=labels,
-        cells=kept,
-        sample_weight=sample_weight,
-        n_asked=n_asked,
-        total_distance=total_distance,
-        alike=by.alike,
-        remaking=by.remaking,
-        known=by.known,
-        cautions=(
-            *by.doubts,
-            *matching_cautions(by.judged, treated, weights, sample_weight, by.remedy),
-            *count_cautions(sample_weight),
-        ),
-    )
-
-
-def whole_groups(groups: Rows, treated: Bools, n_groups: int) -> Bools:
-    """Say which of "none" and the groups 0 to G - 1 have rows of both arms, (G + 1,); "none" has not.
-
-    Raises
-    ------
-    NoMatchesError
-        None has.
-    """
-    whole = _arm_sums(groups + 1, treated, np.ones(len(treated)), n_groups + 1).min(axis=0) > 0
-    whole[0] = False
-    if not whole.any():
-        raise NoMatchesError(
-            f"none of the {n_groups:,} groups has rows of both arms, so nobody can be compared; make them "
-            "coarser"
-        )
-    return np.asarray(whole)
-
-
-@dataclass(frozen=True, eq=False)
-class CellsAgain(Held):
-    """Groups that stay what they are whichever rows there are: their rows, to be weighed again."""
-
-    groups: Rows
-    treated: Bools
-    estimand: MatchingEstimand
-    sample_weight: Floats | None
-
-    @property
-    def columns(self) -> list[Floats]:
-        """The groups (n,)."""
-        return [self.groups.astype(np.float64)]
-
-    def weights(self, rows: Rows, scores: Floats | None) -> Floats:  # noqa: ARG002 - a `Regroup`
-        """Leave out the groups that lack an arm among these rows, and weigh the others (m,)."""
-        groups, treated = self.groups[rows], self.treated[rows]
-        whole = whole_groups(groups, treated, int(self.groups.max()) + 1)
-        labels: Rows = np.where(whole[groups + 1], groups + 1, 0)
-        s = None if self.sample_weight is None else self.sample_weight[rows]
-        return subclass_weights(labels, treated, self.estimand, s)
-
-
-def subclass_weights(
-    labels: Rows, treated: Bools, estimand: MatchingEstimand, sample_weight: Floats | None = None
-) -> Floats:
-    """Weigh rows so that in each subclass both arms weigh what those the effect is for do.
-
-    With n the sum of the sample weights of a subclass's rows that the effect is for, and n_a that of an
-    arm's, a row of the arm weighs n / n_a times its own sample weight: for the ATT treated rows 1, controls
-    n_1 / n_0 (Iacus, King and Porro 2012, but for a constant factor that no weighted mean sees).
-
-    Parameters
-    ----------
-    labels : ndarray (n,) of int
-        Subclasses 1 to S, each with rows of both arms; 0 for rows left out, which weigh nothing.
-
-    Returns
-    -------
-    ndarray (n,)
-    """
-    s = np.ones(len(labels)) if sample_weight is None else sample_weight
-    sums = _arm_sums(labels, treated, s, int(labels.max()) + 1)
-    target = {"ATT": sums[1], "ATC": sums[0], "ATE": sums[0] + sums[1]}[estimand]
-    per_arm = np.divide(target, sums, out=np.zeros_like(sums), where=sums > 0)
-    per_arm[:, 0] = 0.0
-    return np.asarray(s * per_arm[treated.astype(np.int64), labels])
-
-
-def _arm_sums(groups: Rows, treated: Bools, values: Floats, size: int) -> Floats:
-    """Sum values by arm (control first) and group, (2, size)."""
-    cells = groups + size * treated  # one pass, where picking out each arm would copy it
-    return np.asarray(
-        np.bincount(cells, weights=values, minlength=2 * size).reshape(2, size), dtype=np.float64
-    )

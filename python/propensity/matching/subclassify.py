@@ -6,22 +6,22 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 
-from propensity.balance.imbalance import Judged
 from propensity.calls.by_name import columns_by_name
-from propensity.effects.estimators import MatchingEstimand
+from propensity.effects.matching_specification import MatchingEstimand
 from propensity.effects.sample import read_sample, warn_once
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.native import AnyFrame
 from propensity.matching.cautions import MatchedBy, scored_cautions
-from propensity.matching.estimated_scores import EstimatedScores
-from propensity.matching.subclasses import Subclasses, make_subclasses, subclass_weights
-from propensity.resampling.rematching import Remaking
-from propensity.results.held import Held
-from propensity.scores.logistic import read_scores, read_terms, told_by_fit
+from propensity.matching.estimated_scores import read_score_terms
+from propensity.matching.grouping import make_subclasses, subclass_weights
+from propensity.matching.rematching import Rematching
+from propensity.matching.subclasses import Subclasses
+from propensity.results.read_only import ReadOnly
+from propensity.scores.logistic import read_scores, told_by_fit
 from propensity.scores.model import PropensityModel
-from propensity.weighting.quantiles import quantiles_of
+from propensity.scores.quantiles import quantiles_of
 
 # As for the distances of matching: scores that differ by rounding alone are the same score.
 _TIE = 1e-12
@@ -42,12 +42,8 @@ def subclassify(
 
     Parameters
     ----------
-    df : DataFrame
-        pandas, polars or pyarrow; one row a unit.
-    treatment : str
-        A column, bool or 0/1.
-    scores : PropensityModel, str, Series or array (n,)
-        A model fitted on these very rows, a column, or numbers strictly between 0 and 1.
+    df, treatment, scores : DataFrame, str, and PropensityModel, str, Series or array (n,)
+        As for `ipw`; subclasses are between quantiles of the scores.
     n_subclasses : int, default 10
         How many. Five, the custom since Cochran (1968), leave a tenth of the bias in; on the tutorial's data
         they say .093, ten say .084, and the truth is .080.
@@ -111,17 +107,13 @@ def subclassify(
     groups = np.full(len(e), -1)
     groups[there] = again.groups(np.flatnonzero(there), e[there])
     model = scores if isinstance(scores, PropensityModel) else None
-    judged, estimated = Judged.of_scores(e), None
-    if model is not None:
-        terms = read_terms(sample.frame, model)
-        judged = Judged.of_terms(terms, model.recipe, judged.more)
-        estimated = EstimatedScores(e, terms, model.penalty, sample.sample_weight)
+    balance_terms, estimated = read_score_terms(sample.frame, scores, e, sample.sample_weight)
     by = MatchedBy(
         () if model is None else model.recipe.columns,
-        judged,
+        balance_terms,
         "take more subclasses (n_subclasses=), or aipw, whose outcome models adjust for what is left",
         scored_cautions(scores, e, treated, sample.sample_weight, estimand),
-        remaking=Remaking(again, treated, e if estimated is None else estimated, sample.sample_weight, e),
+        rematching=Rematching(again, treated, e if estimated is None else estimated, sample.sample_weight, e),
     )
     subclasses = make_subclasses(
         sample.frame,
@@ -139,7 +131,7 @@ def subclassify(
 
 
 @dataclass(frozen=True, eq=False)
-class _QuantilesAgain(Held):
+class _QuantilesAgain(ReadOnly):
     """Subclassification, to be done on all rows or some of them."""
 
     treated: Bools

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Required, TypedDict, Unpack, get_args, overload
 
 import numpy as np
 
 from propensity.calls.by_name import columns_by_name
+from propensity.calls.seeds import settle_seed
 from propensity.effects.contrasts import Contrast
-from propensity.effects.effect import Effect, Effects
+from propensity.effects.effect import Effect
 from propensity.effects.estimators import AIPW, IPWRA, AdjustmentEstimand, OutcomeModel, RegressionAdjustment
 from propensity.effects.sample import for_each_outcome
+from propensity.effects.several import Effects
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.native import AnyFrame
 from propensity.frames.order import groups_by_content
 from propensity.frames.terms import Covariates
 from propensity.outcomes.models import (
+    Roles,
     Study,
     adjusted_effects,
     cross_fitted_effects,
@@ -28,7 +32,6 @@ from propensity.outcomes.models import (
     rows_in_order,
     warn_of_cross_fitted_terms,
 )
-from propensity.resampling.options import settle_seed
 from propensity.scores.crossfit import CrossFit, assign_folds
 from propensity.scores.learners import Learner, Logistic, outcome_learner, require, seeded
 
@@ -37,31 +40,26 @@ from propensity.scores.learners import Learner, Logistic, outcome_learner, requi
 _USUAL_FOLDS = 5
 
 
-class _Options(TypedDict, total=False):
+class _Shared(TypedDict, total=False):
     treatment: Required[str]
     covariates: Required[Covariates]
     outcome_covariates: Covariates | None
     estimand: AdjustmentEstimand
-    outcome_model: OutcomeModel
     penalty: float
     contrast: Contrast
     cluster: object
     sample_weight: object
 
 
-class _AipwOptions(TypedDict, total=False):
-    treatment: Required[str]
-    covariates: Required[Covariates]
-    outcome_covariates: Covariates | None
-    estimand: AdjustmentEstimand
+class _Options(_Shared, total=False):
+    outcome_model: OutcomeModel
+
+
+class _AipwOptions(_Shared, total=False):
     outcome_model: OutcomeModel | Learner
-    penalty: float
     score_model: Learner
     n_folds: int | None
     seed: int | np.random.Generator | None
-    contrast: Contrast
-    cluster: object
-    sample_weight: object
 
 
 @overload
@@ -90,14 +88,12 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
 ) -> Effect | Effects:
     """Estimate the effect by augmented inverse probability weighting, right if either model is.
 
+    It weighs the residuals of outcome models as `ipw` weighs outcomes, and adds the means that they predict.
+
     Parameters
     ----------
-    df : DataFrame
-        pandas, polars or pyarrow; one row a unit.
-    outcome : str, or list of str
-        A column, numeric or bool; or several.
-    treatment : str
-        A column, bool or 0/1.
+    df, outcome, treatment
+        As for `ipw`: one row a unit; a column, numeric or bool, or a list of them; a column, bool or 0/1.
     covariates : list of str, or str
         As for `fit_propensity`: of the score model, and of the outcome models unless these have others.
     outcome_covariates : list of str, str, or None, default None
@@ -120,12 +116,9 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
         gives the same number. What a learner draws in another way is its own. A Generator gives one number,
         None takes a fresh one; `se_method` tells which it was.
     contrast : {"difference", "ratio", "odds_ratio"}, default "difference"
-        What the two means are made into. A difference is in units of the outcome.
-    cluster : None, str, Series or array (n,), default None
-        Groups whose rows may vary together; None for independent rows. Folds keep clusters whole.
-    sample_weight : None, str, Series or array (n,), default None
-        How much of the population a row stands for (a survey weight). Standard errors are of the rows that
-        there are, whatever the weights' scale: counts of identical users are to be spelled out as rows.
+        What the two means are made into.
+    cluster, sample_weight : None, str, Series or array (n,), default None
+        As for `ipw`; folds keep clusters whole.
 
     Returns
     -------
@@ -165,15 +158,8 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     seed = settle_seed(seed)
     estimand = checks.estimand(estimand, get_args(AdjustmentEstimand))
     _check_options(penalty, contrast)
-    study = read_study(
-        df,
-        treatment=treatment,
-        outcome=outcome,
-        covariates=covariates,
-        outcome_covariates=outcome_covariates,
-        cluster=cluster,
-        sample_weight=sample_weight,
-    )
+    roles = Roles(treatment, outcome, covariates, outcome_covariates, cluster, sample_weight)
+    study = read_study(df, roles)
     learning = score_model is not None or not isinstance(outcome_model, str)
     if n_folds is None and not learning:
         return _with_fitted_scores(study, outcome, AIPW(estimand, outcome_model), penalty, contrast)
@@ -253,16 +239,8 @@ def ipwra(  # noqa: PLR0913 - as for `aipw`
     """
     spec = IPWRA(estimand, outcome_model)
     _check_options(penalty, contrast)
-    study = read_study(
-        df,
-        treatment=treatment,
-        outcome=outcome,
-        covariates=covariates,
-        outcome_covariates=outcome_covariates,
-        cluster=cluster,
-        sample_weight=sample_weight,
-    )
-    return _with_fitted_scores(study, outcome, spec, penalty, contrast)
+    roles = Roles(treatment, outcome, covariates, outcome_covariates, cluster, sample_weight)
+    return _with_fitted_scores(read_study(df, roles), outcome, spec, penalty, contrast)
 
 
 @overload
@@ -329,17 +307,11 @@ def regression_adjustment(  # noqa: PLR0913 - as for `aipw`
         raise InvalidInputError(
             f"penalty: regression adjustment has no score model for {penalty!r} to act on; leave it out"
         )
+    roles = Roles(treatment, outcome, covariates, cluster=cluster, sample_weight=sample_weight)
     if outcome_covariates is not None:
-        require_known(df, treatment=treatment, outcome=outcome, covariates=covariates)
-        covariates = outcome_covariates
-    study = read_study(
-        df,
-        treatment=treatment,
-        outcome=outcome,
-        covariates=covariates,
-        cluster=cluster,
-        sample_weight=sample_weight,
-    )
+        require_known(df, roles)
+        roles = replace(roles, covariates=outcome_covariates)
+    study = read_study(df, roles)
     adjusted = adjusted_effects(study, spec, None, contrast)
     effects = for_each_outcome(outcome, adjusted)
     adjusted.warn_of_terms()

@@ -17,9 +17,9 @@ import pandas as pd
 
 from propensity.errors import OverlapError
 from propensity.frames import checks
-from propensity.frames.checks import Bools, Rows
+from propensity.frames.checks import Bools
+from propensity.frames.levels import coded, has_levels, written
 
-_FEW_NUMBERS = 30  # so few different ones are levels
 _MOST_COLUMNS = 12  # more, and their combinations are too many to go through
 _MOST_TOGETHER = 3
 _SHOWN = 3
@@ -88,43 +88,25 @@ def _cells(
 ) -> Iterator[tuple[str, bool]]:
     """Say what rows hold that no row fitted to does, the simplest first, and whether it is a named level."""
     left = outside.copy()
-    coded = {name: _coded(column) for name, column in columns.items() if _has_levels(column)}
+    levels = {name: coded(column) for name, column in columns.items() if has_levels(column)}
     for name, column in columns.items():
-        if name not in coded:
+        if name not in levels:
             values = column.to_numpy(dtype=np.float64)
             own = np.unique(values[fitted_to])
             if len(own) == 1 and (left & (values != own[0])).any():
                 left &= values == own[0]
-                yield f"{name} other than {_value(own[0])}", False
-    few = list(coded) if len(coded) <= _MOST_COLUMNS else []
-    choices = [[name] for name in coded]
+                yield f"{name} other than {written(own[0])}", False
+    few = list(levels) if len(levels) <= _MOST_COLUMNS else []
+    choices = [[name] for name in levels]
     choices += [list(some) for n in range(2, _MOST_TOGETHER + 1) for some in combinations(few, n)]
     for chosen in choices:
-        shape = [len(coded[name][1]) for name in chosen]
-        codes = np.ravel_multi_index([coded[name][0] for name in chosen], shape)
+        shape = [len(levels[name][1]) for name in chosen]
+        codes = np.ravel_multi_index([levels[name][0] for name in chosen], shape)
         known = np.bincount(codes[fitted_to], minlength=int(np.prod(shape))) > 0
         new = left & ~known[codes]
         for code in np.unique(codes[new]):
             at = np.unravel_index(int(code), shape)
-            held = [coded[name][1][int(k)] for name, k in zip(chosen, at, strict=True)]
-            words = [f"{name} == {_value(value)}" for name, value in zip(chosen, held, strict=True)]
+            held = [levels[name][1][int(k)] for name, k in zip(chosen, at, strict=True)]
+            words = [f"{name} == {written(value)}" for name, value in zip(chosen, held, strict=True)]
             yield " and ".join(words), any(isinstance(value, str) for value in held)
         left &= ~new
-
-
-def _has_levels(column: pd.Series[Any]) -> bool:
-    return isinstance(column.dtype, pd.CategoricalDtype) or column.nunique() <= _FEW_NUMBERS
-
-
-def _coded(column: pd.Series[Any]) -> tuple[Rows, list[Any]]:
-    """Give the level of each row, and the levels."""
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        return column.cat.codes.to_numpy().astype(np.int64), column.cat.categories.tolist()
-    values, codes = np.unique(column.to_numpy(), return_inverse=True)
-    return codes.astype(np.int64), values.tolist()
-
-
-def _value(value: Any) -> str:
-    if not isinstance(value, float | np.floating):
-        return repr(value)
-    return repr(int(value)) if float(value).is_integer() else f"{value:.6g}"

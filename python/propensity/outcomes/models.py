@@ -10,15 +10,15 @@ from functools import partial
 import numpy as np
 
 from propensity import core
-from propensity.balance.imbalance import Judged
 from propensity.effects.arms import ArmMeans, Weighting
 from propensity.effects.cautions import terms_cautions
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import AIPW, IPWRA, AdjustmentEstimand, RegressionAdjustment
+from propensity.effects.imbalance import BalanceTerms
 from propensity.effects.sample import Sample, read_sample, rows_there
 from propensity.errors import OverlapError, SeparationError
-from propensity.frames import checks
+from propensity.frames import checks, rowwise_checks
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.columns import outcome_names
 from propensity.frames.native import AnyFrame, column_names
@@ -47,49 +47,48 @@ class Study:
     outcome_recipe: Recipe
 
 
-def read_study(
-    df: AnyFrame,
-    *,
-    treatment: str,
-    outcome: str | Sequence[str],
-    covariates: Covariates,
-    outcome_covariates: Covariates | None = None,
-    cluster: object = None,
-    sample_weight: object = None,
-    also: Mapping[str, object] | None = None,
-) -> Study:
+@dataclass(frozen=True)
+class Roles:
+    """What plays which part in a study: columns, or values for each row; as for `aipw`."""
+
+    treatment: str
+    outcome: str | Sequence[str]
+    covariates: Covariates
+    outcome_covariates: Covariates | None = None
+    cluster: object = None
+    sample_weight: object = None
+
+
+def read_study(df: AnyFrame, roles: Roles, also: Mapping[str, object] | None = None) -> Study:
     """Read the columns with a role, and make the terms of both models."""
-    parse = partial(
-        parse_covariates, data=df, treatment=treatment, outcomes=outcome_names(outcome), may_be_none=True
-    )
-    score_terms = outcome_terms = parse(covariates)
-    if outcome_covariates is not None:
-        outcome_terms = parse(outcome_covariates)
+    outcomes = outcome_names(roles.outcome)
+    parse = partial(parse_covariates, data=df, treatment=roles.treatment, outcomes=outcomes, may_be_none=True)
+    score_terms = outcome_terms = parse(roles.covariates)
+    if roles.outcome_covariates is not None:
+        outcome_terms = parse(roles.outcome_covariates)
     sample = read_sample(
         df,
-        treatment=treatment,
-        outcome=outcome,
+        treatment=roles.treatment,
+        outcome=roles.outcome,
         covariates=tuple(dict.fromkeys([*score_terms.columns, *outcome_terms.columns])),
-        cluster=cluster,
-        sample_weight=sample_weight,
+        cluster=roles.cluster,
+        sample_weight=roles.sample_weight,
         also=also,
     )
     weight = sample.sample_weight
     score_x, recipe = make_terms(sample.frame, score_terms, sample_weight=weight)
     columns = {name: sample.frame.columns[name] for name in score_terms.columns}
     score = ScoreRows(columns, score_x, recipe, sample.treated, weight)
-    if outcome_covariates is None:
+    if roles.outcome_covariates is None:
         return Study(sample, score, score_x, recipe)
     outcome_x, other = make_terms(sample.frame, outcome_terms, sample_weight=weight)
     return Study(sample, score, outcome_x, other)
 
 
-def require_known(
-    df: AnyFrame, *, treatment: str, outcome: str | Sequence[str], covariates: Covariates
-) -> None:
+def require_known(df: AnyFrame, roles: Roles) -> None:
     """Require of covariates that no model is made of what is required of the others' names."""
-    names = parse_covariates(covariates, df, may_be_none=True).columns
-    checks.roles(treatment=treatment, outcomes=outcome_names(outcome), covariates=names)
+    names = parse_covariates(roles.covariates, df, may_be_none=True).columns
+    checks.roles(treatment=roles.treatment, outcomes=outcome_names(roles.outcome), covariates=names)
     checks.known(names, column_names(df))
 
 
@@ -99,9 +98,9 @@ def require_events(study: Study, outcome: str, estimators: Iterable[object]) -> 
         return
     sample, y = study.sample, study.sample.frame.outcome(outcome)
     everybody = "rows, treated and control alike"
-    checks.events(y, sample.present_rows, f"column '{outcome}'", everybody)
+    rowwise_checks.events(y, sample.present_rows, f"column '{outcome}'", everybody)
     for arm, whose in ((True, "treated rows"), (False, "control rows")):
-        checks.events(y, (sample.treated == arm) & sample.present_rows, f"column '{outcome}'", whose)
+        rowwise_checks.events(y, (sample.treated == arm) & sample.present_rows, f"column '{outcome}'", whose)
 
 
 @dataclass(frozen=True, eq=False)
@@ -237,7 +236,9 @@ def cross_fitted_effects(
     """Give what estimates the effect on an outcome with models that have not seen the rows they predict."""
     sample = study.sample
     weighting = sample.weighting(scores, estimand)
-    scored = Scored(scores, study.score.x, judged=Judged.of_terms(study.score.x, study.score.recipe))
+    scored = Scored(
+        scores, study.score.x, balance_terms=BalanceTerms.of_terms(study.score.x, study.score.recipe)
+    )
     cautions = weighting_cautions(sample, scored, weighting, estimand=estimand, alone=False)
     target = averages_over(sample.treated, estimand)
 
@@ -272,7 +273,7 @@ def cross_fitted_effects(
 
 
 def _middle(y: Floats) -> float:
-    """Give the middle of the range of values far from zero, as the core does (src/origin.rs); else zero."""
+    """Give the middle of values far from zero, as `src/outcome/origin.rs` does; else zero."""
     low, high = float(y.min()), float(y.max())
     middle = low / 2 + high / 2
     return middle if abs(middle) > high - low else 0.0

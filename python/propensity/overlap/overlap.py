@@ -21,7 +21,7 @@ from propensity.frames.native import AnyFrame
 from propensity.overlap.trimming import common_support
 from propensity.results.show import Shown, in_few_digits
 from propensity.scores.logistic import given_scores, read_scores
-from propensity.weighting.quantiles import quantiles_of
+from propensity.scores.quantiles import quantiles_of
 
 _QUANTILES = {"1%": 0.01, "5%": 0.05, "25%": 0.25, "50%": 0.5, "75%": 0.75, "95%": 0.95, "99%": 0.99}
 
@@ -35,11 +35,12 @@ _GROUP = "group of rows"
 class Overlap(Shown):
     """Where the scores of both arms lie, in all rows or group by group.
 
+    An arm without rows in a group has no line there.
+
     Attributes
     ----------
     by : str or None
-        The column whose values are the groups. All tables then have them as the first level of their index;
-        an arm without rows in a group has no line there.
+        The column whose values are the groups. All tables then have them as the first level of their index.
     quantiles : DataFrame
         By "arm": `n` rows, `min`, `max` and quantiles of their scores, as ``5%`` (linearly interpolated), and
         the share `outside` the common support; quantiles and shares count sample weights.
@@ -97,12 +98,8 @@ def overlap(
 
     Parameters
     ----------
-    df : DataFrame
-        pandas, polars or pyarrow; one row a unit.
-    treatment : str
-        A column, bool or 0/1.
-    scores : PropensityModel, str, Series or array (n,)
-        A model fitted on these very rows, a column, or numbers strictly between 0 and 1.
+    df, treatment, scores : DataFrame, str, and PropensityModel, str, Series or array (n,)
+        As for `ipw`; the scores are what is described.
     by : None or str, default None
         A column whose values are groups, each described by itself: overlap may be fine in all rows and
         missing in a group.

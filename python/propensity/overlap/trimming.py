@@ -18,7 +18,7 @@ from propensity.frames.kept import kept_rows
 from propensity.frames.native import AnyFrame, AnySeries
 from propensity.results.show import Shown, in_few_digits
 from propensity.scores.logistic import given_scores, read_scores
-from propensity.weighting.quantiles import quantiles_of
+from propensity.scores.quantiles import quantiles_of
 
 TrimmingRule: TypeAlias = Literal["crump", "common_support", "quantiles"]
 
@@ -94,12 +94,8 @@ def trim(
 
     Parameters
     ----------
-    df : DataFrame
-        pandas, polars or pyarrow; one row a unit.
-    treatment : str
-        A column, bool or 0/1.
-    scores : PropensityModel, str, Series or array (n,)
-        A model fitted on these very rows, a column, or numbers strictly between 0 and 1.
+    df, treatment, scores : DataFrame, str, and PropensityModel, str, Series or array (n,)
+        As for `ipw`; the scores decide who is kept.
     bounds : (float, float), "crump", "common_support" or "quantiles", default (0.05, 0.95)
         Which scores to keep, both ends included.
 

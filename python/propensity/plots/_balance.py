@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 
 from propensity.balance.tables import balance as tabulate
-from propensity.effects.effect import Effect, Effects
+from propensity.effects.effect import Effect
+from propensity.effects.several import Effects
 from propensity.errors import InvalidInputError
-from propensity.frames import checks, native
+from propensity.frames import native, rowwise_checks
 from propensity.frames.native import AnyFrame
-from propensity.matching.matched import Matched
+from propensity.matching.result import Matched
 from propensity.weighting.truncation import TruncatedWeights
 
 _WEIGHED = (Matched, Effect, Effects, TruncatedWeights)
@@ -111,7 +112,7 @@ def _with_treatment(df: AnyFrame, weights: Mapping[str, object]) -> tuple[AnyFra
     treated = next((treated for treated in known if treated is not None), None)
     if treated is None:
         raise InvalidInputError("treatment: the name of the column is needed, for these do not know it")
-    checks.same_length("df", len(native.labels_of(df)), len(treated))
+    rowwise_checks.same_length("df", len(native.labels_of(df)), len(treated))
     name = "was treated"
     while name in native.column_names(df):
         name += "_"

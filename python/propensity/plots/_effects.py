@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from propensity.effects.effect import Effect, Effects
+from propensity.effects.effect import Effect
+from propensity.effects.several import Effects
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.resampling.result import BootstrapResult

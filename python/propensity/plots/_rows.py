@@ -11,22 +11,22 @@ import pandas as pd
 
 from propensity.effects.arms import require_balancing
 from propensity.effects.effect import Effect
+from propensity.effects.weighted_result import WeightedResult
 from propensity.errors import InvalidInputError
-from propensity.frames import checks, native
+from propensity.frames import checks, native, rowwise_checks
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.columns import open_frame, rowwise, rowwise_treated
 from propensity.frames.lines import Subject
 from propensity.frames.native import AnyFrame, AnySeries
-from propensity.matching.matched import Matched
+from propensity.matching.result import Matched
 from propensity.scores.model import PropensityModel
-from propensity.weighting.ipw import require_rows
+from propensity.weighting.given import require_rows
 from propensity.weighting.truncation import TruncatedWeights
 
 Weights: TypeAlias = Any
 """A column's name, a series or array, or what has weights: an effect, truncated weights, matches."""
 
-
-_KNOWING = (PropensityModel, Matched, Effect, TruncatedWeights)
+_KNOWING = (PropensityModel, WeightedResult)
 
 
 def _made_with(result: Any) -> Floats | None:
@@ -127,13 +127,15 @@ class Rows:
         else:
             column, subject = self._named(given, "sample_weight")
             own = rowwise(column, self.index, subject)
-            checks.not_negative(own, self.index, str(subject))
+            rowwise_checks.not_negative(own, self.index, str(subject))
         for result in known:
             if isinstance(result, PropensityModel) or result.fingerprint is not None:
                 made = (
                     f"the {'model was fitted' if isinstance(result, PropensityModel) else 'result was made'}"
                 )
-                checks.same_weights(_made_with(result), own, made, "or draw its scores or weights as numbers")
+                rowwise_checks.same_weights(
+                    _made_with(result), own, made, "or draw its scores or weights as numbers"
+                )
         return own
 
     def weights(
@@ -143,33 +145,33 @@ class Rows:
 
         A result's must be of these very rows.
         """
-        is_result = isinstance(weights, Matched | Effect | TruncatedWeights)
+        is_result = isinstance(weights, WeightedResult)
         if is_result and self.frame is not None:
             require_rows(open_frame(self.frame), weights, treated, role)
         remedy = f"{'these matches are' if isinstance(weights, Matched) else 'this effect is'} of other rows"
         if isinstance(weights, Matched):
-            checks.same_index(role, weights.index, self.index, remedy)
+            rowwise_checks.same_index(role, weights.index, self.index, remedy)
         column, subject = self._named(weights.weights if is_result else weights, role)
         values = rowwise(column, self.index, subject)
         if isinstance(weights, Matched | Effect) and weights.treated is not None:
-            checks.same_treated(role, weights.treated, treated, self.index, remedy)
+            rowwise_checks.same_treated(role, weights.treated, treated, self.index, remedy)
         if is_result and weights.fingerprint is not None:
             values = weights.balancing_weights
         if sample_weight is not None:
             require_balancing(None if is_result else column, role)
             values = values * sample_weight
-        checks.weights(values, treated, self.index, str(subject))
+        rowwise_checks.weights(values, treated, self.index, str(subject))
         return values
 
     def groups(self, by: object) -> AnySeries:
         """Read a group for each row, whatever it is called."""
         column, subject = self._named(by, "by")
         if isinstance(column, pd.Series):
-            checks.same_index(str(subject), column.index, self.index, "use by.reindex(scores.index)")
+            rowwise_checks.same_index(str(subject), column.index, self.index, "use by.reindex(scores.index)")
             group = column
         else:
             group = pd.Series(column)
-            checks.same_length(str(subject), len(group), len(self.index))
+            rowwise_checks.same_length(str(subject), len(group), len(self.index))
             group.index = self.index
         checks.complete({str(subject): group}, subject="{}")
         return group
@@ -179,7 +181,7 @@ class Rows:
     ) -> dict[str, Floats]:
         """Read the samples to set side by side: the rows as they are, then each weighting by its name."""
         samples = {"unadjusted": np.ones(len(self.index)) if sample_weight is None else sample_weight}
-        checks.weights(samples["unadjusted"], treated, self.index, "sample_weight")
+        rowwise_checks.weights(samples["unadjusted"], treated, self.index, "sample_weight")
         if weights is None:
             return samples
         if not isinstance(weights, Mapping):

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from propensity.effects.effect import Effect, Effects
+from propensity.effects.effect import Effect
+from propensity.effects.several import Effects
 from propensity.frames import checks
 from propensity.frames.checks import Floats
 from propensity.plots._canvas import new_axes

@@ -13,7 +13,7 @@ from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.columns import rowwise
-from propensity.matching.matched import Matched
+from propensity.matching.result import Matched
 from propensity.plots._canvas import new_axes
 from propensity.plots._look import CONTROL, FAINT, TREATED, ArmStyle, strip
 from propensity.scores.logistic import require_rows

@@ -35,29 +35,16 @@ def qq_plot(
     Parameters
     ----------
     df : DataFrame, or None, default None
-        Where columns are named; without it the covariate comes first.
-    covariate : str, Series or array (n,)
-        Numeric; its name is in the axis labels.
-    treatment : str, Series or array (n,), or None
-        True or 1 for treated rows; may be left out where `weights` are matches or an effect, which know.
+    covariate, treatment : str, Series or array (n,)
     weights : str, Series, array (n,), Matched, Effect, mapping of str to these, or None, default None
-        One weighting or matching, or several by name as for `ps.balance`: a panel each, after the panel of
-        the rows as they are.
     sample_weight : None, str, Series or array (n,), default None
-        How much of the population a row stands for, in every panel; weights are multiplied by it. Results
-        that were made with sample weights know theirs.
     ax : Axes, or array of Axes, or None, default None
-        Where to draw; with `weights`, an axes for each panel.
+        As for `ecdf_plot`; the covariate's name is in the labels of both axes.
 
     Returns
     -------
     Axes or ndarray of Axes
-        One, or with `weights` one for each sample, "unadjusted" first.
-
-    Raises
-    ------
-    InvalidInputError
-        The arguments are not of the same rows, or incomplete, or `ax` has not an axes for each sample.
+        As of `ecdf_plot`, which raises the same errors.
 
     Notes
     -----
@@ -68,10 +55,9 @@ def qq_plot(
     Examples
     --------
     >>> import propensity as ps
-    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
-    >>> ax = ps.plots.qq_plot(users, "query_confidence", treatment="opt_in_agent_mode")
-    >>> ax.get_ylabel()
-    'query_confidence, treated'
+    >>> users = ps.datasets.assistant_usage(n_users=2_000)
+    >>> ps.plots.qq_plot(users, "account_age_months", treatment="opt_in").get_ylabel()
+    'account_age_months, treated'
     """
     read = read_covariate((df, covariate, treatment), weights, sample_weight)
     axes = sample_axes(read, ax, side=4.2)

@@ -12,7 +12,7 @@ from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.native import AnyFrame
-from propensity.matching.matched import Matched
+from propensity.matching.result import Matched
 from propensity.plots._bars import draw_mirrored, hides_an_arm, name_arms
 from propensity.plots._canvas import new_axes
 from propensity.plots._look import INK, amount
@@ -56,6 +56,7 @@ def weight_plot(
     Returns
     -------
     Axes
+        One, both arms in it.
 
     Raises
     ------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,11 +20,11 @@ from propensity.effects.estimators import (
     IPW,
     IPWRA,
     Estimator,
-    NearestNeighbors,
     RegressionAdjustment,
     check_estimators,
     check_penalty,
 )
+from propensity.effects.matching_specification import NearestNeighbors
 from propensity.effects.sample import rows_there
 from propensity.errors import InvalidInputError, OverlapWarning
 from propensity.frames import checks
@@ -32,6 +33,7 @@ from propensity.frames.native import AnyFrame
 from propensity.frames.order import groups_by_content
 from propensity.frames.terms import Covariates
 from propensity.outcomes.models import (
+    Roles,
     Study,
     naming_rows_outside_models,
     naming_separated_model,
@@ -43,7 +45,7 @@ from propensity.outcomes.models import (
     warn_of_outcome_terms,
 )
 from propensity.resampling.analytic import Analytic, Figures
-from propensity.resampling.options import Resampling, check_options, progress_bar, settle_seed
+from propensity.resampling.options import Resampling, ResamplingOptions
 from propensity.resampling.result import BootstrapResult
 from propensity.scores.scored import warn_of_left_out
 
@@ -81,11 +83,8 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     Parameters
     ----------
     df : DataFrame
-        pandas, polars or pyarrow; one row a unit.
-    outcome : str
-        A column, numeric or bool.
-    treatment : str
-        A column, bool or 0/1.
+    outcome, treatment : str
+        One row a unit, and columns of it: numeric or bool; bool or 0/1.
     covariates : list of str, or str
         As for `fit_propensity`.
     outcome_covariates : list of str, or str, or None, default None
@@ -158,71 +157,34 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     `Matches.bootstrap` is valid, and needs no refit.
     """
     checks.one_outcome("bootstrap", outcome)
-    check_options(resampling, n_reps, n_threads)
+    options = ResamplingOptions(resampling, n_reps, seed, n_threads, progress)
     _check_estimators(estimators, resampling)
     check_penalty(estimators, penalty)
-    study = read_study(
-        df,
-        treatment=treatment,
-        outcome=outcome,
-        covariates=covariates,
-        outcome_covariates=outcome_covariates,
-        cluster=cluster,
-        sample_weight=sample_weight,
-        also={"strata": strata},
-    )
-    sample = study.sample
+    roles = Roles(treatment, outcome, covariates, outcome_covariates, cluster, sample_weight)
+    study = read_study(df, roles, also={"strata": strata})
     require_events(study, outcome, estimators)
-    for caution in count_cautions(sample.sample_weight):
+    for caution in count_cautions(study.sample.sample_weight):
         warn(caution)
-    x, score_columns, outcome_columns = side_by_side(study)
-    seed = settle_seed(seed)
-    there = rows_there(sample.sample_weight)
-    clusters, groups = _groups(study, outcome, strata, there)
-    run = partial(
-        core.bootstrap,
-        x if isinstance(there, slice) else np.asfortranarray(x[there]),
-        sample.treated[there].copy(),  # what is worked out later is of the data as they are now
-        sample.frame.outcome(outcome)[there].copy(),
-        estimators=list(estimators),
-        penalty=penalty,
-        resampling=resampling,
-        cluster=clusters,
-        strata=groups,
-        sample_weight=None if sample.sample_weight is None else sample.sample_weight[there],
-        score_columns=score_columns,
-        outcome_columns=outcome_columns,
-        seed=seed,
-        n_threads=n_threads,
-    )
-    fits_score = any(spec.needs_score for spec in estimators)
+    groups = None if strata is None else study.sample.frame.groups(strata, "strata")
+    run = _run_on(study, outcome, groups, options, estimators=list(estimators), penalty=penalty)
     with (
-        naming_separated_model(study, penalty, fits_score=fits_score),
-        naming_separated_scores(study, penalty if fits_score else None),
+        naming_separated_model(study, penalty, fits_score=_fit_scores(estimators)),
+        naming_separated_scores(study, penalty if _fit_scores(estimators) else None),
         naming_rows_outside_models(study),
-        progress_bar(n_reps, progress) as report,
+        options.bar() as report,
     ):
         found = run(n_reps=n_reps, studentized=studentized, progress=report)
-    estimates, replicates = _settled(
-        found.estimates, found.replicates, OutcomeFacts.of(sample.frame.outcome(outcome)), len(sample.treated)
-    )
+    _warn_of_models(study, estimators, penalty, found)
     labels = pd.Index([estimator.label for estimator in estimators], name="estimator")
-    told = None
-    if fits_score:
-        told = study.score.dropped(found.aliased)
-        warn_of_left_out(told)
-        if len(found.diverging):
-            study.score.fit(penalty).warn_of_separation()
-    if any(isinstance(spec, AIPW | IPWRA | RegressionAdjustment) for spec in estimators):
-        warn_of_outcome_terms(study, found.outcome_aliased, told)
-    n_failed = pd.Series(found.n_failed, index=labels, name="n_failed")
-    _warn_of_failures(n_failed, n_reps)
+    _warn_of_failures(pd.Series(found.n_failed, index=labels, name="n_failed"), n_reps)
+    facts = OutcomeFacts.of(study.sample.frame.outcome(outcome))
+    estimates, replicates = _settled(found.estimates, found.replicates, facts, len(study.sample.treated))
     return BootstrapResult(
         estimators=tuple(estimators),
         estimates=pd.Series(estimates, index=labels, name="estimate"),
         replicates=_by_replicate(replicates, labels),
         analytic=Analytic(partial(_without_resampling, run, labels)),
-        seed=seed,
+        seed=options.seed,
         penalty=float(penalty),
         resampling=resampling,
         cluster=_name(cluster),
@@ -232,19 +194,59 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     )
 
 
+def _run_on(
+    study: Study, outcome: str, strata: Rows | None, options: ResamplingOptions, **what: Any
+) -> Callable[..., core.Replicates]:
+    """Give the core's bootstrap of the rows that are there, for as many replicates as are asked for later."""
+    sample = study.sample
+    there = rows_there(sample.sample_weight)
+    x, score_columns, outcome_columns = side_by_side(study)
+    clusters, groups = _groups(study, outcome, strata, there)
+    return partial(
+        core.bootstrap,
+        x if isinstance(there, slice) else np.asfortranarray(x[there]),
+        sample.treated[there].copy(),  # what is worked out later is of the data as they are now
+        sample.frame.outcome(outcome)[there].copy(),
+        cluster=clusters,
+        strata=groups,
+        sample_weight=None if sample.sample_weight is None else sample.sample_weight[there],
+        score_columns=score_columns,
+        outcome_columns=outcome_columns,
+        **options.core_options,
+        **what,
+    )
+
+
 def _groups(
-    study: Study, outcome: str, strata: object, there: Bools | slice
+    study: Study, outcome: str, strata: Rows | None, there: Bools | slice
 ) -> tuple[Rows | None, Rows | None]:
     """Give clusters and strata (m,) of the rows that are there, numbered by what they hold."""
-    sample = study.sample
-    groups = None if strata is None else sample.frame.groups(strata, "strata")
-    if groups is None and sample.clusters is None:
+    clusters = study.sample.clusters
+    if strata is None and clusters is None:
         return None, None
     places = places_of_rows(study, outcome)[there]
     return (
-        None if sample.clusters is None else groups_by_content(sample.clusters[there], places),
-        None if groups is None else groups_by_content(groups[there], places),
+        None if clusters is None else groups_by_content(clusters[there], places),
+        None if strata is None else groups_by_content(strata[there], places),
     )
+
+
+def _fit_scores(estimators: Sequence[Estimator]) -> bool:
+    return any(spec.needs_score for spec in estimators)
+
+
+def _warn_of_models(
+    study: Study, estimators: Sequence[Estimator], penalty: float, found: core.Replicates
+) -> None:
+    """Warn of the terms that the models of the data themselves leave out, and of a separated score model."""
+    told = None
+    if _fit_scores(estimators):
+        told = study.score.dropped(found.aliased)
+        warn_of_left_out(told)
+        if len(found.diverging):
+            study.score.fit(penalty).warn_of_separation()
+    if any(isinstance(spec, AIPW | IPWRA | RegressionAdjustment) for spec in estimators):
+        warn_of_outcome_terms(study, found.outcome_aliased, told)
 
 
 def _settled(

@@ -1,48 +1,68 @@
-"""What every bootstrap needs beside the data: options in order, a seed, a bar."""
+"""What every bootstrap needs beside the data: its options, settled, what is drawn as a whole, and a bar."""
 
 from __future__ import annotations
 
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Literal, TypeAlias, get_args
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias, get_args
 
-import numpy as np
+import pandas as pd
 
-from propensity.errors import InvalidInputError
+from propensity.calls.seeds import settle_seed
 from propensity.frames import checks
+from propensity.frames.checks import Rows
+from propensity.frames.columns import rowwise_groups
 
 Resampling: TypeAlias = Literal["multinomial", "poisson", "bayesian"]
 
-_SEEDS = 2**63
+
+@dataclass(frozen=True)
+class ResamplingOptions:
+    """How a bootstrap is run, checked; `seed` is a number, whatever was given."""
+
+    resampling: Resampling
+    n_reps: int
+    seed: Any
+    n_threads: int | None
+    progress: bool | None
+
+    def __post_init__(self) -> None:
+        checks.choice("resampling", self.resampling, get_args(Resampling))
+        checks.count("n_reps", self.n_reps, minimum=2)
+        checks.threads(self.n_threads)
+        object.__setattr__(self, "seed", settle_seed(self.seed))
+
+    @property
+    def core_options(self) -> dict[str, Any]:
+        """Those that the core takes as they stand."""
+        return {"resampling": self.resampling, "seed": self.seed, "n_threads": self.n_threads}
+
+    def bar(self) -> AbstractContextManager[Callable[[int], object] | None]:
+        """Give what to call with the number of replicates done, or None where nobody watches."""
+        return _progress_bar(self.n_reps, self.progress)
 
 
-def check_options(resampling: str, n_reps: int, n_threads: int | None) -> None:
-    """Require a known way of resampling, a number of replicates, and a number of threads or None."""
-    checks.choice("resampling", resampling, get_args(Resampling))
-    checks.count("n_reps", n_reps, minimum=2)
-    checks.threads(n_threads)
+@dataclass(frozen=True, eq=False)
+class Groups:
+    """What is drawn as a whole (n,), and within what (n,); None where rows are drawn freely."""
 
+    cluster: Rows | None = None
+    strata: Rows | None = None
 
-def settle_seed(seed: object) -> int:
-    """Settle on a number from 0 to 2^63 - 1, from one, from a Generator, or from None."""
-    if seed is None:
-        return int(np.random.SeedSequence().generate_state(1, np.uint64)[0] >> np.uint64(1))
-    if isinstance(seed, np.random.Generator):
-        return int(seed.integers(_SEEDS))
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise InvalidInputError(
-            f"seed must be a whole number of at least 0, a numpy.random.Generator, or None, not {seed!r}"
+    @classmethod
+    def read(cls, cluster: object, strata: object, index: pd.Index[Any]) -> Groups:
+        """Read labels that are given for every row."""
+        return cls(
+            None if cluster is None else rowwise_groups(cluster, index, "cluster"),
+            None if strata is None else rowwise_groups(strata, index, "strata"),
         )
-    if seed >= _SEEDS:
-        raise InvalidInputError(f"seed must be below 2**63, not {seed}")
-    return int(seed)
 
 
 @contextmanager
-def progress_bar(n_reps: int, progress: bool | None) -> Iterator[Callable[[int], object] | None]:
-    """Give what to call with the number of replicates done, or None where nobody watches."""
+def _progress_bar(n_reps: int, progress: bool | None) -> Iterator[Callable[[int], object] | None]:
     if progress is False or (progress is None and not (sys.stderr.isatty() or _in_notebook())):
         yield None
         return

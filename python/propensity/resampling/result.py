@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from propensity.calls.warned import warn
 from propensity.effects import inference
-from propensity.effects.estimators import Estimator, NearestNeighbors, Regrouping
+from propensity.effects.effect import Effect
+from propensity.effects.estimators import Estimator, Regrouping
+from propensity.effects.matching_specification import NearestNeighbors
 from propensity.errors import IntervalWarning, InvalidInputError
 from propensity.frames import checks
+from propensity.frames.checks import Floats
 from propensity.resampling.analytic import Analytic
 from propensity.resampling.intervals import KINDS, Interval, IntervalKind, bootstrap_interval, studentized
-from propensity.resampling.options import Resampling
+from propensity.resampling.options import Groups, Resampling, ResamplingOptions
 from propensity.results.show import Shown
-
-if TYPE_CHECKING:
-    pass
 
 _NOT_VALID = "bootstrap not valid for matching (Abadie and Imbens 2008); Matches.bootstrap is"
 
@@ -65,6 +64,38 @@ class BootstrapResult(Shown):
     strata: str | None = None
     refitted: bool = True
     replicate_std_errors: pd.DataFrame | None = None
+
+    @classmethod
+    def of_effect(
+        cls,
+        effect: Effect,
+        spec: Estimator | Regrouping,
+        replicates: Floats,
+        groups: Groups,
+        options: ResamplingOptions,
+        *,
+        acceleration: float,
+        penalty: float,
+        refitted: bool,
+    ) -> BootstrapResult:
+        """Put the replicates (n_reps,) of one effect together, whose figures without resampling are known."""
+        labels = pd.Index([spec.label], name="estimator")
+        index = pd.RangeIndex(len(replicates), name="replicate")
+        return cls(
+            estimators=(spec,),
+            estimates=pd.Series([effect.estimate], index=labels, name="estimate"),
+            replicates=pd.DataFrame({spec.label: replicates}, index=index, columns=labels),
+            analytic=Analytic.known(
+                pd.Series([acceleration], index=labels, name="acceleration"),
+                pd.Series([effect.std_error], index=labels, name="analytic_std_error"),
+            ),
+            seed=options.seed,
+            penalty=penalty,
+            resampling=options.resampling,
+            cluster=None if groups.cluster is None else "cluster",
+            strata=None if groups.strata is None else "strata",
+            refitted=refitted,
+        )
 
     @property
     def n_failed(self) -> pd.Series[int]:

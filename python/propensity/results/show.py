@@ -7,10 +7,10 @@ import html
 import numpy as np
 import pandas as pd
 
-from propensity.results.held import Held
+from propensity.results.read_only import ReadOnly
 
 
-class Shown(Held):
+class Shown(ReadOnly):
     """A headline and a table."""
 
     def _headline(self) -> str:

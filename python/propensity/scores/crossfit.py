@@ -18,7 +18,7 @@ from propensity.effects.arms import Means
 from propensity.effects.estimators import AdjustmentEstimand
 from propensity.effects.sample import Sample
 from propensity.errors import InvalidInputError, OverlapError
-from propensity.frames import checks
+from propensity.frames import checks, rowwise_checks
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.scores.learners import Learner, Linear, Logistic, fit_predict, require_chances
 
@@ -47,7 +47,7 @@ class CrossFit:
         everyone = np.ones(len(x), dtype=bool)
         e = self._predict(self.score_model, x, sample.treated.astype(np.float64), everyone, sample)
         own = isinstance(self.score_model, Logistic)
-        checks.scores(e, sample.frame.index, "cross-fitted scores", "" if own else _LESS_CERTAIN)
+        rowwise_checks.scores(e, sample.frame.index, "cross-fitted scores", "" if own else _LESS_CERTAIN)
         return e
 
     def outcomes(
@@ -66,7 +66,7 @@ class CrossFit:
         outcome = _Outcome(subject, "treated" if treated else "control")
         require_chances("outcome_model", self.outcome_model, y[sample.present_rows], subject)
         if isinstance(self.outcome_model, Logistic):
-            checks.events(y, own & sample.present_rows, subject, f"{outcome.arm} rows")
+            rowwise_checks.events(y, own & sample.present_rows, subject, f"{outcome.arm} rows")
         if isinstance(self.outcome_model, Linear | Logistic):
             there = sample.present_rows
             _require_inside(x, own & there, wanted & there, treated=treated)
@@ -102,7 +102,7 @@ class CrossFit:
                     isinstance(learner, Logistic) or hasattr(learner, "predict_proba")
                 ):
                     whose = f"{outcome.arm} rows outside fold {fold + 1} of {self.folds.max() + 1}"
-                    checks.events(y[rows], np.ones(len(rows), dtype=bool), outcome.subject, whose)
+                    rowwise_checks.events(y[rows], np.ones(len(rows), dtype=bool), outcome.subject, whose)
                 raise
         _require_finite(role, learner, predicted, sample.frame.index, outcome)
         return predicted

@@ -8,7 +8,7 @@ import pandas as pd
 from propensity.calls.by_name import columns_by_name
 from propensity.effects.sample import read_sample_weight
 from propensity.errors import InvalidInputError
-from propensity.frames import checks
+from propensity.frames import checks, rowwise_checks
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.columns import Frame, open_frame
 from propensity.frames.fingerprint import Fingerprint, Made
@@ -151,12 +151,13 @@ def read_scores(frame: Frame, scores: object, treated: Bools, sample_weight: Flo
         subject, values = "scores", scores.fit.scores
         require_rows(scores, frame, treated)
         if scores.sample_weight is not None:
-            checks.same_weights(scores.sample_weight, sample_weight, "the model was fitted", AS_KNOWN)
+            rowwise_checks.same_weights(scores.sample_weight, sample_weight, "the model was fitted", AS_KNOWN)
     else:
         values, subject = frame.rowwise(scores, "scores")
     if sample_weight is not None:  # whoever weighs nothing is not there, whatever the score
         values = spread(values[sample_weight > 0], sample_weight)
-    checks.scores(values, frame.index, subject, "" if separation is None else str(separation))
+    remedy = "" if separation is None else str(separation)
+    rowwise_checks.scores(values, frame.index, subject, remedy)
     return values
 
 

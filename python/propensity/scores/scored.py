@@ -10,10 +10,10 @@ from typing import Any, Self
 import pandas as pd
 
 from propensity import core
-from propensity.balance.imbalance import Judged
 from propensity.calls.warned import warn
+from propensity.effects.imbalance import BalanceTerms
 from propensity.errors import CollinearityWarning, SeparationError, SeparationWarning
-from propensity.frames import checks
+from propensity.frames import rowwise_checks
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.terms import Recipe, spread
 from propensity.scores.separation import Separation, find_separation
@@ -30,7 +30,7 @@ class Scored:
         The terms of their model; None where the scores are taken as known.
     penalty : float
         Of their model.
-    judged : Judged or None
+    balance_terms : BalanceTerms or None
         What balance is asked of.
     separation : Separation or None
         Where their model is separated.
@@ -41,7 +41,7 @@ class Scored:
     scores: Floats
     x: Floats | None = None
     penalty: float = 0.0
-    judged: Judged | None = None
+    balance_terms: BalanceTerms | None = None
     separation: Separation | None = None
     cautions: tuple[Warning, ...] = ()
 
@@ -146,7 +146,9 @@ class FittedScores:
         scores, weight = self.fit.scores, self.rows.sample_weight
         if weight is not None:  # whoever weighs nothing is not there, whatever the score
             scores = spread(scores[weight > 0], weight)
-        checks.scores(scores, index, "scores", "" if self.separation is None else str(self.separation))
+        rowwise_checks.scores(
+            scores, index, "scores", "" if self.separation is None else str(self.separation)
+        )
         return self
 
     def warn_of_terms(self) -> None:
@@ -165,6 +167,6 @@ class FittedScores:
             self.fit.scores,
             self.rows.x,
             self.fit.penalty,
-            Judged.of_terms(self.rows.x, self.rows.recipe),
+            BalanceTerms.of_terms(self.rows.x, self.rows.recipe),
             self.separation,
         )

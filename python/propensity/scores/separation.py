@@ -20,6 +20,7 @@ from propensity import core
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.checks import Bools, Floats, Rows
+from propensity.frames.levels import coded, has_levels, is_categorical, written, written_number
 from propensity.scores.penalties import penalty_advice
 
 # Where Newton's method stops, a separated row's score is this far from 0 or 1, times the number of rows.
@@ -32,7 +33,6 @@ _WHISPER, _NEAR = 1e-6, 1e-3
 # More columns, and their combinations are too many to go through, or to say anything.
 _MOST_COLUMNS = 12
 _MOST_LEVELS = 1000
-_FEW_NUMBERS = 30  # so few different ones are looked at one by one too
 _FLAG = 2
 _MOSTLY = 0.9  # of the rows on one side of a number; the last ones before the other arm's run less far
 _MOST_CELLS = 3  # named; the rest is counted
@@ -188,11 +188,11 @@ def _cells(
     columns: Mapping[str, pd.Series[Any]], treated: Bools, there: Bools, running: Bools
 ) -> Iterator[tuple[Cell, Bools]]:
     """Go through what rows may have in common, the simplest first, with the rows (n,) that do."""
-    levels = {name: _coded(column) for name, column in columns.items() if _has_levels(column)}
+    levels = {name: coded(column) for name, column in columns.items() if has_levels(column)}
     numbers = {
         name: column.to_numpy(dtype=np.float64)
         for name, column in columns.items()
-        if name not in levels or (len(levels[name][1]) > _FLAG and not _is_categorical(column))
+        if name not in levels or (len(levels[name][1]) > _FLAG and not is_categorical(column))
     }
     flags = [name for name in levels if name not in numbers]
     explained = np.zeros(len(treated), dtype=bool)
@@ -219,22 +219,6 @@ def _combinations(flags: Sequence[str], levels: Sequence[str]) -> Iterator[Seque
             yield from combinations(levels, n_together)
 
 
-def _is_categorical(column: pd.Series[Any]) -> bool:
-    return isinstance(column.dtype, pd.CategoricalDtype)
-
-
-def _has_levels(column: pd.Series[Any]) -> bool:
-    return _is_categorical(column) or column.nunique() <= _FEW_NUMBERS
-
-
-def _coded(column: pd.Series[Any]) -> tuple[Rows, list[Any] | pd.Index[Any]]:
-    """Give the level of each row, and the levels: an Index of those of a category."""
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        return column.cat.codes.to_numpy().astype(np.int64), column.cat.categories
-    values, codes = np.unique(column.to_numpy(), return_inverse=True)
-    return codes.astype(np.int64), values.tolist()
-
-
 def _pure_cells(
     chosen: Sequence[str],
     levels: Mapping[str, tuple[Rows, list[Any] | pd.Index[Any]]],
@@ -256,7 +240,9 @@ def _pure_cells(
     for place in np.flatnonzero(pure):
         at = np.unravel_index(int(place), shape)
         values = [levels[name][1][int(k)] for name, k in zip(chosen, at, strict=True)]
-        words = " and ".join(f"{name} == {_value(value)}" for name, value in zip(chosen, values, strict=True))
+        words = " and ".join(
+            f"{name} == {written(value)}" for name, value in zip(chosen, values, strict=True)
+        )
         rows = there & (codes == place)
         yield Cell(words, tuple(chosen), int(n[place]), bool(n_treated[place] > 0), of_levels), rows
 
@@ -275,15 +261,6 @@ def _sides(
                 rows = own & (values > end if sign == ">" else values < end)
                 n, n_running = int(rows.sum()), int((rows & running).sum())
                 if n_running > _MOSTLY * n and 2 * n_running > (own & running).sum():
-                    words = f"{name} {sign} {_number(end)}"
+                    words = f"{name} {sign} {written_number(end)}"
                     found.append((Cell(words, (name,), n, arm, of_levels=False), rows))
     yield from sorted(found, key=lambda pair: -pair[0].n)
-
-
-def _value(value: Any) -> str:
-    value = value.item() if isinstance(value, np.generic) else value
-    return _number(value) if isinstance(value, float) else repr(value)
-
-
-def _number(value: float) -> str:
-    return repr(int(value)) if float(value).is_integer() else f"{value:.6g}"

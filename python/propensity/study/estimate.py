@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import TypedDict, get_args
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -20,11 +20,11 @@ from propensity.effects.estimators import (
     IPW,
     IPWRA,
     Estimator,
-    NearestNeighbors,
     RegressionAdjustment,
     check_estimators,
     check_penalty,
 )
+from propensity.effects.matching_specification import NearestNeighbors
 from propensity.effects.sample import Sample, warn_once
 from propensity.errors import (
     ConvergenceError,
@@ -37,9 +37,11 @@ from propensity.errors import (
 from propensity.frames import checks
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates
-from propensity.matching.cast import needs_scores, read_cast
+from propensity.matching.nearest import find_neighbors
+from propensity.matching.rows_to_match import read_rows_to_match
 from propensity.outcomes.models import (
     AdjustedEffects,
+    Roles,
     Study,
     adjusted_effects,
     read_study,
@@ -85,13 +87,9 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     Parameters
     ----------
     df : DataFrame
-        pandas, polars or pyarrow; one row a unit.
-    outcome : str
-        A column, numeric or bool.
-    treatment : str
-        A column, bool or 0/1.
+    outcome, treatment : str
     covariates : list of str, or str
-        As for `fit_propensity`.
+        As for `bootstrap`.
     estimators : sequence of Estimator, default IPW("ATE"), AIPW("ATE"), IPW("ATT"), AIPW("ATT")
         With different labels.
     outcome_covariates : list of str, str, or None, default None
@@ -144,11 +142,9 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     for estimator in estimators:
         if isinstance(estimator, NearestNeighbors):
             _require_supported(estimator, contrast, cluster)
-    roles = _Roles(treatment=treatment, outcome=outcome, covariates=covariates)
-    study = read_study(
-        df, **roles, outcome_covariates=outcome_covariates, cluster=cluster, sample_weight=sample_weight
-    )
-    comparison = _Comparison(df, study, roles, penalty, contrast)
+    roles = Roles(treatment, outcome, covariates, outcome_covariates, cluster, sample_weight)
+    study = read_study(df, roles)
+    comparison = _Comparison(df, study, outcome, roles, penalty, contrast)
     effects: dict[str, Effect] = {NAIVE: _naive(study.sample, outcome, contrast)}
     failures: dict[str, InvalidInputError] = {}
     for estimator in estimators:
@@ -171,12 +167,6 @@ def _by_reason(failures: Mapping[str, InvalidInputError]) -> list[str]:
     for label, error in failures.items():
         labels.setdefault(str(error), []).append(label)
     return [f"{', '.join(names)} could not be had: {reason}" for reason, names in labels.items()]
-
-
-class _Roles(TypedDict):
-    treatment: str
-    outcome: str
-    covariates: Covariates
 
 
 def _require_supported(spec: NearestNeighbors, contrast: Contrast, cluster: object) -> None:
@@ -203,7 +193,8 @@ class _Comparison:
 
     df: AnyFrame
     study: Study
-    roles: _Roles
+    outcome: str
+    roles: Roles
     penalty: float
     contrast: Contrast
     _adjusted: list[AdjustedEffects] = field(default_factory=list)
@@ -247,7 +238,7 @@ class _Comparison:
 
     def effect(self, estimator: Estimator) -> Effect:
         """Estimate one of them."""
-        outcome, study = self.roles["outcome"], self.study
+        outcome, study = self.outcome, self.study
         match estimator:
             case NearestNeighbors():
                 return self._matched_effect(estimator).contrast_as(self.contrast)
@@ -263,14 +254,14 @@ class _Comparison:
 
     def _matched_effect(self, spec: NearestNeighbors) -> Effect:
         if not spec.on_scores and spec.covariates is None:
-            spec = replace(spec, covariates=self.roles["covariates"])
-        sample, treatment = self.study.sample, self.roles["treatment"]
+            spec = replace(spec, covariates=self.roles.covariates)
+        sample, treatment = self.study.sample, self.roles.treatment
         # Distances between covariates do without scores, which say who chooses first if they can be had.
-        can_do_without = not needs_scores(spec) and not isinstance(self._fit, FittedScores)
+        can_do_without = not spec.wanting_scores() and not isinstance(self._fit, FittedScores)
         model = None if can_do_without else named_model(self.fitted, treatment, sample.frame)
         weight = sample.sample_weight
-        cast = read_cast(self.df, spec, treatment=treatment, scores=model, sample_weight=weight)
-        return cast.match(spec).effect(sample.frame.outcome(self.roles["outcome"]))
+        rows = read_rows_to_match(self.df, spec, treatment=treatment, scores=model, sample_weight=weight)
+        return find_neighbors(rows, spec).effect(sample.frame.outcome(self.outcome))
 
 
 def _table(

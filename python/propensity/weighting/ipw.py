@@ -1,32 +1,24 @@
 """Weighting: from scores to balancing weights, and the contrast of the weighted means."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Required, TypeAlias, TypedDict, Unpack, get_args, overload
 
 from propensity import core
-from propensity.balance.imbalance import Imbalance, Judged, find_imbalance
 from propensity.calls.by_name import columns_by_name
-from propensity.effects.arms import Weighting, balancing_part, require_balancing
-from propensity.effects.cautions import (
-    balance_cautions,
-    count_cautions,
-    lone_cautions,
-    overlap_cautions,
-    score_cautions,
-    weights_of_stood_for,
-)
+from propensity.effects.arms import Weighting, balancing_part
+from propensity.effects.cautions import balance_cautions, count_cautions, overlap_cautions
 from propensity.effects.contrasts import Contrast
-from propensity.effects.effect import Effect, Effects
+from propensity.effects.effect import Effect
 from propensity.effects.estimators import WeightingEstimand
+from propensity.effects.imbalance import BalanceTerms, Imbalance, find_imbalance
 from propensity.effects.sample import Sample, for_each_outcome, read_sample, warn_once
-from propensity.frames import checks
-from propensity.frames.checks import Bools, Floats
-from propensity.frames.columns import Frame, outcome_names
-from propensity.frames.fingerprint import Made
+from propensity.effects.several import Effects
+from propensity.frames import checks, rowwise_checks
+from propensity.frames.checks import Floats
+from propensity.frames.columns import outcome_names
 from propensity.frames.native import AnyFrame, AnySeries
-from propensity.matching.matched import MATCHED, Matched
+from propensity.scores.cautions import lone_cautions, score_cautions, weights_of_stood_for
 from propensity.scores.logistic import (
     AS_KNOWN,
     given_scores,
@@ -37,7 +29,6 @@ from propensity.scores.logistic import (
 )
 from propensity.scores.model import PropensityModel
 from propensity.scores.scored import Scored
-from propensity.weighting.truncation import TruncatedWeights
 
 _ESTIMATED = "stacked estimating equations; counts that the scores were estimated"
 _REMEDY = "weighting alone is biased by it, and outcome models (aipw, ipwra) have to adjust for it"
@@ -59,15 +50,10 @@ def balancing_weights(
 
     Parameters
     ----------
-    df : DataFrame
-        pandas, polars or pyarrow; one row a unit.
-    treatment : str
-        A column, bool or 0/1.
-    scores : PropensityModel, str, Series or array (n,)
-        A model fitted on these very rows, a column, or numbers strictly between 0 and 1.
+    df, treatment, scores : DataFrame, str, and PropensityModel, str, Series or array (n,)
+        As for `ipw`.
     estimand : {"ATE", "ATT", "ATC", "ATO", "ATM"}, default "ATE"
-        Whose effect the weights are for: everyone's, the treated units', the control units', that of the
-        units in the overlap of the arms, that of those whom pair matching would keep.
+        Whose effect the weights are for, as for `ipw`.
     sample_weight : None, str, Series or array (n,), default None
         How much of the population a row stands for; that with which the model was fitted. It is not in the
         weights given: whoever takes them multiplies them by it, as `smd` and `balance` do where they are told
@@ -81,10 +67,8 @@ def balancing_weights(
 
     Raises
     ------
-    OverlapError
-        A score is 0 or 1.
-    InvalidInputError
-        A column is unknown or incomplete, the treatment is not 0/1, or `scores` is of other rows than `df`.
+    OverlapError, InvalidInputError
+        As for `ipw`.
 
     Warns
     -----
@@ -137,12 +121,10 @@ def ipw(
 
     Parameters
     ----------
-    df : DataFrame
-        pandas, polars or pyarrow; one row a unit.
+    df, treatment : DataFrame, and str
+        One row a unit, and a column of it, bool or 0/1, as for `fit_propensity`.
     outcome : str, or list of str
         A column, numeric or bool; or several.
-    treatment : str
-        A column, bool or 0/1.
     scores : PropensityModel, str, Series or array (n,)
         A model fitted on these very rows, whose standard error then counts that the score was estimated; or
         a column or numbers strictly between 0 and 1, which are taken as known.
@@ -228,10 +210,10 @@ def read_scored(sample: Sample, scores: object) -> Scored:
     e = read_scores(sample.frame, scores, sample.treated, sample.sample_weight)
     if not isinstance(scores, PropensityModel):
         doubts = score_cautions(e, sample.treated, sample.sample_weight)
-        return Scored(e, judged=Judged.of_scores(e), cautions=doubts)
-    checks.same_weights(scores.sample_weight, sample.sample_weight, "the model was fitted", AS_KNOWN)
+        return Scored(e, balance_terms=BalanceTerms.of_scores(e), cautions=doubts)
+    rowwise_checks.same_weights(scores.sample_weight, sample.sample_weight, "the model was fitted", AS_KNOWN)
     x = read_terms(sample.frame, scores)
-    return Scored(e, x, scores.penalty, Judged.of_terms(x, scores.recipe), scores.separation)
+    return Scored(e, x, scores.penalty, BalanceTerms.of_terms(x, scores.recipe), scores.separation)
 
 
 Doubts: TypeAlias = Callable[[Weighting], tuple[Warning, ...]]
@@ -269,7 +251,7 @@ def _imbalance(
     sample: Sample, scored: Scored, weighting: Weighting, *, among_others: bool
 ) -> Imbalance | None:
     """Look for what the arms still differ in; or the others do, where it is told for whom nobody stands."""
-    if scored.judged is None or scored.cautions:  # of scores that cannot be right that is enough
+    if scored.balance_terms is None or scored.cautions:  # of scores that cannot be right that is enough
         return None
     weights: Floats | None = weighting.weights
     if among_others:
@@ -277,7 +259,7 @@ def _imbalance(
     if weights is None:
         return None
     ess, s = (weighting.ess_treated, weighting.ess_control), sample.sample_weight
-    return find_imbalance(scored.judged, sample.treated, weights, ess=ess, sample_weight=s)
+    return find_imbalance(scored.balance_terms, sample.treated, weights, ess=ess, sample_weight=s)
 
 
 def weighted_effect(
@@ -308,70 +290,3 @@ def weighted_effect(
         se_method=_KNOWN if scored.x is None else _ESTIMATED,
         cautions=doubts(weighting),
     )
-
-
-def given_weights(weights: object, role: str = "weights") -> dict[str, object]:
-    """Give weights that come row by row as `open_frame` reads them; those of results are complete."""
-    known = isinstance(weights, Matched | Effect | TruncatedWeights) and weights.fingerprint is not None
-    return {} if known else {role: weights.weights if isinstance(weights, TruncatedWeights) else weights}
-
-
-def read_weights(
-    frame: Frame, weights: object, treated: Bools, sample_weight: Floats | None, role: str = "weights"
-) -> Floats:
-    """Read balancing weights as (n,) float64, none negative, some above 0 in each arm.
-
-    They do not contain the sample weights, which they are multiplied by wherever they are used. Those of an
-    effect, of matches and of subclasses do: what they were made with is taken out of them, and has to be what
-    is given here.
-
-    Parameters
-    ----------
-    frame : Frame
-    weights : str, Series, array (n,), Matched, Effect or TruncatedWeights
-        A column, weights, or a result that has some.
-    treated : ndarray (n,) of bool
-    sample_weight : ndarray (n,) or None
-    role : str, default "weights"
-        What to call them in a message.
-
-    Raises
-    ------
-    InvalidInputError
-        They are of other rows than the frame's, or were made with other sample weights.
-    """
-    subject = role
-    if isinstance(weights, Matched | Effect | TruncatedWeights) and weights.fingerprint is not None:
-        made = require_rows(frame, weights, treated, role)
-        checks.same_weights(weights.fingerprint.sample_weight, sample_weight, made.when, made.again)
-        values = weights.balancing_weights
-    else:
-        given = weights.weights if isinstance(weights, Effect | TruncatedWeights) else weights
-        if sample_weight is not None:
-            require_balancing(weights, role)
-        values, subject = frame.rowwise(given, role)
-    checks.weights(values, treated, frame.index, subject)
-    return values
-
-
-def require_rows(
-    frame: Frame, weights: Matched | Effect | TruncatedWeights, treated: Bools, role: str
-) -> Made:
-    """Require a result's rows to be the frame's, and say how it was made."""
-    made = next(made for kind, made in _MADE.items() if isinstance(weights, kind))
-    if weights.fingerprint is not None:
-        weights.fingerprint.require_same(frame, treated, replace(made, subject=role))
-    return made
-
-
-_MADE = {
-    Effect: Made(
-        "weights", "the effect was estimated", "this effect is of other rows: estimate it from these"
-    ),
-    Matched: MATCHED,
-    TruncatedWeights: Made(
-        "weights",
-        "the weights were made that were truncated",
-        "these weights are of other rows: make them of these",
-    ),
-}

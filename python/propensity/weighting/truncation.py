@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, get_args
+from functools import partial
+from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
 import numpy as np
 import pandas as pd
 
 from propensity.effects.arms import balancing_part, require_balancing
-from propensity.effects.effect import Effect
+from propensity.effects.weighted_result import WeightedResult
 from propensity.errors import InvalidInputError
-from propensity.frames import checks
+from propensity.frames import checks, rowwise_checks
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.columns import rowwise, rowwise_treated
-from propensity.frames.fingerprint import Fingerprint
+from propensity.frames.fingerprint import Fingerprint, Made
 from propensity.frames.native import AnySeries, row_labels, series_like
-from propensity.matching.matched import Matched
-from propensity.results.show import Shown, in_few_digits
-from propensity.weighting.quantiles import quantiles_of
+from propensity.results.show import in_few_digits
+from propensity.scores.quantiles import quantiles_of
 
 WeightUnit: TypeAlias = Literal["quantile", "raw"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class TruncatedWeights(Shown):
+class TruncatedWeights(WeightedResult):
     """Weights of n rows, those beyond the bounds moved to them.
 
     Attributes
@@ -37,6 +38,12 @@ class TruncatedWeights(Shown):
     fingerprint : Fingerprint or None
         Of the effect or matches that the weights are from: which rows they are of.
     """
+
+    made: ClassVar[Made] = Made(
+        "weights",
+        "the weights were made that were truncated",
+        "these weights are of other rows: make them of these",
+    )
 
     weights: AnySeries
     counts: pd.DataFrame
@@ -131,25 +138,42 @@ def truncate(
         raise TypeError(f"weights: a series, an array or a result that has some is needed, not {weights!r}")
     if sample_weight is not None:
         require_balancing(weights, "weights")
-    made = weights.fingerprint if isinstance(weights, Matched | Effect) else None
-    given = weights.weights if isinstance(weights, Matched | Effect) else weights
+    made, given = _taken_apart(weights)
     index = pd.RangeIndex(len(given)) if isinstance(given, np.ndarray | list) else row_labels(given)
     values = rowwise(given, index, "weights")
     members = _arms(treatment, index)
     if made is not None and made.treated is not None and "treated" in members:
         remedy = "give the treatment that the weights were made with"
-        checks.same_treated("treatment", members["treated"], made.treated, index, remedy)
-    checks.not_negative(values, index, "weights")
+        rowwise_checks.same_treated("treatment", members["treated"], made.treated, index, remedy)
+    rowwise_checks.not_negative(values, index, "weights")
     s = _sample_weight(sample_weight, index, made)
     if made is not None:
         values = balancing_part(values, made.sample_weight)
+    truncated, counts = _bounded(values, s, members, partial(_limits, lower=lower, upper=upper, unit=unit))
+    return TruncatedWeights(series_like(given, truncated, "weights"), counts, made)
+
+
+def _taken_apart(weights: object) -> tuple[Fingerprint | None, Any]:
+    """Give the rows that a result is of, and its weights; weights that are given are of no known rows."""
+    if isinstance(weights, WeightedResult) and not isinstance(weights, TruncatedWeights):
+        return weights.fingerprint, weights.weights
+    return None, weights
+
+
+def _bounded(
+    values: Floats,
+    sample_weight: Floats,
+    members: dict[str, Bools],
+    limits: Callable[[Floats, Floats], tuple[float, float]],
+) -> tuple[Floats, pd.DataFrame]:
+    """Move the weights (n,) of each arm that lie beyond its limits to them, and count how many there were."""
     truncated, rows = values.copy(), {}
     for arm, where in members.items():
-        used = where & (values > 0) & (s > 0)
+        used = where & (values > 0) & (sample_weight > 0)
         if not used.any():
             raise InvalidInputError(f"weights: no weight above 0 ({arm} rows); there is nothing to bound")
         own = values[used]
-        low, high = _limits(own, s[used], lower, upper, unit)
+        low, high = limits(own, sample_weight[used])
         truncated[used] = np.clip(own, low, high)
         rows[arm] = {
             "n": len(own),
@@ -159,8 +183,7 @@ def truncate(
             "n_lowered": int((own > high).sum()),
             "largest": own.max(),
         }
-    counts = pd.DataFrame.from_dict(rows, orient="index").rename_axis("arm")
-    return TruncatedWeights(series_like(given, truncated, "weights"), counts, made)
+    return truncated, pd.DataFrame.from_dict(rows, orient="index").rename_axis("arm")
 
 
 def _check_bounds(lower: float | None, upper: float | None, unit: WeightUnit) -> None:
@@ -191,9 +214,11 @@ def _sample_weight(given: object, index: pd.Index[Any], made: Fingerprint | None
     values = None
     if given is not None:
         values = rowwise(given, index, "sample_weight")
-        checks.not_negative(values, index, "sample_weight")
+        rowwise_checks.not_negative(values, index, "sample_weight")
     if made is not None and values is not None:
-        checks.same_weights(known, values, "the weights were made", "they know them: leave sample_weight out")
+        rowwise_checks.same_weights(
+            known, values, "the weights were made", "they know them: leave sample_weight out"
+        )
     values = known if values is None else values
     return np.ones(len(index)) if values is None else values
 

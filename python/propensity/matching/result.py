@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
-from propensity.effects.arms import balancing_part
-from propensity.effects.estimators import MatchingEstimand
+from propensity.effects.matching_specification import MatchingEstimand
+from propensity.effects.weighted_result import WeightedResult
 from propensity.errors import InvalidInputError, OverlapWarning
-from propensity.frames.checks import Bools, Floats, Rows
+from propensity.frames.checks import Bools, Rows
 from propensity.frames.fingerprint import Fingerprint, Made
 from propensity.frames.native import AnySeries
-from propensity.matching.matched_outcome import MatchedOutcome, read_matched_outcome, require_told_apart
-from propensity.resampling.rematching import Remaking
-from propensity.results.show import Shown
+from propensity.matching.outcome import MatchedOutcome, read_matched_outcome, require_told_apart
+from propensity.matching.rematching import Rematching
 
-MATCHED = Made("weights", "the rows were matched", "these matches are of other rows: match these")
 FRAME = Made("df", "the rows were matched", "give the frame that was matched")
-"""What matches and subclasses were made from, in the words of a message."""
+"""What `frame` is asked of, in the words of a message."""
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class Matched(Shown):
+class Matched(WeightedResult):
     """Rows weighed so that the arms are alike, whatever the method: balance, effects and plots take any.
 
     Attributes
@@ -47,9 +45,13 @@ class Matched(Shown):
     alike : ndarray (n,) of int, or None
         Rows of one number hold the same in all columns, and a draw told them apart by their place in the
         frame; None where no draw did.
-    remaking : Remaking or None
+    rematching : Rematching or None
         How to match again, and what errors need to know of it.
     """
+
+    made: ClassVar[Made] = Made(
+        "weights", "the rows were matched", "these matches are of other rows: match these"
+    )
 
     estimand: MatchingEstimand
     weights: AnySeries
@@ -59,28 +61,25 @@ class Matched(Shown):
     known: tuple[str, ...] = ()
     cautions: tuple[Warning, ...] = ()
     alike: Rows | None = None
-    remaking: Remaking | None = None
+    rematching: Rematching | None = None
 
-    @property
-    def balancing_weights(self) -> Floats:
-        """Without the sample weights, (n,): what `smd` and `balance` multiply by them."""
-        return balancing_part(np.asarray(self.weights), self.fingerprint.sample_weight)
 
-    def _require_unknown(self, outcome: object) -> None:
-        """Require that what the matches are made of is not what they are to explain."""
-        name = outcome if isinstance(outcome, str) else getattr(outcome, "name", None)
-        if isinstance(name, str) and name in self.known:
-            raise InvalidInputError(
-                f"column '{name}' is the outcome, and rows were matched by it or by scores made of it, which "
-                "takes its effect away: match by what was known before the treatment"
-            )
+def require_unknown(matched: Matched, outcome: object) -> None:
+    """Require that what the matches are made of is not what they are to explain."""
+    name = outcome if isinstance(outcome, str) else getattr(outcome, "name", None)
+    if isinstance(name, str) and name in matched.known:
+        raise InvalidInputError(
+            f"column '{name}' is the outcome, and rows were matched by it or by scores made of it, which "
+            "takes its effect away: match by what was known before the treatment"
+        )
 
-    def _outcome(self, outcome: object, *, bounded: bool = True) -> MatchedOutcome:
-        """Read an outcome, by name or by value, that the rows which are used have."""
-        used = np.asarray(self.weights) > 0
-        found = read_matched_outcome(outcome, self.fingerprint, used, bounded=bounded)
-        require_told_apart(found.values, self.alike, used, self.index)
-        return found
+
+def outcome_of(matched: Matched, outcome: object, *, bounded: bool = True) -> MatchedOutcome:
+    """Read an outcome, by name or by value, that the rows which are used have."""
+    used = np.asarray(matched.weights) > 0
+    found = read_matched_outcome(outcome, matched.fingerprint, used, bounded=bounded)
+    require_told_apart(found.values, matched.alike, used, matched.index)
+    return found
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ _LENT = ("AnySeries", "pd.Series", "pd.DataFrame")
 _NONE = object()
 
 
-class Held:
+class ReadOnly:
     """A frozen dataclass that nobody's edit changes, also when it comes out of a pickle.
 
     Its arrays are read-only. Of a field that is annotated as a series or a table each reader gets a copy: a

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import numpy as np
 
@@ -13,20 +13,59 @@ from propensity.effects import inference
 from propensity.effects.arms import Means
 from propensity.effects.effect import Effect
 from propensity.errors import InvalidInputError
+from propensity.frames import checks
 from propensity.frames.checks import Floats
+from propensity.frames.kept import read_adjustment
+from propensity.matching.abadie_imbens import adjustments, neighbor_variance
 from propensity.matching.cautions import effective_sizes, neighbor_remedy
-from propensity.matching.influence import COUNTED, score_influence, with_estimation
-from propensity.matching.matched import Whom
-from propensity.matching.matched_outcome import MatchedOutcome
-from propensity.matching.paired import adjustments, neighbor_variance
-from propensity.matching.stratified import clustered_influence
+from propensity.matching.outcome import MatchedOutcome
+from propensity.matching.result import Whom, outcome_of, require_unknown
+from propensity.matching.score_influence import COUNTED, score_influence, with_estimation
+from propensity.matching.subclass_influence import clustered_influence
 
 if TYPE_CHECKING:
     from propensity.matching.estimated_scores import EstimatedScores
     from propensity.matching.matches import Matches
 
+PairInference: TypeAlias = Literal["score", "cluster"]
 
-def effect_on_scores(matches: Matches, y: MatchedOutcome) -> Effect:
+
+def effect_of_matches(
+    matches: Matches, outcome: object, bias_adjust: object = None, inference: PairInference | None = None
+) -> Effect:
+    """Compare the outcome of the matched units, as `Matches.effect` says."""
+    y = outcome_of(matches, outcome, bounded=bias_adjust is None)
+    require_unknown(matches, outcome)
+    x = None if bias_adjust is None else read_adjustment(bias_adjust, matches.fingerprint, y.is_held_by)
+    if _pair_inference(matches, inference, adjusted=x is not None) == "score":
+        return _effect_at_scores(matches, y)
+    if matches.spec.max_uses == 1:
+        return _effect_of_sets(matches, y, x)
+    if matches.spec.is_plain and matches.weighs_evenly and x is None and y.known.all():
+        return _effect_on_scores(matches, y)
+    return _effect_in_space(matches, y, x)
+
+
+def _pair_inference(matches: Matches, asked: PairInference | None, *, adjusted: bool) -> PairInference | None:
+    """Settle how the standard error without replacement is made; None with replacement."""
+    if asked is not None:
+        checks.choice("inference", asked, get_args(PairInference))
+    if matches.spec.max_uses != 1:
+        if asked is not None:
+            raise InvalidInputError(f"inference: {asked!r} is for matching without replacement; leave it out")
+        return None
+    at_scores = matches.rematching is not None and matches.rematching.quantity is not None and not adjusted
+    if asked == "score" and not at_scores:
+        raise InvalidInputError(
+            "inference: 'score' is for matching on the score or logit alone, without exact or "
+            "bias_adjust, that leaves nobody out whom the effect is for; take 'cluster', or "
+            "bootstrap(outcome, refit=True)"
+        )
+    estimated = at_scores and matches.rematching is not None and matches.rematching.estimated is not None
+    return asked or ("score" if estimated else "cluster")
+
+
+def _effect_on_scores(matches: Matches, y: MatchedOutcome) -> Effect:
     """Take the core's, which counts that scores were estimated."""
     assert matches.scores is not None
     assert matches.spec.on in ("score", "logit")
@@ -48,7 +87,7 @@ def effect_on_scores(matches: Matches, y: MatchedOutcome) -> Effect:
     return _effect(matches, y, means, method, std_error=found.std_error, ess=ess)
 
 
-def effect_of_sets(matches: Matches, outcome: MatchedOutcome, x: Floats | None) -> Effect:
+def _effect_of_sets(matches: Matches, outcome: MatchedOutcome, x: Floats | None) -> Effect:
     """Square what each set adds."""
     labels, y = matches.labels, outcome.values
     if matches.n_matched < 2:
@@ -76,7 +115,7 @@ def effect_of_sets(matches: Matches, outcome: MatchedOutcome, x: Floats | None) 
     )
 
 
-def effect_in_space(matches: Matches, outcome: MatchedOutcome, x: Floats | None) -> Effect:
+def _effect_in_space(matches: Matches, outcome: MatchedOutcome, x: Floats | None) -> Effect:
     """Take the variance of outcomes from neighbours in the space that was matched in."""
     y = outcome.values
     fitted, moved = _adjustments(matches, y, x)
@@ -99,7 +138,7 @@ def effect_in_space(matches: Matches, outcome: MatchedOutcome, x: Floats | None)
     return _effect(matches, outcome, means, words, std_error=error, adjusted=x is not None)
 
 
-def effect_at_scores(matches: Matches, outcome: MatchedOutcome) -> Effect:
+def _effect_at_scores(matches: Matches, outcome: MatchedOutcome) -> Effect:
     """Take rows for independent of each other, given their scores."""
     words = "of rows that are independent given their scores (Otsu and Rai 2017), factor of HC3; "
     words += "takes the scores as known" if estimated_at_scores(matches) is None else COUNTED
@@ -108,7 +147,7 @@ def effect_at_scores(matches: Matches, outcome: MatchedOutcome) -> Effect:
 
 def estimated_at_scores(matches: Matches) -> EstimatedScores | None:
     """Give the scores where they were fitted to these rows, and alone decided who is with whom."""
-    again = matches.remaking
+    again = matches.rematching
     return None if again is None or again.quantity is None else again.estimated
 
 
@@ -200,28 +239,6 @@ def _se_method(matches: Matches, *, corrected: bool) -> str:
     if matches.n_unmatched:
         return f"{known}, for some units are unmatched"
     return f"{known}, for in so small a sample counting their estimation would leave no variance"
-
-
-def require_theory(matches: Matches) -> None:
-    """Require matching whose terms can be resampled.
-
-    Raises
-    ------
-    InvalidInputError
-        There is no theory of it.
-    """
-    if not (matches.spec.is_plain and matches.weighs_evenly):
-        again = "bootstrap(outcome, refit=True), or " if matches.spec.max_uses == 1 else ""
-        raise InvalidInputError(
-            f"there is no theory of this bootstrap for {matches.spec.label}"
-            f"{'' if matches.weighs_evenly else ' with sample weights'}; take {again}"
-            "effect(outcome).conf_int()"
-        )
-    if matches.estimand == "ATE" and matches.n_unmatched:
-        raise InvalidInputError(
-            f"{matches.n_unmatched:,} units are unmatched, and there is no theory of this bootstrap for an "
-            "ATE without them; take effect(outcome).conf_int(), or match without a caliper"
-        )
 
 
 def _adjusted(x: Floats | None) -> str:

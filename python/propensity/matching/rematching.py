@@ -11,28 +11,28 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import pandas as pd
 
 from propensity.calls.warned import warn
 from propensity.effects import inference
 from propensity.effects.effect import Effect
-from propensity.effects.estimators import NearestNeighbors, Regrouping
+from propensity.effects.estimators import Regrouping
+from propensity.effects.matching_specification import NearestNeighbors
 from propensity.errors import InvalidInputError, OverlapWarning
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.order import rows_by_content
 from propensity.matching.estimated_scores import EstimatedScores
-from propensity.resampling.analytic import Analytic
-from propensity.resampling.options import progress_bar
-from propensity.resampling.redrawing import Lots, run_replicates
+from propensity.resampling.options import Groups, ResamplingOptions
+from propensity.resampling.replicates import run_replicates
 from propensity.resampling.result import BootstrapResult
-from propensity.results.held import Held
+from propensity.resampling.sampling_units import SamplingUnits
+from propensity.results.read_only import ReadOnly
 
 _DIGITS_OF_SCORES = 9  # what is left of them where the same model is fitted in another way
 
 _FAILURES_TOLERATED = 0.05  # of the replicates; beyond, those that are left no longer speak for all
 
 
-class Regroup(Protocol):
+class MatchAgain(Protocol):
     """How rows were matched or put into subclasses, to be done again on some of them."""
 
     @property
@@ -44,12 +44,12 @@ class Regroup(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Remaking(Held):
+class Rematching(ReadOnly):
     """What a result remembers of how it was made.
 
     Attributes
     ----------
-    regroup : Regroup
+    match_again : MatchAgain
     treated : ndarray (n,) of bool
     scores : EstimatedScores or ndarray (n,) or None
         What to fit again; numbers are taken as known, and stay as they are. None where no scores were used.
@@ -60,7 +60,7 @@ class Remaking(Held):
         None where there is none.
     """
 
-    regroup: Regroup
+    match_again: MatchAgain
     treated: Bools
     scores: EstimatedScores | Floats | None
     sample_weight: Floats | None
@@ -83,7 +83,7 @@ class Remaking(Held):
             scores: Floats | None = self.estimated.refitted(self.treated, rows)
         else:
             scores = None if self.scores is None else np.asarray(self.scores)[rows]
-        weights, treated, y = self.regroup.weights(rows, scores), self.treated[rows], outcome[rows]
+        weights, treated, y = self.match_again.weights(rows, scores), self.treated[rows], outcome[rows]
         return float(np.average(y[treated], weights=weights[treated])) - float(
             np.average(y[~treated], weights=weights[~treated])
         )
@@ -95,7 +95,7 @@ class Remaking(Held):
         otherwise, so that the draws do, too.
         """
         s, estimated = self.sample_weight, self.estimated
-        columns = [outcome, self.treated.astype(np.float64), *self.regroup.columns]
+        columns = [outcome, self.treated.astype(np.float64), *self.match_again.columns]
         scores = self.scores if estimated is None else estimated.scores
         if scores is not None:
             apart: Floats = np.abs(np.asarray(scores, dtype=np.float64) - 0.5)
@@ -106,17 +106,12 @@ class Remaking(Held):
 
 
 def bootstrap_again(
-    remaking: Remaking,
+    rematching: Rematching,
     spec: NearestNeighbors | Regrouping,
     effect: Effect,
     outcome: Floats,
-    *,
-    cluster: Rows | None,
-    strata: Rows | None,
-    n_reps: int,
-    seed: int,
-    n_threads: int | None,
-    progress: bool | None,
+    groups: Groups,
+    options: ResamplingOptions,
 ) -> BootstrapResult:
     """Draw rows with replacement, make the matching again, and estimate again, `n_reps` times.
 
@@ -133,34 +128,28 @@ def bootstrap_again(
     OverlapWarning
         More than 5% of them could not.
     """
-    order = remaking.order(outcome)
-    lots = Lots.of(order, cluster, strata)
+    order = rematching.order(outcome)
+    units = SamplingUnits.of(order, groups.cluster, groups.strata)
     y = outcome - outcome[order].mean()
 
     def estimate(replicate: int) -> float:
-        numbers = np.random.SeedSequence(seed, spawn_key=(replicate,))
-        return remaking.estimate(y, lots.draw(np.random.default_rng(numbers)))
+        numbers = np.random.SeedSequence(options.seed, spawn_key=(replicate,))
+        return rematching.estimate(y, units.draw(np.random.default_rng(numbers)))
 
-    with progress_bar(n_reps, progress) as report:
-        replicates, failures = run_replicates(estimate, n_reps, n_threads=n_threads, progress=report)
-    _tell_of(failures, n_reps)
-    labels = pd.Index([spec.label], name="estimator")
+    with options.bar() as report:
+        replicates, failures = run_replicates(
+            estimate, options.n_reps, n_threads=options.n_threads, progress=report
+        )
+    _tell_of(failures, options.n_reps)
     influence = effect.influence
-    acceleration = math.nan if influence is None else inference.acceleration(influence, effect.clusters)
-    return BootstrapResult(
-        estimators=(spec,),
-        estimates=pd.Series([effect.estimate], index=labels, name="estimate"),
-        replicates=pd.DataFrame(
-            {spec.label: replicates}, index=pd.RangeIndex(n_reps, name="replicate"), columns=labels
-        ),
-        analytic=Analytic.known(
-            pd.Series([acceleration], index=labels, name="acceleration"),
-            pd.Series([effect.std_error], index=labels, name="analytic_std_error"),
-        ),
-        seed=seed,
-        penalty=0.0 if remaking.estimated is None else remaking.estimated.penalty,
-        cluster=None if cluster is None else "cluster",
-        strata=None if strata is None else "strata",
+    return BootstrapResult.of_effect(
+        effect,
+        spec,
+        replicates,
+        groups,
+        options,
+        acceleration=math.nan if influence is None else inference.acceleration(influence, effect.clusters),
+        penalty=0.0 if rematching.estimated is None else rematching.estimated.penalty,
         refitted=True,
     )
 

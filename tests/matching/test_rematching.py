@@ -12,7 +12,8 @@ import pytest
 
 import propensity as ps
 from propensity.errors import InvalidInputError, OverlapWarning
-from propensity.resampling.redrawing import Lots, run_replicates
+from propensity.resampling.replicates import run_replicates
+from propensity.resampling.sampling_units import SamplingUnits
 
 COVARIATES = ["tier", "visits", "tenure"]
 
@@ -54,7 +55,7 @@ def make(kind, df, scores, **options):
 
 def drawn_rows(made, df, replicate, seed=3):
     """Draw rows from those in the order of their scores, or of their outcomes; no two are alike here."""
-    again = made.remaking
+    again = made.rematching
     scores = again.scores if again.estimated is None else again.estimated.scores
     order = np.argsort(df["done"].to_numpy() if scores is None else np.abs(scores - 0.5))
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(replicate,)))
@@ -157,7 +158,7 @@ def test_a_constant_added_to_the_outcome_changes_the_last_digits_at_most(quarter
 
 
 def lots(n, *, cluster=None, strata=None, there=None):
-    return Lots.of(np.arange(n) if there is None else there, cluster, strata)
+    return SamplingUnits.of(np.arange(n) if there is None else there, cluster, strata)
 
 
 def test_rows_are_drawn_evenly_and_with_replacement():
@@ -239,13 +240,13 @@ class Refuses:
 
     columns = ()
 
-    def weights(self, rows, scores):  # noqa: ARG002 - a `Regroup`
+    def weights(self, rows, scores):  # noqa: ARG002 - a `MatchAgain`
         raise InvalidInputError(f"{len(rows)} rows are not enough")
 
 
 def test_when_all_replicates_fail_the_first_says_why(quarter):
     made = make("full", quarter, score_of(quarter))
-    made = replace(made, remaking=replace(made.remaking, regroup=Refuses()))
+    made = replace(made, rematching=replace(made.rematching, match_again=Refuses()))
     with pytest.raises(InvalidInputError, match=r"none of the 8 replicates .*: 200 rows are not enough"):
         boot(made, quarter)
 

@@ -1,4 +1,4 @@
-"""Effects of matched rows whose standard error the core does not make: weights, pairs, and a formula.
+"""Abadie and Imbens's variance and bias adjustment, for matches whose error the core does not make.
 
 Notation: s the sample weight of a row, p that of a matched focal row (else 0), Omega(i) the donors of i, who
 share what it weighs in proportion to their own weights: K_j the sum over focal i of p_i s_j / sum of s over

@@ -48,7 +48,7 @@ _LARGEST = 1e70  # beyond, squares of products are out of a float64's range
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
+class BalanceTerms:
     """What balance is asked of.
 
     Attributes
@@ -94,7 +94,7 @@ class Judged:
         return list(self.more.values())[k - len(self.first)]
 
     @classmethod
-    def of_terms(cls, x: Floats, recipe: Recipe, more: Mapping[str, Floats] | None = None) -> Judged:
+    def of_terms(cls, x: Floats, recipe: Recipe, more: Mapping[str, Floats] | None = None) -> BalanceTerms:
         """Ask balance of every term, named as `balance` names them, and of the levels that have none."""
         first = {}
         for name, levels in recipe.levels.items():
@@ -105,7 +105,7 @@ class Judged:
         names = tuple(name.replace("[T.", "[") for name in recipe.names)
         return cls(names, x, recipe.origins, first, more or {})
 
-    def beside(self, other: Judged) -> Judged:
+    def beside(self, other: BalanceTerms) -> BalanceTerms:
         """Ask it of what another has too, but once of what both have."""
         new = [k for k, name in enumerate(other.names) if name not in self.all_names]
         place = {k: len(self.names) + at for at, k in enumerate(new)}
@@ -115,7 +115,7 @@ class Judged:
             if name not in self.all_names and all(k in place for k in levels)
         }
         shift = max(self.origins, default=-1) + 1
-        return Judged(
+        return BalanceTerms(
             (*self.names, *(other.names[k] for k in new)),
             np.asfortranarray(np.hstack([self.x, other.x[:, new]])),
             (*self.origins, *(shift + other.origins[k] for k in new)),
@@ -124,7 +124,7 @@ class Judged:
         )
 
     @classmethod
-    def of_scores(cls, scores: Floats) -> Judged:
+    def of_scores(cls, scores: Floats) -> BalanceTerms:
         """Ask balance of the scores, where nothing else is known."""
         return cls((), np.empty((len(scores), 0), order="F"), (), more={"the score": scores})
 
@@ -155,7 +155,7 @@ class Imbalance:
 
 
 def find_imbalance(
-    judged: Judged,
+    balance_terms: BalanceTerms,
     treated: Bools,
     weights: Floats,
     *,
@@ -166,7 +166,7 @@ def find_imbalance(
 
     Parameters
     ----------
-    judged : Judged
+    balance_terms : BalanceTerms
     treated : ndarray (n,) of bool
     weights : ndarray (n,)
         Sample weights included.
@@ -175,16 +175,16 @@ def find_imbalance(
     sample_weight : ndarray (n,) or None, default None
         For the sample as it is, and the standard deviations.
     """
-    if not judged.all_names:
+    if not balance_terms.all_names:
         return None
-    rows = _AllRows(judged, treated, weights, sample_weight)
+    rows = _AllRows(balance_terms, treated, weights, sample_weight)
     with np.errstate(all="ignore"):  # of squares of very large values, which are passed over
         looks = [
             _look(rows, treated == arm, size) for arm, size in zip((False, True), ess[::-1], strict=True)
         ]
     doubt = _SURELY * math.sqrt(sum(look.variance for look in looks))
-    terms = _past(rows, looks, judged.all_names, doubt, BALANCED)
-    products = _products(judged, looks)
+    terms = _past(rows, looks, balance_terms.all_names, doubt, BALANCED)
+    products = _products(balance_terms, looks)
     beyond = max(BALANCED, _BEYOND_CHANCE * math.sqrt(1 / ess[0] + 1 / ess[1]))
     past = {
         name: (which, smd)
@@ -199,7 +199,7 @@ def find_imbalance(
     return Imbalance(
         tuple(zip([name for name, _ in worst], after, before, strict=True)),
         len(terms),
-        len(judged.all_names),
+        len(balance_terms.all_names),
         len(past),
         len(products),
     )
@@ -211,14 +211,14 @@ _Which = tuple[int, ...]
 
 @dataclass(frozen=True, eq=False)
 class _AllRows:
-    judged: Judged
+    balance_terms: BalanceTerms
     treated: Bools
     weights: Floats
     sample_weight: Floats | None
 
     def values(self, which: _Which) -> Floats:
         """Give the values (n,) of a term or product."""
-        first, *others = (self.judged.column(k) for k in which)
+        first, *others = (self.balance_terms.column(k) for k in which)
         return first * others[0] if others else first
 
     def gap(self, which: _Which) -> float:
@@ -280,7 +280,7 @@ class _Look:
 def _look(rows: _AllRows, members: Bools, ess: float) -> _Look:
     arm = np.flatnonzero(members)
     rng = np.random.default_rng(0)
-    wide = max(1_000, _MOST_NUMBERS // len(rows.judged.all_names))
+    wide = max(1_000, _MOST_NUMBERS // len(rows.balance_terms.all_names))
     even = ess / len(arm)
     size = min(int(_LOOK / even), _MOST_OF_A_LOOK, wide)
     some = len(arm) > size
@@ -292,15 +292,17 @@ def _look(rows: _AllRows, members: Bools, ess: float) -> _Look:
         upto = np.cumsum(rows.weights[arm])
         own = arm[np.searchsorted(upto, np.sort(rng.random(size)) * upto[-1])]
         w, variance = np.ones(size), 1 / size
-    return _moments(rows.judged, base, s / s.sum(), own, w / w.sum(), variance)
+    return _moments(rows.balance_terms, base, s / s.sum(), own, w / w.sum(), variance)
 
 
-def _moments(judged: Judged, base: Rows, s: Floats, own: Rows, w: Floats, variance: float) -> _Look:
-    z = judged.some(base)
-    weighed = z if own is base else judged.some(own)
+def _moments(
+    balance_terms: BalanceTerms, base: Rows, s: Floats, own: Rows, w: Floats, variance: float
+) -> _Look:
+    z = balance_terms.some(base)
+    weighed = z if own is base else balance_terms.some(own)
     spread = (z - (z @ s)[:, None]) ** 2 @ s
     nothing = np.empty((0, 0))
-    if len(judged.names) > _MOST_TERMS:
+    if len(balance_terms.names) > _MOST_TERMS:
         return _Look(z, variance, weighed @ w, spread, nothing, nothing)
     square = z**2
     return _Look(
@@ -345,16 +347,16 @@ def _past(
     return {name: (which, smd) for name, (which, smd) in found.items() if abs(smd) > limit}
 
 
-def _products(judged: Judged, looks: Sequence[_Look]) -> dict[str, _Which]:
+def _products(balance_terms: BalanceTerms, looks: Sequence[_Look]) -> dict[str, _Which]:
     """Give the squares and products by name, as `balance` names them."""
-    if len(judged.names) > _MOST_TERMS:
+    if len(balance_terms.names) > _MOST_TERMS:
         return {}
     binary = np.all([((look.z == 0) | (look.z == 1)).all(axis=1) for look in looks], axis=0)
     found: dict[str, _Which] = {}
-    for one, other in combinations_with_replacement(range(len(judged.names)), 2):
-        names = judged.names[one], judged.names[other]
+    for one, other in combinations_with_replacement(range(len(balance_terms.names)), 2):
+        names = balance_terms.names[one], balance_terms.names[other]
         if one == other and not binary[one]:
             found[f"{names[0]}^2"] = (one, one)
-        elif one != other and judged.origins[one] != judged.origins[other]:
+        elif one != other and balance_terms.origins[one] != balance_terms.origins[other]:
             found[":".join(names)] = (one, other)
-    return {name: which for name, which in found.items() if name not in judged.all_names}
+    return {name: which for name, which in found.items() if name not in balance_terms.all_names}

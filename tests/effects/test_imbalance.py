@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 import propensity as ps
-from propensity.balance import imbalance
-from propensity.balance.imbalance import Judged, find_imbalance
+from propensity.effects import imbalance
+from propensity.effects.imbalance import BalanceTerms, find_imbalance
 from propensity.errors import BalanceWarning
 
 
@@ -73,8 +73,10 @@ def test_what_is_found_by_a_look_is_what_all_rows_say(monkeypatch, n, look, skew
     monkeypatch.setattr(imbalance, "_LOOK", look)
     columns, treated, weights = world(n, seed=n + look, skewed=skewed)
     ess = [weights[arm].sum() ** 2 / (weights[arm] ** 2).sum() for arm in (treated, ~treated)]
-    judged = Judged(tuple(columns), np.asfortranarray(np.column_stack(list(columns.values()))), (0, 1, 2))
-    found = find_imbalance(judged, treated, weights, ess=tuple(ess))
+    balance_terms = BalanceTerms(
+        tuple(columns), np.asfortranarray(np.column_stack(list(columns.values()))), (0, 1, 2)
+    )
+    found = find_imbalance(balance_terms, treated, weights, ess=tuple(ess))
     terms, products, n_products = plain_imbalance(columns, {"a": 0, "b": 1, "c": 2}, treated, weights)
     assert (found.n_past, found.n_terms) == (len(terms), 3)
     assert (found.n_past_products, found.n_products) == (len(products), n_products)
@@ -206,10 +208,10 @@ def test_first_levels_are_judged_too():
     df = pd.DataFrame({"tier": rng.choice(["a", "b"], 900), "t": rng.random(900) < 0.5})
     x = (df["tier"] == "b").to_numpy(dtype=float)[:, None]
     recipe = ps.fit_propensity(df, treatment="t", covariates=["tier"]).recipe
-    judged = Judged.of_terms(np.asfortranarray(x), recipe)
-    assert list(judged.all_names) == ["tier[b]", "tier[a]"]
-    np.testing.assert_array_equal(judged.column(1), 1 - x[:, 0])
-    np.testing.assert_array_equal(judged.some(np.arange(5))[1], 1 - x[:5, 0])
+    balance_terms = BalanceTerms.of_terms(np.asfortranarray(x), recipe)
+    assert list(balance_terms.all_names) == ["tier[b]", "tier[a]"]
+    np.testing.assert_array_equal(balance_terms.column(1), 1 - x[:, 0])
+    np.testing.assert_array_equal(balance_terms.some(np.arange(5))[1], 1 - x[:5, 0])
 
 
 def test_sample_weights_are_in_the_weights_that_are_judged(lalonde, known):

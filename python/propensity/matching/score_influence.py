@@ -12,11 +12,11 @@ from dataclasses import replace
 import numpy as np
 
 from propensity.effects.arms import Means
-from propensity.effects.estimators import MatchingEstimand
+from propensity.effects.matching_specification import MatchingEstimand
 from propensity.frames.checks import Bools, Floats
 from propensity.matching.estimated_scores import EstimatedScores
 from propensity.matching.local_outcomes import covariance_direction, mean_curve
-from propensity.matching.matched_outcome import MatchedOutcome
+from propensity.matching.outcome import MatchedOutcome
 
 COUNTED = "counts that the scores were estimated (as Abadie and Imbens 2016)"
 

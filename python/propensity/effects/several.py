@@ -1,0 +1,82 @@
+"""Effects on several outcomes: one treatment, one method, the same rows, and tests that count them all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from propensity.effects import inference
+from propensity.effects.contrasts import SCALES
+from propensity.effects.effect import Effect
+from propensity.results.show import Shown
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Effects(Shown):
+    """The effects of one treatment on k outcomes, by one method on the same rows.
+
+    Attributes
+    ----------
+    by_outcome : mapping of str to Effect
+        In the order asked for. `effects["retained"]` is one of them.
+    """
+
+    by_outcome: Mapping[str, Effect]
+
+    def __getitem__(self, outcome: str) -> Effect:
+        return self.by_outcome[outcome]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.by_outcome)
+
+    def __len__(self) -> int:
+        return len(self.by_outcome)
+
+    @property
+    def covariance(self) -> pd.DataFrame:
+        """Joint covariance (k, k) of the estimates; of their logarithms where they are ratios."""
+        effects = list(self.by_outcome.values())
+        influence = np.array([effect.influence for effect in effects], dtype=np.float64).T
+        names = pd.Index(self.by_outcome, name="outcome")
+        values = inference.covariance(influence, inference.joined(*(effect.clusters for effect in effects)))
+        return pd.DataFrame(values, index=names, columns=names)
+
+    def to_frame(self, level: float = 0.95) -> pd.DataFrame:
+        """Tabulate the effects, with p-values adjusted for their number.
+
+        Parameters
+        ----------
+        level : float, default 0.95
+            Coverage of the intervals, each on its own.
+
+        Returns
+        -------
+        DataFrame (k, 11)
+            As `Effect.to_frame`, by outcome, with `p_holm` (the chance of any false finding: for the outcomes
+            a decision hangs on) and `p_bh` (the share of false findings, Benjamini and Hochberg: for a search
+            through many) after `p_value`. An outcome that is the same for all has no p-value, and counts as
+            no test.
+        """
+        rows = [effect._row(level) for effect in self.by_outcome.values()]
+        table = pd.DataFrame(rows, index=pd.Index(self.by_outcome, name="outcome"))
+        p = table["p_value"].to_numpy()
+        place = list(table).index("p_value") + 1
+        table.insert(place, "p_holm", inference.holm(p))
+        table.insert(place + 1, "p_bh", inference.benjamini_hochberg(p))
+        return table
+
+    def _headline(self) -> str:
+        first = next(iter(self.by_outcome.values()))
+        words = SCALES[first.contrast].words
+        whom = f", for {first.whom}" if first.whom else ""
+        lines = [f"Effects ({first.estimand}) on {len(self)} outcomes: {words}{whom}"]
+        lines.append(f"Standard errors: {first.se_method}")
+        cautions = (str(caution) for effect in self.by_outcome.values() for caution in effect.cautions)
+        lines.extend(f"Caution: {caution}" for caution in dict.fromkeys(cautions))
+        return "\n".join(lines)
+
+    def _table(self) -> pd.DataFrame:
+        return self.to_frame()

@@ -1,0 +1,175 @@
+"""Validators of values row by row: scores, weights, clusters, and whether they are of the frame's rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from propensity.errors import InvalidInputError, OverlapError
+from propensity.frames.checks import Bools, Floats, Rows, counted
+
+SMALLEST, LARGEST = 1e-50, 1e50
+"""Between these the squares of weighted outcomes are in a float64's range, as the core's checks say."""
+
+_DROP_THEM = (
+    "these units have nobody to be compared with; drop them, and say that the effect is for the others"
+)
+
+
+def same_length(what: str, found: int, expected: int) -> None:
+    """Require one value for each row."""
+    if found != expected:
+        raise InvalidInputError(f"{what}: {found:,} values for a frame of {expected:,} rows")
+
+
+def same_index(what: str, found: pd.Index[Any], expected: pd.Index[Any], remedy: str) -> None:
+    """Require the very labels of the frame, in its order: nothing is aligned in silence."""
+    if found.equals(expected):
+        return
+    if len(found) != len(expected):
+        problem = f"{len(found):,} values for a frame of {len(expected):,} rows"
+    else:
+        pairs = enumerate(zip(found, expected, strict=True))
+        row, (here, there) = next(((row, pair) for row, pair in pairs if pair[0] != pair[1]), (0, ("", "")))
+        problem = f"the index is not the frame's (row number {row} is {here!r} here, {there!r} there)"
+    raise InvalidInputError(f"{what}: {problem}; {remedy}")
+
+
+def same_treated(what: str, found: Bools, expected: Bools, index: pd.Index[Any], remedy: str) -> None:
+    """Require the same units to be treated: equal labels alone do not make rows the same."""
+    differ = found != expected
+    if differ.any():
+        where = counted(differ, "row", index)
+        raise InvalidInputError(f"{what}: the treatment differs in {where}; {remedy}")
+
+
+def scores(values: Floats, index: pd.Index[Any], subject: str, remedy: str = "") -> None:
+    """Require probabilities strictly between 0 and 1; without another `remedy`, of rows to be dropped."""
+    if ((values >= SMALLEST) & (values < 1)).all():
+        return
+    outside = (values < 0) | (values > 1)
+    if outside.any():
+        raise InvalidInputError(
+            f"{subject}: {counted(outside, 'value', index)} below 0 or above 1; a score is a probability, "
+            "strictly between 0 and 1"
+        )
+    zero, one = values < SMALLEST, values == 1
+    raise OverlapError(
+        f"{subject}: {counted(zero | one, 'score', index)} at 0 or 1 exactly ({zero.sum():,} at 0, "
+        f"{one.sum():,} at 1): {remedy or _DROP_THEM}"
+    )
+
+
+def weights(values: Floats, treated: Bools, index: pd.Index[Any], subject: str) -> None:
+    """Require weights of at least 0, some in each arm above it."""
+    not_negative(values, index, subject)
+    for arm, members in {"treated": treated, "control": ~treated}.items():
+        if not values[members].any():
+            raise InvalidInputError(f"{subject}: every {arm} row has weight 0; both groups are needed")
+
+
+def two_of_each_arm(there: Bools, treated: Bools, subject: str) -> None:
+    """Require two rows of each arm that count for something."""
+    n_treated, n_control = int((there & treated).sum()), int((there & ~treated).sum())
+    if min(n_treated, n_control) < 2:
+        raise InvalidInputError(
+            f"{subject}: {n_treated:,} treated and {n_control:,} control rows have a weight above 0; at "
+            "least 2 of each are needed"
+        )
+
+
+def not_negative(values: Floats, index: pd.Index[Any], subject: str) -> None:
+    """Require weights of at least 0, whose squares are in a float64's range."""
+    negative = values < 0
+    if negative.any():
+        raise InvalidInputError(f"{subject}: {counted(negative, 'negative value', index)}")
+    extreme = (values != 0) & ((values < SMALLEST) | (values > LARGEST))
+    if extreme.any():
+        where = counted(extreme, "value", index)
+        raise InvalidInputError(f"{subject}: {where} above {LARGEST:g} or below {SMALLEST:g}; scale them")
+
+
+def unlike(values: Rows, index: pd.Index[Any], role: str) -> None:
+    """Require no value twice: what tells rows apart cannot be shared."""
+    repeated = pd.Series(values).duplicated().to_numpy()
+    if repeated.any():
+        where = counted(repeated, "repeated value", index)
+        raise InvalidInputError(f"{role}: {where}; one for each row is needed")
+
+
+def unlike_labels(index: pd.Index[Any], subject: str) -> None:
+    """Require no label of an index twice, where labels have to tell rows apart."""
+    if not index.is_unique:
+        where = counted(index.duplicated(), "repeated label", index)
+        raise InvalidInputError(
+            f"{subject} has {where}, which tell nobody apart; take df.reset_index(drop=True), or say what "
+            "rows are called (ids=)"
+        )
+
+
+def same_weights(then: Floats | None, now: Floats | None, made: str, remedy: str) -> None:
+    """Require sample weights to be those with which something was made.
+
+    Parameters
+    ----------
+    then, now : ndarray (n,) or None
+        None where every row counted one.
+    made : str
+        What was made, and how: "the model was fitted".
+    remedy : str
+        What else can be done.
+    """
+    if then is now or (then is not None and now is not None and np.array_equal(then, now)):
+        return
+    if then is None:
+        problem = f"{made} without sample weights, and some are given here: take the same for both"
+    elif now is None:
+        problem = f"{made} with sample weights, and none are given here: give the same, sample_weight=..."
+    else:
+        differ = int((then != now).sum())
+        problem = f"{made} with others, which differ in {differ:,} rows: take the same for both"
+    raise InvalidInputError(f"sample_weight: {problem}; {remedy}")
+
+
+def clusters(groups: Rows, treated: Bools, subject: str) -> None:
+    """Require two clusters of each arm: how a mean varies between clusters cannot be seen in one.
+
+    Parameters
+    ----------
+    groups : ndarray (n,) of int
+        0 to G - 1, and -1 for rows that are not there.
+    treated : ndarray (n,) of bool
+    subject : str
+    """
+    if groups.max() < 1:
+        raise InvalidInputError(f"{subject}: all rows are in one cluster; at least 2 are needed")
+    for arm, members in {"treated": treated, "control": ~treated}.items():
+        own = groups[members & (groups >= 0)]
+        if own.min() == own.max():
+            raise InvalidInputError(
+                f"{subject}: every {arm} row is in one cluster, so that what the arms differ by may be what "
+                "that cluster is, and no standard error tells; at least 2 clusters of each arm are needed"
+            )
+
+
+def events(y: Floats, rows: Bools, subject: str, whose: str) -> None:
+    """Require of a logistic model's outcome (n,) that it is not 0, and not 1, in all of these rows (n,).
+
+    Parameters
+    ----------
+    y : ndarray (n,)
+    rows : ndarray (n,) of bool
+    subject : str
+        What to call the outcome.
+    whose : str
+        What to call the rows, in the plural.
+    """
+    own = y[rows]
+    for value in (0, 1):
+        if len(own) and (own == value).all():
+            raise InvalidInputError(
+                f"{subject}: {value} in all {len(own):,} {whose}, so that a logistic outcome model has "
+                f"nothing to tell apart there; take outcome_model='linear', which predicts {value} for them"
+            )

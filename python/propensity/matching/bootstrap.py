@@ -1,0 +1,121 @@
+"""The bootstrap of matches: which one is valid for them, and the one that weighs an estimate's terms anew."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from propensity import core
+from propensity.effects import inference
+from propensity.effects.arms import Means
+from propensity.effects.effect import Effect
+from propensity.effects.matching_specification import NearestNeighbors
+from propensity.errors import InvalidInputError
+from propensity.frames.checks import Floats
+from propensity.frames.order import groups_by_content, places_by_content
+from propensity.matching.effect import effect_of_matches, terms_of
+from propensity.matching.rematching import bootstrap_again
+from propensity.matching.result import outcome_of
+from propensity.resampling.options import Groups, ResamplingOptions
+from propensity.resampling.result import BootstrapResult
+
+if TYPE_CHECKING:
+    from propensity.matching.matches import Matches
+
+_DIGITS = 9
+
+
+def bootstrap_matches(
+    matches: Matches, outcome: object, groups: Groups, options: ResamplingOptions, *, refit: bool
+) -> BootstrapResult:
+    """Bootstrap the effect of matches, as `Matches.bootstrap` says."""
+    if refit:
+        _require_refit(matches, options)
+    else:
+        _require_theory(matches)
+    effect = effect_of_matches(matches, outcome)
+    y = outcome_of(matches, outcome)
+    every = y.of_every_row(matches.index)
+    if refit:
+        assert matches.rematching is not None
+        return bootstrap_again(matches.rematching, matches.spec, effect, every, groups, options)
+    return _bootstrap_terms(terms_of(matches, y), matches.spec, effect, groups, options)
+
+
+def _bootstrap_terms(
+    means: Means, spec: NearestNeighbors, effect: Effect, groups: Groups, options: ResamplingOptions
+) -> BootstrapResult:
+    """Weigh anew what rows add to the two means, centred at the effect (Otsu and Rai 2017)."""
+    assert means.influence_treated is not None
+    assert means.influence_control is not None
+    influence = means.influence_treated - means.influence_control
+    drawn = _numbered_by_content(groups, influence)
+    with options.bar() as report:
+        changes = core.bootstrap_influence(
+            influence,
+            **options.core_options,
+            cluster=drawn.cluster,
+            strata=drawn.strata,
+            n_reps=options.n_reps,
+            progress=report,
+        )
+    return BootstrapResult.of_effect(
+        effect,
+        spec,
+        effect.estimate + changes,
+        groups,
+        options,
+        acceleration=inference.acceleration(influence, groups.cluster),
+        penalty=0.0,
+        refitted=False,
+    )
+
+
+def _numbered_by_content(groups: Groups, influence: Floats) -> Groups:
+    """Give groups other numbers, by what their rows add; that is known but for rounding."""
+    scale = float(np.abs(influence).max()) or 1.0
+    places = places_by_content([np.round(influence / scale, _DIGITS)])
+    cluster, strata = (
+        None if found is None else groups_by_content(found, places)
+        for found in (groups.cluster, groups.strata)
+    )
+    return replace(groups, cluster=cluster, strata=strata)
+
+
+def _require_refit(matches: Matches, options: ResamplingOptions) -> None:
+    """Require matching that may be made again on rows drawn anew, and whole rows."""
+    if matches.spec.max_uses != 1:
+        raise InvalidInputError(
+            "refit: to match again on rows drawn anew is not valid where a unit may serve more than once "
+            "(Abadie and Imbens 2008): take effect(outcome).conf_int(), or bootstrap(outcome), which "
+            "leaves the matches alone"
+        )
+    if options.resampling != "multinomial":
+        raise InvalidInputError(
+            f"resampling: {options.resampling!r} has no whole number of rows to match again; with refit=True "
+            "take 'multinomial'"
+        )
+
+
+def _require_theory(matches: Matches) -> None:
+    """Require matching whose terms can be resampled.
+
+    Raises
+    ------
+    InvalidInputError
+        There is no theory of it.
+    """
+    if not (matches.spec.is_plain and matches.weighs_evenly):
+        again = "bootstrap(outcome, refit=True), or " if matches.spec.max_uses == 1 else ""
+        raise InvalidInputError(
+            f"there is no theory of this bootstrap for {matches.spec.label}"
+            f"{'' if matches.weighs_evenly else ' with sample weights'}; take {again}"
+            "effect(outcome).conf_int()"
+        )
+    if matches.estimand == "ATE" and matches.n_unmatched:
+        raise InvalidInputError(
+            f"{matches.n_unmatched:,} units are unmatched, and there is no theory of this bootstrap for an "
+            "ATE without them; take effect(outcome).conf_int(), or match without a caliper"
+        )

@@ -1,0 +1,197 @@
+"""The rows that are to be matched, read from a frame: what they hold, count for and are called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeVar
+
+import numpy as np
+import pandas as pd
+
+from propensity import core
+from propensity.effects.imbalance import BalanceTerms
+from propensity.effects.matching_specification import SCORES, Matching
+from propensity.effects.sample import read_sample_weight
+from propensity.errors import InvalidInputError
+from propensity.frames import checks, rowwise_checks
+from propensity.frames.checks import Bools, Floats, Rows
+from propensity.frames.columns import Frame, open_frame
+from propensity.frames.content import identify
+from propensity.frames.kinds import read_distance
+from propensity.frames.native import AnyFrame, column_names, names_of
+from propensity.frames.terms import Recipe, Terms, make_terms, parse_covariates
+from propensity.matching.calipers import columns_with_calipers, require_one_meaning
+from propensity.matching.cautions import (
+    matching_cautions,
+    scored_cautions,
+)
+from propensity.matching.estimated_scores import EstimatedScores, read_score_terms
+from propensity.matching.inputs import MatchingInputs, on_scores
+from propensity.matching.rematching import MatchAgain, Rematching
+from propensity.scores.logistic import given_scores, read_scores
+from propensity.scores.model import PropensityModel
+
+_Found = TypeVar("_Found", core.Matches, core.FullMatch)
+
+
+def read_rows_to_match(
+    df: AnyFrame,
+    spec: Matching,
+    *,
+    treatment: str,
+    scores: object,
+    sample_weight: object = None,
+    ids: object = None,
+) -> RowsToMatch:
+    """Read what a specification needs of a frame.
+
+    Raises
+    ------
+    InvalidInputError
+        As for `match_nn`.
+    """
+    columns = column_names(df)
+    _require_what_is_needed(spec, scores, columns)
+    require_one_meaning(spec, scores, columns)
+    terms = None if spec.covariates is None else parse_covariates(spec.covariates, df, treatment=treatment)
+    calipers = columns_with_calipers(spec, scores)
+    checks.roles(treatment=treatment, outcomes=(), covariates=calipers, called="caliper")
+    named = dict.fromkeys([*(terms.columns if terms else ()), *calipers])
+    also = given_scores(scores) | {"sample_weight": sample_weight, "ids": ids}
+    frame = open_frame(
+        df, treatment=treatment, covariates=list(named), reader=read_distance, labels=spec.exact, also=also
+    )
+    treated = frame.treated(treatment)
+    weight = read_sample_weight(frame, sample_weight, treated)
+    e = None if scores is None else read_scores(frame, scores, treated, weight)
+    balance_terms, estimated = (None, None) if e is None else read_score_terms(frame, scores, e, weight)
+    return RowsToMatch(
+        frame=frame,
+        treated=treated,
+        scores=e,
+        estimated=estimated,
+        balance_terms=balance_terms,
+        doubts=scored_cautions(scores, e, treated, weight, spec.estimand),
+        known=(*(scores.recipe.columns if isinstance(scores, PropensityModel) else ()), *named),
+        terms=terms if not spec.on_scores else None,
+        exact=frame.agreement(spec.exact) if spec.exact else None,
+        sample_weight=weight,
+        treatment=treatment,
+        ids=None if ids is None else frame.identities(ids),
+        names=None if ids is None or frame.index.is_unique else names_of(df, ids),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class RowsToMatch:
+    """The rows that are to be matched, read: as `Matches` has them, and what they are called.
+
+    `balance_terms` is what balance is asked of, but for the covariates matched on; `doubts` what there is to
+    say of the scores; `known` the columns that they and the matches are made of.
+    `ids` are the numbers that draws belong to, where somebody gave them, and `names` their labels, where the
+    index repeats its own.
+    """
+
+    frame: Frame
+    treated: Bools
+    scores: Floats | None
+    estimated: EstimatedScores | None
+    balance_terms: BalanceTerms | None
+    doubts: tuple[Warning, ...]
+    known: tuple[str, ...]
+    terms: Terms | None
+    exact: Rows | None
+    sample_weight: Floats | None
+    treatment: str
+    ids: Rows | None
+    names: pd.Index[Any] | None
+
+    @cached_property
+    def _covariates(self) -> tuple[Floats, Recipe] | None:
+        return None if self.terms is None else make_terms(self.frame, self.terms, all_levels=True)
+
+    @property
+    def covariates(self) -> Floats | None:
+        """The terms (n, d) matched on, every level of a categorical having one."""
+        return None if self._covariates is None else self._covariates[0]
+
+    @property
+    def all_balance_terms(self) -> BalanceTerms | None:
+        """What balance is asked of: scores and their terms, and the covariates matched on."""
+        if self._covariates is None:
+            return self.balance_terms
+        own = BalanceTerms.of_terms(*self._covariates)
+        return own if self.balance_terms is None else own.beside(self.balance_terms)
+
+    def imbalance(self, weights: Floats, remedy: str) -> tuple[Warning, ...]:
+        """Say what rows of these weights still differ in."""
+        return matching_cautions(self.all_balance_terms, self.treated, weights, self.sample_weight, remedy)
+
+    def inputs(self, spec: Matching) -> MatchingInputs:
+        """Give what they are matched by."""
+        calipers = {
+            name: (None if name in SCORES and self.scores is not None else self.frame.measured(name), width)
+            for name, width in spec.calipers.items()
+        }
+        return MatchingInputs(spec, self.treated, self.covariates, calipers, self.exact, self.sample_weight)
+
+    def rematching(self, match_again: MatchAgain, spec: Matching, *, everybody: bool) -> Rematching:
+        """Give what errors and bootstraps need to know; `everybody` where nobody whom it is for is left out.
+
+        What decides by the scores alone compares outcomes at equal scores.
+        """
+        at_scores = spec.on_scores and not spec.exact and spec.discard is None and everybody
+        quantity = None
+        if at_scores:
+            assert self.scores is not None
+            quantity = on_scores(spec.on, self.scores)
+        scores = self.scores if self.estimated is None else self.estimated
+        return Rematching(match_again, self.treated, scores, self.sample_weight, quantity)
+
+    def drawn(self, run: Callable[..., _Found]) -> tuple[_Found, Rows | None]:
+        """Match, with draws that belong to `ids`, or else to what rows hold and then to their labels.
+
+        What rows hold is read only where a draw decides something. Gives also which rows hold the same and
+        have no labels, so that their place decided.
+
+        Raises
+        ------
+        InvalidInputError
+            A draw decides, and labels repeat.
+        """
+        if self.ids is not None:
+            return run(ids=self.ids), None
+        found = run(ids=None)
+        if not found.drawn:
+            return found, None
+        index = self.frame.index
+        rowwise_checks.unlike_labels(index, "df: draws settle ties here, and the index they fall back on")
+        rows = np.zeros(len(index), dtype=bool)
+        rows[self.there] = True
+        told = identify(self.frame.native, self.treatment, self.treated, rows, index)
+        labelled = isinstance(self.frame.native, pd.DataFrame) and not index.equals(pd.RangeIndex(len(index)))
+        return run(ids=told.ids), None if labelled else told.alike
+
+    @cached_property
+    def there(self) -> Bools | slice:
+        """The rows that count for something: the others are not there."""
+        return slice(None) if self.sample_weight is None else self.sample_weight > 0
+
+
+def _require_what_is_needed(spec: Matching, scores: object, columns: Collection[object]) -> None:
+    if not spec.on_scores and spec.covariates is None:
+        raise InvalidInputError(
+            f"covariates: on={spec.on!r} measures distances between covariates; name them, covariates=[...]"
+        )
+    if spec.on_scores and spec.covariates is not None:
+        raise InvalidInputError(
+            f"covariates: on={spec.on!r} looks at the scores alone; fit_propensity takes covariates, and "
+            'on="mahalanobis" matches on them'
+        )
+    wanted = spec.wanting_scores(columns)
+    if scores is None and wanted:
+        raise InvalidInputError(
+            f"scores: {' and '.join(wanted)} cannot do without; give a fitted model, a column or numbers"
+        )
