@@ -1710,7 +1710,7 @@ REFUSED = {
     ],
     "coarsened": [
         ({"cutpoints": {"visits": 0}}, ["cutpoints of 'visits'", "at least 1, not 0"]),
-        ({"cutpoints": {"nope": 3}}, ["'nope' is none of the numeric covariates"]),
+        ({"cutpoints": {"nope": 3}}, ["'nope' is none of the covariates"]),
         ({"cutpoints": {"visits": [3, 1]}}, ["cutpoints of 'visits'", "ascending"]),
         ({"cutpoints": {"visits": [np.nan]}}, ["cutpoints of 'visits'", "finite"]),
         ({"cutpoints": "sturge"}, ["must be one of 'sturges'", "not 'sturge'"]),

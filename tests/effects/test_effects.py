@@ -82,6 +82,16 @@ def test_odds_ratio_needs_outcomes_that_are_shares(users):
         effect.contrast_as("odds_ratio")
 
 
+@pytest.mark.parametrize(("shift", "instead"), [(50.0, "ratio"), (-50.0, "difference")])
+def test_contrast_that_cannot_be_had_names_one_that_can(users, shift, instead):
+    df = users.assign(done=users["done"] + shift)
+    effect = ps.ipw(df, outcome="done", treatment="opted", scores=np.full(len(df), 0.5))
+    for contrast in {"odds_ratio", "ratio"} - {instead}:
+        with pytest.raises(InvalidInputError, match=f"take '{instead}'$"):
+            effect.contrast_as(contrast)
+    assert np.isfinite(effect.contrast_as(instead).estimate)
+
+
 def test_odds_ratio_needs_both_outcomes(table):
     table["y"] = 1
     with pytest.raises(

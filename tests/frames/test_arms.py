@@ -81,6 +81,14 @@ PAIRS = [  # treated, control
     ("v1", "v0"),
     ("opt-in", "opt-out"),
     ("with email", "without email"),
+    ("post-period", "pre-period"),
+    ("new-school", "old-school"),
+    ("opt_in", "opt_out"),
+    ("treatment-arm", "control-arm"),
+    ("test-2024", "control-2024"),
+    ("campaign", "hold-out"),
+    ("exposed", "not-exposed"),
+    ("agent", "no_agent"),
     ("email", "no email"),
     ("email", "none"),
     ("after", "before"),
@@ -113,6 +121,12 @@ SLOTS = [
     ("online", "offer"),
     ("notes", "mail"),
     ("no ads", "no mail"),
+    ("no-code", "code"),
+    ("pre-registered", "walk-in"),
+    ("off-grid", "grid"),
+    ("off-peak", "peak"),
+    ("non-stop", "layover"),
+    ("default-theme", "dark-theme"),
 ]
 
 

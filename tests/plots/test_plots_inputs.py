@@ -211,6 +211,19 @@ def survey(users):
     return users
 
 
+@pytest.mark.parametrize("library", [lambda df: df, pl.from_pandas])
+def test_dates_of_a_frame_get_the_line_that_makes_days_of_them(users, library):
+    day = pd.Timestamp("2026-03-01") + pd.to_timedelta(np.arange(len(users)) % 9, unit="D")
+    df = library(users.assign(day=day))
+    treatment = "opted" if "opted" in users else "t"
+    with pytest.raises(TypeError, match=r"^column 'day': the type .*for days since the first: ") as told:
+        plots.ecdf_plot(df, "day", treatment=treatment)
+    names = {"df": df, "pl": pl}
+    exec(str(told.value).split("since the first: ")[1], names)
+    ax = plots.ecdf_plot(names["df"], "day", treatment=treatment)
+    assert ax.get_xlabel() == "day"
+
+
 def test_plots_multiply_weights_by_sample_weights(survey):
     options = {"covariates": ["visits"], "treatment": "opted", "sample_weight": "s"}
     model = ps.fit_propensity(survey, **options)

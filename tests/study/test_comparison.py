@@ -109,11 +109,9 @@ def test_contradiction_of_pairs_does_not_depend_on_the_order_of_the_list(logs, f
     with pytest.warns(BalanceWarning):
         matches = ps.match_nn(df, treatment=TREATMENT, scores=model, replace=False)
     paired = matches.effect(df[OUTCOME])
-    # Rows of a pair vary together, and rows in no pair by themselves.
-    labels = np.where(matches.labels > 0, matches.labels, -1 - np.arange(len(df)))
+    assert paired.clusters is None  # rows of a pair are independent, given their scores
     gap = weighted.estimate - paired.estimate
-    sums = pd.Series(weighted.influence - paired.influence).groupby(labels).sum()
-    error = np.sqrt(len(sums) / (len(sums) - 1) * (sums**2).sum()) / len(df)
+    error = np.linalg.norm(weighted.influence - paired.influence) / len(df)
     assert f"contradicts {specs[1].label}: {abs(gap) / error:.1f} standard" in table.loc["IPW ATT", "note"]
     assert f"contradicts IPW ATT: {abs(gap) / error:.1f} standard" in table.loc[specs[1].label, "note"]
 
@@ -171,3 +169,9 @@ def test_unknown_specifications_are_refused():
         ps.AIPW("ATO")
     with pytest.raises(InvalidInputError, match="outcome_model must be one of 'linear', 'logistic'"):
         ps.IPWRA(outcome_model="probit")
+
+
+def test_penalty_without_a_score_model_is_refused(users):
+    roles = {"outcome": "done", "treatment": "opted", "covariates": ["visits"]}
+    with pytest.raises(InvalidInputError, match=r"^penalty: none of the estimators has a score model"):
+        ps.estimate(users, **roles, estimators=[ps.RegressionAdjustment()], penalty=1.0)

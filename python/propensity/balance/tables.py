@@ -85,7 +85,7 @@ def smd(
     divisor n - 1; with sample weights sum w (x - m)^2 / (1 - sum w^2), w summing to 1.
     """
     checks.choice("denominator", denominator, get_args(Denominator))
-    terms = parse_covariates(covariates, df)
+    terms = parse_covariates(covariates, df, treatment=treatment)
     also = {**given_weights(weights), "sample_weight": sample_weight}
     frame = open_frame(df, treatment=treatment, covariates=terms.columns, also=also)
     treated = frame.treated(treatment)
@@ -182,7 +182,7 @@ def balance(
     171:481; Stuart (2010), Statistical Science 25:1.
     """
     checks.choice("denominator", denominator, get_args(Denominator))
-    terms = parse_covariates(covariates, df)
+    terms = parse_covariates(covariates, df, treatment=treatment)
     named = _named(weights)
     also: dict[str, object] = {**given_scores(scores), "sample_weight": sample_weight}
     for role, given in named.values():

@@ -288,12 +288,15 @@ class Effect(WeightedResult):
     def _require_means_for(self, contrast: Contrast) -> None:
         means = f"the means are {self.mean_treated:.4g} and {self.mean_control:.4g}"
         low, high = min(self.mean_treated, self.mean_control), max(self.mean_treated, self.mean_control)
+        instead = f"take {'ratio' if low > 0 else 'difference'!r}"
         if contrast == "ratio" and low <= 0:
-            raise InvalidInputError(f"contrast 'ratio': both means must be positive, but {means}")
+            raise InvalidInputError(f"contrast 'ratio': both means must be positive, but {means}; {instead}")
         if contrast == "odds_ratio" and not self.bounded:
-            raise InvalidInputError("contrast 'odds_ratio': some outcomes lie outside [0, 1]; take 'ratio'")
+            raise InvalidInputError(f"contrast 'odds_ratio': some outcomes lie outside [0, 1]; {instead}")
         if contrast == "odds_ratio" and not 0 < low <= high < 1:
-            raise InvalidInputError(f"contrast 'odds_ratio': both means must be between 0 and 1, but {means}")
+            raise InvalidInputError(
+                f"contrast 'odds_ratio': both means must be between 0 and 1, but {means}; {instead}"
+            )
 
     def _headline(self) -> str:
         words = SCALES[self.contrast].words

@@ -145,6 +145,15 @@ class Regrouping:
         return f"{self.method} {self.estimand}"
 
 
+def check_penalty(estimators: Sequence[Estimator], penalty: float) -> None:
+    """Require a penalty to have a score model to act on."""
+    checks.number("penalty", penalty, minimum=0.0)
+    if penalty and not any(spec.needs_score for spec in estimators):
+        raise InvalidInputError(
+            f"penalty: none of the estimators has a score model for {penalty!r} to act on; leave it out"
+        )
+
+
 def check_estimators(estimators: Sequence[Estimator]) -> None:
     """Require specifications with different labels."""
     if not isinstance(estimators, list | tuple):

@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from propensity.errors import InvalidInputError
-from propensity.frames import kinds, text
+from propensity.frames import digits, kinds, text
 from propensity.frames.checks import Bools, Floats, listed
 from propensity.frames.lines import THE_TREATED, Subject
 from propensity.frames.native import AnySeries, Column
@@ -27,8 +27,22 @@ _CONTROL_WORDS = frozenset((
     "control", "controls", "ctrl", "ctl", "placebo", "sham", "untreated", "unexposed", "holdout", "old",
     "before", "pre", "baseline", "default", "standard", "usual", "disabled", "inactive",
 ))
-# fmt: on
 """What controls are called, word by word, in small letters."""
+
+_EVEN_IN_COMPOUNDS = frozenset((
+    "false", "control", "controls", "ctrl", "ctl", "placebo", "sham", "untreated", "unexposed", "holdout",
+    "disabled", "inactive",
+))
+"""Those of them that a hyphen makes nothing else of, as it does of "no" and "off" in no-code and off-grid."""
+
+_OPPOSITES = {
+    "off": "on", "out": "in", "no": "yes", "without": "with", "pre": "post", "before": "after",
+    "old": "new", "never": "always", "none": "all",
+}
+# fmt: on
+"""A compound is a control beside its opposite: opt-out and opt-in."""
+
+_COMPOUND = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)+")
 
 _NEGATIONS = ("un", "non", "not", "no", "dis", "in", "de")
 """What makes the name of a control of that of the treated: unexposed, non-user."""
@@ -94,6 +108,8 @@ def outcome(column: Column, subject: Subject) -> Floats:
         It is text.
     """
     values = numbers(column)
+    if values is not None:
+        digits.require(values, subject)
     if values is None:
         raise TypeError(
             f"{subject}: an outcome must be numeric or bool, not text; {_numbers_of(column, subject)}"
@@ -137,13 +153,27 @@ def treated_of(levels: Sequence[object]) -> object:
 def _is_control(level: object, others: Sequence[object]) -> bool:
     if _is_number(level):
         return bool(level == 0)
-    words = _words(level)
-    if any(word in _CONTROL_WORDS or (word[0].isdecimal() and float(word) == 0) for word in words):
+    words, compounds = _words(level), _COMPOUND.findall(str(level).casefold())
+    alone = _words(_COMPOUND.sub(" ", str(level).casefold()))
+    if any(word in _CONTROL_WORDS or (word[0].isdecimal() and float(word) == 0) for word in alone):
+        return True
+    for compound in compounds:
+        parts = compound.split("-")
+        if "".join(parts) in _CONTROL_WORDS or not _EVEN_IN_COMPOUNDS.isdisjoint(parts):
+            return True
+    if any(_are_opposite(words, _words(other)) for other in others):
         return True
     if len(others) == 1 and (tuple(words), tuple(_words(others[0]))) in _LETTERS:
         return True
     joined = "".join(words)
-    return any(joined == negation + "".join(_words(other)) for other in others for negation in _NEGATIONS)
+    negations = [negation for negation in _NEGATIONS if negation != "no" or "no" in alone or not compounds]
+    return any(joined == negation + "".join(_words(other)) for other in others for negation in negations)
+
+
+def _are_opposite(words: Sequence[str], others: Sequence[str]) -> bool:
+    """Whether two names are the same but for a word of a control and its opposite in the other."""
+    differ = [pair for pair in zip(words, others, strict=False) if pair[0] != pair[1]]
+    return len(words) == len(others) and len(differ) == 1 and _OPPOSITES.get(differ[0][0]) == differ[0][1]
 
 
 def _words(level: object) -> list[str]:

@@ -187,8 +187,14 @@ def _nearest(name: str, columns: Sequence[object]) -> str | None:
     return by_folded[near[0]] if near else None
 
 
-def roles(*, treatment: str | None, outcomes: Sequence[str], covariates: Collection[str]) -> None:
-    """Require treatment, outcomes and covariates to be different columns."""
+def roles(
+    *,
+    treatment: str | None,
+    outcomes: Sequence[str],
+    covariates: Collection[str],
+    called: str = "the covariates",
+) -> None:
+    """Require treatment, outcomes and covariates, or what these are `called`, to be different columns."""
     columns = [("outcome", name) for name in outcomes]
     if treatment is not None:
         columns.insert(0, ("treatment", treatment))
@@ -198,7 +204,7 @@ def roles(*, treatment: str | None, outcomes: Sequence[str], covariates: Collect
         raise InvalidInputError(f"column '{treatment}' is both the treatment and the outcome")
     for role, column in columns:
         if column in covariates:
-            raise InvalidInputError(f"column '{column}' is the {role}; remove it from the covariates")
+            raise InvalidInputError(f"column '{column}' is the {role}; remove it from {called}")
 
 
 def beside_outcomes(beside: Mapping[str, object], outcomes: Sequence[str]) -> None:

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from propensity.errors import InvalidInputError
-from propensity.frames import arms, checks, kinds, labels, native, relabelled, rows, rowwise_checks, text
+from propensity.frames import (
+    arms,
+    checks,
+    kinds,
+    labels,
+    native,
+    rows,
+    rowwise_checks,
+)
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.fingerprint import Fingerprint, Print, prints_of
 from propensity.frames.labels import read as label_reader
 from propensity.frames.labels import read_amount
 from propensity.frames.lines import Subject, drop_line, library_of
 from propensity.frames.native import AnyFrame, AnySeries, Column
-
-Reader: TypeAlias = Callable[[AnySeries, Subject], Column]
-"""What reads a series of any library for a role."""
+from propensity.frames.rowwise import Reader, floats, read_values
 
 _LABELS = ("cluster", "strata", "ids")
 """What is given row by row and compared for equality alone."""
@@ -105,7 +110,7 @@ class Frame:
         """
         subject, column = self._complete(values, role)
         code = Subject.column(values, self.native) if isinstance(values, str) else Subject.given(role, values)
-        return _floats(column, code).copy(), subject
+        return floats(column, code).copy(), subject
 
     def groups(self, values: object, role: str) -> Rows:
         """Read the group of each row from the name of a column, a series or an array.
@@ -136,7 +141,7 @@ class Frame:
 
     def measured(self, name: str) -> Floats:
         """Read a numeric or bool column as (n,) float64."""
-        return _floats(self.columns[name], Subject.column(name, self.native))
+        return floats(self.columns[name], Subject.column(name, self.native))
 
     def agreement(self, names: Sequence[str]) -> Rows:
         """Read which rows agree in all of these columns, as (n,) codes 0 to G - 1."""
@@ -211,7 +216,8 @@ def open_frame(
         `data` is not a frame, or a column is of a type that its role has no use for.
     """
     outcomes = [] if outcome is None else outcome_names(outcome)
-    checks.roles(treatment=treatment, outcomes=outcomes, covariates=[*covariates, *labels])
+    checks.roles(treatment=treatment, outcomes=outcomes, covariates=covariates)
+    checks.roles(treatment=treatment, outcomes=outcomes, covariates=labels, called="exact")
     readers = dict.fromkeys(outcomes, kinds.read) | dict.fromkeys(covariates, reader)
     if treatment is not None:
         readers = {treatment: arms.read_treatment} | readers
@@ -285,47 +291,6 @@ def read_column(data: AnyFrame, name: str, reader: Reader = kinds.read) -> Colum
     return column
 
 
-def read_values(values: object, index: pd.Index[Any], role: str, reader: Reader = kinds.read) -> Column:
-    """Read one value for each label of `index`."""
-    subject = Subject.given(role, values)
-    checks.rows_of_values(role, values)
-    if isinstance(values, pd.Series):
-        if not values.index.equals(index):
-            remedy = relabelled.remedy(role, values.index, index, values.name)
-            rowwise_checks.same_index(role, values.index, index, remedy)
-        return reader(values, subject)
-    if isinstance(values, pd.Index):
-        values = values.to_series()
-    if isinstance(values, list | tuple) and reader is label_reader:
-        values = np.fromiter(values, dtype=object, count=len(values))  # NumPy would make one type of them
-    if isinstance(values, np.ndarray | list | tuple):
-        array = kinds.unmasked(np.asanyarray(values), subject)
-        if array.ndim != 1:
-            raise TypeError(
-                f"{role}: one value for each row is needed, not an array of shape {array.shape}"
-                f"{_column_of(role, array)}"
-            )
-        rowwise_checks.same_length(role, len(array), len(index))
-        return reader(pd.Series(array, index=index, copy=False), subject)
-    if hasattr(values, "predict_proba"):
-        raise TypeError(
-            f"{role}: values of the rows are needed, not {type(values).__name__}, which is a model; "
-            "where it is fitted, take what it predicts for these rows, model.predict_proba(x)[:, 1]"
-        )
-    column = reader(values, subject)
-    rowwise_checks.same_length(role, len(column), len(index))
-    return column
-
-
-def _column_of(role: str, array: NDArray[Any]) -> str:
-    """Say which column of a matrix is meant: of a classifier's probabilities the second, of the treated."""
-    if array.ndim == 2 and array.shape[1] == 1:
-        return f"; take its column, {role}[:, 0]"
-    if role == "scores" and array.ndim == 2 and array.shape[1] == 2:
-        return "; of what predict_proba gives take the probabilities of the treated, scores[:, 1]"
-    return ""
-
-
 def outcome_names(outcome: str | Sequence[str]) -> list[str]:
     """Read one outcome, or a list of several, as names of columns.
 
@@ -349,37 +314,6 @@ def outcome_names(outcome: str | Sequence[str]) -> list[str]:
     return names
 
 
-def rowwise(values: object, index: pd.Index[Any], role: str) -> Floats:
-    """Read one finite number for each label of `index` from a series or an array.
-
-    Raises
-    ------
-    InvalidInputError
-        The length is another, the index of a pandas Series is another, or values are missing or infinite.
-    TypeError
-        The values are not numbers in one dimension.
-    """
-    column = read_values(values, index, role)
-    checks.complete({role: column}, subject="{}")
-    return _floats(column, Subject.given(role, values))
-
-
-def rowwise_treated(values: object, index: pd.Index[Any], role: str, name: str = "treatment") -> Bools:
-    """Read who was treated from a series or an array, bool or 0/1, categories of these included.
-
-    Messages call what was given `role` where rows or values are missing, and `name` where its levels are
-    others.
-
-    Raises
-    ------
-    InvalidInputError, TypeError
-        As for `rowwise`; the values are others, or an arm has fewer than two rows.
-    """
-    column = read_values(values, index, role, arms.read_treatment)
-    checks.complete({role: column}, subject="{}")
-    return arms.treatment(column, Subject.given(name, values))
-
-
 def _given(values: object, data: AnyFrame, index: pd.Index[Any], role: str) -> tuple[str, Column]:
     """Read what is given row by row, and say what a message calls it."""
     reader = label_reader if role in _LABELS else kinds.read
@@ -387,15 +321,3 @@ def _given(values: object, data: AnyFrame, index: pd.Index[Any], role: str) -> t
     if isinstance(values, str):
         return f"column '{values}'", read_column(data, values, reader)
     return role, read_values(values, index, role, reader)
-
-
-def _floats(column: Column, subject: Subject) -> Floats:
-    values = arms.numbers(column)
-    if values is None:
-        levels = column.cat.categories
-        remedy = ""
-        if text.are_numbers(levels):
-            which = f"; {text.described(column)}" if text.not_numbers(column).any() else ""
-            remedy = f"{which}; make it numbers: {text.number_line(levels, subject)}"
-        raise TypeError(f"{subject}: numbers are needed, not text{remedy}")
-    return values.astype(np.float64, copy=False)

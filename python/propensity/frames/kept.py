@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 
 from propensity.errors import InvalidInputError
-from propensity.frames import checks, kinds, labels, native
+from propensity.frames import arms, checks, kinds, labels, native
 from propensity.frames.checks import Bools, Floats, Rows
-from propensity.frames.columns import Frame, Reader, open_frame, read_column, read_values
+from propensity.frames.columns import Frame, open_frame, read_column
 from propensity.frames.fingerprint import Fingerprint, Made, holding_elsewhere, prints_of
 from propensity.frames.labels import read_amount
 from propensity.frames.lines import Subject
 from propensity.frames.native import AnyFrame, Column, column_names
+from propensity.frames.rowwise import Reader, read_values
 from propensity.frames.terms import make_terms, parse_covariates
 
 _OUTCOME = Made("outcome", "the rows were matched", "match the rows as they are now")
@@ -147,13 +149,21 @@ def _are_from_before(values: object, fingerprint: Fingerprint, frame: Frame, rol
     return any(own[1] == given[1] for other, own in now.items() if name is None or other == name)
 
 
-def read_adjustment(given: object, fingerprint: Fingerprint) -> Floats:
+def read_adjustment(given: object, fingerprint: Fingerprint, is_outcome: Callable[[Floats], bool]) -> Floats:
     """Read covariates as (n, d) terms for the rows that were matched: a frame of them, or their names.
+
+    Parameters
+    ----------
+    given : DataFrame or list of str
+    fingerprint : Fingerprint
+        Which rows these are.
+    is_outcome : function of an ndarray (n,)
+        Whether these are the values of the outcome.
 
     Raises
     ------
     InvalidInputError, TypeError
-        As for `open_frame`; the rows are others.
+        As for `open_frame`; the rows are others; one holds what the outcome or the treatment does.
     """
     if not isinstance(given, list | tuple) and not native.is_frame(given):
         example = f"[{given!r}]" if isinstance(given, str) else "['age', 'tier']"
@@ -174,7 +184,23 @@ def read_adjustment(given: object, fingerprint: Fingerprint) -> Floats:
             labelled = isinstance(given, pd.DataFrame)
             require_unmoved(frame.columns[name], fingerprint, "bias_adjust", labelled=labelled)
             require_own_column(frame.columns[name], name, fingerprint, "bias_adjust")
+    _require_known_before(frame, fingerprint.treated, is_outcome)
     return make_terms(frame, terms, sample_weight=fingerprint.sample_weight)[0]
+
+
+def _require_known_before(frame: Frame, treated: Bools | None, is_outcome: Callable[[Floats], bool]) -> None:
+    """Require no covariate to be the outcome or the treatment, by whatever name: its effect would be 0."""
+    for name, column in frame.columns.items():
+        values = arms.numbers(column)
+        if values is None:
+            continue
+        role = ""
+        if treated is not None and np.array_equal(values, treated):
+            role = "treatment"
+        elif is_outcome(values.astype(np.float64)):
+            role = "outcome"
+        if role:
+            raise InvalidInputError(f"column '{name}' is the {role}; remove it from bias_adjust")
 
 
 def require_own_column(values: object, name: object, fingerprint: Fingerprint, role: str) -> None:

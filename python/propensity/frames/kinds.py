@@ -1,7 +1,8 @@
 """Numbers and levels: a column of any library as one of four kinds, whatever is told in it being kept.
 
 The four kinds are bool, int64, float64 and categorical. Here values are amounts: whole numbers beyond int64
-and decimals become the nearest float64. Where they are labels, and each digit counts, `labels` reads them.
+and decimals become the nearest float64, unless that makes one of different ones. Where they are labels, and
+each digit counts, `labels` reads them.
 """
 
 from __future__ import annotations
@@ -14,14 +15,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from propensity.frames import text
+from propensity.frames import digits, text
 from propensity.frames.checks import Bools
 from propensity.frames.lines import Subject
 from propensity.frames.native import AnySeries, Column
 
 _DAY = 86_400
 
-# What pandas calls the content of a column of objects, where all of it is numbers.
+# What pandas calls the content of a column of objects: where no line mends it, where all of it is numbers.
+_OTHERS = ("", "bytes", "complex", "categorical", "interval", "period", "unknown-array")
+
 _NUMBERS = ("boolean", "integer", "floating", "mixed-integer-float", "decimal")
 
 
@@ -30,6 +33,8 @@ def read(values: AnySeries, subject: Subject) -> Column:
 
     Raises
     ------
+    InvalidInputError
+        It holds numbers that are no int64, and of which a float64 would make one.
     TypeError
         It holds dates, or what is neither numbers nor text.
     """
@@ -108,7 +113,7 @@ def _from_pandas(column: Column, subject: Subject) -> Column:
         return pd.Series(read.array, index=column.index, name=column.name, copy=False)
     if pd.api.types.is_numeric_dtype(dtype) and dtype.kind != "c":
         require_float64(dtype, subject)
-        return _from_numeric(column)
+        return _from_numeric(column, subject)
     if isinstance(dtype, pd.StringDtype):
         return column.astype("category")
     # A column of objects may hold anything: text and numbers are taken, the rest is not guessed at.
@@ -116,11 +121,12 @@ def _from_pandas(column: Column, subject: Subject) -> Column:
     if content in {"string", "empty"}:
         return column.astype("category")
     if content in _NUMBERS:
-        return _from_objects(column)
-    raise refusal(subject, str(dtype), content, column)
+        return _from_objects(column, subject)
+    own = {type(value).__name__ for value in column[column.notna()]} if content == "mixed" else set()
+    raise refusal(subject, str(dtype), own.pop() if len(own) == 1 else content, column)
 
 
-def _from_objects(column: Column) -> Column:
+def _from_objects(column: Column, subject: Subject) -> Column:
     """Read Python's own numbers: what a join leaves of flags and counts that some rows have not."""
     missing = column.isna().to_numpy()
     if not missing.any():
@@ -132,12 +138,14 @@ def _from_objects(column: Column) -> Column:
                 return column.astype(np.int64)
             except OverflowError:
                 pass
+        if not any(issubclass(kind, float | np.floating) for kind in kept):
+            digits.require_range(min(column), max(column), subject)
     values = np.full(len(column), np.nan)
     values[~missing] = column.to_numpy()[~missing].astype(np.float64)
     return pd.Series(values, index=column.index, name=column.name, copy=False)
 
 
-def _from_numeric(column: Column) -> Column:
+def _from_numeric(column: Column, subject: Subject) -> Column:
     # What has no room in bool or int64 becomes float64: missing values of nullable columns, and uint64.
     nullable = pd.api.types.is_extension_array_dtype(column.dtype)
     kind = column.dtype.kind
@@ -148,6 +156,8 @@ def _from_numeric(column: Column) -> Column:
         values = column.to_numpy(dtype=np.float64, na_value=np.nan)
     else:
         values = column.to_numpy(dtype=np.float64)
+    if column.dtype.kind == "u" and not fits and not column.isna().any():
+        digits.require(column.to_numpy(dtype=np.uint64), subject)
     return pd.Series(values, index=column.index, name=column.name, copy=False)
 
 
@@ -158,6 +168,8 @@ def _from_other(values: AnySeries, subject: Subject) -> Column:
     series = opened(values, subject)
     dtype = series.dtype
     wide = dtype.is_decimal() or dtype in (nw.Int128, nw.UInt128)  # NumPy has no such types
+    if wide and len(series) and not series.null_count():
+        digits.require_range(series.min(), series.max(), subject)
     if wide or (dtype == nw.Boolean and series.null_count() > 0):
         series = series.cast(nw.Float64)
     if dtype.is_numeric() or dtype == nw.Boolean:
@@ -192,8 +204,12 @@ def refusal(subject: Subject, dtype: str, content: str, column: Column | None = 
     if content == "time":
         return TypeError(f"{kinds}; for hours: {subject.hours()}")
     if content.startswith("mixed"):
-        return TypeError(f"{kinds}, but several of them; {_of_one_type(subject, column)}")
-    return TypeError(f"{kinds}; convert it first")
+        how = f", but several of them; {_of_one_type(subject, column)}"
+    elif objects and content not in _OTHERS:
+        how = f"; as levels of text: {subject.text()}"
+    else:
+        how = "; convert it first"
+    return TypeError(f"{kinds}{how}")
 
 
 def _of_one_type(subject: Subject, column: Column | None) -> str:

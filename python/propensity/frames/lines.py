@@ -11,8 +11,10 @@ import pandas as pd
 
 Library: TypeAlias = Literal["pandas", "polars", "pyarrow"]
 
+THE_TREATMENT = "<the treatment>"
+THE_OUTCOME = "<the outcome>"
 THE_TREATED = "<the treated level>"
-"""A slot in a line, for what only the user knows."""
+"""Slots in a line, for what only the user knows."""
 
 
 @dataclass(frozen=True)
@@ -168,6 +170,16 @@ class Subject:
             }[self.library]
         )
 
+    def from_least(self) -> str:
+        """Count from the least value."""
+        return self._becomes(
+            {
+                "pandas": f"{self._values} - {self._values}.min()",
+                "polars": f"{self._values} - {self._values}.min()",
+                "pyarrow": f"pc.subtract({self._values}, pc.min({self._values}))",
+            }[self.library]
+        )
+
     def days(self, *, objects: bool = False, periods: bool = False) -> str:
         """Make dates the days since the first; `objects` are Python's own dates in a pandas Series."""
         values = f"pd.to_datetime({self._values})" if objects else self._values
@@ -268,6 +280,12 @@ class Subject:
                 "pyarrow": f"pc.cast({self._values}, pa.string())",
             }[self.library]
         )
+
+
+def all_but(names: Sequence[str], data: object) -> str:
+    """List the columns of a frame but for some."""
+    columns = "column_names" if library_of(data) == "pyarrow" else "columns"
+    return f"[name for name in df.{columns} if name not in {tuple(names)!r}]"
 
 
 def library_of(values: object) -> Library:

@@ -13,6 +13,10 @@ from propensity.frames.checks import Bools, Floats, Rows, counted
 SMALLEST, LARGEST = 1e-50, 1e50
 """Between these the squares of weighted outcomes are in a float64's range, as the core's checks say."""
 
+_DROP_THEM = (
+    "these units have nobody to be compared with; drop them, and say that the effect is for the others"
+)
+
 
 def same_length(what: str, found: int, expected: int) -> None:
     """Require one value for each row."""
@@ -41,8 +45,8 @@ def same_treated(what: str, found: Bools, expected: Bools, index: pd.Index[Any],
         raise InvalidInputError(f"{what}: the treatment differs in {where}; {remedy}")
 
 
-def scores(values: Floats, index: pd.Index[Any], subject: str) -> None:
-    """Require probabilities strictly between 0 and 1."""
+def scores(values: Floats, index: pd.Index[Any], subject: str, remedy: str = "") -> None:
+    """Require probabilities strictly between 0 and 1; without another `remedy`, of rows to be dropped."""
     if ((values >= SMALLEST) & (values < 1)).all():
         return
     outside = (values < 0) | (values > 1)
@@ -54,8 +58,7 @@ def scores(values: Floats, index: pd.Index[Any], subject: str) -> None:
     zero, one = values < SMALLEST, values == 1
     raise OverlapError(
         f"{subject}: {counted(zero | one, 'score', index)} at 0 or 1 exactly ({zero.sum():,} at 0, "
-        f"{one.sum():,} at 1): these units have nobody to be compared with; drop them, and say "
-        "that the effect is for the others"
+        f"{one.sum():,} at 1): {remedy or _DROP_THEM}"
     )
 
 

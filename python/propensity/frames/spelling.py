@@ -90,8 +90,8 @@ def _complaint(symbol: str, left: Any, right: Any) -> str:
         )
     if symbol == "-" and not set(second) <= set(first):
         absent = str(next(term for term in second if term not in first))
-        meant = f"I({named if len(first) == 1 else 'x'} - {absent})"
-        return f"- {absent} takes away a term that is not there; a difference of values is {meant}"
+        meant = f"a difference of values is I({first[0]} - {absent})" if first else "leave it out"
+        return f"- {absent} takes away a term that is not there; {meant}"
     if symbol == "/":
         one, other = str(first[0]) if first else "1", " + ".join(map(str, second))
         return (
@@ -195,11 +195,10 @@ def constant(expression: str, tree: ast.AST, columns: Collection[object]) -> str
     return f"{what}: columns stand without quotes, take {meant}"
 
 
-def reason(error: Exception, text: str) -> str:
-    """Say why a formula cannot be read, without colours and in one line."""
+def reason(error: Exception, text: str, others: str) -> str:
+    """Say why a formula cannot be read, without colours and in one line; `others` are all other columns."""
     said = str(error).split("\n")[0].split(". ")[0]  # the rest points at the place in colour, or is long
     if "`.`" in said:
-        others = "[name for name in df if name not in ('opted_in', 'y')]"
         return f"{said}; all but some are the list {others}"
     if "String literals" in said:
         return f"{said.removesuffix('.')}; columns stand without quotes"

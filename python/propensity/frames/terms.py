@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from propensity.errors import InvalidInputError
-from propensity.frames import checks, formulas, lists, text, untidy
+from propensity.frames import checks, digits, formulas, lists, text, untidy
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.columns import Frame, open_frame
-from propensity.frames.lines import Subject
+from propensity.frames.lines import THE_OUTCOME, THE_TREATMENT, Subject, all_but
 from propensity.frames.native import AnyFrame, Column, column_names
 
 if TYPE_CHECKING:
@@ -140,7 +140,13 @@ class Recipe:
 
 
 def parse_covariates(
-    covariates: Covariates, data: AnyFrame, *, may_be_none: bool = False, role: str = "covariates"
+    covariates: Covariates,
+    data: AnyFrame,
+    *,
+    treatment: str | None = None,
+    outcomes: Sequence[str] = (),
+    may_be_none: bool = False,
+    role: str = "covariates",
 ) -> Terms:
     """Read a list of columns or a formula; of the frame only the names of its columns matter.
 
@@ -148,6 +154,8 @@ def parse_covariates(
     ----------
     covariates : list of str, or str
     data : DataFrame
+    treatment, outcomes
+        Columns that are no covariates, where they are known.
     may_be_none : bool, default False
         Whether the formula "1" may ask for none, which leaves a model its intercept. A list that is empty has
         rather lost them, and a table of them would be empty.
@@ -162,7 +170,8 @@ def parse_covariates(
         `covariates` is neither, or `data` is not a frame.
     """
     if isinstance(covariates, str):
-        formula, columns = formulas.parse(covariates, column_names(data))
+        others = [THE_TREATMENT if treatment is None else treatment, *(outcomes or [THE_OUTCOME])]
+        formula, columns = formulas.parse(covariates, column_names(data), all_but(others, data))
         terms = Terms(columns, formula)
     elif isinstance(covariates, Iterable):
         terms = _parse_list(covariates, column_names(data))
@@ -225,6 +234,9 @@ def _terms_of(
 ) -> tuple[Floats, Recipe]:
     columns = {name: frame.columns[name] for name in terms.columns}
     levels = _checked_levels(frame, terms, columns)
+    amounts = columns if terms.formula is None else formulas.used_as_amounts(terms.formula)
+    for name in [name for name in amounts if name in columns]:
+        digits.require(columns[name], Subject.column(name, frame.native))
     untidy.warn_of_columns(
         {name: column for name, column in columns.items() if name not in settled},
         frame.native,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from propensity import core
 from propensity.effects import inference
@@ -10,6 +13,8 @@ from propensity.effects.arms import Means
 from propensity.effects.effect import Effect
 from propensity.effects.matching_specification import NearestNeighbors
 from propensity.errors import InvalidInputError
+from propensity.frames.checks import Floats, Rows
+from propensity.frames.order import places_by_content
 from propensity.matching.effect import effect_of_matches, terms_of
 from propensity.matching.rematching import bootstrap_again
 from propensity.matching.result import outcome_of
@@ -18,6 +23,8 @@ from propensity.resampling.result import BootstrapResult
 
 if TYPE_CHECKING:
     from propensity.matching.matches import Matches
+
+_DIGITS = 9
 
 
 def bootstrap_matches(
@@ -45,12 +52,13 @@ def _bootstrap_terms(
     assert means.influence_control is not None
     groups.require_drawable(options.resampling)
     influence = means.influence_treated - means.influence_control
+    drawn = groups.numbered(partial(_places, influence))
     with options.bar() as report:
         changes = core.bootstrap_influence(
             influence,
             **options.core_options,
-            cluster=groups.cluster,
-            strata=groups.strata,
+            cluster=drawn.cluster,
+            strata=drawn.strata,
             n_reps=options.n_reps,
             progress=report,
         )
@@ -64,6 +72,12 @@ def _bootstrap_terms(
         penalty=0.0,
         refitted=False,
     )
+
+
+def _places(influence: Floats) -> Rows:
+    """Give rows their places by what they add, which is known but for rounding."""
+    scale = float(np.abs(influence).max()) or 1.0
+    return places_by_content([np.round(influence / scale, _DIGITS)])
 
 
 def _require_refit(matches: Matches, options: ResamplingOptions) -> None:

@@ -36,7 +36,7 @@ def effect_of_matches(
     """Compare the outcome of the matched units, as `Matches.effect` says."""
     y = outcome_of(matches, outcome, bounded=bias_adjust is None)
     require_unknown(matches, outcome)
-    x = None if bias_adjust is None else read_adjustment(bias_adjust, matches.fingerprint)
+    x = None if bias_adjust is None else read_adjustment(bias_adjust, matches.fingerprint, y.is_held_by)
     if _pair_inference(matches, inference, adjusted=x is not None) == "score":
         return _effect_at_scores(matches, y)
     if matches.spec.max_uses == 1:

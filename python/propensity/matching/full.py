@@ -27,6 +27,7 @@ from propensity.matching.grouping import make_subclasses, subclass_weights
 from propensity.matching.inputs import MatchingInputs
 from propensity.matching.rows_to_match import RowsToMatch, read_rows_to_match
 from propensity.matching.subclasses import Subclasses
+from propensity.scores.logistic import told_by_fit
 
 
 @columns_by_name
@@ -131,7 +132,7 @@ def match_full(  # noqa: PLR0913 - each is a choice a user may have to make, by 
         df, spec, treatment=treatment, scores=scores, sample_weight=sample_weight, ids=ids
     )
     subclasses = _find_subclasses(rows, spec, n_threads)
-    warn_once(subclasses.cautions)
+    warn_once(subclasses.cautions, told_by_fit(scores))
     return subclasses
 
 

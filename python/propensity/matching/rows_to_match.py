@@ -55,8 +55,9 @@ def read_rows_to_match(
     columns = column_names(df)
     _require_what_is_needed(spec, scores, columns)
     require_one_meaning(spec, scores, columns)
-    terms = None if spec.covariates is None else parse_covariates(spec.covariates, df)
+    terms = None if spec.covariates is None else parse_covariates(spec.covariates, df, treatment=treatment)
     calipers = columns_with_calipers(spec, scores)
+    checks.roles(treatment=treatment, outcomes=(), covariates=calipers, called="caliper")
     named = dict.fromkeys([*(terms.columns if terms else ()), *calipers])
     also = given_scores(scores) | {"sample_weight": sample_weight, "ids": ids}
     frame = open_frame(

@@ -19,7 +19,7 @@ from propensity.matching.grouping import make_subclasses, subclass_weights
 from propensity.matching.rematching import Rematching
 from propensity.matching.subclasses import Subclasses
 from propensity.results.read_only import ReadOnly
-from propensity.scores.logistic import read_scores
+from propensity.scores.logistic import read_scores, told_by_fit
 from propensity.scores.model import PropensityModel
 from propensity.scores.quantiles import quantiles_of
 
@@ -126,7 +126,7 @@ def subclassify(
         sample_weight=sample.sample_weight,
         n_asked=n_subclasses,
     )
-    warn_once(subclasses.cautions)
+    warn_once(subclasses.cautions, told_by_fit(scores))
     return subclasses
 
 

@@ -16,8 +16,10 @@ from propensity.effects.weighted_result import WeightedResult
 from propensity.errors import InvalidInputError
 from propensity.frames import checks, native, relabelled, rowwise_checks
 from propensity.frames.checks import Bools, Floats
-from propensity.frames.columns import open_frame, rowwise, rowwise_treated
+from propensity.frames.columns import open_frame
+from propensity.frames.lines import Subject
 from propensity.frames.native import AnyFrame, AnySeries
+from propensity.frames.rowwise import rowwise, rowwise_treated
 from propensity.matching.result import Matched
 from propensity.results.show import Shown
 from propensity.scores.model import PropensityModel
@@ -113,8 +115,7 @@ class Rows:
         if treatment is None:
             raise InvalidInputError(f"treatment: who was treated is needed with {needed_with}")
         column, subject = self._named(treatment, "treatment")
-        name = treatment if isinstance(treatment, str) else "treatment"
-        treated = rowwise_treated(column, self.index, subject, name)
+        treated = rowwise_treated(column, self.index, subject)
         for model in known:
             if isinstance(model, PropensityModel):  # weights compare theirs as they are read
                 remedy = "leave it out, for the model knows who was treated of its rows"
@@ -152,7 +153,7 @@ class Rows:
         else:
             column, subject = self._named(given, "sample_weight")
             own = rowwise(column, self.index, subject)
-            rowwise_checks.not_negative(own, self.index, subject)
+            rowwise_checks.not_negative(own, self.index, str(subject))
         for result in known:
             if isinstance(result, PropensityModel) or result.fingerprint is not None:
                 made = (
@@ -185,7 +186,7 @@ class Rows:
         if sample_weight is not None:
             require_balancing(None if is_result else column, role)
             values = values * sample_weight
-        rowwise_checks.weights(values, treated, self.index, subject)
+        rowwise_checks.weights(values, treated, self.index, str(subject))
         return values
 
     def groups(self, by: object) -> AnySeries:
@@ -193,14 +194,14 @@ class Rows:
         column, subject = self._named(by, "by")
         if isinstance(column, pd.Series):
             whose = "scores" if self.frame is None else "df"
-            remedy = relabelled.remedy(subject, column.index, self.index, column.name, whose)
-            rowwise_checks.same_index(subject, column.index, self.index, remedy)
+            remedy = relabelled.remedy(str(subject), column.index, self.index, column.name, whose)
+            rowwise_checks.same_index(str(subject), column.index, self.index, remedy)
             group = column
         else:
             group = pd.Series(column)
-            rowwise_checks.same_length(subject, len(group), len(self.index))
+            rowwise_checks.same_length(str(subject), len(group), len(self.index))
             group.index = self.index
-        checks.complete({subject: group}, subject="{}")
+        checks.complete({str(subject): group}, subject="{}")
         return group
 
     def samples(
@@ -221,17 +222,17 @@ class Rows:
             samples[str(name)] = self.weights(given, treated, sample_weight, f"weights[{name!r}]")
         return samples
 
-    def _named(self, values: object, role: str) -> tuple[Any, str]:
+    def _named(self, values: object, role: str) -> tuple[Any, Subject]:
         """Look a column up by its name, and say what a message calls the values."""
         require_no_result(values, role)
         if not isinstance(values, str):
-            return values, role
+            return values, Subject.given(role, values)
         if self.frame is None:
             raise InvalidInputError(
                 f"{role}: {values!r} is the name of a column, and there is no frame to look it up in; give "
                 f"the frame first, as in (df, ..., {role.partition('[')[0]}={values!r})"
             )
-        return native.column_as_given(self.frame, values), f"column '{values}'"
+        return native.column_as_given(self.frame, values), Subject.column(values, self.frame)
 
 
 _NEEDED = {

@@ -13,8 +13,8 @@ from propensity.calls.keywords import answered
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.checks import Bools, Floats
-from propensity.frames.columns import rowwise
 from propensity.frames.kept import require_unmoved
+from propensity.frames.rowwise import rowwise
 from propensity.matching.result import Matched
 from propensity.plots._canvas import new_axes
 from propensity.plots._look import CONTROL, FAINT, TREATED, ArmStyle, strip

@@ -14,7 +14,15 @@ from propensity import core
 from propensity.calls.warned import warn
 from propensity.effects.arms import OutcomeFacts
 from propensity.effects.cautions import count_cautions
-from propensity.effects.estimators import AIPW, IPW, IPWRA, Estimator, RegressionAdjustment, check_estimators
+from propensity.effects.estimators import (
+    AIPW,
+    IPW,
+    IPWRA,
+    Estimator,
+    RegressionAdjustment,
+    check_estimators,
+    check_penalty,
+)
 from propensity.effects.given_away import constant_cautions
 from propensity.effects.matching_specification import NearestNeighbors
 from propensity.effects.sample import rows_there, warn_once
@@ -29,6 +37,8 @@ from propensity.outcomes.models import (
     Study,
     naming_rows_outside_models,
     naming_separated_model,
+    naming_separated_scores,
+    places_of_rows,
     read_study,
     require_events,
     side_by_side,
@@ -148,7 +158,7 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     checks.one_outcome("bootstrap", outcome, treatment, covariates)
     options = ResamplingOptions(resampling, n_reps, seed, n_threads, progress)
     _check_estimators(estimators, resampling, weighted=sample_weight is not None)
-    _check_penalty(estimators, penalty)
+    check_penalty(estimators, penalty)
     roles = Roles(treatment, outcome, covariates, outcome_covariates, cluster, sample_weight)
     study = read_study(df, roles, also={"strata": strata})
     require_events(study, outcome, estimators)
@@ -163,6 +173,7 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     run = _run_on(study, outcome, groups, options, estimators=list(estimators), penalty=penalty)
     with (
         naming_separated_model(study, penalty, fits_score=_fit_scores(estimators)),
+        naming_separated_scores(study, penalty if _fit_scores(estimators) else None),
         naming_rows_outside_models(study),
         options.bar() as report,
     ):
@@ -193,13 +204,14 @@ def _run_on(
     sample = study.sample
     there = rows_there(sample.sample_weight)
     x, score_columns, outcome_columns = side_by_side(study)
+    drawn = groups.numbered(partial(places_of_rows, study, outcome), there)
     return partial(
         core.bootstrap,
         x if isinstance(there, slice) else np.asfortranarray(x[there]),
         sample.treated[there].copy(),  # what is worked out later is of the data as they are now
         sample.frame.outcome(outcome)[there].copy(),
-        cluster=None if groups.cluster is None else groups.cluster[there],
-        strata=None if groups.strata is None else groups.strata[there],
+        cluster=drawn.cluster,
+        strata=drawn.strata,
         sample_weight=None if sample.sample_weight is None else sample.sample_weight[there],
         score_columns=score_columns,
         outcome_columns=outcome_columns,
@@ -269,14 +281,6 @@ def _check_estimators(estimators: Sequence[Estimator], resampling: str, *, weigh
             "estimators: a replicate matches with replacement on the score or logit, with one caliper; leave "
             f"{checks.listed(other)} out, and take match_nn(...).effect(...), whose standard error needs no "
             "resampling"
-        )
-
-
-def _check_penalty(estimators: Sequence[Estimator], penalty: float) -> None:
-    checks.number("penalty", penalty, minimum=0.0)
-    if penalty and not _fit_scores(estimators):
-        raise InvalidInputError(
-            f"penalty: none of the estimators has a score model for {penalty!r} to act on; leave it out"
         )
 
 

@@ -6,7 +6,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias, get_args
 
 import pandas as pd
@@ -14,9 +14,10 @@ import pandas as pd
 from propensity.calls.seeds import settle_seed
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
-from propensity.frames.checks import Rows
+from propensity.frames.checks import Bools, Rows
 from propensity.frames.fingerprint import Fingerprint
 from propensity.frames.kept import read_groups_later
+from propensity.frames.order import groups_by_content
 
 Resampling: TypeAlias = Literal["multinomial", "poisson", "bayesian"]
 
@@ -68,6 +69,20 @@ class Groups:
             group_name(cluster),
             group_name(strata),
         )
+
+    def numbered(self, places_of: Callable[[], Rows], there: Bools | slice = slice(None)) -> Groups:
+        """Give the groups of the rows that are there other numbers, by what rows hold.
+
+        `places_of` gives each row its place (n,) by that, where it is needed.
+        """
+        if self.cluster is None and self.strata is None:
+            return self
+        places = places_of()[there]
+        cluster, strata = (
+            None if found is None else groups_by_content(found[there], places)
+            for found in (self.cluster, self.strata)
+        )
+        return replace(self, cluster=cluster, strata=strata)
 
     def require_drawable(self, resampling: Resampling) -> None:
         """Require strata that rows can be drawn within, and that each cluster lies in one of them.

@@ -111,7 +111,7 @@ def fit_propensity(
     """
     checks.number("penalty", penalty, minimum=0.0)
     checks.threads(n_threads)
-    terms = parse_covariates(covariates, df, may_be_none=True)
+    terms = parse_covariates(covariates, df, treatment=treatment, may_be_none=True)
     also = {"sample_weight": sample_weight}
     frame = open_frame(df, treatment=treatment, covariates=terms.columns, also=also)
     treated = frame.treated(treatment)
@@ -130,6 +130,12 @@ def given_scores(scores: object) -> dict[str, object]:
     return {} if scores is None or isinstance(scores, PropensityModel) else {"scores": scores}
 
 
+def told_by_fit(scores: object) -> list[str]:
+    """Give what was warned of when a model was fitted: as a caution of a result it is no second warning."""
+    separation = scores.separation if isinstance(scores, PropensityModel) else None
+    return [] if separation is None else [str(separation)]
+
+
 AS_KNOWN = "or take the scores as known, scores=model.scores"
 
 
@@ -138,10 +144,13 @@ def read_scores(frame: Frame, scores: object, treated: Bools, sample_weight: Flo
 
     Raises
     ------
+    OverlapError
+        One is 0 or 1; where that is a separated model's, the rows whose treatment it foretells are named.
     InvalidInputError
         The scores are none, or a model's that was fitted on other rows, or with sample weights that are not
         given here.
     """
+    separation = scores.separation if isinstance(scores, PropensityModel) else None
     if isinstance(scores, PropensityModel):
         subject, values = "scores", scores.fit.scores
         require_rows(scores, frame, treated)
@@ -152,7 +161,8 @@ def read_scores(frame: Frame, scores: object, treated: Bools, sample_weight: Flo
         rowwise_checks.no_classes(values, subject)
     if sample_weight is not None:  # whoever weighs nothing is not there, whatever the score
         values = spread(values[sample_weight > 0], sample_weight)
-    rowwise_checks.scores(values, frame.index, subject)
+    remedy = "" if separation is None else str(separation)
+    rowwise_checks.scores(values, frame.index, subject, remedy)
     return values
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import pandas as pd
 
@@ -13,8 +13,9 @@ from propensity import core
 from propensity.calls.warned import warn
 from propensity.effects.imbalance import BalanceTerms
 from propensity.errors import CollinearityWarning, SeparationError, SeparationWarning
+from propensity.frames import rowwise_checks
 from propensity.frames.checks import Bools, Floats
-from propensity.frames.terms import Recipe
+from propensity.frames.terms import Recipe, spread
 from propensity.scores.separation import Separation, find_separation
 
 
@@ -136,6 +137,22 @@ class FittedScores:
     def dropped(self) -> tuple[str, ...]:
         """The terms without a coefficient: those without a column, and those that earlier ones repeat."""
         return self.rows.dropped(self.fit.aliased)
+
+    def usable(self, index: pd.Index[Any]) -> Self:
+        """Give itself, if its scores lie strictly between 0 and 1; rows are told by the labels of `index`.
+
+        Raises
+        ------
+        OverlapError
+            They do not. Where the model is separated, that is why, and is told.
+        """
+        scores, weight = self.fit.scores, self.rows.sample_weight
+        if weight is not None:  # whoever weighs nothing is not there, whatever the score
+            scores = spread(scores[weight > 0], weight)
+        rowwise_checks.scores(
+            scores, index, "scores", "" if self.separation is None else str(self.separation)
+        )
+        return self
 
     def warn_of_terms(self) -> None:
         """Warn of terms that are left out."""

@@ -14,7 +14,15 @@ import pandas as pd
 from propensity.effects import inference
 from propensity.effects.contrasts import SCALES, Contrast
 from propensity.effects.effect import Effect
-from propensity.effects.estimators import AIPW, IPW, IPWRA, Estimator, RegressionAdjustment, check_estimators
+from propensity.effects.estimators import (
+    AIPW,
+    IPW,
+    IPWRA,
+    Estimator,
+    RegressionAdjustment,
+    check_estimators,
+    check_penalty,
+)
 from propensity.effects.matching_specification import NearestNeighbors
 from propensity.effects.sample import Sample, warn_once
 from propensity.errors import (
@@ -128,6 +136,7 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     """
     checks.one_outcome("estimate", outcome, treatment, covariates)
     check_estimators(estimators)
+    check_penalty(estimators, penalty)
     checks.confidence_level(level)
     checks.choice("contrast", contrast, get_args(Contrast))
     for estimator in estimators:
@@ -196,7 +205,7 @@ class _Comparison:
     @cached_property
     def _fit(self) -> FittedScores | InvalidInputError:
         try:
-            return self.study.score.fit(self.penalty)
+            return self.study.score.fit(self.penalty).usable(self.study.sample.frame.index)
         except _NOT_TO_BE_HAD as error:
             return error
 

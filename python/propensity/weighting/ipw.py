@@ -24,7 +24,14 @@ from propensity.frames.checks import Floats
 from propensity.frames.columns import outcome_names
 from propensity.frames.native import AnyFrame, AnySeries
 from propensity.scores.cautions import lone_cautions, score_cautions, weights_of_stood_for
-from propensity.scores.logistic import AS_KNOWN, given_scores, read_scores, read_terms, require_other_columns
+from propensity.scores.logistic import (
+    AS_KNOWN,
+    given_scores,
+    read_scores,
+    read_terms,
+    require_other_columns,
+    told_by_fit,
+)
 from propensity.scores.model import PropensityModel
 from propensity.scores.scored import Scored
 
@@ -159,7 +166,8 @@ def ipw(
     -----
     OverlapWarning
         An arm's weight lies on few rows, so that the interval tends to be too narrow; or nobody in the other
-        arm stands for rows that the effect is for.
+        arm stands for rows that the effect is for (of which a separated model has warned at its fit: that is
+        a caution of the effect, and not said again).
     BalanceWarning
         After weighting the arms differ by more than 0.1 standard deviations in a term of the score model, or
         in a square or product of up to 30 of them, if beyond what chance does to these; of scores that are
@@ -192,7 +200,9 @@ def ipw(
     scored = read_scored(sample, scores)
     doubts = once(partial(weighting_cautions, sample, scored, estimand=estimand))
     return for_each_outcome(
-        outcome, lambda name: weighted_effect(sample, name, scored, estimand, contrast, doubts)
+        outcome,
+        lambda name: weighted_effect(sample, name, scored, estimand, contrast, doubts),
+        told=told_by_fit(scores),
     )
 
 

@@ -16,9 +16,9 @@ from propensity.effects.weighted_result import WeightedResult
 from propensity.errors import InvalidInputError
 from propensity.frames import checks, rowwise_checks
 from propensity.frames.checks import Bools, Floats
-from propensity.frames.columns import rowwise, rowwise_treated
 from propensity.frames.fingerprint import Fingerprint, Made
 from propensity.frames.native import AnySeries, row_labels, series_like
+from propensity.frames.rowwise import rowwise, rowwise_treated
 from propensity.results.show import in_few_digits
 from propensity.scores.quantiles import quantiles_of
 
