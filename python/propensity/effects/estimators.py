@@ -145,17 +145,8 @@ class Regrouping:
         return f"{self.method} {self.estimand}"
 
 
-def check_penalty(estimators: Sequence[Estimator], penalty: float) -> None:
-    """Require a penalty to have a score model to act on."""
-    checks.number("penalty", penalty, minimum=0.0)
-    if penalty and not any(spec.needs_score for spec in estimators):
-        raise InvalidInputError(
-            f"penalty: none of the estimators has a score model for {penalty!r} to act on; leave it out"
-        )
-
-
-def check_estimators(estimators: Sequence[Estimator]) -> None:
-    """Require specifications with different labels."""
+def check_estimators(estimators: Sequence[Estimator], penalty: float) -> None:
+    """Require specifications with different labels, and a score model for a penalty to act on."""
     if not isinstance(estimators, list | tuple):
         raise TypeError(f"estimators: a list of specifications such as IPW() is needed, not {estimators!r}")
     labels = []
@@ -169,3 +160,8 @@ def check_estimators(estimators: Sequence[Estimator]) -> None:
         more_than_once = f"{checks.listed(twice)} {verb} twice or more; give each once"
         problem = more_than_once if twice else "at least one is needed"
         raise InvalidInputError(f"estimators: {problem}")
+    checks.number("penalty", penalty, minimum=0.0)
+    if penalty and not any(spec.needs_score for spec in estimators):
+        raise InvalidInputError(
+            f"penalty: none of the estimators has a score model for {penalty!r} to act on; leave it out"
+        )

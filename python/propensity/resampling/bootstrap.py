@@ -14,15 +14,7 @@ from propensity import core
 from propensity.calls.warned import warn
 from propensity.effects.arms import OutcomeFacts
 from propensity.effects.cautions import count_cautions
-from propensity.effects.estimators import (
-    AIPW,
-    IPW,
-    IPWRA,
-    Estimator,
-    RegressionAdjustment,
-    check_estimators,
-    check_penalty,
-)
+from propensity.effects.estimators import AIPW, IPW, IPWRA, Estimator, RegressionAdjustment, check_estimators
 from propensity.effects.given_away import constant_cautions
 from propensity.effects.matching_specification import NearestNeighbors
 from propensity.effects.sample import rows_there, warn_once
@@ -157,8 +149,7 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     """
     checks.one_outcome("bootstrap", outcome, treatment, covariates)
     options = ResamplingOptions(resampling, n_reps, seed, n_threads, progress)
-    _check_estimators(estimators, resampling, weighted=sample_weight is not None)
-    check_penalty(estimators, penalty)
+    _check_estimators(estimators, penalty, resampling, weighted=sample_weight is not None)
     roles = Roles(treatment, outcome, covariates, outcome_covariates, cluster, sample_weight)
     study = read_study(df, roles, also={"strata": strata})
     require_events(study, outcome, estimators)
@@ -260,8 +251,10 @@ def _without_resampling(run: Callable[..., core.Replicates], labels: pd.Index[st
     )
 
 
-def _check_estimators(estimators: Sequence[Estimator], resampling: str, *, weighted: bool) -> None:
-    check_estimators(estimators)
+def _check_estimators(
+    estimators: Sequence[Estimator], penalty: float, resampling: str, *, weighted: bool
+) -> None:
+    check_estimators(estimators, penalty)
     matching = [spec.label for spec in estimators if isinstance(spec, NearestNeighbors)]
     if weighted and matching:
         others = ", ".join(f"ps.{spec!r}" for spec in estimators if not isinstance(spec, NearestNeighbors))

@@ -14,15 +14,7 @@ import pandas as pd
 from propensity.effects import inference
 from propensity.effects.contrasts import SCALES, Contrast
 from propensity.effects.effect import Effect
-from propensity.effects.estimators import (
-    AIPW,
-    IPW,
-    IPWRA,
-    Estimator,
-    RegressionAdjustment,
-    check_estimators,
-    check_penalty,
-)
+from propensity.effects.estimators import AIPW, IPW, IPWRA, Estimator, RegressionAdjustment, check_estimators
 from propensity.effects.matching_specification import NearestNeighbors
 from propensity.effects.sample import Sample, warn_once
 from propensity.errors import (
@@ -135,8 +127,7 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     in either of the two do so in their difference.
     """
     checks.one_outcome("estimate", outcome, treatment, covariates)
-    check_estimators(estimators)
-    check_penalty(estimators, penalty)
+    check_estimators(estimators, penalty)
     checks.confidence_level(level)
     checks.choice("contrast", contrast, get_args(Contrast))
     for estimator in estimators:
