@@ -22,6 +22,7 @@ from bad_input_doors import COVARIATES, Columns, N, columns
 from propensity import core
 from propensity.errors import (
     CollinearityWarning,
+    DegenerateWarning,
     InvalidInputError,
     NoMatchesError,
     OverlapError,
@@ -733,7 +734,7 @@ for treated in (0, 1, N - 1, N):
 
 SERIES: dict[str, tuple[Callable[[pd.Series], Any], Sequence[str]]] = {
     "of another length": (lambda s: s.head(10), [f"10 values for a frame of {N} rows"]),
-    "of other labels": (lambda s: s.set_axis(s.index + 1), ["the index is not the frame's", "reindex"]),
+    "of other labels": (lambda s: s.set_axis(s.index + 1), ["the index is not the frame's", "of other rows"]),
     "in another order": (lambda s: s[::-1], ["the index is not the frame's", "reindex"]),
     "of duplicated labels": (lambda s: s.set_axis(s.index // 2), ["the index is not the frame's"]),
 }
@@ -1214,7 +1215,12 @@ case(
             name: lambda v: np.tile(v, 100)
             for name in ("visits", "tenure", "tier", "done", "w", "team", "opted")
         },
-        "e": lambda v: np.where(np.random.default_rng(0).random(100 * N) < 0.02, 1e-4, 0.5),
+        "e": lambda v: np.where(
+            np.random.default_rng(0).random(100 * N)
+            < np.where(np.tile(columns()["opted"], 100) == 1, 0.02, 0.3),
+            1e-4,
+            0.58,
+        ),
     },
     doors=FRAMES,
     warns=OverlapWarning,
@@ -1500,44 +1506,65 @@ for call in ("fit", "ipw", "match", "smd", "aipw", "bootstrap", "regression", "m
             says=["column 'opted'", "treated", "control", "at least 2"],
             array_says=["treatment", f"{n * int(columns()['opted'][0])} treated", "control", "at least"],
         )
+NONE: dict[str, tuple[Mapping[str, Any], Callable[[Columns], Any]]] = {
+    "fit": ({}, lambda c: np.full(N, columns()["opted"].mean())),
+    "predict": ({}, lambda c: np.full(N, columns()["opted"].mean())),
+    "regression": ({}, lambda c: _raw_gap()),
+    "aipw": ({}, lambda c: _raw_gap()),
+    "ipwra": ({}, lambda c: _raw_gap()),
+    "bootstrap": ({"estimators": [ps.IPW()]}, lambda c: _raw_gaps()),
+}
+for call, (options, value) in NONE.items():
+    case(
+        f"no columns, {call}",
+        call,
+        {"x": lambda c: np.zeros((N, 0))},
+        array_options=options,
+        doors=ARRAYS,
+        value=value,
+    )
+    case(
+        f"a formula of the intercept alone, {call}",
+        call,
+        options={"covariates": "1", **options},
+        doors=FRAMES,
+        warns=DegenerateWarning,
+        says=["nothing is adjusted for", "the arms are compared as they are"],
+        value=value,
+    )
+for call in (*NONE, "estimate"):
+    for what, none in {"list": [], "tuple": (), "formula": "", "formula of spaces": " "}.items():
+        invalid(
+            f"an empty {what} of covariates, {call}",
+            call,
+            options={"covariates": none},
+            doors=FRAMES,
+            says=[
+                "covariates: no column is named; at least one is needed; covariates='1' is a model of none"
+            ],
+        )
+for call in ("aipw", "ipwra", "regression", "estimate", "bootstrap"):
+    invalid(
+        f"an empty list of outcome covariates, {call}",
+        call,
+        options={"outcome_covariates": []},
+        doors=FRAMES,
+        says=["outcome_covariates: no column is named", "outcome_covariates='1' is a model of none"],
+    )
 case(
-    "no covariates",
-    "fit",
-    {"x": lambda c: np.zeros((N, 0))},
-    options={"covariates": []},
-    array_options={},
-    value=lambda c: np.full(N, columns()["opted"].mean()),
-)
-case(
-    "a formula of the intercept alone",
-    "fit",
-    options={"covariates": "1"},
+    "outcome models of none beside a score",
+    "aipw",
+    options={"outcome_covariates": "1"},
     doors=FRAMES,
-    value=lambda c: np.full(N, columns()["opted"].mean()),
 )
 case(
-    "an outcome model of no covariates",
+    "no outcome covariate of a regression",
     "regression",
-    {"x": lambda c: np.zeros((N, 0))},
-    options={"covariates": []},
-    array_options={},
+    options={"outcome_covariates": "1"},
+    doors=FRAMES,
+    warns=DegenerateWarning,
+    says=["nothing is adjusted for"],
     value=lambda c: _raw_gap(),
-)
-case(
-    "no covariates, predict",
-    "predict",
-    {"x": lambda c: np.zeros((N, 0))},
-    options={"covariates": []},
-    array_options={},
-    value=lambda c: np.full(N, columns()["opted"].mean()),
-)
-case(
-    "no covariates, bootstrap",
-    "bootstrap",
-    {"x": lambda c: np.zeros((N, 0))},
-    options={"covariates": [], "estimators": [ps.IPW()]},
-    array_options={"estimators": [ps.IPW()]},
-    value=lambda c: _raw_gaps(),
 )
 
 
@@ -1683,7 +1710,7 @@ REFUSED = {
     ],
     "coarsened": [
         ({"cutpoints": {"visits": 0}}, ["cutpoints of 'visits'", "at least 1, not 0"]),
-        ({"cutpoints": {"nope": 3}}, ["'nope' is none of the numeric covariates"]),
+        ({"cutpoints": {"nope": 3}}, ["'nope' is none of the covariates"]),
         ({"cutpoints": {"visits": [3, 1]}}, ["cutpoints of 'visits'", "ascending"]),
         ({"cutpoints": {"visits": [np.nan]}}, ["cutpoints of 'visits'", "finite"]),
         ({"cutpoints": "sturge"}, ["must be one of 'sturges'", "not 'sturge'"]),

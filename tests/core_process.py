@@ -23,7 +23,8 @@ SECONDS = 120
 
 def run(*words):
     """Run one of the functions below in a new process: the dict it found."""
-    environment = {**os.environ, "PYTHONPATH": str(TESTS)}
+    path = os.pathsep.join(filter(None, [str(TESTS), os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "PYTHONPATH": path}
     command = [sys.executable, __file__, *words]
     done = subprocess.run(
         command, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False

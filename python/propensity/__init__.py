@@ -2,6 +2,27 @@
 
 Two doors lead in. The functions here take a data frame (pandas, polars, pyarrow) and names of columns; those
 of the same names in `propensity.core` take NumPy arrays. `propensity.plots` draws what both give back.
+
+Who opts in, and can be compared
+    `fit_propensity` gives a `PropensityModel`; `overlap`, `trim`.
+What the feature did, several answers at once
+    `estimate`, `bootstrap`, with a list of specifications: `IPW`, `AIPW`, `IPWRA`, `RegressionAdjustment`,
+    `NearestNeighbors`.
+By weighting
+    `ipw`; `balancing_weights`, `truncate`.
+By outcome models
+    `aipw`, `ipwra`, `regression_adjustment`.
+By matching, then `.effect("outcome")`
+    `match_nn`, `match_full`, `match_cem`, `subclassify`.
+Whether the arms are alike
+    `smd`, `balance`, `balance_summary`.
+Data to learn on, what can go wrong
+    `datasets`, `errors`.
+
+>>> import propensity as ps
+>>> users = ps.datasets.opt_in_logs(n_users=2_000)
+>>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+>>> table = ps.estimate(users, **roles, covariates=["engagement_tier", "query_confidence"])
 """
 
 from propensity import core, datasets, errors, plots

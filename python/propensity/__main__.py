@@ -20,10 +20,14 @@ TREATMENT = "opt_in_agent_mode"
 COVARIATES = ["engagement_tier", "query_confidence"]
 TIERS = ["light", "medium", "heavy"]
 
+_FEWEST_USERS = 200  # fewer have tiers in which nobody opts in, and the story has no numbers
+_FEWEST_REPS = 2
+
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the tutorial on made-up data, whose true effect is known: print the tables, save the plots."""
     options = _options(argv)
+    _require_folder(options.output)
     users = ps.datasets.opt_in_logs(n_users=options.n_users, seed=options.seed)
     _tell(
         f"{len(users):,} users, {users[TREATMENT].sum():,} of whom opted in to agent mode",
@@ -55,7 +59,23 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
         default=Path("propensity-tutorial"),
         help="folder for the plots (default: ./propensity-tutorial)",
     )
-    return parser.parse_args(argv)
+    options = parser.parse_args(argv)
+    for flag, value, least in (
+        ("--n-users", options.n_users, _FEWEST_USERS),
+        ("--n-reps", options.n_reps, _FEWEST_REPS),
+        ("--seed", options.seed, 0),
+    ):
+        if value < least:
+            verb = "are" if least > 1 else "is"
+            parser.error(f"argument {flag}: at least {least:,} {verb} needed, not {value:,}")
+    return options
+
+
+def _require_folder(folder: Path) -> None:
+    """Require a folder that can be made or written to, before anything is worked out for it."""
+    there = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
+    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+        sys.exit(f"--output: {there} is no folder that can be written to; take another")
 
 
 def _naive_gap(users: pd.DataFrame) -> float:
@@ -102,7 +122,7 @@ def _effect_table(users: pd.DataFrame, model: ps.PropensityModel, matches: ps.Ma
     effects = {
         "IPW ATE": (ate, "everybody"),
         "IPW ATT": (att, "those who opted in"),
-        "1-NN ATT": (matches.effect(users[OUTCOME]), "those who opted in"),
+        "1-NN ATT": (matches.effect(OUTCOME), "those who opted in"),
     }
     rows = {
         label: [f"{effect.estimate:+.4f}", f"  {whose:<21}"] for label, (effect, whose) in effects.items()
@@ -167,7 +187,10 @@ def _save_plots(
         "balance": ps.plots.love_plot(balance),
         "bootstrap": ps.plots.bootstrap_plot(boot, reference={"naive gap": naive_gap}, truth=truth),
     }
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        sys.exit(f"--output: {folder} cannot be made ({error.strerror}); take another folder")
     paths = [folder / f"{name}.png" for name in pictures]
     for path, ax in zip(paths, pictures.values(), strict=True):
         ax.figure.savefig(path, dpi=150)

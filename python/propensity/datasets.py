@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from propensity.calls.keywords import answered
 from propensity.frames import checks
 
 __all__ = ["assistant_usage", "lalonde", "opt_in_logs"]
@@ -26,6 +27,7 @@ ASSISTANT_EFFECT = 2.0
 LALONDE_EXPERIMENTAL_EFFECT = 1794.34
 
 
+@answered
 def opt_in_logs(n_users: int = 50_000, seed: int = 42) -> pd.DataFrame:
     """Users of an assistant, some of whom switched on its agent mode.
 
@@ -95,6 +97,7 @@ def opt_in_logs(n_users: int = 50_000, seed: int = 42) -> pd.DataFrame:
     return frame
 
 
+@answered
 def assistant_usage(n_users: int = 20_000, seed: int = 7) -> pd.DataFrame:
     """Users of a writing assistant, some of whom switched it on: three confounders, a count outcome.
 
@@ -165,6 +168,7 @@ def assistant_usage(n_users: int = 20_000, seed: int = 7) -> pd.DataFrame:
     return frame
 
 
+@answered
 def lalonde() -> pd.DataFrame:
     """Give the lalonde data: a job training programme, with a comparison group nobody drew by lot.
 

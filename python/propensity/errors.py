@@ -94,3 +94,11 @@ class CalibrationWarning(UserWarning):
 
 class FailedEstimatorWarning(UserWarning):
     """One of several estimators could not be had; the others stand."""
+
+
+class DegenerateWarning(UserWarning):
+    """The question answers itself: nothing is adjusted for, or the outcome is given by a column."""
+
+
+class ColumnWarning(UserWarning):
+    """A covariate hardly means what it is read as: levels spelled in several ways, an identifier."""

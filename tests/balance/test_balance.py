@@ -286,6 +286,8 @@ def test_balance_summary_refuses_what_is_no_balance_table(users):
         ps.balance_summary(table["unadjusted"])
     with pytest.raises(InvalidInputError, match=r"what ps\.balance gave"):
         ps.balance_summary(ps.smd(users, **DESIGN))
+    with pytest.raises(InvalidInputError, match=r"'term' is none of its samples .* before reset_index"):
+        ps.balance_summary(table.round(3).reset_index())
     with pytest.raises(InvalidInputError, match="two numbers"):
         ps.balance_summary(table, variance_ratio=2.0)
     with pytest.raises(InvalidInputError, match=r"variance_ratio\[1\]"):

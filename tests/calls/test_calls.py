@@ -5,6 +5,8 @@ import warnings
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 
 import propensity as ps
@@ -77,8 +79,21 @@ def test_what_was_given_by_name_is_kept(df):
 
 
 def test_names_that_may_be_either_are_not_guessed(df):
+    df["y"] = df["x"] > 0
     answer = said(ps.ipw, df, "t", "y")
-    assert "outcome='completed', treatment='opted_in', scores=model" in answer
+    assert "ps.ipw(df, outcome=..., treatment=..., scores=model); say which of them are 't' and 'y'" in answer
+    answer = said(ps.estimate, df, "y")
+    assert "outcome=..., treatment=..., covariates=[...]); say which of them is 'y'" in answer
+    assert "completed" not in answer
+    assert "opted_in" not in answer
+
+
+@pytest.mark.parametrize("library", [lambda df: df, pl.from_pandas, pa.Table.from_pandas])
+def test_one_column_of_two_values_is_the_treatment(df, library):
+    table = library(df)
+    for names in (("t", "y"), ("y", "t")):
+        answer = said(ps.bootstrap, table, *names, ["x"])
+        assert "ps.bootstrap(df, outcome='y', treatment='t', covariates=['x'])" in answer
 
 
 @pytest.mark.parametrize("values", [lambda df: df["t"], lambda df: df["t"].to_numpy()])

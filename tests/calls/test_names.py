@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 import propensity as ps
-from propensity.errors import InvalidInputError
+from propensity.errors import InvalidInputError, NoMatchesError
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::propensity.errors.SmallSampleWarning"),
@@ -96,11 +96,72 @@ def test_outcome_given_as_values_is_told_to_be_a_name(df):
 
 @pytest.mark.parametrize("several", [list, tuple, pd.Index])
 def test_several_outcomes_of_a_table_are_told_how_to_get(df, several):
-    for call, name in ((called(ps.estimate, covariates=["x"]), "estimate"), (BOOTSTRAP, "bootstrap")):
-        with pytest.raises(TypeError, match=rf"ps.{name}\(df, outcome=name, ...\) for name in \['y', 'y2'\]"):
+    for call, name, more in (
+        (called(ps.estimate, covariates=["x"]), "estimate", {}),
+        (BOOTSTRAP, "bootstrap", {"n_reps": 3}),
+    ):
+        with pytest.raises(TypeError, match="with what else you gave added: ") as caught:
             call(df, outcome=several(["y", "y2"]))
+        line = str(caught.value).split("added: ")[1]
+        assert f"ps.{name}(df, outcome=name, treatment='t', covariates=['x'])" in line
+        found = eval(line.replace(")", ", **more)"), {"ps": ps, "df": df, "more": more})
+        assert list(found) == ["y", "y2"]
         with pytest.raises(TypeError, match="outcome: one column is given by its name alone, outcome='y'"):
             call(df, outcome=several(["y"]))
+
+
+# Lists of what is no name
+
+
+def test_text_of_several_columns_is_told_to_be_a_list_or_a_formula(df):
+    with pytest.raises(InvalidInputError, match=r"'x, y2' is one text for 2 columns; take \['x', 'y2'\]"):
+        ps.fit_propensity(df, treatment="t", covariates=["x, y2"])
+    with pytest.raises(InvalidInputError, match=r"terms are joined by \+, 'x \+ y2', or .* \['x', 'y2'\]"):
+        ps.fit_propensity(df, treatment="t", covariates="x, y2")
+
+
+@pytest.mark.parametrize("listed", [["log(w)"], ["x", "x:y2"], ["x + y2"], ["x * y2", "ws"]])
+def test_formula_in_a_list_is_told_to_stand_by_itself(df, listed):
+    with pytest.raises(InvalidInputError, match="is a formula, which stands by itself") as caught:
+        ps.fit_propensity(df, treatment="t", covariates=listed)
+    formula = str(caught.value).split("covariates=")[1]
+    assert len(ps.fit_propensity(df, treatment="t", covariates=formula.strip("'")).terms) >= 2
+    named = df.rename(columns={"w": "log(x)"})
+    assert ps.fit_propensity(named, treatment="t", covariates=["log(x)"]).terms == ("Intercept", "log(x)")
+
+
+def test_list_of_results_is_told_to_be_given_by_itself(df):
+    matches = MATCH(df)
+    for call in (
+        lambda w: ps.smd(df, treatment="t", covariates=["x"], weights=w),
+        lambda w: ps.balance(df, treatment="t", covariates=["x"], weights=w),
+        lambda w: ps.plots.ecdf_plot(df, "x", treatment="t", weights=w),
+        lambda w: ps.plots.overlap_plot(df, "e", "t", weights=w),
+    ):
+        with pytest.raises(TypeError, match="a list of 1, the first a Matches; give it by itself"):
+            call([matches])
+        with pytest.raises(TypeError, match=r"a list of 2, the first a Matches; .* a dict with"):
+            call([matches, matches.weights])
+
+
+@pytest.mark.parametrize(("given", "shown"), [(True, "True"), ("x", "'x'"), (2.5, "2.5"), (None, "")])
+def test_covariates_of_an_adjustment_are_asked_for(df, given, shown):
+    if given is None:
+        assert MATCH(df).effect("y", bias_adjust=given).estimate == MATCH(df).effect("y").estimate
+        return
+    with pytest.raises(TypeError, match=f"bias_adjust: covariates are needed, as in .*, not {shown}$"):
+        MATCH(df).effect("y", bias_adjust=given)
+
+
+def test_exact_columns_that_no_two_rows_share_are_told(df):
+    said = r"agrees with it in 'x', for each of the 200 groups .* caliper=\{'x': 0.2\}"
+    for call in (MATCH, called(ps.match_full, scores="e")):
+        with pytest.raises(NoMatchesError, match=said):
+            call(df, exact=["x"])
+    MATCH(df, caliper={"x": 0.2})
+    text = df.assign(name=[f"n{k}" for k in range(N)])
+    with pytest.raises(NoMatchesError, match=r"columns of few levels$"):
+        MATCH(text, exact=["name"])
 
 
 # Names that are no text

@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 import matplotlib as mpl
 import pytest
 
+import propensity as ps
+
 mpl.use("Agg")
 from matplotlib import pyplot as plt
 
@@ -75,3 +77,15 @@ def test_readme_commands_are_in_the_makefile() -> None:
     commands = re.findall(r"^make (\S+)", README.read_text("utf-8"), re.MULTILINE)
     assert commands == ["demo", "test"]
     assert set(commands) <= set(targets)
+
+
+def test_interval_of_the_matched_bootstrap_is_that_of_the_call():
+    text = README.read_text(encoding="utf-8")
+    said = re.search(r"`matches\.(bootstrap\(.*?\))` is[^[]*\[([\d.]+), ([\d.]+)\]", text)
+    assert said is not None
+    call, low, high = said.groups()
+    users = ps.datasets.opt_in_logs()
+    roles = {"treatment": "opt_in_agent_mode"}
+    model = ps.fit_propensity(users, **roles, covariates=["engagement_tier", "query_confidence"])
+    found = eval(f"matches.{call}", {"matches": ps.match_nn(users, **roles, scores=model)}).conf_int()
+    assert [f"{end:.4f}" for end in found.iloc[0]] == [low, high]

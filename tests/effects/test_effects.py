@@ -82,6 +82,16 @@ def test_odds_ratio_needs_outcomes_that_are_shares(users):
         effect.contrast_as("odds_ratio")
 
 
+@pytest.mark.parametrize(("shift", "instead"), [(50.0, "ratio"), (-50.0, "difference")])
+def test_contrast_that_cannot_be_had_names_one_that_can(users, shift, instead):
+    df = users.assign(done=users["done"] + shift)
+    effect = ps.ipw(df, outcome="done", treatment="opted", scores=np.full(len(df), 0.5))
+    for contrast in {"odds_ratio", "ratio"} - {instead}:
+        with pytest.raises(InvalidInputError, match=f"take '{instead}'$"):
+            effect.contrast_as(contrast)
+    assert np.isfinite(effect.contrast_as(instead).estimate)
+
+
 def test_odds_ratio_needs_both_outcomes(table):
     table["y"] = 1
     with pytest.raises(
@@ -104,6 +114,7 @@ def test_unknown_contrasts_are_refused(table):
         ps.ipw(table, outcome="y", treatment="t", scores="e", contrast="rr")
 
 
+@pytest.mark.filterwarnings("ignore::propensity.errors.DegenerateWarning")
 def test_outcome_without_variation_has_no_error(table):
     table["y"] = 3.0
     effect = ps.ipw(table, outcome="y", treatment="t", scores="e")
@@ -336,7 +347,7 @@ def test_overlap_weights_need_no_warning(estimand):
 
 
 def test_warning_of_several_outcomes_comes_once():
-    df = strongly_confounded().assign(z=1.0)
+    df = strongly_confounded().assign(z=lambda d: d["y"] ** 2)
     with pytest.warns((OverlapWarning, BalanceWarning)) as caught:
         ps.ipw(df, outcome=["y", "z"], treatment="t", scores=1 / (1 + np.exp(-2.5 * df["x"])))
     assert [warning.category for warning in caught].count(OverlapWarning) == 1

@@ -135,6 +135,23 @@ def test_weighting_is_judged_by_every_level_of_its_terms(lalonde, known, estimat
     assert words in repr(effect)
 
 
+@pytest.mark.filterwarnings("ignore::propensity.errors.SmallSampleWarning")
+@pytest.mark.filterwarnings("ignore::propensity.errors.OverlapWarning")
+def test_estimates_with_outcome_models_are_not_sent_to_outcome_models(lalonde, known):
+    roles = {"outcome": "re78", "treatment": "treat", "covariates": known}
+    for estimate in (ps.aipw, ps.ipwra):
+        with pytest.warns(BalanceWarning) as caught:
+            estimate(lalonde, **roles)
+        (words,) = messages(caught)
+        assert "the outcome models have to adjust for it" in words
+        assert "weighting alone" not in words
+    with pytest.warns(BalanceWarning) as caught:
+        table = ps.estimate(lalonde, **roles)
+    assert len([w for w in caught if w.category is BalanceWarning]) == 1  # what is wrong is told once
+    assert "(aipw, ipwra)" in table.loc["IPW ATE", "note"]
+    assert "(aipw, ipwra)" not in table.loc["AIPW ATE", "note"]
+
+
 @pytest.mark.parametrize(
     ("match", "advice"),
     [
@@ -149,11 +166,15 @@ def test_weighting_is_judged_by_every_level_of_its_terms(lalonde, known, estimat
             "take more subclasses",
         ),
         (
+            lambda df, model, _: ps.subclassify(df, treatment="treat", scores=model, n_subclasses=60),
+            "of the 60 subclasses asked for, and more of them do little: take aipw",
+        ),
+        (
             lambda df, _, known: ps.match_cem(df, treatment="treat", covariates=known, cutpoints=1),
             "take finer cutpoints",
         ),
     ],
-    ids=["1-NN", "1-NN in a caliper", "full", "subclasses", "CEM"],
+    ids=["1-NN", "1-NN in a caliper", "full", "subclasses", "merged subclasses", "CEM"],
 )
 def test_matching_is_judged_whatever_the_method(lalonde, known, match, advice):
     model = ps.fit_propensity(lalonde, treatment="treat", covariates=known)
@@ -198,7 +219,7 @@ def test_chance_alone_is_no_imbalance_of_products():
     rng = np.random.default_rng(6)
     for _ in range(20):
         x = rng.normal(size=(600, 6))
-        df = pd.DataFrame(x, columns=list("abcdef")).assign(t=rng.random(600) < 0.5, y=0.0)
+        df = pd.DataFrame(x, columns=list("abcdef")).assign(t=rng.random(600) < 0.5, y=x.sum(axis=1))
         model = ps.fit_propensity(df, treatment="t", covariates=list("abcdef"))
         assert ps.ipw(df, outcome="y", treatment="t", scores=model).cautions == ()
 

@@ -46,7 +46,8 @@ def refused(df, **options):
 
 
 def run(line, df):
-    scope = {"df": df.copy() if isinstance(df, pd.DataFrame) else df, "pd": pd, "pl": pl, "pa": pa, "pc": pc}
+    scope = {"pd": pd, "pl": pl, "pa": pa, "pc": pc, "np": np}
+    scope["df"] = df.copy() if isinstance(df, pd.DataFrame) else df
     exec(line, scope)
     return scope["df"]
 
@@ -80,6 +81,14 @@ PAIRS = [  # treated, control
     ("v1", "v0"),
     ("opt-in", "opt-out"),
     ("with email", "without email"),
+    ("post-period", "pre-period"),
+    ("new-school", "old-school"),
+    ("opt_in", "opt_out"),
+    ("treatment-arm", "control-arm"),
+    ("test-2024", "control-2024"),
+    ("campaign", "hold-out"),
+    ("exposed", "not-exposed"),
+    ("agent", "no_agent"),
     ("email", "no email"),
     ("email", "none"),
     ("after", "before"),
@@ -112,6 +121,12 @@ SLOTS = [
     ("online", "offer"),
     ("notes", "mail"),
     ("no ads", "no mail"),
+    ("no-code", "code"),
+    ("pre-registered", "walk-in"),
+    ("off-grid", "grid"),
+    ("off-peak", "peak"),
+    ("non-stop", "layover"),
+    ("default-theme", "dark-theme"),
 ]
 
 
@@ -211,6 +226,48 @@ def test_two_incomplete_columns_each_have_their_remedy():
     assert "column 'y': 3 missing values (rows 0, 1, 2)" in said
 
 
+def test_line_drops_the_rows_in_which_something_is_missing(library):
+    y = np.where(np.arange(N) % 7, np.arange(N) * 1.0, np.nan)
+    tier = np.where(np.arange(N) % 5, "a", None)
+    spent = np.where(np.arange(N) % 11, np.arange(N) * 1.0, np.inf)
+    whole = frame(arm=TREATED, y=y, tier=tier, spent=spent)
+    for columns in (["y"], ["tier"], ["spent"], ["y", "tier"], ["spent", "tier", "y"]):
+        df = library(whole)
+        with pytest.raises(InvalidInputError, match=", df = df") as caught:
+            ps.fit_propensity(df, treatment="arm", covariates=columns)
+        said = str(caught.value)
+        line = said.split("first, ")[1].splitlines()[0].removesuffix(":")
+        left = run(line, df)
+        kept = np.isfinite(y) if "y" in columns else np.ones(N, dtype=bool)
+        kept &= (np.arange(N) % 5 > 0) | ("tier" not in columns)
+        kept &= np.isfinite(spent) | ("spent" not in columns)
+        np.testing.assert_array_equal(np.asarray(left["x"]), whole["x"][kept])
+
+
+def test_values_of_their_own_have_no_line_of_the_frame():
+    values = np.where(np.arange(N) % 7, 0.4, np.nan)
+    assert refused(frame(arm=TREATED), scores=values).endswith("drop or impute them first")
+    named = refused(frame(arm=TREATED, score=values), scores="score")
+    assert named.endswith("drop or impute them first, df = df.dropna(subset=['score'])")
+
+
+@pytest.mark.parametrize(
+    ("yes", "no", "treated"), [("yes", "no", "'yes'"), ("b", "a", "<the treated level>")]
+)
+def test_words_of_two_arms_and_missing_ones_are_not_imputed(yes, no, treated, library):
+    words = np.array([yes if t else no for t in TREATED], dtype=object)
+    words[4] = words[5] = None
+    df = library(frame(arm=words))
+    said = refused(df)
+    assert "impute" not in said
+    line = said.split("where missing means not treated: ")[1]
+    assert treated in line
+    found = run(line.replace("<the treated level>", repr(yes)), df)
+    assert effect(found) == expected()
+    dropped = run(re.search(r"drop these rows, (.*), or where", said).group(1), df)
+    assert len(dropped) == N - 2
+
+
 def test_dates_of_a_treatment_tell_who_is_treated_where_they_are_missing(library):
     when = pd.Series(pd.date_range("2026-01-01", periods=N)).where(TREATED)
     for made in (
@@ -264,6 +321,16 @@ def test_outcome_of_other_levels_leaves_a_slot(library):
     df = library(frame(arm=np.arange(N) % 2, out=np.where(TREATED, "gold", "basic")))
     said = refused(df, outcome="out")
     assert "== <the level>" in said or "<the level>)" in said
+    assert "its levels are 'basic', 'gold'; for the share of one level: " in said
+
+
+def test_outcome_of_levels_alike_but_for_capitals_is_made_plain_first(library):
+    words = np.where(TREATED, np.where(np.arange(N) % 2, "Y", "y "), "N")
+    df = library(frame(arm=np.arange(N) % 2, out=words))
+    df = run(refused(df, outcome="out").split("capitals and spaces, ")[1], df)
+    line = refused(df, outcome="out").split("for the share of one level: ")[1]
+    found = effect(run(line, df), outcome="out")
+    assert found == effect(frame(arm=np.arange(N) % 2, out=TREATED), outcome="out")
 
 
 @pytest.mark.parametrize(
@@ -277,6 +344,8 @@ def test_outcome_of_other_levels_leaves_a_slot(library):
         (lambda v: f"{1000 * v:,.2f}".replace(",", "_").replace(".", ",").replace("_", "."), False),
         (lambda v: f"{v}%", False),
         (lambda v: "N/A" if v == 1.5 else f"{v}", True),
+        (lambda v: f"{v / 500:.3f}".replace(".", ","), False),
+        (lambda v: f"{1_000_000 * v + 2_000_000:,.0f}".replace(",", "."), False),
     ],
 )
 def test_text_of_numbers_is_refused_with_the_line_that_reads_it(write, missing, library):
@@ -291,10 +360,13 @@ def test_text_of_numbers_is_refused_with_the_line_that_reads_it(write, missing, 
             call()
         said = str(caught.value)
         line = re.search(
-            r"(?:if they are numbers: |these are numbers, )([^;]*(?:;[^;]*regex[^;]*)?)", said
+            r"(?:if they are numbers: |these are numbers, |make them numbers: )([^;]*(?:;[^;]*regex[^;]*)?)",
+            said,
         ).group(1)
         column = run(line, df)["spent"]
         values = np.array(pd.Series(column.to_numpy()), dtype=float)
+        if (numbers > 0).all() or values[0] != 0:
+            values = values - values[0]
         times = values[4] / numbers[4]
         np.testing.assert_allclose(values[~np.isnan(values)], times * numbers[~np.isnan(values)], rtol=1e-12)
         assert np.isnan(values).sum() == missing

@@ -177,6 +177,32 @@ def test_plots_compare_rows():
         plots.match_plot(ps.match_cem(moved(df), covariates=["x"], **CALL), model)
 
 
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("call", [*TAKING_SCORES, *(f"{name}, weights" for name in TAKING_WEIGHTS)])
+@pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")  # few rows, made up
+def test_rows_sorted_otherwise_are_told_to_be_in_another_order_not_to_be_treated_otherwise(library, call):
+    df = people()
+    model = ps.fit_propensity(LIBRARIES[library](df), covariates=["x"], **CALL)
+    made = model if call in TAKING_SCORES else ps.match_nn(LIBRARIES[library](df), scores=model, **CALL)
+    take = TAKING_SCORES.get(call) or TAKING_WEIGHTS[call.partition(",")[0]]
+    for rows in (df.sort_values("y", ignore_index=True), df.iloc[::-1].reset_index(drop=True)):
+        with pytest.raises(InvalidInputError, match=r"rows have been put in another order .*; put them back"):
+            take(LIBRARIES[library](rows), made)
+    swapped = pd.concat([df[df.t == 1].head(250), df[df.t == 0].head(250)], ignore_index=True)
+    model = ps.fit_propensity(LIBRARIES[library](swapped), covariates=["x"], **CALL)
+    with pytest.raises(InvalidInputError, match="the treatment differs in 500 rows"):
+        TAKING_SCORES["ipw"](LIBRARIES[library](swapped.assign(t=1 - swapped.t)), model)
+
+
+def test_overlap_is_drawn_of_the_treatment_that_the_model_knows():
+    plots = pytest.importorskip("propensity.plots")
+    df = people()
+    model = ps.fit_propensity(df, covariates=["x"], **CALL)
+    plots.overlap_plot(model, df["t"])
+    with pytest.raises(InvalidInputError, match=r"the treatment differs in \d+ rows .* leave it out"):
+        plots.overlap_plot(model, df["t"].sample(frac=1, random_state=1).reset_index(drop=True))
+
+
 @pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")  # few rows, made up
 def test_truncation_within_arms_wants_the_arms_of_the_weights():
     df = people()
@@ -264,7 +290,125 @@ def test_outcome_by_name_is_of_a_frame_that_has_not_been_edited():
         InvalidInputError, match=r"outcome: the rows have been put in another order \(column 's'"
     ):
         matches.effect("y")
-    matches.effect(df["y"])  # labels say which row is which
+    with pytest.raises(InvalidInputError, match=r"outcome: the rows .* another order since \(column 's'"):
+        matches.effect(df["y"])
+    df["s"] *= 0.5
+    matches.effect(df["y"])  # a column that was changed moves no label
+
+
+def sort_in_place(df, *, with_labels=False):
+    """What `df.sort_values("y", inplace=True)` does, which pandas 4 warns of."""
+    ordered = df.sort_values("y")
+    for name in df:
+        df[name] = ordered[name].to_numpy()
+    if with_labels:
+        df.index = ordered.index
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("method", MATCHED)
+def test_what_is_given_after_the_frame_was_sorted_in_place_is_refused(method):
+    df = scored()
+    matches, before = MATCHED[method](df), df["y"].copy()
+    expected = matches.effect(df["y"]).estimate
+    sort_in_place(df)
+    assert matches.effect(before).estimate == matches.effect(before.to_numpy()).estimate == expected
+    unknown = before.to_numpy() ** 2
+    for values in (df["y"], df["y"] * 2, df["y"].to_numpy(), pl.Series(df["y"].to_numpy()), unknown):
+        with pytest.raises(InvalidInputError, match=r"another order since .* match the rows as they are now"):
+            matches.effect(values)
+    for values in (df["y"], df["y"].to_numpy()):
+        if method == "pairs":  # for which there is no bootstrap that leaves them alone
+            break
+        with pytest.raises(InvalidInputError, match="outcome: the rows of the frame that was matched have"):
+            matches.bootstrap(values, n_reps=2)
+    again = MATCHED[method](df)
+    assert again.effect(df["y"]).estimate == pytest.approx(expected)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_scores_of_a_picture_are_of_the_rows_that_were_matched():
+    plots = pytest.importorskip("propensity.plots")
+    df = scored()
+    matches = MATCHED["match_cem"](df)
+    plots.match_plot(matches, df["s"])
+    sort_in_place(df)
+    for scores in (df["s"], df["s"].to_numpy()):
+        with pytest.raises(
+            InvalidInputError, match="scores: the rows of the frame that was matched have been"
+        ):
+            plots.match_plot(matches, scores)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_labels_that_go_along_when_a_frame_is_sorted_in_place_tell_its_rows():
+    df = scored()
+    matches, before = MATCHED["match_nn"](df), df["y"].copy()
+    expected = matches.effect("y").estimate
+    sort_in_place(df, with_labels=True)
+    assert (
+        matches.effect(before).estimate == matches.effect(df["y"].reindex(before.index)).estimate == expected
+    )
+    with pytest.raises(InvalidInputError, match=r"outcome: the index is not the frame's"):
+        matches.effect(df["y"])
+    with pytest.raises(InvalidInputError, match=r"outcome: the rows .* another order since \(column"):
+        matches.effect(df["y"].to_numpy())
+    with pytest.raises(InvalidInputError, match=r"bias_adjust: .*another order"):
+        matches.effect(before, bias_adjust=pl.DataFrame({"uid": df["uid"].to_numpy()}))
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_rows_in_another_order_are_told_of_and_not_their_treatment(library):
+    df = scored()
+    model = ps.fit_propensity(LIBRARIES[library](df), covariates=["x", "region"], **CALL)
+    matches = MATCHED["match_nn"](df)
+    sorted_rows = LIBRARIES[library](df.sort_values("y").reset_index(drop=True))
+    shuffled_treatment = LIBRARIES[library](df.assign(t=df["t"].to_numpy()[::-1]))
+    calls = {
+        "scores": lambda frame: ps.ipw(frame, outcome="y", scores=model, **CALL),
+        "weights": lambda frame: ps.smd(frame, covariates=["region"], weights=matches, **CALL),
+    }
+    for role, call in calls.items():
+        with pytest.raises(InvalidInputError, match=f"{role}: the rows have been put in another order"):
+            call(sorted_rows)
+        with pytest.raises(InvalidInputError, match=f"{role}: the treatment differs in"):
+            call(shuffled_treatment)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("method", MATCHED)
+def test_treatment_is_no_outcome_of_matches(method, library):
+    df = scored()
+    matches = MATCHED[method](LIBRARIES[library](df))
+    for outcome in ("t", ["y", "t"], df["t"]):
+        with pytest.raises(InvalidInputError, match="column 't' is both the treatment and the outcome"):
+            matches.effect(outcome)
+    if method != "pairs":  # for which there is no bootstrap that leaves them alone
+        with pytest.raises(InvalidInputError, match="column 't' is both the treatment and the outcome"):
+            matches.bootstrap("t", n_reps=2)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("method", ["match_nn", "subclassify"])
+def test_groups_of_a_bootstrap_are_columns_too(method):
+    df = scored().assign(team=lambda d: d["uid"] % 50, half=lambda d: d["uid"] % 2)
+    matches = MATCHED[method](df)
+    by_name = matches.bootstrap("y", cluster="team", strata="half", n_reps=20)
+    by_value = matches.bootstrap("y", cluster=df["team"], strata=df["half"].to_numpy(), n_reps=20)
+    pd.testing.assert_frame_equal(by_name.replicates, by_value.replicates)
+    assert "whole clusters by team, strata by half" in repr(by_name)
+    assert "whole clusters by team, strata by given" in repr(by_value)
+    with pytest.raises(InvalidInputError, match="column 'teem' is not in the frame; did you mean 'team'"):
+        matches.bootstrap("y", cluster="teem", n_reps=2)
+    with pytest.raises(TypeError, match=r"cluster: one column is needed, and 2 are named"):
+        matches.bootstrap("y", cluster=["team", "half"], n_reps=2)
+    with pytest.raises(TypeError, match=r"cluster: the frame is not in a pickle"):
+        pickle.loads(pickle.dumps(matches)).bootstrap(df["y"], cluster="team", n_reps=2)
+    sort_in_place(df)
+    with pytest.raises(InvalidInputError, match="cluster: the rows of the frame that was matched have been"):
+        matches.bootstrap("y", cluster=df["team"], n_reps=2)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")

@@ -203,7 +203,7 @@ NOTHING = {
     "age*visits*age": "I(age**2)",
     "age - visits": "I(age - visits)",
     "age - age.mean()": "I(age - age.mean())",
-    "age + visits - zip": "I(x - zip)",
+    "age + visits - zip": "I(age - zip)",
     "-age + visits": "takes away a term that is not there",
     "age / visits": "I(age / visits)",
 }
@@ -218,9 +218,29 @@ def test_operator_that_does_nothing_is_refused_with_what_was_meant(df, formula, 
     assert NOTHING[formula] in str(caught.value)
 
 
-def test_all_columns_are_a_list(df):
-    with pytest.raises(InvalidInputError, match=r"\[name for name in df if name not in"):
-        ps.fit_propensity(df, treatment="t", covariates=".")
+def test_all_columns_are_a_list_without_the_treatment_and_the_outcome(df, library):
+    held = library(df.assign(y=np.arange(len(df)) % 7))
+    roles = {"outcome": "y", "treatment": "t"}
+    with pytest.raises(InvalidInputError, match=r"; all but some are the list \[name for") as told:
+        ps.aipw(held, **roles, covariates=".")
+    names = {"df": held}
+    exec("found = " + str(told.value).split("are the list ")[1], names)
+    assert names["found"] == [name for name in df.columns if name not in ("t", "y")]
+    with pytest.raises(InvalidInputError, match=r"if name not in \('t', '<the outcome>'\)\]$"):
+        ps.fit_propensity(held, treatment="t", covariates=".")
+
+
+@pytest.mark.parametrize(
+    ("formula", "meant"),
+    [
+        ("-age", "- age takes away a term that is not there; leave it out"),
+        ("zip + visits - age", "a difference of values is I(zip - age)"),
+    ],
+)
+def test_term_that_is_not_there_is_not_taken_from_itself(df, formula, meant):
+    with pytest.raises(InvalidInputError) as told:
+        ps.fit_propensity(df, treatment="t", covariates=formula)
+    assert str(told.value).endswith(meant)
 
 
 def test_power_of_a_category_is_left_out(df):
@@ -342,7 +362,7 @@ def test_values_that_hang_on_other_rows_are_fitted_but_not_predicted(df, formula
         model.predict(library(df.head(6)))
     with pytest.raises(InvalidInputError, match="hang on the other rows"):
         pickle.loads(pickle.dumps(model)).predict(library(df.head(6)))
-    effect = ps.ipw(library(df.assign(y=df["age"])), outcome="y", treatment="t", scores=model)
+    effect = ps.ipw(library(df.assign(y=df["age"] + df["visits"])), outcome="y", treatment="t", scores=model)
     assert np.isfinite(effect.std_error)
 
 

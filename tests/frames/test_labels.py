@@ -2,6 +2,7 @@
 
 import datetime
 import decimal
+import uuid
 
 import numpy as np
 import pandas as pd
@@ -72,6 +73,9 @@ PANDAS = {
     "times": lambda g: [datetime.time(int(k)) for k in g],
     "durations": lambda g: pd.to_timedelta(g, unit="h"),
     "periods": lambda g: pd.PeriodIndex(pd.period_range("2026-01", periods=24, freq="M")[g]),
+    "tuples": lambda g: [(int(k) // 2, "ab"[int(k) % 2]) for k in g],
+    "tuples of several lengths": lambda g: [(0,) * (int(k) + 1) for k in g],
+    "UUIDs": lambda g: [uuid.UUID(int=int(k)) for k in g],
     "intervals": lambda g: pd.IntervalIndex.from_breaks(np.arange(25.0))[g],
 }
 POLARS = {
@@ -203,6 +207,25 @@ def test_digits_lost_before_the_call_are_told(plain):
         clustered(lost)
     fine = plain.assign(g=plain["g"] + 0.5)
     np.testing.assert_array_equal(clustered(fine), clustered(plain))
+
+
+@pytest.mark.parametrize("held", ["tuples", "tuples of several lengths", "UUIDs"])
+def test_coarsened_objects_are_called_by_themselves(plain, held):
+    own = PANDAS[held](plain["g"])
+    df = plain.assign(g=own)
+    found = ps.match_cem(df, treatment="t", covariates=["g"])
+    assert set(found.cells["g"]) == set(own)
+    merged = ps.match_cem(df, treatment="t", covariates=["g"], grouping={"g": dict.fromkeys(own, "any")})
+    assert merged.cells["g"].tolist() == ["any"]
+
+
+@pytest.mark.parametrize(("held", "called"), [("tuples", "tuple"), ("UUIDs", "UUID")])
+def test_covariate_of_objects_of_one_type_is_called_by_it(plain, held, called):
+    df = plain.assign(g=PANDAS[held](plain["g"]))
+    with pytest.raises(TypeError, match=f"column 'g': the type object holding {called} values is") as told:
+        ps.smd(df, treatment="t", covariates=["g"])
+    exec(str(told.value).split("as levels of text: ")[1], {"df": df})
+    assert len(ps.smd(df, treatment="t", covariates=["g"])) == 24
 
 
 HOLES = {

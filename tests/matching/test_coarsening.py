@@ -139,15 +139,19 @@ def test_many_covariates_do_not_overflow_the_number_of_a_cell():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"cutpoints": {"visit": 3}}, r"cutpoints: 'visit' is none of the numeric covariates, 'visits'"),
-        ({"cutpoints": {"tier": 3}}, "cutpoints: 'tier' is none of the numeric"),
+        ({"cutpoints": {"visit": 3}}, r"cutpoints: 'visit' is none of the covariates, 'tier', 'visits'"),
+        (
+            {"cutpoints": {"tier": 3}},
+            "cutpoints: column 'tier' is no number, and cutpoints are; grouping",
+        ),
+        ({"cutpoints": {"nope": "exact"}}, r"cutpoints: 'nope' is none of the covariates"),
         ({"cutpoints": {"visits": [3, 3]}}, "cutpoints of 'visits': finite numbers, ascending"),
         ({"cutpoints": {"visits": [np.nan]}}, "finite numbers, ascending"),
         ({"cutpoints": {"visits": 0}}, "cutpoints of 'visits' must be a whole number of at least 1"),
         ({"cutpoints": "stata"}, "cutpoints of 'visits' must be one of 'sturges'"),
         (
             {"grouping": {"visits": {1: 2}}},
-            "grouping: 'visits' is none of the text or bool covariates, 'tier'",
+            "grouping: column 'visits' is numeric, and grouping merges levels; cutpoints coarsen",
         ),
         ({"grouping": {"tier": {"low": "l"}}}, "grouping: column 'tier' has no level 'low'"),
         ({"covariates": "tier"}, "covariates: a list of columns is needed"),
@@ -157,3 +161,15 @@ def test_many_covariates_do_not_overflow_the_number_of_a_cell():
 def test_match_cem_names_what_it_cannot_use(users, options, message):
     with pytest.raises(InvalidInputError, match=message):
         ps.match_cem(users, **{"treatment": "opted", "covariates": ["tier", "visits"], **options})
+
+
+@pytest.mark.parametrize("objects", [False, True])
+def test_cut_points_of_a_date_get_the_line_that_makes_days_of_it(users, objects):
+    day = pd.Timestamp("2026-03-01") + pd.to_timedelta(np.arange(len(users)) % 20, unit="D")
+    df = users.assign(day=day.date if objects else day)
+    options = {"treatment": "opted", "covariates": ["day"]}
+    with pytest.raises(InvalidInputError, match=r"^cutpoints: column 'day' holds dates") as told:
+        ps.match_cem(df, **options, cutpoints={"day": [pd.Timestamp("2026-03-10")]})
+    line = str(told.value).split("since the first: ")[1]
+    exec(line, {"df": df, "pd": pd})
+    assert len(ps.match_cem(df, **options, cutpoints={"day": [10]}).cells) == 2

@@ -211,3 +211,26 @@ def test_rows_that_all_count_seven_give_the_errors_of_rows_that_count_one(df, na
     one, other = plain.effect("done"), sevens.effect("done")
     assert other.estimate == pytest.approx(one.estimate, rel=1e-10)
     assert other.std_error == pytest.approx(one.std_error, rel=1e-8)
+
+
+@pytest.mark.parametrize("by_name", [True, False])
+@pytest.mark.parametrize(("column", "role"), [("done", "outcome"), ("opted", "treatment")])
+def test_outcomes_are_not_adjusted_for_themselves_nor_for_the_treatment(users, by_name, column, role):
+    matches = ps.match_nn(users, treatment="opted", covariates=["visits"], on="euclidean")
+    given = ["visits", column] if by_name else users[["visits", column]]
+    with pytest.raises(InvalidInputError, match=f"^column '{column}' is the {role}; remove it from bias_adj"):
+        matches.effect("done", bias_adjust=given)
+    renamed = users[[column]].rename(columns={column: "z"}).astype(float)
+    with pytest.raises(InvalidInputError, match=f"^column 'z' is the {role}"):
+        matches.effect(users["done"], bias_adjust=renamed)
+
+
+@pytest.mark.parametrize(
+    ("options", "argument"),
+    [({"exact": ["opted"]}, "exact"), ({"caliper": {"opted": 0.2}}, "caliper")],
+)
+def test_treatment_among_what_is_matched_by_is_told_by_the_argument_it_stands_in(users, options, argument):
+    with pytest.raises(
+        InvalidInputError, match=f"^column 'opted' is the treatment; remove it from {argument}$"
+    ):
+        ps.match_nn(users, treatment="opted", covariates=["visits"], on="euclidean", **options)

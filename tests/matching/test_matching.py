@@ -199,3 +199,19 @@ def test_effect_takes_arrays_and_bools(scored):
     expected = matches.effect(scored["done"]).estimate
     assert matches.effect(scored["done"].to_numpy()).estimate == expected
     assert 0 <= matches.effect(scored["done"] > 5).mean_control <= 1
+
+
+@pytest.mark.parametrize("estimand", ["ATT", "ATC", "ATE"])
+def test_cap_that_no_unit_can_reach_is_none(users, estimand):
+    df = users.assign(w=1.0 * (np.arange(len(users)) >= 10))
+    model = ps.fit_propensity(df, treatment="opted", covariates=["visits"], sample_weight="w")
+    options = {"treatment": "opted", "scores": model, "estimand": estimand, "sample_weight": "w"}
+    there = df.loc[df["w"] > 0, "opted"]
+    n_focal = {"ATT": there.sum(), "ATC": (~there).sum()}
+    plain = ps.match_nn(df, **options)
+    capped = ps.match_nn(df, **options, max_reuse=int(n_focal.get(estimand, max(n_focal.values()))))
+    pd.testing.assert_series_equal(capped.weights, plain.weights)
+    assert not capped.drawn
+    found, expected = capped.effect("done"), plain.effect("done")
+    assert (found.estimate, found.std_error) == (expected.estimate, expected.std_error)
+    assert str(capped) == str(plain)

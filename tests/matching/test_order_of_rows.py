@@ -98,16 +98,20 @@ def test_without_labels_an_outcome_that_hangs_on_the_order_asks_for_ids(name):
 @pytest.mark.parametrize("name", ["pairs", "full", "reused"])
 def test_repeated_labels_are_refused_where_a_draw_decides(name):
     df = pd.DataFrame(
-        {"t": [1, 1, 0, 0, 0, 0], "e": [0.4, 0.7, 0.4, 0.4, 0.7, 0.7], "y": [5.0, 5, 1, 2, 3, 4]}
+        {
+            "t": [1, 1, 0, 0, 0, 0, 1, 0],
+            "e": [0.4, 0.7, 0.4, 0.4, 0.7, 0.7, 0.9, 0.9],
+            "y": [5.0, 5, 1, 2, 3, 4, 6, 3.5],
+        }
     )
-    twice = df.set_axis([0, 1, 2, 2, 1, 1])
+    twice = df.set_axis([0, 1, 2, 2, 1, 1, 6, 7])
     with pytest.raises(InvalidInputError, match=r"3 repeated labels .*reset_index\(drop=True\).*ids="):
         answer(name, twice)
     assert answer(name, twice.reset_index(drop=True)).expected == answer(name, df)
-    assert answer(name, twice, ids=np.arange(6)).expected == answer(name, df, ids=df.index)
+    assert answer(name, twice, ids=np.arange(8)).expected == answer(name, df, ids=df.index)
     # No draw decides where ties share, or where there are none.
     assert ps.match_nn(twice, treatment="t", scores="e").effect("y").estimate == pytest.approx(2.5)
-    answer(name, twice.assign(e=[0.4, 0.7, 0.41, 0.43, 0.72, 0.76]))
+    answer(name, twice.assign(e=[0.4, 0.7, 0.41, 0.43, 0.72, 0.76, 0.9, 0.91]))
 
 
 def test_pairs_name_somebody():
@@ -211,3 +215,28 @@ def test_the_last_digits_of_a_fraction_count_last():
     assert len(set(told(apart).ids)) == len(set(told(apart).alike)) == 3
     back = apart.iloc[::-1]
     assert (told(back).ids[::-1] == told(apart).ids).all()
+
+
+def flags(seed):
+    """Rows of few different scores, two flags of which are equally frequent in either arm."""
+    rng = np.random.default_rng(seed)
+    df = pd.DataFrame({"t": np.repeat([1, 0], [30, 70]), "e": rng.integers(3, 6, 100) / 10})
+    for name in ("a", "b"):
+        df[name] = np.r_[rng.permutation(np.arange(30) < 12), rng.permutation(np.arange(70) < 40)].astype(int)
+    return df.assign(plan=rng.choice(["basic", "pro", "team"], 100), y=rng.normal(size=100).round(2))
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("match", [ps.match_full, MATCHINGS["pairs"], MATCHINGS["random"]])
+def test_draws_hang_on_what_columns_hold_and_not_on_their_names(match, seed):
+    def estimate(df):
+        return match(df, treatment="t", scores="e").effect("y").estimate
+
+    df = flags(seed)
+    expected = estimate(df)
+    assert estimate(df.rename(columns={"a": "zebra", "plan": "b", "b": "c"})) == expected
+    assert estimate(df.rename(columns={"a": "b", "b": "a"})) == expected
+    assert estimate(df[["y", "plan", "b", "e", "t", "a"]]) == expected
+    levels = pd.Categorical(df["plan"], ["team", "basic", "pro"])
+    for other in (df.assign(plan=levels), df.assign(plan=levels).sample(frac=1, random_state=1)):
+        assert estimate(other) == pytest.approx(expected, rel=1e-12)

@@ -208,8 +208,8 @@ def test_labels_reach_the_draws(quarter):
     stratified = boot(made, quarter, strata=quarter["opted"])
     assert not np.allclose(clustered.replicates, plain.replicates)
     assert not np.allclose(stratified.replicates, plain.replicates)
-    assert "whole clusters by cluster" in repr(clustered)
-    assert "strata by strata" in repr(stratified)
+    assert "whole clusters by team" in repr(clustered)
+    assert "strata by opted" in repr(stratified)
     with pytest.raises(InvalidInputError, match="cluster: the index is not the frame's"):
         boot(made, quarter, cluster=quarter["team"].iloc[::-1])
 
@@ -290,18 +290,31 @@ def test_progress_counts_replicates():
 @pytest.mark.parametrize("options", [{}, {"n_neighbors": 3}, {"max_reuse": 2}, {"estimand": "ATE"}])
 def test_matching_with_replacement_is_not_matched_again(quarter, options):
     made = ps.match_nn(quarter, treatment="opted", scores=score_of(quarter), **options)
-    with pytest.raises(InvalidInputError, match=r"refit: .*Imbens 2008.*take effect\(outcome\)\.conf_int"):
+    with pytest.raises(InvalidInputError, match=r"refit: .*Imbens 2008.*take matches.effect\(outcome\)"):
         made.bootstrap(quarter["done"], refit=True)
 
 
 def test_pairs_point_to_the_refit(quarter):
     made = make("pairs", quarter, score_of(quarter))
-    with pytest.raises(InvalidInputError, match=r"take bootstrap\(outcome, refit=True\)"):
+    with pytest.raises(InvalidInputError, match=r"take matches.bootstrap\(outcome, refit=True\)"):
         made.bootstrap(quarter["done"])
     with pytest.raises(InvalidInputError, match="no whole number of rows to match again"):
         made.bootstrap(quarter["done"], refit=True, resampling="bayesian")
     with pytest.raises(InvalidInputError, match="refit"):
         made.bootstrap(quarter["done"], refit="yes")
+
+
+@pytest.mark.parametrize("method", ["pairs", "full"])
+def test_intervals_are_normal_unless_asked_for_otherwise(quarter, method):
+    found = boot(make(method, quarter, score_of(quarter)), quarter, n_reps=40)
+    pd.testing.assert_frame_equal(found.conf_int(), found.conf_int(kind="normal"))
+    low, high = found.summary()[["conf_low", "conf_high"]].iloc[0]
+    middle, half_width = float(found.estimates.iloc[0]), 1.959964 * float(found.std_errors.iloc[0])
+    assert (low, high) == pytest.approx((middle - half_width, middle + half_width), rel=1e-5)
+    assert "95% normal intervals" in repr(found)
+    assert found.conf_int(kind="percentile").iloc[0, 0] == pytest.approx(
+        np.quantile(found.replicates.iloc[:, 0], 0.025)
+    )
 
 
 def test_nothing_is_warned_of_that_is_not_so(quarter):

@@ -69,6 +69,7 @@ def test_order_of_the_rows_and_library_do_not_matter(users, method):
         assert METHODS[method](other, **DESIGN).estimate == pytest.approx(plain.estimate, rel=1e-10)
 
 
+@pytest.mark.filterwarnings("ignore::propensity.errors.DegenerateWarning")
 @pytest.mark.parametrize("method", METHODS)
 def test_outcome_that_the_model_explains_is_told_exactly(users, method):
     effect = METHODS[method](users.assign(done=3.0 * users["opted"] + 2.0 * users["visits"]), **DESIGN)
@@ -191,6 +192,7 @@ def test_classifier_predicts_the_probability_of_an_outcome(members):
     assert_is(effect, twin)
 
 
+@pytest.mark.filterwarnings("ignore::propensity.errors.DegenerateWarning")
 def test_classifier_that_saw_no_one_predicts_zero(members):
     members["never"] = 0
     effect = ps.aipw(
@@ -282,6 +284,22 @@ def test_rows_of_weight_0_are_in_no_fold(members):
         assert effects[0].std_error == pytest.approx(effects[1].std_error, rel=1e-10)
 
 
+def test_folds_hang_on_the_rows_of_clusters_and_not_on_what_these_are_called(members):
+    rng = np.random.default_rng(3)
+    called = rng.permutation(60)[members["team"]]
+    levels = pd.Categorical.from_codes(called, [f"team {k}" for k in rng.permutation(60)])
+    design = {"outcome": "y", "treatment": "t", "covariates": ["a"], "n_folds": 5, "cluster": "team"}
+    expected = ps.aipw(members, **design).estimate
+    for team in (called, levels):
+        other = members.assign(team=team).sample(frac=1, random_state=0)
+        assert ps.aipw(other, **design).estimate == pytest.approx(expected, rel=1e-10)
+    # Rows of weight 0 are not there, whatever cluster they are in.
+    gone = members.iloc[:50].assign(w=0.0, team=np.arange(50))
+    both = pd.concat([gone, members.assign(w=1.0)], ignore_index=True)
+    found = ps.aipw(both, **design, sample_weight="w").estimate
+    assert found == pytest.approx(ps.aipw(members.assign(w=1.0), **design, sample_weight="w").estimate)
+
+
 def test_folds_hold_like_shares_of_each_arm(members):
     treated = members["t"].to_numpy()
     folds = assign_folds(treated, None, 7, 0, np.arange(len(treated)))
@@ -333,7 +351,7 @@ def test_arm_within_one_fold_cannot_be_cross_fitted(members):
         ({"outcome_model": LinearRegression}, "outcome_model: a model with fit and predict is needed"),
         ({"outcome_model": 3}, "outcome_model: a model with fit and predict is needed"),
         ({"score_model": LinearRegression()}, "score_model: a classifier is needed"),
-        ({"outcome_model": DecisionTreeClassifier()}, "is a classifier, and the outcome is not 0/1"),
+        ({"outcome_model": DecisionTreeClassifier()}, "is a classifier, and column 'done' is not 0/1"),
         ({"outcome_model": "logistic", "n_folds": 2}, "values below 0 or above 1, where a logistic model"),
         ({"estimand": "ATO"}, "estimand must be one of 'ATE', 'ATT', 'ATC'"),
         ({"penalty": -1}, "penalty must be a finite number"),

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from sklearn.tree import DecisionTreeClassifier
 
 import propensity as ps
 from propensity import errors
@@ -295,6 +296,23 @@ SCORES = {
         "scores: 10 values for a frame of",
     ),
     "a table": (lambda e: e.to_numpy()[:, None], TypeError, "not an array of shape (200, 1)"),
+    "a table of one": (lambda e: e.to_numpy()[:, None], TypeError, "take its column, scores[:, 0]"),
+    "both probabilities": (
+        lambda e: np.column_stack([1 - e, e]),
+        TypeError,
+        "shape (200, 2); of what predict_proba gives take the probabilities of the treated, scores[:, 1]",
+    ),
+    "a classifier": (
+        lambda _: DecisionTreeClassifier(),
+        TypeError,
+        "not DecisionTreeClassifier, which is a model; where it is fitted, take what it predicts for",
+    ),
+    "classes": (
+        lambda e: (e > e.median()).astype(int),
+        OverlapError,
+        "scores: all 200 are 0 or 1 exactly (100 at 0, 100 at 1), as what a classifier predicts, or a tree",
+    ),
+    "bools": (lambda e: e > 0, OverlapError, "scores: all 200 are 0 or 1 exactly (0 at 0, 200 at 1)"),
     "a number": (lambda _: 0.5, TypeError, "scores: a series or an array is needed, not float"),
     "nothing": (lambda _: None, TypeError, "scores: a series or an array is needed, not NoneType"),
     "words": (lambda e: e.map(str), TypeError, "scores: numbers are needed, not text"),
@@ -349,9 +367,9 @@ def test_model_of_reordered_rows_is_refused(users):
     model = ps.fit_propensity(pl.from_pandas(users), **COLUMNS)
     matches = ps.match_nn(pl.from_pandas(users), treatment="opted", scores=model)
     turned = pl.from_pandas(users[::-1])
-    with pytest.raises(InvalidInputError, match=r"scores: the treatment differs in \d+ rows \(rows"):
+    with pytest.raises(InvalidInputError, match=r"scores: the rows have been put in another order"):
         ps.ipw(turned, outcome="done", treatment="opted", scores=model)
-    with pytest.raises(InvalidInputError, match=r"weights: the treatment differs in \d+ rows \(rows"):
+    with pytest.raises(InvalidInputError, match=r"weights: the rows have been put in another order"):
         ps.smd(turned, **COLUMNS, weights=matches)
 
 
@@ -408,7 +426,7 @@ def test_matches_of_other_rows_are_refused(users):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"estimators": [ps.IPW(), ps.IPW()]}, "estimators: 'IPW ATE' occur twice"),
+        ({"estimators": [ps.IPW(), ps.IPW()]}, "estimators: 'IPW ATE' occurs twice or more; give each once"),
         ({"estimators": []}, "estimators: at least one is needed"),
         ({"estimators": ["IPW"]}, "a specification such as IPW() is needed, not 'IPW'"),
         ({"n_reps": 0}, "n_reps must be a whole number of at least 2, not 0"),

@@ -5,11 +5,15 @@ A time would depend on the machine; what is loaded does not. pandas takes nine t
 
 from __future__ import annotations
 
+import doctest
 import json
+import re
 import subprocess
 import sys
 
 import pytest
+
+import propensity as ps
 
 LOADED = """
 import json, sys
@@ -41,3 +45,14 @@ def test_import_loads_no_standard_module_that_takes_long(loaded):
 def test_import_leaves_heavy_packages_for_when_they_are_used(name):
     command = [sys.executable, "-c", f"import sys, propensity; sys.exit('{name}' in sys.modules)"]
     assert subprocess.run(command, check=False).returncode == 0
+
+
+def test_help_begins_with_a_map_of_all_functions():
+    assert ps.__doc__ is not None
+    named = set(re.findall(r"`(?:propensity\.)?(\w+)`", ps.__doc__))
+    results = {"BootstrapResult", "Effect", "Effects", "Estimator", "Matches", "Overlap", "Subclasses"}
+    results |= {"Trimmed", "TruncatedWeights", "__version__"}
+    assert set(ps.__all__) - results <= named
+    assert named <= set(ps.__all__)
+    lines = doctest.DocTestParser().get_doctest(ps.__doc__, {}, "propensity", None, None)
+    assert doctest.DocTestRunner().run(lines).failed == 0

@@ -52,3 +52,43 @@ def test_main_explains_its_options(flag):
     command = [sys.executable, "-m", "propensity", "--help"]
     helped = subprocess.run(command, capture_output=True, text=True, check=True)
     assert flag in helped.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--n-users", "0"], "argument --n-users: at least 200 are needed, not 0"),
+        (["--n-users", "10"], "argument --n-users: at least 200 are needed, not 10"),
+        (["--n-reps", "1"], "argument --n-reps: at least 2 are needed, not 1"),
+        (["--seed", "-1"], "argument --seed: at least 0 is needed, not -1"),
+    ],
+)
+def test_main_answers_impossible_numbers_in_words(options, said, capsys):
+    with pytest.raises(SystemExit) as caught:
+        tutorial.main(options)
+    assert caught.value.code == 2
+    printed = capsys.readouterr()
+    assert said in printed.err
+    assert not printed.out
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # few users, of whom there is much to say
+def test_main_works_with_the_fewest_users_and_replicates(tmp_path, capsys):
+    tutorial.main(["--n-users", "200", "--n-reps", "2", "--output", str(tmp_path)])
+    assert "200 users" in capsys.readouterr().out
+
+
+def test_main_answers_a_place_for_no_folder_before_it_works(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SystemExit, match=r"--output: .*file is no folder that can be written to"):
+        tutorial.main([*SMALL, "--output", str(tmp_path / "file" / "plots")])
+    assert not capsys.readouterr().out
+
+
+def test_main_answers_a_folder_that_cannot_be_made(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(tutorial.Path, "mkdir", refuse)
+    with pytest.raises(SystemExit, match=r"plots cannot be made \(Read-only file system\); take another"):
+        tutorial.main([*SMALL, "--output", str(tmp_path / "plots")])

@@ -13,6 +13,7 @@ import propensity as ps
 from conftest import COVARIATES, OUTCOME, TREATMENT
 from propensity import core
 from propensity.errors import InvalidInputError, OverlapWarning
+from propensity.frames.order import groups_by_content, places_by_content
 
 SMALL = {"outcome": "done", "treatment": "opted", "covariates": ["tier", "visits"]}
 
@@ -105,6 +106,9 @@ def test_penalty_reaches_the_estimates(logs, tutorial):
 def test_labels_of_a_frame_are_those_of_the_array_door(users):
     x = np.column_stack([users["tier"] == tier for tier in ("light", "medium")] + [users["visits"]])
     users["team"] = [f"team {row % 23}" for row in range(len(users))]
+    # Teams are numbered by what their rows hold, whatever they are called.
+    places = places_by_content([*x.T, users["done"].to_numpy(), users["opted"].to_numpy()])
+    teams = groups_by_content(np.unique(users["team"], return_inverse=True)[1], places)
     found = ps.bootstrap(
         users, **SMALL, estimators=[ps.IPW()], n_reps=10, seed=3, resampling="poisson", cluster="team"
     )
@@ -117,7 +121,7 @@ def test_labels_of_a_frame_are_those_of_the_array_door(users):
         n_reps=10,
         seed=3,
         resampling="poisson",
-        cluster=np.unique(users["team"], return_inverse=True)[1],
+        cluster=teams,
     )
     np.testing.assert_allclose(found.replicates, expected.replicates, rtol=1e-9)
     np.testing.assert_allclose(found.acceleration, expected.acceleration, rtol=1e-6)
@@ -277,3 +281,36 @@ def test_replicates_do_not_depend_on_the_order_of_the_rows(users, covariates, re
     moved = users.sample(frac=1, random_state=1)
     for frame in (moved, moved.reset_index(drop=True), pl.from_pandas(moved)):
         np.testing.assert_allclose(ps.bootstrap(frame, **options).replicates, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("role", ["cluster", "strata"])
+def test_replicates_hang_on_the_rows_of_groups_and_not_on_what_these_are_called(users, role):
+    group = np.arange(len(users)) * 7 % 10
+    rng = np.random.default_rng(2)
+    called = rng.permutation(10)[group]
+    words = np.array(list("qwertyuiop"))[group]
+    moved = rng.permutation(len(users))
+
+    def replicates(groups, df=users):
+        options = {"treatment": "opted", "covariates": ["visits"], "estimators": [ps.IPW()], "n_reps": 6}
+        boot = ps.bootstrap(df.assign(g=groups), outcome="done", **options, **{role: "g"})
+        return boot.replicates.to_numpy()
+
+    expected = replicates(group)
+    levels = pd.Categorical(words, list("wqertyuiop"))
+    for other in (called, words, levels):
+        np.testing.assert_allclose(replicates(other), expected, rtol=1e-9)
+    np.testing.assert_allclose(replicates(called[moved], users.iloc[moved]), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("role", ["cluster", "strata"])
+def test_replicates_of_matches_hang_on_the_rows_of_groups_too(users, role):
+    model = ps.fit_propensity(users, treatment="opted", covariates=["visits", "tenure"])
+    matches = ps.match_nn(users, treatment="opted", scores=model)
+    group = np.arange(len(users)) * 7 % 10
+    called = np.random.default_rng(2).permutation(10)[group]
+    found, expected = (
+        matches.bootstrap("done", n_reps=6, **{role: groups}).replicates.to_numpy()
+        for groups in (called, group)
+    )
+    np.testing.assert_array_equal(found, expected)

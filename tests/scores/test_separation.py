@@ -8,7 +8,14 @@ import pandas as pd
 import pytest
 
 import propensity as ps
-from propensity.errors import OverlapWarning, SeparationError, SeparationWarning
+from propensity.errors import (
+    BalanceWarning,
+    DegenerateWarning,
+    OverlapError,
+    OverlapWarning,
+    SeparationError,
+    SeparationWarning,
+)
 
 
 def told(call):
@@ -55,6 +62,20 @@ def test_separation_is_told_once_and_in_the_same_words_by_all(lone):
         lambda: ps.bootstrap(df, outcome="y", estimators=[ps.IPW("ATT")], n_reps=2, seed=1, **roles),
     ):
         assert told(call) == [words]
+
+
+@pytest.mark.parametrize("lone", ["AD", "Côte d'Ivoire", 'the "rest"'])
+def test_line_of_the_warning_drops_the_rows_that_it_names(lone):
+    df = countries(lone)
+    df.loc[4:6, ["country", "t"]] = ["XX", True]
+    (words,) = told(lambda: ps.fit_propensity(df, treatment="t", covariates=["country", "x"]))
+    scope = {"df": df}
+    exec(re.search(r"drop these rows, in pandas (df = .*), \(the effect", words).group(1), scope)
+    assert len(scope["df"]) == 2000 - 7
+    assert not told(lambda: ps.fit_propensity(scope["df"], treatment="t", covariates=["country", "x"]))
+    odd = df.rename(columns={"country": "the country"})
+    (words,) = told(lambda: ps.fit_propensity(odd, treatment="t", covariates=["the country", "x"]))
+    assert "drop these rows (the effect is then for the others)" in words
 
 
 def test_cells_of_an_interaction_are_named_together():
@@ -146,18 +167,21 @@ def of_plan(team):
         return ps.fit_propensity(team, treatment="t", covariates=["plan"])
 
 
+@pytest.mark.filterwarnings("ignore::propensity.errors.DegenerateWarning")
 @pytest.mark.parametrize("estimand", ["ATE", "ATT"])
 def test_effect_says_for_whom_nobody_stands(team, of_plan, estimand):
-    with pytest.warns(SeparationWarning, match="^40 rows with plan == 'team' are all treated"):
-        effect = ps.ipw(team, outcome="y", treatment="t", scores=of_plan, estimand=estimand)
-    assert any(isinstance(caution, OverlapWarning) for caution in effect.cautions)
+    effect = ps.ipw(team, outcome="y", treatment="t", scores=of_plan, estimand=estimand)
+    (caution,) = effect.cautions
+    assert isinstance(caution, SeparationWarning)
+    assert str(caution).startswith("40 rows with plan == 'team' are all treated")
     with pytest.warns(OverlapWarning, match="^40 treated rows with scores of 1, for which no control stands"):
         ps.ipw(team, outcome="y", treatment="t", scores=of_plan.scores.to_numpy(), estimand=estimand)
     kept = team.iloc[40:]
     model = ps.fit_propensity(kept, treatment="t", covariates=["plan"])
     dropped = ps.ipw(kept, outcome="y", treatment="t", scores=model, estimand=estimand)
     assert dropped.estimate == pytest.approx(1.0)
-    assert dropped.cautions == ()
+    # The outcome is made of treatment and plan, and nothing else is to be said.
+    assert all(isinstance(caution, DegenerateWarning) for caution in dropped.cautions)
 
 
 @pytest.mark.parametrize("estimand", ["ATC", "ATO", "ATM"])
@@ -168,17 +192,66 @@ def test_effect_for_others_says_nothing_of_them(team, of_plan, estimand):
 
 
 def test_balance_is_asked_of_those_for_whom_somebody_stands(team, of_plan):
-    with pytest.warns(SeparationWarning):
-        effect = ps.ipw(team, outcome="y", treatment="t", scores=of_plan)
+    effect = ps.ipw(team, outcome="y", treatment="t", scores=of_plan)
     assert len(effect.cautions) == 1  # without the rows that are told of, the arms are balanced
 
 
 @pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")  # a caliper would leave them out
 def test_matches_say_so_too(team, of_plan):
     for match in (ps.match_nn, ps.match_full, ps.subclassify):
-        with pytest.warns(SeparationWarning, match="plan == 'team'"):
-            matched = match(team, treatment="t", scores=of_plan)
+        matched = match(team, treatment="t", scores=of_plan)
         assert any("plan == 'team'" in str(caution) for caution in matched.effect(team["y"]).cautions)
+
+
+def test_a_model_warns_of_its_separation_once_at_its_fit(team):
+    def everyday():
+        model = ps.fit_propensity(team, treatment="t", covariates=["plan"])
+        ps.ipw(team, outcome="y", treatment="t", scores=model)
+        ps.ipw(team, outcome=["y", "y"][:1], treatment="t", scores=model)
+        ps.match_nn(team, treatment="t", scores=model)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", BalanceWarning)
+        assert len(told(everyday)) == 1
+
+
+@pytest.fixture(scope="module")
+def far():
+    """300 rows of whom the 106 on one plan are all treated, and a number that moves scores so near to 1."""
+    rng = np.random.default_rng(0)
+    df = pd.DataFrame({"x": rng.normal(size=300), "plan": rng.choice(["basic", "pro", "team"], 300)})
+    df["t"] = (rng.random(300) < 1 / (1 + np.exp(-2.5 * df["x"]))).astype(int)
+    df["y"] = df["x"] + df["t"] + rng.normal(size=300)
+    df.loc[df["plan"] == "team", "t"] = 1
+    return df.set_axis([f"user {k}" for k in range(300)])
+
+
+USES = {
+    "ipw": lambda df, roles: ps.ipw(df, outcome="y", treatment="t", scores=_fit(df)),
+    "balancing_weights": lambda df, roles: ps.balancing_weights(df, treatment="t", scores=_fit(df)),
+    "match_nn": lambda df, roles: ps.match_nn(df, treatment="t", scores=_fit(df)),
+    "subclassify": lambda df, roles: ps.subclassify(df, treatment="t", scores=_fit(df)),
+    "overlap": lambda df, roles: ps.overlap(df, treatment="t", scores=_fit(df)),
+    "trim": lambda df, roles: ps.trim(df, treatment="t", scores=_fit(df)),
+    "aipw": lambda df, roles: ps.aipw(df, **roles),
+    "aipw, cross-fitted": lambda df, roles: ps.aipw(df, **roles, n_folds=3),
+    "ipwra": lambda df, roles: ps.ipwra(df, **roles),
+    "estimate": lambda df, roles: ps.estimate(df, **roles),
+    "bootstrap": lambda df, roles: ps.bootstrap(df, **roles, n_reps=4),
+}
+
+
+def _fit(df):
+    with pytest.warns(SeparationWarning):
+        return ps.fit_propensity(df, treatment="t", covariates=["plan", "x"])
+
+
+@pytest.mark.parametrize("use", USES)
+def test_scores_of_1_name_the_rows_that_are_foretold(far, use):
+    roles = {"outcome": "y", "treatment": "t", "covariates": ["plan", "x"]}
+    with pytest.raises(OverlapError, match=r"^scores: 2 scores \(rows user \d+, user \d+\)") as found:
+        USES[use](far, roles)
+    assert "106 rows with plan == 'team' are all treated" in str(found.value)
 
 
 def test_what_is_said_of_a_number_is_true_of_all_rows():

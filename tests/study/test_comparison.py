@@ -109,15 +109,14 @@ def test_contradiction_of_pairs_does_not_depend_on_the_order_of_the_list(logs, f
     with pytest.warns(BalanceWarning):
         matches = ps.match_nn(df, treatment=TREATMENT, scores=model, replace=False)
     paired = matches.effect(df[OUTCOME])
-    # Rows of a pair vary together, and rows in no pair by themselves.
-    labels = np.where(matches.labels > 0, matches.labels, -1 - np.arange(len(df)))
+    assert paired.clusters is None  # rows of a pair are independent, given their scores
     gap = weighted.estimate - paired.estimate
-    sums = pd.Series(weighted.influence - paired.influence).groupby(labels).sum()
-    error = np.sqrt(len(sums) / (len(sums) - 1) * (sums**2).sum()) / len(df)
+    error = np.linalg.norm(weighted.influence - paired.influence) / len(df)
     assert f"contradicts {specs[1].label}: {abs(gap) / error:.1f} standard" in table.loc["IPW ATT", "note"]
     assert f"contradicts IPW ATT: {abs(gap) / error:.1f} standard" in table.loc[specs[1].label, "note"]
 
 
+@pytest.mark.filterwarnings("ignore::propensity.errors.DegenerateWarning")
 def test_estimates_without_any_error_do_not_contradict_each_other(logs):
     df = logs.assign(**{TUTORIAL["outcome"]: 0.1})
     estimators = [ps.IPW("ATE"), ps.AIPW("ATE"), ps.IPWRA("ATE")]
@@ -146,7 +145,7 @@ def test_cautions_stand_in_the_notes():
     [
         ({"estimators": []}, "estimators: at least one is needed"),
         ({"estimators": ["IPW"]}, r"estimators: a specification such as IPW\(\) is needed, not 'IPW'"),
-        ({"estimators": [ps.IPW(), ps.IPW("ATE")]}, "estimators: 'IPW ATE' occur twice"),
+        ({"estimators": [ps.IPW(), ps.IPW("ATE")]}, "estimators: 'IPW ATE' occurs twice or more"),
         (
             {"estimators": [ps.NearestNeighbors()], "cluster": "visits", "contrast": "ratio"},
             "matching has no contrast='ratio' with replacement and no cluster; leave '1-NN ATT' out",
@@ -170,3 +169,9 @@ def test_unknown_specifications_are_refused():
         ps.AIPW("ATO")
     with pytest.raises(InvalidInputError, match="outcome_model must be one of 'linear', 'logistic'"):
         ps.IPWRA(outcome_model="probit")
+
+
+def test_penalty_without_a_score_model_is_refused(users):
+    roles = {"outcome": "done", "treatment": "opted", "covariates": ["visits"]}
+    with pytest.raises(InvalidInputError, match=r"^penalty: none of the estimators has a score model"):
+        ps.estimate(users, **roles, estimators=[ps.RegressionAdjustment()], penalty=1.0)

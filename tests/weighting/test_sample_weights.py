@@ -2,6 +2,8 @@
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 import statsmodels.api as sm
 
@@ -320,7 +322,8 @@ def test_weights_that_look_like_counts_get_a_word():
     with pytest.warns(SampleWeightWarning, match=r"20,000 in all for \d+ rows: if they count"):
         effect = ps.ipw(table, outcome="y", scores=model, sample_weight="n", **CALL)
     assert "if they count identical users" in str(effect)
-    spelled_out = table.loc[table.index.repeat(table["n"])].reset_index(drop=True)  # as the caution says
+    caution = str(next(c for c in effect.cautions if isinstance(c, SampleWeightWarning)))
+    spelled_out = spelled_out_by(caution, table)
     by_row = ps.fit_propensity(spelled_out, covariates=["x"], **CALL)
     of_users = ps.ipw(spelled_out, outcome="y", scores=by_row, **CALL)
     assert of_users.estimate == pytest.approx(effect.estimate, rel=1e-9)
@@ -329,6 +332,23 @@ def test_weights_that_look_like_counts_get_a_word():
         table.assign(n=table.n + 0.5), outcome="y", scores=by_row.predict(table), sample_weight="n", **CALL
     )
     assert not any(isinstance(caution, SampleWeightWarning) for caution in half.cautions)
+
+
+def spelled_out_by(caution, df, **names):
+    """Run the line of a caution."""
+    scope = {"df": df, "np": np} | names
+    exec(caution.split("spell the users out, ")[1].split(", and leave")[0], scope)
+    return scope["df"]
+
+
+@pytest.mark.parametrize("library", [lambda df: df, pl.from_pandas, pa.Table.from_pandas])
+def test_line_that_spells_users_out_is_of_the_frame_and_names_its_column(library):
+    table = pd.DataFrame({"t": [0, 1] * 6, "e": [0.5] * 12, "n": [9.0, 7.0] * 6, "row": range(12)})
+    for weight, names in (("n", {}), (table["n"].to_numpy(), {"sample_weight": table["n"]})):
+        with pytest.warns(SampleWeightWarning) as heard:
+            ps.balancing_weights(library(table), scores="e", sample_weight=weight, **CALL)
+        users = spelled_out_by(str(heard[0].message), library(table), **names)
+        np.testing.assert_array_equal(np.bincount(np.asarray(users["row"])), table["n"])
 
 
 def test_two_rows_of_each_arm_have_to_be_there():

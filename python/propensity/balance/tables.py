@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 
 from propensity import core
-from propensity.calls.by_name import columns_by_name
+from propensity.calls.keywords import answered
 from propensity.effects.sample import read_sample_weight
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
+from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Floats
 from propensity.frames.columns import open_frame
 from propensity.frames.native import AnyFrame
@@ -84,7 +85,7 @@ def smd(
     divisor n - 1; with sample weights sum w (x - m)^2 / (1 - sum w^2), w summing to 1.
     """
     checks.choice("denominator", denominator, get_args(Denominator))
-    terms = parse_covariates(covariates, df)
+    terms = parse_covariates(covariates, df, treatment=treatment)
     also = {**given_weights(weights), "sample_weight": sample_weight}
     frame = open_frame(df, treatment=treatment, covariates=terms.columns, also=also)
     treated = frame.treated(treatment)
@@ -181,7 +182,7 @@ def balance(
     171:481; Stuart (2010), Statistical Science 25:1.
     """
     checks.choice("denominator", denominator, get_args(Denominator))
-    terms = parse_covariates(covariates, df)
+    terms = parse_covariates(covariates, df, treatment=treatment)
     named = _named(weights)
     also: dict[str, object] = {**given_scores(scores), "sample_weight": sample_weight}
     for role, given in named.values():
@@ -292,6 +293,7 @@ def _table(
     return table
 
 
+@answered
 def balance_summary(
     table: pd.DataFrame, smd: float = 0.1, variance_ratio: tuple[float, float] = (0.5, 2.0)
 ) -> pd.DataFrame:
@@ -355,6 +357,13 @@ def _require_balance_table(table: object) -> None:
     )
     if not whole:
         raise InvalidInputError("table: what ps.balance gave is needed, with its columns and attrs")
+    assert isinstance(table, pd.DataFrame)
+    for sample in table.columns.unique("sample"):
+        if not {(sample, "smd"), (sample, "variance_ratio")} <= set(table.columns):
+            raise InvalidInputError(
+                f"table: what ps.balance gave is needed, whole, and {sample!r} is none of its samples or has "
+                "lost measures; of a table whose terms became a column give the one before reset_index()"
+            )
 
 
 def _range(variance_ratio: object) -> tuple[float, float]:

@@ -15,11 +15,13 @@ import numpy as np
 from propensity.effects.imbalance import BALANCED, Imbalance
 from propensity.errors import (
     BalanceWarning,
+    DegenerateWarning,
     OverlapWarning,
     SampleWeightWarning,
     SmallSampleWarning,
 )
 from propensity.frames.checks import Bools, Floats
+from propensity.frames.lines import Subject
 
 # Coverage by the smaller arm's effective size, weighting for ATE: 10 to 20, 87%; 20 to 30, 91%; above, 92% to
 # 95% where overlap is good. For ATO: 10 to 20, 92%; above 20, 94% and more.
@@ -113,8 +115,11 @@ def size_cautions(
 _COUNTS = 3.0
 
 
-def count_cautions(sample_weight: Floats | None) -> tuple[Warning, ...]:
-    """Say that sample weights look like counts of identical users, which they are not to be."""
+def count_cautions(sample_weight: Floats | None, given: Subject) -> tuple[Warning, ...]:
+    """Say that sample weights look like counts of identical users, which they are not to be.
+
+    `given` is how code writes them.
+    """
     if sample_weight is None:
         return ()
     n, total = int((sample_weight > 0).sum()), float(sample_weight.sum())
@@ -124,7 +129,18 @@ def count_cautions(sample_weight: Floats | None) -> tuple[Warning, ...]:
         SampleWeightWarning(
             f"the sample weights are whole numbers, and {total:,.0f} in all for {n:,} rows: if they count "
             "identical users, the standard errors are too large, for they are those of the rows; spell the "
-            "users out, df.loc[df.index.repeat(df['count'])], and leave the weights out"
+            f"users out, {given.spelled_out()}, and leave the weights out"
+        ),
+    )
+
+
+def adjustment_cautions(*n_terms: int) -> tuple[Warning, ...]:
+    """Say that no model has a term, so that nothing is adjusted for."""
+    if any(n_terms):
+        return ()
+    return (
+        DegenerateWarning(
+            "nothing is adjusted for: no covariate has a term, and the arms are compared as they are"
         ),
     )
 

@@ -12,9 +12,10 @@ from propensity.effects import inference
 from propensity.effects.arms import ArmMeans, OutcomeFacts
 from propensity.effects.cautions import size_cautions
 from propensity.effects.contrasts import SCALES, Contrast
+from propensity.effects.given_away import exact_cautions
 from propensity.effects.rounding import without_rounding
 from propensity.effects.weighted_result import WeightedResult
-from propensity.errors import InvalidInputError
+from propensity.errors import DegenerateWarning, InvalidInputError
 from propensity.frames import checks
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.fingerprint import Fingerprint, Made
@@ -152,6 +153,8 @@ class Effect(WeightedResult):
         """
         n_rows = int(treated.sum()), int((~treated).sum())
         means, std_error = without_rounding(means, facts, ess, std_error, clusters)
+        if not any(isinstance(caution, DegenerateWarning) for caution in cautions):
+            cautions = (*cautions, *exact_cautions(facts, means, std_error))
         difference = cls(
             estimand=estimand,
             estimate=means.estimate,
@@ -285,12 +288,15 @@ class Effect(WeightedResult):
     def _require_means_for(self, contrast: Contrast) -> None:
         means = f"the means are {self.mean_treated:.4g} and {self.mean_control:.4g}"
         low, high = min(self.mean_treated, self.mean_control), max(self.mean_treated, self.mean_control)
+        instead = f"take {'ratio' if low > 0 else 'difference'!r}"
         if contrast == "ratio" and low <= 0:
-            raise InvalidInputError(f"contrast 'ratio': both means must be positive, but {means}")
+            raise InvalidInputError(f"contrast 'ratio': both means must be positive, but {means}; {instead}")
         if contrast == "odds_ratio" and not self.bounded:
-            raise InvalidInputError("contrast 'odds_ratio': some outcomes lie outside [0, 1]; take 'ratio'")
+            raise InvalidInputError(f"contrast 'odds_ratio': some outcomes lie outside [0, 1]; {instead}")
         if contrast == "odds_ratio" and not 0 < low <= high < 1:
-            raise InvalidInputError(f"contrast 'odds_ratio': both means must be between 0 and 1, but {means}")
+            raise InvalidInputError(
+                f"contrast 'odds_ratio': both means must be between 0 and 1, but {means}; {instead}"
+            )
 
     def _headline(self) -> str:
         words = SCALES[self.contrast].words

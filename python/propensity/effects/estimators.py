@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias, get_args
 
+from propensity.calls.keywords import answered_class
 from propensity.effects.matching_specification import MatchingEstimand, NearestNeighbors
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
@@ -19,6 +20,7 @@ OutcomeModel: TypeAlias = Literal["linear", "logistic"]
 Method: TypeAlias = Literal["aipw", "ipwra", "regression"]
 
 
+@answered_class
 @dataclass(frozen=True)
 class IPW:
     """Inverse probability weighting: the difference of two weighted (Hajek) means.
@@ -48,6 +50,7 @@ class IPW:
         return f"IPW {self.estimand}"
 
 
+@answered_class
 @dataclass(frozen=True)
 class _Adjustment:
     """What the estimators with an outcome model share.
@@ -78,6 +81,7 @@ class _Adjustment:
         return f"{self._name} {self.estimand}{options}"
 
 
+@answered_class
 @dataclass(frozen=True)
 class AIPW(_Adjustment):
     """Augmented inverse probability weighting: right if the score model or the outcome models are.
@@ -92,6 +96,7 @@ class AIPW(_Adjustment):
     _name: ClassVar[str] = "AIPW"
 
 
+@answered_class
 @dataclass(frozen=True)
 class IPWRA(_Adjustment):
     """Regression adjustment whose outcome models are fitted with balancing weights: doubly robust too."""
@@ -100,6 +105,7 @@ class IPWRA(_Adjustment):
     _name: ClassVar[str] = "IPWRA"
 
 
+@answered_class
 @dataclass(frozen=True)
 class RegressionAdjustment(_Adjustment):
     """An outcome model in each arm, averaged over those the effect is for; no propensity score."""
@@ -139,8 +145,8 @@ class Regrouping:
         return f"{self.method} {self.estimand}"
 
 
-def check_estimators(estimators: Sequence[Estimator]) -> None:
-    """Require specifications with different labels."""
+def check_estimators(estimators: Sequence[Estimator], penalty: float) -> None:
+    """Require specifications with different labels, and a score model for a penalty to act on."""
     if not isinstance(estimators, list | tuple):
         raise TypeError(f"estimators: a list of specifications such as IPW() is needed, not {estimators!r}")
     labels = []
@@ -150,5 +156,12 @@ def check_estimators(estimators: Sequence[Estimator]) -> None:
         labels.append(estimator.label)
     twice = [label for label in dict.fromkeys(labels) if labels.count(label) > 1]
     if twice or not labels:
-        problem = f"{checks.listed(twice)} occur twice" if twice else "at least one is needed"
+        verb = "occurs" if len(twice) == 1 else "occur"
+        more_than_once = f"{checks.listed(twice)} {verb} twice or more; give each once"
+        problem = more_than_once if twice else "at least one is needed"
         raise InvalidInputError(f"estimators: {problem}")
+    checks.number("penalty", penalty, minimum=0.0)
+    if penalty and not any(spec.needs_score for spec in estimators):
+        raise InvalidInputError(
+            f"penalty: none of the estimators has a score model for {penalty!r} to act on; leave it out"
+        )

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, fields
 from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
-from propensity.calls.by_name import renamed
+from propensity.calls.keywords import answered_class
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 
@@ -115,6 +115,7 @@ class FullMatching(Matching):
     kind: ClassVar[Literal["nearest", "full"]] = "full"
 
 
+@answered_class
 @dataclass(frozen=True)
 class NearestNeighbors(Matching):
     """Matching with the nearest units of the other arm.
@@ -129,7 +130,8 @@ class NearestNeighbors(Matching):
     replace : bool, default True
         Whether a unit may be a neighbour more than once.
     max_reuse : int or None, default None
-        The most units that one may be a neighbour of; None for any number.
+        The most units that one may be a neighbour of; None for any number, which is also what a number says
+        that no unit can reach, for there are no more to be a neighbour of.
     method : {"nearest", "optimal"}, default "nearest"
         Whether units get their neighbours one after the other, or all at once with the least sum.
     order : {"largest", "smallest", "closest", "random", "data"} or None, default None
@@ -250,9 +252,6 @@ class NearestNeighbors(Matching):
         words = ", ".join(f"{width:g} {name}".strip() for name, width in calipers.items())
         unit = " raw" if self.caliper_unit == "raw" else " pooled sd" if self.caliper_sd == "pooled" else ""
         return f"caliper {words}{unit}"
-
-
-NearestNeighbors.__init__ = renamed(search="method")(NearestNeighbors.__init__)  # type: ignore[method-assign]
 
 
 def _frozen_names(role: str, names: Sequence[str] | str | None) -> Sequence[str] | str | None:

@@ -17,13 +17,15 @@ from propensity.effects.cautions import count_cautions
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import WeightingEstimand
+from propensity.effects.given_away import copy_cautions
 from propensity.effects.several import Effects
 from propensity.frames import rowwise_checks
 from propensity.frames.checks import Bools, Floats, Rows
-from propensity.frames.columns import Frame, Reader, open_frame, outcome_names
+from propensity.frames.columns import Frame, open_frame, outcome_names
 from propensity.frames.fingerprint import Fingerprint
 from propensity.frames.kinds import read
 from propensity.frames.native import AnyFrame
+from propensity.frames.rowwise import Reader
 
 T = TypeVar("T", bound=np.generic)
 
@@ -95,6 +97,16 @@ class Sample:
         treated, control = (float(s.sum() ** 2 / (s @ s)) for s in arms)
         return treated, control
 
+    def facts(self, outcome: str) -> OutcomeFacts:
+        """Look at an outcome in the rows that are there."""
+        return OutcomeFacts.of(self.present(self.frame.outcome(outcome)))
+
+    def copies(self, outcome: str, covariates: Iterable[str]) -> tuple[Warning, ...]:
+        """Say which of the columns that are adjusted for are the outcome itself."""
+        known = self.frame.plain
+        columns = {name: known[name] for name in covariates if name in known}
+        return copy_cautions(columns, self.frame.outcome(outcome), self.present_rows)
+
     def effect(
         self,
         outcome: str,
@@ -105,13 +117,15 @@ class Sample:
         contrast: Contrast,
         se_method: str,
         cautions: tuple[Warning, ...] = (),
+        covariates: Iterable[str] = (),
     ) -> Effect:
-        """Put an effect together."""
+        """Put an effect together; `covariates` are the columns it is adjusted for."""
         if self.n_clusters is not None:
             se_method += f"; summed within {self.n_clusters:,} clusters, factor G / (G - 1)"
+        copies = self.copies(outcome, covariates)
         return Effect.of(
             means,
-            OutcomeFacts.of(self.present(self.frame.outcome(outcome))),
+            self.facts(outcome),
             estimand=estimand,
             weights=self.frame.series(weighting.weights, weights_name(self.sample_weight)),
             ess=(weighting.ess_treated, weighting.ess_control),
@@ -120,7 +134,11 @@ class Sample:
             treated=self.treated,
             n_clusters=self.n_clusters,
             contrast=contrast,
-            cautions=(*cautions, *count_cautions(self.sample_weight)),
+            cautions=(
+                *copies,
+                *cautions,
+                *count_cautions(self.sample_weight, self.frame.code_of("sample_weight")),
+            ),
             fingerprint=self.fingerprint,
         )
 

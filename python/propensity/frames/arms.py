@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from propensity.errors import InvalidInputError
-from propensity.frames import kinds, text
+from propensity.frames import digits, kinds, text
 from propensity.frames.checks import Bools, Floats, listed
 from propensity.frames.lines import THE_TREATED, Subject
 from propensity.frames.native import AnySeries, Column
@@ -27,8 +27,22 @@ _CONTROL_WORDS = frozenset((
     "control", "controls", "ctrl", "ctl", "placebo", "sham", "untreated", "unexposed", "holdout", "old",
     "before", "pre", "baseline", "default", "standard", "usual", "disabled", "inactive",
 ))
-# fmt: on
 """What controls are called, word by word, in small letters."""
+
+_EVEN_IN_COMPOUNDS = frozenset((
+    "false", "control", "controls", "ctrl", "ctl", "placebo", "sham", "untreated", "unexposed", "holdout",
+    "disabled", "inactive",
+))
+"""Those of them that a hyphen makes nothing else of, as it does of "no" and "off" in no-code and off-grid."""
+
+_OPPOSITES = {
+    "off": "on", "out": "in", "no": "yes", "without": "with", "pre": "post", "before": "after",
+    "old": "new", "never": "always", "none": "all",
+}
+# fmt: on
+"""A compound is a control beside its opposite: opt-out and opt-in."""
+
+_COMPOUND = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)+")
 
 _NEGATIONS = ("un", "non", "not", "no", "dis", "in", "de")
 """What makes the name of a control of that of the treated: unexposed, non-user."""
@@ -94,6 +108,8 @@ def outcome(column: Column, subject: Subject) -> Floats:
         It is text.
     """
     values = numbers(column)
+    if values is not None:
+        digits.require(values, subject)
     if values is None:
         raise TypeError(
             f"{subject}: an outcome must be numeric or bool, not text; {_numbers_of(column, subject)}"
@@ -137,13 +153,27 @@ def treated_of(levels: Sequence[object]) -> object:
 def _is_control(level: object, others: Sequence[object]) -> bool:
     if _is_number(level):
         return bool(level == 0)
-    words = _words(level)
-    if any(word in _CONTROL_WORDS or (word[0].isdecimal() and float(word) == 0) for word in words):
+    words, compounds = _words(level), _COMPOUND.findall(str(level).casefold())
+    alone = _words(_COMPOUND.sub(" ", str(level).casefold()))
+    if any(word in _CONTROL_WORDS or (word[0].isdecimal() and float(word) == 0) for word in alone):
+        return True
+    for compound in compounds:
+        parts = compound.split("-")
+        if "".join(parts) in _CONTROL_WORDS or not _EVEN_IN_COMPOUNDS.isdisjoint(parts):
+            return True
+    if any(_are_opposite(words, _words(other)) for other in others):
         return True
     if len(others) == 1 and (tuple(words), tuple(_words(others[0]))) in _LETTERS:
         return True
     joined = "".join(words)
-    return any(joined == negation + "".join(_words(other)) for other in others for negation in _NEGATIONS)
+    negations = [negation for negation in _NEGATIONS if negation != "no" or "no" in alone or not compounds]
+    return any(joined == negation + "".join(_words(other)) for other in others for negation in negations)
+
+
+def _are_opposite(words: Sequence[str], others: Sequence[str]) -> bool:
+    """Whether two names are the same but for a word of a control and its opposite in the other."""
+    differ = [pair for pair in zip(words, others, strict=False) if pair[0] != pair[1]]
+    return len(words) == len(others) and len(differ) == 1 and _OPPOSITES.get(differ[0][0]) == differ[0][1]
 
 
 def _words(level: object) -> list[str]:
@@ -192,10 +222,18 @@ def _numbers_of(column: Column, subject: Subject) -> str:
     """Say how text becomes an outcome."""
     levels = list(column.cat.categories)
     if text.are_numbers(levels):
-        return f"these are numbers, {text.number_line(levels, subject)}"
+        line = text.number_line(levels, subject)
+        if text.not_numbers(column).any():
+            return f"{text.described(column)}; make them numbers: {line}"
+        return f"these are numbers, {line}"
+    if text.are_dates(levels):
+        return f"these are dates; for days since the first: {text.days_line(levels, subject)}"
     level = treated_of(levels)
     slot = "<the level>" if level == THE_TREATED else level
-    return f"for the share of one level: {subject.equals(slot)}"
+    its = f"its levels are {listed(levels)}"
+    if len({" ".join(str(level).casefold().split()) for level in levels}) < len(levels):
+        return f"{its}; some are the same but for capitals and spaces, {subject.plain_words()}"
+    return f"{its}; for the share of one level: {subject.equals(slot)}"
 
 
 def missing_means(column: Column, subject: Subject, *, bools: bool, nullable: bool, role: str) -> str:
@@ -212,13 +250,17 @@ def missing_means(column: Column, subject: Subject, *, bools: bool, nullable: bo
         level: object = True if bools else 1
     elif values is None and role == "treatment" and len(known.cat.categories) == 1:
         level = known.cat.categories[0]
+    elif values is None and role == "treatment" and text.are_dates(known.cat.categories):
+        return f"these are dates; where a missing date means not treated: {subject.is_known()}"
+    elif values is None and role == "treatment" and len(known.cat.categories) == 2:
+        level = treated_of(list(known.cat.categories))
     else:
         return ""
     line = subject.equals_though_missing(level, nullable=nullable)
     if role != "treatment":
         return f"drop these rows, or where missing means no: {line}"
     # Of a join with those who were treated nobody else is left when the rest is dropped.
-    alone = values is None or bool(values.all())
+    alone = known.nunique() == 1 if values is None else bool(values.all())
     return f"{'' if alone else 'drop these rows, or '}where missing means not treated: {line}"
 
 

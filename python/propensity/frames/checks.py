@@ -23,6 +23,8 @@ _GREATEST = sys.float_info.max
 
 _MOST_LEVELS = 1_000  # a term for each: more is no description of anybody, and a matrix that no memory holds
 
+_COLUMNS = (np.ndarray, pd.Series)
+
 _SHOWN = 5  # rows or levels in a message: enough to find the cause, few enough to read
 
 
@@ -47,7 +49,11 @@ def estimand(value: object, allowed: Sequence[str]) -> Any:
 def count(name: str, value: object, minimum: int = 1) -> None:
     """Require a whole number of at least `minimum`."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < minimum:
-        raise InvalidInputError(f"{name} must be a whole number of at least {minimum}, not {value!r}")
+        whole = isinstance(value, float | np.floating) and value.is_integer() and value >= minimum
+        remedy = f", a float; take {name}={value:.0f}" if whole else ""
+        raise InvalidInputError(
+            f"{name} must be a whole number of at least {minimum}, not {_plain(value)!r}{remedy}"
+        )
 
 
 def number(name: str, value: object, *, above: float = -math.inf, minimum: float = -math.inf) -> None:
@@ -119,14 +125,34 @@ _BY_TEXT = "make text of them first: df.columns = df.columns.map(str)"
 _BY_ONE_NAME = "make one of them first: df.columns = ['_'.join(map(str, name)) for name in df.columns]"
 
 
-def one_outcome(function: str, outcome: object) -> None:
+def one_outcome(function: str, outcome: object, treatment: object, covariates: object) -> None:
     """Require one outcome, where a table is of several estimators."""
     if isinstance(outcome, list | tuple | pd.Index) and len(outcome) != 1:
+        roles = f"treatment={treatment!r}, covariates={_plain_list(covariates)!r}"
         raise TypeError(
-            f"outcome: {function} compares estimators of one outcome; for several: "
-            f"{{name: ps.{function}(df, outcome=name, ...) for name in {list(outcome)!r}}}"
+            f"outcome: {function} compares estimators of one outcome; for several, with what else you gave "
+            f"added: {{name: ps.{function}(df, outcome=name, {roles}) for name in {list(outcome)!r}}}"
         )
     column_name("outcome", list(outcome) if isinstance(outcome, tuple | pd.Index) else outcome)
+
+
+def rows_of_values(role: str, values: object) -> None:
+    """Require a list to be of values, one for each row, and not of results or arrays that have many."""
+    if not isinstance(values, list | tuple):
+        return
+    found = next((v for v in values[:_SHOWN] if hasattr(v, "weights") or isinstance(v, _COLUMNS)), None)
+    if found is not None:
+        kind = type(found).__name__
+        several = "give one of them, or where several are taken, a dict with a name for each"
+        one = "give it by itself, not in a list" if len(values) == 1 else several
+        raise TypeError(
+            f"{role}: one value for each row is needed, and here is a list of {len(values):,}, the first a "
+            f"{kind}; {one}"
+        )
+
+
+def _plain_list(names: object) -> object:
+    return list(names) if isinstance(names, pd.Index | np.ndarray) else names
 
 
 def known(names: Iterable[str], columns: Sequence[object]) -> None:
@@ -161,8 +187,14 @@ def _nearest(name: str, columns: Sequence[object]) -> str | None:
     return by_folded[near[0]] if near else None
 
 
-def roles(*, treatment: str | None, outcomes: Sequence[str], covariates: Collection[str]) -> None:
-    """Require treatment, outcomes and covariates to be different columns."""
+def roles(
+    *,
+    treatment: str | None,
+    outcomes: Sequence[str],
+    covariates: Collection[str],
+    called: str = "the covariates",
+) -> None:
+    """Require treatment, outcomes and covariates, or what these are `called`, to be different columns."""
     columns = [("outcome", name) for name in outcomes]
     if treatment is not None:
         columns.insert(0, ("treatment", treatment))
@@ -172,7 +204,7 @@ def roles(*, treatment: str | None, outcomes: Sequence[str], covariates: Collect
         raise InvalidInputError(f"column '{treatment}' is both the treatment and the outcome")
     for role, column in columns:
         if column in covariates:
-            raise InvalidInputError(f"column '{column}' is the {role}; remove it from the covariates")
+            raise InvalidInputError(f"column '{column}' is the {role}; remove it from {called}")
 
 
 def beside_outcomes(beside: Mapping[str, object], outcomes: Sequence[str]) -> None:
@@ -186,6 +218,7 @@ def complete(
     columns: Mapping[str, pd.Series[Any]],
     subject: str = "column '{}'",
     means: Callable[[str], str] | None = None,
+    drop: Callable[[Collection[str], Collection[str]], str] | None = None,
 ) -> None:
     """Require every value of every column to be there, and to be finite.
 
@@ -197,9 +230,13 @@ def complete(
         How a message calls a column, its name in place of the braces.
     means : callable, optional
         Of a column that has missing values, what may be meant by them; empty where nothing is known.
+    drop : callable, optional
+        Of columns, and of those that are infinite, the line that drops such rows; empty where there is none.
     """
     problems = []
     remedies = []
+    incomplete: dict[str, None] = {}
+    unbounded = []
     for name, column in columns.items():
         if _is_surely_complete(column):
             continue
@@ -209,12 +246,20 @@ def complete(
             if where.any():
                 found = counted(where, f"{what} value", column.index)
                 problems.append(f"{subject.format(name)}: {found}")
+                incomplete[name] = None
+                unbounded += [name] if what == "infinite" else []
                 remedies.append(means(name) if means is not None and what == "missing" else "")
+    if not problems:
+        return
+    line = drop(incomplete, unbounded) if drop is not None else ""
+    line = f", {line}" if line else ""
+    if len(problems) == 1 and remedies[0]:
+        remedy = remedies[0].replace("drop these rows", f"drop these rows{line}")
+        raise InvalidInputError(f"{problems[0]}; {remedy}")
     if len(problems) == 1:
-        raise InvalidInputError(f"{problems[0]}; {remedies[0] or 'drop or impute them first'}")
-    if problems:
-        both = [f"{p}; {r}" if r else p for p, r in zip(problems, remedies, strict=True)]
-        raise InvalidInputError("drop or impute these first:\n  " + "\n  ".join(both))
+        raise InvalidInputError(f"{problems[0]}; drop or impute them first{line}")
+    both = [f"{p}; {r}" if r else p for p, r in zip(problems, remedies, strict=True)]
+    raise InvalidInputError(f"drop or impute these first{line}:\n  " + "\n  ".join(both))
 
 
 def _is_surely_complete(column: pd.Series[Any]) -> bool:

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from propensity.errors import InvalidInputError
-from propensity.frames import arms, checks, kinds, labels, native, rows, rowwise_checks, text
+from propensity.frames import (
+    arms,
+    checks,
+    kinds,
+    labels,
+    native,
+    rows,
+    rowwise_checks,
+)
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.fingerprint import Fingerprint, Print, prints_of
 from propensity.frames.labels import read as label_reader
 from propensity.frames.labels import read_amount
-from propensity.frames.lines import Subject
+from propensity.frames.lines import Subject, drop_line, library_of
 from propensity.frames.native import AnyFrame, AnySeries, Column
-
-Reader: TypeAlias = Callable[[AnySeries, Subject], Column]
-"""What reads a series of any library for a role."""
+from propensity.frames.rowwise import Reader, floats, read_values
 
 _LABELS = ("cluster", "strata", "ids")
 """What is given row by row and compared for equality alone."""
@@ -42,11 +48,13 @@ class Frame:
     given : dict of str to (str, Series)
         What was given row by row beside the frame's columns, or named among them, by role: what a message
         calls it, and the values, read and complete too.
-    named : tuple of str
-        Of what was given the columns of the frame.
+    named : dict of str to str
+        Of what was given the columns of the frame, by role.
     plain : dict of str to Series
         Columns as `labels.read_amount` reads them, which is how fingerprints are taken; more are read as they
         are asked for.
+    treatment : str or None
+        The column of who was treated, where one was asked for.
     """
 
     native: AnyFrame
@@ -54,8 +62,9 @@ class Frame:
     columns: Mapping[str, Column]
     labels: Mapping[str, Column] = field(default_factory=dict)
     given: Mapping[str, tuple[str, Column]] = field(default_factory=dict)
-    named: tuple[str, ...] = ()
+    named: Mapping[str, str] = field(default_factory=dict)
     plain: dict[str, Column] = field(default_factory=dict)
+    treatment: str | None = None
     _prints: dict[str, Print] = field(default_factory=dict)
 
     def has(self, name: str) -> bool:
@@ -76,9 +85,9 @@ class Frame:
         self, treated: Bools | None, sample_weight: Floats | None, *, keep: bool = False
     ) -> Fingerprint:
         """Say which rows these are, by all columns that have been read; keep the frame if asked to."""
-        names = dict.fromkeys([*self.columns, *self.labels, *self.named, *self.plain])
+        names = dict.fromkeys([*self.columns, *self.labels, *self.named.values(), *self.plain])
         frame = self.native if keep else None
-        return Fingerprint(self.index, treated, sample_weight, self.prints(names), frame)
+        return Fingerprint(self.index, treated, sample_weight, self.prints(names), frame, self.treatment)
 
     def treated(self, name: str) -> Bools:
         """Read the treatment as (n,) bool, not in the caller's memory."""
@@ -101,7 +110,7 @@ class Frame:
         """
         subject, column = self._complete(values, role)
         code = Subject.column(values, self.native) if isinstance(values, str) else Subject.given(role, values)
-        return _floats(column, code).copy(), subject
+        return floats(column, code).copy(), subject
 
     def groups(self, values: object, role: str) -> Rows:
         """Read the group of each row from the name of a column, a series or an array.
@@ -120,13 +129,19 @@ class Frame:
         checks.complete({subject: column}, subject="{}")
         return subject, column
 
+    def code_of(self, role: str) -> Subject:
+        """Say how code writes what was given row by row: as a column where it was named."""
+        if role in self.named:
+            return Subject.column(self.named[role], self.native)
+        return Subject(role, None, library_of(self.native))
+
     def is_category(self, name: str) -> bool:
         """Whether the caller's column is of a categorical type, and not text."""
         return native.is_category(self.native, name)
 
     def measured(self, name: str) -> Floats:
         """Read a numeric or bool column as (n,) float64."""
-        return _floats(self.columns[name], Subject.column(name, self.native))
+        return floats(self.columns[name], Subject.column(name, self.native))
 
     def agreement(self, names: Sequence[str]) -> Rows:
         """Read which rows agree in all of these columns, as (n,) codes 0 to G - 1."""
@@ -201,13 +216,14 @@ def open_frame(
         `data` is not a frame, or a column is of a type that its role has no use for.
     """
     outcomes = [] if outcome is None else outcome_names(outcome)
-    checks.roles(treatment=treatment, outcomes=outcomes, covariates=[*covariates, *labels])
+    checks.roles(treatment=treatment, outcomes=outcomes, covariates=covariates)
+    checks.roles(treatment=treatment, outcomes=outcomes, covariates=labels, called="exact")
     readers = dict.fromkeys(outcomes, kinds.read) | dict.fromkeys(covariates, reader)
     if treatment is not None:
         readers = {treatment: arms.read_treatment} | readers
     beside = {role: values for role, values in (also or {}).items() if values is not None}
-    named = [values for values in beside.values() if isinstance(values, str)]
-    checks.known([*readers, *labels, *named], native.column_names(data))
+    named = {role: values for role, values in beside.items() if isinstance(values, str)}
+    checks.known([*readers, *labels, *named.values()], native.column_names(data))
     checks.beside_outcomes(beside, outcomes)
     index = native.labels_of(data)
     known = read or {}
@@ -217,10 +233,10 @@ def open_frame(
     }
     given = {role: _given(values, data, index, role) for role, values in beside.items()}
     by_label = {name: read_column(data, name, label_reader) for name in labels}
-    by_name = {values: given[role][1] for role, values in beside.items() if isinstance(values, str)}
+    by_name = {name: given[role][1] for role, name in named.items()}
     plain = {name: columns[name] for name, own in readers.items() if own in (kinds.read, arms.read_treatment)}
     text = {name: column for name, column in (by_label | by_name).items() if _is_text(column)}
-    frame = Frame(data, index, columns, by_label, given, tuple(named), text | plain)
+    frame = Frame(data, index, columns, by_label, given, named, text | plain, treatment)
     _require_complete(frame, treatment)
     return frame
 
@@ -258,7 +274,13 @@ def _require_complete(frame: Frame, treatment: str | None) -> None:
             role="treatment" if name == treatment else "other",
         )
 
-    checks.complete(by_subject | dict(frame.given.values()), subject="{}", means=means)
+    def drop(subjects: Collection[str], infinite: Collection[str]) -> str:
+        named = {f"column '{name}'": name for name in (*columns, *frame.named.values())}
+        if not named.keys() >= set(subjects):
+            return ""  # what is given row by row has rows of its own
+        return drop_line(frame.native, [named[one] for one in subjects], [named[one] for one in infinite])
+
+    checks.complete(by_subject | dict(frame.given.values()), subject="{}", means=means, drop=drop)
 
 
 def read_column(data: AnyFrame, name: str, reader: Reader = kinds.read) -> Column:
@@ -266,28 +288,6 @@ def read_column(data: AnyFrame, name: str, reader: Reader = kinds.read) -> Colum
     column = reader(native.column_as_given(data, name), Subject.column(name, data))
     if column.name != name:
         column.name = name
-    return column
-
-
-def read_values(values: object, index: pd.Index[Any], role: str, reader: Reader = kinds.read) -> Column:
-    """Read one value for each label of `index`."""
-    subject = Subject.given(role, values)
-    if isinstance(values, pd.Series):
-        remedy = f"take {role}.reindex(df.index) to go by labels, {role}.to_numpy() to go by position"
-        rowwise_checks.same_index(role, values.index, index, remedy)
-        return reader(values, subject)
-    if isinstance(values, pd.Index):
-        values = values.to_series()
-    if isinstance(values, list | tuple) and reader is label_reader:
-        values = np.fromiter(values, dtype=object, count=len(values))  # NumPy would make one type of them
-    if isinstance(values, np.ndarray | list | tuple):
-        array = kinds.unmasked(np.asanyarray(values), subject)
-        if array.ndim != 1:
-            raise TypeError(f"{role}: one value for each row is needed, not an array of shape {array.shape}")
-        rowwise_checks.same_length(role, len(array), len(index))
-        return reader(pd.Series(array, index=index, copy=False), subject)
-    column = reader(values, subject)
-    rowwise_checks.same_length(role, len(column), len(index))
     return column
 
 
@@ -314,50 +314,6 @@ def outcome_names(outcome: str | Sequence[str]) -> list[str]:
     return names
 
 
-def rowwise(values: object, index: pd.Index[Any], role: str) -> Floats:
-    """Read one finite number for each label of `index` from a series or an array.
-
-    Raises
-    ------
-    InvalidInputError
-        The length is another, the index of a pandas Series is another, or values are missing or infinite.
-    TypeError
-        The values are not numbers in one dimension.
-    """
-    column = read_values(values, index, role)
-    checks.complete({role: column}, subject="{}")
-    return _floats(column, Subject.given(role, values))
-
-
-def rowwise_treated(values: object, index: pd.Index[Any], role: str, name: str = "treatment") -> Bools:
-    """Read who was treated from a series or an array, bool or 0/1, categories of these included.
-
-    Messages call what was given `role` where rows or values are missing, and `name` where its levels are
-    others.
-
-    Raises
-    ------
-    InvalidInputError, TypeError
-        As for `rowwise`; the values are others, or an arm has fewer than two rows.
-    """
-    column = read_values(values, index, role, arms.read_treatment)
-    checks.complete({role: column}, subject="{}")
-    return arms.treatment(column, Subject.given(name, values))
-
-
-def rowwise_groups(values: object, index: pd.Index[Any], role: str) -> Rows:
-    """Read the groups of a series or an array, one label for each of `index`, as the labels' ranks.
-
-    Raises
-    ------
-    InvalidInputError, TypeError
-        As for `rowwise`; text and categories are labels too.
-    """
-    column = read_values(values, index, role, label_reader)
-    checks.complete({role: column}, subject="{}")
-    return labels.ranks(column)
-
-
 def _given(values: object, data: AnyFrame, index: pd.Index[Any], role: str) -> tuple[str, Column]:
     """Read what is given row by row, and say what a message calls it."""
     reader = label_reader if role in _LABELS else kinds.read
@@ -365,12 +321,3 @@ def _given(values: object, data: AnyFrame, index: pd.Index[Any], role: str) -> t
     if isinstance(values, str):
         return f"column '{values}'", read_column(data, values, reader)
     return role, read_values(values, index, role, reader)
-
-
-def _floats(column: Column, subject: Subject) -> Floats:
-    values = arms.numbers(column)
-    if values is None:
-        levels = column.cat.categories
-        remedy = f"; make it numbers: {text.number_line(levels, subject)}" if text.are_numbers(levels) else ""
-        raise TypeError(f"{subject}: numbers are needed, not text{remedy}")
-    return values.astype(np.float64, copy=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.columns import read_column
 from propensity.frames.kinds import read_distance
+from propensity.frames.labels import read as read_label
 from propensity.frames.native import AnyFrame, Column, column_names
 from propensity.frames.rows import hashed
 
@@ -43,8 +44,10 @@ def identify(
 ) -> Identities:
     """Give each row a number that hangs on what it holds, and on its label where others hold the same.
 
-    Columns that cannot be read, or that hold the same in all rows, do not count, and the treatment only tells
-    arms apart: rows are drawn from among their own. Of a fraction first the digits count that a float32 has,
+    Columns that cannot be read, or that hold the same in all rows, do not count, nor do columns' names, and
+    the treatment only tells arms apart: rows are drawn from among their own. All other columns count, for
+    any may be the outcome, of which nothing is known yet: rows that differ in it are not to be told apart by
+    their place. Of a fraction first the digits count that a float32 has,
     and only then the others: scores that were fitted to the same rows in another order differ in the last
     digit, and should not change what is drawn.
 
@@ -55,24 +58,73 @@ def identify(
     labels : Index (n,)
         What rows are called.
     """
-    n = int(rows.sum())
-    rough, exact = np.zeros((2, n), dtype=np.uint64)
-    for name in column_names(data):
-        if not isinstance(name, str) or name == treatment:
-            continue
-        try:
-            column = read_column(data, name, read_distance)
-        except (TypeError, ValueError):
-            continue
-        found = _words(column, rows)
-        if found is not None:
-            salt = np.uint64(zlib.crc32(name.encode()))
-            rough += _mix(found[0] ^ salt)
-            exact += _mix(found[1] ^ salt)
+    held = _Held(data, rows)
+    there = treated[rows]
+    names = [name for name in column_names(data) if isinstance(name, str) and name != treatment]
+    rough, exact = np.zeros((2, len(there)), dtype=np.uint64)
+    for salt, name in enumerate(_by_content(held, names, there), start=1):
+        words, salted = held.words(name), mix(np.array([salt], dtype=np.uint64))
+        rough += mix(words[0] ^ salted)
+        exact += mix(words[1] ^ salted)
     ids, alike = np.zeros((2, len(rows)), dtype=np.int64)
     ids[rows], alike[rows] = _told_apart(rough, exact, treated[rows], hashed(labels)[rows])
     alike[~rows] = -1
     return Identities(ids, alike)
+
+
+class _Held:
+    """What the rows that are there hold, read column by column, for all of them may not have room at once."""
+
+    def __init__(self, data: AnyFrame, rows: Bools) -> None:
+        self._data, self._rows = data, rows
+
+    def words(self, name: str) -> tuple[_Words, _Words]:
+        """Read a column, roughly and exactly: nothing where it cannot be read, or is the same in all rows."""
+        column = _read(self._data, name)
+        found = None if column is None else _words(column, self._rows)
+        return (np.zeros(0, dtype=np.uint64),) * 2 if found is None else found
+
+
+def _by_content(held: _Held, names: Sequence[str], treated: Bools) -> list[str]:
+    """Put the columns that tell rows apart in an order that hangs on what they hold, not on their names.
+
+    First of their values in either arm, whichever that is; where that is the same, of how they stand beside
+    the others' values; and of columns that could change places without a trace, of their names after all.
+    """
+    keys = {}
+    for name in names:
+        rough = held.words(name)[0]
+        if len(rough):
+            of_arms = [float(_uniform(rough[treated == arm]).sum()) for arm in (True, False)]
+            keys[name] = (_rounded(sum(of_arms)), _rounded(abs(of_arms[0] - of_arms[1])))
+    level = {key: rank for rank, key in enumerate(sorted(set(keys.values())), start=1)}
+    beside = dict.fromkeys(keys, 0.0)
+    if len(level) < len(keys):
+        together = np.zeros(len(treated), dtype=np.uint64)
+        for name, key in keys.items():
+            together += mix(held.words(name)[0] ^ mix(np.array([level[key]], dtype=np.uint64)))
+        for name in keys:
+            beside[name] = _rounded(float(_uniform(held.words(name)[0] ^ mix(together)).sum()))
+    return sorted(keys, key=lambda name: (level[keys[name]], beside[name], name))
+
+
+def _uniform(words: _Words) -> Floats:
+    """Give numbers from 0 to 1 whose sums tell columns apart; one row rounded otherwise hardly moves them."""
+    return (mix(words) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def _rounded(total: float) -> float:
+    return round(total, 4)  # sums of a million rows in another order differ by 1e-10
+
+
+def _read(data: AnyFrame, name: str) -> Column | None:
+    """Read what a column holds, however it is held; None where it cannot be told."""
+    for reader in (read_distance, read_label):
+        try:
+            return read_column(data, name, reader)
+        except (TypeError, ValueError):
+            continue
+    return None
 
 
 def _told_apart(rough: _Words, exact: _Words, treated: Bools, labels: Rows) -> tuple[Rows, Rows]:
@@ -87,7 +139,7 @@ def _told_apart(rough: _Words, exact: _Words, treated: Bools, labels: Rows) -> t
     place, alike = np.empty((2, len(order)), dtype=np.int64)
     place[order] = np.arange(len(order)) - first
     alike[order] = np.cumsum(new[2])
-    return _mix(rough + _mix(place.astype(np.uint64))).view(np.int64), alike
+    return mix(rough + mix(place.astype(np.uint64))).view(np.int64), alike
 
 
 def _words(column: Column, rows: Bools) -> tuple[_Words, _Words] | None:
@@ -132,7 +184,7 @@ def _of_numbers(values: NDArray[np.generic]) -> tuple[_Words, _Words]:
     return found[0], found[1]
 
 
-def _mix(words: _Words) -> _Words:
+def mix(words: _Words) -> _Words:
     """Mix bits by the finalizer of SplitMix64 (Steele, Lea and Flood 2014)."""
     z = words + np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

@@ -43,6 +43,8 @@ class Fingerprint(ReadOnly):
         What each column held that was read.
     frame : object or None
         The caller's frame, where more of it may be read later; a pickle leaves it behind.
+    treatment : str or None
+        The column of who was treated, where there is one.
     """
 
     index: pd.Index[Any]
@@ -50,6 +52,7 @@ class Fingerprint(ReadOnly):
     sample_weight: Floats | None
     columns: Mapping[str, Print]
     frame: AnyFrame | None = None
+    treatment: str | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "frame": None}
@@ -76,13 +79,16 @@ class Fingerprint(ReadOnly):
         if not self.index.equals(rows.index):
             remedy = made.remedy_for(self.index, rows.index)  # a look through all labels
             rowwise_checks.same_index(made.subject, self.index, rows.index, remedy)
-        if treated is not None and self.treated is not None:
-            rowwise_checks.same_treated(made.subject, self.treated, treated, rows.index, made.again)
         other, moved = self.changed(rows)
+        # Of rows in another order the treatment differs too, and that is not what has happened to it.
+        reordered = not other and any(name != self.treatment for name in moved)
+        if treated is not None and self.treated is not None and not reordered:
+            rowwise_checks.same_treated(made.subject, self.treated, treated, rows.index, made.again)
         if other or moved:
             counted = None if made.count is None or isinstance(rows, Fingerprint) else made.count(rows)
             difference = _difference(other, moved, counted)
-            raise InvalidInputError(f"{made.subject}: {difference} since {made.when}; {made.again}")
+            remedy = made.again if other else "put them back in the order that they had then"
+            raise InvalidInputError(f"{made.subject}: {difference} since {made.when}; {remedy}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,10 +130,15 @@ class Made:
 
 def _difference(other: Sequence[str], moved: Sequence[str], rows: str | None) -> str:
     if not other:
-        return f"the rows have been put in another order ({_named(moved, 'holds')} the same values elsewhere)"
+        return f"the rows have been put in another order ({holding_elsewhere(moved)})"
     if rows is None:
         return f"{_named([*other, *moved], 'has')} changed"
     return f"{_named([*other, *moved], 'has')} changed in {rows}"
+
+
+def holding_elsewhere(moved: Sequence[str]) -> str:
+    """Say in which columns an order shows."""
+    return f"{_named(moved, 'holds')} the same values elsewhere"
 
 
 def _named(names: Sequence[str], verb: str) -> str:

@@ -9,7 +9,7 @@ import ast
 import builtins
 import math
 import warnings
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,8 +33,11 @@ _LARGEST = 1e150
 _MOST_COMPARED = 2_000  # rows that are made twice: enough to tell, few enough to cost nothing
 
 
-def parse(text: str, columns: Collection[object]) -> tuple[SimpleFormula, tuple[str, ...]]:
-    """Read the right-hand side of a formula, and name the columns it needs."""
+def parse(text: str, columns: Collection[object], others: str) -> tuple[SimpleFormula, tuple[str, ...]]:
+    """Read the right-hand side of a formula, and name the columns it needs.
+
+    `others` is code that lists the columns that may be covariates, for whoever asks for all of them.
+    """
     from formulaic import Formula, SimpleFormula  # noqa: PLC0415 - slow to import
     from formulaic.errors import FormulaicError  # noqa: PLC0415
 
@@ -42,7 +45,7 @@ def parse(text: str, columns: Collection[object]) -> tuple[SimpleFormula, tuple[
         spelling.check_operators(text)
         formula = Formula(text)
     except (FormulaicError, SyntaxError) as error:
-        why = spelling.reason(error, text)
+        why = spelling.reason(error, text, others)
         raise InvalidInputError(f"covariates: formulaic cannot read {text!r}: {why}") from error
     if not isinstance(formula, SimpleFormula):
         raise InvalidInputError(f"covariates: only the right-hand side of a formula is needed, not {text!r}")
@@ -81,7 +84,10 @@ def _columns_of(factor: Factor, columns: Collection[object]) -> list[str]:
     found = [node.id for node in nodes if isinstance(node, ast.Name) and id(node) not in functions]
     names = [quoted.get(name, name) for name in found]
     # A column goes before what else has its name: 'type', 'max', 'log', 'np'.
-    return [name for name in names if name in columns or not (name in TRANSFORMS or hasattr(builtins, name))]
+    names = [name for name in names if name in columns or not (name in TRANSFORMS or hasattr(builtins, name))]
+    if not names:
+        raise InvalidInputError(f"covariates: {spelling.constant(factor.expr, tree, columns)}")
+    return names
 
 
 def _parsed(expression: str) -> tuple[ast.Expression, dict[str, str]]:
@@ -158,6 +164,27 @@ def made_categories(formula: SimpleFormula) -> list[str]:
                 first = node.args[0]
                 found += [quoted.get(first.id, first.id)] if isinstance(first, ast.Name) else []
     return sorted(set(found))
+
+
+def used_as_amounts(formula: SimpleFormula) -> list[str]:
+    """Name the columns that a formula calculates with: not those that it only makes categories of."""
+    found = []
+    for factor in {factor for term in formula for factor in term.factors}:
+        if is_lookup(factor):
+            found.append(factor.expr)
+        elif factor.eval_method.value == "python":
+            tree, quoted = _parsed(factor.expr)
+            found += [quoted.get(name, name) for name in _names_outside_categories(tree)]
+    return sorted(set(found))
+
+
+def _names_outside_categories(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Name):
+        yield node.id
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "C":
+        return
+    for part in ast.iter_child_nodes(node):
+        yield from _names_outside_categories(part)
 
 
 # Functions beside the ufuncs and the transforms that look at one row after the other.

@@ -1,19 +1,22 @@
-"""What is read later of a frame that something was made from: the rows it keeps, an outcome, covariates."""
+"""What is read later of a frame that something was made from: kept rows, an outcome, groups, covariates."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 
 from propensity.errors import InvalidInputError
-from propensity.frames import native
+from propensity.frames import arms, checks, kinds, labels, native
 from propensity.frames.checks import Bools, Floats, Rows
-from propensity.frames.columns import open_frame, read_column, read_values
-from propensity.frames.fingerprint import Fingerprint, Made, prints_of
+from propensity.frames.columns import Frame, open_frame, read_column
+from propensity.frames.fingerprint import Fingerprint, Made, holding_elsewhere, prints_of
 from propensity.frames.labels import read_amount
 from propensity.frames.lines import Subject
 from propensity.frames.native import AnyFrame, Column, column_names
+from propensity.frames.rowwise import Reader, read_values
 from propensity.frames.terms import make_terms, parse_covariates
 
 _OUTCOME = Made("outcome", "the rows were matched", "match the rows as they are now")
@@ -56,27 +59,118 @@ def read_later(outcome: object, fingerprint: Fingerprint) -> tuple[Column, Subje
     TypeError
         There are no numbers, or a pickle has left the frame behind.
     """
+    _require_other_than_treatment(outcome, fingerprint)
     if isinstance(outcome, str):
-        if fingerprint.frame is None:
-            raise TypeError(f"outcome: the frame is not in a pickle; give the column itself, df[{outcome!r}]")
-        column = read_column(fingerprint.frame, outcome)
-        fingerprint.require_same(open_frame(fingerprint.frame), None, _OUTCOME)
+        column = _read_named(outcome, fingerprint, "outcome", kinds.read)
         subject = Subject.column(outcome, fingerprint.frame)
     else:
         column = read_values(outcome, fingerprint.index, "outcome")
+        require_unmoved(outcome, fingerprint, "outcome")
         require_own_column(outcome, getattr(outcome, "name", None), fingerprint, "outcome")
         subject = Subject.given("outcome", outcome)
     return pd.Series(column.array, index=fingerprint.index, copy=False), subject
 
 
-def read_adjustment(given: object, fingerprint: Fingerprint) -> Floats:
-    """Read covariates as (n, d) terms for the rows that were matched: a frame of them, or their names.
+def read_groups_later(groups: object, fingerprint: Fingerprint, role: str) -> Rows | None:
+    """Read the group of each row (n,), by its name in the frame that something was made from, or as values.
 
     Raises
     ------
     InvalidInputError, TypeError
-        As for `open_frame`; the rows are others.
+        As for `read_later`; a label is missing.
     """
+    if groups is None:
+        return None
+    checks.one_column(role, groups, len(fingerprint.index))
+    if isinstance(groups, str):
+        column, subject = _read_named(groups, fingerprint, role, labels.read), f"column '{groups}'"
+    else:
+        column, subject = read_values(groups, fingerprint.index, role, labels.read), role
+        require_unmoved(groups, fingerprint, role)
+    checks.complete({subject: column}, subject="{}")
+    return labels.ranks(column)
+
+
+def _read_named(name: str, fingerprint: Fingerprint, role: str, reader: Reader) -> Column:
+    """Read a column of the frame that something was made from, whose rows have to be what they were."""
+    if fingerprint.frame is None:
+        raise TypeError(f"{role}: the frame is not in a pickle; give the column itself, df[{name!r}]")
+    column = read_column(fingerprint.frame, name, reader)
+    fingerprint.require_same(open_frame(fingerprint.frame), None, replace(_OUTCOME, subject=role))
+    return column
+
+
+def _require_other_than_treatment(outcome: object, fingerprint: Fingerprint) -> None:
+    """Require an outcome that is not called what the treatment is."""
+    name = outcome if isinstance(outcome, str) else getattr(outcome, "name", None)
+    if isinstance(name, str) and name == fingerprint.treatment:
+        checks.roles(treatment=name, outcomes=[name], covariates=())
+
+
+def require_unmoved(
+    values: object, fingerprint: Fingerprint, role: str, *, labelled: bool | None = None
+) -> None:
+    """Require the frame that was matched to have its rows where they were, as far as `values` hang on it.
+
+    A frame that is sorted in place, with labels that start anew, gives its columns the labels of other rows.
+    Labels that have gone along with the rows tell which row is which; values without any go by place. Values
+    that the frame held before are known by what it holds now.
+
+    Raises
+    ------
+    InvalidInputError
+        They stand elsewhere, and nothing tells that the values are from before.
+    """
+    if fingerprint.frame is None:
+        return
+    frame = open_frame(fingerprint.frame)
+    labelled = isinstance(values, pd.Series) if labelled is None else labelled
+    if labelled and not fingerprint.index.equals(frame.index):
+        return
+    moved = fingerprint.changed(frame)[1]
+    if moved and not _are_from_before(values, fingerprint, frame, role):
+        raise InvalidInputError(
+            f"{role}: the rows of the frame that was matched have been put in another order since "
+            f"({holding_elsewhere(moved)}){', under the same labels' if labelled else ''}, so that nothing "
+            "tells which rows these values are of; match the rows as they are now"
+        )
+
+
+def _are_from_before(values: object, fingerprint: Fingerprint, frame: Frame, role: str) -> bool:
+    """Whether values are a column in the order that it had before the rows of its frame were moved."""
+    given = prints_of({role: read_values(values, fingerprint.index, role, read_amount)})[role]
+    names = [name for name in column_names(frame.native) if isinstance(name, str) and frame.has(name)]
+    now = frame.prints(names)
+    if given in now.values():
+        return False
+    name = getattr(values, "name", None) or None
+    if isinstance(name, str) and name in fingerprint.columns:
+        return given == fingerprint.columns[name]
+    return any(own[1] == given[1] for other, own in now.items() if name is None or other == name)
+
+
+def read_adjustment(given: object, fingerprint: Fingerprint, is_outcome: Callable[[Floats], bool]) -> Floats:
+    """Read covariates as (n, d) terms for the rows that were matched: a frame of them, or their names.
+
+    Parameters
+    ----------
+    given : DataFrame or list of str
+    fingerprint : Fingerprint
+        Which rows these are.
+    is_outcome : function of an ndarray (n,)
+        Whether these are the values of the outcome.
+
+    Raises
+    ------
+    InvalidInputError, TypeError
+        As for `open_frame`; the rows are others; one holds what the outcome or the treatment does.
+    """
+    if not isinstance(given, list | tuple) and not native.is_frame(given):
+        example = f"[{given!r}]" if isinstance(given, str) else "['age', 'tier']"
+        shown = repr(given) if isinstance(given, str | int | float) else type(given).__name__
+        raise TypeError(
+            f"bias_adjust: covariates are needed, as in bias_adjust={example} or df[{example}], not {shown}"
+        )
     by_name = isinstance(given, list | tuple)
     if by_name and fingerprint.frame is None:
         raise TypeError("bias_adjust: the frame is not in a pickle; give the columns themselves, df[[...]]")
@@ -87,8 +181,26 @@ def read_adjustment(given: object, fingerprint: Fingerprint) -> Floats:
     fingerprint.require_same(frame, None, _ADJUSTMENT)
     if not by_name:
         for name in names:
+            labelled = isinstance(given, pd.DataFrame)
+            require_unmoved(frame.columns[name], fingerprint, "bias_adjust", labelled=labelled)
             require_own_column(frame.columns[name], name, fingerprint, "bias_adjust")
+    _require_known_before(frame, fingerprint.treated, is_outcome)
     return make_terms(frame, terms, sample_weight=fingerprint.sample_weight)[0]
+
+
+def _require_known_before(frame: Frame, treated: Bools | None, is_outcome: Callable[[Floats], bool]) -> None:
+    """Require no covariate to be the outcome or the treatment, by whatever name: its effect would be 0."""
+    for name, column in frame.columns.items():
+        values = arms.numbers(column)
+        if values is None:
+            continue
+        role = ""
+        if treated is not None and np.array_equal(values, treated):
+            role = "treatment"
+        elif is_outcome(values.astype(np.float64)):
+            role = "outcome"
+        if role:
+            raise InvalidInputError(f"column '{name}' is the {role}; remove it from bias_adjust")
 
 
 def require_own_column(values: object, name: object, fingerprint: Fingerprint, role: str) -> None:

@@ -1,25 +1,30 @@
 """Numbers and levels: a column of any library as one of four kinds, whatever is told in it being kept.
 
 The four kinds are bool, int64, float64 and categorical. Here values are amounts: whole numbers beyond int64
-and decimals become the nearest float64. Where they are labels, and each digit counts, `labels` reads them.
+and decimals become the nearest float64, unless that makes one of different ones. Where they are labels, and
+each digit counts, `labels` reads them.
 """
 
 from __future__ import annotations
 
 import decimal
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from propensity.frames import digits, text
 from propensity.frames.checks import Bools
 from propensity.frames.lines import Subject
 from propensity.frames.native import AnySeries, Column
 
 _DAY = 86_400
 
-# What pandas calls the content of a column of objects, where all of it is numbers.
+# What pandas calls the content of a column of objects: where no line mends it, where all of it is numbers.
+_OTHERS = ("", "bytes", "complex", "categorical", "interval", "period", "unknown-array")
+
 _NUMBERS = ("boolean", "integer", "floating", "mixed-integer-float", "decimal")
 
 
@@ -28,6 +33,8 @@ def read(values: AnySeries, subject: Subject) -> Column:
 
     Raises
     ------
+    InvalidInputError
+        It holds numbers that are no int64, and of which a float64 would make one.
     TypeError
         It holds dates, or what is neither numbers nor text.
     """
@@ -88,11 +95,11 @@ def levels_of_text(series: Any) -> Column:
     """
     import narwhals.stable.v2 as nw  # noqa: PLC0415 - pandas frames do without it
 
-    text = series.cast(nw.String)
-    levels = text.drop_nulls().unique().sort().to_list()
+    words = series.cast(nw.String)
+    levels = words.drop_nulls().unique().sort().to_list()
     if isinstance(series.dtype, nw.Enum):
         levels = [level for level in series.dtype.categories if level in set(levels)]
-    codes = text.replace_strict([*levels, None], [*range(len(levels)), -1], return_dtype=nw.Int64)
+    codes = words.replace_strict([*levels, None], [*range(len(levels)), -1], return_dtype=nw.Int64)
     return pd.Series(pd.Categorical.from_codes(codes.to_numpy(), levels))
 
 
@@ -106,7 +113,7 @@ def _from_pandas(column: Column, subject: Subject) -> Column:
         return pd.Series(read.array, index=column.index, name=column.name, copy=False)
     if pd.api.types.is_numeric_dtype(dtype) and dtype.kind != "c":
         require_float64(dtype, subject)
-        return _from_numeric(column)
+        return _from_numeric(column, subject)
     if isinstance(dtype, pd.StringDtype):
         return column.astype("category")
     # A column of objects may hold anything: text and numbers are taken, the rest is not guessed at.
@@ -114,11 +121,12 @@ def _from_pandas(column: Column, subject: Subject) -> Column:
     if content in {"string", "empty"}:
         return column.astype("category")
     if content in _NUMBERS:
-        return _from_objects(column)
-    raise refusal(subject, str(dtype), content)
+        return _from_objects(column, subject)
+    own = {type(value).__name__ for value in column[column.notna()]} if content == "mixed" else set()
+    raise refusal(subject, str(dtype), own.pop() if len(own) == 1 else content, column)
 
 
-def _from_objects(column: Column) -> Column:
+def _from_objects(column: Column, subject: Subject) -> Column:
     """Read Python's own numbers: what a join leaves of flags and counts that some rows have not."""
     missing = column.isna().to_numpy()
     if not missing.any():
@@ -130,12 +138,14 @@ def _from_objects(column: Column) -> Column:
                 return column.astype(np.int64)
             except OverflowError:
                 pass
+        if not any(issubclass(kind, float | np.floating) for kind in kept):
+            digits.require_range(min(column), max(column), subject)
     values = np.full(len(column), np.nan)
     values[~missing] = column.to_numpy()[~missing].astype(np.float64)
     return pd.Series(values, index=column.index, name=column.name, copy=False)
 
 
-def _from_numeric(column: Column) -> Column:
+def _from_numeric(column: Column, subject: Subject) -> Column:
     # What has no room in bool or int64 becomes float64: missing values of nullable columns, and uint64.
     nullable = pd.api.types.is_extension_array_dtype(column.dtype)
     kind = column.dtype.kind
@@ -146,6 +156,8 @@ def _from_numeric(column: Column) -> Column:
         values = column.to_numpy(dtype=np.float64, na_value=np.nan)
     else:
         values = column.to_numpy(dtype=np.float64)
+    if column.dtype.kind == "u" and not fits and not column.isna().any():
+        digits.require(column.to_numpy(dtype=np.uint64), subject)
     return pd.Series(values, index=column.index, name=column.name, copy=False)
 
 
@@ -156,6 +168,8 @@ def _from_other(values: AnySeries, subject: Subject) -> Column:
     series = opened(values, subject)
     dtype = series.dtype
     wide = dtype.is_decimal() or dtype in (nw.Int128, nw.UInt128)  # NumPy has no such types
+    if wide and len(series) and not series.null_count():
+        digits.require_range(series.min(), series.max(), subject)
     if wide or (dtype == nw.Boolean and series.null_count() > 0):
         series = series.cast(nw.Float64)
     if dtype.is_numeric() or dtype == nw.Boolean:
@@ -176,8 +190,8 @@ def opened(values: AnySeries, subject: Subject) -> Any:
         raise TypeError(f"{subject}: a series or an array is needed, not {type(values).__name__}") from error
 
 
-def refusal(subject: Subject, dtype: str, content: str) -> TypeError:
-    """Say that a type is neither numbers nor text, and what makes it numbers."""
+def refusal(subject: Subject, dtype: str, content: str, column: Column | None = None) -> TypeError:
+    """Say that a type is neither numbers nor text, and what makes it numbers; `column` are the values."""
     objects = dtype == "object"
     held = f" holding {content} values" if objects and content else ""
     kinds = f"{subject}: the type {dtype}{held} is none of numeric, bool, text and categorical"
@@ -190,8 +204,28 @@ def refusal(subject: Subject, dtype: str, content: str) -> TypeError:
     if content == "time":
         return TypeError(f"{kinds}; for hours: {subject.hours()}")
     if content.startswith("mixed"):
-        return TypeError(f"{kinds}, but several of them; make it one, as text: {subject.text()}")
-    return TypeError(f"{kinds}; convert it first")
+        how = f", but several of them; {_of_one_type(subject, column)}"
+    elif objects and content not in _OTHERS:
+        how = f"; as levels of text: {subject.text()}"
+    else:
+        how = "; convert it first"
+    return TypeError(f"{kinds}{how}")
+
+
+def _of_one_type(subject: Subject, column: Column | None) -> str:
+    """Say how values of several types become of one: numbers, where all of them are, some written as text."""
+    levels = set() if column is None else _as_text(column)
+    if text.are_numbers(levels):
+        return f"they are numbers, {text.number_line(levels, replace(subject, mixed=True))}"
+    return f"make it one, as text: {subject.text()}"
+
+
+def _as_text(column: Column) -> set[str]:
+    """Write numbers and text as `astype(str)` does; nothing, where there is anything else."""
+    held = column[column.notna()]
+    if not all(isinstance(value, str | int | float | decimal.Decimal | np.number) for value in held):
+        return set()
+    return {str(value) for value in held} | ({"nan"} if len(held) < len(column) else set())
 
 
 def _days(dates: Column) -> Column:

@@ -45,7 +45,7 @@ def read(values: AnySeries, subject: Subject) -> Column:
 
 
 def read_amount(values: AnySeries, subject: Subject) -> Column:
-    """Read numbers and text as amounts and levels, and whatever is neither as labels.
+    """Read numbers and text as amounts and levels, and whatever is neither, or loses its digits, as labels.
 
     Raises
     ------
@@ -54,13 +54,25 @@ def read_amount(values: AnySeries, subject: Subject) -> Column:
     """
     try:
         return kinds.read(values, subject)
-    except TypeError:
+    except (TypeError, InvalidInputError):
         return read(values, subject)
 
 
 def ranks(column: Column) -> Rows:
-    """Give the rank (n,) of each row's label among the labels, from 0."""
-    return pd.factorize(column, sort=True)[0].astype(np.int64)
+    """Give the rank (n,) of each row's label among the labels, none missing; of levels in natural order.
+
+    The order that somebody has given to the levels of a category is not what rows hold.
+    """
+    if not isinstance(column.dtype, pd.CategoricalDtype):
+        return pd.factorize(column, sort=True)[0].astype(np.int64)
+    levels = column.cat.categories.tolist()
+    try:
+        order = sorted(range(len(levels)), key=lambda place: levels[place])
+    except TypeError:
+        order = sorted(range(len(levels)), key=lambda place: str(levels[place]))
+    rank = np.empty(len(levels), dtype=np.int64)
+    rank[order] = np.arange(len(levels))
+    return pd.factorize(rank[column.cat.codes.to_numpy()], sort=True)[0].astype(np.int64)
 
 
 def hashed(column: Column) -> Rows:
@@ -117,7 +129,9 @@ def _in_order(codes: Rows, found: Sequence[Any], subject: Subject, like: Column)
         whole = _whole_numbers(levels)
         if whole is not None:
             return pd.Series(whole[rank[codes]], index=like.index, name=like.name, copy=False)
-    labels = pd.Categorical.from_codes(rank[codes], categories=pd.Index(levels, dtype=object))
+    labels = pd.Categorical.from_codes(
+        rank[codes], categories=pd.Index(levels, dtype=object, tupleize_cols=False)
+    )
     return pd.Series(labels, index=like.index, name=like.name, copy=False)
 
 

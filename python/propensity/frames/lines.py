@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -11,8 +11,10 @@ import pandas as pd
 
 Library: TypeAlias = Literal["pandas", "polars", "pyarrow"]
 
+THE_TREATMENT = "<the treatment>"
+THE_OUTCOME = "<the outcome>"
 THE_TREATED = "<the treated level>"
-"""A slot in a line, for what only the user knows."""
+"""Slots in a line, for what only the user knows."""
 
 
 @dataclass(frozen=True)
@@ -26,11 +28,14 @@ class Subject:
     name : str or None
         The column's; None for values given row by row, which code calls by the argument's name.
     library : {"pandas", "polars", "pyarrow"}
+    mixed : bool
+        Whether a pandas Series holds numbers and text, which have to be made text first.
     """
 
     words: str
     name: str | None = None
     library: Library = "pandas"
+    mixed: bool = False
 
     @classmethod
     def column(cls, name: str, data: object) -> Subject:
@@ -49,8 +54,10 @@ class Subject:
     def _values(self) -> str:
         """The values as an expression, which polars evaluates within the frame."""
         if self.name is None:
-            return self.words
-        return f"pl.col({self.name!r})" if self.library == "polars" else f"df[{self.name!r}]"
+            return f"{self.words}{'.astype(str)' if self.mixed else ''}"
+        if self.library == "polars":
+            return f"pl.col({self.name!r})"
+        return f"df[{self.name!r}]{'.astype(str)' if self.mixed else ''}"
 
     def _becomes(self, expression: str) -> str:
         """Write the line that gives the column these values."""
@@ -108,7 +115,19 @@ class Subject:
             "pyarrow": f"df = df.filter(pc.field({name}).isin({listed}))",
         }[self.library]
 
-    def number(self, *, without: str = "", point: str = ".", lenient: bool = False) -> str:
+    def spelled_out(self) -> str:
+        """Repeat each row of the frame as often as these whole numbers say."""
+        times = self.words if self.name is None else f"df[{self.name!r}]"
+        rows = f"np.repeat(np.arange(len(df)), np.asarray({times}).astype(int))"
+        return {
+            "pandas": f"df = df.iloc[{rows}].reset_index(drop=True)",
+            "polars": f"df = df[{rows}]",
+            "pyarrow": f"df = df.take({rows})",
+        }[self.library]
+
+    def number(
+        self, *, without: str = "", point: str = ".", brackets: bool = False, lenient: bool = False
+    ) -> str:
         """Make text a number.
 
         Parameters
@@ -117,10 +136,13 @@ class Subject:
             Characters that go first.
         point : str
             What stands between whole and broken parts.
+        brackets : bool
+            Whether numbers in brackets are negative.
         lenient : bool
             Whether text that is no number becomes a missing value.
         """
         replaced = [(character, "") for character in without]
+        replaced += [("(", "-"), (")", "")] if brackets else []
         replaced += [] if point == "." else [(point, ".")]
         expression = self._values
         for old, new in replaced:
@@ -148,6 +170,16 @@ class Subject:
             }[self.library]
         )
 
+    def from_least(self) -> str:
+        """Count from the least value."""
+        return self._becomes(
+            {
+                "pandas": f"{self._values} - {self._values}.min()",
+                "polars": f"{self._values} - {self._values}.min()",
+                "pyarrow": f"pc.subtract({self._values}, pc.min({self._values}))",
+            }[self.library]
+        )
+
     def days(self, *, objects: bool = False, periods: bool = False) -> str:
         """Make dates the days since the first; `objects` are Python's own dates in a pandas Series."""
         values = f"pd.to_datetime({self._values})" if objects else self._values
@@ -157,6 +189,42 @@ class Subject:
                 "pandas": f"({values} - {values}.min()).dt.days",
                 "polars": f"({values} - {values}.min()).dt.total_days()",
                 "pyarrow": f"pc.days_between(pc.min({values}), {values})",
+            }[self.library]
+        )
+
+    def days_of_text(self, *, times: bool, zones: bool, lenient: bool) -> str:
+        """Make ISO dates that are text the days since the first.
+
+        Parameters
+        ----------
+        times, zones : bool
+            Whether some have a time of the day, and an offset from UTC.
+        lenient : bool
+            Whether text that is no date becomes a missing value.
+        """
+        options = (
+            "format='ISO8601'" + (", utc=True" if zones else "") + (", errors='coerce'" if lenient else "")
+        )
+        dates = f"pd.to_datetime({self._values}, {options})"
+        if self.library == "pyarrow" and (times or lenient):
+            dates = f"pd.to_datetime({self._values}.to_pandas(), {options})"
+            return self._becomes(f"pa.array(({dates} - {dates}.min()).dt.days, from_pandas=True)")
+        if self.library == "polars":
+            strict = "strict=False" if lenient else ""
+            as_utc = "time_zone='UTC'" if zones else ""
+            read = (
+                f"str.to_datetime({', '.join(filter(None, [as_utc, strict]))})"
+                if times
+                else f"str.to_date({strict})"
+            )
+            dates = f"{self._values}.{read}"
+        if self.library == "pyarrow":
+            dates = f"pc.cast({self._values}, pa.date32())"
+        return self._becomes(
+            {
+                "pandas": f"({dates} - {dates}.min()).dt.days",
+                "polars": f"({dates} - {dates}.min()).dt.total_days()",
+                "pyarrow": f"pc.days_between(pc.min({dates}), {dates})",
             }[self.library]
         )
 
@@ -191,6 +259,18 @@ class Subject:
             }[self.library]
         )
 
+    def merged(self, levels: Sequence[str], into: str) -> str:
+        """Make one level of several."""
+        to = "{" + ", ".join(f"{level!r}: {into!r}" for level in levels) + "}"
+        among = f"pc.is_in({self._values}, pa.array({list(levels)!r}))"
+        return self._becomes(
+            {
+                "pandas": f"{self._values}.replace({to})",
+                "polars": f"{self._values}.replace({to})",
+                "pyarrow": f"pc.if_else({among}, {into!r}, {self._values})",
+            }[self.library]
+        )
+
     def text(self) -> str:
         """Make it text."""
         return self._becomes(
@@ -200,6 +280,12 @@ class Subject:
                 "pyarrow": f"pc.cast({self._values}, pa.string())",
             }[self.library]
         )
+
+
+def all_but(names: Sequence[str], data: object) -> str:
+    """List the columns of a frame but for some."""
+    columns = "column_names" if library_of(data) == "pyarrow" else "columns"
+    return f"[name for name in df.{columns} if name not in {tuple(names)!r}]"
 
 
 def library_of(values: object) -> Library:
@@ -215,3 +301,34 @@ def shown(level: Any) -> str:
     if isinstance(level, pd.Timestamp):
         return repr(str(level))
     return repr(level.item() if isinstance(level, np.generic) else level)
+
+
+def drop_line(data: Any, incomplete: Sequence[str], infinite: Collection[str] = ()) -> str:
+    """Write the line that drops the rows in which columns of a frame are missing or infinite.
+
+    Parameters
+    ----------
+    data : DataFrame
+    incomplete : sequence of str
+        All of these columns.
+    infinite : collection of str
+        Those that hold infinite values.
+    """
+    names = list(incomplete)
+    library = library_of(data)
+    if library == "pandas":
+        line = f"df = df.dropna(subset={names!r})"
+        return line + "".join(f"; df = df[np.isfinite(df[{name!r}])]" for name in names if name in infinite)
+    # Neither polars nor pyarrow takes a float's not-a-number for a missing value.
+    if library == "polars":
+        floats = [name for name in names if data.schema[name].is_float()]
+        finite = "".join(f".filter(pl.col({name!r}).is_finite())" for name in floats)
+        return f"df = df.drop_nulls({names!r}){finite}"
+    conditions = [
+        f"pc.is_{'finite' if str(data.schema.field(name).type) in _ARROW_FLOATS else 'valid'}(df[{name!r}])"
+        for name in names
+    ]
+    return "; ".join(f"df = df.filter({condition})" for condition in conditions)
+
+
+_ARROW_FLOATS = ("halffloat", "float", "double")

@@ -13,6 +13,10 @@ from propensity.frames.checks import Bools, Floats, Rows, counted
 SMALLEST, LARGEST = 1e-50, 1e50
 """Between these the squares of weighted outcomes are in a float64's range, as the core's checks say."""
 
+_DROP_THEM = (
+    "these units have nobody to be compared with; drop them, and say that the effect is for the others"
+)
+
 
 def same_length(what: str, found: int, expected: int) -> None:
     """Require one value for each row."""
@@ -41,8 +45,8 @@ def same_treated(what: str, found: Bools, expected: Bools, index: pd.Index[Any],
         raise InvalidInputError(f"{what}: the treatment differs in {where}; {remedy}")
 
 
-def scores(values: Floats, index: pd.Index[Any], subject: str) -> None:
-    """Require probabilities strictly between 0 and 1."""
+def scores(values: Floats, index: pd.Index[Any], subject: str, remedy: str = "") -> None:
+    """Require probabilities strictly between 0 and 1; without another `remedy`, of rows to be dropped."""
     if ((values >= SMALLEST) & (values < 1)).all():
         return
     outside = (values < 0) | (values > 1)
@@ -54,9 +58,19 @@ def scores(values: Floats, index: pd.Index[Any], subject: str) -> None:
     zero, one = values < SMALLEST, values == 1
     raise OverlapError(
         f"{subject}: {counted(zero | one, 'score', index)} at 0 or 1 exactly ({zero.sum():,} at 0, "
-        f"{one.sum():,} at 1): these units have nobody to be compared with; drop them, and say "
-        "that the effect is for the others"
+        f"{one.sum():,} at 1): {remedy or _DROP_THEM}"
     )
+
+
+def no_classes(values: Floats, subject: str) -> None:
+    """Require scores that are given not to be what a classifier decides, 0 and 1."""
+    zero, one = int((values == 0).sum()), int((values == 1).sum())
+    if len(values) > 1 and zero + one == len(values):
+        raise OverlapError(
+            f"{subject}: all {len(values):,} are 0 or 1 exactly ({zero:,} at 0, {one:,} at 1), as what a "
+            "classifier predicts, or a tree grown to its end; a score is a probability: take "
+            "model.predict_proba(x)[:, 1], of a model that is not certain of anybody"
+        )
 
 
 def weights(values: Floats, treated: Bools, index: pd.Index[Any], subject: str) -> None:

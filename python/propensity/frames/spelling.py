@@ -90,8 +90,8 @@ def _complaint(symbol: str, left: Any, right: Any) -> str:
         )
     if symbol == "-" and not set(second) <= set(first):
         absent = str(next(term for term in second if term not in first))
-        meant = f"I({named if len(first) == 1 else 'x'} - {absent})"
-        return f"- {absent} takes away a term that is not there; a difference of values is {meant}"
+        meant = f"a difference of values is I({first[0]} - {absent})" if first else "leave it out"
+        return f"- {absent} takes away a term that is not there; {meant}"
     if symbol == "/":
         one, other = str(first[0]) if first else "1", " + ".join(map(str, second))
         return (
@@ -178,12 +178,34 @@ def _instead(called: str) -> str:
     return f"there are {_WORKING}; make a column of anything else first"
 
 
-def reason(error: Exception, text: str) -> str:
-    """Say why a formula cannot be read, without colours and in one line."""
+def constant(expression: str, tree: ast.AST, columns: Collection[object]) -> str:
+    """Say that an expression has no column in it, and how the columns are written that it has in quotes."""
+    quoted = [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in columns
+    ]
+    what = f"{expression!r} has no column in it, and is the same in every row"
+    if not quoted:
+        return f"{what}; leave it out"
+    meant = expression
+    for name in quoted:
+        plain = name if name.isidentifier() else f"`{name}`"
+        meant = meant.replace(repr(name), plain).replace(f'"{name}"', plain)
+    return f"{what}: columns stand without quotes, take {meant}"
+
+
+def reason(error: Exception, text: str, others: str) -> str:
+    """Say why a formula cannot be read, without colours and in one line; `others` are all other columns."""
     said = str(error).split("\n")[0].split(". ")[0]  # the rest points at the place in colour, or is long
     if "`.`" in said:
-        others = "[name for name in df if name not in ('opted_in', 'y')]"
         return f"{said}; all but some are the list {others}"
+    if "String literals" in said:
+        return f"{said.removesuffix('.')}; columns stand without quotes"
+    if "Unknown operator ','" in said:
+        names = [name.strip() for name in text.split(",")]
+        either = f"{' + '.join(names)!r}, or stand in a list, {names!r}"
+        return f"{said.removesuffix('.')}; terms are joined by +, {either}"
     if "as.factor" in text:
         return f"{said}; {_OTHER_NAMES['factor']}"
     confused = (

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -10,14 +11,16 @@ import numpy as np
 import pandas as pd
 
 from propensity.errors import InvalidInputError
-from propensity.frames import checks, formulas, lists, text
+from propensity.frames import checks, digits, formulas, lists, text, untidy
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.columns import Frame, open_frame
-from propensity.frames.lines import Subject
+from propensity.frames.lines import THE_OUTCOME, THE_TREATMENT, Subject, all_but
 from propensity.frames.native import AnyFrame, Column, column_names
 
 if TYPE_CHECKING:
     from formulaic import ModelSpec, SimpleFormula
+
+_MOST_COHORTS = 20
 
 Covariates: TypeAlias = Sequence[str] | str
 """A list of columns, or the right-hand side of a formula."""
@@ -136,15 +139,28 @@ class Recipe:
             )
 
 
-def parse_covariates(covariates: Covariates, data: AnyFrame, *, may_be_none: bool = False) -> Terms:
+def parse_covariates(
+    covariates: Covariates,
+    data: AnyFrame,
+    *,
+    treatment: str | None = None,
+    outcomes: Sequence[str] = (),
+    may_be_none: bool = False,
+    role: str = "covariates",
+) -> Terms:
     """Read a list of columns or a formula; of the frame only the names of its columns matter.
 
     Parameters
     ----------
     covariates : list of str, or str
     data : DataFrame
+    treatment, outcomes
+        Columns that are no covariates, where they are known.
     may_be_none : bool, default False
-        Whether there may be none, which leaves a model its intercept. A table of them would be empty.
+        Whether the formula "1" may ask for none, which leaves a model its intercept. A list that is empty has
+        rather lost them, and a table of them would be empty.
+    role : str, default "covariates"
+        What a message calls them.
 
     Raises
     ------
@@ -154,14 +170,16 @@ def parse_covariates(covariates: Covariates, data: AnyFrame, *, may_be_none: boo
         `covariates` is neither, or `data` is not a frame.
     """
     if isinstance(covariates, str):
-        formula, columns = formulas.parse(covariates, column_names(data))
+        others = [THE_TREATMENT if treatment is None else treatment, *(outcomes or [THE_OUTCOME])]
+        formula, columns = formulas.parse(covariates, column_names(data), all_but(others, data))
         terms = Terms(columns, formula)
     elif isinstance(covariates, Iterable):
-        terms = _parse_list(covariates)
+        terms = _parse_list(covariates, column_names(data))
     else:
         raise TypeError(f"covariates: a list of columns or a formula is needed, not {covariates!r}")
-    if not terms.columns and not may_be_none:
-        raise InvalidInputError("covariates: no column is named; at least one is needed")
+    if not terms.columns and not (may_be_none and _asks_for_none(covariates)):
+        otherwise = f"; {role}='1' is a model of none" if may_be_none else ""
+        raise InvalidInputError(f"{role}: no column is named; at least one is needed{otherwise}")
     if formulas.INTERCEPT in terms.columns:
         raise InvalidInputError(
             f"covariates: the model has its own '{formulas.INTERCEPT}'; leave the column out"
@@ -169,16 +187,25 @@ def parse_covariates(covariates: Covariates, data: AnyFrame, *, may_be_none: boo
     return terms
 
 
+def _asks_for_none(covariates: Covariates) -> bool:
+    return isinstance(covariates, str) and covariates.strip() == "1"
+
+
 def make_terms(
-    frame: Frame, terms: Terms, *, all_levels: bool = False, sample_weight: Floats | None = None
+    frame: Frame,
+    terms: Terms,
+    *,
+    all_levels: bool = False,
+    sample_weight: Floats | None = None,
+    settled: Collection[str] = (),
 ) -> tuple[Floats, Recipe]:
     """Make the (n, d) terms of a frame, in column order, and the recipe for more rows.
 
     With `all_levels` every categorical has a term for each of its levels, also the first. Rows of sample
     weight 0 are not there: no level, mean or knot is made of them, and their terms are those of the first
-    row that is.
+    row that is. Nothing is said of the spelling of columns that are `settled`.
     """
-    x, recipe = _terms_of(those_there(frame, sample_weight), terms, all_levels=all_levels)
+    x, recipe = _terms_of(those_there(frame, sample_weight), terms, all_levels=all_levels, settled=settled)
     return spread(x, sample_weight), recipe
 
 
@@ -202,9 +229,19 @@ def spread(values: Floats, sample_weight: Floats | None) -> Floats:
     return np.asarray(values[place], order="F")
 
 
-def _terms_of(frame: Frame, terms: Terms, *, all_levels: bool) -> tuple[Floats, Recipe]:
+def _terms_of(
+    frame: Frame, terms: Terms, *, all_levels: bool, settled: Collection[str]
+) -> tuple[Floats, Recipe]:
     columns = {name: frame.columns[name] for name in terms.columns}
     levels = _checked_levels(frame, terms, columns)
+    amounts = columns if terms.formula is None else formulas.used_as_amounts(terms.formula)
+    for name in [name for name in amounts if name in columns]:
+        digits.require(columns[name], Subject.column(name, frame.native))
+    untidy.warn_of_columns(
+        {name: column for name, column in columns.items() if name not in settled},
+        frame.native,
+        [name for name in levels if frame.is_category(name)],
+    )
     if terms.formula is not None:
         return _make_by_formula(frame, terms.formula, columns, levels, all_levels=all_levels)
     names = lists.names(columns, all_levels=all_levels)
@@ -235,7 +272,9 @@ def _checked_levels(frame: Frame, terms: Terms, columns: Mapping[str, Column]) -
     by_level = {n: column for n, column in columns.items() if isinstance(column.dtype, pd.CategoricalDtype)}
     for name, column in by_level.items():
         if name in plain and not frame.is_category(name):
-            _require_no_numbers(column, Subject.column(name, frame.native))
+            subject = Subject.column(name, frame.native)
+            _require_no_numbers(column, subject)
+            _require_no_dates(column, subject)
         checks.levels(column)
     return {name: column.cat.categories for name, column in by_level.items()}
 
@@ -243,21 +282,21 @@ def _checked_levels(frame: Frame, terms: Terms, columns: Mapping[str, Column]) -
 def _require_no_numbers(column: Column, subject: Subject) -> None:
     """Require text not to be numbers that were read as text: a term for each of them is not what is meant."""
     found = column.cat.categories
-    if not text.are_numbers(found):
-        return
-    no_numbers = text.not_numbers(column).to_numpy()
-    if no_numbers.any():
-        others = [level for level in found if not text.is_number(level) or text.is_no_value(level)]
-        which = (
-            f"{len(column) - no_numbers.sum():,} of {len(column):,} values are numbers written as text, and "
-            f"{checks.counted(no_numbers, 'value', column.index)} no number: {checks.listed(others)}"
+    if text.are_numbers(found):
+        raise TypeError(
+            f"{subject}: {text.described(column)}; if they are numbers: {text.number_line(found, subject)}; "
+            f"if they are codes: {subject.code()}"
         )
-    else:
-        which = f"text whose levels are all numbers, {checks.listed(found[:3])}"
-    raise TypeError(
-        f"{subject}: {which}; if they are numbers: {text.number_line(found, subject)}; if they are codes: "
-        f"{subject.code()}"
-    )
+
+
+def _require_no_dates(column: Column, subject: Subject) -> None:
+    """Require text not to be dates: a few may be cohorts, but many are a line of time."""
+    found = column.cat.categories
+    if len(found) > _MOST_COHORTS and text.are_dates(found):
+        raise TypeError(
+            f"{subject}: text of {len(found):,} dates, {checks.listed(found[:3])}, and a term for each; for "
+            f"days since the first: {text.days_line(found, subject)}; if they are cohorts: {subject.code()}"
+        )
 
 
 def _make_by_formula(
@@ -294,10 +333,25 @@ def _make_by_formula(
     return x, recipe
 
 
-def _parse_list(covariates: Iterable[str]) -> Terms:
+def _parse_list(covariates: Iterable[str], known: Collection[object]) -> Terms:
     columns = tuple(covariates)
     for name in columns:
         checks.column_name("covariates", name)
+        if name not in known:
+            _require_a_name(name, columns, known)
         if columns.count(name) > 1:
             raise InvalidInputError(f"covariates: column '{name}' is listed {columns.count(name)} times")
     return Terms(columns, None)
+
+
+def _require_a_name(text: str, listed: Sequence[str], known: Collection[object]) -> None:
+    """Require text in a list to be meant for one column: not for several, and not for a formula."""
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) > 1 and all(part in known for part in parts):
+        raise InvalidInputError(f"covariates: {text!r} is one text for {len(parts)} columns; take {parts!r}")
+    names = re.findall(r"[^\W\d]\w*", text)
+    if any(sign in text for sign in "+*:(") and any(name in known for name in names):
+        raise InvalidInputError(
+            f"covariates: {text!r} is a formula, which stands by itself, and not in a list: "
+            f"covariates={' + '.join(listed)!r}"
+        )

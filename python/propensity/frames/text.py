@@ -1,4 +1,4 @@
-"""Text that is numbers: a term for each of its levels is not what anybody means."""
+"""Text that is numbers or dates: a term for each of its levels is not what anybody means."""
 
 from __future__ import annotations
 
@@ -7,12 +7,18 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from propensity.frames.checks import counted, listed
 from propensity.frames.lines import Subject
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf|nan", re.IGNORECASE)
-_THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
-_DECIMAL_COMMA = re.compile(r"[+-]?(\d{1,3}(\.\d{3})+|\d*),\d+([eE][+-]?\d+)?")
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")
+_DECIMAL_COMMA = re.compile(r"[+-]?([1-9]\d{0,2}(\.\d{3})+|\d*),\d+([eE][+-]?\d+)?")
+_POINTED = re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+")
+_BRACKETED = re.compile(r"\(\s*([\d.,]+)\s*\)")
+"""Of bookkeepers, who write losses so."""
 _SIGNS = "$€£¥%"
+
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?")
 
 _NO_VALUE = frozenset(
     ["", "-", "--", ".", "?", "n/a", "#n/a", "na", "<na>", "nan", "null", "none", "missing", "unknown", "nil"]
@@ -29,10 +35,8 @@ def is_no_value(level: object) -> bool:
 
 def is_number(level: object) -> bool:
     """Whether a level is text of a number, with or without a currency, thousands or a decimal comma."""
-    return isinstance(level, str) and bool(
-        _NUMBER.fullmatch(_bare(level))
-        or _THOUSANDS.fullmatch(_bare(level))
-        or _DECIMAL_COMMA.fullmatch(_bare(level))
+    return isinstance(level, str) and any(
+        written.fullmatch(_bare(level)) for written in (_NUMBER, _THOUSANDS, _DECIMAL_COMMA, _POINTED)
     )
 
 
@@ -49,18 +53,62 @@ def are_numbers(levels: Iterable[object]) -> bool:
 
 
 def number_line(levels: Iterable[object], subject: Subject) -> str:
-    """Write the line that makes such text numbers."""
+    """Write the line that makes such text numbers; two, where a point or comma may be two things."""
     found = [level for level in levels if isinstance(level, str)]
     bare = [_bare(level) for level in found if is_number(level)]
     signs = "".join(sign for sign in _SIGNS + " " if any(sign in level for level in found))
+    brackets = any(_BRACKETED.search(level) for level in found)
+    lenient = any(not is_number(level) or is_no_value(level) for level in found)
+
+    def line(grouped: str, point: str) -> str:
+        return subject.number(without=signs + grouped, point=point, brackets=brackets, lenient=lenient)
+
     with_comma = [level for level in bare if "," in level]
-    thousands = bool(with_comma) and all(_THOUSANDS.fullmatch(level) for level in with_comma)
-    commas = bool(with_comma) and not thousands
-    grouped = "." if commas and any("." in level for level in with_comma) else ""
-    return subject.number(
-        without=signs + grouped + ("," if thousands else ""),
-        point="," if commas else ".",
-        lenient=any(not is_number(level) or level.strip().casefold() in _NO_VALUE for level in found),
+    with_point = [level for level in bare if "." in level]
+    if not with_comma:
+        if not with_point or not all(map(_POINTED.fullmatch, with_point)) or _goes_on(bare, "."):
+            return line("", ".")
+        if any(level.count(".") > 1 for level in with_point):
+            return line(".", ".")
+        return f"{line('', '.')}, or where the points separate thousands {line('.', '.')}"
+    if not all(map(_THOUSANDS.fullmatch, with_comma)) or _goes_on(bare, ","):
+        return line("." if any("." in level for level in with_comma) else "", ",")
+    if with_point or any(level.count(",") > 1 for level in with_comma):
+        return line(",", ".")
+    return f"{line(',', '.')}, or where the commas are decimal ones {line('', ',')}"
+
+
+def _goes_on(bare: Iterable[str], separator: str) -> bool:
+    """Whether numbers without a separator are so long that they would have one, did it separate thousands."""
+    return any(len(level.lstrip("+-")) > 3 for level in bare if separator not in level and level.isdecimal())
+
+
+def described(column: pd.Series) -> str:
+    """Say how many of a column's values are numbers, and what the others are."""
+    found = column.cat.categories
+    no_numbers = not_numbers(column).to_numpy()
+    if not no_numbers.any():
+        return f"text whose levels are all numbers, {listed(found[:3])}"
+    others = [level for level in found if not is_number(level) or is_no_value(level)]
+    return (
+        f"{len(column) - no_numbers.sum():,} of {len(column):,} values are numbers written as text, and "
+        f"{counted(no_numbers, 'value', column.index)} no number: {listed(others)}"
+    )
+
+
+def are_dates(levels: Iterable[object]) -> bool:
+    """Whether levels are ISO dates written as text, some words for missing values aside."""
+    dated = [level for level in levels if not is_no_value(level)]
+    return bool(dated) and all(isinstance(level, str) and _DATE.fullmatch(level.strip()) for level in dated)
+
+
+def days_line(levels: Iterable[object], subject: Subject) -> str:
+    """Write the line that makes such text the days since the first."""
+    matches = [_DATE.fullmatch(str(level).strip()) for level in levels]
+    return subject.days_of_text(
+        times=any(match is not None and match[1] for match in matches),
+        zones=any(match is not None and match[4] for match in matches),
+        lenient=None in matches,
     )
 
 
@@ -72,4 +120,5 @@ def not_numbers(column: pd.Series) -> pd.Series:
 
 
 def _bare(level: str) -> str:
-    return level.translate(dict.fromkeys(map(ord, _SIGNS))).strip()
+    plain = level.translate(dict.fromkeys(map(ord, _SIGNS))).strip()
+    return _BRACKETED.sub(r"-\1", plain) if _BRACKETED.fullmatch(plain) else plain

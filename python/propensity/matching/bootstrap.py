@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from propensity import core
 from propensity.effects import inference
@@ -10,6 +13,8 @@ from propensity.effects.arms import Means
 from propensity.effects.effect import Effect
 from propensity.effects.matching_specification import NearestNeighbors
 from propensity.errors import InvalidInputError
+from propensity.frames.checks import Floats, Rows
+from propensity.frames.order import places_by_content
 from propensity.matching.effect import effect_of_matches, terms_of
 from propensity.matching.rematching import bootstrap_again
 from propensity.matching.result import outcome_of
@@ -18,6 +23,8 @@ from propensity.resampling.result import BootstrapResult
 
 if TYPE_CHECKING:
     from propensity.matching.matches import Matches
+
+_DIGITS = 9
 
 
 def bootstrap_matches(
@@ -43,13 +50,15 @@ def _bootstrap_terms(
     """Weigh anew what rows add to the two means, centred at the effect (Otsu and Rai 2017)."""
     assert means.influence_treated is not None
     assert means.influence_control is not None
+    groups.require_drawable(options.resampling)
     influence = means.influence_treated - means.influence_control
+    drawn = groups.numbered(partial(_places, influence))
     with options.bar() as report:
         changes = core.bootstrap_influence(
             influence,
             **options.core_options,
-            cluster=groups.cluster,
-            strata=groups.strata,
+            cluster=drawn.cluster,
+            strata=drawn.strata,
             n_reps=options.n_reps,
             progress=report,
         )
@@ -65,13 +74,19 @@ def _bootstrap_terms(
     )
 
 
+def _places(influence: Floats) -> Rows:
+    """Give rows their places by what they add, which is known but for rounding."""
+    scale = float(np.abs(influence).max()) or 1.0
+    return places_by_content([np.round(influence / scale, _DIGITS)])
+
+
 def _require_refit(matches: Matches, options: ResamplingOptions) -> None:
     """Require matching that may be made again on rows drawn anew, and whole rows."""
     if matches.spec.max_uses != 1:
         raise InvalidInputError(
             "refit: to match again on rows drawn anew is not valid where a unit may serve more than once "
-            "(Abadie and Imbens 2008): take effect(outcome).conf_int(), or bootstrap(outcome), which "
-            "leaves the matches alone"
+            "(Abadie and Imbens 2008): take matches.effect(outcome).conf_int(), or "
+            "matches.bootstrap(outcome), which leaves the matches alone"
         )
     if options.resampling != "multinomial":
         raise InvalidInputError(
@@ -89,14 +104,14 @@ def _require_theory(matches: Matches) -> None:
         There is no theory of it.
     """
     if not (matches.spec.is_plain and matches.weighs_evenly):
-        again = "bootstrap(outcome, refit=True), or " if matches.spec.max_uses == 1 else ""
+        again = "matches.bootstrap(outcome, refit=True), or " if matches.spec.max_uses == 1 else ""
         raise InvalidInputError(
             f"there is no theory of this bootstrap for {matches.spec.label}"
             f"{'' if matches.weighs_evenly else ' with sample weights'}; take {again}"
-            "effect(outcome).conf_int()"
+            "matches.effect(outcome).conf_int()"
         )
     if matches.estimand == "ATE" and matches.n_unmatched:
         raise InvalidInputError(
             f"{matches.n_unmatched:,} units are unmatched, and there is no theory of this bootstrap for an "
-            "ATE without them; take effect(outcome).conf_int(), or match without a caliper"
+            "ATE without them; take matches.effect(outcome).conf_int(), or match without a caliper"
         )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from propensity.effects.cautions import balance_cautions
+from propensity.effects.cautions import adjustment_cautions, balance_cautions
 from propensity.effects.imbalance import BalanceTerms, find_imbalance
 from propensity.effects.matching_specification import Matching, NearestNeighbors
 from propensity.errors import BalanceWarning
@@ -73,7 +73,8 @@ def scored_cautions(
         there = sample_weight > 0
         values, treated, sample_weight = values[there], treated[there], sample_weight[there]
     if isinstance(scores, PropensityModel):
-        return lone_cautions(values, treated, estimand, scores.separation)
+        none = adjustment_cautions(len(scores.terms) - 1)
+        return (*none, *lone_cautions(values, treated, estimand, scores.separation))
     given = score_cautions(values, treated, sample_weight)
     return (*given, *lone_cautions(values, treated, estimand, None))
 

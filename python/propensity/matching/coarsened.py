@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import pandas as pd
 
-from propensity.calls.by_name import columns_by_name
 from propensity.effects.imbalance import BalanceTerms
 from propensity.effects.matching_specification import MatchingEstimand
 from propensity.effects.sample import Sample, read_sample, warn_once
 from propensity.errors import InvalidInputError
-from propensity.frames import checks
+from propensity.frames import checks, digits, kinds
+from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Floats, Rows
 from propensity.frames.columns import read_column
-from propensity.frames.labels import read, read_amount
-from propensity.frames.native import AnyFrame
+from propensity.frames.labels import read
+from propensity.frames.lines import Subject
+from propensity.frames.native import AnyFrame, AnySeries
+from propensity.frames.rowwise import Reader
 from propensity.frames.terms import Terms, make_terms
 from propensity.matching.cautions import MatchedBy
 from propensity.matching.grouping import CellsAgain, make_subclasses
@@ -115,24 +117,28 @@ def match_cem(
     estimand = checks.estimand(estimand, get_args(MatchingEstimand))
     names = _covariates(covariates)
     sample = read_sample(
-        df, treatment=treatment, covariates=names, reader=read_amount, sample_weight=sample_weight
+        df, treatment=treatment, covariates=names, reader=_reader(cutpoints), sample_weight=sample_weight
     )
     there = slice(None) if sample.sample_weight is None else sample.sample_weight > 0
     columns = {name: sample.frame.columns[name][there] for name in names}
     _check_grouping(grouping)
-    coarsenings = _coarsenings(columns, cutpoints, grouping or {})
+    subjects = {name: Subject.column(name, df) for name in names}
+    coarsenings = _coarsenings(columns, subjects, cutpoints, grouping or {})
     # As a number, a long one loses its last digits: where they count, it is read as a label.
     exact = [name for name, how in coarsenings.items() if _is_exact(how)]
     columns |= {name: read_column(df, name, read)[there] for name in exact}
-    own, cells = _grouped({name: _coarsen(columns[name], how) for name, how in coarsenings.items()})
+    own, cells = _grouped(
+        {name: _coarsen(columns[name], how, subjects[name]) for name, how in coarsenings.items()}
+    )
     groups = np.full(len(sample.treated), -1)
     groups[there] = own
+    again = CellsAgain(groups, sample.treated, estimand, sample.sample_weight)
     subclasses = make_subclasses(
         sample.frame,
         groups,
         sample.treated,
         cells,
-        _matched_by(sample, columns, CellsAgain(groups, sample.treated, estimand, sample.sample_weight)),
+        _matched_by(sample, columns, grouping or (), again),
         method="coarsened exact matching",
         estimand=estimand,
         sample_weight=sample.sample_weight,
@@ -141,25 +147,44 @@ def match_cem(
     return subclasses
 
 
+def _reader(cutpoints: Cutpoints | Mapping[str, Cutpoints]) -> Reader:
+    """Give what reads covariates: as amounts; dates, and what keeps all its digits apart, as labels."""
+
+    def read_covariate(values: AnySeries, subject: Subject) -> pd.Series[Any]:
+        try:
+            return kinds.read(values, subject)
+        except TypeError:
+            return read(values, subject)
+        except InvalidInputError:
+            asked = cutpoints.get(subject.name or "") if isinstance(cutpoints, Mapping) else cutpoints
+            if asked is None or not _is_exact(asked):
+                raise
+            return read(values, subject)
+
+    return read_covariate
+
+
 def _grouped(coarse: Mapping[str, _Coarse]) -> tuple[Rows, pd.DataFrame]:
     """Give the cell of each row, and what tells cells apart."""
     groups, firsts = _cells(list(coarse.values()))
     return groups, pd.DataFrame({name: one.names.take(one.codes[firsts]) for name, one in coarse.items()})
 
 
-def _matched_by(sample: Sample, columns: Mapping[str, pd.Series[Any]], again: CellsAgain) -> MatchedBy:
+def _matched_by(
+    sample: Sample, columns: Mapping[str, pd.Series[Any]], grouped: Collection[str], again: CellsAgain
+) -> MatchedBy:
     """Say what rows were matched by; balance is asked of the covariates that have means."""
-    measured = tuple(name for name, column in columns.items() if _has_means(column))
-    terms = BalanceTerms.of_terms(*make_terms(sample.frame, Terms(measured, None), all_levels=True))
+    measured = Terms(tuple(name for name, column in columns.items() if _has_means(column)), None)
+    terms = BalanceTerms.of_terms(*make_terms(sample.frame, measured, all_levels=True, settled=grouped))
     rematching = Rematching(again, sample.treated, None, sample.sample_weight)
     return MatchedBy(tuple(columns), terms, _REMEDY, rematching=rematching)
 
 
 def _has_means(column: pd.Series[Any]) -> bool:
-    """Whether a column is numeric, or of so few levels that each has a share; dates are neither."""
+    """Whether a column is an amount, or of so few levels that each has a share; dates are neither."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         return len(column.cat.categories) <= _MOST_LEVELS
-    return column.dtype.kind in "biuf"
+    return column.dtype.kind in "biuf" and digits.are_kept(column)
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,36 +220,52 @@ def _check_grouping(grouping: object) -> None:
 
 def _coarsenings(
     columns: Mapping[str, pd.Series[Any]],
+    subjects: Mapping[str, Subject],
     cutpoints: Cutpoints | Mapping[str, Cutpoints],
     grouping: Mapping[str, Mapping[Any, Hashable]],
 ) -> dict[str, Cutpoints | Mapping[Any, Hashable]]:
     """Settle for each covariate how it is coarsened: by cut points, or by a grouping of its levels."""
     numeric = [name for name, column in columns.items() if column.dtype.kind in "iuf"]
     by_name = cutpoints if isinstance(cutpoints, Mapping) else dict.fromkeys(numeric, cutpoints)
-    for argument, asked, usable, kind in (
-        ("cutpoints", by_name, numeric, "numeric"),
-        ("grouping", grouping, [name for name in columns if name not in numeric], "text or bool"),
-    ):
-        unknown = [name for name in asked if name not in usable]
-        if unknown:
-            raise InvalidInputError(
-                f"{argument}: '{unknown[0]}' is none of the {kind} covariates, {checks.listed(usable)}"
-            )
+    for argument, asked in (("cutpoints", by_name), ("grouping", grouping)):
+        for name, how in asked.items():
+            if name not in columns:
+                raise InvalidInputError(
+                    f"{argument}: {name!r} is none of the covariates, {checks.listed(columns)}"
+                )
+            # What is kept apart may be of any kind.
+            if (name in numeric) != (argument == "cutpoints") and not _is_exact(how):
+                raise InvalidInputError(f"{argument}: {_other_kind(columns[name], subjects[name])}")
     return {
         name: by_name.get(name, "sturges") if name in numeric else grouping.get(name, {}) for name in columns
     }
+
+
+def _other_kind(column: pd.Series[Any], subject: Subject) -> str:
+    """Say what a covariate is, and what coarsens such a one."""
+    if column.dtype.kind in "iuf":
+        return f"{subject} is numeric, and grouping merges levels; cutpoints coarsen numbers"
+    objects = isinstance(column.dtype, pd.CategoricalDtype)
+    content = pd.api.types.infer_dtype(column.cat.categories) if objects else ""
+    if column.dtype.kind == "M" or content == "date":
+        days = subject.days(objects=objects)
+        return f"{subject} holds dates, and cutpoints are numbers; for days since the first: {days}"
+    if column.dtype.kind == "m":
+        return f"{subject} holds durations, and cutpoints are numbers; for seconds: {subject.seconds()}"
+    return f"{subject} is no number, and cutpoints are; grouping merges its levels"
 
 
 def _is_exact(how: Cutpoints | Mapping[Any, Hashable]) -> bool:
     return isinstance(how, str) and how == "exact"
 
 
-def _coarsen(column: pd.Series[Any], how: Cutpoints | Mapping[Any, Hashable]) -> _Coarse:
+def _coarsen(column: pd.Series[Any], how: Cutpoints | Mapping[Any, Hashable], subject: Subject) -> _Coarse:
     if isinstance(how, Mapping):
         return _regrouped(column, how)
     if _is_exact(how):
         codes, names = pd.factorize(column, sort=True)
         return _Coarse(codes.astype(np.int64), pd.Index(names))
+    digits.require(column, subject)
     values = column.to_numpy(dtype=np.float64)
     cuts = _cuts(str(column.name), values, how)
     slack = _ROUNDING * (values.max() - values.min())
@@ -235,15 +276,20 @@ def _coarsen(column: pd.Series[Any], how: Cutpoints | Mapping[Any, Hashable]) ->
 
 def _regrouped(column: pd.Series[Any], grouping: Mapping[Any, Hashable]) -> _Coarse:
     codes, found = pd.factorize(column, sort=True)
-    levels = pd.Index(list(found), dtype=object)  # in one of dates, their text would be found too
+    levels = _index(found)  # in one of dates, their text would be found too
     unknown = [level for level in grouping if level not in levels]
     if unknown:
         raise InvalidInputError(
             f"grouping: column '{column.name}' has no level {unknown[0]!r}; it has {checks.listed(levels)}"
         )
-    merged = pd.Index([grouping.get(level, level) for level in levels], dtype=object)
+    merged = _index(grouping.get(level, level) for level in levels)
     group_of_level, names = pd.factorize(merged)
-    return _Coarse(group_of_level[codes].astype(np.int64), pd.Index(names))
+    return _Coarse(group_of_level[codes].astype(np.int64), names)
+
+
+def _index(levels: Iterable[Any]) -> pd.Index[Any]:
+    """Name levels by themselves, tuples too, of which pandas would make columns."""
+    return pd.Index(list(levels), dtype=object, tupleize_cols=False)
 
 
 def _cuts(name: str, values: Floats, how: Cutpoints) -> Floats:

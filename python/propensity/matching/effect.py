@@ -36,7 +36,7 @@ def effect_of_matches(
     """Compare the outcome of the matched units, as `Matches.effect` says."""
     y = outcome_of(matches, outcome, bounded=bias_adjust is None)
     require_unknown(matches, outcome)
-    x = None if bias_adjust is None else read_adjustment(bias_adjust, matches.fingerprint)
+    x = None if bias_adjust is None else read_adjustment(bias_adjust, matches.fingerprint, y.is_held_by)
     if _pair_inference(matches, inference, adjusted=x is not None) == "score":
         return _effect_at_scores(matches, y)
     if matches.spec.max_uses == 1:
@@ -59,7 +59,7 @@ def _pair_inference(matches: Matches, asked: PairInference | None, *, adjusted: 
         raise InvalidInputError(
             "inference: 'score' is for matching on the score or logit alone, without exact or "
             "bias_adjust, that leaves nobody out whom the effect is for; take 'cluster', or "
-            "bootstrap(outcome, refit=True)"
+            "matches.bootstrap(outcome, refit=True)"
         )
     estimated = at_scores and matches.rematching is not None and matches.rematching.estimated is not None
     return asked or ("score" if estimated else "cluster")

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from propensity import core
-from propensity.calls.by_name import columns_by_name
 from propensity.effects.matching_specification import (
     CaliperSd,
     CaliperUnit,
@@ -19,6 +18,7 @@ from propensity.effects.matching_specification import (
 )
 from propensity.effects.sample import warn_once
 from propensity.frames import checks
+from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Floats, Rows
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates
@@ -27,6 +27,7 @@ from propensity.matching.grouping import make_subclasses, subclass_weights
 from propensity.matching.inputs import MatchingInputs
 from propensity.matching.rows_to_match import RowsToMatch, read_rows_to_match
 from propensity.matching.subclasses import Subclasses
+from propensity.scores.logistic import told_by_fit
 
 
 @columns_by_name
@@ -131,7 +132,7 @@ def match_full(  # noqa: PLR0913 - each is a choice a user may have to make, by 
         df, spec, treatment=treatment, scores=scores, sample_weight=sample_weight, ids=ids
     )
     subclasses = _find_subclasses(rows, spec, n_threads)
-    warn_once(subclasses.cautions)
+    warn_once(subclasses.cautions, told_by_fit(scores))
     return subclasses
 
 
@@ -139,7 +140,7 @@ def _find_subclasses(rows: RowsToMatch, spec: FullMatching, n_threads: int | Non
     """Match rows that have been read."""
     inputs = rows.inputs(spec)
     found, alike = rows.drawn(
-        partial(core.match_full, **inputs.core_arguments(rows.scores), n_threads=n_threads)
+        spec, partial(core.match_full, **inputs.core_arguments(rows.scores), n_threads=n_threads)
     )
     everybody = not (found.subclass[rows.there] == 0).any()
     remedy = f"{caliper_remedy(spec)}, or take aipw, whose outcome models adjust for what is left"

@@ -69,7 +69,7 @@ def make_subclasses(
         cautions=(
             *by.doubts,
             *matching_cautions(by.balance_terms, treated, weights, sample_weight, by.remedy),
-            *count_cautions(sample_weight),
+            *count_cautions(sample_weight, frame.code_of("sample_weight")),
         ),
     )
 

@@ -9,7 +9,6 @@ from typing import Any, overload
 import numpy as np
 import pandas as pd
 
-from propensity.calls.by_name import renamed
 from propensity.effects.effect import Effect
 from propensity.effects.matching_specification import NearestNeighbors, Space
 from propensity.effects.several import Effects
@@ -281,7 +280,6 @@ class Matches(Matched):
             last=self.last,
         )
 
-    @renamed(weights="resampling")
     def bootstrap(
         self,
         outcome: object,
@@ -313,8 +311,9 @@ class Matches(Matched):
             Whether a replicate matches again; for matching without replacement alone.
         resampling : {"multinomial", "poisson", "bayesian"}, default "multinomial"
             As for `propensity.bootstrap`; to match again takes whole rows, "multinomial".
-        cluster, strata : Series or array (n,), or None, default None
-            Labels of groups, for every row of the frame that was matched; as for `propensity.bootstrap`.
+        cluster, strata : str, Series or array (n,), or None, default None
+            A column of the frame that was matched, or labels of groups for every row of it; as for
+            `propensity.bootstrap`.
         n_reps : int or None, default None
             Replicates. None takes 2,000 without a refit, which are cheap and enough for the ends of a 95%
             interval, and 500 with one.
@@ -346,9 +345,10 @@ class Matches(Matched):
 
         With a refit scores that are numbers stay as they are. It is for what `effect` does not count:
         that scores were estimated where calipers or `exact` decided too, controls that run short, clusters.
-        Take its ``conf_int(kind="normal")``: the replicates are not centred at the estimate, for rows that
-        are drawn twice find other partners, and percentiles held the truth in all of 125 simulated data
-        sets, the normal interval in 94%. `docs/validation.md` has the numbers ("Matched again").
+        Its intervals are "normal" unless asked for otherwise: the replicates are not centred at the estimate,
+        for rows that are drawn twice find other partners, and percentiles held the truth in all of 125
+        simulated data sets, the normal interval in 94%. `docs/validation.md` has the numbers ("Matched
+        again").
 
         References
         ----------
@@ -358,9 +358,8 @@ class Matches(Matched):
         checks.flag("refit", refit)
         n_reps = n_reps if n_reps is not None else 500 if refit else 2_000
         options = ResamplingOptions(resampling, n_reps, seed, n_threads, progress)
-        return bootstrap_matches(
-            self, outcome, Groups.read(cluster, strata, self.index), options, refit=refit
-        )
+        groups = Groups.read(cluster, strata, self.fingerprint)
+        return bootstrap_matches(self, outcome, groups, options, refit=refit)
 
     def to_frame(self) -> pd.DataFrame:
         """Put the counts and distances into a table of one row, named after the estimand."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,7 +11,6 @@ from typing import get_args
 import numpy as np
 
 from propensity import core
-from propensity.calls.by_name import columns_by_name
 from propensity.effects.arms import weights_name
 from propensity.effects.cautions import count_cautions
 from propensity.effects.matching_specification import (
@@ -26,6 +26,7 @@ from propensity.effects.matching_specification import (
 )
 from propensity.effects.sample import warn_once
 from propensity.frames import checks
+from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Floats, Rows
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates
@@ -34,6 +35,7 @@ from propensity.matching.cautions import neighbor_remedy, shortage_cautions
 from propensity.matching.inputs import MatchingInputs
 from propensity.matching.matches import Matches
 from propensity.matching.rows_to_match import RowsToMatch, read_rows_to_match
+from propensity.scores.logistic import told_by_fit
 
 _COUNTS = ("n_matched", "n_unmatched", "n_discarded", "n_pairs", "max_distance", "caliper_width", "drawn")
 _FOUND = (*_COUNTS, "coordinates", "focal", "donors", "first", "last")
@@ -92,7 +94,8 @@ def match_nn(  # noqa: PLR0913 - each is a choice a user may have to make, by na
         Whether a unit may be a neighbour more than once. Without, some get partners that are far from them
         wherever the other arm runs short: a warning says where.
     max_reuse : int or None, default None
-        The most units that one may be a neighbour of; None for any number.
+        The most units that one may be a neighbour of; None for any number, which is also what a number says
+        that no unit can reach, for there are no more to be a neighbour of.
     method : {"nearest", "optimal"}, default "nearest"
         "nearest" gives units their neighbours one after the other, "optimal" (without replacement only) to
         all at once: as many units with a neighbour as there can be, as many pairs (the one costs nothing of
@@ -131,7 +134,9 @@ def match_nn(  # noqa: PLR0913 - each is a choice a user may have to make, by na
         What rows are called, different for each: draws then belong to these alone, and `pairs` names rows by
         them where the index repeats labels.
     seed : int, default 0
-        Of the draws.
+        Of the draws, which belong to what rows hold in all columns of `df`, for any may be the outcome, and
+        then to their labels. So another column may change them, as another seed does; a column's name and
+        the order of rows, columns and levels do not.
     ties : {"average"}, default "average"
         What neighbours at the same distance (within 1e-12) do: share the weight. Where a unit may not be used
         freely there is nothing to share, and ties are settled by a draw.
@@ -190,15 +195,16 @@ def match_nn(  # noqa: PLR0913 - each is a choice a user may have to make, by na
         df, spec, treatment=treatment, scores=scores, sample_weight=sample_weight, ids=ids
     )
     matches = find_neighbors(rows, spec, n_threads)
-    warn_once(matches.cautions)
+    warn_once(matches.cautions, told_by_fit(scores))
     return matches
 
 
 def find_neighbors(rows: RowsToMatch, spec: NearestNeighbors, n_threads: int | None = None) -> Matches:
     """Match rows that have been read."""
+    spec = _without_an_idle_cap(rows, spec)
     inputs = rows.inputs(spec)
     found, alike = rows.drawn(
-        partial(core.match_nn, **inputs.core_arguments(rows.scores), n_threads=n_threads)
+        spec, partial(core.match_nn, **inputs.core_arguments(rows.scores), n_threads=n_threads)
     )
     # Every row counts the same here: the core's own error knows of no other weights.
     s = rows.sample_weight
@@ -222,12 +228,21 @@ def find_neighbors(rows: RowsToMatch, spec: NearestNeighbors, n_threads: int | N
             *rows.doubts,
             *_shortage(rows, spec),
             *rows.imbalance(found.weights, neighbor_remedy(spec)),
-            *count_cautions(rows.sample_weight),
+            *count_cautions(rows.sample_weight, rows.frame.code_of("sample_weight")),
         ),
         ids=rows.names,
         alike=alike,
         rematching=rows.rematching(NeighborsAgain(inputs, spec), spec, everybody=found.n_unmatched == 0),
     )
+
+
+def _without_an_idle_cap(rows: RowsToMatch, spec: NearestNeighbors) -> NearestNeighbors:
+    """Leave out a cap on reuse that no unit can reach: what is left is matching with replacement."""
+    treated = rows.treated[rows.there]
+    n_served = {"ATT": treated.sum(), "ATC": (~treated).sum()}
+    most = n_served.get(spec.estimand, max(n_served.values()))
+    idle = spec.max_reuse is not None and spec.replace and spec.max_reuse >= most
+    return dataclasses.replace(spec, max_reuse=None) if idle else spec
 
 
 def _shortage(rows: RowsToMatch, spec: NearestNeighbors) -> tuple[Warning, ...]:

@@ -49,6 +49,10 @@ class MatchedOutcome:
             difference=means.estimate,
         )
 
+    def is_held_by(self, values: Floats) -> bool:
+        """Whether these values (n,) are those of the outcome, as far as it is known."""
+        return np.array_equal((values - self.origin)[self.known], self.values[self.known])
+
     def of_every_row(self, index: pd.Index[Any]) -> Floats:
         """Give the values (n,), all of which are needed.
 

@@ -19,13 +19,13 @@ from propensity.effects.estimators import Regrouping
 from propensity.effects.matching_specification import NearestNeighbors
 from propensity.errors import InvalidInputError, OverlapWarning
 from propensity.frames.checks import Bools, Floats, Rows
+from propensity.frames.order import rows_by_content
 from propensity.matching.estimated_scores import EstimatedScores
 from propensity.resampling.options import Groups, ResamplingOptions
 from propensity.resampling.replicates import run_replicates
 from propensity.resampling.result import BootstrapResult
 from propensity.resampling.sampling_units import SamplingUnits
 from propensity.results.read_only import ReadOnly
-from propensity.scores.crossfit import rows_by_content
 
 _DIGITS_OF_SCORES = 9  # what is left of them where the same model is fitted in another way
 
@@ -128,6 +128,7 @@ def bootstrap_again(
     OverlapWarning
         More than 5% of them could not.
     """
+    groups.require_drawable(options.resampling)
     order = rematching.order(outcome)
     units = SamplingUnits.of(order, groups.cluster, groups.strata)
     y = outcome - outcome[order].mean()
@@ -151,6 +152,7 @@ def bootstrap_again(
         acceleration=math.nan if influence is None else inference.acceleration(influence, effect.clusters),
         penalty=0.0 if rematching.estimated is None else rematching.estimated.penalty,
         refitted=True,
+        usual_kind="normal",
     )
 
 

@@ -14,8 +14,8 @@ from propensity import core
 from propensity.effects.imbalance import BalanceTerms
 from propensity.effects.matching_specification import SCORES, Matching
 from propensity.effects.sample import read_sample_weight
-from propensity.errors import InvalidInputError
-from propensity.frames import rowwise_checks
+from propensity.errors import InvalidInputError, NoMatchesError
+from propensity.frames import checks, rowwise_checks
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.columns import Frame, open_frame
 from propensity.frames.content import identify
@@ -55,8 +55,9 @@ def read_rows_to_match(
     columns = column_names(df)
     _require_what_is_needed(spec, scores, columns)
     require_one_meaning(spec, scores, columns)
-    terms = None if spec.covariates is None else parse_covariates(spec.covariates, df)
+    terms = None if spec.covariates is None else parse_covariates(spec.covariates, df, treatment=treatment)
     calipers = columns_with_calipers(spec, scores)
+    checks.roles(treatment=treatment, outcomes=(), covariates=calipers, called="caliper")
     named = dict.fromkeys([*(terms.columns if terms else ()), *calipers])
     also = given_scores(scores) | {"sample_weight": sample_weight, "ids": ids}
     frame = open_frame(
@@ -149,7 +150,7 @@ class RowsToMatch:
         scores = self.scores if self.estimated is None else self.estimated
         return Rematching(match_again, self.treated, scores, self.sample_weight, quantity)
 
-    def drawn(self, run: Callable[..., _Found]) -> tuple[_Found, Rows | None]:
+    def drawn(self, spec: Matching, run: Callable[..., _Found]) -> tuple[_Found, Rows | None]:
         """Match, with draws that belong to `ids`, or else to what rows hold and then to their labels.
 
         What rows hold is read only where a draw decides something. Gives also which rows hold the same and
@@ -157,9 +158,12 @@ class RowsToMatch:
 
         Raises
         ------
+        NoMatchesError
+            No unit has a partner; why, where it is the exact columns.
         InvalidInputError
             A draw decides, and labels repeat.
         """
+        self._require_partners(spec)
         if self.ids is not None:
             return run(ids=self.ids), None
         found = run(ids=None)
@@ -172,6 +176,23 @@ class RowsToMatch:
         told = identify(self.frame.native, self.treatment, self.treated, rows, index)
         labelled = isinstance(self.frame.native, pd.DataFrame) and not index.equals(pd.RangeIndex(len(index)))
         return run(ids=told.ids), None if labelled else told.alike
+
+    def _require_partners(self, spec: Matching) -> None:
+        """Require a group of rows that agree in the exact columns to have rows of both arms."""
+        if self.exact is None:
+            return
+        groups, treated = self.exact[self.there], self.treated[self.there]
+        arms = [np.bincount(groups[arm], minlength=groups.max() + 1) > 0 for arm in (treated, ~treated)]
+        if (arms[0] & arms[1]).any():
+            return
+        n_groups = int((arms[0] | arms[1]).sum())
+        amounts = [name for name in spec.exact if self.frame.labels[name].dtype.kind in "iuf"]
+        near = f", and keep amounts near, as by caliper={{{amounts[0]!r}: 0.2}}" if amounts else ""
+        raise NoMatchesError(
+            f"exact: no unit has a partner that agrees with it in {checks.listed(spec.exact)}, for each of "
+            f"the {n_groups:,} groups of rows that agree is of one arm; match exactly in columns of few "
+            f"levels{near}"
+        )
 
     @cached_property
     def there(self) -> Bools | slice:
@@ -192,5 +213,6 @@ def _require_what_is_needed(spec: Matching, scores: object, columns: Collection[
     wanted = spec.wanting_scores(columns)
     if scores is None and wanted:
         raise InvalidInputError(
-            f"scores: {' and '.join(wanted)} cannot do without; give a fitted model, a column or numbers"
+            f"scores: {' and '.join(wanted)} cannot do without; give a model (ps.fit_propensity), a "
+            "column or numbers"
         )

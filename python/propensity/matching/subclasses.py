@@ -233,8 +233,8 @@ class Subclasses(Matched):
         ----------
         outcome : str, Series or array (n,)
             As for `effect`; of every row.
-        cluster, strata : Series or array (n,), or None, default None
-            Labels of groups, as for `Matches.bootstrap`.
+        cluster, strata : str, Series or array (n,), or None, default None
+            A column of the frame that was matched, or labels of groups, as for `Matches.bootstrap`.
         n_reps : int, default 500
             Replicates. Each takes as long as the matching did; 500 settle a standard error to 3%.
         seed, n_threads, progress
@@ -253,18 +253,19 @@ class Subclasses(Matched):
         It is for what `effect` does not count: that scores were estimated where calipers, `exact` or rows
         left out decided too, and clusters. Otherwise it has little to add. Rows that are drawn twice make
         subclasses uneven, and its standard errors came out as the estimates' spread to 29% above it in
-        simulations with 500 rows, where those of `effect` were from 1% below to 8% above. Take
-        ``conf_int(kind="normal")``: the replicates are not centred at the estimate.
+        simulations with 500 rows, where those of `effect` were from 1% below to 8% above. Intervals are
+        "normal" unless asked for otherwise: the replicates are not centred at the estimate.
         `docs/validation.md` has the numbers ("Matched again").
         """
         options = ResamplingOptions("multinomial", n_reps, seed, n_threads, progress)
+        groups = Groups.read(cluster, strata, self.fingerprint)
         assert self.rematching is not None
         return bootstrap_again(
             self.rematching,
             Regrouping(self.method, self.estimand),
             self._effect_on(outcome, None),
             outcome_of(self, outcome).of_every_row(self.index),
-            Groups.read(cluster, strata, self.index),
+            groups,
             options,
         )
 
@@ -275,7 +276,7 @@ class Subclasses(Matched):
         if asked == "score" and self._quantity is None:
             raise InvalidInputError(
                 "inference: 'score' is for subclasses that the score alone decided, with nobody left out; "
-                "here take 'cluster' or 'stratified', or bootstrap(outcome)"
+                "here take 'cluster' or 'stratified', or .bootstrap(outcome)"
             )
         usual: Inference = "cluster" if self._quantity is None else "score"
         how = asked or (usual if self.method == "full matching" else "stratified")

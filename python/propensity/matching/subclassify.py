@@ -6,11 +6,11 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 
-from propensity.calls.by_name import columns_by_name
 from propensity.effects.matching_specification import MatchingEstimand
 from propensity.effects.sample import read_sample, warn_once
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
+from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.native import AnyFrame
 from propensity.matching.cautions import MatchedBy, scored_cautions
@@ -19,7 +19,7 @@ from propensity.matching.grouping import make_subclasses, subclass_weights
 from propensity.matching.rematching import Rematching
 from propensity.matching.subclasses import Subclasses
 from propensity.results.read_only import ReadOnly
-from propensity.scores.logistic import read_scores
+from propensity.scores.logistic import read_scores, told_by_fit
 from propensity.scores.model import PropensityModel
 from propensity.scores.quantiles import quantiles_of
 
@@ -111,7 +111,7 @@ def subclassify(
     by = MatchedBy(
         () if model is None else model.recipe.columns,
         balance_terms,
-        "take more subclasses (n_subclasses=), or aipw, whose outcome models adjust for what is left",
+        _remedy(n_subclasses, int(groups.max()) + 1),
         scored_cautions(scores, e, treated, sample.sample_weight, estimand),
         rematching=Rematching(again, treated, e if estimated is None else estimated, sample.sample_weight, e),
     )
@@ -126,8 +126,18 @@ def subclassify(
         sample_weight=sample.sample_weight,
         n_asked=n_subclasses,
     )
-    warn_once(subclasses.cautions)
+    warn_once(subclasses.cautions, told_by_fit(scores))
     return subclasses
+
+
+def _remedy(n_asked: int, n_found: int) -> str:
+    """Say what can be done about imbalance: more subclasses do little where rows are too few for these."""
+    if n_found == n_asked:
+        return "take more subclasses (n_subclasses=), or aipw, whose outcome models adjust for what is left"
+    return (
+        f"rows were enough for {n_found} of the {n_asked} subclasses asked for, and more of them do little: "
+        "take aipw, whose outcome models adjust for what is left, or match_full"
+    )
 
 
 @dataclass(frozen=True, eq=False)

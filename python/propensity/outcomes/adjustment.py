@@ -8,7 +8,6 @@ from typing import Required, TypedDict, Unpack, get_args, overload
 
 import numpy as np
 
-from propensity.calls.by_name import columns_by_name
 from propensity.calls.seeds import settle_seed
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
@@ -17,20 +16,24 @@ from propensity.effects.sample import for_each_outcome
 from propensity.effects.several import Effects
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
+from propensity.frames.by_name import columns_by_name
 from propensity.frames.native import AnyFrame
-from propensity.frames.terms import Covariates
+from propensity.frames.order import groups_by_content
+from propensity.frames.terms import Covariates, parse_covariates
 from propensity.outcomes.models import (
     Roles,
     Study,
     adjusted_effects,
     cross_fitted_effects,
+    naming_separated_scores,
+    places_of_rows,
     read_study,
     require_known,
     rows_in_order,
     warn_of_cross_fitted_terms,
 )
 from propensity.scores.crossfit import CrossFit, assign_folds
-from propensity.scores.learners import Learner, Logistic, outcome_learner, require
+from propensity.scores.learners import Learner, Logistic, outcome_learner, require, seeded
 
 # Folds where the models are learners and nothing else is asked for: 4 of 5 rows are fitted to, which is
 # nearly all there is to learn from, at five times the time (Chernozhukov et al. 2018 use 4 or 5).
@@ -109,8 +112,9 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
         fits the models to all rows, which is right for linear and logistic ones with few terms; with a
         learner it means 5.
     seed : int, Generator or None, default 0
-        Of the folds; the same seed gives the same folds and, if the learners are so too, the same number. A
-        Generator gives one number, None takes a fresh one; `se_method` tells which it was.
+        Of the folds, and of what learners draw whose `random_state` is None, which it settles: the same seed
+        gives the same number. What a learner draws in another way is its own. A Generator gives one number,
+        None takes a fresh one; `se_method` tells which it was.
     contrast : {"difference", "ratio", "odds_ratio"}, default "difference"
         What the two means are made into.
     cluster, sample_weight : None, str, Series or array (n,), default None
@@ -127,7 +131,8 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
         reach: the arm has none of their level, or one value of a column in which they have another.
     InvalidInputError, SeparationError, ConvergenceError
         As for `fit_propensity`; also a logistic model of an outcome outside [0, 1], or that is 0 (or 1) in
-        all rows of an arm; an arm with fewer rows than folds, or means without such a contrast.
+        all rows of an arm; an arm with fewer rows than folds, or means without such a contrast; a learner
+        that predicts what is no number for each row, or takes no sample weights where there are some.
     TypeError
         The outcome is text.
 
@@ -160,14 +165,17 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
         return _with_fitted_scores(study, outcome, AIPW(estimand, outcome_model), penalty, contrast)
     n_folds = _USUAL_FOLDS if n_folds is None else n_folds
     checks.count("n_folds", n_folds, minimum=2)
-    sample, order = study.sample, rows_in_order(study, outcome)
+    sample, places = study.sample, places_of_rows(study, outcome)
+    clusters = None if sample.clusters is None else groups_by_content(sample.clusters, places)
+    order = rows_in_order(places, clusters, sample.present_rows)
     models = CrossFit(
-        Logistic(penalty) if score_model is None else score_model,
-        outcome_learner(outcome_model),
-        assign_folds(sample.treated, sample.clusters, n_folds, seed, order),
+        Logistic(penalty) if score_model is None else seeded(score_model, seed),
+        seeded(outcome_learner(outcome_model), seed),
+        assign_folds(sample.treated, clusters, n_folds, seed, order),
         order,
     )
-    with study.score.naming_separation():
+    own = penalty if score_model is None else None
+    with study.score.naming_separation(), naming_separated_scores(study, own):
         scores = models.scores(study.sample, study.score.x)
     method = f"influence function; cross-fitted in {n_folds} folds, seed {seed}"
     effects = for_each_outcome(
@@ -302,6 +310,7 @@ def regression_adjustment(  # noqa: PLR0913 - as for `aipw`
     roles = Roles(treatment, outcome, covariates, cluster=cluster, sample_weight=sample_weight)
     if outcome_covariates is not None:
         require_known(df, roles)
+        parse_covariates(outcome_covariates, df, may_be_none=True, role="outcome_covariates")
         roles = replace(roles, covariates=outcome_covariates)
     study = read_study(df, roles)
     adjusted = adjusted_effects(study, spec, None, contrast)
@@ -314,7 +323,7 @@ def _with_fitted_scores(
     study: Study, outcome: str | Sequence[str], spec: AIPW | IPWRA, penalty: float, contrast: Contrast
 ) -> Effect | Effects:
     """Fit the score model, once for all outcomes, and say what it has to say."""
-    fitted = study.score.fit(penalty)
+    fitted = study.score.fit(penalty).usable(study.sample.frame.index)
     fitted.warn_of_terms()
     fitted.warn_of_separation()
     adjusted = adjusted_effects(study, spec, fitted, contrast)

@@ -5,25 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
 from propensity import core
 from propensity.effects.arms import ArmMeans, Weighting
-from propensity.effects.cautions import terms_cautions
+from propensity.effects.cautions import adjustment_cautions, terms_cautions
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import AIPW, IPWRA, AdjustmentEstimand, RegressionAdjustment
 from propensity.effects.imbalance import BalanceTerms
-from propensity.effects.sample import Sample, read_sample
-from propensity.errors import SeparationError
+from propensity.effects.sample import Sample, read_sample, rows_there
+from propensity.errors import OverlapError, SeparationError
 from propensity.frames import checks, rowwise_checks
-from propensity.frames.checks import Floats, Rows
+from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.columns import outcome_names
 from propensity.frames.native import AnyFrame, column_names
+from propensity.frames.order import places_by_content
 from propensity.frames.terms import Covariates, Recipe, make_terms, parse_covariates
 from propensity.outcomes.extrapolation import naming_rows_outside
-from propensity.scores.crossfit import CrossFit, augmented_means, averages_over, rows_by_content
+from propensity.scores.crossfit import CrossFit, augmented_means, averages_over
 from propensity.scores.learners import Linear, Logistic
 from propensity.scores.scored import FittedScores, Scored, ScoreRows, warn_of_left_out
 from propensity.weighting.ipw import weighting_cautions
@@ -44,6 +46,16 @@ class Study:
     outcome_x: Floats
     outcome_recipe: Recipe
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What either model is made of."""
+        return tuple(dict.fromkeys([*self.score.recipe.columns, *self.outcome_recipe.columns]))
+
+    @property
+    def cautions(self) -> tuple[Warning, ...]:
+        """Say that neither model adjusts for anything, where that is so."""
+        return adjustment_cautions(self.score.x.shape[1], self.outcome_x.shape[1])
+
 
 @dataclass(frozen=True)
 class Roles:
@@ -59,9 +71,11 @@ class Roles:
 
 def read_study(df: AnyFrame, roles: Roles, also: Mapping[str, object] | None = None) -> Study:
     """Read the columns with a role, and make the terms of both models."""
-    score_terms = outcome_terms = parse_covariates(roles.covariates, df, may_be_none=True)
+    outcomes = outcome_names(roles.outcome)
+    parse = partial(parse_covariates, data=df, treatment=roles.treatment, outcomes=outcomes, may_be_none=True)
+    score_terms = outcome_terms = parse(roles.covariates)
     if roles.outcome_covariates is not None:
-        outcome_terms = parse_covariates(roles.outcome_covariates, df, may_be_none=True)
+        outcome_terms = parse(roles.outcome_covariates, role="outcome_covariates")
     sample = read_sample(
         df,
         treatment=roles.treatment,
@@ -121,6 +135,7 @@ class AdjustedEffects:
             contrast=self.contrast,
             se_method=_STACKED[self.spec.method],
             cautions=self.cautions,
+            covariates=self.study.columns,
         )
 
     def warn_of_terms(self) -> None:
@@ -166,7 +181,7 @@ def adjusted_effects(
         cautions = weighting_cautions(sample, fitted.scored, weighting, estimand=spec.estimand, alone=False)
     rows = (weighting.ess_treated, weighting.ess_control) if spec.method == "ipwra" else sample.outcome_rows()
     few = terms_cautions(rows, study.outcome_x.shape[1] + 1, spec.estimand)
-    return AdjustedEffects(study, spec, fitted, contrast, weighting, (*cautions, *few))
+    return AdjustedEffects(study, spec, fitted, contrast, weighting, (*study.cautions, *cautions, *few))
 
 
 def warn_of_outcome_terms(study: Study, columns: Iterable[int], told: Collection[str] | None) -> None:
@@ -186,13 +201,25 @@ def warn_of_outcome_terms(study: Study, columns: Iterable[int], told: Collection
     warn_of_left_out(left_out, "" if told is None else "outcome models: ")
 
 
-def rows_in_order(study: Study, outcome: str | Sequence[str]) -> Rows:
-    """Give the rows that weigh something by what they hold: terms, weights, outcomes, then clusters."""
+def places_of_rows(study: Study, outcome: str | Sequence[str]) -> Rows:
+    """Give each row its place (n,) by what it holds: terms, weights, outcomes, then the treatment.
+
+    Those of weight 0 are not there, and stand before all others.
+    """
     sample = study.sample
     matrices = [study.score.x] if study.score.x is study.outcome_x else [study.score.x, study.outcome_x]
-    beside = [sample.sample_weight, *map(sample.frame.outcome, outcome_names(outcome)), sample.clusters]
+    beside = [sample.sample_weight, *map(sample.frame.outcome, outcome_names(outcome)), sample.treated]
     columns = (*(column for matrix in matrices for column in matrix.T), *beside)
-    return rows_by_content([column for column in columns if column is not None], sample.sample_weight)
+    places = np.full(len(sample.treated), -1, dtype=np.int64)
+    there = rows_there(sample.sample_weight)
+    places[there] = places_by_content(column[there] for column in columns if column is not None)
+    return places
+
+
+def rows_in_order(places: Rows, clusters: Rows | None, there: Bools) -> Rows:
+    """Give the rows that are there by their places, and where these are the same by their clusters."""
+    order = np.argsort(places, kind="stable") if clusters is None else np.lexsort((clusters, places))
+    return np.asarray(order[there[order]])
 
 
 def warn_of_cross_fitted_terms(study: Study, models: CrossFit) -> None:
@@ -250,7 +277,8 @@ def cross_fitted_effects(
             estimand=estimand,
             contrast=contrast,
             se_method=se_method,
-            cautions=cautions,
+            cautions=(*study.cautions, *cautions),
+            covariates=study.columns,
         )
 
     return effect_on
@@ -291,6 +319,20 @@ def naming_separated_model(study: Study, penalty: float, *, fits_score: bool) ->
         if fits_score:
             study.score.fit(penalty)
         raise _separation_of_outcome(study, error) from None
+
+
+@contextmanager
+def naming_separated_scores(study: Study, penalty: float | None) -> Iterator[None]:
+    """Say of scores of 0 or 1 which rows are foretold, where that is why; None: the model is not our own."""
+    try:
+        yield
+    except OverlapError as error:
+        if error.columns or penalty is None:
+            raise
+        separation = study.score.fit(penalty).usable(study.sample.frame.index).separation
+        if separation is None:
+            raise
+        raise OverlapError(f"scores: some are 0 or 1 exactly: {separation}") from None
 
 
 @contextmanager

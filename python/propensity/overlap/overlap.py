@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from propensity import core
-from propensity.calls.by_name import columns_by_name
 from propensity.effects.estimators import WeightingEstimand
 from propensity.effects.sample import read_sample
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
+from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.columns import Frame
 from propensity.frames.native import AnyFrame

@@ -8,10 +8,10 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 import pandas as pd
 
-from propensity.calls.by_name import columns_by_name
 from propensity.effects.sample import read_sample
 from propensity.errors import InvalidInputError, OverlapError
 from propensity.frames import checks
+from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.fingerprint import Fingerprint, Made
 from propensity.frames.kept import kept_rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -106,9 +107,18 @@ def as_written(*texts: Text) -> None:
             text.set_parse_math(False)
 
 
+_LETTER = 0.68  # of its size, the width of a bold letter
+_MOST_LINES = 3
+
+
 def head(ax: Axes, title: str) -> None:
-    """Name a panel above its left corner."""
-    as_written(ax.set_title(title, loc="left", fontsize="medium", fontweight="bold", color=INK))
+    """Name a panel above its left corner, in lines no longer than it is wide: beside it is the next one's."""
+    text = ax.set_title("", loc="left", fontsize="medium", fontweight="bold", color=INK)
+    points = 72 * ax.bbox.width / ax.figure.dpi
+    letters = max(10, int(points / (_LETTER * float(text.get_fontsize()))))
+    lines = textwrap.wrap(title, letters, max_lines=_MOST_LINES, placeholder="…")
+    text.set_text("\n".join(lines) if len(title) > letters else title)
+    as_written(text)
 
 
 def name_rows(ax: Axes, heights: Iterable[float], names: Iterable[str], **font: Any) -> None:

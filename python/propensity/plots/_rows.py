@@ -11,13 +11,17 @@ import pandas as pd
 
 from propensity.effects.arms import require_balancing
 from propensity.effects.effect import Effect
+from propensity.effects.several import Effects
 from propensity.effects.weighted_result import WeightedResult
 from propensity.errors import InvalidInputError
-from propensity.frames import checks, native, rowwise_checks
+from propensity.frames import checks, native, relabelled, rowwise_checks
 from propensity.frames.checks import Bools, Floats
-from propensity.frames.columns import open_frame, rowwise, rowwise_treated
+from propensity.frames.columns import open_frame
+from propensity.frames.lines import Subject
 from propensity.frames.native import AnyFrame, AnySeries
+from propensity.frames.rowwise import rowwise, rowwise_treated
 from propensity.matching.result import Matched
+from propensity.results.show import Shown
 from propensity.scores.model import PropensityModel
 from propensity.weighting.given import require_rows
 from propensity.weighting.truncation import TruncatedWeights
@@ -84,7 +88,8 @@ class Rows:
                 return cls(None, native.row_labels(values.weights))
             if isinstance(values, pd.Series | Matched):
                 return cls(None, values.index)
-        lengths = (len(np.asarray(v)) for v in given if v is not None and not isinstance(v, str | Mapping))
+        rowwise = (np.asarray(v) for v in given if v is not None and not isinstance(v, str | Mapping))
+        lengths = (len(v) for v in rowwise if v.ndim > 0)  # what has none is refused by its role
         return cls(None, pd.RangeIndex(next(lengths, 0)))
 
     def numbers(self, values: object, role: str) -> Floats:
@@ -110,8 +115,29 @@ class Rows:
         if treatment is None:
             raise InvalidInputError(f"treatment: who was treated is needed with {needed_with}")
         column, subject = self._named(treatment, "treatment")
-        name = treatment if isinstance(treatment, str) else "treatment"
-        return rowwise_treated(column, self.index, subject, name)
+        treated = rowwise_treated(column, self.index, subject)
+        for model in known:
+            if isinstance(model, PropensityModel):  # weights compare theirs as they are read
+                remedy = "leave it out, for the model knows who was treated of its rows"
+                rowwise_checks.same_treated("treatment", model.treated, treated, self.index, remedy)
+        return treated
+
+    def require_order(self, role: str, values: object, treatment: object) -> None:
+        """Require that scores or weights come first, and the treatment after them.
+
+        Raises
+        ------
+        InvalidInputError
+            What comes first is 0 or 1 in every row, and what comes after it are other numbers.
+        """
+        if treatment is None:
+            return
+        first, second = self._named(values, role)[0], self._named(treatment, "treatment")[0]
+        if _are_of_arms(first) and not _are_of_arms(second) and _are_numbers(second):
+            raise InvalidInputError(
+                f"{role} and treatment look the other way round: the {role} are 0 or 1 in every row, and the "
+                f"treatment is not; {role} come first, or by name, {role}=..., treatment=..."
+            )
 
     def sample_weight(self, given: object, *knowing: object) -> Floats | None:
         """Read how much each row stands for; where it is not given, as models and results were made with.
@@ -127,7 +153,7 @@ class Rows:
         else:
             column, subject = self._named(given, "sample_weight")
             own = rowwise(column, self.index, subject)
-            rowwise_checks.not_negative(own, self.index, subject)
+            rowwise_checks.not_negative(own, self.index, str(subject))
         for result in known:
             if isinstance(result, PropensityModel) or result.fingerprint is not None:
                 made = (
@@ -160,20 +186,22 @@ class Rows:
         if sample_weight is not None:
             require_balancing(None if is_result else column, role)
             values = values * sample_weight
-        rowwise_checks.weights(values, treated, self.index, subject)
+        rowwise_checks.weights(values, treated, self.index, str(subject))
         return values
 
     def groups(self, by: object) -> AnySeries:
         """Read a group for each row, whatever it is called."""
         column, subject = self._named(by, "by")
         if isinstance(column, pd.Series):
-            rowwise_checks.same_index(subject, column.index, self.index, "use by.reindex(scores.index)")
+            whose = "scores" if self.frame is None else "df"
+            remedy = relabelled.remedy(str(subject), column.index, self.index, column.name, whose)
+            rowwise_checks.same_index(str(subject), column.index, self.index, remedy)
             group = column
         else:
             group = pd.Series(column)
-            rowwise_checks.same_length(subject, len(group), len(self.index))
+            rowwise_checks.same_length(str(subject), len(group), len(self.index))
             group.index = self.index
-        checks.complete({subject: group}, subject="{}")
+        checks.complete({str(subject): group}, subject="{}")
         return group
 
     def samples(
@@ -194,13 +222,55 @@ class Rows:
             samples[str(name)] = self.weights(given, treated, sample_weight, f"weights[{name!r}]")
         return samples
 
-    def _named(self, values: object, role: str) -> tuple[Any, str]:
+    def _named(self, values: object, role: str) -> tuple[Any, Subject]:
         """Look a column up by its name, and say what a message calls the values."""
+        require_no_result(values, role)
         if not isinstance(values, str):
-            return values, role
+            return values, Subject.given(role, values)
         if self.frame is None:
             raise InvalidInputError(
                 f"{role}: {values!r} is the name of a column, and there is no frame to look it up in; give "
                 f"the frame first, as in (df, ..., {role.partition('[')[0]}={values!r})"
             )
-        return native.column_as_given(self.frame, values), f"column '{values}'"
+        return native.column_as_given(self.frame, values), Subject.column(values, self.frame)
+
+
+_NEEDED = {
+    "weights": "an effect, matches, truncated weights, a column or numbers are",
+    "scores": "a model, a column or numbers are",
+    "covariate": "a column of the frame or numbers are",
+}
+
+
+def require_no_result(given: object, role: str) -> None:
+    """Require of what is to be read row by row that it is none of our results.
+
+    Raises
+    ------
+    TypeError
+        It is one; what is needed in this role.
+    """
+    if not isinstance(given, Shown):
+        return
+    what = _NEEDED.get(role.partition("[")[0], "a column or values are")
+    more = ""
+    if isinstance(given, PropensityModel) and role.startswith("weights"):
+        made = f"ps.balancing_weights(df, treatment={given.treatment!r}, scores=model)"
+        more = f"; its scores become weights by {made}"
+    elif isinstance(given, PropensityModel) and role == "treatment":
+        more = ", which has its place before it"
+    elif role == "covariate":
+        more = ", which keeps none; as in (df, 'tenure', treatment='opted_in')"
+    elif isinstance(given, Effects):
+        more = f"; take one of them, effects[{next(iter(given.by_outcome))!r}]"
+    raise TypeError(f"{role}: {what} needed, not {type(given).__name__}{more}")
+
+
+def _are_numbers(values: object) -> bool:
+    return np.asarray(values).dtype.kind in "biuf"
+
+
+def _are_of_arms(values: object) -> bool:
+    """Whether values are 0 or 1 all, as a treatment is."""
+    array = np.asarray(values)
+    return array.dtype.kind in "biuf" and bool(np.isin(array, (0, 1)).all())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from propensity.calls.keywords import answered
 from propensity.plots._canvas import new_axes
 from propensity.plots._look import FAINT, INK, SKY, name_rows, strip
 from propensity.plots._values import mark_values, spelled_out
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+@answered
 def bootstrap_plot(
     boot: BootstrapResult,
     *,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from propensity.calls.keywords import answered
 from propensity.frames.checks import Floats
 from propensity.frames.native import AnyFrame
 from propensity.plots._canvas import leads_row
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+@answered
 def ecdf_plot(
     df: AnyFrame | ArrayLike | None = None,
     covariate: str | ArrayLike | None = None,

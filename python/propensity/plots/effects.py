@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from propensity.calls.keywords import answered
 from propensity.effects.effect import Effect
 from propensity.effects.several import Effects
 from propensity.frames import checks
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+@answered
 def effects_plot(
     table: pd.DataFrame | Effect | Effects | BootstrapResult | Mapping[str, Any] | Iterable[Any],
     *,

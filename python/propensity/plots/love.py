@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 import numpy as np
 import pandas as pd
 
+from propensity.calls.keywords import answered
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.checks import Floats
@@ -63,6 +64,7 @@ _FEW = 4  # samples; their markers find room in the lowest row
 _CROWDED = 20  # terms; beyond it rows are lower and their text smaller
 
 
+@answered
 def love_plot(
     balance: Any,
     *,

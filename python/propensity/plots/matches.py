@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from propensity.calls.keywords import answered
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.checks import Bools, Floats
-from propensity.frames.columns import rowwise
+from propensity.frames.kept import require_unmoved
+from propensity.frames.rowwise import rowwise
 from propensity.matching.result import Matched
 from propensity.plots._canvas import new_axes
 from propensity.plots._look import CONTROL, FAINT, TREATED, ArmStyle, strip
@@ -28,6 +30,7 @@ _DOT_AREA = 16.0  # square points, of a row of its arm's mean weight
 _GOLDEN = (5**0.5 - 1) / 2
 
 
+@answered
 def match_plot(
     matches: Matched,
     scores: PropensityModel | ArrayLike | None = None,
@@ -121,11 +124,13 @@ def _bands(treated: Bools, matched: Bools) -> list[_Band]:
 def _scores(matches: Matched, scores: object) -> Floats:
     if isinstance(scores, PropensityModel):
         require_rows(scores, matches.fingerprint, matches.treated)
-        scores = scores.scores
-    if scores is None:
-        scores = getattr(matches, "scores", None)
+        return rowwise(scores.scores, matches.index, "scores")
     if isinstance(scores, str):
         raise InvalidInputError(f"scores: matches keep no frame; give the column itself, df[{scores!r}]")
+    if scores is None:
+        scores = getattr(matches, "scores", None)
+    else:
+        require_unmoved(scores, matches.fingerprint, "scores")
     if scores is None:
         raise InvalidInputError("scores: these matches carry none; give a model, or the scores of their rows")
     return rowwise(scores, matches.index, "scores")

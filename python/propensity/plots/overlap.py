@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from propensity.calls.keywords import answered
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.checks import Floats
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
 
 Kind: TypeAlias = Literal["histogram", "density"]
 
+_MOST_PANELS = 30  # ten rows of three: a page
 
+
+@answered
 def overlap_plot(
     df: AnyFrame | PropensityModel | ArrayLike | None = None,
     scores: str | PropensityModel | ArrayLike | None = None,
@@ -95,6 +99,8 @@ def overlap_plot(
     checks.choice("kind", kind, get_args(Kind))
     checks.count("bins", bins)
     rows = _rows((df, scores, treatment), by, weights, sample_weight)
+    if by is not None:
+        _require_few(rows["by"])
     groups = [("", rows)] if by is None else list(rows.groupby("by", observed=True))
     if by is None and ax is None:
         ax = new_axes(6.4, 3.8)
@@ -123,6 +129,7 @@ def _rows(
     if isinstance(scores, PropensityModel) and frame is not None:
         require_rows(scores, open_frame(frame), None)
     read = Rows.of(frame, score, treatment, weights)
+    read.require_order("scores", score, treatment)
     rows = pd.DataFrame({"score": read.numbers(score, "scores")}, index=read.index)
     treated = read.treated(treatment, scores, weights, needed_with="scores that are no model's")
     rows["treated"] = treated
@@ -133,6 +140,16 @@ def _rows(
     if by is not None:
         rows["by"] = read.groups(by)
     return rows
+
+
+def _require_few(by: pd.Series[Any]) -> None:
+    """Require groups few enough to look at, a panel for each."""
+    n_groups = by.nunique()
+    if n_groups > _MOST_PANELS:
+        raise InvalidInputError(
+            f"by: {n_groups:,} groups, and a panel for each; more than {_MOST_PANELS} are not drawn: draw "
+            "some of them, or take ps.overlap(df, ..., by=...), whose table has them all"
+        )
 
 
 class _Bars(NamedTuple):

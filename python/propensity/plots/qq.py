@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from propensity.calls.keywords import answered
 from propensity.frames.checks import Floats
 from propensity.frames.native import AnyFrame
 from propensity.plots._canvas import leads_row
@@ -19,6 +20,7 @@ from propensity.plots._rows import Weights
 _N_QUANTILES = 200  # more run into one another at default size
 
 
+@answered
 def qq_plot(
     df: AnyFrame | ArrayLike | None = None,
     covariate: str | ArrayLike | None = None,

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from propensity.calls.keywords import answered
 from propensity.effects.effect import Effect
+from propensity.effects.weighted_result import WeightedResult
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.checks import Bools, Floats
@@ -16,12 +18,13 @@ from propensity.matching.result import Matched
 from propensity.plots._bars import draw_mirrored, hides_an_arm, name_arms
 from propensity.plots._canvas import new_axes
 from propensity.plots._look import INK, amount
-from propensity.plots._rows import Rows, take_frame
+from propensity.plots._rows import Rows, require_no_result, take_frame
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+@answered
 def weight_plot(
     df: AnyFrame | Matched | Effect | ArrayLike | None = None,
     weights: str | Matched | Effect | ArrayLike | None = None,
@@ -95,7 +98,12 @@ def _read(leading: tuple[object, object, object]) -> tuple[Any, Floats, Bools]:
     frame, (weights, treatment) = take_frame(*leading)
     if weights is None:
         raise InvalidInputError("weights: a result, the name of a column of the frame, or numbers are needed")
+    is_result = isinstance(weights, WeightedResult)
+    if not is_result:
+        require_no_result(weights, "weights")
     rows = Rows.of(frame, weights, treatment)
+    if not is_result:
+        rows.require_order("weights", weights, treatment)
     treated = rows.treated(treatment, weights, needed_with="weights that are no effect's and no matches'")
     return weights, rows.weights(weights, treated, rows.sample_weight(None, weights)), treated
 

@@ -11,16 +11,17 @@ import numpy as np
 import pandas as pd
 
 from propensity import core
-from propensity.calls.by_name import columns_by_name, renamed
 from propensity.calls.warned import warn
 from propensity.effects.arms import OutcomeFacts
 from propensity.effects.cautions import count_cautions
 from propensity.effects.estimators import AIPW, IPW, IPWRA, Estimator, RegressionAdjustment, check_estimators
+from propensity.effects.given_away import constant_cautions
 from propensity.effects.matching_specification import NearestNeighbors
-from propensity.effects.sample import rows_there
+from propensity.effects.sample import rows_there, warn_once
 from propensity.errors import InvalidInputError, OverlapWarning
 from propensity.frames import checks
-from propensity.frames.checks import Floats, Rows
+from propensity.frames.by_name import columns_by_name
+from propensity.frames.checks import Floats
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates
 from propensity.outcomes.models import (
@@ -28,13 +29,15 @@ from propensity.outcomes.models import (
     Study,
     naming_rows_outside_models,
     naming_separated_model,
+    naming_separated_scores,
+    places_of_rows,
     read_study,
     require_events,
     side_by_side,
     warn_of_outcome_terms,
 )
 from propensity.resampling.analytic import Analytic, Figures
-from propensity.resampling.options import Resampling, ResamplingOptions
+from propensity.resampling.options import Groups, Resampling, ResamplingOptions, group_name
 from propensity.resampling.result import BootstrapResult
 from propensity.scores.scored import warn_of_left_out
 
@@ -44,7 +47,6 @@ _FAILURES_TOLERATED = 0.05  # of the replicates; beyond, those that are left no 
 
 
 @columns_by_name
-@renamed(weights="resampling")
 def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     df: AnyFrame,
     *,
@@ -145,19 +147,24 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     may be too wide or too narrow. It is offered because people ask for it, and `summary()` says so;
     `Matches.bootstrap` is valid, and needs no refit.
     """
-    checks.one_outcome("bootstrap", outcome)
+    checks.one_outcome("bootstrap", outcome, treatment, covariates)
     options = ResamplingOptions(resampling, n_reps, seed, n_threads, progress)
-    _check_estimators(estimators, resampling)
-    _check_penalty(estimators, penalty)
+    _check_estimators(estimators, penalty, resampling, weighted=sample_weight is not None)
     roles = Roles(treatment, outcome, covariates, outcome_covariates, cluster, sample_weight)
     study = read_study(df, roles, also={"strata": strata})
     require_events(study, outcome, estimators)
-    for caution in count_cautions(study.sample.sample_weight):
-        warn(caution)
-    groups = None if strata is None else study.sample.frame.groups(strata, "strata")
+    facts = study.sample.facts(outcome)
+    warn_once((*study.cautions, *constant_cautions(facts), *study.sample.copies(outcome, study.columns)))
+    given = study.sample.frame.code_of("sample_weight")
+    warn_once(count_cautions(study.sample.sample_weight, given))
+    groups = Groups(
+        study.sample.clusters, None if strata is None else study.sample.frame.groups(strata, "strata")
+    )
+    groups.require_drawable(resampling)
     run = _run_on(study, outcome, groups, options, estimators=list(estimators), penalty=penalty)
     with (
         naming_separated_model(study, penalty, fits_score=_fit_scores(estimators)),
+        naming_separated_scores(study, penalty if _fit_scores(estimators) else None),
         naming_rows_outside_models(study),
         options.bar() as report,
     ):
@@ -165,7 +172,6 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     _warn_of_models(study, estimators, penalty, found)
     labels = pd.Index([estimator.label for estimator in estimators], name="estimator")
     _warn_of_failures(pd.Series(found.n_failed, index=labels, name="n_failed"), n_reps)
-    facts = OutcomeFacts.of(study.sample.frame.outcome(outcome))
     estimates, replicates = _settled(found.estimates, found.replicates, facts, len(study.sample.treated))
     return BootstrapResult(
         estimators=tuple(estimators),
@@ -175,27 +181,28 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
         seed=options.seed,
         penalty=float(penalty),
         resampling=resampling,
-        cluster=_name(cluster),
-        strata=_name(strata),
+        cluster=group_name(cluster),
+        strata=group_name(strata),
         refitted=True,
         replicate_std_errors=None if found.std_errors is None else _by_replicate(found.std_errors, labels),
     )
 
 
 def _run_on(
-    study: Study, outcome: str, strata: Rows | None, options: ResamplingOptions, **what: Any
+    study: Study, outcome: str, groups: Groups, options: ResamplingOptions, **what: Any
 ) -> Callable[..., core.Replicates]:
     """Give the core's bootstrap of the rows that are there, for as many replicates as are asked for later."""
     sample = study.sample
     there = rows_there(sample.sample_weight)
     x, score_columns, outcome_columns = side_by_side(study)
+    drawn = groups.numbered(partial(places_of_rows, study, outcome), there)
     return partial(
         core.bootstrap,
         x if isinstance(there, slice) else np.asfortranarray(x[there]),
         sample.treated[there].copy(),  # what is worked out later is of the data as they are now
         sample.frame.outcome(outcome)[there].copy(),
-        cluster=None if sample.clusters is None else sample.clusters[there],
-        strata=None if strata is None else strata[there],
+        cluster=drawn.cluster,
+        strata=drawn.strata,
         sample_weight=None if sample.sample_weight is None else sample.sample_weight[there],
         score_columns=score_columns,
         outcome_columns=outcome_columns,
@@ -244,9 +251,18 @@ def _without_resampling(run: Callable[..., core.Replicates], labels: pd.Index[st
     )
 
 
-def _check_estimators(estimators: Sequence[Estimator], resampling: str) -> None:
-    check_estimators(estimators)
+def _check_estimators(
+    estimators: Sequence[Estimator], penalty: float, resampling: str, *, weighted: bool
+) -> None:
+    check_estimators(estimators, penalty)
     matching = [spec.label for spec in estimators if isinstance(spec, NearestNeighbors)]
+    if weighted and matching:
+        others = ", ".join(f"ps.{spec!r}" for spec in estimators if not isinstance(spec, NearestNeighbors))
+        line = f"leave it out, estimators=[{others}]" if others else "take match_nn(..., sample_weight=...)"
+        raise InvalidInputError(
+            f"sample_weight: {checks.listed(matching)} matches whole rows in every replicate, and has no "
+            f"bootstrap with sample weights; {line}"
+        )
     if resampling == "bayesian" and matching:
         raise InvalidInputError(
             "resampling='bayesian' counts every row in fractions, and a nearest neighbour is a whole row: "
@@ -258,21 +274,6 @@ def _check_estimators(estimators: Sequence[Estimator], resampling: str) -> None:
             "estimators: a replicate matches with replacement on the score or logit, with one caliper; leave "
             f"{checks.listed(other)} out, and take match_nn(...).effect(...), whose standard error needs no "
             "resampling"
-        )
-
-
-def _name(groups: object) -> str | None:
-    """Name what rows were drawn by; a series may have a name, and an array has none."""
-    if groups is None or isinstance(groups, str):
-        return groups
-    return str(getattr(groups, "name", None) or "given")
-
-
-def _check_penalty(estimators: Sequence[Estimator], penalty: float) -> None:
-    checks.number("penalty", penalty, minimum=0.0)
-    if penalty and not _fit_scores(estimators):
-        raise InvalidInputError(
-            f"penalty: none of the estimators has a score model for {penalty!r} to act on; leave it out"
         )
 
 

@@ -6,15 +6,18 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias, get_args
 
 import pandas as pd
 
 from propensity.calls.seeds import settle_seed
+from propensity.errors import InvalidInputError
 from propensity.frames import checks
-from propensity.frames.checks import Rows
-from propensity.frames.columns import rowwise_groups
+from propensity.frames.checks import Bools, Rows
+from propensity.frames.fingerprint import Fingerprint
+from propensity.frames.kept import read_groups_later
+from propensity.frames.order import groups_by_content
 
 Resampling: TypeAlias = Literal["multinomial", "poisson", "bayesian"]
 
@@ -47,18 +50,62 @@ class ResamplingOptions:
 
 @dataclass(frozen=True, eq=False)
 class Groups:
-    """What is drawn as a whole (n,), and within what (n,); None where rows are drawn freely."""
+    """What is drawn as a whole (n,), and within what (n,); None where rows are drawn freely.
+
+    Beside each is what it is called.
+    """
 
     cluster: Rows | None = None
     strata: Rows | None = None
+    cluster_name: str | None = None
+    strata_name: str | None = None
 
     @classmethod
-    def read(cls, cluster: object, strata: object, index: pd.Index[Any]) -> Groups:
-        """Read labels that are given for every row."""
+    def read(cls, cluster: object, strata: object, fingerprint: Fingerprint) -> Groups:
+        """Read columns of a frame that something was made from, or labels for every row of it."""
         return cls(
-            None if cluster is None else rowwise_groups(cluster, index, "cluster"),
-            None if strata is None else rowwise_groups(strata, index, "strata"),
+            read_groups_later(cluster, fingerprint, "cluster"),
+            read_groups_later(strata, fingerprint, "strata"),
+            group_name(cluster),
+            group_name(strata),
         )
+
+    def numbered(self, places_of: Callable[[], Rows], there: Bools | slice = slice(None)) -> Groups:
+        """Give the groups of the rows that are there other numbers, by what rows hold.
+
+        `places_of` gives each row its place (n,) by that, where it is needed.
+        """
+        if self.cluster is None and self.strata is None:
+            return self
+        places = places_of()[there]
+        cluster, strata = (
+            None if found is None else groups_by_content(found[there], places)
+            for found in (self.cluster, self.strata)
+        )
+        return replace(self, cluster=cluster, strata=strata)
+
+    def require_drawable(self, resampling: Resampling) -> None:
+        """Require strata that rows can be drawn within, and that each cluster lies in one of them.
+
+        Rows of no cluster have -1.
+        """
+        if self.strata is None:
+            return
+        if resampling == "poisson":
+            raise InvalidInputError(
+                "strata: resampling='poisson' draws each row for itself, so that no stratum keeps its size; "
+                "leave strata out, or take resampling='multinomial'"
+            )
+        if self.cluster is None:
+            return
+        pairs = pd.DataFrame({"cluster": self.cluster, "strata": self.strata})[self.cluster >= 0]
+        several = pairs.drop_duplicates()["cluster"].value_counts()
+        n_split = int((several > 1).sum())
+        if n_split:
+            raise InvalidInputError(
+                f"strata: {n_split:,} of {len(several):,} clusters have rows in several strata, and a "
+                "cluster is drawn as a whole; leave strata out, or take strata that whole clusters are in"
+            )
 
 
 @contextmanager
@@ -80,3 +127,10 @@ def _in_notebook() -> bool:
     # Only a kernel has this trait, and only a session that runs in one has imported IPython.
     ipython = sys.modules.get("IPython")
     return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
+
+
+def group_name(groups: object) -> str | None:
+    """Name what rows were drawn by; a series may have a name, and an array has none."""
+    if groups is None or isinstance(groups, str):
+        return groups
+    return str(getattr(groups, "name", None) or "given")

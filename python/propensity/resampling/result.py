@@ -51,6 +51,9 @@ class BootstrapResult(Shown):
         influence of the rows on the one estimate (`Matches.bootstrap`).
     replicate_std_errors : DataFrame (n_reps, k) or None
         Of each replicate by itself, by label, where asked for; NaN for nearest neighbours.
+    usual_kind : {"percentile", "normal"}
+        Which intervals are given where none are asked for: "normal" where rows were matched again, whose
+        replicates are not centred at the estimate.
     """
 
     estimators: tuple[Estimator | Regrouping, ...]
@@ -64,6 +67,7 @@ class BootstrapResult(Shown):
     strata: str | None = None
     refitted: bool = True
     replicate_std_errors: pd.DataFrame | None = None
+    usual_kind: IntervalKind = "percentile"
 
     @classmethod
     def of_effect(
@@ -77,6 +81,7 @@ class BootstrapResult(Shown):
         acceleration: float,
         penalty: float,
         refitted: bool,
+        usual_kind: IntervalKind = "percentile",
     ) -> BootstrapResult:
         """Put the replicates (n_reps,) of one effect together, whose figures without resampling are known."""
         labels = pd.Index([spec.label], name="estimator")
@@ -92,9 +97,10 @@ class BootstrapResult(Shown):
             seed=options.seed,
             penalty=penalty,
             resampling=options.resampling,
-            cluster=None if groups.cluster is None else "cluster",
-            strata=None if groups.strata is None else "strata",
+            cluster=groups.cluster_name,
+            strata=groups.strata_name,
             refitted=refitted,
+            usual_kind=usual_kind,
         )
 
     @property
@@ -117,14 +123,15 @@ class BootstrapResult(Shown):
         """Standard deviation (n - 1) of the replicates, failed ones left out, by label."""
         return self.replicates.std(ddof=1).rename("std_error")
 
-    def conf_int(self, level: float = 0.95, kind: IntervalKind = "percentile") -> pd.DataFrame:
+    def conf_int(self, level: float = 0.95, kind: IntervalKind | None = None) -> pd.DataFrame:
         """Give intervals from the replicates, failed ones left out.
 
         Parameters
         ----------
         level : float, default 0.95
             Coverage.
-        kind : {"percentile", "basic", "normal", "bca", "studentized"}, default "percentile"
+        kind : {"percentile", "basic", "normal", "bca", "studentized"} or None, default None
+            None takes `usual_kind`.
             "percentile": the quantiles (1 - level) / 2 and (1 + level) / 2 of the replicates, linearly
             interpolated; they need no standard error and stay within the range of the estimator.
             "basic": the percentile interval mirrored at the estimate.
@@ -159,6 +166,7 @@ class BootstrapResult(Shown):
         Statistical Science 11:189.
         """
         checks.confidence_level(level)
+        kind = self.usual_kind if kind is None else kind
         checks.choice("kind", kind, KINDS)
         if kind == "studentized":
             return self._studentized(level)
@@ -225,14 +233,14 @@ class BootstrapResult(Shown):
             "kind='normal', and look at the replicates"
         )
 
-    def summary(self, level: float = 0.95, kind: IntervalKind = "percentile") -> pd.DataFrame:
+    def summary(self, level: float = 0.95, kind: IntervalKind | None = None) -> pd.DataFrame:
         """Tabulate the estimators.
 
         Parameters
         ----------
         level : float, default 0.95
             Coverage of the intervals.
-        kind : {"percentile", "basic", "normal", "bca", "studentized"}, default "percentile"
+        kind : {"percentile", "basic", "normal", "bca", "studentized"} or None, default None
             As in `conf_int`.
 
         Returns
@@ -266,7 +274,7 @@ class BootstrapResult(Shown):
             f"strata by {self.strata}" if self.strata else "",
             "" if self.refitted else "no refit (Otsu and Rai 2017)",
             self._failures(),
-            f"seed {self.seed}; 95% percentile intervals",
+            f"seed {self.seed}; 95% {self.usual_kind} intervals",
         ]
         return f"Bootstrap: {len(self.replicates):,} replicates, {', '.join(filter(None, facts))}"
 

@@ -7,11 +7,16 @@ import html
 import numpy as np
 import pandas as pd
 
+from propensity.calls.keywords import answered_methods
 from propensity.results.read_only import ReadOnly
 
 
 class Shown(ReadOnly):
-    """A headline and a table."""
+    """A headline and a table; methods answer arguments that they do not have."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        answered_methods(cls)
 
     def _headline(self) -> str:
         raise NotImplementedError

@@ -20,6 +20,9 @@ _FOCAL = {True: ("ATE", "ATT"), False: ("ATE", "ATC")}
 # the odds of treatment that moves no estimate much.
 _SURELY, _ROWS_ASTRAY, _ODDS_ASTRAY = 6.0, 10, 1.5
 
+# Standard errors within which means are as good as equal.
+_BY_CHANCE = 3.0
+
 _ROUNDING = 1e-9  # of means of scores that are all the same
 
 
@@ -66,7 +69,9 @@ def score_cautions(
     """Say where given scores cannot be the probabilities of this treatment.
 
     Their mean is that of the treatment up to chance, the sum of e (1 - e) being the variance of the count;
-    and the treated have the higher ones. Both are asked with more room than chance ever takes.
+    and the treated have the higher ones, by as much as the scores vary. All is asked with more room than
+    chance ever takes: of the last only whether they tell the arms apart at all, which scores in another order
+    do not.
     """
     n, n_treated = len(scores), int(treated.sum())
     of_treated = float(scores @ treated)
@@ -79,18 +84,39 @@ def score_cautions(
     if means[0] - means[1] < -_SURELY * spread - _ROUNDING:
         among = f"the treated (mean {means[0]:.3g}) than among the controls ({means[1]:.3g})"
         found.append(f"they are lower among {among}")
-    if not found:
-        return ()
     remedy = (
         "fit them to this treatment and to these rows as they are, without class weights or resampled rows, "
         "or calibrate them"
     )
-    if means[0] < means[1] and _calibrated(1 - scores, treated):
+    mixed_up = "" if found else _not_apart(scores, means, spread)
+    if mixed_up:
+        found.append(mixed_up)
+        remedy = (
+            "they are probably in another order than the rows, or of other rows: give those of these rows"
+        )
+    if not found:
+        return ()
+    if not mixed_up and means[0] < means[1] and _calibrated(1 - scores, treated):
         remedy = "they look like the probability of being a control: take 1 - scores"
     return (
         CalibrationWarning(
             f"the scores cannot be the probabilities of this treatment: {', and '.join(found)}; {remedy}"
         ),
+    )
+
+
+def _not_apart(scores: Floats, means: tuple[float, float], spread: float) -> str:
+    """Say that scores are the same in both arms up to chance, though they differ; empty where they are not.
+
+    Of scores that are right the means of the arms are Var(e) / (mean(e) (1 - mean(e))) apart.
+    """
+    foretold = float(scores.var()) / float(scores.mean() * (1 - scores.mean()))
+    apart = means[0] - means[1]
+    if apart >= _BY_CHANCE * spread or foretold - apart <= _SURELY * spread + _ROUNDING:
+        return ""
+    return (
+        f"they differ so much that their mean would be {foretold:.3g} higher among the treated than among "
+        f"the controls, and it is {means[0]:.3g} and {means[1]:.3g}"
     )
 
 

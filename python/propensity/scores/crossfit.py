@@ -6,7 +6,7 @@ there; on other rows it does not (Chernozhukov et al. 2018, Econometrics Journal
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,13 @@ from propensity.effects.sample import Sample
 from propensity.errors import InvalidInputError, OverlapError
 from propensity.frames import checks, rowwise_checks
 from propensity.frames.checks import Bools, Floats, Rows
-from propensity.scores.learners import Learner, Linear, Logistic, fit_predict
+from propensity.scores.learners import Learner, Linear, Logistic, fit_predict, require_chances
+
+_LESS_CERTAIN = (
+    "a model that is certain of rows it has not seen has followed the noise of those it has; keep it from "
+    "that (larger leaves of trees, min_samples_leaf=50, or more regularization), or calibrate it, as "
+    "sklearn.calibration.CalibratedClassifierCV does"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +46,8 @@ class CrossFit:
         """Predict the treatment of each row (n,), strictly between 0 and 1."""
         everyone = np.ones(len(x), dtype=bool)
         e = self._predict(self.score_model, x, sample.treated.astype(np.float64), everyone, sample)
-        rowwise_checks.scores(e, sample.frame.index, "cross-fitted scores")
+        own = isinstance(self.score_model, Logistic)
+        rowwise_checks.scores(e, sample.frame.index, "cross-fitted scores", "" if own else _LESS_CERTAIN)
         return e
 
     def outcomes(
@@ -57,6 +64,7 @@ class CrossFit:
         """
         own = sample.treated == treated
         outcome = _Outcome(subject, "treated" if treated else "control")
+        require_chances("outcome_model", self.outcome_model, y[sample.present_rows], subject)
         if isinstance(self.outcome_model, Logistic):
             rowwise_checks.events(y, own & sample.present_rows, subject, f"{outcome.arm} rows")
         if isinstance(self.outcome_model, Linear | Logistic):
@@ -84,10 +92,11 @@ class CrossFit:
     ) -> Floats:
         # Whoever weighs nothing is not there: what is said of them goes into nothing, and may be anything.
         predicted = np.full(len(x), 0.5)
+        role = "score_model" if outcome is None else "outcome_model"
         for fold, here, rows in self._folds(fitted_to):
             w = None if sample.sample_weight is None else sample.sample_weight[rows]
             try:
-                predicted[here] = fit_predict(learner, x[rows], y[rows], w, x[here])
+                predicted[here] = fit_predict(role, learner, x[rows], y[rows], w, x[here])
             except ValueError:
                 if outcome is not None and (
                     isinstance(learner, Logistic) or hasattr(learner, "predict_proba")
@@ -95,6 +104,7 @@ class CrossFit:
                     whose = f"{outcome.arm} rows outside fold {fold + 1} of {self.folds.max() + 1}"
                     rowwise_checks.events(y[rows], np.ones(len(rows), dtype=bool), outcome.subject, whose)
                 raise
+        _require_finite(role, learner, predicted, sample.frame.index, outcome)
         return predicted
 
 
@@ -104,6 +114,20 @@ class _Outcome:
 
     subject: str
     arm: str
+
+
+def _require_finite(
+    role: str, learner: Learner, predicted: Floats, index: pd.Index[Any], outcome: _Outcome | None
+) -> None:
+    """Require of every prediction that it is a number: one alone would make the estimate none."""
+    bad = ~np.isfinite(predicted)
+    if bad.any():
+        whose = "" if outcome is None else f" of {outcome.subject}, fitted to {outcome.arm} rows"
+        raise InvalidInputError(
+            f"{role}: {type(learner).__name__} predicts "
+            f"{checks.counted(bad, 'missing or infinite value', index)}{whose}; every row needs a finite "
+            "prediction: look at what the model makes of these rows"
+        )
 
 
 def _mask(rows: Rows, n: int) -> Bools:
@@ -175,32 +199,6 @@ def augmented_means(
         influences[False],
         difference=means[True] - means[False],
     )
-
-
-def rows_by_content(columns: Iterable[Floats], sample_weight: Floats | None) -> Rows:
-    """Put the rows in the order of what they hold, so that no draw hangs on the order in which they come.
-
-    Parameters
-    ----------
-    columns : iterable of ndarray (n,)
-        The first counts most. Rows that are alike in all of them can change places without a trace.
-    sample_weight : ndarray (n,) or None
-        Rows of weight 0 are not there.
-
-    Returns
-    -------
-    ndarray (m,) of int
-        The rows that weigh something.
-    """
-    place = np.zeros(0, dtype=np.int64)
-    for column in columns:
-        rank = pd.factorize(column, sort=True)[0]
-        both = rank if not len(place) else place * (rank.max() + 1) + rank
-        place = pd.factorize(both, sort=True)[0]
-        if place.max() + 1 == len(place):  # no two rows are alike any more
-            break
-    order = np.argsort(place, kind="stable")
-    return order if sample_weight is None else order[sample_weight[order] > 0]
 
 
 def averages_over(treated: Bools, estimand: AdjustmentEstimand) -> Bools:

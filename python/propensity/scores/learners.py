@@ -7,6 +7,7 @@ A learner has `fit(x, y)` and `predict(x)`, or `predict_proba(x)` for what is 0 
 from __future__ import annotations
 
 import copy
+import inspect
 import sys
 from typing import Any, Self, TypeAlias
 
@@ -20,6 +21,9 @@ from propensity.frames.checks import Floats
 Learner: TypeAlias = Any
 """What has `fit`, and `predict` or `predict_proba`: any regressor or classifier of scikit-learn."""
 
+_ROUNDING = 32 * 2.0**-53
+"""How much of its size a column of equal values may seem to vary by: as in the core (src/design/rank.rs)."""
+
 
 class Linear:
     """Least squares with an intercept; of several solutions the shortest."""
@@ -27,15 +31,22 @@ class Linear:
     def fit(self, x: Floats, y: Floats, sample_weight: Floats | None = None) -> Self:
         """Find the coefficients."""
         root = np.ones(len(y)) if sample_weight is None else np.sqrt(sample_weight)
-        # Centred, so that large columns far from zero cost no digits.
+        # Centred and on one scale: columns far from zero or in small units cost others no digits.
         self._center = np.average(x, axis=0, weights=root**2)
-        design = np.column_stack([np.ones(len(x)), x - self._center])
+        deviation = np.sqrt(np.average((x - self._center) ** 2, axis=0, weights=root**2))
+        # What rounding leaves of a constant, of the values and of their mean, is no column.
+        varies = deviation > _ROUNDING * np.abs(x).max(axis=0, initial=0.0)
+        self._per_scale = np.where(varies, 1 / np.where(varies, deviation, 1.0), 0.0)
+        design = np.column_stack([np.ones(len(x)), self._scaled(x)])
         self._coefficients = np.linalg.lstsq(design * root[:, None], y * root)[0]
         return self
 
     def predict(self, x: Floats) -> Floats:
         """Give the fitted means."""
-        return np.asarray(self._coefficients[0] + (x - self._center) @ self._coefficients[1:])
+        return np.asarray(self._coefficients[0] + self._scaled(x) @ self._coefficients[1:])
+
+    def _scaled(self, x: Floats) -> Floats:
+        return (x - self._center) * self._per_scale
 
 
 class Logistic:
@@ -47,12 +58,6 @@ class Logistic:
     def fit(self, x: Floats, y: Floats, sample_weight: Floats | None = None) -> Self:
         """Find the coefficients."""
         w = np.ones(len(y)) if sample_weight is None else sample_weight
-        outside = int(((y < 0) | (y > 1)).sum())
-        if outside:
-            raise InvalidInputError(
-                f"outcome: {outside:,} values below 0 or above 1, where a logistic model has nothing to say; "
-                'take outcome_model="linear"'
-            )
         # A share y has the log-loss of y rows of ones and 1 - y rows of zeros.
         label = np.repeat([1.0, 0.0], len(y))
         weight = np.concatenate([w * y, w * (1 - y)])
@@ -83,24 +88,128 @@ def require(role: str, learner: Learner) -> None:
         )
 
 
-def fit_predict(learner: Learner, x: Floats, y: Floats, sample_weight: Floats | None, new: Floats) -> Floats:
-    """Fit a fresh copy of the learner, and predict means: of a classifier the probability of 1."""
+def seeded(learner: Learner, seed: int) -> Learner:
+    """Give a learner whose draws are settled: a `random_state` of None, its own or of a part, is set.
+
+    Whatever else it draws with is its own affair.
+    """
+    if not (hasattr(learner, "get_params") and hasattr(learner, "set_params")):
+        return learner
+    unset = [
+        name
+        for name, value in sorted(learner.get_params(deep=True).items())
+        if value is None and name.split("__")[-1] == "random_state"
+    ]
+    if not unset:
+        return learner
+    states = np.random.default_rng(seed).integers(2**31, size=len(unset)).tolist()
+    return _copy(learner).set_params(**dict(zip(unset, states, strict=True)))
+
+
+def fit_predict(
+    role: str, learner: Learner, x: Floats, y: Floats, sample_weight: Floats | None, new: Floats
+) -> Floats:
+    """Fit a fresh copy of the learner, and predict means (m,): of a classifier the probability of 1.
+
+    Raises
+    ------
+    InvalidInputError
+        The learner, which a message calls by its `role`, takes no sample weights, or does not predict one
+        number for each row.
+    """
     fresh = _copy(learner)
-    classifies = hasattr(fresh, "predict_proba")
-    if classifies and not np.isin(y, (0, 1)).all():
-        raise InvalidInputError(
-            f"{type(learner).__name__} is a classifier, and the outcome is not 0/1: take a regressor"
-        )
     if sample_weight is None:
         fresh.fit(x, y)
     else:
-        fresh.fit(x, y, sample_weight=sample_weight)
-    if not classifies:
-        return np.asarray(fresh.predict(new), dtype=np.float64)
+        _fit_weighted(role, fresh, x, y, sample_weight)
+    if not hasattr(fresh, "predict_proba"):
+        return _one_a_row(role, learner, fresh.predict(new), len(new))
     classes = list(getattr(fresh, "classes_", (0, 1)))
     if 1 not in classes:  # no row that it was fitted to had a 1
         return np.zeros(len(new))
-    return np.asarray(fresh.predict_proba(new), dtype=np.float64)[:, classes.index(1)]
+    shares = np.asarray(fresh.predict_proba(new))
+    if shares.ndim != 2 or shares.shape[1] != len(classes):
+        raise InvalidInputError(
+            f"{role}: {_named(learner)}.predict_proba gives an array of shape {shares.shape} for "
+            f"{len(new):,} rows and the classes {classes}; a column for each class is needed"
+        )
+    return _one_a_row(role, learner, shares[:, classes.index(1)], len(new))
+
+
+def require_chances(role: str, learner: Learner, y: Floats, subject: str) -> None:
+    """Require an outcome, which messages call `subject`, to be what the learner predicts the chances of."""
+    outside = int(((y < 0) | (y > 1)).sum())
+    if isinstance(learner, Logistic) and outside:
+        raise InvalidInputError(
+            f"{subject}: {outside:,} values below 0 or above 1, where a logistic model has nothing to say; "
+            'take outcome_model="linear"'
+        )
+    if hasattr(learner, "predict_proba") and not np.isin(y, (0, 1)).all():
+        raise InvalidInputError(
+            f"{role}: {_named(learner)} is a classifier, and {subject} is not 0/1: take a regressor"
+        )
+
+
+def _fit_weighted(role: str, fresh: Learner, x: Floats, y: Floats, sample_weight: Floats) -> None:
+    """Fit with sample weights, of a pipeline those of its last step."""
+    accepted = _arguments_of(fresh.fit)
+    name = "sample_weight"
+    steps = getattr(fresh, "steps", None)
+    if steps and name not in accepted and not _routes_by_request():
+        accepted = _arguments_of(getattr(steps[-1][1], "fit", None))
+        name = f"{steps[-1][0]}__sample_weight"
+    refused = f"{role}: {_named(fresh)} cannot be fitted with sample weights"
+    remedy = "take a model whose fit has sample_weight, or leave the sample weights out"
+    if "sample_weight" not in accepted and "**" not in accepted:
+        raise InvalidInputError(f"{refused}, which its fit does not take; {remedy}")
+    try:
+        fresh.fit(x, y, **{name: sample_weight})
+    except (TypeError, ValueError) as error:
+        if "sample_weight" not in str(error):
+            raise
+        raise InvalidInputError(f"{refused} ({_first_line(error)}); {remedy}") from error
+
+
+def _arguments_of(method: Any) -> frozenset[str]:
+    """Name the arguments of a method, and "**" where it takes any."""
+    try:
+        found = inspect.signature(method).parameters.values()
+    except (TypeError, ValueError):  # one that is compiled need not say
+        return frozenset(["**"])
+    return frozenset("**" if one.kind is one.VAR_KEYWORD else one.name for one in found)
+
+
+def _routes_by_request() -> bool:
+    """Whether scikit-learn sends weights to whatever step has asked for them."""
+    sklearn = sys.modules.get("sklearn")
+    return bool(sklearn and sklearn.get_config().get("enable_metadata_routing"))
+
+
+def _one_a_row(role: str, learner: Learner, predicted: Any, n: int) -> Floats:
+    """Read predictions (n,); a single column of them, which some regressors give, is as good."""
+    try:
+        values = np.asarray(predicted, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError(
+            f"{role}: {_named(learner)} predicts what is no number ({_first_line(error)}); a mean for each "
+            "row is needed"
+        ) from error
+    if values.shape == (n, 1):
+        return values[:, 0]
+    if values.shape != (n,):
+        raise InvalidInputError(
+            f"{role}: {_named(learner)} predicts an array of shape {values.shape} for {n:,} rows; one number "
+            "for each row is needed"
+        )
+    return values
+
+
+def _named(learner: Learner) -> str:
+    return type(learner).__name__
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0].rstrip(".")
 
 
 def _copy(learner: Learner) -> Learner:

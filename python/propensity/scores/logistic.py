@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from propensity.calls.by_name import columns_by_name
-from propensity.effects.sample import read_sample_weight
+from propensity.effects.cautions import adjustment_cautions
+from propensity.effects.sample import read_sample_weight, warn_once
 from propensity.errors import InvalidInputError
 from propensity.frames import checks, rowwise_checks
+from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.columns import Frame, open_frame
 from propensity.frames.fingerprint import Fingerprint, Made
@@ -80,6 +81,8 @@ def fit_propensity(
         The covariates foretell the treatment of some rows without error (quasi-complete separation); it is
         said which, by level, combination of levels or side of a number. The coefficients that this lets grow
         are those at which the gradient became small enough.
+    DegenerateWarning
+        There is no covariate, as the formula "1" asks for: nothing is adjusted for.
 
     Notes
     -----
@@ -108,7 +111,7 @@ def fit_propensity(
     """
     checks.number("penalty", penalty, minimum=0.0)
     checks.threads(n_threads)
-    terms = parse_covariates(covariates, df, may_be_none=True)
+    terms = parse_covariates(covariates, df, treatment=treatment, may_be_none=True)
     also = {"sample_weight": sample_weight}
     frame = open_frame(df, treatment=treatment, covariates=terms.columns, also=also)
     treated = frame.treated(treatment)
@@ -118,12 +121,19 @@ def fit_propensity(
     fitted = ScoreRows(columns, x, recipe, treated, weight).fit(penalty, n_threads)
     fitted.warn_of_terms()
     fitted.warn_of_separation()
+    warn_once(adjustment_cautions(x.shape[1]))
     return named_model(fitted, treatment, frame)
 
 
 def given_scores(scores: object) -> dict[str, object]:
     """Give scores that come row by row as `open_frame` reads them; those of a model are complete."""
     return {} if scores is None or isinstance(scores, PropensityModel) else {"scores": scores}
+
+
+def told_by_fit(scores: object) -> list[str]:
+    """Give what was warned of when a model was fitted: as a caution of a result it is no second warning."""
+    separation = scores.separation if isinstance(scores, PropensityModel) else None
+    return [] if separation is None else [str(separation)]
 
 
 AS_KNOWN = "or take the scores as known, scores=model.scores"
@@ -134,10 +144,13 @@ def read_scores(frame: Frame, scores: object, treated: Bools, sample_weight: Flo
 
     Raises
     ------
+    OverlapError
+        One is 0 or 1; where that is a separated model's, the rows whose treatment it foretells are named.
     InvalidInputError
         The scores are none, or a model's that was fitted on other rows, or with sample weights that are not
         given here.
     """
+    separation = scores.separation if isinstance(scores, PropensityModel) else None
     if isinstance(scores, PropensityModel):
         subject, values = "scores", scores.fit.scores
         require_rows(scores, frame, treated)
@@ -145,9 +158,11 @@ def read_scores(frame: Frame, scores: object, treated: Bools, sample_weight: Flo
             rowwise_checks.same_weights(scores.sample_weight, sample_weight, "the model was fitted", AS_KNOWN)
     else:
         values, subject = frame.rowwise(scores, "scores")
+        rowwise_checks.no_classes(values, subject)
     if sample_weight is not None:  # whoever weighs nothing is not there, whatever the score
         values = spread(values[sample_weight > 0], sample_weight)
-    rowwise_checks.scores(values, frame.index, subject)
+    remedy = "" if separation is None else str(separation)
+    rowwise_checks.scores(values, frame.index, subject, remedy)
     return values
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import pandas as pd
 
@@ -13,8 +13,9 @@ from propensity import core
 from propensity.calls.warned import warn
 from propensity.effects.imbalance import BalanceTerms
 from propensity.errors import CollinearityWarning, SeparationError, SeparationWarning
+from propensity.frames import rowwise_checks
 from propensity.frames.checks import Bools, Floats
-from propensity.frames.terms import Recipe
+from propensity.frames.terms import Recipe, spread
 from propensity.scores.separation import Separation, find_separation
 
 
@@ -35,6 +36,8 @@ class Scored:
         Where their model is separated.
     cautions : tuple of Warning
         What there is to say of the scores themselves.
+    columns : tuple of str
+        What their model is made of.
     """
 
     scores: Floats
@@ -43,6 +46,7 @@ class Scored:
     balance_terms: BalanceTerms | None = None
     separation: Separation | None = None
     cautions: tuple[Warning, ...] = ()
+    columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,6 +138,22 @@ class FittedScores:
         """The terms without a coefficient: those without a column, and those that earlier ones repeat."""
         return self.rows.dropped(self.fit.aliased)
 
+    def usable(self, index: pd.Index[Any]) -> Self:
+        """Give itself, if its scores lie strictly between 0 and 1; rows are told by the labels of `index`.
+
+        Raises
+        ------
+        OverlapError
+            They do not. Where the model is separated, that is why, and is told.
+        """
+        scores, weight = self.fit.scores, self.rows.sample_weight
+        if weight is not None:  # whoever weighs nothing is not there, whatever the score
+            scores = spread(scores[weight > 0], weight)
+        rowwise_checks.scores(
+            scores, index, "scores", "" if self.separation is None else str(self.separation)
+        )
+        return self
+
     def warn_of_terms(self) -> None:
         """Warn of terms that are left out."""
         warn_of_left_out(self.dropped)
@@ -152,4 +172,5 @@ class FittedScores:
             self.fit.penalty,
             BalanceTerms.of_terms(self.rows.x, self.rows.recipe),
             self.separation,
+            columns=self.rows.recipe.columns,
         )

@@ -114,6 +114,17 @@ class Separation:
         return ", ".join(found[:-1]) + (" and " if found[1:] else "") + found[-1]
 
     @property
+    def _line(self) -> str:
+        """Write the line that drops the rows, where words tell them all: those of numbers are rounded."""
+        told = [cell for cell in self.cells if all(name.isidentifier() for name in cell.columns)]
+        if self.n_other or len(told) != len(self.cells) or not 0 < len(told) <= _MOST_CELLS:
+            return ""
+        if any(sign in cell.words for cell in told for sign in "<>"):
+            return ""
+        condition = " or ".join(f"({cell.words})" if told[1:] else cell.words for cell in told)
+        return f", in pandas df = df.query({f'not ({condition})'!r}),"
+
+    @property
     def remedy(self) -> str:
         """Say what can be done about it."""
         foretelling = [c for c in self.cells if len(c.columns) == 1 and 2 * c.n > min(self.n_arms)]
@@ -122,7 +133,7 @@ class Separation:
             name = foretelling[0].columns[0]
             found.append(f"leave '{name}' out (if it is known only after the treatment)")
         if sum(cell.n for cell in self.cells) + self.n_other < _MOSTLY * sum(self.n_arms):
-            found.append("drop these rows (the effect is then for the others)")
+            found.append(f"drop these rows{self._line} (the effect is then for the others)")
         if any(cell.of_levels for cell in self.cells):
             found.append("merge the level with another")
         found.append(self.penalty)

@@ -11,7 +11,6 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 
-from propensity.calls.by_name import columns_by_name
 from propensity.effects import inference
 from propensity.effects.contrasts import SCALES, Contrast
 from propensity.effects.effect import Effect
@@ -27,6 +26,7 @@ from propensity.errors import (
     SeparationError,
 )
 from propensity.frames import checks
+from propensity.frames.by_name import columns_by_name
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates
 from propensity.matching.nearest import find_neighbors
@@ -42,7 +42,7 @@ from propensity.outcomes.models import (
 from propensity.scores.logistic import named_model
 from propensity.scores.scored import FittedScores, Scored
 from propensity.scores.separation import Separation
-from propensity.weighting.ipw import weighted_effect, weighting_cautions
+from propensity.weighting.ipw import weighted_effect, weighting_cautions, without_remedy
 
 # The two questions most asked, each answered by weighting and by an estimator that does not hang on the
 # score alone: where they part, one of the models is wrong. All of them have every contrast and clusters.
@@ -126,8 +126,8 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     5%, Bonferroni over the pairs), and by more than half the smaller standard error. Rows that vary together
     in either of the two do so in their difference.
     """
-    checks.one_outcome("estimate", outcome)
-    check_estimators(estimators)
+    checks.one_outcome("estimate", outcome, treatment, covariates)
+    check_estimators(estimators, penalty)
     checks.confidence_level(level)
     checks.choice("contrast", contrast, get_args(Contrast))
     for estimator in estimators:
@@ -147,7 +147,10 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
         raise next(iter(failures.values()))
     comparison.warn_of_models()
     told = [str(comparison.separation)]
-    warn_once((caution for effect in effects.values() for caution in effect.cautions), told)
+    cautions: dict[str, Warning] = {}
+    for caution in (caution for effect in effects.values() for caution in effect.cautions):
+        cautions.setdefault(without_remedy(caution), caution)
+    warn_once(cautions.values(), told)
     warn_once(map(FailedEstimatorWarning, _by_reason(failures)))
     return _table(effects, failures, [NAIVE, *(estimator.label for estimator in estimators)], level)
 
@@ -193,7 +196,7 @@ class _Comparison:
     @cached_property
     def _fit(self) -> FittedScores | InvalidInputError:
         try:
-            return self.study.score.fit(self.penalty)
+            return self.study.score.fit(self.penalty).usable(self.study.sample.frame.index)
         except _NOT_TO_BE_HAD as error:
             return error
 
@@ -250,7 +253,7 @@ class _Comparison:
         # Distances between covariates do without scores, which say who chooses first if they can be had.
         can_do_without = not spec.wanting_scores() and not isinstance(self._fit, FittedScores)
         model = None if can_do_without else named_model(self.fitted, treatment, sample.frame)
-        weight = sample.sample_weight
+        weight = self.roles.sample_weight
         rows = read_rows_to_match(self.df, spec, treatment=treatment, scores=model, sample_weight=weight)
         return find_neighbors(rows, spec).effect(sample.frame.outcome(self.outcome))
 

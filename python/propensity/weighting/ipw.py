@@ -5,9 +5,13 @@ from functools import partial
 from typing import Required, TypeAlias, TypedDict, Unpack, get_args, overload
 
 from propensity import core
-from propensity.calls.by_name import columns_by_name
 from propensity.effects.arms import Weighting, balancing_part
-from propensity.effects.cautions import balance_cautions, count_cautions, overlap_cautions
+from propensity.effects.cautions import (
+    adjustment_cautions,
+    balance_cautions,
+    count_cautions,
+    overlap_cautions,
+)
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import WeightingEstimand
@@ -15,16 +19,25 @@ from propensity.effects.imbalance import BalanceTerms, Imbalance, find_imbalance
 from propensity.effects.sample import Sample, for_each_outcome, read_sample, warn_once
 from propensity.effects.several import Effects
 from propensity.frames import checks, rowwise_checks
+from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Floats
 from propensity.frames.columns import outcome_names
 from propensity.frames.native import AnyFrame, AnySeries
 from propensity.scores.cautions import lone_cautions, score_cautions, weights_of_stood_for
-from propensity.scores.logistic import AS_KNOWN, given_scores, read_scores, read_terms, require_other_columns
+from propensity.scores.logistic import (
+    AS_KNOWN,
+    given_scores,
+    read_scores,
+    read_terms,
+    require_other_columns,
+    told_by_fit,
+)
 from propensity.scores.model import PropensityModel
 from propensity.scores.scored import Scored
 
 _ESTIMATED = "stacked estimating equations; counts that the scores were estimated"
 _REMEDY = "weighting alone is biased by it, and outcome models (aipw, ipwra) have to adjust for it"
+_REMEDY_OF_ADJUSTED = "the outcome models have to adjust for it, which they do as far as their terms reach"
 _RICHER = "; squares and products of terms in the score model balance more"
 _REMEDY_OF_KNOWN = "weights of right scores make the scores alike: look at overlap, and at how they were made"
 _KNOWN = "estimating equations of the two means; takes the scores as known"
@@ -81,7 +94,8 @@ def balancing_weights(
     is_model = isinstance(scores, PropensityModel)
     impossible = () if is_model else score_cautions(e, sample.treated, sample.sample_weight)
     uneven = overlap_cautions(estimand, sample.present(total), sample.present(sample.treated))
-    warn_once((*impossible, *uneven, *count_cautions(sample.sample_weight)))
+    counts = count_cautions(sample.sample_weight, sample.frame.code_of("sample_weight"))
+    warn_once((*impossible, *uneven, *counts))
     return sample.frame.series(balancing_part(total, sample.sample_weight), "weights")
 
 
@@ -152,7 +166,8 @@ def ipw(
     -----
     OverlapWarning
         An arm's weight lies on few rows, so that the interval tends to be too narrow; or nobody in the other
-        arm stands for rows that the effect is for.
+        arm stands for rows that the effect is for (of which a separated model has warned at its fit: that is
+        a caution of the effect, and not said again).
     BalanceWarning
         After weighting the arms differ by more than 0.1 standard deviations in a term of the score model, or
         in a square or product of up to 30 of them, if beyond what chance does to these; of scores that are
@@ -185,7 +200,9 @@ def ipw(
     scored = read_scored(sample, scores)
     doubts = once(partial(weighting_cautions, sample, scored, estimand=estimand))
     return for_each_outcome(
-        outcome, lambda name: weighted_effect(sample, name, scored, estimand, contrast, doubts)
+        outcome,
+        lambda name: weighted_effect(sample, name, scored, estimand, contrast, doubts),
+        told=told_by_fit(scores),
     )
 
 
@@ -203,7 +220,14 @@ def read_scored(sample: Sample, scores: object) -> Scored:
         return Scored(e, balance_terms=BalanceTerms.of_scores(e), cautions=doubts)
     rowwise_checks.same_weights(scores.sample_weight, sample.sample_weight, "the model was fitted", AS_KNOWN)
     x = read_terms(sample.frame, scores)
-    return Scored(e, x, scores.penalty, BalanceTerms.of_terms(x, scores.recipe), scores.separation)
+    return Scored(
+        e,
+        x,
+        scores.penalty,
+        BalanceTerms.of_terms(x, scores.recipe),
+        scores.separation,
+        columns=scores.recipe.columns,
+    )
 
 
 Doubts: TypeAlias = Callable[[Weighting], tuple[Warning, ...]]
@@ -229,12 +253,22 @@ def weighting_cautions(
     weights, treated = weighting.weights, sample.present(sample.treated)
     lone = lone_cautions(sample.present(scored.scores), treated, estimand, scored.separation)
     uneven = overlap_cautions(estimand, sample.present(weights), treated)
-    advice = _REMEDY_OF_KNOWN if scored.x is None else _REMEDY
+    of_fitted = _REMEDY if alone else _REMEDY_OF_ADJUSTED
+    advice = _REMEDY_OF_KNOWN if scored.x is None else of_fitted
     if scored.x is not None and not (lone or uneven):
         advice += _RICHER
     found = _imbalance(sample, scored, weighting, among_others=bool(lone))
     left = balance_cautions(found, f"weighting for the {estimand}", advice)
-    return (*scored.cautions, *lone, *(uneven if alone else ()), *left)
+    none = adjustment_cautions(scored.x.shape[1]) if alone and scored.x is not None else ()
+    return (*none, *scored.cautions, *lone, *(uneven if alone else ()), *left)
+
+
+def without_remedy(caution: Warning) -> str:
+    """Give a caution but for its remedy, which hangs on the estimator, where what is wrong does not."""
+    words = str(caution)
+    for remedy in (_REMEDY, _REMEDY_OF_ADJUSTED):
+        words = words.partition(remedy)[0]
+    return words
 
 
 def _imbalance(
@@ -279,4 +313,5 @@ def weighted_effect(
         contrast=contrast,
         se_method=_KNOWN if scored.x is None else _ESTIMATED,
         cautions=doubts(weighting),
+        covariates=scored.columns,
     )

@@ -10,14 +10,15 @@ from typing import Any, ClassVar, Literal, TypeAlias, get_args
 import numpy as np
 import pandas as pd
 
+from propensity.calls.keywords import answered
 from propensity.effects.arms import balancing_part, require_balancing
 from propensity.effects.weighted_result import WeightedResult
 from propensity.errors import InvalidInputError
 from propensity.frames import checks, rowwise_checks
 from propensity.frames.checks import Bools, Floats
-from propensity.frames.columns import rowwise, rowwise_treated
 from propensity.frames.fingerprint import Fingerprint, Made
 from propensity.frames.native import AnySeries, row_labels, series_like
+from propensity.frames.rowwise import rowwise, rowwise_treated
 from propensity.results.show import in_few_digits
 from propensity.scores.quantiles import quantiles_of
 
@@ -75,6 +76,7 @@ class TruncatedWeights(WeightedResult):
         return in_few_digits(self.counts)
 
 
+@answered
 def truncate(
     weights: object,
     *,
