@@ -34,7 +34,9 @@ def bootstrap_matches(
     if refit:
         assert matches.rematching is not None
         return bootstrap_again(matches.rematching, matches.spec, effect, every, groups, options)
-    return _bootstrap_terms(terms_of(matches, y), matches.spec, effect, groups, options)
+    there = slice(None) if matches.sample_weight is None else matches.sample_weight > 0
+    terms = terms_of(matches, y).among(there)
+    return _bootstrap_terms(terms, matches.spec, effect, groups.among(there), options)
 
 
 def _bootstrap_terms(

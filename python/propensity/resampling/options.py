@@ -13,7 +13,7 @@ import pandas as pd
 
 from propensity.calls.seeds import settle_seed
 from propensity.frames import checks
-from propensity.frames.checks import Rows
+from propensity.frames.checks import Bools, Rows
 from propensity.frames.columns import rowwise_groups
 
 Resampling: TypeAlias = Literal["multinomial", "poisson", "bayesian"]
@@ -58,6 +58,13 @@ class Groups:
         return cls(
             None if cluster is None else rowwise_groups(cluster, index, "cluster"),
             None if strata is None else rowwise_groups(strata, index, "strata"),
+        )
+
+    def among(self, there: Bools | slice) -> Groups:
+        """Leave out rows that are not there."""
+        return Groups(
+            None if self.cluster is None else self.cluster[there],
+            None if self.strata is None else self.strata[there],
         )
 
 
