@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from propensity import core
 from propensity.effects import inference
 from propensity.effects.arms import Means
 from propensity.effects.effect import Effect
 from propensity.effects.matching_specification import NearestNeighbors
 from propensity.errors import InvalidInputError
+from propensity.frames.checks import Floats
 from propensity.matching.effect import effect_of_matches, terms_of
 from propensity.matching.rematching import bootstrap_again
 from propensity.matching.result import outcome_of
 from propensity.resampling.options import Groups, ResamplingOptions
 from propensity.resampling.result import BootstrapResult
+
+_DIGITS = 36  # binary ones, of the largest value
 
 if TYPE_CHECKING:
     from propensity.matching.matches import Matches
@@ -45,7 +50,7 @@ def _bootstrap_terms(
     """Weigh anew what rows add to the two means, centred at the effect (Otsu and Rai 2017)."""
     assert means.influence_treated is not None
     assert means.influence_control is not None
-    influence = means.influence_treated - means.influence_control
+    influence = _rounded(means.influence_treated - means.influence_control)
     with options.bar() as report:
         changes = core.bootstrap_influence(
             influence,
@@ -65,6 +70,15 @@ def _bootstrap_terms(
         penalty=0.0,
         refitted=False,
     )
+
+
+def _rounded(influence: Floats) -> Floats:
+    """Leave out the last digits: two rows of a cell are as far from its mean as each other.
+
+    Draws go by size, and which of the two comes first must not hang on rounding.
+    """
+    unit = float(np.abs(influence).max()) / 2**_DIGITS
+    return influence if unit == 0 else np.round(influence / unit) * unit
 
 
 def _require_refit(matches: Matches, options: ResamplingOptions) -> None:
