@@ -21,9 +21,9 @@ from worlds import SMALL_WORLDS, WORLDS
 
 BOOTSTRAP_WORLDS = ["Opt-in", "LD moderate", "LD strong", "LTL 4", "HET", "KS right"]
 SMALL_SIZES = [100, 200, 400]
-MATCHING_WORLDS = ["Prognostic", "LD moderate", "LTL 1", "HET"]
+MATCHING_WORLDS = ["Prognostic", "LD moderate", "LTL 1", "HET", "Cells", "Tiers", "Rounded"]
 AGAIN_WORLDS = ["Prognostic", "HET", "Clusters"]
-WEIGHT_WORLDS = ["Noisy weights", "Weights by arm"]
+WEIGHT_WORLDS = ["Noisy weights", "Weights by arm", "Weighted tiers"]
 GROUP_SIZES = [500, 1_000]
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -99,6 +99,7 @@ def _quick_studies() -> list[Study]:
         *(Study("main", world, 250, 100) for world in WORLDS),
         Study("bootstrap", "LD strong", 1_000, 20, 100),
         Study("matching", "Prognostic", 500, 50, 200),
+        Study("matching", "Cells", 500, 50, 200),
         Study("again", "Prognostic", 500, 20, 100),
         Study("weights", "Weights by arm", 500, 50),
         Study("clusters", "Clusters", 500, 50),

@@ -168,6 +168,7 @@ def _matching() -> dict[Method, Answer]:
         for name, of in _GROUPED
         for interval in (COUNTED, TRUE_SCORE, *intervals[name])
     ]
+    methods += [Method("1-NN", of, interval) for of in ("ATT", "ATE") for interval in (COUNTED, TRUE_SCORE)]
     answers = {method: _effect(method) for method in methods}
     for of in ("ATT", "ATE"):
         answers[Method("CEM", of, "stratified")] = _effect(Method("CEM", of, "stratified"))

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from propensity import datasets
-from world_rows import Floats, Sample, expit, flip
+from world_rows import Floats, Rows, Sample, expit, flip
 
 # E[h(e) (1 + X1)] / E[h(e)], by quadrature: 200 Gauss-Legendre nodes in X1, 100 Gauss-Hermite nodes in X2.
 UNEVEN_EFFECTS = {"ATE": 1.0, "ATT": 1.5623852254, "ATO": 1.1934061359}
@@ -68,6 +68,39 @@ def _prognostic(x: Floats, noise: Floats, chance: Floats) -> Sample:
     treatment = chance < scores
     outcome = x.sum(axis=1) + treatment + noise
     return Sample(x, treatment, outcome, scores, np.ones(len(x)))
+
+
+def cells(rng: np.random.Generator, n: int) -> Sample:
+    """Draw eight cells, four of which share a score: what decides the outcome hardly moves the treatment."""
+    x, z = rng.integers(0, 2, n), rng.integers(0, 4, n)
+    return _linear(rng, np.column_stack([x, z]), [-1.2, 0.4, 0.0], [0.5, 3.0])
+
+
+def tiers(rng: np.random.Generator, n: int) -> Sample:
+    """Draw what a product's table holds: a tier, a number of seats, a flag."""
+    tier, seats = rng.choice(4, n, p=[0.5, 0.3, 0.15, 0.05]), rng.poisson(3, n)
+    flag = rng.random(n) < 0.3
+    return _linear(rng, np.column_stack([tier, seats, flag]), [-1.5, 0.4, 0.1, 0.0], [0.8, 0.5, 1.0])
+
+
+def rounded(rng: np.random.Generator, n: int) -> Sample:
+    """Draw two normal covariates rounded to halves: some 150 places, of which most hold a few rows."""
+    x = np.round(2 * rng.normal(size=(n, 2))) / 2
+    return _linear(rng, x, [-1.0, 0.5, 0.0], [1.0, 2.0])
+
+
+def _linear(rng: np.random.Generator, x: Floats | Rows, log_odds: list[float], slopes: list[float]) -> Sample:
+    """Draw treatment and outcome of rows with these covariates; `log_odds` with an intercept before them."""
+    scores = expit(log_odds[0] + x @ np.array(log_odds[1:]))
+    treatment = flip(rng, scores)
+    outcome = x @ np.array(slopes) + treatment + rng.normal(size=len(x))
+    return Sample(x.astype(np.float64), treatment, outcome, scores, np.ones(len(x)))
+
+
+def weighted_tiers(rng: np.random.Generator, n: int) -> Sample:
+    """Draw the world of tiers with sample weights that are log-normal noise."""
+    sample = tiers(rng, n)
+    return replace(sample, sample_weight=np.exp(0.8 * rng.normal(size=n)))
 
 
 def weighted(rng: np.random.Generator, n: int, *, by_arm: bool) -> Sample:

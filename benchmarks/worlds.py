@@ -14,7 +14,19 @@ from types import MappingProxyType
 
 import numpy as np
 
-from own_worlds import UNEVEN_EFFECTS, clustered, few_treated, opt_in, prognostic, uneven_effects, weighted
+from own_worlds import (
+    UNEVEN_EFFECTS,
+    cells,
+    clustered,
+    few_treated,
+    opt_in,
+    prognostic,
+    rounded,
+    tiers,
+    uneven_effects,
+    weighted,
+    weighted_tiers,
+)
 from propensity import datasets
 from published_worlds import (
     LI_THOMAS_LI_EFFECT,
@@ -237,6 +249,28 @@ GROUP_WORLDS = {
             "our own",
             "Prognostic in clusters of ten, which share half of every variance, of the treatment too",
             clustered,
+            _same_for_all(1.0),
+        ),
+        World(
+            "Cells",
+            "our own",
+            "all models right; two values by four, and the four decide the outcome, not the treatment",
+            cells,
+            _same_for_all(1.0),
+        ),
+        World("Tiers", "our own", "all models right; a tier, a count and a flag", tiers, _same_for_all(1.0)),
+        World(
+            "Rounded",
+            "our own",
+            "all models right; two covariates rounded to halves, of which one decides the outcome alone",
+            rounded,
+            _same_for_all(1.0),
+        ),
+        World(
+            "Weighted tiers",
+            "our own",
+            "Tiers with sample weights that are pure noise",
+            weighted_tiers,
             _same_for_all(1.0),
         ),
     ]

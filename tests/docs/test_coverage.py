@@ -142,9 +142,12 @@ def test_results_do_not_depend_on_the_number_of_processes():
 @pytest.mark.parametrize(
     ("part", "world", "n_methods"),
     [
-        ("matching", "Prognostic", 23),
+        ("matching", "Prognostic", 27),
+        ("matching", "Cells", 27),
+        ("matching", "Rounded", 27),
         ("again", "Clusters", 14),
         ("weights", "Weights by arm", 22),
+        ("weights", "Weighted tiers", 22),
         ("clusters", "Clusters", 8),
         ("cross-fitting", "HET", 4),
     ],

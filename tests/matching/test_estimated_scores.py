@@ -8,7 +8,7 @@ import propensity as ps
 from propensity import core
 from propensity.errors import InvalidInputError
 from propensity.matching.estimated_scores import EstimatedScores
-from propensity.matching.local_outcomes import covariance_direction, mean_curve
+from propensity.matching.local_outcomes import covariance_direction, mean_curve, tie_cells
 from propensity.matching.score_influence import estimation_influence, score_influence
 from reference import fit_logistic
 
@@ -159,7 +159,8 @@ def test_it_is_the_slope_of_the_estimate_in_the_coefficients(estimand):
     rng = np.random.default_rng(5)
     x, treated, y, scores = prognostic(rng, 400_000)
     fitted = EstimatedScores(scores, x, 0.0, None)
-    moved = estimation_influence(fitted, y, treated, scores, estimand=estimand)
+    cells = tie_cells(scores)
+    moved = estimation_influence(fitted, y, treated, scores, estimand=estimand, cells=cells)
     influence = moved[0] - moved[1]
     design = np.column_stack([np.ones(len(x)), x])
     score = design * (treated - scores)[:, None]
@@ -185,8 +186,9 @@ def test_variance_changes_as_that_of_nearest_neighbours_does(estimand):
     scores = core.fit_propensity(x, treated).scores
     focal = {"ATT": treated, "ATC": ~treated, "ATE": np.ones_like(treated)}[estimand]
     weights = core.match_nn(scores, treated, estimand=estimand).weights
-    means = score_influence(y, treated, weights, scores, focal / focal.sum())
-    moved = estimation_influence(EstimatedScores(scores, x, 0.0, None), y, treated, scores, estimand=estimand)
+    cells, fitted = tie_cells(scores), EstimatedScores(scores, x, 0.0, None)
+    means = score_influence(y, treated, weights, scores, focal / focal.sum(), cells)
+    moved = estimation_influence(fitted, y, treated, scores, estimand=estimand, cells=cells)
     known = means.influence_treated - means.influence_control
     counted = known + moved[0] - moved[1]
     expected = core.matching_effect(y, treated, scores, estimand=estimand, x=x)

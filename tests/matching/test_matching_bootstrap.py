@@ -7,6 +7,7 @@ import pytest
 import propensity as ps
 from conftest import OUTCOME, TREATMENT
 from propensity.errors import InvalidInputError
+from propensity.matching.local_outcomes import tie_cells
 from propensity.matching.score_influence import score_influence
 
 # Scores by the number of the row are made up, and nobody's.
@@ -23,7 +24,8 @@ def influence_of(matches, outcome):
     share = np.zeros(len(outcome))
     share[matches.focal] = 1 / len(matches.focal)
     weights = np.asarray(matches.weights)
-    found = score_influence(outcome, matches.treated, weights, matches.quantity, share)
+    quantity = matches.quantity
+    found = score_influence(outcome, matches.treated, weights, quantity, share, tie_cells(quantity))
     return found.influence_treated - found.influence_control
 
 

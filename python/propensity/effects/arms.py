@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 
 from propensity.errors import InvalidInputError
-from propensity.frames.checks import Floats, Rows
+from propensity.frames.checks import Bools, Floats, Rows
 
 # In units of the last place of the largest outcome: a row is a few of them away from a mean that it equals or
 # a prediction that fits exactly, and what nearly collinear covariates add is in the rest; the mean of n rows,
@@ -86,6 +86,20 @@ class Means:
     influence_control: Floats | None = None
     clusters: Rows | None = None
     difference: float | None = None
+
+    def among(self, there: Bools | slice) -> Means:
+        """Leave out rows that are not there, whose influence is 0; that of the others is of fewer rows."""
+
+        def left(values: Floats | None) -> Floats | None:
+            return None if values is None else values[there] * (len(values[there]) / len(values))
+
+        clusters = None if self.clusters is None else self.clusters[there]
+        return replace(
+            self,
+            influence_treated=left(self.influence_treated),
+            influence_control=left(self.influence_control),
+            clusters=clusters,
+        )
 
     @property
     def estimate(self) -> float:

@@ -21,10 +21,10 @@ from propensity.matching.result import outcome_of
 from propensity.resampling.options import Groups, ResamplingOptions
 from propensity.resampling.result import BootstrapResult
 
+_DIGITS = 36  # binary ones, of the largest value
+
 if TYPE_CHECKING:
     from propensity.matching.matches import Matches
-
-_DIGITS = 9
 
 
 def bootstrap_matches(
@@ -41,7 +41,9 @@ def bootstrap_matches(
     if refit:
         assert matches.rematching is not None
         return bootstrap_again(matches.rematching, matches.spec, effect, every, groups, options)
-    return _bootstrap_terms(terms_of(matches, y), matches.spec, effect, groups, options)
+    there = slice(None) if matches.sample_weight is None else matches.sample_weight > 0
+    terms = terms_of(matches, y).among(there)
+    return _bootstrap_terms(terms, matches.spec, effect, groups.among(there), options)
 
 
 def _bootstrap_terms(
@@ -51,7 +53,7 @@ def _bootstrap_terms(
     assert means.influence_treated is not None
     assert means.influence_control is not None
     groups.require_drawable(options.resampling)
-    influence = means.influence_treated - means.influence_control
+    influence = _rounded(means.influence_treated - means.influence_control)
     drawn = groups.numbered(partial(_places, influence))
     with options.bar() as report:
         changes = core.bootstrap_influence(
@@ -75,9 +77,17 @@ def _bootstrap_terms(
 
 
 def _places(influence: Floats) -> Rows:
-    """Give rows their places by what they add, which is known but for rounding."""
-    scale = float(np.abs(influence).max()) or 1.0
-    return places_by_content([np.round(influence / scale, _DIGITS)])
+    """Give rows their places by what they add."""
+    return places_by_content([influence])
+
+
+def _rounded(influence: Floats) -> Floats:
+    """Leave out the last digits: two rows of a cell are as far from its mean as each other.
+
+    Draws go by size, and which of the two comes first must not hang on rounding.
+    """
+    unit = float(np.abs(influence).max()) / 2**_DIGITS
+    return influence if unit == 0 else np.round(influence / unit) * unit
 
 
 def _require_refit(matches: Matches, options: ResamplingOptions) -> None:

@@ -9,19 +9,23 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 import numpy as np
 
 from propensity import core
-from propensity.effects import inference
 from propensity.effects.arms import Means
 from propensity.effects.effect import Effect
-from propensity.errors import InvalidInputError
+from propensity.errors import InvalidInputError, SmallSampleWarning
 from propensity.frames import checks
 from propensity.frames.checks import Floats
 from propensity.frames.kept import read_adjustment
 from propensity.matching.abadie_imbens import adjustments, neighbor_variance
 from propensity.matching.cautions import effective_sizes, neighbor_remedy
+from propensity.matching.estimation_variance import estimation_variance
+from propensity.matching.local_outcomes import tie_cells
 from propensity.matching.outcome import MatchedOutcome
 from propensity.matching.result import Whom, outcome_of, require_unknown
 from propensity.matching.score_influence import COUNTED, score_influence, with_estimation
 from propensity.matching.subclass_influence import clustered_influence
+
+_KNOWN = "takes scores and distances as known"
+_NOTHING_LEFT = "for counting that the scores were estimated would leave no variance"
 
 if TYPE_CHECKING:
     from propensity.matching.estimated_scores import EstimatedScores
@@ -41,7 +45,9 @@ def effect_of_matches(
         return _effect_at_scores(matches, y)
     if matches.spec.max_uses == 1:
         return _effect_of_sets(matches, y, x)
-    if matches.spec.is_plain and matches.weighs_evenly and x is None and y.known.all():
+    s = matches.sample_weight
+    everybody = y.known.all() and (s is None or s.min() > 0)
+    if matches.spec.is_plain and matches.weighs_evenly and everybody and x is None:
         return _effect_on_scores(matches, y)
     return _effect_in_space(matches, y, x)
 
@@ -82,9 +88,9 @@ def _effect_on_scores(matches: Matches, y: MatchedOutcome) -> Effect:
         penalty=matches.penalty,
     )
     means = Means(found.mean_treated, found.mean_control)
-    method = _se_method(matches, corrected=found.correction is not None)
+    method, cautions = _se_method(matches, corrected=found.correction is not None)
     ess = (found.ess_treated, found.ess_control)
-    return _effect(matches, y, means, method, std_error=found.std_error, ess=ess)
+    return _effect(matches, y, means, method, std_error=found.std_error, ess=ess, cautions=cautions)
 
 
 def _effect_of_sets(matches: Matches, outcome: MatchedOutcome, x: Floats | None) -> Effect:
@@ -128,14 +134,24 @@ def _effect_in_space(matches: Matches, outcome: MatchedOutcome, x: Floats | None
         float(np.average(y[t], weights=w[t])) + moved[True],
         float(np.average(y[~t], weights=w[~t])) + moved[False],
     )
-    counted = "takes scores and distances as known"
+    counted = _KNOWN
+    cautions: tuple[Warning, ...] = ()
     if estimated_at_scores(matches) is not None and matches.spec.max_uses is None and x is None:
-        moved_by_scores = variance + _estimation_variance(matches, outcome)
-        if moved_by_scores > 0:  # in very small samples nothing would be left
+        moved_by_scores = variance + _estimation_variance(matches, outcome, means.estimate)
+        if moved_by_scores > 0:
             variance, counted = moved_by_scores, COUNTED
+        else:
+            counted, cautions = f"{_KNOWN}, {_NOTHING_LEFT}", _nothing_left()
     words = f"Abadie and Imbens (2006), neighbours in {where}; {counted}{_adjusted(x)}"
-    error = math.sqrt(variance)
-    return _effect(matches, outcome, means, words, std_error=error, adjusted=x is not None)
+    return _effect(
+        matches,
+        outcome,
+        means,
+        words,
+        std_error=math.sqrt(variance),
+        adjusted=x is not None,
+        cautions=cautions,
+    )
 
 
 def _effect_at_scores(matches: Matches, outcome: MatchedOutcome) -> Effect:
@@ -151,28 +167,42 @@ def estimated_at_scores(matches: Matches) -> EstimatedScores | None:
     return None if again is None or again.quantity is None else again.estimated
 
 
-def terms_of(matches: Matches, outcome: MatchedOutcome, *, known: bool = False) -> Means:
-    """Give the terms of the bias-corrected estimate, and what estimating the scores adds, unless `known`."""
+def terms_of(matches: Matches, outcome: MatchedOutcome) -> Means:
+    """Give the terms of the bias-corrected estimate, and what estimating the scores adds."""
     s = np.ones(len(matches.treated)) if matches.sample_weight is None else matches.sample_weight
     share = np.zeros(len(matches.treated))
     share[matches.focal] = s[matches.focal] / s[matches.focal].sum()
     weights, quantity = np.asarray(matches.weights), matches.quantity
-    means = score_influence(outcome.values, matches.treated, weights, quantity, share)
+    cells = tie_cells(quantity)
+    means = score_influence(outcome.values, matches.treated, weights, quantity, share, cells)
     estimated = estimated_at_scores(matches)
-    if known or estimated is None:
+    if estimated is None:
         return means
-    return with_estimation(means, estimated, outcome, matches.treated, quantity, estimand=matches.estimand)
+    return with_estimation(
+        means,
+        estimated,
+        outcome,
+        matches.treated,
+        quantity,
+        estimand=matches.estimand,
+        cells=cells,
+    )
 
 
-def _estimation_variance(matches: Matches, outcome: MatchedOutcome) -> float:
+def _estimation_variance(matches: Matches, outcome: MatchedOutcome, tau: float) -> float:
     """Give what estimating the scores adds to the variance: mostly something negative."""
-    errors = []
-    for known in (True, False):
-        means = terms_of(matches, outcome, known=known)
-        assert means.influence_treated is not None
-        assert means.influence_control is not None
-        errors.append(inference.std_error(means.influence_treated - means.influence_control))
-    return errors[1] ** 2 - errors[0] ** 2
+    estimated = estimated_at_scores(matches)
+    assert estimated is not None
+    return estimation_variance(
+        estimated,
+        outcome.values,
+        matches.treated,
+        matches.quantity,
+        estimand=matches.estimand,
+        tau=tau,
+        weights=np.asarray(matches.weights),
+        known=outcome.known,
+    )
 
 
 def _outcome_variance(matches: Matches, outcome: MatchedOutcome) -> Floats:
@@ -203,11 +233,12 @@ def _effect(
     std_error: float | None = None,
     ess: tuple[float, float] | None = None,
     adjusted: bool = False,
+    cautions: tuple[Warning, ...] = (),
 ) -> Effect:
     """Put an effect together; `ess` is worked out where the core has not done it."""
     w = np.asarray(matches.weights)
     whom = Whom.of(matches.estimand, matches.n_matched, matches.n_unmatched)
-    cautions = _cautions_of_adjusted(matches) if adjusted else matches.cautions
+    of_matches = _cautions_of_adjusted(matches) if adjusted else matches.cautions
     return Effect.of(
         y.means(means),
         y.facts,
@@ -217,7 +248,7 @@ def _effect(
         se_method=se_method,
         std_error=std_error,
         clusters=means.clusters,
-        cautions=(*whom.cautions, *cautions),
+        cautions=(*whom.cautions, *of_matches, *cautions),
         treated=matches.treated,
         fingerprint=matches.fingerprint,
         whom=whom.words,
@@ -230,15 +261,25 @@ def _cautions_of_adjusted(matches: Matches) -> tuple[Warning, ...]:
     return tuple(type(caution)(str(caution).replace(*advice)) for caution in matches.cautions)
 
 
-def _se_method(matches: Matches, *, corrected: bool) -> str:
+def _se_method(matches: Matches, *, corrected: bool) -> tuple[str, tuple[Warning, ...]]:
+    """Say how the core made its error, and caution where it could not count what it should."""
     if corrected:
-        return "Abadie and Imbens (2006); counts that the scores were estimated (2016)"
+        return "Abadie and Imbens (2006); counts that the scores were estimated (2016)", ()
     known = "Abadie and Imbens (2006); takes the scores as known"
     if matches.x is None:
-        return known
+        return known, ()
     if matches.n_unmatched:
-        return f"{known}, for some units are unmatched"
-    return f"{known}, for in so small a sample counting their estimation would leave no variance"
+        return f"{known}, for some units are unmatched", ()
+    return f"{known}, {_NOTHING_LEFT}", _nothing_left()
+
+
+def _nothing_left() -> tuple[Warning, ...]:
+    return (
+        SmallSampleWarning(
+            "counting that the scores were estimated (Abadie and Imbens 2016) would leave no variance of so "
+            "few rows; the standard error takes the scores as known, and is mostly too wide"
+        ),
+    )
 
 
 def _adjusted(x: Floats | None) -> str:

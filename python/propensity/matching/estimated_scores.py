@@ -56,14 +56,38 @@ class EstimatedScores(ReadOnly):
         ndarray (n,)
         """
         z, scale = _standardized(self.x)
-        s = np.ones(len(z)) if self.sample_weight is None else self.sample_weight
-        e = self.scores
-        information = (z * (s * e * (1 - e))[:, None]).T @ z
-        strength = self.penalty * s[s > 0].mean()  # a penalty is per unit of mean weight
-        information[np.diag_indices_from(information)] += np.append(0.0, strength / scale**2)
         # Collinear terms have no coefficients of their own, but every combination that rows make has one.
-        step, *_ = np.linalg.lstsq(information, z.T @ direction, rcond=_COLLINEAR)
-        return np.asarray(len(z) * s * (treated - e) * (z @ step))
+        step, *_ = np.linalg.lstsq(self._information(z, scale), z.T @ direction, rcond=_COLLINEAR)
+        return np.asarray(len(z) * self._weight * (treated - self.scores) * (z @ step))
+
+    def added_variance(self, moved: Floats, together: Floats, factor: Floats) -> float:
+        """Give what an estimate that moves by -X'r with the coefficients owes to their estimation.
+
+        With V_b the inverse of the information, M that with each row's part times a factor, the variance of
+        the sums that the fit sets to zero, and X'q their covariance with the estimate at the true
+        coefficients, it is r'X V_b M V_b X'r - 2 r'X V_b X'q.
+
+        Parameters
+        ----------
+        moved, together : ndarray (n,)
+            The r and the q.
+        factor : ndarray (n,)
+        """
+        z, scale = _standardized(self.x)
+        step, *_ = np.linalg.lstsq(self._information(z, scale), z.T @ moved, rcond=_COLLINEAR)
+        return float(step @ self._information(z, scale, factor) @ step - 2 * step @ (z.T @ together))
+
+    @property
+    def _weight(self) -> Floats:
+        return np.ones(len(self.scores)) if self.sample_weight is None else self.sample_weight
+
+    def _information(self, z: Floats, scale: Floats, factor: Floats | float = 1.0) -> Floats:
+        """Give the sum of s e (1 - e) z z', and the penalty, which is per unit of mean weight."""
+        s, e = self._weight, self.scores
+        information = (z * (s * factor * e * (1 - e))[:, None]).T @ z
+        strength = self.penalty * (s * factor)[s > 0].mean()
+        information[np.diag_indices_from(information)] += np.append(0.0, strength / scale**2)
+        return np.asarray(information)
 
     def refitted(self, treated: Bools, rows: Rows) -> Floats:
         """Fit the same model to some of the rows, each as often as it is named, and give their scores.

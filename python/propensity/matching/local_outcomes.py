@@ -8,8 +8,8 @@ import numpy as np
 
 from propensity.frames.checks import Bools, Floats, Rows
 
-# As for the distances of matching: values that differ by rounding alone are the same.
-_TIE = 1e-12
+TIE = 1e-12
+"""As for the distances of matching: values that differ by rounding alone are the same."""
 
 # Neighbours on either side: a covariance of five rows is three times as precise as one of two, and as local.
 _BESIDE = 2
@@ -19,6 +19,58 @@ _SINGULAR = 1e-12
 
 # The most that one row may decide its own fit; with more the curve passes through it and leaves no residual.
 _MOST_LEVERAGE = 0.5
+
+
+# Fewer rows than this, by their weights (Kish), tell too little of how their outcomes vary about a mean of
+# their own; two that weigh much the same do.
+_LEAST_ROWS = 1.5
+
+
+def tie_cells(quantity: Floats) -> Rows:
+    """Give values (n,) numbers, ascending from 0; those that differ by rounding alone share theirs."""
+    order = np.argsort(quantity, kind="stable")
+    cells = np.empty(len(order), dtype=np.int64)
+    cells[order] = np.append(0, np.cumsum(np.diff(quantity[order]) > TIE))
+    return cells
+
+
+@dataclass(frozen=True, eq=False)
+class CellMeans:
+    """The mean outcome of an arm's rows within each of G cells, and how much they say of it.
+
+    Attributes
+    ----------
+    mean, total : ndarray (G,)
+        The weighted mean, and the sum of the weights; 0 without rows.
+    squares : ndarray (G,)
+        The sum of u^2, with u the shares of the rows within their cell.
+    seen : ndarray (G,)
+        What the sum of u^2 (Y - mean)^2 is to expect, in variances of Y: the sum of u^2 - 2 u^3, and the
+        square of that of u^2. For n rows that weigh the same that is (n - 1) / n^2.
+    told : ndarray (G,) of bool
+        Whether the cell's rows are enough for a mean of their own.
+    """
+
+    mean: Floats
+    total: Floats
+    squares: Floats
+    seen: Floats
+    told: Bools
+
+    @classmethod
+    def of(cls, outcome: Floats, weights: Floats, cells: Rows) -> CellMeans:
+        """Sum by cell; rows without a weight count for nothing."""
+        total = _by_cell(cells, weights)
+        u = np.divide(weights, total[cells], out=np.zeros(len(weights)), where=weights > 0)
+        center = outcome[weights > 0].mean()
+        mean = np.where(total > 0, center + _by_cell(cells, u * (outcome - center)), 0.0)
+        squares = _by_cell(cells, u**2)
+        seen = squares - 2 * _by_cell(cells, u**3) + squares**2
+        return cls(mean, total, squares, seen, (total > 0) & (squares * _LEAST_ROWS <= 1))
+
+
+def _by_cell(cells: Rows, values: Floats) -> Floats:
+    return np.bincount(cells, values).astype(np.float64, copy=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +115,9 @@ def mean_curve(outcome: Floats, weights: Floats, quantity: Floats) -> Curve:
     return Curve(center + fitted, leverage)
 
 
-def covariance_direction(outcome: Floats, arm: Bools, quantity: Floats, multiples: Floats) -> Floats:
+def covariance_direction(
+    outcome: Floats, arm: Bools, quantity: Floats, multiples: Floats, within: Rows | None = None
+) -> Floats:
     """Give r with X'r = the sum over rows j of `multiples[j]` times the covariance of X and outcome at j.
 
     The covariance is that within an arm, among a row and the two above and below it in the order of the arm's
@@ -77,23 +131,63 @@ def covariance_direction(outcome: Floats, arm: Bools, quantity: Floats, multiple
         Whose covariance: rows of one arm that have an outcome.
     multiples : ndarray (n,)
         Zero for rows that do not count.
+    within : ndarray (n,) of int, or None, default None
+        Ranges of the quantity, numbered upwards: rows look no farther than their own, but where it holds a
+        lone row of the arm.
     """
     members = np.flatnonzero(arm)
     order = members[np.argsort(quantity[members], kind="stable")]
-    group = np.append(0, np.cumsum(np.diff(quantity[order]) > _TIE))
+    label = np.zeros(len(outcome), dtype=np.int64) if within is None else within
+    own = label[order]
+    group = np.append(0, np.cumsum((np.diff(quantity[order]) > TIE) | (np.diff(own) != 0)))
     size = np.bincount(group)
-    value = quantity[order[np.cumsum(size) - size]]
-    low, high = _neighborhoods(size)
+    first = np.cumsum(size) - size
+    fences = _Fences.of(own[first], size)
+    low, high = fences.clipped(*_neighborhoods(size))
     y = outcome[order] - outcome[order].mean()
-    n_in = _range_sums(size.astype(np.float64), low, high)
-    sum_in = _range_sums(np.bincount(group, y).astype(np.float64), low, high)
-    at = _nearest(value, quantity)
+    n_in = range_sums(size.astype(np.float64), low, high)
+    sum_in = range_sums(np.bincount(group, y).astype(np.float64), low, high)
+    at = fences.inside(_nearest(quantity[order[first]], quantity), label)
     share = np.bincount(at, multiples, len(size)) / np.maximum(n_in - 1, 1)
     # Of a neighbourhood each row gets its share times (y - mean there): two sums over those it is in.
-    slope, level = (_spread(part, low, high) for part in (share, share * sum_in / n_in))
+    slope, level = (spread_over(part, low, high, len(size)) for part in (share, share * sum_in / n_in))
     direction = np.zeros(len(outcome))
     direction[order] = slope[group] * y - level[group]
     return direction
+
+
+@dataclass(frozen=True, eq=False)
+class _Fences:
+    """Which groups of equal rows, ascending, are in the same range as each of them.
+
+    Attributes
+    ----------
+    label : ndarray (g,) of int
+        Their ranges, ascending.
+    low, high : ndarray (g,) of int
+        The groups of the range; all of them where it holds a lone row.
+    """
+
+    label: Rows
+    low: Rows
+    high: Rows
+
+    @classmethod
+    def of(cls, label: Rows, size: Rows) -> _Fences:
+        """Put them up around groups of so many rows."""
+        low, high = np.searchsorted(label, label), np.searchsorted(label, label, side="right")
+        rows = np.append(0, np.cumsum(size))
+        lone = rows[high] - rows[low] < 2  # one has no covariance
+        return cls(label, np.where(lone, 0, low), np.where(lone, len(label), high))
+
+    def clipped(self, low: Rows, high: Rows) -> tuple[Rows, Rows]:
+        """Cut what each group looks at to its own range."""
+        return np.maximum(low, self.low), np.minimum(high, self.high)
+
+    def inside(self, group: Rows, label: Rows) -> Rows:
+        """Move the group that a row in a range looks at into that; where it has none, leave it."""
+        first, last = np.searchsorted(self.label, label), np.searchsorted(self.label, label, side="right") - 1
+        return np.where(first <= last, np.clip(group, first, last), group)
 
 
 def _neighborhoods(size: Rows) -> tuple[Rows, Rows]:
@@ -113,13 +207,13 @@ def _nearest(value: Floats, places: Floats) -> Rows:
     return np.where(places - value[below] <= value[above] - places, below, above)
 
 
-def _range_sums(values: Floats, low: Rows, high: Rows) -> Floats:
+def range_sums(values: Floats, low: Rows, high: Rows) -> Floats:
+    """Sum the values of each range `low` to `high`, its end left out."""
     sums = np.append(0.0, np.cumsum(values))
     return np.asarray(sums[high] - sums[low])
 
 
-def _spread(values: Floats, low: Rows, high: Rows) -> Floats:
-    """Add each value to all places of its range."""
-    size = len(values) + 1
-    steps = np.bincount(low, values, size) - np.bincount(high, values, size)
+def spread_over(values: Floats, low: Rows, high: Rows, size: int) -> Floats:
+    """Add each value to all of so many places that its range holds."""
+    steps = np.bincount(low, values, size + 1) - np.bincount(high, values, size + 1)
     return np.asarray(np.cumsum(steps[:-1]))

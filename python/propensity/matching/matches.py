@@ -240,8 +240,10 @@ class Matches(Matched):
         outcomes in a place being that of a unit and its nearest of the same arm, ties included; within the
         same `exact` group, but for units that are alone of their arm there. With the scores of a
         `PropensityModel`, matched on the score or logit alone, it counts that they were estimated (Abadie and
-        Imbens 2016), which never makes it larger for the ATE, and may for the ATT and the ATC. There is no
-        theory of that for a caliper that leaves units out.
+        Imbens 2016), which never makes it larger for the ATE, and may for the ATT and the ATC: with sample
+        weights too, and where `exact` columns or calipers on columns make no difference (for calipers: move
+        less than a tenth of the donors' weight). There is no theory of that where they do, nor for a caliper
+        that leaves units out; `se_method` says when scores are taken as known.
 
         Without replacement "cluster" squares and sums what each set adds to the estimate, with the factor
         G / (G - 1): as for a regression clustered by set (Abadie and Spiess 2022). It takes the sets as
@@ -263,9 +265,9 @@ class Matches(Matched):
 
     @property
     def weighs_evenly(self) -> bool:
-        """Whether all rows count the same, whatever that is."""
+        """Whether all rows that are there count the same, whatever that is."""
         s = self.sample_weight
-        return s is None or bool(s.min() == s.max())
+        return s is None or bool(s[s > 0].min() == s.max())
 
     @property
     def pairing(self) -> Pairing:

@@ -142,13 +142,18 @@ class RowsToMatch:
 
         What decides by the scores alone compares outcomes at equal scores.
         """
-        at_scores = spec.on_scores and not spec.exact and spec.discard is None and everybody
+        at_scores = spec.on_scores and everybody and not self._divided
         quantity = None
         if at_scores:
             assert self.scores is not None
             quantity = on_scores(spec.on, self.scores)
         scores = self.scores if self.estimated is None else self.estimated
         return Rematching(match_again, self.treated, scores, self.sample_weight, quantity)
+
+    @property
+    def _divided(self) -> bool:
+        """Whether the columns to be matched exactly tell any two rows apart."""
+        return self.exact is not None and len(np.unique(self.exact[self.there])) > 1
 
     def drawn(self, spec: Matching, run: Callable[..., _Found]) -> tuple[_Found, Rows | None]:
         """Match, with draws that belong to `ids`, or else to what rows hold and then to their labels.

@@ -13,24 +13,34 @@ import numpy as np
 
 from propensity.effects.arms import Means
 from propensity.effects.matching_specification import MatchingEstimand
-from propensity.frames.checks import Bools, Floats
+from propensity.frames.checks import Bools, Floats, Rows
 from propensity.matching.estimated_scores import EstimatedScores
-from propensity.matching.local_outcomes import covariance_direction, mean_curve
+from propensity.matching.local_outcomes import CellMeans, covariance_direction, mean_curve
 from propensity.matching.outcome import MatchedOutcome
 
 COUNTED = "counts that the scores were estimated (as Abadie and Imbens 2016)"
 
 
 def score_influence(
-    outcome: Floats, treated: Bools, weights: Floats, quantity: Floats, focal_share: Floats
+    outcome: Floats,
+    treated: Bools,
+    weights: Floats,
+    quantity: Floats,
+    focal_share: Floats,
+    cells: Rows,
 ) -> Means:
     """Give the terms of the bias-corrected estimate, scores being known, on the mean of either arm.
 
-        n w (Y - m_a) / (W (1 - l))  in arm a,  plus  n f (m_a - mean of m_a over f)  in either.
+        n w (Y - m_a) c / W  in arm a,  plus  n f (m_a - mean of m_a over f)  in either.
 
     These are what Otsu and Rai (2017) resample: how often a row was used stays as it is, for matching again
-    would not reproduce its spread. As m_a is fitted to the very rows, these are too near to it; with l their
-    leverage, 1 / (1 - l) makes up for it, as in HC3 (MacKinnon and White 1985).
+    would not reproduce its spread. In a cell of equal scores with rows enough of arm a, m_a is their own
+    mean: what sets such cells apart from their neighbours is no chance. Elsewhere it is a curve in the score.
+
+    As m_a is fitted to the very rows, these are too near to it, and c makes up for it: 1 / (1 - l) about a
+    curve, with l their leverage, as in HC3 (MacKinnon and White 1985). In a cell c takes the squares to the
+    outcome's variance v times the sum of w^2 / W^2 - q F, with q the sum of the squared shares of its rows
+    and F that of f^2: q F v is what the second term has of the noise in m_a (as K' in `neighbor_variance`).
 
     Parameters
     ----------
@@ -40,19 +50,34 @@ def score_influence(
         Zero for rows left out.
     focal_share : ndarray (n,)
         The f, summing to 1.
+    cells : ndarray (n,) of int
+        Which rows have the same score.
     """
     n, means, influence = len(outcome), [], []
     for arm in (treated, ~treated):
         own = np.where(arm, weights, 0.0)
         share = own / own.sum()
-        curve = mean_curve(outcome, own, quantity)
-        within = share * (outcome - curve.mean) / np.maximum(1 - curve.leverage, 1e-9)
+        curve, cell = mean_curve(outcome, own, quantity), CellMeans.of(outcome, share, cells)
+        told = cell.told[cells]
+        mean = np.where(told, cell.mean[cells], curve.mean)
+        factor = np.where(
+            told, _factors(cell, focal_share, cells)[cells], 1 / np.maximum(1 - curve.leverage, 1e-9)
+        )
+        within = share * (outcome - mean) * factor
         within -= share * within.sum()
-        between = focal_share * (curve.mean - focal_share @ curve.mean)
+        between = focal_share * (mean - focal_share @ mean)
         influence.append(n * (within + between))
         center = outcome[own > 0].mean()
         means.append(float(center + share @ (outcome - center)))
     return Means(means[0], means[1], influence[0], influence[1])
+
+
+def _factors(cell: CellMeans, focal_share: Floats, cells: Rows) -> Floats:
+    """Give the c (G,) of cells whose rows are enough."""
+    noise = cell.squares * np.bincount(cells, focal_share**2, len(cell.total))
+    meant = np.maximum(cell.squares * cell.total**2 - noise, 0.0)
+    seen = cell.seen * cell.total**2
+    return np.sqrt(np.divide(meant, seen, out=np.ones(len(seen)), where=cell.told))
 
 
 def estimation_influence(
@@ -62,12 +87,15 @@ def estimation_influence(
     quantity: Floats,
     *,
     estimand: MatchingEstimand,
+    cells: Rows,
     known: Bools | None = None,
 ) -> tuple[Floats, Floats]:
     """Give what a row adds to the means of the treated and of the controls by moving the scores.
 
     Parameters
     ----------
+    cells : ndarray (n,) of int
+        Which rows are compared with each other: of the same score, or in the same subclass.
     known : ndarray (n,) of bool, or None, default None
         Which rows have an outcome; None where all have.
 
@@ -80,11 +108,12 @@ def estimation_influence(
     T at the estimated score has the influence psi - (c - d)' V_b S, where d is the derivative of the estimand
     in the coefficients. With C_a the covariance of covariates and outcome in arm a at a score,
 
-        c - d  =  mean of (1 - e) C_1 + e C_0  over those the effect is for,
+        c - d  =  sum of (1 - e) C_1 + e C_0 over all rows, by the number of those the effect is for,
 
     the first part without the second for the ATC, the second alone for the ATT. Its square brings the
     variance of Abadie and Imbens, V - c' V_b c + d' V_b d. Sample weights make the means weighted ones, and
-    the likelihood's equations the model's.
+    the likelihood's equations the model's. Among rows that hold the same C_a is nothing: those of a cell look
+    no farther than their own.
     """
     s = np.ones(len(outcome)) if estimated.sample_weight is None else estimated.sample_weight
     there = s > 0
@@ -97,7 +126,7 @@ def estimation_influence(
         if estimand == left_alone:
             moved.append(np.zeros(len(outcome)))
             continue
-        direction = covariance_direction(outcome, arm & known, quantity, s * chance / total)
+        direction = covariance_direction(outcome, arm & known, quantity, s * chance / total, cells)
         moved.append(-estimated.coefficient_influence(treated, direction))
     return moved[0], moved[1]
 
@@ -110,12 +139,19 @@ def with_estimation(
     quantity: Floats,
     *,
     estimand: MatchingEstimand,
+    cells: Rows,
 ) -> Means:
     """Add what estimating the scores does, where they were fitted to these rows."""
     assert means.influence_treated is not None
     assert means.influence_control is not None
     moved = estimation_influence(
-        estimated, outcome.values, treated, quantity, estimand=estimand, known=outcome.known
+        estimated,
+        outcome.values,
+        treated,
+        quantity,
+        estimand=estimand,
+        cells=cells,
+        known=outcome.known,
     )
     return replace(
         means,

@@ -19,6 +19,7 @@ from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.columns import outcome_names
 from propensity.frames.kept import kept_rows
 from propensity.frames.native import AnyFrame, AnySeries
+from propensity.matching.local_outcomes import tie_cells
 from propensity.matching.outcome import MatchedOutcome, are_names
 from propensity.matching.rematching import bootstrap_again
 from propensity.matching.result import FRAME, Matched, Whom, outcome_of, require_unknown
@@ -168,9 +169,11 @@ class Subclasses(Matched):
         Notes
         -----
         "score": rows are independent of each other, given their scores. What a row adds is its weight times
-        its distance from the mean outcome of its arm at its score, a polynomial (with the factor of HC3 for
-        being fitted to it), and as one of those the effect is for, the effect at its score (Otsu and Rai
-        2017, on matching).
+        its distance from the mean outcome of its arm at its score, and as one of those the effect is for, the
+        effect at its score (Otsu and Rai 2017, on matching). That mean is the rows' own where two or more of
+        the arm have the very same score (with a factor for their number), so that where covariates repeat and
+        cells are matched with themselves the error is the stratified one; between such scores it is a
+        polynomial (with the factor of HC3 for being fitted to the rows).
 
         "stratified": with W the share of a subclass s, v the variance of the outcome and n the rows of its
         arms, and tau_s their difference, the sum of W^2 (v_1 / n_1 + v_0 / n_0), and of W (tau_s - tau)^2
@@ -184,7 +187,8 @@ class Subclasses(Matched):
         full matching: as if it were chance how large a subclass is.
 
         With the scores of a `PropensityModel` the first two count that these were estimated, as Abadie and
-        Imbens (2016) do for nearest neighbours; "cluster" takes the subclasses as given, and is then too
+        Imbens (2016) do for nearest neighbours, by how covariates and outcome go together among rows of the
+        same score, or of the same subclass; "cluster" takes the subclasses as given, and is then too
         wide: by 10% to 57% for full matching in simulations. As given are also subclasses in which calipers,
         `exact` columns or rows left out had a say. `docs/validation.md` has the numbers.
         """
@@ -202,13 +206,17 @@ class Subclasses(Matched):
             return self._effect(y, means, f"{_METHODS[how].format(n=self.n_subclasses)}; {_GIVEN}")
         if how == "score":
             assert quantity is not None
-            means = score_influence(y.values, self.treated, w, quantity, self._focal_share())
+            cells = tie_cells(quantity)
+            means = score_influence(y.values, self.treated, w, quantity, self._focal_share(), cells)
         else:
+            cells = self.labels
             means = stratified_influence(y.values, self.treated, self.labels, w, self._focal_share())
         estimated = None if self.rematching is None else self.rematching.estimated
         if estimated is None or quantity is None:
             return self._effect(y, means, f"{_METHODS[how]}; {_GIVEN}")
-        means = with_estimation(means, estimated, y, self.treated, quantity, estimand=self.estimand)
+        means = with_estimation(
+            means, estimated, y, self.treated, quantity, estimand=self.estimand, cells=cells
+        )
         return self._effect(y, means, f"{_METHODS[how]}; {COUNTED}")
 
     @property

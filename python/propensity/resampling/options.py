@@ -107,6 +107,11 @@ class Groups:
                 "cluster is drawn as a whole; leave strata out, or take strata that whole clusters are in"
             )
 
+    def among(self, there: Bools | slice) -> Groups:
+        """Leave out rows that are not there."""
+        cluster, strata = (None if found is None else found[there] for found in (self.cluster, self.strata))
+        return replace(self, cluster=cluster, strata=strata)
+
 
 @contextmanager
 def _progress_bar(n_reps: int, progress: bool | None) -> Iterator[Callable[[int], object] | None]:
