@@ -30,7 +30,9 @@ dispatched!(
 dispatched!(
     /// The logistic function of each entry, in place.
     pub fn sigmoid<'a>(eta: &'a mut [f64]) -> (),
-    |_| eta.iter_mut().for_each(|value| *value = probability(*value).0)
+    |_| for value in eta {
+        *value = probability(*value).0;
+    }
 );
 
 /// A lane as vectors of the instruction set.

@@ -1,5 +1,7 @@
 //! What a unit takes off the log-likelihood: log(1 + exp(x)), without overflow, in SIMD.
 
+#![allow(clippy::inline_always)] // inlining carries the wider instruction set into the loops
+
 use pulp::{Simd, WithSimd};
 
 use super::Lane;
