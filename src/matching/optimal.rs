@@ -24,11 +24,32 @@ pub fn full(candidates: &Candidates<'_>, spec: &MatchSpec, monitor: &Monitor) ->
         return Ok(present.spread_stars(stars));
     }
     let keep = kept(candidates, spec.discard);
-    let space = told_apart(&Space::new(candidates, spec, &keep, monitor)?);
+    let space = Space::new(candidates, spec, &keep, monitor)?;
     monitor.check()?;
     let draws = draws(candidates.ids, candidates.treatment.len(), spec.seed);
-    let points = points(candidates.treatment, &space, &draws, &keep)?;
-    optimal::full(&points, space.reach, monitor)
+    let apart = told_apart(&space);
+    let points = points(candidates.treatment, &apart, &draws, &keep)?;
+    let mut stars = optimal::full(&points, apart.reach, monitor)?;
+    stars.total_distance = total_distance(&stars, candidates.treatment, &space);
+    Ok(stars)
+}
+
+/// The sum of distances from the middle of each star, the only row of its arm there, to the others.
+fn total_distance(stars: &Stars, treatment: &[bool], space: &Space) -> f64 {
+    let inside = || stars.subclass.iter().enumerate().filter(|(_, star)| **star > 0);
+    // How many rows of either arm a star has, control first, and the last of them.
+    let mut arms = vec![[(0_usize, 0_usize); 2]; stars.n_subclasses];
+    for (row, star) in inside() {
+        let (count, last) = &mut arms[star - 1][usize::from(treatment[row])];
+        (*count, *last) = (*count + 1, row);
+    }
+    let to_middle = |(row, star): (usize, &usize)| {
+        let own = usize::from(treatment[row]);
+        let (others, middle) = arms[star - 1][1 - own];
+        let is_ray = others == 1 && (arms[star - 1][own].0 > 1 || treatment[row]);
+        if is_ray { space.distance(row, middle) } else { 0.0 }
+    };
+    inside().map(to_middle).sum()
 }
 
 /// Pairs (focal row, donor) of least total distance, ascending, each donor in one.
