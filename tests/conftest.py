@@ -1,6 +1,7 @@
 """What several tests share: the tutorial's data, its reference numbers, and a small frame."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,14 @@ import propensity as ps
 
 TREATMENT, OUTCOME = "opt_in_agent_mode", "task_completed"
 COVARIATES = ["engagement_tier", "query_confidence"]
+
+
+@pytest.fixture(autouse=True)
+def no_figures_left_open():
+    """Close what a test has drawn: matplotlib warns of many open figures, whichever test opens one too many."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 @pytest.fixture(scope="session")
