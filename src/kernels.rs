@@ -9,6 +9,7 @@
 
 mod anchored;
 mod bend;
+mod exponential;
 mod instructions;
 mod outcome;
 mod pairs;
@@ -24,6 +25,7 @@ pub use anchored::{
     ArmSums, AtAnchor, Blocks, Buffers, NearAnchor, REACH, Whereabouts, at_anchor, near_anchor,
 };
 pub use bend::{Bend, bend};
+pub use exponential::exponential;
 pub use instructions::instruction_set;
 pub use outcome::{ArmProducts, Weighing, arm_counts, arm_products, fitted_sums};
 pub use pairs::{Bits, Company, company, drawn, extremes, least_gap, positive};
