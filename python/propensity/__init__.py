@@ -12,6 +12,7 @@ from propensity.effects.estimators import (
     AIPW,
     IPW,
     IPWRA,
+    Balancing,
     Estimator,
     RegressionAdjustment,
 )
@@ -31,6 +32,8 @@ from propensity.resampling.result import BootstrapResult
 from propensity.scores.logistic import fit_propensity
 from propensity.scores.model import PropensityModel
 from propensity.study.estimate import estimate
+from propensity.weighting.balancing import fit_weights
+from propensity.weighting.balancing_weights import BalancingWeights
 from propensity.weighting.ipw import balancing_weights, ipw
 from propensity.weighting.truncation import TruncatedWeights, truncate
 
@@ -38,6 +41,8 @@ __all__ = [
     "AIPW",
     "IPW",
     "IPWRA",
+    "Balancing",
+    "BalancingWeights",
     "BootstrapResult",
     "Effect",
     "Effects",
@@ -61,6 +66,7 @@ __all__ = [
     "errors",
     "estimate",
     "fit_propensity",
+    "fit_weights",
     "ipw",
     "ipwra",
     "match_cem",

@@ -37,10 +37,10 @@ def kept_rows(
     return native.kept(data, kept, columns)
 
 
-def read_later(outcome: object, fingerprint: Fingerprint) -> tuple[Column, Subject]:
+def read_later(outcome: object, fingerprint: Fingerprint, made: Made = _OUTCOME) -> tuple[Column, Subject]:
     """Read an outcome (n,), by its name in the frame that something was made from, or as values.
 
-    Rows may have none: whether that matters is for others to say.
+    Rows may have none: whether that matters is for others to say; `made` says what was made from them.
 
     Returns
     -------
@@ -60,7 +60,7 @@ def read_later(outcome: object, fingerprint: Fingerprint) -> tuple[Column, Subje
         if fingerprint.frame is None:
             raise TypeError(f"outcome: the frame is not in a pickle; give the column itself, df[{outcome!r}]")
         column = read_column(fingerprint.frame, outcome)
-        fingerprint.require_same(open_frame(fingerprint.frame), None, _OUTCOME)
+        fingerprint.require_same(open_frame(fingerprint.frame), None, made)
         subject = Subject.column(outcome, fingerprint.frame)
     else:
         column = read_values(outcome, fingerprint.index, "outcome")

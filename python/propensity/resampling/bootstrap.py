@@ -15,7 +15,15 @@ from propensity.calls.by_name import columns_by_name, renamed
 from propensity.calls.warned import warn
 from propensity.effects.arms import OutcomeFacts
 from propensity.effects.cautions import count_cautions
-from propensity.effects.estimators import AIPW, IPW, IPWRA, Estimator, RegressionAdjustment, check_estimators
+from propensity.effects.estimators import (
+    AIPW,
+    IPW,
+    IPWRA,
+    Balancing,
+    Estimator,
+    RegressionAdjustment,
+    check_estimators,
+)
 from propensity.effects.matching_specification import NearestNeighbors
 from propensity.effects.sample import rows_there
 from propensity.errors import InvalidInputError, OverlapWarning
@@ -246,6 +254,12 @@ def _without_resampling(run: Callable[..., core.Replicates], labels: pd.Index[st
 
 def _check_estimators(estimators: Sequence[Estimator], resampling: str) -> None:
     check_estimators(estimators)
+    balancing = [spec.label for spec in estimators if isinstance(spec, Balancing)]
+    if balancing:
+        raise InvalidInputError(
+            f"estimators: a replicate makes no balancing weights; leave {checks.listed(balancing)} out, and "
+            "take fit_weights(...).effect(...), whose standard error needs no resampling"
+        )
     matching = [spec.label for spec in estimators if isinstance(spec, NearestNeighbors)]
     if resampling == "bayesian" and matching:
         raise InvalidInputError(
