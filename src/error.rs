@@ -34,6 +34,8 @@ pub enum Error {
     /// Covariates predict the treatment of some rows perfectly, these columns above all: no
     /// maximum-likelihood fit exists.
     Separation { columns: Vec<usize> },
+    /// No weights of an arm (of both together: `None`) balance these columns.
+    Infeasible { arm: Option<&'static str>, columns: Vec<usize> },
     /// Newton's method ran out of iterations.
     NotConverged { iterations: usize, gradient_norm: f64, tolerance: f64 },
     /// No focal unit has a neighbour within the caliper.
@@ -181,9 +183,10 @@ impl fmt::Display for Error {
                     columns.join(", ")
                 )
             }
+            Self::Infeasible { arm, columns } => infeasible(f, *arm, columns),
             Self::NotConverged { iterations, gradient_norm, tolerance } => write!(
                 f,
-                "the logistic fit did not converge in {iterations} iterations: gradient norm \
+                "the fit did not converge in {iterations} iterations: gradient norm \
                  {gradient_norm:.1e}, tolerance {tolerance:.1e}; a penalty (1.0, say) helps"
             ),
             Self::NoMatches { caliper_width } if caliper_width.is_infinite() => {
@@ -225,6 +228,17 @@ fn certain(f: &mut fmt::Formatter<'_>, zeros: usize, ones: usize, rows: &Rows) -
         "scores: {count} value{} ({rows}) at 0 or 1 exactly ({zeros} at 0, {ones} at 1): these units have nobody \
          to be compared with; drop them, and say that the effect is for the others",
         plural(count)
+    )
+}
+
+fn infeasible(f: &mut fmt::Formatter<'_>, arm: Option<&str>, columns: &[usize]) -> fmt::Result {
+    let columns: Vec<String> = columns.iter().map(ToString::to_string).collect();
+    let whose = arm.map_or("arms meet".into(), |arm| format!("{arm} rows reach the means wanted"));
+    write!(
+        f,
+        "x, column(s) {}: there are no weights with which the {whose}; leave columns out, or take penalty=1.0, which \
+         balances as well as can be",
+        columns.join(", ")
     )
 }
 

@@ -21,7 +21,7 @@ mod together;
 pub use anchored::{
     ArmSums, AtAnchor, Blocks, Buffers, NearAnchor, REACH, Whereabouts, at_anchor, near_anchor,
 };
-pub use arithmetic::{add_gradient, linear_predictor, sigmoid, standardize};
+pub use arithmetic::{add_gradient, exponential, linear_predictor, sigmoid, standardize};
 pub use bend::{Bend, bend};
 pub use contrast::contrast_sums;
 pub use equations::ScoreEquations;

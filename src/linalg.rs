@@ -108,6 +108,26 @@ impl Cholesky {
         inverse
     }
 
+    /// The rows of the inverse of L, each up to its diagonal, zero for aliased entries: x'A^-1 x is the sum of the
+    /// squares of their products with x.
+    #[must_use]
+    pub fn inverse_factor(&self) -> Vec<Vec<f64>> {
+        let (size, lower) = (self.size, &self.lower);
+        let mut rows: Vec<Vec<f64>> = Vec::with_capacity(size);
+        for row in 0..size {
+            let mut own = vec![0.0; row + 1];
+            for (k, earlier) in rows.iter().enumerate() {
+                add(&mut own[..=k], -lower[row * size + k], earlier);
+            }
+            own[row] = 1.0;
+            for entry in &mut own {
+                *entry = self.divide(*entry, row);
+            }
+            rows.push(own);
+        }
+        rows
+    }
+
     fn divide(&self, value: f64, row: usize) -> f64 {
         if self.aliased[row] { 0.0 } else { value / self.lower[row * self.size + row] }
     }
@@ -228,6 +248,20 @@ mod tests {
             let mut matrix = [4.0, 2.0, 0.5, 2.0, 3.0, 1.0, 0.5, 1.0, 2.0];
             matrix[entry] = value;
             assert_eq!(Cholesky::factor(&matrix, 3, 1e-11, &[]).unwrap_err(), NotFinite);
+        }
+    }
+
+    #[test]
+    fn inverse_factor_squares_to_the_inverse() {
+        let matrix = [4.0, 2.0, 0.5, 2.0, 3.0, 1.0, 0.5, 1.0, 2.0];
+        for skip in [[false; 3], [false, true, false]] {
+            let factor = Cholesky::factor(&matrix, 3, 1e-11, &skip).unwrap();
+            let (rows, inverse) = (factor.inverse_factor(), factor.inverse());
+            for (a, b) in [(0, 0), (0, 2), (1, 1), (1, 2), (2, 2)] {
+                let entry = |row: &[f64], k: usize| row.get(k).copied().unwrap_or(0.0);
+                let product: f64 = rows.iter().map(|row| entry(row, a) * entry(row, b)).sum();
+                assert!((product - inverse[3 * a + b]).abs() < 1e-14);
+            }
         }
     }
 

@@ -4,6 +4,7 @@
 mod adjustment;
 mod arrays;
 mod balance;
+mod balancing;
 mod bootstrap;
 mod call;
 mod candidates;
@@ -36,6 +37,8 @@ mod core {
     use super::adjustment::{AdjustedEstimate, adjust, require_inside};
     #[pymodule_export]
     use super::balance::{Balance, balance, smd};
+    #[pymodule_export]
+    use super::balancing::{BalancedEffect, BalancingWeights, balanced_effect, fit_weights};
     #[pymodule_export]
     use super::bootstrap::{Replicates, bootstrap};
     #[pymodule_export]

@@ -73,6 +73,9 @@ FRAME_CALLS: Mapping[str, Callable[..., Any]] = {
     "fit": lambda df, **o: np.asarray(_model(df, **o).scores),
     "predict": _predict,
     "weights": lambda df, **o: np.asarray(_with_roles(ps.balancing_weights, scores="e")(df, **o)),
+    "balancing": lambda df, **o: np.asarray(
+        _with_roles(ps.fit_weights, covariates=COVARIATES)(df, **o).weights
+    ),
     "ipw": _effect(ps.ipw, scores="e"),
     "aipw": _effect(ps.aipw, covariates=COVARIATES),
     "ipwra": _effect(ps.ipwra, covariates=COVARIATES),
@@ -139,6 +142,7 @@ ARRAY_CALLS: Mapping[str, Callable[..., Any]] = {
         _x(c) if new is None else new
     ),
     "weights": lambda c, **o: core.ipw(np.zeros(len(c["e"])), c["opted"], c["e"], **o).weights,
+    "balancing": lambda c, **o: core.fit_weights(_x(c), c["opted"], **o).weights,
     "ipw": lambda c, **o: _estimate(core.ipw(c["done"], c["opted"], c["e"], **o)),
     "aipw": _adjust("aipw"),
     "ipwra": _adjust("ipwra"),

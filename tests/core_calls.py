@@ -54,6 +54,12 @@ CALLS = {
     "fit_propensity": lambda a, **options: core.fit_propensity(
         a.x, a.treatment, sample_weight=a.weights, **options
     ),
+    "fit_weights": lambda a, **options: core.fit_weights(
+        a.x, a.treatment, sample_weight=a.weights, **options
+    ),
+    "balanced_effect": lambda a, **options: core.balanced_effect(
+        a.outcome, a.treatment, a.weights, a.x, **options
+    ),
     "ipw": lambda a, **options: core.ipw(a.outcome, a.treatment, a.scores, **options),
     "match_nn": lambda a, **options: core.match_nn(a.scores, a.treatment, **options),
     "match_optimal": lambda a, **options: core.match_nn(
@@ -78,6 +84,8 @@ CALLS = {
 # The arrays of float64 that each call reads.
 READS = {
     "fit_propensity": ["x", "weights"],
+    "fit_weights": ["x", "weights"],
+    "balanced_effect": ["outcome", "weights", "x"],
     "ipw": ["outcome", "scores"],
     "match_nn": ["scores"],
     "match_optimal": ["scores"],
@@ -90,6 +98,8 @@ READS = {
 
 _NUMBERS = {
     "fit_propensity": ["coefficients", "covariance", "scores", "log_likelihood"],
+    "fit_weights": ["weights", "ess_treated", "ess_control"],
+    "balanced_effect": ["estimate", "std_error", "std_error_hc0", "influence_treated"],
     "ipw": ["estimate", "weights", "ess_treated", "ess_control"],
     "match_nn": ["weights", "focal", "donors", "first", "last"],
     "match_optimal": ["weights", "focal", "donors", "first", "last"],

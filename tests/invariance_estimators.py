@@ -263,6 +263,13 @@ def _weights(world: World) -> Any:
     )
 
 
+def balancing(name: str, estimands: tuple[str, ...], **options: Any) -> Estimator:
+    def make(world: World, estimand: str) -> ps.BalancingWeights:
+        return ps.fit_weights(world.df, estimand=estimand, **options, **world.roles(ps.fit_weights))
+
+    return Estimator(name, make, of_matched, estimands)
+
+
 def _balance(world: World) -> pd.DataFrame:
     scores = model(world)
     weightings = {
@@ -330,6 +337,10 @@ ESTIMATORS = {
             "bootstrap 1-NN", [ps.NearestNeighbors("ATT"), ps.NearestNeighbors("ATC")], takes_weights=False
         ),
         nearest("Matches.bootstrap", ALL, read=_bootstrap_of_matches, takes_weights=False),
+        balancing("fit_weights", ADJUSTING),
+        balancing("fit_weights cbps", ("ATE",), method="cbps"),
+        balancing("fit_weights ipt", ("ATE",), method="ipt"),
+        balancing("fit_weights penalized", ADJUSTING, penalty=1.0),
         table("fit_propensity", model, of_model),
         table("fit_propensity penalized", lambda world: model(world, penalty=1.0), of_model),
         table("balancing_weights", _weights, of_weights),

@@ -33,6 +33,7 @@ from propensity.effects.estimators import (
     AIPW,
     IPW,
     IPWRA,
+    Balancing,
     Estimator,
     RegressionAdjustment,
 )
@@ -52,6 +53,8 @@ from propensity.resampling.result import BootstrapResult
 from propensity.scores.logistic import fit_propensity
 from propensity.scores.model import PropensityModel
 from propensity.study.estimate import estimate
+from propensity.weighting.balancing import fit_weights
+from propensity.weighting.balancing_weights import BalancingWeights
 from propensity.weighting.ipw import balancing_weights, ipw
 from propensity.weighting.truncation import TruncatedWeights, truncate
 
@@ -59,6 +62,8 @@ __all__ = [
     "AIPW",
     "IPW",
     "IPWRA",
+    "Balancing",
+    "BalancingWeights",
     "BootstrapResult",
     "Effect",
     "Effects",
@@ -82,6 +87,7 @@ __all__ = [
     "errors",
     "estimate",
     "fit_propensity",
+    "fit_weights",
     "ipw",
     "ipwra",
     "match_cem",

@@ -14,6 +14,7 @@ _Treatment: TypeAlias = NDArray[np.bool_] | NDArray[np.integer] | NDArray[np.flo
 _Labels: TypeAlias = NDArray[np.bool_] | NDArray[np.integer]
 _WeightingEstimand: TypeAlias = Literal["ATE", "ATT", "ATC", "ATO", "ATM"]
 _AdjustmentEstimand: TypeAlias = Literal["ATE", "ATT", "ATC"]
+_BalancingMethod: TypeAlias = Literal["entropy", "cbps", "ipt"]
 _MatchingEstimand: TypeAlias = Literal["ATT", "ATC", "ATE"]
 _Quantity: TypeAlias = Literal["score", "logit"]
 _Denominator: TypeAlias = Literal["pooled", "treated", "control", "all"]
@@ -21,6 +22,8 @@ _Denominator: TypeAlias = Literal["pooled", "treated", "control", "all"]
 __all__ = [
     "AdjustedEstimate",
     "Balance",
+    "BalancedEffect",
+    "BalancingWeights",
     "FullMatch",
     "IpwEstimate",
     "LogisticFit",
@@ -31,11 +34,13 @@ __all__ = [
     "__version__",
     "adjust",
     "balance",
+    "balanced_effect",
     "balancing_weights",
     "bootstrap",
     "bootstrap_influence",
     "fingerprints",
     "fit_propensity",
+    "fit_weights",
     "instruction_set",
     "ipw",
     "match_full",
@@ -138,6 +143,46 @@ class Weighting:
     def ess_treated(self) -> float: ...
     @property
     def ess_control(self) -> float: ...
+
+@final
+class BalancingWeights:
+    """Weights that balance the means of d columns, by k fits."""
+
+    @property
+    def weights(self) -> _Floats: ...  # (n,), balancing weight times sample weight
+    @property
+    def coefficients(self) -> list[_Floats]: ...  # k of (d + 1,), intercept first; 0 for dropped columns
+    @property
+    def arms(self) -> list[Literal["treated", "control", "both"]]: ...  # (k,), whose weights each fit makes
+    @property
+    def imbalance(self) -> _Floats: ...  # (d,), what is left, in standard deviations
+    @property
+    def dropped(self) -> NDArray[np.int64]: ...  # columns of x that repeat earlier ones
+    @property
+    def iterations(self) -> int: ...
+    @property
+    def ess_treated(self) -> float: ...
+    @property
+    def ess_control(self) -> float: ...
+
+@final
+class BalancedEffect:
+    """A contrast of means under balancing weights."""
+
+    @property
+    def estimate(self) -> float: ...
+    @property
+    def mean_treated(self) -> float: ...
+    @property
+    def mean_control(self) -> float: ...
+    @property
+    def std_error(self) -> float: ...  # corrected for leverage (HC3)
+    @property
+    def std_error_hc0(self) -> float: ...
+    @property
+    def influence_treated(self) -> _Floats: ...  # (n,), mean zero, corrected likewise
+    @property
+    def influence_control(self) -> _Floats: ...  # (n,), mean zero, corrected likewise
 
 @final
 class Matches:
@@ -279,6 +324,28 @@ def ipw(
     sample_weight: _Floats | None = None,
     n_threads: int | None = None,
 ) -> IpwEstimate: ...
+def fit_weights(
+    x: _Floats,
+    treatment: _Treatment,
+    *,
+    estimand: _WeightingEstimand = "ATT",
+    method: _BalancingMethod = "entropy",
+    penalty: float = 0.0,
+    sample_weight: _Floats | None = None,
+    n_threads: int | None = None,
+) -> BalancingWeights: ...
+def balanced_effect(
+    outcome: _Floats,
+    treatment: _Treatment,
+    weights: _Floats,
+    x: _Floats,
+    *,
+    estimand: _WeightingEstimand = "ATT",
+    method: _BalancingMethod = "entropy",
+    penalty: float = 0.0,
+    sample_weight: _Floats | None = None,
+    n_threads: int | None = None,
+) -> BalancedEffect: ...
 def adjust(
     x: _Floats,
     treatment: _Treatment,

@@ -48,6 +48,22 @@ class SeparationError(InvalidInputError):
         self.columns = tuple(columns)
 
 
+class InfeasibleError(InvalidInputError):
+    """No weights of an arm's rows balance the terms: these rows lie all on one side of the means wanted.
+
+    Attributes
+    ----------
+    columns : tuple of int
+        The columns of the design across which they do.
+    treated : bool or None
+        Whether that is the treated arm; None where the arms are to meet halfway.
+    """
+
+    def __init__(self, message: str, columns: Iterable[int] = (), treated: bool | None = None) -> None:
+        super().__init__(message)
+        self.columns, self.treated = tuple(columns), treated
+
+
 class NoMatchesError(InvalidInputError):
     """No unit has a neighbour within the caliper."""
 

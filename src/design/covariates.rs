@@ -57,11 +57,16 @@ impl<'a> Covariates<'a> {
     /// As [`Covariates::standardized`], by the rows that are there: one of sample weight 0 is not.
     ///
     /// # Errors
-    /// Those of [`Covariates::standardized`].
+    /// Those of [`Covariates::standardized`]; [`Error::Length`].
     pub fn standardized_among(
         x: ArrayView2<'a, f64>,
         sample_weight: Option<&[f64]>,
     ) -> Result<Self> {
+        checks::same_length(
+            "sample_weight",
+            sample_weight.map_or(x.nrows(), <[f64]>::len),
+            x.nrows(),
+        )?;
         let absent = sample_weight.filter(|weight| weight.contains(&0.0));
         let moments = column_moments(x, absent)?;
         let center = moments.iter().map(|m| m.mean).collect();

@@ -34,6 +34,13 @@ dispatched!(
         *value = probability(*value).0;
     }
 );
+dispatched!(
+    /// exp(x) of each entry, in place, x held between -700 and 700.
+    pub fn exponential<'a>(values: &'a mut [f64]) -> (),
+    |_| for value in values {
+        *value = exp(*value);
+    }
+);
 
 /// A lane as vectors of the instruction set.
 #[inline(always)]

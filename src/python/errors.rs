@@ -7,6 +7,7 @@ use pyo3::import_exception;
 use crate::error::Error;
 
 import_exception!(propensity.errors, ConvergenceError);
+import_exception!(propensity.errors, InfeasibleError);
 import_exception!(propensity.errors, InternalError);
 import_exception!(propensity.errors, InvalidInputError);
 import_exception!(propensity.errors, NoMatchesError);
@@ -34,6 +35,9 @@ impl From<Error> for PyErr {
                 OverlapError::new_err((message, columns, rows, arm == "treated"))
             }
             Error::Separation { columns } => SeparationError::new_err((message, columns)),
+            Error::Infeasible { arm, columns } => {
+                InfeasibleError::new_err((message, columns, arm.map(|arm| arm == "treated")))
+            }
             Error::NotConverged { .. } => ConvergenceError::new_err(message),
             Error::NoMatches { .. } => NoMatchesError::new_err(message),
             // Which columns separate differs from one replicate to the next.

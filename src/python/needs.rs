@@ -4,6 +4,8 @@
 pub const FIT: usize = 64;
 pub const PREDICT: usize = 16;
 pub const IPW: usize = 64;
+/// Residuals and spreads of two fits, leverage, and influence on two means.
+pub const BALANCED_EFFECT: usize = 128;
 pub const ADJUST: usize = 256;
 /// Of one neighbour; what is kept of more does not grow with them.
 pub const MATCHES: usize = 256;

@@ -26,7 +26,7 @@ use crate::weighting::influence::by_row;
 pub(crate) use anchor::{Anchor, Columns, Refit, Resampled, Together};
 pub(crate) use likelihood::{Likelihood, Sweep, standardized_penalty};
 pub(crate) use newton::{Optimum, Start, maximize, maximize_keeping};
-use sample::Sample;
+pub(crate) use sample::Sample;
 
 #[derive(Debug, Clone, Copy)]
 pub struct LogisticSpec {

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use crate::design::covariates::{CHUNK, Covariates};
 use crate::design::rank::{in_doubt, presence};
 use crate::error::Result;
+use crate::kernels::{BLOCK, linear_predictor};
 use crate::linalg::{Cholesky, RANK_TOLERANCE};
 
 /// The means of the two arms, control first, and each row's influence on them.
@@ -39,9 +40,10 @@ impl ArmMeans {
     }
 }
 
-/// A logistic score model, as far as an influence needs it: with coefficients b solving
-/// sum `w_i` (`t_i` - `e_i`) `x_i` = penalty b, row i moves b by V `w_i` (`t_i` - `e_i`) `x_i`, V the inverse of the
-/// information.
+/// A model of the rows' linear predictors, as far as an influence needs it: with coefficients b solving
+/// sum `r_i` `x_i` = ridge b, row i moves b by V `r_i` `x_i`, V the inverse of the information
+/// sum `q_i` `x_i` `x_i`' + ridge, `q_i` how fast `r_i` falls with the linear predictor. Of a logistic score model r is
+/// w (t - e), and q w e (1 - e).
 #[derive(Debug)]
 pub struct ScoreModel<'x> {
     covariates: Covariates<'x>,
@@ -50,6 +52,8 @@ pub struct ScoreModel<'x> {
 }
 
 impl<'x> ScoreModel<'x> {
+    /// A logistic score model, with a penalty on the caller's scale.
+    ///
     /// # Errors
     /// [`crate::error::Error::Overflow`].
     pub fn new(
@@ -64,19 +68,58 @@ impl<'x> ScoreModel<'x> {
         let residual =
             by_row(n, |i| row_weight(i) * (f64::from(u8::from(treatment[i])) - scores[i]));
         let spread = by_row(n, |i| row_weight(i) * scores[i] * (1.0 - scores[i]));
+        let ridge = |scale: &f64| penalty / (scale * scale);
+        let ridge: Vec<f64> = covariates.scale.iter().map(ridge).collect();
+        Self::of(covariates, residual, &spread, &ridge, weight)
+    }
+
+    /// Any model, by its rows' residuals and how fast they fall, with a ridge on each slope: zero on all of them, or on
+    /// none.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Overflow`].
+    pub fn of(
+        covariates: &Covariates<'x>,
+        residual: Vec<f64>,
+        spread: &[f64],
+        ridge: &[f64],
+        weight: Option<&[f64]>,
+    ) -> Result<Self> {
         let mut covariates = covariates.clone();
-        let mut information = covariates.products(&spread, &spread).information;
-        let is_open = penalty == 0.0 && !covariates.is_settled();
+        let mut information = covariates.products(spread, spread).information;
+        let is_open = ridge.iter().all(|ridge| *ridge == 0.0) && !covariates.is_settled();
         if is_open && in_doubt(&information, covariates.n_columns() + 1) {
-            covariates = covariates.settle(&presence(n, weight))?;
-            information = covariates.products(&spread, &spread).information;
+            covariates = covariates.settle(&presence(spread.len(), weight))?;
+            information = covariates.products(spread, spread).information;
         }
         let terms = covariates.n_columns() + 1;
-        for (k, scale) in covariates.scale.iter().enumerate() {
-            information[(k + 1) * terms + k + 1] += penalty / (scale * scale);
+        for (k, ridge) in ridge.iter().enumerate().take(terms - 1) {
+            information[(k + 1) * terms + k + 1] += ridge;
         }
         let information = Cholesky::factor(&information, terms, RANK_TOLERANCE, &[])?;
         Ok(Self { covariates, residual, information })
+    }
+
+    /// How much each row holds its own linear predictor: `q_i` `x_i`' V `x_i`, the diagonal of the hat matrix of the
+    /// last weighted least squares of a fit.
+    #[must_use]
+    pub fn leverage(&self, spread: &[f64]) -> Vec<f64> {
+        let rows = self.information.inverse_factor();
+        let mut leverage = vec![0.0; spread.len()];
+        leverage.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, leverage)| {
+            let mut columns = vec![[0.0; BLOCK]; self.covariates.n_columns()];
+            let mut product = [0.0; BLOCK];
+            for (block, leverage) in leverage.chunks_mut(BLOCK).enumerate() {
+                let start = chunk * CHUNK + block * BLOCK;
+                self.covariates.load(start, &mut columns);
+                for row in &rows {
+                    linear_predictor(row, &columns[..row.len() - 1], &mut product);
+                    leverage.iter_mut().zip(&product).for_each(|(sum, v)| *sum += v * v);
+                }
+                leverage.iter_mut().zip(&spread[start..]).for_each(|(sum, q)| *sum *= q);
+            }
+        });
+        leverage
     }
 
     /// The variance that the coefficients give a sum whose derivative in the log odds of row i's score is
@@ -105,6 +148,14 @@ impl<'x> ScoreModel<'x> {
 /// A number for each of n rows, on all threads.
 pub fn by_row(n: usize, number: impl Fn(usize) -> f64 + Send + Sync) -> Vec<f64> {
     (0..n).into_par_iter().with_min_len(CHUNK).map(number).collect()
+}
+
+/// A sum over n rows by chunks, in their order, so that it does not depend on the number of threads.
+pub fn sum_by_row(n: usize, number: impl Fn(usize) -> f64 + Send + Sync) -> f64 {
+    let chunk = |first: usize| (first..n.min(first + CHUNK)).map(&number).sum::<f64>();
+    let chunks: Vec<f64> =
+        (0..n.div_ceil(CHUNK)).into_par_iter().map(|index| chunk(index * CHUNK)).collect();
+    chunks.iter().sum()
 }
 
 /// Take the mean off: it is zero but for rounding, and for a penalty's pull. Rows of weight 0 are not there, and keep

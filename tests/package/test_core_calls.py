@@ -13,6 +13,8 @@ from core_process import run
 
 ROWS_AND_COLUMNS = {
     "fit_propensity": (200_000, 20),
+    "fit_weights": (200_000, 20),
+    "balanced_effect": (200_000, 10),
     "ipw": (2_000_000, 1),
     "match_nn": (500_000, 1),
     "match_optimal": (500_000, 1),

@@ -79,12 +79,14 @@ except_for(
 )
 except_for(
     "weight 2 = row twice",
-    "fit_propensity penalized",
+    "fit_propensity penalized; fit_weights penalized",
     "a penalty is per unit of mean weight, and of more rows each tells less",
 )
 except_for("redundant column", "1-NN euclidean", "every column adds to a Euclidean distance, told or not")
 except_for(
-    "redundant column", "fit_propensity penalized", "a penalty shrinks two equal columns less than one"
+    "redundant column",
+    "fit_propensity penalized; fit_weights penalized",
+    "a penalty shrinks two equal columns less than one",
 )
 except_for("redundant column", "balance_summary", "its terms are one more to count")
 except_for(
@@ -92,7 +94,7 @@ except_for(
 )
 except_for(
     "levels renamed",
-    "fit_propensity penalized",
+    "fit_propensity penalized; fit_weights penalized",
     "a penalty shrinks levels towards the one without a term, the first",
 )
 except_for(
@@ -135,7 +137,10 @@ except_for(
 OF_NO_MODEL = (
     *("ipw of a column", "1-NN of a column", "pairs of a column", "match_cem"),
     *("1-NN mahalanobis", "1-NN euclidean"),  # distances have no coefficients to tell apart
-    "fit_propensity penalized",  # a penalty tells equal columns apart: each has half
+    *(
+        "fit_propensity penalized",
+        "fit_weights penalized",
+    ),  # a penalty tells equal columns apart: each has half
 )
 
 

@@ -54,7 +54,7 @@ def smd(
     covariates : list of str, or str
         Columns, or the right-hand side of a formula. Categorical ones have a term for every level, the first
         included, named as formulaic names them when no level is the reference: ``tier[heavy]``.
-    weights : None, str, Series, array (n,), Matched, Effect or TruncatedWeights, default None
+    weights : None, str, Series, array (n,), Matched, Effect, BalancingWeights, TruncatedWeights, default None
         None for the sample as it is; a column, balancing weights, or what any way of matching gave. They are
         multiplied by the sample weights, as in cobalt. Those of an effect or of matches have them in them
         already, know it, and are not multiplied again.
@@ -240,7 +240,7 @@ def _blocks(
     if distance is not None:
         yield [DISTANCE], distance[:, np.newaxis]
     yield recipe.names, x
-    products = _products(x, recipe, squares=squares, interactions=interactions)
+    products = products_by_name(x, recipe, squares=squares, interactions=interactions)
     names = list(products)
     width = max(1, _BATCH // len(x))
     for start in range(0, len(names), width):
@@ -251,7 +251,9 @@ def _blocks(
         yield batch, columns
 
 
-def _products(x: Floats, recipe: Recipe, *, squares: bool, interactions: bool) -> dict[str, tuple[int, int]]:
+def products_by_name(
+    x: Floats, recipe: Recipe, *, squares: bool, interactions: bool
+) -> dict[str, tuple[int, int]]:
     """Give the columns to be multiplied by the name of their product, each term's square first.
 
     Levels of one categorical exclude each other, and the columns of one spline stand for one variable: what

@@ -8,7 +8,7 @@ others.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -44,6 +44,11 @@ _HEAVY_ROW = 0.005
 # the answer is about the tenth that is left.
 _LEAST_OF_AN_ARM = 0.1
 
+# Balanced terms for each row that an arm is worth. In simulated worlds (n = 1,000 to 5,000, 10 and 59 terms,
+# ATE and ATT) intervals by HC3 covered 93% to 97% below a fifth of a term; above they covered more, being up
+# to 70% too wide, and without the correction 72% to 91%.
+_TERMS_PER_ROW = 0.2
+
 _LITTLE_OVERLAP = "little overlap"
 
 
@@ -78,6 +83,35 @@ def overlap_cautions(estimand: str, weights: Floats, treated: Bools) -> tuple[Wa
             f"too narrow here; {remedy}"
         ),
     )
+
+
+def balanced_cautions(
+    ess: Mapping[str, float], n_rows: Mapping[str, int], n_terms: int
+) -> tuple[Warning, ...]:
+    """Say of balancing weights where an arm is worth few rows, for the terms that are balanced or of its own.
+
+    `ess` and `n_rows` are of the arms, "treated" and "control", that are weighed; `n_terms` counts the
+    intercept.
+    """
+    found: list[Warning] = []
+    for arm, size in ess.items():
+        n = n_rows[arm]
+        if n_terms > _TERMS_PER_ROW * size:
+            found.append(
+                SmallSampleWarning(
+                    f"{n_terms:,} terms are balanced on the worth of {size:,.0f} {arm} rows (ESS): the "
+                    "interval is wide and rough; balance fewer terms, or take penalty=1.0"
+                )
+            )
+        elif size < _LEAST_OF_AN_ARM * n:
+            found.append(
+                OverlapWarning(
+                    f"{_LITTLE_OVERLAP}: {n:,} {arm} rows are worth {size:,.0f} (ESS) once balanced; look at "
+                    'who they are, or take ipw with estimand="ATO" for the effect where the arms '
+                    "overlap"
+                )
+            )
+    return tuple(found)
 
 
 def size_cautions(

@@ -17,6 +17,7 @@ from propensity.frames import checks
 WeightingEstimand: TypeAlias = Literal["ATE", "ATT", "ATC", "ATO", "ATM"]
 AdjustmentEstimand: TypeAlias = Literal["ATE", "ATT", "ATC"]
 OutcomeModel: TypeAlias = Literal["linear", "logistic"]
+BalancingMethod: TypeAlias = Literal["entropy", "cbps", "ipt"]
 Method: TypeAlias = Literal["aipw", "ipwra", "regression"]
 
 
@@ -115,7 +116,85 @@ class RegressionAdjustment(_Adjustment):
     _name: ClassVar[str] = "Regression"
 
 
-Estimator: TypeAlias = IPW | NearestNeighbors | AIPW | IPWRA | RegressionAdjustment
+@dataclass(frozen=True)
+class Balancing:
+    """Weights that balance the means of all terms exactly, and the contrast of the weighted means.
+
+    Parameters
+    ----------
+    estimand : {"ATE", "ATT", "ATC"}, default "ATT"
+        Whose effect: both arms get the means of everyone, of the treated units, of the control units. The
+        treated units' needs no weights but for the controls, which there are such for more often, hence the
+        default.
+    method : {"entropy", "cbps", "ipt"}, default "entropy"
+        How the weights for everyone's effect are made: each arm to everybody, as even as can be (entropy
+        balancing); both arms to each other by one score (covariate balancing propensity score); each arm to
+        everybody by a score of its own, so that no weight is below 1 (inverse probability tilting). For the
+        others all three give the same weights. Entropy finds weights most often, and they are the most even.
+    penalty : float, default 0.0
+        L2 strength on the coefficients, per standard deviation of a term, for rows that weigh one on average.
+        Zero balances exactly; 1.0 nearly, and where nothing balances exactly as well as can be.
+    moments : {1, 2}, default 1
+        2 balances the squares of all terms that are not binary too.
+    interactions : bool, default False
+        Whether to balance the products of any two terms too, but for the levels of one categorical.
+
+    Examples
+    --------
+    >>> Balancing("ATE").label
+    'EB ATE'
+    >>> Balancing("ATT", moments=2, penalty=1.0).label
+    'EB ATT (2 moments, penalty 1)'
+    """
+
+    estimand: AdjustmentEstimand = "ATT"
+    method: BalancingMethod = "entropy"
+    penalty: float = 0.0
+    moments: int = 1
+    interactions: bool = False
+    needs_score: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "estimand", _balanced_estimand(self.estimand))
+        checks.choice("method", self.method, get_args(BalancingMethod))
+        checks.number("penalty", self.penalty, minimum=0.0)
+        checks.count("moments", self.moments)
+        if self.moments > 2:
+            raise InvalidInputError(
+                f"moments must be 1 or 2, not {self.moments}; higher powers go into a formula, as I(age**3)"
+            )
+        checks.flag("interactions", self.interactions)
+
+    @property
+    def label(self) -> str:
+        """The name of this estimator in tables and plots; options that are not the default are in it."""
+        name = {"entropy": "EB", "cbps": "CBPS", "ipt": "IPT"}[self.method]
+        options = [
+            "2 moments" if self.moments == 2 else "",
+            "interactions" if self.interactions else "",
+            f"penalty {self.penalty:g}" if self.penalty else "",
+        ]
+        words = ", ".join(filter(None, options))
+        return f"{name} {self.estimand}" + (f" ({words})" if words else "")
+
+
+def _balanced_estimand(estimand: object) -> AdjustmentEstimand:
+    """Require an estimand that terms can be balanced for, and say what does for the others."""
+    found = checks.estimand(estimand, get_args(WeightingEstimand))
+    if found == "ATO":
+        raise InvalidInputError(
+            "estimand: for the ATO the weights of a logistic score balance every term exactly already: "
+            'fit_propensity(...), and ipw(..., estimand="ATO")'
+        )
+    if found == "ATM":
+        raise InvalidInputError(
+            "estimand: whom the ATM is for is known by a score alone, so that there are no means to be "
+            'reached: fit_propensity(...), and ipw(..., estimand="ATM")'
+        )
+    return found  # type: ignore[no-any-return]
+
+
+Estimator: TypeAlias = IPW | NearestNeighbors | AIPW | IPWRA | RegressionAdjustment | Balancing
 """Any estimator specification."""
 
 

@@ -176,12 +176,12 @@ def read_sample(
     weight = read_sample_weight(frame, sample_weight, treated)
     clusters = None
     if cluster is not None:
-        clusters = _clusters_there(frame.groups(cluster, "cluster"), weight)
+        clusters = clusters_there(frame.groups(cluster, "cluster"), weight)
         rowwise_checks.clusters(clusters, treated, "cluster")
     return Sample(frame, treated, weight, clusters)
 
 
-def _clusters_there(groups: Rows, sample_weight: Floats | None) -> Rows:
+def clusters_there(groups: Rows, sample_weight: Floats | None) -> Rows:
     """Give the cluster of each row (n,) that is there; -1 for those of sample weight 0, which are not."""
     if sample_weight is None or sample_weight.all():
         return groups

@@ -40,10 +40,10 @@ def kept_rows(
     return native.kept(data, kept, columns)
 
 
-def read_later(outcome: object, fingerprint: Fingerprint) -> tuple[Column, Subject]:
+def read_later(outcome: object, fingerprint: Fingerprint, made: Made = _OUTCOME) -> tuple[Column, Subject]:
     """Read an outcome (n,), by its name in the frame that something was made from, or as values.
 
-    Rows may have none: whether that matters is for others to say.
+    Rows may have none: whether that matters is for others to say; `made` says what was made from them.
 
     Returns
     -------
@@ -61,7 +61,7 @@ def read_later(outcome: object, fingerprint: Fingerprint) -> tuple[Column, Subje
     """
     _require_other_than_treatment(outcome, fingerprint)
     if isinstance(outcome, str):
-        column = _read_named(outcome, fingerprint, "outcome", kinds.read)
+        column = _read_named(outcome, fingerprint, "outcome", kinds.read, made)
         subject = Subject.column(outcome, fingerprint.frame)
     else:
         column = read_values(outcome, fingerprint.index, "outcome")
@@ -91,12 +91,14 @@ def read_groups_later(groups: object, fingerprint: Fingerprint, role: str) -> Ro
     return labels.ranks(column)
 
 
-def _read_named(name: str, fingerprint: Fingerprint, role: str, reader: Reader) -> Column:
+def _read_named(
+    name: str, fingerprint: Fingerprint, role: str, reader: Reader, made: Made = _OUTCOME
+) -> Column:
     """Read a column of the frame that something was made from, whose rows have to be what they were."""
     if fingerprint.frame is None:
         raise TypeError(f"{role}: the frame is not in a pickle; give the column itself, df[{name!r}]")
     column = read_column(fingerprint.frame, name, reader)
-    fingerprint.require_same(open_frame(fingerprint.frame), None, replace(_OUTCOME, subject=role))
+    fingerprint.require_same(open_frame(fingerprint.frame), None, replace(made, subject=role))
     return column
 
 

@@ -11,13 +11,14 @@ import pandas as pd
 from propensity.balance.tables import balance as tabulate
 from propensity.effects.effect import Effect
 from propensity.effects.several import Effects
+from propensity.effects.weighted_result import WeightedResult
 from propensity.errors import InvalidInputError
 from propensity.frames import native, rowwise_checks
 from propensity.frames.native import AnyFrame
 from propensity.matching.result import Matched
-from propensity.weighting.truncation import TruncatedWeights
+from propensity.weighting.balancing_weights import BalancingWeights
 
-_WEIGHED = (Matched, Effect, Effects, TruncatedWeights)
+_WEIGHED = (WeightedResult, Effects)
 
 
 def tabulated(
@@ -33,7 +34,7 @@ def tabulated(
         There is no balance in what is given.
     """
     if covariates is None and df is None:
-        return _measures(balance)
+        return balance.balance() if isinstance(balance, BalancingWeights) else _measures(balance)
     if native.is_frame(balance) and df is None:
         df, balance = balance, None
     if df is None or covariates is None:
@@ -42,8 +43,7 @@ def tabulated(
     weights = {name: _one(given) for name, given in balance.items()} if isinstance(balance, Mapping) else None
     if weights is None and balance is not None:
         weights = {"matched" if isinstance(balance, Matched) else "weighted": _one(balance)}
-    results = Matched | Effect | TruncatedWeights
-    known = [given.fingerprint for given in (weights or {}).values() if isinstance(given, results)]
+    known = [given.fingerprint for given in (weights or {}).values() if isinstance(given, WeightedResult)]
     base = next((made.sample_weight for made in known if made is not None), None)
     if treatment is None:
         df, treatment = _with_treatment(df, weights or {})
@@ -108,7 +108,8 @@ def _one(given: Any) -> Any:
 
 def _with_treatment(df: AnyFrame, weights: Mapping[str, object]) -> tuple[AnyFrame, str]:
     """Add who was treated to a frame, as a result knows it, under a name that the frame has not."""
-    known = (given.treated for given in weights.values() if isinstance(given, Matched | Effect))
+    knowing = Matched | Effect | BalancingWeights
+    known = (given.treated for given in weights.values() if isinstance(given, knowing))
     treated = next((treated for treated in known if treated is not None), None)
     if treated is None:
         raise InvalidInputError("treatment: the name of the column is needed, for these do not know it")

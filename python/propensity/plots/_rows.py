@@ -23,6 +23,7 @@ from propensity.frames.rowwise import rowwise, rowwise_treated
 from propensity.matching.result import Matched
 from propensity.results.show import Shown
 from propensity.scores.model import PropensityModel
+from propensity.weighting.balancing_weights import BalancingWeights
 from propensity.weighting.given import require_rows
 from propensity.weighting.truncation import TruncatedWeights
 
@@ -30,6 +31,7 @@ Weights: TypeAlias = Any
 """A column's name, a series or array, or what has weights: an effect, truncated weights, matches."""
 
 _KNOWING = (PropensityModel, WeightedResult)
+_KNOWING_ARMS = (PropensityModel, Matched, Effect, BalancingWeights)
 
 
 def _made_with(result: Any) -> Floats | None:
@@ -86,7 +88,7 @@ class Rows:
         for values in given:
             if isinstance(values, Effect | TruncatedWeights):
                 return cls(None, native.row_labels(values.weights))
-            if isinstance(values, pd.Series | Matched):
+            if isinstance(values, pd.Series | Matched | BalancingWeights):
                 return cls(None, values.index)
         rowwise = (np.asarray(v) for v in given if v is not None and not isinstance(v, str | Mapping))
         lengths = (len(v) for v in rowwise if v.ndim > 0)  # what has none is refused by its role
@@ -109,7 +111,7 @@ class Rows:
         needed_with : str
             What it is needed with otherwise, for the message.
         """
-        known = [result for result in knowing if isinstance(result, PropensityModel | Matched | Effect)]
+        known = [result for result in knowing if isinstance(result, _KNOWING_ARMS)]
         if treatment is None:
             treatment = next((result.treated for result in known if result.treated is not None), None)
         if treatment is None:
@@ -174,12 +176,14 @@ class Rows:
         is_result = isinstance(weights, WeightedResult)
         if is_result and self.frame is not None:
             require_rows(open_frame(self.frame), weights, treated, role)
-        remedy = f"{'these matches are' if isinstance(weights, Matched) else 'this effect is'} of other rows"
-        if isinstance(weights, Matched):
+        words = {Matched: "these matches are", BalancingWeights: "these weights are"}
+        what = next((own for kind, own in words.items() if isinstance(weights, kind)), "this effect is")
+        remedy = f"{what} of other rows"
+        if isinstance(weights, Matched | BalancingWeights):
             rowwise_checks.same_index(role, weights.index, self.index, remedy)
         column, subject = self._named(weights.weights if is_result else weights, role)
         values = rowwise(column, self.index, subject)
-        if isinstance(weights, Matched | Effect) and weights.treated is not None:
+        if isinstance(weights, Matched | Effect | BalancingWeights) and weights.treated is not None:
             rowwise_checks.same_treated(role, weights.treated, treated, self.index, remedy)
         if is_result and weights.fingerprint is not None:
             values = weights.balancing_weights

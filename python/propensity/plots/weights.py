@@ -19,6 +19,7 @@ from propensity.plots._bars import draw_mirrored, hides_an_arm, name_arms
 from propensity.plots._canvas import new_axes
 from propensity.plots._look import INK, amount
 from propensity.plots._rows import Rows, require_no_result, take_frame
+from propensity.weighting.balancing_weights import BalancingWeights
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,9 +44,10 @@ def weight_plot(
     ----------
     df : DataFrame, or None, default None
         Where columns are named; without it the weights come first.
-    weights : Matched, Effect, str, Series or array (n,)
-        A matching result, an effect, or the weights themselves. Rows of weight 0 are counted in words, not
-        drawn. An effect also tells the effective sample size of each arm.
+    weights : BalancingWeights, Matched, Effect, str, Series or array (n,)
+        Balancing weights, a matching result, an effect, or the weights themselves. Rows of weight 0 are
+        counted in words, not drawn. An effect and balancing weights also tell the effective sample size of
+        each arm.
     treatment : str, Series or array (n,), or None, default None
         True or 1 for treated rows; an effect and a matching result know their own.
     log : bool or None, default None
@@ -82,7 +84,11 @@ def weight_plot(
     log = hides_an_arm(up, down) if log is None else log
     ax = new_axes(6.4, 3.8) if ax is None else ax
     draw_mirrored(ax, edges, up, down, log=log)
-    known = (given.ess_treated, given.ess_control) if isinstance(given, Effect) else (None, None)
+    known = (
+        (given.ess_treated, given.ess_control)
+        if isinstance(given, Effect | BalancingWeights)
+        else (None, None)
+    )
     above = _described("treated", w[treated], known[0])
     below = _described("control", w[~treated], known[1])
     name_arms(ax, above, below, up, down)

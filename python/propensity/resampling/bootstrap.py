@@ -14,7 +14,15 @@ from propensity import core
 from propensity.calls.warned import warn
 from propensity.effects.arms import OutcomeFacts
 from propensity.effects.cautions import count_cautions
-from propensity.effects.estimators import AIPW, IPW, IPWRA, Estimator, RegressionAdjustment, check_estimators
+from propensity.effects.estimators import (
+    AIPW,
+    IPW,
+    IPWRA,
+    Balancing,
+    Estimator,
+    RegressionAdjustment,
+    check_estimators,
+)
 from propensity.effects.given_away import constant_cautions
 from propensity.effects.matching_specification import NearestNeighbors
 from propensity.effects.sample import rows_there, warn_once
@@ -255,6 +263,12 @@ def _check_estimators(
     estimators: Sequence[Estimator], penalty: float, resampling: str, *, weighted: bool
 ) -> None:
     check_estimators(estimators, penalty)
+    balancing = [spec.label for spec in estimators if isinstance(spec, Balancing)]
+    if balancing:
+        raise InvalidInputError(
+            f"estimators: a replicate makes no balancing weights; leave {checks.listed(balancing)} out, and "
+            "take fit_weights(...).effect(...), whose standard error needs no resampling"
+        )
     matching = [spec.label for spec in estimators if isinstance(spec, NearestNeighbors)]
     if weighted and matching:
         others = ", ".join(f"ps.{spec!r}" for spec in estimators if not isinstance(spec, NearestNeighbors))

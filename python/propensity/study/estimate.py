@@ -14,12 +14,21 @@ import pandas as pd
 from propensity.effects import inference
 from propensity.effects.contrasts import SCALES, Contrast
 from propensity.effects.effect import Effect
-from propensity.effects.estimators import AIPW, IPW, IPWRA, Estimator, RegressionAdjustment, check_estimators
+from propensity.effects.estimators import (
+    AIPW,
+    IPW,
+    IPWRA,
+    Balancing,
+    Estimator,
+    RegressionAdjustment,
+    check_estimators,
+)
 from propensity.effects.matching_specification import NearestNeighbors
 from propensity.effects.sample import Sample, warn_once
 from propensity.errors import (
     ConvergenceError,
     FailedEstimatorWarning,
+    InfeasibleError,
     InvalidInputError,
     NoMatchesError,
     OverlapError,
@@ -40,8 +49,9 @@ from propensity.outcomes.models import (
     warn_of_outcome_terms,
 )
 from propensity.scores.logistic import named_model
-from propensity.scores.scored import FittedScores, Scored
+from propensity.scores.scored import FittedScores, Scored, warn_of_left_out
 from propensity.scores.separation import Separation
+from propensity.weighting.balancing import BalancedSample
 from propensity.weighting.ipw import weighted_effect, weighting_cautions, without_remedy
 
 # The two questions most asked, each answered by weighting and by an estimator that does not hang on the
@@ -51,7 +61,7 @@ DEFAULT_ESTIMATORS: tuple[Estimator, ...] = (IPW("ATE"), AIPW("ATE"), IPW("ATT")
 NAIVE = "naive gap"
 
 # What one estimator cannot do and another may.
-_NOT_TO_BE_HAD = (SeparationError, OverlapError, ConvergenceError, NoMatchesError)
+_NOT_TO_BE_HAD = (SeparationError, OverlapError, ConvergenceError, NoMatchesError, InfeasibleError)
 
 # Estimators of one thing on the same rows differ by little, and their difference has a standard error far
 # below their own: it may be certain and not matter. A bias of half a standard error lowers the coverage of a
@@ -108,7 +118,7 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     InvalidInputError
         As for the functions of the estimators; two of these have the same label; matching is asked for
         clusters, or with replacement for a ratio.
-    SeparationError, OverlapError, ConvergenceError, NoMatchesError
+    SeparationError, OverlapError, ConvergenceError, NoMatchesError, InfeasibleError
         None of the estimators can be had.
 
     Warns
@@ -192,6 +202,7 @@ class _Comparison:
     penalty: float
     contrast: Contrast
     _adjusted: list[AdjustedEffects] = field(default_factory=list)
+    _balanced: list[BalancedSample] = field(default_factory=list)
 
     @cached_property
     def _fit(self) -> FittedScores | InvalidInputError:
@@ -229,6 +240,9 @@ class _Comparison:
         columns = dict.fromkeys(column for adjusted in self._adjusted for column in adjusted.left_out)
         if self._adjusted:
             warn_of_outcome_terms(self.study, columns, told)
+        known = {name.replace("[T.", "[") for name in told or ()}
+        left_out = dict.fromkeys(name for balanced in self._balanced for name in balanced.dropped)
+        warn_of_left_out([name for name in left_out if name not in known])
 
     def effect(self, estimator: Estimator) -> Effect:
         """Estimate one of them."""
@@ -240,6 +254,10 @@ class _Comparison:
                 scored = self.fitted.scored
                 doubts = partial(weighting_cautions, study.sample, scored, estimand=estimand)
                 return weighted_effect(study.sample, outcome, scored, estimand, self.contrast, doubts)
+            case Balancing():
+                balanced = BalancedSample.of(study.sample, study.score, estimator)
+                self._balanced.append(balanced)
+                return balanced.effect(outcome, self.contrast)
             case AIPW() | IPWRA() | RegressionAdjustment():
                 fitted = self.fitted if estimator.needs_score else None
                 adjusted = adjusted_effects(study, estimator, fitted, self.contrast)

@@ -31,7 +31,7 @@ def read_weights(
     Parameters
     ----------
     frame : Frame
-    weights : str, Series, array (n,), Matched, Effect or TruncatedWeights
+    weights : str, Series, array (n,), Matched, Effect, BalancingWeights or TruncatedWeights
         A column, weights, or a result that has some.
     treated : ndarray (n,) of bool
     sample_weight : ndarray (n,) or None

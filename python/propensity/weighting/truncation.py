@@ -90,7 +90,7 @@ def truncate(
 
     Parameters
     ----------
-    weights : Series, array (n,), Matched or Effect
+    weights : Series, array (n,), Matched, Effect or BalancingWeights
         None negative. Rows of weight 0 are left out, and stay so. Sample weights are not in them; those of an
         effect or of matches are taken out.
     upper, lower : float or None, default None

@@ -67,6 +67,17 @@ impl Sample {
         })
     }
 
+    /// A part of it, whose fit is as good as two steps.
+    pub fn part(&self) -> Option<Self> {
+        let part = Self::every(PART, self.x.view(), &self.rows())?;
+        Some(Self { share: part.share * self.share, ..part })
+    }
+
+    /// These rows, measured as `covariates` are.
+    pub fn design(&self, covariates: &Covariates<'_>) -> Covariates<'_> {
+        covariates.with_rows(self.x.view())
+    }
+
     /// Its coefficients, on the scale of `covariates`; none where a level of the sample is separated.
     pub fn fit(
         &self,
@@ -74,7 +85,7 @@ impl Sample {
         spec: &LogisticSpec,
         monitor: &Monitor,
     ) -> Option<Vec<f64>> {
-        let part = Self::every(PART, self.x.view(), &self.rows())?;
+        let part = self.part()?;
         let start = part.fit_from(None, self.share / PART as f64, covariates, spec, monitor);
         self.fit_from(start.as_deref(), self.share, covariates, spec, monitor)
     }
@@ -96,7 +107,11 @@ impl Sample {
         found.ok().filter(|found| found.diverging.is_empty()).map(|found| found.beta)
     }
 
-    fn rows(&self) -> Rows<'_> {
+    pub fn share(&self) -> f64 {
+        self.share
+    }
+
+    pub fn rows(&self) -> Rows<'_> {
         Rows { treatment: &self.treatment, sample_weight: self.weight.as_deref() }
     }
 
@@ -122,7 +137,7 @@ impl Sample {
         penalty: f64,
         question: impl FnOnce(&Likelihood<'_, '_, Rows<'_>>) -> Result<T>,
     ) -> Result<T> {
-        let covariates = covariates.with_rows(self.x.view());
+        let covariates = self.design(covariates);
         question(&Likelihood::new(&covariates, &self.rows(), penalty, Sweep::Parallel)?)
     }
 }

@@ -1,0 +1,311 @@
+"""Balancing weights: what rows weigh so that the means of terms are balanced, and the effects they give."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeGuard, get_args, overload
+
+import numpy as np
+import pandas as pd
+
+from propensity.balance.tables import balance
+from propensity.effects.arms import OutcomeFacts
+from propensity.effects.contrasts import Contrast
+from propensity.effects.effect import Effect
+from propensity.effects.estimators import AdjustmentEstimand, Balancing
+from propensity.effects.sample import clusters_there, warn_once
+from propensity.effects.several import Effects
+from propensity.effects.weighted_result import WeightedResult
+from propensity.errors import InvalidInputError
+from propensity.frames import arms, checks, rowwise_checks
+from propensity.frames.checks import Bools, Floats, Rows
+from propensity.frames.columns import outcome_names
+from propensity.frames.fingerprint import Fingerprint, Made
+from propensity.frames.kept import read_groups_later, read_later
+from propensity.frames.native import AnySeries
+from propensity.frames.terms import Covariates
+from propensity.results.show import in_few_digits
+from propensity.weighting.balanced_terms import BalancedTerms
+
+SE_METHOD = "stacked estimating equations of weights and means; corrected for leverage (HC3)"
+
+_OUTCOME = Made("outcome", "the weights were made", "make weights for the rows as they are now")
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class BalancingWeights(WeightedResult):
+    """Weights of n rows with which both arms have the same means of k terms.
+
+    Attributes
+    ----------
+    spec : Balancing
+        What was asked for.
+    weights : Series (n,)
+        With the caller's index; an arm's sum to what its target weighs. Sample weights are in them (the
+        series is then called "total_weights", and `balancing_weights` are those without).
+    coefficients : DataFrame (k, 1 or 2)
+        By term, `Intercept` first, those of the linear predictors that the weights are made of, per unit; a
+        column for each arm that has its own ("treated", "control"), or one for "both".
+    ess_treated, ess_control : float
+        Kish's effective sample size (sum w)^2 / sum w^2.
+    imbalance : Series (k - 1,)
+        By term, how far the worse of both arms' means is from what it is to be (with one score for both, the
+        arms' means from each other), in standard deviations over all rows.
+    dropped : tuple of str
+        Terms left out because earlier ones already say the same; they are balanced with these.
+    treated : ndarray (n,) of bool
+        Who was treated, in row order.
+    treatment : str
+        The column of it.
+    covariates : tuple of str, or str
+        The list of columns, or the formula, that was given.
+    index : Index
+        What rows are called.
+    terms : BalancedTerms
+        What is balanced, row by row.
+    known : tuple of str
+        The columns that the terms are made of.
+    fingerprint : Fingerprint
+        Which rows the weights are of, and what each counts for: functions that take them compare.
+    cautions : tuple of Warning
+        Why an interval may not be what it promises; empty where there is no known reason.
+    iterations : int
+        Newton steps over all rows.
+    """
+
+    made: ClassVar[Made] = Made(
+        "weights", "the weights were made", "these weights are of other rows: make them of these"
+    )
+
+    spec: Balancing
+    weights: AnySeries
+    coefficients: pd.DataFrame
+    ess_treated: float
+    ess_control: float
+    imbalance: pd.Series[float]
+    dropped: tuple[str, ...]
+    treated: Bools
+    treatment: str
+    covariates: Covariates
+    index: pd.Index[Any]
+    terms: BalancedTerms
+    known: tuple[str, ...]
+    fingerprint: Fingerprint
+    cautions: tuple[Warning, ...]
+    iterations: int
+
+    @property
+    def estimand(self) -> AdjustmentEstimand:
+        """Whose effect the weights are for: "ATE", "ATT" or "ATC"."""
+        return self.spec.estimand
+
+    @property
+    def sample_weight(self) -> Floats | None:
+        """What each row counts for, (n,); None where all count one."""
+        return self.fingerprint.sample_weight
+
+    @property
+    def max_imbalance(self) -> float:
+        """The largest `imbalance` of a term: rounding without a penalty."""
+        return float(self.imbalance.max()) if len(self.imbalance) else 0.0
+
+    @overload
+    def effect(  # type: ignore[overload-overlap]
+        self,
+        outcome: list[str] | tuple[str, ...],
+        *,
+        contrast: Contrast = "difference",
+        cluster: object = None,
+    ) -> Effects: ...
+
+    @overload
+    def effect(
+        self, outcome: object, *, contrast: Contrast = "difference", cluster: object = None
+    ) -> Effect: ...
+
+    def effect(
+        self, outcome: object, *, contrast: Contrast = "difference", cluster: object = None
+    ) -> Effect | Effects:
+        """Compare the weighted means of an outcome.
+
+        Parameters
+        ----------
+        outcome : str, list of str, Series or array (n,)
+            Numeric or bool: a column of the frame that the weights were made for, by its name, or several; or
+            values for every row of it. A pandas Series has its very index.
+        contrast : {"difference", "ratio", "odds_ratio"}, default "difference"
+            What the two means are made into. A difference is in units of the outcome.
+        cluster : None, str, Series or array (n,), default None
+            Groups whose rows may vary together (workspaces, households); None for independent rows.
+
+        Returns
+        -------
+        Effect, or Effects for a list
+
+        Raises
+        ------
+        InvalidInputError
+            The outcome is unknown, incomplete, or one of the columns that are balanced; values are of other
+            rows; the means have no such contrast.
+        TypeError
+            The outcome is text.
+
+        Warns
+        -----
+        SmallSampleWarning
+            There are fewer than 40 clusters.
+
+        Notes
+        -----
+        The standard error stacks the equations of the weights and those of the two means, and divides what
+        each row adds to it by 1 - h, h its leverage in the fit of its arm's weights: HC3 (MacKinnon and White
+        1985). Without that, and by a bootstrap that makes the weights anew, it is too small where terms are
+        many: with 59 terms at n = 1,000, 95% intervals covered 82% to 91% without, and 95% to 99% with it.
+        """
+        checks.choice("contrast", contrast, get_args(Contrast))
+        clusters = None if cluster is None else self._clusters(cluster)
+        if _are_names(outcome):
+            names = outcome_names(outcome)
+            effects = {name: self._effect_on(name, contrast, clusters) for name in names}
+            self._warn_of(*effects.values())
+            return Effects(effects)
+        effect = self._effect_on(outcome, contrast, clusters)
+        self._warn_of(effect)
+        return effect
+
+    def _warn_of(self, *effects: Effect) -> None:
+        """Warn of what was not told when the weights were made."""
+        told = list(map(str, self.cautions))
+        warn_once((caution for effect in effects for caution in effect.cautions), told)
+
+    def _effect_on(self, outcome: object, contrast: Contrast, clusters: Rows | None) -> Effect:
+        y = self._outcome(outcome)
+        weights = np.asarray(self.weights)
+        found = self.terms.effect(y, self.treated, weights, self.sample_weight, self.spec)
+        n_clusters = None if clusters is None else int(clusters.max()) + 1
+        summed = "" if clusters is None else f"; summed within {n_clusters:,} clusters, factor G / (G - 1)"
+        return Effect.of(
+            found,
+            OutcomeFacts.of(y if self.sample_weight is None else y[self.sample_weight > 0]),
+            estimand=self.estimand,
+            treated=self.treated,
+            weights=self.weights,
+            fingerprint=self.fingerprint,
+            ess=(self.ess_treated, self.ess_control),
+            se_method=SE_METHOD + summed,
+            clusters=clusters,
+            n_clusters=n_clusters,
+            contrast=contrast,
+            cautions=self.cautions,
+        )
+
+    def _outcome(self, outcome: object) -> Floats:
+        """Read an outcome (n,), by name or by value; rows that are not there need none."""
+        column, subject = read_later(outcome, self.fingerprint, _OUTCOME)
+        name = outcome if isinstance(outcome, str) else getattr(outcome, "name", None)
+        if isinstance(name, str) and name in self.known:
+            raise InvalidInputError(
+                f"column '{name}' is the outcome, and one of the columns that the weights balance, which "
+                "takes its effect away: balance what was known before the treatment"
+            )
+        s = self.sample_weight
+        there = np.ones(len(column), dtype=bool) if s is None else s > 0
+        checks.complete({str(subject): column[there]}, subject="{}")
+        arms.outcome(column[there], subject)
+        values = arms.numbers(column)
+        assert values is not None
+        y = values.astype(np.float64)
+        return np.asarray(np.where(there, y, y[there][0]))
+
+    def _clusters(self, cluster: object) -> Rows:
+        """Read which cluster a row is in, -1 for rows that are not there."""
+        groups = read_groups_later(cluster, self.fingerprint, "cluster")
+        assert groups is not None
+        clusters = clusters_there(groups, self.sample_weight)
+        rowwise_checks.clusters(clusters, self.treated, "cluster")
+        return clusters
+
+    def balance(self, *, squares: bool = False, interactions: bool = False) -> pd.DataFrame:
+        """Tabulate the balance of the covariates, before and after.
+
+        Parameters
+        ----------
+        squares, interactions : bool, default False
+            Whether to look at squares and products too, as for `balance`: those that were not asked to be
+            balanced may be far from it.
+
+        Returns
+        -------
+        DataFrame
+            What `balance` gives for the frame and the covariates that the weights were made for.
+
+        Raises
+        ------
+        InvalidInputError
+            The rows have changed since.
+        TypeError
+            The weights come out of a pickle, which leaves the frame behind.
+        """
+        if self.fingerprint.frame is None:
+            raise TypeError("the frame is not in a pickle; take balance(df, ..., weights=these)")
+        return balance(
+            self.fingerprint.frame,
+            treatment=self.treatment,
+            covariates=self.covariates,
+            weights=self,
+            sample_weight=self.sample_weight,
+            squares=squares,
+            interactions=interactions,
+        )
+
+    def summary(self) -> pd.DataFrame:
+        """Tabulate what was to be reached, and what was.
+
+        Returns
+        -------
+        DataFrame (k - 1, 5)
+            By term: the mean of those the effect is for (`target`), the arms' means as they were
+            (`raw_treated`, `raw_control`) and with the weights (`mean_treated`, `mean_control`), and the
+            `imbalance`. With one score for both arms (method "cbps", ATE) these meet each other, and not the
+            target.
+        """
+        s = np.ones(len(self.treated)) if self.sample_weight is None else self.sample_weight
+        w, t = np.asarray(self.weights), self.treated
+        target = {"ATE": s, "ATT": s * t, "ATC": s * ~t}[self.estimand]
+        columns = {
+            "target": target,
+            "raw_treated": s * t,
+            "raw_control": s * ~t,
+            "mean_treated": w * t,
+            "mean_control": w * ~t,
+        }
+        means = {name: self.terms.x.T @ values / values.sum() for name, values in columns.items()}
+        table = pd.DataFrame(means, index=pd.Index(self.terms.names, name="term"))
+        return table.assign(imbalance=self.imbalance)
+
+    def _headline(self) -> str:
+        n = len(self.imbalance)
+        how = {"entropy": "entropy balancing", "cbps": "one score (CBPS)", "ipt": "tilting (IPT)"}[
+            self.spec.method
+        ]
+        facts = [
+            f"{n:,} term{'' if n == 1 else 's'}",
+            f"largest imbalance left {self.max_imbalance:.2g} standard deviations",
+            f"effective sample {self.ess_treated:,.0f} treated, {self.ess_control:,.0f} control",
+        ]
+        if self.spec.penalty:
+            facts.append(f"penalty {self.spec.penalty:g}")
+        if self.dropped:
+            facts.append(f"left out as collinear: {', '.join(self.dropped)}")
+        lines = [f"Balancing weights for the {self.estimand} by {how}: {', '.join(facts)}"]
+        lines.extend(f"Caution: {caution}" for caution in self.cautions)
+        return "\n".join(lines)
+
+    def _table(self) -> pd.DataFrame:
+        return in_few_digits(self.summary())
+
+
+def _are_names(outcome: object) -> TypeGuard[Sequence[str]]:
+    """Tell several outcomes, by name, from the values of one."""
+    return isinstance(outcome, list | tuple) and all(isinstance(name, str) for name in outcome)

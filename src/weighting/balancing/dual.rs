@@ -1,0 +1,389 @@
+//! What a row is to a fit, and the passes over the rows that a fit is made of.
+
+use rayon::prelude::*;
+
+use crate::design::covariates::{CHUNK, Covariates};
+use crate::error::{Error, Result};
+use crate::kernels::{BLOCK, Lane, ScoreEquations, exponential, linear_predictor};
+use crate::monitor::Monitor;
+use crate::score::logistic::Sample;
+use crate::units::tally::Rows;
+
+/// An arm with no more than this share of the weight vanishes beside the other in sums of 53 bits.
+const WEIGHTLESS: f64 = 1e-12;
+
+/// A weight, beside that of rows that count, of one that does not: such numbers have no squares.
+const NOTHING: f64 = 1e-50;
+
+/// What an arm's rows are: c, r, g and a of the table in the parent module.
+#[derive(Debug, Clone, Copy)]
+pub struct Role {
+    constant: f64,
+    moved: f64,
+    sign: f64,
+    base: f64,
+}
+
+impl Role {
+    const NONE: Self = Self { constant: 0.0, moved: 0.0, sign: 1.0, base: 0.0 };
+    /// Rows whose mean is to be reached.
+    pub const TARGET: Self = Self { constant: 1.0, ..Self::NONE };
+    /// Rows that are weighed to reach it.
+    pub const MOVED: Self = Self { moved: 1.0, ..Self::NONE };
+    /// Both.
+    pub const MOVED_TARGET: Self = Self { constant: 1.0, moved: 1.0, ..Self::NONE };
+    /// Rows that stand for themselves, and are weighed to stand for the others too.
+    pub const MOVED_FROM_1: Self = Self { moved: 1.0, base: 1.0, ..Self::NONE };
+}
+
+/// One fit: what either arm is to it, controls first, and whose weights it makes.
+#[derive(Debug, Clone, Copy)]
+pub struct Dual {
+    roles: [Role; 2],
+    weighs: [bool; 2],
+}
+
+impl Dual {
+    /// Weights of one arm.
+    pub fn of_arm(arm: bool, own: Role, other: Role) -> Self {
+        let roles = if arm { [other, own] } else { [own, other] };
+        Self { roles, weighs: [!arm, arm] }
+    }
+
+    /// Those of the other arm, which they are to be like, as they are.
+    pub fn with_target_weighed(mut self) -> Self {
+        for role in self.roles.iter_mut().filter(|role| role.moved == 0.0) {
+            role.base = 1.0;
+        }
+        Self { weighs: [true; 2], ..self }
+    }
+
+    /// Weights of both by one score.
+    pub fn of_both_arms() -> Self {
+        let treated = Role { constant: 1.0, moved: 1.0, sign: -1.0, base: 1.0 };
+        let control = Role { constant: -1.0, sign: 1.0, ..treated };
+        Self { roles: [control, treated], weighs: [true; 2] }
+    }
+
+    /// The arm whose weights are found; `None` where those of both are.
+    pub fn weighs(&self) -> Option<bool> {
+        match self.roles.map(|role| role.moved > 0.0) {
+            [true, false] => Some(false),
+            [false, true] => Some(true),
+            _ => None,
+        }
+    }
+
+    /// Whether an arm's weights are found by it, and differ with its coefficients.
+    pub fn moves(&self, arm: bool) -> bool {
+        self.roles[usize::from(arm)].moved > 0.0
+    }
+
+    fn role(&self, treated: bool) -> &Role {
+        &self.roles[usize::from(treated)]
+    }
+
+    /// The residual e of a row, s c - g q, and how fast that falls with its linear predictor, q = s r exp(g eta), from
+    /// its weight in this fit, s a + q.
+    pub fn read_weight(&self, treated: bool, s: f64, weight: f64) -> [f64; 2] {
+        let role = self.role(treated);
+        let spread = role.moved * (weight - s * role.base);
+        [s * role.constant - role.sign * spread, spread]
+    }
+
+    /// How fast a row's weight rises with its linear predictor, from the spread.
+    pub fn weight_slope(&self, treated: bool, spread: f64) -> f64 {
+        self.role(treated).sign * spread
+    }
+
+    /// Fill in what the rows weigh whose weights it makes, and give all rows' residuals in place of their predictors.
+    pub fn weigh(&self, rows: &Rows<'_>, eta: Vec<f64>, weights: &mut [f64]) -> Vec<f64> {
+        let mut residual = eta;
+        let pieces = residual.par_chunks_mut(CHUNK).zip(weights.par_chunks_mut(CHUNK));
+        pieces.enumerate().for_each(|(chunk, (residual, weights))| {
+            let treatment = &rows.treatment[chunk * CHUNK..];
+            residual.iter_mut().zip(treatment).for_each(|(eta, t)| *eta *= self.role(*t).sign);
+            exponential(residual);
+            for raised in residual.iter_mut().filter(|raised| **raised < NOTHING) {
+                *raised = 0.0;
+            }
+            for (slot, (residual, weight)) in residual.iter_mut().zip(weights).enumerate() {
+                let row = chunk * CHUNK + slot;
+                let (role, s) = (self.role(rows.treatment[row]), weight_of(rows, row));
+                let spread = s * role.moved * *residual;
+                if self.weighs[usize::from(rows.treatment[row])] {
+                    *weight = s * role.base + spread;
+                }
+                *residual = s * role.constant - role.sign * spread;
+            }
+        });
+        residual
+    }
+
+    /// The fit over these rows.
+    ///
+    /// # Errors
+    /// [`Error::WeightlessArm`].
+    pub fn over<'a, 'x>(
+        &self,
+        covariates: &Covariates<'x>,
+        rows: &Rows<'a>,
+        ridge: f64,
+    ) -> Result<Problem<'a, 'x>> {
+        let arms = arm_weights(rows);
+        for (arm, weight) in ["control", "treated"].into_iter().zip(arms) {
+            if !(weight > WEIGHTLESS * (arms[0] + arms[1])) {
+                return Err(Error::WeightlessArm { arm });
+            }
+        }
+        let sum = |part: fn(&Role) -> f64| {
+            part(&self.roles[0]).abs() * arms[0] + part(&self.roles[1]).abs() * arms[1]
+        };
+        let one_sided = self.weighs().is_some();
+        // exp(intercept) lets the weights add up to the target's: of one score, to both arms' odds.
+        let intercept = if one_sided {
+            (sum(|role| role.constant) / sum(|role| role.moved)).ln()
+        } else {
+            (arms[1] / arms[0]).ln()
+        };
+        let covariates = covariates.clone();
+        Ok(Problem {
+            dual: *self,
+            covariates,
+            rows: *rows,
+            ridge,
+            total: sum(|r| r.constant),
+            intercept,
+        })
+    }
+}
+
+/// A row's sample weight.
+fn weight_of(rows: &Rows<'_>, row: usize) -> f64 {
+    rows.sample_weight.map_or(1.0, |weights| weights[row])
+}
+
+/// The sums of the sample weights of both arms, controls first.
+fn arm_weights(rows: &Rows<'_>) -> [f64; 2] {
+    let n = rows.treatment.len();
+    let chunk = |first: usize| {
+        let mut sums = [0.0; 2];
+        for row in first..n.min(first + CHUNK) {
+            sums[usize::from(rows.treatment[row])] += weight_of(rows, row);
+        }
+        sums
+    };
+    let chunks: Vec<[f64; 2]> =
+        (0..n.div_ceil(CHUNK)).into_par_iter().map(|index| chunk(index * CHUNK)).collect();
+    chunks.iter().fold([0.0; 2], |sum, one| [sum[0] + one[0], sum[1] + one[1]])
+}
+
+/// A fit over rows.
+#[derive(Debug)]
+pub struct Problem<'a, 'x> {
+    dual: Dual,
+    pub covariates: Covariates<'x>,
+    pub rows: Rows<'a>,
+    /// On each standardized slope.
+    pub ridge: f64,
+    /// What the target weighs.
+    pub total: f64,
+    /// The best where all slopes are zero.
+    pub intercept: f64,
+}
+
+/// The dual somewhere, and its first two derivatives.
+#[derive(Debug, Clone)]
+pub struct At {
+    pub value: f64,
+    pub equations: ScoreEquations,
+}
+
+/// A direction: how fast the linear part of the dual rises along it, and how far it takes the moved row that it takes
+/// farthest up, and any row.
+#[derive(Debug, Clone, Copy)]
+struct Along {
+    rise: f64,
+    highest: f64,
+    farthest: f64,
+}
+
+/// A block of rows: s c, s r and g.
+struct Lanes {
+    constant: Lane,
+    moved: Lane,
+    sign: Lane,
+}
+
+impl Problem<'_, '_> {
+    /// The same fit over some of the rows; none where these lack an arm.
+    pub fn sampled<'s>(&self, sample: &'s Sample) -> Option<Problem<'s, 's>> {
+        let ridge = self.ridge * sample.share();
+        self.dual.over(&sample.design(&self.covariates), &sample.rows(), ridge).ok()
+    }
+
+    /// The arm whose weights are found; `None` where those of both are.
+    pub fn weighs(&self) -> Option<bool> {
+        self.dual.weighs()
+    }
+
+    /// # Errors
+    /// [`Error::Stopped`].
+    pub fn at(&self, beta: &[f64], monitor: &Monitor) -> Result<At> {
+        let terms = beta.len();
+        let start = || At { value: 0.0, equations: ScoreEquations::new(terms) };
+        let mut at = self.reduce(
+            monitor,
+            start,
+            |at, columns, lanes| {
+                let (mut eta, mut spread) = ([0.0; BLOCK], [0.0; BLOCK]);
+                linear_predictor(beta, columns, &mut eta);
+                for row in 0..BLOCK {
+                    spread[row] = lanes.sign[row] * eta[row];
+                }
+                exponential(&mut spread);
+                for row in 0..BLOCK {
+                    spread[row] *= lanes.moved[row];
+                    at.value += lanes.constant[row] * eta[row] - spread[row];
+                    eta[row] = lanes.constant[row] - lanes.sign[row] * spread[row];
+                }
+                at.equations.add_products(columns, &eta, &spread);
+            },
+            |at, other| {
+                at.value += other.value;
+                at.equations.merge(&other.equations);
+            },
+        )?;
+        for (k, slope) in beta.iter().enumerate().skip(1) {
+            at.value -= self.ridge / 2.0 * slope * slope;
+            at.equations.gradient[k] -= self.ridge * slope;
+            at.equations.information[k * terms + k] += self.ridge;
+        }
+        Ok(at)
+    }
+
+    /// How the information changes along a step, times the step twice: the sum of g q (z'step)^2 z. The gradient after the
+    /// step is that before it, less information times step, less half of this, to third order.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`].
+    pub fn bend(&self, beta: &[f64], step: &[f64], monitor: &Monitor) -> Result<Vec<f64>> {
+        let equations = self.reduce(
+            monitor,
+            || ScoreEquations::new(beta.len()),
+            |equations, columns, lanes| {
+                let [mut spread, mut change] = [[0.0; BLOCK]; 2];
+                linear_predictor(beta, columns, &mut spread);
+                linear_predictor(step, columns, &mut change);
+                spread.iter_mut().zip(&lanes.sign).for_each(|(eta, sign)| *eta *= sign);
+                exponential(&mut spread);
+                for row in 0..BLOCK {
+                    change[row] *= change[row] * lanes.sign[row] * lanes.moved[row] * spread[row];
+                }
+                equations.add_products(columns, &change, &[0.0; BLOCK]);
+            },
+            ScoreEquations::merge,
+        )?;
+        Ok(equations.gradient)
+    }
+
+    /// Whether the dual rises along a direction for ever, so that it has no maximum: it takes no moved row's
+    /// exponential up, and the target's mean lies beyond all of these rows.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`].
+    pub fn rises_for_ever(&self, direction: &[f64], monitor: &Monitor) -> Result<bool> {
+        // What rounding may be of a rise; and, of a direction that only nears such a one, how level it has to be.
+        const ROUNDING: f64 = 1e-9;
+        const LEVEL: f64 = 1e-6;
+        let along = self.reduce(
+            monitor,
+            Along::nowhere,
+            |along, columns, lanes| {
+                let mut eta = [0.0; BLOCK];
+                linear_predictor(direction, columns, &mut eta);
+                for (row, eta) in eta.iter().enumerate() {
+                    along.rise += lanes.constant[row] * eta;
+                    if lanes.moved[row] > 0.0 {
+                        along.highest = along.highest.max(lanes.sign[row] * eta);
+                    }
+                    if lanes.moved[row] > 0.0 || lanes.constant[row].abs() > 0.0 {
+                        along.farthest = along.farthest.max(eta.abs());
+                    }
+                }
+            },
+            Along::merge,
+        )?;
+        let rise = along.rise / self.total;
+        // Of one arm's weights the intercept brings its highest row down to zero, and costs what it takes off.
+        let beyond = if self.dual.weighs().is_some() { rise - along.highest } else { rise };
+        let is_level = self.dual.weighs().is_some() || along.highest <= LEVEL * rise;
+        Ok(is_level && beyond > ROUNDING * along.farthest)
+    }
+
+    /// One pass over the rows: an accumulator for each chunk, merged in the order of the chunks.
+    fn reduce<A: Send>(
+        &self,
+        monitor: &Monitor,
+        start: impl Fn() -> A + Sync,
+        add: impl Fn(&mut A, &[Lane], &Lanes) + Sync,
+        merge: impl Fn(&mut A, &A),
+    ) -> Result<A> {
+        let n = self.rows.treatment.len();
+        let chunk = |first: usize| {
+            monitor.check()?;
+            let mut columns = vec![[0.0; BLOCK]; self.covariates.n_columns()];
+            let mut lanes =
+                Lanes { constant: [0.0; BLOCK], moved: [0.0; BLOCK], sign: [1.0; BLOCK] };
+            let mut accumulator = start();
+            for block in (first..n.min(first + CHUNK)).step_by(BLOCK) {
+                self.covariates.load(block, &mut columns);
+                self.load(block, &mut lanes);
+                add(&mut accumulator, &columns, &lanes);
+            }
+            Ok(accumulator)
+        };
+        let chunks: Vec<A> = (0..n.div_ceil(CHUNK))
+            .into_par_iter()
+            .map(|index| chunk(index * CHUNK))
+            .collect::<Result<_>>()?;
+        let mut total = start();
+        for one in &chunks {
+            merge(&mut total, one);
+        }
+        Ok(total)
+    }
+
+    /// The block that starts at row `start`; rows past the end count for nothing.
+    fn load(&self, start: usize, lanes: &mut Lanes) {
+        let length = BLOCK.min(self.rows.treatment.len() - start);
+        let treatment = &self.rows.treatment[start..start + length];
+        let [control, treated] = &self.dual.roles;
+        let of = |t: bool, part: fn(&Role) -> f64| if t { part(treated) } else { part(control) };
+        for (slot, t) in treatment.iter().enumerate() {
+            lanes.constant[slot] = of(*t, |role| role.constant);
+            lanes.moved[slot] = of(*t, |role| role.moved);
+            lanes.sign[slot] = of(*t, |role| role.sign);
+        }
+        lanes.constant[length..].fill(0.0);
+        lanes.moved[length..].fill(0.0);
+        if let Some(weights) = self.rows.sample_weight {
+            for (slot, s) in weights[start..start + length].iter().enumerate() {
+                lanes.constant[slot] *= s;
+                lanes.moved[slot] *= s;
+            }
+        }
+    }
+}
+
+impl Along {
+    fn nowhere() -> Self {
+        Self { rise: 0.0, highest: f64::NEG_INFINITY, farthest: 0.0 }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.rise += other.rise;
+        self.highest = self.highest.max(other.highest);
+        self.farthest = self.farthest.max(other.farthest);
+    }
+}
