@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from propensity import core
-from propensity.calls.by_name import columns_by_name
 from propensity.effects.arms import Weighting, weights_name
 from propensity.effects.cautions import balanced_cautions, count_cautions
 from propensity.effects.contrasts import Contrast
@@ -17,6 +16,7 @@ from propensity.effects.effect import Effect
 from propensity.effects.estimators import AdjustmentEstimand, Balancing, BalancingMethod
 from propensity.effects.sample import Sample, read_sample_weight, warn_once
 from propensity.frames import checks
+from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.columns import open_frame
 from propensity.frames.formulas import INTERCEPT
