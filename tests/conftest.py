@@ -16,7 +16,7 @@ COVARIATES = ["engagement_tier", "query_confidence"]
 
 @pytest.fixture(autouse=True)
 def no_figures_left_open():
-    """Close what a test has drawn: matplotlib warns of many open figures, whichever test opens one too many."""
+    """Close what a test has drawn: matplotlib warns of many open figures, whoever opens one too many."""
     yield
     if "matplotlib.pyplot" in sys.modules:
         sys.modules["matplotlib.pyplot"].close("all")
