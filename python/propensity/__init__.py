@@ -7,9 +7,10 @@ Who opts in, and can be compared
     `fit_propensity` gives a `PropensityModel`; `overlap`, `trim`.
 What the feature did, several answers at once
     `estimate`, `bootstrap`, with a list of specifications: `IPW`, `AIPW`, `IPWRA`, `RegressionAdjustment`,
-    `NearestNeighbors`.
+    `NearestNeighbors`, `Balancing`.
 By weighting
-    `ipw`; `balancing_weights`, `truncate`.
+    `ipw`; `balancing_weights`, `truncate`; `fit_weights` gives `BalancingWeights`, with which terms balance
+    exactly.
 By outcome models
     `aipw`, `ipwra`, `regression_adjustment`.
 By matching, then `.effect("outcome")`

@@ -235,8 +235,8 @@ def test_rows_that_have_changed_are_refused(made):
         ps.smd(frame.assign(x0=0.0), treatment="t", covariates=["x1"], weights=weights, sample_weight="w")
     own = frame.copy()
     again = ps.fit_weights(own, treatment="t", covariates=["x0"])
-    own["x0"] = own["x0"].to_numpy()[::-1]
-    with pytest.raises(InvalidInputError, match="make weights for the rows as they are now"):
+    own["x0"] = own["x0"].to_numpy()[::-1]  # the same values elsewhere
+    with pytest.raises(InvalidInputError, match="put in another order .* since the weights were made"):
         again.effect("y")
 
 

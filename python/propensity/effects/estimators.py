@@ -116,6 +116,7 @@ class RegressionAdjustment(_Adjustment):
     _name: ClassVar[str] = "Regression"
 
 
+@answered_class
 @dataclass(frozen=True)
 class Balancing:
     """Weights that balance the means of all terms exactly, and the contrast of the weighted means.
