@@ -236,7 +236,7 @@ def test_rows_that_have_changed_are_refused(made):
     own = frame.copy()
     again = ps.fit_weights(own, treatment="t", covariates=["x0"])
     own["x0"] = own["x0"].to_numpy()[::-1]  # the same values elsewhere
-    with pytest.raises(InvalidInputError, match="put in another order .* since the weights were made"):
+    with pytest.raises(InvalidInputError, match=r"put in another order .* since the weights were made"):
         again.effect("y")
 
 
