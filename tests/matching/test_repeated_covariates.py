@@ -332,3 +332,37 @@ def test_covariances_of_a_lone_row_are_those_around_it():
     only = np.where(np.arange(20) == 10, 1.0, 0.0)
     found = covariance_direction(y, arm, place, only, within)
     np.testing.assert_allclose(found, covariance_direction(y, arm, place, only), rtol=1e-9)
+
+
+def test_errors_do_not_hang_on_the_order_of_rows_between_equidistant_logits():
+    rows = pd.DataFrame(
+        {
+            "x": [0, 3, 2, 1, 0, 2, 1, 3],
+            "z": [1, 1, 0, 1, 0, 2, 0, 2],
+            "t": [1, 0, 0, 1, 0, 0, 1, 0],
+            "y": [3.0, 4, 15, 13, 17, 19, 15, 5],
+        },
+        index=list("abcdefgh"),
+    )
+    roles, found = {"treatment": "t", "on": "logit"}, set()
+    for seed in range(8):
+        turned = rows.sample(frac=1, random_state=seed)
+        model = ps.fit_propensity(turned, treatment="t", covariates=["x", "z"])
+        full = ps.match_full(turned, **roles, scores=model).effect("y")
+        pairs = ps.match_nn(turned, **roles, scores=model, replace=False).effect("y")
+        found.add((round(full.std_error, 9), round(pairs.std_error, 9)))
+    assert len(found) == 1
+
+
+def test_error_of_subclasses_with_lone_rows_counts_no_rows_of_weight_0():
+    rng = np.random.default_rng(24)
+    rows = pd.DataFrame({"x": rng.normal(size=60)})
+    rows["t"] = (rng.random(60) < 1 / (1 + np.exp(-0.8 * rows["x"]))).astype(int)
+    rows["y"] = rows["x"] * 2 + rows["t"] + rng.normal(size=60)
+    rows["w"] = (rng.random(60) < 0.6) * 1.0
+    roles = {"treatment": "t", "sample_weight": "w"}
+    found = []
+    for some in (rows, rows[rows["w"] > 0]):
+        model = ps.fit_propensity(some, covariates=["x"], **roles)
+        found.append(ps.subclassify(some, scores=model, estimand="ATE", **roles).effect("y").std_error)
+    assert found[0] == pytest.approx(found[1], rel=1e-9)

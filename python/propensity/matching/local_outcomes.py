@@ -200,11 +200,11 @@ def _neighborhoods(size: Rows) -> tuple[Rows, Rows]:
 
 
 def _nearest(value: Floats, places: Floats) -> Rows:
-    """Give the number of the ascending value nearest to each place, the lower of two."""
+    """Give the number of the ascending value nearest to each place, the lower of two but for rounding."""
     above = np.clip(np.searchsorted(value, places), 1, max(len(value) - 1, 1))
     above = np.minimum(above, len(value) - 1)
     below = np.maximum(above - 1, 0)
-    return np.where(places - value[below] <= value[above] - places, below, above)
+    return np.where(places - value[below] <= value[above] - places + TIE, below, above)
 
 
 def range_sums(values: Floats, low: Rows, high: Rows) -> Floats:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from propensity.effects.arms import Means
@@ -70,10 +72,22 @@ def stratified_influence(
         return Means(means[0], means[1], influence[0], influence[1])
     clusters = np.where(lone[labels], labels, size + np.arange(n))
     clusters = np.unique(clusters, return_inverse=True)[1].astype(np.int64)
-    # Most of these clusters are single rows: the factor G / (G - 1) of few clusters is taken out again.
-    n_clusters = int(clusters.max()) + 1
+    return Means(means[0], means[1], influence[0], influence[1], clusters)
+
+
+def as_single_rows(means: Means) -> Means:
+    """Take out the factor G / (G - 1) of few clusters, for most of these clusters are single rows."""
+    if means.clusters is None:
+        return means
+    assert means.influence_treated is not None
+    assert means.influence_control is not None
+    n_clusters = int(means.clusters.max()) + 1
     scale = np.sqrt((n_clusters - 1) / n_clusters)
-    return Means(means[0], means[1], scale * influence[0], scale * influence[1], clusters)
+    return replace(
+        means,
+        influence_treated=scale * means.influence_treated,
+        influence_control=scale * means.influence_control,
+    )
 
 
 def _factors(weights: Floats, labels: Rows, size: int) -> Floats:

@@ -24,7 +24,7 @@ from propensity.matching.outcome import MatchedOutcome, are_names
 from propensity.matching.rematching import bootstrap_again
 from propensity.matching.result import FRAME, Matched, Whom, outcome_of, require_unknown
 from propensity.matching.score_influence import COUNTED, score_influence, with_estimation
-from propensity.matching.subclass_influence import clustered_influence, stratified_influence
+from propensity.matching.subclass_influence import as_single_rows, clustered_influence, stratified_influence
 from propensity.resampling.options import Groups, ResamplingOptions
 from propensity.resampling.result import BootstrapResult
 
@@ -213,11 +213,11 @@ class Subclasses(Matched):
             means = stratified_influence(y.values, self.treated, self.labels, w, self._focal_share())
         estimated = None if self.rematching is None else self.rematching.estimated
         if estimated is None or quantity is None:
-            return self._effect(y, means, f"{_METHODS[how]}; {_GIVEN}")
+            return self._effect(y, as_single_rows(means), f"{_METHODS[how]}; {_GIVEN}")
         means = with_estimation(
             means, estimated, y, self.treated, quantity, estimand=self.estimand, cells=cells
         )
-        return self._effect(y, means, f"{_METHODS[how]}; {COUNTED}")
+        return self._effect(y, as_single_rows(means), f"{_METHODS[how]}; {COUNTED}")
 
     @property
     def _quantity(self) -> Floats | None:
