@@ -131,7 +131,8 @@ class Balancing:
         How the weights for everyone's effect are made: each arm to everybody, as even as can be (entropy
         balancing); both arms to each other by one score (covariate balancing propensity score); each arm to
         everybody by a score of its own, so that no weight is below 1 (inverse probability tilting). For the
-        others all three give the same weights. Entropy finds weights most often, and they are the most even.
+        others all three give the same weights. Entropy finds weights wherever some bring both arms to
+        everybody, and they are the most even.
     penalty : float, default 0.0
         L2 strength on the coefficients, per standard deviation of a term, for rows that weigh one on average.
         Zero balances exactly; 1.0 nearly, and where nothing balances exactly as well as can be.

@@ -60,9 +60,10 @@ def fit_weights(
         Whose means both arms get: those of the treated units, of the control units, of everyone.
     method : {"entropy", "cbps", "ipt"}, default "entropy"
         How the weights for the ATE are made: each arm to everybody, by weights as even as can be (entropy
-        balancing); both arms to each other, by one score (covariate balancing propensity score); each arm to
-        everybody by a score of its own, so that no weight is below 1 (inverse probability tilting). For the
-        ATT and the ATC all three give the same. Entropy finds weights where the others find none.
+        balancing); both arms to each other, by one score (covariate balancing propensity score), whose means
+        may then lie beside everybody's: `summary()` shows both; each arm to everybody by a score of its own,
+        so that no weight is below 1 (inverse probability tilting). For the ATT and the ATC all three give the
+        same. Entropy finds weights wherever there are some that bring both arms to everybody.
     penalty : float, default 0.0
         L2 strength on the coefficients, per standard deviation of a term, for rows that weigh one on average.
         Zero balances exactly, or says that nothing does. 1.0 comes near it: `max_imbalance` says how near.
