@@ -91,7 +91,7 @@ def covariance_near(y, x, members, quantity, at):
     """Covariances of the columns of x with y around the member nearest to a place: two more to each side."""
     ordered = members[np.argsort(quantity[members], kind="stable")]
     values = np.round(quantity[ordered], 9)
-    nearest = values[np.argmin(np.abs(quantity[ordered] - at))]
+    nearest = values[np.argmin(np.round(np.abs(quantity[ordered] - at), 9))]  # the lower of two
     here = np.flatnonzero(values == nearest)
     low, high = values[max(here[0] - 2, 0)], values[min(here[-1] + 2, len(values) - 1)]
     own = ordered[(values >= low) & (values <= high)]
