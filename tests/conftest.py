@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import propensity as ps
+from libraries import LIBRARIES
 
 TREATMENT, OUTCOME = "opt_in_agent_mode", "task_completed"
 COVARIATES = ["engagement_tier", "query_confidence"]
@@ -20,6 +21,12 @@ def no_figures_left_open():
     yield
     if "matplotlib.pyplot" in sys.modules:
         sys.modules["matplotlib.pyplot"].close("all")
+
+
+@pytest.fixture(params=LIBRARIES)
+def library(request):
+    """What makes a frame of each library of a pandas frame."""
+    return LIBRARIES[request.param]
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 import propensity as ps
+from answers import N, opted_rows, said
 
 # What is told of so few rows is not looked at here, but for where it points.
 pytestmark = [
@@ -17,21 +18,10 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning"),
 ]
 
-N = 120
-
 
 @pytest.fixture
 def df():
-    rng = np.random.default_rng(1)
-    x = rng.normal(size=N)
-    t = (rng.random(N) < 1 / (1 + np.exp(-x))).astype(int)
-    return pd.DataFrame({"t": t, "x": x, "z": rng.normal(size=N), "y": t + x, "e": 1 / (1 + np.exp(-x))})
-
-
-def said(call, *args, **options):
-    with pytest.raises(TypeError) as caught:
-        call(*args, **options)
-    return str(caught.value)
+    return opted_rows()
 
 
 def follow(message, df):

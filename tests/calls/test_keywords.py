@@ -3,30 +3,18 @@
 import inspect
 import re
 
-import numpy as np
-import pandas as pd
 import pytest
 
 import propensity as ps
+from answers import opted_rows, said
 from propensity.calls.keywords import _OTHER_WORDS
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
-N = 120
-
 
 @pytest.fixture
 def df():
-    rng = np.random.default_rng(1)
-    x = rng.normal(size=N)
-    t = (rng.random(N) < 1 / (1 + np.exp(-x))).astype(int)
-    return pd.DataFrame({"t": t, "x": x, "z": rng.normal(size=N), "y": t + x, "e": 1 / (1 + np.exp(-x))})
-
-
-def said(call, *args, **options):
-    with pytest.raises(TypeError) as caught:
-        call(*args, **options)
-    return str(caught.value)
+    return opted_rows()
 
 
 PUBLIC = {name: getattr(ps, name) for name in ps.__all__ if callable(getattr(ps, name))}

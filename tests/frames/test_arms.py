@@ -8,52 +8,15 @@ import re
 
 import numpy as np
 import pandas as pd
-import polars as pl
-import pyarrow as pa
-import pyarrow.compute as pc
 import pytest
 
 import propensity as ps
+from mended_lines import TREATED, N, effect, frame, refused, run
 from propensity import core, plots
 from propensity.errors import InvalidInputError
 from propensity.frames import arms
 
 pytestmark = pytest.mark.filterwarnings("ignore::propensity.errors.SmallSampleWarning")
-
-N = 60
-LIBRARIES = {
-    "pandas": lambda df: df.copy(),
-    "polars": pl.from_pandas,
-    "pyarrow": lambda df: pa.Table.from_pandas(df, preserve_index=False),
-}
-TREATED = np.arange(N) % 3 == 0
-
-
-@pytest.fixture(params=LIBRARIES)
-def library(request):
-    return LIBRARIES[request.param]
-
-
-def frame(**columns):
-    x = np.random.default_rng(2).normal(size=N)
-    return pd.DataFrame({"x": x, "y": x + 3.0 * TREATED, "e": np.full(N, 0.4)} | columns)
-
-
-def refused(df, **options):
-    with pytest.raises((InvalidInputError, TypeError)) as caught:
-        ps.ipw(df, **{"outcome": "y", "treatment": "arm", "scores": "e"} | options)
-    return str(caught.value)
-
-
-def run(line, df):
-    scope = {"pd": pd, "pl": pl, "pa": pa, "pc": pc, "np": np}
-    scope["df"] = df.copy() if isinstance(df, pd.DataFrame) else df
-    exec(line, scope)
-    return scope["df"]
-
-
-def effect(df, **options):
-    return ps.ipw(df, **{"outcome": "y", "treatment": "arm", "scores": "e"} | options).estimate
 
 
 def expected(arm=TREATED):

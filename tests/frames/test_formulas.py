@@ -7,8 +7,6 @@ import pickle
 
 import numpy as np
 import pandas as pd
-import polars as pl
-import pyarrow as pa
 import pytest
 
 import propensity as ps
@@ -17,16 +15,6 @@ from propensity.frames.columns import open_frame
 from propensity.frames.terms import make_terms, parse_covariates
 
 N = 150
-LIBRARIES = {
-    "pandas": lambda df: df,
-    "polars": pl.from_pandas,
-    "pyarrow": lambda df: pa.Table.from_pandas(df, preserve_index=False),
-}
-
-
-@pytest.fixture(params=LIBRARIES)
-def library(request):
-    return LIBRARIES[request.param]
 
 
 @pytest.fixture

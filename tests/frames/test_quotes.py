@@ -2,24 +2,12 @@
 
 import numpy as np
 import pandas as pd
-import polars as pl
-import pyarrow as pa
 import pytest
 
 import propensity as ps
 from propensity.errors import InvalidInputError
 
 N = 150
-LIBRARIES = {
-    "pandas": lambda df: df,
-    "polars": pl.from_pandas,
-    "pyarrow": lambda df: pa.Table.from_pandas(df, preserve_index=False),
-}
-
-
-@pytest.fixture(params=LIBRARIES)
-def library(request):
-    return LIBRARIES[request.param]
 
 
 @pytest.fixture

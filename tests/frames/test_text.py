@@ -4,49 +4,13 @@ import re
 
 import numpy as np
 import pandas as pd
-import polars as pl
-import pyarrow as pa
-import pyarrow.compute as pc
 import pytest
 
 import propensity as ps
+from mended_lines import TREATED, N, frame, refused, run
 from propensity.errors import InvalidInputError
 
 pytestmark = pytest.mark.filterwarnings("ignore::propensity.errors.SmallSampleWarning")
-
-N = 60
-LIBRARIES = {
-    "pandas": lambda df: df.copy(),
-    "polars": pl.from_pandas,
-    "pyarrow": lambda df: pa.Table.from_pandas(df, preserve_index=False),
-}
-TREATED = np.arange(N) % 3 == 0
-
-
-@pytest.fixture(params=LIBRARIES)
-def library(request):
-    return LIBRARIES[request.param]
-
-
-def frame(**columns):
-    x = np.random.default_rng(2).normal(size=N)
-    return pd.DataFrame({"x": x, "y": x + 3.0 * TREATED, "e": np.full(N, 0.4)} | columns)
-
-
-def effect(df, **options):
-    return ps.ipw(df, **{"outcome": "y", "treatment": "arm", "scores": "e"} | options).estimate
-
-
-def run(line, df):
-    scope = {"df": df.copy() if isinstance(df, pd.DataFrame) else df, "pd": pd, "pl": pl, "pa": pa, "pc": pc}
-    exec(line, scope)
-    return scope["df"]
-
-
-def refused(df, **options):
-    with pytest.raises((InvalidInputError, TypeError)) as caught:
-        ps.ipw(df, **{"outcome": "y", "treatment": "arm", "scores": "e"} | options)
-    return str(caught.value)
 
 
 BRACKETED = [f"({-v:.2f})" if v < 0 else f"${v:,.2f}" for v in np.arange(N) * 60.0 - 1_500]

@@ -11,22 +11,12 @@ import propensity as ps
 from propensity.errors import ColumnWarning
 
 N = 240
-LIBRARIES = {
-    "pandas": lambda df: df,
-    "polars": pl.from_pandas,
-    "pyarrow": lambda df: pa.Table.from_pandas(df, preserve_index=False),
-}
 ROLES = {"treatment": "t"}
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning"),  # few rows, made up
     pytest.mark.filterwarnings("ignore::propensity.errors.SmallSampleWarning"),
 ]
-
-
-@pytest.fixture(params=LIBRARIES)
-def library(request):
-    return LIBRARIES[request.param]
 
 
 def frame(**columns):

@@ -23,12 +23,6 @@ from matplotlib import pyplot as plt
 from matplotlib.patches import StepPatch
 
 
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt.close("all")
-
-
 @pytest.fixture
 def users():
     rng = np.random.default_rng(3)

@@ -16,12 +16,6 @@ from matplotlib import pyplot as plt
 from matplotlib.patches import StepPatch
 
 
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt.close("all")
-
-
 @pytest.fixture
 def frame():
     rng = np.random.default_rng(11)

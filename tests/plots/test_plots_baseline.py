@@ -27,7 +27,6 @@ from propensity.resampling.analytic import Analytic
 from propensity.resampling.result import BootstrapResult
 
 mpl.use("Agg")
-from matplotlib import pyplot as plt
 
 # The same release of matplotlib draws the same pixels. One dot of 600 that moves by a tenth of its row makes
 # 0.8, one marker of 120 in a Love plot 1.7, another letter 6.
@@ -52,12 +51,6 @@ def looks_the_same(draw, dpi=70):
         return np.atleast_1d(draw()).ravel()[0].figure
 
     return compare(test)
-
-
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt.close("all")
 
 
 def spread(n, step=GOLDEN):

@@ -26,12 +26,6 @@ from matplotlib.patches import StepPatch
 from matplotlib.text import Text
 
 
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt.close("all")
-
-
 @pytest.fixture
 def users():
     rng = np.random.default_rng(3)

@@ -12,15 +12,8 @@ from propensity import plots
 from propensity.errors import InvalidInputError
 
 mpl.use("Agg")
-from matplotlib import pyplot as plt
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
-
-
-@pytest.fixture(autouse=True)
-def _close_figures():
-    yield
-    plt.close("all")
 
 
 @pytest.fixture

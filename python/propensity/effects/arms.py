@@ -147,3 +147,10 @@ class OutcomeFacts:
     def constant(self) -> bool:
         """Whether it is the same for all, so that there is nothing to estimate."""
         return self.low == self.high
+
+
+def effective_sizes(weights: Floats, treated: Bools) -> tuple[float, float]:
+    """Give Kish's effective sample size of either arm, treated and controls."""
+    of_arms = [np.bincount(treated, weights=values, minlength=2) for values in (weights, weights**2)]
+    control, of_treated = (total**2 / squares for total, squares in zip(*of_arms, strict=True))
+    return float(of_treated), float(control)

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from propensity.effects.arms import effective_sizes
 from propensity.effects.imbalance import BALANCED, Imbalance
 from propensity.errors import (
     BalanceWarning,
@@ -63,13 +64,16 @@ def overlap_cautions(estimand: str, weights: Floats, treated: Bools) -> tuple[Wa
     """Say which arm's weighted mean leans on so few rows that its interval tends to be too narrow."""
     limit = _ENOUGH_OF_AN_ARM.get(estimand, 0.0)
     found = []
-    for arm, members in {"treated": treated, "control": ~treated}.items():
+    arms = {"treated": treated, "control": ~treated}.items()
+    for (arm, members), ess in zip(arms, effective_sizes(weights, treated), strict=True):
+        n = int(members.sum())
+        if ess >= max(limit, _LEAST_OF_AN_ARM) * n:
+            continue
         own = weights[members]
-        ess, heaviest = own.sum() ** 2 / (own**2).sum(), own.max() / own.sum()
-        uneven = ess < limit * len(own) and heaviest > _HEAVY_ROW
-        if uneven or ess < _LEAST_OF_AN_ARM * len(own):
+        heaviest = own.max() / own.sum()
+        if heaviest > _HEAVY_ROW or ess < _LEAST_OF_AN_ARM * n:
             found.append(
-                f"{len(own):,} {arm} rows are worth {ess:,.0f} (ESS), and one of them has {heaviest:.1%} of "
+                f"{n:,} {arm} rows are worth {ess:,.0f} (ESS), and one of them has {heaviest:.1%} of "
                 "the weight"
             )
     if not found:

@@ -66,16 +66,16 @@ def _both(means: ArmMeans) -> tuple[float, float]:
 
 def copy_cautions(columns: Mapping[str, Column], outcome: Floats, there: Bools) -> tuple[Warning, ...]:
     """Say which columns are the outcome (n,), in whatever units, in the rows that are there."""
-    y = outcome[there]
-    if len(y) < _FEWEST_ROWS:
+    first = np.flatnonzero(there)[:_LOOKED_AT_FIRST]
+    if len(first) < _FEWEST_ROWS:
         return ()
     found = []
     for name, column in columns.items():
         values = arms.numbers(column)
         if values is None:
             continue
-        first = slice(0, _LOOKED_AT_FIRST)
-        if _same_but_for_units(values[there][first], y[first]) and _same_but_for_units(values[there], y):
+        alike = _same_but_for_units(values[first], outcome[first])
+        if alike and _same_but_for_units(values[there], outcome[there]):
             found.append(name)
     if not found:
         return ()

@@ -120,8 +120,6 @@ class Sample:
         covariates: Iterable[str] = (),
     ) -> Effect:
         """Put an effect together; `covariates` are the columns it is adjusted for."""
-        if self.n_clusters is not None:
-            se_method += f"; summed within {self.n_clusters:,} clusters, factor G / (G - 1)"
         copies = self.copies(outcome, covariates)
         return Effect.of(
             means,
@@ -129,7 +127,7 @@ class Sample:
             estimand=estimand,
             weights=self.frame.series(weighting.weights, weights_name(self.sample_weight)),
             ess=(weighting.ess_treated, weighting.ess_control),
-            se_method=se_method,
+            se_method=se_method + summed_within(self.n_clusters),
             clusters=self.clusters,
             treated=self.treated,
             n_clusters=self.n_clusters,
@@ -141,6 +139,11 @@ class Sample:
             ),
             fingerprint=self.fingerprint,
         )
+
+
+def summed_within(n_clusters: int | None) -> str:
+    """Say of a standard error what clusters do to it; nothing where rows are independent."""
+    return "" if n_clusters is None else f"; summed within {n_clusters:,} clusters, factor G / (G - 1)"
 
 
 def read_sample(

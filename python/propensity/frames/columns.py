@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import pandas as pd
@@ -289,6 +289,11 @@ def read_column(data: AnyFrame, name: str, reader: Reader = kinds.read) -> Colum
     if column.name != name:
         column.name = name
     return column
+
+
+def are_names(outcome: object) -> TypeGuard[Sequence[str]]:
+    """Tell several outcomes, by name, from the values of one."""
+    return isinstance(outcome, list | tuple) and all(isinstance(name, str) for name in outcome)
 
 
 def outcome_names(outcome: str | Sequence[str]) -> list[str]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from propensity.effects.arms import effective_sizes
 from propensity.effects.cautions import adjustment_cautions, balance_cautions
 from propensity.effects.imbalance import BalanceTerms, find_imbalance
 from propensity.effects.matching_specification import Matching, NearestNeighbors
@@ -122,10 +123,3 @@ def neighbor_remedy(spec: NearestNeighbors, *, adjusted: bool = False) -> str:
 def caliper_remedy(spec: Matching) -> str:
     """Ask for a caliper, or where there is one for a narrower one."""
     return "set a caliper" if spec.caliper is None else "set a narrower caliper"
-
-
-def effective_sizes(weights: Floats, treated: Bools) -> tuple[float, float]:
-    """Give Kish's effective sample size of either arm, treated and controls."""
-    of_arms = [np.bincount(treated, weights=values, minlength=2) for values in (weights, weights**2)]
-    control, of_treated = (total**2 / squares for total, squares in zip(*of_arms, strict=True))
-    return float(of_treated), float(control)

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 import numpy as np
 
 from propensity import core
-from propensity.effects.arms import Means
+from propensity.effects.arms import Means, effective_sizes
 from propensity.effects.effect import Effect
 from propensity.errors import InvalidInputError, SmallSampleWarning
 from propensity.frames import checks
 from propensity.frames.checks import Floats
 from propensity.frames.kept import read_adjustment
 from propensity.matching.abadie_imbens import adjustments, neighbor_variance
-from propensity.matching.cautions import effective_sizes, neighbor_remedy
+from propensity.matching.cautions import neighbor_remedy
 from propensity.matching.estimation_variance import estimation_variance
 from propensity.matching.local_outcomes import tie_cells
 from propensity.matching.outcome import MatchedOutcome

@@ -15,13 +15,12 @@ from propensity.effects.several import Effects
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.checks import Floats, Rows
-from propensity.frames.columns import outcome_names
+from propensity.frames.columns import are_names, outcome_names
 from propensity.frames.kept import kept_rows
 from propensity.frames.native import AnyFrame
 from propensity.matching.abadie_imbens import Pairing
 from propensity.matching.bootstrap import bootstrap_matches
 from propensity.matching.effect import PairInference, effect_of_matches
-from propensity.matching.outcome import are_names
 from propensity.matching.pairs import pairs_of
 from propensity.matching.result import FRAME, Matched
 from propensity.resampling.options import Groups, Resampling, ResamplingOptions

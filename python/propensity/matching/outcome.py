@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -67,11 +66,6 @@ class MatchedOutcome:
                 f"outcome: {where}; this bootstrap looks at the rows beside the matched, too"
             )
         return self.values
-
-
-def are_names(outcome: object) -> TypeGuard[Sequence[str]]:
-    """Tell several outcomes, by name, from the values of one."""
-    return isinstance(outcome, list | tuple) and all(isinstance(name, str) for name in outcome)
 
 
 def read_matched_outcome(

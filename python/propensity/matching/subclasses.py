@@ -16,11 +16,11 @@ from propensity.effects.several import Effects
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.checks import Bools, Floats, Rows
-from propensity.frames.columns import outcome_names
+from propensity.frames.columns import are_names, outcome_names
 from propensity.frames.kept import kept_rows
 from propensity.frames.native import AnyFrame, AnySeries
 from propensity.matching.local_outcomes import tie_cells
-from propensity.matching.outcome import MatchedOutcome, are_names
+from propensity.matching.outcome import MatchedOutcome
 from propensity.matching.rematching import bootstrap_again
 from propensity.matching.result import FRAME, Matched, Whom, outcome_of, require_unknown
 from propensity.matching.score_influence import COUNTED, score_influence, with_estimation

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeGuard, get_args, overload
+from typing import Any, ClassVar, get_args, overload
 
 import numpy as np
 import pandas as pd
@@ -14,13 +13,13 @@ from propensity.effects.arms import OutcomeFacts
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import AdjustmentEstimand, Balancing
-from propensity.effects.sample import clusters_there, warn_once
+from propensity.effects.sample import clusters_there, summed_within, warn_once
 from propensity.effects.several import Effects
 from propensity.effects.weighted_result import WeightedResult
 from propensity.errors import InvalidInputError
 from propensity.frames import arms, checks, rowwise_checks
 from propensity.frames.checks import Bools, Floats, Rows
-from propensity.frames.columns import outcome_names
+from propensity.frames.columns import are_names, outcome_names
 from propensity.frames.fingerprint import Fingerprint, Made
 from propensity.frames.kept import read_groups_later, read_later
 from propensity.frames.native import AnySeries
@@ -165,7 +164,7 @@ class BalancingWeights(WeightedResult):
         """
         checks.choice("contrast", contrast, get_args(Contrast))
         clusters = None if cluster is None else self._clusters(cluster)
-        if _are_names(outcome):
+        if are_names(outcome):
             names = outcome_names(outcome)
             effects = {name: self._effect_on(name, contrast, clusters) for name in names}
             self._warn_of(*effects.values())
@@ -184,7 +183,6 @@ class BalancingWeights(WeightedResult):
         weights = np.asarray(self.weights)
         found = self.terms.effect(y, self.treated, weights, self.sample_weight, self.spec)
         n_clusters = None if clusters is None else int(clusters.max()) + 1
-        summed = "" if clusters is None else f"; summed within {n_clusters:,} clusters, factor G / (G - 1)"
         return Effect.of(
             found,
             OutcomeFacts.of(y if self.sample_weight is None else y[self.sample_weight > 0]),
@@ -193,7 +191,7 @@ class BalancingWeights(WeightedResult):
             weights=self.weights,
             fingerprint=self.fingerprint,
             ess=(self.ess_treated, self.ess_control),
-            se_method=SE_METHOD + summed,
+            se_method=SE_METHOD + summed_within(n_clusters),
             clusters=clusters,
             n_clusters=n_clusters,
             contrast=contrast,
@@ -304,8 +302,3 @@ class BalancingWeights(WeightedResult):
 
     def _table(self) -> pd.DataFrame:
         return in_few_digits(self.summary())
-
-
-def _are_names(outcome: object) -> TypeGuard[Sequence[str]]:
-    """Tell several outcomes, by name, from the values of one."""
-    return isinstance(outcome, list | tuple) and all(isinstance(name, str) for name in outcome)
