@@ -147,6 +147,7 @@ def test_effect_of_sets_has_ratios(scored):
     assert ratio.estimate == pytest.approx(effect.mean_treated / effect.mean_control)
 
 
+@pytest.mark.filterwarnings("ignore::propensity.errors.CalibrationWarning")  # rightly: the scores are made up
 @settings(max_examples=100, deadline=None)
 @given(scored_samples())
 def test_variance_in_space_equals_that_on_a_line(sample):

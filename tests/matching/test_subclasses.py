@@ -61,6 +61,7 @@ def test_subclassify_is_matchits(logs, model, n_subclasses, estimand):
 # Subclasses
 
 
+@pytest.mark.filterwarnings("ignore::propensity.errors.CalibrationWarning")  # rightly: the scores are made up
 @pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")  # not the question here
 @QUICK
 @given(scored_samples(), st.integers(1, 8), st.sampled_from(ESTIMANDS), st.integers(1, 2))
