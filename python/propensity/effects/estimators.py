@@ -233,7 +233,7 @@ def check_estimators(estimators: Sequence[Estimator], penalty: float) -> None:
     labels = []
     for estimator in estimators:
         if not isinstance(estimator, Estimator):
-            raise InvalidInputError(f"estimators: a specification such as IPW() is needed, not {estimator!r}")
+            raise InvalidInputError(f"estimators: {_no_specification(estimator)}")
         labels.append(estimator.label)
     twice = [label for label in dict.fromkeys(labels) if labels.count(label) > 1]
     if twice or not labels:
@@ -246,3 +246,10 @@ def check_estimators(estimators: Sequence[Estimator], penalty: float) -> None:
         raise InvalidInputError(
             f"penalty: none of the estimators has a score model for {penalty!r} to act on; leave it out"
         )
+
+
+def _no_specification(given: object) -> str:
+    """Say what is needed in place of something that specifies no estimator."""
+    if isinstance(given, type) and issubclass(given, Estimator):
+        return f"{given.__name__} is a class; call it: {given.__name__}()"
+    return f"a specification such as IPW() is needed, not {given!r}"
