@@ -21,12 +21,13 @@ PUBLIC = {name: getattr(ps, name) for name in ps.__all__ if callable(getattr(ps,
 PUBLIC |= {f"plots.{name}": getattr(ps.plots, name) for name in ps.plots.__all__}
 PUBLIC |= {f"datasets.{name}": getattr(ps.datasets, name) for name in ("opt_in_logs", "lalonde")}
 RESULTS = [ps.Matches, ps.Subclasses, ps.Effect, ps.Effects, ps.BootstrapResult, ps.PropensityModel]
-RESULTS += [ps.Overlap, ps.Trimmed, ps.TruncatedWeights, ps.BalancingWeights, ps.EffectTest]
+RESULTS += [ps.Overlap, ps.Trimmed, ps.TruncatedWeights, ps.BalancingWeights, ps.EffectTest, ps.EqualityTest]
+RESULTS += [ps.GroupedEffects]
 METHODS = {
     f"{kind.__name__}.{name}": member
     for kind in RESULTS
     for name, member in inspect.getmembers(kind, inspect.isfunction)
-    if not name.startswith("_")
+    if not name.startswith("_") and not member.__qualname__.startswith("Mapping.")  # Python's own
 }
 MADE_BY_THE_PACKAGE = {kind.__name__ for kind in RESULTS} | {"Estimator"}
 

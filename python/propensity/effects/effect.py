@@ -75,6 +75,8 @@ class Effect(WeightedResult):
         Which rows it was estimated from, and what each counted for: functions that take its weights compare.
     whom : str
         Whom it is for, where some of those that the estimand names are left out; else empty.
+    measured : str
+        What was measured, where that is not the column as it stands: winsorized, or divided by another.
     """
 
     made: ClassVar[Made] = Made(
@@ -100,6 +102,7 @@ class Effect(WeightedResult):
     fingerprint: Fingerprint | None = None
     whom: str = ""
     means_covariance: MeansCovariance | None = None
+    measured: str = ""
 
     @classmethod
     def of(  # noqa: PLR0913 - what any method knows of its estimate, by name
@@ -176,7 +179,7 @@ class Effect(WeightedResult):
             weights=weights,
             std_error=std_error,
             se_method=se_method,
-            cautions=(*cautions, *size_cautions(ess, n_rows, n_clusters, cautions)),
+            cautions=_each_once(*cautions, *size_cautions(ess, n_rows, n_clusters, cautions)),
             influence_treated=means.influence_treated,
             influence_control=means.influence_control,
             clusters=clusters,
@@ -378,7 +381,8 @@ class Effect(WeightedResult):
 
     def _headline(self) -> str:
         scale = SCALES[self.contrast]
-        whom = f", for {self.whom}" if self.whom else ""
+        of = f", of {self.measured}" if self.measured else ""
+        whom = f"{of}, for {self.whom}" if self.whom else of
         lines = [f"Effect ({self.estimand}): {scale.words} {scale.written(self.estimate)}{whom}"]
         lines.append(f"Standard error: {self.se_method}")
         lines.extend(f"Caution: {caution}" for caution in self.cautions)
@@ -386,3 +390,8 @@ class Effect(WeightedResult):
 
     def _table(self) -> pd.DataFrame:
         return self.to_frame()
+
+
+def _each_once(*cautions: Warning) -> tuple[Warning, ...]:
+    """Leave out what has been said in the same words."""
+    return tuple({str(caution): caution for caution in reversed(cautions)}.values())[::-1]

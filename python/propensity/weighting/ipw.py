@@ -15,13 +15,16 @@ from propensity.effects.cautions import (
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import WeightingEstimand
+from propensity.effects.grouped import GroupedEffects
 from propensity.effects.imbalance import BalanceTerms, Imbalance, find_imbalance
-from propensity.effects.sample import Sample, for_each_outcome, read_sample, warn_once
+from propensity.effects.metrics import Metrics, Winsorize
+from propensity.effects.sample import Sample, read_sample, warn_once
 from propensity.effects.several import Effects
 from propensity.frames import checks, rowwise_checks
 from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Floats
 from propensity.frames.columns import outcome_names
+from propensity.frames.grouping import require_groups
 from propensity.frames.native import AnyFrame, AnySeries
 from propensity.scores.cautions import lone_cautions, score_cautions, weights_of_stood_for
 from propensity.scores.logistic import (
@@ -34,13 +37,13 @@ from propensity.scores.logistic import (
 )
 from propensity.scores.model import PropensityModel
 from propensity.scores.scored import Scored
+from propensity.weighting.by_group import ESTIMATED, KNOWN, weighted_by_group
+from propensity.weighting.within_groups import weighted_within
 
-_ESTIMATED = "stacked estimating equations; counts that the scores were estimated"
 _REMEDY = "weighting alone is biased by it, and outcome models (aipw, ipwra) have to adjust for it"
 _REMEDY_OF_ADJUSTED = "the outcome models have to adjust for it, which they do as far as their terms reach"
 _RICHER = "; squares and products of terms in the score model balance more"
 _REMEDY_OF_KNOWN = "weights of right scores make the scores alike: look at overlap, and at how they were made"
-_KNOWN = "estimating equations of the two means; takes the scores as known"
 
 
 @columns_by_name
@@ -104,16 +107,24 @@ class _Options(TypedDict, total=False):
     scores: Required[object]
     estimand: WeightingEstimand
     contrast: Contrast
+    per: str | None
+    winsorize: Winsorize
     cluster: object
     sample_weight: object
 
 
 @overload
-def ipw(df: AnyFrame, *, outcome: str, **options: Unpack[_Options]) -> Effect: ...
-@overload
-def ipw(df: AnyFrame, *, outcome: list[str] | tuple[str, ...], **options: Unpack[_Options]) -> Effects: ...
-@columns_by_name
 def ipw(
+    df: AnyFrame, *, outcome: str, by: str | list[str], within: bool = False, **options: Unpack[_Options]
+) -> GroupedEffects: ...
+@overload
+def ipw(df: AnyFrame, *, outcome: str, by: None = None, **options: Unpack[_Options]) -> Effect: ...
+@overload
+def ipw(
+    df: AnyFrame, *, outcome: list[str] | tuple[str, ...], by: None = None, **options: Unpack[_Options]
+) -> Effects: ...
+@columns_by_name
+def ipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     df: AnyFrame,
     *,
     outcome: str | Sequence[str],
@@ -121,9 +132,13 @@ def ipw(
     scores: object,
     estimand: WeightingEstimand = "ATE",
     contrast: Contrast = "difference",
+    by: str | Sequence[str] | None = None,
+    within: bool = False,
+    per: str | None = None,
+    winsorize: Winsorize = None,
     cluster: object = None,
     sample_weight: object = None,
-) -> Effect | Effects:
+) -> Effect | Effects | GroupedEffects:
     """Estimate the effect of the treatment by inverse probability weighting.
 
     Parameters
@@ -141,6 +156,18 @@ def ipw(
     contrast : {"difference", "ratio", "percent", "odds_ratio"}, default "difference"
         What the two means are made into. A difference is in units of the outcome; "percent" is the lift,
         100 (ratio - 1).
+    by : None, str or list of str, default None
+        A column whose values are groups, or several whose combinations are: the effect in each of them, with
+        scores that are those of all rows. `balance(..., by=)` shows whether they make the arms of each group
+        alike, too.
+    within : bool, default False
+        With `by`: fit the model of the scores anew in each group.
+    per : str or None, default None
+        A column that the outcome is divided by, arm by arm: clicks per view, of the views of all users of an
+        arm. The unit stays the row.
+    winsorize : float, (float, float) or None, default None
+        The quantile of the outcome, as 0.99, above which values are set to it, before anything else; two, as
+        (0.01, 0.99), bound both ends. The result says how many were moved; the bounds are taken as known.
     cluster : None, str, Series or array (n,), default None
         Groups whose rows may vary together (workspaces, households); None for independent rows.
     sample_weight : None, str, Series or array (n,), default None
@@ -150,7 +177,7 @@ def ipw(
 
     Returns
     -------
-    Effect, or Effects for a list of outcomes
+    Effect, Effects for a list of outcomes, or GroupedEffects with `by`
         Weighted mean of the treated against weighted mean of the controls.
 
     Raises
@@ -189,22 +216,38 @@ def ipw(
     """
     estimand = checks.estimand(estimand, get_args(WeightingEstimand))
     checks.choice("contrast", contrast, get_args(Contrast))
-    sample = read_sample(
-        df,
-        treatment=treatment,
-        outcome=outcome,
-        cluster=cluster,
-        sample_weight=sample_weight,
-        also=given_scores(scores),
+    require_groups(by, within=within)
+    metrics = Metrics(outcome, per, winsorize)
+    measured = metrics.measured(
+        read_sample(
+            df,
+            treatment=treatment,
+            outcome=metrics.columns,
+            cluster=cluster,
+            sample_weight=sample_weight,
+            also=given_scores(scores),
+        )
     )
-    require_other_columns(sample.frame, scores, outcome_names(outcome))
+    sample = measured.sample
+    require_other_columns(sample.frame, scores, outcome_names(metrics.columns))
     scored = read_scored(sample, scores)
     doubts = once(partial(weighting_cautions, sample, scored, estimand=estimand))
-    return for_each_outcome(
-        outcome,
-        lambda name: weighted_effect(sample, name, scored, estimand, contrast, doubts),
+    if by is not None and within:
+        effect_of = partial(_difference, estimand=estimand)
+        return weighted_within(measured, by, scores, effect_of, estimand=estimand, contrast=contrast)
+    if by is not None:
+        return weighted_by_group(measured, by, scored, estimand, contrast, doubts, told_by_fit(scores))
+    return measured.effects(
+        lambda name: weighted_effect(sample, name, scored, estimand, metrics.of_parts(contrast), doubts),
+        contrast,
         told=told_by_fit(scores),
     )
+
+
+def _difference(sample: Sample, name: str, scored: Scored, *, estimand: WeightingEstimand) -> Effect:
+    """Estimate the effect on a sample whose score was fitted to it alone."""
+    doubts = partial(weighting_cautions, sample, scored, estimand=estimand)
+    return weighted_effect(sample, name, scored, estimand, "difference", doubts)
 
 
 def read_scored(sample: Sample, scores: object) -> Scored:
@@ -312,7 +355,7 @@ def weighted_effect(
         weighting,
         estimand=estimand,
         contrast=contrast,
-        se_method=_KNOWN if scored.x is None else _ESTIMATED,
+        se_method=KNOWN if scored.x is None else ESTIMATED,
         cautions=doubts(weighting),
         covariates=scored.columns,
     )
