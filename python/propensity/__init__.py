@@ -17,6 +17,8 @@ By matching, then `.effect("outcome")`
     `match_nn`, `match_full`, `match_cem`, `subclassify`.
 Whether the arms are alike
     `smd`, `balance`, `balance_summary`.
+What if something is hidden
+    `e_value` of a published number, `effect.e_value()` of an effect.
 Data to learn on, what can go wrong
     `datasets`, `errors`.
 
@@ -53,6 +55,7 @@ from propensity.resampling.bootstrap import bootstrap
 from propensity.resampling.result import BootstrapResult
 from propensity.scores.logistic import fit_propensity
 from propensity.scores.model import PropensityModel
+from propensity.sensitivity.e_value import EValue, e_value
 from propensity.study.estimate import estimate
 from propensity.weighting.balancing import fit_weights
 from propensity.weighting.balancing_weights import BalancingWeights
@@ -66,6 +69,7 @@ __all__ = [
     "Balancing",
     "BalancingWeights",
     "BootstrapResult",
+    "EValue",
     "Effect",
     "Effects",
     "Estimator",
@@ -85,6 +89,7 @@ __all__ = [
     "bootstrap",
     "core",
     "datasets",
+    "e_value",
     "errors",
     "estimate",
     "fit_propensity",

@@ -20,6 +20,8 @@ from propensity.frames import checks
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.fingerprint import Fingerprint, Made
 from propensity.frames.native import AnySeries
+from propensity.sensitivity.e_value import EValue
+from propensity.sensitivity.explained_away import e_value_of_effect
 
 
 class Interval(NamedTuple):
@@ -68,6 +70,8 @@ class Effect(WeightedResult):
         Which rows it was estimated from, and what each counted for: functions that take its weights compare.
     whom : str
         Whom it is for, where some of those that the estimand names are left out; else empty.
+    outcome_std_dev : float
+        Standard deviation of the outcome among the rows that there are (or that are matched), divisor n.
     """
 
     made: ClassVar[Made] = Made(
@@ -92,6 +96,7 @@ class Effect(WeightedResult):
     treated: Bools | None = None
     fingerprint: Fingerprint | None = None
     whom: str = ""
+    outcome_std_dev: float = math.nan
 
     @classmethod
     def of(  # noqa: PLR0913 - what any method knows of its estimate, by name
@@ -173,6 +178,7 @@ class Effect(WeightedResult):
             treated=treated,
             fingerprint=fingerprint,
             whom=whom,
+            outcome_std_dev=facts.std_dev,
         )
         return difference.contrast_as(contrast)
 
@@ -253,6 +259,57 @@ class Effect(WeightedResult):
         influence = moved.influence
         assert influence is not None
         return replace(moved, std_error=inference.std_error(influence, self.clusters))
+
+    def e_value(self, *, rare: bool = False, exact: bool = False, level: float = 0.95) -> EValue:
+        """Say how strong a hidden confounder would have to be to explain the effect away.
+
+        Parameters
+        ----------
+        rare : bool, default False
+            Whether the outcome of an odds ratio is rare (15% or less), which is then taken as a risk ratio;
+            of a common outcome its square root is.
+        exact : bool, default False
+            For a difference of two risks: search for the bias that leaves nothing of the difference itself,
+            and of the end of its interval, instead of taking the ratio of the two. The estimate's E-value is
+            the same.
+        level : float, default 0.95
+            Coverage of the interval.
+
+        Returns
+        -------
+        EValue
+            With `point`, `limit` (of the end of the interval nearest to no effect) and `table`; `str()` is a
+            sentence.
+
+        Raises
+        ------
+        InvalidInputError
+            A mean that a risk ratio needs is not positive; `exact` is asked of something else than a
+            difference of two risks, or of a method without influence values (matching).
+
+        Notes
+        -----
+        Of a ratio it is that of the ratio; so it is for the difference of an outcome between 0 and 1, by the
+        ratio of the two means. A difference of another outcome is counted in standard deviations d of the
+        outcome, and stands for a risk ratio of exp(0.91 d). A confounder of that strength could explain the
+        effect away, and none could that is weaker with both; one that is weaker with the one has to be
+        stronger with the other (VanderWeele and Ding 2017).
+
+        References
+        ----------
+        VanderWeele and Ding (2017), Annals of Internal Medicine 167:268. Ding and VanderWeele (2016),
+        Epidemiology 27:368, for `exact`.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+        >>> effect = ps.aipw(users, **roles, covariates=["engagement_tier", "query_confidence"])
+        >>> bool(effect.e_value().point >= effect.e_value().limit >= 1)
+        True
+        """
+        return e_value_of_effect(self, rare=rare, exact=exact, level=level)
 
     def to_frame(self, level: float = 0.95) -> pd.DataFrame:
         """Put the numbers into a table of one row, named after the estimand.

@@ -1,0 +1,28 @@
+"""What all answers about hidden confounding are: a sentence, and a table behind it."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from propensity.results.show import Shown, in_few_digits
+
+
+class Answer(Shown):
+    """A result whose `str()` is a sentence for a report, with its numbers in `table`."""
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The numbers, built anew at each call."""
+        raise NotImplementedError
+
+    def _sentence(self) -> str:
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        return self._sentence()
+
+    def _headline(self) -> str:
+        return self._sentence()
+
+    def _table(self) -> pd.DataFrame:
+        return in_few_digits(self.table)
