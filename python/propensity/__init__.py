@@ -15,6 +15,8 @@ By outcome models
     `aipw`, `ipwra`, `regression_adjustment`.
 By matching, then `.effect("outcome")`
     `match_nn`, `match_full`, `match_cem`, `subclassify`.
+How much, in what terms
+    of any `Effect`: `.means`, `.contrast_as("percent")`, `.test(value, alternative, margin)`.
 Whether the arms are alike
     `smd`, `balance`, `balance_summary`.
 What if something is hidden
@@ -40,6 +42,7 @@ from propensity.effects.estimators import (
     Estimator,
     RegressionAdjustment,
 )
+from propensity.effects.hypotheses import EffectTest
 from propensity.effects.matching_specification import NearestNeighbors
 from propensity.effects.several import Effects
 from propensity.matching.coarsened import match_cem
@@ -71,6 +74,7 @@ __all__ = [
     "BootstrapResult",
     "EValue",
     "Effect",
+    "EffectTest",
     "Effects",
     "Estimator",
     "Matches",
