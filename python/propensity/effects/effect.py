@@ -68,6 +68,9 @@ class Effect(WeightedResult):
         Which rows it was estimated from, and what each counted for: functions that take its weights compare.
     whom : str
         Whom it is for, where some of those that the estimand names are left out; else empty.
+    scores : Series (n,) or None
+        The propensity scores it was made with, called "propensity", with the caller's index; of several
+        repeats their mean. None where it has none, or not the scores of the rows themselves.
     """
 
     made: ClassVar[Made] = Made(
@@ -92,6 +95,7 @@ class Effect(WeightedResult):
     treated: Bools | None = None
     fingerprint: Fingerprint | None = None
     whom: str = ""
+    scores: AnySeries | None = None
 
     @classmethod
     def of(  # noqa: PLR0913 - what any method knows of its estimate, by name
