@@ -4,7 +4,7 @@ Two doors lead in. The functions here take a data frame (pandas, polars, pyarrow
 of the same names in `propensity.core` take NumPy arrays. `propensity.plots` draws what both give back.
 
 Who opts in, and can be compared
-    `fit_propensity` gives a `PropensityModel`; `overlap`, `trim`.
+    `fit_propensity` gives a `PropensityModel`, and of any other model `CrossFittedScores`; `overlap`, `trim`.
 What the feature did, several answers at once
     `estimate`, `bootstrap`, with a list of specifications: `IPW`, `AIPW`, `IPWRA`, `RegressionAdjustment`,
     `NearestNeighbors`, `Balancing`.
@@ -56,7 +56,8 @@ from propensity.overlap.overlap import Overlap, overlap
 from propensity.overlap.trimming import Trimmed, trim
 from propensity.resampling.bootstrap import bootstrap
 from propensity.resampling.result import BootstrapResult
-from propensity.scores.logistic import fit_propensity
+from propensity.scores.cross_fitted import CrossFittedScores
+from propensity.scores.fit import fit_propensity
 from propensity.scores.model import PropensityModel
 from propensity.sensitivity.e_value import EValue, e_value
 from propensity.study.estimate import estimate
@@ -72,6 +73,7 @@ __all__ = [
     "Balancing",
     "BalancingWeights",
     "BootstrapResult",
+    "CrossFittedScores",
     "EValue",
     "Effect",
     "EffectTest",

@@ -79,6 +79,9 @@ class Effect(WeightedResult):
         Whom it is for, where some of those that the estimand names are left out; else empty.
     outcome_std_dev : float
         Standard deviation of the outcome among the rows that there are (or that are matched), divisor n.
+    scores : Series (n,) or None
+        The propensity scores it was made with, called "propensity", with the caller's index; of several
+        repeats their mean. None where it has none, or not the scores of the rows themselves.
     """
 
     made: ClassVar[Made] = Made(
@@ -105,6 +108,7 @@ class Effect(WeightedResult):
     whom: str = ""
     outcome_std_dev: float = math.nan
     means_covariance: MeansCovariance | None = None
+    scores: AnySeries | None = None
 
     @classmethod
     def of(  # noqa: PLR0913 - what any method knows of its estimate, by name
