@@ -18,7 +18,7 @@ By matching, then `.effect("outcome")`
 Whether the arms are alike
     `smd`, `balance`, `balance_summary`.
 What if something is hidden
-    `e_value` of a published number, `effect.e_value()` of an effect.
+    `e_value` of a published number, `effect.e_value()` of an effect; `matches.rosenbaum("outcome")`.
 Data to learn on, what can go wrong
     `datasets`, `errors`.
 
@@ -56,6 +56,7 @@ from propensity.resampling.result import BootstrapResult
 from propensity.scores.logistic import fit_propensity
 from propensity.scores.model import PropensityModel
 from propensity.sensitivity.e_value import EValue, e_value
+from propensity.sensitivity.rosenbaum import RosenbaumBounds
 from propensity.study.estimate import estimate
 from propensity.weighting.balancing import fit_weights
 from propensity.weighting.balancing_weights import BalancingWeights
@@ -78,6 +79,7 @@ __all__ = [
     "Overlap",
     "PropensityModel",
     "RegressionAdjustment",
+    "RosenbaumBounds",
     "Subclasses",
     "Trimmed",
     "TruncatedWeights",

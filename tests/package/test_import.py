@@ -51,7 +51,7 @@ def test_help_begins_with_a_map_of_all_functions():
     assert ps.__doc__ is not None
     named = set(re.findall(r"`(?:propensity\.)?(\w+)`", ps.__doc__))
     results = {"BootstrapResult", "Effect", "Effects", "Estimator", "Matches", "Overlap", "Subclasses"}
-    results |= {"Trimmed", "TruncatedWeights", "EValue", "__version__"}
+    results |= {"Trimmed", "TruncatedWeights", "EValue", "RosenbaumBounds", "__version__"}
     assert set(ps.__all__) - results <= named
     assert named <= set(ps.__all__)
     lines = doctest.DocTestParser().get_doctest(ps.__doc__, {}, "propensity", None, None)
