@@ -20,7 +20,7 @@ How much, in what terms
 Whether the arms are alike
     `smd`, `balance`, `balance_summary`.
 What if something is hidden
-    `e_value` of a published number, `effect.e_value()` of an effect.
+    `e_value` of a published number, `effect.e_value()` of an effect; `matches.rosenbaum("outcome")`.
 Data to learn on, what can go wrong
     `datasets`, `errors`.
 
@@ -60,6 +60,7 @@ from propensity.scores.cross_fitted import CrossFittedScores
 from propensity.scores.fit import fit_propensity
 from propensity.scores.model import PropensityModel
 from propensity.sensitivity.e_value import EValue, e_value
+from propensity.sensitivity.rosenbaum import RosenbaumBounds
 from propensity.study.estimate import estimate
 from propensity.weighting.balancing import fit_weights
 from propensity.weighting.balancing_weights import BalancingWeights
@@ -84,6 +85,7 @@ __all__ = [
     "Overlap",
     "PropensityModel",
     "RegressionAdjustment",
+    "RosenbaumBounds",
     "Subclasses",
     "Trimmed",
     "TruncatedWeights",

@@ -159,7 +159,7 @@ def test_effect_on_a_number_is_counted_in_standard_deviations(users):
     np.testing.assert_allclose(found.table, expected.table, rtol=1e-12)
 
 
-@pytest.mark.parametrize("scale", [1e-9, 1e100, -1.0])
+@pytest.mark.parametrize("scale", [1e-9, 1e30, -1.0])
 def test_units_of_an_outcome_do_not_matter(users, scale):
     given = {"outcome": "done", "treatment": "opted", "covariates": ["visits"]}
     expected = ps.aipw(users, **given).e_value()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
 
 from propensity.results.show import Shown, in_few_digits
@@ -10,10 +12,11 @@ from propensity.results.show import Shown, in_few_digits
 class Answer(Shown):
     """A result whose `str()` is a sentence for a report, with its numbers in `table`."""
 
-    @property
-    def table(self) -> pd.DataFrame:
-        """The numbers, built anew at each call."""
-        raise NotImplementedError
+    if TYPE_CHECKING:  # a field or a property of each result
+
+        @property
+        def table(self) -> pd.DataFrame:
+            """The numbers."""
 
     def _sentence(self) -> str:
         raise NotImplementedError

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from propensity.frames.checks import Floats
-
-# Halvings of an interval of numbers: the last ones move the root by less than its last digit.
-_HALVINGS = 200
+from propensity.sensitivity.roots import crossing
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,14 +58,4 @@ class RiskDifference:
             return 1.0
         if self.control <= 0:
             return math.inf
-        return _crossing(lambda factor: self.least(factor, z), 1.0, self.treated / self.control)
-
-
-def _crossing(function: Callable[[float], float], low: float, high: float) -> float:
-    """Find where a function that is above 0 at `low` and not at `high` gets to 0."""
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        if middle in (low, high):
-            break
-        low, high = (middle, high) if function(middle) > 0 else (low, middle)
-    return high
+        return crossing(lambda factor: self.least(factor, z) > 0, 1.0, self.treated / self.control)
