@@ -4,7 +4,7 @@ Two doors lead in. The functions here take a data frame (pandas, polars, pyarrow
 of the same names in `propensity.core` take NumPy arrays. `propensity.plots` draws what both give back.
 
 Who opts in, and can be compared
-    `fit_propensity` gives a `PropensityModel`; `overlap`, `trim`.
+    `fit_propensity` gives a `PropensityModel`, and of any other model `CrossFittedScores`; `overlap`, `trim`.
 What the feature did, several answers at once
     `estimate`, `bootstrap`, with a list of specifications: `IPW`, `AIPW`, `IPWRA`, `RegressionAdjustment`,
     `NearestNeighbors`, `Balancing`.
@@ -21,6 +21,8 @@ For whom
     `by="tier"` gives `GroupedEffects`, with one table and `.test_equal()`.
 Whether the arms are alike
     `smd`, `balance`, `balance_summary`.
+What if something is hidden
+    `e_value` of a published number, `effect.e_value()` of an effect; `matches.rosenbaum("outcome")`.
 Data to learn on, what can go wrong
     `datasets`, `errors`.
 
@@ -58,8 +60,11 @@ from propensity.overlap.overlap import Overlap, overlap
 from propensity.overlap.trimming import Trimmed, trim
 from propensity.resampling.bootstrap import bootstrap
 from propensity.resampling.result import BootstrapResult
-from propensity.scores.logistic import fit_propensity
+from propensity.scores.cross_fitted import CrossFittedScores
+from propensity.scores.fit import fit_propensity
 from propensity.scores.model import PropensityModel
+from propensity.sensitivity.e_value import EValue, e_value
+from propensity.sensitivity.rosenbaum import RosenbaumBounds
 from propensity.study.estimate import estimate
 from propensity.weighting.balancing import fit_weights
 from propensity.weighting.balancing_weights import BalancingWeights
@@ -73,6 +78,8 @@ __all__ = [
     "Balancing",
     "BalancingWeights",
     "BootstrapResult",
+    "CrossFittedScores",
+    "EValue",
     "Effect",
     "EffectTest",
     "Effects",
@@ -84,6 +91,7 @@ __all__ = [
     "Overlap",
     "PropensityModel",
     "RegressionAdjustment",
+    "RosenbaumBounds",
     "Subclasses",
     "Trimmed",
     "TruncatedWeights",
@@ -95,6 +103,7 @@ __all__ = [
     "bootstrap",
     "core",
     "datasets",
+    "e_value",
     "errors",
     "estimate",
     "fit_propensity",

@@ -89,7 +89,8 @@ def read_matched_outcome(
     assert values is not None
     y = values.astype(np.float64)
     known = np.isfinite(y)
-    facts = OutcomeFacts.of(y[used], bounded=bounded)
+    s = fingerprint.sample_weight
+    facts = OutcomeFacts.of(y[used], bounded=bounded, sample_weight=None if s is None else s[used])
     middle = facts.low / 2 + facts.high / 2
     origin = middle if abs(middle) > facts.high - facts.low else 0.0
     return MatchedOutcome(np.where(known, y - origin, 0.0), origin, known, facts)

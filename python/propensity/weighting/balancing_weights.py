@@ -183,9 +183,11 @@ class BalancingWeights(WeightedResult):
         weights = np.asarray(self.weights)
         found = self.terms.effect(y, self.treated, weights, self.sample_weight, self.spec)
         n_clusters = None if clusters is None else int(clusters.max()) + 1
+        s = self.sample_weight
+        there = slice(None) if s is None else s > 0
         return Effect.of(
             found,
-            OutcomeFacts.of(y if self.sample_weight is None else y[self.sample_weight > 0]),
+            OutcomeFacts.of(y[there], sample_weight=None if s is None else s[there]),
             estimand=self.estimand,
             treated=self.treated,
             weights=self.weights,

@@ -22,7 +22,7 @@ from propensity.scores.scored import Scored
 from propensity.weighting.tilting import weight_slopes
 
 ESTIMATED = "stacked estimating equations; counts that the scores were estimated"
-KNOWN = "estimating equations of the two means; takes the scores as known"
+KNOWN = "estimating equations of the two means; takes the {} as known"
 
 
 def weighted_by_group(
@@ -56,7 +56,7 @@ def weighted_by_group(
         groups,
         weighting,
         estimand=estimand,
-        se_method=KNOWN if scored.x is None else ESTIMATED,
+        se_method=KNOWN.format(scored.known_as) if scored.x is None else ESTIMATED,
         weighs_alone=True,
     )
     return grouped_effects(rows, measured.of_columns(means_of), contrast, doubts(weighting), told)
