@@ -129,8 +129,10 @@ class GroupInfluence(ReadOnly):
         cluster, size = self.clusters[there], self.groups.n_groups
         pairs, place_of = np.unique(cluster * size + codes[there], return_inverse=True)
         own = np.asarray(np.bincount(place_of, weights=self.own[there]), dtype=np.float64)
-        by_cluster = np.array([np.bincount(cluster, weights=column[there]) for column in shared.T])
-        return _Sums(own, pairs % size, pairs // size, by_cluster.reshape(shared.shape[1], -1).T)
+        by_cluster = np.empty((int(cluster.max()) + 1, shared.shape[1]))
+        for place, column in enumerate(shared.T):
+            by_cluster[:, place] = np.bincount(cluster, weights=column[there])
+        return _Sums(own, pairs % size, pairs // size, by_cluster)
 
 
 @dataclass(frozen=True, eq=False)

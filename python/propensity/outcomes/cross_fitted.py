@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from propensity import core
-from propensity.effects.arms import Means, Weighting, effective_sizes
+from propensity.effects.arms import Weighting, effective_sizes
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import AIPW
+from propensity.effects.group_means import GroupMeans
 from propensity.effects.imbalance import BalanceTerms
 from propensity.frames.checks import Floats
-from propensity.outcomes.augmented import augmented_means, averages_over, over_repeats
+from propensity.frames.grouping import Grouping
+from propensity.outcomes.augmented import (
+    augmented_means,
+    augmented_terms,
+    averages_over,
+    over_repeats,
+    target_weights,
+)
+from propensity.outcomes.by_group import means_of_repeats
 from propensity.outcomes.models import (
     Study,
     naming_rows_outside_models,
     naming_separation_of_outcome,
     warn_of_outcome_terms,
 )
-from propensity.outcomes.outcome_learners import predicted_outcomes
+from propensity.outcomes.outcome_learners import ByArm, predicted_outcomes
 from propensity.scores.folds import Folds, Splits
 from propensity.scores.learners import Learner, Linear, Logistic, own_learner, seeded
 from propensity.scores.scored import Scored, warn_of_left_out
@@ -63,43 +72,103 @@ class SplitScores:
         return f"influence function; takes the {self.known_as} as known; outcome models {self.splits.words}"
 
 
-def cross_fitted_effects(
-    study: Study, split: SplitScores, spec: AIPW, contrast: Contrast
-) -> Callable[[str], Effect]:
-    """Give what estimates the effect on an outcome with models that have not seen the rows they predict."""
-    sample, estimand = study.sample, spec.estimand
-    weightings = [sample.weighting(scores, estimand) for scores in split.of_repeats]
-    weighting = _mean_of(weightings, sample.treated)
-    scores = split.scores.mean(axis=0)
-    scored = Scored(scores, study.score.x, balance_terms=split.balance_terms)
-    cautions = weighting_cautions(sample, scored, weighting, estimand=estimand, alone=False)
-    target = averages_over(sample.treated, estimand)
+@dataclass(frozen=True, eq=False)
+class CrossFittedEffects:
+    """What estimates the effect on an outcome with models that have not seen the rows they predict.
 
-    def effect_on(outcome: str) -> Effect:
-        y = sample.frame.outcome(outcome)
-        learner = own_learner(spec.outcome_model)
-        # Least squares goes along with any shift; what somebody else's model does, nobody knows.
-        origin = _middle(y) if isinstance(learner, Linear) else 0.0
-        found: list[Means] = []
-        with naming_separation_of_outcome(study), naming_rows_outside_models(study):
-            for repeat, (folds, own) in enumerate(zip(split.folds, weightings, strict=True)):
-                model = seeded(learner, replace(split.splits, seed=spec.seed).seed_of(repeat))
-                fitted = predicted_outcomes(model, study, folds, y - origin, target, f"column '{outcome}'")
-                found.append(augmented_means(sample, y - origin, own.weights, fitted, estimand, origin))
+    Attributes
+    ----------
+    study : Study
+    split : SplitScores
+    spec : AIPW
+    contrast : Contrast
+    weightings : tuple of Weighting
+        Of each repeat; `weighting` is their mean.
+    """
+
+    study: Study
+    split: SplitScores
+    spec: AIPW
+    contrast: Contrast
+    weightings: tuple[Weighting, ...]
+    weighting: Weighting
+    cautions: tuple[Warning, ...]
+
+    @property
+    def estimand(self) -> str:
+        """Whose effect."""
+        return self.spec.estimand
+
+    @property
+    def se_method(self) -> str:
+        """How standard errors are made."""
+        return self.split.se_method
+
+    def __call__(self, outcome: str) -> Effect:
+        """Estimate one effect."""
+        sample, estimand = self.study.sample, self.spec.estimand
+        y, origin = self._from_origin(outcome)
+        found = [
+            augmented_means(sample, y, own.weights, fitted, estimand, origin)
+            for own, fitted in zip(self.weightings, self.predictions(outcome), strict=True)
+        ]
         repeated = over_repeats(found, sample.clusters)
         return sample.effect(
             outcome,
             repeated.means,
-            weighting,
+            self.weighting,
             estimand=estimand,
-            contrast=contrast,
-            se_method=split.se_method + _told(repeated.spread),
-            cautions=(*study.cautions, *cautions),
-            covariates=study.columns,
-            scores=scores,
+            contrast=self.contrast,
+            se_method=self.se_method + _told(repeated.spread),
+            cautions=self.cautions,
+            covariates=self.study.columns,
+            scores=self.split.scores.mean(axis=0),
         )
 
-    return effect_on
+    def predictions(self, outcome: str) -> list[ByArm]:
+        """Predict the outcome, from its origin, of each row in either arm, once for each repeat."""
+        study, learner = self.study, own_learner(self.spec.outcome_model)
+        y, _ = self._from_origin(outcome)
+        target = averages_over(study.sample.treated, self.spec.estimand)
+        splits = replace(self.split.splits, seed=self.spec.seed)
+        with naming_separation_of_outcome(study), naming_rows_outside_models(study):
+            return [
+                predicted_outcomes(
+                    seeded(learner, splits.seed_of(repeat)), study, folds, y, target, f"column '{outcome}'"
+                )
+                for repeat, folds in enumerate(self.split.folds)
+            ]
+
+    def group_means(self, groups: Grouping, outcome: str) -> GroupMeans:
+        """Give the means of both arms in each group."""
+        sample = self.study.sample
+        y, origin = self._from_origin(outcome)
+        target = target_weights(sample, self.spec.estimand)
+        repeats = [
+            augmented_terms(sample, y, own.weights, fitted, target)
+            for own, fitted in zip(self.weightings, self.predictions(outcome), strict=True)
+        ]
+        return means_of_repeats(sample, groups, target, repeats, origin)
+
+    def _from_origin(self, outcome: str) -> tuple[Floats, float]:
+        """Give the outcome (n,) from its origin, and that."""
+        y = self.study.sample.frame.outcome(outcome)
+        # Least squares goes along with any shift; what somebody else's model does, nobody knows.
+        origin = _middle(y) if isinstance(own_learner(self.spec.outcome_model), Linear) else 0.0
+        return y - origin, origin
+
+
+def cross_fitted_effects(
+    study: Study, split: SplitScores, spec: AIPW, contrast: Contrast
+) -> CrossFittedEffects:
+    """Weigh the rows, as far as that needs no outcome."""
+    sample = study.sample
+    weightings = tuple(sample.weighting(scores, spec.estimand) for scores in split.of_repeats)
+    weighting = _mean_of(weightings, sample.treated)
+    scored = Scored(split.scores.mean(axis=0), study.score.x, balance_terms=split.balance_terms)
+    doubts = weighting_cautions(sample, scored, weighting, estimand=spec.estimand, alone=False)
+    cautions = (*study.cautions, *doubts)
+    return CrossFittedEffects(study, split, spec, contrast, weightings, weighting, cautions)
 
 
 def _told(spread: float | None) -> str:
@@ -109,7 +178,7 @@ def _told(spread: float | None) -> str:
     return f"; the repeats' estimates have standard deviation {spread:.3g}, which is counted"
 
 
-def _mean_of(weightings: list[Weighting], treated: np.ndarray) -> Weighting:
+def _mean_of(weightings: Sequence[Weighting], treated: np.ndarray) -> Weighting:
     """Average what rows weigh over repeats."""
     if len(weightings) == 1:
         return weightings[0]

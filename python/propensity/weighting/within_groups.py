@@ -94,10 +94,10 @@ def fitted_to(every: ScoreRows, rows: Rows, penalty: float, hear: Hear) -> Fitte
 def part_of(every: ScoreRows, rows: Rows) -> ScoreRows:
     """Take some of the rows that a score model is fitted to."""
     weight = None if every.sample_weight is None else every.sample_weight[rows]
-    return ScoreRows(
-        {name: column.iloc[rows] for name, column in every.columns.items()},
-        np.asfortranarray(every.x[rows]),
-        every.recipe,
-        every.treated[rows],
-        weight,
+    return replace(
+        every,
+        columns={name: column.iloc[rows] for name, column in every.columns.items()},
+        x=np.asfortranarray(every.x[rows]),
+        treated=every.treated[rows],
+        sample_weight=weight,
     )
