@@ -2,4 +2,5 @@
 //! collinear.
 
 pub mod covariates;
+pub mod moments;
 pub mod rank;

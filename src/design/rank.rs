@@ -92,7 +92,7 @@ impl Covariates<'_> {
 
     /// What the earlier columns, which are not in doubt, leave of this one.
     fn rest_of(&self, column: usize, weight: &[f64]) -> Result<Left> {
-        let (earlier, own) = (self.first(column), self.only(column));
+        let (earlier, own) = (self.first(column), self.subset(&[column]));
         let values = own.linear(&[0.0, 1.0]);
         let information = earlier.products(weight, weight).information;
         let factor = Cholesky::factor(&information, column + 1, f64::EPSILON, &[])?;

@@ -4,9 +4,9 @@
 use super::layout::with_units;
 use super::{Estimator, Layout, Pipeline};
 use crate::error::Result;
-use crate::kernels::Whereabouts;
+use crate::kernels::FittedScores;
 use crate::reserve::room_for;
-use crate::score::logistic::{Anchor, Refit, Together};
+use crate::score::logistic::{Batch, Refit, WarmStart};
 use crate::units::sorted_rows::SortedRows;
 use crate::units::tally::{Count, Totals};
 use crate::weighting::estimand::Estimand;
@@ -22,13 +22,13 @@ const MOST_ROWS_TOGETHER: usize = 1 << 20;
 pub(super) struct Drawn<W> {
     pub counts: Vec<W>,
     pub totals: Totals,
-    pub scores: Whereabouts,
+    pub scores: FittedScores,
 }
 
 impl<W: Count> Drawn<W> {
     pub fn new(n_counted: usize) -> Self {
         let counts = vec![W::default(); n_counted];
-        Self { counts, totals: Totals::default(), scores: Whereabouts::default() }
+        Self { counts, totals: Totals::default(), scores: FittedScores::default() }
     }
 }
 
@@ -67,8 +67,8 @@ impl<W: Count> Refitter<W> for OneByOne<'_, '_, '_> {
 /// Several at a time, which read the rows together.
 struct Several<'p, 'a, 'm> {
     pipeline: &'p Pipeline<'a, 'm>,
-    warm_start: &'p Anchor<'a>,
-    together: Together<'p, 'a>,
+    warm_start: &'p WarmStart<'a>,
+    together: Batch<'p, 'a>,
     most: usize,
 }
 
@@ -82,8 +82,8 @@ impl<W: Count> Refitter<W> for Several<'_, '_, '_> {
         let (counts, mut scores): (Vec<&[W]>, Vec<_>) = drawn
             .iter_mut()
             .map(|drawn| {
-                drawn.scores.is_inside = self.warm_start.is_inside();
-                (&drawn.counts[..], &mut drawn.scores.scores)
+                drawn.scores.are_inside = self.warm_start.is_inside();
+                (&drawn.counts[..], &mut drawn.scores.values)
             })
             .unzip();
         let found = self.together.refit(&counts, wants_overlap, &mut scores, monitor);
@@ -106,11 +106,11 @@ impl<'a> Pipeline<'a, '_> {
         let of_one = size_of::<W>() + size_of::<f64>();
         let shared = 2 * size_of::<f64>();
         room_for(n, shared + rayon::current_num_threads() * most * of_one)?;
-        let together = Together::new(warm_start, rows)?;
+        let together = Batch::new(warm_start, rows)?;
         Ok(Box::new(Several { pipeline: self, warm_start, together, most }))
     }
 
-    pub(super) fn warm_start(&self) -> Option<&Anchor<'a>> {
+    pub(super) fn warm_start(&self) -> Option<&WarmStart<'a>> {
         self.score.as_ref().and_then(|score| score.warm_start.as_ref())
     }
 

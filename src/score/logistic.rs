@@ -5,10 +5,11 @@
 //! Nelder 1989, section 4.4). The iteration runs on centred and scaled covariates; coefficients and
 //! covariance come back on the caller's scale.
 
-mod anchor;
+mod columns;
 mod likelihood;
 mod newton;
 mod sample;
+mod warm_start;
 
 use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
@@ -23,9 +24,11 @@ use crate::monitor::Monitor;
 use crate::units::tally::{Rows, Units};
 use crate::weighting::influence::by_row;
 
-pub(crate) use anchor::{Anchor, Columns, Refit, Resampled, Together};
+pub(crate) use columns::Columns;
 pub(crate) use likelihood::{Likelihood, Sweep, standardized_penalty};
 pub(crate) use newton::{Optimum, Start, maximize, maximize_keeping};
+pub(crate) use warm_start::{Batch, Refit, Resampled, WarmStart};
+
 use sample::Sample;
 
 #[derive(Debug, Clone, Copy)]
