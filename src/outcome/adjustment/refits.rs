@@ -15,20 +15,16 @@
 
 use super::{AdjustmentSpec, Method, Modelled};
 use crate::design::covariates::Covariates;
+use crate::design::rank::factor_without_doubt;
 use crate::error::{Error, Result};
 use crate::kernels::{
     ArmProducts, BLOCK, Buffers, FittedScores, Lane, Weighing, arm_counts, arm_products,
     fitted_sums,
 };
-use crate::linalg::Cholesky;
 use crate::monitor::Monitor;
 use crate::outcome::model::{Backing, OutcomeModel};
 use crate::score::logistic::{Columns, LogisticSpec, Resampled, WarmStart};
 use crate::units::tally::{Totals, Units};
-
-/// One pass is enough where no column's share that the earlier ones leave unexplained lies between these: the sums
-/// are good to about 1e-15, their solution is then to 1e-11. Below, columns are collinear.
-const CONDITION: [f64; 2] = [1e-13, 1e-4];
 
 /// Where refits of logistic models end, see [`LogisticSpec`]. Newton's method takes one more step at its end; they
 /// do not, and their means are off by up to ten times as much.
@@ -234,10 +230,8 @@ fn above_center(sums: &ArmProducts, target: &[f64], aliased: &[bool]) -> Option<
     if !(equations.information[0] > 0.0) {
         return None;
     }
-    let [least, enough] = CONDITION;
-    let factor = Cholesky::factor(&equations.information, terms, least, &[]).ok()?;
-    let strict = Cholesky::factor(&equations.information, terms, enough, &[]).ok()?;
-    if factor.aliased() != strict.aliased() || factor.aliased() != aliased {
+    let factor = factor_without_doubt(&equations.information, terms)?;
+    if factor.aliased() != aliased {
         return None;
     }
     let mut slopes = equations.gradient.clone();

@@ -41,8 +41,10 @@ pub use batch::Batch;
 /// full sample's serves.
 const MOST_TERMS_OF_ITS_OWN: usize = 20;
 
-/// A gradient, as a share of the tolerance, at which sums of weights have all their digits.
-const NOTHING_MORE: f64 = 2e-3;
+/// A gradient, a row, that moves sums of weights by no more than what a last step of Newton's method leaves, and one
+/// that rounding lets every column reach.
+const NOTHING_MORE: f64 = 2e-13;
+const FINEST: f64 = 1e-12;
 
 /// How far coefficients go to find out how the weights' sums respond: the error, of the same order, is a share of a
 /// correction that is itself a billionth.
@@ -204,9 +206,8 @@ impl<'a> WarmStart<'a> {
             return Ok(None);
         };
         let total = rows[0] + rows[1];
-        // What the responses leave of the last change is to be as little as a last step of Newton's method leaves.
-        let share = (NOTHING_MORE / self.share_unknown()).min(1.0);
-        let wanted = self.spec.tolerance * total * share;
+        // What the responses do not tell of the last change is to be next to nothing.
+        let wanted = (NOTHING_MORE / self.share_unknown()).max(FINEST).min(self.spec.tolerance);
         let mut mixing = Anderson::default();
         for _ in 0..MOST_PASSES {
             monitor.check()?;
@@ -225,7 +226,7 @@ impl<'a> WarmStart<'a> {
             factor.solve(&mut newton);
             let change = mixing.change(rest, newton);
             add(&mut step, 1.0, &change);
-            if norm <= wanted {
+            if norm <= wanted * total {
                 let beta = self.beta.iter().zip(&step).map(|(b, s)| b + s).collect();
                 let totals = [0, 1].map(|arm| [rows[arm], at.outcome[arm]]);
                 let sums = self.respond(at.sums, &change, total);
