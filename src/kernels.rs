@@ -5,6 +5,8 @@
 //! row goes through the same instructions and equal rows give equal bits. Fused multiply-add is used
 //! where the processor has it: instruction sets agree to rounding, not to the last bit.
 
+#![allow(clippy::inline_always)] // inlining carries the wider instruction set into the loops
+
 mod arithmetic;
 mod batched;
 mod blocks;

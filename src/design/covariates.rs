@@ -288,7 +288,9 @@ impl<'a> Covariates<'a> {
         };
         let chunks: Vec<A> = (0..n.div_ceil(CHUNK)).into_par_iter().map(chunk).collect();
         let mut total = start();
-        chunks.iter().for_each(|one| merge(&mut total, one));
+        for one in &chunks {
+            merge(&mut total, one);
+        }
         total
     }
 

@@ -1,7 +1,5 @@
 //! What all loops are made of: linear predictors, sums of products, the logistic function.
 
-#![allow(clippy::inline_always)] // inlining carries the wider instruction set into the loops
-
 use pulp::Simd;
 
 use super::Lane;
@@ -30,7 +28,11 @@ dispatched!(
 dispatched!(
     /// The logistic function of each entry, in place.
     pub fn sigmoid<'a>(eta: &'a mut [f64]) -> (),
-    |_| eta.iter_mut().for_each(|value| *value = probability(*value).0)
+    |_| {
+        for value in eta {
+            *value = probability(*value).0;
+        }
+    }
 );
 
 /// A lane as vectors of the instruction set.

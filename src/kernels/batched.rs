@@ -8,8 +8,6 @@
 //! A resample's sums have an order of their own, whoever its company is: they are the same to the last bit in
 //! any company.
 
-#![allow(clippy::inline_always)] // inlining carries the wider instruction set into the loops
-
 use pulp::{Simd, WithSimd};
 
 use super::arithmetic::{vectors, vectors_mut};

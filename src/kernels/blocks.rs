@@ -1,7 +1,5 @@
 //! Where passes get their blocks from: standardized columns, in double precision or in single, and tallies.
 
-#![allow(clippy::inline_always)] // inlining carries the wider instruction set into the loop
-
 use super::instructions::dispatched;
 use super::{BLOCK, Lane, Tallies};
 

@@ -1,7 +1,5 @@
 //! The pass over a resample at the full sample's fit, whose scores are known: no exponential is taken.
 
-#![allow(clippy::inline_always)] // inlining carries the wider instruction set into the loops
-
 use pulp::Simd;
 
 use super::arithmetic::{add_dots, vectors, vectors_mut};

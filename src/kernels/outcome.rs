@@ -1,7 +1,6 @@
 //! What the outcome models of a resample's arms, and the means that they lead to, are made of: sums over its
 //! blocks.
 
-#![allow(clippy::inline_always)] // inlining carries the wider instruction set into the loops
 #![allow(clippy::needless_range_loop)] // one index into several arrays
 
 use pulp::{Simd, WithSimd};

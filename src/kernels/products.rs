@@ -1,8 +1,6 @@
 //! Products of the columns of a block with the numbers of several resamples, in either precision: two small matrix
 //! products whose sums stay in registers.
 
-#![allow(clippy::inline_always)] // inlining carries the wider instruction set into the loops
-
 use pulp::Simd;
 
 use super::BLOCK;

@@ -4,7 +4,6 @@
 //! o exp(-d), and those for it exp(d) / o. A replicate's d is small, so that the exponentials are short polynomials;
 //! one division then gives the score.
 
-#![allow(clippy::inline_always)] // inlining carries the wider instruction set into the loops
 #![allow(clippy::needless_range_loop)] // one index into several arrays
 
 use pulp::{Simd, WithSimd};

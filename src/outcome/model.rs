@@ -312,7 +312,7 @@ fn logistic<U: Units>(
         let beta = backing.fit.coefficients.clone();
         let equations = likelihood.equations(&beta, monitor)?;
         let hold = backing.hold(&equations.information)?;
-        start = Start { beta, equations: Some(equations), bend: None, hold };
+        start = Start { beta, equations: Some(equations), third: None, hold };
     }
     let spec = LogisticSpec::default();
     let optimum = maximize_from(&likelihood, start, &spec, monitor)?;

@@ -42,13 +42,13 @@ pub(super) enum Layout {
     AsTheyCome,
 }
 
-/// The full sample, its tallies added up beforehand or asked of each row.
-pub(super) enum FullSample<'a> {
+/// The full sample as units, its tallies added up beforehand or asked of each row.
+pub(super) enum FullUnits<'a> {
     Totals(Totals),
     Rows(Outcomes<'a>),
 }
 
-impl Units for FullSample<'_> {
+impl Units for FullUnits<'_> {
     fn len(&self) -> usize {
         match self {
             Self::Totals(units) => units.len(),
@@ -154,14 +154,14 @@ impl<'a> Pipeline<'a, '_> {
     }
 
     /// All rows once each, as units.
-    pub(super) fn full_sample(&self) -> FullSample<'_> {
+    pub(super) fn full_sample(&self) -> FullUnits<'_> {
         match &self.layout {
-            Layout::Cells { cells, .. } => FullSample::Totals(cells.totals()),
+            Layout::Cells { cells, .. } => FullUnits::Totals(cells.totals()),
             Layout::Sorted { rows, .. } => {
                 let once = vec![1_u8; self.data.x.nrows()];
-                FullSample::Totals(Totals::of(&rows.counted(&once)))
+                FullUnits::Totals(Totals::of(&rows.counted(&once)))
             }
-            Layout::AsTheyCome => FullSample::Rows(self.rows(None)),
+            Layout::AsTheyCome => FullUnits::Rows(self.rows(None)),
         }
     }
 

@@ -147,13 +147,13 @@ fn fit_rows<'a>(
     let penalty = penalty_on(rows.sample_weight, spec.penalty);
     let likelihood = Likelihood::new(&design, rows, penalty, Sweep::Parallel)?;
     let start = sample.and_then(|sample| Some((sample, sample.fit(&design, spec, monitor)?)));
-    let bend = |step: &[f64]| match &start {
-        Some((sample, beta)) => sample.bend(&design, beta, step, monitor),
+    let third = |step: &[f64]| match &start {
+        Some((sample, beta)) => sample.third_derivative(&design, beta, step, monitor),
         None => Ok(vec![0.0; step.len()]),
     };
     let mut at = Start::intercept_only(&likelihood);
     if let Some((_, beta)) = &start {
-        at = Start { beta: beta.clone(), bend: Some(&bend), ..Start::default() };
+        at = Start { beta: beta.clone(), third: Some(&third), ..Start::default() };
     }
     let first = likelihood.equations(&at.beta, monitor)?;
     if spec.penalty == 0.0 && !design.is_settled() && in_doubt(&first.information, at.beta.len()) {
