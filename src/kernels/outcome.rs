@@ -45,13 +45,13 @@ pub fn arm_products(
 ) -> [ArmProducts; 2] {
     match weighing {
         Weighing::Nothing => {
-            dispatch(ProductsPass::<NOTHING> { blocks, n_columns, scores, weighing, centers })
+            ProductsPass::<NOTHING> { blocks, n_columns, scores, weighing, centers }.dispatch()
         }
         Weighing::Rows(_) => {
-            dispatch(ProductsPass::<ROWS> { blocks, n_columns, scores, weighing, centers })
+            ProductsPass::<ROWS> { blocks, n_columns, scores, weighing, centers }.dispatch()
         }
         Weighing::Residuals(_) => {
-            dispatch(ProductsPass::<RESIDUALS> { blocks, n_columns, scores, weighing, centers })
+            ProductsPass::<RESIDUALS> { blocks, n_columns, scores, weighing, centers }.dispatch()
         }
     }
 }
@@ -190,6 +190,18 @@ fn products<const WEIGHING: u8>(
     ArmProducts { equations, rows, weighted: beside, residual }
 }
 
+impl<const WEIGHING: u8> ProductsPass<'_, WEIGHING> {
+    fn dispatch(self) -> [ArmProducts; 2] {
+        match self.n_columns {
+            1 => dispatch(OfFew::<1, WEIGHING>(self)),
+            2 => dispatch(OfFew::<2, WEIGHING>(self)),
+            3 => dispatch(OfFew::<3, WEIGHING>(self)),
+            4 => dispatch(OfFew::<4, WEIGHING>(self)),
+            _ => dispatch(self),
+        }
+    }
+}
+
 impl<const WEIGHING: u8> WithSimd for ProductsPass<'_, WEIGHING> {
     type Output = [ArmProducts; 2];
 
@@ -229,5 +241,100 @@ impl<const WEIGHING: u8> WithSimd for ProductsPass<'_, WEIGHING> {
             products::<WEIGHING>(control, beside_control, left_control),
             products::<WEIGHING>(treated, beside_treated, left_treated),
         ]
+    }
+}
+
+/// Few columns: everything in registers.
+struct OfFew<'a, const N: usize, const WEIGHING: u8>(ProductsPass<'a, WEIGHING>);
+
+impl<const N: usize, const WEIGHING: u8> WithSimd for OfFew<'_, N, WEIGHING> {
+    type Output = [ArmProducts; 2];
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> [ArmProducts; 2] {
+        let Self(ProductsPass { blocks, scores, weighing, centers, .. }) = self;
+        let mut buffers = Buffers::new(N);
+        let mut weights = [[0.0; BLOCK]; 2];
+        let mut sums = [Sums::<S, N>::new(simd); 2];
+        for (index, scores) in scores.iter().enumerate() {
+            let (columns, tallies) = blocks.block(index, true, &mut buffers);
+            balancing_weights(weighing, scores, &mut weights);
+            let n = vectors::<S>(scores).len();
+            let columns: [&[S::f64s]; N] = std::array::from_fn(|k| &vectors::<S>(&columns[k])[..n]);
+            for arm in 0..2 {
+                let center = simd.splat_f64s(centers[arm]);
+                let lanes = [&tallies.rows[arm], &tallies.outcome[arm], &weights[arm]];
+                let lanes = lanes.map(|lane| &vectors::<S>(lane)[..n]);
+                let mut of_arm = sums[arm];
+                for i in 0..n {
+                    let parts = Parts::of::<WEIGHING>(simd, lanes.map(|lane| lane[i]), center);
+                    of_arm.add::<WEIGHING>(simd, std::array::from_fn(|k| columns[k][i]), &parts);
+                }
+                sums[arm] = of_arm;
+            }
+        }
+        sums.map(|sums| sums.reduced::<WEIGHING>(simd))
+    }
+}
+
+/// Running sums of one arm.
+#[derive(Clone, Copy)]
+struct Sums<S: Simd, const N: usize> {
+    /// Of the slopes, of what stands beside, and of the spread, times the intercept and times each column.
+    slope: (S::f64s, [S::f64s; N]),
+    beside: (S::f64s, [S::f64s; N]),
+    spread: (S::f64s, [S::f64s; N]),
+    /// Of the spread times pairs of columns.
+    pairs: [[S::f64s; N]; N],
+    residual: S::f64s,
+}
+
+impl<S: Simd, const N: usize> Sums<S, N> {
+    #[inline(always)]
+    fn new(simd: S) -> Self {
+        let zero = simd.splat_f64s(0.0);
+        let none = (zero, [zero; N]);
+        Self { slope: none, beside: none, spread: none, pairs: [[zero; N]; N], residual: zero }
+    }
+
+    #[inline(always)]
+    fn add<const WEIGHING: u8>(&mut self, simd: S, x: [S::f64s; N], parts: &Parts<S>) {
+        let Parts { spread, slope, beside, residual } = *parts;
+        self.spread.0 = simd.add_f64s(self.spread.0, spread);
+        self.slope.0 = simd.add_f64s(self.slope.0, slope);
+        if WEIGHING != NOTHING {
+            self.beside.0 = simd.add_f64s(self.beside.0, beside);
+        }
+        if WEIGHING == RESIDUALS {
+            self.residual = simd.add_f64s(self.residual, residual);
+        }
+        for j in 0..N {
+            self.slope.1[j] = simd.mul_add_e_f64s(slope, x[j], self.slope.1[j]);
+            if WEIGHING != NOTHING {
+                self.beside.1[j] = simd.mul_add_e_f64s(beside, x[j], self.beside.1[j]);
+            }
+            let weighted = simd.mul_f64s(spread, x[j]);
+            self.spread.1[j] = simd.add_f64s(self.spread.1[j], weighted);
+            for k in j..N {
+                self.pairs[j][k] = simd.mul_add_e_f64s(weighted, x[k], self.pairs[j][k]);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn reduced<const WEIGHING: u8>(self, simd: S) -> ArmProducts {
+        let sum = |sum: S::f64s| simd.reduce_sum_f64s(sum);
+        let all = |(first, rest): (S::f64s, [S::f64s; N])| -> Vec<f64> {
+            std::iter::once(first).chain(rest).map(sum).collect()
+        };
+        let mut information = all(self.spread);
+        information.resize((N + 1) * (N + 1), 0.0);
+        for j in 0..N {
+            for k in j..N {
+                information[(j + 1) * (N + 1) + k + 1] = sum(self.pairs[j][k]);
+            }
+        }
+        let equations = ScoreEquations { gradient: all(self.slope), information };
+        products::<WEIGHING>(equations, all(self.beside), sum(self.residual))
     }
 }

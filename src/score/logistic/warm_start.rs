@@ -11,7 +11,7 @@
 //! Its root is where the search starts: with n rows s is of the order n^-1/2, and its error of the order n^-3/2,
 //! T and Q being those of another sample. From there on passes over the resample give the gradient itself, the scores
 //! and what the weights are made of, and steps with the information that the expansion gives, mixed by what the
-//! gradients so far tell (`anderson`), lead to the optimum: in two passes mostly.
+//! gradients so far tell (`anderson`), lead to the optimum in two or three passes.
 //!
 //! With many terms, rows that do not repeat are refitted several resamples at a time (`batch`), by the full sample's
 //! information.
