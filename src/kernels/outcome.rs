@@ -1,14 +1,13 @@
 //! What the outcome models of a resample's arms, and the means that they lead to, are made of: sums over its
 //! blocks.
 
-#![allow(clippy::inline_always)] // inlining carries the wider instruction set into the loops
 #![allow(clippy::needless_range_loop)] // one index into several arrays
 
 use pulp::{Simd, WithSimd};
 
-use super::anchored::{Blocks, Buffers};
 use super::arithmetic::{add_dots, sum, vectors, vectors_mut};
-use super::instructions::dispatch;
+use super::blocks::{Blocks, Buffers};
+use super::instructions::{dispatch, dispatched};
 use super::{BLOCK, Lane, ScoreEquations, Tallies};
 use crate::weighting::estimand::Estimand;
 
@@ -44,39 +43,76 @@ pub fn arm_products(
     weighing: Weighing,
     centers: [f64; 2],
 ) -> [ArmProducts; 2] {
-    let pass = Pass { blocks, n_columns, scores, weighing, centers };
     match weighing {
-        Weighing::Nothing => pass.dispatch::<NOTHING>(),
-        Weighing::Rows(_) => pass.dispatch::<ROWS>(),
-        Weighing::Residuals(_) => pass.dispatch::<RESIDUALS>(),
+        Weighing::Nothing => {
+            ProductsPass::<NOTHING> { blocks, n_columns, scores, weighing, centers }.dispatch()
+        }
+        Weighing::Rows(_) => {
+            ProductsPass::<ROWS> { blocks, n_columns, scores, weighing, centers }.dispatch()
+        }
+        Weighing::Residuals(_) => {
+            ProductsPass::<RESIDUALS> { blocks, n_columns, scores, weighing, centers }.dispatch()
+        }
     }
 }
 
-/// One arm's outcomes as binomial counts, successes in the place of the treated: of a block of units, its rows
-/// weighed as `weighing` says.
-pub fn arm_counts(
-    tallies: &Tallies,
-    arm: usize,
-    scores: &Lane,
-    weighing: Weighing,
-    into: &mut Tallies,
-) {
-    dispatch(ArmCounts { tallies, arm, scores, weighing, into });
-}
+dispatched!(
+    /// One arm's outcomes as binomial counts, successes in the place of the treated: of a block of units, its rows
+    /// weighed as `weighing` says.
+    pub fn arm_counts<'a>(
+        tallies: &'a Tallies,
+        arm: usize,
+        scores: &'a Lane,
+        weighing: Weighing,
+        into: &'a mut Tallies,
+    ) -> (),
+    |_| {
+        let (rows, outcome) = (&tallies.rows[arm], &tallies.outcome[arm]);
+        let [failures, successes] = &mut into.rows;
+        for row in 0..BLOCK {
+            failures[row] = rows[row] - outcome[row];
+            successes[row] = outcome[row];
+        }
+        if let Weighing::Rows(_) = weighing {
+            let mut weights = [[0.0; BLOCK]; 2];
+            balancing_weights(weighing, scores, &mut weights);
+            for row in 0..BLOCK {
+                failures[row] *= weights[arm][row];
+                successes[row] *= weights[arm][row];
+            }
+        }
+    }
+);
 
-/// The sums of g m + k (y - r m) and of g over the units of a block: y the sum of one arm's outcomes, `fitted`
-/// holding what is expected of each, g those whom the effect averages over.
-#[must_use]
-pub fn fitted_sums(
-    tallies: &Tallies,
-    arm: usize,
-    scores: &Lane,
-    fitted: &Lane,
-    weighing: Weighing,
-    over: [bool; 2],
-) -> [f64; 2] {
-    dispatch(FittedSums { tallies, arm, scores, fitted, weighing, over })
-}
+dispatched!(
+    /// The sums of g m + k (y - r m) and of g over the units of a block: y the sum of one arm's outcomes, `fitted`
+    /// holding what is expected of each, g those whom the effect averages over.
+    #[must_use]
+    pub fn fitted_sums<'a>(
+        tallies: &'a Tallies,
+        arm: usize,
+        scores: &'a Lane,
+        fitted: &'a Lane,
+        weighing: Weighing,
+        over: [bool; 2],
+    ) -> [f64; 2],
+    |simd| {
+        let shares = over.map(|counts| f64::from(u8::from(counts)));
+        let (mut target, mut total, mut weights) = ([0.0; BLOCK], [0.0; BLOCK], [[0.0; BLOCK]; 2]);
+        for row in 0..BLOCK {
+            target[row] = shares[0] * tallies.rows[0][row] + shares[1] * tallies.rows[1][row];
+            total[row] = target[row] * fitted[row];
+        }
+        if let Weighing::Residuals(_) = weighing {
+            balancing_weights(weighing, scores, &mut weights);
+            let (rows, outcome) = (&tallies.rows[arm], &tallies.outcome[arm]);
+            for row in 0..BLOCK {
+                total[row] += weights[arm][row] * (outcome[row] - rows[row] * fitted[row]);
+            }
+        }
+        [sum(simd, &total), sum(simd, &target)]
+    }
+);
 
 /// The balancing weights of both arms, control first: finite, so that no rows weigh nothing.
 #[inline(always)]
@@ -104,24 +140,12 @@ const NOTHING: u8 = 0;
 const ROWS: u8 = 1;
 const RESIDUALS: u8 = 2;
 
-struct Pass<'a> {
+struct ProductsPass<'a, const WEIGHING: u8> {
     blocks: &'a dyn Blocks,
     n_columns: usize,
     scores: &'a [Lane],
     weighing: Weighing,
     centers: [f64; 2],
-}
-
-impl Pass<'_> {
-    fn dispatch<const WEIGHING: u8>(self) -> [ArmProducts; 2] {
-        match self.n_columns {
-            1 => dispatch(OfFew::<1, WEIGHING>(self)),
-            2 => dispatch(OfFew::<2, WEIGHING>(self)),
-            3 => dispatch(OfFew::<3, WEIGHING>(self)),
-            4 => dispatch(OfFew::<4, WEIGHING>(self)),
-            _ => dispatch(OfMany::<WEIGHING>(self)),
-        }
-    }
 }
 
 /// Some units of one arm: f r, f e, what stands beside them (r or k r), and k e.
@@ -166,29 +190,34 @@ fn products<const WEIGHING: u8>(
     ArmProducts { equations, rows, weighted: beside, residual }
 }
 
-/// From this many columns on, the products of a row take longer than to gather it; and an arm with more rows of a
-/// block than so many is taken as it lies.
-const WIDE: usize = 16;
-const DENSE: usize = BLOCK / 4 * 3;
+impl<const WEIGHING: u8> ProductsPass<'_, WEIGHING> {
+    fn dispatch(self) -> [ArmProducts; 2] {
+        match self.n_columns {
+            1 => dispatch(OfFew::<1, WEIGHING>(self)),
+            2 => dispatch(OfFew::<2, WEIGHING>(self)),
+            3 => dispatch(OfFew::<3, WEIGHING>(self)),
+            4 => dispatch(OfFew::<4, WEIGHING>(self)),
+            _ => dispatch(self),
+        }
+    }
+}
 
-/// Any number of columns: the parts of a block first, then their products. These are as many as the square of the
-/// columns: where that is much, rows of the other arm, and rows that were not drawn, are left out of them.
-struct OfMany<'a, const WEIGHING: u8>(Pass<'a>);
-
-impl<const WEIGHING: u8> WithSimd for OfMany<'_, WEIGHING> {
+impl<const WEIGHING: u8> WithSimd for ProductsPass<'_, WEIGHING> {
     type Output = [ArmProducts; 2];
 
+    /// The parts of a block first, then their products.
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> [ArmProducts; 2] {
-        let Self(Pass { blocks, n_columns, scores, weighing, centers }) = self;
+        let Self { blocks, n_columns, scores, weighing, centers } = self;
         let mut buffers = Buffers::new(n_columns);
         let (mut weights, mut parts) = ([[0.0; BLOCK]; 2], [[0.0; BLOCK]; 3]);
-        let mut arms = [0, 1].map(|_| Gathered::new(n_columns));
+        let mut equations = [0, 1].map(|_| ScoreEquations::new(n_columns + 1));
+        let mut beside = [0, 1].map(|_| vec![0.0; n_columns + 1]);
         let mut residual = [simd.splat_f64s(0.0); 2];
         for (index, scores) in scores.iter().enumerate() {
             let (columns, tallies) = blocks.block(index, true, &mut buffers);
             balancing_weights(weighing, scores, &mut weights);
-            for (arm, gathered) in arms.iter_mut().enumerate() {
+            for arm in 0..2 {
                 let center = simd.splat_f64s(centers[arm]);
                 let [spread, slope, other] = parts.each_mut().map(|lane| vectors_mut::<S>(lane));
                 let lanes = [&tallies.rows[arm], &tallies.outcome[arm], &weights[arm]];
@@ -198,110 +227,32 @@ impl<const WEIGHING: u8> WithSimd for OfMany<'_, WEIGHING> {
                     (spread[i], slope[i], other[i]) = (found.spread, found.slope, found.beside);
                     residual[arm] = simd.add_f64s(residual[arm], found.residual);
                 }
-                gathered.add::<S, WEIGHING>(simd, &tallies.rows[arm], columns, &parts);
+                let [spread, slope, other] = &parts;
+                equations[arm].add_products_block(simd, columns, slope, spread);
+                if WEIGHING != NOTHING {
+                    add_dots(simd, other, columns, &mut beside[arm]);
+                }
             }
         }
-        let mut residual = residual.map(|sum| simd.reduce_sum_f64s(sum)).into_iter();
-        arms.map(|arm| arm.finish::<S, WEIGHING>(simd, residual.next().unwrap_or_default()))
-    }
-}
-
-/// The products of one arm, and its rows that wait until they fill a block.
-struct Gathered {
-    equations: ScoreEquations,
-    beside: Vec<f64>,
-    columns: Vec<Lane>,
-    parts: [Lane; 3],
-    waiting: usize,
-}
-
-impl Gathered {
-    fn new(n_columns: usize) -> Self {
-        Self {
-            equations: ScoreEquations::new(n_columns + 1),
-            beside: vec![0.0; n_columns + 1],
-            columns: vec![[0.0; BLOCK]; if n_columns < WIDE { 0 } else { n_columns }],
-            parts: [[0.0; BLOCK]; 3],
-            waiting: 0,
-        }
-    }
-
-    #[inline(always)]
-    fn add<S: Simd, const WEIGHING: u8>(
-        &mut self,
-        simd: S,
-        rows: &Lane,
-        columns: &[Lane],
-        parts: &[Lane; 3],
-    ) {
-        if columns.len() < WIDE {
-            return self.multiply::<S, WEIGHING>(simd, columns, parts);
-        }
-        let (mut there, mut n_there) = ([0; BLOCK], 0);
-        for (lane, rows) in (0..=u8::MAX).zip(rows) {
-            there[n_there.min(BLOCK - 1)] = lane;
-            n_there += usize::from(*rows > 0.0);
-        }
-        if n_there > DENSE {
-            return self.multiply::<S, WEIGHING>(simd, columns, parts);
-        }
-        let mut there = &there[..n_there];
-        while !there.is_empty() {
-            let (now, later) = there.split_at(there.len().min(BLOCK - self.waiting));
-            let places = self.waiting..self.waiting + now.len();
-            let mine = self.columns.iter_mut().chain(&mut self.parts);
-            for (mine, lane) in mine.zip(columns.iter().chain(parts)) {
-                let slots = mine[places.clone()].iter_mut().zip(now);
-                slots.for_each(|(slot, place)| *slot = lane[usize::from(*place)]);
-            }
-            self.waiting = places.end;
-            if self.waiting == BLOCK {
-                self.multiply_waiting::<S, WEIGHING>(simd);
-            }
-            there = later;
-        }
-    }
-
-    #[inline(always)]
-    fn multiply<S: Simd, const WEIGHING: u8>(
-        &mut self,
-        simd: S,
-        columns: &[Lane],
-        [spread, slope, other]: &[Lane; 3],
-    ) {
-        self.equations.add_products_block(simd, columns, slope, spread);
-        if WEIGHING != NOTHING {
-            add_dots(simd, other, columns, &mut self.beside);
-        }
-    }
-
-    #[inline(always)]
-    fn multiply_waiting<S: Simd, const WEIGHING: u8>(&mut self, simd: S) {
-        let (columns, parts) = (std::mem::take(&mut self.columns), self.parts);
-        self.multiply::<S, WEIGHING>(simd, &columns, &parts);
-        (self.columns, self.waiting) = (columns, 0);
-    }
-
-    #[inline(always)]
-    fn finish<S: Simd, const WEIGHING: u8>(mut self, simd: S, residual: f64) -> ArmProducts {
-        // What is left of rows that waited before weighs nothing.
-        self.parts.iter_mut().for_each(|lane| lane[self.waiting..].fill(0.0));
-        if self.waiting > 0 {
-            self.multiply_waiting::<S, WEIGHING>(simd);
-        }
-        products::<WEIGHING>(self.equations, self.beside, residual)
+        let [control, treated] = equations;
+        let [beside_control, beside_treated] = beside;
+        let [left_control, left_treated] = residual.map(|sum| simd.reduce_sum_f64s(sum));
+        [
+            products::<WEIGHING>(control, beside_control, left_control),
+            products::<WEIGHING>(treated, beside_treated, left_treated),
+        ]
     }
 }
 
 /// Few columns: everything in registers.
-struct OfFew<'a, const N: usize, const WEIGHING: u8>(Pass<'a>);
+struct OfFew<'a, const N: usize, const WEIGHING: u8>(ProductsPass<'a, WEIGHING>);
 
 impl<const N: usize, const WEIGHING: u8> WithSimd for OfFew<'_, N, WEIGHING> {
     type Output = [ArmProducts; 2];
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> [ArmProducts; 2] {
-        let Self(Pass { blocks, scores, weighing, centers, .. }) = self;
+        let Self(ProductsPass { blocks, scores, weighing, centers, .. }) = self;
         let mut buffers = Buffers::new(N);
         let mut weights = [[0.0; BLOCK]; 2];
         let mut sums = [Sums::<S, N>::new(simd); 2];
@@ -385,68 +336,5 @@ impl<S: Simd, const N: usize> Sums<S, N> {
         }
         let equations = ScoreEquations { gradient: all(self.slope), information };
         products::<WEIGHING>(equations, all(self.beside), sum(self.residual))
-    }
-}
-
-struct ArmCounts<'a> {
-    tallies: &'a Tallies,
-    arm: usize,
-    scores: &'a Lane,
-    weighing: Weighing,
-    into: &'a mut Tallies,
-}
-
-impl WithSimd for ArmCounts<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        let Self { tallies, arm, scores, weighing, into } = self;
-        let (rows, outcome) = (&tallies.rows[arm], &tallies.outcome[arm]);
-        let [failures, successes] = &mut into.rows;
-        for row in 0..BLOCK {
-            failures[row] = rows[row] - outcome[row];
-            successes[row] = outcome[row];
-        }
-        if let Weighing::Rows(_) = weighing {
-            let mut weights = [[0.0; BLOCK]; 2];
-            balancing_weights(weighing, scores, &mut weights);
-            for row in 0..BLOCK {
-                failures[row] *= weights[arm][row];
-                successes[row] *= weights[arm][row];
-            }
-        }
-    }
-}
-
-struct FittedSums<'a> {
-    tallies: &'a Tallies,
-    arm: usize,
-    scores: &'a Lane,
-    fitted: &'a Lane,
-    weighing: Weighing,
-    over: [bool; 2],
-}
-
-impl WithSimd for FittedSums<'_> {
-    type Output = [f64; 2];
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> [f64; 2] {
-        let Self { tallies, arm, scores, fitted, weighing, over } = self;
-        let shares = over.map(|counts| f64::from(u8::from(counts)));
-        let (mut target, mut total, mut weights) = ([0.0; BLOCK], [0.0; BLOCK], [[0.0; BLOCK]; 2]);
-        for row in 0..BLOCK {
-            target[row] = shares[0] * tallies.rows[0][row] + shares[1] * tallies.rows[1][row];
-            total[row] = target[row] * fitted[row];
-        }
-        if let Weighing::Residuals(_) = weighing {
-            balancing_weights(weighing, scores, &mut weights);
-            let (rows, outcome) = (&tallies.rows[arm], &tallies.outcome[arm]);
-            for row in 0..BLOCK {
-                total[row] += weights[arm][row] * (outcome[row] - rows[row] * fitted[row]);
-            }
-        }
-        [sum(simd, &total), sum(simd, &target)]
     }
 }

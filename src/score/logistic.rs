@@ -5,10 +5,11 @@
 //! Nelder 1989, section 4.4). The iteration runs on centred and scaled covariates; coefficients and
 //! covariance come back on the caller's scale.
 
-mod anchor;
+mod columns;
 mod likelihood;
 mod newton;
 mod sample;
+mod warm_start;
 
 use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
@@ -23,9 +24,11 @@ use crate::monitor::Monitor;
 use crate::units::tally::{Rows, Units};
 use crate::weighting::influence::by_row;
 
-pub(crate) use anchor::{Anchor, Columns, Refit, Resampled, Together};
+pub(crate) use columns::Columns;
 pub(crate) use likelihood::{Likelihood, Sweep, standardized_penalty};
-pub(crate) use newton::{Optimum, Start, maximize, maximize_keeping};
+pub(crate) use newton::{Optimum, Start, maximize, maximize_from};
+pub(crate) use warm_start::{Batch, Refit, Resampled, WarmStart};
+
 pub(crate) use sample::Sample;
 
 #[derive(Debug, Clone, Copy)]
@@ -118,13 +121,11 @@ pub fn fit_with_scores(
     let covariates = Covariates::standardized_among(x, sample_weight)?;
     let rows = Rows { treatment, sample_weight };
     let sample = Sample::draw(x, &rows);
-    let mut kept = vec![0.0; if sample.is_some() { x.nrows() } else { 0 }];
     let center = covariates.center.clone();
-    let (design, optimum) = fit_rows(covariates, &rows, sample.as_ref(), &mut kept, spec, monitor)?;
-    let has_kept = optimum.has_kept && design.is_plain();
+    let (design, optimum) = fit_rows(covariates, &rows, sample.as_ref(), spec, monitor)?;
     let (map, information) = (to_callers_scale(&center, &design), optimum.information.clone());
     let mut fit = LogisticFit::new(center, &design, &map, optimum, spec.penalty);
-    let mut scores = if has_kept { kept } else { fit.linear_predictor(x)? };
+    let mut scores = fit.linear_predictor(x)?;
     fit.log_likelihood = log_likelihood(&scores, &rows);
     scores.par_chunks_mut(CHUNK).for_each(sigmoid);
     if let Some(weight) = sample_weight {
@@ -140,28 +141,27 @@ fn fit_rows<'a>(
     design: Covariates<'a>,
     rows: &Rows<'_>,
     sample: Option<&Sample>,
-    kept: &mut [f64],
     spec: &LogisticSpec,
     monitor: &Monitor,
 ) -> Result<(Covariates<'a>, Optimum)> {
     let penalty = penalty_on(rows.sample_weight, spec.penalty);
     let likelihood = Likelihood::new(&design, rows, penalty, Sweep::Parallel)?;
     let start = sample.and_then(|sample| Some((sample, sample.fit(&design, spec, monitor)?)));
-    let bend = |step: &[f64]| match &start {
-        Some((sample, beta)) => sample.bend(&design, beta, step, monitor),
+    let third = |step: &[f64]| match &start {
+        Some((sample, beta)) => sample.third_derivative(&design, beta, step, monitor),
         None => Ok(vec![0.0; step.len()]),
     };
     let mut at = Start::intercept_only(&likelihood);
     if let Some((_, beta)) = &start {
-        at = Start { beta: beta.clone(), bend: Some(&bend), ..Start::default() };
+        at = Start { beta: beta.clone(), third: Some(&third), ..Start::default() };
     }
-    let first = likelihood.equations(&at.beta, &mut [], monitor)?;
+    let first = likelihood.equations(&at.beta, monitor)?;
     if spec.penalty == 0.0 && !design.is_settled() && in_doubt(&first.information, at.beta.len()) {
         let settled = design.clone().settle(&presence(rows.len(), rows.sample_weight))?;
-        return fit_rows(settled, rows, sample, kept, spec, monitor);
+        return fit_rows(settled, rows, sample, spec, monitor);
     }
     at.equations = Some(first);
-    let optimum = maximize_keeping(&likelihood, at, kept, spec, monitor)?;
+    let optimum = maximize_from(&likelihood, at, spec, monitor)?;
     Ok((design, optimum))
 }
 

@@ -60,29 +60,15 @@ impl<'a, 'x, U: Units> Likelihood<'a, 'x, U> {
         self.ridge.iter().any(|ridge| *ridge > 0.0)
     }
 
-    /// Gradient and information of the penalized likelihood; `kept`, unless empty, is filled with the linear
-    /// predictors of all units.
+    /// Gradient and information of the penalized likelihood.
     ///
     /// # Errors
     /// [`Error::Stopped`], as in all of these.
-    pub fn equations(
-        &self,
-        beta: &[f64],
-        kept: &mut [f64],
-        monitor: &Monitor,
-    ) -> Result<ScoreEquations> {
-        let mut equations = self.reduce_beside(
-            kept,
+    pub fn equations(&self, beta: &[f64], monitor: &Monitor) -> Result<ScoreEquations> {
+        let mut equations = self.reduce(
             monitor,
             || ScoreEquations::new(beta.len()),
-            |equations, columns, trials, successes, kept| {
-                equations.add(beta, columns, trials, successes);
-                if !kept.is_empty() {
-                    let mut eta = [0.0; BLOCK];
-                    linear_predictor(beta, columns, &mut eta);
-                    kept.copy_from_slice(&eta[..kept.len()]);
-                }
-            },
+            |equations, columns, trials, successes| equations.add(beta, columns, trials, successes),
             ScoreEquations::merge,
         )?;
         for (k, ridge) in self.ridge.iter().enumerate() {
@@ -95,7 +81,12 @@ impl<'a, 'x, U: Units> Likelihood<'a, 'x, U> {
     /// How the information changes along a step, times the step twice: sum of w x (x'step)^2 p q (q - p),
     /// with q = 1 - p. The gradient after the step is that before it, minus information times step, minus
     /// half of this, to third order.
-    pub fn bend(&self, beta: &[f64], step: &[f64], monitor: &Monitor) -> Result<Vec<f64>> {
+    pub fn third_derivative(
+        &self,
+        beta: &[f64],
+        step: &[f64],
+        monitor: &Monitor,
+    ) -> Result<Vec<f64>> {
         let equations = self.reduce(
             monitor,
             || ScoreEquations::new(beta.len()),
@@ -159,51 +150,27 @@ impl<'a, 'x, U: Units> Likelihood<'a, 'x, U> {
         add: impl Fn(&mut A, &[Lane], &Lane, &Lane) + Sync,
         merge: impl Fn(&mut A, &A),
     ) -> Result<A> {
-        let add = |accumulator: &mut A,
-                   columns: &[Lane],
-                   trials: &Lane,
-                   successes: &Lane,
-                   _: &mut [f64]| {
-            add(accumulator, columns, trials, successes);
-        };
-        self.reduce_beside(&mut [], monitor, start, add, merge)
-    }
-
-    /// The same with a number beside every unit, for `add` to fill, or with none.
-    fn reduce_beside<A: Send>(
-        &self,
-        beside: &mut [f64],
-        monitor: &Monitor,
-        start: impl Fn() -> A + Sync,
-        add: impl Fn(&mut A, &[Lane], &Lane, &Lane, &mut [f64]) + Sync,
-        merge: impl Fn(&mut A, &A),
-    ) -> Result<A> {
         let n = self.units.len();
-        let chunk = |first: usize, last: usize, beside: &mut [f64]| {
+        let chunk = |first: usize, last: usize| {
             let mut columns = vec![[0.0; BLOCK]; self.covariates.n_columns()];
             let (mut trials, mut successes) = ([0.0; BLOCK], [0.0; BLOCK]);
             let mut accumulator = start();
-            let mut beside = beside.chunks_mut(BLOCK);
             for block in (first..last).step_by(BLOCK) {
                 if block.is_multiple_of(CHUNK) {
                     monitor.check()?;
                 }
                 self.covariates.load(block, &mut columns);
                 self.units.load_counts(block, &mut trials, &mut successes);
-                let beside = beside.next().unwrap_or_default();
-                add(&mut accumulator, &columns, &trials, &successes, beside);
+                add(&mut accumulator, &columns, &trials, &successes);
             }
             Ok(accumulator)
         };
         if self.sweep == Sweep::Serial {
-            return chunk(0, n, beside);
+            return chunk(0, n);
         }
-        let mut beside = beside.chunks_mut(CHUNK);
-        let pieces = (0..n).step_by(CHUNK).map(|first| (first, beside.next().unwrap_or_default()));
-        let chunks: Vec<A> = pieces
-            .collect::<Vec<_>>()
+        let chunks: Vec<A> = (0..n.div_ceil(CHUNK))
             .into_par_iter()
-            .map(|(first, beside)| chunk(first, n.min(first + CHUNK), beside))
+            .map(|index| chunk(index * CHUNK, n.min((index + 1) * CHUNK)))
             .collect::<Result<_>>()?;
         let mut total = start();
         for one in &chunks {
@@ -243,7 +210,7 @@ mod tests {
     use ndarray::Array2;
 
     #[test]
-    fn bend_is_how_the_information_changes_along_the_step() {
+    fn third_derivative_is_how_the_information_changes_along_the_step() {
         let x = Array2::from_shape_fn((700, 2), |(row, k)| ((row * (k + 3)) as f64 * 0.7).sin());
         let treatment: Vec<bool> = (0..700).map(|row| row % 3 == 0).collect();
         let weight: Vec<f64> = (0..700).map(|row| f64::from(row % 5)).collect();
@@ -255,29 +222,15 @@ mod tests {
         // I(beta + h step) step, of which only the upper triangle is filled.
         let times_step = |h: f64| {
             let at: Vec<f64> = beta.iter().zip(step).map(|(b, s)| b + h * s).collect();
-            let found = likelihood.equations(&at, &mut [], &monitor).unwrap().information;
+            let found = likelihood.equations(&at, &monitor).unwrap().information;
             let entry = |j: usize, k: usize| found[3 * j.min(k) + j.max(k)];
             [0, 1, 2].map(|j| (0..3).map(|k| entry(j, k) * step[k]).sum::<f64>())
         };
         let (after, before) = (times_step(h), times_step(-h));
-        let bend = likelihood.bend(&beta, &step, &monitor).unwrap();
+        let third = likelihood.third_derivative(&beta, &step, &monitor).unwrap();
         for k in 0..3 {
             let expected = (after[k] - before[k]) / (2.0 * h);
-            assert!((bend[k] - expected).abs() < 1e-5 * (1.0 + expected.abs()), "{k}");
-        }
-    }
-
-    #[test]
-    fn equations_keep_the_linear_predictors_of_all_units() {
-        let x = Array2::from_shape_fn((CHUNK + 700, 1), |(row, _)| (row as f64 * 0.7).sin());
-        let treatment: Vec<bool> = (0..x.nrows()).map(|row| row % 3 == 0).collect();
-        let rows = Rows { treatment: &treatment, sample_weight: None };
-        let covariates = Covariates::standardized(x.view()).unwrap();
-        for sweep in [Sweep::Serial, Sweep::Parallel] {
-            let likelihood = Likelihood::new(&covariates, &rows, 0.0, sweep).unwrap();
-            let mut kept = vec![f64::NAN; x.nrows()];
-            likelihood.equations(&[0.4, -0.9], &mut kept, &Monitor::default()).unwrap();
-            assert_eq!(kept, covariates.linear(&[0.4, -0.9]));
+            assert!((third[k] - expected).abs() < 1e-5 * (1.0 + expected.abs()), "{k}");
         }
     }
 }

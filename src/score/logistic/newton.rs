@@ -20,14 +20,6 @@ const LONG_STEP: f64 = 1e-3;
 /// has only treated or only controls: each step then adds about 1.
 const RUNAWAY: f64 = 0.1;
 
-/// From a gradient this small, over the sum of the weights, a step may lead to the optimum: there the linear
-/// predictors are kept, which spares a pass over the units.
-const NEAR: f64 = 1e-4;
-
-/// A last step that moves no coefficient by more than this, in log odds a standard deviation, is not taken
-/// where the linear predictors without it were kept.
-const NEGLIGIBLE: f64 = 1e-11;
-
 /// Where Newton's method ended, on standardized covariates.
 #[derive(Debug, Default)]
 pub struct Optimum {
@@ -38,8 +30,6 @@ pub struct Optimum {
     /// Columns, by their places among those that the design was asked for, whose coefficients were still running off
     /// to infinity: their rows are treated all, or none (quasi-complete separation, Albert and Anderson 1984).
     pub diverging: Vec<usize>,
-    /// Whether linear predictors were kept, of these very coefficients.
-    pub has_kept: bool,
 }
 
 impl Optimum {
@@ -55,7 +45,7 @@ impl Optimum {
 }
 
 /// What takes a step to how the information changes along it.
-pub type Bend<'a> = dyn Fn(&[f64]) -> Result<Vec<f64>> + 'a;
+pub type ThirdDerivative<'a> = dyn Fn(&[f64]) -> Result<Vec<f64>> + 'a;
 
 /// Where to start, and how.
 #[derive(Default)]
@@ -63,8 +53,8 @@ pub struct Start<'a> {
     pub beta: Vec<f64>,
     /// What [`Likelihood::equations`] finds there, where that is known already.
     pub equations: Option<ScoreEquations>,
-    /// An estimate of [`Likelihood::bend`] at these coefficients along a step.
-    pub bend: Option<&'a Bend<'a>>,
+    /// An estimate of [`Likelihood::third_derivative`] at these coefficients along a step.
+    pub third: Option<&'a ThirdDerivative<'a>>,
     /// To be added to the units' information where steps are made of it: nothing along what they tell, and all there is
     /// along what they do not, so that nothing moves there.
     pub hold: Option<Vec<f64>>,
@@ -93,22 +83,21 @@ pub fn maximize<U: Units>(
         Some(beta) => Start { beta: beta.to_vec(), ..Start::default() },
         None => Start::intercept_only(likelihood),
     };
-    maximize_keeping(likelihood, start, &mut [], spec, monitor)
+    maximize_from(likelihood, start, spec, monitor)
 }
 
-/// As [`maximize`]; `kept`, unless empty, holds the linear predictors of all units where the optimum says so.
+/// As [`maximize`], from a start of which more may be known.
 ///
 /// # Errors
 /// Those of [`maximize`].
-pub fn maximize_keeping<U: Units>(
+pub fn maximize_from<U: Units>(
     likelihood: &Likelihood<'_, '_, U>,
     start: Start<'_>,
-    kept: &mut [f64],
     spec: &LogisticSpec,
     monitor: &Monitor,
 ) -> Result<Optimum> {
     let terms = likelihood.n_terms();
-    let Start { mut beta, equations: mut known, bend, hold } = start;
+    let Start { mut beta, equations: mut known, third, hold } = start;
     let (mut aliased, mut tolerance) = (Vec::new(), RANK_TOLERANCE);
     let mut previous: Option<(Vec<f64>, f64)> = None;
     let mut gradient_norm = f64::INFINITY;
@@ -116,11 +105,9 @@ pub fn maximize_keeping<U: Units>(
         // 1. Gradient and information. Which columns are collinear is settled at the start, where the
         //    information is that of the covariates. A pivot that vanishes later tells of scores at 0 or 1:
         //    its gradient still counts.
-        let is_near = previous.as_ref().is_some_and(|(_, norm)| *norm <= NEAR);
-        let kept = if is_near { &mut *kept } else { &mut [] };
         let mut equations = match known.take() {
             Some(known) => known,
-            None => likelihood.equations(&beta, kept, monitor)?,
+            None => likelihood.equations(&beta, monitor)?,
         };
         let remaining_variance = equations.information[0];
         if let Some(hold) = &hold {
@@ -148,9 +135,9 @@ pub fn maximize_keeping<U: Units>(
         // 3. The step; aliased coefficients stay where they are.
         let mut step = equations.gradient;
         information.solve(&mut step);
-        if let (1, Some(bend)) = (iterations, bend) {
-            let bend = bend(&step)?;
-            straighten(&mut step, bend, &information);
+        if let (1, Some(third)) = (iterations, third) {
+            let third = third(&step)?;
+            correct(&mut step, third, &information);
         }
         let from = beta.clone();
         beta.iter_mut().zip(&step).for_each(|(b, s)| *b += s);
@@ -161,16 +148,7 @@ pub fn maximize_keeping<U: Units>(
             if separated(likelihood, remaining_variance) {
                 return Err(Error::Separation { columns: diverging });
             }
-            let has_kept = !kept.is_empty() && largest(&step) <= NEGLIGIBLE;
-            let beta = if has_kept { from } else { beta };
-            return Ok(Optimum {
-                beta,
-                information,
-                gradient_norm,
-                iterations,
-                diverging,
-                has_kept,
-            });
+            return Ok(Optimum { beta, information, gradient_norm, iterations, diverging });
         }
         previous = Some((from, gradient_norm));
     }
@@ -179,13 +157,13 @@ pub fn maximize_keeping<U: Units>(
 }
 
 /// Take off a Newton step what it misses to second order (Chebyshev's method), if that is the lesser part.
-fn straighten(step: &mut [f64], mut bend: Vec<f64>, information: &Cholesky) {
-    for (slope, _) in bend.iter_mut().zip(information.aliased()).filter(|(_, skip)| **skip) {
+fn correct(step: &mut [f64], mut third: Vec<f64>, information: &Cholesky) {
+    for (slope, _) in third.iter_mut().zip(information.aliased()).filter(|(_, skip)| **skip) {
         *slope = 0.0;
     }
-    information.solve(&mut bend);
-    if largest(&bend) < largest(step) {
-        step.iter_mut().zip(bend).for_each(|(step, bend)| *step -= bend / 2.0);
+    information.solve(&mut third);
+    if largest(&third) < largest(step) {
+        step.iter_mut().zip(third).for_each(|(step, third)| *step -= third / 2.0);
     }
 }
 
