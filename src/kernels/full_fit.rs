@@ -5,7 +5,8 @@
 use pulp::{Simd, WithSimd};
 
 use super::arithmetic::{add_dots, vectors, vectors_mut};
-use super::blocks::{Blocks, Buffers};
+use super::blocks::{Blocks, Buffers, SingleLane, round_lane};
+use super::few_columns::{Dots, Squares, columns_of};
 use super::instructions::{dispatch, dispatched};
 use super::{BLOCK, Lane, ScoreEquations};
 
@@ -21,17 +22,21 @@ pub struct AtFullFit {
 }
 
 /// Gradient and, if wanted, information of a resample at the full sample's fit, whose scores are given block by block.
+/// Of at most [`FEW_COLUMNS`](super::FEW_COLUMNS) it leaves each unit's n p (1 - p), for [`remainder`](super::remainder).
 pub fn at_full_fit(
     blocks: &dyn Blocks,
     n_columns: usize,
     scores: &[Lane],
     wants_information: bool,
+    variances: &mut Vec<SingleLane>,
 ) -> AtFullFit {
+    variances.resize(scores.len(), [0.0; BLOCK]);
     match (n_columns, wants_information) {
-        (1, true) => dispatch(OfFew::<1> { blocks, scores }),
-        (2, true) => dispatch(OfFew::<2> { blocks, scores }),
-        (3, true) => dispatch(OfFew::<3> { blocks, scores }),
-        (4, true) => dispatch(OfFew::<4> { blocks, scores }),
+        (0, true) => dispatch(OfFew::<0> { blocks, scores, variances }),
+        (1, true) => dispatch(OfFew::<1> { blocks, scores, variances }),
+        (2, true) => dispatch(OfFew::<2> { blocks, scores, variances }),
+        (3, true) => dispatch(OfFew::<3> { blocks, scores, variances }),
+        (4, true) => dispatch(OfFew::<4> { blocks, scores, variances }),
         _ => of_many(blocks, n_columns, scores, wants_information),
     }
 }
@@ -81,10 +86,11 @@ fn pass<S: Simd>(
     AtFullFit { equations, variance: sum(total), rows: rows.map(sum) }
 }
 
-/// The same for so few columns that all sums stay in registers.
+/// The same for so few columns that all sums stay in registers; leaves the variances.
 struct OfFew<'a, const N: usize> {
     blocks: &'a dyn Blocks,
     scores: &'a [Lane],
+    variances: &'a mut [SingleLane],
 }
 
 impl<const N: usize> WithSimd for OfFew<'_, N> {
@@ -92,46 +98,32 @@ impl<const N: usize> WithSimd for OfFew<'_, N> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> AtFullFit {
-        let zero = simd.splat_f64s(0.0);
         let mut buffers = Buffers::new(N);
-        let (mut totals, mut gradient, mut slopes) = ([zero; 2], zero, [zero; N]);
-        let (mut spread, mut beside, mut products) = (zero, [zero; N], [[zero; N]; N]);
-        for (index, scores) in self.scores.iter().enumerate() {
+        let mut kept = [0.0; BLOCK];
+        let mut rows = [simd.splat_f64s(0.0); 2];
+        let (mut gradient, mut information) = (Dots::<S, N>::new(simd), Squares::<S, N>::new(simd));
+        for (index, (scores, variances)) in self.scores.iter().zip(self.variances).enumerate() {
             let (columns, tallies) = self.blocks.block(index, false, &mut buffers);
             let p = vectors::<S>(scores);
-            let columns: [&[S::f64s]; N] =
-                std::array::from_fn(|k| &vectors::<S>(&columns[k])[..p.len()]);
-            let rows = tallies.rows.each_ref().map(|lane| &vectors::<S>(lane)[..p.len()]);
+            let v = &mut vectors_mut::<S>(&mut kept)[..p.len()];
+            let columns: [&[S::f64s]; N] = columns_of::<S, N>(columns, p.len());
+            let counts = tallies.rows.each_ref().map(|lane| &vectors::<S>(lane)[..p.len()]);
             for i in 0..p.len() {
                 let x: [S::f64s; N] = std::array::from_fn(|k| columns[k][i]);
-                let trials = simd.add_f64s(rows[0][i], rows[1][i]);
-                let expected = simd.mul_f64s(trials, p[i]);
-                let r = simd.sub_f64s(rows[1][i], expected);
-                let s = simd.sub_f64s(expected, simd.mul_f64s(expected, p[i]));
-                totals = [0, 1].map(|arm| simd.add_f64s(totals[arm], rows[arm][i]));
-                gradient = simd.add_f64s(gradient, r);
-                spread = simd.add_f64s(spread, s);
-                for j in 0..N {
-                    slopes[j] = simd.mul_add_e_f64s(r, x[j], slopes[j]);
-                    let weighted = simd.mul_f64s(s, x[j]);
-                    beside[j] = simd.add_f64s(beside[j], weighted);
-                    for k in j..N {
-                        products[j][k] = simd.mul_add_e_f64s(weighted, x[k], products[j][k]);
-                    }
-                }
+                let n = simd.add_f64s(counts[0][i], counts[1][i]);
+                let expected = simd.mul_f64s(n, p[i]);
+                v[i] = simd.sub_f64s(expected, simd.mul_f64s(expected, p[i]));
+                rows = [0, 1].map(|arm| simd.add_f64s(rows[arm], counts[arm][i]));
+                gradient.add(simd, simd.sub_f64s(counts[1][i], expected), x);
+                information.add(simd, v[i], x);
             }
+            round_lane(&kept, variances);
         }
-        let sum = |sum| simd.reduce_sum_f64s(sum);
-        let mut equations = ScoreEquations::new(N + 1);
-        equations.gradient[0] = sum(gradient);
-        equations.information[0] = sum(spread);
-        for j in 0..N {
-            equations.gradient[j + 1] = sum(slopes[j]);
-            equations.information[j + 1] = sum(beside[j]);
-            for k in j..N {
-                equations.information[(j + 1) * (N + 1) + k + 1] = sum(products[j][k]);
-            }
-        }
-        AtFullFit { equations, variance: sum(spread), rows: totals.map(sum) }
+        let equations = ScoreEquations {
+            gradient: gradient.reduced(simd),
+            information: information.reduced(simd),
+        };
+        let variance = equations.information[0];
+        AtFullFit { equations, variance, rows: rows.map(|sum| simd.reduce_sum_f64s(sum)) }
     }
 }

@@ -9,7 +9,8 @@
 use pulp::{Simd, WithSimd};
 
 use super::arithmetic::{add_dots, linear_predictor_block, vectors, vectors_mut};
-use super::blocks::{Blocks, Buffers};
+use super::blocks::{Blocks, Buffers, SingleLane};
+use super::few_columns::{Dots, columns_of};
 use super::instructions::dispatch;
 use super::{BLOCK, Lane, Tallies};
 
@@ -18,7 +19,7 @@ use super::{BLOCK, Lane, Tallies};
 pub const LONGEST_MOVE: f64 = 4.0;
 
 /// The move up to which six terms of either part of the exponential do; see [`exp_both`].
-const SHORT_MOVE: f64 = 0.25;
+pub(super) const SHORT_MOVE: f64 = 0.25;
 
 /// What balancing weights are made of, summed over one arm: first over its rows, then over their outcomes.
 /// With u the odds of the other arm, the weights are 1 + u for everybody, 1 for this arm's own effect,
@@ -63,6 +64,8 @@ pub struct AtStep {
 pub struct FittedScores {
     pub values: Vec<Lane>,
     pub are_inside: bool,
+    /// What one pass of a refit leaves for another, see [`at_full_fit`](super::at_full_fit).
+    pub variances: Vec<SingleLane>,
 }
 
 /// The gradient, and what the weights are made of, `step` away from the full sample's fit, whose odds against
@@ -78,10 +81,10 @@ pub fn at_step(
     scores.resize(odds[0].len(), [0.0; BLOCK]);
     let pass = Pass { blocks, step, odds, scores };
     match (most <= SHORT_MOVE, wants_overlap) {
-        (true, false) => dispatch(StepPass::<false, false>(pass)),
-        (true, true) => dispatch(StepPass::<false, true>(pass)),
-        (false, false) => dispatch(StepPass::<true, false>(pass)),
-        (false, true) => dispatch(StepPass::<true, true>(pass)),
+        (true, false) => pass.dispatch::<false, false>(),
+        (true, true) => pass.dispatch::<false, true>(),
+        (false, false) => pass.dispatch::<true, false>(),
+        (false, true) => pass.dispatch::<true, true>(),
     }
 }
 
@@ -93,10 +96,22 @@ struct Pass<'a> {
     scores: &'a mut [Lane],
 }
 
-/// Any number of columns: the linear predictors of a block first, then its residuals.
-struct StepPass<'a, const LONG: bool, const OVERLAP: bool>(Pass<'a>);
+impl Pass<'_> {
+    fn dispatch<const LONG: bool, const OVERLAP: bool>(self) -> AtStep {
+        match self.step.len() - 1 {
+            1 => dispatch(OfFew::<1, LONG, OVERLAP>(self)),
+            2 => dispatch(OfFew::<2, LONG, OVERLAP>(self)),
+            3 => dispatch(OfFew::<3, LONG, OVERLAP>(self)),
+            4 => dispatch(OfFew::<4, LONG, OVERLAP>(self)),
+            _ => dispatch(OfMany::<LONG, OVERLAP>(self)),
+        }
+    }
+}
 
-impl<const LONG: bool, const OVERLAP: bool> WithSimd for StepPass<'_, LONG, OVERLAP> {
+/// Any number of columns: the linear predictors of a block first, then its residuals.
+struct OfMany<'a, const LONG: bool, const OVERLAP: bool>(Pass<'a>);
+
+impl<const LONG: bool, const OVERLAP: bool> WithSimd for OfMany<'_, LONG, OVERLAP> {
     type Output = AtStep;
 
     #[inline(always)]
@@ -117,6 +132,37 @@ impl<const LONG: bool, const OVERLAP: bool> WithSimd for StepPass<'_, LONG, OVER
             add_dots(simd, &residual, columns, &mut gradient);
         }
         AtStep { gradient, ..sums.reduced(simd) }
+    }
+}
+
+/// Few columns: everything in registers.
+struct OfFew<'a, const N: usize, const LONG: bool, const OVERLAP: bool>(Pass<'a>);
+
+impl<const N: usize, const LONG: bool, const OVERLAP: bool> WithSimd
+    for OfFew<'_, N, LONG, OVERLAP>
+{
+    type Output = AtStep;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> AtStep {
+        let Self(Pass { blocks, step, odds, scores }) = self;
+        let mut buffers = Buffers::new(N);
+        let shift = simd.splat_f64s(step[0]);
+        let slopes: [S::f64s; N] = std::array::from_fn(|k| simd.splat_f64s(step[k + 1]));
+        let (mut gradient, mut sums) = (Dots::<S, N>::new(simd), Sums::<S>::new(simd));
+        for (index, scores) in scores.iter_mut().enumerate() {
+            let (columns, tallies) = blocks.block(index, true, &mut buffers);
+            let mut at = BlockAtStep::<S>::new(odds.map(|odds| &odds[index]), scores, tallies);
+            let columns: [&[S::f64s]; N] = columns_of::<S, N>(columns, at.scores.len());
+            for i in 0..at.scores.len() {
+                let x: [S::f64s; N] = std::array::from_fn(|k| columns[k][i]);
+                let change =
+                    (0..N).fold(shift, |change, k| simd.mul_add_e_f64s(slopes[k], x[k], change));
+                let residual = at.advance::<LONG, OVERLAP>(simd, i, change, &mut sums);
+                gradient.add(simd, residual, x);
+            }
+        }
+        AtStep { gradient: gradient.reduced(simd), ..sums.reduced(simd) }
     }
 }
 

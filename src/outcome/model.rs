@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::kernels::ScoreEquations;
 use crate::linalg::{Cholesky, RANK_TOLERANCE, add, dot};
 use crate::monitor::Monitor;
-use crate::score::logistic::{Likelihood, LogisticSpec, Start, Sweep, maximize_from};
+use crate::score::logistic::{Likelihood, LogisticSpec, Start, Sweep, maximize_keeping};
 use crate::units::tally::{Tally, Units};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -310,12 +310,12 @@ fn logistic<U: Units>(
     let mut start = Start::intercept_only(&likelihood);
     if let Some(backing) = backing {
         let beta = backing.fit.coefficients.clone();
-        let equations = likelihood.equations(&beta, monitor)?;
+        let equations = likelihood.equations(&beta, &mut [], monitor)?;
         let hold = backing.hold(&equations.information)?;
         start = Start { beta, equations: Some(equations), third: None, hold };
     }
     let spec = LogisticSpec::default();
-    let optimum = maximize_from(&likelihood, start, &spec, monitor)?;
+    let optimum = maximize_keeping(&likelihood, start, &mut [], &spec, monitor)?;
     let (coefficients, information) = (optimum.beta, optimum.information);
     Ok(ArmFit { model: OutcomeModel::Logistic, coefficients, information })
 }

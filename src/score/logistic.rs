@@ -26,7 +26,7 @@ use crate::weighting::influence::by_row;
 
 pub(crate) use columns::Columns;
 pub(crate) use likelihood::{Likelihood, Sweep, standardized_penalty};
-pub(crate) use newton::{Optimum, Start, maximize, maximize_from};
+pub(crate) use newton::{Optimum, Start, maximize, maximize_keeping};
 pub(crate) use warm_start::{Batch, Refit, Resampled, WarmStart};
 
 pub(crate) use sample::Sample;
@@ -121,11 +121,13 @@ pub fn fit_with_scores(
     let covariates = Covariates::standardized_among(x, sample_weight)?;
     let rows = Rows { treatment, sample_weight };
     let sample = Sample::draw(x, &rows);
+    let mut kept = vec![0.0; if sample.is_some() { x.nrows() } else { 0 }];
     let center = covariates.center.clone();
-    let (design, optimum) = fit_rows(covariates, &rows, sample.as_ref(), spec, monitor)?;
+    let (design, optimum) = fit_rows(covariates, &rows, sample.as_ref(), &mut kept, spec, monitor)?;
+    let has_kept = optimum.has_kept && design.is_plain();
     let (map, information) = (to_callers_scale(&center, &design), optimum.information.clone());
     let mut fit = LogisticFit::new(center, &design, &map, optimum, spec.penalty);
-    let mut scores = fit.linear_predictor(x)?;
+    let mut scores = if has_kept { kept } else { fit.linear_predictor(x)? };
     fit.log_likelihood = log_likelihood(&scores, &rows);
     scores.par_chunks_mut(CHUNK).for_each(sigmoid);
     if let Some(weight) = sample_weight {
@@ -141,6 +143,7 @@ fn fit_rows<'a>(
     design: Covariates<'a>,
     rows: &Rows<'_>,
     sample: Option<&Sample>,
+    kept: &mut [f64],
     spec: &LogisticSpec,
     monitor: &Monitor,
 ) -> Result<(Covariates<'a>, Optimum)> {
@@ -155,13 +158,13 @@ fn fit_rows<'a>(
     if let Some((_, beta)) = &start {
         at = Start { beta: beta.clone(), third: Some(&third), ..Start::default() };
     }
-    let first = likelihood.equations(&at.beta, monitor)?;
+    let first = likelihood.equations(&at.beta, &mut [], monitor)?;
     if spec.penalty == 0.0 && !design.is_settled() && in_doubt(&first.information, at.beta.len()) {
         let settled = design.clone().settle(&presence(rows.len(), rows.sample_weight))?;
-        return fit_rows(settled, rows, sample, spec, monitor);
+        return fit_rows(settled, rows, sample, kept, spec, monitor);
     }
     at.equations = Some(first);
-    let optimum = maximize_from(&likelihood, at, spec, monitor)?;
+    let optimum = maximize_keeping(&likelihood, at, kept, spec, monitor)?;
     Ok((design, optimum))
 }
 

@@ -223,7 +223,7 @@ fn count<U: Units>(
 }
 
 /// How far an arm's mean is above its center, `target` being the sum of g x, where the same columns are collinear as in
-/// the full sample: where an arm did not draw a level fitted_scores is more to say than sums do.
+/// the full sample: where an arm did not draw a level there is more to say than sums do.
 fn above_center(sums: &ArmProducts, target: &[f64], aliased: &[bool]) -> Option<f64> {
     let ArmProducts { equations, weighted, residual, .. } = sums;
     let terms = target.len();

@@ -60,15 +60,29 @@ impl<'a, 'x, U: Units> Likelihood<'a, 'x, U> {
         self.ridge.iter().any(|ridge| *ridge > 0.0)
     }
 
-    /// Gradient and information of the penalized likelihood.
+    /// Gradient and information of the penalized likelihood; `kept`, unless empty, is filled with the linear
+    /// predictors of all units.
     ///
     /// # Errors
     /// [`Error::Stopped`], as in all of these.
-    pub fn equations(&self, beta: &[f64], monitor: &Monitor) -> Result<ScoreEquations> {
-        let mut equations = self.reduce(
+    pub fn equations(
+        &self,
+        beta: &[f64],
+        kept: &mut [f64],
+        monitor: &Monitor,
+    ) -> Result<ScoreEquations> {
+        let mut equations = self.reduce_beside(
+            kept,
             monitor,
             || ScoreEquations::new(beta.len()),
-            |equations, columns, trials, successes| equations.add(beta, columns, trials, successes),
+            |equations, columns, trials, successes, kept| {
+                equations.add(beta, columns, trials, successes);
+                if !kept.is_empty() {
+                    let mut eta = [0.0; BLOCK];
+                    linear_predictor(beta, columns, &mut eta);
+                    kept.copy_from_slice(&eta[..kept.len()]);
+                }
+            },
             ScoreEquations::merge,
         )?;
         for (k, ridge) in self.ridge.iter().enumerate() {
@@ -150,27 +164,51 @@ impl<'a, 'x, U: Units> Likelihood<'a, 'x, U> {
         add: impl Fn(&mut A, &[Lane], &Lane, &Lane) + Sync,
         merge: impl Fn(&mut A, &A),
     ) -> Result<A> {
+        let add = |accumulator: &mut A,
+                   columns: &[Lane],
+                   trials: &Lane,
+                   successes: &Lane,
+                   _: &mut [f64]| {
+            add(accumulator, columns, trials, successes);
+        };
+        self.reduce_beside(&mut [], monitor, start, add, merge)
+    }
+
+    /// The same with a number beside every unit, for `add` to fill, or with none.
+    fn reduce_beside<A: Send>(
+        &self,
+        beside: &mut [f64],
+        monitor: &Monitor,
+        start: impl Fn() -> A + Sync,
+        add: impl Fn(&mut A, &[Lane], &Lane, &Lane, &mut [f64]) + Sync,
+        merge: impl Fn(&mut A, &A),
+    ) -> Result<A> {
         let n = self.units.len();
-        let chunk = |first: usize, last: usize| {
+        let chunk = |first: usize, last: usize, beside: &mut [f64]| {
             let mut columns = vec![[0.0; BLOCK]; self.covariates.n_columns()];
             let (mut trials, mut successes) = ([0.0; BLOCK], [0.0; BLOCK]);
             let mut accumulator = start();
+            let mut beside = beside.chunks_mut(BLOCK);
             for block in (first..last).step_by(BLOCK) {
                 if block.is_multiple_of(CHUNK) {
                     monitor.check()?;
                 }
                 self.covariates.load(block, &mut columns);
                 self.units.load_counts(block, &mut trials, &mut successes);
-                add(&mut accumulator, &columns, &trials, &successes);
+                let beside = beside.next().unwrap_or_default();
+                add(&mut accumulator, &columns, &trials, &successes, beside);
             }
             Ok(accumulator)
         };
         if self.sweep == Sweep::Serial {
-            return chunk(0, n);
+            return chunk(0, n, beside);
         }
-        let chunks: Vec<A> = (0..n.div_ceil(CHUNK))
+        let mut beside = beside.chunks_mut(CHUNK);
+        let pieces = (0..n).step_by(CHUNK).map(|first| (first, beside.next().unwrap_or_default()));
+        let chunks: Vec<A> = pieces
+            .collect::<Vec<_>>()
             .into_par_iter()
-            .map(|index| chunk(index * CHUNK, n.min((index + 1) * CHUNK)))
+            .map(|(first, beside)| chunk(first, n.min(first + CHUNK), beside))
             .collect::<Result<_>>()?;
         let mut total = start();
         for one in &chunks {
@@ -222,7 +260,7 @@ mod tests {
         // I(beta + h step) step, of which only the upper triangle is filled.
         let times_step = |h: f64| {
             let at: Vec<f64> = beta.iter().zip(step).map(|(b, s)| b + h * s).collect();
-            let found = likelihood.equations(&at, &monitor).unwrap().information;
+            let found = likelihood.equations(&at, &mut [], &monitor).unwrap().information;
             let entry = |j: usize, k: usize| found[3 * j.min(k) + j.max(k)];
             [0, 1, 2].map(|j| (0..3).map(|k| entry(j, k) * step[k]).sum::<f64>())
         };
@@ -231,6 +269,20 @@ mod tests {
         for k in 0..3 {
             let expected = (after[k] - before[k]) / (2.0 * h);
             assert!((third[k] - expected).abs() < 1e-5 * (1.0 + expected.abs()), "{k}");
+        }
+    }
+
+    #[test]
+    fn equations_keep_the_linear_predictors_of_all_units() {
+        let x = Array2::from_shape_fn((CHUNK + 700, 1), |(row, _)| (row as f64 * 0.7).sin());
+        let treatment: Vec<bool> = (0..x.nrows()).map(|row| row % 3 == 0).collect();
+        let rows = Rows { treatment: &treatment, sample_weight: None };
+        let covariates = Covariates::standardized(x.view()).unwrap();
+        for sweep in [Sweep::Serial, Sweep::Parallel] {
+            let likelihood = Likelihood::new(&covariates, &rows, 0.0, sweep).unwrap();
+            let mut kept = vec![f64::NAN; x.nrows()];
+            likelihood.equations(&[0.4, -0.9], &mut kept, &Monitor::default()).unwrap();
+            assert_eq!(kept, covariates.linear(&[0.4, -0.9]));
         }
     }
 }

@@ -20,6 +20,14 @@ const LONG_STEP: f64 = 1e-3;
 /// has only treated or only controls: each step then adds about 1.
 const RUNAWAY: f64 = 0.1;
 
+/// From a gradient this small, over the sum of the weights, a step may lead to the optimum: there the linear
+/// predictors are kept, which spares a pass over the units.
+const NEAR: f64 = 1e-4;
+
+/// A last step that moves no coefficient by more than this, in log odds a standard deviation, is not taken
+/// where the linear predictors without it were kept.
+const NEGLIGIBLE: f64 = 1e-11;
+
 /// Where Newton's method ended, on standardized covariates.
 #[derive(Debug, Default)]
 pub struct Optimum {
@@ -30,6 +38,8 @@ pub struct Optimum {
     /// Columns, by their places among those that the design was asked for, whose coefficients were still running off
     /// to infinity: their rows are treated all, or none (quasi-complete separation, Albert and Anderson 1984).
     pub diverging: Vec<usize>,
+    /// Whether linear predictors were kept, of these very coefficients.
+    pub has_kept: bool,
 }
 
 impl Optimum {
@@ -83,16 +93,17 @@ pub fn maximize<U: Units>(
         Some(beta) => Start { beta: beta.to_vec(), ..Start::default() },
         None => Start::intercept_only(likelihood),
     };
-    maximize_from(likelihood, start, spec, monitor)
+    maximize_keeping(likelihood, start, &mut [], spec, monitor)
 }
 
-/// As [`maximize`], from a start of which more may be known.
+/// As [`maximize`]; `kept`, unless empty, holds the linear predictors of all units where the optimum says so.
 ///
 /// # Errors
 /// Those of [`maximize`].
-pub fn maximize_from<U: Units>(
+pub fn maximize_keeping<U: Units>(
     likelihood: &Likelihood<'_, '_, U>,
     start: Start<'_>,
+    kept: &mut [f64],
     spec: &LogisticSpec,
     monitor: &Monitor,
 ) -> Result<Optimum> {
@@ -105,9 +116,11 @@ pub fn maximize_from<U: Units>(
         // 1. Gradient and information. Which columns are collinear is settled at the start, where the
         //    information is that of the covariates. A pivot that vanishes later tells of scores at 0 or 1:
         //    its gradient still counts.
+        let is_near = previous.as_ref().is_some_and(|(_, norm)| *norm <= NEAR);
+        let kept = if is_near { &mut *kept } else { &mut [] };
         let mut equations = match known.take() {
             Some(known) => known,
-            None => likelihood.equations(&beta, monitor)?,
+            None => likelihood.equations(&beta, kept, monitor)?,
         };
         let remaining_variance = equations.information[0];
         if let Some(hold) = &hold {
@@ -148,7 +161,16 @@ pub fn maximize_from<U: Units>(
             if separated(likelihood, remaining_variance) {
                 return Err(Error::Separation { columns: diverging });
             }
-            return Ok(Optimum { beta, information, gradient_norm, iterations, diverging });
+            let has_kept = !kept.is_empty() && largest(&step) <= NEGLIGIBLE;
+            let beta = if has_kept { from } else { beta };
+            return Ok(Optimum {
+                beta,
+                information,
+                gradient_norm,
+                iterations,
+                diverging,
+                has_kept,
+            });
         }
         previous = Some((from, gradient_norm));
     }

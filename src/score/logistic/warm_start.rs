@@ -1,45 +1,54 @@
 //! Warm starts: refits of resamples from the expansion of the likelihood at the full sample's optimum.
 //!
 //! With b the full sample's coefficients, G and H the gradient and the information of a resample there (which take no
-//! exponentials, the scores at b being known), and T and Q the third and fourth derivatives of the full sample,
-//! scaled to the resample's size, the gradient a step s away from b is
+//! exponentials, the scores at b being known), and T the third derivatives of the full sample, scaled to the resample's
+//! size, the gradient a step s away from b is
 //!
 //! ```text
-//! g(b + s) = G - H s - T[s, s] / 2 - Q[s, s, s] / 6 - ...
+//! g(b + s) = G - H s - T[s, s] / 2 - ...
 //! ```
 //!
-//! Its root is where the search starts: with n rows s is of the order n^-1/2, and its error of the order n^-3/2,
-//! T and Q being those of another sample. From there on passes over the resample give the gradient itself, the scores
-//! and what the weights are made of, and steps with the information that the expansion gives, mixed by what the
-//! gradients so far tell (`anderson`), lead to the optimum in two or three passes.
+//! 1. Its root is where the search starts: with n rows s is of the order n^-1/2, and its error of the order n^-3/2,
+//!    T being that of another sample.
+//! 2. Of few columns, the resample's own remainder, all that g(b + s) has beyond G - H s, is small and needs few digits:
+//!    a pass in single precision (`kernels::remainder`) takes a quarter of the time of the next one, and spares it.
+//! 3. A pass a step away from b gives the gradient itself, the scores, and what the weights are made of
+//!    (`kernels::at_step`).
+//! 4. Steps with the information that the expansion gives, mixed by what the gradients so far tell (`anderson`), lead
+//!    on. The last one is too small for another pass: the sums respond to it as those of the full sample do.
 //!
 //! With many terms, rows that do not repeat are refitted several resamples at a time (`batch`), by the full sample's
 //! information.
 
 mod anderson;
 mod batch;
-mod derivatives;
 #[cfg(test)]
 mod tests;
+mod third_derivatives;
 
 use super::LogisticSpec;
 use super::columns::Columns;
 use crate::error::{Error, Result};
 use crate::kernels::{
-    ArmSums, AtFullFit, BLOCK, Blocks, Buffers, FittedScores, LONGEST_MOVE, Lane, Room,
-    ScoreEquations, Source, Tallies, at_full_fit, at_step, linear_predictor,
+    ArmSums, AtFullFit, BLOCK, Blocks, Buffers, FEW_COLUMNS, FittedScores, LONGEST_MOVE, Lane,
+    Room, ScoreEquations, SingleLane, Source, Tallies, at_full_fit, at_step, linear_predictor,
+    remainder, round,
 };
-use crate::linalg::{Cholesky, RANK_TOLERANCE, add, largest};
+use crate::linalg::{Cholesky, RANK_TOLERANCE, add, largest, subtract_product};
 use crate::monitor::Monitor;
 use crate::units::tally::Units;
 use anderson::Anderson;
-use derivatives::Derivatives;
+use third_derivatives::ThirdDerivatives;
 
 pub use batch::Batch;
 
 /// Beyond this number of terms a resample's own information takes longer than the passes it saves, and the
 /// full sample's serves.
 const MOST_TERMS_OF_ITS_OWN: usize = 20;
+
+/// Passes for the remainder, at most, and the share of the tolerance at which their step is close enough.
+const MOST_REMAINDERS: usize = 2;
+const CLOSE_ENOUGH: f64 = 0.03;
 
 /// A gradient, a row, that moves sums of weights by no more than what a last step of Newton's method leaves, and one
 /// that rounding lets every column reach.
@@ -50,7 +59,7 @@ const FINEST: f64 = 1e-12;
 /// correction that is itself a billionth.
 const NUDGE: f64 = 1e-4;
 
-/// Passes after which a refit is left to Newton's method; two or three do where a resample's own information is at
+/// Passes after which a refit is left to Newton's method; one to three do where a resample's own information is at
 /// hand, and otherwise rarely more than ten.
 const MOST_PASSES: usize = 20;
 
@@ -72,11 +81,12 @@ pub struct WarmStart<'a> {
     /// Of every unit: the odds against treatment and for it, and the score.
     odds: [Vec<Lane>; 2],
     scores: Vec<Lane>,
+    single_scores: Vec<SingleLane>,
     /// The largest absolute value of the intercept's column, and of each other.
     largest: Vec<f64>,
     /// Whether no move that refits may make leads to a score that is a certainty.
     is_inside: bool,
-    derivatives: Derivatives,
+    third: ThirdDerivatives,
     /// The information, without the penalty, and the weight of the full sample.
     information: Vec<f64>,
     total: f64,
@@ -96,8 +106,11 @@ pub struct Refit {
 
 /// Where the search for a resample's optimum starts.
 struct Start {
-    /// Of each arm, control first.
+    /// Of each arm, control first, and of both.
     rows: [f64; 2],
+    total: f64,
+    /// G and H, without the penalty.
+    equations: ScoreEquations,
     /// The root of the expansion, measured from the full sample's coefficients.
     step: Vec<f64>,
     /// Of the penalized information there.
@@ -138,12 +151,12 @@ impl<'a> WarmStart<'a> {
         let n_blocks = units.len().div_ceil(BLOCK);
         let (odds, scores, farthest) = fitted(&columns, &beta, n_blocks);
         let resampled = Resampled { columns: &columns, units };
-        let at = at_full_fit(&resampled, columns.n_columns(), &scores, true);
+        let at = at_full_fit(&resampled, columns.n_columns(), &scores, true, &mut Vec::new());
         let information = at.equations.information;
         let factor =
             Cholesky::factor(&penalized(&information, &ridge), beta.len(), RANK_TOLERANCE, &[])?;
         let total = at.rows[0] + at.rows[1];
-        let derivatives = Derivatives::new(&resampled, beta.len(), &scores, total, monitor)?;
+        let third = ThirdDerivatives::new(&resampled, beta.len(), &scores, total, monitor)?;
         let mut start = Self {
             largest: columns.largest_values(n_blocks),
             columns,
@@ -151,9 +164,10 @@ impl<'a> WarmStart<'a> {
             ridge,
             aliased: factor.aliased().to_vec(),
             odds,
+            single_scores: scores.iter().map(round).collect(),
             scores,
             is_inside: farthest + LONGEST_MOVE < CERTAIN,
-            derivatives,
+            third,
             information,
             total,
             responses: Vec::new(),
@@ -195,24 +209,31 @@ impl<'a> WarmStart<'a> {
         monitor: &Monitor,
     ) -> Result<Option<Refit>> {
         let resampled = Resampled { columns: &self.columns, units };
-        let FittedScores { values: scores, are_inside } = scores;
+        let FittedScores { values: scores, are_inside, variances } = scores;
         *are_inside = self.is_inside;
         if !self.is_inside {
             return Ok(None);
         }
 
         // 1. The root of the expansion, from a pass without exponentials.
-        let Some(Start { rows, mut step, factor }) = self.start(&resampled)? else {
+        let Some(mut start) = self.start(&resampled, variances)? else { return Ok(None) };
+        monitor.check()?;
+
+        // 2. Of few columns: what the expansion leaves out, in single precision.
+        if self.columns.n_columns() <= FEW_COLUMNS && self.correct(&mut start, variances).is_none()
+        {
             return Ok(None);
-        };
-        let total = rows[0] + rows[1];
+        }
+        let Start { rows, total, mut step, factor, .. } = start;
+
         // What the responses do not tell of the last change is to be next to nothing.
-        let wanted = (NOTHING_MORE / self.share_unknown()).max(FINEST).min(self.spec.tolerance);
+        let enough = (NOTHING_MORE / self.share_unknown()).max(FINEST).min(self.spec.tolerance);
+        let mut wanted = enough * total;
         let mut mixing = Anderson::default();
         for _ in 0..MOST_PASSES {
             monitor.check()?;
 
-            // 2. The gradient there, the scores, and what the weights are made of.
+            // 3. The gradient there, the scores, and what the weights are made of.
             let most = self.longest_move(&step);
             let at = at_step(&resampled, &step, most, wants_overlap, self.odds(), scores);
             let rest = self.penalized_gradient(at.gradient, &step);
@@ -221,12 +242,12 @@ impl<'a> WarmStart<'a> {
                 return Ok(None);
             }
 
-            // 3. The next step; done where the gradient was as good as nothing.
+            // 4. The next step; done where the gradient was as good as nothing.
             let mut newton = rest.clone();
             factor.solve(&mut newton);
             let change = mixing.change(rest, newton);
             add(&mut step, 1.0, &change);
-            if norm <= wanted * total {
+            if norm <= std::mem::replace(&mut wanted, self.spec.tolerance * total) {
                 let beta = self.beta.iter().zip(&step).map(|(b, s)| b + s).collect();
                 let totals = [0, 1].map(|arm| [rows[arm], at.outcome[arm]]);
                 let sums = self.respond(at.sums, &change, total);
@@ -237,35 +258,68 @@ impl<'a> WarmStart<'a> {
     }
 
     /// What a resample finds at the full sample's fit, and the root of the expansion that follows from it.
-    fn start<U: Units>(&self, resampled: &Resampled<'_, 'a, U>) -> Result<Option<Start>> {
+    fn start<U: Units>(
+        &self,
+        resampled: &Resampled<'_, 'a, U>,
+        variances: &mut Vec<SingleLane>,
+    ) -> Result<Option<Start>> {
         let terms = self.beta.len();
         let has_own = terms <= MOST_TERMS_OF_ITS_OWN;
-        let AtFullFit { equations, variance, rows } =
-            at_full_fit(resampled, terms - 1, &self.scores, has_own);
-        let ScoreEquations { gradient, mut information } = equations;
+        let AtFullFit { mut equations, variance, rows } =
+            at_full_fit(resampled, terms - 1, &self.scores, has_own, variances);
         let Some(total) = total_weight(rows, variance)? else { return Ok(None) };
         if !has_own {
             let ratio = total / self.total;
-            information = self.information.iter().map(|full| ratio * full).collect();
+            equations.information = self.information.iter().map(|full| ratio * full).collect();
         }
-        let mut information = penalized(&information, &self.ridge);
+        let mut information = penalized(&equations.information, &self.ridge);
         let same_columns = |information: &[f64], tolerance: f64| {
             let factor = Cholesky::factor(information, terms, tolerance, &self.aliased).ok()?;
             (factor.aliased() == self.aliased).then_some(factor)
         };
         let Some(factor) = same_columns(&information, RANK_TOLERANCE) else { return Ok(None) };
-        let slope = self.penalized_gradient(gradient, &vec![0.0; terms]);
+        let slope = self.penalized_gradient(equations.gradient.clone(), &vec![0.0; terms]);
         let mut step = slope.clone();
         factor.solve(&mut step);
-        for _ in 0..self.derivatives.worthwhile_rounds() {
+        for _ in 0..self.third.worthwhile_rounds() {
             let mut rest = slope.clone();
-            self.derivatives.subtract_higher_terms(&step, total, &mut rest);
+            self.third.subtract_from_gradient(&step, total, &mut rest);
             factor.solve(&mut rest);
             step = rest;
         }
-        self.derivatives.move_information(&step, total, &mut information);
+        self.third.move_information(&step, total, &mut information);
         let factor = same_columns(&information, f64::EPSILON);
-        Ok(factor.map(|factor| Start { rows, step, factor }))
+        Ok(factor.map(|factor| Start { rows, total, equations, step, factor }))
+    }
+
+    /// Go on from the start by what is left of the gradient G - H s when the remainder is taken off it; `None` where that
+    /// leads too far.
+    fn correct(&self, start: &mut Start, variances: &[SingleLane]) -> Option<()> {
+        let Start { total, equations: ScoreEquations { gradient, information }, .. } = &*start;
+        let wanted = CLOSE_ENOUGH * self.spec.tolerance * total;
+        let (mut step, mut longest) = (start.step.clone(), largest(&start.step));
+        for _ in 0..MOST_REMAINDERS {
+            let most = self.longest_move(&step);
+            let beyond = remainder(&self.columns, &step, most, &self.single_scores, variances);
+            let mut rest = gradient.clone();
+            subtract_product(information, &step, &mut rest);
+            add(&mut rest, -1.0, &beyond.gradient);
+            let mut change = self.penalized_gradient(rest, &step);
+            let norm = largest(&change);
+            if !(beyond.longest_move <= LONGEST_MOVE && norm.is_finite()) {
+                return None;
+            }
+            start.factor.solve(&mut change);
+            add(&mut step, 1.0, &change);
+            // The information is off by a share that shows in how much shorter a step is than the one before.
+            let shorter = 2.0 * largest(&change) / longest;
+            if !(norm * shorter > wanted) {
+                break;
+            }
+            longest = largest(&change);
+        }
+        start.step = step;
+        Some(())
     }
 
     fn odds(&self) -> [&[Lane]; 2] {
