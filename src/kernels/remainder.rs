@@ -76,10 +76,10 @@ impl<const N: usize, const LONG: bool> WithSimd for OfFew<'_, N, LONG> {
         let zero = simd.splat_f32s(0.0);
         let mut room = Room::new(N);
         let (mut gradient, mut longest_move) = (vec![0.0; N + 1], zero);
-        for (index, (p, v)) in scores.iter().zip(variances).enumerate() {
+        for (index, (p, variance)) in scores.iter().zip(variances).enumerate() {
             let columns = source.single_columns(index, &mut room);
             let p = vectors::<S>(p);
-            let v = &vectors::<S>(v)[..p.len()];
+            let variance = &vectors::<S>(variance)[..p.len()];
             let columns: [&[S::f32s]; N] =
                 std::array::from_fn(|k| &vectors::<S>(&columns[k])[..p.len()]);
             let (mut total, mut products) = (zero, [zero; N]);
@@ -89,7 +89,7 @@ impl<const N: usize, const LONG: bool> WithSimd for OfFew<'_, N, LONG> {
                 if LONG {
                     longest_move = simd.max_f32s(longest_move, simd.abs_f32s(d));
                 }
-                let r = simd.mul_f32s(v[i], of_unit::<S, LONG>(simd, p[i], d));
+                let r = simd.mul_f32s(variance[i], of_unit::<S, LONG>(simd, p[i], d));
                 total = simd.add_f32s(total, r);
                 for k in 0..N {
                     products[k] = simd.mul_add_e_f32s(r, x[k], products[k]);

@@ -24,10 +24,10 @@ use crate::monitor::Monitor;
 use crate::units::tally::{Rows, Units};
 use crate::weighting::influence::by_row;
 
-pub(crate) use columns::Columns;
+pub(crate) use columns::{Columns, Resampled};
 pub(crate) use likelihood::{Likelihood, Sweep, standardized_penalty};
 pub(crate) use newton::{Optimum, Start, maximize, maximize_keeping};
-pub(crate) use warm_start::{Batch, Refit, Resampled, WarmStart};
+pub(crate) use warm_start::{Batch, Refit, WarmStart};
 
 pub(crate) use sample::Sample;
 

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use crate::design::covariates::Covariates;
-use crate::kernels::{BLOCK, Lane, Room, SingleLane, Source, extremes, round};
+use crate::kernels::{
+    BLOCK, Blocks, Buffers, Lane, Room, SingleLane, Source, Tallies, extremes, round,
+};
+use crate::units::tally::Units;
 
 /// Standardized columns, block by block.
 #[derive(Debug, Clone)]
@@ -73,5 +76,23 @@ impl Source for Columns<'_> {
                 room.round()
             }
         }
+    }
+}
+
+/// A resample as the passes see it.
+pub struct Resampled<'r, 'a, U> {
+    pub columns: &'r Columns<'a>,
+    pub units: &'r U,
+}
+
+impl<U: Units> Blocks for Resampled<'_, '_, U> {
+    fn block<'b>(
+        &'b self,
+        index: usize,
+        wants_outcome: bool,
+        buffers: &'b mut Buffers,
+    ) -> (&'b [Lane], &'b Tallies) {
+        let columns = self.columns.columns(index, &mut buffers.room);
+        (columns, self.units.block(index * BLOCK, wants_outcome, &mut buffers.tallies))
     }
 }

@@ -22,22 +22,23 @@
 
 mod anderson;
 mod batch;
+mod responses;
 #[cfg(test)]
 mod tests;
 mod third_derivatives;
 
 use super::LogisticSpec;
-use super::columns::Columns;
+use super::columns::{Columns, Resampled};
 use crate::error::{Error, Result};
 use crate::kernels::{
-    ArmSums, AtFullFit, BLOCK, Blocks, Buffers, FEW_COLUMNS, FittedScores, LONGEST_MOVE, Lane,
-    Room, ScoreEquations, SingleLane, Source, Tallies, at_full_fit, at_step, linear_predictor,
-    remainder, round,
+    ArmSums, AtFullFit, BLOCK, FEW_COLUMNS, FittedScores, LONGEST_MOVE, Lane, Room, ScoreEquations,
+    SingleLane, Source, at_full_fit, at_step, linear_predictor, remainder, round,
 };
 use crate::linalg::{Cholesky, RANK_TOLERANCE, add, largest, subtract_product};
 use crate::monitor::Monitor;
 use crate::units::tally::Units;
 use anderson::Anderson;
+use responses::Responses;
 use third_derivatives::ThirdDerivatives;
 
 pub use batch::Batch;
@@ -54,10 +55,6 @@ const CLOSE_ENOUGH: f64 = 0.03;
 /// that rounding lets every column reach.
 const NOTHING_MORE: f64 = 2e-13;
 const FINEST: f64 = 1e-12;
-
-/// How far coefficients go to find out how the weights' sums respond: the error, of the same order, is a share of a
-/// correction that is itself a billionth.
-const NUDGE: f64 = 1e-4;
 
 /// Passes after which a refit is left to Newton's method; one to three do where a resample's own information is at
 /// hand, and otherwise rarely more than ten.
@@ -90,8 +87,8 @@ pub struct WarmStart<'a> {
     /// The information, without the penalty, and the weight of the full sample.
     information: Vec<f64>,
     total: f64,
-    /// See [`Self::respond`]; nothing where there are many terms, each of which would take a pass.
-    responses: Vec<[ArmSums; 2]>,
+    /// None where there are many terms, each of which would take a pass.
+    responses: Responses,
     spec: LogisticSpec,
 }
 
@@ -115,24 +112,6 @@ struct Start {
     step: Vec<f64>,
     /// Of the penalized information there.
     factor: Cholesky,
-}
-
-/// A resample as the passes see it.
-pub struct Resampled<'r, 'a, U> {
-    pub columns: &'r Columns<'a>,
-    pub units: &'r U,
-}
-
-impl<U: Units> Blocks for Resampled<'_, '_, U> {
-    fn block<'b>(
-        &'b self,
-        index: usize,
-        wants_outcome: bool,
-        buffers: &'b mut Buffers,
-    ) -> (&'b [Lane], &'b Tallies) {
-        let columns = self.columns.columns(index, &mut buffers.room);
-        (columns, self.units.block(index * BLOCK, wants_outcome, &mut buffers.tallies))
-    }
 }
 
 impl<'a> WarmStart<'a> {
@@ -170,11 +149,17 @@ impl<'a> WarmStart<'a> {
             third,
             information,
             total,
-            responses: Vec::new(),
+            responses: Responses::default(),
             spec,
         };
         if !start.is_wide() {
-            start.responses = start.find_responses(units, monitor)?;
+            let resampled = Resampled { columns: &start.columns, units };
+            let mut scores = Vec::new();
+            start.responses = Responses::find(start.beta.len(), |step| {
+                monitor.check()?;
+                let most = start.longest_move(step);
+                Ok(at_step(&resampled, step, most, true, start.odds(), &mut scores).sums)
+            })?;
         }
         Ok(start)
     }
@@ -227,7 +212,8 @@ impl<'a> WarmStart<'a> {
         let Start { rows, total, mut step, factor, .. } = start;
 
         // What the responses do not tell of the last change is to be next to nothing.
-        let enough = (NOTHING_MORE / self.share_unknown()).max(FINEST).min(self.spec.tolerance);
+        let unknown = self.responses.share_unknown(self.scores.len() * BLOCK);
+        let enough = (NOTHING_MORE / unknown).max(FINEST).min(self.spec.tolerance);
         let mut wanted = enough * total;
         let mut mixing = Anderson::default();
         for _ in 0..MOST_PASSES {
@@ -250,7 +236,7 @@ impl<'a> WarmStart<'a> {
             if norm <= std::mem::replace(&mut wanted, self.spec.tolerance * total) {
                 let beta = self.beta.iter().zip(&step).map(|(b, s)| b + s).collect();
                 let totals = [0, 1].map(|arm| [rows[arm], at.outcome[arm]]);
-                let sums = self.respond(at.sums, &change, total);
+                let sums = self.responses.after(at.sums, &change, total / self.total);
                 return Ok(Some(Refit { beta, totals, sums }));
             }
         }
@@ -340,52 +326,6 @@ impl<'a> WarmStart<'a> {
             }
         }
         gradient
-    }
-
-    /// About the share by which the responses of a resample are not those of the full sample.
-    fn share_unknown(&self) -> f64 {
-        if self.responses.is_empty() {
-            return 1.0;
-        }
-        let units = self.scores.len() * BLOCK;
-        2.0 * (self.beta.len() as f64 / units as f64).sqrt()
-    }
-
-    /// Sums after a last change of the coefficients, which is too small for another pass: they respond to it nearly as
-    /// the full sample's do.
-    fn respond(&self, mut sums: [ArmSums; 2], change: &[f64], total: f64) -> [ArmSums; 2] {
-        for (responses, change) in self.responses.iter().zip(change) {
-            for (sums, response) in sums.iter_mut().zip(responses) {
-                sums.add(change * total / self.total, response);
-            }
-        }
-        sums
-    }
-
-    /// How the weights' sums of the full sample respond to each coefficient.
-    fn find_responses<U: Units>(&self, units: &U, monitor: &Monitor) -> Result<Vec<[ArmSums; 2]>> {
-        let resampled = Resampled { columns: &self.columns, units };
-        let mut scores = Vec::new();
-        let mut sums = |step: &[f64]| -> Result<[ArmSums; 2]> {
-            monitor.check()?;
-            let most = self.longest_move(step);
-            Ok(at_step(&resampled, step, most, true, self.odds(), &mut scores).sums)
-        };
-        let mut step = vec![0.0; self.beta.len()];
-        let here = sums(&step)?;
-        let mut responses = Vec::with_capacity(step.len());
-        for k in 0..step.len() {
-            step[k] = NUDGE;
-            let nudged = sums(&step)?;
-            step[k] = 0.0;
-            let mut response = [ArmSums::default(); 2];
-            for (arm, response) in response.iter_mut().enumerate() {
-                response.add(1.0 / NUDGE, &nudged[arm]);
-                response.add(-1.0 / NUDGE, &here[arm]);
-            }
-            responses.push(response);
-        }
-        Ok(responses)
     }
 }
 

@@ -1,10 +1,10 @@
 //! The third derivatives of the likelihood at the full sample's fit.
 
-use super::Resampled;
 use crate::error::Result;
 use crate::kernels::{BLOCK, Blocks, Buffers, Lane, ScoreEquations};
 use crate::linalg::{add, dot};
 use crate::monitor::Monitor;
+use crate::score::logistic::columns::Resampled;
 use crate::units::tally::Units;
 
 /// There are as many as the cube of the terms: with more terms than this they would take longer to make, and to use,

@@ -1,13 +1,10 @@
-use super::super::tests::{rows, world};
+use super::super::tests::World;
 use super::*;
-use crate::design::covariates::Covariates;
 use crate::error::Error;
 use crate::kernels::{ArmSums, FittedScores};
 use crate::resampling::stream::Stream;
 use crate::resampling::urn::Urn;
-use crate::score::logistic::{
-    Columns, Likelihood, LogisticSpec, Sweep, maximize, standardized_penalty,
-};
+use crate::score::logistic::Columns;
 
 /// Counts of rows in `many` resamples.
 fn draws(n: usize, many: usize) -> Vec<Vec<u32>> {
@@ -30,19 +27,9 @@ fn refits(batch: &Batch<'_, '_>, counts: &[Vec<u32>]) -> Vec<(Option<Refit>, Vec
 #[test]
 fn refits_together_are_those_of_newtons_method() {
     for (d, penalty, n) in [(1, 0.0, 2500), (4, 3.0, 2500), (13, 0.0, 3000), (45, 1.0, 6000)] {
-        let (x, treatment, outcome) = world(n, d);
-        let covariates = Covariates::standardized(x.view()).unwrap();
-        let (monitor, spec) = (Monitor::default(), LogisticSpec::default());
-        let newton = |units: &Outcomes<'_, u32>| {
-            let likelihood = Likelihood::new(&covariates, units, penalty, Sweep::Serial).unwrap();
-            maximize(&likelihood, None, &spec, &monitor).unwrap().beta
-        };
-        let full = rows(&treatment, &outcome, None);
-        let ridge = standardized_penalty(&covariates, penalty);
-        let read = Columns::Read(covariates.clone());
-        let starts = [Columns::ready(&covariates), read].map(|columns| {
-            WarmStart::new(columns, &full, newton(&full), ridge.clone(), spec, &monitor).unwrap()
-        });
+        let (world, monitor) = (World::new(n, d), Monitor::default());
+        let (full, covariates) = (world.rows(None), world.covariates());
+        let starts = world.warm_starts(penalty);
         let counts = draws(n, 6);
         let found = starts.each_ref().map(|a| refits(&Batch::new(a, full).unwrap(), &counts));
         for (counts, [(kept, scores), (read, _)]) in
@@ -50,8 +37,8 @@ fn refits_together_are_those_of_newtons_method() {
         {
             let (kept, read) = (kept.as_ref().unwrap(), read.as_ref().unwrap());
             assert_eq!(kept.beta, read.beta);
-            let units = rows(&treatment, &outcome, Some(counts));
-            let expected = newton(&units);
+            let units = world.rows(Some(counts));
+            let expected = world.newton(Some(counts), penalty);
             for (a, b) in expected.iter().zip(&kept.beta) {
                 assert!((a - b).abs() < 1e-8, "{d}: {a} {b}");
             }
@@ -76,15 +63,9 @@ fn refits_together_are_those_of_newtons_method() {
 
 #[test]
 fn refits_are_the_same_in_any_company() {
-    let (x, treatment, outcome) = world(2300, 11);
-    let covariates = Covariates::standardized(x.view()).unwrap();
-    let full = rows(&treatment, &outcome, None);
-    let (monitor, spec) = (Monitor::default(), LogisticSpec::default());
-    let likelihood = Likelihood::new(&covariates, &full, 0.0, Sweep::Serial).unwrap();
-    let beta = maximize(&likelihood, None, &spec, &monitor).unwrap().beta;
-    let ready = Columns::ready(&covariates);
-    let start = WarmStart::new(ready, &full, beta, vec![0.0; 12], spec, &monitor).unwrap();
-    let (batch, counts) = (Batch::new(&start, full).unwrap(), draws(2300, 13));
+    let world = World::new(2300, 11);
+    let start = world.warm_start(Columns::ready(&world.covariates()), 0.0);
+    let (batch, counts) = (Batch::new(&start, world.rows(None)).unwrap(), draws(2300, 13));
     let alone: Vec<_> = counts.chunks(1).flat_map(|one| refits(&batch, one)).collect();
     for company in 2..=13 {
         let found = counts.chunks(company).flat_map(|some| refits(&batch, some));
@@ -98,25 +79,19 @@ fn refits_are_the_same_in_any_company() {
 
 #[test]
 fn separated_and_empty_resamples_do_not_disturb_the_others() {
-    let (x, treatment, outcome) = world(2000, 2);
-    let covariates = Covariates::standardized(x.view()).unwrap();
-    let full = rows(&treatment, &outcome, None);
-    let (monitor, spec) = (Monitor::default(), LogisticSpec::default());
-    let likelihood = Likelihood::new(&covariates, &full, 0.0, Sweep::Serial).unwrap();
-    let beta = maximize(&likelihood, None, &spec, &monitor).unwrap().beta;
-    let ready = Columns::ready(&covariates);
-    let start = WarmStart::new(ready, &full, beta, vec![0.0; 3], spec, &monitor).unwrap();
-    let batch = Batch::new(&start, full).unwrap();
+    let world = World::new(2000, 2);
+    let start = world.warm_start(Columns::ready(&world.covariates()), 0.0);
+    let batch = Batch::new(&start, world.rows(None)).unwrap();
     let of_rows = |keep: &dyn Fn(usize) -> bool| -> Vec<u32> {
         (0..2000).map(|row| u32::from(keep(row))).collect()
     };
-    let separated = of_rows(&|row| treatment[row] == (x[(row, 0)] > 0.0));
-    let no_controls = of_rows(&|row| treatment[row]);
+    let separated = of_rows(&|row| world.treatment[row] == (world.x[(row, 0)] > 0.0));
+    let no_controls = of_rows(&|row| world.treatment[row]);
     let drawn = draws(2000, 1).swap_remove(0);
     let counts = [&separated[..], &drawn, &no_controls];
     let mut scores = vec![Vec::new(); 3];
     let mut places: Vec<&mut Vec<Lane>> = scores.iter_mut().collect();
-    let found = batch.refit(&counts, false, &mut places, &monitor).unwrap();
+    let found = batch.refit(&counts, false, &mut places, &Monitor::default()).unwrap();
     assert!(matches!(found[0], Ok(None)));
     assert_eq!(found[2].as_ref().unwrap_err(), &Error::WeightlessArm { arm: "control" });
     let (alone, _) = refits(&batch, std::slice::from_ref(&drawn)).swap_remove(0);
