@@ -2,4 +2,6 @@
 //! collinear.
 
 pub mod covariates;
+pub mod least_squares;
+pub mod moments;
 pub mod rank;

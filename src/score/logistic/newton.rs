@@ -55,7 +55,7 @@ impl Optimum {
 }
 
 /// What takes a step to how the information changes along it.
-pub type Bend<'a> = dyn Fn(&[f64]) -> Result<Vec<f64>> + 'a;
+pub type ThirdDerivative<'a> = dyn Fn(&[f64]) -> Result<Vec<f64>> + 'a;
 
 /// Where to start, and how.
 #[derive(Default)]
@@ -63,8 +63,8 @@ pub struct Start<'a> {
     pub beta: Vec<f64>,
     /// What [`Likelihood::equations`] finds there, where that is known already.
     pub equations: Option<ScoreEquations>,
-    /// An estimate of [`Likelihood::bend`] at these coefficients along a step.
-    pub bend: Option<&'a Bend<'a>>,
+    /// An estimate of [`Likelihood::third_derivative`] at these coefficients along a step.
+    pub third: Option<&'a ThirdDerivative<'a>>,
     /// To be added to the units' information where steps are made of it: nothing along what they tell, and all there is
     /// along what they do not, so that nothing moves there.
     pub hold: Option<Vec<f64>>,
@@ -108,7 +108,7 @@ pub fn maximize_keeping<U: Units>(
     monitor: &Monitor,
 ) -> Result<Optimum> {
     let terms = likelihood.n_terms();
-    let Start { mut beta, equations: mut known, bend, hold } = start;
+    let Start { mut beta, equations: mut known, third, hold } = start;
     let (mut aliased, mut tolerance) = (Vec::new(), RANK_TOLERANCE);
     let mut previous: Option<(Vec<f64>, f64)> = None;
     let mut gradient_norm = f64::INFINITY;
@@ -148,9 +148,9 @@ pub fn maximize_keeping<U: Units>(
         // 3. The step; aliased coefficients stay where they are.
         let mut step = equations.gradient;
         information.solve(&mut step);
-        if let (1, Some(bend)) = (iterations, bend) {
-            let bend = bend(&step)?;
-            straighten(&mut step, bend, &information);
+        if let (1, Some(third)) = (iterations, third) {
+            let third = third(&step)?;
+            correct(&mut step, third, &information);
         }
         let from = beta.clone();
         beta.iter_mut().zip(&step).for_each(|(b, s)| *b += s);
@@ -179,13 +179,13 @@ pub fn maximize_keeping<U: Units>(
 }
 
 /// Take off a Newton step what it misses to second order (Chebyshev's method), if that is the lesser part.
-fn straighten(step: &mut [f64], mut bend: Vec<f64>, information: &Cholesky) {
-    for (slope, _) in bend.iter_mut().zip(information.aliased()).filter(|(_, skip)| **skip) {
+fn correct(step: &mut [f64], mut third: Vec<f64>, information: &Cholesky) {
+    for (slope, _) in third.iter_mut().zip(information.aliased()).filter(|(_, skip)| **skip) {
         *slope = 0.0;
     }
-    information.solve(&mut bend);
-    if largest(&bend) < largest(step) {
-        step.iter_mut().zip(bend).for_each(|(step, bend)| *step -= bend / 2.0);
+    information.solve(&mut third);
+    if largest(&third) < largest(step) {
+        step.iter_mut().zip(third).for_each(|(step, third)| *step -= third / 2.0);
     }
 }
 
