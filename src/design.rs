@@ -1,6 +1,7 @@
 //! The columns of a model: a matrix of covariates read in place and standardized, and which of its columns are
 //! collinear.
 
+pub mod chunks;
 pub mod covariates;
 pub mod least_squares;
 pub mod moments;

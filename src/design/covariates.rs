@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use ndarray::{ArrayView1, ArrayView2, Axis, Slice};
+use ndarray::ArrayView2;
 use rayon::prelude::*;
 
 use crate::checks;
@@ -14,9 +14,7 @@ use crate::kernels::{
 };
 use crate::linalg::add;
 
-/// Rows a thread takes at a time when it passes over the data; a fixed number, so that sums do not
-/// depend on how many threads there are.
-pub const CHUNK: usize = 64 * BLOCK;
+pub use crate::design::chunks::{CHUNK, stretch};
 
 #[derive(Debug, Clone)]
 pub struct Covariates<'a> {
@@ -330,14 +328,6 @@ impl Rest {
             *own = (*own - explained) * self.per_scale;
         }
     }
-}
-
-/// Some rows of one column.
-#[must_use]
-pub fn stretch(x: ArrayView2<'_, f64>, column: usize, rows: Range<usize>) -> ArrayView1<'_, f64> {
-    let mut column = x.index_axis_move(Axis(1), column);
-    column.slice_axis_inplace(Axis(0), Slice::from(rows));
-    column
 }
 
 /// Some values, padded with zeros.

@@ -4,7 +4,7 @@ use ndarray::{ArrayView1, ArrayView2};
 use rayon::prelude::*;
 
 use crate::checks;
-use crate::design::covariates::{CHUNK, stretch};
+use crate::design::chunks::{CHUNK, stretch};
 use crate::error::{Error, Result};
 use crate::kernels::BLOCK;
 use crate::moments::Moments;

@@ -57,6 +57,10 @@ pub struct Member<'a> {
     pub scores: &'a mut [Lane],
 }
 
+fn steps<'m>(members: &'m [Member<'_>]) -> Vec<&'m [f64]> {
+    members.iter().map(|member| member.step).collect()
+}
+
 /// What a resample finds at the full sample's fit.
 #[derive(Debug, Clone)]
 pub struct AtStart {
@@ -174,7 +178,7 @@ impl<T: Source, W: Copy + Into<f64>> WithSimd for SinglePass<'_, '_, T, W> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Vec<InSingle> {
         let Self { source, rows, members, scores } = self;
-        let slopes = Slopes::<f32>::new(members);
+        let slopes = Slopes::<f32>::new(&steps(members));
         let mut room = Room::new(slopes.terms - 1);
         let [mut weights, mut p, mut residual] = [[0.0_f32; BLOCK]; 3];
         let mut changes = vec![[0.0; BLOCK]; members.len()];
@@ -259,7 +263,7 @@ impl<T: Source, W: Copy + Into<f64>, const OVERLAP: bool> WithSimd
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Vec<AtStep> {
         let Self { source, rows, members, odds } = self;
-        let slopes = Slopes::<f64>::new(members);
+        let slopes = Slopes::<f64>::new(&steps(members));
         let (mut room, mut weights) = (Room::new(slopes.terms - 1), [0.0; BLOCK]);
         let mut changes = vec![[0.0; BLOCK]; members.len()];
         let mut gradients = Gradients::<f64>::new::<S>(members.len(), slopes.terms);

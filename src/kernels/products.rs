@@ -4,7 +4,6 @@
 use pulp::Simd;
 
 use super::BLOCK;
-use super::batched::Member;
 
 /// What the products are made of: numbers of either precision.
 pub(super) trait Real: Copy + Into<f64> + Default {
@@ -116,12 +115,13 @@ pub(super) struct Slopes<T> {
 }
 
 impl<T: Real> Slopes<T> {
-    pub fn new(members: &[Member<'_>]) -> Self {
-        let terms = members.first().map_or(1, |member| member.step.len());
-        let mut values = Vec::with_capacity(terms * members.len());
-        for group in members.chunks(SIDE_BY_SIDE) {
+    /// Of steps of as many terms each.
+    pub fn new(steps: &[&[f64]]) -> Self {
+        let terms = steps.first().map_or(1, |step| step.len());
+        let mut values = Vec::with_capacity(terms * steps.len());
+        for group in steps.chunks(SIDE_BY_SIDE) {
             for k in 0..terms {
-                values.extend(group.iter().map(|member| T::rounded(member.step[k])));
+                values.extend(group.iter().map(|step| T::rounded(step[k])));
             }
         }
         Self { terms, values }

@@ -124,10 +124,10 @@ pub fn fit_with_scores(
     let mut kept = vec![0.0; if sample.is_some() { x.nrows() } else { 0 }];
     let center = covariates.center.clone();
     let (design, optimum) = fit_rows(covariates, &rows, sample.as_ref(), &mut kept, spec, monitor)?;
-    let has_kept = optimum.has_kept && design.is_plain();
+    let is_kept = optimum.is_kept && design.is_plain();
     let (map, information) = (to_callers_scale(&center, &design), optimum.information.clone());
     let mut fit = LogisticFit::new(center, &design, &map, optimum, spec.penalty);
-    let mut scores = if has_kept { kept } else { fit.linear_predictor(x)? };
+    let mut scores = if is_kept { kept } else { fit.linear_predictor(x)? };
     fit.log_likelihood = log_likelihood(&scores, &rows);
     scores.par_chunks_mut(CHUNK).for_each(sigmoid);
     if let Some(weight) = sample_weight {

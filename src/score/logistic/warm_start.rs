@@ -234,7 +234,7 @@ impl<'a> WarmStart<'a> {
             let change = mixing.change(rest, newton);
             add(&mut step, 1.0, &change);
             if norm <= std::mem::replace(&mut wanted, self.spec.tolerance * total) {
-                let beta = self.beta.iter().zip(&step).map(|(b, s)| b + s).collect();
+                let beta = self.moved(&step);
                 let totals = [0, 1].map(|arm| [rows[arm], at.outcome[arm]]);
                 let sums = self.responses.after(at.sums, &change, total / self.total);
                 return Ok(Some(Refit { beta, totals, sums }));
@@ -310,6 +310,11 @@ impl<'a> WarmStart<'a> {
 
     fn odds(&self) -> [&[Lane]; 2] {
         self.odds.each_ref().map(|odds| &odds[..])
+    }
+
+    /// The coefficients so far from the full sample's.
+    fn moved(&self, step: &[f64]) -> Vec<f64> {
+        self.beta.iter().zip(step).map(|(b, s)| b + s).collect()
     }
 
     /// No linear predictor moves by more than this when the coefficients do so by `step`.

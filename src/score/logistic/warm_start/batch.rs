@@ -11,8 +11,8 @@ use super::anderson::Anderson;
 use super::{MOST_PASSES, Refit, WarmStart, penalized, total_weight};
 use crate::error::Result;
 use crate::kernels::{
-    AtStart, BLOCK, InSingle, LONGEST_MOVE, Lane, Member, ResampledRows, batch_at_full_fit,
-    batch_at_step, batch_in_single, padded,
+    AtStart, BLOCK, LONGEST_MOVE, Lane, Member, ResampledRows, batch_at_full_fit, batch_at_step,
+    batch_in_single, padded,
 };
 use crate::linalg::{Cholesky, RANK_TOLERANCE, add, largest};
 use crate::monitor::Monitor;
@@ -87,14 +87,8 @@ impl<'p, 'a> Batch<'p, 'a> {
 
         // 1. The gradients at the full sample's fit, and the first steps.
         let mut found: Vec<Result<Option<Refit>>> = counts.iter().map(|_| Ok(None)).collect();
-        let mut searches = Vec::new();
         let begun = batch_at_full_fit(&start.columns, &rows, start.beta.len() - 1, &start.scores);
-        for (resample, at_start) in begun.into_iter().enumerate() {
-            match self.begin(resample, at_start) {
-                Ok(search) => searches.extend(search),
-                Err(error) => found[resample] = Err(error),
-            }
-        }
+        let mut searches = self.begin(begun, &mut found);
 
         for _ in 0..MOST_PASSES {
             monitor.check()?;
@@ -106,10 +100,9 @@ impl<'p, 'a> Batch<'p, 'a> {
             if !single.is_empty() {
                 let members = members(&single, scores);
                 let passed = batch_in_single(&start.columns, &rows, &members, &start.scores);
-                for (search, InSingle { gradient, longest_move }) in single.into_iter().zip(passed)
-                {
-                    let rest = start.penalized_gradient(gradient, &search.step);
-                    searches.extend(self.next(search, rest, longest_move));
+                for (search, at) in single.into_iter().zip(passed) {
+                    let rest = start.penalized_gradient(at.gradient, &search.step);
+                    searches.extend(self.next(search, rest, at.longest_move));
                 }
             }
 
@@ -120,10 +113,8 @@ impl<'p, 'a> Batch<'p, 'a> {
                     batch_at_step(&start.columns, &rows, members, &start.odds[0], wants_overlap);
                 for (search, at) in double.into_iter().zip(passed) {
                     let rest = start.penalized_gradient(at.gradient, &search.step);
-                    let vanishes = largest(&rest) <= start.spec.tolerance * search.total;
-                    if vanishes && at.longest_move <= LONGEST_MOVE {
-                        let beta = start.beta.iter().zip(&search.step).map(|(b, s)| b + s);
-                        let (beta, totals) = (beta.collect(), search.totals);
+                    if self.is_done(&search, &rest, at.longest_move) {
+                        let (beta, totals) = (start.moved(&search.step), search.totals);
                         found[search.resample] = Ok(Some(Refit { beta, totals, sums: at.sums }));
                     } else {
                         searches.extend(self.next(search, rest, at.longest_move));
@@ -138,8 +129,20 @@ impl<'p, 'a> Batch<'p, 'a> {
         Ok(found)
     }
 
+    /// The searches with their first steps; what else there is to say of a resample goes to `found`.
+    fn begin(&self, begun: Vec<AtStart>, found: &mut [Result<Option<Refit>>]) -> Vec<Search> {
+        let mut searches = Vec::new();
+        for (resample, at_start) in begun.into_iter().enumerate() {
+            match self.begin_one(resample, at_start) {
+                Ok(search) => searches.extend(search),
+                Err(error) => found[resample] = Err(error),
+            }
+        }
+        searches
+    }
+
     /// A search with its first step, where the arms are there and not nearly separated.
-    fn begin(&self, resample: usize, at: AtStart) -> Result<Option<Search>> {
+    fn begin_one(&self, resample: usize, at: AtStart) -> Result<Option<Search>> {
         let AtStart { gradient, variance, totals } = at;
         let total = total_weight(totals.map(|[rows, _]| rows), variance)?;
         let Some(total) = total.filter(|_| self.start.is_inside) else { return Ok(None) };
@@ -147,6 +150,11 @@ impl<'p, 'a> Batch<'p, 'a> {
         let rest = self.start.penalized_gradient(gradient, &step);
         let search = Search { resample, totals, total, step, in_double: false, mixing };
         Ok(self.next(search, rest, 0.0))
+    }
+
+    fn is_done(&self, search: &Search, rest: &[f64], longest_move: f64) -> bool {
+        let wanted = self.start.spec.tolerance * search.total;
+        largest(rest) <= wanted && longest_move <= LONGEST_MOVE
     }
 
     /// A search after its next step, unless the last one went too far: then it is left to Newton's method.
