@@ -10,6 +10,7 @@ use crate::score::logistic::{Anchor, Refit, Together};
 use crate::units::sorted_rows::SortedRows;
 use crate::units::tally::{Count, Totals};
 use crate::weighting::estimand::Estimand;
+use crate::weighting::ipw::IpwSpec;
 
 /// Replicates that a thread refits together, each with counts and scores of its own; more gain nothing.
 const MOST_TOGETHER: usize = 16;
@@ -127,8 +128,9 @@ impl<'a> Pipeline<'a, '_> {
     }
 
     fn wants_overlap(&self) -> bool {
+        let is_of_overlap = |spec: &IpwSpec| matches!(spec.estimand, Estimand::Ato | Estimand::Atm);
         self.estimators
             .iter()
-            .any(|estimator| matches!(estimator, Estimator::Ipw(Estimand::Ato | Estimand::Atm)))
+            .any(|estimator| matches!(estimator, Estimator::Ipw(spec) if is_of_overlap(spec)))
     }
 }

@@ -32,23 +32,32 @@ class IPW:
         Whose effect: everyone's, the treated units', the control units', that of the units in the overlap of
         the arms (weights e (1 - e)), that of those whom pair matching would keep (min(e, 1 - e)). Everyone's
         is what weighting by the inverse probability gives without a further choice, hence the default.
+    truncate : float or None, default None
+        The quantile of their arm's weights, as 0.99, above which weights are set to it, as `truncate` does;
+        found anew in every replicate of a bootstrap. None leaves weights as they are: a bound moves the
+        estimate away from the estimand, and where the arms overlap little the ATO needs none.
 
     Examples
     --------
     >>> IPW("ATT").label
     'IPW ATT'
+    >>> IPW("ATE", truncate=0.99).label
+    'IPW ATE (truncated at 0.99)'
     """
 
     estimand: WeightingEstimand = "ATE"
+    truncate: float | None = None
     needs_score: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "estimand", checks.estimand(self.estimand, get_args(WeightingEstimand)))
+        checks.upper_quantile("truncate", self.truncate)
 
     @property
     def label(self) -> str:
-        """The name of this estimator in tables and plots."""
-        return f"IPW {self.estimand}"
+        """The name of this estimator in tables and plots; a bound on the weights is in it."""
+        bound = "" if self.truncate is None else f" (truncated at {self.truncate:g})"
+        return f"IPW {self.estimand}{bound}"
 
 
 @answered_class
