@@ -50,7 +50,7 @@ mod core {
     #[pymodule_export]
     use super::instructions::instruction_set;
     #[pymodule_export]
-    use super::ipw::{IpwEstimate, Weighting, balancing_weights, ipw};
+    use super::ipw::{WeightedEstimate, Weighting, balancing_weights, ipw, weighted_effect};
     #[pymodule_export]
     use super::logistic::{LogisticFit, fit_propensity};
     #[pymodule_export]

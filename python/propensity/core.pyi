@@ -25,11 +25,11 @@ __all__ = [
     "BalancedEffect",
     "BalancingWeights",
     "FullMatch",
-    "IpwEstimate",
     "LogisticFit",
     "MatchedEffect",
     "Matches",
     "Replicates",
+    "WeightedEstimate",
     "Weighting",
     "__version__",
     "adjust",
@@ -49,6 +49,7 @@ __all__ = [
     "outcome_variance",
     "require_inside",
     "smd",
+    "weighted_effect",
 ]
 
 __version__: str
@@ -86,7 +87,7 @@ class LogisticFit:
     def linear_predictor(self, x: _Floats, n_threads: int | None = None) -> _Floats: ...
 
 @final
-class IpwEstimate:
+class WeightedEstimate:
     """A weighted contrast of two means."""
 
     @property
@@ -107,6 +108,10 @@ class IpwEstimate:
     def influence_treated(self) -> _Floats: ...  # (n,), mean zero
     @property
     def influence_control(self) -> _Floats: ...  # (n,), mean zero
+    @property
+    def n_truncated_treated(self) -> int: ...  # rows whose weights were bounded
+    @property
+    def n_truncated_control(self) -> int: ...
 
 @final
 class AdjustedEstimate:
@@ -319,11 +324,20 @@ def ipw(
     scores: _Floats,
     *,
     estimand: _WeightingEstimand = "ATE",
+    truncate: float | None = None,
     x: _Floats | None = None,
     penalty: float = 0.0,
     sample_weight: _Floats | None = None,
     n_threads: int | None = None,
-) -> IpwEstimate: ...
+) -> WeightedEstimate: ...
+def weighted_effect(
+    outcome: _Floats,
+    treatment: _Treatment,
+    weights: _Floats,
+    *,
+    sample_weight: _Floats | None = None,
+    n_threads: int | None = None,
+) -> WeightedEstimate: ...
 def fit_weights(
     x: _Floats,
     treatment: _Treatment,

@@ -13,7 +13,8 @@ use crate::matching::{Line, Quantity};
 use crate::outcome::adjustment;
 use crate::score::logistic::{Likelihood, Refit, Sweep, maximize};
 use crate::units::tally::{Count, Units};
-use crate::weighting::ipw::Contrast;
+use crate::weighting::ipw::{Contrast, IpwSpec};
+use crate::weighting::truncation::Weighed;
 
 /// A score model, and what its weights are made of where a refit left that; where it was fitted from nothing, which
 /// columns are collinear, and which run off.
@@ -43,6 +44,9 @@ pub(super) struct Scratch {
     logits: Vec<f64>,
     line: Line,
     outcomes: adjustment::Scratch,
+    /// How many rows of either arm were drawn, controls first, where weights are bounded by their quantiles.
+    pub n_rows: [f64; 2],
+    weights: Vec<Weighed>,
 }
 
 impl Pipeline<'_, '_> {
@@ -64,6 +68,7 @@ impl Pipeline<'_, '_> {
     pub(super) fn first_estimates(&self, fit: Fit, scores: &mut FittedScores) -> Result<Vec<f64>> {
         let mut estimates = vec![f64::NAN; self.estimators.len()];
         let (x, units, scratch) = (self.covariates(), self.full_sample(), &mut Scratch::default());
+        scratch.n_rows = self.rows_in_arms();
         let Run { beta, first_failure } =
             self.estimate(x, &units, Ok(fit), scores, scratch, &mut estimates)?;
         if let (Err(Error::Outside { .. }), Layout::Cells { .. }) = (&first_failure, &self.layout) {
@@ -179,7 +184,7 @@ impl Pipeline<'_, '_> {
         scratch: &mut Scratch,
     ) -> Result<f64> {
         let scores = &fitted.values.as_flattened()[..units.len()];
-        let Scratch { logits, line, outcomes } = scratch;
+        let Scratch { logits, line, outcomes, n_rows, weights } = scratch;
         match (estimator, fit) {
             (_, Err(error)) if estimator.needs_score() => Err(error.clone()),
             (Estimator::Nearest(spec), Ok(fit)) if spec.quantity == Quantity::Logit => {
@@ -188,10 +193,14 @@ impl Pipeline<'_, '_> {
                 line.effect(logits, units, spec, self.monitor)
             }
             (Estimator::Nearest(spec), _) => line.effect(scores, units, spec, self.monitor),
-            (Estimator::Ipw(estimand), Ok(Fit { sums: Some((totals, sums)), .. })) => {
-                difference(&Contrast::of_sums(*estimand, totals, sums))
+            (Estimator::Ipw(IpwSpec { estimand, truncate: Some(q) }), _) => {
+                difference(&Contrast::truncated(*estimand, *q, scores, units, *n_rows, weights))
             }
-            (Estimator::Ipw(estimand), _) => {
+            (
+                Estimator::Ipw(IpwSpec { estimand, .. }),
+                Ok(Fit { sums: Some((totals, sums)), .. }),
+            ) => difference(&Contrast::of_sums(*estimand, totals, sums)),
+            (Estimator::Ipw(IpwSpec { estimand, .. }), _) => {
                 let mut contrast = Contrast::new(*estimand);
                 contrast.add(scores, units);
                 difference(&contrast)

@@ -9,6 +9,7 @@ use crate::reserve::room_for;
 use crate::score::logistic::{Batch, Refit, WarmStart};
 use crate::units::tally::{Count, Totals};
 use crate::weighting::estimand::Estimand;
+use crate::weighting::ipw::IpwSpec;
 
 /// Replicates that a thread refits together, each with counts and scores of its own; more gain nothing.
 const MOST_AT_A_TIME: usize = 16;
@@ -128,8 +129,9 @@ impl<'a> Pipeline<'a, '_> {
     }
 
     fn wants_overlap(&self) -> bool {
+        let is_of_overlap = |spec: &IpwSpec| matches!(spec.estimand, Estimand::Ato | Estimand::Atm);
         self.estimators
             .iter()
-            .any(|estimator| matches!(estimator, Estimator::Ipw(Estimand::Ato | Estimand::Atm)))
+            .any(|estimator| matches!(estimator, Estimator::Ipw(spec) if is_of_overlap(spec)))
     }
 }

@@ -15,6 +15,11 @@ pub fn caliper(object: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
     if object.is_none() { Ok(None) } else { caliper().map(Some) }
 }
 
+pub fn truncate(object: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
+    let quantile = || number("truncate", object, "a quantile above 0 and up to 1, or none");
+    if object.is_none() { Ok(None) } else { quantile().map(Some) }
+}
+
 pub fn n_neighbors(object: &Bound<'_, PyAny>) -> PyResult<usize> {
     count("n_neighbors", object)
 }
