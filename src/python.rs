@@ -5,6 +5,7 @@ mod adjustment;
 mod arrays;
 mod balance;
 mod balancing;
+mod boosting;
 mod bootstrap;
 mod call;
 mod candidates;
@@ -39,6 +40,11 @@ mod core {
     use super::balance::{Balance, balance, smd};
     #[pymodule_export]
     use super::balancing::{BalancedEffect, BalancingWeights, balanced_effect, fit_weights};
+    #[pymodule_export]
+    use super::boosting::{
+        BoostedOutcomes, BoostedScores, BoostedTrees, BoostingPath, LossPath, boosted_outcomes,
+        boosted_scores,
+    };
     #[pymodule_export]
     use super::bootstrap::{Replicates, bootstrap};
     #[pymodule_export]

@@ -112,6 +112,14 @@ impl Column {
         if gap.abs() > 0.0 { gap / self.variance_for(denominator, &samples[0]).sqrt() } else { 0.0 }
     }
 
+    /// The spread that a difference is divided by; 0 where all rows have one value.
+    pub fn spread(&self, samples: &[Sample], denominator: Denominator) -> f64 {
+        if self.is_constant() {
+            return 0.0;
+        }
+        self.variance_for(denominator, &samples[0]).sqrt()
+    }
+
     fn variance_for(&self, denominator: Denominator, base: &Sample) -> f64 {
         let arm = |arm: usize| {
             // One number all the way down, or on every row that counts.

@@ -12,7 +12,7 @@ pub const CHUNK: usize = 64 * BLOCK;
 
 /// Some rows of one column.
 #[must_use]
-pub fn stretch(x: ArrayView2<'_, f64>, column: usize, rows: Range<usize>) -> ArrayView1<'_, f64> {
+pub fn stretch<T>(x: ArrayView2<'_, T>, column: usize, rows: Range<usize>) -> ArrayView1<'_, T> {
     let mut column = x.index_axis_move(Axis(1), column);
     column.slice_axis_inplace(Axis(0), Slice::from(rows));
     column

@@ -69,7 +69,7 @@ class IPW(ScoreSpecification):
 
     @property
     def label(self) -> str:
-        """The name of this estimator in tables and plots; a bound and a score model not the default are in it."""
+        """The name of this estimator in tables and plots, with a bound and a score model not the default."""
         bound = "" if self.truncate is None else f" (truncated at {self.truncate:g})"
         return with_options(f"IPW {self.estimand}{bound}", self.score_choice.label)
 
