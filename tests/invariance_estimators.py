@@ -65,7 +65,9 @@ def by_user(values: Any, world: World) -> pd.Series[Any]:
 
 
 def model(world: World, **options: Any) -> ps.PropensityModel:
-    return ps.fit_propensity(world.df, **world.roles(ps.fit_propensity), **options)
+    roles = world.roles(ps.fit_propensity)
+    roles.pop("cluster", None)  # which is kept whole in folds, of which the logistic model has none
+    return ps.fit_propensity(world.df, **roles, **options)
 
 
 # Reading
