@@ -94,11 +94,6 @@ class LogisticFit:
     def linear_predictor(self, x: _Floats, n_threads: int | None = None) -> _Floats: ...
 
 @final
-<<<<<<< ours
-class WeightedEstimate:
-||||||| base
-class IpwEstimate:
-=======
 class BoostedTrees:
     """Boosted models, one a fold: arrays in, arrays out; it pickles."""
 
@@ -171,9 +166,7 @@ class BoostedOutcomes:
     @property
     def model_control(self) -> BoostedTrees: ...
 
-@final
-class IpwEstimate:
->>>>>>> theirs
+class WeightedEstimate:
     """A weighted contrast of two means."""
 
     @property
