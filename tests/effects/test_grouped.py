@@ -134,6 +134,18 @@ def test_one_group_is_everybody(rows, estimand):
         assert grouped.table[name].iloc[0] == pytest.approx(getattr(alone, name), rel=1e-10)
 
 
+def test_bounded_weights_do_not_move_with_the_scores(rows):
+    whole = {"outcome": "y", "treatment": "t", "truncate": 0.9}
+    scores = ps.fit_propensity(rows, treatment="t", covariates=["a", "b"])
+    alone = ps.ipw(rows, **whole, scores=scores)
+    everybody = ps.ipw(rows.assign(g="all"), **whole, scores=scores, by="g")
+    np.testing.assert_allclose(everybody["all"].influence, alone.influence, rtol=1e-8, atol=1e-9)
+    grouped = ps.ipw(rows, **whole, scores=scores, by="g")
+    assert "0.9" in grouped.se_method
+    south = (rows["g"] == "south").to_numpy()
+    np.testing.assert_allclose(grouped["south"].weights[south], alone.weights[south], rtol=1e-12)
+
+
 def test_table_has_the_numbers_of_the_effects(rows):
     grouped = by_weighting(rows, cluster="team")
     assert list(grouped) == ["north", "south", "west"]

@@ -34,7 +34,7 @@ from propensity.outcomes.outcome_learners import ByArm, predicted_outcomes
 from propensity.scores.folds import Folds, Splits
 from propensity.scores.learners import Learner, Linear, Logistic, own_learner, seeded
 from propensity.scores.scored import Scored, warn_of_left_out
-from propensity.weighting.ipw import weighting_cautions
+from propensity.weighting.doubts import weighting_cautions
 
 
 @dataclass(frozen=True, eq=False)

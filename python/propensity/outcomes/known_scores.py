@@ -26,7 +26,7 @@ from propensity.outcomes.models import (
 from propensity.outcomes.outcome_learners import require_inside
 from propensity.scores.learners import Linear, Logistic, own_learner, require_chances
 from propensity.scores.scored import Scored
-from propensity.weighting.ipw import weighting_cautions
+from propensity.weighting.doubts import weighting_cautions
 
 
 @dataclass(frozen=True, eq=False)

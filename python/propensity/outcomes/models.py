@@ -26,7 +26,7 @@ from propensity.frames.terms import Covariates, Recipe, parse_covariates
 from propensity.outcomes.extrapolation import naming_rows_outside
 from propensity.scores.inputs import Inputs
 from propensity.scores.scored import FittedScores, ScoreRows, warn_of_left_out
-from propensity.weighting.ipw import weighting_cautions
+from propensity.weighting.doubts import weighting_cautions
 
 _STACKED = {
     "aipw": "stacked estimating equations of score, outcome models and means",

@@ -8,7 +8,6 @@ from functools import partial
 from typing import Protocol, get_args
 
 from propensity.effects.arms import Weighting
-from propensity.effects.cautions import count_cautions
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.group_means import GroupMeans
@@ -20,7 +19,7 @@ from propensity.frames.columns import outcome_names
 from propensity.frames.grouping import Grouping, require_groups
 from propensity.frames.native import AnyFrame
 from propensity.outcomes.models import Roles, Study, read_study
-from propensity.weighting.by_group import group_rows, grouped_effects, groups_of
+from propensity.weighting.by_group import group_rows, grouped_effects, groups_of, said_of_rows
 
 
 class EffectsOfStudy(Protocol):
@@ -101,10 +100,7 @@ class Question:
         """
         if self.by is None:
             return measured.effects(effects, self.contrast, told)
-        sample, study = measured.sample, effects.study
-        columns = outcome_names(self.metrics.columns)
-        groups = groups_of(sample, self.by, columns)
-        copies = [caution for name in columns for caution in sample.copies(name, study.columns)]
+        groups = groups_of(measured.sample, self.by, outcome_names(self.metrics.columns))
         rows = group_rows(
             measured,
             groups,
@@ -114,8 +110,7 @@ class Question:
             weighs_alone=False,
         )
         means = measured.of_columns(partial(group_means, groups))
-        counts = count_cautions(sample.sample_weight, sample.frame.code_of("sample_weight"))
-        cautions = (*copies, *effects.cautions, *counts)
+        cautions = (*said_of_rows(measured, effects.study.columns), *effects.cautions)
         return grouped_effects(rows, means, self.contrast, cautions, told)
 
 

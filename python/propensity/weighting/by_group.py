@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from propensity.effects.arms import Weighting, weights_name
+from propensity.effects.cautions import count_cautions
 from propensity.effects.coefficients import FittedTerms, standardized
 from propensity.effects.contrasts import Contrast
 from propensity.effects.estimators import WeightingEstimand
@@ -21,15 +23,24 @@ from propensity.frames.grouping import Grouping, read_groups
 from propensity.scores.scored import Scored
 from propensity.weighting.tilting import weight_slopes
 
-ESTIMATED = "stacked estimating equations; counts that the scores were estimated"
-KNOWN = "estimating equations of the two means; takes the {} as known"
+_ESTIMATED = "stacked estimating equations; counts that the scores were estimated"
+_KNOWN = "estimating equations of the two means; takes the {} as known"
+
+
+@dataclass(frozen=True, eq=False)
+class Weighed:
+    """What rows weigh by their scores, for whose effect, and how its error is made."""
+
+    weighting: Weighting
+    estimand: WeightingEstimand
+    se_method: str
 
 
 def weighted_by_group(
     measured: Measured,
     by: str | Sequence[str],
     scored: Scored,
-    estimand: WeightingEstimand,
+    weighed: Weighed,
     contrast: Contrast,
     doubts: Callable[[Weighting], tuple[Warning, ...]],
     told: Sequence[str],
@@ -43,23 +54,39 @@ def weighted_by_group(
     told : sequence of str
         Warnings that have been said before.
     """
-    sample = measured.sample
+    sample, weights = measured.sample, weighed.weighting.weights
     groups = groups_of(sample, by, outcome_names(measured.metrics.columns))
-    weighting = sample.weighting(scored.scores, estimand)
-    slopes, model = slopes_of(sample, scored, estimand), score_terms(sample, scored)
+    slopes, model = slopes_of(sample, scored, weighed.estimand), score_terms(sample, scored)
+    free = sample.weighting(scored.scores, weighed.estimand).weights
+    slopes = np.where(np.isclose(weights, free, rtol=1e-9, atol=0.0), slopes, 0.0)  # bounded ones stay
 
     def means_of(column: str) -> GroupMeans:
-        return weighted_means(sample, groups, column, weighting.weights, slopes, model)
+        return weighted_means(sample, groups, column, weights, slopes, model)
 
     rows = group_rows(
         measured,
         groups,
-        weighting,
-        estimand=estimand,
-        se_method=KNOWN.format(scored.known_as) if scored.x is None else ESTIMATED,
+        weighed.weighting,
+        estimand=weighed.estimand,
+        se_method=weighed.se_method,
         weighs_alone=True,
     )
-    return grouped_effects(rows, measured.of_columns(means_of), contrast, doubts(weighting), told)
+    cautions = (*said_of_rows(measured, scored.columns), *doubts(weighed.weighting))
+    return grouped_effects(rows, measured.of_columns(means_of), contrast, cautions, told)
+
+
+def said_of_rows(measured: Measured, covariates: Iterable[str]) -> tuple[Warning, ...]:
+    """Say of the rows themselves what is said of them with any effect: copies of outcomes, counts."""
+    sample = measured.sample
+    names = outcome_names(measured.metrics.columns)
+    copies = [caution for name in names for caution in sample.copies(name, covariates)]
+    counts = count_cautions(sample.sample_weight, sample.frame.code_of("sample_weight"))
+    return (*copies, *counts)
+
+
+def se_method_of(scored: Scored) -> str:
+    """Say how the error of a weighted contrast is made."""
+    return _KNOWN.format(scored.known_as) if scored.x is None else _ESTIMATED
 
 
 def groups_of(sample: Sample, by: str | Sequence[str], outcomes: Sequence[str]) -> Grouping:

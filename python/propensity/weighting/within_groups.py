@@ -32,7 +32,6 @@ def weighted_within(
     by: str | Sequence[str],
     scores: object,
     effect_of: EffectOfScored,
-    *,
     estimand: WeightingEstimand,
     contrast: Contrast,
 ) -> GroupedEffects:
