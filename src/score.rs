@@ -1,3 +1,4 @@
 //! Models of the propensity score.
 
+pub mod forest;
 pub mod logistic;

@@ -4,7 +4,7 @@ Two doors lead in. The functions here take a data frame (pandas, polars, pyarrow
 of the same names in `propensity.core` take NumPy arrays. `propensity.plots` draws what both give back.
 
 Who opts in, and can be compared
-    `fit_propensity` gives a `PropensityModel`; `overlap`, `trim`.
+    `fit_propensity` gives a `PropensityModel`, `Forest` says how a random forest is grown; `overlap`, `trim`.
 What the feature did, several answers at once
     `estimate`, `bootstrap`, with a list of specifications: `IPW`, `AIPW`, `IPWRA`, `RegressionAdjustment`,
     `NearestNeighbors`, `Balancing`.
@@ -51,6 +51,7 @@ from propensity.overlap.overlap import Overlap, overlap
 from propensity.overlap.trimming import Trimmed, trim
 from propensity.resampling.bootstrap import bootstrap
 from propensity.resampling.result import BootstrapResult
+from propensity.scores.forest import Forest
 from propensity.scores.logistic import fit_propensity
 from propensity.scores.model import PropensityModel
 from propensity.study.estimate import estimate
@@ -69,6 +70,7 @@ __all__ = [
     "Effect",
     "Effects",
     "Estimator",
+    "Forest",
     "Matches",
     "NearestNeighbors",
     "Overlap",
