@@ -4,7 +4,8 @@ Two doors lead in. The functions here take a data frame (pandas, polars, pyarrow
 of the same names in `propensity.core` take NumPy arrays. `propensity.plots` draws what both give back.
 
 Who opts in, and can be compared
-    `fit_propensity` gives a `PropensityModel`, and of any other model `CrossFittedScores`; `overlap`, `trim`.
+    `fit_propensity` gives a `PropensityModel`, and of any other model `CrossFittedScores`; `Forest` says how a
+    random forest is grown; `overlap`, `trim`.
 What the feature did, several answers at once
     `estimate`, `bootstrap`, with a list of specifications: `IPW`, `AIPW`, `IPWRA`, `RegressionAdjustment`,
     `NearestNeighbors`, `Balancing`.
@@ -58,6 +59,7 @@ from propensity.resampling.bootstrap import bootstrap
 from propensity.resampling.result import BootstrapResult
 from propensity.scores.cross_fitted import CrossFittedScores
 from propensity.scores.fit import fit_propensity
+from propensity.scores.forest import Forest
 from propensity.scores.model import PropensityModel
 from propensity.sensitivity.e_value import EValue, e_value
 from propensity.sensitivity.rosenbaum import RosenbaumBounds
@@ -81,6 +83,7 @@ __all__ = [
     "EffectTest",
     "Effects",
     "Estimator",
+    "Forest",
     "Matches",
     "NearestNeighbors",
     "Overlap",
