@@ -224,13 +224,15 @@ def nearest(
     return Estimator(name, make, read, estimands, takes_weights)
 
 
-def grouped(name: str, function: Any, **options: Any) -> Estimator:
+def grouped(
+    name: str, function: Any, *, read: Any = of_subclasses, takes_weights: bool = True, **options: Any
+) -> Estimator:
     def make(world: World, estimand: str) -> ps.Subclasses:
         roles = world.roles(function, *(() if function is ps.match_cem else ("covariates",)))
         given = {} if function is ps.match_cem else {"scores": model(world)}
         return function(world.df, estimand=estimand, **given, **options, **roles)
 
-    return Estimator(name, make, of_subclasses, ALL)
+    return Estimator(name, make, read, ALL, takes_weights)
 
 
 def bootstrapped(
@@ -255,6 +257,19 @@ def _adjusted_for_bias(matches: ps.Matches, world: World) -> Answer:
 
 def _bootstrap_of_matches(matches: ps.Matches, world: World) -> Answer:
     return of_bootstrap(matches.bootstrap(world.df["y"], n_reps=20, seed=1, progress=False), world)
+
+
+def _rosenbaum(matched: ps.Matches | ps.Subclasses, world: World) -> Answer:
+    found = matched.rosenbaum(world.df["y"], gammas=[1.0, 1.5])
+    answer: Answer = {("test", "critical"): found.critical_gamma}
+    for _, row in found.table.iterrows():
+        gamma = row["gamma"]
+        answer |= {
+            ("test", f"p_lower {gamma}"): row["p_lower"],
+            ("test", f"p_upper {gamma}"): row["p_upper"],
+            ("ends", f"estimate {gamma}"): row[["estimate_low", "estimate_high"]].to_numpy(),
+        }
+    return answer
 
 
 def _weights(world: World) -> Any:
@@ -337,6 +352,11 @@ ESTIMATORS = {
             "bootstrap 1-NN", [ps.NearestNeighbors("ATT"), ps.NearestNeighbors("ATC")], takes_weights=False
         ),
         nearest("Matches.bootstrap", ALL, read=_bootstrap_of_matches, takes_weights=False),
+        nearest("pairs rosenbaum", PAIRS, read=_rosenbaum, takes_weights=False, replace=False),
+        grouped("match_full rosenbaum", ps.match_full, read=_rosenbaum, takes_weights=False),
+        grouped(
+            "subclassify rosenbaum", ps.subclassify, read=_rosenbaum, takes_weights=False, n_subclasses=5
+        ),
         balancing("fit_weights", ADJUSTING),
         balancing("fit_weights cbps", ("ATE",), method="cbps"),
         balancing("fit_weights ipt", ("ATE",), method="ipt"),

@@ -62,7 +62,9 @@ class SignedRank:
             ordered = n * n - int(np.searchsorted(d, 2 * shift - d, side="right").sum())
             return (ordered + int((d > shift).sum())) / 2
 
-        reach = max(abs(float(d[0])), abs(float(d[-1])), 1.0)
+        reach = max(abs(float(d[0])), abs(float(d[-1])))
+        if reach == 0:
+            return 0.0
         ends = {"low": -2 * reach, "high": 2 * reach, "tolerance": 1e-13 * reach}
         slack = 1e-9 * n  # the expected sum, a product, is off by its rounding
         first = crossing(lambda shift: above(shift) >= expected - slack, **ends)
