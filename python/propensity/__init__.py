@@ -4,7 +4,7 @@ Two doors lead in. The functions here take a data frame (pandas, polars, pyarrow
 of the same names in `propensity.core` take NumPy arrays. `propensity.plots` draws what both give back.
 
 Who opts in, and can be compared
-    `fit_propensity` gives a `PropensityModel`; `overlap`, `trim`.
+    `fit_propensity` gives a `PropensityModel`, and of any other model `CrossFittedScores`; `overlap`, `trim`.
 What the feature did, several answers at once
     `estimate`, `bootstrap`, with a list of specifications: `IPW`, `AIPW`, `IPWRA`, `RegressionAdjustment`,
     `NearestNeighbors`, `Balancing`.
@@ -15,6 +15,8 @@ By outcome models
     `aipw`, `ipwra`, `regression_adjustment`.
 By matching, then `.effect("outcome")`
     `match_nn`, `match_full`, `match_cem`, `subclassify`.
+How much, in what terms
+    of any `Effect`: `.means`, `.contrast_as("percent")`, `.test(value, alternative, margin)`.
 Whether the arms are alike
     `smd`, `balance`, `balance_summary`.
 What if something is hidden
@@ -40,6 +42,7 @@ from propensity.effects.estimators import (
     Estimator,
     RegressionAdjustment,
 )
+from propensity.effects.hypotheses import EffectTest
 from propensity.effects.matching_specification import NearestNeighbors
 from propensity.effects.several import Effects
 from propensity.matching.coarsened import match_cem
@@ -53,7 +56,8 @@ from propensity.overlap.overlap import Overlap, overlap
 from propensity.overlap.trimming import Trimmed, trim
 from propensity.resampling.bootstrap import bootstrap
 from propensity.resampling.result import BootstrapResult
-from propensity.scores.logistic import fit_propensity
+from propensity.scores.cross_fitted import CrossFittedScores
+from propensity.scores.fit import fit_propensity
 from propensity.scores.model import PropensityModel
 from propensity.sensitivity.e_value import EValue, e_value
 from propensity.sensitivity.rosenbaum import RosenbaumBounds
@@ -70,8 +74,10 @@ __all__ = [
     "Balancing",
     "BalancingWeights",
     "BootstrapResult",
+    "CrossFittedScores",
     "EValue",
     "Effect",
+    "EffectTest",
     "Effects",
     "Estimator",
     "Matches",

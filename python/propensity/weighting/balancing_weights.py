@@ -133,7 +133,7 @@ class BalancingWeights(WeightedResult):
         outcome : str, list of str, Series or array (n,)
             Numeric or bool: a column of the frame that the weights were made for, by its name, or several; or
             values for every row of it. A pandas Series has its very index.
-        contrast : {"difference", "ratio", "odds_ratio"}, default "difference"
+        contrast : {"difference", "ratio", "percent", "odds_ratio"}, default "difference"
             What the two means are made into. A difference is in units of the outcome.
         cluster : None, str, Series or array (n,), default None
             Groups whose rows may vary together (workspaces, households); None for independent rows.

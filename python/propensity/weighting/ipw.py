@@ -24,15 +24,17 @@ from propensity.frames.checks import Floats
 from propensity.frames.columns import outcome_names
 from propensity.frames.native import AnyFrame, AnySeries
 from propensity.scores.cautions import lone_cautions, score_cautions, weights_of_stood_for
+from propensity.scores.cross_fitted import CrossFittedScores
 from propensity.scores.logistic import (
     AS_KNOWN,
+    balance_terms_of,
     given_scores,
     read_scores,
     read_terms,
     require_other_columns,
     told_by_fit,
 )
-from propensity.scores.model import PropensityModel
+from propensity.scores.model import ModelScores, PropensityModel
 from propensity.scores.scored import Scored
 
 _ESTIMATED = "stacked estimating equations; counts that the scores were estimated"
@@ -40,7 +42,7 @@ _REMEDY = "weighting alone is biased by it, and outcome models (aipw, ipwra) hav
 _REMEDY_OF_ADJUSTED = "the outcome models have to adjust for it, which they do as far as their terms reach"
 _RICHER = "; squares and products of terms in the score model balance more"
 _REMEDY_OF_KNOWN = "weights of right scores make the scores alike: look at overlap, and at how they were made"
-_KNOWN = "estimating equations of the two means; takes the scores as known"
+_KNOWN = "estimating equations of the two means; takes the {} as known"
 
 
 @columns_by_name
@@ -56,7 +58,7 @@ def balancing_weights(
 
     Parameters
     ----------
-    df, treatment, scores : DataFrame, str, and PropensityModel, str, Series or array (n,)
+    df, treatment, scores : DataFrame, str, and PropensityModel, CrossFittedScores, str, Series or array
         As for `ipw`.
     estimand : {"ATE", "ATT", "ATC", "ATO", "ATM"}, default "ATE"
         Whose effect the weights are for, as for `ipw`.
@@ -91,7 +93,7 @@ def balancing_weights(
     sample = read_sample(df, treatment=treatment, sample_weight=sample_weight, also=given_scores(scores))
     e = read_scores(sample.frame, scores, sample.treated, sample.sample_weight)
     total = sample.weighting(e, estimand).weights
-    is_model = isinstance(scores, PropensityModel)
+    is_model = isinstance(scores, ModelScores)
     impossible = () if is_model else score_cautions(e, sample.treated, sample.sample_weight)
     uneven = overlap_cautions(estimand, sample.present(total), sample.present(sample.treated))
     counts = count_cautions(sample.sample_weight, sample.frame.code_of("sample_weight"))
@@ -132,14 +134,18 @@ def ipw(
         One row a unit, and a column of it, bool or 0/1, as for `fit_propensity`.
     outcome : str, or list of str
         A column, numeric or bool; or several.
-    scores : PropensityModel, str, Series or array (n,)
-        A model fitted on these very rows, whose standard error then counts that the score was estimated; or
-        a column or numbers strictly between 0 and 1, which are taken as known.
+    scores : PropensityModel, CrossFittedScores, str, Series or array (n,)
+        A logistic model fitted on these very rows, whose standard error then counts that the score was
+        estimated; scores of any other model, out of fold or out of bag; or a column or numbers strictly
+        between 0 and 1. All but the first are taken as known. Numbers that come of a flexible model (trees,
+        forests, boosting, neural networks) must be of rows that it has not seen: of those it was fitted to
+        its scores are far too sure, and the interval misses the effect.
     estimand : {"ATE", "ATT", "ATC", "ATO", "ATM"}, default "ATE"
         Whose effect: everyone's, the treated units', the control units', that of the units in the overlap of
         the arms, that of those whom pair matching would keep.
-    contrast : {"difference", "ratio", "odds_ratio"}, default "difference"
-        What the two means are made into. A difference is in units of the outcome.
+    contrast : {"difference", "ratio", "percent", "odds_ratio"}, default "difference"
+        What the two means are made into. A difference is in units of the outcome; "percent" is the lift,
+        100 (ratio - 1).
     cluster : None, str, Series or array (n,), default None
         Groups whose rows may vary together (workspaces, households); None for independent rows.
     sample_weight : None, str, Series or array (n,), default None
@@ -215,6 +221,8 @@ def read_scored(sample: Sample, scores: object) -> Scored:
         As for `read_scores`; the model was fitted with other sample weights or other covariates.
     """
     e = read_scores(sample.frame, scores, sample.treated, sample.sample_weight)
+    if isinstance(scores, CrossFittedScores):
+        return scored_out_of_sample(sample, scores, e)
     if not isinstance(scores, PropensityModel):
         doubts = score_cautions(e, sample.treated, sample.sample_weight)
         return Scored(e, balance_terms=BalanceTerms.of_scores(e), cautions=doubts)
@@ -227,6 +235,16 @@ def read_scored(sample: Sample, scores: object) -> Scored:
         BalanceTerms.of_terms(x, scores.recipe),
         scores.separation,
         columns=scores.recipe.columns,
+    )
+
+
+def scored_out_of_sample(sample: Sample, scores: CrossFittedScores, e: Floats) -> Scored:
+    """Take scores (n,) as known that a model of other rows has given."""
+    return Scored(
+        e,
+        balance_terms=balance_terms_of(sample.frame, scores),
+        columns=scores.covariates,
+        known_as=scores.known_as,
     )
 
 
@@ -254,7 +272,7 @@ def weighting_cautions(
     lone = lone_cautions(sample.present(scored.scores), treated, estimand, scored.separation)
     uneven = overlap_cautions(estimand, sample.present(weights), treated)
     of_fitted = _REMEDY if alone else _REMEDY_OF_ADJUSTED
-    advice = _REMEDY_OF_KNOWN if scored.x is None else of_fitted
+    advice = _REMEDY_OF_KNOWN if scored.x is None and not scored.columns else of_fitted
     if scored.x is not None and not (lone or uneven):
         advice += _RICHER
     found = _imbalance(sample, scored, weighting, among_others=bool(lone))
@@ -311,7 +329,8 @@ def weighted_effect(
         weighting,
         estimand=estimand,
         contrast=contrast,
-        se_method=_KNOWN if scored.x is None else _ESTIMATED,
+        se_method=_KNOWN.format(scored.known_as) if scored.x is None else _ESTIMATED,
         cautions=doubts(weighting),
         covariates=scored.columns,
+        scores=scored.scores,
     )
