@@ -20,7 +20,8 @@ How much, in what terms
 Whether the arms are alike
     `smd`, `balance`, `balance_summary`.
 What if something is hidden
-    `e_value` of a published number, `effect.e_value()` of an effect; `matches.rosenbaum("outcome")`.
+    `e_value` of a published number, `effect.e_value()` of an effect; `matches.rosenbaum("outcome")`;
+    `robustness_value`.
 Data to learn on, what can go wrong
     `datasets`, `errors`.
 
@@ -60,6 +61,8 @@ from propensity.scores.cross_fitted import CrossFittedScores
 from propensity.scores.fit import fit_propensity
 from propensity.scores.model import PropensityModel
 from propensity.sensitivity.e_value import EValue, e_value
+from propensity.sensitivity.hidden_strength import robustness_value
+from propensity.sensitivity.robustness import RobustnessValue
 from propensity.sensitivity.rosenbaum import RosenbaumBounds
 from propensity.study.estimate import estimate
 from propensity.weighting.balancing import fit_weights
@@ -85,6 +88,7 @@ __all__ = [
     "Overlap",
     "PropensityModel",
     "RegressionAdjustment",
+    "RobustnessValue",
     "RosenbaumBounds",
     "Subclasses",
     "Trimmed",
@@ -110,6 +114,7 @@ __all__ = [
     "overlap",
     "plots",
     "regression_adjustment",
+    "robustness_value",
     "smd",
     "subclassify",
     "trim",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -32,8 +32,11 @@ class Bias(Protocol):
     def scale(self) -> float:
         """In units of the outcome."""
 
-    def half_width(self, r2_treatment: float, r2_outcome: float, level: float) -> float:
-        """Give what is to be added to the bias for an interval of this coverage."""
+    def error(self, r2_treatment: float, r2_outcome: float) -> float:
+        """Give the standard error of what a confounder leaves; infinite where it tells who was treated."""
+
+    def reach(self, level: float) -> float:
+        """Give how many standard errors an interval of this coverage reaches."""
 
     def value_at(self, share: float, level: float) -> float:
         """Give the robustness value of the end of the interval nearest to none."""
@@ -53,6 +56,26 @@ def robustness(f: float) -> float:
     return 2 / (1 + math.sqrt(1 + 4 / f**2)) if f > 1e-150 else f
 
 
+class Left(NamedTuple):
+    """What a confounder leaves of an estimate, at the worst."""
+
+    estimate: float
+    std_error: float
+    conf_low: float
+    conf_high: float
+
+
+def left_by(bias: Bias, r2_treatment: float, r2_outcome: float, level: float) -> Left:
+    """Give what a confounder leaves of the estimate; NaN where no partial R2 are these."""
+    if not (0 <= r2_treatment < 1 and 0 <= r2_outcome <= 1):
+        return Left(*(math.nan,) * 4)
+    size = bias.scale * bias_factor(r2_treatment, r2_outcome)
+    center = bias.estimate - math.copysign(size, bias.estimate)
+    error = bias.error(r2_treatment, r2_outcome)
+    half_width = bias.reach(level) * error
+    return Left(center, error, center - half_width, center + half_width)
+
+
 @dataclass(frozen=True)
 class LinearBias:
     """Of the coefficient of a regression (Cinelli and Hazlett 2020): t and degrees of freedom tell all.
@@ -70,31 +93,34 @@ class LinearBias:
         """The standard error without the number of rows in it."""
         return self.std_error * math.sqrt(self.df)
 
-    def half_width(self, r2_treatment: float, r2_outcome: float, level: float) -> float:
-        """Give what is to be added to the bias for an interval of this coverage."""
+    def error(self, r2_treatment: float, r2_outcome: float) -> float:
+        """Give the standard error of what a confounder leaves; infinite where it tells who was treated."""
         if r2_treatment >= 1:
             return math.inf
         ratio = (1 - r2_outcome) / (1 - r2_treatment)
-        error = self.std_error * math.sqrt(ratio * self.df / (self.df - 1))
-        return student_quantile(level, self.df - 1) * error
+        return self.std_error * math.sqrt(ratio * self.df / (self.df - 1))
+
+    def reach(self, level: float) -> float:
+        """Give how many standard errors an interval of this coverage reaches."""
+        return student_quantile(level, self.df - 1)
 
     def value_at(self, share: float, level: float) -> float:
         """Give the robustness value of the end of the interval nearest to none."""
         if self.std_error == 0:
             return 1.0 if self.estimate != 0 else 0.0
         f = share * abs(self.estimate) / self.scale
-        wanted = student_quantile(level, self.df - 1) / math.sqrt(self.df - 1)
+        wanted = self.reach(level) / math.sqrt(self.df - 1)
         if f <= wanted:
             return 0.0
         if f * wanted > 1:
-            # The worst confounder of so few rows is weaker with the outcome: a strong one narrows the interval.
+            # The worst confounder of so few rows is weaker with the outcome: strong, it narrows the interval.
             return (f**2 - wanted**2) / (1 + f**2)
         return robustness(f - wanted)
 
 
 @dataclass(frozen=True, eq=False)
 class DebiasedBias:
-    """Of any average of contrasts of an outcome model (Chernozhukov, Cinelli, Newey, Sharma and Syrgkanis 2022).
+    """Of any average of contrasts of an outcome model (Chernozhukov et al. 2022).
 
     Attributes
     ----------
@@ -122,8 +148,8 @@ class DebiasedBias:
         """S = sigma nu."""
         return math.sqrt(self.outcome_variance * self.weight_square)
 
-    def half_width(self, r2_treatment: float, r2_outcome: float, level: float) -> float:
-        """Give what is to be added to the bias for an interval of this coverage."""
+    def error(self, r2_treatment: float, r2_outcome: float) -> float:
+        """Give the standard error of what a confounder leaves; infinite where it tells who was treated."""
         factor = bias_factor(r2_treatment, r2_outcome)
         if math.isinf(factor):
             return math.inf
@@ -135,14 +161,18 @@ class DebiasedBias:
         side = -1.0 if self.estimate >= 0 else 1.0
         slopes = np.array([1.0, side * by_variance, side * by_square])
         variance = float((slopes[:, None] * self.covariance * slopes).sum())
-        return normal_quantile(level) * math.sqrt(max(variance, 0.0))
+        return math.sqrt(max(variance, 0.0))
+
+    def reach(self, level: float) -> float:
+        """Give how many standard errors an interval of this coverage reaches."""
+        return normal_quantile(level)
 
     def value_at(self, share: float, level: float) -> float:
         """Give the robustness value of the end of the interval nearest to none."""
         wanted = share * abs(self.estimate)
 
         def left(r: float) -> float:
-            return wanted - self.scale * bias_factor(r, r) - self.half_width(r, r, level)
+            return wanted - self.scale * bias_factor(r, r) - self.reach(level) * self.error(r, r)
 
         if left(0.0) <= 0:
             return 0.0

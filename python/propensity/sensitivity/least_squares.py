@@ -52,7 +52,7 @@ class LeastSquares:
             columns *= np.sqrt(weight)[:, None]
         length = np.sqrt((columns**2).sum(axis=0))
         scale = np.where(length > 0, length, 1.0)
-        triangle = np.linalg.qr(columns / scale, mode="r") * scale
+        triangle = _triangle(columns / scale) * scale
         found = cls(triangle, n)
         if abs(triangle[k, k]) <= _NOTHING_LEFT * length[k]:
             raise InvalidInputError(
@@ -96,9 +96,14 @@ class LeastSquares:
         """
         k, r = self.n_terms, self.triangle
         others = [place for place in range(k) if place not in set(terms)]
-        fewer = np.linalg.qr(r[:, [*others, k, k + 1]], mode="r")
+        fewer = _triangle(r[:, [*others, k, k + 1]])
         left = [(r[place, place], fewer[place - len(terms), place - len(terms)]) for place in (k, k + 1)]
         with_treatment, with_outcome = (
             float(1 - (full / short) ** 2) if short != 0 else 0.0 for full, short in left
         )
         return max(with_treatment, 0.0), max(with_outcome, 0.0)
+
+
+def _triangle(columns: Floats) -> Floats:
+    """Give R of the QR decomposition."""
+    return np.asarray(np.linalg.qr(columns, mode="r"))
