@@ -272,6 +272,37 @@ def _rosenbaum(matched: ps.Matches | ps.Subclasses, world: World) -> Answer:
     return answer
 
 
+def robustness(name: str, estimator: Any) -> Estimator:
+    def make(world: World, _: str) -> ps.RobustnessValue:
+        roles = world.roles(ps.robustness_value)
+        if estimator is None:
+            roles.pop("cluster", None)
+        return ps.robustness_value(
+            world.df,
+            outcome="y",
+            estimator=estimator,
+            multiples=[1],
+            **roles,
+            benchmarks=[world.covariates[0]],
+        )
+
+    return Estimator(name, make, _of_robustness)
+
+
+def _of_robustness(found: ps.RobustnessValue, world: World) -> Answer:
+    row = found.table.iloc[0]
+    return {
+        ("estimate", "estimate"): found.estimate,
+        ("error", "std_error"): found.std_error,
+        ("share", "value"): found.value,
+        ("share", "value at alpha"): found.value_at_alpha,
+        ("share", "r2 treatment"): row["r2_treatment"],
+        ("share", "r2 outcome"): row["r2_outcome"],
+        ("estimate", "left"): row["estimate"],
+        ("ends", "left"): row[["conf_low", "conf_high"]].to_numpy(dtype=float),
+    }
+
+
 def _weights(world: World) -> Any:
     return ps.balancing_weights(
         world.df, scores=model(world), **world.roles(ps.balancing_weights), estimand="ATE"
@@ -357,6 +388,8 @@ ESTIMATORS = {
         grouped(
             "subclassify rosenbaum", ps.subclassify, read=_rosenbaum, takes_weights=False, n_subclasses=5
         ),
+        robustness("robustness_value", None),
+        robustness("robustness_value aipw", ps.AIPW()),
         balancing("fit_weights", ADJUSTING),
         balancing("fit_weights cbps", ("ATE",), method="cbps"),
         balancing("fit_weights ipt", ("ATE",), method="ipt"),

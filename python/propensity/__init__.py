@@ -61,8 +61,8 @@ from propensity.scores.cross_fitted import CrossFittedScores
 from propensity.scores.fit import fit_propensity
 from propensity.scores.model import PropensityModel
 from propensity.sensitivity.e_value import EValue, e_value
-from propensity.sensitivity.hidden_strength import robustness_value
-from propensity.sensitivity.robustness import RobustnessValue
+from propensity.sensitivity.robustness import robustness_value
+from propensity.sensitivity.robustness_result import RobustnessValue
 from propensity.sensitivity.rosenbaum import RosenbaumBounds
 from propensity.study.estimate import estimate
 from propensity.weighting.balancing import fit_weights

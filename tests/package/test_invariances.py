@@ -133,6 +133,13 @@ except_for(
     "a score on a cut point belongs to the subclass above, which is below when scores are turned around",
 )
 
+except_for(
+    "weight 2 = row twice",
+    "robustness_value; robustness_value aipw",
+    "what it takes to leave nothing certain hangs on the rows that there are, as errors do",
+    kinds=("share", "ends"),
+)
+
 # Estimators that fit no model to the covariates, so that none can be redundant.
 OF_NO_MODEL = (
     *("ipw of a column", "1-NN of a column", "pairs of a column", "match_cem"),

@@ -112,8 +112,7 @@ def outcomes_of_repeats(study: Study, split: SplitScores, spec: AIPW, outcome: s
     """Give for each repeat what the outcome models predict."""
     y = study.sample.frame.outcome(outcome)
     learner = own_learner(spec.outcome_model)
-    # Least squares goes along with any shift; what somebody else's model does, nobody knows.
-    origin = _middle(y) if isinstance(learner, Linear) else 0.0
+    origin = origin_for(learner, y)
     target = averages_over(study.sample.treated, spec.estimand)
     with naming_separation_of_outcome(study), naming_rows_outside_models(study):
         for repeat, folds in enumerate(split.folds):
@@ -137,8 +136,14 @@ def _mean_of(weightings: list[Weighting], treated: np.ndarray) -> Weighting:
     return Weighting(weights, *effective_sizes(weights, treated))
 
 
-def _middle(y: Floats) -> float:
-    """Give the middle of values far from zero, as `src/outcome/origin.rs` does; else zero."""
+def origin_for(learner: Learner, y: Floats) -> float:
+    """Give from where outcomes are measured: their middle where that is far from zero, else zero.
+
+    As `src/outcome/origin.rs` does. Least squares goes along with any shift; what somebody else's model does,
+    nobody knows.
+    """
+    if not isinstance(learner, Linear):
+        return 0.0
     low, high = float(y.min()), float(y.max())
     middle = low / 2 + high / 2
     return middle if abs(middle) > high - low else 0.0

@@ -14,7 +14,7 @@ from propensity.effects.sample import Sample
 from propensity.errors import OverlapWarning
 from propensity.frames.checks import Floats
 from propensity.outcomes.augmented import averages_over
-from propensity.outcomes.cross_fitted import cross_fitted_effects, outcomes_of_repeats
+from propensity.outcomes.cross_fitted import cross_fitted_effects, origin_for, outcomes_of_repeats
 from propensity.outcomes.models import Study, adjusted_effects
 from propensity.outcomes.outcome_learners import ByArm
 from propensity.outcomes.split_scores import fitted_scores, split_of_fitted
@@ -53,9 +53,10 @@ def debiased(study: Study, outcome: str, spec: AIPW, treatment: str) -> Debiased
 
 def _fitted_to_all(study: Study, outcome: str, spec: AIPW) -> tuple[Effect, tuple[Floats, Floats]]:
     fitted = study.score.fit(0.0).usable(study.sample.frame.index)
-    fitted.warn_of_terms()
     effect = adjusted_effects(study, spec, fitted, "difference")(outcome)
-    sample, y, x = study.sample, study.sample.frame.outcome(outcome), study.outcome_x
+    sample, x = study.sample, study.outcome_x
+    y = sample.frame.outcome(outcome)
+    y = y - origin_for(own_learner(spec.outcome_model), y)
     by_arm: ByArm = {}
     for arm in (True, False):
         rows = np.flatnonzero((sample.treated == arm) & sample.present_rows)
