@@ -21,7 +21,8 @@ How much, in what terms
 Whether the arms are alike
     `smd`, `balance`, `balance_summary`.
 What if something is hidden
-    `e_value` of a published number, `effect.e_value()` of an effect; `matches.rosenbaum("outcome")`.
+    `e_value` of a published number, `effect.e_value()` of an effect; `matches.rosenbaum("outcome")`;
+    `robustness_value`.
 Data to learn on, what can go wrong
     `datasets`, `errors`.
 
@@ -62,6 +63,8 @@ from propensity.scores.fit import fit_propensity
 from propensity.scores.forest import Forest
 from propensity.scores.model import PropensityModel
 from propensity.sensitivity.e_value import EValue, e_value
+from propensity.sensitivity.robustness import robustness_value
+from propensity.sensitivity.robustness_result import RobustnessValue
 from propensity.sensitivity.rosenbaum import RosenbaumBounds
 from propensity.study.estimate import estimate
 from propensity.weighting.balancing import fit_weights
@@ -89,6 +92,7 @@ __all__ = [
     "Overlap",
     "PropensityModel",
     "RegressionAdjustment",
+    "RobustnessValue",
     "RosenbaumBounds",
     "Subclasses",
     "Trimmed",
@@ -114,6 +118,7 @@ __all__ = [
     "overlap",
     "plots",
     "regression_adjustment",
+    "robustness_value",
     "smd",
     "subclassify",
     "trim",
