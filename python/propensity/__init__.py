@@ -15,8 +15,12 @@ By outcome models
     `aipw`, `ipwra`, `regression_adjustment`.
 By matching, then `.effect("outcome")`
     `match_nn`, `match_full`, `match_cem`, `subclassify`.
+How much, in what terms
+    of any `Effect`: `.means`, `.contrast_as("percent")`, `.test(value, alternative, margin)`.
 Whether the arms are alike
     `smd`, `balance`, `balance_summary`.
+What if something is hidden
+    `e_value` of a published number, `effect.e_value()` of an effect; `matches.rosenbaum("outcome")`.
 Data to learn on, what can go wrong
     `datasets`, `errors`.
 
@@ -38,6 +42,7 @@ from propensity.effects.estimators import (
     Estimator,
     RegressionAdjustment,
 )
+from propensity.effects.hypotheses import EffectTest
 from propensity.effects.matching_specification import NearestNeighbors
 from propensity.effects.several import Effects
 from propensity.matching.coarsened import match_cem
@@ -54,6 +59,8 @@ from propensity.resampling.result import BootstrapResult
 from propensity.scores.cross_fitted import CrossFittedScores
 from propensity.scores.fit import fit_propensity
 from propensity.scores.model import PropensityModel
+from propensity.sensitivity.e_value import EValue, e_value
+from propensity.sensitivity.rosenbaum import RosenbaumBounds
 from propensity.study.estimate import estimate
 from propensity.weighting.balancing import fit_weights
 from propensity.weighting.balancing_weights import BalancingWeights
@@ -68,7 +75,9 @@ __all__ = [
     "BalancingWeights",
     "BootstrapResult",
     "CrossFittedScores",
+    "EValue",
     "Effect",
+    "EffectTest",
     "Effects",
     "Estimator",
     "Matches",
@@ -76,6 +85,7 @@ __all__ = [
     "Overlap",
     "PropensityModel",
     "RegressionAdjustment",
+    "RosenbaumBounds",
     "Subclasses",
     "Trimmed",
     "TruncatedWeights",
@@ -87,6 +97,7 @@ __all__ = [
     "bootstrap",
     "core",
     "datasets",
+    "e_value",
     "errors",
     "estimate",
     "fit_propensity",

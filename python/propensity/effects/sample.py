@@ -99,7 +99,8 @@ class Sample:
 
     def facts(self, outcome: str) -> OutcomeFacts:
         """Look at an outcome in the rows that are there."""
-        return OutcomeFacts.of(self.present(self.frame.outcome(outcome)))
+        s = None if self.sample_weight is None else self.present(self.sample_weight)
+        return OutcomeFacts.of(self.present(self.frame.outcome(outcome)), sample_weight=s)
 
     def copies(self, outcome: str, covariates: Iterable[str]) -> tuple[Warning, ...]:
         """Say which of the columns that are adjusted for are the outcome itself."""

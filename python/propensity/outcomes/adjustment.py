@@ -118,7 +118,7 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
         Of the folds, and of what learners draw whose `random_state` is None, which it settles: the same seed
         gives the same number. What a learner draws in another way is its own. A Generator gives one number,
         None takes a fresh one; `se_method` tells which it was.
-    contrast : {"difference", "ratio", "odds_ratio"}, default "difference"
+    contrast : {"difference", "ratio", "percent", "odds_ratio"}, default "difference"
         What the two means are made into.
     cluster, sample_weight : None, str, Series or array (n,), default None
         As for `ipw`; folds keep clusters whole.

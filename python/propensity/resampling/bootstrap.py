@@ -301,7 +301,7 @@ def _require_fitted_to_all(estimators: Sequence[Estimator]) -> None:
     if learning:
         raise InvalidInputError(
             f"estimators: {checks.listed(learning)} has models that do not see the rows they predict, which "
-            "a replicate does not fit again; take aipw(..., score_model=..., outcome_model=...), whose "
+            "a replicate does not fit again; take aipw(..., score_model=..., outcome_model=...): its "
             "standard error needs no resampling, and n_repeats=5 counts what hangs on the folds"
         )
 

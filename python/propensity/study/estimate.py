@@ -110,8 +110,8 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
         Of the outcome models, where they are others.
     penalty : float, default 0.0
         L2 strength of the score model, as for `fit_propensity`.
-    contrast : {"difference", "ratio", "odds_ratio"}, default "difference"
-        What the two means are made into; matching with replacement has differences only.
+    contrast : {"difference", "ratio", "percent", "odds_ratio"}, default "difference"
+        What the two means are made into; "percent" is the lift, 100 (ratio - 1).
     cluster, sample_weight : None, str, Series or array (n,), default None
         As for `ipw`; matching has no clusters.
     level : float, default 0.95
@@ -129,7 +129,7 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     ------
     InvalidInputError
         As for the functions of the estimators; two of these have the same label; matching is asked for
-        clusters, or with replacement for a ratio.
+        clusters.
     SeparationError, OverlapError, ConvergenceError, NoMatchesError, InfeasibleError
         None of the estimators can be had.
 
@@ -155,7 +155,7 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     checks.choice("contrast", contrast, get_args(Contrast))
     for estimator in estimators:
         if isinstance(estimator, NearestNeighbors):
-            _require_supported(estimator, contrast, cluster)
+            _require_supported(estimator, cluster)
     roles = Roles(treatment, outcome, covariates, outcome_covariates, cluster, sample_weight)
     study = read_study(df, roles, takes_missing=_takes_missing(estimators))
     comparison = _Comparison(df, study, outcome, roles, penalty, contrast)
@@ -195,16 +195,9 @@ def _by_reason(failures: Mapping[str, InvalidInputError]) -> list[str]:
     return [f"{', '.join(names)} could not be had: {reason}" for reason, names in labels.items()]
 
 
-def _require_supported(spec: NearestNeighbors, contrast: Contrast, cluster: object) -> None:
-    asked = {
-        f"contrast={contrast!r} with replacement": contrast != "difference" and spec.max_uses != 1,
-        "cluster": cluster is not None,
-    }
-    wanted = [name for name, flag in asked.items() if flag]
-    if wanted:
-        raise InvalidInputError(
-            f"estimators: matching has no {' and no '.join(wanted)}; leave {spec.label!r} out"
-        )
+def _require_supported(spec: NearestNeighbors, cluster: object) -> None:
+    if cluster is not None:
+        raise InvalidInputError(f"estimators: matching has no cluster; leave {spec.label!r} out")
 
 
 def _naive(sample: Sample, outcome: str, contrast: Contrast) -> Effect:

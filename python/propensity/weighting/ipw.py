@@ -143,8 +143,9 @@ def ipw(
     estimand : {"ATE", "ATT", "ATC", "ATO", "ATM"}, default "ATE"
         Whose effect: everyone's, the treated units', the control units', that of the units in the overlap of
         the arms, that of those whom pair matching would keep.
-    contrast : {"difference", "ratio", "odds_ratio"}, default "difference"
-        What the two means are made into. A difference is in units of the outcome.
+    contrast : {"difference", "ratio", "percent", "odds_ratio"}, default "difference"
+        What the two means are made into. A difference is in units of the outcome; "percent" is the lift,
+        100 (ratio - 1).
     cluster : None, str, Series or array (n,), default None
         Groups whose rows may vary together (workspaces, households); None for independent rows.
     sample_weight : None, str, Series or array (n,), default None
