@@ -22,27 +22,9 @@ from sklearn.tree import DecisionTreeClassifier
 import propensity as ps
 import reference
 from propensity.errors import InvalidInputError, OverlapError
+from score_data import ROLES, people
 
-ROLES = {"treatment": "t", "covariates": ["x", "z", "plan"]}
 CALM = GradientBoostingClassifier(max_depth=2, n_estimators=30, min_samples_leaf=20, random_state=0)
-
-
-def people(n: int = 600, seed: int = 0) -> pd.DataFrame:
-    """Numbers, a text of three levels, weights, teams, and labels in no order."""
-    rng = np.random.default_rng(seed)
-    df = pd.DataFrame(
-        {
-            "x": rng.normal(size=n),
-            "z": rng.integers(0, 5, n),
-            "plan": rng.choice(["basic", "pro", "team"], n),
-            "w": rng.uniform(0.5, 2.0, n),
-            "team": rng.integers(0, 60, n),
-        }
-    )
-    logit = 0.8 * df["x"] - 0.2 * df["z"] + 0.6 * (df["plan"] == "pro")
-    df["t"] = (rng.random(n) < reference.expit(logit)).astype(int)
-    df["y"] = df["t"] + df["x"] ** 2 + rng.normal(size=n)
-    return df.set_axis([f"user {k}" for k in rng.permutation(n)], axis=0)
 
 
 @pytest.fixture(scope="module")

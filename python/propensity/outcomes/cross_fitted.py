@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 
@@ -35,6 +36,9 @@ from propensity.scores.folds import Folds, Splits
 from propensity.scores.learners import Learner, Linear, Logistic, own_learner, seeded
 from propensity.scores.scored import Scored, warn_of_left_out
 from propensity.weighting.doubts import weighting_cautions
+
+Predicted: TypeAlias = tuple[float, ByArm]
+"""From where outcomes are measured, and what they would be in either arm, less that."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +88,9 @@ class CrossFittedEffects:
     contrast : Contrast
     weightings : tuple of Weighting
         Of each repeat; `weighting` is their mean.
+    cautions : tuple of Warning
+    predicted : mapping of str to sequence of Predicted, or None
+        The predictions for each repeat, by outcome, where they were made already.
     """
 
     study: Study
@@ -93,6 +100,7 @@ class CrossFittedEffects:
     weightings: tuple[Weighting, ...]
     weighting: Weighting
     cautions: tuple[Warning, ...]
+    predicted: Mapping[str, Sequence[Predicted]] | None = None
 
     @property
     def estimand(self) -> str:
@@ -107,10 +115,10 @@ class CrossFittedEffects:
     def __call__(self, outcome: str) -> Effect:
         """Estimate one effect."""
         sample, estimand = self.study.sample, self.spec.estimand
-        y, origin = self._from_origin(outcome)
+        y = sample.frame.outcome(outcome)
         found = [
-            augmented_means(sample, y, own.weights, fitted, estimand, origin)
-            for own, fitted in zip(self.weightings, self.predictions(outcome), strict=True)
+            augmented_means(sample, y - origin, own.weights, fitted, estimand, origin)
+            for (origin, fitted), own in zip(self._fits(outcome), self.weightings, strict=True)
         ]
         repeated = over_repeats(found, sample.clusters)
         return sample.effect(
@@ -125,41 +133,27 @@ class CrossFittedEffects:
             scores=self.split.scores.mean(axis=0),
         )
 
-    def predictions(self, outcome: str) -> list[ByArm]:
-        """Predict the outcome, from its origin, of each row in either arm, once for each repeat."""
-        study, learner = self.study, own_learner(self.spec.outcome_model)
-        y, _ = self._from_origin(outcome)
-        target = averages_over(study.sample.treated, self.spec.estimand)
-        splits = replace(self.split.splits, seed=self.spec.seed)
-        with naming_separation_of_outcome(study), naming_rows_outside_models(study):
-            return [
-                predicted_outcomes(
-                    seeded(learner, splits.seed_of(repeat)), study, folds, y, target, f"column '{outcome}'"
-                )
-                for repeat, folds in enumerate(self.split.folds)
-            ]
-
     def group_means(self, groups: Grouping, outcome: str) -> GroupMeans:
         """Give the means of both arms in each group."""
         sample = self.study.sample
-        y, origin = self._from_origin(outcome)
+        y, origin, repeats = sample.frame.outcome(outcome), 0.0, []
         target = target_weights(sample, self.spec.estimand)
-        repeats = [
-            augmented_terms(sample, y, own.weights, fitted, target)
-            for own, fitted in zip(self.weightings, self.predictions(outcome), strict=True)
-        ]
+        for (origin, fitted), own in zip(self._fits(outcome), self.weightings, strict=True):
+            repeats.append(augmented_terms(sample, y - origin, own.weights, fitted, target))
         return means_of_repeats(sample, groups, target, repeats, origin)
 
-    def _from_origin(self, outcome: str) -> tuple[Floats, float]:
-        """Give the outcome (n,) from its origin, and that."""
-        y = self.study.sample.frame.outcome(outcome)
-        # Least squares goes along with any shift; what somebody else's model does, nobody knows.
-        origin = _middle(y) if isinstance(own_learner(self.spec.outcome_model), Linear) else 0.0
-        return y - origin, origin
+    def _fits(self, outcome: str) -> Iterable[Predicted]:
+        if self.predicted is not None:
+            return self.predicted[outcome]
+        return outcomes_of_repeats(self.study, self.split, self.spec, outcome)
 
 
 def cross_fitted_effects(
-    study: Study, split: SplitScores, spec: AIPW, contrast: Contrast
+    study: Study,
+    split: SplitScores,
+    spec: AIPW,
+    contrast: Contrast,
+    predicted: Mapping[str, Sequence[Predicted]] | None = None,
 ) -> CrossFittedEffects:
     """Weigh the rows, as far as that needs no outcome."""
     sample = study.sample
@@ -168,7 +162,20 @@ def cross_fitted_effects(
     scored = Scored(split.scores.mean(axis=0), study.score.x, balance_terms=split.balance_terms)
     doubts = weighting_cautions(sample, scored, weighting, estimand=spec.estimand, alone=False)
     cautions = (*study.cautions, *doubts)
-    return CrossFittedEffects(study, split, spec, contrast, weightings, weighting, cautions)
+    return CrossFittedEffects(study, split, spec, contrast, weightings, weighting, cautions, predicted)
+
+
+def outcomes_of_repeats(study: Study, split: SplitScores, spec: AIPW, outcome: str) -> Iterator[Predicted]:
+    """Give for each repeat what the outcome models predict."""
+    y = study.sample.frame.outcome(outcome)
+    learner = own_learner(spec.outcome_model)
+    origin = origin_for(learner, y)
+    target = averages_over(study.sample.treated, spec.estimand)
+    with naming_separation_of_outcome(study), naming_rows_outside_models(study):
+        for repeat, folds in enumerate(split.folds):
+            model = seeded(learner, replace(split.splits, seed=spec.seed).seed_of(repeat))
+            fitted = predicted_outcomes(model, study, folds, y - origin, target, f"column '{outcome}'")
+            yield origin, fitted
 
 
 def _told(spread: float | None) -> str:
@@ -186,8 +193,14 @@ def _mean_of(weightings: Sequence[Weighting], treated: np.ndarray) -> Weighting:
     return Weighting(weights, *effective_sizes(weights, treated))
 
 
-def _middle(y: Floats) -> float:
-    """Give the middle of values far from zero, as `src/outcome/origin.rs` does; else zero."""
+def origin_for(learner: Learner, y: Floats) -> float:
+    """Give from where outcomes are measured: their middle where that is far from zero, else zero.
+
+    As `src/outcome/origin.rs` does. Least squares goes along with any shift; what somebody else's model does,
+    nobody knows.
+    """
+    if not isinstance(learner, Linear):
+        return 0.0
     low, high = float(y.min()), float(y.max())
     middle = low / 2 + high / 2
     return middle if abs(middle) > high - low else 0.0
