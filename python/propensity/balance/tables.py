@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from itertools import combinations_with_replacement
 from typing import Literal, TypeAlias, get_args
 
@@ -10,13 +12,14 @@ import numpy as np
 import pandas as pd
 
 from propensity import core
-from propensity.calls.keywords import answered
+from propensity.balance.groups import tables_of_groups
 from propensity.effects.sample import read_sample_weight
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
-from propensity.frames.checks import Floats
+from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.columns import open_frame
+from propensity.frames.grouping import read_groups
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates, Recipe, make_terms, parse_covariates
 from propensity.scores.logistic import given_scores, read_scores
@@ -110,6 +113,7 @@ def balance(
     scores: object = None,
     weights: object = None,
     denominator: Denominator = "pooled",
+    by: str | Sequence[str] | None = None,
     sample_weight: object = None,
 ) -> pd.DataFrame:
     """Tabulate the balance of each term in the sample as it is and after any number of weightings.
@@ -131,15 +135,19 @@ def balance(
     denominator : {"pooled", "treated", "control", "all"}, default "pooled"
         Whose standard deviation, as for `smd`; MatchIt and cobalt take "treated" for the ATT and "control"
         for the ATC.
+    by : None, str or list of str, default None
+        A column whose values are groups, or several whose combinations are: a table of each group, below one
+        another, its differences in standard deviations of the group. Weights that make the arms alike on the
+        whole need not do so in every group.
     sample_weight : None, str, Series or array (n,), default None
         How much of the population a row stands for, in every sample and in the denominator; those that
         effects and matches among the `weights` were made with.
 
     Returns
     -------
-    DataFrame (d, 6 * number of samples)
-        By "term". The columns have two levels, "sample" ("unadjusted", then the names of `weights`) and
-        "measure":
+    DataFrame (d, 6 * number of samples), or with `by` (G * d, 6 * number of samples)
+        By "term", with `by` by group and term. The columns have two levels, "sample" ("unadjusted", then
+        the names of `weights`) and "measure":
 
         - `mean_treated`, `mean_control`: weighted means
         - `smd`: their difference, treated minus control, in standard deviations of the sample as it is;
@@ -150,7 +158,8 @@ def balance(
         - `ecdf_difference`: their mean distance
 
         `attrs` holds "denominator", for each sample "ess_treated" and "ess_control" (Kish's effective sample
-        sizes), and whether there is a row of the scores ("distance").
+        sizes; with `by` of each group), whether there is a row of the scores ("distance"), and the columns of
+        the groups ("by", empty without).
 
     Raises
     ------
@@ -199,20 +208,59 @@ def balance(
         raise InvalidInputError(
             f"column '{DISTANCE}': the row of the scores has this name; rename the column"
         )
+    rows = BalanceRows(x, recipe, distance, treated, weightings, base)
+    tabulated = partial(table_of, denominator=denominator, squares=squares, interactions=interactions)
+    if by is None:
+        return tabulated(rows)
+    there = None if base is None or base.all() else base > 0
+    groups = read_groups(df, by, treatment=treatment, there=there, reserved=("term",))
+    return tables_of_groups(rows, groups, tabulated)
+
+
+@dataclass(frozen=True, eq=False)
+class BalanceRows:
+    """Rows to be compared: their terms (n, d), scores (n,), arms, weightings by name, and sample weights."""
+
+    x: Floats
+    recipe: Recipe
+    distance: Floats | None
+    treated: Bools
+    weightings: Mapping[str, Floats]
+    sample_weight: Floats | None
+
+    def taken(self, rows: Rows) -> BalanceRows:
+        """Take some of them."""
+        return BalanceRows(
+            np.asfortranarray(self.x[rows]),
+            self.recipe,
+            None if self.distance is None else self.distance[rows],
+            self.treated[rows],
+            {name: weights[rows] for name, weights in self.weightings.items()},
+            None if self.sample_weight is None else self.sample_weight[rows],
+        )
+
+
+def table_of(
+    rows: BalanceRows, *, denominator: Denominator, squares: bool, interactions: bool
+) -> pd.DataFrame:
+    """Compare the arms, term by term, in all samples."""
     blocks = [
         (
             names,
             core.balance(
                 columns,
-                treated,
-                weights=list(weightings.values()),
-                sample_weight=base,
+                rows.treated,
+                weights=list(rows.weightings.values()),
+                sample_weight=rows.sample_weight,
                 denominator=denominator,
             ),
         )
-        for names, columns in _blocks(x, recipe, distance, squares=squares, interactions=interactions)
+        for names, columns in _blocks(
+            rows.x, rows.recipe, rows.distance, squares=squares, interactions=interactions
+        )
     ]
-    return _table(blocks, [UNADJUSTED, *weightings], denominator, distance=scores is not None)
+    samples = [UNADJUSTED, *rows.weightings]
+    return _table(blocks, samples, denominator, distance=rows.distance is not None)
 
 
 def _named(weights: object) -> dict[str, tuple[str, object]]:
@@ -292,86 +340,5 @@ def _table(
     table.attrs["ess_treated"] = dict(zip(samples, first.ess_treated.tolist(), strict=True))
     table.attrs["ess_control"] = dict(zip(samples, first.ess_control.tolist(), strict=True))
     table.attrs["distance"] = distance
+    table.attrs["by"] = ()
     return table
-
-
-@answered
-def balance_summary(
-    table: pd.DataFrame, smd: float = 0.1, variance_ratio: tuple[float, float] = (0.5, 2.0)
-) -> pd.DataFrame:
-    """Sum up a balance table, a row for each sample.
-
-    Parameters
-    ----------
-    table : DataFrame
-        What `balance` gave, whole.
-    smd : float, default 0.1
-        From which |SMD| on a term is past the threshold; 0.05 is asked for where a covariate is known to move
-        the outcome strongly (Stuart, Lee and Leacy 2013 found 0.1 to foretell bias).
-    variance_ratio : (float, float), default (0.5, 2.0)
-        Outside which a variance ratio is past the threshold (Rubin 2001).
-
-    Returns
-    -------
-    DataFrame (number of samples, 8)
-        By "sample": `ess_treated`, `ess_control`, the `worst_term` by |SMD| and its `worst_smd`, `n_terms`,
-        how many of them are past each threshold (`n_past_smd`, `n_past_variance_ratio`), the `denominator`.
-        The row of the scores counts in none of it: a sum of the others says nothing of its own.
-
-    Raises
-    ------
-    InvalidInputError
-        The table is none of `balance`, or has lost its `attrs`.
-
-    References
-    ----------
-    Rubin (2001), Health Services and Outcomes Research Methodology 2:169; Stuart, Lee and Leacy (2013),
-    Journal of Clinical Epidemiology 66:S84.
-    """
-    checks.number("smd", smd, above=0)
-    low, high = _range(variance_ratio)
-    _require_balance_table(table)
-    facts = table.attrs
-    terms = table.drop(index=DISTANCE) if facts["distance"] else table
-    rows = {}
-    for sample in terms.columns.unique("sample"):
-        size = terms[sample, "smd"].abs()
-        ratio = terms[sample, "variance_ratio"]
-        worst = str(size.idxmax()) if size.notna().any() else None
-        rows[sample] = {
-            "ess_treated": facts["ess_treated"][sample],
-            "ess_control": facts["ess_control"][sample],
-            "worst_term": worst,
-            "worst_smd": np.nan if worst is None else terms[sample, "smd"][worst],
-            "n_terms": len(terms),
-            "n_past_smd": int((size >= smd).sum()),
-            "n_past_variance_ratio": int(((ratio < low) | (ratio > high)).sum()),
-            "denominator": facts["denominator"],
-        }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("sample")
-
-
-def _require_balance_table(table: object) -> None:
-    whole = (
-        isinstance(table, pd.DataFrame)
-        and table.columns.names == ["sample", "measure"]
-        and "ess_treated" in table.attrs
-    )
-    if not whole:
-        raise InvalidInputError("table: what ps.balance gave is needed, with its columns and attrs")
-    assert isinstance(table, pd.DataFrame)
-    for sample in table.columns.unique("sample"):
-        if not {(sample, "smd"), (sample, "variance_ratio")} <= set(table.columns):
-            raise InvalidInputError(
-                f"table: what ps.balance gave is needed, whole, and {sample!r} is none of its samples or has "
-                "lost measures; of a table whose terms became a column give the one before reset_index()"
-            )
-
-
-def _range(variance_ratio: object) -> tuple[float, float]:
-    if not (isinstance(variance_ratio, tuple | list) and len(variance_ratio) == 2):
-        raise InvalidInputError(f"variance_ratio must be two numbers, as (0.5, 2.0), not {variance_ratio!r}")
-    low, high = variance_ratio
-    checks.number("variance_ratio[0]", low, minimum=0)
-    checks.number("variance_ratio[1]", high, above=low)
-    return low, high

@@ -309,7 +309,8 @@ class _Comparison:
             model = None if can_do_without else named_model(self.fitted, treatment, sample.frame)
         weight = self.roles.sample_weight
         rows = read_rows_to_match(self.df, spec, treatment=treatment, scores=model, sample_weight=weight)
-        return find_neighbors(rows, spec).effect(sample.frame.outcome(self.outcome))
+        effect: Effect = find_neighbors(rows, spec).effect(sample.frame.outcome(self.outcome))
+        return effect
 
 
 def _table(

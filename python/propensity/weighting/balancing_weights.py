@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, get_args, overload
 
 import numpy as np
@@ -13,6 +14,8 @@ from propensity.effects.arms import OutcomeFacts
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import AdjustmentEstimand, Balancing
+from propensity.effects.grouped import GroupedEffects
+from propensity.effects.ratio_metrics import facts_of_metric, metric_effect
 from propensity.effects.sample import clusters_there, summed_within, warn_once
 from propensity.effects.several import Effects
 from propensity.effects.weighted_result import WeightedResult
@@ -21,10 +24,12 @@ from propensity.frames import arms, checks, rowwise_checks
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.columns import are_names, outcome_names
 from propensity.frames.fingerprint import Fingerprint, Made
+from propensity.frames.grouping import read_groups_of
 from propensity.frames.kept import read_groups_later, read_later
 from propensity.frames.native import AnySeries
 from propensity.frames.terms import Covariates
 from propensity.results.show import in_few_digits
+from propensity.weighting.balanced_groups import BalancedRows, named
 from propensity.weighting.balanced_terms import BalancedTerms
 
 SE_METHOD = "stacked estimating equations of weights and means; corrected for leverage (HC3)"
@@ -110,22 +115,47 @@ class BalancingWeights(WeightedResult):
         return float(self.imbalance.max()) if len(self.imbalance) else 0.0
 
     @overload
+    def effect(
+        self,
+        outcome: object,
+        *,
+        by: str | list[str],
+        contrast: Contrast = "difference",
+        per: object = None,
+        cluster: object = None,
+    ) -> GroupedEffects: ...
+
+    @overload
     def effect(  # type: ignore[overload-overlap]
         self,
         outcome: list[str] | tuple[str, ...],
         *,
+        by: None = None,
         contrast: Contrast = "difference",
+        per: object = None,
         cluster: object = None,
     ) -> Effects: ...
 
     @overload
     def effect(
-        self, outcome: object, *, contrast: Contrast = "difference", cluster: object = None
+        self,
+        outcome: object,
+        *,
+        by: None = None,
+        contrast: Contrast = "difference",
+        per: object = None,
+        cluster: object = None,
     ) -> Effect: ...
 
     def effect(
-        self, outcome: object, *, contrast: Contrast = "difference", cluster: object = None
-    ) -> Effect | Effects:
+        self,
+        outcome: object,
+        *,
+        contrast: Contrast = "difference",
+        by: str | Sequence[str] | None = None,
+        per: object = None,
+        cluster: object = None,
+    ) -> Effect | Effects | GroupedEffects:
         """Compare the weighted means of an outcome.
 
         Parameters
@@ -135,12 +165,18 @@ class BalancingWeights(WeightedResult):
             values for every row of it. A pandas Series has its very index.
         contrast : {"difference", "ratio", "percent", "odds_ratio"}, default "difference"
             What the two means are made into. A difference is in units of the outcome.
+        by : None, str or list of str, default None
+            A column of the frame, whose values are groups, or several whose combinations are: the effect in
+            each. The weights balance all rows, and those of a group as far as its terms are among those
+            balanced; products of them with the groups balance each (``covariates="tier * (age + tenure)"``).
+        per : None, str, Series or array (n,), default None
+            What the outcome is divided by, arm by arm, as for `ipw`: clicks per view.
         cluster : None, str, Series or array (n,), default None
             Groups whose rows may vary together (workspaces, households); None for independent rows.
 
         Returns
         -------
-        Effect, or Effects for a list
+        Effect, Effects for a list, or GroupedEffects with `by`
 
         Raises
         ------
@@ -164,22 +200,72 @@ class BalancingWeights(WeightedResult):
         """
         checks.choice("contrast", contrast, get_args(Contrast))
         clusters = None if cluster is None else self._clusters(cluster)
+        if by is not None:
+            return self._by_group(outcome, per, by, contrast, clusters)
         if are_names(outcome):
             names = outcome_names(outcome)
-            effects = {name: self._effect_on(name, contrast, clusters) for name in names}
-            self._warn_of(*effects.values())
+            effects = {name: self._measured(name, per, contrast, clusters) for name in names}
+            self._warn_of(*(caution for effect in effects.values() for caution in effect.cautions))
             return Effects(effects)
-        effect = self._effect_on(outcome, contrast, clusters)
-        self._warn_of(effect)
+        effect = self._measured(outcome, per, contrast, clusters)
+        self._warn_of(*effect.cautions)
         return effect
 
-    def _warn_of(self, *effects: Effect) -> None:
+    def _warn_of(self, *cautions: Warning) -> None:
         """Warn of what was not told when the weights were made."""
-        told = list(map(str, self.cautions))
-        warn_once((caution for effect in effects for caution in effect.cautions), told)
+        warn_once(cautions, list(map(str, self.cautions)))
 
-    def _effect_on(self, outcome: object, contrast: Contrast, clusters: Rows | None) -> Effect:
+    def _measured(self, outcome: object, per: object, contrast: Contrast, clusters: Rows | None) -> Effect:
         y = self._outcome(outcome)
+        if per is None:
+            return self._effect_on(y, contrast, clusters)
+        v = self._amounts(per)
+        s = self.sample_weight
+        there = slice(None) if s is None else s > 0
+        above, below = (self._effect_on(values, "difference", clusters) for values in (y, v))
+        found = metric_effect(above, below, facts_of_metric(y[there], v[there]), contrast)
+        return replace(found, measured=" per ".join(named([outcome, per])))
+
+    def _by_group(
+        self,
+        outcome: object,
+        per: object,
+        by: str | Sequence[str],
+        contrast: Contrast,
+        clusters: Rows | None,
+    ) -> GroupedEffects:
+        if are_names(outcome):
+            raise InvalidInputError(
+                f"by: effects by group are of one outcome, named by itself, and not of a list of "
+                f"{len(outcome):,}; ask for each in turn"
+            )
+        s = self.sample_weight
+        there = None if s is None or s.all() else s > 0
+        names = named([outcome, per])
+        groups = read_groups_of(self.fingerprint, by, _OUTCOME, names, there)
+        rows = BalancedRows(
+            self.terms, self.spec, self.treated, self.weights, s, self.fingerprint, clusters, SE_METHOD
+        )
+        found = rows.by_group(
+            groups,
+            self._outcome(outcome),
+            None if per is None else self._amounts(per),
+            contrast,
+            "" if per is None else " per ".join(names),
+            self.cautions,
+        )
+        self._warn_of(*found.cautions)
+        return found
+
+    def _amounts(self, per: object) -> Floats:
+        """Read what an outcome is divided by, (n,)."""
+        values = self._outcome(per)
+        rowwise_checks.not_negative(values, self.index, "per")
+        if not values.any():
+            raise InvalidInputError("per: all values are 0; there is nothing to divide by")
+        return values
+
+    def _effect_on(self, y: Floats, contrast: Contrast, clusters: Rows | None) -> Effect:
         weights = np.asarray(self.weights)
         found = self.terms.effect(y, self.treated, weights, self.sample_weight, self.spec)
         n_clusters = None if clusters is None else int(clusters.max()) + 1

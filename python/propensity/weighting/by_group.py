@@ -158,7 +158,7 @@ def group_rows(
         groups=groups,
         treated=sample.treated,
         weights=sample.frame.series(weighting.weights, weights_name(sample.sample_weight)),
-        facts=facts_of_groups(groups, values, bounded=bounded),
+        facts=facts_of_groups(groups, values, bounded=bounded, sample_weight=sample.sample_weight),
         fingerprint=sample.fingerprint,
         clusters=sample.clusters,
         estimand=estimand,

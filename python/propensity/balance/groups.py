@@ -1,0 +1,67 @@
+"""Balance by group: a table of each group, below one another, and one of them taken out again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from propensity.frames.grouping import Grouping
+
+if TYPE_CHECKING:
+    from propensity.balance.tables import BalanceRows
+
+_ESS = ("ess_treated", "ess_control")
+_FEWEST_ROWS = 2  # of an arm, for it to vary
+
+
+def tables_of_groups(
+    rows: BalanceRows, groups: Grouping, tabulated: Callable[[BalanceRows], pd.DataFrame]
+) -> pd.DataFrame:
+    """Tabulate each group; one that lacks an arm, or all of its weight, has no numbers."""
+    tables: list[pd.DataFrame | None] = []
+    for place in range(groups.n_groups):
+        part = rows.taken(groups.rows(place))
+        tables.append(tabulated(part) if _can_be_compared(part) else None)
+    like = next((table for table in tables if table is not None), None)
+    if like is None:
+        like = tabulated(rows)
+    empty = pd.DataFrame(np.nan, index=like.index, columns=like.columns)
+    filled = [empty if table is None else table for table in tables]
+    joined: pd.DataFrame = pd.concat(filled, keys=list(groups.index), names=list(groups.by))
+    joined.attrs = {key: value for key, value in like.attrs.items() if key not in _ESS}
+    joined.attrs["by"] = groups.by
+    for arm in _ESS:
+        joined.attrs[arm] = {
+            sample: {
+                group: 0.0 if table is None else table.attrs[arm][sample]
+                for group, table in zip(groups.index, tables, strict=True)
+            }
+            for sample in like.attrs[arm]
+        }
+    return joined
+
+
+def table_of_group(table: pd.DataFrame, group: Any) -> pd.DataFrame:
+    """Take the table of one group out of that of all."""
+    by = list(table.attrs["by"])
+    found = pd.DataFrame(table.xs(group, level=by if len(by) > 1 else by[0]))
+    found.attrs = {**table.attrs, "by": ()}
+    for arm in _ESS:
+        found.attrs[arm] = {sample: sizes[group] for sample, sizes in table.attrs[arm].items()}
+    return found
+
+
+def _can_be_compared(rows: BalanceRows) -> bool:
+    """Whether both arms have rows that weigh something in every sample."""
+    s = np.ones(len(rows.treated)) if rows.sample_weight is None else rows.sample_weight
+    return (
+        all(
+            bool(((weights * s)[arm] > 0).any())
+            for weights in (s, *rows.weightings.values())
+            for arm in (rows.treated, ~rows.treated)
+        )
+        and min(rows.treated.sum(), (~rows.treated).sum()) >= _FEWEST_ROWS
+    )
