@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
@@ -42,6 +42,12 @@ def tables_of_groups(
             for sample in like.attrs[arm]
         }
     return joined
+
+
+def groups_of_table(table: pd.DataFrame) -> list[Any]:
+    """Give what the groups of a table are called, in its order."""
+    index = cast("pd.MultiIndex", table.index)
+    return list(index.droplevel(len(table.attrs["by"])).unique())  # below the groups are the terms
 
 
 def table_of_group(table: pd.DataFrame, group: Any) -> pd.DataFrame:

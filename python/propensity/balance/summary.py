@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from propensity.balance.groups import table_of_group
+from propensity.balance.groups import groups_of_table, table_of_group
 from propensity.balance.tables import DISTANCE
 from propensity.calls.keywords import answered
 from propensity.errors import InvalidInputError
@@ -51,7 +51,7 @@ def balance_summary(
     _require_balance_table(table)
     by = list(table.attrs.get("by", ()))
     if by:
-        groups = list(table.index.droplevel(-1).unique())  # below them are the terms
+        groups = groups_of_table(table)
         parts = [_summary(table_of_group(table, group), smd, low, high) for group in groups]
         summed_up: pd.DataFrame = pd.concat(parts, keys=groups, names=by)
         return summed_up

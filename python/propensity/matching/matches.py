@@ -189,6 +189,14 @@ class Matches(MatchesWithEffects):
             columns["subclass"] = self.labels
         return kept_rows(df, self.fingerprint, weights > 0, columns, FRAME)
 
+    def _require_sets(self) -> None:
+        if self.spec.max_uses != 1:
+            raise InvalidInputError(
+                "rosenbaum: there are no sets, for rows may be donors more than once, and chances of "
+                "treatment within one set would be those within another; match with replace=False, or by "
+                "match_full, or take ps.sensitivity_bounds, which is for weighting"
+            )
+
     @property
     def weighs_evenly(self) -> bool:
         """Whether all rows that are there count the same, whatever that is."""
