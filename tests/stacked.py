@@ -131,9 +131,11 @@ def solve(design):
         equations = adjustment_equations
         n_parameters = (2 if design.method == "regression" else 3) * d + 2
 
-    def psi(theta):
-        return equations(design, theta)
+    return solve_equations(lambda theta: equations(design, theta), n_parameters)
 
+
+def solve_equations(psi, n_parameters):
+    """Solve mean(psi) = 0 from zero, the means of both arms last, and give the sandwich."""
     theta = np.zeros(n_parameters)
     for _ in range(50):
         step = np.linalg.solve(_jacobian(psi, theta), psi(theta).mean(axis=0))
