@@ -1,3 +1,4 @@
 //! Models of the propensity score.
 
+pub mod boosting;
 pub mod logistic;

@@ -10,7 +10,7 @@ What the feature did, several answers at once
     `NearestNeighbors`, `Balancing`.
 By weighting
     `ipw`; `balancing_weights`, `truncate`; `fit_weights` gives `BalancingWeights`, with which terms balance
-    exactly.
+    exactly; `weighted_effect` for weights from anywhere.
 By outcome models
     `aipw`, `ipwra`, `regression_adjustment`.
 By matching, then `.effect("outcome")`
@@ -66,6 +66,7 @@ from propensity.weighting.balancing import fit_weights
 from propensity.weighting.balancing_weights import BalancingWeights
 from propensity.weighting.ipw import balancing_weights, ipw
 from propensity.weighting.truncation import TruncatedWeights, truncate
+from propensity.weighting.weighted import weighted_effect
 
 __all__ = [
     "AIPW",
@@ -114,6 +115,7 @@ __all__ = [
     "subclassify",
     "trim",
     "truncate",
+    "weighted_effect",
 ]
 
 
