@@ -12,6 +12,8 @@ from propensity.errors import OverlapError
 from propensity.frames import checks, rowwise_checks
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.outcomes.models import Study
+from propensity.scores.boosted import boosted_outcomes
+from propensity.scores.boosting import Boosting, loss_of
 from propensity.scores.crossfit import Target, cross_fit
 from propensity.scores.folds import Folds
 from propensity.scores.learners import Learner, Linear, Logistic, require_chances
@@ -44,8 +46,19 @@ def predicted_outcomes(
         The outcome is 0 or 1 in all rows that a classifier is fitted to.
     """
     sample = study.sample
+    if isinstance(learner, Boosting):
+        _require_to_tell_apart(study, y, subject)
+        return boosted_outcomes(learner, study.outcome, y, sample.treated, folds)
     require_chances("outcome_model", learner, y[sample.present_rows], subject)
     return {arm: _of_arm(arm, learner, study, folds, y, target, subject) for arm in (True, False)}
+
+
+def _require_to_tell_apart(study: Study, y: Floats, subject: str) -> None:
+    """Require an outcome that is boosted by its chances or rates not to be the same in all rows of an arm."""
+    sample, there = study.sample, study.sample.present_rows
+    if loss_of(y[there]) != "squared":
+        for arm, members in {"treated": sample.treated, "control": ~sample.treated}.items():
+            rowwise_checks.events(y, members & there, subject, f"{arm} rows")
 
 
 def _of_arm(

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from propensity.frames import checks
-from propensity.scores.learners import Learner, name_of, require_classifier
+from propensity.scores.boosting import Boosting
+from propensity.scores.learners import Learner, name_of, require, require_classifier
 
 LOGISTIC = "logistic"
 
@@ -69,5 +70,17 @@ def require_score_model(score_model: Learner) -> None:
     """
     if isinstance(score_model, str):
         checks.choice("score_model", score_model, (LOGISTIC,))
-    elif not getattr(score_model, "is_score_model", False):  # a specification of ours
+    elif not isinstance(score_model, Boosting):
         require_classifier("score_model", score_model)
+
+
+def require_outcome_model(outcome_model: Learner) -> None:
+    """Require of what is no word that it can be fitted to outcomes.
+
+    Raises
+    ------
+    InvalidInputError
+        It cannot.
+    """
+    if not isinstance(outcome_model, Boosting):
+        require("outcome_model", outcome_model)

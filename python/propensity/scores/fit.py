@@ -181,7 +181,7 @@ def fit_propensity(  # noqa: PLR0913 - each is a choice a user may have to make,
     if choice.is_fitted_to_all:
         _require_no_folds(choice, estimand, cluster)
         return _fitted_to_all(df, treatment, covariates, penalty, sample_weight, n_threads)
-    asked = replace(Asked.of(choice, choice.seed, penalty, estimand), n_threads=n_threads)
+    asked = replace(Asked.of(choice, penalty, estimand), n_threads=n_threads)
     terms = parse_covariates(covariates, df, treatment=treatment, may_be_none=True)
     learning = not isinstance(score_model, str)
     sample = read_sample(

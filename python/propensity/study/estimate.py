@@ -214,7 +214,7 @@ class _Comparison:
     contrast: Contrast
     _adjusted: list[AdjustedEffects] = field(default_factory=list)
     _balanced: list[BalancedSample] = field(default_factory=list)
-    _cross_fitted: dict[ScoreChoice, CrossFittedScores] = field(default_factory=dict)
+    _cross_fitted: dict[tuple[ScoreChoice, str], CrossFittedScores] = field(default_factory=dict)
 
     @cached_property
     def _fit(self) -> FittedScores | InvalidInputError:
@@ -259,11 +259,12 @@ class _Comparison:
     def cross_fitted(self, spec: ScoreSpecification) -> CrossFittedScores:
         """Give the scores of models that have not seen the rows, the same to all who ask for the same."""
         choice = spec.score_choice
-        if choice not in self._cross_fitted:
-            penalty = self.penalty if isinstance(choice.score_model, str) else 0.0
-            asked = Asked.of(choice, choice.seed, penalty)
-            self._cross_fitted[choice] = scores_in_study(self.study, asked, self.roles.treatment, penalty)
-        return self._cross_fitted[choice]
+        asked = Asked.by_estimator(choice, spec.estimand, self.penalty)
+        key = choice, asked.estimand
+        if key not in self._cross_fitted:
+            found = scores_in_study(self.study, asked, self.roles.treatment, self.penalty)
+            self._cross_fitted[key] = found
+        return self._cross_fitted[key]
 
     def effect(self, estimator: Estimator) -> Effect:
         """Estimate one of them."""
