@@ -12,6 +12,7 @@ mod candidates;
 mod errors;
 mod estimators;
 mod fingerprint;
+mod forest;
 mod full_matching;
 mod influence;
 mod instructions;
@@ -49,6 +50,8 @@ mod core {
     use super::bootstrap::{Replicates, bootstrap};
     #[pymodule_export]
     use super::fingerprint::fingerprints;
+    #[pymodule_export]
+    use super::forest::forest_scores;
     #[pymodule_export]
     use super::full_matching::{FullMatch, match_full};
     #[pymodule_export]

@@ -4,7 +4,8 @@ Two doors lead in. The functions here take a data frame (pandas, polars, pyarrow
 of the same names in `propensity.core` take NumPy arrays. `propensity.plots` draws what both give back.
 
 Who opts in, and can be compared
-    `fit_propensity` gives a `PropensityModel`, and of any other model `CrossFittedScores`; `overlap`, `trim`.
+    `fit_propensity` gives a `PropensityModel`, and of any other model `CrossFittedScores`; `Forest` says how a
+    random forest is grown; `overlap`, `trim`.
 What the feature did, several answers at once
     `estimate`, `bootstrap`, with a list of specifications: `IPW`, `AIPW`, `IPWRA`, `RegressionAdjustment`,
     `NearestNeighbors`, `Balancing`.
@@ -20,7 +21,8 @@ How much, in what terms
 Whether the arms are alike
     `smd`, `balance`, `balance_summary`.
 What if something is hidden
-    `e_value` of a published number, `effect.e_value()` of an effect; `matches.rosenbaum("outcome")`.
+    `e_value` of a published number, `effect.e_value()` of an effect; `matches.rosenbaum("outcome")`;
+    `robustness_value`.
 Data to learn on, what can go wrong
     `datasets`, `errors`.
 
@@ -58,8 +60,11 @@ from propensity.resampling.bootstrap import bootstrap
 from propensity.resampling.result import BootstrapResult
 from propensity.scores.cross_fitted import CrossFittedScores
 from propensity.scores.fit import fit_propensity
+from propensity.scores.forest import Forest
 from propensity.scores.model import PropensityModel
 from propensity.sensitivity.e_value import EValue, e_value
+from propensity.sensitivity.robustness import robustness_value
+from propensity.sensitivity.robustness_result import RobustnessValue
 from propensity.sensitivity.rosenbaum import RosenbaumBounds
 from propensity.study.estimate import estimate
 from propensity.weighting.balancing import fit_weights
@@ -81,11 +86,13 @@ __all__ = [
     "EffectTest",
     "Effects",
     "Estimator",
+    "Forest",
     "Matches",
     "NearestNeighbors",
     "Overlap",
     "PropensityModel",
     "RegressionAdjustment",
+    "RobustnessValue",
     "RosenbaumBounds",
     "Subclasses",
     "Trimmed",
@@ -111,6 +118,7 @@ __all__ = [
     "overlap",
     "plots",
     "regression_adjustment",
+    "robustness_value",
     "smd",
     "subclassify",
     "trim",

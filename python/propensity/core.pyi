@@ -48,6 +48,7 @@ __all__ = [
     "fingerprints",
     "fit_propensity",
     "fit_weights",
+    "forest_scores",
     "instruction_set",
     "ipw",
     "match_full",
@@ -385,6 +386,17 @@ def fit_propensity(
     sample_weight: _Floats | None = None,
     n_threads: int | None = None,
 ) -> LogisticFit: ...
+def forest_scores(
+    x: _Floats,
+    treatment: _Treatment,
+    *,
+    n_trees: int = 300,
+    min_leaf: int | None = None,
+    sample_weight: _Floats | None = None,
+    seed: int = 0,
+    n_threads: int | None = None,
+    progress: Callable[[int], object] | None = None,
+) -> _Floats: ...  # (n,), each row's by trees that have not seen it
 def fingerprints(
     columns: Sequence[NDArray[np.float64 | np.int64 | np.uint64 | np.bool_]], n_threads: int | None = None
 ) -> NDArray[np.uint64]: ...

@@ -14,8 +14,8 @@ use super::arithmetic::{vectors, vectors_mut};
 use super::blocks::{Room, SingleLane, Source, round_lane};
 use super::instructions::dispatch;
 use super::products::{Gradients, Real, Slopes};
-use super::step::exp_both;
-use super::{ArmSums, AtStep, BLOCK, Lane};
+use super::step::{Sums, exp_both};
+use super::{AtStep, BLOCK, Lane};
 
 /// Rows, and how often each was drawn in each of several resamples.
 #[derive(Debug, Clone, Copy)]
@@ -274,77 +274,44 @@ impl<T: Source, W: Copy + Into<f64>, const OVERLAP: bool> WithSimd
             for ((member, change), sums) in members.iter_mut().zip(&mut changes).zip(&mut sums) {
                 rows.weights(member.resample, index, &mut weights);
                 let block = [odds, &rows.treated[index], &rows.outcome[index], &weights];
-                sums.add::<OVERLAP>(simd, block, change, &mut member.scores[index]);
+                let scores = &mut member.scores[index];
+                advance::<S, OVERLAP>(simd, block, change, scores, sums);
             }
             gradients.add(simd, columns, &changes);
         }
         let found = sums.into_iter().zip(gradients.finish::<S>());
-        found.map(|(sums, gradient)| sums.finish(simd, gradient)).collect()
+        found.map(|(sums, gradient)| AtStep { gradient, ..sums.reduced(simd) }).collect()
     }
 }
 
-/// What a resample sums up over its rows, beside the gradient.
-#[derive(Clone)]
-struct Sums<S: Simd> {
-    arms: [[[S::f64s; 2]; 3]; 2],
-    longest_move: S::f64s,
-}
-
-impl<S: Simd> Sums<S> {
-    fn new(simd: S) -> Self {
-        let zero = simd.splat_f64s(0.0);
-        Self { arms: [[[zero; 2]; 3]; 2], longest_move: zero }
+/// Turn the changes of the linear predictor into residuals, leave the scores, and add up what weights are made of. The
+/// block: odds against treatment at the full sample's fit, who is treated, outcomes and weights.
+#[inline(always)]
+fn advance<S: Simd, const OVERLAP: bool>(
+    simd: S,
+    block: [&Lane; 4],
+    changes: &mut Lane,
+    scores: &mut Lane,
+    sums: &mut Sums<S>,
+) {
+    let one = simd.splat_f64s(1.0);
+    let [odds, treated, outcome, weights] = block.map(|lane| vectors::<S>(lane));
+    let (p, r) = (vectors_mut::<S>(scores), vectors_mut::<S>(changes));
+    let mut own = *sums;
+    for i in 0..r.len() {
+        own.longest_move = simd.max_f64s(own.longest_move, simd.abs_f64s(r[i]));
+        // With o the odds against: p = o / (o (1 + o)), the odds for = (1 + o) / (o (1 + o)).
+        let [fall, _] = exp_both::<S, true>(simd, r[i]);
+        let against = simd.mul_f64s(odds[i], fall);
+        let beside = simd.add_f64s(one, against);
+        let inverse = simd.div_f64s(one, simd.mul_f64s(against, beside));
+        p[i] = simd.mul_f64s(inverse, against);
+        let of_treated = simd.mul_f64s(weights[i], treated[i]);
+        r[i] = simd.sub_f64s(of_treated, simd.mul_f64s(weights[i], p[i]));
+        let rows = [simd.sub_f64s(weights[i], of_treated), of_treated];
+        let outcomes = rows.map(|rows| simd.mul_f64s(rows, outcome[i]));
+        let odds = [simd.mul_f64s(inverse, beside), against];
+        own.add::<OVERLAP>(simd, odds, p[i], [rows, outcomes]);
     }
-
-    /// Turn the changes of the linear predictor into residuals, and leave the scores. The block: odds against
-    /// treatment at the full sample's fit, who is treated, outcomes and weights.
-    #[inline(always)]
-    fn add<const OVERLAP: bool>(
-        &mut self,
-        simd: S,
-        block: [&Lane; 4],
-        changes: &mut Lane,
-        scores: &mut Lane,
-    ) {
-        let one = simd.splat_f64s(1.0);
-        let [odds, treated, outcome, weights] = block;
-        let (odds, treated) = (vectors::<S>(odds), vectors::<S>(treated));
-        let (outcome, weights) = (vectors::<S>(outcome), vectors::<S>(weights));
-        let (p, r) = (vectors_mut::<S>(scores), vectors_mut::<S>(changes));
-        let Self { mut arms, mut longest_move } = *self;
-        for i in 0..r.len() {
-            longest_move = simd.max_f64s(longest_move, simd.abs_f64s(r[i]));
-            // With o the odds against: p = o / (o (1 + o)), the odds for = (1 + o) / (o (1 + o)).
-            let [fall, _] = exp_both::<S, true>(simd, r[i]);
-            let against = simd.mul_f64s(odds[i], fall);
-            let beside = simd.add_f64s(one, against);
-            let inverse = simd.div_f64s(one, simd.mul_f64s(against, beside));
-            let odds = [simd.mul_f64s(inverse, beside), against];
-            p[i] = simd.mul_f64s(inverse, against);
-            let of_treated = simd.mul_f64s(weights[i], treated[i]);
-            r[i] = simd.sub_f64s(of_treated, simd.mul_f64s(weights[i], p[i]));
-            let rows = [simd.sub_f64s(weights[i], of_treated), of_treated];
-            for arm in 0..2 {
-                let mut add = |kind: usize, weight| {
-                    let [n, y] = &mut arms[arm][kind];
-                    let weight = simd.mul_f64s(weight, rows[arm]);
-                    *n = simd.add_f64s(*n, weight);
-                    *y = simd.mul_add_e_f64s(weight, outcome[i], *y);
-                };
-                add(0, odds[arm]);
-                if OVERLAP {
-                    add(1, if arm == 0 { p[i] } else { simd.mul_f64s(against, p[i]) });
-                    add(2, simd.min_f64s(one, odds[arm]));
-                }
-            }
-        }
-        *self = Self { arms, longest_move };
-    }
-
-    fn finish(self, simd: S, gradient: Vec<f64>) -> AtStep {
-        let sums = self.arms.map(|arm| arm.map(|kind| kind.map(|sum| simd.reduce_sum_f64s(sum))));
-        let sums = sums.map(|[odds, overlap, smaller]| ArmSums { odds, overlap, smaller });
-        let longest_move = simd.reduce_max_f64s(self.longest_move);
-        AtStep { gradient, longest_move, sums, ..AtStep::default() }
-    }
+    *sums = own;
 }

@@ -207,42 +207,54 @@ impl<'a, S: Simd> BlockAtStep<'a, S> {
         let p = simd.div_f64s(one, simd.add_f64s(one, against));
         self.scores[i] = p;
         let rows = [self.rows[0][i], self.rows[1][i]];
-        for (arm, rows) in rows.into_iter().enumerate() {
-            let outcome = self.outcome[arm][i];
-            sums.outcome[arm] = simd.add_f64s(sums.outcome[arm], outcome);
-            let mut add = |kind: usize, weight| {
-                let [n, y] = &mut sums.by_weight[arm][kind];
-                *n = simd.mul_add_e_f64s(weight, rows, *n);
-                *y = simd.mul_add_e_f64s(weight, outcome, *y);
-            };
-            add(0, odds[arm]);
-            if OVERLAP {
-                let other = if arm == 0 { p } else { simd.mul_f64s(against, p) };
-                add(1, other);
-                add(2, simd.min_f64s(one, odds[arm]));
-            }
-        }
+        let outcome = [self.outcome[0][i], self.outcome[1][i]];
+        sums.outcome = [0, 1].map(|arm| simd.add_f64s(sums.outcome[arm], outcome[arm]));
+        sums.add::<OVERLAP>(simd, odds, p, [rows, outcome]);
         let trials = simd.add_f64s(rows[0], rows[1]);
         simd.sub_f64s(rows[1], simd.mul_f64s(trials, p))
     }
 }
 
 /// Running sums, control arm first: by kind of weight, of the weights and the weighted outcomes.
-struct Sums<S: Simd> {
+#[derive(Clone, Copy)]
+pub(super) struct Sums<S: Simd> {
     by_weight: [[[S::f64s; 2]; 3]; 2],
     outcome: [S::f64s; 2],
-    longest_move: S::f64s,
+    pub longest_move: S::f64s,
 }
 
 impl<S: Simd> Sums<S> {
     #[inline(always)]
-    fn new(simd: S) -> Self {
+    pub fn new(simd: S) -> Self {
         let zero = simd.splat_f64s(0.0);
         Self { by_weight: [[[zero; 2]; 3]; 2], outcome: [zero; 2], longest_move: zero }
     }
 
+    /// Add some units of score `p`: `odds` of the other arm, rows and outcomes of both arms.
     #[inline(always)]
-    fn reduced(self, simd: S) -> AtStep {
+    pub fn add<const OVERLAP: bool>(
+        &mut self,
+        simd: S,
+        odds: [S::f64s; 2],
+        p: S::f64s,
+        [rows, outcome]: [[S::f64s; 2]; 2],
+    ) {
+        for arm in 0..2 {
+            let mut add = |kind: usize, weight| {
+                let [n, y] = &mut self.by_weight[arm][kind];
+                *n = simd.mul_add_e_f64s(weight, rows[arm], *n);
+                *y = simd.mul_add_e_f64s(weight, outcome[arm], *y);
+            };
+            add(0, odds[arm]);
+            if OVERLAP {
+                add(1, if arm == 0 { p } else { simd.mul_f64s(odds[1], p) });
+                add(2, simd.min_f64s(simd.splat_f64s(1.0), odds[arm]));
+            }
+        }
+    }
+
+    #[inline(always)]
+    pub fn reduced(self, simd: S) -> AtStep {
         let of_arm = |arm: [[S::f64s; 2]; 3]| {
             let [odds, overlap, smaller] =
                 arm.map(|kind| kind.map(|sum| simd.reduce_sum_f64s(sum)));

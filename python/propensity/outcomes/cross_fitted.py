@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 
 from propensity import core
-from propensity.effects.arms import Means, Weighting, effective_sizes
+from propensity.effects.arms import Weighting, effective_sizes
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import AIPW
@@ -21,11 +22,14 @@ from propensity.outcomes.models import (
     naming_separation_of_outcome,
     warn_of_outcome_terms,
 )
-from propensity.outcomes.outcome_learners import predicted_outcomes
+from propensity.outcomes.outcome_learners import ByArm, predicted_outcomes
 from propensity.scores.folds import Folds, Splits
 from propensity.scores.learners import Learner, Linear, Logistic, own_learner, seeded
 from propensity.scores.scored import Scored, warn_of_left_out
 from propensity.weighting.ipw import weighting_cautions
+
+Predicted: TypeAlias = tuple[float, ByArm]
+"""From where outcomes are measured, and what they would be in either arm, less that."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,28 +68,30 @@ class SplitScores:
 
 
 def cross_fitted_effects(
-    study: Study, split: SplitScores, spec: AIPW, contrast: Contrast
+    study: Study,
+    split: SplitScores,
+    spec: AIPW,
+    contrast: Contrast,
+    predicted: Mapping[str, Sequence[Predicted]] | None = None,
 ) -> Callable[[str], Effect]:
-    """Give what estimates the effect on an outcome with models that have not seen the rows they predict."""
+    """Give what estimates the effect on an outcome with models that have not seen the rows they predict.
+
+    `predicted` are the predictions for each repeat, by outcome, where they were made already.
+    """
     sample, estimand = study.sample, spec.estimand
     weightings = [sample.weighting(scores, estimand) for scores in split.of_repeats]
     weighting = _mean_of(weightings, sample.treated)
     scores = split.scores.mean(axis=0)
     scored = Scored(scores, study.score.x, balance_terms=split.balance_terms)
     cautions = weighting_cautions(sample, scored, weighting, estimand=estimand, alone=False)
-    target = averages_over(sample.treated, estimand)
 
     def effect_on(outcome: str) -> Effect:
         y = sample.frame.outcome(outcome)
-        learner = own_learner(spec.outcome_model)
-        # Least squares goes along with any shift; what somebody else's model does, nobody knows.
-        origin = _middle(y) if isinstance(learner, Linear) else 0.0
-        found: list[Means] = []
-        with naming_separation_of_outcome(study), naming_rows_outside_models(study):
-            for repeat, (folds, own) in enumerate(zip(split.folds, weightings, strict=True)):
-                model = seeded(learner, replace(split.splits, seed=spec.seed).seed_of(repeat))
-                fitted = predicted_outcomes(model, study, folds, y - origin, target, f"column '{outcome}'")
-                found.append(augmented_means(sample, y - origin, own.weights, fitted, estimand, origin))
+        fits = predicted[outcome] if predicted else outcomes_of_repeats(study, split, spec, outcome)
+        found = [
+            augmented_means(sample, y - origin, own.weights, fitted, estimand, origin)
+            for (origin, fitted), own in zip(fits, weightings, strict=True)
+        ]
         repeated = over_repeats(found, sample.clusters)
         return sample.effect(
             outcome,
@@ -100,6 +106,19 @@ def cross_fitted_effects(
         )
 
     return effect_on
+
+
+def outcomes_of_repeats(study: Study, split: SplitScores, spec: AIPW, outcome: str) -> Iterator[Predicted]:
+    """Give for each repeat what the outcome models predict."""
+    y = study.sample.frame.outcome(outcome)
+    learner = own_learner(spec.outcome_model)
+    origin = origin_for(learner, y)
+    target = averages_over(study.sample.treated, spec.estimand)
+    with naming_separation_of_outcome(study), naming_rows_outside_models(study):
+        for repeat, folds in enumerate(split.folds):
+            model = seeded(learner, replace(split.splits, seed=spec.seed).seed_of(repeat))
+            fitted = predicted_outcomes(model, study, folds, y - origin, target, f"column '{outcome}'")
+            yield origin, fitted
 
 
 def _told(spread: float | None) -> str:
@@ -117,8 +136,14 @@ def _mean_of(weightings: list[Weighting], treated: np.ndarray) -> Weighting:
     return Weighting(weights, *effective_sizes(weights, treated))
 
 
-def _middle(y: Floats) -> float:
-    """Give the middle of values far from zero, as `src/outcome/origin.rs` does; else zero."""
+def origin_for(learner: Learner, y: Floats) -> float:
+    """Give from where outcomes are measured: their middle where that is far from zero, else zero.
+
+    As `src/outcome/origin.rs` does. Least squares goes along with any shift; what somebody else's model does,
+    nobody knows.
+    """
+    if not isinstance(learner, Linear):
+        return 0.0
     low, high = float(y.min()), float(y.max())
     middle = low / 2 + high / 2
     return middle if abs(middle) > high - low else 0.0
