@@ -4,8 +4,8 @@ Two doors lead in. The functions here take a data frame (pandas, polars, pyarrow
 of the same names in `propensity.core` take NumPy arrays. `propensity.plots` draws what both give back.
 
 Who opts in, and can be compared
-    `fit_propensity` gives a `PropensityModel`, and of any other model `CrossFittedScores`; `Forest` says how a
-    random forest is grown; `overlap`, `trim`.
+    `fit_propensity` gives a `PropensityModel`, and of any other model `CrossFittedScores`; `Boosting` and
+    `Forest` say how trees are grown; `overlap`, `trim`.
 What the feature did, several answers at once
     `estimate`, `bootstrap`, with a list of specifications: `IPW`, `AIPW`, `IPWRA`, `RegressionAdjustment`,
     `NearestNeighbors`, `Balancing`.
@@ -58,6 +58,7 @@ from propensity.overlap.overlap import Overlap, overlap
 from propensity.overlap.trimming import Trimmed, trim
 from propensity.resampling.bootstrap import bootstrap
 from propensity.resampling.result import BootstrapResult
+from propensity.scores.boosting import Boosting
 from propensity.scores.cross_fitted import CrossFittedScores
 from propensity.scores.fit import fit_propensity
 from propensity.scores.forest import Forest
@@ -79,6 +80,7 @@ __all__ = [
     "IPWRA",
     "Balancing",
     "BalancingWeights",
+    "Boosting",
     "BootstrapResult",
     "CrossFittedScores",
     "EValue",

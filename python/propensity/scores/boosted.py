@@ -58,7 +58,7 @@ class BoostedScores:
                 factors=codes[own],
                 balance=terms.some(own).T,
                 sample_weight=None if rows.sample_weight is None else rows.sample_weight[own],
-                estimand=plan.estimand,
+                estimand=plan.estimand,  # type: ignore[arg-type]
                 n_threads=plan.n_threads,
             )
             for folds in plan.folds

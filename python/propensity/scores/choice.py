@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.scores.boosting import Boosting
+from propensity.scores.forest import Forest
 from propensity.scores.learners import Learner, name_of, require, require_classifier
 
 LOGISTIC = "logistic"
@@ -55,7 +57,8 @@ class ScoreChoice:
         """What tables call it; nothing where it is the usual one."""
         if self.is_fitted_to_all:
             return ""
-        words = [] if isinstance(self.score_model, str) else [name_of(self.score_model)]
+        name = "" if isinstance(self.score_model, str) else name_of(self.score_model)
+        words = [name.replace(" (", ", ").removesuffix(")")] if name else []
         words += [] if self.n_folds is None else [f"{self.n_folds} folds"]
         return ", ".join(words + ([f"{self.n_repeats} repeats"] if self.n_repeats > 1 else []))
 
@@ -70,7 +73,7 @@ def require_score_model(score_model: Learner) -> None:
     """
     if isinstance(score_model, str):
         checks.choice("score_model", score_model, (LOGISTIC,))
-    elif not isinstance(score_model, Boosting):
+    elif not isinstance(score_model, Boosting | Forest):
         require_classifier("score_model", score_model)
 
 
@@ -82,5 +85,9 @@ def require_outcome_model(outcome_model: Learner) -> None:
     InvalidInputError
         It cannot.
     """
+    if isinstance(outcome_model, Forest):
+        raise InvalidInputError(
+            "outcome_model: Forest gives scores, out of bag, and no outcomes; take Boosting(), or a regressor"
+        )
     if not isinstance(outcome_model, Boosting):
         require("outcome_model", outcome_model)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from propensity.scores.bagged import BaggedScores
 from propensity.scores.boosted import BoostedScores
 from propensity.scores.boosting import Boosting
 from propensity.scores.choice import require_score_model
+from propensity.scores.forest import Forest
 from propensity.scores.learners import Learner, own_learner
 from propensity.scores.score_learners import Classifier, ScoreLearner
 
@@ -20,4 +22,6 @@ def score_learner(model: Learner, penalty: float = 0.0) -> ScoreLearner:
     require_score_model(model)
     if isinstance(model, Boosting):
         return BoostedScores(model)
+    if isinstance(model, Forest):
+        return BaggedScores(model)
     return Classifier(own_learner(model, penalty))

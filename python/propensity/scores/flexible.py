@@ -73,9 +73,8 @@ class Asked:
                 f"ps.Boosting(stop='balance') is, and {learner.label} is not; leave it out"
             )
         folds = USUAL_FOLDS if choice.n_folds is None else choice.n_folds
-        return cls(
-            learner, choice.score_model, Splits(folds, choice.n_repeats, choice.seed), estimand or "ATE"
-        )
+        splits = Splits(folds, choice.n_repeats, choice.seed)
+        return cls(learner, choice.score_model, splits, estimand or "ATE")
 
 
 def require_no_penalty(score_model: Learner, penalty: float) -> None:
