@@ -107,6 +107,12 @@ def cross_fitted_scores(
         Folds cannot be dealt, or the model cannot be fitted to what it is given.
     """
     treated, there = rows.treated, rows.there
+    if asked.learner.out_of_bag and clusters is not None:
+        raise InvalidInputError(
+            f"cluster: the {asked.learner.label} scores each row by the trees that have not seen it, and "
+            "these may have seen the others of its cluster; take a model whose folds keep clusters whole, as "
+            "ps.Boosting()"
+        )
     if places is None:
         places = places_of_scored(frame, rows.x.T, treated, rows.sample_weight, treatment)
     lineup = Lineup.of(places, clusters, there)
