@@ -47,6 +47,7 @@ from propensity.outcomes.models import (
     Roles,
     Study,
     adjusted_effects,
+    places_of_rows,
     read_study,
     warn_of_outcome_terms,
 )
@@ -214,7 +215,7 @@ class _Comparison:
     contrast: Contrast
     _adjusted: list[AdjustedEffects] = field(default_factory=list)
     _balanced: list[BalancedSample] = field(default_factory=list)
-    _cross_fitted: dict[tuple[ScoreChoice, str], CrossFittedScores] = field(default_factory=dict)
+    _cross_fitted: dict[tuple[ScoreChoice, str, bool], CrossFittedScores] = field(default_factory=dict)
 
     @cached_property
     def _fit(self) -> FittedScores | InvalidInputError:
@@ -258,11 +259,12 @@ class _Comparison:
 
     def cross_fitted(self, spec: ScoreSpecification) -> CrossFittedScores:
         """Give the scores of models that have not seen the rows, the same to all who ask for the same."""
-        choice = spec.score_choice
-        asked = Asked.by_estimator(choice, spec.estimand, self.penalty)
-        key = choice, asked.estimand
+        asked = Asked.by_estimator(spec.score_choice, spec.estimand, self.penalty)
+        by_outcome = isinstance(spec, AIPW) and isinstance(spec.score_model, str)
+        key = spec.score_choice, asked.estimand, by_outcome
         if key not in self._cross_fitted:
-            found = scores_in_study(self.study, asked, self.roles.treatment, self.penalty)
+            places = places_of_rows(self.study, self.outcome) if by_outcome else None
+            found = scores_in_study(self.study, asked, self.roles.treatment, self.penalty, places)
             self._cross_fitted[key] = found
         return self._cross_fitted[key]
 
