@@ -18,6 +18,8 @@ By matching, then `.effect("outcome")`
     `match_nn`, `match_full`, `match_cem`, `subclassify`.
 How much, in what terms
     of any `Effect`: `.means`, `.contrast_as("percent")`, `.test(value, alternative, margin)`.
+For whom
+    `by="tier"` gives `GroupedEffects`, with one table and `.test_equal()`.
 Whether the arms are alike
     `smd`, `balance`, `balance_summary`.
 What if something is hidden
@@ -36,6 +38,7 @@ from propensity import core, datasets, errors, plots
 from propensity.balance.tables import balance, balance_summary, smd
 from propensity.core import __version__
 from propensity.effects.effect import Effect
+from propensity.effects.equality import EqualityTest
 from propensity.effects.estimators import (
     AIPW,
     IPW,
@@ -44,6 +47,7 @@ from propensity.effects.estimators import (
     Estimator,
     RegressionAdjustment,
 )
+from propensity.effects.grouped import GroupedEffects
 from propensity.effects.hypotheses import EffectTest
 from propensity.effects.matching_specification import NearestNeighbors
 from propensity.effects.several import Effects
@@ -87,8 +91,10 @@ __all__ = [
     "Effect",
     "EffectTest",
     "Effects",
+    "EqualityTest",
     "Estimator",
     "Forest",
+    "GroupedEffects",
     "Matches",
     "NearestNeighbors",
     "Overlap",

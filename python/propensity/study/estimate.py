@@ -60,7 +60,8 @@ from propensity.scores.model import ModelScores
 from propensity.scores.scored import FittedScores, Scored, warn_of_left_out
 from propensity.scores.separation import Separation
 from propensity.weighting.balancing import BalancedSample
-from propensity.weighting.ipw import ipw_doubts, scored_effect, scored_out_of_sample, without_remedy
+from propensity.weighting.doubts import ipw_doubts, without_remedy
+from propensity.weighting.ipw import scored_effect, scored_out_of_sample
 
 # The two questions most asked, each answered by weighting and by an estimator that does not hang on the
 # score alone: where they part, one of the models is wrong. All of them have every contrast and clusters.
