@@ -65,7 +65,9 @@ def by_user(values: Any, world: World) -> pd.Series[Any]:
 
 
 def model(world: World, **options: Any) -> ps.PropensityModel:
-    return ps.fit_propensity(world.df, **world.roles(ps.fit_propensity), **options)
+    roles = world.roles(ps.fit_propensity)
+    roles.pop("cluster", None)  # which is kept whole in folds, of which the logistic model has none
+    return ps.fit_propensity(world.df, **roles, **options)
 
 
 # Reading
@@ -316,6 +318,11 @@ def balancing(name: str, estimands: tuple[str, ...], **options: Any) -> Estimato
     return Estimator(name, make, of_matched, estimands)
 
 
+def _weighted(world: World, estimand: str) -> ps.Effect:
+    bounded = ps.truncate(model(world), estimand=estimand, upper=0.9)
+    return ps.weighted_effect(world.df, outcome="y", weights=bounded, **world.roles(ps.weighted_effect))
+
+
 def _balance(world: World) -> pd.DataFrame:
     scores = model(world)
     weightings = {
@@ -338,6 +345,8 @@ ESTIMATORS = {
     for estimator in (
         effect("ipw of a column", ps.ipw, WEIGHTING, scores="e"),
         effect("ipw", ps.ipw, WEIGHTING, scores="model"),
+        effect("ipw truncated", ps.ipw, WEIGHTING, scores="model", truncate=0.9),
+        Estimator("weighted_effect", _weighted, of_effect, WEIGHTING),
         effect("aipw", ps.aipw, ADJUSTING),
         effect("aipw logistic", ps.aipw, ADJUSTING, outcome="yes", outcome_model="logistic"),
         effect("aipw cross-fitted", ps.aipw, ADJUSTING, n_folds=3),
@@ -367,6 +376,7 @@ ESTIMATORS = {
         grouped("match_cem", ps.match_cem, cutpoints=4),
         grouped("subclassify", ps.subclassify, n_subclasses=5),
         bootstrapped("bootstrap IPW", [ps.IPW(estimand) for estimand in WEIGHTING]),
+        bootstrapped("bootstrap IPW truncated", [ps.IPW(estimand, truncate=0.9) for estimand in WEIGHTING]),
         bootstrapped("bootstrap AIPW", [ps.AIPW(estimand) for estimand in ADJUSTING]),
         bootstrapped("bootstrap IPWRA", [ps.IPWRA(estimand) for estimand in ADJUSTING]),
         bootstrapped("bootstrap regression", [ps.RegressionAdjustment(estimand) for estimand in ADJUSTING]),

@@ -4,13 +4,14 @@ Two doors lead in. The functions here take a data frame (pandas, polars, pyarrow
 of the same names in `propensity.core` take NumPy arrays. `propensity.plots` draws what both give back.
 
 Who opts in, and can be compared
-    `fit_propensity` gives a `PropensityModel`, and of any other model `CrossFittedScores`; `overlap`, `trim`.
+    `fit_propensity` gives a `PropensityModel`, and of any other model `CrossFittedScores`; `Forest` says how a
+    random forest is grown; `overlap`, `trim`.
 What the feature did, several answers at once
     `estimate`, `bootstrap`, with a list of specifications: `IPW`, `AIPW`, `IPWRA`, `RegressionAdjustment`,
     `NearestNeighbors`, `Balancing`.
 By weighting
     `ipw`; `balancing_weights`, `truncate`; `fit_weights` gives `BalancingWeights`, with which terms balance
-    exactly.
+    exactly; `weighted_effect` for weights from anywhere.
 By outcome models
     `aipw`, `ipwra`, `regression_adjustment`.
 By matching, then `.effect("outcome")`
@@ -59,6 +60,7 @@ from propensity.resampling.bootstrap import bootstrap
 from propensity.resampling.result import BootstrapResult
 from propensity.scores.cross_fitted import CrossFittedScores
 from propensity.scores.fit import fit_propensity
+from propensity.scores.forest import Forest
 from propensity.scores.model import PropensityModel
 from propensity.sensitivity.e_value import EValue, e_value
 from propensity.sensitivity.placebo import Placebo, placebo
@@ -70,6 +72,7 @@ from propensity.weighting.balancing import fit_weights
 from propensity.weighting.balancing_weights import BalancingWeights
 from propensity.weighting.ipw import balancing_weights, ipw
 from propensity.weighting.truncation import TruncatedWeights, truncate
+from propensity.weighting.weighted import weighted_effect
 
 __all__ = [
     "AIPW",
@@ -84,6 +87,7 @@ __all__ = [
     "EffectTest",
     "Effects",
     "Estimator",
+    "Forest",
     "Matches",
     "NearestNeighbors",
     "Overlap",
@@ -122,6 +126,7 @@ __all__ = [
     "subclassify",
     "trim",
     "truncate",
+    "weighted_effect",
 ]
 
 

@@ -54,6 +54,8 @@ _OTHER_WORDS: dict[str, str] = {
     "bias_adjust": "bias_adjustment bias_adj bias_corr bias_correction",
     "outcome_model": "model_y outcome_learner",
     "score_model": "model_t propensity_model learner classifier",
+    "n_trees": "n_estimators num_trees ntree trees",
+    "min_leaf": "min_samples_leaf nodesize min_node_size",
     "estimators": "estimator methods",
     "kind": "method type ci_type",
     "refit": "rematch",

@@ -81,7 +81,8 @@ class Effect(WeightedResult):
         Standard deviation of the outcome among the rows that there are (or that are matched), divisor n.
     scores : Series (n,) or None
         The propensity scores it was made with, called "propensity", with the caller's index; of several
-        repeats their mean. None where it has none, or not the scores of the rows themselves.
+        repeats their mean. None where it has none, or not the scores of the rows themselves; NaN for rows of
+        weight 0, which are not there.
     """
 
     made: ClassVar[Made] = Made(

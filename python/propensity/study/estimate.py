@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import get_args
 
 import numpy as np
@@ -59,12 +59,7 @@ from propensity.scores.model import ModelScores
 from propensity.scores.scored import FittedScores, Scored, warn_of_left_out
 from propensity.scores.separation import Separation
 from propensity.weighting.balancing import BalancedSample
-from propensity.weighting.ipw import (
-    scored_out_of_sample,
-    weighted_effect,
-    weighting_cautions,
-    without_remedy,
-)
+from propensity.weighting.ipw import ipw_doubts, scored_effect, scored_out_of_sample, without_remedy
 
 # The two questions most asked, each answered by weighting and by an estimator that does not hang on the
 # score alone: where they part, one of the models is wrong. All of them have every contrast and clusters.
@@ -216,7 +211,7 @@ def _require_supported(spec: NearestNeighbors, cluster: object) -> None:
 def _naive(sample: Sample, outcome: str, contrast: Contrast) -> Effect:
     """Compare the arms as they are: weighting by scores that are equal for all."""
     nothing_known = Scored(np.full(len(sample.treated), 0.5))
-    found = weighted_effect(sample, outcome, nothing_known, "ATE", contrast, lambda _: ())
+    found = scored_effect(sample, outcome, nothing_known, IPW("ATE"), contrast, lambda _: ())
     return replace(found, scores=None)
 
 
@@ -289,10 +284,10 @@ class _Comparison:
         match estimator:
             case NearestNeighbors():
                 return self._matched_effect(estimator).contrast_as(self.contrast)
-            case IPW(estimand):
+            case IPW():
                 scored = self._scored(estimator)
-                doubts = partial(weighting_cautions, study.sample, scored, estimand=estimand)
-                return weighted_effect(study.sample, outcome, scored, estimand, self.contrast, doubts)
+                doubts = ipw_doubts(study.sample, scored, estimator)
+                return scored_effect(study.sample, outcome, scored, estimator, self.contrast, doubts)
             case Balancing():
                 balanced = BalancedSample.of(study.sample, study.score, estimator)
                 self._balanced.append(balanced)
