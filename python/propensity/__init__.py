@@ -24,7 +24,7 @@ Whether the arms are alike
     `smd`, `balance`, `balance_summary`.
 What if something is hidden
     `e_value` of a published number, `effect.e_value()` of an effect; `matches.rosenbaum("outcome")`;
-    `robustness_value`.
+    `robustness_value`; `placebo`.
 Data to learn on, what can go wrong
     `datasets`, `errors`.
 
@@ -68,6 +68,7 @@ from propensity.scores.fit import fit_propensity
 from propensity.scores.forest import Forest
 from propensity.scores.model import PropensityModel
 from propensity.sensitivity.e_value import EValue, e_value
+from propensity.sensitivity.placebo import Placebo, placebo
 from propensity.sensitivity.robustness import robustness_value
 from propensity.sensitivity.robustness_result import RobustnessValue
 from propensity.sensitivity.rosenbaum import RosenbaumBounds
@@ -98,6 +99,7 @@ __all__ = [
     "Matches",
     "NearestNeighbors",
     "Overlap",
+    "Placebo",
     "PropensityModel",
     "RegressionAdjustment",
     "RobustnessValue",
@@ -124,6 +126,7 @@ __all__ = [
     "match_full",
     "match_nn",
     "overlap",
+    "placebo",
     "plots",
     "regression_adjustment",
     "robustness_value",

@@ -33,6 +33,7 @@ RESULTS = [
     ps.Matches,
     ps.Overlap,
     ps.PropensityModel,
+    ps.Placebo,
     ps.RobustnessValue,
     ps.RosenbaumBounds,
     ps.Subclasses,

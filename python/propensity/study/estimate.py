@@ -175,6 +175,19 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     return _table(effects, failures, [NAIVE, *(estimator.label for estimator in estimators)], level)
 
 
+def effect_by(
+    estimator: Estimator, df: AnyFrame, roles: Roles, outcome: str, penalty: float, *, silent: bool = False
+) -> Effect:
+    """Estimate an effect in one way, as `estimate` does; `silent` where others have told of the models."""
+    study = read_study(df, roles, takes_missing=_takes_missing([estimator]))
+    comparison = _Comparison(df, study, outcome, roles, penalty, "difference")
+    effect = comparison.effect(estimator)
+    if not silent:
+        comparison.warn_of_models()
+        warn_once(effect.cautions, [str(comparison.separation)])
+    return effect
+
+
 def _takes_missing(estimators: Sequence[Estimator]) -> tuple[bool, bool]:
     """Whether all score models, and all outcome models, may be given missing values."""
     specs = [spec for spec in estimators if isinstance(spec, ScoreSpecification)]
