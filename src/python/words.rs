@@ -6,6 +6,7 @@ use crate::matching::{CaliperUnit, Discard, Metric, Order, Quantity};
 use crate::outcome::adjustment::{AdjustmentSpec, Method};
 use crate::outcome::model::OutcomeModel;
 use crate::resampling::resample::Scheme;
+use crate::weighting::balancing::Balancing;
 use crate::weighting::estimand::Estimand;
 
 /// In any case, and by its other names: ATET is the ATT, ATU the ATC.
@@ -33,6 +34,15 @@ pub fn adjustment(method: &str, of_whom: &str, outcome_model: &str) -> Result<Ad
         _ => return unknown("outcome_model", outcome_model, "\"linear\" or \"logistic\""),
     };
     Ok(AdjustmentSpec { method, estimand: estimand(of_whom)?, outcome_model })
+}
+
+pub fn balancing(method: &str) -> Result<Balancing> {
+    match method {
+        "entropy" => Ok(Balancing::Entropy),
+        "cbps" => Ok(Balancing::Cbps),
+        "ipt" => Ok(Balancing::Tilting),
+        _ => unknown("method", method, "\"entropy\", \"cbps\" or \"ipt\""),
+    }
 }
 
 pub fn scheme(resampling: &str) -> Result<Scheme> {
