@@ -25,6 +25,7 @@ from propensity import core
 from propensity.effects.arms import balancing_part
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.terms import Recipe
+from propensity.results.read_only import ReadOnly
 
 # An SMD above 0.1 in a covariate that matters is what is commonly called imbalance (Austin 2009; Stuart,
 # Lee and Leacy 2013).
@@ -48,7 +49,7 @@ _LARGEST = 1e70  # beyond, squares of products are out of a float64's range
 
 
 @dataclass(frozen=True, eq=False)
-class BalanceTerms:
+class BalanceTerms(ReadOnly):
     """What balance is asked of.
 
     Attributes
