@@ -16,6 +16,7 @@ mod full_matching;
 mod influence;
 mod instructions;
 mod ipw;
+mod lasso;
 mod logistic;
 mod match_spec;
 mod matching;
@@ -54,6 +55,8 @@ mod core {
     use super::instructions::instruction_set;
     #[pymodule_export]
     use super::ipw::{IpwEstimate, Weighting, balancing_weights, ipw};
+    #[pymodule_export]
+    use super::lasso::{LassoFit, lasso};
     #[pymodule_export]
     use super::logistic::{LogisticFit, fit_propensity};
     #[pymodule_export]
