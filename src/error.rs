@@ -17,6 +17,8 @@ pub enum Error {
     NotFinite { name: &'static str, column: Option<usize>, rows: Rows },
     /// Missing or infinite values in several columns of a matrix.
     NotFiniteColumns { name: &'static str, columns: Vec<(usize, Rows)> },
+    /// Infinite values, where missing ones may be.
+    Infinite { name: &'static str, column: usize, rows: Rows },
     /// Values whose squares are more, or less, than a float64 can be.
     Extreme { name: &'static str, column: Option<usize> },
     /// A treatment that is not binary: its first levels in order, and whether there are more.
@@ -144,6 +146,13 @@ impl fmt::Display for Error {
                 let columns: Vec<String> = columns.iter().map(named).collect();
                 write!(f, "{}; drop or impute them first", columns.join("; "))
             }
+            Self::Infinite { name, column, rows } => write!(
+                f,
+                "{name}, column {column}: {} infinite value{} ({rows}); missing values may be NaN, all others must be \
+                 finite",
+                rows.count,
+                plural(rows.count)
+            ),
             Self::Extreme { name, column } => {
                 let column = column.map_or(String::new(), |k| format!(", column {k}"));
                 write!(

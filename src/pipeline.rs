@@ -10,6 +10,7 @@ mod ready;
 mod refitting;
 #[cfg(test)]
 mod tests;
+mod truncated;
 
 use std::borrow::Cow;
 
@@ -17,7 +18,7 @@ use ndarray::ArrayView2;
 
 use crate::design::covariates::Covariates;
 use crate::error::{Error, Result};
-use crate::kernels::Whereabouts;
+use crate::kernels::FittedScores;
 use crate::matching::NearestSpec;
 use crate::monitor::Monitor;
 use crate::outcome::adjustment::{AdjustmentSpec, Refits};
@@ -25,10 +26,10 @@ use crate::resampling::bootstrap::{self, BootstrapSpec, Replicate, Replicates};
 use crate::resampling::resample::{Resample, Scheme};
 use crate::resampling::stream::Stream;
 use crate::resampling::urn::Urn;
-use crate::score::logistic::{Anchor, LogisticSpec};
+use crate::score::logistic::{LogisticSpec, WarmStart};
 use crate::units::cells::Cells;
 use crate::units::tally::{Count, Outcomes, Whole};
-use crate::weighting::estimand::Estimand;
+use crate::weighting::ipw::IpwSpec;
 use estimates::Scratch;
 use layout::Layout;
 use ready::{check, designs, measured};
@@ -41,7 +42,7 @@ const MANY_UNITS: usize = 1000;
 /// What to estimate, and its options; nothing fitted.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Estimator {
-    Ipw(Estimand),
+    Ipw(IpwSpec),
     Nearest(NearestSpec),
     /// With an outcome model.
     Adjusted(AdjustmentSpec),
@@ -57,11 +58,12 @@ impl Estimator {
         }
     }
 
-    fn estimand(&self) -> Estimand {
+    /// How rows are weighed by their scores.
+    fn weighting(&self) -> IpwSpec {
         match self {
-            Self::Ipw(estimand) => *estimand,
-            Self::Nearest(spec) => spec.focal.estimand(),
-            Self::Adjusted(spec) => spec.estimand,
+            Self::Ipw(spec) => *spec,
+            Self::Nearest(spec) => IpwSpec::of(spec.focal.estimand()),
+            Self::Adjusted(spec) => IpwSpec::of(spec.estimand),
         }
     }
 }
@@ -103,7 +105,7 @@ pub struct Pipeline<'a, 'm> {
 /// The full sample's score: its coefficients, and what refits by expansion start from, where units are many.
 struct Score<'a> {
     beta: Vec<f64>,
-    warm_start: Option<Anchor<'a>>,
+    warm_start: Option<WarmStart<'a>>,
 }
 
 /// Columns of the score that earlier ones explain, those whose coefficients grow without bound, some of their rows
@@ -168,7 +170,7 @@ impl<'a, 'm> Pipeline<'a, 'm> {
         };
 
         // 2. The fit.
-        let mut scores = Whereabouts::default();
+        let mut scores = FittedScores::default();
         let fit = pipeline.first_fit(&mut scores)?;
         if let Some(fit) = &fit {
             (pipeline.terms.aliased, pipeline.terms.diverging) = fit.places.clone();
@@ -240,6 +242,7 @@ impl<'a, 'm> Pipeline<'a, 'm> {
             let refits = refitter.refit(&mut drawn[..replicates.len()]);
             for ((replicate, drawn), refit) in replicates.iter_mut().zip(drawn).zip(refits) {
                 let Replicate { estimates, outcome, .. } = replicate;
+                scratch.n_rows = self.rows_drawn(&drawn.counts);
                 let run = self.estimate_drawn(drawn, refit, scratch, estimates);
                 *outcome = run.and_then(|run| run.first_failure);
             }

@@ -5,6 +5,7 @@ mod adjustment;
 mod arrays;
 mod balance;
 mod balancing;
+mod boosting;
 mod bootstrap;
 mod call;
 mod candidates;
@@ -42,6 +43,11 @@ mod core {
     #[pymodule_export]
     use super::balancing::{BalancedEffect, BalancingWeights, balanced_effect, fit_weights};
     #[pymodule_export]
+    use super::boosting::{
+        BoostedOutcomes, BoostedScores, BoostedTrees, BoostingPath, LossPath, boosted_outcomes,
+        boosted_scores,
+    };
+    #[pymodule_export]
     use super::bootstrap::{Replicates, bootstrap};
     #[pymodule_export]
     use super::fingerprint::fingerprints;
@@ -54,7 +60,7 @@ mod core {
     #[pymodule_export]
     use super::instructions::instruction_set;
     #[pymodule_export]
-    use super::ipw::{IpwEstimate, Weighting, balancing_weights, ipw};
+    use super::ipw::{WeightedEstimate, Weighting, balancing_weights, ipw, weighted_effect};
     #[pymodule_export]
     use super::lasso::{LassoFit, lasso};
     #[pymodule_export]

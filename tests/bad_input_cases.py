@@ -1295,7 +1295,7 @@ for argument, call, value, says in OPTIONS:
         array_raises=TypeError if argument == "estimand" and not isinstance(value, str) else None,
     )
 for argument, call, value, says in [
-    ("contrast", "ipw", "gap", ["'difference', 'ratio', 'odds_ratio'", "'gap'"]),
+    ("contrast", "ipw", "gap", ["'difference', 'ratio', 'percent', 'odds_ratio'", "'gap'"]),
     ("level", "estimate", 0, ["between 0 and 1", "0"]),
     ("level", "estimate", 1.0, ["between 0 and 1", "1.0"]),
     ("level", "estimate", 95, ["between 0 and 1", "95"]),

@@ -77,6 +77,7 @@ FRAME_CALLS: Mapping[str, Callable[..., Any]] = {
         _with_roles(ps.fit_weights, covariates=COVARIATES)(df, **o).weights
     ),
     "ipw": _effect(ps.ipw, scores="e"),
+    "weighted": _effect(ps.weighted_effect, weights="e", estimand="ATO"),
     "aipw": _effect(ps.aipw, covariates=COVARIATES),
     "ipwra": _effect(ps.ipwra, covariates=COVARIATES),
     "regression": _effect(ps.regression_adjustment, covariates=COVARIATES),

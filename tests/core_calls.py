@@ -64,6 +64,12 @@ CALLS = {
         a.outcome, a.treatment, a.weights, a.x, **options
     ),
     "ipw": lambda a, **options: core.ipw(a.outcome, a.treatment, a.scores, **options),
+    "ipw truncated": lambda a, **options: core.ipw(
+        a.outcome, a.treatment, a.scores, truncate=0.9, sample_weight=a.weights, **options
+    ),
+    "weighted_effect": lambda a, **options: core.weighted_effect(
+        a.outcome, a.treatment, a.weights, **options
+    ),
     "match_nn": lambda a, **options: core.match_nn(a.scores, a.treatment, **options),
     "match_optimal": lambda a, **options: core.match_nn(
         a.scores, a.treatment, method="optimal", replace=False, **options
@@ -91,6 +97,8 @@ READS = {
     "fit_weights": ["x", "weights"],
     "balanced_effect": ["outcome", "weights", "x"],
     "ipw": ["outcome", "scores"],
+    "ipw truncated": ["outcome", "scores", "weights"],
+    "weighted_effect": ["outcome", "weights"],
     "match_nn": ["scores"],
     "match_optimal": ["scores"],
     "match_full": ["scores"],
@@ -105,6 +113,8 @@ _NUMBERS = {
     "fit_weights": ["weights", "ess_treated", "ess_control"],
     "balanced_effect": ["estimate", "std_error", "std_error_hc0", "influence_treated"],
     "ipw": ["estimate", "weights", "ess_treated", "ess_control"],
+    "ipw truncated": ["estimate", "weights", "n_truncated_treated", "n_truncated_control"],
+    "weighted_effect": ["estimate", "std_error", "influence_treated", "influence_control"],
     "match_nn": ["weights", "focal", "donors", "first", "last"],
     "match_optimal": ["weights", "focal", "donors", "first", "last"],
     "match_full": ["subclass", "n_subclasses", "total_distance"],

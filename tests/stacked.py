@@ -25,6 +25,7 @@ class Design:
     outcome_model: str = "linear"
     penalty: float = 0.0
     sample_weight: np.ndarray | None = None
+    bounds: tuple[float, float] | None = None  # on the weights of the treated and of the controls, known
 
     @property
     def columns(self):
@@ -53,7 +54,8 @@ def _score_equations(design, beta):
 def _arm_weights(design, beta):
     e = expit(design.columns @ beta)
     h = tilt(e, design.estimand)
-    return {True: h / e, False: h / (1 - e)}
+    above = (np.inf, np.inf) if design.bounds is None else design.bounds
+    return {True: np.minimum(h / e, above[0]), False: np.minimum(h / (1 - e), above[1])}
 
 
 def weighting_equations(design, theta):

@@ -4,19 +4,25 @@ Two doors lead in. The functions here take a data frame (pandas, polars, pyarrow
 of the same names in `propensity.core` take NumPy arrays. `propensity.plots` draws what both give back.
 
 Who opts in, and can be compared
-    `fit_propensity` gives a `PropensityModel`, `Forest` says how a random forest is grown; `overlap`, `trim`.
+    `fit_propensity` gives a `PropensityModel`, and of any other model `CrossFittedScores`; `Forest` says how a
+    random forest is grown; `overlap`, `trim`.
 What the feature did, several answers at once
     `estimate`, `bootstrap`, with a list of specifications: `IPW`, `AIPW`, `IPWRA`, `RegressionAdjustment`,
     `NearestNeighbors`, `Balancing`.
 By weighting
     `ipw`; `balancing_weights`, `truncate`; `fit_weights` gives `BalancingWeights`, with which terms balance
-    exactly.
+    exactly; `weighted_effect` for weights from anywhere.
 By outcome models
     `aipw`, `ipwra`, `regression_adjustment`.
 By matching, then `.effect("outcome")`
     `match_nn`, `match_full`, `match_cem`, `subclassify`.
+How much, in what terms
+    of any `Effect`: `.means`, `.contrast_as("percent")`, `.test(value, alternative, margin)`.
 Whether the arms are alike
     `smd`, `balance`, `balance_summary`.
+What if something is hidden
+    `e_value` of a published number, `effect.e_value()` of an effect; `matches.rosenbaum("outcome")`;
+    `robustness_value`.
 Data to learn on, what can go wrong
     `datasets`, `errors`.
 
@@ -38,6 +44,7 @@ from propensity.effects.estimators import (
     Estimator,
     RegressionAdjustment,
 )
+from propensity.effects.hypotheses import EffectTest
 from propensity.effects.matching_specification import NearestNeighbors
 from propensity.effects.several import Effects
 from propensity.matching.coarsened import match_cem
@@ -51,14 +58,20 @@ from propensity.overlap.overlap import Overlap, overlap
 from propensity.overlap.trimming import Trimmed, trim
 from propensity.resampling.bootstrap import bootstrap
 from propensity.resampling.result import BootstrapResult
+from propensity.scores.cross_fitted import CrossFittedScores
+from propensity.scores.fit import fit_propensity
 from propensity.scores.forest import Forest
-from propensity.scores.logistic import fit_propensity
 from propensity.scores.model import PropensityModel
+from propensity.sensitivity.e_value import EValue, e_value
+from propensity.sensitivity.robustness import robustness_value
+from propensity.sensitivity.robustness_result import RobustnessValue
+from propensity.sensitivity.rosenbaum import RosenbaumBounds
 from propensity.study.estimate import estimate
 from propensity.weighting.balancing import fit_weights
 from propensity.weighting.balancing_weights import BalancingWeights
 from propensity.weighting.ipw import balancing_weights, ipw
 from propensity.weighting.truncation import TruncatedWeights, truncate
+from propensity.weighting.weighted import weighted_effect
 
 __all__ = [
     "AIPW",
@@ -67,7 +80,10 @@ __all__ = [
     "Balancing",
     "BalancingWeights",
     "BootstrapResult",
+    "CrossFittedScores",
+    "EValue",
     "Effect",
+    "EffectTest",
     "Effects",
     "Estimator",
     "Forest",
@@ -76,6 +92,8 @@ __all__ = [
     "Overlap",
     "PropensityModel",
     "RegressionAdjustment",
+    "RobustnessValue",
+    "RosenbaumBounds",
     "Subclasses",
     "Trimmed",
     "TruncatedWeights",
@@ -87,6 +105,7 @@ __all__ = [
     "bootstrap",
     "core",
     "datasets",
+    "e_value",
     "errors",
     "estimate",
     "fit_propensity",
@@ -99,10 +118,12 @@ __all__ = [
     "overlap",
     "plots",
     "regression_adjustment",
+    "robustness_value",
     "smd",
     "subclassify",
     "trim",
     "truncate",
+    "weighted_effect",
 ]
 
 

@@ -23,6 +23,7 @@ impl From<Error> for PyErr {
             | Error::Length { .. }
             | Error::NotFinite { .. }
             | Error::NotFiniteColumns { .. }
+            | Error::Infinite { .. }
             | Error::Extreme { .. }
             | Error::Levels { .. }
             | Error::OutOfRange { .. }

@@ -4,9 +4,10 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
 use super::match_spec::Options;
-use super::words;
+use super::{options, words};
 use crate::error::Error;
 use crate::pipeline::Estimator;
+use crate::weighting::ipw::IpwSpec;
 
 /// A specification is any object with the attributes of `propensity.IPW` or, when it has `n_neighbors`,
 /// of `propensity.NearestNeighbors`, or else, when it has `method`, of `propensity.AIPW` and its like.
@@ -21,7 +22,10 @@ pub fn estimator(object: &Bound<'_, PyAny>) -> PyResult<Estimator> {
         return nearest(object);
     }
     let Some(method) = object.getattr_opt("method")? else {
-        return Ok(Estimator::Ipw(words::estimand(&estimand)?));
+        let truncate = object.getattr_opt("truncate")?;
+        let truncate = truncate.map_or(Ok(None), |truncate| options::truncate(&truncate))?;
+        let estimand = words::estimand(&estimand)?;
+        return Ok(Estimator::Ipw(IpwSpec { estimand, truncate }));
     };
     let method: String = method.extract()?;
     let model = object.getattr("outcome_model")?.extract::<String>().map_err(|_| {

@@ -52,7 +52,7 @@ pub fn forest_scores(
     x: &Bound<'_, PyAny>,
     treatment: &Bound<'_, PyAny>,
     #[pyo3(from_py_with = options::n_trees)] n_trees: usize,
-    #[pyo3(from_py_with = options::min_leaf)] min_leaf: Option<usize>,
+    #[pyo3(from_py_with = options::forest_min_leaf)] min_leaf: Option<usize>,
     sample_weight: Option<&Bound<'_, PyAny>>,
     #[pyo3(from_py_with = options::seed)] seed: u64,
     n_threads: Option<&Bound<'_, PyAny>>,

@@ -15,15 +15,36 @@ pub fn caliper(object: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
     if object.is_none() { Ok(None) } else { caliper().map(Some) }
 }
 
+pub fn truncate(object: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
+    let quantile = || number("truncate", object, "a quantile above 0 and up to 1, or none");
+    if object.is_none() { Ok(None) } else { quantile().map(Some) }
+}
+
 pub fn n_neighbors(object: &Bound<'_, PyAny>) -> PyResult<usize> {
     count("n_neighbors", object)
+}
+
+pub fn depth(object: &Bound<'_, PyAny>) -> PyResult<usize> {
+    count("depth", object)
+}
+
+pub fn max_trees(object: &Bound<'_, PyAny>) -> PyResult<usize> {
+    count("max_trees", object)
+}
+
+pub fn min_leaf(object: &Bound<'_, PyAny>) -> PyResult<usize> {
+    count("min_leaf", object)
+}
+
+pub fn learning_rate(object: &Bound<'_, PyAny>) -> PyResult<f64> {
+    number("learning_rate", object, "more than 0, at most 1")
 }
 
 pub fn n_trees(object: &Bound<'_, PyAny>) -> PyResult<usize> {
     count("n_trees", object)
 }
 
-pub fn min_leaf(object: &Bound<'_, PyAny>) -> PyResult<Option<usize>> {
+pub fn forest_min_leaf(object: &Bound<'_, PyAny>) -> PyResult<Option<usize>> {
     if object.is_none() { Ok(None) } else { count("min_leaf", object).map(Some) }
 }
 

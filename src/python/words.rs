@@ -6,6 +6,7 @@ use crate::matching::{CaliperUnit, Discard, Metric, Order, Quantity};
 use crate::outcome::adjustment::{AdjustmentSpec, Method};
 use crate::outcome::model::OutcomeModel;
 use crate::resampling::resample::Scheme;
+use crate::score::boosting::{Loss, Stop};
 use crate::weighting::estimand::Estimand;
 
 /// In any case, and by its other names: ATET is the ATT, ATU the ATC.
@@ -33,6 +34,32 @@ pub fn adjustment(method: &str, of_whom: &str, outcome_model: &str) -> Result<Ad
         _ => return unknown("outcome_model", outcome_model, "\"linear\" or \"logistic\""),
     };
     Ok(AdjustmentSpec { method, estimand: estimand(of_whom)?, outcome_model })
+}
+
+pub fn stop(name: Option<&str>) -> Result<Stop> {
+    match name {
+        None => Ok(Stop::Never),
+        Some("balance") => Ok(Stop::Balance),
+        Some("log_loss") => Ok(Stop::LogLoss),
+        Some(other) => unknown("stop", other, "\"balance\", \"log_loss\" or none"),
+    }
+}
+
+pub fn loss(name: &str) -> Result<Loss> {
+    match name {
+        "squared" => Ok(Loss::Squared),
+        "logistic" => Ok(Loss::Logistic),
+        "poisson" => Ok(Loss::Poisson),
+        _ => unknown("loss", name, "\"squared\", \"logistic\" or \"poisson\""),
+    }
+}
+
+pub fn loss_name(loss: Loss) -> &'static str {
+    match loss {
+        Loss::Squared => "squared",
+        Loss::Logistic => "logistic",
+        Loss::Poisson => "poisson",
+    }
 }
 
 pub fn scheme(resampling: &str) -> Result<Scheme> {

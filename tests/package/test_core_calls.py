@@ -17,6 +17,8 @@ ROWS_AND_COLUMNS = {
     "fit_weights": (200_000, 20),
     "balanced_effect": (200_000, 10),
     "ipw": (2_000_000, 1),
+    "ipw truncated": (2_000_000, 1),
+    "weighted_effect": (2_000_000, 1),
     "match_nn": (500_000, 1),
     "match_optimal": (500_000, 1),
     "match_full": (500_000, 1),

@@ -80,7 +80,7 @@ def overlap_cautions(estimand: str, weights: Floats, treated: Bools) -> tuple[Wa
         return ()
     remedy = "trim the rows of extreme scores"
     if estimand in _ENOUGH_OF_AN_ARM:
-        remedy += ', use aipw, or estimand="ATO" for the effect where the arms overlap'
+        remedy = f'take estimand="ATO" for the effect where the arms overlap, use aipw, or {remedy}'
     return (
         OverlapWarning(
             f"{_LITTLE_OVERLAP}: {'; '.join(found)}; intervals for the {estimand} by weighting tend to be "

@@ -18,26 +18,14 @@ from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
 from propensity.frames.native import AnyFrame
-from propensity.frames.order import groups_by_content
 from propensity.frames.terms import Covariates, parse_covariates
-from propensity.outcomes.models import (
-    Roles,
-    Study,
-    adjusted_effects,
-    cross_fitted_effects,
-    naming_separated_scores,
-    places_of_rows,
-    read_study,
-    require_known,
-    rows_in_order,
-    warn_of_cross_fitted_terms,
-)
-from propensity.scores.crossfit import CrossFit, assign_folds
-from propensity.scores.learners import Learner, Logistic, outcome_learner, require, seeded
-
-# Folds where the models are learners and nothing else is asked for: 4 of 5 rows are fitted to, which is
-# nearly all there is to learn from, at five times the time (Chernozhukov et al. 2018 use 4 or 5).
-_USUAL_FOLDS = 5
+from propensity.outcomes.cross_fitted import cross_fitted_effects, warn_of_cross_fitted_terms
+from propensity.outcomes.given_scores import effects_of_given_scores
+from propensity.outcomes.models import Roles, Study, adjusted_effects, read_study, require_known
+from propensity.outcomes.split_scores import fitted_scores, split_of_fitted
+from propensity.scores.choice import LOGISTIC
+from propensity.scores.flexible import require_no_penalty
+from propensity.scores.learners import Learner, own_learner
 
 
 class _Shared(TypedDict, total=False):
@@ -58,7 +46,9 @@ class _Options(_Shared, total=False):
 class _AipwOptions(_Shared, total=False):
     outcome_model: OutcomeModel | Learner
     score_model: Learner
+    scores: object
     n_folds: int | None
+    n_repeats: int
     seed: int | np.random.Generator | None
 
 
@@ -79,8 +69,10 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     estimand: AdjustmentEstimand = "ATE",
     outcome_model: OutcomeModel | Learner = "linear",
     penalty: float = 0.0,
-    score_model: Learner = None,
+    score_model: Learner = LOGISTIC,
+    scores: object = None,
     n_folds: int | None = None,
+    n_repeats: int = 1,
     seed: int | np.random.Generator | None = 0,
     contrast: Contrast = "difference",
     cluster: object = None,
@@ -100,22 +92,33 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
         Of the outcome models. None takes `covariates`, which confound through both.
     estimand : {"ATE", "ATT", "ATC"}, default "ATE"
         Whose effect: everyone's, the treated units', the control units'.
-    outcome_model : {"linear", "logistic"} or a model, default "linear"
+    outcome_model : {"linear", "logistic"}, ps.Boosting(...) or a model, default "linear"
         Fitted in each arm on its own. Linear suits any outcome, logistic those in [0, 1]; or a regressor or
-        classifier with the methods of scikit-learn's, fitted to copies and cross-fitted.
+        classifier with the methods of scikit-learn's, of which copies are cross-fitted. What learners are
+        given is said at `fit_propensity`: the columns under their names, missing values too where neither
+        model is one of the two words.
     penalty : float, default 0.0
         L2 strength of the logistic score model, as for `fit_propensity`; not with another `score_model`.
-    score_model : a model or None, default None
-        A classifier with the methods of scikit-learn's, cross-fitted; None is our logistic model.
+    score_model : "logistic", ps.Boosting(...), ps.Forest(...) or a classifier, default "logistic"
+        As for `fit_propensity`: any but the logistic one is cross-fitted, or scores out of bag.
+    scores : PropensityModel, CrossFittedScores, str, Series, array (n,) or None, default None
+        Scores to take in place of a `score_model`. A `PropensityModel` counts as one fitted here; outcomes
+        are predicted in the folds of cross-fitted scores. Others are taken as known: those of a flexible
+        model must be of rows that it has not seen.
     n_folds : int or None, default None
         Folds of the cross-fitting, at least 2: every row is predicted by models that have not seen it. None
         fits the models to all rows, which is right for linear and logistic ones with few terms; with a
         learner it means 5.
+    n_repeats : int, default 1
+        How often rows are split anew where they are split. The effect is the mean over the repeats, and what
+        these differ by is added to its variance. One costs least, and its number hangs on the seed by a
+        quarter to a half of its standard error; five make that small, and are worth it for a number to
+        publish.
     seed : int, Generator or None, default 0
         Of the folds, and of what learners draw whose `random_state` is None, which it settles: the same seed
         gives the same number. What a learner draws in another way is its own. A Generator gives one number,
         None takes a fresh one; `se_method` tells which it was.
-    contrast : {"difference", "ratio", "odds_ratio"}, default "difference"
+    contrast : {"difference", "ratio", "percent", "odds_ratio"}, default "difference"
         What the two means are made into.
     cluster, sample_weight : None, str, Series or array (n,), default None
         As for `ipw`; folds keep clusters whole.
@@ -152,36 +155,30 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     ATE: the mean of m1 - m0 + T (Y - m1) / e - (1 - T) (Y - m0) / (1 - e) (Robins, Rotnitzky and Zhao 1994).
     Without folds the standard error stacks the equations of the score, of both outcome models and of the two
     means, and so holds where one of the models is wrong. With folds it is that of the influence function
-    (Chernozhukov et al. 2018), which asks for both models to be near the truth.
+    (Chernozhukov et al. 2018), which asks for both models to be near the truth; with repeats its square is
+    the mean of theirs, plus their squared distance from the mean estimate (section 3.4 there). Scores that
+    are taken as known add nothing to it, and outcome models that are fitted to all rows their own equations.
     """
-    _check_models(outcome_model, score_model, penalty)
-    seed = settle_seed(seed)
-    estimand = checks.estimand(estimand, get_args(AdjustmentEstimand))
+    spec = AIPW(
+        checks.estimand(estimand, get_args(AdjustmentEstimand)),
+        outcome_model,
+        score_model=score_model,
+        n_folds=n_folds,
+        n_repeats=n_repeats,
+        seed=settle_seed(seed),
+    )
+    require_no_penalty(score_model, penalty)
     _check_options(penalty, contrast)
     roles = Roles(treatment, outcome, covariates, outcome_covariates, cluster, sample_weight)
-    study = read_study(df, roles)
-    learning = score_model is not None or not isinstance(outcome_model, str)
-    if n_folds is None and not learning:
-        return _with_fitted_scores(study, outcome, AIPW(estimand, outcome_model), penalty, contrast)
-    n_folds = _USUAL_FOLDS if n_folds is None else n_folds
-    checks.count("n_folds", n_folds, minimum=2)
-    sample, places = study.sample, places_of_rows(study, outcome)
-    clusters = None if sample.clusters is None else groups_by_content(sample.clusters, places)
-    order = rows_in_order(places, clusters, sample.present_rows)
-    models = CrossFit(
-        Logistic(penalty) if score_model is None else seeded(score_model, seed),
-        seeded(outcome_learner(outcome_model), seed),
-        assign_folds(sample.treated, clusters, n_folds, seed, order),
-        order,
-    )
-    own = penalty if score_model is None else None
-    with study.score.naming_separation(), naming_separated_scores(study, own):
-        scores = models.scores(study.sample, study.score.x)
-    method = f"influence function; cross-fitted in {n_folds} folds, seed {seed}"
-    effects = for_each_outcome(
-        outcome, cross_fitted_effects(study, models, scores, estimand, contrast, method)
-    )
-    warn_of_cross_fitted_terms(study, models)
+    if scores is not None:
+        return effects_of_given_scores(df, roles, spec, scores, penalty, contrast)
+    study = read_study(df, roles, takes_missing=spec.takes_missing)
+    if not spec.is_cross_fitted:
+        return _with_fitted_scores(study, outcome, spec, penalty, contrast)
+    fitted = fitted_scores(study, outcome, spec, penalty, treatment)
+    split = split_of_fitted(study, outcome, spec, fitted)
+    effects = for_each_outcome(outcome, cross_fitted_effects(study, split, spec, contrast))
+    warn_of_cross_fitted_terms(study, own_learner(score_model, penalty), own_learner(outcome_model))
     return effects
 
 
@@ -335,19 +332,3 @@ def _with_fitted_scores(
 def _check_options(penalty: float, contrast: Contrast) -> None:
     checks.number("penalty", penalty, minimum=0.0)
     checks.choice("contrast", contrast, get_args(Contrast))
-
-
-def _check_models(outcome_model: OutcomeModel | Learner, score_model: Learner, penalty: float) -> None:
-    if isinstance(outcome_model, str):
-        checks.choice("outcome_model", outcome_model, get_args(OutcomeModel))
-    else:
-        require("outcome_model", outcome_model)
-    if score_model is not None:
-        if penalty:
-            raise InvalidInputError(
-                f"penalty: {penalty!r} is for the logistic score model, and score_model is another; set the "
-                "strength of that model itself, and leave the penalty out"
-            )
-        require("score_model", score_model)
-        if not hasattr(score_model, "predict_proba"):
-            raise InvalidInputError("score_model: a classifier is needed, with predict_proba")

@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Required, TypeAlias, TypedDict, Unpack, get_args, overload
 
+import numpy as np
+
 from propensity import core
 from propensity.effects.arms import Weighting, balancing_part
 from propensity.effects.cautions import (
@@ -14,33 +16,40 @@ from propensity.effects.cautions import (
 )
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
-from propensity.effects.estimators import WeightingEstimand
+from propensity.effects.estimators import IPW, WeightingEstimand
 from propensity.effects.imbalance import BalanceTerms, Imbalance, find_imbalance
 from propensity.effects.sample import Sample, for_each_outcome, read_sample, warn_once
 from propensity.effects.several import Effects
+from propensity.errors import InvalidInputError
 from propensity.frames import checks, rowwise_checks
 from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Floats
 from propensity.frames.columns import outcome_names
 from propensity.frames.native import AnyFrame, AnySeries
 from propensity.scores.cautions import lone_cautions, score_cautions, weights_of_stood_for
+from propensity.scores.cross_fitted import CrossFittedScores
 from propensity.scores.logistic import (
     AS_KNOWN,
+    balance_terms_of,
     given_scores,
     read_scores,
     read_terms,
     require_other_columns,
     told_by_fit,
 )
-from propensity.scores.model import PropensityModel
+from propensity.scores.model import ModelScores, PropensityModel
 from propensity.scores.scored import Scored
 
 _ESTIMATED = "stacked estimating equations; counts that the scores were estimated"
 _REMEDY = "weighting alone is biased by it, and outcome models (aipw, ipwra) have to adjust for it"
 _REMEDY_OF_ADJUSTED = "the outcome models have to adjust for it, which they do as far as their terms reach"
+_REMEDY_OF_TRUNCATED = (
+    'a bound on the weights leaves it: raise it (truncate=), take estimand="ATO", which needs none, or '
+    "adjust (aipw)"
+)
 _RICHER = "; squares and products of terms in the score model balance more"
 _REMEDY_OF_KNOWN = "weights of right scores make the scores alike: look at overlap, and at how they were made"
-_KNOWN = "estimating equations of the two means; takes the scores as known"
+_KNOWN = "estimating equations of the two means; takes the {} as known"
 
 
 @columns_by_name
@@ -50,16 +59,21 @@ def balancing_weights(
     treatment: str,
     scores: object,
     estimand: WeightingEstimand = "ATE",
+    stabilized: bool = False,
     sample_weight: object = None,
 ) -> AnySeries:
     """Weigh each row so that both groups look like the units the effect is for.
 
     Parameters
     ----------
-    df, treatment, scores : DataFrame, str, and PropensityModel, str, Series or array (n,)
+    df, treatment, scores : DataFrame, str, and PropensityModel, CrossFittedScores, str, Series or array
         As for `ipw`.
     estimand : {"ATE", "ATT", "ATC", "ATO", "ATM"}, default "ATE"
         Whose effect the weights are for, as for `ipw`.
+    stabilized : bool, default False
+        Multiply them by the share of the row's own arm, for the ATE: p / e and (1 - p) / (1 - e), of mean 1
+        in either arm, to be looked at or handed to software that takes weights for counts (`WeightIt`'s
+        ``stabilize``). Effects by weighting divide by the sum of an arm's weights, and are the same.
     sample_weight : None, str, Series or array (n,), default None
         How much of the population a row stands for; that with which the model was fitted. It is not in the
         weights given: whoever takes them multiplies them by it, as `smd` and `balance` do where they are told
@@ -74,7 +88,7 @@ def balancing_weights(
     Raises
     ------
     OverlapError, InvalidInputError
-        As for `ipw`.
+        As for `ipw`; weights for another estimand than the ATE are to be stabilized.
 
     Warns
     -----
@@ -88,21 +102,32 @@ def balancing_weights(
     the mean of every term exactly.
     """
     estimand = checks.estimand(estimand, get_args(WeightingEstimand))
+    checks.flag("stabilized", stabilized)
+    if stabilized and estimand != "ATE":
+        raise InvalidInputError(
+            f"stabilized: weights for the {estimand} are on the scale of its rows already; it is for "
+            "estimand='ATE'"
+        )
     sample = read_sample(df, treatment=treatment, sample_weight=sample_weight, also=given_scores(scores))
     e = read_scores(sample.frame, scores, sample.treated, sample.sample_weight)
     total = sample.weighting(e, estimand).weights
-    is_model = isinstance(scores, PropensityModel)
+    is_model = isinstance(scores, ModelScores)
     impossible = () if is_model else score_cautions(e, sample.treated, sample.sample_weight)
     uneven = overlap_cautions(estimand, sample.present(total), sample.present(sample.treated))
     counts = count_cautions(sample.sample_weight, sample.frame.code_of("sample_weight"))
     warn_once((*impossible, *uneven, *counts))
-    return sample.frame.series(balancing_part(total, sample.sample_weight), "weights")
+    weights = balancing_part(total, sample.sample_weight)
+    if stabilized:
+        share = float(np.average(sample.treated, weights=sample.sample_weight))
+        weights = weights * np.where(sample.treated, share, 1 - share)
+    return sample.frame.series(weights, "weights")
 
 
 class _Options(TypedDict, total=False):
     treatment: Required[str]
     scores: Required[object]
     estimand: WeightingEstimand
+    truncate: float | None
     contrast: Contrast
     cluster: object
     sample_weight: object
@@ -120,6 +145,7 @@ def ipw(
     treatment: str,
     scores: object,
     estimand: WeightingEstimand = "ATE",
+    truncate: float | None = None,
     contrast: Contrast = "difference",
     cluster: object = None,
     sample_weight: object = None,
@@ -132,14 +158,22 @@ def ipw(
         One row a unit, and a column of it, bool or 0/1, as for `fit_propensity`.
     outcome : str, or list of str
         A column, numeric or bool; or several.
-    scores : PropensityModel, str, Series or array (n,)
-        A model fitted on these very rows, whose standard error then counts that the score was estimated; or
-        a column or numbers strictly between 0 and 1, which are taken as known.
+    scores : PropensityModel, CrossFittedScores, str, Series or array (n,)
+        A logistic model fitted on these very rows, whose standard error then counts that the score was
+        estimated; scores of any other model, out of fold or out of bag; or a column or numbers strictly
+        between 0 and 1. All but the first are taken as known. Numbers that come of a flexible model (trees,
+        forests, boosting, neural networks) must be of rows that it has not seen: of those it was fitted to
+        its scores are far too sure, and the interval misses the effect.
     estimand : {"ATE", "ATT", "ATC", "ATO", "ATM"}, default "ATE"
         Whose effect: everyone's, the treated units', the control units', that of the units in the overlap of
         the arms, that of those whom pair matching would keep.
-    contrast : {"difference", "ratio", "odds_ratio"}, default "difference"
-        What the two means are made into. A difference is in units of the outcome.
+    truncate : float or None, default None
+        The quantile of their arm's weights, as 0.99, above which weights are set to it, as `truncate` does
+        with the scores: less variance for some bias. None leaves weights as they are; where the arms overlap
+        little, estimand="ATO" needs no bound.
+    contrast : {"difference", "ratio", "percent", "odds_ratio"}, default "difference"
+        What the two means are made into. A difference is in units of the outcome; "percent" is the lift,
+        100 (ratio - 1).
     cluster : None, str, Series or array (n,), default None
         Groups whose rows may vary together (workspaces, households); None for independent rows.
     sample_weight : None, str, Series or array (n,), default None
@@ -184,9 +218,11 @@ def ipw(
     -----
     Each mean is a ratio, sum w Y / sum w (Hajek 1971), never a sum over n (Horvitz and Thompson 1952), which
     moves when a constant is added to the outcome. The standard error stacks the score equations of the
-    logistic model and those of the two means (Lunceford and Davidian 2004, section 3), with divisor n.
+    logistic model and those of the two means (Lunceford and Davidian 2004, section 3), with divisor n. It
+    takes bounds by `truncate` as known: a row beyond them weighs the same whatever its score; `bootstrap`
+    finds them anew in every replicate.
     """
-    estimand = checks.estimand(estimand, get_args(WeightingEstimand))
+    spec = IPW(estimand, truncate=truncate)
     checks.choice("contrast", contrast, get_args(Contrast))
     sample = read_sample(
         df,
@@ -198,10 +234,10 @@ def ipw(
     )
     require_other_columns(sample.frame, scores, outcome_names(outcome))
     scored = read_scored(sample, scores)
-    doubts = once(partial(weighting_cautions, sample, scored, estimand=estimand))
+    doubts = once(ipw_doubts(sample, scored, spec))
     return for_each_outcome(
         outcome,
-        lambda name: weighted_effect(sample, name, scored, estimand, contrast, doubts),
+        lambda name: scored_effect(sample, name, scored, spec, contrast, doubts),
         told=told_by_fit(scores),
     )
 
@@ -215,6 +251,8 @@ def read_scored(sample: Sample, scores: object) -> Scored:
         As for `read_scores`; the model was fitted with other sample weights or other covariates.
     """
     e = read_scores(sample.frame, scores, sample.treated, sample.sample_weight)
+    if isinstance(scores, CrossFittedScores):
+        return scored_out_of_sample(sample, scores, e)
     if not isinstance(scores, PropensityModel):
         doubts = score_cautions(e, sample.treated, sample.sample_weight)
         return Scored(e, balance_terms=BalanceTerms.of_scores(e), cautions=doubts)
@@ -227,6 +265,16 @@ def read_scored(sample: Sample, scores: object) -> Scored:
         BalanceTerms.of_terms(x, scores.recipe),
         scores.separation,
         columns=scores.recipe.columns,
+    )
+
+
+def scored_out_of_sample(sample: Sample, scores: CrossFittedScores, e: Floats) -> Scored:
+    """Take scores (n,) as known that a model of other rows has given."""
+    return Scored(
+        e,
+        balance_terms=balance_terms_of(sample.frame, scores),
+        columns=scores.covariates,
+        known_as=scores.known_as,
     )
 
 
@@ -246,16 +294,31 @@ def once(doubts: Doubts) -> Doubts:
     return remember
 
 
+def ipw_doubts(sample: Sample, scored: Scored, spec: IPW) -> Doubts:
+    """Say of the weights of a specification what there is to say."""
+    truncated = spec.truncate is not None
+    return partial(weighting_cautions, sample, scored, estimand=spec.estimand, truncated=truncated)
+
+
 def weighting_cautions(
-    sample: Sample, scored: Scored, weighting: Weighting, *, estimand: str, alone: bool = True
+    sample: Sample,
+    scored: Scored,
+    weighting: Weighting,
+    *,
+    estimand: str,
+    alone: bool = True,
+    truncated: bool = False,
 ) -> tuple[Warning, ...]:
     """Say of weights whether scores, overlap and balance allow an effect; `alone` without outcome models."""
     weights, treated = weighting.weights, sample.present(sample.treated)
     lone = lone_cautions(sample.present(scored.scores), treated, estimand, scored.separation)
     uneven = overlap_cautions(estimand, sample.present(weights), treated)
     of_fitted = _REMEDY if alone else _REMEDY_OF_ADJUSTED
-    advice = _REMEDY_OF_KNOWN if scored.x is None else of_fitted
-    if scored.x is not None and not (lone or uneven):
+    known = scored.x is None and not scored.columns
+    advice = _REMEDY_OF_KNOWN if known else of_fitted
+    if truncated:
+        advice = _REMEDY_OF_TRUNCATED
+    elif scored.x is not None and not (lone or uneven):
         advice += _RICHER
     found = _imbalance(sample, scored, weighting, among_others=bool(lone))
     left = balance_cautions(found, f"weighting for the {estimand}", advice)
@@ -266,7 +329,7 @@ def weighting_cautions(
 def without_remedy(caution: Warning) -> str:
     """Give a caution but for its remedy, which hangs on the estimator, where what is wrong does not."""
     words = str(caution)
-    for remedy in (_REMEDY, _REMEDY_OF_ADJUSTED):
+    for remedy in (_REMEDY, _REMEDY_OF_ADJUSTED, _REMEDY_OF_TRUNCATED):
         words = words.partition(remedy)[0]
     return words
 
@@ -286,11 +349,11 @@ def _imbalance(
     return find_imbalance(scored.balance_terms, sample.treated, weights, ess=ess, sample_weight=s)
 
 
-def weighted_effect(
+def scored_effect(
     sample: Sample,
     outcome: str,
     scored: Scored,
-    estimand: WeightingEstimand,
+    spec: IPW,
     contrast: Contrast,
     doubts: Doubts,
 ) -> Effect:
@@ -299,7 +362,8 @@ def weighted_effect(
         sample.frame.outcome(outcome),
         sample.treated,
         scored.scores,
-        estimand=estimand,
+        estimand=spec.estimand,
+        truncate=spec.truncate,
         x=scored.x,
         penalty=scored.penalty,
         sample_weight=sample.sample_weight,
@@ -309,9 +373,21 @@ def weighted_effect(
         outcome,
         found,
         weighting,
-        estimand=estimand,
+        estimand=spec.estimand,
         contrast=contrast,
-        se_method=_KNOWN if scored.x is None else _ESTIMATED,
+        se_method=(_KNOWN.format(scored.known_as) if scored.x is None else _ESTIMATED)
+        + _bounds_of(spec, found),
         cautions=doubts(weighting),
         covariates=scored.columns,
+        scores=scored.scores,
+    )
+
+
+def _bounds_of(spec: IPW, found: core.WeightedEstimate) -> str:
+    """Say of a standard error what bounds on weights are to it; nothing where there are none."""
+    if spec.truncate is None:
+        return ""
+    return (
+        f"; takes the bounds on the weights as known ({found.n_truncated_treated:,} treated and "
+        f"{found.n_truncated_control:,} control rows are above their arm's quantile {spec.truncate:g})"
     )

@@ -1,0 +1,166 @@
+"""AIPW with models that have not seen the rows: scores and outcomes cross-fitted, once or several times."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import numpy as np
+
+from propensity import core
+from propensity.effects.arms import Weighting, effective_sizes
+from propensity.effects.contrasts import Contrast
+from propensity.effects.effect import Effect
+from propensity.effects.estimators import AIPW
+from propensity.effects.imbalance import BalanceTerms
+from propensity.frames.checks import Floats
+from propensity.outcomes.augmented import augmented_means, averages_over, over_repeats
+from propensity.outcomes.models import (
+    Study,
+    naming_rows_outside_models,
+    naming_separation_of_outcome,
+    warn_of_outcome_terms,
+)
+from propensity.outcomes.outcome_learners import ByArm, predicted_outcomes
+from propensity.scores.folds import Folds, Splits
+from propensity.scores.learners import Learner, Linear, Logistic, own_learner, seeded
+from propensity.scores.scored import Scored, warn_of_left_out
+from propensity.weighting.ipw import weighting_cautions
+
+Predicted: TypeAlias = tuple[float, ByArm]
+"""From where outcomes are measured, and what they would be in either arm, less that."""
+
+
+@dataclass(frozen=True, eq=False)
+class SplitScores:
+    """Scores for AIPW, and the folds in which outcomes are to be predicted.
+
+    Attributes
+    ----------
+    scores : ndarray (n_repeats, n), or (1, n) where they are the same for all
+    folds : tuple of Folds
+        One for each repeat.
+    splits : Splits
+    balance_terms : BalanceTerms
+        What balance is asked of.
+    known_as : str
+        What scores are called that were not cross-fitted here, in these folds; else empty.
+    """
+
+    scores: Floats
+    folds: tuple[Folds, ...]
+    splits: Splits
+    balance_terms: BalanceTerms
+    known_as: str = ""
+
+    @property
+    def of_repeats(self) -> Floats:
+        """The scores (n_repeats, n)."""
+        return np.broadcast_to(self.scores, (len(self.folds), self.scores.shape[1]))
+
+    @property
+    def se_method(self) -> str:
+        """How the standard error is made."""
+        if not self.known_as:
+            return f"influence function; {self.splits.words}"
+        return f"influence function; takes the {self.known_as} as known; outcome models {self.splits.words}"
+
+
+def cross_fitted_effects(
+    study: Study,
+    split: SplitScores,
+    spec: AIPW,
+    contrast: Contrast,
+    predicted: Mapping[str, Sequence[Predicted]] | None = None,
+) -> Callable[[str], Effect]:
+    """Give what estimates the effect on an outcome with models that have not seen the rows they predict.
+
+    `predicted` are the predictions for each repeat, by outcome, where they were made already.
+    """
+    sample, estimand = study.sample, spec.estimand
+    weightings = [sample.weighting(scores, estimand) for scores in split.of_repeats]
+    weighting = _mean_of(weightings, sample.treated)
+    scores = split.scores.mean(axis=0)
+    scored = Scored(scores, study.score.x, balance_terms=split.balance_terms)
+    cautions = weighting_cautions(sample, scored, weighting, estimand=estimand, alone=False)
+
+    def effect_on(outcome: str) -> Effect:
+        y = sample.frame.outcome(outcome)
+        fits = predicted[outcome] if predicted else outcomes_of_repeats(study, split, spec, outcome)
+        found = [
+            augmented_means(sample, y - origin, own.weights, fitted, estimand, origin)
+            for (origin, fitted), own in zip(fits, weightings, strict=True)
+        ]
+        repeated = over_repeats(found, sample.clusters)
+        return sample.effect(
+            outcome,
+            repeated.means,
+            weighting,
+            estimand=estimand,
+            contrast=contrast,
+            se_method=split.se_method + _told(repeated.spread),
+            cautions=(*study.cautions, *cautions),
+            covariates=study.columns,
+            scores=scores,
+        )
+
+    return effect_on
+
+
+def outcomes_of_repeats(study: Study, split: SplitScores, spec: AIPW, outcome: str) -> Iterator[Predicted]:
+    """Give for each repeat what the outcome models predict."""
+    y = study.sample.frame.outcome(outcome)
+    learner = own_learner(spec.outcome_model)
+    origin = origin_for(learner, y)
+    target = averages_over(study.sample.treated, spec.estimand)
+    with naming_separation_of_outcome(study), naming_rows_outside_models(study):
+        for repeat, folds in enumerate(split.folds):
+            model = seeded(learner, replace(split.splits, seed=spec.seed).seed_of(repeat))
+            fitted = predicted_outcomes(model, study, folds, y - origin, target, f"column '{outcome}'")
+            yield origin, fitted
+
+
+def _told(spread: float | None) -> str:
+    """Say how far repeats are apart."""
+    if spread is None:
+        return ""
+    return f"; the repeats' estimates have standard deviation {spread:.3g}, which is counted"
+
+
+def _mean_of(weightings: list[Weighting], treated: np.ndarray) -> Weighting:
+    """Average what rows weigh over repeats."""
+    if len(weightings) == 1:
+        return weightings[0]
+    weights = np.mean([one.weights for one in weightings], axis=0)
+    return Weighting(weights, *effective_sizes(weights, treated))
+
+
+def origin_for(learner: Learner, y: Floats) -> float:
+    """Give from where outcomes are measured: their middle where that is far from zero, else zero.
+
+    As `src/outcome/origin.rs` does. Least squares goes along with any shift; what somebody else's model does,
+    nobody knows.
+    """
+    if not isinstance(learner, Linear):
+        return 0.0
+    low, high = float(y.min()), float(y.max())
+    middle = low / 2 + high / 2
+    return middle if abs(middle) > high - low else 0.0
+
+
+def warn_of_cross_fitted_terms(study: Study, score_model: Learner | None, outcome_model: Learner) -> None:
+    """Warn of terms that our own models leave out; what others' do with them is theirs.
+
+    `score_model` is None where the scores were given.
+    """
+    there = study.sample.present_rows
+    nobody = np.zeros_like(there)
+    told = None
+    if isinstance(score_model, Logistic):
+        is_penalized = score_model.penalty > 0
+        told = study.score.dropped([] if is_penalized else core.require_inside(study.score.x, there, nobody))
+        warn_of_left_out(told)
+    if isinstance(outcome_model, Linear | Logistic):
+        columns = core.require_inside(study.outcome_x, there, nobody)
+        warn_of_outcome_terms(study, map(int, columns), told or ())
