@@ -135,3 +135,7 @@ fn fitted(
     let (intercept, coefficients) = design.to_callers(response.mean, slopes);
     LassoFit { coefficients, intercept, loadings, rounds }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::float_cmp)] // tests
+mod tests;

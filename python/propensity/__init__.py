@@ -4,8 +4,10 @@ Two doors lead in. The functions here take a data frame (pandas, polars, pyarrow
 of the same names in `propensity.core` take NumPy arrays. `propensity.plots` draws what both give back.
 
 Who opts in, and can be compared
-    `fit_propensity` gives a `PropensityModel`, and of any other model `CrossFittedScores`; `Forest` says how a
-    random forest is grown; `overlap`, `trim`.
+    `fit_propensity` gives a `PropensityModel`, and of any other model `CrossFittedScores`; `Forest` says how
+    a random forest is grown; `overlap`, `trim`.
+Which of hundreds of covariates matter
+    `select_covariates` gives `SelectedCovariates`, to hand on.
 What the feature did, several answers at once
     `estimate`, `bootstrap`, with a list of specifications: `IPW`, `AIPW`, `IPWRA`, `RegressionAdjustment`,
     `NearestNeighbors`, `Balancing`.
@@ -62,6 +64,8 @@ from propensity.scores.cross_fitted import CrossFittedScores
 from propensity.scores.fit import fit_propensity
 from propensity.scores.forest import Forest
 from propensity.scores.model import PropensityModel
+from propensity.selection.select import select_covariates
+from propensity.selection.selected import SelectedCovariates
 from propensity.sensitivity.e_value import EValue, e_value
 from propensity.sensitivity.robustness import robustness_value
 from propensity.sensitivity.robustness_result import RobustnessValue
@@ -94,6 +98,7 @@ __all__ = [
     "RegressionAdjustment",
     "RobustnessValue",
     "RosenbaumBounds",
+    "SelectedCovariates",
     "Subclasses",
     "Trimmed",
     "TruncatedWeights",
@@ -119,6 +124,7 @@ __all__ = [
     "plots",
     "regression_adjustment",
     "robustness_value",
+    "select_covariates",
     "smd",
     "subclassify",
     "trim",

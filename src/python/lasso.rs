@@ -2,6 +2,7 @@ use numpy::PyArray1;
 use pyo3::prelude::*;
 
 use super::{arrays, call, needs, options};
+use crate::design::covariates::CHUNK;
 use crate::error::{Error, Result};
 use crate::reserve;
 use crate::selection::{self, Loadings};
@@ -81,7 +82,8 @@ pub fn lasso(
     let responses = responses.iter().map(|y| y.as_slice()).collect::<Result<Vec<_>, _>>()?;
     let found = call::run(py, n_threads, None, |monitor| {
         reserve::room_for(x.nrows(), needs::FIT)?;
-        reserve::room_for(x.ncols().pow(2), needs::LASSO_A_PAIR)?;
+        let chunks = x.nrows().div_ceil(CHUNK) * needs::LASSO_A_PAIR_AND_CHUNK;
+        reserve::room_for(x.ncols().saturating_pow(2), needs::LASSO_A_PAIR + chunks)?;
         selection::lassos(x, weight, &responses, penalty, loadings, monitor)
     })?;
     let array = |values: Vec<f64>| PyArray1::from_vec(py, values).unbind();
