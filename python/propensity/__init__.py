@@ -4,8 +4,8 @@ Two doors lead in. The functions here take a data frame (pandas, polars, pyarrow
 of the same names in `propensity.core` take NumPy arrays. `propensity.plots` draws what both give back.
 
 Who opts in, and can be compared
-    `fit_propensity` gives a `PropensityModel`, and of any other model `CrossFittedScores`; `Forest` says how
-    a random forest is grown; `overlap`, `trim`.
+    `fit_propensity` gives a `PropensityModel`, and of any other model `CrossFittedScores`; `Boosting` and
+    `Forest` say how trees are grown; `overlap`, `trim`.
 Which of hundreds of covariates matter
     `select_covariates` gives `SelectedCovariates`, to hand on.
 What the feature did, several answers at once
@@ -20,11 +20,13 @@ By matching, then `.effect("outcome")`
     `match_nn`, `match_full`, `match_cem`, `subclassify`.
 How much, in what terms
     of any `Effect`: `.means`, `.contrast_as("percent")`, `.test(value, alternative, margin)`.
+For whom
+    `by="tier"` gives `GroupedEffects`, with one table and `.test_equal()`.
 Whether the arms are alike
     `smd`, `balance`, `balance_summary`.
 What if something is hidden
     `e_value` of a published number, `effect.e_value()` of an effect; `matches.rosenbaum("outcome")`;
-    `robustness_value`.
+    `robustness_value`; `placebo`.
 Data to learn on, what can go wrong
     `datasets`, `errors`.
 
@@ -38,6 +40,7 @@ from propensity import core, datasets, errors, plots
 from propensity.balance.tables import balance, balance_summary, smd
 from propensity.core import __version__
 from propensity.effects.effect import Effect
+from propensity.effects.equality import EqualityTest
 from propensity.effects.estimators import (
     AIPW,
     IPW,
@@ -46,6 +49,7 @@ from propensity.effects.estimators import (
     Estimator,
     RegressionAdjustment,
 )
+from propensity.effects.grouped import GroupedEffects
 from propensity.effects.hypotheses import EffectTest
 from propensity.effects.matching_specification import NearestNeighbors
 from propensity.effects.several import Effects
@@ -60,6 +64,7 @@ from propensity.overlap.overlap import Overlap, overlap
 from propensity.overlap.trimming import Trimmed, trim
 from propensity.resampling.bootstrap import bootstrap
 from propensity.resampling.result import BootstrapResult
+from propensity.scores.boosting import Boosting
 from propensity.scores.cross_fitted import CrossFittedScores
 from propensity.scores.fit import fit_propensity
 from propensity.scores.forest import Forest
@@ -67,6 +72,7 @@ from propensity.scores.model import PropensityModel
 from propensity.selection.select import select_covariates
 from propensity.selection.selected import SelectedCovariates
 from propensity.sensitivity.e_value import EValue, e_value
+from propensity.sensitivity.placebo import Placebo, placebo
 from propensity.sensitivity.robustness import robustness_value
 from propensity.sensitivity.robustness_result import RobustnessValue
 from propensity.sensitivity.rosenbaum import RosenbaumBounds
@@ -83,17 +89,21 @@ __all__ = [
     "IPWRA",
     "Balancing",
     "BalancingWeights",
+    "Boosting",
     "BootstrapResult",
     "CrossFittedScores",
     "EValue",
     "Effect",
     "EffectTest",
     "Effects",
+    "EqualityTest",
     "Estimator",
     "Forest",
+    "GroupedEffects",
     "Matches",
     "NearestNeighbors",
     "Overlap",
+    "Placebo",
     "PropensityModel",
     "RegressionAdjustment",
     "RobustnessValue",
@@ -121,6 +131,7 @@ __all__ = [
     "match_full",
     "match_nn",
     "overlap",
+    "placebo",
     "plots",
     "regression_adjustment",
     "robustness_value",

@@ -169,6 +169,7 @@ class BoostedOutcomes:
     @property
     def model_control(self) -> BoostedTrees: ...
 
+@final
 class WeightedEstimate:
     """A weighted contrast of two means."""
 

@@ -27,10 +27,13 @@ RESULTS = [
     ps.Effect,
     ps.EffectTest,
     ps.Effects,
+    ps.EqualityTest,
     ps.EValue,
+    ps.GroupedEffects,
     ps.Matches,
     ps.Overlap,
     ps.PropensityModel,
+    ps.Placebo,
     ps.RobustnessValue,
     ps.RosenbaumBounds,
     ps.Subclasses,
@@ -41,7 +44,7 @@ METHODS = {
     f"{kind.__name__}.{name}": member
     for kind in RESULTS
     for name, member in inspect.getmembers(kind, inspect.isfunction)
-    if not name.startswith("_")
+    if not name.startswith("_") and not member.__qualname__.startswith("Mapping.")  # Python's own
 }
 MADE_BY_THE_PACKAGE = {kind.__name__ for kind in RESULTS} | {"Estimator"}
 
