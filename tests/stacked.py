@@ -159,7 +159,27 @@ def solve_groups(design, codes, clusters=None):
         by_group = [moments * (codes == place)[:, None] for place in range(size)]
         return np.column_stack([models, *by_group])
 
-    theta = np.zeros(n_models + 2 * size)
+    found = _solved(psi, n_models + 2 * size, clusters)
+    means = found.theta[n_models:].reshape(size, 2)
+    return GroupSolution(means, found.covariance[n_models:, n_models:], found.left)
+
+
+def solve_equations(psi, n_parameters):
+    """Solve mean(psi) = 0 from zero, the means of both arms last, and give the sandwich."""
+    found = _solved(psi, n_parameters)
+    return Solution(found.theta[-2:], found.covariance[-2:, -2:], found.left)
+
+
+@dataclass(frozen=True)
+class _Solved:
+    theta: np.ndarray
+    covariance: np.ndarray
+    left: float
+
+
+def _solved(psi, n_parameters, clusters=None):
+    """Newton's method with numeric derivatives, and the sandwich of all parameters."""
+    theta = np.zeros(n_parameters)
     for _ in range(50):
         step = np.linalg.solve(_jacobian(psi, theta), psi(theta).mean(axis=0))
         theta = theta - step
@@ -171,4 +191,4 @@ def solve_groups(design, codes, clusters=None):
         rows = np.array([rows[clusters == label].sum(axis=0) for label in np.unique(clusters)])
         factor = len(rows) / (len(rows) - 1)
     covariance = factor * bread @ (rows.T @ rows / n) @ bread.T / n
-    return GroupSolution(theta[n_models:].reshape(size, 2), covariance[n_models:, n_models:], left)
+    return _Solved(theta, covariance, left)

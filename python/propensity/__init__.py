@@ -4,8 +4,10 @@ Two doors lead in. The functions here take a data frame (pandas, polars, pyarrow
 of the same names in `propensity.core` take NumPy arrays. `propensity.plots` draws what both give back.
 
 Who opts in, and can be compared
-    `fit_propensity` gives a `PropensityModel`, and of any other model `CrossFittedScores`; `Forest` says how
-    a random forest is grown; `overlap`, `trim`.
+    `fit_propensity` gives a `PropensityModel`, and of any other model `CrossFittedScores`; `Boosting` and
+    `Forest` say how trees are grown; `overlap`, `trim`.
+Which of hundreds of covariates matter
+    `select_covariates` gives `SelectedCovariates`, to hand on.
 What the feature did, several answers at once
     `estimate`, `bootstrap`, with a list of specifications: `IPW`, `AIPW`, `IPWRA`, `RegressionAdjustment`,
     `NearestNeighbors`, `Balancing`.
@@ -24,7 +26,7 @@ Whether the arms are alike
     `smd`, `balance`, `balance_summary`.
 What if something is hidden
     `e_value` of a published number, `effect.e_value()` of an effect; `matches.rosenbaum("outcome")`;
-    `robustness_value`.
+    `robustness_value`; `placebo`.
 Data to learn on, what can go wrong
     `datasets`, `errors`.
 
@@ -63,11 +65,15 @@ from propensity.overlap.overlap import Overlap, overlap
 from propensity.overlap.trimming import Trimmed, trim
 from propensity.resampling.bootstrap import bootstrap
 from propensity.resampling.result import BootstrapResult
+from propensity.scores.boosting import Boosting
 from propensity.scores.cross_fitted import CrossFittedScores
 from propensity.scores.fit import fit_propensity
 from propensity.scores.forest import Forest
 from propensity.scores.model import PropensityModel
+from propensity.selection.select import select_covariates
+from propensity.selection.selected import SelectedCovariates
 from propensity.sensitivity.e_value import EValue, e_value
+from propensity.sensitivity.placebo import Placebo, placebo
 from propensity.sensitivity.robustness import robustness_value
 from propensity.sensitivity.robustness_result import RobustnessValue
 from propensity.sensitivity.rosenbaum import RosenbaumBounds
@@ -84,6 +90,7 @@ __all__ = [
     "IPWRA",
     "Balancing",
     "BalancingWeights",
+    "Boosting",
     "BootstrapResult",
     "CrossFittedScores",
     "EValue",
@@ -97,10 +104,12 @@ __all__ = [
     "Matches",
     "NearestNeighbors",
     "Overlap",
+    "Placebo",
     "PropensityModel",
     "RegressionAdjustment",
     "RobustnessValue",
     "RosenbaumBounds",
+    "SelectedCovariates",
     "Subclasses",
     "Trimmed",
     "TruncatedWeights",
@@ -123,9 +132,11 @@ __all__ = [
     "match_full",
     "match_nn",
     "overlap",
+    "placebo",
     "plots",
     "regression_adjustment",
     "robustness_value",
+    "select_covariates",
     "smd",
     "subclassify",
     "trim",

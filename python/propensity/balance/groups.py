@@ -13,7 +13,8 @@ from propensity.frames.grouping import Grouping
 if TYPE_CHECKING:
     from propensity.balance.tables import BalanceRows
 
-_ESS = ("ess_treated", "ess_control")
+# What the tables of single samples know beside their numbers, and what a group without an arm has of it.
+_FACTS: dict[str, Any] = {"ess_treated": 0.0, "ess_control": 0.0, "products": {}}
 _FEWEST_ROWS = 2  # of an arm, for it to vary
 
 
@@ -31,15 +32,15 @@ def tables_of_groups(
     empty = pd.DataFrame(np.nan, index=like.index, columns=like.columns)
     filled = [empty if table is None else table for table in tables]
     joined: pd.DataFrame = pd.concat(filled, keys=list(groups.index), names=list(groups.by))
-    joined.attrs = {key: value for key, value in like.attrs.items() if key not in _ESS}
+    joined.attrs = {key: value for key, value in like.attrs.items() if key not in _FACTS}
     joined.attrs["by"] = groups.by
-    for arm in _ESS:
-        joined.attrs[arm] = {
+    for fact, nothing in _FACTS.items():
+        joined.attrs[fact] = {
             sample: {
-                group: 0.0 if table is None else table.attrs[arm][sample]
+                group: nothing if table is None else table.attrs[fact][sample]
                 for group, table in zip(groups.index, tables, strict=True)
             }
-            for sample in like.attrs[arm]
+            for sample in like.attrs[fact]
         }
     return joined
 
@@ -55,8 +56,8 @@ def table_of_group(table: pd.DataFrame, group: Any) -> pd.DataFrame:
     by = list(table.attrs["by"])
     found = pd.DataFrame(table.xs(group, level=by if len(by) > 1 else by[0]))
     found.attrs = {**table.attrs, "by": ()}
-    for arm in _ESS:
-        found.attrs[arm] = {sample: sizes[group] for sample, sizes in table.attrs[arm].items()}
+    for fact in _FACTS.keys() & table.attrs.keys():
+        found.attrs[fact] = {sample: of_groups[group] for sample, of_groups in table.attrs[fact].items()}
     return found
 
 

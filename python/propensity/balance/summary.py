@@ -1,6 +1,8 @@
-"""Balance tables summed up: what each arm is worth, the worst term, how many are past the thresholds."""
+"""Balance tables summed up, a row for each sample."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -30,16 +32,29 @@ def balance_summary(
 
     Returns
     -------
-    DataFrame (number of samples, 8)
-        By "sample", or by group and sample of a table with groups: `ess_treated`, `ess_control`, the
+    DataFrame (number of samples, 12)
+        By "sample", of a table with groups by group and sample: `ess_treated`, `ess_control`, the
         `worst_term` by |SMD| and its `worst_smd`, `n_terms`, how many of them are past each threshold
-        (`n_past_smd`, `n_past_variance_ratio`), the `denominator`.
-        The row of the scores counts in none of it: a sum of the others says nothing of its own.
+        (`n_past_smd`, `n_past_variance_ratio`); of the squares and
+        products of terms the `worst_product` and its `worst_product_smd`, `n_products`, how many are past the
+        first threshold (`n_past_product`); the `denominator`. The row of the scores counts in none of it: a
+        sum of the others says nothing of its own.
 
     Raises
     ------
     InvalidInputError
         The table is none of `balance`, or has lost its `attrs`.
+
+    See Also
+    --------
+    balance : Which squares and products are looked at.
+
+    Notes
+    -----
+    Terms that are balanced are no proof that their squares and products are: in simulated worlds whose
+    outcomes hang on these, weighting by a logistic score left no term past 0.1, and 5 to 10 of 59 squares and
+    products, by up to 0.7. Products that are off ask for squares and products in the formula, for
+    ``fit_weights(..., moments=2, interactions=True)``, or for outcome models (`aipw`).
 
     References
     ----------
@@ -59,6 +74,7 @@ def balance_summary(
 
 
 def _summary(table: pd.DataFrame, smd: float, low: float, high: float) -> pd.DataFrame:
+    """Sum up a table without groups."""
     facts = table.attrs
     terms = table.drop(index=DISTANCE) if facts["distance"] else table
     rows = {}
@@ -74,16 +90,29 @@ def _summary(table: pd.DataFrame, smd: float, low: float, high: float) -> pd.Dat
             "n_terms": len(terms),
             "n_past_smd": int((size >= smd).sum()),
             "n_past_variance_ratio": int(((ratio < low) | (ratio > high)).sum()),
+            **_of_products(facts["products"][sample], smd),
             "denominator": facts["denominator"],
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("sample")
+
+
+def _of_products(smds: Mapping[str, float], threshold: float) -> dict[str, object]:
+    """Sum up the SMDs of squares and products."""
+    size = {name: abs(smd) for name, smd in smds.items() if not np.isnan(smd)}
+    worst = max(size, key=size.__getitem__, default=None)
+    return {
+        "worst_product": worst,
+        "worst_product_smd": np.nan if worst is None else smds[worst],
+        "n_products": len(smds),
+        "n_past_product": sum(value >= threshold for value in size.values()),
+    }
 
 
 def _require_balance_table(table: object) -> None:
     whole = (
         isinstance(table, pd.DataFrame)
         and table.columns.names == ["sample", "measure"]
-        and "ess_treated" in table.attrs
+        and {"ess_treated", "products"} <= set(table.attrs)
     )
     if not whole:
         raise InvalidInputError("table: what ps.balance gave is needed, with its columns and attrs")

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import combinations_with_replacement
-from typing import Literal, TypeAlias, get_args
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
 
 from propensity import core
 from propensity.balance.groups import tables_of_groups
+from propensity.balance.products import Denominator, balance_of_products, products_by_name
 from propensity.effects.sample import read_sample_weight
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
@@ -24,8 +24,6 @@ from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates, Recipe, make_terms, parse_covariates
 from propensity.scores.logistic import given_scores, read_scores
 from propensity.weighting.given import given_weights, read_weights
-
-Denominator: TypeAlias = Literal["pooled", "treated", "control", "all"]
 
 UNADJUSTED = "unadjusted"
 """The sample as it is, in a balance table."""
@@ -158,8 +156,9 @@ def balance(
         - `ecdf_difference`: their mean distance
 
         `attrs` holds "denominator", for each sample "ess_treated" and "ess_control" (Kish's effective sample
-        sizes; with `by` of each group), whether there is a row of the scores ("distance"), and the columns of
-        the groups ("by", empty without).
+        sizes), whether there is a row of the scores ("distance"), and "products": for each sample the SMD of
+        every square and product of terms by name, whether or not they have rows, for `balance_summary`. With
+        `by` the sizes and products are by group, and "by" has its columns.
 
     Raises
     ------
@@ -180,6 +179,13 @@ def balance(
     leave out count too, so that all samples are compared at the same places; those of rows of sample weight 0
     do not, for such rows are not there. Both are |p1 - p0| for binary
     terms, which are those of zeros and ones.
+
+    Where a score model or balancing weights have made the means of all terms alike, their squares and
+    products may be as far apart as before, and the effect off by it: `balance_summary` looks at all of them.
+    Of more than 60 terms (levels count) it looks at those of the 60 that the arms differ most in as they are;
+    what is of one categorical is not multiplied. The denominators are those of the products in the sample as
+    it is. It takes one pass over the rows, for Gram matrices of the terms and of their squares; the products
+    are not made.
 
     Balance is a matter of the sample: p-values have no place in it, for they improve when rows are dropped
     (Imai, King and Stuart 2008, section 6).
@@ -209,7 +215,7 @@ def balance(
             f"column '{DISTANCE}': the row of the scores has this name; rename the column"
         )
     rows = BalanceRows(x, recipe, distance, treated, weightings, base)
-    tabulated = partial(table_of, denominator=denominator, squares=squares, interactions=interactions)
+    tabulated = partial(_table_of, denominator=denominator, squares=squares, interactions=interactions)
     if by is None:
         return tabulated(rows)
     there = None if base is None or base.all() else base > 0
@@ -240,27 +246,24 @@ class BalanceRows:
         )
 
 
-def table_of(
+def _table_of(
     rows: BalanceRows, *, denominator: Denominator, squares: bool, interactions: bool
 ) -> pd.DataFrame:
     """Compare the arms, term by term, in all samples."""
+    options: dict[str, Any] = {"sample_weight": rows.sample_weight, "denominator": denominator}
+    weights, distance = list(rows.weightings.values()), rows.distance
+    made = _blocks(rows.x, rows.recipe, distance, squares=squares, interactions=interactions)
     blocks = [
-        (
-            names,
-            core.balance(
-                columns,
-                rows.treated,
-                weights=list(rows.weightings.values()),
-                sample_weight=rows.sample_weight,
-                denominator=denominator,
-            ),
-        )
-        for names, columns in _blocks(
-            rows.x, rows.recipe, rows.distance, squares=squares, interactions=interactions
-        )
+        (names, core.balance(columns, rows.treated, weights=weights, **options)) for names, columns in made
     ]
     samples = [UNADJUSTED, *rows.weightings]
-    return _table(blocks, samples, denominator, distance=rows.distance is not None)
+    table = _table(blocks, samples, denominator, distance=distance is not None)
+    smds = blocks[0 if distance is None else 1][1].smd[:, 0]
+    products = balance_of_products(rows.x, rows.recipe, rows.treated, rows.weightings, smds, **options)
+    table.attrs["products"] = {
+        sample: {name: own[place] for name, own in products.items()} for place, sample in enumerate(samples)
+    }
+    return table
 
 
 def _named(weights: object) -> dict[str, tuple[str, object]]:
@@ -299,26 +302,6 @@ def _blocks(
         yield batch, columns
 
 
-def products_by_name(
-    x: Floats, recipe: Recipe, *, squares: bool, interactions: bool
-) -> dict[str, tuple[int, int]]:
-    """Give the columns to be multiplied by the name of their product, each term's square first.
-
-    Levels of one categorical exclude each other, and the columns of one spline stand for one variable: what
-    is of one term is not multiplied.
-    """
-    names, origins = recipe.names, recipe.origins
-    products = {}
-    for one, other in combinations_with_replacement(range(len(names)), 2):
-        if one == other:
-            if squares and not np.isin(x[:, one], (0.0, 1.0)).all():
-                products[f"{names[one]}^2"] = (one, other)
-        elif interactions and origins[one] != origins[other]:
-            products[f"{names[one]}:{names[other]}"] = (one, other)
-    # A formula may have some of them already.
-    return {name: pair for name, pair in products.items() if name not in names}
-
-
 def _table(
     blocks: Sequence[tuple[Sequence[str], core.Balance]],
     samples: Sequence[str],
@@ -340,5 +323,4 @@ def _table(
     table.attrs["ess_treated"] = dict(zip(samples, first.ess_treated.tolist(), strict=True))
     table.attrs["ess_control"] = dict(zip(samples, first.ess_control.tolist(), strict=True))
     table.attrs["distance"] = distance
-    table.attrs["by"] = ()
     return table

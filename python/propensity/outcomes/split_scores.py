@@ -24,7 +24,7 @@ def fitted_scores(
     Folds hang on what rows hold: of a learner on what `fit_propensity` knows of them too, so that its scores
     are these; of the logistic model on the outcomes beside the terms.
     """
-    asked = Asked.of(spec.score_choice, spec.seed, penalty)
+    asked = Asked.by_estimator(spec.score_choice, spec.estimand, penalty)
     places = places_of_rows(study, outcome) if isinstance(spec.score_model, str) else None
     return scores_in_study(study, asked, treatment, penalty, places)
 
