@@ -29,7 +29,7 @@ class MatchesWithEffects(MatchedInSets):
         outcome: object,
         *,
         bias_adjust: object = None,
-        by: str | list[str],
+        by: str | Sequence[str],
         per: object = None,
         inference: PairInference | None = None,
     ) -> GroupedEffects: ...

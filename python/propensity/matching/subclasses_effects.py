@@ -29,7 +29,7 @@ class SubclassesWithEffects(MatchedInSets):
         self,
         outcome: object,
         *,
-        by: str | list[str],
+        by: str | Sequence[str],
         per: object = None,
         inference: Inference | None = None,
     ) -> GroupedEffects: ...

@@ -62,7 +62,7 @@ class BalancedWithEffects(WeightedResult):
         self,
         outcome: object,
         *,
-        by: str | list[str],
+        by: str | Sequence[str],
         contrast: Contrast = "difference",
         per: object = None,
         cluster: object = None,
