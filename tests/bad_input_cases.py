@@ -1914,4 +1914,88 @@ invalid(
     says=["column 'done'", "it cannot be the scores too"],
 )
 
+# How much, and for whom: groups, what outcomes are divided by, bounds, quantiles, projections, rules.
+
+for call in ("by", "per", "winsorized", "quantiles", "projection", "rank"):
+    case(f"plain columns, {call}", call, doors=FRAMES)
+for call, column in {"by": "tier", "per": "w", "projection": "w", "rank": "w", "quantiles": "visits"}.items():
+    text = column == "tier"
+    invalid(
+        f"missing in what {call} asks for",
+        call,
+        {column: lambda v, text=text: put(4, None)(v.astype(object)) if text else put(4, np.nan)(v)},
+        doors=FRAMES,
+        says=[f"column '{column}'", "1 missing value (row 4)"],
+    )
+for column in ("per", "rank", "projection"):
+    invalid(
+        f"infinite in what {column} asks for",
+        column,
+        {"w": put(4, np.inf)},
+        doors=FRAMES,
+        says=["column 'w'", "1 infinite value (row 4)"],
+    )
+ASKED = {
+    "by": [
+        ({"by": "tiers"}, ["column 'tiers' is not in the frame; did you mean 'tier'?"]),
+        ({"by": "opted"}, ["by: column 'opted' is the treatment"]),
+        ({"by": "done"}, ["by: column 'done' is the outcome"]),
+        ({"by": []}, ["by: no column is named"]),
+        ({"by": ["tier", "tier"]}, ["by: column 'tier' is listed 2 times"]),
+        ({"by": None, "within": True}, ["within: there are no groups to fit models in"]),
+        ({"within": 1}, ["within must be True or False, not 1"]),
+        ({"within": True}, ["within"]),
+        ({"outcome": ["done", "visits"]}, ["by: effects by group are of one outcome, and 2 are named"]),
+        ({"contrast": "lift"}, ["contrast must be one of", "not 'lift'"]),
+    ],
+    "per": [
+        ({"per": "done"}, ["per: column 'done' is the outcome; divided by itself it is 1 for all"]),
+        ({"per": "visits"}, ["column 'visits'", "negative"]),
+        ({"per": "nope"}, ["column 'nope' is not in the frame"]),
+        ({"winsorize": 0.9}, ["winsorize: a ratio has two columns"]),
+    ],
+    "winsorized": [
+        ({"winsorize": 0.4}, ["winsorize: 0.4 is no quantile of the upper end"]),
+        ({"winsorize": (0.9, 0.1)}, ["winsorize: (0.9, 0.1) is no quantile"]),
+        ({"winsorize": (0.1, 0.5, 0.9)}, ["winsorize: one quantile or two are needed, not 3"]),
+        ({"winsorize": "0.9"}, ["winsorize", "not '0.9'"]),
+        ({"winsorize": True}, ["winsorize", "not True"]),
+        ({"winsorize": np.nan}, ["winsorize", "not nan"]),
+    ],
+    "quantiles": [
+        ({"q": 1.0}, ["q", "1.0"]),
+        ({"q": []}, ["q"]),
+        ({"q": "0.5"}, ["q", "'0.5'"]),
+        ({"q": [0.5, 0.5]}, ["q", "0.5"]),
+        ({"n_reps": 1}, ["n_reps", "1"]),
+        ({"contrast": "odds_ratio"}, ["contrast must be one of", "not 'odds_ratio'"]),
+    ],
+    "projection": [
+        ({"projection": []}, ["projection: no column is named"]),
+        ({"projection": ["opted"]}, ["projection: column 'opted' is the treatment"]),
+        ({"projection": "done"}, ["projection: column 'done' is"]),
+        ({"projection": "w +"}, ["projection: "]),
+        ({"n_folds": 1}, ["n_folds", "1"]),
+    ],
+    "rank": [
+        ({"priority": "done"}, ["priority: column 'done' is the outcome"]),
+        ({"priority": np.ones(N)}, ["priority is the same for all rows"]),
+        ({"priority": np.ones(3)}, ["priority", "3"]),
+        ({"target": "auuc"}, ["target must be one of 'autoc', 'qini', not 'auuc'"]),
+    ],
+}
+for call, rows in ASKED.items():
+    for options, says in rows:
+        invalid(f"{call} asked with {options}", call, options=options, doors=FRAMES, says=says)
+
+for call in ("by", "per"):
+    case(
+        f"{call} that is no name",
+        call,
+        options={call: 3},
+        doors=FRAMES,
+        raises=TypeError,
+        says=[f"{call}: a column is given by its name, as text, not by 3"],
+    )
+
 WARNED_ALONGSIDE = SmallSampleWarning

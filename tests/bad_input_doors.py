@@ -57,6 +57,14 @@ def _effect(function: Callable[..., Any], **roles: Any) -> Callable[..., Any]:
     return call
 
 
+def _table(function: Callable[..., Any], **roles: Any) -> Callable[..., Any]:
+    def call(df, **options):
+        table = _with_roles(function, outcome="done", **roles)(df, **options).table
+        return table[["estimate", "std_error"]].to_numpy().ravel()
+
+    return call
+
+
 def _matched_effect(df, **options):
     outcome = options.pop("outcome", df["done"])
     matches = _with_roles(ps.match_nn, scores="e")(df, **options)
@@ -81,6 +89,12 @@ FRAME_CALLS: Mapping[str, Callable[..., Any]] = {
         _with_roles(ps.fit_weights, covariates=COVARIATES)(df, **o).weights
     ),
     "ipw": _effect(ps.ipw, scores="e"),
+    "by": _table(ps.ipw, scores="e", by="tier"),
+    "per": _effect(ps.ipw, scores="e", per="w"),
+    "winsorized": _effect(ps.ipw, scores="e", winsorize=0.9),
+    "quantiles": _table(ps.quantile_effect, covariates=COVARIATES, n_reps=20, progress=False),
+    "projection": _table(ps.best_linear_projection, covariates=COVARIATES, projection=["w"]),
+    "rank": _table(ps.rank_effect, covariates=COVARIATES, priority="w"),
     "weighted": _effect(ps.weighted_effect, weights="e", estimand="ATO"),
     "aipw": _effect(ps.aipw, covariates=COVARIATES),
     "ipwra": _effect(ps.ipwra, covariates=COVARIATES),

@@ -235,6 +235,7 @@ def _used(draw: Draw, result: Any, df: Any, n: int) -> Any:
     if draw.chance(0.15) and not isinstance(result, pd.DataFrame | pd.Series | pl.Series):
         pickle.loads(pickle.dumps(result))
     methods = ["predict", "summary", "conf_int", "effect", "bootstrap", "to_frame", "frame", "_repr_html_"]
+    methods += ["test", "test_equal", "contrast_as"]
     offered = [name for name in methods if callable(getattr(result, name, None))]
     if offered and not isinstance(result, pd.DataFrame | pd.Series | pl.Series) and draw.chance(0.7):
         method = getattr(result, draw.of(offered))

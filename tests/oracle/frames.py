@@ -72,7 +72,7 @@ def _error(result: Any, x: np.ndarray, t: np.ndarray, y: np.ndarray, **words: An
 
 def compare_adjusted(method: str) -> Callable[[Mapping[str, Any], Any], list[Pair]]:
     def compare(given: Mapping[str, Any], result: Any) -> list[Pair]:
-        beyond = ("n_folds", "score_model", "outcome_covariates")
+        beyond = ("n_folds", "score_model", "outcome_covariates", "scores")
         plain = given.get("outcome_model", "linear") in ("linear", "logistic")
         if any(given.get(name) is not None for name in beyond) or not plain:
             raise NotReadError

@@ -16,7 +16,8 @@ import pandas as pd
 import pytest
 
 import propensity as ps
-from invariance_estimators import ESTIMATORS, Answer
+from invariance_asked import ESTIMATORS
+from invariance_estimators import Answer
 from invariance_failing import FAILING, FAILING_AFTERWARDS
 from invariance_transformations import (
     DRAWN,
@@ -175,6 +176,35 @@ except_for(
     "trees choose among columns that are drawn by their place; and a tree of the controls is another tree",
 )
 
+except_for(
+    "outcome + 1e9", "ipw per; aipw per", "what is divided by stays, and the ratio of means is another"
+)
+except_for(
+    "outcome + 1e9",
+    "ipw winsorized",
+    "a bound between two outcomes has the digits that are left for it there",
+)
+except_for(
+    "outcome x -1; weight 2 = row twice",
+    "ipw winsorized",
+    "quantiles are interpolated between rows, of weighted ones from below",
+)
+except_for(
+    "outcome x -1; arms swapped; levels renamed",
+    "quantile_effect",
+    "a draw hangs on what rows hold, and they hold something else",
+    kinds=DRAWN,
+)
+except_for(
+    "arms swapped", "ipw percent", "a lift of the other arm over this one is no multiple of this one's"
+)
+except_for("weight 2 = row twice", "ipw percent", "an error hangs on the number of rows", kinds=("share",))
+except_for(
+    "weight 2 = row twice; outcome x -1; arms swapped; levels renamed",
+    "best_linear_projection; rank_effect",
+    "a fold hangs on what rows hold, and they hold something else",
+)
+
 # Estimators that fit no model to the covariates, so that none can be redundant.
 OF_NO_MODEL = (
     *("fit_propensity boosted", "fit_propensity forest", "ipw boosted", "aipw boosted"),  # trees take all
@@ -185,6 +215,10 @@ OF_NO_MODEL = (
         "fit_weights penalized",
     ),  # a penalty tells equal columns apart: each has half
 )
+
+
+# Results that are asked by group read the frame again, and answer that it is another.
+READING_GROUPS_LATER = ("1-NN by", "fit_weights by")
 
 
 # The comparison
@@ -319,7 +353,7 @@ def turn_around(frame: pd.DataFrame) -> None:
 
 
 @pytest.mark.parametrize("world", ["weights", "clusters"])
-@pytest.mark.parametrize("estimator", ESTIMATORS)
+@pytest.mark.parametrize("estimator", [name for name in ESTIMATORS if name not in READING_GROUPS_LATER])
 def test_result_is_of_the_frame_as_it_was(estimator, world):
     if not (what := ESTIMATORS[estimator]).takes_weights and WORLDS[world].sample_weight:
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -92,5 +93,5 @@ def _same_but_for_units(values: Floats, y: Floats) -> bool:
     """Whether one is the other times a number, plus a number, up to rounding; neither being constant."""
     x = values.astype(np.float64)
     x, y = x - x.mean(), y - y.mean()
-    both, own = float(x @ y) ** 2, float(x @ x) * float(y @ y)
-    return own > 0 and own - both <= _LEFT_OVER * own
+    both, own = float(x @ y) * float(x @ y), float(x @ x) * float(y @ y)
+    return math.isfinite(own) and own > 0 and own - both <= _LEFT_OVER * own

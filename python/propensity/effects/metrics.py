@@ -112,9 +112,8 @@ class Metrics:
         if len(np.unique(own[:1000])) <= 2 and len(np.unique(own)) <= 2:
             raise InvalidInputError(f"winsorize: column '{name}' has no more than two values, and no tails")
         s = sample.sample_weight
-        low, high = (
-            float(end) for end in quantiles_of(own, self._quantiles, None if s is None else s[s > 0])
-        )
+        weights = None if s is None else s[s > 0]
+        low, high = quantiles_of(own, self._quantiles, weights).tolist()
         n_low, n_high = int((own < low).sum()), int((own > high).sum())
         ends = [
             f"{end:.6g} (quantile {quantile:g}; {n:,} of {len(own):,} rows {moved})"

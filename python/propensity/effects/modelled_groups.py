@@ -132,7 +132,7 @@ class ModelledGroups(ReadOnly):
             rows.facts[place],
             estimand=rows.estimand,
             treated=rows.treated,
-            weights=series_like(rows.weights, weights, str(rows.weights.name)),
+            weights=series_like(rows.weights, weights),
             fingerprint=rows.fingerprint,
             ess=(ess[0], ess[1]),
             se_method=rows.se_method,

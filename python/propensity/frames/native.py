@@ -147,8 +147,13 @@ def whole_numbers_for(data: AnyFrame, values: Rows, name: str, *, missing: int) 
     return nw.new_series(name, content, dtype=nw.Int64, backend=backend).to_native()
 
 
-def series_like(given: AnySeries, values: Floats, name: str) -> AnySeries:
-    """Give (n,) values as a series of the library of `given`, with its index; pandas' for an array."""
+def series_like(given: AnySeries, values: Floats, name: str | None = None) -> AnySeries:
+    """Give (n,) values as a series of the library of `given`, with its index; pandas' for an array.
+
+    `name` is its own where none is given; pyarrow's have none.
+    """
+    if name is None:
+        name = str(getattr(given, "name", ""))
     if isinstance(given, np.ndarray | list | tuple):
         return pd.Series(values, name=name, copy=False)
     if isinstance(given, pd.Series):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -176,7 +177,28 @@ def parse_covariates(
     TypeError
         `covariates` is neither, or `data` is not a frame.
     """
+    with _called(role):
+        return _parsed(covariates, data, (treatment, outcomes), may_be_none=may_be_none)
+
+
+@contextmanager
+def _called(role: str) -> Iterator[None]:
+    """Call covariates by another name in what is said of them."""
+    usual = "covariates"
+    try:
+        yield
+    except (InvalidInputError, TypeError) as error:
+        said = str(error)
+        if role != usual and said.startswith(f"{usual}: "):
+            error.args = (role + said.removeprefix(usual).replace(f" {usual}=", f" {role}="),)
+        raise
+
+
+def _parsed(
+    covariates: Covariates, data: AnyFrame, roles: tuple[str | None, Sequence[str]], *, may_be_none: bool
+) -> Terms:
     if isinstance(covariates, str):
+        treatment, outcomes = roles
         others = [THE_TREATMENT if treatment is None else treatment, *(outcomes or [THE_OUTCOME])]
         formula, columns = formulas.parse(covariates, column_names(data), all_but(others, data))
         terms = Terms(columns, formula)
@@ -185,8 +207,8 @@ def parse_covariates(
     else:
         raise TypeError(f"covariates: a list of columns or a formula is needed, not {covariates!r}")
     if not terms.columns and not (may_be_none and _asks_for_none(covariates)):
-        otherwise = f"; {role}='1' is a model of none" if may_be_none else ""
-        raise InvalidInputError(f"{role}: no column is named; at least one is needed{otherwise}")
+        otherwise = "; covariates='1' is a model of none" if may_be_none else ""
+        raise InvalidInputError(f"covariates: no column is named; at least one is needed{otherwise}")
     if formulas.INTERCEPT in terms.columns:
         raise InvalidInputError(
             f"covariates: the model has its own '{formulas.INTERCEPT}'; leave the column out"

@@ -96,7 +96,7 @@ def effects_by_group(
 def weights_in(matched: Matched, inside: Bools) -> AnySeries:
     """Give what rows of a group weigh; others nothing."""
     weights = np.where(inside, np.asarray(matched.weights), 0.0)
-    return series_like(matched.weights, weights, str(matched.weights.name))
+    return series_like(matched.weights, weights)
 
 
 def matches_in(matches: Matches, inside: Bools) -> Matches:

@@ -192,8 +192,8 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
         n_repeats=n_repeats,
         seed=settle_seed(seed),
     )
-    require_no_penalty(score_model, penalty)
     checks.number("penalty", penalty, minimum=0.0)
+    require_no_penalty(score_model, penalty)
     asked = Question(Metrics(outcome, per, winsorize), contrast, by, within)
     roles = Roles(treatment, outcome, covariates, outcome_covariates, cluster, sample_weight)
     if scores is not None:
@@ -203,7 +203,7 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
         return adjusted_within(read, asked, spec, penalty)
     if not spec.is_cross_fitted:
         return _with_fitted_scores(read, asked, spec, penalty)
-    found = cross_fitted(read.study, asked.metrics.columns, spec, penalty, asked.of_parts)
+    found = cross_fitted(asked.told_apart(read), asked.metrics.columns, spec, penalty, asked.of_parts)
     effects = asked.answer(read.measured, found, found.group_means)
     warn_of_cross_fitted_terms(read.study, own_learner(score_model, penalty), own_learner(outcome_model))
     return effects

@@ -53,6 +53,7 @@ def effects_of_given_scores(
     group_means: Callable[[Grouping, str], GroupMeans]
     split_up = spec.is_cross_fitted or isinstance(scores, CrossFittedScores)
     if split_up:
+        study = asked.told_apart(read)
         split = split_of_given(study, outcome, spec, scores, scored)
         effect_on = cross_fitted_effects(study, split, spec, contrast)
         group_means = effect_on.group_means

@@ -37,11 +37,16 @@ _STACKED = {
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """Rows, with the covariates of the score model and those of the outcome models."""
+    """Rows, with the covariates of the score model and those of the outcome models.
+
+    `beside` is what rows hold that models do not see and the answer hangs on (groups that effects are asked
+    for): rows that differ in it are not dealt to folds by their place.
+    """
 
     sample: Sample
     score: ScoreRows
     outcome: Inputs
+    beside: tuple[Floats | Rows, ...] = ()
 
     @property
     def outcome_x(self) -> Floats:
@@ -230,13 +235,18 @@ def warn_of_outcome_terms(study: Study, columns: Iterable[int], told: Collection
 
 
 def places_of_rows(study: Study, outcome: str | Sequence[str]) -> Rows:
-    """Give each row its place (n,) by what it holds: terms, weights, outcomes, then the treatment.
+    """Give each row its place (n,) by what it holds: terms, weights, outcomes, the treatment, the rest.
 
     Those of weight 0 are not there, and stand before all others.
     """
     sample = study.sample
     matrices = [study.score.x] if study.score.x is study.outcome_x else [study.score.x, study.outcome_x]
-    beside = [sample.sample_weight, *map(sample.frame.outcome, outcome_names(outcome)), sample.treated]
+    beside = [
+        sample.sample_weight,
+        *map(sample.frame.outcome, outcome_names(outcome)),
+        sample.treated,
+        *study.beside,
+    ]
     columns = (*(column for matrix in matrices for column in matrix.T), *beside)
     places = np.full(len(sample.treated), -1, dtype=np.int64)
     there = rows_there(sample.sample_weight)

@@ -11,7 +11,7 @@ from propensity import core
 from propensity.effects import inference
 from propensity.effects.sample import summed_within
 from propensity.errors import InvalidInputError
-from propensity.frames import checks
+from propensity.frames import checks, labels
 from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Floats
 from propensity.frames.columns import open_frame
@@ -201,13 +201,14 @@ def best_linear_projection(  # noqa: PLR0913 - each is a choice a user may have 
         projection, df, treatment=treatment, outcomes=[outcome], may_be_none=True, role="projection"
     )
     for name, role in ((treatment, "treatment"), (outcome, "outcome")):
+        checks.column_name(role, name)
         if name in parsed.columns:
             raise InvalidInputError(f"projection: column '{name}' is the {role}; name what was known before")
-    found = PseudoOutcomes.read(df, roles, outcome, models)
+    frame = open_frame(df, covariates=parsed.columns)
+    beside = [labels.ranks(frame.columns[name]) for name in parsed.columns]
+    found = PseudoOutcomes.read(df, roles, outcome, models, beside=beside)
     sample = found.sample
-    x, recipe = make_terms(
-        open_frame(df, covariates=parsed.columns), parsed, sample_weight=sample.sample_weight
-    )
+    x, recipe = make_terms(frame, parsed, sample_weight=sample.sample_weight)
     nobody = np.zeros(len(x), dtype=bool)
     aliased = list(map(int, core.require_inside(x, sample.present_rows, nobody))) if x.shape[1] else []
     dropped = (*recipe.empty, *(recipe.names[column] for column in aliased))

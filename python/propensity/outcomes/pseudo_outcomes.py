@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from propensity.calls.seeds import settle_seed
 from propensity.effects.estimators import AIPW
 from propensity.effects.sample import Sample, warn_once
 from propensity.frames import checks
-from propensity.frames.checks import Floats
+from propensity.frames.checks import Floats, Rows
 from propensity.frames.native import AnyFrame, AnySeries
 from propensity.outcomes.cross_fitted import warn_of_cross_fitted_terms
 from propensity.outcomes.models import Roles, read_study
@@ -78,12 +78,20 @@ class PseudoOutcomes:
         roles: Roles,
         outcome: str,
         models: Models,
+        *,
         also: Mapping[str, object] | None = None,
+        beside: Sequence[Rows] = (),
     ) -> PseudoOutcomes:
-        """Fit the models to all folds but one, and warn of what there is to say of them."""
+        """Fit the models to all folds but one, and warn of what there is to say of them.
+
+        `also` is what else is given row by row, by role; by it and by what is `beside` rows are told apart
+        that are alike in all that models see.
+        """
         checks.column_name("outcome", outcome)
         spec = models.spec()
         study = read_study(df, roles, also, takes_missing=spec.takes_missing)
+        given = (study.sample.frame.rowwise(values, role)[0] for role, values in (also or {}).items())
+        study = replace(study, beside=(*beside, *given))
         effects = cross_fitted(study, outcome, spec, models.penalty, "difference")
         _, repeats = effects.terms(outcome)
         values = np.mean([terms[True] - terms[False] for terms in repeats], axis=0)

@@ -79,6 +79,12 @@ class Question:
         measured = self.metrics.measured(study.sample)
         return MeasuredStudy(replace(study, sample=measured.sample), measured)
 
+    def told_apart(self, read: MeasuredStudy) -> Study:
+        """Give the study with its groups, which rows are dealt to folds by where all else is alike."""
+        if self.by is None:
+            return read.study
+        return replace(read.study, beside=(groups_of(read.measured, self.by).codes,))
+
     def answer(
         self,
         measured: Measured,

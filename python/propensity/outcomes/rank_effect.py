@@ -194,11 +194,12 @@ def rank_effect(  # noqa: PLR0913 - each is a choice a user may have to make, by
     models = Models(outcome_model, score_model, penalty, n_folds, n_repeats, seed)
     roles = Roles(treatment, outcome, covariates, outcome_covariates, cluster, sample_weight)
     for name, role in ((treatment, "treatment"), (outcome, "outcome")):
+        checks.column_name(role, name)
         if isinstance(priority, str) and priority == name:
             raise InvalidInputError(f"priority: column '{name}' is the {role}; name what was known before")
     if priority is None:
         raise InvalidInputError("priority: a rule is needed: a column, or a value for each row")
-    found = PseudoOutcomes.read(df, roles, outcome, models, {"priority": priority})
+    found = PseudoOutcomes.read(df, roles, outcome, models, also={"priority": priority})
     values, subject = found.sample.frame.rowwise(priority, "priority")
     ranked = _ranked(found, values, subject)
     area, slope = ranked.area() if target == "autoc" else ranked.weighted_area()

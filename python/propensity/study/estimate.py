@@ -26,6 +26,7 @@ from propensity.outcomes.models import Roles, Study, read_study
 from propensity.study.by_group import effects_in_groups, table_of_groups
 from propensity.study.comparison import NOT_TO_BE_HAD, Comparison
 from propensity.study.contradictions import contradictions
+from propensity.weighting.by_group import groups_of
 from propensity.weighting.doubts import without_remedy
 
 # The two questions most asked, each answered by weighting, by an estimator that does not hang on the score
@@ -130,7 +131,7 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     metrics = Metrics(outcome, per, winsorize)
     roles = Roles(treatment, metrics.columns, covariates, outcome_covariates, cluster, sample_weight)
     study = read_study(df, roles, takes_missing=_takes_missing(estimators))
-    comparison = _compared(df, study, roles, metrics, penalty, contrast)
+    comparison = _compared(df, study, roles, metrics, penalty, contrast, by)
     order = [NAIVE, *(estimator.label for estimator in estimators)]
     if by is not None:
         grouped, failures = _estimated(
@@ -185,11 +186,19 @@ def _tell(
 
 
 def _compared(
-    df: AnyFrame, study: Study, roles: Roles, metrics: Metrics, penalty: float, contrast: Contrast
+    df: AnyFrame,
+    study: Study,
+    roles: Roles,
+    metrics: Metrics,
+    penalty: float,
+    contrast: Contrast,
+    by: str | Sequence[str] | None = None,
 ) -> Comparison:
-    """Look at what is to be measured, and put estimators on these rows."""
+    """Look at what is to be measured and in which groups, and put estimators on these rows."""
     measured = metrics.measured(study.sample)
-    return Comparison(df, replace(study, sample=measured.sample), roles, penalty, contrast, measured)
+    beside = () if by is None else (groups_of(measured, by).codes,)
+    study = replace(study, sample=measured.sample, beside=beside)
+    return Comparison(df, study, roles, penalty, contrast, measured)
 
 
 def effect_by(

@@ -12,6 +12,7 @@ from propensity.effects.arms import Means, OutcomeFacts, effective_sizes
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import Balancing
+from propensity.effects.group_means import origin_of
 from propensity.effects.grouped import GroupedEffects
 from propensity.effects.modelled_groups import too_few
 from propensity.effects.ratio_metrics import facts_of_metric, metric_effect
@@ -97,7 +98,7 @@ class BalancedRows:
             OutcomeFacts.of(y[rows], sample_weight=None if s is None else s[rows]),
             estimand=self.spec.estimand,
             treated=self.treated,
-            weights=series_like(self.weights, weights, str(self.weights.name)),
+            weights=series_like(self.weights, weights),
             fingerprint=self.fingerprint,
             ess=effective_sizes(weights, self.treated),
             se_method=self.se_method,
@@ -114,16 +115,19 @@ class BalancedRows:
         arm's weight that the group has.
         """
         treated, whole = self.treated, np.asarray(self.weights)
+        origin = origin_of(y, weights > 0)
+        y = y - origin
         means = [float(np.average(y[arm], weights=weights[arm])) for arm in (treated, ~treated)]
         rest = np.where(weights > 0, y - np.where(treated, *means), 0.0)
         moved = self.terms.effect(rest, treated, whole, self.sample_weight, self.spec)
         shares = [float(weights[arm].sum() / whole[arm].sum()) for arm in (treated, ~treated)]
         return Means(
-            means[0],
-            means[1],
+            origin + means[0],
+            origin + means[1],
             moved.influence_treated / shares[0],
             moved.influence_control / shares[1],
             self.clusters,
+            means[0] - means[1],
         )
 
 

@@ -64,13 +64,15 @@ class QuantileRows:
         """Give the standard errors (k,) by influence."""
         quantiles, densities = self.quantiles, self.laid_out.densities(self.weights, self.q)
         slopes = np.ones_like(quantiles) if contrast == "difference" else 1 / quantiles
-        of_each = zip(quantiles.T, densities.T, slopes.T, strict=True)
+        of_each = zip(self.q, quantiles.T, densities.T, slopes.T, strict=True)
         return np.array([self._std_error(*of_q) for of_q in of_each])
 
-    def _std_error(self, quantiles: Floats, densities: Floats, slopes: Floats) -> float:
+    def _std_error(self, q: float, quantiles: Floats, densities: Floats, slopes: Floats) -> float:
         """Give the standard error of one contrast: that of a weighted contrast of means of 0."""
         sample, t = self.sample, self.sample.treated
-        below = (self.outcome <= np.where(t, *quantiles)).astype(np.float64)
+        below = np.empty(len(t))
+        for arm, quantile in zip((t, ~t), quantiles, strict=True):
+            below[arm] = _share_below(self.outcome[arm], self.weights[arm], q, quantile)
         u = -below * np.where(t, *(slopes / densities))
         found = core.ipw(
             u,
@@ -177,3 +179,11 @@ def _tell_of(failures: list[tuple[int, InvalidInputError]], n_reps: int) -> None
             f"estimated, and the intervals are those of the others alone; the first of them: {first}",
             OverlapWarning,
         )
+
+
+def _share_below(values: Floats, weights: Floats, q: float, quantile: float) -> Floats:
+    """Say how much of each row (n,) lies below a quantile: as much of one upon it as makes up the share q."""
+    below, upon = values < quantile, values == quantile
+    there = weights[upon].sum()
+    part = (q * weights.sum() - weights[below].sum()) / there if there > 0 else 0.0
+    return np.where(upon, np.clip(part, 0.0, 1.0), below)
