@@ -160,7 +160,7 @@ def test_estimates_after_double_selection_have_the_errors_that_they_claim():
         rng = np.random.default_rng(seed)
         n, d = 300, 60
         x = rng.normal(size=(n, d))
-        # What x0 takes off the outcome it gives back by way of the treatment: no lasso of the outcome sees it.
+        # What x0 takes off the outcome it gives back by way of the treatment: its lasso sees nothing.
         opted = 1.2 * x[:, 0] + rng.logistic(size=n) > 0
         spend = opted - 0.25 * x[:, 0] + x[:, 1] + 1.5 * rng.normal(size=n)
         df = pd.DataFrame(x, columns=[f"x{k}" for k in range(d)]).assign(opted=opted, spend=spend)
