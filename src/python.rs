@@ -38,7 +38,7 @@ mod core {
     #[pymodule_export]
     use super::adjustment::{AdjustedEstimate, adjust, require_inside};
     #[pymodule_export]
-    use super::balance::{Balance, balance, smd};
+    use super::balance::{Balance, balance, product_smds, smd};
     #[pymodule_export]
     use super::balancing::{BalancedEffect, BalancingWeights, balanced_effect, fit_weights};
     #[pymodule_export]

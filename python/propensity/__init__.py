@@ -35,7 +35,8 @@ Data to learn on, what can go wrong
 """
 
 from propensity import core, datasets, errors, plots
-from propensity.balance.tables import balance, balance_summary, smd
+from propensity.balance.summary import balance_summary
+from propensity.balance.tables import balance, smd
 from propensity.core import __version__
 from propensity.effects.effect import Effect
 from propensity.effects.equality import EqualityTest

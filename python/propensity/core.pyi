@@ -55,6 +55,7 @@ __all__ = [
     "match_nn",
     "matching_effect",
     "outcome_variance",
+    "product_smds",
     "require_inside",
     "smd",
     "weighted_effect",
@@ -167,6 +168,7 @@ class BoostedOutcomes:
     @property
     def model_control(self) -> BoostedTrees: ...
 
+@final
 class WeightedEstimate:
     """A weighted contrast of two means."""
 
@@ -377,6 +379,8 @@ class Replicates:
     def diverging(self) -> NDArray[np.int64]: ...
     @property
     def outcome_aliased(self) -> NDArray[np.int64]: ...  # of the outcome models, among theirs
+    @property
+    def balanced_aliased(self) -> list[NDArray[np.int64]]: ...  # of each estimator that balances
 
 def fit_propensity(
     x: _Floats,
@@ -587,6 +591,16 @@ def smd(
     denominator: _Denominator = "pooled",
     n_threads: int | None = None,
 ) -> _Floats: ...
+def product_smds(
+    x: _Floats,
+    treatment: _Treatment,
+    pairs: Sequence[tuple[int, int]],
+    *,
+    weights: Sequence[_Floats] | _Floats | None = None,
+    sample_weight: _Floats | None = None,
+    denominator: _Denominator = "pooled",
+    n_threads: int | None = None,
+) -> _Floats: ...  # (m, k + 1)
 def bootstrap(
     x: _Floats,
     treatment: _Treatment,
@@ -600,6 +614,7 @@ def bootstrap(
     sample_weight: _Floats | None = None,
     score_columns: Sequence[int] | None = None,
     outcome_columns: Sequence[int] | None = None,
+    balanced_columns: Sequence[Sequence[int]] | None = None,
     n_reps: int = 500,
     seed: int = 0,
     analytic: bool = False,

@@ -31,9 +31,9 @@ from propensity.outcomes.models import (
     naming_separation_of_outcome,
     warn_of_outcome_terms,
 )
-from propensity.outcomes.outcome_learners import ByArm, predicted_outcomes
+from propensity.outcomes.outcome_learners import ByArm, origin_for, outcome_learner, predicted_outcomes
 from propensity.scores.folds import Folds, Splits
-from propensity.scores.learners import Learner, Linear, Logistic, own_learner, seeded
+from propensity.scores.learners import Learner, Linear, Logistic, seeded
 from propensity.scores.scored import Scored, warn_of_left_out
 from propensity.weighting.doubts import weighting_cautions
 
@@ -168,7 +168,7 @@ def cross_fitted_effects(
 def outcomes_of_repeats(study: Study, split: SplitScores, spec: AIPW, outcome: str) -> Iterator[Predicted]:
     """Give for each repeat what the outcome models predict."""
     y = study.sample.frame.outcome(outcome)
-    learner = own_learner(spec.outcome_model)
+    learner = outcome_learner(spec.outcome_model, study.sample, outcome)
     origin = origin_for(learner, y)
     target = averages_over(study.sample.treated, spec.estimand)
     with naming_separation_of_outcome(study), naming_rows_outside_models(study):
@@ -193,19 +193,6 @@ def _mean_of(weightings: Sequence[Weighting], treated: np.ndarray) -> Weighting:
     return Weighting(weights, *effective_sizes(weights, treated))
 
 
-def origin_for(learner: Learner, y: Floats) -> float:
-    """Give from where outcomes are measured: their middle where that is far from zero, else zero.
-
-    As `src/outcome/origin.rs` does. Least squares goes along with any shift; what somebody else's model does,
-    nobody knows.
-    """
-    if not isinstance(learner, Linear):
-        return 0.0
-    low, high = float(y.min()), float(y.max())
-    middle = low / 2 + high / 2
-    return middle if abs(middle) > high - low else 0.0
-
-
 def warn_of_cross_fitted_terms(study: Study, score_model: Learner | None, outcome_model: Learner) -> None:
     """Warn of terms that our own models leave out; what others' do with them is theirs.
 
@@ -215,8 +202,7 @@ def warn_of_cross_fitted_terms(study: Study, score_model: Learner | None, outcom
     nobody = np.zeros_like(there)
     told = None
     if isinstance(score_model, Logistic):
-        is_penalized = score_model.penalty > 0
-        told = study.score.dropped([] if is_penalized else core.require_inside(study.score.x, there, nobody))
+        told = study.score.left_out(score_model.penalty)
         warn_of_left_out(told)
     if isinstance(outcome_model, Linear | Logistic):
         columns = core.require_inside(study.outcome_x, there, nobody)

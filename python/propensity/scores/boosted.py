@@ -11,7 +11,7 @@ import pandas as pd
 
 from propensity import core
 from propensity.frames.checks import Bools, Floats, Rows
-from propensity.scores.boosting import Boosting, fit_outcomes, fit_scores, path_table
+from propensity.scores.boosting import Boosting, Loss, fit_outcomes, fit_scores, loss_of, path_table
 from propensity.scores.folds import Folds
 from propensity.scores.inputs import Inputs
 from propensity.scores.score_learners import OutOfSample, Plan
@@ -93,24 +93,35 @@ class BoostedModels:
         return self.trees.predict(amounts, codes)
 
 
-def boosted_outcomes(
-    spec: Boosting, inputs: Inputs, y: Floats, treated: Bools, folds: Folds
-) -> dict[bool, Floats]:
-    """Predict each row's outcome (n,) in either arm, by trees grown on the arm's rows outside of its fold."""
-    own = folds.order
-    amounts, codes = tree_inputs(inputs)
-    found = fit_outcomes(
-        spec,
-        amounts[own],
-        y[own],
-        treated[own],
-        folds.folds[own],
-        factors=codes[own],
-        sample_weight=None if inputs.sample_weight is None else inputs.sample_weight[own],
-    )
-    fitted = {True: np.zeros(len(y)), False: np.zeros(len(y))}  # whoever weighs nothing is not there
-    fitted[True][own], fitted[False][own] = found.treated, found.control
-    return fitted
+@dataclass(frozen=True, eq=False)
+class BoostedOutcomes:
+    """Boosting as a model of outcomes of one kind."""
+
+    spec: Boosting
+    loss: Loss
+
+    @classmethod
+    def of(cls, spec: Boosting, outcome: Floats) -> BoostedOutcomes:
+        """Take the loss that these values (m,) ask for: of 0 and 1, of counts, of amounts."""
+        return cls(spec, loss_of(outcome))
+
+    def predict(self, inputs: Inputs, y: Floats, treated: Bools, folds: Folds) -> dict[bool, Floats]:
+        """Predict each row's outcome (n,) in either arm, by trees of the arm's rows outside its fold."""
+        own = folds.order
+        amounts, codes = tree_inputs(inputs)
+        found = fit_outcomes(
+            self.spec,
+            amounts[own],
+            y[own],
+            treated[own],
+            folds.folds[own],
+            factors=codes[own],
+            sample_weight=None if inputs.sample_weight is None else inputs.sample_weight[own],
+            loss=self.loss,
+        )
+        fitted = {True: np.zeros(len(y)), False: np.zeros(len(y))}  # whoever weighs nothing is not there
+        fitted[True][own], fitted[False][own] = found.treated, found.control
+        return fitted
 
 
 def tree_inputs(inputs: Inputs) -> tuple[Floats, Rows]:

@@ -24,7 +24,7 @@ from propensity.scores.inputs import Inputs
 from propensity.scores.learners import Learner
 from propensity.scores.logistic import named_model
 from propensity.scores.model import PropensityModel
-from propensity.scores.scored import ScoreRows
+from propensity.scores.scored import ScoreRows, warn_of_left_out
 
 
 class _Shared(TypedDict, total=False):
@@ -196,6 +196,8 @@ def fit_propensity(  # noqa: PLR0913 - each is a choice a user may have to make,
     rows = ScoreRows.of(inputs, sample.treated)
     with rows.naming_separation():
         found = cross_fitted_scores(sample.frame, rows, sample.clusters, asked, treatment)
+    if not learning:
+        warn_of_left_out(rows.left_out(penalty))
     warn_once(adjustment_cautions(rows.x.shape[1]))
     return found
 

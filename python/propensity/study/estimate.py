@@ -63,9 +63,17 @@ from propensity.weighting.balancing import BalancedSample
 from propensity.weighting.doubts import ipw_doubts, without_remedy
 from propensity.weighting.ipw import scored_effect, scored_out_of_sample
 
-# The two questions most asked, each answered by weighting and by an estimator that does not hang on the
-# score alone: where they part, one of the models is wrong. All of them have every contrast and clusters.
-DEFAULT_ESTIMATORS: tuple[Estimator, ...] = (IPW("ATE"), AIPW("ATE"), IPW("ATT"), AIPW("ATT"))
+# The two questions most asked, each answered by weighting, by an estimator that does not hang on the score
+# alone, and by weights that balance whatever the score: where they part, one of the models is wrong. All of
+# them have every contrast and clusters.
+DEFAULT_ESTIMATORS: tuple[Estimator, ...] = (
+    IPW("ATE"),
+    AIPW("ATE"),
+    Balancing("ATE"),
+    IPW("ATT"),
+    AIPW("ATT"),
+    Balancing("ATT"),
+)
 
 NAIVE = "naive gap"
 
@@ -101,7 +109,7 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     outcome, treatment : str
     covariates : list of str, or str
         As for `bootstrap`.
-    estimators : sequence of Estimator, default IPW("ATE"), AIPW("ATE"), IPW("ATT"), AIPW("ATT")
+    estimators : sequence of Estimator, default IPW, AIPW and Balancing, for "ATE" and for "ATT"
         With different labels.
     outcome_covariates : list of str, str, or None, default None
         Of the outcome models, where they are others.
