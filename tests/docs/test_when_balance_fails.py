@@ -71,7 +71,12 @@ def keep() -> None:
     text = PAGE.read_text(encoding="utf-8")
     printed = iter(text for text in outcome_of_page(PAGE.parent).printed if text)
     PAGE.write_text(
-        re.sub(r"^```text\n.*?^```$", lambda _: f"```text\n{next(printed)}```", text, flags=re.M | re.S),
+        re.sub(
+            r"^```text\n.*?^```$",
+            lambda _: f"```text\n{next(printed)}```",
+            text,
+            flags=re.MULTILINE | re.DOTALL,
+        ),
         encoding="utf-8",
     )
 
