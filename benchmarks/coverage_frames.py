@@ -118,7 +118,8 @@ def _effect(method: Method) -> Answer:
 
     def answer(case: Case, n_reps: int, seed: int) -> Effect:  # noqa: ARG001 - an `Answer`
         made = _MAKE[method.estimator](case, case.scores(method.interval), method.estimand)
-        return made.effect(case.df["y"], **options)
+        effect: Effect = made.effect(case.df["y"], **options)
+        return effect
 
     return answer
 

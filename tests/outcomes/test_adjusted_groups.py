@@ -154,7 +154,7 @@ def test_models_within_groups_are_those_of_their_rows(rows, method):
         part = rows[rows["g"] == group]
         alone = ADJUSTMENTS[method](part, outcome="y", **ROLES, sample_weight="w")
         pd.testing.assert_frame_equal(effect.to_frame(), alone.to_frame(), rtol=1e-9)
-    assert grouped.within
+    assert grouped.how == "models of their own"
     assert (grouped.cov.to_numpy()[~np.eye(3, dtype=bool)] == 0).all()
 
 

@@ -125,8 +125,8 @@ def test_overlap_refuses_a_group_that_is_no_column(scored):
 
 
 def test_overlap_refuses_groups_that_are_none(scored):
-    with pytest.raises(TypeError, match="by: one column is given by its name alone"):
-        ps.overlap(scored, treatment="opted", scores="e", by=["tier"])
+    with pytest.raises(InvalidInputError, match="column 'tier' is listed 2 times"):
+        ps.overlap(scored, treatment="opted", scores="e", by=["tier", "tier"])
     with pytest.raises(InvalidInputError, match="'opted' is the treatment"):
         ps.overlap(scored, treatment="opted", scores="e", by="opted")
     many = pd.concat([scored] * 6, ignore_index=True).assign(id=range(1_200))

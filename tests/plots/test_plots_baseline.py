@@ -167,6 +167,17 @@ def test_love_plot_of_variance_ratios_looks_the_same():
     return plots.love_plot(balance(12, ["unadjusted", "IPW ATE"]), measure="variance_ratio")
 
 
+@looks_the_same
+def test_love_plot_by_group_looks_the_same():
+    groups = ["heavy", "light", "medium", "new"]
+    table = pd.concat([balance(4, ["unadjusted", "IPW ATE"]) * (1 + k) for k in range(4)], keys=groups)
+    table.index.names = ["tier", "term"]
+    ess = {sample: dict.fromkeys(groups, 100.0) for sample in ("unadjusted", "IPW ATE")}
+    table.attrs = {"by": ("tier",), "denominator": "pooled", "distance": False}
+    table.attrs |= {"ess_treated": ess, "ess_control": ess}
+    return plots.love_plot(table)
+
+
 def with_edges(measure, below):
     """Terms of which some samples have values that no axis has a place for."""
     nan, inf = np.nan, np.inf

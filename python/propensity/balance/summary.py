@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from propensity.balance.groups import groups_of_table, table_of_group
 from propensity.balance.tables import DISTANCE
 from propensity.calls.keywords import answered
 from propensity.errors import InvalidInputError
@@ -32,8 +33,9 @@ def balance_summary(
     Returns
     -------
     DataFrame (number of samples, 12)
-        By "sample": `ess_treated`, `ess_control`, the `worst_term` by |SMD| and its `worst_smd`, `n_terms`,
-        how many of them are past each threshold (`n_past_smd`, `n_past_variance_ratio`); of the squares and
+        By "sample", of a table with groups by group and sample: `ess_treated`, `ess_control`, the
+        `worst_term` by |SMD| and its `worst_smd`, `n_terms`, how many of them are past each threshold
+        (`n_past_smd`, `n_past_variance_ratio`); of the squares and
         products of terms the `worst_product` and its `worst_product_smd`, `n_products`, how many are past the
         first threshold (`n_past_product`); the `denominator`. The row of the scores counts in none of it: a
         sum of the others says nothing of its own.
@@ -62,6 +64,17 @@ def balance_summary(
     checks.number("smd", smd, above=0)
     low, high = _range(variance_ratio)
     _require_balance_table(table)
+    by = list(table.attrs.get("by", ()))
+    if by:
+        groups = groups_of_table(table)
+        parts = [_summary(table_of_group(table, group), smd, low, high) for group in groups]
+        summed_up: pd.DataFrame = pd.concat(parts, keys=groups, names=by)
+        return summed_up
+    return _summary(table, smd, low, high)
+
+
+def _summary(table: pd.DataFrame, smd: float, low: float, high: float) -> pd.DataFrame:
+    """Sum up a table without groups."""
     facts = table.attrs
     terms = table.drop(index=DISTANCE) if facts["distance"] else table
     rows = {}

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import get_args
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
 
 from propensity import core
+from propensity.balance.groups import tables_of_groups
 from propensity.balance.products import Denominator, balance_of_products, products_by_name
 from propensity.effects.sample import read_sample_weight
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
-from propensity.frames.checks import Floats
+from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.columns import open_frame
+from propensity.frames.grouping import read_groups
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates, Recipe, make_terms, parse_covariates
 from propensity.scores.logistic import given_scores, read_scores
@@ -107,6 +111,7 @@ def balance(
     scores: object = None,
     weights: object = None,
     denominator: Denominator = "pooled",
+    by: str | Sequence[str] | None = None,
     sample_weight: object = None,
 ) -> pd.DataFrame:
     """Tabulate the balance of each term in the sample as it is and after any number of weightings.
@@ -128,15 +133,19 @@ def balance(
     denominator : {"pooled", "treated", "control", "all"}, default "pooled"
         Whose standard deviation, as for `smd`; MatchIt and cobalt take "treated" for the ATT and "control"
         for the ATC.
+    by : None, str or list of str, default None
+        A column whose values are groups, or several whose combinations are: a table of each group, below one
+        another, its differences in standard deviations of the group. Weights that make the arms alike on the
+        whole need not do so in every group.
     sample_weight : None, str, Series or array (n,), default None
         How much of the population a row stands for, in every sample and in the denominator; those that
         effects and matches among the `weights` were made with.
 
     Returns
     -------
-    DataFrame (d, 6 * number of samples)
-        By "term". The columns have two levels, "sample" ("unadjusted", then the names of `weights`) and
-        "measure":
+    DataFrame (d, 6 * number of samples), or with `by` (G * d, 6 * number of samples)
+        By "term", with `by` by group and term. The columns have two levels, "sample" ("unadjusted", then
+        the names of `weights`) and "measure":
 
         - `mean_treated`, `mean_control`: weighted means
         - `smd`: their difference, treated minus control, in standard deviations of the sample as it is;
@@ -148,7 +157,8 @@ def balance(
 
         `attrs` holds "denominator", for each sample "ess_treated" and "ess_control" (Kish's effective sample
         sizes), whether there is a row of the scores ("distance"), and "products": for each sample the SMD of
-        every square and product of terms by name, whether or not they have rows, for `balance_summary`.
+        every square and product of terms by name, whether or not they have rows, for `balance_summary`. With
+        `by` the sizes and products are by group, and "by" has its columns.
 
     Raises
     ------
@@ -204,33 +214,54 @@ def balance(
         raise InvalidInputError(
             f"column '{DISTANCE}': the row of the scores has this name; rename the column"
         )
-    blocks = [
-        (
-            names,
-            core.balance(
-                columns,
-                treated,
-                weights=list(weightings.values()),
-                sample_weight=base,
-                denominator=denominator,
-            ),
+    rows = BalanceRows(x, recipe, distance, treated, weightings, base)
+    tabulated = partial(_table_of, denominator=denominator, squares=squares, interactions=interactions)
+    if by is None:
+        return tabulated(rows)
+    there = None if base is None or base.all() else base > 0
+    groups = read_groups(df, by, treatment=treatment, there=there, reserved=("term",))
+    return tables_of_groups(rows, groups, tabulated)
+
+
+@dataclass(frozen=True, eq=False)
+class BalanceRows:
+    """Rows to be compared: their terms (n, d), scores (n,), arms, weightings by name, and sample weights."""
+
+    x: Floats
+    recipe: Recipe
+    distance: Floats | None
+    treated: Bools
+    weightings: Mapping[str, Floats]
+    sample_weight: Floats | None
+
+    def taken(self, rows: Rows) -> BalanceRows:
+        """Take some of them."""
+        return BalanceRows(
+            np.asfortranarray(self.x[rows]),
+            self.recipe,
+            None if self.distance is None else self.distance[rows],
+            self.treated[rows],
+            {name: weights[rows] for name, weights in self.weightings.items()},
+            None if self.sample_weight is None else self.sample_weight[rows],
         )
-        for names, columns in _blocks(x, recipe, distance, squares=squares, interactions=interactions)
+
+
+def _table_of(
+    rows: BalanceRows, *, denominator: Denominator, squares: bool, interactions: bool
+) -> pd.DataFrame:
+    """Compare the arms, term by term, in all samples."""
+    options: dict[str, Any] = {"sample_weight": rows.sample_weight, "denominator": denominator}
+    weights, distance = list(rows.weightings.values()), rows.distance
+    made = _blocks(rows.x, rows.recipe, distance, squares=squares, interactions=interactions)
+    blocks = [
+        (names, core.balance(columns, rows.treated, weights=weights, **options)) for names, columns in made
     ]
-    table = _table(blocks, [UNADJUSTED, *weightings], denominator, distance=scores is not None)
-    _, of_terms = blocks[0 if scores is None else 1]
-    products = balance_of_products(
-        x,
-        recipe,
-        treated,
-        weightings,
-        of_terms.smd[:, 0],
-        sample_weight=base,
-        denominator=denominator,
-    )
+    samples = [UNADJUSTED, *rows.weightings]
+    table = _table(blocks, samples, denominator, distance=distance is not None)
+    smds = blocks[0 if distance is None else 1][1].smd[:, 0]
+    products = balance_of_products(rows.x, rows.recipe, rows.treated, rows.weightings, smds, **options)
     table.attrs["products"] = {
-        sample: {name: smds[place] for name, smds in products.items()}
-        for place, sample in enumerate([UNADJUSTED, *weightings])
+        sample: {name: own[place] for name, own in products.items()} for place, sample in enumerate(samples)
     }
     return table
 

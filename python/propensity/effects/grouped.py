@@ -62,8 +62,8 @@ class GroupedEffects(Shown, Mapping[Any, Effect]):
         How the standard errors were made.
     measured : str
         What was measured, as for `Effect`.
-    within : bool
-        Whether the models were fitted in each group on its own, or once on all rows.
+    how : str
+        How the groups share the rows: by models fitted once on all, or each with models, or sets, of its own.
     cautions : tuple of Warning
         Why some interval may be narrower than it should be.
     figures : DataFrame (G, 10)
@@ -75,7 +75,7 @@ class GroupedEffects(Shown, Mapping[Any, Effect]):
     contrast: Contrast
     se_method: str
     measured: str
-    within: bool
+    how: str
     cautions: tuple[Warning, ...]
     figures: pd.DataFrame
     source: EffectsOfGroups
@@ -90,7 +90,7 @@ class GroupedEffects(Shown, Mapping[Any, Effect]):
         contrast: Contrast,
         se_method: str,
         measured: str = "",
-        within: bool = False,
+        how: str = "models fitted once on all rows",
         cautions: tuple[Warning, ...] = (),
     ) -> GroupedEffects:
         """Tabulate what a method knows.
@@ -110,7 +110,7 @@ class GroupedEffects(Shown, Mapping[Any, Effect]):
             contrast=contrast,
             se_method=se_method,
             measured=measured,
-            within=within,
+            how=how,
             cautions=(*cautions, *told),
             figures=figures,
             source=source,
@@ -259,8 +259,9 @@ class GroupedEffects(Shown, Mapping[Any, Effect]):
         words = f"{scale.words} in {scale.unit}" if scale.unit else scale.words
         n = self.groups.n_groups
         of = f" of {self.measured}" if self.measured else ""
-        fitted = "models of their own" if self.within else "models fitted once on all rows"
-        lines = [f"Effects ({self.estimand}) in {n:,} groups by {', '.join(self.by)}: {words}{of}; {fitted}"]
+        lines = [
+            f"Effects ({self.estimand}) in {n:,} groups by {', '.join(self.by)}: {words}{of}; {self.how}"
+        ]
         lines.append(f"Standard errors: {self.se_method}")
         lines.extend(f"Caution: {caution}" for caution in self.cautions)
         return "\n".join(lines)

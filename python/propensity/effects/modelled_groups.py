@@ -198,14 +198,23 @@ COLUMNS = [
 
 
 def facts_of_groups(
-    groups: Grouping, values: Floats, *, bounded: Bools | None = None
+    groups: Grouping,
+    values: Floats,
+    *,
+    bounded: Bools | None = None,
+    sample_weight: Floats | None = None,
 ) -> tuple[OutcomeFacts, ...]:
     """Look at the values (n,) of an outcome in each group; `bounded` (n,) says which rows have odds."""
+    s = np.ones(len(values)) if sample_weight is None else sample_weight
+    total = groups.sum(s)
+    rest = values - (groups.sum(s * values) / total)[groups.codes]
+    spread = np.sqrt(groups.sum(s * rest**2) / total)
     low, high = groups.smallest(values), groups.largest(values)
     inside = (low >= 0) & (high <= 1)
     if bounded is not None:
         inside = groups.smallest(bounded.astype(np.float64)) > 0
-    return tuple(OutcomeFacts(float(a), float(b), bool(c)) for a, b, c in zip(low, high, inside, strict=True))
+    ends = zip(low.tolist(), high.tolist(), inside.tolist(), spread.tolist(), strict=True)
+    return tuple(OutcomeFacts(*of_group) for of_group in ends)
 
 
 def too_few(n_treated: int, n_control: int) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -88,6 +89,11 @@ class SeparateGroups(ReadOnly):
             return None, str(error)
 
 
+def _of_each(se_method: str) -> str:
+    """Say of every group what is said of one, whose sets and clusters are counted."""
+    return re.sub(r"\d[\d,]* (sets|subclasses|clusters)", r"its \1", se_method)
+
+
 @dataclass
 class GroupWarnings:
     """What models have to say of the groups that they were fitted in; told once for all that say the same."""
@@ -115,12 +121,15 @@ def effects_within(
     contrast: Contrast,
     estimand: str,
     measured: str,
-    told: Sequence[str] = (),
+    how: str = "models of their own",
+    warns: bool = True,
 ) -> GroupedEffects:
     """Estimate the effect in each group from its own rows.
 
     Parameters
     ----------
+    warns : bool, default True
+        Whether to warn of what there is to say of the groups, which stands in the result anyway.
     effect_on : callable
         From rows, and from what to call with warnings of models, to the effect, a difference.
 
@@ -136,7 +145,8 @@ def effects_within(
         if not found:
             try:
                 found = effect_on(groups.rows(place), partial(heard.hear, place))
-                found = replace(found, whom=groups.name(place))
+                name = groups.name(place)
+                found = replace(found, whom=f"{name}: {found.whom}" if found.whom else name)
             except InvalidInputError as error:
                 found = str(error)
         effects.append(found)
@@ -146,10 +156,11 @@ def effects_within(
         groups,
         estimand=estimand,
         contrast=contrast,
-        se_method=methods[0] if methods else "none",
+        se_method=_of_each(methods[0]) if methods else "none",
         measured=measured,
-        within=True,
+        how=how,
     )
     heard.tell()
-    warn_once(grouped.cautions, told)
+    if warns:
+        warn_once(grouped.cautions)
     return grouped

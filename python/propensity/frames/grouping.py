@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +14,7 @@ from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.columns import open_frame
+from propensity.frames.fingerprint import Fingerprint, Made
 from propensity.frames.native import AnyFrame
 from propensity.results.read_only import ReadOnly
 
@@ -161,6 +162,29 @@ def read_groups(
         found[there] = codes
         codes = found
     return Grouping(names, codes, index, there)
+
+
+def read_groups_of(
+    fingerprint: Fingerprint,
+    by: str | Sequence[str],
+    made: Made,
+    outcomes: Sequence[str],
+    there: Bools | None,
+) -> Grouping:
+    """Read which group each row is in of the frame that something was made from, as `read_groups`.
+
+    Raises
+    ------
+    InvalidInputError
+        Its rows have changed since.
+    TypeError
+        A pickle has left the frame behind.
+    """
+    if fingerprint.frame is None:
+        raise TypeError("by: the frame is not in a pickle; make the result anew, from the frame itself")
+    fingerprint.require_same(open_frame(fingerprint.frame), None, replace(made, subject="by"))
+    treatment = fingerprint.treatment or ""
+    return read_groups(fingerprint.frame, by, treatment=treatment, outcomes=outcomes, there=there)
 
 
 def _combined(names: tuple[str, ...], columns: Sequence[tuple[Any, Any]]) -> tuple[Rows, pd.Index[Any]]:

@@ -41,15 +41,36 @@ def effect_of_matches(
     matches: Matches, outcome: object, bias_adjust: object = None, inference: PairInference | None = None
 ) -> Effect:
     """Compare the outcome of the matched units, as `Matches.effect` says."""
+    y, x = read_matched(matches, outcome, bias_adjust)
+    return effect_on_matched(matches, y, x, inference)
+
+
+def read_matched(
+    matches: Matches, outcome: object, bias_adjust: object
+) -> tuple[MatchedOutcome, Floats | None]:
+    """Read an outcome, and what it is adjusted for (n, d), if anything."""
     y = outcome_of(matches, outcome, bounded=bias_adjust is None)
     require_unknown(matches, outcome)
-    x = None if bias_adjust is None else read_adjustment(bias_adjust, matches.fingerprint, y.is_held_by)
+    if bias_adjust is None:
+        return y, None
+    return y, read_adjustment(bias_adjust, matches.fingerprint, y.is_held_by)
+
+
+def effect_on_matched(
+    matches: Matches,
+    y: MatchedOutcome,
+    x: Floats | None,
+    inference: PairInference | None,
+    *,
+    is_part: bool = False,
+) -> Effect:
+    """Compare an outcome that has been read; `is_part` where some of the sets were left out."""
     if _pair_inference(matches, inference, adjusted=x is not None) == "score":
         return _effect_at_scores(matches, y)
     if matches.spec.max_uses == 1:
         return _effect_of_sets(matches, y, x)
     s = matches.sample_weight
-    everybody = y.known.all() and (s is None or s.min() > 0)
+    everybody = not is_part and y.known.all() and (s is None or s.min() > 0)
     if matches.spec.is_plain and matches.weighs_evenly and everybody and x is None:
         return _effect_on_scores(matches, y)
     return _effect_in_space(matches, y, x)

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from propensity.effects.effect import Effect
 from propensity.effects.matching_specification import NearestNeighbors, Space
-from propensity.effects.several import Effects
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.checks import Floats, Rows
-from propensity.frames.columns import are_names, outcome_names
 from propensity.frames.kept import kept_rows
 from propensity.frames.native import AnyFrame
 from propensity.matching.abadie_imbens import Pairing
 from propensity.matching.bootstrap import bootstrap_matches
-from propensity.matching.effect import PairInference, effect_of_matches
-from propensity.matching.hidden_bias import MatchedInSets
+from propensity.matching.matches_effects import MatchesWithEffects
 from propensity.matching.pairs import pairs_of
 from propensity.matching.result import FRAME
 from propensity.resampling.options import Groups, Resampling, ResamplingOptions
@@ -37,7 +33,7 @@ _ON: Mapping[Space, str] = {
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class Matches(MatchedInSets):
+class Matches(MatchesWithEffects):
     """Which units of one arm stand for each unit of the other.
 
     The focal units are those the effect is for (ATT the treated, ATC the controls, ATE all), the donors of
@@ -192,76 +188,6 @@ class Matches(MatchedInSets):
         if self.spec.max_uses == 1:
             columns["subclass"] = self.labels
         return kept_rows(df, self.fingerprint, weights > 0, columns, FRAME)
-
-    @overload
-    def effect(  # type: ignore[overload-overlap]
-        self,
-        outcome: list[str] | tuple[str, ...],
-        *,
-        bias_adjust: object = None,
-        inference: PairInference | None = None,
-    ) -> Effects: ...
-
-    @overload
-    def effect(
-        self, outcome: object, *, bias_adjust: object = None, inference: PairInference | None = None
-    ) -> Effect: ...
-
-    def effect(
-        self, outcome: object, *, bias_adjust: object = None, inference: PairInference | None = None
-    ) -> Effect | Effects:
-        """Compare the outcome of the matched units: mean over focal units of own minus donors' mean.
-
-        Parameters
-        ----------
-        outcome : str, list of str, Series or array (n,)
-            Numeric or bool: a column of the frame that was matched, by its name, or several; or values for
-            every row of it. A pandas Series has its very index. Others have no labels: one that has the name
-            of a column of the frame must hold what that holds, and what has no such name is taken by
-            position. Rows that are not matched need none.
-        bias_adjust : DataFrame, list of str, or None, default None
-            Covariates, as ``df[["age", "tier"]]`` or as ``["age", "tier"]``: the outcome is regressed on
-            them among the donors, and what that predicts of the differences left within pairs is taken off.
-            For distances between several continuous covariates, whose bias does not vanish fast enough
-            otherwise.
-        inference : {"score", "cluster"} or None, default None
-            Without replacement, how the standard error is made; see the notes. None takes "score" where it
-            can be had and the scores are those of a `PropensityModel`, "cluster" otherwise.
-
-        Returns
-        -------
-        Effect, or Effects for a list
-            Treated minus control, whichever arm is focal. Its `se_method` tells how the standard error was
-            made, and whether it counts that the scores were estimated.
-
-        Notes
-        -----
-        With replacement the standard error is that of Abadie and Imbens (2006, section 4), the variance of
-        outcomes in a place being that of a unit and its nearest of the same arm, ties included; within the
-        same `exact` group, but for units that are alone of their arm there. With the scores of a
-        `PropensityModel`, matched on the score or logit alone, it counts that they were estimated (Abadie and
-        Imbens 2016), which never makes it larger for the ATE, and may for the ATT and the ATC: with sample
-        weights too, and where `exact` columns or calipers on columns make no difference (for calipers: move
-        less than a tenth of the donors' weight). There is no theory of that where they do, nor for a caliper
-        that leaves units out; `se_method` says when scores are taken as known.
-
-        Without replacement "cluster" squares and sums what each set adds to the estimate, with the factor
-        G / (G - 1): as for a regression clustered by set (Abadie and Spiess 2022). It takes the sets as
-        given. "score" takes rows for independent given their scores, as `Subclasses.effect` describes, and
-        with those of a `PropensityModel` counts that they were estimated; it is for matching on the score or
-        logit alone, without `exact` or a `bias_adjust`, that leaves none of those out whom the effect is for.
-        In simulations "cluster" was 36% to 47% too wide with estimated scores, "score" as wide as it should
-        be, to 5%; both are far too narrow where controls run short. `docs/validation.md` has the numbers.
-
-        The adjustment (Abadie and Imbens 2011) weighs donors by their uses. A covariate that is constant
-        among them is not adjusted for, as they do not tell its slope. Those that are collinear among them
-        share the slope equally, each in its standard deviation (least squares of the least norm); that
-        matters only for focal units among which they are not.
-        """
-        if are_names(outcome):
-            names = outcome_names(outcome)
-            return Effects({name: effect_of_matches(self, name, bias_adjust, inference) for name in names})
-        return effect_of_matches(self, outcome, bias_adjust, inference)
 
     def _require_sets(self) -> None:
         if self.spec.max_uses != 1:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -62,6 +63,17 @@ class Matched(WeightedResult):
     cautions: tuple[Warning, ...] = ()
     alike: Rows | None = None
     rematching: Rematching | None = None
+
+    if TYPE_CHECKING:  # of each result
+
+        def _in_group(self, inside: Bools) -> Self:
+            """Leave the sets of some rows (n,)."""
+
+        def _split_sets(self, codes: Rows) -> tuple[int, int]:
+            """Count the sets that have rows of several groups (n,), and all."""
+
+        def _remedy_within(self, by: Sequence[str]) -> str:
+            """Say how rows are matched within groups."""
 
 
 def require_unknown(matched: Matched, outcome: object) -> None:

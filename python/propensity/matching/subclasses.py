@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args, overload
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 import pandas as pd
@@ -12,25 +12,22 @@ import pandas as pd
 from propensity.effects.arms import Means
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import Regrouping
-from propensity.effects.several import Effects
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.checks import Bools, Floats, Rows
-from propensity.frames.columns import are_names, outcome_names
 from propensity.frames.kept import kept_rows
 from propensity.frames.native import AnyFrame, AnySeries
-from propensity.matching.hidden_bias import MatchedInSets
 from propensity.matching.local_outcomes import tie_cells
 from propensity.matching.outcome import MatchedOutcome
 from propensity.matching.rematching import bootstrap_again
 from propensity.matching.result import FRAME, Whom, outcome_of, require_unknown
 from propensity.matching.score_influence import COUNTED, score_influence, with_estimation
 from propensity.matching.subclass_influence import as_single_rows, clustered_influence, stratified_influence
+from propensity.matching.subclasses_effects import Inference, SubclassesWithEffects
 from propensity.resampling.options import Groups, ResamplingOptions
 from propensity.resampling.result import BootstrapResult
 
 Grouping: TypeAlias = Literal["full matching", "coarsened exact matching", "subclassification"]
-Inference: TypeAlias = Literal["score", "stratified", "cluster"]
 
 _METHODS: Mapping[Inference, str] = {
     "score": "of rows that are independent given their scores (Otsu and Rai 2017), factor of HC3",
@@ -41,7 +38,7 @@ _GIVEN = "takes the subclasses as given"
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class Subclasses(MatchedInSets):
+class Subclasses(SubclassesWithEffects):
     """Groups of alike rows of both arms: by full matching, coarsened exact matching, or subclassification.
 
     Attributes
@@ -137,69 +134,17 @@ class Subclasses(MatchedInSets):
         columns = {"weights": np.asarray(self.weights), "subclass": self.labels}
         return kept_rows(df, self.fingerprint, self.labels > 0, columns, FRAME)
 
-    @overload
-    def effect(  # type: ignore[overload-overlap]
-        self, outcome: list[str] | tuple[str, ...], *, inference: Inference | None = None
-    ) -> Effects: ...
-
-    @overload
-    def effect(self, outcome: object, *, inference: Inference | None = None) -> Effect: ...
-
-    def effect(self, outcome: object, *, inference: Inference | None = None) -> Effect | Effects:
-        """Compare the outcome of the arms: the difference of the two weighted means.
-
-        Parameters
-        ----------
-        outcome : str, list of str, Series or array (n,)
-            As for `Matches.effect`: a column's name, or several; or values. Rows in no subclass need none.
-        inference : {"score", "stratified", "cluster"} or None, default None
-            How the standard error is made; see the notes. None takes "score" for full matching on the score
-            or logit alone, "cluster" for other full matching, whose subclasses are mostly of one row in an
-            arm, and "stratified" for the others, whose subclasses may be few.
-
-        Returns
-        -------
-        Effect, or Effects for a list
-
-        Raises
-        ------
-        InvalidInputError
-            There is a single subclass, and how estimates vary between subclasses cannot be seen in one; or
-            `inference` is "score", and more than the score decided who is with whom, or rows are left out.
-
-        Notes
-        -----
-        "score": rows are independent of each other, given their scores. What a row adds is its weight times
-        its distance from the mean outcome of its arm at its score, and as one of those the effect is for, the
-        effect at its score (Otsu and Rai 2017, on matching). That mean is the rows' own where two or more of
-        the arm have the very same score (with a factor for their number), so that where covariates repeat and
-        cells are matched with themselves the error is the stratified one; between such scores it is a
-        polynomial (with the factor of HC3 for being fitted to the rows).
-
-        "stratified": with W the share of a subclass s, v the variance of the outcome and n the rows of its
-        arms, and tau_s their difference, the sum of W^2 (v_1 / n_1 + v_0 / n_0), and of W (tau_s - tau)^2
-        over the number of rows the effect is for: as for rows drawn from a population (Imbens and Rubin
-        2015, chapters 9 and 17). A subclass with a single row in an arm has no variance; it counts as a
-        cluster.
-
-        "cluster": the squares of what a subclass adds to the estimate, summed over subclasses, with the
-        factor G / (G - 1) (Abadie and Spiess 2022, on matching without replacement). MatchIt's manual has
-        it with the further factor (n - 1) / (n - 2). Where effects differ it is too wide for the ATE of a
-        full matching: as if it were chance how large a subclass is.
-
-        With the scores of a `PropensityModel` the first two count that these were estimated, as Abadie and
-        Imbens (2016) do for nearest neighbours, by how covariates and outcome go together among rows of the
-        same score, or of the same subclass; "cluster" takes the subclasses as given, and is then too
-        wide: by 10% to 57% for full matching in simulations. As given are also subclasses in which calipers,
-        `exact` columns or rows left out had a say. `docs/validation.md` has the numbers.
-        """
-        if are_names(outcome):
-            return Effects({name: self._effect_on(name, inference) for name in outcome_names(outcome)})
-        return self._effect_on(outcome, inference)
-
-    def _effect_on(self, outcome: object, inference: Inference | None) -> Effect:
+    def read(self, outcome: object) -> tuple[MatchedOutcome, None]:
+        """Read an outcome, for which nothing is adjusted here."""
         y = outcome_of(self, outcome)
         require_unknown(self, outcome)
+        return y, None
+
+    def _effect_on(self, outcome: object, inference: Inference | None) -> Effect:
+        return self.compared(self.read(outcome)[0], inference)
+
+    def compared(self, y: MatchedOutcome, inference: Inference | None) -> Effect:
+        """Compare an outcome that has been read."""
         how = self._inference(inference)
         w, quantity = np.asarray(self.weights), self._quantity
         if how == "cluster":

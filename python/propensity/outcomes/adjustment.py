@@ -61,7 +61,12 @@ class _AipwOptions(_Shared, total=False):
 
 @overload
 def aipw(
-    df: AnyFrame, *, outcome: str, by: str | list[str], within: bool = False, **options: Unpack[_AipwOptions]
+    df: AnyFrame,
+    *,
+    outcome: str,
+    by: str | Sequence[str],
+    within: bool = False,
+    **options: Unpack[_AipwOptions],
 ) -> GroupedEffects: ...
 @overload
 def aipw(df: AnyFrame, *, outcome: str, by: None = None, **options: Unpack[_AipwOptions]) -> Effect: ...
@@ -206,7 +211,7 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
 
 @overload
 def ipwra(
-    df: AnyFrame, *, outcome: str, by: str | list[str], within: bool = False, **options: Unpack[_Options]
+    df: AnyFrame, *, outcome: str, by: str | Sequence[str], within: bool = False, **options: Unpack[_Options]
 ) -> GroupedEffects: ...
 @overload
 def ipwra(df: AnyFrame, *, outcome: str, by: None = None, **options: Unpack[_Options]) -> Effect: ...
@@ -278,7 +283,7 @@ def ipwra(  # noqa: PLR0913 - as for `aipw`
 
 @overload
 def regression_adjustment(
-    df: AnyFrame, *, outcome: str, by: str | list[str], within: bool = False, **options: Unpack[_Options]
+    df: AnyFrame, *, outcome: str, by: str | Sequence[str], within: bool = False, **options: Unpack[_Options]
 ) -> GroupedEffects: ...
 @overload
 def regression_adjustment(

@@ -13,9 +13,9 @@ from propensity.effects.effect import Effect
 from propensity.effects.group_means import GroupMeans
 from propensity.effects.grouped import GroupedEffects
 from propensity.effects.metrics import Measured, Metrics
+from propensity.effects.sample import warn_once
 from propensity.effects.several import Effects
 from propensity.frames import checks
-from propensity.frames.columns import outcome_names
 from propensity.frames.grouping import Grouping, require_groups
 from propensity.frames.native import AnyFrame
 from propensity.outcomes.models import Roles, Study, read_study
@@ -100,18 +100,30 @@ class Question:
         """
         if self.by is None:
             return measured.effects(effects, self.contrast, told)
-        groups = groups_of(measured.sample, self.by, outcome_names(self.metrics.columns))
-        rows = group_rows(
-            measured,
-            groups,
-            effects.weighting,
-            estimand=effects.estimand,
-            se_method=effects.se_method,
-            weighs_alone=False,
-        )
-        means = measured.of_columns(partial(group_means, groups))
-        cautions = (*said_of_rows(measured, effects.study.columns), *effects.cautions)
-        return grouped_effects(rows, means, self.contrast, cautions, told)
+        groups = groups_of(measured, self.by)
+        grouped = adjusted_in_groups(measured, effects, groups, group_means, self.contrast)
+        warn_once(grouped.cautions, told)
+        return grouped
+
+
+def adjusted_in_groups(
+    measured: Measured,
+    effects: EffectsOfStudy,
+    groups: Grouping,
+    group_means: Callable[[Grouping, str], GroupMeans],
+    contrast: Contrast,
+) -> GroupedEffects:
+    """Estimate the effect in each group with models that were fitted to all rows; as `Question.answer`."""
+    rows = group_rows(
+        measured,
+        groups,
+        effects.weighting,
+        estimand=effects.estimand,
+        se_method=effects.se_method,
+        weighs_alone=False,
+    )
+    cautions = (*said_of_rows(measured, effects.study.columns), *effects.cautions)
+    return grouped_effects(rows, measured.of_columns(partial(group_means, groups)), contrast, cautions)
 
 
 @dataclass(frozen=True, eq=False)

@@ -31,7 +31,7 @@ def adjusted_within(
     study, measured = read.study, read.measured
     assert asked.by is not None
     name = measured.only_outcome
-    groups = groups_of(study.sample, asked.by, outcome_names(asked.metrics.columns))
+    groups = groups_of(measured, asked.by)
 
     def effect_on(rows: Rows, hear: Hear) -> Effect:
         part = part_of_study(study, rows)

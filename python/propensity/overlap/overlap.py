@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import numpy as np
 import pandas as pd
@@ -13,10 +13,9 @@ from propensity import core
 from propensity.effects.estimators import WeightingEstimand
 from propensity.effects.sample import read_sample
 from propensity.errors import InvalidInputError
-from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
-from propensity.frames.checks import Bools, Floats
-from propensity.frames.columns import Frame
+from propensity.frames.checks import Bools, Floats, Rows
+from propensity.frames.grouping import Grouping, read_groups
 from propensity.frames.native import AnyFrame
 from propensity.overlap.trimming import common_support
 from propensity.results.show import Shown, in_few_digits
@@ -39,8 +38,9 @@ class Overlap(Shown):
 
     Attributes
     ----------
-    by : str or None
-        The column whose values are the groups. All tables then have them as the first level of their index.
+    by : str, tuple of str, or None
+        The column whose values are the groups, or several. All tables then have them as the first levels of
+        their index.
     quantiles : DataFrame
         By "arm": `n` rows, `min`, `max` and quantiles of their scores, as ``5%`` (linearly interpolated), and
         the share `outside` the common support; quantiles and shares count sample weights.
@@ -53,7 +53,7 @@ class Overlap(Shown):
         `largest_share`, and that of the heaviest hundredth of the arm's rows, `top_percent_share`.
     """
 
-    by: str | None
+    by: str | tuple[str, ...] | None
     quantiles: pd.DataFrame
     support: pd.DataFrame
     weights: pd.DataFrame
@@ -69,7 +69,8 @@ class Overlap(Shown):
         """
         table = self.quantiles.copy()
         coefficient = self.support["overlap_coefficient"]
-        groups = ["all"] * len(table) if self.by is None else table.index.get_level_values(self.by)
+        index = cast("pd.MultiIndex", table.index)
+        groups = ["all"] * len(table) if self.by is None else index.droplevel("arm")
         table["overlap_coefficient"] = coefficient.loc[groups].to_numpy()
         for estimand in get_args(WeightingEstimand):
             table[f"ess_{estimand}"] = self.weights["ess"].xs(estimand, level="estimand")
@@ -77,7 +78,8 @@ class Overlap(Shown):
 
     def _headline(self) -> str:
         if self.by is not None:
-            return f"Overlap of the scores by {self.by}"
+            by = self.by if isinstance(self.by, str) else ", ".join(self.by)
+            return f"Overlap of the scores by {by}"
         low, high, coefficient = self.support.iloc[0]
         outside = self.quantiles["outside"]
         where = f"common support from {low:.4g} to {high:.4g}" if low <= high else "no common support"
@@ -92,7 +94,12 @@ class Overlap(Shown):
 
 @columns_by_name
 def overlap(
-    df: AnyFrame, *, treatment: str, scores: object, by: str | None = None, sample_weight: object = None
+    df: AnyFrame,
+    *,
+    treatment: str,
+    scores: object,
+    by: str | Sequence[str] | None = None,
+    sample_weight: object = None,
 ) -> Overlap:
     """Describe where the scores of both arms lie, and what weighting by them would rest on.
 
@@ -100,9 +107,9 @@ def overlap(
     ----------
     df, treatment, scores : DataFrame, str, and PropensityModel, CrossFittedScores, str, Series or array
         As for `ipw`; the scores are what is described.
-    by : None or str, default None
-        A column whose values are groups, each described by itself: overlap may be fine in all rows and
-        missing in a group.
+    by : None, str or list of str, default None
+        A column whose values are groups, each described by itself, or several whose combinations are: overlap
+        may be fine in all rows and missing in a group.
     sample_weight : None, str, Series or array (n,), default None
         How much of the population a row stands for; that with which the model was fitted. Quantiles, shares,
         the overlap coefficient and what weighting rests on count it. A row of weight 0 is not there.
@@ -135,20 +142,17 @@ def overlap(
     Zaslavsky (2018), Journal of the American Statistical Association 113:390; Rosenbaum and Rubin (1983),
     Biometrika 70:41.
     """
-    groups = _group_columns(by, treatment)
-    sample = read_sample(
-        df, treatment=treatment, labels=groups, sample_weight=sample_weight, also=given_scores(scores)
-    )
+    sample = read_sample(df, treatment=treatment, sample_weight=sample_weight, also=given_scores(scores))
     treated = sample.treated
     e = read_scores(sample.frame, scores, treated, sample.sample_weight)
     s = np.ones(len(e)) if sample.sample_weight is None else sample.sample_weight
     weights = {estimand: sample.weighting(e, estimand).weights for estimand in get_args(WeightingEstimand)}
     lines: dict[str, list[dict[str, Any]]] = {"quantiles": [], "support": [], "weights": []}
-    for name, group_rows in _groups(sample.frame, by):
-        rows = group_rows if sample.there is None else group_rows & sample.there
-        group = {} if by is None else {_GROUP: name}
-        arms = {"treated": rows & treated, "control": rows & ~treated}
-        present = {arm: members for arm, members in arms.items() if members.any()}
+    groups = None if by is None else _read_groups(df, by, treatment, sample.there)
+    for name, rows in _groups(groups, sample.there, len(e)):
+        group = {} if groups is None else {_GROUP: name}
+        arms = {"treated": rows[treated[rows]], "control": rows[~treated[rows]]}
+        present = {arm: members for arm, members in arms.items() if len(members)}
         low, high, coefficient = _support(e[rows], treated[rows], s[rows])
         lines["support"].append({"group": name, "low": low, "high": high, "overlap_coefficient": coefficient})
         for arm, members in present.items():
@@ -158,40 +162,46 @@ def overlap(
             for estimand, w in weights.items()
             for arm, members in present.items()
         ]
-    keys = [] if by is None else [_GROUP]
-    tables = {
-        "quantiles": pd.DataFrame(lines["quantiles"]).set_index([*keys, "arm"]),
-        "weights": pd.DataFrame(lines["weights"]).set_index([*keys, "estimand", "arm"]),
-    }
-    called: dict[str | int, str] = {} if by is None else {_GROUP: by}
-    named = {name: table.rename_axis(index=called) for name, table in tables.items()}
-    return Overlap(by=by, support=pd.DataFrame(lines["support"]).set_index("group").rename_axis(by), **named)
+    keys = [] if groups is None else [_GROUP]
+    quantiles = pd.DataFrame(lines["quantiles"]).set_index([*keys, "arm"])
+    weighed = pd.DataFrame(lines["weights"]).set_index([*keys, "estimand", "arm"])
+    support = pd.DataFrame(lines["support"]).set_index("group")
+    if groups is None:
+        return Overlap(by=None, support=support.rename_axis(None), quantiles=quantiles, weights=weighed)
+    called = groups.by[0] if len(groups.by) == 1 else groups.by
+    tables = (_by_columns(table, groups) for table in (quantiles, support, weighed))
+    return Overlap(called, *tables)
 
 
-def _group_columns(by: str | None, treatment: str) -> list[str]:
-    if by is None:
-        return []
-    checks.column_name("by", by)
-    if by in ("arm", "estimand"):
-        raise InvalidInputError(f"by: the tables have a level called '{by}' of their own; rename the column")
-    if by == treatment:
-        raise InvalidInputError(f"by: column '{by}' is the treatment, whose arms are told apart anyway")
-    return [by]
-
-
-def _groups(frame: Frame, by: str | None) -> Iterator[tuple[Any, Bools]]:
-    """Give what each group is called, and which rows it has."""
-    if by is None:
-        yield "all", np.ones(len(frame.index), dtype=bool)
-        return
-    codes, names = pd.factorize(frame.labels[by], sort=True)
-    if len(names) > _MOST_GROUPS:
+def _read_groups(df: AnyFrame, by: str | Sequence[str], treatment: str, there: Bools | None) -> Grouping:
+    groups = read_groups(df, by, treatment=treatment, there=there, reserved=("arm", "estimand"))
+    if groups.n_groups > _MOST_GROUPS:
+        which = f"column '{groups.by[0]}' has" if len(groups.by) == 1 else "they have"
         raise InvalidInputError(
-            f"by: column '{by}' has {len(names):,} values; more than {_MOST_GROUPS:,} groups are no table "
-            "for anybody: cut it into classes"
+            f"by: {which} {groups.n_groups:,} values; more than {_MOST_GROUPS:,} groups are no table for "
+            "anybody: cut it into classes"
         )
-    for code, name in enumerate(names):
-        yield name, codes == code
+    return groups
+
+
+def _groups(groups: Grouping | None, there: Bools | None, n: int) -> Iterator[tuple[Any, Rows]]:
+    """Give what each group is called, and its rows that are there."""
+    if groups is None:
+        yield "all", np.arange(n) if there is None else np.flatnonzero(there)
+        return
+    for place, name in enumerate(groups.index):
+        yield name, groups.rows(place)
+
+
+def _by_columns(table: pd.DataFrame, groups: Grouping) -> pd.DataFrame:
+    """Put the columns of the groups in place of the one level that they were gathered in."""
+    if len(groups.by) == 1:
+        level = _GROUP if _GROUP in table.index.names else "group"
+        return table.rename_axis(index={level: groups.by[0]})
+    others = [name for name in table.index.names if name not in (_GROUP, "group")]
+    keys = [key if isinstance(key[0], tuple) else (key,) for key in table.index]
+    flat = [(*key[0], *key[1:]) for key in keys]
+    return table.set_axis(pd.MultiIndex.from_tuples(flat, names=[*groups.by, *others]))
 
 
 def _support(e: Floats, treated: Bools, sample_weight: Floats) -> tuple[float, float, float]:

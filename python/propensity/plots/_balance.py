@@ -22,7 +22,7 @@ _WEIGHED = (WeightedResult, Effects)
 
 
 def tabulated(
-    balance: object, df: AnyFrame | None, covariates: object, treatment: str | None
+    balance: object, df: AnyFrame | None, covariates: object, treatment: str | None, by: object = None
 ) -> pd.DataFrame | Mapping[str, pd.Series[Any]]:
     """Give a table of balance as it is, and make one of results, which know weights but no covariates.
 
@@ -33,6 +33,10 @@ def tabulated(
     TypeError
         There is no balance in what is given.
     """
+    if covariates is None and df is None and by is not None:
+        raise InvalidInputError(
+            "by: groups are tabulated first, ps.balance(df, ..., by=...), or name df and covariates here"
+        )
     if covariates is None and df is None:
         return balance.balance() if isinstance(balance, BalancingWeights) else _measures(balance)
     if native.is_frame(balance) and df is None:
@@ -52,6 +56,7 @@ def tabulated(
         treatment=treatment,
         covariates=covariates,  # type: ignore[arg-type]
         weights=weights,
+        by=by,  # type: ignore[arg-type]
         sample_weight=base,
     )
 

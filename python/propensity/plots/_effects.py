@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from propensity.effects.effect import Effect
+from propensity.effects.grouped import GroupedEffects
 from propensity.effects.several import Effects
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
@@ -29,7 +30,7 @@ def effects_table(effects: Any, level: float) -> pd.DataFrame:
     """
     if isinstance(effects, pd.DataFrame):
         table = effects
-    elif isinstance(effects, Effect | Effects | BootstrapResult):
+    elif isinstance(effects, Effect | Effects | GroupedEffects | BootstrapResult):
         table = _one(effects, level)
     elif isinstance(effects, Mapping):
         table = _together({str(name): _one(effect, level) for name, effect in effects.items()})
@@ -57,9 +58,18 @@ def _one(effect: object, level: float) -> pd.DataFrame:
         effects = dict(effect.by_outcome)
         rows = [effect.to_frame(level).assign(note=_cautions(effect)) for effect in effects.values()]
         return _with_facts(pd.concat(rows).set_axis(pd.Index(effects, name="outcome")), rows[0])
+    if isinstance(effect, GroupedEffects):
+        return _named_by_group(effect.to_frame(level))
     if isinstance(effect, Effect):
         return effect.to_frame(level).assign(note=_cautions(effect))
     raise _not_effects(effect)
+
+
+def _named_by_group(table: pd.DataFrame) -> pd.DataFrame:
+    """Call each row by its group: by the values of several columns where there are several."""
+    if not isinstance(table.index, pd.MultiIndex):
+        return table
+    return _with_facts(table.set_axis([", ".join(map(str, group)) for group in table.index]), table)
 
 
 def _cautions(effect: Effect) -> str:

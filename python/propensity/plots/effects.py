@@ -11,6 +11,7 @@ import pandas as pd
 
 from propensity.calls.keywords import answered
 from propensity.effects.effect import Effect
+from propensity.effects.grouped import GroupedEffects
 from propensity.effects.several import Effects
 from propensity.frames import checks
 from propensity.frames.checks import Floats
@@ -28,7 +29,13 @@ if TYPE_CHECKING:
 
 @answered
 def effects_plot(
-    table: pd.DataFrame | Effect | Effects | BootstrapResult | Mapping[str, Any] | Iterable[Any],
+    table: pd.DataFrame
+    | Effect
+    | Effects
+    | GroupedEffects
+    | BootstrapResult
+    | Mapping[str, Any]
+    | Iterable[Any],
     *,
     reference: Mapping[str, float] | None = None,
     truth: float | None = None,
@@ -39,7 +46,7 @@ def effects_plot(
 
     Parameters
     ----------
-    table : DataFrame, Effect, Effects, BootstrapResult, or a mapping or list of these
+    table : DataFrame, Effect, Effects, GroupedEffects, BootstrapResult, or a mapping or list of these
         What `ps.estimate` gave, or any table with a row an estimate, in columns `estimate`, `conf_low` and
         `conf_high`; or effects themselves, by name or in a list. Ratios (with a `log_std_error`) are drawn on
         a log scale, changes in percent on an even one.

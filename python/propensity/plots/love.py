@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import pandas as pd
 
+from propensity.balance.groups import groups_of_table, table_of_group
 from propensity.calls.keywords import answered
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
@@ -15,13 +17,15 @@ from propensity.frames.checks import Floats
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates
 from propensity.plots._balance import tabulated
-from propensity.plots._canvas import new_axes
+from propensity.plots._canvas import leads_row, new_axes, panels
 from propensity.plots._edges import Edge, add_edges, edges_of
 from propensity.plots._look import (
     FAINT,
     INK,
     LINE_STYLES,
     SampleStyle,
+    as_written,
+    head,
     name_axes,
     name_rows,
     name_samples,
@@ -61,6 +65,7 @@ _REASONS: dict[str, str] = {
     "ecdf_difference": "infinite: as in the table",
 }
 _FEW = 4  # samples; their markers find room in the lowest row
+_MOST_PANELS = 30  # ten rows of three: a page
 _CROWDED = 20  # terms; beyond it rows are lower and their text smaller
 
 
@@ -71,12 +76,13 @@ def love_plot(
     df: AnyFrame | None = None,
     covariates: Covariates | None = None,
     treatment: str | None = None,
+    by: str | Sequence[str] | None = None,
     measure: Measure = "smd",
     threshold: float | tuple[float, float] | Literal["usual"] | None = "usual",
     absolute: bool = True,
     order: Order = "size",
-    ax: Axes | None = None,
-) -> Axes:
+    ax: Any = None,
+) -> Any:
     """Draw a measure of balance of every term, in one or several samples.
 
     Parameters
@@ -92,6 +98,9 @@ def love_plot(
         Which covariates of `df` to compare, as for `ps.balance`.
     treatment : str or None, default None
         The column of `df`; matches and effects know who was treated.
+    by : None, str or list of str, default None
+        A column of `df` whose values are groups, or several: a panel for each. So is a table drawn that
+        ``ps.balance(..., by=)`` gave.
     measure : {"smd", "variance_ratio", "ks", "ecdf_difference"}, default "smd"
         Which one. Variance ratios are drawn on a log scale, 1 in the middle; terms that have none in any
         sample (binary ones) are left out, which is written under the axis. What has no place on the axis, an
@@ -104,12 +113,12 @@ def love_plot(
         Of standardized mean differences draw sizes only, or keep the signs; other measures have no sign.
     order : {"size", "table"}, default "size"
         From the largest difference in the first sample, at the top, to the smallest; or as in the table.
-    ax : Axes or None, default None
-        Where to draw. A new figure grows with the number of terms.
+    ax : Axes, array of Axes, or None, default None
+        Where to draw; with groups an array of axes, one a group. A new figure grows with the number of terms.
 
     Returns
     -------
-    Axes
+    Axes, or ndarray of Axes with groups
 
     Raises
     ------
@@ -136,34 +145,82 @@ def love_plot(
     checks.choice("measure", measure, get_args(Measure))
     checks.choice("order", order, get_args(Order))
     limits = _limits(threshold, measure)
-    table = tabulated(balance, df, covariates, treatment)
-    samples, words = _samples(table, measure), ""
-    if measure == "variance_ratio":
-        samples, words = _with_ratio(samples)
-    samples = _in_order(samples, measure, order)
-    if measure == "smd" and absolute:
-        samples, limits = samples.abs(), tuple({abs(limit): None for limit in limits})
-    edges = edges_of(samples, logarithmic=measure == "variance_ratio")
+    table = tabulated(balance, df, covariates, treatment, by)
+    drawing = _Drawing(measure, limits, absolute and measure == "smd", _denominator(table))
+    if isinstance(table, pd.DataFrame) and table.attrs.get("by"):
+        return _draw_groups(drawing, table, order, ax)
+    drawn, label = drawing.on(ax, _in_order(_samples(table, measure), measure, order))
+    name_axes(drawn, x=label)
+    return drawn
 
-    n_terms, n_samples = samples.shape
-    styles = sample_styles(n_samples)
-    crowded = n_terms > _CROWDED
-    legend: dict[str, Any] = {"loc": "best", "edgecolor": FAINT}  # a frame: markers may stand close by
+
+def _draw_groups(drawing: _Drawing, table: pd.DataFrame, order: Order, ax: Any) -> Any:
+    """Draw a panel for each group, terms in the same order in all of them, on the same scale."""
+    groups = groups_of_table(table)
+    if len(groups) > _MOST_PANELS:
+        raise InvalidInputError(
+            f"by: {len(groups):,} groups, and a panel for each; more than {_MOST_PANELS} are not drawn: draw "
+            "some of them, or take balance_summary(table), which has a line for each"
+        )
+    axes = panels(len(groups), ax, what="'by' has {} groups")
+    labels = []
+    samples = [_samples(table_of_group(table, group), drawing.measure) for group in groups]
+    farthest = pd.concat(samples, keys=range(len(samples))).abs().groupby(level=1, sort=False).max()
+    names = _in_order(farthest.loc[samples[0].index], drawing.measure, order).index
+    for panel, group, own in zip(axes, groups, samples, strict=True):
+        labels.append(drawing.on(panel, own.loc[names], has_legend=panel is axes[0])[1])
+        head(panel, ", ".join(map(str, group)) if isinstance(group, tuple) else str(group))
+        if not leads_row(panel):
+            panel.set_yticklabels([])
+    ends = np.array([panel.get_xlim() for panel in axes])
+    for panel in axes:
+        panel.set_xlim(ends[:, 0].min(), ends[:, 1].max())
+    words = "\n".join(dict.fromkeys(line for label in labels for line in label.split("\n")))
     if ax is None:
-        ax = new_axes(7.2, 1.2 + _row_height(n_samples, crowded=crowded) * n_terms)
-        legend = {"loc": "upper left", "bbox_to_anchor": (1, 1), "frameon": False}
-    size = 5 if crowded else 7
-    lines = _draw_samples(ax, samples.where(edges == ""), styles, size)
-    _mark_balance(ax, _NO_DIFFERENCE[measure], limits)
-    _scale(ax, samples.where(edges == ""), measure, absolute)
-    words += _draw_edges(ax, edges, styles, size, measure)
-    names = [str(term) for term in samples.index]
-    name_rows(ax, range(n_terms), names, fontsize=7.5 if crowded else 9)
-    ax.set_ylim(-0.6, n_terms - 0.4)
-    name_axes(ax, x=_axis_label(measure, absolute, _denominator(table), limits) + words)
-    name_samples(ax, lines, [str(name) for name in samples], **legend, handletextpad=0.3, labelspacing=0.8)
-    strip(ax, "left")
-    return ax
+        as_written(axes[0].figure.supxlabel(words, fontsize="medium"))
+    else:  # somebody else's figure
+        name_axes(axes[-1], x=words)
+    return axes
+
+
+@dataclass(frozen=True)
+class _Drawing:
+    """How a measure is drawn: its thresholds, sizes or signs, and what differences are divided by."""
+
+    measure: Measure
+    limits: tuple[float, ...]
+    absolute: bool
+    denominator: str | None
+
+    def on(self, ax: Axes | None, samples: pd.DataFrame, *, has_legend: bool = True) -> tuple[Axes, str]:
+        """Draw terms, from the bottom to the top, in all samples; give the axes, and what the axis is of."""
+        words, limits, measure = "", self.limits, self.measure
+        if measure == "variance_ratio":
+            samples, words = _with_ratio(samples)
+        if self.absolute:
+            samples, limits = samples.abs(), tuple({abs(limit): None for limit in limits})
+        edges = edges_of(samples, logarithmic=measure == "variance_ratio")
+        n_terms, n_samples = samples.shape
+        styles = sample_styles(n_samples)
+        crowded = n_terms > _CROWDED
+        legend: dict[str, Any] = {"loc": "best", "edgecolor": FAINT}  # a frame: markers may stand close by
+        if ax is None:
+            ax = new_axes(7.2, 1.2 + _row_height(n_samples, crowded=crowded) * n_terms)
+            legend = {"loc": "upper left", "bbox_to_anchor": (1, 1), "frameon": False}
+        size = 5 if crowded else 7
+        lines = _draw_samples(ax, samples.where(edges == ""), styles, size)
+        _mark_balance(ax, _NO_DIFFERENCE[measure], limits)
+        _scale(ax, samples.where(edges == ""), measure, self.absolute)
+        words += _draw_edges(ax, edges, styles, size, measure)
+        names = [str(term) for term in samples.index]
+        name_rows(ax, range(n_terms), names, fontsize=7.5 if crowded else 9)
+        ax.set_ylim(-0.6, n_terms - 0.4)
+        if has_legend:
+            name_samples(
+                ax, lines, [str(name) for name in samples], **legend, handletextpad=0.3, labelspacing=0.8
+            )
+        strip(ax, "left")
+        return ax, _axis_label(measure, self.absolute, self.denominator, limits) + words
 
 
 def _limits(threshold: Any, measure: str) -> tuple[float, ...]:

@@ -14,18 +14,23 @@ from propensity.effects.cautions import balance_cautions, balanced_cautions, cou
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import AdjustmentEstimand, Balancing, BalancingMethod
+from propensity.effects.grouped import GroupedEffects
 from propensity.effects.imbalance import find_imbalance
+from propensity.effects.metrics import Measured
 from propensity.effects.sample import Sample, read_sample_weight, warn_once
 from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.columns import open_frame
 from propensity.frames.formulas import INTERCEPT
+from propensity.frames.grouping import Grouping
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates, make_terms, parse_covariates
 from propensity.scores.scored import ScoreRows
+from propensity.weighting.balanced_effects import SE_METHOD
+from propensity.weighting.balanced_groups import BalancedRows
 from propensity.weighting.balanced_terms import BalancedTerms
-from propensity.weighting.balancing_weights import SE_METHOD, BalancingWeights
+from propensity.weighting.balancing_weights import BalancingWeights
 
 _PRODUCTS = (
     "weights are biased by it where the outcome hangs on it: balance it too (moments=2, interactions=True, "
@@ -208,6 +213,28 @@ class BalancedSample:
     def dropped(self) -> tuple[str, ...]:
         """The terms left out, which earlier ones repeat."""
         return self.terms.dropped(self.found)
+
+    def by_group(self, measured: Measured, groups: Grouping, contrast: Contrast) -> GroupedEffects:
+        """Compare the weighted means of what is measured in each group."""
+        sample, found, name, per = self.sample, self.found, measured.only_outcome, measured.metrics.per
+        rows = BalancedRows(
+            self.terms,
+            self.spec,
+            sample.treated,
+            sample.frame.series(found.weights, weights_name(sample.sample_weight)),
+            sample.sample_weight,
+            sample.fingerprint,
+            sample.clusters,
+            SE_METHOD,
+        )
+        return rows.by_group(
+            groups,
+            sample.frame.outcome(name),
+            None if per is None else sample.frame.outcome(per),
+            contrast,
+            measured.words(name),
+            _cautions(found, self.terms, sample.treated, sample.sample_weight, self.spec),
+        )
 
     def effect(self, outcome: str, contrast: Contrast) -> Effect:
         """Compare the weighted means of an outcome."""

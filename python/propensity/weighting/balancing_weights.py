@@ -3,40 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, get_args, overload
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
 from propensity.balance.tables import balance
-from propensity.effects.arms import OutcomeFacts
-from propensity.effects.contrasts import Contrast
-from propensity.effects.effect import Effect
 from propensity.effects.estimators import AdjustmentEstimand, Balancing
-from propensity.effects.sample import clusters_there, summed_within, warn_once
-from propensity.effects.several import Effects
-from propensity.effects.weighted_result import WeightedResult
-from propensity.errors import InvalidInputError
-from propensity.frames import arms, checks, rowwise_checks
-from propensity.frames.checks import Bools, Floats, Rows
-from propensity.frames.columns import are_names, outcome_names
+from propensity.frames import checks
+from propensity.frames.checks import Bools, Floats
 from propensity.frames.fingerprint import Fingerprint, Made
-from propensity.frames.kept import read_groups_later, read_later
 from propensity.frames.native import AnySeries
 from propensity.frames.terms import Covariates
 from propensity.resampling.options import Groups, Resampling, ResamplingOptions
 from propensity.resampling.result import BootstrapResult
 from propensity.results.show import in_few_digits
+from propensity.weighting.balanced_effects import BalancedWithEffects
 from propensity.weighting.balanced_terms import BalancedTerms
 from propensity.weighting.bootstrap import bootstrap_weights
 
-SE_METHOD = "stacked estimating equations of weights and means; corrected for leverage (HC3)"
-
-_OUTCOME = Made("outcome", "the weights were made", "make weights for the rows as they are now")
-
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class BalancingWeights(WeightedResult):
+class BalancingWeights(BalancedWithEffects):
     """Weights of n rows with which both arms have the same means of k terms.
 
     Attributes
@@ -111,123 +99,6 @@ class BalancingWeights(WeightedResult):
     def max_imbalance(self) -> float:
         """The largest `imbalance` of a term: rounding without a penalty."""
         return float(self.imbalance.max()) if len(self.imbalance) else 0.0
-
-    @overload
-    def effect(  # type: ignore[overload-overlap]
-        self,
-        outcome: list[str] | tuple[str, ...],
-        *,
-        contrast: Contrast = "difference",
-        cluster: object = None,
-    ) -> Effects: ...
-
-    @overload
-    def effect(
-        self, outcome: object, *, contrast: Contrast = "difference", cluster: object = None
-    ) -> Effect: ...
-
-    def effect(
-        self, outcome: object, *, contrast: Contrast = "difference", cluster: object = None
-    ) -> Effect | Effects:
-        """Compare the weighted means of an outcome.
-
-        Parameters
-        ----------
-        outcome : str, list of str, Series or array (n,)
-            Numeric or bool: a column of the frame that the weights were made for, by its name, or several; or
-            values for every row of it. A pandas Series has its very index.
-        contrast : {"difference", "ratio", "percent", "odds_ratio"}, default "difference"
-            What the two means are made into. A difference is in units of the outcome.
-        cluster : None, str, Series or array (n,), default None
-            Groups whose rows may vary together (workspaces, households); None for independent rows.
-
-        Returns
-        -------
-        Effect, or Effects for a list
-
-        Raises
-        ------
-        InvalidInputError
-            The outcome is unknown, incomplete, or one of the columns that are balanced; values are of other
-            rows; the means have no such contrast.
-        TypeError
-            The outcome is text.
-
-        Warns
-        -----
-        SmallSampleWarning
-            There are fewer than 40 clusters.
-
-        Notes
-        -----
-        The standard error stacks the equations of the weights and those of the two means, and divides what
-        each row adds to it by 1 - h, h its leverage in the fit of its arm's weights: HC3 (MacKinnon and White
-        1985). Without that, and by a bootstrap that makes the weights anew, it is too small where terms are
-        many: with 59 terms at n = 1,000, 95% intervals covered 82% to 91% without, and 95% to 99% with it.
-        """
-        checks.choice("contrast", contrast, get_args(Contrast))
-        clusters = None if cluster is None else self._clusters(cluster)
-        if are_names(outcome):
-            names = outcome_names(outcome)
-            effects = {name: self._effect_on(name, contrast, clusters) for name in names}
-            self._warn_of(*effects.values())
-            return Effects(effects)
-        effect = self._effect_on(outcome, contrast, clusters)
-        self._warn_of(effect)
-        return effect
-
-    def _warn_of(self, *effects: Effect) -> None:
-        """Warn of what was not told when the weights were made."""
-        told = list(map(str, self.cautions))
-        warn_once((caution for effect in effects for caution in effect.cautions), told)
-
-    def _effect_on(self, outcome: object, contrast: Contrast, clusters: Rows | None) -> Effect:
-        y = self._outcome(outcome)
-        weights = np.asarray(self.weights)
-        found = self.terms.effect(y, self.treated, weights, self.sample_weight, self.spec)
-        n_clusters = None if clusters is None else int(clusters.max()) + 1
-        s = self.sample_weight
-        there = slice(None) if s is None else s > 0
-        return Effect.of(
-            found,
-            OutcomeFacts.of(y[there], sample_weight=None if s is None else s[there]),
-            estimand=self.estimand,
-            treated=self.treated,
-            weights=self.weights,
-            fingerprint=self.fingerprint,
-            ess=(self.ess_treated, self.ess_control),
-            se_method=SE_METHOD + summed_within(n_clusters),
-            clusters=clusters,
-            n_clusters=n_clusters,
-            contrast=contrast,
-            cautions=self.cautions,
-        )
-
-    def _outcome(self, outcome: object) -> Floats:
-        """Read an outcome (n,), by name or by value; rows that are not there need none."""
-        column, subject = read_later(outcome, self.fingerprint, _OUTCOME)
-        name = outcome if isinstance(outcome, str) else getattr(outcome, "name", None)
-        if isinstance(name, str) and name in self.known:
-            raise InvalidInputError(
-                f"column '{name}' is the outcome, and one of the columns that the weights balance, which "
-                "takes its effect away: balance what was known before the treatment"
-            )
-        s = self.sample_weight
-        there = np.ones(len(column), dtype=bool) if s is None else s > 0
-        checks.complete({str(subject): column[there]}, subject="{}")
-        arms.outcome(column[there], subject)
-        values = arms.numbers(column)
-        assert values is not None
-        y = values.astype(np.float64)
-        return np.asarray(np.where(there, y, y[there][0]))
-
-    def _clusters(self, cluster: object) -> Rows:
-        """Read which cluster a row is in, -1 for rows that are not there."""
-        groups = read_groups_later(cluster, self.fingerprint, "cluster")
-        assert groups is not None
-        clusters = clusters_there(groups, self.sample_weight)
-        rowwise_checks.clusters(clusters, self.treated, "cluster")
-        return clusters
 
     def bootstrap(
         self,

@@ -16,7 +16,7 @@ from propensity.effects.group_means import GroupMeans, hajek_arm, origin_of
 from propensity.effects.grouped import GroupedEffects
 from propensity.effects.metrics import Measured
 from propensity.effects.modelled_groups import GroupRows, ModelledGroups, facts_of_groups
-from propensity.effects.sample import Sample, summed_within, warn_once
+from propensity.effects.sample import Sample, summed_within
 from propensity.frames.checks import Floats
 from propensity.frames.columns import outcome_names
 from propensity.frames.grouping import Grouping, read_groups
@@ -36,14 +36,13 @@ class Weighed:
     se_method: str
 
 
-def weighted_by_group(
+def weighted_in_groups(
     measured: Measured,
-    by: str | Sequence[str],
+    groups: Grouping,
     scored: Scored,
     weighed: Weighed,
     contrast: Contrast,
     doubts: Callable[[Weighting], tuple[Warning, ...]],
-    told: Sequence[str],
 ) -> GroupedEffects:
     """Compare the weighted means of both arms in each group.
 
@@ -51,11 +50,8 @@ def weighted_by_group(
     ----------
     doubts : callable
         What there is to say of the weights of all rows.
-    told : sequence of str
-        Warnings that have been said before.
     """
     sample, weights = measured.sample, weighed.weighting.weights
-    groups = groups_of(sample, by, outcome_names(measured.metrics.columns))
     slopes, model = slopes_of(sample, scored, weighed.estimand), score_terms(sample, scored)
     free = sample.weighting(scored.scores, weighed.estimand).weights
     slopes = np.where(np.isclose(weights, free, rtol=1e-9, atol=0.0), slopes, 0.0)  # bounded ones stay
@@ -72,7 +68,7 @@ def weighted_by_group(
         weighs_alone=True,
     )
     cautions = (*said_of_rows(measured, scored.columns), *doubts(weighed.weighting))
-    return grouped_effects(rows, measured.of_columns(means_of), contrast, cautions, told)
+    return grouped_effects(rows, measured.of_columns(means_of), contrast, cautions)
 
 
 def said_of_rows(measured: Measured, covariates: Iterable[str]) -> tuple[Warning, ...]:
@@ -89,8 +85,9 @@ def se_method_of(scored: Scored) -> str:
     return _KNOWN.format(scored.known_as) if scored.x is None else _ESTIMATED
 
 
-def groups_of(sample: Sample, by: str | Sequence[str], outcomes: Sequence[str]) -> Grouping:
+def groups_of(measured: Measured, by: str | Sequence[str]) -> Grouping:
     """Read which group each row of a sample is in."""
+    sample, outcomes = measured.sample, outcome_names(measured.metrics.columns)
     treatment = sample.frame.treatment
     assert treatment is not None
     return read_groups(sample.frame.native, by, treatment=treatment, outcomes=outcomes, there=sample.there)
@@ -158,7 +155,7 @@ def group_rows(
         groups=groups,
         treated=sample.treated,
         weights=sample.frame.series(weighting.weights, weights_name(sample.sample_weight)),
-        facts=facts_of_groups(groups, values, bounded=bounded),
+        facts=facts_of_groups(groups, values, bounded=bounded, sample_weight=sample.sample_weight),
         fingerprint=sample.fingerprint,
         clusters=sample.clusters,
         estimand=estimand,
@@ -173,10 +170,9 @@ def grouped_effects(
     means: GroupMeans,
     contrast: Contrast,
     cautions: tuple[Warning, ...],
-    told: Sequence[str] = (),
 ) -> GroupedEffects:
-    """Put the effects of groups together, and warn of what there is to say of all of them, and of some."""
-    grouped = GroupedEffects.of(
+    """Put the effects of groups together, with what there is to say of all of them, and of some."""
+    return GroupedEffects.of(
         ModelledGroups(rows, means),
         rows.groups,
         estimand=rows.estimand,
@@ -185,5 +181,3 @@ def grouped_effects(
         measured=rows.measured,
         cautions=cautions,
     )
-    warn_once(grouped.cautions, told)
-    return grouped

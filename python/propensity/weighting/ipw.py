@@ -40,7 +40,7 @@ from propensity.scores.logistic import (
 )
 from propensity.scores.model import ModelScores, PropensityModel
 from propensity.scores.scored import Scored
-from propensity.weighting.by_group import Weighed, se_method_of, weighted_by_group
+from propensity.weighting.by_group import Weighed, groups_of, se_method_of, weighted_in_groups
 from propensity.weighting.doubts import Doubts, ipw_doubts, once
 from propensity.weighting.within_groups import weighted_within
 
@@ -130,7 +130,7 @@ class _Options(TypedDict, total=False):
 
 @overload
 def ipw(
-    df: AnyFrame, *, outcome: str, by: str | list[str], within: bool = False, **options: Unpack[_Options]
+    df: AnyFrame, *, outcome: str, by: str | Sequence[str], within: bool = False, **options: Unpack[_Options]
 ) -> GroupedEffects: ...
 @overload
 def ipw(df: AnyFrame, *, outcome: str, by: None = None, **options: Unpack[_Options]) -> Effect: ...
@@ -261,7 +261,10 @@ def ipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
         return weighted_within(measured, by, scores, partial(_difference, spec), estimand, contrast)
     if by is not None:
         weighed = weighed_by(sample, measured.only_outcome, scored, spec)
-        return weighted_by_group(measured, by, scored, weighed, contrast, doubts, told_by_fit(scores))
+        groups = groups_of(measured, by)
+        grouped = weighted_in_groups(measured, groups, scored, weighed, contrast, doubts)
+        warn_once(grouped.cautions, told_by_fit(scores))
+        return grouped
     return measured.effects(
         lambda name: scored_effect(sample, name, scored, spec, metrics.of_parts(contrast), doubts),
         contrast,

@@ -18,7 +18,6 @@ from propensity.effects.sample import Sample
 from propensity.effects.separate_groups import effects_within
 from propensity.errors import CollinearityWarning, InvalidInputError, SeparationWarning
 from propensity.frames.checks import Rows
-from propensity.frames.columns import outcome_names
 from propensity.scores.model import PropensityModel
 from propensity.scores.scored import FittedScores, Scored, ScoreRows
 from propensity.weighting.by_group import groups_of
@@ -54,7 +53,7 @@ def weighted_within(
             "or take scores=model of fit_propensity"
         )
     sample, name = measured.sample, measured.only_outcome
-    groups = groups_of(sample, by, outcome_names(measured.metrics.columns))
+    groups = groups_of(measured, by)
     x, frame = scores.recipe.apply(sample.frame.native, sample.frame.plain, scores.sample_weight)
     every = ScoreRows(frame.columns, x, scores.recipe, sample.treated, sample.sample_weight)
 

@@ -1,0 +1,145 @@
+"""The effects of matches with nearest neighbours: of everybody matched, or group by group."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, cast, overload
+
+from propensity.effects.effect import Effect
+from propensity.effects.grouped import GroupedEffects
+from propensity.effects.several import Effects
+from propensity.frames.checks import Bools, Floats, Rows
+from propensity.matching.asked import effects_of
+from propensity.matching.by_group import matches_in, n_split_focal
+from propensity.matching.effect import PairInference, effect_on_matched, read_matched
+from propensity.matching.hidden_bias import MatchedInSets
+from propensity.matching.outcome import MatchedOutcome
+
+if TYPE_CHECKING:
+    from propensity.matching.matches import Matches
+
+
+class MatchesWithEffects(MatchedInSets):
+    """What `Matches` says of outcomes."""
+
+    @overload
+    def effect(
+        self,
+        outcome: object,
+        *,
+        bias_adjust: object = None,
+        by: str | Sequence[str],
+        per: object = None,
+        inference: PairInference | None = None,
+    ) -> GroupedEffects: ...
+
+    @overload
+    def effect(  # type: ignore[overload-overlap]
+        self,
+        outcome: list[str] | tuple[str, ...],
+        *,
+        bias_adjust: object = None,
+        by: None = None,
+        per: object = None,
+        inference: PairInference | None = None,
+    ) -> Effects: ...
+
+    @overload
+    def effect(
+        self,
+        outcome: object,
+        *,
+        bias_adjust: object = None,
+        by: None = None,
+        per: object = None,
+        inference: PairInference | None = None,
+    ) -> Effect: ...
+
+    def effect(
+        self,
+        outcome: object,
+        *,
+        bias_adjust: object = None,
+        by: str | Sequence[str] | None = None,
+        per: object = None,
+        inference: PairInference | None = None,
+    ) -> Effect | Effects | GroupedEffects:
+        """Compare the outcome of the matched units: mean over focal units of own minus donors' mean.
+
+        Parameters
+        ----------
+        outcome : str, list of str, Series or array (n,)
+            Numeric or bool: a column of the frame that was matched, by its name, or several; or values for
+            every row of it. A pandas Series has its very index. Others have no labels: one that has the name
+            of a column of the frame must hold what that holds, and what has no such name is taken by
+            position. Rows that are not matched need none.
+        bias_adjust : DataFrame, list of str, or None, default None
+            Covariates, as ``df[["age", "tier"]]`` or as ``["age", "tier"]``: the outcome is regressed on
+            them among the donors, and what that predicts of the differences left within pairs is taken off.
+            For distances between several continuous covariates, whose bias does not vanish fast enough
+            otherwise.
+        by : None, str or list of str, default None
+            A column of the frame that was matched, whose values are groups, or several whose combinations
+            are: the effect in each. Rows have to be matched within the groups (``exact=["tier"]``).
+        per : None, str, Series or array (n,), default None
+            What the outcome is divided by, arm by arm, as for `ipw`: clicks per view.
+        inference : {"score", "cluster"} or None, default None
+            Without replacement, how the standard error is made; see the notes. None takes "score" where it
+            can be had and the scores are those of a `PropensityModel`, "cluster" otherwise.
+
+        Returns
+        -------
+        Effect, Effects for a list, or GroupedEffects with `by`
+            Treated minus control, whichever arm is focal. Its `se_method` tells how the standard error was
+            made, and whether it counts that the scores were estimated.
+
+        Raises
+        ------
+        InvalidInputError
+            Some sets have rows of several groups; what is divided by is negative.
+
+        Notes
+        -----
+        With replacement the standard error is that of Abadie and Imbens (2006, section 4), the variance of
+        outcomes in a place being that of a unit and its nearest of the same arm, ties included; within the
+        same `exact` group, but for units that are alone of their arm there. With the scores of a
+        `PropensityModel`, matched on the score or logit alone, it counts that they were estimated (Abadie and
+        Imbens 2016), which never makes it larger for the ATE, and may for the ATT and the ATC: with sample
+        weights too, and where `exact` columns or calipers on columns make no difference (for calipers: move
+        less than a tenth of the donors' weight). There is no theory of that where they do, nor for a caliper
+        that leaves units out; `se_method` says when scores are taken as known.
+
+        Without replacement "cluster" squares and sums what each set adds to the estimate, with the factor
+        G / (G - 1): as for a regression clustered by set (Abadie and Spiess 2022). It takes the sets as
+        given. "score" takes rows for independent given their scores, as `Subclasses.effect` describes, and
+        with those of a `PropensityModel` counts that they were estimated; it is for matching on the score or
+        logit alone, without `exact` or a `bias_adjust`, that leaves none of those out whom the effect is for.
+        In simulations "cluster" was 36% to 47% too wide with estimated scores, "score" as wide as it should
+        be, to 5%; both are far too narrow where controls run short. `docs/validation.md` has the numbers.
+
+        The adjustment (Abadie and Imbens 2011) weighs donors by their uses. A covariate that is constant
+        among them is not adjusted for, as they do not tell its slope. Those that are collinear among them
+        share the slope equally, each in its standard deviation (least squares of the least norm); that
+        matters only for focal units among which they are not.
+        """
+        matches = cast("Matches", self)
+
+        def compare(part: Matches, y: MatchedOutcome, x: Floats | None, is_part: bool) -> Effect:
+            return effect_on_matched(part, y, x, inference, is_part=is_part)
+
+        read = partial(read_matched, matches, bias_adjust=bias_adjust)
+        return effects_of(matches, outcome, per, by, read, compare)
+
+    def _in_group(self, inside: Bools) -> Matches:
+        """Leave the focal units of some rows (n,), and their donors."""
+        return matches_in(cast("Matches", self), inside)
+
+    def _split_sets(self, codes: Rows) -> tuple[int, int]:
+        """Count the focal units that have a donor of another group (n,), and all."""
+        matches = cast("Matches", self)
+        return n_split_focal(matches, codes), matches.n_matched
+
+    def _remedy_within(self, by: Sequence[str]) -> str:
+        """Say how rows are matched within groups."""
+        return f"match within groups: exact={list(by)!r}"

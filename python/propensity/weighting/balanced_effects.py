@@ -1,0 +1,256 @@
+"""The effects of rows whose weights balance terms: of everybody, or group by group."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, get_args, overload
+
+import numpy as np
+import pandas as pd
+
+from propensity.effects.arms import OutcomeFacts
+from propensity.effects.contrasts import Contrast
+from propensity.effects.effect import Effect
+from propensity.effects.estimators import AdjustmentEstimand, Balancing
+from propensity.effects.grouped import GroupedEffects
+from propensity.effects.ratio_metrics import facts_of_metric, metric_effect
+from propensity.effects.sample import clusters_there, summed_within, warn_once
+from propensity.effects.several import Effects
+from propensity.effects.weighted_result import WeightedResult
+from propensity.errors import InvalidInputError
+from propensity.frames import arms, checks, rowwise_checks
+from propensity.frames.checks import Bools, Floats, Rows
+from propensity.frames.columns import are_names, outcome_names
+from propensity.frames.fingerprint import Fingerprint, Made
+from propensity.frames.grouping import read_groups_of
+from propensity.frames.kept import read_groups_later, read_later
+from propensity.frames.native import AnySeries
+from propensity.weighting.balanced_groups import BalancedRows, named
+from propensity.weighting.balanced_terms import BalancedTerms
+
+SE_METHOD = "stacked estimating equations of weights and means; corrected for leverage (HC3)"
+
+_OUTCOME = Made("outcome", "the weights were made", "make weights for the rows as they are now")
+
+
+class BalancedWithEffects(WeightedResult):
+    """What `BalancingWeights` say of outcomes."""
+
+    if TYPE_CHECKING:  # fields of `BalancingWeights`
+        spec: Balancing
+        weights: AnySeries
+        ess_treated: float
+        ess_control: float
+        treated: Bools
+        index: pd.Index[Any]
+        terms: BalancedTerms
+        known: tuple[str, ...]
+        fingerprint: Fingerprint
+        cautions: tuple[Warning, ...]
+
+        @property
+        def estimand(self) -> AdjustmentEstimand:
+            """Whose effect."""
+
+        @property
+        def sample_weight(self) -> Floats | None:
+            """What each row counts for."""
+
+    @overload
+    def effect(
+        self,
+        outcome: object,
+        *,
+        by: str | Sequence[str],
+        contrast: Contrast = "difference",
+        per: object = None,
+        cluster: object = None,
+    ) -> GroupedEffects: ...
+
+    @overload
+    def effect(  # type: ignore[overload-overlap]
+        self,
+        outcome: list[str] | tuple[str, ...],
+        *,
+        by: None = None,
+        contrast: Contrast = "difference",
+        per: object = None,
+        cluster: object = None,
+    ) -> Effects: ...
+
+    @overload
+    def effect(
+        self,
+        outcome: object,
+        *,
+        by: None = None,
+        contrast: Contrast = "difference",
+        per: object = None,
+        cluster: object = None,
+    ) -> Effect: ...
+
+    def effect(
+        self,
+        outcome: object,
+        *,
+        contrast: Contrast = "difference",
+        by: str | Sequence[str] | None = None,
+        per: object = None,
+        cluster: object = None,
+    ) -> Effect | Effects | GroupedEffects:
+        """Compare the weighted means of an outcome.
+
+        Parameters
+        ----------
+        outcome : str, list of str, Series or array (n,)
+            Numeric or bool: a column of the frame that the weights were made for, by its name, or several; or
+            values for every row of it. A pandas Series has its very index.
+        contrast : {"difference", "ratio", "percent", "odds_ratio"}, default "difference"
+            What the two means are made into. A difference is in units of the outcome.
+        by : None, str or list of str, default None
+            A column of the frame, whose values are groups, or several whose combinations are: the effect in
+            each. The weights balance all rows, and those of a group as far as its terms are among those
+            balanced; products of them with the groups balance each (``covariates="tier * (age + tenure)"``).
+        per : None, str, Series or array (n,), default None
+            What the outcome is divided by, arm by arm, as for `ipw`: clicks per view.
+        cluster : None, str, Series or array (n,), default None
+            Groups whose rows may vary together (workspaces, households); None for independent rows.
+
+        Returns
+        -------
+        Effect, Effects for a list, or GroupedEffects with `by`
+
+        Raises
+        ------
+        InvalidInputError
+            The outcome is unknown, incomplete, or one of the columns that are balanced; values are of other
+            rows; the means have no such contrast.
+        TypeError
+            The outcome is text.
+
+        Warns
+        -----
+        SmallSampleWarning
+            There are fewer than 40 clusters.
+
+        Notes
+        -----
+        The standard error stacks the equations of the weights and those of the two means, and divides what
+        each row adds to it by 1 - h, h its leverage in the fit of its arm's weights: HC3 (MacKinnon and White
+        1985). Without that, and by a bootstrap that makes the weights anew, it is too small where terms are
+        many: with 59 terms at n = 1,000, 95% intervals covered 82% to 91% without, and 95% to 99% with it.
+        """
+        checks.choice("contrast", contrast, get_args(Contrast))
+        clusters = None if cluster is None else self._clusters(cluster)
+        if by is not None:
+            return self._by_group(outcome, per, by, contrast, clusters)
+        if are_names(outcome):
+            names = outcome_names(outcome)
+            effects = {name: self._measured(name, per, contrast, clusters) for name in names}
+            self._warn_of(*(caution for effect in effects.values() for caution in effect.cautions))
+            return Effects(effects)
+        effect = self._measured(outcome, per, contrast, clusters)
+        self._warn_of(*effect.cautions)
+        return effect
+
+    def _warn_of(self, *cautions: Warning) -> None:
+        """Warn of what was not told when the weights were made."""
+        warn_once(cautions, list(map(str, self.cautions)))
+
+    def _measured(self, outcome: object, per: object, contrast: Contrast, clusters: Rows | None) -> Effect:
+        y = self._outcome(outcome)
+        if per is None:
+            return self._effect_on(y, contrast, clusters)
+        v = self._amounts(per)
+        s = self.sample_weight
+        there = slice(None) if s is None else s > 0
+        above, below = (self._effect_on(values, "difference", clusters) for values in (y, v))
+        found = metric_effect(above, below, facts_of_metric(y[there], v[there]), contrast)
+        return replace(found, measured=" per ".join(named([outcome, per])))
+
+    def _by_group(
+        self,
+        outcome: object,
+        per: object,
+        by: str | Sequence[str],
+        contrast: Contrast,
+        clusters: Rows | None,
+    ) -> GroupedEffects:
+        if are_names(outcome):
+            raise InvalidInputError(
+                f"by: effects by group are of one outcome, named by itself, and not of a list of "
+                f"{len(outcome):,}; ask for each in turn"
+            )
+        s = self.sample_weight
+        there = None if s is None or s.all() else s > 0
+        names = named([outcome, per])
+        groups = read_groups_of(self.fingerprint, by, _OUTCOME, names, there)
+        rows = BalancedRows(
+            self.terms, self.spec, self.treated, self.weights, s, self.fingerprint, clusters, SE_METHOD
+        )
+        found = rows.by_group(
+            groups,
+            self._outcome(outcome),
+            None if per is None else self._amounts(per),
+            contrast,
+            "" if per is None else " per ".join(names),
+            self.cautions,
+        )
+        self._warn_of(*found.cautions)
+        return found
+
+    def _amounts(self, per: object) -> Floats:
+        """Read what an outcome is divided by, (n,)."""
+        values = self._outcome(per)
+        rowwise_checks.not_negative(values, self.index, "per")
+        if not values.any():
+            raise InvalidInputError("per: all values are 0; there is nothing to divide by")
+        return values
+
+    def _effect_on(self, y: Floats, contrast: Contrast, clusters: Rows | None) -> Effect:
+        weights = np.asarray(self.weights)
+        found = self.terms.effect(y, self.treated, weights, self.sample_weight, self.spec)
+        n_clusters = None if clusters is None else int(clusters.max()) + 1
+        s = self.sample_weight
+        there = slice(None) if s is None else s > 0
+        return Effect.of(
+            found,
+            OutcomeFacts.of(y[there], sample_weight=None if s is None else s[there]),
+            estimand=self.estimand,
+            treated=self.treated,
+            weights=self.weights,
+            fingerprint=self.fingerprint,
+            ess=(self.ess_treated, self.ess_control),
+            se_method=SE_METHOD + summed_within(n_clusters),
+            clusters=clusters,
+            n_clusters=n_clusters,
+            contrast=contrast,
+            cautions=self.cautions,
+        )
+
+    def _outcome(self, outcome: object) -> Floats:
+        """Read an outcome (n,), by name or by value; rows that are not there need none."""
+        column, subject = read_later(outcome, self.fingerprint, _OUTCOME)
+        name = outcome if isinstance(outcome, str) else getattr(outcome, "name", None)
+        if isinstance(name, str) and name in self.known:
+            raise InvalidInputError(
+                f"column '{name}' is the outcome, and one of the columns that the weights balance, which "
+                "takes its effect away: balance what was known before the treatment"
+            )
+        s = self.sample_weight
+        there = np.ones(len(column), dtype=bool) if s is None else s > 0
+        checks.complete({str(subject): column[there]}, subject="{}")
+        arms.outcome(column[there], subject)
+        values = arms.numbers(column)
+        assert values is not None
+        y = values.astype(np.float64)
+        return np.asarray(np.where(there, y, y[there][0]))
+
+    def _clusters(self, cluster: object) -> Rows:
+        """Read which cluster a row is in, -1 for rows that are not there."""
+        groups = read_groups_later(cluster, self.fingerprint, "cluster")
+        assert groups is not None
+        clusters = clusters_there(groups, self.sample_weight)
+        rowwise_checks.clusters(clusters, self.treated, "cluster")
+        return clusters

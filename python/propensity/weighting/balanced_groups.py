@@ -1,0 +1,159 @@
+"""Effects by group with weights that balance terms over all rows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from propensity.effects.arms import Means, OutcomeFacts, effective_sizes
+from propensity.effects.contrasts import Contrast
+from propensity.effects.effect import Effect
+from propensity.effects.estimators import Balancing
+from propensity.effects.grouped import GroupedEffects
+from propensity.effects.modelled_groups import too_few
+from propensity.effects.ratio_metrics import facts_of_metric, metric_effect
+from propensity.effects.sample import summed_within
+from propensity.effects.separate_groups import SeparateGroups
+from propensity.errors import InvalidInputError
+from propensity.frames.checks import Bools, Floats, Rows
+from propensity.frames.fingerprint import Fingerprint
+from propensity.frames.grouping import Grouping
+from propensity.frames.native import AnySeries, series_like
+from propensity.weighting.balanced_terms import BalancedTerms
+
+# Numbers of influence on the estimates of all groups that are held: 320 MB.
+_MOST_NUMBERS = 40_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class BalancedRows:
+    """Rows whose weights balance terms, and what their effects are made of."""
+
+    terms: BalancedTerms
+    spec: Balancing
+    treated: Bools
+    weights: AnySeries
+    sample_weight: Floats | None
+    fingerprint: Fingerprint
+    clusters: Rows | None
+    se_method: str
+
+    def by_group(
+        self,
+        groups: Grouping,
+        outcome: Floats,
+        per: Floats | None,
+        contrast: Contrast,
+        measured: str,
+        cautions: tuple[Warning, ...],
+    ) -> GroupedEffects:
+        """Estimate the effect in each group.
+
+        Raises
+        ------
+        InvalidInputError
+            There are more rows and groups than memory for what each row adds to each group.
+        """
+        if len(self.treated) * groups.n_groups > _MOST_NUMBERS:
+            raise InvalidInputError(
+                f"by: {groups.n_groups:,} groups of {len(self.treated):,} rows, each of which moves all "
+                "groups through the weights; group more coarsely, or take ipw(..., by=)"
+            )
+        counts = np.array([groups.count(self.treated), groups.count(~self.treated)])
+        effects = [
+            too_few(*n) or replace(self._effect(groups, place, outcome, per), measured=measured)
+            for place, n in enumerate(counts.T.tolist())
+        ]
+        n_clusters = None if self.clusters is None else int(self.clusters.max()) + 1
+        return GroupedEffects.of(
+            BalancedGroups(groups, tuple(effects), counts, self.clusters),
+            groups,
+            estimand=self.spec.estimand,
+            contrast=contrast,
+            se_method=self.se_method + summed_within(n_clusters),
+            measured=measured,
+            how="weights that balance all rows",
+            cautions=cautions,
+        )
+
+    def _effect(self, groups: Grouping, place: int, outcome: Floats, per: Floats | None) -> Effect:
+        rows = groups.rows(place)
+        found = self._on(groups, place, outcome)
+        if per is None:
+            return found
+        facts = facts_of_metric(outcome[rows], per[rows])
+        return metric_effect(found, self._on(groups, place, per), facts, "difference")
+
+    def _on(self, groups: Grouping, place: int, y: Floats) -> Effect:
+        rows, s = groups.rows(place), self.sample_weight
+        weights = np.zeros(len(y))
+        weights[rows] = np.asarray(self.weights)[rows]
+        found = self._means(y, weights)
+        return Effect.of(
+            found,
+            OutcomeFacts.of(y[rows], sample_weight=None if s is None else s[rows]),
+            estimand=self.spec.estimand,
+            treated=self.treated,
+            weights=series_like(self.weights, weights, str(self.weights.name)),
+            fingerprint=self.fingerprint,
+            ess=effective_sizes(weights, self.treated),
+            se_method=self.se_method,
+            clusters=self.clusters,
+            n_clusters=None if self.clusters is None else len(np.unique(self.clusters[rows])),
+            whom=groups.name(place),
+        )
+
+    def _means(self, y: Floats, weights: Floats) -> Means:
+        """Give the means of a group, whose rows alone weigh something here.
+
+        An arm's mean in the group solves sum w u = 0 over the arm, with u = 1{in the group} (y - mean): what
+        a row adds to it is what it adds to the weighted mean of u over the whole arm, by the share of the
+        arm's weight that the group has.
+        """
+        treated, whole = self.treated, np.asarray(self.weights)
+        means = [float(np.average(y[arm], weights=weights[arm])) for arm in (treated, ~treated)]
+        rest = np.where(weights > 0, y - np.where(treated, *means), 0.0)
+        moved = self.terms.effect(rest, treated, whole, self.sample_weight, self.spec)
+        shares = [float(weights[arm].sum() / whole[arm].sum()) for arm in (treated, ~treated)]
+        return Means(
+            means[0],
+            means[1],
+            moved.influence_treated / shares[0],
+            moved.influence_control / shares[1],
+            self.clusters,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class BalancedGroups(SeparateGroups):
+    """The effects in G groups, each of which every row moves."""
+
+    def covariance(self, contrast: Contrast) -> Floats:
+        """Give the covariance (G, G) on the scale of the errors."""
+        effects = [self._effect_as(place, contrast)[0] for place in range(self.groups.n_groups)]
+        columns = [_sums(effect, self.clusters) for effect in effects if effect is not None]
+        sums = np.array(columns).T
+        factor = 1.0 if self.clusters is None else len(sums) / (len(sums) - 1)
+        found = np.full((len(effects), len(effects)), math.nan)
+        has_effect = np.flatnonzero([effect is not None for effect in effects])
+        found[np.ix_(has_effect, has_effect)] = factor * sums.T @ sums
+        return found
+
+
+def _sums(effect: Effect, clusters: Rows | None) -> Floats:
+    """Give what independent units add to an estimate."""
+    influence = effect.influence
+    assert influence is not None
+    if clusters is None:
+        return influence / len(influence)
+    there = clusters >= 0
+    return np.asarray(np.bincount(clusters[there], weights=influence[there]) / len(influence))
+
+
+def named(values: Sequence[object]) -> list[str]:
+    """Give the names of columns among what was given."""
+    names = [value if isinstance(value, str) else getattr(value, "name", None) for value in values]
+    return [name for name in names if isinstance(name, str)]
