@@ -78,6 +78,23 @@ pub fn smd(
     Ok(columns.iter().map(|column| column.smd(last, &samples, denominator)).collect())
 }
 
+/// What differences of the means of the columns of `x` are divided by to be standardized, as in [`smd`]; 0 for a
+/// constant column.
+///
+/// # Errors
+/// As for [`smd`].
+pub fn spreads(
+    x: ArrayView2<'_, f64>,
+    treatment: &[bool],
+    sample_weight: Option<&[f64]>,
+    denominator: Denominator,
+) -> Result<Vec<f64>> {
+    let totals = totals(&[], treatment, sample_weight)?;
+    let samples = samples(x, treatment, &totals, sample_weight)?;
+    let columns = columns(x, treatment, &samples)?;
+    Ok(columns.iter().map(|column| column.spread(&samples, denominator)).collect())
+}
+
 /// The balance of the columns of `x` in the sample as it is, then in each weighting of it.
 ///
 /// Weights are multiplied by the sample weights, where there are any; those alone weigh the sample as it

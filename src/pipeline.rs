@@ -19,7 +19,7 @@ use ndarray::ArrayView2;
 
 use crate::design::covariates::Covariates;
 use crate::error::{Error, Result};
-use crate::kernels::Whereabouts;
+use crate::kernels::FittedScores;
 use crate::matching::NearestSpec;
 use crate::monitor::Monitor;
 use crate::outcome::adjustment::{AdjustmentSpec, Refits};
@@ -27,7 +27,7 @@ use crate::resampling::bootstrap::{self, BootstrapSpec, Replicate, Replicates};
 use crate::resampling::resample::{Resample, Scheme};
 use crate::resampling::stream::Stream;
 use crate::resampling::urn::Urn;
-use crate::score::logistic::{Anchor, LogisticSpec};
+use crate::score::logistic::{LogisticSpec, WarmStart};
 use crate::units::cells::Cells;
 use crate::units::tally::{Count, Outcomes, Whole};
 use crate::weighting::balancing::BalancingSpec;
@@ -120,7 +120,7 @@ pub struct Pipeline<'a, 'm> {
 /// The full sample's score: its coefficients, and what refits by expansion start from, where units are many.
 struct Score<'a> {
     beta: Vec<f64>,
-    warm_start: Option<Anchor<'a>>,
+    warm_start: Option<WarmStart<'a>>,
 }
 
 /// Columns of the score that earlier ones explain, those whose coefficients grow without bound, some of their rows
@@ -188,7 +188,7 @@ impl<'a, 'm> Pipeline<'a, 'm> {
         };
 
         // 2. The fit.
-        let mut scores = Whereabouts::default();
+        let mut scores = FittedScores::default();
         let fit = pipeline.first_fit(&mut scores)?;
         if let Some(fit) = &fit {
             (pipeline.terms.aliased, pipeline.terms.diverging) = fit.places.clone();

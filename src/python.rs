@@ -5,12 +5,14 @@ mod adjustment;
 mod arrays;
 mod balance;
 mod balancing;
+mod boosting;
 mod bootstrap;
 mod call;
 mod candidates;
 mod errors;
 mod estimators;
 mod fingerprint;
+mod forest;
 mod full_matching;
 mod influence;
 mod instructions;
@@ -40,9 +42,16 @@ mod core {
     #[pymodule_export]
     use super::balancing::{BalancedEffect, BalancingWeights, balanced_effect, fit_weights};
     #[pymodule_export]
+    use super::boosting::{
+        BoostedOutcomes, BoostedScores, BoostedTrees, BoostingPath, LossPath, boosted_outcomes,
+        boosted_scores,
+    };
+    #[pymodule_export]
     use super::bootstrap::{Replicates, bootstrap};
     #[pymodule_export]
     use super::fingerprint::fingerprints;
+    #[pymodule_export]
+    use super::forest::forest_scores;
     #[pymodule_export]
     use super::full_matching::{FullMatch, match_full};
     #[pymodule_export]

@@ -54,6 +54,9 @@ CALLS = {
     "fit_propensity": lambda a, **options: core.fit_propensity(
         a.x, a.treatment, sample_weight=a.weights, **options
     ),
+    "forest_scores": lambda a, **options: core.forest_scores(
+        a.x, a.treatment, n_trees=40, sample_weight=a.weights, **options
+    ),
     "fit_weights": lambda a, **options: core.fit_weights(
         a.x, a.treatment, sample_weight=a.weights, **options
     ),
@@ -90,6 +93,7 @@ CALLS = {
 # The arrays of float64 that each call reads.
 READS = {
     "fit_propensity": ["x", "weights"],
+    "forest_scores": ["x", "weights"],
     "fit_weights": ["x", "weights"],
     "balanced_effect": ["outcome", "weights", "x"],
     "ipw": ["outcome", "scores"],
@@ -144,8 +148,8 @@ ALL_CALLS, ALL_READS = CALLS | MORE_CALLS, READS | _MORE_READS
 
 def quantities(name, result):
     """What a result says, quantity by quantity, each a flat array."""
-    if name == "smd":
-        return {"smd": result}
+    if name in ("smd", "forest_scores"):
+        return {name: result}
     return {field: np.ravel(getattr(result, field)) for field in (_NUMBERS | _MORE_NUMBERS)[name]}
 
 

@@ -4,7 +4,8 @@ Two doors lead in. The functions here take a data frame (pandas, polars, pyarrow
 of the same names in `propensity.core` take NumPy arrays. `propensity.plots` draws what both give back.
 
 Who opts in, and can be compared
-    `fit_propensity` gives a `PropensityModel`; `overlap`, `trim`.
+    `fit_propensity` gives a `PropensityModel`, and of any other model `CrossFittedScores`; `Boosting` and
+    `Forest` say how trees are grown; `overlap`, `trim`.
 What the feature did, several answers at once
     `estimate`, `bootstrap`, with a list of specifications: `IPW`, `AIPW`, `IPWRA`, `RegressionAdjustment`,
     `NearestNeighbors`, `Balancing`.
@@ -15,8 +16,15 @@ By outcome models
     `aipw`, `ipwra`, `regression_adjustment`.
 By matching, then `.effect("outcome")`
     `match_nn`, `match_full`, `match_cem`, `subclassify`.
+How much, in what terms
+    of any `Effect`: `.means`, `.contrast_as("percent")`, `.test(value, alternative, margin)`.
+For whom
+    `by="tier"` gives `GroupedEffects`, with one table and `.test_equal()`.
 Whether the arms are alike
     `smd`, `balance`, `balance_summary`.
+What if something is hidden
+    `e_value` of a published number, `effect.e_value()` of an effect; `matches.rosenbaum("outcome")`;
+    `robustness_value`; `placebo`.
 Data to learn on, what can go wrong
     `datasets`, `errors`.
 
@@ -31,6 +39,7 @@ from propensity.balance.summary import balance_summary
 from propensity.balance.tables import balance, smd
 from propensity.core import __version__
 from propensity.effects.effect import Effect
+from propensity.effects.equality import EqualityTest
 from propensity.effects.estimators import (
     AIPW,
     IPW,
@@ -39,6 +48,8 @@ from propensity.effects.estimators import (
     Estimator,
     RegressionAdjustment,
 )
+from propensity.effects.grouped import GroupedEffects
+from propensity.effects.hypotheses import EffectTest
 from propensity.effects.matching_specification import NearestNeighbors
 from propensity.effects.several import Effects
 from propensity.matching.coarsened import match_cem
@@ -52,8 +63,16 @@ from propensity.overlap.overlap import Overlap, overlap
 from propensity.overlap.trimming import Trimmed, trim
 from propensity.resampling.bootstrap import bootstrap
 from propensity.resampling.result import BootstrapResult
-from propensity.scores.logistic import fit_propensity
+from propensity.scores.boosting import Boosting
+from propensity.scores.cross_fitted import CrossFittedScores
+from propensity.scores.fit import fit_propensity
+from propensity.scores.forest import Forest
 from propensity.scores.model import PropensityModel
+from propensity.sensitivity.e_value import EValue, e_value
+from propensity.sensitivity.placebo import Placebo, placebo
+from propensity.sensitivity.robustness import robustness_value
+from propensity.sensitivity.robustness_result import RobustnessValue
+from propensity.sensitivity.rosenbaum import RosenbaumBounds
 from propensity.study.estimate import estimate
 from propensity.weighting.balancing import fit_weights
 from propensity.weighting.balancing_weights import BalancingWeights
@@ -67,15 +86,25 @@ __all__ = [
     "IPWRA",
     "Balancing",
     "BalancingWeights",
+    "Boosting",
     "BootstrapResult",
+    "CrossFittedScores",
+    "EValue",
     "Effect",
+    "EffectTest",
     "Effects",
+    "EqualityTest",
     "Estimator",
+    "Forest",
+    "GroupedEffects",
     "Matches",
     "NearestNeighbors",
     "Overlap",
+    "Placebo",
     "PropensityModel",
     "RegressionAdjustment",
+    "RobustnessValue",
+    "RosenbaumBounds",
     "Subclasses",
     "Trimmed",
     "TruncatedWeights",
@@ -87,6 +116,7 @@ __all__ = [
     "bootstrap",
     "core",
     "datasets",
+    "e_value",
     "errors",
     "estimate",
     "fit_propensity",
@@ -97,8 +127,10 @@ __all__ = [
     "match_full",
     "match_nn",
     "overlap",
+    "placebo",
     "plots",
     "regression_adjustment",
+    "robustness_value",
     "smd",
     "subclassify",
     "trim",

@@ -24,8 +24,13 @@ __all__ = [
     "Balance",
     "BalancedEffect",
     "BalancingWeights",
+    "BoostedOutcomes",
+    "BoostedScores",
+    "BoostedTrees",
+    "BoostingPath",
     "FullMatch",
     "LogisticFit",
+    "LossPath",
     "MatchedEffect",
     "Matches",
     "Replicates",
@@ -36,11 +41,14 @@ __all__ = [
     "balance",
     "balanced_effect",
     "balancing_weights",
+    "boosted_outcomes",
+    "boosted_scores",
     "bootstrap",
     "bootstrap_influence",
     "fingerprints",
     "fit_propensity",
     "fit_weights",
+    "forest_scores",
     "instruction_set",
     "ipw",
     "match_full",
@@ -86,6 +94,79 @@ class LogisticFit:
     def penalty(self) -> float: ...
     def predict(self, x: _Floats, n_threads: int | None = None) -> _Floats: ...
     def linear_predictor(self, x: _Floats, n_threads: int | None = None) -> _Floats: ...
+
+@final
+class BoostedTrees:
+    """Boosted models, one a fold: arrays in, arrays out; it pickles."""
+
+    def __new__(cls, state: tuple[object, ...]) -> Self: ...  # what unpickling calls
+    @property
+    def n_trees(self) -> int: ...  # of each fold's model
+    @property
+    def n_folds(self) -> int: ...
+    def predict(
+        self, covariates: _Floats, factors: _Labels | None = None, n_threads: int | None = None
+    ) -> _Floats: ...
+
+@final
+class BoostingPath:
+    """Scores and balance out of fold, by the number of trees."""
+
+    @property
+    def trees(self) -> NDArray[np.int64]: ...  # (p,)
+    @property
+    def log_loss(self) -> _Floats: ...  # (p,)
+    @property
+    def mean_smd(self) -> _Floats: ...  # (p,), of the |SMD| under the weights of the estimand
+    @property
+    def max_smd(self) -> _Floats: ...  # (p,)
+    @property
+    def ess(self) -> _Floats: ...  # (p,), of both arms together
+
+@final
+class BoostedScores:
+    """Boosted propensity scores, each by a model that was not fitted to its row."""
+
+    @property
+    def scores(self) -> _Floats: ...  # (n,)
+    @property
+    def log_odds(self) -> _Floats: ...  # (n,)
+    @property
+    def n_trees(self) -> int: ...
+    @property
+    def path(self) -> BoostingPath: ...
+    @property
+    def model(self) -> BoostedTrees: ...
+
+@final
+class LossPath:
+    """The loss out of fold, by the number of trees."""
+
+    @property
+    def trees(self) -> NDArray[np.int64]: ...  # (p,)
+    @property
+    def loss(self) -> _Floats: ...  # (p,)
+
+@final
+class BoostedOutcomes:
+    """Boosted outcomes in both arms, each by a model that was not fitted to its row."""
+
+    @property
+    def treated(self) -> _Floats: ...  # (n,)
+    @property
+    def control(self) -> _Floats: ...  # (n,)
+    @property
+    def n_trees_treated(self) -> int: ...
+    @property
+    def n_trees_control(self) -> int: ...
+    @property
+    def path_treated(self) -> LossPath: ...
+    @property
+    def path_control(self) -> LossPath: ...
+    @property
+    def model_treated(self) -> BoostedTrees: ...
+    @property
+    def model_control(self) -> BoostedTrees: ...
 
 @final
 class WeightedEstimate:
@@ -309,6 +390,17 @@ def fit_propensity(
     sample_weight: _Floats | None = None,
     n_threads: int | None = None,
 ) -> LogisticFit: ...
+def forest_scores(
+    x: _Floats,
+    treatment: _Treatment,
+    *,
+    n_trees: int = 300,
+    min_leaf: int | None = None,
+    sample_weight: _Floats | None = None,
+    seed: int = 0,
+    n_threads: int | None = None,
+    progress: Callable[[int], object] | None = None,
+) -> _Floats: ...  # (n,), each row's by trees that have not seen it
 def fingerprints(
     columns: Sequence[NDArray[np.float64 | np.int64 | np.uint64 | np.bool_]], n_threads: int | None = None
 ) -> NDArray[np.uint64]: ...
@@ -385,6 +477,38 @@ def require_inside(
     *,
     n_threads: int | None = None,
 ) -> NDArray[np.int64]: ...
+def boosted_scores(
+    covariates: _Floats,
+    treatment: _Treatment,
+    folds: _Labels,
+    *,
+    factors: _Labels | None = None,  # (n, k), levels from 0, -1 where they are missing
+    balance: _Floats | None = None,  # (n, m), the terms that stopping looks at
+    sample_weight: _Floats | None = None,
+    estimand: _WeightingEstimand = "ATE",
+    depth: int = 3,
+    learning_rate: float = 0.05,
+    max_trees: int = 500,
+    min_leaf: int = 10,
+    stop: Literal["balance", "log_loss"] | None = "balance",
+    n_threads: int | None = None,
+) -> BoostedScores: ...
+def boosted_outcomes(
+    covariates: _Floats,
+    outcome: _Floats,
+    treatment: _Treatment,
+    folds: _Labels,
+    *,
+    factors: _Labels | None = None,
+    sample_weight: _Floats | None = None,
+    loss: Literal["squared", "logistic", "poisson"] = "squared",
+    depth: int = 3,
+    learning_rate: float = 0.05,
+    max_trees: int = 500,
+    min_leaf: int = 10,
+    stop: bool = True,
+    n_threads: int | None = None,
+) -> BoostedOutcomes: ...
 def match_nn(
     scores: _Floats | None,
     treatment: _Treatment,

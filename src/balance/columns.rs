@@ -4,7 +4,8 @@ use ndarray::ArrayView2;
 use rayon::prelude::*;
 
 use super::samples::Sample;
-use crate::design::covariates::{CHUNK, not_measurable, stretch};
+use crate::design::covariates::{CHUNK, stretch};
+use crate::design::moments::not_measurable;
 use crate::error::Result;
 use crate::kernels::{BLOCK, Lane};
 use crate::moments::Moments;
@@ -109,6 +110,14 @@ impl Column {
         }
         let gap = treated.mean - control.mean;
         if gap.abs() > 0.0 { gap / self.variance_for(denominator, &samples[0]).sqrt() } else { 0.0 }
+    }
+
+    /// The spread that a difference is divided by; 0 where all rows have one value.
+    pub fn spread(&self, samples: &[Sample], denominator: Denominator) -> f64 {
+        if self.is_constant() {
+            return 0.0;
+        }
+        self.variance_for(denominator, &samples[0]).sqrt()
     }
 
     fn variance_for(&self, denominator: Denominator, base: &Sample) -> f64 {

@@ -1,6 +1,6 @@
 //! NumPy arrays to slices and views: in place where that is safe, converted where it is not.
 
-use numpy::ndarray::Dimension;
+use numpy::ndarray::{Array, Dimension, Ix1};
 use numpy::prelude::*;
 use numpy::{PyArray, PyArray1, PyReadonlyArray, PyReadonlyArray1, PyUntypedArray};
 use pyo3::exceptions::PyTypeError;
@@ -120,6 +120,12 @@ fn not_binary(numbers: &[f64]) -> Error {
 /// Labels of groups: integers or booleans, copied. Unsigned ones above 2^63 wrap around, which keeps
 /// groups apart all the same.
 pub fn labels(name: &str, object: &Bound<'_, PyAny>) -> PyResult<Vec<i64>> {
+    let labels: Array<i64, Ix1> = integers(name, object)?;
+    Ok(labels.into_raw_vec_and_offset().0)
+}
+
+/// Integers of the wanted dimension, copied.
+pub fn integers<D: Dimension>(name: &str, object: &Bound<'_, PyAny>) -> PyResult<Array<i64, D>> {
     let array = untyped(name, object)?;
     if is_masked(object) && object.getattr("mask")?.call_method0("any")?.is_truthy()? {
         let message = format!("{name}: some values are masked; leave these rows out");
@@ -129,12 +135,14 @@ pub fn labels(name: &str, object: &Bound<'_, PyAny>) -> PyResult<Vec<i64>> {
         let found = array.dtype();
         return Err(PyTypeError::new_err(format!("{name} must hold integers, not {found}")));
     }
-    let labels = object.call_method1("astype", ("int64",))?;
-    let labels = labels.cast_into::<PyArray1<i64>>().map_err(|_| {
-        InvalidInputError::new_err(format!("{name} must have 1 dimension(s), not {}", array.ndim()))
+    let integers = object.call_method1("astype", ("int64",))?;
+    let integers = integers.cast_into::<PyArray<i64, D>>().map_err(|_| {
+        let wanted = D::NDIM.unwrap_or(array.ndim());
+        let found = array.ndim();
+        InvalidInputError::new_err(format!("{name} must have {wanted} dimension(s), not {found}"))
     })?;
-    room_for(labels.len(), size_of::<i64>())?;
-    Ok(labels.try_readonly()?.as_array().to_vec())
+    room_for(array.len(), size_of::<i64>())?;
+    Ok(integers.try_readonly()?.as_array().to_owned())
 }
 
 /// Row or column numbers, for NumPy.

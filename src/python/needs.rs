@@ -1,7 +1,13 @@
 //! How much memory the calls need, at most: bytes a row but where the name says otherwise, results
 //! included. Measured (tests/faults/memory.py), with a margin of a half or more; what they ask for first.
 
+use crate::score::boosting::Table;
+
 pub const FIT: usize = 64;
+/// A value of the matrix, like what a thread needs: the matrix in the order of columns, and a forest's columns in order
+/// of their values, for all rows and for those of a tree.
+pub const FOREST: usize = 32;
+pub const FOREST_A_THREAD: usize = 24;
 pub const PREDICT: usize = 16;
 pub const IPW: usize = 64;
 /// Residuals and spreads of two fits, leverage, and influence on two means.
@@ -22,3 +28,9 @@ pub const BOOTSTRAP_A_THREAD: usize = 96;
 pub const REPLICATE: usize = 64;
 pub const INFLUENCE: usize = 48;
 pub const INFLUENCE_A_THREAD: usize = 16;
+
+/// Codes, predictors of each fold, a tree in growth on a thread.
+pub fn boosting(table: &Table<'_>, n_folds: usize) -> usize {
+    let columns = table.numbers.ncols() + 2 * table.factors.ncols();
+    2 * columns + 4 * n_folds + 24 * rayon::current_num_threads().min(n_folds) + 80
+}

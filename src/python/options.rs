@@ -24,6 +24,30 @@ pub fn n_neighbors(object: &Bound<'_, PyAny>) -> PyResult<usize> {
     count("n_neighbors", object)
 }
 
+pub fn depth(object: &Bound<'_, PyAny>) -> PyResult<usize> {
+    count("depth", object)
+}
+
+pub fn max_trees(object: &Bound<'_, PyAny>) -> PyResult<usize> {
+    count("max_trees", object)
+}
+
+pub fn min_leaf(object: &Bound<'_, PyAny>) -> PyResult<usize> {
+    count("min_leaf", object)
+}
+
+pub fn learning_rate(object: &Bound<'_, PyAny>) -> PyResult<f64> {
+    number("learning_rate", object, "more than 0, at most 1")
+}
+
+pub fn n_trees(object: &Bound<'_, PyAny>) -> PyResult<usize> {
+    count("n_trees", object)
+}
+
+pub fn forest_min_leaf(object: &Bound<'_, PyAny>) -> PyResult<Option<usize>> {
+    if object.is_none() { Ok(None) } else { count("min_leaf", object).map(Some) }
+}
+
 /// Whatever is more than rows can be is as good as no limit.
 pub fn max_reuse(object: &Bound<'_, PyAny>) -> PyResult<Option<u32>> {
     if object.is_none() {

@@ -6,6 +6,7 @@ use crate::matching::{CaliperUnit, Discard, Metric, Order, Quantity};
 use crate::outcome::adjustment::{AdjustmentSpec, Method};
 use crate::outcome::model::OutcomeModel;
 use crate::resampling::resample::Scheme;
+use crate::score::boosting::{Loss, Stop};
 use crate::weighting::balancing::Balancing;
 use crate::weighting::estimand::Estimand;
 
@@ -42,6 +43,32 @@ pub fn balancing(method: &str) -> Result<Balancing> {
         "cbps" => Ok(Balancing::Cbps),
         "ipt" => Ok(Balancing::Tilting),
         _ => unknown("method", method, "\"entropy\", \"cbps\" or \"ipt\""),
+    }
+}
+
+pub fn stop(name: Option<&str>) -> Result<Stop> {
+    match name {
+        None => Ok(Stop::Never),
+        Some("balance") => Ok(Stop::Balance),
+        Some("log_loss") => Ok(Stop::LogLoss),
+        Some(other) => unknown("stop", other, "\"balance\", \"log_loss\" or none"),
+    }
+}
+
+pub fn loss(name: &str) -> Result<Loss> {
+    match name {
+        "squared" => Ok(Loss::Squared),
+        "logistic" => Ok(Loss::Logistic),
+        "poisson" => Ok(Loss::Poisson),
+        _ => unknown("loss", name, "\"squared\", \"logistic\" or \"poisson\""),
+    }
+}
+
+pub fn loss_name(loss: Loss) -> &'static str {
+    match loss {
+        Loss::Squared => "squared",
+        Loss::Logistic => "logistic",
+        Loss::Poisson => "poisson",
     }
 }
 

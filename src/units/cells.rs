@@ -1,7 +1,7 @@
 //! Identical rows collapsed to one, with counts. Product data are mostly discrete: 50,000 users may
 //! share 16,000 covariate patterns, and a fit that passes over patterns gives the fit over rows.
 
-mod groups;
+pub mod groups;
 mod labels;
 mod list;
 mod planes;

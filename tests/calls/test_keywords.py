@@ -20,13 +20,31 @@ def df():
 PUBLIC = {name: getattr(ps, name) for name in ps.__all__ if callable(getattr(ps, name))}
 PUBLIC |= {f"plots.{name}": getattr(ps.plots, name) for name in ps.plots.__all__}
 PUBLIC |= {f"datasets.{name}": getattr(ps.datasets, name) for name in ("opt_in_logs", "lalonde")}
-RESULTS = [ps.Matches, ps.Subclasses, ps.Effect, ps.Effects, ps.BootstrapResult, ps.PropensityModel]
-RESULTS += [ps.Overlap, ps.Trimmed, ps.TruncatedWeights, ps.BalancingWeights]
+RESULTS = [
+    ps.BalancingWeights,
+    ps.BootstrapResult,
+    ps.CrossFittedScores,
+    ps.Effect,
+    ps.EffectTest,
+    ps.Effects,
+    ps.EqualityTest,
+    ps.EValue,
+    ps.GroupedEffects,
+    ps.Matches,
+    ps.Overlap,
+    ps.PropensityModel,
+    ps.Placebo,
+    ps.RobustnessValue,
+    ps.RosenbaumBounds,
+    ps.Subclasses,
+    ps.Trimmed,
+    ps.TruncatedWeights,
+]
 METHODS = {
     f"{kind.__name__}.{name}": member
     for kind in RESULTS
     for name, member in inspect.getmembers(kind, inspect.isfunction)
-    if not name.startswith("_")
+    if not name.startswith("_") and not member.__qualname__.startswith("Mapping.")  # Python's own
 }
 MADE_BY_THE_PACKAGE = {kind.__name__ for kind in RESULTS} | {"Estimator"}
 

@@ -51,7 +51,7 @@ def test_difference_of_a_trial_is_that_of_its_shares(table):
     assert interval.conf_high == pytest.approx(effect.estimate + half_width)
 
 
-@pytest.mark.parametrize("contrast", ["difference", "ratio", "odds_ratio"])
+@pytest.mark.parametrize("contrast", ["difference", "ratio", "percent", "odds_ratio"])
 def test_contrast_asked_for_and_made_later_are_the_same(table, contrast):
     asked = ps.ipw(table, outcome="y", treatment="t", scores="e", contrast=contrast)
     later = ps.ipw(table, outcome="y", treatment="t", scores="e", contrast="ratio").contrast_as(contrast)
@@ -100,16 +100,9 @@ def test_odds_ratio_needs_both_outcomes(table):
         ps.ipw(table, outcome="y", treatment="t", scores="e", contrast="odds_ratio")
 
 
-def test_matching_has_no_ratio(users):
-    model = ps.fit_propensity(users, treatment="opted", covariates=["visits"])
-    effect = ps.match_nn(users, treatment="opted", scores=model).effect(users["done"])
-    with pytest.raises(InvalidInputError, match="'ratio': this method gives no influence values"):
-        effect.contrast_as("ratio")
-
-
 def test_unknown_contrasts_are_refused(table):
     with pytest.raises(
-        InvalidInputError, match="contrast must be one of 'difference', 'ratio', 'odds_ratio'"
+        InvalidInputError, match="contrast must be one of 'difference', 'ratio', 'percent', 'odds_ratio'"
     ):
         ps.ipw(table, outcome="y", treatment="t", scores="e", contrast="rr")
 
@@ -130,7 +123,7 @@ def test_p_value_without_an_error():
 # Influence
 
 
-@pytest.mark.parametrize("contrast", ["difference", "ratio", "odds_ratio"])
+@pytest.mark.parametrize("contrast", ["difference", "ratio", "percent", "odds_ratio"])
 def test_standard_error_is_that_of_the_influence(table, contrast):
     effect = ps.ipw(table, outcome="y", treatment="t", scores="e", contrast=contrast)
     assert effect.influence.mean() == pytest.approx(0, abs=1e-14)

@@ -51,7 +51,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "denominator": _words("pooled", "treated", "control", "all"),
     "method": _words("aipw", "ipwra", "regression", "nearest", "optimal"),
     "outcome_model": _words("linear", "logistic"),
-    "contrast": _words("difference", "ratio", "odds_ratio"),
+    "contrast": _words("difference", "ratio", "percent", "odds_ratio"),
     "kind": _words("percentile", "basic", "normal", "bca", "studentized"),
     "order": _words("largest", "smallest", "closest", "random", "data"),
     "caliper_unit": _words("sd", "raw"),

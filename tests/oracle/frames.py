@@ -17,6 +17,8 @@ from oracle.twins import Answers, Expected, UndecidedError
 
 def compare_scores(given: Mapping[str, Any], result: Any) -> list[Pair]:
     call = Call.of(given)
+    if not isinstance(result, ps.PropensityModel):
+        raise NotReadError
     answers = twins.score_model(call.terms(), call.treated, call.weight, call.word("penalty", 0.0))
     return [("scores", numbers(result.scores)[call.there], answers["scores"])]
 

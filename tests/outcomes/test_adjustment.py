@@ -18,7 +18,7 @@ from propensity.errors import (
     SeparationError,
     SeparationWarning,
 )
-from propensity.scores.crossfit import assign_folds
+from propensity.scores.folds import assign_folds
 
 METHODS = {"aipw": ps.aipw, "ipwra": ps.ipwra, "regression": ps.regression_adjustment}
 DESIGN = {"outcome": "done", "treatment": "opted", "covariates": ["tier", "visits"]}

@@ -429,6 +429,7 @@ def test_matches_of_other_rows_are_refused(users):
         ({"estimators": [ps.IPW(), ps.IPW()]}, "estimators: 'IPW ATE' occurs twice or more; give each once"),
         ({"estimators": []}, "estimators: at least one is needed"),
         ({"estimators": ["IPW"]}, "a specification such as IPW() is needed, not 'IPW'"),
+        ({"estimators": [ps.IPW]}, "IPW is a class; call it: IPW()"),
         ({"n_reps": 0}, "n_reps must be a whole number of at least 2, not 0"),
         ({"n_reps": 2.5}, "n_reps must be a whole number"),
         (

@@ -50,8 +50,24 @@ def test_import_leaves_heavy_packages_for_when_they_are_used(name):
 def test_help_begins_with_a_map_of_all_functions():
     assert ps.__doc__ is not None
     named = set(re.findall(r"`(?:propensity\.)?(\w+)`", ps.__doc__))
-    results = {"BootstrapResult", "Effect", "Effects", "Estimator", "Matches", "Overlap", "Subclasses"}
-    results |= {"Trimmed", "TruncatedWeights", "__version__"}
+    results = {
+        "BootstrapResult",
+        "EValue",
+        "Effect",
+        "EffectTest",
+        "Effects",
+        "EqualityTest",
+        "Estimator",
+        "Matches",
+        "Overlap",
+        "Placebo",
+        "RobustnessValue",
+        "RosenbaumBounds",
+        "Subclasses",
+        "Trimmed",
+        "TruncatedWeights",
+        "__version__",
+    }
     assert set(ps.__all__) - results <= named
     assert named <= set(ps.__all__)
     lines = doctest.DocTestParser().get_doctest(ps.__doc__, {}, "propensity", None, None)

@@ -119,7 +119,7 @@ def balance(
         Whether to add the square of every term that is not binary, as ``age^2``: spread, where means agree.
     interactions : bool, default False
         Whether to add the products of any two terms, as ``age:educ``, but for the levels of one categorical.
-    scores : None, PropensityModel, str, Series or array (n,), default None
+    scores : None, PropensityModel, CrossFittedScores, str, Series or array, default None
         Scores for a first row, "distance".
     weights : None, mapping of str to weights, or weights, default None
         A name for each weighting, as in ``{"IPW": w, "matched": matches}``; weightings without a name are

@@ -126,17 +126,24 @@ class OutcomeFacts:
         The smallest and the largest value.
     bounded : bool
         Whether every value lies in [0, 1], so that its mean has odds.
+    std_dev : float
+        Its standard deviation, with divisor n; of the population that sample weights stand for.
     """
 
     low: float
     high: float
     bounded: bool
+    std_dev: float = math.nan
 
     @classmethod
-    def of(cls, outcome: Floats, *, bounded: bool = True) -> OutcomeFacts:
+    def of(
+        cls, outcome: Floats, *, bounded: bool = True, sample_weight: Floats | None = None
+    ) -> OutcomeFacts:
         """Look at the values (n,) that means are made of; `bounded` is False where means may leave [0, 1]."""
         low, high = float(outcome.min()), float(outcome.max())
-        return cls(low, high, bounded and low >= 0 and high <= 1)
+        center = np.average(outcome, weights=sample_weight)
+        variance = 0.0 if low == high else np.average((outcome - center) ** 2, weights=sample_weight)
+        return cls(low, high, bounded and low >= 0 and high <= 1, math.sqrt(variance))
 
     def rounding(self, n_rows: float = 0.0) -> float:
         """Say below what the mean of so many rows, or what one is away from it, cannot be told from 0."""

@@ -6,13 +6,16 @@ matching, what has a `method` uses an outcome model, the rest is weighting.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar, Literal, TypeAlias, get_args
 
 from propensity.calls.keywords import answered_class
 from propensity.effects.matching_specification import MatchingEstimand, NearestNeighbors
+from propensity.effects.score_specification import ScoreSpecification, with_options
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
+from propensity.scores.choice import LOGISTIC, require_outcome_model
+from propensity.scores.learners import Learner, name_of
 
 WeightingEstimand: TypeAlias = Literal["ATE", "ATT", "ATC", "ATO", "ATM"]
 AdjustmentEstimand: TypeAlias = Literal["ATE", "ATT", "ATC"]
@@ -22,8 +25,8 @@ Method: TypeAlias = Literal["aipw", "ipwra", "regression"]
 
 
 @answered_class
-@dataclass(frozen=True)
-class IPW:
+@dataclass(frozen=True, repr=False)
+class IPW(ScoreSpecification):
     """Inverse probability weighting: the difference of two weighted (Hajek) means.
 
     Parameters
@@ -32,6 +35,10 @@ class IPW:
         Whose effect: everyone's, the treated units', the control units', that of the units in the overlap of
         the arms (weights e (1 - e)), that of those whom pair matching would keep (min(e, 1 - e)). Everyone's
         is what weighting by the inverse probability gives without a further choice, hence the default.
+    score_model : "logistic", ps.Boosting(...), ps.Forest(...) or a classifier, default "logistic"
+        What gives the scores, as for `fit_propensity`: any but the logistic one out of fold or out of bag.
+    n_folds, n_repeats, seed : int, default None, 1 and 0
+        As for `fit_propensity`; estimators that ask for the same share one cross-fitting.
     truncate : float or None, default None
         The quantile of their arm's weights, as 0.99, above which weights are set to it, as `truncate` does;
         found anew in every replicate of a bootstrap. None leaves weights as they are: a bound moves the
@@ -41,23 +48,30 @@ class IPW:
     --------
     >>> IPW("ATT").label
     'IPW ATT'
+    >>> IPW("ATT", n_folds=5)
+    IPW(estimand='ATT', n_folds=5)
     >>> IPW("ATE", truncate=0.99).label
     'IPW ATE (truncated at 0.99)'
     """
 
     estimand: WeightingEstimand = "ATE"
+    _: KW_ONLY
+    score_model: Learner = LOGISTIC
+    n_folds: int | None = None
+    n_repeats: int = 1
+    seed: int = 0
     truncate: float | None = None
-    needs_score: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "estimand", checks.estimand(self.estimand, get_args(WeightingEstimand)))
+        self.check_score_model()
         checks.upper_quantile("truncate", self.truncate)
 
     @property
     def label(self) -> str:
-        """The name of this estimator in tables and plots; a bound on the weights is in it."""
+        """The name of this estimator in tables and plots, with a bound and a score model not the default."""
         bound = "" if self.truncate is None else f" (truncated at {self.truncate:g})"
-        return f"IPW {self.estimand}{bound}"
+        return with_options(f"IPW {self.estimand}{bound}", self.score_choice.label)
 
 
 @answered_class
@@ -77,11 +91,13 @@ class _Adjustment:
     estimand: AdjustmentEstimand = "ATE"
     outcome_model: OutcomeModel = "linear"
     method: ClassVar[Method]
-    needs_score: ClassVar[bool] = True
     _name: ClassVar[str]
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "estimand", checks.estimand(self.estimand, get_args(AdjustmentEstimand)))
+        self._check_outcome_model()
+
+    def _check_outcome_model(self) -> None:
         checks.choice("outcome_model", self.outcome_model, get_args(OutcomeModel))
 
     @property
@@ -92,18 +108,71 @@ class _Adjustment:
 
 
 @answered_class
-@dataclass(frozen=True)
-class AIPW(_Adjustment):
+@dataclass(frozen=True, repr=False)
+class AIPW(ScoreSpecification, _Adjustment):
     """Augmented inverse probability weighting: right if the score model or the outcome models are.
+
+    Parameters
+    ----------
+    estimand : {"ATE", "ATT", "ATC"}, default "ATE"
+        Whose effect: everyone's, the treated units', the control units'.
+    outcome_model : {"linear", "logistic"}, ps.Boosting(...) or a model, default "linear"
+        Fitted in each arm on its own, as for `aipw`; any but the two words out of fold.
+    score_model : "logistic", ps.Boosting(...), ps.Forest(...) or a classifier, default "logistic"
+        What gives the scores, as for `fit_propensity`.
+    n_folds, n_repeats, seed : int, default None, 1 and 0
+        As for `aipw`; estimators that ask for the same score model and folds share one cross-fitting.
 
     Examples
     --------
     >>> AIPW("ATT", outcome_model="logistic").label
     'AIPW ATT (logistic)'
+    >>> AIPW("ATT", n_folds=5).label
+    'AIPW ATT (5 folds)'
     """
 
+    outcome_model: OutcomeModel | Learner = "linear"
+    _: KW_ONLY
+    score_model: Learner = LOGISTIC
+    n_folds: int | None = None
+    n_repeats: int = 1
+    seed: int = 0
     method: ClassVar[Method] = "aipw"
     _name: ClassVar[str] = "AIPW"
+
+    def _check_outcome_model(self) -> None:
+        if isinstance(self.outcome_model, str):
+            super()._check_outcome_model()
+        else:
+            require_outcome_model(self.outcome_model)
+        self.check_score_model(split=self.learns_outcomes)
+
+    @property
+    def learns_outcomes(self) -> bool:
+        """Whether the outcome models are neither linear nor logistic."""
+        return not isinstance(self.outcome_model, str)
+
+    @property
+    def is_cross_fitted(self) -> bool:
+        """Whether rows are predicted by models that have not seen them."""
+        return self.learns_outcomes or not self.score_choice.is_fitted_to_all
+
+    @property
+    def needs_score(self) -> bool:
+        """Whether it needs the logistic model that is fitted to all rows."""
+        return not self.is_cross_fitted
+
+    @property
+    def takes_missing(self) -> tuple[bool, bool]:
+        """Whether the score model and the outcome models may be given missing values."""
+        return not isinstance(self.score_model, str), self.learns_outcomes
+
+    @property
+    def label(self) -> str:
+        """The name of this estimator in tables and plots; models not the default are in it."""
+        outcome = self.outcome_model if isinstance(self.outcome_model, str) else name_of(self.outcome_model)
+        models = [self.score_choice.label, "" if outcome == "linear" else outcome]
+        return with_options(f"AIPW {self.estimand}", *models)
 
 
 @answered_class
@@ -112,6 +181,7 @@ class IPWRA(_Adjustment):
     """Regression adjustment whose outcome models are fitted with balancing weights: doubly robust too."""
 
     method: ClassVar[Method] = "ipwra"
+    needs_score: ClassVar[bool] = True
     _name: ClassVar[str] = "IPWRA"
 
 
@@ -242,7 +312,7 @@ def check_estimators(estimators: Sequence[Estimator], penalty: float) -> None:
     labels = []
     for estimator in estimators:
         if not isinstance(estimator, Estimator):
-            raise InvalidInputError(f"estimators: a specification such as IPW() is needed, not {estimator!r}")
+            raise InvalidInputError(f"estimators: {_no_specification(estimator)}")
         labels.append(estimator.label)
     twice = [label for label in dict.fromkeys(labels) if labels.count(label) > 1]
     if twice or not labels:
@@ -251,7 +321,19 @@ def check_estimators(estimators: Sequence[Estimator], penalty: float) -> None:
         problem = more_than_once if twice else "at least one is needed"
         raise InvalidInputError(f"estimators: {problem}")
     checks.number("penalty", penalty, minimum=0.0)
-    if penalty and not any(spec.needs_score for spec in estimators):
+    if penalty and not any(map(_takes_penalty, estimators)):
         raise InvalidInputError(
             f"penalty: none of the estimators has a score model for {penalty!r} to act on; leave it out"
         )
+
+
+def _no_specification(given: object) -> str:
+    """Say what is needed in place of something that specifies no estimator."""
+    if isinstance(given, type) and issubclass(given, Estimator):
+        return f"{given.__name__} is a class; call it: {given.__name__}()"
+    return f"a specification such as IPW() is needed, not {given!r}"
+
+
+def _takes_penalty(spec: Estimator) -> bool:
+    """Whether a specification has the logistic model, for a penalty to act on."""
+    return spec.needs_score or (isinstance(spec, ScoreSpecification) and isinstance(spec.score_model, str))

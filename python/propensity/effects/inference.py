@@ -119,6 +119,20 @@ def two_sided_p(statistic: float, error: float) -> float:
     return math.erfc(abs(statistic / error) / math.sqrt(2))
 
 
+def upper_p(statistic: float, error: float) -> float:
+    """Give the chance of a normal deviate above statistic / error; without error as `two_sided_p`."""
+    if error == 0.0:
+        return math.nan if statistic == 0.0 else float(statistic < 0)
+    return math.erfc(statistic / error / math.sqrt(2)) / 2
+
+
+def in_errors(statistic: float, error: float) -> float:
+    """Give how many errors a statistic is: without error infinitely many, and NaN of 0."""
+    if error == 0.0:
+        return math.nan if statistic == 0.0 else math.copysign(math.inf, statistic)
+    return statistic / error
+
+
 def normal_quantile(level: float) -> float:
     """Give how many standard errors a two-sided interval of this coverage reaches: 1.96 at 0.95."""
     return NormalDist().inv_cdf((1 + level) / 2)

@@ -9,8 +9,11 @@ from dataclasses import KW_ONLY, dataclass, fields
 from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
 from propensity.calls.keywords import answered_class
+from propensity.effects.score_specification import ScoreSpecification
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
+from propensity.scores.choice import LOGISTIC
+from propensity.scores.learners import Learner
 
 MatchingEstimand: TypeAlias = Literal["ATT", "ATC", "ATE"]
 Quantity: TypeAlias = Literal["score", "logit"]
@@ -26,6 +29,7 @@ SCORES = ("scores", "logit")
 """What a caliper on the scores is called among those on columns."""
 
 _READ = ("covariates", "caliper", "exact")  # of a frame, where the core has arrays
+_SCORED = ("score_model", "n_folds", "n_repeats")  # before anything is matched
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,7 @@ class Matching:
 
         The subclasses of a full matching are the same whose effect it is.
         """
-        left_out = {"nearest": _READ, "full": (*_READ, "estimand")}[self.kind]
+        left_out = {"nearest": (*_READ, *_SCORED), "full": (*_READ, "estimand")}[self.kind]
         return {field.name: getattr(self, field.name) for field in fields(self) if field.name not in left_out}
 
 
@@ -116,8 +120,8 @@ class FullMatching(Matching):
 
 
 @answered_class
-@dataclass(frozen=True)
-class NearestNeighbors(Matching):
+@dataclass(frozen=True, repr=False)
+class NearestNeighbors(ScoreSpecification, Matching):
     """Matching with the nearest units of the other arm.
 
     Parameters
@@ -149,7 +153,11 @@ class NearestNeighbors(Matching):
     discard : {"treated", "control", "both"} or None, default None
         Whose units to leave out beyond the other arm's range of scores.
     seed : int, default 0
-        Of the draws that settle ties where a unit may not be used freely.
+        Of the draws that settle ties where a unit may not be used freely; of the folds too.
+    score_model : "logistic", ps.Boosting(...), ps.Forest(...) or a classifier, default "logistic"
+        What gives the scores of an analysis, as for `fit_propensity`. Where scores are given it is not asked.
+    n_folds, n_repeats : int, default None and 1
+        As for `fit_propensity`.
 
     Examples
     --------
@@ -167,8 +175,10 @@ class NearestNeighbors(Matching):
     max_reuse: int | None = None
     method: MatchingMethod = "nearest"
     order: Order | None = None
+    score_model: Learner = LOGISTIC
+    n_folds: int | None = None
+    n_repeats: int = 1
     kind: ClassVar[Literal["nearest", "full"]] = "nearest"
-    needs_score: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -177,6 +187,7 @@ class NearestNeighbors(Matching):
         checks.flag("replace", self.replace)
         if self.order is not None:
             checks.choice("order", self.order, get_args(Order))
+        self.check_score_model()
         self._check_reuse()
 
     def _check_reuse(self) -> None:
@@ -241,6 +252,7 @@ class NearestNeighbors(Matching):
             f"{self.discard} discarded" if self.discard else "",
             f"{self.order} first" if self.order else "",
             "optimal" if self.method == "optimal" else "",
+            self.score_choice.label,
         ]
         words = ", ".join(filter(None, options))
         return f"{self.n_neighbors}-NN {self.estimand}" + (f" ({words})" if words else "")

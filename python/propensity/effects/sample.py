@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeVar
 
@@ -99,7 +99,8 @@ class Sample:
 
     def facts(self, outcome: str) -> OutcomeFacts:
         """Look at an outcome in the rows that are there."""
-        return OutcomeFacts.of(self.present(self.frame.outcome(outcome)))
+        s = None if self.sample_weight is None else self.present(self.sample_weight)
+        return OutcomeFacts.of(self.present(self.frame.outcome(outcome)), sample_weight=s)
 
     def copies(self, outcome: str, covariates: Iterable[str]) -> tuple[Warning, ...]:
         """Say which of the columns that are adjusted for are the outcome itself."""
@@ -118,10 +119,11 @@ class Sample:
         se_method: str,
         cautions: tuple[Warning, ...] = (),
         covariates: Iterable[str] = (),
+        scores: Floats | None = None,
     ) -> Effect:
-        """Put an effect together; `covariates` are the columns it is adjusted for."""
+        """Put an effect together; `covariates` are the columns it is adjusted for, by these `scores` (n,)."""
         copies = self.copies(outcome, covariates)
-        return Effect.of(
+        found = Effect.of(
             means,
             self.facts(outcome),
             estimand=estimand,
@@ -139,6 +141,10 @@ class Sample:
             ),
             fingerprint=self.fingerprint,
         )
+        if scores is None:
+            return found
+        own = scores if self.there is None else np.where(self.there, scores, np.nan)
+        return replace(found, scores=self.frame.series(own, "propensity"))
 
 
 def summed_within(n_clusters: int | None) -> str:
@@ -157,8 +163,9 @@ def read_sample(
     cluster: object = None,
     sample_weight: object = None,
     also: Mapping[str, object] | None = None,
+    may_be_missing: Collection[str] = (),
 ) -> Sample:
-    """Read the columns with a role; `reader`, `labels` and `also` as for `open_frame`.
+    """Read the columns with a role; `reader`, `labels`, `also`, `may_be_missing` as for `open_frame`.
 
     Raises
     ------
@@ -174,6 +181,7 @@ def read_sample(
         reader=reader,
         labels=labels,
         also=also,
+        may_be_missing=may_be_missing,
     )
     treated = frame.treated(treatment)
     weight = read_sample_weight(frame, sample_weight, treated)

@@ -70,7 +70,8 @@ class Effects(Shown):
 
     def _headline(self) -> str:
         first = next(iter(self.by_outcome.values()))
-        words = SCALES[first.contrast].words
+        scale = SCALES[first.contrast]
+        words = f"{scale.words} in {scale.unit}" if scale.unit else scale.words
         whom = f", for {first.whom}" if first.whom else ""
         lines = [f"Effects ({first.estimand}) on {len(self)} outcomes: {words}{whom}"]
         lines.append(f"Standard errors: {first.se_method}")

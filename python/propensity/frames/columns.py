@@ -190,6 +190,7 @@ def open_frame(
     labels: Sequence[str] = (),
     also: Mapping[str, object] | None = None,
     read: Mapping[str, Column] | None = None,
+    may_be_missing: Collection[str] = (),
 ) -> Frame:
     """Read the columns with a role, and require every one to be known, of a usable type, and complete.
 
@@ -207,6 +208,8 @@ def open_frame(
         Whatever is None is left out. Read here, they are told of together with the columns.
     read : dict of str to Series, optional
         Columns of this very frame that `kinds.read` has read already.
+    may_be_missing : collection of str
+        Covariates that may have missing values: numbers are then NaN, levels have the code -1.
 
     Raises
     ------
@@ -237,7 +240,7 @@ def open_frame(
     plain = {name: columns[name] for name, own in readers.items() if own in (kinds.read, arms.read_treatment)}
     text = {name: column for name, column in (by_label | by_name).items() if _is_text(column)}
     frame = Frame(data, index, columns, by_label, given, named, text | plain, treatment)
-    _require_complete(frame, treatment)
+    _require_complete(frame, treatment, may_be_missing)
     return frame
 
 
@@ -256,10 +259,13 @@ def _read_plain(data: AnyFrame, name: str) -> Column:
         return pd.Series(np.zeros(0))  # it has become what nothing is made from
 
 
-def _require_complete(frame: Frame, treatment: str | None) -> None:
+def _require_complete(frame: Frame, treatment: str | None, may_be_missing: Collection[str]) -> None:
     """Require every column and all that is given to be complete; of a flag, say what may be meant."""
     columns = {**frame.columns, **frame.labels}
-    by_subject = {f"column '{name}'": column for name, column in columns.items()}
+    by_subject = {
+        f"column '{name}'": column.dropna() if name in may_be_missing else column
+        for name, column in columns.items()
+    }
 
     def means(subject: str) -> str:
         name = next((name for name in frame.columns if subject == f"column '{name}'"), None)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -11,9 +13,10 @@ import numpy as np
 from propensity import core
 from propensity.effects.arms import Means, effective_sizes
 from propensity.effects.effect import Effect
+from propensity.effects.means_covariance import MeansCovariance
 from propensity.errors import InvalidInputError, SmallSampleWarning
 from propensity.frames import checks
-from propensity.frames.checks import Floats
+from propensity.frames.checks import Bools, Floats
 from propensity.frames.kept import read_adjustment
 from propensity.matching.abadie_imbens import adjustments, neighbor_variance
 from propensity.matching.cautions import neighbor_remedy
@@ -71,8 +74,33 @@ def _pair_inference(matches: Matches, asked: PairInference | None, *, adjusted: 
     return asked or ("score" if estimated else "cluster")
 
 
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """What matching with replacement says of an outcome: the means, and the variance of their difference.
+
+    `known` is the variance that takes the scores as known, `counted` that which counts that they were
+    estimated; None where there is none.
+    """
+
+    means: Means
+    known: float
+    counted: float | None
+    ess: tuple[float, float] | None = None
+
+    @property
+    def variance(self) -> float:
+        """The better of both."""
+        return self.known if self.counted is None else self.counted
+
+
 def _effect_on_scores(matches: Matches, y: MatchedOutcome) -> Effect:
     """Take the core's, which counts that scores were estimated."""
+    found = _found_on_scores(matches, y)
+    method, cautions = _se_method(matches, corrected=found.counted is not None)
+    return _effect_of_found(matches, y, found, partial(_found_on_scores, matches), method, cautions)
+
+
+def _found_on_scores(matches: Matches, y: MatchedOutcome) -> _Found:
     assert matches.scores is not None
     assert matches.spec.on in ("score", "logit")
     assert not isinstance(matches.spec.caliper, Mapping)
@@ -87,10 +115,56 @@ def _effect_on_scores(matches: Matches, y: MatchedOutcome) -> Effect:
         x=matches.x,
         penalty=matches.penalty,
     )
-    means = Means(found.mean_treated, found.mean_control)
-    method, cautions = _se_method(matches, corrected=found.correction is not None)
-    ess = (found.ess_treated, found.ess_control)
-    return _effect(matches, y, means, method, std_error=found.std_error, ess=ess, cautions=cautions)
+    variance, correction = found.std_error**2, found.correction
+    return _Found(
+        Means(found.mean_treated, found.mean_control),
+        variance if correction is None else variance - correction,
+        None if correction is None else variance,
+        (found.ess_treated, found.ess_control),
+    )
+
+
+def _effect_of_found(
+    matches: Matches,
+    y: MatchedOutcome,
+    found: _Found,
+    again: Callable[[MatchedOutcome], _Found],
+    method: str,
+    cautions: tuple[Warning, ...],
+    *,
+    adjusted: bool = False,
+) -> Effect:
+    """Put an effect together that has no influence values; `again` is what found it."""
+    return _effect(
+        matches,
+        y,
+        found.means,
+        method,
+        std_error=math.sqrt(found.variance),
+        ess=found.ess,
+        adjusted=adjusted,
+        cautions=cautions,
+        means_covariance=MeansCovariance(partial(_covariance_of_means, matches.treated, y, found, again)),
+    )
+
+
+def _covariance_of_means(
+    treated: Bools, y: MatchedOutcome, both: _Found, again: Callable[[MatchedOutcome], _Found]
+) -> Floats:
+    """Give the covariance (2, 2) of the two means, the treated's first.
+
+    The variance of a matched estimate is a quadratic form in the outcomes. That of the treated's mean is it
+    for outcomes that are 0 in the controls, and the covariance is what the variances of the means and of
+    their difference leave: 2 C = V_1 + V_0 - V. Where counting that the scores were estimated leaves no
+    covariance of so few rows, they are taken as known.
+    """
+    arms = [again(y.where(rows)) for rows in (treated, ~treated)]
+    counted = [part.variance for part in (*arms, both)]
+    for of_treated, of_control, of_difference in (counted, [part.known for part in (*arms, both)]):
+        together = (of_treated + of_control - of_difference) / 2
+        if together**2 <= of_treated * of_control:
+            break
+    return np.array([[of_treated, together], [together, of_control]])
 
 
 def _effect_of_sets(matches: Matches, outcome: MatchedOutcome, x: Floats | None) -> Effect:
@@ -123,35 +197,40 @@ def _effect_of_sets(matches: Matches, outcome: MatchedOutcome, x: Floats | None)
 
 def _effect_in_space(matches: Matches, outcome: MatchedOutcome, x: Floats | None) -> Effect:
     """Take the variance of outcomes from neighbours in the space that was matched in."""
+    found = _found_in_space(matches, x, outcome)
+    where = "the scores" if matches.spec.on_scores else "the covariates matched on"
+    if matches.exact is not None:
+        where += f" and of the same {', '.join(matches.spec.exact)}"
+    counted = _KNOWN
+    cautions: tuple[Warning, ...] = ()
+    if found.counted is not None:
+        counted = COUNTED
+    elif _counts_estimation(matches, x):
+        counted, cautions = f"{_KNOWN}, {_NOTHING_LEFT}", _nothing_left()
+    words = f"Abadie and Imbens (2006), neighbours in {where}; {counted}{_adjusted(x)}"
+    again = partial(_found_in_space, matches, x)
+    return _effect_of_found(matches, outcome, found, again, words, cautions, adjusted=x is not None)
+
+
+def _found_in_space(matches: Matches, x: Floats | None, outcome: MatchedOutcome) -> _Found:
     y = outcome.values
     fitted, moved = _adjustments(matches, y, x)
     pairing, t, w = matches.pairing, matches.treated, np.asarray(matches.weights)
     variance = neighbor_variance(pairing, y, fitted, _outcome_variance(matches, outcome))
-    where = "the scores" if matches.spec.on_scores else "the covariates matched on"
-    if matches.exact is not None:
-        where += f" and of the same {', '.join(matches.spec.exact)}"
     means = Means(
         float(np.average(y[t], weights=w[t])) + moved[True],
         float(np.average(y[~t], weights=w[~t])) + moved[False],
     )
-    counted = _KNOWN
-    cautions: tuple[Warning, ...] = ()
-    if estimated_at_scores(matches) is not None and matches.spec.max_uses is None and x is None:
+    counted = None
+    if _counts_estimation(matches, x):
         moved_by_scores = variance + _estimation_variance(matches, outcome, means.estimate)
-        if moved_by_scores > 0:
-            variance, counted = moved_by_scores, COUNTED
-        else:
-            counted, cautions = f"{_KNOWN}, {_NOTHING_LEFT}", _nothing_left()
-    words = f"Abadie and Imbens (2006), neighbours in {where}; {counted}{_adjusted(x)}"
-    return _effect(
-        matches,
-        outcome,
-        means,
-        words,
-        std_error=math.sqrt(variance),
-        adjusted=x is not None,
-        cautions=cautions,
-    )
+        counted = moved_by_scores if moved_by_scores > 0 else None
+    return _Found(means, variance, counted)
+
+
+def _counts_estimation(matches: Matches, x: Floats | None) -> bool:
+    """Whether there is a theory of what estimating the scores does here."""
+    return estimated_at_scores(matches) is not None and matches.spec.max_uses is None and x is None
 
 
 def _effect_at_scores(matches: Matches, outcome: MatchedOutcome) -> Effect:
@@ -234,6 +313,7 @@ def _effect(
     ess: tuple[float, float] | None = None,
     adjusted: bool = False,
     cautions: tuple[Warning, ...] = (),
+    means_covariance: MeansCovariance | None = None,
 ) -> Effect:
     """Put an effect together; `ess` is worked out where the core has not done it."""
     w = np.asarray(matches.weights)
@@ -252,6 +332,7 @@ def _effect(
         treated=matches.treated,
         fingerprint=matches.fingerprint,
         whom=whom.words,
+        means_covariance=means_covariance,
     )
 
 

@@ -12,7 +12,8 @@ from propensity.errors import OverlapError
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.columns import Frame
 from propensity.results.read_only import ReadOnly
-from propensity.scores.logistic import read_terms
+from propensity.scores.cross_fitted import CrossFittedScores
+from propensity.scores.logistic import balance_terms_of, read_terms
 from propensity.scores.model import PropensityModel
 
 # Of the largest eigenvalue: below, a combination of standardized terms says what others say.
@@ -115,6 +116,8 @@ def read_score_terms(
 ) -> tuple[BalanceTerms, EstimatedScores | None]:
     """Read what is behind scores (n,): what balance is asked of, and where it is a model, that."""
     balance_terms = BalanceTerms.of_scores(values)
+    if isinstance(scores, CrossFittedScores):
+        return balance_terms_of(frame, scores).beside(balance_terms), None
     if not isinstance(scores, PropensityModel):
         return balance_terms, None
     terms = read_terms(frame, scores)

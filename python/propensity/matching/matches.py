@@ -21,8 +21,9 @@ from propensity.frames.native import AnyFrame
 from propensity.matching.abadie_imbens import Pairing
 from propensity.matching.bootstrap import bootstrap_matches
 from propensity.matching.effect import PairInference, effect_of_matches
+from propensity.matching.hidden_bias import MatchedInSets
 from propensity.matching.pairs import pairs_of
-from propensity.matching.result import FRAME, Matched
+from propensity.matching.result import FRAME
 from propensity.resampling.options import Groups, Resampling, ResamplingOptions
 from propensity.resampling.result import BootstrapResult
 
@@ -36,7 +37,7 @@ _ON: Mapping[Space, str] = {
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class Matches(Matched):
+class Matches(MatchedInSets):
     """Which units of one arm stand for each unit of the other.
 
     The focal units are those the effect is for (ATT the treated, ATC the controls, ATE all), the donors of
@@ -261,6 +262,14 @@ class Matches(Matched):
             names = outcome_names(outcome)
             return Effects({name: effect_of_matches(self, name, bias_adjust, inference) for name in names})
         return effect_of_matches(self, outcome, bias_adjust, inference)
+
+    def _require_sets(self) -> None:
+        if self.spec.max_uses != 1:
+            raise InvalidInputError(
+                "rosenbaum: there are no sets, for rows may be donors more than once, and chances of "
+                "treatment within one set would be those within another; match with replace=False, or by "
+                "match_full, or take ps.sensitivity_bounds, which is for weighting"
+            )
 
     @property
     def weighs_evenly(self) -> bool:

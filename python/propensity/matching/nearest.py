@@ -84,7 +84,7 @@ def match_nn(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     ----------
     df, treatment : DataFrame, and str
         One row a unit, and a column of it, bool or 0/1, as for `fit_propensity`.
-    scores : PropensityModel, str, Series or array (n,), or None, default None
+    scores : PropensityModel, CrossFittedScores, str, Series or array, or None, default None
         A model fitted on these very rows, whose standard error then counts that the score was estimated; or a
         column or numbers strictly between 0 and 1, which are taken as known. Needed on the score and logit.
     covariates : list of str, str, or None, default None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,10 @@ class MatchedOutcome:
     origin: float
     known: Bools
     facts: OutcomeFacts
+
+    def where(self, rows: Bools) -> MatchedOutcome:
+        """Give the same outcome where it is of these rows (n,), and 0 elsewhere."""
+        return replace(self, values=np.where(rows, self.values, 0.0))
 
     def means(self, means: Means) -> Means:
         """Give means of `values` back as those of the outcome, and their difference with all its digits."""
@@ -85,7 +89,8 @@ def read_matched_outcome(
     assert values is not None
     y = values.astype(np.float64)
     known = np.isfinite(y)
-    facts = OutcomeFacts.of(y[used], bounded=bounded)
+    s = fingerprint.sample_weight
+    facts = OutcomeFacts.of(y[used], bounded=bounded, sample_weight=None if s is None else s[used])
     middle = facts.low / 2 + facts.high / 2
     origin = middle if abs(middle) > facts.high - facts.low else 0.0
     return MatchedOutcome(np.where(known, y - origin, 0.0), origin, known, facts)

@@ -31,7 +31,7 @@ from propensity.matching.estimated_scores import EstimatedScores, read_score_ter
 from propensity.matching.inputs import MatchingInputs, on_scores
 from propensity.matching.rematching import MatchAgain, Rematching
 from propensity.scores.logistic import given_scores, read_scores
-from propensity.scores.model import PropensityModel
+from propensity.scores.model import ModelScores
 
 _Found = TypeVar("_Found", core.Matches, core.FullMatch)
 
@@ -74,7 +74,7 @@ def read_rows_to_match(
         estimated=estimated,
         balance_terms=balance_terms,
         doubts=scored_cautions(scores, e, treated, weight, spec.estimand),
-        known=(*(scores.recipe.columns if isinstance(scores, PropensityModel) else ()), *named),
+        known=(*(scores.covariates if isinstance(scores, ModelScores) else ()), *named),
         terms=terms if not spec.on_scores else None,
         exact=frame.agreement(spec.exact) if spec.exact else None,
         sample_weight=weight,

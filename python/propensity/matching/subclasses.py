@@ -19,10 +19,11 @@ from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.columns import are_names, outcome_names
 from propensity.frames.kept import kept_rows
 from propensity.frames.native import AnyFrame, AnySeries
+from propensity.matching.hidden_bias import MatchedInSets
 from propensity.matching.local_outcomes import tie_cells
 from propensity.matching.outcome import MatchedOutcome
 from propensity.matching.rematching import bootstrap_again
-from propensity.matching.result import FRAME, Matched, Whom, outcome_of, require_unknown
+from propensity.matching.result import FRAME, Whom, outcome_of, require_unknown
 from propensity.matching.score_influence import COUNTED, score_influence, with_estimation
 from propensity.matching.subclass_influence import as_single_rows, clustered_influence, stratified_influence
 from propensity.resampling.options import Groups, ResamplingOptions
@@ -40,7 +41,7 @@ _GIVEN = "takes the subclasses as given"
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class Subclasses(Matched):
+class Subclasses(MatchedInSets):
     """Groups of alike rows of both arms: by full matching, coarsened exact matching, or subclassification.
 
     Attributes

@@ -20,7 +20,7 @@ from propensity.matching.rematching import Rematching
 from propensity.matching.subclasses import Subclasses
 from propensity.results.read_only import ReadOnly
 from propensity.scores.logistic import read_scores, told_by_fit
-from propensity.scores.model import PropensityModel
+from propensity.scores.model import ModelScores
 from propensity.scores.quantiles import quantiles_of
 
 # As for the distances of matching: scores that differ by rounding alone are the same score.
@@ -42,7 +42,7 @@ def subclassify(
 
     Parameters
     ----------
-    df, treatment, scores : DataFrame, str, and PropensityModel, str, Series or array (n,)
+    df, treatment, scores : DataFrame, str, and PropensityModel, CrossFittedScores, str, Series or array
         As for `ipw`; subclasses are between quantiles of the scores.
     n_subclasses : int, default 10
         How many. Five, the custom since Cochran (1968), leave a tenth of the bias in; on the tutorial's data
@@ -106,10 +106,10 @@ def subclassify(
     again = _QuantilesAgain(treated, estimand, n_subclasses, min_per_arm, sample.sample_weight)
     groups = np.full(len(e), -1)
     groups[there] = again.groups(np.flatnonzero(there), e[there])
-    model = scores if isinstance(scores, PropensityModel) else None
+    model = scores if isinstance(scores, ModelScores) else None
     balance_terms, estimated = read_score_terms(sample.frame, scores, e, sample.sample_weight)
     by = MatchedBy(
-        () if model is None else model.recipe.columns,
+        () if model is None else model.covariates,
         balance_terms,
         _remedy(n_subclasses, int(groups.max()) + 1),
         scored_cautions(scores, e, treated, sample.sample_weight, estimand),

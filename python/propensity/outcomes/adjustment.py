@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Required, TypedDict, Unpack, get_args, overload
 
 import numpy as np
@@ -12,32 +13,24 @@ from propensity.calls.seeds import settle_seed
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import AIPW, IPWRA, AdjustmentEstimand, OutcomeModel, RegressionAdjustment
-from propensity.effects.sample import for_each_outcome
+from propensity.effects.grouped import GroupedEffects
+from propensity.effects.metrics import Metrics, Winsorize
 from propensity.effects.several import Effects
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
 from propensity.frames.native import AnyFrame
-from propensity.frames.order import groups_by_content
 from propensity.frames.terms import Covariates, parse_covariates
-from propensity.outcomes.models import (
-    Roles,
-    Study,
-    adjusted_effects,
-    cross_fitted_effects,
-    naming_separated_scores,
-    places_of_rows,
-    read_study,
-    require_known,
-    rows_in_order,
-    warn_of_cross_fitted_terms,
-)
-from propensity.scores.crossfit import CrossFit, assign_folds
-from propensity.scores.learners import Learner, Logistic, outcome_learner, require, seeded
-
-# Folds where the models are learners and nothing else is asked for: 4 of 5 rows are fitted to, which is
-# nearly all there is to learn from, at five times the time (Chernozhukov et al. 2018 use 4 or 5).
-_USUAL_FOLDS = 5
+from propensity.outcomes.by_group import means_by_group
+from propensity.outcomes.cross_fitted import warn_of_cross_fitted_terms
+from propensity.outcomes.given_scores import effects_of_given_scores
+from propensity.outcomes.models import Roles, adjusted_effects, require_known
+from propensity.outcomes.questions import MeasuredStudy, Question
+from propensity.outcomes.split_scores import cross_fitted
+from propensity.outcomes.within_groups import adjusted_within
+from propensity.scores.choice import LOGISTIC
+from propensity.scores.flexible import require_no_penalty
+from propensity.scores.learners import Learner, own_learner
 
 
 class _Shared(TypedDict, total=False):
@@ -47,6 +40,8 @@ class _Shared(TypedDict, total=False):
     estimand: AdjustmentEstimand
     penalty: float
     contrast: Contrast
+    per: str | None
+    winsorize: Winsorize
     cluster: object
     sample_weight: object
 
@@ -58,15 +53,21 @@ class _Options(_Shared, total=False):
 class _AipwOptions(_Shared, total=False):
     outcome_model: OutcomeModel | Learner
     score_model: Learner
+    scores: object
     n_folds: int | None
+    n_repeats: int
     seed: int | np.random.Generator | None
 
 
 @overload
-def aipw(df: AnyFrame, *, outcome: str, **options: Unpack[_AipwOptions]) -> Effect: ...
+def aipw(
+    df: AnyFrame, *, outcome: str, by: str | list[str], within: bool = False, **options: Unpack[_AipwOptions]
+) -> GroupedEffects: ...
+@overload
+def aipw(df: AnyFrame, *, outcome: str, by: None = None, **options: Unpack[_AipwOptions]) -> Effect: ...
 @overload
 def aipw(
-    df: AnyFrame, *, outcome: list[str] | tuple[str, ...], **options: Unpack[_AipwOptions]
+    df: AnyFrame, *, outcome: list[str] | tuple[str, ...], by: None = None, **options: Unpack[_AipwOptions]
 ) -> Effects: ...
 @columns_by_name
 def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
@@ -79,13 +80,19 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     estimand: AdjustmentEstimand = "ATE",
     outcome_model: OutcomeModel | Learner = "linear",
     penalty: float = 0.0,
-    score_model: Learner = None,
+    score_model: Learner = LOGISTIC,
+    scores: object = None,
     n_folds: int | None = None,
+    n_repeats: int = 1,
     seed: int | np.random.Generator | None = 0,
     contrast: Contrast = "difference",
+    by: str | Sequence[str] | None = None,
+    within: bool = False,
+    per: str | None = None,
+    winsorize: Winsorize = None,
     cluster: object = None,
     sample_weight: object = None,
-) -> Effect | Effects:
+) -> Effect | Effects | GroupedEffects:
     """Estimate the effect by augmented inverse probability weighting, right if either model is.
 
     It weighs the residuals of outcome models as `ipw` weighs outcomes, and adds the means that they predict.
@@ -100,29 +107,45 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
         Of the outcome models. None takes `covariates`, which confound through both.
     estimand : {"ATE", "ATT", "ATC"}, default "ATE"
         Whose effect: everyone's, the treated units', the control units'.
-    outcome_model : {"linear", "logistic"} or a model, default "linear"
+    outcome_model : {"linear", "logistic"}, ps.Boosting(...) or a model, default "linear"
         Fitted in each arm on its own. Linear suits any outcome, logistic those in [0, 1]; or a regressor or
-        classifier with the methods of scikit-learn's, fitted to copies and cross-fitted.
+        classifier with the methods of scikit-learn's, of which copies are cross-fitted. What learners are
+        given is said at `fit_propensity`: the columns under their names, missing values too where neither
+        model is one of the two words.
     penalty : float, default 0.0
         L2 strength of the logistic score model, as for `fit_propensity`; not with another `score_model`.
-    score_model : a model or None, default None
-        A classifier with the methods of scikit-learn's, cross-fitted; None is our logistic model.
+    score_model : "logistic", ps.Boosting(...), ps.Forest(...) or a classifier, default "logistic"
+        As for `fit_propensity`: any but the logistic one is cross-fitted, or scores out of bag.
+    scores : PropensityModel, CrossFittedScores, str, Series, array (n,) or None, default None
+        Scores to take in place of a `score_model`. A `PropensityModel` counts as one fitted here; outcomes
+        are predicted in the folds of cross-fitted scores. Others are taken as known: those of a flexible
+        model must be of rows that it has not seen.
     n_folds : int or None, default None
         Folds of the cross-fitting, at least 2: every row is predicted by models that have not seen it. None
         fits the models to all rows, which is right for linear and logistic ones with few terms; with a
         learner it means 5.
+    n_repeats : int, default 1
+        How often rows are split anew where they are split. The effect is the mean over the repeats, and what
+        these differ by is added to its variance. One costs least, and its number hangs on the seed by a
+        quarter to a half of its standard error; five make that small, and are worth it for a number to
+        publish.
     seed : int, Generator or None, default 0
         Of the folds, and of what learners draw whose `random_state` is None, which it settles: the same seed
         gives the same number. What a learner draws in another way is its own. A Generator gives one number,
         None takes a fresh one; `se_method` tells which it was.
-    contrast : {"difference", "ratio", "odds_ratio"}, default "difference"
+    contrast : {"difference", "ratio", "percent", "odds_ratio"}, default "difference"
         What the two means are made into.
+    by, per, winsorize
+        As for `ipw`: groups, each with an effect of its own; a column to divide by; a quantile to bound at.
+    within : bool, default False
+        With `by`: fit all models anew in each group. By default they are fitted once, to all rows, so that
+        groups share what moves the outcome, and small ones have an effect too.
     cluster, sample_weight : None, str, Series or array (n,), default None
         As for `ipw`; folds keep clusters whole.
 
     Returns
     -------
-    Effect, or Effects for a list of outcomes
+    Effect, Effects for a list of outcomes, or GroupedEffects with `by`
 
     Raises
     ------
@@ -152,43 +175,45 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     ATE: the mean of m1 - m0 + T (Y - m1) / e - (1 - T) (Y - m0) / (1 - e) (Robins, Rotnitzky and Zhao 1994).
     Without folds the standard error stacks the equations of the score, of both outcome models and of the two
     means, and so holds where one of the models is wrong. With folds it is that of the influence function
-    (Chernozhukov et al. 2018), which asks for both models to be near the truth.
+    (Chernozhukov et al. 2018), which asks for both models to be near the truth; with repeats its square is
+    the mean of theirs, plus their squared distance from the mean estimate (section 3.4 there). Scores that
+    are taken as known add nothing to it, and outcome models that are fitted to all rows their own equations.
     """
-    _check_models(outcome_model, score_model, penalty)
-    seed = settle_seed(seed)
-    estimand = checks.estimand(estimand, get_args(AdjustmentEstimand))
-    _check_options(penalty, contrast)
+    spec = AIPW(
+        checks.estimand(estimand, get_args(AdjustmentEstimand)),
+        outcome_model,
+        score_model=score_model,
+        n_folds=n_folds,
+        n_repeats=n_repeats,
+        seed=settle_seed(seed),
+    )
+    require_no_penalty(score_model, penalty)
+    checks.number("penalty", penalty, minimum=0.0)
+    asked = Question(Metrics(outcome, per, winsorize), contrast, by, within)
     roles = Roles(treatment, outcome, covariates, outcome_covariates, cluster, sample_weight)
-    study = read_study(df, roles)
-    learning = score_model is not None or not isinstance(outcome_model, str)
-    if n_folds is None and not learning:
-        return _with_fitted_scores(study, outcome, AIPW(estimand, outcome_model), penalty, contrast)
-    n_folds = _USUAL_FOLDS if n_folds is None else n_folds
-    checks.count("n_folds", n_folds, minimum=2)
-    sample, places = study.sample, places_of_rows(study, outcome)
-    clusters = None if sample.clusters is None else groups_by_content(sample.clusters, places)
-    order = rows_in_order(places, clusters, sample.present_rows)
-    models = CrossFit(
-        Logistic(penalty) if score_model is None else seeded(score_model, seed),
-        seeded(outcome_learner(outcome_model), seed),
-        assign_folds(sample.treated, clusters, n_folds, seed, order),
-        order,
-    )
-    own = penalty if score_model is None else None
-    with study.score.naming_separation(), naming_separated_scores(study, own):
-        scores = models.scores(study.sample, study.score.x)
-    method = f"influence function; cross-fitted in {n_folds} folds, seed {seed}"
-    effects = for_each_outcome(
-        outcome, cross_fitted_effects(study, models, scores, estimand, contrast, method)
-    )
-    warn_of_cross_fitted_terms(study, models)
+    if scores is not None:
+        return effects_of_given_scores(df, roles, spec, scores, penalty, asked)
+    read = asked.read(df, roles, takes_missing=spec.takes_missing)
+    if within:
+        return adjusted_within(read, asked, spec, penalty)
+    if not spec.is_cross_fitted:
+        return _with_fitted_scores(read, asked, spec, penalty)
+    found = cross_fitted(read.study, asked.metrics.columns, spec, penalty, asked.of_parts)
+    effects = asked.answer(read.measured, found, found.group_means)
+    warn_of_cross_fitted_terms(read.study, own_learner(score_model, penalty), own_learner(outcome_model))
     return effects
 
 
 @overload
-def ipwra(df: AnyFrame, *, outcome: str, **options: Unpack[_Options]) -> Effect: ...
+def ipwra(
+    df: AnyFrame, *, outcome: str, by: str | list[str], within: bool = False, **options: Unpack[_Options]
+) -> GroupedEffects: ...
 @overload
-def ipwra(df: AnyFrame, *, outcome: list[str] | tuple[str, ...], **options: Unpack[_Options]) -> Effects: ...
+def ipwra(df: AnyFrame, *, outcome: str, by: None = None, **options: Unpack[_Options]) -> Effect: ...
+@overload
+def ipwra(
+    df: AnyFrame, *, outcome: list[str] | tuple[str, ...], by: None = None, **options: Unpack[_Options]
+) -> Effects: ...
 @columns_by_name
 def ipwra(  # noqa: PLR0913 - as for `aipw`
     df: AnyFrame,
@@ -201,9 +226,13 @@ def ipwra(  # noqa: PLR0913 - as for `aipw`
     outcome_model: OutcomeModel = "linear",
     penalty: float = 0.0,
     contrast: Contrast = "difference",
+    by: str | Sequence[str] | None = None,
+    within: bool = False,
+    per: str | None = None,
+    winsorize: Winsorize = None,
     cluster: object = None,
     sample_weight: object = None,
-) -> Effect | Effects:
+) -> Effect | Effects | GroupedEffects:
     """Estimate the effect by outcome models that are fitted with balancing weights: doubly robust too.
 
     Its means are averages of predictions, so that with a logistic outcome model they cannot leave [0, 1].
@@ -212,7 +241,7 @@ def ipwra(  # noqa: PLR0913 - as for `aipw`
     ----------
     df, outcome, treatment, covariates, outcome_covariates, estimand, penalty
         As for `aipw`.
-    contrast, cluster, sample_weight
+    contrast, by, within, per, winsorize, cluster, sample_weight
         As for `aipw`.
     outcome_model : {"linear", "logistic"}, default "linear"
         Fitted in each arm on its own. There is no cross-fitting: what makes this estimator doubly robust is
@@ -220,7 +249,7 @@ def ipwra(  # noqa: PLR0913 - as for `aipw`
 
     Returns
     -------
-    Effect, or Effects for a list of outcomes
+    Effect, Effects for a list of outcomes, or GroupedEffects with `by`
 
     Raises
     ------
@@ -238,16 +267,26 @@ def ipwra(  # noqa: PLR0913 - as for `aipw`
     the equations of the score, of both weighted outcome models and of the two means, with divisor n.
     """
     spec = IPWRA(estimand, outcome_model)
-    _check_options(penalty, contrast)
+    checks.number("penalty", penalty, minimum=0.0)
+    asked = Question(Metrics(outcome, per, winsorize), contrast, by, within)
     roles = Roles(treatment, outcome, covariates, outcome_covariates, cluster, sample_weight)
-    return _with_fitted_scores(read_study(df, roles), outcome, spec, penalty, contrast)
+    read = asked.read(df, roles)
+    if within:
+        return adjusted_within(read, asked, spec, penalty)
+    return _with_fitted_scores(read, asked, spec, penalty)
 
 
-@overload
-def regression_adjustment(df: AnyFrame, *, outcome: str, **options: Unpack[_Options]) -> Effect: ...
 @overload
 def regression_adjustment(
-    df: AnyFrame, *, outcome: list[str] | tuple[str, ...], **options: Unpack[_Options]
+    df: AnyFrame, *, outcome: str, by: str | list[str], within: bool = False, **options: Unpack[_Options]
+) -> GroupedEffects: ...
+@overload
+def regression_adjustment(
+    df: AnyFrame, *, outcome: str, by: None = None, **options: Unpack[_Options]
+) -> Effect: ...
+@overload
+def regression_adjustment(
+    df: AnyFrame, *, outcome: list[str] | tuple[str, ...], by: None = None, **options: Unpack[_Options]
 ) -> Effects: ...
 @columns_by_name
 def regression_adjustment(  # noqa: PLR0913 - as for `aipw`
@@ -261,9 +300,13 @@ def regression_adjustment(  # noqa: PLR0913 - as for `aipw`
     outcome_model: OutcomeModel = "linear",
     penalty: float = 0.0,
     contrast: Contrast = "difference",
+    by: str | Sequence[str] | None = None,
+    within: bool = False,
+    per: str | None = None,
+    winsorize: Winsorize = None,
     cluster: object = None,
     sample_weight: object = None,
-) -> Effect | Effects:
+) -> Effect | Effects | GroupedEffects:
     """Estimate the effect by an outcome model in each arm, averaged over those the effect is for.
 
     It needs little overlap to run, and where there is little it extrapolates in silence: look at the scores
@@ -271,7 +314,9 @@ def regression_adjustment(  # noqa: PLR0913 - as for `aipw`
 
     Parameters
     ----------
-    df, outcome, treatment, estimand, outcome_model, contrast, cluster, sample_weight
+    df, outcome, treatment, estimand, outcome_model, contrast, by, within, per, winsorize
+        As for `ipwra`.
+    cluster, sample_weight
         As for `ipwra`.
     covariates : list of str, or str
         Of the outcome models, unless `outcome_covariates` are given.
@@ -283,7 +328,7 @@ def regression_adjustment(  # noqa: PLR0913 - as for `aipw`
 
     Returns
     -------
-    Effect, or Effects for a list of outcomes
+    Effect, Effects for a list of outcomes, or GroupedEffects with `by`
         Its weights are the sample weights: no row is weighed otherwise.
 
     Raises
@@ -302,7 +347,8 @@ def regression_adjustment(  # noqa: PLR0913 - as for `aipw`
     means, with divisor n.
     """
     spec = RegressionAdjustment(estimand, outcome_model)
-    _check_options(penalty, contrast)
+    checks.number("penalty", penalty, minimum=0.0)
+    asked = Question(Metrics(outcome, per, winsorize), contrast, by, within)
     if penalty:
         raise InvalidInputError(
             f"penalty: regression adjustment has no score model for {penalty!r} to act on; leave it out"
@@ -312,42 +358,25 @@ def regression_adjustment(  # noqa: PLR0913 - as for `aipw`
         require_known(df, roles)
         parse_covariates(outcome_covariates, df, may_be_none=True, role="outcome_covariates")
         roles = replace(roles, covariates=outcome_covariates)
-    study = read_study(df, roles)
-    adjusted = adjusted_effects(study, spec, None, contrast)
-    effects = for_each_outcome(outcome, adjusted)
+    read = asked.read(df, roles)
+    if within:
+        return adjusted_within(read, asked, spec, 0.0)
+    adjusted = adjusted_effects(read.study, spec, None, asked.of_parts)
+    effects = asked.answer(read.measured, adjusted, partial(means_by_group, adjusted))
     adjusted.warn_of_terms()
     return effects
 
 
 def _with_fitted_scores(
-    study: Study, outcome: str | Sequence[str], spec: AIPW | IPWRA, penalty: float, contrast: Contrast
-) -> Effect | Effects:
+    read: MeasuredStudy, asked: Question, spec: AIPW | IPWRA, penalty: float
+) -> Effect | Effects | GroupedEffects:
     """Fit the score model, once for all outcomes, and say what it has to say."""
-    fitted = study.score.fit(penalty).usable(study.sample.frame.index)
+    fitted = read.study.score.fit(penalty).usable(read.study.sample.frame.index)
     fitted.warn_of_terms()
     fitted.warn_of_separation()
-    adjusted = adjusted_effects(study, spec, fitted, contrast)
-    effects = for_each_outcome(outcome, adjusted, told=[str(fitted.separation)])
+    adjusted = adjusted_effects(read.study, spec, fitted, asked.of_parts)
+    effects = asked.answer(
+        read.measured, adjusted, partial(means_by_group, adjusted), [str(fitted.separation)]
+    )
     adjusted.warn_of_terms()
     return effects
-
-
-def _check_options(penalty: float, contrast: Contrast) -> None:
-    checks.number("penalty", penalty, minimum=0.0)
-    checks.choice("contrast", contrast, get_args(Contrast))
-
-
-def _check_models(outcome_model: OutcomeModel | Learner, score_model: Learner, penalty: float) -> None:
-    if isinstance(outcome_model, str):
-        checks.choice("outcome_model", outcome_model, get_args(OutcomeModel))
-    else:
-        require("outcome_model", outcome_model)
-    if score_model is not None:
-        if penalty:
-            raise InvalidInputError(
-                f"penalty: {penalty!r} is for the logistic score model, and score_model is another; set the "
-                "strength of that model itself, and leave the penalty out"
-            )
-        require("score_model", score_model)
-        if not hasattr(score_model, "predict_proba"):
-            raise InvalidInputError("score_model: a classifier is needed, with predict_proba")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,21 +14,19 @@ from propensity.effects.arms import ArmMeans, Weighting
 from propensity.effects.cautions import adjustment_cautions, terms_cautions
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
-from propensity.effects.estimators import AIPW, IPWRA, AdjustmentEstimand, RegressionAdjustment
-from propensity.effects.imbalance import BalanceTerms
+from propensity.effects.estimators import AIPW, IPWRA, RegressionAdjustment
 from propensity.effects.sample import Sample, read_sample, rows_there
-from propensity.errors import OverlapError, SeparationError
+from propensity.errors import SeparationError
 from propensity.frames import checks, rowwise_checks
-from propensity.frames.checks import Bools, Floats, Rows
+from propensity.frames.checks import Floats, Rows
 from propensity.frames.columns import outcome_names
 from propensity.frames.native import AnyFrame, column_names
 from propensity.frames.order import places_by_content
-from propensity.frames.terms import Covariates, Recipe, make_terms, parse_covariates
+from propensity.frames.terms import Covariates, Recipe, parse_covariates
 from propensity.outcomes.extrapolation import naming_rows_outside
-from propensity.scores.crossfit import CrossFit, augmented_means, averages_over
-from propensity.scores.learners import Linear, Logistic
-from propensity.scores.scored import FittedScores, Scored, ScoreRows, warn_of_left_out
-from propensity.weighting.ipw import weighting_cautions
+from propensity.scores.inputs import Inputs
+from propensity.scores.scored import FittedScores, ScoreRows, warn_of_left_out
+from propensity.weighting.doubts import weighting_cautions
 
 _STACKED = {
     "aipw": "stacked estimating equations of score, outcome models and means",
@@ -39,17 +37,26 @@ _STACKED = {
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """Rows, with the terms of the score model and those of the outcome models (n, k), and their recipe."""
+    """Rows, with the covariates of the score model and those of the outcome models."""
 
     sample: Sample
     score: ScoreRows
-    outcome_x: Floats
-    outcome_recipe: Recipe
+    outcome: Inputs
+
+    @property
+    def outcome_x(self) -> Floats:
+        """The terms (n, k) of the outcome models."""
+        return self.outcome.x
+
+    @property
+    def outcome_recipe(self) -> Recipe:
+        """How these are made."""
+        return self.outcome.recipe
 
     @property
     def columns(self) -> tuple[str, ...]:
         """What either model is made of."""
-        return tuple(dict.fromkeys([*self.score.recipe.columns, *self.outcome_recipe.columns]))
+        return tuple(dict.fromkeys([*self.score.columns, *self.outcome.columns]))
 
     @property
     def cautions(self) -> tuple[Warning, ...]:
@@ -69,30 +76,39 @@ class Roles:
     sample_weight: object = None
 
 
-def read_study(df: AnyFrame, roles: Roles, also: Mapping[str, object] | None = None) -> Study:
-    """Read the columns with a role, and make the terms of both models."""
+def read_study(
+    df: AnyFrame,
+    roles: Roles,
+    also: Mapping[str, object] | None = None,
+    takes_missing: tuple[bool, bool] = (False, False),
+) -> Study:
+    """Read the columns with a role, and make the terms of both models.
+
+    `takes_missing` says whether the score model and the outcome models may be given missing values.
+    """
     outcomes = outcome_names(roles.outcome)
     parse = partial(parse_covariates, data=df, treatment=roles.treatment, outcomes=outcomes, may_be_none=True)
     score_terms = outcome_terms = parse(roles.covariates)
     if roles.outcome_covariates is not None:
         outcome_terms = parse(roles.outcome_covariates, role="outcome_covariates")
+    used = zip((score_terms.columns, outcome_terms.columns), takes_missing, strict=True)
+    needed = {name for names, takes in used if not takes for name in names}
+    columns = tuple(dict.fromkeys([*score_terms.columns, *outcome_terms.columns]))
     sample = read_sample(
         df,
         treatment=roles.treatment,
         outcome=roles.outcome,
-        covariates=tuple(dict.fromkeys([*score_terms.columns, *outcome_terms.columns])),
+        covariates=columns,
         cluster=roles.cluster,
         sample_weight=roles.sample_weight,
         also=also,
+        may_be_missing=[name for name in columns if name not in needed],
     )
-    weight = sample.sample_weight
-    score_x, recipe = make_terms(sample.frame, score_terms, sample_weight=weight)
-    columns = {name: sample.frame.columns[name] for name in score_terms.columns}
-    score = ScoreRows(columns, score_x, recipe, sample.treated, weight)
+    inputs = Inputs.read(sample.frame, score_terms, sample.sample_weight)
+    score = ScoreRows.of(inputs, sample.treated)
     if roles.outcome_covariates is None:
-        return Study(sample, score, score_x, recipe)
-    outcome_x, other = make_terms(sample.frame, outcome_terms, sample_weight=weight)
-    return Study(sample, score, outcome_x, other)
+        return Study(sample, score, inputs)
+    return Study(sample, score, Inputs.read(sample.frame, outcome_terms, sample.sample_weight))
 
 
 def require_known(df: AnyFrame, roles: Roles) -> None:
@@ -125,17 +141,28 @@ class AdjustedEffects:
     cautions: tuple[Warning, ...]
     left_out: dict[int, None] = field(default_factory=dict)
 
+    @property
+    def estimand(self) -> str:
+        """Whose effect."""
+        return self.spec.estimand
+
+    @property
+    def se_method(self) -> str:
+        """How standard errors are made."""
+        return _STACKED[self.spec.method]
+
     def __call__(self, outcome: str) -> Effect:
         """Estimate one effect."""
         return self.study.sample.effect(
             outcome,
-            self._means(outcome),
+            self.means(outcome),
             self.weighting,
             estimand=self.spec.estimand,
             contrast=self.contrast,
-            se_method=_STACKED[self.spec.method],
+            se_method=self.se_method,
             cautions=self.cautions,
             covariates=self.study.columns,
+            scores=None if self.fitted is None else self.fitted.fit.scores,
         )
 
     def warn_of_terms(self) -> None:
@@ -143,11 +170,12 @@ class AdjustedEffects:
         told = None if self.fitted is None else self.fitted.dropped
         warn_of_outcome_terms(self.study, self.left_out, told)
 
-    def _means(self, outcome: str) -> ArmMeans:
+    def means(self, outcome: str) -> ArmMeans:
+        """Estimate the means of both arms."""
         study, sample = self.study, self.study.sample
         require_events(study, outcome, [self.spec])
         x, score_columns, outcome_columns = side_by_side(study)
-        with _naming_separation_of_outcome(study), naming_rows_outside_models(study):
+        with naming_separation_of_outcome(study), naming_rows_outside_models(study):
             found = core.adjust(
                 x,
                 sample.treated,
@@ -216,81 +244,6 @@ def places_of_rows(study: Study, outcome: str | Sequence[str]) -> Rows:
     return places
 
 
-def rows_in_order(places: Rows, clusters: Rows | None, there: Bools) -> Rows:
-    """Give the rows that are there by their places, and where these are the same by their clusters."""
-    order = np.argsort(places, kind="stable") if clusters is None else np.lexsort((clusters, places))
-    return np.asarray(order[there[order]])
-
-
-def warn_of_cross_fitted_terms(study: Study, models: CrossFit) -> None:
-    """Warn of terms that our own models leave out; what others' do with them is theirs."""
-    there = study.sample.present_rows
-    nobody = np.zeros_like(there)
-    told = None
-    if isinstance(models.score_model, Logistic):
-        is_penalized = models.score_model.penalty > 0
-        told = study.score.dropped([] if is_penalized else core.require_inside(study.score.x, there, nobody))
-        warn_of_left_out(told)
-    if isinstance(models.outcome_model, Linear | Logistic):
-        columns = core.require_inside(study.outcome_x, there, nobody)
-        warn_of_outcome_terms(study, map(int, columns), told or ())
-
-
-def cross_fitted_effects(
-    study: Study,
-    models: CrossFit,
-    scores: Floats,
-    estimand: AdjustmentEstimand,
-    contrast: Contrast,
-    se_method: str,
-) -> Callable[[str], Effect]:
-    """Give what estimates the effect on an outcome with models that have not seen the rows they predict."""
-    sample = study.sample
-    weighting = sample.weighting(scores, estimand)
-    scored = Scored(
-        scores, study.score.x, balance_terms=BalanceTerms.of_terms(study.score.x, study.score.recipe)
-    )
-    cautions = weighting_cautions(sample, scored, weighting, estimand=estimand, alone=False)
-    target = averages_over(sample.treated, estimand)
-
-    def effect_on(outcome: str) -> Effect:
-        y = sample.frame.outcome(outcome)
-        # Least squares goes along with any shift; what somebody else's model does, nobody knows.
-        origin = _middle(y) if isinstance(models.outcome_model, Linear) else 0.0
-        y = y - origin
-        with _naming_separation_of_outcome(study), naming_rows_outside_models(study):
-            fitted = {
-                arm: models.outcomes(
-                    sample,
-                    study.outcome_x,
-                    y,
-                    treated=arm,
-                    wanted=target | (sample.treated == arm),
-                    subject=f"column '{outcome}'",
-                )
-                for arm in (True, False)
-            }
-        return sample.effect(
-            outcome,
-            augmented_means(sample, y, weighting.weights, fitted, estimand, origin),
-            weighting,
-            estimand=estimand,
-            contrast=contrast,
-            se_method=se_method,
-            cautions=(*study.cautions, *cautions),
-            covariates=study.columns,
-        )
-
-    return effect_on
-
-
-def _middle(y: Floats) -> float:
-    """Give the middle of values far from zero, as `src/outcome/origin.rs` does; else zero."""
-    low, high = float(y.min()), float(y.max())
-    middle = low / 2 + high / 2
-    return middle if abs(middle) > high - low else 0.0
-
-
 def side_by_side(study: Study) -> tuple[Floats, list[int] | None, list[int] | None]:
     """Give the core one matrix, and which columns of it either model uses."""
     score_x = study.score.x
@@ -303,9 +256,9 @@ def side_by_side(study: Study) -> tuple[Floats, list[int] | None, list[int] | No
 
 def naming_rows_outside_models(study: Study) -> AbstractContextManager[None]:
     """Say what rows hold that an outcome model does not reach; the core knows them by number."""
-    sample, recipe = study.sample, study.outcome_recipe
-    columns = {name: sample.frame.columns[name] for name in recipe.columns}
-    return naming_rows_outside(columns, sample.frame.index, recipe.names, sample.treated, sample.there)
+    sample, outcome = study.sample, study.outcome
+    names = outcome.recipe.names
+    return naming_rows_outside(outcome.columns, sample.frame.index, names, sample.treated, sample.there)
 
 
 @contextmanager
@@ -321,22 +274,14 @@ def naming_separated_model(study: Study, penalty: float, *, fits_score: bool) ->
         raise _separation_of_outcome(study, error) from None
 
 
-@contextmanager
-def naming_separated_scores(study: Study, penalty: float | None) -> Iterator[None]:
+def naming_separated_scores(study: Study, penalty: float | None) -> AbstractContextManager[None]:
     """Say of scores of 0 or 1 which rows are foretold, where that is why; None: the model is not our own."""
-    try:
-        yield
-    except OverlapError as error:
-        if error.columns or penalty is None:
-            raise
-        separation = study.score.fit(penalty).usable(study.sample.frame.index).separation
-        if separation is None:
-            raise
-        raise OverlapError(f"scores: some are 0 or 1 exactly: {separation}") from None
+    return study.score.naming_foretold(study.sample.frame.index, penalty)
 
 
 @contextmanager
-def _naming_separation_of_outcome(study: Study) -> Iterator[None]:
+def naming_separation_of_outcome(study: Study) -> Iterator[None]:
+    """Name the term of an outcome model that a `SeparationError` is of."""
     try:
         yield
     except SeparationError as error:

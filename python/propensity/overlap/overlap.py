@@ -98,7 +98,7 @@ def overlap(
 
     Parameters
     ----------
-    df, treatment, scores : DataFrame, str, and PropensityModel, str, Series or array (n,)
+    df, treatment, scores : DataFrame, str, and PropensityModel, CrossFittedScores, str, Series or array
         As for `ipw`; the scores are what is described.
     by : None or str, default None
         A column whose values are groups, each described by itself: overlap may be fine in all rows and

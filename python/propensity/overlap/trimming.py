@@ -94,7 +94,7 @@ def trim(
 
     Parameters
     ----------
-    df, treatment, scores : DataFrame, str, and PropensityModel, str, Series or array (n,)
+    df, treatment, scores : DataFrame, str, and PropensityModel, CrossFittedScores, str, Series or array
         As for `ipw`; the scores decide who is kept.
     bounds : (float, float), "crump", "common_support" or "quantiles", default (0.05, 0.95)
         Which scores to keep, both ends included.

@@ -98,9 +98,12 @@ def _numbered(tables: list[pd.DataFrame]) -> dict[str, pd.DataFrame]:
 
 def _kind(table: pd.DataFrame) -> str:
     contrast = table.attrs.get("contrast") or ("ratio" if "log_std_error" in table.columns else "difference")
-    return {"difference": "differences", "ratio": "ratios", "odds_ratio": "odds ratios"}.get(
-        contrast, str(contrast)
-    )
+    return {
+        "difference": "differences",
+        "ratio": "ratios",
+        "percent": "changes in percent",
+        "odds_ratio": "odds ratios",
+    }.get(contrast, str(contrast))
 
 
 def _with_facts(table: pd.DataFrame, like: pd.DataFrame) -> pd.DataFrame:

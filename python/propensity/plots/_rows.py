@@ -22,7 +22,7 @@ from propensity.frames.native import AnyFrame, AnySeries
 from propensity.frames.rowwise import rowwise, rowwise_treated
 from propensity.matching.result import Matched
 from propensity.results.show import Shown
-from propensity.scores.model import PropensityModel
+from propensity.scores.model import ModelScores
 from propensity.weighting.balancing_weights import BalancingWeights
 from propensity.weighting.given import require_rows
 from propensity.weighting.truncation import TruncatedWeights
@@ -30,13 +30,13 @@ from propensity.weighting.truncation import TruncatedWeights
 Weights: TypeAlias = Any
 """A column's name, a series or array, or what has weights: an effect, truncated weights, matches."""
 
-_KNOWING = (PropensityModel, WeightedResult)
-_KNOWING_ARMS = (PropensityModel, Matched, Effect, BalancingWeights)
+_KNOWING = (ModelScores, WeightedResult)
+_KNOWING_ARMS = (ModelScores, Matched, Effect, BalancingWeights)
 
 
 def _made_with(result: Any) -> Floats | None:
     """Give the sample weights with which something was made."""
-    held = result if isinstance(result, PropensityModel) else result.fingerprint
+    held = result if isinstance(result, ModelScores) else result.fingerprint
     return None if held is None else held.sample_weight
 
 
@@ -119,7 +119,7 @@ class Rows:
         column, subject = self._named(treatment, "treatment")
         treated = rowwise_treated(column, self.index, subject)
         for model in known:
-            if isinstance(model, PropensityModel):  # weights compare theirs as they are read
+            if isinstance(model, ModelScores):  # weights compare theirs as they are read
                 remedy = "leave it out, for the model knows who was treated of its rows"
                 rowwise_checks.same_treated("treatment", model.treated, treated, self.index, remedy)
         return treated
@@ -157,10 +157,8 @@ class Rows:
             own = rowwise(column, self.index, subject)
             rowwise_checks.not_negative(own, self.index, str(subject))
         for result in known:
-            if isinstance(result, PropensityModel) or result.fingerprint is not None:
-                made = (
-                    f"the {'model was fitted' if isinstance(result, PropensityModel) else 'result was made'}"
-                )
+            if isinstance(result, ModelScores) or result.fingerprint is not None:
+                made = f"the {'model was fitted' if isinstance(result, ModelScores) else 'result was made'}"
                 rowwise_checks.same_weights(
                     _made_with(result), own, made, "or draw its scores or weights as numbers"
                 )
@@ -258,10 +256,10 @@ def require_no_result(given: object, role: str) -> None:
         return
     what = _NEEDED.get(role.partition("[")[0], "a column or values are")
     more = ""
-    if isinstance(given, PropensityModel) and role.startswith("weights"):
+    if isinstance(given, ModelScores) and role.startswith("weights"):
         made = f"ps.balancing_weights(df, treatment={given.treatment!r}, scores=model)"
         more = f"; its scores become weights by {made}"
-    elif isinstance(given, PropensityModel) and role == "treatment":
+    elif isinstance(given, ModelScores) and role == "treatment":
         more = ", which has its place before it"
     elif role == "covariate":
         more = ", which keeps none; as in (df, 'tenure', treatment='opted_in')"

@@ -42,7 +42,7 @@ def effects_plot(
     table : DataFrame, Effect, Effects, BootstrapResult, or a mapping or list of these
         What `ps.estimate` gave, or any table with a row an estimate, in columns `estimate`, `conf_low` and
         `conf_high`; or effects themselves, by name or in a list. Ratios (with a `log_std_error`) are drawn on
-        a log scale.
+        a log scale, changes in percent on an even one.
     reference : mapping of str to float, or None, default None
         Values to mark with a line, by their label: ``{"the trial's answer": 1794}``.
     truth : float or None, default None
@@ -81,7 +81,7 @@ def effects_plot(
     table = effects_table(table, level)
     n_rows = len(table)
     ax = new_axes(7.2, 1.1 + 0.48 * n_rows) if ax is None else ax
-    logarithmic = "log_std_error" in table.columns
+    logarithmic = "log_std_error" in table.columns and table.attrs.get("contrast") != "percent"
     ax.axvline(1 if logarithmic else 0, color=INK, linewidth=0.8, zorder=1)
     heights = np.arange(n_rows)[::-1]
     values = table[COLUMNS].to_numpy(dtype=float)
@@ -147,7 +147,7 @@ def _set_ratio_scale(ax: Axes) -> None:
 def _axis_label(table: pd.DataFrame, logarithmic: bool) -> str:
     level = table.attrs.get("level")
     interval = "interval" if level is None else f"{level:.0%} interval"
-    contrast = {"ratio": "ratio", "odds_ratio": "odds ratio"}.get(
+    contrast = {"ratio": "ratio", "percent": "change in percent", "odds_ratio": "odds ratio"}.get(
         table.attrs.get("contrast", ""), "ratio" if logarithmic else "effect"
     )
     return f"{contrast} and its {interval}"

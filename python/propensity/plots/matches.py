@@ -19,7 +19,7 @@ from propensity.matching.result import Matched
 from propensity.plots._canvas import new_axes
 from propensity.plots._look import CONTROL, FAINT, TREATED, ArmStyle, strip
 from propensity.scores.logistic import require_rows
-from propensity.scores.model import PropensityModel
+from propensity.scores.model import ModelScores
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,7 +33,7 @@ _GOLDEN = (5**0.5 - 1) / 2
 @answered
 def match_plot(
     matches: Matched,
-    scores: PropensityModel | ArrayLike | None = None,
+    scores: ModelScores | ArrayLike | None = None,
     *,
     bins: int = 60,
     ax: Axes | None = None,
@@ -47,7 +47,7 @@ def match_plot(
     ----------
     matches : Matched
         What a matching method gave; rows of weight 0 are unmatched.
-    scores : PropensityModel, Series or array (n,), or None, default None
+    scores : PropensityModel, CrossFittedScores, Series or array (n,), or None, default None
         The propensity scores of the same rows; by default those the matches carry.
     bins : int, default 60
         Bars over the range of the scores, where there are bars.
@@ -122,7 +122,7 @@ def _bands(treated: Bools, matched: Bools) -> list[_Band]:
 
 
 def _scores(matches: Matched, scores: object) -> Floats:
-    if isinstance(scores, PropensityModel):
+    if isinstance(scores, ModelScores):
         require_rows(scores, matches.fingerprint, matches.treated)
         return rowwise(scores.scores, matches.index, "scores")
     if isinstance(scores, str):

@@ -19,7 +19,7 @@ from propensity.plots._canvas import leads_row, new_axes, panels
 from propensity.plots._look import amount, head
 from propensity.plots._rows import Rows, Weights, take_frame
 from propensity.scores.logistic import require_rows
-from propensity.scores.model import PropensityModel
+from propensity.scores.model import ModelScores
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,8 +31,8 @@ _MOST_PANELS = 30  # ten rows of three: a page
 
 @answered
 def overlap_plot(
-    df: AnyFrame | PropensityModel | ArrayLike | None = None,
-    scores: str | PropensityModel | ArrayLike | None = None,
+    df: AnyFrame | ModelScores | ArrayLike | None = None,
+    scores: str | ModelScores | ArrayLike | None = None,
     treatment: str | ArrayLike | None = None,
     *,
     by: str | ArrayLike | None = None,
@@ -51,7 +51,7 @@ def overlap_plot(
     ----------
     df : DataFrame, or None, default None
         Where columns are named; without it the scores come first.
-    scores : PropensityModel, str, Series or array (n,)
+    scores : PropensityModel, CrossFittedScores, str, Series or array (n,)
         The propensity scores.
     treatment : str, Series or array (n,), or None
         True or 1 for treated rows; a model knows its own, and so do matches and effects among `weights`.
@@ -125,8 +125,8 @@ def _rows(
     frame, (scores, treatment) = take_frame(*leading)
     if scores is None:
         raise InvalidInputError("scores: a model, the name of a column of the frame, or numbers are needed")
-    score = scores.scores if isinstance(scores, PropensityModel) else scores
-    if isinstance(scores, PropensityModel) and frame is not None:
+    score = scores.scores if isinstance(scores, ModelScores) else scores
+    if isinstance(scores, ModelScores) and frame is not None:
         require_rows(scores, open_frame(frame), None)
     read = Rows.of(frame, score, treatment, weights)
     read.require_order("scores", score, treatment)

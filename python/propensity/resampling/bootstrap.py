@@ -22,6 +22,7 @@ from propensity.effects.estimators import (
 from propensity.effects.given_away import constant_cautions
 from propensity.effects.matching_specification import NearestNeighbors
 from propensity.effects.sample import rows_there, warn_once
+from propensity.effects.score_specification import ScoreSpecification
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
@@ -241,6 +242,7 @@ def _check_estimators(
     estimators: Sequence[Estimator], penalty: float, resampling: str, *, weighted: bool
 ) -> None:
     check_estimators(estimators, penalty)
+    _require_fitted_to_all(estimators)
     matching = [spec.label for spec in estimators if isinstance(spec, NearestNeighbors)]
     if weighted and matching:
         others = ", ".join(f"ps.{spec!r}" for spec in estimators if not isinstance(spec, NearestNeighbors))
@@ -260,4 +262,17 @@ def _check_estimators(
             "estimators: a replicate matches with replacement on the score or logit, with one caliper; leave "
             f"{checks.listed(other)} out, and take match_nn(...).effect(...), whose standard error needs no "
             "resampling"
+        )
+
+
+def _require_fitted_to_all(estimators: Sequence[Estimator]) -> None:
+    """Require models that a replicate can fit again."""
+    learning = [
+        spec.label for spec in estimators if isinstance(spec, ScoreSpecification) and not spec.needs_score
+    ]
+    if learning:
+        raise InvalidInputError(
+            f"estimators: {checks.listed(learning)} has models that do not see the rows they predict, which "
+            "a replicate does not fit again; take aipw(..., score_model=..., outcome_model=...): its "
+            "standard error needs no resampling, and n_repeats=5 counts what hangs on the folds"
         )

@@ -1,7 +1,8 @@
 """Models to predict with, all of one shape: scikit-learn's, which is not needed for it.
 
 A learner has `fit(x, y)` and `predict(x)`, or `predict_proba(x)` for what is 0 or 1. `"linear"` and
-`"logistic"` are two of our own.
+`"logistic"` are two of our own. What is here asks for nothing but arrays and frames, so that specifications
+of estimators may hold learners.
 """
 
 from __future__ import annotations
@@ -9,17 +10,21 @@ from __future__ import annotations
 import copy
 import inspect
 import sys
+from collections.abc import Iterator
 from typing import Any, Self, TypeAlias
 
 import numpy as np
+import pandas as pd
 
 from propensity import core
-from propensity.effects.estimators import OutcomeModel
 from propensity.errors import InvalidInputError
 from propensity.frames.checks import Floats
 
 Learner: TypeAlias = Any
 """What has `fit`, and `predict` or `predict_proba`: any regressor or classifier of scikit-learn."""
+
+Given: TypeAlias = "Floats | pd.DataFrame"
+"""What a learner is given of rows: their terms, or the columns under their names."""
 
 _ROUNDING = 32 * 2.0**-53
 """How much of its size a column of equal values may seem to vary by: as in the core (src/design/rank.rs)."""
@@ -72,11 +77,62 @@ class Logistic:
         return self._fit.predict(x)
 
 
-def outcome_learner(model: OutcomeModel | Learner) -> Learner:
-    """Give the learner that an outcome model stands for."""
-    if isinstance(model, str):
-        return {"linear": Linear, "logistic": Logistic}[model]()
-    return model
+def own_learner(model: Learner, penalty: float = 0.0) -> Learner:
+    """Give the learner that a word stands for, "linear" or "logistic"; any other as it is."""
+    if not isinstance(model, str):
+        return model
+    return Linear() if model == "linear" else Logistic(penalty)
+
+
+def require_classifier(role: str, learner: Learner) -> None:
+    """Require an object that can be fitted and predicts probabilities.
+
+    Raises
+    ------
+    InvalidInputError
+        It is none; of a model that is fitted already it is said where that goes.
+    """
+    if hasattr(learner, "fingerprint"):
+        raise InvalidInputError(
+            f"{role}: a model that is to be fitted is needed, not {_named(learner)}, which is fitted; where "
+            "a function takes scores it goes there, scores=model"
+        )
+    require(role, learner)
+    if not hasattr(learner, "predict_proba"):
+        raise InvalidInputError(
+            f"{role}: a classifier is needed, with predict_proba, and {_named(learner)} has none"
+        )
+
+
+def parts_of(learner: Learner) -> Iterator[Any]:
+    """Give a learner and everything that it is made of, steps of pipelines and what these wrap."""
+    yield learner
+    if hasattr(learner, "get_params") and not isinstance(learner, type):
+        for value in learner.get_params(deep=True).values():
+            if hasattr(value, "fit") and not isinstance(value, type):
+                yield value
+
+
+def reads_levels(learner: Learner) -> bool:
+    """Whether a learner takes text and categories as they are; the others get a term for each level.
+
+    Those do that say so (`reads_levels`), that have an option for it, or something in them that chooses
+    columns or encodes levels: a ColumnTransformer, an encoder, a step of the caller's own.
+    """
+    return any(_reads_levels_itself(part) for part in parts_of(learner))
+
+
+def _reads_levels_itself(part: Any) -> bool:
+    kind = type(part)
+    whose = kind.__module__.partition(".")[0]
+    if bool(getattr(part, "reads_levels", False)) or whose in ("lightgbm", "catboost"):
+        return True
+    if getattr(part, "enable_categorical", False) or getattr(part, "categorical_features", None) is not None:
+        return True
+    if hasattr(part, "transformers") or any(word in kind.__name__ for word in ("Encoder", "Vectorizer")):
+        return True
+    own_step = hasattr(part, "transform") and (whose != "sklearn" or kind.__name__ == "FunctionTransformer")
+    return own_step and not hasattr(part, "steps")
 
 
 def require(role: str, learner: Learner) -> None:
@@ -88,7 +144,7 @@ def require(role: str, learner: Learner) -> None:
         )
 
 
-def seeded(learner: Learner, seed: int) -> Learner:
+def seeded(learner: Learner, seed: int | tuple[int, ...]) -> Learner:
     """Give a learner whose draws are settled: a `random_state` of None, its own or of a part, is set.
 
     Whatever else it draws with is its own affair.
@@ -106,34 +162,42 @@ def seeded(learner: Learner, seed: int) -> Learner:
     return _copy(learner).set_params(**dict(zip(unset, states, strict=True)))
 
 
-def fit_predict(
-    role: str, learner: Learner, x: Floats, y: Floats, sample_weight: Floats | None, new: Floats
-) -> Floats:
-    """Fit a fresh copy of the learner, and predict means (m,): of a classifier the probability of 1.
+def fitted(role: str, learner: Learner, x: Given, y: Floats, sample_weight: Floats | None) -> Learner:
+    """Fit a fresh copy of the learner.
 
     Raises
     ------
     InvalidInputError
-        The learner, which a message calls by its `role`, takes no sample weights, or does not predict one
-        number for each row.
+        The learner, which a message calls by its `role`, takes no sample weights.
     """
     fresh = _copy(learner)
     if sample_weight is None:
         fresh.fit(x, y)
     else:
         _fit_weighted(role, fresh, x, y, sample_weight)
+    return fresh
+
+
+def predicted(role: str, fresh: Learner, new: Given) -> Floats:
+    """Predict means (m,) by a learner that is fitted: of a classifier the probability of 1.
+
+    Raises
+    ------
+    InvalidInputError
+        It does not predict one number for each row.
+    """
     if not hasattr(fresh, "predict_proba"):
-        return _one_a_row(role, learner, fresh.predict(new), len(new))
+        return _one_a_row(role, fresh, fresh.predict(new), len(new))
     classes = list(getattr(fresh, "classes_", (0, 1)))
     if 1 not in classes:  # no row that it was fitted to had a 1
         return np.zeros(len(new))
     shares = np.asarray(fresh.predict_proba(new))
     if shares.ndim != 2 or shares.shape[1] != len(classes):
         raise InvalidInputError(
-            f"{role}: {_named(learner)}.predict_proba gives an array of shape {shares.shape} for "
+            f"{role}: {_named(fresh)}.predict_proba gives an array of shape {shares.shape} for "
             f"{len(new):,} rows and the classes {classes}; a column for each class is needed"
         )
-    return _one_a_row(role, learner, shares[:, classes.index(1)], len(new))
+    return _one_a_row(role, fresh, shares[:, classes.index(1)], len(new))
 
 
 def require_chances(role: str, learner: Learner, y: Floats, subject: str) -> None:
@@ -150,7 +214,7 @@ def require_chances(role: str, learner: Learner, y: Floats, subject: str) -> Non
         )
 
 
-def _fit_weighted(role: str, fresh: Learner, x: Floats, y: Floats, sample_weight: Floats) -> None:
+def _fit_weighted(role: str, fresh: Learner, x: Given, y: Floats, sample_weight: Floats) -> None:
     """Fit with sample weights, of a pipeline those of its last step."""
     accepted = _arguments_of(fresh.fit)
     name = "sample_weight"
@@ -202,6 +266,18 @@ def _one_a_row(role: str, learner: Learner, predicted: Any, n: int) -> Floats:
             "for each row is needed"
         )
     return values
+
+
+def name_of(learner: Learner) -> str:
+    """Call a learner in tables and messages: ours by their labels, a pipeline by its last step too."""
+    if isinstance(learner, Linear | Logistic):
+        return type(learner).__name__.lower()
+    label = getattr(learner, "label", None)
+    if isinstance(label, str):
+        return label
+    steps = getattr(learner, "steps", None)
+    inside = f" of {type(steps[-1][1]).__name__}" if steps else ""
+    return f"{_named(learner)}{inside}"
 
 
 def _named(learner: Learner) -> str:

@@ -22,8 +22,69 @@ if TYPE_CHECKING:
     from propensity.core import LogisticFit
 
 
+class ModelScores(Shown):
+    """What knows the scores of its rows, and which rows these are; it goes wherever scores are taken."""
+
+    if TYPE_CHECKING:  # fields of each kind
+
+        @property
+        def treatment(self) -> str:
+            """The column it predicts."""
+
+        @property
+        def scores(self) -> AnySeries:
+            """Of the rows, (n,)."""
+
+        @property
+        def fingerprint(self) -> Fingerprint:
+            """Which rows it was made from."""
+
+        @property
+        def separation(self) -> Separation | None:
+            """Which rows' treatment is foretold without error, where that is known."""
+
+        @property
+        def covariates(self) -> tuple[str, ...]:
+            """The columns it is made of."""
+
+    @property
+    def values(self) -> Floats:
+        """The scores (n,) as numbers."""
+        return np.asarray(self.scores, dtype=np.float64)
+
+    @property
+    def treated(self) -> Bools:
+        """Who was treated, (n,) of bool in row order."""
+        treated = self.fingerprint.treated
+        assert treated is not None
+        return treated
+
+    @property
+    def sample_weight(self) -> Floats | None:
+        """What each row counted for in the fit, (n,); None where all counted one."""
+        return self.fingerprint.sample_weight
+
+    @property
+    def there(self) -> Bools:
+        """Which rows are there, (n,): those of sample weight 0 are not."""
+        weight = self.sample_weight
+        return np.ones(len(self.treated), dtype=bool) if weight is None else weight > 0
+
+    @cached_property
+    def auc(self) -> float:
+        """Chance that a treated unit has the higher score of a random pair, ties counting one half.
+
+        A description of how well the treatment can be foretold, not of how good the adjustment is. With
+        sample weights a unit is drawn in proportion to its own.
+        """
+        there, weight = self.there, self.sample_weight
+        return _area_under_curve(
+            self.values[there], self.treated[there], None if weight is None else weight[there]
+        )
+
+
 @dataclass(frozen=True, eq=False, repr=False)
-class PropensityModel(Shown):
+class PropensityModel(ModelScores):
     """A fitted logistic propensity score: P(treatment | covariates) for n rows and k terms.
 
     Attributes
@@ -70,30 +131,19 @@ class PropensityModel(Shown):
     separation: Separation | None = None
 
     @property
-    def treated(self) -> Bools:
-        """Who was treated, (n,) of bool in row order."""
-        treated = self.fingerprint.treated
-        assert treated is not None
-        return treated
+    def values(self) -> Floats:
+        """The scores (n,) as numbers."""
+        return self.fit.scores
 
     @property
-    def sample_weight(self) -> Floats | None:
-        """What each row counted for in the fit, (n,); None where all counted one."""
-        return self.fingerprint.sample_weight
+    def covariates(self) -> tuple[str, ...]:
+        """The columns it is made of."""
+        return self.recipe.columns
 
     @property
     def terms(self) -> tuple[str, ...]:
         """The k terms with a coefficient, `Intercept` first."""
         return tuple(self.coefficients.index)
-
-    @cached_property
-    def auc(self) -> float:
-        """Chance that a treated unit has the higher score of a random pair, ties counting one half.
-
-        A description of how well the treatment can be foretold, not of how good the adjustment is. With
-        sample weights a unit is drawn in proportion to its own.
-        """
-        return _area_under_curve(self.fit.scores, self.treated, self.sample_weight)
 
     def predict(self, new: AnyFrame) -> AnySeries:
         """Score the rows of another frame.
@@ -148,10 +198,9 @@ class PropensityModel(Shown):
         )
 
     def _headline(self) -> str:
-        there = np.ones(len(self.treated), bool) if self.sample_weight is None else self.sample_weight > 0
         facts = [
-            f"{there.sum():,} rows",
-            f"{(self.treated & there).sum():,} treated",
+            f"{self.there.sum():,} rows",
+            f"{(self.treated & self.there).sum():,} treated",
             f"log-likelihood {self.log_likelihood:.2f}",
             f"AUC {self.auc:.3f}",
         ]

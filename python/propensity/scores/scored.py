@@ -7,15 +7,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
+import numpy as np
 import pandas as pd
 
 from propensity import core
 from propensity.calls.warned import warn
 from propensity.effects.imbalance import BalanceTerms
-from propensity.errors import CollinearityWarning, SeparationError, SeparationWarning
+from propensity.errors import CollinearityWarning, OverlapError, SeparationError, SeparationWarning
 from propensity.frames import rowwise_checks
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.terms import Recipe, spread
+from propensity.scores.inputs import Inputs
 from propensity.scores.separation import Separation, find_separation
 
 
@@ -38,6 +40,8 @@ class Scored:
         What there is to say of the scores themselves.
     columns : tuple of str
         What their model is made of.
+    known_as : str
+        What they are called where they are taken as known.
     """
 
     scores: Floats
@@ -47,6 +51,7 @@ class Scored:
     separation: Separation | None = None
     cautions: tuple[Warning, ...] = ()
     columns: tuple[str, ...] = ()
+    known_as: str = "scores"
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +68,8 @@ class ScoreRows:
         How they are made.
     treated : ndarray (n,) of bool
     sample_weight : ndarray (n,) or None
+    gaps : tuple of str
+        The columns that have missing values, which learners alone take.
     """
 
     columns: Mapping[str, pd.Series[Any]]
@@ -70,6 +77,22 @@ class ScoreRows:
     recipe: Recipe
     treated: Bools
     sample_weight: Floats | None
+    gaps: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, inputs: Inputs, treated: Bools) -> ScoreRows:
+        """Put covariates beside the treatment."""
+        return cls(inputs.columns, inputs.x, inputs.recipe, treated, inputs.sample_weight, inputs.gaps)
+
+    @property
+    def inputs(self) -> Inputs:
+        """The covariates, as a model of any kind takes them."""
+        return Inputs(self.columns, self.x, self.recipe, self.sample_weight, self.gaps)
+
+    @property
+    def there(self) -> Bools:
+        """Which rows are there, (n,): those of sample weight 0 are not."""
+        return np.ones_like(self.treated) if self.sample_weight is None else self.sample_weight > 0
 
     def fit(self, penalty: float, n_threads: int | None = None) -> FittedScores:
         """Fit the logistic model.
@@ -96,6 +119,13 @@ class ScoreRows:
         """Name the terms without a column, and those that earlier ones repeat."""
         return (*self.recipe.empty, *(self.recipe.names[column] for column in aliased))
 
+    def left_out(self, penalty: float) -> tuple[str, ...]:
+        """Name the terms that the logistic model makes no use of: a penalty shares out among equal ones."""
+        if penalty > 0:
+            return self.dropped([])
+        nobody = np.zeros_like(self.there)
+        return self.dropped(map(int, core.require_inside(self.x, self.there, nobody)))
+
     @contextmanager
     def naming_separation(self) -> Iterator[None]:
         """Let a `SeparationError` of the core, which knows columns by number, name the rows."""
@@ -105,6 +135,19 @@ class ScoreRows:
             if not error.columns:
                 raise
             raise SeparationError(str(self._separation(error.columns)), error.columns) from None
+
+    @contextmanager
+    def naming_foretold(self, index: pd.Index[Any], penalty: float | None) -> Iterator[None]:
+        """Say of scores of 0 or 1 which rows are foretold; a `penalty` of None is of a model not our own."""
+        try:
+            yield
+        except OverlapError as error:
+            if error.columns or penalty is None:
+                raise
+            separation = self.fit(penalty).usable(index).separation
+            if separation is None:
+                raise
+            raise OverlapError(f"scores: some are 0 or 1 exactly: {separation}") from None
 
     def _separation(self, diverging: Any, scores: Floats | None = None) -> Separation:
         return find_separation(

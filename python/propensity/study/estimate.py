@@ -25,6 +25,7 @@ from propensity.effects.estimators import (
 )
 from propensity.effects.matching_specification import NearestNeighbors
 from propensity.effects.sample import Sample, warn_once
+from propensity.effects.score_specification import ScoreSpecification
 from propensity.errors import (
     ConvergenceError,
     FailedEstimatorWarning,
@@ -40,19 +41,27 @@ from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates
 from propensity.matching.nearest import find_neighbors
 from propensity.matching.rows_to_match import read_rows_to_match
+from propensity.outcomes.cross_fitted import cross_fitted_effects
 from propensity.outcomes.models import (
     AdjustedEffects,
     Roles,
     Study,
     adjusted_effects,
+    places_of_rows,
     read_study,
     warn_of_outcome_terms,
 )
+from propensity.outcomes.split_scores import scores_in_study, split_of_fitted
+from propensity.scores.choice import ScoreChoice
+from propensity.scores.cross_fitted import CrossFittedScores
+from propensity.scores.flexible import Asked
 from propensity.scores.logistic import named_model
+from propensity.scores.model import ModelScores
 from propensity.scores.scored import FittedScores, Scored, warn_of_left_out
 from propensity.scores.separation import Separation
 from propensity.weighting.balancing import BalancedSample
-from propensity.weighting.ipw import ipw_doubts, scored_effect, without_remedy
+from propensity.weighting.doubts import ipw_doubts, without_remedy
+from propensity.weighting.ipw import scored_effect, scored_out_of_sample
 
 # The two questions most asked, each answered by weighting, by an estimator that does not hang on the score
 # alone, and by weights that balance whatever the score: where they part, one of the models is wrong. All of
@@ -106,8 +115,8 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
         Of the outcome models, where they are others.
     penalty : float, default 0.0
         L2 strength of the score model, as for `fit_propensity`.
-    contrast : {"difference", "ratio", "odds_ratio"}, default "difference"
-        What the two means are made into; matching with replacement has differences only.
+    contrast : {"difference", "ratio", "percent", "odds_ratio"}, default "difference"
+        What the two means are made into; "percent" is the lift, 100 (ratio - 1).
     cluster, sample_weight : None, str, Series or array (n,), default None
         As for `ipw`; matching has no clusters.
     level : float, default 0.95
@@ -125,7 +134,7 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     ------
     InvalidInputError
         As for the functions of the estimators; two of these have the same label; matching is asked for
-        clusters, or with replacement for a ratio.
+        clusters.
     SeparationError, OverlapError, ConvergenceError, NoMatchesError, InfeasibleError
         None of the estimators can be had.
 
@@ -138,7 +147,8 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
 
     Notes
     -----
-    The score model is fitted once, and not where no estimator needs it.
+    The score model is fitted once, and not where no estimator needs it; scores of other models, which
+    specifications name (``IPW("ATE", score_model=...)``), once for all estimators that ask for the same.
 
     Two estimators contradict each other when they differ by more than their joint influence values allow (at
     5%, Bonferroni over the pairs), and by more than half the smaller standard error. Rows that vary together
@@ -150,9 +160,9 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     checks.choice("contrast", contrast, get_args(Contrast))
     for estimator in estimators:
         if isinstance(estimator, NearestNeighbors):
-            _require_supported(estimator, contrast, cluster)
+            _require_supported(estimator, cluster)
     roles = Roles(treatment, outcome, covariates, outcome_covariates, cluster, sample_weight)
-    study = read_study(df, roles)
+    study = read_study(df, roles, takes_missing=_takes_missing(estimators))
     comparison = _Comparison(df, study, outcome, roles, penalty, contrast)
     effects: dict[str, Effect] = {NAIVE: _naive(study.sample, outcome, contrast)}
     failures: dict[str, InvalidInputError] = {}
@@ -173,6 +183,28 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     return _table(effects, failures, [NAIVE, *(estimator.label for estimator in estimators)], level)
 
 
+def effect_by(
+    estimator: Estimator, df: AnyFrame, roles: Roles, outcome: str, penalty: float, *, silent: bool = False
+) -> Effect:
+    """Estimate an effect in one way, as `estimate` does; `silent` where others have told of the models."""
+    study = read_study(df, roles, takes_missing=_takes_missing([estimator]))
+    comparison = _Comparison(df, study, outcome, roles, penalty, "difference")
+    effect = comparison.effect(estimator)
+    if not silent:
+        comparison.warn_of_models()
+        warn_once(effect.cautions, [str(comparison.separation)])
+    return effect
+
+
+def _takes_missing(estimators: Sequence[Estimator]) -> tuple[bool, bool]:
+    """Whether all score models, and all outcome models, may be given missing values."""
+    specs = [spec for spec in estimators if isinstance(spec, ScoreSpecification)]
+    if len(specs) < len(estimators):
+        return False, False
+    score = all(not isinstance(spec.score_model, str) for spec in specs)
+    return score, all(not isinstance(spec, AIPW) or spec.learns_outcomes for spec in specs)
+
+
 def _by_reason(failures: Mapping[str, InvalidInputError]) -> list[str]:
     """Say of each reason for which estimators it is one."""
     labels: dict[str, list[str]] = {}
@@ -181,22 +213,16 @@ def _by_reason(failures: Mapping[str, InvalidInputError]) -> list[str]:
     return [f"{', '.join(names)} could not be had: {reason}" for reason, names in labels.items()]
 
 
-def _require_supported(spec: NearestNeighbors, contrast: Contrast, cluster: object) -> None:
-    asked = {
-        f"contrast={contrast!r} with replacement": contrast != "difference" and spec.max_uses != 1,
-        "cluster": cluster is not None,
-    }
-    wanted = [name for name, flag in asked.items() if flag]
-    if wanted:
-        raise InvalidInputError(
-            f"estimators: matching has no {' and no '.join(wanted)}; leave {spec.label!r} out"
-        )
+def _require_supported(spec: NearestNeighbors, cluster: object) -> None:
+    if cluster is not None:
+        raise InvalidInputError(f"estimators: matching has no cluster; leave {spec.label!r} out")
 
 
 def _naive(sample: Sample, outcome: str, contrast: Contrast) -> Effect:
     """Compare the arms as they are: weighting by scores that are equal for all."""
     nothing_known = Scored(np.full(len(sample.treated), 0.5))
-    return scored_effect(sample, outcome, nothing_known, IPW("ATE"), contrast, lambda _: ())
+    found = scored_effect(sample, outcome, nothing_known, IPW("ATE"), contrast, lambda _: ())
+    return replace(found, scores=None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,6 +237,7 @@ class _Comparison:
     contrast: Contrast
     _adjusted: list[AdjustedEffects] = field(default_factory=list)
     _balanced: list[BalancedSample] = field(default_factory=list)
+    _cross_fitted: dict[tuple[ScoreChoice, str, bool], CrossFittedScores] = field(default_factory=dict)
 
     @cached_property
     def _fit(self) -> FittedScores | InvalidInputError:
@@ -252,6 +279,17 @@ class _Comparison:
         left_out = dict.fromkeys(name for balanced in self._balanced for name in balanced.dropped)
         warn_of_left_out([name for name in left_out if name not in known])
 
+    def cross_fitted(self, spec: ScoreSpecification) -> CrossFittedScores:
+        """Give the scores of models that have not seen the rows, the same to all who ask for the same."""
+        asked = Asked.by_estimator(spec.score_choice, spec.estimand, self.penalty)
+        by_outcome = isinstance(spec, AIPW) and isinstance(spec.score_model, str)
+        key = spec.score_choice, asked.estimand, by_outcome
+        if key not in self._cross_fitted:
+            places = places_of_rows(self.study, self.outcome) if by_outcome else None
+            found = scores_in_study(self.study, asked, self.roles.treatment, self.penalty, places)
+            self._cross_fitted[key] = found
+        return self._cross_fitted[key]
+
     def effect(self, estimator: Estimator) -> Effect:
         """Estimate one of them."""
         outcome, study = self.outcome, self.study
@@ -259,26 +297,40 @@ class _Comparison:
             case NearestNeighbors():
                 return self._matched_effect(estimator).contrast_as(self.contrast)
             case IPW():
-                scored = self.fitted.scored
+                scored = self._scored(estimator)
                 doubts = ipw_doubts(study.sample, scored, estimator)
                 return scored_effect(study.sample, outcome, scored, estimator, self.contrast, doubts)
             case Balancing():
                 balanced = BalancedSample.of(study.sample, study.score, estimator)
                 self._balanced.append(balanced)
                 return balanced.effect(outcome, self.contrast)
+            case AIPW() if estimator.is_cross_fitted:
+                split = split_of_fitted(study, outcome, estimator, self.cross_fitted(estimator))
+                return cross_fitted_effects(study, split, estimator, self.contrast)(outcome)
             case AIPW() | IPWRA() | RegressionAdjustment():
                 fitted = self.fitted if estimator.needs_score else None
                 adjusted = adjusted_effects(study, estimator, fitted, self.contrast)
                 self._adjusted.append(adjusted)
                 return adjusted(outcome)
 
+    def _scored(self, spec: IPW) -> Scored:
+        """Give the scores that rows are weighted by, with what is known of them."""
+        if spec.needs_score:
+            return self.fitted.scored
+        scores = self.cross_fitted(spec)
+        return scored_out_of_sample(self.study.sample, scores, scores.of_those_there.mean(axis=0))
+
     def _matched_effect(self, spec: NearestNeighbors) -> Effect:
         if not spec.on_scores and spec.covariates is None:
             spec = replace(spec, covariates=self.roles.covariates)
         sample, treatment = self.study.sample, self.roles.treatment
         # Distances between covariates do without scores, which say who chooses first if they can be had.
-        can_do_without = not spec.wanting_scores() and not isinstance(self._fit, FittedScores)
-        model = None if can_do_without else named_model(self.fitted, treatment, sample.frame)
+        model: ModelScores | None
+        if not spec.needs_score:
+            model = self.cross_fitted(spec)
+        else:
+            can_do_without = not spec.wanting_scores() and not isinstance(self._fit, FittedScores)
+            model = None if can_do_without else named_model(self.fitted, treatment, sample.frame)
         weight = self.roles.sample_weight
         rows = read_rows_to_match(self.df, spec, treatment=treatment, scores=model, sample_weight=weight)
         return find_neighbors(rows, spec).effect(sample.frame.outcome(self.outcome))

@@ -136,7 +136,7 @@ class BalancingWeights(WeightedResult):
         outcome : str, list of str, Series or array (n,)
             Numeric or bool: a column of the frame that the weights were made for, by its name, or several; or
             values for every row of it. A pandas Series has its very index.
-        contrast : {"difference", "ratio", "odds_ratio"}, default "difference"
+        contrast : {"difference", "ratio", "percent", "odds_ratio"}, default "difference"
             What the two means are made into. A difference is in units of the outcome.
         cluster : None, str, Series or array (n,), default None
             Groups whose rows may vary together (workspaces, households); None for independent rows.
@@ -186,9 +186,11 @@ class BalancingWeights(WeightedResult):
         weights = np.asarray(self.weights)
         found = self.terms.effect(y, self.treated, weights, self.sample_weight, self.spec)
         n_clusters = None if clusters is None else int(clusters.max()) + 1
+        s = self.sample_weight
+        there = slice(None) if s is None else s > 0
         return Effect.of(
             found,
-            OutcomeFacts.of(y if self.sample_weight is None else y[self.sample_weight > 0]),
+            OutcomeFacts.of(y[there], sample_weight=None if s is None else s[there]),
             estimand=self.estimand,
             treated=self.treated,
             weights=self.weights,

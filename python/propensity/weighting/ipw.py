@@ -1,53 +1,48 @@
 """Weighting: from scores to balancing weights, and the contrast of the weighted means."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Required, TypeAlias, TypedDict, Unpack, get_args, overload
+from typing import Required, TypedDict, Unpack, get_args, overload
 
 import numpy as np
 
 from propensity import core
 from propensity.effects.arms import Weighting, balancing_part
 from propensity.effects.cautions import (
-    adjustment_cautions,
-    balance_cautions,
     count_cautions,
     overlap_cautions,
 )
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import IPW, WeightingEstimand
-from propensity.effects.imbalance import BalanceTerms, Imbalance, find_imbalance
-from propensity.effects.sample import Sample, for_each_outcome, read_sample, warn_once
+from propensity.effects.grouped import GroupedEffects
+from propensity.effects.imbalance import BalanceTerms
+from propensity.effects.metrics import Metrics, Winsorize
+from propensity.effects.sample import Sample, read_sample, warn_once
 from propensity.effects.several import Effects
 from propensity.errors import InvalidInputError
 from propensity.frames import checks, rowwise_checks
 from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Floats
 from propensity.frames.columns import outcome_names
+from propensity.frames.grouping import require_groups
 from propensity.frames.native import AnyFrame, AnySeries
-from propensity.scores.cautions import lone_cautions, score_cautions, weights_of_stood_for
+from propensity.scores.cautions import score_cautions
+from propensity.scores.cross_fitted import CrossFittedScores
 from propensity.scores.logistic import (
     AS_KNOWN,
+    balance_terms_of,
     given_scores,
     read_scores,
     read_terms,
     require_other_columns,
     told_by_fit,
 )
-from propensity.scores.model import PropensityModel
+from propensity.scores.model import ModelScores, PropensityModel
 from propensity.scores.scored import Scored
-
-_ESTIMATED = "stacked estimating equations; counts that the scores were estimated"
-_REMEDY = "weighting alone is biased by it, and outcome models (aipw, ipwra) have to adjust for it"
-_REMEDY_OF_ADJUSTED = "the outcome models have to adjust for it, which they do as far as their terms reach"
-_REMEDY_OF_TRUNCATED = (
-    'a bound on the weights leaves it: raise it (truncate=), take estimand="ATO", which needs none, or '
-    "adjust (aipw)"
-)
-_RICHER = "; squares and products of terms in the score model balance more"
-_REMEDY_OF_KNOWN = "weights of right scores make the scores alike: look at overlap, and at how they were made"
-_KNOWN = "estimating equations of the two means; takes the scores as known"
+from propensity.weighting.by_group import Weighed, se_method_of, weighted_by_group
+from propensity.weighting.doubts import Doubts, ipw_doubts, once
+from propensity.weighting.within_groups import weighted_within
 
 
 @columns_by_name
@@ -64,7 +59,7 @@ def balancing_weights(
 
     Parameters
     ----------
-    df, treatment, scores : DataFrame, str, and PropensityModel, str, Series or array (n,)
+    df, treatment, scores : DataFrame, str, and PropensityModel, CrossFittedScores, str, Series or array
         As for `ipw`.
     estimand : {"ATE", "ATT", "ATC", "ATO", "ATM"}, default "ATE"
         Whose effect the weights are for, as for `ipw`.
@@ -109,7 +104,7 @@ def balancing_weights(
     sample = read_sample(df, treatment=treatment, sample_weight=sample_weight, also=given_scores(scores))
     e = read_scores(sample.frame, scores, sample.treated, sample.sample_weight)
     total = sample.weighting(e, estimand).weights
-    is_model = isinstance(scores, PropensityModel)
+    is_model = isinstance(scores, ModelScores)
     impossible = () if is_model else score_cautions(e, sample.treated, sample.sample_weight)
     uneven = overlap_cautions(estimand, sample.present(total), sample.present(sample.treated))
     counts = count_cautions(sample.sample_weight, sample.frame.code_of("sample_weight"))
@@ -127,16 +122,24 @@ class _Options(TypedDict, total=False):
     estimand: WeightingEstimand
     truncate: float | None
     contrast: Contrast
+    per: str | None
+    winsorize: Winsorize
     cluster: object
     sample_weight: object
 
 
 @overload
-def ipw(df: AnyFrame, *, outcome: str, **options: Unpack[_Options]) -> Effect: ...
-@overload
-def ipw(df: AnyFrame, *, outcome: list[str] | tuple[str, ...], **options: Unpack[_Options]) -> Effects: ...
-@columns_by_name
 def ipw(
+    df: AnyFrame, *, outcome: str, by: str | list[str], within: bool = False, **options: Unpack[_Options]
+) -> GroupedEffects: ...
+@overload
+def ipw(df: AnyFrame, *, outcome: str, by: None = None, **options: Unpack[_Options]) -> Effect: ...
+@overload
+def ipw(
+    df: AnyFrame, *, outcome: list[str] | tuple[str, ...], by: None = None, **options: Unpack[_Options]
+) -> Effects: ...
+@columns_by_name
+def ipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     df: AnyFrame,
     *,
     outcome: str | Sequence[str],
@@ -145,9 +148,13 @@ def ipw(
     estimand: WeightingEstimand = "ATE",
     truncate: float | None = None,
     contrast: Contrast = "difference",
+    by: str | Sequence[str] | None = None,
+    within: bool = False,
+    per: str | None = None,
+    winsorize: Winsorize = None,
     cluster: object = None,
     sample_weight: object = None,
-) -> Effect | Effects:
+) -> Effect | Effects | GroupedEffects:
     """Estimate the effect of the treatment by inverse probability weighting.
 
     Parameters
@@ -156,9 +163,12 @@ def ipw(
         One row a unit, and a column of it, bool or 0/1, as for `fit_propensity`.
     outcome : str, or list of str
         A column, numeric or bool; or several.
-    scores : PropensityModel, str, Series or array (n,)
-        A model fitted on these very rows, whose standard error then counts that the score was estimated; or
-        a column or numbers strictly between 0 and 1, which are taken as known.
+    scores : PropensityModel, CrossFittedScores, str, Series or array (n,)
+        A logistic model fitted on these very rows, whose standard error then counts that the score was
+        estimated; scores of any other model, out of fold or out of bag; or a column or numbers strictly
+        between 0 and 1. All but the first are taken as known. Numbers that come of a flexible model (trees,
+        forests, boosting, neural networks) must be of rows that it has not seen: of those it was fitted to
+        its scores are far too sure, and the interval misses the effect.
     estimand : {"ATE", "ATT", "ATC", "ATO", "ATM"}, default "ATE"
         Whose effect: everyone's, the treated units', the control units', that of the units in the overlap of
         the arms, that of those whom pair matching would keep.
@@ -166,8 +176,21 @@ def ipw(
         The quantile of their arm's weights, as 0.99, above which weights are set to it, as `truncate` does
         with the scores: less variance for some bias. None leaves weights as they are; where the arms overlap
         little, estimand="ATO" needs no bound.
-    contrast : {"difference", "ratio", "odds_ratio"}, default "difference"
-        What the two means are made into. A difference is in units of the outcome.
+    contrast : {"difference", "ratio", "percent", "odds_ratio"}, default "difference"
+        What the two means are made into. A difference is in units of the outcome; "percent" is the lift,
+        100 (ratio - 1).
+    by : None, str or list of str, default None
+        A column whose values are groups, or several whose combinations are: the effect in each of them, with
+        scores that are those of all rows. `balance(..., by=)` shows whether they make the arms of each group
+        alike, too.
+    within : bool, default False
+        With `by`: fit the model of the scores anew in each group.
+    per : str or None, default None
+        A column that the outcome is divided by, arm by arm: clicks per view, of the views of all users of an
+        arm. The unit stays the row.
+    winsorize : float, (float, float) or None, default None
+        The quantile of the outcome, as 0.99, above which values are set to it, before anything else; two, as
+        (0.01, 0.99), bound both ends. The result says how many were moved; the bounds are taken as known.
     cluster : None, str, Series or array (n,), default None
         Groups whose rows may vary together (workspaces, households); None for independent rows.
     sample_weight : None, str, Series or array (n,), default None
@@ -177,7 +200,7 @@ def ipw(
 
     Returns
     -------
-    Effect, or Effects for a list of outcomes
+    Effect, Effects for a list of outcomes, or GroupedEffects with `by`
         Weighted mean of the treated against weighted mean of the controls.
 
     Raises
@@ -216,23 +239,48 @@ def ipw(
     takes bounds by `truncate` as known: a row beyond them weighs the same whatever its score; `bootstrap`
     finds them anew in every replicate.
     """
-    spec = IPW(estimand, truncate)
+    spec = IPW(estimand, truncate=truncate)
     checks.choice("contrast", contrast, get_args(Contrast))
-    sample = read_sample(
-        df,
-        treatment=treatment,
-        outcome=outcome,
-        cluster=cluster,
-        sample_weight=sample_weight,
-        also=given_scores(scores),
+    require_groups(by, within=within)
+    metrics = Metrics(outcome, per, winsorize)
+    measured = metrics.measured(
+        read_sample(
+            df,
+            treatment=treatment,
+            outcome=metrics.columns,
+            cluster=cluster,
+            sample_weight=sample_weight,
+            also=given_scores(scores),
+        )
     )
-    require_other_columns(sample.frame, scores, outcome_names(outcome))
+    sample = measured.sample
+    require_other_columns(sample.frame, scores, outcome_names(metrics.columns))
     scored = read_scored(sample, scores)
     doubts = once(ipw_doubts(sample, scored, spec))
-    return for_each_outcome(
-        outcome,
-        lambda name: scored_effect(sample, name, scored, spec, contrast, doubts),
+    if by is not None and within:
+        return weighted_within(measured, by, scores, partial(_difference, spec), estimand, contrast)
+    if by is not None:
+        weighed = weighed_by(sample, measured.only_outcome, scored, spec)
+        return weighted_by_group(measured, by, scored, weighed, contrast, doubts, told_by_fit(scores))
+    return measured.effects(
+        lambda name: scored_effect(sample, name, scored, spec, metrics.of_parts(contrast), doubts),
+        contrast,
         told=told_by_fit(scores),
+    )
+
+
+def _difference(spec: IPW, sample: Sample, name: str, scored: Scored) -> Effect:
+    """Estimate the effect on a sample whose score was fitted to it alone."""
+    return scored_effect(sample, name, scored, spec, "difference", ipw_doubts(sample, scored, spec))
+
+
+def weighed_by(sample: Sample, outcome: str, scored: Scored, spec: IPW) -> Weighed:
+    """Give what rows weigh, bounded where that is asked for, whatever the outcome."""
+    found = _weighed(sample, outcome, scored, spec)
+    return Weighed(
+        Weighting(found.weights, found.ess_treated, found.ess_control),
+        spec.estimand,
+        se_method_of(scored) + _bounds_of(spec, found),
     )
 
 
@@ -245,6 +293,8 @@ def read_scored(sample: Sample, scores: object) -> Scored:
         As for `read_scores`; the model was fitted with other sample weights or other covariates.
     """
     e = read_scores(sample.frame, scores, sample.treated, sample.sample_weight)
+    if isinstance(scores, CrossFittedScores):
+        return scored_out_of_sample(sample, scores, e)
     if not isinstance(scores, PropensityModel):
         doubts = score_cautions(e, sample.treated, sample.sample_weight)
         return Scored(e, balance_terms=BalanceTerms.of_scores(e), cautions=doubts)
@@ -260,74 +310,27 @@ def read_scored(sample: Sample, scores: object) -> Scored:
     )
 
 
-Doubts: TypeAlias = Callable[[Weighting], tuple[Warning, ...]]
-"""What there is to say of a weighting."""
+def scored_out_of_sample(sample: Sample, scores: CrossFittedScores, e: Floats) -> Scored:
+    """Take scores (n,) as known that a model of other rows has given."""
+    return Scored(
+        e,
+        balance_terms=balance_terms_of(sample.frame, scores),
+        columns=scores.covariates,
+        known_as=scores.known_as,
+    )
 
 
-def once(doubts: Doubts) -> Doubts:
-    """Have it said once, for the weights are those of all outcomes."""
-    said: list[tuple[Warning, ...]] = []
-
-    def remember(weighting: Weighting) -> tuple[Warning, ...]:
-        if not said:
-            said.append(doubts(weighting))
-        return said[0]
-
-    return remember
-
-
-def ipw_doubts(sample: Sample, scored: Scored, spec: IPW) -> Doubts:
-    """Say of the weights of a specification what there is to say."""
-    truncated = spec.truncate is not None
-    return partial(weighting_cautions, sample, scored, estimand=spec.estimand, truncated=truncated)
-
-
-def weighting_cautions(
-    sample: Sample,
-    scored: Scored,
-    weighting: Weighting,
-    *,
-    estimand: str,
-    alone: bool = True,
-    truncated: bool = False,
-) -> tuple[Warning, ...]:
-    """Say of weights whether scores, overlap and balance allow an effect; `alone` without outcome models."""
-    weights, treated = weighting.weights, sample.present(sample.treated)
-    lone = lone_cautions(sample.present(scored.scores), treated, estimand, scored.separation)
-    uneven = overlap_cautions(estimand, sample.present(weights), treated)
-    of_fitted = _REMEDY if alone else _REMEDY_OF_ADJUSTED
-    advice = _REMEDY_OF_KNOWN if scored.x is None else of_fitted
-    if truncated:
-        advice = _REMEDY_OF_TRUNCATED
-    elif scored.x is not None and not (lone or uneven):
-        advice += _RICHER
-    found = _imbalance(sample, scored, weighting, among_others=bool(lone))
-    left = balance_cautions(found, f"weighting for the {estimand}", advice)
-    none = adjustment_cautions(scored.x.shape[1]) if alone and scored.x is not None else ()
-    return (*none, *scored.cautions, *lone, *(uneven if alone else ()), *left)
-
-
-def without_remedy(caution: Warning) -> str:
-    """Give a caution but for its remedy, which hangs on the estimator, where what is wrong does not."""
-    words = str(caution)
-    for remedy in (_REMEDY, _REMEDY_OF_ADJUSTED, _REMEDY_OF_TRUNCATED):
-        words = words.partition(remedy)[0]
-    return words
-
-
-def _imbalance(
-    sample: Sample, scored: Scored, weighting: Weighting, *, among_others: bool
-) -> Imbalance | None:
-    """Look for what the arms still differ in; or the others do, where it is told for whom nobody stands."""
-    if scored.balance_terms is None or scored.cautions:  # of scores that cannot be right that is enough
-        return None
-    weights: Floats | None = weighting.weights
-    if among_others:
-        weights = weights_of_stood_for(weighting.weights, scored.scores, sample.treated)
-    if weights is None:
-        return None
-    ess, s = (weighting.ess_treated, weighting.ess_control), sample.sample_weight
-    return find_imbalance(scored.balance_terms, sample.treated, weights, ess=ess, sample_weight=s)
+def _weighed(sample: Sample, outcome: str, scored: Scored, spec: IPW) -> core.WeightedEstimate:
+    return core.ipw(
+        sample.frame.outcome(outcome),
+        sample.treated,
+        scored.scores,
+        estimand=spec.estimand,
+        truncate=spec.truncate,
+        x=scored.x,
+        penalty=scored.penalty,
+        sample_weight=sample.sample_weight,
+    )
 
 
 def scored_effect(
@@ -339,16 +342,7 @@ def scored_effect(
     doubts: Doubts,
 ) -> Effect:
     """Estimate one effect by weighting."""
-    found = core.ipw(
-        sample.frame.outcome(outcome),
-        sample.treated,
-        scored.scores,
-        estimand=spec.estimand,
-        truncate=spec.truncate,
-        x=scored.x,
-        penalty=scored.penalty,
-        sample_weight=sample.sample_weight,
-    )
+    found = _weighed(sample, outcome, scored, spec)
     weighting = Weighting(found.weights, found.ess_treated, found.ess_control)
     return sample.effect(
         outcome,
@@ -356,9 +350,10 @@ def scored_effect(
         weighting,
         estimand=spec.estimand,
         contrast=contrast,
-        se_method=(_KNOWN if scored.x is None else _ESTIMATED) + _bounds_of(spec, found),
+        se_method=se_method_of(scored) + _bounds_of(spec, found),
         cautions=doubts(weighting),
         covariates=scored.columns,
+        scores=scored.scores,
     )
 
 

@@ -325,7 +325,12 @@ impl Problem<'_, '_> {
     ///
     /// # Errors
     /// [`Error::Stopped`].
-    pub fn bend(&self, beta: &[f64], step: &[f64], monitor: &Monitor) -> Result<Vec<f64>> {
+    pub fn third_derivative(
+        &self,
+        beta: &[f64],
+        step: &[f64],
+        monitor: &Monitor,
+    ) -> Result<Vec<f64>> {
         let equations = self.reduce(
             monitor,
             || ScoreEquations::new(beta.len()),

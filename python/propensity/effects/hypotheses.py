@@ -1,0 +1,112 @@
+"""Tests of an effect: against no effect, a threshold, or a margin around it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+
+from propensity.effects import inference
+from propensity.effects.contrasts import SCALES
+from propensity.errors import InvalidInputError
+from propensity.frames import checks
+
+if TYPE_CHECKING:
+    from propensity.effects.contrasts import Scale
+    from propensity.effects.effect import Effect
+
+Alternative: TypeAlias = Literal["two-sided", "greater", "less"]
+
+
+@dataclass(frozen=True)
+class EffectTest:
+    """What a test of an effect says; `str()` of it is the sentence.
+
+    Attributes
+    ----------
+    p_value : float
+        How likely an estimate at least as far from the hypothesis is, by the normal law, where the hypothesis
+        just holds. NaN where the estimate is the hypothesis and has no error: there is nothing to test.
+    statistic : float
+        How many standard errors the estimate is from the hypothesis, on the scale of the errors (the
+        logarithm for ratios); for an equivalence from the nearer of its two bounds.
+    value, margin : float and float or None
+        What was tested against, in units of the estimate.
+    alternative : {"two-sided", "greater", "less"}
+    sentence : str
+        All of it in words.
+    """
+
+    p_value: float
+    statistic: float
+    value: float
+    alternative: Alternative
+    margin: float | None
+    sentence: str
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+def tested(effect: Effect, value: float | None, alternative: Alternative, margin: float | None) -> EffectTest:
+    """Test an effect, as `Effect.test` says."""
+    scale = SCALES[effect.contrast]
+    value = scale.none if value is None else value
+    checks.choice("alternative", alternative, get_args(Alternative))
+    checks.number("value", value)
+    if margin is not None:
+        checks.number("margin", margin, above=0.0)
+    width = margin or 0.0
+    low, high = (_distance(effect, scale, bound) for bound in (value - width, value + width))
+    greater, less = inference.upper_p(low, effect.std_error), inference.upper_p(-high, effect.std_error)
+    if alternative == "greater":
+        p, gap = greater, low
+    elif alternative == "less":
+        p, gap = less, high
+    elif margin is None:
+        p, gap = inference.two_sided_p(low, effect.std_error), low
+    else:
+        p, gap = max((greater, low), (less, high))
+    against = _hypothesis(scale, value, alternative, margin)
+    sentence = (
+        f"The {scale.words} ({effect.estimand}) of {scale.written(effect.estimate)}, against {against}: "
+        f"p = {p:.3g}, {_kind(scale, value, alternative, margin)}."
+    )
+    return EffectTest(p, inference.in_errors(gap, effect.std_error), value, alternative, margin, sentence)
+
+
+def _distance(effect: Effect, scale: Scale, bound: float) -> float:
+    """Give how far above a bound the estimate is, on the scale of its error."""
+    lowest = {"difference": None, "percent": -100.0}.get(effect.contrast, 0.0)
+    if lowest is not None and bound <= lowest:
+        name = scale.words if effect.contrast != "percent" else "change in percent"
+        raise InvalidInputError(
+            f"value: no {name} is {bound:g} or less; take a value (and a margin) that leave"
+            f" the bounds above {lowest:g}"
+        )
+    return scale.read(effect.estimate) - scale.read(bound)
+
+
+def _hypothesis(scale: Scale, value: float, alternative: Alternative, margin: float | None) -> str:
+    """Say what is tested against."""
+    low, high = (_written(scale, value + sign * (margin or 0.0)) for sign in (-1, 1))
+    of = f", {_written(scale, value)} {{}} a margin of {margin:g}{scale.unit}" if margin is not None else ""
+    if alternative == "greater":
+        return f"one of {low} at most{of.format('less')}"
+    if alternative == "less":
+        return f"one of {high} at least{of.format('and')}"
+    if margin is None:
+        return f"one of exactly {low}"
+    return f"one of {low} at most or {high} at least"
+
+
+def _kind(scale: Scale, value: float, alternative: Alternative, margin: float | None) -> str:
+    """Say what such a test is called."""
+    if alternative == "two-sided":
+        return "two-sided" if margin is None else "the larger of two one-sided tests (equivalence)"
+    if margin is not None:
+        return "one-sided (non-inferiority)"
+    return "one-sided" if value == scale.none else "one-sided (superiority by a threshold)"
+
+
+def _written(scale: Scale, value: float) -> str:
+    return f"{value:g}{scale.unit}" if value == scale.none else scale.written(value)

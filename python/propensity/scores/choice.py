@@ -1,0 +1,93 @@
+"""The choice of a score model, as specifications of estimators hold it: what is to be fitted, and how often.
+
+Nothing here knows of rows, so that specifications may import it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from propensity.errors import InvalidInputError
+from propensity.frames import checks
+from propensity.scores.boosting import Boosting
+from propensity.scores.forest import Forest
+from propensity.scores.learners import Learner, name_of, require, require_classifier
+
+LOGISTIC = "logistic"
+
+
+@dataclass(frozen=True)
+class ScoreChoice:
+    """A score model of any kind, and how rows are split where it is cross-fitted.
+
+    Attributes
+    ----------
+    score_model : "logistic" or a classifier
+    n_folds : int or None
+        None fits a logistic model to all rows, and any other in 5 folds.
+    n_repeats : int
+    seed : int
+    """
+
+    score_model: Learner = LOGISTIC
+    n_folds: int | None = None
+    n_repeats: int = 1
+    seed: int = 0
+
+    def check(self) -> None:
+        """Require a model that can be fitted, and folds.
+
+        Raises
+        ------
+        InvalidInputError
+            It cannot, or their number is none.
+        """
+        require_score_model(self.score_model)
+        if self.n_folds is not None:
+            checks.count("n_folds", self.n_folds, minimum=2)
+        checks.count("n_repeats", self.n_repeats)
+
+    @property
+    def is_fitted_to_all(self) -> bool:
+        """Whether it is the logistic model, fitted to the very rows that it scores."""
+        return isinstance(self.score_model, str) and self.n_folds is None
+
+    @property
+    def label(self) -> str:
+        """What tables call it; nothing where it is the usual one."""
+        if self.is_fitted_to_all:
+            return ""
+        name = "" if isinstance(self.score_model, str) else name_of(self.score_model)
+        words = [name.replace(" (", ", ").removesuffix(")")] if name else []
+        words += [] if self.n_folds is None else [f"{self.n_folds} folds"]
+        return ", ".join(words + ([f"{self.n_repeats} repeats"] if self.n_repeats > 1 else []))
+
+
+def require_score_model(score_model: Learner) -> None:
+    """Require the word "logistic", or a classifier that can be fitted.
+
+    Raises
+    ------
+    InvalidInputError
+        It is another word, or no classifier.
+    """
+    if isinstance(score_model, str):
+        checks.choice("score_model", score_model, (LOGISTIC,))
+    elif not isinstance(score_model, Boosting | Forest):
+        require_classifier("score_model", score_model)
+
+
+def require_outcome_model(outcome_model: Learner) -> None:
+    """Require of what is no word that it can be fitted to outcomes.
+
+    Raises
+    ------
+    InvalidInputError
+        It cannot.
+    """
+    if isinstance(outcome_model, Forest):
+        raise InvalidInputError(
+            "outcome_model: Forest gives scores, out of bag, and no outcomes; take Boosting(), or a regressor"
+        )
+    if not isinstance(outcome_model, Boosting):
+        require("outcome_model", outcome_model)

@@ -1,0 +1,239 @@
+"""The propensity score, fitted: by logistic regression to all rows, by any other model to other rows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal, Required, TypedDict, Unpack, get_args, overload
+
+import numpy as np
+
+from propensity.calls.seeds import settle_seed
+from propensity.effects.cautions import adjustment_cautions
+from propensity.effects.estimators import WeightingEstimand
+from propensity.effects.sample import read_sample, read_sample_weight, warn_once
+from propensity.errors import InvalidInputError
+from propensity.frames import checks
+from propensity.frames.by_name import columns_by_name
+from propensity.frames.columns import open_frame
+from propensity.frames.native import AnyFrame
+from propensity.frames.terms import Covariates, make_terms, parse_covariates
+from propensity.scores.choice import LOGISTIC, ScoreChoice
+from propensity.scores.cross_fitted import CrossFittedScores
+from propensity.scores.flexible import Asked, cross_fitted_scores
+from propensity.scores.inputs import Inputs
+from propensity.scores.learners import Learner
+from propensity.scores.logistic import named_model
+from propensity.scores.model import PropensityModel
+from propensity.scores.scored import ScoreRows, warn_of_left_out
+
+
+class _Shared(TypedDict, total=False):
+    treatment: Required[str]
+    covariates: Required[Covariates]
+    penalty: float
+    n_repeats: int
+    seed: int | np.random.Generator | None
+    estimand: WeightingEstimand | None
+    cluster: object
+    sample_weight: object
+    n_threads: int | None
+
+
+@overload
+def fit_propensity(
+    df: AnyFrame,
+    *,
+    score_model: Literal["logistic"] = "logistic",
+    n_folds: None = None,
+    **options: Unpack[_Shared],
+) -> PropensityModel: ...
+@overload
+def fit_propensity(
+    df: AnyFrame, *, score_model: Learner, n_folds: int | None = None, **options: Unpack[_Shared]
+) -> CrossFittedScores: ...
+@columns_by_name
+def fit_propensity(  # noqa: PLR0913 - each is a choice a user may have to make, by name
+    df: AnyFrame,
+    *,
+    treatment: str,
+    covariates: Covariates,
+    score_model: Learner = LOGISTIC,
+    penalty: float = 0.0,
+    n_folds: int | None = None,
+    n_repeats: int = 1,
+    seed: int | np.random.Generator | None = 0,
+    estimand: WeightingEstimand | None = None,
+    cluster: object = None,
+    sample_weight: object = None,
+    n_threads: int | None = None,
+) -> PropensityModel | CrossFittedScores:
+    """Fit the probability of treatment given covariates, by logistic regression or by any other model.
+
+    Parameters
+    ----------
+    df : DataFrame
+        pandas, polars or pyarrow; one row a unit.
+    treatment : str
+        A column, bool or 0/1.
+    covariates : list of str, or str
+        Columns known *before* the treatment, or the right-hand side of a formula (``"tier * tenure"``,
+        ``"bs(age, df=4) + log(spend)"``; see the notes). Numeric and bool columns enter as they are; text and
+        categorical ones as one term for each level but the first, in sorted order or in the categorical's
+        own. Levels that no row has are left out. Dates are no amounts: give days since a day.
+    score_model : "logistic", ps.Boosting(...), ps.Forest(...) or a classifier, default "logistic"
+        What is fitted. Logistic regression fits all rows at once, and standard errors count that it did. Any
+        other is cross-fitted, for scores of rows that a flexible model has seen are biased: a classifier or
+        pipeline with the methods of scikit-learn's, of which copies are fitted. It gets a pandas frame with
+        the columns under their names, missing values too; text and categories stay as they are where
+        something in it reads them (a ColumnTransformer, an encoder, an option for categories), and become a
+        term for each level but the first where nothing does. Of a formula it gets the terms. Keep it from
+        being too sure: HistGradientBoostingClassifier(max_depth=3, learning_rate=0.05), forests with
+        min_samples_leaf=50; their defaults are made to classify, and make scores near 0 and 1.
+    penalty : float, default 0.0
+        For "logistic": L2 strength lambda in sum(log-loss) + lambda / 2 * ||beta without intercept||^2, with
+        sample weights per unit of their mean. Zero is maximum likelihood: a penalty pulls the scores together
+        and leaves imbalance behind. 1.0 is scikit-learn's default (its C is 1 / penalty), and is per unit of
+        the column, as there: a column in thousands hardly feels it, one in thousandths hardly keeps a
+        coefficient. ``scale(x)`` in a formula puts columns on one footing.
+    n_folds : int or None, default None
+        Each row is scored by a model that was fitted outside of its fold. None takes 5 where the model is no
+        logistic one: 4 of 5 rows are nearly all there is to learn from, at five times the time of one fit. A
+        number cross-fits the logistic model too. Folds hold like shares of both arms, and hang on what rows
+        hold, not on their order. Forests (`ps.Forest`) have none: their scores are out of bag.
+    n_repeats : int, default 1
+        How often rows are split anew; scores are the mean. One split costs least; five make what hangs on
+        the seed smaller.
+    seed : int, Generator or None, default 0
+        Of the folds, and of what models draw whose `random_state` is None. A Generator gives one number, None
+        takes a fresh one; the result tells which.
+    estimand : {"ATE", "ATT", "ATC", "ATO", "ATM"} or None, default None
+        Whose balance `ps.Boosting` grows for until it is best; None takes the ATE. Not for other models.
+    cluster : None, str, Series or array (n,), default None
+        Groups whose rows may vary together: folds keep them whole. Not where there are no folds.
+    sample_weight : None, str, Series or array (n,), default None
+        How much of the population a row stands for (a survey weight): coefficients are those of a weight of
+        2 as the row twice, standard errors those of the rows that there are, whatever the weights' scale.
+        Counts of identical users are to be spelled out as rows. A row of weight 0 is not there.
+    n_threads : int or None, default None
+        Threads; None takes one a core. The numbers do not depend on it.
+
+    Returns
+    -------
+    PropensityModel, or CrossFittedScores of any other model and with `n_folds`
+        With `scores` carrying the index of `df`; either goes wherever a function takes scores.
+
+    Raises
+    ------
+    InvalidInputError
+        A column is unknown, incomplete, or in two roles; the treatment is not 0/1 or has fewer than two
+        units in an arm; the formula cannot be read; a model that cannot be fitted to what it is given.
+    OverlapError
+        A cross-fitted score is 0 or 1: what keeps the model from it.
+    SeparationError
+        The covariates predict the treatment perfectly.
+    ConvergenceError
+        Newton's method did not reach gradient norm / n <= 1e-10.
+    TypeError
+        A column is neither numeric, bool, text nor categorical.
+
+    Warns
+    -----
+    CollinearityWarning
+        A term repeats earlier ones; it is named and left out.
+    SeparationWarning
+        The covariates foretell the treatment of some rows without error (quasi-complete separation); it is
+        said which, by level, combination of levels or side of a number. The coefficients that this lets grow
+        are those at which the gradient became small enough.
+    DegenerateWarning
+        There is no covariate, as the formula "1" asks for: nothing is adjusted for.
+
+    Notes
+    -----
+    In a formula ``a + b`` are two terms, ``a:b`` their product and ``a * b`` all three; ``(a + b + c)**2``
+    are these and every product of two. Columns of other names stand in backticks. Arithmetic and comparisons
+    stand in ``I()``: ``I(age**2)``, ``I(clicks / views)``, ``I(age > 40)``; whole numbers do not overflow in
+    it and bools add up. These functions work, and remember what they need of the rows of the fit, so that
+    `PropensityModel.predict` gives new rows the very same terms:
+
+    ``log``, ``log2``, ``log10``, ``exp``, and NumPy's as ``np.log1p``, ``np.sqrt``, ``np.where``;
+    ``center(x)``, ``scale(x)``, which has standard deviation 1, and ``poly(x, 2)``, which is orthogonal;
+    splines ``bs(x, df=4)``, ``cr(x, df=4, constraints='center')`` (natural) and
+    ``cc(x, df=4, constraints='center')`` (cyclic); ``C(zip)``, which makes categories of numbers, and
+    ``C(tier, contr.treatment(base='light'))``, which chooses the first level.
+
+    Methods of a column work too. Where a value hangs on the other rows, as in ``I(age - age.mean())``, the
+    model is fitted, but does not predict.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import propensity as ps
+    >>> df = pd.DataFrame({"opt_in": [0, 1, 0, 1, 1, 0], "visits": [1, 4, 3, 2, 6, 2]})
+    >>> ps.fit_propensity(df, treatment="opt_in", covariates=["visits"]).terms
+    ('Intercept', 'visits')
+    """
+    checks.number("penalty", penalty, minimum=0.0)
+    checks.threads(n_threads)
+    choice = ScoreChoice(score_model, n_folds, n_repeats, settle_seed(seed))
+    choice.check()
+    if estimand is not None:
+        estimand = checks.estimand(estimand, get_args(WeightingEstimand))
+    if choice.is_fitted_to_all:
+        _require_no_folds(choice, estimand, cluster)
+        return _fitted_to_all(df, treatment, covariates, penalty, sample_weight, n_threads)
+    asked = replace(Asked.of(choice, penalty, estimand), n_threads=n_threads)
+    terms = parse_covariates(covariates, df, treatment=treatment, may_be_none=True)
+    learning = not isinstance(score_model, str)
+    sample = read_sample(
+        df,
+        treatment=treatment,
+        covariates=terms.columns,
+        cluster=cluster,
+        sample_weight=sample_weight,
+        may_be_missing=terms.columns if learning else (),
+    )
+    inputs = Inputs.read(sample.frame, terms, sample.sample_weight)
+    rows = ScoreRows.of(inputs, sample.treated)
+    with rows.naming_separation():
+        found = cross_fitted_scores(sample.frame, rows, sample.clusters, asked, treatment)
+    if not learning:
+        warn_of_left_out(rows.left_out(penalty))
+    warn_once(adjustment_cautions(rows.x.shape[1]))
+    return found
+
+
+def _fitted_to_all(
+    df: AnyFrame,
+    treatment: str,
+    covariates: Covariates,
+    penalty: float,
+    sample_weight: object,
+    n_threads: int | None,
+) -> PropensityModel:
+    terms = parse_covariates(covariates, df, treatment=treatment, may_be_none=True)
+    also = {"sample_weight": sample_weight}
+    frame = open_frame(df, treatment=treatment, covariates=terms.columns, also=also)
+    treated = frame.treated(treatment)
+    weight = read_sample_weight(frame, sample_weight, treated)
+    x, recipe = make_terms(frame, terms, sample_weight=weight)
+    columns = {name: frame.columns[name] for name in terms.columns}
+    fitted = ScoreRows(columns, x, recipe, treated, weight).fit(penalty, n_threads)
+    fitted.warn_of_terms()
+    fitted.warn_of_separation()
+    warn_once(adjustment_cautions(x.shape[1]))
+    return named_model(fitted, treatment, frame)
+
+
+def _require_no_folds(choice: ScoreChoice, estimand: str | None, cluster: object) -> None:
+    """Require of a model that is fitted to all rows that nothing is said of folds or of balance."""
+    given = {
+        f"n_repeats={choice.n_repeats}": choice.n_repeats > 1,
+        "cluster": cluster is not None,
+        f"estimand={estimand!r}": estimand is not None,
+    }
+    wanted = [name for name, flag in given.items() if flag]
+    if wanted:
+        raise InvalidInputError(
+            f"{wanted[0]}: the logistic model is fitted to all rows, whatever their clusters, and for no "
+            "estimand; leave it out, or cross-fit a model, n_folds=5 or score_model=..."
+        )

@@ -1,0 +1,195 @@
+//! Growing a tree, from the root down, the left child first.
+
+use super::bins::Bins;
+use super::codes::Codes;
+use super::histogram::{Bin, Entry, Histograms, Rows};
+use super::loss::Loss;
+use super::split::{Limits, Split, best};
+use super::tree::{Node, Tree};
+use crate::error::Result;
+use crate::kernels::Scales;
+use crate::monitor::Monitor;
+
+/// How trees are to be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Shape {
+    /// Questions from the root to a leaf, at most.
+    pub depth: usize,
+    /// The share of Newton's step that a leaf takes.
+    pub learning_rate: f64,
+    /// Rows of a leaf, at least.
+    pub min_leaf: usize,
+}
+
+/// What trees are grown on, all that does not change while one grows.
+#[derive(Clone, Copy)]
+pub struct Ground<'a> {
+    pub codes: &'a Codes,
+    pub bins: &'a [Bins],
+    pub rows: Rows<'a>,
+    pub loss: Loss,
+    pub shape: Shape,
+    pub limits: Limits,
+    pub scales: Scales,
+}
+
+/// Room to grow trees in, one after the other.
+#[derive(Debug, Default)]
+pub struct Workspace {
+    /// The entries of the nodes of even depth, and of odd depth.
+    pub entries: [Vec<Entry>; 2],
+    histograms: Vec<Histograms>,
+}
+
+/// One tree in growth.
+struct Growth<'a, 'g> {
+    ground: &'g Ground<'a>,
+    predictor: &'g mut [f32],
+    spare: &'g mut Vec<Histograms>,
+    nodes: Vec<Node>,
+    monitor: &'g Monitor,
+}
+
+/// A node: its entries, and as many places for those of its children; what it holds.
+struct Plot<'e> {
+    entries: &'e mut [Entry],
+    room: &'e mut [Entry],
+    total: Bin,
+    depth: usize,
+}
+
+/// Grow a tree on the entries of even depth, which hold `total`, and raise the predictors of their points by it.
+///
+/// # Errors
+/// [`crate::error::Error::Stopped`].
+pub fn grow(
+    ground: &Ground<'_>,
+    workspace: &mut Workspace,
+    total: Bin,
+    predictor: &mut [f32],
+    monitor: &Monitor,
+) -> Result<Tree> {
+    let Workspace { entries: [entries, room], histograms } = workspace;
+    room.resize(entries.len(), Entry::default());
+    let mut growth = Growth { ground, predictor, spare: histograms, nodes: Vec::new(), monitor };
+    let root = Plot { entries, room, total, depth: 0 };
+    let filled = growth.can_split(&root).then(|| growth.filled(root.entries));
+    growth.node(root, filled)?;
+    Ok(Tree { nodes: growth.nodes })
+}
+
+impl Growth<'_, '_> {
+    /// Add a node, and all below it. The histograms, which there are if it may be split, are used up.
+    fn node(&mut self, plot: Plot<'_>, histograms: Option<Histograms>) -> Result<u32> {
+        self.monitor.check()?;
+        let place = self.nodes.len();
+        let number = u32::try_from(place).unwrap_or(u32::MAX);
+        let Ground { codes, bins, limits, .. } = self.ground;
+        let split = histograms.as_ref().and_then(|own| best(own, codes, bins, plot.total, limits));
+        let (Some(split), Some(histograms)) = (split, histograms) else {
+            self.leaf(&plot);
+            return Ok(number);
+        };
+        self.nodes.push(Node::Fork(split.question.clone(), [0, 0]));
+        let children = if plot.depth + 1 == self.ground.shape.depth {
+            self.spare.push(histograms);
+            self.leaves(&plot, &split)
+        } else {
+            self.children(plot, &split, histograms)?
+        };
+        self.nodes[place] = Node::Fork(split.question, children);
+        Ok(number)
+    }
+
+    /// Part a node's entries, and go on with both sides.
+    fn children(
+        &mut self,
+        plot: Plot<'_>,
+        split: &Split,
+        histograms: Histograms,
+    ) -> Result<[u32; 2]> {
+        let Ground { codes, bins, .. } = *self.ground;
+        let answers = split.question.answers(codes, bins[split.question.column].len());
+        let n_left = answers.beside(codes).part(plot.entries, plot.room);
+        // The entries' place is free now for those of the grandchildren.
+        let (left, right) = plot.room.split_at_mut(n_left);
+        let (left_room, right_room) = plot.entries.split_at_mut(n_left);
+        let depth = plot.depth + 1;
+        let left = Plot { entries: left, room: left_room, total: split.left, depth };
+        let right = Plot { entries: right, room: right_room, total: split.right, depth };
+        let [of_left, of_right] = self.divided(histograms, &left, &right);
+        Ok([self.node(left, of_left)?, self.node(right, of_right)?])
+    }
+
+    /// The histograms of both sides, of those that may be split: the smaller is summed up, the larger is what that
+    /// leaves of their parent's.
+    fn divided(
+        &mut self,
+        mut parent: Histograms,
+        left: &Plot<'_>,
+        right: &Plot<'_>,
+    ) -> [Option<Histograms>; 2] {
+        let wanted = [left, right].map(|plot| self.can_split(plot));
+        if wanted == [false, false] {
+            self.spare.push(parent);
+            return [None, None];
+        }
+        let left_is_smaller = left.entries.len() <= right.entries.len();
+        let smaller = if left_is_smaller { &left.entries } else { &right.entries };
+        let own = self.filled(smaller);
+        parent.subtract(&own);
+        let both = if left_is_smaller { [own, parent] } else { [parent, own] };
+        let mut wanted = wanted.into_iter();
+        both.map(|own| {
+            if wanted.next() == Some(true) {
+                return Some(own);
+            }
+            self.spare.push(own);
+            None
+        })
+    }
+
+    fn filled(&mut self, entries: &[Entry]) -> Histograms {
+        let Ground { codes, rows, limits, .. } = *self.ground;
+        let mut own = self.spare.pop().unwrap_or_else(|| Histograms::room(codes));
+        own.fill(codes, entries, rows, limits.packing);
+        own
+    }
+
+    fn can_split(&self, plot: &Plot<'_>) -> bool {
+        let Limits { packing, min_leaf, .. } = self.ground.limits;
+        plot.depth < self.ground.shape.depth && packing.sums(plot.total).rows / 2 >= min_leaf
+    }
+
+    fn leaf(&mut self, plot: &Plot<'_>) {
+        let value = self.value(plot.total);
+        self.nodes.push(Node::Leaf(value));
+        for entry in &*plot.entries {
+            self.predictor[entry.point as usize] += value;
+        }
+    }
+
+    /// Two leaves: nobody looks at the order of their entries any more.
+    fn leaves(&mut self, plot: &Plot<'_>, split: &Split) -> [u32; 2] {
+        let Ground { codes, bins, .. } = *self.ground;
+        let values = [split.left, split.right].map(|total| self.value(total));
+        let answers = split.question.answers(codes, bins[split.question.column].len());
+        answers.beside(codes).raise(plot.entries, values, self.predictor);
+        values.map(|value| {
+            self.nodes.push(Node::Leaf(value));
+            u32::try_from(self.nodes.len() - 1).unwrap_or(u32::MAX)
+        })
+    }
+
+    #[allow(clippy::cast_possible_truncation)] // predictors are kept in 32 bits
+    fn value(&self, total: Bin) -> f32 {
+        let Ground { loss, shape, limits, scales, .. } = self.ground;
+        let sums = limits.packing.sums(total);
+        if sums.rows == 0 {
+            return 0.0;
+        }
+        let gradient = sums.gradient as f64 / scales.gradient;
+        let curvature = sums.curvature as f64 / scales.curvature;
+        (shape.learning_rate * loss.step(gradient, curvature)) as f32
+    }
+}
