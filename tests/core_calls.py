@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from propensity import core
-from propensity.effects.estimators import IPW
+from propensity.effects.estimators import IPW, Balancing
 from propensity.effects.matching_specification import NearestNeighbors
 
 
@@ -80,6 +80,17 @@ CALLS = {
     ),
     "smd": lambda a, **options: core.smd(a.x, a.treatment, weights=a.weights, **options),
     "balance": lambda a, **options: core.balance(a.x, a.treatment, weights=[a.weights, a.scores], **options),
+    "product_smds": lambda a, **options: core.product_smds(
+        a.x, a.treatment, [(0, 0), (0, 1), (1, 2)], weights=[a.weights, a.scores], **options
+    ),
+    "bootstrap balancing": lambda a, n_reps=3, **options: core.bootstrap(
+        a.x,
+        a.treatment,
+        a.outcome,
+        estimators=[Balancing("ATE"), Balancing("ATT")],
+        n_reps=n_reps,
+        **options,
+    ),
     "bootstrap": lambda a, n_reps=3, **options: core.bootstrap(
         a.x,
         a.treatment,
@@ -105,6 +116,8 @@ READS = {
     "matching_effect": ["outcome", "scores", "x"],
     "smd": ["x", "weights"],
     "balance": ["x", "weights", "scores"],
+    "product_smds": ["x", "weights", "scores"],
+    "bootstrap balancing": ["x", "outcome"],
     "bootstrap": ["x", "outcome"],
 }
 
@@ -120,6 +133,7 @@ _NUMBERS = {
     "match_full": ["subclass", "n_subclasses", "total_distance"],
     "matching_effect": ["estimate", "std_error", "correction", "ess_treated", "ess_control"],
     "balance": ["mean_treated", "mean_control", "smd", "variance_ratio", "ks", "ecdf_difference"],
+    "bootstrap balancing": ["estimates", "replicates"],
     "bootstrap": ["estimates", "replicates"],
 }
 
@@ -148,8 +162,8 @@ ALL_CALLS, ALL_READS = CALLS | MORE_CALLS, READS | _MORE_READS
 
 def quantities(name, result):
     """What a result says, quantity by quantity, each a flat array."""
-    if name in ("smd", "forest_scores"):
-        return {name: result}
+    if name in ("smd", "product_smds", "forest_scores"):
+        return {name: np.ravel(result)}
     return {field: np.ravel(getattr(result, field)) for field in (_NUMBERS | _MORE_NUMBERS)[name]}
 
 

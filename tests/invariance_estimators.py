@@ -177,6 +177,8 @@ def of_summary(table: pd.DataFrame, world: World) -> Answer:
             ("test", f"{sample} ess control"): row["ess_control"],
             ("test", f"{sample} worst"): abs(row["worst_smd"]),
             ("test", f"{sample} past"): row["n_past_smd"],
+            ("test", f"{sample} worst product"): abs(row["worst_product_smd"]),
+            ("test", f"{sample} products past"): row["n_past_product"],
         }
     return answer
 
@@ -336,11 +338,11 @@ def _weights(world: World) -> Any:
     )
 
 
-def balancing(name: str, estimands: tuple[str, ...], **options: Any) -> Estimator:
+def balancing(name: str, estimands: tuple[str, ...], *, read: Any = of_matched, **options: Any) -> Estimator:
     def make(world: World, estimand: str) -> ps.BalancingWeights:
         return ps.fit_weights(world.df, estimand=estimand, **options, **world.roles(ps.fit_weights))
 
-    return Estimator(name, make, of_matched, estimands)
+    return Estimator(name, make, read, estimands)
 
 
 def _weighted(world: World, estimand: str) -> ps.Effect:
@@ -360,7 +362,7 @@ def _balance(world: World) -> pd.DataFrame:
 
 
 def _estimate(world: World) -> Any:
-    kinds = (ps.IPW, ps.AIPW, ps.IPWRA, ps.RegressionAdjustment)
+    kinds = (ps.IPW, ps.AIPW, ps.IPWRA, ps.RegressionAdjustment, ps.Balancing)
     specs = [kind(estimand) for kind in kinds for estimand in ADJUSTING]
     return ps.estimate(world.df, outcome="y", estimators=specs, **world.roles(ps.estimate))
 
@@ -431,6 +433,15 @@ ESTIMATORS = {
         balancing("fit_weights cbps", ("ATE",), method="cbps"),
         balancing("fit_weights ipt", ("ATE",), method="ipt"),
         balancing("fit_weights penalized", ADJUSTING, penalty=1.0),
+        balancing("fit_weights bootstrapped", ADJUSTING, read=_bootstrap_of_matches),
+        bootstrapped(
+            "bootstrap balancing",
+            [
+                *(ps.Balancing(estimand) for estimand in ADJUSTING),
+                ps.Balancing("ATE", "cbps"),
+                ps.Balancing("ATE", "ipt"),
+            ],
+        ),
         table("fit_propensity", model, of_model),
         table("fit_propensity penalized", lambda world: model(world, penalty=1.0), of_model),
         out_of_sample("fit_propensity cross-fitted", "logistic", of_scores, n_folds=3),

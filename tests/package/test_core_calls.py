@@ -25,6 +25,8 @@ ROWS_AND_COLUMNS = {
     "matching_effect": (200_000, 5),
     "smd": (500_000, 20),
     "balance": (200_000, 5),
+    "product_smds": (200_000, 20),
+    "bootstrap balancing": (20_000, 3),
     "bootstrap": (20_000, 3),
 }
 
