@@ -351,3 +351,5 @@ def test_effect_gives_back_the_scores(df, scored):
     )
     pd.testing.assert_series_equal(ps.aipw(df, outcome="y", **ROLES).scores, model.scores, rtol=1e-12)
     assert ps.regression_adjustment(df, outcome="y", **ROLES).scores is None
+    matched = ps.match_nn(df, treatment="t", scores=scored, caliper=0.2, order="largest").effect("y")
+    pd.testing.assert_series_equal(matched.scores, scored.scores)
