@@ -22,7 +22,7 @@ Whether the arms are alike
     `smd`, `balance`, `balance_summary`.
 What if something is hidden
     `e_value` of a published number, `effect.e_value()` of an effect; `matches.rosenbaum("outcome")`;
-    `robustness_value`; `placebo`.
+    `robustness_value`, `sensitivity_bounds`; `placebo`.
 Data to learn on, what can go wrong
     `datasets`, `errors`.
 
@@ -62,6 +62,8 @@ from propensity.scores.cross_fitted import CrossFittedScores
 from propensity.scores.fit import fit_propensity
 from propensity.scores.forest import Forest
 from propensity.scores.model import PropensityModel
+from propensity.sensitivity.bounds import sensitivity_bounds
+from propensity.sensitivity.bounds_result import SensitivityBounds
 from propensity.sensitivity.e_value import EValue, e_value
 from propensity.sensitivity.placebo import Placebo, placebo
 from propensity.sensitivity.robustness import robustness_value
@@ -96,6 +98,7 @@ __all__ = [
     "RegressionAdjustment",
     "RobustnessValue",
     "RosenbaumBounds",
+    "SensitivityBounds",
     "Subclasses",
     "Trimmed",
     "TruncatedWeights",
@@ -122,6 +125,7 @@ __all__ = [
     "plots",
     "regression_adjustment",
     "robustness_value",
+    "sensitivity_bounds",
     "smd",
     "subclassify",
     "trim",
