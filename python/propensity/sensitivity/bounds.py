@@ -13,7 +13,10 @@ import pandas as pd
 
 from propensity import core
 from propensity.calls.warned import warn
+from propensity.effects.arms import Weighting
+from propensity.effects.cautions import count_cautions, size_cautions
 from propensity.effects.estimators import AIPW, IPW
+from propensity.effects.given_away import constant_cautions
 from propensity.effects.sample import rows_there, warn_once
 from propensity.errors import InvalidInputError, OverlapWarning
 from propensity.frames import checks
@@ -21,7 +24,7 @@ from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Floats
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates
-from propensity.outcomes.models import Roles, places_of_rows, read_study, side_by_side
+from propensity.outcomes.models import Roles, Study, places_of_rows, read_study, side_by_side
 from propensity.resampling.options import Groups, Resampling, ResamplingOptions
 from propensity.sensitivity.bounds_result import SensitivityBounds
 from propensity.sensitivity.gammas import read_gammas
@@ -108,8 +111,8 @@ def sensitivity_bounds(  # noqa: PLR0913 - each is a choice a user may have to m
 
     Warns
     -----
-    CollinearityWarning, SeparationWarning, OverlapWarning, BalanceWarning
-        As for `ipw`, of the data themselves; replicates could not be estimated in more than 5%.
+    CollinearityWarning, SeparationWarning, OverlapWarning, BalanceWarning, SmallSampleWarning
+        As for `ipw`, of the data themselves; more than 5% of the replicates could not be estimated.
 
     Notes
     -----
@@ -155,11 +158,26 @@ def sensitivity_bounds(  # noqa: PLR0913 - each is a choice a user may have to m
     weighting = study.sample.weighting(fitted.fit.scores, spec.estimand)
     alone = isinstance(spec, IPW)
     doubts = weighting_cautions(study.sample, fitted.scored, weighting, estimand=spec.estimand, alone=alone)
-    copies = study.sample.copies(outcome, study.columns)
-    warn_once((*study.cautions, *copies, *doubts), [str(fitted.separation)])
+    cautions = (*study.cautions, *_cautions(study, outcome, weighting, doubts), *doubts)
+    warn_once(cautions, [str(fitted.separation)])
     rows = HiddenRows.of(study, outcome, spec, fitted.fit.scores)
     bounding = _Bounding(rows, spec, outcome, penalty, options, sharp=sharp)
     return bounding.result(gammas, level)
+
+
+def _cautions(
+    study: Study, outcome: str, weighting: Weighting, told: Sequence[Warning]
+) -> tuple[Warning, ...]:
+    """Say what there is to say of an outcome, of the sizes of the arms, and of sample weights."""
+    sample = study.sample
+    n_rows = int(sample.treated.sum()), int((~sample.treated).sum())
+    ess = weighting.ess_treated, weighting.ess_control
+    return (
+        *constant_cautions(sample.facts(outcome)),
+        *sample.copies(outcome, study.columns),
+        *size_cautions(ess, n_rows, sample.n_clusters, told),
+        *count_cautions(sample.sample_weight, sample.frame.code_of("sample_weight")),
+    )
 
 
 def _check(spec: object, sharp: object, penalty: float, level: float) -> None:

@@ -61,7 +61,8 @@ def _collapsed(x: Floats, y: Floats, weight: Floats) -> tuple[Floats, Floats, Fl
     if len(np.unique(rows[:_LOOKED_AT], axis=0)) > _LOOKED_AT / 4:
         return x, y, weight
     found, place = np.unique(rows, axis=0, return_inverse=True)
-    return found[:, :-1], found[:, -1], np.bincount(place.ravel(), weights=weight)
+    total = np.bincount(place.ravel(), weights=weight).astype(np.float64)
+    return found[:, :-1], found[:, -1], total
 
 
 def _solve(x: Floats, y: Floats, tau: float) -> Floats:
