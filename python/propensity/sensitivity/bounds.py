@@ -15,6 +15,7 @@ from propensity import core
 from propensity.calls.warned import warn
 from propensity.effects.arms import Weighting
 from propensity.effects.cautions import count_cautions, size_cautions
+from propensity.effects.effect import Interval
 from propensity.effects.estimators import AIPW, IPW
 from propensity.effects.given_away import constant_cautions
 from propensity.effects.sample import rows_there, warn_once
@@ -227,22 +228,22 @@ class _Bounding:
         end = 0 if estimate >= 0 else 1
         tail = (1 - level) / 2
         usable = found.replicates[~np.isnan(found.replicates[:, 0, 0])]
-        low, high = (
-            np.quantile(usable[:, 1:, 0], tail, axis=0),
-            np.quantile(usable[:, 1:, 1], 1 - tail, axis=0),
+        low = np.quantile(usable[:, :, 0], tail, axis=0)
+        high = np.quantile(usable[:, :, 1], 1 - tail, axis=0)
+        table = pd.DataFrame(
+            {
+                "gamma": gammas,
+                "lower": found.bounds[1:, 0],
+                "upper": found.bounds[1:, 1],
+                "conf_low": low[1:],
+                "conf_high": high[1:],
+            }
         )
-        bounds = found.bounds[1:]
-        columns = {
-            "gamma": gammas,
-            "lower": bounds[:, 0],
-            "upper": bounds[:, 1],
-            "conf_low": low,
-            "conf_high": high,
-        }
         critical, of_estimate = self._critical(found, end, tail, (1.0, *gammas))
         return SensitivityBounds(
-            table=pd.DataFrame(columns),
+            table=table,
             estimate=estimate,
+            interval=Interval(float(low[0]), float(high[0])),
             critical_gamma=critical,
             critical_gamma_of_estimate=of_estimate,
             estimator=self.spec.label,

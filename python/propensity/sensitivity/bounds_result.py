@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from propensity.effects.effect import Interval
 from propensity.sensitivity.answer import Answer
 
 
@@ -21,6 +22,8 @@ class SensitivityBounds(Answer):
         data, and `conf_low` and `conf_high`, an interval for the effect, whatever it is between them.
     estimate : float
         Without hidden confounding.
+    interval : Interval
+        Of that, from the same replicates.
     critical_gamma : float
         The strength from which the interval holds no effect; infinite where none is enough, NaN where the
         interval holds it without hidden confounding.
@@ -40,6 +43,7 @@ class SensitivityBounds(Answer):
 
     table: pd.DataFrame
     estimate: float
+    interval: Interval
     critical_gamma: float
     critical_gamma_of_estimate: float
     estimator: str
