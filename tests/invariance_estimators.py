@@ -140,6 +140,13 @@ def of_model(result: ps.PropensityModel, world: World) -> Answer:
     return answer
 
 
+def of_scores(result: ps.CrossFittedScores, world: World) -> Answer:
+    return {
+        ("score", "scores"): by_user(result.scores, world),
+        ("share", "auc"): result.auc,
+    }
+
+
 def of_balance(table: pd.DataFrame, world: World) -> Answer:
     kinds = {
         "smd": "smd",
@@ -206,6 +213,24 @@ def effect(name: str, function: Any, estimands: tuple[str, ...], **options: Any)
         return function(world.df, estimand=estimand, **given)
 
     return Estimator(name, make, of_effect, estimands)
+
+
+BOOSTING = ps.Boosting(max_trees=20)
+FOREST = ps.Forest(n_trees=100, min_leaf=25)
+
+
+def out_of_sample(name: str, score_model: Any, read: Any, **options: Any) -> Estimator:
+    """Scores of a model that has not seen the rows, or what is made with them."""
+
+    def make(world: World, _: str) -> ps.CrossFittedScores:
+        roles = world.roles(ps.fit_propensity, *(("cluster",) if score_model == FOREST else ()))
+        return ps.fit_propensity(world.df, score_model=score_model, **options, **roles)
+
+    return Estimator(name, make, read)
+
+
+def _weighted_by(scores: ps.CrossFittedScores, world: World) -> Answer:
+    return of_effect(ps.ipw(world.df, outcome="y", scores=scores, **world.roles(ps.ipw)), world)
 
 
 def nearest(
@@ -350,6 +375,8 @@ ESTIMATORS = {
         effect("aipw", ps.aipw, ADJUSTING),
         effect("aipw logistic", ps.aipw, ADJUSTING, outcome="yes", outcome_model="logistic"),
         effect("aipw cross-fitted", ps.aipw, ADJUSTING, n_folds=3),
+        effect("aipw of a column", ps.aipw, ADJUSTING, scores="e"),
+        effect("aipw boosted", ps.aipw, ADJUSTING, score_model=BOOSTING, outcome_model=BOOSTING, n_folds=3),
         effect("ipwra", ps.ipwra, ADJUSTING),
         effect("ipwra logistic", ps.ipwra, ADJUSTING, outcome="yes", outcome_model="logistic"),
         effect("regression_adjustment", ps.regression_adjustment, ADJUSTING),
@@ -406,6 +433,10 @@ ESTIMATORS = {
         balancing("fit_weights penalized", ADJUSTING, penalty=1.0),
         table("fit_propensity", model, of_model),
         table("fit_propensity penalized", lambda world: model(world, penalty=1.0), of_model),
+        out_of_sample("fit_propensity cross-fitted", "logistic", of_scores, n_folds=3),
+        out_of_sample("fit_propensity boosted", BOOSTING, of_scores, n_folds=3, n_repeats=2),
+        out_of_sample("fit_propensity forest", FOREST, of_scores),
+        out_of_sample("ipw boosted", BOOSTING, _weighted_by, n_folds=3),
         table("balancing_weights", _weights, of_weights),
         table("truncate", lambda world: ps.truncate(_weights(world), upper=0.95), of_weights),
         table(

@@ -4,8 +4,10 @@ Two doors lead in. The functions here take a data frame (pandas, polars, pyarrow
 of the same names in `propensity.core` take NumPy arrays. `propensity.plots` draws what both give back.
 
 Who opts in, and can be compared
-    `fit_propensity` gives a `PropensityModel`, and of any other model `CrossFittedScores`; `Forest` says how
-    a random forest is grown; `overlap`, `trim`.
+    `fit_propensity` gives a `PropensityModel`, and of any other model `CrossFittedScores`; `Boosting` and
+    `Forest` say how trees are grown; `overlap`, `trim`.
+Which of hundreds of covariates matter
+    `select_covariates` gives `SelectedCovariates`, to hand on.
 What the feature did, several answers at once
     `estimate`, `bootstrap`, with a list of specifications: `IPW`, `AIPW`, `IPWRA`, `RegressionAdjustment`,
     `NearestNeighbors`, `Balancing`.
@@ -18,6 +20,8 @@ By matching, then `.effect("outcome")`
     `match_nn`, `match_full`, `match_cem`, `subclassify`.
 How much, in what terms
     of any `Effect`: `.means`, `.contrast_as("percent")`, `.test(value, alternative, margin)`.
+For whom
+    `by="tier"` gives `GroupedEffects`, with one table and `.test_equal()`.
 Whether the arms are alike
     `smd`, `balance`, `balance_summary`.
 What if something is hidden
@@ -33,9 +37,11 @@ Data to learn on, what can go wrong
 """
 
 from propensity import core, datasets, errors, plots
-from propensity.balance.tables import balance, balance_summary, smd
+from propensity.balance.summary import balance_summary
+from propensity.balance.tables import balance, smd
 from propensity.core import __version__
 from propensity.effects.effect import Effect
+from propensity.effects.equality import EqualityTest
 from propensity.effects.estimators import (
     AIPW,
     IPW,
@@ -44,6 +50,7 @@ from propensity.effects.estimators import (
     Estimator,
     RegressionAdjustment,
 )
+from propensity.effects.grouped import GroupedEffects
 from propensity.effects.hypotheses import EffectTest
 from propensity.effects.matching_specification import NearestNeighbors
 from propensity.effects.several import Effects
@@ -58,10 +65,13 @@ from propensity.overlap.overlap import Overlap, overlap
 from propensity.overlap.trimming import Trimmed, trim
 from propensity.resampling.bootstrap import bootstrap
 from propensity.resampling.result import BootstrapResult
+from propensity.scores.boosting import Boosting
 from propensity.scores.cross_fitted import CrossFittedScores
 from propensity.scores.fit import fit_propensity
 from propensity.scores.forest import Forest
 from propensity.scores.model import PropensityModel
+from propensity.selection.select import select_covariates
+from propensity.selection.selected import SelectedCovariates
 from propensity.sensitivity.bounds import sensitivity_bounds
 from propensity.sensitivity.bounds_result import SensitivityBounds
 from propensity.sensitivity.e_value import EValue, e_value
@@ -82,14 +92,17 @@ __all__ = [
     "IPWRA",
     "Balancing",
     "BalancingWeights",
+    "Boosting",
     "BootstrapResult",
     "CrossFittedScores",
     "EValue",
     "Effect",
     "EffectTest",
     "Effects",
+    "EqualityTest",
     "Estimator",
     "Forest",
+    "GroupedEffects",
     "Matches",
     "NearestNeighbors",
     "Overlap",
@@ -98,6 +111,7 @@ __all__ = [
     "RegressionAdjustment",
     "RobustnessValue",
     "RosenbaumBounds",
+    "SelectedCovariates",
     "SensitivityBounds",
     "Subclasses",
     "Trimmed",
@@ -125,6 +139,7 @@ __all__ = [
     "plots",
     "regression_adjustment",
     "robustness_value",
+    "select_covariates",
     "sensitivity_bounds",
     "smd",
     "subclassify",

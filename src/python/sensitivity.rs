@@ -124,6 +124,7 @@ pub fn sensitivity_bounds(
         sample_weight: weight.as_ref().map(|w| w.as_slice()).transpose()?,
         score_columns: &score_columns,
         outcome_columns: &score_columns,
+        balanced_columns: &[],
     };
     let losses = losses.as_ref().map(|losses| by_column(losses.as_array(), &gammas)).transpose()?;
     check(&gammas, offset.as_deref(), losses.as_deref(), treatment.len())?;

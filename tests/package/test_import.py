@@ -56,6 +56,7 @@ def test_help_begins_with_a_map_of_all_functions():
         "Effect",
         "EffectTest",
         "Effects",
+        "EqualityTest",
         "Estimator",
         "Matches",
         "Overlap",

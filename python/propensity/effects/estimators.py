@@ -14,8 +14,8 @@ from propensity.effects.matching_specification import MatchingEstimand, NearestN
 from propensity.effects.score_specification import ScoreSpecification, with_options
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
-from propensity.scores.choice import LOGISTIC
-from propensity.scores.learners import Learner, name_of, require
+from propensity.scores.choice import LOGISTIC, require_outcome_model
+from propensity.scores.learners import Learner, name_of
 
 WeightingEstimand: TypeAlias = Literal["ATE", "ATT", "ATC", "ATO", "ATM"]
 AdjustmentEstimand: TypeAlias = Literal["ATE", "ATT", "ATC"]
@@ -144,7 +144,7 @@ class AIPW(ScoreSpecification, _Adjustment):
         if isinstance(self.outcome_model, str):
             super()._check_outcome_model()
         else:
-            require("outcome_model", self.outcome_model)
+            require_outcome_model(self.outcome_model)
         self.check_score_model(split=self.learns_outcomes)
 
     @property

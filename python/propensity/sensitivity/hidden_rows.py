@@ -9,9 +9,8 @@ import numpy as np
 from propensity.effects.estimators import AIPW, IPW
 from propensity.frames.checks import Floats, Rows
 from propensity.outcomes.augmented import averages_over
-from propensity.outcomes.cross_fitted import origin_for
 from propensity.outcomes.models import Study, require_events
-from propensity.outcomes.outcome_learners import predicted_outcomes
+from propensity.outcomes.outcome_learners import origin_for, predicted_outcomes
 from propensity.outcomes.split_scores import folds_of_outcomes
 from propensity.scores.learners import Logistic, own_learner, seeded
 from propensity.sensitivity.debiased import fitted_outcomes

@@ -47,6 +47,7 @@ from propensity.outcomes.models import (
     Roles,
     Study,
     adjusted_effects,
+    places_of_rows,
     read_study,
     warn_of_outcome_terms,
 )
@@ -59,11 +60,20 @@ from propensity.scores.model import ModelScores
 from propensity.scores.scored import FittedScores, Scored, warn_of_left_out
 from propensity.scores.separation import Separation
 from propensity.weighting.balancing import BalancedSample
-from propensity.weighting.ipw import ipw_doubts, scored_effect, scored_out_of_sample, without_remedy
+from propensity.weighting.doubts import ipw_doubts, without_remedy
+from propensity.weighting.ipw import scored_effect, scored_out_of_sample
 
-# The two questions most asked, each answered by weighting and by an estimator that does not hang on the
-# score alone: where they part, one of the models is wrong. All of them have every contrast and clusters.
-DEFAULT_ESTIMATORS: tuple[Estimator, ...] = (IPW("ATE"), AIPW("ATE"), IPW("ATT"), AIPW("ATT"))
+# The two questions most asked, each answered by weighting, by an estimator that does not hang on the score
+# alone, and by weights that balance whatever the score: where they part, one of the models is wrong. All of
+# them have every contrast and clusters.
+DEFAULT_ESTIMATORS: tuple[Estimator, ...] = (
+    IPW("ATE"),
+    AIPW("ATE"),
+    Balancing("ATE"),
+    IPW("ATT"),
+    AIPW("ATT"),
+    Balancing("ATT"),
+)
 
 NAIVE = "naive gap"
 
@@ -99,7 +109,7 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     outcome, treatment : str
     covariates : list of str, or str
         As for `bootstrap`.
-    estimators : sequence of Estimator, default IPW("ATE"), AIPW("ATE"), IPW("ATT"), AIPW("ATT")
+    estimators : sequence of Estimator, default IPW, AIPW and Balancing, for "ATE" and for "ATT"
         With different labels.
     outcome_covariates : list of str, str, or None, default None
         Of the outcome models, where they are others.
@@ -227,7 +237,7 @@ class _Comparison:
     contrast: Contrast
     _adjusted: list[AdjustedEffects] = field(default_factory=list)
     _balanced: list[BalancedSample] = field(default_factory=list)
-    _cross_fitted: dict[ScoreChoice, CrossFittedScores] = field(default_factory=dict)
+    _cross_fitted: dict[tuple[ScoreChoice, str, bool], CrossFittedScores] = field(default_factory=dict)
 
     @cached_property
     def _fit(self) -> FittedScores | InvalidInputError:
@@ -271,12 +281,14 @@ class _Comparison:
 
     def cross_fitted(self, spec: ScoreSpecification) -> CrossFittedScores:
         """Give the scores of models that have not seen the rows, the same to all who ask for the same."""
-        choice = spec.score_choice
-        if choice not in self._cross_fitted:
-            penalty = self.penalty if isinstance(choice.score_model, str) else 0.0
-            asked = Asked.of(choice, choice.seed, penalty)
-            self._cross_fitted[choice] = scores_in_study(self.study, asked, self.roles.treatment, penalty)
-        return self._cross_fitted[choice]
+        asked = Asked.by_estimator(spec.score_choice, spec.estimand, self.penalty)
+        by_outcome = isinstance(spec, AIPW) and isinstance(spec.score_model, str)
+        key = spec.score_choice, asked.estimand, by_outcome
+        if key not in self._cross_fitted:
+            places = places_of_rows(self.study, self.outcome) if by_outcome else None
+            found = scores_in_study(self.study, asked, self.roles.treatment, self.penalty, places)
+            self._cross_fitted[key] = found
+        return self._cross_fitted[key]
 
     def effect(self, estimator: Estimator) -> Effect:
         """Estimate one of them."""
