@@ -80,6 +80,9 @@ CALLS = {
     ),
     "smd": lambda a, **options: core.smd(a.x, a.treatment, weights=a.weights, **options),
     "balance": lambda a, **options: core.balance(a.x, a.treatment, weights=[a.weights, a.scores], **options),
+    "sensitivity_bounds": lambda a, n_reps=3, **options: core.sensitivity_bounds(
+        a.x, a.treatment, a.outcome, gammas=np.array([1.5, 2.0]), n_reps=n_reps, **options
+    ),
     "bootstrap": lambda a, n_reps=3, **options: core.bootstrap(
         a.x,
         a.treatment,
@@ -105,6 +108,7 @@ READS = {
     "matching_effect": ["outcome", "scores", "x"],
     "smd": ["x", "weights"],
     "balance": ["x", "weights", "scores"],
+    "sensitivity_bounds": ["x", "outcome"],
     "bootstrap": ["x", "outcome"],
 }
 
@@ -120,6 +124,7 @@ _NUMBERS = {
     "match_full": ["subclass", "n_subclasses", "total_distance"],
     "matching_effect": ["estimate", "std_error", "correction", "ess_treated", "ess_control"],
     "balance": ["mean_treated", "mean_control", "smd", "variance_ratio", "ks", "ecdf_difference"],
+    "sensitivity_bounds": ["bounds", "critical", "replicates"],
     "bootstrap": ["estimates", "replicates"],
 }
 

@@ -25,6 +25,7 @@ ROWS_AND_COLUMNS = {
     "matching_effect": (200_000, 5),
     "smd": (500_000, 20),
     "balance": (200_000, 5),
+    "sensitivity_bounds": (20_000, 3),
     "bootstrap": (20_000, 3),
 }
 

@@ -31,7 +31,7 @@ from propensity.sensitivity.bounds_result import SensitivityBounds
 from propensity.sensitivity.gammas import read_gammas
 from propensity.sensitivity.hidden_rows import HiddenRows
 from propensity.sensitivity.roots import root
-from propensity.weighting.ipw import weighting_cautions
+from propensity.weighting.doubts import weighting_cautions
 
 _FAILURES_TOLERATED = 0.05  # as of any bootstrap here
 
