@@ -91,6 +91,9 @@ CALLS = {
         n_reps=n_reps,
         **options,
     ),
+    "sensitivity_bounds": lambda a, n_reps=3, **options: core.sensitivity_bounds(
+        a.x, a.treatment, a.outcome, gammas=np.array([1.5, 2.0]), n_reps=n_reps, **options
+    ),
     "bootstrap": lambda a, n_reps=3, **options: core.bootstrap(
         a.x,
         a.treatment,
@@ -118,6 +121,7 @@ READS = {
     "balance": ["x", "weights", "scores"],
     "product_smds": ["x", "weights", "scores"],
     "bootstrap balancing": ["x", "outcome"],
+    "sensitivity_bounds": ["x", "outcome"],
     "bootstrap": ["x", "outcome"],
 }
 
@@ -134,6 +138,7 @@ _NUMBERS = {
     "matching_effect": ["estimate", "std_error", "correction", "ess_treated", "ess_control"],
     "balance": ["mean_treated", "mean_control", "smd", "variance_ratio", "ks", "ecdf_difference"],
     "bootstrap balancing": ["estimates", "replicates"],
+    "sensitivity_bounds": ["bounds", "critical", "replicates"],
     "bootstrap": ["estimates", "replicates"],
 }
 

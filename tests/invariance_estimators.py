@@ -332,6 +332,47 @@ def _of_robustness(found: ps.RobustnessValue, world: World) -> Answer:
     }
 
 
+def bounded(name: str, estimators: tuple[Any, ...], **options: Any) -> Estimator:
+    def make(world: World, _: str) -> list[ps.SensitivityBounds]:
+        given = {"gamma": [1.3], "n_reps": 20, "seed": 1, "progress": False} | options
+        roles = world.roles(ps.sensitivity_bounds)
+        return [
+            ps.sensitivity_bounds(world.df, outcome="y", estimator=one, **given, **roles)
+            for one in estimators
+        ]
+
+    return Estimator(name, make, _of_bounds)
+
+
+def _of_bounds(results: list[ps.SensitivityBounds], world: World) -> Answer:
+    answer: Answer = {}
+    for found in results:
+        row, label = found.table.iloc[0], found.estimator
+        answer |= {
+            ("estimate", label): found.estimate,
+            ("ends", f"{label} bounds"): row[["lower", "upper"]].to_numpy(),
+            ("drawn ends", f"{label} interval"): row[["conf_low", "conf_high"]].to_numpy(),
+            ("test", f"{label} critical"): found.critical_gamma_of_estimate,
+        }
+    return answer
+
+
+def _of_placebo(found: ps.Placebo, world: World) -> Answer:
+    left_out = found.table.iloc[-1]
+    return {
+        ("estimate", "estimate"): found.table["estimate"].iloc[0],
+        ("estimate", "without"): left_out["estimate"],
+        ("error", "shift"): left_out["shift_std_error"],
+        ("estimate", "shift"): left_out["shift"],
+        ("share", "times"): left_out["times"],
+        ("test", "p_value"): left_out["p_value"],
+    }
+
+
+def _placebo(world: World) -> ps.Placebo:
+    return ps.placebo(world.df, outcome="y", leave_out=[world.covariates[0]], **world.roles(ps.placebo))
+
+
 def _weights(world: World) -> Any:
     return ps.balancing_weights(
         world.df, scores=model(world), **world.roles(ps.balancing_weights), estimand="ATE"
@@ -427,6 +468,9 @@ ESTIMATORS = {
         grouped(
             "subclassify rosenbaum", ps.subclassify, read=_rosenbaum, takes_weights=False, n_subclasses=5
         ),
+        bounded("sensitivity_bounds", (ps.IPW(), ps.IPW("ATT"), ps.AIPW("ATC"))),
+        bounded("sensitivity_bounds sharp", (ps.IPW(), ps.AIPW("ATT")), sharp=True),
+        table("placebo", _placebo, _of_placebo),
         robustness("robustness_value", None),
         robustness("robustness_value aipw", ps.AIPW()),
         balancing("fit_weights", ADJUSTING),

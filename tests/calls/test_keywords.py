@@ -35,6 +35,7 @@ RESULTS = [
     ps.PropensityModel,
     ps.Placebo,
     ps.RobustnessValue,
+    ps.SensitivityBounds,
     ps.RosenbaumBounds,
     ps.SelectedCovariates,
     ps.Subclasses,

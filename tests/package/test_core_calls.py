@@ -27,6 +27,7 @@ ROWS_AND_COLUMNS = {
     "balance": (200_000, 5),
     "product_smds": (200_000, 20),
     "bootstrap balancing": (20_000, 3),
+    "sensitivity_bounds": (20_000, 3),
     "bootstrap": (20_000, 3),
 }
 

@@ -62,6 +62,7 @@ def test_help_begins_with_a_map_of_all_functions():
         "Overlap",
         "Placebo",
         "RobustnessValue",
+        "SensitivityBounds",
         "RosenbaumBounds",
         "Subclasses",
         "Trimmed",

@@ -10,21 +10,27 @@ matplotlib is an extra: ``pip install "propensity[plots]"``. It is imported when
 """
 
 from propensity.plots.bootstrap import bootstrap_plot
+from propensity.plots.bounds import bounds_plot
 from propensity.plots.ecdf import ecdf_plot
 from propensity.plots.effects import effects_plot
 from propensity.plots.love import love_plot
 from propensity.plots.matches import match_plot
 from propensity.plots.overlap import overlap_plot
 from propensity.plots.qq import qq_plot
+from propensity.plots.robustness import robustness_plot
+from propensity.plots.rosenbaum import rosenbaum_plot
 from propensity.plots.weights import weight_plot
 
 __all__ = [
     "bootstrap_plot",
+    "bounds_plot",
     "ecdf_plot",
     "effects_plot",
     "love_plot",
     "match_plot",
     "overlap_plot",
     "qq_plot",
+    "robustness_plot",
+    "rosenbaum_plot",
     "weight_plot",
 ]
