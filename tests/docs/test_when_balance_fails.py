@@ -20,6 +20,7 @@ import fenced
 
 PAGE = Path(__file__).parents[2] / "docs" / "when-balance-fails.md"
 EXAMPLES = fenced.examples(PAGE)
+_PRINTED = re.compile(r"^```text\n.*?^```$", re.MULTILINE | re.DOTALL)
 
 
 class Outcome(NamedTuple):
@@ -69,16 +70,9 @@ def test_page_names_every_warning_that_comes(outcome: Outcome) -> None:
 def keep() -> None:
     """Write what the examples print into the page, and their pictures beside it."""
     text = PAGE.read_text(encoding="utf-8")
-    printed = iter(text for text in outcome_of_page(PAGE.parent).printed if text)
-    PAGE.write_text(
-        re.sub(
-            r"^```text\n.*?^```$",
-            lambda _: f"```text\n{next(printed)}```",
-            text,
-            flags=re.MULTILINE | re.DOTALL,
-        ),
-        encoding="utf-8",
-    )
+    printed = iter([said for said in outcome_of_page(PAGE.parent).printed if said])
+    text = _PRINTED.sub(lambda _: f"```text\n{next(printed)}```", text)
+    PAGE.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
