@@ -16,7 +16,7 @@ from propensity.effects.estimators import WeightingEstimand
 from propensity.effects.group_means import GroupMeans
 from propensity.effects.grouped import GroupedEffects
 from propensity.effects.metrics import Measured, Metrics, Winsorize
-from propensity.effects.sample import Sample, read_sample
+from propensity.effects.sample import Sample, read_sample, warn_once
 from propensity.effects.several import Effects
 from propensity.effects.weighted_result import WeightedResult
 from propensity.errors import InvalidInputError
@@ -170,7 +170,9 @@ def weighted_effect(  # noqa: PLR0913 - each is a choice a user may have to make
     known = tuple(getattr(weights, "cautions", ())) if hasattr(weights, "known") else ()
     cautions, told = (*known, *_uneven(sample, values, whose, known)), [str(caution) for caution in known]
     if by is not None:
-        return _by_group(measured, by, values, whose, contrast, cautions, told)
+        grouped = _by_group(measured, by, values, whose, contrast, cautions)
+        warn_once(grouped.cautions, told)
+        return grouped
     return measured.effects(
         lambda name: _effect(sample, name, values, whose, metrics.of_parts(contrast), cautions),
         contrast,
@@ -240,11 +242,10 @@ def _by_group(
     estimand: WeightingEstimand,
     contrast: Contrast,
     cautions: tuple[Warning, ...],
-    told: Sequence[str],
 ) -> GroupedEffects:
     """Compare the weighted means of both arms in each group, the weights as known."""
     sample = measured.sample
-    groups = groups_of(sample, by, outcome_names(measured.metrics.columns))
+    groups = groups_of(measured, by)
     found = _weighed(sample, measured.only_outcome, values)
     still = np.zeros(len(values))
 
@@ -254,7 +255,7 @@ def _by_group(
     weighting = Weighting(found.weights, found.ess_treated, found.ess_control)
     rows = group_rows(measured, groups, weighting, estimand=estimand, se_method=_KNOWN, weighs_alone=True)
     said = (*said_of_rows(measured, ()), *cautions)
-    return grouped_effects(rows, measured.of_columns(means_of), contrast, said, told)
+    return grouped_effects(rows, measured.of_columns(means_of), contrast, said)
 
 
 def _weighed(sample: Sample, outcome: str, values: Floats) -> core.WeightedEstimate:
