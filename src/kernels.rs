@@ -10,6 +10,7 @@ mod arithmetic;
 mod bend;
 mod contrast;
 mod equations;
+mod gains;
 mod gradients;
 mod instructions;
 mod outcome;
@@ -26,6 +27,7 @@ pub use arithmetic::{add_gradient, exponential, linear_predictor, sigmoid, stand
 pub use bend::{Bend, bend};
 pub use contrast::contrast_sums;
 pub use equations::ScoreEquations;
+pub use gains::{Lefts, Part, best_cut};
 pub use gradients::{Predicted, Scales, Slopes, logistic_slopes, poisson_slopes, squared_slopes};
 pub use instructions::instruction_set;
 pub use outcome::{ArmProducts, Weighing, arm_counts, arm_products, fitted_sums};
