@@ -17,12 +17,12 @@ from propensity.errors import InvalidInputError
 from propensity.scores import boosting
 from propensity.scores.boosting import Boosting, fit_outcomes, fit_scores, loss_of, path_table
 
-N = 1_200
-SMALL = {"depth": 3, "learning_rate": 0.1, "max_trees": 30, "min_leaf": 20}
+N = 4_000
+SMALL = {"depth": 3, "learning_rate": 0.1, "max_trees": 30, "min_leaf": 60}
 
 
 def _sample(n=N, seed=0, *, missing=False):
-    """Whole numbers, of which no bin has two: amounts (n, 3), treatment, folds, a count."""
+    """Whole numbers, of which no bin has two and nodes have all: amounts (n, 3), treatment, folds, a count."""
     rng = np.random.default_rng(seed)
     x = np.column_stack([rng.integers(0, 20, n), rng.integers(-8, 9, n), rng.integers(0, 5, n)])
     x = x.astype(float)
