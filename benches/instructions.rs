@@ -21,7 +21,7 @@ use propensity::resampling::stream::Stream;
 use propensity::score::logistic::{self, LogisticSpec};
 use propensity::units::cells::Cells;
 use propensity::weighting::estimand::Estimand;
-use propensity::weighting::ipw::{IpwData, ipw};
+use propensity::weighting::ipw::{IpwData, IpwSpec, ipw};
 use rayon::ThreadPoolBuilder;
 
 use worlds::World;
@@ -86,7 +86,7 @@ fn ipw_influence() {
     let covariates = Covariates::standardized(x.view()).unwrap();
     let data =
         IpwData { outcome: &outcome, treatment: &treatment, scores: &scores, sample_weight: None };
-    counted(|| ipw(&data, Estimand::Ate, Some((&covariates, 0.0))).unwrap());
+    counted(|| ipw(&data, IpwSpec::of(Estimand::Ate), Some((&covariates, 0.0))).unwrap());
 }
 
 fn match_nearest() {
@@ -133,7 +133,8 @@ fn multinomial_counts() {
     });
 }
 
-const SCORE_ALONE: [Estimator; 2] = [Estimator::Ipw(Estimand::Ate), Estimator::Nearest(NEAREST)];
+const SCORE_ALONE: [Estimator; 2] =
+    [Estimator::Ipw(IpwSpec::of(Estimand::Ate)), Estimator::Nearest(NEAREST)];
 
 fn bootstrap_cells() {
     replicates(&World::discrete(N), &SCORE_ALONE);
@@ -169,7 +170,15 @@ fn replicates(world: &World, estimators: &[Estimator]) {
     let x: ArrayView2<'_, f64> = world.x.view();
     let (treatment, outcome) = (&world.treatment[..], &world.outcome[..]);
     let (score_columns, outcome_columns) = (&columns[..], &columns[..]);
-    let data = Data { x, treatment, outcome, sample_weight: None, score_columns, outcome_columns };
+    let data = Data {
+        x,
+        treatment,
+        outcome,
+        sample_weight: None,
+        score_columns,
+        outcome_columns,
+        balanced_columns: &[],
+    };
     let (spec, monitor) = (LogisticSpec::default(), Monitor::default());
     let pipeline = Pipeline::new(data, estimators, spec, &monitor).unwrap();
     let resample = Resample::new(Scheme::Multinomial, world.x.nrows(), None, None).unwrap();

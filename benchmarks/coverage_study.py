@@ -198,12 +198,12 @@ def _attempt(method: Method, run: Run, sample: Sample, scores: Floats) -> Interv
     except InvalidInputError:
         return FAILED
     interval = normal_interval(found.estimate, found.std_error)
-    if isinstance(found, core.IpwEstimate):
+    if isinstance(found, core.WeightedEstimate):
         return interval._replace(warned=_warns(method.estimand, found, sample))
     return interval
 
 
-def _warns(estimand: str, found: core.IpwEstimate, sample: Sample) -> bool:
+def _warns(estimand: str, found: core.WeightedEstimate, sample: Sample) -> bool:
     """Say whether the package warns of little overlap or of a small arm."""
     n_treated = int(sample.treatment.sum())
     n_rows = n_treated, len(sample.treatment) - n_treated

@@ -49,6 +49,8 @@ pub enum Error {
     Outside { arm: &'static str, columns: Vec<usize>, rows: Vec<usize> },
     /// An outcome that is always 0, or always 1, in an arm, where a logistic model has no maximum.
     NoEvents { arm: &'static str, always: u8 },
+    /// Rows that every tree of a forest has seen, and how many trees would leave each of them out, if any do.
+    InEveryBag { rows: Vec<usize>, n_trees: usize, enough: Option<usize> },
     /// Sums over the rows that are not numbers any more.
     Overflow,
     /// There is no room for what the call needs.
@@ -66,6 +68,12 @@ pub struct Rows {
 
 impl Rows {
     const SHOWN: usize = 5;
+
+    /// These rows, in order.
+    #[must_use]
+    pub fn of(rows: &[usize]) -> Self {
+        Self { count: rows.len(), first: rows.iter().take(Self::SHOWN).copied().collect() }
+    }
 
     /// The rows where `bad` holds, or `None` where it never does.
     pub fn matching<T: Copy>(
@@ -215,6 +223,7 @@ impl fmt::Display for Error {
                 "outcome: {always} for all {arm} rows, where a logistic outcome model has no maximum; take \
                  outcome_model=\"linear\""
             ),
+            Self::InEveryBag { rows, n_trees, enough } => in_every_bag(f, rows, *n_trees, *enough),
             Self::Overflow => write!(
                 f,
                 "sums over the rows are out of a float64's range; take other units, or weights that are \
@@ -258,14 +267,34 @@ fn outside(
     rows: &[usize],
 ) -> fmt::Result {
     let columns: Vec<String> = columns.iter().map(ToString::to_string).collect();
-    let first = rows.iter().take(Rows::SHOWN).copied().collect();
-    let rows = Rows { count: rows.len(), first };
+    let rows = Rows::of(rows);
     write!(
         f,
         "x, column(s) {} of the outcome model: what the {arm} rows hold there does not tell what {rows} would \
          have been in that arm; drop these rows and say that the effect is for the others, or leave the columns \
          out",
         columns.join(", ")
+    )
+}
+
+fn in_every_bag(
+    f: &mut fmt::Formatter<'_>,
+    rows: &[usize],
+    n_trees: usize,
+    enough: Option<usize>,
+) -> fmt::Result {
+    let rows = Rows::of(rows);
+    let remedy = match enough {
+        Some(enough) => format!("take n_trees={enough}"),
+        None => {
+            "sample weights so large leave hardly any tree without them: take another score model"
+                .into()
+        }
+    };
+    let were = if rows.count == 1 { "was" } else { "were" };
+    write!(
+        f,
+        "scores: {rows} {were} drawn for all {n_trees} trees, which leaves none to score by; {remedy}"
     )
 }
 

@@ -5,39 +5,44 @@
 //! row goes through the same instructions and equal rows give equal bits. Fused multiply-add is used
 //! where the processor has it: instruction sets agree to rounding, not to the last bit.
 
-mod anchored;
+#![allow(clippy::inline_always)] // inlining carries the wider instruction set into the loops
+
 mod arithmetic;
-mod bend;
+mod batched;
+mod blocks;
 mod contrast;
 mod equations;
+mod few_columns;
+mod full_fit;
 mod gains;
 mod gradients;
 mod instructions;
 mod outcome;
 mod pairs;
+mod products;
+mod remainder;
 mod softplus;
-mod source;
+mod step;
 mod tallies;
-mod together;
 
-pub use anchored::{
-    ArmSums, AtAnchor, Blocks, Buffers, NearAnchor, REACH, Whereabouts, at_anchor, near_anchor,
-};
 pub use arithmetic::{add_gradient, exponential, linear_predictor, sigmoid, standardize};
-pub use bend::{Bend, bend};
+pub use batched::{
+    AtStart, InSingle, Member, ResampledRows, batch_at_full_fit, batch_at_step, batch_in_single,
+};
+pub use blocks::{Blocks, Buffers, Room, SingleLane, Source, round};
 pub use contrast::contrast_sums;
 pub use equations::ScoreEquations;
+pub use few_columns::FEW_COLUMNS;
+pub use full_fit::{AtFullFit, at_full_fit};
 pub use gains::{Lefts, Part, best_cut};
 pub use gradients::{Predicted, Scales, Slopes, logistic_slopes, poisson_slopes, squared_slopes};
 pub use instructions::instruction_set;
 pub use outcome::{ArmProducts, Weighing, arm_counts, arm_products, fitted_sums};
 pub use pairs::{Bits, Company, company, drawn, extremes, least_gap, positive};
+pub use remainder::{Remainder, remainder};
 pub use softplus::log_likelihood;
-pub use source::{Room, RoughLane, Source, round};
+pub use step::{ArmSums, AtStep, FittedScores, LONGEST_MOVE, at_step};
 pub use tallies::{Label, RowLanes, Tallies};
-pub use together::{
-    Beginning, Member, ResampledRows, Rough, begin_together, near_together, rough_together,
-};
 
 /// Rows in a block: one column of it is 2 KiB, so a dozen columns stay in the first-level cache.
 pub const BLOCK: usize = 256;

@@ -210,6 +210,26 @@ pub fn subtract_product(matrix: &[f64], x: &[f64], from: &mut [f64]) {
     }
 }
 
+/// Hold what is not to move: these entries of a gradient are zero.
+pub fn hold_still(gradient: &mut [f64], held: &[bool]) {
+    gradient.iter_mut().zip(held).filter(|(_, held)| **held).for_each(|(slope, _)| *slope = 0.0);
+}
+
+/// Go half the way back to `from`.
+pub fn go_halfway_back(at: &mut [f64], from: &[f64]) {
+    at.iter_mut().zip(from).for_each(|(to, from)| *to = f64::midpoint(*to, *from));
+}
+
+/// Take off a Newton step what it misses to second order, half of `third` along it and through the information (Chebyshev's
+/// method), if that is the lesser part.
+pub fn correct_step(information: &Cholesky, mut third: Vec<f64>, step: &mut [f64]) {
+    hold_still(&mut third, information.aliased());
+    information.solve(&mut third);
+    if largest(&third) < largest(step) {
+        add(step, -0.5, &third);
+    }
+}
+
 /// The largest absolute entry; NaN where there is one, so that no comparison takes it for small.
 #[must_use]
 pub fn largest(values: &[f64]) -> f64 {

@@ -26,6 +26,10 @@ impl Monitor {
         self.stop.store(true, Relaxed);
     }
 
+    pub fn is_stopped(&self) -> bool {
+        self.stop.load(Relaxed)
+    }
+
     /// Called between pieces of work of a few milliseconds.
     ///
     /// # Errors
@@ -33,7 +37,7 @@ impl Monitor {
     pub fn check(&self) -> Result<()> {
         #[cfg(feature = "faults")]
         fault();
-        if self.stop.load(Relaxed) { Err(Error::Stopped) } else { Ok(()) }
+        if self.is_stopped() { Err(Error::Stopped) } else { Ok(()) }
     }
 }
 

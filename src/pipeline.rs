@@ -2,6 +2,7 @@
 //! take the contrasts.
 
 mod analytic;
+mod balanced;
 mod estimates;
 mod layout;
 mod order;
@@ -10,6 +11,7 @@ mod ready;
 mod refitting;
 #[cfg(test)]
 mod tests;
+mod truncated;
 
 use std::borrow::Cow;
 
@@ -17,7 +19,7 @@ use ndarray::ArrayView2;
 
 use crate::design::covariates::Covariates;
 use crate::error::{Error, Result};
-use crate::kernels::Whereabouts;
+use crate::kernels::FittedScores;
 use crate::matching::NearestSpec;
 use crate::monitor::Monitor;
 use crate::outcome::adjustment::{AdjustmentSpec, Refits};
@@ -25,10 +27,12 @@ use crate::resampling::bootstrap::{self, BootstrapSpec, Replicate, Replicates};
 use crate::resampling::resample::{Resample, Scheme};
 use crate::resampling::stream::Stream;
 use crate::resampling::urn::Urn;
-use crate::score::logistic::{Anchor, LogisticSpec};
+use crate::score::logistic::{LogisticSpec, WarmStart};
 use crate::units::cells::Cells;
 use crate::units::tally::{Count, Outcomes, Whole};
-use crate::weighting::estimand::Estimand;
+use crate::weighting::balancing::BalancingSpec;
+use crate::weighting::ipw::IpwSpec;
+use balanced::Balanced;
 use estimates::Scratch;
 use layout::Layout;
 use ready::{check, designs, measured};
@@ -41,10 +45,16 @@ const MANY_UNITS: usize = 1000;
 /// What to estimate, and its options; nothing fitted.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Estimator {
-    Ipw(Estimand),
+    Ipw(IpwSpec),
     Nearest(NearestSpec),
     /// With an outcome model.
     Adjusted(AdjustmentSpec),
+    /// By weights that balance; the penalty is that on all rows together, the terms are at a place of
+    /// [`Data::balanced_columns`].
+    Balanced {
+        spec: BalancingSpec,
+        terms: usize,
+    },
 }
 
 impl Estimator {
@@ -54,14 +64,17 @@ impl Estimator {
         match self {
             Self::Ipw(_) | Self::Nearest(_) => true,
             Self::Adjusted(spec) => spec.needs_score(),
+            Self::Balanced { .. } => false,
         }
     }
 
-    fn estimand(&self) -> Estimand {
+    /// How rows are weighed by their scores.
+    fn weighting(&self) -> IpwSpec {
         match self {
-            Self::Ipw(estimand) => *estimand,
-            Self::Nearest(spec) => spec.focal.estimand(),
-            Self::Adjusted(spec) => spec.estimand,
+            Self::Ipw(spec) => *spec,
+            Self::Nearest(spec) => IpwSpec::of(spec.focal.estimand()),
+            Self::Adjusted(spec) => IpwSpec::of(spec.estimand),
+            Self::Balanced { spec, .. } => IpwSpec::of(spec.estimand),
         }
     }
 }
@@ -76,6 +89,8 @@ pub struct Data<'a> {
     /// The columns of x that the score, and the outcome models, are made of.
     pub score_columns: &'a [usize],
     pub outcome_columns: &'a [usize],
+    /// Those that are balanced, for each estimator that balances its own.
+    pub balanced_columns: &'a [Vec<usize>],
 }
 
 /// Data ready to be resampled: checked, collapsed where that pays, and fitted once.
@@ -94,6 +109,8 @@ pub struct Pipeline<'a, 'm> {
     score: Option<Score<'a>>,
     /// What outcome models take from the full sample's.
     outcome_refits: Option<Refits<'a>>,
+    /// What weights that balance take from the full sample's; none where the estimator is another.
+    balanced: Vec<Option<Balanced<'a>>>,
     /// The full sample's estimates, one an estimator.
     pub estimates: Vec<f64>,
     /// What the columns of the full sample's models have to be told of.
@@ -103,16 +120,18 @@ pub struct Pipeline<'a, 'm> {
 /// The full sample's score: its coefficients, and what refits by expansion start from, where units are many.
 struct Score<'a> {
     beta: Vec<f64>,
-    warm_start: Option<Anchor<'a>>,
+    warm_start: Option<WarmStart<'a>>,
 }
 
 /// Columns of the score that earlier ones explain, those whose coefficients grow without bound, some of their rows
-/// being treated all or none, and columns of the outcome models that earlier ones explain.
+/// being treated all or none, columns of the outcome models that earlier ones explain, and those terms of each estimator
+/// that balances.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Terms {
     pub aliased: Vec<usize>,
     pub diverging: Vec<usize>,
     pub outcome_aliased: Vec<usize>,
+    pub balanced_aliased: Vec<Vec<usize>>,
 }
 
 impl<'a, 'm> Pipeline<'a, 'm> {
@@ -163,17 +182,21 @@ impl<'a, 'm> Pipeline<'a, 'm> {
             layout,
             score: None,
             outcome_refits: None,
+            balanced: Vec::new(),
             estimates: Vec::new(),
             terms: Terms { outcome_aliased, ..Terms::default() },
         };
 
         // 2. The fit.
-        let mut scores = Whereabouts::default();
+        let mut scores = FittedScores::default();
         let fit = pipeline.first_fit(&mut scores)?;
         if let Some(fit) = &fit {
             (pipeline.terms.aliased, pipeline.terms.diverging) = fit.places.clone();
             pipeline.score = Some(Score { beta: fit.beta.clone(), warm_start: None });
         }
+        pipeline.balanced = pipeline.first_weights(&covariates)?;
+        let balanced = pipeline.balanced.iter().flatten();
+        pipeline.terms.balanced_aliased = balanced.map(Balanced::dropped).collect();
 
         // 3. Weights or matches and contrasts; meanwhile what replicates start from.
         let (estimates, prepared) = rayon::join(
@@ -188,6 +211,8 @@ impl<'a, 'm> Pipeline<'a, 'm> {
             }
         }
         pipeline.outcome_refits = pipeline.refits_of_outcomes()?;
+        let weights = std::mem::take(&mut pipeline.balanced);
+        pipeline.balanced = pipeline.refits_of_weights(weights)?;
         Ok(pipeline)
     }
 
@@ -240,6 +265,7 @@ impl<'a, 'm> Pipeline<'a, 'm> {
             let refits = refitter.refit(&mut drawn[..replicates.len()]);
             for ((replicate, drawn), refit) in replicates.iter_mut().zip(drawn).zip(refits) {
                 let Replicate { estimates, outcome, .. } = replicate;
+                scratch.n_rows = self.rows_drawn(&drawn.counts);
                 let run = self.estimate_drawn(drawn, refit, scratch, estimates);
                 *outcome = run.and_then(|run| run.first_failure);
             }

@@ -12,10 +12,12 @@ mod candidates;
 mod errors;
 mod estimators;
 mod fingerprint;
+mod forest;
 mod full_matching;
 mod influence;
 mod instructions;
 mod ipw;
+mod lasso;
 mod logistic;
 mod match_spec;
 mod matching;
@@ -37,7 +39,7 @@ mod core {
     #[pymodule_export]
     use super::adjustment::{AdjustedEstimate, adjust, require_inside};
     #[pymodule_export]
-    use super::balance::{Balance, balance, smd};
+    use super::balance::{Balance, balance, product_smds, smd};
     #[pymodule_export]
     use super::balancing::{BalancedEffect, BalancingWeights, balanced_effect, fit_weights};
     #[pymodule_export]
@@ -50,13 +52,17 @@ mod core {
     #[pymodule_export]
     use super::fingerprint::fingerprints;
     #[pymodule_export]
+    use super::forest::forest_scores;
+    #[pymodule_export]
     use super::full_matching::{FullMatch, match_full};
     #[pymodule_export]
     use super::influence::bootstrap_influence;
     #[pymodule_export]
     use super::instructions::instruction_set;
     #[pymodule_export]
-    use super::ipw::{IpwEstimate, Weighting, balancing_weights, ipw};
+    use super::ipw::{WeightedEstimate, Weighting, balancing_weights, ipw, weighted_effect};
+    #[pymodule_export]
+    use super::lasso::{LassoFit, lasso};
     #[pymodule_export]
     use super::logistic::{LogisticFit, fit_propensity};
     #[pymodule_export]

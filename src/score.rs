@@ -1,4 +1,5 @@
 //! Models of the propensity score.
 
 pub mod boosting;
+pub mod forest;
 pub mod logistic;

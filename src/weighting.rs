@@ -2,6 +2,8 @@
 
 pub mod balancing;
 pub mod estimand;
+pub mod given;
 pub mod influence;
 pub mod ipw;
 pub mod sizes;
+pub mod truncation;

@@ -1857,4 +1857,61 @@ def _by_small_numbers(call: str, argument: str) -> Any:
 
 
 NAMES = [case.name for case in CASES]
+
+# Scores of any model: what a flexible one takes, and what it does not.
+
+case("missing covariate of a boosted score", "boosted", {"tenure": put(4, np.nan)}, doors=FRAMES)
+for value in (np.inf, -np.inf):
+    invalid(
+        f"{value} in a covariate of a boosted score",
+        "boosted",
+        {"tenure": put(4, value)},
+        doors=FRAMES,
+        says=["column 'tenure'", "1 infinite value (row 4)", "drop or impute"],
+    )
+invalid(
+    "missing treatment of a boosted score",
+    "boosted",
+    {"opted": put(4, np.nan)},
+    doors=FRAMES,
+    says=["column 'opted'", "1 missing value (row 4)", "drop"],
+)
+invalid(
+    "missing covariate of a cross-fitted logistic score",
+    "boosted",
+    {"tenure": put(4, np.nan)},
+    options={"score_model": "logistic", "n_folds": 3},
+    doors=FRAMES,
+    says=["column 'tenure'", "1 missing value (row 4)", "drop or impute"],
+)
+invalid(
+    "more folds than rows of an arm",
+    "boosted",
+    options={"n_folds": 100},
+    doors=FRAMES,
+    says=["n_folds: 100 folds of", "treated rows; take at most"],
+)
+invalid(
+    "score above 1 of a doubly robust effect",
+    "aipw of scores",
+    {"e": put(4, 1.5)},
+    doors=FRAMES,
+    says=["column 'e'", "1 value (row 4) below 0 or above 1"],
+)
+case(
+    "score of 1 of a doubly robust effect",
+    "aipw of scores",
+    {"e": put(4, 1.0)},
+    doors=FRAMES,
+    raises=OverlapError,
+    says=["column 'e'", "1 score (row 4) at 0 or 1 exactly"],
+)
+invalid(
+    "scores that are an outcome",
+    "aipw of scores",
+    options={"scores": "done"},
+    doors=FRAMES,
+    says=["column 'done'", "it cannot be the scores too"],
+)
+
 WARNED_ALONGSIDE = SmallSampleWarning

@@ -71,12 +71,17 @@ def _predict(df, new=None, **options):
 
 FRAME_CALLS: Mapping[str, Callable[..., Any]] = {
     "fit": lambda df, **o: np.asarray(_model(df, **o).scores),
+    "boosted": lambda df, **o: np.asarray(
+        _model(df, **{"score_model": ps.Boosting(max_trees=10)} | o).scores
+    ),
+    "aipw of scores": _effect(ps.aipw, covariates=COVARIATES, scores="e"),
     "predict": _predict,
     "weights": lambda df, **o: np.asarray(_with_roles(ps.balancing_weights, scores="e")(df, **o)),
     "balancing": lambda df, **o: np.asarray(
         _with_roles(ps.fit_weights, covariates=COVARIATES)(df, **o).weights
     ),
     "ipw": _effect(ps.ipw, scores="e"),
+    "weighted": _effect(ps.weighted_effect, weights="e", estimand="ATO"),
     "aipw": _effect(ps.aipw, covariates=COVARIATES),
     "ipwra": _effect(ps.ipwra, covariates=COVARIATES),
     "regression": _effect(ps.regression_adjustment, covariates=COVARIATES),

@@ -54,6 +54,9 @@ CALLS = {
     "fit_propensity": lambda a, **options: core.fit_propensity(
         a.x, a.treatment, sample_weight=a.weights, **options
     ),
+    "forest_scores": lambda a, **options: core.forest_scores(
+        a.x, a.treatment, n_trees=40, sample_weight=a.weights, **options
+    ),
     "fit_weights": lambda a, **options: core.fit_weights(
         a.x, a.treatment, sample_weight=a.weights, **options
     ),
@@ -61,6 +64,12 @@ CALLS = {
         a.outcome, a.treatment, a.weights, a.x, **options
     ),
     "ipw": lambda a, **options: core.ipw(a.outcome, a.treatment, a.scores, **options),
+    "ipw truncated": lambda a, **options: core.ipw(
+        a.outcome, a.treatment, a.scores, truncate=0.9, sample_weight=a.weights, **options
+    ),
+    "weighted_effect": lambda a, **options: core.weighted_effect(
+        a.outcome, a.treatment, a.weights, **options
+    ),
     "match_nn": lambda a, **options: core.match_nn(a.scores, a.treatment, **options),
     "match_optimal": lambda a, **options: core.match_nn(
         a.scores, a.treatment, method="optimal", replace=False, **options
@@ -84,9 +93,12 @@ CALLS = {
 # The arrays of float64 that each call reads.
 READS = {
     "fit_propensity": ["x", "weights"],
+    "forest_scores": ["x", "weights"],
     "fit_weights": ["x", "weights"],
     "balanced_effect": ["outcome", "weights", "x"],
     "ipw": ["outcome", "scores"],
+    "ipw truncated": ["outcome", "scores", "weights"],
+    "weighted_effect": ["outcome", "weights"],
     "match_nn": ["scores"],
     "match_optimal": ["scores"],
     "match_full": ["scores"],
@@ -101,6 +113,8 @@ _NUMBERS = {
     "fit_weights": ["weights", "ess_treated", "ess_control"],
     "balanced_effect": ["estimate", "std_error", "std_error_hc0", "influence_treated"],
     "ipw": ["estimate", "weights", "ess_treated", "ess_control"],
+    "ipw truncated": ["estimate", "weights", "n_truncated_treated", "n_truncated_control"],
+    "weighted_effect": ["estimate", "std_error", "influence_treated", "influence_control"],
     "match_nn": ["weights", "focal", "donors", "first", "last"],
     "match_optimal": ["weights", "focal", "donors", "first", "last"],
     "match_full": ["subclass", "n_subclasses", "total_distance"],
@@ -134,8 +148,8 @@ ALL_CALLS, ALL_READS = CALLS | MORE_CALLS, READS | _MORE_READS
 
 def quantities(name, result):
     """What a result says, quantity by quantity, each a flat array."""
-    if name == "smd":
-        return {"smd": result}
+    if name in ("smd", "forest_scores"):
+        return {name: result}
     return {field: np.ravel(getattr(result, field)) for field in (_NUMBERS | _MORE_NUMBERS)[name]}
 
 

@@ -79,6 +79,7 @@ def _fortran_order(x):
 LARGE = {
     "fit_propensity": (1_500_000, 30, {"n_threads": 1}),
     "match_nn": (2_000_000, 1, {"n_threads": 1, "n_neighbors": 1_000}),
+    "forest_scores": (200_000, 10, {}),
     "bootstrap": (50_000, 5, {"n_reps": 1_000_000}),
 }
 

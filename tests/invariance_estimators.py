@@ -65,7 +65,9 @@ def by_user(values: Any, world: World) -> pd.Series[Any]:
 
 
 def model(world: World, **options: Any) -> ps.PropensityModel:
-    return ps.fit_propensity(world.df, **world.roles(ps.fit_propensity), **options)
+    roles = world.roles(ps.fit_propensity)
+    roles.pop("cluster", None)  # which is kept whole in folds, of which the logistic model has none
+    return ps.fit_propensity(world.df, **roles, **options)
 
 
 # Reading
@@ -138,6 +140,13 @@ def of_model(result: ps.PropensityModel, world: World) -> Answer:
     return answer
 
 
+def of_scores(result: ps.CrossFittedScores, world: World) -> Answer:
+    return {
+        ("score", "scores"): by_user(result.scores, world),
+        ("share", "auc"): result.auc,
+    }
+
+
 def of_balance(table: pd.DataFrame, world: World) -> Answer:
     kinds = {
         "smd": "smd",
@@ -206,6 +215,24 @@ def effect(name: str, function: Any, estimands: tuple[str, ...], **options: Any)
     return Estimator(name, make, of_effect, estimands)
 
 
+BOOSTING = ps.Boosting(max_trees=20)
+FOREST = ps.Forest(n_trees=100, min_leaf=25)
+
+
+def out_of_sample(name: str, score_model: Any, read: Any, **options: Any) -> Estimator:
+    """Scores of a model that has not seen the rows, or what is made with them."""
+
+    def make(world: World, _: str) -> ps.CrossFittedScores:
+        roles = world.roles(ps.fit_propensity, *(("cluster",) if score_model == FOREST else ()))
+        return ps.fit_propensity(world.df, score_model=score_model, **options, **roles)
+
+    return Estimator(name, make, read)
+
+
+def _weighted_by(scores: ps.CrossFittedScores, world: World) -> Answer:
+    return of_effect(ps.ipw(world.df, outcome="y", scores=scores, **world.roles(ps.ipw)), world)
+
+
 def nearest(
     name: str,
     estimands: tuple[str, ...],
@@ -224,13 +251,15 @@ def nearest(
     return Estimator(name, make, read, estimands, takes_weights)
 
 
-def grouped(name: str, function: Any, **options: Any) -> Estimator:
+def grouped(
+    name: str, function: Any, *, read: Any = of_subclasses, takes_weights: bool = True, **options: Any
+) -> Estimator:
     def make(world: World, estimand: str) -> ps.Subclasses:
         roles = world.roles(function, *(() if function is ps.match_cem else ("covariates",)))
         given = {} if function is ps.match_cem else {"scores": model(world)}
         return function(world.df, estimand=estimand, **given, **options, **roles)
 
-    return Estimator(name, make, of_subclasses, ALL)
+    return Estimator(name, make, read, ALL, takes_weights)
 
 
 def bootstrapped(
@@ -257,6 +286,50 @@ def _bootstrap_of_matches(matches: ps.Matches, world: World) -> Answer:
     return of_bootstrap(matches.bootstrap(world.df["y"], n_reps=20, seed=1, progress=False), world)
 
 
+def _rosenbaum(matched: ps.Matches | ps.Subclasses, world: World) -> Answer:
+    found = matched.rosenbaum(world.df["y"], gammas=[1.0, 1.5])
+    answer: Answer = {("test", "critical"): found.critical_gamma}
+    for _, row in found.table.iterrows():
+        gamma = row["gamma"]
+        answer |= {
+            ("test", f"p_lower {gamma}"): row["p_lower"],
+            ("test", f"p_upper {gamma}"): row["p_upper"],
+            ("ends", f"estimate {gamma}"): row[["estimate_low", "estimate_high"]].to_numpy(),
+        }
+    return answer
+
+
+def robustness(name: str, estimator: Any) -> Estimator:
+    def make(world: World, _: str) -> ps.RobustnessValue:
+        roles = world.roles(ps.robustness_value)
+        if estimator is None:
+            roles.pop("cluster", None)
+        return ps.robustness_value(
+            world.df,
+            outcome="y",
+            estimator=estimator,
+            multiples=[1],
+            **roles,
+            benchmarks=[world.covariates[0]],
+        )
+
+    return Estimator(name, make, _of_robustness)
+
+
+def _of_robustness(found: ps.RobustnessValue, world: World) -> Answer:
+    row = found.table.iloc[0]
+    return {
+        ("estimate", "estimate"): found.estimate,
+        ("error", "std_error"): found.std_error,
+        ("share", "value"): found.value,
+        ("share", "value at alpha"): found.value_at_alpha,
+        ("share", "r2 treatment"): row["r2_treatment"],
+        ("share", "r2 outcome"): row["r2_outcome"],
+        ("estimate", "left"): row["estimate"],
+        ("ends", "left"): row[["conf_low", "conf_high"]].to_numpy(dtype=float),
+    }
+
+
 def _weights(world: World) -> Any:
     return ps.balancing_weights(
         world.df, scores=model(world), **world.roles(ps.balancing_weights), estimand="ATE"
@@ -268,6 +341,11 @@ def balancing(name: str, estimands: tuple[str, ...], **options: Any) -> Estimato
         return ps.fit_weights(world.df, estimand=estimand, **options, **world.roles(ps.fit_weights))
 
     return Estimator(name, make, of_matched, estimands)
+
+
+def _weighted(world: World, estimand: str) -> ps.Effect:
+    bounded = ps.truncate(model(world), estimand=estimand, upper=0.9)
+    return ps.weighted_effect(world.df, outcome="y", weights=bounded, **world.roles(ps.weighted_effect))
 
 
 def _balance(world: World) -> pd.DataFrame:
@@ -292,9 +370,13 @@ ESTIMATORS = {
     for estimator in (
         effect("ipw of a column", ps.ipw, WEIGHTING, scores="e"),
         effect("ipw", ps.ipw, WEIGHTING, scores="model"),
+        effect("ipw truncated", ps.ipw, WEIGHTING, scores="model", truncate=0.9),
+        Estimator("weighted_effect", _weighted, of_effect, WEIGHTING),
         effect("aipw", ps.aipw, ADJUSTING),
         effect("aipw logistic", ps.aipw, ADJUSTING, outcome="yes", outcome_model="logistic"),
         effect("aipw cross-fitted", ps.aipw, ADJUSTING, n_folds=3),
+        effect("aipw of a column", ps.aipw, ADJUSTING, scores="e"),
+        effect("aipw boosted", ps.aipw, ADJUSTING, score_model=BOOSTING, outcome_model=BOOSTING, n_folds=3),
         effect("ipwra", ps.ipwra, ADJUSTING),
         effect("ipwra logistic", ps.ipwra, ADJUSTING, outcome="yes", outcome_model="logistic"),
         effect("regression_adjustment", ps.regression_adjustment, ADJUSTING),
@@ -321,6 +403,7 @@ ESTIMATORS = {
         grouped("match_cem", ps.match_cem, cutpoints=4),
         grouped("subclassify", ps.subclassify, n_subclasses=5),
         bootstrapped("bootstrap IPW", [ps.IPW(estimand) for estimand in WEIGHTING]),
+        bootstrapped("bootstrap IPW truncated", [ps.IPW(estimand, truncate=0.9) for estimand in WEIGHTING]),
         bootstrapped("bootstrap AIPW", [ps.AIPW(estimand) for estimand in ADJUSTING]),
         bootstrapped("bootstrap IPWRA", [ps.IPWRA(estimand) for estimand in ADJUSTING]),
         bootstrapped("bootstrap regression", [ps.RegressionAdjustment(estimand) for estimand in ADJUSTING]),
@@ -337,12 +420,23 @@ ESTIMATORS = {
             "bootstrap 1-NN", [ps.NearestNeighbors("ATT"), ps.NearestNeighbors("ATC")], takes_weights=False
         ),
         nearest("Matches.bootstrap", ALL, read=_bootstrap_of_matches, takes_weights=False),
+        nearest("pairs rosenbaum", PAIRS, read=_rosenbaum, takes_weights=False, replace=False),
+        grouped("match_full rosenbaum", ps.match_full, read=_rosenbaum, takes_weights=False),
+        grouped(
+            "subclassify rosenbaum", ps.subclassify, read=_rosenbaum, takes_weights=False, n_subclasses=5
+        ),
+        robustness("robustness_value", None),
+        robustness("robustness_value aipw", ps.AIPW()),
         balancing("fit_weights", ADJUSTING),
         balancing("fit_weights cbps", ("ATE",), method="cbps"),
         balancing("fit_weights ipt", ("ATE",), method="ipt"),
         balancing("fit_weights penalized", ADJUSTING, penalty=1.0),
         table("fit_propensity", model, of_model),
         table("fit_propensity penalized", lambda world: model(world, penalty=1.0), of_model),
+        out_of_sample("fit_propensity cross-fitted", "logistic", of_scores, n_folds=3),
+        out_of_sample("fit_propensity boosted", BOOSTING, of_scores, n_folds=3, n_repeats=2),
+        out_of_sample("fit_propensity forest", FOREST, of_scores),
+        out_of_sample("ipw boosted", BOOSTING, _weighted_by, n_folds=3),
         table("balancing_weights", _weights, of_weights),
         table("truncate", lambda world: ps.truncate(_weights(world), upper=0.95), of_weights),
         table(

@@ -129,10 +129,19 @@ class IpwTwin:
     weights: np.ndarray
 
 
-def ipw(outcome, treatment, e, estimand="ATE"):
+def truncated(weights, treatment, quantile):
+    """Set the weights of each arm that are above this quantile of them to it."""
+    t = np.asarray(treatment, dtype=bool)
+    bounds = [np.quantile(weights[arm], quantile) for arm in (~t, t)]
+    return np.minimum(weights, np.where(t, bounds[1], bounds[0]))
+
+
+def ipw(outcome, treatment, e, estimand="ATE", truncate=None):
     """Hajek: a ratio of weighted sums in each arm."""
     t = np.asarray(treatment, dtype=bool)
     w = balancing_weights(e, t, estimand)
+    if truncate is not None:
+        w = truncated(w, t, truncate)
     mean_treated = np.average(outcome[t], weights=w[t])
     mean_control = np.average(outcome[~t], weights=w[~t])
     return IpwTwin(
@@ -482,7 +491,7 @@ def estimate(estimator, x, treatment, outcome, *, penalty=0.0):
     """One estimator, from the fit to the effect, on the rows given."""
     e = fit_logistic(x, treatment, penalty=penalty).scores
     if type(estimator).__name__ == "IPW":
-        return ipw(outcome, treatment, e, estimator.estimand).estimate
+        return ipw(outcome, treatment, e, estimator.estimand, estimator.truncate).estimate
     matches = nearest_neighbors(
         e,
         treatment,

@@ -6,6 +6,7 @@ use propensity::resampling::resample::{Resample, Scheme};
 use propensity::resampling::stream::Stream;
 use propensity::score::logistic::LogisticSpec;
 use propensity::weighting::estimand::Estimand;
+use propensity::weighting::ipw::IpwSpec;
 
 use crate::worlds::World;
 
@@ -48,8 +49,10 @@ pub fn replicates(criterion: &mut Criterion) {
             sample_weight: None,
             score_columns: &columns,
             outcome_columns: &columns,
+            balanced_columns: &[],
         };
-        let (estimators, monitor) = ([Estimator::Ipw(Estimand::Ate)], Monitor::default());
+        let (estimators, monitor) =
+            ([Estimator::Ipw(IpwSpec::of(Estimand::Ate))], Monitor::default());
         let resample = Resample::new(Scheme::Multinomial, n, None, None).unwrap();
         group.throughput(Throughput::Elements((n * N_REPS) as u64));
         group.bench_function(BenchmarkId::new(name, n), |bencher| {

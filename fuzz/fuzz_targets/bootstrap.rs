@@ -5,6 +5,7 @@
 use libfuzzer_sys::fuzz_target;
 use propensity::resampling::bootstrap::BootstrapSpec;
 use propensity::weighting::estimand::Estimand;
+use propensity::weighting::ipw::IpwSpec;
 use propensity::score::logistic::LogisticSpec;
 use propensity::matching::{Focal, NearestSpec, Quantity};
 use propensity::monitor::Monitor;
@@ -22,6 +23,7 @@ fuzz_target!(|input: (Table, u8, u64)| {
         sample_weight: None,
         score_columns: &columns,
         outcome_columns: &columns,
+        balanced_columns: &[],
     };
     let nearest = NearestSpec {
         focal: Focal::Treated,
@@ -29,7 +31,7 @@ fuzz_target!(|input: (Table, u8, u64)| {
         caliper: None,
         quantity: Quantity::Score,
     };
-    let estimators = [Estimator::Ipw(Estimand::Ate), Estimator::Nearest(nearest)];
+    let estimators = [Estimator::Ipw(IpwSpec::of(Estimand::Ate)), Estimator::Nearest(nearest)];
     let monitor = Monitor::default();
     let Ok(pipeline) = Pipeline::new(data, &estimators, LogisticSpec::default(), &monitor) else {
         return;

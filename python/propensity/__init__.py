@@ -4,23 +4,29 @@ Two doors lead in. The functions here take a data frame (pandas, polars, pyarrow
 of the same names in `propensity.core` take NumPy arrays. `propensity.plots` draws what both give back.
 
 Who opts in, and can be compared
-    `fit_propensity` gives a `PropensityModel`, and of any other model `CrossFittedScores`; `overlap`, `trim`.
+    `fit_propensity` gives a `PropensityModel`, and of any other model `CrossFittedScores`; `Boosting` and
+    `Forest` say how trees are grown; `overlap`, `trim`.
+Which of hundreds of covariates matter
+    `select_covariates` gives `SelectedCovariates`, to hand on.
 What the feature did, several answers at once
     `estimate`, `bootstrap`, with a list of specifications: `IPW`, `AIPW`, `IPWRA`, `RegressionAdjustment`,
     `NearestNeighbors`, `Balancing`.
 By weighting
     `ipw`; `balancing_weights`, `truncate`; `fit_weights` gives `BalancingWeights`, with which terms balance
-    exactly.
+    exactly; `weighted_effect` for weights from anywhere.
 By outcome models
     `aipw`, `ipwra`, `regression_adjustment`.
 By matching, then `.effect("outcome")`
     `match_nn`, `match_full`, `match_cem`, `subclassify`.
 How much, in what terms
     of any `Effect`: `.means`, `.contrast_as("percent")`, `.test(value, alternative, margin)`.
+For whom
+    `by="tier"` gives `GroupedEffects`, with one table and `.test_equal()`.
 Whether the arms are alike
     `smd`, `balance`, `balance_summary`.
 What if something is hidden
-    `e_value` of a published number, `effect.e_value()` of an effect; `matches.rosenbaum("outcome")`.
+    `e_value` of a published number, `effect.e_value()` of an effect; `matches.rosenbaum("outcome")`;
+    `robustness_value`; `placebo`.
 Data to learn on, what can go wrong
     `datasets`, `errors`.
 
@@ -31,9 +37,11 @@ Data to learn on, what can go wrong
 """
 
 from propensity import core, datasets, errors, plots
-from propensity.balance.tables import balance, balance_summary, smd
+from propensity.balance.summary import balance_summary
+from propensity.balance.tables import balance, smd
 from propensity.core import __version__
 from propensity.effects.effect import Effect
+from propensity.effects.equality import EqualityTest
 from propensity.effects.estimators import (
     AIPW,
     IPW,
@@ -42,6 +50,7 @@ from propensity.effects.estimators import (
     Estimator,
     RegressionAdjustment,
 )
+from propensity.effects.grouped import GroupedEffects
 from propensity.effects.hypotheses import EffectTest
 from propensity.effects.matching_specification import NearestNeighbors
 from propensity.effects.several import Effects
@@ -56,16 +65,24 @@ from propensity.overlap.overlap import Overlap, overlap
 from propensity.overlap.trimming import Trimmed, trim
 from propensity.resampling.bootstrap import bootstrap
 from propensity.resampling.result import BootstrapResult
+from propensity.scores.boosting import Boosting
 from propensity.scores.cross_fitted import CrossFittedScores
 from propensity.scores.fit import fit_propensity
+from propensity.scores.forest import Forest
 from propensity.scores.model import PropensityModel
+from propensity.selection.select import select_covariates
+from propensity.selection.selected import SelectedCovariates
 from propensity.sensitivity.e_value import EValue, e_value
+from propensity.sensitivity.placebo import Placebo, placebo
+from propensity.sensitivity.robustness import robustness_value
+from propensity.sensitivity.robustness_result import RobustnessValue
 from propensity.sensitivity.rosenbaum import RosenbaumBounds
 from propensity.study.estimate import estimate
 from propensity.weighting.balancing import fit_weights
 from propensity.weighting.balancing_weights import BalancingWeights
 from propensity.weighting.ipw import balancing_weights, ipw
 from propensity.weighting.truncation import TruncatedWeights, truncate
+from propensity.weighting.weighted import weighted_effect
 
 __all__ = [
     "AIPW",
@@ -73,19 +90,26 @@ __all__ = [
     "IPWRA",
     "Balancing",
     "BalancingWeights",
+    "Boosting",
     "BootstrapResult",
     "CrossFittedScores",
     "EValue",
     "Effect",
     "EffectTest",
     "Effects",
+    "EqualityTest",
     "Estimator",
+    "Forest",
+    "GroupedEffects",
     "Matches",
     "NearestNeighbors",
     "Overlap",
+    "Placebo",
     "PropensityModel",
     "RegressionAdjustment",
+    "RobustnessValue",
     "RosenbaumBounds",
+    "SelectedCovariates",
     "Subclasses",
     "Trimmed",
     "TruncatedWeights",
@@ -108,12 +132,16 @@ __all__ = [
     "match_full",
     "match_nn",
     "overlap",
+    "placebo",
     "plots",
     "regression_adjustment",
+    "robustness_value",
+    "select_covariates",
     "smd",
     "subclassify",
     "trim",
     "truncate",
+    "weighted_effect",
 ]
 
 

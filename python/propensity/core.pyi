@@ -29,12 +29,13 @@ __all__ = [
     "BoostedTrees",
     "BoostingPath",
     "FullMatch",
-    "IpwEstimate",
+    "LassoFit",
     "LogisticFit",
     "LossPath",
     "MatchedEffect",
     "Matches",
     "Replicates",
+    "WeightedEstimate",
     "Weighting",
     "__version__",
     "adjust",
@@ -48,14 +49,18 @@ __all__ = [
     "fingerprints",
     "fit_propensity",
     "fit_weights",
+    "forest_scores",
     "instruction_set",
     "ipw",
+    "lasso",
     "match_full",
     "match_nn",
     "matching_effect",
     "outcome_variance",
+    "product_smds",
     "require_inside",
     "smd",
+    "weighted_effect",
 ]
 
 __version__: str
@@ -166,7 +171,7 @@ class BoostedOutcomes:
     def model_control(self) -> BoostedTrees: ...
 
 @final
-class IpwEstimate:
+class WeightedEstimate:
     """A weighted contrast of two means."""
 
     @property
@@ -187,6 +192,10 @@ class IpwEstimate:
     def influence_treated(self) -> _Floats: ...  # (n,), mean zero
     @property
     def influence_control(self) -> _Floats: ...  # (n,), mean zero
+    @property
+    def n_truncated_treated(self) -> int: ...  # rows whose weights were bounded
+    @property
+    def n_truncated_control(self) -> int: ...
 
 @final
 class AdjustedEstimate:
@@ -372,6 +381,8 @@ class Replicates:
     def diverging(self) -> NDArray[np.int64]: ...
     @property
     def outcome_aliased(self) -> NDArray[np.int64]: ...  # of the outcome models, among theirs
+    @property
+    def balanced_aliased(self) -> list[NDArray[np.int64]]: ...  # of each estimator that balances
 
 def fit_propensity(
     x: _Floats,
@@ -381,6 +392,40 @@ def fit_propensity(
     sample_weight: _Floats | None = None,
     n_threads: int | None = None,
 ) -> LogisticFit: ...
+
+@final
+class LassoFit:
+    """A lasso of one response on d columns."""
+
+    @property
+    def coefficients(self) -> _Floats: ...  # (d,), on the scale of x; 0 for columns that are not chosen
+    @property
+    def intercept(self) -> float: ...
+    @property
+    def loadings(self) -> _Floats: ...  # (d,), for a standard deviation of the column
+    @property
+    def rounds(self) -> int: ...  # how often the loadings were made
+
+def lasso(
+    x: _Floats,
+    responses: Sequence[_Floats] | _Floats,
+    *,
+    penalty: float,
+    loadings: Literal["robust", "unit"] = "robust",
+    sample_weight: _Floats | None = None,
+    n_threads: int | None = None,
+) -> list[LassoFit]: ...
+def forest_scores(
+    x: _Floats,
+    treatment: _Treatment,
+    *,
+    n_trees: int = 300,
+    min_leaf: int | None = None,
+    sample_weight: _Floats | None = None,
+    seed: int = 0,
+    n_threads: int | None = None,
+    progress: Callable[[int], object] | None = None,
+) -> _Floats: ...  # (n,), each row's by trees that have not seen it
 def fingerprints(
     columns: Sequence[NDArray[np.float64 | np.int64 | np.uint64 | np.bool_]], n_threads: int | None = None
 ) -> NDArray[np.uint64]: ...
@@ -399,11 +444,20 @@ def ipw(
     scores: _Floats,
     *,
     estimand: _WeightingEstimand = "ATE",
+    truncate: float | None = None,
     x: _Floats | None = None,
     penalty: float = 0.0,
     sample_weight: _Floats | None = None,
     n_threads: int | None = None,
-) -> IpwEstimate: ...
+) -> WeightedEstimate: ...
+def weighted_effect(
+    outcome: _Floats,
+    treatment: _Treatment,
+    weights: _Floats,
+    *,
+    sample_weight: _Floats | None = None,
+    n_threads: int | None = None,
+) -> WeightedEstimate: ...
 def fit_weights(
     x: _Floats,
     treatment: _Treatment,
@@ -562,6 +616,16 @@ def smd(
     denominator: _Denominator = "pooled",
     n_threads: int | None = None,
 ) -> _Floats: ...
+def product_smds(
+    x: _Floats,
+    treatment: _Treatment,
+    pairs: Sequence[tuple[int, int]],
+    *,
+    weights: Sequence[_Floats] | _Floats | None = None,
+    sample_weight: _Floats | None = None,
+    denominator: _Denominator = "pooled",
+    n_threads: int | None = None,
+) -> _Floats: ...  # (m, k + 1)
 def bootstrap(
     x: _Floats,
     treatment: _Treatment,
@@ -575,6 +639,7 @@ def bootstrap(
     sample_weight: _Floats | None = None,
     score_columns: Sequence[int] | None = None,
     outcome_columns: Sequence[int] | None = None,
+    balanced_columns: Sequence[Sequence[int]] | None = None,
     n_reps: int = 500,
     seed: int = 0,
     analytic: bool = False,

@@ -64,6 +64,22 @@ class InfeasibleError(InvalidInputError):
         self.columns, self.treated = tuple(columns), treated
 
 
+class OutOfBagError(InvalidInputError):
+    """Every tree of a forest has seen these rows, so that none is left to score them.
+
+    Attributes
+    ----------
+    rows : tuple of int
+        The rows.
+    n_trees : int or None
+        How many trees would leave each of them out of one; None where no sensible number would.
+    """
+
+    def __init__(self, message: str, rows: Iterable[int] = (), n_trees: int | None = None) -> None:
+        super().__init__(message)
+        self.rows, self.n_trees = tuple(rows), n_trees
+
+
 class NoMatchesError(InvalidInputError):
     """No unit has a neighbour within the caliper."""
 
@@ -106,6 +122,10 @@ class SampleWeightWarning(UserWarning):
 
 class CalibrationWarning(UserWarning):
     """The scores cannot be the probabilities of this treatment."""
+
+
+class SlowWarning(UserWarning):
+    """What was asked for takes minutes: about how many, and what would take less."""
 
 
 class FailedEstimatorWarning(UserWarning):

@@ -4,7 +4,8 @@ use ndarray::ArrayView2;
 use rayon::prelude::*;
 
 use super::samples::Sample;
-use crate::design::covariates::{CHUNK, not_measurable, stretch};
+use crate::design::covariates::{CHUNK, stretch};
+use crate::design::moments::not_measurable;
 use crate::error::Result;
 use crate::kernels::{BLOCK, Lane};
 use crate::moments::Moments;

@@ -3,20 +3,18 @@
 
 use std::ops::Range;
 
-use ndarray::{ArrayView1, ArrayView2, Axis, Slice};
+use ndarray::ArrayView2;
 use rayon::prelude::*;
 
 use crate::checks;
-use crate::error::{Error, Result};
+use crate::design::moments::column_moments;
+use crate::error::Result;
 use crate::kernels::{
     BLOCK, Lane, ScoreEquations, add_gradient, linear_predictor, sigmoid, standardize,
 };
 use crate::linalg::add;
-use crate::moments::Moments;
 
-/// Rows a thread takes at a time when it passes over the data; a fixed number, so that sums do not
-/// depend on how many threads there are.
-pub const CHUNK: usize = 64 * BLOCK;
+pub use crate::design::chunks::{CHUNK, stretch};
 
 #[derive(Debug, Clone)]
 pub struct Covariates<'a> {
@@ -108,14 +106,9 @@ impl<'a> Covariates<'a> {
         self.columns.len()
     }
 
-    /// Some of these columns, in the order given, as they are.
+    /// Some of these columns, in the order given, each standardized by itself.
     #[must_use]
     pub fn subset(&self, columns: &[usize]) -> Self {
-        let all = self.x.ncols();
-        debug_assert!(
-            self.rests.is_empty() && self.columns.len() == all,
-            "a design is settled last"
-        );
         Self {
             x: self.x,
             columns: columns.iter().map(|k| self.columns[*k]).collect(),
@@ -138,21 +131,6 @@ impl<'a> Covariates<'a> {
         first.places.truncate(n_columns);
         first.rests.retain(|rest| rest.column < n_columns);
         first
-    }
-
-    /// One column, standardized.
-    #[must_use]
-    pub fn only(&self, column: usize) -> Self {
-        Self {
-            x: self.x,
-            columns: vec![self.columns[column]],
-            center: vec![self.center[column]],
-            scale: vec![self.scale[column]],
-            places: vec![0],
-            dropped: Vec::new(),
-            rests: Vec::new(),
-            is_settled: false,
-        }
     }
 
     /// Whether every column that was asked for is there, as it is.
@@ -275,53 +253,47 @@ impl<'a> Covariates<'a> {
     /// The sums of x r over all rows, intercept first.
     #[must_use]
     pub fn gradient(&self, residual: &[f64]) -> Vec<f64> {
-        let n = self.n_rows();
-        let chunk = |first: usize| {
-            let mut sums = vec![0.0; self.n_columns() + 1];
-            let mut columns = vec![[0.0; BLOCK]; self.n_columns()];
-            let mut r = [0.0; BLOCK];
-            for start in (first..n.min(first + CHUNK)).step_by(BLOCK) {
-                let rows = start..n.min(start + BLOCK);
-                self.load(start, &mut columns);
-                r[..rows.len()].copy_from_slice(&residual[rows.clone()]);
-                r[rows.len()..].fill(0.0);
-                add_gradient(&columns, &r, &mut sums);
-            }
-            sums
-        };
-        let chunks: Vec<Vec<f64>> =
-            (0..n.div_ceil(CHUNK)).into_par_iter().map(|index| chunk(index * CHUNK)).collect();
-        let mut total = vec![0.0; self.n_columns() + 1];
-        for one in &chunks {
-            add(&mut total, 1.0, one);
-        }
-        total
+        self.reduce(
+            || vec![0.0; self.n_columns() + 1],
+            |sums, columns, rows| add_gradient(columns, &padded_lane(residual, rows), sums),
+            |total, one| add(total, 1.0, one),
+        )
     }
 
     /// The sums of x r and of x x' s over all rows, intercept first.
     #[must_use]
     pub fn products(&self, residual: &[f64], spread: &[f64]) -> ScoreEquations {
+        self.reduce(
+            || ScoreEquations::new(self.n_columns() + 1),
+            |equations, columns, rows| {
+                let [r, s] = [residual, spread].map(|values| padded_lane(values, rows.clone()));
+                equations.add_products(columns, &r, &s);
+            },
+            ScoreEquations::merge,
+        )
+    }
+
+    /// One pass over the rows, block by block: an accumulator for each chunk, merged in the order of the chunks.
+    fn reduce<A: Send>(
+        &self,
+        start: impl Fn() -> A + Sync,
+        add: impl Fn(&mut A, &[Lane], Range<usize>) + Sync,
+        merge: impl Fn(&mut A, &A),
+    ) -> A {
         let n = self.n_rows();
-        let chunk = |first: usize| {
-            let mut equations = ScoreEquations::new(self.n_columns() + 1);
-            let mut columns = vec![[0.0; BLOCK]; self.n_columns()];
-            let (mut r, mut s) = ([0.0; BLOCK], [0.0; BLOCK]);
-            for start in (first..n.min(first + CHUNK)).step_by(BLOCK) {
-                let rows = start..n.min(start + BLOCK);
-                self.load(start, &mut columns);
-                for (lane, values) in [(&mut r, residual), (&mut s, spread)] {
-                    lane[..rows.len()].copy_from_slice(&values[rows.clone()]);
-                    lane[rows.len()..].fill(0.0);
-                }
-                equations.add_products(&columns, &r, &s);
+        let chunk = |index: usize| {
+            let (mut sums, mut columns) = (start(), vec![[0.0; BLOCK]; self.n_columns()]);
+            let last = n.min((index + 1) * CHUNK);
+            for first in (index * CHUNK..last).step_by(BLOCK) {
+                self.load(first, &mut columns);
+                add(&mut sums, &columns, first..last.min(first + BLOCK));
             }
-            equations
+            sums
         };
-        let chunks: Vec<ScoreEquations> =
-            (0..n.div_ceil(CHUNK)).into_par_iter().map(|index| chunk(index * CHUNK)).collect();
-        let mut total = ScoreEquations::new(self.n_columns() + 1);
+        let chunks: Vec<A> = (0..n.div_ceil(CHUNK)).into_par_iter().map(chunk).collect();
+        let mut total = start();
         for one in &chunks {
-            total.merge(one);
+            merge(&mut total, one);
         }
         total
     }
@@ -358,76 +330,9 @@ impl Rest {
     }
 }
 
-/// Mean and spread of each column, in one pass over fixed chunks.
-fn column_moments(x: ArrayView2<'_, f64>, sample_weight: Option<&[f64]>) -> Result<Vec<Moments>> {
-    let chunks: Vec<Vec<Moments>> = (0..x.nrows().div_ceil(CHUNK))
-        .into_par_iter()
-        .map(|chunk| chunk_moments(x, sample_weight, chunk * CHUNK))
-        .collect();
-    let mut moments = vec![Moments::default(); x.ncols()];
-    for chunk in &chunks {
-        moments.iter_mut().zip(chunk).for_each(|(all, one)| all.merge(one));
-    }
-    for (k, column) in moments.iter().enumerate() {
-        let vanishes =
-            column.deviation < f64::MIN_POSITIVE && !is_constant(x.column(k), sample_weight);
-        if vanishes || !column.deviation.is_finite() {
-            return Err(not_measurable(x, k));
-        }
-    }
-    Ok(moments)
-}
-
-/// Why column `k` has no spread that is a number.
-#[must_use]
-pub fn not_measurable(x: ArrayView2<'_, f64>, k: usize) -> Error {
-    let extreme = Error::Extreme { name: "x", column: Some(k) };
-    checks::finite_columns("x", x).err().unwrap_or(extreme)
-}
-
-#[allow(clippy::float_cmp)] // exact on purpose: one number all the way down
-fn is_constant(column: ArrayView1<'_, f64>, sample_weight: Option<&[f64]>) -> bool {
-    let is_there = |row: &usize| sample_weight.is_none_or(|weight| weight[*row] > 0.0);
-    let mut there = (0..column.len()).filter(is_there).map(|row| column[row]);
-    let first = there.next();
-    there.all(|value| Some(value) == first)
-}
-
-fn chunk_moments(
-    x: ArrayView2<'_, f64>,
-    sample_weight: Option<&[f64]>,
-    start: usize,
-) -> Vec<Moments> {
-    let mut moments = vec![Moments::default(); x.ncols()];
+/// Some values, padded with zeros.
+fn padded_lane(values: &[f64], rows: Range<usize>) -> Lane {
     let mut lane = [0.0; BLOCK];
-    let mut present = [1.0; BLOCK];
-    let end = x.nrows().min(start + CHUNK);
-    for start in (start..end).step_by(BLOCK) {
-        let length = BLOCK.min(end - start);
-        let mut n_present = length as f64;
-        if let Some(weight) = sample_weight {
-            let weight = &weight[start..start + length];
-            present.iter_mut().zip(weight).for_each(|(slot, w)| *slot = f64::from(*w > 0.0));
-            n_present = present[..length].iter().sum();
-        }
-        for (k, moments) in moments.iter_mut().enumerate() {
-            let column = stretch(x, k, start..start + length);
-            let values = if let Some(values) = column.to_slice() {
-                values
-            } else {
-                lane.iter_mut().zip(column).for_each(|(slot, x)| *slot = *x);
-                &lane[..length]
-            };
-            moments.add_weighing(values, &present[..length], n_present);
-        }
-    }
-    moments
-}
-
-/// Some rows of one column.
-#[must_use]
-pub fn stretch<T>(x: ArrayView2<'_, T>, column: usize, rows: Range<usize>) -> ArrayView1<'_, T> {
-    let mut column = x.index_axis_move(Axis(1), column);
-    column.slice_axis_inplace(Axis(0), Slice::from(rows));
-    column
+    lane[..rows.len()].copy_from_slice(&values[rows]);
+    lane
 }

@@ -22,12 +22,15 @@
 use ndarray::ArrayView2;
 
 use crate::design::covariates::{Covariates, Rest, stretch};
+use crate::design::least_squares::{self, Solution, take_off};
 use crate::error::Result;
-use crate::linalg::Cholesky;
+use crate::kernels::ScoreEquations;
+use crate::linalg::{Cholesky, RANK_TOLERANCE};
+use crate::monitor::Monitor;
 
 /// A column's share that the earlier ones do not explain, of its square, above which nothing is in doubt: solutions of
 /// the normal equations are then good to 1e-11.
-pub const NO_DOUBT: f64 = 1e-4;
+const NO_DOUBT: f64 = 1e-4;
 
 /// How many times the rounding of the values what is left of a collinear column may be.
 const LEEWAY: f64 = 32.0;
@@ -38,6 +41,15 @@ pub fn in_doubt(information: &[f64], terms: usize) -> bool {
     // Sums that are no numbers are an error, for whoever solves with them.
     Cholesky::factor(information, terms, NO_DOUBT, &[])
         .is_ok_and(|factor| factor.aliased().contains(&true))
+}
+
+/// The factor of these normal equations, where it leaves no doubt of any column: sums of one pass are good to about
+/// 1e-15, and what is solved with them to 1e-11.
+#[must_use]
+pub fn factor_without_doubt(information: &[f64], terms: usize) -> Option<Cholesky> {
+    let factor = Cholesky::factor(information, terms, RANK_TOLERANCE, &[]).ok()?;
+    let strict = Cholesky::factor(information, terms, NO_DOUBT, &[]).ok()?;
+    (factor.aliased() == strict.aliased()).then_some(factor)
 }
 
 /// 1 for rows that are there, 0 for those of weight zero.
@@ -92,25 +104,23 @@ impl Covariates<'_> {
 
     /// What the earlier columns, which are not in doubt, leave of this one.
     fn rest_of(&self, column: usize, weight: &[f64]) -> Result<Left> {
-        let (earlier, own) = (self.first(column), self.only(column));
+        let (earlier, own) = (self.first(column), self.subset(&[column]));
         let values = own.linear(&[0.0, 1.0]);
-        let information = earlier.products(weight, weight).information;
+        let mut left: Vec<f64> = values.iter().zip(weight).map(|(value, w)| value * w).collect();
+        let ScoreEquations { gradient, information } = earlier.products(&left, weight);
         let factor = Cholesky::factor(&information, column + 1, f64::EPSILON, &[])?;
-        let mut beta = vec![0.0; column + 1];
-        let (mut left, mut rms) = (values, 0.0);
-        for _ in 0..3 {
-            let weighted: Vec<f64> = left.iter().zip(weight).map(|(r, w)| r * w).collect();
-            let mut step = earlier.gradient(&weighted);
-            factor.solve(&mut step);
-            let explained = earlier.linear(&step);
-            left.iter_mut().zip(explained).for_each(|(r, m)| *r -= m);
-            beta.iter_mut().zip(step).for_each(|(b, s)| *b += s);
-            let [total, squares] = left
-                .iter()
-                .zip(weight)
-                .fold([0.0; 2], |[total, sum], (r, w)| [total + w, sum + w * r * r]);
-            rms = (squares / total).sqrt();
-        }
+        let Solution { beta, last } = least_squares::solve(
+            &earlier,
+            &factor,
+            gradient,
+            weight,
+            &mut left,
+            &Monitor::default(),
+        )?;
+        take_off(&mut left, weight, &earlier.linear(&last));
+        let there = left.iter().zip(weight).filter(|(_, w)| **w > 0.0);
+        let squares: f64 = there.map(|(left, w)| left * left / w).sum();
+        let rms = (squares / weight.iter().sum::<f64>()).sqrt();
         Ok(Left { beta, rms })
     }
 

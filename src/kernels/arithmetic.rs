@@ -1,7 +1,5 @@
 //! What all loops are made of: linear predictors, sums of products, the logistic function.
 
-#![allow(clippy::inline_always)] // inlining carries the wider instruction set into the loops
-
 use pulp::Simd;
 
 use super::Lane;
@@ -30,15 +28,19 @@ dispatched!(
 dispatched!(
     /// The logistic function of each entry, in place.
     pub fn sigmoid<'a>(eta: &'a mut [f64]) -> (),
-    |_| for value in eta {
-        *value = probability(*value).0;
+    |_| {
+        for value in eta {
+            *value = probability(*value).0;
+        }
     }
 );
 dispatched!(
     /// exp(x) of each entry, in place, x held between -700 and 700.
     pub fn exponential<'a>(values: &'a mut [f64]) -> (),
-    |_| for value in values {
-        *value = exp(*value);
+    |_| {
+        for value in values {
+            *value = exp(*value);
+        }
     }
 );
 

@@ -1,7 +1,5 @@
 //! Sums for a weighted contrast of the arms.
 
-#![allow(clippy::inline_always)] // inlining carries the wider instruction set into the loops
-
 use pulp::Simd;
 
 use super::arithmetic::dot;

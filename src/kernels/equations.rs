@@ -1,7 +1,5 @@
 //! What a Newton step is made of.
 
-#![allow(clippy::inline_always)] // inlining carries the wider instruction set into the loops
-
 use pulp::Simd;
 
 use super::arithmetic::{

@@ -1,7 +1,5 @@
 //! What matching asks of a block: who is there, who has company in the other arm, how close values lie.
 
-#![allow(clippy::inline_always)] // inlining carries the wider instruction set into the loops
-
 use pulp::Simd;
 
 use super::arithmetic::vectors;

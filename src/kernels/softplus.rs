@@ -1,25 +1,19 @@
 //! What a unit takes off the log-likelihood: log(1 + exp(x)), without overflow, in SIMD.
 
-#![allow(clippy::inline_always)] // inlining carries the wider instruction set into the loops
-
-use pulp::{Simd, WithSimd};
-
 use super::Lane;
 use super::arithmetic::exp;
-use super::instructions::dispatch;
+use super::instructions::dispatched;
 
-struct LogLikelihood<'a> {
-    eta: &'a Lane,
-    trials: &'a Lane,
-    successes: &'a Lane,
-}
-
-impl WithSimd for LogLikelihood<'_> {
-    type Output = f64;
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) -> f64 {
-        let Self { eta, trials, successes } = self;
+dispatched!(
+    /// The binomial log-likelihood of a block with linear predictor eta: the sum of
+    /// -successes log(1 + exp(-eta)) - failures log(1 + exp(eta)).
+    #[must_use]
+    pub fn log_likelihood<'a>(
+        eta: &'a Lane,
+        trials: &'a Lane,
+        successes: &'a Lane,
+    ) -> f64,
+    |_| {
         let mut sum = [0.0; 8];
         for first in (0..eta.len()).step_by(sum.len()) {
             for (slot, sum) in sum.iter_mut().enumerate() {
@@ -30,14 +24,7 @@ impl WithSimd for LogLikelihood<'_> {
         }
         sum.iter().sum()
     }
-}
-
-/// The binomial log-likelihood of a block with linear predictor eta: the sum of
-/// -successes log(1 + exp(-eta)) - failures log(1 + exp(eta)).
-#[must_use]
-pub fn log_likelihood(eta: &Lane, trials: &Lane, successes: &Lane) -> f64 {
-    dispatch(LogLikelihood { eta, trials, successes })
-}
+);
 
 /// max(x, 0) + log(1 + t) with t = exp(-|x|), the logarithm as 2 artanh(s) with s = t / (2 + t).
 #[inline(always)]

@@ -2,9 +2,10 @@
 
 use crate::checks;
 use crate::design::covariates::Covariates;
+use crate::design::least_squares::{self, take_off};
 use crate::error::{Error, Result};
 use crate::kernels::ScoreEquations;
-use crate::linalg::{Cholesky, RANK_TOLERANCE, add, dot, largest};
+use crate::linalg::{Cholesky, RANK_TOLERANCE, add, dot};
 use crate::monitor::Monitor;
 use crate::score::logistic::{Likelihood, LogisticSpec, Start, Sweep, maximize_keeping};
 use crate::units::tally::{Tally, Units};
@@ -67,7 +68,7 @@ impl ArmFit {
         monitor: &Monitor,
     ) -> Result<Self> {
         match model {
-            OutcomeModel::Linear => least_squares(rows, backing, monitor),
+            OutcomeModel::Linear => linear(rows, backing, monitor),
             OutcomeModel::Logistic => logistic(rows, backing, monitor),
         }
     }
@@ -253,14 +254,8 @@ fn arm_name(treated: bool) -> &'static str {
     if treated { "treated" } else { "control" }
 }
 
-/// Corrections of a solution, at most, and the share of it from which one is worth another: with each the share falls
-/// by as much as with the first.
-const MOST_CORRECTIONS: usize = 5;
-const WORTH_ANOTHER: f64 = 1e-8;
-
-/// Solve X'WX b = X'W (y - c), c the weighted mean of y, which takes no digits from the slopes then; and again for what
-/// rounding left over. With a backing b is measured from its coefficients.
-fn least_squares<U: Units>(
+/// Solve X'WX b = X'W (y - c), c the weighted mean of y, which takes no digits from the slopes then. With a backing b is measured from its coefficients.
+fn linear<U: Units>(
     rows: &ArmRows<'_, '_, U, impl Fn(usize) -> f64 + Sync>,
     backing: Option<&Backing>,
     monitor: &Monitor,
@@ -283,25 +278,10 @@ fn least_squares<U: Units>(
         add(&mut information, 1.0, &hold);
     }
     let information = Cholesky::factor(&information, gradient.len(), RANK_TOLERANCE, &[])?;
-    let (mut moved, mut step) = (vec![0.0; gradient.len()], gradient);
-    for _ in 0..=MOST_CORRECTIONS {
-        monitor.check()?;
-        information.solve(&mut step);
-        let is_small = largest(&step) <= WORTH_ANOTHER * largest(&moved);
-        add(&mut moved, 1.0, &step);
-        if is_small {
-            break;
-        }
-        take_off(&mut left, &weight, &covariates.linear(&step));
-        step = covariates.gradient(&left);
-    }
-    add(&mut coefficients, 1.0, &moved);
+    let found =
+        least_squares::solve(covariates, &information, gradient, &weight, &mut left, monitor)?;
+    add(&mut coefficients, 1.0, &found.beta);
     Ok(ArmFit { model: OutcomeModel::Linear, coefficients, information })
-}
-
-/// Take weighted predictions off sums of outcomes.
-fn take_off(left: &mut [f64], weight: &[f64], fitted: &[f64]) {
-    left.iter_mut().zip(weight).zip(fitted).for_each(|((left, w), m)| *left -= w * m);
 }
 
 fn logistic<U: Units>(
@@ -332,7 +312,7 @@ fn logistic<U: Units>(
         let beta = backing.fit.coefficients.clone();
         let equations = likelihood.equations(&beta, &mut [], monitor)?;
         let hold = backing.hold(&equations.information)?;
-        start = Start { beta, equations: Some(equations), bend: None, hold };
+        start = Start { beta, equations: Some(equations), third: None, hold };
     }
     let spec = LogisticSpec::default();
     let optimum = maximize_keeping(&likelihood, start, &mut [], &spec, monitor)?;

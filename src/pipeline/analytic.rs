@@ -59,7 +59,9 @@ impl Pipeline<'_, '_> {
         is_resample: bool,
     ) -> Result<Vec<f64>> {
         let Data { treatment, outcome, .. } = self.data;
-        let means = if let Estimator::Adjusted(spec) = estimator {
+        let means = if let Estimator::Balanced { spec, terms } = estimator {
+            self.balanced_means(spec, *terms, sample_weight)?
+        } else if let Estimator::Adjusted(spec) = estimator {
             let data = AdjustmentData { treatment, outcome, sample_weight };
             let (covariates, logistic) = (&self.score_design, self.spec);
             let score = ScoreSpec { covariates, logistic, scores: Some(scores) };
@@ -68,9 +70,9 @@ impl Pipeline<'_, '_> {
             let outcomes = &self.outcome_design;
             adjusted_means(&data, &score, outcomes, *spec, backings, self.monitor)?.means
         } else {
-            let estimand = estimator.estimand();
+            let spec = estimator.weighting();
             let data = IpwData { outcome, treatment, scores, sample_weight };
-            ipw(&data, estimand, Some((&self.score_design, self.spec.penalty)))?.means
+            ipw(&data, spec, Some((&self.score_design, self.spec.penalty)))?.means
         };
         let [control, treated] = means.influence;
         Ok(treated.iter().zip(&control).map(|(t, c)| t - c).collect())
@@ -111,6 +113,7 @@ impl Pipeline<'_, '_> {
                 let units = (0..n_rows).map(|row| self.layout.unit_of(row));
                 units.zip(&*weights).for_each(|(unit, weight)| counts[unit] += weight);
                 let (estimates, errors) = numbers.split_at_mut(k);
+                scratch.n_rows = self.rows_drawn(&counted.counts);
                 let Run { beta, first_failure } = self.replicate(counted, scratch, estimates)?;
                 self.errors_within(&beta, weights, resample, estimates, errors)?;
                 first_failure

@@ -8,12 +8,14 @@ use super::{Estimator, Layout, Pipeline};
 use crate::checks;
 use crate::design::covariates::Covariates;
 use crate::error::{Error, Result};
-use crate::kernels::{ArmSums, BLOCK, Whereabouts, sigmoid};
+use crate::kernels::{ArmSums, BLOCK, FittedScores, sigmoid};
 use crate::matching::{Line, Quantity};
 use crate::outcome::adjustment;
 use crate::score::logistic::{Likelihood, Refit, Sweep, maximize};
 use crate::units::tally::{Count, Units};
-use crate::weighting::ipw::Contrast;
+use crate::weighting::balancing;
+use crate::weighting::ipw::{Contrast, IpwSpec};
+use crate::weighting::truncation::Weighed;
 
 /// A score model, and what its weights are made of where a refit left that; where it was fitted from nothing, which
 /// columns are collinear, and which run off.
@@ -43,27 +45,32 @@ pub(super) struct Scratch {
     logits: Vec<f64>,
     line: Line,
     outcomes: adjustment::Scratch,
+    /// How many rows of either arm were drawn, controls first, where weights are bounded by their quantiles.
+    pub n_rows: [f64; 2],
+    weights: Vec<Weighed>,
+    balancing: balancing::Scratch,
 }
 
 impl Pipeline<'_, '_> {
     /// The full sample's score model, from nothing; none where no estimator needs one.
-    pub(super) fn first_fit(&self, scores: &mut Whereabouts) -> Result<Option<Fit>> {
+    pub(super) fn first_fit(&self, scores: &mut FittedScores) -> Result<Option<Fit>> {
         if !self.estimators.iter().any(Estimator::needs_score) {
             return Ok(None);
         }
         let design = self.score_design.with_rows(self.covariates());
         let fit = self.newton(&design, &self.full_sample(), Sweep::Parallel, scores)?;
         // Rows are named where somebody is certain of an arm, and patterns are not rows.
-        if checks::scores(&scores.scores.as_flattened()[..self.n_units()]).is_err() {
+        if checks::scores(&scores.values.as_flattened()[..self.n_units()]).is_err() {
             checks::scores(&self.score_design.probabilities(&fit.beta))?;
         }
         Ok(Some(fit))
     }
 
     /// The full sample's estimates: here an estimator that fails keeps the others from going on.
-    pub(super) fn first_estimates(&self, fit: Fit, scores: &mut Whereabouts) -> Result<Vec<f64>> {
+    pub(super) fn first_estimates(&self, fit: Fit, scores: &mut FittedScores) -> Result<Vec<f64>> {
         let mut estimates = vec![f64::NAN; self.estimators.len()];
         let (x, units, scratch) = (self.covariates(), self.full_sample(), &mut Scratch::default());
+        scratch.n_rows = self.rows_in_arms();
         let Run { beta, first_failure } =
             self.estimate(x, &units, Ok(fit), scores, scratch, &mut estimates)?;
         if let (Err(Error::Outside { .. }), Layout::Cells { .. }) = (&first_failure, &self.layout) {
@@ -123,17 +130,17 @@ impl Pipeline<'_, '_> {
         covariates: &Covariates<'_>,
         units: &U,
         sweep: Sweep,
-        there: &mut Whereabouts,
+        fitted: &mut FittedScores,
     ) -> Result<Fit> {
         let likelihood = Likelihood::new(covariates, units, self.spec.penalty, sweep)?;
         let start = self.score.as_ref().map(|score| &score.beta[..]);
         let optimum = maximize(&likelihood, start, &self.spec, self.monitor)?;
-        let scores = &mut there.scores;
+        let scores = &mut fitted.values;
         scores.resize(units.len().div_ceil(BLOCK), [0.0; BLOCK]);
         let values = &mut scores.as_flattened_mut()[..units.len()];
         covariates.linear_into(&optimum.beta, 0, values);
         sigmoid(values);
-        there.is_inside = values.iter().all(|score| *score > 0.0 && *score < 1.0);
+        fitted.are_inside = values.iter().all(|score| *score > 0.0 && *score < 1.0);
         let places = (optimum.aliased(covariates), optimum.diverging);
         Ok(Fit { beta: optimum.beta, sums: None, places })
     }
@@ -145,18 +152,23 @@ impl Pipeline<'_, '_> {
         x: ArrayView2<'_, f64>,
         units: &U,
         fit: Result<Fit>,
-        there: &mut Whereabouts,
+        fitted: &mut FittedScores,
         scratch: &mut Scratch,
         estimates: &mut [f64],
     ) -> Result<Run> {
         if let Err(Error::Stopped) = fit {
             return Err(Error::Stopped);
         }
-        there.scores.resize(units.len().div_ceil(BLOCK), [0.5; BLOCK]);
+        fitted.values.resize(units.len().div_ceil(BLOCK), [0.5; BLOCK]);
         let mut first_failure = Ok(());
-        for (estimator, estimate) in self.estimators.iter().zip(estimates) {
+        for (place, (estimator, estimate)) in self.estimators.iter().zip(estimates).enumerate() {
             self.monitor.check()?;
-            let found = self.effect(estimator, x, units, &fit, there, scratch);
+            let found = match self.balanced.get(place) {
+                Some(Some(weights)) => {
+                    self.balanced_effect(weights, x, units, &mut scratch.balancing)
+                }
+                _ => self.effect(estimator, x, units, &fit, fitted, scratch),
+            };
             let finite =
                 |effect: f64| if effect.is_finite() { Ok(effect) } else { Err(Error::Overflow) };
             match found.and_then(finite) {
@@ -175,11 +187,11 @@ impl Pipeline<'_, '_> {
         x: ArrayView2<'_, f64>,
         units: &U,
         fit: &Result<Fit>,
-        there: &Whereabouts,
+        fitted: &FittedScores,
         scratch: &mut Scratch,
     ) -> Result<f64> {
-        let scores = &there.scores.as_flattened()[..units.len()];
-        let Scratch { logits, line, outcomes } = scratch;
+        let scores = &fitted.values.as_flattened()[..units.len()];
+        let Scratch { logits, line, outcomes, n_rows, weights, .. } = scratch;
         match (estimator, fit) {
             (_, Err(error)) if estimator.needs_score() => Err(error.clone()),
             (Estimator::Nearest(spec), Ok(fit)) if spec.quantity == Quantity::Logit => {
@@ -188,16 +200,22 @@ impl Pipeline<'_, '_> {
                 line.effect(logits, units, spec, self.monitor)
             }
             (Estimator::Nearest(spec), _) => line.effect(scores, units, spec, self.monitor),
-            (Estimator::Ipw(estimand), Ok(Fit { sums: Some((totals, sums)), .. })) => {
-                difference(&Contrast::of_sums(*estimand, totals, sums))
+            (Estimator::Ipw(IpwSpec { estimand, truncate: Some(q) }), _) => {
+                difference(&Contrast::truncated(*estimand, *q, scores, units, *n_rows, weights))
             }
-            (Estimator::Ipw(estimand), _) => {
+            (
+                Estimator::Ipw(IpwSpec { estimand, .. }),
+                Ok(Fit { sums: Some((totals, sums)), .. }),
+            ) => difference(&Contrast::of_sums(*estimand, totals, sums)),
+            (Estimator::Ipw(IpwSpec { estimand, .. }), _) => {
                 let mut contrast = Contrast::new(*estimand);
                 contrast.add(scores, units);
                 difference(&contrast)
             }
+            // Whose weights are found before anything is estimated.
+            (Estimator::Balanced { .. }, _) => Err(Error::Overflow),
             (Estimator::Adjusted(spec), _) => {
-                self.adjusted_effect(*spec, x, there, units, outcomes)
+                self.adjusted_effect(*spec, x, fitted, units, outcomes)
             }
         }
     }

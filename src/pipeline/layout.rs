@@ -11,7 +11,7 @@ use crate::kernels::Tallies;
 use crate::resampling::resample::{Resample, Scheme};
 use crate::resampling::urn::Urn;
 use crate::reserve::room_for;
-use crate::score::logistic::{Anchor, Columns, standardized_penalty};
+use crate::score::logistic::{Columns, WarmStart, standardized_penalty};
 use crate::units::cells::Cells;
 use crate::units::sorted_rows::SortedRows;
 use crate::units::tally::{Outcomes, Tally, Totals, Units};
@@ -42,13 +42,13 @@ pub(super) enum Layout {
     AsTheyCome,
 }
 
-/// The full sample, its tallies added up beforehand or asked of each row.
-pub(super) enum FullSample<'a> {
+/// The full sample as units, its tallies added up beforehand or asked of each row.
+pub(super) enum FullUnits<'a> {
     Totals(Totals),
     Rows(Outcomes<'a>),
 }
 
-impl Units for FullSample<'_> {
+impl Units for FullUnits<'_> {
     fn len(&self) -> usize {
         match self {
             Self::Totals(units) => units.len(),
@@ -154,14 +154,14 @@ impl<'a> Pipeline<'a, '_> {
     }
 
     /// All rows once each, as units.
-    pub(super) fn full_sample(&self) -> FullSample<'_> {
+    pub(super) fn full_sample(&self) -> FullUnits<'_> {
         match &self.layout {
-            Layout::Cells { cells, .. } => FullSample::Totals(cells.totals()),
+            Layout::Cells { cells, .. } => FullUnits::Totals(cells.totals()),
             Layout::Sorted { rows, .. } => {
                 let once = vec![1_u8; self.data.x.nrows()];
-                FullSample::Totals(Totals::of(&rows.counted(&once)))
+                FullUnits::Totals(Totals::of(&rows.counted(&once)))
             }
-            Layout::AsTheyCome => FullSample::Rows(self.rows(None)),
+            Layout::AsTheyCome => FullUnits::Rows(self.rows(None)),
         }
     }
 
@@ -179,7 +179,7 @@ impl<'a> Pipeline<'a, '_> {
     }
 
     /// The layout that replicates are counted over, and what refits of their score start from, where there is one.
-    pub(super) fn prepared(&self) -> Result<(Layout, Option<Anchor<'a>>)> {
+    pub(super) fn prepared(&self) -> Result<(Layout, Option<WarmStart<'a>>)> {
         self.monitor.check()?;
         let Data { x, .. } = self.data;
         // A copy of x, and the score's columns standardized in both precisions.
@@ -223,10 +223,10 @@ impl<'a> Pipeline<'a, '_> {
         &self,
         columns: impl FnOnce() -> Columns<'a>,
         units: &U,
-    ) -> Result<Option<Anchor<'a>>> {
+    ) -> Result<Option<WarmStart<'a>>> {
         let Some(score) = &self.score else { return Ok(None) };
         let ridge = standardized_penalty(&self.score_design, self.spec.penalty);
         let (beta, spec, monitor) = (score.beta.clone(), self.spec, self.monitor);
-        Anchor::new(columns(), units, beta, ridge, spec, monitor).map(Some)
+        WarmStart::new(columns(), units, beta, ridge, spec, monitor).map(Some)
     }
 }

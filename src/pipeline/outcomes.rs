@@ -4,7 +4,7 @@ use ndarray::ArrayView2;
 
 use super::{Data, Layout, MANY_UNITS, Pipeline, adjustments};
 use crate::error::{Error, Result};
-use crate::kernels::{BLOCK, Lane, Whereabouts, padded};
+use crate::kernels::{BLOCK, FittedScores, Lane, padded};
 use crate::outcome::adjustment::{self, AdjustmentSpec, FullSample, Modelled, Refits, arm_mean};
 use crate::outcome::model::OutcomeModel;
 use crate::reserve::room_for;
@@ -31,11 +31,11 @@ impl<'a> Pipeline<'a, '_> {
     fn ready(&self, x: ArrayView2<'_, f64>) -> Result<Columns<'a>> {
         let Data { score_columns, outcome_columns, .. } = self.data;
         let is_one_design = self.outcome_design.is_plain() || self.score_design.is_settled();
-        if let Some(anchor) = self.warm_start()
+        if let Some(warm_start) = self.warm_start()
             && score_columns == outcome_columns
             && is_one_design
         {
-            return Ok(anchor.columns().clone());
+            return Ok(warm_start.columns().clone());
         }
         room_for(x.nrows(), size_of::<f64>() * outcome_columns.len())?;
         Ok(Columns::ready(&self.outcome_design.with_rows(x)))
@@ -51,8 +51,8 @@ impl<'a> Pipeline<'a, '_> {
         let mut refits = Refits::new(columns, units);
         let is_logistic = |spec: &&AdjustmentSpec| spec.outcome_model == OutcomeModel::Logistic;
         let n_logistic = adjustments(self.estimators).filter(is_logistic).count();
-        let wants_anchors = self.n_units() >= MANY_UNITS;
-        if wants_anchors {
+        let wants_warm_starts = self.n_units() >= MANY_UNITS;
+        if wants_warm_starts {
             room_for(units.len(), BYTES_AN_OUTCOME * (n_logistic + rayon::current_num_threads()))?;
         }
         let scores = self.scores(x, self.beta());
@@ -60,7 +60,7 @@ impl<'a> Pipeline<'a, '_> {
         let full = FullSample { covariates: &outcomes, units, scores: &scores };
         for spec in adjustments(self.estimators) {
             // Whatever else goes wrong, replicates are then fitted from scratch.
-            let prepared = refits.prepare(*spec, &full, wants_anchors, self.monitor);
+            let prepared = refits.prepare(*spec, &full, wants_warm_starts, self.monitor);
             if let Err(Error::Stopped) = prepared {
                 return Err(Error::Stopped);
             }
@@ -81,12 +81,12 @@ impl<'a> Pipeline<'a, '_> {
         &self,
         spec: AdjustmentSpec,
         x: ArrayView2<'_, f64>,
-        there: &Whereabouts,
+        fitted: &FittedScores,
         units: &U,
         scratch: &mut adjustment::Scratch,
     ) -> Result<f64> {
-        let (refits, scores) = (self.outcome_refits.as_ref(), &there.scores);
-        if let Some(refits) = refits.filter(|_| there.is_inside || !spec.needs_score())
+        let (refits, scores) = (self.outcome_refits.as_ref(), &fitted.values);
+        if let Some(refits) = refits.filter(|_| fitted.are_inside || !spec.needs_score())
             && let Some(effect) = refits.effect(spec, units, scores, scratch, self.monitor)?
         {
             return Ok(effect);
@@ -105,10 +105,10 @@ impl<'a> Pipeline<'a, '_> {
     /// All effects with outcome models from rows as they are, for what is to be said of rows.
     pub(super) fn adjusted_by_row(&self, beta: &[f64]) -> Result<()> {
         let (x, rows) = (self.data.x, self.rows(None::<&[u32]>));
-        let there = Whereabouts { scores: self.scores(x, beta), ..Whereabouts::default() };
+        let fitted = FittedScores { values: self.scores(x, beta), ..FittedScores::default() };
         let scratch = &mut adjustment::Scratch::default();
         for spec in adjustments(self.estimators) {
-            self.adjusted_effect(*spec, x, &there, &rows, scratch)?;
+            self.adjusted_effect(*spec, x, &fitted, &rows, scratch)?;
         }
         Ok(())
     }
@@ -148,6 +148,7 @@ mod tests {
             sample_weight: None,
             score_columns: &[0, 1, 2],
             outcome_columns: &[0, 1, 2],
+            balanced_columns: &[],
         };
         let spec = |method, outcome_model| {
             Estimator::Adjusted(AdjustmentSpec { method, estimand: Estimand::Att, outcome_model })

@@ -83,6 +83,7 @@ pub(super) fn check(data: &Data<'_>, estimators: &[Estimator], spec: &LogisticSp
     estimators.iter().try_for_each(|estimator| match estimator {
         Estimator::Nearest(nearest) => nearest.check(),
         Estimator::Adjusted(adjusted) => adjusted.check(),
-        Estimator::Ipw(_) => Ok(()),
+        Estimator::Ipw(ipw) => ipw.check(),
+        Estimator::Balanced { spec, .. } => spec.check(),
     })
 }

@@ -4,31 +4,31 @@
 use super::layout::with_units;
 use super::{Estimator, Layout, Pipeline};
 use crate::error::Result;
-use crate::kernels::Whereabouts;
+use crate::kernels::FittedScores;
 use crate::reserve::room_for;
-use crate::score::logistic::{Anchor, Refit, Together};
-use crate::units::sorted_rows::SortedRows;
+use crate::score::logistic::{Batch, Refit, WarmStart};
 use crate::units::tally::{Count, Totals};
 use crate::weighting::estimand::Estimand;
+use crate::weighting::ipw::IpwSpec;
 
 /// Replicates that a thread refits together, each with counts and scores of its own; more gain nothing.
-const MOST_TOGETHER: usize = 16;
+const MOST_AT_A_TIME: usize = 16;
 
 /// Rows of such replicates, all told, which bounds what they take of the memory; one is always taken.
-const MOST_ROWS_TOGETHER: usize = 1 << 20;
+const MOST_ROWS_AT_A_TIME: usize = 1 << 20;
 
 /// A replicate: how often each cell (or row) was drawn, what the patterns' cells add up to, and the scores.
 #[derive(Debug, Clone)]
 pub(super) struct Drawn<W> {
     pub counts: Vec<W>,
     pub totals: Totals,
-    pub scores: Whereabouts,
+    pub scores: FittedScores,
 }
 
 impl<W: Count> Drawn<W> {
     pub fn new(n_counted: usize) -> Self {
         let counts = vec![W::default(); n_counted];
-        Self { counts, totals: Totals::default(), scores: Whereabouts::default() }
+        Self { counts, totals: Totals::default(), scores: FittedScores::default() }
     }
 }
 
@@ -64,15 +64,15 @@ impl<W: Count> Refitter<W> for OneByOne<'_, '_, '_> {
     }
 }
 
-/// Several at a time, which read the rows together.
-struct Several<'p, 'a, 'm> {
+/// InBatches at a time, which read the rows together.
+struct InBatches<'p, 'a, 'm> {
     pipeline: &'p Pipeline<'a, 'm>,
-    warm_start: &'p Anchor<'a>,
-    together: Together<'p, 'a>,
+    warm_start: &'p WarmStart<'a>,
+    batch: Batch<'p, 'a>,
     most: usize,
 }
 
-impl<W: Count> Refitter<W> for Several<'_, '_, '_> {
+impl<W: Count> Refitter<W> for InBatches<'_, '_, '_> {
     fn at_a_time(&self) -> usize {
         self.most
     }
@@ -82,11 +82,11 @@ impl<W: Count> Refitter<W> for Several<'_, '_, '_> {
         let (counts, mut scores): (Vec<&[W]>, Vec<_>) = drawn
             .iter_mut()
             .map(|drawn| {
-                drawn.scores.is_inside = self.warm_start.is_inside();
-                (&drawn.counts[..], &mut drawn.scores.scores)
+                drawn.scores.are_inside = self.warm_start.is_inside();
+                (&drawn.counts[..], &mut drawn.scores.values)
             })
             .unzip();
-        let found = self.together.refit(&counts, wants_overlap, &mut scores, monitor);
+        let found = self.batch.refit(&counts, wants_overlap, &mut scores, monitor);
         found.unwrap_or_else(|error| counts.iter().map(|_| Err(error.clone())).collect())
     }
 }
@@ -94,23 +94,25 @@ impl<W: Count> Refitter<W> for Several<'_, '_, '_> {
 impl<'a> Pipeline<'a, '_> {
     /// How replicates are refitted: rows of many columns several at a time.
     pub(super) fn refitter<W: Count>(&self) -> Result<Box<dyn Refitter<W> + '_>> {
-        let rows = match (&self.layout, self.warm_start()) {
-            (Layout::Cells { .. }, _) | (_, None) => return Ok(Box::new(OneByOne(self))),
-            (_, Some(warm_start)) if !warm_start.is_wide() => return Ok(Box::new(OneByOne(self))),
-            (Layout::Sorted { rows, .. }, _) => SortedRows::once(rows),
-            (Layout::AsTheyCome, _) => self.rows(None),
+        let rows = match &self.layout {
+            Layout::Cells { .. } => None,
+            Layout::Sorted { rows, .. } => Some(rows.once()),
+            Layout::AsTheyCome => Some(self.rows(None)),
         };
-        let Some(warm_start) = self.warm_start() else { return Ok(Box::new(OneByOne(self))) };
+        let wide = self.warm_start().filter(|warm_start| warm_start.is_wide());
+        let (Some(rows), Some(warm_start)) = (rows, wide) else {
+            return Ok(Box::new(OneByOne(self)));
+        };
         let n = self.data.x.nrows();
-        let most = (MOST_ROWS_TOGETHER / n).clamp(1, MOST_TOGETHER);
+        let most = (MOST_ROWS_AT_A_TIME / n).clamp(1, MOST_AT_A_TIME);
         let of_one = size_of::<W>() + size_of::<f64>();
         let shared = 2 * size_of::<f64>();
         room_for(n, shared + rayon::current_num_threads() * most * of_one)?;
-        let together = Together::new(warm_start, rows)?;
-        Ok(Box::new(Several { pipeline: self, warm_start, together, most }))
+        let batch = Batch::new(warm_start, rows)?;
+        Ok(Box::new(InBatches { pipeline: self, warm_start, batch, most }))
     }
 
-    pub(super) fn warm_start(&self) -> Option<&Anchor<'a>> {
+    pub(super) fn warm_start(&self) -> Option<&WarmStart<'a>> {
         self.score.as_ref().and_then(|score| score.warm_start.as_ref())
     }
 
@@ -127,8 +129,9 @@ impl<'a> Pipeline<'a, '_> {
     }
 
     fn wants_overlap(&self) -> bool {
+        let is_of_overlap = |spec: &IpwSpec| matches!(spec.estimand, Estimand::Ato | Estimand::Atm);
         self.estimators
             .iter()
-            .any(|estimator| matches!(estimator, Estimator::Ipw(Estimand::Ato | Estimand::Atm)))
+            .any(|estimator| matches!(estimator, Estimator::Ipw(spec) if is_of_overlap(spec)))
     }
 }

@@ -7,6 +7,7 @@ use crate::pipeline::ready::measured;
 use crate::pipeline::refitting::Drawn;
 use crate::resampling::resample::Scheme;
 use crate::units::tally::Count;
+use crate::weighting::estimand::Estimand;
 
 /// A world in which rows repeat: three levels beside others.
 fn world(n: usize, levels: usize) -> (Array2<f64>, Vec<bool>, Vec<f64>) {
@@ -26,6 +27,7 @@ fn plain<'a>(x: &'a Array2<f64>, treatment: &'a [bool], outcome: &'a [f64]) -> D
         sample_weight: None,
         score_columns: &[0, 1],
         outcome_columns: &[0, 1],
+        balanced_columns: &[],
     }
 }
 
@@ -58,8 +60,8 @@ fn cells_and_rows_agree() {
         quantity: Quantity::Logit,
     };
     let estimators = [
-        Estimator::Ipw(Estimand::Ate),
-        Estimator::Ipw(Estimand::Ato),
+        Estimator::Ipw(IpwSpec::of(Estimand::Ate)),
+        Estimator::Ipw(IpwSpec::of(Estimand::Ato)),
         Estimator::Nearest(nearest),
         Estimator::Nearest(NearestSpec { n_neighbors: 1, quantity: Quantity::Score, ..nearest }),
     ];
@@ -104,7 +106,8 @@ fn replicates_together_are_the_same_for_any_number_of_threads_or_replicates() {
         sample_weight: Some(&sample_weight),
         ..plain(&x, &treatment, &outcome)
     };
-    let estimators = [Estimator::Ipw(Estimand::Ate), Estimator::Ipw(Estimand::Atm)];
+    let estimators =
+        [Estimator::Ipw(IpwSpec::of(Estimand::Ate)), Estimator::Ipw(IpwSpec::of(Estimand::Atm))];
     let (monitor, spec) = (Monitor::default(), LogisticSpec::default());
     let pipeline = Pipeline::new(data, &estimators, spec, &monitor).unwrap();
     assert!(
@@ -131,7 +134,7 @@ fn replicates_together_are_the_same_for_any_number_of_threads_or_replicates() {
 fn every_way_of_drawing_gives_the_estimates_their_spread() {
     let (x, treatment, outcome) = world(400, 7);
     let data = plain(&x, &treatment, &outcome);
-    let estimators = [Estimator::Ipw(Estimand::Ate)];
+    let estimators = [Estimator::Ipw(IpwSpec::of(Estimand::Ate))];
     let (monitor, spec) = (Monitor::default(), LogisticSpec::default());
     let pipeline = Pipeline::new(data, &estimators, spec, &monitor).unwrap();
     let cluster: Vec<i64> = (0..400).collect();
@@ -150,7 +153,7 @@ fn influence_is_the_derivative_in_a_rows_weight() {
     let (x, treatment, outcome) = world(120, 7);
     let data = plain(&x, &treatment, &outcome);
     let estimands = [Estimand::Ate, Estimand::Att, Estimand::Atc];
-    let estimators = estimands.map(Estimator::Ipw);
+    let estimators = estimands.map(IpwSpec::of).map(Estimator::Ipw);
     let monitor = Monitor::default();
     let pipeline = by_row(data, &estimators, &monitor);
     let reweighted = |row: usize, weight: f64| {

@@ -11,6 +11,7 @@ import_exception!(propensity.errors, InfeasibleError);
 import_exception!(propensity.errors, InternalError);
 import_exception!(propensity.errors, InvalidInputError);
 import_exception!(propensity.errors, NoMatchesError);
+import_exception!(propensity.errors, OutOfBagError);
 import_exception!(propensity.errors, OverlapError);
 import_exception!(propensity.errors, SeparationError);
 
@@ -34,6 +35,9 @@ impl From<Error> for PyErr {
             Error::CertainScores { .. } => OverlapError::new_err(message),
             Error::Outside { arm, columns, rows } => {
                 OverlapError::new_err((message, columns, rows, arm == "treated"))
+            }
+            Error::InEveryBag { rows, enough, .. } => {
+                OutOfBagError::new_err((message, rows, enough))
             }
             Error::Separation { columns } => SeparationError::new_err((message, columns)),
             Error::Infeasible { arm, columns } => {

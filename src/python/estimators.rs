@@ -4,12 +4,15 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 
 use super::match_spec::Options;
-use super::words;
+use super::{options, words};
 use crate::error::Error;
 use crate::pipeline::Estimator;
+use crate::weighting::balancing::BalancingSpec;
+use crate::weighting::ipw::IpwSpec;
 
 /// A specification is any object with the attributes of `propensity.IPW` or, when it has `n_neighbors`,
-/// of `propensity.NearestNeighbors`, or else, when it has `method`, of `propensity.AIPW` and its like.
+/// of `propensity.NearestNeighbors`, or else, when it has `method`, of `propensity.AIPW` and its like, or of
+/// `propensity.Balancing`.
 pub fn estimator(object: &Bound<'_, PyAny>) -> PyResult<Estimator> {
     let estimand = object.getattr_opt("estimand")?.and_then(|name| name.extract::<String>().ok());
     let Some(estimand) = estimand else {
@@ -21,9 +24,17 @@ pub fn estimator(object: &Bound<'_, PyAny>) -> PyResult<Estimator> {
         return nearest(object);
     }
     let Some(method) = object.getattr_opt("method")? else {
-        return Ok(Estimator::Ipw(words::estimand(&estimand)?));
+        let truncate = object.getattr_opt("truncate")?;
+        let truncate = truncate.map_or(Ok(None), |truncate| options::truncate(&truncate))?;
+        let estimand = words::estimand(&estimand)?;
+        return Ok(Estimator::Ipw(IpwSpec { estimand, truncate }));
     };
     let method: String = method.extract()?;
+    if let Ok(method) = words::balancing(&method) {
+        let penalty = options::penalty(&object.getattr("penalty")?)?;
+        let spec = BalancingSpec { estimand: words::estimand(&estimand)?, method, penalty };
+        return Ok(Estimator::Balanced { spec, terms: 0 });
+    }
     let model = object.getattr("outcome_model")?.extract::<String>().map_err(|_| {
         PyTypeError::new_err(
             "estimators: outcome_model must be \"linear\" or \"logistic\" in a bootstrap",

@@ -5,9 +5,9 @@ use super::{arrays, call, needs, options, words};
 use crate::design::covariates::Covariates;
 use crate::reserve;
 use crate::score::logistic::penalty_on;
-use crate::weighting::ipw::IpwData;
+use crate::weighting::ipw::{IpwData, IpwSpec, WeightedEstimate as Found};
 
-/// An inverse-probability-weighted contrast of n rows.
+/// A weighted contrast of n rows.
 ///
 /// Attributes
 /// ----------
@@ -23,8 +23,10 @@ use crate::weighting::ipw::IpwData;
 ///     Balancing weight times sample weight.
 /// influence_treated, influence_control : (n,) float64
 ///     Each row's influence on the two means: their covariance is the sum of products over n^2.
+/// n_truncated_treated, n_truncated_control : int
+///     Rows whose weights were bounded.
 #[pyclass(frozen, get_all, module = "propensity.core")]
-pub struct IpwEstimate {
+pub struct WeightedEstimate {
     estimate: f64,
     mean_treated: f64,
     mean_control: f64,
@@ -34,6 +36,30 @@ pub struct IpwEstimate {
     weights: Py<PyArray1<f64>>,
     influence_treated: Py<PyArray1<f64>>,
     influence_control: Py<PyArray1<f64>>,
+    n_truncated_treated: usize,
+    n_truncated_control: usize,
+}
+
+impl WeightedEstimate {
+    fn of(py: Python<'_>, found: Found) -> Self {
+        let (estimate, std_error) = (found.means.difference(), found.means.std_error());
+        let [mean_control, mean_treated] = found.means.mean();
+        let [influence_control, influence_treated] = found.means.influence;
+        let [n_truncated_control, n_truncated_treated] = found.n_truncated;
+        Self {
+            estimate,
+            mean_treated,
+            mean_control,
+            std_error,
+            ess_treated: found.ess_treated,
+            ess_control: found.ess_control,
+            weights: PyArray1::from_vec(py, found.weights).unbind(),
+            influence_treated: PyArray1::from_vec(py, influence_treated).unbind(),
+            influence_control: PyArray1::from_vec(py, influence_control).unbind(),
+            n_truncated_treated,
+            n_truncated_control,
+        }
+    }
 }
 
 /// The effect of the treatment by inverse-probability weighting: a difference of weighted means.
@@ -48,6 +74,9 @@ pub struct IpwEstimate {
 /// estimand : {"ATE", "ATT", "ATC", "ATO", "ATM"}, default "ATE"
 ///     Whom the effect is for: everybody, the treated, the controls, those where the arms overlap, those
 ///     whom pair matching would keep.
+/// truncate : float, optional
+///     The quantile of their arm's weights above which weights are set to it; ``sample_weight`` counts in it. The
+///     standard error takes it as known.
 /// x : (n, d) array, optional
 ///     The covariates of the logistic model that gave the scores. With them the standard error counts
 ///     that the scores were estimated; without, they are taken as known.
@@ -60,7 +89,7 @@ pub struct IpwEstimate {
 ///
 /// Returns
 /// -------
-/// IpwEstimate
+/// WeightedEstimate
 ///
 /// Raises
 /// ------
@@ -74,8 +103,8 @@ pub struct IpwEstimate {
 /// 23:2937, section 3.
 #[pyfunction]
 #[pyo3(name = "ipw", signature = (
-    outcome, treatment, scores, *, estimand="ATE", x=None, penalty=0.0, sample_weight=None,
-    n_threads=None
+    outcome, treatment, scores, *, estimand="ATE", truncate=None, x=None, penalty=0.0,
+    sample_weight=None, n_threads=None
 ))]
 #[allow(clippy::too_many_arguments)] // the keyword arguments of a Python function
 pub fn ipw(
@@ -84,15 +113,16 @@ pub fn ipw(
     treatment: &Bound<'_, PyAny>,
     scores: &Bound<'_, PyAny>,
     estimand: &str,
+    #[pyo3(from_py_with = options::truncate)] truncate: Option<f64>,
     x: Option<&Bound<'_, PyAny>>,
     #[pyo3(from_py_with = options::penalty)] penalty: f64,
     sample_weight: Option<&Bound<'_, PyAny>>,
     n_threads: Option<&Bound<'_, PyAny>>,
-) -> PyResult<IpwEstimate> {
+) -> PyResult<WeightedEstimate> {
     let outcome = arrays::column("outcome", outcome)?;
     let treatment = arrays::treatment(treatment)?;
     let scores = arrays::column("scores", scores)?;
-    let estimand = words::estimand(estimand)?;
+    let spec = IpwSpec { estimand: words::estimand(estimand)?, truncate };
     let x = x.map(|x| arrays::floats("x", x)).transpose()?;
     let weight = sample_weight.map(|weight| arrays::column("sample_weight", weight)).transpose()?;
     let x = x.as_ref().map(|x| x.as_array());
@@ -108,22 +138,59 @@ pub fn ipw(
         let among = |x| Covariates::standardized_among(x, data.sample_weight);
         let covariates = x.map(among).transpose()?;
         let model = covariates.as_ref().map(|covariates| (covariates, penalty));
-        crate::weighting::ipw::ipw(&data, estimand, model)
+        crate::weighting::ipw::ipw(&data, spec, model)
     })?;
-    let (estimate, std_error) = (found.means.difference(), found.means.std_error());
-    let [mean_control, mean_treated] = found.means.mean();
-    let [influence_control, influence_treated] = found.means.influence;
-    Ok(IpwEstimate {
-        estimate,
-        mean_treated,
-        mean_control,
-        std_error,
-        ess_treated: found.ess_treated,
-        ess_control: found.ess_control,
-        weights: PyArray1::from_vec(py, found.weights).unbind(),
-        influence_treated: PyArray1::from_vec(py, influence_treated).unbind(),
-        influence_control: PyArray1::from_vec(py, influence_control).unbind(),
-    })
+    Ok(WeightedEstimate::of(py, found))
+}
+
+/// The effect of the treatment under weights that are given: a difference of weighted means.
+///
+/// Parameters
+/// ----------
+/// outcome : (n,) array
+/// treatment : (n,) array
+///     Boolean, or 0 and 1.
+/// weights : (n,) array
+///     None negative; sample weights are not in them, but multiplied to them.
+/// sample_weight : (n,) array, optional
+///     Row weights, none negative.
+/// n_threads : int, optional
+///     By default the processors this process may use.
+///
+/// Returns
+/// -------
+/// WeightedEstimate
+///     With errors that take the weights as known.
+///
+/// Raises
+/// ------
+/// InvalidInputError
+///     Lengths that differ, missing values, negative weights, an arm that is empty or weighs nothing.
+///
+/// References
+/// ----------
+/// Hajek (1971); Stefanski and Boos (2002), American Statistician 56:29.
+#[pyfunction]
+#[pyo3(signature = (outcome, treatment, weights, *, sample_weight=None, n_threads=None))]
+pub fn weighted_effect(
+    py: Python<'_>,
+    outcome: &Bound<'_, PyAny>,
+    treatment: &Bound<'_, PyAny>,
+    weights: &Bound<'_, PyAny>,
+    sample_weight: Option<&Bound<'_, PyAny>>,
+    n_threads: Option<&Bound<'_, PyAny>>,
+) -> PyResult<WeightedEstimate> {
+    let outcome = arrays::column("outcome", outcome)?;
+    let treatment = arrays::treatment(treatment)?;
+    let weights = arrays::column("weights", weights)?;
+    let own = sample_weight.map(|weight| arrays::column("sample_weight", weight)).transpose()?;
+    let (outcome, weights) = (outcome.as_slice()?, weights.as_slice()?);
+    let own = own.as_ref().map(|own| own.as_slice()).transpose()?;
+    let found = call::run(py, n_threads, None, |_| {
+        reserve::room_for(treatment.len(), needs::IPW)?;
+        crate::weighting::given::weighted_effect(outcome, &treatment, weights, own)
+    })?;
+    Ok(WeightedEstimate::of(py, found))
 }
 
 /// What n rows weigh.

@@ -4,6 +4,13 @@
 use crate::score::boosting::Table;
 
 pub const FIT: usize = 64;
+/// A value of the matrix, like what a thread needs: the matrix in the order of columns, and a forest's columns in order
+/// of their values, for all rows and for those of a tree.
+pub const FOREST: usize = 32;
+pub const FOREST_A_THREAD: usize = 24;
+/// A pair of columns: their sums of products in all, standardized, and in each chunk of rows.
+pub const LASSO_A_PAIR: usize = 32;
+pub const LASSO_A_PAIR_AND_CHUNK: usize = 8;
 pub const PREDICT: usize = 16;
 pub const IPW: usize = 64;
 /// Residuals and spreads of two fits, leverage, and influence on two means.

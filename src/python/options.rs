@@ -15,6 +15,11 @@ pub fn caliper(object: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
     if object.is_none() { Ok(None) } else { caliper().map(Some) }
 }
 
+pub fn truncate(object: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
+    let quantile = || number("truncate", object, "a quantile above 0 and up to 1, or none");
+    if object.is_none() { Ok(None) } else { quantile().map(Some) }
+}
+
 pub fn n_neighbors(object: &Bound<'_, PyAny>) -> PyResult<usize> {
     count("n_neighbors", object)
 }
@@ -33,6 +38,14 @@ pub fn min_leaf(object: &Bound<'_, PyAny>) -> PyResult<usize> {
 
 pub fn learning_rate(object: &Bound<'_, PyAny>) -> PyResult<f64> {
     number("learning_rate", object, "more than 0, at most 1")
+}
+
+pub fn n_trees(object: &Bound<'_, PyAny>) -> PyResult<usize> {
+    count("n_trees", object)
+}
+
+pub fn forest_min_leaf(object: &Bound<'_, PyAny>) -> PyResult<Option<usize>> {
+    if object.is_none() { Ok(None) } else { count("min_leaf", object).map(Some) }
 }
 
 /// Whatever is more than rows can be is as good as no limit.
@@ -71,6 +84,28 @@ pub fn score_columns(object: &Bound<'_, PyAny>) -> PyResult<Option<Vec<usize>>> 
 
 pub fn outcome_columns(object: &Bound<'_, PyAny>) -> PyResult<Option<Vec<usize>>> {
     columns("outcome_columns", object)
+}
+
+pub fn balanced_columns(object: &Bound<'_, PyAny>) -> PyResult<Option<Vec<Vec<usize>>>> {
+    if object.is_none() {
+        return Ok(None);
+    }
+    let one = |item: &Bound<'_, PyAny>| columns("balanced_columns", item).ok()?;
+    let lists: Option<Vec<Vec<usize>>> =
+        object.try_iter().ok().and_then(|items| items.map(|item| one(&item.ok()?)).collect());
+    let allowed = "None or a list of lists of column numbers";
+    lists.map(Some).ok_or_else(|| refused("balanced_columns", object, allowed))
+}
+
+/// Pairs of column numbers.
+pub fn pairs(object: &Bound<'_, PyAny>) -> PyResult<Vec<[usize; 2]>> {
+    let one = |item: &Bound<'_, PyAny>| {
+        let two = columns("pairs", item).ok()??;
+        <[usize; 2]>::try_from(two).ok()
+    };
+    let pairs: Option<Vec<[usize; 2]>> =
+        object.try_iter().ok().and_then(|items| items.map(|item| one(&item.ok()?)).collect());
+    pairs.ok_or_else(|| refused("pairs", object, "a list of pairs of column numbers"))
 }
 
 fn columns(name: &'static str, object: &Bound<'_, PyAny>) -> PyResult<Option<Vec<usize>>> {

@@ -67,10 +67,8 @@ pub fn run_together<S>(
     estimate: impl Fn(&mut [Replicate], &mut S) + Sync,
 ) -> Result<Replicates> {
     // Each replicate's numbers, twice for a moment, and what it takes to keep them apart.
-    room_for(
-        spec.n_reps,
-        2 * size_of::<f64>() * width + size_of::<(usize, Vec<f64>, Result<()>)>(),
-    )?;
+    let kept_apart = size_of::<(usize, Vec<f64>, Result<()>)>();
+    room_for(spec.n_reps, 2 * size_of::<f64>() * width + kept_apart)?;
     let next = AtomicUsize::new(0);
     let work = |context: rayon::BroadcastContext<'_>| {
         let (mut scratch, mut done) = (scratch(), Vec::new());

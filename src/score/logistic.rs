@@ -5,10 +5,11 @@
 //! Nelder 1989, section 4.4). The iteration runs on centred and scaled covariates; coefficients and
 //! covariance come back on the caller's scale.
 
-mod anchor;
+mod columns;
 mod likelihood;
 mod newton;
 mod sample;
+mod warm_start;
 
 use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
@@ -23,9 +24,11 @@ use crate::monitor::Monitor;
 use crate::units::tally::{Rows, Units};
 use crate::weighting::influence::by_row;
 
-pub(crate) use anchor::{Anchor, Columns, Refit, Resampled, Together};
+pub(crate) use columns::{Columns, Resampled};
 pub(crate) use likelihood::{Likelihood, Sweep, standardized_penalty};
 pub(crate) use newton::{Optimum, Start, maximize, maximize_keeping};
+pub(crate) use warm_start::{Batch, Refit, WarmStart};
+
 pub(crate) use sample::Sample;
 
 #[derive(Debug, Clone, Copy)]
@@ -121,10 +124,10 @@ pub fn fit_with_scores(
     let mut kept = vec![0.0; if sample.is_some() { x.nrows() } else { 0 }];
     let center = covariates.center.clone();
     let (design, optimum) = fit_rows(covariates, &rows, sample.as_ref(), &mut kept, spec, monitor)?;
-    let has_kept = optimum.has_kept && design.is_plain();
+    let is_kept = optimum.is_kept && design.is_plain();
     let (map, information) = (to_callers_scale(&center, &design), optimum.information.clone());
     let mut fit = LogisticFit::new(center, &design, &map, optimum, spec.penalty);
-    let mut scores = if has_kept { kept } else { fit.linear_predictor(x)? };
+    let mut scores = if is_kept { kept } else { fit.linear_predictor(x)? };
     fit.log_likelihood = log_likelihood(&scores, &rows);
     scores.par_chunks_mut(CHUNK).for_each(sigmoid);
     if let Some(weight) = sample_weight {
@@ -147,13 +150,13 @@ fn fit_rows<'a>(
     let penalty = penalty_on(rows.sample_weight, spec.penalty);
     let likelihood = Likelihood::new(&design, rows, penalty, Sweep::Parallel)?;
     let start = sample.and_then(|sample| Some((sample, sample.fit(&design, spec, monitor)?)));
-    let bend = |step: &[f64]| match &start {
-        Some((sample, beta)) => sample.bend(&design, beta, step, monitor),
+    let third = |step: &[f64]| match &start {
+        Some((sample, beta)) => sample.third_derivative(&design, beta, step, monitor),
         None => Ok(vec![0.0; step.len()]),
     };
     let mut at = Start::intercept_only(&likelihood);
     if let Some((_, beta)) = &start {
-        at = Start { beta: beta.clone(), bend: Some(&bend), ..Start::default() };
+        at = Start { beta: beta.clone(), third: Some(&third), ..Start::default() };
     }
     let first = likelihood.equations(&at.beta, &mut [], monitor)?;
     if spec.penalty == 0.0 && !design.is_settled() && in_doubt(&first.information, at.beta.len()) {

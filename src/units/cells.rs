@@ -13,6 +13,7 @@ use ndarray::{Array2, ArrayView2, ShapeBuilder};
 use rayon::prelude::*;
 
 use crate::design::covariates::{CHUNK, stretch};
+use crate::kernels::{BLOCK, Label};
 use crate::units::tally::{Count, Outcomes, Totals};
 use groups::{Groups, inverse, row_hashes};
 use labels::Labels;
@@ -138,6 +139,29 @@ impl Cells {
             let rows = (*count).into() * label.weight;
             totals.add(*pattern as usize, label.treated, rows, rows * label.outcome);
         }
+    }
+
+    /// How many rows of either arm there are, controls first, the cells counted as often as `counts` says; a row of
+    /// weight 0 is not there.
+    #[must_use]
+    pub fn rows_by_arm<W: Count>(&self, counts: &[W]) -> [f64; 2] {
+        let mut rows = [0.0; 2];
+        let mut add = |label: &Label, counts: &[W]| {
+            if label.weight > 0.0 {
+                let more: f64 = counts.iter().map(|count| (*count).into()).sum();
+                rows[usize::from(label.treated)] += more;
+            }
+        };
+        match &self.layout {
+            Layout::Planes(planes) => {
+                let labels = planes.labels.iter().cycle();
+                labels.zip(counts.chunks(BLOCK)).for_each(|(label, counts)| add(label, counts));
+            }
+            Layout::List(cells) => {
+                cells.iter().zip(counts.chunks(1)).for_each(|(cell, one)| add(&cell.label, one));
+            }
+        }
+        rows
     }
 
     /// The same of every row once.

@@ -12,6 +12,36 @@ use crate::units::tally::{Outcomes, Units};
 use crate::weighting::estimand::Estimand;
 use crate::weighting::influence::{ArmMeans, ScoreModel, by_row, center};
 use crate::weighting::sizes::effective_sample_size;
+use crate::weighting::truncation::{Weighed, bounds};
+
+/// Whom an effect is for, and from which quantile of their arm's weights are bounded.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct IpwSpec {
+    pub estimand: Estimand,
+    /// From 0 to 1; none leaves the weights as they are.
+    pub truncate: Option<f64>,
+}
+
+impl IpwSpec {
+    /// Weights as they are.
+    #[must_use]
+    pub const fn of(estimand: Estimand) -> Self {
+        Self { estimand, truncate: None }
+    }
+
+    /// # Errors
+    /// [`Error::Argument`].
+    pub fn check(&self) -> Result<()> {
+        match self.truncate {
+            Some(q) if !(q > 0.0 && q <= 1.0) => {
+                let found = q.to_string();
+                let allowed = "a quantile above 0 and up to 1, or none";
+                Err(Error::Argument { name: "truncate", found, allowed })
+            }
+            _ => Ok(()),
+        }
+    }
+}
 
 /// The rows of a contrast, and what is known of their scores.
 #[derive(Debug, Clone, Copy)]
@@ -46,7 +76,7 @@ pub fn weighting(
         checks::same_length("scores", scores.len(), treatment.len())?;
         checks::scores(scores)?;
     }
-    let weights = total_weights(treatment, scores, sample_weight);
+    let weights = total_weights(treatment, scores, sample_weight, UNBOUNDED);
     let ess = [false, true].map(|arm| effective_size_of(arm, treatment, &weights));
     match ess.map(|size| size > 0.0) {
         [true, true] => Ok(Weighting { weights, ess }),
@@ -56,45 +86,59 @@ pub fn weighting(
     }
 }
 
+/// Bounds on the weights of both arms, controls first.
+type Bounds = [f64; 2];
+
+const UNBOUNDED: Bounds = [f64::INFINITY; 2];
+
 /// The balancing weights times the sample weights.
 fn total_weights(
     treatment: &[bool],
     scores: Option<(&[f64], Estimand)>,
     sample_weight: Option<&[f64]>,
+    bounds: Bounds,
 ) -> Vec<f64> {
     by_row(treatment.len(), |i| {
         let own = sample_weight.map_or(1.0, |weights| weights[i]);
-        own * scores.map_or(1.0, |(scores, estimand)| estimand.weight(treatment[i], scores[i]))
+        let weight =
+            scores.map_or(1.0, |(scores, estimand)| estimand.weight(treatment[i], scores[i]));
+        own * weight.min(bounds[usize::from(treatment[i])])
     })
 }
 
-fn effective_size_of(arm: bool, treatment: &[bool], weights: &[f64]) -> f64 {
+/// Kish's effective sample size of an arm.
+#[must_use]
+pub fn effective_size_of(arm: bool, treatment: &[bool], weights: &[f64]) -> f64 {
     let own = weights.iter().zip(treatment).filter(|(_, treated)| **treated == arm);
     effective_sample_size(own.map(|(weight, _)| *weight))
 }
 
 /// A weighted contrast of n rows.
 #[derive(Debug, Clone)]
-pub struct IpwEstimate {
+pub struct WeightedEstimate {
     pub means: ArmMeans,
     pub ess_treated: f64,
     pub ess_control: f64,
     /// n weights: the balancing weight times the sample weight.
     pub weights: Vec<f64>,
+    /// Rows whose weights were bounded, of the controls first.
+    pub n_truncated: [usize; 2],
 }
 
-/// The effect for `estimand`. With the covariates and the penalty of the logistic model that gave the
+/// The effect for an estimand. With the covariates and the penalty of the logistic model that gave the
 /// scores, the influence of each row counts what it does to that model (Lunceford and Davidian 2004,
-/// section 3); without, the scores are taken as known.
+/// section 3); without, the scores are taken as known. So are bounds on the weights: a row beyond them weighs what it
+/// does whatever its score.
 ///
 /// # Errors
 /// Lengths that differ, values that are not finite, scores outside (0, 1), an arm empty or weightless.
 pub fn ipw(
     data: &IpwData<'_>,
-    estimand: Estimand,
+    spec: IpwSpec,
     score_model: Option<(&Covariates<'_>, f64)>,
-) -> Result<IpwEstimate> {
+) -> Result<WeightedEstimate> {
     check(data)?;
+    spec.check()?;
     if let Some((covariates, penalty)) = score_model {
         checks::same_length("x", covariates.n_rows(), data.outcome.len())?;
         checks::penalty(penalty)?;
@@ -103,7 +147,9 @@ pub fn ipw(
     let measured = Measured::from_their_middle(outcome, sample_weight);
     let outcome = &*measured.values;
     let n = outcome.len();
-    let contrast = Contrast::of_rows(&IpwData { outcome, ..*data }, estimand);
+    let estimand = spec.estimand;
+    let bounds = bounds_of_rows(data, spec);
+    let contrast = Contrast::of_rows(&IpwData { outcome, ..*data }, estimand, bounds);
     let (mean_treated, mean_control) = contrast.means()?;
     let row_weight = |i: usize| sample_weight.map_or(1.0, |weights| weights[i]);
     let model = score_model
@@ -111,8 +157,16 @@ pub fn ipw(
             ScoreModel::new(covariates, treatment, scores, sample_weight, penalty)
         })
         .transpose()?;
-    let weights = total_weights(treatment, Some((scores, estimand)), sample_weight);
-    let slope = |i: usize| row_weight(i) * estimand.weight_slope(treatment[i], scores[i]);
+    let weights = total_weights(treatment, Some((scores, estimand)), sample_weight, bounds);
+    let is_bounded =
+        |i: usize| estimand.weight(treatment[i], scores[i]) > bounds[usize::from(treatment[i])];
+    let slope = |i: usize| {
+        let slope = row_weight(i) * estimand.weight_slope(treatment[i], scores[i]);
+        if is_bounded(i) { 0.0 } else { slope }
+    };
+    let n_truncated = [false, true].map(|arm| {
+        (0..n).filter(|i| treatment[*i] == arm && row_weight(*i) > 0.0 && is_bounded(*i)).count()
+    });
     let influence = |arm: bool, mean: f64| {
         let own = |i: usize| if treatment[i] == arm { outcome[i] - mean } else { 0.0 };
         let through_scores =
@@ -125,7 +179,7 @@ pub fn ipw(
         center(&mut influence, sample_weight);
         influence
     };
-    Ok(IpwEstimate {
+    Ok(WeightedEstimate {
         means: ArmMeans {
             origin: measured.origin,
             above: [mean_control, mean_treated],
@@ -134,7 +188,20 @@ pub fn ipw(
         ess_treated: effective_size_of(true, treatment, &weights),
         ess_control: effective_size_of(false, treatment, &weights),
         weights,
+        n_truncated,
     })
+}
+
+/// The bounds on the weights of rows; none where the weights are to be left as they are.
+fn bounds_of_rows(data: &IpwData<'_>, spec: IpwSpec) -> Bounds {
+    let Some(q) = spec.truncate else { return UNBOUNDED };
+    let IpwData { outcome, treatment, scores, sample_weight } = *data;
+    let rows = Outcomes { treatment, outcome, sample_weight, counts: None::<&[u32]> };
+    let is_there = |i: &usize| sample_weight.is_none_or(|weight| weight[*i] > 0.0);
+    let n_treated = (0..treatment.len()).filter(is_there).filter(|i| treatment[*i]).count();
+    let n_rows = (0..treatment.len()).filter(is_there).count();
+    let n_rows = [(n_rows - n_treated) as f64, n_treated as f64];
+    bounds(spec.estimand, q, scores, &rows, n_rows, &mut Vec::new())
 }
 
 fn check(data: &IpwData<'_>) -> Result<()> {
@@ -151,6 +218,7 @@ fn check(data: &IpwData<'_>) -> Result<()> {
 #[derive(Debug, Clone, Copy)]
 pub struct Contrast {
     estimand: Estimand,
+    bounds: Bounds,
     weight: [f64; 2],
     total: [f64; 2],
 }
@@ -158,7 +226,22 @@ pub struct Contrast {
 impl Contrast {
     #[must_use]
     pub fn new(estimand: Estimand) -> Self {
-        Self { estimand, weight: [0.0; 2], total: [0.0; 2] }
+        Self { estimand, bounds: UNBOUNDED, weight: [0.0; 2], total: [0.0; 2] }
+    }
+
+    /// With weights bounded at a quantile of their arm's; `n_rows` are in either arm, controls first.
+    pub fn truncated<U: Units>(
+        estimand: Estimand,
+        q: f64,
+        scores: &[f64],
+        units: &U,
+        n_rows: [f64; 2],
+        room: &mut Vec<Weighed>,
+    ) -> Self {
+        let bounds = bounds(estimand, q, scores, units, n_rows, room);
+        let mut contrast = Self { bounds, ..Self::new(estimand) };
+        contrast.add(scores, units);
+        contrast
     }
 
     /// From the sums that a refit leaves: `totals` are each arm's rows and outcomes.
@@ -175,11 +258,12 @@ impl Contrast {
             }
         };
         let [[weight_control, control], [weight_treated, treated]] = [arm(0), arm(1)];
-        Self { estimand, weight: [weight_control, weight_treated], total: [control, treated] }
+        let (weight, total) = ([weight_control, weight_treated], [control, treated]);
+        Self { weight, total, ..Self::new(estimand) }
     }
 
     /// Of rows as they are: by chunks, merged in their order.
-    fn of_rows(data: &IpwData<'_>, estimand: Estimand) -> Self {
+    fn of_rows(data: &IpwData<'_>, estimand: Estimand, bounds: Bounds) -> Self {
         let n = data.outcome.len();
         let chunk = |first: usize| {
             let rows = first..n.min(first + CHUNK);
@@ -189,7 +273,7 @@ impl Contrast {
                 sample_weight: data.sample_weight.map(|weights| &weights[rows.clone()]),
                 counts: None::<&[u32]>,
             };
-            let mut contrast = Self::new(estimand);
+            let mut contrast = Self { bounds, ..Self::new(estimand) };
             contrast.add(&data.scores[rows], &units);
             contrast
         };
@@ -208,9 +292,29 @@ impl Contrast {
         for (block, scores) in scores.chunks(BLOCK).enumerate() {
             lane[..scores.len()].copy_from_slice(scores);
             let tallies = units.block(block * BLOCK, true, &mut room);
-            let [weight, total] = contrast_sums(self.estimand, &lane, tallies);
-            self.merge(&Self { estimand: self.estimand, weight, total });
+            let [weight, total] = if self.bounds[0].min(self.bounds[1]) < f64::INFINITY {
+                self.bounded_sums(scores, tallies)
+            } else {
+                contrast_sums(self.estimand, &lane, tallies)
+            };
+            self.merge(&Self { weight, total, ..*self });
         }
+    }
+
+    /// What a block adds where weights are bounded.
+    fn bounded_sums(&self, scores: &[f64], tallies: &Tallies) -> [[f64; 2]; 2] {
+        let mut sums = [[0.0; 2]; 2];
+        for (slot, score) in scores.iter().enumerate() {
+            for (arm, bound) in self.bounds.iter().enumerate() {
+                let rows = tallies.rows[arm][slot];
+                if rows > 0.0 {
+                    let weight = self.estimand.weight(arm == 1, *score).min(*bound);
+                    sums[0][arm] += weight * rows;
+                    sums[1][arm] += weight * tallies.outcome[arm][slot];
+                }
+            }
+        }
+        sums
     }
 
     pub fn merge(&mut self, other: &Self) {
@@ -257,7 +361,7 @@ mod tests {
         };
         for estimand in [Estimand::Ate, Estimand::Att, Estimand::Atc, Estimand::Ato, Estimand::Atm]
         {
-            let found = ipw(&data, estimand, None).unwrap();
+            let found = ipw(&data, IpwSpec::of(estimand), None).unwrap();
             assert!((found.means.difference() - 1.0).abs() < 1e-14);
         }
     }

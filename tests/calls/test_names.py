@@ -40,6 +40,7 @@ ONE_NAME = {
     "cluster of ipw": (IPW, "cluster", "ws"),
     "sample_weight of ipw": (IPW, "sample_weight", "w"),
     "scores of ipw": (IPW, "scores", "e"),
+    "weights of an effect": (called(ps.weighted_effect, outcome="y", estimand="ATE"), "weights", "w"),
     "cluster of aipw": (called(ps.aipw, outcome="y", covariates=["x"]), "cluster", "ws"),
     "sample_weight of a fit": (called(ps.fit_propensity, covariates=["x"]), "sample_weight", "w"),
     "scores of matching": (MATCH, "scores", "e"),

@@ -189,6 +189,9 @@ def _judge(result: Any) -> str | None:
             return f"{name} is {value}"
     for name in ("scores", "weights", "coefficients", "estimates"):
         values = np.asarray(getattr(result, name, 0.0))
+        if name == "scores" and values.ndim and isinstance(result, ps.Effect):
+            # Rows of weight 0 are not there.
+            values = values[np.asarray(result.weights) > 0]
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             return f"{name} are not finite"
     # A difference over no spread at all is infinite: `smd` of a column that is one number in either arm.

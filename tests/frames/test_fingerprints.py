@@ -52,11 +52,13 @@ WITH_WEIGHTS = {
     "subclassify": lambda df, s: ps.subclassify(df, scores=s, **CALL),
     "match_cem": lambda df, s: ps.match_cem(df, covariates=["x"], **CALL),
     "truncate": lambda df, s: ps.truncate(ps.ipw(df, outcome="y", scores=s, **CALL), upper=0.99),
+    "truncate of a model": lambda df, s: ps.truncate(s, upper=0.99),
 }
 
 TAKING_WEIGHTS = {
     "smd": lambda df, w: ps.smd(df, covariates=["region"], weights=w, **CALL),
     "balance": lambda df, w: ps.balance(df, covariates=["region"], weights={"after": w}, **CALL),
+    "weighted_effect": lambda df, w: ps.weighted_effect(df, outcome="y", weights=w, **CALL),
 }
 
 

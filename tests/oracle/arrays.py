@@ -21,10 +21,20 @@ def compare_scores(given: Mapping[str, Any], result: Any) -> list[Pair]:
 def compare_ipw(given: Mapping[str, Any], result: Any) -> list[Pair]:
     _, t, s, there = arrays({**given, "x": np.zeros((len(np.asarray(given["outcome"])), 0))})
     e, y = numbers(given["scores"])[there], numbers(given["outcome"])[there]
-    w = s * twins.balancing(e, t, given.get("estimand", "ATE"))
-    answers = twins.contrast(y, t, w)
+    k = twins.balancing(e, t, given.get("estimand", "ATE"))
+    if given.get("truncate") is not None:
+        if not (s == 1).all():
+            raise NotReadError
+        k = twins.bounded(k, t, float(given["truncate"]))
+    answers = twins.contrast(y, t, s * k)
     names = [name for name in answers if name != "std_error" or given.get("x") is None]
     return of(result, answers, names)
+
+
+def compare_weighted(given: Mapping[str, Any], result: Any) -> list[Pair]:
+    _, t, s, there = arrays({**given, "x": np.zeros((len(np.asarray(given["outcome"])), 0))})
+    w, y = numbers(given["weights"])[there], numbers(given["outcome"])[there]
+    return of(result, twins.contrast(y, t, s * w))
 
 
 def compare_adjusted(given: Mapping[str, Any], result: Any) -> list[Pair]:
@@ -94,6 +104,7 @@ def compare_matches(given: Mapping[str, Any], result: Any) -> list[Pair]:
 ARRAYS: Mapping[str, Callable[[Mapping[str, Any], Any], list[Pair]]] = {
     "fit_propensity": compare_scores,
     "ipw": compare_ipw,
+    "weighted_effect": compare_weighted,
     "adjust": compare_adjusted,
     "smd": compare_smd,
     "balance": compare_balance,

@@ -17,12 +17,16 @@ from oracle.twins import Answers, Expected, UndecidedError
 
 def compare_scores(given: Mapping[str, Any], result: Any) -> list[Pair]:
     call = Call.of(given)
+    if not isinstance(result, ps.PropensityModel):
+        raise NotReadError
     answers = twins.score_model(call.terms(), call.treated, call.weight, call.word("penalty", 0.0))
     return [("scores", numbers(result.scores)[call.there], answers["scores"])]
 
 
 def compare_weights(given: Mapping[str, Any], result: Any) -> list[Pair]:
     call = Call.of(given)
+    if call.word("stabilized", False):
+        raise NotReadError
     w = twins.balancing(call.scores, call.treated, call.word("estimand", "ATE"))
     return [("weights", numbers(result)[call.there], Expected(w, 1e-12 * w))]
 
@@ -33,15 +37,29 @@ def compare_ipw(given: Mapping[str, Any], result: Any) -> list[Pair]:
         raise NotReadError
     estimand, e, t, y = call.word("estimand", "ATE"), call.scores, call.treated, call.outcome
     kind = call.word("contrast", "difference")
-    answers = twins.contrast(y, t, call.weight * twins.balancing(e, t, estimand), call.clusters, kind)
+    k, truncate = twins.balancing(e, t, estimand), given.get("truncate")
+    if truncate is not None:
+        if not (call.weight == 1).all():
+            raise NotReadError
+        k = twins.bounded(k, t, truncate)
+    answers = twins.contrast(y, t, call.weight * k, call.clusters, kind)
     model = given["scores"]
     if not isinstance(model, ps.PropensityModel):
         return of(result, answers)
     pairs = of(result, answers, [name for name in answers if name != "std_error"])
-    if kind != "difference" or call.clusters is not None or model.penalty:
+    if kind != "difference" or call.clusters is not None or model.penalty or truncate is not None:
         return pairs
     x = Call({**given, "covariates": list(model.recipe.columns)}, call.there).terms()
     return pairs + _error(result, x, t, y, method="ipw", estimand=estimand, e=e, w=call.weight)
+
+
+def compare_weighted(given: Mapping[str, Any], result: Any) -> list[Pair]:
+    call = Call.of(given)
+    w = call.beside("weights")
+    if w is None or not isinstance(result, ps.Effect):
+        raise NotReadError
+    kind = call.word("contrast", "difference")
+    return of(result, twins.contrast(call.outcome, call.treated, call.weight * w, call.clusters, kind))
 
 
 def _error(result: Any, x: np.ndarray, t: np.ndarray, y: np.ndarray, **words: Any) -> list[Pair]:
@@ -158,7 +176,7 @@ def compare_trim(given: Mapping[str, Any], result: Any) -> list[Pair]:
 
 
 def compare_truncate(given: Mapping[str, Any], result: Any) -> list[Pair]:
-    if given.get("treatment") is not None or given.get("sample_weight") is not None:
+    if any(given.get(name) is not None for name in ("treatment", "sample_weight", "scores")):
         raise NotReadError
     w = numbers(given["weights"])
     used, unit = w > 0, given.get("unit", "quantile")
@@ -254,6 +272,7 @@ FRAMES: Mapping[str, Callable[[Mapping[str, Any], Any], list[Pair]]] = {
     "fit_propensity": compare_scores,
     "balancing_weights": compare_weights,
     "ipw": compare_ipw,
+    "weighted_effect": compare_weighted,
     "aipw": compare_adjusted("aipw"),
     "ipwra": compare_adjusted("ipwra"),
     "regression_adjustment": compare_adjusted("regression"),

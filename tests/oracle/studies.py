@@ -155,11 +155,20 @@ def array_study_call(draw: Draw) -> tuple[str, dict[str, Any]]:
     x = np.asfortranarray(frame[["a", "b"][: draw.integer(1, 2)]].to_numpy(dtype=float))
     t, y, e, w = (frame[name].to_numpy() for name in ("t", "y", "e", "w"))
     s = {"sample_weight": w} if draw.chance(0.5) else {}
-    name = draw.of(("fit_propensity", "ipw", "adjust", "smd", "balance", "match_nn"))
+    name = draw.of(("fit_propensity", "ipw", "weighted_effect", "adjust", "smd", "balance", "match_nn"))
+    truncate = {"truncate": draw.of((0.5, 0.9, 0.99))} if draw.chance(0.3) else {}
     words = {"estimand": draw.of(ARMS)}
     given: dict[str, dict[str, Any]] = {
         "fit_propensity": {"x": x, "treatment": t, **s},
-        "ipw": {"outcome": y, "treatment": t, "scores": e, "estimand": draw.of(ESTIMANDS), **s},
+        "ipw": {
+            "outcome": y,
+            "treatment": t,
+            "scores": e,
+            "estimand": draw.of(ESTIMANDS),
+            **s,
+            **truncate,
+        },
+        "weighted_effect": {"outcome": y, "treatment": t, "weights": e, **s},
         "adjust": {
             "x": x,
             "treatment": t,
@@ -217,6 +226,14 @@ _CALLS: Mapping[str, Callable[[Draw], dict[str, Any]]] = {
         **_weighted(d),
         **({"cluster": "g"} if d.chance(0.3) else {}),
         **({"contrast": d.of(("ratio", "odds_ratio"))} if d.chance(0.2) else {}),
+        **({"truncate": d.of((0.5, 0.9, 0.99))} if d.chance(0.2) else {}),
+    },
+    "weighted_effect": lambda d: {
+        "outcome": "y",
+        "weights": "e",
+        "estimand": d.of(ESTIMANDS),
+        **_weighted(d),
+        **({"cluster": "g"} if d.chance(0.3) else {}),
     },
     "aipw": _adjusting,
     "ipwra": _adjusting,

@@ -195,6 +195,16 @@ def balancing(e: np.ndarray, t: np.ndarray, estimand: str) -> np.ndarray:
     return h / np.where(t, e, 1 - e)
 
 
+def bounded(k: np.ndarray, t: np.ndarray, quantile: float) -> np.ndarray:
+    """Weights, those above this quantile of their arm's weights above 0 set to it."""
+    bounds = np.full(len(k), np.inf)
+    for arm in (t, ~t):
+        own = arm & (k > 0)
+        if own.any():
+            bounds[own] = np.quantile(k[own], quantile)
+    return np.minimum(k, bounds)
+
+
 def contrast(
     y: np.ndarray, t: np.ndarray, w: np.ndarray, cluster: np.ndarray | None = None, kind: str = "difference"
 ) -> dict[str, Expected]:

@@ -271,8 +271,9 @@ def test_truncate_leaves_out_what_was_left_out(scored):
     found = ps.truncate(matches, lower=0.5, upper=0.9)
     w = matches.weights
     assert (found.weights[w == 0] == 0).all()
-    assert found.counts.loc["all", "n"] == (w > 0).sum()
-    assert found.counts.loc["all", "upper"] == w[w > 0].quantile(0.9)
+    opted = scored["opted"]
+    assert list(found.counts["n"]) == [(w[opted] > 0).sum(), (w[~opted] > 0).sum()]
+    assert found.counts.loc["control", "upper"] == w[~opted & (w > 0)].quantile(0.9)
 
 
 def test_truncate_takes_an_effect_and_gives_the_callers_series(scored):
@@ -281,7 +282,10 @@ def test_truncate_takes_an_effect_and_gives_the_callers_series(scored):
     effect = ps.ipw(frame, outcome="done", treatment="opted", scores="e")
     found = ps.truncate(effect, upper=0.9)
     assert isinstance(found.weights, polars.Series)
-    assert found.weights.max() == pytest.approx(effect.weights.quantile(0.9, interpolation="linear"))
+    own = [effect.weights.filter(frame["opted"] == arm) for arm in (True, False)]
+    bounds = [weights.quantile(0.9, interpolation="linear") for weights in own]
+    assert list(found.counts["upper"]) == pytest.approx(bounds)
+    assert found.weights.max() == pytest.approx(max(bounds))
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,12 @@ from core_process import run
 
 ROWS_AND_COLUMNS = {
     "fit_propensity": (200_000, 20),
+    "forest_scores": (5_000, 3),
     "fit_weights": (200_000, 20),
     "balanced_effect": (200_000, 10),
     "ipw": (2_000_000, 1),
+    "ipw truncated": (2_000_000, 1),
+    "weighted_effect": (2_000_000, 1),
     "match_nn": (500_000, 1),
     "match_optimal": (500_000, 1),
     "match_full": (500_000, 1),
@@ -59,7 +62,7 @@ def test_other_python_threads_run_during_a_call(name, no_switching):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a process cannot send itself Ctrl-C there")
-@pytest.mark.parametrize("name", ["fit_propensity", "match_nn", "bootstrap"])
+@pytest.mark.parametrize("name", ["fit_propensity", "forest_scores", "match_nn", "bootstrap"])
 def test_ctrl_c_stops_a_large_call_and_the_next_one_is_right(name, record_property):
     found = run("interrupt", name)
     record_property("seconds", found["seconds"])

@@ -44,13 +44,23 @@ EXCEPTIONS: dict[tuple[str, str], str] = {}
 # Of some estimators only these kinds of numbers do not, and why.
 PARTS: dict[tuple[str, str], tuple[tuple[str, ...], str]] = {}
 
+# Of others only these worlds do not, and why.
+SOME_WORLDS: dict[tuple[str, str], tuple[tuple[str, ...], str]] = {}
+
 
 def except_for(
-    transformations: str, estimators: str, reason: str, *, kinds: tuple[str, ...] | None = None
+    transformations: str,
+    estimators: str,
+    reason: str,
+    *,
+    kinds: tuple[str, ...] | None = None,
+    worlds: tuple[str, ...] | None = None,
 ) -> None:
-    """Except estimators from transformations, both separated by semicolons; or kinds of their numbers."""
+    """Except estimators from transformations, both separated by semicolons; or kinds, or worlds."""
     for pair in itertools.product(transformations.split("; "), estimators.split("; ")):
-        if kinds is None:
+        if worlds is not None:
+            SOME_WORLDS[pair] = (worlds, reason)
+        elif kinds is None:
             EXCEPTIONS[pair] = reason
         else:
             PARTS[pair] = (kinds, reason)
@@ -74,7 +84,7 @@ except_for(
 )
 except_for(
     "arms swapped",
-    "pairs optimal; match_full",
+    "pairs optimal; match_full; match_full rosenbaum",
     "several matchings have the least sum of distances where scores tie; the draw hangs on what rows hold",
 )
 except_for(
@@ -123,18 +133,51 @@ except_for(
 )
 except_for(
     "arms swapped",
-    "pairs optimal; match_full",
+    "pairs optimal; match_full; match_full rosenbaum",
     "of pairs whose distances have the same sum those of lower scores are made, which are others when scores "
     "are turned around",
 )
 except_for(
     "arms swapped",
-    "subclassify",
+    "subclassify; subclassify rosenbaum",
     "a score on a cut point belongs to the subclass above, which is below when scores are turned around",
+)
+
+except_for(
+    "weight 2 = row twice",
+    "robustness_value; robustness_value aipw",
+    "what it takes to leave nothing certain hangs on the rows that there are, as errors do",
+    kinds=("share", "ends"),
+)
+
+OUT_OF_FOLD = ("fit_propensity cross-fitted", "fit_propensity boosted", "ipw boosted", "aipw boosted")
+
+except_for(
+    "weight 2 = row twice",
+    "; ".join((*OUT_OF_FOLD, "fit_propensity forest")),
+    "rows, and not what they weigh, are dealt to folds and drawn into bags",
+)
+except_for(
+    "outcome + 1e9; outcome x 1e+15; outcome x 1e-15; outcome x -1; weights x 1e+06; weights x 1e-06; "
+    "weights alike; columns rescaled; redundant column; arms swapped; levels renamed; unused columns",
+    "; ".join((*OUT_OF_FOLD, "fit_propensity forest")),
+    "rows that a score model cannot tell apart are dealt to folds by all they hold, which is something else",
+    worlds=("ties", "whole weights and ties"),
+)
+except_for(
+    "redundant column",
+    "fit_propensity boosted; ipw boosted; aipw boosted",
+    "trees are added until all columns are balanced on average, and one of them counts twice",
+)
+except_for(
+    "redundant column; levels renamed; arms swapped",
+    "fit_propensity forest",
+    "trees choose among columns that are drawn by their place; and a tree of the controls is another tree",
 )
 
 # Estimators that fit no model to the covariates, so that none can be redundant.
 OF_NO_MODEL = (
+    *("fit_propensity boosted", "fit_propensity forest", "ipw boosted", "aipw boosted"),  # trees take all
     *("ipw of a column", "1-NN of a column", "pairs of a column", "match_cem"),
     *("1-NN mahalanobis", "1-NN euclidean"),  # distances have no coefficients to tell apart
     *(
@@ -217,6 +260,8 @@ def _answer_as_it_is(estimator: str, world: str) -> Answer:
 def applies(transformation: str, estimator: str, world: str) -> bool:
     weighs = WORLDS[world].sample_weight or transformation == "weights alike"
     if weighs and not ESTIMATORS[estimator].takes_weights:
+        return False
+    if world in SOME_WORLDS.get((transformation, estimator), ((), ""))[0]:
         return False
     return not any((transformation, name) in EXCEPTIONS for name in (estimator, "*"))
 

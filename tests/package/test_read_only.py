@@ -38,6 +38,9 @@ def results(df):
         "ipw": effect,
         "ipw of a column": ps.ipw(df, outcome="y", scores="s", cluster="g", treatment="t"),
         "aipw": ps.aipw(df, outcome="y", covariates=["x"], **call),
+        "boosted": ps.fit_propensity(
+            df, covariates=["x"], score_model=ps.Boosting(max_trees=20), n_repeats=2, **call
+        ),
         "nearest": ps.match_nn(df, scores="s", exact=["g"], **call),
         "pairs": ps.match_nn(df, scores="s", replace=False, **call),
         "full": ps.match_full(df, scores="s", **call),

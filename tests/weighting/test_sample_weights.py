@@ -368,9 +368,12 @@ def test_truncation_bounds_the_balancing_part():
     weights = ps.balancing_weights(df, scores=model, sample_weight="w", **CALL)
     found = ps.truncate(effect, upper=0.8)
     there = df.w > 0
-    limit = quantiles_of(weights[there].to_numpy(), [0.8], df.w[there].to_numpy())[0]
-    np.testing.assert_allclose(found.weights[there], np.minimum(weights, limit)[there], rtol=1e-12)
-    assert found.n_truncated == ps.truncate(weights, upper=0.8, sample_weight=df.w).n_truncated
+    for arm in (0, 1):
+        own = there & (df.t == arm)
+        limit = quantiles_of(weights[own].to_numpy(), [0.8], df.w[own].to_numpy())[0]
+        np.testing.assert_allclose(found.weights[own], np.minimum(weights, limit)[own], rtol=1e-12)
+    bare = ps.truncate(weights, upper=0.8, sample_weight=df.w, treatment=df.t)
+    assert found.n_truncated == bare.n_truncated > 0
     with pytest.raises(InvalidInputError, match="they know them"):
         ps.truncate(effect, upper=0.8, sample_weight=df.w * 2)
 

@@ -14,8 +14,8 @@ from propensity.effects.matching_specification import MatchingEstimand, NearestN
 from propensity.effects.score_specification import ScoreSpecification, with_options
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
-from propensity.scores.choice import LOGISTIC
-from propensity.scores.learners import Learner, name_of, require
+from propensity.scores.choice import LOGISTIC, require_outcome_model
+from propensity.scores.learners import Learner, name_of
 
 WeightingEstimand: TypeAlias = Literal["ATE", "ATT", "ATC", "ATO", "ATM"]
 AdjustmentEstimand: TypeAlias = Literal["ATE", "ATT", "ATC"]
@@ -39,6 +39,10 @@ class IPW(ScoreSpecification):
         What gives the scores, as for `fit_propensity`: any but the logistic one out of fold or out of bag.
     n_folds, n_repeats, seed : int, default None, 1 and 0
         As for `fit_propensity`; estimators that ask for the same share one cross-fitting.
+    truncate : float or None, default None
+        The quantile of their arm's weights, as 0.99, above which weights are set to it, as `truncate` does;
+        found anew in every replicate of a bootstrap. None leaves weights as they are: a bound moves the
+        estimate away from the estimand, and where the arms overlap little the ATO needs none.
 
     Examples
     --------
@@ -46,6 +50,8 @@ class IPW(ScoreSpecification):
     'IPW ATT'
     >>> IPW("ATT", n_folds=5)
     IPW(estimand='ATT', n_folds=5)
+    >>> IPW("ATE", truncate=0.99).label
+    'IPW ATE (truncated at 0.99)'
     """
 
     estimand: WeightingEstimand = "ATE"
@@ -54,15 +60,18 @@ class IPW(ScoreSpecification):
     n_folds: int | None = None
     n_repeats: int = 1
     seed: int = 0
+    truncate: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "estimand", checks.estimand(self.estimand, get_args(WeightingEstimand)))
         self.check_score_model()
+        checks.upper_quantile("truncate", self.truncate)
 
     @property
     def label(self) -> str:
-        """The name of this estimator in tables and plots; a score model not the default is in it."""
-        return with_options(f"IPW {self.estimand}", self.score_choice.label)
+        """The name of this estimator in tables and plots, with a bound and a score model not the default."""
+        bound = "" if self.truncate is None else f" (truncated at {self.truncate:g})"
+        return with_options(f"IPW {self.estimand}{bound}", self.score_choice.label)
 
 
 @answered_class
@@ -135,7 +144,7 @@ class AIPW(ScoreSpecification, _Adjustment):
         if isinstance(self.outcome_model, str):
             super()._check_outcome_model()
         else:
-            require("outcome_model", self.outcome_model)
+            require_outcome_model(self.outcome_model)
         self.check_score_model(split=self.learns_outcomes)
 
     @property

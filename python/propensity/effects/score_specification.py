@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import MISSING, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from propensity.errors import InvalidInputError
 from propensity.scores.choice import ScoreChoice
@@ -16,6 +16,10 @@ class ScoreSpecification:
     """A specification with a score model, and how it is cross-fitted: as `fit_propensity` has both."""
 
     if TYPE_CHECKING:  # fields of each specification
+
+        @property
+        def estimand(self) -> Any:
+            """Whose effect."""
 
         @property
         def score_model(self) -> Learner:

@@ -77,6 +77,18 @@ def confidence_level(value: object) -> None:
         raise InvalidInputError(f"level must lie between 0 and 1, as 0.95 does, not {value!r}")
 
 
+def upper_quantile(name: str, value: object) -> None:
+    """Require a quantile in the upper half, beyond which values are bounded, or None for no bound."""
+    if value is None or (is_real(value) and 0.5 <= value < 1):
+        return
+    if is_real(value) and 0 < value < 0.5:
+        raise InvalidInputError(
+            f"{name} must be a quantile from 0.5 to below 1, not {value!r}; to bound the largest {value:.3g} "
+            f"of the weights take {name}={1 - value:.6g}"
+        )
+    raise InvalidInputError(f"{name} must be a quantile from 0.5 to below 1, as 0.99, or None, not {value!r}")
+
+
 def threads(value: object) -> None:
     """Require a number of threads, or None for one per core."""
     if value is not None:

@@ -22,7 +22,7 @@ from propensity.frames.native import Column
 
 if TYPE_CHECKING:
     from formulaic import ModelSpec, SimpleFormula
-    from formulaic.parser.types import Factor
+    from formulaic.parser.types import Factor, Term
 
 INTERCEPT = "Intercept"
 """What formulaic calls the constant term."""
@@ -58,6 +58,16 @@ def parse(text: str, columns: Collection[object], others: str) -> tuple[SimpleFo
     spelling.check_quoted(text, columns)
     names = [name for factor in factors for name in _columns_of(factor, columns)]
     return formula, tuple(dict.fromkeys(names))
+
+
+def columns_of_term(term: Term, columns: Collection[object]) -> tuple[str, ...]:
+    """Name the columns that a term of a formula is made of."""
+    return tuple(dict.fromkeys(name for factor in term.factors for name in _columns_of(factor, columns)))
+
+
+def written(term: Term) -> str:
+    """Write a term as it stands in a formula, names of columns in quotes."""
+    return ":".join(f"`{one.expr}`" if is_lookup(one) else one.expr for one in term.factors)
 
 
 def is_lookup(factor: Factor) -> bool:

@@ -73,6 +73,13 @@ class Recipe:
     codes: Mapping[str, pd.Index[Any]] = field(default_factory=dict)
     moving: tuple[str, ...] = ()
 
+    def made_of(self, columns: Collection[str]) -> list[int]:
+        """Give the places of the terms that are made of some of these columns, and maybe of others."""
+        sources: list[tuple[str, ...]] = [(name,) for name in self.columns]
+        if self.spec is not None:
+            sources = [formulas.columns_of_term(one.term, self.columns) for one in self.spec.structure]
+        return [place for place, origin in enumerate(self.origins) if set(sources[origin]) & set(columns)]
+
     def require_row_by_row(self) -> None:
         """Require every term to be a function of its own row.
 
@@ -185,6 +192,18 @@ def parse_covariates(
             f"covariates: the model has its own '{formulas.INTERCEPT}'; leave the column out"
         )
     return terms
+
+
+def without_columns(covariates: Covariates, data: AnyFrame, columns: Collection[str]) -> Covariates:
+    """Give the covariates without some columns: of a formula, without the terms that are made of them."""
+    terms = parse_covariates(covariates, data, may_be_none=True)
+    if terms.formula is None:
+        return [name for name in terms.columns if name not in columns] or "1"
+    return " + ".join(
+        formulas.written(term)
+        for term in terms.formula
+        if not set(formulas.columns_of_term(term, terms.columns)) & set(columns)
+    )
 
 
 def _asks_for_none(covariates: Covariates) -> bool:

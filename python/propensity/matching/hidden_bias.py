@@ -102,5 +102,6 @@ class MatchedInSets(Matched):
             )
         y = outcome_of(self, outcome)
         require_unknown(self, outcome)
-        sets = MatchedSets.of(y.values, self.treated, self.labels, self.estimand)
+        rounding = y.facts.rounding()
+        sets = MatchedSets.of(y.values, self.treated, self.labels, self.estimand, rounding)
         return rosenbaum_bounds(sets, gammas=gammas, test=test, alternative=alternative, level=level)

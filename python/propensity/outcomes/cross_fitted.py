@@ -2,30 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 
 from propensity import core
-from propensity.effects.arms import Means, Weighting, effective_sizes
+from propensity.effects.arms import Weighting, effective_sizes
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import AIPW
+from propensity.effects.group_means import GroupMeans
 from propensity.effects.imbalance import BalanceTerms
 from propensity.frames.checks import Floats
-from propensity.outcomes.augmented import augmented_means, averages_over, over_repeats
+from propensity.frames.grouping import Grouping
+from propensity.outcomes.augmented import (
+    augmented_means,
+    augmented_terms,
+    averages_over,
+    over_repeats,
+    target_weights,
+)
+from propensity.outcomes.by_group import means_of_repeats
 from propensity.outcomes.models import (
     Study,
     naming_rows_outside_models,
     naming_separation_of_outcome,
     warn_of_outcome_terms,
 )
-from propensity.outcomes.outcome_learners import predicted_outcomes
+from propensity.outcomes.outcome_learners import ByArm, origin_for, outcome_learner, predicted_outcomes
 from propensity.scores.folds import Folds, Splits
-from propensity.scores.learners import Learner, Linear, Logistic, own_learner, seeded
+from propensity.scores.learners import Learner, Linear, Logistic, seeded
 from propensity.scores.scored import Scored, warn_of_left_out
-from propensity.weighting.ipw import weighting_cautions
+from propensity.weighting.doubts import weighting_cautions
+
+Predicted: TypeAlias = tuple[float, ByArm]
+"""From where outcomes are measured, and what they would be in either arm, less that."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,43 +76,106 @@ class SplitScores:
         return f"influence function; takes the {self.known_as} as known; outcome models {self.splits.words}"
 
 
-def cross_fitted_effects(
-    study: Study, split: SplitScores, spec: AIPW, contrast: Contrast
-) -> Callable[[str], Effect]:
-    """Give what estimates the effect on an outcome with models that have not seen the rows they predict."""
-    sample, estimand = study.sample, spec.estimand
-    weightings = [sample.weighting(scores, estimand) for scores in split.of_repeats]
-    weighting = _mean_of(weightings, sample.treated)
-    scores = split.scores.mean(axis=0)
-    scored = Scored(scores, study.score.x, balance_terms=split.balance_terms)
-    cautions = weighting_cautions(sample, scored, weighting, estimand=estimand, alone=False)
-    target = averages_over(sample.treated, estimand)
+@dataclass(frozen=True, eq=False)
+class CrossFittedEffects:
+    """What estimates the effect on an outcome with models that have not seen the rows they predict.
 
-    def effect_on(outcome: str) -> Effect:
+    Attributes
+    ----------
+    study : Study
+    split : SplitScores
+    spec : AIPW
+    contrast : Contrast
+    weightings : tuple of Weighting
+        Of each repeat; `weighting` is their mean.
+    cautions : tuple of Warning
+    predicted : mapping of str to sequence of Predicted, or None
+        The predictions for each repeat, by outcome, where they were made already.
+    """
+
+    study: Study
+    split: SplitScores
+    spec: AIPW
+    contrast: Contrast
+    weightings: tuple[Weighting, ...]
+    weighting: Weighting
+    cautions: tuple[Warning, ...]
+    predicted: Mapping[str, Sequence[Predicted]] | None = None
+
+    @property
+    def estimand(self) -> str:
+        """Whose effect."""
+        return self.spec.estimand
+
+    @property
+    def se_method(self) -> str:
+        """How standard errors are made."""
+        return self.split.se_method
+
+    def __call__(self, outcome: str) -> Effect:
+        """Estimate one effect."""
+        sample, estimand = self.study.sample, self.spec.estimand
         y = sample.frame.outcome(outcome)
-        learner = own_learner(spec.outcome_model)
-        # Least squares goes along with any shift; what somebody else's model does, nobody knows.
-        origin = _middle(y) if isinstance(learner, Linear) else 0.0
-        found: list[Means] = []
-        with naming_separation_of_outcome(study), naming_rows_outside_models(study):
-            for repeat, (folds, own) in enumerate(zip(split.folds, weightings, strict=True)):
-                model = seeded(learner, replace(split.splits, seed=spec.seed).seed_of(repeat))
-                fitted = predicted_outcomes(model, study, folds, y - origin, target, f"column '{outcome}'")
-                found.append(augmented_means(sample, y - origin, own.weights, fitted, estimand, origin))
+        found = [
+            augmented_means(sample, y - origin, own.weights, fitted, estimand, origin)
+            for (origin, fitted), own in zip(self._fits(outcome), self.weightings, strict=True)
+        ]
         repeated = over_repeats(found, sample.clusters)
         return sample.effect(
             outcome,
             repeated.means,
-            weighting,
+            self.weighting,
             estimand=estimand,
-            contrast=contrast,
-            se_method=split.se_method + _told(repeated.spread),
-            cautions=(*study.cautions, *cautions),
-            covariates=study.columns,
-            scores=scores,
+            contrast=self.contrast,
+            se_method=self.se_method + _told(repeated.spread),
+            cautions=self.cautions,
+            covariates=self.study.columns,
+            scores=self.split.scores.mean(axis=0),
         )
 
-    return effect_on
+    def group_means(self, groups: Grouping, outcome: str) -> GroupMeans:
+        """Give the means of both arms in each group."""
+        sample = self.study.sample
+        y, origin, repeats = sample.frame.outcome(outcome), 0.0, []
+        target = target_weights(sample, self.spec.estimand)
+        for (origin, fitted), own in zip(self._fits(outcome), self.weightings, strict=True):
+            repeats.append(augmented_terms(sample, y - origin, own.weights, fitted, target))
+        return means_of_repeats(sample, groups, target, repeats, origin)
+
+    def _fits(self, outcome: str) -> Iterable[Predicted]:
+        if self.predicted is not None:
+            return self.predicted[outcome]
+        return outcomes_of_repeats(self.study, self.split, self.spec, outcome)
+
+
+def cross_fitted_effects(
+    study: Study,
+    split: SplitScores,
+    spec: AIPW,
+    contrast: Contrast,
+    predicted: Mapping[str, Sequence[Predicted]] | None = None,
+) -> CrossFittedEffects:
+    """Weigh the rows, as far as that needs no outcome."""
+    sample = study.sample
+    weightings = tuple(sample.weighting(scores, spec.estimand) for scores in split.of_repeats)
+    weighting = _mean_of(weightings, sample.treated)
+    scored = Scored(split.scores.mean(axis=0), study.score.x, balance_terms=split.balance_terms)
+    doubts = weighting_cautions(sample, scored, weighting, estimand=spec.estimand, alone=False)
+    cautions = (*study.cautions, *doubts)
+    return CrossFittedEffects(study, split, spec, contrast, weightings, weighting, cautions, predicted)
+
+
+def outcomes_of_repeats(study: Study, split: SplitScores, spec: AIPW, outcome: str) -> Iterator[Predicted]:
+    """Give for each repeat what the outcome models predict."""
+    y = study.sample.frame.outcome(outcome)
+    learner = outcome_learner(spec.outcome_model, study.sample, outcome)
+    origin = origin_for(learner, y)
+    target = averages_over(study.sample.treated, spec.estimand)
+    with naming_separation_of_outcome(study), naming_rows_outside_models(study):
+        for repeat, folds in enumerate(split.folds):
+            model = seeded(learner, replace(split.splits, seed=spec.seed).seed_of(repeat))
+            fitted = predicted_outcomes(model, study, folds, y - origin, target, f"column '{outcome}'")
+            yield origin, fitted
 
 
 def _told(spread: float | None) -> str:
@@ -109,19 +185,12 @@ def _told(spread: float | None) -> str:
     return f"; the repeats' estimates have standard deviation {spread:.3g}, which is counted"
 
 
-def _mean_of(weightings: list[Weighting], treated: np.ndarray) -> Weighting:
+def _mean_of(weightings: Sequence[Weighting], treated: np.ndarray) -> Weighting:
     """Average what rows weigh over repeats."""
     if len(weightings) == 1:
         return weightings[0]
     weights = np.mean([one.weights for one in weightings], axis=0)
     return Weighting(weights, *effective_sizes(weights, treated))
-
-
-def _middle(y: Floats) -> float:
-    """Give the middle of values far from zero, as `src/outcome/origin.rs` does; else zero."""
-    low, high = float(y.min()), float(y.max())
-    middle = low / 2 + high / 2
-    return middle if abs(middle) > high - low else 0.0
 
 
 def warn_of_cross_fitted_terms(study: Study, score_model: Learner | None, outcome_model: Learner) -> None:
@@ -133,8 +202,7 @@ def warn_of_cross_fitted_terms(study: Study, score_model: Learner | None, outcom
     nobody = np.zeros_like(there)
     told = None
     if isinstance(score_model, Logistic):
-        is_penalized = score_model.penalty > 0
-        told = study.score.dropped([] if is_penalized else core.require_inside(study.score.x, there, nobody))
+        told = study.score.left_out(score_model.penalty)
         warn_of_left_out(told)
     if isinstance(outcome_model, Linear | Logistic):
         columns = core.require_inside(study.outcome_x, there, nobody)

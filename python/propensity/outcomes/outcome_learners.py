@@ -8,13 +8,16 @@ import numpy as np
 import pandas as pd
 
 from propensity import core
+from propensity.effects.sample import Sample
 from propensity.errors import OverlapError
 from propensity.frames import checks, rowwise_checks
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.outcomes.models import Study
+from propensity.scores.boosted import BoostedOutcomes
+from propensity.scores.boosting import Boosting
 from propensity.scores.crossfit import Target, cross_fit
 from propensity.scores.folds import Folds
-from propensity.scores.learners import Learner, Linear, Logistic, require_chances
+from propensity.scores.learners import Learner, Linear, Logistic, own_learner, require_chances
 
 ByArm: TypeAlias = dict[bool, Floats]
 """What each row's outcome (n,) would be, treated and not."""
@@ -44,8 +47,40 @@ def predicted_outcomes(
         The outcome is 0 or 1 in all rows that a classifier is fitted to.
     """
     sample = study.sample
+    if isinstance(learner, BoostedOutcomes):
+        _require_to_tell_apart(study, learner, y, subject)
+        return learner.predict(study.outcome, y, sample.treated, folds)
     require_chances("outcome_model", learner, y[sample.present_rows], subject)
     return {arm: _of_arm(arm, learner, study, folds, y, target, subject) for arm in (True, False)}
+
+
+def outcome_learner(model: Learner, sample: Sample, outcome: str) -> Learner:
+    """Give the learner of an outcome that a specification asks for."""
+    if not isinstance(model, Boosting):
+        return own_learner(model)
+    return BoostedOutcomes.of(model, sample.present(sample.frame.outcome(outcome)))
+
+
+def origin_for(learner: Learner, y: Floats) -> float:
+    """Give from where outcomes are measured: their middle where that is far from zero, else zero.
+
+    As `src/outcome/origin.rs` does. Least squares goes along with any shift, of lines and of trees; what
+    somebody else's model does, nobody knows.
+    """
+    squared = isinstance(learner, BoostedOutcomes) and learner.loss == "squared"
+    if not (squared or isinstance(learner, Linear)):
+        return 0.0
+    low, high = float(y.min()), float(y.max())
+    middle = low / 2 + high / 2
+    return middle if abs(middle) > high - low else 0.0
+
+
+def _require_to_tell_apart(study: Study, learner: BoostedOutcomes, y: Floats, subject: str) -> None:
+    """Require an outcome that is boosted by its chances or rates not to be the same in all rows of an arm."""
+    sample, there = study.sample, study.sample.present_rows
+    if learner.loss != "squared":
+        for arm, members in {"treated": sample.treated, "control": ~sample.treated}.items():
+            rowwise_checks.events(y, members & there, subject, f"{arm} rows")
 
 
 def _of_arm(

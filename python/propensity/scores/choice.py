@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from propensity.errors import InvalidInputError
 from propensity.frames import checks
-from propensity.scores.learners import Learner, name_of, require_classifier
+from propensity.scores.boosting import Boosting
+from propensity.scores.forest import Forest
+from propensity.scores.learners import Learner, name_of, require, require_classifier
 
 LOGISTIC = "logistic"
 
@@ -54,7 +57,8 @@ class ScoreChoice:
         """What tables call it; nothing where it is the usual one."""
         if self.is_fitted_to_all:
             return ""
-        words = [] if isinstance(self.score_model, str) else [name_of(self.score_model)]
+        name = "" if isinstance(self.score_model, str) else name_of(self.score_model)
+        words = [name.replace(" (", ", ").removesuffix(")")] if name else []
         words += [] if self.n_folds is None else [f"{self.n_folds} folds"]
         return ", ".join(words + ([f"{self.n_repeats} repeats"] if self.n_repeats > 1 else []))
 
@@ -69,5 +73,21 @@ def require_score_model(score_model: Learner) -> None:
     """
     if isinstance(score_model, str):
         checks.choice("score_model", score_model, (LOGISTIC,))
-    elif not getattr(score_model, "is_score_model", False):  # a specification of ours
+    elif not isinstance(score_model, Boosting | Forest):
         require_classifier("score_model", score_model)
+
+
+def require_outcome_model(outcome_model: Learner) -> None:
+    """Require of what is no word that it can be fitted to outcomes.
+
+    Raises
+    ------
+    InvalidInputError
+        It cannot.
+    """
+    if isinstance(outcome_model, Forest):
+        raise InvalidInputError(
+            "outcome_model: Forest gives scores, out of bag, and no outcomes; take Boosting(), or a regressor"
+        )
+    if not isinstance(outcome_model, Boosting):
+        require("outcome_model", outcome_model)

@@ -13,10 +13,11 @@ from propensity.frames.checks import Rows
 from propensity.frames.columns import Frame
 from propensity.scores.choice import ScoreChoice
 from propensity.scores.cross_fitted import CrossFittedScores
+from propensity.scores.every_learner import score_learner
 from propensity.scores.folds import USUAL_FOLDS, Lineup, Splits, places_of_scored
 from propensity.scores.inputs import Intake
 from propensity.scores.learners import Learner
-from propensity.scores.score_learners import OutOfSample, Plan, ScoreLearner, score_learner
+from propensity.scores.score_learners import OutOfSample, Plan, ScoreLearner
 from propensity.scores.scored import ScoreRows
 
 
@@ -42,7 +43,13 @@ class Asked:
     n_threads: int | None = None
 
     @classmethod
-    def of(cls, choice: ScoreChoice, seed: int, penalty: float = 0.0, estimand: str | None = None) -> Asked:
+    def by_estimator(cls, choice: ScoreChoice, estimand: str, penalty: float) -> Asked:
+        """Read what an estimator asks for, whose estimand matters where balance is looked at."""
+        own = estimand if score_learner(choice.score_model).stops_by_balance else None
+        return cls.of(choice, penalty if isinstance(choice.score_model, str) else 0.0, own)
+
+    @classmethod
+    def of(cls, choice: ScoreChoice, penalty: float = 0.0, estimand: str | None = None) -> Asked:
         """Read what is to be fitted, and how often, and to what.
 
         Raises
@@ -66,7 +73,8 @@ class Asked:
                 f"ps.Boosting(stop='balance') is, and {learner.label} is not; leave it out"
             )
         folds = USUAL_FOLDS if choice.n_folds is None else choice.n_folds
-        return cls(learner, choice.score_model, Splits(folds, choice.n_repeats, seed), estimand or "ATE")
+        splits = Splits(folds, choice.n_repeats, choice.seed)
+        return cls(learner, choice.score_model, splits, estimand or "ATE")
 
 
 def require_no_penalty(score_model: Learner, penalty: float) -> None:
@@ -99,6 +107,12 @@ def cross_fitted_scores(
         Folds cannot be dealt, or the model cannot be fitted to what it is given.
     """
     treated, there = rows.treated, rows.there
+    if asked.learner.out_of_bag and clusters is not None:
+        raise InvalidInputError(
+            f"cluster: the {asked.learner.label} scores each row by the trees that have not seen it, and "
+            "these may have seen the others of its cluster; take a model whose folds keep clusters whole, as "
+            "ps.Boosting()"
+        )
     if places is None:
         places = places_of_scored(frame, rows.x.T, treated, rows.sample_weight, treatment)
     lineup = Lineup.of(places, clusters, there)

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from propensity.frames.checks import Floats, Rows
-from propensity.scores.choice import require_score_model
 from propensity.scores.crossfit import OutOfFold, Target, cross_fit
 from propensity.scores.folds import Folds, Splits
 from propensity.scores.inputs import Inputs
@@ -18,7 +17,6 @@ from propensity.scores.learners import (
     Learner,
     Logistic,
     name_of,
-    own_learner,
     parts_of,
     predicted,
     seeded,
@@ -101,18 +99,6 @@ class ScoreLearner(Protocol):
 
     def scores(self, rows: ScoreRows, plan: Plan) -> OutOfSample:
         """Score the rows."""
-
-
-def score_learner(model: Learner, penalty: float = 0.0) -> ScoreLearner:
-    """Read what is to be fitted: the word "logistic", a specification of ours, or any classifier.
-
-    Raises
-    ------
-    InvalidInputError
-        It is none of these.
-    """
-    require_score_model(model)
-    return Classifier(own_learner(model, penalty))
 
 
 @dataclass(frozen=True, eq=False)

@@ -119,6 +119,13 @@ class ScoreRows:
         """Name the terms without a column, and those that earlier ones repeat."""
         return (*self.recipe.empty, *(self.recipe.names[column] for column in aliased))
 
+    def left_out(self, penalty: float) -> tuple[str, ...]:
+        """Name the terms that the logistic model makes no use of: a penalty shares out among equal ones."""
+        if penalty > 0:
+            return self.dropped([])
+        nobody = np.zeros_like(self.there)
+        return self.dropped(map(int, core.require_inside(self.x, self.there, nobody)))
+
     @contextmanager
     def naming_separation(self) -> Iterator[None]:
         """Let a `SeparationError` of the core, which knows columns by number, name the rows."""

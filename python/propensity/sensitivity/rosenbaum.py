@@ -148,7 +148,7 @@ def _kind(sets: MatchedSets, test: BiasTest | None) -> BiasTest:
 def _make(sets: MatchedSets, kind: BiasTest) -> Events | SignedRank | MTest:
     if kind == "mantel_haenszel":
         return Events(sets)
-    return SignedRank(sets.differences) if kind == "wilcoxon" else MTest(sets)
+    return SignedRank(sets.differences, sets.rounding) if kind == "wilcoxon" else MTest(sets)
 
 
 def _turned(sets: MatchedSets, kind: BiasTest) -> MatchedSets:

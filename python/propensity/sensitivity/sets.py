@@ -24,6 +24,8 @@ class MatchedSets:
         Rows of each set, and those of them that were treated.
     estimand : {"ATT", "ATC", "ATE"}
         Whom the effect is for: what a set counts for is the number of its treated rows, controls or rows.
+    rounding : float
+        Outcomes that differ by no more are the same.
     """
 
     outcome: Floats
@@ -32,16 +34,24 @@ class MatchedSets:
     size: Rows
     n_treated: Rows
     estimand: MatchingEstimand
+    rounding: float = 0.0
 
     @classmethod
-    def of(cls, outcome: Floats, treated: Bools, labels: Rows, estimand: MatchingEstimand) -> MatchedSets:
+    def of(
+        cls,
+        outcome: Floats,
+        treated: Bools,
+        labels: Rows,
+        estimand: MatchingEstimand,
+        rounding: float = 0.0,
+    ) -> MatchedSets:
         """Gather the rows by their labels (n,), 0 for those that are left out."""
         rows = np.flatnonzero(labels > 0)
         rows = rows[np.argsort(labels[rows], kind="stable")]
         set_of = np.unique(labels[rows], return_inverse=True)[1].astype(np.int64)
         size = np.bincount(set_of)
         n_treated = np.bincount(set_of[treated[rows]], minlength=len(size))
-        return cls(outcome[rows], treated[rows], set_of, size, n_treated, estimand)
+        return cls(outcome[rows], treated[rows], set_of, size, n_treated, estimand, rounding)
 
     @property
     def start(self) -> Rows:

@@ -21,9 +21,15 @@ class SignedRank:
     With q the mid-ranks of the sizes of the differences that are not 0, and T the sum of those of positive
     ones, T is at most, in distribution, a sum of q B with B independent and 1 with probability p =
     Gamma / (1 + Gamma) (Rosenbaum 2002, section 4.3.3): of mean p sum(q) and variance p (1 - p) sum(q^2).
+    What differs by no more than `rounding` is the same: 0.3 - 0.1 is 0.2, though not to the last digit.
     """
 
     differences: Floats
+    rounding: float = 0.0
+
+    def __post_init__(self) -> None:
+        d = self.differences
+        object.__setattr__(self, "differences", np.where(np.abs(d) <= self.rounding, 0.0, d))
 
     @property
     def name(self) -> str:
@@ -41,7 +47,7 @@ class SignedRank:
         d = self.differences[self.differences != 0]
         if not len(d):
             return 1.0
-        ranks, p = _mid_ranks(np.abs(d)), gamma / (1 + gamma)
+        ranks, p = _mid_ranks(np.abs(d), self.rounding), gamma / (1 + gamma)
         observed = float(ranks[d > 0].sum())
         if len(d) <= _FEW_PAIRS:
             return _exact_tail(ranks, observed, p)
@@ -62,7 +68,9 @@ class SignedRank:
             ordered = n * n - int(np.searchsorted(d, 2 * shift - d, side="right").sum())
             return (ordered + int((d > shift).sum())) / 2
 
-        reach = max(abs(float(d[0])), abs(float(d[-1])), 1.0)
+        reach = max(abs(float(d[0])), abs(float(d[-1])))
+        if reach == 0:
+            return 0.0
         ends = {"low": -2 * reach, "high": 2 * reach, "tolerance": 1e-13 * reach}
         slack = 1e-9 * n  # the expected sum, a product, is off by its rounding
         first = crossing(lambda shift: above(shift) >= expected - slack, **ends)
@@ -79,11 +87,14 @@ def _nearest_mean(d: Floats, value: float) -> float:
     return float(means[np.abs(means - value).argmin()])
 
 
-def _mid_ranks(values: Floats) -> Floats:
+def _mid_ranks(values: Floats, rounding: float) -> Floats:
     """Rank values (n,) from 1, equal ones alike: by the mean of their places."""
-    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(count)
-    return np.asarray((last - (count - 1) / 2)[place], dtype=np.float64)
+    order = np.argsort(values)
+    starts = np.concatenate([[True], np.diff(values[order]) > rounding])
+    count = np.diff(np.append(np.flatnonzero(starts), len(values)))
+    ranks = np.empty(len(values))
+    ranks[order] = np.repeat(np.cumsum(count) - (count - 1) / 2, count)
+    return ranks
 
 
 def _exact_tail(ranks: Floats, observed: float, p: float) -> float:

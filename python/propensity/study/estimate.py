@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import get_args
 
 import numpy as np
@@ -47,6 +47,7 @@ from propensity.outcomes.models import (
     Roles,
     Study,
     adjusted_effects,
+    places_of_rows,
     read_study,
     warn_of_outcome_terms,
 )
@@ -59,16 +60,20 @@ from propensity.scores.model import ModelScores
 from propensity.scores.scored import FittedScores, Scored, warn_of_left_out
 from propensity.scores.separation import Separation
 from propensity.weighting.balancing import BalancedSample
-from propensity.weighting.ipw import (
-    scored_out_of_sample,
-    weighted_effect,
-    weighting_cautions,
-    without_remedy,
-)
+from propensity.weighting.doubts import ipw_doubts, without_remedy
+from propensity.weighting.ipw import scored_effect, scored_out_of_sample
 
-# The two questions most asked, each answered by weighting and by an estimator that does not hang on the
-# score alone: where they part, one of the models is wrong. All of them have every contrast and clusters.
-DEFAULT_ESTIMATORS: tuple[Estimator, ...] = (IPW("ATE"), AIPW("ATE"), IPW("ATT"), AIPW("ATT"))
+# The two questions most asked, each answered by weighting, by an estimator that does not hang on the score
+# alone, and by weights that balance whatever the score: where they part, one of the models is wrong. All of
+# them have every contrast and clusters.
+DEFAULT_ESTIMATORS: tuple[Estimator, ...] = (
+    IPW("ATE"),
+    AIPW("ATE"),
+    Balancing("ATE"),
+    IPW("ATT"),
+    AIPW("ATT"),
+    Balancing("ATT"),
+)
 
 NAIVE = "naive gap"
 
@@ -104,7 +109,7 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     outcome, treatment : str
     covariates : list of str, or str
         As for `bootstrap`.
-    estimators : sequence of Estimator, default IPW("ATE"), AIPW("ATE"), IPW("ATT"), AIPW("ATT")
+    estimators : sequence of Estimator, default IPW, AIPW and Balancing, for "ATE" and for "ATT"
         With different labels.
     outcome_covariates : list of str, str, or None, default None
         Of the outcome models, where they are others.
@@ -178,6 +183,19 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     return _table(effects, failures, [NAIVE, *(estimator.label for estimator in estimators)], level)
 
 
+def effect_by(
+    estimator: Estimator, df: AnyFrame, roles: Roles, outcome: str, penalty: float, *, silent: bool = False
+) -> Effect:
+    """Estimate an effect in one way, as `estimate` does; `silent` where others have told of the models."""
+    study = read_study(df, roles, takes_missing=_takes_missing([estimator]))
+    comparison = _Comparison(df, study, outcome, roles, penalty, "difference")
+    effect = comparison.effect(estimator)
+    if not silent:
+        comparison.warn_of_models()
+        warn_once(effect.cautions, [str(comparison.separation)])
+    return effect
+
+
 def _takes_missing(estimators: Sequence[Estimator]) -> tuple[bool, bool]:
     """Whether all score models, and all outcome models, may be given missing values."""
     specs = [spec for spec in estimators if isinstance(spec, ScoreSpecification)]
@@ -203,7 +221,7 @@ def _require_supported(spec: NearestNeighbors, cluster: object) -> None:
 def _naive(sample: Sample, outcome: str, contrast: Contrast) -> Effect:
     """Compare the arms as they are: weighting by scores that are equal for all."""
     nothing_known = Scored(np.full(len(sample.treated), 0.5))
-    found = weighted_effect(sample, outcome, nothing_known, "ATE", contrast, lambda _: ())
+    found = scored_effect(sample, outcome, nothing_known, IPW("ATE"), contrast, lambda _: ())
     return replace(found, scores=None)
 
 
@@ -219,7 +237,7 @@ class _Comparison:
     contrast: Contrast
     _adjusted: list[AdjustedEffects] = field(default_factory=list)
     _balanced: list[BalancedSample] = field(default_factory=list)
-    _cross_fitted: dict[ScoreChoice, CrossFittedScores] = field(default_factory=dict)
+    _cross_fitted: dict[tuple[ScoreChoice, str, bool], CrossFittedScores] = field(default_factory=dict)
 
     @cached_property
     def _fit(self) -> FittedScores | InvalidInputError:
@@ -263,12 +281,14 @@ class _Comparison:
 
     def cross_fitted(self, spec: ScoreSpecification) -> CrossFittedScores:
         """Give the scores of models that have not seen the rows, the same to all who ask for the same."""
-        choice = spec.score_choice
-        if choice not in self._cross_fitted:
-            penalty = self.penalty if isinstance(choice.score_model, str) else 0.0
-            asked = Asked.of(choice, choice.seed, penalty)
-            self._cross_fitted[choice] = scores_in_study(self.study, asked, self.roles.treatment, penalty)
-        return self._cross_fitted[choice]
+        asked = Asked.by_estimator(spec.score_choice, spec.estimand, self.penalty)
+        by_outcome = isinstance(spec, AIPW) and isinstance(spec.score_model, str)
+        key = spec.score_choice, asked.estimand, by_outcome
+        if key not in self._cross_fitted:
+            places = places_of_rows(self.study, self.outcome) if by_outcome else None
+            found = scores_in_study(self.study, asked, self.roles.treatment, self.penalty, places)
+            self._cross_fitted[key] = found
+        return self._cross_fitted[key]
 
     def effect(self, estimator: Estimator) -> Effect:
         """Estimate one of them."""
@@ -276,10 +296,10 @@ class _Comparison:
         match estimator:
             case NearestNeighbors():
                 return self._matched_effect(estimator).contrast_as(self.contrast)
-            case IPW(estimand):
+            case IPW():
                 scored = self._scored(estimator)
-                doubts = partial(weighting_cautions, study.sample, scored, estimand=estimand)
-                return weighted_effect(study.sample, outcome, scored, estimand, self.contrast, doubts)
+                doubts = ipw_doubts(study.sample, scored, estimator)
+                return scored_effect(study.sample, outcome, scored, estimator, self.contrast, doubts)
             case Balancing():
                 balanced = BalancedSample.of(study.sample, study.score, estimator)
                 self._balanced.append(balanced)

@@ -1,29 +1,33 @@
 """Weighting: from scores to balancing weights, and the contrast of the weighted means."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Required, TypeAlias, TypedDict, Unpack, get_args, overload
+from typing import Required, TypedDict, Unpack, get_args, overload
+
+import numpy as np
 
 from propensity import core
 from propensity.effects.arms import Weighting, balancing_part
 from propensity.effects.cautions import (
-    adjustment_cautions,
-    balance_cautions,
     count_cautions,
     overlap_cautions,
 )
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
-from propensity.effects.estimators import WeightingEstimand
-from propensity.effects.imbalance import BalanceTerms, Imbalance, find_imbalance
-from propensity.effects.sample import Sample, for_each_outcome, read_sample, warn_once
+from propensity.effects.estimators import IPW, WeightingEstimand
+from propensity.effects.grouped import GroupedEffects
+from propensity.effects.imbalance import BalanceTerms
+from propensity.effects.metrics import Metrics, Winsorize
+from propensity.effects.sample import Sample, read_sample, warn_once
 from propensity.effects.several import Effects
+from propensity.errors import InvalidInputError
 from propensity.frames import checks, rowwise_checks
 from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Floats
 from propensity.frames.columns import outcome_names
+from propensity.frames.grouping import require_groups
 from propensity.frames.native import AnyFrame, AnySeries
-from propensity.scores.cautions import lone_cautions, score_cautions, weights_of_stood_for
+from propensity.scores.cautions import score_cautions
 from propensity.scores.cross_fitted import CrossFittedScores
 from propensity.scores.logistic import (
     AS_KNOWN,
@@ -36,13 +40,9 @@ from propensity.scores.logistic import (
 )
 from propensity.scores.model import ModelScores, PropensityModel
 from propensity.scores.scored import Scored
-
-_ESTIMATED = "stacked estimating equations; counts that the scores were estimated"
-_REMEDY = "weighting alone is biased by it, and outcome models (aipw, ipwra) have to adjust for it"
-_REMEDY_OF_ADJUSTED = "the outcome models have to adjust for it, which they do as far as their terms reach"
-_RICHER = "; squares and products of terms in the score model balance more"
-_REMEDY_OF_KNOWN = "weights of right scores make the scores alike: look at overlap, and at how they were made"
-_KNOWN = "estimating equations of the two means; takes the {} as known"
+from propensity.weighting.by_group import Weighed, se_method_of, weighted_by_group
+from propensity.weighting.doubts import Doubts, ipw_doubts, once
+from propensity.weighting.within_groups import weighted_within
 
 
 @columns_by_name
@@ -52,6 +52,7 @@ def balancing_weights(
     treatment: str,
     scores: object,
     estimand: WeightingEstimand = "ATE",
+    stabilized: bool = False,
     sample_weight: object = None,
 ) -> AnySeries:
     """Weigh each row so that both groups look like the units the effect is for.
@@ -62,6 +63,10 @@ def balancing_weights(
         As for `ipw`.
     estimand : {"ATE", "ATT", "ATC", "ATO", "ATM"}, default "ATE"
         Whose effect the weights are for, as for `ipw`.
+    stabilized : bool, default False
+        Multiply them by the share of the row's own arm, for the ATE: p / e and (1 - p) / (1 - e), of mean 1
+        in either arm, to be looked at or handed to software that takes weights for counts (`WeightIt`'s
+        ``stabilize``). Effects by weighting divide by the sum of an arm's weights, and are the same.
     sample_weight : None, str, Series or array (n,), default None
         How much of the population a row stands for; that with which the model was fitted. It is not in the
         weights given: whoever takes them multiplies them by it, as `smd` and `balance` do where they are told
@@ -76,7 +81,7 @@ def balancing_weights(
     Raises
     ------
     OverlapError, InvalidInputError
-        As for `ipw`.
+        As for `ipw`; weights for another estimand than the ATE are to be stabilized.
 
     Warns
     -----
@@ -90,6 +95,12 @@ def balancing_weights(
     the mean of every term exactly.
     """
     estimand = checks.estimand(estimand, get_args(WeightingEstimand))
+    checks.flag("stabilized", stabilized)
+    if stabilized and estimand != "ATE":
+        raise InvalidInputError(
+            f"stabilized: weights for the {estimand} are on the scale of its rows already; it is for "
+            "estimand='ATE'"
+        )
     sample = read_sample(df, treatment=treatment, sample_weight=sample_weight, also=given_scores(scores))
     e = read_scores(sample.frame, scores, sample.treated, sample.sample_weight)
     total = sample.weighting(e, estimand).weights
@@ -98,34 +109,52 @@ def balancing_weights(
     uneven = overlap_cautions(estimand, sample.present(total), sample.present(sample.treated))
     counts = count_cautions(sample.sample_weight, sample.frame.code_of("sample_weight"))
     warn_once((*impossible, *uneven, *counts))
-    return sample.frame.series(balancing_part(total, sample.sample_weight), "weights")
+    weights = balancing_part(total, sample.sample_weight)
+    if stabilized:
+        share = float(np.average(sample.treated, weights=sample.sample_weight))
+        weights = weights * np.where(sample.treated, share, 1 - share)
+    return sample.frame.series(weights, "weights")
 
 
 class _Options(TypedDict, total=False):
     treatment: Required[str]
     scores: Required[object]
     estimand: WeightingEstimand
+    truncate: float | None
     contrast: Contrast
+    per: str | None
+    winsorize: Winsorize
     cluster: object
     sample_weight: object
 
 
 @overload
-def ipw(df: AnyFrame, *, outcome: str, **options: Unpack[_Options]) -> Effect: ...
-@overload
-def ipw(df: AnyFrame, *, outcome: list[str] | tuple[str, ...], **options: Unpack[_Options]) -> Effects: ...
-@columns_by_name
 def ipw(
+    df: AnyFrame, *, outcome: str, by: str | list[str], within: bool = False, **options: Unpack[_Options]
+) -> GroupedEffects: ...
+@overload
+def ipw(df: AnyFrame, *, outcome: str, by: None = None, **options: Unpack[_Options]) -> Effect: ...
+@overload
+def ipw(
+    df: AnyFrame, *, outcome: list[str] | tuple[str, ...], by: None = None, **options: Unpack[_Options]
+) -> Effects: ...
+@columns_by_name
+def ipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     df: AnyFrame,
     *,
     outcome: str | Sequence[str],
     treatment: str,
     scores: object,
     estimand: WeightingEstimand = "ATE",
+    truncate: float | None = None,
     contrast: Contrast = "difference",
+    by: str | Sequence[str] | None = None,
+    within: bool = False,
+    per: str | None = None,
+    winsorize: Winsorize = None,
     cluster: object = None,
     sample_weight: object = None,
-) -> Effect | Effects:
+) -> Effect | Effects | GroupedEffects:
     """Estimate the effect of the treatment by inverse probability weighting.
 
     Parameters
@@ -143,9 +172,25 @@ def ipw(
     estimand : {"ATE", "ATT", "ATC", "ATO", "ATM"}, default "ATE"
         Whose effect: everyone's, the treated units', the control units', that of the units in the overlap of
         the arms, that of those whom pair matching would keep.
+    truncate : float or None, default None
+        The quantile of their arm's weights, as 0.99, above which weights are set to it, as `truncate` does
+        with the scores: less variance for some bias. None leaves weights as they are; where the arms overlap
+        little, estimand="ATO" needs no bound.
     contrast : {"difference", "ratio", "percent", "odds_ratio"}, default "difference"
         What the two means are made into. A difference is in units of the outcome; "percent" is the lift,
         100 (ratio - 1).
+    by : None, str or list of str, default None
+        A column whose values are groups, or several whose combinations are: the effect in each of them, with
+        scores that are those of all rows. `balance(..., by=)` shows whether they make the arms of each group
+        alike, too.
+    within : bool, default False
+        With `by`: fit the model of the scores anew in each group.
+    per : str or None, default None
+        A column that the outcome is divided by, arm by arm: clicks per view, of the views of all users of an
+        arm. The unit stays the row.
+    winsorize : float, (float, float) or None, default None
+        The quantile of the outcome, as 0.99, above which values are set to it, before anything else; two, as
+        (0.01, 0.99), bound both ends. The result says how many were moved; the bounds are taken as known.
     cluster : None, str, Series or array (n,), default None
         Groups whose rows may vary together (workspaces, households); None for independent rows.
     sample_weight : None, str, Series or array (n,), default None
@@ -155,7 +200,7 @@ def ipw(
 
     Returns
     -------
-    Effect, or Effects for a list of outcomes
+    Effect, Effects for a list of outcomes, or GroupedEffects with `by`
         Weighted mean of the treated against weighted mean of the controls.
 
     Raises
@@ -190,25 +235,52 @@ def ipw(
     -----
     Each mean is a ratio, sum w Y / sum w (Hajek 1971), never a sum over n (Horvitz and Thompson 1952), which
     moves when a constant is added to the outcome. The standard error stacks the score equations of the
-    logistic model and those of the two means (Lunceford and Davidian 2004, section 3), with divisor n.
+    logistic model and those of the two means (Lunceford and Davidian 2004, section 3), with divisor n. It
+    takes bounds by `truncate` as known: a row beyond them weighs the same whatever its score; `bootstrap`
+    finds them anew in every replicate.
     """
-    estimand = checks.estimand(estimand, get_args(WeightingEstimand))
+    spec = IPW(estimand, truncate=truncate)
     checks.choice("contrast", contrast, get_args(Contrast))
-    sample = read_sample(
-        df,
-        treatment=treatment,
-        outcome=outcome,
-        cluster=cluster,
-        sample_weight=sample_weight,
-        also=given_scores(scores),
+    require_groups(by, within=within)
+    metrics = Metrics(outcome, per, winsorize)
+    measured = metrics.measured(
+        read_sample(
+            df,
+            treatment=treatment,
+            outcome=metrics.columns,
+            cluster=cluster,
+            sample_weight=sample_weight,
+            also=given_scores(scores),
+        )
     )
-    require_other_columns(sample.frame, scores, outcome_names(outcome))
+    sample = measured.sample
+    require_other_columns(sample.frame, scores, outcome_names(metrics.columns))
     scored = read_scored(sample, scores)
-    doubts = once(partial(weighting_cautions, sample, scored, estimand=estimand))
-    return for_each_outcome(
-        outcome,
-        lambda name: weighted_effect(sample, name, scored, estimand, contrast, doubts),
+    doubts = once(ipw_doubts(sample, scored, spec))
+    if by is not None and within:
+        return weighted_within(measured, by, scores, partial(_difference, spec), estimand, contrast)
+    if by is not None:
+        weighed = weighed_by(sample, measured.only_outcome, scored, spec)
+        return weighted_by_group(measured, by, scored, weighed, contrast, doubts, told_by_fit(scores))
+    return measured.effects(
+        lambda name: scored_effect(sample, name, scored, spec, metrics.of_parts(contrast), doubts),
+        contrast,
         told=told_by_fit(scores),
+    )
+
+
+def _difference(spec: IPW, sample: Sample, name: str, scored: Scored) -> Effect:
+    """Estimate the effect on a sample whose score was fitted to it alone."""
+    return scored_effect(sample, name, scored, spec, "difference", ipw_doubts(sample, scored, spec))
+
+
+def weighed_by(sample: Sample, outcome: str, scored: Scored, spec: IPW) -> Weighed:
+    """Give what rows weigh, bounded where that is asked for, whatever the outcome."""
+    found = _weighed(sample, outcome, scored, spec)
+    return Weighed(
+        Weighting(found.weights, found.ess_treated, found.ess_control),
+        spec.estimand,
+        se_method_of(scored) + _bounds_of(spec, found),
     )
 
 
@@ -248,89 +320,48 @@ def scored_out_of_sample(sample: Sample, scores: CrossFittedScores, e: Floats) -
     )
 
 
-Doubts: TypeAlias = Callable[[Weighting], tuple[Warning, ...]]
-"""What there is to say of a weighting."""
-
-
-def once(doubts: Doubts) -> Doubts:
-    """Have it said once, for the weights are those of all outcomes."""
-    said: list[tuple[Warning, ...]] = []
-
-    def remember(weighting: Weighting) -> tuple[Warning, ...]:
-        if not said:
-            said.append(doubts(weighting))
-        return said[0]
-
-    return remember
-
-
-def weighting_cautions(
-    sample: Sample, scored: Scored, weighting: Weighting, *, estimand: str, alone: bool = True
-) -> tuple[Warning, ...]:
-    """Say of weights whether scores, overlap and balance allow an effect; `alone` without outcome models."""
-    weights, treated = weighting.weights, sample.present(sample.treated)
-    lone = lone_cautions(sample.present(scored.scores), treated, estimand, scored.separation)
-    uneven = overlap_cautions(estimand, sample.present(weights), treated)
-    of_fitted = _REMEDY if alone else _REMEDY_OF_ADJUSTED
-    advice = _REMEDY_OF_KNOWN if scored.x is None and not scored.columns else of_fitted
-    if scored.x is not None and not (lone or uneven):
-        advice += _RICHER
-    found = _imbalance(sample, scored, weighting, among_others=bool(lone))
-    left = balance_cautions(found, f"weighting for the {estimand}", advice)
-    none = adjustment_cautions(scored.x.shape[1]) if alone and scored.x is not None else ()
-    return (*none, *scored.cautions, *lone, *(uneven if alone else ()), *left)
-
-
-def without_remedy(caution: Warning) -> str:
-    """Give a caution but for its remedy, which hangs on the estimator, where what is wrong does not."""
-    words = str(caution)
-    for remedy in (_REMEDY, _REMEDY_OF_ADJUSTED):
-        words = words.partition(remedy)[0]
-    return words
-
-
-def _imbalance(
-    sample: Sample, scored: Scored, weighting: Weighting, *, among_others: bool
-) -> Imbalance | None:
-    """Look for what the arms still differ in; or the others do, where it is told for whom nobody stands."""
-    if scored.balance_terms is None or scored.cautions:  # of scores that cannot be right that is enough
-        return None
-    weights: Floats | None = weighting.weights
-    if among_others:
-        weights = weights_of_stood_for(weighting.weights, scored.scores, sample.treated)
-    if weights is None:
-        return None
-    ess, s = (weighting.ess_treated, weighting.ess_control), sample.sample_weight
-    return find_imbalance(scored.balance_terms, sample.treated, weights, ess=ess, sample_weight=s)
-
-
-def weighted_effect(
-    sample: Sample,
-    outcome: str,
-    scored: Scored,
-    estimand: WeightingEstimand,
-    contrast: Contrast,
-    doubts: Doubts,
-) -> Effect:
-    """Estimate one effect by weighting."""
-    found = core.ipw(
+def _weighed(sample: Sample, outcome: str, scored: Scored, spec: IPW) -> core.WeightedEstimate:
+    return core.ipw(
         sample.frame.outcome(outcome),
         sample.treated,
         scored.scores,
-        estimand=estimand,
+        estimand=spec.estimand,
+        truncate=spec.truncate,
         x=scored.x,
         penalty=scored.penalty,
         sample_weight=sample.sample_weight,
     )
+
+
+def scored_effect(
+    sample: Sample,
+    outcome: str,
+    scored: Scored,
+    spec: IPW,
+    contrast: Contrast,
+    doubts: Doubts,
+) -> Effect:
+    """Estimate one effect by weighting."""
+    found = _weighed(sample, outcome, scored, spec)
     weighting = Weighting(found.weights, found.ess_treated, found.ess_control)
     return sample.effect(
         outcome,
         found,
         weighting,
-        estimand=estimand,
+        estimand=spec.estimand,
         contrast=contrast,
-        se_method=_KNOWN.format(scored.known_as) if scored.x is None else _ESTIMATED,
+        se_method=se_method_of(scored) + _bounds_of(spec, found),
         cautions=doubts(weighting),
         covariates=scored.columns,
         scores=scored.scores,
+    )
+
+
+def _bounds_of(spec: IPW, found: core.WeightedEstimate) -> str:
+    """Say of a standard error what bounds on weights are to it; nothing where there are none."""
+    if spec.truncate is None:
+        return ""
+    return (
+        f"; takes the bounds on the weights as known ({found.n_truncated_treated:,} treated and "
+        f"{found.n_truncated_control:,} control rows are above their arm's quantile {spec.truncate:g})"
     )

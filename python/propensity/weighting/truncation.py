@@ -10,8 +10,10 @@ from typing import Any, ClassVar, Literal, TypeAlias, get_args
 import numpy as np
 import pandas as pd
 
+from propensity import core
 from propensity.calls.keywords import answered
 from propensity.effects.arms import balancing_part, require_balancing
+from propensity.effects.estimators import WeightingEstimand
 from propensity.effects.weighted_result import WeightedResult
 from propensity.errors import InvalidInputError
 from propensity.frames import checks, rowwise_checks
@@ -19,7 +21,9 @@ from propensity.frames.checks import Bools, Floats
 from propensity.frames.fingerprint import Fingerprint, Made
 from propensity.frames.native import AnySeries, row_labels, series_like
 from propensity.frames.rowwise import rowwise, rowwise_treated
+from propensity.frames.terms import spread
 from propensity.results.show import in_few_digits
+from propensity.scores.model import PropensityModel
 from propensity.scores.quantiles import quantiles_of
 
 WeightUnit: TypeAlias = Literal["quantile", "raw"]
@@ -37,7 +41,9 @@ class TruncatedWeights(WeightedResult):
         By "arm" ("all" where the bounds are those of all rows): `n` rows that weigh something, the bounds
         `lower` and `upper`, how many weights were `n_raised` and `n_lowered` to them, the `largest` before.
     fingerprint : Fingerprint or None
-        Of the effect or matches that the weights are from: which rows they are of.
+        Of the result that the weights are from: which rows they are of.
+    estimand : str or None
+        Whose effect they are for; None where that is not known of weights.
     """
 
     made: ClassVar[Made] = Made(
@@ -49,6 +55,7 @@ class TruncatedWeights(WeightedResult):
     weights: AnySeries
     counts: pd.DataFrame
     fingerprint: Fingerprint | None = None
+    estimand: str | None = None
 
     @property
     def balancing_weights(self) -> Floats:
@@ -69,7 +76,7 @@ class TruncatedWeights(WeightedResult):
         share = self.n_truncated / n
         return (
             f"Truncated weights: {self.n_truncated:,} of {n:,} ({share:.2%}) moved to a bound; "
-            "look at balance again"
+            "look at balance again (balance, smd), then weighted_effect takes them"
         )
 
     def _table(self) -> pd.DataFrame:
@@ -78,8 +85,10 @@ class TruncatedWeights(WeightedResult):
 
 @answered
 def truncate(
-    weights: object,
+    weights: object = None,
     *,
+    scores: object = None,
+    estimand: WeightingEstimand | None = None,
     upper: float | None = None,
     lower: float | None = None,
     unit: WeightUnit = "quantile",
@@ -90,41 +99,58 @@ def truncate(
 
     Parameters
     ----------
-    weights : Series, array (n,), Matched, Effect or BalancingWeights
-        None negative. Rows of weight 0 are left out, and stay so. Sample weights are not in them; those of an
-        effect or of matches are taken out.
+    weights : Series, array (n,), BalancingWeights, Effect, Matched or PropensityModel, default None
+        None negative. Rows of weight 0 are left out, and stay so. Sample weights are not in them; those of a
+        result are taken out. A model stands for `scores`.
+    scores : PropensityModel, Series or array (n,), default None
+        Instead of weights: scores, from which they are made.
+    estimand : {"ATE", "ATT", "ATC", "ATO", "ATM"} or None, default None
+        Whose effect weights are made for from scores; None takes the ATE, as `ipw` does.
     upper, lower : float or None, default None
         Weights above `upper` become `upper`, those below `lower` become `lower`; None for no bound. At least
         one is needed: there is no good choice for all data.
     unit : {"quantile", "raw"}, default "quantile"
         What the bounds are: quantiles of the weights, as ``upper=0.99``, or weights themselves, as
-        ``upper=10, unit="raw"``. Quantiles are interpolated linearly between the weights above 0.
+        ``upper=10, unit="raw"``. Quantiles are interpolated linearly between the weights above 0 of an arm:
+        the weights of both are on scales of their own.
     treatment : None, Series or array (n,), default None
-        Who was treated, bool or 0/1, for quantiles within each arm; by default they are those of all rows
-        (Cole and Hernan 2008), so that the arms have the same bounds.
+        Who was treated, bool or 0/1. A result and a model know it; of bare weights without it the quantiles
+        are those of all rows (Cole and Hernan 2008).
     sample_weight : None, Series or array (n,), default None
         How much of the population a row stands for: quantiles count it, and rows of weight 0 are not there.
-        An effect or matches know theirs.
+        A result and a model know theirs.
 
     Returns
     -------
     TruncatedWeights
-        With `weights`, and the `counts` of what was moved. `smd` and `balance` take it as it is, with the
-        same sample weights.
+        With `weights`, and the `counts` of what was moved. `weighted_effect`, `smd`, `balance` and the plots
+        take it as it is, with the same sample weights.
 
     Raises
     ------
     InvalidInputError
-        No bound is given, they are in the wrong order or no quantiles, or a weight is negative.
+        No bound is given, they are in the wrong order or no quantiles, a weight is negative, or scores come
+        without a treatment.
+    OverlapError
+        A score is 0 or 1.
+
+    See Also
+    --------
+    weighted_effect : The effect with these weights.
+    IPW : The specification; with ``truncate=0.99`` bounds are found anew in every replicate of a bootstrap.
+    trim : To drop rows.
 
     Notes
     -----
-    Truncation bounds weights; to drop rows is `trim`. The bounds are chosen after a look at the weights, and
-    they move the estimate away from the estimand: compare balance before and after, and say what they are.
+    The bounds are chosen after a look at the weights, and they move the estimate away from the estimand:
+    compare balance before and after, and say what they are. Where the arms overlap little, weights for the
+    overlap (``estimand="ATO"``) need no bound: none of them exceeds 1, and they balance the terms of a
+    logistic score exactly; the effect is that of those who might have been in either arm.
 
     References
     ----------
-    Cole and Hernan (2008), American Journal of Epidemiology 168:656.
+    Cole and Hernan (2008), American Journal of Epidemiology 168:656; Li, Morgan and Zaslavsky (2018), Journal
+    of the American Statistical Association 113:390.
 
     Examples
     --------
@@ -133,57 +159,161 @@ def truncate(
     >>> bounded = ps.truncate(np.array([1.0, 1.5, 2.0, 40.0]), upper=10, unit="raw")
     >>> bounded.weights.tolist(), bounded.n_truncated
     ([1.0, 1.5, 2.0, 10.0], 1)
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> model = ps.fit_propensity(
+    ...     users, treatment="opt_in_agent_mode", covariates=["engagement_tier", "query_confidence"]
+    ... )
+    >>> bounded = ps.truncate(model, estimand="ATT", upper=0.99)
+    >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+    >>> effect = ps.weighted_effect(users, weights=bounded, **roles)
     """
     checks.choice("unit", unit, get_args(WeightUnit))
     _check_bounds(lower, upper, unit)
+    if scores is None and isinstance(weights, PropensityModel):
+        weights, scores = None, weights
+    if scores is not None:
+        given = _of_scores(weights, scores, estimand, treatment, sample_weight)
+    elif estimand is not None:
+        raise InvalidInputError(
+            "estimand: weights that are given are for somebody already; it is for weights that are made of "
+            "scores (scores=...)"
+        )
+    elif isinstance(weights, WeightedResult) and weights.fingerprint is not None:
+        given = _of_result(weights, weights.fingerprint, treatment, sample_weight)
+    else:
+        given = _of_values(weights, treatment, sample_weight)
+    truncated, counts = _bounded(given, partial(_limits, lower=lower, upper=upper, unit=unit))
+    series = series_like(given.like, truncated, "weights")
+    return TruncatedWeights(series, counts, given.fingerprint, given.estimand)
+
+
+@dataclass(frozen=True, eq=False)
+class _Given:
+    """Weights (n,) to be bounded, without sample weights, and what is known of their rows.
+
+    Attributes
+    ----------
+    values : ndarray (n,)
+    like : Series or array (n,)
+        How they came.
+    treated : ndarray (n,) of bool, or None
+    sample_weight : ndarray (n,) or None
+    fingerprint, estimand
+        As of `TruncatedWeights`.
+    """
+
+    values: Floats
+    like: AnySeries
+    treated: Bools | None
+    sample_weight: Floats | None
+    fingerprint: Fingerprint | None = None
+    estimand: str | None = None
+
+
+def _of_values(weights: object, treatment: object, sample_weight: object) -> _Given:
+    """Read bare weights, of no known rows."""
+    estimand: str | None = None
+    if isinstance(weights, TruncatedWeights):
+        estimand, weights = weights.estimand, weights.weights
     if weights is None or isinstance(weights, str):
         raise TypeError(f"weights: a series, an array or a result that has some is needed, not {weights!r}")
     if sample_weight is not None:
         require_balancing(weights, "weights")
-    made, given = _taken_apart(weights)
-    index = pd.RangeIndex(len(given)) if isinstance(given, np.ndarray | list) else row_labels(given)
-    values = rowwise(given, index, "weights")
-    members = _arms(treatment, index)
-    if made is not None and made.treated is not None and "treated" in members:
-        remedy = "give the treatment that the weights were made with"
-        rowwise_checks.same_treated("treatment", members["treated"], made.treated, index, remedy)
+    index = _labels(weights)
+    values = rowwise(weights, index, "weights")
     rowwise_checks.not_negative(values, index, "weights")
-    s = _sample_weight(sample_weight, index, made)
-    if made is not None:
-        values = balancing_part(values, made.sample_weight)
-    truncated, counts = _bounded(values, s, members, partial(_limits, lower=lower, upper=upper, unit=unit))
-    return TruncatedWeights(series_like(given, truncated, "weights"), counts, made)
+    treated = None if treatment is None else rowwise_treated(treatment, index, "treatment")
+    own = None if sample_weight is None else _sample_weight(sample_weight, index)
+    return _Given(values, weights, treated, own, estimand=estimand)
 
 
-def _taken_apart(weights: object) -> tuple[Fingerprint | None, Any]:
-    """Give the rows that a result is of, and its weights; weights that are given are of no known rows."""
-    if isinstance(weights, WeightedResult) and not isinstance(weights, TruncatedWeights):
-        return weights.fingerprint, weights.weights
-    return None, weights
+def _of_result(result: WeightedResult, made: Fingerprint, treatment: object, sample_weight: object) -> _Given:
+    """Take the weights of a result, whose rows are known."""
+    _require_known(made, treatment, sample_weight)
+    rowwise_checks.not_negative(result.balancing_weights, made.index, "weights")
+    estimand = getattr(result, "estimand", None)
+    return _Given(result.balancing_weights, result.weights, made.treated, made.sample_weight, made, estimand)
+
+
+def _of_scores(
+    weights: object, scores: object, estimand: object, treatment: object, sample_weight: object
+) -> _Given:
+    """Make weights of scores, of a model or given."""
+    if weights is not None:
+        raise InvalidInputError("weights, scores: weights are given, or made of scores; give one of the two")
+    whose: WeightingEstimand = checks.estimand(
+        "ATE" if estimand is None else estimand, get_args(WeightingEstimand)
+    )
+    if isinstance(scores, PropensityModel):
+        made = scores.fingerprint
+        _require_known(made, treatment, sample_weight)
+        e, treated, own, like = np.asarray(scores.scores), scores.treated, made.sample_weight, scores.scores
+        index = made.index
+    else:
+        if isinstance(scores, str) or treatment is None:
+            remedy = "take the column, df['...']" if isinstance(scores, str) else "give treatment="
+            raise InvalidInputError(f"scores: values and who was treated are needed for weights; {remedy}")
+        made, like, index = None, scores, _labels(scores)
+        e, treated = rowwise(scores, index, "scores"), rowwise_treated(treatment, index, "treatment")
+        own = None if sample_weight is None else _sample_weight(sample_weight, index)
+        rowwise_checks.no_classes(e, "scores")
+    if own is not None:  # whoever weighs nothing is not there, whatever the score
+        e = spread(e[own > 0], own)
+    rowwise_checks.scores(e, index, "scores")
+    total = core.balancing_weights(treated, e, estimand=whose, sample_weight=own).weights
+    return _Given(balancing_part(total, own), like, treated, own, made, whose)
+
+
+def _labels(values: Any) -> pd.Index[Any]:
+    return pd.RangeIndex(len(values)) if isinstance(values, np.ndarray | list) else row_labels(values)
+
+
+def _require_known(made: Fingerprint, treatment: object, sample_weight: object) -> None:
+    """Require what is given beside a result, which knows it, to be what it knows."""
+    if treatment is not None and made.treated is not None:
+        remedy = "give the treatment that the weights were made with"
+        treated = rowwise_treated(treatment, made.index, "treatment")
+        rowwise_checks.same_treated("treatment", treated, made.treated, made.index, remedy)
+    if sample_weight is not None:
+        given = _sample_weight(sample_weight, made.index)
+        remedy = "they know them: leave sample_weight out"
+        rowwise_checks.same_weights(made.sample_weight, given, "the weights were made", remedy)
+
+
+def _sample_weight(given: object, index: pd.Index[Any]) -> Floats:
+    """Read what rows count for."""
+    values = rowwise(given, index, "sample_weight")
+    rowwise_checks.not_negative(values, index, "sample_weight")
+    return values
 
 
 def _bounded(
-    values: Floats,
-    sample_weight: Floats,
-    members: dict[str, Bools],
-    limits: Callable[[Floats, Floats], tuple[float, float]],
+    given: _Given, limits: Callable[[Floats, Floats], tuple[float, float]]
 ) -> tuple[Floats, pd.DataFrame]:
-    """Move the weights (n,) of each arm that lie beyond its limits to them, and count how many there were."""
+    """Move the weights (n,) of each arm that lie beyond its limits to them, and count how many there were.
+
+    Of weights whose arms are not known all rows are one.
+    """
+    values, treated = given.values, given.treated
+    own = np.ones(len(values)) if given.sample_weight is None else given.sample_weight
+    members = {"all": np.ones(len(values), dtype=bool)}
+    if treated is not None:
+        members = {"treated": treated, "control": ~treated}
     truncated, rows = values.copy(), {}
     for arm, where in members.items():
-        used = where & (values > 0) & (sample_weight > 0)
+        used = where & (values > 0) & (own > 0)
         if not used.any():
             raise InvalidInputError(f"weights: no weight above 0 ({arm} rows); there is nothing to bound")
-        own = values[used]
-        low, high = limits(own, sample_weight[used])
-        truncated[used] = np.clip(own, low, high)
+        inside = values[used]
+        low, high = limits(inside, own[used])
+        truncated[used] = np.clip(inside, low, high)
         rows[arm] = {
-            "n": len(own),
+            "n": len(inside),
             "lower": low,
             "upper": high,
-            "n_raised": int((own < low).sum()),
-            "n_lowered": int((own > high).sum()),
-            "largest": own.max(),
+            "n_raised": int((inside < low).sum()),
+            "n_lowered": int((inside > high).sum()),
+            "largest": inside.max(),
         }
     return truncated, pd.DataFrame.from_dict(rows, orient="index").rename_axis("arm")
 
@@ -200,29 +330,6 @@ def _check_bounds(lower: float | None, upper: float | None, unit: WeightUnit) ->
             )
     if len(bounds) == 2 and not bounds["lower"] < bounds["upper"]:
         raise InvalidInputError(f"lower must be less than upper, not {lower!r} and {upper!r}")
-
-
-def _arms(treatment: object, index: pd.Index[Any]) -> dict[str, Bools]:
-    """Give the rows of each arm; of all together where no treatment is given."""
-    if treatment is None:
-        return {"all": np.ones(len(index), dtype=bool)}
-    treated = rowwise_treated(treatment, index, "treatment")
-    return {"treated": treated, "control": ~treated}
-
-
-def _sample_weight(given: object, index: pd.Index[Any], made: Fingerprint | None) -> Floats:
-    """Read what rows count for, where the weights do not know it themselves."""
-    known = None if made is None else made.sample_weight
-    values = None
-    if given is not None:
-        values = rowwise(given, index, "sample_weight")
-        rowwise_checks.not_negative(values, index, "sample_weight")
-    if made is not None and values is not None:
-        rowwise_checks.same_weights(
-            known, values, "the weights were made", "they know them: leave sample_weight out"
-        )
-    values = known if values is None else values
-    return np.ones(len(index)) if values is None else values
 
 
 def _limits(

@@ -95,7 +95,12 @@ impl<'a, 'x, U: Units> Likelihood<'a, 'x, U> {
     /// How the information changes along a step, times the step twice: sum of w x (x'step)^2 p q (q - p),
     /// with q = 1 - p. The gradient after the step is that before it, minus information times step, minus
     /// half of this, to third order.
-    pub fn bend(&self, beta: &[f64], step: &[f64], monitor: &Monitor) -> Result<Vec<f64>> {
+    pub fn third_derivative(
+        &self,
+        beta: &[f64],
+        step: &[f64],
+        monitor: &Monitor,
+    ) -> Result<Vec<f64>> {
         let equations = self.reduce(
             monitor,
             || ScoreEquations::new(beta.len()),
@@ -243,7 +248,7 @@ mod tests {
     use ndarray::Array2;
 
     #[test]
-    fn bend_is_how_the_information_changes_along_the_step() {
+    fn third_derivative_is_how_the_information_changes_along_the_step() {
         let x = Array2::from_shape_fn((700, 2), |(row, k)| ((row * (k + 3)) as f64 * 0.7).sin());
         let treatment: Vec<bool> = (0..700).map(|row| row % 3 == 0).collect();
         let weight: Vec<f64> = (0..700).map(|row| f64::from(row % 5)).collect();
@@ -260,10 +265,10 @@ mod tests {
             [0, 1, 2].map(|j| (0..3).map(|k| entry(j, k) * step[k]).sum::<f64>())
         };
         let (after, before) = (times_step(h), times_step(-h));
-        let bend = likelihood.bend(&beta, &step, &monitor).unwrap();
+        let third = likelihood.third_derivative(&beta, &step, &monitor).unwrap();
         for k in 0..3 {
             let expected = (after[k] - before[k]) / (2.0 * h);
-            assert!((bend[k] - expected).abs() < 1e-5 * (1.0 + expected.abs()), "{k}");
+            assert!((third[k] - expected).abs() < 1e-5 * (1.0 + expected.abs()), "{k}");
         }
     }
 

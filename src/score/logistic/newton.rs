@@ -5,7 +5,9 @@ use super::likelihood::Likelihood;
 use crate::design::covariates::Covariates;
 use crate::error::{Error, Result};
 use crate::kernels::ScoreEquations;
-use crate::linalg::{Cholesky, RANK_TOLERANCE, add, largest};
+use crate::linalg::{
+    Cholesky, RANK_TOLERANCE, add, correct_step, go_halfway_back, hold_still, largest,
+};
 use crate::monitor::Monitor;
 use crate::units::tally::Units;
 
@@ -39,7 +41,7 @@ pub struct Optimum {
     /// to infinity: their rows are treated all, or none (quasi-complete separation, Albert and Anderson 1984).
     pub diverging: Vec<usize>,
     /// Whether linear predictors were kept, of these very coefficients.
-    pub has_kept: bool,
+    pub is_kept: bool,
 }
 
 impl Optimum {
@@ -55,7 +57,7 @@ impl Optimum {
 }
 
 /// What takes a step to how the information changes along it.
-pub type Bend<'a> = dyn Fn(&[f64]) -> Result<Vec<f64>> + 'a;
+pub type ThirdDerivative<'a> = dyn Fn(&[f64]) -> Result<Vec<f64>> + 'a;
 
 /// Where to start, and how.
 #[derive(Default)]
@@ -63,8 +65,8 @@ pub struct Start<'a> {
     pub beta: Vec<f64>,
     /// What [`Likelihood::equations`] finds there, where that is known already.
     pub equations: Option<ScoreEquations>,
-    /// An estimate of [`Likelihood::bend`] at these coefficients along a step.
-    pub bend: Option<&'a Bend<'a>>,
+    /// An estimate of [`Likelihood::third_derivative`] at these coefficients along a step.
+    pub third: Option<&'a ThirdDerivative<'a>>,
     /// To be added to the units' information where steps are made of it: nothing along what they tell, and all there is
     /// along what they do not, so that nothing moves there.
     pub hold: Option<Vec<f64>>,
@@ -107,9 +109,8 @@ pub fn maximize_keeping<U: Units>(
     spec: &LogisticSpec,
     monitor: &Monitor,
 ) -> Result<Optimum> {
-    let terms = likelihood.n_terms();
-    let Start { mut beta, equations: mut known, bend, hold } = start;
-    let (mut aliased, mut tolerance) = (Vec::new(), RANK_TOLERANCE);
+    let Start { mut beta, equations: mut known, third, hold } = start;
+    let (mut aliased, mut pivots) = (Vec::new(), RANK_TOLERANCE);
     let mut previous: Option<(Vec<f64>, f64)> = None;
     let mut gradient_norm = f64::INFINITY;
     for iterations in 1..=spec.max_iterations {
@@ -118,21 +119,15 @@ pub fn maximize_keeping<U: Units>(
         //    its gradient still counts.
         let is_near = previous.as_ref().is_some_and(|(_, norm)| *norm <= NEAR);
         let kept = if is_near { &mut *kept } else { &mut [] };
-        let mut equations = match known.take() {
-            Some(known) => known,
-            None => likelihood.equations(&beta, kept, monitor)?,
-        };
+        let mut equations =
+            known.take().map_or_else(|| likelihood.equations(&beta, kept, monitor), Ok)?;
         let remaining_variance = equations.information[0];
-        if let Some(hold) = &hold {
-            add(&mut equations.information, 1.0, hold);
-        }
-        let information = Cholesky::factor(&equations.information, terms, tolerance, &aliased)?;
+        add(&mut equations.information, 1.0, hold.as_deref().unwrap_or_default());
+        let information = Cholesky::factor(&equations.information, beta.len(), pivots, &aliased)?;
         if iterations == 1 {
-            (aliased, tolerance) = (information.aliased().to_vec(), f64::EPSILON);
+            (aliased, pivots) = (information.aliased().to_vec(), f64::EPSILON);
         }
-        for (slope, _) in equations.gradient.iter_mut().zip(&aliased).filter(|(_, skip)| **skip) {
-            *slope = 0.0;
-        }
+        hold_still(&mut equations.gradient, &aliased);
         gradient_norm = largest(&equations.gradient) / likelihood.total;
 
         // 2. A step to where a pivot vanishes overshot, unless all is done there, which is separation; one that made
@@ -141,52 +136,31 @@ pub fn maximize_keeping<U: Units>(
         if let Some((from, norm)) = &previous
             && (vanished || (!(gradient_norm < *norm) && fell(likelihood, from, &beta, monitor)?))
         {
-            beta.iter_mut().zip(from).for_each(|(b, a)| *b = f64::midpoint(*b, *a));
+            go_halfway_back(&mut beta, from);
             continue;
         }
 
         // 3. The step; aliased coefficients stay where they are.
         let mut step = equations.gradient;
         information.solve(&mut step);
-        if let (1, Some(bend)) = (iterations, bend) {
-            let bend = bend(&step)?;
-            straighten(&mut step, bend, &information);
+        if let (1, Some(third)) = (iterations, third) {
+            correct_step(&information, third(&step)?, &mut step);
         }
         let from = beta.clone();
-        beta.iter_mut().zip(&step).for_each(|(b, s)| *b += s);
+        add(&mut beta, 1.0, &step);
 
         // 4. Done: the step just taken comes on top of a gradient that was small enough.
         if gradient_norm <= spec.tolerance {
-            let diverging = diverging(likelihood, &step, monitor)?;
-            if separated(likelihood, remaining_variance) {
-                return Err(Error::Separation { columns: diverging });
-            }
-            let has_kept = !kept.is_empty() && largest(&step) <= NEGLIGIBLE;
-            let beta = if has_kept { from } else { beta };
-            return Ok(Optimum {
-                beta,
-                information,
-                gradient_norm,
-                iterations,
-                diverging,
-                has_kept,
-            });
+            let diverging = diverging(likelihood, &step, remaining_variance, monitor)?;
+            let is_kept = !kept.is_empty() && largest(&step) <= NEGLIGIBLE;
+            let beta = if is_kept { from } else { beta };
+            let at = Optimum { beta, information, gradient_norm, iterations, diverging, is_kept };
+            return Ok(at);
         }
         previous = Some((from, gradient_norm));
     }
     let (iterations, tolerance) = (spec.max_iterations, spec.tolerance);
     Err(Error::NotConverged { iterations, gradient_norm, tolerance })
-}
-
-/// Take off a Newton step what it misses to second order (Chebyshev's method), if that is the lesser part.
-fn straighten(step: &mut [f64], mut bend: Vec<f64>, information: &Cholesky) {
-    for (slope, _) in bend.iter_mut().zip(information.aliased()).filter(|(_, skip)| **skip) {
-        *slope = 0.0;
-    }
-    information.solve(&mut bend);
-    if largest(&bend) < largest(step) {
-        step.iter_mut().zip(bend).for_each(|(step, bend)| *step -= bend / 2.0);
-    }
 }
 
 /// Whether the likelihood at `to` is lower than at `from`, beyond rounding.
@@ -210,7 +184,24 @@ fn separated<U: Units>(likelihood: &Likelihood<'_, '_, U>, remaining_variance: f
 }
 
 /// The columns that a last step moves most, where it still moves somebody's log odds.
+///
+/// # Errors
+/// [`Error::Separation`] where scores leave next to nothing of the treatment's variance.
 fn diverging<U: Units>(
+    likelihood: &Likelihood<'_, '_, U>,
+    step: &[f64],
+    remaining_variance: f64,
+    monitor: &Monitor,
+) -> Result<Vec<usize>> {
+    let columns = running_off(likelihood, step, monitor)?;
+    if separated(likelihood, remaining_variance) {
+        Err(Error::Separation { columns })
+    } else {
+        Ok(columns)
+    }
+}
+
+fn running_off<U: Units>(
     likelihood: &Likelihood<'_, '_, U>,
     step: &[f64],
     monitor: &Monitor,

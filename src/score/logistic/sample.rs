@@ -1,4 +1,4 @@
-//! Where a fit of many rows starts: at the fit of a sample of them, whose third derivatives straighten the
+//! Where a fit of many rows starts: at the fit of a sample of them, whose third derivatives correct the
 //! first step over all rows. It costs half a pass over all rows and saves three or four: Newton's method squares
 //! an error that is small already, and that step leaves next to its cube.
 
@@ -18,7 +18,7 @@ use crate::units::tally::Rows;
 const FEWEST: usize = 1 << 18;
 
 /// Rows of a sample, or an eighth of all. Their fit is off by about a hundredth of a standard error of
-/// one row; a straightened step leaves 1e-6 of that, and a step that squares it 1e-12.
+/// one row; a corrected step leaves 1e-6 of that, and a step that squares it 1e-12.
 const ROWS: usize = 1 << 17;
 
 /// A sample's fit starts from that of this part of it, which is as good as two steps.
@@ -115,20 +115,20 @@ impl Sample {
         Rows { treatment: &self.treatment, sample_weight: self.weight.as_deref() }
     }
 
-    /// What [`Likelihood::bend`] is about for all rows.
-    pub fn bend(
+    /// What [`Likelihood::third_derivative`] is about for all rows.
+    pub fn third_derivative(
         &self,
         covariates: &Covariates<'_>,
         beta: &[f64],
         step: &[f64],
         monitor: &Monitor,
     ) -> Result<Vec<f64>> {
-        let mut bend =
-            self.ask(covariates, 0.0, |likelihood| likelihood.bend(beta, step, monitor))?;
-        for sum in &mut bend {
+        let mut third = self
+            .ask(covariates, 0.0, |likelihood| likelihood.third_derivative(beta, step, monitor))?;
+        for sum in &mut third {
             *sum /= self.share;
         }
-        Ok(bend)
+        Ok(third)
     }
 
     fn ask<T>(

@@ -8,7 +8,9 @@
 use super::dual::{At, Problem};
 use crate::design::rank::{in_doubt, presence};
 use crate::error::{Error, Result};
-use crate::linalg::{Cholesky, RANK_TOLERANCE, dot, largest};
+use crate::linalg::{
+    Cholesky, RANK_TOLERANCE, add, correct_step, dot, go_halfway_back, hold_still, largest,
+};
 use crate::monitor::Monitor;
 use crate::score::logistic::Sample;
 
@@ -116,7 +118,7 @@ fn cold(problem: &Problem<'_, '_>) -> Vec<f64> {
 }
 
 /// The maximum, and the steps it took, from where the dual is known. With a sample of the rows, and the share that it
-/// is, the first step is straightened: it leaves the cube of what the start was off by, and not its square.
+/// is, the first step is corrected: it leaves the cube of what the start was off by, and not its square.
 fn maximize(
     problem: &Problem<'_, '_>,
     mut beta: Vec<f64>,
@@ -125,49 +127,35 @@ fn maximize(
     tolerance: f64,
     monitor: &Monitor,
 ) -> Result<(Vec<f64>, usize)> {
-    let terms = beta.len();
     let (mut known, mut aliased, mut pivots) = (Some(first), Vec::new(), RANK_TOLERANCE);
-    let mut previous: Option<(Vec<f64>, f64, f64)> = None;
-    let mut step = vec![0.0; terms];
+    let (mut step, mut previous) = (Vec::new(), None::<(Vec<f64>, f64, f64)>);
     for iterations in 1..=MOST_STEPS {
         // 1. The dual here; a step that lost is taken back by half.
-        let at = match known.take() {
-            Some(known) => known,
-            None => problem.at(&beta, monitor)?,
-        };
+        let at = known.take().map_or_else(|| problem.at(&beta, monitor), Ok)?;
         let mut gradient = at.equations.gradient;
         let norm = largest(&gradient) / problem.total;
         if let Some((from, value, before)) = &previous
             && !(norm < *before || at.value >= value - 1e-12 * value.abs())
         {
-            halfway(&mut beta, from);
+            go_halfway_back(&mut beta, from);
             continue;
         }
 
         // 2. Columns that are the same for all rows that are weighed: what is left to balance in them can be by none.
-        let information = Cholesky::factor(&at.equations.information, terms, pivots, &aliased)?;
+        let information =
+            Cholesky::factor(&at.equations.information, beta.len(), pivots, &aliased)?;
         if iterations == 1 {
             (aliased, pivots) = (information.aliased().to_vec(), f64::EPSILON);
             require_within_reach(problem, &information, &gradient)?;
         }
-        for (slope, _) in gradient.iter_mut().zip(&aliased).filter(|(_, skip)| **skip) {
-            *slope = 0.0;
-        }
+        hold_still(&mut gradient, &aliased);
         let norm = largest(&gradient) / problem.total;
 
         // 3. A pivot that vanishes: all weight is on rows of one plane.
         if information.aliased() != aliased && norm > tolerance {
-            for column in (0..terms).filter(|k| information.aliased()[*k] && !aliased[*k]) {
-                let mut normal = information.relation(column);
-                if dot(&normal, &gradient) < 0.0 {
-                    for slope in &mut normal {
-                        *slope = -*slope;
-                    }
-                }
-                require_bounded(problem, &normal, monitor)?;
-            }
+            require_off_planes(problem, &information, &aliased, &gradient, monitor)?;
             if let Some((from, ..)) = &previous {
-                halfway(&mut beta, from);
+                go_halfway_back(&mut beta, from);
                 continue;
             }
         }
@@ -176,14 +164,11 @@ fn maximize(
         step = gradient;
         information.solve(&mut step);
         if let (1, Some((some, share))) = (iterations, sample) {
-            let mut bend = some.bend(&beta, &step, monitor)?;
-            information.solve(&mut bend);
-            if largest(&bend) < *share * largest(&step) {
-                step.iter_mut().zip(bend).for_each(|(step, bend)| *step -= bend / (2.0 * share));
-            }
+            let third = some.third_derivative(&beta, &step, monitor)?;
+            correct_step(&information, third.iter().map(|sum| sum / share).collect(), &mut step);
         }
         let from = beta.clone();
-        beta.iter_mut().zip(&step).for_each(|(b, s)| *b += s);
+        add(&mut beta, 1.0, &step);
         if norm <= tolerance {
             return Ok((beta, iterations));
         }
@@ -192,15 +177,40 @@ fn maximize(
         }
         previous = Some((from, at.value, norm));
     }
-    let gradient_norm = previous.map_or(f64::INFINITY, |(_, _, norm)| norm);
-    if problem.ridge > 0.0 {
-        return Err(Error::NotConverged { iterations: MOST_STEPS, gradient_norm, tolerance });
-    }
-    Err(infeasible(problem, &step))
+    Err(without_end(problem, &step, previous.map_or(f64::INFINITY, |(.., norm)| norm), tolerance))
 }
 
-fn halfway(beta: &mut [f64], from: &[f64]) {
-    beta.iter_mut().zip(from).for_each(|(b, a)| *b = f64::midpoint(*b, *a));
+/// What steps without end mean: under a penalty there is a maximum.
+fn without_end(
+    problem: &Problem<'_, '_>,
+    step: &[f64],
+    gradient_norm: f64,
+    tolerance: f64,
+) -> Error {
+    if problem.ridge > 0.0 {
+        return Error::NotConverged { iterations: MOST_STEPS, gradient_norm, tolerance };
+    }
+    infeasible(problem, step)
+}
+
+/// Require that the dual does not rise for ever across a plane on which all weight has come to lie.
+fn require_off_planes(
+    problem: &Problem<'_, '_>,
+    information: &Cholesky,
+    aliased: &[bool],
+    gradient: &[f64],
+    monitor: &Monitor,
+) -> Result<()> {
+    for column in (0..gradient.len()).filter(|k| information.aliased()[*k] && !aliased[*k]) {
+        let mut normal = information.relation(column);
+        if dot(&normal, gradient) < 0.0 {
+            for slope in &mut normal {
+                *slope = -*slope;
+            }
+        }
+        require_bounded(problem, &normal, monitor)?;
+    }
+    Ok(())
 }
 
 /// Require that in a direction in which the weighed rows do not differ nothing is left to balance.

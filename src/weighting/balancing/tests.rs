@@ -96,7 +96,7 @@ fn gradient_is_the_derivative_of_the_dual_and_information_that_of_the_gradient()
 }
 
 #[test]
-fn bend_is_how_the_information_changes_along_the_step() {
+fn third_derivative_is_how_the_information_changes_along_the_step() {
     let (x, treatment, _) = data();
     let rows = Rows { treatment: &treatment, sample_weight: None };
     let monitor = Monitor::default();
@@ -112,10 +112,13 @@ fn bend_is_how_the_information_changes_along_the_step() {
                 [0, 1, 2].map(|j| (0..3).map(|k| entry(j, k) * step[k]).sum::<f64>())
             };
             let (after, before) = (times_step(h), times_step(-h));
-            let bend = problem.bend(&beta, &step, &monitor).unwrap();
+            let third = problem.third_derivative(&beta, &step, &monitor).unwrap();
             for k in 0..3 {
                 let expected = (after[k] - before[k]) / (2.0 * h);
-                assert!((bend[k] - expected).abs() < 1e-4 * (1.0 + expected.abs()), "{estimand:?}");
+                assert!(
+                    (third[k] - expected).abs() < 1e-4 * (1.0 + expected.abs()),
+                    "{estimand:?}"
+                );
             }
         }
     }
