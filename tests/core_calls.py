@@ -54,9 +54,7 @@ CALLS = {
     "fit_propensity": lambda a, **options: core.fit_propensity(
         a.x, a.treatment, sample_weight=a.weights, **options
     ),
-    "forest_scores": lambda a, **options: core.forest_scores(
-        a.x, a.treatment, n_trees=40, sample_weight=a.weights, **options
-    ),
+    "forest_scores": lambda a, **options: core.forest_scores(a.x, a.treatment, n_trees=40, **options),
     "fit_weights": lambda a, **options: core.fit_weights(
         a.x, a.treatment, sample_weight=a.weights, **options
     ),
@@ -107,7 +105,7 @@ CALLS = {
 # The arrays of float64 that each call reads.
 READS = {
     "fit_propensity": ["x", "weights"],
-    "forest_scores": ["x", "weights"],
+    "forest_scores": ["x"],
     "fit_weights": ["x", "weights"],
     "balanced_effect": ["outcome", "weights", "x"],
     "ipw": ["outcome", "scores"],
