@@ -683,6 +683,7 @@ def sensitivity_bounds(
     gammas: _Floats,
     estimand: _WeightingEstimand = "ATE",
     penalty: float = 0.0,
+    fitted: _Floats | None = None,
     offset: _Floats | None = None,
     losses: _Floats | None = None,
     sample_weight: _Floats | None = None,

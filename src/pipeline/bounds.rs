@@ -17,7 +17,7 @@ const LARGEST_LOG_GAMMA: f64 = 30.0;
 /// Halvings that leave the last digits of such a logarithm.
 const HALVINGS: usize = 56;
 
-/// By how much predictions for rows that are alike may differ: by the order in which they are added up.
+/// By how much of the largest predictions for rows that are alike may differ, added up in another order.
 const ROUNDING: f64 = 1e-9;
 
 /// What bounds are asked for.
@@ -27,6 +27,8 @@ pub struct BoundsSpec<'a> {
     pub estimand: Estimand,
     /// Strengths of confounding, each at least 1.
     pub gammas: &'a [f64],
+    /// What is taken off the outcome of each row: n numbers, or nothing.
+    pub fitted: Option<&'a [f64]>,
     /// What is added for each row that the effect is for, on average: n numbers, or nothing.
     pub offset: Option<&'a [f64]>,
     /// For the sharp bounds, by gamma the check losses of the rows in their arm, n for its largest mean and n for its
@@ -106,6 +108,7 @@ impl<'p, 'a, 'm> Bounding<'p, 'a, 'm> {
         let Data { treatment, sample_weight, .. } = pipeline.data;
         let mut arms = [Vec::new(), Vec::new()];
         let mut first_row = vec![None; pipeline.n_counted()];
+        let alike = Alike::all(&spec);
         for (row, treated) in treatment.iter().enumerate() {
             let counted = pipeline.layout.unit_of(row);
             let weight = sample_weight.map_or(1.0, |weights| weights[row]);
@@ -113,15 +116,16 @@ impl<'p, 'a, 'm> Bounding<'p, 'a, 'm> {
                 continue;
             }
             if let Some(first) = first_row[counted].replace(row) {
-                require_alike(&spec, first, row)?;
+                alike.iter().try_for_each(|values| values.require(first, row))?;
                 continue;
             }
             let scored = match &pipeline.layout {
                 Layout::Cells { cells, .. } => cells.pattern_of(counted),
                 _ => counted,
             };
-            let (value, offset) =
-                (pipeline.outcome[row], spec.offset.map_or(0.0, |offset| offset[row]));
+            let of_row = |values: Option<&[f64]>| values.map_or(0.0, |values| values[row]);
+            let value = pipeline.outcome[row] - of_row(spec.fitted);
+            let offset = of_row(spec.offset);
             let [counted, scored, row] = [counted, scored, row].map(|number| number as u32);
             arms[usize::from(*treated)].push(Row { value, weight, offset, counted, scored, row });
         }
@@ -220,21 +224,34 @@ impl<'p, 'a, 'm> Bounding<'p, 'a, 'm> {
     }
 }
 
-/// Require that rows which are alike, and counted together, have the same offset and losses.
-fn require_alike(spec: &BoundsSpec<'_>, one: usize, other: usize) -> Result<()> {
-    let allowed = "the same for rows of equal x, treatment and outcome";
-    let differs = |values: &[f64]| {
-        let (a, b) = (values[one], values[other]);
-        (a - b).abs() > ROUNDING * a.abs().max(b.abs())
-    };
-    let found = || format!("others in rows {one} and {other}");
-    if spec.offset.is_some_and(differs) {
-        return Err(Error::Argument { name: "offset", found: found(), allowed });
+/// Numbers of the rows that have to be the same for rows which are alike, and counted together.
+struct Alike<'a> {
+    name: &'static str,
+    values: &'a [f64],
+    tolerance: f64,
+}
+
+impl<'a> Alike<'a> {
+    /// All that rows are given beside what they are told apart by.
+    fn all(spec: &BoundsSpec<'a>) -> Vec<Self> {
+        let losses = spec.losses.unwrap_or_default().iter().map(|own| ("losses", &own[..]));
+        let given = [("fitted", spec.fitted), ("offset", spec.offset)];
+        let given = given.into_iter().filter_map(|(name, values)| Some((name, values?)));
+        let largest =
+            |values: &[f64]| values.iter().fold(0.0, |most: f64, one| most.max(one.abs()));
+        let with_tolerance =
+            |(name, values)| Self { name, values, tolerance: ROUNDING * largest(values) };
+        given.chain(losses).map(with_tolerance).collect()
     }
-    if spec.losses.is_some_and(|losses| losses.iter().any(|own| differs(own))) {
-        return Err(Error::Argument { name: "losses", found: found(), allowed });
+
+    fn require(&self, one: usize, other: usize) -> Result<()> {
+        if (self.values[one] - self.values[other]).abs() <= self.tolerance {
+            return Ok(());
+        }
+        let found = format!("others in rows {one} and {other}");
+        let allowed = "the same for rows of equal x, treatment and outcome";
+        Err(Error::Argument { name: self.name, found, allowed })
     }
-    Ok(())
 }
 
 impl Statistic for Bounding<'_, '_, '_> {

@@ -46,12 +46,13 @@ pub struct SensitivityBounds {
 /// treatment : (n,) array
 ///     Boolean, or 0 and 1.
 /// outcome : (n,) array
-///     For AIPW what the outcome model of a row's own arm leaves of it.
 /// gammas : (g,) array
 ///     Strengths of confounding, each at least 1.
 /// estimand : {"ATE", "ATT", "ATC"}, default "ATE"
 /// penalty : float, default 0.0
 ///     L2 strength of the score model, as in `fit_propensity`.
+/// fitted : (n,) array, optional
+///     For AIPW what the outcome model of a row's own arm predicts, which is taken off.
 /// offset : (n,) array, optional
 ///     For AIPW the effect that the outcome models predict for each row.
 /// losses : (n, 2 g) array, optional
@@ -82,7 +83,7 @@ pub struct SensitivityBounds {
 /// (2023), Journal of the American Statistical Association 118:2645.
 #[pyfunction]
 #[pyo3(signature = (
-    x, treatment, outcome, *, gammas, estimand="ATE", penalty=0.0, offset=None, losses=None, sample_weight=None,
+    x, treatment, outcome, *, gammas, estimand="ATE", penalty=0.0, fitted=None, offset=None, losses=None, sample_weight=None,
     resampling="multinomial", cluster=None, strata=None, score_columns=None, n_reps=500, seed=0, n_threads=None,
     progress=None
 ))]
@@ -95,6 +96,7 @@ pub fn sensitivity_bounds(
     gammas: &Bound<'_, PyAny>,
     estimand: &str,
     #[pyo3(from_py_with = options::penalty)] penalty: f64,
+    fitted: Option<&Bound<'_, PyAny>>,
     offset: Option<&Bound<'_, PyAny>>,
     losses: Option<&Bound<'_, PyAny>>,
     sample_weight: Option<&Bound<'_, PyAny>>,
@@ -112,6 +114,7 @@ pub fn sensitivity_bounds(
     let outcome = arrays::column("outcome", outcome)?;
     let weight = sample_weight.map(|weight| arrays::column("sample_weight", weight)).transpose()?;
     let gammas = arrays::own_column("gammas", gammas)?;
+    let fitted = fitted.map(|fitted| arrays::own_column("fitted", fitted)).transpose()?;
     let offset = offset.map(|offset| arrays::own_column("offset", offset)).transpose()?;
     let losses = losses.map(|losses| arrays::floats("losses", losses)).transpose()?;
     let estimand = words::estimand(estimand)?;
@@ -127,7 +130,12 @@ pub fn sensitivity_bounds(
         balanced_columns: &[],
     };
     let losses = losses.as_ref().map(|losses| by_column(losses.as_array(), &gammas)).transpose()?;
-    check(&gammas, offset.as_deref(), losses.as_deref(), treatment.len())?;
+    check(&gammas)?;
+    check_rows("fitted", fitted.as_deref(), treatment.len())?;
+    check_rows("offset", offset.as_deref(), treatment.len())?;
+    for losses in losses.iter().flatten() {
+        check_rows("losses", Some(losses), treatment.len())?;
+    }
     let penalty = penalty_on(data.sample_weight, penalty);
     let logistic = LogisticSpec { penalty, ..LogisticSpec::default() };
     let resample = resample(resampling, treatment.len(), cluster, strata)?;
@@ -137,8 +145,13 @@ pub fn sensitivity_bounds(
         let by_thread = rayon::current_num_threads() * needs::BOUNDS_A_THREAD;
         reserve::room_for(treatment.len(), needs::BOOTSTRAP + needs::BOUNDS + by_thread)?;
         let pipeline = Pipeline::new(data, &estimators, logistic, monitor)?;
-        let (offset, losses) = (offset.as_deref(), losses.as_deref());
-        let spec = BoundsSpec { estimand, gammas: &gammas, offset, losses };
+        let spec = BoundsSpec {
+            estimand,
+            gammas: &gammas,
+            fitted: fitted.as_deref(),
+            offset: offset.as_deref(),
+            losses: losses.as_deref(),
+        };
         pipeline.bounds(spec, &resample, replicates.as_ref())
     })?;
     let g = gammas.len();
@@ -167,22 +180,19 @@ fn by_column(losses: ArrayView2<'_, f64>, gammas: &[f64]) -> Result<Vec<Vec<f64>
     Ok(losses.columns().into_iter().map(|column| column.to_vec()).collect())
 }
 
-fn check(
-    gammas: &[f64],
-    offset: Option<&[f64]>,
-    losses: Option<&[Vec<f64>]>,
-    n_rows: usize,
-) -> Result<()> {
-    if let Some(gamma) = gammas.iter().find(|gamma| !(**gamma >= 1.0 && gamma.is_finite())) {
-        let (found, allowed) = (gamma.to_string(), "finite numbers of at least 1");
-        return Err(Error::Argument { name: "gammas", found, allowed });
+fn check(gammas: &[f64]) -> Result<()> {
+    match gammas.iter().find(|gamma| !(**gamma >= 1.0 && gamma.is_finite())) {
+        Some(gamma) => {
+            let (found, allowed) = (gamma.to_string(), "finite numbers of at least 1");
+            Err(Error::Argument { name: "gammas", found, allowed })
+        }
+        None => Ok(()),
     }
-    if let Some(offset) = offset {
-        checks::same_length("offset", offset.len(), n_rows)?;
-        checks::finite("offset", offset)?;
-    }
-    losses.unwrap_or_default().iter().try_for_each(|losses| {
-        checks::same_length("losses", losses.len(), n_rows)?;
-        checks::finite("losses", losses)
-    })
+}
+
+/// Require one finite number for each row.
+fn check_rows(name: &'static str, values: Option<&[f64]>, n_rows: usize) -> Result<()> {
+    let Some(values) = values else { return Ok(()) };
+    checks::same_length(name, values.len(), n_rows)?;
+    checks::finite(name, values)
 }

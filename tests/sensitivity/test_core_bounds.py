@@ -103,6 +103,15 @@ def test_no_confounder_is_strong_enough_where_outcomes_do_not_overlap():
     assert np.isinf(core.sensitivity_bounds(x, t, y, gammas=GAMMAS, n_reps=0).critical[0])
 
 
+def test_fitted_values_are_taken_off_and_change_no_draw():
+    x, t, y = sample()
+    fitted = x @ [0.5, 1.0]
+    found = core.sensitivity_bounds(x, t, y, gammas=GAMMAS, n_reps=3, fitted=fitted)
+    expected = core.sensitivity_bounds(x, t, y - fitted, gammas=GAMMAS, n_reps=0)
+    assert_allclose(found.bounds, expected.bounds, atol=1e-12)
+    assert found.replicates[0, 0, 0] != found.replicates[1, 0, 0]
+
+
 def test_offset_is_averaged_over_those_the_effect_is_for():
     x, t, y = sample()
     offset = x @ [1.0, -2.0]

@@ -307,10 +307,11 @@ class _Bounding:
         return core.sensitivity_bounds(
             x if isinstance(there, slice) else np.asfortranarray(x[there]),
             sample.treated[there],
-            rows.values[there],
+            rows.outcome[there],
             gammas=np.array(gammas),
             estimand=self.spec.estimand,
             penalty=self.penalty,
+            fitted=None if rows.fitted is None else rows.fitted[there],
             offset=None if rows.offset is None else rows.offset[there],
             losses=rows.losses(gammas, ends)[there] if self.sharp else None,
             sample_weight=None if sample.sample_weight is None else sample.sample_weight[there],

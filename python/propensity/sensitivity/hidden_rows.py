@@ -12,7 +12,7 @@ from propensity.outcomes.augmented import averages_over
 from propensity.outcomes.models import Study, require_events
 from propensity.outcomes.outcome_learners import origin_for, predicted_outcomes
 from propensity.outcomes.split_scores import folds_of_outcomes
-from propensity.scores.learners import Logistic, own_learner, seeded
+from propensity.scores.learners import Linear, Logistic, own_learner, seeded
 from propensity.sensitivity.debiased import fitted_outcomes
 from propensity.sensitivity.quantile_regression import check_loss, quantile_coefficients
 
@@ -24,10 +24,11 @@ class HiddenRows:
     Attributes
     ----------
     study : Study
-    values : ndarray (n,)
-        The outcome; for AIPW what the outcome model of a row's own arm leaves of it.
-    offset : ndarray (n,) or None
-        For AIPW the effect that the outcome models predict for each row.
+    outcome : ndarray (n,)
+        Measured from somewhere among the values.
+    fitted, offset : ndarray (n,) or None
+        For AIPW what the outcome model of a row's own arm predicts, measured likewise, and the effect that
+        both models predict.
     odds : ndarray (n,)
         What hidden confounding multiplies: of a row's weight the part that is the odds against its own arm,
         sample weight included; 0 for rows that weigh the same whatever there is.
@@ -36,7 +37,8 @@ class HiddenRows:
     """
 
     study: Study
-    values: Floats
+    outcome: Floats
+    fitted: Floats | None
     offset: Floats | None
     odds: Floats
     events: Floats | None
@@ -46,12 +48,11 @@ class HiddenRows:
         """Fit outcome models, where there are some, once for all replicates; for ATE, ATT or ATC."""
         sample = study.sample
         y, t, there = sample.frame.outcome(outcome), sample.treated, sample.present_rows
-        values, offset = y, None
+        origin, fitted, offset = origin_for(Linear(), y), None, None
         if isinstance(spec, AIPW):
             require_events(study, outcome, [spec])
             origin, by_arm = _predicted(study, outcome, spec)
-            own = np.where(t, by_arm[True], by_arm[False])
-            values = np.where(there, y - origin - own, 0.0)
+            fitted = np.where(there, np.where(t, by_arm[True], by_arm[False]), 0.0)
             offset = np.where(there, by_arm[True] - by_arm[False], 0.0)
         s = np.ones(len(y)) if sample.sample_weight is None else sample.sample_weight
         e = np.where(there, scores, 0.5)
@@ -59,7 +60,12 @@ class HiddenRows:
         if spec.estimand in ("ATT", "ATC"):  # whoever the effect is for weighs one
             odds = np.where(t == (spec.estimand == "ATT"), 0.0, odds)
         events = y if np.isin(y[there], (0.0, 1.0)).all() else None
-        return cls(study, values, offset, odds, events)
+        return cls(study, y - origin, fitted, offset, odds, events)
+
+    @property
+    def values(self) -> Floats:
+        """What hidden confounding may be behind, (n,): the outcome, or what is left of it."""
+        return self.outcome if self.fitted is None else self.outcome - self.fitted
 
     def losses(self, gammas: tuple[float, ...], ends: tuple[int, ...] = (0, 1)) -> Floats:
         """Give the check losses (n, 2 g): by gamma at its upper quantile, and at its lower one.
@@ -72,12 +78,12 @@ class HiddenRows:
         (Dorn and Guo 2023, sections 3 and 4). Whatever the quantiles are, the bounds hold; with the right
         ones they are the sharpest that there are.
         """
-        found = np.zeros((len(self.values), 2 * len(gammas)))
+        found, values = np.zeros((len(self.odds), 2 * len(gammas))), self.values
         for arm in (True, False):
             rows = np.flatnonzero((self.study.sample.treated == arm) & (self.odds > 0))
             if not len(rows):
                 continue
-            weight, y = self.odds[rows], self.values[rows]
+            weight, y = self.odds[rows], values[rows]
             chances = self._chances(arm, rows)
             for k, gamma in enumerate(gammas):
                 taus = (gamma / (1 + gamma), 1 / (1 + gamma))
@@ -107,7 +113,7 @@ class HiddenRows:
         if chances is None or self.events is None:
             return np.column_stack([ones, self.study.outcome_x[rows]])
         # The quantile of what the outcome model leaves is that of the outcome, less what it predicts.
-        predicted = self.events[rows] - self.values[rows]
+        predicted = 0.0 if self.fitted is None else self.fitted[rows]
         return np.column_stack([ones, (chances > 1 - tau) - predicted])
 
 
