@@ -23,6 +23,7 @@ from propensity.outcomes.models import (
     warn_of_outcome_terms,
 )
 from propensity.outcomes.outcome_learners import ByArm, origin_for, outcome_learner, predicted_outcomes
+from propensity.scores.cautions import score_cautions
 from propensity.scores.folds import Folds, Splits
 from propensity.scores.learners import Learner, Linear, Logistic, seeded
 from propensity.scores.scored import Scored, warn_of_left_out
@@ -82,7 +83,8 @@ def cross_fitted_effects(
     weightings = [sample.weighting(scores, estimand) for scores in split.of_repeats]
     weighting = _mean_of(weightings, sample.treated)
     scores = split.scores.mean(axis=0)
-    scored = Scored(scores, study.score.x, balance_terms=split.balance_terms)
+    doubts = score_cautions(scores, sample.treated, sample.sample_weight)
+    scored = Scored(scores, study.score.x, balance_terms=split.balance_terms, cautions=doubts)
     cautions = weighting_cautions(sample, scored, weighting, estimand=estimand, alone=False)
 
     def effect_on(outcome: str) -> Effect:
