@@ -19,7 +19,8 @@ By outcome models
 By matching, then `.effect("outcome")`
     `match_nn`, `match_full`, `match_cem`, `subclassify`.
 How much, in what terms
-    of any `Effect`: `.means`, `.contrast_as("percent")`, `.test(value, alternative, margin)`.
+    of any `Effect`: `.means`, `.contrast_as("percent")`, `.test(value, alternative, margin)`;
+    `quantile_effect` for medians and tails; `per="views"` for ratio metrics.
 For whom
     `by="tier"` gives `GroupedEffects`, with one table and `.test_equal()`.
 Whether the arms are alike
@@ -83,6 +84,8 @@ from propensity.study.estimate import estimate
 from propensity.weighting.balancing import fit_weights
 from propensity.weighting.balancing_weights import BalancingWeights
 from propensity.weighting.ipw import balancing_weights, ipw
+from propensity.weighting.quantile_effect import quantile_effect
+from propensity.weighting.quantile_result import QuantileEffects
 from propensity.weighting.truncation import TruncatedWeights, truncate
 from propensity.weighting.weighted import weighted_effect
 
@@ -108,6 +111,7 @@ __all__ = [
     "Overlap",
     "Placebo",
     "PropensityModel",
+    "QuantileEffects",
     "RegressionAdjustment",
     "RobustnessValue",
     "RosenbaumBounds",
@@ -137,6 +141,7 @@ __all__ = [
     "overlap",
     "placebo",
     "plots",
+    "quantile_effect",
     "regression_adjustment",
     "robustness_value",
     "select_covariates",

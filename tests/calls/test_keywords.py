@@ -33,6 +33,7 @@ RESULTS = [
     ps.Matches,
     ps.Overlap,
     ps.PropensityModel,
+    ps.QuantileEffects,
     ps.Placebo,
     ps.RobustnessValue,
     ps.SensitivityBounds,

@@ -49,7 +49,6 @@ ONE_NAME = {
     "scores of subclasses": (called(ps.subclassify), "scores", "e"),
     "scores of balancing weights": (called(ps.balancing_weights), "scores", "e"),
     "scores of overlap": (called(ps.overlap), "scores", "e"),
-    "by of overlap": (called(ps.overlap, scores="e"), "by", "ws"),
     "weights of smd": (called(ps.smd, covariates=["x"]), "weights", "w"),
     "weights of balance": (called(ps.balance, covariates=["x"]), "weights", "w"),
     "cluster of the bootstrap": (BOOTSTRAP, "cluster", "ws"),
@@ -207,7 +206,7 @@ def test_groups_may_be_called_like_a_figure_of_the_table(df, name):
 
 @pytest.mark.parametrize("name", ["arm", "estimand"])
 def test_groups_are_not_called_like_a_level_of_the_table(df, name):
-    with pytest.raises(InvalidInputError, match=f"a level called '{name}' of their own; rename"):
+    with pytest.raises(InvalidInputError, match=f"a level called '{name}' of its own; rename"):
         ps.overlap(df.assign(**{name: df["ws"] % 3}), treatment="t", scores="e", by=name)
 
 

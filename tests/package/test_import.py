@@ -60,6 +60,7 @@ def test_help_begins_with_a_map_of_all_functions():
         "Estimator",
         "Matches",
         "Overlap",
+        "QuantileEffects",
         "Placebo",
         "RobustnessValue",
         "SensitivityBounds",

@@ -1,0 +1,179 @@
+"""Rows whose outcome has quantiles by weight: in the data, by influence, and drawn anew."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from propensity import core
+from propensity.calls.warned import warn
+from propensity.effects import inference
+from propensity.effects.cautions import count_cautions
+from propensity.effects.estimators import WeightingEstimand
+from propensity.effects.sample import Sample
+from propensity.errors import InvalidInputError, OverlapError, OverlapWarning, SmallSampleWarning
+from propensity.frames.checks import Floats, Rows
+from propensity.frames.order import rows_by_content
+from propensity.resampling.options import Groups, ResamplingOptions
+from propensity.resampling.replicates import run_replicates
+from propensity.resampling.sampling_units import SamplingUnits
+from propensity.scores.scored import FittedScores
+from propensity.weighting.doubts import weighting_cautions
+from propensity.weighting.quantile_result import QuantileContrast
+from propensity.weighting.weighted_quantiles import SortedOutcome
+
+_ENOUGH_BEYOND = 10  # rows that an arm is worth beyond a quantile, for this to be more than their largest
+_FEW_VALUES = 0.02  # of an arm's weight at the very quantile, which then jumps from one value to the next
+_FAILURES_TOLERATED = 0.05
+
+
+@dataclass(frozen=True, eq=False)
+class QuantileRows:
+    """Rows with their scores and weights, the outcome sorted once."""
+
+    sample: Sample
+    fitted: FittedScores
+    outcome: Floats
+    q: tuple[float, ...]
+    estimand: WeightingEstimand
+    weights: Floats
+    laid_out: SortedOutcome
+
+    @classmethod
+    def of(
+        cls,
+        sample: Sample,
+        fitted: FittedScores,
+        outcome: str,
+        q: tuple[float, ...],
+        estimand: WeightingEstimand,
+    ) -> QuantileRows:
+        """Weigh the rows, and sort them by their outcome."""
+        y = sample.frame.outcome(outcome)
+        weights = sample.weighting(fitted.fit.scores, estimand).weights
+        return cls(sample, fitted, y, q, estimand, weights, SortedOutcome.of(y, sample.treated))
+
+    @property
+    def quantiles(self) -> Floats:
+        """Of both arms, (2, k), the treated first."""
+        return self.laid_out.quantiles(self.weights, self.q)
+
+    def std_errors(self, contrast: QuantileContrast) -> Floats:
+        """Give the standard errors (k,) by influence."""
+        quantiles, densities = self.quantiles, self.laid_out.densities(self.weights, self.q)
+        slopes = np.ones_like(quantiles) if contrast == "difference" else 1 / quantiles
+        of_each = zip(quantiles.T, densities.T, slopes.T, strict=True)
+        return np.array([self._std_error(*of_q) for of_q in of_each])
+
+    def _std_error(self, quantiles: Floats, densities: Floats, slopes: Floats) -> float:
+        """Give the standard error of one contrast: that of a weighted contrast of means of 0."""
+        sample, t = self.sample, self.sample.treated
+        below = (self.outcome <= np.where(t, *quantiles)).astype(np.float64)
+        u = -below * np.where(t, *(slopes / densities))
+        found = core.ipw(
+            u,
+            t,
+            self.fitted.fit.scores,
+            estimand=self.estimand,
+            x=self.fitted.rows.x,
+            penalty=self.fitted.fit.penalty,
+            sample_weight=sample.sample_weight,
+        )
+        return inference.std_error(found.influence_treated - found.influence_control, sample.clusters)
+
+    def replicated(self, groups: Groups, options: ResamplingOptions) -> pd.DataFrame:
+        """Draw rows, fit the score, and take the quantiles again, `n_reps` times."""
+        order = self._order()
+        units = SamplingUnits.of(order, groups.cluster, groups.strata)
+        values = np.full((options.n_reps, 2, len(self.q)), np.nan)
+
+        def estimate(replicate: int) -> float:
+            numbers = np.random.SeedSequence(options.seed, spawn_key=(replicate,))
+            drawn = units.draw(np.random.default_rng(numbers))
+            values[replicate] = self._again(np.bincount(drawn, minlength=len(self.outcome)))
+            return 0.0
+
+        with options.bar() as report:
+            _, failures = run_replicates(
+                estimate, options.n_reps, n_threads=options.n_threads, progress=report
+            )
+        _tell_of(failures, options.n_reps)
+        columns = pd.MultiIndex.from_product([["treated", "control"], self.q], names=["arm", "q"])
+        index = pd.RangeIndex(options.n_reps, name="replicate")
+        return pd.DataFrame(values.reshape(options.n_reps, -1), index=index, columns=columns)
+
+    def _order(self) -> Rows:
+        """Give the rows that are there in the order of what they hold."""
+        s, x = self.sample.sample_weight, self.fitted.rows.x
+        columns = [self.outcome, self.sample.treated.astype(np.float64), *x.T]
+        return rows_by_content(columns if s is None else [*columns, s], s)
+
+    def _again(self, counts: Rows) -> Floats:
+        """Give the quantiles (2, k) of rows that are there so often."""
+        sample, rows = self.sample, self.fitted.rows
+        s = counts if sample.sample_weight is None else counts * sample.sample_weight
+        s = s.astype(np.float64)
+        fit = core.fit_propensity(
+            rows.x, sample.treated, penalty=self.fitted.fit.penalty, sample_weight=s, n_threads=1
+        )
+        e = np.where(counts > 0, fit.scores, 0.5)
+        if not (e.min() > 0 and e.max() < 1):
+            raise OverlapError("scores: some are 0 or 1")
+        weights = core.balancing_weights(
+            sample.treated, e, estimand=self.estimand, sample_weight=s, n_threads=1
+        ).weights
+        return self.laid_out.quantiles(weights, self.q)
+
+    def cautions(self) -> tuple[Warning, ...]:
+        """Say what there is to say of the weights, of the tails, and of values that tie."""
+        sample, scored = self.sample, self.fitted.scored
+        weighting = sample.weighting(scored.scores, self.estimand)
+        ties = self.laid_out.ties(self.weights, self.q)
+        sizes = zip(("treated", "control"), (weighting.ess_treated, weighting.ess_control), ties, strict=True)
+        found = [
+            caution
+            for arm, size, tied in sizes
+            for q, own in zip(self.q, tied, strict=True)
+            for caution in _said_of_quantile(arm, q, size * min(q, 1 - q), own)
+        ]
+        return (
+            *weighting_cautions(sample, scored, weighting, estimand=self.estimand),
+            *found,
+            *count_cautions(sample.sample_weight, sample.frame.code_of("sample_weight")),
+        )
+
+
+def _said_of_quantile(arm: str, q: float, beyond: float, tied: float) -> tuple[Warning, ...]:
+    """Say of an arm's quantile where few rows lie beyond it, or many at it."""
+    if beyond < _ENOUGH_BEYOND:
+        return (
+            SmallSampleWarning(
+                f"the {arm} arm is worth {beyond:.1f} rows beyond its quantile {q:g}; below "
+                f"{_ENOUGH_BEYOND} it is not much more than their largest or smallest"
+            ),
+        )
+    if tied > _FEW_VALUES:
+        return (
+            SmallSampleWarning(
+                f"{tied:.0%} of the {arm} arm hold the very value of the quantile {q:g}, which jumps from "
+                "one such value to the next: intervals are rough; look at the share beyond a value instead, "
+                "as an outcome of zeros and ones"
+            ),
+        )
+    return ()
+
+
+def _tell_of(failures: list[tuple[int, InvalidInputError]], n_reps: int) -> None:
+    if not failures:
+        return
+    _, first = min(failures, key=lambda failure: failure[0])
+    if len(failures) == n_reps:
+        raise InvalidInputError(f"none of the {n_reps:,} replicates could be estimated; the first: {first}")
+    if len(failures) > _FAILURES_TOLERATED * n_reps:
+        warn(
+            f"{len(failures):,} of {n_reps:,} replicates ({len(failures) / n_reps:.0%}) could not be "
+            f"estimated, and the intervals are those of the others alone; the first of them: {first}",
+            OverlapWarning,
+        )
