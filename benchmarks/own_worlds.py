@@ -23,16 +23,6 @@ def uneven_effects(rng: np.random.Generator, n: int) -> Sample:
     return Sample(np.column_stack([x1, x2]), treatment, outcome, scores, effects)
 
 
-def steps(rng: np.random.Generator, n: int) -> Sample:
-    """Draw two steps, a wave and a line in six covariates, which move treatment and outcome alike."""
-    x = rng.normal(size=(n, 6))
-    bends = 1.2 * (x[:, 0] > 0.5) - 1.2 * (x[:, 1] < -0.5) + 0.8 * np.sin(2 * x[:, 2])
-    scores = expit(bends + 0.3 * x[:, 3])
-    treatment = flip(rng, scores)
-    outcome = bends + 0.3 * x[:, 3:5].sum(axis=1) + treatment + rng.normal(size=n)
-    return Sample(x, treatment, outcome, scores, np.ones(n))
-
-
 def opt_in(rng: np.random.Generator, n: int) -> Sample:
     """Draw the tutorial's log: opting in depends on three tiers, the outcome is 0 or 1.
 

@@ -115,22 +115,20 @@ def _setoguchi_cholesky() -> Floats:
 _SETOGUCHI_CHOLESKY = _setoguchi_cholesky()
 
 
-def setoguchi(rng: np.random.Generator, n: int, *, scenario: str, shared: float = 0.0) -> Sample:
+def setoguchi(rng: np.random.Generator, n: int, *, scenario: str) -> Sample:
     """Draw ten covariates, six of them binary; estimators see all ten, but neither squares nor products.
 
     W1 to W4 confound, W5 to W7 decide the treatment alone, W8 to W10 the outcome alone. From A to G the
-    treatment depends on them in less and less linear ways; the outcome is linear, with noise N(0, 1), but for
-    the share of the squares and products of the log-odds that it is to have too.
+    treatment depends on them in less and less linear ways; the outcome is linear, with noise N(0, 1).
     """
     w = rng.normal(size=(n, 10)) @ _SETOGUCHI_CHOLESKY.T
     w[:, _SETOGUCHI_BINARY] = w[:, _SETOGUCHI_BINARY] > 0
-    bends = np.zeros(n)
+    logit = w[:, :7] @ _SETOGUCHI_TREATMENT
     for factor, i, j in SETOGUCHI_TERMS[scenario]:
-        bends += factor * _SETOGUCHI_TREATMENT[i - 1] * w[:, i - 1] * w[:, j - 1]
-    scores = expit(w[:, :7] @ _SETOGUCHI_TREATMENT + bends)
+        logit += factor * _SETOGUCHI_TREATMENT[i - 1] * w[:, i - 1] * w[:, j - 1]
+    scores = expit(logit)
     treatment = flip(rng, scores)
     outcome = -3.85 + w @ _SETOGUCHI_OUTCOME + SETOGUCHI_EFFECT * treatment + rng.normal(size=n)
-    outcome += shared * bends
     return Sample(w, treatment, outcome, scores, np.full(n, SETOGUCHI_EFFECT))
 
 

@@ -22,7 +22,6 @@ from own_worlds import (
     opt_in,
     prognostic,
     rounded,
-    steps,
     tiers,
     uneven_effects,
     weighted,
@@ -277,31 +276,4 @@ GROUP_WORLDS = {
     ]
 }
 
-BENT_WORLDS = {
-    world.name: world
-    for world in [
-        *[
-            World(
-                f"Setoguchi {scenario}+",
-                f"{_SETOGUCHI}, bent",
-                f"Setoguchi {scenario}, and the outcome has 0.7 of the score's squares and products",
-                partial(setoguchi, scenario=scenario, shared=0.7),
-                _same_for_all(SETOGUCHI_EFFECT),
-                score_right=False,
-                outcome_right=False,
-            )
-            for scenario in ("E", "G")
-        ],
-        World(
-            "Steps",
-            "our own",
-            "all linear models wrong: two steps and a wave move treatment and outcome alike",
-            steps,
-            _same_for_all(1.0),
-            score_right=False,
-            outcome_right=False,
-        ),
-    ]
-}
-
-ALL_WORLDS = WORLDS | SMALL_WORLDS | GROUP_WORLDS | BENT_WORLDS
+ALL_WORLDS = WORLDS | SMALL_WORLDS | GROUP_WORLDS
