@@ -121,15 +121,36 @@ def setoguchi(rng: np.random.Generator, n: int, *, scenario: str) -> Sample:
     W1 to W4 confound, W5 to W7 decide the treatment alone, W8 to W10 the outcome alone. From A to G the
     treatment depends on them in less and less linear ways; the outcome is linear, with noise N(0, 1).
     """
+    w = setoguchi_columns(rng, n)
+    scores = expit(setoguchi_log_odds(w) + setoguchi_terms(w, SETOGUCHI_TERMS[scenario]))
+    treatment = flip(rng, scores)
+    outcome = setoguchi_outcome(w) + SETOGUCHI_EFFECT * treatment + rng.normal(size=n)
+    return Sample(w, treatment, outcome, scores, np.full(n, SETOGUCHI_EFFECT))
+
+
+def setoguchi_columns(rng: np.random.Generator, n: int) -> Floats:
+    """Draw the ten covariates (n, 10)."""
     w = rng.normal(size=(n, 10)) @ _SETOGUCHI_CHOLESKY.T
     w[:, _SETOGUCHI_BINARY] = w[:, _SETOGUCHI_BINARY] > 0
-    logit = w[:, :7] @ _SETOGUCHI_TREATMENT
-    for factor, i, j in SETOGUCHI_TERMS[scenario]:
-        logit += factor * _SETOGUCHI_TREATMENT[i - 1] * w[:, i - 1] * w[:, j - 1]
-    scores = expit(logit)
-    treatment = flip(rng, scores)
-    outcome = -3.85 + w @ _SETOGUCHI_OUTCOME + SETOGUCHI_EFFECT * treatment + rng.normal(size=n)
-    return Sample(w, treatment, outcome, scores, np.full(n, SETOGUCHI_EFFECT))
+    return np.asarray(w)
+
+
+def setoguchi_log_odds(w: Floats) -> Floats:
+    """Give the linear part of the log-odds (n,)."""
+    return np.asarray(w[:, :7] @ _SETOGUCHI_TREATMENT)
+
+
+def setoguchi_terms(w: Floats, terms: list[tuple[float, int, int]]) -> Floats:
+    """Give the sum of some squares and products (n,), as they stand in the log-odds."""
+    total = np.zeros(len(w))
+    for factor, i, j in terms:
+        total += factor * _SETOGUCHI_TREATMENT[i - 1] * w[:, i - 1] * w[:, j - 1]
+    return total
+
+
+def setoguchi_outcome(w: Floats) -> Floats:
+    """Give the outcome's mean (n,) without treatment."""
+    return np.asarray(-3.85 + w @ _SETOGUCHI_OUTCOME)
 
 
 # Li, Thomas and Li (2019), American Journal of Epidemiology 188, 250

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
 
 import numpy as np
 
+from flexible_worlds import FLEXIBLE_EFFECT, bent, kang_schafer_effect, stepped
 from own_worlds import (
     UNEVEN_EFFECTS,
     cells,
@@ -276,4 +277,38 @@ GROUP_WORLDS = {
     ]
 }
 
-ALL_WORLDS = WORLDS | SMALL_WORLDS | GROUP_WORLDS
+FLEXIBLE_WORLDS = {
+    world.name: replace(world, score_right=False, outcome_right=False)
+    for world in [
+        World(
+            "E+",
+            "after Setoguchi et al. 2008",
+            "both models lack squares and products; Setoguchi E with G's terms in the outcome",
+            partial(bent, scenario="E"),
+            _same_for_all(FLEXIBLE_EFFECT),
+        ),
+        World(
+            "G+",
+            "after Setoguchi et al. 2008",
+            "both models lack squares and products; Setoguchi G with its terms in the outcome",
+            partial(bent, scenario="G"),
+            _same_for_all(FLEXIBLE_EFFECT),
+        ),
+        World(
+            "S+",
+            "our own",
+            "both models lack steps and a sine",
+            stepped,
+            _same_for_all(FLEXIBLE_EFFECT),
+        ),
+        World(
+            "K",
+            "after Kang and Schafer 2007",
+            "all models wrong; the outcome in standard deviations, with an effect",
+            kang_schafer_effect,
+            _same_for_all(FLEXIBLE_EFFECT),
+        ),
+    ]
+}
+
+ALL_WORLDS = WORLDS | SMALL_WORLDS | GROUP_WORLDS | FLEXIBLE_WORLDS

@@ -6,6 +6,8 @@ of the same names in `propensity.core` take NumPy arrays. `propensity.plots` dra
 Who opts in, and can be compared
     `fit_propensity` gives a `PropensityModel`, and of any other model `CrossFittedScores`; `Boosting` and
     `Forest` say how trees are grown; `overlap`, `trim`.
+Which of hundreds of covariates matter
+    `select_covariates` gives `SelectedCovariates`, to hand on.
 What the feature did, several answers at once
     `estimate`, `bootstrap`, with a list of specifications: `IPW`, `AIPW`, `IPWRA`, `RegressionAdjustment`,
     `NearestNeighbors`, `Balancing`.
@@ -68,6 +70,8 @@ from propensity.scores.cross_fitted import CrossFittedScores
 from propensity.scores.fit import fit_propensity
 from propensity.scores.forest import Forest
 from propensity.scores.model import PropensityModel
+from propensity.selection.select import select_covariates
+from propensity.selection.selected import SelectedCovariates
 from propensity.sensitivity.e_value import EValue, e_value
 from propensity.sensitivity.placebo import Placebo, placebo
 from propensity.sensitivity.robustness import robustness_value
@@ -105,6 +109,7 @@ __all__ = [
     "RegressionAdjustment",
     "RobustnessValue",
     "RosenbaumBounds",
+    "SelectedCovariates",
     "Subclasses",
     "Trimmed",
     "TruncatedWeights",
@@ -131,6 +136,7 @@ __all__ = [
     "plots",
     "regression_adjustment",
     "robustness_value",
+    "select_covariates",
     "smd",
     "subclassify",
     "trim",

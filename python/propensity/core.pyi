@@ -29,6 +29,7 @@ __all__ = [
     "BoostedTrees",
     "BoostingPath",
     "FullMatch",
+    "LassoFit",
     "LogisticFit",
     "LossPath",
     "MatchedEffect",
@@ -51,6 +52,7 @@ __all__ = [
     "forest_scores",
     "instruction_set",
     "ipw",
+    "lasso",
     "match_full",
     "match_nn",
     "matching_effect",
@@ -390,6 +392,29 @@ def fit_propensity(
     sample_weight: _Floats | None = None,
     n_threads: int | None = None,
 ) -> LogisticFit: ...
+
+@final
+class LassoFit:
+    """A lasso of one response on d columns."""
+
+    @property
+    def coefficients(self) -> _Floats: ...  # (d,), on the scale of x; 0 for columns that are not chosen
+    @property
+    def intercept(self) -> float: ...
+    @property
+    def loadings(self) -> _Floats: ...  # (d,), for a standard deviation of the column
+    @property
+    def rounds(self) -> int: ...  # how often the loadings were made
+
+def lasso(
+    x: _Floats,
+    responses: Sequence[_Floats] | _Floats,
+    *,
+    penalty: float,
+    loadings: Literal["robust", "unit"] = "robust",
+    sample_weight: _Floats | None = None,
+    n_threads: int | None = None,
+) -> list[LassoFit]: ...
 def forest_scores(
     x: _Floats,
     treatment: _Treatment,

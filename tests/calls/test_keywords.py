@@ -36,6 +36,7 @@ RESULTS = [
     ps.Placebo,
     ps.RobustnessValue,
     ps.RosenbaumBounds,
+    ps.SelectedCovariates,
     ps.Subclasses,
     ps.Trimmed,
     ps.TruncatedWeights,
@@ -44,7 +45,8 @@ METHODS = {
     f"{kind.__name__}.{name}": member
     for kind in RESULTS
     for name, member in inspect.getmembers(kind, inspect.isfunction)
-    if not name.startswith("_") and not member.__qualname__.startswith("Mapping.")  # Python's own
+    if not name.startswith("_")
+    and not member.__qualname__.startswith(("Mapping.", "Sequence."))  # Python's own
 }
 MADE_BY_THE_PACKAGE = {kind.__name__ for kind in RESULTS} | {"Estimator"}
 
