@@ -1,6 +1,5 @@
 """The coverage study: its worlds are what they say, its machinery counts right, its page is up to date."""
 
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,6 @@ from scipy.stats import binom
 
 import coverage_report
 import coverage_study
-import flexible_scores
 import worlds
 from coverage_study import FAILED, Interval, Method, Study, run, summarise
 from propensity import core, datasets
@@ -200,59 +198,3 @@ def test_dot_plot_is_drawn(tmp_path):
     results = pd.read_csv(DOCS / "coverage.csv")
     coverage_report.dot_plot(results, tmp_path / "coverage.png")
     assert (tmp_path / "coverage.png").stat().st_size > 10_000
-
-
-# Flexible scores
-
-
-def flexible_table() -> pd.DataFrame:
-    """Read the page's table: bias, standard deviation and coverage by world and method."""
-    page = (DOCS / "validation.md").read_text(encoding="utf-8")
-    section = page.partition("<!-- begin: flexible -->")[2].partition("<!-- end: flexible -->")[0]
-    head, _, *rows = (line.strip("| ").split(" | ") for line in section.strip().split("\n"))
-    cells = {row[0]: [cell.split(", ") for cell in row[1:]] for row in rows}
-    found = {
-        (world, method): (float(bias), float(sd), float(covered.partition("%")[0]))
-        for world, of_world in cells.items()
-        for method, (bias, sd, covered) in zip(head[1:], of_world, strict=True)
-    }
-    return pd.DataFrame(found, index=["bias", "sd", "coverage"])
-
-
-def test_table_of_flexible_scores_has_every_world_and_method():
-    table = flexible_table()
-    assert list(dict.fromkeys(table.columns.get_level_values(0))) == list(flexible_scores.NAMES)
-    assert list(table["Steps"].columns) == list(flexible_scores.METHODS)
-
-
-def test_flexible_scores_do_what_the_page_says_of_them():
-    off = flexible_table().loc["bias"].abs().unstack()
-    bent = off.loc[["Setoguchi E+", "Setoguchi G+", "Steps"]]
-    assert (bent["AIPW, boosting for both"] < bent["IPW, boosting"]).all()
-    assert (bent["IPW, boosting"] < bent["IPW, forest"]).all()
-    assert (bent[["IPW, logistic", "AIPW, logistic and linear"]] > 0.1).all(axis=None)
-    assert (off.loc[["Setoguchi E+", "Setoguchi G+"], "EB, squares and products"] < 0.02).all()
-    assert off.loc["Steps"].idxmin() == "AIPW, boosting for both"
-    assert (off.loc["Setoguchi A"] < 0.02).all()
-
-
-def test_boosting_is_off_by_what_the_table_says():
-    # A few data sets of its own: within what so few can tell.
-    world, n_data_sets = worlds.ALL_WORLDS["Setoguchi G+"], 6
-    said = flexible_table()["Setoguchi G+"]
-    errors = {name: [] for name in ("IPW, logistic", "EB, squares and products", "IPW, boosting")}
-    for data_set in range(1_000, 1_000 + n_data_sets):
-        df = flexible_scores.frame(world, 1000, data_set)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            for name, found in errors.items():
-                found.append(flexible_scores.METHODS[name](df).estimate - world.truth["ATE"])
-    for name, found in errors.items():
-        bias, sd, _ = said[name]
-        assert np.mean(found) == pytest.approx(bias, abs=4 * sd / np.sqrt(n_data_sets))
-
-
-def test_cell_says_bias_spread_and_coverage():
-    assert (
-        flexible_scores.cell([(0.1, True), (0.3, False), (0.2, True)], 4) == "+0.200, 0.100, 67% (1 without)"
-    )
