@@ -532,7 +532,7 @@ def boosted_scores(
     learning_rate: float = 0.05,
     max_trees: int = 500,
     min_leaf: int = 10,
-    stop: Literal["balance", "log_loss"] | None = "balance",
+    stop: Literal["balance", "log_loss"] | None = ...,  # "balance"
     n_threads: int | None = None,
 ) -> BoostedScores: ...
 def boosted_outcomes(

@@ -61,6 +61,7 @@ fn fill(lefts: &Lefts, plus: Part, total: Part, least: f64, gains: &mut Lane) {
         let (other, rest) = (total.gradient - gradient, total.curvature - curvature);
         let both = gradient * gradient / curvature + other * other / rest;
         let found = both - apart;
+        #[allow(clippy::needless_bitwise_bool)] // without a branch, so that lanes go side by side
         let is_allowed = (rows >= least) & (total.rows - rows >= least) & (found > LEAST * both);
         *gain = if is_allowed { found } else { 0.0 };
     }

@@ -86,6 +86,7 @@ fn whole(value: f64) -> u32 {
 }
 
 #[cfg(test)]
+#[allow(clippy::redundant_closure)] // whose lifetimes are freer than the functions'
 mod tests {
     use super::*;
 

@@ -96,7 +96,9 @@ mod tests {
 
     fn sorted(rows: &[[f64; 3]]) -> SortedRows {
         let mut sorted = SortedRows::default();
-        rows.iter().for_each(|[value, base, odds]| sorted.push(*value, *base, *odds));
+        for [value, base, odds] in rows {
+            sorted.push(*value, *base, *odds);
+        }
         sorted
     }
 

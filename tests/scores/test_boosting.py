@@ -22,7 +22,7 @@ SMALL = {"depth": 3, "learning_rate": 0.1, "max_trees": 30, "min_leaf": 60}
 
 
 def _sample(n=N, seed=0, *, missing=False):
-    """Whole numbers, of which no bin has two and nodes have all: amounts (n, 3), treatment, folds, a count."""
+    """Whole numbers, no two in a bin, all in every node: amounts (n, 3), treatment, folds, a count."""
     rng = np.random.default_rng(seed)
     x = np.column_stack([rng.integers(0, 20, n), rng.integers(-8, 9, n), rng.integers(0, 5, n)])
     x = x.astype(float)

@@ -69,10 +69,10 @@ pub fn grow(
     predictor: &mut [f32],
     monitor: &Monitor,
 ) -> Result<Tree> {
-    let Workspace { entries: [entries, room], histograms } = workspace;
-    room.resize(entries.len(), Entry::default());
+    let Workspace { entries: [entries, spare], histograms } = workspace;
+    spare.resize(entries.len(), Entry::default());
     let mut growth = Growth { ground, predictor, spare: histograms, nodes: Vec::new(), monitor };
-    let root = Plot { entries, room, total, depth: 0 };
+    let root = Plot { entries, room: spare, total, depth: 0 };
     let filled = growth.can_split(&root).then(|| growth.filled(root.entries));
     growth.node(root, filled)?;
     Ok(Tree { nodes: growth.nodes })

@@ -193,8 +193,12 @@ impl Twin<'_> {
                     continue;
                 }
                 let mut sides = vec![rest_left; n_bins + 1];
-                order[..cut].iter().for_each(|code| sides[*code] = true);
-                order[cut..].iter().for_each(|code| sides[*code] = false);
+                for code in &order[..cut] {
+                    sides[*code] = true;
+                }
+                for code in &order[cut..] {
+                    sides[*code] = false;
+                }
                 found.push(((column, sides), less));
             }
         }
@@ -244,8 +248,12 @@ impl Twin<'_> {
                         (0..n_bins).for_each(|code| sides[code] = code <= usize::from(*last));
                     }
                     Rule::Levels { left, right } => {
-                        left.iter().for_each(|level| sides[usize::from(*level)] = true);
-                        right.iter().for_each(|level| sides[usize::from(*level)] = false);
+                        for level in left {
+                            sides[usize::from(*level)] = true;
+                        }
+                        for level in right {
+                            sides[usize::from(*level)] = false;
+                        }
                         let known = left.len() + right.len();
                         less = self.noise_in(question.column, known);
                     }
@@ -263,6 +271,7 @@ impl Twin<'_> {
 }
 
 /// Hold a fold's trees against the twin's; the predictors of all rows that it gives.
+#[allow(clippy::many_single_char_names)] // the formula's symbols
 fn follow(
     world: &World,
     bins: &[Bins],
