@@ -50,6 +50,10 @@ def whole_numbers(n_rows, seed=0):
     )
 
 
+def _folds(a):
+    return np.arange(len(a.treatment)) % 3
+
+
 CALLS = {
     "fit_propensity": lambda a, **options: core.fit_propensity(
         a.x, a.treatment, sample_weight=a.weights, **options
@@ -57,6 +61,12 @@ CALLS = {
     "forest_scores": lambda a, **options: core.forest_scores(a.x, a.treatment, n_trees=40, **options),
     "fit_weights": lambda a, **options: core.fit_weights(
         a.x, a.treatment, sample_weight=a.weights, **options
+    ),
+    "boosted_scores": lambda a, max_trees=20, **options: core.boosted_scores(
+        a.x, a.treatment, _folds(a), sample_weight=a.weights, max_trees=max_trees, **options
+    ),
+    "boosted_outcomes": lambda a, max_trees=20, **options: core.boosted_outcomes(
+        a.x, a.outcome, a.treatment, _folds(a), sample_weight=a.weights, max_trees=max_trees, **options
     ),
     "balanced_effect": lambda a, **options: core.balanced_effect(
         a.outcome, a.treatment, a.weights, a.x, **options
@@ -107,6 +117,8 @@ READS = {
     "fit_propensity": ["x", "weights"],
     "forest_scores": ["x"],
     "fit_weights": ["x", "weights"],
+    "boosted_scores": ["x", "weights"],
+    "boosted_outcomes": ["x", "outcome", "weights"],
     "balanced_effect": ["outcome", "weights", "x"],
     "ipw": ["outcome", "scores"],
     "ipw truncated": ["outcome", "scores", "weights"],
@@ -126,6 +138,8 @@ READS = {
 _NUMBERS = {
     "fit_propensity": ["coefficients", "covariance", "scores", "log_likelihood"],
     "fit_weights": ["weights", "ess_treated", "ess_control"],
+    "boosted_scores": ["scores", "log_odds", "n_trees"],
+    "boosted_outcomes": ["treated", "control", "n_trees_treated"],
     "balanced_effect": ["estimate", "std_error", "std_error_hc0", "influence_treated"],
     "ipw": ["estimate", "weights", "ess_treated", "ess_control"],
     "ipw truncated": ["estimate", "weights", "n_truncated_treated", "n_truncated_control"],

@@ -49,7 +49,6 @@ dispatched!(
 );
 
 #[inline(always)]
-#[allow(clippy::inline_always)] // inlining carries the wider instruction set into the loop
 fn fill(lefts: &Lefts, plus: Part, total: Part, least: f64, gains: &mut Lane) {
     let apart = total.gradient * total.gradient / total.curvature;
     for (k, gain) in gains.iter_mut().enumerate() {
@@ -68,7 +67,6 @@ fn fill(lefts: &Lefts, plus: Part, total: Part, least: f64, gains: &mut Lane) {
 }
 
 #[inline(always)]
-#[allow(clippy::inline_always)]
 fn first_of_largest(gains: &[f64]) -> Option<(usize, f64)> {
     let mut most = [0.0; ABREAST];
     let (groups, rest) = gains.as_chunks::<ABREAST>();
