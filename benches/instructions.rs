@@ -170,7 +170,15 @@ fn replicates(world: &World, estimators: &[Estimator]) {
     let x: ArrayView2<'_, f64> = world.x.view();
     let (treatment, outcome) = (&world.treatment[..], &world.outcome[..]);
     let (score_columns, outcome_columns) = (&columns[..], &columns[..]);
-    let data = Data { x, treatment, outcome, sample_weight: None, score_columns, outcome_columns };
+    let data = Data {
+        x,
+        treatment,
+        outcome,
+        sample_weight: None,
+        score_columns,
+        outcome_columns,
+        balanced_columns: &[],
+    };
     let (spec, monitor) = (LogisticSpec::default(), Monitor::default());
     let pipeline = Pipeline::new(data, estimators, spec, &monitor).unwrap();
     let resample = Resample::new(Scheme::Multinomial, world.x.nrows(), None, None).unwrap();

@@ -138,7 +138,10 @@ def _bootstrap(method: Method, *, known: bool = False, **options: Any) -> Answer
 def _ipw(estimand: WeightingEstimand, *, clustered: bool = False) -> Answer:
     def answer(case: Case, n_reps: int, seed: int) -> Effect:  # noqa: ARG001 - an `Answer`
         own = case.weight | (case.cluster if clustered else {})
-        return ps.ipw(case.df, outcome="y", treatment="t", scores=case.model, estimand=estimand, **own)
+        effect: Effect = ps.ipw(
+            case.df, outcome="y", treatment="t", scores=case.model, estimand=estimand, **own
+        )
+        return effect
 
     return answer
 

@@ -81,13 +81,14 @@ def _weighted(sample: Sample, name: str, study: Study) -> ps.Effect:
         if name == "boosting":
             options["estimand"] = study.estimand
         scores = ps.fit_propensity(df, treatment="t", covariates=columns, **options)
-    return ps.ipw(df, outcome="y", treatment="t", scores=scores, estimand=study.estimand)
+    effect: ps.Effect = ps.ipw(df, outcome="y", treatment="t", scores=scores, estimand=study.estimand)
+    return effect
 
 
 def _augmented(sample: Sample, name: str, study: Study) -> ps.Effect:
     df, columns = _frame(sample)
     scores = {"scores": "e"} if name == "true score" else {"score_model": MODELS[name]}
-    return ps.aipw(
+    effect: ps.Effect = ps.aipw(
         df,
         outcome="y",
         treatment="t",
@@ -97,6 +98,7 @@ def _augmented(sample: Sample, name: str, study: Study) -> ps.Effect:
         n_repeats=study.n_repeats,
         **scores,
     )
+    return effect
 
 
 def run(study: Study, world: str, n_data_sets: int, n_processes: int) -> pd.DataFrame:

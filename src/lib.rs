@@ -16,6 +16,7 @@
 //! | [`design`] | covariates read in place, standardized; which are collinear, decided once |
 //! | [`units`] | rows, or groups of rows that hold the same, and what each stands for |
 //! | [`score`] | models of the propensity score |
+//! | [`selection`] | which of many columns matter: the lasso |
 //! | [`weighting`] | whom an effect is for, balancing weights, the weighted contrast and its error |
 //! | [`outcome`] | outcome models, and the estimators made with them |
 //! | [`optimal`], [`matching`] | matching with the least sum of distances, and with the nearest |
@@ -40,6 +41,7 @@ pub mod pipeline;
 pub mod resampling;
 pub mod reserve;
 pub mod score;
+pub mod selection;
 pub mod units;
 pub mod weighting;
 

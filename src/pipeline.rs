@@ -2,6 +2,7 @@
 //! take the contrasts.
 
 mod analytic;
+mod balanced;
 mod estimates;
 mod layout;
 mod order;
@@ -29,7 +30,9 @@ use crate::resampling::urn::Urn;
 use crate::score::logistic::{LogisticSpec, WarmStart};
 use crate::units::cells::Cells;
 use crate::units::tally::{Count, Outcomes, Whole};
+use crate::weighting::balancing::BalancingSpec;
 use crate::weighting::ipw::IpwSpec;
+use balanced::Balanced;
 use estimates::Scratch;
 use layout::Layout;
 use ready::{check, designs, measured};
@@ -46,6 +49,12 @@ pub enum Estimator {
     Nearest(NearestSpec),
     /// With an outcome model.
     Adjusted(AdjustmentSpec),
+    /// By weights that balance; the penalty is that on all rows together, the terms are at a place of
+    /// [`Data::balanced_columns`].
+    Balanced {
+        spec: BalancingSpec,
+        terms: usize,
+    },
 }
 
 impl Estimator {
@@ -55,6 +64,7 @@ impl Estimator {
         match self {
             Self::Ipw(_) | Self::Nearest(_) => true,
             Self::Adjusted(spec) => spec.needs_score(),
+            Self::Balanced { .. } => false,
         }
     }
 
@@ -64,6 +74,7 @@ impl Estimator {
             Self::Ipw(spec) => *spec,
             Self::Nearest(spec) => IpwSpec::of(spec.focal.estimand()),
             Self::Adjusted(spec) => IpwSpec::of(spec.estimand),
+            Self::Balanced { spec, .. } => IpwSpec::of(spec.estimand),
         }
     }
 }
@@ -78,6 +89,8 @@ pub struct Data<'a> {
     /// The columns of x that the score, and the outcome models, are made of.
     pub score_columns: &'a [usize],
     pub outcome_columns: &'a [usize],
+    /// Those that are balanced, for each estimator that balances its own.
+    pub balanced_columns: &'a [Vec<usize>],
 }
 
 /// Data ready to be resampled: checked, collapsed where that pays, and fitted once.
@@ -96,6 +109,8 @@ pub struct Pipeline<'a, 'm> {
     score: Option<Score<'a>>,
     /// What outcome models take from the full sample's.
     outcome_refits: Option<Refits<'a>>,
+    /// What weights that balance take from the full sample's; none where the estimator is another.
+    balanced: Vec<Option<Balanced<'a>>>,
     /// The full sample's estimates, one an estimator.
     pub estimates: Vec<f64>,
     /// What the columns of the full sample's models have to be told of.
@@ -109,12 +124,14 @@ struct Score<'a> {
 }
 
 /// Columns of the score that earlier ones explain, those whose coefficients grow without bound, some of their rows
-/// being treated all or none, and columns of the outcome models that earlier ones explain.
+/// being treated all or none, columns of the outcome models that earlier ones explain, and those terms of each estimator
+/// that balances.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Terms {
     pub aliased: Vec<usize>,
     pub diverging: Vec<usize>,
     pub outcome_aliased: Vec<usize>,
+    pub balanced_aliased: Vec<Vec<usize>>,
 }
 
 impl<'a, 'm> Pipeline<'a, 'm> {
@@ -165,6 +182,7 @@ impl<'a, 'm> Pipeline<'a, 'm> {
             layout,
             score: None,
             outcome_refits: None,
+            balanced: Vec::new(),
             estimates: Vec::new(),
             terms: Terms { outcome_aliased, ..Terms::default() },
         };
@@ -176,6 +194,9 @@ impl<'a, 'm> Pipeline<'a, 'm> {
             (pipeline.terms.aliased, pipeline.terms.diverging) = fit.places.clone();
             pipeline.score = Some(Score { beta: fit.beta.clone(), warm_start: None });
         }
+        pipeline.balanced = pipeline.first_weights(&covariates)?;
+        let balanced = pipeline.balanced.iter().flatten();
+        pipeline.terms.balanced_aliased = balanced.map(Balanced::dropped).collect();
 
         // 3. Weights or matches and contrasts; meanwhile what replicates start from.
         let (estimates, prepared) = rayon::join(
@@ -190,6 +211,8 @@ impl<'a, 'm> Pipeline<'a, 'm> {
             }
         }
         pipeline.outcome_refits = pipeline.refits_of_outcomes()?;
+        let weights = std::mem::take(&mut pipeline.balanced);
+        pipeline.balanced = pipeline.refits_of_weights(weights)?;
         Ok(pipeline)
     }
 

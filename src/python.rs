@@ -17,6 +17,7 @@ mod full_matching;
 mod influence;
 mod instructions;
 mod ipw;
+mod lasso;
 mod logistic;
 mod match_spec;
 mod matching;
@@ -38,7 +39,7 @@ mod core {
     #[pymodule_export]
     use super::adjustment::{AdjustedEstimate, adjust, require_inside};
     #[pymodule_export]
-    use super::balance::{Balance, balance, smd};
+    use super::balance::{Balance, balance, product_smds, smd};
     #[pymodule_export]
     use super::balancing::{BalancedEffect, BalancingWeights, balanced_effect, fit_weights};
     #[pymodule_export]
@@ -60,6 +61,8 @@ mod core {
     use super::instructions::instruction_set;
     #[pymodule_export]
     use super::ipw::{WeightedEstimate, Weighting, balancing_weights, ipw, weighted_effect};
+    #[pymodule_export]
+    use super::lasso::{LassoFit, lasso};
     #[pymodule_export]
     use super::logistic::{LogisticFit, fit_propensity};
     #[pymodule_export]

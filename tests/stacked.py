@@ -58,26 +58,25 @@ def _arm_weights(design, beta):
     return {True: np.minimum(h / e, above[0]), False: np.minimum(h / (1 - e), above[1])}
 
 
-def weighting_equations(design, theta):
-    """Score model (d + 1), mean treated, mean control."""
-    beta, means = theta[:-2], {True: theta[-2], False: theta[-1]}
-    k = _arm_weights(design, beta)
+def weighting_equations(design, theta, means):
+    """Score model (d + 1); then what has mean zero at the means, treated and control, in two columns."""
+    k = _arm_weights(design, theta)
     moments = [
         design.weight * (design.treatment == arm) * k[arm] * (design.outcome - means[arm])
         for arm in (True, False)
     ]
-    return np.column_stack([_score_equations(design, beta), *moments])
+    return _score_equations(design, theta), np.column_stack(moments)
 
 
-def adjustment_equations(design, theta):
-    """Score model (d + 1, none for regression), outcome models (d + 1 each), mean treated, mean control."""
+def adjustment_equations(design, theta, means):
+    """Score model (d + 1, none for regression), outcome models (d + 1 each); then the means' two columns."""
     d = design.columns.shape[1]
     scored = design.method != "regression"
     beta, rest = (theta[:d], theta[d:]) if scored else (None, theta)
     k = _arm_weights(design, beta) if scored else None
     equations, moments = [_score_equations(design, beta)] if scored else [], []
     for place, arm in enumerate((True, False)):
-        gamma, mean = rest[place * d : (place + 1) * d], rest[2 * d + place]
+        gamma = rest[place * d : (place + 1) * d]
         in_arm, w = (design.treatment == arm).astype(float), design.weight
         eta = design.columns @ gamma
         m = expit(eta) if design.outcome_model == "logistic" else eta
@@ -85,8 +84,8 @@ def adjustment_equations(design, theta):
         fitting = k[arm] if design.method == "ipwra" else 1.0
         equations.append((w * fitting * residual)[:, None] * design.columns)
         augmentation = k[arm] * residual if design.method == "aipw" else 0.0
-        moments.append(w * (design.target * (m - mean) + augmentation))
-    return np.column_stack([*equations, *moments])
+        moments.append(w * (design.target * (m - means[arm]) + augmentation))
+    return np.column_stack(equations), np.column_stack(moments)
 
 
 def _jacobian(function, theta, step=1e-5):
@@ -102,11 +101,11 @@ def _jacobian(function, theta, step=1e-5):
 
 @dataclass(frozen=True)
 class Solution:
-    """The two means (treated, control), their covariance (2, 2), and all parameters."""
+    """The two means (treated, control), their covariance (2, 2), and what is left of the equations."""
 
     means: np.ndarray
     covariance: np.ndarray
-    theta: np.ndarray
+    left: float
 
     @property
     def estimate(self):
@@ -126,25 +125,70 @@ class Solution:
 
 def solve(design):
     """Solve the stacked equations from zero, and give the sandwich."""
-    d = design.columns.shape[1]
-    if design.method == "ipw":
-        equations, n_parameters = weighting_equations, d + 2
-    else:
-        equations = adjustment_equations
-        n_parameters = (2 if design.method == "regression" else 3) * d + 2
+    found = solve_groups(design, np.zeros(len(design.x), dtype=int))
+    return Solution(found.means[0], found.covariance, found.left)
 
-    return solve_equations(lambda theta: equations(design, theta), n_parameters)
+
+@dataclass(frozen=True)
+class GroupSolution:
+    """The means (G, 2) of groups, treated and control, and their covariance (2 G, 2 G); as `Solution`."""
+
+    means: np.ndarray
+    covariance: np.ndarray
+    left: float
+
+    def contrast(self, link=lambda mean: mean, step=1e-6):
+        """A difference on a scale by group, and its covariance (G, G), differentiated by differences."""
+        g = len(self.means)
+        rises = (link(self.means + step) - link(self.means - step)) / (2 * step)
+        slopes = np.zeros((g, 2 * g))
+        for place in range(g):
+            slopes[place, 2 * place : 2 * place + 2] = rises[place] * [1, -1]
+        return link(self.means[:, 0]) - link(self.means[:, 1]), slopes @ self.covariance @ slopes.T
+
+
+def solve_groups(design, codes, clusters=None):
+    """Solve for the means of groups of rows, with models that are fitted once to all of them."""
+    d, size = design.columns.shape[1], codes.max() + 1
+    equations = weighting_equations if design.method == "ipw" else adjustment_equations
+    n_models = {"ipw": 1, "regression": 2}.get(design.method, 3) * d
+
+    def psi(theta):
+        own = theta[n_models:].reshape(size, 2)[codes]
+        models, moments = equations(design, theta[:n_models], {True: own[:, 0], False: own[:, 1]})
+        by_group = [moments * (codes == place)[:, None] for place in range(size)]
+        return np.column_stack([models, *by_group])
+
+    found = _solved(psi, n_models + 2 * size, clusters)
+    means = found.theta[n_models:].reshape(size, 2)
+    return GroupSolution(means, found.covariance[n_models:, n_models:], found.left)
 
 
 def solve_equations(psi, n_parameters):
     """Solve mean(psi) = 0 from zero, the means of both arms last, and give the sandwich."""
+    found = _solved(psi, n_parameters)
+    return Solution(found.theta[-2:], found.covariance[-2:, -2:], found.left)
+
+
+@dataclass(frozen=True)
+class _Solved:
+    theta: np.ndarray
+    covariance: np.ndarray
+    left: float
+
+
+def _solved(psi, n_parameters, clusters=None):
+    """Newton's method with numeric derivatives, and the sandwich of all parameters."""
     theta = np.zeros(n_parameters)
     for _ in range(50):
         step = np.linalg.solve(_jacobian(psi, theta), psi(theta).mean(axis=0))
         theta = theta - step
         if np.abs(step).max() < 1e-12:
             break
-    bread = np.linalg.inv(_jacobian(psi, theta))
-    rows = psi(theta)
-    covariance = bread @ (rows.T @ rows / len(rows)) @ bread.T / len(rows)
-    return Solution(theta[-2:], covariance[-2:, -2:], theta)
+    bread, rows, factor = np.linalg.inv(_jacobian(psi, theta)), psi(theta), 1.0
+    n, left = len(rows), np.abs(rows.mean(axis=0)).max()
+    if clusters is not None:
+        rows = np.array([rows[clusters == label].sum(axis=0) for label in np.unique(clusters)])
+        factor = len(rows) / (len(rows) - 1)
+    covariance = factor * bread @ (rows.T @ rows / n) @ bread.T / n
+    return _Solved(theta, covariance, left)

@@ -49,6 +49,7 @@ pub fn replicates(criterion: &mut Criterion) {
             sample_weight: None,
             score_columns: &columns,
             outcome_columns: &columns,
+            balanced_columns: &[],
         };
         let (estimators, monitor) =
             ([Estimator::Ipw(IpwSpec::of(Estimand::Ate))], Monitor::default());

@@ -23,6 +23,7 @@ fuzz_target!(|input: (Table, u8, u64)| {
         sample_weight: None,
         score_columns: &columns,
         outcome_columns: &columns,
+        balanced_columns: &[],
     };
     let nearest = NearestSpec {
         focal: Focal::Treated,

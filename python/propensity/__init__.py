@@ -6,6 +6,8 @@ of the same names in `propensity.core` take NumPy arrays. `propensity.plots` dra
 Who opts in, and can be compared
     `fit_propensity` gives a `PropensityModel`, and of any other model `CrossFittedScores`; `Boosting` and
     `Forest` say how trees are grown; `overlap`, `trim`.
+Which of hundreds of covariates matter
+    `select_covariates` gives `SelectedCovariates`, to hand on.
 What the feature did, several answers at once
     `estimate`, `bootstrap`, with a list of specifications: `IPW`, `AIPW`, `IPWRA`, `RegressionAdjustment`,
     `NearestNeighbors`, `Balancing`.
@@ -18,11 +20,13 @@ By matching, then `.effect("outcome")`
     `match_nn`, `match_full`, `match_cem`, `subclassify`.
 How much, in what terms
     of any `Effect`: `.means`, `.contrast_as("percent")`, `.test(value, alternative, margin)`.
+For whom
+    `by="tier"` gives `GroupedEffects`, with one table and `.test_equal()`.
 Whether the arms are alike
     `smd`, `balance`, `balance_summary`.
 What if something is hidden
     `e_value` of a published number, `effect.e_value()` of an effect; `matches.rosenbaum("outcome")`;
-    `robustness_value`.
+    `robustness_value`; `placebo`.
 Data to learn on, what can go wrong
     `datasets`, `errors`.
 
@@ -33,9 +37,11 @@ Data to learn on, what can go wrong
 """
 
 from propensity import core, datasets, errors, plots
-from propensity.balance.tables import balance, balance_summary, smd
+from propensity.balance.summary import balance_summary
+from propensity.balance.tables import balance, smd
 from propensity.core import __version__
 from propensity.effects.effect import Effect
+from propensity.effects.equality import EqualityTest
 from propensity.effects.estimators import (
     AIPW,
     IPW,
@@ -44,6 +50,7 @@ from propensity.effects.estimators import (
     Estimator,
     RegressionAdjustment,
 )
+from propensity.effects.grouped import GroupedEffects
 from propensity.effects.hypotheses import EffectTest
 from propensity.effects.matching_specification import NearestNeighbors
 from propensity.effects.several import Effects
@@ -63,7 +70,10 @@ from propensity.scores.cross_fitted import CrossFittedScores
 from propensity.scores.fit import fit_propensity
 from propensity.scores.forest import Forest
 from propensity.scores.model import PropensityModel
+from propensity.selection.select import select_covariates
+from propensity.selection.selected import SelectedCovariates
 from propensity.sensitivity.e_value import EValue, e_value
+from propensity.sensitivity.placebo import Placebo, placebo
 from propensity.sensitivity.robustness import robustness_value
 from propensity.sensitivity.robustness_result import RobustnessValue
 from propensity.sensitivity.rosenbaum import RosenbaumBounds
@@ -87,15 +97,19 @@ __all__ = [
     "Effect",
     "EffectTest",
     "Effects",
+    "EqualityTest",
     "Estimator",
     "Forest",
+    "GroupedEffects",
     "Matches",
     "NearestNeighbors",
     "Overlap",
+    "Placebo",
     "PropensityModel",
     "RegressionAdjustment",
     "RobustnessValue",
     "RosenbaumBounds",
+    "SelectedCovariates",
     "Subclasses",
     "Trimmed",
     "TruncatedWeights",
@@ -118,9 +132,11 @@ __all__ = [
     "match_full",
     "match_nn",
     "overlap",
+    "placebo",
     "plots",
     "regression_adjustment",
     "robustness_value",
+    "select_covariates",
     "smd",
     "subclassify",
     "trim",

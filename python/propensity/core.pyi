@@ -29,6 +29,7 @@ __all__ = [
     "BoostedTrees",
     "BoostingPath",
     "FullMatch",
+    "LassoFit",
     "LogisticFit",
     "LossPath",
     "MatchedEffect",
@@ -51,10 +52,12 @@ __all__ = [
     "forest_scores",
     "instruction_set",
     "ipw",
+    "lasso",
     "match_full",
     "match_nn",
     "matching_effect",
     "outcome_variance",
+    "product_smds",
     "require_inside",
     "smd",
     "weighted_effect",
@@ -167,6 +170,7 @@ class BoostedOutcomes:
     @property
     def model_control(self) -> BoostedTrees: ...
 
+@final
 class WeightedEstimate:
     """A weighted contrast of two means."""
 
@@ -377,6 +381,8 @@ class Replicates:
     def diverging(self) -> NDArray[np.int64]: ...
     @property
     def outcome_aliased(self) -> NDArray[np.int64]: ...  # of the outcome models, among theirs
+    @property
+    def balanced_aliased(self) -> list[NDArray[np.int64]]: ...  # of each estimator that balances
 
 def fit_propensity(
     x: _Floats,
@@ -386,6 +392,29 @@ def fit_propensity(
     sample_weight: _Floats | None = None,
     n_threads: int | None = None,
 ) -> LogisticFit: ...
+
+@final
+class LassoFit:
+    """A lasso of one response on d columns."""
+
+    @property
+    def coefficients(self) -> _Floats: ...  # (d,), on the scale of x; 0 for columns that are not chosen
+    @property
+    def intercept(self) -> float: ...
+    @property
+    def loadings(self) -> _Floats: ...  # (d,), for a standard deviation of the column
+    @property
+    def rounds(self) -> int: ...  # how often the loadings were made
+
+def lasso(
+    x: _Floats,
+    responses: Sequence[_Floats] | _Floats,
+    *,
+    penalty: float,
+    loadings: Literal["robust", "unit"] = "robust",
+    sample_weight: _Floats | None = None,
+    n_threads: int | None = None,
+) -> list[LassoFit]: ...
 def forest_scores(
     x: _Floats,
     treatment: _Treatment,
@@ -587,6 +616,16 @@ def smd(
     denominator: _Denominator = "pooled",
     n_threads: int | None = None,
 ) -> _Floats: ...
+def product_smds(
+    x: _Floats,
+    treatment: _Treatment,
+    pairs: Sequence[tuple[int, int]],
+    *,
+    weights: Sequence[_Floats] | _Floats | None = None,
+    sample_weight: _Floats | None = None,
+    denominator: _Denominator = "pooled",
+    n_threads: int | None = None,
+) -> _Floats: ...  # (m, k + 1)
 def bootstrap(
     x: _Floats,
     treatment: _Treatment,
@@ -600,6 +639,7 @@ def bootstrap(
     sample_weight: _Floats | None = None,
     score_columns: Sequence[int] | None = None,
     outcome_columns: Sequence[int] | None = None,
+    balanced_columns: Sequence[Sequence[int]] | None = None,
     n_reps: int = 500,
     seed: int = 0,
     analytic: bool = False,

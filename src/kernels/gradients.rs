@@ -108,15 +108,33 @@ mod tests {
     fn slopes_are_the_derivatives_of_their_losses() {
         // p = 1 / (1 + exp(-0.5)) = 0.62245933, exp(0.5) = 1.64872127.
         let block = at(0.5, 2.0, 1.0);
-        assert_eq!(numbers(logistic_slopes, &block), (244_919, 470_007));
-        assert_eq!(numbers(squared_slopes, &block), (0, 2_000_000));
-        assert_eq!(numbers(poisson_slopes, &block), (2_297_443, 3_297_443));
-        assert_eq!(numbers(logistic_slopes, &at(-0.5, 2.0, 1.0)), (-244_919, 470_007));
+        assert_eq!(
+            numbers(|at, scales, into| logistic_slopes(at, scales, into), &block),
+            (244_919, 470_007)
+        );
+        assert_eq!(
+            numbers(|at, scales, into| squared_slopes(at, scales, into), &block),
+            (0, 2_000_000)
+        );
+        assert_eq!(
+            numbers(|at, scales, into| poisson_slopes(at, scales, into), &block),
+            (2_297_443, 3_297_443)
+        );
+        assert_eq!(
+            numbers(|at, scales, into| logistic_slopes(at, scales, into), &at(-0.5, 2.0, 1.0)),
+            (-244_919, 470_007)
+        );
     }
 
     #[test]
     fn a_curvature_vanishes_with_the_weight_alone() {
-        assert_eq!(numbers(logistic_slopes, &at(60.0, 1.0, 1.0)).1, 1);
-        assert_eq!(numbers(logistic_slopes, &at(60.0, 0.0, 0.0)), (0, 0));
+        assert_eq!(
+            numbers(|at, scales, into| logistic_slopes(at, scales, into), &at(60.0, 1.0, 1.0)).1,
+            1
+        );
+        assert_eq!(
+            numbers(|at, scales, into| logistic_slopes(at, scales, into), &at(60.0, 0.0, 0.0)),
+            (0, 0)
+        );
     }
 }

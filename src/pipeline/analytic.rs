@@ -59,7 +59,9 @@ impl Pipeline<'_, '_> {
         is_resample: bool,
     ) -> Result<Vec<f64>> {
         let Data { treatment, outcome, .. } = self.data;
-        let means = if let Estimator::Adjusted(spec) = estimator {
+        let means = if let Estimator::Balanced { spec, terms } = estimator {
+            self.balanced_means(spec, *terms, sample_weight)?
+        } else if let Estimator::Adjusted(spec) = estimator {
             let data = AdjustmentData { treatment, outcome, sample_weight };
             let (covariates, logistic) = (&self.score_design, self.spec);
             let score = ScoreSpec { covariates, logistic, scores: Some(scores) };

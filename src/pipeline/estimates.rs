@@ -13,6 +13,7 @@ use crate::matching::{Line, Quantity};
 use crate::outcome::adjustment;
 use crate::score::logistic::{Likelihood, Refit, Sweep, maximize};
 use crate::units::tally::{Count, Units};
+use crate::weighting::balancing;
 use crate::weighting::ipw::{Contrast, IpwSpec};
 use crate::weighting::truncation::Weighed;
 
@@ -47,6 +48,7 @@ pub(super) struct Scratch {
     /// How many rows of either arm were drawn, controls first, where weights are bounded by their quantiles.
     pub n_rows: [f64; 2],
     weights: Vec<Weighed>,
+    balancing: balancing::Scratch,
 }
 
 impl Pipeline<'_, '_> {
@@ -159,9 +161,14 @@ impl Pipeline<'_, '_> {
         }
         fitted.values.resize(units.len().div_ceil(BLOCK), [0.5; BLOCK]);
         let mut first_failure = Ok(());
-        for (estimator, estimate) in self.estimators.iter().zip(estimates) {
+        for (place, (estimator, estimate)) in self.estimators.iter().zip(estimates).enumerate() {
             self.monitor.check()?;
-            let found = self.effect(estimator, x, units, &fit, fitted, scratch);
+            let found = match self.balanced.get(place) {
+                Some(Some(weights)) => {
+                    self.balanced_effect(weights, x, units, &mut scratch.balancing)
+                }
+                _ => self.effect(estimator, x, units, &fit, fitted, scratch),
+            };
             let finite =
                 |effect: f64| if effect.is_finite() { Ok(effect) } else { Err(Error::Overflow) };
             match found.and_then(finite) {
@@ -184,7 +191,7 @@ impl Pipeline<'_, '_> {
         scratch: &mut Scratch,
     ) -> Result<f64> {
         let scores = &fitted.values.as_flattened()[..units.len()];
-        let Scratch { logits, line, outcomes, n_rows, weights } = scratch;
+        let Scratch { logits, line, outcomes, n_rows, weights, .. } = scratch;
         match (estimator, fit) {
             (_, Err(error)) if estimator.needs_score() => Err(error.clone()),
             (Estimator::Nearest(spec), Ok(fit)) if spec.quantity == Quantity::Logit => {
@@ -205,6 +212,8 @@ impl Pipeline<'_, '_> {
                 contrast.add(scores, units);
                 difference(&contrast)
             }
+            // Whose weights are found before anything is estimated.
+            (Estimator::Balanced { .. }, _) => Err(Error::Overflow),
             (Estimator::Adjusted(spec), _) => {
                 self.adjusted_effect(*spec, x, fitted, units, outcomes)
             }

@@ -148,6 +148,7 @@ mod tests {
             sample_weight: None,
             score_columns: &[0, 1, 2],
             outcome_columns: &[0, 1, 2],
+            balanced_columns: &[],
         };
         let spec = |method, outcome_model| {
             Estimator::Adjusted(AdjustmentSpec { method, estimand: Estimand::Att, outcome_model })

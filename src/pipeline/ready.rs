@@ -84,5 +84,6 @@ pub(super) fn check(data: &Data<'_>, estimators: &[Estimator], spec: &LogisticSp
         Estimator::Nearest(nearest) => nearest.check(),
         Estimator::Adjusted(adjusted) => adjusted.check(),
         Estimator::Ipw(ipw) => ipw.check(),
+        Estimator::Balanced { spec, .. } => spec.check(),
     })
 }

@@ -27,6 +27,7 @@ fn plain<'a>(x: &'a Array2<f64>, treatment: &'a [bool], outcome: &'a [f64]) -> D
         sample_weight: None,
         score_columns: &[0, 1],
         outcome_columns: &[0, 1],
+        balanced_columns: &[],
     }
 }
 

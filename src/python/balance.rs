@@ -1,8 +1,11 @@
 use numpy::{PyArray1, PyArray2};
 use pyo3::prelude::*;
 
-use super::{arrays, call, needs, words};
-use crate::balance::{Balance as Sample, Measures, balance as measure, smd as mean_differences};
+use super::{arrays, call, needs, options, words};
+use crate::balance::{
+    Balance as Sample, Measures, balance as measure, product_smds as product_differences,
+    smd as mean_differences,
+};
 use crate::reserve;
 
 /// Balance of d columns in k + 1 samples: the rows as they are, then as each of k weightings weighs them.
@@ -172,4 +175,56 @@ pub fn smd<'py>(
         mean_differences(x, &treatment, weights, base, denominator)
     })?;
     Ok(PyArray1::from_vec(py, found))
+}
+
+/// Standardized mean differences of products of two columns, before and after any number of weightings.
+///
+/// Parameters
+/// ----------
+/// x : (n, d) array
+/// treatment : (n,) array
+///     Boolean, or 0 and 1.
+/// pairs : list of (int, int)
+///     Which columns are multiplied; the same twice for a square.
+/// weights, sample_weight, denominator, n_threads
+///     As for ``balance``.
+///
+/// Returns
+/// -------
+/// (m, k + 1) float64
+///     What ``smd`` gives of the products as columns, in the rows as they are, then as each weighting weighs
+///     them, without making the products; NaN where one is out of range.
+///
+/// Raises
+/// ------
+/// InvalidInputError
+///     As for ``balance``; a column of a pair is not there.
+#[pyfunction]
+#[pyo3(signature = (
+    x, treatment, pairs, *, weights=None, sample_weight=None, denominator="pooled", n_threads=None
+))]
+#[allow(clippy::too_many_arguments)] // the keyword arguments of a Python function
+pub fn product_smds<'py>(
+    py: Python<'py>,
+    x: &Bound<'_, PyAny>,
+    treatment: &Bound<'_, PyAny>,
+    #[pyo3(from_py_with = options::pairs)] pairs: Vec<[usize; 2]>,
+    weights: Option<&Bound<'_, PyAny>>,
+    sample_weight: Option<&Bound<'_, PyAny>>,
+    denominator: &str,
+    n_threads: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Bound<'py, PyArray2<f64>>> {
+    let x = arrays::floats("x", x)?;
+    let treatment = arrays::treatment(treatment)?;
+    let weightings =
+        weights.map_or(Ok(Vec::new()), |weights| arrays::columns("weights", weights))?;
+    let weightings = weightings.iter().map(|w| w.as_slice()).collect::<Result<Vec<_>, _>>()?;
+    let base = sample_weight.map(|weight| arrays::column("sample_weight", weight)).transpose()?;
+    let base = base.as_ref().map(|weight| weight.as_slice()).transpose()?;
+    let denominator = words::denominator(denominator)?;
+    let x = x.as_array();
+    let found = call::run(py, n_threads, None, |monitor| {
+        product_differences(x, &treatment, &pairs, &weightings, base, denominator, monitor)
+    })?;
+    Ok(PyArray2::from_owned_array(py, found))
 }

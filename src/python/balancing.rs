@@ -2,10 +2,10 @@ use numpy::PyArray1;
 use pyo3::prelude::*;
 
 use super::{arrays, call, needs, options, words};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::reserve;
 use crate::units::tally::Rows;
-use crate::weighting::balancing::{self, Balancing, BalancingSpec};
+use crate::weighting::balancing::{self, BalancingSpec};
 
 /// Weights of n rows that balance the columns of a matrix.
 ///
@@ -214,16 +214,7 @@ pub fn balanced_effect(
 }
 
 fn parse_spec(estimand: &str, method: &str, penalty: f64) -> Result<BalancingSpec> {
-    let method = match method {
-        "entropy" => Balancing::Entropy,
-        "cbps" => Balancing::Cbps,
-        "ipt" => Balancing::Tilting,
-        _ => {
-            let found = format!("{method:?}");
-            let allowed = "\"entropy\", \"cbps\" or \"ipt\"";
-            return Err(Error::Argument { name: "method", found, allowed });
-        }
-    };
+    let method = words::balancing(method)?;
     Ok(BalancingSpec { estimand: words::estimand(estimand)?, method, penalty })
 }
 

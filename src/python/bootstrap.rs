@@ -6,7 +6,7 @@ use super::estimators::estimator;
 use super::options::chosen;
 use super::{arrays, call, needs, options, words};
 use crate::error::Error;
-use crate::pipeline::{Data, Pipeline, Terms};
+use crate::pipeline::{Data, Estimator, Pipeline, Terms};
 use crate::resampling::bootstrap::{BootstrapSpec, Replicates as Resampled};
 use crate::resampling::resample::Resample;
 use crate::resampling::weighted_bootstrap::Analytic;
@@ -34,6 +34,8 @@ use crate::score::logistic::{LogisticSpec, penalty_on};
 ///     As of `LogisticFit`, of the score model; numbers among the score's columns.
 /// outcome_aliased : (c,) int64
 ///     Columns of the outcome models that earlier ones explain; numbers among theirs.
+/// balanced_aliased : list of (b,) int64
+///     The same of each estimator that balances, in their order.
 #[pyclass(frozen, get_all, module = "propensity.core")]
 #[allow(clippy::struct_field_names)] // the names Python sees
 pub struct Replicates {
@@ -46,6 +48,7 @@ pub struct Replicates {
     aliased: Py<PyArray1<i64>>,
     diverging: Py<PyArray1<i64>>,
     outcome_aliased: Py<PyArray1<i64>>,
+    balanced_aliased: Vec<Py<PyArray1<i64>>>,
 }
 
 /// Bootstrap the whole analysis: every replicate weighs the rows anew, refits the score to full
@@ -74,6 +77,9 @@ pub struct Replicates {
 ///     Row weights, none negative, on top of how often a row is drawn; not for nearest neighbours.
 /// score_columns, outcome_columns : list of int, optional
 ///     Which columns of ``x`` the score, and the outcome models, use; all by default.
+/// balanced_columns : list of lists of int, optional
+///     Which columns of ``x`` each of the ``propensity.Balancing`` among the estimators balances, in their order;
+///     those of the score by default. Their ``moments`` and ``interactions`` are columns of ``x`` here.
 /// n_reps : int, default 500
 ///     Enough for a standard error (3% Monte Carlo error); take 2,000 for tail quantiles. 0 with ``analytic``
 ///     gives the full sample's figures alone.
@@ -109,7 +115,7 @@ pub struct Replicates {
 #[pyfunction]
 #[pyo3(signature = (
     x, treatment, outcome, *, estimators, penalty=0.0, resampling="multinomial", cluster=None, strata=None,
-    sample_weight=None, score_columns=None, outcome_columns=None, n_reps=500, seed=0, analytic=false,
+    sample_weight=None, score_columns=None, outcome_columns=None, balanced_columns=None, n_reps=500, seed=0, analytic=false,
     studentized=false, n_threads=None, progress=None
 ))]
 #[allow(clippy::too_many_arguments)] // the keyword arguments of a Python function
@@ -126,6 +132,7 @@ pub fn bootstrap(
     sample_weight: Option<&Bound<'_, PyAny>>,
     #[pyo3(from_py_with = options::score_columns)] score_columns: Option<Vec<usize>>,
     #[pyo3(from_py_with = options::outcome_columns)] outcome_columns: Option<Vec<usize>>,
+    #[pyo3(from_py_with = options::balanced_columns)] balanced_columns: Option<Vec<Vec<usize>>>,
     #[pyo3(from_py_with = options::n_reps_or_none)] n_reps: usize,
     #[pyo3(from_py_with = options::seed)] seed: u64,
     analytic: bool,
@@ -137,10 +144,12 @@ pub fn bootstrap(
     let treatment = arrays::treatment(treatment)?;
     let outcome = arrays::column("outcome", outcome)?;
     let weight = sample_weight.map(|weight| arrays::column("sample_weight", weight)).transpose()?;
-    let estimators = estimators.iter().map(estimator).collect::<PyResult<Vec<_>>>()?;
+    let mut estimators = estimators.iter().map(estimator).collect::<PyResult<Vec<_>>>()?;
     let x = x.as_array();
     let score_columns = chosen("score_columns", score_columns, x.ncols())?;
     let outcome_columns = chosen("outcome_columns", outcome_columns, x.ncols())?;
+    let balanced_columns =
+        balanced_terms(&mut estimators, balanced_columns, &score_columns, x.ncols())?;
     let data = Data {
         x,
         treatment: &treatment,
@@ -148,8 +157,14 @@ pub fn bootstrap(
         sample_weight: weight.as_ref().map(|w| w.as_slice()).transpose()?,
         score_columns: &score_columns,
         outcome_columns: &outcome_columns,
+        balanced_columns: &balanced_columns,
     };
     let penalty = penalty_on(data.sample_weight, penalty);
+    for estimator in &mut estimators {
+        if let Estimator::Balanced { spec, .. } = estimator {
+            spec.penalty = penalty_on(data.sample_weight, spec.penalty);
+        }
+    }
     let spec = LogisticSpec { penalty, ..LogisticSpec::default() };
     let resample = resample(resampling, treatment.len(), cluster, strata)?;
     if n_reps == 0 && !analytic {
@@ -172,6 +187,29 @@ pub fn bootstrap(
         Ok(Found { estimates: pipeline.estimates, terms: pipeline.terms, replicates, analytic })
     })?;
     Ok(converted(py, found, studentized))
+}
+
+/// The columns that each estimator which balances has, and where they stand.
+fn balanced_terms(
+    estimators: &mut [Estimator],
+    columns: Option<Vec<Vec<usize>>>,
+    score_columns: &[usize],
+    width: usize,
+) -> Result<Vec<Vec<usize>>, Error> {
+    let mut n_balanced = 0;
+    for estimator in estimators {
+        if let Estimator::Balanced { terms, .. } = estimator {
+            *terms = n_balanced;
+            n_balanced += 1;
+        }
+    }
+    let columns = columns.unwrap_or_else(|| vec![score_columns.to_vec(); n_balanced]);
+    if columns.len() != n_balanced {
+        let found = format!("{} lists for {n_balanced} estimators that balance", columns.len());
+        let allowed = "one list of columns for each of them";
+        return Err(Error::Argument { name: "balanced_columns", found, allowed });
+    }
+    columns.into_iter().map(|own| chosen("balanced_columns", Some(own), width)).collect()
 }
 
 struct Found {
@@ -198,6 +236,11 @@ fn converted(py: Python<'_>, found: Found, studentized: bool) -> Replicates {
         aliased: numbers(py, terms.aliased.into_iter()),
         diverging: numbers(py, terms.diverging.into_iter()),
         outcome_aliased: numbers(py, terms.outcome_aliased.into_iter()),
+        balanced_aliased: terms
+            .balanced_aliased
+            .into_iter()
+            .map(|dropped| numbers(py, dropped.into_iter()))
+            .collect(),
     }
 }
 

@@ -7,10 +7,12 @@ use super::match_spec::Options;
 use super::{options, words};
 use crate::error::Error;
 use crate::pipeline::Estimator;
+use crate::weighting::balancing::BalancingSpec;
 use crate::weighting::ipw::IpwSpec;
 
 /// A specification is any object with the attributes of `propensity.IPW` or, when it has `n_neighbors`,
-/// of `propensity.NearestNeighbors`, or else, when it has `method`, of `propensity.AIPW` and its like.
+/// of `propensity.NearestNeighbors`, or else, when it has `method`, of `propensity.AIPW` and its like, or of
+/// `propensity.Balancing`.
 pub fn estimator(object: &Bound<'_, PyAny>) -> PyResult<Estimator> {
     let estimand = object.getattr_opt("estimand")?.and_then(|name| name.extract::<String>().ok());
     let Some(estimand) = estimand else {
@@ -28,6 +30,11 @@ pub fn estimator(object: &Bound<'_, PyAny>) -> PyResult<Estimator> {
         return Ok(Estimator::Ipw(IpwSpec { estimand, truncate }));
     };
     let method: String = method.extract()?;
+    if let Ok(method) = words::balancing(&method) {
+        let penalty = options::penalty(&object.getattr("penalty")?)?;
+        let spec = BalancingSpec { estimand: words::estimand(&estimand)?, method, penalty };
+        return Ok(Estimator::Balanced { spec, terms: 0 });
+    }
     let model = object.getattr("outcome_model")?.extract::<String>().map_err(|_| {
         PyTypeError::new_err(
             "estimators: outcome_model must be \"linear\" or \"logistic\" in a bootstrap",

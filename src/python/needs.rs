@@ -8,6 +8,9 @@ pub const FIT: usize = 64;
 /// of their values, for all rows and for those of a tree.
 pub const FOREST: usize = 32;
 pub const FOREST_A_THREAD: usize = 24;
+/// A pair of columns: their sums of products in all, standardized, and in each chunk of rows.
+pub const LASSO_A_PAIR: usize = 32;
+pub const LASSO_A_PAIR_AND_CHUNK: usize = 8;
 pub const PREDICT: usize = 16;
 pub const IPW: usize = 64;
 /// Residuals and spreads of two fits, leverage, and influence on two means.

@@ -86,6 +86,28 @@ pub fn outcome_columns(object: &Bound<'_, PyAny>) -> PyResult<Option<Vec<usize>>
     columns("outcome_columns", object)
 }
 
+pub fn balanced_columns(object: &Bound<'_, PyAny>) -> PyResult<Option<Vec<Vec<usize>>>> {
+    if object.is_none() {
+        return Ok(None);
+    }
+    let one = |item: &Bound<'_, PyAny>| columns("balanced_columns", item).ok()?;
+    let lists: Option<Vec<Vec<usize>>> =
+        object.try_iter().ok().and_then(|items| items.map(|item| one(&item.ok()?)).collect());
+    let allowed = "None or a list of lists of column numbers";
+    lists.map(Some).ok_or_else(|| refused("balanced_columns", object, allowed))
+}
+
+/// Pairs of column numbers.
+pub fn pairs(object: &Bound<'_, PyAny>) -> PyResult<Vec<[usize; 2]>> {
+    let one = |item: &Bound<'_, PyAny>| {
+        let two = columns("pairs", item).ok()??;
+        <[usize; 2]>::try_from(two).ok()
+    };
+    let pairs: Option<Vec<[usize; 2]>> =
+        object.try_iter().ok().and_then(|items| items.map(|item| one(&item.ok()?)).collect());
+    pairs.ok_or_else(|| refused("pairs", object, "a list of pairs of column numbers"))
+}
+
 fn columns(name: &'static str, object: &Bound<'_, PyAny>) -> PyResult<Option<Vec<usize>>> {
     if object.is_none() {
         return Ok(None);

@@ -7,6 +7,7 @@ use crate::outcome::adjustment::{AdjustmentSpec, Method};
 use crate::outcome::model::OutcomeModel;
 use crate::resampling::resample::Scheme;
 use crate::score::boosting::{Loss, Stop};
+use crate::weighting::balancing::Balancing;
 use crate::weighting::estimand::Estimand;
 
 /// In any case, and by its other names: ATET is the ATT, ATU the ATC.
@@ -59,6 +60,15 @@ pub fn loss_name(loss: Loss) -> &'static str {
         Loss::Squared => "squared",
         Loss::Logistic => "logistic",
         Loss::Poisson => "poisson",
+    }
+}
+
+pub fn balancing(method: &str) -> Result<Balancing> {
+    match method {
+        "entropy" => Ok(Balancing::Entropy),
+        "cbps" => Ok(Balancing::Cbps),
+        "ipt" => Ok(Balancing::Tilting),
+        _ => unknown("method", method, "\"entropy\", \"cbps\" or \"ipt\""),
     }
 }
 

@@ -21,6 +21,9 @@ mod split;
 mod state;
 mod tree;
 
+#[cfg(test)]
+mod tests;
+
 pub use bins::{Bins, Table};
 pub use folds::FoldModel;
 pub use grow::Shape;

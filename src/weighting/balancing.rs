@@ -28,6 +28,7 @@
 mod dual;
 mod effect;
 mod newton;
+mod refits;
 
 use ndarray::ArrayView2;
 
@@ -42,8 +43,9 @@ use crate::weighting::estimand::Estimand;
 use crate::weighting::influence::sum_by_row;
 
 use dual::{Dual, Role};
-pub use effect::{BalancedEffect, balanced_effect};
+pub use effect::{BalancedEffect, balanced_effect, effect_of_rows};
 use newton::Optimum;
+pub use refits::{Fits, Refits, Scratch, Weighed};
 
 /// Balanced when no mean, in standard deviations, is off by more.
 const BALANCED: f64 = 1e-10;
@@ -60,7 +62,7 @@ pub enum Balancing {
 }
 
 /// What weights are for, and how they are made.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BalancingSpec {
     pub estimand: Estimand,
     pub method: Balancing,
@@ -96,6 +98,13 @@ pub struct FitCoefficients {
 }
 
 impl BalancingSpec {
+    /// # Errors
+    /// [`Error::Argument`].
+    pub fn check(&self) -> Result<()> {
+        checks::penalty(self.penalty)?;
+        self.duals().map(|_| ())
+    }
+
     /// The fits that it takes.
     fn duals(&self) -> Result<Vec<Dual>> {
         let one_arm = |arm: bool| Dual::of_arm(arm, Role::MOVED, Role::TARGET);
@@ -141,25 +150,40 @@ pub fn fit_weights(
     monitor: &Monitor,
 ) -> Result<BalancingFit> {
     check(x, rows, spec)?;
-    let n = x.nrows();
     let covariates = Covariates::standardized_among(x, rows.sample_weight)?;
-    let (mut weights, mut imbalance) = (vec![0.0; n], vec![0.0_f64; x.ncols()]);
+    let penalty = spec.ridge(rows.sample_weight);
+    fit_rows(&covariates, rows, &BalancingSpec { penalty, ..*spec }, monitor)
+}
+
+/// The same for columns that were standardized; the penalty is that on all rows together.
+///
+/// # Errors
+/// [`Error::Infeasible`], no convergence.
+pub fn fit_rows(
+    covariates: &Covariates<'_>,
+    rows: &Rows<'_>,
+    spec: &BalancingSpec,
+    monitor: &Monitor,
+) -> Result<BalancingFit> {
+    let (n, width) = (covariates.n_rows(), covariates.places().len() + covariates.dropped().len());
+    let mut weights = vec![0.0; n];
+    let mut imbalance = vec![0.0_f64; covariates.n_columns()];
     let (mut coefficients, mut dropped, mut iterations) = (Vec::new(), Vec::new(), 0);
     let mut design = covariates.clone();
-    let sample = Sample::draw(x, rows);
+    let sample = Sample::draw(covariates.values(), rows);
     for dual in spec.duals()? {
-        let problem = dual.over(&design, rows, spec.ridge(rows.sample_weight))?;
+        let problem = dual.over(&design, rows, spec.penalty)?;
         let mut found = newton::fit(problem, sample.as_ref(), monitor)?;
-        let mut left = weigh(&dual, &found, &covariates, &mut weights);
+        let mut left = weigh(&dual, &found, covariates, &mut weights);
         if found.problem.ridge == 0.0 && !(largest(&left) <= BALANCED) {
             monitor.check()?;
             found = newton::finish(found, BALANCED, monitor)?;
-            left = weigh(&dual, &found, &covariates, &mut weights);
+            left = weigh(&dual, &found, covariates, &mut weights);
         }
         imbalance.iter_mut().zip(&left[1..]).for_each(|(worst, left)| *worst = worst.max(*left));
         let Optimum { beta, problem, iterations: steps } = found;
         design = problem.covariates;
-        let values = on_callers_scale(&design, &beta, x.ncols());
+        let values = on_callers_scale(&design, &beta, width);
         coefficients.push(FitCoefficients { arm: dual.weighs(), values });
         dropped = design.dropped().to_vec();
         iterations = iterations.max(steps);

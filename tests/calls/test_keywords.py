@@ -27,12 +27,16 @@ RESULTS = [
     ps.Effect,
     ps.EffectTest,
     ps.Effects,
+    ps.EqualityTest,
     ps.EValue,
+    ps.GroupedEffects,
     ps.Matches,
     ps.Overlap,
     ps.PropensityModel,
+    ps.Placebo,
     ps.RobustnessValue,
     ps.RosenbaumBounds,
+    ps.SelectedCovariates,
     ps.Subclasses,
     ps.Trimmed,
     ps.TruncatedWeights,
@@ -42,6 +46,7 @@ METHODS = {
     for kind in RESULTS
     for name, member in inspect.getmembers(kind, inspect.isfunction)
     if not name.startswith("_")
+    and not member.__qualname__.startswith(("Mapping.", "Sequence."))  # Python's own
 }
 MADE_BY_THE_PACKAGE = {kind.__name__ for kind in RESULTS} | {"Estimator"}
 

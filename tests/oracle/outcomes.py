@@ -111,9 +111,7 @@ def stacked_error(
     known = {"method": method, "estimand": estimand, "outcome_model": outcome_model}
     design_of = stacked.Design(design(x, w).basis, t, rest, sample_weight=w / w.mean(), **known)
     found = stacked.solve(design_of)
-    equations = stacked.weighting_equations if method == "ipw" else stacked.adjustment_equations
-    left = np.abs(equations(design_of, found.theta).mean(axis=0)).max()
     error = found.std_error
-    if not left < 1e-10 or not np.isfinite(error):
+    if not found.left < 1e-10 or not np.isfinite(error):
         raise UndecidedError("the equations are not solved from zero")
     return Expected(size * error, 1e-4 * size * error + 1e-8 * size + 64 * EPS * np.abs(y).max())

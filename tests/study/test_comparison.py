@@ -14,7 +14,8 @@ USERS = {"outcome": "done", "treatment": "opted", "covariates": ["tier", "visits
 
 def test_estimate_sets_the_tutorials_effects_beside_the_naive_gap(logs):
     table = ps.estimate(logs, **TUTORIAL)
-    assert list(table.index) == ["naive gap", "IPW ATE", "AIPW ATE", "IPW ATT", "AIPW ATT"]
+    labels = ["naive gap", "IPW ATE", "AIPW ATE", "EB ATE", "IPW ATT", "AIPW ATT", "EB ATT"]
+    assert list(table.index) == labels
     # The published naive gap has the variances' divisor n - 1, ours n as every other row.
     naive = table.loc["naive gap", ["estimate", "std_error"]]
     assert tuple(naive) == pytest.approx((0.2106310297, 0.0045543481), rel=1e-4)
@@ -26,6 +27,14 @@ def test_estimate_sets_the_tutorials_effects_beside_the_naive_gap(logs):
         "IPW ATT": (0.0766657807, 0.0048881048),
         "AIPW ATT": (0.0767675175, 0.0048878961),
     }
+    # By R's ebal, without the correction for leverage, which adds little to 50,000 rows of four terms.
+    assert table.loc["EB ATT", "estimate"] == pytest.approx(0.0767525140, abs=1e-9)
+    assert table.loc["EB ATT", "std_error"] == pytest.approx(0.0048878548, rel=1e-3)
+    for estimand in ("ATE", "ATT"):
+        weights = ps.fit_weights(logs, treatment=TREATMENT, covariates=COVARIATES, estimand=estimand)
+        effect = weights.effect(OUTCOME)
+        numbers = table.loc[f"EB {estimand}", ["estimate", "std_error"]]
+        assert tuple(numbers) == (effect.estimate, effect.std_error)
     for label, numbers in expected.items():
         assert tuple(table.loc[label, ["estimate", "std_error"]]) == pytest.approx(numbers, abs=1e-10)
     assert (table["note"] == "").all()

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import combinations_with_replacement
-from typing import Literal, TypeAlias, get_args
+from typing import get_args
 
 import numpy as np
 import pandas as pd
 
 from propensity import core
-from propensity.calls.keywords import answered
+from propensity.balance.products import Denominator, balance_of_products, products_by_name
 from propensity.effects.sample import read_sample_weight
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
@@ -21,8 +20,6 @@ from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates, Recipe, make_terms, parse_covariates
 from propensity.scores.logistic import given_scores, read_scores
 from propensity.weighting.given import given_weights, read_weights
-
-Denominator: TypeAlias = Literal["pooled", "treated", "control", "all"]
 
 UNADJUSTED = "unadjusted"
 """The sample as it is, in a balance table."""
@@ -150,7 +147,8 @@ def balance(
         - `ecdf_difference`: their mean distance
 
         `attrs` holds "denominator", for each sample "ess_treated" and "ess_control" (Kish's effective sample
-        sizes), and whether there is a row of the scores ("distance").
+        sizes), whether there is a row of the scores ("distance"), and "products": for each sample the SMD of
+        every square and product of terms by name, whether or not they have rows, for `balance_summary`.
 
     Raises
     ------
@@ -171,6 +169,13 @@ def balance(
     leave out count too, so that all samples are compared at the same places; those of rows of sample weight 0
     do not, for such rows are not there. Both are |p1 - p0| for binary
     terms, which are those of zeros and ones.
+
+    Where a score model or balancing weights have made the means of all terms alike, their squares and
+    products may be as far apart as before, and the effect off by it: `balance_summary` looks at all of them.
+    Of more than 60 terms (levels count) it looks at those of the 60 that the arms differ most in as they are;
+    what is of one categorical is not multiplied. The denominators are those of the products in the sample as
+    it is. It takes one pass over the rows, for Gram matrices of the terms and of their squares; the products
+    are not made.
 
     Balance is a matter of the sample: p-values have no place in it, for they improve when rows are dropped
     (Imai, King and Stuart 2008, section 6).
@@ -212,7 +217,22 @@ def balance(
         )
         for names, columns in _blocks(x, recipe, distance, squares=squares, interactions=interactions)
     ]
-    return _table(blocks, [UNADJUSTED, *weightings], denominator, distance=scores is not None)
+    table = _table(blocks, [UNADJUSTED, *weightings], denominator, distance=scores is not None)
+    _, of_terms = blocks[0 if scores is None else 1]
+    products = balance_of_products(
+        x,
+        recipe,
+        treated,
+        weightings,
+        of_terms.smd[:, 0],
+        sample_weight=base,
+        denominator=denominator,
+    )
+    table.attrs["products"] = {
+        sample: {name: smds[place] for name, smds in products.items()}
+        for place, sample in enumerate([UNADJUSTED, *weightings])
+    }
+    return table
 
 
 def _named(weights: object) -> dict[str, tuple[str, object]]:
@@ -251,26 +271,6 @@ def _blocks(
         yield batch, columns
 
 
-def products_by_name(
-    x: Floats, recipe: Recipe, *, squares: bool, interactions: bool
-) -> dict[str, tuple[int, int]]:
-    """Give the columns to be multiplied by the name of their product, each term's square first.
-
-    Levels of one categorical exclude each other, and the columns of one spline stand for one variable: what
-    is of one term is not multiplied.
-    """
-    names, origins = recipe.names, recipe.origins
-    products = {}
-    for one, other in combinations_with_replacement(range(len(names)), 2):
-        if one == other:
-            if squares and not np.isin(x[:, one], (0.0, 1.0)).all():
-                products[f"{names[one]}^2"] = (one, other)
-        elif interactions and origins[one] != origins[other]:
-            products[f"{names[one]}:{names[other]}"] = (one, other)
-    # A formula may have some of them already.
-    return {name: pair for name, pair in products.items() if name not in names}
-
-
 def _table(
     blocks: Sequence[tuple[Sequence[str], core.Balance]],
     samples: Sequence[str],
@@ -293,85 +293,3 @@ def _table(
     table.attrs["ess_control"] = dict(zip(samples, first.ess_control.tolist(), strict=True))
     table.attrs["distance"] = distance
     return table
-
-
-@answered
-def balance_summary(
-    table: pd.DataFrame, smd: float = 0.1, variance_ratio: tuple[float, float] = (0.5, 2.0)
-) -> pd.DataFrame:
-    """Sum up a balance table, a row for each sample.
-
-    Parameters
-    ----------
-    table : DataFrame
-        What `balance` gave, whole.
-    smd : float, default 0.1
-        From which |SMD| on a term is past the threshold; 0.05 is asked for where a covariate is known to move
-        the outcome strongly (Stuart, Lee and Leacy 2013 found 0.1 to foretell bias).
-    variance_ratio : (float, float), default (0.5, 2.0)
-        Outside which a variance ratio is past the threshold (Rubin 2001).
-
-    Returns
-    -------
-    DataFrame (number of samples, 8)
-        By "sample": `ess_treated`, `ess_control`, the `worst_term` by |SMD| and its `worst_smd`, `n_terms`,
-        how many of them are past each threshold (`n_past_smd`, `n_past_variance_ratio`), the `denominator`.
-        The row of the scores counts in none of it: a sum of the others says nothing of its own.
-
-    Raises
-    ------
-    InvalidInputError
-        The table is none of `balance`, or has lost its `attrs`.
-
-    References
-    ----------
-    Rubin (2001), Health Services and Outcomes Research Methodology 2:169; Stuart, Lee and Leacy (2013),
-    Journal of Clinical Epidemiology 66:S84.
-    """
-    checks.number("smd", smd, above=0)
-    low, high = _range(variance_ratio)
-    _require_balance_table(table)
-    facts = table.attrs
-    terms = table.drop(index=DISTANCE) if facts["distance"] else table
-    rows = {}
-    for sample in terms.columns.unique("sample"):
-        size = terms[sample, "smd"].abs()
-        ratio = terms[sample, "variance_ratio"]
-        worst = str(size.idxmax()) if size.notna().any() else None
-        rows[sample] = {
-            "ess_treated": facts["ess_treated"][sample],
-            "ess_control": facts["ess_control"][sample],
-            "worst_term": worst,
-            "worst_smd": np.nan if worst is None else terms[sample, "smd"][worst],
-            "n_terms": len(terms),
-            "n_past_smd": int((size >= smd).sum()),
-            "n_past_variance_ratio": int(((ratio < low) | (ratio > high)).sum()),
-            "denominator": facts["denominator"],
-        }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("sample")
-
-
-def _require_balance_table(table: object) -> None:
-    whole = (
-        isinstance(table, pd.DataFrame)
-        and table.columns.names == ["sample", "measure"]
-        and "ess_treated" in table.attrs
-    )
-    if not whole:
-        raise InvalidInputError("table: what ps.balance gave is needed, with its columns and attrs")
-    assert isinstance(table, pd.DataFrame)
-    for sample in table.columns.unique("sample"):
-        if not {(sample, "smd"), (sample, "variance_ratio")} <= set(table.columns):
-            raise InvalidInputError(
-                f"table: what ps.balance gave is needed, whole, and {sample!r} is none of its samples or has "
-                "lost measures; of a table whose terms became a column give the one before reset_index()"
-            )
-
-
-def _range(variance_ratio: object) -> tuple[float, float]:
-    if not (isinstance(variance_ratio, tuple | list) and len(variance_ratio) == 2):
-        raise InvalidInputError(f"variance_ratio must be two numbers, as (0.5, 2.0), not {variance_ratio!r}")
-    low, high = variance_ratio
-    checks.number("variance_ratio[0]", low, minimum=0)
-    checks.number("variance_ratio[1]", high, above=low)
-    return low, high

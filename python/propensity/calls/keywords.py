@@ -57,6 +57,7 @@ _OTHER_WORDS: dict[str, str] = {
     "n_repeats": "n_rep repeats repetitions n_splits_repeats",
     "n_trees": "n_estimators num_trees ntree trees",
     "min_leaf": "min_samples_leaf nodesize min_node_size",
+    "always": "keep forced force_in unpenalized include",
     "estimators": "estimator methods",
     "kind": "method type ci_type",
     "refit": "rematch",

@@ -60,14 +60,18 @@ _LITTLE_OVERLAP = "little overlap"
 _ROWS_PER_TERM = 10
 
 
+def may_be_uneven(estimand: str, ess: float, n_rows: float) -> bool:
+    """Whether an arm is worth so few of its rows that its interval may tend to be too narrow."""
+    return ess < max(_ENOUGH_OF_AN_ARM.get(estimand, 0.0), _LEAST_OF_AN_ARM) * n_rows
+
+
 def overlap_cautions(estimand: str, weights: Floats, treated: Bools) -> tuple[Warning, ...]:
     """Say which arm's weighted mean leans on so few rows that its interval tends to be too narrow."""
-    limit = _ENOUGH_OF_AN_ARM.get(estimand, 0.0)
     found = []
     arms = {"treated": treated, "control": ~treated}.items()
     for (arm, members), ess in zip(arms, effective_sizes(weights, treated), strict=True):
         n = int(members.sum())
-        if ess >= max(limit, _LEAST_OF_AN_ARM) * n:
+        if not may_be_uneven(estimand, ess, n):
             continue
         own = weights[members]
         heaviest = own.max() / own.sum()

@@ -4,38 +4,29 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import ClassVar, NamedTuple, get_args
+from typing import ClassVar, get_args
 
 import numpy as np
-import pandas as pd
 
 from propensity.effects import inference
 from propensity.effects.arms import ArmMeans, OutcomeFacts
 from propensity.effects.cautions import size_cautions
 from propensity.effects.contrasts import SCALES, Contrast, require_means
 from propensity.effects.given_away import exact_cautions
-from propensity.effects.hypotheses import Alternative, EffectTest, tested
 from propensity.effects.means_covariance import MeansCovariance
+from propensity.effects.reported import Interval, ReportedEffect
 from propensity.effects.rounding import without_rounding
-from propensity.effects.weighted_result import WeightedResult
 from propensity.errors import DegenerateWarning
 from propensity.frames import checks
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.fingerprint import Fingerprint, Made
 from propensity.frames.native import AnySeries
-from propensity.sensitivity.e_value import EValue
-from propensity.sensitivity.explained_away import e_value_of_effect
 
-
-class Interval(NamedTuple):
-    """The two ends of a confidence interval."""
-
-    conf_low: float
-    conf_high: float
+__all__ = ["Effect", "Interval"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Effect(WeightedResult):
+class Effect(ReportedEffect):
     """A contrast of the means of an outcome over n rows, had everyone been treated and had nobody.
 
     Attributes
@@ -77,6 +68,8 @@ class Effect(WeightedResult):
         Which rows it was estimated from, and what each counted for: functions that take its weights compare.
     whom : str
         Whom it is for, where some of those that the estimand names are left out; else empty.
+    measured : str
+        What was measured, where that is not the column as it stands: winsorized, or divided by another.
     outcome_std_dev : float
         Standard deviation of the outcome among the rows that there are (or that are matched), divisor n.
     scores : Series (n,) or None
@@ -109,6 +102,7 @@ class Effect(WeightedResult):
     whom: str = ""
     outcome_std_dev: float = math.nan
     means_covariance: MeansCovariance | None = None
+    measured: str = ""
     scores: AnySeries | None = None
 
     @classmethod
@@ -186,7 +180,7 @@ class Effect(WeightedResult):
             weights=weights,
             std_error=std_error,
             se_method=se_method,
-            cautions=(*cautions, *size_cautions(ess, n_rows, n_clusters, cautions)),
+            cautions=_each_once(*cautions, *size_cautions(ess, n_rows, n_clusters, cautions)),
             influence_treated=means.influence_treated,
             influence_control=means.influence_control,
             clusters=clusters,
@@ -198,14 +192,6 @@ class Effect(WeightedResult):
             means_covariance=means_covariance,
         )
         return difference.contrast_as(contrast)
-
-    @property
-    def p_value(self) -> float:
-        """Of no effect: a difference of 0, a ratio of 1. Two-sided, by the normal law.
-
-        NaN for an outcome that is the same for all: there is nothing to test.
-        """
-        return inference.two_sided_p(SCALES[self.contrast].read(self.estimate), self.std_error)
 
     @property
     def influence(self) -> Floats | None:
@@ -221,25 +207,6 @@ class Effect(WeightedResult):
             slope(self.mean_treated) * self.influence_treated
             - slope(self.mean_control) * self.influence_control
         )
-
-    def conf_int(self, level: float = 0.95) -> Interval:
-        """Give the interval estimate -+ z std_error, made on the logarithm for ratios.
-
-        Parameters
-        ----------
-        level : float, default 0.95
-            Coverage.
-
-        Returns
-        -------
-        Interval
-            `conf_low`, `conf_high`, on the scale of the estimate.
-        """
-        checks.confidence_level(level)
-        scale = SCALES[self.contrast]
-        center = scale.read(self.estimate)
-        half_width = inference.normal_quantile(level) * self.std_error
-        return Interval(scale.report(center - half_width), scale.report(center + half_width))
 
     def contrast_as(self, contrast: Contrast) -> Effect:
         """Give the same effect as another contrast of the same two means, by the delta method.
@@ -276,31 +243,6 @@ class Effect(WeightedResult):
         variance = float(slopes @ self._covariance_of_means() @ slopes)
         return replace(moved, std_error=math.sqrt(max(variance, 0.0)))
 
-    @property
-    def means(self) -> pd.DataFrame:
-        """The mean outcome of either arm, had everybody been in it; Stata calls them POmeans.
-
-        Returns
-        -------
-        DataFrame (2, 4)
-            Of "treated" and "control": `estimate`, `std_error`, and the ends of the 95% interval, `conf_low`
-            and `conf_high`, estimate -+ z std_error; in units of the outcome.
-        """
-        estimates = np.array([self.mean_treated, self.mean_control])
-        errors = np.sqrt(np.diag(self._covariance_of_means()))
-        half_widths = inference.normal_quantile(0.95) * errors
-        table = pd.DataFrame(
-            {
-                "estimate": estimates,
-                "std_error": errors,
-                "conf_low": estimates - half_widths,
-                "conf_high": estimates + half_widths,
-            },
-            index=pd.Index(["treated", "control"], name="arm"),
-        )
-        table.attrs = {"level": 0.95}
-        return table
-
     def _covariance_of_means(self) -> Floats:
         """Give the covariance (2, 2) of both means, the treated's first."""
         if self.influence_treated is not None and self.influence_control is not None:
@@ -309,142 +251,7 @@ class Effect(WeightedResult):
         assert self.means_covariance is not None
         return self.means_covariance.values
 
-    def test(
-        self,
-        value: float | None = None,
-        alternative: Alternative = "two-sided",
-        margin: float | None = None,
-    ) -> EffectTest:
-        """Test the effect against a value: superiority, non-inferiority, equivalence.
 
-        Parameters
-        ----------
-        value : float or None, default None
-            What to test against, in units of the estimate; None takes no effect: 0, for a ratio 1.
-        alternative : {"two-sided", "greater", "less"}, default "two-sided"
-            What the data may speak for: an effect that is another than `value`; one above it (superiority by
-            that much, where more is better); one below it.
-        margin : float or None, default None
-            How much worse than `value` is still good enough, in units of the estimate. With "greater" the
-            data may speak for an effect above `value - margin` (non-inferiority), with "less" for one below
-            `value + margin`, with "two-sided" for one between the two (equivalence).
-
-        Returns
-        -------
-        EffectTest
-            With `p_value`; `str()` of it is a sentence.
-
-        Raises
-        ------
-        InvalidInputError
-            A bound is none that a ratio can have.
-
-        Notes
-        -----
-        By the normal law, on the logarithm for ratios. An equivalence is the larger p-value of two one-sided
-        tests (Schuirmann 1987, Journal of Pharmacokinetics and Biopharmaceutics 15, 657): below 0.05 where
-        the 90% interval lies between the bounds.
-
-        Examples
-        --------
-        >>> import propensity as ps
-        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
-        >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
-        >>> effect = ps.aipw(users, outcome="task_completed", **roles)
-        >>> effect.test(0.02, "greater").p_value < effect.test(0.05, "greater").p_value
-        True
-        """
-        return tested(self, value, alternative, margin)
-
-    def e_value(self, *, rare: bool = False, exact: bool = False, level: float = 0.95) -> EValue:
-        """Say how strong a hidden confounder would have to be to explain the effect away.
-
-        Parameters
-        ----------
-        rare : bool, default False
-            Whether the outcome of an odds ratio is rare (15% or less), which is then taken as a risk ratio;
-            of a common outcome its square root is.
-        exact : bool, default False
-            For a difference of two risks: search for the bias that leaves nothing of the difference itself,
-            and of the end of its interval, instead of taking the ratio of the two. The estimate's E-value is
-            the same.
-        level : float, default 0.95
-            Coverage of the interval.
-
-        Returns
-        -------
-        EValue
-            With `point`, `limit` (of the end of the interval nearest to no effect) and `table`; `str()` is a
-            sentence.
-
-        Raises
-        ------
-        InvalidInputError
-            A mean that a risk ratio needs is not positive; `exact` is asked of something else than a
-            difference of two risks, or of a method without influence values (matching).
-
-        Notes
-        -----
-        Of a ratio it is that of the ratio; so it is for the difference of an outcome between 0 and 1, by the
-        ratio of the two means. A difference of another outcome is counted in standard deviations d of the
-        outcome, and stands for a risk ratio of exp(0.91 d). A confounder of that strength could explain the
-        effect away, and none could that is weaker with both; one that is weaker with the one has to be
-        stronger with the other (VanderWeele and Ding 2017).
-
-        References
-        ----------
-        VanderWeele and Ding (2017), Annals of Internal Medicine 167:268. Ding and VanderWeele (2016),
-        Epidemiology 27:368, for `exact`.
-
-        Examples
-        --------
-        >>> import propensity as ps
-        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
-        >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
-        >>> effect = ps.aipw(users, **roles, covariates=["engagement_tier", "query_confidence"])
-        >>> bool(effect.e_value().point >= effect.e_value().limit >= 1)
-        True
-        """
-        return e_value_of_effect(self, rare=rare, exact=exact, level=level)
-
-    def to_frame(self, level: float = 0.95) -> pd.DataFrame:
-        """Put the numbers into a table of one row, named after the estimand.
-
-        Parameters
-        ----------
-        level : float, default 0.95
-            Coverage of the interval.
-
-        Returns
-        -------
-        DataFrame (1, 9)
-            `estimate`, `std_error` (`log_std_error` for ratios), `conf_low`, `conf_high`, `p_value`, and the
-            means and effective sample sizes of the arms. `attrs` has the `level` and the `contrast`.
-        """
-        table = pd.DataFrame(self._row(level), index=pd.Index([self.estimand], name="estimand"))
-        table.attrs = {"level": level, "contrast": self.contrast}
-        return table
-
-    def _row(self, level: float) -> dict[str, float]:
-        error = "log_std_error" if SCALES[self.contrast].logarithmic else "std_error"
-        return {
-            "estimate": self.estimate,
-            error: self.std_error,
-            **self.conf_int(level)._asdict(),
-            "p_value": self.p_value,
-            "mean_treated": self.mean_treated,
-            "mean_control": self.mean_control,
-            "ess_treated": self.ess_treated,
-            "ess_control": self.ess_control,
-        }
-
-    def _headline(self) -> str:
-        scale = SCALES[self.contrast]
-        whom = f", for {self.whom}" if self.whom else ""
-        lines = [f"Effect ({self.estimand}): {scale.words} {scale.written(self.estimate)}{whom}"]
-        lines.append(f"Standard error: {self.se_method}")
-        lines.extend(f"Caution: {caution}" for caution in self.cautions)
-        return "\n".join(lines)
-
-    def _table(self) -> pd.DataFrame:
-        return self.to_frame()
+def _each_once(*cautions: Warning) -> tuple[Warning, ...]:
+    """Leave out what has been said in the same words."""
+    return tuple({str(caution): caution for caution in reversed(cautions)}.values())[::-1]

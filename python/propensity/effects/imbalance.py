@@ -7,15 +7,15 @@ than chance takes so many of them: by `_BEYOND_CHANCE` standard errors of the di
 An arm of many rows is looked at through some of them, drawn with a fixed seed, that are worth `_LOOK` (ESS).
 What might be past the threshold there, but for `_SURELY` standard errors of such a look, is then worked out
 on all rows (of products the means, and the standard deviations of those that are named), so that what is said
-is said of all of them. Squares and products are looked at for up to
-`_MOST_TERMS` terms.
+is said of all of them. Squares and products are looked at of up to
+`_MOST_TERMS` terms: of more, of those that the arms differ most in as they are.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import combinations_with_replacement
 
@@ -25,6 +25,7 @@ from propensity import core
 from propensity.effects.arms import balancing_part
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.terms import Recipe
+from propensity.results.read_only import ReadOnly
 
 # An SMD above 0.1 in a covariate that matters is what is commonly called imbalance (Austin 2009; Stuart,
 # Lee and Leacy 2013).
@@ -48,7 +49,7 @@ _LARGEST = 1e70  # beyond, squares of products are out of a float64's range
 
 
 @dataclass(frozen=True, eq=False)
-class BalanceTerms:
+class BalanceTerms(ReadOnly):
     """What balance is asked of.
 
     Attributes
@@ -182,9 +183,11 @@ def find_imbalance(
         looks = [
             _look(rows, treated == arm, size) for arm, size in zip((False, True), ess[::-1], strict=True)
         ]
+        among = _multiplied(balance_terms, looks)
+        looks = [look.with_products(among) for look in looks]
     doubt = _SURELY * math.sqrt(sum(look.variance for look in looks))
     terms = _past(rows, looks, balance_terms.all_names, doubt, BALANCED)
-    products = _products(balance_terms, looks)
+    products = _products(balance_terms, looks, among)
     beyond = max(BALANCED, _BEYOND_CHANCE * math.sqrt(1 / ess[0] + 1 / ess[1]))
     past = {
         name: (which, smd)
@@ -259,22 +262,64 @@ class _AllRows:
 class _Look:
     """Some rows of an arm, or all of few: weighted means of terms and of their products, and variances.
 
-    `variance` is that of a mean for want of the other rows, in units of the column's own. The products' are
-    empty where there are too many terms.
+    Attributes
+    ----------
+    z : ndarray (d, m)
+        The rows as they are, which weigh `s` (m,), summing to 1.
+    weighed : ndarray (d, k)
+        The rows by their weights, `w` (k,), summing to 1: the same, or others.
+    variance : float
+        That of a mean for want of the other rows, in units of the column's own.
+    place : mapping of int to int
+        Where the products of a term stand.
     """
 
     z: Floats
+    s: Floats
+    weighed: Floats
+    w: Floats
     variance: float
-    mean: Floats
-    spread: Floats
-    mean_of_products: Floats
-    spread_of_products: Floats
+    place: Mapping[int, int] = field(default_factory=dict)
+    mean_of_products: Floats = field(default_factory=lambda: np.empty((0, 0)))
+    spread_of_products: Floats = field(default_factory=lambda: np.empty((0, 0)))
+
+    @cached_property
+    def base(self) -> Floats:
+        """The means (d,) of the rows as they are."""
+        return np.asarray(self.z @ self.s)
+
+    @cached_property
+    def mean(self) -> Floats:
+        """The means (d,) of the rows as they are weighed."""
+        return np.asarray(self.weighed @ self.w)
+
+    @cached_property
+    def spread(self) -> Floats:
+        """The variances (d,) of the rows as they are."""
+        return np.asarray((self.z - self.base[:, None]) ** 2 @ self.s)
 
     def of(self, which: _Which) -> tuple[float, float]:
         """Give the weighted mean and the variance of a term or product."""
         if len(which) == 1:
             return float(self.mean[which]), float(self.spread[which])
-        return float(self.mean_of_products[which]), float(self.spread_of_products[which])
+        place = tuple(self.place[k] for k in which)
+        return float(self.mean_of_products[place]), float(self.spread_of_products[place])
+
+    def with_products(self, among: Sequence[int]) -> _Look:
+        """Look at the squares and products of some terms too."""
+        if not among:
+            return self
+        everything = len(among) == len(self.z)
+        z = self.z if everything else self.z[list(among)]
+        weighed = self.weighed if everything else self.weighed[list(among)]
+        square = z**2
+        spread = _products_of_rows(square * self.s, square) - _products_of_rows(z * self.s, z) ** 2
+        return replace(
+            self,
+            place={k: place for place, k in enumerate(among)},
+            mean_of_products=_products_of_rows(weighed * self.w, weighed),
+            spread_of_products=spread,
+        )
 
 
 def _look(rows: _AllRows, members: Bools, ess: float) -> _Look:
@@ -292,27 +337,20 @@ def _look(rows: _AllRows, members: Bools, ess: float) -> _Look:
         upto = np.cumsum(rows.weights[arm])
         own = arm[np.searchsorted(upto, np.sort(rng.random(size)) * upto[-1])]
         w, variance = np.ones(size), 1 / size
-    return _moments(rows.balance_terms, base, s / s.sum(), own, w / w.sum(), variance)
+    z = rows.balance_terms.some(base)
+    weighed = z if own is base else rows.balance_terms.some(own)
+    return _Look(z, s / s.sum(), weighed, w / w.sum(), variance)
 
 
-def _moments(
-    balance_terms: BalanceTerms, base: Rows, s: Floats, own: Rows, w: Floats, variance: float
-) -> _Look:
-    z = balance_terms.some(base)
-    weighed = z if own is base else balance_terms.some(own)
-    spread = (z - (z @ s)[:, None]) ** 2 @ s
-    nothing = np.empty((0, 0))
-    if len(balance_terms.names) > _MOST_TERMS:
-        return _Look(z, variance, weighed @ w, spread, nothing, nothing)
-    square = z**2
-    return _Look(
-        z,
-        variance,
-        weighed @ w,
-        spread,
-        _products_of_rows(weighed * w, weighed),
-        _products_of_rows(square * s, square) - _products_of_rows(z * s, z) ** 2,
-    )
+def _multiplied(balance_terms: BalanceTerms, looks: Sequence[_Look]) -> Sequence[int]:
+    """Give the terms whose squares and products are looked at."""
+    n = len(balance_terms.names)
+    if n <= _MOST_TERMS:
+        return range(n)
+    control, treated = looks
+    size = np.abs(treated.base - control.base)[:n] / np.sqrt((treated.spread + control.spread)[:n] / 2)
+    size[~np.isfinite(size)] = 0.0  # of terms that say nothing
+    return sorted(np.argsort(-size, kind="stable")[:_MOST_TERMS].tolist())
 
 
 def _products_of_rows(a: Floats, b: Floats) -> Floats:
@@ -347,13 +385,11 @@ def _past(
     return {name: (which, smd) for name, (which, smd) in found.items() if abs(smd) > limit}
 
 
-def _products(balance_terms: BalanceTerms, looks: Sequence[_Look]) -> dict[str, _Which]:
-    """Give the squares and products by name, as `balance` names them."""
-    if len(balance_terms.names) > _MOST_TERMS:
-        return {}
+def _products(balance_terms: BalanceTerms, looks: Sequence[_Look], among: Sequence[int]) -> dict[str, _Which]:
+    """Give the squares and products of some terms by name, as `balance` names them."""
     binary = np.all([((look.z == 0) | (look.z == 1)).all(axis=1) for look in looks], axis=0)
     found: dict[str, _Which] = {}
-    for one, other in combinations_with_replacement(range(len(balance_terms.names)), 2):
+    for one, other in combinations_with_replacement(among, 2):
         names = balance_terms.names[one], balance_terms.names[other]
         if one == other and not binary[one]:
             found[f"{names[0]}^2"] = (one, one)

@@ -12,6 +12,7 @@ import pandas as pd
 
 from propensity.calls.keywords import answered
 from propensity.frames import native
+from propensity.frames.handed_on import as_covariates
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -35,7 +36,8 @@ def columns_by_name(function: Callable[_P, _R]) -> Callable[_P, _R]:
     def call(*args: _P.args, **options: _P.kwargs) -> _R:
         if len(args) > 1:
             raise TypeError(_form(function, args, options))
-        return by_keyword(*args, **options)
+        handed_on: dict[str, Any] = {name: as_covariates(value) for name, value in options.items()}
+        return by_keyword(*args, **handed_on)
 
     return call
 

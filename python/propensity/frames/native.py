@@ -106,6 +106,15 @@ def kept(data: AnyFrame, rows: Bools, columns: Mapping[str, Floats | Rows]) -> A
     return frame.with_columns(*added).filter(rows.tolist()).to_native()
 
 
+def taken(data: AnyFrame, rows: Rows) -> AnyFrame:
+    """Give some rows of a frame, by their places."""
+    if isinstance(data, pd.DataFrame):
+        return data.iloc[rows]
+    import narwhals.stable.v2 as nw  # noqa: PLC0415 - pandas frames do without it
+
+    return nw.from_native(eager(data), eager_only=True)[rows.tolist()].to_native()
+
+
 def names_of(data: AnyFrame, values: object) -> pd.Index[Any]:
     """Give what rows are called, from the name of a column, a series or an array."""
     named = column_as_given(data, values) if isinstance(values, str) else values

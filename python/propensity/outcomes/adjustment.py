@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Required, TypedDict, Unpack, get_args, overload
 
 import numpy as np
@@ -12,17 +13,21 @@ from propensity.calls.seeds import settle_seed
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import AIPW, IPWRA, AdjustmentEstimand, OutcomeModel, RegressionAdjustment
-from propensity.effects.sample import for_each_outcome
+from propensity.effects.grouped import GroupedEffects
+from propensity.effects.metrics import Metrics, Winsorize
 from propensity.effects.several import Effects
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates, parse_covariates
-from propensity.outcomes.cross_fitted import cross_fitted_effects, warn_of_cross_fitted_terms
+from propensity.outcomes.by_group import means_by_group
+from propensity.outcomes.cross_fitted import warn_of_cross_fitted_terms
 from propensity.outcomes.given_scores import effects_of_given_scores
-from propensity.outcomes.models import Roles, Study, adjusted_effects, read_study, require_known
-from propensity.outcomes.split_scores import fitted_scores, split_of_fitted
+from propensity.outcomes.models import Roles, adjusted_effects, require_known
+from propensity.outcomes.questions import MeasuredStudy, Question
+from propensity.outcomes.split_scores import cross_fitted
+from propensity.outcomes.within_groups import adjusted_within
 from propensity.scores.choice import LOGISTIC
 from propensity.scores.flexible import require_no_penalty
 from propensity.scores.learners import Learner, own_learner
@@ -35,6 +40,8 @@ class _Shared(TypedDict, total=False):
     estimand: AdjustmentEstimand
     penalty: float
     contrast: Contrast
+    per: str | None
+    winsorize: Winsorize
     cluster: object
     sample_weight: object
 
@@ -53,10 +60,14 @@ class _AipwOptions(_Shared, total=False):
 
 
 @overload
-def aipw(df: AnyFrame, *, outcome: str, **options: Unpack[_AipwOptions]) -> Effect: ...
+def aipw(
+    df: AnyFrame, *, outcome: str, by: str | list[str], within: bool = False, **options: Unpack[_AipwOptions]
+) -> GroupedEffects: ...
+@overload
+def aipw(df: AnyFrame, *, outcome: str, by: None = None, **options: Unpack[_AipwOptions]) -> Effect: ...
 @overload
 def aipw(
-    df: AnyFrame, *, outcome: list[str] | tuple[str, ...], **options: Unpack[_AipwOptions]
+    df: AnyFrame, *, outcome: list[str] | tuple[str, ...], by: None = None, **options: Unpack[_AipwOptions]
 ) -> Effects: ...
 @columns_by_name
 def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
@@ -75,9 +86,13 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     n_repeats: int = 1,
     seed: int | np.random.Generator | None = 0,
     contrast: Contrast = "difference",
+    by: str | Sequence[str] | None = None,
+    within: bool = False,
+    per: str | None = None,
+    winsorize: Winsorize = None,
     cluster: object = None,
     sample_weight: object = None,
-) -> Effect | Effects:
+) -> Effect | Effects | GroupedEffects:
     """Estimate the effect by augmented inverse probability weighting, right if either model is.
 
     It weighs the residuals of outcome models as `ipw` weighs outcomes, and adds the means that they predict.
@@ -120,12 +135,17 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
         None takes a fresh one; `se_method` tells which it was.
     contrast : {"difference", "ratio", "percent", "odds_ratio"}, default "difference"
         What the two means are made into.
+    by, per, winsorize
+        As for `ipw`: groups, each with an effect of its own; a column to divide by; a quantile to bound at.
+    within : bool, default False
+        With `by`: fit all models anew in each group. By default they are fitted once, to all rows, so that
+        groups share what moves the outcome, and small ones have an effect too.
     cluster, sample_weight : None, str, Series or array (n,), default None
         As for `ipw`; folds keep clusters whole.
 
     Returns
     -------
-    Effect, or Effects for a list of outcomes
+    Effect, Effects for a list of outcomes, or GroupedEffects with `by`
 
     Raises
     ------
@@ -178,24 +198,32 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
         seed=settle_seed(seed),
     )
     require_no_penalty(score_model, penalty)
-    _check_options(penalty, contrast)
+    checks.number("penalty", penalty, minimum=0.0)
+    asked = Question(Metrics(outcome, per, winsorize), contrast, by, within)
     roles = Roles(treatment, outcome, covariates, outcome_covariates, cluster, sample_weight)
     if scores is not None:
-        return effects_of_given_scores(df, roles, spec, scores, penalty, contrast)
-    study = read_study(df, roles, takes_missing=spec.takes_missing)
+        return effects_of_given_scores(df, roles, spec, scores, penalty, asked)
+    read = asked.read(df, roles, takes_missing=spec.takes_missing)
+    if within:
+        return adjusted_within(read, asked, spec, penalty)
     if not spec.is_cross_fitted:
-        return _with_fitted_scores(study, outcome, spec, penalty, contrast)
-    fitted = fitted_scores(study, outcome, spec, penalty, treatment)
-    split = split_of_fitted(study, outcome, spec, fitted)
-    effects = for_each_outcome(outcome, cross_fitted_effects(study, split, spec, contrast))
-    warn_of_cross_fitted_terms(study, own_learner(score_model, penalty), own_learner(outcome_model))
+        return _with_fitted_scores(read, asked, spec, penalty)
+    found = cross_fitted(read.study, asked.metrics.columns, spec, penalty, asked.of_parts)
+    effects = asked.answer(read.measured, found, found.group_means)
+    warn_of_cross_fitted_terms(read.study, own_learner(score_model, penalty), own_learner(outcome_model))
     return effects
 
 
 @overload
-def ipwra(df: AnyFrame, *, outcome: str, **options: Unpack[_Options]) -> Effect: ...
+def ipwra(
+    df: AnyFrame, *, outcome: str, by: str | list[str], within: bool = False, **options: Unpack[_Options]
+) -> GroupedEffects: ...
 @overload
-def ipwra(df: AnyFrame, *, outcome: list[str] | tuple[str, ...], **options: Unpack[_Options]) -> Effects: ...
+def ipwra(df: AnyFrame, *, outcome: str, by: None = None, **options: Unpack[_Options]) -> Effect: ...
+@overload
+def ipwra(
+    df: AnyFrame, *, outcome: list[str] | tuple[str, ...], by: None = None, **options: Unpack[_Options]
+) -> Effects: ...
 @columns_by_name
 def ipwra(  # noqa: PLR0913 - as for `aipw`
     df: AnyFrame,
@@ -208,9 +236,13 @@ def ipwra(  # noqa: PLR0913 - as for `aipw`
     outcome_model: OutcomeModel = "linear",
     penalty: float = 0.0,
     contrast: Contrast = "difference",
+    by: str | Sequence[str] | None = None,
+    within: bool = False,
+    per: str | None = None,
+    winsorize: Winsorize = None,
     cluster: object = None,
     sample_weight: object = None,
-) -> Effect | Effects:
+) -> Effect | Effects | GroupedEffects:
     """Estimate the effect by outcome models that are fitted with balancing weights: doubly robust too.
 
     Its means are averages of predictions, so that with a logistic outcome model they cannot leave [0, 1].
@@ -219,7 +251,7 @@ def ipwra(  # noqa: PLR0913 - as for `aipw`
     ----------
     df, outcome, treatment, covariates, outcome_covariates, estimand, penalty
         As for `aipw`.
-    contrast, cluster, sample_weight
+    contrast, by, within, per, winsorize, cluster, sample_weight
         As for `aipw`.
     outcome_model : {"linear", "logistic"}, default "linear"
         Fitted in each arm on its own. There is no cross-fitting: what makes this estimator doubly robust is
@@ -227,7 +259,7 @@ def ipwra(  # noqa: PLR0913 - as for `aipw`
 
     Returns
     -------
-    Effect, or Effects for a list of outcomes
+    Effect, Effects for a list of outcomes, or GroupedEffects with `by`
 
     Raises
     ------
@@ -245,16 +277,26 @@ def ipwra(  # noqa: PLR0913 - as for `aipw`
     the equations of the score, of both weighted outcome models and of the two means, with divisor n.
     """
     spec = IPWRA(estimand, outcome_model)
-    _check_options(penalty, contrast)
+    checks.number("penalty", penalty, minimum=0.0)
+    asked = Question(Metrics(outcome, per, winsorize), contrast, by, within)
     roles = Roles(treatment, outcome, covariates, outcome_covariates, cluster, sample_weight)
-    return _with_fitted_scores(read_study(df, roles), outcome, spec, penalty, contrast)
+    read = asked.read(df, roles)
+    if within:
+        return adjusted_within(read, asked, spec, penalty)
+    return _with_fitted_scores(read, asked, spec, penalty)
 
 
-@overload
-def regression_adjustment(df: AnyFrame, *, outcome: str, **options: Unpack[_Options]) -> Effect: ...
 @overload
 def regression_adjustment(
-    df: AnyFrame, *, outcome: list[str] | tuple[str, ...], **options: Unpack[_Options]
+    df: AnyFrame, *, outcome: str, by: str | list[str], within: bool = False, **options: Unpack[_Options]
+) -> GroupedEffects: ...
+@overload
+def regression_adjustment(
+    df: AnyFrame, *, outcome: str, by: None = None, **options: Unpack[_Options]
+) -> Effect: ...
+@overload
+def regression_adjustment(
+    df: AnyFrame, *, outcome: list[str] | tuple[str, ...], by: None = None, **options: Unpack[_Options]
 ) -> Effects: ...
 @columns_by_name
 def regression_adjustment(  # noqa: PLR0913 - as for `aipw`
@@ -268,9 +310,13 @@ def regression_adjustment(  # noqa: PLR0913 - as for `aipw`
     outcome_model: OutcomeModel = "linear",
     penalty: float = 0.0,
     contrast: Contrast = "difference",
+    by: str | Sequence[str] | None = None,
+    within: bool = False,
+    per: str | None = None,
+    winsorize: Winsorize = None,
     cluster: object = None,
     sample_weight: object = None,
-) -> Effect | Effects:
+) -> Effect | Effects | GroupedEffects:
     """Estimate the effect by an outcome model in each arm, averaged over those the effect is for.
 
     It needs little overlap to run, and where there is little it extrapolates in silence: look at the scores
@@ -278,7 +324,9 @@ def regression_adjustment(  # noqa: PLR0913 - as for `aipw`
 
     Parameters
     ----------
-    df, outcome, treatment, estimand, outcome_model, contrast, cluster, sample_weight
+    df, outcome, treatment, estimand, outcome_model, contrast, by, within, per, winsorize
+        As for `ipwra`.
+    cluster, sample_weight
         As for `ipwra`.
     covariates : list of str, or str
         Of the outcome models, unless `outcome_covariates` are given.
@@ -290,7 +338,7 @@ def regression_adjustment(  # noqa: PLR0913 - as for `aipw`
 
     Returns
     -------
-    Effect, or Effects for a list of outcomes
+    Effect, Effects for a list of outcomes, or GroupedEffects with `by`
         Its weights are the sample weights: no row is weighed otherwise.
 
     Raises
@@ -309,7 +357,8 @@ def regression_adjustment(  # noqa: PLR0913 - as for `aipw`
     means, with divisor n.
     """
     spec = RegressionAdjustment(estimand, outcome_model)
-    _check_options(penalty, contrast)
+    checks.number("penalty", penalty, minimum=0.0)
+    asked = Question(Metrics(outcome, per, winsorize), contrast, by, within)
     if penalty:
         raise InvalidInputError(
             f"penalty: regression adjustment has no score model for {penalty!r} to act on; leave it out"
@@ -319,26 +368,25 @@ def regression_adjustment(  # noqa: PLR0913 - as for `aipw`
         require_known(df, roles)
         parse_covariates(outcome_covariates, df, may_be_none=True, role="outcome_covariates")
         roles = replace(roles, covariates=outcome_covariates)
-    study = read_study(df, roles)
-    adjusted = adjusted_effects(study, spec, None, contrast)
-    effects = for_each_outcome(outcome, adjusted)
+    read = asked.read(df, roles)
+    if within:
+        return adjusted_within(read, asked, spec, 0.0)
+    adjusted = adjusted_effects(read.study, spec, None, asked.of_parts)
+    effects = asked.answer(read.measured, adjusted, partial(means_by_group, adjusted))
     adjusted.warn_of_terms()
     return effects
 
 
 def _with_fitted_scores(
-    study: Study, outcome: str | Sequence[str], spec: AIPW | IPWRA, penalty: float, contrast: Contrast
-) -> Effect | Effects:
+    read: MeasuredStudy, asked: Question, spec: AIPW | IPWRA, penalty: float
+) -> Effect | Effects | GroupedEffects:
     """Fit the score model, once for all outcomes, and say what it has to say."""
-    fitted = study.score.fit(penalty).usable(study.sample.frame.index)
+    fitted = read.study.score.fit(penalty).usable(read.study.sample.frame.index)
     fitted.warn_of_terms()
     fitted.warn_of_separation()
-    adjusted = adjusted_effects(study, spec, fitted, contrast)
-    effects = for_each_outcome(outcome, adjusted, told=[str(fitted.separation)])
+    adjusted = adjusted_effects(read.study, spec, fitted, asked.of_parts)
+    effects = asked.answer(
+        read.measured, adjusted, partial(means_by_group, adjusted), [str(fitted.separation)]
+    )
     adjusted.warn_of_terms()
     return effects
-
-
-def _check_options(penalty: float, contrast: Contrast) -> None:
-    checks.number("penalty", penalty, minimum=0.0)
-    checks.choice("contrast", contrast, get_args(Contrast))

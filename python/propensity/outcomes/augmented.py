@@ -42,11 +42,9 @@ def augmented_means(
     mu_a = sum(s g m_a + 1{T = a} w (Y - m_a)) / sum(s g). The influence of a row is its term less s g mu_a,
     over mean(s g): with models that have not seen the row, what they add to it is of second order.
     """
-    t = sample.treated
     target = target_weights(sample, estimand)
     means, influences = {}, {}
-    for arm, m in fitted.items():
-        terms = target * m + np.where(t == arm, weights * (y - m), 0.0)
+    for arm, terms in augmented_terms(sample, y, weights, fitted, target).items():
         means[arm] = float(terms.sum() / target.sum())
         influences[arm] = (terms - target * means[arm]) / target.mean()
     return Means(
@@ -56,6 +54,15 @@ def augmented_means(
         influences[False],
         difference=means[True] - means[False],
     )
+
+
+def augmented_terms(
+    sample: Sample, y: Floats, weights: Floats, fitted: Mapping[bool, Floats], target: Floats
+) -> dict[bool, Floats]:
+    """Give what each row (n,) has in the sums of either arm: s g m_a + 1{T = a} w (Y - m_a)."""
+    return {
+        arm: target * m + np.where(sample.treated == arm, weights * (y - m), 0.0) for arm, m in fitted.items()
+    }
 
 
 def averages_over(treated: Bools, estimand: AdjustmentEstimand) -> Bools:

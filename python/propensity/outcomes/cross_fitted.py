@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -13,9 +13,18 @@ from propensity.effects.arms import Weighting, effective_sizes
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import AIPW
+from propensity.effects.group_means import GroupMeans
 from propensity.effects.imbalance import BalanceTerms
 from propensity.frames.checks import Floats
-from propensity.outcomes.augmented import augmented_means, averages_over, over_repeats
+from propensity.frames.grouping import Grouping
+from propensity.outcomes.augmented import (
+    augmented_means,
+    augmented_terms,
+    averages_over,
+    over_repeats,
+    target_weights,
+)
+from propensity.outcomes.by_group import means_of_repeats
 from propensity.outcomes.models import (
     Study,
     naming_rows_outside_models,
@@ -27,7 +36,7 @@ from propensity.scores.cautions import score_cautions
 from propensity.scores.folds import Folds, Splits
 from propensity.scores.learners import Learner, Linear, Logistic, seeded
 from propensity.scores.scored import Scored, warn_of_left_out
-from propensity.weighting.ipw import weighting_cautions
+from propensity.weighting.doubts import weighting_cautions
 
 Predicted: TypeAlias = tuple[float, ByArm]
 """From where outcomes are measured, and what they would be in either arm, less that."""
@@ -68,46 +77,95 @@ class SplitScores:
         return f"influence function; takes the {self.known_as} as known; outcome models {self.splits.words}"
 
 
+@dataclass(frozen=True, eq=False)
+class CrossFittedEffects:
+    """What estimates the effect on an outcome with models that have not seen the rows they predict.
+
+    Attributes
+    ----------
+    study : Study
+    split : SplitScores
+    spec : AIPW
+    contrast : Contrast
+    weightings : tuple of Weighting
+        Of each repeat; `weighting` is their mean.
+    cautions : tuple of Warning
+    predicted : mapping of str to sequence of Predicted, or None
+        The predictions for each repeat, by outcome, where they were made already.
+    """
+
+    study: Study
+    split: SplitScores
+    spec: AIPW
+    contrast: Contrast
+    weightings: tuple[Weighting, ...]
+    weighting: Weighting
+    cautions: tuple[Warning, ...]
+    predicted: Mapping[str, Sequence[Predicted]] | None = None
+
+    @property
+    def estimand(self) -> str:
+        """Whose effect."""
+        return self.spec.estimand
+
+    @property
+    def se_method(self) -> str:
+        """How standard errors are made."""
+        return self.split.se_method
+
+    def __call__(self, outcome: str) -> Effect:
+        """Estimate one effect."""
+        sample, estimand = self.study.sample, self.spec.estimand
+        y = sample.frame.outcome(outcome)
+        found = [
+            augmented_means(sample, y - origin, own.weights, fitted, estimand, origin)
+            for (origin, fitted), own in zip(self._fits(outcome), self.weightings, strict=True)
+        ]
+        repeated = over_repeats(found, sample.clusters)
+        return sample.effect(
+            outcome,
+            repeated.means,
+            self.weighting,
+            estimand=estimand,
+            contrast=self.contrast,
+            se_method=self.se_method + _told(repeated.spread),
+            cautions=self.cautions,
+            covariates=self.study.columns,
+            scores=self.split.scores.mean(axis=0),
+        )
+
+    def group_means(self, groups: Grouping, outcome: str) -> GroupMeans:
+        """Give the means of both arms in each group."""
+        sample = self.study.sample
+        y, origin, repeats = sample.frame.outcome(outcome), 0.0, []
+        target = target_weights(sample, self.spec.estimand)
+        for (origin, fitted), own in zip(self._fits(outcome), self.weightings, strict=True):
+            repeats.append(augmented_terms(sample, y - origin, own.weights, fitted, target))
+        return means_of_repeats(sample, groups, target, repeats, origin)
+
+    def _fits(self, outcome: str) -> Iterable[Predicted]:
+        if self.predicted is not None:
+            return self.predicted[outcome]
+        return outcomes_of_repeats(self.study, self.split, self.spec, outcome)
+
+
 def cross_fitted_effects(
     study: Study,
     split: SplitScores,
     spec: AIPW,
     contrast: Contrast,
     predicted: Mapping[str, Sequence[Predicted]] | None = None,
-) -> Callable[[str], Effect]:
-    """Give what estimates the effect on an outcome with models that have not seen the rows they predict.
-
-    `predicted` are the predictions for each repeat, by outcome, where they were made already.
-    """
-    sample, estimand = study.sample, spec.estimand
-    weightings = [sample.weighting(scores, estimand) for scores in split.of_repeats]
+) -> CrossFittedEffects:
+    """Weigh the rows, as far as that needs no outcome."""
+    sample = study.sample
+    weightings = tuple(sample.weighting(scores, spec.estimand) for scores in split.of_repeats)
     weighting = _mean_of(weightings, sample.treated)
     scores = split.scores.mean(axis=0)
-    doubts = score_cautions(scores, sample.treated, sample.sample_weight)
-    scored = Scored(scores, study.score.x, balance_terms=split.balance_terms, cautions=doubts)
-    cautions = weighting_cautions(sample, scored, weighting, estimand=estimand, alone=False)
-
-    def effect_on(outcome: str) -> Effect:
-        y = sample.frame.outcome(outcome)
-        fits = predicted[outcome] if predicted else outcomes_of_repeats(study, split, spec, outcome)
-        found = [
-            augmented_means(sample, y - origin, own.weights, fitted, estimand, origin)
-            for (origin, fitted), own in zip(fits, weightings, strict=True)
-        ]
-        repeated = over_repeats(found, sample.clusters)
-        return sample.effect(
-            outcome,
-            repeated.means,
-            weighting,
-            estimand=estimand,
-            contrast=contrast,
-            se_method=split.se_method + _told(repeated.spread),
-            cautions=(*study.cautions, *cautions),
-            covariates=study.columns,
-            scores=scores,
-        )
-
-    return effect_on
+    unlikely = score_cautions(scores, sample.treated, sample.sample_weight)
+    scored = Scored(scores, study.score.x, balance_terms=split.balance_terms, cautions=unlikely)
+    doubts = weighting_cautions(sample, scored, weighting, estimand=spec.estimand, alone=False)
+    cautions = (*study.cautions, *doubts)
+    return CrossFittedEffects(study, split, spec, contrast, weightings, weighting, cautions, predicted)
 
 
 def outcomes_of_repeats(study: Study, split: SplitScores, spec: AIPW, outcome: str) -> Iterator[Predicted]:
@@ -130,7 +188,7 @@ def _told(spread: float | None) -> str:
     return f"; the repeats' estimates have standard deviation {spread:.3g}, which is counted"
 
 
-def _mean_of(weightings: list[Weighting], treated: np.ndarray) -> Weighting:
+def _mean_of(weightings: Sequence[Weighting], treated: np.ndarray) -> Weighting:
     """Average what rows weigh over repeats."""
     if len(weightings) == 1:
         return weightings[0]

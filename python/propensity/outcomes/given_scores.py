@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
-from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import AIPW
-from propensity.effects.sample import for_each_outcome
+from propensity.effects.group_means import GroupMeans
+from propensity.effects.grouped import GroupedEffects
 from propensity.effects.several import Effects
 from propensity.errors import InvalidInputError
 from propensity.frames.columns import open_frame, outcome_names
+from propensity.frames.grouping import Grouping
 from propensity.frames.native import AnyFrame
-from propensity.outcomes.cross_fitted import cross_fitted_effects, warn_of_cross_fitted_terms
-from propensity.outcomes.known_scores import known_score_effects
-from propensity.outcomes.models import Roles, Study, adjusted_effects, read_study
+from propensity.outcomes.by_group import means_by_group
+from propensity.outcomes.cross_fitted import (
+    CrossFittedEffects,
+    cross_fitted_effects,
+    warn_of_cross_fitted_terms,
+)
+from propensity.outcomes.known_scores import KnownScoreEffects, known_score_effects
+from propensity.outcomes.models import AdjustedEffects, Roles, Study, adjusted_effects
+from propensity.outcomes.questions import Question
 from propensity.outcomes.split_scores import split_of_given
 from propensity.scores.cross_fitted import CrossFittedScores
 from propensity.scores.learners import own_learner
@@ -26,8 +34,8 @@ from propensity.weighting.ipw import read_scored
 
 
 def effects_of_given_scores(
-    df: AnyFrame, roles: Roles, spec: AIPW, scores: object, penalty: float, contrast: Contrast
-) -> Effect | Effects:
+    df: AnyFrame, roles: Roles, spec: AIPW, scores: object, penalty: float, asked: Question
+) -> Effect | Effects | GroupedEffects:
     """Estimate effects with scores that somebody has fitted already, of a model with all that is known of it.
 
     Raises
@@ -35,29 +43,38 @@ def effects_of_given_scores(
     InvalidInputError
         There is something left to fit; the scores are of other rows, or of a model of the outcome.
     """
-    _require_nothing_to_fit(spec, penalty)
-    study = read_study(df, roles, given_scores(scores), (True, spec.learns_outcomes))
-    sample, outcome = study.sample, roles.outcome
+    _require_nothing_to_fit(spec, penalty, asked)
+    outcome, contrast = asked.metrics.columns, asked.of_parts
+    read = asked.read(df, roles, given_scores(scores), (True, spec.learns_outcomes))
+    study, sample = read.study, read.study.sample
     require_other_columns(sample.frame, scores, outcome_names(outcome))
     scored = read_scored(sample, scores)
-    effect_on: Callable[[str], Effect]
+    effect_on: CrossFittedEffects | AdjustedEffects | KnownScoreEffects
+    group_means: Callable[[Grouping, str], GroupMeans]
     split_up = spec.is_cross_fitted or isinstance(scores, CrossFittedScores)
     if split_up:
         split = split_of_given(study, outcome, spec, scores, scored)
         effect_on = cross_fitted_effects(study, split, spec, contrast)
+        group_means = effect_on.group_means
     elif isinstance(scores, PropensityModel):
         fitted = _as_fitted_here(study, scores, scored)
         study = replace(study, score=fitted.rows)
         effect_on = adjusted_effects(study, spec, fitted, contrast)
+        group_means = partial(means_by_group, effect_on)
     else:
         effect_on = known_score_effects(study, scored, spec, contrast)
-    effects = for_each_outcome(outcome, effect_on, told=told_by_fit(scores))
+        group_means = effect_on.group_means
+    effects = asked.answer(read.measured, effect_on, group_means, told_by_fit(scores))
     warn_of_cross_fitted_terms(study, None, own_learner(spec.outcome_model))
     return effects
 
 
-def _require_nothing_to_fit(spec: AIPW, penalty: float) -> None:
-    """Require no score model, nor a penalty for it, beside scores."""
+def _require_nothing_to_fit(spec: AIPW, penalty: float, asked: Question) -> None:
+    """Require no score model, nor a penalty for it, beside scores, nor to fit them in groups."""
+    if asked.within:
+        raise InvalidInputError(
+            "within: the scores are given, and all models of a group are fitted in it; leave scores= out"
+        )
     if not isinstance(spec.score_model, str):
         raise InvalidInputError(
             "score_model: the scores are given, so that none is fitted; leave one of the two out"

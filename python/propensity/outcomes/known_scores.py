@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from propensity.effects.arms import Means
+from propensity.effects.arms import Means, Weighting
 from propensity.effects.cautions import terms_cautions
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import AIPW
+from propensity.effects.group_means import GroupMeans
 from propensity.effects.sample import Sample
 from propensity.frames.checks import Bools, Floats
+from propensity.frames.grouping import Grouping
 from propensity.outcomes.augmented import augmented_means, averages_over, target_weights
+from propensity.outcomes.by_group import adjusted_means
 from propensity.outcomes.models import (
     Study,
     naming_rows_outside_models,
@@ -23,37 +26,65 @@ from propensity.outcomes.models import (
 from propensity.outcomes.outcome_learners import require_inside
 from propensity.scores.learners import Linear, Logistic, own_learner, require_chances
 from propensity.scores.scored import Scored
-from propensity.weighting.ipw import weighting_cautions
+from propensity.weighting.doubts import weighting_cautions
 
 
-def known_score_effects(
-    study: Study, scored: Scored, spec: AIPW, contrast: Contrast
-) -> Callable[[str], Effect]:
-    """Give what estimates the effect on an outcome; errors count that the outcome models were estimated."""
+@dataclass(frozen=True, eq=False)
+class KnownScoreEffects:
+    """What estimates the effect on an outcome; errors count that the outcome models were estimated."""
+
+    study: Study
+    spec: AIPW
+    scored: Scored
+    contrast: Contrast
+    weighting: Weighting
+    cautions: tuple[Warning, ...]
+
+    @property
+    def estimand(self) -> str:
+        """Whose effect."""
+        return self.spec.estimand
+
+    @property
+    def se_method(self) -> str:
+        """How standard errors are made."""
+        return f"stacked equations of outcome models and means; takes the {self.scored.known_as} as known"
+
+    def __call__(self, outcome: str) -> Effect:
+        """Estimate one effect."""
+        return self.study.sample.effect(
+            outcome,
+            self.means(outcome),
+            self.weighting,
+            estimand=self.estimand,
+            contrast=self.contrast,
+            se_method=self.se_method,
+            cautions=self.cautions,
+            covariates=self.study.columns,
+            scores=self.scored.scores,
+        )
+
+    def means(self, outcome: str) -> Means:
+        """Estimate the means of both arms."""
+        study, y = self.study, self.study.sample.frame.outcome(outcome)
+        require_events(study, outcome, [self.spec])
+        with naming_separation_of_outcome(study), naming_rows_outside_models(study):
+            return _means(study, y, self.weighting.weights, self.spec, f"column '{outcome}'")
+
+    def group_means(self, groups: Grouping, outcome: str) -> GroupMeans:
+        """Give the means of both arms in each group."""
+        self.means(outcome)  # which looks at what the models are asked for
+        known = replace(self.scored, x=None)
+        return adjusted_means(self.study, self.spec, known, self.weighting.weights, groups, outcome)
+
+
+def known_score_effects(study: Study, scored: Scored, spec: AIPW, contrast: Contrast) -> KnownScoreEffects:
+    """Weigh the rows, as far as that needs no outcome."""
     sample = study.sample
     weighting = sample.weighting(scored.scores, spec.estimand)
     doubts = weighting_cautions(sample, scored, weighting, estimand=spec.estimand, alone=False)
     few = terms_cautions(sample.outcome_rows(), study.outcome_x.shape[1] + 1, spec.estimand)
-
-    def effect_on(outcome: str) -> Effect:
-        require_events(study, outcome, [spec])
-        with naming_separation_of_outcome(study), naming_rows_outside_models(study):
-            means = _means(
-                study, sample.frame.outcome(outcome), weighting.weights, spec, f"column '{outcome}'"
-            )
-        return sample.effect(
-            outcome,
-            means,
-            weighting,
-            estimand=spec.estimand,
-            contrast=contrast,
-            se_method=f"stacked equations of outcome models and means; takes the {scored.known_as} as known",
-            cautions=(*study.cautions, *doubts, *few),
-            covariates=study.columns,
-            scores=scored.scores,
-        )
-
-    return effect_on
+    return KnownScoreEffects(study, spec, scored, contrast, weighting, (*study.cautions, *doubts, *few))
 
 
 def _means(study: Study, y: Floats, weights: Floats, spec: AIPW, subject: str) -> Means:

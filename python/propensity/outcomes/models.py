@@ -26,7 +26,7 @@ from propensity.frames.terms import Covariates, Recipe, parse_covariates
 from propensity.outcomes.extrapolation import naming_rows_outside
 from propensity.scores.inputs import Inputs
 from propensity.scores.scored import FittedScores, ScoreRows, warn_of_left_out
-from propensity.weighting.ipw import weighting_cautions
+from propensity.weighting.doubts import weighting_cautions
 
 _STACKED = {
     "aipw": "stacked estimating equations of score, outcome models and means",
@@ -141,15 +141,25 @@ class AdjustedEffects:
     cautions: tuple[Warning, ...]
     left_out: dict[int, None] = field(default_factory=dict)
 
+    @property
+    def estimand(self) -> str:
+        """Whose effect."""
+        return self.spec.estimand
+
+    @property
+    def se_method(self) -> str:
+        """How standard errors are made."""
+        return _STACKED[self.spec.method]
+
     def __call__(self, outcome: str) -> Effect:
         """Estimate one effect."""
         return self.study.sample.effect(
             outcome,
-            self._means(outcome),
+            self.means(outcome),
             self.weighting,
             estimand=self.spec.estimand,
             contrast=self.contrast,
-            se_method=_STACKED[self.spec.method],
+            se_method=self.se_method,
             cautions=self.cautions,
             covariates=self.study.columns,
             scores=None if self.fitted is None else self.fitted.fit.scores,
@@ -160,7 +170,8 @@ class AdjustedEffects:
         told = None if self.fitted is None else self.fitted.dropped
         warn_of_outcome_terms(self.study, self.left_out, told)
 
-    def _means(self, outcome: str) -> ArmMeans:
+    def means(self, outcome: str) -> ArmMeans:
+        """Estimate the means of both arms."""
         study, sample = self.study, self.study.sample
         require_events(study, outcome, [self.spec])
         x, score_columns, outcome_columns = side_by_side(study)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from propensity.effects.contrasts import Contrast
 from propensity.effects.estimators import AIPW
 from propensity.errors import InvalidInputError
 from propensity.frames.checks import Rows
-from propensity.outcomes.cross_fitted import SplitScores
+from propensity.outcomes.cross_fitted import CrossFittedEffects, SplitScores, cross_fitted_effects
 from propensity.outcomes.models import Study, naming_separated_scores, places_of_rows
 from propensity.scores.cross_fitted import CrossFittedScores
 from propensity.scores.flexible import Asked, cross_fitted_scores
@@ -26,6 +27,17 @@ def fitted_scores(
     asked = Asked.by_estimator(spec.score_choice, spec.estimand, penalty)
     places = places_of_rows(study, outcome) if isinstance(spec.score_model, str) else None
     return scores_in_study(study, asked, treatment, penalty, places)
+
+
+def cross_fitted(
+    study: Study, outcome: str | Sequence[str], spec: AIPW, penalty: float, contrast: Contrast
+) -> CrossFittedEffects:
+    """Cross-fit the score model, and give what estimates effects in its folds."""
+    treatment = study.sample.frame.treatment
+    assert treatment is not None
+    scores = fitted_scores(study, outcome, spec, penalty, treatment)
+    split = split_of_fitted(study, outcome, spec, scores)
+    return cross_fitted_effects(study, split, spec, contrast)
 
 
 def scores_in_study(

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from propensity import core
-from propensity.calls.warned import warn
-from propensity.effects.arms import OutcomeFacts
 from propensity.effects.cautions import count_cautions
 from propensity.effects.estimators import (
     AIPW,
     IPW,
     IPWRA,
-    Balancing,
     Estimator,
     RegressionAdjustment,
     check_estimators,
@@ -27,10 +23,9 @@ from propensity.effects.given_away import constant_cautions
 from propensity.effects.matching_specification import NearestNeighbors
 from propensity.effects.sample import rows_there, warn_once
 from propensity.effects.score_specification import ScoreSpecification
-from propensity.errors import InvalidInputError, OverlapWarning
+from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
-from propensity.frames.checks import Floats
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates
 from propensity.outcomes.models import (
@@ -45,14 +40,13 @@ from propensity.outcomes.models import (
     side_by_side,
     warn_of_outcome_terms,
 )
-from propensity.resampling.analytic import Analytic, Figures
+from propensity.resampling.balanced import Balanced
 from propensity.resampling.options import Groups, Resampling, ResamplingOptions, group_name
+from propensity.resampling.replicated import result_of
 from propensity.resampling.result import BootstrapResult
 from propensity.scores.scored import warn_of_left_out
 
 DEFAULT_ESTIMATORS: tuple[Estimator, ...] = (IPW("ATE"), IPW("ATT"), NearestNeighbors("ATT"))
-
-_FAILURES_TOLERATED = 0.05  # of the replicates; beyond, those that are left no longer speak for all
 
 
 @columns_by_name
@@ -170,8 +164,10 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
         study.sample.clusters, None if strata is None else study.sample.frame.groups(strata, "strata")
     )
     groups.require_drawable(resampling)
-    run = _run_on(study, outcome, groups, options, estimators=list(estimators), penalty=penalty)
+    balanced = Balanced.of(study, estimators)
+    run = _run_on(study, outcome, groups, options, balanced, estimators=list(estimators), penalty=penalty)
     with (
+        balanced.naming_infeasible(),
         naming_separated_model(study, penalty, fits_score=_fit_scores(estimators)),
         naming_separated_scores(study, penalty if _fit_scores(estimators) else None),
         naming_rows_outside_models(study),
@@ -179,31 +175,34 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     ):
         found = run(n_reps=n_reps, studentized=studentized, progress=report)
     _warn_of_models(study, estimators, penalty, found)
-    labels = pd.Index([estimator.label for estimator in estimators], name="estimator")
-    _warn_of_failures(pd.Series(found.n_failed, index=labels, name="n_failed"), n_reps)
-    estimates, replicates = _settled(found.estimates, found.replicates, facts, len(study.sample.treated))
-    return BootstrapResult(
-        estimators=tuple(estimators),
-        estimates=pd.Series(estimates, index=labels, name="estimate"),
-        replicates=_by_replicate(replicates, labels),
-        analytic=Analytic(partial(_without_resampling, run, labels)),
-        seed=options.seed,
+    balanced.warn_of_dropped(found, told=study.score.dropped(found.aliased))
+    return result_of(
+        run,
+        found,
+        estimators,
+        facts,
+        replace(groups, cluster_name=group_name(cluster), strata_name=group_name(strata)),
+        options,
+        n_rows=len(study.sample.treated),
         penalty=float(penalty),
-        resampling=resampling,
-        cluster=group_name(cluster),
-        strata=group_name(strata),
-        refitted=True,
-        replicate_std_errors=None if found.std_errors is None else _by_replicate(found.std_errors, labels),
     )
 
 
 def _run_on(
-    study: Study, outcome: str, groups: Groups, options: ResamplingOptions, **what: Any
+    study: Study,
+    outcome: str,
+    groups: Groups,
+    options: ResamplingOptions,
+    balanced: Balanced,
+    **what: Any,
 ) -> Callable[..., core.Replicates]:
     """Give the core's bootstrap of the rows that are there, for as many replicates as are asked for later."""
     sample = study.sample
     there = rows_there(sample.sample_weight)
     x, score_columns, outcome_columns = side_by_side(study)
+    if score_columns is None and balanced.has_products:
+        score_columns = outcome_columns = list(range(x.shape[1]))
+    x, balanced_columns = balanced.beside(x)
     drawn = groups.numbered(partial(places_of_rows, study, outcome), there)
     return partial(
         core.bootstrap,
@@ -215,6 +214,7 @@ def _run_on(
         sample_weight=None if sample.sample_weight is None else sample.sample_weight[there],
         score_columns=score_columns,
         outcome_columns=outcome_columns,
+        balanced_columns=balanced_columns,
         **options.core_options,
         **what,
     )
@@ -238,38 +238,10 @@ def _warn_of_models(
         warn_of_outcome_terms(study, found.outcome_aliased, told)
 
 
-def _settled(
-    estimates: Floats, replicates: Floats, facts: OutcomeFacts, n_rows: int
-) -> tuple[Floats, Floats]:
-    """Take estimates for 0 that are rounding beside the outcome, if all their replicates are."""
-    limit = math.inf if facts.constant else facts.rounding(n_rows)
-    largest = np.nanmax(np.abs(replicates), axis=0, initial=0.0)
-    rounding = (np.abs(estimates) <= limit) & (largest <= limit)
-    return np.where(rounding, 0.0, estimates), np.where(rounding & ~np.isnan(replicates), 0.0, replicates)
-
-
-def _by_replicate(values: Floats, labels: pd.Index[str]) -> pd.DataFrame:
-    return pd.DataFrame(values, index=pd.RangeIndex(len(values), name="replicate"), columns=labels)
-
-
-def _without_resampling(run: Callable[..., core.Replicates], labels: pd.Index[str]) -> Figures:
-    found = run(n_reps=0, analytic=True)
-    return (
-        pd.Series(found.acceleration, index=labels, name="acceleration"),
-        pd.Series(found.analytic_std_error, index=labels, name="analytic_std_error"),
-    )
-
-
 def _check_estimators(
     estimators: Sequence[Estimator], penalty: float, resampling: str, *, weighted: bool
 ) -> None:
     check_estimators(estimators, penalty)
-    balancing = [spec.label for spec in estimators if isinstance(spec, Balancing)]
-    if balancing:
-        raise InvalidInputError(
-            f"estimators: a replicate makes no balancing weights; leave {checks.listed(balancing)} out, and "
-            "take fit_weights(...).effect(...), whose standard error needs no resampling"
-        )
     _require_fitted_to_all(estimators)
     matching = [spec.label for spec in estimators if isinstance(spec, NearestNeighbors)]
     if weighted and matching:
@@ -304,16 +276,3 @@ def _require_fitted_to_all(estimators: Sequence[Estimator]) -> None:
             "a replicate does not fit again; take aipw(..., score_model=..., outcome_model=...): its "
             "standard error needs no resampling, and n_repeats=5 counts what hangs on the folds"
         )
-
-
-def _warn_of_failures(n_failed: pd.Series[int], n_reps: int) -> None:
-    many = n_failed[n_failed > _FAILURES_TOLERATED * n_reps]
-    if len(many):
-        named = ", ".join(f"{label} in {n:,} ({n / n_reps:.0%})" for label, n in many.items())
-        message = (
-            f"of {n_reps:,} replicates some could not be estimated: {named}, for want of treated or control "
-            "units among those drawn, or because their treatment was foretold; the intervals are those of "
-            "the others alone. For weighting, resampling='bayesian' leaves no unit out; or merge small "
-            "levels, or use a penalty"
-        )
-        warn(message, OverlapWarning)

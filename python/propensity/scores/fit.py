@@ -94,7 +94,9 @@ def fit_propensity(  # noqa: PLR0913 - each is a choice a user may have to make,
         sample weights per unit of their mean. Zero is maximum likelihood: a penalty pulls the scores together
         and leaves imbalance behind. 1.0 is scikit-learn's default (its C is 1 / penalty), and is per unit of
         the column, as there: a column in thousands hardly feels it, one in thousandths hardly keeps a
-        coefficient. ``scale(x)`` in a formula puts columns on one footing.
+        coefficient. ``scale(x)`` in a formula puts columns on one footing. Cross-validation does not choose
+        it here: what foretells best balances worst (500 columns: 90% of the naive bias is left, no interval
+        holds the truth). Of hundreds of columns `select_covariates` keeps those that matter.
     n_folds : int or None, default None
         Each row is scored by a model that was fitted outside of its fold. None takes 5 where the model is no
         logistic one: 4 of 5 rows are nearly all there is to learn from, at five times the time of one fit. A

@@ -1,4 +1,4 @@
-"""Covariates to measure a hidden one by: groups of columns, as they are asked for."""
+"""Covariates to measure a hidden one by, or to leave out: groups of columns, as they are asked for."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ Benchmarks: TypeAlias = Sequence[str | Sequence[str]]
 """Columns, and lists of columns that make one benchmark together."""
 
 
-def read_benchmarks(benchmarks: object, columns: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
+def read_benchmarks(
+    benchmarks: object, columns: Sequence[str], role: str = "benchmarks"
+) -> Mapping[str, tuple[str, ...]]:
     """Read which of the covariates' columns are to be left out together, by a label.
 
     Raises
@@ -24,21 +26,19 @@ def read_benchmarks(benchmarks: object, columns: Sequence[str]) -> Mapping[str, 
     """
     if isinstance(benchmarks, str) or not isinstance(benchmarks, list | tuple):
         example = repr(columns[0]) if columns else "..."
-        raise TypeError(
-            f"benchmarks: a list of columns is needed, as in benchmarks=[{example}], not {benchmarks!r}"
-        )
+        raise TypeError(f"{role}: a list of columns is needed, as in {role}=[{example}], not {benchmarks!r}")
     found: dict[str, tuple[str, ...]] = {}
     for one in benchmarks:
         names = (one,) if isinstance(one, str) else tuple(one) if isinstance(one, list | tuple) else (one,)
         for name in names:
-            checks.column_name("benchmarks", name)
+            checks.column_name(role, name)
             if name not in columns:
                 raise InvalidInputError(
-                    f"benchmarks: '{name}' is not among the covariates, which are {checks.listed(columns)}"
+                    f"{role}: '{name}' is not among the covariates, which are {checks.listed(columns)}"
                 )
         label = " + ".join(names)
         if not names or len(set(names)) < len(names) or label in found:
-            raise InvalidInputError(f"benchmarks: {one!r} is empty, or names a column twice; give each once")
+            raise InvalidInputError(f"{role}: {one!r} is empty, or names a column twice; give each once")
         found[label] = names
     return found
 

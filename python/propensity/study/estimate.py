@@ -60,11 +60,20 @@ from propensity.scores.model import ModelScores
 from propensity.scores.scored import FittedScores, Scored, warn_of_left_out
 from propensity.scores.separation import Separation
 from propensity.weighting.balancing import BalancedSample
-from propensity.weighting.ipw import ipw_doubts, scored_effect, scored_out_of_sample, without_remedy
+from propensity.weighting.doubts import ipw_doubts, without_remedy
+from propensity.weighting.ipw import scored_effect, scored_out_of_sample
 
-# The two questions most asked, each answered by weighting and by an estimator that does not hang on the
-# score alone: where they part, one of the models is wrong. All of them have every contrast and clusters.
-DEFAULT_ESTIMATORS: tuple[Estimator, ...] = (IPW("ATE"), AIPW("ATE"), IPW("ATT"), AIPW("ATT"))
+# The two questions most asked, each answered by weighting, by an estimator that does not hang on the score
+# alone, and by weights that balance whatever the score: where they part, one of the models is wrong. All of
+# them have every contrast and clusters.
+DEFAULT_ESTIMATORS: tuple[Estimator, ...] = (
+    IPW("ATE"),
+    AIPW("ATE"),
+    Balancing("ATE"),
+    IPW("ATT"),
+    AIPW("ATT"),
+    Balancing("ATT"),
+)
 
 NAIVE = "naive gap"
 
@@ -100,7 +109,7 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     outcome, treatment : str
     covariates : list of str, or str
         As for `bootstrap`.
-    estimators : sequence of Estimator, default IPW("ATE"), AIPW("ATE"), IPW("ATT"), AIPW("ATT")
+    estimators : sequence of Estimator, default IPW, AIPW and Balancing, for "ATE" and for "ATT"
         With different labels.
     outcome_covariates : list of str, str, or None, default None
         Of the outcome models, where they are others.
@@ -172,6 +181,19 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     warn_once(cautions.values(), told)
     warn_once(map(FailedEstimatorWarning, _by_reason(failures)))
     return _table(effects, failures, [NAIVE, *(estimator.label for estimator in estimators)], level)
+
+
+def effect_by(
+    estimator: Estimator, df: AnyFrame, roles: Roles, outcome: str, penalty: float, *, silent: bool = False
+) -> Effect:
+    """Estimate an effect in one way, as `estimate` does; `silent` where others have told of the models."""
+    study = read_study(df, roles, takes_missing=_takes_missing([estimator]))
+    comparison = _Comparison(df, study, outcome, roles, penalty, "difference")
+    effect = comparison.effect(estimator)
+    if not silent:
+        comparison.warn_of_models()
+        warn_once(effect.cautions, [str(comparison.separation)])
+    return effect
 
 
 def _takes_missing(estimators: Sequence[Estimator]) -> tuple[bool, bool]:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from propensity import core
-from propensity.balance.tables import products_by_name
+from propensity.balance.products import products_by_name
 from propensity.effects.estimators import Balancing
+from propensity.effects.imbalance import BalanceTerms
 from propensity.errors import InfeasibleError
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.terms import Recipe
@@ -31,25 +32,29 @@ class BalancedTerms(ReadOnly):
     x : ndarray (n, d)
     empty : tuple of str
         Terms without a column.
+    looked_at : BalanceTerms
+        What balance is asked of: the terms but for products, and the squares and products of these.
     """
 
     names: tuple[str, ...]
     x: Floats
     empty: tuple[str, ...]
+    looked_at: BalanceTerms
 
     @classmethod
     def of(cls, x: Floats, recipe: Recipe, spec: Balancing) -> BalancedTerms:
         """Take terms as they are, and those squares and products of them that are asked for."""
-        recipe = replace(recipe, names=tuple(name.replace("[T.", "[") for name in recipe.names))
+        looked_at = BalanceTerms.of_terms(x, recipe)
+        recipe = replace(recipe, names=looked_at.names)
         squares, interactions = spec.moments == 2, spec.interactions
         products = products_by_name(x, recipe, squares=squares, interactions=interactions)
         if not products:
-            return cls(recipe.names, x, recipe.empty)
+            return cls(recipe.names, x, recipe.empty, looked_at)
         columns = np.empty((len(x), x.shape[1] + len(products)), order="F")
         columns[:, : x.shape[1]] = x
         for k, (one, other) in enumerate(products.values(), start=x.shape[1]):
             np.multiply(x[:, one], x[:, other], out=columns[:, k])
-        return cls((*recipe.names, *products), columns, recipe.empty)
+        return cls((*recipe.names, *products), columns, recipe.empty, looked_at)
 
     def fit(
         self, treated: Bools, sample_weight: Floats | None, spec: Balancing, n_threads: int | None = None

@@ -10,10 +10,11 @@ import pandas as pd
 
 from propensity import core
 from propensity.effects.arms import Weighting, weights_name
-from propensity.effects.cautions import balanced_cautions, count_cautions
+from propensity.effects.cautions import balance_cautions, balanced_cautions, count_cautions
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import AdjustmentEstimand, Balancing, BalancingMethod
+from propensity.effects.imbalance import find_imbalance
 from propensity.effects.sample import Sample, read_sample_weight, warn_once
 from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
@@ -25,6 +26,15 @@ from propensity.frames.terms import Covariates, make_terms, parse_covariates
 from propensity.scores.scored import ScoreRows
 from propensity.weighting.balanced_terms import BalancedTerms
 from propensity.weighting.balancing_weights import SE_METHOD, BalancingWeights
+
+_PRODUCTS = (
+    "weights are biased by it where the outcome hangs on it: balance it too (moments=2, interactions=True, "
+    "or a formula), or adjust for it (aipw)"
+)
+_PENALTY = (
+    "an estimate is biased by it: a smaller penalty leaves less, if there are weights that balance; or "
+    "adjust for it (aipw)"
+)
 
 
 @columns_by_name
@@ -102,6 +112,9 @@ def fit_weights(
         There are more terms than a fifth of what an arm is worth in rows.
     OverlapWarning
         An arm is worth less than a tenth of its rows.
+    BalanceWarning
+        The arms still differ by more than 0.1 standard deviations in a square or product of up to 30 terms,
+        if beyond what chance does to these; with a penalty in a term.
     SampleWeightWarning
         Sample weights look like counts.
 
@@ -145,7 +158,7 @@ def fit_weights(
     terms = BalancedTerms.of(x, recipe, spec)
     found = terms.fit(treated, weight, spec, n_threads)
     cautions = (
-        *_size_cautions(found, terms, treated, weight),
+        *_cautions(found, terms, treated, weight, spec),
         *count_cautions(weight, frame.code_of("sample_weight")),
     )
     terms.warn_of_dropped(found)
@@ -207,8 +220,25 @@ class BalancedSample:
             estimand=self.spec.estimand,
             contrast=contrast,
             se_method=SE_METHOD,
-            cautions=_size_cautions(found, self.terms, t, s),
+            cautions=_cautions(found, self.terms, t, s, self.spec),
         )
+
+
+def _cautions(
+    found: core.BalancingWeights,
+    terms: BalancedTerms,
+    treated: Bools,
+    sample_weight: Floats | None,
+    spec: Balancing,
+) -> tuple[Warning, ...]:
+    """Say where an arm is worth few rows, and what the arms still differ in."""
+    ess = (found.ess_treated, found.ess_control)
+    left = find_imbalance(terms.looked_at, treated, found.weights, ess=ess, sample_weight=sample_weight)
+    advice = _PENALTY if spec.penalty else _PRODUCTS
+    return (
+        *_size_cautions(found, terms, treated, sample_weight),
+        *balance_cautions(left, f"balancing for the {spec.estimand}", advice),
+    )
 
 
 def _size_cautions(

@@ -24,8 +24,11 @@ from propensity.frames.fingerprint import Fingerprint, Made
 from propensity.frames.kept import read_groups_later, read_later
 from propensity.frames.native import AnySeries
 from propensity.frames.terms import Covariates
+from propensity.resampling.options import Groups, Resampling, ResamplingOptions
+from propensity.resampling.result import BootstrapResult
 from propensity.results.show import in_few_digits
 from propensity.weighting.balanced_terms import BalancedTerms
+from propensity.weighting.bootstrap import bootstrap_weights
 
 SE_METHOD = "stacked estimating equations of weights and means; corrected for leverage (HC3)"
 
@@ -225,6 +228,58 @@ class BalancingWeights(WeightedResult):
         clusters = clusters_there(groups, self.sample_weight)
         rowwise_checks.clusters(clusters, self.treated, "cluster")
         return clusters
+
+    def bootstrap(
+        self,
+        outcome: object,
+        *,
+        resampling: Resampling = "multinomial",
+        cluster: object = None,
+        strata: object = None,
+        n_reps: int = 500,
+        seed: int | np.random.Generator | None = 0,
+        studentized: bool = False,
+        n_threads: int | None = None,
+        progress: bool | None = None,
+    ) -> BootstrapResult:
+        """Bootstrap the effect: every replicate makes the weights anew.
+
+        Parameters
+        ----------
+        outcome : str, Series or array (n,)
+            As for `effect`.
+        resampling, n_reps, seed, studentized, n_threads, progress
+            As for `propensity.bootstrap`.
+        cluster, strata : str, Series or array (n,), or None, default None
+            A column of the frame that the weights were made for, or labels of groups for every row of it; as
+            for `propensity.bootstrap`.
+
+        Returns
+        -------
+        BootstrapResult
+            Of one estimator, with `std_errors`, `conf_int()` and `summary()`. Replicates for which there are
+            no such weights are NaN there, and counted.
+
+        Raises
+        ------
+        InvalidInputError
+            As for `effect`; no replicate could be estimated; a cluster lies in several strata.
+
+        Warns
+        -----
+        OverlapWarning
+            More than 5% of the replicates could not be estimated.
+
+        Notes
+        -----
+        Where terms are few for the rows it agrees with `effect`. With a term for each five rows of an arm's
+        effective size and more both a bootstrap and errors without the correction for leverage are too small
+        (with 59 terms at n = 1,000 its intervals covered 70% to 90%): take `effect(outcome).conf_int()`.
+        """
+        checks.flag("studentized", studentized)
+        options = ResamplingOptions(resampling, n_reps, seed, n_threads, progress)
+        groups = Groups.read(cluster, strata, self.fingerprint)
+        return bootstrap_weights(self, self._outcome(outcome), groups, options, studentized=studentized)
 
     def balance(self, *, squares: bool = False, interactions: bool = False) -> pd.DataFrame:
         """Tabulate the balance of the covariates, before and after.

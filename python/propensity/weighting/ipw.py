@@ -1,32 +1,33 @@
 """Weighting: from scores to balancing weights, and the contrast of the weighted means."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Required, TypeAlias, TypedDict, Unpack, get_args, overload
+from typing import Required, TypedDict, Unpack, get_args, overload
 
 import numpy as np
 
 from propensity import core
 from propensity.effects.arms import Weighting, balancing_part
 from propensity.effects.cautions import (
-    adjustment_cautions,
-    balance_cautions,
     count_cautions,
     overlap_cautions,
 )
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import IPW, WeightingEstimand
-from propensity.effects.imbalance import BalanceTerms, Imbalance, find_imbalance
-from propensity.effects.sample import Sample, for_each_outcome, read_sample, warn_once
+from propensity.effects.grouped import GroupedEffects
+from propensity.effects.imbalance import BalanceTerms
+from propensity.effects.metrics import Metrics, Winsorize
+from propensity.effects.sample import Sample, read_sample, warn_once
 from propensity.effects.several import Effects
 from propensity.errors import InvalidInputError
 from propensity.frames import checks, rowwise_checks
 from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Floats
 from propensity.frames.columns import outcome_names
+from propensity.frames.grouping import require_groups
 from propensity.frames.native import AnyFrame, AnySeries
-from propensity.scores.cautions import lone_cautions, score_cautions, weights_of_stood_for
+from propensity.scores.cautions import score_cautions
 from propensity.scores.cross_fitted import CrossFittedScores
 from propensity.scores.logistic import (
     AS_KNOWN,
@@ -39,17 +40,9 @@ from propensity.scores.logistic import (
 )
 from propensity.scores.model import PropensityModel
 from propensity.scores.scored import Scored
-
-_ESTIMATED = "stacked estimating equations; counts that the scores were estimated"
-_REMEDY = "weighting alone is biased by it, and outcome models (aipw, ipwra) have to adjust for it"
-_REMEDY_OF_ADJUSTED = "the outcome models have to adjust for it, which they do as far as their terms reach"
-_REMEDY_OF_TRUNCATED = (
-    'a bound on the weights leaves it: raise it (truncate=), take estimand="ATO", which needs none, or '
-    "adjust (aipw)"
-)
-_RICHER = "; squares and products of terms in the score model balance more"
-_REMEDY_OF_KNOWN = "weights of right scores make the scores alike: look at overlap, and at how they were made"
-_KNOWN = "estimating equations of the two means; takes the {} as known"
+from propensity.weighting.by_group import Weighed, se_method_of, weighted_by_group
+from propensity.weighting.doubts import Doubts, ipw_doubts, once
+from propensity.weighting.within_groups import weighted_within
 
 
 @columns_by_name
@@ -129,16 +122,24 @@ class _Options(TypedDict, total=False):
     estimand: WeightingEstimand
     truncate: float | None
     contrast: Contrast
+    per: str | None
+    winsorize: Winsorize
     cluster: object
     sample_weight: object
 
 
 @overload
-def ipw(df: AnyFrame, *, outcome: str, **options: Unpack[_Options]) -> Effect: ...
-@overload
-def ipw(df: AnyFrame, *, outcome: list[str] | tuple[str, ...], **options: Unpack[_Options]) -> Effects: ...
-@columns_by_name
 def ipw(
+    df: AnyFrame, *, outcome: str, by: str | list[str], within: bool = False, **options: Unpack[_Options]
+) -> GroupedEffects: ...
+@overload
+def ipw(df: AnyFrame, *, outcome: str, by: None = None, **options: Unpack[_Options]) -> Effect: ...
+@overload
+def ipw(
+    df: AnyFrame, *, outcome: list[str] | tuple[str, ...], by: None = None, **options: Unpack[_Options]
+) -> Effects: ...
+@columns_by_name
+def ipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     df: AnyFrame,
     *,
     outcome: str | Sequence[str],
@@ -147,9 +148,13 @@ def ipw(
     estimand: WeightingEstimand = "ATE",
     truncate: float | None = None,
     contrast: Contrast = "difference",
+    by: str | Sequence[str] | None = None,
+    within: bool = False,
+    per: str | None = None,
+    winsorize: Winsorize = None,
     cluster: object = None,
     sample_weight: object = None,
-) -> Effect | Effects:
+) -> Effect | Effects | GroupedEffects:
     """Estimate the effect of the treatment by inverse probability weighting.
 
     Parameters
@@ -174,6 +179,18 @@ def ipw(
     contrast : {"difference", "ratio", "percent", "odds_ratio"}, default "difference"
         What the two means are made into. A difference is in units of the outcome; "percent" is the lift,
         100 (ratio - 1).
+    by : None, str or list of str, default None
+        A column whose values are groups, or several whose combinations are: the effect in each of them, with
+        scores that are those of all rows. `balance(..., by=)` shows whether they make the arms of each group
+        alike, too.
+    within : bool, default False
+        With `by`: fit the model of the scores anew in each group.
+    per : str or None, default None
+        A column that the outcome is divided by, arm by arm: clicks per view, of the views of all users of an
+        arm. The unit stays the row.
+    winsorize : float, (float, float) or None, default None
+        The quantile of the outcome, as 0.99, above which values are set to it, before anything else; two, as
+        (0.01, 0.99), bound both ends. The result says how many were moved; the bounds are taken as known.
     cluster : None, str, Series or array (n,), default None
         Groups whose rows may vary together (workspaces, households); None for independent rows.
     sample_weight : None, str, Series or array (n,), default None
@@ -183,7 +200,7 @@ def ipw(
 
     Returns
     -------
-    Effect, or Effects for a list of outcomes
+    Effect, Effects for a list of outcomes, or GroupedEffects with `by`
         Weighted mean of the treated against weighted mean of the controls.
 
     Raises
@@ -224,21 +241,46 @@ def ipw(
     """
     spec = IPW(estimand, truncate=truncate)
     checks.choice("contrast", contrast, get_args(Contrast))
-    sample = read_sample(
-        df,
-        treatment=treatment,
-        outcome=outcome,
-        cluster=cluster,
-        sample_weight=sample_weight,
-        also=given_scores(scores),
+    require_groups(by, within=within)
+    metrics = Metrics(outcome, per, winsorize)
+    measured = metrics.measured(
+        read_sample(
+            df,
+            treatment=treatment,
+            outcome=metrics.columns,
+            cluster=cluster,
+            sample_weight=sample_weight,
+            also=given_scores(scores),
+        )
     )
-    require_other_columns(sample.frame, scores, outcome_names(outcome))
+    sample = measured.sample
+    require_other_columns(sample.frame, scores, outcome_names(metrics.columns))
     scored = read_scored(sample, scores)
     doubts = once(ipw_doubts(sample, scored, spec))
-    return for_each_outcome(
-        outcome,
-        lambda name: scored_effect(sample, name, scored, spec, contrast, doubts),
+    if by is not None and within:
+        return weighted_within(measured, by, scores, partial(_difference, spec), estimand, contrast)
+    if by is not None:
+        weighed = weighed_by(sample, measured.only_outcome, scored, spec)
+        return weighted_by_group(measured, by, scored, weighed, contrast, doubts, told_by_fit(scores))
+    return measured.effects(
+        lambda name: scored_effect(sample, name, scored, spec, metrics.of_parts(contrast), doubts),
+        contrast,
         told=told_by_fit(scores),
+    )
+
+
+def _difference(spec: IPW, sample: Sample, name: str, scored: Scored) -> Effect:
+    """Estimate the effect on a sample whose score was fitted to it alone."""
+    return scored_effect(sample, name, scored, spec, "difference", ipw_doubts(sample, scored, spec))
+
+
+def weighed_by(sample: Sample, outcome: str, scored: Scored, spec: IPW) -> Weighed:
+    """Give what rows weigh, bounded where that is asked for, whatever the outcome."""
+    found = _weighed(sample, outcome, scored, spec)
+    return Weighed(
+        Weighting(found.weights, found.ess_treated, found.ess_control),
+        spec.estimand,
+        se_method_of(scored) + _bounds_of(spec, found),
     )
 
 
@@ -279,75 +321,17 @@ def scored_out_of_sample(sample: Sample, scores: CrossFittedScores, e: Floats) -
     )
 
 
-Doubts: TypeAlias = Callable[[Weighting], tuple[Warning, ...]]
-"""What there is to say of a weighting."""
-
-
-def once(doubts: Doubts) -> Doubts:
-    """Have it said once, for the weights are those of all outcomes."""
-    said: list[tuple[Warning, ...]] = []
-
-    def remember(weighting: Weighting) -> tuple[Warning, ...]:
-        if not said:
-            said.append(doubts(weighting))
-        return said[0]
-
-    return remember
-
-
-def ipw_doubts(sample: Sample, scored: Scored, spec: IPW) -> Doubts:
-    """Say of the weights of a specification what there is to say."""
-    truncated = spec.truncate is not None
-    return partial(weighting_cautions, sample, scored, estimand=spec.estimand, truncated=truncated)
-
-
-def weighting_cautions(
-    sample: Sample,
-    scored: Scored,
-    weighting: Weighting,
-    *,
-    estimand: str,
-    alone: bool = True,
-    truncated: bool = False,
-) -> tuple[Warning, ...]:
-    """Say of weights whether scores, overlap and balance allow an effect; `alone` without outcome models."""
-    weights, treated = weighting.weights, sample.present(sample.treated)
-    lone = lone_cautions(sample.present(scored.scores), treated, estimand, scored.separation)
-    uneven = overlap_cautions(estimand, sample.present(weights), treated)
-    of_fitted = _REMEDY if alone else _REMEDY_OF_ADJUSTED
-    known = scored.x is None and not scored.columns
-    advice = _REMEDY_OF_KNOWN if known else of_fitted
-    if truncated:
-        advice = _REMEDY_OF_TRUNCATED
-    elif scored.x is not None and not (lone or uneven):
-        advice += _RICHER
-    found = _imbalance(sample, scored, weighting, among_others=bool(lone))
-    left = balance_cautions(found, f"weighting for the {estimand}", advice)
-    none = adjustment_cautions(scored.x.shape[1]) if alone and scored.x is not None else ()
-    return (*none, *scored.cautions, *lone, *(uneven if alone else ()), *left)
-
-
-def without_remedy(caution: Warning) -> str:
-    """Give a caution but for its remedy, which hangs on the estimator, where what is wrong does not."""
-    words = str(caution)
-    for remedy in (_REMEDY, _REMEDY_OF_ADJUSTED, _REMEDY_OF_TRUNCATED):
-        words = words.partition(remedy)[0]
-    return words
-
-
-def _imbalance(
-    sample: Sample, scored: Scored, weighting: Weighting, *, among_others: bool
-) -> Imbalance | None:
-    """Look for what the arms still differ in; or the others do, where it is told for whom nobody stands."""
-    if scored.balance_terms is None or scored.cautions:  # of scores that cannot be right that is enough
-        return None
-    weights: Floats | None = weighting.weights
-    if among_others:
-        weights = weights_of_stood_for(weighting.weights, scored.scores, sample.treated)
-    if weights is None:
-        return None
-    ess, s = (weighting.ess_treated, weighting.ess_control), sample.sample_weight
-    return find_imbalance(scored.balance_terms, sample.treated, weights, ess=ess, sample_weight=s)
+def _weighed(sample: Sample, outcome: str, scored: Scored, spec: IPW) -> core.WeightedEstimate:
+    return core.ipw(
+        sample.frame.outcome(outcome),
+        sample.treated,
+        scored.scores,
+        estimand=spec.estimand,
+        truncate=spec.truncate,
+        x=scored.x,
+        penalty=scored.penalty,
+        sample_weight=sample.sample_weight,
+    )
 
 
 def scored_effect(
@@ -359,16 +343,7 @@ def scored_effect(
     doubts: Doubts,
 ) -> Effect:
     """Estimate one effect by weighting."""
-    found = core.ipw(
-        sample.frame.outcome(outcome),
-        sample.treated,
-        scored.scores,
-        estimand=spec.estimand,
-        truncate=spec.truncate,
-        x=scored.x,
-        penalty=scored.penalty,
-        sample_weight=sample.sample_weight,
-    )
+    found = _weighed(sample, outcome, scored, spec)
     weighting = Weighting(found.weights, found.ess_treated, found.ess_control)
     return sample.effect(
         outcome,
@@ -376,8 +351,7 @@ def scored_effect(
         weighting,
         estimand=spec.estimand,
         contrast=contrast,
-        se_method=(_KNOWN.format(scored.known_as) if scored.x is None else _ESTIMATED)
-        + _bounds_of(spec, found),
+        se_method=se_method_of(scored) + _bounds_of(spec, found),
         cautions=doubts(weighting),
         covariates=scored.columns,
         scores=scored.scores,

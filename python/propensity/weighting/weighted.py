@@ -72,7 +72,7 @@ def weighted_effect(
         result are.
     estimand : {"ATE", "ATT", "ATC", "ATO", "ATM"} or None, default None
         Whose effect the weights are for, which they do not tell by themselves. A result knows it.
-    contrast : {"difference", "ratio", "odds_ratio"}, default "difference"
+    contrast : {"difference", "ratio", "percent", "odds_ratio"}, default "difference"
         What the two means are made into. A difference is in units of the outcome.
     cluster : None, str, Series or array (n,), default None
         Groups whose rows may vary together (workspaces, households); None for independent rows.

@@ -34,6 +34,11 @@ impl Role {
     pub const MOVED_TARGET: Self = Self { constant: 1.0, moved: 1.0, ..Self::NONE };
     /// Rows that stand for themselves, and are weighed to stand for the others too.
     pub const MOVED_FROM_1: Self = Self { moved: 1.0, base: 1.0, ..Self::NONE };
+
+    /// exp(g eta), from exp(eta).
+    fn power(&self, odds: f64) -> f64 {
+        if self.sign > 0.0 { odds } else { 1.0 / odds }
+    }
 }
 
 /// One fit: what either arm is to it, controls first, and whose weights it makes.
@@ -89,6 +94,59 @@ impl Dual {
         let role = self.role(treated);
         let spread = role.moved * (weight - s * role.base);
         [s * role.constant - role.sign * spread, spread]
+    }
+
+    /// What a row of an arm weighs whose exp(eta) are these, if its weights are made by it.
+    pub fn weight_of(&self, arm: bool, odds: &Lane) -> Option<Lane> {
+        let role = self.role(arm);
+        self.weighs[usize::from(arm)].then(|| {
+            let mut weight = [role.base; BLOCK];
+            if role.moved > 0.0 {
+                weight.iter_mut().zip(odds).for_each(|(weight, odds)| *weight += role.power(*odds));
+            }
+            weight
+        })
+    }
+
+    /// Fill in the residuals and the spreads of units that have so many rows in either arm, controls first, and whose
+    /// exp(eta) are these; and say what of the target they weigh.
+    pub fn read(
+        &self,
+        rows: &[Lane; 2],
+        odds: &Lane,
+        residual: &mut Lane,
+        spread: &mut Lane,
+    ) -> f64 {
+        residual.fill(0.0);
+        spread.fill(0.0);
+        let mut total = 0.0;
+        for (role, rows) in self.roles.iter().zip(rows) {
+            if role.constant.abs() > 0.0 {
+                residual.iter_mut().zip(rows).for_each(|(e, rows)| *e += role.constant * rows);
+                total += role.constant.abs() * rows.iter().sum::<f64>();
+            }
+            if role.moved > 0.0 {
+                for row in 0..BLOCK {
+                    let moved = rows[row] * role.power(odds[row]);
+                    residual[row] -= role.sign * moved;
+                    spread[row] += moved;
+                }
+            }
+        }
+        total
+    }
+
+    /// Put g q (z'step)^2 in the place of z'step, of units as for [`Dual::read`].
+    pub fn curve(&self, rows: &[Lane; 2], odds: &Lane, change: &mut Lane) {
+        let mut bent = [0.0; BLOCK];
+        for (role, rows) in self.roles.iter().zip(rows) {
+            if role.moved > 0.0 {
+                for row in 0..BLOCK {
+                    bent[row] += role.sign * rows[row] * role.power(odds[row]);
+                }
+            }
+        }
+        change.iter_mut().zip(bent).for_each(|(change, bent)| *change = change.powi(2) * bent);
     }
 
     /// How fast a row's weight rises with its linear predictor, from the spread.

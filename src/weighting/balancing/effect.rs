@@ -57,12 +57,35 @@ pub fn balanced_effect(
     spec: &BalancingSpec,
     monitor: &Monitor,
 ) -> Result<BalancedEffect> {
-    let n = outcome.len();
     check(outcome, weights, x, rows, spec)?;
     let covariates = &Covariates::standardized_among(x, rows.sample_weight)?;
+    let ridge = spec.ridge(rows.sample_weight);
+    effect_of_rows(
+        outcome,
+        weights,
+        covariates,
+        rows,
+        &BalancingSpec { penalty: ridge, ..*spec },
+        monitor,
+    )
+}
+
+/// The same for columns that were standardized; the penalty is that on all rows together.
+///
+/// # Errors
+/// An arm weightless, [`Error::Overflow`].
+pub fn effect_of_rows(
+    outcome: &[f64],
+    weights: &[f64],
+    covariates: &Covariates<'_>,
+    rows: &Rows<'_>,
+    spec: &BalancingSpec,
+    monitor: &Monitor,
+) -> Result<BalancedEffect> {
+    let n = outcome.len();
     let measured = Measured::from_their_middle(outcome, rows.sample_weight);
     let fits: Vec<Fitted<'_>> = (spec.duals()?.into_iter())
-        .map(|dual| Fitted::new(dual, weights, covariates, rows, spec))
+        .map(|dual| Fitted::new(dual, weights, covariates, rows, spec.penalty))
         .collect::<Result<_>>()?;
     monitor.check()?;
     let mut means =
@@ -131,13 +154,13 @@ impl<'x> Fitted<'x> {
         weights: &[f64],
         covariates: &Covariates<'x>,
         rows: &Rows<'_>,
-        spec: &BalancingSpec,
+        ridge: f64,
     ) -> Result<Self> {
         let s = |i: usize| rows.sample_weight.map_or(1.0, |weights| weights[i]);
         let of = |i: usize| dual.read_weight(rows.treatment[i], s(i), weights[i]);
         let spread = by_row(weights.len(), |i| of(i)[1]);
         let residual = by_row(weights.len(), |i| of(i)[0]);
-        let ridge = vec![spec.ridge(rows.sample_weight); covariates.n_columns()];
+        let ridge = vec![ridge; covariates.n_columns()];
         let model = ScoreModel::of(covariates, residual, &spread, &ridge, rows.sample_weight)?;
         Ok(Self { dual, spread, model })
     }

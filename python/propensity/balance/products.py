@@ -1,0 +1,78 @@
+"""Squares and products of terms: what they are called, and how far apart the arms are in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations_with_replacement
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from propensity import core
+from propensity.frames.checks import Bools, Floats
+from propensity.frames.terms import Recipe
+
+Denominator: TypeAlias = Literal["pooled", "treated", "control", "all"]
+
+MOST_TERMS = 60
+"""Terms whose squares and products a balance table looks at: 1,830 at most."""
+
+_LOOK = 1_000  # rows that mostly tell that a column is not binary
+
+
+def products_by_name(
+    x: Floats, recipe: Recipe, *, squares: bool, interactions: bool, among: Sequence[int] | None = None
+) -> dict[str, tuple[int, int]]:
+    """Give the columns to be multiplied by the name of their product, each term's square first.
+
+    Levels of one categorical exclude each other, and the columns of one spline stand for one variable: what
+    is of one term is not multiplied. `among` some of the terms, or all.
+    """
+    names, origins = recipe.names, recipe.origins
+    products = {}
+    for one, other in combinations_with_replacement(range(len(names)) if among is None else among, 2):
+        if one == other:
+            if squares and not _is_binary(x[:, one]):
+                products[f"{names[one]}^2"] = (one, other)
+        elif interactions and origins[one] != origins[other]:
+            products[f"{names[one]}:{names[other]}"] = (one, other)
+    # A formula may have some of them already.
+    return {name: pair for name, pair in products.items() if name not in names}
+
+
+def _is_binary(column: Floats) -> bool:
+    some = column[:_LOOK]
+    return bool(((some == 0) | (some == 1)).all()) and bool(((column == 0) | (column == 1)).all())
+
+
+def balance_of_products(
+    x: Floats,
+    recipe: Recipe,
+    treated: Bools,
+    weightings: Mapping[str, Floats],
+    unadjusted: Floats,
+    *,
+    sample_weight: Floats | None,
+    denominator: Denominator,
+) -> dict[str, list[float]]:
+    """Give the SMD of squares and products of terms (n, d), in the sample as it is, then in each weighting.
+
+    Of more than `MOST_TERMS` terms those are taken that the arms differ most in as they are: `unadjusted`
+    (d,) are their SMDs.
+    """
+    among = None
+    if len(recipe.names) > MOST_TERMS:
+        size = np.where(np.isnan(unadjusted), 0.0, np.abs(unadjusted))
+        among = sorted(np.argsort(-size, kind="stable")[:MOST_TERMS].tolist())
+    pairs = products_by_name(x, recipe, squares=True, interactions=True, among=among)
+    if not pairs:
+        return {}
+    found = core.product_smds(
+        x,
+        treated,
+        list(pairs.values()),
+        weights=list(weightings.values()),
+        sample_weight=sample_weight,
+        denominator=denominator,
+    )
+    return dict(zip(pairs, found.tolist(), strict=True))

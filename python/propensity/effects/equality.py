@@ -1,0 +1,99 @@
+"""Whether several effects are one and the same: Wald's test of their differences."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from propensity.errors import InvalidInputError
+from propensity.frames.checks import Floats
+
+# The share of a difference's variance, below which what is left of it beside the others is rounding.
+_SINGULAR = 1e-10
+
+
+@dataclass(frozen=True)
+class EqualityTest:
+    """What a test that all groups have the same effect says; `str()` of it is the sentence.
+
+    Attributes
+    ----------
+    p_value : float
+        How likely estimates at least as far apart are, by the normal law, where the effects are the same.
+    statistic : float
+        Wald's: the differences from the first group, squared in the measure of their covariance; chi-squared.
+    df : int
+        Its degrees of freedom: the number of groups that have an effect with an error, less one.
+    sentence : str
+        All of it in words.
+    """
+
+    p_value: float
+    statistic: float
+    df: int
+    sentence: str
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+def tested_for_equality(estimates: Floats, covariance: Floats, words: str) -> EqualityTest:
+    """Test k estimates that vary jointly for being of one number, on the scale of their errors.
+
+    Parameters
+    ----------
+    estimates, covariance : ndarray (k,) and (k, k)
+    words : str
+        What they are estimates of.
+
+    Raises
+    ------
+    InvalidInputError
+        There are fewer than two, or they do not vary independently of each other.
+    """
+    if len(estimates) < 2:
+        raise InvalidInputError(f"{len(estimates)} of the groups has an effect with an error; it takes two")
+    gaps = estimates[1:] - estimates[0]
+    spread = covariance[1:, 1:] - covariance[:1, 1:] - covariance[1:, :1] + covariance[0, 0]
+    errors = np.sqrt(np.diag(spread))
+    root = _cholesky(spread / np.outer(errors, errors))
+    if root is None:
+        raise InvalidInputError(
+            "the estimates of the groups do not vary independently of each other, as those of more groups "
+            "than there are clusters: group more coarsely"
+        )
+    z = np.linalg.solve(root, gaps / errors)
+    statistic, df = float(z @ z), len(gaps)
+    p = chi_squared_p(statistic, df)
+    sentence = (
+        f"The {words} against one and the same in all {df + 1} groups: p = {p:.3g} (Wald, chi-squared "
+        f"{statistic:.4g} on {df} degree{'' if df == 1 else 's'} of freedom)."
+    )
+    return EqualityTest(p, statistic, df, sentence)
+
+
+def _cholesky(correlation: Floats) -> Floats | None:
+    """Give the lower root of correlations; None where what one has beside the others is only rounding."""
+    try:
+        root: Floats = np.asarray(np.linalg.cholesky(correlation), dtype=np.float64)
+    except np.linalg.LinAlgError:
+        return None
+    return root if float(np.diag(root).min()) ** 2 > _SINGULAR else None
+
+
+def chi_squared_p(statistic: float, df: int) -> float:
+    """Give the chance of a chi-squared deviate above `statistic`, by its finite sum.
+
+    With x half the statistic, it is exp(-x) times the sum of x^i / i! over i below df / 2 for even degrees of
+    freedom; for odd ones i runs over halves, and erfc(sqrt(x)) comes to it (Abramowitz and Stegun 1964,
+    26.4.4 and 26.4.5).
+    """
+    x = statistic / 2
+    if x <= 0:
+        return 1.0
+    first = 0.0 if df % 2 == 0 else 0.5
+    powers = np.arange(first, df / 2)
+    terms = (math.exp(i * math.log(x) - x - math.lgamma(i + 1)) for i in powers)
+    return min(math.fsum(terms) + (math.erfc(math.sqrt(x)) if df % 2 else 0.0), 1.0)

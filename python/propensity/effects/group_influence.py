@@ -1,0 +1,159 @@
+"""What each row adds to the estimates of many groups, without a matrix of rows by groups.
+
+The influence of row i on the estimate of group g is its own part, which is there where i is in g, and what it
+adds to the models that were fitted to all rows, by which it moves every group:
+
+    phi_gi = 1{g(i) = g} o_i + sum over models m of  r_mi z_mi' l_mg.
+
+Sums of its squares and products over rows, or over clusters of them, need the o, sums of o r z by group, and
+the products of all r z: never the n G numbers themselves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from propensity.effects.coefficients import FittedTerms
+from propensity.frames.checks import Floats, Rows
+from propensity.frames.grouping import Grouping
+from propensity.results.read_only import ReadOnly
+
+_CELLS_AT_ONCE = 20_000_000  # 160 MB
+
+
+@dataclass(frozen=True, eq=False)
+class GroupInfluence(ReadOnly):
+    """The influence of n rows on the estimates of G groups: n times the derivative in a row's weight.
+
+    Attributes
+    ----------
+    groups : Grouping
+    own : ndarray (n,)
+        The o: each row's part in its own group.
+    models : tuple of FittedTerms
+        Of M models, what rows add to them.
+    loadings : tuple of ndarray (G, k)
+        For each, how the groups' estimates move with its coefficients.
+    clusters : ndarray (n,) of int, or None
+        Which rows vary together; -1 for rows that are left out.
+    """
+
+    groups: Grouping
+    own: Floats
+    models: tuple[FittedTerms, ...]
+    loadings: tuple[Floats, ...]
+    clusters: Rows | None
+
+    def of_group(self, place: int) -> Floats:
+        """Give the influence (n,) on the estimate of one group."""
+        found = np.where(self.groups.codes == place, self.own, 0.0)
+        for model, loadings in zip(self.models, self.loadings, strict=True):
+            moved = model.residual * (model.z @ loadings[place])
+            self._center(moved)
+            found += len(found) * moved
+        return found
+
+    @property
+    def variances(self) -> Floats:
+        """The variances (G,) of the estimates."""
+        sums = self._sums
+        total = self._by_group(sums.own**2, sums.group)
+        for column, loading in zip(sums.shared.T, self._loadings.T, strict=True):
+            total += 2 * loading * self._by_group(sums.own * column[sums.unit], sums.group)
+        total += np.einsum("gk,kl,gl->g", self._loadings, self._products, self._loadings)
+        return np.asarray(np.maximum(total, 0.0) * self._factor)
+
+    @property
+    def covariance(self) -> Floats:
+        """The covariance (G, G) of the estimates."""
+        sums, size = self._sums, self.groups.n_groups
+        crossed = (
+            np.array([self._by_group(sums.own * column[sums.unit], sums.group) for column in sums.shared.T])
+            .reshape(-1, size)
+            .T
+        )
+        found = crossed @ self._loadings.T
+        found = found + found.T + self._loadings @ self._products @ self._loadings.T
+        found += sums.own_products(size, self.clusters is not None)
+        return np.asarray(found * self._factor)
+
+    @property
+    def _factor(self) -> float:
+        n = len(self.own)
+        if self.clusters is None:
+            return 1 / n**2
+        n_clusters = int(self.clusters.max()) + 1
+        return n_clusters / (n_clusters - 1) / n**2
+
+    def _center(self, values: Floats) -> None:
+        """Take the mean off (n,) values where rows are: with a penalty they do not sum to zero."""
+        there = self.groups.there
+        if there is None:
+            values -= values.mean()
+        else:
+            values[there] -= values[there].mean()
+
+    def _by_group(self, values: Floats, group: Rows) -> Floats:
+        sums = np.bincount(group, weights=values, minlength=self.groups.n_groups)
+        return np.asarray(sums, dtype=np.float64)
+
+    @cached_property
+    def _loadings(self) -> Floats:
+        """All models' side by side, (G, K)."""
+        return np.hstack([np.zeros((self.groups.n_groups, 0)), *self.loadings])
+
+    @cached_property
+    def _products(self) -> Floats:
+        shared = self._sums.shared
+        return np.asarray(shared.T @ shared)
+
+    @cached_property
+    def _sums(self) -> _Sums:
+        """What varies together, added up: rows as they are, or the rows of a cluster in a group."""
+        n = len(self.own)
+        shared = np.empty((n, self._loadings.shape[1]), order="F")
+        place = 0
+        for model in self.models:
+            for column in model.z.T:
+                np.multiply(model.residual, column, out=shared[:, place])
+                self._center(shared[:, place])
+                place += 1
+        shared *= n
+        codes = self.groups.codes
+        if self.clusters is None:
+            return _Sums(self.own, codes, slice(None), shared)
+        there = self.clusters >= 0
+        cluster, size = self.clusters[there], self.groups.n_groups
+        pairs, place_of = np.unique(cluster * size + codes[there], return_inverse=True)
+        own = np.asarray(np.bincount(place_of, weights=self.own[there]), dtype=np.float64)
+        by_cluster = np.empty((int(cluster.max()) + 1, shared.shape[1]))
+        for place, column in enumerate(shared.T):
+            by_cluster[:, place] = np.bincount(cluster, weights=column[there])
+        return _Sums(own, pairs % size, pairs // size, by_cluster)
+
+
+@dataclass(frozen=True, eq=False)
+class _Sums:
+    """Of p parts of independent units the own part, group and unit; of each unit what it adds to models."""
+
+    own: Floats
+    group: Rows
+    unit: Rows | slice
+    shared: Floats
+
+    def own_products(self, n_groups: int, clustered: bool) -> Floats:
+        """Sum products of own parts over units: (G, G)."""
+        if not clustered:
+            return np.diag(np.bincount(self.group, weights=self.own**2, minlength=n_groups))
+        assert not isinstance(self.unit, slice)
+        found = np.zeros((n_groups, n_groups))
+        step = max(1, _CELLS_AT_ONCE // n_groups)
+        for first in range(0, int(self.unit.max()) + 1, step):
+            start, stop = np.searchsorted(self.unit, [first, first + step])  # ascending
+            block = np.zeros((step, n_groups))
+            block[self.unit[start:stop] - first, self.group[start:stop]] = self.own[start:stop]
+            found += block.T @ block
+        return found

@@ -1,0 +1,286 @@
+"""Effects by group: for whom the feature does what, and whether it does the same for all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, get_args
+
+import numpy as np
+import pandas as pd
+
+from propensity.effects import inference
+from propensity.effects.contrasts import SCALES, Contrast
+from propensity.effects.effect import Effect
+from propensity.effects.equality import EqualityTest, tested_for_equality
+from propensity.errors import InvalidInputError
+from propensity.frames import checks
+from propensity.frames.checks import Bools, Floats
+from propensity.frames.grouping import Grouping
+from propensity.results.show import Shown
+
+REASON, CAUTIONS = "reason", "cautions"
+
+
+class EffectsOfGroups(Protocol):
+    """What a method knows of the effects in G groups."""
+
+    def figures(self, contrast: Contrast) -> pd.DataFrame:
+        """Tabulate them.
+
+        Returns
+        -------
+        DataFrame (G, 10)
+            `estimate`, `std_error` (of the logarithm for ratios), the means and effective sizes of the arms,
+            `n_treated`, `n_control`; the `reason` why there is no effect, or empty; the `cautions`.
+        """
+
+    def effect(self, place: int, contrast: Contrast) -> Effect:
+        """Give that of one group."""
+
+    def covariance(self, contrast: Contrast) -> Floats:
+        """Give the covariance (G, G) on the scale of the errors; of groups without an effect anything."""
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class GroupedEffects(Shown, Mapping[Any, Effect]):
+    """The effects of one treatment in G groups of rows: a mapping from a group's name to its `Effect`.
+
+    Groups are the values of one column, or the combinations of several, as tuples. A group that has no effect
+    (too few rows of an arm) stands in the table with the reason, and is not in the mapping.
+
+    Attributes
+    ----------
+    groups : Grouping
+        Which group each row is in; `groups.by` are the columns.
+    estimand : str
+        Whose effect within a group, as for `Effect`.
+    contrast : {"difference", "ratio", "percent", "odds_ratio"}
+        What the estimates are.
+    se_method : str
+        How the standard errors were made.
+    measured : str
+        What was measured, as for `Effect`.
+    within : bool
+        Whether the models were fitted in each group on its own, or once on all rows.
+    cautions : tuple of Warning
+        Why some interval may be narrower than it should be.
+    figures : DataFrame (G, 10)
+        What the table is made of.
+    """
+
+    groups: Grouping
+    estimand: str
+    contrast: Contrast
+    se_method: str
+    measured: str
+    within: bool
+    cautions: tuple[Warning, ...]
+    figures: pd.DataFrame
+    source: EffectsOfGroups
+
+    @classmethod
+    def of(
+        cls,
+        source: EffectsOfGroups,
+        groups: Grouping,
+        *,
+        estimand: str,
+        contrast: Contrast,
+        se_method: str,
+        measured: str = "",
+        within: bool = False,
+        cautions: tuple[Warning, ...] = (),
+    ) -> GroupedEffects:
+        """Tabulate what a method knows.
+
+        Raises
+        ------
+        InvalidInputError
+            No group has an effect.
+        """
+        figures = source.figures(contrast)
+        if not (figures[REASON] == "").any():
+            raise InvalidInputError(f"by: no group has an effect; the first: {figures[REASON].iloc[0]}")
+        told = _told_of_groups(figures, groups)
+        return cls(
+            groups=groups,
+            estimand=estimand,
+            contrast=contrast,
+            se_method=se_method,
+            measured=measured,
+            within=within,
+            cautions=(*cautions, *told),
+            figures=figures,
+            source=source,
+        )
+
+    @property
+    def by(self) -> tuple[str, ...]:
+        """The columns whose values are the groups."""
+        return self.groups.by
+
+    def __getitem__(self, group: Any) -> Effect:
+        place = self._place(group)
+        reason = self._reasons[place]
+        if reason:
+            raise InvalidInputError(f"{self.groups.name(place)}: {reason}")
+        return self.source.effect(place, self.contrast)
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self.groups.index[int(place)] for place in np.flatnonzero(self._has_effect))
+
+    def __len__(self) -> int:
+        return int(self._has_effect.sum())
+
+    def __contains__(self, group: object) -> bool:
+        try:
+            return bool(self._has_effect[self._place(group)])
+        except KeyError:
+            return False
+
+    def _place(self, group: Any) -> int:
+        try:
+            place = self.groups.index.get_loc(group)
+        except (KeyError, TypeError):
+            place = None
+        if not isinstance(place, int | np.integer):
+            groups = checks.listed(map(str, self.groups.index[:5]))
+            raise KeyError(f"{group!r} is no group by {', '.join(self.by)}; there are {groups}") from None
+        return int(place)
+
+    @property
+    def _reasons(self) -> list[str]:
+        return list(self.figures[REASON])
+
+    @property
+    def _has_effect(self) -> Bools:
+        return np.array([reason == "" for reason in self._reasons], dtype=bool)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The effects with 95% intervals, as `to_frame` gives them."""
+        return self.to_frame()
+
+    @property
+    def cov(self) -> pd.DataFrame:
+        """Joint covariance (G, G) of the estimates; of the logarithms of ratios. NaN without an effect."""
+        values = np.array(self.source.covariance(self.contrast))
+        none = ~self._has_effect
+        values[none] = np.nan
+        values[:, none] = np.nan
+        index = self.groups.index
+        return pd.DataFrame(values, index=index, columns=index)
+
+    def test_equal(self) -> EqualityTest:
+        """Test whether all groups have the same effect (Wald).
+
+        Returns
+        -------
+        EqualityTest
+            With `p_value`; `str()` of it is a sentence. Groups without an effect, and those whose outcome is
+            the same for all, are left out.
+
+        Raises
+        ------
+        InvalidInputError
+            Fewer than two groups have an effect, or there are more groups than clusters.
+
+        Notes
+        -----
+        On the logarithm for ratios. That all have the same ratio is another hypothesis than that all have the
+        same difference: where levels differ between groups, one of the two fails.
+        """
+        errors = self.figures["std_error"].to_numpy()
+        tested = self._has_effect & (errors > 0)
+        read = SCALES[self.contrast].read
+        estimates = np.array([read(value) for value in self.figures["estimate"].to_numpy()[tested]])
+        covariance = self.source.covariance(self.contrast)[np.ix_(tested, tested)]
+        words = f"{SCALES[self.contrast].words}s ({self.estimand}) by {', '.join(self.by)}"
+        return tested_for_equality(estimates, covariance, words)
+
+    def contrast_as(self, contrast: Contrast) -> GroupedEffects:
+        """Give the same effects as another contrast of the same means, as `Effect.contrast_as`.
+
+        Parameters
+        ----------
+        contrast : {"difference", "ratio", "percent", "odds_ratio"}
+            A group whose means have no such contrast has no effect in it, with the reason.
+
+        Returns
+        -------
+        GroupedEffects
+        """
+        checks.choice("contrast", contrast, get_args(Contrast))
+        return replace(self, contrast=contrast, figures=self.source.figures(contrast))
+
+    def to_frame(self, level: float = 0.95) -> pd.DataFrame:
+        """Tabulate the effects, with p-values adjusted for their number.
+
+        Parameters
+        ----------
+        level : float, default 0.95
+            Coverage of the intervals, each on its own.
+
+        Returns
+        -------
+        DataFrame (G, 14)
+            By group: `estimate`, `std_error` (`log_std_error` for ratios), `conf_low`, `conf_high`,
+            `p_value` of no effect, `p_holm` and `p_bh` (as for `Effects.to_frame`), the means and effective
+            sizes of the arms, `n_treated`, `n_control`, and a `note`: cautions, or why there is no effect.
+        """
+        checks.confidence_level(level)
+        scale, figures = SCALES[self.contrast], self.figures
+        z = inference.normal_quantile(level)
+        lines = []
+        for estimate, error in zip(figures["estimate"], figures["std_error"], strict=True):
+            if np.isnan(error):
+                lines.append([np.nan] * 3)
+                continue
+            center = scale.read(estimate)
+            ends = [scale.report(center - z * error), scale.report(center + z * error)]
+            lines.append([*ends, inference.two_sided_p(center, error)])
+        ends_and_p = pd.DataFrame(lines, columns=["conf_low", "conf_high", "p_value"], index=figures.index)
+        p = ends_and_p["p_value"].to_numpy(dtype=float)
+        adjusted = {"p_holm": inference.holm(p), "p_bh": inference.benjamini_hochberg(p)}
+        named = figures.rename(columns={"std_error": "log_std_error"} if scale.logarithmic else {})
+        said = [
+            reason or "; ".join(map(str, told))
+            for reason, told in zip(figures[REASON], figures[CAUTIONS], strict=True)
+        ]
+        table = pd.concat([named.iloc[:, :2], ends_and_p.assign(**adjusted), named.iloc[:, 2:8]], axis=1)
+        table["note"] = said
+        table.attrs = {"level": level, "contrast": self.contrast}
+        return table
+
+    def _headline(self) -> str:
+        scale = SCALES[self.contrast]
+        words = f"{scale.words} in {scale.unit}" if scale.unit else scale.words
+        n = self.groups.n_groups
+        of = f" of {self.measured}" if self.measured else ""
+        fitted = "models of their own" if self.within else "models fitted once on all rows"
+        lines = [f"Effects ({self.estimand}) in {n:,} groups by {', '.join(self.by)}: {words}{of}; {fitted}"]
+        lines.append(f"Standard errors: {self.se_method}")
+        lines.extend(f"Caution: {caution}" for caution in self.cautions)
+        return "\n".join(lines)
+
+    def _table(self) -> pd.DataFrame:
+        table = self.to_frame()
+        return table.drop(columns="note") if (table["note"] == "").all() else table
+
+
+def _told_of_groups(figures: pd.DataFrame, groups: Grouping) -> tuple[Warning, ...]:
+    """Sum up what there is to say of single groups: what differs by numbers alone is said of the first."""
+    by_kind: dict[tuple[type[Warning], str], list[tuple[int, Warning]]] = {}
+    for place, cautions in enumerate(figures[CAUTIONS]):
+        for caution in cautions:
+            words = re.sub(r"[\d.,]+", "#", str(caution))
+            by_kind.setdefault((type(caution), words), []).append((place, caution))
+    found = []
+    for (kind, _), told in by_kind.items():
+        places = list(dict.fromkeys(place for place, _ in told))
+        which = "; ".join(groups.name(place) for place in places[:3])
+        others = f" and {len(places) - 3:,} others" if len(places) > 3 else ""
+        found.append(kind(f"{which}{others}: {told[0][1]}"))
+    return tuple(found)

@@ -1,0 +1,41 @@
+"""Some rows of a sample, as a sample of their own: for models that are fitted in each group."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from propensity.effects.sample import Sample
+from propensity.frames import native, rowwise_checks
+from propensity.frames.checks import Rows
+from propensity.frames.columns import Frame
+
+
+def taken(sample: Sample, rows: Rows) -> Sample:
+    """Take some of the rows that are there.
+
+    Raises
+    ------
+    InvalidInputError
+        All of them are in one cluster.
+    """
+    weight = None if sample.sample_weight is None else sample.sample_weight[rows]
+    treated, clusters = sample.treated[rows], None
+    if sample.clusters is not None:
+        clusters = np.unique(sample.clusters[rows], return_inverse=True)[1].astype(np.int64)
+        rowwise_checks.clusters(clusters, treated, "cluster")
+    return Sample(_frame_of(sample.frame, rows), treated, weight, clusters)
+
+
+def _frame_of(frame: Frame, rows: Rows) -> Frame:
+    return replace(
+        frame,
+        native=native.taken(frame.native, rows),
+        index=frame.index[rows],
+        columns={name: column.iloc[rows] for name, column in frame.columns.items()},
+        labels={name: column.iloc[rows] for name, column in frame.labels.items()},
+        given={role: (subject, column.iloc[rows]) for role, (subject, column) in frame.given.items()},
+        plain={name: column.iloc[rows] for name, column in frame.plain.items()},
+        _prints={},
+    )

@@ -1,0 +1,155 @@
+"""Effects by group from models that were fitted in each group on its own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from propensity.calls.warned import warn
+from propensity.effects.contrasts import Contrast
+from propensity.effects.effect import Effect
+from propensity.effects.grouped import GroupedEffects
+from propensity.effects.modelled_groups import COLUMNS, too_few
+from propensity.effects.sample import warn_once
+from propensity.errors import InvalidInputError
+from propensity.frames.checks import Bools, Floats, Rows
+from propensity.frames.grouping import Grouping
+from propensity.results.read_only import ReadOnly
+
+
+@dataclass(frozen=True, eq=False)
+class SeparateGroups(ReadOnly):
+    """The effects in G groups, each of its own rows: an `EffectsOfGroups`.
+
+    Attributes
+    ----------
+    groups : Grouping
+    effects : tuple of (Effect or str)
+        By group; or why there is none.
+    counts : ndarray (2, G) of int
+        The rows of the arms, the treated first.
+    clusters : ndarray (n,) of int, or None
+        Which rows vary together, over all groups.
+    """
+
+    groups: Grouping
+    effects: tuple[Effect | str, ...]
+    counts: Rows
+    clusters: Rows | None
+
+    def figures(self, contrast: Contrast) -> pd.DataFrame:
+        """Tabulate them, as `EffectsOfGroups` says."""
+        lines = []
+        for place, n in enumerate(self.counts.T.tolist()):
+            effect, reason = self._effect_as(place, contrast)
+            if effect is None:
+                lines.append([*[math.nan] * 6, *n, reason, ()])
+                continue
+            means = [effect.mean_treated, effect.mean_control, effect.ess_treated, effect.ess_control]
+            lines.append([effect.estimate, effect.std_error, *means, *n, "", effect.cautions])
+        return pd.DataFrame(lines, columns=COLUMNS, index=self.groups.index)
+
+    def effect(self, place: int, contrast: Contrast) -> Effect:
+        """Give the effect in one group."""
+        effect, reason = self._effect_as(place, contrast)
+        if effect is None:
+            raise InvalidInputError(reason)
+        return effect
+
+    def covariance(self, contrast: Contrast) -> Floats:
+        """Give the covariance (G, G) on the scale of the errors: nothing between groups, but by clusters."""
+        effects = [self._effect_as(place, contrast)[0] for place in range(self.groups.n_groups)]
+        if self.clusters is None:
+            return np.diag([math.nan if effect is None else effect.std_error**2 for effect in effects])
+        sums = np.zeros((int(self.clusters.max()) + 1, len(effects)))
+        for place, effect in enumerate(effects):
+            if effect is None:
+                continue
+            rows, influence = self.groups.rows(place), effect.influence
+            assert influence is not None
+            own = np.bincount(self.clusters[rows], weights=influence, minlength=len(sums)) / len(rows)
+            n_clusters = len(np.unique(self.clusters[rows]))
+            sums[:, place] = own * math.sqrt(n_clusters / (n_clusters - 1))
+        return np.asarray(sums.T @ sums)
+
+    def _effect_as(self, place: int, contrast: Contrast) -> tuple[Effect | None, str]:
+        """Give the effect as a contrast, or why there is none."""
+        found = self.effects[place]
+        if isinstance(found, str):
+            return None, found
+        try:
+            return found.contrast_as(contrast), ""
+        except InvalidInputError as error:
+            return None, str(error)
+
+
+@dataclass
+class GroupWarnings:
+    """What models have to say of the groups that they were fitted in; told once for all that say the same."""
+
+    groups: Grouping
+    places: dict[tuple[type[Warning], str], list[int]] = field(default_factory=dict)
+
+    def hear(self, place: int, caution: Warning) -> None:
+        """Keep what is to be said of the group at a place."""
+        self.places.setdefault((type(caution), str(caution)), []).append(place)
+
+    def tell(self) -> None:
+        """Warn."""
+        for (kind, words), places in self.places.items():
+            others = f" and {len(places) - 1:,} others" if len(places) > 1 else ""
+            warn(f"{self.groups.name(places[0])}{others}: {words}", kind)
+
+
+def effects_within(
+    groups: Grouping,
+    treated: Bools,
+    clusters: Rows | None,
+    effect_on: Callable[[Rows, Callable[[Warning], None]], Effect],
+    *,
+    contrast: Contrast,
+    estimand: str,
+    measured: str,
+    told: Sequence[str] = (),
+) -> GroupedEffects:
+    """Estimate the effect in each group from its own rows.
+
+    Parameters
+    ----------
+    effect_on : callable
+        From rows, and from what to call with warnings of models, to the effect, a difference.
+
+    Raises
+    ------
+    InvalidInputError
+        No group has an effect.
+    """
+    counts = np.array([groups.count(treated), groups.count(~treated)])
+    heard, effects = GroupWarnings(groups), []
+    for place, n in enumerate(counts.T.tolist()):
+        found: Effect | str = too_few(*n)
+        if not found:
+            try:
+                found = effect_on(groups.rows(place), partial(heard.hear, place))
+                found = replace(found, whom=groups.name(place))
+            except InvalidInputError as error:
+                found = str(error)
+        effects.append(found)
+    methods = [effect.se_method for effect in effects if isinstance(effect, Effect)]
+    grouped = GroupedEffects.of(
+        SeparateGroups(groups, tuple(effects), counts, clusters),
+        groups,
+        estimand=estimand,
+        contrast=contrast,
+        se_method=methods[0] if methods else "none",
+        measured=measured,
+        within=True,
+    )
+    heard.tell()
+    warn_once(grouped.cautions, told)
+    return grouped

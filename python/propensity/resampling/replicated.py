@@ -1,0 +1,90 @@
+"""What the core's replicates are made into: a result, and what there is to say of those that failed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from propensity import core
+from propensity.calls.warned import warn
+from propensity.effects.arms import OutcomeFacts
+from propensity.effects.estimators import Estimator
+from propensity.errors import OverlapWarning
+from propensity.frames.checks import Floats
+from propensity.resampling.analytic import Analytic, Figures
+from propensity.resampling.options import Groups, ResamplingOptions
+from propensity.resampling.result import BootstrapResult
+
+_FAILURES_TOLERATED = 0.05  # of the replicates; beyond, those that are left no longer speak for all
+
+
+def result_of(
+    run: Callable[..., core.Replicates],
+    found: core.Replicates,
+    estimators: Sequence[Estimator],
+    facts: OutcomeFacts,
+    groups: Groups,
+    options: ResamplingOptions,
+    *,
+    n_rows: int,
+    penalty: float,
+) -> BootstrapResult:
+    """Put names on the core's numbers, and warn of replicates that could not be estimated.
+
+    `run` gives further numbers of the same data; `facts` and `n_rows` tell what of an estimate is rounding.
+    """
+    labels = pd.Index([estimator.label for estimator in estimators], name="estimator")
+    _warn_of_failures(pd.Series(found.n_failed, index=labels, name="n_failed"), options.n_reps)
+    estimates, replicates = _settled(found.estimates, found.replicates, facts, n_rows)
+    return BootstrapResult(
+        estimators=tuple(estimators),
+        estimates=pd.Series(estimates, index=labels, name="estimate"),
+        replicates=_by_replicate(replicates, labels),
+        analytic=Analytic(partial(_without_resampling, run, labels)),
+        seed=options.seed,
+        penalty=penalty,
+        resampling=options.resampling,
+        cluster=groups.cluster_name,
+        strata=groups.strata_name,
+        refitted=True,
+        replicate_std_errors=None if found.std_errors is None else _by_replicate(found.std_errors, labels),
+    )
+
+
+def _settled(
+    estimates: Floats, replicates: Floats, facts: OutcomeFacts, n_rows: int
+) -> tuple[Floats, Floats]:
+    """Take estimates for 0 that are rounding beside the outcome, if all their replicates are."""
+    limit = math.inf if facts.constant else facts.rounding(n_rows)
+    largest = np.nanmax(np.abs(replicates), axis=0, initial=0.0)
+    rounding = (np.abs(estimates) <= limit) & (largest <= limit)
+    return np.where(rounding, 0.0, estimates), np.where(rounding & ~np.isnan(replicates), 0.0, replicates)
+
+
+def _by_replicate(values: Floats, labels: pd.Index[str]) -> pd.DataFrame:
+    return pd.DataFrame(values, index=pd.RangeIndex(len(values), name="replicate"), columns=labels)
+
+
+def _without_resampling(run: Callable[..., core.Replicates], labels: pd.Index[str]) -> Figures:
+    found = run(n_reps=0, analytic=True)
+    return (
+        pd.Series(found.acceleration, index=labels, name="acceleration"),
+        pd.Series(found.analytic_std_error, index=labels, name="analytic_std_error"),
+    )
+
+
+def _warn_of_failures(n_failed: pd.Series[int], n_reps: int) -> None:
+    many = n_failed[n_failed > _FAILURES_TOLERATED * n_reps]
+    if len(many):
+        named = ", ".join(f"{label} in {n:,} ({n / n_reps:.0%})" for label, n in many.items())
+        message = (
+            f"of {n_reps:,} replicates some could not be estimated: {named}, for want of treated or control "
+            "units among those drawn, because their treatment was foretold, or because no weights balance "
+            "them; the intervals are those of the others alone. For weighting, resampling='bayesian' leaves "
+            "no unit out; or merge small levels, or use a penalty"
+        )
+        warn(message, OverlapWarning)

@@ -1,0 +1,1 @@
+"""Which of many covariates to adjust for."""

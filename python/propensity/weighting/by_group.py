@@ -1,0 +1,189 @@
+"""Effects by weighting in groups of rows, with scores that were fitted once on all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from propensity.effects.arms import Weighting, weights_name
+from propensity.effects.cautions import count_cautions
+from propensity.effects.coefficients import FittedTerms, standardized
+from propensity.effects.contrasts import Contrast
+from propensity.effects.estimators import WeightingEstimand
+from propensity.effects.group_means import GroupMeans, hajek_arm, origin_of
+from propensity.effects.grouped import GroupedEffects
+from propensity.effects.metrics import Measured
+from propensity.effects.modelled_groups import GroupRows, ModelledGroups, facts_of_groups
+from propensity.effects.sample import Sample, summed_within, warn_once
+from propensity.frames.checks import Floats
+from propensity.frames.columns import outcome_names
+from propensity.frames.grouping import Grouping, read_groups
+from propensity.scores.scored import Scored
+from propensity.weighting.tilting import weight_slopes
+
+_ESTIMATED = "stacked estimating equations; counts that the scores were estimated"
+_KNOWN = "estimating equations of the two means; takes the {} as known"
+
+
+@dataclass(frozen=True, eq=False)
+class Weighed:
+    """What rows weigh by their scores, for whose effect, and how its error is made."""
+
+    weighting: Weighting
+    estimand: WeightingEstimand
+    se_method: str
+
+
+def weighted_by_group(
+    measured: Measured,
+    by: str | Sequence[str],
+    scored: Scored,
+    weighed: Weighed,
+    contrast: Contrast,
+    doubts: Callable[[Weighting], tuple[Warning, ...]],
+    told: Sequence[str],
+) -> GroupedEffects:
+    """Compare the weighted means of both arms in each group.
+
+    Parameters
+    ----------
+    doubts : callable
+        What there is to say of the weights of all rows.
+    told : sequence of str
+        Warnings that have been said before.
+    """
+    sample, weights = measured.sample, weighed.weighting.weights
+    groups = groups_of(sample, by, outcome_names(measured.metrics.columns))
+    slopes, model = slopes_of(sample, scored, weighed.estimand), score_terms(sample, scored)
+    free = sample.weighting(scored.scores, weighed.estimand).weights
+    slopes = np.where(np.isclose(weights, free, rtol=1e-9, atol=0.0), slopes, 0.0)  # bounded ones stay
+
+    def means_of(column: str) -> GroupMeans:
+        return weighted_means(sample, groups, column, weights, slopes, model)
+
+    rows = group_rows(
+        measured,
+        groups,
+        weighed.weighting,
+        estimand=weighed.estimand,
+        se_method=weighed.se_method,
+        weighs_alone=True,
+    )
+    cautions = (*said_of_rows(measured, scored.columns), *doubts(weighed.weighting))
+    return grouped_effects(rows, measured.of_columns(means_of), contrast, cautions, told)
+
+
+def said_of_rows(measured: Measured, covariates: Iterable[str]) -> tuple[Warning, ...]:
+    """Say of the rows themselves what is said of them with any effect: copies of outcomes, counts."""
+    sample = measured.sample
+    names = outcome_names(measured.metrics.columns)
+    copies = [caution for name in names for caution in sample.copies(name, covariates)]
+    counts = count_cautions(sample.sample_weight, sample.frame.code_of("sample_weight"))
+    return (*copies, *counts)
+
+
+def se_method_of(scored: Scored) -> str:
+    """Say how the error of a weighted contrast is made."""
+    return _KNOWN.format(scored.known_as) if scored.x is None else _ESTIMATED
+
+
+def groups_of(sample: Sample, by: str | Sequence[str], outcomes: Sequence[str]) -> Grouping:
+    """Read which group each row of a sample is in."""
+    treatment = sample.frame.treatment
+    assert treatment is not None
+    return read_groups(sample.frame.native, by, treatment=treatment, outcomes=outcomes, there=sample.there)
+
+
+def score_terms(sample: Sample, scored: Scored) -> FittedTerms | None:
+    """Give what rows add to the score model; None where scores are known."""
+    if scored.x is None:
+        return None
+    z, scale = standardized(scored.x)
+    s = np.ones(len(z)) if sample.sample_weight is None else sample.sample_weight
+    e = np.where(sample.present_rows, scored.scores, 0.5)
+    penalty = scored.penalty * float(s[sample.present_rows].mean())
+    return FittedTerms.of(z, scale, s * (sample.treated - e), s * e * (1 - e), penalty)
+
+
+def slopes_of(sample: Sample, scored: Scored, estimand: WeightingEstimand) -> Floats:
+    """Give how the weight of each row (n,), sample weight included, moves with its linear predictor."""
+    e = np.where(sample.present_rows, scored.scores, 0.5)
+    slopes = weight_slopes(e, sample.treated, estimand)
+    return slopes if sample.sample_weight is None else slopes * sample.sample_weight
+
+
+def weighted_means(
+    sample: Sample,
+    groups: Grouping,
+    outcome: str,
+    weights: Floats,
+    slopes: Floats,
+    model: FittedTerms | None,
+) -> GroupMeans:
+    """Give the weighted means of both arms in each group.
+
+    Parameters
+    ----------
+    weights, slopes : ndarray (n,)
+        Sample weights included.
+    model : FittedTerms or None
+        Of the scores; None where they are known.
+    """
+    y = sample.frame.outcome(outcome)
+    origin = origin_of(y, sample.present_rows)
+    z = None if model is None else model.z
+    arms = [
+        hajek_arm(groups, y - origin, np.where(arm, weights, 0.0), np.where(arm, slopes, 0.0), z)
+        for arm in (sample.treated, ~sample.treated)
+    ]
+    models = () if model is None else (model,)
+    return GroupMeans(groups, origin, arms[0], arms[1], models, sample.clusters)
+
+
+def group_rows(
+    measured: Measured,
+    groups: Grouping,
+    weighting: Weighting,
+    *,
+    estimand: str,
+    se_method: str,
+    weighs_alone: bool,
+) -> GroupRows:
+    """Put together what is known of the rows of groups; as for `GroupRows`."""
+    sample = measured.sample
+    values, bounded = measured.values
+    return GroupRows(
+        groups=groups,
+        treated=sample.treated,
+        weights=sample.frame.series(weighting.weights, weights_name(sample.sample_weight)),
+        facts=facts_of_groups(groups, values, bounded=bounded),
+        fingerprint=sample.fingerprint,
+        clusters=sample.clusters,
+        estimand=estimand,
+        se_method=se_method + summed_within(sample.n_clusters),
+        measured=measured.words(measured.only_outcome),
+        weighs_alone=weighs_alone,
+    )
+
+
+def grouped_effects(
+    rows: GroupRows,
+    means: GroupMeans,
+    contrast: Contrast,
+    cautions: tuple[Warning, ...],
+    told: Sequence[str] = (),
+) -> GroupedEffects:
+    """Put the effects of groups together, and warn of what there is to say of all of them, and of some."""
+    grouped = GroupedEffects.of(
+        ModelledGroups(rows, means),
+        rows.groups,
+        estimand=rows.estimand,
+        contrast=contrast,
+        se_method=rows.se_method,
+        measured=rows.measured,
+        cautions=cautions,
+    )
+    warn_once(grouped.cautions, told)
+    return grouped

@@ -1,0 +1,95 @@
+"""What there is to say of weights by scores: rows that nobody stands for, uneven weights, arms not alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TypeAlias
+
+from propensity.effects.arms import Weighting
+from propensity.effects.cautions import adjustment_cautions, balance_cautions, overlap_cautions
+from propensity.effects.estimators import IPW
+from propensity.effects.imbalance import Imbalance, find_imbalance
+from propensity.effects.sample import Sample
+from propensity.frames.checks import Floats
+from propensity.scores.cautions import lone_cautions, weights_of_stood_for
+from propensity.scores.scored import Scored
+
+_REMEDY = "weighting alone is biased by it, and outcome models (aipw, ipwra) have to adjust for it"
+_REMEDY_OF_ADJUSTED = "the outcome models have to adjust for it, which they do as far as their terms reach"
+_REMEDY_OF_TRUNCATED = (
+    'a bound on the weights leaves it: raise it (truncate=), take estimand="ATO", which needs none, or '
+    "adjust (aipw)"
+)
+_RICHER = "; squares and products of terms in the score model balance more"
+_REMEDY_OF_KNOWN = "weights of right scores make the scores alike: look at overlap, and at how they were made"
+
+Doubts: TypeAlias = Callable[[Weighting], tuple[Warning, ...]]
+"""What there is to say of a weighting."""
+
+
+def once(doubts: Doubts) -> Doubts:
+    """Have it said once, for the weights are those of all outcomes."""
+    said: list[tuple[Warning, ...]] = []
+
+    def remember(weighting: Weighting) -> tuple[Warning, ...]:
+        if not said:
+            said.append(doubts(weighting))
+        return said[0]
+
+    return remember
+
+
+def ipw_doubts(sample: Sample, scored: Scored, spec: IPW) -> Doubts:
+    """Say of the weights of a specification what there is to say."""
+    truncated = spec.truncate is not None
+    return partial(weighting_cautions, sample, scored, estimand=spec.estimand, truncated=truncated)
+
+
+def weighting_cautions(
+    sample: Sample,
+    scored: Scored,
+    weighting: Weighting,
+    *,
+    estimand: str,
+    alone: bool = True,
+    truncated: bool = False,
+) -> tuple[Warning, ...]:
+    """Say of weights whether scores, overlap and balance allow an effect; `alone` without outcome models."""
+    weights, treated = weighting.weights, sample.present(sample.treated)
+    lone = lone_cautions(sample.present(scored.scores), treated, estimand, scored.separation)
+    uneven = overlap_cautions(estimand, sample.present(weights), treated)
+    of_fitted = _REMEDY if alone else _REMEDY_OF_ADJUSTED
+    known = scored.x is None and not scored.columns
+    advice = _REMEDY_OF_KNOWN if known else of_fitted
+    if truncated:
+        advice = _REMEDY_OF_TRUNCATED
+    elif scored.x is not None and not (lone or uneven):
+        advice += _RICHER
+    found = _imbalance(sample, scored, weighting, among_others=bool(lone))
+    left = balance_cautions(found, f"weighting for the {estimand}", advice)
+    none = adjustment_cautions(scored.x.shape[1]) if alone and scored.x is not None else ()
+    return (*none, *scored.cautions, *lone, *(uneven if alone else ()), *left)
+
+
+def without_remedy(caution: Warning) -> str:
+    """Give a caution but for its remedy, which hangs on the estimator, where what is wrong does not."""
+    words = str(caution)
+    for remedy in (_REMEDY, _REMEDY_OF_ADJUSTED, _REMEDY_OF_TRUNCATED):
+        words = words.partition(remedy)[0]
+    return words
+
+
+def _imbalance(
+    sample: Sample, scored: Scored, weighting: Weighting, *, among_others: bool
+) -> Imbalance | None:
+    """Look for what the arms still differ in; or the others do, where it is told for whom nobody stands."""
+    if scored.balance_terms is None or scored.cautions:  # of scores that cannot be right that is enough
+        return None
+    weights: Floats | None = weighting.weights
+    if among_others:
+        weights = weights_of_stood_for(weighting.weights, scored.scores, sample.treated)
+    if weights is None:
+        return None
+    ess, s = (weighting.ess_treated, weighting.ess_control), sample.sample_weight
+    return find_imbalance(scored.balance_terms, sample.treated, weights, ess=ess, sample_weight=s)

@@ -1,0 +1,474 @@
+//! The balance of squares and products of columns, without making them: their means and variances are in the sums of
+//! products of up to four columns, which are Gram matrices of the columns and of their squares.
+//!
+//! With columns measured from their means and in their standard deviations, z = (x - m) / s and a = m / s, a product
+//! is, but for a factor and a constant,
+//!
+//! ```text
+//! p = a_j z_k + a_k z_j + z_j z_k
+//! ```
+//!
+//! so that E p asks for the z's means and E z_j z_k, and E p^2 for E z_j z_k^2 and E z_j^2 z_k^2 besides. Nothing of
+//! it cancels that a product does not lose by itself; where what is left is small all the same (a column that is
+//! constant, or in an arm) the product is made, and asked as any other column.
+
+use std::ops::Range;
+
+use ndarray::{Array2, ArrayView2, ShapeBuilder};
+use rayon::prelude::*;
+
+use super::columns::{Denominator, columns};
+use super::present::Present;
+use super::samples::Sample;
+use super::{samples, totals};
+use crate::design::covariates::{CHUNK, Covariates};
+use crate::error::{Error, Result};
+use crate::kernels::{BLOCK, Lane, ScoreEquations};
+use crate::moments::Moments;
+use crate::monitor::Monitor;
+use crate::reserve::room_for;
+
+/// Rows whose sums are kept apart: as many for any number of threads, and few enough sums to hold.
+const PIECE: usize = 16 * CHUNK;
+
+/// A variance that is no more than this share of what it is made of has lost digits.
+const CANCELLED: f64 = 1e-6;
+
+/// Standardized mean differences of products of two columns of `x`, or of one with itself, in the sample as it is and in
+/// each weighting of it: those that [`super::smd`] gives of the products as columns. NaN where a product is out of the
+/// range of a float64.
+///
+/// # Errors
+/// As for [`super::smd`]; [`Error::Argument`] for a pair of columns that are not there.
+pub fn product_smds(
+    x: ArrayView2<'_, f64>,
+    treatment: &[bool],
+    pairs: &[[usize; 2]],
+    weightings: &[&[f64]],
+    sample_weight: Option<&[f64]>,
+    denominator: Denominator,
+    monitor: &Monitor,
+) -> Result<Array2<f64>> {
+    if let Some(present) = Present::among(x, treatment, weightings, sample_weight)? {
+        let weightings: Vec<&[f64]> = present.weightings.iter().map(Vec::as_slice).collect();
+        let base = Some(present.sample_weight.as_slice());
+        let (x, treatment) = (present.x.view(), present.treatment.as_slice());
+        return product_smds(x, treatment, pairs, &weightings, base, denominator, monitor);
+    }
+    if let Some(pair) = pairs.iter().find(|pair| pair.iter().any(|k| *k >= x.ncols())) {
+        let found = format!("{pair:?} of {} columns", x.ncols());
+        return Err(Error::Argument { name: "pairs", found, allowed: "columns that x has" });
+    }
+    let totals = totals(weightings, treatment, sample_weight)?;
+    let samples = samples(x, treatment, &totals, sample_weight)?;
+    let mut used: Vec<usize> = pairs.iter().flatten().copied().collect();
+    used.sort_unstable();
+    used.dedup();
+    let design = Covariates::standardized(x)?.subset(&used);
+    let place = |column: usize| used.binary_search(&column).unwrap_or_default();
+    let sums = Sums::of(&design, treatment, &samples, monitor)?;
+    let kinds: Vec<Kind> =
+        used.par_iter().map(|column| Kind::of(x.column(*column).iter().copied())).collect();
+    let rows: Vec<Vec<f64>> = pairs
+        .par_iter()
+        .map(|[one, other]| {
+            monitor.check()?;
+            let (j, k) = (place(*one), place(*other));
+            let product = Product::of(&design, [j, k], kinds[j].times(kinds[k], j == k));
+            match sums.smds(product, &samples, denominator) {
+                Some(smds) => Ok(smds),
+                None => by_column(x, [*one, *other], treatment, &samples, denominator),
+            }
+        })
+        .collect::<Result<_>>()?;
+    let width = samples.len();
+    Ok(Array2::from_shape_fn((pairs.len(), width), |(pair, sample)| rows[pair][sample]))
+}
+
+/// The same of one product, made.
+fn by_column(
+    x: ArrayView2<'_, f64>,
+    [one, other]: [usize; 2],
+    treatment: &[bool],
+    samples: &[Sample<'_>],
+    denominator: Denominator,
+) -> Result<Vec<f64>> {
+    room_for(x.nrows(), size_of::<f64>())?;
+    let product =
+        Array2::from_shape_fn((x.nrows(), 1).f(), |(row, _)| x[(row, one)] * x[(row, other)]);
+    Ok(match columns(product.view(), treatment, samples) {
+        Ok(found) => (0..samples.len()).map(|s| found[0].smd(s, samples, denominator)).collect(),
+        Err(_) => vec![f64::NAN; samples.len()],
+    })
+}
+
+/// What values a column has, as far as it tells those of products.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Zeros and ones.
+    Binary,
+    /// These and minus ones, whose squares are zeros and ones.
+    Signs,
+    Other,
+}
+
+impl Kind {
+    #[allow(clippy::float_cmp)] // exact on purpose
+    fn of(mut values: impl Iterator<Item = f64>) -> Self {
+        let mut kind = Self::Binary;
+        let has_others = values.any(|x| {
+            if x == -1.0 {
+                kind = Self::Signs;
+            }
+            x != 0.0 && x.abs() != 1.0
+        });
+        if has_others { Self::Other } else { kind }
+    }
+
+    /// Whether a product is of zeros and ones alone.
+    fn times(self, other: Self, is_square: bool) -> bool {
+        match (self, other) {
+            (Self::Binary, Self::Binary) => true,
+            (Self::Signs, Self::Signs) => is_square,
+            _ => false,
+        }
+    }
+}
+
+/// A product of the columns at two places; a and b, and the product of the scales.
+#[derive(Debug, Clone, Copy)]
+struct Product {
+    j: usize,
+    k: usize,
+    binary: bool,
+    shift: [f64; 2],
+    scale: f64,
+}
+
+/// Sums over an arm's rows of products of columns z, and of their squares, the constant first: row-major, the upper
+/// triangle.
+struct ArmSums {
+    /// In the sample as it is, of (1, z, z^2).
+    base: ScoreEquations,
+    /// In each weighting, of (1, z).
+    weighted: Vec<ScoreEquations>,
+}
+
+/// Controls first.
+struct Sums {
+    arms: [ArmSums; 2],
+}
+
+impl ArmSums {
+    fn new(n_columns: usize, n_weightings: usize) -> Self {
+        let weighted = (0..n_weightings).map(|_| ScoreEquations::new(n_columns + 1)).collect();
+        Self { base: ScoreEquations::new(2 * n_columns + 1), weighted }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.base.merge(&other.base);
+        self.weighted.iter_mut().zip(&other.weighted).for_each(|(all, one)| all.merge(one));
+    }
+}
+
+/// Rows of one arm, put together into whole blocks.
+struct Packed {
+    filled: usize,
+    /// z, then z^2.
+    columns: Vec<Lane>,
+    /// By sample.
+    weights: Vec<Lane>,
+}
+
+impl Packed {
+    fn new(n_columns: usize, n_samples: usize) -> Self {
+        let (columns, weights) = (vec![[0.0; BLOCK]; 2 * n_columns], vec![[0.0; BLOCK]; n_samples]);
+        Self { filled: 0, columns, weights }
+    }
+
+    /// Take these rows of a block that starts at row `start`.
+    fn take(
+        &mut self,
+        rows: &[usize],
+        start: usize,
+        z: &[Lane],
+        samples: &[Sample<'_>],
+        sums: &mut ArmSums,
+    ) {
+        let mut rest = rows;
+        while !rest.is_empty() {
+            let (own, more) = rest.split_at(rest.len().min(BLOCK - self.filled));
+            let slots = self.filled..self.filled + own.len();
+            for (to, from) in self.columns.iter_mut().zip(z) {
+                to[slots.clone()].iter_mut().zip(own).for_each(|(to, row)| *to = from[*row]);
+            }
+            for (to, sample) in self.weights.iter_mut().zip(samples) {
+                let to = to[slots.clone()].iter_mut();
+                to.zip(own).for_each(|(to, row)| *to = sample.weight(start + row));
+            }
+            self.filled = slots.end;
+            rest = more;
+            if self.filled == BLOCK {
+                self.add_to(sums);
+            }
+        }
+    }
+
+    /// Add what is there, and start anew.
+    fn add_to(&mut self, sums: &mut ArmSums) {
+        for weights in &mut self.weights {
+            weights[self.filled..].fill(0.0);
+        }
+        let d = self.columns.len() / 2;
+        let (z, squares) = self.columns.split_at_mut(d);
+        for (square, z) in squares.iter_mut().zip(&*z) {
+            square.iter_mut().zip(z).for_each(|(square, z)| *square = z * z);
+        }
+        let none = [0.0; BLOCK];
+        if let Some((base, weightings)) = self.weights.split_first() {
+            sums.base.add_products(&self.columns, &none, base);
+            for (weighted, weights) in sums.weighted.iter_mut().zip(weightings) {
+                weighted.add_products(&self.columns[..d], &none, weights);
+            }
+        }
+        self.filled = 0;
+    }
+}
+
+impl Sums {
+    fn of(
+        design: &Covariates<'_>,
+        treatment: &[bool],
+        samples: &[Sample<'_>],
+        monitor: &Monitor,
+    ) -> Result<Self> {
+        let (n, d) = (treatment.len(), design.n_columns());
+        let entries = 2 * ((2 * d + 1).pow(2) + (samples.len() - 1) * (d + 1).pow(2));
+        room_for(n.div_ceil(PIECE), entries * size_of::<f64>())?;
+        let pieces: Vec<[ArmSums; 2]> = (0..n.div_ceil(PIECE))
+            .into_par_iter()
+            .map(|piece| {
+                let rows = piece * PIECE..n.min((piece + 1) * PIECE);
+                sums_of_rows(design, treatment, rows, samples, monitor)
+            })
+            .collect::<Result<_>>()?;
+        let fresh = || ArmSums::new(d, samples.len() - 1);
+        let mut arms = [fresh(), fresh()];
+        for piece in &pieces {
+            arms.iter_mut().zip(piece).for_each(|(all, one)| all.merge(one));
+        }
+        Ok(Self { arms })
+    }
+
+    /// By sample; none where digits were lost.
+    fn smds(
+        &self,
+        product: Product,
+        samples: &[Sample<'_>],
+        denominator: Denominator,
+    ) -> Option<Vec<f64>> {
+        let of_sample = |s: usize| {
+            let of_arm = |arm: &ArmSums| match s {
+                0 => product.mean(&arm.base),
+                _ => product.mean(&arm.weighted[s - 1]),
+            };
+            self.arms.each_ref().map(of_arm)
+        };
+        let gap = |s: usize| {
+            let [control, treated] = of_sample(s);
+            treated - control
+        };
+        let base = &samples[0];
+        let moments = [0, 1].map(|arm| product.moments(&self.arms[arm].base, base.totals[arm]));
+        let [control, treated] = [moments[0]?, moments[1]?];
+        let variance = |moments: &Moments, squares: f64| {
+            if product.binary {
+                moments.mean * (1.0 - moments.mean)
+            } else {
+                moments.weighted_variance(squares)
+            }
+        };
+        let [of_control, of_treated] =
+            [(control, base.squares[0]), (treated, base.squares[1])].map(|(m, q)| variance(&m, q));
+        let variance = match denominator {
+            Denominator::Pooled => f64::midpoint(of_treated, of_control),
+            Denominator::Control => of_control,
+            Denominator::Treated => of_treated,
+            Denominator::All => {
+                let mut all = treated;
+                all.merge(&control);
+                variance(&all, base.squares[0] + base.squares[1])
+            }
+        };
+        let scaled = |gap: f64| if gap.abs() > 0.0 { gap / variance.sqrt() } else { 0.0 };
+        let smds: Vec<f64> = (0..samples.len()).map(|s| scaled(gap(s))).collect();
+        // Beside a spread of nothing even rounding is infinite.
+        let is_decided = product.binary || variance > 0.0;
+        (is_decided && smds.iter().all(|smd| !smd.is_nan())).then_some(smds)
+    }
+}
+
+impl Product {
+    /// The product of the columns at two places of a design.
+    fn of(design: &Covariates<'_>, [j, k]: [usize; 2], binary: bool) -> Self {
+        let scale = [j, k].map(|column| design.scale[column]);
+        let [a, b] = [design.center[j] / scale[0], design.center[k] / scale[1]];
+        Self { j, k, binary, shift: [a, b], scale: scale[0] * scale[1] }
+    }
+
+    /// The mean of p in an arm; of a binary product its share.
+    fn mean(&self, sums: &ScoreEquations) -> f64 {
+        let ([a, b], weight) = (self.shift, entry(sums, 0, 0));
+        let [z_j, z_k] = [self.j, self.k].map(|column| entry(sums, 0, column + 1));
+        let mean = (a * z_k + b * z_j + entry(sums, self.j + 1, self.k + 1)) / weight;
+        if self.binary { snapped(self.scale * (a * b + mean)) } else { mean }
+    }
+
+    /// The moments of p in an arm that weighs `weight`; none where digits were lost.
+    fn moments(&self, sums: &ScoreEquations, weight: f64) -> Option<Moments> {
+        let mean = self.mean(sums);
+        if self.binary {
+            return Some(Moments { weight, mean, deviation: 0.0 });
+        }
+        let d = (sums.gradient.len() - 1) / 2;
+        let ([a, b], [z_j, z_k]) = (self.shift, [self.j + 1, self.k + 1]);
+        let [square_j, square_k] = [z_j + d, z_k + d];
+        let at = |one: usize, other: usize| entry(sums, one, other);
+        let parts = [
+            a * a * at(z_k, z_k),
+            b * b * at(z_j, z_j),
+            at(square_j, square_k),
+            2.0 * a * b * at(z_j, z_k),
+            2.0 * a * at(z_j, square_k),
+            2.0 * b * at(z_k, square_j),
+            -weight * mean * mean,
+        ];
+        let deviation: f64 = parts.iter().sum();
+        let size: f64 = parts.iter().map(|part| part.abs()).sum();
+        let is_whole = deviation > CANCELLED * size && deviation.is_finite();
+        is_whole.then_some(Moments { weight, mean, deviation })
+    }
+}
+
+/// The sum of products of two columns.
+fn entry(sums: &ScoreEquations, one: usize, other: usize) -> f64 {
+    sums.information[one.min(other) * sums.gradient.len() + one.max(other)]
+}
+
+/// A share, none and all of it but for rounding being none and all.
+fn snapped(share: f64) -> f64 {
+    const ROUNDING: f64 = 1e-12;
+    if share < ROUNDING {
+        0.0
+    } else if share > 1.0 - ROUNDING {
+        1.0
+    } else {
+        share
+    }
+}
+
+/// The sums over some rows.
+fn sums_of_rows(
+    design: &Covariates<'_>,
+    treatment: &[bool],
+    rows: Range<usize>,
+    samples: &[Sample<'_>],
+    monitor: &Monitor,
+) -> Result<[ArmSums; 2]> {
+    let d = design.n_columns();
+    let fresh = || ArmSums::new(d, samples.len() - 1);
+    let (mut sums, mut z) = ([fresh(), fresh()], vec![[0.0; BLOCK]; d]);
+    let mut packed = [Packed::new(d, samples.len()), Packed::new(d, samples.len())];
+    let mut of_arm = [Vec::with_capacity(BLOCK), Vec::with_capacity(BLOCK)];
+    for start in rows.clone().step_by(BLOCK) {
+        if (start - rows.start).is_multiple_of(CHUNK) {
+            monitor.check()?;
+        }
+        design.load(start, &mut z);
+        of_arm.iter_mut().for_each(Vec::clear);
+        for (row, treated) in treatment[start..rows.end.min(start + BLOCK)].iter().enumerate() {
+            of_arm[usize::from(*treated)].push(row);
+        }
+        for arm in 0..2 {
+            packed[arm].take(&of_arm[arm], start, &z, samples, &mut sums[arm]);
+        }
+    }
+    for (packed, sums) in packed.iter_mut().zip(&mut sums) {
+        packed.add_to(sums);
+    }
+    Ok(sums)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::balance::smd;
+
+    /// Columns of every kind: far from zero, binary, signs, counts, one level that an arm lacks, a constant.
+    fn data(n: usize) -> (Array2<f64>, Vec<bool>, Vec<f64>, Vec<f64>) {
+        let noise =
+            |i: usize, k: usize| (((i * 2_654_435_761 + k * 40_503) >> 7) % 1000) as f64 / 1000.0;
+        let treatment: Vec<bool> = (0..n).map(|i| noise(i, 0) < 0.4).collect();
+        let x = Array2::from_shape_fn((n, 7), |(i, k)| match k {
+            0 => 2000.0 + 10.0 * noise(i, 1) + f64::from(u8::from(treatment[i])),
+            1 => f64::from(u8::from(noise(i, 2) < 0.3)),
+            2 => [-1.0, 0.0, 1.0][i % 3],
+            3 => (4.0 * noise(i, 3)).floor(),
+            4 => f64::from(u8::from(noise(i, 4) < 0.2 && treatment[i])),
+            5 => 3.0,
+            _ => 1.0 - 2.0 * noise(i, 5).powi(3),
+        });
+        let weights = (0..n).map(|i| 0.1 + noise(i, 6)).collect();
+        let own = (0..n).map(|i| (i % 5) as f64).collect();
+        (x, treatment, weights, own)
+    }
+
+    #[test]
+    fn product_smds_are_those_of_the_products_as_columns() {
+        let (x, treatment, weights, own) = data(3 * BLOCK + 57);
+        let pairs: Vec<[usize; 2]> = (0..7).flat_map(|j| (j..7).map(move |k| [j, k])).collect();
+        let made = Array2::from_shape_fn((x.nrows(), pairs.len()).f(), |(row, pair)| {
+            pairs[pair].iter().map(|k| x[(row, *k)]).product::<f64>()
+        });
+        let all =
+            [Denominator::Pooled, Denominator::Treated, Denominator::Control, Denominator::All];
+        for denominator in all {
+            for base in [None, Some(&own[..])] {
+                let monitor = Monitor::default();
+                let found = product_smds(
+                    x.view(),
+                    &treatment,
+                    &pairs,
+                    &[&weights],
+                    base,
+                    denominator,
+                    &monitor,
+                )
+                .unwrap();
+                for (sample, weights) in [None, Some(&weights[..])].into_iter().enumerate() {
+                    let expected =
+                        smd(made.view(), &treatment, weights, base, denominator).unwrap();
+                    for (pair, expected) in expected.iter().enumerate() {
+                        let found = found[(pair, sample)];
+                        let is_same = (found - expected).abs() < 1e-9 * (1.0 + expected.abs())
+                            || (found.is_infinite() && expected.is_infinite());
+                        assert!(is_same, "{:?} {denominator:?}: {found} {expected}", pairs[pair]);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn product_smds_of_what_overflows_are_missing() {
+        let x =
+            Array2::from_shape_fn((6, 2), |(row, k)| if k == 0 { 1e140 } else { 1.0 } * row as f64);
+        let treatment = [true, false, true, false, true, false];
+        let pairs = [[0, 0], [1, 1]];
+        let unit = Denominator::Pooled;
+        let found =
+            product_smds(x.view(), &treatment, &pairs, &[], None, unit, &Monitor::default())
+                .unwrap();
+        assert!(found[(1, 0)].is_finite() && found[(0, 0)].is_nan());
+    }
+}
