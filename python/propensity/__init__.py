@@ -22,7 +22,8 @@ How much, in what terms
     of any `Effect`: `.means`, `.contrast_as("percent")`, `.test(value, alternative, margin)`;
     `quantile_effect` for medians and tails; `per="views"` for ratio metrics.
 For whom
-    `by="tier"` gives `GroupedEffects`, with one table and `.test_equal()`.
+    `by="tier"` gives `GroupedEffects`, with one table and `.test_equal()`; `best_linear_projection`: how the
+    effect changes with tenure; `rank_effect`: whether a rule that says whom to treat first is worth anything.
 Whether the arms are alike
     `smd`, `balance`, `balance_summary`.
 What if something is hidden
@@ -62,6 +63,8 @@ from propensity.matching.nearest import match_nn
 from propensity.matching.subclasses import Subclasses
 from propensity.matching.subclassify import subclassify
 from propensity.outcomes.adjustment import aipw, ipwra, regression_adjustment
+from propensity.outcomes.projection import LinearProjection, best_linear_projection
+from propensity.outcomes.rank_effect import RankEffect, rank_effect
 from propensity.overlap.overlap import Overlap, overlap
 from propensity.overlap.trimming import Trimmed, trim
 from propensity.resampling.bootstrap import bootstrap
@@ -106,12 +109,14 @@ __all__ = [
     "Estimator",
     "Forest",
     "GroupedEffects",
+    "LinearProjection",
     "Matches",
     "NearestNeighbors",
     "Overlap",
     "Placebo",
     "PropensityModel",
     "QuantileEffects",
+    "RankEffect",
     "RegressionAdjustment",
     "RobustnessValue",
     "RosenbaumBounds",
@@ -125,6 +130,7 @@ __all__ = [
     "balance",
     "balance_summary",
     "balancing_weights",
+    "best_linear_projection",
     "bootstrap",
     "core",
     "datasets",
@@ -142,6 +148,7 @@ __all__ = [
     "placebo",
     "plots",
     "quantile_effect",
+    "rank_effect",
     "regression_adjustment",
     "robustness_value",
     "select_covariates",

@@ -219,9 +219,8 @@ def best_linear_projection(  # noqa: PLR0913 - each is a choice a user may have 
     return LinearProjection(
         coefficients=pd.Series(coefficients, index=index, name="estimate"),
         covariance=pd.DataFrame(covariance, index=index, columns=index),
-        se_method=f"least squares on pseudo-outcomes, HC3; {found.se_method}"
-        + summed_within(sample.n_clusters),
-        pseudo_outcomes=sample.frame.series(found.values, "pseudo_outcome"),
+        se_method=f"least squares, HC3; pseudo-outcomes {found.made}" + summed_within(sample.n_clusters),
+        pseudo_outcomes=found.series(),
         dropped=dropped,
         cautions=found.cautions,
         recipe=recipe,

@@ -12,7 +12,7 @@ from propensity.effects.estimators import AIPW
 from propensity.effects.sample import Sample, warn_once
 from propensity.frames import checks
 from propensity.frames.checks import Floats
-from propensity.frames.native import AnyFrame
+from propensity.frames.native import AnyFrame, AnySeries
 from propensity.outcomes.cross_fitted import warn_of_cross_fitted_terms
 from propensity.outcomes.models import Roles, read_study
 from propensity.outcomes.split_scores import cross_fitted
@@ -62,14 +62,14 @@ class PseudoOutcomes:
     values : ndarray (n,)
         The mean over repeats; 0 for rows that are not there.
     cautions : tuple of Warning
-    se_method : str
+    made : str
         How the models were fitted.
     """
 
     sample: Sample
     values: Floats
     cautions: tuple[Warning, ...]
-    se_method: str
+    made: str
 
     @classmethod
     def read(
@@ -94,10 +94,15 @@ class PseudoOutcomes:
         warn_once((*copies, *effects.cautions))
         learners = own_learner(models.score_model, models.penalty), own_learner(models.outcome_model)
         warn_of_cross_fitted_terms(study, *learners)
-        return cls(study.sample, values, (*copies, *effects.cautions), effects.se_method)
+        return cls(study.sample, values, (*copies, *effects.cautions), effects.split.splits.words)
 
     @property
     def weights(self) -> Floats:
         """What each row counts for, (n,)."""
         s = self.sample.sample_weight
         return np.ones(len(self.values)) if s is None else s
+
+    def series(self) -> AnySeries:
+        """Give the values with the caller's index, NaN for rows that are not there."""
+        values = np.where(self.sample.present_rows, self.values, np.nan)
+        return self.sample.frame.series(values, "pseudo_outcome")
