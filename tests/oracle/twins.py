@@ -219,6 +219,7 @@ def contrast(
     link, slope = {
         "difference": (lambda m: m, lambda m: 1 + 0 * m),
         "ratio": (np.log, lambda m: 1 / m),
+        "percent": (np.log, lambda m: 1 / m),
         "odds_ratio": (lambda m: np.log(m / (1 - m)), lambda m: 1 / (m * (1 - m))),
     }[kind]
     psi = np.zeros(len(y), dtype=np.longdouble)
@@ -227,6 +228,7 @@ def contrast(
     unit = float(max(abs(slope(m1)), abs(slope(m0))))
     gap = link(m1) - link(m0)
     estimate = float(gap if kind == "difference" else np.exp(gap))
+    reported = 100 * (estimate - 1) if kind == "percent" else estimate
     factor = 1.0
     if cluster is not None:
         labels = np.unique(cluster, return_inverse=True)[1]
@@ -235,7 +237,10 @@ def contrast(
     return {
         "mean_treated": Expected(float(m1), off),
         "mean_control": Expected(float(m0), off),
-        "estimate": Expected(estimate, off if kind == "difference" else 10 * off * unit * estimate),
+        "estimate": Expected(
+            reported,
+            off if kind == "difference" else 10 * off * unit * estimate * (100 if kind == "percent" else 1),
+        ),
         "std_error": Expected(
             float(np.sqrt(factor * (psi**2).sum())),
             unit * (1e-9 * np.ptp(y) + 64 * EPS * np.abs(y).max()),

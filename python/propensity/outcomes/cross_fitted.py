@@ -136,12 +136,18 @@ class CrossFittedEffects:
 
     def group_means(self, groups: Grouping, outcome: str) -> GroupMeans:
         """Give the means of both arms in each group."""
+        target = target_weights(self.study.sample, self.spec.estimand)
+        origin, repeats = self.terms(outcome)
+        return means_of_repeats(self.study.sample, groups, target, repeats, origin)
+
+    def terms(self, outcome: str) -> tuple[float, list[ByArm]]:
+        """Give the origin, and for each repeat what rows (n,) have in the sums of either arm."""
         sample = self.study.sample
         y, origin, repeats = sample.frame.outcome(outcome), 0.0, []
         target = target_weights(sample, self.spec.estimand)
         for (origin, fitted), own in zip(self._fits(outcome), self.weightings, strict=True):
             repeats.append(augmented_terms(sample, y - origin, own.weights, fitted, target))
-        return means_of_repeats(sample, groups, target, repeats, origin)
+        return origin, repeats
 
     def _fits(self, outcome: str) -> Iterable[Predicted]:
         if self.predicted is not None:
