@@ -332,7 +332,7 @@ def _of_robustness(found: ps.RobustnessValue, world: World) -> Answer:
     }
 
 
-def bounded(name: str, estimators: tuple[Any, ...], **options: Any) -> Estimator:
+def bounded(name: str, estimators: list[Any], **options: Any) -> Estimator:
     def make(world: World, _: str) -> list[ps.SensitivityBounds]:
         given = {"gamma": [1.3], "n_reps": 20, "seed": 1, "progress": False} | options
         roles = world.roles(ps.sensitivity_bounds)
@@ -468,8 +468,8 @@ ESTIMATORS = {
         grouped(
             "subclassify rosenbaum", ps.subclassify, read=_rosenbaum, takes_weights=False, n_subclasses=5
         ),
-        bounded("sensitivity_bounds", (ps.IPW(), ps.IPW("ATT"), ps.AIPW("ATC"))),
-        bounded("sensitivity_bounds sharp", (ps.IPW(), ps.AIPW("ATT")), sharp=True),
+        bounded("sensitivity_bounds", [kind(whom) for kind in (ps.IPW, ps.AIPW) for whom in ADJUSTING]),
+        bounded("sensitivity_bounds sharp", [ps.AIPW(whom) for whom in ADJUSTING], sharp=True),
         table("placebo", _placebo, _of_placebo),
         robustness("robustness_value", None),
         robustness("robustness_value aipw", ps.AIPW()),

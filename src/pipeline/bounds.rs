@@ -89,7 +89,7 @@ struct Row {
     counted: u32,
     scored: u32,
     /// The first of them in the data.
-    first: u32,
+    in_data: u32,
 }
 
 struct Bounding<'p, 'a, 'm> {
@@ -126,8 +126,15 @@ impl<'p, 'a, 'm> Bounding<'p, 'a, 'm> {
             let of_row = |values: Option<&[f64]>| values.map_or(0.0, |values| values[row]);
             let value = pipeline.outcome[row] - of_row(spec.fitted);
             let offset = of_row(spec.offset);
-            let [counted, scored, first] = [counted, scored, row].map(|number| number as u32);
-            arms[usize::from(*treated)].push(Row { value, weight, offset, counted, scored, first });
+            let [counted, scored, in_data] = [counted, scored, row].map(|number| number as u32);
+            arms[usize::from(*treated)].push(Row {
+                value,
+                weight,
+                offset,
+                counted,
+                scored,
+                in_data,
+            });
         }
         let by_value =
             |a: &Row, b: &Row| a.value.total_cmp(&b.value).then(a.counted.cmp(&b.counted));
@@ -178,7 +185,7 @@ impl<'p, 'a, 'm> Bounding<'p, 'a, 'm> {
                     moment += weight * row.offset;
                 }
                 for (sum, own) in losses.iter_mut().zip(self.spec.losses.unwrap_or_default()) {
-                    *sum += weight * odds * own[row.first as usize];
+                    *sum += weight * odds * own[row.in_data as usize];
                 }
             }
         }

@@ -71,14 +71,22 @@ impl SortedRows {
             let sum = |k: usize| self.base[k] + below * first[k] + above * (total[k] - first[k]);
             sum(1) / sum(0)
         };
-        let (mut low, mut high) = (0, self.values.len());
+        let further = |one: f64, other: f64| match end {
+            End::Least => one.min(other),
+            End::Largest => one.max(other),
+        };
+        let (mut low, mut high, mut found) = (0, self.values.len(), f64::NAN);
         while low < high {
             let middle = low.midpoint(high);
+            let at_middle = mean(middle);
+            // Where gamma is huge the mean of the topmost rows is their value, to rounding, which may let them pass
+            // for less: so the furthest mean of all cuts that were tried is taken.
+            found = further(at_middle, found);
             // One that is less than the mean belongs below at either end: there it weighs less, and the mean rises,
             // or more, and the mean falls.
-            if self.values[middle] < mean(middle) { low = middle + 1 } else { high = middle }
+            if self.values[middle] < at_middle { low = middle + 1 } else { high = middle }
         }
-        mean(low)
+        further(mean(low), found)
     }
 }
 
@@ -129,6 +137,19 @@ mod tests {
         let [weight, moment] = sorted.sums();
         for end in [End::Least, End::Largest] {
             assert!((sorted.extreme(1.0, end) - moment / weight).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn extremes_of_any_confounding_are_those_of_the_values() {
+        let without_base = |[value, _, odds]: &[f64; 3]| [*value, 0.0, 0.1 + *odds];
+        for n in 2..60 {
+            let rows: Vec<[f64; 3]> = rows(n).iter().map(without_base).collect();
+            let (least, largest) = (rows[0][0], rows[n - 1][0]);
+            for gamma in [1e6, 1e9, 1e13] {
+                assert!((sorted(&rows).extreme(gamma, End::Least) - least).abs() < 1e-6);
+                assert!((sorted(&rows).extreme(gamma, End::Largest) - largest).abs() < 1e-6);
+            }
         }
     }
 
