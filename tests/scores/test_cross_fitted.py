@@ -275,7 +275,7 @@ def test_model_needs_a_column(df):
 def test_scores_of_class_weights_cannot_be_probabilities(df, call):
     few = pd.concat([df[df["t"] == 0], df[df["t"] == 1].head(60)])
     balanced = DecisionTreeClassifier(
-        max_depth=2, min_samples_leaf=40, class_weight="balanced", random_state=0
+        max_depth=2, min_samples_leaf=100, class_weight="balanced", random_state=0
     )
     scores = ps.fit_propensity(few, **ROLES, score_model=balanced)
     with pytest.warns(ps.errors.CalibrationWarning, match="without class weights"):
