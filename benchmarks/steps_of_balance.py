@@ -21,7 +21,7 @@ import propensity as ps
 from propensity.errors import InfeasibleError, InvalidInputError
 from worlds import ALL_WORLDS, World
 
-NAMES = ("Setoguchi A", "G+", "S+")
+NAMES = ("Setoguchi A", "E+", "G+", "S+", "K")
 SEED = 20
 ROLES: dict[str, Any] = {"outcome": "y", "treatment": "t"}
 
