@@ -10,6 +10,7 @@ import steps_of_balance
 from worlds import ALL_WORLDS
 
 PAGE = Path(__file__).parents[2] / "docs" / "validation.md"
+LINEAR = ["IPW, logistic", "AIPW, logistic and linear", "EB, as they are"]
 SQUARES, TREES, WITH_BOTH = "EB, squares and products", "AIPW, boosting for both", "EB, and boosted log-odds"
 
 
@@ -27,22 +28,42 @@ def table() -> pd.DataFrame:
     return pd.DataFrame(found, index=["bias", "sd", "coverage"])
 
 
-def test_table_has_every_world_and_method(table):
-    assert list(table.columns) == [
-        (world, method) for world in steps_of_balance.NAMES for method in steps_of_balance.METHODS
-    ]
+def test_table_has_every_method_in_each_of_its_worlds(table):
+    counted = dict.fromkeys(table.columns.get_level_values(0))
+    assert list(counted) == [name for name in steps_of_balance.NAMES if name in counted]
+    assert {"Setoguchi A", "G+", "S+"} <= set(counted)
+    for world in counted:
+        assert list(table[world].columns) == list(steps_of_balance.METHODS)
 
 
 def test_steps_do_what_the_page_says_of_them(table):
-    off = table.loc["bias"].abs().unstack()
+    off, covered = table.loc["bias"].abs().unstack(), table.loc["coverage"].unstack()
+    spread = table.loc["sd"].unstack()
     assert (off.loc["Setoguchi A"] < 0.02).all()
-    bent = off.loc[["E+", "G+", "S+"]]
-    assert (bent[TREES] < bent["IPW, boosting"]).all()
-    assert (bent["IPW, boosting"] < bent["IPW, forest"]).all()
-    assert (bent[["IPW, logistic", "AIPW, logistic and linear", "EB, as they are"]] > 0.1).all(axis=None)
-    assert (off.loc[["E+", "G+"], [SQUARES, WITH_BOTH]] < 0.02).all(axis=None)
-    assert off.loc["S+"].idxmin() == TREES
-    assert off.loc["S+", WITH_BOTH] < off.loc["S+", SQUARES]
+    assert spread.loc["Setoguchi A", TREES] / spread.loc["Setoguchi A", LINEAR[1]] == pytest.approx(
+        1.2, abs=0.05
+    )
+    bent = off.loc[["S+", "G+"]]
+    assert (bent["IPW, boosting"] / bent[TREES]).between(1.9, 2.3).all()
+    assert (bent["IPW, forest"] / bent["IPW, logistic"]).between(0.5, 0.6).all()
+    assert (covered.loc[["S+", "G+"], LINEAR] == 0).all(axis=None)
+    assert (off.loc["G+", [SQUARES, WITH_BOTH]] < 0.02).all()
+    assert spread.loc["Setoguchi A", SQUARES] <= spread.loc["Setoguchi A", LINEAR[1]]
+    assert off.loc["S+", SQUARES] > 0.8 * off.loc["S+", "IPW, logistic"]
+    assert off.loc["S+", WITH_BOTH] / off.loc["S+", SQUARES] == pytest.approx(2 / 3, abs=0.05)
+
+
+def test_coverage_in_the_text_is_that_of_the_table(table):
+    text = PAGE.read_text(encoding="utf-8").partition("<!-- end: flexible -->")[2].partition("\n## ")[0]
+    covered = table.loc["coverage"].unstack().astype(int)
+    said = {
+        TREES: "covers {}% in S+ and {}% in G+",
+        "IPW, boosting": "{}% and {}%.",
+        "IPW, forest": "({}% and {}%)",
+        "AIPW, forest and boosting": "outcomes {}% and {}%",
+    }
+    for method, words in said.items():
+        assert words.format(covered.loc["S+", method], covered.loc["G+", method]) in " ".join(text.split())
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
