@@ -79,8 +79,9 @@ fuzz-core: ## Coverage-guided fuzzing of the Rust core: fit, matching, bootstrap
 	done
 
 .PHONY: notebooks
-notebooks: build ## Run the notebooks again and keep their new outputs
+notebooks: build ## Run the notebooks and pages of examples again, and keep their new outputs
 	$(BIN)/python tests/docs/test_notebooks.py
+	PYTHONPATH=tests $(BIN)/python tests/docs/test_when_balance_fails.py
 
 .PHONY: bench
 bench: build ## Time the kernels, and whole jobs against what people use today, into docs/performance.md

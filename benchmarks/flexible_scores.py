@@ -95,8 +95,7 @@ def _augmented(sample: Sample, name: str, study: Study) -> ps.Effect:
         covariates=columns,
         estimand=study.estimand,
         outcome_model=ps.Boosting(),
-        n_folds=None if name == "forest" else 5,
-        n_repeats=1 if name == "forest" else study.n_repeats,
+        n_repeats=study.n_repeats,
         **scores,
     )
     return effect

@@ -128,6 +128,7 @@ impl fmt::Display for NotFinite<'_> {
 }
 
 impl fmt::Display for Error {
+    #[allow(clippy::too_many_lines)] // a table of messages
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Argument { name, found, allowed } => {

@@ -22,6 +22,7 @@
 //! | [`optimal`], [`matching`] | matching with the least sum of distances, and with the nearest |
 //! | [`balance`] | how far apart the arms are, column by column |
 //! | [`resampling`] | how a replicate weighs the rows, and the parallel run over replicates |
+//! | [`sensitivity`] | how far a hidden confounder could move a weighted mean |
 //! | [`pipeline`] | score, weights and matches in one go, on any resample |
 //!
 //! The Python module is the wing above them, behind the feature `python`.
@@ -42,6 +43,7 @@ pub mod resampling;
 pub mod reserve;
 pub mod score;
 pub mod selection;
+pub mod sensitivity;
 pub mod units;
 pub mod weighting;
 

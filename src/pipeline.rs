@@ -3,6 +3,7 @@
 
 mod analytic;
 mod balanced;
+mod bounds;
 mod estimates;
 mod layout;
 mod order;
@@ -27,12 +28,13 @@ use crate::resampling::bootstrap::{self, BootstrapSpec, Replicate, Replicates};
 use crate::resampling::resample::{Resample, Scheme};
 use crate::resampling::stream::Stream;
 use crate::resampling::urn::Urn;
-use crate::score::logistic::{LogisticSpec, WarmStart};
+use crate::score::logistic::{LogisticSpec, Refit, WarmStart};
 use crate::units::cells::Cells;
 use crate::units::tally::{Count, Outcomes, Whole};
 use crate::weighting::balancing::BalancingSpec;
 use crate::weighting::ipw::IpwSpec;
 use balanced::Balanced;
+pub use bounds::{Bounds, BoundsSpec};
 use estimates::Scratch;
 use layout::Layout;
 use ready::{check, designs, measured};
@@ -221,41 +223,59 @@ impl<'a, 'm> Pipeline<'a, 'm> {
     /// # Errors
     /// [`Error::Argument`] for nearest neighbours with fractions of rows; see [`bootstrap::run`].
     pub fn bootstrap(&self, resample: &Resample, spec: &BootstrapSpec) -> Result<Replicates> {
+        self.statistic_on(resample, spec, &Estimates(self))
+    }
+
+    /// Work a statistic out on resamples of the rows.
+    fn statistic_on(
+        &self,
+        resample: &Resample,
+        spec: &BootstrapSpec,
+        statistic: &impl Statistic,
+    ) -> Result<Replicates> {
         let resample = &*self.drawing_by_content(resample);
         if let Some(urn) = self.layout.urn(resample) {
             return if urn.fits_bytes() {
-                self.drawn_from::<u8>(&urn, spec)
+                self.drawn_from::<u8>(&urn, spec, statistic)
             } else {
-                self.drawn_from::<u32>(&urn, spec)
+                self.drawn_from::<u32>(&urn, spec, statistic)
             };
         }
         if resample.scheme() != Scheme::Bayesian {
-            return self.replicates(spec, |stream, counts: &mut [u32]| {
+            return self.replicates(spec, statistic, |stream, counts: &mut [u32]| {
                 counts.fill(0);
                 resample.count(stream, |row, count| counts[self.layout.unit_of(row)] += count);
             });
         }
         self.check_scheme(resample)?;
-        self.replicates(spec, |stream, weights: &mut [f64]| {
+        self.replicates(spec, statistic, |stream, weights: &mut [f64]| {
             weights.fill(0.0);
             resample.weigh(stream, |row, weight| weights[self.layout.unit_of(row)] += weight);
         })
     }
 
-    fn drawn_from<W: Whole>(&self, urn: &Urn, spec: &BootstrapSpec) -> Result<Replicates> {
-        self.replicates(spec, |mut stream, counts: &mut [W]| urn.draw(&mut stream, counts))
+    fn drawn_from<W: Whole>(
+        &self,
+        urn: &Urn,
+        spec: &BootstrapSpec,
+        statistic: &impl Statistic,
+    ) -> Result<Replicates> {
+        self.replicates(spec, statistic, |mut stream, counts: &mut [W]| {
+            urn.draw(&mut stream, counts);
+        })
     }
 
-    /// Estimate everything on each replicate, its cells (or rows) counted as `draw` says.
-    fn replicates<W: Count>(
+    /// Work a statistic out on each replicate, its cells (or rows) counted as `draw` says.
+    fn replicates<W: Count, S: Statistic>(
         &self,
         spec: &BootstrapSpec,
+        statistic: &S,
         draw: impl Fn(Stream, &mut [W]) + Sync,
     ) -> Result<Replicates> {
         let refitter = self.refitter::<W>()?;
         let most = refitter.at_a_time();
-        let fresh = || (vec![Drawn::new(self.n_counted()); most], Scratch::default());
-        let width = self.estimators.len();
+        let fresh = || (vec![Drawn::new(self.n_counted()); most], S::Scratch::default());
+        let width = statistic.width();
         bootstrap::run_together(spec, width, most, self.monitor, fresh, |replicates, kept| {
             let (drawn, scratch) = kept;
             for (replicate, drawn) in replicates.iter().zip(&mut *drawn) {
@@ -265,9 +285,7 @@ impl<'a, 'm> Pipeline<'a, 'm> {
             let refits = refitter.refit(&mut drawn[..replicates.len()]);
             for ((replicate, drawn), refit) in replicates.iter_mut().zip(drawn).zip(refits) {
                 let Replicate { estimates, outcome, .. } = replicate;
-                scratch.n_rows = self.rows_drawn(&drawn.counts);
-                let run = self.estimate_drawn(drawn, refit, scratch, estimates);
-                *outcome = run.and_then(|run| run.first_failure);
+                *outcome = statistic.of_drawn(drawn, refit, scratch, estimates);
             }
         })
     }
@@ -284,6 +302,46 @@ impl<'a, 'm> Pipeline<'a, 'm> {
             return Err(Error::Argument { name: "weights", found: "bayesian".into(), allowed });
         }
         Ok(())
+    }
+}
+
+/// What is worked out on each replicate.
+trait Statistic: Sync {
+    /// What a thread needs for it, reused from one replicate to the next.
+    type Scratch: Default;
+
+    /// How many numbers it is.
+    fn width(&self) -> usize;
+
+    /// Work it out on a replicate whose score was refitted, or is left to Newton's method; NaN stays where it fails.
+    fn of_drawn<W: Count>(
+        &self,
+        drawn: &mut Drawn<W>,
+        refit: Result<Option<Refit>>,
+        scratch: &mut Self::Scratch,
+        found: &mut [f64],
+    ) -> Result<()>;
+}
+
+/// The estimates of all estimators.
+struct Estimates<'p, 'a, 'm>(&'p Pipeline<'a, 'm>);
+
+impl Statistic for Estimates<'_, '_, '_> {
+    type Scratch = Scratch;
+
+    fn width(&self) -> usize {
+        self.0.estimators.len()
+    }
+
+    fn of_drawn<W: Count>(
+        &self,
+        drawn: &mut Drawn<W>,
+        refit: Result<Option<Refit>>,
+        scratch: &mut Scratch,
+        found: &mut [f64],
+    ) -> Result<()> {
+        scratch.n_rows = self.0.rows_drawn(&drawn.counts);
+        self.0.estimate_drawn(drawn, refit, scratch, found)?.first_failure
     }
 }
 

@@ -24,6 +24,7 @@ mod matching;
 mod matching_effect;
 mod needs;
 mod options;
+mod sensitivity;
 mod threads;
 mod words;
 
@@ -69,6 +70,9 @@ mod core {
     use super::matching::{Matches, match_nn};
     #[pymodule_export]
     use super::matching_effect::{MatchedEffect, matching_effect, outcome_variance};
+
+    #[pymodule_export]
+    use super::sensitivity::{SensitivityBounds, sensitivity_bounds};
 
     #[pymodule_export]
     #[allow(non_upper_case_globals)]

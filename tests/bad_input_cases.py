@@ -109,6 +109,8 @@ ROLES = {
     "outcome of an outcome model": ("aipw", "done", "outcome"),
     "outcome of matches": ("matched effect", "done", "outcome"),
     "outcome of a bootstrap": ("bootstrap", "done", "outcome"),
+    "outcome to be bounded": ("bounds", "done", "outcome"),
+    "covariate of bounds": ("bounds", "tenure", "x, column 1"),
     "score": ("ipw", "e", "scores"),
     "score to match on": ("match", "e", "scores"),
 }

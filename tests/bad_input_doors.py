@@ -121,6 +121,24 @@ FRAME_CALLS: Mapping[str, Callable[..., Any]] = {
     "subclasses": lambda df, **o: np.asarray(
         _with_roles(ps.subclassify, scores="e", n_subclasses=3)(df, **o).weights
     ),
+    "robustness": lambda df, **o: (
+        _with_roles(ps.robustness_value, outcome="done", covariates=COVARIATES)(df, **o)
+        .table.drop(columns="benchmark")
+        .to_numpy(float)
+        .ravel()
+    ),
+    "bounds": lambda df, **o: (
+        _with_roles(ps.sensitivity_bounds, outcome="done", covariates=COVARIATES)(
+            df, **{"n_reps": 4, "progress": False} | o
+        )
+        .table.to_numpy(float)
+        .ravel()
+    ),
+    "placebo": lambda df, **o: (
+        _with_roles(ps.placebo, outcome="done", covariates=COVARIATES)(df, **{"leave_out": ["visits"]} | o)
+        .table["estimate"]
+        .to_numpy()
+    ),
     "bootstrap": lambda df, **o: (
         _with_roles(ps.bootstrap, outcome="done", covariates=COVARIATES)(
             df, **{"n_reps": 4, "seed": 1, "progress": False} | o
@@ -172,6 +190,9 @@ ARRAY_CALLS: Mapping[str, Callable[..., Any]] = {
     "balance": lambda c, **o: core.balance(_x(c), c["opted"], **o).smd.T.ravel(),
     "full": lambda c, **o: core.match_full(c["e"], c["opted"], **o).subclass.astype(float),
     "influence": lambda c, **o: core.bootstrap_influence(c["done"], **{"n_reps": 4} | o),
+    "bounds": lambda c, **o: core.sensitivity_bounds(
+        _x(c), c["opted"], c["done"], **{"gammas": np.array([1.5]), "n_reps": 4, "seed": 0} | o
+    ).bounds.ravel(),
     "bootstrap": lambda c, **o: (
         core.bootstrap(
             _x(c),

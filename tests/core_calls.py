@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from propensity import core
-from propensity.effects.estimators import IPW
+from propensity.effects.estimators import IPW, Balancing
 from propensity.effects.matching_specification import NearestNeighbors
 
 
@@ -50,15 +50,23 @@ def whole_numbers(n_rows, seed=0):
     )
 
 
+def _folds(a):
+    return np.arange(len(a.treatment)) % 3
+
+
 CALLS = {
     "fit_propensity": lambda a, **options: core.fit_propensity(
         a.x, a.treatment, sample_weight=a.weights, **options
     ),
-    "forest_scores": lambda a, **options: core.forest_scores(
-        a.x, a.treatment, n_trees=40, sample_weight=a.weights, **options
-    ),
+    "forest_scores": lambda a, **options: core.forest_scores(a.x, a.treatment, n_trees=40, **options),
     "fit_weights": lambda a, **options: core.fit_weights(
         a.x, a.treatment, sample_weight=a.weights, **options
+    ),
+    "boosted_scores": lambda a, max_trees=20, **options: core.boosted_scores(
+        a.x, a.treatment, _folds(a), sample_weight=a.weights, max_trees=max_trees, **options
+    ),
+    "boosted_outcomes": lambda a, max_trees=20, **options: core.boosted_outcomes(
+        a.x, a.outcome, a.treatment, _folds(a), sample_weight=a.weights, max_trees=max_trees, **options
     ),
     "balanced_effect": lambda a, **options: core.balanced_effect(
         a.outcome, a.treatment, a.weights, a.x, **options
@@ -80,6 +88,20 @@ CALLS = {
     ),
     "smd": lambda a, **options: core.smd(a.x, a.treatment, weights=a.weights, **options),
     "balance": lambda a, **options: core.balance(a.x, a.treatment, weights=[a.weights, a.scores], **options),
+    "product_smds": lambda a, **options: core.product_smds(
+        a.x, a.treatment, [(0, 0), (0, 1), (1, 2)], weights=[a.weights, a.scores], **options
+    ),
+    "bootstrap balancing": lambda a, n_reps=3, **options: core.bootstrap(
+        a.x,
+        a.treatment,
+        a.outcome,
+        estimators=[Balancing("ATE"), Balancing("ATT")],
+        n_reps=n_reps,
+        **options,
+    ),
+    "sensitivity_bounds": lambda a, n_reps=3, **options: core.sensitivity_bounds(
+        a.x, a.treatment, a.outcome, gammas=np.array([1.5, 2.0]), n_reps=n_reps, **options
+    ),
     "bootstrap": lambda a, n_reps=3, **options: core.bootstrap(
         a.x,
         a.treatment,
@@ -93,8 +115,10 @@ CALLS = {
 # The arrays of float64 that each call reads.
 READS = {
     "fit_propensity": ["x", "weights"],
-    "forest_scores": ["x", "weights"],
+    "forest_scores": ["x"],
     "fit_weights": ["x", "weights"],
+    "boosted_scores": ["x", "weights"],
+    "boosted_outcomes": ["x", "outcome", "weights"],
     "balanced_effect": ["outcome", "weights", "x"],
     "ipw": ["outcome", "scores"],
     "ipw truncated": ["outcome", "scores", "weights"],
@@ -105,12 +129,17 @@ READS = {
     "matching_effect": ["outcome", "scores", "x"],
     "smd": ["x", "weights"],
     "balance": ["x", "weights", "scores"],
+    "product_smds": ["x", "weights", "scores"],
+    "bootstrap balancing": ["x", "outcome"],
+    "sensitivity_bounds": ["x", "outcome"],
     "bootstrap": ["x", "outcome"],
 }
 
 _NUMBERS = {
     "fit_propensity": ["coefficients", "covariance", "scores", "log_likelihood"],
     "fit_weights": ["weights", "ess_treated", "ess_control"],
+    "boosted_scores": ["scores", "log_odds", "n_trees"],
+    "boosted_outcomes": ["treated", "control", "n_trees_treated"],
     "balanced_effect": ["estimate", "std_error", "std_error_hc0", "influence_treated"],
     "ipw": ["estimate", "weights", "ess_treated", "ess_control"],
     "ipw truncated": ["estimate", "weights", "n_truncated_treated", "n_truncated_control"],
@@ -120,6 +149,8 @@ _NUMBERS = {
     "match_full": ["subclass", "n_subclasses", "total_distance"],
     "matching_effect": ["estimate", "std_error", "correction", "ess_treated", "ess_control"],
     "balance": ["mean_treated", "mean_control", "smd", "variance_ratio", "ks", "ecdf_difference"],
+    "bootstrap balancing": ["estimates", "replicates"],
+    "sensitivity_bounds": ["bounds", "critical", "replicates"],
     "bootstrap": ["estimates", "replicates"],
 }
 
@@ -148,8 +179,8 @@ ALL_CALLS, ALL_READS = CALLS | MORE_CALLS, READS | _MORE_READS
 
 def quantities(name, result):
     """What a result says, quantity by quantity, each a flat array."""
-    if name in ("smd", "forest_scores"):
-        return {name: result}
+    if name in ("smd", "product_smds", "forest_scores"):
+        return {name: np.ravel(result)}
     return {field: np.ravel(getattr(result, field)) for field in (_NUMBERS | _MORE_NUMBERS)[name]}
 
 

@@ -81,6 +81,7 @@ LARGE = {
     "match_nn": (2_000_000, 1, {"n_threads": 1, "n_neighbors": 1_000}),
     "forest_scores": (200_000, 10, {}),
     "bootstrap": (50_000, 5, {"n_reps": 1_000_000}),
+    "boosted_scores": (1_000_000, 10, {"n_threads": 1, "max_trees": 1_000}),
 }
 
 

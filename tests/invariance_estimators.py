@@ -177,6 +177,8 @@ def of_summary(table: pd.DataFrame, world: World) -> Answer:
             ("test", f"{sample} ess control"): row["ess_control"],
             ("test", f"{sample} worst"): abs(row["worst_smd"]),
             ("test", f"{sample} past"): row["n_past_smd"],
+            ("test", f"{sample} worst product"): abs(row["worst_product_smd"]),
+            ("test", f"{sample} products past"): row["n_past_product"],
         }
     return answer
 
@@ -330,17 +332,58 @@ def _of_robustness(found: ps.RobustnessValue, world: World) -> Answer:
     }
 
 
+def bounded(name: str, estimators: list[Any], **options: Any) -> Estimator:
+    def make(world: World, _: str) -> list[ps.SensitivityBounds]:
+        given = {"gamma": [1.3], "n_reps": 20, "seed": 1, "progress": False} | options
+        roles = world.roles(ps.sensitivity_bounds)
+        return [
+            ps.sensitivity_bounds(world.df, outcome="y", estimator=one, **given, **roles)
+            for one in estimators
+        ]
+
+    return Estimator(name, make, _of_bounds)
+
+
+def _of_bounds(results: list[ps.SensitivityBounds], world: World) -> Answer:
+    answer: Answer = {}
+    for found in results:
+        row, label = found.table.iloc[0], found.estimator
+        answer |= {
+            ("estimate", label): found.estimate,
+            ("ends", f"{label} bounds"): row[["lower", "upper"]].to_numpy(),
+            ("drawn ends", f"{label} interval"): row[["conf_low", "conf_high"]].to_numpy(),
+            ("test", f"{label} critical"): found.critical_gamma_of_estimate,
+        }
+    return answer
+
+
+def _of_placebo(found: ps.Placebo, world: World) -> Answer:
+    left_out = found.table.iloc[-1]
+    return {
+        ("estimate", "estimate"): found.table["estimate"].iloc[0],
+        ("estimate", "without"): left_out["estimate"],
+        ("error", "shift"): left_out["shift_std_error"],
+        ("estimate", "shift"): left_out["shift"],
+        ("share", "times"): left_out["times"],
+        ("test", "p_value"): left_out["p_value"],
+    }
+
+
+def _placebo(world: World) -> ps.Placebo:
+    return ps.placebo(world.df, outcome="y", leave_out=[world.covariates[0]], **world.roles(ps.placebo))
+
+
 def _weights(world: World) -> Any:
     return ps.balancing_weights(
         world.df, scores=model(world), **world.roles(ps.balancing_weights), estimand="ATE"
     )
 
 
-def balancing(name: str, estimands: tuple[str, ...], **options: Any) -> Estimator:
+def balancing(name: str, estimands: tuple[str, ...], *, read: Any = of_matched, **options: Any) -> Estimator:
     def make(world: World, estimand: str) -> ps.BalancingWeights:
         return ps.fit_weights(world.df, estimand=estimand, **options, **world.roles(ps.fit_weights))
 
-    return Estimator(name, make, of_matched, estimands)
+    return Estimator(name, make, read, estimands)
 
 
 def _weighted(world: World, estimand: str) -> ps.Effect:
@@ -360,7 +403,7 @@ def _balance(world: World) -> pd.DataFrame:
 
 
 def _estimate(world: World) -> Any:
-    kinds = (ps.IPW, ps.AIPW, ps.IPWRA, ps.RegressionAdjustment)
+    kinds = (ps.IPW, ps.AIPW, ps.IPWRA, ps.RegressionAdjustment, ps.Balancing)
     specs = [kind(estimand) for kind in kinds for estimand in ADJUSTING]
     return ps.estimate(world.df, outcome="y", estimators=specs, **world.roles(ps.estimate))
 
@@ -425,12 +468,24 @@ ESTIMATORS = {
         grouped(
             "subclassify rosenbaum", ps.subclassify, read=_rosenbaum, takes_weights=False, n_subclasses=5
         ),
+        bounded("sensitivity_bounds", [kind(whom) for kind in (ps.IPW, ps.AIPW) for whom in ADJUSTING]),
+        bounded("sensitivity_bounds sharp", [ps.AIPW(whom) for whom in ADJUSTING], sharp=True),
+        table("placebo", _placebo, _of_placebo),
         robustness("robustness_value", None),
         robustness("robustness_value aipw", ps.AIPW()),
         balancing("fit_weights", ADJUSTING),
         balancing("fit_weights cbps", ("ATE",), method="cbps"),
         balancing("fit_weights ipt", ("ATE",), method="ipt"),
         balancing("fit_weights penalized", ADJUSTING, penalty=1.0),
+        balancing("fit_weights bootstrapped", ADJUSTING, read=_bootstrap_of_matches),
+        bootstrapped(
+            "bootstrap balancing",
+            [
+                *(ps.Balancing(estimand) for estimand in ADJUSTING),
+                ps.Balancing("ATE", "cbps"),
+                ps.Balancing("ATE", "ipt"),
+            ],
+        ),
         table("fit_propensity", model, of_model),
         table("fit_propensity penalized", lambda world: model(world, penalty=1.0), of_model),
         out_of_sample("fit_propensity cross-fitted", "logistic", of_scores, n_folds=3),

@@ -28,7 +28,7 @@ Whether the arms are alike
     `smd`, `balance`, `balance_summary`.
 What if something is hidden
     `e_value` of a published number, `effect.e_value()` of an effect; `matches.rosenbaum("outcome")`;
-    `robustness_value`; `placebo`.
+    `robustness_value`, `sensitivity_bounds`; `placebo`.
 Data to learn on, what can go wrong
     `datasets`, `errors`.
 
@@ -76,6 +76,8 @@ from propensity.scores.forest import Forest
 from propensity.scores.model import PropensityModel
 from propensity.selection.select import select_covariates
 from propensity.selection.selected import SelectedCovariates
+from propensity.sensitivity.bounds import sensitivity_bounds
+from propensity.sensitivity.bounds_result import SensitivityBounds
 from propensity.sensitivity.e_value import EValue, e_value
 from propensity.sensitivity.placebo import Placebo, placebo
 from propensity.sensitivity.robustness import robustness_value
@@ -119,6 +121,7 @@ __all__ = [
     "RobustnessValue",
     "RosenbaumBounds",
     "SelectedCovariates",
+    "SensitivityBounds",
     "Subclasses",
     "Trimmed",
     "TruncatedWeights",
@@ -149,6 +152,7 @@ __all__ = [
     "regression_adjustment",
     "robustness_value",
     "select_covariates",
+    "sensitivity_bounds",
     "smd",
     "subclassify",
     "trim",

@@ -35,6 +35,7 @@ __all__ = [
     "MatchedEffect",
     "Matches",
     "Replicates",
+    "SensitivityBounds",
     "WeightedEstimate",
     "Weighting",
     "__version__",
@@ -59,6 +60,7 @@ __all__ = [
     "outcome_variance",
     "product_smds",
     "require_inside",
+    "sensitivity_bounds",
     "smd",
     "weighted_effect",
 ]
@@ -384,6 +386,21 @@ class Replicates:
     @property
     def balanced_aliased(self) -> list[NDArray[np.int64]]: ...  # of each estimator that balances
 
+@final
+class SensitivityBounds:
+    """Bounds on an effect under hidden confounding of g strengths."""
+
+    @property
+    def bounds(self) -> _Floats: ...  # (g, 2), the least and the largest effect
+    @property
+    def critical(self) -> _Floats: ...  # (2,), the gammas at which these are none; NaN with losses
+    @property
+    def replicates(self) -> _Floats: ...  # (n_reps, g, 2); NaN where a replicate could not be estimated
+    @property
+    def critical_replicates(self) -> _Floats: ...  # (n_reps, 2)
+    @property
+    def n_failed(self) -> int: ...  # replicates that could not be estimated
+
 def fit_propensity(
     x: _Floats,
     treatment: _Treatment,
@@ -515,7 +532,7 @@ def boosted_scores(
     learning_rate: float = 0.05,
     max_trees: int = 500,
     min_leaf: int = 10,
-    stop: Literal["balance", "log_loss"] | None = "balance",
+    stop: Literal["balance", "log_loss"] | None = ...,  # "balance"
     n_threads: int | None = None,
 ) -> BoostedScores: ...
 def boosted_outcomes(
@@ -658,3 +675,24 @@ def bootstrap_influence(
     n_threads: int | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> _Floats: ...
+def sensitivity_bounds(
+    x: _Floats,
+    treatment: _Treatment,
+    outcome: _Floats,
+    *,
+    gammas: _Floats,
+    estimand: _WeightingEstimand = "ATE",
+    penalty: float = 0.0,
+    fitted: _Floats | None = None,
+    offset: _Floats | None = None,
+    losses: _Floats | None = None,
+    sample_weight: _Floats | None = None,
+    resampling: _Resampling = "multinomial",
+    cluster: _Labels | None = None,
+    strata: _Labels | None = None,
+    score_columns: Sequence[int] | None = None,
+    n_reps: int = 500,
+    seed: int = 0,
+    n_threads: int | None = None,
+    progress: Callable[[int], object] | None = None,
+) -> SensitivityBounds: ...

@@ -62,7 +62,6 @@ dispatched!(
 );
 
 #[inline(always)]
-#[allow(clippy::inline_always)] // inlining carries the wider instruction set into the loop
 fn fill(
     at: &Predicted,
     scales: Scales,
@@ -79,13 +78,14 @@ fn fill(
 
 /// The nearest whole number, modulo 2^32: adding 1.5 * 2^52 leaves it in the lowest bits.
 #[inline(always)]
-#[allow(clippy::inline_always, clippy::cast_possible_truncation)] // the lower half, on purpose
+#[allow(clippy::cast_possible_truncation)] // the lower half, on purpose
 fn whole(value: f64) -> u32 {
     const ROUND: f64 = 6_755_399_441_055_744.0;
     (value + ROUND).to_bits() as u32
 }
 
 #[cfg(test)]
+#[allow(clippy::redundant_closure)] // whose lifetimes are freer than the functions'
 mod tests {
     use super::*;
 

@@ -72,7 +72,11 @@ pub fn adjusted_means(
     let data = &AdjustmentData { outcome: &measured.values, ..*data };
     let rows = rows_of(data);
     let present = presence(rows.len(), sample_weight);
-    let covariates = &outcome_covariates.clone().settled(&present)?;
+    // Of a resample the columns are those of the sample it was drawn from, whose fits stand behind its own.
+    let covariates = &match backings {
+        Some(_) => outcome_covariates.clone(),
+        None => outcome_covariates.clone().settled(&present)?,
+    };
     let found = if spec.needs_score() { Some(fit_score(data, score, monitor)?) } else { None };
     monitor.check()?;
     let unknown = vec![0.5; if found.is_none() { rows.len() } else { 0 }];

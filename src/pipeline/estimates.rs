@@ -107,19 +107,31 @@ impl Pipeline<'_, '_> {
         scratch: &mut Scratch,
         estimates: &mut [f64],
     ) -> Result<Run> {
+        let fit = self.fit_drawn(drawn, refit);
         let Drawn { counts, totals, scores } = drawn;
         with_units!(self, counts, totals, |x, units| {
-            let fit = match refit {
-                _ if self.score.is_none() => Ok(Fit::default()),
-                Ok(Some(refit)) => Ok(Fit::from(refit)),
-                Ok(None) => {
-                    let design = self.score_design.with_rows(x);
-                    self.newton(&design, units, Sweep::Serial, scores)
-                }
-                Err(error) => Err(error),
-            };
             self.estimate(x, units, fit, scores, scratch, estimates)
         })
+    }
+
+    /// The score of a replicate where it was refitted, or by Newton's method; leaves the scores.
+    pub(super) fn fit_drawn<W: Count>(
+        &self,
+        drawn: &mut Drawn<W>,
+        refit: Result<Option<Refit>>,
+    ) -> Result<Fit> {
+        match refit {
+            _ if self.score.is_none() => Ok(Fit::default()),
+            Ok(Some(refit)) => Ok(Fit::from(refit)),
+            Ok(None) => {
+                let Drawn { counts, totals, scores } = drawn;
+                with_units!(self, counts, totals, |x, units| {
+                    let design = self.score_design.with_rows(x);
+                    self.newton(&design, units, Sweep::Serial, scores)
+                })
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// The score model by Newton's method, from the full sample's where that is known; leaves the scores. Where a

@@ -27,6 +27,9 @@ pub const MOMENTS_A_COLUMN: usize = 4096;
 /// What the threads share: rows collapsed into cells, the fit.
 pub const BOOTSTRAP: usize = 160;
 pub const BOOTSTRAP_A_THREAD: usize = 96;
+/// Rows of both arms in the order of their outcomes; and those of a replicate, with sums over the first of them.
+pub const BOUNDS: usize = 48;
+pub const BOUNDS_A_THREAD: usize = BOOTSTRAP_A_THREAD + 32;
 /// An estimate of a replicate.
 pub const REPLICATE: usize = 64;
 pub const INFLUENCE: usize = 48;

@@ -37,6 +37,15 @@ pub fn adjustment(method: &str, of_whom: &str, outcome_model: &str) -> Result<Ad
     Ok(AdjustmentSpec { method, estimand: estimand(of_whom)?, outcome_model })
 }
 
+pub fn balancing(method: &str) -> Result<Balancing> {
+    match method {
+        "entropy" => Ok(Balancing::Entropy),
+        "cbps" => Ok(Balancing::Cbps),
+        "ipt" => Ok(Balancing::Tilting),
+        _ => unknown("method", method, "\"entropy\", \"cbps\" or \"ipt\""),
+    }
+}
+
 pub fn stop(name: Option<&str>) -> Result<Stop> {
     match name {
         None => Ok(Stop::Never),
@@ -60,15 +69,6 @@ pub fn loss_name(loss: Loss) -> &'static str {
         Loss::Squared => "squared",
         Loss::Logistic => "logistic",
         Loss::Poisson => "poisson",
-    }
-}
-
-pub fn balancing(method: &str) -> Result<Balancing> {
-    match method {
-        "entropy" => Ok(Balancing::Entropy),
-        "cbps" => Ok(Balancing::Cbps),
-        "ipt" => Ok(Balancing::Tilting),
-        _ => unknown("method", method, "\"entropy\", \"cbps\" or \"ipt\""),
     }
 }
 

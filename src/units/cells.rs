@@ -126,6 +126,15 @@ impl Cells {
         self.cell_of_row[row] as usize
     }
 
+    /// The pattern of a cell.
+    #[must_use]
+    pub fn pattern_of(&self, cell: usize) -> usize {
+        match &self.layout {
+            Layout::Planes(planes) => planes.pattern_of(cell),
+            Layout::List(cells) => cells[cell].pattern as usize,
+        }
+    }
+
     /// Add up each pattern's cells, the cells counted as often as `counts` says.
     pub fn total<W: Count>(&self, counts: &[W], totals: &mut Totals) {
         let cells = match &self.layout {
@@ -308,6 +317,7 @@ mod tests {
         assert_eq!((&cells.patterns, &cells.layout), (&other.patterns, &other.layout));
         for (new, old) in order.into_iter().enumerate() {
             assert_eq!(other.of(new), cells.of(old));
+            assert_eq!(cells.patterns.row(cells.pattern_of(cells.of(old))), x.row(old));
         }
     }
 

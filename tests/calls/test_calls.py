@@ -33,6 +33,7 @@ TAKING_A_TABLE = [
     *(ps.fit_propensity, ps.balancing_weights, ps.ipw, ps.aipw, ps.ipwra, ps.regression_adjustment),
     *(ps.fit_weights, ps.estimate, ps.bootstrap, ps.match_nn, ps.match_full, ps.match_cem, ps.subclassify),
     *(ps.smd, ps.balance, ps.overlap, ps.trim, ps.robustness_value, ps.placebo),
+    ps.sensitivity_bounds,
 ]
 
 

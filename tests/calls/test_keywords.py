@@ -38,6 +38,7 @@ RESULTS = [
     ps.RankEffect,
     ps.Placebo,
     ps.RobustnessValue,
+    ps.SensitivityBounds,
     ps.RosenbaumBounds,
     ps.SelectedCovariates,
     ps.Subclasses,

@@ -77,11 +77,45 @@ for sample, name in {"unadjusted": "unadjusted", "6 classes": "subclass.6.ATT"}.
     expected = values["balance"][f"{name}.treated"]["smd"]
     assert abs(balance[sample, "smd"].to_numpy() - expected).max() < 1e-8
 """,
+    "when_balance_fails": """
+from math import isclose
+
+from sklearn.linear_model import LogisticRegression
+
+treated, tasks = usage["opt_in"].to_numpy(), usage["tasks_completed"].to_numpy()
+standard = (usage[covariates] - usage[covariates].mean()) / usage[covariates].std()
+fit = LogisticRegression(C=1e10, tol=1e-8, solver="newton-cholesky").fit(standard, treated)
+e = fit.predict_proba(standard)[:, 1]
+by_hand = np.average(tasks[treated], weights=1 / e[treated])
+by_hand -= np.average(tasks[~treated], weights=1 / (1 - e[~treated]))
+assert isclose(linear.estimate, by_hand, rel_tol=1e-5)
+
+for found in (balanced, both):
+    for arm in (treated, ~treated):
+        product = engagement * features
+        assert isclose(np.average(product[arm], weights=found.weights[arm]), product.mean(), rel_tol=1e-8)
+weighted = [np.average(tasks[arm], weights=balanced.weights[arm]) for arm in (treated, ~treated)]
+assert isclose(exact["balanced"].estimate, weighted[0] - weighted[1], rel_tol=1e-9)
+assert near.ess_control < balanced.ess_control / 2
+
+off = pd.Series({name: effect.estimate - truth for name, effect in effects.items()})
+assert (off.diff().dropna() <= 0.02).all() and off.iloc[0] > 1.3
+low, high = boosted.conf_int()
+assert low < truth < high
+window = age.between(13, 24).to_numpy()
+apart = {
+    name: np.average(window[treated], weights=w.weights[treated])
+    - np.average(window[~treated], weights=w.weights[~treated])
+    for name, w in (weightings | weights).items()
+}
+assert apart["linear"] > 0.1 and apart["squares"] > 0.1
+assert abs(apart["with the log-odds"]) < apart["step 2"] / 2
+""",
 }
 
 # Pictures in each, kept with it; and cells that tell how long they took.
-PICTURES = {"opt_in_tutorial": 7, "lalonde_matching": 9}
-TIMED = {"opt_in_tutorial": 1, "lalonde_matching": 0}
+PICTURES = {"opt_in_tutorial": 7, "lalonde_matching": 9, "when_balance_fails": 9}
+TIMED = {"opt_in_tutorial": 1, "lalonde_matching": 0, "when_balance_fails": 0}
 
 
 def read(path):

@@ -1,16 +1,14 @@
 """The README's examples run, in order and in one namespace, and print what the README says they print.
 
-A block of Python that prints is followed by a block of text: the two must agree to the letter, but for
-blanks at the end of a line. The scikit-learn loop is there to be read: it makes two of its 500 turns.
+What a block of Python prints and the block of text that follows must agree to the letter, but for blanks
+at the end of a line. The scikit-learn loop is there to be read: it makes two of its 500 turns.
 """
 
 from __future__ import annotations
 
-import contextlib
-import io
 import re
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import matplotlib as mpl
 import pytest
@@ -18,49 +16,26 @@ import pytest
 import propensity as ps
 
 mpl.use("Agg")
-from matplotlib import pyplot as plt
+import fenced
 
 README = Path(__file__).parents[2] / "README.md"
-FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+EXAMPLES = fenced.examples(README)
 
 
-class Example(NamedTuple):
-    line: int
-    code: str
-    printed: str
-
-
-def examples() -> list[Example]:
-    text = README.read_text(encoding="utf-8")
-    found: list[Example] = []
-    for fence in FENCE.finditer(text):
-        language, body = fence.groups()
-        if language == "python":
-            found.append(Example(text.count("\n", 0, fence.start()) + 1, body, ""))
-        elif language == "text":
-            found[-1] = found[-1]._replace(printed=body)
-    return found
-
-
-def run(example: Example, namespace: dict[str, Any]) -> str:
-    code = example.code.replace("range(500)", "range(2)")
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
-        exec(compile(code, f"README.md:{example.line}", "exec"), namespace)
-    plt.close("all")
-    return "\n".join(line.rstrip() for line in printed.getvalue().split("\n"))
+def run(example: fenced.Example, namespace: dict[str, Any]) -> str:
+    return fenced.run(example._replace(code=example.code.replace("range(500)", "range(2)")), namespace)
 
 
 @pytest.fixture(scope="module")
 def outcome() -> tuple[dict[str, Any], list[str]]:
     """The namespace after all examples, and what each printed."""
     namespace: dict[str, Any] = {"__name__": "readme"}
-    return namespace, [run(example, namespace) for example in examples()]
+    return namespace, [run(example, namespace) for example in EXAMPLES]
 
 
-@pytest.mark.parametrize("i", range(len(examples())), ids=lambda i: f"line{examples()[i].line}")
+@pytest.mark.parametrize("i", range(len(EXAMPLES)), ids=lambda i: f"line{EXAMPLES[i].line}")
 def test_readme_example_prints_what_it_says(i: int, outcome: tuple[dict[str, Any], list[str]]) -> None:
-    assert outcome[1][i] == examples()[i].printed
+    assert outcome[1][i] == EXAMPLES[i].printed
 
 
 def test_readme_table_has_our_numbers(outcome: tuple[dict[str, Any], list[str]]) -> None:

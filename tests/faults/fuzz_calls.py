@@ -217,7 +217,7 @@ def _frame_call(draw: Draw) -> tuple[str, Callable[[], str | None]]:
     if draw.chance(0.02):
         given["calliper"] = 1
     first = df if draw.chance(0.97) else draw.junk()
-    if name == "bootstrap":
+    if name in {"bootstrap", "sensitivity_bounds"}:
         given.setdefault("n_reps", draw.integer(2, 6))
         given["progress"] = False
     arguments = {**given, _first_name(name): first}
@@ -235,7 +235,7 @@ def _used(draw: Draw, result: Any, df: Any, n: int) -> Any:
     if draw.chance(0.15) and not isinstance(result, pd.DataFrame | pd.Series | pl.Series):
         pickle.loads(pickle.dumps(result))
     methods = ["predict", "summary", "conf_int", "effect", "bootstrap", "to_frame", "frame", "_repr_html_"]
-    methods += ["test", "test_equal", "contrast_as"]
+    methods += ["rosenbaum", "e_value", "adjusted_interval", "test", "test_equal", "contrast_as"]
     offered = [name for name in methods if callable(getattr(result, name, None))]
     if offered and not isinstance(result, pd.DataFrame | pd.Series | pl.Series) and draw.chance(0.7):
         method = getattr(result, draw.of(offered))

@@ -336,6 +336,13 @@ class Draw:
             "scores": lambda: self.given_scores(n, df),
             "weights": lambda: self.of((None, "w", "multinomial", "bayesian", self.weights(n), {"w": "w"})),
             "estimators": self.estimators,
+            "estimator": lambda: self.of((None, None, ps.AIPW("ATT"), ps.IPW("ATO"), ps.NearestNeighbors())),
+            "gamma": lambda: self.of(([1.5], (1, 2, 4.5), [2, 1], [0.5])),
+            "gammas": lambda: self.of((None, [1.0, 1.5], [1.2], [3, 2], "2")),
+            "benchmarks": lambda: self.of((None, [], ["a"], ["text", ["a", "b"]], ["y"])),
+            "leave_out": lambda: self.of(([], ["a"], ["text", "b"], "a")),
+            "placebo_outcomes": lambda: self.of(("b", "c", ["a", "b"], "y", [])),
+            "multiples": lambda: self.of(([1], (0.5, 3), [0])),
         }
         if name in made:
             return made[name]()

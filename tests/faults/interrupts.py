@@ -27,6 +27,8 @@ CASES = {
     "match_nn, without replacement": (1, {"n_threads": 1, "order": "closest"}),
     "match_nn, mahalanobis": (4, {"n_threads": 1, "n_neighbors": 5}),
     "bootstrap": (3, {"n_reps": 1_000_000}),
+    "boosted_scores": (10, {"max_trees": 1_000}),
+    "boosted_outcomes": (10, {"max_trees": 1_000}),
 }
 # Seconds after the start of a call at the latest: each takes longer than that.
 LATEST = dict.fromkeys(CASES, 0.6) | {"fit_propensity": 0.2, "match_nn, without replacement": 0.2}

@@ -210,7 +210,7 @@ def contrast(
 ) -> dict[str, Expected]:
     """Weighted means of both arms, their contrast, its standard error with the weights as known.
 
-    Of a ratio, a percentage and an odds ratio the standard error is that of the logarithm.
+    Of a ratio and an odds ratio the standard error is that of the logarithm.
     """
     off = slack(y)
     m1, m0 = mean(y[t], w[t]), mean(y[~t], w[~t])
@@ -225,12 +225,10 @@ def contrast(
     psi = np.zeros(len(y), dtype=np.longdouble)
     for arm, m, sign in ((t, m1, slope(m1)), (~t, m0, -slope(m0))):
         psi[arm] = sign * w[arm] * (y[arm] - m) / w[arm].astype(np.longdouble).sum()
-    scale = 100 * float(m1 / m0) if kind == "percent" else float(np.exp(link(m1) - link(m0)))
     unit = float(max(abs(slope(m1)), abs(slope(m0))))
     gap = link(m1) - link(m0)
     estimate = float(gap if kind == "difference" else np.exp(gap))
-    if kind == "percent":
-        estimate = 100 * (estimate - 1)
+    reported = 100 * (estimate - 1) if kind == "percent" else estimate
     factor = 1.0
     if cluster is not None:
         labels = np.unique(cluster, return_inverse=True)[1]
@@ -239,7 +237,10 @@ def contrast(
     return {
         "mean_treated": Expected(float(m1), off),
         "mean_control": Expected(float(m0), off),
-        "estimate": Expected(estimate, off if kind == "difference" else 10 * off * unit * scale),
+        "estimate": Expected(
+            reported,
+            off if kind == "difference" else 10 * off * unit * estimate * (100 if kind == "percent" else 1),
+        ),
         "std_error": Expected(
             float(np.sqrt(factor * (psi**2).sum())),
             unit * (1e-9 * np.ptp(y) + 64 * EPS * np.abs(y).max()),

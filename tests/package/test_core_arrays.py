@@ -106,7 +106,7 @@ def test_arrays_are_left_as_they_were(called):
 @pytest.mark.parametrize("kind", ["object", "complex128", "U8", "S8", "datetime64[s]", "timedelta64[s]"])
 def test_other_types_are_a_type_error_that_names_the_argument(called, kind):
     name, _ = called
-    argument = {"weights": "weights|sample_weight", "scores": "scores|weights"}
+    argument = {"weights": "weights|sample_weight", "scores": "scores|weights", "x": "x|covariates"}
     for field in [*READS[name], "treatment"]:
         array = getattr(ARRAYS, field)
         changed = replace(ARRAYS, **{field: (array.astype(int) if "64" in kind else array).astype(kind)})

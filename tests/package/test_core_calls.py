@@ -15,6 +15,8 @@ ROWS_AND_COLUMNS = {
     "fit_propensity": (200_000, 20),
     "forest_scores": (5_000, 3),
     "fit_weights": (200_000, 20),
+    "boosted_scores": (100_000, 5),
+    "boosted_outcomes": (100_000, 5),
     "balanced_effect": (200_000, 10),
     "ipw": (2_000_000, 1),
     "ipw truncated": (2_000_000, 1),
@@ -25,6 +27,9 @@ ROWS_AND_COLUMNS = {
     "matching_effect": (200_000, 5),
     "smd": (500_000, 20),
     "balance": (200_000, 5),
+    "product_smds": (200_000, 20),
+    "bootstrap balancing": (20_000, 3),
+    "sensitivity_bounds": (20_000, 3),
     "bootstrap": (20_000, 3),
 }
 

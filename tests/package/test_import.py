@@ -65,6 +65,7 @@ def test_help_begins_with_a_map_of_all_functions():
         "RankEffect",
         "Placebo",
         "RobustnessValue",
+        "SensitivityBounds",
         "RosenbaumBounds",
         "Subclasses",
         "Trimmed",

@@ -18,13 +18,17 @@ import pandas as pd
 import pytest
 
 from propensity import plots
-from propensity.effects.effect import Effect
+from propensity.effects.effect import Effect, Interval
 from propensity.effects.estimators import IPW
 from propensity.effects.matching_specification import NearestNeighbors
 from propensity.frames.fingerprint import Fingerprint
 from propensity.matching.result import Matched
 from propensity.resampling.analytic import Analytic
 from propensity.resampling.result import BootstrapResult
+from propensity.sensitivity.bias import LinearBias
+from propensity.sensitivity.bounds_result import SensitivityBounds
+from propensity.sensitivity.robustness_result import RobustnessValue
+from propensity.sensitivity.rosenbaum import RosenbaumBounds
 
 mpl.use("Agg")
 
@@ -259,3 +263,72 @@ def test_effects_plot_looks_the_same():
 @looks_the_same
 def test_effects_plot_of_ratios_looks_the_same():
     return plots.effects_plot(estimates("ratio"))
+
+
+@looks_the_same
+def test_robustness_plot_looks_the_same():
+    strengths = [("tier", k, 0.12 * k, 0.07 * k) for k in (1.0, 2.0)] + [("visits", 1.0, 0.01, 0.02)]
+    found = RobustnessValue.of(
+        LinearBias(0.085, 0.0057, 5_000.0),
+        strengths,
+        share=1.0,
+        method="least squares",
+        treatment="opt_in",
+        outcome="$completed$",
+        level=0.95,
+    )
+    return plots.robustness_plot(found)
+
+
+@looks_the_same
+def test_bounds_plot_looks_the_same():
+    gamma = np.array([1.05, 1.1, 1.25, 1.5, 2.0])
+    reach = 0.45 * np.log(gamma)
+    table = pd.DataFrame(
+        {
+            "gamma": gamma,
+            "lower": 0.085 - reach,
+            "upper": 0.085 + reach,
+            "conf_low": 0.073 - 1.02 * reach,
+            "conf_high": 0.097 + 1.02 * reach,
+        }
+    )
+    found = SensitivityBounds(
+        table=table,
+        estimate=0.085,
+        interval=Interval(0.073, 0.097),
+        critical_gamma=float(np.exp(0.073 / (1.02 * 0.45))),
+        critical_gamma_of_estimate=float(np.exp(0.085 / 0.45)),
+        estimator="IPW ATE",
+        sharp=False,
+        level=0.95,
+        n_reps=500,
+        n_failed=0,
+        seed=0,
+    )
+    return plots.bounds_plot(found)
+
+
+@looks_the_same
+def test_rosenbaum_plot_looks_the_same():
+    gamma = np.array([1.0, 1.1, 1.25, 1.5, 2.0])
+    table = pd.DataFrame(
+        {
+            "gamma": gamma,
+            "p_lower": 1e-4 * gamma**-24,
+            "p_upper": 1 / (1 + 1e4 * np.exp(-22 * np.log(gamma))),
+            "estimate_low": 2 / gamma,
+            "estimate_high": 2 * gamma,
+        }
+    )
+    found = RosenbaumBounds(
+        table=table,
+        critical_gamma=1.33,
+        measure="odds_ratio",
+        alternative="greater",
+        test="McNemar's exact test",
+        sets="900 pairs",
+        n_informative=400,
+        level=0.95,
+    )
+    return plots.rosenbaum_plot(found)

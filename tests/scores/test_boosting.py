@@ -17,16 +17,16 @@ from propensity.errors import InvalidInputError
 from propensity.scores import boosting
 from propensity.scores.boosting import Boosting, fit_outcomes, fit_scores, loss_of, path_table
 
-N = 1_200
-SMALL = {"depth": 3, "learning_rate": 0.1, "max_trees": 30, "min_leaf": 20}
+N = 4_000
+SMALL = {"depth": 3, "learning_rate": 0.1, "max_trees": 30, "min_leaf": 60}
 
 
 def _sample(n=N, seed=0, *, missing=False):
-    """Whole numbers, of which no bin has two: amounts (n, 3), treatment, folds, a count."""
+    """Whole numbers, no two in a bin, all in every node: amounts (n, 3), treatment, folds, a count."""
     rng = np.random.default_rng(seed)
-    x = np.column_stack([rng.integers(0, 40, n), rng.normal(0, 30, n).round(), rng.integers(0, 5, n)])
+    x = np.column_stack([rng.integers(0, 20, n), rng.integers(-8, 9, n), rng.integers(0, 5, n)])
     x = x.astype(float)
-    eta = np.sin(x[:, 0] / 6) + 0.02 * x[:, 1] * (x[:, 2] > 2) - 0.3
+    eta = np.sin(x[:, 0] / 3) + 0.04 * x[:, 1] * (x[:, 2] > 2) - 0.3
     if missing:
         gone = rng.random(n) < 0.2
         eta[gone] += 0.8
@@ -255,7 +255,7 @@ def test_a_level_never_seen_goes_where_missing_ones_go():
 
 
 def _imbalance(x, treated, scores, estimand):
-    weights = np.asarray(core.balancing_weights(scores, treated, estimand=estimand).weights)
+    weights = np.asarray(core.balancing_weights(treated, scores, estimand=estimand).weights)
     return np.abs(core.smd(x, treated, weights=weights)), weights
 
 
@@ -294,7 +294,7 @@ def test_terms_that_are_given_are_the_ones_looked_at():
     weight = np.random.default_rng(1).uniform(0.5, 2.0, N)
     options = SMALL | {"stop": None, "sample_weight": weight}
     found = core.boosted_scores(x, treated, folds, balance=terms, **options)
-    balancing = core.balancing_weights(found.scores, treated)
+    balancing = core.balancing_weights(treated, found.scores)
     smd = core.smd(terms, treated, weights=np.asarray(balancing.weights), sample_weight=weight)
     assert found.path.mean_smd[-1] == pytest.approx(np.abs(smd).mean(), rel=1e-5)
     assert found.path.max_smd[-1] == pytest.approx(np.abs(smd).max(), rel=1e-5)
@@ -304,7 +304,7 @@ def test_by_default_a_level_is_a_term_and_missing_amounts_are_none():
     x, treated, folds, _ = _sample(missing=True)
     level = (x[:, [0]] % 4).astype(int) - 1
     found = core.boosted_scores(x, treated, folds, factors=level, stop=None, **SMALL)
-    weights = np.asarray(core.balancing_weights(found.scores, treated).weights)
+    weights = np.asarray(core.balancing_weights(treated, found.scores).weights)
     columns = [*x.T, *(np.where(level[:, 0] == k, 1.0, 0.0) for k in range(3))]
     smd = []
     for column in columns:
@@ -454,7 +454,7 @@ def _with(at, value):
         ("folds", _with(4, -2), "folds must be numbers of folds, from 0, not -2"),
         ("folds", np.zeros_like, "folds must be two folds at least"),
         ("folds", _with(4, 10**6), "numbers of folds, from 0, fewer than rows, not 1000000"),
-        ("folds", lambda folds: (folds == 1) + 0, "not fold 1, outside of which there is no treated row"),
+        ("folds", lambda folds: (folds == 0) + 0, "not fold 0, outside of which there is no control row"),
         ("treatment", np.ones_like, "60 treated and 0 control"),
         ("sample_weight", lambda _: np.where(np.arange(60) % 2, 0.0, 1.0), "the treated rows weigh nothing"),
         ("factors", _full((60, 1), -2), "factors must be levels from 0 to 65534, or -1.* not -2 in column 0"),
@@ -470,8 +470,8 @@ def _with(at, value):
 def test_bad_input_is_told(argument, change, words):
     x, _, folds, _ = _sample(60)
     treated = np.arange(60) % 2 == 1
-    if "no treated row" in words:
-        treated = folds == 1
+    if "no control row" in words:
+        treated = folds == 0
     arguments = {"covariates": x, "treatment": treated, "folds": folds}
     arguments[argument] = change(arguments.get(argument))
     with pytest.raises(InvalidInputError, match=words):

@@ -254,6 +254,34 @@ def test_foretold_rows_of_the_logistic_model_are_named(df):
         ps.fit_propensity(df, treatment="t", covariates=["x", "keen"], n_folds=3)
 
 
+def test_model_needs_a_column(df):
+    with pytest.raises(InvalidInputError, match=r"covariates: no column has a term, and .*, needs one"):
+        ps.fit_propensity(df, treatment="t", covariates="1", score_model=CALM)
+
+
+@pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda df, model, scores: ps.ipw(df, outcome="y", treatment="t", scores=scores),
+        lambda df, model, scores: ps.balancing_weights(df, treatment="t", scores=scores),
+        lambda df, model, scores: ps.match_nn(df, treatment="t", scores=scores),
+        lambda df, model, scores: ps.aipw(df, outcome="y", **ROLES, score_model=model),
+        lambda df, model, scores: ps.estimate(
+            df, outcome="y", **ROLES, estimators=[ps.IPW(score_model=model)]
+        ),
+    ],
+)
+def test_scores_of_class_weights_cannot_be_probabilities(df, call):
+    few = pd.concat([df[df["t"] == 0], df[df["t"] == 1].head(60)])
+    balanced = DecisionTreeClassifier(
+        max_depth=2, min_samples_leaf=100, class_weight="balanced", random_state=0
+    )
+    scores = ps.fit_propensity(few, **ROLES, score_model=balanced)
+    with pytest.warns(ps.errors.CalibrationWarning, match="without class weights"):
+        call(few, balanced, scores)
+
+
 # Where they go
 
 
@@ -351,3 +379,5 @@ def test_effect_gives_back_the_scores(df, scored):
     )
     pd.testing.assert_series_equal(ps.aipw(df, outcome="y", **ROLES).scores, model.scores, rtol=1e-12)
     assert ps.regression_adjustment(df, outcome="y", **ROLES).scores is None
+    matched = ps.match_nn(df, treatment="t", scores=scored, caliper=0.2, order="largest").effect("y")
+    pd.testing.assert_series_equal(matched.scores, scored.scores)

@@ -173,6 +173,17 @@ def test_forest_is_no_outcome_model(df):
         ps.aipw(df, outcome="y", **ROLES, outcome_model=FOREST)
 
 
+def test_folds_beside_a_forest_are_those_of_the_outcomes(df):
+    options = {"score_model": FOREST, "outcome_model": BOOSTING, "n_folds": 3, "n_repeats": 2}
+    effect = ps.aipw(df, outcome="y", **ROLES, **options)
+    assert (
+        "takes the out-of-bag scores as known; outcome models cross-fitted in 3 folds, 2 rep"
+        in effect.se_method
+    )
+    table = ps.estimate(df, outcome="y", **ROLES, estimators=[ps.AIPW(**options)])
+    assert table["estimate"].iloc[1] == effect.estimate
+
+
 def test_scores_out_of_bag_go_with_outcomes_in_folds(df):
     effect = ps.aipw(df, outcome="y", **ROLES, score_model=FOREST, outcome_model=BOOSTING, n_repeats=1)
     scores = ps.fit_propensity(df, **ROLES, score_model=FOREST)

@@ -184,14 +184,29 @@ def test_effect_as_an_odds_ratio(trial, rare):
     np.testing.assert_array_equal(effect.e_value(rare=rare).table, expected.table)
 
 
-def test_effect_without_influence_keeps_the_ends_of_its_difference(logs, model):
+def test_effect_in_percent_is_that_of_its_ratio(trial):
+    percent = ps.ipw(trial, outcome="y", treatment="t", scores="e", contrast="percent")
+    expected = percent.contrast_as("ratio").e_value()
+    np.testing.assert_allclose(percent.e_value().table, expected.table, rtol=1e-12)
+
+
+def test_matched_effect_without_influence_has_a_ratio(logs, model):
     few = logs.head(2_000)
     scores = np.asarray(model.scores)[:2_000]
     matches = ps.match_nn(few, treatment=TREATMENT, scores=scores)
     effect = matches.effect(OUTCOME)
     found = effect.e_value()
     assert found.ratio == pytest.approx(effect.mean_treated / effect.mean_control, rel=1e-12)
-    assert (found.limit == 1.0) == (effect.conf_int().conf_low <= 0 <= effect.conf_int().conf_high)
+    assert found.ratio_low == pytest.approx(effect.contrast_as("ratio").conf_int().conf_low, rel=1e-12)
+
+
+def test_effect_of_nothing_but_its_means_keeps_the_ends_of_its_difference():
+    effect = ps.Effect("ATE", 0.1, 0.5, 0.4, 90.0, 90.0, pd.Series([1.0]), std_error=0.02, bounded=True)
+    found = effect.e_value()
+    low, high = effect.conf_int()
+    assert (found.ratio, found.ratio_low, found.ratio_high) == pytest.approx(
+        (1.25, 1 + low / 0.4, 1 + high / 0.4)
+    )
 
 
 def test_outcome_that_is_the_same_for_all_has_nothing_to_explain(users):

@@ -407,6 +407,8 @@ def test_repeated_terms_are_left_out_and_told():
         found = ps.robustness_value(df, **roles, benchmarks=["tier"])
     expected = ps.robustness_value(df, **ROLES, benchmarks=["tier"])
     pd.testing.assert_frame_equal(found.table, expected.table, rtol=1e-9)
+    with pytest.warns(CollinearityWarning, match="again"):
+        assert list(ps.robustness_value(df, **roles, multiples=[1]).table["benchmark"]) == ["a", "b", "tier"]
     with (
         pytest.warns(CollinearityWarning, match="again"),
         pytest.raises(InvalidInputError, match="'again' adds nothing to the other covariates"),

@@ -148,6 +148,36 @@ def test_core_refuses_what_are_no_weights():
         core.weighted_effect(y, t, np.array([1.0, 1, 1, 0, 0, 0]))
 
 
+def test_groups_have_the_weighted_regressions_of_their_rows(people):
+    frame = people.assign(group=np.where(people["x"] > 0, "high", "low"), views=1.0 + people["team"])
+    found = ps.weighted_effect(frame, **CALL, weights="w", estimand="ATE", by="group", sample_weight="s")
+    for name, rows in frame.groupby("group"):
+        expected = regression(rows, rows["w"] * rows["s"], cov_type="HC0")
+        row = found.table.loc[name]
+        assert row["estimate"] == pytest.approx(expected.params["t"], rel=1e-10)
+        assert row["std_error"] == pytest.approx(expected.bse["t"], rel=1e-9)
+        assert found[name].se_method.startswith("estimating equations of the two means; takes the weights")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"per": "views"}, {"winsorize": 0.95}, {"by": "group", "per": "views"}, {"contrast": "percent"}],
+)
+def test_ratio_metrics_and_winsorized_outcomes_are_those_of_ipw(people, options):
+    columns = {
+        "y": people["y"] - people["y"].min(),
+        "views": 1.0 + people["team"],
+        "group": people["team"] > 30,
+    }
+    frame = people.assign(**columns)
+    e = 1 / (1 + np.exp(-0.6 * frame["x"]))
+    weights = ps.balancing_weights(frame, treatment="t", scores=e)
+    expected = ps.ipw(frame, **CALL, scores=e, **options)
+    found = ps.weighted_effect(frame, **CALL, weights=weights, estimand="ATE", **options)
+    one, other = (r.table if "by" in options else r.to_frame() for r in (found, expected))
+    pd.testing.assert_frame_equal(one, other, rtol=1e-9)
+
+
 # Stabilized weights
 
 

@@ -14,7 +14,8 @@ from propensity.effects.matching_specification import MatchingEstimand, NearestN
 from propensity.effects.score_specification import ScoreSpecification, with_options
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
-from propensity.scores.choice import LOGISTIC, require_outcome_model
+from propensity.scores.choice import LOGISTIC, ScoreChoice, require_outcome_model
+from propensity.scores.forest import Forest
 from propensity.scores.learners import Learner, name_of
 
 WeightingEstimand: TypeAlias = Literal["ATE", "ATT", "ATC", "ATO", "ATM"]
@@ -146,6 +147,13 @@ class AIPW(ScoreSpecification, _Adjustment):
         else:
             require_outcome_model(self.outcome_model)
         self.check_score_model(split=self.learns_outcomes)
+
+    @property
+    def score_choice(self) -> ScoreChoice:
+        """The choice of the score model; of one that is scored out of bag folds are those of the outcomes."""
+        if isinstance(self.score_model, Forest):
+            return ScoreChoice(self.score_model, seed=self.seed)
+        return super().score_choice
 
     @property
     def learns_outcomes(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -92,6 +91,13 @@ def copy_cautions(columns: Mapping[str, Column], outcome: Floats, there: Bools) 
 def _same_but_for_units(values: Floats, y: Floats) -> bool:
     """Whether one is the other times a number, plus a number, up to rounding; neither being constant."""
     x = values.astype(np.float64)
-    x, y = x - x.mean(), y - y.mean()
-    both, own = float(x @ y) * float(x @ y), float(x @ x) * float(y @ y)
-    return math.isfinite(own) and own > 0 and own - both <= _LEFT_OVER * own
+    x, y = _on_one_scale(x), _on_one_scale(y)
+    both, own = float(x @ y) ** 2, float(x @ x) * float(y @ y)
+    return own > 0 and own - both <= _LEFT_OVER * own
+
+
+def _on_one_scale(values: Floats) -> Floats:
+    """Measure values from their mean, in units in which products of squares have a float64."""
+    away = values - values.mean()
+    largest = float(np.abs(away).max(initial=0.0))
+    return np.asarray(away / largest if largest > 0 else away)

@@ -14,7 +14,6 @@ from propensity.errors import BalanceWarning
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.matching.rematching import Rematching
 from propensity.scores.cautions import lone_cautions, score_cautions
-from propensity.scores.cross_fitted import CrossFittedScores
 from propensity.scores.model import PropensityModel
 
 # Partners that are missing in a region, as a share of all that are wanted. In the tutorial's data 2,181 of
@@ -77,7 +76,7 @@ def scored_cautions(
     if isinstance(scores, PropensityModel):
         none = adjustment_cautions(len(scores.terms) - 1)
         return (*none, *lone_cautions(values, treated, estimand, scores.separation))
-    given = () if isinstance(scores, CrossFittedScores) else score_cautions(values, treated, sample_weight)
+    given = score_cautions(values, treated, sample_weight)
     return (*given, *lone_cautions(values, treated, estimand, None))
 
 

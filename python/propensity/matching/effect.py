@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
@@ -18,6 +18,7 @@ from propensity.errors import InvalidInputError, SmallSampleWarning
 from propensity.frames import checks
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.kept import read_adjustment
+from propensity.frames.native import series_like
 from propensity.matching.abadie_imbens import adjustments, neighbor_variance
 from propensity.matching.cautions import neighbor_remedy
 from propensity.matching.estimation_variance import estimation_variance
@@ -340,7 +341,7 @@ def _effect(
     w = np.asarray(matches.weights)
     whom = Whom.of(matches.estimand, matches.n_matched, matches.n_unmatched)
     of_matches = _cautions_of_adjusted(matches) if adjusted else matches.cautions
-    return Effect.of(
+    found = Effect.of(
         y.means(means),
         y.facts,
         estimand=matches.estimand,
@@ -355,6 +356,9 @@ def _effect(
         whom=whom.words,
         means_covariance=means_covariance,
     )
+    if matches.scores is None:
+        return found
+    return replace(found, scores=series_like(matches.weights, matches.scores, "propensity"))
 
 
 def _cautions_of_adjusted(matches: Matches) -> tuple[Warning, ...]:

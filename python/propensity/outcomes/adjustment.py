@@ -183,6 +183,16 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     (Chernozhukov et al. 2018), which asks for both models to be near the truth; with repeats its square is
     the mean of theirs, plus their squared distance from the mean estimate (section 3.4 there). Scores that
     are taken as known add nothing to it, and outcome models that are fitted to all rows their own equations.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+    >>> covariates = ["engagement_tier", "query_confidence"]
+    >>> both = {"score_model": ps.Boosting(max_trees=50), "outcome_model": ps.Boosting(max_trees=50)}
+    >>> ps.aipw(users, **roles, covariates=covariates, **both).se_method
+    'influence function; cross-fitted in 5 folds, seed 0'
     """
     spec = AIPW(
         checks.estimand(estimand, get_args(AdjustmentEstimand)),

@@ -32,6 +32,7 @@ from propensity.outcomes.models import (
     warn_of_outcome_terms,
 )
 from propensity.outcomes.outcome_learners import ByArm, origin_for, outcome_learner, predicted_outcomes
+from propensity.scores.cautions import score_cautions
 from propensity.scores.folds import Folds, Splits
 from propensity.scores.learners import Learner, Linear, Logistic, seeded
 from propensity.scores.scored import Scored, warn_of_left_out
@@ -165,7 +166,9 @@ def cross_fitted_effects(
     sample = study.sample
     weightings = tuple(sample.weighting(scores, spec.estimand) for scores in split.of_repeats)
     weighting = _mean_of(weightings, sample.treated)
-    scored = Scored(split.scores.mean(axis=0), study.score.x, balance_terms=split.balance_terms)
+    scores = split.scores.mean(axis=0)
+    unlikely = score_cautions(scores, sample.treated, sample.sample_weight)
+    scored = Scored(scores, study.score.x, balance_terms=split.balance_terms, cautions=unlikely)
     doubts = weighting_cautions(sample, scored, weighting, estimand=spec.estimand, alone=False)
     cautions = (*study.cautions, *doubts)
     return CrossFittedEffects(study, split, spec, contrast, weightings, weighting, cautions, predicted)

@@ -57,7 +57,7 @@ def split_of_fitted(
     if scores.n_folds is not None:
         splits = Splits(scores.n_folds, scores.n_repeats, scores.seed)
         return SplitScores(scores.of_those_there, scores.splits, splits, study.score.inputs.balance_terms)
-    splits, folds = _own_folds(study, outcome, spec)
+    splits, folds = folds_of_outcomes(study, outcome, spec)
     return SplitScores(
         scores.of_those_there, folds, splits, study.score.inputs.balance_terms, scores.known_as
     )
@@ -81,11 +81,14 @@ def split_of_given(
         return SplitScores(scores.of_those_there, scores.splits, splits, terms)
     if not scored.columns:  # of numbers nothing is known: whether they balance the covariates is to be seen
         terms = study.score.inputs.balance_terms.beside(terms)
-    splits, folds = _own_folds(study, outcome, spec)
+    splits, folds = folds_of_outcomes(study, outcome, spec)
     return SplitScores(scored.scores[None], folds, splits, terms, scored.known_as)
 
 
-def _own_folds(study: Study, outcome: str | Sequence[str], spec: AIPW) -> tuple[Splits, tuple[Folds, ...]]:
+def folds_of_outcomes(
+    study: Study, outcome: str | Sequence[str], spec: AIPW
+) -> tuple[Splits, tuple[Folds, ...]]:
+    """Deal out the folds in which outcomes are predicted, where the scores have none."""
     sample = study.sample
     splits = Splits(spec.n_folds or USUAL_FOLDS, spec.n_repeats, spec.seed)
     lineup = Lineup.of(places_of_rows(study, outcome), sample.clusters, sample.present_rows)

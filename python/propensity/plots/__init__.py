@@ -1,4 +1,4 @@
-"""Pictures of results: overlap, weights, balance, matches, effects, the bootstrap.
+"""Pictures of results: overlap, weights, balance, matches, effects, the bootstrap, boosted scores.
 
 Each function takes a result or a table, computes nothing but the counts and steps that it draws, draws on
 ``ax`` (or on a new figure) and returns the matplotlib axes. Arms and samples differ by place, marker, line
@@ -10,21 +10,29 @@ matplotlib is an extra: ``pip install "propensity[plots]"``. It is imported when
 """
 
 from propensity.plots.bootstrap import bootstrap_plot
+from propensity.plots.bounds import bounds_plot
 from propensity.plots.ecdf import ecdf_plot
 from propensity.plots.effects import effects_plot
 from propensity.plots.love import love_plot
 from propensity.plots.matches import match_plot
 from propensity.plots.overlap import overlap_plot
+from propensity.plots.path import path_plot
 from propensity.plots.qq import qq_plot
+from propensity.plots.robustness import robustness_plot
+from propensity.plots.rosenbaum import rosenbaum_plot
 from propensity.plots.weights import weight_plot
 
 __all__ = [
     "bootstrap_plot",
+    "bounds_plot",
     "ecdf_plot",
     "effects_plot",
     "love_plot",
     "match_plot",
     "overlap_plot",
+    "path_plot",
     "qq_plot",
+    "robustness_plot",
+    "rosenbaum_plot",
     "weight_plot",
 ]

@@ -66,6 +66,15 @@ class CrossFittedScores(ModelScores):
         How the columns of a frame become what models are given.
     fingerprint : Fingerprint
         Which rows they are of: every function that takes them compares.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier", "query_confidence"]}
+    >>> scores = ps.fit_propensity(users, **roles, score_model=ps.Boosting(max_trees=50), n_repeats=2)
+    >>> isinstance(scores, ps.CrossFittedScores), scores.repeats.shape
+    (True, (2, 2000))
     """
 
     treatment: str

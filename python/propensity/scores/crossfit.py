@@ -17,7 +17,7 @@ from propensity.frames import checks, rowwise_checks
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.scores.folds import Folds
 from propensity.scores.inputs import Inputs
-from propensity.scores.learners import Given, Learner, Logistic, fitted, name_of, predicted
+from propensity.scores.learners import Given, Learner, Linear, Logistic, fitted, name_of, predicted
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +69,10 @@ def cross_fit(learner: Learner, inputs: Inputs, folds: Folds, target: Target) ->
     # Whoever weighs nothing is not there: what is said of them goes into nothing, and may be anything.
     values = np.full(len(target.y), 0.5)
     given, models = inputs.given_to(learner), []
+    if given.shape[1] == 0 and not isinstance(learner, Linear | Logistic):
+        raise InvalidInputError(
+            f"covariates: no column has a term, and {name_of(learner)}, the {target.role}, needs one"
+        )
     for fold, here, rows in folds.each(target.fitted_to):
         try:
             models.append(_fitted_to(rows, learner, given, inputs, target))

@@ -173,6 +173,16 @@ def fit_propensity(  # noqa: PLR0913 - each is a choice a user may have to make,
     >>> df = pd.DataFrame({"opt_in": [0, 1, 0, 1, 1, 0], "visits": [1, 4, 3, 2, 6, 2]})
     >>> ps.fit_propensity(df, treatment="opt_in", covariates=["visits"]).terms
     ('Intercept', 'visits')
+
+    Scores of another model, which go wherever those of this one do:
+
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> roles = {"treatment": "opt_in_agent_mode"}
+    >>> covariates = ["engagement_tier", "query_confidence"]
+    >>> scores = ps.fit_propensity(users, **roles, covariates=covariates, score_model=ps.Boosting())
+    >>> scores.n_folds
+    5
+    >>> effect = ps.ipw(users, **roles, outcome="task_completed", scores=scores)
     """
     checks.number("penalty", penalty, minimum=0.0)
     checks.threads(n_threads)

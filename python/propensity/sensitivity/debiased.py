@@ -14,7 +14,7 @@ from propensity.effects.sample import Sample
 from propensity.errors import OverlapWarning
 from propensity.frames.checks import Floats
 from propensity.outcomes.augmented import averages_over
-from propensity.outcomes.cross_fitted import cross_fitted_effects, outcomes_of_repeats
+from propensity.outcomes.cross_fitted import Predicted, cross_fitted_effects, outcomes_of_repeats
 from propensity.outcomes.models import Study, adjusted_effects
 from propensity.outcomes.outcome_learners import ByArm, origin_for
 from propensity.outcomes.split_scores import fitted_scores, split_of_fitted
@@ -54,15 +54,22 @@ def debiased(study: Study, outcome: str, spec: AIPW, treatment: str) -> Debiased
 def _fitted_to_all(study: Study, outcome: str, spec: AIPW) -> tuple[Effect, tuple[Floats, Floats]]:
     fitted = study.score.fit(0.0).usable(study.sample.frame.index)
     effect = adjusted_effects(study, spec, fitted, "difference")(outcome)
+    sample, y = study.sample, study.sample.frame.outcome(outcome)
+    origin, by_arm = fitted_outcomes(study, outcome, spec)
+    return effect, moments(sample, y - origin, fitted.fit.scores, by_arm, spec)
+
+
+def fitted_outcomes(study: Study, outcome: str, spec: AIPW) -> Predicted:
+    """Predict outcomes by linear or logistic models that are fitted to all rows of either arm."""
     sample, x = study.sample, study.outcome_x
-    y = sample.frame.outcome(outcome)
-    y = y - origin_for(own_learner(spec.outcome_model), y)
+    y, learner = sample.frame.outcome(outcome), own_learner(spec.outcome_model)
+    origin = origin_for(learner, y)
     by_arm: ByArm = {}
     for arm in (True, False):
         rows = np.flatnonzero((sample.treated == arm) & sample.present_rows)
         weight = None if sample.sample_weight is None else sample.sample_weight[rows]
-        by_arm[arm] = own_learner(spec.outcome_model).fit(x[rows], y[rows], weight).predict(x)
-    return effect, moments(sample, y, fitted.fit.scores, by_arm, spec)
+        by_arm[arm] = learner.fit(x[rows], y[rows] - origin, weight).predict(x)
+    return origin, by_arm
 
 
 def _cross_fitted(

@@ -49,7 +49,7 @@ def _of_ratio(effect: Effect, level: float) -> EValue:
             f"e_value: a risk ratio needs two positive means, but they are {treated:.4g} and {control:.4g}; "
             "where an arm has no events any confounder of finite strength leaves something of the effect"
         )
-    if effect.contrast == "difference" and effect.influence is None:
+    if effect.influence is None and effect.means_covariance is None:
         ends = [1 + end / control for end in effect.conf_int(level)]
         how = "ratio of the two means; its interval is that of the difference, beside the controls' mean"
         return EValue.of_ratios(treated / control, *ends, how=how, level=level)

@@ -144,9 +144,9 @@ def robustness_value(  # noqa: PLR0913 - each is a choice a user may have to mak
     study = read_study(
         df, roles, takes_missing=(False, False) if estimator is None else estimator.takes_missing
     )
-    usual = [] if estimator is not None else list(study.columns)
-    groups = read_benchmarks(usual if benchmarks is None else benchmarks, study.columns)
     terms = _Terms.of(study)
+    usual = [] if estimator is not None else terms.telling
+    groups = read_benchmarks(usual if benchmarks is None else benchmarks, study.columns)
     if estimator is None:
         found = _least_squares(study, terms, outcome)
         bias = LinearBias(found.estimate, found.std_error, found.df)
@@ -188,6 +188,12 @@ class _Terms:
         recipe = self.study.outcome_recipe
         own = {name: recipe.made_of([name]) for name in recipe.columns if name in self.study.columns}
         return [name for name, places in own.items() if places and self.repeated.issuperset(places)]
+
+    @property
+    def telling(self) -> list[str]:
+        """The columns of which some terms are kept."""
+        made_of, kept = self.study.outcome_recipe.made_of, set(self.kept)
+        return [name for name in self.study.columns if kept.intersection(made_of([name]))]
 
     def require(self, label: str, columns: Sequence[str]) -> list[int]:
         """Give the places, among those kept, of the terms made of some columns: there have to be some."""

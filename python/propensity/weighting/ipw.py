@@ -38,7 +38,7 @@ from propensity.scores.logistic import (
     require_other_columns,
     told_by_fit,
 )
-from propensity.scores.model import ModelScores, PropensityModel
+from propensity.scores.model import PropensityModel
 from propensity.scores.scored import Scored
 from propensity.weighting.by_group import Weighed, groups_of, se_method_of, weighted_in_groups
 from propensity.weighting.doubts import Doubts, ipw_doubts, once
@@ -104,7 +104,7 @@ def balancing_weights(
     sample = read_sample(df, treatment=treatment, sample_weight=sample_weight, also=given_scores(scores))
     e = read_scores(sample.frame, scores, sample.treated, sample.sample_weight)
     total = sample.weighting(e, estimand).weights
-    is_model = isinstance(scores, ModelScores)
+    is_model = isinstance(scores, PropensityModel)
     impossible = () if is_model else score_cautions(e, sample.treated, sample.sample_weight)
     uneven = overlap_cautions(estimand, sample.present(total), sample.present(sample.treated))
     counts = count_cautions(sample.sample_weight, sample.frame.code_of("sample_weight"))
@@ -318,6 +318,7 @@ def scored_out_of_sample(sample: Sample, scores: CrossFittedScores, e: Floats) -
     return Scored(
         e,
         balance_terms=balance_terms_of(sample.frame, scores),
+        cautions=score_cautions(e, sample.treated, sample.sample_weight),
         columns=scores.covariates,
         known_as=scores.known_as,
     )

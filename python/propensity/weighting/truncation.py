@@ -23,7 +23,7 @@ from propensity.frames.native import AnySeries, row_labels, series_like
 from propensity.frames.rowwise import rowwise, rowwise_treated
 from propensity.frames.terms import spread
 from propensity.results.show import in_few_digits
-from propensity.scores.model import PropensityModel
+from propensity.scores.model import ModelScores
 from propensity.scores.quantiles import quantiles_of
 
 WeightUnit: TypeAlias = Literal["quantile", "raw"]
@@ -99,10 +99,10 @@ def truncate(
 
     Parameters
     ----------
-    weights : Series, array (n,), BalancingWeights, Effect, Matched or PropensityModel, default None
+    weights : Series, array (n,), BalancingWeights, Effect, Matched or a model of scores, default None
         None negative. Rows of weight 0 are left out, and stay so. Sample weights are not in them; those of a
         result are taken out. A model stands for `scores`.
-    scores : PropensityModel, Series or array (n,), default None
+    scores : PropensityModel, CrossFittedScores, Series or array (n,), default None
         Instead of weights: scores, from which they are made.
     estimand : {"ATE", "ATT", "ATC", "ATO", "ATM"} or None, default None
         Whose effect weights are made for from scores; None takes the ATE, as `ipw` does.
@@ -169,7 +169,7 @@ def truncate(
     """
     checks.choice("unit", unit, get_args(WeightUnit))
     _check_bounds(lower, upper, unit)
-    if scores is None and isinstance(weights, PropensityModel):
+    if scores is None and isinstance(weights, ModelScores):
         weights, scores = None, weights
     if scores is not None:
         given = _of_scores(weights, scores, estimand, treatment, sample_weight)
@@ -244,10 +244,10 @@ def _of_scores(
     whose: WeightingEstimand = checks.estimand(
         "ATE" if estimand is None else estimand, get_args(WeightingEstimand)
     )
-    if isinstance(scores, PropensityModel):
+    if isinstance(scores, ModelScores):
         made = scores.fingerprint
         _require_known(made, treatment, sample_weight)
-        e, treated, own, like = np.asarray(scores.scores), scores.treated, made.sample_weight, scores.scores
+        e, treated, own, like = scores.values, scores.treated, made.sample_weight, scores.scores
         index = made.index
     else:
         if isinstance(scores, str) or treatment is None:

@@ -13,7 +13,10 @@ from propensity.effects.cautions import overlap_cautions
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import WeightingEstimand
-from propensity.effects.sample import Sample, for_each_outcome, read_sample
+from propensity.effects.group_means import GroupMeans
+from propensity.effects.grouped import GroupedEffects
+from propensity.effects.metrics import Measured, Metrics, Winsorize
+from propensity.effects.sample import Sample, read_sample, warn_once
 from propensity.effects.several import Effects
 from propensity.effects.weighted_result import WeightedResult
 from propensity.errors import InvalidInputError
@@ -22,6 +25,13 @@ from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Floats
 from propensity.frames.columns import outcome_names
 from propensity.frames.native import AnyFrame
+from propensity.weighting.by_group import (
+    group_rows,
+    grouped_effects,
+    groups_of,
+    said_of_rows,
+    weighted_means,
+)
 from propensity.weighting.given import given_weights, read_weights
 
 _KNOWN = "estimating equations of the two means; takes the weights as known"
@@ -32,18 +42,26 @@ class _Options(TypedDict, total=False):
     weights: Required[object]
     estimand: WeightingEstimand | None
     contrast: Contrast
+    per: str | None
+    winsorize: Winsorize
     cluster: object
     sample_weight: object
 
 
 @overload
-def weighted_effect(df: AnyFrame, *, outcome: str, **options: Unpack[_Options]) -> Effect: ...
+def weighted_effect(
+    df: AnyFrame, *, outcome: str, by: str | list[str], **options: Unpack[_Options]
+) -> GroupedEffects: ...
 @overload
 def weighted_effect(
-    df: AnyFrame, *, outcome: list[str] | tuple[str, ...], **options: Unpack[_Options]
+    df: AnyFrame, *, outcome: str, by: None = None, **options: Unpack[_Options]
+) -> Effect: ...
+@overload
+def weighted_effect(
+    df: AnyFrame, *, outcome: list[str] | tuple[str, ...], by: None = None, **options: Unpack[_Options]
 ) -> Effects: ...
 @columns_by_name
-def weighted_effect(
+def weighted_effect(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     df: AnyFrame,
     *,
     outcome: str | Sequence[str],
@@ -51,9 +69,12 @@ def weighted_effect(
     weights: object,
     estimand: WeightingEstimand | None = None,
     contrast: Contrast = "difference",
+    by: str | Sequence[str] | None = None,
+    per: str | None = None,
+    winsorize: Winsorize = None,
     cluster: object = None,
     sample_weight: object = None,
-) -> Effect | Effects:
+) -> Effect | Effects | GroupedEffects:
     """Estimate the effect of the treatment with weights that are given, whatever made them.
 
     For weights from elsewhere, of one's own, truncated, or combined. Where `ipw`, `fit_weights` or a matching
@@ -73,7 +94,12 @@ def weighted_effect(
     estimand : {"ATE", "ATT", "ATC", "ATO", "ATM"} or None, default None
         Whose effect the weights are for, which they do not tell by themselves. A result knows it.
     contrast : {"difference", "ratio", "percent", "odds_ratio"}, default "difference"
-        What the two means are made into. A difference is in units of the outcome.
+        What the two means are made into. A difference is in units of the outcome; "percent" is the lift,
+        100 (ratio - 1).
+    by : None, str or list of str, default None
+        A column whose values are groups, or several whose combinations are: the effect in each of them.
+    per, winsorize : default None
+        What the outcome is divided by, arm by arm, and the quantile that it is bounded at, as for `ipw`.
     cluster : None, str, Series or array (n,), default None
         Groups whose rows may vary together (workspaces, households); None for independent rows.
     sample_weight : None, str, Series or array (n,), default None
@@ -81,7 +107,7 @@ def weighted_effect(
 
     Returns
     -------
-    Effect, or Effects for a list of outcomes
+    Effect, Effects for a list of outcomes, or GroupedEffects with `by`
         Weighted mean of the treated against weighted mean of the controls.
 
     Raises
@@ -127,23 +153,30 @@ def weighted_effect(
     'estimating equations of the two means; takes the weights as known'
     """
     checks.choice("contrast", contrast, get_args(Contrast))
-    whose = _estimand(weights, estimand)
-    sample = read_sample(
-        df,
-        treatment=treatment,
-        outcome=outcome,
-        cluster=cluster,
-        sample_weight=sample_weight,
-        also=given_weights(weights),
+    whose, metrics = _estimand(weights, estimand), Metrics(outcome, per, winsorize)
+    measured = metrics.measured(
+        read_sample(
+            df,
+            treatment=treatment,
+            outcome=metrics.columns,
+            cluster=cluster,
+            sample_weight=sample_weight,
+            also=given_weights(weights),
+        )
     )
+    sample = measured.sample
     values = read_weights(sample.frame, weights, sample.treated, sample.sample_weight)
-    _require_other_columns(weights, outcome_names(outcome))
-    told = tuple(getattr(weights, "cautions", ())) if hasattr(weights, "known") else ()
-    cautions = (*told, *_uneven(sample, values, whose, told))
-    return for_each_outcome(
-        outcome,
-        lambda name: _effect(sample, name, values, whose, contrast, cautions),
-        told=[str(caution) for caution in told],
+    _require_other_columns(weights, outcome_names(metrics.columns))
+    known = tuple(getattr(weights, "cautions", ())) if hasattr(weights, "known") else ()
+    cautions, told = (*known, *_uneven(sample, values, whose, known)), [str(caution) for caution in known]
+    if by is not None:
+        grouped = _by_group(measured, by, values, whose, contrast, cautions)
+        warn_once(grouped.cautions, told)
+        return grouped
+    return measured.effects(
+        lambda name: _effect(sample, name, values, whose, metrics.of_parts(contrast), cautions),
+        contrast,
+        told=told,
     )
 
 
@@ -190,9 +223,7 @@ def _effect(
     contrast: Contrast,
     cautions: tuple[Warning, ...],
 ) -> Effect:
-    found = core.weighted_effect(
-        sample.frame.outcome(outcome), sample.treated, values, sample_weight=sample.sample_weight
-    )
+    found = _weighed(sample, outcome, values)
     return sample.effect(
         outcome,
         found,
@@ -202,3 +233,31 @@ def _effect(
         se_method=_KNOWN,
         cautions=cautions,
     )
+
+
+def _by_group(
+    measured: Measured,
+    by: str | Sequence[str],
+    values: Floats,
+    estimand: WeightingEstimand,
+    contrast: Contrast,
+    cautions: tuple[Warning, ...],
+) -> GroupedEffects:
+    """Compare the weighted means of both arms in each group, the weights as known."""
+    sample = measured.sample
+    groups = groups_of(measured, by)
+    found = _weighed(sample, measured.only_outcome, values)
+    still = np.zeros(len(values))
+
+    def means_of(column: str) -> GroupMeans:
+        return weighted_means(sample, groups, column, found.weights, still, None)
+
+    weighting = Weighting(found.weights, found.ess_treated, found.ess_control)
+    rows = group_rows(measured, groups, weighting, estimand=estimand, se_method=_KNOWN, weighs_alone=True)
+    said = (*said_of_rows(measured, ()), *cautions)
+    return grouped_effects(rows, measured.of_columns(means_of), contrast, said)
+
+
+def _weighed(sample: Sample, outcome: str, values: Floats) -> core.WeightedEstimate:
+    y, s = sample.frame.outcome(outcome), sample.sample_weight
+    return core.weighted_effect(y, sample.treated, values, sample_weight=s)

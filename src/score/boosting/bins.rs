@@ -30,6 +30,7 @@ pub enum Bins {
 impl Bins {
     /// How many bins there are, that of missing values aside.
     #[must_use]
+    #[allow(clippy::len_without_is_empty)] // none is
     pub fn len(&self) -> usize {
         match self {
             Self::Numbers(cuts) => cuts.len() + 1,
@@ -90,7 +91,7 @@ impl Table<'_> {
                 return Err(Error::Infinite { name: "covariates", column: k, rows });
             }
         }
-        let most = LEVELS as i64;
+        let most = i64::from(u16::MAX); // [`LEVELS`]
         for (k, column) in self.factors.columns().into_iter().enumerate() {
             if let Some(level) = column.iter().find(|level| !(-1..most).contains(*level)) {
                 let found = format!("{level} in column {k}");
@@ -184,7 +185,9 @@ mod tests {
         let cuts = cuts(&values);
         assert_eq!(cuts.len(), NUMBERS - 1);
         let mut held = [0; NUMBERS];
-        values.iter().for_each(|x| held[usize::from(Bins::code(&cuts, *x))] += 1);
+        for x in &values {
+            held[usize::from(Bins::code(&cuts, *x))] += 1;
+        }
         assert_eq!(held, [100; NUMBERS]);
     }
 

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use super::bins::Bins;
-use super::grow::{Ground, Shape, Workspace, grow};
+use super::grow::{Ground, Shape, Workspace, grow, noise_shares};
 use super::histogram::{Bin, Entry, Packing, add};
 use super::loss::Loss;
 use super::sample::{Folds, Sample};
@@ -34,6 +34,8 @@ struct GrowingFold {
     model: FoldModel,
     /// By point.
     predictor: Vec<f32>,
+    /// By column, of what a factor gains at the root of the first tree.
+    noise_shares: Vec<f64>,
 }
 
 impl<'a> Growing<'a> {
@@ -44,7 +46,11 @@ impl<'a> Growing<'a> {
         let fold = |mean: f64| {
             let start = sample.loss.link(mean) as f32;
             let model = FoldModel { start, trees: Vec::new() };
-            GrowingFold { model, predictor: vec![start; sample.codes.n_rows()] }
+            GrowingFold {
+                model,
+                predictor: vec![start; sample.codes.n_rows()],
+                noise_shares: Vec::new(),
+            }
         };
         let folds = sample.cohorts.iter().map(|cohort| fold(cohort.mean)).collect();
         Self { sample, bins, shape, folds, workspaces: Vec::new() }
@@ -115,7 +121,11 @@ impl GrowingFold {
         workspace: &mut Workspace,
         monitor: &Monitor,
     ) -> Result<()> {
-        let (ground, total) = plan.ground(&self.predictor, &mut workspace.entries[0]);
+        let (mut ground, total) = plan.ground(&self.predictor, &mut workspace.entries[0]);
+        if self.noise_shares.is_empty() {
+            self.noise_shares = noise_shares(&ground, &workspace.entries[0], total);
+        }
+        ground.limits.noise_shares = &self.noise_shares;
         let tree = grow(&ground, workspace, total, &mut self.predictor, monitor)?;
         let answers = tree.answers(&plan.sample.codes, plan.bins);
         let asked = tree.asked(&answers, &plan.sample.codes);
@@ -141,7 +151,7 @@ impl<'a> Plan<'a> {
             Loss::Logistic | Loss::Poisson => 1.0,
         };
         let noise = variance * scales.gradient * scales.gradient / scales.curvature;
-        let limits = Limits { packing, min_leaf: shape.min_leaf as i64, noise };
+        let limits = Limits { packing, min_leaf: shape.min_leaf as i64, noise, noise_shares: &[] };
         let total = self.fill(predictor, scales, packing, entries);
         let (codes, rows, loss) = (&sample.codes, sample.rows(fold), sample.loss);
         (Ground { codes, bins, rows, loss, shape, limits, scales }, total)

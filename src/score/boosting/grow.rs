@@ -4,7 +4,7 @@ use super::bins::Bins;
 use super::codes::Codes;
 use super::histogram::{Bin, Entry, Histograms, Rows};
 use super::loss::Loss;
-use super::split::{Limits, Split, best};
+use super::split::{self, Limits, Split, best};
 use super::tree::{Node, Tree};
 use crate::error::Result;
 use crate::kernels::Scales;
@@ -29,7 +29,7 @@ pub struct Ground<'a> {
     pub rows: Rows<'a>,
     pub loss: Loss,
     pub shape: Shape,
-    pub limits: Limits,
+    pub limits: Limits<'a>,
     pub scales: Scales,
 }
 
@@ -69,10 +69,10 @@ pub fn grow(
     predictor: &mut [f32],
     monitor: &Monitor,
 ) -> Result<Tree> {
-    let Workspace { entries: [entries, room], histograms } = workspace;
-    room.resize(entries.len(), Entry::default());
+    let Workspace { entries: [entries, spare], histograms } = workspace;
+    spare.resize(entries.len(), Entry::default());
     let mut growth = Growth { ground, predictor, spare: histograms, nodes: Vec::new(), monitor };
-    let root = Plot { entries, room, total, depth: 0 };
+    let root = Plot { entries, room: spare, total, depth: 0 };
     let filled = growth.can_split(&root).then(|| growth.filled(root.entries));
     growth.node(root, filled)?;
     Ok(Tree { nodes: growth.nodes })
@@ -192,4 +192,13 @@ impl Growth<'_, '_> {
         let curvature = sums.curvature as f64 / scales.curvature;
         (shape.learning_rate * loss.step(gradient, curvature)) as f32
     }
+}
+
+/// By column, what share of a factor's gain at the root is noise, as [`split::noise_shares`] has it.
+#[must_use]
+pub fn noise_shares(ground: &Ground<'_>, entries: &[Entry], total: Bin) -> Vec<f64> {
+    let Ground { codes, bins, rows, limits, .. } = *ground;
+    let mut own = Histograms::room(codes);
+    own.fill(codes, entries, rows, limits.packing);
+    split::noise_shares(&own, codes, bins, total, &limits)
 }

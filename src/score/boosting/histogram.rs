@@ -144,6 +144,7 @@ impl Histograms {
     }
 }
 
+#[allow(clippy::many_single_char_names)] // a letter a column
 fn sum_bytes<const COUNTED: bool>(
     bins: &mut [[Bin; BYTES]],
     group: &Group,

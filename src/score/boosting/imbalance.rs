@@ -209,7 +209,9 @@ impl<'a> Levels<'a> {
             let weights: Vec<f64> = (0..rows.treatment.len()).map(weigh).collect();
             own.add(0..weights.len(), &weights, shares);
             let total: f64 = weights.iter().sum();
-            shares.iter_mut().for_each(|share| *share /= total);
+            for share in shares.iter_mut() {
+                *share /= total;
+            }
         }
         for (level, per_spread) in own.per_spread.iter_mut().enumerate() {
             let [control, treated] = [0, 1].map(|arm: usize| shares[arm][level]);

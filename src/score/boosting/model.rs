@@ -67,7 +67,9 @@ impl BoostedTrees {
                 Ok::<(), Error>(())
             })?;
         }
-        means.iter_mut().for_each(|mean| *mean /= self.folds.len() as f64);
+        for mean in &mut means {
+            *mean /= self.folds.len() as f64;
+        }
         Ok(means)
     }
 

@@ -149,7 +149,9 @@ impl Job<'_> {
             moments.add(values, weights);
         }
         let count = weight.iter().filter(|weight| **weight > 0.0).count() as f64;
-        weight.iter_mut().for_each(|weight| *weight *= count / moments.weight);
+        for weight in &mut weight {
+            *weight *= count / moments.weight;
+        }
         let units = match self.loss {
             Loss::Logistic => Units::AS_THEY_ARE,
             Loss::Squared => {

@@ -109,7 +109,9 @@ fn response(rows: &Rows<'_>) -> Response {
     let mut weight: Vec<f64> = (0..n).map(|row| rows.weight(row)).collect();
     let count = weight.iter().filter(|weight| **weight > 0.0).count() as f64;
     let total: f64 = weight.iter().sum();
-    weight.iter_mut().for_each(|weight| *weight *= count / total);
+    for weight in &mut weight {
+        *weight *= count / total;
+    }
     let outcome = rows.treatment.iter().map(|treated| f64::from(u8::from(*treated))).collect();
     Response { outcome, weight }
 }

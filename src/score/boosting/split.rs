@@ -6,11 +6,16 @@
 //!
 //! The levels of a factor are sorted by G / H, the step that each would take by itself, and cut like numbers: of
 //! all ways to put levels into two groups the best is among these (Fisher 1958; Breiman et al. 1984, theorem 4.5).
-//! Sorting finds a gain in noise, too, and the more levels, the more: of L levels whose gradients are noise of
-//! variance v a unit of curvature, those of either sign gain 2 / pi v L, where a single cut gains v. What is more than
-//! that is taken off a factor's gain, so that many levels alone do not make a column worth asking.
 //! It takes a pass over the levels, where target statistics that are ordered inside of each node take one over its
-//! rows.
+//! rows, in an order that is drawn.
+//!
+//! Sorting gains in noise, too, and the more levels, the more: of L levels whose gradients are noise of variance v a
+//! unit of curvature, those of either sign part with a gain of 2 / pi v L, where a single cut gains v. That much is
+//! taken off a factor's gain, so that many levels alone do not make a column worth asking. Of a factor that is worth
+//! it the noise has been followed as far as the signal: where a share f of both is fitted, (1 - f)^2 of the gain is
+//! left, and the signal is fitted well enough when f is its share of what there was to gain, S / (S + N), which is
+//! when N^2 / (S + N) is left. So what is taken off is N times the share of N in the gain of the factor at the root
+//! of the first tree.
 
 use std::f64::consts::FRAC_2_PI;
 
@@ -18,18 +23,22 @@ use super::bins::Bins;
 use super::codes::{Codes, Place};
 use super::histogram::{Bin, Histograms, Packing, Sums, add, less};
 use super::tree::{Question, Rule};
+use crate::kernels::{BLOCK, Lefts, Part, best_cut};
 
-/// Gains below this share of what they are a difference of are rounding.
-const LEAST: f64 = 1e-9;
+/// Rows by which a node knows a level, at least. The step of fewer is noise, and not the kind of noise of which a
+/// factor's gain is cleared: a single row goes with its own kind for certain.
+const LEVEL_ROWS: i64 = 3;
 
 /// What a split has to keep to.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
+pub struct Limits<'a> {
     pub packing: Packing,
     /// Rows on either side, at least.
     pub min_leaf: i64,
     /// The variance of gradients that are noise, per unit of curvature, in the units of both.
     pub noise: f64,
+    /// By column, as [`noise_shares`] gives them.
+    pub noise_shares: &'a [f64],
 }
 
 /// A question, and what it gives.
@@ -48,25 +57,43 @@ pub fn best(
     codes: &Codes,
     bins: &[Bins],
     total: Bin,
-    limits: &Limits,
+    limits: &Limits<'_>,
 ) -> Option<Split> {
     let mut best: Option<Split> = None;
     for (column, own) in bins.iter().enumerate() {
-        let place = codes.place(column);
-        let all = histograms.column(place);
-        let missing = all[if matches!(place, Place::Byte { .. }) { 255 } else { own.len() }];
-        let node = NodeColumn { column, bins: &all[..own.len()], missing, total, limits };
+        let node = NodeColumn::of(column, own, histograms, codes, total, limits);
         let found = match own {
             Bins::Numbers(_) => node.numbers(),
-            Bins::Levels(_) => node.levels(),
+            Bins::Levels(_) => node.levels().map(|(mut split, found_in_noise)| {
+                split.gain -= limits.noise_shares[column] * found_in_noise;
+                split
+            }),
         };
-        if let Some(found) = found
-            && best.as_ref().is_none_or(|best| found.gain > best.gain)
-        {
-            best = Some(found);
-        }
+        let most = best.as_ref().map_or(0.0, |best| best.gain);
+        best = found.filter(|found| found.gain > most).or(best);
     }
     best
+}
+
+/// By column, the share of what its levels gain that sorting finds in noise; 1 where there is nothing else.
+#[must_use]
+pub fn noise_shares(
+    histograms: &Histograms,
+    codes: &Codes,
+    bins: &[Bins],
+    total: Bin,
+    limits: &Limits<'_>,
+) -> Vec<f64> {
+    let share = |(column, own): (usize, &Bins)| {
+        let node = NodeColumn::of(column, own, histograms, codes, total, limits);
+        match own {
+            Bins::Numbers(_) => 1.0,
+            Bins::Levels(_) => node.levels().map_or(1.0, |(split, found_in_noise)| {
+                if found_in_noise < split.gain { found_in_noise / split.gain } else { 1.0 }
+            }),
+        }
+    };
+    bins.iter().enumerate().map(share).collect()
 }
 
 /// What a node knows of a column.
@@ -75,33 +102,48 @@ struct NodeColumn<'a> {
     bins: &'a [Bin],
     missing: Bin,
     total: Bin,
-    limits: &'a Limits,
+    limits: &'a Limits<'a>,
 }
 
-/// The best of a row of cuts: after how many, and what lies to the left.
+/// The best of a row of cuts: after how many bins, and which side those have that are in none.
 #[derive(Clone, Copy)]
 struct Cut {
     after: usize,
     gain: f64,
-    left: Bin,
     missing_left: bool,
 }
 
-impl NodeColumn<'_> {
+impl<'a> NodeColumn<'a> {
+    fn of(
+        column: usize,
+        own: &Bins,
+        histograms: &'a Histograms,
+        codes: &Codes,
+        total: Bin,
+        limits: &'a Limits<'a>,
+    ) -> Self {
+        let place = codes.place(column);
+        let all = histograms.column(place);
+        let missing = all[if matches!(place, Place::Byte { .. }) { 255 } else { own.len() }];
+        Self { column, bins: &all[..own.len()], missing, total, limits }
+    }
+
     fn numbers(&self) -> Option<Split> {
         let cut = self.cut(self.bins.iter().copied(), self.missing)?;
         let rule = Rule::UpTo(u8::try_from(cut.after - 1).ok()?);
-        Some(self.split(cut, rule, 0.0))
+        let left = self.bins[..cut.after].iter().copied();
+        Some(self.split(cut, rule, left, self.missing))
     }
 
+    /// The best split by level, and what of its gain sorting finds in noise.
     #[allow(clippy::cast_possible_truncation)] // levels are two bytes
-    fn levels(&self) -> Option<Split> {
-        let packing = self.limits.packing;
+    fn levels(&self) -> Option<(Split, f64)> {
+        let Limits { packing, min_leaf, noise, .. } = *self.limits;
         let mut rest = self.missing;
         let mut known: Vec<(f64, u16, Bin)> = Vec::new();
         for (level, bin) in self.bins.iter().enumerate() {
             let Sums { gradient, curvature, rows } = packing.sums(*bin);
-            if rows >= self.limits.min_leaf {
+            if rows >= LEVEL_ROWS.min(min_leaf) {
                 known.push((gradient as f64 / curvature as f64, level as u16, *bin));
             } else {
                 add(&mut rest, *bin);
@@ -116,69 +158,77 @@ impl NodeColumn<'_> {
             levels
         };
         let rule = Rule::Levels { left: named(left), right: named(right) };
-        let found_in_noise = FRAC_2_PI * (known.len() as f64 - 2.0).max(0.0) * self.limits.noise;
-        let split = self.split(cut, rule, found_in_noise);
-        (split.gain > 0.0).then_some(split)
+        let split = self.split(cut, rule, left.iter().map(|(_, _, bin)| *bin), rest);
+        Some((split, FRAC_2_PI * (known.len() as f64 - 2.0).max(0.0) * noise))
     }
 
-    fn split(&self, cut: Cut, rule: Rule, less_gain: f64) -> Split {
-        let question = Question { column: self.column, rule, missing_left: cut.missing_left };
-        let right = less(self.total, cut.left);
-        Split { question, gain: cut.gain - less_gain, left: cut.left, right }
-    }
-
-    /// The best cut through bins in a row, those that are `missing` on whichever side gains more; where there are none,
-    /// they belong to the side that has more rows.
-    fn cut(&self, bins: impl ExactSizeIterator<Item = Bin>, missing: Bin) -> Option<Cut> {
+    fn split(
+        &self,
+        cut: Cut,
+        rule: Rule,
+        bins_left: impl Iterator<Item = Bin>,
+        missing: Bin,
+    ) -> Split {
         let packing = self.limits.packing;
+        let mut left = [0; 2];
+        bins_left.for_each(|bin| add(&mut left, bin));
+        let mut missing_left = cut.missing_left;
+        if missing_left {
+            add(&mut left, missing);
+        }
+        let right = less(self.total, left);
+        // Where there are none to tell by, missing values belong to the side that has more rows.
+        if packing.sums(missing).rows == 0 {
+            missing_left = packing.sums(left).rows >= packing.sums(right).rows;
+        }
+        let question = Question { column: self.column, rule, missing_left };
+        Split { question, gain: cut.gain, left, right }
+    }
+
+    /// The best cut through bins in a row, those that are `missing` on whichever side gains more.
+    fn cut(&self, bins: impl ExactSizeIterator<Item = Bin>, missing: Bin) -> Option<Cut> {
+        let Limits { packing, min_leaf, .. } = *self.limits;
+        let total = part(packing.sums(self.total));
         let is_missing = packing.sums(missing).rows > 0;
+        let missing = part(packing.sums(missing));
         let n_bins = bins.len();
         let mut best: Option<Cut> = None;
-        let mut left = [0; 2];
+        let mut consider = |first: usize, found: Option<(usize, f64)>, missing_left: bool| {
+            if let Some((at, gain)) = found
+                && best.is_none_or(|best| gain > best.gain)
+            {
+                best = Some(Cut { after: first + at + 1, gain, missing_left });
+            }
+        };
+        let (mut lefts, mut left, mut filled) = (Lefts::default(), [0; 2], 0);
         for (at, bin) in bins.enumerate() {
             add(&mut left, bin);
-            let mut consider = |left: Bin, missing_left: bool| {
-                if let Some(gain) = self.gain(left)
-                    && best.is_none_or(|best| gain > best.gain)
-                {
-                    best = Some(Cut { after: at + 1, gain, left, missing_left });
+            let Sums { gradient, curvature, rows } = packing.sums(left);
+            lefts.gradient[filled] = gradient as f64;
+            lefts.curvature[filled] = curvature as f64;
+            lefts.rows[filled] = rows as f64;
+            filled += 1;
+            if filled == BLOCK || at + 1 == n_bins {
+                let first = at + 1 - filled;
+                let least = min_leaf as f64;
+                // The cut behind the last bin parts what is there from what is missing, where anything is.
+                let inner = filled.min(n_bins - 1 - first);
+                let count = if is_missing { filled } else { inner };
+                consider(first, best_cut(&lefts, count, Part::default(), total, least), false);
+                if is_missing {
+                    consider(first, best_cut(&lefts, inner, missing, total, least), true);
                 }
-            };
-            // The cut behind the last bin parts what is there from what is missing.
-            if is_missing || at + 1 < n_bins {
-                consider(left, false);
-            }
-            if is_missing && at + 1 < n_bins {
-                let mut left = left;
-                add(&mut left, missing);
-                consider(left, true);
+                filled = 0;
             }
         }
-        best.map(|cut| self.with_missing_settled(cut, is_missing))
+        best
     }
+}
 
-    fn with_missing_settled(&self, cut: Cut, is_missing: bool) -> Cut {
-        let packing = self.limits.packing;
-        let right = packing.sums(less(self.total, cut.left));
-        let is_larger = packing.sums(cut.left).rows >= right.rows;
-        Cut { missing_left: if is_missing { cut.missing_left } else { is_larger }, ..cut }
-    }
-
-    /// What this on the left gains, where both sides have rows enough and there is more to it than rounding.
-    #[inline]
-    fn gain(&self, left: Bin) -> Option<f64> {
-        let Limits { packing, min_leaf, .. } = *self.limits;
-        let [left, right, all] =
-            [left, less(self.total, left), self.total].map(|bin| packing.sums(bin));
-        if left.rows < min_leaf || right.rows < min_leaf {
-            return None;
-        }
-        let part = |sums: Sums| {
-            let gradient = sums.gradient as f64;
-            gradient * gradient / sums.curvature as f64
-        };
-        let apart = part(left) + part(right);
-        let gain = apart - part(all);
-        (gain > LEAST * apart).then_some(gain)
+fn part(sums: Sums) -> Part {
+    Part {
+        gradient: sums.gradient as f64,
+        curvature: sums.curvature as f64,
+        rows: sums.rows as f64,
     }
 }

@@ -62,8 +62,12 @@ impl Question {
                 goes_left[cut..n_bins].fill(false);
             }
             Rule::Levels { left, right } => {
-                left.iter().for_each(|level| goes_left[usize::from(*level)] = true);
-                right.iter().for_each(|level| goes_left[usize::from(*level)] = false);
+                for level in left {
+                    goes_left[usize::from(*level)] = true;
+                }
+                for level in right {
+                    goes_left[usize::from(*level)] = false;
+                }
             }
         }
         Answers { place, goes_left }

@@ -43,6 +43,7 @@ impl Groups {
     }
 
     /// The groups by ascending hash.
+    #[must_use]
     pub fn by_hash(&self) -> Vec<u32> {
         self.table.by_hash()
     }
@@ -132,6 +133,7 @@ impl Table {
     }
 }
 
+#[must_use]
 pub fn inverse(order: &[u32]) -> Vec<u32> {
     let mut place = vec![0; order.len()];
     (0..).zip(order).for_each(|(new, old)| place[*old as usize] = new);
@@ -139,6 +141,7 @@ pub fn inverse(order: &[u32]) -> Vec<u32> {
 }
 
 /// A hash of each row of x, made column by column.
+#[must_use]
 pub fn row_hashes(x: ArrayView2<'_, f64>) -> Vec<u64> {
     let mut hashes = vec![0; x.nrows()];
     hashes.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, hashes)| {
@@ -155,11 +158,13 @@ pub fn row_hashes(x: ArrayView2<'_, f64>) -> Vec<u64> {
 }
 
 /// A multiplicative hash.
+#[must_use]
 pub fn mix(hash: u64, word: u64) -> u64 {
     (hash.rotate_left(29) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 /// Let all bits depend on all of the input.
+#[must_use]
 pub fn finish(hash: u64) -> u64 {
     let mixed = (hash ^ (hash >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
     mixed ^ (mixed >> 32)

@@ -50,6 +50,11 @@ impl Planes {
         (pattern / LANES * self.labels.len() as u32 + label) * LANES + pattern % LANES
     }
 
+    /// The pattern whose cell has this place.
+    pub fn pattern_of(&self, place: usize) -> usize {
+        place / BLOCK / self.labels.len() * BLOCK + place % BLOCK
+    }
+
     /// Whether too many places are empty.
     pub fn are_sparse(&self) -> bool {
         let n_cells = self.sizes.iter().filter(|size| **size > 0).count();

@@ -1,0 +1,3 @@
+//! How far a hidden confounder could move an estimate.
+
+pub mod fractional;
