@@ -51,7 +51,7 @@ def asked(
     """An estimator that is a function of a frame; `scores="model"` fits one first."""
 
     def make(world: World, estimand: str) -> Any:
-        given = {"outcome": "y"} | options | world.roles(function)
+        given = {"outcome": "y"} | world.roles(function) | options
         if estimand:
             given["estimand"] = estimand
         if given.get("scores") == "model":
@@ -133,6 +133,8 @@ ASKED = {
         asked(
             "ipw percent", ps.ipw, WEIGHTING, read=_lift, scores="model", outcome="yes", contrast="percent"
         ),
+        asked("ipw two ways", ps.ipw, WEIGHTING, read=of_effect, scores="model", cluster=["team", "plan"]),
+        asked("ipwra two ways", ps.ipwra, ADJUSTING, read=of_effect, cluster=["team", "plan"]),
         asked("ipw winsorized", ps.ipw, WEIGHTING, read=of_effect, scores="model", winsorize=(0.1, 0.9)),
         asked("quantile_effect", ps.quantile_effect, WEIGHTING, read=_of_quantiles, q=0.5, n_reps=20),
         asked("best_linear_projection", ps.best_linear_projection, ("",), read=_of_table, projection=["yes"]),

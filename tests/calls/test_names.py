@@ -67,10 +67,14 @@ def test_list_of_one_name_is_told_to_be_a_name(df, case):
             call(library(df), **{argument: [name]})
 
 
-def test_two_clusters_are_told_to_be_one_column(df):
-    for call in (IPW, BOOTSTRAP):
-        with pytest.raises(TypeError, match="cluster: one column is needed, and 2 are named, 'ws', 'x'"):
-            call(df, cluster=["ws", "x"])
+def test_clusters_of_more_columns_than_can_be_are_told_where_they_can(df):
+    crossing = df.assign(day=np.arange(len(df)) % 7)
+    with pytest.raises(InvalidInputError, match="clusters of two columns are for ipw and weighted_effect"):
+        BOOTSTRAP(crossing, cluster=["ws", "day"])
+    with pytest.raises(
+        TypeError, match="one column is needed, and 3 are named, 'ws', 'day', 'x'; clusters of"
+    ):
+        IPW(crossing, cluster=["ws", "day", "x"])
 
 
 def test_list_of_words_for_each_row_is_a_column(df):

@@ -325,7 +325,11 @@ class Draw:
             "outcome": lambda: self.named("y"),
             "exact": lambda: [self.named("text")],
             "sample_weight": lambda: self.named("w") if self.chance(0.6) else self.beside(name, n, df),
-            "cluster": lambda: self.named("g") if self.chance(0.6) else self.beside(name, n, df),
+            "cluster": lambda: (
+                self.of((self.named("g"), ["g", "c"], ["g", "text"]))
+                if self.chance(0.6)
+                else self.beside(name, n, df)
+            ),
             "strata": lambda: self.named("g") if self.chance(0.6) else self.beside(name, n, df),
             "by": lambda: None if self.chance(0.5) else self.of(("text", "g", "c", ["text", "c"], "a")),
             "per": lambda: None if self.chance(0.6) else self.of(("w", "e", "y", "g")),

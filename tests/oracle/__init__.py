@@ -22,13 +22,14 @@ DOORS = {"ps": FRAMES, "core": ARRAYS}
 
 
 NOT_READ = ("by", "per", "winsorize")
-"""Arguments that twins have not; tests of groups and metrics have theirs."""
+"""Arguments that twins have not, nor clusters that cross; tests of groups, metrics and these have theirs."""
 
 
 def disagreement(door: str, name: str, given: Mapping[str, Any], result: Any) -> str | None:
     """Say what differs from the twin's answer; None where nothing does, or nothing is compared."""
     compare = DOORS[door].get(name)
-    if compare is None or any(given.get(word) is not None for word in NOT_READ):
+    crossing = isinstance(given.get("cluster"), list | tuple)
+    if compare is None or crossing or any(given.get(word) is not None for word in NOT_READ):
         return None
     try:
         with np.errstate(all="ignore"):

@@ -8,12 +8,15 @@ WeightIt give. Several estimates on the same rows vary together: products in pla
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from statistics import NormalDist
 
 import numpy as np
 
+from propensity.effects.clusters import both
 from propensity.frames.checks import Floats, Rows
+
+_ROUNDING = 1e-12  # of a covariance's trace
 
 
 def covariance(influence: Floats, clusters: Rows | None = None) -> Floats:
@@ -23,10 +26,12 @@ def covariance(influence: Floats, clusters: Rows | None = None) -> Floats:
     ----------
     influence : ndarray (n, k)
         Each row's influence on each estimate; columns have mean zero.
-    clusters : ndarray (n,) of int, or None
+    clusters : ndarray (n,) of int, or (n, 2), or None
         Which of the clusters 0 to G - 1 a row is in; -1 for rows that are left out, whose influence is 0.
         Rows of a cluster may vary together in any way: their influence is summed first, and the factor
-        G / (G - 1) makes up for the few (Liang and Zeger 1986).
+        G / (G - 1) makes up for the few (Liang and Zeger 1986). Of two columns either may hold rows together:
+        the sum of both covariances, less that of the rows that share both (Cameron, Gelbach and Miller 2011);
+        where that is no covariance, the sum alone, which is too large.
 
     Returns
     -------
@@ -35,9 +40,18 @@ def covariance(influence: Floats, clusters: Rows | None = None) -> Floats:
     n = len(influence)
     if clusters is None:
         return _products(influence) / n**2
+    if clusters.ndim == 2:
+        return _two_ways(influence, *clusters.T)
     sums = np.array([np.bincount(clusters + 1, weights=column) for column in influence.T])[:, 1:].T
     n_clusters = len(sums)
     return n_clusters / (n_clusters - 1) * _products(sums) / n**2
+
+
+def _two_ways(influence: Floats, one: Rows, other: Rows) -> Floats:
+    either = covariance(influence, one) + covariance(influence, other)
+    found = either - covariance(influence, both(one, other))
+    least = float(np.linalg.eigvalsh(found)[0])
+    return found if least >= -_ROUNDING * float(np.trace(either)) else either
 
 
 def _products(values: Floats) -> Floats:
@@ -58,14 +72,26 @@ def joined(*partitions: Rows | None) -> Rows | None:
 
     Parameters
     ----------
-    *partitions : ndarray (n,) of int, or None
+    *partitions : ndarray (n,) of int, or (n, 2), or None
         As for `covariance`; None where every row varies by itself.
 
     Returns
     -------
-    ndarray (n,) of int, or None
-        None where every row varies by itself.
+    ndarray (n,) of int, or (n, 2), or None
+        None where every row varies by itself. Where some cross, each of their columns is joined with the
+        others' first, or second, and with all that have one.
     """
+    if any(clusters is not None and clusters.ndim == 2 for clusters in partitions):
+        columns = [_joined([_column(clusters, place) for clusters in partitions]) for place in (0, 1)]
+        return np.column_stack([column for column in columns if column is not None])
+    return _joined(partitions)
+
+
+def _column(clusters: Rows | None, place: int) -> Rows | None:
+    return clusters if clusters is None or clusters.ndim == 1 else clusters[:, place]
+
+
+def _joined(partitions: Sequence[Rows | None]) -> Rows | None:
     clustered = [_each_by_itself(clusters) for clusters in partitions if clusters is not None]
     if not clustered:
         return None

@@ -8,6 +8,7 @@ import numpy as np
 
 from propensity.effects import inference
 from propensity.effects.arms import ArmMeans, Means, OutcomeFacts
+from propensity.effects.clusters import count
 from propensity.frames.checks import Rows
 
 
@@ -28,7 +29,7 @@ def without_rounding(
         assert treated is not None
         assert control is not None
         std_error = inference.std_error(treated - control, clusters)
-    size = ess if clusters is None else (int(clusters.max()) + 1, int(clusters.max()) + 1)
+    size = ess if clusters is None else (count(clusters),) * 2
     exact = facts.constant or std_error <= facts.rounding() * math.sqrt(1 / size[0] + 1 / size[1])
     if not exact:
         return means, std_error

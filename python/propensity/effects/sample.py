@@ -14,6 +14,7 @@ from propensity import core
 from propensity.calls.warned import warn
 from propensity.effects.arms import ArmMeans, OutcomeFacts, Weighting, weights_name
 from propensity.effects.cautions import count_cautions
+from propensity.effects.clusters import by_role, count, read_clusters, summed_within
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import WeightingEstimand
@@ -41,8 +42,8 @@ class Sample:
     treated : ndarray (n,) of bool
     sample_weight : ndarray (n,) or None
         None where every row counts one.
-    clusters : ndarray (n,) of int, or None
-        None where rows are independent; -1 for rows of sample weight 0.
+    clusters : ndarray (n,) of int, or (n, 2), or None
+        None where rows are independent; -1 for rows of sample weight 0; (n, 2) where two columns cross.
     """
 
     frame: Frame
@@ -73,8 +74,8 @@ class Sample:
 
     @property
     def n_clusters(self) -> int | None:
-        """How many clusters there are; None where rows are independent."""
-        return None if self.clusters is None else int(self.clusters.max()) + 1
+        """How many clusters there are, of two columns in the one that has fewer; None of independent rows."""
+        return None if self.clusters is None else count(self.clusters)
 
     def weighting(self, scores: Floats, estimand: WeightingEstimand) -> Weighting:
         """Weigh the rows by their scores."""
@@ -129,7 +130,7 @@ class Sample:
             estimand=estimand,
             weights=self.frame.series(weighting.weights, weights_name(self.sample_weight)),
             ess=(weighting.ess_treated, weighting.ess_control),
-            se_method=se_method + summed_within(self.n_clusters),
+            se_method=se_method + summed_within(self.clusters),
             clusters=self.clusters,
             treated=self.treated,
             n_clusters=self.n_clusters,
@@ -145,11 +146,6 @@ class Sample:
             return found
         own = scores if self.there is None else np.where(self.there, scores, np.nan)
         return replace(found, scores=self.frame.series(own, "propensity"))
-
-
-def summed_within(n_clusters: int | None) -> str:
-    """Say of a standard error what clusters do to it; nothing where rows are independent."""
-    return "" if n_clusters is None else f"; summed within {n_clusters:,} clusters, factor G / (G - 1)"
 
 
 def read_sample(
@@ -172,7 +168,8 @@ def read_sample(
     InvalidInputError
         As for `open_frame`; a negative sample weight; a single cluster; values of other rows than `df`.
     """
-    also = {**(also or {}), "cluster": cluster, "sample_weight": sample_weight}
+    together = by_role(cluster)
+    also = {**(also or {}), **together, "sample_weight": sample_weight}
     frame = open_frame(
         df,
         treatment=treatment,
@@ -187,19 +184,8 @@ def read_sample(
     weight = read_sample_weight(frame, sample_weight, treated)
     clusters = None
     if cluster is not None:
-        clusters = clusters_there(frame.groups(cluster, "cluster"), weight)
-        rowwise_checks.clusters(clusters, treated, "cluster")
+        clusters = read_clusters(frame, together, treated, weight)
     return Sample(frame, treated, weight, clusters)
-
-
-def clusters_there(groups: Rows, sample_weight: Floats | None) -> Rows:
-    """Give the cluster of each row (n,) that is there; -1 for those of sample weight 0, which are not."""
-    if sample_weight is None or sample_weight.all():
-        return groups
-    there = sample_weight > 0
-    clusters = np.full(len(groups), -1, dtype=np.int64)
-    clusters[there] = np.unique(groups[there], return_inverse=True)[1]
-    return clusters
 
 
 def read_sample_weight(frame: Frame, sample_weight: object, treated: Bools) -> Floats | None:

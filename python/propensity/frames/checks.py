@@ -118,6 +118,12 @@ def column_name(role: str, value: object) -> None:
     raise TypeError(f"{role}: a column is given by its name, as text, not by {shown}{remedy}")
 
 
+NOT_TWO_WAYS = (
+    "clusters of two columns are for ipw and weighted_effect, and for aipw, ipwra and regression_adjustment "
+    "without folds, all without by="
+)
+
+
 def one_column(role: str, value: object, n_rows: int) -> None:
     """Require one column to be given by its name, or values row by row: not by a list of names."""
     if not isinstance(value, list | tuple) or len(value) == n_rows or not value:
@@ -127,9 +133,11 @@ def one_column(role: str, value: object, n_rows: int) -> None:
             raise TypeError(
                 f"{role}: one column is given by its name alone, {role}={value[0]!r}, not by a list"
             )
+        remedy = "for the combinations of their values make one column of them"
+        if role == "cluster":
+            remedy = NOT_TWO_WAYS
         raise TypeError(
-            f"{role}: one column is needed, and {len(value):,} are named, {listed(value)}; for the "
-            "combinations of their values make one column of them"
+            f"{role}: one column is needed, and {len(value):,} are named, {listed(value)}; {remedy}"
         )
 
 

@@ -27,7 +27,7 @@ from propensity.frames.lines import Subject, drop_line, library_of
 from propensity.frames.native import AnyFrame, AnySeries, Column
 from propensity.frames.rowwise import Reader, floats, read_values
 
-_LABELS = ("cluster", "strata", "ids")
+_LABELS = ("cluster", "second cluster", "strata", "ids")
 """What is given row by row and compared for equality alone."""
 
 

@@ -146,7 +146,7 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
         With `by`: fit all models anew in each group. By default they are fitted once, to all rows, so that
         groups share what moves the outcome, and small ones have an effect too.
     cluster, sample_weight : None, str, Series or array (n,), default None
-        As for `ipw`; folds keep clusters whole.
+        As for `ipw`; folds keep clusters whole, and those of two columns at once they cannot.
 
     Returns
     -------

@@ -12,6 +12,7 @@ import numpy as np
 from propensity import core
 from propensity.effects.arms import ArmMeans, Weighting
 from propensity.effects.cautions import adjustment_cautions, terms_cautions
+from propensity.effects.clusters import require_one_way
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import AIPW, IPWRA, RegressionAdjustment
@@ -86,10 +87,13 @@ def read_study(
     roles: Roles,
     also: Mapping[str, object] | None = None,
     takes_missing: tuple[bool, bool] = (False, False),
+    *,
+    two_ways: bool = False,
 ) -> Study:
     """Read the columns with a role, and make the terms of both models.
 
-    `takes_missing` says whether the score model and the outcome models may be given missing values.
+    `takes_missing` says whether the score model and the outcome models may be given missing values,
+    `two_ways` whether there may be clusters of two columns.
     """
     outcomes = outcome_names(roles.outcome)
     parse = partial(parse_covariates, data=df, treatment=roles.treatment, outcomes=outcomes, may_be_none=True)
@@ -109,6 +113,8 @@ def read_study(
         also=also,
         may_be_missing=[name for name in columns if name not in needed],
     )
+    if not two_ways:
+        require_one_way(sample.clusters, checks.NOT_TWO_WAYS)
     inputs = Inputs.read(sample.frame, score_terms, sample.sample_weight)
     score = ScoreRows.of(inputs, sample.treated)
     if roles.outcome_covariates is None:

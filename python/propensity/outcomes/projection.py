@@ -9,7 +9,7 @@ import pandas as pd
 
 from propensity import core
 from propensity.effects import inference
-from propensity.effects.sample import summed_within
+from propensity.effects.clusters import summed_within
 from propensity.errors import InvalidInputError
 from propensity.frames import checks, labels
 from propensity.frames.by_name import columns_by_name
@@ -220,7 +220,7 @@ def best_linear_projection(  # noqa: PLR0913 - each is a choice a user may have 
     return LinearProjection(
         coefficients=pd.Series(coefficients, index=index, name="estimate"),
         covariance=pd.DataFrame(covariance, index=index, columns=index),
-        se_method=f"least squares, HC3; pseudo-outcomes {found.made}" + summed_within(sample.n_clusters),
+        se_method=f"least squares, HC3; pseudo-outcomes {found.made}" + summed_within(sample.clusters),
         pseudo_outcomes=found.series(),
         dropped=dropped,
         cautions=found.cautions,

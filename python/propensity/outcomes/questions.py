@@ -75,7 +75,8 @@ class Question:
         takes_missing: tuple[bool, bool] = (False, False),
     ) -> MeasuredStudy:
         """Read a study, as `read_study` does, and look at what is to be measured."""
-        study = read_study(df, replace(roles, outcome=self.metrics.columns), also, takes_missing)
+        roles = replace(roles, outcome=self.metrics.columns)
+        study = read_study(df, roles, also, takes_missing, two_ways=True)
         measured = self.metrics.measured(study.sample)
         return MeasuredStudy(replace(study, sample=measured.sample), measured)
 

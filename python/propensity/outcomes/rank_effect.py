@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from propensity.effects import inference
-from propensity.effects.sample import summed_within
+from propensity.effects.clusters import summed_within
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
@@ -211,8 +211,7 @@ def rank_effect(  # noqa: PLR0913 - each is a choice a user may have to make, by
         std_error=inference.std_error(influence, found.sample.clusters),
         target=target,
         toc=pd.Series(ranked.curve(parts), index=pd.Index(parts, name="treated"), name="toc"),
-        se_method=f"influence function; pseudo-outcomes {found.made}"
-        + summed_within(found.sample.n_clusters),
+        se_method=f"influence function; pseudo-outcomes {found.made}" + summed_within(found.sample.clusters),
         pseudo_outcomes=found.series(),
         cautions=found.cautions,
     )

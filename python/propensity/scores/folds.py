@@ -97,6 +97,11 @@ class Lineup:
     @classmethod
     def of(cls, places: Rows, clusters: Rows | None, there: Bools) -> Lineup:
         """Line rows up by their places (n,)."""
+        if clusters is not None and clusters.ndim == 2:
+            raise InvalidInputError(
+                "cluster: folds keep clusters whole, and those of two columns hang together; name one "
+                "column, or take models of all rows, without folds"
+            )
         own = None if clusters is None else groups_by_content(clusters, places)
         return cls(rows_by_place(places, own, there), own)
 

@@ -130,7 +130,7 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
             _require_supported(estimator, cluster)
     metrics = Metrics(outcome, per, winsorize)
     roles = Roles(treatment, metrics.columns, covariates, outcome_covariates, cluster, sample_weight)
-    study = read_study(df, roles, takes_missing=_takes_missing(estimators))
+    study = read_study(df, roles, takes_missing=_takes_missing(estimators), two_ways=True)
     comparison = _compared(df, study, roles, metrics, penalty, contrast, by)
     order = [NAIVE, *(estimator.label for estimator in estimators)]
     if by is not None:

@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 
 from propensity.effects.arms import OutcomeFacts
+from propensity.effects.clusters import clusters_there, count, summed_within
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import AdjustmentEstimand, Balancing
 from propensity.effects.grouped import GroupedEffects
 from propensity.effects.ratio_metrics import facts_of_metric, metric_effect
-from propensity.effects.sample import clusters_there, summed_within, warn_once
+from propensity.effects.sample import warn_once
 from propensity.effects.several import Effects
 from propensity.effects.weighted_result import WeightedResult
 from propensity.errors import InvalidInputError
@@ -211,7 +212,7 @@ class BalancedWithEffects(WeightedResult):
     def _effect_on(self, y: Floats, contrast: Contrast, clusters: Rows | None) -> Effect:
         weights = np.asarray(self.weights)
         found = self.terms.effect(y, self.treated, weights, self.sample_weight, self.spec)
-        n_clusters = None if clusters is None else int(clusters.max()) + 1
+        n_clusters = None if clusters is None else count(clusters)
         s = self.sample_weight
         there = slice(None) if s is None else s > 0
         return Effect.of(
@@ -222,7 +223,7 @@ class BalancedWithEffects(WeightedResult):
             weights=self.weights,
             fingerprint=self.fingerprint,
             ess=(self.ess_treated, self.ess_control),
-            se_method=SE_METHOD + summed_within(n_clusters),
+            se_method=SE_METHOD + summed_within(clusters),
             clusters=clusters,
             n_clusters=n_clusters,
             contrast=contrast,

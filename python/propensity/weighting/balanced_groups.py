@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from propensity.effects.arms import Means, OutcomeFacts, effective_sizes
+from propensity.effects.clusters import summed_within
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import Balancing
@@ -16,7 +17,6 @@ from propensity.effects.group_means import origin_of
 from propensity.effects.grouped import GroupedEffects
 from propensity.effects.modelled_groups import too_few
 from propensity.effects.ratio_metrics import facts_of_metric, metric_effect
-from propensity.effects.sample import summed_within
 from propensity.effects.separate_groups import SeparateGroups
 from propensity.errors import InvalidInputError
 from propensity.frames.checks import Bools, Floats, Rows
@@ -68,13 +68,12 @@ class BalancedRows:
             too_few(*n) or replace(self._effect(groups, place, outcome, per), measured=measured)
             for place, n in enumerate(counts.T.tolist())
         ]
-        n_clusters = None if self.clusters is None else int(self.clusters.max()) + 1
         return GroupedEffects.of(
             BalancedGroups(groups, tuple(effects), counts, self.clusters),
             groups,
             estimand=self.spec.estimand,
             contrast=contrast,
-            se_method=self.se_method + summed_within(n_clusters),
+            se_method=self.se_method + summed_within(self.clusters),
             measured=measured,
             how="weights that balance all rows",
             cautions=cautions,

@@ -9,6 +9,7 @@ import numpy as np
 
 from propensity.effects.arms import Weighting, weights_name
 from propensity.effects.cautions import count_cautions
+from propensity.effects.clusters import require_one_way, summed_within
 from propensity.effects.coefficients import FittedTerms, standardized
 from propensity.effects.contrasts import Contrast
 from propensity.effects.estimators import WeightingEstimand
@@ -16,7 +17,7 @@ from propensity.effects.group_means import GroupMeans, hajek_arm, origin_of
 from propensity.effects.grouped import GroupedEffects
 from propensity.effects.metrics import Measured
 from propensity.effects.modelled_groups import GroupRows, ModelledGroups, facts_of_groups
-from propensity.effects.sample import Sample, summed_within
+from propensity.effects.sample import Sample
 from propensity.frames.checks import Floats
 from propensity.frames.columns import outcome_names
 from propensity.frames.grouping import Grouping, read_groups
@@ -88,6 +89,7 @@ def se_method_of(scored: Scored) -> str:
 def groups_of(measured: Measured, by: str | Sequence[str]) -> Grouping:
     """Read which group each row of a sample is in."""
     sample, outcomes = measured.sample, outcome_names(measured.metrics.columns)
+    require_one_way(sample.clusters, "effects by group know clusters of one column alone")
     treatment = sample.frame.treatment
     assert treatment is not None
     return read_groups(sample.frame.native, by, treatment=treatment, outcomes=outcomes, there=sample.there)
@@ -159,7 +161,7 @@ def group_rows(
         fingerprint=sample.fingerprint,
         clusters=sample.clusters,
         estimand=estimand,
-        se_method=se_method + summed_within(sample.n_clusters),
+        se_method=se_method + summed_within(sample.clusters),
         measured=measured.words(measured.only_outcome),
         weighs_alone=weighs_alone,
     )

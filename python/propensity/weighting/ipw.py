@@ -191,8 +191,9 @@ def ipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     winsorize : float, (float, float) or None, default None
         The quantile of the outcome, as 0.99, above which values are set to it, before anything else; two, as
         (0.01, 0.99), bound both ends. The result says how many were moved; the bounds are taken as known.
-    cluster : None, str, Series or array (n,), default None
-        Groups whose rows may vary together (workspaces, households); None for independent rows.
+    cluster : None, str, Series or array (n,), or a list of two of these, default None
+        Groups whose rows may vary together (workspaces, households); None for independent rows. Two where
+        they cross, as in ``["user", "day"]``: rows of a user may vary together, and so may those of a day.
     sample_weight : None, str, Series or array (n,), default None
         How much of the population a row stands for (a survey weight); that with which the model was fitted.
         Standard errors are of the rows that there are, whatever the weights' scale: counts of identical users

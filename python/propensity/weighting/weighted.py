@@ -100,8 +100,9 @@ def weighted_effect(  # noqa: PLR0913 - each is a choice a user may have to make
         A column whose values are groups, or several whose combinations are: the effect in each of them.
     per, winsorize : default None
         What the outcome is divided by, arm by arm, and the quantile that it is bounded at, as for `ipw`.
-    cluster : None, str, Series or array (n,), default None
-        Groups whose rows may vary together (workspaces, households); None for independent rows.
+    cluster : None, str, Series or array (n,), or a list of two of these, default None
+        Groups whose rows may vary together (workspaces, households); None for independent rows. Two where
+        they cross, as in ``["user", "day"]``: rows of a user may vary together, and so may those of a day.
     sample_weight : None, str, Series or array (n,), default None
         How much of the population a row stands for (a survey weight); that with which a result was made.
 

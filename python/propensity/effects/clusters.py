@@ -1,0 +1,103 @@
+"""Rows that may vary together: clusters of one column, or of two that cross.
+
+One column is an (n,) array of numbers 0 to G - 1, two are (n, 2): a user's rows and a day's. Rows that are
+not there have -1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from propensity.errors import InvalidInputError
+from propensity.frames import rowwise_checks
+from propensity.frames.checks import Bools, Floats, Rows
+from propensity.frames.columns import Frame
+
+FIRST, SECOND = "cluster", "second cluster"
+
+
+def by_role(cluster: object) -> dict[str, object]:
+    """Give what is to be read row by row: one column, or with a list of two both, by their roles."""
+    if not _are_two(cluster):
+        return {FIRST: cluster}
+    assert isinstance(cluster, list | tuple)
+    return dict(zip((FIRST, SECOND), cluster, strict=True))
+
+
+def _are_two(cluster: object) -> bool:
+    if not isinstance(cluster, list | tuple) or len(cluster) != 2:
+        return False
+    return all(isinstance(one, str) or np.ndim(one) == 1 for one in cluster)
+
+
+def read_clusters(frame: Frame, roles: Mapping[str, object], treated: Bools, weight: Floats | None) -> Rows:
+    """Read which clusters rows are in, by roles as `by_role` gives them.
+
+    Raises
+    ------
+    InvalidInputError
+        All rows of an arm are in one cluster; both columns hold the same.
+    """
+    found = [clusters_there(frame.groups(values, role), weight) for role, values in roles.items()]
+    for (role, values), clusters in zip(roles.items(), found, strict=True):
+        named = isinstance(values, str) and len(roles) > 1
+        rowwise_checks.clusters(clusters, treated, f"{FIRST}: column '{values}'" if named else role)
+    if len(found) == 1:
+        return found[0]
+    if int(both(*found).max()) == max(int(own.max()) for own in found):
+        raise InvalidInputError(
+            "cluster: the clusters of one column are whole within those of the other, which says it all; "
+            "name the coarser one alone"
+        )
+    return np.column_stack(found)
+
+
+def clusters_there(groups: Rows, sample_weight: Floats | None) -> Rows:
+    """Give the cluster of each row (n,) that is there; -1 for those of sample weight 0, which are not."""
+    if sample_weight is None or sample_weight.all():
+        return groups
+    there = sample_weight > 0
+    clusters = np.full(len(groups), -1, dtype=np.int64)
+    clusters[there] = np.unique(groups[there], return_inverse=True)[1]
+    return clusters
+
+
+def both(one: Rows, other: Rows) -> Rows:
+    """Give the clusters (n,) of rows that share both; -1 for rows that are not there."""
+    there = one >= 0
+    found = np.full(len(one), -1, dtype=np.int64)
+    pairs = one[there] * (int(other.max()) + 1) + other[there]
+    found[there] = np.unique(pairs, return_inverse=True)[1]
+    return found
+
+
+def count(clusters: Rows) -> int:
+    """Give how many clusters there are; of two columns in the one that has fewer."""
+    return int(clusters.max(axis=0).min()) + 1
+
+
+def require_one_way(clusters: Rows | None, what: str) -> None:
+    """Require clusters of one column.
+
+    Raises
+    ------
+    InvalidInputError
+        There are two; `what` says what cannot be done with them.
+    """
+    if clusters is not None and clusters.ndim == 2:
+        raise InvalidInputError(f"cluster: {what}; name one column")
+
+
+def summed_within(clusters: Rows | None) -> str:
+    """Say of a standard error what clusters do to it; nothing where rows are independent."""
+    if clusters is None:
+        return ""
+    if clusters.ndim == 1:
+        return f"; summed within {count(clusters):,} clusters, factor G / (G - 1)"
+    first, second = (int(own.max()) + 1 for own in clusters.T)
+    return (
+        f"; summed within {first:,} and within {second:,} clusters, less what is within both (Cameron, "
+        "Gelbach and Miller 2011), factors G / (G - 1)"
+    )
