@@ -12,6 +12,8 @@
 //! it cancels that a product does not lose by itself; where what is left is small all the same (a column that is
 //! constant, or in an arm) the product is made, and asked as any other column.
 
+mod product;
+
 use std::ops::Range;
 
 use ndarray::{Array2, ArrayView2, ShapeBuilder};
@@ -308,65 +310,6 @@ impl Sums {
     }
 }
 
-impl Product {
-    /// The product of the columns at two places of a design.
-    fn of(design: &Covariates<'_>, [j, k]: [usize; 2], binary: bool) -> Self {
-        let scale = [j, k].map(|column| design.scale[column]);
-        let [a, b] = [design.center[j] / scale[0], design.center[k] / scale[1]];
-        Self { j, k, binary, shift: [a, b], scale: scale[0] * scale[1] }
-    }
-
-    /// The mean of p in an arm; of a binary product its share.
-    fn mean(&self, sums: &ScoreEquations) -> f64 {
-        let ([a, b], weight) = (self.shift, entry(sums, 0, 0));
-        let [z_j, z_k] = [self.j, self.k].map(|column| entry(sums, 0, column + 1));
-        let mean = (a * z_k + b * z_j + entry(sums, self.j + 1, self.k + 1)) / weight;
-        if self.binary { snapped(self.scale * (a * b + mean)) } else { mean }
-    }
-
-    /// The moments of p in an arm that weighs `weight`; none where digits were lost.
-    fn moments(&self, sums: &ScoreEquations, weight: f64) -> Option<Moments> {
-        let mean = self.mean(sums);
-        if self.binary {
-            return Some(Moments { weight, mean, deviation: 0.0 });
-        }
-        let d = (sums.gradient.len() - 1) / 2;
-        let ([a, b], [z_j, z_k]) = (self.shift, [self.j + 1, self.k + 1]);
-        let [square_j, square_k] = [z_j + d, z_k + d];
-        let at = |one: usize, other: usize| entry(sums, one, other);
-        let parts = [
-            a * a * at(z_k, z_k),
-            b * b * at(z_j, z_j),
-            at(square_j, square_k),
-            2.0 * a * b * at(z_j, z_k),
-            2.0 * a * at(z_j, square_k),
-            2.0 * b * at(z_k, square_j),
-            -weight * mean * mean,
-        ];
-        let deviation: f64 = parts.iter().sum();
-        let size: f64 = parts.iter().map(|part| part.abs()).sum();
-        let is_whole = deviation > CANCELLED * size && deviation.is_finite();
-        is_whole.then_some(Moments { weight, mean, deviation })
-    }
-}
-
-/// The sum of products of two columns.
-fn entry(sums: &ScoreEquations, one: usize, other: usize) -> f64 {
-    sums.information[one.min(other) * sums.gradient.len() + one.max(other)]
-}
-
-/// A share, none and all of it but for rounding being none and all.
-fn snapped(share: f64) -> f64 {
-    const ROUNDING: f64 = 1e-12;
-    if share < ROUNDING {
-        0.0
-    } else if share > 1.0 - ROUNDING {
-        1.0
-    } else {
-        share
-    }
-}
-
 /// The sums over some rows.
 fn sums_of_rows(
     design: &Covariates<'_>,
@@ -400,75 +343,4 @@ fn sums_of_rows(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::balance::smd;
-
-    /// Columns of every kind: far from zero, binary, signs, counts, one level that an arm lacks, a constant.
-    fn data(n: usize) -> (Array2<f64>, Vec<bool>, Vec<f64>, Vec<f64>) {
-        let noise =
-            |i: usize, k: usize| (((i * 2_654_435_761 + k * 40_503) >> 7) % 1000) as f64 / 1000.0;
-        let treatment: Vec<bool> = (0..n).map(|i| noise(i, 0) < 0.4).collect();
-        let x = Array2::from_shape_fn((n, 7), |(i, k)| match k {
-            0 => 2000.0 + 10.0 * noise(i, 1) + f64::from(u8::from(treatment[i])),
-            1 => f64::from(u8::from(noise(i, 2) < 0.3)),
-            2 => [-1.0, 0.0, 1.0][i % 3],
-            3 => (4.0 * noise(i, 3)).floor(),
-            4 => f64::from(u8::from(noise(i, 4) < 0.2 && treatment[i])),
-            5 => 3.0,
-            _ => 1.0 - 2.0 * noise(i, 5).powi(3),
-        });
-        let weights = (0..n).map(|i| 0.1 + noise(i, 6)).collect();
-        let own = (0..n).map(|i| (i % 5) as f64).collect();
-        (x, treatment, weights, own)
-    }
-
-    #[test]
-    fn product_smds_are_those_of_the_products_as_columns() {
-        let (x, treatment, weights, own) = data(3 * BLOCK + 57);
-        let pairs: Vec<[usize; 2]> = (0..7).flat_map(|j| (j..7).map(move |k| [j, k])).collect();
-        let made = Array2::from_shape_fn((x.nrows(), pairs.len()).f(), |(row, pair)| {
-            pairs[pair].iter().map(|k| x[(row, *k)]).product::<f64>()
-        });
-        let all =
-            [Denominator::Pooled, Denominator::Treated, Denominator::Control, Denominator::All];
-        for denominator in all {
-            for base in [None, Some(&own[..])] {
-                let monitor = Monitor::default();
-                let found = product_smds(
-                    x.view(),
-                    &treatment,
-                    &pairs,
-                    &[&weights],
-                    base,
-                    denominator,
-                    &monitor,
-                )
-                .unwrap();
-                for (sample, weights) in [None, Some(&weights[..])].into_iter().enumerate() {
-                    let expected =
-                        smd(made.view(), &treatment, weights, base, denominator).unwrap();
-                    for (pair, expected) in expected.iter().enumerate() {
-                        let found = found[(pair, sample)];
-                        let is_same = (found - expected).abs() < 1e-9 * (1.0 + expected.abs())
-                            || (found.is_infinite() && expected.is_infinite());
-                        assert!(is_same, "{:?} {denominator:?}: {found} {expected}", pairs[pair]);
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn product_smds_of_what_overflows_are_missing() {
-        let x =
-            Array2::from_shape_fn((6, 2), |(row, k)| if k == 0 { 1e140 } else { 1.0 } * row as f64);
-        let treatment = [true, false, true, false, true, false];
-        let pairs = [[0, 0], [1, 1]];
-        let unit = Denominator::Pooled;
-        let found =
-            product_smds(x.view(), &treatment, &pairs, &[], None, unit, &Monitor::default())
-                .unwrap();
-        assert!(found[(1, 0)].is_finite() && found[(0, 0)].is_nan());
-    }
-}
+mod tests;

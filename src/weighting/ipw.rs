@@ -158,15 +158,17 @@ pub fn ipw(
         })
         .transpose()?;
     let weights = total_weights(treatment, Some((scores, estimand)), sample_weight, bounds);
-    let is_bounded =
-        |i: usize| estimand.weight(treatment[i], scores[i]) > bounds[usize::from(treatment[i])];
+    let has_bounds = spec.truncate.is_some();
+    let is_bounded = |i: usize| {
+        has_bounds && estimand.weight(treatment[i], scores[i]) > bounds[usize::from(treatment[i])]
+    };
     let slope = |i: usize| {
         let slope = row_weight(i) * estimand.weight_slope(treatment[i], scores[i]);
         if is_bounded(i) { 0.0 } else { slope }
     };
-    let n_truncated = [false, true].map(|arm| {
-        (0..n).filter(|i| treatment[*i] == arm && row_weight(*i) > 0.0 && is_bounded(*i)).count()
-    });
+    let is_cut = |i: &usize| is_bounded(*i) && row_weight(*i) > 0.0;
+    let n_truncated =
+        [false, true].map(|arm| (0..n).filter(|i| is_cut(i) && treatment[*i] == arm).count());
     let influence = |arm: bool, mean: f64| {
         let own = |i: usize| if treatment[i] == arm { outcome[i] - mean } else { 0.0 };
         let through_scores =
