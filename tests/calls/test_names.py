@@ -69,7 +69,7 @@ def test_list_of_one_name_is_told_to_be_a_name(df, case):
 
 def test_clusters_of_more_columns_than_can_be_are_told_where_they_can(df):
     crossing = df.assign(day=np.arange(len(df)) % 7)
-    with pytest.raises(InvalidInputError, match="clusters of two columns are for ipw and weighted_effect"):
+    with pytest.raises(InvalidInputError, match="clusters of two columns are for ipw, weighted_effect"):
         BOOTSTRAP(crossing, cluster=["ws", "day"])
     with pytest.raises(
         TypeError, match="one column is needed, and 3 are named, 'ws', 'day', 'x'; clusters of"

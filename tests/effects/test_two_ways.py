@@ -49,6 +49,9 @@ KINDS = {
     "aipw": lambda df, **o: ps.aipw(df, **ROLES, covariates=["x"], **o),
     "ipwra": lambda df, **o: ps.ipwra(df, **ROLES, covariates=["x"], **o),
     "regression_adjustment": lambda df, **o: ps.regression_adjustment(df, **ROLES, covariates=["x"], **o),
+    "fit_weights": lambda df, **o: ps.fit_weights(df, treatment="t", covariates=["x"], **_weight(o)).effect(
+        "y", **{name: value for name, value in o.items() if name != "sample_weight"}
+    ),
     "weighted_effect": lambda df, **o: ps.weighted_effect(df, **ROLES, weights="x2", estimand="ATE", **o),
 }
 
@@ -139,6 +142,12 @@ def test_covariance_that_is_none_gives_way_to_the_sum(rows):
 @pytest.mark.parametrize(
     ("call", "said"),
     [
+        (
+            lambda df: ps.fit_weights(df, treatment="t", covariates=["x"]).effect(
+                "y", by="team", cluster=TWO
+            ),
+            "name one column",
+        ),
         (lambda df: ps.ipw(df, **ROLES, scores="e", cluster=["user", "nope"]), "'nope' is not in the frame"),
         (lambda df: ps.ipw(df, **ROLES, scores="e", cluster=["user", "user"]), "the coarser one alone"),
         (lambda df: ps.ipw(df, **ROLES, scores="e", cluster=["user", "team"]), "the coarser one alone"),

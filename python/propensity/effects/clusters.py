@@ -6,16 +6,16 @@ not there have -1.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from propensity.errors import InvalidInputError
 from propensity.frames import rowwise_checks
 from propensity.frames.checks import Bools, Floats, Rows
-from propensity.frames.columns import Frame
 
 FIRST, SECOND = "cluster", "second cluster"
+ONE_WAY_BY_GROUP = "effects by group know clusters of one column alone"
 
 
 def by_role(cluster: object) -> dict[str, object]:
@@ -32,15 +32,20 @@ def _are_two(cluster: object) -> bool:
     return all(isinstance(one, str) or np.ndim(one) == 1 for one in cluster)
 
 
-def read_clusters(frame: Frame, roles: Mapping[str, object], treated: Bools, weight: Floats | None) -> Rows:
-    """Read which clusters rows are in, by roles as `by_role` gives them.
+def read_clusters(
+    roles: Mapping[str, object],
+    read: Callable[[object, str], Rows],
+    treated: Bools,
+    weight: Floats | None,
+) -> Rows:
+    """Read which clusters rows are in, by roles as `by_role` gives them; `read` gives the groups of one.
 
     Raises
     ------
     InvalidInputError
         All rows of an arm are in one cluster; both columns hold the same.
     """
-    found = [clusters_there(frame.groups(values, role), weight) for role, values in roles.items()]
+    found = [clusters_there(read(values, role), weight) for role, values in roles.items()]
     for (role, values), clusters in zip(roles.items(), found, strict=True):
         named = isinstance(values, str) and len(roles) > 1
         rowwise_checks.clusters(clusters, treated, f"{FIRST}: column '{values}'" if named else role)

@@ -184,7 +184,7 @@ def read_sample(
     weight = read_sample_weight(frame, sample_weight, treated)
     clusters = None
     if cluster is not None:
-        clusters = read_clusters(frame, together, treated, weight)
+        clusters = read_clusters(together, frame.groups, treated, weight)
     return Sample(frame, treated, weight, clusters)
 
 

@@ -119,8 +119,8 @@ def column_name(role: str, value: object) -> None:
 
 
 NOT_TWO_WAYS = (
-    "clusters of two columns are for ipw and weighted_effect, and for aipw, ipwra and regression_adjustment "
-    "without folds, all without by="
+    "clusters of two columns are for ipw, weighted_effect and the effects of fit_weights, and for aipw, "
+    "ipwra and regression_adjustment without folds, all without by="
 )
 
 

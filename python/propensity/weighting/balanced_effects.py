@@ -10,7 +10,14 @@ import numpy as np
 import pandas as pd
 
 from propensity.effects.arms import OutcomeFacts
-from propensity.effects.clusters import clusters_there, count, summed_within
+from propensity.effects.clusters import (
+    ONE_WAY_BY_GROUP,
+    by_role,
+    count,
+    read_clusters,
+    require_one_way,
+    summed_within,
+)
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import AdjustmentEstimand, Balancing
@@ -115,8 +122,8 @@ class BalancedWithEffects(WeightedResult):
             balanced; products of them with the groups balance each (``covariates="tier * (age + tenure)"``).
         per : None, str, Series or array (n,), default None
             What the outcome is divided by, arm by arm, as for `ipw`: clicks per view.
-        cluster : None, str, Series or array (n,), default None
-            Groups whose rows may vary together (workspaces, households); None for independent rows.
+        cluster : None, str, Series or array (n,), or a list of two of these, default None
+            Groups whose rows may vary together, as for `ipw`; None for independent rows.
 
         Returns
         -------
@@ -145,6 +152,7 @@ class BalancedWithEffects(WeightedResult):
         checks.choice("contrast", contrast, get_args(Contrast))
         clusters = None if cluster is None else self._clusters(cluster)
         if by is not None:
+            require_one_way(clusters, ONE_WAY_BY_GROUP)
             return self._by_group(outcome, per, by, contrast, clusters)
         if are_names(outcome):
             names = outcome_names(outcome)
@@ -250,8 +258,10 @@ class BalancedWithEffects(WeightedResult):
 
     def _clusters(self, cluster: object) -> Rows:
         """Read which cluster a row is in, -1 for rows that are not there."""
-        groups = read_groups_later(cluster, self.fingerprint, "cluster")
-        assert groups is not None
-        clusters = clusters_there(groups, self.sample_weight)
-        rowwise_checks.clusters(clusters, self.treated, "cluster")
-        return clusters
+
+        def read(values: object, _: str) -> Rows:
+            groups = read_groups_later(values, self.fingerprint, "cluster")
+            assert groups is not None
+            return groups
+
+        return read_clusters(by_role(cluster), read, self.treated, self.sample_weight)
