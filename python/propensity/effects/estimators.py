@@ -2,7 +2,7 @@
 
 The same specifications serve every function that runs several estimators side by side; those of matching are
 in `matching_specification`. The compiled core reads their attributes by name: what has `n_neighbors` is
-matching, what has a `method` uses an outcome model, the rest is weighting.
+matching, what has a `method` uses an outcome model or balances, the rest is weighting.
 """
 
 from collections.abc import Sequence

@@ -38,6 +38,7 @@ impl Role {
     pub const MOVED_FROM_1: Self = Self { moved: 1.0, base: 1.0, ..Self::NONE };
 
     /// exp(g eta), from exp(eta).
+    #[inline]
     fn power(&self, odds: f64) -> f64 {
         if self.sign > 0.0 { odds } else { 1.0 / odds }
     }
@@ -98,44 +99,61 @@ impl Dual {
         [s * role.constant - role.sign * spread, spread]
     }
 
-    /// What a row of an arm weighs whose exp(eta) are these, if its weights are made by it.
-    pub fn weight_of(&self, arm: bool, odds: &Lane) -> Option<Lane> {
+    /// What units weigh in an arm, and their weighed outcomes, that have so many rows there, whose outcomes add up to
+    /// these, and whose exp(eta) are these; none where its weights are not made by it.
+    pub fn weighed(&self, arm: bool, rows: &Lane, outcome: &Lane, odds: &Lane) -> Option<[f64; 2]> {
         let role = self.role(arm);
-        self.weighs[usize::from(arm)].then(|| {
-            let mut weight = [role.base; BLOCK];
-            if role.moved > 0.0 {
-                weight.iter_mut().zip(odds).for_each(|(weight, odds)| *weight += role.power(*odds));
-            }
-            weight
-        })
+        if !self.weighs[usize::from(arm)] {
+            return None;
+        }
+        if role.moved == 0.0 {
+            return Some([rows, outcome].map(|of_rows| role.base * sum(|unit| of_rows[unit])));
+        }
+        let mut weight = [0.0; BLOCK];
+        weight
+            .iter_mut()
+            .zip(odds)
+            .for_each(|(weight, odds)| *weight = role.base + role.power(*odds));
+        Some([rows, outcome].map(|of_rows| sum(|unit| weight[unit] * of_rows[unit])))
+    }
+
+    /// What of the target units weigh that have so many rows in either arm, controls first.
+    pub fn target(&self, rows: &[Lane; 2]) -> f64 {
+        let of_arm = |(role, rows): (&Role, &Lane)| match role.constant.abs() {
+            constant if constant > 0.0 => constant * sum(|unit| rows[unit]),
+            _ => 0.0,
+        };
+        self.roles.iter().zip(rows).map(of_arm).sum()
     }
 
     /// Fill in the residuals and the spreads of units that have so many rows in either arm, controls first, and whose
-    /// exp(eta) are these; and say what of the target they weigh.
-    pub fn read(
-        &self,
-        rows: &[Lane; 2],
-        odds: &Lane,
-        residual: &mut Lane,
-        spread: &mut Lane,
-    ) -> f64 {
-        residual.fill(0.0);
-        spread.fill(0.0);
-        let mut total = 0.0;
-        for (role, rows) in self.roles.iter().zip(rows) {
-            if role.constant.abs() > 0.0 {
-                residual.iter_mut().zip(rows).for_each(|(e, rows)| *e += role.constant * rows);
-                total += role.constant.abs() * rows.iter().sum::<f64>();
+    /// exp(eta) are these.
+    pub fn read(&self, rows: &[Lane; 2], odds: &Lane, residual: &mut Lane, spread: &mut Lane) {
+        let [control, treated] = &self.roles;
+        if let Some(arm) = self.weighs_one() {
+            let (own, other) = (&self.roles[arm], &self.roles[1 - arm]);
+            let (rows, others) = (&rows[arm], &rows[1 - arm]);
+            for unit in 0..BLOCK {
+                spread[unit] = rows[unit] * odds[unit];
+                residual[unit] =
+                    own.constant * rows[unit] + other.constant * others[unit] - spread[unit];
             }
-            if role.moved > 0.0 {
-                for row in 0..BLOCK {
-                    let moved = rows[row] * role.power(odds[row]);
-                    residual[row] -= role.sign * moved;
-                    spread[row] += moved;
-                }
-            }
+            return;
         }
-        total
+        for unit in 0..BLOCK {
+            let moved = [
+                rows[0][unit] * control.power(odds[unit]),
+                rows[1][unit] * treated.power(odds[unit]),
+            ];
+            spread[unit] = moved[0] + moved[1];
+            residual[unit] = control.constant * rows[0][unit] - control.sign * moved[0]
+                + (treated.constant * rows[1][unit] - treated.sign * moved[1]);
+        }
+    }
+
+    /// The arm whose weights alone are found, by exp(eta) itself.
+    fn weighs_one(&self) -> Option<usize> {
+        self.weighs().map(usize::from).filter(|arm| self.roles[*arm].sign > 0.0)
     }
 
     /// Put g q (z'step)^2 in the place of z'step, of units as for [`Dual::read`].
@@ -216,6 +234,18 @@ impl Dual {
             intercept,
         })
     }
+}
+
+/// The sum over the units of a block, in strands that do not wait for each other.
+#[inline]
+fn sum(value: impl Fn(usize) -> f64) -> f64 {
+    let mut strands = [0.0; 8];
+    for first in (0..BLOCK).step_by(strands.len()) {
+        for (k, strand) in strands.iter_mut().enumerate() {
+            *strand += value(first + k);
+        }
+    }
+    strands.iter().sum()
 }
 
 /// A row's sample weight.
