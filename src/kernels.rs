@@ -34,7 +34,7 @@ pub use contrast::contrast_sums;
 pub use equations::ScoreEquations;
 pub use few_columns::FEW_COLUMNS;
 pub use full_fit::{AtFullFit, at_full_fit};
-pub use gains::{Lefts, Part, best_cut};
+pub use gains::{Lefts, Part, Uncut, best_cut};
 pub use gradients::{Predicted, Scales, Slopes, logistic_slopes, poisson_slopes, squared_slopes};
 pub use instructions::instruction_set;
 pub use outcome::{ArmProducts, Weighing, arm_counts, arm_products, fitted_sums};

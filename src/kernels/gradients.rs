@@ -40,21 +40,21 @@ pub struct Scales {
 }
 
 dispatched!(
-    /// Of the log-loss: w p - w y and w p (1 - p).
-    pub fn logistic_slopes<'a>(at: &'a Predicted, scales: Scales, into: &'a mut Slopes) -> (),
+    /// Of the log-loss: w p - w y and w p (1 - p); what they sum to.
+    pub fn logistic_slopes<'a>(at: &'a Predicted, scales: Scales, into: &'a mut Slopes) -> [i64; 2],
     |_| fill(at, scales, into, |f, w, wy| {
         let (p, q) = arithmetic::probability(f);
         (w * p - wy, w * p * q)
     })
 );
 dispatched!(
-    /// Of half the squared error: w f - w y and w.
-    pub fn squared_slopes<'a>(at: &'a Predicted, scales: Scales, into: &'a mut Slopes) -> (),
+    /// Of half the squared error: w f - w y and w; what they sum to.
+    pub fn squared_slopes<'a>(at: &'a Predicted, scales: Scales, into: &'a mut Slopes) -> [i64; 2],
     |_| fill(at, scales, into, |f, w, wy| (w * f - wy, w))
 );
 dispatched!(
-    /// Of half Poisson's deviance: w exp(f) - w y and w exp(f).
-    pub fn poisson_slopes<'a>(at: &'a Predicted, scales: Scales, into: &'a mut Slopes) -> (),
+    /// Of half Poisson's deviance: w exp(f) - w y and w exp(f); what they sum to.
+    pub fn poisson_slopes<'a>(at: &'a Predicted, scales: Scales, into: &'a mut Slopes) -> [i64; 2],
     |_| fill(at, scales, into, |f, w, wy| {
         let mean = w * arithmetic::exp(f);
         (mean - wy, mean)
@@ -67,13 +67,16 @@ fn fill(
     scales: Scales,
     into: &mut Slopes,
     slopes: impl Fn(f64, f64, f64) -> (f64, f64),
-) {
+) -> [i64; 2] {
     for k in 0..BLOCK {
         let (gradient, curvature) = slopes(f64::from(at.predictor[k]), at.weight[k], at.outcome[k]);
         let least = f64::from(u8::from(at.weight[k] > 0.0));
         into.gradient[k] = whole(gradient * scales.gradient).cast_signed();
         into.curvature[k] = whole((curvature * scales.curvature).max(least));
     }
+    let gradients = into.gradient.iter().fold(0, |sum: i64, g| sum.wrapping_add(i64::from(*g)));
+    let curvatures = into.curvature.iter().fold(0, |sum: i64, h| sum.wrapping_add(i64::from(*h)));
+    [gradients, curvatures]
 }
 
 /// The nearest whole number, modulo 2^32: adding 1.5 * 2^52 leaves it in the lowest bits.
@@ -97,9 +100,14 @@ mod tests {
 
     const SCALES: Scales = Scales { gradient: 1e6, curvature: 1e6 };
 
-    fn numbers(slopes: impl Fn(&Predicted, Scales, &mut Slopes), at: &Predicted) -> (i32, u32) {
+    fn numbers(
+        slopes: impl Fn(&Predicted, Scales, &mut Slopes) -> [i64; 2],
+        at: &Predicted,
+    ) -> (i32, u32) {
         let mut into = Slopes::default();
-        slopes(at, SCALES, &mut into);
+        let [gradients, curvatures] = slopes(at, SCALES, &mut into);
+        assert_eq!(gradients, into.gradient.iter().copied().map(i64::from).sum::<i64>());
+        assert_eq!(curvatures, into.curvature.iter().copied().map(i64::from).sum::<i64>());
         assert!(into.gradient.iter().all(|g| *g == into.gradient[0]));
         (into.gradient[BLOCK - 1], into.curvature[0])
     }

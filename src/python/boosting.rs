@@ -115,7 +115,7 @@ pub struct LossPath {
 /// estimand : {"ATE", "ATT", "ATC", "ATO", "ATM"}, default "ATE"
 ///     Whose weights the balance is taken under.
 /// depth : int, default 3
-///     Questions from the root of a tree to a leaf, at most 12.
+///     Questions from the root of a tree to a leaf, at most 8.
 /// learning_rate : float, default 0.05
 ///     The share of Newton's step that a tree takes.
 /// max_trees : int, default 500

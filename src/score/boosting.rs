@@ -13,6 +13,7 @@ mod grow;
 mod histogram;
 mod imbalance;
 mod loss;
+mod losses;
 mod model;
 mod outcomes;
 mod sample;
@@ -23,10 +24,12 @@ mod tree;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod twin;
 
 pub use bins::{Bins, Table};
 pub use folds::FoldModel;
-pub use grow::Shape;
+pub use grow::{DEEPEST, Shape};
 pub use loss::Loss;
 pub use model::{BoostedTrees, Units};
 pub use outcomes::{BoostedOutcome, LossPath, boosted_outcomes};
@@ -40,9 +43,6 @@ use crate::error::{Error, Result};
 
 /// Trees between two looks at what they give.
 pub const STRIDE: usize = 10;
-
-/// The most questions that a tree may ask on the way to a leaf.
-pub const DEEPEST: usize = 12;
 
 /// How many trees, and of what shape.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -72,7 +72,7 @@ impl BoostingSpec {
         let Shape { depth, learning_rate, min_leaf } = self.shape;
         let refused = |name, found, allowed| Err(Error::Argument { name, found, allowed });
         if !(1..=DEEPEST).contains(&depth) {
-            return refused("depth", depth.to_string(), "a whole number from 1 to 12");
+            return refused("depth", depth.to_string(), "a whole number from 1 to 8");
         }
         if !(learning_rate > 0.0 && learning_rate <= 1.0) {
             return refused(

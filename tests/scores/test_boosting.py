@@ -350,7 +350,7 @@ def test_specifications_are_frozen_and_say_what_they_are():
     ("options", "words"),
     [
         ({"depth": 0}, "depth must be a whole number of at least 1, not 0"),
-        ({"depth": 13}, "depth must be a whole number from 1 to 12, not 13"),
+        ({"depth": 9}, "depth must be a whole number from 1 to 8, not 9"),
         ({"depth": 2.5}, "depth must be a whole number"),
         ({"learning_rate": 0.0}, "learning_rate must be a finite number greater than 0"),
         ({"learning_rate": 1.5}, "learning_rate must be more than 0 and at most 1, not 1.5"),
@@ -462,7 +462,7 @@ def _with(at, value):
         ("factors", _full((59, 1), 0), "factors has 59 rows where 60 are expected"),
         ("balance", _full((60, 1), -np.inf), "balance, column 0: 60 infinite values"),
         ("balance", _full((59, 1), 0.0), "balance has 59 rows where 60 are expected"),
-        ("depth", lambda _: 13, "depth must be a whole number from 1 to 12, not 13"),
+        ("depth", lambda _: 9, "depth must be a whole number from 1 to 8, not 9"),
         ("learning_rate", lambda _: np.nan, "learning_rate must be more than 0, at most 1, not NaN"),
         ("stop", lambda _: "smd", 'stop must be "balance", "log_loss" or none'),
     ],

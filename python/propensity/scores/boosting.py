@@ -21,7 +21,7 @@ StopAt: TypeAlias = Literal["balance", "log_loss"]
 Loss: TypeAlias = Literal["squared", "logistic", "poisson"]
 Estimand: TypeAlias = Literal["ATE", "ATT", "ATC", "ATO", "ATM"]
 
-_DEEPEST = 12  # as in the core (src/score/boosting.rs)
+_DEEPEST = 8  # as in the core (src/score/boosting.rs)
 
 
 @answered_class
@@ -41,7 +41,7 @@ class Boosting:
     Parameters
     ----------
     depth : int, default 3
-        Questions on the way from the root of a tree to a leaf, 1 to 12: how many columns may act together.
+        Questions on the way from the root of a tree to a leaf, 1 to 8: how many columns may act together.
         Three, for products of three columns are rare, and of deeper trees more is noise.
     learning_rate : float, default 0.05
         The share of its full step that a tree takes, more than 0 and at most 1. Small steps are averages

@@ -1,4 +1,5 @@
-//! The bins of every row, a row's codes side by side: a node reads a row once for all of its columns.
+//! The bins of every row: column by column, where a question is asked of one, and a row's codes side by side, where
+//! a node is summed up for all columns at once.
 
 use rayon::prelude::*;
 
@@ -11,17 +12,25 @@ use crate::units::cells::groups::{finish, mix};
 /// Columns whose codes stand together, at most: so many histograms of one column fit into the nearest cache.
 pub const WIDEST: usize = 8;
 
-/// Rows that are coded at a time, so that a column's values are read in a stretch.
-const STRETCH: usize = 1024;
-
 /// The codes of n rows.
 #[derive(Debug, Clone)]
 pub struct Codes {
     n_rows: usize,
+    /// Each column by itself, for questions to one column.
+    pub columns: Vec<Column>,
+    /// Columns of bytes side by side, for sums over all of them.
     pub groups: Vec<Group>,
-    pub words: Vec<Words>,
-    /// By column.
+    /// By column, where its histogram is.
     places: Vec<Place>,
+}
+
+/// The codes of one column.
+#[derive(Debug, Clone)]
+pub enum Column {
+    /// Of at most 255 bins.
+    Bytes(Vec<u8>),
+    /// Of a factor of more levels. The code of a missing one is their number.
+    Words(Vec<u16>),
 }
 
 /// Columns of at most 255 bins, a byte each, row by row.
@@ -31,15 +40,7 @@ pub struct Group {
     pub codes: Vec<u8>,
 }
 
-/// A factor of more levels. The code of a missing one is their number.
-#[derive(Debug, Clone)]
-pub struct Words {
-    pub column: usize,
-    pub n_levels: usize,
-    pub codes: Vec<u16>,
-}
-
-/// Where the codes of a column are.
+/// Where the histogram of a column is: in a group of columns, or by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     Byte { group: usize, lane: usize },
@@ -52,30 +53,38 @@ impl Codes {
     /// # Errors
     /// [`Error::Stopped`].
     pub fn of(table: &Table<'_>, bins: &[Bins], monitor: &Monitor) -> Result<Self> {
-        let n_rows = table.n_rows();
-        let narrow: Vec<usize> = (0..bins.len()).filter(|k| bins[*k].len() <= NUMBERS).collect();
-        // As even as can be: ten columns are twice five.
-        let width = narrow.len().div_ceil(narrow.len().div_ceil(WIDEST).max(1)).max(1);
-        let mut groups = Vec::new();
-        for columns in narrow.chunks(width) {
-            groups.push(Group::of(table, bins, columns, monitor)?);
-        }
-        let wide = (0..bins.len()).filter(|k| bins[*k].len() > NUMBERS);
-        let words: Vec<Words> = wide.map(|k| Words::of(table, k, bins[k].len())).collect();
-        Ok(Self::laid_out(n_rows, groups, words))
+        let column = |(k, own): (usize, &Bins)| {
+            if own.len() > NUMBERS {
+                let levels = table.factors.column(k - table.numbers.ncols());
+                return Ok(Column::Words(levels.iter().map(|x| word(*x, own.len())).collect()));
+            }
+            let mut codes = vec![0; table.n_rows()];
+            codes.par_chunks_mut(CHUNK).enumerate().try_for_each(|(chunk, codes)| {
+                monitor.check()?;
+                code(table, own, k, chunk * CHUNK, codes);
+                Ok::<(), Error>(())
+            })?;
+            Ok(Column::Bytes(codes))
+        };
+        let columns = bins.iter().enumerate().map(column).collect::<Result<Vec<_>>>()?;
+        Ok(Self::laid_out(table.n_rows(), columns))
     }
 
-    fn laid_out(n_rows: usize, groups: Vec<Group>, words: Vec<Words>) -> Self {
-        let mut places: Vec<(usize, Place)> = Vec::new();
+    fn laid_out(n_rows: usize, columns: Vec<Column>) -> Self {
+        let is_narrow = |k: &usize| matches!(columns[*k], Column::Bytes(_));
+        let (narrow, wide): (Vec<usize>, Vec<usize>) = (0..columns.len()).partition(is_narrow);
+        // As even as can be: ten columns are twice five.
+        let width = narrow.len().div_ceil(narrow.len().div_ceil(WIDEST).max(1)).max(1);
+        let groups: Vec<Group> =
+            narrow.chunks(width).map(|own| Group::of(n_rows, own, &columns)).collect();
+        let mut places = vec![Place::Word(0); columns.len()];
         for (group, own) in groups.iter().enumerate() {
-            let places_of = |(lane, k): (usize, &usize)| (*k, Place::Byte { group, lane });
-            places.extend(own.columns.iter().enumerate().map(places_of));
+            for (lane, k) in own.columns.iter().enumerate() {
+                places[*k] = Place::Byte { group, lane };
+            }
         }
-        places
-            .extend(words.iter().enumerate().map(|(place, own)| (own.column, Place::Word(place))));
-        places.sort_unstable_by_key(|(k, _)| *k);
-        let places = places.into_iter().map(|(_, place)| place).collect();
-        Self { n_rows, groups, words, places }
+        wide.iter().enumerate().for_each(|(word, k)| places[*k] = Place::Word(word));
+        Self { n_rows, columns, groups, places }
     }
 
     #[must_use]
@@ -88,70 +97,52 @@ impl Codes {
         self.places[column]
     }
 
-    /// The code of a row in a column.
-    #[must_use]
-    pub fn code(&self, row: usize, column: usize) -> usize {
-        match self.places[column] {
-            Place::Byte { group, lane } => {
-                let own = &self.groups[group];
-                usize::from(own.codes[row * own.columns.len() + lane])
-            }
-            Place::Word(place) => usize::from(self.words[place].codes[row]),
-        }
+    /// The factors of more than 255 levels, in their order.
+    pub fn words(&self) -> impl Iterator<Item = &[u16]> {
+        self.columns.iter().filter_map(|column| match column {
+            Column::Bytes(_) => None,
+            Column::Words(codes) => Some(codes.as_slice()),
+        })
     }
 
     /// These rows, in this order.
     #[must_use]
     pub fn gathered(&self, rows: &[u32]) -> Self {
-        let groups = self.groups.iter().map(|own| own.gathered(rows)).collect();
-        let words = self.words.iter().map(|own| Words {
-            codes: rows.iter().map(|row| own.codes[*row as usize]).collect(),
-            ..*own
+        let columns = self.columns.par_iter().map(|column| match column {
+            Column::Bytes(codes) => Column::Bytes(gathered(codes, rows)),
+            Column::Words(codes) => Column::Words(gathered(codes, rows)),
         });
-        Self::laid_out(rows.len(), groups, words.collect())
+        Self::laid_out(rows.len(), columns.collect())
     }
 
     /// A number for what a row holds: the same for rows whose codes are, and most likely another otherwise.
     #[must_use]
     pub fn hash(&self, row: usize) -> u64 {
-        let mut hash = 0;
-        for group in &self.groups {
-            hash = mix(hash, group.packed(row));
-        }
-        for words in &self.words {
-            hash = mix(hash, u64::from(words.codes[row]));
-        }
-        finish(hash)
+        let packed = self.groups.iter().map(|group| group.packed(row));
+        let words = self.words().map(|codes| u64::from(codes[row]));
+        finish(packed.chain(words).fold(0, mix))
     }
 
     #[must_use]
     pub fn are_equal(&self, a: usize, b: usize) -> bool {
         self.groups.iter().all(|group| group.packed(a) == group.packed(b))
-            && self.words.iter().all(|words| words.codes[a] == words.codes[b])
+            && self.words().all(|codes| codes[a] == codes[b])
     }
 }
 
 impl Group {
-    fn of(table: &Table<'_>, bins: &[Bins], columns: &[usize], monitor: &Monitor) -> Result<Self> {
-        let width = columns.len();
-        let mut codes = vec![0; table.n_rows() * width];
-        codes.par_chunks_mut(CHUNK * width).enumerate().try_for_each(|(chunk, codes)| {
-            monitor.check()?;
-            for (part, codes) in codes.chunks_mut(STRETCH * width).enumerate() {
-                let start = chunk * CHUNK + part * STRETCH;
-                for (lane, column) in columns.iter().enumerate() {
-                    code(
-                        table,
-                        &bins[*column],
-                        *column,
-                        start,
-                        codes[lane..].iter_mut().step_by(width),
-                    );
+    fn of(n_rows: usize, own: &[usize], columns: &[Column]) -> Self {
+        let width = own.len();
+        let mut codes = vec![0; n_rows * width];
+        codes.par_chunks_mut(CHUNK * width).enumerate().for_each(|(chunk, codes)| {
+            for (lane, column) in own.iter().enumerate() {
+                if let Column::Bytes(column) = &columns[*column] {
+                    let lane = codes[lane..].iter_mut().step_by(width);
+                    lane.zip(&column[chunk * CHUNK..]).for_each(|(to, code)| *to = *code);
                 }
             }
-            Ok::<(), Error>(())
-        })?;
-        Ok(Self { columns: columns.to_vec(), codes })
+        });
+        Self { columns: own.to_vec(), codes }
     }
 
     /// The codes of a row as one number.
@@ -161,47 +152,24 @@ impl Group {
         bytes[..width].copy_from_slice(&self.codes[row * width..][..width]);
         u64::from_le_bytes(bytes)
     }
-
-    fn gathered(&self, rows: &[u32]) -> Self {
-        let width = self.columns.len();
-        let mut codes = vec![0; rows.len() * width];
-        codes.par_chunks_mut(CHUNK * width).zip(rows.par_chunks(CHUNK)).for_each(
-            |(codes, rows)| {
-                for (to, row) in codes.chunks_exact_mut(width).zip(rows) {
-                    to.copy_from_slice(&self.codes[*row as usize * width..][..width]);
-                }
-            },
-        );
-        Self { columns: self.columns.clone(), codes }
-    }
 }
 
-impl Words {
-    fn of(table: &Table<'_>, column: usize, n_levels: usize) -> Self {
-        let levels = table.factors.column(column - table.numbers.ncols());
-        let codes = levels.iter().map(|level| word(*level, n_levels)).collect();
-        Self { column, n_levels, codes }
-    }
+fn gathered<T: Copy>(codes: &[T], rows: &[u32]) -> Vec<T> {
+    rows.iter().map(|row| codes[*row as usize]).collect()
 }
 
 /// Fill `codes` with the bytes of the rows from `start` on.
-fn code<'c>(
-    table: &Table<'_>,
-    bins: &Bins,
-    column: usize,
-    start: usize,
-    codes: impl ExactSizeIterator<Item = &'c mut u8>,
-) {
+fn code(table: &Table<'_>, bins: &Bins, column: usize, start: usize, codes: &mut [u8]) {
     let rows = start..start + codes.len();
     match bins {
         Bins::Numbers(cuts) => {
             let values = stretch(table.numbers, column, rows);
-            codes.zip(values).for_each(|(code, x)| *code = Bins::code(cuts, *x));
+            codes.iter_mut().zip(values).for_each(|(code, x)| *code = Bins::code(cuts, *x));
         }
         Bins::Levels(count) => {
             let levels = stretch(table.factors, column - table.numbers.ncols(), rows);
             let byte = |level: i64| u8::try_from(level).ok().filter(|at| usize::from(*at) < *count);
-            codes.zip(levels).for_each(|(code, x)| *code = byte(*x).unwrap_or(MISSING));
+            codes.iter_mut().zip(levels).for_each(|(code, x)| *code = byte(*x).unwrap_or(MISSING));
         }
     }
 }

@@ -1,10 +1,11 @@
 //! The models of all folds, grown side by side, each on what lies outside of its fold.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::bins::Bins;
 use super::grow::{Ground, Shape, Workspace, grow, noise_shares};
-use super::histogram::{Bin, Entry, Packing, add};
+use super::histogram::{Bin, Entry, Packing, Sums};
 use super::loss::Loss;
 use super::sample::{Folds, Sample};
 use super::split::Limits;
@@ -28,6 +29,14 @@ pub struct Growing<'a> {
     shape: Shape,
     folds: Vec<GrowingFold>,
     workspaces: Vec<Workspace>,
+}
+
+/// Folds, each with the number of trees that it is to get.
+type Waiting<'a> = VecDeque<(usize, (usize, &'a mut GrowingFold))>;
+
+/// A thread that panicked ends the call; what it left is not looked at.
+fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 struct GrowingFold {
@@ -56,8 +65,9 @@ impl<'a> Growing<'a> {
         Self { sample, bins, shape, folds, workspaces: Vec::new() }
     }
 
-    /// Add so many trees to each model. A thread takes a fold at a time, and the folds that are left share what
-    /// threads there are by columns; what a fold's trees are hangs on none of it.
+    /// Add so many trees to each model. Folds wait in a row for the next thread that is free, which adds one tree and
+    /// sends the fold to the end of it, so that threads are done at once; a thread that is left without a fold sums up
+    /// columns for another. What a fold's trees are hangs on none of it.
     ///
     /// # Errors
     /// [`crate::error::Error::Stopped`].
@@ -65,20 +75,21 @@ impl<'a> Growing<'a> {
         let n_threads = rayon::current_num_threads().min(self.folds.len());
         self.workspaces.resize_with(n_threads, Workspace::default);
         let Self { sample, bins, shape, .. } = *self;
-        let waiting = Mutex::new(self.folds.iter_mut().enumerate());
+        let waiting: Waiting<'_> =
+            self.folds.iter_mut().enumerate().map(|own| (n_trees, own)).collect();
+        let waiting = Mutex::new(waiting);
         let outcome = Mutex::new(Ok(()));
         rayon::scope(|scope| {
             for workspace in &mut self.workspaces {
                 scope.spawn(|_| {
-                    let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
-                    while let Some((number, fold)) = next() {
+                    while let Some((left, (number, fold))) = locked(&waiting).pop_front() {
                         let plan = Plan { sample, bins, shape, fold: number };
-                        for _ in 0..n_trees {
-                            if let Err(error) = fold.add_tree(&plan, workspace, monitor) {
-                                *outcome.lock().unwrap_or_else(PoisonError::into_inner) =
-                                    Err(error);
-                                return;
-                            }
+                        if let Err(error) = fold.add_tree(&plan, workspace, monitor) {
+                            *locked(&outcome) = Err(error);
+                            return;
+                        }
+                        if left > 1 {
+                            locked(&waiting).push_back((left - 1, (number, fold)));
                         }
                     }
                 });
@@ -89,9 +100,9 @@ impl<'a> Growing<'a> {
 
     /// The predictor of a row, by the model that was not fitted to it.
     #[must_use]
-    pub fn out_of_fold(&self, row: usize, folds: Folds<'_>) -> f64 {
+    pub fn out_of_fold(&self, row: usize, folds: Folds<'_>) -> f32 {
         let point = self.sample.point[row] as usize;
-        f64::from(self.folds[folds.of_row[row] as usize].predictor[point])
+        self.folds[folds.of_row[row] as usize].predictor[point]
     }
 
     /// The models, with so many of their trees.
@@ -126,11 +137,11 @@ impl GrowingFold {
             self.noise_shares = noise_shares(&ground, &workspace.entries[0], total);
         }
         ground.limits.noise_shares = &self.noise_shares;
-        let tree = grow(&ground, workspace, total, &mut self.predictor, monitor)?;
-        let answers = tree.answers(&plan.sample.codes, plan.bins);
-        let asked = tree.asked(&answers, &plan.sample.codes);
-        for points in &plan.sample.cohorts[plan.fold].predicted {
-            asked.raise(points.start, &mut self.predictor[points.clone()]);
+        let cohort = &plan.sample.cohorts[plan.fold];
+        let tree = grow(&ground, workspace, total, &cohort.fitted, &mut self.predictor, monitor)?;
+        for points in &cohort.predicted {
+            let predictor = &mut self.predictor[points.clone()];
+            tree.raise(&plan.sample.codes, plan.bins, points.start, predictor);
         }
         self.model.trees.push(tree);
         Ok(())
@@ -166,16 +177,17 @@ impl<'a> Plan<'a> {
         entries: &mut Vec<Entry>,
     ) -> Bin {
         let Self { sample, fold, .. } = *self;
-        let rows = sample.rows(fold);
         let (mut block, mut slopes) = (Predicted::default(), Slopes::default());
-        let mut total = [0; 2];
+        let mut sums = Sums { rows: sample.cohorts[fold].n_rows, ..Sums::default() };
         entries.clear();
         entries.reserve(sample.cohorts[fold].n_fitted());
         for points in &sample.cohorts[fold].fitted {
             for start in points.clone().step_by(BLOCK) {
                 let range = start..points.end.min(start + BLOCK);
                 sample.load(fold, range.clone(), predictor, &mut block);
-                sample.loss.slopes(&block, scales, &mut slopes);
+                let [gradient, curvature] = sample.loss.slopes(&block, scales, &mut slopes);
+                (sums.gradient, sums.curvature) =
+                    (sums.gradient + gradient, sums.curvature + curvature);
                 let slopes = slopes.gradient.iter().zip(&slopes.curvature);
                 entries.extend(range.zip(slopes).map(|(point, (gradient, curvature))| Entry {
                     point: point as u32,
@@ -184,9 +196,6 @@ impl<'a> Plan<'a> {
                 }));
             }
         }
-        for entry in &*entries {
-            add(&mut total, packing.bin(*entry, rows));
-        }
-        total
+        packing.pack(sums)
     }
 }

@@ -1,5 +1,7 @@
 //! Growing a tree, from the root down, the left child first.
 
+use std::ops::Range;
+
 use super::bins::Bins;
 use super::codes::Codes;
 use super::histogram::{Bin, Entry, Histograms, Rows};
@@ -9,6 +11,11 @@ use super::tree::{Node, Tree};
 use crate::error::Result;
 use crate::kernels::Scales;
 use crate::monitor::Monitor;
+
+/// The most questions that a tree may ask on the way to a leaf: the number of a leaf is a byte.
+pub const DEEPEST: usize = 8;
+
+const LEAVES: usize = 1 << DEEPEST;
 
 /// How trees are to be.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -38,13 +45,16 @@ pub struct Ground<'a> {
 pub struct Workspace {
     /// The entries of the nodes of even depth, and of odd depth.
     pub entries: [Vec<Entry>; 2],
+    /// By point, the number of the leaf that it ended up in.
+    leaf: Vec<u8>,
     histograms: Vec<Histograms>,
 }
 
 /// One tree in growth.
 struct Growth<'a, 'g> {
     ground: &'g Ground<'a>,
-    predictor: &'g mut [f32],
+    leaf: &'g mut [u8],
+    values: Vec<f32>,
     spare: &'g mut Vec<Histograms>,
     nodes: Vec<Node>,
     monitor: &'g Monitor,
@@ -58,7 +68,8 @@ struct Plot<'e> {
     depth: usize,
 }
 
-/// Grow a tree on the entries of even depth, which hold `total`, and raise the predictors of their points by it.
+/// Grow a tree on the entries of even depth, which hold `total` and are those of the points `fitted`, and raise the
+/// predictors of these by it.
 ///
 /// # Errors
 /// [`crate::error::Error::Stopped`].
@@ -66,16 +77,27 @@ pub fn grow(
     ground: &Ground<'_>,
     workspace: &mut Workspace,
     total: Bin,
+    fitted: &[Range<usize>],
     predictor: &mut [f32],
     monitor: &Monitor,
 ) -> Result<Tree> {
-    let Workspace { entries: [entries, spare], histograms } = workspace;
+    let Workspace { entries: [entries, spare], leaf, histograms } = workspace;
     spare.resize(entries.len(), Entry::default());
-    let mut growth = Growth { ground, predictor, spare: histograms, nodes: Vec::new(), monitor };
+    leaf.resize(predictor.len(), 0);
+    let (nodes, values) = (Vec::new(), Vec::new());
+    let mut growth = Growth { ground, leaf, values, spare: histograms, nodes, monitor };
     let root = Plot { entries, room: spare, total, depth: 0 };
     let filled = growth.can_split(&root).then(|| growth.filled(root.entries));
     growth.node(root, filled)?;
-    Ok(Tree { nodes: growth.nodes })
+    let Growth { leaf, values, nodes, .. } = growth;
+    // One pass in order, where every leaf would have been one through the points that it has.
+    let mut by_leaf = [0.0; LEAVES];
+    by_leaf[..values.len()].copy_from_slice(&values);
+    for points in fitted {
+        let own = predictor[points.clone()].iter_mut().zip(&leaf[points.clone()]);
+        own.for_each(|(predictor, leaf)| *predictor += by_leaf[usize::from(*leaf)]);
+    }
+    Ok(Tree { nodes })
 }
 
 impl Growth<'_, '_> {
@@ -109,8 +131,7 @@ impl Growth<'_, '_> {
         histograms: Histograms,
     ) -> Result<[u32; 2]> {
         let Ground { codes, bins, .. } = *self.ground;
-        let answers = split.question.answers(codes, bins[split.question.column].len());
-        let n_left = answers.beside(codes).part(plot.entries, plot.room);
+        let n_left = split.question.asking(codes, bins).part(plot.entries, plot.room);
         // The entries' place is free now for those of the grandchildren.
         let (left, right) = plot.room.split_at_mut(n_left);
         let (left_room, right_room) = plot.entries.split_at_mut(n_left);
@@ -150,8 +171,8 @@ impl Growth<'_, '_> {
     }
 
     fn filled(&mut self, entries: &[Entry]) -> Histograms {
-        let Ground { codes, rows, limits, .. } = *self.ground;
-        let mut own = self.spare.pop().unwrap_or_else(|| Histograms::room(codes));
+        let Ground { codes, bins, rows, limits, .. } = *self.ground;
+        let mut own = self.spare.pop().unwrap_or_else(|| Histograms::room(codes, bins));
         own.fill(codes, entries, rows, limits.packing);
         own
     }
@@ -162,23 +183,33 @@ impl Growth<'_, '_> {
     }
 
     fn leaf(&mut self, plot: &Plot<'_>) {
-        let value = self.value(plot.total);
-        self.nodes.push(Node::Leaf(value));
+        let number = self.next_leaf();
+        self.add_leaf(plot.total);
         for entry in &*plot.entries {
-            self.predictor[entry.point as usize] += value;
+            self.leaf[entry.point as usize] = number;
         }
     }
 
     /// Two leaves: nobody looks at the order of their entries any more.
     fn leaves(&mut self, plot: &Plot<'_>, split: &Split) -> [u32; 2] {
         let Ground { codes, bins, .. } = *self.ground;
-        let values = [split.left, split.right].map(|total| self.value(total));
-        let answers = split.question.answers(codes, bins[split.question.column].len());
-        answers.beside(codes).raise(plot.entries, values, self.predictor);
-        values.map(|value| {
-            self.nodes.push(Node::Leaf(value));
-            u32::try_from(self.nodes.len() - 1).unwrap_or(u32::MAX)
-        })
+        let left = self.next_leaf();
+        split.question.asking(codes, bins).settle(plot.entries, left, self.leaf);
+        [split.left, split.right].map(|total| self.add_leaf(total))
+    }
+
+    /// The number of the next leaf; there are at most as many as a byte has values.
+    #[allow(clippy::cast_possible_truncation)]
+    fn next_leaf(&self) -> u8 {
+        self.values.len() as u8
+    }
+
+    /// Add the node of a leaf that holds this.
+    fn add_leaf(&mut self, total: Bin) -> u32 {
+        let value = self.value(total);
+        self.values.push(value);
+        self.nodes.push(Node::Leaf(value));
+        u32::try_from(self.nodes.len() - 1).unwrap_or(u32::MAX)
     }
 
     #[allow(clippy::cast_possible_truncation)] // predictors are kept in 32 bits
@@ -198,7 +229,7 @@ impl Growth<'_, '_> {
 #[must_use]
 pub fn noise_shares(ground: &Ground<'_>, entries: &[Entry], total: Bin) -> Vec<f64> {
     let Ground { codes, bins, rows, limits, .. } = *ground;
-    let mut own = Histograms::room(codes);
+    let mut own = Histograms::room(codes, bins);
     own.fill(codes, entries, rows, limits.packing);
     split::noise_shares(&own, codes, bins, total, &limits)
 }

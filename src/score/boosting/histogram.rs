@@ -1,8 +1,7 @@
 //! Sums over the rows of a node, bin by bin.
 
-use rayon::prelude::*;
-
-use super::codes::{Codes, Group, Place, Words};
+use super::bins::Bins;
+use super::codes::{Codes, Group, Place};
 
 /// Bins that a column of bytes has room for.
 pub const BYTES: usize = 256;
@@ -62,6 +61,11 @@ impl Packing {
         [i64::from(entry.gradient), (i64::from(entry.curvature) << self.count_bits) | rows]
     }
 
+    #[must_use]
+    pub fn pack(self, Sums { gradient, curvature, rows }: Sums) -> Bin {
+        [gradient, (curvature << self.count_bits) | rows]
+    }
+
     #[inline]
     #[must_use]
     pub fn sums(self, [gradient, rest]: Bin) -> Sums {
@@ -93,13 +97,11 @@ pub struct Histograms {
 
 impl Histograms {
     #[must_use]
-    pub fn room(codes: &Codes) -> Self {
+    pub fn room(codes: &Codes, bins: &[Bins]) -> Self {
         let group = |own: &Group| vec![[[0; 2]; BYTES]; own.columns.len()];
-        let word = |own: &Words| vec![[0; 2]; own.n_levels + 1];
-        Self {
-            bytes: codes.groups.iter().map(group).collect(),
-            words: codes.words.iter().map(word).collect(),
-        }
+        let is_wide = |k: &usize| matches!(codes.place(*k), Place::Word(_));
+        let words = (0..bins.len()).filter(is_wide).map(|k| vec![[0; 2]; bins[k].len() + 1]);
+        Self { bytes: codes.groups.iter().map(group).collect(), words: words.collect() }
     }
 
     /// The bins of a column.
@@ -117,23 +119,25 @@ impl Histograms {
             Rows::One => sum_bytes::<false>(bins, own, entries, &[], packing),
             Rows::Counted(rows) => sum_bytes::<true>(bins, own, entries, rows, packing),
         };
-        let word = |(bins, own): (&mut Vec<Bin>, &Words)| {
+        let word = |(bins, codes): (&mut Vec<Bin>, &[u16])| {
             bins.fill([0; 2]);
             for entry in entries {
-                let code = usize::from(own.codes[entry.point as usize]);
+                let code = usize::from(codes[entry.point as usize]);
                 add(&mut bins[code], packing.bin(*entry, rows));
             }
         };
         if entries.len() < MANY || self.bytes.len() + self.words.len() < 2 {
             self.bytes.iter_mut().zip(&codes.groups).for_each(byte);
-            self.words.iter_mut().zip(&codes.words).for_each(word);
+            self.words.iter_mut().zip(codes.words()).for_each(word);
             return;
         }
-        let (bytes, words) = (&mut self.bytes, &mut self.words);
-        rayon::join(
-            || bytes.par_iter_mut().zip(&codes.groups).for_each(byte),
-            || words.par_iter_mut().zip(&codes.words).for_each(word),
-        );
+        rayon::scope(|scope| {
+            let (byte, word) = (&byte, &word);
+            for own in self.bytes.iter_mut().zip(&codes.groups) {
+                scope.spawn(move |_| byte(own));
+            }
+            self.words.iter_mut().zip(codes.words()).for_each(word);
+        });
     }
 
     /// What is left of these without those of `other`.

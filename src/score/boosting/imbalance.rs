@@ -11,7 +11,7 @@ use crate::balance::{Denominator, spreads};
 use crate::checks;
 use crate::design::covariates::{CHUNK, stretch};
 use crate::error::{self, Error, Result};
-use crate::kernels::{BLOCK, Lane, add_gradient};
+use crate::kernels::{BLOCK, Lane, add_gradient, sigmoid};
 use crate::weighting::estimand::Estimand;
 
 /// The terms that are to be balanced, each measured from its mean and in units of its spread, the root of the mean of
@@ -70,26 +70,27 @@ impl<'a> Terms<'a> {
         let levels = given.is_none().then(|| Levels::of(table.factors, rows));
         let x = given.unwrap_or(table.numbers);
         checks::same_length("balance", x.nrows(), rows.treatment.len())?;
-        for (column, values) in x.columns().into_iter().enumerate() {
-            if let Some(rows) = error::Rows::matching(values, |value| value.is_infinite()) {
-                return Err(Error::Infinite { name: "balance", column, rows });
-            }
-        }
-        let measured: Vec<(f64, f64, bool)> =
-            (0..x.ncols()).into_par_iter().map(|k| measure(x, k, rows)).collect::<Result<_>>()?;
+        let is_gappy = |column| column_is_gappy(x, column);
+        let gappy = (0..x.ncols()).into_par_iter().map(is_gappy).collect::<Result<Vec<bool>>>()?;
+        let has_absent = rows.sample_weight.is_some_and(|weight| weight.contains(&0.0));
         let per_spread = |spread: f64| if spread > 0.0 { 1.0 / spread } else { 0.0 };
-        Ok(Self {
-            x,
-            center: measured.iter().map(|(center, _, _)| *center).collect(),
-            per_spread: measured.iter().map(|(_, spread, _)| per_spread(*spread)).collect(),
-            gappy: (0..x.ncols()).filter(|k| measured[*k].2).collect(),
-            levels,
-        })
+        let (center, spread): (Vec<f64>, Vec<f64>) = if gappy.contains(&true) || has_absent {
+            let measured = (0..x.ncols()).into_par_iter().map(|k| measure(x, k, rows));
+            measured.collect::<Result<Vec<_>>>()?.into_iter().unzip()
+        } else {
+            let mean = |k| x.column(k).iter().sum::<f64>() / x.nrows() as f64;
+            let center = (0..x.ncols()).into_par_iter().map(mean).collect();
+            let spread = spreads(x, rows.treatment, rows.sample_weight, Denominator::Pooled);
+            (center, spread.map_err(named)?)
+        };
+        let gappy = (0..x.ncols()).filter(|k| gappy[*k]).collect();
+        let per_spread = spread.into_iter().map(per_spread).collect();
+        Ok(Self { x, center, per_spread, gappy, levels })
     }
 
     /// What the weights of an estimand leave, where these are the log odds of the scores.
     #[must_use]
-    pub fn imbalance(&self, log_odds: &[f64], rows: &Rows<'_>, estimand: Estimand) -> Imbalance {
+    pub fn imbalance(&self, log_odds: &[f32], rows: &Rows<'_>, estimand: Estimand) -> Imbalance {
         let chunks: Vec<[ArmSums; 2]> = (0..log_odds.len().div_ceil(CHUNK))
             .into_par_iter()
             .map(|chunk| self.chunk(chunk * CHUNK, log_odds, rows, estimand))
@@ -143,7 +144,7 @@ impl<'a> Terms<'a> {
     fn chunk(
         &self,
         first: usize,
-        log_odds: &[f64],
+        log_odds: &[f32],
         rows: &Rows<'_>,
         estimand: Estimand,
     ) -> [ArmSums; 2] {
@@ -236,14 +237,17 @@ impl<'a> Levels<'a> {
 /// The weights of a block of rows in their own arm, control first; zero in the other, and past the end.
 fn arm_weights(
     rows: Range<usize>,
-    log_odds: &[f64],
+    log_odds: &[f32],
     all: &Rows<'_>,
     estimand: Estimand,
 ) -> [Lane; 2] {
     let mut weights = [[0.0; BLOCK]; 2];
+    let mut scores = [0.0; BLOCK];
+    let log_odds = log_odds[rows.clone()].iter().copied().map(f64::from);
+    scores.iter_mut().zip(log_odds).for_each(|(score, log_odds)| *score = log_odds);
+    sigmoid(&mut scores);
     for (slot, row) in rows.enumerate() {
-        let treated = all.treatment[row];
-        let score = 1.0 / (1.0 + (-log_odds[row]).exp());
+        let (treated, score) = (all.treatment[row], scores[slot]);
         let sample_weight = all.weight(row);
         if sample_weight > 0.0 {
             weights[usize::from(treated)][slot] = sample_weight * estimand.weight(treated, score);
@@ -252,27 +256,45 @@ fn arm_weights(
     weights
 }
 
-/// The mean and the spread of a term, and whether it misses some values; a term that an arm does not show has none.
-fn measure(x: ArrayView2<'_, f64>, term: usize, rows: &Rows<'_>) -> Result<(f64, f64, bool)> {
+/// Whether a term misses some values.
+fn column_is_gappy(x: ArrayView2<'_, f64>, column: usize) -> Result<bool> {
+    let values = x.column(column);
+    if values.iter().all(|value| value.is_finite()) {
+        return Ok(false);
+    }
+    match error::Rows::matching(values, |value| value.is_infinite()) {
+        Some(rows) => Err(Error::Infinite { name: "balance", column, rows }),
+        None => Ok(true),
+    }
+}
+
+/// The mean and the spread of a term over the rows where it is there; a term that an arm never shows has none.
+fn measure(x: ArrayView2<'_, f64>, term: usize, rows: &Rows<'_>) -> Result<(f64, f64)> {
     let column = x.column(term);
     let is_there = |row: &usize| rows.weight(*row) > 0.0 && !column[*row].is_nan();
     let there: Vec<usize> = (0..column.len()).filter(is_there).collect();
     let treatment: Vec<bool> = there.iter().map(|row| rows.treatment[*row]).collect();
-    let is_gappy = column.iter().any(|value| value.is_nan());
     if !treatment.contains(&true) || !treatment.contains(&false) {
-        return Ok((0.0, 0.0, is_gappy));
+        return Ok((0.0, 0.0));
     }
     let values = Array2::from_shape_fn((there.len(), 1), |(row, _)| column[there[row]]);
     let weight: Option<Vec<f64>> =
         rows.sample_weight.map(|weight| there.iter().map(|row| weight[*row]).collect());
-    let spread = spreads(values.view(), &treatment, weight.as_deref(), Denominator::Pooled)
-        .map_err(|error| named(error, term))?;
-    let center = values.iter().sum::<f64>() / there.len() as f64;
-    Ok((center, spread[0], is_gappy))
+    let found = spreads(values.view(), &treatment, weight.as_deref(), Denominator::Pooled);
+    let spread = found.map_err(|error| of_term(error, term))?;
+    Ok((values.iter().sum::<f64>() / there.len() as f64, spread[0]))
+}
+
+/// An error about the columns of x, which are the terms here.
+fn named(error: Error) -> Error {
+    match error {
+        Error::Extreme { column, .. } => Error::Extreme { name: "balance", column },
+        other => other,
+    }
 }
 
 /// An error about a single column, as one about the term that it is.
-fn named(error: Error, term: usize) -> Error {
+fn of_term(error: Error, term: usize) -> Error {
     match error {
         Error::Extreme { .. } => Error::Extreme { name: "balance", column: Some(term) },
         other => other,

@@ -64,7 +64,8 @@ impl Loss {
         if self == Self::Squared { step } else { step.clamp(-LONGEST, LONGEST) }
     }
 
-    pub(super) fn slopes(self, at: &Predicted, scales: Scales, into: &mut Slopes) {
+    /// Fill in gradients and curvatures; what they sum to.
+    pub(super) fn slopes(self, at: &Predicted, scales: Scales, into: &mut Slopes) -> [i64; 2] {
         match self {
             Self::Logistic => logistic_slopes(at, scales, into),
             Self::Squared => squared_slopes(at, scales, into),

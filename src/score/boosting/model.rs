@@ -6,7 +6,6 @@ use super::bins::{Bins, LEVELS, NUMBERS, Table};
 use super::codes::Codes;
 use super::folds::FoldModel;
 use super::loss::Loss;
-use super::tree::{Answers, Tree};
 use crate::design::covariates::CHUNK;
 use crate::error::{Error, Result};
 use crate::monitor::Monitor;
@@ -54,13 +53,11 @@ impl BoostedTrees {
         let codes = Codes::of(table, &self.bins, monitor)?;
         let mut means = vec![0.0; codes.n_rows()];
         for fold in &self.folds {
-            let answers: Vec<Vec<Option<Answers>>> =
-                fold.trees.iter().map(|tree| tree.answers(&codes, &self.bins)).collect();
             means.par_chunks_mut(CHUNK).enumerate().try_for_each(|(chunk, means)| {
                 monitor.check()?;
                 let mut predictor = vec![fold.start; means.len()];
-                for (tree, answers) in fold.trees.iter().zip(&answers) {
-                    Tree::asked(tree, answers, &codes).raise(chunk * CHUNK, &mut predictor);
+                for tree in &fold.trees {
+                    tree.raise(&codes, &self.bins, chunk * CHUNK, &mut predictor);
                 }
                 let own = predictor.iter().map(|f| self.units.from(self.loss.mean(f64::from(*f))));
                 means.iter_mut().zip(own).for_each(|(mean, own)| *mean += own);

@@ -5,8 +5,9 @@ use super::codes::Codes;
 use super::folds::Growing;
 use super::grow::Shape;
 use super::loss::Loss;
+use super::losses::{mean_loss, out_of_fold};
 use super::model::{BoostedTrees, Units};
-use super::sample::{Folds, Patterns, Response, Sample};
+use super::sample::{Outcome, Patterns, Response, Sample};
 use super::{BoostingSpec, Rows, STRIDE};
 use crate::checks;
 use crate::design::covariates::CHUNK;
@@ -107,7 +108,8 @@ impl Job<'_> {
         self.require_both(&sample, arm)?;
         let mut growing = Growing::new(&sample, ground.bins, shape);
         let (path, n_trees, best) = self.grow(&mut growing, &response, units, monitor)?;
-        let means = best.into_iter().map(|f| units.from(loss.mean(f))).collect();
+        let mean = |f: f32| units.from(loss.mean(f64::from(f)));
+        let means = best.into_par_iter().with_min_len(CHUNK).map(mean).collect();
         let folds = growing.finished(n_trees);
         let bins = ground.bins.to_vec();
         let model = BoostedTrees { loss, units, n_numbers, bins, folds };
@@ -118,10 +120,10 @@ impl Job<'_> {
     fn grow(
         &self,
         growing: &mut Growing<'_>,
-        response: &Response,
+        response: &Response<'_>,
         units: Units,
         monitor: &Monitor,
-    ) -> Result<(LossPath, usize, Vec<f64>)> {
+    ) -> Result<(LossPath, usize, Vec<f32>)> {
         let folds = self.rows.folds;
         let mut path = LossPath::default();
         let (mut n_trees, mut least, mut best) = (0, f64::INFINITY, Vec::new());
@@ -139,7 +141,7 @@ impl Job<'_> {
         Ok((path, n_trees, best))
     }
 
-    fn response(&self, arm: bool) -> (Response, Units) {
+    fn response(&self, arm: bool) -> (Response<'static>, Units) {
         let rows = self.rows;
         let fitted = |row: usize| if rows.treatment[row] == arm { rows.weight(row) } else { 0.0 };
         let n = rows.treatment.len();
@@ -162,7 +164,7 @@ impl Job<'_> {
         // What an outcome is said to be where it weighs nothing is not looked at.
         let of = |(y, w): (&f64, &f64)| if *w > 0.0 { units.to(*y) } else { 0.0 };
         let outcome = self.outcome.iter().zip(&weight).map(of).collect();
-        (Response { outcome, weight }, units)
+        (Response { outcome: Outcome::Numbers(outcome), weight: Some(weight) }, units)
     }
 
     /// A logistic model needs both values outside of every fold, one of counts any event.
@@ -198,27 +200,4 @@ impl Units {
             Loss::Poisson => value * self.scale,
         }
     }
-}
-
-/// Every row's predictor, out of its fold.
-pub(super) fn out_of_fold(growing: &Growing<'_>, folds: Folds<'_>) -> Vec<f64> {
-    let of = |row: usize| growing.out_of_fold(row, folds);
-    (0..folds.of_row.len()).into_par_iter().with_min_len(CHUNK).map(of).collect()
-}
-
-/// The mean loss of the rows fitted to, in fixed chunks.
-pub(super) fn mean_loss(loss: Loss, response: &Response, predictor: &[f64]) -> f64 {
-    let Response { outcome, weight } = response;
-    let chunk = |((f, y), w): ((&[f64], &[f64]), &[f64])| {
-        let rows = f.iter().zip(y).zip(w).filter(|(_, w)| **w > 0.0);
-        rows.fold([0.0, 0.0], |[sum, total], ((f, y), w)| [sum + w * loss.at(*y, *f), total + w])
-    };
-    let chunks: Vec<[f64; 2]> = predictor
-        .par_chunks(CHUNK)
-        .zip(outcome.par_chunks(CHUNK))
-        .zip(weight.par_chunks(CHUNK))
-        .map(chunk)
-        .collect();
-    let [sum, total] = chunks.iter().fold([0.0; 2], |[a, b], [c, d]| [a + c, b + d]);
-    sum / total
 }

@@ -18,12 +18,36 @@ use crate::units::cells::groups::Groups;
 /// Rows that a pattern stands for in every fold, at least, for patterns to be worth their sums.
 const ROWS_PER_PATTERN: usize = 2;
 
-/// The outcome of all rows, in the units that the loss is taken in.
+/// What is to be predicted of all rows, and what they weigh.
 #[derive(Debug, Clone)]
-pub struct Response {
-    pub outcome: Vec<f64>,
-    /// One on average over the rows that are fitted to; zero for all others.
-    pub weight: Vec<f64>,
+pub struct Response<'a> {
+    pub outcome: Outcome<'a>,
+    /// One on average over the rows that are fitted to, zero for all others; `None` where all are and weigh one.
+    pub weight: Option<Vec<f64>>,
+}
+
+/// An outcome, in the units that the loss is taken in.
+#[derive(Debug, Clone)]
+pub enum Outcome<'a> {
+    Treatment(&'a [bool]),
+    Numbers(Vec<f64>),
+}
+
+impl Response<'_> {
+    #[inline]
+    #[must_use]
+    pub fn weight(&self, row: usize) -> f64 {
+        self.weight.as_ref().map_or(1.0, |weight| weight[row])
+    }
+
+    #[inline]
+    #[must_use]
+    pub fn outcome(&self, row: usize) -> f64 {
+        match &self.outcome {
+            Outcome::Treatment(treatment) => f64::from(u8::from(treatment[row])),
+            Outcome::Numbers(values) => values[row],
+        }
+    }
 }
 
 /// Which fold a row is predicted in.
@@ -94,6 +118,8 @@ pub struct Cohort {
     pub fitted: [Range<usize>; 2],
     /// Points that it only predicts.
     pub predicted: [Range<usize>; 2],
+    /// Rows that it is fitted to.
+    pub n_rows: i64,
     pub weight: f64,
     /// The largest weight of a point.
     heaviest: f64,
@@ -108,7 +134,7 @@ impl Sample {
     pub fn new(
         codes: &Codes,
         patterns: Option<&Patterns>,
-        response: &Response,
+        response: &Response<'_>,
         folds: Folds<'_>,
         loss: Loss,
     ) -> Result<Self> {
@@ -125,7 +151,7 @@ impl Sample {
         for (fold, sums) in sums.iter().enumerate() {
             let heaviest = sample.shares.heaviest(fold);
             let cohort = &mut sample.cohorts[fold];
-            (cohort.weight, cohort.heaviest) = (sums.weight, heaviest);
+            (cohort.n_rows, cohort.weight, cohort.heaviest) = (sums.rows, sums.weight, heaviest);
             cohort.mean = sums.outcome / sums.weight;
             cohort.square = sums.square / sums.weight;
         }
@@ -135,7 +161,7 @@ impl Sample {
     fn of_patterns(
         codes: &Codes,
         patterns: &Patterns,
-        response: &Response,
+        response: &Response<'_>,
         folds: Folds<'_>,
         loss: Loss,
     ) -> Self {
@@ -148,10 +174,10 @@ impl Sample {
         let mut own = vec![none; folds.count];
         for (row, pattern) in patterns.of_row.iter().enumerate() {
             let (fold, pattern) = (folds.of_row[row] as usize, *pattern as usize);
-            let weight = response.weight[row];
+            let weight = response.weight(row);
             own[fold].rows[pattern] += u32::from(weight > 0.0);
             own[fold].weight[pattern] += weight;
-            own[fold].outcome[pattern] += weight * response.outcome[row];
+            own[fold].outcome[pattern] += weight * response.outcome(row);
         }
         let shared = (0..folds.count).map(|fold| Shared::of_others(&own, fold)).collect();
         let all = [0..n_patterns, 0..0];
@@ -167,10 +193,10 @@ impl Sample {
 
     /// Rows fold by fold, those to be fitted to first: what a fold's model is fitted to is what lies around its own.
     #[allow(clippy::cast_possible_truncation)] // there are fewer than 2^32 rows
-    fn of_rows(codes: &Codes, response: &Response, folds: Folds<'_>, loss: Loss) -> Self {
+    fn of_rows(codes: &Codes, response: &Response<'_>, folds: Folds<'_>, loss: Loss) -> Self {
         let n = codes.n_rows();
         let key = |row: usize| {
-            folds.of_row[row] as usize + if response.weight[row] > 0.0 { 0 } else { folds.count }
+            folds.of_row[row] as usize + if response.weight(row) > 0.0 { 0 } else { folds.count }
         };
         let mut ends = vec![0; 2 * folds.count + 1];
         (0..n).for_each(|row| ends[key(row) + 1] += 1);
@@ -189,12 +215,14 @@ impl Sample {
             Cohort::new([0..own.start, own.end..n_fitted], [own, others])
         });
         let fitted = &order[..n_fitted];
-        let of = |values: &[f64]| fitted.iter().map(|row| values[*row as usize] as f32).collect();
+        let of = |value: &dyn Fn(usize) -> f64| {
+            fitted.iter().map(|row| value(*row as usize) as f32).collect::<Vec<f32>>()
+        };
         // Exact on purpose: rows that all weigh one need no weights.
         #[allow(clippy::float_cmp)]
-        let is_even = fitted.iter().all(|row| response.weight[*row as usize] == 1.0);
-        let weight = (!is_even).then(|| of(&response.weight));
-        let shares = Shares::Rows { weight, outcome: of(&response.outcome) };
+        let is_even = fitted.iter().all(|row| response.weight(*row as usize) == 1.0);
+        let weight = (!is_even).then(|| of(&|row| response.weight(row)));
+        let shares = Shares::Rows { weight, outcome: of(&|row| response.outcome(row)) };
         let codes = codes.gathered(&order);
         Self { codes, point, cohorts: cohorts.collect(), shares, loss, n_rows: n }
     }
@@ -267,7 +295,7 @@ impl Sample {
 
 impl Cohort {
     fn new(fitted: [Range<usize>; 2], predicted: [Range<usize>; 2]) -> Self {
-        Self { fitted, predicted, weight: 0.0, heaviest: 0.0, mean: 0.0, square: 0.0 }
+        Self { fitted, predicted, n_rows: 0, weight: 0.0, heaviest: 0.0, mean: 0.0, square: 0.0 }
     }
 
     #[must_use]
@@ -306,17 +334,17 @@ impl Shared {
 
 #[derive(Debug, Clone, Copy, Default)]
 struct FoldSums {
-    rows: usize,
+    rows: i64,
     weight: f64,
     outcome: f64,
     square: f64,
 }
 
 /// The sums over the rows outside of each fold.
-fn fold_sums(response: &Response, folds: Folds<'_>) -> Vec<FoldSums> {
+fn fold_sums(response: &Response<'_>, folds: Folds<'_>) -> Vec<FoldSums> {
     let mut own = vec![FoldSums::default(); folds.count];
     for (row, fold) in folds.of_row.iter().enumerate() {
-        let (weight, outcome) = (response.weight[row], response.outcome[row]);
+        let (weight, outcome) = (response.weight(row), response.outcome(row));
         if weight > 0.0 {
             own[*fold as usize].add(FoldSums {
                 rows: 1,

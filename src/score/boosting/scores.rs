@@ -7,16 +7,18 @@
 //! treatment, and intervals around what they give miss the truth nearly always.
 
 use ndarray::ArrayView2;
+use rayon::prelude::*;
 
 use super::bins::{Table, cut};
 use super::codes::Codes;
 use super::folds::Growing;
 use super::imbalance::{Imbalance, Terms};
 use super::loss::Loss;
+use super::losses::{mean_loss, out_of_fold};
 use super::model::{BoostedTrees, Units};
-use super::outcomes::{mean_loss, out_of_fold};
-use super::sample::{Patterns, Response, Sample};
+use super::sample::{Outcome, Patterns, Response, Sample};
 use super::{BoostingSpec, Rows, STRIDE};
+use crate::design::covariates::CHUNK;
 use crate::error::{Error, Result};
 use crate::monitor::Monitor;
 use crate::weighting::estimand::Estimand;
@@ -94,9 +96,10 @@ pub fn boosted_scores<'a>(
     }
     let folds = growing.finished(found.n_trees);
     let (units, n_numbers) = (Units::AS_THEY_ARE, table.numbers.ncols());
+    let log_odds: Vec<f64> = found.log_odds.into_iter().map(f64::from).collect();
     Ok(BoostedScores {
-        scores: found.log_odds.iter().map(|f| loss.mean(*f)).collect(),
-        log_odds: found.log_odds,
+        scores: log_odds.par_iter().with_min_len(CHUNK).map(|f| loss.mean(*f)).collect(),
+        log_odds,
         n_trees: found.n_trees,
         path: found.path,
         model: BoostedTrees { loss, units, n_numbers, bins, folds },
@@ -104,16 +107,13 @@ pub fn boosted_scores<'a>(
 }
 
 /// The treatment, by weights that are one on average.
-fn response(rows: &Rows<'_>) -> Response {
-    let n = rows.treatment.len();
-    let mut weight: Vec<f64> = (0..n).map(|row| rows.weight(row)).collect();
-    let count = weight.iter().filter(|weight| **weight > 0.0).count() as f64;
-    let total: f64 = weight.iter().sum();
-    for weight in &mut weight {
-        *weight *= count / total;
-    }
-    let outcome = rows.treatment.iter().map(|treated| f64::from(u8::from(*treated))).collect();
-    Response { outcome, weight }
+fn response<'a>(rows: &Rows<'a>) -> Response<'a> {
+    let weight = rows.sample_weight.map(|weight| {
+        let count = weight.iter().filter(|weight| **weight > 0.0).count() as f64;
+        let per_mean = count / weight.iter().sum::<f64>();
+        weight.iter().map(|weight| weight * per_mean).collect()
+    });
+    Response { outcome: Outcome::Treatment(rows.treatment), weight }
 }
 
 fn require_both_arms(sample: &Sample) -> Result<()> {
@@ -133,14 +133,14 @@ struct Best {
     path: Path,
     n_trees: usize,
     least: f64,
-    log_odds: Vec<f64>,
+    log_odds: Vec<f32>,
 }
 
 impl Best {
     fn consider(
         &mut self,
         trees: usize,
-        log_odds: Vec<f64>,
+        log_odds: Vec<f32>,
         log_loss: f64,
         imbalance: Imbalance,
         stop: Stop,

@@ -23,7 +23,7 @@ use super::bins::Bins;
 use super::codes::{Codes, Place};
 use super::histogram::{Bin, Histograms, Packing, Sums, add, less};
 use super::tree::{Question, Rule};
-use crate::kernels::{BLOCK, Lefts, Part, best_cut};
+use crate::kernels::{BLOCK, Lefts, Part, Uncut, best_cut};
 
 /// Rows by which a node knows a level, at least. The step of fewer is noise, and not the kind of noise of which a
 /// factor's gain is cleared: a single row goes with its own kind for certain.
@@ -188,9 +188,10 @@ impl<'a> NodeColumn<'a> {
     /// The best cut through bins in a row, those that are `missing` on whichever side gains more.
     fn cut(&self, bins: impl ExactSizeIterator<Item = Bin>, missing: Bin) -> Option<Cut> {
         let Limits { packing, min_leaf, .. } = *self.limits;
-        let total = part(packing.sums(self.total));
         let is_missing = packing.sums(missing).rows > 0;
         let missing = part(packing.sums(missing));
+        let total = part(packing.sums(self.total));
+        let node = Uncut { total, count_bits: packing.count_bits, least: min_leaf as f64 };
         let n_bins = bins.len();
         let mut best: Option<Cut> = None;
         let mut consider = |first: usize, found: Option<(usize, f64)>, missing_left: bool| {
@@ -203,20 +204,15 @@ impl<'a> NodeColumn<'a> {
         let (mut lefts, mut left, mut filled) = (Lefts::default(), [0; 2], 0);
         for (at, bin) in bins.enumerate() {
             add(&mut left, bin);
-            let Sums { gradient, curvature, rows } = packing.sums(left);
-            lefts.gradient[filled] = gradient as f64;
-            lefts.curvature[filled] = curvature as f64;
-            lefts.rows[filled] = rows as f64;
+            [lefts.gradient[filled], lefts.packed[filled]] = left;
             filled += 1;
             if filled == BLOCK || at + 1 == n_bins {
                 let first = at + 1 - filled;
-                let least = min_leaf as f64;
-                // The cut behind the last bin parts what is there from what is missing, where anything is.
-                let inner = filled.min(n_bins - 1 - first);
-                let count = if is_missing { filled } else { inner };
-                consider(first, best_cut(&lefts, count, Part::default(), total, least), false);
+                // The cut behind the last bin parts what is there from what is missing, and leaves nothing right where
+                // nothing is.
+                consider(first, best_cut(&lefts, filled, Part::default(), &node), false);
                 if is_missing {
-                    consider(first, best_cut(&lefts, inner, missing, total, least), true);
+                    consider(first, best_cut(&lefts, filled, missing, &node), true);
                 }
                 filled = 0;
             }
