@@ -78,6 +78,9 @@ impl<'a> Growing<'a> {
     /// # Errors
     /// [`crate::error::Error::Stopped`].
     pub fn grow(&mut self, n_trees: usize, monitor: &Monitor) -> Result<()> {
+        if n_trees == 0 {
+            return Ok(());
+        }
         let n_threads = rayon::current_num_threads().min(self.folds.len());
         self.workspaces.resize_with(n_threads, Workspace::default);
         let Self { sample, bins, shape, .. } = *self;
