@@ -272,7 +272,7 @@ impl<'a, 'm> Pipeline<'a, 'm> {
         statistic: &S,
         draw: impl Fn(Stream, &mut [W]) + Sync,
     ) -> Result<Replicates> {
-        let refitter = self.refitter::<W>()?;
+        let refitter = self.refitter::<W>(statistic.wants_scores())?;
         let most = refitter.at_a_time();
         let fresh = || (vec![Drawn::new(self.n_counted()); most], S::Scratch::default());
         let width = statistic.width();
@@ -313,6 +313,9 @@ trait Statistic: Sync {
     /// How many numbers it is.
     fn width(&self) -> usize;
 
+    /// Whether it looks at the scores of a replicate whose score was refitted.
+    fn wants_scores(&self) -> bool;
+
     /// Work it out on a replicate whose score was refitted, or is left to Newton's method; NaN stays where it fails.
     fn of_drawn<W: Count>(
         &self,
@@ -331,6 +334,10 @@ impl Statistic for Estimates<'_, '_, '_> {
 
     fn width(&self) -> usize {
         self.0.estimators.len()
+    }
+
+    fn wants_scores(&self) -> bool {
+        self.0.wants_scores()
     }
 
     fn of_drawn<W: Count>(

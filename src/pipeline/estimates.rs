@@ -171,7 +171,9 @@ impl Pipeline<'_, '_> {
         if let Err(Error::Stopped) = fit {
             return Err(Error::Stopped);
         }
-        fitted.values.resize(units.len().div_ceil(BLOCK), [0.5; BLOCK]);
+        if self.wants_scores() {
+            fitted.values.resize(units.len().div_ceil(BLOCK), [0.5; BLOCK]);
+        }
         let mut first_failure = Ok(());
         for (place, (estimator, estimate)) in self.estimators.iter().zip(estimates).enumerate() {
             self.monitor.check()?;
@@ -202,7 +204,8 @@ impl Pipeline<'_, '_> {
         fitted: &FittedScores,
         scratch: &mut Scratch,
     ) -> Result<f64> {
-        let scores = &fitted.values.as_flattened()[..units.len()];
+        // None where nobody looks at them.
+        let scores = fitted.values.as_flattened().get(..units.len()).unwrap_or_default();
         let Scratch { logits, line, outcomes, n_rows, weights, .. } = scratch;
         match (estimator, fit) {
             (_, Err(error)) if estimator.needs_score() => Err(error.clone()),

@@ -11,11 +11,14 @@ use crate::units::tally::{Count, Totals};
 use crate::weighting::estimand::Estimand;
 use crate::weighting::ipw::IpwSpec;
 
-/// Replicates that a thread refits together, each with counts and scores of its own; more gain nothing.
+/// Replicates that a thread refits together, each with counts of its own, and scores where estimators want them; more
+/// gain nothing.
 const MOST_AT_A_TIME: usize = 16;
 
-/// Rows of such replicates, all told, which bounds what they take of the memory; one is always taken.
-const MOST_ROWS_AT_A_TIME: usize = 1 << 20;
+/// What such replicates take of the memory, all told: so many bytes a row of the data, and of few rows the whole of
+/// this; one is always taken.
+const BYTES_A_ROW: usize = 16;
+const BYTES: usize = 9 << 20;
 
 /// A replicate: how often each cell (or row) was drawn, what the patterns' cells add up to, and the scores.
 #[derive(Debug, Clone)]
@@ -70,6 +73,7 @@ struct InBatches<'p, 'a, 'm> {
     warm_start: &'p WarmStart<'a>,
     batch: Batch<'p, 'a>,
     most: usize,
+    wants_scores: bool,
 }
 
 impl<W: Count> Refitter<W> for InBatches<'_, '_, '_> {
@@ -83,7 +87,7 @@ impl<W: Count> Refitter<W> for InBatches<'_, '_, '_> {
             .iter_mut()
             .map(|drawn| {
                 drawn.scores.are_inside = self.warm_start.is_inside();
-                (&drawn.counts[..], &mut drawn.scores.values)
+                (&drawn.counts[..], self.wants_scores.then_some(&mut drawn.scores.values))
             })
             .unzip();
         let found = self.batch.refit(&counts, wants_overlap, &mut scores, monitor);
@@ -92,8 +96,11 @@ impl<W: Count> Refitter<W> for InBatches<'_, '_, '_> {
 }
 
 impl<'a> Pipeline<'a, '_> {
-    /// How replicates are refitted: rows of many columns several at a time.
-    pub(super) fn refitter<W: Count>(&self) -> Result<Box<dyn Refitter<W> + '_>> {
+    /// How replicates are refitted: rows of many columns several at a time, which leaves their scores only if wanted.
+    pub(super) fn refitter<W: Count>(
+        &self,
+        wants_scores: bool,
+    ) -> Result<Box<dyn Refitter<W> + '_>> {
         let rows = match &self.layout {
             Layout::Cells { .. } => None,
             Layout::Sorted { rows, .. } => Some(rows.once()),
@@ -104,12 +111,12 @@ impl<'a> Pipeline<'a, '_> {
             return Ok(Box::new(OneByOne(self)));
         };
         let n = self.data.x.nrows();
-        let most = (MOST_ROWS_AT_A_TIME / n).clamp(1, MOST_AT_A_TIME);
-        let of_one = size_of::<W>() + size_of::<f64>();
+        let of_one = size_of::<W>() + if wants_scores { size_of::<f64>() } else { 0 };
+        let most = (BYTES.max(BYTES_A_ROW * n) / (of_one * n)).clamp(1, MOST_AT_A_TIME);
         let shared = 2 * size_of::<f64>();
         room_for(n, shared + rayon::current_num_threads() * most * of_one)?;
         let batch = Batch::new(warm_start, rows)?;
-        Ok(Box::new(InBatches { pipeline: self, warm_start, batch, most }))
+        Ok(Box::new(InBatches { pipeline: self, warm_start, batch, most, wants_scores }))
     }
 
     pub(super) fn warm_start(&self) -> Option<&WarmStart<'a>> {
@@ -126,6 +133,15 @@ impl<'a> Pipeline<'a, '_> {
         if let Layout::Cells { cells, .. } = &self.layout {
             cells.total(&drawn.counts, &mut drawn.totals);
         }
+    }
+
+    /// Whether estimators look at the scores of rows, where a refit has left what weights are made of.
+    pub(super) fn wants_scores(&self) -> bool {
+        self.estimators.iter().any(|estimator| match estimator {
+            Estimator::Ipw(spec) => spec.truncate.is_some(),
+            Estimator::Balanced { .. } => false,
+            Estimator::Nearest(_) | Estimator::Adjusted(_) => true,
+        })
     }
 
     fn wants_overlap(&self) -> bool {
