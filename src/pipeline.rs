@@ -4,6 +4,7 @@
 mod analytic;
 mod balanced;
 mod bounds;
+mod by_score;
 mod estimates;
 mod layout;
 mod order;
@@ -171,7 +172,8 @@ impl<'a, 'm> Pipeline<'a, 'm> {
         // 1. The designs.
         let [score_design, outcome_design] =
             designs(&data, &covariates, cells.as_ref(), estimators, spec.penalty)?;
-        let layout = cells.map_or(Layout::AsTheyCome, |cells| Layout::Cells { cells, urn: None });
+        let layout =
+            cells.map_or(Layout::AsTheyCome(None), |cells| Layout::Cells { cells, urn: None });
         let outcome_aliased = outcome_design.dropped().to_vec();
         let mut pipeline = Self {
             data,
@@ -274,10 +276,11 @@ impl<'a, 'm> Pipeline<'a, 'm> {
     ) -> Result<Replicates> {
         let refitter = self.refitter::<W>(statistic.wants_scores())?;
         let most = refitter.at_a_time();
-        let fresh = || (vec![Drawn::new(self.n_counted()); most], S::Scratch::default());
+        let fresh =
+            || (vec![Drawn::new(self.n_counted()); most], Vec::new(), S::Scratch::default());
         let width = statistic.width();
         bootstrap::run_together(spec, width, most, self.monitor, fresh, |replicates, kept| {
-            let (drawn, scratch) = kept;
+            let (drawn, room, scratch) = kept;
             for (replicate, drawn) in replicates.iter().zip(&mut *drawn) {
                 draw(replicate.stream.clone(), &mut drawn.counts);
                 self.add_up(drawn);
@@ -285,7 +288,15 @@ impl<'a, 'm> Pipeline<'a, 'm> {
             let refits = refitter.refit(&mut drawn[..replicates.len()]);
             for ((replicate, drawn), refit) in replicates.iter_mut().zip(drawn).zip(refits) {
                 let Replicate { estimates, outcome, .. } = replicate;
+                // Those that have no scores take turns with one room for them.
+                let lacks_scores = drawn.lacks_scores;
+                if lacks_scores {
+                    std::mem::swap(&mut drawn.scores.values, room);
+                }
                 *outcome = statistic.of_drawn(drawn, refit, scratch, estimates);
+                if lacks_scores {
+                    std::mem::swap(&mut drawn.scores.values, room);
+                }
             }
         })
     }
