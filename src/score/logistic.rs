@@ -5,6 +5,7 @@
 //! Nelder 1989, section 4.4). The iteration runs on centred and scaled covariates; coefficients and
 //! covariance come back on the caller's scale.
 
+mod approach;
 mod columns;
 mod likelihood;
 mod newton;
@@ -24,6 +25,7 @@ use crate::monitor::Monitor;
 use crate::units::tally::{Rows, Units};
 use crate::weighting::influence::by_row;
 
+use approach::{WIDE, approach};
 pub(crate) use columns::{Columns, Resampled};
 pub(crate) use likelihood::{Likelihood, Sweep, standardized_penalty};
 pub(crate) use newton::{Optimum, Start, maximize, maximize_keeping};
@@ -120,7 +122,7 @@ pub fn fit_with_scores(
     checks::enough_rows("score model", x.nrows(), x.ncols() + 1, spec.penalty)?;
     let covariates = Covariates::standardized_among(x, sample_weight)?;
     let rows = Rows { treatment, sample_weight };
-    let sample = Sample::draw(x, &rows);
+    let sample = if x.ncols() < WIDE { Sample::draw(x, &rows) } else { None };
     let mut kept = vec![0.0; if sample.is_some() { x.nrows() } else { 0 }];
     let center = covariates.center.clone();
     let (design, optimum) = fit_rows(covariates, &rows, sample.as_ref(), &mut kept, spec, monitor)?;
@@ -163,8 +165,14 @@ fn fit_rows<'a>(
         let settled = design.clone().settle(&presence(rows.len(), rows.sample_weight))?;
         return fit_rows(settled, rows, sample, kept, spec, monitor);
     }
-    at.equations = Some(first);
-    let optimum = maximize_keeping(&likelihood, at, kept, spec, monitor)?;
+    if design.n_columns() < WIDE {
+        at.equations = Some(first);
+        let optimum = maximize_keeping(&likelihood, at, kept, spec, monitor)?;
+        return Ok((design, optimum));
+    }
+    let (near, steps) = approach(&likelihood, at.beta, first, spec, monitor)?;
+    let mut optimum = maximize_keeping(&likelihood, near, kept, spec, monitor)?;
+    optimum.iterations += steps;
     Ok((design, optimum))
 }
 
