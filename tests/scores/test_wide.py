@@ -1,4 +1,4 @@
-"""Fits of many columns, whose information is made but twice, against statsmodels and against the equations."""
+"""Fits of many columns, whose information is made but twice: against statsmodels and their equations."""
 
 from __future__ import annotations
 
