@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, get_args
@@ -14,6 +13,7 @@ from propensity.effects import inference
 from propensity.effects.contrasts import SCALES, Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.equality import EqualityTest, tested_for_equality
+from propensity.effects.group_cautions import told_of_groups
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.checks import Bools, Floats
@@ -103,7 +103,7 @@ class GroupedEffects(Shown, Mapping[Any, Effect]):
         figures = source.figures(contrast)
         if not (figures[REASON] == "").any():
             raise InvalidInputError(f"by: no group has an effect; the first: {figures[REASON].iloc[0]}")
-        told = _told_of_groups(figures, groups)
+        told = told_of_groups(list(figures[CAUTIONS]), groups)
         return cls(
             groups=groups,
             estimand=estimand,
@@ -269,19 +269,3 @@ class GroupedEffects(Shown, Mapping[Any, Effect]):
     def _table(self) -> pd.DataFrame:
         table = self.to_frame()
         return table.drop(columns="note") if (table["note"] == "").all() else table
-
-
-def _told_of_groups(figures: pd.DataFrame, groups: Grouping) -> tuple[Warning, ...]:
-    """Sum up what there is to say of single groups: what differs by numbers alone is said of the first."""
-    by_kind: dict[tuple[type[Warning], str], list[tuple[int, Warning]]] = {}
-    for place, cautions in enumerate(figures[CAUTIONS]):
-        for caution in cautions:
-            words = re.sub(r"[\d.,]+", "#", str(caution))
-            by_kind.setdefault((type(caution), words), []).append((place, caution))
-    found = []
-    for (kind, _), told in by_kind.items():
-        places = list(dict.fromkeys(place for place, _ in told))
-        which = "; ".join(groups.name(place) for place in places[:3])
-        others = f" and {len(places) - 3:,} others" if len(places) > 3 else ""
-        found.append(kind(f"{which}{others}: {told[0][1]}"))
-    return tuple(found)

@@ -25,13 +25,18 @@ class Shown(ReadOnly):
         raise NotImplementedError
 
     def __repr__(self) -> str:
-        return f"{self._headline()}\n{self._table().rename_axis(None).to_string()}"
+        return f"{self._headline()}\n{_unnamed(self._table()).to_string()}"
 
     def _repr_html_(self) -> str:
         with pd.option_context("display.max_colwidth", None):
-            table = self._table().rename_axis(None).to_html(border=0)
+            table = _unnamed(self._table()).to_html(border=0)
         headline = html.escape(self._headline()).replace("\n", "<br>")
         return f"<p>{headline}</p>\n{table}"
+
+
+def _unnamed(table: pd.DataFrame) -> pd.DataFrame:
+    """Take the names of the levels of the rows away: the headline has them, and they would take a line."""
+    return table.set_axis(table.index.set_names([None] * table.index.nlevels), axis=0)
 
 
 def in_few_digits(table: pd.DataFrame) -> pd.DataFrame:
