@@ -41,6 +41,7 @@ Data to learn on, what can go wrong
 """
 
 from propensity import core, datasets, errors, plots
+from propensity.balance.result import Balance
 from propensity.balance.summary import balance_summary
 from propensity.balance.tables import balance, smd
 from propensity.core import __version__
@@ -88,6 +89,7 @@ from propensity.sensitivity.rosenbaum import RosenbaumBounds
 from propensity.study.check import check
 from propensity.study.check_result import Check
 from propensity.study.estimate import estimate
+from propensity.study.estimates import Estimates, EstimatesByOutcome
 from propensity.weighting.balancing import fit_weights
 from propensity.weighting.balancing_weights import BalancingWeights
 from propensity.weighting.ipw import balancing_weights, ipw
@@ -100,6 +102,7 @@ __all__ = [
     "AIPW",
     "IPW",
     "IPWRA",
+    "Balance",
     "Balancing",
     "BalancingWeights",
     "Boosting",
@@ -111,6 +114,8 @@ __all__ = [
     "EffectTest",
     "Effects",
     "EqualityTest",
+    "Estimates",
+    "EstimatesByOutcome",
     "Estimator",
     "Forest",
     "GroupedEffects",

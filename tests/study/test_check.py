@@ -127,6 +127,7 @@ def test_column_known_of_one_arm_alone_is_to_be_left_out(messy):
     assert one.remedy == "leave it out of the covariates"
 
 
+@pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")  # of the same row
 def test_row_far_out_is_named_with_what_it_would_weigh(messy, library):
     rng = np.random.default_rng(6)
     messy["seats"] = rng.gamma(2.0, 1.0, N)
