@@ -21,14 +21,18 @@ PUBLIC = {name: getattr(ps, name) for name in ps.__all__ if callable(getattr(ps,
 PUBLIC |= {f"plots.{name}": getattr(ps.plots, name) for name in ps.plots.__all__}
 PUBLIC |= {f"datasets.{name}": getattr(ps.datasets, name) for name in ("opt_in_logs", "lalonde")}
 RESULTS = [
+    ps.Balance,
     ps.BalancingWeights,
     ps.BootstrapResult,
+    ps.Check,
     ps.CrossFittedScores,
     ps.Effect,
     ps.EffectTest,
     ps.Effects,
     ps.EqualityTest,
     ps.EValue,
+    ps.Estimates,
+    ps.EstimatesByOutcome,
     ps.GroupedEffects,
     ps.LinearProjection,
     ps.Matches,

@@ -14,6 +14,7 @@ from propensity.effects.contrasts import SCALES, Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.equality import EqualityTest, tested_for_equality
 from propensity.effects.group_cautions import told_of_groups
+from propensity.effects.tidy import tidied
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.checks import Bools, Floats
@@ -254,6 +255,16 @@ class GroupedEffects(Shown, Mapping[Any, Effect]):
         table.attrs = {"level": level, "contrast": self.contrast}
         return table
 
+    def tidy(self) -> pd.DataFrame:
+        """Give a row a group under the names that other packages have for estimates.
+
+        Returns
+        -------
+        DataFrame (G, 7)
+            As `Effect.tidy`; `term` is the group, or a column each of several.
+        """
+        return tidied(self.to_frame(), self.contrast)
+
     def _headline(self) -> str:
         scale = SCALES[self.contrast]
         words = f"{scale.words} in {scale.unit}" if scale.unit else scale.words
@@ -267,5 +278,4 @@ class GroupedEffects(Shown, Mapping[Any, Effect]):
         return "\n".join(lines)
 
     def _table(self) -> pd.DataFrame:
-        table = self.to_frame()
-        return table.drop(columns="note") if (table["note"] == "").all() else table
+        return self.to_frame().assign(note=self._reasons)  # cautions of groups stand above

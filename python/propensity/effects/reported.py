@@ -10,6 +10,7 @@ import pandas as pd
 from propensity.effects import inference
 from propensity.effects.contrasts import SCALES, Contrast
 from propensity.effects.hypotheses import Alternative, EffectTest, tested
+from propensity.effects.tidy import tidied
 from propensity.effects.weighted_result import WeightedResult
 from propensity.frames import checks
 from propensity.sensitivity.e_value import EValue
@@ -213,6 +214,32 @@ class ReportedEffect(WeightedResult):
         table = pd.DataFrame(self._row(level), index=pd.Index([self.estimand], name="estimand"))
         table.attrs = {"level": level, "contrast": self.contrast}
         return table
+
+    def tidy(self) -> pd.DataFrame:
+        """Give the estimate under the names that other packages have for it.
+
+        Returns
+        -------
+        DataFrame (1, 7)
+            `term` (the estimand), `estimate`, `std_error`, `statistic` (their ratio), `p_value`, `conf_low`,
+            `conf_high` (95%). The error and statistic of a ratio are those of its logarithm.
+        """
+        return tidied(self.to_frame(), self.contrast)
+
+    def to_series(self, level: float = 0.95) -> pd.Series[float]:
+        """Give the numbers as a series.
+
+        Parameters
+        ----------
+        level : float, default 0.95
+            Coverage of the interval.
+
+        Returns
+        -------
+        Series (9,)
+            What `to_frame` has in its one row, called by the estimand.
+        """
+        return pd.Series(self._row(level), name=self.estimand)
 
     def _row(self, level: float) -> dict[str, float]:
         error = "log_std_error" if SCALES[self.contrast].logarithmic else "std_error"

@@ -11,6 +11,7 @@ import pandas as pd
 from propensity.effects import inference
 from propensity.effects.contrasts import SCALES
 from propensity.effects.effect import Effect
+from propensity.effects.tidy import tidied
 from propensity.results.show import Shown
 
 
@@ -67,6 +68,16 @@ class Effects(Shown):
         table.insert(place, "p_holm", inference.holm(p))
         table.insert(place + 1, "p_bh", inference.benjamini_hochberg(p))
         return table
+
+    def tidy(self) -> pd.DataFrame:
+        """Give a row an outcome under the names that other packages have for estimates.
+
+        Returns
+        -------
+        DataFrame (k, 7)
+            As `Effect.tidy`; `term` is the outcome.
+        """
+        return tidied(self.to_frame(), next(iter(self.by_outcome.values())).contrast)
 
     def _headline(self) -> str:
         first = next(iter(self.by_outcome.values()))
