@@ -54,6 +54,7 @@ fn cells_and_rows_agree() {
     let (x, treatment, outcome) = world(5000, 600);
     let data = plain(&x, &treatment, &outcome);
     let nearest = NearestSpec {
+        variance_neighbors: 1,
         focal: Focal::Treated,
         n_neighbors: 2,
         caliper: Some(0.5),

@@ -7,7 +7,6 @@
 
 mod columns;
 mod likelihood;
-mod newton;
 mod sample;
 mod warm_start;
 
@@ -21,12 +20,12 @@ use crate::error::{Error, Result};
 use crate::kernels::{self, BLOCK, sigmoid};
 use crate::linalg::{Cholesky, dot};
 use crate::monitor::Monitor;
+use crate::score::newton::{Limits, Objective, Optimum, Start, maximize_keeping};
 use crate::units::tally::{Rows, Units};
 use crate::weighting::influence::by_row;
 
 pub(crate) use columns::{Columns, Resampled};
 pub(crate) use likelihood::{Likelihood, Sweep, standardized_penalty};
-pub(crate) use newton::{Optimum, Start, maximize, maximize_keeping};
 pub(crate) use warm_start::{Batch, Refit, WarmStart};
 
 pub(crate) use sample::Sample;
@@ -47,6 +46,13 @@ pub struct LogisticSpec {
 impl Default for LogisticSpec {
     fn default() -> Self {
         Self { penalty: 0.0, tolerance: 1e-10, max_iterations: 100 }
+    }
+}
+
+impl LogisticSpec {
+    /// When Newton's method ends.
+    pub(crate) fn limits(&self) -> Limits {
+        Limits { tolerance: self.tolerance, max_iterations: self.max_iterations }
     }
 }
 
@@ -164,7 +170,7 @@ fn fit_rows<'a>(
         return fit_rows(settled, rows, sample, kept, spec, monitor);
     }
     at.equations = Some(first);
-    let optimum = maximize_keeping(&likelihood, at, kept, spec, monitor)?;
+    let optimum = maximize_keeping(&likelihood, at, kept, spec.limits(), monitor)?;
     Ok((design, optimum))
 }
 
