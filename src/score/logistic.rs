@@ -8,7 +8,6 @@
 mod approach;
 mod columns;
 mod likelihood;
-mod newton;
 mod sample;
 mod warm_start;
 
@@ -22,13 +21,13 @@ use crate::error::{Error, Result};
 use crate::kernels::{self, BLOCK, sigmoid};
 use crate::linalg::{Cholesky, dot};
 use crate::monitor::Monitor;
+use crate::score::newton::{Limits, Objective, Optimum, Start, maximize_keeping};
 use crate::units::tally::{Rows, Units};
 use crate::weighting::influence::by_row;
 
 use approach::{WIDE, approach};
 pub(crate) use columns::{Columns, Resampled};
 pub(crate) use likelihood::{Likelihood, Sweep, standardized_penalty};
-pub(crate) use newton::{Optimum, Start, maximize, maximize_keeping};
 pub(crate) use warm_start::{Batch, Refit, WarmStart};
 
 pub(crate) use sample::Sample;
@@ -49,6 +48,13 @@ pub struct LogisticSpec {
 impl Default for LogisticSpec {
     fn default() -> Self {
         Self { penalty: 0.0, tolerance: 1e-10, max_iterations: 100 }
+    }
+}
+
+impl LogisticSpec {
+    /// When Newton's method ends.
+    pub(crate) fn limits(&self) -> Limits {
+        Limits { tolerance: self.tolerance, max_iterations: self.max_iterations }
     }
 }
 
@@ -167,11 +173,11 @@ fn fit_rows<'a>(
     }
     if design.n_columns() < WIDE {
         at.equations = Some(first);
-        let optimum = maximize_keeping(&likelihood, at, kept, spec, monitor)?;
+        let optimum = maximize_keeping(&likelihood, at, kept, spec.limits(), monitor)?;
         return Ok((design, optimum));
     }
     let (near, steps) = approach(&likelihood, at.beta, first, spec, monitor)?;
-    let mut optimum = maximize_keeping(&likelihood, near, kept, spec, monitor)?;
+    let mut optimum = maximize_keeping(&likelihood, near, kept, spec.limits(), monitor)?;
     optimum.iterations += steps;
     Ok((design, optimum))
 }

@@ -8,12 +8,12 @@
 
 use super::LogisticSpec;
 use super::likelihood::Likelihood;
-use super::newton::Start;
 use super::warm_start::Anderson;
 use crate::error::Result;
 use crate::kernels::ScoreEquations;
 use crate::linalg::{Cholesky, RANK_TOLERANCE, add, hold_still, largest};
 use crate::monitor::Monitor;
+use crate::score::newton::Start;
 use crate::units::tally::Units;
 
 /// Columns from which on this is the shorter way.

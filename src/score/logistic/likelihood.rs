@@ -10,6 +10,7 @@ use crate::kernels::{
 };
 use crate::linalg::add;
 use crate::monitor::Monitor;
+use crate::score::newton::Objective;
 use crate::units::tally::Units;
 
 /// An arm with no more than this share of the weight vanishes beside the other in sums of 53 bits.
@@ -58,45 +59,8 @@ impl<'a, 'x, U: Units> Likelihood<'a, 'x, U> {
         Ok(Self { covariates, units, ridge, sweep, total: treated + control, treated })
     }
 
-    /// How many coefficients there are, the intercept included.
-    pub fn n_terms(&self) -> usize {
-        self.ridge.len()
-    }
-
     pub fn is_penalized(&self) -> bool {
         self.ridge.iter().any(|ridge| *ridge > 0.0)
-    }
-
-    /// Gradient and information of the penalized likelihood; `kept`, unless empty, is filled with the linear
-    /// predictors of all units.
-    ///
-    /// # Errors
-    /// [`Error::Stopped`], as in all of these.
-    pub fn equations(
-        &self,
-        beta: &[f64],
-        kept: &mut [f64],
-        monitor: &Monitor,
-    ) -> Result<ScoreEquations> {
-        let mut equations = self.reduce_beside(
-            kept,
-            monitor,
-            || ScoreEquations::new(beta.len()),
-            |equations, columns, trials, successes, kept| {
-                equations.add(beta, columns, trials, successes);
-                if !kept.is_empty() {
-                    let mut eta = [0.0; BLOCK];
-                    linear_predictor(beta, columns, &mut eta);
-                    kept.copy_from_slice(&eta[..kept.len()]);
-                }
-            },
-            ScoreEquations::merge,
-        )?;
-        for (k, ridge) in self.ridge.iter().enumerate() {
-            equations.gradient[k] -= ridge * beta[k];
-            equations.information[k * beta.len() + k] += ridge;
-        }
-        Ok(equations)
     }
 
     /// The gradient alone, of the penalized likelihood.
@@ -149,11 +113,6 @@ impl<'a, 'x, U: Units> Likelihood<'a, 'x, U> {
         Ok(equations.gradient)
     }
 
-    pub fn penalized(&self, beta: &[f64], monitor: &Monitor) -> Result<f64> {
-        let penalty: f64 = self.ridge.iter().zip(beta).map(|(r, b)| r * b * b).sum();
-        Ok(self.log_likelihood(beta, monitor)? - penalty / 2.0)
-    }
-
     pub fn log_likelihood(&self, beta: &[f64], monitor: &Monitor) -> Result<f64> {
         self.reduce(
             monitor,
@@ -164,24 +123,6 @@ impl<'a, 'x, U: Units> Likelihood<'a, 'x, U> {
                 *sum += log_likelihood(&eta, trials, successes);
             },
             |sum, other| *sum += other,
-        )
-    }
-
-    /// The most that a change of the coefficients moves the linear predictor of any unit that counts.
-    pub fn largest_move(&self, step: &[f64], monitor: &Monitor) -> Result<f64> {
-        self.reduce(
-            monitor,
-            || 0.0_f64,
-            |most, columns, trials, _| {
-                let mut change = [0.0; BLOCK];
-                linear_predictor(step, columns, &mut change);
-                for row in 0..BLOCK {
-                    if trials[row] > 0.0 {
-                        *most = most.max(change[row].abs());
-                    }
-                }
-            },
-            |most, other| *most = most.max(*other),
         )
     }
 
@@ -252,6 +193,79 @@ impl<'a, 'x, U: Units> Likelihood<'a, 'x, U> {
             merge(&mut total, one);
         }
         Ok(total)
+    }
+}
+
+impl<U: Units> Objective for Likelihood<'_, '_, U> {
+    fn n_terms(&self) -> usize {
+        self.ridge.len()
+    }
+
+    fn by_standard_deviation(&self, beta: &[f64]) -> Vec<f64> {
+        self.covariates.by_standard_deviation(beta)
+    }
+
+    fn total(&self) -> f64 {
+        self.total
+    }
+
+    fn intercept(&self) -> f64 {
+        (self.treated / (self.total - self.treated)).ln()
+    }
+
+    /// None with a penalty, whose optimum always exists.
+    fn variance(&self) -> Option<f64> {
+        let control = self.total - self.treated;
+        (!self.is_penalized()).then_some(self.treated * control / self.total)
+    }
+
+    fn equations(
+        &self,
+        beta: &[f64],
+        kept: &mut [f64],
+        monitor: &Monitor,
+    ) -> Result<ScoreEquations> {
+        let mut equations = self.reduce_beside(
+            kept,
+            monitor,
+            || ScoreEquations::new(beta.len()),
+            |equations, columns, trials, successes, kept| {
+                equations.add(beta, columns, trials, successes);
+                if !kept.is_empty() {
+                    let mut eta = [0.0; BLOCK];
+                    linear_predictor(beta, columns, &mut eta);
+                    kept.copy_from_slice(&eta[..kept.len()]);
+                }
+            },
+            ScoreEquations::merge,
+        )?;
+        for (k, ridge) in self.ridge.iter().enumerate() {
+            equations.gradient[k] -= ridge * beta[k];
+            equations.information[k * beta.len() + k] += ridge;
+        }
+        Ok(equations)
+    }
+
+    fn penalized(&self, beta: &[f64], monitor: &Monitor) -> Result<f64> {
+        let penalty: f64 = self.ridge.iter().zip(beta).map(|(r, b)| r * b * b).sum();
+        Ok(self.log_likelihood(beta, monitor)? - penalty / 2.0)
+    }
+
+    fn largest_move(&self, step: &[f64], monitor: &Monitor) -> Result<f64> {
+        self.reduce(
+            monitor,
+            || 0.0_f64,
+            |most, columns, trials, _| {
+                let mut change = [0.0; BLOCK];
+                linear_predictor(step, columns, &mut change);
+                for row in 0..BLOCK {
+                    if trials[row] > 0.0 {
+                        *most = most.max(change[row].abs());
+                    }
+                }
+            },
+            |most, other| *most = most.max(*other),
+        )
     }
 }
 
