@@ -69,6 +69,22 @@ class GroupedEffects(Shown, Mapping[Any, Effect]):
         Why some interval may be narrower than it should be.
     figures : DataFrame (G, 10)
         What the table is made of.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+    >>> covariates = ["engagement_tier", "query_confidence"]
+    >>> effects = ps.aipw(users, **roles, covariates=covariates, by="engagement_tier")
+    >>> effects.table[["estimate", "std_error"]].round(2)
+                     estimate  std_error
+    engagement_tier
+    heavy                0.03       0.04
+    light                0.16       0.04
+    medium               0.14       0.04
+    >>> print(f"{effects['light'].estimate:.2f}")
+    0.16
     """
 
     groups: Grouping
@@ -192,6 +208,16 @@ class GroupedEffects(Shown, Mapping[Any, Effect]):
         -----
         On the logarithm for ratios. That all have the same ratio is another hypothesis than that all have the
         same difference: where levels differ between groups, one of the two fails.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+        >>> covariates = ["engagement_tier", "query_confidence"]
+        >>> effects = ps.aipw(users, **roles, covariates=covariates, by="engagement_tier")
+        >>> print(f"{effects.test_equal().p_value:.2f}")
+        0.07
         """
         errors = self.figures["std_error"].to_numpy()
         tested = self._has_effect & (errors > 0)
@@ -212,6 +238,20 @@ class GroupedEffects(Shown, Mapping[Any, Effect]):
         Returns
         -------
         GroupedEffects
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+        >>> covariates = ["engagement_tier", "query_confidence"]
+        >>> effects = ps.aipw(users, **roles, covariates=covariates, by="engagement_tier")
+        >>> effects.contrast_as("percent").table["estimate"].round(0)
+        engagement_tier
+        heavy      4.0
+        light     35.0
+        medium    23.0
+        Name: estimate, dtype: float64
         """
         checks.choice("contrast", contrast, get_args(Contrast))
         return replace(self, contrast=contrast, figures=self.source.figures(contrast))
@@ -230,6 +270,20 @@ class GroupedEffects(Shown, Mapping[Any, Effect]):
             By group: `estimate`, `std_error` (`log_std_error` for ratios), `conf_low`, `conf_high`,
             `p_value` of no effect, `p_holm` and `p_bh` (as for `Effects.to_frame`), the means and effective
             sizes of the arms, `n_treated`, `n_control`, and a `note`: cautions, or why there is no effect.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+        >>> covariates = ["engagement_tier", "query_confidence"]
+        >>> effects = ps.aipw(users, **roles, covariates=covariates, by="engagement_tier")
+        >>> effects.to_frame(level=0.9)[["n_treated", "n_control"]]
+                         n_treated  n_control
+        engagement_tier
+        heavy                  203        110
+        light                  136        958
+        medium                 199        394
         """
         checks.confidence_level(level)
         scale, figures = SCALES[self.contrast], self.figures

@@ -67,6 +67,17 @@ class ReportedEffect(WeightedResult):
         -------
         Interval
             `conf_low`, `conf_high`, on the scale of the estimate.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+        >>> effect = ps.ipw(users, outcome="task_completed", treatment=treatment, scores=model)
+        >>> low, high = effect.conf_int(level=0.9)
+        >>> print(f"[{low:.2f}, {high:.2f}]")
+        [0.09, 0.18]
         """
         checks.confidence_level(level)
         scale = SCALES[self.contrast]
@@ -83,6 +94,19 @@ class ReportedEffect(WeightedResult):
         DataFrame (2, 4)
             Of "treated" and "control": `estimate`, `std_error`, and the ends of the 95% interval, `conf_low`
             and `conf_high`, estimate -+ z std_error; in units of the outcome.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+        >>> effect = ps.ipw(users, outcome="task_completed", treatment=treatment, scores=model)
+        >>> effect.means[["estimate", "std_error"]].round(3)
+                 estimate  std_error
+        arm
+        treated     0.712      0.025
+        control     0.575      0.013
         """
         estimates = np.array([self.mean_treated, self.mean_control])
         errors = np.sqrt(np.diag(self._covariance_of_means()))
@@ -210,6 +234,18 @@ class ReportedEffect(WeightedResult):
         DataFrame (1, 9)
             `estimate`, `std_error` (`log_std_error` for ratios), `conf_low`, `conf_high`, `p_value`, and the
             means and effective sample sizes of the arms. `attrs` has the `level` and the `contrast`.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+        >>> effect = ps.ipw(users, outcome="task_completed", treatment=treatment, scores=model)
+        >>> effect.to_frame()[["estimate", "std_error"]].round(3)
+                  estimate  std_error
+        estimand
+        ATE          0.137      0.028
         """
         table = pd.DataFrame(self._row(level), index=pd.Index([self.estimand], name="estimand"))
         table.attrs = {"level": level, "contrast": self.contrast}
