@@ -8,13 +8,14 @@ import polars as pl
 import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.oneway import anova_oneway
 
 import propensity as ps
 import reference
 import stacked
 from conftest import COVARIATES, OUTCOME, TREATMENT
+from propensity.effects import equality
 from propensity.effects.cautions import size_cautions
-from propensity.effects.equality import chi_squared_p
 from propensity.effects.group_cautions import told_of_groups
 from propensity.errors import BalanceWarning, InvalidInputError, OverlapWarning, SmallSampleWarning
 from propensity.frames.grouping import Grouping
@@ -237,7 +238,11 @@ def test_equality_of_two_groups_is_the_test_of_their_difference(rows):
     found = grouped.test_equal()
     assert found.df == 1
     assert found.statistic == pytest.approx(z**2, rel=1e-9)
-    assert found.p_value == pytest.approx(2 * stats.norm.sf(abs(z)), rel=1e-9)
+    # Satterthwaite's degrees of freedom of a sum of two variances.
+    v, own = grouped.table["std_error"] ** 2, grouped.table["df"]
+    df_rest = v.sum() ** 2 / (v**2 / own).sum()
+    assert found.df_rest == pytest.approx(df_rest, rel=1e-9)
+    assert found.p_value == pytest.approx(2 * stats.t.sf(abs(z), df_rest), rel=1e-9)
     assert str(found).startswith("The differences (ATE) by g against one and the same in all 2 groups: p = ")
 
 
@@ -248,14 +253,27 @@ def test_equality_is_wald_by_any_contrasts(rows):
     gaps = contrasts @ estimates
     statistic = gaps @ np.linalg.inv(contrasts @ covariance @ contrasts.T) @ gaps
     found = grouped.test_equal()
-    assert found.statistic == pytest.approx(statistic, rel=1e-9)
-    assert found.p_value == pytest.approx(stats.chi2.sf(statistic, 2), rel=1e-10)
+    unsure = (1 - (w := 1 / np.diag(covariance)) / w.sum()) ** 2 / grouped.table["df"].to_numpy()
+    assert found.statistic * 2 * (1 + 2 / 8 * unsure.sum()) == pytest.approx(statistic, rel=1e-9)
+    assert found.p_value == pytest.approx(stats.f.sf(found.statistic, 2, found.df_rest), rel=1e-9)
+
+
+def test_equality_of_means_of_independent_groups_is_welchs():
+    rng = np.random.default_rng(4)
+    groups = [rng.normal(size, 1 + size, 5 + 4 * size) for size in range(4)]
+    expected = anova_oneway(groups, use_var="unequal")
+    means, sizes = np.array([group.mean() for group in groups]), np.array([len(group) for group in groups])
+    variances = np.array([group.var(ddof=1) for group in groups]) / sizes
+    found = equality.tested_for_equality(means, np.diag(variances), sizes - 1.0, "means")
+    assert found.statistic == pytest.approx(expected.statistic, rel=1e-10)
+    assert (found.df, found.df_rest) == pytest.approx(expected.df, rel=1e-10)
+    assert found.p_value == pytest.approx(expected.pvalue, rel=1e-10)
 
 
 @pytest.mark.parametrize("df", [1, 2, 3, 7, 50, 999])
 def test_tail_of_chi_squared(df):
     for statistic in (0.0, 0.1, 1.0, df, 1.3 * df, 3 * df):
-        assert chi_squared_p(statistic, df) == pytest.approx(stats.chi2.sf(statistic, df), rel=1e-11)
+        assert equality.chi_squared_p(statistic, df) == pytest.approx(stats.chi2.sf(statistic, df), rel=1e-11)
 
 
 @pytest.mark.filterwarnings("ignore::propensity.errors.OverlapWarning")
