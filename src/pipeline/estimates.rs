@@ -8,11 +8,12 @@ use super::{Estimator, Layout, Pipeline};
 use crate::checks;
 use crate::design::covariates::Covariates;
 use crate::error::{Error, Result};
-use crate::kernels::{ArmSums, BLOCK, FittedScores, sigmoid};
+use crate::kernels::{ArmSums, BLOCK, FittedScores};
 use crate::matching::{Line, Quantity};
 use crate::outcome::adjustment;
-use crate::score::logistic::{Likelihood, Refit, Sweep};
-use crate::score::newton::maximize;
+use crate::score::linked;
+use crate::score::links::Link;
+use crate::score::logistic::{Refit, Sweep};
 use crate::units::tally::{Count, Units};
 use crate::weighting::balancing;
 use crate::weighting::ipw::{Contrast, IpwSpec};
@@ -62,7 +63,7 @@ impl Pipeline<'_, '_> {
         let fit = self.newton(&design, &self.full_sample(), Sweep::Parallel, scores)?;
         // Rows are named where somebody is certain of an arm, and patterns are not rows.
         if checks::scores(&scores.values.as_flattened()[..self.n_units()]).is_err() {
-            checks::scores(&self.score_design.probabilities(&fit.beta))?;
+            checks::scores(&self.scored(&self.score_design, &fit.beta))?;
         }
         Ok(Some(fit))
     }
@@ -135,6 +136,16 @@ impl Pipeline<'_, '_> {
         }
     }
 
+    /// The scores that coefficients give the rows of a design.
+    pub(super) fn scored(&self, design: &Covariates<'_>, beta: &[f64]) -> Vec<f64> {
+        if self.spec.link == Link::Logit {
+            return design.probabilities(beta);
+        }
+        let mut scores = design.linear(beta);
+        self.spec.link.scores_in_place(&mut scores);
+        scores
+    }
+
     /// The score model by Newton's method, from the full sample's where that is known; leaves the scores. Where a
     /// coefficient runs off to infinity, all or none of some rows being treated, their scores are where the gradient
     /// became small enough.
@@ -145,14 +156,13 @@ impl Pipeline<'_, '_> {
         sweep: Sweep,
         fitted: &mut FittedScores,
     ) -> Result<Fit> {
-        let likelihood = Likelihood::new(covariates, units, self.spec.penalty, sweep)?;
         let start = self.score.as_ref().map(|score| &score.beta[..]);
-        let optimum = maximize(&likelihood, start, self.spec.limits(), self.monitor)?;
+        let optimum = linked::maximum(covariates, units, start, &self.spec, sweep, self.monitor)?;
         let scores = &mut fitted.values;
         scores.resize(units.len().div_ceil(BLOCK), [0.0; BLOCK]);
         let values = &mut scores.as_flattened_mut()[..units.len()];
         covariates.linear_into(&optimum.beta, 0, values);
-        sigmoid(values);
+        self.spec.link.scores_in_place(values);
         fitted.are_inside = values.iter().all(|score| *score > 0.0 && *score < 1.0);
         let places = (optimum.aliased(covariates), optimum.diverging);
         Ok(Fit { beta: optimum.beta, sums: None, places })
@@ -209,7 +219,12 @@ impl Pipeline<'_, '_> {
             (_, Err(error)) if estimator.needs_score() => Err(error.clone()),
             (Estimator::Nearest(spec), Ok(fit)) if spec.quantity == Quantity::Logit => {
                 logits.resize(units.len(), 0.0);
-                self.score_design.with_rows(x).linear_into(&fit.beta, 0, logits);
+                if self.spec.link == Link::Logit {
+                    self.score_design.with_rows(x).linear_into(&fit.beta, 0, logits);
+                } else {
+                    let log_odds = scores.iter().map(|score| Link::Logit.linear_predictor(*score));
+                    logits.iter_mut().zip(log_odds).for_each(|(slot, value)| *slot = value);
+                }
                 line.effect(logits, units, spec, self.monitor)
             }
             (Estimator::Nearest(spec), _) => line.effect(scores, units, spec, self.monitor),

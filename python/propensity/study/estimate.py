@@ -181,7 +181,7 @@ def _tell(
     cautions: dict[str, Warning] = {}
     for caution in itertools.chain.from_iterable(said):
         cautions.setdefault(without_remedy(caution), caution)
-    warn_once(cautions.values(), [str(comparison.separation)])
+    warn_once(cautions.values(), comparison.separations)
     warn_once(map(FailedEstimatorWarning, _by_reason(failures)))
 
 
@@ -210,7 +210,7 @@ def effect_by(
     effect = comparison.effect(estimator)
     if not silent:
         comparison.warn_of_models()
-        warn_once(effect.cautions, [str(comparison.separation)])
+        warn_once(effect.cautions, comparison.separations)
     return effect
 
 
