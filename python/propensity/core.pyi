@@ -242,6 +242,8 @@ class AdjustedEstimate:
     def diverging(self) -> NDArray[np.int64]: ...
     @property
     def outcome_aliased(self) -> NDArray[np.int64]: ...  # of the outcome models, among theirs
+    @property
+    def leverage(self) -> _Floats | None: ...  # (n,), in the outcome model of its arm; None unless asked for
 
 @final
 class OutcomeFit:
@@ -301,6 +303,8 @@ class BalancedEffect:
     def influence_treated(self) -> _Floats: ...  # (n,), mean zero, corrected likewise
     @property
     def influence_control(self) -> _Floats: ...  # (n,), mean zero, corrected likewise
+    @property
+    def leverage(self) -> _Floats: ...  # (n,), of each row in the fit of its arm's weights
 
 @final
 class Matches:
@@ -547,6 +551,7 @@ def adjust(
     outcome_columns: Sequence[int] | None = None,
     sample_weight: _Floats | None = None,
     scores: _Floats | None = None,
+    leverage: bool = False,
     n_threads: int | None = None,
 ) -> AdjustedEstimate: ...
 def fit_outcome(

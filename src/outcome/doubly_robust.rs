@@ -16,7 +16,7 @@ use crate::score::linked;
 use crate::score::logistic::Sweep;
 use crate::score::spec::PropensitySpec;
 use crate::units::tally::{Outcomes, Tally, Units};
-use crate::weighting::influence::{ArmMeans, ScoreFit, ScoreModel, by_row, center};
+use crate::weighting::influence::{ArmMeans, ScoreFit, ScoreModel, by_row, center, leverage};
 
 /// The rows of an analysis.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +24,8 @@ pub struct AdjustmentData<'a> {
     pub treatment: &'a [bool],
     pub outcome: &'a [f64],
     pub sample_weight: Option<&'a [f64]>,
+    /// Whether to say how much each row holds its own prediction.
+    pub with_leverage: bool,
 }
 
 /// The score model of an analysis.
@@ -46,6 +48,8 @@ pub struct Adjusted {
     pub diverging: Vec<usize>,
     /// Columns of the outcome models' covariates that earlier ones explain.
     pub outcome_aliased: Vec<usize>,
+    /// Of each row in the outcome model of its own arm; empty where it was not asked for.
+    pub leverage: Vec<f64>,
 }
 
 /// Estimate the means of both arms, with the outcome models fitted here, and the score model if it was not; with
@@ -90,12 +94,17 @@ pub fn adjusted_means(
     let weight: Vec<f64> = sample_weight.map_or_else(|| vec![1.0; rows.len()], <[f64]>::to_vec);
     let modelled = Modelled { covariates, units: &rows, scores };
     let parts = Parts { data, weight: &weight, scores, covariates, spec };
-    let arm = |arm: bool| -> Result<(f64, Vec<f64>)> {
+    let mut leverages = vec![0.0; if data.with_leverage { rows.len() } else { 0 }];
+    let mut arm = |arm: bool| -> Result<(f64, Vec<f64>)> {
         monitor.check()?;
         let backing = backings.map(|both| &both[usize::from(arm)]);
         let estimate = arm_mean(&modelled, arm, spec, backing, monitor)?;
         monitor.check()?;
         let influence = parts.influence(arm, &estimate, backing, score_model.as_ref())?;
+        if data.with_leverage {
+            let own = parts.leverage(arm, &estimate);
+            leverages.iter_mut().zip(own).for_each(|(sum, own)| *sum += own);
+        }
         Ok((estimate.mean, influence))
     };
     let (control, treated) = (arm(false)?, arm(true)?);
@@ -107,11 +116,11 @@ pub fn adjusted_means(
     let outcome_aliased = covariates.dropped().to_vec();
     let FittedScore { scores, aliased, diverging } = found.unwrap_or_default();
     let scores = spec.needs_score().then_some(scores);
-    Ok(Adjusted { means, scores, aliased, diverging, outcome_aliased })
+    Ok(Adjusted { means, scores, aliased, diverging, outcome_aliased, leverage: leverages })
 }
 
 fn rows_of<'a>(data: &AdjustmentData<'a>) -> Outcomes<'a> {
-    let AdjustmentData { treatment, outcome, sample_weight } = *data;
+    let AdjustmentData { treatment, outcome, sample_weight, .. } = *data;
     Outcomes { treatment, outcome, sample_weight, counts: None }
 }
 
@@ -238,6 +247,15 @@ impl Parts<'_, '_> {
         }
         center(&mut influence, self.data.sample_weight);
         Ok(influence)
+    }
+
+    /// How much each row of an arm holds its own prediction; 0 in the other arm.
+    fn leverage(&self, arm: bool, estimate: &ArmEstimate) -> Vec<f64> {
+        let ArmEstimate { fit, fitted, .. } = estimate;
+        let spread = by_row(fitted.len(), |i| {
+            self.fitting_weight(i, arm) * fit.model.expected_spread(fitted[i])
+        });
+        leverage(self.covariates, fit.information(), &spread)
     }
 
     /// w { g (m - mu) + k (y - m) }.

@@ -69,9 +69,10 @@ impl<'a> Pipeline<'a, '_> {
         let means = if let Estimator::Balanced { spec, terms } = estimator {
             self.balanced_means(spec, *terms, sample_weight)?
         } else if let Estimator::Adjusted(spec) = estimator {
-            let data = AdjustmentData { treatment, outcome, sample_weight };
-            let (covariates, spec_of_score) = (&self.score_design, self.spec);
-            let score = ScoreSpec { covariates, spec: spec_of_score, scores: Some(scores) };
+            let with_leverage = false;
+            let data = AdjustmentData { treatment, outcome, sample_weight, with_leverage };
+            let (covariates, of_score) = (&self.score_design, self.spec);
+            let score = ScoreSpec { covariates, spec: of_score, scores: Some(scores) };
             let refits = self.outcome_refits.as_ref().filter(|_| is_resample);
             let backings = refits.and_then(|refits| refits.backings_of(*spec));
             let outcomes = &self.outcome_design;

@@ -26,6 +26,9 @@ use crate::score::spec::{PropensitySpec, penalty_on};
 ///     As of `PropensityFit`, of the score model fitted here; numbers among the score's columns.
 /// outcome_aliased : (c,) int64
 ///     Columns of the outcome models that earlier ones explain; numbers among theirs.
+/// leverage : (n,) float64, or None
+///     How much each row holds its own prediction by the outcome model of its arm, from 0 to 1; none where it was not
+///     asked for.
 #[pyclass(frozen, get_all, module = "propensity.core")]
 pub struct AdjustedEstimate {
     estimate: f64,
@@ -38,6 +41,7 @@ pub struct AdjustedEstimate {
     aliased: Py<PyArray1<i64>>,
     diverging: Py<PyArray1<i64>>,
     outcome_aliased: Py<PyArray1<i64>>,
+    leverage: Option<Py<PyArray1<f64>>>,
 }
 
 /// Estimate an effect with an outcome model for each arm, alone or together with a score model.
@@ -67,6 +71,8 @@ pub struct AdjustedEstimate {
 /// scores : (n,) array, optional
 ///     Those of `fit_propensity` with the same columns, penalty and weights, where it is fitted already;
 ///     by default it is fitted here.
+/// leverage : bool, default False
+///     Whether to say how much each row holds its own prediction, which takes a further pass.
 /// n_threads : int, optional
 ///     By default the processors this process may use.
 ///
@@ -85,8 +91,9 @@ pub struct AdjustedEstimate {
 ///     for it.
 #[pyfunction]
 #[pyo3(signature = (
-    x, treatment, outcome, *, method, estimand="ATE", outcome_model="linear", penalty=0.0, score_model="logistic",
-    score_columns=None, outcome_columns=None, sample_weight=None, scores=None, n_threads=None
+    x, treatment, outcome, *, method, estimand="ATE", outcome_model="linear", penalty=0.0,
+    score_model="logistic", score_columns=None, outcome_columns=None, sample_weight=None, scores=None,
+    leverage=false, n_threads=None
 ))]
 #[allow(clippy::too_many_arguments)] // the keyword arguments of a Python function
 pub fn adjust(
@@ -103,6 +110,7 @@ pub fn adjust(
     #[pyo3(from_py_with = options::outcome_columns)] outcome_columns: Option<Vec<usize>>,
     sample_weight: Option<&Bound<'_, PyAny>>,
     scores: Option<&Bound<'_, PyAny>>,
+    leverage: bool,
     n_threads: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<AdjustedEstimate> {
     let x = arrays::floats::<Ix2>("x", x)?;
@@ -119,6 +127,7 @@ pub fn adjust(
         treatment: &treatment,
         outcome: outcome.as_slice()?,
         sample_weight: weight.as_ref().map(|w| w.as_slice()).transpose()?,
+        with_leverage: leverage,
     };
     let penalty = penalty_on(data.sample_weight, penalty);
     let link = words::score_model(score_model)?;
@@ -145,6 +154,7 @@ pub fn adjust(
         diverging: arrays::row_numbers(py, found.diverging.into_iter()).unbind(),
         outcome_aliased: arrays::row_numbers(py, found.outcome_aliased.into_iter()).unbind(),
         scores: found.scores.map(|scores| PyArray1::from_vec(py, scores).unbind()),
+        leverage: leverage.then(|| PyArray1::from_vec(py, found.leverage).unbind()),
     })
 }
 

@@ -5,6 +5,7 @@
 //! Nelder 1989, section 4.4). The iteration runs on centred and scaled covariates; coefficients and
 //! covariance come back on the caller's scale.
 
+mod approach;
 mod columns;
 mod likelihood;
 mod sample;
@@ -24,6 +25,7 @@ use crate::score::newton::{Objective, Optimum, Start, maximize_keeping};
 use crate::score::spec::{PropensitySpec, penalty_on};
 use crate::units::tally::{Rows, Units};
 
+use approach::{WIDE, approach};
 pub(crate) use columns::{Columns, Resampled};
 pub(crate) use likelihood::{Likelihood, Sweep, standardized_penalty};
 pub(crate) use warm_start::{Batch, Refit, WarmStart};
@@ -59,7 +61,7 @@ pub fn fit_with_scores(
     check(x, treatment, sample_weight, spec)?;
     let covariates = Covariates::standardized_among(x, sample_weight)?;
     let rows = Rows { treatment, sample_weight };
-    let sample = Sample::draw(x, &rows);
+    let sample = if x.ncols() < WIDE { Sample::draw(x, &rows) } else { None };
     let mut kept = vec![0.0; if sample.is_some() { x.nrows() } else { 0 }];
     let center = covariates.center.clone();
     let (design, optimum) = fit_rows(covariates, &rows, sample.as_ref(), &mut kept, spec, monitor)?;
@@ -117,8 +119,14 @@ fn fit_rows<'a>(
         let settled = design.clone().settle(&presence(rows.len(), rows.sample_weight))?;
         return fit_rows(settled, rows, sample, kept, spec, monitor);
     }
-    at.equations = Some(first);
-    let optimum = maximize_keeping(&likelihood, at, kept, spec.limits(), monitor)?;
+    if design.n_columns() < WIDE {
+        at.equations = Some(first);
+        let optimum = maximize_keeping(&likelihood, at, kept, spec.limits(), monitor)?;
+        return Ok((design, optimum));
+    }
+    let (near, steps) = approach(&likelihood, at.beta, first, spec, monitor)?;
+    let mut optimum = maximize_keeping(&likelihood, near, kept, spec.limits(), monitor)?;
+    optimum.iterations += steps;
     Ok((design, optimum))
 }
 

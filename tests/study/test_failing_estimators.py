@@ -136,7 +136,9 @@ def test_weights_that_there_are_none_of_do_not_stop_the_table():
     x, t = rng.normal(size=600), np.arange(600) % 3 == 0
     df = pd.DataFrame({"t": t, "x": x + 6 * t, "z": rng.normal(size=600), "y": x + rng.normal(size=600)})
     df.loc[[0, 3, 6, 9], "x"], df.loc[[1, 2, 4, 5], "x"] = 0.0, 3.0  # so that scores have an optimum
-    with pytest.warns(FailedEstimatorWarning, match="EB ATT could not be had: no weights of the control rows"):
+    with pytest.warns(
+        FailedEstimatorWarning, match="EB ATT could not be had: no weights of the control rows"
+    ):
         table = ps.estimate(df, **ROLES, covariates=["x", "z"])
     labels = ["naive gap", "IPW ATE", "AIPW ATE", "EB ATE", "IPW ATT", "AIPW ATT", "EB ATT"]
     assert list(table.index) == labels

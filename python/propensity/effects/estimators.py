@@ -48,11 +48,12 @@ class IPW(ScoreSpecification):
 
     Examples
     --------
-    >>> IPW("ATT").label
+    >>> import propensity as ps
+    >>> ps.IPW("ATT").label
     'IPW ATT'
-    >>> IPW("ATT", n_folds=5)
+    >>> ps.IPW("ATT", n_folds=5)
     IPW(estimand='ATT', n_folds=5)
-    >>> IPW("ATE", truncate=0.99).label
+    >>> ps.IPW("ATE", truncate=0.99).label
     'IPW ATE (truncated at 0.99)'
     """
 
@@ -128,9 +129,10 @@ class AIPW(ScoreSpecification, _Adjustment):
 
     Examples
     --------
-    >>> AIPW("ATT", outcome_model="logistic").label
+    >>> import propensity as ps
+    >>> ps.AIPW("ATT", outcome_model="logistic").label
     'AIPW ATT (logistic)'
-    >>> AIPW("ATT", n_folds=5).label
+    >>> ps.AIPW("ATT", n_folds=5).label
     'AIPW ATT (5 folds)'
     """
 
@@ -227,7 +229,14 @@ class IPWRA(_Adjustment):
 @answered_class
 @dataclass(frozen=True)
 class RegressionAdjustment(_Adjustment):
-    """An outcome model in each arm, averaged over those the effect is for; no propensity score."""
+    """An outcome model in each arm, averaged over those the effect is for; no propensity score.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> ps.RegressionAdjustment("ATE").label
+    'Regression ATE'
+    """
 
     method: ClassVar[Method] = "regression"
     needs_score: ClassVar[bool] = False
@@ -261,9 +270,10 @@ class Balancing:
 
     Examples
     --------
-    >>> Balancing("ATE").label
+    >>> import propensity as ps
+    >>> ps.Balancing("ATE").label
     'EB ATE'
-    >>> Balancing("ATT", moments=2, penalty=1.0).label
+    >>> ps.Balancing("ATT", moments=2, penalty=1.0).label
     'EB ATT (2 moments, penalty 1)'
     """
 

@@ -168,11 +168,12 @@ class NearestNeighbors(ScoreSpecification, Matching):
 
     Examples
     --------
-    >>> NearestNeighbors().label
+    >>> import propensity as ps
+    >>> ps.NearestNeighbors().label
     '1-NN ATT'
-    >>> NearestNeighbors("ATC", n_neighbors=3, caliper=0.2, on="logit").label
+    >>> ps.NearestNeighbors("ATC", n_neighbors=3, caliper=0.2, on="logit").label
     '3-NN ATC (logit, caliper 0.2)'
-    >>> NearestNeighbors(replace=False, exact=["tier"]).label
+    >>> ps.NearestNeighbors(replace=False, exact=["tier"]).label
     '1-NN ATT (without replacement, exact tier)'
     """
 

@@ -131,6 +131,17 @@ class MatchesWithEffects(MatchedInSets):
         among them is not adjusted for, as they do not tell its slope. Those that are collinear among them
         share the slope equally, each in its standard deviation (least squares of the least norm); that
         matters only for focal units among which they are not.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+        >>> matches = ps.match_nn(users, treatment=treatment, scores=model)
+        >>> effect = matches.effect("task_completed")
+        >>> print(f"{effect.estimate:.3f} ± {effect.std_error:.3f}")
+        0.099 ± 0.036
         """
         matches = cast("Matches", self)
         if variance_neighbors is not None:

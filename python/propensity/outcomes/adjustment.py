@@ -300,6 +300,16 @@ def ipwra(  # noqa: PLR0913 - as for `aipw`
     -----
     Wooldridge (2007), Journal of Econometrics 141, 1281; Stata's `teffects ipwra`. The standard error stacks
     the equations of the score, of both weighted outcome models and of the two means, with divisor n.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+    >>> covariates = ["engagement_tier", "query_confidence"]
+    >>> effect = ps.ipwra(users, **roles, covariates=covariates, outcome_model="logistic")
+    >>> print(f"{effect.estimate:.3f} ± {effect.std_error:.3f}")
+    0.136 ± 0.028
     """
     spec = IPWRA(estimand, outcome_model, score_model=score_model)
     checks.number("penalty", penalty, minimum=0.0)
@@ -380,6 +390,16 @@ def regression_adjustment(  # noqa: PLR0913 - as for `aipw`
     -----
     Stata's `teffects ra`. The standard error stacks the equations of both outcome models and of the two
     means, with divisor n.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+    >>> covariates = ["engagement_tier", "query_confidence"]
+    >>> effect = ps.regression_adjustment(users, **roles, covariates=covariates, estimand="ATT")
+    >>> print(f"{effect.estimate:.3f} ± {effect.std_error:.3f}")
+    0.108 ± 0.024
     """
     spec = RegressionAdjustment(estimand, outcome_model)
     checks.number("penalty", penalty, minimum=0.0)

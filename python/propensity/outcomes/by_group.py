@@ -26,9 +26,11 @@ Spec: TypeAlias = AIPW | IPWRA | RegressionAdjustment
 
 def means_by_group(adjusted: AdjustedEffects, groups: Grouping, outcome: str) -> GroupMeans:
     """Give the means of both arms in each group; the core looks at what models are asked for first."""
-    adjusted.means(outcome)
+    leverage = adjusted.means(outcome).leverage
     scored = None if adjusted.fitted is None else adjusted.fitted.scored
-    return adjusted_means(adjusted.study, adjusted.spec, scored, adjusted.weighting.weights, groups, outcome)
+    weights = adjusted.weighting.weights
+    found = adjusted_means(adjusted.study, adjusted.spec, scored, weights, groups, outcome)
+    return replace(found, leverage=leverage)
 
 
 def adjusted_means(

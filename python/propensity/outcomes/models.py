@@ -10,12 +10,13 @@ from functools import partial
 import numpy as np
 
 from propensity import core
-from propensity.effects.arms import ArmMeans, Weighting
+from propensity.effects.arms import Means, Weighting
 from propensity.effects.cautions import adjustment_cautions, terms_cautions
 from propensity.effects.clusters import require_one_way
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import AIPW, IPWRA, RegressionAdjustment
+from propensity.effects.leverage import Leverage
 from propensity.effects.sample import Sample, read_sample, rows_there
 from propensity.errors import SeparationError
 from propensity.frames import checks, rowwise_checks
@@ -184,7 +185,7 @@ class AdjustedEffects:
         told = None if self.fitted is None else self.fitted.dropped
         warn_of_outcome_terms(self.study, self.left_out, told)
 
-    def means(self, outcome: str) -> ArmMeans:
+    def means(self, outcome: str) -> Means:
         """Estimate the means of both arms."""
         study, sample = self.study, self.study.sample
         require_modelled(study, outcome, [self.spec])
@@ -203,9 +204,18 @@ class AdjustedEffects:
                 outcome_columns=outcome_columns,
                 sample_weight=sample.sample_weight,
                 scores=None if self.fitted is None else self.fitted.fit.scores,
+                leverage=True,
             )
         self.left_out.update(dict.fromkeys(map(int, found.outcome_aliased)))
-        return found
+        assert found.leverage is not None
+        return Means(
+            found.mean_treated,
+            found.mean_control,
+            found.influence_treated,
+            found.influence_control,
+            difference=found.estimate,
+            leverage=Leverage(found.leverage),
+        )
 
 
 def adjusted_effects(

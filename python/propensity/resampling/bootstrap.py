@@ -152,6 +152,23 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     The plain bootstrap is not valid for nearest-neighbour matching (Abadie and Imbens 2008): its intervals
     may be too wide or too narrow. It is offered because people ask for it, and `summary()` says so;
     `Matches.bootstrap` is valid, and needs no refit.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+    >>> covariates = ["engagement_tier", "query_confidence"]
+    >>> boot = ps.bootstrap(users, **roles, covariates=covariates, n_reps=200, seed=7)
+    >>> boot.summary()["estimate"].round(3)
+    estimator
+    IPW ATE     0.137
+    IPW ATT     0.107
+    1-NN ATT    0.099
+    Name: estimate, dtype: float64
+    >>> low, high = boot.conf_int().loc["IPW ATE"]
+    >>> bool(low < 0.137 < high)
+    True
     """
     checks.one_outcome("bootstrap", outcome, treatment, covariates)
     options = ResamplingOptions(resampling, n_reps, seed, n_threads, progress)

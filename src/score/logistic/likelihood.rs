@@ -2,15 +2,22 @@
 
 use rayon::prelude::*;
 
+use super::approach::WIDE;
 use crate::design::covariates::{CHUNK, Covariates};
 use crate::error::{Error, Result};
-use crate::kernels::{BLOCK, Lane, ScoreEquations, linear_predictor, log_likelihood, sigmoid};
+use crate::kernels::{
+    BLOCK, Lane, ScoreEquations, add_gradient, linear_predictor, log_likelihood, sigmoid,
+};
+use crate::linalg::add;
 use crate::monitor::Monitor;
 use crate::score::newton::Objective;
 use crate::units::tally::Units;
 
 /// An arm with no more than this share of the weight vanishes beside the other in sums of 53 bits.
 const WEIGHTLESS: f64 = 1e-12;
+
+/// The pieces that rows of many columns are summed up in: fixed, so that sums are the same on any number of threads.
+const WIDE_PIECES: usize = 16;
 
 /// Whether a pass over the units uses all threads or stays on this one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +63,28 @@ impl<'a, 'x, U: Units> Likelihood<'a, 'x, U> {
         self.ridge.iter().any(|ridge| *ridge > 0.0)
     }
 
+    /// The gradient alone, of the penalized likelihood.
+    pub fn gradient(&self, beta: &[f64], monitor: &Monitor) -> Result<Vec<f64>> {
+        let mut gradient = self.reduce(
+            monitor,
+            || vec![0.0; beta.len()],
+            |gradient, columns, trials, successes| {
+                let mut residual = [0.0; BLOCK];
+                linear_predictor(beta, columns, &mut residual);
+                sigmoid(&mut residual);
+                for row in 0..BLOCK {
+                    residual[row] = successes[row] - trials[row] * residual[row];
+                }
+                add_gradient(columns, &residual, gradient);
+            },
+            |sum, other| add(sum, 1.0, other),
+        )?;
+        for (k, ridge) in self.ridge.iter().enumerate() {
+            gradient[k] -= ridge * beta[k];
+        }
+        Ok(gradient)
+    }
+
     /// How the information changes along a step, times the step twice: sum of w x (x'step)^2 p q (q - p),
     /// with q = 1 - p. The gradient after the step is that before it, minus information times step, minus
     /// half of this, to third order.
@@ -97,6 +126,13 @@ impl<'a, 'x, U: Units> Likelihood<'a, 'x, U> {
         )
     }
 
+    /// The rows that are summed up by themselves: many columns make long work of few rows, and large sums, of which there
+    /// are not to be many.
+    fn rows_apiece(&self) -> usize {
+        let of_wide = self.units.len().div_ceil(WIDE_PIECES).next_multiple_of(BLOCK);
+        if self.covariates.n_columns() < WIDE { CHUNK } else { of_wide }
+    }
+
     /// One pass over the units: an accumulator for each chunk, merged in the order of the chunks.
     fn reduce<A: Send>(
         &self,
@@ -131,7 +167,7 @@ impl<'a, 'x, U: Units> Likelihood<'a, 'x, U> {
             let mut accumulator = start();
             let mut beside = beside.chunks_mut(BLOCK);
             for block in (first..last).step_by(BLOCK) {
-                if block.is_multiple_of(CHUNK) {
+                if block.is_multiple_of(CHUNK) || columns.len() >= WIDE {
                     monitor.check()?;
                 }
                 self.covariates.load(block, &mut columns);
@@ -144,12 +180,13 @@ impl<'a, 'x, U: Units> Likelihood<'a, 'x, U> {
         if self.sweep == Sweep::Serial {
             return chunk(0, n, beside);
         }
-        let mut beside = beside.chunks_mut(CHUNK);
-        let pieces = (0..n).step_by(CHUNK).map(|first| (first, beside.next().unwrap_or_default()));
+        let length = self.rows_apiece();
+        let mut beside = beside.chunks_mut(length);
+        let pieces = (0..n).step_by(length).map(|first| (first, beside.next().unwrap_or_default()));
         let chunks: Vec<A> = pieces
             .collect::<Vec<_>>()
             .into_par_iter()
-            .map(|(first, beside)| chunk(first, n.min(first + CHUNK), beside))
+            .map(|(first, beside)| chunk(first, n.min(first + length), beside))
             .collect::<Result<_>>()?;
         let mut total = start();
         for one in &chunks {
