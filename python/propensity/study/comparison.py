@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -42,10 +42,10 @@ from propensity.outcomes.split_scores import scores_in_study, split_of_fitted
 from propensity.scores.choice import ScoreChoice
 from propensity.scores.cross_fitted import CrossFittedScores
 from propensity.scores.flexible import Asked
+from propensity.scores.learners import ScoreWord
 from propensity.scores.logistic import named_model
 from propensity.scores.model import ModelScores
 from propensity.scores.scored import FittedScores, Scored, warn_of_left_out
-from propensity.scores.separation import Separation
 from propensity.weighting.balancing import BalancedSample
 from propensity.weighting.doubts import ipw_doubts
 from propensity.weighting.ipw import scored_effect, scored_out_of_sample
@@ -75,45 +75,52 @@ class Comparison:
     penalty: float
     contrast: Contrast
     measured: Measured
+    _fits: dict[str, FittedScores | InvalidInputError] = field(default_factory=dict)
     _adjusted: list[AdjustedEffects] = field(default_factory=list)
     _balanced: list[BalancedSample] = field(default_factory=list)
     _matched: dict[str, Matches] = field(default_factory=dict)
     _effects_on: dict[str, EffectOn] = field(default_factory=dict)
     _cross_fitted: dict[tuple[ScoreChoice, str, bool], CrossFittedScores] = field(default_factory=dict)
 
-    @cached_property
-    def _fit(self) -> FittedScores | InvalidInputError:
-        try:
-            return self.study.score.fit(self.penalty).usable(self.study.sample.frame.index)
-        except NOT_TO_BE_HAD as error:
-            return error
+    def _fit(self, score_model: ScoreWord) -> FittedScores | InvalidInputError:
+        if score_model not in self._fits:
+            try:
+                fitted = self.study.score.fit(self.penalty, score_model)
+                self._fits[score_model] = fitted.usable(self.study.sample.frame.index)
+            except NOT_TO_BE_HAD as error:
+                self._fits[score_model] = error
+        return self._fits[score_model]
 
-    @property
-    def fitted(self) -> FittedScores:
-        """The score model.
+    def fitted(self, score_model: ScoreWord) -> FittedScores:
+        """Give a score model that is fitted to all rows, the same to all who ask for it.
 
         Raises
         ------
         SeparationError, ConvergenceError
             It cannot be fitted.
         """
-        if isinstance(self._fit, InvalidInputError):
-            raise self._fit
-        return self._fit
+        found = self._fit(score_model)
+        if isinstance(found, InvalidInputError):
+            raise found
+        return found
 
     @property
-    def separation(self) -> Separation | None:
-        """Where the score model is separated, if it was asked for."""
-        found = self.__dict__.get("_fit")
-        return found.separation if isinstance(found, FittedScores) else None
+    def _asked_for(self) -> list[FittedScores]:
+        return [found for found in self._fits.values() if isinstance(found, FittedScores)]
+
+    @property
+    def separations(self) -> list[str]:
+        """Say where the score models that were asked for are separated."""
+        return [str(found.separation) for found in self._asked_for]
 
     def warn_of_models(self) -> None:
-        """Warn of what the score model has to say, if it was asked for, and of terms of outcome models."""
-        found = self.__dict__.get("_fit")
-        if isinstance(found, FittedScores):
-            found.warn_of_terms()
+        """Warn of what the score models that were asked for have to say, and of terms of outcome models."""
+        told = None
+        for found in self._asked_for:
+            if found.dropped != told:
+                found.warn_of_terms()
             found.warn_of_separation()
-        told = found.dropped if isinstance(found, FittedScores) else None
+            told = found.dropped
         columns = dict.fromkeys(column for adjusted in self._adjusted for column in adjusted.left_out)
         if self._adjusted:
             warn_of_outcome_terms(self.study, columns, told)
@@ -175,7 +182,11 @@ class Comparison:
                 split = split_of_fitted(study, columns, estimator, self.cross_fitted(estimator))
                 return cross_fitted_effects(study, split, estimator, contrast)
             case AIPW() | IPWRA() | RegressionAdjustment():
-                fitted = self.fitted if estimator.needs_score else None
+                fitted = (
+                    None
+                    if isinstance(estimator, RegressionAdjustment)
+                    else self.fitted(estimator.score_model)
+                )
                 adjusted = adjusted_effects(study, estimator, fitted, contrast)
                 self._adjusted.append(adjusted)
                 return adjusted
@@ -189,7 +200,7 @@ class Comparison:
     def scored(self, spec: IPW) -> Scored:
         """Give the scores that rows are weighted by, with what is known of them."""
         if spec.needs_score:
-            return self.fitted.scored
+            return self.fitted(spec.score_model).scored
         scores = self.cross_fitted(spec)
         return scored_out_of_sample(self.study.sample, scores, scores.of_those_there.mean(axis=0))
 
@@ -203,8 +214,9 @@ class Comparison:
         if not spec.needs_score:
             model = self.cross_fitted(spec)
         else:
-            can_do_without = not spec.wanting_scores() and not isinstance(self._fit, FittedScores)
-            model = None if can_do_without else named_model(self.fitted, treatment, sample.frame)
+            word = spec.score_model
+            can_do_without = not spec.wanting_scores() and not isinstance(self._fit(word), FittedScores)
+            model = None if can_do_without else named_model(self.fitted(word), treatment, sample.frame)
         weight = self.roles.sample_weight
         rows = read_rows_to_match(self.df, spec, treatment=treatment, scores=model, sample_weight=weight)
         return find_neighbors(rows, spec)

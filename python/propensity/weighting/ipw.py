@@ -341,6 +341,7 @@ def read_scored(sample: Sample, scores: object) -> Scored:
         BalanceTerms.of_terms(x, scores.recipe),
         scores.separation,
         columns=scores.recipe.columns,
+        score_model=scores.score_model,
     )
 
 
@@ -364,6 +365,7 @@ def _weighed(sample: Sample, outcome: str, scored: Scored, spec: IPW) -> core.We
         truncate=spec.truncate,
         x=scored.x,
         penalty=scored.penalty,
+        score_model=scored.score_model,
         sample_weight=sample.sample_weight,
     )
 
