@@ -13,6 +13,7 @@ import pandas as pd
 from propensity import core
 from propensity.balance.groups import tables_of_groups
 from propensity.balance.products import Denominator, balance_of_products, products_by_name
+from propensity.balance.result import DISTANCE, UNADJUSTED, Balance
 from propensity.effects.sample import read_sample_weight
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
@@ -24,12 +25,6 @@ from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates, Recipe, make_terms, parse_covariates
 from propensity.scores.logistic import given_scores, read_scores
 from propensity.weighting.given import given_weights, read_weights
-
-UNADJUSTED = "unadjusted"
-"""The sample as it is, in a balance table."""
-
-DISTANCE = "distance"
-"""The row of the scores in a balance table, called as MatchIt calls it."""
 
 MEASURES = ("mean_treated", "mean_control", "smd", "variance_ratio", "ks", "ecdf_difference")
 
@@ -130,7 +125,7 @@ def balance(
     denominator: Denominator = "pooled",
     by: str | Sequence[str] | None = None,
     sample_weight: object = None,
-) -> pd.DataFrame:
+) -> Balance:
     """Tabulate the balance of each term in the sample as it is and after any number of weightings.
 
     Parameters
@@ -160,22 +155,9 @@ def balance(
 
     Returns
     -------
-    DataFrame (d, 6 * number of samples), or with `by` (G * d, 6 * number of samples)
-        By "term", with `by` by group and term. The columns have two levels, "sample" ("unadjusted", then
-        the names of `weights`) and "measure":
-
-        - `mean_treated`, `mean_control`: weighted means
-        - `smd`: their difference, treated minus control, in standard deviations of the sample as it is;
-          the very number that `smd` gives
-        - `variance_ratio`: of the weighted variances, treated over control; missing for binary and constant
-          terms; 0 or infinite where one arm is constant
-        - `ks`: the largest distance of the arms' weighted distribution functions, from 0 to 1
-        - `ecdf_difference`: their mean distance
-
-        `attrs` holds "denominator", for each sample "ess_treated" and "ess_control" (Kish's effective sample
-        sizes), whether there is a row of the scores ("distance"), and "products": for each sample the SMD of
-        every square and product of terms by name, whether or not they have rows, for `balance_summary`. With
-        `by` the sizes and products are by group, and "by" has its columns.
+    Balance
+        Shown as the SMDs before and after, with a verdict; `smd` has these, `worst` the worst term of each
+        sample, `table` every measure of every sample. It is read like its table: ``found["IPW", "smd"]``.
 
     Raises
     ------
@@ -249,10 +231,10 @@ def balance(
     rows = BalanceRows(x, recipe, distance, treated, weightings, base)
     tabulated = partial(_table_of, denominator=denominator, squares=squares, interactions=interactions)
     if by is None:
-        return tabulated(rows)
+        return Balance(tabulated(rows))
     there = None if base is None or base.all() else base > 0
     groups = read_groups(df, by, treatment=treatment, there=there, reserved=("term",))
-    return tables_of_groups(rows, groups, tabulated)
+    return Balance(tables_of_groups(rows, groups, tabulated))
 
 
 @dataclass(frozen=True, eq=False)

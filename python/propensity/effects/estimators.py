@@ -20,7 +20,7 @@ from propensity.scores.learners import Learner, name_of
 
 WeightingEstimand: TypeAlias = Literal["ATE", "ATT", "ATC", "ATO", "ATM"]
 AdjustmentEstimand: TypeAlias = Literal["ATE", "ATT", "ATC"]
-OutcomeModel: TypeAlias = Literal["linear", "logistic"]
+OutcomeModel: TypeAlias = Literal["linear", "logistic", "poisson", "gamma"]
 BalancingMethod: TypeAlias = Literal["entropy", "cbps", "ipt"]
 Method: TypeAlias = Literal["aipw", "ipwra", "regression"]
 
@@ -85,9 +85,10 @@ class _Adjustment:
     ----------
     estimand : {"ATE", "ATT", "ATC"}, default "ATE"
         Whose effect: everyone's, the treated units', the control units'.
-    outcome_model : {"linear", "logistic"}, default "linear"
+    outcome_model : {"linear", "logistic", "poisson", "gamma"}, default "linear"
         Fitted in each arm on its own. Linear suits any outcome, and a share as long as it is neither rare
-        nor nearly certain; logistic suits outcomes in [0, 1].
+        nor nearly certain; logistic suits outcomes in [0, 1], Poisson counts and amounts that are not
+        negative, gamma positive amounts, as for `aipw`.
     """
 
     estimand: AdjustmentEstimand = "ATE"
@@ -118,8 +119,8 @@ class AIPW(ScoreSpecification, _Adjustment):
     ----------
     estimand : {"ATE", "ATT", "ATC"}, default "ATE"
         Whose effect: everyone's, the treated units', the control units'.
-    outcome_model : {"linear", "logistic"}, ps.Boosting(...) or a model, default "linear"
-        Fitted in each arm on its own, as for `aipw`; any but the two words out of fold.
+    outcome_model : {"linear", "logistic", "poisson", "gamma"}, ps.Boosting(...) or a model, default "linear"
+        Fitted in each arm on its own, as for `aipw`; any but these words out of fold.
     score_model : "logistic", ps.Boosting(...), ps.Forest(...) or a classifier, default "logistic"
         What gives the scores, as for `fit_propensity`.
     n_folds, n_repeats, seed : int, default None, 1 and 0
@@ -159,7 +160,7 @@ class AIPW(ScoreSpecification, _Adjustment):
 
     @property
     def learns_outcomes(self) -> bool:
-        """Whether the outcome models are neither linear nor logistic."""
+        """Whether the outcome models are none that a word stands for."""
         return not isinstance(self.outcome_model, str)
 
     @property

@@ -11,6 +11,8 @@ import pandas as pd
 from propensity.effects import inference
 from propensity.effects.contrasts import SCALES
 from propensity.effects.effect import Effect
+from propensity.effects.leverage import words_of_intervals
+from propensity.effects.tidy import tidied
 from propensity.results.show import Shown
 
 
@@ -82,7 +84,7 @@ class Effects(Shown):
 
         Returns
         -------
-        DataFrame (k, 11)
+        DataFrame (k, 12)
             As `Effect.to_frame`, by outcome, with `p_holm` (the chance of any false finding: for the outcomes
             a decision hangs on) and `p_bh` (the share of false findings, Benjamini and Hochberg: for a search
             through many) after `p_value`. An outcome that is the same for all has no p-value, and counts as
@@ -110,6 +112,16 @@ class Effects(Shown):
         table.insert(place + 1, "p_bh", inference.benjamini_hochberg(p))
         return table
 
+    def tidy(self) -> pd.DataFrame:
+        """Give a row an outcome under the names that other packages have for estimates.
+
+        Returns
+        -------
+        DataFrame (k, 7)
+            As `Effect.tidy`; `term` is the outcome.
+        """
+        return tidied(self.to_frame(), next(iter(self.by_outcome.values())).contrast)
+
     def _headline(self) -> str:
         first = next(iter(self.by_outcome.values()))
         scale = SCALES[first.contrast]
@@ -117,6 +129,7 @@ class Effects(Shown):
         whom = f", for {first.whom}" if first.whom else ""
         lines = [f"Effects ({first.estimand}) on {len(self)} outcomes: {words}{whom}"]
         lines.append(f"Standard errors: {first.se_method}")
+        lines.append(f"Intervals: {words_of_intervals(first.leverage)}")
         cautions = (str(caution) for effect in self.by_outcome.values() for caution in effect.cautions)
         lines.extend(f"Caution: {caution}" for caution in dict.fromkeys(cautions))
         return "\n".join(lines)

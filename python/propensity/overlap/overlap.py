@@ -18,7 +18,7 @@ from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.grouping import Grouping, read_groups
 from propensity.frames.native import AnyFrame
 from propensity.overlap.trimming import common_support
-from propensity.results.show import Shown, in_few_digits
+from propensity.results.show import Shown
 from propensity.scores.logistic import given_scores, read_scores
 from propensity.scores.quantiles import quantiles_of
 
@@ -114,7 +114,7 @@ class Overlap(Shown):
         )
 
     def _table(self) -> pd.DataFrame:
-        return in_few_digits(self.to_frame()).T
+        return self.to_frame().T
 
 
 @columns_by_name

@@ -16,7 +16,7 @@ from propensity.frames.checks import Bools, Floats
 from propensity.frames.fingerprint import Fingerprint, Made
 from propensity.frames.kept import kept_rows
 from propensity.frames.native import AnyFrame, AnySeries
-from propensity.results.show import Shown, in_few_digits
+from propensity.results.show import Shown
 from propensity.scores.logistic import given_scores, read_scores
 from propensity.scores.quantiles import quantiles_of
 
@@ -112,7 +112,7 @@ class Trimmed(Shown):
         return f"{bounds}\nAn effect on the rows kept is for such rows alone; fit their scores anew"
 
     def _table(self) -> pd.DataFrame:
-        return in_few_digits(self.lost)
+        return self.lost
 
 
 @columns_by_name

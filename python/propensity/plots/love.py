@@ -87,7 +87,7 @@ def love_plot(
 
     Parameters
     ----------
-    balance : DataFrame, Series, mapping of str to Series, or results with weights
+    balance : Balance, DataFrame, Series, mapping of str to Series, or results with weights
         What `ps.balance` or `ps.smd` gave; or one measure alone, terms in rows and samples in columns, or a
         Series for each sample: ``{"unadjusted": ps.smd(...), "IPW ATE": ps.smd(..., weights=w)}``. Matches,
         subclasses, effects and truncated weights, or a mapping of names to these, are tabulated here; they

@@ -36,7 +36,7 @@ from propensity.outcomes.models import (
     naming_separated_scores,
     places_of_rows,
     read_study,
-    require_events,
+    require_modelled,
     side_by_side,
     warn_of_outcome_terms,
 )
@@ -172,7 +172,7 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     _check_estimators(estimators, penalty, resampling, weighted=sample_weight is not None)
     roles = Roles(treatment, outcome, covariates, outcome_covariates, cluster, sample_weight)
     study = read_study(df, roles, also={"strata": strata})
-    require_events(study, outcome, estimators)
+    require_modelled(study, outcome, estimators)
     facts = study.sample.facts(outcome)
     warn_once((*study.cautions, *constant_cautions(facts), *study.sample.copies(outcome, study.columns)))
     given = study.sample.frame.code_of("sample_weight")

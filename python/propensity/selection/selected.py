@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from propensity.frames.handed_on import HandedOn
-from propensity.results.show import Shown, in_few_digits
+from propensity.results.show import Shown
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -94,4 +94,4 @@ class SelectedCovariates(Shown, HandedOn):
         return str(self)
 
     def _table(self) -> pd.DataFrame:
-        return in_few_digits(self.table)
+        return self.table

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from propensity.balance.result import Balance
 from propensity.balance.tables import balance
 from propensity.effects.estimators import AdjustmentEstimand, Balancing
 from propensity.frames import checks
@@ -17,7 +18,6 @@ from propensity.frames.native import AnySeries
 from propensity.frames.terms import Covariates
 from propensity.resampling.options import Groups, Resampling, ResamplingOptions
 from propensity.resampling.result import BootstrapResult
-from propensity.results.show import in_few_digits
 from propensity.weighting.balanced_effects import BalancedWithEffects
 from propensity.weighting.balanced_terms import BalancedTerms
 from propensity.weighting.bootstrap import bootstrap_weights
@@ -175,7 +175,7 @@ class BalancingWeights(BalancedWithEffects):
         groups = Groups.read(cluster, strata, self.fingerprint)
         return bootstrap_weights(self, self._outcome(outcome), groups, options, studentized=studentized)
 
-    def balance(self, *, squares: bool = False, interactions: bool = False) -> pd.DataFrame:
+    def balance(self, *, squares: bool = False, interactions: bool = False) -> Balance:
         """Tabulate the balance of the covariates, before and after.
 
         Parameters
@@ -186,7 +186,7 @@ class BalancingWeights(BalancedWithEffects):
 
         Returns
         -------
-        DataFrame
+        Balance
             What `balance` gives for the frame and the covariates that the weights were made for.
 
         Raises
@@ -279,4 +279,4 @@ class BalancingWeights(BalancedWithEffects):
         return "\n".join(lines)
 
     def _table(self) -> pd.DataFrame:
-        return in_few_digits(self.summary())
+        return self.summary()

@@ -22,7 +22,6 @@ from propensity.frames.fingerprint import Fingerprint, Made
 from propensity.frames.native import AnySeries, row_labels, series_like
 from propensity.frames.rowwise import rowwise, rowwise_treated
 from propensity.frames.terms import spread
-from propensity.results.show import in_few_digits
 from propensity.scores.model import ModelScores
 from propensity.scores.quantiles import quantiles_of
 
@@ -107,7 +106,7 @@ class TruncatedWeights(WeightedResult):
         )
 
     def _table(self) -> pd.DataFrame:
-        return in_few_digits(self.counts)
+        return self.counts
 
 
 @answered
