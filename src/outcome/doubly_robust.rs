@@ -248,7 +248,10 @@ impl Parts<'_, '_> {
     /// How much each row of an arm holds its own prediction; 0 in the other arm.
     fn leverage(&self, arm: bool, estimate: &ArmEstimate) -> Vec<f64> {
         let ArmEstimate { fit, fitted, .. } = estimate;
-        let spread = by_row(fitted.len(), |i| self.fitting_weight(i, arm) * fit.slope(fitted[i]));
+        let outcome = self.data.outcome;
+        let spread = by_row(fitted.len(), |i| {
+            self.fitting_weight(i, arm) * fit.model.spread(outcome[i], fitted[i])
+        });
         leverage(self.covariates, fit.information(), &spread)
     }
 
