@@ -55,6 +55,7 @@ dispatched!(
 );
 
 #[inline(always)]
+#[allow(clippy::needless_bitwise_bool)] // without a branch, so that lanes go side by side
 fn best(lefts: &Lefts, count: usize, plus: Part, node: &Uncut) -> Option<(usize, f64)> {
     let apart = node.total.gradient * node.total.gradient / node.total.curvature;
     let (mut most, mut places) = ([0.0; ABREAST], [0_u64; ABREAST]);
@@ -64,7 +65,9 @@ fn best(lefts: &Lefts, count: usize, plus: Part, node: &Uncut) -> Option<(usize,
     for (group, (gradients, packed)) in (0..).zip(groups) {
         for lane in 0..ABREAST {
             let gain = gain(gradients[lane], packed[lane], plus, node, apart);
-            let is_more = gain > most[lane];
+            // Of the last group only those that are asked for.
+            let is_more =
+                (gain > most[lane]) & (group * ABREAST as u64 + (lane as u64) < count as u64);
             most[lane] = if is_more { gain } else { most[lane] };
             places[lane] = if is_more { group } else { places[lane] };
         }

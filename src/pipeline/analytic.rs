@@ -62,7 +62,8 @@ impl Pipeline<'_, '_> {
         let means = if let Estimator::Balanced { spec, terms } = estimator {
             self.balanced_means(spec, *terms, sample_weight)?
         } else if let Estimator::Adjusted(spec) = estimator {
-            let data = AdjustmentData { treatment, outcome, sample_weight };
+            let with_leverage = false;
+            let data = AdjustmentData { treatment, outcome, sample_weight, with_leverage };
             let (covariates, logistic) = (&self.score_design, self.spec);
             let score = ScoreSpec { covariates, logistic, scores: Some(scores) };
             let refits = self.outcome_refits.as_ref().filter(|_| is_resample);

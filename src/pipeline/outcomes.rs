@@ -6,7 +6,7 @@ use super::{Data, Layout, MANY_UNITS, Pipeline, adjustments};
 use crate::error::{Error, Result};
 use crate::kernels::{BLOCK, FittedScores, Lane, padded};
 use crate::outcome::adjustment::{self, AdjustmentSpec, FullSample, Modelled, Refits, arm_mean};
-use crate::outcome::model::OutcomeModel;
+use crate::outcome::kinds::OutcomeModel;
 use crate::reserve::room_for;
 use crate::score::logistic::Columns;
 use crate::units::tally::Units;
@@ -21,7 +21,7 @@ impl<'a> Pipeline<'a, '_> {
             return Ok(None);
         }
         let columns = match &self.layout {
-            Layout::AsTheyCome => Columns::Read(self.outcome_design.clone()),
+            Layout::AsTheyCome(_) => Columns::Read(self.outcome_design.clone()),
             _ => self.ready(self.covariates())?,
         };
         self.refits(columns, self.covariates(), &self.full_sample()).map(Some)
@@ -170,7 +170,7 @@ mod tests {
         assert!(matches!(collapsed.layout, Layout::Cells { .. }));
         assert!(matches!(sorted.layout, Layout::Sorted { .. }));
         // As more rows are that would be copied.
-        in_place.layout = Layout::AsTheyCome;
+        in_place.layout = Layout::AsTheyCome(None);
         in_place.score.as_mut().unwrap().warm_start = None;
         in_place.outcome_refits = in_place.refits_of_outcomes().unwrap();
         for mut pipeline in [collapsed, sorted, in_place] {

@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use super::{arrays, call, needs, options, words};
 use crate::design::covariates::Covariates;
 use crate::outcome::doubly_robust::{AdjustmentData, ScoreSpec, adjusted_means};
-use crate::outcome::model;
+use crate::outcome::{fit, model};
 use crate::reserve;
 use crate::score::logistic::{LogisticSpec, penalty_on};
 
@@ -26,6 +26,9 @@ use crate::score::logistic::{LogisticSpec, penalty_on};
 ///     As of `LogisticFit`, of the score model fitted here; numbers among the score's columns.
 /// outcome_aliased : (c,) int64
 ///     Columns of the outcome models that earlier ones explain; numbers among theirs.
+/// leverage : (n,) float64, or None
+///     How much each row holds its own prediction by the outcome model of its arm, from 0 to 1; none where it was not
+///     asked for.
 #[pyclass(frozen, get_all, module = "propensity.core")]
 pub struct AdjustedEstimate {
     estimate: f64,
@@ -38,6 +41,7 @@ pub struct AdjustedEstimate {
     aliased: Py<PyArray1<i64>>,
     diverging: Py<PyArray1<i64>>,
     outcome_aliased: Py<PyArray1<i64>>,
+    leverage: Option<Py<PyArray1<f64>>>,
 }
 
 /// Estimate an effect with an outcome model for each arm, alone or together with a score model.
@@ -53,8 +57,9 @@ pub struct AdjustedEstimate {
 ///     Augmented weighting (Robins, Rotnitzky and Zhao 1994), weighted regression adjustment
 ///     (Wooldridge 2007), both right if either model is; or regression adjustment alone.
 /// estimand : {"ATE", "ATT", "ATC"}, default "ATE"
-/// outcome_model : {"linear", "logistic"}, default "linear"
-///     Fitted in each arm on its own; "logistic" for outcomes from 0 to 1.
+/// outcome_model : {"linear", "logistic", "poisson", "gamma"}, default "linear"
+///     Fitted in each arm on its own; "logistic" for outcomes from 0 to 1, with a logarithm that is linear
+///     "poisson" for those that are not negative, "gamma" for positive ones.
 /// penalty : float, default 0.0
 ///     L2 strength of the score model, as in `fit_propensity`.
 /// score_columns, outcome_columns : list of int, optional
@@ -64,6 +69,8 @@ pub struct AdjustedEstimate {
 /// scores : (n,) array, optional
 ///     Those of `fit_propensity` with the same columns, penalty and weights, where it is fitted already;
 ///     by default it is fitted here.
+/// leverage : bool, default False
+///     Whether to say how much each row holds its own prediction, which takes a further pass.
 /// n_threads : int, optional
 ///     By default the processors this process may use.
 ///
@@ -75,14 +82,15 @@ pub struct AdjustedEstimate {
 /// ------
 /// InvalidInputError, SeparationError, ConvergenceError
 ///     See `fit_propensity`; also an outcome outside [0, 1] with a logistic model, or one that is always 0 or
-///     always 1 in an arm.
+///     always 1 in an arm; negative outcomes, or 0 in all of an arm, with a Poisson model; outcomes that are
+///     not positive with a gamma model.
 /// OverlapError
 ///     A row lies outside the space that the rows of the other arm span, whose outcome model has no answer
 ///     for it.
 #[pyfunction]
 #[pyo3(signature = (
     x, treatment, outcome, *, method, estimand="ATE", outcome_model="linear", penalty=0.0,
-    score_columns=None, outcome_columns=None, sample_weight=None, scores=None, n_threads=None
+    score_columns=None, outcome_columns=None, sample_weight=None, scores=None, leverage=false, n_threads=None
 ))]
 #[allow(clippy::too_many_arguments)] // the keyword arguments of a Python function
 pub fn adjust(
@@ -98,6 +106,7 @@ pub fn adjust(
     #[pyo3(from_py_with = options::outcome_columns)] outcome_columns: Option<Vec<usize>>,
     sample_weight: Option<&Bound<'_, PyAny>>,
     scores: Option<&Bound<'_, PyAny>>,
+    leverage: bool,
     n_threads: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<AdjustedEstimate> {
     let x = arrays::floats::<Ix2>("x", x)?;
@@ -114,6 +123,7 @@ pub fn adjust(
         treatment: &treatment,
         outcome: outcome.as_slice()?,
         sample_weight: weight.as_ref().map(|w| w.as_slice()).transpose()?,
+        with_leverage: leverage,
     };
     let penalty = penalty_on(data.sample_weight, penalty);
     let logistic = LogisticSpec { penalty, ..LogisticSpec::default() };
@@ -139,7 +149,89 @@ pub fn adjust(
         diverging: arrays::row_numbers(py, found.diverging.into_iter()).unbind(),
         outcome_aliased: arrays::row_numbers(py, found.outcome_aliased.into_iter()).unbind(),
         scores: found.scores.map(|scores| PyArray1::from_vec(py, scores).unbind()),
+        leverage: leverage.then(|| PyArray1::from_vec(py, found.leverage).unbind()),
     })
+}
+
+/// Coefficients of an outcome model of d covariates, and how to predict with them.
+///
+/// Attributes
+/// ----------
+/// coefficients : (d + 1,) float64
+///     Intercept first, on the scale of ``x``, of the linear predictor; 0 for columns that earlier ones explain.
+#[pyclass(frozen, module = "propensity.core")]
+pub struct OutcomeFit {
+    fit: fit::OutcomeFit,
+}
+
+#[pymethods]
+impl OutcomeFit {
+    #[getter]
+    fn coefficients<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
+        PyArray1::from_slice(py, &self.fit.coefficients)
+    }
+
+    /// Expected outcomes of the rows of ``x``, (n, d) to (n,).
+    #[pyo3(signature = (x, n_threads=None))]
+    fn predict<'py>(
+        &self,
+        py: Python<'py>,
+        x: &Bound<'py, PyAny>,
+        n_threads: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Bound<'py, PyArray1<f64>>> {
+        let x = arrays::floats::<Ix2>("x", x)?;
+        let x = x.as_array();
+        let found = call::run(py, n_threads, None, |_| {
+            reserve::room_for(x.nrows(), needs::PREDICT)?;
+            self.fit.predict(x)
+        })?;
+        Ok(PyArray1::from_vec(py, found))
+    }
+}
+
+/// Fit an outcome model to all rows.
+///
+/// Parameters
+/// ----------
+/// x : (n, d) array
+///     Covariates, without an intercept column.
+/// outcome : (n,) array
+/// outcome_model : {"linear", "logistic", "poisson", "gamma"}
+///     As for `adjust`.
+/// sample_weight : (n,) array, optional
+///     Row weights, none negative.
+/// n_threads : int, optional
+///     By default the processors this process may use.
+///
+/// Returns
+/// -------
+/// OutcomeFit
+///
+/// Raises
+/// ------
+/// InvalidInputError, SeparationError, ConvergenceError
+///     As for `adjust`.
+#[pyfunction]
+#[pyo3(signature = (x, outcome, *, outcome_model, sample_weight=None, n_threads=None))]
+pub fn fit_outcome(
+    py: Python<'_>,
+    x: &Bound<'_, PyAny>,
+    outcome: &Bound<'_, PyAny>,
+    outcome_model: &str,
+    sample_weight: Option<&Bound<'_, PyAny>>,
+    n_threads: Option<&Bound<'_, PyAny>>,
+) -> PyResult<OutcomeFit> {
+    let x = arrays::floats::<Ix2>("x", x)?;
+    let outcome = arrays::column("outcome", outcome)?;
+    let weight = sample_weight.map(|weight| arrays::column("sample_weight", weight)).transpose()?;
+    let weight = weight.as_ref().map(|w| w.as_slice()).transpose()?;
+    let (outcome, model) = (outcome.as_slice()?, words::outcome_model(outcome_model)?);
+    let x = x.as_array();
+    let fit = call::run(py, n_threads, None, |monitor| {
+        reserve::room_for(outcome.len(), needs::ADJUST)?;
+        fit::OutcomeFit::new(x, outcome, weight, model, monitor)
+    })?;
+    Ok(OutcomeFit { fit })
 }
 
 /// Require that some rows lie in the space that others span, as an outcome model's predictions do.

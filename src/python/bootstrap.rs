@@ -159,18 +159,12 @@ pub fn bootstrap(
         outcome_columns: &outcome_columns,
         balanced_columns: &balanced_columns,
     };
-    let penalty = penalty_on(data.sample_weight, penalty);
-    for estimator in &mut estimators {
-        if let Estimator::Balanced { spec, .. } = estimator {
-            spec.penalty = penalty_on(data.sample_weight, spec.penalty);
-        }
-    }
-    let spec = LogisticSpec { penalty, ..LogisticSpec::default() };
+    let spec = LogisticSpec {
+        penalty: penalties_on(data.sample_weight, penalty, &mut estimators),
+        ..LogisticSpec::default()
+    };
     let resample = resample(resampling, treatment.len(), cluster, strata)?;
-    if n_reps == 0 && !analytic {
-        let allowed = "a whole number of at least 2, or 0 with analytic=True";
-        return Err(Error::Argument { name: "n_reps", found: "0".into(), allowed }.into());
-    }
+    check_replicates(n_reps, analytic)?;
     let bootstrap = BootstrapSpec { n_reps, seed };
     let width = estimators.len() * if studentized { 2 } else { 1 };
     let found = call::run(py, n_threads, progress.as_ref(), |monitor| {
@@ -187,6 +181,24 @@ pub fn bootstrap(
         Ok(Found { estimates: pipeline.estimates, terms: pipeline.terms, replicates, analytic })
     })?;
     Ok(converted(py, found, studentized))
+}
+
+fn check_replicates(n_reps: usize, analytic: bool) -> Result<(), Error> {
+    if n_reps == 0 && !analytic {
+        let allowed = "a whole number of at least 2, or 0 with analytic=True";
+        return Err(Error::Argument { name: "n_reps", found: "0".into(), allowed });
+    }
+    Ok(())
+}
+
+/// The score model's penalty, and those of the estimators that balance, on the scale of the weights.
+fn penalties_on(sample_weight: Option<&[f64]>, penalty: f64, estimators: &mut [Estimator]) -> f64 {
+    for estimator in estimators {
+        if let Estimator::Balanced { spec, .. } = estimator {
+            spec.penalty = penalty_on(sample_weight, spec.penalty);
+        }
+    }
+    penalty_on(sample_weight, penalty)
 }
 
 /// The columns that each estimator which balances has, and where they stand.

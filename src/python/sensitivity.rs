@@ -7,7 +7,7 @@ use super::options::chosen;
 use super::{arrays, call, needs, options, words};
 use crate::checks;
 use crate::error::{Error, Result};
-use crate::pipeline::{BoundsSpec, Data, Estimator, Pipeline};
+use crate::pipeline::{Bounds, BoundsSpec, Data, Estimator, Pipeline};
 use crate::resampling::bootstrap::BootstrapSpec;
 use crate::reserve;
 use crate::score::logistic::{LogisticSpec, penalty_on};
@@ -130,12 +130,14 @@ pub fn sensitivity_bounds(
         balanced_columns: &[],
     };
     let losses = losses.as_ref().map(|losses| by_column(losses.as_array(), &gammas)).transpose()?;
-    check(&gammas)?;
-    check_rows("fitted", fitted.as_deref(), treatment.len())?;
-    check_rows("offset", offset.as_deref(), treatment.len())?;
-    for losses in losses.iter().flatten() {
-        check_rows("losses", Some(losses), treatment.len())?;
-    }
+    let spec = BoundsSpec {
+        estimand,
+        gammas: &gammas,
+        fitted: fitted.as_deref(),
+        offset: offset.as_deref(),
+        losses: losses.as_deref(),
+    };
+    check(&spec, treatment.len())?;
     let penalty = penalty_on(data.sample_weight, penalty);
     let logistic = LogisticSpec { penalty, ..LogisticSpec::default() };
     let resample = resample(resampling, treatment.len(), cluster, strata)?;
@@ -145,16 +147,12 @@ pub fn sensitivity_bounds(
         let by_thread = rayon::current_num_threads() * needs::BOUNDS_A_THREAD;
         reserve::room_for(treatment.len(), needs::BOOTSTRAP + needs::BOUNDS + by_thread)?;
         let pipeline = Pipeline::new(data, &estimators, logistic, monitor)?;
-        let spec = BoundsSpec {
-            estimand,
-            gammas: &gammas,
-            fitted: fitted.as_deref(),
-            offset: offset.as_deref(),
-            losses: losses.as_deref(),
-        };
         pipeline.bounds(spec, &resample, replicates.as_ref())
     })?;
-    let g = gammas.len();
+    converted(py, found, gammas.len())
+}
+
+fn converted(py: Python<'_>, found: Bounds, g: usize) -> PyResult<SensitivityBounds> {
     let (ends, critical) = found.found.split_at(2 * g);
     let n_failed = found.replicates.as_ref().map_or(0, |replicates| replicates.n_failed[0]);
     let estimates = found
@@ -180,7 +178,17 @@ fn by_column(losses: ArrayView2<'_, f64>, gammas: &[f64]) -> Result<Vec<Vec<f64>
     Ok(losses.columns().into_iter().map(|column| column.to_vec()).collect())
 }
 
-fn check(gammas: &[f64]) -> Result<()> {
+fn check(spec: &BoundsSpec<'_>, n_rows: usize) -> Result<()> {
+    check_gammas(spec.gammas)?;
+    check_rows("fitted", spec.fitted, n_rows)?;
+    check_rows("offset", spec.offset, n_rows)?;
+    for losses in spec.losses.into_iter().flatten() {
+        check_rows("losses", Some(losses), n_rows)?;
+    }
+    Ok(())
+}
+
+fn check_gammas(gammas: &[f64]) -> Result<()> {
     match gammas.iter().find(|gamma| !(**gamma >= 1.0 && gamma.is_finite())) {
         Some(gamma) => {
             let (found, allowed) = (gamma.to_string(), "finite numbers of at least 1");

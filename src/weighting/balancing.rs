@@ -25,6 +25,7 @@
 //!
 //! The ridge is a penalty per standard deviation of a term: it leaves that much imbalance, and always has a solution.
 
+mod by_arm;
 mod dual;
 mod effect;
 mod newton;

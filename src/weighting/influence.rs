@@ -100,26 +100,10 @@ impl<'x> ScoreModel<'x> {
         Ok(Self { covariates, residual, information })
     }
 
-    /// How much each row holds its own linear predictor: `q_i` `x_i`' V `x_i`, the diagonal of the hat matrix of the
-    /// last weighted least squares of a fit.
+    /// How much each row holds its own linear predictor: [`leverage`].
     #[must_use]
     pub fn leverage(&self, spread: &[f64]) -> Vec<f64> {
-        let rows = self.information.inverse_factor();
-        let mut leverage = vec![0.0; spread.len()];
-        leverage.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, leverage)| {
-            let mut columns = vec![[0.0; BLOCK]; self.covariates.n_columns()];
-            let mut product = [0.0; BLOCK];
-            for (block, leverage) in leverage.chunks_mut(BLOCK).enumerate() {
-                let start = chunk * CHUNK + block * BLOCK;
-                self.covariates.load(start, &mut columns);
-                for row in &rows {
-                    linear_predictor(row, &columns[..row.len() - 1], &mut product);
-                    leverage.iter_mut().zip(&product).for_each(|(sum, v)| *sum += v * v);
-                }
-                leverage.iter_mut().zip(&spread[start..]).for_each(|(sum, q)| *sum *= q);
-            }
-        });
-        leverage
+        leverage(&self.covariates, &self.information, spread)
     }
 
     /// The variance that the coefficients give a sum whose derivative in the log odds of row i's score is
@@ -143,6 +127,28 @@ impl<'x> ScoreModel<'x> {
         rows.for_each(|(x, r)| *x *= r);
         influence
     }
+}
+
+/// How much each row holds its own linear predictor: `q_i` `x_i`' V `x_i`, the diagonal of the hat matrix of the last
+/// weighted least squares of a fit, with q the `spread` and V the inverse of the information.
+#[must_use]
+pub fn leverage(covariates: &Covariates<'_>, information: &Cholesky, spread: &[f64]) -> Vec<f64> {
+    let rows = information.inverse_factor();
+    let mut leverage = vec![0.0; spread.len()];
+    leverage.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, leverage)| {
+        let mut columns = vec![[0.0; BLOCK]; covariates.n_columns()];
+        let mut product = [0.0; BLOCK];
+        for (block, leverage) in leverage.chunks_mut(BLOCK).enumerate() {
+            let start = chunk * CHUNK + block * BLOCK;
+            covariates.load(start, &mut columns);
+            for row in &rows {
+                linear_predictor(row, &columns[..row.len() - 1], &mut product);
+                leverage.iter_mut().zip(&product).for_each(|(sum, v)| *sum += v * v);
+            }
+            leverage.iter_mut().zip(&spread[start..]).for_each(|(sum, q)| *sum *= q);
+        }
+    });
+    leverage
 }
 
 /// A number for each of n rows, on all threads.

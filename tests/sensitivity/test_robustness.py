@@ -13,10 +13,10 @@ from scipy import stats
 
 import propensity as ps
 from conftest import COVARIATES, OUTCOME, TREATMENT
+from propensity.effects.student import student_quantile, two_sided
 from propensity.errors import CollinearityWarning, InvalidInputError
 from propensity.sensitivity.bias import LinearBias, robustness
 from propensity.sensitivity.robustness import with_outcome
-from propensity.sensitivity.student import student_quantile, two_sided
 
 TUTORIAL = {"outcome": OUTCOME, "treatment": TREATMENT, "covariates": COVARIATES}
 ROLES = {"outcome": "y", "treatment": "t", "covariates": ["a", "b", "tier"]}

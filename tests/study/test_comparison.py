@@ -38,7 +38,7 @@ def test_estimate_sets_the_tutorials_effects_beside_the_naive_gap(logs):
     for label, numbers in expected.items():
         assert tuple(table.loc[label, ["estimate", "std_error"]]) == pytest.approx(numbers, abs=1e-10)
     assert (table["note"] == "").all()
-    assert list(table)[2:] == ["conf_low", "conf_high", "p_value", "ess_treated", "ess_control", "note"]
+    assert list(table)[2:] == ["df", "conf_low", "conf_high", "p_value", "ess_treated", "ess_control", "note"]
 
 
 def test_estimate_gives_what_the_functions_give(users):

@@ -60,6 +60,19 @@ def balance_summary(
     ----------
     Rubin (2001), Health Services and Outcomes Research Methodology 2:169; Stuart, Lee and Leacy (2013),
     Journal of Clinical Epidemiology 66:S84.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+    >>> weights = ps.fit_weights(users, treatment=treatment, covariates=covariates)
+    >>> table = ps.balance(users, treatment=treatment, covariates=covariates, weights={"EB": weights})
+    >>> ps.balance_summary(table)[["worst_term", "n_past_smd"]]
+                            worst_term  n_past_smd
+    sample
+    unadjusted  engagement_tier[light]           3
+    EB                query_confidence           0
     """
     checks.number("smd", smd, above=0)
     low, high = _range(variance_ratio)

@@ -79,6 +79,23 @@ def smd(
     The standard deviation is always that of the sample as it is, so that weights move the numerator alone
     (Stuart 2010, section 3.4.1). v is p (1 - p) for binary terms (zeros and ones), else the variance with
     divisor n - 1; with sample weights sum w (x - m)^2 / (1 - sum w^2), w summing to 1.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+    >>> ps.smd(users, treatment=treatment, covariates=covariates).round(2)
+    term
+    engagement_tier[heavy]     0.77
+    engagement_tier[light]    -0.88
+    engagement_tier[medium]    0.22
+    query_confidence           0.08
+    Name: smd (pooled), dtype: float64
+    >>> weights = ps.fit_weights(users, treatment=treatment, covariates=covariates)
+    >>> balanced = ps.smd(users, treatment=treatment, covariates=covariates, weights=weights)
+    >>> bool(balanced.abs().max() < 1e-6)
+    True
     """
     checks.choice("denominator", denominator, get_args(Denominator))
     terms = parse_covariates(covariates, df, treatment=treatment)
@@ -177,6 +194,21 @@ def balance(
     Austin and Stuart (2015), Statistics in Medicine 34:3661; Ho, Imai, King and Stuart (2011), Journal of
     Statistical Software 42(8); Imai, King and Stuart (2008), Journal of the Royal Statistical Society A
     171:481; Stuart (2010), Statistical Science 25:1.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+    >>> weights = ps.fit_weights(users, treatment=treatment, covariates=covariates)
+    >>> table = ps.balance(users, treatment=treatment, covariates=covariates, weights={"EB": weights})
+    >>> table.xs("smd", axis=1, level="measure").abs().round(2)
+    sample                   unadjusted   EB
+    term
+    engagement_tier[heavy]         0.77  0.0
+    engagement_tier[light]         0.88  0.0
+    engagement_tier[medium]        0.22  0.0
+    query_confidence               0.08  0.0
     """
     checks.choice("denominator", denominator, get_args(Denominator))
     terms = parse_covariates(covariates, df, treatment=treatment)

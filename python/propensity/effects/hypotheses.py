@@ -24,16 +24,29 @@ class EffectTest:
     Attributes
     ----------
     p_value : float
-        How likely an estimate at least as far from the hypothesis is, by the normal law, where the hypothesis
+        How likely an estimate at least as far from the hypothesis is, by Student's law, where the hypothesis
         just holds. NaN where the estimate is the hypothesis and has no error: there is nothing to test.
     statistic : float
-        How many standard errors the estimate is from the hypothesis, on the scale of the errors (the
+        How many errors, those of intervals, the estimate is from the hypothesis, on their scale (the
         logarithm for ratios); for an equivalence from the nearer of its two bounds.
     value, margin : float and float or None
         What was tested against, in units of the estimate.
     alternative : {"two-sided", "greater", "less"}
     sentence : str
         All of it in words.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+    >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+    >>> effect = ps.ipw(users, outcome="task_completed", treatment=treatment, scores=model)
+    >>> test = effect.test(margin=0.25)
+    >>> test.p_value < 0.01
+    True
+    >>> str(test).endswith("the larger of two one-sided tests (equivalence).")
+    True
     """
 
     p_value: float
@@ -57,13 +70,13 @@ def tested(effect: Effect, value: float | None, alternative: Alternative, margin
         checks.number("margin", margin, above=0.0)
     width = margin or 0.0
     low, high = (_distance(effect, scale, bound) for bound in (value - width, value + width))
-    greater, less = inference.upper_p(low, effect.std_error), inference.upper_p(-high, effect.std_error)
+    greater, less = (inference.upper_p(gap, effect.interval_error, effect.df) for gap in (low, -high))
     if alternative == "greater":
         p, gap = greater, low
     elif alternative == "less":
         p, gap = less, high
     elif margin is None:
-        p, gap = inference.two_sided_p(low, effect.std_error), low
+        p, gap = inference.two_sided_p(low, effect.interval_error, effect.df), low
     else:
         p, gap = max((greater, low), (less, high))
     against = _hypothesis(scale, value, alternative, margin)
@@ -71,7 +84,9 @@ def tested(effect: Effect, value: float | None, alternative: Alternative, margin
         f"The {scale.words} ({effect.estimand}) of {scale.written(effect.estimate)}, against {against}: "
         f"p = {p:.3g}, {_kind(scale, value, alternative, margin)}."
     )
-    return EffectTest(p, inference.in_errors(gap, effect.std_error), value, alternative, margin, sentence)
+    return EffectTest(
+        p, inference.in_errors(gap, effect.interval_error), value, alternative, margin, sentence
+    )
 
 
 def _distance(effect: Effect, scale: Scale, bound: float) -> float:

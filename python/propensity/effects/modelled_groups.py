@@ -11,11 +11,13 @@ import pandas as pd
 
 from propensity.effects.arms import OutcomeFacts
 from propensity.effects.cautions import may_be_uneven, overlap_cautions, size_cautions
+from propensity.effects.clusters import of_lone_clusters
 from propensity.effects.contrasts import SCALES, Contrast, require_means
 from propensity.effects.effect import Effect
 from propensity.effects.group_influence import GroupInfluence
 from propensity.effects.group_means import GroupMeans
 from propensity.effects.grouped import CAUTIONS, REASON
+from propensity.effects.leverage import Leverage
 from propensity.errors import InvalidInputError
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.fingerprint import Fingerprint
@@ -65,6 +67,11 @@ class GroupRows(ReadOnly):
         """Count the rows of the arms, (2, G), the treated first."""
         return np.array([self.groups.count(self.treated), self.groups.count(~self.treated)])
 
+    def without_errors(self) -> list[str]:
+        """Say why a group can have no error, (G,): an arm of few rows or of one cluster; else nothing."""
+        lone = of_lone_clusters(self.groups, self.treated, self.clusters, self._w)
+        return [too_few(*n) or reason for n, reason in zip(self.counts().T.tolist(), lone, strict=True)]
+
     def effective_sizes(self) -> Floats:
         """Give what the arms of groups are worth, (2, G)."""
         w, sizes = self._w, []
@@ -103,21 +110,22 @@ class ModelledGroups(ReadOnly):
         ess = self.rows.effective_sizes()
         (treated, control), differences = self.means.means, self.means.differences
         reasons = self._reasons(contrast)
-        errors = np.sqrt(self._influence(contrast, reasons).variances)
+        errors, df, in_intervals = self._errors(contrast, reasons)
         scale, lines = SCALES[contrast], []
         w = ess.T.tolist()
         for place, reason in enumerate(reasons):
             n = int(n_treated[place]), int(n_control[place])
             if reason:
-                lines.append([*[math.nan] * 6, *n, reason, ()])
+                lines.append([*[math.nan] * 8, *n, reason, ()])
                 continue
             means = float(treated[place]), float(control[place])
             gap = float(differences[place])
             if contrast != "difference":
                 gap = scale.link(means[0]) - scale.link(means[1])
             gap, error = self._without_rounding(place, gap, float(errors[place]), w[place], contrast)
+            certainty = (df[place], in_intervals[place]) if error > 0 else (math.inf, 0.0)
             told = self.rows.cautions(place, (w[place][0], w[place][1]), n)
-            lines.append([scale.report(gap), error, *means, *w[place], *n, "", told])
+            lines.append([scale.report(gap), error, *certainty, *means, *w[place], *n, "", told])
         return pd.DataFrame(lines, columns=COLUMNS, index=groups.index)
 
     def effect(self, place: int, contrast: Contrast) -> Effect:
@@ -144,16 +152,30 @@ class ModelledGroups(ReadOnly):
         )
         return replace(found, measured=rows.measured)
 
+    @property
+    def leverage(self) -> Leverage | None:
+        """Of rows in the outcome models of their arms."""
+        return self.means.leverage
+
+    def _errors(self, contrast: Contrast, reasons: list[str]) -> tuple[Floats, Floats, Floats]:
+        """Give standard errors (G,), and the degrees of freedom and the errors of intervals."""
+        influence = self._influence(contrast, reasons)
+        errors = np.sqrt(influence.variances)
+        if self.leverage is None:
+            return errors, influence.degrees_of_freedom, errors
+        corrected = influence.scaled(self.leverage.scale())
+        return errors, corrected.degrees_of_freedom, np.sqrt(corrected.variances)
+
     def covariance(self, contrast: Contrast) -> Floats:
         """Give the covariance (G, G) on the scale of the errors."""
         return self._influence(contrast, self._reasons(contrast)).covariance
 
     def _reasons(self, contrast: Contrast) -> list[str]:
         """Say why there is no effect, group by group; empty where there is one."""
-        counts, means = self.rows.counts().T.tolist(), self.means.means.T.tolist()
+        means = self.means.means.T.tolist()
         return [
-            too_few(*n) or _no_contrast(contrast, own[0], own[1], facts)
-            for n, own, facts in zip(counts, means, self.rows.facts, strict=True)
+            reason or _no_contrast(contrast, own[0], own[1], facts)
+            for reason, own, facts in zip(self.rows.without_errors(), means, self.rows.facts, strict=True)
         ]
 
     def _influence(self, contrast: Contrast, reasons: list[str]) -> GroupInfluence:
@@ -185,6 +207,8 @@ class ModelledGroups(ReadOnly):
 COLUMNS = [
     "estimate",
     "std_error",
+    "df",
+    "interval_error",
     "mean_treated",
     "mean_control",
     "ess_treated",

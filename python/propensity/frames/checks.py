@@ -77,6 +77,15 @@ def confidence_level(value: object) -> None:
         raise InvalidInputError(f"level must lie between 0 and 1, as 0.95 does, not {value!r}")
 
 
+def degrees(value: object) -> float:
+    """Require degrees of freedom: a number above 0, or infinity, which is the normal law."""
+    if not (is_real(value) and value > 0):
+        raise InvalidInputError(
+            f"df: degrees of freedom are a number above 0, or math.inf for the normal law, not {value!r}"
+        )
+    return float(value)
+
+
 def upper_quantile(name: str, value: object) -> None:
     """Require a quantile in the upper half, beyond which values are bounded, or None for no bound."""
     if value is None or (is_real(value) and 0.5 <= value < 1):

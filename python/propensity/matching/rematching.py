@@ -12,15 +12,14 @@ from typing import Protocol
 
 import numpy as np
 
-from propensity.calls.warned import warn
 from propensity.effects import inference
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import Regrouping
 from propensity.effects.matching_specification import NearestNeighbors
-from propensity.errors import InvalidInputError, OverlapWarning
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.order import rows_by_content
 from propensity.matching.estimated_scores import EstimatedScores
+from propensity.resampling.failures import tell_of_failures
 from propensity.resampling.options import Groups, ResamplingOptions
 from propensity.resampling.replicates import run_replicates
 from propensity.resampling.result import BootstrapResult
@@ -28,8 +27,6 @@ from propensity.resampling.sampling_units import SamplingUnits
 from propensity.results.read_only import ReadOnly
 
 _DIGITS_OF_SCORES = 9  # what is left of them where the same model is fitted in another way
-
-_FAILURES_TOLERATED = 0.05  # of the replicates; beyond, those that are left no longer speak for all
 
 
 class MatchAgain(Protocol):
@@ -141,7 +138,7 @@ def bootstrap_again(
         replicates, failures = run_replicates(
             estimate, options.n_reps, n_threads=options.n_threads, progress=report
         )
-    _tell_of(failures, options.n_reps)
+    tell_of_failures(failures, options.n_reps)
     influence = effect.influence
     return BootstrapResult.of_effect(
         effect,
@@ -154,17 +151,3 @@ def bootstrap_again(
         refitted=True,
         usual_kind="normal",
     )
-
-
-def _tell_of(failures: list[tuple[int, InvalidInputError]], n_reps: int) -> None:
-    if not failures:
-        return
-    _, first = min(failures, key=lambda failure: failure[0])
-    if len(failures) == n_reps:
-        raise InvalidInputError(f"none of the {n_reps:,} replicates could be estimated; the first: {first}")
-    if len(failures) > _FAILURES_TOLERATED * n_reps:
-        warn(
-            f"{len(failures):,} of {n_reps:,} replicates ({len(failures) / n_reps:.0%}) could not be "
-            f"estimated, and the intervals are those of the others alone; the first of them: {first}",
-            OverlapWarning,
-        )

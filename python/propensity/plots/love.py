@@ -141,6 +141,8 @@ def love_plot(
     >>> table = ps.balance(users, treatment=treatment, covariates=covariates, weights={"1-NN": matches})
     >>> ax = ps.plots.love_plot(table)
     >>> ax = ps.plots.love_plot(matches, df=users, covariates=covariates)  # the same
+    >>> ax.get_xlabel()
+    'size of the difference, in pooled standard deviations (dashed: 0.1)'
     """
     checks.choice("measure", measure, get_args(Measure))
     checks.choice("order", order, get_args(Order))

@@ -16,10 +16,9 @@ from propensity.effects.estimators import Estimator
 from propensity.errors import OverlapWarning
 from propensity.frames.checks import Floats
 from propensity.resampling.analytic import Analytic, Figures
+from propensity.resampling.failures import TOLERATED
 from propensity.resampling.options import Groups, ResamplingOptions
 from propensity.resampling.result import BootstrapResult
-
-_FAILURES_TOLERATED = 0.05  # of the replicates; beyond, those that are left no longer speak for all
 
 
 def result_of(
@@ -78,7 +77,7 @@ def _without_resampling(run: Callable[..., core.Replicates], labels: pd.Index[st
 
 
 def _warn_of_failures(n_failed: pd.Series[int], n_reps: int) -> None:
-    many = n_failed[n_failed > _FAILURES_TOLERATED * n_reps]
+    many = n_failed[n_failed > TOLERATED * n_reps]
     if len(many):
         named = ", ".join(f"{label} in {n:,} ({n / n_reps:.0%})" for label, n in many.items())
         message = (

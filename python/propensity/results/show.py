@@ -45,7 +45,7 @@ class Shown(ReadOnly):
 
     def __repr__(self) -> str:
         table, notes = self._written()
-        named = table.rename_axis([None] * table.index.nlevels)
+        named = _unnamed(table)
         return "\n".join([self._headline(), named.to_string(), *(f"Note: {note}" for note in notes)])
 
     def _repr_html_(self) -> str:
@@ -87,6 +87,11 @@ class Shown(ReadOnly):
         lines = [latex_text(line) for line in self._headline().split("\n")]
         below = [f"Note: {latex_text(note)}" for note in notes]
         return "\n\n".join([*lines, as_latex(table), *below])
+
+
+def _unnamed(table: pd.DataFrame) -> pd.DataFrame:
+    """Take the names of the levels of the rows away: the headline has them, and they would take a line."""
+    return table.set_axis(table.index.set_names([None] * table.index.nlevels), axis=0)
 
 
 answered_methods(Shown)

@@ -26,14 +26,13 @@ from propensity.frames.checks import Floats
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates
 from propensity.outcomes.models import Roles, Study, places_of_rows, read_study, side_by_side
+from propensity.resampling.failures import TOLERATED
 from propensity.resampling.options import Groups, Resampling, ResamplingOptions
 from propensity.sensitivity.bounds_result import SensitivityBounds
 from propensity.sensitivity.gammas import read_gammas
 from propensity.sensitivity.hidden_rows import HiddenRows
 from propensity.sensitivity.roots import root
 from propensity.weighting.doubts import weighting_cautions
-
-_FAILURES_TOLERATED = 0.05  # as of any bootstrap here
 
 _ESTIMANDS = ("ATE", "ATT", "ATC")
 
@@ -324,7 +323,7 @@ class _Bounding:
 
     def _warn_of_failures(self, n_failed: int) -> None:
         n_reps = self.options.n_reps
-        if n_failed > _FAILURES_TOLERATED * n_reps:
+        if n_failed > TOLERATED * n_reps:
             warn(
                 f"of {n_reps:,} replicates {n_failed:,} ({n_failed / n_reps:.0%}) could not be estimated, "
                 "for want of treated or control units among those drawn, or because their treatment was "

@@ -137,6 +137,24 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     Two estimators contradict each other when they differ by more than their joint influence values allow (at
     5%, Bonferroni over the pairs), and by more than half the smaller standard error. Rows that vary together
     in either of the two do so in their difference.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+    >>> covariates = ["engagement_tier", "query_confidence"]
+    >>> table = ps.estimate(users, **roles, covariates=covariates)
+    >>> table["estimate"].round(3)
+    estimator
+    naive gap    0.232
+    IPW ATE      0.137
+    AIPW ATE     0.137
+    EB ATE       0.137
+    IPW ATT      0.107
+    AIPW ATT     0.107
+    EB ATT       0.108
+    Name: estimate, dtype: float64
     """
     check_estimators(estimators, penalty)
     checks.confidence_level(level)

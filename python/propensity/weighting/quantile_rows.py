@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 
 from propensity import core
-from propensity.calls.warned import warn
 from propensity.effects import inference
 from propensity.effects.cautions import count_cautions
 from propensity.effects.estimators import WeightingEstimand
 from propensity.effects.sample import Sample
-from propensity.errors import InvalidInputError, OverlapError, OverlapWarning, SmallSampleWarning
+from propensity.errors import OverlapError, SmallSampleWarning
 from propensity.frames.checks import Floats, Rows
 from propensity.frames.order import rows_by_content
+from propensity.resampling.failures import tell_of_failures
 from propensity.resampling.options import Groups, ResamplingOptions
 from propensity.resampling.replicates import run_replicates
 from propensity.resampling.sampling_units import SamplingUnits
@@ -26,7 +26,6 @@ from propensity.weighting.weighted_quantiles import SortedOutcome
 
 _ENOUGH_BEYOND = 10  # rows that an arm is worth beyond a quantile, for this to be more than their largest
 _FEW_VALUES = 0.02  # of an arm's weight at the very quantile, which then jumps from one value to the next
-_FAILURES_TOLERATED = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +100,7 @@ class QuantileRows:
             _, failures = run_replicates(
                 estimate, options.n_reps, n_threads=options.n_threads, progress=report
             )
-        _tell_of(failures, options.n_reps)
+        tell_of_failures(failures, options.n_reps)
         columns = pd.MultiIndex.from_product([["treated", "control"], self.q], names=["arm", "q"])
         index = pd.RangeIndex(options.n_reps, name="replicate")
         return pd.DataFrame(values.reshape(options.n_reps, -1), index=index, columns=columns)
@@ -165,20 +164,6 @@ def _said_of_quantile(arm: str, q: float, beyond: float, tied: float) -> tuple[W
             ),
         )
     return ()
-
-
-def _tell_of(failures: list[tuple[int, InvalidInputError]], n_reps: int) -> None:
-    if not failures:
-        return
-    _, first = min(failures, key=lambda failure: failure[0])
-    if len(failures) == n_reps:
-        raise InvalidInputError(f"none of the {n_reps:,} replicates could be estimated; the first: {first}")
-    if len(failures) > _FAILURES_TOLERATED * n_reps:
-        warn(
-            f"{len(failures):,} of {n_reps:,} replicates ({len(failures) / n_reps:.0%}) could not be "
-            f"estimated, and the intervals are those of the others alone; the first of them: {first}",
-            OverlapWarning,
-        )
 
 
 def _share_below(values: Floats, weights: Floats, q: float, quantile: float) -> Floats:

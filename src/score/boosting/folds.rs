@@ -39,6 +39,12 @@ fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The fold that waits longest. The lock is free again when this returns, where in a loop's head it would be held
+/// while the fold grows.
+fn first<'a>(waiting: &Mutex<Waiting<'a>>) -> Option<(usize, (usize, &'a mut GrowingFold))> {
+    locked(waiting).pop_front()
+}
+
 struct GrowingFold {
     model: FoldModel,
     /// By point.
@@ -72,6 +78,9 @@ impl<'a> Growing<'a> {
     /// # Errors
     /// [`crate::error::Error::Stopped`].
     pub fn grow(&mut self, n_trees: usize, monitor: &Monitor) -> Result<()> {
+        if n_trees == 0 {
+            return Ok(());
+        }
         let n_threads = rayon::current_num_threads().min(self.folds.len());
         self.workspaces.resize_with(n_threads, Workspace::default);
         let Self { sample, bins, shape, .. } = *self;
@@ -82,7 +91,7 @@ impl<'a> Growing<'a> {
         rayon::scope(|scope| {
             for workspace in &mut self.workspaces {
                 scope.spawn(|_| {
-                    while let Some((left, (number, fold))) = locked(&waiting).pop_front() {
+                    while let Some((left, (number, fold))) = first(&waiting) {
                         let plan = Plan { sample, bins, shape, fold: number };
                         if let Err(error) = fold.add_tree(&plan, workspace, monitor) {
                             *locked(&outcome) = Err(error);

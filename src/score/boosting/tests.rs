@@ -100,6 +100,16 @@ fn grown(
     n_trees: usize,
     as_patterns: bool,
 ) -> (Vec<Vec<Tree>>, Vec<f64>) {
+    grown_in_stages(world, loss, shape, &[n_trees], as_patterns)
+}
+
+fn grown_in_stages(
+    world: &World,
+    loss: Loss,
+    shape: Shape,
+    stages: &[usize],
+    as_patterns: bool,
+) -> (Vec<Vec<Tree>>, Vec<f64>) {
     let monitor = Monitor::default();
     let table = world.table();
     let bins = cut(&table, |row| world.weight[row] > 0.0, &monitor).unwrap();
@@ -109,10 +119,12 @@ fn grown(
     let sample =
         Sample::new(&codes, patterns.as_ref(), &world.response(), world.folds(), loss).unwrap();
     let mut growing = Growing::new(&sample, &bins, shape);
-    growing.grow(n_trees, &monitor).unwrap();
+    for n_trees in stages {
+        growing.grow(*n_trees, &monitor).unwrap();
+    }
     let of = |row| f64::from(growing.out_of_fold(row, world.folds()));
     let predictor = (0..world.folds.len()).map(of).collect();
-    let trees = growing.finished(n_trees).into_iter().map(|model| model.trees).collect();
+    let trees = growing.finished(usize::MAX).into_iter().map(|model| model.trees).collect();
     (trees, predictor)
 }
 
@@ -222,6 +234,23 @@ fn rows_and_patterns_give_the_same_trees() {
         trees.iter().flatten().flat_map(|tree| tree.nodes.iter().map(column)).collect()
     };
     assert_eq!(asked(&trees), asked(&again));
+}
+
+#[test]
+fn trees_that_grow_in_stages_are_those_that_grow_at_once() {
+    let asked = Asked {
+        seed: 5,
+        n_rows: 500,
+        n_values: 40,
+        n_levels: 4,
+        is_weighted: true,
+        loss: Loss::Logistic,
+    };
+    let world = world(asked);
+    let shape = Shape { depth: 2, learning_rate: 0.1, min_leaf: 10 };
+    let at_once = grown(&world, Loss::Logistic, shape, 7, false);
+    assert!(at_once.0.iter().all(|trees| trees.len() == 7));
+    assert_eq!(at_once, grown_in_stages(&world, Loss::Logistic, shape, &[0, 3, 0, 4], false));
 }
 
 #[test]
