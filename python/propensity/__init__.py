@@ -3,6 +3,8 @@
 Two doors lead in. The functions here take a data frame (pandas, polars, pyarrow) and names of columns; those
 of the same names in `propensity.core` take NumPy arrays. `propensity.plots` draws what both give back.
 
+A whole analysis, from what is said once to a report
+    `Study`: `.check()`, `.overlap()`, `.estimate()`, `.balance()`, `.by()`, `.sensitivity()`, `.summary()`.
 What is amiss with a table
     `check` gives a `Check`: findings, worst first, each with the line that mends it.
 Who opts in, and can be compared
@@ -12,7 +14,8 @@ Which of hundreds of covariates matter
     `select_covariates` gives `SelectedCovariates`, to hand on.
 What the feature did, several answers at once
     `estimate`, `bootstrap`, with a list of specifications: `IPW`, `AIPW`, `IPWRA`, `RegressionAdjustment`,
-    `NearestNeighbors`, `Balancing`.
+    `NearestNeighbors`, `PairMatching`, `FullMatching`, `CoarsenedMatching`, `Subclassification`, `Balancing`.
+    `estimate` gives `Estimates`, of several outcomes `EstimatesByOutcome`.
 By weighting
     `ipw`; `balancing_weights`, `truncate`; `fit_weights` gives `BalancingWeights`, with which terms balance
     exactly; `weighted_effect` for weights from anywhere.
@@ -27,7 +30,7 @@ For whom
     `by="tier"` gives `GroupedEffects`, with one table and `.test_equal()`; `best_linear_projection`: how the
     effect changes with tenure; `rank_effect`: whether a rule that says whom to treat first is worth anything.
 Whether the arms are alike
-    `smd`, `balance`, `balance_summary`.
+    `smd`, `balance`, which gives a `Balance`, `balance_summary`.
 What if something is hidden
     `e_value` of a published number, `effect.e_value()` of an effect; `matches.rosenbaum("outcome")`;
     `robustness_value`, `sensitivity_bounds`; `placebo`.
@@ -57,8 +60,9 @@ from propensity.effects.estimators import (
 )
 from propensity.effects.grouped import GroupedEffects
 from propensity.effects.hypotheses import EffectTest
-from propensity.effects.matching_specification import NearestNeighbors
+from propensity.effects.matching_specification import FullMatching, NearestNeighbors
 from propensity.effects.several import Effects
+from propensity.effects.subclass_specification import CoarsenedMatching, PairMatching, Subclassification
 from propensity.matching.coarsened import match_cem
 from propensity.matching.full import match_full
 from propensity.matching.matches import Matches
@@ -90,6 +94,7 @@ from propensity.study.check import check
 from propensity.study.check_result import Check
 from propensity.study.estimate import estimate
 from propensity.study.estimates import Estimates, EstimatesByOutcome
+from propensity.study.study import Study
 from propensity.weighting.balancing import fit_weights
 from propensity.weighting.balancing_weights import BalancingWeights
 from propensity.weighting.ipw import balancing_weights, ipw
@@ -108,6 +113,7 @@ __all__ = [
     "Boosting",
     "BootstrapResult",
     "Check",
+    "CoarsenedMatching",
     "CrossFittedScores",
     "EValue",
     "Effect",
@@ -118,11 +124,13 @@ __all__ = [
     "EstimatesByOutcome",
     "Estimator",
     "Forest",
+    "FullMatching",
     "GroupedEffects",
     "LinearProjection",
     "Matches",
     "NearestNeighbors",
     "Overlap",
+    "PairMatching",
     "Placebo",
     "PropensityModel",
     "QuantileEffects",
@@ -132,7 +140,9 @@ __all__ = [
     "RosenbaumBounds",
     "SelectedCovariates",
     "SensitivityBounds",
+    "Study",
     "Subclasses",
+    "Subclassification",
     "Trimmed",
     "TruncatedWeights",
     "__version__",

@@ -1,8 +1,9 @@
 """Estimator specifications: what to estimate and its options, nothing fitted.
 
 The same specifications serve every function that runs several estimators side by side; those of matching are
-in `matching_specification`. The compiled core reads their attributes by name: what has `n_neighbors` is
-matching, what has a `method` uses an outcome model or balances, the rest is weighting.
+in `matching_specification` and `subclass_specification`. The compiled core reads their attributes by name:
+what has `n_neighbors` is matching, what has a `method` uses an outcome model or balances, the rest is
+weighting; what puts rows into subclasses it does not know.
 """
 
 from collections.abc import Sequence
@@ -10,8 +11,9 @@ from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar, Literal, TypeAlias, get_args
 
 from propensity.calls.keywords import answered_class
-from propensity.effects.matching_specification import MatchingEstimand, NearestNeighbors
+from propensity.effects.matching_specification import MatchingEstimand
 from propensity.effects.score_specification import ScoreSpecification, with_options
+from propensity.effects.subclass_specification import AnyMatching
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.scores.choice import LOGISTIC, ScoreChoice, require_outcome_model
@@ -324,7 +326,7 @@ def _balanced_estimand(estimand: object) -> AdjustmentEstimand:
     return found  # type: ignore[no-any-return]
 
 
-Estimator: TypeAlias = IPW | NearestNeighbors | AIPW | IPWRA | RegressionAdjustment | Balancing
+Estimator: TypeAlias = IPW | AnyMatching | AIPW | IPWRA | RegressionAdjustment | Balancing
 """Any estimator specification."""
 
 

@@ -21,9 +21,10 @@ from propensity.effects.estimators import (
     check_estimators,
 )
 from propensity.effects.given_away import constant_cautions
-from propensity.effects.matching_specification import NearestNeighbors
+from propensity.effects.matching_specification import FullMatching, NearestNeighbors
 from propensity.effects.sample import rows_there, warn_once
 from propensity.effects.score_specification import ScoreSpecification
+from propensity.effects.subclass_specification import CoarsenedMatching, Subclassification
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
@@ -280,6 +281,7 @@ def _check_estimators(
     estimators: Sequence[Estimator], penalty: float, resampling: str, *, weighted: bool
 ) -> None:
     check_estimators(estimators, penalty)
+    _require_no_groups(estimators)
     _require_fitted_to_all(estimators)
     _score_model_of(estimators)
     matching = [spec.label for spec in estimators if isinstance(spec, NearestNeighbors)]
@@ -302,6 +304,21 @@ def _check_estimators(
             f"{checks.listed(other)} out, and take match_nn(...).effect(...), whose standard error needs no "
             "resampling"
         )
+
+
+def _require_no_groups(estimators: Sequence[Estimator]) -> None:
+    """Require what the core makes again in a replicate; subclasses have a bootstrap of their own."""
+    own = {
+        FullMatching: "match_full(...)",
+        CoarsenedMatching: "match_cem(...)",
+        Subclassification: "subclassify(...)",
+    }
+    for spec in estimators:
+        if type(spec) in own:
+            raise InvalidInputError(
+                f"estimators: {spec.label!r} is bootstrapped by what its own function gives: "
+                f"ps.{own[type(spec)]}.bootstrap(outcome)"
+            )
 
 
 def _require_fitted_to_all(estimators: Sequence[Estimator]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeAlias
@@ -14,9 +14,10 @@ from propensity.effects.arms import Weighting
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import AIPW, IPW, IPWRA, Balancing, Estimator, RegressionAdjustment
-from propensity.effects.matching_specification import NearestNeighbors
+from propensity.effects.matching_specification import FullMatching, NearestNeighbors
 from propensity.effects.metrics import Measured
 from propensity.effects.score_specification import ScoreSpecification
+from propensity.effects.subclass_specification import AnyMatching, CoarsenedMatching, Subclassification
 from propensity.errors import (
     ConvergenceError,
     InfeasibleError,
@@ -26,9 +27,14 @@ from propensity.errors import (
     SeparationError,
 )
 from propensity.frames.native import AnyFrame
+from propensity.frames.terms import parse_covariates
+from propensity.matching.coarsened import coarsened
+from propensity.matching.full import find_subclasses
 from propensity.matching.matches import Matches
 from propensity.matching.nearest import find_neighbors
 from propensity.matching.rows_to_match import read_rows_to_match
+from propensity.matching.subclasses import Subclasses
+from propensity.matching.subclassify import subclassified
 from propensity.outcomes.cross_fitted import CrossFittedEffects, cross_fitted_effects
 from propensity.outcomes.models import (
     AdjustedEffects,
@@ -39,7 +45,7 @@ from propensity.outcomes.models import (
     warn_of_outcome_terms,
 )
 from propensity.outcomes.split_scores import scores_in_study, split_of_fitted
-from propensity.scores.choice import ScoreChoice
+from propensity.scores.choice import LOGISTIC, ScoreChoice
 from propensity.scores.cross_fitted import CrossFittedScores
 from propensity.scores.flexible import Asked
 from propensity.scores.learners import ScoreWord
@@ -78,7 +84,7 @@ class Comparison:
     _fits: dict[str, FittedScores | InvalidInputError] = field(default_factory=dict)
     _adjusted: list[AdjustedEffects] = field(default_factory=list)
     _balanced: list[BalancedSample] = field(default_factory=list)
-    _matched: dict[str, Matches] = field(default_factory=dict)
+    _matched: dict[str, Matches | Subclasses] = field(default_factory=dict)
     _effects_on: dict[str, EffectOn] = field(default_factory=dict)
     _cross_fitted: dict[tuple[ScoreChoice, str, bool], CrossFittedScores] = field(default_factory=dict)
 
@@ -142,7 +148,7 @@ class Comparison:
     def effect(self, estimator: Estimator, outcome: str | None = None) -> Effect:
         """Estimate one of them, on one of several outcomes; what is fitted serves all of these."""
         outcome = self.measured.only_outcome if outcome is None else outcome
-        if isinstance(estimator, NearestNeighbors):
+        if isinstance(estimator, AnyMatching):
             if estimator.label not in self._matched:
                 self._matched[estimator.label] = self.matches(estimator)
             effect: Effect = self._matched[estimator.label].effect(**self.columns_of_matches(outcome))
@@ -204,22 +210,38 @@ class Comparison:
         scores = self.cross_fitted(spec)
         return scored_out_of_sample(self.study.sample, scores, scores.of_those_there.mean(axis=0))
 
-    def matches(self, spec: NearestNeighbors) -> Matches:
+    def matches(self, spec: AnyMatching) -> Matches | Subclasses:
         """Match the rows."""
+        roles = self.roles
+        given: dict[str, Any] = {"treatment": roles.treatment, "sample_weight": roles.sample_weight}
+        if isinstance(spec, CoarsenedMatching):
+            return coarsened(self.df, replace(spec, covariates=self._columns_of(spec)), **given)
+        if isinstance(spec, Subclassification):
+            return subclassified(self.df, spec, scores=self._named_model(LOGISTIC), **given)
         if not spec.on_scores and spec.covariates is None:
-            spec = replace(spec, covariates=self.roles.covariates)
-        sample, treatment = self.study.sample, self.roles.treatment
-        # Distances between covariates do without scores, which say who chooses first if they can be had.
-        model: ModelScores | None
-        if not spec.needs_score:
-            model = self.cross_fitted(spec)
-        else:
-            word = spec.score_model
-            can_do_without = not spec.wanting_scores() and not isinstance(self._fit(word), FittedScores)
-            model = None if can_do_without else named_model(self.fitted(word), treatment, sample.frame)
-        weight = self.roles.sample_weight
-        rows = read_rows_to_match(self.df, spec, treatment=treatment, scores=model, sample_weight=weight)
-        return find_neighbors(rows, spec)
+            spec = replace(spec, covariates=roles.covariates)
+        rows = read_rows_to_match(self.df, spec, scores=self._scores_to_match(spec), **given)
+        return find_subclasses(rows, spec) if isinstance(spec, FullMatching) else find_neighbors(rows, spec)
+
+    def _columns_of(self, spec: CoarsenedMatching) -> Sequence[str]:
+        """Name the columns to coarsen: of a formula all that are in it."""
+        if spec.covariates is not None:
+            return spec.covariates
+        return parse_covariates(self.roles.covariates, self.df, treatment=self.roles.treatment).columns
+
+    def _named_model(self, word: ScoreWord) -> ModelScores:
+        return named_model(self.fitted(word), self.roles.treatment, self.study.sample.frame)
+
+    def _scores_to_match(self, spec: NearestNeighbors | FullMatching) -> ModelScores | None:
+        """Give the scores of a matching; those of covariates do without, if none can be had.
+
+        Distances between covariates need no scores, which say who chooses first if they are there.
+        """
+        if isinstance(spec, NearestNeighbors) and not spec.needs_score:
+            return self.cross_fitted(spec)
+        word = spec.score_model if isinstance(spec, NearestNeighbors) else LOGISTIC
+        can_do_without = not spec.wanting_scores() and not isinstance(self._fit(word), FittedScores)
+        return None if can_do_without else self._named_model(word)
 
     def columns_of_matches(self, outcome: str) -> dict[str, Any]:
         """Say what matches are asked about: values as they are measured, under their names."""
