@@ -111,6 +111,7 @@ class Comparison:
         if isinstance(found, FittedScores):
             found.warn_of_terms()
             found.warn_of_separation()
+            found.warn_of_weights()
         told = found.dropped if isinstance(found, FittedScores) else None
         columns = dict.fromkeys(column for adjusted in self._adjusted for column in adjusted.left_out)
         if self._adjusted:
