@@ -429,6 +429,7 @@ def _with_fitted_scores(
     fitted = read.study.score.fit(penalty, spec.score_model).usable(read.study.sample.frame.index)
     fitted.warn_of_terms()
     fitted.warn_of_separation()
+    fitted.warn_of_weights()
     adjusted = adjusted_effects(read.study, spec, fitted, asked.of_parts)
     effects = asked.answer(
         read.measured, adjusted, partial(means_by_group, adjusted), [str(fitted.separation)]

@@ -236,6 +236,7 @@ def _fitted_to_all(
     fitted = ScoreRows(columns, x, recipe, treated, weight).fit(penalty, score_model, n_threads)
     fitted.warn_of_terms()
     fitted.warn_of_separation()
+    fitted.warn_of_weights()
     warn_once(adjustment_cautions(x.shape[1]))
     return named_model(fitted, treatment, frame)
 

@@ -20,6 +20,7 @@ from propensity.frames.terms import Recipe, spread
 from propensity.scores.choice import LOGISTIC
 from propensity.scores.inputs import Inputs
 from propensity.scores.learners import ScoreWord
+from propensity.scores.own_weights import own_weights_warning, refitted_estimand_of
 from propensity.scores.separation import Separation, find_separation
 
 
@@ -210,6 +211,13 @@ class FittedScores:
     def warn_of_terms(self) -> None:
         """Warn of terms that are left out."""
         warn_of_left_out(self.dropped)
+
+    def warn_of_weights(self) -> None:
+        """Warn of sample weights that are balancing weights by the same terms."""
+        rows, fit = self.rows, self.fit
+        whose = refitted_estimand_of(rows.x, rows.treated, rows.sample_weight, fit.scores, fit.penalty)
+        if whose is not None:
+            warn(own_weights_warning(whose))
 
     def warn_of_separation(self) -> None:
         """Warn of rows whose treatment is foretold."""

@@ -126,6 +126,7 @@ class Comparison:
             if found.dropped != told:
                 found.warn_of_terms()
             found.warn_of_separation()
+            found.warn_of_weights()
             told = found.dropped
         columns = dict.fromkeys(column for adjusted in self._adjusted for column in adjusted.left_out)
         if self._adjusted:
