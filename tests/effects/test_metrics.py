@@ -123,7 +123,7 @@ def test_metric_by_group_is_that_of_its_rows(views):
 
 
 def spread_of(rows):
-    """The standard deviation of clicks over the mean of views, of rows written down as often as they weigh."""
+    """The standard deviation of clicks over the mean of views, of rows as often as they weigh."""
     copies = rows.loc[rows.index.repeat(rows["w"])]
     return np.std(copies["clicks"] / copies["views"].mean())
 
