@@ -9,7 +9,7 @@ from functools import cached_property, partial
 import numpy as np
 import pandas as pd
 
-from propensity.effects.arms import OutcomeFacts
+from propensity.effects.arms import OutcomeFacts, is_event
 from propensity.effects.cautions import may_be_uneven, overlap_cautions, size_cautions
 from propensity.effects.clusters import of_lone_clusters
 from propensity.effects.contrasts import SCALES, Contrast, require_means
@@ -213,8 +213,9 @@ def facts_of_groups(
     spread = np.sqrt(groups.sum(s * rest**2) / total)
     low, high = groups.smallest(values), groups.largest(values)
     inside = (low >= 0) & (high <= 1)
-    ends = zip(low.tolist(), high.tolist(), inside.tolist(), spread.tolist(), strict=True)
-    return tuple(OutcomeFacts(*of_group) for of_group in ends)
+    binary = groups.smallest(is_event(values).astype(np.float64)) > 0
+    facts = (low, high, inside, spread, binary)
+    return tuple(OutcomeFacts(*group) for group in zip(*(fact.tolist() for fact in facts), strict=True))
 
 
 def too_few(n_treated: int, n_control: int) -> str:

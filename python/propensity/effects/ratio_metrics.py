@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from propensity.effects.arms import Means, OutcomeFacts
+from propensity.effects.arms import Means, OutcomeFacts, is_event
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.errors import DegenerateWarning, InvalidInputError
@@ -99,12 +99,13 @@ def facts_of_metric(numerator: Floats, denominator: Floats, sample_weight: Float
     ratio = float(np.average(c, weights=sample_weight)) / mean
     rest = c - ratio * v
     bounded = bool(((c >= 0) & (c <= v)).all())
+    binary = bounded and bool((is_event(c) & is_event(v)).all())
     std_dev = OutcomeFacts.of(c / mean, sample_weight=sample_weight).std_dev
     largest = float(np.abs(c).max()) + abs(ratio) * float(v.max())
     if float(np.abs(rest).max()) <= _ROUNDING * largest:
-        return OutcomeFacts(ratio, ratio, bounded, std_dev)
+        return OutcomeFacts(ratio, ratio, bounded, std_dev, binary)
     low, high = (ratio + float(end) / mean for end in (rest.min(), rest.max()))
-    return OutcomeFacts(low, high, bounded, std_dev)
+    return OutcomeFacts(low, high, bounded, std_dev, binary)
 
 
 def facts_of_metrics(
