@@ -16,7 +16,7 @@ from propensity.effects.estimators import WeightingEstimand
 from propensity.effects.group_means import GroupMeans, hajek_arm, origin_of
 from propensity.effects.grouped import GroupedEffects
 from propensity.effects.metrics import Measured
-from propensity.effects.modelled_groups import GroupRows, ModelledGroups, facts_of_groups
+from propensity.effects.modelled_groups import GroupRows, ModelledGroups
 from propensity.effects.sample import Sample
 from propensity.frames.checks import Floats
 from propensity.frames.columns import outcome_names
@@ -157,12 +157,11 @@ def group_rows(
 ) -> GroupRows:
     """Put together what is known of the rows of groups; as for `GroupRows`."""
     sample = measured.sample
-    values, bounded = measured.values
     return GroupRows(
         groups=groups,
         treated=sample.treated,
         weights=sample.frame.series(weighting.weights, weights_name(sample.sample_weight)),
-        facts=facts_of_groups(groups, values, bounded=bounded, sample_weight=sample.sample_weight),
+        facts=measured.facts_by_group(groups),
         fingerprint=sample.fingerprint,
         clusters=sample.clusters,
         estimand=estimand,
