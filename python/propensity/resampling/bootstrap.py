@@ -15,7 +15,6 @@ from propensity.effects.estimators import (
     AIPW,
     IPW,
     IPWRA,
-    Balancing,
     Estimator,
     RegressionAdjustment,
     check_estimators,
@@ -248,7 +247,7 @@ def _score_model_of(estimators: Sequence[Estimator]) -> ScoreWord:
     asked = [
         spec.score_model
         for spec in estimators
-        if spec.needs_score and not isinstance(spec, RegressionAdjustment | Balancing)
+        if isinstance(spec, IPW | NearestNeighbors | AIPW | IPWRA) and spec.needs_score
     ]
     found: list[ScoreWord] = list(dict.fromkeys(asked))
     if len(found) > 1:

@@ -238,9 +238,11 @@ class Comparison:
 
         Distances between covariates need no scores, which say who chooses first if they are there.
         """
-        if isinstance(spec, NearestNeighbors) and not spec.needs_score:
-            return self.cross_fitted(spec)
-        word = spec.score_model if isinstance(spec, NearestNeighbors) else LOGISTIC
+        word: ScoreWord = LOGISTIC
+        if isinstance(spec, NearestNeighbors):
+            if not spec.needs_score:
+                return self.cross_fitted(spec)
+            word = spec.score_model
         can_do_without = not spec.wanting_scores() and not isinstance(self._fit(word), FittedScores)
         return None if can_do_without else self._named_model(word)
 
