@@ -241,7 +241,7 @@ def compare_matches(given: Mapping[str, Any], result: Any) -> list[Pair]:
 
 
 def compare_estimates(given: Mapping[str, Any], result: Any) -> list[Pair]:
-    if not isinstance(given.get("estimators"), list) or not isinstance(result, pd.DataFrame):
+    if not isinstance(given.get("estimators"), list) or not isinstance(result, ps.Estimates):
         raise NotReadError
     if given.get("contrast", "difference") != "difference" or given.get("outcome_covariates") is not None:
         raise NotReadError
