@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from propensity import errors
 from propensity.errors import InvalidInputError
-from propensity.results.numbers import written, written_p
+from propensity.results.numbers import NO_VALUE, written, written_p
 from propensity.study.estimates import NAIVE
 from propensity.study.verdicts import (
     AGREEMENT,
@@ -30,19 +26,6 @@ if TYPE_CHECKING:
     from propensity.study.study import Study
 
 WHOM = {"ATE": "over everybody", "ATT": "over those who were treated", "ATC": "over those who were not"}
-
-_TOLD = tuple(
-    kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, UserWarning)
-)
-
-
-@contextmanager
-def told_in_words() -> Iterator[None]:
-    """Leave out the warnings of what is worked out for words that say the same."""
-    with warnings.catch_warnings():
-        for category in _TOLD:
-            warnings.simplefilter("ignore", category)
-        yield
 
 
 def sentences_of(study: Study) -> tuple[str, ...]:
@@ -77,7 +60,7 @@ def headline(study: Study) -> str:
     effect, naive = study.effect, study.estimates[NAIVE]
     unit = unit_of(effect)
     low, high = effect.conf_int()
-    where = f"({unit.interval(low, high)}){_lift(effect)}, on average {WHOM[study.estimand]}"
+    where = f"(95% CI {unit.interval(low, high)}){_lift(effect)}, on average {WHOM[study.estimand]}"
     gap = f"the raw gap is {unit.signed(naive.estimate)}"
     what, moved = study.treatment, study.outcomes[0]
     whom = f" ({effect.whom} alone)" if effect.whom else ""
@@ -126,11 +109,13 @@ class Unit:
         """Write a size."""
         return f"{100 * value:.1f} points" if self.is_share else written(value)
 
-    def interval(self, low: float, high: float) -> str:
-        """Write a 95% interval."""
+    def interval(self, low: float | None, high: float | None) -> str:
+        """Write the ends of an interval."""
+        if low is None or high is None:
+            return NO_VALUE
         if self.is_share:
-            return f"95% CI {100 * low:.1f} to {100 * high:.1f}"
-        return f"95% CI {written(low)} to {written(high)}"
+            return f"{100 * low:.1f} to {100 * high:.1f}"
+        return f"{written(low)} to {written(high)}"
 
 
 def unit_of(effect: Effect) -> Unit:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, get_args
 
 from propensity.balance.result import Balance
 from propensity.balance.tables import balance
 from propensity.calls.keywords import answered_class, answered_methods
+from propensity.calls.warned import warn
 from propensity.effects.estimators import AIPW, IPW, Balancing, Estimator, RegressionAdjustment
 from propensity.effects.grouped import GroupedEffects
 from propensity.errors import InvalidInputError
@@ -28,7 +33,10 @@ from propensity.study.check import check
 from propensity.study.check_result import Check
 from propensity.study.estimate import estimate
 from propensity.study.estimates import NAIVE, Estimates, EstimatesByOutcome
-from propensity.study.sentences import sentences_of, told_in_words
+from propensity.study.report_facts import facts_of
+from propensity.study.report_markdown import report_in_markdown
+from propensity.study.report_page import report_as_page
+from propensity.study.sentences import sentences_of
 from propensity.study.verdicts import verdicts_of
 
 if TYPE_CHECKING:
@@ -105,6 +113,8 @@ class Study:
         self.cluster, self.sample_weight, self.seed = cluster, sample_weight, seed
         self.estimand: StudyEstimand = checks.estimand(estimand, get_args(StudyEstimand))
         self._kept: dict[str, Any] = {}
+        self._told: dict[str, Warning] = {}
+        self._quiet = False
 
     def __repr__(self) -> str:
         several = len(self.outcomes) > 1
@@ -265,7 +275,7 @@ class Study:
             By assumption ("overlap", "balance", "agreement of estimators", "nothing hidden"): the `verdict`
             ("holds", "doubtful", "fails", "cannot be tested") and the `reason`.
         """
-        with told_in_words():
+        with self._in_words():
             return verdicts_of(self)
 
     def summary(self) -> str:
@@ -287,8 +297,70 @@ class Study:
         -------
         tuple of str (4,)
         """
-        with told_in_words():
+        with self._in_words():
             return sentences_of(self)
+
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """What there was to warn of so far, each once."""
+        return tuple(self._told)
+
+    def to_dict(self, by: Sequence[str] | None = None) -> dict[str, Any]:
+        """Give what the report says, for a pipeline: numbers, text, lists and dicts alone.
+
+        Parameters
+        ----------
+        by : list of str, or None, default None
+            Columns whose values are groups; None takes covariates of 2 to 8 levels, three at most.
+
+        Returns
+        -------
+        dict
+            It can be written as JSON; what has no value is None.
+        """
+        with self._in_words():
+            return facts_of(self, by)
+
+    def to_markdown(self, by: Sequence[str] | None = None) -> str:
+        """Write the report in Markdown.
+
+        Parameters
+        ----------
+        by : list of str, or None, default None
+            As for `to_dict`.
+
+        Returns
+        -------
+        str
+        """
+        return report_in_markdown(self.to_dict(by))
+
+    def report(self, path: str | PathLike[str], by: Sequence[str] | None = None) -> Path:
+        """Write the report, a page that needs nothing else: no network, no script.
+
+        Parameters
+        ----------
+        path : str or path
+            Where to; what is there is overwritten.
+        by : list of str, or None, default None
+            As for `to_dict`.
+
+        Returns
+        -------
+        Path
+            Where it is.
+
+        Raises
+        ------
+        ImportError
+            There is no jinja2: ``pip install "propensity[report]"``.
+        OSError
+            It cannot be written there.
+        """
+        page = report_as_page(self.to_dict(by))
+        place = Path(path)
+        place.write_text(page, encoding="utf-8")
+        return place
 
     def bootstrap(
         self, estimators: Sequence[Estimator] | None = None, *, n_reps: int = 500
@@ -332,11 +404,28 @@ class Study:
         return IPW("ATC"), AIPW("ATC"), Balancing("ATC"), RegressionAdjustment("ATC")
 
     def _once(self, name: str, make: Callable[[], _T]) -> _T:
-        """Give what was made before, or make it."""
+        """Give what was made before, or make it, and remember what it warned of."""
         if name not in self._kept:
-            self._kept[name] = make()
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                made = make()
+            for one in caught:
+                caution = one.message if isinstance(one.message, Warning) else UserWarning(one.message)
+                self._told.setdefault(str(caution), caution)
+                if not self._quiet:
+                    warn(caution)
+            self._kept[name] = made
         found: _T = self._kept[name]
         return found
+
+    @contextmanager
+    def _in_words(self) -> Iterator[None]:
+        """Leave out the warnings of what is worked out for words that say the same."""
+        before, self._quiet = self._quiet, True
+        try:
+            yield
+        finally:
+            self._quiet = before
 
 
 answered_methods(Study)
