@@ -8,6 +8,8 @@ Who opts in, and can be compared
     `Forest` say how trees are grown; `overlap`, `trim`.
 Which of hundreds of covariates matter
     `select_covariates` gives `SelectedCovariates`, to hand on.
+How small an effect can be found, and with how many users
+    `design`.
 What the feature did, several answers at once
     `estimate`, `bootstrap`, with a list of specifications: `IPW`, `AIPW`, `IPWRA`, `RegressionAdjustment`,
     `NearestNeighbors`, `Balancing`.
@@ -83,6 +85,8 @@ from propensity.sensitivity.placebo import Placebo, placebo
 from propensity.sensitivity.robustness import robustness_value
 from propensity.sensitivity.robustness_result import RobustnessValue
 from propensity.sensitivity.rosenbaum import RosenbaumBounds
+from propensity.study.design import design
+from propensity.study.design_result import Design
 from propensity.study.estimate import estimate
 from propensity.weighting.balancing import fit_weights
 from propensity.weighting.balancing_weights import BalancingWeights
@@ -101,6 +105,7 @@ __all__ = [
     "Boosting",
     "BootstrapResult",
     "CrossFittedScores",
+    "Design",
     "EValue",
     "Effect",
     "EffectTest",
@@ -134,6 +139,7 @@ __all__ = [
     "bootstrap",
     "core",
     "datasets",
+    "design",
     "e_value",
     "errors",
     "estimate",
