@@ -83,6 +83,11 @@ notebooks: build ## Run the notebooks and pages of examples again, and keep thei
 	$(BIN)/python tests/docs/test_notebooks.py
 	PYTHONPATH=tests $(BIN)/python tests/docs/test_when_balance_fails.py
 
+.PHONY: docs
+docs: build $(VENV)/.docs-tools ## Build the site into docs/_build/html; warnings and links that lead nowhere are errors
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	$(BIN)/python docs/links.py docs/_build/html
+
 .PHONY: bench
 bench: build ## Time the kernels, and whole jobs against what people use today, into docs/performance.md
 	cargo bench --locked --bench kernels
@@ -100,7 +105,7 @@ build: $(VENV)/.built ## Build the Rust core into the virtual environment
 .PHONY: clean
 clean: ## Remove what was built, the virtual environment included
 	cargo clean
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis propensity-tutorial
+	rm -rf $(VENV) build dist docs/_build docs/gallery docs/notebooks docs/reference .mypy_cache .pytest_cache .ruff_cache .hypothesis propensity-tutorial
 	find python tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 	rm -f python/propensity/core*.so
 
@@ -113,6 +118,10 @@ $(BIN)/python:
 $(VENV)/.tools: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --upgrade 'pip>=25.1'
 	$(BIN)/python -m pip install --group dev
+	touch $@
+
+$(VENV)/.docs-tools: $(VENV)/.tools
+	$(BIN)/python -m pip install --group docs
 	touch $@
 
 $(VENV)/.built: $(RUST_SOURCES) $(VENV)/.tools

@@ -13,7 +13,7 @@ use propensity::design::covariates::Covariates;
 use propensity::matching::{self, Focal, MatchedRows, NearestSpec, Quantity};
 use propensity::monitor::Monitor;
 use propensity::outcome::adjustment::{AdjustmentSpec, Method};
-use propensity::outcome::model::OutcomeModel;
+use propensity::outcome::kinds::OutcomeModel;
 use propensity::pipeline::{Data, Estimator, Pipeline};
 use propensity::resampling::bootstrap::BootstrapSpec;
 use propensity::resampling::resample::{Resample, Scheme};
@@ -29,8 +29,13 @@ use worlds::World;
 /// Enough rows for several blocks of each kernel, few enough to count in a second.
 const N: usize = 20_000;
 
-const NEAREST: NearestSpec =
-    NearestSpec { focal: Focal::Treated, n_neighbors: 1, caliper: None, quantity: Quantity::Score };
+const NEAREST: NearestSpec = NearestSpec {
+    focal: Focal::Treated,
+    n_neighbors: 1,
+    caliper: None,
+    quantity: Quantity::Score,
+    variance_neighbors: 1,
+};
 
 const KERNELS: [(&str, fn()); 15] = [
     ("logistic_fit", logistic_fit),

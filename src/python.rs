@@ -38,7 +38,7 @@ use pyo3::prelude::*;
 #[pymodule(name = "core", gil_used = true)]
 mod core {
     #[pymodule_export]
-    use super::adjustment::{AdjustedEstimate, adjust, require_inside};
+    use super::adjustment::{AdjustedEstimate, OutcomeFit, adjust, fit_outcome, require_inside};
     #[pymodule_export]
     use super::balance::{Balance, balance, product_smds, smd};
     #[pymodule_export]

@@ -2,4 +2,6 @@
 
 pub mod boosting;
 pub mod forest;
+pub(crate) mod generalized;
 pub mod logistic;
+pub(crate) mod newton;

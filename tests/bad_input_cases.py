@@ -1247,6 +1247,9 @@ OPTIONS: list[tuple[str, str, Any, Sequence[str]]] = [
     ("n_neighbors", "match", 10**30, ["with 60 control rows"]),
     ("n_neighbors", "match", N, ["120 with 60 control rows"]),
     ("n_neighbors", "matched effect", N, ["control"]),
+    ("variance_neighbors", "matched effect", 0, ["at least 1", "0"]),
+    ("variance_neighbors", "matched effect", 1.5, ["at least 1", "1.5"]),
+    ("variance_neighbors", "matched effect", N, ["smaller arm", "120"]),
     ("caliper", "match", 0, ["greater than 0", "0"]),
     ("caliper", "match", -0.5, ["greater than 0", "-0.5"]),
     ("caliper", "match", np.nan, ["greater than 0", "nan"]),
@@ -1275,7 +1278,7 @@ OPTIONS: list[tuple[str, str, Any, Sequence[str]]] = [
     ("seed", "bootstrap", "7", ["'7'"]),
     ("seed", "bootstrap", 2**70, [str(2**70)]),
     ("resampling", "bootstrap", "jackknife", ["'multinomial', 'poisson', 'bayesian'", "'jackknife'"]),
-    ("outcome_model", "regression", "probit", ["'linear', 'logistic'", "'probit'"]),
+    ("outcome_model", "regression", "probit", ["'linear', 'logistic', 'poisson', 'gamma'", "'probit'"]),
 ]
 
 

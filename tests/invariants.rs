@@ -99,7 +99,7 @@ proptest! {
         (scores, treatment) in scored(), caliper in prop::option::of(0.05..2.0), n_neighbors in 1..3_usize,
     ) {
         let spec =
-            NearestSpec { focal: Focal::Treated, n_neighbors, caliper, quantity: Quantity::Score };
+            NearestSpec { focal: Focal::Treated, n_neighbors, caliper, quantity: Quantity::Score, variance_neighbors: 1 };
         let Ok(matches) = nearest(&scores, &treatment, &spec, &Monitor::default()) else {
             return Ok(()); // nobody within the caliper
         };

@@ -6,7 +6,8 @@
 use ndarray::{Array2, Axis};
 use propensity::design::covariates::Covariates;
 use propensity::monitor::Monitor;
-use propensity::outcome::model::{ArmFit, ArmRows, OutcomeModel};
+use propensity::outcome::kinds::OutcomeModel;
+use propensity::outcome::model::{ArmFit, ArmRows};
 use propensity::resampling::stream::Stream;
 use propensity::score::logistic::{self, LogisticSpec};
 use propensity::units::tally::Outcomes;

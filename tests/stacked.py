@@ -79,10 +79,11 @@ def adjustment_equations(design, theta, means):
         gamma = rest[place * d : (place + 1) * d]
         in_arm, w = (design.treatment == arm).astype(float), design.weight
         eta = design.columns @ gamma
-        m = expit(eta) if design.outcome_model == "logistic" else eta
+        m = {"linear": lambda eta: eta, "logistic": expit}.get(design.outcome_model, np.exp)(eta)
         residual = in_arm * (design.outcome - m)
         fitting = k[arm] if design.method == "ipwra" else 1.0
-        equations.append((w * fitting * residual)[:, None] * design.columns)
+        scale = 1 / m if design.outcome_model == "gamma" else 1.0  # the variance goes with the mean's square
+        equations.append((w * fitting * scale * residual)[:, None] * design.columns)
         augmentation = k[arm] * residual if design.method == "aipw" else 0.0
         moments.append(w * (design.target * (m - means[arm]) + augmentation))
     return np.column_stack(equations), np.column_stack(moments)

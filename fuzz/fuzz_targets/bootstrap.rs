@@ -26,6 +26,7 @@ fuzz_target!(|input: (Table, u8, u64)| {
         balanced_columns: &[],
     };
     let nearest = NearestSpec {
+        variance_neighbors: 1,
         focal: Focal::Treated,
         n_neighbors: 1,
         caliper: None,

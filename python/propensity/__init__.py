@@ -3,6 +3,8 @@
 Two doors lead in. The functions here take a data frame (pandas, polars, pyarrow) and names of columns; those
 of the same names in `propensity.core` take NumPy arrays. `propensity.plots` draws what both give back.
 
+What is amiss with a table
+    `check` gives a `Check`: findings, worst first, each with the line that mends it.
 Who opts in, and can be compared
     `fit_propensity` gives a `PropensityModel`, and of any other model `CrossFittedScores`; `Boosting` and
     `Forest` say how trees are grown; `overlap`, `trim`.
@@ -41,6 +43,7 @@ Data to learn on, what can go wrong
 """
 
 from propensity import core, datasets, errors, plots
+from propensity.balance.result import Balance
 from propensity.balance.summary import balance_summary
 from propensity.balance.tables import balance, smd
 from propensity.core import __version__
@@ -85,9 +88,12 @@ from propensity.sensitivity.placebo import Placebo, placebo
 from propensity.sensitivity.robustness import robustness_value
 from propensity.sensitivity.robustness_result import RobustnessValue
 from propensity.sensitivity.rosenbaum import RosenbaumBounds
+from propensity.study.check import check
+from propensity.study.check_result import Check
 from propensity.study.design import design
 from propensity.study.design_result import Design
 from propensity.study.estimate import estimate
+from propensity.study.estimates import Estimates, EstimatesByOutcome
 from propensity.weighting.balancing import fit_weights
 from propensity.weighting.balancing_weights import BalancingWeights
 from propensity.weighting.ipw import balancing_weights, ipw
@@ -100,10 +106,12 @@ __all__ = [
     "AIPW",
     "IPW",
     "IPWRA",
+    "Balance",
     "Balancing",
     "BalancingWeights",
     "Boosting",
     "BootstrapResult",
+    "Check",
     "CrossFittedScores",
     "Design",
     "EValue",
@@ -111,6 +119,8 @@ __all__ = [
     "EffectTest",
     "Effects",
     "EqualityTest",
+    "Estimates",
+    "EstimatesByOutcome",
     "Estimator",
     "Forest",
     "GroupedEffects",
@@ -137,6 +147,7 @@ __all__ = [
     "balancing_weights",
     "best_linear_projection",
     "bootstrap",
+    "check",
     "core",
     "datasets",
     "design",

@@ -14,6 +14,7 @@ _Treatment: TypeAlias = NDArray[np.bool_] | NDArray[np.integer] | NDArray[np.flo
 _Labels: TypeAlias = NDArray[np.bool_] | NDArray[np.integer]
 _WeightingEstimand: TypeAlias = Literal["ATE", "ATT", "ATC", "ATO", "ATM"]
 _AdjustmentEstimand: TypeAlias = Literal["ATE", "ATT", "ATC"]
+_OutcomeModel: TypeAlias = Literal["linear", "logistic", "poisson", "gamma"]
 _BalancingMethod: TypeAlias = Literal["entropy", "cbps", "ipt"]
 _MatchingEstimand: TypeAlias = Literal["ATT", "ATC", "ATE"]
 _Quantity: TypeAlias = Literal["score", "logit"]
@@ -34,6 +35,7 @@ __all__ = [
     "LossPath",
     "MatchedEffect",
     "Matches",
+    "OutcomeFit",
     "Replicates",
     "SensitivityBounds",
     "WeightedEstimate",
@@ -48,6 +50,7 @@ __all__ = [
     "bootstrap",
     "bootstrap_influence",
     "fingerprints",
+    "fit_outcome",
     "fit_propensity",
     "fit_weights",
     "forest_scores",
@@ -225,6 +228,14 @@ class AdjustedEstimate:
     def outcome_aliased(self) -> NDArray[np.int64]: ...  # of the outcome models, among theirs
     @property
     def leverage(self) -> _Floats | None: ...  # (n,), in the outcome model of its arm; None unless asked for
+
+@final
+class OutcomeFit:
+    """The coefficients of an outcome model, and what it predicts."""
+
+    @property
+    def coefficients(self) -> _Floats: ...  # (d + 1,), intercept first, on the scale of x
+    def predict(self, x: _Floats, n_threads: int | None = None) -> _Floats: ...  # (n, d) to (n,)
 
 @final
 class Weighting:
@@ -508,7 +519,7 @@ def adjust(
     *,
     method: Literal["aipw", "ipwra", "regression"],
     estimand: _AdjustmentEstimand = "ATE",
-    outcome_model: Literal["linear", "logistic"] = "linear",
+    outcome_model: _OutcomeModel = "linear",
     penalty: float = 0.0,
     score_columns: Sequence[int] | None = None,
     outcome_columns: Sequence[int] | None = None,
@@ -517,6 +528,14 @@ def adjust(
     leverage: bool = False,
     n_threads: int | None = None,
 ) -> AdjustedEstimate: ...
+def fit_outcome(
+    x: _Floats,
+    outcome: _Floats,
+    *,
+    outcome_model: _OutcomeModel,
+    sample_weight: _Floats | None = None,
+    n_threads: int | None = None,
+) -> OutcomeFit: ...
 def require_inside(
     x: _Floats,
     fitted_to: NDArray[np.bool_],
@@ -604,6 +623,7 @@ def outcome_variance(
     coordinates: _Floats,
     *,
     exact: _Labels | None = None,
+    variance_neighbors: int = 1,
     n_threads: int | None = None,
 ) -> _Floats: ...
 def matching_effect(
@@ -615,6 +635,7 @@ def matching_effect(
     n_neighbors: int = 1,
     caliper: float | None = None,
     on: _Quantity = "score",
+    variance_neighbors: int = 1,
     x: _Floats | None = None,
     penalty: float = 0.0,
     spec: object = None,  # as for match_nn

@@ -14,6 +14,7 @@
 
 use super::estimated_scores::correction;
 use super::matched_arm::{MatchedArm, MatchedRows, matched_arms};
+use super::outcome_variance::check_others;
 use super::spec::NearestSpec;
 use crate::checks;
 use crate::design::covariates::Covariates;
@@ -59,13 +60,15 @@ pub fn effect(
     monitor: &Monitor,
 ) -> Result<MatchedEffect> {
     check(rows, score_model)?;
+    check_others(spec.variance_neighbors, rows.treatment)?;
     let arms = matched_arms(rows, spec, monitor)?;
     monitor.check()?;
-    let mut effect = contrast(&arms, monitor)?;
+    let mut effect = contrast(&arms, spec.variance_neighbors, monitor)?;
     let all_matched = arms.iter().all(|arm| !spec.focal.includes(arm.treated) || arm.is_matched());
     if let Some(model) = score_model.filter(|_| all_matched) {
         let (estimand, tau) = (spec.focal.estimand(), effect.estimate());
-        let added = correction(&arms, rows, estimand, tau, model, monitor)?;
+        let n_others = spec.variance_neighbors;
+        let added = correction(&arms, rows, estimand, tau, model, n_others, monitor)?;
         effect.correction = Some(added).filter(|added| effect.variance + added > 0.0);
     }
     Ok(effect)
@@ -82,13 +85,13 @@ fn check(rows: &MatchedRows<'_>, score_model: Option<(&Covariates<'_>, f64)>) ->
     Ok(())
 }
 
-fn contrast(arms: &[MatchedArm; 2], monitor: &Monitor) -> Result<MatchedEffect> {
+fn contrast(arms: &[MatchedArm; 2], n_others: usize, monitor: &Monitor) -> Result<MatchedEffect> {
     let [control, treated] = arms;
     let ((mean_control, ess_control), (mean_treated, ess_treated)) =
         (control.mean(), treated.mean());
     let tau = mean_treated - mean_control;
     let spread = treated.spread(control, tau) + control.spread(treated, -tau);
-    let sampling = treated.sampling(monitor)? + control.sampling(monitor)?;
+    let sampling = treated.sampling(n_others, monitor)? + control.sampling(n_others, monitor)?;
     let matched = treated.n_matched() + control.n_matched();
     let variance = (spread + sampling) / (matched * matched);
     Ok(MatchedEffect {
@@ -121,7 +124,8 @@ mod tests {
             [(Focal::Both, everybody), (Focal::Treated, one_arm), (Focal::Control, one_arm)]
         {
             let (n_neighbors, caliper, quantity) = (1, None, Quantity::Score);
-            let spec = NearestSpec { focal, n_neighbors, caliper, quantity };
+            let variance_neighbors = 1;
+            let spec = NearestSpec { focal, n_neighbors, caliper, quantity, variance_neighbors };
             let found = effect(&rows, &spec, None, &Monitor::default()).unwrap();
             assert!((found.estimate() - 3.5).abs() < 1e-14);
             assert!((found.variance - variance).abs() < 1e-14, "{focal:?}");

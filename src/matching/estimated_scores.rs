@@ -33,9 +33,10 @@ pub fn correction(
     estimand: Estimand,
     tau: f64,
     (covariates, penalty): (&Covariates<'_>, f64),
+    n_others: usize,
     monitor: &Monitor,
 ) -> Result<f64> {
-    let local = Local { arms, rows, near: near(arms, monitor)?, estimand, tau };
+    let local = Local { arms, rows, near: near(arms, n_others, monitor)?, estimand, tau };
     let c = local.factors(|e| [estimand.tilt(e) * e, estimand.tilt(e) * (1.0 - e)], monitor)?;
     let d = local.factors(|e| [-estimand.tilt_slope(e), estimand.tilt_slope(e)], monitor)?;
     monitor.check()?;
@@ -45,11 +46,16 @@ pub fn correction(
 }
 
 /// For the groups of each arm, the groups of each arm at the same score; the control arm comes first.
-fn near(arms: &[MatchedArm; 2], monitor: &Monitor) -> Result<[[Vec<Found>; 2]; 2]> {
+fn near(
+    arms: &[MatchedArm; 2],
+    n_others: usize,
+    monitor: &Monitor,
+) -> Result<[[Vec<Found>; 2]; 2]> {
     let [control, treated] = arms.each_ref().map(|arm| &arm.scores);
+    let near = |at, arm| neighborhoods(at, arm, n_others, monitor);
     Ok([
-        [neighborhoods(control, control, monitor)?, neighborhoods(control, treated, monitor)?],
-        [neighborhoods(treated, control, monitor)?, neighborhoods(treated, treated, monitor)?],
+        [near(control, control)?, near(control, treated)?],
+        [near(treated, control)?, near(treated, treated)?],
     ])
 }
 

@@ -118,7 +118,13 @@ mod tests {
     use crate::weighting::estimand::Estimand;
 
     fn spec(focal: Focal, caliper: Option<f64>) -> NearestSpec {
-        NearestSpec { focal, n_neighbors: 1, caliper, quantity: Quantity::Score }
+        NearestSpec {
+            focal,
+            n_neighbors: 1,
+            caliper,
+            quantity: Quantity::Score,
+            variance_neighbors: 1,
+        }
     }
 
     /// Every focal unit is held against every donor.

@@ -8,9 +8,10 @@ use crate::error::Result;
 use crate::kernels::ScoreEquations;
 use crate::monitor::Monitor;
 use crate::outcome::adjustment::{AdjustmentSpec, ArmEstimate, Method, Modelled, arm_mean};
-use crate::outcome::model::{Backing, OutcomeModel};
+use crate::outcome::model::Backing;
 use crate::outcome::origin::Measured;
-use crate::score::logistic::{Likelihood, LogisticSpec, Sweep, maximize};
+use crate::score::logistic::{Likelihood, LogisticSpec, Sweep};
+use crate::score::newton::maximize;
 use crate::units::tally::{Outcomes, Tally, Units};
 use crate::weighting::influence::{ArmMeans, ScoreModel, by_row, center, leverage};
 
@@ -69,9 +70,10 @@ pub fn adjusted_means(
     }
     checks::enough_rows_in_each_arm(data.treatment, outcome_covariates.n_columns() + 1)?;
     let AdjustmentData { outcome, sample_weight, .. } = *data;
-    let measured = match spec.outcome_model {
-        OutcomeModel::Linear => Measured::from_their_middle(outcome, sample_weight),
-        OutcomeModel::Logistic => Measured::from_zero(outcome),
+    let measured = if spec.outcome_model.takes_any_origin() {
+        Measured::from_their_middle(outcome, sample_weight)
+    } else {
+        Measured::from_zero(outcome)
     };
     let data = &AdjustmentData { outcome: &measured.values, ..*data };
     let rows = rows_of(data);
@@ -160,7 +162,7 @@ fn fit_score(
         design = design.settled(&presence(n, data.sample_weight))?;
     }
     let likelihood = Likelihood::new(&design, &rows, logistic.penalty, Sweep::Parallel)?;
-    let optimum = maximize(&likelihood, None, &logistic, monitor)?;
+    let optimum = maximize(&likelihood, None, logistic.limits(), monitor)?;
     let scores = design.probabilities(&optimum.beta);
     checks::scores(&scores)?;
     let aliased = optimum.aliased(&design);
@@ -172,7 +174,8 @@ fn check(data: &AdjustmentData<'_>, n: usize, spec: AdjustmentSpec) -> Result<()
     checks::same_length("treatment", data.treatment.len(), n)?;
     checks::outcome(data.outcome, n)?;
     checks::two_in_each_arm(data.treatment)?;
-    checks::sample_weight(data.sample_weight, n)
+    checks::sample_weight(data.sample_weight, n)?;
+    spec.outcome_model.check(data.outcome, data.sample_weight)
 }
 
 /// What the influence of either arm is made from.
@@ -196,10 +199,11 @@ impl Parts<'_, '_> {
         let n = self.weight.len();
         let mut influence = by_row(n, |i| self.equation(i, arm, estimate));
 
-        // Through the outcome model: its coefficients move by H^-1 w (y - m) x, and the mean's equation
-        // by sum (g - k) m' x for each unit of theirs.
-        let slope = |i: usize| estimate.fit.slope(estimate.fitted[i]);
-        let slopes = by_row(n, |i| self.coefficient_slope(i, arm) * slope(i));
+        // Through the outcome model: its coefficients move by H^-1 w r x, r being y - m or what the model has for
+        // it, and the mean's equation by sum (g - k) m' x for each unit of theirs.
+        let (model, fitted) = (estimate.fit.model, &estimate.fitted);
+        let slopes = by_row(n, |i| self.coefficient_slope(i, arm) * model.slope(fitted[i]));
+        let residual = |i: usize| self.residual(i, arm, |y| model.residual(y, fitted[i]));
         let direction = match backing {
             None => {
                 let mut direction = self.covariates.gradient(&slopes);
@@ -207,7 +211,10 @@ impl Parts<'_, '_> {
                 direction
             }
             Some(backing) => {
-                let spread = by_row(n, |i| self.fitting_weight(i, arm) * slope(i));
+                let outcome = self.data.outcome;
+                let spread = by_row(n, |i| {
+                    self.fitting_weight(i, arm) * model.spread(outcome[i], fitted[i])
+                });
                 let ScoreEquations { gradient, information } =
                     self.covariates.products(&slopes, &spread);
                 backing.solve(information, gradient)?
@@ -215,15 +222,18 @@ impl Parts<'_, '_> {
         };
         let moved = self.covariates.linear(&direction);
         for i in 0..n {
-            influence[i] +=
-                self.fitting_weight(i, arm) * self.residual(i, arm, estimate) * moved[i];
+            influence[i] += self.fitting_weight(i, arm) * residual(i) * moved[i];
         }
 
         // Through the score: AIPW's weights in the mean, IPWRA's in the outcome model, move with it.
         if let Some(model) = score_model {
-            let through = |i: usize| if self.spec.method == Method::Aipw { 1.0 } else { moved[i] };
+            let through = |i: usize| match self.spec.method {
+                Method::Aipw => [self.residual(i, arm, |y| y - fitted[i]), 1.0],
+                _ => [residual(i), moved[i]],
+            };
             let slopes = by_row(n, |i| {
-                self.weight_slope(i, arm) * self.residual(i, arm, estimate) * through(i)
+                let [left, moved] = through(i);
+                self.weight_slope(i, arm) * left * moved
             });
             let through_scores = model.influence(&slopes);
             influence.iter_mut().zip(through_scores).for_each(|(own, other)| *own += other);
@@ -238,7 +248,10 @@ impl Parts<'_, '_> {
     /// How much each row of an arm holds its own prediction; 0 in the other arm.
     fn leverage(&self, arm: bool, estimate: &ArmEstimate) -> Vec<f64> {
         let ArmEstimate { fit, fitted, .. } = estimate;
-        let spread = by_row(fitted.len(), |i| self.fitting_weight(i, arm) * fit.slope(fitted[i]));
+        let outcome = self.data.outcome;
+        let spread = by_row(fitted.len(), |i| {
+            self.fitting_weight(i, arm) * fit.model.spread(outcome[i], fitted[i])
+        });
         leverage(self.covariates, fit.information(), &spread)
     }
 
@@ -274,9 +287,9 @@ impl Parts<'_, '_> {
         self.weight[i] * self.spec.estimand.weight_slope(arm, self.scores[i])
     }
 
-    /// y - m, for the rows of the arm.
-    fn residual(&self, i: usize, arm: bool, estimate: &ArmEstimate) -> f64 {
-        if self.data.treatment[i] == arm { self.data.outcome[i] - estimate.fitted[i] } else { 0.0 }
+    /// What `left` makes of the outcome, for the rows of the arm.
+    fn residual(&self, i: usize, arm: bool, left: impl Fn(f64) -> f64) -> f64 {
+        if self.data.treatment[i] == arm { left(self.data.outcome[i]) } else { 0.0 }
     }
 
     /// 1 where the effect averages over the row, else 0.

@@ -12,7 +12,8 @@ use crate::error::{Error, Result};
 use crate::kernels::{ArmSums, BLOCK, FittedScores, Lane, sigmoid};
 use crate::matching::{Line, NearestSpec, Quantity};
 use crate::outcome::adjustment;
-use crate::score::logistic::{Likelihood, Refit, Sweep, maximize};
+use crate::score::logistic::{Likelihood, Refit, Sweep};
+use crate::score::newton::maximize;
 use crate::units::tally::{Count, Units};
 use crate::weighting::balancing;
 use crate::weighting::ipw::{Contrast, IpwSpec};
@@ -163,7 +164,7 @@ impl Pipeline<'_, '_> {
     ) -> Result<Fit> {
         let likelihood = Likelihood::new(covariates, units, self.spec.penalty, sweep)?;
         let start = self.score.as_ref().map(|score| &score.beta[..]);
-        let optimum = maximize(&likelihood, start, &self.spec, self.monitor)?;
+        let optimum = maximize(&likelihood, start, self.spec.limits(), self.monitor)?;
         let scores = &mut fitted.values;
         scores.resize(units.len().div_ceil(BLOCK), [0.0; BLOCK]);
         let values = &mut scores.as_flattened_mut()[..units.len()];

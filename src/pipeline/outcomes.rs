@@ -6,7 +6,7 @@ use super::{Data, Layout, MANY_UNITS, Pipeline, adjustments};
 use crate::error::{Error, Result};
 use crate::kernels::{BLOCK, FittedScores, Lane, padded};
 use crate::outcome::adjustment::{self, AdjustmentSpec, FullSample, Modelled, Refits, arm_mean};
-use crate::outcome::model::OutcomeModel;
+use crate::outcome::kinds::OutcomeModel;
 use crate::reserve::room_for;
 use crate::score::logistic::Columns;
 use crate::units::tally::Units;

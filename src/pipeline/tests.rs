@@ -54,6 +54,7 @@ fn cells_and_rows_agree() {
     let (x, treatment, outcome) = world(5000, 600);
     let data = plain(&x, &treatment, &outcome);
     let nearest = NearestSpec {
+        variance_neighbors: 1,
         focal: Focal::Treated,
         n_neighbors: 2,
         caliper: Some(0.5),
@@ -136,7 +137,13 @@ fn rows_that_are_copied_and_rows_that_are_not_give_the_same_replicates() {
     let (x, treatment, outcome) = world(n, 600);
     let noise = |i: usize, k: usize| ((i * (2 * k + 3)) as f64 + 0.5 * x[(i, k % 2)]).sin();
     let nearest = |focal, n_neighbors, quantity| {
-        Estimator::Nearest(NearestSpec { focal, n_neighbors, caliper: Some(0.5), quantity })
+        Estimator::Nearest(NearestSpec {
+            focal,
+            n_neighbors,
+            caliper: Some(0.5),
+            quantity,
+            variance_neighbors: 1,
+        })
     };
     let estimators = [
         Estimator::Ipw(IpwSpec::of(Estimand::Ate)),
@@ -146,7 +153,7 @@ fn rows_that_are_copied_and_rows_that_are_not_give_the_same_replicates() {
         Estimator::Adjusted(AdjustmentSpec {
             method: crate::outcome::adjustment::Method::Aipw,
             estimand: Estimand::Ate,
-            outcome_model: crate::outcome::model::OutcomeModel::Linear,
+            outcome_model: crate::outcome::kinds::OutcomeModel::Linear,
         }),
     ];
     for (d, estimators) in [(2, &estimators[..]), (8, &estimators), (8, &estimators[..1])] {

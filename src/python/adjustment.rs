@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use super::{arrays, call, needs, options, words};
 use crate::design::covariates::Covariates;
 use crate::outcome::doubly_robust::{AdjustmentData, ScoreSpec, adjusted_means};
-use crate::outcome::model;
+use crate::outcome::{fit, model};
 use crate::reserve;
 use crate::score::logistic::{LogisticSpec, penalty_on};
 
@@ -57,8 +57,9 @@ pub struct AdjustedEstimate {
 ///     Augmented weighting (Robins, Rotnitzky and Zhao 1994), weighted regression adjustment
 ///     (Wooldridge 2007), both right if either model is; or regression adjustment alone.
 /// estimand : {"ATE", "ATT", "ATC"}, default "ATE"
-/// outcome_model : {"linear", "logistic"}, default "linear"
-///     Fitted in each arm on its own; "logistic" for outcomes from 0 to 1.
+/// outcome_model : {"linear", "logistic", "poisson", "gamma"}, default "linear"
+///     Fitted in each arm on its own; "logistic" for outcomes from 0 to 1, with a logarithm that is linear
+///     "poisson" for those that are not negative, "gamma" for positive ones.
 /// penalty : float, default 0.0
 ///     L2 strength of the score model, as in `fit_propensity`.
 /// score_columns, outcome_columns : list of int, optional
@@ -81,7 +82,8 @@ pub struct AdjustedEstimate {
 /// ------
 /// InvalidInputError, SeparationError, ConvergenceError
 ///     See `fit_propensity`; also an outcome outside [0, 1] with a logistic model, or one that is always 0 or
-///     always 1 in an arm.
+///     always 1 in an arm; negative outcomes, or 0 in all of an arm, with a Poisson model; outcomes that are
+///     not positive with a gamma model.
 /// OverlapError
 ///     A row lies outside the space that the rows of the other arm span, whose outcome model has no answer
 ///     for it.
@@ -149,6 +151,87 @@ pub fn adjust(
         scores: found.scores.map(|scores| PyArray1::from_vec(py, scores).unbind()),
         leverage: leverage.then(|| PyArray1::from_vec(py, found.leverage).unbind()),
     })
+}
+
+/// Coefficients of an outcome model of d covariates, and how to predict with them.
+///
+/// Attributes
+/// ----------
+/// coefficients : (d + 1,) float64
+///     Intercept first, on the scale of ``x``, of the linear predictor; 0 for columns that earlier ones explain.
+#[pyclass(frozen, module = "propensity.core")]
+pub struct OutcomeFit {
+    fit: fit::OutcomeFit,
+}
+
+#[pymethods]
+impl OutcomeFit {
+    #[getter]
+    fn coefficients<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
+        PyArray1::from_slice(py, &self.fit.coefficients)
+    }
+
+    /// Expected outcomes of the rows of ``x``, (n, d) to (n,).
+    #[pyo3(signature = (x, n_threads=None))]
+    fn predict<'py>(
+        &self,
+        py: Python<'py>,
+        x: &Bound<'py, PyAny>,
+        n_threads: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Bound<'py, PyArray1<f64>>> {
+        let x = arrays::floats::<Ix2>("x", x)?;
+        let x = x.as_array();
+        let found = call::run(py, n_threads, None, |_| {
+            reserve::room_for(x.nrows(), needs::PREDICT)?;
+            self.fit.predict(x)
+        })?;
+        Ok(PyArray1::from_vec(py, found))
+    }
+}
+
+/// Fit an outcome model to all rows.
+///
+/// Parameters
+/// ----------
+/// x : (n, d) array
+///     Covariates, without an intercept column.
+/// outcome : (n,) array
+/// outcome_model : {"linear", "logistic", "poisson", "gamma"}
+///     As for `adjust`.
+/// sample_weight : (n,) array, optional
+///     Row weights, none negative.
+/// n_threads : int, optional
+///     By default the processors this process may use.
+///
+/// Returns
+/// -------
+/// OutcomeFit
+///
+/// Raises
+/// ------
+/// InvalidInputError, SeparationError, ConvergenceError
+///     As for `adjust`.
+#[pyfunction]
+#[pyo3(signature = (x, outcome, *, outcome_model, sample_weight=None, n_threads=None))]
+pub fn fit_outcome(
+    py: Python<'_>,
+    x: &Bound<'_, PyAny>,
+    outcome: &Bound<'_, PyAny>,
+    outcome_model: &str,
+    sample_weight: Option<&Bound<'_, PyAny>>,
+    n_threads: Option<&Bound<'_, PyAny>>,
+) -> PyResult<OutcomeFit> {
+    let x = arrays::floats::<Ix2>("x", x)?;
+    let outcome = arrays::column("outcome", outcome)?;
+    let weight = sample_weight.map(|weight| arrays::column("sample_weight", weight)).transpose()?;
+    let weight = weight.as_ref().map(|w| w.as_slice()).transpose()?;
+    let (outcome, model) = (outcome.as_slice()?, words::outcome_model(outcome_model)?);
+    let x = x.as_array();
+    let fit = call::run(py, n_threads, None, |monitor| {
+        reserve::room_for(outcome.len(), needs::ADJUST)?;
+        fit::OutcomeFit::new(x, outcome, weight, model, monitor)
+    })?;
+    Ok(OutcomeFit { fit })
 }
 
 /// Require that some rows lie in the space that others span, as an outcome model's predictions do.

@@ -20,26 +20,30 @@ use crate::reserve;
 ///     Places; distances are Euclidean.
 /// exact : (n,) array of int, optional
 ///     Groups: neighbours are of the own one, but for a row that is alone of its arm there.
+/// variance_neighbors : int, default 1
+///     How many others a row is compared with.
 /// n_threads : int, optional
 ///     By default the processors this process may use.
 ///
 /// Returns
 /// -------
 /// (n,) float64
-///     The variance (n - 1) of the outcomes of a row's two nearest in its arm, itself among them, more where
-///     they tie.
+///     The variance (n - 1) of the outcomes of a row and its nearest others in its arm, more where they tie.
 ///
 /// References
 /// ----------
 /// Abadie and Imbens (2006), Econometrica 74:235, section 4.
 #[pyfunction]
-#[pyo3(signature = (outcome, treatment, coordinates, *, exact=None, n_threads=None))]
+#[pyo3(signature = (
+    outcome, treatment, coordinates, *, exact=None, variance_neighbors=1, n_threads=None
+))]
 pub fn outcome_variance<'py>(
     py: Python<'py>,
     outcome: &Bound<'py, PyAny>,
     treatment: &Bound<'py, PyAny>,
     coordinates: &Bound<'py, PyAny>,
     exact: Option<&Bound<'py, PyAny>>,
+    #[pyo3(from_py_with = options::variance_neighbors)] variance_neighbors: usize,
     n_threads: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyArray1<f64>>> {
     let outcome = arrays::column("outcome", outcome)?;
@@ -50,6 +54,7 @@ pub fn outcome_variance<'py>(
         treatment: &treatment,
         coordinates: coordinates.view(),
         exact: exact.as_deref(),
+        n_others: variance_neighbors,
     };
     let outcome = outcome.as_slice()?;
     let variance = call::run(py, n_threads, None, |monitor| {
@@ -96,6 +101,8 @@ pub struct MatchedEffect {
 ///     Probabilities of treatment, strictly between 0 and 1.
 /// estimand, n_neighbors, caliper, on, spec
 ///     As for `match_nn`.
+/// variance_neighbors : int, default 1
+///     How many others of its arm show how much the outcome of a row varies, ties beside them: R's ``Var.calc``.
 /// x : (n, d) array, optional
 ///     The covariates of the logistic model that gave the scores. With them the standard error counts
 ///     that the scores were estimated; without, they are taken as known.
@@ -127,7 +134,7 @@ pub struct MatchedEffect {
         outcome, treatment, scores, *, x=None, penalty=0.0, n_threads=None, **options
     ),
     text_signature = "(outcome, treatment, scores, *, estimand='ATT', n_neighbors=1, caliper=None, on='score', \
-        x=None, penalty=0.0, spec=None, n_threads=None)"
+        variance_neighbors=1, x=None, penalty=0.0, spec=None, n_threads=None)"
 )]
 #[allow(clippy::too_many_arguments)] // the keyword arguments of a Python function
 pub fn matching_effect<'py>(

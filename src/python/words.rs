@@ -4,7 +4,7 @@ use crate::balance::Denominator;
 use crate::error::{Error, Result};
 use crate::matching::{CaliperUnit, Discard, Metric, Order, Quantity};
 use crate::outcome::adjustment::{AdjustmentSpec, Method};
-use crate::outcome::model::OutcomeModel;
+use crate::outcome::kinds::OutcomeModel;
 use crate::resampling::resample::Scheme;
 use crate::score::boosting::{Loss, Stop};
 use crate::weighting::balancing::Balancing;
@@ -29,12 +29,18 @@ pub fn adjustment(method: &str, of_whom: &str, outcome_model: &str) -> Result<Ad
         "regression" => Method::Regression,
         _ => return unknown("method", method, "\"aipw\", \"ipwra\" or \"regression\""),
     };
-    let outcome_model = match outcome_model {
-        "linear" => OutcomeModel::Linear,
-        "logistic" => OutcomeModel::Logistic,
-        _ => return unknown("outcome_model", outcome_model, "\"linear\" or \"logistic\""),
-    };
-    Ok(AdjustmentSpec { method, estimand: estimand(of_whom)?, outcome_model })
+    let (estimand, outcome_model) = (estimand(of_whom)?, self::outcome_model(outcome_model)?);
+    Ok(AdjustmentSpec { method, estimand, outcome_model })
+}
+
+pub fn outcome_model(name: &str) -> Result<OutcomeModel> {
+    match name {
+        "linear" => Ok(OutcomeModel::Linear),
+        "logistic" => Ok(OutcomeModel::Logistic),
+        "poisson" => Ok(OutcomeModel::Poisson),
+        "gamma" => Ok(OutcomeModel::Gamma),
+        _ => unknown("outcome_model", name, "\"linear\", \"logistic\", \"poisson\" or \"gamma\""),
+    }
 }
 
 pub fn balancing(method: &str) -> Result<Balancing> {

@@ -5,9 +5,9 @@
 //! Nelder 1989, section 4.4). The iteration runs on centred and scaled covariates; coefficients and
 //! covariance come back on the caller's scale.
 
+mod approach;
 mod columns;
 mod likelihood;
-mod newton;
 mod sample;
 mod warm_start;
 
@@ -21,12 +21,13 @@ use crate::error::{Error, Result};
 use crate::kernels::{self, BLOCK, sigmoid};
 use crate::linalg::{Cholesky, dot};
 use crate::monitor::Monitor;
+use crate::score::newton::{Limits, Objective, Optimum, Start, maximize_keeping};
 use crate::units::tally::{Rows, Units};
 use crate::weighting::influence::by_row;
 
+use approach::{WIDE, approach};
 pub(crate) use columns::{Columns, Resampled};
 pub(crate) use likelihood::{Likelihood, Sweep, standardized_penalty};
-pub(crate) use newton::{Optimum, Start, maximize, maximize_keeping};
 pub(crate) use warm_start::{Batch, Refit, WarmStart};
 
 pub(crate) use sample::Sample;
@@ -47,6 +48,13 @@ pub struct LogisticSpec {
 impl Default for LogisticSpec {
     fn default() -> Self {
         Self { penalty: 0.0, tolerance: 1e-10, max_iterations: 100 }
+    }
+}
+
+impl LogisticSpec {
+    /// When Newton's method ends.
+    pub(crate) fn limits(&self) -> Limits {
+        Limits { tolerance: self.tolerance, max_iterations: self.max_iterations }
     }
 }
 
@@ -120,7 +128,7 @@ pub fn fit_with_scores(
     checks::enough_rows("score model", x.nrows(), x.ncols() + 1, spec.penalty)?;
     let covariates = Covariates::standardized_among(x, sample_weight)?;
     let rows = Rows { treatment, sample_weight };
-    let sample = Sample::draw(x, &rows);
+    let sample = if x.ncols() < WIDE { Sample::draw(x, &rows) } else { None };
     let mut kept = vec![0.0; if sample.is_some() { x.nrows() } else { 0 }];
     let center = covariates.center.clone();
     let (design, optimum) = fit_rows(covariates, &rows, sample.as_ref(), &mut kept, spec, monitor)?;
@@ -163,8 +171,14 @@ fn fit_rows<'a>(
         let settled = design.clone().settle(&presence(rows.len(), rows.sample_weight))?;
         return fit_rows(settled, rows, sample, kept, spec, monitor);
     }
-    at.equations = Some(first);
-    let optimum = maximize_keeping(&likelihood, at, kept, spec, monitor)?;
+    if design.n_columns() < WIDE {
+        at.equations = Some(first);
+        let optimum = maximize_keeping(&likelihood, at, kept, spec.limits(), monitor)?;
+        return Ok((design, optimum));
+    }
+    let (near, steps) = approach(&likelihood, at.beta, first, spec, monitor)?;
+    let mut optimum = maximize_keeping(&likelihood, near, kept, spec.limits(), monitor)?;
+    optimum.iterations += steps;
     Ok((design, optimum))
 }
 

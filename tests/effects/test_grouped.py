@@ -15,7 +15,10 @@ import reference
 import stacked
 from conftest import COVARIATES, OUTCOME, TREATMENT
 from propensity.effects import equality
-from propensity.errors import InvalidInputError, OverlapWarning, SmallSampleWarning
+from propensity.effects.cautions import size_cautions
+from propensity.effects.group_cautions import told_of_groups
+from propensity.errors import BalanceWarning, InvalidInputError, OverlapWarning, SmallSampleWarning
+from propensity.frames.grouping import Grouping
 
 pytestmark = pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")  # not the question here
 
@@ -451,3 +454,51 @@ def test_numbers_that_are_no_groups_are_refused():
     df = pd.DataFrame({"t": [0, 1] * 4000, "y": rng.normal(size=8000), "x": rng.normal(size=8000)})
     with pytest.raises(InvalidInputError, match=r"'x' has 8,000 values.*pd.qcut\(df\['x'\], 5\)"):
         ps.ipw(df, outcome="y", treatment="t", scores=np.full(8000, 0.5), by="x")
+
+
+# Two columns
+
+
+@pytest.mark.filterwarnings("ignore::propensity.errors.SmallSampleWarning")
+def test_effects_by_two_columns_show_themselves(rows):
+    df = rows.assign(side=np.where(rows["b"] > 0, "right", "left"))
+    model = ps.fit_propensity(df, treatment="t", covariates=["a", "b"])
+    roles = {"treatment": "t", "by": ["g", "side"]}
+    grouped = [
+        ps.ipw(df, outcome="y", scores=model, **roles),
+        ps.aipw(df, outcome="y", covariates=["a", "b"], **roles),
+        ps.weighted_effect(df, outcome="y", weights="w", estimand="ATE", **roles),
+        ps.fit_weights(df, treatment="t", covariates=["a", "b"]).effect("y", by=["g", "side"]),
+        ps.match_nn(df, treatment="t", scores=model, exact=["g", "side"]).effect("y", by=["g", "side"]),
+        ps.overlap(df, scores=model, **roles),
+    ]
+    for found in grouped:
+        for words in (repr(found), str(found), found._repr_html_()):
+            for level in ("north", "south", "west", "left", "right"):
+                assert level in words
+        assert "None" not in found._repr_html_()
+
+
+# Cautions of groups
+
+
+def test_each_group_is_told_its_own_number():
+    sizes = {"a": 4.4, "b": 12.0, "c": 29.9, "d": 7.0, "e": 400.0}
+    groups = Grouping(("g",), np.arange(5), pd.Index(sizes, name="g"), None)
+    told = told_of_groups([size_cautions((size, 500.0), (600, 600)) for size in sizes.values()], groups)
+    (caution,) = map(str, told)
+    assert caution.startswith(
+        "g = a (4); g = b (12); g = c (29.9) and 1 other: the treated arm is worth 4 to 29.9 rows; below 30"
+    )
+
+
+def test_what_groups_have_in_common_is_said_once():
+    groups = Grouping(("g",), np.arange(2), pd.Index(["x1", "x2"], name="g"), None)
+    same = BalanceWarning("the arms differ by 0.1 in x1")
+    (caution,) = told_of_groups([(same,), (same,)], groups)
+    assert str(caution) == "g = x1; g = x2: the arms differ by 0.1 in x1"
+    several = told_of_groups([(same,), (BalanceWarning("the arms differ by 0.1 in x2"),)], groups)
+    assert list(map(str, several)) == [
+        "g = x1: the arms differ by 0.1 in x1",
+        "g = x2: the arms differ by 0.1 in x2",
+    ]

@@ -8,6 +8,7 @@ others.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -136,8 +137,8 @@ def size_cautions(
     uneven = any(str(caution).startswith(_LITTLE_OVERLAP) for caution in told)
     found: list[Warning] = [
         SmallSampleWarning(
-            f"the {arm} arm is worth {size:.0f} rows; below {_ENOUGH_ROWS} the standard error tends to be "
-            "too small: take the interval as too narrow"
+            f"the {arm} arm is worth {_short_of(_ENOUGH_ROWS, size)} rows; below {_ENOUGH_ROWS} the standard "
+            "error tends to be too small: take the interval as too narrow"
         )
         for arm, size, n in zip(("treated", "control"), ess, n_rows, strict=True)
         if size < _ENOUGH_ROWS and not (uneven and n >= _ENOUGH_ROWS)
@@ -150,6 +151,13 @@ def size_cautions(
             )
         )
     return tuple(found)
+
+
+def _short_of(enough: float, size: float) -> str:
+    """Write a size that is short of another so that it reads so: 29.98 of 30 as 29.9, and not as 30."""
+    if round(size) < enough:
+        return f"{size:,.0f}"
+    return f"{math.floor(10 * size) / 10:,.1f}"
 
 
 # Whole numbers that say of each row that it stands for several: a table of counts has them; rounded survey
@@ -201,8 +209,9 @@ def terms_cautions(ess: tuple[float, float], n_terms: int, estimand: str) -> tup
     return (
         SmallSampleWarning(
             f"the outcome model has {n_terms:,} terms for {'treated' if arm else 'control'} rows worth "
-            f"{size:,.0f}; below {_ROWS_PER_TERM} rows a term the standard error tends to be too small: take "
-            "fewer terms (outcome_covariates=), or the interval as too narrow"
+            f"{_short_of(_ROWS_PER_TERM * n_terms, size)}; below {_ROWS_PER_TERM} rows a term the standard "
+            "error tends to be too small: take fewer terms (outcome_covariates=), or the interval as too "
+            "narrow"
         ),
     )
 

@@ -13,6 +13,7 @@ import numpy as np
 from propensity.errors import InvalidInputError
 from propensity.frames import rowwise_checks
 from propensity.frames.checks import Bools, Floats, Rows
+from propensity.frames.grouping import Grouping
 
 FIRST, SECOND = "cluster", "second cluster"
 ONE_WAY_BY_GROUP = "effects by group know clusters of one column alone"
@@ -93,6 +94,31 @@ def require_one_way(clusters: Rows | None, what: str) -> None:
     """
     if clusters is not None and clusters.ndim == 2:
         raise InvalidInputError(f"cluster: {what}; name one column")
+
+
+def of_lone_clusters(groups: Grouping, treated: Bools, clusters: Rows | None, weights: Floats) -> list[str]:
+    """Say of each group (G,) with an arm in one cluster that no error tells; empty of the others.
+
+    A group is asked what its rows would be asked alone: that both arms have clusters in the whole sample is
+    nothing to it. Rows without weight (n,) have no part in a mean, nor in how it varies.
+    """
+    reasons = [""] * groups.n_groups
+    if clusters is None:
+        return reasons
+    lone = np.zeros(groups.n_groups, dtype=bool)
+    used = weights > 0
+    for arm in (treated & used, ~treated & used):
+        first = groups.smallest(np.where(arm, clusters, np.inf))
+        lone |= first == groups.largest(np.where(arm, clusters, -np.inf))
+    for place in np.flatnonzero(lone).tolist():
+        rows = groups.rows(place)
+        rows = rows[used[rows]]
+        own = np.unique(clusters[rows], return_inverse=True)[1]
+        try:
+            rowwise_checks.clusters(own, treated[rows], FIRST)
+        except InvalidInputError as error:
+            reasons[place] = str(error)
+    return reasons
 
 
 def summed_within(clusters: Rows | None) -> str:

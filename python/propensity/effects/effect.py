@@ -87,6 +87,24 @@ class Effect(ReportedEffect):
         weights; None where no such model is fitted to them.
     interval_error : float
         The standard error of intervals and p-values: `std_error`, corrected for leverage by HC2.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+    >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+    >>> effect = ps.ipw(users, outcome="task_completed", treatment=treatment, scores=model)
+    >>> low, high = effect.conf_int()
+    >>> print(f"{effect.estimate:.3f} [{low:.2f}, {high:.2f}], {effect.estimand}")
+    0.137 [0.08, 0.19], ATE
+    >>> effect.se_method
+    'stacked estimating equations; counts that the scores were estimated'
+    >>> effect.means["estimate"].round(3)
+    arm
+    treated    0.712
+    control    0.575
+    Name: estimate, dtype: float64
     """
 
     made: ClassVar[Made] = Made(
@@ -300,6 +318,16 @@ class Effect(ReportedEffect):
         ------
         InvalidInputError
             The means have no such contrast.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+        >>> effect = ps.ipw(users, outcome="task_completed", treatment=treatment, scores=model)
+        >>> print(f"{effect.contrast_as('percent').estimate:.1f}%")
+        23.8%
         """
         checks.choice("contrast", contrast, get_args(Contrast))
         if contrast == self.contrast:

@@ -35,6 +35,17 @@ class EqualityTest:
         Those of its denominator.
     sentence : str
         All of it in words.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+    >>> covariates = ["engagement_tier", "query_confidence"]
+    >>> effects = ps.aipw(users, **roles, covariates=covariates, by="engagement_tier")
+    >>> test = effects.test_equal()
+    >>> print(f"p = {test.p_value:.2f}, {test.df} degrees of freedom")
+    p = 0.07, 2 degrees of freedom
     """
 
     p_value: float

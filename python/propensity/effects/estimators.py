@@ -20,7 +20,7 @@ from propensity.scores.learners import Learner, name_of
 
 WeightingEstimand: TypeAlias = Literal["ATE", "ATT", "ATC", "ATO", "ATM"]
 AdjustmentEstimand: TypeAlias = Literal["ATE", "ATT", "ATC"]
-OutcomeModel: TypeAlias = Literal["linear", "logistic"]
+OutcomeModel: TypeAlias = Literal["linear", "logistic", "poisson", "gamma"]
 BalancingMethod: TypeAlias = Literal["entropy", "cbps", "ipt"]
 Method: TypeAlias = Literal["aipw", "ipwra", "regression"]
 
@@ -47,11 +47,12 @@ class IPW(ScoreSpecification):
 
     Examples
     --------
-    >>> IPW("ATT").label
+    >>> import propensity as ps
+    >>> ps.IPW("ATT").label
     'IPW ATT'
-    >>> IPW("ATT", n_folds=5)
+    >>> ps.IPW("ATT", n_folds=5)
     IPW(estimand='ATT', n_folds=5)
-    >>> IPW("ATE", truncate=0.99).label
+    >>> ps.IPW("ATE", truncate=0.99).label
     'IPW ATE (truncated at 0.99)'
     """
 
@@ -84,9 +85,10 @@ class _Adjustment:
     ----------
     estimand : {"ATE", "ATT", "ATC"}, default "ATE"
         Whose effect: everyone's, the treated units', the control units'.
-    outcome_model : {"linear", "logistic"}, default "linear"
+    outcome_model : {"linear", "logistic", "poisson", "gamma"}, default "linear"
         Fitted in each arm on its own. Linear suits any outcome, and a share as long as it is neither rare
-        nor nearly certain; logistic suits outcomes in [0, 1].
+        nor nearly certain; logistic suits outcomes in [0, 1], Poisson counts and amounts that are not
+        negative, gamma positive amounts, as for `aipw`.
     """
 
     estimand: AdjustmentEstimand = "ATE"
@@ -117,8 +119,8 @@ class AIPW(ScoreSpecification, _Adjustment):
     ----------
     estimand : {"ATE", "ATT", "ATC"}, default "ATE"
         Whose effect: everyone's, the treated units', the control units'.
-    outcome_model : {"linear", "logistic"}, ps.Boosting(...) or a model, default "linear"
-        Fitted in each arm on its own, as for `aipw`; any but the two words out of fold.
+    outcome_model : {"linear", "logistic", "poisson", "gamma"}, ps.Boosting(...) or a model, default "linear"
+        Fitted in each arm on its own, as for `aipw`; any but these words out of fold.
     score_model : "logistic", ps.Boosting(...), ps.Forest(...) or a classifier, default "logistic"
         What gives the scores, as for `fit_propensity`.
     n_folds, n_repeats, seed : int, default None, 1 and 0
@@ -126,9 +128,10 @@ class AIPW(ScoreSpecification, _Adjustment):
 
     Examples
     --------
-    >>> AIPW("ATT", outcome_model="logistic").label
+    >>> import propensity as ps
+    >>> ps.AIPW("ATT", outcome_model="logistic").label
     'AIPW ATT (logistic)'
-    >>> AIPW("ATT", n_folds=5).label
+    >>> ps.AIPW("ATT", n_folds=5).label
     'AIPW ATT (5 folds)'
     """
 
@@ -157,7 +160,7 @@ class AIPW(ScoreSpecification, _Adjustment):
 
     @property
     def learns_outcomes(self) -> bool:
-        """Whether the outcome models are neither linear nor logistic."""
+        """Whether the outcome models are none that a word stands for."""
         return not isinstance(self.outcome_model, str)
 
     @property
@@ -186,7 +189,14 @@ class AIPW(ScoreSpecification, _Adjustment):
 @answered_class
 @dataclass(frozen=True)
 class IPWRA(_Adjustment):
-    """Regression adjustment whose outcome models are fitted with balancing weights: doubly robust too."""
+    """Regression adjustment whose outcome models are fitted with balancing weights: doubly robust too.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> ps.IPWRA("ATT", outcome_model="logistic").label
+    'IPWRA ATT (logistic)'
+    """
 
     method: ClassVar[Method] = "ipwra"
     needs_score: ClassVar[bool] = True
@@ -196,7 +206,14 @@ class IPWRA(_Adjustment):
 @answered_class
 @dataclass(frozen=True)
 class RegressionAdjustment(_Adjustment):
-    """An outcome model in each arm, averaged over those the effect is for; no propensity score."""
+    """An outcome model in each arm, averaged over those the effect is for; no propensity score.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> ps.RegressionAdjustment("ATE").label
+    'Regression ATE'
+    """
 
     method: ClassVar[Method] = "regression"
     needs_score: ClassVar[bool] = False
@@ -230,9 +247,10 @@ class Balancing:
 
     Examples
     --------
-    >>> Balancing("ATE").label
+    >>> import propensity as ps
+    >>> ps.Balancing("ATE").label
     'EB ATE'
-    >>> Balancing("ATT", moments=2, penalty=1.0).label
+    >>> ps.Balancing("ATT", moments=2, penalty=1.0).label
     'EB ATT (2 moments, penalty 1)'
     """
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, get_args
@@ -14,7 +13,9 @@ from propensity.effects import inference
 from propensity.effects.contrasts import SCALES, Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.equality import EqualityTest, tested_for_equality
+from propensity.effects.group_cautions import told_of_groups
 from propensity.effects.leverage import Leverage, words_of_intervals
+from propensity.effects.tidy import tidied
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.checks import Bools, Floats
@@ -74,6 +75,22 @@ class GroupedEffects(Shown, Mapping[Any, Effect]):
         Why some interval may be narrower than it should be.
     figures : DataFrame (G, 12)
         What the table is made of.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+    >>> covariates = ["engagement_tier", "query_confidence"]
+    >>> effects = ps.aipw(users, **roles, covariates=covariates, by="engagement_tier")
+    >>> effects.table[["estimate", "std_error"]].round(2)
+                     estimate  std_error
+    engagement_tier
+    heavy                0.03       0.04
+    light                0.16       0.04
+    medium               0.14       0.04
+    >>> print(f"{effects['light'].estimate:.2f}")
+    0.16
     """
 
     groups: Grouping
@@ -109,7 +126,7 @@ class GroupedEffects(Shown, Mapping[Any, Effect]):
         figures = source.figures(contrast)
         if not (figures[REASON] == "").any():
             raise InvalidInputError(f"by: no group has an effect; the first: {figures[REASON].iloc[0]}")
-        told = _told_of_groups(figures, groups)
+        told = told_of_groups(list(figures[CAUTIONS]), groups)
         return cls(
             groups=groups,
             estimand=estimand,
@@ -197,6 +214,16 @@ class GroupedEffects(Shown, Mapping[Any, Effect]):
         -----
         On the logarithm for ratios. That all have the same ratio is another hypothesis than that all have the
         same difference: where levels differ between groups, one of the two fails.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+        >>> covariates = ["engagement_tier", "query_confidence"]
+        >>> effects = ps.aipw(users, **roles, covariates=covariates, by="engagement_tier")
+        >>> print(f"{effects.test_equal().p_value:.2f}")
+        0.07
         """
         figures = self.figures
         errors, in_intervals = (figures[name].to_numpy() for name in ("std_error", "interval_error"))
@@ -220,6 +247,20 @@ class GroupedEffects(Shown, Mapping[Any, Effect]):
         Returns
         -------
         GroupedEffects
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+        >>> covariates = ["engagement_tier", "query_confidence"]
+        >>> effects = ps.aipw(users, **roles, covariates=covariates, by="engagement_tier")
+        >>> effects.contrast_as("percent").table["estimate"].round(0)
+        engagement_tier
+        heavy      4.0
+        light     35.0
+        medium    23.0
+        Name: estimate, dtype: float64
         """
         checks.choice("contrast", contrast, get_args(Contrast))
         return replace(self, contrast=contrast, figures=self.source.figures(contrast))
@@ -238,6 +279,20 @@ class GroupedEffects(Shown, Mapping[Any, Effect]):
             By group: `estimate`, `std_error` (`log_std_error` for ratios), `df`, `conf_low`, `conf_high`,
             `p_value` of no effect, `p_holm` and `p_bh` (as for `Effects.to_frame`), the means and effective
             sizes of the arms, `n_treated`, `n_control`, and a `note`: cautions, or why there is no effect.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+        >>> covariates = ["engagement_tier", "query_confidence"]
+        >>> effects = ps.aipw(users, **roles, covariates=covariates, by="engagement_tier")
+        >>> effects.to_frame(level=0.9)[["n_treated", "n_control"]]
+                         n_treated  n_control
+        engagement_tier
+        heavy                  203        110
+        light                  136        958
+        medium                 199        394
         """
         checks.confidence_level(level)
         scale, figures = SCALES[self.contrast], self.figures
@@ -262,6 +317,16 @@ class GroupedEffects(Shown, Mapping[Any, Effect]):
         table.attrs = {"level": level, "contrast": self.contrast}
         return table
 
+    def tidy(self) -> pd.DataFrame:
+        """Give a row a group under the names that other packages have for estimates.
+
+        Returns
+        -------
+        DataFrame (G, 7)
+            As `Effect.tidy`; `term` is the group, or a column each of several.
+        """
+        return tidied(self.to_frame(), self.contrast)
+
     def _headline(self) -> str:
         scale = SCALES[self.contrast]
         words = f"{scale.words} in {scale.unit}" if scale.unit else scale.words
@@ -276,21 +341,4 @@ class GroupedEffects(Shown, Mapping[Any, Effect]):
         return "\n".join(lines)
 
     def _table(self) -> pd.DataFrame:
-        table = self.to_frame()
-        return table.drop(columns="note") if (table["note"] == "").all() else table
-
-
-def _told_of_groups(figures: pd.DataFrame, groups: Grouping) -> tuple[Warning, ...]:
-    """Sum up what there is to say of single groups: what differs by numbers alone is said of the first."""
-    by_kind: dict[tuple[type[Warning], str], list[tuple[int, Warning]]] = {}
-    for place, cautions in enumerate(figures[CAUTIONS]):
-        for caution in cautions:
-            words = re.sub(r"[\d.,]+", "#", str(caution))
-            by_kind.setdefault((type(caution), words), []).append((place, caution))
-    found = []
-    for (kind, _), told in by_kind.items():
-        places = list(dict.fromkeys(place for place, _ in told))
-        which = "; ".join(groups.name(place) for place in places[:3])
-        others = f" and {len(places) - 3:,} others" if len(places) > 3 else ""
-        found.append(kind(f"{which}{others}: {told[0][1]}"))
-    return tuple(found)
+        return self.to_frame().assign(note=self._reasons)  # cautions of groups stand above

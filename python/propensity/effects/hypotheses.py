@@ -34,6 +34,19 @@ class EffectTest:
     alternative : {"two-sided", "greater", "less"}
     sentence : str
         All of it in words.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+    >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+    >>> effect = ps.ipw(users, outcome="task_completed", treatment=treatment, scores=model)
+    >>> test = effect.test(margin=0.25)
+    >>> test.p_value < 0.01
+    True
+    >>> str(test).endswith("the larger of two one-sided tests (equivalence).")
+    True
     """
 
     p_value: float

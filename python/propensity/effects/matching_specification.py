@@ -108,7 +108,9 @@ class Matching:
 
         The subclasses of a full matching are the same whose effect it is.
         """
-        left_out = {"nearest": (*_READ, *_SCORED), "full": (*_READ, "estimand")}[self.kind]
+        left_out = {"nearest": (*_READ, *_SCORED, "variance_neighbors"), "full": (*_READ, "estimand")}[
+            self.kind
+        ]
         return {field.name: getattr(self, field.name) for field in fields(self) if field.name not in left_out}
 
 
@@ -158,14 +160,19 @@ class NearestNeighbors(ScoreSpecification, Matching):
         What gives the scores of an analysis, as for `fit_propensity`. Where scores are given it is not asked.
     n_folds, n_repeats : int, default None and 1
         As for `fit_propensity`.
+    variance_neighbors : int, default 1
+        With replacement, how many others of its arm show how much the outcome of a unit varies, for the
+        standard error. One is the most local, and what R's Matching takes (`Var.calc`); Stata's
+        `teffects nnmatch` takes 2.
 
     Examples
     --------
-    >>> NearestNeighbors().label
+    >>> import propensity as ps
+    >>> ps.NearestNeighbors().label
     '1-NN ATT'
-    >>> NearestNeighbors("ATC", n_neighbors=3, caliper=0.2, on="logit").label
+    >>> ps.NearestNeighbors("ATC", n_neighbors=3, caliper=0.2, on="logit").label
     '3-NN ATC (logit, caliper 0.2)'
-    >>> NearestNeighbors(replace=False, exact=["tier"]).label
+    >>> ps.NearestNeighbors(replace=False, exact=["tier"]).label
     '1-NN ATT (without replacement, exact tier)'
     """
 
@@ -178,6 +185,7 @@ class NearestNeighbors(ScoreSpecification, Matching):
     score_model: Learner = LOGISTIC
     n_folds: int | None = None
     n_repeats: int = 1
+    variance_neighbors: int = 1
     kind: ClassVar[Literal["nearest", "full"]] = "nearest"
 
     def __post_init__(self) -> None:
@@ -189,6 +197,12 @@ class NearestNeighbors(ScoreSpecification, Matching):
             checks.choice("order", self.order, get_args(Order))
         self.check_score_model()
         self._check_reuse()
+        checks.count("variance_neighbors", self.variance_neighbors)
+        if self.variance_neighbors > 1 and self.max_uses == 1:
+            raise InvalidInputError(
+                f"variance_neighbors: {self.variance_neighbors} is for matching with replacement; without "
+                "it sets are compared with each other, and no neighbours are asked for; leave it out"
+            )
 
     def _check_reuse(self) -> None:
         if self.max_reuse is not None:
@@ -252,6 +266,7 @@ class NearestNeighbors(ScoreSpecification, Matching):
             f"{self.discard} discarded" if self.discard else "",
             f"{self.order} first" if self.order else "",
             "optimal" if self.method == "optimal" else "",
+            f"{self.variance_neighbors} variance neighbours" if self.variance_neighbors > 1 else "",
             self.score_choice.label,
         ]
         words = ", ".join(filter(None, options))

@@ -11,6 +11,7 @@ import pandas as pd
 
 from propensity.effects.arms import OutcomeFacts
 from propensity.effects.cautions import may_be_uneven, overlap_cautions, size_cautions
+from propensity.effects.clusters import of_lone_clusters
 from propensity.effects.contrasts import SCALES, Contrast, require_means
 from propensity.effects.effect import Effect
 from propensity.effects.group_influence import GroupInfluence
@@ -65,6 +66,11 @@ class GroupRows(ReadOnly):
     def counts(self) -> Rows:
         """Count the rows of the arms, (2, G), the treated first."""
         return np.array([self.groups.count(self.treated), self.groups.count(~self.treated)])
+
+    def without_errors(self) -> list[str]:
+        """Say why a group can have no error, (G,): an arm of few rows or of one cluster; else nothing."""
+        lone = of_lone_clusters(self.groups, self.treated, self.clusters, self._w)
+        return [too_few(*n) or reason for n, reason in zip(self.counts().T.tolist(), lone, strict=True)]
 
     def effective_sizes(self) -> Floats:
         """Give what the arms of groups are worth, (2, G)."""
@@ -166,10 +172,10 @@ class ModelledGroups(ReadOnly):
 
     def _reasons(self, contrast: Contrast) -> list[str]:
         """Say why there is no effect, group by group; empty where there is one."""
-        counts, means = self.rows.counts().T.tolist(), self.means.means.T.tolist()
+        means = self.means.means.T.tolist()
         return [
-            too_few(*n) or _no_contrast(contrast, own[0], own[1], facts)
-            for n, own, facts in zip(counts, means, self.rows.facts, strict=True)
+            reason or _no_contrast(contrast, own[0], own[1], facts)
+            for reason, own, facts in zip(self.rows.without_errors(), means, self.rows.facts, strict=True)
         ]
 
     def _influence(self, contrast: Contrast, reasons: list[str]) -> GroupInfluence:

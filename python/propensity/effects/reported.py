@@ -11,6 +11,7 @@ from propensity.effects import inference
 from propensity.effects.contrasts import SCALES, Contrast
 from propensity.effects.hypotheses import Alternative, EffectTest, tested
 from propensity.effects.leverage import Correction, words_of_intervals
+from propensity.effects.tidy import tidied
 from propensity.effects.weighted_result import WeightedResult
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
@@ -110,6 +111,15 @@ class ReportedEffect(WeightedResult):
         >>> effect = ps.aipw(users, outcome="task_completed", **roles)
         >>> effect.conf_int().conf_low < effect.conf_int(df=math.inf).conf_low
         True
+
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+        >>> effect = ps.ipw(users, outcome="task_completed", treatment=treatment, scores=model)
+        >>> low, high = effect.conf_int(level=0.9)
+        >>> print(f"[{low:.2f}, {high:.2f}]")
+        [0.09, 0.18]
         """
         scale, reach = SCALES[self.contrast], self._half_width(level, df, se)
         center = scale.read(self.estimate)
@@ -143,6 +153,19 @@ class ReportedEffect(WeightedResult):
             Of "treated" and "control": `estimate`, `std_error`, and the ends of the 95% interval, `conf_low`
             and `conf_high`, made for each mean as `conf_int` is for the effect, with its own degrees of
             freedom; in units of the outcome.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+        >>> effect = ps.ipw(users, outcome="task_completed", treatment=treatment, scores=model)
+        >>> effect.means[["estimate", "std_error"]].round(3)
+                 estimate  std_error
+        arm
+        treated     0.712      0.025
+        control     0.575      0.013
         """
         estimates = np.array([self.mean_treated, self.mean_control])
         in_intervals, df = self._errors_of_means()
@@ -280,10 +303,48 @@ class ReportedEffect(WeightedResult):
         DataFrame (1, 10)
             `estimate`, `std_error` (`log_std_error` for ratios), `df`, `conf_low`, `conf_high`, `p_value`,
             and the means and effective sample sizes of the arms. `attrs` has the `level` and the `contrast`.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+        >>> effect = ps.ipw(users, outcome="task_completed", treatment=treatment, scores=model)
+        >>> effect.to_frame()[["estimate", "std_error"]].round(3)
+                  estimate  std_error
+        estimand
+        ATE          0.137      0.028
         """
         table = pd.DataFrame(self._row(level), index=pd.Index([self.estimand], name="estimand"))
         table.attrs = {"level": level, "contrast": self.contrast}
         return table
+
+    def tidy(self) -> pd.DataFrame:
+        """Give the estimate under the names that other packages have for it.
+
+        Returns
+        -------
+        DataFrame (1, 7)
+            `term` (the estimand), `estimate`, `std_error`, `statistic` (their ratio), `p_value`, `conf_low`,
+            `conf_high` (95%). The error and statistic of a ratio are those of its logarithm.
+        """
+        return tidied(self.to_frame(), self.contrast)
+
+    def to_series(self, level: float = 0.95) -> pd.Series[float]:
+        """Give the numbers as a series.
+
+        Parameters
+        ----------
+        level : float, default 0.95
+            Coverage of the interval.
+
+        Returns
+        -------
+        Series (9,)
+            What `to_frame` has in its one row, called by the estimand.
+        """
+        return pd.Series(self._row(level), name=self.estimand)
 
     def _row(self, level: float) -> dict[str, float]:
         error = "log_std_error" if SCALES[self.contrast].logarithmic else "std_error"

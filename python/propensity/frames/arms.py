@@ -65,7 +65,7 @@ def read_treatment(values: AnySeries, subject: Subject) -> Column:
     try:
         return kinds.read(values, subject)
     except TypeError:
-        if not _holds_dates(values):
+        if not holds_dates(values):
             raise
         raise TypeError(
             f"{subject}: the treatment must be bool or 0/1, and these are dates; where a missing date means "
@@ -184,7 +184,8 @@ def _is_number(level: object) -> bool:
     return isinstance(level, int | float | np.number) and not isinstance(level, bool | np.bool_)
 
 
-def _holds_dates(values: AnySeries) -> bool:
+def holds_dates(values: AnySeries) -> bool:
+    """Whether a series of any library holds dates or times."""
     dtype = str(getattr(values, "dtype", getattr(values, "type", "")))
     if dtype == "object":
         return pd.api.types.infer_dtype(values, skipna=True).startswith("date")

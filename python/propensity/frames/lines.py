@@ -249,6 +249,39 @@ class Subject:
             }[self.library]
         )
 
+    def log1p(self) -> str:
+        """Take the logarithm of one more."""
+        return self._becomes(
+            {
+                "pandas": f"np.log1p({self._values})",
+                "polars": f"{self._values}.log1p()",
+                "pyarrow": f"pc.log1p({self._values})",
+            }[self.library]
+        )
+
+    def bounded(self, low: float, high: float) -> str:
+        """Set what is below one quantile, or above another, to these."""
+        within = f"{self._values}.clip({self._values}.quantile({low}), {self._values}.quantile({high}))"
+        return self._becomes(
+            {
+                "pandas": within,
+                "polars": within,
+                "pyarrow": (
+                    f"pc.max_element_wise(pc.quantile({self._values}, {low})[0], "
+                    f"pc.min_element_wise({self._values}, pc.quantile({self._values}, {high})[0]))"
+                ),
+            }[self.library]
+        )
+
+    def first_of_each(self) -> str:
+        """Keep the first row of each value."""
+        name = repr(self.name if self.name is not None else self.words)
+        return {
+            "pandas": f"df = df.drop_duplicates({name})",
+            "polars": f"df = df.unique({name}, keep='first', maintain_order=True)",
+            "pyarrow": f"df = pa.Table.from_pandas(df.to_pandas().drop_duplicates({name}))",
+        }[self.library]
+
     def plain_words(self) -> str:
         """Write text in small letters, without spaces around it."""
         return self._becomes(

@@ -313,11 +313,21 @@ def _checked_levels(frame: Frame, terms: Terms, columns: Mapping[str, Column]) -
     by_level = {n: column for n, column in columns.items() if isinstance(column.dtype, pd.CategoricalDtype)}
     for name, column in by_level.items():
         if name in plain and not frame.is_category(name):
-            subject = Subject.column(name, frame.native)
-            _require_no_numbers(column, subject)
-            _require_no_dates(column, subject)
+            require_words(column, Subject.column(name, frame.native))
         checks.levels(column)
     return {name: column.cat.categories for name, column in by_level.items()}
+
+
+def require_words(column: Column, subject: Subject) -> None:
+    """Require text to be words, and neither numbers nor dates.
+
+    Raises
+    ------
+    TypeError
+        Its levels are numbers, or many dates.
+    """
+    _require_no_numbers(column, subject)
+    _require_no_dates(column, subject)
 
 
 def _require_no_numbers(column: Column, subject: Subject) -> None:

@@ -112,11 +112,13 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
         Of the outcome models. None takes `covariates`, which confound through both.
     estimand : {"ATE", "ATT", "ATC"}, default "ATE"
         Whose effect: everyone's, the treated units', the control units'.
-    outcome_model : {"linear", "logistic"}, ps.Boosting(...) or a model, default "linear"
-        Fitted in each arm on its own. Linear suits any outcome, logistic those in [0, 1]; or a regressor or
-        classifier with the methods of scikit-learn's, of which copies are cross-fitted. What learners are
-        given is said at `fit_propensity`: the columns under their names, missing values too where neither
-        model is one of the two words.
+    outcome_model : {"linear", "logistic", "poisson", "gamma"}, ps.Boosting(...) or a model, default "linear"
+        Fitted in each arm on its own. Linear suits any outcome, logistic those in [0, 1]. Poisson and gamma
+        have a logarithm of the mean that is linear, so that covariates multiply: Poisson for counts and
+        amounts that are not negative, whatever their distribution; gamma for positive amounts whose spread
+        grows with their mean. Or a regressor or classifier with the methods of scikit-learn's, of which
+        copies are cross-fitted. What learners are given is said at `fit_propensity`: the columns under their
+        names, missing values too where neither model is one of the words.
     penalty : float, default 0.0
         L2 strength of the logistic score model, as for `fit_propensity`; not with another `score_model`.
     score_model : "logistic", ps.Boosting(...), ps.Forest(...) or a classifier, default "logistic"
@@ -159,8 +161,10 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
         reach: the arm has none of their level, or one value of a column in which they have another.
     InvalidInputError, SeparationError, ConvergenceError
         As for `fit_propensity`; also a logistic model of an outcome outside [0, 1], or that is 0 (or 1) in
-        all rows of an arm; an arm with fewer rows than folds, or means without such a contrast; a learner
-        that predicts what is no number for each row, or takes no sample weights where there are some.
+        all rows of an arm; a Poisson model of a negative outcome, or that is 0 in all rows of an arm; a gamma
+        model of one that is not positive; an arm with fewer rows than folds, or means without such a
+        contrast; a learner that predicts what is no number for each row, or takes no sample weights where
+        there are some.
     TypeError
         The outcome is text.
 
@@ -250,7 +254,8 @@ def ipwra(  # noqa: PLR0913 - as for `aipw`
 ) -> Effect | Effects | GroupedEffects:
     """Estimate the effect by outcome models that are fitted with balancing weights: doubly robust too.
 
-    Its means are averages of predictions, so that with a logistic outcome model they cannot leave [0, 1].
+    Its means are averages of predictions, so that with a logistic outcome model they cannot leave [0, 1], and
+    with a Poisson or gamma model not fall below 0.
 
     Parameters
     ----------
@@ -258,9 +263,11 @@ def ipwra(  # noqa: PLR0913 - as for `aipw`
         As for `aipw`.
     contrast, by, within, per, winsorize, cluster, sample_weight
         As for `aipw`.
-    outcome_model : {"linear", "logistic"}, default "linear"
-        Fitted in each arm on its own. There is no cross-fitting: what makes this estimator doubly robust is
-        that the weighted residuals of the very rows fitted to sum to zero.
+    outcome_model : {"linear", "logistic", "poisson", "gamma"}, default "linear"
+        Fitted in each arm on its own, as for `aipw`. There is no cross-fitting: what makes this estimator
+        doubly robust is that the weighted residuals of the very rows fitted to sum to zero. With a gamma
+        model their shares of the mean do, which is not the same: it then hangs on the outcome models alone,
+        and `aipw` is doubly robust with them too.
 
     Returns
     -------
@@ -280,6 +287,16 @@ def ipwra(  # noqa: PLR0913 - as for `aipw`
     -----
     Wooldridge (2007), Journal of Econometrics 141, 1281; Stata's `teffects ipwra`. The standard error stacks
     the equations of the score, of both weighted outcome models and of the two means, with divisor n.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+    >>> covariates = ["engagement_tier", "query_confidence"]
+    >>> effect = ps.ipwra(users, **roles, covariates=covariates, outcome_model="logistic")
+    >>> print(f"{effect.estimate:.3f} ± {effect.std_error:.3f}")
+    0.136 ± 0.028
     """
     spec = IPWRA(estimand, outcome_model)
     checks.number("penalty", penalty, minimum=0.0)
@@ -360,6 +377,16 @@ def regression_adjustment(  # noqa: PLR0913 - as for `aipw`
     -----
     Stata's `teffects ra`. The standard error stacks the equations of both outcome models and of the two
     means, with divisor n.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+    >>> covariates = ["engagement_tier", "query_confidence"]
+    >>> effect = ps.regression_adjustment(users, **roles, covariates=covariates, estimand="ATT")
+    >>> print(f"{effect.estimate:.3f} ± {effect.std_error:.3f}")
+    0.108 ± 0.024
     """
     spec = RegressionAdjustment(estimand, outcome_model)
     checks.number("penalty", penalty, minimum=0.0)

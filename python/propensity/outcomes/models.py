@@ -130,15 +130,16 @@ def require_known(df: AnyFrame, roles: Roles) -> None:
     checks.known(names, column_names(df))
 
 
-def require_events(study: Study, outcome: str, estimators: Iterable[object]) -> None:
-    """Require of an outcome that logistic models of it have something to tell apart in each arm."""
-    if not any(getattr(spec, "outcome_model", None) == "logistic" for spec in estimators):
-        return
+def require_modelled(study: Study, outcome: str, estimators: Iterable[object]) -> None:
+    """Require of an outcome that there are such models of it as estimators ask for, in each arm."""
+    asked = [getattr(spec, "outcome_model", None) for spec in estimators]
     sample, y = study.sample, study.sample.frame.outcome(outcome)
-    everybody = "rows, treated and control alike"
-    rowwise_checks.events(y, sample.present_rows, f"column '{outcome}'", everybody)
-    for arm, whose in ((True, "treated rows"), (False, "control rows")):
-        rowwise_checks.events(y, (sample.treated == arm) & sample.present_rows, f"column '{outcome}'", whose)
+    arms = {"treated rows": sample.treated, "control rows": ~sample.treated}
+    everybody = {"rows, treated and control alike": np.ones_like(sample.treated), **arms}
+    for model in dict.fromkeys(model for model in asked if isinstance(model, str)):
+        for whose, rows in everybody.items():
+            there = rows & sample.present_rows
+            rowwise_checks.modelled(model, y, there, f"column '{outcome}'", whose, sample.frame.index)
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,7 +186,7 @@ class AdjustedEffects:
     def means(self, outcome: str) -> Means:
         """Estimate the means of both arms."""
         study, sample = self.study, self.study.sample
-        require_events(study, outcome, [self.spec])
+        require_modelled(study, outcome, [self.spec])
         x, score_columns, outcome_columns = side_by_side(study)
         with naming_separation_of_outcome(study), naming_rows_outside_models(study):
             found = core.adjust(

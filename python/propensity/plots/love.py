@@ -87,7 +87,7 @@ def love_plot(
 
     Parameters
     ----------
-    balance : DataFrame, Series, mapping of str to Series, or results with weights
+    balance : Balance, DataFrame, Series, mapping of str to Series, or results with weights
         What `ps.balance` or `ps.smd` gave; or one measure alone, terms in rows and samples in columns, or a
         Series for each sample: ``{"unadjusted": ps.smd(...), "IPW ATE": ps.smd(..., weights=w)}``. Matches,
         subclasses, effects and truncated weights, or a mapping of names to these, are tabulated here; they
@@ -141,6 +141,8 @@ def love_plot(
     >>> table = ps.balance(users, treatment=treatment, covariates=covariates, weights={"1-NN": matches})
     >>> ax = ps.plots.love_plot(table)
     >>> ax = ps.plots.love_plot(matches, df=users, covariates=covariates)  # the same
+    >>> ax.get_xlabel()
+    'size of the difference, in pooled standard deviations (dashed: 0.1)'
     """
     checks.choice("measure", measure, get_args(Measure))
     checks.choice("order", order, get_args(Order))

@@ -36,7 +36,7 @@ from propensity.outcomes.models import (
     naming_separated_scores,
     places_of_rows,
     read_study,
-    require_events,
+    require_modelled,
     side_by_side,
     warn_of_outcome_terms,
 )
@@ -149,13 +149,30 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     The plain bootstrap is not valid for nearest-neighbour matching (Abadie and Imbens 2008): its intervals
     may be too wide or too narrow. It is offered because people ask for it, and `summary()` says so;
     `Matches.bootstrap` is valid, and needs no refit.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+    >>> covariates = ["engagement_tier", "query_confidence"]
+    >>> boot = ps.bootstrap(users, **roles, covariates=covariates, n_reps=200, seed=7)
+    >>> boot.summary()["estimate"].round(3)
+    estimator
+    IPW ATE     0.137
+    IPW ATT     0.107
+    1-NN ATT    0.099
+    Name: estimate, dtype: float64
+    >>> low, high = boot.conf_int().loc["IPW ATE"]
+    >>> bool(low < 0.137 < high)
+    True
     """
     checks.one_outcome("bootstrap", outcome, treatment, covariates)
     options = ResamplingOptions(resampling, n_reps, seed, n_threads, progress)
     _check_estimators(estimators, penalty, resampling, weighted=sample_weight is not None)
     roles = Roles(treatment, outcome, covariates, outcome_covariates, cluster, sample_weight)
     study = read_study(df, roles, also={"strata": strata})
-    require_events(study, outcome, estimators)
+    require_modelled(study, outcome, estimators)
     facts = study.sample.facts(outcome)
     warn_once((*study.cautions, *constant_cautions(facts), *study.sample.copies(outcome, study.columns)))
     given = study.sample.frame.code_of("sample_weight")

@@ -146,6 +146,16 @@ class CrossFittedScores(ModelScores):
             A column is missing, or a level was not seen when fitted; the model gives scores out of bag alone.
         TypeError
             A column is text that was numeric when fitted, or the reverse.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> options = {"treatment": treatment, "covariates": covariates}
+        >>> scores = ps.fit_propensity(users, **options, score_model=ps.Boosting(max_trees=20))
+        >>> bool(scores.predict(users.head()).between(0, 1).all())
+        True
         """
         if not self.models:
             raise InvalidInputError(
@@ -164,6 +174,15 @@ class CrossFittedScores(ModelScores):
         DataFrame (2, 7)
             By arm, treated and control: `n` rows, and of their scores the `mean`, `least`, `q05`, `median`,
             `q95` and `largest`, with sample weights where there are some.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> options = {"treatment": treatment, "covariates": covariates, "score_model": ps.Forest(n_trees=50)}
+        >>> ps.fit_propensity(users, **options).summary().shape[0]
+        2
         """
         e, weight = self.values, self.sample_weight
         rows = {}

@@ -1,8 +1,8 @@
 """Models to predict with, all of one shape: scikit-learn's, which is not needed for it.
 
-A learner has `fit(x, y)` and `predict(x)`, or `predict_proba(x)` for what is 0 or 1. `"linear"` and
-`"logistic"` are two of our own. What is here asks for nothing but arrays and frames, so that specifications
-of estimators may hold learners.
+A learner has `fit(x, y)` and `predict(x)`, or `predict_proba(x)` for what is 0 or 1. `"linear"`,
+`"logistic"`, `"poisson"` and `"gamma"` are our own. What is here asks for nothing but arrays and frames, so
+that specifications of estimators may hold learners.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import copy
 import inspect
 import sys
 from collections.abc import Iterator
-from typing import Any, Self, TypeAlias
+from typing import Any, ClassVar, Literal, Self, TypeAlias, cast
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,8 @@ from propensity.frames.checks import Floats
 Learner: TypeAlias = Any
 """What has `fit`, and `predict` or `predict_proba`: any regressor or classifier of scikit-learn."""
 
+LogLinkModel: TypeAlias = Literal["poisson", "gamma"]
+
 Given: TypeAlias = "Floats | pd.DataFrame"
 """What a learner is given of rows: their terms, or the columns under their names."""
 
@@ -32,6 +34,8 @@ _ROUNDING = 32 * 2.0**-53
 
 class Linear:
     """Least squares with an intercept; of several solutions the shortest."""
+
+    model: ClassVar[str] = "linear"
 
     def fit(self, x: Floats, y: Floats, sample_weight: Floats | None = None) -> Self:
         """Find the coefficients."""
@@ -54,8 +58,27 @@ class Linear:
         return (x - self._center) * self._per_scale
 
 
+class LogLink:
+    """Our Poisson or gamma regression: the logarithm of the mean is linear."""
+
+    def __init__(self, model: str) -> None:
+        self.model = model
+
+    def fit(self, x: Floats, y: Floats, sample_weight: Floats | None = None) -> Self:
+        """Find the coefficients."""
+        model = cast("LogLinkModel", self.model)
+        self._fit = core.fit_outcome(x, y, outcome_model=model, sample_weight=sample_weight)
+        return self
+
+    def predict(self, x: Floats) -> Floats:
+        """Give the fitted means."""
+        return self._fit.predict(x)
+
+
 class Logistic:
     """Our logistic regression, for anything between 0 and 1."""
+
+    model: ClassVar[str] = "logistic"
 
     def __init__(self, penalty: float = 0.0) -> None:
         self.penalty = penalty
@@ -78,10 +101,30 @@ class Logistic:
 
 
 def own_learner(model: Learner, penalty: float = 0.0) -> Learner:
-    """Give the learner that a word stands for, "linear" or "logistic"; any other as it is."""
+    """Give the learner that a word stands for, "linear", "logistic" and so on; any other as it is."""
     if not isinstance(model, str):
         return model
+    if model in ("poisson", "gamma"):
+        return LogLink(model)
     return Linear() if model == "linear" else Logistic(penalty)
+
+
+def slope_of(learner: OwnLearner, m: Floats) -> Floats:
+    """Give how the means (n,) of one of our own move with their linear predictors."""
+    if isinstance(learner, Linear):
+        return np.ones(len(m))
+    return m * (1 - m) if isinstance(learner, Logistic) else m
+
+
+def score_of(learner: OwnLearner, y: Floats, m: Floats) -> tuple[Floats, Floats]:
+    """Give what is left of outcomes (n,) in the equations of the coefficients, and how fast that falls."""
+    if isinstance(learner, LogLink) and learner.model == "gamma":
+        return y / m - 1, y / m
+    return y - m, slope_of(learner, m)
+
+
+OwnLearner: TypeAlias = Linear | Logistic | LogLink
+"""What the words stand for: models that are given the terms, and are the same for any order of the rows."""
 
 
 def require_classifier(role: str, learner: Learner) -> None:

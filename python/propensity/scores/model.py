@@ -115,6 +115,22 @@ class PropensityModel(ModelScores):
         Which rows it was fitted on: every function that takes the model compares.
     separation : Separation or None
         Which rows' treatment the covariates foretell without error; None where there are none.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+    >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+    >>> model.terms
+    ('Intercept', 'engagement_tier[T.light]', 'engagement_tier[T.medium]', 'query_confidence')
+    >>> round(model.auc, 2)
+    0.75
+    >>> model.scores.describe().round(2)[["min", "mean", "max"]]
+    min     0.09
+    mean    0.27
+    max     0.68
+    Name: propensity, dtype: float64
     """
 
     treatment: str
@@ -164,6 +180,18 @@ class PropensityModel(ModelScores):
             A column is missing or incomplete, or a level was not seen when fitted.
         TypeError
             A column is text that was numeric when fitted, or the reverse.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+        >>> model.predict(users.head(3)).round(2)
+        0    0.29
+        1    0.14
+        2    0.64
+        Name: propensity, dtype: float64
         """
         self.recipe.require_row_by_row()
         x, frame = self.recipe.apply(new)
@@ -181,6 +209,20 @@ class PropensityModel(ModelScores):
         -------
         DataFrame (k, 6)
             `estimate`, `std_error`, `z`, `p_value` (two-sided, normal), `conf_low`, `conf_high`, by term.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+        >>> model.summary()[["estimate", "std_error"]].round(2)
+                                   estimate  std_error
+        term
+        Intercept                      0.19       0.28
+        engagement_tier[T.light]      -2.57       0.15
+        engagement_tier[T.medium]     -1.31       0.15
+        query_confidence               0.59       0.36
         """
         checks.confidence_level(level)
         std_error = pd.Series(np.sqrt(np.diag(self.covariance)), index=self.coefficients.index)

@@ -50,6 +50,15 @@ class EValue(Answer):
         How the risk ratio was made.
     level : float
         Coverage of the interval.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> found = ps.e_value(1.5, 1.2, 1.9)
+    >>> print(f"{found.point:.2f}, {found.limit:.2f}")
+    2.37, 1.69
+    >>> str(found).startswith("to explain it away a confounder would need risk ratios of 2.37")
+    True
     """
 
     point: float

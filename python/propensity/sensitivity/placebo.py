@@ -46,6 +46,18 @@ class Placebo(Answer):
         The column of the outcome itself.
     level : float
         Coverage of the intervals.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+    >>> covariates = ["engagement_tier", "query_confidence"]
+    >>> found = ps.placebo(users, **roles, covariates=covariates, placebo_outcomes="signup_week")
+    >>> found.table["estimate"].round(2)
+    task_completed    0.14
+    signup_week       0.66
+    Name: estimate, dtype: float64
     """
 
     table: pd.DataFrame

@@ -77,6 +77,8 @@ class Comparison:
     measured: Measured
     _adjusted: list[AdjustedEffects] = field(default_factory=list)
     _balanced: list[BalancedSample] = field(default_factory=list)
+    _matched: dict[str, Matches] = field(default_factory=dict)
+    _effects_on: dict[str, EffectOn] = field(default_factory=dict)
     _cross_fitted: dict[tuple[ScoreChoice, str, bool], CrossFittedScores] = field(default_factory=dict)
 
     @cached_property
@@ -130,23 +132,27 @@ class Comparison:
             self._cross_fitted[key] = found
         return self._cross_fitted[key]
 
-    def effect(self, estimator: Estimator) -> Effect:
-        """Estimate one of them."""
+    def effect(self, estimator: Estimator, outcome: str | None = None) -> Effect:
+        """Estimate one of them, on one of several outcomes; what is fitted serves all of these."""
+        outcome = self.measured.only_outcome if outcome is None else outcome
         if isinstance(estimator, NearestNeighbors):
-            effect: Effect = self.matches(estimator).effect(**self.columns_of_matches)
-            return self._named(effect).contrast_as(self.contrast)
-        return self._measured(self.effects_of(estimator))
+            if estimator.label not in self._matched:
+                self._matched[estimator.label] = self.matches(estimator)
+            effect: Effect = self._matched[estimator.label].effect(**self.columns_of_matches(outcome))
+            return self._named(effect, outcome).contrast_as(self.contrast)
+        if estimator.label not in self._effects_on:
+            self._effects_on[estimator.label] = self.effects_of(estimator)
+        return self.measured.effect(outcome, self._effects_on[estimator.label], self.contrast)
 
-    def naive(self) -> Effect:
+    def naive(self, outcome: str | None = None) -> Effect:
         """Compare the arms as they are."""
-        return replace(self._measured(self._weighting(NAIVELY, self.nothing_known)), scores=None)
+        outcome = self.measured.only_outcome if outcome is None else outcome
+        weighting = self._weighting(NAIVELY, self.nothing_known)
+        return replace(self.measured.effect(outcome, weighting, self.contrast), scores=None)
 
-    def _measured(self, effect_on: Callable[[str], Effect]) -> Effect:
-        return self.measured.effect(self.measured.only_outcome, effect_on, self.contrast)
-
-    def _named(self, effect: Effect) -> Effect:
+    def _named(self, effect: Effect, outcome: str) -> Effect:
         """Say of a matched effect what was measured."""
-        words = self.measured.words(self.measured.only_outcome)
+        words = self.measured.words(outcome)
         return replace(effect, measured=words) if words else effect
 
     @property
@@ -203,11 +209,10 @@ class Comparison:
         rows = read_rows_to_match(self.df, spec, treatment=treatment, scores=model, sample_weight=weight)
         return find_neighbors(rows, spec)
 
-    @property
-    def columns_of_matches(self) -> dict[str, Any]:
-        """What matches are asked about: values as they are measured, under their names."""
+    def columns_of_matches(self, outcome: str) -> dict[str, Any]:
+        """Say what matches are asked about: values as they are measured, under their names."""
         metrics, frame = self.measured.metrics, self.measured.sample.frame
-        names = {"outcome": self.measured.only_outcome, "per": metrics.per}
+        names = {"outcome": outcome, "per": metrics.per}
         return {
             role: None if name is None else pd.Series(frame.outcome(name), index=frame.index, name=name)
             for role, name in names.items()

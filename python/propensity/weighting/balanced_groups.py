@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from propensity.effects.arms import Means, OutcomeFacts, effective_sizes
-from propensity.effects.clusters import summed_within
+from propensity.effects.clusters import of_lone_clusters, summed_within
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import Balancing
@@ -64,8 +64,11 @@ class BalancedRows:
                 "groups through the weights; group more coarsely, or take ipw(..., by=)"
             )
         counts = np.array([groups.count(self.treated), groups.count(~self.treated)])
+        lone = of_lone_clusters(groups, self.treated, self.clusters, np.asarray(self.weights))
         effects = [
-            too_few(*n) or replace(self._effect(groups, place, outcome, per), measured=measured)
+            too_few(*n)
+            or lone[place]
+            or replace(self._effect(groups, place, outcome, per), measured=measured)
             for place, n in enumerate(counts.T.tolist())
         ]
         return GroupedEffects.of(

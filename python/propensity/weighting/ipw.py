@@ -93,6 +93,19 @@ def balancing_weights(
     w = h(e) / P(own arm), with h = 1, e, 1 - e, e (1 - e) (Li, Morgan and Zaslavsky 2018, equation 4) and
     min(e, 1 - e) (Li and Greene 2013). With the scores of an unpenalized logistic model ATO weights balance
     the mean of every term exactly.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+    >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+    >>> weights = ps.balancing_weights(users, treatment=treatment, scores=model, estimand="ATT")
+    >>> weights.groupby(users[treatment]).max().round(2)
+    opt_in_agent_mode
+    0    2.17
+    1    1.00
+    Name: weights, dtype: float64
     """
     estimand = checks.estimand(estimand, get_args(WeightingEstimand))
     checks.flag("stabilized", stabilized)
@@ -239,6 +252,23 @@ def ipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     logistic model and those of the two means (Lunceford and Davidian 2004, section 3), with divisor n. It
     takes bounds by `truncate` as known: a row beyond them weighs the same whatever its score; `bootstrap`
     finds them anew in every replicate.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+    >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+    >>> effect = ps.ipw(users, outcome="task_completed", treatment=treatment, scores=model)
+    >>> print(f"{effect.estimate:.3f} ± {effect.std_error:.3f}")
+    0.137 ± 0.028
+
+    The lift in percent, of the treated users:
+
+    >>> roles = {"outcome": "task_completed", "treatment": treatment}
+    >>> lift = ps.ipw(users, **roles, scores=model, estimand="ATT", contrast="percent")
+    >>> print(f"{lift.estimate:.1f}%")
+    16.1%
     """
     spec = IPW(estimand, truncate=truncate)
     checks.choice("contrast", contrast, get_args(Contrast))

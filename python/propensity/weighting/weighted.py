@@ -20,7 +20,7 @@ from propensity.effects.sample import Sample, read_sample, warn_once
 from propensity.effects.several import Effects
 from propensity.effects.weighted_result import WeightedResult
 from propensity.errors import InvalidInputError
-from propensity.frames import checks
+from propensity.frames import checks, rowwise_checks
 from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Floats
 from propensity.frames.columns import outcome_names
@@ -168,6 +168,7 @@ def weighted_effect(  # noqa: PLR0913 - each is a choice a user may have to make
     sample = measured.sample
     values = read_weights(sample.frame, weights, sample.treated, sample.sample_weight)
     _require_other_columns(weights, outcome_names(metrics.columns))
+    _require_clusters(sample, values)
     known = tuple(getattr(weights, "cautions", ())) if hasattr(weights, "known") else ()
     cautions, told = (*known, *_uneven(sample, values, whose, known)), [str(caution) for caution in known]
     if by is not None:
@@ -205,6 +206,14 @@ def _require_other_columns(weights: object, outcomes: Sequence[str]) -> None:
                 f"column '{name}' is the outcome, and one of the columns that the weights were made of, "
                 "which takes its effect away: make them of what was known before the treatment"
             )
+
+
+def _require_clusters(sample: Sample, values: Floats) -> None:
+    """Require two clusters of each arm among the rows that have a weight, as of the sample before."""
+    if sample.clusters is None:
+        return
+    for own in np.atleast_2d(sample.clusters.T):
+        rowwise_checks.clusters(np.where(values > 0, own, -1), sample.treated, "cluster")
 
 
 def _uneven(sample: Sample, values: Floats, estimand: str, told: tuple[Warning, ...]) -> tuple[Warning, ...]:

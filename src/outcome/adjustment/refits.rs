@@ -22,7 +22,8 @@ use crate::kernels::{
     fitted_sums,
 };
 use crate::monitor::Monitor;
-use crate::outcome::model::{Backing, OutcomeModel};
+use crate::outcome::kinds::OutcomeModel;
+use crate::outcome::model::Backing;
 use crate::score::logistic::{Columns, LogisticSpec, Resampled, WarmStart};
 use crate::units::tally::{Totals, Units};
 
@@ -144,6 +145,8 @@ impl<'a> Refits<'a> {
         let effect = match spec.outcome_model {
             OutcomeModel::Linear => self.linear(spec, units, scores),
             OutcomeModel::Logistic => self.logistic(spec, units, scores, scratch, monitor)?,
+            // By Newton's method from the full sample's coefficients.
+            OutcomeModel::Poisson | OutcomeModel::Gamma => None,
         };
         Ok(effect.filter(|effect| effect.is_finite()))
     }

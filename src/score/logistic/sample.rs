@@ -7,11 +7,11 @@ use rayon::prelude::*;
 
 use super::LogisticSpec;
 use super::likelihood::{Likelihood, Sweep};
-use super::newton::maximize;
 use crate::design::covariates::{Covariates, stretch};
 use crate::error::Result;
 use crate::kernels::BLOCK;
 use crate::monitor::Monitor;
+use crate::score::newton::maximize;
 use crate::units::tally::Rows;
 
 /// Fits of fewer rows start from the intercept alone.
@@ -102,8 +102,9 @@ impl Sample {
         // As much penalty a row as in the whole.
         let penalty = spec.penalty * share;
         let spec = LogisticSpec { penalty, tolerance: TOLERANCE, ..*spec };
-        let found =
-            self.ask(covariates, penalty, |likelihood| maximize(likelihood, start, &spec, monitor));
+        let found = self.ask(covariates, penalty, |likelihood| {
+            maximize(likelihood, start, spec.limits(), monitor)
+        });
         found.ok().filter(|found| found.diverging.is_empty()).map(|found| found.beta)
     }
 

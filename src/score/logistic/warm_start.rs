@@ -37,10 +37,10 @@ use crate::kernels::{
 use crate::linalg::{Cholesky, RANK_TOLERANCE, add, largest, subtract_product};
 use crate::monitor::Monitor;
 use crate::units::tally::Units;
-use anderson::Anderson;
 use responses::Responses;
 use third_derivatives::ThirdDerivatives;
 
+pub(super) use anderson::Anderson;
 pub use batch::Batch;
 
 /// Beyond this number of terms a resample's own information takes longer than the passes it saves, and the

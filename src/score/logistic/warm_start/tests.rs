@@ -4,7 +4,8 @@ use super::*;
 use crate::design::covariates::Covariates;
 use crate::resampling::stream::Stream;
 use crate::resampling::urn::Urn;
-use crate::score::logistic::{Likelihood, Sweep, maximize, standardized_penalty};
+use crate::score::logistic::{Likelihood, Sweep, standardized_penalty};
+use crate::score::newton::maximize;
 use crate::units::tally::Outcomes;
 
 /// Rows without a pattern, whose treatment follows the first columns.
@@ -37,7 +38,7 @@ impl World {
         let (covariates, units) = (self.covariates(), self.rows(counts));
         let likelihood = Likelihood::new(&covariates, &units, penalty, Sweep::Serial).unwrap();
         let monitor = Monitor::default();
-        maximize(&likelihood, None, &LogisticSpec::default(), &monitor).unwrap().beta
+        maximize(&likelihood, None, LogisticSpec::default().limits(), &monitor).unwrap().beta
     }
 
     pub fn warm_start<'a>(&self, columns: Columns<'a>, penalty: f64) -> WarmStart<'a> {
