@@ -87,7 +87,7 @@ def design(
     --------
     >>> import propensity as ps
     >>> users = ps.datasets.opt_in_logs(n_users=2_000)
-    >>> roles: dict[str, Any] = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier", "query_confidence"]}
+    >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier", "query_confidence"]}
     >>> model = ps.fit_propensity(users, **roles)
     >>> found = ps.design(users, treatment="opt_in_agent_mode", scores=model, std_dev=0.5, effect=0.05)
     >>> bool(found.table.loc["ATO", "smallest_effect"] < found.table.loc["ATE", "smallest_effect"])
@@ -104,8 +104,14 @@ def design(
             assert std_dev is not None
             found[estimand] = _planned(sample, scored.scores, estimand, std_dev)
         else:
-            roles: dict[str, Any] = {"treatment": treatment, "scores": scores, "sample_weight": sample_weight}
-            pilot = ipw(df, outcome=outcome, estimand=estimand, **roles)
+            pilot = ipw(
+                df,
+                outcome=outcome,
+                treatment=treatment,
+                scores=scores,
+                estimand=estimand,
+                sample_weight=sample_weight,
+            )
             found[estimand] = _of_pilot(pilot, int(sample.present_rows.sum()))
     return Design.of(found, effect=effect, power=power, level=level)
 
