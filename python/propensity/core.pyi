@@ -96,8 +96,16 @@ class LogisticFit:
     def gradient_norm(self) -> float: ...  # largest |gradient| / n on standardized columns
     @property
     def penalty(self) -> float: ...
-    def predict(self, x: _Floats, n_threads: int | None = None) -> _Floats: ...
-    def linear_predictor(self, x: _Floats, n_threads: int | None = None) -> _Floats: ...
+    @property
+    def variances(self) -> _Floats: ...  # (d + 1,), the diagonal of sandwich, or of covariance
+    @property
+    def factors(self) -> NDArray[np.int64]: ...  # (k,), the number of levels of each factor
+    def predict(
+        self, x: _Floats, n_threads: int | None = None, *, factors: Sequence[_Labels] | _Labels | None = None
+    ) -> _Floats: ...
+    def linear_predictor(
+        self, x: _Floats, n_threads: int | None = None, *, factors: Sequence[_Labels] | _Labels | None = None
+    ) -> _Floats: ...
 
 @final
 class BoostedTrees:
@@ -407,6 +415,8 @@ def fit_propensity(
     *,
     penalty: float = 0.0,
     sample_weight: _Floats | None = None,
+    factors: Sequence[_Labels] | _Labels | None = None,
+    after: _Labels | None = None,
     n_threads: int | None = None,
 ) -> LogisticFit: ...
 

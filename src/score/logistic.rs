@@ -5,17 +5,21 @@
 //! Nelder 1989, section 4.4). The iteration runs on centred and scaled covariates; coefficients and
 //! covariance come back on the caller's scale.
 
+mod coded;
 mod columns;
+pub mod covariance;
 mod likelihood;
 mod newton;
 mod sample;
 mod warm_start;
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView1, ArrayView2};
 use rayon::prelude::*;
 
 use crate::checks;
+use crate::design::coded::NumbersAndFactors;
 use crate::design::covariates::{CHUNK, Covariates};
+use crate::design::factors::Factor;
 use crate::design::rank::{in_doubt, presence};
 use crate::error::{Error, Result};
 use crate::kernels::{self, BLOCK, sigmoid};
@@ -24,7 +28,10 @@ use crate::monitor::Monitor;
 use crate::units::tally::{Rows, Units};
 use crate::weighting::influence::by_row;
 
+pub use coded::fit_coded_with_scores;
+
 pub(crate) use columns::{Columns, Resampled};
+use covariance::Covariance;
 pub(crate) use likelihood::{Likelihood, Sweep, standardized_penalty};
 pub(crate) use newton::{Optimum, Start, maximize, maximize_keeping};
 pub(crate) use warm_start::{Batch, Refit, WarmStart};
@@ -67,11 +74,11 @@ pub struct LogisticFit {
     /// d + 1, intercept first, on the caller's scale.
     pub coefficients: Vec<f64>,
     /// d + 1 by d + 1: the inverse of the (penalized) information.
-    pub covariance: Array2<f64>,
+    pub covariance: Covariance,
     /// The same of rows that were drawn with unequal chances, where there are sample weights: V M V, with V the
     /// inverse information and M the sum of squared scores (w (T - e))^2 x x' (Binder 1983, without the factor
     /// n / (n - 1)). It does not change with the scale of the weights.
-    pub sandwich: Option<Array2<f64>>,
+    pub sandwich: Option<Covariance>,
     /// d: the linear predictor is measured from here, which keeps its digits when covariates are
     /// far from zero.
     pub center: Vec<f64>,
@@ -85,6 +92,10 @@ pub struct LogisticFit {
     pub iterations: usize,
     pub gradient_norm: f64,
     pub penalty: f64,
+    /// Of a fit to factors how many levels each has, and how many numbers stand before it; see
+    /// [`crate::design::coded::NumbersAndFactors`].
+    pub factors: Vec<usize>,
+    pub after: Vec<usize>,
 }
 
 /// As [`fit_with_scores`], without them.
@@ -129,10 +140,11 @@ pub fn fit_with_scores(
     let mut fit = LogisticFit::new(center, &design, &map, optimum, spec.penalty);
     let mut scores = if is_kept { kept } else { fit.linear_predictor(x)? };
     fit.log_likelihood = log_likelihood(&scores, &rows);
-    scores.par_chunks_mut(CHUNK).for_each(sigmoid);
+    to_scores(&mut scores);
     if let Some(weight) = sample_weight {
         monitor.check()?;
-        fit.sandwich = Some(sandwich(&design, &map, &information, treatment, weight, &scores));
+        let found = sandwich(&design, &map, &information, treatment, weight, &scores);
+        fit.sandwich = Some(Covariance::Full(found));
     }
     Ok((fit, scores))
 }
@@ -166,6 +178,11 @@ fn fit_rows<'a>(
     at.equations = Some(first);
     let optimum = maximize_keeping(&likelihood, at, kept, spec, monitor)?;
     Ok((design, optimum))
+}
+
+/// Make scores of linear predictors.
+pub fn to_scores(linear: &mut [f64]) {
+    linear.par_chunks_mut(CHUNK).for_each(sigmoid);
 }
 
 /// The log-likelihood of rows with these linear predictors, summed by chunks, in their order.
@@ -239,7 +256,7 @@ impl LogisticFit {
         let aliased = optimum.aliased(design);
         Self {
             coefficients: map.dot(&ndarray::aview1(&optimum.beta)).to_vec(),
-            covariance: map.dot(&standardized).dot(&map.t()),
+            covariance: Covariance::Full(map.dot(&standardized).dot(&map.t())),
             sandwich: None, // where there are sample weights, for the caller to fill in
             intercept_at_center: design.to_callers(&optimum.beta)[0],
             center,
@@ -249,6 +266,8 @@ impl LogisticFit {
             iterations: optimum.iterations,
             gradient_norm: optimum.gradient_norm,
             penalty,
+            factors: Vec::new(),
+            after: Vec::new(),
         }
     }
 
@@ -256,11 +275,47 @@ impl LogisticFit {
     #[must_use]
     pub fn is_whole(&self) -> bool {
         let (terms, columns) = (self.coefficients.len(), self.center.len());
+        let is_whole = |found: &Covariance| found.is_square() && found.n_terms() == terms;
         let left_out = self.aliased.iter().chain(&self.diverging);
         terms == columns + 1
-            && self.covariance.dim() == (terms, terms)
-            && self.sandwich.as_ref().is_none_or(|found| found.dim() == (terms, terms))
+            && is_whole(&self.covariance)
+            && self.sandwich.as_ref().is_none_or(is_whole)
+            && self.factors.len() == self.after.len()
+            && self.factors.iter().all(|n_levels| (1..=terms).contains(n_levels))
+            && self.n_numbers().is_some_and(|n| self.after.iter().all(|k| *k <= n))
             && left_out.into_iter().all(|column| *column < columns)
+    }
+
+    /// How many numbers the terms have beside those of factors; none where there are fewer terms than that.
+    fn n_numbers(&self) -> Option<usize> {
+        let of_factors: usize = self.factors.iter().map(|n_levels| n_levels - 1).sum();
+        self.center.len().checked_sub(of_factors)
+    }
+
+    /// Linear predictors of rows whose factors are codes, as at the fit.
+    ///
+    /// # Errors
+    /// A number of columns or factors other than the model's, an unknown level.
+    pub fn coded_linear_predictor(
+        &self,
+        x: ArrayView2<'_, f64>,
+        factors: &[ArrayView1<'_, i64>],
+    ) -> Result<Vec<f64>> {
+        let is_model = self.n_numbers() == Some(x.ncols()) && self.factors.len() == factors.len();
+        if !is_model {
+            return Err(Error::Argument {
+                name: "factors",
+                found: format!("{} beside {} columns of x", factors.len(), x.ncols()),
+                allowed: "as many as the model was fitted on, beside as many columns",
+            });
+        }
+        let pairs = factors.iter().zip(&self.factors);
+        let factors: Vec<Factor> = pairs
+            .map(|(levels, n_levels)| Factor::new(*levels, Some(*n_levels)))
+            .collect::<Result<_>>()?;
+        let given = NumbersAndFactors { x, factors: &factors, after: &self.after };
+        given.check()?;
+        Ok(given.linear(&self.center, self.intercept_at_center, &self.coefficients[1..]))
     }
 
     /// Scores of the rows of `x`; equal rows get equal bits.

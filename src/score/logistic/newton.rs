@@ -16,11 +16,11 @@ const SEPARATED: f64 = 1e-6;
 
 /// A last step that moves a coefficient by more than this, in log odds a standard deviation, is looked
 /// at: next to an optimum it is under 1e-8.
-const LONG_STEP: f64 = 1e-3;
+pub(super) const LONG_STEP: f64 = 1e-3;
 
 /// A last step that moves somebody's log odds by more than this is on its way to infinity, where a level
 /// has only treated or only controls: each step then adds about 1.
-const RUNAWAY: f64 = 0.1;
+pub(super) const RUNAWAY: f64 = 0.1;
 
 /// From a gradient this small, over the sum of the weights, a step may lead to the optimum: there the linear
 /// predictors are kept, which spares a pass over the units.
@@ -178,9 +178,13 @@ fn fell<U: Units>(
 /// Whether the fitted scores leave next to nothing of the treatment's variance. A penalized optimum
 /// always exists.
 fn separated<U: Units>(likelihood: &Likelihood<'_, '_, U>, remaining_variance: f64) -> bool {
-    let control = likelihood.total - likelihood.treated;
-    let variance = likelihood.treated * control / likelihood.total;
-    !likelihood.is_penalized() && remaining_variance < SEPARATED * variance
+    !likelihood.is_penalized()
+        && separates(likelihood.treated, likelihood.total, remaining_variance)
+}
+
+/// Whether this variance is next to nothing of the treatment's.
+pub(super) fn separates(treated: f64, total: f64, remaining_variance: f64) -> bool {
+    remaining_variance < SEPARATED * (treated * (total - treated) / total)
 }
 
 /// The columns that a last step moves most, where it still moves somebody's log odds.
