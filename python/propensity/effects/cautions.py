@@ -22,8 +22,10 @@ from propensity.errors import (
     SampleWeightWarning,
     SmallSampleWarning,
 )
-from propensity.frames.checks import Bools, Floats
+from propensity.frames.checks import MOST_LEVELS, Bools, Floats
+from propensity.frames.levels import is_categorical
 from propensity.frames.lines import Subject
+from propensity.frames.native import Column
 
 # Coverage by the smaller arm's effective size, weighting for ATE: 10 to 20, 87%; 20 to 30, 91%; above, 92% to
 # 95% where overlap is good. For ATO: 10 to 20, 92%; above 20, 94% and more.
@@ -59,6 +61,22 @@ _LITTLE_OVERLAP = "little overlap"
 # 91%, 91%; 15 rows and more, 93% to 95%. For the ATT, where the smaller arm's model predicts its own rows
 # only, 93% and more.
 _ROWS_PER_TERM = 10
+
+
+def level_cautions(columns: Mapping[str, Column]) -> tuple[Warning, ...]:
+    """Say of which columns there are so many levels that their coefficients are the penalty's work too."""
+    found = []
+    for name, column in columns.items():
+        n_levels = len(column.cat.categories) if is_categorical(column) else 0
+        if n_levels > MOST_LEVELS:
+            found.append(
+                SmallSampleWarning(
+                    f"column '{name}': {n_levels:,} levels, of {len(column) / n_levels:,.1f} rows on "
+                    "average; the penalty draws the coefficients of small ones towards that of the first "
+                    "level, and leaves their imbalance behind"
+                )
+            )
+    return tuple(found)
 
 
 def may_be_uneven(estimand: str, ess: float, n_rows: float) -> bool:

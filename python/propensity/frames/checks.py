@@ -21,7 +21,7 @@ Rows: TypeAlias = NDArray[np.int64]
 
 _GREATEST = sys.float_info.max
 
-_MOST_LEVELS = 1_000  # a term for each: more is no description of anybody, and a matrix that no memory holds
+MOST_LEVELS = 1_000  # a term for each: more is no description of anybody, and a matrix that no memory holds
 
 _COLUMNS = (np.ndarray, pd.Series)
 
@@ -301,13 +301,17 @@ def _is_surely_complete(column: pd.Series[Any]) -> bool:
     )
 
 
-def levels(column: pd.Series[Any]) -> None:
-    """Require a categorical column to have levels few enough to be a term for each."""
+def levels(column: pd.Series[Any], *, penalty: float | None = None) -> None:
+    """Require a categorical column to have levels few enough to be a term for each.
+
+    With a `penalty` above 0 there may be many; None is where there can be none.
+    """
     n_levels, n_rows = len(column.cat.categories), len(column)
-    if n_levels > _MOST_LEVELS:
+    if not penalty and n_levels > MOST_LEVELS:
+        without, other = ("", "") if penalty is None else (" without a penalty", ", or take penalty=1.0")
         raise InvalidInputError(
-            f"column '{column.name}': {n_levels:,} levels, and a term for each; more than {_MOST_LEVELS:,} "
-            "are not fitted: leave it out, or group its levels"
+            f"column '{column.name}': {n_levels:,} levels, and a term for each; more than {MOST_LEVELS:,} "
+            f"are not fitted{without}: leave it out, or group its levels{other}"
         )
     if n_levels > 20 and n_levels > n_rows / 2:
         raise InvalidInputError(
