@@ -71,6 +71,12 @@ impl Link {
 
     /// How fast the log odds of a row's score grow with its linear predictor: f / (e (1 - e)).
     #[must_use]
+    pub fn log_odds_slope_at(self, score: f64) -> f64 {
+        if self == Self::Logit { 1.0 } else { self.log_odds_slope(self.linear_predictor(score)) }
+    }
+
+    /// The same where the linear predictor is at hand.
+    #[must_use]
     pub fn log_odds_slope(self, eta: f64) -> f64 {
         match self {
             Self::Logit => 1.0,

@@ -158,11 +158,11 @@ impl<'x> ScoreModel<'x> {
         }
     }
 
-    /// The variance that the coefficients give a sum whose derivative in the log odds of row i's score is
-    /// `slope[i]`: g' V g, with g the sum of `slope[i]` `x_i`.
+    /// The variance that the coefficients give a sum whose derivative in row i's linear predictor is `slope[i]`: g' V g,
+    /// with g the sum of `slope[i]` `x_i`.
     #[must_use]
     pub fn variance(&self, slope: &[f64]) -> f64 {
-        let gradient = self.gradient(slope);
+        let gradient = self.covariates.gradient(slope);
         let mut direction = gradient.clone();
         self.information.solve(&mut direction);
         gradient.iter().zip(&direction).map(|(g, v)| g * v).sum()
