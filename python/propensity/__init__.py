@@ -12,6 +12,8 @@ Who opts in, and can be compared
     `Forest` say how trees are grown; `overlap`, `trim`.
 Which of hundreds of covariates matter
     `select_covariates` gives `SelectedCovariates`, to hand on.
+How small an effect can be found, and with how many users
+    `design`.
 What the feature did, several answers at once
     `estimate`, `bootstrap`, with a list of specifications: `IPW`, `AIPW`, `IPWRA`, `RegressionAdjustment`,
     `NearestNeighbors`, `PairMatching`, `FullMatching`, `CoarsenedMatching`, `Subclassification`, `Balancing`.
@@ -92,6 +94,8 @@ from propensity.sensitivity.robustness_result import RobustnessValue
 from propensity.sensitivity.rosenbaum import RosenbaumBounds
 from propensity.study.check import check
 from propensity.study.check_result import Check
+from propensity.study.design import design
+from propensity.study.design_result import Design
 from propensity.study.estimate import estimate
 from propensity.study.estimates import Estimates, EstimatesByOutcome
 from propensity.study.study import Study
@@ -115,6 +119,7 @@ __all__ = [
     "Check",
     "CoarsenedMatching",
     "CrossFittedScores",
+    "Design",
     "EValue",
     "Effect",
     "EffectTest",
@@ -155,6 +160,7 @@ __all__ = [
     "check",
     "core",
     "datasets",
+    "design",
     "e_value",
     "errors",
     "estimate",

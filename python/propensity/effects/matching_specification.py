@@ -197,8 +197,9 @@ class NearestNeighbors(ScoreSpecification, Matching):
         Whose units to leave out beyond the other arm's range of scores.
     seed : int, default 0
         Of the draws that settle ties where a unit may not be used freely; of the folds too.
-    score_model : "logistic", ps.Boosting(...), ps.Forest(...) or a classifier, default "logistic"
-        What gives the scores of an analysis, as for `fit_propensity`. Where scores are given it is not asked.
+    score_model : "logistic", "probit", "cloglog", ps.Boosting(...), ps.Forest(...) or a classifier
+        What gives the scores of an analysis, as for `fit_propensity`, "logistic" by default. Where scores are
+        given it is not asked.
     n_folds, n_repeats : int, default None and 1
         As for `fit_propensity`.
     variance_neighbors : int, default 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -45,13 +45,13 @@ from propensity.outcomes.models import (
     warn_of_outcome_terms,
 )
 from propensity.outcomes.split_scores import scores_in_study, split_of_fitted
-from propensity.scores.choice import ScoreChoice
+from propensity.scores.choice import LOGISTIC, ScoreChoice
 from propensity.scores.cross_fitted import CrossFittedScores
 from propensity.scores.flexible import Asked
+from propensity.scores.learners import ScoreWord
 from propensity.scores.logistic import named_model
 from propensity.scores.model import ModelScores
 from propensity.scores.scored import FittedScores, Scored, warn_of_left_out
-from propensity.scores.separation import Separation
 from propensity.weighting.balancing import BalancedSample
 from propensity.weighting.doubts import ipw_doubts
 from propensity.weighting.ipw import scored_effect, scored_out_of_sample
@@ -81,45 +81,53 @@ class Comparison:
     penalty: float
     contrast: Contrast
     measured: Measured
+    _fits: dict[str, FittedScores | InvalidInputError] = field(default_factory=dict)
     _adjusted: list[AdjustedEffects] = field(default_factory=list)
     _balanced: list[BalancedSample] = field(default_factory=list)
     _matched: dict[str, Matches | Subclasses] = field(default_factory=dict)
     _effects_on: dict[str, EffectOn] = field(default_factory=dict)
     _cross_fitted: dict[tuple[ScoreChoice, str, bool], CrossFittedScores] = field(default_factory=dict)
 
-    @cached_property
-    def _fit(self) -> FittedScores | InvalidInputError:
-        try:
-            return self.study.score.fit(self.penalty).usable(self.study.sample.frame.index)
-        except NOT_TO_BE_HAD as error:
-            return error
+    def _fit(self, score_model: ScoreWord) -> FittedScores | InvalidInputError:
+        if score_model not in self._fits:
+            try:
+                fitted = self.study.score.fit(self.penalty, score_model)
+                self._fits[score_model] = fitted.usable(self.study.sample.frame.index)
+            except NOT_TO_BE_HAD as error:
+                self._fits[score_model] = error
+        return self._fits[score_model]
 
-    @property
-    def fitted(self) -> FittedScores:
-        """The score model.
+    def fitted(self, score_model: ScoreWord) -> FittedScores:
+        """Give a score model that is fitted to all rows, the same to all who ask for it.
 
         Raises
         ------
         SeparationError, ConvergenceError
             It cannot be fitted.
         """
-        if isinstance(self._fit, InvalidInputError):
-            raise self._fit
-        return self._fit
+        found = self._fit(score_model)
+        if isinstance(found, InvalidInputError):
+            raise found
+        return found
 
     @property
-    def separation(self) -> Separation | None:
-        """Where the score model is separated, if it was asked for."""
-        found = self.__dict__.get("_fit")
-        return found.separation if isinstance(found, FittedScores) else None
+    def _asked_for(self) -> list[FittedScores]:
+        return [found for found in self._fits.values() if isinstance(found, FittedScores)]
+
+    @property
+    def separations(self) -> list[str]:
+        """Say where the score models that were asked for are separated."""
+        return [str(found.separation) for found in self._asked_for]
 
     def warn_of_models(self) -> None:
-        """Warn of what the score model has to say, if it was asked for, and of terms of outcome models."""
-        found = self.__dict__.get("_fit")
-        if isinstance(found, FittedScores):
-            found.warn_of_terms()
+        """Warn of what the score models that were asked for have to say, and of terms of outcome models."""
+        told = None
+        for found in self._asked_for:
+            if found.dropped != told:
+                found.warn_of_terms()
             found.warn_of_separation()
-        told = found.dropped if isinstance(found, FittedScores) else None
+            found.warn_of_weights()
+            told = found.dropped
         columns = dict.fromkeys(column for adjusted in self._adjusted for column in adjusted.left_out)
         if self._adjusted:
             warn_of_outcome_terms(self.study, columns, told)
@@ -181,7 +189,11 @@ class Comparison:
                 split = split_of_fitted(study, columns, estimator, self.cross_fitted(estimator))
                 return cross_fitted_effects(study, split, estimator, contrast)
             case AIPW() | IPWRA() | RegressionAdjustment():
-                fitted = self.fitted if estimator.needs_score else None
+                fitted = (
+                    None
+                    if isinstance(estimator, RegressionAdjustment)
+                    else self.fitted(estimator.score_model)
+                )
                 adjusted = adjusted_effects(study, estimator, fitted, contrast)
                 self._adjusted.append(adjusted)
                 return adjusted
@@ -195,7 +207,7 @@ class Comparison:
     def scored(self, spec: IPW) -> Scored:
         """Give the scores that rows are weighted by, with what is known of them."""
         if spec.needs_score:
-            return self.fitted.scored
+            return self.fitted(spec.score_model).scored
         scores = self.cross_fitted(spec)
         return scored_out_of_sample(self.study.sample, scores, scores.of_those_there.mean(axis=0))
 
@@ -206,7 +218,7 @@ class Comparison:
         if isinstance(spec, CoarsenedMatching):
             return coarsened(self.df, replace(spec, covariates=self._columns_of(spec)), **given)
         if isinstance(spec, Subclassification):
-            return subclassified(self.df, spec, scores=self._named_model, **given)
+            return subclassified(self.df, spec, scores=self._named_model(LOGISTIC), **given)
         if not spec.on_scores and spec.covariates is None:
             spec = replace(spec, covariates=roles.covariates)
         rows = read_rows_to_match(self.df, spec, scores=self._scores_to_match(spec), **given)
@@ -218,19 +230,21 @@ class Comparison:
             return spec.covariates
         return parse_covariates(self.roles.covariates, self.df, treatment=self.roles.treatment).columns
 
-    @property
-    def _named_model(self) -> ModelScores:
-        return named_model(self.fitted, self.roles.treatment, self.study.sample.frame)
+    def _named_model(self, word: ScoreWord) -> ModelScores:
+        return named_model(self.fitted(word), self.roles.treatment, self.study.sample.frame)
 
     def _scores_to_match(self, spec: NearestNeighbors | FullMatching) -> ModelScores | None:
         """Give the scores of a matching; those of covariates do without, if none can be had.
 
         Distances between covariates need no scores, which say who chooses first if they are there.
         """
-        if isinstance(spec, NearestNeighbors) and not spec.needs_score:
-            return self.cross_fitted(spec)
-        can_do_without = not spec.wanting_scores() and not isinstance(self._fit, FittedScores)
-        return None if can_do_without else self._named_model
+        word: ScoreWord = LOGISTIC
+        if isinstance(spec, NearestNeighbors):
+            if not spec.needs_score:
+                return self.cross_fitted(spec)
+            word = spec.score_model
+        can_do_without = not spec.wanting_scores() and not isinstance(self._fit(word), FittedScores)
+        return None if can_do_without else self._named_model(word)
 
     def columns_of_matches(self, outcome: str) -> dict[str, Any]:
         """Say what matches are asked about: values as they are measured, under their names."""

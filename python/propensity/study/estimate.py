@@ -231,7 +231,7 @@ def _tell(comparison: Comparison, found: Sequence[Estimates]) -> None:
         for effect in estimates.effects.values():
             for caution in effect.cautions:
                 cautions.setdefault(without_remedy(caution), caution)
-    warn_once(cautions.values(), [str(comparison.separation)])
+    warn_once(cautions.values(), comparison.separations)
     reasons = [reason for estimates in found for reason in _by_reason(estimates.failures)]
     warn_once(map(FailedEstimatorWarning, reasons))
 
@@ -261,7 +261,7 @@ def effect_by(
     effect = comparison.effect(estimator)
     if not silent:
         comparison.warn_of_models()
-        warn_once(effect.cautions, [str(comparison.separation)])
+        warn_once(effect.cautions, comparison.separations)
     return effect
 
 
