@@ -120,6 +120,10 @@ class SampleWeightWarning(UserWarning):
     """Sample weights look like counts of identical users, or are balancing weights of the scores in hand."""
 
 
+class ArgumentWarning(UserWarning):
+    """An argument is probably something else than it is given as."""
+
+
 class CalibrationWarning(UserWarning):
     """The scores cannot be the probabilities of this treatment."""
 

@@ -226,7 +226,7 @@ class Effect(ReportedEffect):
         InvalidInputError
             The means have no such contrast.
         """
-        checks.choice("contrast", contrast, get_args(Contrast))
+        contrast = checks.word("contrast", contrast, get_args(Contrast))
         if contrast == self.contrast:
             return self
         require_means(contrast, self.mean_treated, self.mean_control, bounded=self.bounded)

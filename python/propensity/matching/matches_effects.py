@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, cast, overload
 
+from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.grouped import GroupedEffects
 from propensity.effects.several import Effects
@@ -31,6 +32,7 @@ class MatchesWithEffects(MatchedInSets):
         bias_adjust: object = None,
         by: str | Sequence[str],
         per: object = None,
+        contrast: Contrast = "difference",
         inference: PairInference | None = None,
     ) -> GroupedEffects: ...
 
@@ -42,6 +44,7 @@ class MatchesWithEffects(MatchedInSets):
         bias_adjust: object = None,
         by: None = None,
         per: object = None,
+        contrast: Contrast = "difference",
         inference: PairInference | None = None,
     ) -> Effects: ...
 
@@ -53,6 +56,7 @@ class MatchesWithEffects(MatchedInSets):
         bias_adjust: object = None,
         by: None = None,
         per: object = None,
+        contrast: Contrast = "difference",
         inference: PairInference | None = None,
     ) -> Effect: ...
 
@@ -63,6 +67,7 @@ class MatchesWithEffects(MatchedInSets):
         bias_adjust: object = None,
         by: str | Sequence[str] | None = None,
         per: object = None,
+        contrast: Contrast = "difference",
         inference: PairInference | None = None,
     ) -> Effect | Effects | GroupedEffects:
         """Compare the outcome of the matched units: mean over focal units of own minus donors' mean.
@@ -84,6 +89,8 @@ class MatchesWithEffects(MatchedInSets):
             are: the effect in each. Rows have to be matched within the groups (``exact=["tier"]``).
         per : None, str, Series or array (n,), default None
             What the outcome is divided by, arm by arm, as for `ipw`: clicks per view.
+        contrast : {"difference", "ratio", "percent", "odds_ratio"}, default "difference"
+            What the two means are made into, as for `ipw`; "percent" is the lift.
         inference : {"score", "cluster"} or None, default None
             Without replacement, how the standard error is made; see the notes. None takes "score" where it
             can be had and the scores are those of a `PropensityModel`, "cluster" otherwise.
@@ -97,7 +104,8 @@ class MatchesWithEffects(MatchedInSets):
         Raises
         ------
         InvalidInputError
-            Some sets have rows of several groups; what is divided by is negative.
+            Some sets have rows of several groups; what is divided by is negative; the means have no such
+            contrast.
 
         Notes
         -----
@@ -129,7 +137,7 @@ class MatchesWithEffects(MatchedInSets):
             return effect_on_matched(part, y, x, inference, is_part=is_part)
 
         read = partial(read_matched, matches, bias_adjust=bias_adjust)
-        return effects_of(matches, outcome, per, by, read, compare)
+        return effects_of(matches, outcome, per, by, read, compare, contrast)
 
     def _in_group(self, inside: Bools) -> Matches:
         """Leave the focal units of some rows (n,), and their donors."""

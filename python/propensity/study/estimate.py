@@ -124,7 +124,7 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     checks.one_outcome("estimate", outcome, treatment, covariates)
     check_estimators(estimators, penalty)
     checks.confidence_level(level)
-    checks.choice("contrast", contrast, get_args(Contrast))
+    contrast = checks.word("contrast", contrast, get_args(Contrast))
     for estimator in estimators:
         if isinstance(estimator, NearestNeighbors):
             _require_supported(estimator, cluster)

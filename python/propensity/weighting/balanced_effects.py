@@ -149,7 +149,7 @@ class BalancedWithEffects(WeightedResult):
         1985). Without that, and by a bootstrap that makes the weights anew, it is too small where terms are
         many: with 59 terms at n = 1,000, 95% intervals covered 82% to 91% without, and 95% to 99% with it.
         """
-        checks.choice("contrast", contrast, get_args(Contrast))
+        contrast = checks.word("contrast", contrast, get_args(Contrast))
         clusters = None if cluster is None else self._clusters(cluster)
         if by is not None:
             require_one_way(clusters, ONE_WAY_BY_GROUP)
