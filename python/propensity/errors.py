@@ -276,6 +276,10 @@ class SampleWeightWarning(UserWarning):
     """
 
 
+class ArgumentWarning(UserWarning):
+    """An argument is probably something else than it is given as."""
+
+
 class CalibrationWarning(UserWarning):
     """The scores cannot be the probabilities of this treatment.
 

@@ -502,3 +502,19 @@ def test_what_groups_have_in_common_is_said_once():
         "g = x1: the arms differ by 0.1 in x1",
         "g = x2: the arms differ by 0.1 in x2",
     ]
+
+
+def test_name_of_no_group_is_answered_in_a_sentence(rows):
+    df = rows.assign(k=np.where(rows["b"] > 0, 1, 0))
+    grouped = ps.aipw(df, outcome="y", treatment="t", covariates=["a", "b"], by=["g", "k"])
+    with pytest.raises(KeyError) as caught:
+        grouped["north"]
+    assert str(caught.value) == (
+        "'north' is no group by g, k: a group has a value of each, as in effects['north', 0]; there are "
+        "('north', 0), ('north', 1)"
+    )
+    with pytest.raises(KeyError) as caught:
+        grouped["east", 0]
+    assert "there are ('north', 0), ('north', 1), ('south', 0), ('south', 1), ('west', 0) and 1 more" in str(
+        caught.value
+    )

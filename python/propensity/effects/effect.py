@@ -333,7 +333,7 @@ class Effect(ReportedEffect):
         >>> print(f"{effect.contrast_as('percent').estimate:.1f}%")
         23.8%
         """
-        checks.choice("contrast", contrast, get_args(Contrast))
+        contrast = checks.word("contrast", contrast, get_args(Contrast))
         if contrast == self.contrast:
             return self
         require_means(contrast, self.mean_treated, self.mean_control, bounded=self.bounded)

@@ -316,6 +316,6 @@ class NearestNeighbors(ScoreSpecification, Matching):
 
 
 def _frozen_names(role: str, names: Sequence[str] | str | None) -> Sequence[str] | str | None:
-    if role == "exact" and isinstance(names, str):
-        raise TypeError(f"exact: a list of columns is needed, as exact=[{names!r}]")
+    if role == "exact" and isinstance(names, str):  # a column by itself; covariates may be a formula
+        return (names,)
     return names if names is None or isinstance(names, str) else tuple(names)

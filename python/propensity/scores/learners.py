@@ -190,7 +190,10 @@ def _reads_levels_itself(part: Any) -> bool:
 def require(role: str, learner: Learner) -> None:
     """Require an object that can be fitted and predict."""
     methods = [name for name in ("fit", "predict", "predict_proba") if callable(getattr(learner, name, None))]
-    if isinstance(learner, type) or "fit" not in methods or len(methods) < 2:
+    if isinstance(learner, type):
+        name = f"ps.{learner.__name__}" if learner.__module__.startswith("propensity.") else learner.__name__
+        raise InvalidInputError(f"{role}: {learner.__name__} is a class; call it: {role}={name}()")
+    if "fit" not in methods or len(methods) < 2:
         raise InvalidInputError(
             f"{role}: a model with fit and predict is needed, as scikit-learn's have, not {learner!r}"
         )

@@ -158,7 +158,7 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     """
     check_estimators(estimators, penalty)
     checks.confidence_level(level)
-    checks.choice("contrast", contrast, get_args(Contrast))
+    contrast = checks.word("contrast", contrast, get_args(Contrast))
     for estimator in estimators:
         if isinstance(estimator, AnyMatching):
             _require_supported(estimator, cluster)

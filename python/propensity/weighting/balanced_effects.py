@@ -159,7 +159,7 @@ class BalancedWithEffects(WeightedResult):
         >>> print(f"{effect.estimate:.0f}%")
         16%
         """
-        checks.choice("contrast", contrast, get_args(Contrast))
+        contrast = checks.word("contrast", contrast, get_args(Contrast))
         clusters = None if cluster is None else self._clusters(cluster)
         if by is not None:
             require_one_way(clusters, ONE_WAY_BY_GROUP)

@@ -272,7 +272,7 @@ def ipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     16.1%
     """
     spec = IPW(estimand, truncate=truncate)
-    checks.choice("contrast", contrast, get_args(Contrast))
+    contrast = checks.word("contrast", contrast, get_args(Contrast))
     require_groups(by, within=within)
     metrics = Metrics(outcome, per, winsorize)
     measured = metrics.measured(
