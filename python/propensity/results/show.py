@@ -58,6 +58,16 @@ class Shown(ReadOnly):
         -------
         str
             Whatever the data contain is escaped.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+        >>> effect = ps.ipw(users, outcome="task_completed", treatment=treatment, scores=model)
+        >>> effect.to_html().startswith("<p>Effect (ATE)")
+        True
         """
         table, notes = self._written()
         headline = html.escape(self._headline()).replace("\n", "<br>")
@@ -70,6 +80,16 @@ class Shown(ReadOnly):
         Returns
         -------
         str
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+        >>> effect = ps.ipw(users, outcome="task_completed", treatment=treatment, scores=model)
+        >>> print(effect.to_markdown().splitlines()[0])
+        Effect (ATE): difference +0.136913
         """
         table, notes = self._written()
         lines = [markdown_text(line) for line in self._headline().split("\n")]
@@ -82,6 +102,16 @@ class Shown(ReadOnly):
         Returns
         -------
         str
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+        >>> effect = ps.ipw(users, outcome="task_completed", treatment=treatment, scores=model)
+        >>> r"\toprule" in effect.to_latex()
+        True
         """
         table, notes = self._written()
         lines = [latex_text(line) for line in self._headline().split("\n")]
