@@ -5,6 +5,7 @@ An answer is a dict by (kind, name). The kind says how a number has to move with
 estimate, error, ends (low, high)             in units of the outcome, free of its zero
 draws, drawn error, drawn ends                the same, of resamples
 mean                                          in units of the outcome
+spread                                        the same, free of its zero: how much it varies
 test                                          p-values, effective sizes, counts
 smd, variance_ratio, column                   of covariates: differences, ratios, in units of the column
 coefficient, coefficient_error                of the score model, in units of the column
@@ -80,6 +81,7 @@ def of_effect(effect: ps.Effect, world: World) -> Answer:
         ("ends", "conf_int"): np.array(effect.conf_int()),
         ("mean", "mean treated"): effect.mean_treated,
         ("mean", "mean control"): effect.mean_control,
+        ("spread", "of the outcome"): effect.outcome_std_dev,
         ("test", "p_value"): effect.p_value,
         ("test", "fourth root of df"): effect.df**0.25,  # which is made of fourth powers of the influence
         ("test", "ess treated"): effect.ess_treated,
@@ -307,6 +309,21 @@ def _rosenbaum(matched: ps.Matches | ps.Subclasses, world: World) -> Answer:
     return answer
 
 
+def _m_test_of_few_values(matched: ps.Matches | ps.Subclasses, world: World) -> Answer:
+    """Of 0 and 1, for which several confounders may do as much: the same answer whichever comes first."""
+    found = matched.rosenbaum(world.df["yes"], test="m", alternative="greater", gammas=[1.0, 1.5, 2.0])
+    return {
+        (kind, f"{name} {row.gamma}"): getattr(row, name)
+        for row in found.table.itertuples()
+        for kind, name in (
+            ("test", "p_lower"),
+            ("test", "p_upper"),
+            ("share", "estimate_low"),
+            ("share", "estimate_high"),
+        )
+    }
+
+
 def robustness(name: str, estimator: Any) -> Estimator:
     def make(world: World, _: str) -> ps.RobustnessValue:
         roles = world.roles(ps.robustness_value)
@@ -476,6 +493,7 @@ ESTIMATORS = {
         grouped(
             "subclassify rosenbaum", ps.subclassify, read=_rosenbaum, takes_weights=False, n_subclasses=5
         ),
+        grouped("match_full m", ps.match_full, read=_m_test_of_few_values, takes_weights=False),
         bounded("sensitivity_bounds", [kind(whom) for kind in (ps.IPW, ps.AIPW) for whom in ADJUSTING]),
         bounded("sensitivity_bounds sharp", [ps.AIPW(whom) for whom in ADJUSTING], sharp=True),
         table("placebo", _placebo, _of_placebo),
