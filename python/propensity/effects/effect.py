@@ -200,6 +200,8 @@ class Effect(ReportedEffect):
             The means have no such contrast.
         """
         n_rows = int(treated.sum()), int((~treated).sum())
+        if std_error is None:
+            std_error = _error_of_difference(means, clusters)
         means, std_error = without_rounding(means, facts, ess, std_error, clusters)
         if not any(isinstance(caution, DegenerateWarning) for caution in cautions):
             cautions = (*cautions, *exact_cautions(facts, means, std_error))
@@ -357,6 +359,14 @@ class Effect(ReportedEffect):
             return inference.covariance(both, self.clusters)
         assert self.means_covariance is not None
         return self.means_covariance.values
+
+
+def _error_of_difference(means: ArmMeans, clusters: Rows | None) -> float:
+    """Make the standard error of the difference of two means of each row's influence on them."""
+    treated, control = means.influence_treated, means.influence_control
+    assert treated is not None
+    assert control is not None
+    return inference.std_error(treated - control, clusters)
 
 
 def _each_once(*cautions: Warning) -> tuple[Warning, ...]:
