@@ -89,8 +89,8 @@ def require_outcome_word(outcome_model: str, words: Sequence[str], *, learns: bo
     InvalidInputError
         It is another.
     """
-    if outcome_model in words:
-        return
+    if not isinstance(outcome_model, str) or outcome_model in words:
+        return checks.choice("outcome_model", outcome_model, words)
     told = _no_word("outcome_model", outcome_model, words)
     if not learns:
         told = told.partition("; ")[0] + "; other models are for ps.aipw and its AIPW, which are cross-fitted"
@@ -100,7 +100,7 @@ def require_outcome_word(outcome_model: str, words: Sequence[str], *, learns: bo
 def _no_word(role: str, given: str, words: Sequence[str]) -> str:
     """Say that a word is none, and what is given of the model that it may mean."""
     said = f"{role} must be one of {checks.listed(words)}, or a model, not {given!r}"
-    plain = given.lower().replace("_", "").replace("-", "").replace(" ", "")
+    plain = str(given).lower().replace("_", "").replace("-", "").replace(" ", "")
     kind = "classifier" if role == "score_model" else "regressor"
     if any(name in plain for name in ("boost", "gbm", "gbt", "lightgbm", "lgbm")):
         return f"{said}; take {role}=ps.Boosting()"
