@@ -81,7 +81,7 @@ def require_score_model(score_model: Learner) -> None:
         require_classifier("score_model", score_model)
 
 
-def require_outcome_word(outcome_model: str, words: Sequence[str], *, learns: bool) -> None:
+def require_outcome_word(outcome_model: object, words: Sequence[str], *, learns: bool) -> None:
     """Require a word for an outcome model; `learns` says whether models that are no words are taken too.
 
     Raises
@@ -90,7 +90,8 @@ def require_outcome_word(outcome_model: str, words: Sequence[str], *, learns: bo
         It is another.
     """
     if not isinstance(outcome_model, str) or outcome_model in words:
-        return checks.choice("outcome_model", outcome_model, words)
+        checks.choice("outcome_model", outcome_model, words)
+        return
     told = _no_word("outcome_model", outcome_model, words)
     if not learns:
         told = told.partition("; ")[0] + "; other models are for ps.aipw and its AIPW, which are cross-fitted"
