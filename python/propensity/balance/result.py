@@ -46,6 +46,18 @@ class Balance(LikeItsTable, Shown):
         sizes), whether there is a row of the scores ("distance"), and "products": for each sample the SMD of
         every square and product of terms by name, whether or not they have rows, for `balance_summary`. With
         groups the sizes and products are by group, and "by" has its columns.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
+    >>> effect = ps.aipw(users, outcome="task_completed", **roles)
+    >>> found = ps.balance(users, **roles, weights={"IPW": effect})
+    >>> found.samples
+    ('unadjusted', 'IPW')
+    >>> float(found.smd["IPW"].abs().max()) < 0.01
+    True
     """
 
     table: pd.DataFrame
@@ -90,6 +102,16 @@ class Balance(LikeItsTable, Shown):
         Returns
         -------
         Series of int
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
+        >>> effect = ps.aipw(users, outcome="task_completed", **roles)
+        >>> found = ps.balance(users, **roles, weights={"IPW": effect})
+        >>> found.past().to_dict()
+        {'unadjusted': 3, 'IPW': 0}
         """
         return (self._of_terms.abs() >= threshold).sum().rename("n_past_smd")
 

@@ -324,6 +324,15 @@ class GroupedEffects(Shown, Mapping[Any, Effect]):
         -------
         DataFrame (G, 7)
             As `Effect.tidy`; `term` is the group, or a column each of several.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
+        >>> grouped = ps.aipw(users, outcome="task_completed", **roles, by="engagement_tier")
+        >>> grouped.tidy()["term"].tolist()
+        ['heavy', 'light', 'medium']
         """
         return tidied(self.to_frame(), self.contrast)
 

@@ -329,6 +329,15 @@ class ReportedEffect(WeightedResult):
         DataFrame (1, 7)
             `term` (the estimand), `estimate`, `std_error`, `statistic` (their ratio), `p_value`, `conf_low`,
             `conf_high` (95%). The error and statistic of a ratio are those of its logarithm.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
+        >>> effect = ps.aipw(users, outcome="task_completed", **roles)
+        >>> effect.tidy()["term"].tolist()
+        ['ATE']
         """
         return tidied(self.to_frame(), self.contrast)
 
@@ -344,6 +353,15 @@ class ReportedEffect(WeightedResult):
         -------
         Series (9,)
             What `to_frame` has in its one row, called by the estimand.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
+        >>> effect = ps.aipw(users, outcome="task_completed", **roles)
+        >>> bool(effect.to_series()["estimate"] == effect.estimate)
+        True
         """
         return pd.Series(self._row(level), name=self.estimand)
 

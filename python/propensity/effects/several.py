@@ -119,6 +119,15 @@ class Effects(Shown):
         -------
         DataFrame (k, 7)
             As `Effect.tidy`; `term` is the outcome.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
+        >>> effects = ps.aipw(users, outcome=["task_completed", "retained_7d"], **roles)
+        >>> effects.tidy()["term"].tolist()
+        ['task_completed', 'retained_7d']
         """
         return tidied(self.to_frame(), next(iter(self.by_outcome.values())).contrast)
 

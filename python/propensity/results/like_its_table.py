@@ -37,7 +37,18 @@ class LikeItsTable:
         return self.table.loc
 
     def xs(self, key: Any, axis: Any = 0, level: Any = None) -> Any:
-        """Take a cross-section of the table, as pandas does."""
+        """Take a cross-section of the table, as pandas does.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
+        >>> effect = ps.aipw(users, outcome="task_completed", **roles)
+        >>> found = ps.balance(users, **roles, weights={"IPW": effect})
+        >>> list(found.xs("smd", axis=1, level="measure"))
+        ['unadjusted', 'IPW']
+        """
         return self.table.xs(key, axis=axis, level=level)
 
     @property

@@ -58,6 +58,15 @@ class Shown(ReadOnly):
         -------
         str
             Whatever the data contain is escaped.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
+        >>> effect = ps.aipw(users, outcome="task_completed", **roles)
+        >>> effect.to_html().startswith("<p>Effect (ATE): difference")
+        True
         """
         table, notes = self._written()
         headline = html.escape(self._headline()).replace("\n", "<br>")
@@ -70,6 +79,15 @@ class Shown(ReadOnly):
         Returns
         -------
         str
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
+        >>> effect = ps.aipw(users, outcome="task_completed", **roles)
+        >>> effect.to_markdown().startswith("Effect (ATE): difference")
+        True
         """
         table, notes = self._written()
         lines = [markdown_text(line) for line in self._headline().split("\n")]
@@ -82,6 +100,15 @@ class Shown(ReadOnly):
         Returns
         -------
         str
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
+        >>> effect = ps.aipw(users, outcome="task_completed", **roles)
+        >>> effect.to_latex().endswith(r"\end{tabular}")
+        True
         """
         table, notes = self._written()
         lines = [latex_text(line) for line in self._headline().split("\n")]

@@ -61,6 +61,15 @@ class Check(Shown):
         Of the table; of its rows that are treated, -1 where that cannot be told.
     columns : tuple of str
         Which covariates were looked at.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
+    >>> found = ps.check(users, **roles, outcome="task_completed")
+    >>> found.ok, len(found)
+    (True, 0)
     """
 
     table: pd.DataFrame

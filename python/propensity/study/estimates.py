@@ -49,6 +49,15 @@ class Estimates(LikeItsTable, Shown):
         What was measured.
     level : float
         Coverage of the intervals.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
+    >>> found = ps.estimate(users, outcome="task_completed", **roles)
+    >>> bool(found["IPW ATE"].estimate == found.loc["IPW ATE", "estimate"])
+    True
     """
 
     table: pd.DataFrame
@@ -113,6 +122,15 @@ class Estimates(LikeItsTable, Shown):
         ------
         InvalidInputError
             The means have no such contrast.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
+        >>> found = ps.estimate(users, outcome="task_completed", **roles)
+        >>> found.contrast_as("percent").contrast
+        'percent'
         """
         effects = {label: effect.contrast_as(contrast) for label, effect in self.effects.items()}
         return Estimates.of(effects, self.failures, self.labels, self.outcome, self.level)
@@ -129,6 +147,15 @@ class Estimates(LikeItsTable, Shown):
         -------
         DataFrame
             As `table`.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
+        >>> found = ps.estimate(users, outcome="task_completed", **roles)
+        >>> bool((found.to_frame(0.99)["conf_low"] < found["conf_low"]).all())
+        True
         """
         if level is None or level == self.level:
             return self.table
@@ -142,6 +169,15 @@ class Estimates(LikeItsTable, Shown):
         DataFrame
             `term` (with groups also `group`), `estimate`, `std_error`, `statistic`, `p_value`, `conf_low`,
             `conf_high`, as `Effect.tidy`.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
+        >>> found = ps.estimate(users, outcome="task_completed", **roles)
+        >>> list(found.tidy())
+        ['term', 'estimate', 'std_error', 'statistic', 'p_value', 'conf_low', 'conf_high']
         """
         return tidied(self.table, self.contrast)
 
@@ -164,6 +200,15 @@ class EstimatesByOutcome(Shown, Mapping[str, Estimates]):
     ----------
     by_outcome : mapping of str to Estimates
         In the order asked for.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
+    >>> found = ps.estimate(users, outcome=["task_completed", "retained_7d"], **roles)
+    >>> list(found)
+    ['task_completed', 'retained_7d']
     """
 
     by_outcome: Mapping[str, Estimates]
@@ -205,6 +250,15 @@ class EstimatesByOutcome(Shown, Mapping[str, Estimates]):
         Returns
         -------
         EstimatesByOutcome
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
+        >>> found = ps.estimate(users, outcome=["task_completed", "retained_7d"], **roles)
+        >>> found.contrast_as("percent")["retained_7d"].contrast
+        'percent'
         """
         moved = {outcome: found.contrast_as(contrast) for outcome, found in self.by_outcome.items()}
         return replace(self, by_outcome=moved)
@@ -215,6 +269,15 @@ class EstimatesByOutcome(Shown, Mapping[str, Estimates]):
         Returns
         -------
         DataFrame
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
+        >>> found = ps.estimate(users, outcome=["task_completed", "retained_7d"], **roles)
+        >>> found.tidy()["outcome"].unique().tolist()
+        ['task_completed', 'retained_7d']
         """
         rows = {outcome: found.tidy() for outcome, found in self.by_outcome.items()}
         labelled = [table.assign(outcome=outcome) for outcome, table in rows.items()]
