@@ -145,7 +145,8 @@ class FullMatching(Matching):
 
     Examples
     --------
-    >>> FullMatching("ATE", on="logit").label
+    >>> import propensity as ps
+    >>> ps.FullMatching("ATE", on="logit").label
     'full matching ATE (logit)'
     """
 
