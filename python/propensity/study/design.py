@@ -104,8 +104,14 @@ def design(
             assert std_dev is not None
             found[estimand] = _planned(sample, scored.scores, estimand, std_dev)
         else:
-            roles = {"treatment": treatment, "scores": scores, "sample_weight": sample_weight}
-            pilot = ipw(df, outcome=outcome, estimand=estimand, **roles)
+            pilot = ipw(
+                df,
+                outcome=outcome,
+                treatment=treatment,
+                scores=scores,
+                estimand=estimand,
+                sample_weight=sample_weight,
+            )
             found[estimand] = _of_pilot(pilot, int(sample.present_rows.sum()))
     return Design.of(found, effect=effect, power=power, level=level)
 
