@@ -81,7 +81,7 @@ def of_effect(effect: ps.Effect, world: World) -> Answer:
         ("mean", "mean treated"): effect.mean_treated,
         ("mean", "mean control"): effect.mean_control,
         ("test", "p_value"): effect.p_value,
-        ("test", "df"): effect.df,
+        ("test", "fourth root of df"): effect.df**0.25,  # which is made of fourth powers of the influence
         ("test", "ess treated"): effect.ess_treated,
         ("test", "ess control"): effect.ess_control,
         ("weight", "weights"): by_user(effect.weights, world),

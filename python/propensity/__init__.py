@@ -3,6 +3,8 @@
 Two doors lead in. The functions here take a data frame (pandas, polars, pyarrow) and names of columns; those
 of the same names in `propensity.core` take NumPy arrays. `propensity.plots` draws what both give back.
 
+A whole analysis, from what is said once to a report
+    `Study`: `.check()`, `.overlap()`, `.estimate()`, `.balance()`, `.by()`, `.sensitivity()`, `.summary()`.
 What is amiss with a table
     `check` gives a `Check`: findings, worst first, each with the line that mends it.
 Who opts in, and can be compared
@@ -14,7 +16,8 @@ How small an effect can be found, and with how many users
     `design`.
 What the feature did, several answers at once
     `estimate`, `bootstrap`, with a list of specifications: `IPW`, `AIPW`, `IPWRA`, `RegressionAdjustment`,
-    `NearestNeighbors`, `Balancing`.
+    `NearestNeighbors`, `PairMatching`, `FullMatching`, `CoarsenedMatching`, `Subclassification`, `Balancing`.
+    `estimate` gives `Estimates`, of several outcomes `EstimatesByOutcome`.
 By weighting
     `ipw`; `balancing_weights`, `truncate`; `fit_weights` gives `BalancingWeights`, with which terms balance
     exactly; `weighted_effect` for weights from anywhere.
@@ -29,7 +32,7 @@ For whom
     `by="tier"` gives `GroupedEffects`, with one table and `.test_equal()`; `best_linear_projection`: how the
     effect changes with tenure; `rank_effect`: whether a rule that says whom to treat first is worth anything.
 Whether the arms are alike
-    `smd`, `balance`, `balance_summary`.
+    `smd`, `balance`, which gives a `Balance`, `balance_summary`.
 What if something is hidden
     `e_value` of a published number, `effect.e_value()` of an effect; `matches.rosenbaum("outcome")`;
     `robustness_value`, `sensitivity_bounds`; `placebo`.
@@ -59,8 +62,9 @@ from propensity.effects.estimators import (
 )
 from propensity.effects.grouped import GroupedEffects
 from propensity.effects.hypotheses import EffectTest
-from propensity.effects.matching_specification import NearestNeighbors
+from propensity.effects.matching_specification import FullMatching, NearestNeighbors
 from propensity.effects.several import Effects
+from propensity.effects.subclass_specification import CoarsenedMatching, PairMatching, Subclassification
 from propensity.matching.coarsened import match_cem
 from propensity.matching.full import match_full
 from propensity.matching.matches import Matches
@@ -94,6 +98,7 @@ from propensity.study.design import design
 from propensity.study.design_result import Design
 from propensity.study.estimate import estimate
 from propensity.study.estimates import Estimates, EstimatesByOutcome
+from propensity.study.study import Study
 from propensity.weighting.balancing import fit_weights
 from propensity.weighting.balancing_weights import BalancingWeights
 from propensity.weighting.ipw import balancing_weights, ipw
@@ -112,6 +117,7 @@ __all__ = [
     "Boosting",
     "BootstrapResult",
     "Check",
+    "CoarsenedMatching",
     "CrossFittedScores",
     "Design",
     "EValue",
@@ -123,11 +129,13 @@ __all__ = [
     "EstimatesByOutcome",
     "Estimator",
     "Forest",
+    "FullMatching",
     "GroupedEffects",
     "LinearProjection",
     "Matches",
     "NearestNeighbors",
     "Overlap",
+    "PairMatching",
     "Placebo",
     "PropensityModel",
     "QuantileEffects",
@@ -137,7 +145,9 @@ __all__ = [
     "RosenbaumBounds",
     "SelectedCovariates",
     "SensitivityBounds",
+    "Study",
     "Subclasses",
+    "Subclassification",
     "Trimmed",
     "TruncatedWeights",
     "__version__",

@@ -262,7 +262,7 @@ class IntervalWarning(UserWarning):
 
 
 class SampleWeightWarning(UserWarning):
-    """Sample weights look like counts of identical users, which would make standard errors too large.
+    """Sample weights look like counts of identical users, or are balancing weights of the scores in hand.
 
     Examples
     --------

@@ -20,19 +20,19 @@
 use super::matched_arm::{MatchedArm, MatchedRows};
 use super::neighbors::Found;
 use super::outcome_variance::neighborhoods;
-use crate::design::covariates::{CHUNK, Covariates};
+use crate::design::covariates::CHUNK;
 use crate::error::Result;
 use crate::monitor::Monitor;
 use crate::weighting::estimand::Estimand;
-use crate::weighting::influence::ScoreModel;
+use crate::weighting::influence::{ScoreFit, ScoreModel};
 
-/// d' V_b d - c' V_b c, with the covariates and the penalty of the score model.
+/// d' V_b d - c' V_b c, with the score model.
 pub fn correction(
     arms: &[MatchedArm; 2],
     rows: &MatchedRows<'_>,
     estimand: Estimand,
     tau: f64,
-    (covariates, penalty): (&Covariates<'_>, f64),
+    model: ScoreFit<'_, '_>,
     n_others: usize,
     monitor: &Monitor,
 ) -> Result<f64> {
@@ -40,7 +40,7 @@ pub fn correction(
     let c = local.factors(|e| [estimand.tilt(e) * e, estimand.tilt(e) * (1.0 - e)], monitor)?;
     let d = local.factors(|e| [-estimand.tilt_slope(e), estimand.tilt_slope(e)], monitor)?;
     monitor.check()?;
-    let model = ScoreModel::new(covariates, rows.treatment, rows.scores, None, penalty)?;
+    let model = ScoreModel::new(model, rows.treatment, rows.scores, None)?;
     let matched: f64 = arms.iter().map(MatchedArm::n_matched).sum();
     Ok((model.variance(&d) - model.variance(&c)) / (matched * matched))
 }

@@ -67,8 +67,9 @@ pub trait Objective {
     /// What is maximized.
     fn penalized(&self, beta: &[f64], monitor: &Monitor) -> Result<f64>;
 
-    /// The most that a change of the coefficients moves the linear predictor of any unit that counts.
-    fn largest_move(&self, step: &[f64], monitor: &Monitor) -> Result<f64>;
+    /// The most that a change of the coefficients moves the linear predictor of any unit that counts; of probabilities
+    /// their log odds, in which `from` the coefficients before it decide too.
+    fn largest_move(&self, from: &[f64], step: &[f64], monitor: &Monitor) -> Result<f64>;
 }
 
 /// Where Newton's method ended, on standardized covariates.
@@ -198,7 +199,7 @@ pub fn maximize_keeping(
 
         // 4. Done: the step just taken comes on top of a gradient that was small enough.
         if gradient_norm <= limits.tolerance {
-            let diverging = diverging(likelihood, &step, remaining_variance, monitor)?;
+            let diverging = diverging(likelihood, &from, &step, remaining_variance, monitor)?;
             let is_kept = !kept.is_empty() && largest(&step) <= NEGLIGIBLE;
             let beta = if is_kept { from } else { beta };
             let at = Optimum { beta, information, gradient_norm, iterations, diverging, is_kept };
@@ -229,11 +230,12 @@ fn separated(likelihood: &impl Objective, remaining_variance: f64) -> bool {
 /// [`Error::Separation`] where scores leave next to nothing of the treatment's variance.
 fn diverging(
     likelihood: &impl Objective,
+    from: &[f64],
     step: &[f64],
     remaining_variance: f64,
     monitor: &Monitor,
 ) -> Result<Vec<usize>> {
-    let columns = running_off(likelihood, step, monitor)?;
+    let columns = running_off(likelihood, from, step, monitor)?;
     if separated(likelihood, remaining_variance) {
         Err(Error::Separation { columns })
     } else {
@@ -241,8 +243,14 @@ fn diverging(
     }
 }
 
-fn running_off(likelihood: &impl Objective, step: &[f64], monitor: &Monitor) -> Result<Vec<usize>> {
-    if largest(&step[1..]) <= LONG_STEP || likelihood.largest_move(step, monitor)? <= RUNAWAY {
+fn running_off(
+    likelihood: &impl Objective,
+    from: &[f64],
+    step: &[f64],
+    monitor: &Monitor,
+) -> Result<Vec<usize>> {
+    if largest(&step[1..]) <= LONG_STEP || likelihood.largest_move(from, step, monitor)? <= RUNAWAY
+    {
         return Ok(Vec::new());
     }
     let changes = likelihood.by_standard_deviation(step);

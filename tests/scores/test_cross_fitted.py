@@ -201,7 +201,10 @@ def test_seed_settles_what_is_drawn(df):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"score_model": "probit"}, "score_model must be one of 'logistic', not 'probit'"),
+        (
+            {"score_model": "scobit"},
+            "score_model must be one of 'logistic', 'probit', 'cloglog', not 'scobit'",
+        ),
         ({"score_model": KNeighborsClassifier}, "score_model: a model with fit and predict is needed"),
         ({"score_model": 3}, "score_model: a model with fit and predict is needed"),
         ({"score_model": StandardScaler()}, "score_model: a model with fit and predict is needed"),

@@ -133,7 +133,7 @@ def test_labels_say_what_is_fitted():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: ps.IPW(score_model="probit"), "score_model must be one of 'logistic'"),
+        (lambda: ps.IPW(score_model="scobit"), "score_model must be one of 'logistic'"),
         (lambda: ps.IPW(score_model=OUTCOME), "score_model: a classifier is needed, with predict_proba"),
         (lambda: ps.AIPW(outcome_model=ps.Forest()), "outcome_model: Forest gives scores"),
         (lambda: ps.AIPW(outcome_model=3), "outcome_model: a model with fit and predict is needed"),

@@ -219,10 +219,11 @@ def balance(
     frame = open_frame(df, treatment=treatment, covariates=terms.columns, also=also)
     treated = frame.treated(treatment)
     base = read_sample_weight(frame, sample_weight, treated)
-    weightings = {
-        name: read_weights(frame, given, treated, base, role) for name, (role, given) in named.items()
-    }
     distance = None if scores is None else read_scores(frame, scores, treated, base)
+    weightings = {
+        name: read_weights(frame, given, treated, base, role, distance)
+        for name, (role, given) in named.items()
+    }
     x, recipe = make_terms(frame, terms, all_levels=True, sample_weight=base)
     if scores is not None and DISTANCE in recipe.names:
         raise InvalidInputError(

@@ -68,6 +68,8 @@ class Effect(ReportedEffect):
         Which cluster a row is in; -1 for rows that are left out.
     bounded : bool
         Whether every outcome lies in [0, 1], so that its mean has odds.
+    binary : bool
+        Whether every outcome is 0 or 1, so that its mean is a risk.
     treated : ndarray (n,) of bool, or None
         Who was treated, in row order.
     fingerprint : Fingerprint or None
@@ -126,6 +128,7 @@ class Effect(ReportedEffect):
     influence_control: Floats | None = None
     clusters: Rows | None = None
     bounded: bool = False
+    binary: bool = False
     treated: Bools | None = None
     fingerprint: Fingerprint | None = None
     whom: str = ""
@@ -215,6 +218,7 @@ class Effect(ReportedEffect):
             influence_control=means.influence_control,
             clusters=clusters,
             bounded=facts.bounded,
+            binary=facts.binary,
             treated=treated,
             fingerprint=fingerprint,
             whom=whom,

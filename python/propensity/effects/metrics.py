@@ -10,16 +10,18 @@ from typing import TypeAlias
 import numpy as np
 import pandas as pd
 
+from propensity.effects.arms import OutcomeFacts
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.group_means import GroupMeans, ratio_of_means
-from propensity.effects.ratio_metrics import facts_of_metric, metric_effect, metric_values
+from propensity.effects.modelled_groups import facts_of_groups
+from propensity.effects.ratio_metrics import facts_of_metric, facts_of_metrics, metric_effect
 from propensity.effects.sample import Sample, for_each_outcome
 from propensity.effects.several import Effects
 from propensity.errors import InvalidInputError
 from propensity.frames import checks, rowwise_checks
-from propensity.frames.checks import Bools, Floats
 from propensity.frames.columns import outcome_names
+from propensity.frames.grouping import Grouping
 from propensity.scores.quantiles import quantiles_of
 
 Winsorize: TypeAlias = float | tuple[float, float] | None
@@ -157,13 +159,12 @@ class Measured:
             )
         return names[0]
 
-    @property
-    def values(self) -> tuple[Floats, Bools | None]:
-        """What is measured, row by row (n,), and where it lies in [0, 1]; None asks the values themselves."""
-        y = self.sample.frame.outcome(self.only_outcome)
+    def facts_by_group(self, groups: Grouping) -> tuple[OutcomeFacts, ...]:
+        """Look at what is measured in each group."""
+        y, s = self.sample.frame.outcome(self.only_outcome), self.sample.sample_weight
         if self.metrics.per is None:
-            return y, None
-        return metric_values(y, self.sample.frame.outcome(self.metrics.per))
+            return facts_of_groups(groups, y, sample_weight=s)
+        return facts_of_metrics(groups, y, self.sample.frame.outcome(self.metrics.per), s)
 
     def of_columns(self, means_of: Callable[[str], GroupMeans]) -> GroupMeans:
         """Give the means by group of what is measured, from those of columns."""
@@ -180,8 +181,10 @@ class Measured:
         """
         found, per = effect_on(name), self.metrics.per
         if per is not None:
-            columns = (self.sample.present(self.sample.frame.outcome(part)) for part in (name, per))
-            found = metric_effect(found, effect_on(per), facts_of_metric(*columns), contrast)
+            s = self.sample.sample_weight
+            c, v = (self.sample.present(self.sample.frame.outcome(part)) for part in (name, per))
+            facts = facts_of_metric(c, v, None if s is None else self.sample.present(s))
+            found = metric_effect(found, effect_on(per), facts, contrast)
         words = self.words(name)
         return replace(found, measured=words) if words else found
 

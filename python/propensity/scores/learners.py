@@ -23,6 +23,9 @@ from propensity.frames.checks import Floats
 Learner: TypeAlias = Any
 """What has `fit`, and `predict` or `predict_proba`: any regressor or classifier of scikit-learn."""
 
+ScoreWord: TypeAlias = Literal["logistic", "probit", "cloglog"]
+"""Score models of our own: the link between a score and its linear predictor."""
+
 LogLinkModel: TypeAlias = Literal["poisson", "gamma"]
 
 Given: TypeAlias = "Floats | pd.DataFrame"
@@ -76,12 +79,12 @@ class LogLink:
 
 
 class Logistic:
-    """Our logistic regression, for anything between 0 and 1."""
+    """Our logistic regression, for anything between 0 and 1; with other links where it is of a treatment."""
 
     model: ClassVar[str] = "logistic"
 
-    def __init__(self, penalty: float = 0.0) -> None:
-        self.penalty = penalty
+    def __init__(self, penalty: float = 0.0, score_model: ScoreWord = "logistic") -> None:
+        self.penalty, self.score_model = penalty, score_model
 
     def fit(self, x: Floats, y: Floats, sample_weight: Floats | None = None) -> Self:
         """Find the coefficients."""
@@ -91,7 +94,11 @@ class Logistic:
         weight = np.concatenate([w * y, w * (1 - y)])
         used = weight > 0
         self._fit = core.fit_propensity(
-            np.concatenate([x, x])[used], label[used], penalty=self.penalty, sample_weight=weight[used]
+            np.concatenate([x, x])[used],
+            label[used],
+            penalty=self.penalty,
+            score_model=self.score_model,
+            sample_weight=weight[used],
         )
         return self
 
@@ -106,6 +113,8 @@ def own_learner(model: Learner, penalty: float = 0.0) -> Learner:
         return model
     if model in ("poisson", "gamma"):
         return LogLink(model)
+    if model in ("probit", "cloglog"):
+        return Logistic(penalty, cast("ScoreWord", model))
     return Linear() if model == "linear" else Logistic(penalty)
 
 

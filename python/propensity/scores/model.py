@@ -19,7 +19,8 @@ from propensity.results.show import Shown
 from propensity.scores.separation import Separation
 
 if TYPE_CHECKING:
-    from propensity.core import LogisticFit
+    from propensity.core import PropensityFit
+    from propensity.scores.learners import ScoreWord
 
 
 class ModelScores(Shown):
@@ -85,7 +86,7 @@ class ModelScores(Shown):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PropensityModel(ModelScores):
-    """A fitted logistic propensity score: P(treatment | covariates) for n rows and k terms.
+    """A fitted propensity score with a link: P(treatment | covariates) for n rows and k terms.
 
     Attributes
     ----------
@@ -94,7 +95,8 @@ class PropensityModel(ModelScores):
     scores : Series (n,)
         The fitted probabilities, called "propensity", with the caller's index.
     coefficients : Series (k,)
-        By term, `Intercept` first, on the scale of the covariates (log odds per unit).
+        By term, `Intercept` first, on the scale of the covariates (log odds per unit; of the linear
+        predictor with another link).
     covariance : DataFrame (k, k)
         Inverse of the information, the penalty's part included; with sample weights the sandwich V M V, V
         that inverse and M the sum of squared scores, (w (T - e))^2 x x' (Binder 1983; as R's svyglm, without
@@ -107,7 +109,7 @@ class PropensityModel(ModelScores):
         The L2 strength it was fitted with.
     dropped : tuple of str
         Terms left out because earlier ones already say the same; they have no coefficient.
-    fit : core.LogisticFit
+    fit : core.PropensityFit
         The same fit as the array door gives it.
     recipe : Recipe
         How the columns of a frame become the terms.
@@ -141,7 +143,7 @@ class PropensityModel(ModelScores):
     iterations: int
     penalty: float
     dropped: tuple[str, ...]
-    fit: LogisticFit
+    fit: PropensityFit
     recipe: Recipe
     fingerprint: Fingerprint
     separation: Separation | None = None
@@ -150,6 +152,11 @@ class PropensityModel(ModelScores):
     def values(self) -> Floats:
         """The scores (n,) as numbers."""
         return self.fit.scores
+
+    @property
+    def score_model(self) -> ScoreWord:
+        """The word for what was fitted: "logistic", "probit" or "cloglog"."""
+        return self.fit.score_model
 
     @property
     def covariates(self) -> tuple[str, ...]:
@@ -240,7 +247,8 @@ class PropensityModel(ModelScores):
         )
 
     def _headline(self) -> str:
-        facts = [
+        facts: list[str] = [] if self.score_model == "logistic" else [self.score_model]
+        facts += [
             f"{self.there.sum():,} rows",
             f"{(self.treated & self.there).sum():,} treated",
             f"log-likelihood {self.log_likelihood:.2f}",

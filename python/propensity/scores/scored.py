@@ -17,7 +17,10 @@ from propensity.errors import CollinearityWarning, OverlapError, SeparationError
 from propensity.frames import rowwise_checks
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.terms import Recipe, spread
+from propensity.scores.choice import LOGISTIC
 from propensity.scores.inputs import Inputs
+from propensity.scores.learners import ScoreWord
+from propensity.scores.own_weights import own_weights_warning, refitted_estimand_of
 from propensity.scores.separation import Separation, find_separation
 
 
@@ -42,6 +45,8 @@ class Scored:
         What their model is made of.
     known_as : str
         What they are called where they are taken as known.
+    score_model : str
+        The word for their model.
     """
 
     scores: Floats
@@ -52,6 +57,7 @@ class Scored:
     cautions: tuple[Warning, ...] = ()
     columns: tuple[str, ...] = ()
     known_as: str = "scores"
+    score_model: ScoreWord = LOGISTIC
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,8 +100,10 @@ class ScoreRows:
         """Which rows are there, (n,): those of sample weight 0 are not."""
         return np.ones_like(self.treated) if self.sample_weight is None else self.sample_weight > 0
 
-    def fit(self, penalty: float, n_threads: int | None = None) -> FittedScores:
-        """Fit the logistic model.
+    def fit(
+        self, penalty: float, score_model: ScoreWord = LOGISTIC, n_threads: int | None = None
+    ) -> FittedScores:
+        """Fit a model to all rows.
 
         Raises
         ------
@@ -107,6 +115,7 @@ class ScoreRows:
                 self.x,
                 self.treated,
                 penalty=penalty,
+                score_model=score_model,
                 sample_weight=self.sample_weight,
                 n_threads=n_threads,
             )
@@ -120,7 +129,7 @@ class ScoreRows:
         return (*self.recipe.empty, *(self.recipe.names[column] for column in aliased))
 
     def left_out(self, penalty: float) -> tuple[str, ...]:
-        """Name the terms that the logistic model makes no use of: a penalty shares out among equal ones."""
+        """Name the terms that such a model makes no use of: a penalty shares out among equal ones."""
         if penalty > 0:
             return self.dropped([])
         nobody = np.zeros_like(self.there)
@@ -137,14 +146,16 @@ class ScoreRows:
             raise SeparationError(str(self._separation(error.columns)), error.columns) from None
 
     @contextmanager
-    def naming_foretold(self, index: pd.Index[Any], penalty: float | None) -> Iterator[None]:
+    def naming_foretold(
+        self, index: pd.Index[Any], penalty: float | None, score_model: ScoreWord = LOGISTIC
+    ) -> Iterator[None]:
         """Say of scores of 0 or 1 which rows are foretold; a `penalty` of None is of a model not our own."""
         try:
             yield
         except OverlapError as error:
             if error.columns or penalty is None:
                 raise
-            separation = self.fit(penalty).usable(index).separation
+            separation = self.fit(penalty, score_model).usable(index).separation
             if separation is None:
                 raise
             raise OverlapError(f"scores: some are 0 or 1 exactly: {separation}") from None
@@ -173,7 +184,7 @@ class FittedScores:
     """A score model, fitted; `separation` is None where there is none."""
 
     rows: ScoreRows
-    fit: core.LogisticFit
+    fit: core.PropensityFit
     separation: Separation | None
 
     @property
@@ -201,6 +212,13 @@ class FittedScores:
         """Warn of terms that are left out."""
         warn_of_left_out(self.dropped)
 
+    def warn_of_weights(self) -> None:
+        """Warn of sample weights that are balancing weights by the same terms."""
+        rows, fit = self.rows, self.fit
+        whose = refitted_estimand_of(rows.x, rows.treated, rows.sample_weight, fit.scores, fit.penalty)
+        if whose is not None:
+            warn(own_weights_warning(whose))
+
     def warn_of_separation(self) -> None:
         """Warn of rows whose treatment is foretold."""
         if self.separation is not None:
@@ -216,4 +234,5 @@ class FittedScores:
             BalanceTerms.of_terms(self.rows.x, self.rows.recipe),
             self.separation,
             columns=self.rows.recipe.columns,
+            score_model=self.fit.score_model,
         )

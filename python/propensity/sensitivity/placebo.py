@@ -12,7 +12,7 @@ import pandas as pd
 from propensity.effects import inference
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import AIPW, Estimator, check_estimators
-from propensity.effects.matching_specification import NearestNeighbors
+from propensity.effects.subclass_specification import AnyMatching
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
@@ -189,7 +189,7 @@ def placebo(  # noqa: PLR0913 - each is a choice a user may have to make, by nam
     checks.confidence_level(level)
     spec = AIPW() if estimator is None else estimator
     check_estimators([spec], penalty)
-    if isinstance(spec, NearestNeighbors) and cluster is not None:
+    if isinstance(spec, AnyMatching) and cluster is not None:
         raise InvalidInputError("cluster: matching has no cluster; leave it out, or take another estimator")
     names = _placebo_names(placebo_outcomes, outcome)
     groups = read_benchmarks(leave_out, parse_covariates(covariates, df).columns, "leave_out")

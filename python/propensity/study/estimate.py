@@ -11,10 +11,10 @@ from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import AIPW, IPW, Balancing, Estimator, check_estimators
 from propensity.effects.grouped import GroupedEffects
-from propensity.effects.matching_specification import NearestNeighbors
 from propensity.effects.metrics import Metrics, Winsorize
 from propensity.effects.sample import warn_once
 from propensity.effects.score_specification import ScoreSpecification
+from propensity.effects.subclass_specification import AnyMatching
 from propensity.errors import FailedEstimatorWarning, InvalidInputError
 from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
@@ -160,7 +160,7 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     checks.confidence_level(level)
     checks.choice("contrast", contrast, get_args(Contrast))
     for estimator in estimators:
-        if isinstance(estimator, NearestNeighbors):
+        if isinstance(estimator, AnyMatching):
             _require_supported(estimator, cluster)
     metrics = Metrics(outcome, per, winsorize)
     roles = Roles(treatment, metrics.columns, covariates, outcome_covariates, cluster, sample_weight)
@@ -231,7 +231,7 @@ def _tell(comparison: Comparison, found: Sequence[Estimates]) -> None:
         for effect in estimates.effects.values():
             for caution in effect.cautions:
                 cautions.setdefault(without_remedy(caution), caution)
-    warn_once(cautions.values(), [str(comparison.separation)])
+    warn_once(cautions.values(), comparison.separations)
     reasons = [reason for estimates in found for reason in _by_reason(estimates.failures)]
     warn_once(map(FailedEstimatorWarning, reasons))
 
@@ -261,7 +261,7 @@ def effect_by(
     effect = comparison.effect(estimator)
     if not silent:
         comparison.warn_of_models()
-        warn_once(effect.cautions, [str(comparison.separation)])
+        warn_once(effect.cautions, comparison.separations)
     return effect
 
 
@@ -282,6 +282,6 @@ def _by_reason(failures: Mapping[str, str]) -> list[str]:
     return [f"{', '.join(names)} could not be had: {reason}" for reason, names in labels.items()]
 
 
-def _require_supported(spec: NearestNeighbors, cluster: object) -> None:
+def _require_supported(spec: AnyMatching, cluster: object) -> None:
     if cluster is not None:
         raise InvalidInputError(f"estimators: matching has no cluster; leave {spec.label!r} out")

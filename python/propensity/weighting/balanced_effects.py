@@ -185,7 +185,8 @@ class BalancedWithEffects(WeightedResult):
         s = self.sample_weight
         there = slice(None) if s is None else s > 0
         above, below = (self._effect_on(values, "difference", clusters) for values in (y, v))
-        found = metric_effect(above, below, facts_of_metric(y[there], v[there]), contrast)
+        facts = facts_of_metric(y[there], v[there], None if s is None else s[there])
+        found = metric_effect(above, below, facts, contrast)
         return replace(found, measured=" per ".join(named([outcome, per])))
 
     def _by_group(

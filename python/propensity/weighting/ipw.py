@@ -41,6 +41,7 @@ from propensity.scores.logistic import (
     told_by_fit,
 )
 from propensity.scores.model import PropensityModel
+from propensity.scores.own_weights import estimand_of, own_weights_warning
 from propensity.scores.scored import Scored
 from propensity.weighting.by_group import Weighed, groups_of, se_method_of, weighted_in_groups
 from propensity.weighting.doubts import Doubts, ipw_doubts, once
@@ -332,8 +333,13 @@ def read_scored(sample: Sample, scores: object) -> Scored:
     if isinstance(scores, CrossFittedScores):
         return scored_out_of_sample(sample, scores, e)
     if not isinstance(scores, PropensityModel):
-        doubts = score_cautions(e, sample.treated, sample.sample_weight)
-        return Scored(e, balance_terms=BalanceTerms.of_scores(e), cautions=doubts)
+        whose = _balanced_for(sample, e)
+        own = () if whose is None else (own_weights_warning(whose),)
+        doubts = () if own else score_cautions(e, sample.treated, sample.sample_weight)
+        return Scored(e, balance_terms=BalanceTerms.of_scores(e), cautions=(*own, *doubts))
+    whose = None if scores.sample_weight is not None else _balanced_for(sample, e)
+    if whose is not None:
+        raise InvalidInputError(f"sample_weight: {own_weights_warning(whose)}")
     rowwise_checks.same_weights(scores.sample_weight, sample.sample_weight, "the model was fitted", AS_KNOWN)
     x = read_terms(sample.frame, scores)
     return Scored(
@@ -343,7 +349,16 @@ def read_scored(sample: Sample, scores: object) -> Scored:
         BalanceTerms.of_terms(x, scores.recipe),
         scores.separation,
         columns=scores.recipe.columns,
+        score_model=scores.score_model,
     )
+
+
+def _balanced_for(sample: Sample, scores: Floats) -> str | None:
+    """Tell whose balancing weights by these scores (n,) the sample weights are; None where nobody's."""
+    if sample.sample_weight is None:
+        return None
+    treated = sample.present(sample.treated)
+    return estimand_of(sample.present(sample.sample_weight), sample.present(scores), treated)
 
 
 def scored_out_of_sample(sample: Sample, scores: CrossFittedScores, e: Floats) -> Scored:
@@ -366,6 +381,7 @@ def _weighed(sample: Sample, outcome: str, scored: Scored, spec: IPW) -> core.We
         truncate=spec.truncate,
         x=scored.x,
         penalty=scored.penalty,
+        score_model=scored.score_model,
         sample_weight=sample.sample_weight,
     )
 

@@ -251,7 +251,7 @@ impl<U: Units> Objective for Likelihood<'_, '_, U> {
         Ok(self.log_likelihood(beta, monitor)? - penalty / 2.0)
     }
 
-    fn largest_move(&self, step: &[f64], monitor: &Monitor) -> Result<f64> {
+    fn largest_move(&self, _: &[f64], step: &[f64], monitor: &Monitor) -> Result<f64> {
         self.reduce(
             monitor,
             || 0.0_f64,

@@ -4,13 +4,15 @@ use numpy::{PyArray1, PyArray2, ToPyArray};
 use pyo3::prelude::*;
 
 use super::errors::InvalidInputError;
-use super::{arrays, call, needs, options};
+use super::{arrays, call, needs, options, words};
 use crate::checks;
 use crate::error::Result;
 use crate::reserve;
-use crate::score::logistic::{self, LogisticSpec};
+use crate::score::spec::PropensitySpec;
+use crate::score::{fitted, linked};
+use crate::weighting::influence;
 
-/// A fitted logistic propensity score of d covariates and n rows.
+/// A fitted propensity score of d covariates and n rows, whose linear predictor has a coefficient for each.
 ///
 /// Attributes
 /// ----------
@@ -20,7 +22,8 @@ use crate::score::logistic::{self, LogisticSpec};
 ///     Inverse of the (penalized) information.
 /// sandwich : (d + 1, d + 1) float64, or None
 ///     Where there are sample weights: V M V, with V the inverse information and M the sum of
-///     (w (T - e))^2 x x'; what standard errors are made of (HC0, no factor).
+///     (w r)^2 x x', r being T - e, or what stands for it in the equations of another model; what standard
+///     errors are made of (HC0, no factor).
 /// center : (d,) float64
 ///     The point the linear predictor is measured from: it keeps its digits far from zero.
 /// intercept_at_center : float
@@ -37,14 +40,15 @@ use crate::score::logistic::{self, LogisticSpec};
 /// gradient_norm : float
 ///     Largest entry of the gradient on standardized covariates, over n; at most 1e-10.
 /// penalty : float
+/// score_model : {"logistic", "probit", "cloglog"}
 #[pyclass(frozen, module = "propensity.core")]
-pub struct LogisticFit {
-    fit: logistic::LogisticFit,
+pub struct PropensityFit {
+    fit: fitted::PropensityFit,
     #[pyo3(get)]
     scores: Py<PyArray1<f64>>,
 }
 
-/// Fit a logistic propensity score by Newton's method.
+/// Fit a propensity score by Newton's method.
 ///
 /// Parameters
 /// ----------
@@ -57,6 +61,9 @@ pub struct LogisticFit {
 ///     ``sum(log-loss) + penalty / 2 * ||slopes||^2``, per unit of ``x``, and of the mean weight where
 ///     there are weights. The default is maximum likelihood: a penalty biases a probability model.
 ///     scikit-learn's default is 1.0 (its C is 1 / penalty).
+/// score_model : {"logistic", "probit", "cloglog"}, default "logistic"
+///     How the score e follows from the linear predictor eta: ``1 / (1 + exp(-eta))``, the normal distribution
+///     function of eta, or ``1 - exp(-exp(eta))``.
 /// sample_weight : (n,) array, optional
 ///     How much of the population a row stands for, none negative: coefficients are those of a weight of 2
 ///     as the row twice, ``sandwich`` counts the rows that there are. Their scale says nothing.
@@ -65,7 +72,7 @@ pub struct LogisticFit {
 ///
 /// Returns
 /// -------
-/// LogisticFit
+/// PropensityFit
 ///
 /// Raises
 /// ------
@@ -80,25 +87,91 @@ pub struct LogisticFit {
 /// ----------
 /// McCullagh and Nelder (1989), Generalized Linear Models, section 4.4.
 #[pyfunction]
-#[pyo3(signature = (x, treatment, *, penalty=0.0, sample_weight=None, n_threads=None))]
+#[pyo3(signature = (
+    x, treatment, *, penalty=0.0, score_model="logistic", sample_weight=None, n_threads=None
+))]
 pub fn fit_propensity(
     py: Python<'_>,
     x: &Bound<'_, PyAny>,
     treatment: &Bound<'_, PyAny>,
     #[pyo3(from_py_with = options::penalty)] penalty: f64,
+    score_model: &str,
     sample_weight: Option<&Bound<'_, PyAny>>,
     n_threads: Option<&Bound<'_, PyAny>>,
-) -> PyResult<LogisticFit> {
+) -> PyResult<PropensityFit> {
     let x = arrays::floats("x", x)?;
     let treatment = arrays::treatment(treatment)?;
     let weight = sample_weight.map(|weight| arrays::column("sample_weight", weight)).transpose()?;
     let (x, weight) = (x.as_array(), weight.as_ref().map(|w| w.as_slice()).transpose()?);
-    let spec = LogisticSpec { penalty, ..LogisticSpec::default() };
+    let link = words::score_model(score_model)?;
+    let spec = PropensitySpec { link, penalty, ..PropensitySpec::default() };
     let (fit, scores) = call::run(py, n_threads, None, |monitor| {
         reserve::room_for(treatment.len(), needs::FIT)?;
-        logistic::fit_with_scores(x, &treatment, weight, &spec, monitor)
+        linked::fit_with_scores(x, &treatment, weight, &spec, monitor)
     })?;
-    Ok(LogisticFit { fit, scores: arrays::locked(PyArray1::from_vec(py, scores)) })
+    Ok(PropensityFit { fit, scores: arrays::locked(PyArray1::from_vec(py, scores)) })
+}
+
+/// What n rows add to the equations of the model that gave their scores.
+///
+/// Attributes
+/// ----------
+/// residual : (n,) float64
+///     The derivative of the log-likelihood in the linear predictor: T - e with a logistic model.
+/// spread : (n,) float64
+///     How fast that falls: e (1 - e) with a logistic model.
+/// log_odds_slope : (n,) float64
+///     How fast the log odds of the score grow with the linear predictor: 1 with a logistic model.
+#[pyclass(frozen, get_all, module = "propensity.core")]
+pub struct ScoreTerms {
+    residual: Py<PyArray1<f64>>,
+    spread: Py<PyArray1<f64>>,
+    log_odds_slope: Py<PyArray1<f64>>,
+}
+
+/// Give what rows add to the equations of the model that gave their scores.
+///
+/// Parameters
+/// ----------
+/// treatment : (n,) array
+///     Boolean, or 0 and 1.
+/// scores : (n,) array
+///     Probabilities of treatment, strictly between 0 and 1.
+/// score_model : {"logistic", "probit", "cloglog"}
+///     As for `fit_propensity`.
+/// n_threads : int, optional
+///     By default the processors this process may use.
+///
+/// Returns
+/// -------
+/// ScoreTerms
+///
+/// Raises
+/// ------
+/// InvalidInputError, OverlapError
+///     Lengths that differ, missing values, scores outside (0, 1).
+#[pyfunction]
+#[pyo3(signature = (treatment, scores, *, score_model, n_threads=None))]
+pub fn score_terms(
+    py: Python<'_>,
+    treatment: &Bound<'_, PyAny>,
+    scores: &Bound<'_, PyAny>,
+    score_model: &str,
+    n_threads: Option<&Bound<'_, PyAny>>,
+) -> PyResult<ScoreTerms> {
+    let treatment = arrays::treatment(treatment)?;
+    let scores = arrays::column("scores", scores)?;
+    let (scores, link) = (scores.as_slice()?, words::score_model(score_model)?);
+    let found = call::run(py, n_threads, None, |_| {
+        reserve::room_for(scores.len(), needs::FIT)?;
+        checks::same_length("scores", scores.len(), treatment.len())?;
+        checks::scores(scores)?;
+        Ok(influence::ScoreTerms::new(&treatment, scores, link))
+    })?;
+    let array = |values: Vec<f64>| PyArray1::from_vec(py, values).unbind();
+    let [residual, spread, log_odds_slope] =
+        [found.residual, found.spread, found.log_odds_slope].map(array);
+    Ok(ScoreTerms { residual, spread, log_odds_slope })
 }
 
 type State<'py> = (
@@ -113,17 +186,17 @@ type State<'py> = (
     usize,
     f64,
     f64,
-    Option<Bound<'py, PyArray2<f64>>>,
+    (Option<Bound<'py, PyArray2<f64>>>, String),
 );
 
-impl LogisticFit {
+impl PropensityFit {
     /// A number for each row of a matrix.
     fn by_row<'py>(
         &self,
         py: Python<'py>,
         x: &Bound<'py, PyAny>,
         n_threads: Option<&Bound<'_, PyAny>>,
-        numbers: fn(&logistic::LogisticFit, ArrayView2<'_, f64>) -> Result<Vec<f64>>,
+        numbers: fn(&fitted::PropensityFit, ArrayView2<'_, f64>) -> Result<Vec<f64>>,
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
         let x = arrays::floats("x", x)?;
         let x = x.as_array();
@@ -137,14 +210,15 @@ impl LogisticFit {
 }
 
 #[pymethods]
-impl LogisticFit {
+impl PropensityFit {
     /// Put a fit together again from its parts: what unpickling calls.
     #[new]
     fn new(state: &Bound<'_, PyAny>) -> PyResult<Self> {
         let broken =
-            || InvalidInputError::new_err("LogisticFit: this is not the state of a pickled fit");
+            || InvalidInputError::new_err("PropensityFit: this is not the state of a pickled fit");
         let state: State<'_> = state.extract().map_err(|_| broken())?;
-        let fit = logistic::LogisticFit {
+        let fit = fitted::PropensityFit {
+            link: words::score_model(&state.11.1).map_err(|_| broken())?,
             coefficients: state.0.to_owned_array().to_vec(),
             covariance: state.1.to_owned_array(),
             center: state.2.to_owned_array().to_vec(),
@@ -155,7 +229,7 @@ impl LogisticFit {
             iterations: state.8,
             gradient_norm: state.9,
             penalty: state.10,
-            sandwich: state.11.map(|sandwich| sandwich.to_owned_array()),
+            sandwich: state.11.0.map(|sandwich| sandwich.to_owned_array()),
         };
         if !fit.is_whole() {
             return Err(broken());
@@ -176,7 +250,7 @@ impl LogisticFit {
             self.fit.iterations,
             self.fit.gradient_norm,
             self.fit.penalty,
-            self.sandwich(py),
+            (self.sandwich(py), self.score_model().to_owned()),
         );
         (state,)
     }
@@ -233,6 +307,11 @@ impl LogisticFit {
     }
 
     #[getter]
+    fn score_model(&self) -> &'static str {
+        words::score_model_name(self.fit.link)
+    }
+
+    #[getter]
     fn penalty(&self) -> f64 {
         self.fit.penalty
     }
@@ -245,10 +324,10 @@ impl LogisticFit {
         x: &Bound<'py, PyAny>,
         n_threads: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
-        self.by_row(py, x, n_threads, logistic::LogisticFit::predict)
+        self.by_row(py, x, n_threads, fitted::PropensityFit::predict)
     }
 
-    /// Linear predictors (log odds) of the rows of ``x``, (n, d) to (n,).
+    /// Linear predictors (log odds of a logistic model) of the rows of ``x``, (n, d) to (n,).
     #[pyo3(signature = (x, n_threads=None))]
     fn linear_predictor<'py>(
         &self,
@@ -256,14 +335,14 @@ impl LogisticFit {
         x: &Bound<'py, PyAny>,
         n_threads: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
-        self.by_row(py, x, n_threads, logistic::LogisticFit::linear_predictor)
+        self.by_row(py, x, n_threads, fitted::PropensityFit::linear_predictor)
     }
 
     fn __repr__(&self) -> String {
         let (terms, fit) = (self.fit.coefficients.len(), &self.fit);
         let (iterations, likelihood) = (fit.iterations, fit.log_likelihood);
         format!(
-            "LogisticFit({terms} terms, log-likelihood {likelihood:.2}, {iterations} iterations)"
+            "PropensityFit({terms} terms, log-likelihood {likelihood:.2}, {iterations} iterations)"
         )
     }
 }
