@@ -29,7 +29,13 @@ from coverage_study import default_processes
 from propensity import core
 from propensity.effects import inference
 from propensity.effects.arms import effective_sizes
-from propensity.effects.cautions import balanced_cautions, overlap_cautions, size_cautions, terms_cautions
+from propensity.effects.cautions import (
+    balanced_cautions,
+    carried_cautions,
+    overlap_cautions,
+    size_cautions,
+    terms_cautions,
+)
 from propensity.effects.contrasts import SCALES, Contrast
 from propensity.effects.estimators import Method
 from propensity.effects.leverage import USUAL, Correction, Leverage
@@ -85,8 +91,10 @@ def answers_to(sample: Sample) -> Iterator[tuple[str, str, Found]]:
         return
     for estimand in ("ATE", "ATT", "ATO"):
         found = core.ipw(y, t, scores, estimand=estimand, x=x, n_threads=1)
-        yield "IPW", estimand, _of_core(found, _warned(estimand, found.weights, t))
+        yield "IPW", estimand, _of_core(found, _warned(estimand, found, t, sample.cluster is None))
     for name, estimand in itertools.product(_ESTIMATORS, ("ATE", "ATT")):
+        if name == "1-NN" and sample.cluster is not None:  # which knows no clusters
+            continue
         try:
             yield name, estimand, _ESTIMATORS[name](sample, x, scores, estimand)
         except InvalidInputError:
@@ -144,8 +152,13 @@ def _weights(t: Bools, scores: Floats, estimand: Any) -> Floats:
     return np.asarray(core.balancing_weights(t, scores, estimand=estimand, n_threads=1).weights)
 
 
-def _warned(estimand: str, weights: Floats, t: Bools) -> bool:
-    return bool(overlap_cautions(estimand, weights, t)) or _few(effective_sizes(weights, t), t)
+def _warned(estimand: str, found: core.WeightedEstimate, t: Bools, independent: bool) -> bool:
+    ess, n_rows = (found.ess_treated, found.ess_control), (int(t.sum()), int((~t).sum()))
+    told = overlap_cautions(estimand, found.weights, t)
+    if independent:
+        df = inference.degrees_of_freedom(found.influence_treated - found.influence_control)
+        told = (*told, *carried_cautions(estimand, ess, n_rows, df))
+    return bool(told) or _few(ess, t)
 
 
 def _few(ess: tuple[float, float], t: Bools) -> bool:

@@ -34,8 +34,8 @@ def summarise(lines: list[dict[str, Any]], intervals: Mapping[str, Any]) -> pd.D
     DataFrame
         One row an estimator, estimand and contrast: `n_data_sets` (that were not refused), `bias` in standard
         deviations of the estimates, median `df`, the share `warned` of; of each interval the coverage, the
-        coverage where nothing was warned of, and the mean width over that of the oracle, the normal interval
-        with the true standard deviation.
+        coverage where nothing was warned of, and the median width over that of the oracle, the normal
+        interval with the true standard deviation.
     """
     return pd.DataFrame(
         _counted(dict(zip(_KEYS, key, strict=True)), own, intervals)
@@ -57,7 +57,7 @@ def _counted(key: dict[str, Any], own: pd.DataFrame, intervals: Mapping[str, Any
         held = own[name].astype(bool)
         found[name] = held.mean()
         found[f"{name}, unwarned"] = held[~warned].mean() if (~warned).any() else np.nan
-        found[f"{name}, width"] = own[f"{name}, half width"].mean() / (_NORMAL_QUANTILE * sd)
+        found[f"{name}, width"] = own[f"{name}, half width"].median() / (_NORMAL_QUANTILE * sd)
     return found
 
 

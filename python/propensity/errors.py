@@ -192,7 +192,7 @@ class SmallSampleWarning(UserWarning):
     >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
     >>> effect = ps.aipw(users, **roles, covariates=["query_confidence"])
     >>> print(str(effect.cautions[0])[:70])
-    the treated arm is worth 15 rows; below 30 the standard error tends to
+    the treated arm is worth 15 rows; below 20 the standard error tends to
     """
 
 

@@ -483,12 +483,12 @@ def test_effects_by_two_columns_show_themselves(rows):
 
 
 def test_each_group_is_told_its_own_number():
-    sizes = {"a": 4.4, "b": 12.0, "c": 29.9, "d": 7.0, "e": 400.0}
+    sizes = {"a": 4.4, "b": 12.0, "c": 19.96, "d": 7.0, "e": 400.0}
     groups = Grouping(("g",), np.arange(5), pd.Index(sizes, name="g"), None)
     told = told_of_groups([size_cautions((size, 500.0), (600, 600)) for size in sizes.values()], groups)
     (caution,) = map(str, told)
     assert caution.startswith(
-        "g = a (4); g = b (12); g = c (29.9) and 1 other: the treated arm is worth 4 to 29.9 rows; below 30"
+        "g = a (4); g = b (12); g = c (19.9) and 1 other: the treated arm is worth 4 to 19.9 rows; below 20"
     )
 
 

@@ -176,7 +176,7 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     Warns
     -----
     SmallSampleWarning
-        An arm is worth fewer than 30 rows, or fewer than 10 for each term of its outcome model where that
+        An arm is worth fewer than 20 rows, or fewer than 3 for each term of its outcome model where that
         predicts for the other arm; or there are fewer than 40 clusters.
     BalanceWarning
         After weighting the arms differ, as for `ipw`: the outcome models have to adjust for it.

@@ -9,6 +9,7 @@ import numpy as np
 from propensity import core
 from propensity.effects.arms import Weighting, balancing_part
 from propensity.effects.cautions import (
+    carried_cautions,
     count_cautions,
     overlap_cautions,
 )
@@ -17,6 +18,7 @@ from propensity.effects.effect import Effect
 from propensity.effects.estimators import IPW, WeightingEstimand
 from propensity.effects.grouped import GroupedEffects
 from propensity.effects.imbalance import BalanceTerms
+from propensity.effects.inference import degrees_of_freedom
 from propensity.effects.metrics import Metrics, Winsorize
 from propensity.effects.sample import Sample, read_sample, warn_once
 from propensity.effects.several import Effects
@@ -242,7 +244,7 @@ def ipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
         Given scores cannot be the probabilities of this treatment: their mean is far from the share of the
         treated, or they are lower among the treated.
     SmallSampleWarning
-        An arm is worth fewer than 30 rows, or there are fewer than 40 clusters.
+        An arm is worth fewer than 20 rows, or there are fewer than 40 clusters.
     SampleWeightWarning
         Sample weights look like counts.
 
@@ -395,6 +397,7 @@ def scored_effect(
     """Estimate one effect by weighting."""
     found = _weighed(sample, outcome, scored, spec)
     weighting = Weighting(found.weights, found.ess_treated, found.ess_control)
+    said = doubts(weighting)
     return sample.effect(
         outcome,
         found,
@@ -402,10 +405,22 @@ def scored_effect(
         estimand=spec.estimand,
         contrast=contrast,
         se_method=se_method_of(scored) + _bounds_of(spec, found),
-        cautions=doubts(weighting),
+        cautions=(*said, *_few_carry(sample, spec, found, said)),
         covariates=scored.columns,
         scores=scored.scores,
     )
+
+
+def _few_carry(
+    sample: Sample, spec: IPW, found: core.WeightedEstimate, told: Sequence[Warning]
+) -> tuple[Warning, ...]:
+    """Say where few rows carry the variance; of clusters it is not known what that does."""
+    influence = found.influence_treated - found.influence_control
+    if sample.clusters is not None or not influence.any():
+        return ()
+    ess, there = (found.ess_treated, found.ess_control), sample.present_rows
+    n_rows = int((sample.treated & there).sum()), int((~sample.treated & there).sum())
+    return carried_cautions(spec.estimand, ess, n_rows, degrees_of_freedom(influence), told)
 
 
 def _bounds_of(spec: IPW, found: core.WeightedEstimate) -> str:

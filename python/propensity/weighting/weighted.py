@@ -125,7 +125,7 @@ def weighted_effect(  # noqa: PLR0913 - each is a choice a user may have to make
     OverlapWarning
         An arm's weight lies on few rows, so that the interval tends to be too narrow.
     SmallSampleWarning
-        An arm is worth fewer than 30 rows, or there are fewer than 40 clusters.
+        An arm is worth fewer than 20 rows, or there are fewer than 40 clusters.
     SampleWeightWarning
         Sample weights look like counts.
     BalanceWarning
