@@ -17,7 +17,16 @@ from propensity.frames import checks, rowwise_checks
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.scores.folds import Folds
 from propensity.scores.inputs import Inputs
-from propensity.scores.learners import Given, Learner, Linear, Logistic, fitted, name_of, predicted
+from propensity.scores.learners import (
+    Given,
+    Learner,
+    Linear,
+    Logistic,
+    fitted,
+    is_classifier,
+    name_of,
+    predicted,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +86,7 @@ def cross_fit(learner: Learner, inputs: Inputs, folds: Folds, target: Target) ->
         try:
             models.append(_fitted_to(rows, learner, given, inputs, target))
         except ValueError:
-            if target.subject and (isinstance(learner, Logistic) or hasattr(learner, "predict_proba")):
+            if target.subject and (isinstance(learner, Logistic) or is_classifier(learner)):
                 whose = f"{target.arm} rows outside fold {fold + 1} of {folds.n_folds}"
                 rowwise_checks.events(target.y[rows], np.ones(len(rows), dtype=bool), target.subject, whose)
             raise
