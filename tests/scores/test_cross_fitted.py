@@ -164,6 +164,7 @@ def test_rows_that_the_model_cannot_tell_apart_are_told_apart_by_what_else_they_
     np.testing.assert_array_equal(folds, expected.folds[0])
 
 
+@pytest.mark.filterwarnings("ignore::propensity.errors.OverlapWarning")
 def test_rows_of_weight_0_are_not_there(df):
     gone = np.arange(len(df)) % 4 == 0
     wild = df.assign(
