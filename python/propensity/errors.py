@@ -16,7 +16,7 @@ class InvalidInputError(ValueError):
     >>> ps.smd(users, treatment="opt_in_agent_mode", covariates=["tier"])
     Traceback (most recent call last):
         ...
-    propensity.errors.InvalidInputError: column 'tier' is not in the frame; the columns are...
+    propensity.errors.InvalidInputError: column 'tier' is not in the frame; did you mean 'engagement_tier'?
     """
 
 
@@ -277,7 +277,18 @@ class SampleWeightWarning(UserWarning):
 
 
 class ArgumentWarning(UserWarning):
-    """An argument is probably something else than it is given as."""
+    """An argument is probably something else than it is given as.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> import propensity as ps
+    >>> with warnings.catch_warnings(record=True) as told:
+    ...     warnings.simplefilter("always")
+    ...     _ = ps.e_value(0.08)
+    >>> print(str(told[0].message)[:60])
+    0.08 as a ratio is a fall by 92%; if it is a difference of s
+    """
 
 
 class CalibrationWarning(UserWarning):

@@ -203,7 +203,8 @@ class IPWRA(_Adjustment):
 
     Examples
     --------
-    >>> IPWRA("ATT", "logistic", score_model="probit").label
+    >>> import propensity as ps
+    >>> ps.IPWRA("ATT", "logistic", score_model="probit").label
     'IPWRA ATT (probit, logistic)'
     """
 
