@@ -396,6 +396,13 @@ def _placebo(world: World) -> ps.Placebo:
     return ps.placebo(world.df, outcome="y", leave_out=[world.covariates[0]], **world.roles(ps.placebo))
 
 
+def _placebo_of_few_values(world: World) -> ps.Placebo:
+    """Of 0 and 1: many rows are alike in all but what is left out."""
+    spec = ps.AIPW(n_folds=3)
+    roles = world.roles(ps.placebo)
+    return ps.placebo(world.df, outcome="yes", leave_out=[world.covariates[0]], estimator=spec, **roles)
+
+
 def _weights(world: World) -> Any:
     return ps.balancing_weights(
         world.df, scores=model(world), **world.roles(ps.balancing_weights), estimand="ATE"
@@ -497,6 +504,7 @@ ESTIMATORS = {
         bounded("sensitivity_bounds", [kind(whom) for kind in (ps.IPW, ps.AIPW) for whom in ADJUSTING]),
         bounded("sensitivity_bounds sharp", [ps.AIPW(whom) for whom in ADJUSTING], sharp=True),
         table("placebo", _placebo, _of_placebo),
+        table("placebo cross-fitted", _placebo_of_few_values, _of_placebo),
         robustness("robustness_value", None),
         robustness("robustness_value aipw", ps.AIPW()),
         balancing("fit_weights", ADJUSTING),

@@ -77,7 +77,7 @@ except_for(
     "3-NN; 1-NN max_reuse; pairs; pairs of a column; pairs optimal; match_full",
     "a unit that is there twice has its copy beside it as a second neighbour, or a partner more",
 )
-except_for("weight 2 = row twice", "aipw cross-fitted", "folds are dealt out to rows")
+except_for("weight 2 = row twice", "aipw cross-fitted; placebo cross-fitted", "folds are dealt out to rows")
 except_for(
     "weight 2 = row twice",
     "subclassify",
@@ -131,7 +131,7 @@ except_for(
 )
 except_for(
     "outcome x -1; arms swapped; levels renamed",
-    "aipw cross-fitted",
+    "aipw cross-fitted; placebo cross-fitted",
     "a fold hangs on what rows hold, and they hold something else",
 )
 except_for(
@@ -156,6 +156,12 @@ except_for(
     "robustness_value; robustness_value aipw",
     "what it takes to leave nothing certain hangs on the rows that there are, as errors do",
     kinds=("share", "ends"),
+)
+
+except_for(
+    "outcome + 1e9; outcome x 1e+15; outcome x 1e-15",
+    "placebo cross-fitted",
+    "it is asked of the other outcome, of 0 and 1",
 )
 
 OUT_OF_FOLD = ("fit_propensity cross-fitted", "fit_propensity boosted", "ipw boosted", "aipw boosted")
