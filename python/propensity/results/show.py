@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 
 from propensity.calls.keywords import answered_methods
+from propensity.results.names import Named
 from propensity.results.read_only import ReadOnly
 
 
-class Shown(ReadOnly):
+class Shown(Named, ReadOnly):
     """A headline and a table; methods answer arguments that they do not have."""
 
     def __init_subclass__(cls) -> None:
