@@ -202,7 +202,7 @@ def test_seed_settles_what_is_drawn(df):
     ("options", "message"),
     [
         ({"score_model": "probit"}, "score_model must be one of 'logistic', not 'probit'"),
-        ({"score_model": KNeighborsClassifier}, "score_model: a model with fit and predict is needed"),
+        ({"score_model": KNeighborsClassifier}, "KNeighborsClassifier is a class; call it"),
         ({"score_model": 3}, "score_model: a model with fit and predict is needed"),
         ({"score_model": StandardScaler()}, "score_model: a model with fit and predict is needed"),
         ({"score_model": CALM, "penalty": 1.0}, r"penalty: 1.0 is for the logistic score model"),
