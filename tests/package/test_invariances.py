@@ -383,7 +383,7 @@ def test_result_is_of_the_frame_as_it_was(estimator, world):
 
 def deface(result: Any, depth: int = 2) -> None:
     """Try to write zeros wherever a result lets one."""
-    for name in [name for name in dir(result) if not name.startswith("_")]:
+    for name in [name for name in object.__dir__(result) if not name.startswith("_")]:
         try:
             value = getattr(result, name)
         except (AttributeError, ps.errors.InvalidInputError):  # as the sets of matches with replacement

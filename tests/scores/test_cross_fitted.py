@@ -204,7 +204,7 @@ def test_seed_settles_what_is_drawn(df):
     [
         (
             {"score_model": "scobit"},
-            "score_model must be one of 'logistic', 'probit', 'cloglog', or a model, not 'scobit'",
+            "score_model must be one of 'logistic', 'probit', 'cloglog', not 'scobit'",
         ),
         ({"score_model": KNeighborsClassifier}, "score_model: KNeighborsClassifier is a class; call it"),
         ({"score_model": 3}, "score_model: a model with fit and predict is needed"),

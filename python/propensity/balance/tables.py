@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, get_args
 
@@ -19,10 +19,12 @@ from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Bools, Floats, Rows
-from propensity.frames.columns import open_frame
+from propensity.frames.columns import Frame, open_frame
 from propensity.frames.grouping import read_groups
 from propensity.frames.native import AnyFrame
-from propensity.frames.terms import Covariates, Recipe, make_terms, parse_covariates
+from propensity.frames.terms import Covariates, Recipe, Terms, make_terms, parse_covariates
+from propensity.scores.cross_fitted import CrossFittedScores
+from propensity.scores.inputs import completed, incomplete
 from propensity.scores.logistic import given_scores, read_scores
 from propensity.weighting.given import given_weights, read_weights
 
@@ -137,7 +139,9 @@ def balance(
     interactions : bool, default False
         Whether to add the products of any two terms, as ``age:educ``, but for the levels of one categorical.
     scores : None, PropensityModel, CrossFittedScores, str, Series or array, default None
-        Scores for a first row, "distance".
+        Scores for a first row, "distance". Columns of a list that were missing when a model was fitted, which
+        takes such values, may be so here: an amount is then the mean of the others, with a term "age missing"
+        beside it, and a missing level is one of its own.
     weights : None, mapping of str to weights, or weights, default None
         A name for each weighting, as in ``{"IPW": w, "matched": matches}``; weightings without a name are
         called "adjusted". Each is a column, a series or an array (n,), what any way of matching gave, an
@@ -216,9 +220,11 @@ def balance(
     also: dict[str, object] = {**given_scores(scores), "sample_weight": sample_weight}
     for role, given in named.values():
         also |= given_weights(given, role)
-    frame = open_frame(df, treatment=treatment, covariates=terms.columns, also=also)
+    gaps = scores.intake.gaps if isinstance(scores, CrossFittedScores) and terms.formula is None else ()
+    frame = open_frame(df, treatment=treatment, covariates=terms.columns, also=also, may_be_missing=gaps)
     treated = frame.treated(treatment)
     base = read_sample_weight(frame, sample_weight, treated)
+    frame, terms = _without_gaps(frame, terms, base)
     distance = None if scores is None else read_scores(frame, scores, treated, base)
     weightings = {
         name: read_weights(frame, given, treated, base, role, distance)
@@ -236,6 +242,18 @@ def balance(
     there = None if base is None or base.all() else base > 0
     groups = read_groups(df, by, treatment=treatment, there=there, reserved=("term",))
     return Balance(tables_of_groups(rows, groups, tabulated))
+
+
+def _without_gaps(frame: Frame, terms: Terms, sample_weight: Floats | None) -> tuple[Frame, Terms]:
+    """Fill missing amounts by their mean, with a flag as a term beside it, and make a level of missing ones.
+
+    These are the terms that a model is given, and asked for balance of, which takes missing values.
+    """
+    columns = {name: frame.columns[name] for name in terms.columns}
+    if not incomplete(columns):
+        return frame, terms
+    complete = completed(columns, None if sample_weight is None else sample_weight > 0)
+    return replace(frame, columns={**frame.columns, **complete}), Terms(tuple(complete), None)
 
 
 @dataclass(frozen=True, eq=False)

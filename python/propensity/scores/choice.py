@@ -100,7 +100,7 @@ def require_outcome_word(outcome_model: object, words: Sequence[str], *, learns:
 
 def _no_word(role: str, given: str, words: Sequence[str]) -> str:
     """Say that a word is none, and what is given of the model that it may mean."""
-    said = f"{role} must be one of {checks.listed(words)}, or a model, not {given!r}"
+    said = f"{role} must be one of {checks.listed(words)}, not {given!r}"
     plain = str(given).lower().replace("_", "").replace("-", "").replace(" ", "")
     kind = "classifier" if role == "score_model" else "regressor"
     if any(name in plain for name in ("boost", "gbm", "gbt", "lightgbm", "lgbm")):
