@@ -429,7 +429,8 @@ def _balance(world: World) -> ps.Balance:
             world.df, scores=scores, estimand="ATE", **world.roles(ps.match_nn, "covariates")
         ),
     }
-    return ps.balance(world.df, scores=scores, weights=weightings, **world.roles(ps.balance))
+    options = {"squares": True, "interactions": True} | world.roles(ps.balance)
+    return ps.balance(world.df, scores=scores, weights=weightings, **options)
 
 
 def _estimate(world: World) -> Any:
@@ -511,6 +512,7 @@ ESTIMATORS = {
         balancing("fit_weights cbps", ("ATE",), method="cbps"),
         balancing("fit_weights ipt", ("ATE",), method="ipt"),
         balancing("fit_weights penalized", ADJUSTING, penalty=1.0),
+        balancing("fit_weights products", ADJUSTING, moments=2, interactions=True, penalty=1.0),
         balancing("fit_weights bootstrapped", ADJUSTING, read=_bootstrap_of_matches),
         bootstrapped(
             "bootstrap balancing",

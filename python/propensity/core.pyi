@@ -311,8 +311,6 @@ class BalancedEffect:
     def influence_treated(self) -> _Floats: ...  # (n,), mean zero, corrected likewise
     @property
     def influence_control(self) -> _Floats: ...  # (n,), mean zero, corrected likewise
-    @property
-    def leverage(self) -> _Floats: ...  # (n,), of each row in the fit of its arm's weights
 
 @final
 class Matches:
@@ -701,6 +699,7 @@ def product_smds(
     treatment: _Treatment,
     pairs: Sequence[tuple[int, int]],
     *,
+    center: _Floats | None = None,
     weights: Sequence[_Floats] | _Floats | None = None,
     sample_weight: _Floats | None = None,
     denominator: _Denominator = "pooled",

@@ -142,6 +142,12 @@ impl<'x> ScoreModel<'x> {
         Ok(Self { covariates, residual, information, log_odds_slope: None })
     }
 
+    /// The residuals of the rows, `r_i`.
+    #[must_use]
+    pub fn residual(&self) -> &[f64] {
+        &self.residual
+    }
+
     /// How much each row holds its own linear predictor: [`leverage`].
     #[must_use]
     pub fn leverage(&self, spread: &[f64]) -> Vec<f64> {

@@ -45,6 +45,11 @@ def found():
         "Placebo": ps.placebo(df, **roles, **more, leave_out=["z"]),
         "RosenbaumBounds": ps.match_full(df, treatment="t", scores=model).rosenbaum("y"),
         "SelectedCovariates": ps.select_covariates(df, **roles, **more),
+        "Balance": ps.balance(df, treatment="t", covariates=["x"], scores=model),
+        "Check": ps.check(df.assign(k=1.0), treatment="t", covariates=["x", "k"]),
+        "Design": ps.design(df, treatment="t", scores=model, std_dev=1.0),
+        "Estimates": ps.estimate(df, **roles, covariates=["x"]),
+        "EstimatesByOutcome": ps.estimate(df, outcome=["y", "z"], treatment="t", covariates=["x"]),
     }
 
 

@@ -90,17 +90,16 @@ except_for(
 )
 except_for(
     "weight 2 = row twice",
-    "fit_propensity penalized; fit_weights penalized",
+    "fit_propensity penalized; fit_weights penalized; fit_weights products",
     "a penalty is per unit of mean weight, and of more rows each tells less",
 )
 except_for("redundant column", "1-NN euclidean", "every column adds to a Euclidean distance, told or not")
 except_for(
     "redundant column",
-    "fit_propensity penalized; fit_weights penalized",
+    "fit_propensity penalized; fit_weights penalized; fit_weights products",
     "a penalty shrinks two equal columns less than one",
 )
 except_for("redundant column", "balance_summary", "its terms are one more to count")
-except_for("columns rescaled", "balance_summary", "a product hangs on where its factors are zero")
 except_for(
     "arms swapped; levels renamed; outcome x -1",
     "fit_weights bootstrapped",
@@ -112,7 +111,7 @@ except_for(
 )
 except_for(
     "levels renamed",
-    "fit_propensity penalized; fit_weights penalized",
+    "fit_propensity penalized; fit_weights penalized; fit_weights products",
     "a penalty shrinks levels towards the one without a term, the first",
 )
 except_for(
@@ -228,7 +227,7 @@ OF_NO_MODEL = (
     *("1-NN mahalanobis", "1-NN euclidean"),  # distances have no coefficients to tell apart
     *(
         "fit_propensity penalized",
-        "fit_weights penalized",
+        *("fit_weights penalized", "fit_weights products"),
     ),  # a penalty tells equal columns apart: each has half
 )
 

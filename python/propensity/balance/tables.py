@@ -22,6 +22,7 @@ from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.columns import Frame, open_frame
 from propensity.frames.grouping import read_groups
 from propensity.frames.native import AnyFrame
+from propensity.frames.products import centers, product
 from propensity.frames.terms import Covariates, Recipe, Terms, make_terms, parse_covariates
 from propensity.scores.cross_fitted import CrossFittedScores
 from propensity.scores.inputs import completed, incomplete
@@ -135,9 +136,11 @@ def balance(
     df, treatment, covariates : DataFrame, str, and list of str or str
         As for `smd`; a categorical has a term for every level.
     squares : bool, default False
-        Whether to add the square of every term that is not binary, as ``age^2``: spread, where means agree.
+        Whether to add the square of every term that is not binary, as ``age^2``: the square of its distance
+        from its mean over all rows, which says whether the arms are spread alike.
     interactions : bool, default False
-        Whether to add the products of any two terms, as ``age:educ``, but for the levels of one categorical.
+        Whether to add the products of any two terms, as ``age:educ``, but for the levels of one categorical;
+        each measured from its mean too, so that they say whether the two vary together alike.
     scores : None, PropensityModel, CrossFittedScores, str, Series or array, default None
         Scores for a first row, "distance". Columns of a list that were missing when a model was fitted, which
         takes such values, may be so here: an amount is then the mean of the others, with a term "age missing"
@@ -189,6 +192,11 @@ def balance(
     what is of one categorical is not multiplied. The denominators are those of the products in the sample as
     it is. It takes one pass over the rows, for Gram matrices of the terms and of their squares; the products
     are not made.
+
+    Terms are measured from their means over all rows, by sample weight (in a group from the group's), before
+    they are multiplied, so that the answer is the same from any origin of a column. The square of an age in
+    years as it is would be all but a multiple of the age: where that is balanced it seems so too, however
+    differently the arms are spread. MatchIt, and cobalt by default, multiply columns as they are.
 
     Balance is a matter of the sample: p-values have no place in it, for they improve when rows are dropped
     (Imai, King and Stuart 2008, section 6).
@@ -285,7 +293,7 @@ def _table_of(
     """Compare the arms, term by term, in all samples."""
     options: dict[str, Any] = {"sample_weight": rows.sample_weight, "denominator": denominator}
     weights, distance = list(rows.weightings.values()), rows.distance
-    made = _blocks(rows.x, rows.recipe, distance, squares=squares, interactions=interactions)
+    made = _blocks(rows, squares=squares, interactions=interactions)
     blocks = [
         (names, core.balance(columns, rows.treated, weights=weights, **options)) for names, columns in made
     ]
@@ -318,20 +326,22 @@ def _named(weights: object) -> dict[str, tuple[str, object]]:
 
 
 def _blocks(
-    x: Floats, recipe: Recipe, distance: Floats | None, *, squares: bool, interactions: bool
+    rows: BalanceRows, *, squares: bool, interactions: bool
 ) -> Iterator[tuple[Sequence[str], Floats]]:
     """Give names of terms and their columns, few enough products at a time to fit in memory."""
-    if distance is not None:
-        yield [DISTANCE], distance[:, np.newaxis]
+    x, recipe = rows.x, rows.recipe
+    if rows.distance is not None:
+        yield [DISTANCE], rows.distance[:, np.newaxis]
     yield recipe.names, x
     products = products_by_name(x, recipe, squares=squares, interactions=interactions)
+    center = centers(x, rows.sample_weight) if products else np.empty(0)
     names = list(products)
     width = max(1, _BATCH // len(x))
     for start in range(0, len(names), width):
         batch = names[start : start + width]
         columns = np.empty((len(x), len(batch)), order="F")
         for k, (one, other) in enumerate(products[name] for name in batch):
-            np.multiply(x[:, one], x[:, other], out=columns[:, k])
+            columns[:, k] = product(x[:, one], x[:, other], center[one], center[other])
         yield batch, columns
 
 

@@ -85,8 +85,8 @@ class Effect(ReportedEffect):
         repeats their mean. None where it has none, or not the scores of the rows themselves; NaN for rows of
         weight 0, which are not there.
     leverage : Leverage or None
-        How much rows hold their own predictions, by the outcome models of their arms or in the fit of their
-        weights; None where no such model is fitted to them.
+        How much rows hold their own predictions, by the outcome models of their arms; None where no such
+        model is fitted to them.
     interval_error : float
         The standard error of intervals and p-values: `std_error`, corrected for leverage by HC2.
 
@@ -268,14 +268,13 @@ class Effect(ReportedEffect):
     def interval_error(self) -> float:
         """The standard error of intervals and p-values: `std_error`, corrected for leverage by HC2.
 
-        Another one for outcome models, whose `std_error` is as R and Stata have it, without a correction, and
-        for balancing weights, whose own has that of HC3.
+        Another for outcome models alone, whose `std_error` is as R and Stata have it, without a correction.
         """
         return self._error_by(USUAL)
 
     def _error_by(self, kind: Correction) -> float:
         """Give the standard error with a correction for leverage; where there is none, as it stands."""
-        if self.std_error == 0.0 or self.leverage is None or kind == self.leverage.corrected:
+        if self.std_error == 0.0 or self.leverage is None or kind == "HC0":
             return self.std_error
         influence = self._influence_in_intervals(kind)
         assert influence is not None

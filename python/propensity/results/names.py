@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from propensity.calls.attributes import no_attribute
+from propensity.calls.keywords import answered_methods
 
 
 class Named:
@@ -53,6 +54,9 @@ class Named:
             if name.startswith("_") or hasattr(type(self), name):
                 return object.__getattribute__(self, name)  # which says what is wrong inside it
             raise AttributeError(no_attribute(type(self).__name__, name, dir(self)))
+
+
+answered_methods(Named)
 
 
 def _before_colons(kind: type) -> str:

@@ -102,7 +102,7 @@ class Estimates(LikeItsTable, Shown):
     @property
     def contrast(self) -> Contrast:
         """What the estimates are."""
-        return next(iter(self.effects.values())).contrast
+        return next((effect.contrast for effect in self.effects.values()), "difference")
 
     @property
     def notes(self) -> dict[str, str]:
