@@ -8,7 +8,8 @@
 //! N c = sum h' x (m_1 - m_0 - tau) + h ((1 - e) C_1 + e C_0),
 //! N d = sum h' (x (m_1 - m_0 - tau) + C_1 - C_0).
 //!
-//! For the ATE h is 1, and d is 0. In general d is the derivative of the effect in the coefficients, the
+//! With another link than the logit each row counts times how fast its log odds grow with the linear predictor. For the
+//! ATE h is 1, and d is 0. In general d is the derivative of the effect in the coefficients, the
 //! mean of h' x (mu_1(x) - mu_0(x) - tau). The paper estimates mu_t(x) by matching on the covariates. But
 //! at a given score x does not depend on the treatment (Rosenbaum and Rubin 1983), so that there the mean
 //! of x mu_t(x) is the mean of x times m_t, plus C_t: d needs nothing that c does not, neither distances
@@ -23,6 +24,7 @@ use super::outcome_variance::neighborhoods;
 use crate::design::covariates::CHUNK;
 use crate::error::Result;
 use crate::monitor::Monitor;
+use crate::score::links::Link;
 use crate::weighting::estimand::Estimand;
 use crate::weighting::influence::{ScoreFit, ScoreModel};
 
@@ -37,8 +39,14 @@ pub fn correction(
     monitor: &Monitor,
 ) -> Result<f64> {
     let local = Local { arms, rows, near: near(arms, n_others, monitor)?, estimand, tau };
-    let c = local.factors(|e| [estimand.tilt(e) * e, estimand.tilt(e) * (1.0 - e)], monitor)?;
-    let d = local.factors(|e| [-estimand.tilt_slope(e), estimand.tilt_slope(e)], monitor)?;
+    let per_log_odds = |e: f64| match model.link {
+        Link::Logit => 1.0,
+        link => link.log_odds_slope(link.linear_predictor(e)),
+    };
+    let of_c = |e: f64| [estimand.tilt(e) * e, estimand.tilt(e) * (1.0 - e)];
+    let of_d = |e: f64| [-estimand.tilt_slope(e), estimand.tilt_slope(e)];
+    let c = local.factors(of_c, per_log_odds, monitor)?;
+    let d = local.factors(of_d, per_log_odds, monitor)?;
     monitor.check()?;
     let model = ScoreModel::new(model, rows.treatment, rows.scores, None)?;
     let matched: f64 = arms.iter().map(MatchedArm::n_matched).sum();
@@ -69,13 +77,19 @@ struct Local<'a> {
 }
 
 impl Local<'_> {
-    /// The factors r for which sum r x = sum h' x (m_1 - m_0 - tau) + `covariance`(e) . (C_0, C_1).
+    /// The factors r for which sum r x = sum h' x (m_1 - m_0 - tau) + `covariance`(e) . (C_0, C_1), each part times how
+    /// fast the log odds grow with the linear predictor.
     ///
     /// C_t of n rows with mean outcome m_t is the sum of x (y - m_t) / (n - 1), and in its own arm a
     /// row's m_t leaves out the row itself, whose outcome goes with its x: it is m_t - (y - m_t) / (n - 1).
     /// So the factor of a row is a sum of multiples of y - m_t = (y - mean of its group) + (mean of its
     /// group - m_t): slope (y - mean of its group) + level, with sums for each group.
-    fn factors(&self, covariance: impl Fn(f64) -> [f64; 2], monitor: &Monitor) -> Result<Vec<f64>> {
+    fn factors(
+        &self,
+        covariance: impl Fn(f64) -> [f64; 2],
+        per_log_odds: impl Fn(f64) -> f64,
+        monitor: &Monitor,
+    ) -> Result<Vec<f64>> {
         let zeros = || [0, 1].map(|arm: usize| vec![0.0; self.arms[arm].outcome.len()]);
         let (mut slope, mut level) = (zeros(), zeros());
         for (at, own) in self.arms.iter().enumerate() {
@@ -93,10 +107,12 @@ impl Local<'_> {
                     level[arm][group] +=
                         share * (self.arms[arm].outcome[group].mean - pooled[arm].mean);
                 };
+                let kappa = per_log_odds(e);
                 for (arm, multiple) in covariance(e).into_iter().enumerate() {
+                    let multiple = multiple * kappa;
                     found[arm].groups().for_each(|g| add(arm, g, multiple * rows.len() as f64));
                 }
-                let base = self.estimand.tilt_slope(e);
+                let base = self.estimand.tilt_slope(e) * kappa;
                 add(at, group, if own.treated { -base } else { base });
                 level[at][group] += base * (pooled[1].mean - pooled[0].mean - self.tau);
             }

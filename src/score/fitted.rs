@@ -62,6 +62,7 @@ pub fn sandwich(
 
 /// The linear map from a design's coefficients to those of its columns at zero, all of which that were asked for:
 /// the intercept there is that at their center less what the slopes make of it.
+#[must_use]
 pub fn to_callers_scale(center: &[f64], design: &Covariates<'_>) -> Array2<f64> {
     let terms = design.n_columns() + 1;
     let mut map = Array2::<f64>::zeros((center.len() + 1, terms));
@@ -77,6 +78,7 @@ pub fn to_callers_scale(center: &[f64], design: &Covariates<'_>) -> Array2<f64> 
 
 impl PropensityFit {
     /// Back on the caller's scale, by the linear map from the design's coefficients; the covariance follows by it too.
+    #[must_use]
     pub fn new(
         center: Vec<f64>,
         design: &Covariates<'_>,

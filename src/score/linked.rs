@@ -42,7 +42,7 @@ impl Family for Counts {
     }
 
     fn counts(&self, unit: usize) -> bool {
-        self.counts[unit] != [0.0; 2]
+        self.counts[unit].iter().any(|count| *count > 0.0)
     }
 
     fn log_odds_slope(&self, eta: f64) -> f64 {

@@ -158,11 +158,11 @@ impl<'x> ScoreModel<'x> {
         }
     }
 
-    /// The variance that the coefficients give a sum whose derivative in the log odds of row i's score is
-    /// `slope[i]`: g' V g, with g the sum of `slope[i]` `x_i`.
+    /// The variance that the coefficients give a sum whose derivative in them is the sum of `factor[i]` `x_i`: g' V g,
+    /// with g that sum.
     #[must_use]
-    pub fn variance(&self, slope: &[f64]) -> f64 {
-        let gradient = self.gradient(slope);
+    pub fn variance(&self, factor: &[f64]) -> f64 {
+        let gradient = self.covariates.gradient(factor);
         let mut direction = gradient.clone();
         self.information.solve(&mut direction);
         gradient.iter().zip(&direction).map(|(g, v)| g * v).sum()
