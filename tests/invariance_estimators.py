@@ -148,7 +148,8 @@ def of_scores(result: ps.CrossFittedScores, world: World) -> Answer:
     }
 
 
-def of_balance(table: pd.DataFrame, world: World) -> Answer:
+def of_balance(balance: ps.Balance, world: World) -> Answer:
+    table = balance.table
     kinds = {
         "smd": "smd",
         "variance_ratio": "variance_ratio",
@@ -396,7 +397,7 @@ def _weighted(world: World, estimand: str) -> ps.Effect:
     return ps.weighted_effect(world.df, outcome="y", weights=bounded, **world.roles(ps.weighted_effect))
 
 
-def _balance(world: World) -> pd.DataFrame:
+def _balance(world: World) -> ps.Balance:
     scores = model(world)
     weightings = {
         "weighted": ps.balancing_weights(world.df, scores=scores, **world.roles(ps.balancing_weights)),

@@ -118,7 +118,9 @@ pub fn effect_of_rows(
     }
     monitor.check()?;
     let mut leverage = leverage(&fits, n);
-    leverage.iter_mut().for_each(|h| *h = h.min(ALONE));
+    for h in &mut leverage {
+        *h = h.min(ALONE);
+    }
     for influence in &mut means.influence {
         let corrected = influence.par_iter_mut().zip(&leverage).with_min_len(CHUNK);
         corrected.for_each(|(psi, h)| *psi /= 1.0 - h);
