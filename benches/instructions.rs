@@ -23,6 +23,7 @@ use propensity::score::logistic;
 use propensity::score::spec::PropensitySpec;
 use propensity::units::cells::Cells;
 use propensity::weighting::estimand::Estimand;
+use propensity::weighting::influence::ScoreFit;
 use propensity::weighting::ipw::{IpwData, IpwSpec, ipw};
 use rayon::ThreadPoolBuilder;
 
