@@ -1247,6 +1247,8 @@ OPTIONS: list[tuple[str, str, Any, Sequence[str]]] = [
     ("n_neighbors", "match", 10**30, ["with 60 control rows"]),
     ("n_neighbors", "match", N, ["120 with 60 control rows"]),
     ("n_neighbors", "matched effect", N, ["control"]),
+    ("score_model", "fit", "logit", ["'logistic', 'probit', 'cloglog'", "'logit'"]),
+    ("score_model", "aipw", "linear", ["'logistic', 'probit', 'cloglog'", "'linear'"]),
     ("variance_neighbors", "matched effect", 0, ["at least 1", "0"]),
     ("variance_neighbors", "matched effect", 1.5, ["at least 1", "1.5"]),
     ("variance_neighbors", "matched effect", N, ["smaller arm", "120"]),

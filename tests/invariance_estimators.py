@@ -451,6 +451,8 @@ ESTIMATORS = {
         effect("aipw cross-fitted", ps.aipw, ADJUSTING, n_folds=3),
         effect("aipw of a column", ps.aipw, ADJUSTING, scores="e"),
         effect("aipw boosted", ps.aipw, ADJUSTING, score_model=BOOSTING, outcome_model=BOOSTING, n_folds=3),
+        effect("aipw probit", ps.aipw, ADJUSTING, score_model="probit"),
+        effect("ipwra cloglog", ps.ipwra, ADJUSTING, score_model="cloglog"),
         effect("aipw poisson", ps.aipw, ADJUSTING, outcome="yes", outcome_model="poisson"),
         effect("ipwra", ps.ipwra, ADJUSTING),
         effect("ipwra logistic", ps.ipwra, ADJUSTING, outcome="yes", outcome_model="logistic"),

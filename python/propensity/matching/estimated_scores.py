@@ -57,17 +57,17 @@ class EstimatedScores(ReadOnly):
         Parameters
         ----------
         direction : ndarray (n,)
-            The r: the combination is given as a sum of rows of X, by derivatives in the log odds.
+            The r: the combination is given as a sum of rows of X.
 
         Returns
         -------
         ndarray (n,)
         """
         z, scale = _standardized(self.x)
-        residual, spread, slope = self._equations(treated)
+        residual, spread, _ = self._equations(treated)
         # Collinear terms have no coefficients of their own, but every combination that rows make has one.
         information = self._information(z, scale, spread)
-        step, *_ = np.linalg.lstsq(information, z.T @ (slope * direction), rcond=_COLLINEAR)
+        step, *_ = np.linalg.lstsq(information, z.T @ direction, rcond=_COLLINEAR)
         return np.asarray(len(z) * self._weight * residual * (z @ step))
 
     def added_variance(self, treated: Bools, moved: Floats, together: Floats, factor: Floats) -> float:
@@ -80,19 +80,23 @@ class EstimatedScores(ReadOnly):
         Parameters
         ----------
         moved, together : ndarray (n,)
-            The r and the q, by derivatives in the log odds.
+            The r and the q.
         factor : ndarray (n,)
         """
         z, scale = _standardized(self.x)
         _, spread, slope = self._equations(treated)
         information = self._information(z, scale, spread)
-        step, *_ = np.linalg.lstsq(information, z.T @ (slope * moved), rcond=_COLLINEAR)
+        step, *_ = np.linalg.lstsq(information, z.T @ moved, rcond=_COLLINEAR)
         variance = self._information(z, scale, slope**2 * self.scores * (1 - self.scores), factor)
-        return float(step @ variance @ step - 2 * step @ (z.T @ (slope * together)))
+        return float(step @ variance @ step - 2 * step @ (z.T @ together))
 
     @property
     def _weight(self) -> Floats:
         return np.ones(len(self.scores)) if self.sample_weight is None else self.sample_weight
+
+    def per_log_odds(self, treated: Bools) -> Floats:
+        """Give how fast the log odds of each row's score grow with its linear predictor, (n,)."""
+        return self._equations(treated)[2]
 
     def _equations(self, treated: Bools) -> tuple[Floats, Floats, Floats]:
         """Give what rows add to the equations of the model; those of weight 0 are not there."""

@@ -43,6 +43,9 @@ def estimation_variance(
     place's two nearest rows of the arm, more where they tie; in its own arm a row's m_a leaves out the row
     itself, whose outcome goes with its x.
 
+    That is with a logistic model; with another link each row counts in c and d times how fast its log odds
+    grow with the linear predictor, and M is the variance of what that model's equations sum.
+
     With weights the coefficients solve sum of s (A - e) x = 0 and vary with V_b M V_b, and c is no longer how
     they go together with the effect: rows count s W there, with W what matching made of them, and s^2 among
     those the effect is for. By themselves these products would let few rows decide; in each arm they are
@@ -69,7 +72,8 @@ def estimation_variance(
     there = s > 0
     arms = (~treated & there, treated & there)
     h = {"ATE": np.ones(n), "ATT": e, "ATC": 1 - e}[estimand]
-    slope = s * e * (1 - e) * {"ATE": 0.0, "ATT": 1.0, "ATC": -1.0}[estimand]
+    kappa = estimated.per_log_odds(treated)
+    slope = s * kappa * e * (1 - e) * {"ATE": 0.0, "ATT": 1.0, "ATC": -1.0}[estimand]
     away = np.abs(treated - e)
     k = [float(np.average(s, weights=weights * away * arm)) for arm in arms]
     q = [float(np.average(s, weights=s * arm)) for arm in arms]
@@ -79,8 +83,8 @@ def estimation_variance(
     together = q[int(estimand == "ATT")] * gaps
     for arm, chance, left_alone in ((0, e, "ATC"), (1, 1 - e, "ATT")):
         if estimand != left_alone:
-            moved += near[arm].direction(s * chance)
-        together += k[arm] * near[arm].direction(s * h * chance)
+            moved += near[arm].direction(s * kappa * chance)
+        together += k[arm] * near[arm].direction(s * kappa * h * chance)
     focal = {"ATE": there, "ATT": arms[1], "ATC": arms[0]}[estimand]
     factor = q[1] * (1 - e) + q[0] * e
     return estimated.added_variance(treated, moved, together, factor) / float(s[focal].sum()) ** 2

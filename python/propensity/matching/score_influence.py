@@ -112,8 +112,9 @@ def estimation_influence(
 
     the first part without the second for the ATC, the second alone for the ATT. Its square brings the
     variance of Abadie and Imbens, V - c' V_b c + d' V_b d. Sample weights make the means weighted ones, and
-    the likelihood's equations the model's. Among rows that hold the same C_a is nothing: those of a cell look
-    no farther than their own.
+    the likelihood's equations the model's; with another link than the logistic model's rows count in c - d
+    times how fast their log odds grow with the linear predictor. Among rows that hold the same C_a is
+    nothing: those of a cell look no farther than their own.
     """
     s = np.ones(len(outcome)) if estimated.sample_weight is None else estimated.sample_weight
     there = s > 0
@@ -121,12 +122,12 @@ def estimation_influence(
     focal = {"ATE": there, "ATT": treated & there, "ATC": ~treated & there}[estimand]
     total = s[focal].sum()
     moved = []
-    e = estimated.scores
+    e, kappa = estimated.scores, estimated.per_log_odds(treated)
     for arm, chance, left_alone in ((treated, 1 - e, "ATT"), (~treated, -e, "ATC")):
         if estimand == left_alone:
             moved.append(np.zeros(len(outcome)))
             continue
-        direction = covariance_direction(outcome, arm & known, quantity, s * chance / total, cells)
+        direction = covariance_direction(outcome, arm & known, quantity, s * kappa * chance / total, cells)
         moved.append(-estimated.coefficient_influence(treated, direction))
     return moved[0], moved[1]
 
