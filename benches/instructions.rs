@@ -18,9 +18,12 @@ use propensity::pipeline::{Data, Estimator, Pipeline};
 use propensity::resampling::bootstrap::BootstrapSpec;
 use propensity::resampling::resample::{Resample, Scheme};
 use propensity::resampling::stream::Stream;
-use propensity::score::logistic::{self, LogisticSpec};
+use propensity::score::links::Link;
+use propensity::score::logistic;
+use propensity::score::spec::PropensitySpec;
 use propensity::units::cells::Cells;
 use propensity::weighting::estimand::Estimand;
+use propensity::weighting::influence::ScoreFit;
 use propensity::weighting::ipw::{IpwData, IpwSpec, ipw};
 use rayon::ThreadPoolBuilder;
 
@@ -82,7 +85,7 @@ fn logistic_fit_wide() {
 }
 
 fn fit(world: &World) {
-    let (spec, monitor) = (LogisticSpec::default(), Monitor::default());
+    let (spec, monitor) = (PropensitySpec::default(), Monitor::default());
     counted(|| logistic::fit(world.x.view(), &world.treatment, None, &spec, &monitor).unwrap());
 }
 
@@ -91,7 +94,14 @@ fn ipw_influence() {
     let covariates = Covariates::standardized(x.view()).unwrap();
     let data =
         IpwData { outcome: &outcome, treatment: &treatment, scores: &scores, sample_weight: None };
-    counted(|| ipw(&data, IpwSpec::of(Estimand::Ate), Some((&covariates, 0.0))).unwrap());
+    counted(|| {
+        ipw(
+            &data,
+            IpwSpec::of(Estimand::Ate),
+            Some(ScoreFit { covariates: &covariates, penalty: 0.0, link: Link::Logit }),
+        )
+        .unwrap()
+    });
 }
 
 fn match_nearest() {
@@ -184,7 +194,7 @@ fn replicates(world: &World, estimators: &[Estimator]) {
         outcome_columns,
         balanced_columns: &[],
     };
-    let (spec, monitor) = (LogisticSpec::default(), Monitor::default());
+    let (spec, monitor) = (PropensitySpec::default(), Monitor::default());
     let pipeline = Pipeline::new(data, estimators, spec, &monitor).unwrap();
     let resample = Resample::new(Scheme::Multinomial, world.x.nrows(), None, None).unwrap();
     let spec = BootstrapSpec { n_reps: 5, seed: 7 };

@@ -4,90 +4,165 @@ python benchmarks/small_samples.py                 # the whole study, into docs/
 python benchmarks/small_samples.py --quick         # a taste of it, printed
 python benchmarks/small_samples.py --report        # the page's tables again, from docs/small_samples.csv
 
-Every interval is that of the effect that the public functions give; ratios are the very same estimates on the
+Estimates are those of the array door, intervals are made of them as an `Effect` makes them; ratios are on the
 scale of the logarithm. Data set i of a world and size has random numbers of its own, whatever else is run.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import math
 import multiprocessing
 import time
-import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
 
-import propensity as ps
 import small_samples_report
 from coverage_study import default_processes
-from propensity.effects.contrasts import SCALES
-from propensity.effects.effect import Effect
+from propensity import core
+from propensity.effects import inference
+from propensity.effects.arms import effective_sizes
+from propensity.effects.cautions import (
+    balanced_cautions,
+    carried_cautions,
+    overlap_cautions,
+    size_cautions,
+    terms_cautions,
+)
+from propensity.effects.contrasts import SCALES, Contrast
+from propensity.effects.estimators import Method
+from propensity.effects.leverage import USUAL, Correction, Leverage
 from propensity.errors import InvalidInputError
 from small_sample_worlds import SMALL_SAMPLE_WORLDS, SmallWorld, truth_of
-from world_rows import Sample
+from world_rows import Bools, Floats, Sample
 
 DOCS = Path(__file__).parents[1] / "docs"
 SIZES = (100, 250, 1_000)
 BLOCK = 25
 
-# How an interval is made, as the table calls it: what `conf_int` is given.
-INTERVALS: dict[str, dict[str, Any]] = {
-    "t": {},
-    "normal": {"df": math.inf},
-    "t, HC0": {"se": "HC0"},
-    "t, HC3": {"se": "HC3"},
-    "normal, HC3": {"se": "HC3", "df": math.inf},
+# How an interval is made, as the table calls it: by which correction for leverage, where there is any, and by
+# which law. "usual" is what an `Effect` has, "own" its standard error.
+INTERVALS = {
+    "t": ("usual", "t"),
+    "normal": ("own", "normal"),
+    "t, HC0": ("HC0", "t"),
+    "t, HC3": ("HC3", "t"),
+    "normal, HC3": ("HC3", "normal"),
 }
 
 
-def effects_of(sample: Sample) -> Iterator[tuple[str, Effect]]:
-    """Estimate every effect of a sample; those that are refused are left out."""
-    df = pd.DataFrame({f"x{k}": column for k, column in enumerate(sample.x.T)})
-    covariates = list(df)
-    df["t"], df["y"] = sample.treatment.astype(int), sample.outcome
-    roles: dict[str, Any] = {"treatment": "t", "covariates": covariates}
-    more: dict[str, Any] = {}
-    if sample.cluster is not None:
-        df["g"], more["cluster"] = sample.cluster, "g"
+@dataclass(frozen=True)
+class Found:
+    """What an estimator says of a sample: the means of the treated and of the controls, and how they vary.
+
+    Attributes
+    ----------
+    means : (float, float)
+    influence : ndarray (2, n) or None
+        Of rows on the two; None of matching, whose difference alone has an error.
+    leverage : Leverage or None
+    error, weights : float and ndarray (n,)
+        Of matching: the standard error of the difference, and what rows weigh.
+    warned : bool
+        Whether the package warns of the weights or of the sizes of the arms.
+    """
+
+    means: tuple[float, float]
+    warned: bool
+    influence: Floats | None = None
+    leverage: Leverage | None = None
+    error: float = math.nan
+    weights: Floats | None = None
+
+
+def answers_to(sample: Sample) -> Iterator[tuple[str, str, Found]]:
+    """Estimate every effect of a sample, by estimator and estimand; what is refused is left out."""
+    x, t, y = np.asfortranarray(sample.x), sample.treatment, sample.outcome
     try:
-        model = ps.fit_propensity(df, **roles)
+        scores = core.fit_propensity(x, t, n_threads=1).scores
     except InvalidInputError:
         return
-    asked: list[tuple[str, Callable[[], Any]]] = []
     for estimand in ("ATE", "ATT", "ATO"):
-        own = {"outcome": "y", "estimand": estimand, **more}
-        asked.append(("IPW", partial(ps.ipw, df, treatment="t", scores=model, **own)))
-    for estimand in ("ATE", "ATT"):
-        own = {"outcome": "y", "estimand": estimand, **roles, **more}
-        asked.append(("AIPW", partial(ps.aipw, df, **own)))
-        asked.append(("IPWRA", partial(ps.ipwra, df, **own)))
-        asked.append(("RA", partial(ps.regression_adjustment, df, **own)))
-        asked.append(("entropy", partial(_balanced, df, roles, estimand, more)))
-        if sample.cluster is None:
-            asked.append(("1-NN", partial(_matched, ps.match_nn, df, model, estimand)))
-            subclasses = partial(ps.subclassify, n_subclasses=20)
-            asked.append(("subclasses", partial(_matched, subclasses, df, model, estimand)))
-    for name, estimate in asked:
+        found = core.ipw(y, t, scores, estimand=estimand, x=x, n_threads=1)
+        yield "IPW", estimand, _of_core(found, _warned(estimand, found, t, sample.cluster is None))
+    for name, estimand in itertools.product(_ESTIMATORS, ("ATE", "ATT")):
+        if name == "1-NN" and sample.cluster is not None:  # which knows no clusters
+            continue
         try:
-            yield name, estimate()
+            yield name, estimand, _ESTIMATORS[name](sample, x, scores, estimand)
         except InvalidInputError:
             continue
 
 
-def _balanced(df: pd.DataFrame, roles: dict[str, Any], estimand: Any, more: dict[str, Any]) -> Effect:
-    found: Effect = ps.fit_weights(df, **roles, estimand=estimand).effect("y", **more)
-    return found
+def _of_core(found: Any, warned: bool, leverage: Leverage | None = None) -> Found:
+    influence = np.array([found.influence_treated, found.influence_control])
+    return Found((found.mean_treated, found.mean_control), warned, influence, leverage)
 
 
-def _matched(make: Callable[..., Any], df: pd.DataFrame, model: Any, estimand: Any) -> Effect:
-    found: Effect = make(df, treatment="t", scores=model, estimand=estimand).effect("y")
-    return found
+def _adjusted(method: Method, sample: Sample, x: Floats, scores: Floats, estimand: Any) -> Found:
+    t, n_terms = sample.treatment, x.shape[1] + 1
+    options: dict[str, Any] = {"method": method, "estimand": estimand, "leverage": True, "n_threads": 1}
+    found = core.adjust(x, t, sample.outcome, scores=scores, **options)
+    assert found.leverage is not None
+    rows = float(t.sum()), float((~t).sum())
+    weights = np.ones(len(t)) if method == "regression" else _weights(t, scores, estimand)
+    ess = rows if method == "regression" else effective_sizes(weights, t)
+    few = terms_cautions(ess if method == "ipwra" else rows, n_terms, estimand)
+    return _of_core(found, bool(few) or _few(ess, t), Leverage(found.leverage))
+
+
+def _balanced(sample: Sample, x: Floats, _: Floats, estimand: Any) -> Found:
+    t = sample.treatment
+    fitted = core.fit_weights(x, t, estimand=estimand, n_threads=1)
+    found = core.balanced_effect(sample.outcome, t, fitted.weights, x, estimand=estimand, n_threads=1)
+    ess = {"treated": fitted.ess_treated, "control": fitted.ess_control}
+    n_rows = {"treated": int(t.sum()), "control": int((~t).sum())}
+    told = balanced_cautions({arm: ess[arm] for arm in _WEIGHED[estimand]}, n_rows, x.shape[1] + 1)
+    warned = bool(told) or _few((fitted.ess_treated, fitted.ess_control), t)
+    return _of_core(found, warned)
+
+
+def _matched(sample: Sample, x: Floats, scores: Floats, estimand: Any) -> Found:
+    t = sample.treatment
+    found = core.matching_effect(sample.outcome, t, scores, estimand=estimand, x=x, n_threads=1)
+    weights = core.match_nn(scores, t, estimand=estimand, n_threads=1).weights
+    warned = _few((found.ess_treated, found.ess_control), t)
+    means = found.mean_treated, found.mean_control
+    return Found(means, warned, error=found.std_error, weights=weights)
+
+
+_WEIGHED = {"ATE": ("treated", "control"), "ATT": ("control",)}
+_ESTIMATORS: dict[str, Callable[[Sample, Floats, Floats, str], Found]] = {
+    "AIPW": partial(_adjusted, "aipw"),
+    "IPWRA": partial(_adjusted, "ipwra"),
+    "RA": partial(_adjusted, "regression"),
+    "entropy": _balanced,
+    "1-NN": _matched,
+}
+
+
+def _weights(t: Bools, scores: Floats, estimand: Any) -> Floats:
+    return np.asarray(core.balancing_weights(t, scores, estimand=estimand, n_threads=1).weights)
+
+
+def _warned(estimand: str, found: core.WeightedEstimate, t: Bools, independent: bool) -> bool:
+    ess, n_rows = (found.ess_treated, found.ess_control), (int(t.sum()), int((~t).sum()))
+    told = overlap_cautions(estimand, found.weights, t)
+    if independent:
+        df = inference.degrees_of_freedom(found.influence_treated - found.influence_control)
+        told = (*told, *carried_cautions(estimand, ess, n_rows, df))
+    return bool(told) or _few(ess, t)
+
+
+def _few(ess: tuple[float, float], t: Bools) -> bool:
+    return bool(size_cautions(ess, (int(t.sum()), int((~t).sum()))))
 
 
 def lines_of(world: SmallWorld, n: int, seed: int, data_set: int) -> list[dict[str, Any]]:
@@ -95,32 +170,44 @@ def lines_of(world: SmallWorld, n: int, seed: int, data_set: int) -> list[dict[s
     name = int.from_bytes(world.name.encode())
     numbers = np.random.SeedSequence([seed, name, n], spawn_key=(data_set,))
     sample = world.draw(np.random.default_rng(numbers), n)
-    found = []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for estimator, difference in effects_of(sample):
-            for contrast in world.contrasts:
-                try:
-                    effect = difference.contrast_as(contrast)
-                except InvalidInputError:
-                    continue
-                known = {"world": world.name, "n": n, "estimator": estimator, "contrast": contrast}
-                found.append(known | {"estimand": effect.estimand} | _told(world, effect))
-    return found
+    lines = []
+    for estimator, estimand, found in answers_to(sample):
+        for contrast in world.contrasts:
+            if contrast != "difference" and (found.influence is None or min(found.means) <= 0):
+                continue
+            known = {"world": world.name, "n": n, "estimator": estimator, "estimand": estimand}
+            told = _told(found, sample, contrast, truth_of(world, estimand, contrast))
+            lines.append(known | {"contrast": contrast, "warned": found.warned} | told)
+    return lines
 
 
-def _told(world: SmallWorld, effect: Effect) -> dict[str, Any]:
-    read = SCALES[effect.contrast].read
-    truth = truth_of(world, effect.estimand, effect.contrast)
-    told: dict[str, Any] = {"gap": read(effect.estimate) - truth, "df": effect.df}
-    told["warned"] = bool(small_samples_report.warns(effect.cautions))
-    for name, options in INTERVALS.items():
-        if options.get("se") == "HC3" and effect.leverage is None:
-            continue
-        low, high = map(read, effect.conf_int(**options))
-        told[name] = bool(low <= truth <= high)
-        told[f"width {name}"] = (high - low) / 2
+def _told(found: Found, sample: Sample, contrast: Contrast, truth: float) -> dict[str, Any]:
+    """Make every interval as an `Effect` does, on the scale of the errors."""
+    scale = SCALES[contrast]
+    gap = scale.link(found.means[0]) - scale.link(found.means[1]) - truth
+    errors, df = _errors(found, sample, [scale.slope(mean) for mean in found.means])
+    told: dict[str, Any] = {"gap": gap, "df": df}
+    for name, (kind, law) in INTERVALS.items():
+        if kind in errors:
+            reach = inference.half_width(errors[kind], 0.95, df if law == "t" else math.inf)
+            told |= {name: abs(gap) <= reach, f"{name}, half width": reach}
     return told
+
+
+def _errors(found: Found, sample: Sample, slopes: list[float]) -> tuple[dict[str, float], float]:
+    """Give standard errors by their correction, and the degrees of freedom."""
+    if found.influence is None:
+        assert found.weights is not None
+        w, t = found.weights, sample.treatment
+        shares = np.where(t, w / w[t].sum(), w / w[~t].sum())
+        return {"own": found.error, "usual": found.error}, inference.kish(shares**2)
+    influence = slopes[0] * found.influence[0] - slopes[1] * found.influence[1]
+    own = {"own": influence, "usual": influence}
+    if found.leverage is not None:
+        own |= {kind: influence * found.leverage.scale(kind) for kind in get_args(Correction)}
+        own["usual"] = own[USUAL]
+    errors = {kind: inference.std_error(values, sample.cluster) for kind, values in own.items()}
+    return errors, inference.degrees_of_freedom(own["usual"], sample.cluster)
 
 
 def _block(task: tuple[str, int, int, int, int]) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from coverage_report import HIGH, LOW, fill
-from propensity.errors import OverlapWarning, SmallSampleWarning
 from small_sample_worlds import WRONG
 
 _KEYS = ["world", "n", "estimator", "estimand", "contrast"]
@@ -18,11 +17,6 @@ _NORMAL_QUANTILE = 1.959963984540054
 
 # A cell in which more than half of the data sets are warned of is one that the tool warns of.
 _WARNED = 0.5
-
-
-def warns(cautions: Iterable[Warning]) -> bool:
-    """Whether cautions say that the interval may be too narrow: for weights or for sizes."""
-    return any(isinstance(caution, OverlapWarning | SmallSampleWarning) for caution in cautions)
 
 
 def summarise(lines: list[dict[str, Any]], intervals: Mapping[str, Any]) -> pd.DataFrame:
@@ -40,8 +34,8 @@ def summarise(lines: list[dict[str, Any]], intervals: Mapping[str, Any]) -> pd.D
     DataFrame
         One row an estimator, estimand and contrast: `n_data_sets` (that were not refused), `bias` in standard
         deviations of the estimates, median `df`, the share `warned` of; of each interval the coverage, the
-        coverage where nothing was warned of, and the mean width over that of the oracle, the normal interval
-        with the true standard deviation.
+        coverage where nothing was warned of, and the median width over that of the oracle, the normal
+        interval with the true standard deviation.
     """
     return pd.DataFrame(
         _counted(dict(zip(_KEYS, key, strict=True)), own, intervals)
@@ -63,7 +57,7 @@ def _counted(key: dict[str, Any], own: pd.DataFrame, intervals: Mapping[str, Any
         held = own[name].astype(bool)
         found[name] = held.mean()
         found[f"{name}, unwarned"] = held[~warned].mean() if (~warned).any() else np.nan
-        found[f"{name}, width"] = own[f"width {name}"].mean() / (_NORMAL_QUANTILE * sd)
+        found[f"{name}, width"] = own[f"{name}, half width"].median() / (_NORMAL_QUANTILE * sd)
     return found
 
 

@@ -29,7 +29,8 @@ use crate::resampling::bootstrap::{self, BootstrapSpec, Replicate, Replicates};
 use crate::resampling::resample::{Resample, Scheme};
 use crate::resampling::stream::Stream;
 use crate::resampling::urn::Urn;
-use crate::score::logistic::{LogisticSpec, Refit, WarmStart};
+use crate::score::logistic::{Refit, WarmStart};
+use crate::score::spec::PropensitySpec;
 use crate::units::cells::Cells;
 use crate::units::tally::{Count, Outcomes, Whole};
 use crate::weighting::balancing::BalancingSpec;
@@ -102,7 +103,7 @@ pub struct Pipeline<'a, 'm> {
     /// Measured from a value among them: every estimate is a difference of means.
     outcome: Cow<'a, [f64]>,
     estimators: &'a [Estimator],
-    spec: LogisticSpec,
+    spec: PropensitySpec,
     monitor: &'m Monitor,
     /// Of the score model and of the outcome models, where there are such.
     score_design: Covariates<'a>,
@@ -146,7 +147,7 @@ impl<'a, 'm> Pipeline<'a, 'm> {
     pub fn new(
         data: Data<'a>,
         estimators: &'a [Estimator],
-        spec: LogisticSpec,
+        spec: PropensitySpec,
         monitor: &'m Monitor,
     ) -> Result<Self> {
         check(&data, estimators, &spec)?;
@@ -166,7 +167,7 @@ impl<'a, 'm> Pipeline<'a, 'm> {
         covariates: Covariates<'a>,
         cells: Option<Cells>,
         estimators: &'a [Estimator],
-        spec: LogisticSpec,
+        spec: PropensitySpec,
         monitor: &'m Monitor,
     ) -> Result<Self> {
         // 1. The designs.

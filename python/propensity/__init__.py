@@ -3,6 +3,8 @@
 Two doors lead in. The functions here take a data frame (pandas, polars, pyarrow) and names of columns; those
 of the same names in `propensity.core` take NumPy arrays. `propensity.plots` draws what both give back.
 
+A whole analysis, from what is said once to a report
+    `Study`: `.check()`, `.overlap()`, `.estimate()`, `.balance()`, `.by()`, `.sensitivity()`, `.summary()`.
 What is amiss with a table
     `check` gives a `Check`: findings, worst first, each with the line that mends it.
 Who opts in, and can be compared
@@ -10,9 +12,12 @@ Who opts in, and can be compared
     `Forest` say how trees are grown; `overlap`, `trim`.
 Which of hundreds of covariates matter
     `select_covariates` gives `SelectedCovariates`, to hand on.
+How small an effect can be found, and with how many users
+    `design`.
 What the feature did, several answers at once
     `estimate`, `bootstrap`, with a list of specifications: `IPW`, `AIPW`, `IPWRA`, `RegressionAdjustment`,
-    `NearestNeighbors`, `Balancing`.
+    `NearestNeighbors`, `PairMatching`, `FullMatching`, `CoarsenedMatching`, `Subclassification`, `Balancing`.
+    `estimate` gives `Estimates`, of several outcomes `EstimatesByOutcome`.
 By weighting
     `ipw`; `balancing_weights`, `truncate`; `fit_weights` gives `BalancingWeights`, with which terms balance
     exactly; `weighted_effect` for weights from anywhere.
@@ -27,7 +32,7 @@ For whom
     `by="tier"` gives `GroupedEffects`, with one table and `.test_equal()`; `best_linear_projection`: how the
     effect changes with tenure; `rank_effect`: whether a rule that says whom to treat first is worth anything.
 Whether the arms are alike
-    `smd`, `balance`, `balance_summary`.
+    `smd`, `balance`, which gives a `Balance`, `balance_summary`.
 What if something is hidden
     `e_value` of a published number, `effect.e_value()` of an effect; `matches.rosenbaum("outcome")`;
     `robustness_value`, `sensitivity_bounds`; `placebo`.
@@ -40,10 +45,13 @@ Data to learn on, what can go wrong
 >>> table = ps.estimate(users, **roles, covariates=["engagement_tier", "query_confidence"])
 """
 
+from typing import TYPE_CHECKING
+
 from propensity import core, datasets, errors, plots
 from propensity.balance.result import Balance
 from propensity.balance.summary import balance_summary
 from propensity.balance.tables import balance, smd
+from propensity.calls.attributes import no_name_of_the_package
 from propensity.core import __version__
 from propensity.effects.effect import Effect
 from propensity.effects.equality import EqualityTest
@@ -57,8 +65,9 @@ from propensity.effects.estimators import (
 )
 from propensity.effects.grouped import GroupedEffects
 from propensity.effects.hypotheses import EffectTest
-from propensity.effects.matching_specification import NearestNeighbors
+from propensity.effects.matching_specification import FullMatching, NearestNeighbors
 from propensity.effects.several import Effects
+from propensity.effects.subclass_specification import CoarsenedMatching, PairMatching, Subclassification
 from propensity.matching.coarsened import match_cem
 from propensity.matching.full import match_full
 from propensity.matching.matches import Matches
@@ -88,8 +97,11 @@ from propensity.sensitivity.robustness_result import RobustnessValue
 from propensity.sensitivity.rosenbaum import RosenbaumBounds
 from propensity.study.check import check
 from propensity.study.check_result import Check
+from propensity.study.design import design
+from propensity.study.design_result import Design
 from propensity.study.estimate import estimate
 from propensity.study.estimates import Estimates, EstimatesByOutcome
+from propensity.study.study import Study
 from propensity.weighting.balancing import fit_weights
 from propensity.weighting.balancing_weights import BalancingWeights
 from propensity.weighting.ipw import balancing_weights, ipw
@@ -108,7 +120,9 @@ __all__ = [
     "Boosting",
     "BootstrapResult",
     "Check",
+    "CoarsenedMatching",
     "CrossFittedScores",
+    "Design",
     "EValue",
     "Effect",
     "EffectTest",
@@ -118,11 +132,13 @@ __all__ = [
     "EstimatesByOutcome",
     "Estimator",
     "Forest",
+    "FullMatching",
     "GroupedEffects",
     "LinearProjection",
     "Matches",
     "NearestNeighbors",
     "Overlap",
+    "PairMatching",
     "Placebo",
     "PropensityModel",
     "QuantileEffects",
@@ -132,7 +148,9 @@ __all__ = [
     "RosenbaumBounds",
     "SelectedCovariates",
     "SensitivityBounds",
+    "Study",
     "Subclasses",
+    "Subclassification",
     "Trimmed",
     "TruncatedWeights",
     "__version__",
@@ -145,6 +163,7 @@ __all__ = [
     "check",
     "core",
     "datasets",
+    "design",
     "e_value",
     "errors",
     "estimate",
@@ -175,3 +194,10 @@ __all__ = [
 def __dir__() -> list[str]:
     """List the public names alone: wings are imported, not listed."""
     return __all__
+
+
+if not TYPE_CHECKING:  # a checker would take every name for one that there is
+
+    def __getattr__(name):
+        """Answer a name that there is not with the one that is meant."""
+        raise AttributeError(no_name_of_the_package(name, __all__))

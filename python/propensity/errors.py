@@ -19,7 +19,7 @@ class InvalidInputError(ValueError):
     >>> ps.smd(users, treatment="opt_in_agent_mode", covariates=["tier"])
     Traceback (most recent call last):
         ...
-    propensity.errors.InvalidInputError: column 'tier' is not in the frame; the columns are...
+    propensity.errors.InvalidInputError: column 'tier' is not in the frame; did you mean 'engagement_tier'?
     """
 
 
@@ -195,7 +195,7 @@ class SmallSampleWarning(UserWarning):
     >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
     >>> effect = ps.aipw(users, **roles, covariates=["query_confidence"])
     >>> print(str(effect.cautions[0])[:70])
-    the treated arm is worth 15 rows; below 30 the standard error tends to
+    the treated arm is worth 15 rows; below 20 the standard error tends to
     """
 
 
@@ -265,7 +265,7 @@ class IntervalWarning(UserWarning):
 
 
 class SampleWeightWarning(UserWarning):
-    """Sample weights look like counts of identical users, which would make standard errors too large.
+    """Sample weights look like counts of identical users, or are balancing weights of the scores in hand.
 
     Examples
     --------
@@ -276,6 +276,21 @@ class SampleWeightWarning(UserWarning):
     >>> effect = ps.aipw(users, **roles, covariates=["query_confidence"], sample_weight="n")
     >>> print(str(effect.cautions[0])[:72])
     the sample weights are whole numbers, and 3,000 in all for 1,000 rows: i
+    """
+
+
+class ArgumentWarning(UserWarning):
+    """An argument is probably something else than it is given as.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> import propensity as ps
+    >>> with warnings.catch_warnings(record=True) as told:
+    ...     warnings.simplefilter("always")
+    ...     _ = ps.e_value(0.08)
+    >>> print(str(told[0].message)[:60])
+    0.08 as a ratio is a fall by 92%; if it is a difference of s
     """
 
 

@@ -17,9 +17,9 @@ use super::matched_arm::{MatchedArm, MatchedRows, matched_arms};
 use super::outcome_variance::check_others;
 use super::spec::NearestSpec;
 use crate::checks;
-use crate::design::covariates::Covariates;
 use crate::error::Result;
 use crate::monitor::Monitor;
+use crate::weighting::influence::ScoreFit;
 
 /// The difference of two weighted means, row i weighing W_i.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -47,8 +47,7 @@ impl MatchedEffect {
     }
 }
 
-/// The matched effect. With the covariates and the penalty of the logistic model that gave the scores,
-/// its variance counts that they were estimated (Abadie and Imbens 2016): not where some focal row is
+/// The matched effect. With the model that gave the scores its variance counts that they were estimated (Abadie and Imbens 2016): not where some focal row is
 /// unmatched, for which there is no theory, nor where, in tiny samples, no variance would be left.
 ///
 /// # Errors
@@ -56,7 +55,7 @@ impl MatchedEffect {
 pub fn effect(
     rows: &MatchedRows<'_>,
     spec: &NearestSpec,
-    score_model: Option<(&Covariates<'_>, f64)>,
+    score_model: Option<ScoreFit<'_, '_>>,
     monitor: &Monitor,
 ) -> Result<MatchedEffect> {
     check(rows, score_model)?;
@@ -74,13 +73,13 @@ pub fn effect(
     Ok(effect)
 }
 
-fn check(rows: &MatchedRows<'_>, score_model: Option<(&Covariates<'_>, f64)>) -> Result<()> {
+fn check(rows: &MatchedRows<'_>, score_model: Option<ScoreFit<'_, '_>>) -> Result<()> {
     let MatchedRows { outcome, treatment, scores } = *rows;
     checks::outcome(outcome, scores.len())?;
     checks::two_in_each_arm(treatment)?;
-    if let Some((covariates, penalty)) = score_model {
-        checks::same_length("x", covariates.n_rows(), outcome.len())?;
-        checks::penalty(penalty)?;
+    if let Some(model) = score_model {
+        checks::same_length("x", model.covariates.n_rows(), outcome.len())?;
+        checks::penalty(model.penalty)?;
     }
     Ok(())
 }

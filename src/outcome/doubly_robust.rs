@@ -2,7 +2,9 @@
 //! outcome models and the score model: full stacked equations, right whichever model is.
 
 use crate::checks;
-use crate::design::covariates::Covariates;
+use rayon::prelude::*;
+
+use crate::design::covariates::{CHUNK, Covariates};
 use crate::design::rank::presence;
 use crate::error::Result;
 use crate::kernels::ScoreEquations;
@@ -10,10 +12,11 @@ use crate::monitor::Monitor;
 use crate::outcome::adjustment::{AdjustmentSpec, ArmEstimate, Method, Modelled, arm_mean};
 use crate::outcome::model::Backing;
 use crate::outcome::origin::Measured;
-use crate::score::logistic::{Likelihood, LogisticSpec, Sweep};
-use crate::score::newton::maximize;
+use crate::score::linked;
+use crate::score::logistic::Sweep;
+use crate::score::spec::PropensitySpec;
 use crate::units::tally::{Outcomes, Tally, Units};
-use crate::weighting::influence::{ArmMeans, ScoreModel, by_row, center, leverage};
+use crate::weighting::influence::{ArmMeans, ScoreFit, ScoreModel, by_row, center, leverage};
 
 /// The rows of an analysis.
 #[derive(Debug, Clone, Copy)]
@@ -29,7 +32,7 @@ pub struct AdjustmentData<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct ScoreSpec<'a, 'x> {
     pub covariates: &'a Covariates<'x>,
-    pub logistic: LogisticSpec,
+    pub spec: PropensitySpec,
     /// Its scores, where it was fitted already.
     pub scores: Option<&'a [f64]>,
 }
@@ -66,7 +69,7 @@ pub fn adjusted_means(
     check(data, outcome_covariates.n_rows(), spec)?;
     if spec.needs_score() && score.scores.is_none() {
         let (rows, terms) = (data.treatment.len(), score.covariates.n_columns() + 1);
-        checks::enough_rows("score model", rows, terms, score.logistic.penalty)?;
+        checks::enough_rows("score model", rows, terms, score.spec.penalty)?;
     }
     checks::enough_rows_in_each_arm(data.treatment, outcome_covariates.n_columns() + 1)?;
     let AdjustmentData { outcome, sample_weight, .. } = *data;
@@ -137,8 +140,9 @@ impl FittedScore {
         score: &ScoreSpec<'_, 'x>,
     ) -> Result<ScoreModel<'x>> {
         let AdjustmentData { treatment, sample_weight, .. } = *data;
-        let penalty = score.logistic.penalty;
-        ScoreModel::new(score.covariates, treatment, &self.scores, sample_weight, penalty)
+        let PropensitySpec { penalty, link, .. } = score.spec;
+        let model = ScoreFit { covariates: score.covariates, penalty, link };
+        ScoreModel::new(model, treatment, &self.scores, sample_weight)
     }
 }
 
@@ -148,9 +152,9 @@ fn fit_score(
     score: &ScoreSpec<'_, '_>,
     monitor: &Monitor,
 ) -> Result<FittedScore> {
-    let ScoreSpec { covariates, logistic, scores } = *score;
+    let ScoreSpec { covariates, spec, scores } = *score;
     let (rows, n) = (rows_of(data), data.treatment.len());
-    checks::penalty(logistic.penalty)?;
+    checks::penalty(spec.penalty)?;
     checks::same_length("treatment", covariates.n_rows(), n)?;
     if let Some(scores) = scores {
         checks::same_length("scores", scores.len(), n)?;
@@ -158,12 +162,12 @@ fn fit_score(
         return Ok(FittedScore { scores: scores.to_vec(), ..FittedScore::default() });
     }
     let mut design = covariates.clone();
-    if logistic.penalty == 0.0 {
+    if spec.penalty == 0.0 {
         design = design.settled(&presence(n, data.sample_weight))?;
     }
-    let likelihood = Likelihood::new(&design, &rows, logistic.penalty, Sweep::Parallel)?;
-    let optimum = maximize(&likelihood, None, logistic.limits(), monitor)?;
-    let scores = design.probabilities(&optimum.beta);
+    let optimum = linked::maximum(&design, &rows, None, &spec, Sweep::Parallel, monitor)?;
+    let mut scores = design.linear(&optimum.beta);
+    scores.par_chunks_mut(CHUNK).for_each(|scores| spec.link.scores_in_place(scores));
     checks::scores(&scores)?;
     let aliased = optimum.aliased(&design);
     Ok(FittedScore { scores, aliased, diverging: optimum.diverging })
@@ -248,9 +252,8 @@ impl Parts<'_, '_> {
     /// How much each row of an arm holds its own prediction; 0 in the other arm.
     fn leverage(&self, arm: bool, estimate: &ArmEstimate) -> Vec<f64> {
         let ArmEstimate { fit, fitted, .. } = estimate;
-        let outcome = self.data.outcome;
         let spread = by_row(fitted.len(), |i| {
-            self.fitting_weight(i, arm) * fit.model.spread(outcome[i], fitted[i])
+            self.fitting_weight(i, arm) * fit.model.expected_spread(fitted[i])
         });
         leverage(self.covariates, fit.information(), &spread)
     }

@@ -73,6 +73,15 @@ impl OutcomeModel {
         }
     }
 
+    /// The same on average over outcomes: what a row weighs in the last weighted least squares of the fit.
+    #[must_use]
+    pub fn expected_spread(self, mean: f64) -> f64 {
+        match self {
+            Self::Linear | Self::Logistic | Self::Poisson => self.slope(mean),
+            Self::Gamma => 1.0,
+        }
+    }
+
     /// Require outcomes that the model can be of, of the rows that are there.
     ///
     /// # Errors

@@ -10,8 +10,9 @@ use crate::monitor::Monitor;
 use crate::outcome::kinds::OutcomeModel;
 use crate::outcome::log_link::LogLink;
 use crate::score::generalized::Generalized;
-use crate::score::logistic::{Likelihood, LogisticSpec, Sweep};
+use crate::score::logistic::{Likelihood, Sweep};
 use crate::score::newton::{Objective, Start, maximize_keeping};
+use crate::score::spec::PropensitySpec;
 use crate::units::tally::{Tally, Units};
 
 /// A fitted outcome model, on the columns of a design.
@@ -333,7 +334,7 @@ fn maximum(
         let hold = backing.hold(&equations.information)?;
         start = Start { beta, equations: Some(equations), third: None, hold };
     }
-    let limits = LogisticSpec::default().limits();
+    let limits = PropensitySpec::default().limits();
     let optimum = maximize_keeping(likelihood, start, &mut [], limits, monitor)?;
     let (coefficients, information) = (optimum.beta, optimum.information);
     Ok(ArmFit { model, coefficients, information })

@@ -9,11 +9,12 @@ use super::{Estimator, Layout, Pipeline};
 use crate::checks;
 use crate::design::covariates::Covariates;
 use crate::error::{Error, Result};
-use crate::kernels::{ArmSums, BLOCK, FittedScores, Lane, sigmoid};
+use crate::kernels::{ArmSums, BLOCK, FittedScores, Lane};
 use crate::matching::{Line, NearestSpec, Quantity};
 use crate::outcome::adjustment;
-use crate::score::logistic::{Likelihood, Refit, Sweep};
-use crate::score::newton::maximize;
+use crate::score::linked;
+use crate::score::links::Link;
+use crate::score::logistic::{Refit, Sweep};
 use crate::units::tally::{Count, Units};
 use crate::weighting::balancing;
 use crate::weighting::ipw::{Contrast, IpwSpec};
@@ -64,7 +65,7 @@ impl Pipeline<'_, '_> {
         let fit = self.newton(&design, &self.full_sample(), Sweep::Parallel, scores)?;
         // Rows are named where somebody is certain of an arm, and patterns are not rows.
         if checks::scores(&scores.values.as_flattened()[..self.n_units()]).is_err() {
-            checks::scores(&self.score_design.probabilities(&fit.beta))?;
+            checks::scores(&self.scored(&self.score_design, &fit.beta))?;
         }
         Ok(Some(fit))
     }
@@ -143,13 +144,23 @@ impl Pipeline<'_, '_> {
         }
     }
 
+    /// The scores that coefficients give the rows of a design.
+    pub(super) fn scored(&self, design: &Covariates<'_>, beta: &[f64]) -> Vec<f64> {
+        if self.spec.link == Link::Logit {
+            return design.probabilities(beta);
+        }
+        let mut scores = design.linear(beta);
+        self.spec.link.scores_in_place(&mut scores);
+        scores
+    }
+
     /// The scores of all units by these coefficients.
     fn score_rows(&self, beta: &[f64], scores: &mut Vec<Lane>) {
         let x = self.covariates();
         scores.resize(x.nrows().div_ceil(BLOCK), [0.0; BLOCK]);
         let values = &mut scores.as_flattened_mut()[..x.nrows()];
         self.score_design.with_rows(x).linear_into(beta, 0, values);
-        sigmoid(values);
+        self.spec.link.scores_in_place(values);
     }
 
     /// The score model by Newton's method, from the full sample's where that is known; leaves the scores. Where a
@@ -162,14 +173,13 @@ impl Pipeline<'_, '_> {
         sweep: Sweep,
         fitted: &mut FittedScores,
     ) -> Result<Fit> {
-        let likelihood = Likelihood::new(covariates, units, self.spec.penalty, sweep)?;
         let start = self.score.as_ref().map(|score| &score.beta[..]);
-        let optimum = maximize(&likelihood, start, self.spec.limits(), self.monitor)?;
+        let optimum = linked::maximum(covariates, units, start, &self.spec, sweep, self.monitor)?;
         let scores = &mut fitted.values;
         scores.resize(units.len().div_ceil(BLOCK), [0.0; BLOCK]);
         let values = &mut scores.as_flattened_mut()[..units.len()];
         covariates.linear_into(&optimum.beta, 0, values);
-        sigmoid(values);
+        self.spec.link.scores_in_place(values);
         fitted.are_inside = values.iter().all(|score| *score > 0.0 && *score < 1.0);
         let places = (optimum.aliased(covariates), optimum.diverging);
         Ok(Fit { beta: optimum.beta, sums: None, places })
@@ -229,7 +239,12 @@ impl Pipeline<'_, '_> {
             (_, Err(error)) if estimator.needs_score() => Err(error.clone()),
             (Estimator::Nearest(spec), Ok(fit)) if spec.quantity == Quantity::Logit => {
                 logits.resize(units.len(), 0.0);
-                self.score_design.with_rows(x).linear_into(&fit.beta, 0, logits);
+                if self.spec.link == Link::Logit {
+                    self.score_design.with_rows(x).linear_into(&fit.beta, 0, logits);
+                } else {
+                    let log_odds = scores.iter().map(|score| Link::Logit.linear_predictor(*score));
+                    logits.iter_mut().zip(log_odds).for_each(|(slot, value)| *slot = value);
+                }
                 self.nearest_effect((logits, units), spec, (line, in_order))
             }
             (Estimator::Nearest(spec), _) => {

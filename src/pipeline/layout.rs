@@ -12,6 +12,7 @@ use crate::kernels::Tallies;
 use crate::resampling::resample::{Resample, Scheme};
 use crate::resampling::urn::Urn;
 use crate::reserve::room_for;
+use crate::score::links::Link;
 use crate::score::logistic::{Columns, WarmStart, standardized_penalty};
 use crate::units::cells::Cells;
 use crate::units::sorted_rows::SortedRows;
@@ -246,7 +247,9 @@ impl<'a> Pipeline<'a, '_> {
         columns: impl FnOnce() -> Columns<'a>,
         units: &U,
     ) -> Result<Option<WarmStart<'a>>> {
-        let Some(score) = &self.score else { return Ok(None) };
+        let Some(score) = self.score.as_ref().filter(|_| self.spec.link == Link::Logit) else {
+            return Ok(None);
+        };
         let ridge = standardized_penalty(&self.score_design, self.spec.penalty);
         let (beta, spec, monitor) = (score.beta.clone(), self.spec, self.monitor);
         WarmStart::new(columns(), units, beta, ridge, spec, monitor).map(Some)

@@ -73,7 +73,7 @@ impl<'a> Pipeline<'a, '_> {
         if beta.is_empty() {
             return vec![[0.5; BLOCK]; x.nrows().div_ceil(BLOCK)];
         }
-        padded(self.score_design.with_rows(x).probabilities(beta).into_iter())
+        padded(self.scored(&self.score_design.with_rows(x), beta).into_iter())
     }
 
     /// An effect with outcome models, from the full sample's where that serves.
@@ -123,7 +123,7 @@ mod tests {
     use crate::pipeline::Estimator;
     use crate::resampling::bootstrap::BootstrapSpec;
     use crate::resampling::resample::{Resample, Scheme};
-    use crate::score::logistic::LogisticSpec;
+    use crate::score::spec::PropensitySpec;
     use crate::weighting::estimand::Estimand;
     use ndarray::Array2;
 
@@ -158,7 +158,7 @@ mod tests {
         let estimators: Vec<Estimator> = (models.into_iter())
             .flat_map(|model| methods.map(|method| spec(method, model)))
             .collect();
-        let (monitor, logistic) = (Monitor::default(), LogisticSpec::default());
+        let (monitor, logistic) = (Monitor::default(), PropensitySpec::default());
         let collapsed = Pipeline::new(data, &estimators, logistic, &monitor).unwrap();
         let of_rows = || {
             let covariates = Covariates::standardized(data.x).unwrap();

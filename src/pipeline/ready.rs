@@ -10,7 +10,7 @@ use crate::design::rank::presence;
 use crate::error::{Error, Result};
 use crate::outcome::adjustment::AdjustmentSpec;
 use crate::outcome::origin::Measured;
-use crate::score::logistic::LogisticSpec;
+use crate::score::spec::PropensitySpec;
 use crate::units::cells::Cells;
 use crate::units::tally::Units;
 
@@ -57,7 +57,11 @@ pub(super) fn measured<'a>(data: &Data<'a>, estimators: &[Estimator]) -> Cow<'a,
     Measured::from_their_middle(data.outcome, data.sample_weight).values
 }
 
-pub(super) fn check(data: &Data<'_>, estimators: &[Estimator], spec: &LogisticSpec) -> Result<()> {
+pub(super) fn check(
+    data: &Data<'_>,
+    estimators: &[Estimator],
+    spec: &PropensitySpec,
+) -> Result<()> {
     checks::same_length("treatment", data.treatment.len(), data.x.nrows())?;
     checks::outcome(data.outcome, data.x.nrows())?;
     checks::two_in_each_arm(data.treatment)?;

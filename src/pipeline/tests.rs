@@ -38,7 +38,7 @@ fn by_row<'a, 'm>(
     monitor: &'m Monitor,
 ) -> Pipeline<'a, 'm> {
     let covariates = Covariates::standardized(data.x).unwrap();
-    let (spec, outcome) = (LogisticSpec::default(), measured(&data, estimators));
+    let (spec, outcome) = (PropensitySpec::default(), measured(&data, estimators));
     Pipeline::of_cells(data, outcome, covariates, None, estimators, spec, monitor).unwrap()
 }
 
@@ -66,7 +66,7 @@ fn cells_and_rows_agree() {
         Estimator::Nearest(nearest),
         Estimator::Nearest(NearestSpec { n_neighbors: 1, quantity: Quantity::Score, ..nearest }),
     ];
-    let (monitor, spec) = (Monitor::default(), LogisticSpec::default());
+    let (monitor, spec) = (Monitor::default(), PropensitySpec::default());
     let collapsed = Pipeline::new(data, &estimators, spec, &monitor).unwrap();
     let by_row = by_row(data, &estimators, &monitor);
     let Layout::Cells { cells, .. } = &collapsed.layout else { panic!("rows repeat") };
@@ -109,7 +109,7 @@ fn replicates_together_are_the_same_for_any_number_of_threads_or_replicates() {
     };
     let estimators =
         [Estimator::Ipw(IpwSpec::of(Estimand::Ate)), Estimator::Ipw(IpwSpec::of(Estimand::Atm))];
-    let (monitor, spec) = (Monitor::default(), LogisticSpec::default());
+    let (monitor, spec) = (Monitor::default(), PropensitySpec::default());
     let pipeline = Pipeline::new(data, &estimators, spec, &monitor).unwrap();
     assert!(
         matches!(pipeline.layout, Layout::Sorted { .. })
@@ -187,7 +187,7 @@ fn every_way_of_drawing_gives_the_estimates_their_spread() {
     let (x, treatment, outcome) = world(400, 7);
     let data = plain(&x, &treatment, &outcome);
     let estimators = [Estimator::Ipw(IpwSpec::of(Estimand::Ate))];
-    let (monitor, spec) = (Monitor::default(), LogisticSpec::default());
+    let (monitor, spec) = (Monitor::default(), PropensitySpec::default());
     let pipeline = Pipeline::new(data, &estimators, spec, &monitor).unwrap();
     let cluster: Vec<i64> = (0..400).collect();
     let spread = |cluster: Option<&[i64]>| {

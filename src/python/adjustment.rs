@@ -7,7 +7,7 @@ use crate::design::covariates::Covariates;
 use crate::outcome::doubly_robust::{AdjustmentData, ScoreSpec, adjusted_means};
 use crate::outcome::{fit, model};
 use crate::reserve;
-use crate::score::logistic::{LogisticSpec, penalty_on};
+use crate::score::spec::{PropensitySpec, penalty_on};
 
 /// The means of both arms over n rows, by an outcome model.
 ///
@@ -23,7 +23,7 @@ use crate::score::logistic::{LogisticSpec, penalty_on};
 /// scores : (n,) float64, or None
 ///     The fitted or given scores; none for regression adjustment.
 /// aliased, diverging : (a,), (b,) int64
-///     As of `LogisticFit`, of the score model fitted here; numbers among the score's columns.
+///     As of `PropensityFit`, of the score model fitted here; numbers among the score's columns.
 /// outcome_aliased : (c,) int64
 ///     Columns of the outcome models that earlier ones explain; numbers among theirs.
 /// leverage : (n,) float64, or None
@@ -62,6 +62,8 @@ pub struct AdjustedEstimate {
 ///     "poisson" for those that are not negative, "gamma" for positive ones.
 /// penalty : float, default 0.0
 ///     L2 strength of the score model, as in `fit_propensity`.
+/// score_model : {"logistic", "probit", "cloglog"}, default "logistic"
+///     As in `fit_propensity`.
 /// score_columns, outcome_columns : list of int, optional
 ///     Which columns of ``x`` either model uses; all by default.
 /// sample_weight : (n,) array, optional
@@ -90,7 +92,8 @@ pub struct AdjustedEstimate {
 #[pyfunction]
 #[pyo3(signature = (
     x, treatment, outcome, *, method, estimand="ATE", outcome_model="linear", penalty=0.0,
-    score_columns=None, outcome_columns=None, sample_weight=None, scores=None, leverage=false, n_threads=None
+    score_model="logistic", score_columns=None, outcome_columns=None, sample_weight=None, scores=None,
+    leverage=false, n_threads=None
 ))]
 #[allow(clippy::too_many_arguments)] // the keyword arguments of a Python function
 pub fn adjust(
@@ -102,6 +105,7 @@ pub fn adjust(
     estimand: &str,
     outcome_model: &str,
     #[pyo3(from_py_with = options::penalty)] penalty: f64,
+    score_model: &str,
     #[pyo3(from_py_with = options::score_columns)] score_columns: Option<Vec<usize>>,
     #[pyo3(from_py_with = options::outcome_columns)] outcome_columns: Option<Vec<usize>>,
     sample_weight: Option<&Bound<'_, PyAny>>,
@@ -126,12 +130,13 @@ pub fn adjust(
         with_leverage: leverage,
     };
     let penalty = penalty_on(data.sample_weight, penalty);
-    let logistic = LogisticSpec { penalty, ..LogisticSpec::default() };
+    let link = words::score_model(score_model)?;
+    let of_score = PropensitySpec { link, penalty, ..PropensitySpec::default() };
     let found = call::run(py, n_threads, None, |monitor| {
         reserve::room_for(treatment.len(), needs::ADJUST)?;
         let covariates = Covariates::standardized_among(x, data.sample_weight)?;
         let score = &covariates.subset(&score_columns);
-        let score = ScoreSpec { covariates: score, logistic, scores };
+        let score = ScoreSpec { covariates: score, spec: of_score, scores };
         let outcome = covariates.subset(&outcome_columns);
         adjusted_means(&data, &score, &outcome, spec, None, monitor)
     })?;

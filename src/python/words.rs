@@ -7,6 +7,7 @@ use crate::outcome::adjustment::{AdjustmentSpec, Method};
 use crate::outcome::kinds::OutcomeModel;
 use crate::resampling::resample::Scheme;
 use crate::score::boosting::{Loss, Stop};
+use crate::score::links::Link;
 use crate::weighting::balancing::Balancing;
 use crate::weighting::estimand::Estimand;
 
@@ -31,6 +32,23 @@ pub fn adjustment(method: &str, of_whom: &str, outcome_model: &str) -> Result<Ad
     };
     let (estimand, outcome_model) = (estimand(of_whom)?, self::outcome_model(outcome_model)?);
     Ok(AdjustmentSpec { method, estimand, outcome_model })
+}
+
+pub fn score_model(name: &str) -> Result<Link> {
+    match name {
+        "logistic" => Ok(Link::Logit),
+        "probit" => Ok(Link::Probit),
+        "cloglog" => Ok(Link::Cloglog),
+        _ => unknown("score_model", name, "\"logistic\", \"probit\" or \"cloglog\""),
+    }
+}
+
+pub fn score_model_name(link: Link) -> &'static str {
+    match link {
+        Link::Logit => "logistic",
+        Link::Probit => "probit",
+        Link::Cloglog => "cloglog",
+    }
 }
 
 pub fn outcome_model(name: &str) -> Result<OutcomeModel> {

@@ -22,6 +22,11 @@ pub trait Family: Sync {
 
     /// Whether the unit has rows here.
     fn counts(&self, unit: usize) -> bool;
+
+    /// Of probabilities how fast their log odds grow with the linear predictor.
+    fn log_odds_slope(&self, _eta: f64) -> f64 {
+        1.0
+    }
 }
 
 /// The likelihood of a family over standardized covariates.
@@ -99,10 +104,11 @@ impl<F: Family> Objective for Generalized<'_, '_, F> {
         Ok(sum_by_row(eta.len(), value) - penalty / 2.0)
     }
 
-    fn largest_move(&self, step: &[f64], monitor: &Monitor) -> Result<f64> {
+    fn largest_move(&self, from: &[f64], step: &[f64], monitor: &Monitor) -> Result<f64> {
         monitor.check()?;
-        let moves = self.covariates.linear(step);
-        let moves = moves.iter().enumerate().filter(|(unit, _)| self.family.counts(*unit));
-        Ok(moves.fold(0.0, |most, (_, change)| most.max(change.abs())))
+        let (eta, moves) = (self.covariates.linear(from), self.covariates.linear(step));
+        let there = (0..eta.len()).filter(|unit| self.family.counts(*unit));
+        let size = |unit: usize| (moves[unit] * self.family.log_odds_slope(eta[unit])).abs();
+        Ok(there.fold(0.0, |most, unit| most.max(size(unit))))
     }
 }

@@ -13,11 +13,11 @@ const SEPARATED: f64 = 1e-6;
 
 /// A last step that moves a coefficient by more than this, in log odds a standard deviation, is looked
 /// at: next to an optimum it is under 1e-8.
-const LONG_STEP: f64 = 1e-3;
+pub(super) const LONG_STEP: f64 = 1e-3;
 
 /// A last step that moves somebody's log odds by more than this is on its way to infinity, where a level
 /// has only treated or only controls: each step then adds about 1.
-const RUNAWAY: f64 = 0.1;
+pub(super) const RUNAWAY: f64 = 0.1;
 
 /// From a gradient this small, over the sum of the weights, a step may lead to the optimum: there the linear
 /// predictors are kept, which spares a pass over the units.
@@ -67,8 +67,9 @@ pub trait Objective {
     /// What is maximized.
     fn penalized(&self, beta: &[f64], monitor: &Monitor) -> Result<f64>;
 
-    /// The most that a change of the coefficients moves the linear predictor of any unit that counts.
-    fn largest_move(&self, step: &[f64], monitor: &Monitor) -> Result<f64>;
+    /// The most that a change of the coefficients moves the linear predictor of any unit that counts; of probabilities
+    /// their log odds, in which `from` the coefficients before it decide too.
+    fn largest_move(&self, from: &[f64], step: &[f64], monitor: &Monitor) -> Result<f64>;
 }
 
 /// Where Newton's method ended, on standardized covariates.
@@ -198,7 +199,7 @@ pub fn maximize_keeping(
 
         // 4. Done: the step just taken comes on top of a gradient that was small enough.
         if gradient_norm <= limits.tolerance {
-            let diverging = diverging(likelihood, &step, remaining_variance, monitor)?;
+            let diverging = diverging(likelihood, &from, &step, remaining_variance, monitor)?;
             let is_kept = !kept.is_empty() && largest(&step) <= NEGLIGIBLE;
             let beta = if is_kept { from } else { beta };
             let at = Optimum { beta, information, gradient_norm, iterations, diverging, is_kept };
@@ -223,17 +224,23 @@ fn separated(likelihood: &impl Objective, remaining_variance: f64) -> bool {
     likelihood.variance().is_some_and(|variance| remaining_variance < SEPARATED * variance)
 }
 
+/// Whether this variance is next to nothing of the treatment's.
+pub(super) fn separates(treated: f64, total: f64, remaining_variance: f64) -> bool {
+    remaining_variance < SEPARATED * (treated * (total - treated) / total)
+}
+
 /// The columns that a last step moves most, where it still moves somebody's log odds.
 ///
 /// # Errors
 /// [`Error::Separation`] where scores leave next to nothing of the treatment's variance.
 fn diverging(
     likelihood: &impl Objective,
+    from: &[f64],
     step: &[f64],
     remaining_variance: f64,
     monitor: &Monitor,
 ) -> Result<Vec<usize>> {
-    let columns = running_off(likelihood, step, monitor)?;
+    let columns = running_off(likelihood, from, step, monitor)?;
     if separated(likelihood, remaining_variance) {
         Err(Error::Separation { columns })
     } else {
@@ -241,8 +248,14 @@ fn diverging(
     }
 }
 
-fn running_off(likelihood: &impl Objective, step: &[f64], monitor: &Monitor) -> Result<Vec<usize>> {
-    if largest(&step[1..]) <= LONG_STEP || likelihood.largest_move(step, monitor)? <= RUNAWAY {
+fn running_off(
+    likelihood: &impl Objective,
+    from: &[f64],
+    step: &[f64],
+    monitor: &Monitor,
+) -> Result<Vec<usize>> {
+    if largest(&step[1..]) <= LONG_STEP || likelihood.largest_move(from, step, monitor)? <= RUNAWAY
+    {
         return Ok(Vec::new());
     }
     let changes = likelihood.by_standard_deviation(step);

@@ -452,7 +452,7 @@ def test_unusable_groups_are_explained(rows, options, message):
 def test_numbers_that_are_no_groups_are_refused():
     rng = np.random.default_rng(1)
     df = pd.DataFrame({"t": [0, 1] * 4000, "y": rng.normal(size=8000), "x": rng.normal(size=8000)})
-    with pytest.raises(InvalidInputError, match=r"'x' has 8,000 values.*pd.qcut\(df\['x'\], 5\)"):
+    with pytest.raises(InvalidInputError, match=r"'x' has 8,000 different numbers.*pd.qcut\(df\['x'\], 5"):
         ps.ipw(df, outcome="y", treatment="t", scores=np.full(8000, 0.5), by="x")
 
 
@@ -483,12 +483,12 @@ def test_effects_by_two_columns_show_themselves(rows):
 
 
 def test_each_group_is_told_its_own_number():
-    sizes = {"a": 4.4, "b": 12.0, "c": 29.9, "d": 7.0, "e": 400.0}
+    sizes = {"a": 4.4, "b": 12.0, "c": 19.96, "d": 7.0, "e": 400.0}
     groups = Grouping(("g",), np.arange(5), pd.Index(sizes, name="g"), None)
     told = told_of_groups([size_cautions((size, 500.0), (600, 600)) for size in sizes.values()], groups)
     (caution,) = map(str, told)
     assert caution.startswith(
-        "g = a (4); g = b (12); g = c (29.9) and 1 other: the treated arm is worth 4 to 29.9 rows; below 30"
+        "g = a (4); g = b (12); g = c (19.9) and 1 other: the treated arm is worth 4 to 19.9 rows; below 20"
     )
 
 
@@ -502,3 +502,20 @@ def test_what_groups_have_in_common_is_said_once():
         "g = x1: the arms differ by 0.1 in x1",
         "g = x2: the arms differ by 0.1 in x2",
     ]
+
+
+@pytest.mark.filterwarnings("ignore::propensity.errors.SmallSampleWarning")
+def test_name_of_no_group_is_answered_in_a_sentence(rows):
+    df = rows.assign(k=np.where(rows["b"] > 0, 1, 0))
+    grouped = ps.aipw(df, outcome="y", treatment="t", covariates=["a", "b"], by=["g", "k"])
+    with pytest.raises(KeyError) as caught:
+        grouped["north"]
+    assert str(caught.value) == (
+        "'north' is no group by g, k: a group has a value of each, as in effects['north', 0]; there are "
+        "('north', 0), ('north', 1)"
+    )
+    with pytest.raises(KeyError) as caught:
+        grouped["east", 0]
+    assert "there are ('north', 0), ('north', 1), ('south', 0), ('south', 1), ('west', 0) and 1 more" in str(
+        caught.value
+    )

@@ -122,6 +122,87 @@ def test_metric_by_group_is_that_of_its_rows(views):
     )
 
 
+def spread_of(rows):
+    """The standard deviation of clicks over the mean of views, of rows as often as they weigh."""
+    copies = rows.loc[rows.index.repeat(rows["w"])]
+    return np.std(copies["clicks"] / copies["views"].mean())
+
+
+def of_each_kind(df):
+    roles = {"treatment": "t", "sample_weight": "w"}
+    known = {**METRIC, **roles, "scores": "e"}
+    weights = ps.fit_weights(df, covariates=["x"], **roles)
+    matches = ps.match_nn(df, scores="e", exact=["g"], estimand="ATE", **roles)
+    yield ps.ipw(df, **known), ps.ipw(df, by="g", **known)
+    yield tuple(ps.aipw(df, **METRIC, covariates=["x"], by=by, **roles) for by in (None, "g"))
+    yield tuple(ps.aipw(df, **METRIC, covariates=["x"], by=by, n_folds=2, **roles) for by in (None, "g"))
+    yield tuple(weights.effect("clicks", per="views", by=by) for by in (None, "g"))
+    yield tuple(matches.effect("clicks", per="views", by=by) for by in (None, "g"))
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_group_whose_mean_to_divide_by_is_not_above_0_has_the_reason():
+    # A line through views that rise as exp(x) is below 0 where x is small.
+    rng = np.random.default_rng(1)
+    n = 600
+    df = pd.DataFrame({"g": np.arange(n) % 3})
+    df["x"] = rng.normal(size=n) * 0.5 + np.array([-1.5, 0.0, 2.0])[df["g"]]
+    df["t"] = rng.random(n) < 0.5
+    df["views"], df["clicks"] = np.exp(1.5 * df["x"]), 1.0 + (rng.random(n) < 0.5)
+    spec = {"treatment": "t", "covariates": ["x"], "by": "g"}
+    below = ps.regression_adjustment(df, outcome="views", **spec).table[["mean_treated", "mean_control"]]
+    refused = (below <= 0).any(axis=1)
+    assert refused.any()
+    assert not refused.all()
+    table = ps.regression_adjustment(df, **METRIC, **spec).table
+    assert table["estimate"].isna().tolist() == refused.tolist()
+    assert table.loc[refused, "note"].str.contains("its mean to divide by is not above 0").all()
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_spread_of_a_metric_is_of_the_rows_it_is_for_as_often_as_they_weigh(views):
+    rng = np.random.default_rng(4)
+    df = views.assign(g=np.arange(2000) % 2, w=rng.integers(0, 4, 2000), e=reference.expit(0.8 * views["x"]))
+    df["views"] *= 1 + 9 * df["g"]  # of the groups each has its own size
+    df.loc[df["w"] == 0, ["clicks", "views"]] = 10**6
+    for effect, grouped in of_each_kind(df):
+        assert effect.outcome_std_dev == pytest.approx(spread_of(df), rel=1e-9)
+        for group, found in grouped.items():
+            assert found.outcome_std_dev == pytest.approx(spread_of(df[df["g"] == group]), rel=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_numerator_that_is_the_same_for_all_has_a_ratio_that_is_not(views, scores):
+    df = views.assign(views=views["views"] + 1, one=1.0, tenth=0.1, g=np.arange(2000) % 2, e=scores.scores)
+    known = {"outcome": "one", "per": "views", "treatment": "t", "scores": "e"}
+    found = ps.ipw(df, **known)
+    means = [1 / mean for mean in ps.ipw(df, **known | {"outcome": "views", "per": None}).means["estimate"]]
+    assert found.estimate == pytest.approx(means[0] - means[1], rel=1e-12)
+    assert found.std_error > 0
+    assert not any("nothing to estimate" in str(caution) for caution in found.cautions)
+    by_group = ps.ipw(df, by="g", **known)
+    weights = ps.fit_weights(df, treatment="t", covariates=["x"])
+    matches = ps.match_nn(df, treatment="t", scores="e")
+    others = [
+        by_group[0],
+        by_group[1],
+        weights.effect("one", per="views"),
+        matches.effect("one", per="views"),
+    ]
+    assert all(effect.std_error > 0 and effect.p_value < 1 for effect in others)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_numerator_that_is_a_share_of_the_denominator_in_every_row_leaves_nothing(views, scores):
+    df = views.assign(tenth=0.1 * views["views"], g=np.arange(2000) % 2)
+    known = {"outcome": "tenth", "per": "views", "treatment": "t", "scores": scores}
+    for found in (ps.ipw(df, **known), *ps.ipw(df, by="g", **known).values()):
+        assert (found.estimate, found.std_error) == (0.0, 0.0)
+        assert found.mean_treated == pytest.approx(0.1, rel=1e-12)
+    with pytest.warns(ps.errors.DegenerateWarning, match="the outcome is 0.1 in every row"):
+        ps.ipw(df, **known)
+
+
 def test_estimated_scores_of_a_metric_by_group_are_counted(views, scores):
     whole = ps.ipw(views, **METRIC, treatment="t", scores=scores)
     grouped = ps.ipw(views.assign(g="all"), **METRIC, treatment="t", scores=scores, by="g")

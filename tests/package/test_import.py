@@ -53,6 +53,7 @@ def test_help_begins_with_a_map_of_all_functions():
     results = {
         "BootstrapResult",
         "Balance",
+        "Design",
         "EValue",
         "Estimates",
         "EstimatesByOutcome",

@@ -2,6 +2,7 @@
 
 import math
 import pickle
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from scipy import stats as laws
 
 import propensity as ps
 from conftest import OUTCOME, TREATMENT
-from propensity.errors import InvalidInputError
+from propensity.errors import ArgumentWarning, InvalidInputError
 
 ROLES = {"outcome": OUTCOME, "treatment": TREATMENT}
 
@@ -112,6 +113,7 @@ def test_confounder_of_that_strength_explains_it_away(ratio):
     assert treated / control == pytest.approx(ratio, rel=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore::propensity.errors.ArgumentWarning")
 @given(st.floats(1e-3, 1e3), st.floats(1.0, 3.0))
 def test_e_value_knows_no_direction(ratio, width):
     one = ps.e_value(ratio, ratio / width, ratio * width)
@@ -168,6 +170,43 @@ def test_units_of_an_outcome_do_not_matter(users, scale):
     assert ps.aipw(moved, **given).e_value().point == pytest.approx(expected.point, rel=1e-9)
 
 
+UNITS = (1e-9, 1e-3, 1.0, 1e3)  # the same amounts, all below 1 in some units
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("per", [None, "days"])
+def test_amounts_in_other_units_have_the_same_e_value(users, per):
+    df = users.assign(days=1.0 + users["visits"] ** 2, e=0.5, g=np.arange(len(users)) % 2)
+    matches = ps.match_nn(df, treatment="opted", scores="e", exact=["visits"])
+    weights = ps.fit_weights(df, treatment="opted", covariates=["visits"])
+    given = {"outcome": "amount", "per": per, "treatment": "opted"}
+    found = []
+    for unit in UNITS:
+        moved = df.assign(amount=unit * np.abs(df["done"]))
+        amount = moved["amount"]
+        effects = [
+            ps.aipw(moved, **given, covariates=["visits"]),
+            *ps.ipw(moved, **given, scores="e", by="g").values(),
+            weights.effect(amount, per=per),
+            matches.effect(amount, per=per),
+        ]
+        found.append([effect.e_value().point for effect in effects])
+        assert all(effect.e_value().how.startswith("exp(0.91 d)") for effect in effects)
+        with pytest.raises(InvalidInputError, match="of an outcome that is not 0/1"):
+            effects[0].e_value(exact=True)
+    np.testing.assert_allclose(found[1:], found[:1] * (len(UNITS) - 1), rtol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_risk_in_a_group_is_a_risk(trial):
+    df = trial.assign(g=np.arange(len(trial)) % 2, one=1.0)
+    for per in (None, "one"):
+        for effect in ps.ipw(df, outcome="y", per=per, treatment="t", scores="e", by="g").values():
+            found = effect.e_value()
+            assert found.ratio == pytest.approx(effect.mean_treated / effect.mean_control, rel=1e-12)
+            assert found.ratio_low == pytest.approx(effect.contrast_as("ratio").conf_int()[0], rel=1e-12)
+
+
 def test_sample_weights_are_in_the_standard_deviation(users):
     counted = users.assign(w=np.arange(len(users)) % 3)
     spelled_out = users.loc[users.index.repeat(counted["w"])].reset_index(drop=True)
@@ -202,7 +241,7 @@ def test_matched_effect_without_influence_has_a_ratio(logs, model):
 
 
 def test_effect_of_nothing_but_its_means_keeps_the_ends_of_its_difference():
-    effect = ps.Effect("ATE", 0.1, 0.5, 0.4, 90.0, 90.0, pd.Series([1.0]), std_error=0.02, bounded=True)
+    effect = ps.Effect("ATE", 0.1, 0.5, 0.4, 90.0, 90.0, pd.Series([1.0]), std_error=0.02, binary=True)
     found = effect.e_value()
     low, high = effect.conf_int()
     assert (found.ratio, found.ratio_low, found.ratio_high) == pytest.approx(
@@ -271,3 +310,30 @@ def test_effects_without_a_ratio_are_refused(trial, users):
     pairs = ps.match_nn(trial, treatment="t", scores="e", replace=True)
     with pytest.raises(InvalidInputError, match="no influence values"):
         pairs.effect("y").e_value(exact=True)
+
+
+# What is no ratio
+
+
+def test_a_difference_given_as_a_ratio_is_told():
+    with pytest.warns(ArgumentWarning, match=r"0.08 as a ratio is a fall by 92%; if it is a difference"):
+        ps.e_value(0.08)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ps.e_value(0.5)
+        ps.e_value(0.08, contrast="difference", std_dev=0.5)
+    with pytest.raises(InvalidInputError, match=r"a difference is e_value\(-0.03, contrast=\"difference\""):
+        ps.e_value(-0.03)
+
+
+def test_an_effect_is_told_that_it_knows_its_own():
+    users = ps.datasets.opt_in_logs(n_users=2_000)
+    roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
+    effect = ps.aipw(users, outcome="task_completed", **roles)
+    with pytest.raises(TypeError, match=r"an effect knows its own: effect.e_value\(\)"):
+        ps.e_value(effect)
+    effects = ps.aipw(users, outcome=["task_completed", "thumbs_up"], **roles)
+    with pytest.raises(TypeError, match="each of these effects knows its own: ") as caught:
+        ps.e_value(effects)
+    found = eval(str(caught.value).split("its own: ")[1], {"effects": effects})
+    assert found["task_completed"].point == effect.e_value().point

@@ -133,13 +133,16 @@ def test_labels_say_what_is_fitted():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: ps.IPW(score_model="probit"), "score_model must be one of 'logistic'"),
+        (lambda: ps.IPW(score_model="scobit"), "score_model must be one of 'logistic'"),
         (lambda: ps.IPW(score_model=OUTCOME), "score_model: a classifier is needed, with predict_proba"),
         (lambda: ps.AIPW(outcome_model=ps.Forest()), "outcome_model: Forest gives scores"),
         (lambda: ps.AIPW(outcome_model=3), "outcome_model: a model with fit and predict is needed"),
         (lambda: ps.AIPW(n_folds=1), "n_folds must be a whole number of at least 2"),
         (lambda: ps.IPW(n_repeats=3), "n_repeats=3: models that are fitted to all rows are not repeated"),
-        (lambda: ps.NearestNeighbors(score_model=DecisionTreeClassifier), "score_model: a model with fit"),
+        (
+            lambda: ps.NearestNeighbors(score_model=DecisionTreeClassifier),
+            "DecisionTreeClassifier is a class; call it",
+        ),
     ],
 )
 def test_specifications_refuse_what_cannot_be_fitted(make, message):

@@ -16,6 +16,7 @@ from propensity.frames.checks import Bools, Floats, Rows
 # a prediction that fits exactly, and what nearly collinear covariates add is in the rest; the mean of n rows,
 # added up one after the other, strays by another sqrt(n).
 _ROUNDING = 64
+_EPSILON = float(np.finfo(np.float64).eps)
 
 
 class ArmMeans(Protocol):
@@ -133,12 +134,15 @@ class OutcomeFacts:
         Whether every value lies in [0, 1], so that its mean has odds.
     std_dev : float
         Its standard deviation, with divisor n; of the population that sample weights stand for.
+    binary : bool
+        Whether every value is 0 or 1, so that its mean is a risk.
     """
 
     low: float
     high: float
     bounded: bool
     std_dev: float = math.nan
+    binary: bool = False
 
     @classmethod
     def of(
@@ -148,17 +152,27 @@ class OutcomeFacts:
         low, high = float(outcome.min()), float(outcome.max())
         center = np.average(outcome, weights=sample_weight)
         variance = 0.0 if low == high else np.average((outcome - center) ** 2, weights=sample_weight)
-        return cls(low, high, bounded and low >= 0 and high <= 1, math.sqrt(variance))
+        bounded = bounded and low >= 0 and high <= 1
+        return cls(low, high, bounded, math.sqrt(variance), bounded and bool(is_event(outcome).all()))
 
     def rounding(self, n_rows: float = 0.0) -> float:
         """Say below what the mean of so many rows, or what one is away from it, cannot be told from 0."""
-        units = _ROUNDING + math.sqrt(n_rows)
-        return units * float(np.finfo(np.float64).eps) * max(-self.low, self.high)
+        return (_ROUNDING + math.sqrt(n_rows)) * _EPSILON * max(-self.low, self.high)
 
     @property
     def constant(self) -> bool:
         """Whether it is the same for all, so that there is nothing to estimate."""
         return self.low == self.high
+
+
+def rounding_of(outcome: Floats) -> Floats:
+    """Say of each value (n,) below what it, or what it is away from another, cannot be told from 0."""
+    return _ROUNDING * _EPSILON * np.abs(outcome)
+
+
+def is_event(outcome: Floats) -> Bools:
+    """Say of each value (n,) whether it is 0 or 1."""
+    return np.asarray((outcome == 0) | (outcome == 1))
 
 
 def effective_sizes(weights: Floats, treated: Bools) -> tuple[float, float]:

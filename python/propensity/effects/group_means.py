@@ -129,14 +129,15 @@ def _divided(sums: Floats, total: Floats) -> Floats:
 def ratio_of_means(numerator: GroupMeans, denominator: GroupMeans) -> GroupMeans:
     """Divide the means of one outcome by those of another in each arm and group: a ratio metric.
 
-    With R = c / v the influence on R is (that on c less R times that on v) / v.
+    With R = c / v the influence on R is (that on c less R times that on v) / v. A mean v that is 0 or below,
+    as a model may find it, has none.
     """
     arms = {}
     codes = numerator.groups.codes
     for arm in ("treated", "control"):
         above, below = getattr(numerator, arm), getattr(denominator, arm)
         v = denominator.origin + below.above
-        v = np.where(v == 0, np.nan, v)
+        v = np.where(v > 0, v, np.nan)
         ratio = (numerator.origin + above.above) / v
         own = (above.own - np.nan_to_num(ratio)[codes] * below.own) / np.where(np.isnan(v), np.inf, v)[codes]
         parts = [part / v[:, None] for part in above.gradients]

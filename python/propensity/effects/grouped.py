@@ -14,6 +14,7 @@ from propensity.effects.contrasts import SCALES, Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.equality import EqualityTest, tested_for_equality
 from propensity.effects.group_cautions import told_of_groups
+from propensity.effects.group_names import NoGroupError, no_group
 from propensity.effects.leverage import Leverage, words_of_intervals
 from propensity.effects.tidy import tidied
 from propensity.errors import InvalidInputError
@@ -169,8 +170,7 @@ class GroupedEffects(Shown, Mapping[Any, Effect]):
         except (KeyError, TypeError):
             place = None
         if not isinstance(place, int | np.integer):
-            groups = checks.listed(map(str, self.groups.index[:5]))
-            raise KeyError(f"{group!r} is no group by {', '.join(self.by)}; there are {groups}") from None
+            raise NoGroupError(no_group(self.groups, group)) from None
         return int(place)
 
     @property
@@ -262,7 +262,7 @@ class GroupedEffects(Shown, Mapping[Any, Effect]):
         medium    23.0
         Name: estimate, dtype: float64
         """
-        checks.choice("contrast", contrast, get_args(Contrast))
+        contrast = checks.word("contrast", contrast, get_args(Contrast))
         return replace(self, contrast=contrast, figures=self.source.figures(contrast))
 
     def to_frame(self, level: float = 0.95) -> pd.DataFrame:

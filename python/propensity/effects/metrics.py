@@ -10,16 +10,18 @@ from typing import TypeAlias
 import numpy as np
 import pandas as pd
 
+from propensity.effects.arms import OutcomeFacts
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.group_means import GroupMeans, ratio_of_means
-from propensity.effects.ratio_metrics import facts_of_metric, metric_effect, metric_values
+from propensity.effects.modelled_groups import facts_of_groups
+from propensity.effects.ratio_metrics import facts_of_metric, facts_of_metrics, metric_effect
 from propensity.effects.sample import Sample, for_each_outcome
 from propensity.effects.several import Effects
 from propensity.errors import InvalidInputError
 from propensity.frames import checks, rowwise_checks
-from propensity.frames.checks import Bools, Floats
 from propensity.frames.columns import outcome_names
+from propensity.frames.grouping import Grouping
 from propensity.scores.quantiles import quantiles_of
 
 Winsorize: TypeAlias = float | tuple[float, float] | None
@@ -61,9 +63,8 @@ class Metrics:
                 "columns themselves first"
             )
         low, high = self._quantiles
-        for quantile in (low, high):
-            checks.number("winsorize", quantile)
-        if not 0 <= low < 0.5 < high <= 1:
+        numbers = checks.is_real(low) and checks.is_real(high)
+        if not numbers or not 0 <= low < 0.5 < high <= 1:
             raise InvalidInputError(
                 f"winsorize: {self.winsorize!r} is no quantile of the upper end, as 0.99, nor one of each "
                 "end, as (0.01, 0.99)"
@@ -157,13 +158,12 @@ class Measured:
             )
         return names[0]
 
-    @property
-    def values(self) -> tuple[Floats, Bools | None]:
-        """What is measured, row by row (n,), and where it lies in [0, 1]; None asks the values themselves."""
-        y = self.sample.frame.outcome(self.only_outcome)
+    def facts_by_group(self, groups: Grouping) -> tuple[OutcomeFacts, ...]:
+        """Look at what is measured in each group."""
+        y, s = self.sample.frame.outcome(self.only_outcome), self.sample.sample_weight
         if self.metrics.per is None:
-            return y, None
-        return metric_values(y, self.sample.frame.outcome(self.metrics.per))
+            return facts_of_groups(groups, y, sample_weight=s)
+        return facts_of_metrics(groups, y, self.sample.frame.outcome(self.metrics.per), s)
 
     def of_columns(self, means_of: Callable[[str], GroupMeans]) -> GroupMeans:
         """Give the means by group of what is measured, from those of columns."""
@@ -180,8 +180,10 @@ class Measured:
         """
         found, per = effect_on(name), self.metrics.per
         if per is not None:
-            columns = (self.sample.present(self.sample.frame.outcome(part)) for part in (name, per))
-            found = metric_effect(found, effect_on(per), facts_of_metric(*columns), contrast)
+            s = self.sample.sample_weight
+            c, v = (self.sample.present(self.sample.frame.outcome(part)) for part in (name, per))
+            facts = facts_of_metric(c, v, None if s is None else self.sample.present(s))
+            found = metric_effect(found, effect_on(per), facts, contrast)
         words = self.words(name)
         return replace(found, measured=words) if words else found
 
@@ -195,7 +197,7 @@ class Measured:
 
 def _require_amounts(sample: Sample, per: str) -> None:
     """Require what is divided by to be amounts: never negative, and not zero throughout."""
-    values = sample.frame.outcome(per)
+    values = sample.frame.outcome(per, "what an outcome is divided by (per=)")
     rowwise_checks.not_negative(values, sample.frame.index, f"column '{per}'")
     if not sample.present(values).any():
         raise InvalidInputError(f"per: column '{per}' is 0 in every row, and nothing is divided by that")

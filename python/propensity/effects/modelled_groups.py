@@ -9,7 +9,7 @@ from functools import cached_property, partial
 import numpy as np
 import pandas as pd
 
-from propensity.effects.arms import OutcomeFacts
+from propensity.effects.arms import OutcomeFacts, is_event
 from propensity.effects.cautions import may_be_uneven, overlap_cautions, size_cautions
 from propensity.effects.clusters import of_lone_clusters
 from propensity.effects.contrasts import SCALES, Contrast, require_means
@@ -222,23 +222,18 @@ COLUMNS = [
 
 
 def facts_of_groups(
-    groups: Grouping,
-    values: Floats,
-    *,
-    bounded: Bools | None = None,
-    sample_weight: Floats | None = None,
+    groups: Grouping, values: Floats, *, sample_weight: Floats | None = None
 ) -> tuple[OutcomeFacts, ...]:
-    """Look at the values (n,) of an outcome in each group; `bounded` (n,) says which rows have odds."""
+    """Look at the values (n,) of an outcome in each group."""
     s = np.ones(len(values)) if sample_weight is None else sample_weight
     total = groups.sum(s)
     rest = values - (groups.sum(s * values) / total)[groups.codes]
     spread = np.sqrt(groups.sum(s * rest**2) / total)
     low, high = groups.smallest(values), groups.largest(values)
     inside = (low >= 0) & (high <= 1)
-    if bounded is not None:
-        inside = groups.smallest(bounded.astype(np.float64)) > 0
-    ends = zip(low.tolist(), high.tolist(), inside.tolist(), spread.tolist(), strict=True)
-    return tuple(OutcomeFacts(*of_group) for of_group in ends)
+    binary = groups.smallest(is_event(values).astype(np.float64)) > 0
+    facts = (low, high, inside, spread, binary)
+    return tuple(OutcomeFacts(*group) for group in zip(*(fact.tolist() for fact in facts), strict=True))
 
 
 def too_few(n_treated: int, n_control: int) -> str:
@@ -254,7 +249,7 @@ def too_few(n_treated: int, n_control: int) -> str:
 def _no_contrast(contrast: Contrast, treated: float, control: float, facts: OutcomeFacts) -> str:
     """Say why two means have no such contrast; empty where they have."""
     if not (math.isfinite(treated) and math.isfinite(control)):
-        return "no effect: an arm weighs nothing, or its denominator is 0"
+        return "no effect: an arm weighs nothing, or its mean to divide by is not above 0"
     try:
         require_means(contrast, treated, control, bounded=facts.bounded)
     except InvalidInputError as error:

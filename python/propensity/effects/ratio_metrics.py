@@ -6,21 +6,21 @@ and what a row adds to it is what it adds to c, less R times what it adds to v, 
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
 
-from propensity.effects.arms import Means, OutcomeFacts
+import numpy as np
+
+from propensity.effects.arms import Means, OutcomeFacts, is_event
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
-from propensity.errors import InvalidInputError
-from propensity.frames.checks import Bools, Floats
+from propensity.errors import DegenerateWarning, InvalidInputError
+from propensity.frames.checks import Floats
+from propensity.frames.grouping import Grouping
+
+_ROUNDING = 1e-14  # of the ratio itself, of products with it, and of their differences
 
 OF_A_RATIO = "; of a ratio of two means, by the delta method"
 """What is added to the words of a standard error."""
-
-
-def metric_values(numerator: Floats, denominator: Floats) -> tuple[Floats, Bools]:
-    """Give values (n,) on the scale of the ratio, and of which rows (n,) it lies in [0, 1]."""
-    return numerator / denominator.mean(), (numerator >= 0) & (numerator <= denominator)
 
 
 def metric_effect(numerator: Effect, denominator: Effect, facts: OutcomeFacts, contrast: Contrast) -> Effect:
@@ -65,9 +65,17 @@ def metric_effect(numerator: Effect, denominator: Effect, facts: OutcomeFacts, c
         se_method=numerator.se_method + OF_A_RATIO,
         clusters=numerator.clusters,
         contrast=contrast,
-        cautions=numerator.cautions,
+        cautions=_still_said(numerator),
         whom=numerator.whom,
     )
+
+
+def _still_said(numerator: Effect) -> tuple[Warning, ...]:
+    """Give what was said of the numerator, but not that it is the same for all: its ratio need not be."""
+    moved = numerator.influence
+    if moved is None or moved.any() or numerator.estimate != 0:
+        return numerator.cautions
+    return tuple(caution for caution in numerator.cautions if not isinstance(caution, DegenerateWarning))
 
 
 def _divided(
@@ -84,7 +92,36 @@ def _divided(
     return ratio, (moved_above - ratio * moved_below) / below
 
 
-def facts_of_metric(numerator: Floats, denominator: Floats) -> OutcomeFacts:
-    """Look at the values of a metric, those of the rows that are there."""
-    values, bounded = metric_values(numerator, denominator)
-    return replace(OutcomeFacts.of(values), bounded=bool(bounded.all()))
+def facts_of_metric(numerator: Floats, denominator: Floats, sample_weight: Floats | None) -> OutcomeFacts:
+    """Look at the values of a metric, those of the rows (m,) that are there.
+
+    Its standard deviation is that of c over the mean of v. What a row stands for is R + (c - R v) / mean of
+    v, whose mean is R and which is R in every row where c is R times v in all: a c that is the same for all
+    is no metric that is. Both means are those of the population that sample weights stand for.
+    """
+    c, v = numerator, denominator
+    mean = float(np.average(v, weights=sample_weight))
+    if not mean > 0:
+        return OutcomeFacts(math.nan, math.nan, bounded=False)
+    ratio = float(np.average(c, weights=sample_weight)) / mean
+    rest = c - ratio * v
+    bounded = bool(((c >= 0) & (c <= v)).all())
+    binary = bounded and bool((is_event(c) & is_event(v)).all())
+    std_dev = OutcomeFacts.of(c / mean, sample_weight=sample_weight).std_dev
+    largest = float(np.abs(c).max()) + abs(ratio) * float(v.max())
+    if float(np.abs(rest).max()) <= _ROUNDING * largest:
+        return OutcomeFacts(ratio, ratio, bounded, std_dev, binary)
+    low, high = (ratio + float(end) / mean for end in (rest.min(), rest.max()))
+    return OutcomeFacts(low, high, bounded, std_dev, binary)
+
+
+def facts_of_metrics(
+    groups: Grouping, numerator: Floats, denominator: Floats, sample_weight: Floats | None
+) -> tuple[OutcomeFacts, ...]:
+    """Look at the values of a metric in each group, of its own rows that are there."""
+    found = []
+    for place in range(groups.n_groups):
+        rows = groups.rows(place)
+        own = None if sample_weight is None else sample_weight[rows]
+        found.append(facts_of_metric(numerator[rows], denominator[rows], own))
+    return tuple(found)

@@ -268,9 +268,10 @@ class ReportedEffect(WeightedResult):
 
         Notes
         -----
-        Of a ratio it is that of the ratio; so it is for the difference of an outcome between 0 and 1, by the
-        ratio of the two means. A difference of another outcome is counted in standard deviations d of the
-        outcome, and stands for a risk ratio of exp(0.91 d). A confounder of that strength could explain the
+        Of a ratio it is that of the ratio; so it is for the difference of an outcome of 0 and 1, by the ratio
+        of the two means. A difference of another outcome, be it a share, is counted in standard deviations d
+        of the outcome, whatever its unit, and stands for a risk ratio of exp(0.91 d); for the ratio of its
+        means ask ``effect.contrast_as("ratio").e_value()``. A confounder of that strength could explain the
         effect away, and none could that is weaker with both; one that is weaker with the one has to be
         stronger with the other (VanderWeele and Ding 2017).
 

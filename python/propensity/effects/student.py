@@ -30,7 +30,9 @@ def student_quantile(level: float, df: float) -> float:
     -------
     float
     """
-    normal = NormalDist().inv_cdf((1 + level) / 2)
+    normal = -NormalDist().inv_cdf(
+        (1 - level) / 2
+    )  # of the tail, which keeps its digits where the level is near 1
     if df >= _MANY:
         return _near_normal(normal, df)
     # The logarithm of the tail is nearly straight in that of t where few degrees make the tail heavy, so that

@@ -137,6 +137,7 @@ def _found_on_scores(matches: Matches, y: MatchedOutcome) -> _Found:
         variance_neighbors=matches.spec.variance_neighbors,
         x=matches.x,
         penalty=matches.penalty,
+        score_model=matches.score_model,
     )
     variance, correction = found.std_error**2, found.correction
     return _Found(

@@ -22,6 +22,8 @@ from propensity.matching.pairs import pairs_of
 from propensity.matching.result import FRAME
 from propensity.resampling.options import Groups, Resampling, ResamplingOptions
 from propensity.resampling.result import BootstrapResult
+from propensity.scores.choice import LOGISTIC
+from propensity.scores.learners import ScoreWord
 
 _ON: Mapping[Space, str] = {
     "score": "score",
@@ -66,6 +68,8 @@ class Matches(MatchesWithEffects):
         The terms of the model that gave the scores; None where they are taken as known.
     penalty : float
         Of that model.
+    score_model : str
+        The word for it.
     coordinates : ndarray (n, d) or None
         Where distances are between covariates: places whose Euclidean distance it is.
     exact : ndarray (n,) of int, or None
@@ -117,6 +121,7 @@ class Matches(MatchesWithEffects):
     last: Rows
     ids: pd.Index[Any] | None = None
     drawn: bool = False
+    score_model: ScoreWord = LOGISTIC
 
     @property
     def places(self) -> Floats:

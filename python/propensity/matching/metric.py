@@ -34,7 +34,8 @@ def metric_of_matches(
             f"per: {int((v[used] < 0).sum()):,} of {int(used.sum()):,} matched rows have a negative value, "
             "or all have 0; what is divided by is an amount, as of views or orders"
         )
-    facts = facts_of_metric(c[used], v[used])
+    s = matched.fingerprint.sample_weight
+    facts = facts_of_metric(c[used], v[used], None if s is None else s[used])
     effects = effect_on(above), effect_on(below)
     if effects[0].influence_treated is not None:
         return replace(metric_effect(*effects, facts, "difference"), measured=words)

@@ -35,6 +35,7 @@ from propensity.matching.cautions import neighbor_remedy, shortage_cautions
 from propensity.matching.inputs import MatchingInputs
 from propensity.matching.matches import Matches
 from propensity.matching.rows_to_match import RowsToMatch, read_rows_to_match
+from propensity.scores.choice import LOGISTIC
 from propensity.scores.logistic import told_by_fit
 
 _COUNTS = ("n_matched", "n_unmatched", "n_discarded", "n_pairs", "max_distance", "caliper_width", "drawn")
@@ -244,6 +245,7 @@ def find_neighbors(rows: RowsToMatch, spec: NearestNeighbors, n_threads: int | N
         scores=rows.scores,
         x=None if counted is None else counted.x,
         penalty=0.0 if counted is None else counted.penalty,
+        score_model=LOGISTIC if counted is None else counted.score_model,
         exact=rows.exact,
         sample_weight=rows.sample_weight,
         index=rows.frame.index,

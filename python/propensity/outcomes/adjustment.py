@@ -30,7 +30,7 @@ from propensity.outcomes.split_scores import cross_fitted
 from propensity.outcomes.within_groups import adjusted_within
 from propensity.scores.choice import LOGISTIC
 from propensity.scores.flexible import require_no_penalty
-from propensity.scores.learners import Learner, own_learner
+from propensity.scores.learners import Learner, ScoreWord, own_learner
 
 
 class _Shared(TypedDict, total=False):
@@ -48,6 +48,10 @@ class _Shared(TypedDict, total=False):
 
 class _Options(_Shared, total=False):
     outcome_model: OutcomeModel
+
+
+class _IpwraOptions(_Options, total=False):
+    score_model: ScoreWord
 
 
 class _AipwOptions(_Shared, total=False):
@@ -120,9 +124,10 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
         copies are cross-fitted. What learners are given is said at `fit_propensity`: the columns under their
         names, missing values too where neither model is one of the words.
     penalty : float, default 0.0
-        L2 strength of the logistic score model, as for `fit_propensity`; not with another `score_model`.
-    score_model : "logistic", ps.Boosting(...), ps.Forest(...) or a classifier, default "logistic"
-        As for `fit_propensity`: any but the logistic one is cross-fitted, or scores out of bag.
+        L2 strength of a score model that is a word, as for `fit_propensity`; not with others.
+    score_model : "logistic", "probit", "cloglog", ps.Boosting(...), ps.Forest(...) or a classifier
+        As for `fit_propensity`, "logistic" by default: any but the words is cross-fitted, or scores out of
+        bag.
     scores : PropensityModel, CrossFittedScores, str, Series, array (n,) or None, default None
         Scores to take in place of a `score_model`. A `PropensityModel` counts as one fitted here; outcomes
         are predicted in the folds of cross-fitted scores. Others are taken as known: those of a flexible
@@ -171,7 +176,7 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     Warns
     -----
     SmallSampleWarning
-        An arm is worth fewer than 30 rows, or fewer than 10 for each term of its outcome model where that
+        An arm is worth fewer than 20 rows, or fewer than 3 for each term of its outcome model where that
         predicts for the other arm; or there are fewer than 40 clusters.
     BalanceWarning
         After weighting the arms differ, as for `ipw`: the outcome models have to adjust for it.
@@ -225,13 +230,18 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
 
 @overload
 def ipwra(
-    df: AnyFrame, *, outcome: str, by: str | Sequence[str], within: bool = False, **options: Unpack[_Options]
+    df: AnyFrame,
+    *,
+    outcome: str,
+    by: str | Sequence[str],
+    within: bool = False,
+    **options: Unpack[_IpwraOptions],
 ) -> GroupedEffects: ...
 @overload
-def ipwra(df: AnyFrame, *, outcome: str, by: None = None, **options: Unpack[_Options]) -> Effect: ...
+def ipwra(df: AnyFrame, *, outcome: str, by: None = None, **options: Unpack[_IpwraOptions]) -> Effect: ...
 @overload
 def ipwra(
-    df: AnyFrame, *, outcome: list[str] | tuple[str, ...], by: None = None, **options: Unpack[_Options]
+    df: AnyFrame, *, outcome: list[str] | tuple[str, ...], by: None = None, **options: Unpack[_IpwraOptions]
 ) -> Effects: ...
 @columns_by_name
 def ipwra(  # noqa: PLR0913 - as for `aipw`
@@ -244,6 +254,7 @@ def ipwra(  # noqa: PLR0913 - as for `aipw`
     estimand: AdjustmentEstimand = "ATE",
     outcome_model: OutcomeModel = "linear",
     penalty: float = 0.0,
+    score_model: ScoreWord = "logistic",
     contrast: Contrast = "difference",
     by: str | Sequence[str] | None = None,
     within: bool = False,
@@ -268,6 +279,8 @@ def ipwra(  # noqa: PLR0913 - as for `aipw`
         doubly robust is that the weighted residuals of the very rows fitted to sum to zero. With a gamma
         model their shares of the mean do, which is not the same: it then hangs on the outcome models alone,
         and `aipw` is doubly robust with them too.
+    score_model : {"logistic", "probit", "cloglog"}, default "logistic"
+        As for `fit_propensity`.
 
     Returns
     -------
@@ -298,7 +311,7 @@ def ipwra(  # noqa: PLR0913 - as for `aipw`
     >>> print(f"{effect.estimate:.3f} ± {effect.std_error:.3f}")
     0.136 ± 0.028
     """
-    spec = IPWRA(estimand, outcome_model)
+    spec = IPWRA(estimand, outcome_model, score_model=score_model)
     checks.number("penalty", penalty, minimum=0.0)
     asked = Question(Metrics(outcome, per, winsorize), contrast, by, within)
     roles = Roles(treatment, outcome, covariates, outcome_covariates, cluster, sample_weight)
@@ -413,9 +426,10 @@ def _with_fitted_scores(
     read: MeasuredStudy, asked: Question, spec: AIPW | IPWRA, penalty: float
 ) -> Effect | Effects | GroupedEffects:
     """Fit the score model, once for all outcomes, and say what it has to say."""
-    fitted = read.study.score.fit(penalty).usable(read.study.sample.frame.index)
+    fitted = read.study.score.fit(penalty, spec.score_model).usable(read.study.sample.frame.index)
     fitted.warn_of_terms()
     fitted.warn_of_separation()
+    fitted.warn_of_weights()
     adjusted = adjusted_effects(read.study, spec, fitted, asked.of_parts)
     effects = asked.answer(
         read.measured, adjusted, partial(means_by_group, adjusted), [str(fitted.separation)]

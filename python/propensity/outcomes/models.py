@@ -26,7 +26,9 @@ from propensity.frames.native import AnyFrame, column_names
 from propensity.frames.order import places_by_content
 from propensity.frames.terms import Covariates, Recipe, parse_covariates
 from propensity.outcomes.extrapolation import naming_rows_outside
+from propensity.scores.choice import LOGISTIC
 from propensity.scores.inputs import Inputs
+from propensity.scores.learners import ScoreWord
 from propensity.scores.scored import FittedScores, ScoreRows, warn_of_left_out
 from propensity.weighting.doubts import weighting_cautions
 
@@ -197,6 +199,7 @@ class AdjustedEffects:
                 estimand=self.spec.estimand,
                 outcome_model=self.spec.outcome_model,
                 penalty=0.0 if self.fitted is None else self.fitted.fit.penalty,
+                score_model=LOGISTIC if self.fitted is None else self.fitted.fit.score_model,
                 score_columns=score_columns,
                 outcome_columns=outcome_columns,
                 sample_weight=sample.sample_weight,
@@ -289,7 +292,9 @@ def naming_rows_outside_models(study: Study) -> AbstractContextManager[None]:
 
 
 @contextmanager
-def naming_separated_model(study: Study, penalty: float, *, fits_score: bool) -> Iterator[None]:
+def naming_separated_model(
+    study: Study, penalty: float, *, fits_score: bool, score_model: ScoreWord = LOGISTIC
+) -> Iterator[None]:
     """Say which model a `SeparationError` is of; the core, which fits all in one go, does not."""
     try:
         yield
@@ -297,13 +302,15 @@ def naming_separated_model(study: Study, penalty: float, *, fits_score: bool) ->
         if not error.columns:
             raise
         if fits_score:
-            study.score.fit(penalty)
+            study.score.fit(penalty, score_model)
         raise _separation_of_outcome(study, error) from None
 
 
-def naming_separated_scores(study: Study, penalty: float | None) -> AbstractContextManager[None]:
+def naming_separated_scores(
+    study: Study, penalty: float | None, score_model: ScoreWord = LOGISTIC
+) -> AbstractContextManager[None]:
     """Say of scores of 0 or 1 which rows are foretold, where that is why; None: the model is not our own."""
-    return study.score.naming_foretold(study.sample.frame.index, penalty)
+    return study.score.naming_foretold(study.sample.frame.index, penalty, score_model)
 
 
 @contextmanager

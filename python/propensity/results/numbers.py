@@ -39,25 +39,37 @@ def written_p(value: float) -> str:
 
 
 def for_the_eye(table: pd.DataFrame) -> pd.DataFrame:
-    """Write the numbers of a table, those of a column with the same decimals where they are of one size."""
-    columns = [_column(table.iloc[:, place], table.columns[place]) for place in range(table.shape[1])]
-    written_ones = pd.concat(columns, axis=1) if columns else pd.DataFrame(index=table.index)
-    written_ones.columns = table.columns
-    return written_ones.set_axis(table.index)
+    """Write the numbers of a table, those of a column with the same decimals where they are of one size.
+
+    The ends of intervals have the decimals of their estimates.
+    """
+    columns = {}
+    for place, name in enumerate(table.columns):
+        values = table.iloc[:, place]
+        if _last(name) in _P_VALUES:
+            columns[place] = [written_p(float(value)) for value in values]
+            continue
+        like = _estimates_of(table, name)
+        decimals = _shared_decimals(values if like is None else like)
+        columns[place] = [_with_shared(value, decimals) for value in values]
+    shown = pd.DataFrame(columns, index=table.index, dtype=object)
+    return shown.set_axis(table.columns, axis=1)
 
 
-def _column(values: pd.Series, name: object) -> pd.Series:
-    last = name[-1] if isinstance(name, tuple) else name
-    rows = range(len(values))
-    if last in _P_VALUES:
-        return pd.Series([written_p(float(value)) for value in values], index=rows, dtype=object)
-    decimals = _shared_decimals(values)
-    if decimals is None:
-        return pd.Series([written(value) for value in values], index=rows, dtype=object)
-    said = [
-        _with_decimals(float(value), decimals) if math.isfinite(value) else written(value) for value in values
-    ]
-    return pd.Series(said, index=rows, dtype=object)
+def _last(name: object) -> object:
+    return name[-1] if isinstance(name, tuple) else name
+
+
+def _estimates_of(table: pd.DataFrame, name: object) -> pd.Series | None:
+    """Give the column of estimates, where this is one of the ends of their intervals."""
+    if name not in ("conf_low", "conf_high") or "estimate" not in table.columns:
+        return None
+    return table["estimate"]
+
+
+def _with_shared(value: object, decimals: int | None) -> str:
+    known = decimals is not None and _is_number(value) and math.isfinite(value)  # type: ignore[arg-type]
+    return _with_decimals(float(value), decimals or 0) if known else written(value)  # type: ignore[arg-type]
 
 
 def _shared_decimals(values: pd.Series) -> int | None:

@@ -7,6 +7,7 @@ import html
 import pandas as pd
 
 from propensity.calls.keywords import answered_methods
+from propensity.results.names import Named
 from propensity.results.numbers import for_the_eye
 from propensity.results.read_only import ReadOnly
 from propensity.results.written_tables import as_html, as_latex, as_markdown, latex_text, markdown_text
@@ -14,7 +15,7 @@ from propensity.results.written_tables import as_html, as_latex, as_markdown, la
 NOTE = "note"
 
 
-class Shown(ReadOnly):
+class Shown(Named, ReadOnly):
     """A headline and a table; methods answer arguments that they do not have.
 
     A column of the table that is called "note" stands in full below it, each note once, with its rows.

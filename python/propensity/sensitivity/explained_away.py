@@ -34,7 +34,7 @@ def e_value_of_effect(effect: Effect, *, rare: bool, exact: bool, level: float, 
         return of_ratio_contrast(
             "odds_ratio", effect.estimate, *effect.conf_int(level, df=df), rare=rare, level=level
         )
-    if effect.contrast != "difference" or effect.bounded:
+    if effect.contrast != "difference" or effect.binary:
         return _of_ratio(effect, level, df)
     return _of_difference(effect, level, df)
 
@@ -75,11 +75,11 @@ def _of_difference(effect: Effect, level: float, df: float | None) -> EValue:
 
 def _exact(effect: Effect, level: float, df: float | None) -> EValue:
     """Search for the bias that takes the difference of two risks, and the end of its interval, to none."""
-    if effect.contrast != "difference" or not effect.bounded or effect.estimand not in _EXACT:
+    if effect.contrast != "difference" or not effect.binary or effect.estimand not in _EXACT:
         raise InvalidInputError(
             "exact: the search is for a difference of two risks, for the ATE, the ATT or the ATC; this is a "
             f"{effect.contrast} for the {effect.estimand}"
-            + ("" if effect.bounded else ", of an outcome that leaves [0, 1]")
+            + ("" if effect.binary else ", of an outcome that is not 0/1")
         )
     if effect.influence_treated is None or effect.influence_control is None or effect.treated is None:
         raise InvalidInputError(

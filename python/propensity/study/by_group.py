@@ -11,7 +11,7 @@ import pandas as pd
 
 from propensity.effects.estimators import IPW, Balancing, Estimator
 from propensity.effects.grouped import GroupedEffects
-from propensity.effects.matching_specification import NearestNeighbors
+from propensity.effects.subclass_specification import AnyMatching
 from propensity.frames.grouping import Grouping
 from propensity.outcomes.by_group import means_by_group
 from propensity.outcomes.cross_fitted import CrossFittedEffects
@@ -30,7 +30,7 @@ def effects_in_groups(
 ) -> GroupedEffects:
     """Estimate the effect in each group; the naive gap where there is no estimator."""
     measured, study, contrast = comparison.measured, comparison.study, comparison.contrast
-    if isinstance(estimator, NearestNeighbors):
+    if isinstance(estimator, AnyMatching):
         matched: GroupedEffects = comparison.matches(estimator).effect(
             **comparison.columns_of_matches(measured.only_outcome), by=by
         )

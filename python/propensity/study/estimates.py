@@ -33,9 +33,9 @@ class Estimates(LikeItsTable, Shown):
 
     Attributes
     ----------
-    table : DataFrame (1 + k, 8), or with groups (G * (1 + k), 8)
+    table : DataFrame (1 + k, 9), or with groups (G * (1 + k), 9)
         By label, with groups by group and label, the naive gap (the difference of the raw means) first:
-        `estimate`, `std_error` (`log_std_error` for ratios), `conf_low`, `conf_high`, `p_value`,
+        `estimate`, `std_error` (`log_std_error` for ratios), `df`, `conf_low`, `conf_high`, `p_value`,
         `ess_treated`, `ess_control`, and `note`: cautions about the row, which other estimators of the
         same estimand contradict it (which in groups is not looked at), or why there is no estimate. `attrs`
         has the `level` and the `contrast`.
@@ -102,7 +102,7 @@ class Estimates(LikeItsTable, Shown):
     @property
     def contrast(self) -> Contrast:
         """What the estimates are."""
-        return next(iter(self.effects.values())).contrast
+        return next((effect.contrast for effect in self.effects.values()), "difference")
 
     @property
     def notes(self) -> dict[str, str]:

@@ -87,7 +87,8 @@ class BalancedRows:
         found = self._on(groups, place, outcome)
         if per is None:
             return found
-        facts = facts_of_metric(outcome[rows], per[rows])
+        own = None if self.sample_weight is None else self.sample_weight[rows]
+        facts = facts_of_metric(outcome[rows], per[rows], own)
         return metric_effect(found, self._on(groups, place, per), facts, "difference")
 
     def _on(self, groups: Grouping, place: int, y: Floats) -> Effect:
@@ -132,7 +133,6 @@ class BalancedRows:
             moved.influence_control / shares[1],
             self.clusters,
             means[0] - means[1],
-            moved.leverage,
         )
 
 

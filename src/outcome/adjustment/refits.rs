@@ -24,10 +24,11 @@ use crate::kernels::{
 use crate::monitor::Monitor;
 use crate::outcome::kinds::OutcomeModel;
 use crate::outcome::model::Backing;
-use crate::score::logistic::{Columns, LogisticSpec, Resampled, WarmStart};
+use crate::score::logistic::{Columns, Resampled, WarmStart};
+use crate::score::spec::PropensitySpec;
 use crate::units::tally::{Totals, Units};
 
-/// Where refits of logistic models end, see [`LogisticSpec`]. Newton's method takes one more step at its end; they
+/// Where refits of logistic models end, see [`PropensitySpec`]. Newton's method takes one more step at its end; they
 /// do not, and their means are off by up to ten times as much.
 const TOLERANCE: f64 = 1e-12;
 
@@ -123,7 +124,7 @@ impl<'a> Refits<'a> {
         let beta = backing.fit.coefficients.clone();
         let mut counts = Totals::default();
         count(arm, weighing_of_rows(spec), units, scores, &mut counts);
-        let logistic = LogisticSpec { tolerance: TOLERANCE, ..LogisticSpec::default() };
+        let logistic = PropensitySpec { tolerance: TOLERANCE, ..PropensitySpec::default() };
         let (columns, ridge) = (self.columns.clone(), vec![0.0; beta.len()]);
         WarmStart::new(columns, &counts, beta, ridge, logistic, monitor)
     }

@@ -6,7 +6,6 @@
 //! all. What they end in is not trusted: Newton's method goes on from there, finds the gradient small and the
 //! information that the covariance is made of, or takes the steps that are missing.
 
-use super::LogisticSpec;
 use super::likelihood::Likelihood;
 use super::warm_start::Anderson;
 use crate::error::Result;
@@ -14,6 +13,7 @@ use crate::kernels::ScoreEquations;
 use crate::linalg::{Cholesky, RANK_TOLERANCE, add, hold_still, largest};
 use crate::monitor::Monitor;
 use crate::score::newton::Start;
+use crate::score::spec::PropensitySpec;
 use crate::units::tally::Units;
 
 /// Columns from which on this is the shorter way.
@@ -32,7 +32,7 @@ pub fn approach<'a, U: Units>(
     likelihood: &Likelihood<'_, '_, U>,
     mut beta: Vec<f64>,
     equations: ScoreEquations,
-    spec: &LogisticSpec,
+    spec: &PropensitySpec,
     monitor: &Monitor,
 ) -> Result<(Start<'a>, usize)> {
     let ScoreEquations { mut gradient, information } = equations;

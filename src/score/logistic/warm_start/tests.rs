@@ -38,12 +38,12 @@ impl World {
         let (covariates, units) = (self.covariates(), self.rows(counts));
         let likelihood = Likelihood::new(&covariates, &units, penalty, Sweep::Serial).unwrap();
         let monitor = Monitor::default();
-        maximize(&likelihood, None, LogisticSpec::default().limits(), &monitor).unwrap().beta
+        maximize(&likelihood, None, PropensitySpec::default().limits(), &monitor).unwrap().beta
     }
 
     pub fn warm_start<'a>(&self, columns: Columns<'a>, penalty: f64) -> WarmStart<'a> {
         let ridge = standardized_penalty(&self.covariates(), penalty);
-        let (beta, spec) = (self.newton(None, penalty), LogisticSpec::default());
+        let (beta, spec) = (self.newton(None, penalty), PropensitySpec::default());
         let monitor = Monitor::default();
         WarmStart::new(columns, &self.rows(None), beta, ridge, spec, &monitor).unwrap()
     }
