@@ -1,5 +1,8 @@
 """The exceptions and warnings of propensity: every one says what, where, how many, and what to do.
 
+A warning's name is that of its page in the documentation, as `docs/warnings/OverlapWarning.md`: what it
+means, and what to do.
+
 The compiled core raises these classes too, so this module imports nothing of the package.
 """
 
