@@ -126,7 +126,7 @@ def _balanced(sample: Sample, x: Floats, _: Floats, estimand: Any) -> Found:
     n_rows = {"treated": int(t.sum()), "control": int((~t).sum())}
     told = balanced_cautions({arm: ess[arm] for arm in _WEIGHED[estimand]}, n_rows, x.shape[1] + 1)
     warned = bool(told) or _few((fitted.ess_treated, fitted.ess_control), t)
-    return _of_core(found, warned, Leverage(found.leverage, "HC3"))
+    return _of_core(found, warned)
 
 
 def _matched(sample: Sample, x: Floats, scores: Floats, estimand: Any) -> Found:

@@ -6,6 +6,7 @@ reads the docstrings as they stand, and search works without a network.
 
 from __future__ import annotations
 
+import inspect
 import re
 import sys
 import warnings
@@ -66,6 +67,12 @@ html_theme_options = {
 }
 html_sidebars = {"index": [], "start": []}
 
+
+def without_warnings(_conf: object, _example: str) -> None:
+    """Leave cautions out of the pictures' pages: the guide tells of them, with what to do."""
+    warnings.filterwarnings("ignore", category=UserWarning)
+
+
 sphinx_gallery_conf = {
     "examples_dirs": "plots",
     "gallery_dirs": "gallery",
@@ -78,6 +85,8 @@ sphinx_gallery_conf = {
     "write_computation_times": False,
     "abort_on_example_error": True,
     "remove_config_comments": True,
+    "capture_repr": (),
+    "reset_modules": ("matplotlib", without_warnings),
     "notebook_extensions": set(),
 }
 
@@ -107,6 +116,14 @@ def bars_are_bars(
             lines[place] = "``".join(parts)
 
 
+def signature_of_results(
+    _app: object, what: str, _name: str, member: object, _options: object, signature: str, returned: str
+) -> tuple[str, str]:
+    """Leave out how a result is constructed: functions make them, and their attributes are told below."""
+    is_result = what == "class" and "Attributes\n" in (inspect.getdoc(member) or "")
+    return ("", "") if is_result else (signature, returned)
+
+
 def copied(_app: object = None) -> None:
     """Copy the notebooks, and pages of the folder above, to where Sphinx finds them."""
     here = Path(__file__).parent
@@ -125,4 +142,5 @@ def setup(app: Any) -> None:
     copied()
     reference_pages.write(Path(__file__).parent / "reference")
     app.connect("source-read", linked_here)
+    app.connect("autodoc-process-signature", signature_of_results)
     app.connect("autodoc-process-docstring", bars_are_bars, priority=100)

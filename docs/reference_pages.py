@@ -18,6 +18,32 @@ Every public name, with shapes, units, defaults and their reasons, errors, sourc
 ``import propensity as ps`` take a frame and the names of columns; those of `propensity.core` take arrays.
 """
 
+INNER = (
+    *(
+        "of",
+        "of_effect",
+        "of_ratios",
+        "read",
+        "compared",
+        "check_score_model",
+        "wanting_scores",
+        "made",
+        "places",
+    ),
+    *(
+        "quantity",
+        "pairing",
+        "weighs_evenly",
+        "splits",
+        "of_those_there",
+        "known_as",
+        "score_choice",
+        "is_plain",
+    ),
+    *("learns_outcomes", "is_cross_fitted", "needs_score", "takes_missing", "max_uses", "fingerprint"),
+)
+"""What results and specifications use within themselves."""
+
 TOPICS = {
     "study": "Several answers side by side",
     "scores": "Scores: who opts in",
@@ -83,7 +109,8 @@ def _heading(text: str, line: str = "=") -> str:
 def _object_page(name: str) -> str:
     member = _found(name)
     if inspect.isclass(member):
-        directive = f".. autoclass:: propensity.{name}\n   :members:\n"
+        directive = f".. autoclass:: propensity.{name}\n   :members:\n   :inherited-members:\n"
+        directive += f"   :exclude-members: {', '.join(INNER)}\n"
         if issubclass(member, BaseException):
             directive = f".. autoexception:: propensity.{name}\n"
     elif callable(member) and not _is_union(member):

@@ -25,7 +25,7 @@ use radix_sort::Scratch;
 use samples::Sample;
 
 pub use columns::Denominator;
-pub use products::product_smds;
+pub use products::{Pairs, product_smds};
 
 /// The balance of d columns in one sample: the rows as they are, or as a weighting weighs them.
 #[derive(Debug, Clone, PartialEq)]

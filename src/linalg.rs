@@ -59,6 +59,12 @@ impl Cholesky {
         &self.aliased
     }
 
+    /// What the earlier columns leave of a column's diagonal; zero where it was left out.
+    #[must_use]
+    pub fn pivot(&self, column: usize) -> f64 {
+        self.lower[column * self.size + column].powi(2)
+    }
+
     /// What an aliased column is made of: coefficients on it (1) and on the earlier ones, so that their sum vanishes
     /// wherever the matrix was made.
     #[must_use]

@@ -1,6 +1,7 @@
 //! Models of the propensity score.
 
 pub mod boosting;
+pub mod covariance;
 pub mod fitted;
 pub mod forest;
 pub(crate) mod generalized;

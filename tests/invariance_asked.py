@@ -76,8 +76,18 @@ def _weights(world: World, estimand: str) -> ps.BalancingWeights:
 
 def _lift(effect: ps.Effect, world: World) -> Answer:
     """Of a contrast that has no unit."""
-    kinds = {"estimate": "share", "error": "share", "ends": "share", "mean": "share"}
+    kinds = dict.fromkeys(("estimate", "error", "ends", "mean", "spread"), "share")
     return {(kinds.get(kind, kind), name): value for (kind, name), value in of_effect(effect, world).items()}
+
+
+def _amounts(world: World, estimand: str) -> ps.GroupedEffects:
+    """Of an outcome that is never negative, and below 1 in some units."""
+    amounts = world.but(y=world.frame["y"].abs())
+    return ps.aipw(amounts.df, outcome="y", by="z", estimand=estimand, **world.roles(ps.aipw))
+
+
+def _of_e_values(grouped: ps.GroupedEffects, world: World) -> Answer:
+    return {("share", f"{place}"): one.e_value().point for place, one in enumerate(grouped.values())}
 
 
 def _of_quantiles(found: ps.QuantileEffects, world: World) -> Answer:
@@ -130,6 +140,8 @@ ASKED = {
         ),
         asked("ipw per", ps.ipw, WEIGHTING, read=of_effect, scores="model", per="yes"),
         asked("aipw per", ps.aipw, ADJUSTING, read=of_effect, per="yes"),
+        asked("ipw per by", ps.ipw, ("ATE",), scores="model", per="yes", by="z"),
+        Estimator("e_value by", _amounts, _of_e_values, ADJUSTING),
         asked(
             "ipw percent", ps.ipw, WEIGHTING, read=_lift, scores="model", outcome="yes", contrast="percent"
         ),

@@ -5,6 +5,7 @@ An answer is a dict by (kind, name). The kind says how a number has to move with
 estimate, error, ends (low, high)             in units of the outcome, free of its zero
 draws, drawn error, drawn ends                the same, of resamples
 mean                                          in units of the outcome
+spread                                        the same, free of its zero: how much it varies
 test                                          p-values, effective sizes, counts
 smd, variance_ratio, column                   of covariates: differences, ratios, in units of the column
 coefficient, coefficient_error                of the score model, in units of the column
@@ -80,6 +81,7 @@ def of_effect(effect: ps.Effect, world: World) -> Answer:
         ("ends", "conf_int"): np.array(effect.conf_int()),
         ("mean", "mean treated"): effect.mean_treated,
         ("mean", "mean control"): effect.mean_control,
+        ("spread", "of the outcome"): effect.outcome_std_dev,
         ("test", "p_value"): effect.p_value,
         ("test", "fourth root of df"): effect.df**0.25,  # which is made of fourth powers of the influence
         ("test", "ess treated"): effect.ess_treated,
@@ -307,6 +309,21 @@ def _rosenbaum(matched: ps.Matches | ps.Subclasses, world: World) -> Answer:
     return answer
 
 
+def _m_test_of_few_values(matched: ps.Matches | ps.Subclasses, world: World) -> Answer:
+    """Of 0 and 1, for which several confounders may do as much: the same answer whichever comes first."""
+    found = matched.rosenbaum(world.df["yes"], test="m", alternative="greater", gammas=[1.0, 1.5, 2.0])
+    return {
+        (kind, f"{name} {row.gamma}"): getattr(row, name)
+        for row in found.table.itertuples()
+        for kind, name in (
+            ("test", "p_lower"),
+            ("test", "p_upper"),
+            ("share", "estimate_low"),
+            ("share", "estimate_high"),
+        )
+    }
+
+
 def robustness(name: str, estimator: Any) -> Estimator:
     def make(world: World, _: str) -> ps.RobustnessValue:
         roles = world.roles(ps.robustness_value)
@@ -379,6 +396,13 @@ def _placebo(world: World) -> ps.Placebo:
     return ps.placebo(world.df, outcome="y", leave_out=[world.covariates[0]], **world.roles(ps.placebo))
 
 
+def _placebo_of_few_values(world: World) -> ps.Placebo:
+    """Of 0 and 1: many rows are alike in all but what is left out."""
+    spec = ps.AIPW(n_folds=3)
+    roles = world.roles(ps.placebo)
+    return ps.placebo(world.df, outcome="yes", leave_out=[world.covariates[0]], estimator=spec, **roles)
+
+
 def _weights(world: World) -> Any:
     return ps.balancing_weights(
         world.df, scores=model(world), **world.roles(ps.balancing_weights), estimand="ATE"
@@ -405,7 +429,8 @@ def _balance(world: World) -> ps.Balance:
             world.df, scores=scores, estimand="ATE", **world.roles(ps.match_nn, "covariates")
         ),
     }
-    return ps.balance(world.df, scores=scores, weights=weightings, **world.roles(ps.balance))
+    options = {"squares": True, "interactions": True} | world.roles(ps.balance)
+    return ps.balance(world.df, scores=scores, weights=weightings, **options)
 
 
 def _estimate(world: World) -> Any:
@@ -476,15 +501,18 @@ ESTIMATORS = {
         grouped(
             "subclassify rosenbaum", ps.subclassify, read=_rosenbaum, takes_weights=False, n_subclasses=5
         ),
+        grouped("match_full m", ps.match_full, read=_m_test_of_few_values, takes_weights=False),
         bounded("sensitivity_bounds", [kind(whom) for kind in (ps.IPW, ps.AIPW) for whom in ADJUSTING]),
         bounded("sensitivity_bounds sharp", [ps.AIPW(whom) for whom in ADJUSTING], sharp=True),
         table("placebo", _placebo, _of_placebo),
+        table("placebo cross-fitted", _placebo_of_few_values, _of_placebo),
         robustness("robustness_value", None),
         robustness("robustness_value aipw", ps.AIPW()),
         balancing("fit_weights", ADJUSTING),
         balancing("fit_weights cbps", ("ATE",), method="cbps"),
         balancing("fit_weights ipt", ("ATE",), method="ipt"),
         balancing("fit_weights penalized", ADJUSTING, penalty=1.0),
+        balancing("fit_weights products", ADJUSTING, moments=2, interactions=True, penalty=1.0),
         balancing("fit_weights bootstrapped", ADJUSTING, read=_bootstrap_of_matches),
         bootstrapped(
             "bootstrap balancing",

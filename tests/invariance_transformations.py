@@ -16,7 +16,7 @@ from invariance_worlds import WORLDS, World
 
 ROWWISE = ("weight", "score", "keep", "part")
 DRAWN = ("draws", "drawn error", "drawn ends")
-IN_UNITS_OF_THE_OUTCOME = ("estimate", "error", "ends", "mean", *DRAWN)
+IN_UNITS_OF_THE_OUTCOME = ("estimate", "error", "ends", "mean", "spread", *DRAWN)
 IN_UNITS_OF_COLUMNS = ("coefficient", "coefficient_error", "column")
 # What a count of rows goes into: a row twice is more evidence, and moves the divisor n - 1.
 OF_THE_NUMBER_OF_ROWS = (
@@ -183,7 +183,7 @@ TRANSFORMATIONS = {
         f"outcome x {factor:g}": Transformation(
             after(lambda world, factor=factor: world.but(y=factor * world.frame["y"])),
             dict.fromkeys(("estimate", "ends", "draws", "drawn ends", "mean"), times(factor))
-            | dict.fromkeys(("error", "drawn error"), times(abs(factor))),
+            | dict.fromkeys(("error", "spread", "drawn error"), times(abs(factor))),
             unit=abs(factor),
         )
         for factor in (1e15, 1e-15, -1.0)

@@ -45,10 +45,13 @@ Data to learn on, what can go wrong
 >>> table = ps.estimate(users, **roles, covariates=["engagement_tier", "query_confidence"])
 """
 
+from typing import TYPE_CHECKING
+
 from propensity import core, datasets, errors, plots
 from propensity.balance.result import Balance
 from propensity.balance.summary import balance_summary
 from propensity.balance.tables import balance, smd
+from propensity.calls.attributes import no_name_of_the_package
 from propensity.core import __version__
 from propensity.effects.effect import Effect
 from propensity.effects.equality import EqualityTest
@@ -191,3 +194,10 @@ __all__ = [
 def __dir__() -> list[str]:
     """List the public names alone: wings are imported, not listed."""
     return __all__
+
+
+if not TYPE_CHECKING:  # a checker would take every name for one that there is
+
+    def __getattr__(name):
+        """Answer a name that there is not with the one that is meant."""
+        raise AttributeError(no_name_of_the_package(name, __all__))

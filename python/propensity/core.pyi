@@ -104,8 +104,16 @@ class PropensityFit:
     def gradient_norm(self) -> float: ...  # largest |gradient| / n on standardized columns
     @property
     def penalty(self) -> float: ...
-    def predict(self, x: _Floats, n_threads: int | None = None) -> _Floats: ...
-    def linear_predictor(self, x: _Floats, n_threads: int | None = None) -> _Floats: ...
+    @property
+    def variances(self) -> _Floats: ...  # (d + 1,), the diagonal of sandwich, or of covariance
+    @property
+    def factors(self) -> NDArray[np.int64]: ...  # (k,), the number of levels of each factor
+    def predict(
+        self, x: _Floats, n_threads: int | None = None, *, factors: Sequence[_Labels] | _Labels | None = None
+    ) -> _Floats: ...
+    def linear_predictor(
+        self, x: _Floats, n_threads: int | None = None, *, factors: Sequence[_Labels] | _Labels | None = None
+    ) -> _Floats: ...
 
 @final
 class BoostedTrees:
@@ -303,8 +311,6 @@ class BalancedEffect:
     def influence_treated(self) -> _Floats: ...  # (n,), mean zero, corrected likewise
     @property
     def influence_control(self) -> _Floats: ...  # (n,), mean zero, corrected likewise
-    @property
-    def leverage(self) -> _Floats: ...  # (n,), of each row in the fit of its arm's weights
 
 @final
 class Matches:
@@ -439,6 +445,8 @@ def fit_propensity(
     penalty: float = 0.0,
     score_model: _ScoreModel = "logistic",
     sample_weight: _Floats | None = None,
+    factors: Sequence[_Labels] | _Labels | None = None,
+    after: _Labels | None = None,
     n_threads: int | None = None,
 ) -> PropensityFit: ...
 
@@ -691,6 +699,7 @@ def product_smds(
     treatment: _Treatment,
     pairs: Sequence[tuple[int, int]],
     *,
+    center: _Floats | None = None,
     weights: Sequence[_Floats] | _Floats | None = None,
     sample_weight: _Floats | None = None,
     denominator: _Denominator = "pooled",

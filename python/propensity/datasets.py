@@ -8,12 +8,13 @@ feature did. Because the data are drawn by the code below, the effect to recover
 from __future__ import annotations
 
 from importlib.resources import files
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from propensity.calls.attributes import no_attribute
 from propensity.calls.keywords import answered
 from propensity.frames import checks
 
@@ -294,3 +295,16 @@ def _weekly_signal(rng: np.random.Generator) -> _Floats:
         signal[week] = 0.75 * signal[week - 1] + rng.normal(0, 0.010)
     centred: _Floats = signal - signal.mean()
     return centred
+
+
+def __dir__() -> list[str]:
+    """List the public names alone."""
+    return __all__
+
+
+if not TYPE_CHECKING:  # a checker would take every name for one that there is
+
+    def __getattr__(name):
+        """Answer a name that there is not with the one that is meant."""
+        words = {data: name.lower() for data in __all__ if data in name.lower()}  # load_lalonde
+        raise AttributeError(no_attribute("module 'propensity.datasets'", name, __all__, words))

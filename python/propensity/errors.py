@@ -16,7 +16,7 @@ class InvalidInputError(ValueError):
     >>> ps.smd(users, treatment="opt_in_agent_mode", covariates=["tier"])
     Traceback (most recent call last):
         ...
-    propensity.errors.InvalidInputError: column 'tier' is not in the frame; the columns are...
+    propensity.errors.InvalidInputError: column 'tier' is not in the frame; did you mean 'engagement_tier'?
     """
 
 
@@ -273,6 +273,21 @@ class SampleWeightWarning(UserWarning):
     >>> effect = ps.aipw(users, **roles, covariates=["query_confidence"], sample_weight="n")
     >>> print(str(effect.cautions[0])[:72])
     the sample weights are whole numbers, and 3,000 in all for 1,000 rows: i
+    """
+
+
+class ArgumentWarning(UserWarning):
+    """An argument is probably something else than it is given as.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> import propensity as ps
+    >>> with warnings.catch_warnings(record=True) as told:
+    ...     warnings.simplefilter("always")
+    ...     _ = ps.e_value(0.08)
+    >>> print(str(told[0].message)[:60])
+    0.08 as a ratio is a fall by 92%; if it is a difference of s
     """
 
 

@@ -1,8 +1,9 @@
 //! The balance of squares and products of columns, without making them: their means and variances are in the sums of
 //! products of up to four columns, which are Gram matrices of the columns and of their squares.
 //!
-//! With columns measured from their means and in their standard deviations, z = (x - m) / s and a = m / s, a product
-//! is, but for a factor and a constant,
+//! Columns are measured from a center c before they are multiplied, so that a square says how far rows are spread: that of
+//! a column far from zero says nothing that the column does not. With z = (x - m) / s, from the mean m and in standard
+//! deviations s, and a = (m - c) / s, a product is, but for a factor and a constant,
 //!
 //! ```text
 //! p = a_j z_k + a_k z_j + z_j z_k
@@ -16,13 +17,14 @@ mod product;
 
 use std::ops::Range;
 
-use ndarray::{Array2, ArrayView2, ShapeBuilder};
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis, ShapeBuilder};
 use rayon::prelude::*;
 
 use super::columns::{Denominator, columns};
 use super::present::Present;
 use super::samples::Sample;
 use super::{samples, totals};
+use crate::checks;
 use crate::design::covariates::{CHUNK, Covariates};
 use crate::error::{Error, Result};
 use crate::kernels::{BLOCK, Lane, ScoreEquations};
@@ -36,16 +38,45 @@ const PIECE: usize = 16 * CHUNK;
 /// A variance that is no more than this share of what it is made of has lost digits.
 const CANCELLED: f64 = 1e-6;
 
+/// Which columns are multiplied.
+#[derive(Debug, Clone, Copy)]
+pub struct Pairs<'a> {
+    /// By their numbers; the same twice for a square.
+    pub columns: &'a [[usize; 2]],
+    /// What each column is measured from before; zero where there is none.
+    pub center: Option<&'a [f64]>,
+}
+
+impl Pairs<'_> {
+    fn check(&self, n_columns: usize) -> Result<()> {
+        if let Some(center) = self.center {
+            checks::same_length("center", center.len(), n_columns)?;
+            checks::finite("center", center)?;
+        }
+        match self.columns.iter().find(|pair| pair.iter().any(|k| *k >= n_columns)) {
+            Some(pair) => {
+                let found = format!("{pair:?} of {n_columns} columns");
+                Err(Error::Argument { name: "pairs", found, allowed: "columns that x has" })
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn center(&self, column: usize) -> f64 {
+        self.center.map_or(0.0, |center| center[column])
+    }
+}
+
 /// Standardized mean differences of products of two columns of `x`, or of one with itself, in the sample as it is and in
 /// each weighting of it: those that [`super::smd`] gives of the products as columns. NaN where a product is out of the
 /// range of a float64.
 ///
 /// # Errors
-/// As for [`super::smd`]; [`Error::Argument`] for a pair of columns that are not there.
+/// As for [`super::smd`]; [`Error::Argument`] for a pair of columns that are not there; a center that is not finite.
 pub fn product_smds(
     x: ArrayView2<'_, f64>,
     treatment: &[bool],
-    pairs: &[[usize; 2]],
+    pairs: Pairs<'_>,
     weightings: &[&[f64]],
     sample_weight: Option<&[f64]>,
     denominator: Denominator,
@@ -57,47 +88,61 @@ pub fn product_smds(
         let (x, treatment) = (present.x.view(), present.treatment.as_slice());
         return product_smds(x, treatment, pairs, &weightings, base, denominator, monitor);
     }
-    if let Some(pair) = pairs.iter().find(|pair| pair.iter().any(|k| *k >= x.ncols())) {
-        let found = format!("{pair:?} of {} columns", x.ncols());
-        return Err(Error::Argument { name: "pairs", found, allowed: "columns that x has" });
-    }
+    pairs.check(x.ncols())?;
     let totals = totals(weightings, treatment, sample_weight)?;
     let samples = samples(x, treatment, &totals, sample_weight)?;
-    let mut used: Vec<usize> = pairs.iter().flatten().copied().collect();
+    let mut used: Vec<usize> = pairs.columns.iter().flatten().copied().collect();
     used.sort_unstable();
     used.dedup();
     let design = Covariates::standardized(x)?.subset(&used);
     let place = |column: usize| used.binary_search(&column).unwrap_or_default();
     let sums = Sums::of(&design, treatment, &samples, monitor)?;
-    let kinds: Vec<Kind> =
-        used.par_iter().map(|column| Kind::of(x.column(*column).iter().copied())).collect();
-    let rows: Vec<Vec<f64>> = pairs
+    let center: Vec<f64> = used.iter().map(|column| pairs.center(*column)).collect();
+    let kind = |column: &usize| {
+        let from = pairs.center(*column);
+        Kind::of(x.column(*column).iter().map(|x| x - from))
+    };
+    let kinds: Vec<Kind> = used.par_iter().map(kind).collect();
+    let rows: Vec<Vec<f64>> = (pairs.columns)
         .par_iter()
         .map(|[one, other]| {
             monitor.check()?;
             let (j, k) = (place(*one), place(*other));
-            let product = Product::of(&design, [j, k], kinds[j].times(kinds[k], j == k));
+            let is_binary = kinds[j].times(kinds[k], j == k);
+            let product = Product::of(&design, &center, [j, k], is_binary);
             match sums.smds(product, &samples, denominator) {
                 Some(smds) => Ok(smds),
-                None => by_column(x, [*one, *other], treatment, &samples, denominator),
+                None => {
+                    by_column(&factors(x, pairs, [*one, *other]), treatment, &samples, denominator)
+                }
             }
         })
         .collect::<Result<_>>()?;
     let width = samples.len();
-    Ok(Array2::from_shape_fn((pairs.len(), width), |(pair, sample)| rows[pair][sample]))
+    Ok(Array2::from_shape_fn((rows.len(), width), |(pair, sample)| rows[pair][sample]))
+}
+
+/// Two columns, from what they are measured from.
+fn factors<'a>(
+    x: ArrayView2<'a, f64>,
+    pairs: Pairs<'_>,
+    columns: [usize; 2],
+) -> [(ArrayView1<'a, f64>, f64); 2] {
+    columns.map(|column| (x.index_axis_move(Axis(1), column), pairs.center(column)))
 }
 
 /// The same of one product, made.
 fn by_column(
-    x: ArrayView2<'_, f64>,
-    [one, other]: [usize; 2],
+    factors: &[(ArrayView1<'_, f64>, f64); 2],
     treatment: &[bool],
     samples: &[Sample<'_>],
     denominator: Denominator,
 ) -> Result<Vec<f64>> {
-    room_for(x.nrows(), size_of::<f64>())?;
-    let product =
-        Array2::from_shape_fn((x.nrows(), 1).f(), |(row, _)| x[(row, one)] * x[(row, other)]);
+    let n = treatment.len();
+    room_for(n, size_of::<f64>())?;
+    let product = Array2::from_shape_fn((n, 1).f(), |(row, _)| {
+        factors.iter().map(|(column, center)| column[row] - center).product()
+    });
     Ok(match columns(product.view(), treatment, samples) {
         Ok(found) => (0..samples.len()).map(|s| found[0].smd(s, samples, denominator)).collect(),
         Err(_) => vec![f64::NAN; samples.len()],

@@ -14,6 +14,9 @@
 //! of x mu_t(x) is the mean of x times m_t, plus C_t: d needs nothing that c does not, neither distances
 //! between covariates nor a choice of their units.
 //!
+//! Of another link h' is the derivative in its linear predictor, and the covariances are times how fast the log odds grow
+//! with that.
+//!
 //! C_t is a sum over rows of x times a factor that does not involve x. So are c and d, and one pass over
 //! the covariates at the end gives each.
 
@@ -23,6 +26,7 @@ use super::outcome_variance::neighborhoods;
 use crate::design::covariates::CHUNK;
 use crate::error::Result;
 use crate::monitor::Monitor;
+use crate::score::links::Link;
 use crate::weighting::estimand::Estimand;
 use crate::weighting::influence::{ScoreFit, ScoreModel};
 
@@ -36,7 +40,8 @@ pub fn correction(
     n_others: usize,
     monitor: &Monitor,
 ) -> Result<f64> {
-    let local = Local { arms, rows, near: near(arms, n_others, monitor)?, estimand, tau };
+    let (near, link) = (near(arms, n_others, monitor)?, model.link);
+    let local = Local { arms, rows, near, estimand, tau, link };
     let c = local.factors(|e| [estimand.tilt(e) * e, estimand.tilt(e) * (1.0 - e)], monitor)?;
     let d = local.factors(|e| [-estimand.tilt_slope(e), estimand.tilt_slope(e)], monitor)?;
     monitor.check()?;
@@ -66,6 +71,7 @@ struct Local<'a> {
     near: [[Vec<Found>; 2]; 2],
     estimand: Estimand,
     tau: f64,
+    link: Link,
 }
 
 impl Local<'_> {
@@ -85,6 +91,8 @@ impl Local<'_> {
                     monitor.check()?;
                 }
                 let e = self.rows.scores[rows[0]];
+                // At this score, and not at those of the rows near it.
+                let of_log_odds = self.link.log_odds_slope_at(e);
                 let found = [0, 1].map(|arm: usize| &self.near[at][arm][group]);
                 let pooled = [0, 1].map(|arm: usize| self.arms[arm].pooled(found[arm]));
                 let mut add = |arm: usize, group: usize, multiple: f64| {
@@ -93,10 +101,11 @@ impl Local<'_> {
                     level[arm][group] +=
                         share * (self.arms[arm].outcome[group].mean - pooled[arm].mean);
                 };
-                for (arm, multiple) in covariance(e).into_iter().enumerate() {
+                let multiples = covariance(e).map(|multiple| multiple * of_log_odds);
+                for (arm, multiple) in multiples.into_iter().enumerate() {
                     found[arm].groups().for_each(|g| add(arm, g, multiple * rows.len() as f64));
                 }
-                let base = self.estimand.tilt_slope(e);
+                let base = self.estimand.tilt_slope(e) * of_log_odds;
                 add(at, group, if own.treated { -base } else { base });
                 level[at][group] += base * (pooled[1].mean - pooled[0].mean - self.tau);
             }

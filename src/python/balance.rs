@@ -3,7 +3,7 @@ use pyo3::prelude::*;
 
 use super::{arrays, call, needs, options, words};
 use crate::balance::{
-    Balance as Sample, Measures, balance as measure, product_smds as product_differences,
+    Balance as Sample, Measures, Pairs, balance as measure, product_smds as product_differences,
     smd as mean_differences,
 };
 use crate::reserve;
@@ -186,6 +186,9 @@ pub fn smd<'py>(
 ///     Boolean, or 0 and 1.
 /// pairs : list of (int, int)
 ///     Which columns are multiplied; the same twice for a square.
+/// center : (d,) array, optional
+///     What columns are measured from before they are multiplied, as their means over all rows: a square of a column
+///     far from zero says next to nothing that the column does not. Zero where there is none.
 /// weights, sample_weight, denominator, n_threads
 ///     As for ``balance``.
 ///
@@ -198,10 +201,10 @@ pub fn smd<'py>(
 /// Raises
 /// ------
 /// InvalidInputError
-///     As for ``balance``; a column of a pair is not there.
+///     As for ``balance``; a column of a pair is not there; a center is not finite.
 #[pyfunction]
 #[pyo3(signature = (
-    x, treatment, pairs, *, weights=None, sample_weight=None, denominator="pooled", n_threads=None
+    x, treatment, pairs, *, center=None, weights=None, sample_weight=None, denominator="pooled", n_threads=None
 ))]
 #[allow(clippy::too_many_arguments)] // the keyword arguments of a Python function
 pub fn product_smds<'py>(
@@ -209,6 +212,7 @@ pub fn product_smds<'py>(
     x: &Bound<'_, PyAny>,
     treatment: &Bound<'_, PyAny>,
     #[pyo3(from_py_with = options::pairs)] pairs: Vec<[usize; 2]>,
+    center: Option<&Bound<'_, PyAny>>,
     weights: Option<&Bound<'_, PyAny>>,
     sample_weight: Option<&Bound<'_, PyAny>>,
     denominator: &str,
@@ -216,6 +220,9 @@ pub fn product_smds<'py>(
 ) -> PyResult<Bound<'py, PyArray2<f64>>> {
     let x = arrays::floats("x", x)?;
     let treatment = arrays::treatment(treatment)?;
+    let center = center.map(|center| arrays::column("center", center)).transpose()?;
+    let center = center.as_ref().map(|center| center.as_slice()).transpose()?;
+    let pairs = Pairs { columns: &pairs, center };
     let weightings =
         weights.map_or(Ok(Vec::new()), |weights| arrays::columns("weights", weights))?;
     let weightings = weightings.iter().map(|w| w.as_slice()).collect::<Result<Vec<_>, _>>()?;
@@ -224,7 +231,7 @@ pub fn product_smds<'py>(
     let denominator = words::denominator(denominator)?;
     let x = x.as_array();
     let found = call::run(py, n_threads, None, |monitor| {
-        product_differences(x, &treatment, &pairs, &weightings, base, denominator, monitor)
+        product_differences(x, &treatment, pairs, &weightings, base, denominator, monitor)
     })?;
     Ok(PyArray2::from_owned_array(py, found))
 }

@@ -1,13 +1,16 @@
-use numpy::ndarray::{Array2, ArrayView2};
-use numpy::prelude::*;
+mod state;
+
+use numpy::ndarray::ArrayView1;
 use numpy::{PyArray1, PyArray2, ToPyArray};
 use pyo3::prelude::*;
 
-use super::errors::InvalidInputError;
 use super::{arrays, call, needs, options, words};
 use crate::checks;
+use crate::design::coded::NumbersAndFactors;
+use crate::design::factors::Factor;
 use crate::error::Result;
 use crate::reserve;
+use crate::score::covariance::Covariance;
 use crate::score::spec::PropensitySpec;
 use crate::score::{fitted, linked};
 use crate::weighting::influence;
@@ -19,11 +22,15 @@ use crate::weighting::influence;
 /// coefficients : (d + 1,) float64
 ///     Intercept first, on the scale of ``x``.
 /// covariance : (d + 1, d + 1) float64
-///     Inverse of the (penalized) information.
+///     Inverse of the (penalized) information; made when it is asked for.
 /// sandwich : (d + 1, d + 1) float64, or None
 ///     Where there are sample weights: V M V, with V the inverse information and M the sum of
 ///     (w r)^2 x x', r being T - e, or what stands for it in the equations of another model; what standard
 ///     errors are made of (HC0, no factor).
+/// variances : (d + 1,) float64
+///     The diagonal of ``sandwich``, or of ``covariance`` where there are no weights, without the rest of it.
+/// factors : (k,) int64
+///     How many levels each factor has, of which all but the first have a term.
 /// center : (d,) float64
 ///     The point the linear predictor is measured from: it keeps its digits far from zero.
 /// intercept_at_center : float
@@ -67,6 +74,13 @@ pub struct PropensityFit {
 /// sample_weight : (n,) array, optional
 ///     How much of the population a row stands for, none negative: coefficients are those of a weight of 2
 ///     as the row twice, ``sandwich`` counts the rows that there are. Their scale says nothing.
+/// factors : list of (n,) arrays, or (n, k) array, of integers, optional
+///     Levels, counted from 0, none missing. A factor stands for a term for each of its levels but the first, as dummies
+///     in ``x`` would, and the fit is the same; but time and memory are those of k columns, however many levels
+///     there are. Of the widest factor there may be 100,000, with a penalty. A logistic model alone takes them.
+/// after : (k,) array of integers, optional
+///     How many columns of ``x`` stand before the terms of each factor, ascending; by default all. Of collinear terms the
+///     later ones are left out.
 /// n_threads : int, optional
 ///     By default the processors this process may use.
 ///
@@ -88,8 +102,10 @@ pub struct PropensityFit {
 /// McCullagh and Nelder (1989), Generalized Linear Models, section 4.4.
 #[pyfunction]
 #[pyo3(signature = (
-    x, treatment, *, penalty=0.0, score_model="logistic", sample_weight=None, n_threads=None
+    x, treatment, *, penalty=0.0, score_model="logistic", sample_weight=None, factors=None, after=None,
+    n_threads=None
 ))]
+#[allow(clippy::too_many_arguments)] // the keyword arguments of a Python function
 pub fn fit_propensity(
     py: Python<'_>,
     x: &Bound<'_, PyAny>,
@@ -97,6 +113,8 @@ pub fn fit_propensity(
     #[pyo3(from_py_with = options::penalty)] penalty: f64,
     score_model: &str,
     sample_weight: Option<&Bound<'_, PyAny>>,
+    factors: Option<&Bound<'_, PyAny>>,
+    after: Option<&Bound<'_, PyAny>>,
     n_threads: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<PropensityFit> {
     let x = arrays::floats("x", x)?;
@@ -104,10 +122,18 @@ pub fn fit_propensity(
     let weight = sample_weight.map(|weight| arrays::column("sample_weight", weight)).transpose()?;
     let (x, weight) = (x.as_array(), weight.as_ref().map(|w| w.as_slice()).transpose()?);
     let link = words::score_model(score_model)?;
+    let factors = factors.map(|levels| arrays::factors(levels)).transpose()?.unwrap_or_default();
+    let after = arrays::places("after", after, x.ncols(), factors.len())?;
     let spec = PropensitySpec { link, penalty, ..PropensitySpec::default() };
     let (fit, scores) = call::run(py, n_threads, None, |monitor| {
         reserve::room_for(treatment.len(), needs::FIT)?;
-        linked::fit_with_scores(x, &treatment, weight, &spec, monitor)
+        if factors.is_empty() {
+            return linked::fit_with_scores(x, &treatment, weight, &spec, monitor);
+        }
+        let factors = factors.iter().map(|levels| Factor::new(levels.view(), None));
+        let factors = factors.collect::<Result<Vec<_>>>()?;
+        let given = NumbersAndFactors { x, factors: &factors, after: &after };
+        linked::fit_coded_with_scores(&given, &treatment, weight, &spec, monitor)
     })?;
     Ok(PropensityFit { fit, scores: arrays::locked(PyArray1::from_vec(py, scores)) })
 }
@@ -174,36 +200,41 @@ pub fn score_terms(
     Ok(ScoreTerms { residual, spread, log_odds_slope })
 }
 
-type State<'py> = (
-    Bound<'py, PyArray1<f64>>,
-    Bound<'py, PyArray2<f64>>,
-    Bound<'py, PyArray1<f64>>,
-    f64,
-    Bound<'py, PyArray1<f64>>,
-    Vec<usize>,
-    Vec<usize>,
-    f64,
-    usize,
-    f64,
-    f64,
-    (Option<Bound<'py, PyArray2<f64>>>, String),
-);
+/// All of a covariance matrix, where there is room for it.
+fn matrix<'py>(py: Python<'py>, found: &Covariance) -> PyResult<Bound<'py, PyArray2<f64>>> {
+    let terms = found.n_terms();
+    reserve::room_for(terms.saturating_mul(terms), 3 * size_of::<f64>())?;
+    Ok(found.matrix().to_pyarray(py))
+}
 
 impl PropensityFit {
-    /// A number for each row of a matrix.
+    /// The linear predictor of each row, or its score.
     fn by_row<'py>(
         &self,
         py: Python<'py>,
         x: &Bound<'py, PyAny>,
+        factors: Option<&Bound<'py, PyAny>>,
         n_threads: Option<&Bound<'_, PyAny>>,
-        numbers: fn(&fitted::PropensityFit, ArrayView2<'_, f64>) -> Result<Vec<f64>>,
+        is_score: bool,
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
         let x = arrays::floats("x", x)?;
         let x = x.as_array();
+        let factors = factors.map(|levels| arrays::factors(levels)).transpose()?;
         let found = call::run(py, n_threads, None, |_| {
             reserve::room_for(x.nrows(), needs::PREDICT)?;
             checks::finite_columns("x", x)?;
-            numbers(&self.fit, x)
+            let mut found = match &factors {
+                None => self.fit.linear_predictor(x)?,
+                Some(factors) => {
+                    let views: Vec<ArrayView1<'_, i64>> =
+                        factors.iter().map(|levels| levels.view()).collect();
+                    self.fit.coded_linear_predictor(x, &views)?
+                }
+            };
+            if is_score {
+                self.fit.to_scores(&mut found);
+            }
+            Ok(found)
         })?;
         Ok(PyArray1::from_vec(py, found))
     }
@@ -214,45 +245,12 @@ impl PropensityFit {
     /// Put a fit together again from its parts: what unpickling calls.
     #[new]
     fn new(state: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let broken =
-            || InvalidInputError::new_err("PropensityFit: this is not the state of a pickled fit");
-        let state: State<'_> = state.extract().map_err(|_| broken())?;
-        let fit = fitted::PropensityFit {
-            link: words::score_model(&state.11.1).map_err(|_| broken())?,
-            coefficients: state.0.to_owned_array().to_vec(),
-            covariance: state.1.to_owned_array(),
-            center: state.2.to_owned_array().to_vec(),
-            intercept_at_center: state.3,
-            aliased: state.5,
-            diverging: state.6,
-            log_likelihood: state.7,
-            iterations: state.8,
-            gradient_norm: state.9,
-            penalty: state.10,
-            sandwich: state.11.0.map(|sandwich| sandwich.to_owned_array()),
-        };
-        if !fit.is_whole() {
-            return Err(broken());
-        }
-        Ok(Self { fit, scores: arrays::locked(state.4) })
+        let (fit, scores) = state::read(state)?;
+        Ok(Self { fit, scores })
     }
 
-    fn __getnewargs__<'py>(&self, py: Python<'py>) -> (State<'py>,) {
-        let state = (
-            self.coefficients(py),
-            self.covariance(py),
-            self.center(py),
-            self.fit.intercept_at_center,
-            self.scores.bind(py).clone(),
-            self.fit.aliased.clone(),
-            self.fit.diverging.clone(),
-            self.fit.log_likelihood,
-            self.fit.iterations,
-            self.fit.gradient_norm,
-            self.fit.penalty,
-            (self.sandwich(py), self.score_model().to_owned()),
-        );
-        (state,)
+    fn __getnewargs__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>,)> {
+        Ok((state::written(py, &self.fit, self.scores.bind(py))?,))
     }
 
     #[getter]
@@ -261,14 +259,24 @@ impl PropensityFit {
     }
 
     #[getter]
-    fn covariance<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray2<f64>> {
-        let covariance: &Array2<f64> = &self.fit.covariance;
-        covariance.to_pyarray(py)
+    fn covariance<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f64>>> {
+        matrix(py, &self.fit.covariance)
     }
 
     #[getter]
-    fn sandwich<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyArray2<f64>>> {
-        self.fit.sandwich.as_ref().map(|sandwich| sandwich.to_pyarray(py))
+    fn sandwich<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyArray2<f64>>>> {
+        self.fit.sandwich.as_ref().map(|sandwich| matrix(py, sandwich)).transpose()
+    }
+
+    #[getter]
+    fn variances<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
+        let found = self.fit.sandwich.as_ref().unwrap_or(&self.fit.covariance);
+        PyArray1::from_vec(py, found.variances())
+    }
+
+    #[getter]
+    fn factors<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i64>> {
+        arrays::row_numbers(py, self.fit.factors.iter().copied())
     }
 
     #[getter]
@@ -316,26 +324,28 @@ impl PropensityFit {
         self.fit.penalty
     }
 
-    /// Scores of the rows of ``x``, (n, d) to (n,).
-    #[pyo3(signature = (x, n_threads=None))]
+    /// Scores of rows, (n,): of ``x`` (n, d) the terms, or beside ``factors`` as at the fit the numbers.
+    #[pyo3(signature = (x, n_threads=None, *, factors=None))]
     fn predict<'py>(
         &self,
         py: Python<'py>,
         x: &Bound<'py, PyAny>,
         n_threads: Option<&Bound<'_, PyAny>>,
+        factors: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
-        self.by_row(py, x, n_threads, fitted::PropensityFit::predict)
+        self.by_row(py, x, factors, n_threads, true)
     }
 
-    /// Linear predictors (log odds of a logistic model) of the rows of ``x``, (n, d) to (n,).
-    #[pyo3(signature = (x, n_threads=None))]
+    /// Linear predictors (log odds of a logistic model) of rows, (n,), which are given as for ``predict``.
+    #[pyo3(signature = (x, n_threads=None, *, factors=None))]
     fn linear_predictor<'py>(
         &self,
         py: Python<'py>,
         x: &Bound<'py, PyAny>,
         n_threads: Option<&Bound<'_, PyAny>>,
+        factors: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
-        self.by_row(py, x, n_threads, fitted::PropensityFit::linear_predictor)
+        self.by_row(py, x, factors, n_threads, false)
     }
 
     fn __repr__(&self) -> String {

@@ -1,11 +1,14 @@
 //! A fitted score model: coefficients and their covariance on the caller's scale, and how to predict.
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView1, ArrayView2};
 use rayon::prelude::*;
 
+use crate::design::coded::NumbersAndFactors;
 use crate::design::covariates::{CHUNK, Covariates};
+use crate::design::factors::Factor;
 use crate::error::{Error, Result};
 use crate::linalg::{Cholesky, dot};
+use crate::score::covariance::Covariance;
 use crate::score::links::Link;
 use crate::score::newton::Optimum;
 use crate::score::spec::PropensitySpec;
@@ -18,12 +21,12 @@ pub struct PropensityFit {
     /// d + 1, intercept first, on the caller's scale.
     pub coefficients: Vec<f64>,
     /// d + 1 by d + 1: the inverse of the (penalized) information.
-    pub covariance: Array2<f64>,
+    pub covariance: Covariance,
     /// The same of rows that were drawn with unequal chances, where there are sample weights: V M V, with V the
     /// inverse information and M the sum of squared scores (w r)^2 x x' of the likelihood, r being T - e with the logit
     /// link (Binder 1983, without the factor
     /// n / (n - 1)). It does not change with the scale of the weights.
-    pub sandwich: Option<Array2<f64>>,
+    pub sandwich: Option<Covariance>,
     /// d: the linear predictor is measured from here, which keeps its digits when covariates are
     /// far from zero.
     pub center: Vec<f64>,
@@ -37,6 +40,10 @@ pub struct PropensityFit {
     pub iterations: usize,
     pub gradient_norm: f64,
     pub penalty: f64,
+    /// Of a fit to factors how many levels each has, and how many numbers stand before it; see
+    /// [`crate::design::coded::NumbersAndFactors`].
+    pub factors: Vec<usize>,
+    pub after: Vec<usize>,
 }
 
 /// V M V on the caller's scale, by what is left of the treatment; see [`PropensityFit::sandwich`].
@@ -93,7 +100,7 @@ impl PropensityFit {
         Self {
             link: spec.link,
             coefficients: map.dot(&ndarray::aview1(&optimum.beta)).to_vec(),
-            covariance: map.dot(&standardized).dot(&map.t()),
+            covariance: Covariance::Full(map.dot(&standardized).dot(&map.t())),
             sandwich: None, // where there are sample weights, for the caller to fill in
             intercept_at_center: design.to_callers(&optimum.beta)[0],
             center,
@@ -103,6 +110,8 @@ impl PropensityFit {
             iterations: optimum.iterations,
             gradient_norm: optimum.gradient_norm,
             penalty: spec.penalty,
+            factors: Vec::new(),
+            after: Vec::new(),
         }
     }
 
@@ -110,11 +119,52 @@ impl PropensityFit {
     #[must_use]
     pub fn is_whole(&self) -> bool {
         let (terms, columns) = (self.coefficients.len(), self.center.len());
+        let is_whole = |found: &Covariance| found.is_square() && found.n_terms() == terms;
         let left_out = self.aliased.iter().chain(&self.diverging);
         terms == columns + 1
-            && self.covariance.dim() == (terms, terms)
-            && self.sandwich.as_ref().is_none_or(|found| found.dim() == (terms, terms))
+            && is_whole(&self.covariance)
+            && self.sandwich.as_ref().is_none_or(is_whole)
+            && self.factors.len() == self.after.len()
+            && self.factors.iter().all(|n_levels| (1..=terms).contains(n_levels))
+            && self.n_numbers().is_some_and(|n| self.after.iter().all(|k| *k <= n))
             && left_out.into_iter().all(|column| *column < columns)
+    }
+
+    /// How many numbers the terms have beside those of factors; none where there are fewer terms than that.
+    fn n_numbers(&self) -> Option<usize> {
+        let of_factors: usize = self.factors.iter().map(|n_levels| n_levels - 1).sum();
+        self.center.len().checked_sub(of_factors)
+    }
+
+    /// Linear predictors of rows whose factors are codes, as at the fit.
+    ///
+    /// # Errors
+    /// A number of columns or factors other than the model's, an unknown level.
+    pub fn coded_linear_predictor(
+        &self,
+        x: ArrayView2<'_, f64>,
+        factors: &[ArrayView1<'_, i64>],
+    ) -> Result<Vec<f64>> {
+        let is_model = self.n_numbers() == Some(x.ncols()) && self.factors.len() == factors.len();
+        if !is_model {
+            return Err(Error::Argument {
+                name: "factors",
+                found: format!("{} beside {} columns of x", factors.len(), x.ncols()),
+                allowed: "as many as the model was fitted on, beside as many columns",
+            });
+        }
+        let pairs = factors.iter().zip(&self.factors);
+        let factors: Vec<Factor> = pairs
+            .map(|(levels, n_levels)| Factor::new(*levels, Some(*n_levels)))
+            .collect::<Result<_>>()?;
+        let given = NumbersAndFactors { x, factors: &factors, after: &self.after };
+        given.check()?;
+        Ok(given.linear(&self.center, self.intercept_at_center, &self.coefficients[1..]))
+    }
+
+    /// Turn linear predictors into scores.
+    pub fn to_scores(&self, linear: &mut [f64]) {
+        linear.par_chunks_mut(CHUNK).for_each(|scores| self.link.scores_in_place(scores));
     }
 
     /// Scores of the rows of `x`; equal rows get equal bits.
@@ -123,7 +173,7 @@ impl PropensityFit {
     /// A number of columns other than the model's.
     pub fn predict(&self, x: ArrayView2<'_, f64>) -> Result<Vec<f64>> {
         let mut scores = self.linear_predictor(x)?;
-        scores.par_chunks_mut(CHUNK).for_each(|scores| self.link.scores_in_place(scores));
+        self.to_scores(&mut scores);
         Ok(scores)
     }
 

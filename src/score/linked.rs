@@ -3,10 +3,14 @@
 
 use ndarray::ArrayView2;
 
+use crate::design::coded::NumbersAndFactors;
 use crate::design::covariates::Covariates;
+use crate::design::factors::Factor;
 use crate::design::rank::presence;
 use crate::error::{Error, Result};
 use crate::monitor::Monitor;
+use crate::reserve::room_for;
+use crate::score::covariance::Covariance;
 use crate::score::fitted::{PropensityFit, sandwich, to_callers_scale};
 use crate::score::generalized::{Family, Generalized, Terms};
 use crate::score::links::Link;
@@ -102,6 +106,30 @@ pub fn maximum<U: Units>(
     maximize(&likelihood, start, spec.limits(), monitor)
 }
 
+/// The same given numbers and factors: by their codes where the link is the logistic one, and by the matrix that they stand
+/// for where it is another.
+///
+/// # Errors
+/// Those of [`fit_with_scores`]; [`Error::Memory`].
+pub fn fit_coded_with_scores(
+    given: &NumbersAndFactors<'_>,
+    treatment: &[bool],
+    sample_weight: Option<&[f64]>,
+    spec: &PropensitySpec,
+    monitor: &Monitor,
+) -> Result<(PropensityFit, Vec<f64>)> {
+    if spec.link == Link::Logit {
+        return logistic::fit_coded_with_scores(given, treatment, sample_weight, spec, monitor);
+    }
+    given.check()?;
+    room_for(treatment.len(), size_of::<f64>() * given.n_terms())?;
+    let x = given.matrix();
+    let (mut fit, scores) = fit_with_scores(x.view(), treatment, sample_weight, spec, monitor)?;
+    fit.factors = given.factors.iter().map(Factor::n_levels).collect();
+    fit.after = given.after.to_vec();
+    Ok((fit, scores))
+}
+
 /// Fit the score of `treatment` given the rows of `x` (an intercept is always added); gives the scores of these rows as
 /// well.
 ///
@@ -140,7 +168,8 @@ pub fn fit_with_scores(
     if let Some(weight) = sample_weight {
         monitor.check()?;
         let residual = |row: usize| if weight[row] > 0.0 { of_row(row).slope } else { 0.0 };
-        fit.sandwich = Some(sandwich(&design, &map, &information, weight, residual));
+        fit.sandwich =
+            Some(Covariance::Full(sandwich(&design, &map, &information, weight, residual)));
     }
     let scores = fit.predict(x)?;
     Ok((fit, scores))

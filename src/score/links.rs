@@ -71,6 +71,12 @@ impl Link {
 
     /// How fast the log odds of a row's score grow with its linear predictor: f / (e (1 - e)).
     #[must_use]
+    pub fn log_odds_slope_at(self, score: f64) -> f64 {
+        if self == Self::Logit { 1.0 } else { self.log_odds_slope(self.linear_predictor(score)) }
+    }
+
+    /// The same where the linear predictor is at hand.
+    #[must_use]
     pub fn log_odds_slope(self, eta: f64) -> f64 {
         match self {
             Self::Logit => 1.0,
@@ -106,7 +112,7 @@ fn normal_tail(x: f64) -> [f64; 3] {
         // The series of Mills's ratio, -x times it being 1 - 1 / x^2 + 3 / x^4 - 15 / x^6.
         let y = 1.0 / (x * x);
         let rest = y * (-1.0 + y * (3.0 - 15.0 * y));
-        let fall = 1.0 - y * (1.0 - 6.0 * y);
+        let fall = 1.0 - y * (1.0 - y * (6.0 - 50.0 * y));
         return [log_density - (-x).ln() + rest.ln_1p(), -x / (1.0 + rest), fall];
     }
     let upper = 0.5 * erfc(x / SQRT_2);

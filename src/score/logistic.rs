@@ -6,6 +6,7 @@
 //! covariance come back on the caller's scale.
 
 mod approach;
+mod coded;
 mod columns;
 mod likelihood;
 mod sample;
@@ -20,12 +21,15 @@ use crate::design::rank::{in_doubt, presence};
 use crate::error::Result;
 use crate::kernels::{self, BLOCK, sigmoid};
 use crate::monitor::Monitor;
+use crate::score::covariance::Covariance;
 use crate::score::fitted::{PropensityFit, sandwich, to_callers_scale};
 use crate::score::newton::{Objective, Optimum, Start, maximize_keeping};
 use crate::score::spec::{PropensitySpec, penalty_on};
 use crate::units::tally::{Rows, Units};
 
 use approach::{WIDE, approach};
+pub use coded::fit_coded_with_scores;
+
 pub(crate) use columns::{Columns, Resampled};
 pub(crate) use likelihood::{Likelihood, Sweep, standardized_penalty};
 pub(crate) use warm_start::{Batch, Refit, WarmStart};
@@ -70,11 +74,12 @@ pub fn fit_with_scores(
     let mut fit = PropensityFit::new(center, &design, &map, optimum, spec);
     let mut scores = if is_kept { kept } else { fit.linear_predictor(x)? };
     fit.log_likelihood = log_likelihood(&scores, &rows);
-    scores.par_chunks_mut(CHUNK).for_each(sigmoid);
+    to_scores(&mut scores);
     if let Some(weight) = sample_weight {
         monitor.check()?;
         let residual = |i: usize| f64::from(u8::from(treatment[i])) - scores[i];
-        fit.sandwich = Some(sandwich(&design, &map, &information, weight, residual));
+        fit.sandwich =
+            Some(Covariance::Full(sandwich(&design, &map, &information, weight, residual)));
     }
     Ok((fit, scores))
 }
@@ -128,6 +133,11 @@ fn fit_rows<'a>(
     let mut optimum = maximize_keeping(&likelihood, near, kept, spec.limits(), monitor)?;
     optimum.iterations += steps;
     Ok((design, optimum))
+}
+
+/// Make scores of linear predictors.
+pub fn to_scores(linear: &mut [f64]) {
+    linear.par_chunks_mut(CHUNK).for_each(sigmoid);
 }
 
 /// The log-likelihood of rows with these linear predictors, summed by chunks, in their order.

@@ -13,11 +13,11 @@ const SEPARATED: f64 = 1e-6;
 
 /// A last step that moves a coefficient by more than this, in log odds a standard deviation, is looked
 /// at: next to an optimum it is under 1e-8.
-const LONG_STEP: f64 = 1e-3;
+pub(super) const LONG_STEP: f64 = 1e-3;
 
 /// A last step that moves somebody's log odds by more than this is on its way to infinity, where a level
 /// has only treated or only controls: each step then adds about 1.
-const RUNAWAY: f64 = 0.1;
+pub(super) const RUNAWAY: f64 = 0.1;
 
 /// From a gradient this small, over the sum of the weights, a step may lead to the optimum: there the linear
 /// predictors are kept, which spares a pass over the units.
@@ -222,6 +222,11 @@ fn fell(likelihood: &impl Objective, from: &[f64], to: &[f64], monitor: &Monitor
 /// always exists.
 fn separated(likelihood: &impl Objective, remaining_variance: f64) -> bool {
     likelihood.variance().is_some_and(|variance| remaining_variance < SEPARATED * variance)
+}
+
+/// Whether this variance is next to nothing of the treatment's.
+pub(super) fn separates(treated: f64, total: f64, remaining_variance: f64) -> bool {
+    remaining_variance < SEPARATED * (treated * (total - treated) / total)
 }
 
 /// The columns that a last step moves most, where it still moves somebody's log odds.

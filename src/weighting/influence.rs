@@ -142,6 +142,12 @@ impl<'x> ScoreModel<'x> {
         Ok(Self { covariates, residual, information, log_odds_slope: None })
     }
 
+    /// The residuals of the rows, `r_i`.
+    #[must_use]
+    pub fn residual(&self) -> &[f64] {
+        &self.residual
+    }
+
     /// How much each row holds its own linear predictor: [`leverage`].
     #[must_use]
     pub fn leverage(&self, spread: &[f64]) -> Vec<f64> {
@@ -158,11 +164,11 @@ impl<'x> ScoreModel<'x> {
         }
     }
 
-    /// The variance that the coefficients give a sum whose derivative in the log odds of row i's score is
-    /// `slope[i]`: g' V g, with g the sum of `slope[i]` `x_i`.
+    /// The variance that the coefficients give a sum whose derivative in row i's linear predictor is `slope[i]`: g' V g,
+    /// with g the sum of `slope[i]` `x_i`.
     #[must_use]
     pub fn variance(&self, slope: &[f64]) -> f64 {
-        let gradient = self.gradient(slope);
+        let gradient = self.covariates.gradient(slope);
         let mut direction = gradient.clone();
         self.information.solve(&mut direction);
         gradient.iter().zip(&direction).map(|(g, v)| g * v).sum()

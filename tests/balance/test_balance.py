@@ -185,9 +185,10 @@ def test_balance_adds_squares_and_interactions(users):
         "visits:premium",
         *(f"tier[{level}]:premium" for level in levels),
     ]
-    users["product"] = users["visits"] * users["premium"]
+    visits, premium = users["visits"].astype(float), users["premium"].astype(float)
+    users["product"] = (visits - visits.mean()) * (premium - premium.mean())
     alone = ps.balance(users, treatment="opted", covariates=["product"]).table
-    assert (both.loc["visits:premium"] == alone.loc["product"]).all()
+    np.testing.assert_allclose(both.loc["visits:premium"], alone.loc["product"], rtol=1e-9, atol=1e-12)
 
 
 def test_balance_shows_a_product_that_the_formula_has_already_once(users):
@@ -294,3 +295,33 @@ def test_balance_summary_refuses_what_is_no_balance_table(users):
         ps.balance_summary(table, variance_ratio=2.0)
     with pytest.raises(InvalidInputError, match=r"variance_ratio\[1\]"):
         ps.balance_summary(table, variance_ratio=(2.0, 0.5))
+
+
+# Missing values
+
+
+@pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")
+def test_balance_of_a_model_that_takes_missing_values_has_them(users):
+    df = users.assign(
+        visits=users["visits"].astype(float).mask(users["tenure"] > users["tenure"].median()),
+        tier=users["tier"].mask(users["visits"] > 6),
+    )
+    columns = ["visits", "tier", "tenure"]
+    boosted = ps.fit_propensity(
+        df, treatment="opted", covariates=columns, score_model=ps.Boosting(max_trees=20)
+    )
+    table = ps.balance(df, treatment="opted", covariates=columns, scores=boosted).table
+    plain = df.assign(
+        visits=df["visits"].fillna(df["visits"].mean()),
+        unknown=df["visits"].isna(),
+        tier=df["tier"].astype(object).fillna("missing"),
+    )
+    listed = ["visits", "unknown", "tier", "tenure"]
+    expected = ps.balance(plain, treatment="opted", covariates=listed, scores=boosted.scores.to_numpy())
+    expected = expected.table.copy()
+    assert "visits missing" in table.index
+    assert "tier[missing]" in table.index
+    expected.index = expected.index.str.replace("unknown", "visits missing")
+    pd.testing.assert_frame_equal(table.loc[expected.index], expected, check_like=True)
+    with pytest.raises(InvalidInputError, match=r"column 'visits': .* missing values"):
+        ps.balance(df, treatment="opted", covariates=columns)

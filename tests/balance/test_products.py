@@ -38,17 +38,23 @@ def people():
     return pd.DataFrame(columns)
 
 
-def made_by_hand(df):
-    """Every square and product as a column, levels spelled out; none within one categorical."""
+def made_by_hand(df, weight=None):
+    """Every square and product as a column, levels spelled out; none within one categorical.
+
+    Of what terms have beyond their means over all rows, by sample weight.
+    """
     terms = {name: df[name].astype(float) for name in COVARIATES[:-1]}
     terms |= {f"tier[{level}]": (df["tier"] == level).astype(float) for level in "abc"}
     origin = {name: name.partition("[")[0] for name in terms}
+    binary = {name: values.isin([0, 1]).all() for name, values in terms.items()}
+    weights = None if weight is None else df[weight]
+    beyond = {name: values - np.average(values, weights=weights) for name, values in terms.items()}
     made = {}
     for one, other in itertools.combinations_with_replacement(terms, 2):
-        if one == other and not terms[one].isin([0, 1]).all():
-            made[f"{one}^2"] = terms[one] ** 2
+        if one == other and not binary[one]:
+            made[f"{one}^2"] = beyond[one] ** 2
         elif origin[one] != origin[other]:
-            made[f"{one}:{other}"] = terms[one] * terms[other]
+            made[f"{one}:{other}"] = beyond[one] * beyond[other]
     return pd.DataFrame(made)
 
 
@@ -57,7 +63,7 @@ def made_by_hand(df):
 def test_products_have_the_smd_of_the_products_made_by_hand(people, denominator, weight):
     options = {"denominator": denominator, "sample_weight": weight}
     table = ps.balance(people, **DESIGN, weights={"weighted": "w"}, **options).table
-    made = made_by_hand(people)
+    made = made_by_hand(people, weight)
     frame = people[["t", "s", "w"]].join(made)
     for sample, weights in (("unadjusted", None), ("weighted", "w")):
         found = pd.Series(table.attrs["products"][sample])
@@ -72,7 +78,7 @@ def test_products_have_the_smd_of_the_products_made_by_hand(people, denominator,
 
 def test_summary_tells_the_worst_and_how_many_are_past(people):
     table = ps.balance(people, **DESIGN, weights={"weighted": "w"}, scores=np.full(900, 0.4)).table
-    found = ps.balance_summary(table, smd=0.2)
+    found = ps.balance_summary(table, smd=0.03)
     made = made_by_hand(people)
     frame = people[["t", "w"]].join(made)
     for sample, weights in (("unadjusted", None), ("weighted", "w")):
@@ -81,7 +87,7 @@ def test_summary_tells_the_worst_and_how_many_are_past(people):
         assert row["worst_product"] == size.idxmax()
         assert abs(row["worst_product_smd"]) == pytest.approx(size.max())
         assert row["n_products"] == made.shape[1]
-        assert row["n_past_product"] == (size >= 0.2).sum() > 0
+        assert row["n_past_product"] == (size >= 0.03).sum() > 0
     again = ps.balance_summary(table, smd=1e-12).loc["unadjusted"]
     assert again["n_past_product"] > found.loc["unadjusted", "n_past_product"]
 
@@ -141,6 +147,55 @@ def test_products_of_any_columns_are_those_made_by_hand(data):
         assert (np.abs(here - there) <= tolerance).all()
 
 
+def test_products_are_those_of_columns_from_any_origin(people):
+    weights = {"weighted": "w"}
+    expected = ps.balance(people, **DESIGN, weights=weights, squares=True, interactions=True)
+    moved = people.assign(age=40 * people["age"] - 3e5, year=people["year"] - 2015, flag=1 - people["flag"])
+    found = ps.balance(moved, **DESIGN, weights=weights, squares=True, interactions=True)
+    for sample in ("unadjusted", "weighted"):
+        products = [name for name in expected.index if "^2" in name or ":" in name]
+        sign = np.array([-1.0 if "flag" in name.split(":") else 1.0 for name in products])
+        before, after = (table.loc[products, (sample, "smd")] for table in (expected, found))
+        np.testing.assert_allclose(after, sign * before, rtol=1e-7, atol=1e-9)
+        before, after = (pd.Series(table.attrs["products"][sample])[products] for table in (expected, found))
+        np.testing.assert_allclose(after, sign * before, rtol=1e-7, atol=1e-9)
+
+
+def test_the_smd_of_a_square_is_the_difference_of_the_arms_variances():
+    rng = np.random.default_rng(3)
+    age = 45 + 12 * rng.normal(size=2_000)
+    t = np.arange(2_000) < 1_000
+    age[t] = 2 * (age[t] - 45) + 45
+    for arm in (t, ~t):  # the same mean, and twice the spread
+        age[arm] += 45 - age[arm].mean()
+    df = pd.DataFrame({"t": t.astype(int), "age": age})
+    row = ps.balance(df, treatment="t", covariates=["age"], squares=True).loc["age^2", "unadjusted"]
+    assert row["mean_treated"] == pytest.approx(age[t].var(), rel=1e-9)
+    assert row["mean_control"] == pytest.approx(age[~t].var(), rel=1e-9)
+    assert row["smd"] > 0.5
+    assert abs(ps.smd(df, treatment="t", covariates=["age"])["age"]) < 1e-12
+
+
+def test_products_of_copies_are_those_of_sample_weights(people):
+    copies = people.loc[people.index.repeat((2 * people["s"]).astype(int))]
+    table = ps.balance(people, **DESIGN, sample_weight="s", squares=True, interactions=True)
+    spelled_out = ps.balance(copies, **DESIGN, squares=True, interactions=True)
+    means = ["mean_treated", "mean_control"]
+    found, expected = (one["unadjusted"][means].to_numpy() for one in (table, spelled_out))
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
+    found, expected = (pd.Series(one.attrs["products"]["unadjusted"]) for one in (table, spelled_out))
+    np.testing.assert_allclose(found, expected, rtol=5e-3, atol=5e-3)  # but for the divisor n - 1
+
+
+def test_products_with_a_constant_are_zeros(people):
+    columns = ["age", "same", "year"]
+    df = people.assign(same=0.1)
+    found = ps.balance(df, treatment="t", covariates=columns, interactions=True, squares=True)
+    for name in ("same^2", "age:same", "same:year"):
+        assert (found.loc[name, "unadjusted"][["mean_treated", "mean_control", "smd"]] == 0).all()
+        assert found.attrs["products"]["unadjusted"][name] == 0
+
+
 def test_core_refuses_pairs_of_columns_that_are_not_there():
     x, t = np.arange(12.0).reshape(6, 2), np.array([0, 1, 0, 1, 0, 1])
     with pytest.raises(InvalidInputError, match="pairs"):
@@ -148,6 +203,9 @@ def test_core_refuses_pairs_of_columns_that_are_not_there():
     for pairs in ([(0,)], [0, 1], [(0, -1)], "ab", None):
         with pytest.raises(InvalidInputError, match="pairs"):
             core.product_smds(x, t, pairs)
+    for center in ([0.0], [0.0, np.nan], "ab"):
+        with pytest.raises((InvalidInputError, TypeError), match="center"):
+            core.product_smds(x, t, [(0, 1)], center=center)
 
 
 # Cautions
@@ -174,6 +232,31 @@ def test_weights_that_balance_terms_are_told_of_products_that_they_do_not():
     assert abs(both.effect("y").estimate) < 0.15 < abs(weights.effect("y").estimate)
     assert ps.balance_summary(both.balance()).loc["adjusted", "n_past_product"] == 0
     assert ps.balance_summary(weights.balance()).loc["adjusted", "worst_product"] == "a:b"
+
+
+@pytest.mark.parametrize("origin", [(0.0, 1.0), (45.0, 12.0), (2015.0, 4.0), (98.6, 0.7)])
+def test_spread_that_differs_is_told_of_from_any_origin(origin):
+    mean, spread = origin
+    rng = np.random.default_rng(0)
+    z, b = rng.normal(size=4_000), rng.normal(size=4_000)
+    t = rng.random(4_000) < 1 / (1 + np.exp(0.5 - 0.5 * z**2 - 0.5 * z * b))
+    y = 2 * z**2 + 2 * z * b + t + rng.normal(size=4_000)
+    df = pd.DataFrame({"age": mean + spread * z, "b": b, "t": t.astype(int), "y": y})
+    options = {"treatment": "t", "covariates": ["age", "b"]}
+    model = ps.fit_propensity(df, **options)
+    with pytest.warns(BalanceWarning, match=r"age\^2 \+0\.49 .*age:b \+0\.44 .*2 of 3 squares"):
+        effect = ps.ipw(df, outcome="y", treatment="t", scores=model)
+    row = ps.balance_summary(ps.balance(df, **options, weights={"w": effect})).loc["w"]
+    assert (row["worst_product"], row["n_past_product"]) == ("age^2", 2)
+    with pytest.warns(BalanceWarning, match=r"age\^2"):
+        ps.match_nn(df, treatment="t", scores=model)
+    with pytest.warns(BalanceWarning, match=r"age\^2"):
+        ps.fit_weights(df, **options, estimand="ATE")
+    for penalty in (0.0, 1.0):
+        richer = {"moments": 2, "interactions": True, "penalty": penalty}
+        weights = ps.fit_weights(df, **options, estimand="ATE", **richer)
+        assert not weights.cautions
+        assert weights.effect("y").estimate == pytest.approx(1.0, abs=0.1)
 
 
 def test_products_of_more_than_thirty_terms_are_looked_at_where_the_arms_differ_most():

@@ -88,12 +88,23 @@ def test_balance_of_rows_left_out_is_matchits(trained, lalonde_model, estimand):
 
 
 def test_balance_of_squares_and_interactions_is_matchits(trained, lalonde_model):
+    """MatchIt multiplies columns as they are, which is asked for by columns that are products.
+
+    Ours are of what columns have beyond their means, and of the same names.
+    """
     weights = ps.balancing_weights(trained, treatment="treat", scores=lalonde_model)
-    table = ps.balance(
-        trained, treatment="treat", covariates=COVARIATES, weights=weights, squares=True, interactions=True
-    )
+    options = {"treatment": "treat", "weights": weights}
+    own = ps.balance(trained, covariates=COVARIATES, squares=True, interactions=True, **options)
     expected = LALONDE["interactions.ipw.ATE.pooled"]
-    assert list(table.index) == [ours(term) for term in expected["term"]]
+    terms = [ours(term) for term in expected["term"]]
+    assert list(own.index) == terms
+    columns = {name: trained[name].astype(float) for name in COVARIATES if name != "race"}
+    columns |= {f"race[{level}]": (trained["race"] == level) * 1.0 for level in trained["race"].unique()}
+    made = trained[["treat"]].copy()
+    for number, term in enumerate(terms):
+        parts = [term[:-2]] * 2 if term.endswith("^2") else term.split(":")
+        made[f"term {number}"] = np.prod([columns[part] for part in parts], axis=0)
+    table = ps.balance(made, covariates=list(made)[1:], **options)
     for measure in MEASURES:
         values = np.array(expected[measure], dtype=float)
         np.testing.assert_allclose(table["adjusted", measure], values, rtol=1e-8, atol=1e-8, err_msg=measure)

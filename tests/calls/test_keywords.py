@@ -26,6 +26,7 @@ RESULTS = [
     ps.BootstrapResult,
     ps.Check,
     ps.CrossFittedScores,
+    ps.Design,
     ps.Effect,
     ps.EffectTest,
     ps.Effects,

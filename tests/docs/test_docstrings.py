@@ -24,7 +24,16 @@ from matplotlib import pyplot as plt
 OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
 # What the machinery of a result uses within itself: documented, and not what a user calls.
-INNER = {"read", "compared", "of", "of_effect", "of_ratios", "check_score_model", "wanting_scores"}
+INNER = {
+    "read",
+    "compared",
+    "of",
+    "of_effect",
+    "of_ratios",
+    "check_score_model",
+    "wanting_scores",
+    "require_whole_clusters",
+}
 
 
 def public_objects() -> dict[str, Any]:

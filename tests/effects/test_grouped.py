@@ -452,7 +452,7 @@ def test_unusable_groups_are_explained(rows, options, message):
 def test_numbers_that_are_no_groups_are_refused():
     rng = np.random.default_rng(1)
     df = pd.DataFrame({"t": [0, 1] * 4000, "y": rng.normal(size=8000), "x": rng.normal(size=8000)})
-    with pytest.raises(InvalidInputError, match=r"'x' has 8,000 values.*pd.qcut\(df\['x'\], 5\)"):
+    with pytest.raises(InvalidInputError, match=r"'x' has 8,000 different numbers.*pd.qcut\(df\['x'\], 5"):
         ps.ipw(df, outcome="y", treatment="t", scores=np.full(8000, 0.5), by="x")
 
 
@@ -502,3 +502,20 @@ def test_what_groups_have_in_common_is_said_once():
         "g = x1: the arms differ by 0.1 in x1",
         "g = x2: the arms differ by 0.1 in x2",
     ]
+
+
+@pytest.mark.filterwarnings("ignore::propensity.errors.SmallSampleWarning")
+def test_name_of_no_group_is_answered_in_a_sentence(rows):
+    df = rows.assign(k=np.where(rows["b"] > 0, 1, 0))
+    grouped = ps.aipw(df, outcome="y", treatment="t", covariates=["a", "b"], by=["g", "k"])
+    with pytest.raises(KeyError) as caught:
+        grouped["north"]
+    assert str(caught.value) == (
+        "'north' is no group by g, k: a group has a value of each, as in effects['north', 0]; there are "
+        "('north', 0), ('north', 1)"
+    )
+    with pytest.raises(KeyError) as caught:
+        grouped["east", 0]
+    assert "there are ('north', 0), ('north', 1), ('south', 0), ('south', 1), ('west', 0) and 1 more" in str(
+        caught.value
+    )

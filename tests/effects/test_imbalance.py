@@ -34,18 +34,23 @@ def plain_error(x, treated, weights):
     return np.sqrt(variance / np.mean([x[arm].var() for arm in (treated, ~treated)]))
 
 
+def beyond_means(columns):
+    """What columns have beyond their means, of which squares and products are made."""
+    return {name: values - values.mean() for name, values in columns.items()}
+
+
 def plain_imbalance(columns, origins, treated, weights):
     """What is past the threshold by the definition: terms, and squares and products."""
-    names = list(columns)
+    names, beyond = list(columns), beyond_means(columns)
     terms = {name: plain_smd(x, treated, weights) for name, x in columns.items()}
     ess = [weights[arm].sum() ** 2 / (weights[arm] ** 2).sum() for arm in (treated, ~treated)]
     even = max(0.1, 4 * np.sqrt(1 / ess[0] + 1 / ess[1]))
     products = {}
     for one, other in itertools.combinations_with_replacement(names, 2):
         if one == other and not np.isin(columns[one], (0, 1)).all():
-            products[f"{one}^2"] = columns[one] ** 2
+            products[f"{one}^2"] = beyond[one] ** 2
         elif one != other and origins[one] != origins[other]:
-            products[f"{one}:{other}"] = columns[one] * columns[other]
+            products[f"{one}:{other}"] = beyond[one] * beyond[other]
     found = {name: plain_smd(x, treated, weights) for name, x in products.items()}
     return (
         {name: smd for name, smd in terms.items() if abs(smd) > 0.1},
@@ -60,9 +65,9 @@ def plain_imbalance(columns, origins, treated, weights):
 
 def world(n, seed, *, skewed=False):
     rng = np.random.default_rng(seed)
-    a, b = rng.normal(size=n), rng.exponential(size=n)
+    a, b = 30 + rng.normal(size=n), rng.exponential(size=n)
     c = (rng.random(n) < 0.3).astype(float)
-    treated = rng.random(n) < 1 / (1 + np.exp(1 - 0.6 * a - 0.4 * a**2 + 0.5 * b * c))
+    treated = rng.random(n) < 1 / (1 + np.exp(1 - 0.6 * (a - 30) - 0.4 * (a - 30) ** 2 + 0.5 * b * c))
     weights = rng.exponential(size=n) ** (3 if skewed else 1)
     return {"a": a, "b": b, "c": c}, treated, weights
 
@@ -88,9 +93,11 @@ def test_what_is_found_by_a_look_is_what_all_rows_say(monkeypatch, n, look, skew
 
 
 def _values(columns, name):
+    beyond = beyond_means(columns)
     if name.endswith("^2"):
-        return columns[name[:-2]] ** 2
-    return np.prod([columns[part] for part in name.split(":")], axis=0)
+        return beyond[name[:-2]] ** 2
+    parts = name.split(":")
+    return np.prod([beyond[part] for part in parts], axis=0) if len(parts) > 1 else columns[name]
 
 
 @pytest.fixture(scope="module")
@@ -126,9 +133,14 @@ def test_weighting_is_judged_by_every_level_of_its_terms(lalonde, known, estimat
     (words,) = messages(caught)
     assert caught[0].filename == __file__
     found = past(lalonde, known, effect)
+    options = {"treatment": "treat", "covariates": known, "weights": effect}
+    products = pd.Series(ps.balance(lalonde, **options).attrs["products"]["adjusted"])
+    assert products.abs().idxmax() == "age^2"  # the trained are of an age
     worst = found.abs().idxmax()
     assert words.startswith("after weighting for the ATE the arms still differ by more than 0.1 standard")
-    assert f"in {worst} {found[worst]:+.2f} (before: " in words
+    assert (
+        f"in age^2 {products['age^2']:+.2f} (before: -0.51), {worst} {found[worst]:+.2f} (before: " in words
+    )
     assert f"{len(found)} of {len(ps.smd(lalonde, treatment='treat', covariates=known))} terms" in words
     assert "caliper" not in words
     assert words in [str(caution) for caution in effect.cautions]
@@ -147,7 +159,13 @@ def test_estimates_with_outcome_models_are_not_sent_to_outcome_models(lalonde, k
         assert "weighting alone" not in words
     with pytest.warns(BalanceWarning) as caught:
         table = ps.estimate(lalonde, **roles)
-    assert len([w for w in caught if w.category is BalanceWarning]) == 1  # what is wrong is told once
+    told = [words.partition(" the arms still")[0] for words in messages(caught)]
+    # What is wrong is told once.
+    assert told == [
+        "after weighting for the ATE",
+        "after weighting for the ATT",
+        "after balancing for the ATT",
+    ]
     assert "(aipw, ipwra)" in table.loc["IPW ATE", "note"]
     assert "(aipw, ipwra)" not in table.loc["AIPW ATE", "note"]
 

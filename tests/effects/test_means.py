@@ -294,3 +294,21 @@ def test_means_of_matches_come_out_of_a_pickle(matched):
     again = pickle.loads(pickle.dumps(effect))
     pd.testing.assert_frame_equal(again.means, effect.means)
     assert again.contrast_as("percent").std_error == effect.contrast_as("percent").std_error
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("noninferior", 'alternative="greater" with a margin='),
+        ("non-inferiority", 'alternative="greater" with a margin='),
+        ("equivalence", 'alternative="two-sided" with a margin='),
+        ("superior", 'that is alternative="greater"'),
+        ("smaller", 'that is alternative="less"'),
+        ("two_sided", 'that is alternative="two-sided"'),
+        ("sideways", "not 'sideways'"),
+    ],
+)
+def test_other_words_of_tests_are_known(trial, given, meant):
+    with pytest.raises(InvalidInputError, match="alternative must be one of") as caught:
+        trial.test(alternative=given, margin=0.1)
+    assert meant in str(caught.value)

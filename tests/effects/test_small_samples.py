@@ -161,16 +161,21 @@ def _residual_part(fit, x, t, h, power):
     return (np.hstack([x, x * t]) @ inverse[3]) * fit.resid.to_numpy() * (1 - h) ** -power
 
 
-def test_balancing_weights_come_corrected_and_can_be_had_without(rows):
+def test_errors_of_balancing_weights_are_their_own(rows):
+    """They are corrected (HC3) where they are made."""
     effect = ESTIMATES["balancing"](rows)
-    h = effect.leverage.values
-    assert effect.leverage.corrected == "HC3"
-    for kind, power in (("HC0", 1.0), ("HC2", 0.5), ("HC3", 0.0)):
-        influence = effect.influence * (1 - h) ** power
-        low, high = effect.conf_int(se=kind)
-        error = (high - low) / 2 / stats.t.ppf(0.975, effect.df)
-        assert error == pytest.approx(math.sqrt((influence**2).sum()) / len(h), rel=1e-10)
-    assert effect.conf_int(se="HC2") == effect.conf_int()
+    assert effect.leverage is None
+    assert effect.interval_error == effect.std_error
+
+
+def test_row_that_has_a_term_to_itself_is_not_made_up_for(rows):
+    """Its prediction is its outcome, so that its leverage is 1 and its residual rounding."""
+    df = rows.assign(level=np.where(np.arange(len(rows)) == rows.index[rows["t"] == 1][0], "lone", "other"))
+    df.loc[df.index[df["t"] == 0][:20], "level"] = "lone"
+    for make in (ps.aipw, ps.regression_adjustment):
+        effect = make(df, outcome="y", treatment="t", covariates=["a", "level"])
+        assert effect.leverage.values.max() > 1 - 1e-9
+        assert 1 <= effect.interval_error / effect.std_error < 1.2
 
 
 # Intervals

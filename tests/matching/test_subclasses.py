@@ -314,3 +314,18 @@ def test_groups_without_both_arms_are_an_error(scored):
     df = scored.assign(arm=scored["opted"].astype(str))
     with pytest.raises(NoMatchesError, match="none of the 2 groups has rows of both arms"):
         ps.match_cem(df, treatment="opted", covariates=["arm"])
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("how", [None, "stratified", "cluster"])
+def test_one_subclass_with_a_row_of_all_its_weight_has_no_error(how):
+    # Of two treated rows one weighs nothing to speak of; with rows beside that are left out, and without.
+    weighs = [1.0, 1e-12, 1.0, 1.0, 1.0, 1.0]
+    df = pd.DataFrame({"t": [1, 1, 0, 0, 0, 0], "y": [1.0, 2, 3, 5, 2, 7], "w": weighs, "g": "in", "e": 0.5})
+    more = pd.DataFrame({"t": [0, 0], "y": [3.0, 4.0], "w": 1.0, "g": ["out", "out"], "e": 0.5})
+    for found in (
+        ps.subclassify(df, treatment="t", scores="e", n_subclasses=1, sample_weight="w"),
+        ps.match_cem(pd.concat([df, more]), treatment="t", covariates=["g"], sample_weight="w"),
+    ):
+        with pytest.raises(InvalidInputError, match="all matched rows are in one subclass"):
+            found.effect("y", inference=how)

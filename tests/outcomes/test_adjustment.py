@@ -348,7 +348,7 @@ def test_arm_within_one_fold_cannot_be_cross_fitted(members):
         ({"n_folds": 100}, r"n_folds: 100 folds of \d+ treated rows; take at most"),
         ({"n_folds": 5, "seed": -1}, "seed must be a whole number of at least 0"),
         ({"outcome_model": "probit"}, "outcome_model must be one of .*, not .probit."),
-        ({"outcome_model": LinearRegression}, "outcome_model: a model with fit and predict is needed"),
+        ({"outcome_model": LinearRegression}, "outcome_model: LinearRegression is a class; call it"),
         ({"outcome_model": 3}, "outcome_model: a model with fit and predict is needed"),
         ({"score_model": LinearRegression()}, "score_model: a classifier is needed"),
         ({"outcome_model": DecisionTreeClassifier()}, "is a classifier, and column 'done' is not 0/1"),

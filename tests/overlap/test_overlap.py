@@ -124,13 +124,14 @@ def test_overlap_refuses_a_group_that_is_no_column(scored):
         ps.overlap(scored, treatment="opted", scores="e", by="tiers")
 
 
+@pytest.mark.filterwarnings("ignore::propensity.errors.ArgumentWarning")
 def test_overlap_refuses_groups_that_are_none(scored):
     with pytest.raises(InvalidInputError, match="column 'tier' is listed 2 times"):
         ps.overlap(scored, treatment="opted", scores="e", by=["tier", "tier"])
     with pytest.raises(InvalidInputError, match="'opted' is the treatment"):
         ps.overlap(scored, treatment="opted", scores="e", by="opted")
     many = pd.concat([scored] * 6, ignore_index=True).assign(id=range(1_200))
-    with pytest.raises(InvalidInputError, match="column 'id' has 1,200 values"):
+    with pytest.raises(InvalidInputError, match="column 'id' has 1,200"):
         ps.overlap(many, treatment="opted", scores="e", by="id")
 
 
@@ -312,3 +313,12 @@ def test_truncate_refuses_what_has_no_rows(weights):
 def test_truncate_refuses_negative_weights():
     with pytest.raises(InvalidInputError, match=r"weights: 1 negative value \(row 1\)"):
         ps.truncate(np.array([1.0, -2.0, 3.0]), upper=0.9)
+
+
+def test_trimmed_rows_are_taken_by_the_result_itself(users):
+    df = users.assign(e=ps.fit_propensity(users, treatment="opted", covariates=["visits"]).scores)
+    trimmed = ps.trim(df, treatment="opted", scores="e", bounds=(0.3, 0.7))
+    pd.testing.assert_frame_equal(df[trimmed], df[trimmed.keep])
+    pd.testing.assert_frame_equal(df[trimmed], trimmed.frame(df))
+    with pytest.raises(InvalidInputError, match="df: "):
+        df.iloc[::-1].reset_index(drop=True)[trimmed]

@@ -19,9 +19,9 @@ from propensity.sensitivity.rosenbaum import RosenbaumBounds
 mpl.use("Agg")
 
 
-def robustness(estimate=0.5, strengths=(("tier", 1.0, 0.2, 0.1), ("tier", 2.0, 0.4, 0.2))):
+def robustness(estimate=0.5, strengths=(("tier", 1.0, 0.2, 0.1), ("tier", 2.0, 0.4, 0.2)), share=1.0):
     names = {"method": "least squares", "treatment": "$t$", "outcome": "y_"}
-    return RobustnessValue.of(LinearBias(estimate, 0.1, 400.0), strengths, share=1.0, level=0.95, **names)
+    return RobustnessValue.of(LinearBias(estimate, 0.1, 400.0), strengths, share=share, level=0.95, **names)
 
 
 def bounds(critical=(1.2, 1.4)):
@@ -94,6 +94,21 @@ def test_heavy_contour_is_where_nothing_is_left(estimate):
     path = np.concatenate([p.vertices for p in heavy.get_paths() if len(p.vertices)])
     inside = path[(path[:, 0] > 0.01) & (path[:, 1] > 0.01)]
     assert_allclose(found.adjusted(inside[:, 0], inside[:, 1]), 0, atol=0.02 * abs(estimate))
+
+
+@pytest.mark.parametrize("share", [0.25, 0.5, 2.0])
+@pytest.mark.parametrize("estimate", [0.5, -0.5])
+def test_heavy_contour_goes_through_the_value_whatever_the_share(estimate, share):
+    found = robustness(estimate, share=share)
+    ax = plots.robustness_plot(found)
+    heavy = next(c for c in ax.collections if c.get_linewidth().max() > 2)
+    path = np.concatenate([p.vertices for p in heavy.get_paths() if len(p.vertices)])
+    left = found.adjusted(found.value, found.value)
+    assert left == pytest.approx((1 - share) * estimate, rel=1e-9)
+    inside = path[(path[:, 0] > 0.01) & (path[:, 1] > 0.01)]
+    assert_allclose(found.adjusted(inside[:, 0], inside[:, 1]), left, atol=0.02 * abs(estimate))
+    assert np.hypot(*(path - found.value).T).min() < 0.02 * ax.get_xlim()[1]  # where the cross is
+    assert f"{left:.3g}" in {text.get_text() for text in ax.texts}
 
 
 def test_robustness_plot_prints_names_as_they_are_written():

@@ -355,7 +355,7 @@ def test_bootstrap_of_frames_is_near_the_stacked_error(rows, link):
 
 def test_bootstrap_of_two_score_models_is_refused(rows):
     specs = [ps.IPW("ATE"), ps.IPW("ATE", score_model="probit")]
-    with pytest.raises(InvalidInputError, match=r"one score model, and these have logistic, probit"):
+    with pytest.raises(InvalidInputError, match=r"one score model, and these have 'logistic', 'probit'"):
         ps.bootstrap(rows, outcome="y", **ROLES, estimators=specs, n_reps=10)
 
 

@@ -2,6 +2,7 @@
 
 import math
 import pickle
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from scipy import stats as laws
 
 import propensity as ps
 from conftest import OUTCOME, TREATMENT
-from propensity.errors import InvalidInputError
+from propensity.errors import ArgumentWarning, InvalidInputError
 
 ROLES = {"outcome": OUTCOME, "treatment": TREATMENT}
 
@@ -112,6 +113,7 @@ def test_confounder_of_that_strength_explains_it_away(ratio):
     assert treated / control == pytest.approx(ratio, rel=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore::propensity.errors.ArgumentWarning")
 @given(st.floats(1e-3, 1e3), st.floats(1.0, 3.0))
 def test_e_value_knows_no_direction(ratio, width):
     one = ps.e_value(ratio, ratio / width, ratio * width)
@@ -308,3 +310,30 @@ def test_effects_without_a_ratio_are_refused(trial, users):
     pairs = ps.match_nn(trial, treatment="t", scores="e", replace=True)
     with pytest.raises(InvalidInputError, match="no influence values"):
         pairs.effect("y").e_value(exact=True)
+
+
+# What is no ratio
+
+
+def test_a_difference_given_as_a_ratio_is_told():
+    with pytest.warns(ArgumentWarning, match=r"0.08 as a ratio is a fall by 92%; if it is a difference"):
+        ps.e_value(0.08)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ps.e_value(0.5)
+        ps.e_value(0.08, contrast="difference", std_dev=0.5)
+    with pytest.raises(InvalidInputError, match=r"a difference is e_value\(-0.03, contrast=\"difference\""):
+        ps.e_value(-0.03)
+
+
+def test_an_effect_is_told_that_it_knows_its_own():
+    users = ps.datasets.opt_in_logs(n_users=2_000)
+    roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
+    effect = ps.aipw(users, outcome="task_completed", **roles)
+    with pytest.raises(TypeError, match=r"an effect knows its own: effect.e_value\(\)"):
+        ps.e_value(effect)
+    effects = ps.aipw(users, outcome=["task_completed", "thumbs_up"], **roles)
+    with pytest.raises(TypeError, match="each of these effects knows its own: ") as caught:
+        ps.e_value(effects)
+    found = eval(str(caught.value).split("its own: ")[1], {"effects": effects})
+    assert found["task_completed"].point == effect.e_value().point

@@ -139,7 +139,10 @@ def test_labels_say_what_is_fitted():
         (lambda: ps.AIPW(outcome_model=3), "outcome_model: a model with fit and predict is needed"),
         (lambda: ps.AIPW(n_folds=1), "n_folds must be a whole number of at least 2"),
         (lambda: ps.IPW(n_repeats=3), "n_repeats=3: models that are fitted to all rows are not repeated"),
-        (lambda: ps.NearestNeighbors(score_model=DecisionTreeClassifier), "score_model: a model with fit"),
+        (
+            lambda: ps.NearestNeighbors(score_model=DecisionTreeClassifier),
+            "DecisionTreeClassifier is a class; call it",
+        ),
     ],
 )
 def test_specifications_refuse_what_cannot_be_fitted(make, message):

@@ -21,7 +21,11 @@ from propensity.errors import (
 )
 from propensity.weighting import balancing
 
-pytestmark = pytest.mark.filterwarnings("ignore::propensity.errors.SmallSampleWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::propensity.errors.SmallSampleWarning"),
+    # The trained of lalonde are of an age, and weights that balance means leave them so.
+    pytest.mark.filterwarnings("ignore:.*arms still differ .* in age.2:propensity.errors.BalanceWarning"),
+]
 
 
 @pytest.fixture(scope="module")

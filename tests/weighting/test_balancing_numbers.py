@@ -9,7 +9,10 @@ from balancing_data import BIRTHS, FITS, LALONDE, births, world
 from propensity import core
 from propensity.errors import InfeasibleError
 
-pytestmark = pytest.mark.filterwarnings("ignore::propensity.errors.SmallSampleWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::propensity.errors.SmallSampleWarning"),
+    pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning"),  # of squares that R balances not
+]
 
 
 @pytest.fixture(scope="module")
@@ -184,32 +187,59 @@ def test_std_error_is_that_of_stacked_equations(estimand, method, weighted, pena
 
 @pytest.mark.parametrize("estimand", ["ATT", "ATC", "ATE"])
 def test_std_error_is_the_hc3_of_the_weighted_regression(estimand):
-    """With balancing weights, the regression on the terms in each arm has the same contrast."""
+    """With balancing weights, the regression on the terms in each arm has the same contrast.
+
+    HC3 takes the residual that a row would have if it were not fitted to. The row is not among those whose
+    mean is to be reached either then: what it says of that mean is foretold by the others' slopes.
+    """
     x, t, y, _ = world(seed=4)
     found = core.fit_weights(x, t, estimand=estimand)
     effect = core.balanced_effect(y, t, found.weights, x, estimand=estimand)
     target = {"ATT": t, "ATC": ~t, "ATE": np.ones(len(t), bool)}[estimand]
     z = np.column_stack([np.ones(len(x)), x - x[target].mean(axis=0)])
     w = found.weights
-    means, rows, leverage = {}, np.zeros(len(x)), np.zeros(len(x))
+    means, rows = {}, np.zeros(len(x))
     for arm, sign in ((t, 1.0), (~t, -1.0)):
         weighed = {"ATT": not arm[t][0], "ATC": arm[t][0], "ATE": True}[estimand]
         if not weighed:  # a plain mean, of nothing but itself
             means[sign] = y[arm].mean()
             rows[arm] += sign * (y[arm] - means[sign]) / arm.sum()
             continue
-        root = np.sqrt(w[arm])
         inverse = np.linalg.inv((z[arm] * w[arm, None]).T @ z[arm])
         slopes = inverse @ (z[arm] * w[arm, None]).T @ y[arm]
         means[sign] = slopes[0]
-        leverage[arm] = ((z[arm] * root[:, None]) @ inverse * (z[arm] * root[:, None])).sum(axis=1)
-        rows[arm] += sign * (z[arm] @ inverse)[:, 0] * w[arm] * (y[arm] - z[arm] @ slopes)
+        leverage = np.where(arm, w * np.einsum("ij,jk,ik->i", z, inverse, z), 0.0)
+        residual = np.where(arm, y - z @ slopes, 0.0) / (1 - leverage)
+        rows += sign * (z @ inverse)[:, 0] * w * residual
         # What the mean of the terms to be reached itself varies by.
-        rows[target] += sign * ((z[target] @ slopes - means[sign]) / target.sum())
-    rows /= 1 - leverage
+        foretold = np.where(arm, y - residual, z @ slopes)
+        rows[target] += sign * (foretold - means[sign])[target] / target.sum()
     rows -= rows.mean()
     assert effect.estimate == pytest.approx(means[1.0] - means[-1.0], rel=1e-10)
     assert effect.std_error == pytest.approx(np.sqrt((rows**2).sum()), rel=1e-8)
+
+
+def effect_of(x, t, y, s, options):
+    found = core.fit_weights(x, t, sample_weight=s, **options)
+    return core.balanced_effect(y, t, found.weights, x, sample_weight=s, **options)
+
+
+@pytest.mark.parametrize(("estimand", "method"), FITS)
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("penalty", [0.0, 5.0])
+def test_std_error_is_that_of_leaving_each_row_out(estimand, method, weighted, penalty):
+    """The jackknife, from its definition: weights fitted anew without each of the rows."""
+    x, t, y, w = (rows[:250] for rows in world(seed=5))
+    s = w if weighted else np.ones(len(x))
+    options = {"estimand": estimand, "method": method, "penalty": penalty}
+    whole = effect_of(x, t, y, s, options)
+    moved = np.empty(len(x))
+    for row in range(len(x)):
+        rest = np.arange(len(x)) != row
+        moved[row] = whole.estimate - effect_of(x[rest], t[rest], y[rest], s[rest], options).estimate
+    jackknife = np.sqrt(((moved - moved.mean()) ** 2).sum())
+    assert whole.std_error == pytest.approx(jackknife, rel=0.02)
+    assert whole.std_error_hc0 < 0.99 * jackknife
 
 
 # Whether intervals hold what they promise; larger counts stand in docs/validation.md
@@ -231,6 +261,69 @@ def test_intervals_hold_the_truth_as_often_as_they_say(estimand, method):
     inside = np.abs(moved - moved.mean()) < 1.96 * errors
     assert 0.92 < inside.mean() < 0.98
     assert np.median(errors) == pytest.approx(moved.std(), rel=0.1)
+
+
+def lonely_rows():
+    """Levels of which some have one row in an arm; and the effect is 1."""
+    rng = np.random.default_rng(1)
+    share = 1 / np.arange(1, 31) ** 1.1
+    while True:
+        level = rng.choice(30, size=300, p=share / share.sum())
+        x = rng.normal(size=300)
+        t = rng.random(300) < 1 / (1 + np.exp(1 - 0.5 * x))
+        counts = np.array([np.bincount(level[arm], minlength=30) for arm in (t, ~t)])
+        kept = (counts > 0).all(axis=0)[level]
+        there = np.unique(level[kept])
+        assert (counts[:, there] == 1).any()
+        dummies = (level[kept][:, None] == there[1:]).astype(float)
+        columns = np.column_stack([dummies, x[kept]])
+        yield columns, t[kept], (x + t + 0.3 * np.sin(level))[kept] + rng.normal(size=int(kept.sum())), None
+
+
+def far_rows():
+    """A column in which one row is a hundred standard deviations away."""
+    rng = np.random.default_rng(2)
+    while True:
+        x = rng.normal(size=(400, 2))
+        t = rng.random(400) < 1 / (1 + np.exp(-0.5 * x[:, 0]))
+        x[0, 1] = 100.0
+        yield x, t, x[:, 0] + t + rng.normal(size=400), None
+
+
+def skewed_rows():
+    """Amounts spent, of which few have most."""
+    rng = np.random.default_rng(3)
+    while True:
+        spent, x = np.exp(2.5 * rng.normal(size=1000)), rng.normal(size=1000)
+        t = rng.random(1000) < 1 / (1 + np.exp(-0.5 * x))
+        yield np.column_stack([spent, x]), t, x + np.log(spent) + t + rng.normal(size=1000), None
+
+
+def heavy_rows():
+    """Sample weights of which one is as much as twelve others."""
+    rng = np.random.default_rng(4)
+    while True:
+        x = rng.normal(size=(400, 2))
+        t = rng.random(400) < 1 / (1 + np.exp(-0.5 * x[:, 0]))
+        s = np.where(np.arange(400) == 0, 12.0, 1.0)
+        yield x, t, x[:, 0] + t + rng.normal(size=400), s
+
+
+@pytest.mark.parametrize("method", ["entropy", "ipt"])
+@pytest.mark.parametrize("worlds", [lonely_rows, far_rows, skewed_rows, heavy_rows])
+def test_a_row_that_a_term_is_fitted_to_alone_does_not_blow_the_std_error_up(worlds, method):
+    found = []
+    for _, (x, t, y, s) in zip(range(300), worlds(), strict=False):
+        try:
+            effect = effect_of(x, t, y, s, {"estimand": "ATE", "method": method})
+        except InfeasibleError:
+            continue
+        found.append((effect.estimate, effect.std_error))
+    moved, errors = np.array(found).T
+    assert len(moved) > 250
+    assert 0.8 < np.median(errors) / moved.std() < 1.25
+    assert np.sqrt((errors**2).mean()) < 1.5 * moved.std()
+    assert 0.92 < (np.abs(moved - moved.mean()) < 1.96 * errors).mean() < 0.985
 
 
 def test_many_terms_need_the_correction():

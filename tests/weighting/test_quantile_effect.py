@@ -121,6 +121,42 @@ def test_ratios_are_those_of_the_quantiles(rows):
     assert "changes in % of weighted quantiles" in repr(percent)
 
 
+@pytest.mark.filterwarnings("ignore::propensity.errors.SmallSampleWarning")
+@pytest.mark.parametrize("contrast", ["ratio", "percent"])
+def test_replicates_without_a_ratio_are_counted_and_told(rows, contrast):
+    df = rows.head(150).assign(y=lambda df: df["y"].where(df["y"] > 2.0, 0.0))  # medians of some draws are 0
+    plain = ps.quantile_effect(df, **ROLES, q=[0.35, 0.7], n_reps=60, progress=False)
+    without = (plain.replicates <= 0).any(axis=1)
+    assert 3 < without.sum() < 57
+    with pytest.warns(OverlapWarning, match="replicates .* could not be estimated.*a quantile is 0; take"):
+        found = ps.quantile_effect(df, **ROLES, q=[0.35, 0.7], contrast=contrast, n_reps=60, progress=False)
+    assert found.n_failed == without.sum()
+    assert f"{found.n_failed} of 60 replicates could not be estimated; the first: contrast" in repr(found)
+    kept = plain.replicates[~without]
+    logs = np.log(kept["treated"] / kept["control"])
+    np.testing.assert_allclose(found.table["log_std_error"], logs.std(ddof=1), rtol=1e-9)
+    ends = np.exp(logs.quantile(0.975))
+    expected = ends if contrast == "ratio" else 100 * (ends - 1)
+    np.testing.assert_allclose(found.table["conf_high"], expected, rtol=1e-9)
+
+
+def test_no_replicate_with_a_ratio_is_refused(rows):
+    # One positive value in the middle of each arm, which hardly any draw has in its middle again.
+    df = pd.DataFrame({"t": np.repeat([1, 0], 25), "a": np.tile(np.arange(25) % 5, 2) / 5.0})
+    df["y"] = np.sign(df.index % 25 - 12) + (df.index % 25 == 12) * 0.5
+    with pytest.raises(InvalidInputError, match=r"none of the 3 replicates .*: a quantile"):
+        ps.quantile_effect(
+            df,
+            outcome="y",
+            treatment="t",
+            covariates=["a"],
+            contrast="ratio",
+            n_reps=3,
+            seed=1,
+            progress=False,
+        )
+
+
 def test_error_by_influence_is_that_of_the_quantiles_of_a_trial():
     # Of a normal outcome the density at every quantile is known, and with it the error of a trial.
     rng = np.random.default_rng(5)

@@ -10,6 +10,7 @@ import numpy as np
 
 from propensity import core
 from propensity.frames.checks import Bools, Floats
+from propensity.frames.products import centers
 from propensity.frames.terms import Recipe
 
 Denominator: TypeAlias = Literal["pooled", "treated", "control", "all"]
@@ -57,6 +58,8 @@ def balance_of_products(
 ) -> dict[str, list[float]]:
     """Give the SMD of squares and products of terms (n, d), in the sample as it is, then in each weighting.
 
+    Terms are measured from their means over all rows.
+
     Of more than `MOST_TERMS` terms those are taken that the arms differ most in as they are: `unadjusted`
     (d,) are their SMDs.
     """
@@ -71,6 +74,7 @@ def balance_of_products(
         x,
         treated,
         list(pairs.values()),
+        center=centers(x, sample_weight),
         weights=list(weightings.values()),
         sample_weight=sample_weight,
         denominator=denominator,

@@ -46,6 +46,23 @@ class Balance(LikeItsTable, Shown):
         sizes), whether there is a row of the scores ("distance"), and "products": for each sample the SMD of
         every square and product of terms by name, whether or not they have rows, for `balance_summary`. With
         groups the sizes and products are by group, and "by" has its columns.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+    >>> weights = ps.fit_weights(users, treatment=treatment, covariates=covariates)
+    >>> table = ps.balance(users, treatment=treatment, covariates=covariates, weights={"EB": weights})
+    >>> table.smd.abs().round(2)
+    sample                   unadjusted   EB
+    term
+    engagement_tier[heavy]         0.77  0.0
+    engagement_tier[light]         0.88  0.0
+    engagement_tier[medium]        0.22  0.0
+    query_confidence               0.08  0.0
+    >>> table.worst["term"]["unadjusted"]
+    'engagement_tier[light]'
     """
 
     table: pd.DataFrame
@@ -90,6 +107,19 @@ class Balance(LikeItsTable, Shown):
         Returns
         -------
         Series of int
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> weights = ps.fit_weights(users, treatment=treatment, covariates=covariates)
+        >>> table = ps.balance(users, treatment=treatment, covariates=covariates, weights={"EB": weights})
+        >>> table.past()
+        sample
+        unadjusted    3
+        EB            0
+        Name: n_past_smd, dtype: int64
         """
         return (self._of_terms.abs() >= threshold).sum().rename("n_past_smd")
 

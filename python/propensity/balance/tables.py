@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, get_args
 
@@ -19,10 +19,13 @@ from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Bools, Floats, Rows
-from propensity.frames.columns import open_frame
+from propensity.frames.columns import Frame, open_frame
 from propensity.frames.grouping import read_groups
 from propensity.frames.native import AnyFrame
-from propensity.frames.terms import Covariates, Recipe, make_terms, parse_covariates
+from propensity.frames.products import centers, product
+from propensity.frames.terms import Covariates, Recipe, Terms, make_terms, parse_covariates
+from propensity.scores.cross_fitted import CrossFittedScores
+from propensity.scores.inputs import completed, incomplete
 from propensity.scores.logistic import given_scores, read_scores
 from propensity.weighting.given import given_weights, read_weights
 
@@ -133,11 +136,15 @@ def balance(
     df, treatment, covariates : DataFrame, str, and list of str or str
         As for `smd`; a categorical has a term for every level.
     squares : bool, default False
-        Whether to add the square of every term that is not binary, as ``age^2``: spread, where means agree.
+        Whether to add the square of every term that is not binary, as ``age^2``: the square of its distance
+        from its mean over all rows, which says whether the arms are spread alike.
     interactions : bool, default False
-        Whether to add the products of any two terms, as ``age:educ``, but for the levels of one categorical.
+        Whether to add the products of any two terms, as ``age:educ``, but for the levels of one categorical;
+        each measured from its mean too, so that they say whether the two vary together alike.
     scores : None, PropensityModel, CrossFittedScores, str, Series or array, default None
-        Scores for a first row, "distance".
+        Scores for a first row, "distance". Columns of a list that were missing when a model was fitted, which
+        takes such values, may be so here: an amount is then the mean of the others, with a term "age missing"
+        beside it, and a missing level is one of its own.
     weights : None, mapping of str to weights, or weights, default None
         A name for each weighting, as in ``{"IPW": w, "matched": matches}``; weightings without a name are
         called "adjusted". Each is a column, a series or an array (n,), what any way of matching gave, an
@@ -186,6 +193,11 @@ def balance(
     it is. It takes one pass over the rows, for Gram matrices of the terms and of their squares; the products
     are not made.
 
+    Terms are measured from their means over all rows, by sample weight (in a group from the group's), before
+    they are multiplied, so that the answer is the same from any origin of a column. The square of an age in
+    years as it is would be all but a multiple of the age: where that is balanced it seems so too, however
+    differently the arms are spread. MatchIt, and cobalt by default, multiply columns as they are.
+
     Balance is a matter of the sample: p-values have no place in it, for they improve when rows are dropped
     (Imai, King and Stuart 2008, section 6).
 
@@ -216,9 +228,11 @@ def balance(
     also: dict[str, object] = {**given_scores(scores), "sample_weight": sample_weight}
     for role, given in named.values():
         also |= given_weights(given, role)
-    frame = open_frame(df, treatment=treatment, covariates=terms.columns, also=also)
+    gaps = scores.intake.gaps if isinstance(scores, CrossFittedScores) and terms.formula is None else ()
+    frame = open_frame(df, treatment=treatment, covariates=terms.columns, also=also, may_be_missing=gaps)
     treated = frame.treated(treatment)
     base = read_sample_weight(frame, sample_weight, treated)
+    frame, terms = _without_gaps(frame, terms, base)
     distance = None if scores is None else read_scores(frame, scores, treated, base)
     weightings = {
         name: read_weights(frame, given, treated, base, role, distance)
@@ -236,6 +250,18 @@ def balance(
     there = None if base is None or base.all() else base > 0
     groups = read_groups(df, by, treatment=treatment, there=there, reserved=("term",))
     return Balance(tables_of_groups(rows, groups, tabulated))
+
+
+def _without_gaps(frame: Frame, terms: Terms, sample_weight: Floats | None) -> tuple[Frame, Terms]:
+    """Fill missing amounts by their mean, with a flag as a term beside it, and make a level of missing ones.
+
+    These are the terms that a model is given, and asked for balance of, which takes missing values.
+    """
+    columns = {name: frame.columns[name] for name in terms.columns}
+    if not incomplete(columns):
+        return frame, terms
+    complete = completed(columns, None if sample_weight is None else sample_weight > 0)
+    return replace(frame, columns={**frame.columns, **complete}), Terms(tuple(complete), None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -267,7 +293,7 @@ def _table_of(
     """Compare the arms, term by term, in all samples."""
     options: dict[str, Any] = {"sample_weight": rows.sample_weight, "denominator": denominator}
     weights, distance = list(rows.weightings.values()), rows.distance
-    made = _blocks(rows.x, rows.recipe, distance, squares=squares, interactions=interactions)
+    made = _blocks(rows, squares=squares, interactions=interactions)
     blocks = [
         (names, core.balance(columns, rows.treated, weights=weights, **options)) for names, columns in made
     ]
@@ -300,20 +326,22 @@ def _named(weights: object) -> dict[str, tuple[str, object]]:
 
 
 def _blocks(
-    x: Floats, recipe: Recipe, distance: Floats | None, *, squares: bool, interactions: bool
+    rows: BalanceRows, *, squares: bool, interactions: bool
 ) -> Iterator[tuple[Sequence[str], Floats]]:
     """Give names of terms and their columns, few enough products at a time to fit in memory."""
-    if distance is not None:
-        yield [DISTANCE], distance[:, np.newaxis]
+    x, recipe = rows.x, rows.recipe
+    if rows.distance is not None:
+        yield [DISTANCE], rows.distance[:, np.newaxis]
     yield recipe.names, x
     products = products_by_name(x, recipe, squares=squares, interactions=interactions)
+    center = centers(x, rows.sample_weight) if products else np.empty(0)
     names = list(products)
     width = max(1, _BATCH // len(x))
     for start in range(0, len(names), width):
         batch = names[start : start + width]
         columns = np.empty((len(x), len(batch)), order="F")
         for k, (one, other) in enumerate(products[name] for name in batch):
-            np.multiply(x[:, one], x[:, other], out=columns[:, k])
+            columns[:, k] = product(x[:, one], x[:, other], center[one], center[other])
         yield batch, columns
 
 

@@ -16,6 +16,7 @@ from propensity.frames.checks import Bools, Floats, Rows
 # a prediction that fits exactly, and what nearly collinear covariates add is in the rest; the mean of n rows,
 # added up one after the other, strays by another sqrt(n).
 _ROUNDING = 64
+_EPSILON = float(np.finfo(np.float64).eps)
 
 
 class ArmMeans(Protocol):
@@ -156,13 +157,17 @@ class OutcomeFacts:
 
     def rounding(self, n_rows: float = 0.0) -> float:
         """Say below what the mean of so many rows, or what one is away from it, cannot be told from 0."""
-        units = _ROUNDING + math.sqrt(n_rows)
-        return units * float(np.finfo(np.float64).eps) * max(-self.low, self.high)
+        return (_ROUNDING + math.sqrt(n_rows)) * _EPSILON * max(-self.low, self.high)
 
     @property
     def constant(self) -> bool:
         """Whether it is the same for all, so that there is nothing to estimate."""
         return self.low == self.high
+
+
+def rounding_of(outcome: Floats) -> Floats:
+    """Say of each value (n,) below what it, or what it is away from another, cannot be told from 0."""
+    return _ROUNDING * _EPSILON * np.abs(outcome)
 
 
 def is_event(outcome: Floats) -> Bools:

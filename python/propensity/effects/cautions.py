@@ -21,8 +21,10 @@ from propensity.errors import (
     SampleWeightWarning,
     SmallSampleWarning,
 )
-from propensity.frames.checks import Bools, Floats
+from propensity.frames.checks import MOST_LEVELS, Bools, Floats
+from propensity.frames.levels import is_categorical
 from propensity.frames.lines import Subject
+from propensity.frames.native import Column
 
 # Coverage by the smaller arm's effective size, weighting for the ATE: 5 to 10, 85%; 10 to 20, 91%; 20 and
 # more, 94% to 96%. For the ATT and the ATO, and by outcome models: 10 and more, 93% to 97%.
@@ -62,6 +64,22 @@ _LITTLE_OVERLAP = "little overlap"
 # for leverage intervals for the ATE covered 94% to 95% from 5 rows on; with 1.75 they covered 96% to 99%, up
 # to a quarter too wide.
 _ROWS_PER_TERM = 3
+
+
+def level_cautions(columns: Mapping[str, Column]) -> tuple[Warning, ...]:
+    """Say of which columns there are so many levels that their coefficients are the penalty's work too."""
+    found = []
+    for name, column in columns.items():
+        n_levels = len(column.cat.categories) if is_categorical(column) else 0
+        if n_levels > MOST_LEVELS:
+            found.append(
+                SmallSampleWarning(
+                    f"column '{name}': {n_levels:,} levels, of {len(column) / n_levels:,.1f} rows on "
+                    "average; the penalty draws the coefficients of small ones towards that of the first "
+                    "level, and leaves their imbalance behind"
+                )
+            )
+    return tuple(found)
 
 
 def may_be_uneven(estimand: str, ess: float, n_rows: float) -> bool:

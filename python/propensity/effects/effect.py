@@ -85,8 +85,8 @@ class Effect(ReportedEffect):
         repeats their mean. None where it has none, or not the scores of the rows themselves; NaN for rows of
         weight 0, which are not there.
     leverage : Leverage or None
-        How much rows hold their own predictions, by the outcome models of their arms or in the fit of their
-        weights; None where no such model is fitted to them.
+        How much rows hold their own predictions, by the outcome models of their arms; None where no such
+        model is fitted to them.
     interval_error : float
         The standard error of intervals and p-values: `std_error`, corrected for leverage by HC2.
 
@@ -200,6 +200,8 @@ class Effect(ReportedEffect):
             The means have no such contrast.
         """
         n_rows = int(treated.sum()), int((~treated).sum())
+        if std_error is None:
+            std_error = _error_of_difference(means, clusters)
         means, std_error = without_rounding(means, facts, ess, std_error, clusters)
         if not any(isinstance(caution, DegenerateWarning) for caution in cautions):
             cautions = (*cautions, *exact_cautions(facts, means, std_error))
@@ -266,14 +268,13 @@ class Effect(ReportedEffect):
     def interval_error(self) -> float:
         """The standard error of intervals and p-values: `std_error`, corrected for leverage by HC2.
 
-        Another one for outcome models, whose `std_error` is as R and Stata have it, without a correction, and
-        for balancing weights, whose own has that of HC3.
+        Another for outcome models alone, whose `std_error` is as R and Stata have it, without a correction.
         """
         return self._error_by(USUAL)
 
     def _error_by(self, kind: Correction) -> float:
         """Give the standard error with a correction for leverage; where there is none, as it stands."""
-        if self.std_error == 0.0 or self.leverage is None or kind == self.leverage.corrected:
+        if self.std_error == 0.0 or self.leverage is None or kind == "HC0":
             return self.std_error
         influence = self._influence_in_intervals(kind)
         assert influence is not None
@@ -333,7 +334,7 @@ class Effect(ReportedEffect):
         >>> print(f"{effect.contrast_as('percent').estimate:.1f}%")
         23.8%
         """
-        checks.choice("contrast", contrast, get_args(Contrast))
+        contrast = checks.word("contrast", contrast, get_args(Contrast))
         if contrast == self.contrast:
             return self
         require_means(contrast, self.mean_treated, self.mean_control, bounded=self.bounded)
@@ -357,6 +358,14 @@ class Effect(ReportedEffect):
             return inference.covariance(both, self.clusters)
         assert self.means_covariance is not None
         return self.means_covariance.values
+
+
+def _error_of_difference(means: ArmMeans, clusters: Rows | None) -> float:
+    """Make the standard error of the difference of two means of each row's influence on them."""
+    treated, control = means.influence_treated, means.influence_control
+    assert treated is not None
+    assert control is not None
+    return inference.std_error(treated - control, clusters)
 
 
 def _each_once(*cautions: Warning) -> tuple[Warning, ...]:

@@ -44,8 +44,8 @@ class EqualityTest:
     >>> covariates = ["engagement_tier", "query_confidence"]
     >>> effects = ps.aipw(users, **roles, covariates=covariates, by="engagement_tier")
     >>> test = effects.test_equal()
-    >>> print(f"p = {test.p_value:.2f}, {test.df} degrees of freedom")
-    p = 0.07, 2 degrees of freedom
+    >>> print(f"p = {test.p_value:.1f}, {test.df} degrees of freedom")
+    p = 0.1, 2 degrees of freedom
     """
 
     p_value: float

@@ -16,7 +16,7 @@ from propensity.effects.score_specification import ScoreSpecification, with_opti
 from propensity.effects.subclass_specification import AnyMatching
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
-from propensity.scores.choice import LOGISTIC, ScoreChoice, require_outcome_model
+from propensity.scores.choice import LOGISTIC, ScoreChoice, require_outcome_model, require_outcome_word
 from propensity.scores.forest import Forest
 from propensity.scores.learners import Learner, ScoreWord, name_of
 
@@ -104,7 +104,7 @@ class _Adjustment:
         self._check_outcome_model()
 
     def _check_outcome_model(self) -> None:
-        checks.choice("outcome_model", self.outcome_model, get_args(OutcomeModel))
+        require_outcome_word(self.outcome_model, get_args(OutcomeModel), learns=isinstance(self, AIPW))
 
     @property
     def label(self) -> str:
@@ -203,7 +203,8 @@ class IPWRA(_Adjustment):
 
     Examples
     --------
-    >>> IPWRA("ATT", "logistic", score_model="probit").label
+    >>> import propensity as ps
+    >>> ps.IPWRA("ATT", "logistic", score_model="probit").label
     'IPWRA ATT (probit, logistic)'
     """
 

@@ -14,6 +14,7 @@ from propensity.effects.contrasts import SCALES, Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.equality import EqualityTest, tested_for_equality
 from propensity.effects.group_cautions import told_of_groups
+from propensity.effects.group_names import NoGroupError, no_group
 from propensity.effects.leverage import Leverage, words_of_intervals
 from propensity.effects.tidy import tidied
 from propensity.errors import InvalidInputError
@@ -169,8 +170,7 @@ class GroupedEffects(Shown, Mapping[Any, Effect]):
         except (KeyError, TypeError):
             place = None
         if not isinstance(place, int | np.integer):
-            groups = checks.listed(map(str, self.groups.index[:5]))
-            raise KeyError(f"{group!r} is no group by {', '.join(self.by)}; there are {groups}") from None
+            raise NoGroupError(no_group(self.groups, group)) from None
         return int(place)
 
     @property
@@ -222,8 +222,8 @@ class GroupedEffects(Shown, Mapping[Any, Effect]):
         >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
         >>> covariates = ["engagement_tier", "query_confidence"]
         >>> effects = ps.aipw(users, **roles, covariates=covariates, by="engagement_tier")
-        >>> print(f"{effects.test_equal().p_value:.2f}")
-        0.07
+        >>> print(f"{effects.test_equal().p_value:.1f}")
+        0.1
         """
         figures = self.figures
         errors, in_intervals = (figures[name].to_numpy() for name in ("std_error", "interval_error"))
@@ -262,7 +262,7 @@ class GroupedEffects(Shown, Mapping[Any, Effect]):
         medium    23.0
         Name: estimate, dtype: float64
         """
-        checks.choice("contrast", contrast, get_args(Contrast))
+        contrast = checks.word("contrast", contrast, get_args(Contrast))
         return replace(self, contrast=contrast, figures=self.source.figures(contrast))
 
     def to_frame(self, level: float = 0.95) -> pd.DataFrame:
@@ -324,6 +324,16 @@ class GroupedEffects(Shown, Mapping[Any, Effect]):
         -------
         DataFrame (G, 7)
             As `Effect.tidy`; `term` is the group, or a column each of several.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+        >>> covariates = ["engagement_tier", "query_confidence"]
+        >>> effects = ps.aipw(users, **roles, covariates=covariates, by="engagement_tier")
+        >>> effects.tidy()["estimate"].round(2).tolist()
+        [0.03, 0.16, 0.14]
         """
         return tidied(self.to_frame(), self.contrast)
 

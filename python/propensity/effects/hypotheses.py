@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
@@ -64,7 +65,7 @@ def tested(effect: Effect, value: float | None, alternative: Alternative, margin
     """Test an effect, as `Effect.test` says."""
     scale = SCALES[effect.contrast]
     value = scale.none if value is None else value
-    checks.choice("alternative", alternative, get_args(Alternative))
+    _require_alternative(alternative)
     checks.number("value", value)
     if margin is not None:
         checks.number("margin", margin, above=0.0)
@@ -87,6 +88,29 @@ def tested(effect: Effect, value: float | None, alternative: Alternative, margin
     return EffectTest(
         p, inference.in_errors(gap, effect.interval_error), value, alternative, margin, sentence
     )
+
+
+def _require_alternative(alternative: object) -> None:
+    """Require a word for what the data may speak for, and say which one another word of the field is."""
+    allowed = get_args(Alternative)
+    if isinstance(alternative, str) and alternative in allowed:
+        return
+    plain = re.sub(r"[-_\s]", "", alternative).lower() if isinstance(alternative, str) else None
+    meant = next((words for names, words in _OTHER_WORDS.items() if plain in names.split()), "")
+    raise InvalidInputError(
+        f"alternative must be one of {checks.listed(allowed)}, not {alternative!r}{meant and '; ' + meant}"
+    )
+
+
+_OTHER_WORDS = {
+    "noninferior noninferiority": 'non-inferiority is alternative="greater" with a margin=, where more is '
+    'better, and "less" with one where less is',
+    "equivalent equivalence tost": 'equivalence is alternative="two-sided" with a margin=',
+    "superior superiority larger upper right >": 'that is alternative="greater"',
+    "inferior inferiority smaller lower left <": 'that is alternative="less"',
+    "twosided twotailed both unequal !=": 'that is alternative="two-sided"',
+}
+"""What else tests are called, without hyphens, and how they are asked for here."""
 
 
 def _distance(effect: Effect, scale: Scale, bound: float) -> float:

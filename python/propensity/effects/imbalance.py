@@ -1,8 +1,9 @@
 """What the arms still differ in after weighting or matching: levels of all terms, squares and products.
 
 A term is past the threshold where its standardized mean difference is, as `smd` and `balance` give it.
-Squares and products, which no score model of the terms alone balances but by luck, must also be further apart
-than chance takes so many of them: by `_BEYOND_CHANCE` standard errors of the difference of weighted means.
+Squares and products (of the terms' distances from their means over all rows), which no score model of the
+terms alone balances but by luck, must also be further apart than chance takes so many of them: by
+`_BEYOND_CHANCE` standard errors of the difference of weighted means.
 
 An arm of many rows is looked at through some of them, drawn with a fixed seed, that are worth `_LOOK` (ESS).
 What might be past the threshold there, but for `_SURELY` standard errors of such a look, is then worked out
@@ -24,6 +25,7 @@ import numpy as np
 from propensity import core
 from propensity.effects.arms import balancing_part
 from propensity.frames.checks import Bools, Floats, Rows
+from propensity.frames.products import center, product, sums_of_products
 from propensity.frames.terms import Recipe
 from propensity.results.read_only import ReadOnly
 
@@ -41,8 +43,6 @@ _NEARLY = 0.9  # of the threshold, by a standard deviation from a look
 _MOST_TERMS = 30
 _NAMED = 3
 _BATCH = 10_000_000  # numbers at a time
-
-_SMALL_PRODUCT = 200_000
 
 _ROUNDING = 1e-9
 _LARGEST = 1e70  # beyond, squares of products are out of a float64's range
@@ -184,7 +184,7 @@ def find_imbalance(
             _look(rows, treated == arm, size) for arm, size in zip((False, True), ess[::-1], strict=True)
         ]
         among = _multiplied(balance_terms, looks)
-        looks = [look.with_products(among) for look in looks]
+        looks = [look.with_products(among, [rows.center(k) for k in among]) for look in looks]
     doubt = _SURELY * math.sqrt(sum(look.variance for look in looks))
     terms = _past(rows, looks, balance_terms.all_names, doubt, BALANCED)
     products = _products(balance_terms, looks, among)
@@ -218,11 +218,18 @@ class _AllRows:
     treated: Bools
     weights: Floats
     sample_weight: Floats | None
+    _centers: dict[int, float] = field(default_factory=dict)
 
     def values(self, which: _Which) -> Floats:
         """Give the values (n,) of a term or product."""
         first, *others = (self.balance_terms.column(k) for k in which)
-        return first * others[0] if others else first
+        return product(first, others[0], *map(self.center, which)) if others else first
+
+    def center(self, k: int) -> float:
+        """Give what a term is measured from before it is multiplied."""
+        if k not in self._centers:
+            self._centers[k] = center(self.balance_terms.column(k), self.sample_weight)
+        return self._centers[k]
 
     def gap(self, which: _Which) -> float:
         """Give the difference of the weighted means, which is what weights move."""
@@ -305,19 +312,17 @@ class _Look:
         place = tuple(self.place[k] for k in which)
         return float(self.mean_of_products[place]), float(self.spread_of_products[place])
 
-    def with_products(self, among: Sequence[int]) -> _Look:
-        """Look at the squares and products of some terms too."""
+    def with_products(self, among: Sequence[int], centers: Sequence[float]) -> _Look:
+        """Look at the squares and products of some terms too, measured from their centers."""
         if not among:
             return self
-        everything = len(among) == len(self.z)
-        z = self.z if everything else self.z[list(among)]
-        weighed = self.weighed if everything else self.weighed[list(among)]
+        z, weighed = (x[list(among)] - np.array(centers)[:, None] for x in (self.z, self.weighed))
         square = z**2
-        spread = _products_of_rows(square * self.s, square) - _products_of_rows(z * self.s, z) ** 2
+        spread = sums_of_products(square * self.s, square) - sums_of_products(z * self.s, z) ** 2
         return replace(
             self,
             place={k: place for place, k in enumerate(among)},
-            mean_of_products=_products_of_rows(weighed * self.w, weighed),
+            mean_of_products=sums_of_products(weighed * self.w, weighed),
             spread_of_products=spread,
         )
 
@@ -351,13 +356,6 @@ def _multiplied(balance_terms: BalanceTerms, looks: Sequence[_Look]) -> Sequence
     size = np.abs(treated.base - control.base)[:n] / np.sqrt((treated.spread + control.spread)[:n] / 2)
     size[~np.isfinite(size)] = 0.0  # of terms that say nothing
     return sorted(np.argsort(-size, kind="stable")[:_MOST_TERMS].tolist())
-
-
-def _products_of_rows(a: Floats, b: Floats) -> Floats:
-    """Give a @ b.T in pieces so small that a BLAS library wakes no threads, which costs many times these."""
-    width = max(64, _SMALL_PRODUCT // len(a) ** 2)
-    pieces = range(0, a.shape[1], width)
-    return np.asarray(sum(a[:, start : start + width] @ b[:, start : start + width].T for start in pieces))
 
 
 def _past(

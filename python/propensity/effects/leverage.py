@@ -23,33 +23,34 @@ _POWERS: dict[Correction, float] = {"HC0": 0.0, "HC2": 0.5, "HC3": 1.0}
 USUAL: Correction = "HC2"
 """That of intervals and p-values: with Student's law it held where HC0 was too short and HC3 too wide."""
 
-# A row with more tells its own fit alone, so that nothing is left of it to divide.
+# A row with more has a term to itself: it is its own prediction, and nothing is left of it to divide.
 _ALONE = 1 - 1e-6
+
+# What a row says beside its residual (how far its prediction is from the mean) is divided too, and is all
+# that is left where leverage is large: a row is made up for no more than at this one.
+_MOST = 0.9
 
 
 @dataclass(frozen=True, eq=False)
 class Leverage(ReadOnly):
-    """The leverage of n rows, and what the influence that goes with it is corrected for already.
+    """The leverage of n rows in the outcome models of their arms.
 
     Attributes
     ----------
     values : ndarray (n,)
         From 0 to 1.
-    corrected : {"HC0", "HC2", "HC3"}
-        What standard errors by the influence are: HC0 as in R and Stata, HC3 for balancing weights.
     """
 
     values: Floats
-    corrected: Correction = "HC0"
 
     def scale(self, kind: Correction = USUAL) -> Floats:
         """Give what influence is to be multiplied by, (n,), to be corrected as `kind` says."""
-        power = _POWERS[self.corrected] - _POWERS[kind]
-        return np.asarray((1 - np.minimum(self.values, _ALONE)) ** power)
+        held = np.where(self.values < _ALONE, np.minimum(self.values, _MOST), 0.0)
+        return np.asarray((1 - held) ** -_POWERS[kind])
 
     def among(self, rows: Bools | slice) -> Leverage:
         """Leave those of some rows."""
-        return Leverage(self.values[rows], self.corrected)
+        return Leverage(self.values[rows])
 
 
 def words_of_intervals(leverage: Leverage | None) -> str:

@@ -145,7 +145,8 @@ class FullMatching(Matching):
 
     Examples
     --------
-    >>> FullMatching("ATE", on="logit").label
+    >>> import propensity as ps
+    >>> ps.FullMatching("ATE", on="logit").label
     'full matching ATE (logit)'
     """
 
@@ -316,6 +317,6 @@ class NearestNeighbors(ScoreSpecification, Matching):
 
 
 def _frozen_names(role: str, names: Sequence[str] | str | None) -> Sequence[str] | str | None:
-    if role == "exact" and isinstance(names, str):
-        raise TypeError(f"exact: a list of columns is needed, as exact=[{names!r}]")
+    if role == "exact" and isinstance(names, str):  # a column by itself; covariates may be a formula
+        return (names,)
     return names if names is None or isinstance(names, str) else tuple(names)

@@ -270,9 +270,9 @@ class ReportedEffect(WeightedResult):
         -----
         Of a ratio it is that of the ratio; so it is for the difference of an outcome of 0 and 1, by the ratio
         of the two means. A difference of another outcome, be it a share, is counted in standard deviations d
-        of the outcome, whatever its unit, and stands for a risk ratio of exp(0.91 d); for that of its means
-        ask the ratio, ``effect.contrast_as("ratio").e_value()``. A confounder of that strength could explain
-        the effect away, and none could that is weaker with both; one that is weaker with the one has to be
+        of the outcome, whatever its unit, and stands for a risk ratio of exp(0.91 d); for the ratio of its
+        means ask ``effect.contrast_as("ratio").e_value()``. A confounder of that strength could explain the
+        effect away, and none could that is weaker with both; one that is weaker with the one has to be
         stronger with the other (VanderWeele and Ding 2017).
 
         References
@@ -329,6 +329,16 @@ class ReportedEffect(WeightedResult):
         DataFrame (1, 7)
             `term` (the estimand), `estimate`, `std_error`, `statistic` (their ratio), `p_value`, `conf_low`,
             `conf_high` (95%). The error and statistic of a ratio are those of its logarithm.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+        >>> effect = ps.ipw(users, outcome="task_completed", treatment=treatment, scores=model)
+        >>> effect.tidy()["estimate"].round(2).tolist()
+        [0.14]
         """
         return tidied(self.to_frame(), self.contrast)
 
@@ -344,6 +354,18 @@ class ReportedEffect(WeightedResult):
         -------
         Series (9,)
             What `to_frame` has in its one row, called by the estimand.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+        >>> effect = ps.ipw(users, outcome="task_completed", treatment=treatment, scores=model)
+        >>> effect.to_series()[["estimate", "std_error"]].round(3)
+        estimate     0.137
+        std_error    0.028
+        Name: ATE, dtype: float64
         """
         return pd.Series(self._row(level), name=self.estimand)
 

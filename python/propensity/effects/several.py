@@ -119,6 +119,17 @@ class Effects(Shown):
         -------
         DataFrame (k, 7)
             As `Effect.tidy`; `term` is the outcome.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+        >>> outcomes = ["task_completed", "retained_7d"]
+        >>> effects = ps.ipw(users, outcome=outcomes, treatment=treatment, scores=model)
+        >>> effects.tidy()["estimate"].round(2).tolist()
+        [0.14, 0.04]
         """
         return tidied(self.to_frame(), next(iter(self.by_outcome.values())).contrast)
 

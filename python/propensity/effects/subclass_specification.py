@@ -40,9 +40,10 @@ class PairMatching(NearestNeighbors):
 
     Examples
     --------
-    >>> PairMatching("ATT", on="logit", caliper=0.2).label
+    >>> import propensity as ps
+    >>> ps.PairMatching("ATT", on="logit", caliper=0.2).label
     'pairs ATT (logit, caliper 0.2)'
-    >>> PairMatching()
+    >>> ps.PairMatching()
     PairMatching(estimand='ATT')
     """
 
@@ -78,7 +79,8 @@ class CoarsenedMatching:
 
     Examples
     --------
-    >>> CoarsenedMatching("ATT", cutpoints=5).label
+    >>> import propensity as ps
+    >>> ps.CoarsenedMatching("ATT", cutpoints=5).label
     'coarsened exact matching ATT (cutpoints 5)'
     """
 
@@ -123,7 +125,8 @@ class Subclassification:
 
     Examples
     --------
-    >>> Subclassification("ATE", n_subclasses=5).label
+    >>> import propensity as ps
+    >>> ps.Subclassification("ATE", n_subclasses=5).label
     'subclassification ATE (5 subclasses)'
     """
 

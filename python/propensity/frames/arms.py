@@ -97,7 +97,7 @@ def treatment(column: Column, subject: Subject) -> Bools:
     return treated
 
 
-def outcome(column: Column, subject: Subject) -> Floats:
+def outcome(column: Column, subject: Subject, role: str = "an outcome") -> Floats:
     """Read a complete outcome, numeric or bool, or categories of these, as (n,) float64.
 
     Raises
@@ -112,7 +112,7 @@ def outcome(column: Column, subject: Subject) -> Floats:
         digits.require(values, subject)
     if values is None:
         raise TypeError(
-            f"{subject}: an outcome must be numeric or bool, not text; {_numbers_of(column, subject)}"
+            f"{subject}: {role} must be numeric or bool, not text; {_numbers_of(column, subject)}"
         )
     y = values.astype(np.float64, copy=False)
     largest = max(abs(y.min()), abs(y.max())) if len(y) else 0.0

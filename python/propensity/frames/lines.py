@@ -304,6 +304,17 @@ class Subject:
             }[self.library]
         )
 
+    def classes(self) -> str:
+        """Cut an amount into five classes of about as many rows each, in a column of their own."""
+        name = repr(f"{self.name}_class")
+        as_numbers = f"df[{self.name!r}]{'.to_pandas()' if self.library == 'pyarrow' else ''}"
+        cut = f"pd.qcut({as_numbers}, 5, duplicates='drop').astype(str)"
+        return {
+            "pandas": f"df[{name}] = {cut}",
+            "polars": f"df = df.with_columns((({self._values}.rank() - 1) * 5 // pl.len()).alias({name}))",
+            "pyarrow": f"df = df.append_column({name}, pa.array({cut}))",
+        }[self.library]
+
     def text(self) -> str:
         """Make it text."""
         return self._becomes(
@@ -350,8 +361,10 @@ def drop_line(data: Any, incomplete: Sequence[str], infinite: Collection[str] = 
     names = list(incomplete)
     library = library_of(data)
     if library == "pandas":
-        line = f"df = df.dropna(subset={names!r})"
-        return line + "".join(f"; df = df[np.isfinite(df[{name!r}])]" for name in names if name in infinite)
+        missing = [name for name in names if name not in infinite]
+        lines = [f"df = df.dropna(subset={missing!r})"] if missing else []
+        lines += [f"df = df[np.isfinite(df[{name!r}])]" for name in names if name in infinite]
+        return "; ".join(lines)  # what is missing is not finite either
     # Neither polars nor pyarrow takes a float's not-a-number for a missing value.
     if library == "polars":
         floats = [name for name in names if data.schema[name].is_float()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from propensity.effects.arms import rounding_of
 from propensity.errors import InvalidInputError
 from propensity.frames.checks import Floats, Rows
 from propensity.matching.result import Matched, outcome_of, require_unknown
@@ -102,6 +103,9 @@ class MatchedInSets(Matched):
             )
         y = outcome_of(self, outcome)
         require_unknown(self, outcome)
-        rounding = y.facts.rounding()
-        sets = MatchedSets.of(y.values, self.treated, self.labels, self.estimand, rounding)
+        values = y.values + y.origin
+        rounding = rounding_of(values)
+        if not y.facts.constant:  # from the origin, which a constant is all of
+            values = y.values
+        sets = MatchedSets.of(values, self.treated, self.labels, self.estimand, rounding)
         return rosenbaum_bounds(sets, gammas=gammas, test=test, alternative=alternative, level=level)

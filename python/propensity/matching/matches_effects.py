@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, cast, overload
 
+from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.grouped import GroupedEffects
 from propensity.effects.several import Effects
@@ -32,6 +33,7 @@ class MatchesWithEffects(MatchedInSets):
         bias_adjust: object = None,
         by: str | Sequence[str],
         per: object = None,
+        contrast: Contrast = "difference",
         inference: PairInference | None = None,
         variance_neighbors: int | None = None,
     ) -> GroupedEffects: ...
@@ -44,6 +46,7 @@ class MatchesWithEffects(MatchedInSets):
         bias_adjust: object = None,
         by: None = None,
         per: object = None,
+        contrast: Contrast = "difference",
         inference: PairInference | None = None,
         variance_neighbors: int | None = None,
     ) -> Effects: ...
@@ -56,6 +59,7 @@ class MatchesWithEffects(MatchedInSets):
         bias_adjust: object = None,
         by: None = None,
         per: object = None,
+        contrast: Contrast = "difference",
         inference: PairInference | None = None,
         variance_neighbors: int | None = None,
     ) -> Effect: ...
@@ -67,6 +71,7 @@ class MatchesWithEffects(MatchedInSets):
         bias_adjust: object = None,
         by: str | Sequence[str] | None = None,
         per: object = None,
+        contrast: Contrast = "difference",
         inference: PairInference | None = None,
         variance_neighbors: int | None = None,
     ) -> Effect | Effects | GroupedEffects:
@@ -89,6 +94,8 @@ class MatchesWithEffects(MatchedInSets):
             are: the effect in each. Rows have to be matched within the groups (``exact=["tier"]``).
         per : None, str, Series or array (n,), default None
             What the outcome is divided by, arm by arm, as for `ipw`: clicks per view.
+        contrast : {"difference", "ratio", "percent", "odds_ratio"}, default "difference"
+            What the two means are made into, as for `ipw`; "percent" is the lift.
         inference : {"score", "cluster"} or None, default None
             Without replacement, how the standard error is made; see the notes. None takes "score" where it
             can be had and the scores are those of a `PropensityModel`, "cluster" otherwise.
@@ -106,7 +113,8 @@ class MatchesWithEffects(MatchedInSets):
         Raises
         ------
         InvalidInputError
-            Some sets have rows of several groups; what is divided by is negative.
+            Some sets have rows of several groups; what is divided by is negative; the means have no such
+            contrast.
 
         Notes
         -----
@@ -151,7 +159,7 @@ class MatchesWithEffects(MatchedInSets):
             return effect_on_matched(part, y, x, inference, is_part=is_part)
 
         read = partial(read_matched, matches, bias_adjust=bias_adjust)
-        return effects_of(matches, outcome, per, by, read, compare)
+        return effects_of(matches, outcome, per, by, read, compare, contrast)
 
     def _in_group(self, inside: Bools) -> Matches:
         """Leave the focal units of some rows (n,), and their donors."""

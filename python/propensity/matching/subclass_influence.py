@@ -7,7 +7,14 @@ from dataclasses import replace
 import numpy as np
 
 from propensity.effects.arms import Means
+from propensity.errors import InvalidInputError
 from propensity.frames.checks import Bools, Floats, Rows
+
+ONE_SUBCLASS = (
+    "inference: all matched rows are in one subclass, which shows nothing of how estimates vary between "
+    "subclasses"
+)
+"""Why there is no error where rows have to be summed by subclass."""
 
 
 def clustered_influence(outcome: Floats, treated: Bools, labels: Rows, weights: Floats) -> Means:
@@ -50,11 +57,18 @@ def stratified_influence(
     ----------
     focal_share : ndarray (n,)
         Summing to 1; within a subclass to what the shares of either arm do.
+
+    Raises
+    ------
+    InvalidInputError
+        There is one subclass alone, and a row in it has all that its arm weighs.
     """
     n, size = len(outcome), int(labels.max()) + 1
     factors = [_factors(np.where(arm, weights, 0.0), labels, size) for arm in (treated, ~treated)]
     lone = ~(np.isfinite(factors[0]) & np.isfinite(factors[1]))
     lone[0] = False
+    if size == 2 and lone[1]:
+        raise InvalidInputError(ONE_SUBCLASS)
     means, influence = [], []
     for arm, factor in zip((treated, ~treated), factors, strict=True):
         share = np.where(arm, weights, 0.0) / weights[arm].sum()

@@ -22,7 +22,12 @@ from propensity.matching.outcome import MatchedOutcome
 from propensity.matching.rematching import bootstrap_again
 from propensity.matching.result import FRAME, Whom, outcome_of, require_unknown
 from propensity.matching.score_influence import COUNTED, score_influence, with_estimation
-from propensity.matching.subclass_influence import as_single_rows, clustered_influence, stratified_influence
+from propensity.matching.subclass_influence import (
+    ONE_SUBCLASS,
+    as_single_rows,
+    clustered_influence,
+    stratified_influence,
+)
 from propensity.matching.subclasses_effects import Inference, SubclassesWithEffects
 from propensity.resampling.options import Groups, ResamplingOptions
 from propensity.resampling.result import BootstrapResult
@@ -284,10 +289,7 @@ class Subclasses(SubclassesWithEffects):
         if self._counts().min(axis=0).max() < 2:  # a lone row in every subclass
             how = "cluster"
         if how == "cluster" and self.n_subclasses < 2:
-            raise InvalidInputError(
-                "inference: all matched rows are in one subclass, which shows nothing of how estimates vary "
-                "between subclasses"
-            )
+            raise InvalidInputError(ONE_SUBCLASS)
         return how
 
     def _effect(self, y: MatchedOutcome, means: Means, se_method: str) -> Effect:

@@ -13,6 +13,7 @@ from propensity.errors import InvalidInputError, OverlapError
 from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Bools, Floats
+from propensity.frames.columns import open_frame
 from propensity.frames.fingerprint import Fingerprint, Made
 from propensity.frames.kept import kept_rows
 from propensity.frames.native import AnyFrame, AnySeries
@@ -33,7 +34,8 @@ class Trimmed(Shown):
     Attributes
     ----------
     keep : Series (n,) of bool
-        Called "keep", with the caller's index: ``df[trimmed.keep]`` are the rows to go on with.
+        Called "keep", with the caller's index: ``df[trimmed.keep]`` are the rows to go on with; of pandas
+        ``df[trimmed]`` are the same.
     low, high : float
         Rows with scores from `low` to `high`, both included, are kept.
     rule : str
@@ -60,6 +62,21 @@ class Trimmed(Shown):
     rule: str
     lost: pd.DataFrame
     fingerprint: Fingerprint
+
+    def __call__(self, df: AnyFrame) -> AnySeries:
+        """Give `keep` for the frame that was trimmed, so that pandas takes ``df[trimmed]`` too.
+
+        Parameters
+        ----------
+        df : DataFrame
+            With the very rows that were looked at.
+
+        Returns
+        -------
+        Series (n,) of bool
+        """
+        self.fingerprint.require_same(open_frame(df), None, _TRIMMED)
+        return self.keep
 
     def frame(self, df: AnyFrame) -> AnyFrame:
         """Give the rows to go on with, of the frame that was trimmed.

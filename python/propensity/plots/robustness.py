@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,10 +29,10 @@ _STRENGTHS = ["r2_treatment", "r2_outcome"]
 def robustness_plot(found: RobustnessValue, *, limit: float | None = None, ax: Axes | None = None) -> Axes:
     """Draw the contours of what a hidden confounder would leave of the effect, at the worst.
 
-    Along a contour confounders leave the same. The heavy one is no effect: whatever lies beyond it would take
-    all of the effect away. The cross is the robustness value, where a confounder explains as much of the one
-    as of the other; diamonds are confounders as strong as covariates that were observed, or several times as
-    strong.
+    Along a contour confounders leave the same. The heavy one is no effect, or what is left where another
+    share of it than all was asked for: whatever lies beyond would take more away. The cross is the robustness
+    value, where a confounder explains as much of the one as of the other; diamonds are confounders as strong
+    as covariates that were observed, or several times as strong.
 
     Parameters
     ----------
@@ -116,13 +117,18 @@ def _usual_limit(found: RobustnessValue, points: pd.DataFrame) -> float:
 
 
 def _draw_contours(ax: Axes, found: RobustnessValue, reach: float) -> None:
-    """Draw lines of what is left, the one where nothing is heavier than the others."""
+    """Draw lines of what is left, that of the robustness value heavier than the others."""
     across, up = np.linspace(0, min(reach, 0.999), _STEPS), np.linspace(0, reach, _STEPS)
     left = found.adjusted(*np.meshgrid(across, up))
     lines = ax.contour(across, up, left, levels=_LINES, colors="#9A9A9A", linewidths=0.8)
-    levels = [level for level in lines.levels if level != 0]
+    asked = (1 - found.share) * found.estimate
+    levels = [
+        level for level in lines.levels if not math.isclose(level, asked, abs_tol=1e-9 * abs(found.estimate))
+    ]
     ax.clabel(lines, levels, fmt=lambda value: f"{value:.3g}", fontsize="small", colors=INK)
-    ax.contour(across, up, left, levels=[0.0], colors=INK, linewidths=2.2, linestyles="-")
+    heavy = ax.contour(across, up, left, levels=[asked], colors=INK, linewidths=2.2, linestyles="-")
+    if found.share != 1:  # else it is 0, which the other lines' labels tell
+        ax.clabel(heavy, fmt=lambda value: f"{value:.3g}", fontsize="small", colors=INK)
 
 
 def _name_points(ax: Axes, named: list[tuple[float, float, str]], reach: float) -> None:

@@ -30,7 +30,8 @@ class Balanced:
         """Make the terms of those that balance among the estimators."""
         specs = tuple(spec for spec in estimators if isinstance(spec, Balancing))
         rows = study.score
-        return cls(study, specs, tuple(BalancedTerms.of(rows.x, rows.recipe, spec) for spec in specs))
+        terms = (BalancedTerms.of(rows.x, rows.recipe, spec, rows.sample_weight) for spec in specs)
+        return cls(study, specs, tuple(terms))
 
     @property
     def has_products(self) -> bool:

@@ -37,7 +37,18 @@ class LikeItsTable:
         return self.table.loc
 
     def xs(self, key: Any, axis: Any = 0, level: Any = None) -> Any:
-        """Take a cross-section of the table, as pandas does."""
+        """Take a cross-section of the table, as pandas does.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> weights = ps.fit_weights(users, treatment=treatment, covariates=covariates)
+        >>> table = ps.balance(users, treatment=treatment, covariates=covariates, weights={"EB": weights})
+        >>> table.xs("smd", axis=1, level="measure").shape
+        (4, 2)
+        """
         return self.table.xs(key, axis=axis, level=level)
 
     @property

@@ -7,6 +7,7 @@ import html
 import pandas as pd
 
 from propensity.calls.keywords import answered_methods
+from propensity.results.names import Named
 from propensity.results.numbers import for_the_eye
 from propensity.results.read_only import ReadOnly
 from propensity.results.written_tables import as_html, as_latex, as_markdown, latex_text, markdown_text
@@ -14,7 +15,7 @@ from propensity.results.written_tables import as_html, as_latex, as_markdown, la
 NOTE = "note"
 
 
-class Shown(ReadOnly):
+class Shown(Named, ReadOnly):
     """A headline and a table; methods answer arguments that they do not have.
 
     A column of the table that is called "note" stands in full below it, each note once, with its rows.
@@ -58,6 +59,16 @@ class Shown(ReadOnly):
         -------
         str
             Whatever the data contain is escaped.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+        >>> effect = ps.ipw(users, outcome="task_completed", treatment=treatment, scores=model)
+        >>> effect.to_html().startswith("<p>Effect (ATE)")
+        True
         """
         table, notes = self._written()
         headline = html.escape(self._headline()).replace("\n", "<br>")
@@ -70,6 +81,16 @@ class Shown(ReadOnly):
         Returns
         -------
         str
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+        >>> effect = ps.ipw(users, outcome="task_completed", treatment=treatment, scores=model)
+        >>> print(effect.to_markdown().splitlines()[0])
+        Effect (ATE): difference +0.136913
         """
         table, notes = self._written()
         lines = [markdown_text(line) for line in self._headline().split("\n")]
@@ -82,6 +103,16 @@ class Shown(ReadOnly):
         Returns
         -------
         str
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+        >>> effect = ps.ipw(users, outcome="task_completed", treatment=treatment, scores=model)
+        >>> r"\toprule" in effect.to_latex()
+        True
         """
         table, notes = self._written()
         lines = [latex_text(line) for line in self._headline().split("\n")]

@@ -5,6 +5,7 @@ Nothing here knows of rows, so that specifications may import it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, get_args
 
@@ -74,9 +75,42 @@ def require_score_model(score_model: Learner) -> None:
         It is another word, or no classifier.
     """
     if isinstance(score_model, str):
-        checks.choice("score_model", score_model, get_args(ScoreWord))
+        if score_model not in get_args(ScoreWord):
+            raise InvalidInputError(_no_word("score_model", score_model, get_args(ScoreWord)))
     elif not isinstance(score_model, Boosting | Forest):
         require_classifier("score_model", score_model)
+
+
+def require_outcome_word(outcome_model: object, words: Sequence[str], *, learns: bool) -> None:
+    """Require a word for an outcome model; `learns` says whether models that are no words are taken too.
+
+    Raises
+    ------
+    InvalidInputError
+        It is another.
+    """
+    if not isinstance(outcome_model, str) or outcome_model in words:
+        checks.choice("outcome_model", outcome_model, words)
+        return
+    told = _no_word("outcome_model", outcome_model, words)
+    if not learns:
+        told = told.partition("; ")[0] + "; other models are for ps.aipw and its AIPW, which are cross-fitted"
+    raise InvalidInputError(told)
+
+
+def _no_word(role: str, given: str, words: Sequence[str]) -> str:
+    """Say that a word is none, and what is given of the model that it may mean."""
+    said = f"{role} must be one of {checks.listed(words)}, not {given!r}"
+    plain = str(given).lower().replace("_", "").replace("-", "").replace(" ", "")
+    kind = "classifier" if role == "score_model" else "regressor"
+    if any(name in plain for name in ("boost", "gbm", "gbt", "lightgbm", "lgbm")):
+        return f"{said}; take {role}=ps.Boosting()"
+    if any(name in plain for name in ("forest", "ranger", "trees")) or plain == "rf":
+        if kind == "classifier":
+            return f"{said}; take {role}=ps.Forest()"
+        return f"{said}; take {role}=RandomForestRegressor() of scikit-learn, or ps.Boosting()"
+    own = "ps.Boosting(), ps.Forest()" if kind == "classifier" else "ps.Boosting()"
+    return f"{said}; of models there are {own} and any scikit-learn {kind}, as {role}=..."
 
 
 def require_outcome_model(outcome_model: Learner) -> None:

@@ -17,7 +17,15 @@ from propensity.frames import checks, rowwise_checks
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.scores.folds import Folds
 from propensity.scores.inputs import Inputs
-from propensity.scores.learners import Given, Learner, OwnLearner, fitted, name_of, predicted
+from propensity.scores.learners import (
+    Given,
+    Learner,
+    OwnLearner,
+    fitted,
+    is_classifier,
+    name_of,
+    predicted,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +85,7 @@ def cross_fit(learner: Learner, inputs: Inputs, folds: Folds, target: Target) ->
         try:
             models.append(_fitted_to(rows, learner, given, inputs, target))
         except ValueError:
-            if target.subject and (isinstance(learner, OwnLearner) or hasattr(learner, "predict_proba")):
+            if target.subject and (isinstance(learner, OwnLearner) or is_classifier(learner)):
                 whose = f"{target.arm} rows outside fold {fold + 1} of {folds.n_folds}"
                 model = learner.model if isinstance(learner, OwnLearner) else "logistic"
                 everybody = np.ones(len(rows), dtype=bool)

@@ -8,7 +8,7 @@ from typing import Required, TypedDict, Unpack, get_args, overload
 import numpy as np
 
 from propensity.calls.seeds import settle_seed
-from propensity.effects.cautions import adjustment_cautions
+from propensity.effects.cautions import adjustment_cautions, level_cautions
 from propensity.effects.estimators import WeightingEstimand
 from propensity.effects.sample import read_sample, read_sample_weight, warn_once
 from propensity.errors import InvalidInputError
@@ -16,7 +16,7 @@ from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
 from propensity.frames.columns import open_frame
 from propensity.frames.native import AnyFrame
-from propensity.frames.terms import Covariates, make_terms, parse_covariates
+from propensity.frames.terms import Covariates, make_design, parse_covariates
 from propensity.scores.choice import LOGISTIC, ScoreChoice
 from propensity.scores.cross_fitted import CrossFittedScores
 from propensity.scores.flexible import Asked, cross_fitted_scores
@@ -231,13 +231,13 @@ def _fitted_to_all(
     frame = open_frame(df, treatment=treatment, covariates=terms.columns, also=also)
     treated = frame.treated(treatment)
     weight = read_sample_weight(frame, sample_weight, treated)
-    x, recipe = make_terms(frame, terms, sample_weight=weight)
+    design, recipe = make_design(frame, terms, sample_weight=weight, penalty=penalty)
     columns = {name: frame.columns[name] for name in terms.columns}
-    fitted = ScoreRows(columns, x, recipe, treated, weight).fit(penalty, score_model, n_threads)
+    fitted = ScoreRows(columns, design, recipe, treated, weight).fit(penalty, score_model, n_threads)
     fitted.warn_of_terms()
     fitted.warn_of_separation()
     fitted.warn_of_weights()
-    warn_once(adjustment_cautions(x.shape[1]))
+    warn_once((*level_cautions(columns), *adjustment_cautions(design.n_terms)))
     return named_model(fitted, treatment, frame)
 
 

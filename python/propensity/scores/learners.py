@@ -150,10 +150,29 @@ def require_classifier(role: str, learner: Learner) -> None:
             "a function takes scores it goes there, scores=model"
         )
     require(role, learner)
-    if not hasattr(learner, "predict_proba"):
-        raise InvalidInputError(
-            f"{role}: a classifier is needed, with predict_proba, and {_named(learner)} has none"
-        )
+    if not (hasattr(learner, "predict_proba") or _shows_it_once_fitted(learner)):
+        raise _without_chances(role, learner)
+
+
+def is_classifier(learner: Learner) -> bool:
+    """Whether a learner predicts chances, or says that it is to."""
+    base = sys.modules.get("sklearn.base")
+    says_so = base is not None and isinstance(learner, base.BaseEstimator) and base.is_classifier(learner)
+    return bool(says_so) or hasattr(learner, "predict_proba")
+
+
+def _shows_it_once_fitted(learner: Learner) -> bool:
+    """Whether a classifier has predict_proba but may not show it yet, as one made of others has.
+
+    What a stack of models has is what its last one has, which it makes only when it is fitted.
+    """
+    return hasattr(type(learner), "predict_proba") and is_classifier(learner)
+
+
+def _without_chances(role: str, learner: Learner) -> InvalidInputError:
+    return InvalidInputError(
+        f"{role}: a classifier is needed, with predict_proba, and {_named(learner)} has none"
+    )
 
 
 def parts_of(learner: Learner) -> Iterator[Any]:
@@ -189,8 +208,16 @@ def _reads_levels_itself(part: Any) -> bool:
 
 def require(role: str, learner: Learner) -> None:
     """Require an object that can be fitted and predict."""
-    methods = [name for name in ("fit", "predict", "predict_proba") if callable(getattr(learner, name, None))]
-    if isinstance(learner, type) or "fit" not in methods or len(methods) < 2:
+    if isinstance(learner, type):
+        name = f"ps.{learner.__name__}" if learner.__module__.startswith("propensity.") else learner.__name__
+        raise InvalidInputError(f"{role}: {learner.__name__} is a class; call it: {role}={name}()")
+    own = (learner, type(learner))  # which may have what it does not show until it is fitted
+    methods = [
+        name
+        for name in ("fit", "predict", "predict_proba")
+        if any(callable(getattr(whose, name, None)) for whose in own)
+    ]
+    if "fit" not in methods or len(methods) < 2:
         raise InvalidInputError(
             f"{role}: a model with fit and predict is needed, as scikit-learn's have, not {learner!r}"
         )
@@ -236,9 +263,11 @@ def predicted(role: str, fresh: Learner, new: Given) -> Floats:
     Raises
     ------
     InvalidInputError
-        It does not predict one number for each row.
+        It does not predict one number for each row; a model of the treatment predicts no probabilities.
     """
     if not hasattr(fresh, "predict_proba"):
+        if role == "score_model" and not isinstance(fresh, Linear | Logistic):
+            raise _without_chances(role, fresh)
         return _one_a_row(role, fresh, fresh.predict(new), len(new))
     classes = list(getattr(fresh, "classes_", (0, 1)))
     if 1 not in classes:  # no row that it was fitted to had a 1
@@ -260,7 +289,7 @@ def require_chances(role: str, learner: Learner, y: Floats, subject: str) -> Non
             f"{subject}: {outside:,} values below 0 or above 1, where a logistic model has nothing to say; "
             'take outcome_model="linear"'
         )
-    if hasattr(learner, "predict_proba") and not np.isin(y, (0, 1)).all():
+    if is_classifier(learner) and not np.isin(y, (0, 1)).all():
         raise InvalidInputError(
             f"{role}: {_named(learner)} is a classifier, and {subject} is not 0/1: take a regressor"
         )

@@ -11,7 +11,7 @@ import pandas as pd
 
 from propensity.effects import inference
 from propensity.frames import checks
-from propensity.frames.checks import Bools, Floats
+from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.fingerprint import Fingerprint
 from propensity.frames.native import AnyFrame, AnySeries
 from propensity.frames.terms import Recipe
@@ -138,7 +138,6 @@ class PropensityModel(ModelScores):
     treatment: str
     scores: AnySeries
     coefficients: pd.Series[float]
-    covariance: pd.DataFrame
     log_likelihood: float
     iterations: int
     penalty: float
@@ -167,6 +166,18 @@ class PropensityModel(ModelScores):
     def terms(self) -> tuple[str, ...]:
         """The k terms with a coefficient, `Intercept` first."""
         return tuple(self.coefficients.index)
+
+    @property
+    def covariance(self) -> pd.DataFrame:
+        """The covariance matrix (k, k) of the coefficients, made when it is asked for."""
+        covariance = self.fit.covariance if self.fit.sandwich is None else self.fit.sandwich
+        index = self.coefficients.index
+        return pd.DataFrame(covariance[np.ix_(self._kept, self._kept)], index=index, columns=index)
+
+    @property
+    def _kept(self) -> Rows:
+        """The places of the terms with a coefficient."""
+        return np.setdiff1d(np.arange(len(self.fit.coefficients)), self.fit.aliased + 1)
 
     def predict(self, new: AnyFrame) -> AnySeries:
         """Score the rows of another frame.
@@ -201,8 +212,8 @@ class PropensityModel(ModelScores):
         Name: propensity, dtype: float64
         """
         self.recipe.require_row_by_row()
-        x, frame = self.recipe.apply(new)
-        return frame.series(self.fit.predict(x), "propensity")
+        design, frame = self.recipe.design(new)
+        return frame.series(design.scores(self.fit), "propensity")
 
     def summary(self, level: float = 0.95) -> pd.DataFrame:
         """Tabulate the coefficients with their Wald tests and intervals, by `covariance`.
@@ -232,7 +243,7 @@ class PropensityModel(ModelScores):
         query_confidence               0.59       0.36
         """
         checks.confidence_level(level)
-        std_error = pd.Series(np.sqrt(np.diag(self.covariance)), index=self.coefficients.index)
+        std_error = pd.Series(np.sqrt(self.fit.variances[self._kept]), index=self.coefficients.index)
         z = self.coefficients / std_error
         half_width = inference.normal_quantile(level) * std_error
         return pd.DataFrame(

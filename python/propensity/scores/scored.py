@@ -16,6 +16,7 @@ from propensity.effects.imbalance import BalanceTerms
 from propensity.errors import CollinearityWarning, OverlapError, SeparationError, SeparationWarning
 from propensity.frames import rowwise_checks
 from propensity.frames.checks import Bools, Floats
+from propensity.frames.design import Design
 from propensity.frames.terms import Recipe, spread
 from propensity.scores.choice import LOGISTIC
 from propensity.scores.inputs import Inputs
@@ -68,7 +69,7 @@ class ScoreRows:
     ----------
     columns : mapping of str to Series
         Of the frame, of which the terms are made.
-    x : ndarray (n, d)
+    design : Design
         The terms.
     recipe : Recipe
         How they are made.
@@ -79,7 +80,7 @@ class ScoreRows:
     """
 
     columns: Mapping[str, pd.Series[Any]]
-    x: Floats
+    design: Design
     recipe: Recipe
     treated: Bools
     sample_weight: Floats | None
@@ -88,7 +89,14 @@ class ScoreRows:
     @classmethod
     def of(cls, inputs: Inputs, treated: Bools) -> ScoreRows:
         """Put covariates beside the treatment."""
-        return cls(inputs.columns, inputs.x, inputs.recipe, treated, inputs.sample_weight, inputs.gaps)
+        return cls(
+            inputs.columns, Design(inputs.x), inputs.recipe, treated, inputs.sample_weight, inputs.gaps
+        )
+
+    @property
+    def x(self) -> Floats:
+        """The terms as a matrix (n, d)."""
+        return self.design.x
 
     @property
     def inputs(self) -> Inputs:
@@ -112,12 +120,13 @@ class ScoreRows:
         """
         with self.naming_separation():
             fit = core.fit_propensity(
-                self.x,
+                self.design.numbers,
                 self.treated,
                 penalty=penalty,
                 score_model=score_model,
                 sample_weight=self.sample_weight,
                 n_threads=n_threads,
+                **self.design.coded,
             )
         separation = None
         if len(fit.diverging):
@@ -163,7 +172,7 @@ class ScoreRows:
     def _separation(self, diverging: Any, scores: Floats | None = None) -> Separation:
         return find_separation(
             self.columns,
-            self.x,
+            self.design,
             self.recipe.names,
             self.treated,
             diverging=diverging,

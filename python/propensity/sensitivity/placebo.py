@@ -22,7 +22,7 @@ from propensity.frames.terms import Covariates, parse_covariates, without_column
 from propensity.outcomes.models import Roles
 from propensity.sensitivity.answer import Answer
 from propensity.sensitivity.benchmarks import Benchmarks, read_benchmarks
-from propensity.study.estimate import effect_by
+from propensity.study.estimate import effect_by, terms_of
 
 _EFFECT, _PLACEBO, _LEFT_OUT = "effect", "placebo", "left out"
 
@@ -203,8 +203,11 @@ def placebo(  # noqa: PLR0913 - each is a choice a user may have to make, by nam
     placebos = {
         name: effect_by(spec, df, replace(roles, outcome=name), name, penalty, silent=True) for name in names
     }
+    # Rows that a model without some columns cannot tell apart differ in them: a shift is that of each row.
+    split = isinstance(spec, AIPW) and spec.is_cross_fitted and bool(groups)
+    beside = terms_of(spec, df, roles) if split else ()
     without = {
-        label: effect_by(spec, df, _fewer(roles, df, own), outcome, penalty, silent=True)
+        label: effect_by(spec, df, _fewer(roles, df, own), outcome, penalty, silent=True, beside=beside)
         for label, own in groups.items()
     }
     return Placebo(

@@ -47,7 +47,8 @@ class RosenbaumBounds(Answer):
     ----------
     table : DataFrame (g, 5)
         A row for each strength of bias `gamma`: the least and the largest p-value that it allows (`p_lower`,
-        `p_upper`, one-sided), and the least and the largest estimate (`estimate_low`, `estimate_high`).
+        `p_upper`, one-sided), and the least and the largest estimate (`estimate_low`, `estimate_high`; NaN
+        for an odds ratio of which no set tells anything).
     critical_gamma : float
         The bias at which the largest p-value reaches 1 - level. NaN where it is above that without any.
     measure : {"shift", "odds_ratio"}
@@ -151,7 +152,7 @@ def _kind(sets: MatchedSets, test: BiasTest | None) -> BiasTest:
         )
     if test is not None:
         return test
-    if sets.is_binary:
+    if sets.is_binary and sets.outcome.min() < sets.outcome.max():  # of one value any outcome could be
         return "mantel_haenszel"
     return "wilcoxon" if sets.are_pairs else "m"
 
@@ -159,7 +160,7 @@ def _kind(sets: MatchedSets, test: BiasTest | None) -> BiasTest:
 def _make(sets: MatchedSets, kind: BiasTest) -> Events | SignedRank | MTest:
     if kind == "mantel_haenszel":
         return Events(sets)
-    return SignedRank(sets.differences, sets.rounding) if kind == "wilcoxon" else MTest(sets)
+    return SignedRank(sets.differences, sets.rounding_of_pairs) if kind == "wilcoxon" else MTest(sets)
 
 
 def _turned(sets: MatchedSets, kind: BiasTest) -> MatchedSets:
@@ -181,8 +182,8 @@ def _row(test: Events | SignedRank | MTest, gamma: float, side: Alternative) -> 
 
 
 def _inverses(ends: tuple[float, float]) -> tuple[float, float]:
-    low, high = ends
-    return (1 / high if high > 0 else math.inf), (1 / low if low > 0 else math.inf)
+    low, high = (math.inf if end == 0 else 1 / end for end in ends)
+    return high, low
 
 
 def _critical(test: _Test, alpha: float) -> float:

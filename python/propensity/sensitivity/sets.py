@@ -24,8 +24,8 @@ class MatchedSets:
         Rows of each set, and those of them that were treated.
     estimand : {"ATT", "ATC", "ATE"}
         Whom the effect is for: what a set counts for is the number of its treated rows, controls or rows.
-    rounding : float
-        Outcomes that differ by no more are the same.
+    rounding : ndarray (n,)
+        By how much an outcome may be off: outcomes that differ by no more are the same.
     """
 
     outcome: Floats
@@ -34,7 +34,7 @@ class MatchedSets:
     size: Rows
     n_treated: Rows
     estimand: MatchingEstimand
-    rounding: float = 0.0
+    rounding: Floats
 
     @classmethod
     def of(
@@ -43,14 +43,15 @@ class MatchedSets:
         treated: Bools,
         labels: Rows,
         estimand: MatchingEstimand,
-        rounding: float = 0.0,
+        rounding: Floats | None = None,
     ) -> MatchedSets:
-        """Gather the rows by their labels (n,), 0 for those that are left out."""
+        """Gather the rows by their labels (n,), 0 for those left out; without `rounding` (n,) it is none."""
         rows = np.flatnonzero(labels > 0)
         rows = rows[np.argsort(labels[rows], kind="stable")]
         set_of = np.unique(labels[rows], return_inverse=True)[1].astype(np.int64)
         size = np.bincount(set_of)
         n_treated = np.bincount(set_of[treated[rows]], minlength=len(size))
+        rounding = np.zeros(len(rows)) if rounding is None else rounding[rows]
         return cls(outcome[rows], treated[rows], set_of, size, n_treated, estimand, rounding)
 
     @property
@@ -68,6 +69,11 @@ class MatchedSets:
         """Of pairs, treated minus control, (s,)."""
         signed = np.where(self.treated, self.outcome, -self.outcome)
         return np.add.reduceat(signed, self.start)
+
+    @property
+    def rounding_of_pairs(self) -> Floats:
+        """Of pairs, by how much their difference may be off, (s,): by the larger of their own."""
+        return np.maximum.reduceat(self.rounding, self.start)
 
     @property
     def is_binary(self) -> bool:

@@ -21,15 +21,17 @@ class SignedRank:
     With q the mid-ranks of the sizes of the differences that are not 0, and T the sum of those of positive
     ones, T is at most, in distribution, a sum of q B with B independent and 1 with probability p =
     Gamma / (1 + Gamma) (Rosenbaum 2002, section 4.3.3): of mean p sum(q) and variance p (1 - p) sum(q^2).
-    What differs by no more than `rounding` is the same: 0.3 - 0.1 is 0.2, though not to the last digit.
+    What differs by no more than the `rounding` (s,) of its own pair is the same: 0.3 - 0.1 is 0.2, though not
+    to the last digit.
     """
 
     differences: Floats
-    rounding: float = 0.0
+    rounding: Floats | None = None
 
     def __post_init__(self) -> None:
-        d = self.differences
-        object.__setattr__(self, "differences", np.where(np.abs(d) <= self.rounding, 0.0, d))
+        if self.rounding is not None:
+            d = self.differences
+            object.__setattr__(self, "differences", np.where(np.abs(d) <= self.rounding, 0.0, d))
 
     @property
     def name(self) -> str:
@@ -44,10 +46,12 @@ class SignedRank:
 
     def p_value(self, gamma: float) -> float:
         """Give the chance of as large a sum of ranks, were gamma the odds that the treated is the larger."""
-        d = self.differences[self.differences != 0]
+        differ = self.differences != 0
+        d = self.differences[differ]
         if not len(d):
             return 1.0
-        ranks, p = _mid_ranks(np.abs(d), self.rounding), gamma / (1 + gamma)
+        rounding = np.zeros(len(d)) if self.rounding is None else self.rounding[differ]
+        ranks, p = _mid_ranks(np.abs(d), rounding), gamma / (1 + gamma)
         observed = float(ranks[d > 0].sum())
         if len(d) <= _FEW_PAIRS:
             return _exact_tail(ranks, observed, p)
@@ -71,7 +75,8 @@ class SignedRank:
         reach = max(abs(float(d[0])), abs(float(d[-1])))
         if reach == 0:
             return 0.0
-        ends = {"low": -2 * reach, "high": 2 * reach, "tolerance": 1e-13 * reach}
+        usual = float(np.median(np.abs(d[d != 0])))  # which one pair far out does not move
+        ends = {"low": -2 * reach, "high": 2 * reach, "tolerance": 1e-13 * usual}
         slack = 1e-9 * n  # the expected sum, a product, is off by its rounding
         first = crossing(lambda shift: above(shift) >= expected - slack, **ends)
         last = crossing(lambda shift: above(shift) > expected + slack, **ends)
@@ -87,10 +92,11 @@ def _nearest_mean(d: Floats, value: float) -> float:
     return float(means[np.abs(means - value).argmin()])
 
 
-def _mid_ranks(values: Floats, rounding: float) -> Floats:
-    """Rank values (n,) from 1, equal ones alike: by the mean of their places."""
+def _mid_ranks(values: Floats, rounding: Floats) -> Floats:
+    """Rank values (n,) from 1, equal ones alike: by the mean of their places; each may be off by so much."""
     order = np.argsort(values)
-    starts = np.concatenate([[True], np.diff(values[order]) > rounding])
+    off = rounding[order]
+    starts = np.concatenate([[True], np.diff(values[order]) > np.maximum(off[1:], off[:-1])])
     count = np.diff(np.append(np.flatnonzero(starts), len(values)))
     ranks = np.empty(len(values))
     ranks[order] = np.repeat(np.cumsum(count) - (count - 1) / 2, count)

@@ -21,7 +21,7 @@ _NO_PART = 1e-6  # of a standard deviation, that a column adds to a sum it is no
 def collinear(rows: CheckedRows) -> Iterator[Finding]:
     """Find columns of numbers that are sums of others, up to units and a constant."""
     names = [name for name, column in rows.columns.items() if not is_categorical(column)]
-    places = np.arange(len(rows.index))[:: -(-len(rows.index) // _FIRST_ROWS)]
+    places = np.arange(len(rows.index))[:: max(1, -(-len(rows.index) // _FIRST_ROWS))]
     kept: list[str] = []
     basis = np.zeros((len(places), 0))
     for name in names:

@@ -61,6 +61,18 @@ class Check(Shown):
         Of the table; of its rows that are treated, -1 where that cannot be told.
     columns : tuple of str
         Which covariates were looked at.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> found = ps.check(users, treatment="opt_in_agent_mode", outcome="task_completed")
+    >>> found.ok
+    True
+    >>> found.table[["severity", "column"]].head(3)
+      severity          column
+    0  warning        cost_usd
+    1     note  treatment_week
     """
 
     table: pd.DataFrame

@@ -35,7 +35,11 @@ from propensity.matching.nearest import find_neighbors
 from propensity.matching.rows_to_match import read_rows_to_match
 from propensity.matching.subclasses import Subclasses
 from propensity.matching.subclassify import subclassified
-from propensity.outcomes.cross_fitted import CrossFittedEffects, cross_fitted_effects
+from propensity.outcomes.cross_fitted import (
+    CrossFittedEffects,
+    cross_fitted_effects,
+    warn_of_cross_fitted_terms,
+)
 from propensity.outcomes.models import (
     AdjustedEffects,
     Roles,
@@ -48,7 +52,7 @@ from propensity.outcomes.split_scores import scores_in_study, split_of_fitted
 from propensity.scores.choice import LOGISTIC, ScoreChoice
 from propensity.scores.cross_fitted import CrossFittedScores
 from propensity.scores.flexible import Asked
-from propensity.scores.learners import ScoreWord
+from propensity.scores.learners import ScoreWord, own_learner
 from propensity.scores.logistic import named_model
 from propensity.scores.model import ModelScores
 from propensity.scores.scored import FittedScores, Scored, warn_of_left_out
@@ -86,6 +90,7 @@ class Comparison:
     _balanced: list[BalancedSample] = field(default_factory=list)
     _matched: dict[str, Matches | Subclasses] = field(default_factory=dict)
     _effects_on: dict[str, EffectOn] = field(default_factory=dict)
+    _split: list[AIPW] = field(default_factory=list)
     _cross_fitted: dict[tuple[ScoreChoice, str, bool], CrossFittedScores] = field(default_factory=dict)
 
     def _fit(self, score_model: ScoreWord) -> FittedScores | InvalidInputError:
@@ -131,6 +136,10 @@ class Comparison:
         columns = dict.fromkeys(column for adjusted in self._adjusted for column in adjusted.left_out)
         if self._adjusted:
             warn_of_outcome_terms(self.study, columns, told)
+        elif told is None and not self._balanced:
+            for spec in self._split[:1]:  # of the same terms, which are told once
+                models = own_learner(spec.score_model, self.penalty), own_learner(spec.outcome_model)
+                warn_of_cross_fitted_terms(self.study, *models)
         known = {name.replace("[T.", "[") for name in told or ()}
         left_out = dict.fromkeys(name for balanced in self._balanced for name in balanced.dropped)
         warn_of_left_out([name for name in left_out if name not in known])
@@ -186,6 +195,7 @@ class Comparison:
                 return partial(balanced.effect, contrast=contrast)
             case AIPW() if estimator.is_cross_fitted:
                 columns = self.measured.metrics.columns
+                self._split.append(estimator)
                 split = split_of_fitted(study, columns, estimator, self.cross_fitted(estimator))
                 return cross_fitted_effects(study, split, estimator, contrast)
             case AIPW() | IPWRA() | RegressionAdjustment():

@@ -86,6 +86,20 @@ class Design(Shown):
         these are (`more_users`).
     effect : float or None
     power, level : float
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier"]
+    >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+    >>> found = ps.design(users, treatment=treatment, scores=model, std_dev=0.5, effect=0.05)
+    >>> found.table["smallest_effect"].round(2)
+    estimand
+    ATE    0.08
+    ATT    0.08
+    ATO    0.08
+    Name: smallest_effect, dtype: float64
     """
 
     table: pd.DataFrame

@@ -18,6 +18,7 @@ from propensity.effects.subclass_specification import AnyMatching
 from propensity.errors import FailedEstimatorWarning, InvalidInputError
 from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
+from propensity.frames.checks import Floats
 from propensity.frames.columns import outcome_names
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates
@@ -158,7 +159,7 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     """
     check_estimators(estimators, penalty)
     checks.confidence_level(level)
-    checks.choice("contrast", contrast, get_args(Contrast))
+    contrast = checks.word("contrast", contrast, get_args(Contrast))
     for estimator in estimators:
         if isinstance(estimator, AnyMatching):
             _require_supported(estimator, cluster)
@@ -248,21 +249,42 @@ def _compared(
     """Look at what is to be measured and in which groups, and put estimators on these rows."""
     measured = metrics.measured(study.sample)
     beside = () if by is None else (groups_of(measured, by).codes,)
-    study = replace(study, sample=measured.sample, beside=beside)
+    study = replace(study, sample=measured.sample, beside=(*study.beside, *beside))
     return Comparison(df, study, roles, penalty, contrast, measured)
 
 
 def effect_by(
-    estimator: Estimator, df: AnyFrame, roles: Roles, outcome: str, penalty: float, *, silent: bool = False
+    estimator: Estimator,
+    df: AnyFrame,
+    roles: Roles,
+    outcome: str,
+    penalty: float,
+    *,
+    silent: bool = False,
+    beside: Sequence[Floats] = (),
 ) -> Effect:
-    """Estimate an effect in one way, as `estimate` does; `silent` where others have told of the models."""
-    study = read_study(df, roles, takes_missing=_takes_missing([estimator]))
+    """Estimate an effect in one way, as `estimate` does.
+
+    Parameters
+    ----------
+    silent : bool, default False
+        Whether others have told of the models.
+    beside : sequence of ndarray (n,)
+        What rows hold that its models do not see, and tells them apart where they are dealt to folds.
+    """
+    study = replace(read_study(df, roles, takes_missing=_takes_missing([estimator])), beside=tuple(beside))
     comparison = _compared(df, study, roles, Metrics(outcome), penalty, "difference")
     effect = comparison.effect(estimator)
     if not silent:
         comparison.warn_of_models()
         warn_once(effect.cautions, comparison.separations)
     return effect
+
+
+def terms_of(estimator: Estimator, df: AnyFrame, roles: Roles) -> tuple[Floats, ...]:
+    """Give the terms (n,) that the models of an estimator see."""
+    study = read_study(df, roles, takes_missing=_takes_missing([estimator]))
+    return (*study.score.x.T, *study.outcome_x.T)
 
 
 def _takes_missing(estimators: Sequence[Estimator]) -> tuple[bool, bool]:

@@ -49,6 +49,22 @@ class Estimates(LikeItsTable, Shown):
         What was measured.
     level : float
         Coverage of the intervals.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+    >>> covariates = ["engagement_tier", "query_confidence"]
+    >>> estimates = ps.estimate(users, **roles, covariates=covariates)
+    >>> print(f"{estimates['AIPW ATE'].estimate:.3f}")
+    0.137
+    >>> estimates.table["estimate"].round(2).head(3)
+    estimator
+    naive gap    0.23
+    IPW ATE      0.14
+    AIPW ATE     0.14
+    Name: estimate, dtype: float64
     """
 
     table: pd.DataFrame
@@ -86,7 +102,7 @@ class Estimates(LikeItsTable, Shown):
     @property
     def contrast(self) -> Contrast:
         """What the estimates are."""
-        return next(iter(self.effects.values())).contrast
+        return next((effect.contrast for effect in self.effects.values()), "difference")
 
     @property
     def notes(self) -> dict[str, str]:
@@ -113,6 +129,16 @@ class Estimates(LikeItsTable, Shown):
         ------
         InvalidInputError
             The means have no such contrast.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+        >>> covariates = ["engagement_tier", "query_confidence"]
+        >>> estimates = ps.estimate(users, **roles, covariates=covariates)
+        >>> print(f"{estimates.contrast_as('percent')['IPW ATE'].estimate:.0f}%")
+        24%
         """
         effects = {label: effect.contrast_as(contrast) for label, effect in self.effects.items()}
         return Estimates.of(effects, self.failures, self.labels, self.outcome, self.level)
@@ -129,6 +155,19 @@ class Estimates(LikeItsTable, Shown):
         -------
         DataFrame
             As `table`.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+        >>> covariates = ["engagement_tier", "query_confidence"]
+        >>> estimates = ps.estimate(users, **roles, covariates=covariates)
+        >>> estimates.to_frame(level=0.9)["estimate"].round(2).head(2)
+        estimator
+        naive gap    0.23
+        IPW ATE      0.14
+        Name: estimate, dtype: float64
         """
         if level is None or level == self.level:
             return self.table
@@ -142,6 +181,18 @@ class Estimates(LikeItsTable, Shown):
         DataFrame
             `term` (with groups also `group`), `estimate`, `std_error`, `statistic`, `p_value`, `conf_low`,
             `conf_high`, as `Effect.tidy`.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+        >>> covariates = ["engagement_tier", "query_confidence"]
+        >>> estimates = ps.estimate(users, **roles, covariates=covariates)
+        >>> estimates.tidy()[["term", "estimate"]].round(2).head(2)
+                term  estimate
+        0  naive gap      0.23
+        1    IPW ATE      0.14
         """
         return tidied(self.table, self.contrast)
 
@@ -164,6 +215,22 @@ class EstimatesByOutcome(Shown, Mapping[str, Estimates]):
     ----------
     by_outcome : mapping of str to Estimates
         In the order asked for.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> roles = {"outcome": ["task_completed", "retained_7d"], "treatment": "opt_in_agent_mode"}
+    >>> estimates = ps.estimate(users, **roles, covariates=["engagement_tier"], estimators=[ps.AIPW("ATE")])
+    >>> estimates["retained_7d"].labels
+    ('naive gap', 'AIPW ATE')
+    >>> estimates.table["estimate"].round(2)
+    outcome         estimator
+    task_completed  naive gap    0.23
+                    AIPW ATE     0.14
+    retained_7d     naive gap    0.11
+                    AIPW ATE     0.03
+    Name: estimate, dtype: float64
     """
 
     by_outcome: Mapping[str, Estimates]
@@ -205,6 +272,21 @@ class EstimatesByOutcome(Shown, Mapping[str, Estimates]):
         Returns
         -------
         EstimatesByOutcome
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"outcome": ["task_completed", "retained_7d"], "treatment": "opt_in_agent_mode"}
+        >>> asked = {"covariates": ["engagement_tier"], "estimators": [ps.AIPW("ATE")]}
+        >>> estimates = ps.estimate(users, **roles, **asked)
+        >>> estimates.contrast_as("percent").table["estimate"].round(0)
+        outcome         estimator
+        task_completed  naive gap    43.0
+                        AIPW ATE     24.0
+        retained_7d     naive gap    18.0
+                        AIPW ATE      5.0
+        Name: estimate, dtype: float64
         """
         moved = {outcome: found.contrast_as(contrast) for outcome, found in self.by_outcome.items()}
         return replace(self, by_outcome=moved)
@@ -215,6 +297,20 @@ class EstimatesByOutcome(Shown, Mapping[str, Estimates]):
         Returns
         -------
         DataFrame
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"outcome": ["task_completed", "retained_7d"], "treatment": "opt_in_agent_mode"}
+        >>> asked = {"covariates": ["engagement_tier"], "estimators": [ps.AIPW("ATE")]}
+        >>> estimates = ps.estimate(users, **roles, **asked)
+        >>> estimates.tidy()[["outcome", "term", "estimate"]].round(2)
+                  outcome       term  estimate
+        0  task_completed  naive gap      0.23
+        1  task_completed   AIPW ATE      0.14
+        2     retained_7d  naive gap      0.11
+        3     retained_7d   AIPW ATE      0.03
         """
         rows = {outcome: found.tidy() for outcome, found in self.by_outcome.items()}
         labelled = [table.assign(outcome=outcome) for outcome, table in rows.items()]

@@ -139,6 +139,15 @@ class Study:
         Returns
         -------
         Check
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
+        >>> study = ps.Study(users, outcome="task_completed", **roles)
+        >>> study.check().ok
+        True
         """
         cluster = self.cluster if isinstance(self.cluster, str) else None
         return self._once(
@@ -156,6 +165,15 @@ class Study:
         Returns
         -------
         Overlap
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
+        >>> study = ps.Study(users, outcome="task_completed", **roles)
+        >>> study.overlap().quantiles.index.tolist()
+        ['treated', 'control']
         """
         options = {"treatment": self.treatment, "scores": self.model, "by": by, **self._weighted}
         return self._once(f"overlap {by!r}", lambda: overlap(self.df, **options))
@@ -171,6 +189,15 @@ class Study:
         Returns
         -------
         Estimates, or EstimatesByOutcome for a list of outcomes
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
+        >>> study = ps.Study(users, outcome="task_completed", **roles)
+        >>> list(study.estimate([ps.IPW("ATE")]))
+        ['naive gap', 'IPW ATE']
         """
         given = self._usual_estimators if estimators is None else tuple(estimators)
         options: dict[str, Any] = {} if given is None else {"estimators": given}
@@ -217,6 +244,15 @@ class Study:
         Balance
             Of the sample as it is, and of those effects for the estimand that weigh rows: by the score, and
             exactly.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
+        >>> study = ps.Study(users, outcome="task_completed", **roles)
+        >>> study.balance().samples
+        ('unadjusted', 'IPW ATE', 'EB ATE')
         """
         weightings = {
             label: effect
@@ -238,6 +274,15 @@ class Study:
         -------
         GroupedEffects
             On the first of several outcomes.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
+        >>> study = ps.Study(users, outcome="task_completed", **roles)
+        >>> list(study.by("engagement_tier"))
+        ['heavy', 'light', 'medium']
         """
         options = {**self._design, **self._weighted, "cluster": self.cluster, "estimand": self.estimand}
         return self._once(
@@ -250,6 +295,15 @@ class Study:
         Returns
         -------
         EValue
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
+        >>> study = ps.Study(users, outcome="task_completed", **roles)
+        >>> study.sensitivity().point >= study.sensitivity().limit
+        True
         """
         return self._once("sensitivity", self.effect.e_value)
 
@@ -260,6 +314,15 @@ class Study:
         -------
         RobustnessValue
             Of the first of several outcomes: of a linear regression, and with clusters of AIPW.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
+        >>> study = ps.Study(users, outcome="task_completed", **roles)
+        >>> 0 < study.robustness().value < 1
+        True
         """
         options = {**self._design, **self._weighted, "outcome": self.outcomes[0]}
         if self.cluster is not None:  # of which least squares know nothing
@@ -274,6 +337,15 @@ class Study:
         DataFrame (4, 2)
             By assumption ("overlap", "balance", "agreement of estimators", "nothing hidden"): the `verdict`
             ("holds", "doubtful", "fails", "cannot be tested") and the `reason`.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
+        >>> study = ps.Study(users, outcome="task_completed", **roles)
+        >>> study.verdicts().loc["nothing hidden", "verdict"]
+        'cannot be tested'
         """
         with self._in_words():
             return verdicts_of(self)
@@ -287,6 +359,15 @@ class Study:
             The effect with its interval and lift beside the raw gap; overlap and balance; whether estimators
             agree; how strong a hidden confounder would have to be. Where an assumption fails, the first says
             so.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
+        >>> study = ps.Study(users, outcome="task_completed", **roles)
+        >>> study.summary().startswith("opt_in_agent_mode raised task_completed by")
+        True
         """
         return " ".join(self.sentences())
 
@@ -296,6 +377,15 @@ class Study:
         Returns
         -------
         tuple of str (4,)
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
+        >>> study = ps.Study(users, outcome="task_completed", **roles)
+        >>> len(study.sentences())
+        4
         """
         with self._in_words():
             return sentences_of(self)
@@ -317,6 +407,15 @@ class Study:
         -------
         dict
             It can be written as JSON; what has no value is None.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
+        >>> study = ps.Study(users, outcome="task_completed", **roles)
+        >>> study.to_dict()["question"]["n_rows"]
+        2000
         """
         with self._in_words():
             return facts_of(self, by)
@@ -332,6 +431,15 @@ class Study:
         Returns
         -------
         str
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
+        >>> study = ps.Study(users, outcome="task_completed", **roles)
+        >>> study.to_markdown().startswith("# opt")
+        True
         """
         return report_in_markdown(self.to_dict(by))
 
@@ -356,6 +464,18 @@ class Study:
             There is no jinja2: ``pip install "propensity[report]"``.
         OSError
             It cannot be written there.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
+        >>> study = ps.Study(users, outcome="task_completed", **roles)
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = study.report(f"{folder}/study.html")
+        ...     path.name
+        'study.html'
         """
         page = report_as_page(self.to_dict(by))
         place = Path(path)
@@ -378,6 +498,15 @@ class Study:
         -------
         BootstrapResult
             On the first of several outcomes.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
+        >>> study = ps.Study(users, outcome="task_completed", **roles)
+        >>> study.bootstrap(n_reps=10).replicates.shape
+        (10, 2)
         """
         given = tuple(estimators or (IPW(self.estimand), AIPW(self.estimand)))
         options = {**self._design, **self._weighted, "cluster": self.cluster, "n_reps": n_reps}

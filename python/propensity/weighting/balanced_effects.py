@@ -144,10 +144,13 @@ class BalancedWithEffects(WeightedResult):
 
         Notes
         -----
-        The standard error stacks the equations of the weights and those of the two means, and divides what
-        each row adds to it by 1 - h, h its leverage in the fit of its arm's weights: HC3 (MacKinnon and White
-        1985). Without that, and by a bootstrap that makes the weights anew, it is too small where terms are
-        many: with 59 terms at n = 1,000, 95% intervals covered 82% to 91% without, and 95% to 99% with it.
+        The standard error stacks the equations of the weights and those of the two means, and takes for what
+        each row adds to it what leaving the row out would do, in one step of Newton's from the weights as
+        they are: the residual of the weighted regression on the terms is divided by 1 - h, h the leverage of
+        the row in the fit of its arm's weights, which is HC3 (MacKinnon and White 1985). What a row says of
+        the means to be reached is not divided: one that has a term to itself (h = 1) has no residual.
+        Without that, and by a bootstrap that makes the weights anew, errors are too small where terms are
+        many: with 59 terms at n = 1,000, 95% intervals covered 86% to 92% without, and 96% to 98% with it.
 
         Examples
         --------
@@ -159,7 +162,7 @@ class BalancedWithEffects(WeightedResult):
         >>> print(f"{effect.estimate:.0f}%")
         16%
         """
-        checks.choice("contrast", contrast, get_args(Contrast))
+        contrast = checks.word("contrast", contrast, get_args(Contrast))
         clusters = None if cluster is None else self._clusters(cluster)
         if by is not None:
             require_one_way(clusters, ONE_WAY_BY_GROUP)

@@ -133,7 +133,6 @@ class BalancedRows:
             moved.influence_control / shares[1],
             self.clusters,
             means[0] - means[1],
-            moved.leverage,
         )
 
 

@@ -12,9 +12,9 @@ from propensity.balance.products import products_by_name
 from propensity.effects.arms import Means
 from propensity.effects.estimators import Balancing
 from propensity.effects.imbalance import BalanceTerms
-from propensity.effects.leverage import Leverage
 from propensity.errors import InfeasibleError
 from propensity.frames.checks import Bools, Floats
+from propensity.frames.products import centers, product
 from propensity.frames.terms import Recipe
 from propensity.results.read_only import ReadOnly
 from propensity.scores.scored import warn_of_left_out
@@ -44,8 +44,13 @@ class BalancedTerms(ReadOnly):
     looked_at: BalanceTerms
 
     @classmethod
-    def of(cls, x: Floats, recipe: Recipe, spec: Balancing) -> BalancedTerms:
-        """Take terms as they are, and those squares and products of them that are asked for."""
+    def of(cls, x: Floats, recipe: Recipe, spec: Balancing, sample_weight: Floats | None) -> BalancedTerms:
+        """Take terms as they are, and those squares and products of them that are asked for.
+
+        Terms are measured from their means over all rows before they are multiplied. Where balance is exact
+        it is that of any products of them, for the terms are balanced too; a penalty, which is for each
+        column, would take away from a product of the terms as they are just what is its own.
+        """
         looked_at = BalanceTerms.of_terms(x, recipe)
         recipe = replace(recipe, names=looked_at.names)
         squares, interactions = spec.moments == 2, spec.interactions
@@ -54,8 +59,9 @@ class BalancedTerms(ReadOnly):
             return cls(recipe.names, x, recipe.empty, looked_at)
         columns = np.empty((len(x), x.shape[1] + len(products)), order="F")
         columns[:, : x.shape[1]] = x
+        center = centers(x, sample_weight)
         for k, (one, other) in enumerate(products.values(), start=x.shape[1]):
-            np.multiply(x[:, one], x[:, other], out=columns[:, k])
+            columns[:, k] = product(x[:, one], x[:, other], center[one], center[other])
         return cls((*recipe.names, *products), columns, recipe.empty, looked_at)
 
     def fit(
@@ -116,7 +122,6 @@ class BalancedTerms(ReadOnly):
             found.influence_treated,
             found.influence_control,
             difference=found.estimate,
-            leverage=Leverage(found.leverage, "HC3"),
         )
 
 

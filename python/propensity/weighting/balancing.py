@@ -85,10 +85,11 @@ def fit_weights(
     sample_weight : None, str, Series or array (n,), default None
         How much of the population a row stands for (a survey weight). A row of weight 0 is not there.
     moments : {1, 2}, default 1
-        2 balances the square of every term that is not binary too, as ``age^2``.
+        2 balances the square of every term that is not binary too, as ``age^2``: of its distance from its
+        mean over all rows.
     interactions : bool, default False
         Whether to balance the products of any two terms too, as ``age:educ``, but for the levels of one
-        categorical.
+        categorical; each term is measured from its mean over all rows, as `balance` has it.
     n_threads : int or None, default None
         Threads; None takes one a core. The numbers do not depend on it.
 
@@ -160,7 +161,7 @@ def fit_weights(
     treated = frame.treated(treatment)
     weight = read_sample_weight(frame, sample_weight, treated)
     x, recipe = make_terms(frame, parsed, sample_weight=weight)
-    terms = BalancedTerms.of(x, recipe, spec)
+    terms = BalancedTerms.of(x, recipe, spec, weight)
     found = terms.fit(treated, weight, spec, n_threads)
     cautions = (
         *_cautions(found, terms, treated, weight, spec),
@@ -206,7 +207,7 @@ class BalancedSample:
         InfeasibleError
             There are none.
         """
-        terms = BalancedTerms.of(rows.x, rows.recipe, spec)
+        terms = BalancedTerms.of(rows.x, rows.recipe, spec, sample.sample_weight)
         return cls(sample, spec, terms, terms.fit(sample.treated, sample.sample_weight, spec))
 
     @property

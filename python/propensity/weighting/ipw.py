@@ -210,6 +210,7 @@ def ipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     cluster : None, str, Series or array (n,), or a list of two of these, default None
         Groups whose rows may vary together (workspaces, households); None for independent rows. Two where
         they cross, as in ``["user", "day"]``: rows of a user may vary together, and so may those of a day.
+        Folds of cross-fitted scores have to keep them whole: fit these with the same `cluster`.
     sample_weight : None, str, Series or array (n,), default None
         How much of the population a row stands for (a survey weight); that with which the model was fitted.
         Standard errors are of the rows that there are, whatever the weights' scale: counts of identical users
@@ -226,7 +227,7 @@ def ipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
         A score is 0 or 1.
     InvalidInputError
         A column is unknown or incomplete, the treatment is not 0/1, `scores` is of other rows than `df` or
-        of a model with other sample weights, or the means have no such contrast.
+        of a model with other sample weights, its folds cut clusters, or the means have no such contrast.
     TypeError
         The outcome is text.
 
@@ -274,7 +275,7 @@ def ipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     16.1%
     """
     spec = IPW(estimand, truncate=truncate)
-    checks.choice("contrast", contrast, get_args(Contrast))
+    contrast = checks.word("contrast", contrast, get_args(Contrast))
     require_groups(by, within=within)
     metrics = Metrics(outcome, per, winsorize)
     measured = metrics.measured(
@@ -327,10 +328,12 @@ def read_scored(sample: Sample, scores: object) -> Scored:
     Raises
     ------
     InvalidInputError
-        As for `read_scores`; the model was fitted with other sample weights or other covariates.
+        As for `read_scores`; the model was fitted with other sample weights or other covariates; models of
+        folds have seen others of a row's cluster.
     """
     e = read_scores(sample.frame, scores, sample.treated, sample.sample_weight)
     if isinstance(scores, CrossFittedScores):
+        scores.require_whole_clusters(sample.clusters)
         return scored_out_of_sample(sample, scores, e)
     if not isinstance(scores, PropensityModel):
         whose = _balanced_for(sample, e)

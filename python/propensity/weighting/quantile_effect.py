@@ -18,7 +18,7 @@ from propensity.frames.terms import Covariates
 from propensity.outcomes.models import Roles, read_study
 from propensity.resampling.options import Groups, ResamplingOptions
 from propensity.weighting.quantile_result import QuantileContrast, QuantileEffects
-from propensity.weighting.quantile_rows import QuantileRows
+from propensity.weighting.quantile_rows import QuantileRows, require_positive
 
 
 @columns_by_name
@@ -84,7 +84,8 @@ def quantile_effect(  # noqa: PLR0913 - each is a choice a user may have to make
     SmallSampleWarning
         An arm is worth fewer than 10 rows beyond a quantile, or more than 2% of it hold the very value.
     OverlapWarning, BalanceWarning
-        As for `ipw`; more than 5% of the replicates could not be estimated.
+        As for `ipw`; more than 5% of the replicates could not be estimated, among them those that have no
+        ratio, as a quantile of theirs is not positive.
 
     Notes
     -----
@@ -104,7 +105,7 @@ def quantile_effect(  # noqa: PLR0913 - each is a choice a user may have to make
     [0.5, 0.9]
     """
     asked = _quantiles(q)
-    checks.choice("contrast", contrast, get_args(QuantileContrast))
+    contrast = checks.word("contrast", contrast, get_args(QuantileContrast))
     checks.number("penalty", penalty, minimum=0.0)
     estimand = checks.estimand(estimand, get_args(WeightingEstimand))
     options = ResamplingOptions("multinomial", n_reps, seed, n_threads, progress)
@@ -119,11 +120,8 @@ def quantile_effect(  # noqa: PLR0913 - each is a choice a user may have to make
     groups.require_drawable("multinomial")
     work = QuantileRows.of(sample, fitted, outcome, asked, estimand)
     quantiles = work.quantiles
-    if contrast != "difference" and quantiles.min() <= 0:
-        raise InvalidInputError(
-            f"contrast {contrast!r}: a quantile is {quantiles.min():.4g}; take 'difference'"
-        )
-    replicates = work.replicated(groups, options)
+    require_positive(quantiles, contrast)
+    replicates, failures = work.replicated(groups, options, contrast)
     cautions = work.cautions()
     warn_once(cautions, [str(fitted.separation)])
     return QuantileEffects(
@@ -139,6 +137,7 @@ def quantile_effect(  # noqa: PLR0913 - each is a choice a user may have to make
         ),
         seed=options.seed,
         cautions=cautions,
+        first_failure=str(failures[0][1]) if failures else "",
     )
 
 

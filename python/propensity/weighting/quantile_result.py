@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -31,7 +32,8 @@ class QuantileEffects(Shown):
     quantiles : DataFrame (k, 2)
         By q, those of the "treated" and of the "control" arm, in units of the outcome.
     replicates : DataFrame (n_reps, 2 k)
-        The same of each replicate, columns by arm and q; NaN where one could not be estimated.
+        The same of each replicate, columns by arm and q; NaN where one could not be estimated, or has no such
+        contrast: a ratio of quantiles that are not positive.
     analytic_std_errors : Series (k,)
         Of the contrasts, by their influence and densities: a check of the bootstrap's; of the logarithm for
         ratios.
@@ -39,6 +41,8 @@ class QuantileEffects(Shown):
         With which the same replicates come again.
     cautions : tuple of Warning
         Why an interval may not be what it promises.
+    first_failure : str
+        Why the first of the replicates that failed could not be estimated; empty where none did.
 
     Examples
     --------
@@ -62,6 +66,7 @@ class QuantileEffects(Shown):
     analytic_std_errors: pd.Series[float]
     seed: int
     cautions: tuple[Warning, ...]
+    first_failure: str = ""
 
     @property
     def n_failed(self) -> int:
@@ -108,7 +113,7 @@ class QuantileEffects(Shown):
             error = "log_std_error"
         columns = {
             "estimate": _reported(_gaps(treated, control, self.contrast), self.contrast),
-            error: gaps.std(axis=0, ddof=1),
+            error: gaps.std(axis=0, ddof=1) if len(gaps) > 1 else math.nan,
             "conf_low": _reported(ends[0], self.contrast),
             "conf_high": _reported(ends[1], self.contrast),
             "quantile_treated": treated,
@@ -128,7 +133,10 @@ class QuantileEffects(Shown):
             f"Intervals: percentiles of {n_reps:,} replicates, score refitted, seed {self.seed}",
         ]
         if self.n_failed:
-            lines.append(f"{self.n_failed:,} of {n_reps:,} replicates could not be estimated")
+            lines.append(
+                f"{self.n_failed:,} of {n_reps:,} replicates could not be estimated; the first: "
+                f"{self.first_failure}"
+            )
         lines.extend(f"Caution: {caution}" for caution in self.cautions)
         return "\n".join(lines)
 

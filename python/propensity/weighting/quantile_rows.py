@@ -12,7 +12,7 @@ from propensity.effects import inference
 from propensity.effects.cautions import count_cautions
 from propensity.effects.estimators import WeightingEstimand
 from propensity.effects.sample import Sample
-from propensity.errors import OverlapError, SmallSampleWarning
+from propensity.errors import InvalidInputError, OverlapError, SmallSampleWarning
 from propensity.frames.checks import Floats, Rows
 from propensity.frames.order import rows_by_content
 from propensity.resampling.failures import tell_of_failures
@@ -85,8 +85,10 @@ class QuantileRows:
         )
         return inference.std_error(found.influence_treated - found.influence_control, sample.clusters)
 
-    def replicated(self, groups: Groups, options: ResamplingOptions) -> pd.DataFrame:
-        """Draw rows, fit the score, and take the quantiles again, `n_reps` times."""
+    def replicated(
+        self, groups: Groups, options: ResamplingOptions, contrast: QuantileContrast
+    ) -> tuple[pd.DataFrame, list[tuple[int, InvalidInputError]]]:
+        """Draw rows, fit the score, and take the quantiles again, `n_reps` times; which failed, and why."""
         order = self._order()
         units = SamplingUnits.of(order, groups.cluster, groups.strata)
         values = np.full((options.n_reps, 2, len(self.q)), np.nan)
@@ -94,7 +96,9 @@ class QuantileRows:
         def estimate(replicate: int) -> float:
             numbers = np.random.SeedSequence(options.seed, spawn_key=(replicate,))
             drawn = units.draw(np.random.default_rng(numbers))
-            values[replicate] = self._again(np.bincount(drawn, minlength=len(self.outcome)))
+            found = self._again(np.bincount(drawn, minlength=len(self.outcome)))
+            require_positive(found, contrast)
+            values[replicate] = found
             return 0.0
 
         with options.bar() as report:
@@ -104,7 +108,8 @@ class QuantileRows:
         tell_of_failures(failures, options.n_reps)
         columns = pd.MultiIndex.from_product([["treated", "control"], self.q], names=["arm", "q"])
         index = pd.RangeIndex(options.n_reps, name="replicate")
-        return pd.DataFrame(values.reshape(options.n_reps, -1), index=index, columns=columns)
+        drawn = pd.DataFrame(values.reshape(options.n_reps, -1), index=index, columns=columns)
+        return drawn, sorted(failures, key=lambda failure: failure[0])
 
     def _order(self) -> Rows:
         """Give the rows that are there in the order of what they hold."""
@@ -150,6 +155,13 @@ class QuantileRows:
             *found,
             *count_cautions(sample.sample_weight, sample.frame.code_of("sample_weight")),
         )
+
+
+def require_positive(quantiles: Floats, contrast: QuantileContrast) -> None:
+    """Require quantiles (2, k) that have such a contrast: a ratio of those that are not positive is none."""
+    least = float(quantiles.min())
+    if contrast != "difference" and least <= 0:
+        raise InvalidInputError(f"contrast {contrast!r}: a quantile is {least:.4g}; take 'difference'")
 
 
 def _said_of_quantile(arm: str, q: float, beyond: float, tied: float) -> tuple[Warning, ...]:

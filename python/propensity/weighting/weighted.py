@@ -156,7 +156,7 @@ def weighted_effect(  # noqa: PLR0913 - each is a choice a user may have to make
     >>> effect.se_method
     'estimating equations of the two means; takes the weights as known'
     """
-    checks.choice("contrast", contrast, get_args(Contrast))
+    contrast = checks.word("contrast", contrast, get_args(Contrast))
     whose, metrics = _estimand(weights, estimand), Metrics(outcome, per, winsorize)
     measured = metrics.measured(
         read_sample(

@@ -18,6 +18,7 @@ from propensity.effects.sample import Sample
 from propensity.effects.separate_groups import effects_within
 from propensity.errors import CollinearityWarning, InvalidInputError, SeparationWarning
 from propensity.frames.checks import Rows
+from propensity.frames.design import Design
 from propensity.scores.choice import LOGISTIC
 from propensity.scores.learners import ScoreWord
 from propensity.scores.model import PropensityModel
@@ -56,8 +57,8 @@ def weighted_within(
         )
     sample, name = measured.sample, measured.only_outcome
     groups = groups_of(measured, by)
-    x, frame = scores.recipe.apply(sample.frame.native, sample.frame.plain, scores.sample_weight)
-    every = ScoreRows(frame.columns, x, scores.recipe, sample.treated, sample.sample_weight)
+    design, frame = scores.recipe.design(sample.frame.native, sample.frame.plain, scores.sample_weight)
+    every = ScoreRows(frame.columns, design, scores.recipe, sample.treated, sample.sample_weight)
 
     def effect_on(rows: Rows, hear: Hear) -> Effect:
         part = replace(measured, sample=taken(sample, rows))
@@ -101,7 +102,7 @@ def part_of(every: ScoreRows, rows: Rows) -> ScoreRows:
     return replace(
         every,
         columns={name: column.iloc[rows] for name, column in every.columns.items()},
-        x=np.asfortranarray(every.x[rows]),
+        design=Design(np.asfortranarray(every.x[rows])),
         treated=every.treated[rows],
         sample_weight=weight,
     )

@@ -6,10 +6,16 @@ use crate::kernels::ScoreEquations;
 use crate::moments::Moments;
 
 impl Product {
-    /// The product of the columns at two places of a design.
-    pub(super) fn of(design: &Covariates<'_>, [j, k]: [usize; 2], binary: bool) -> Self {
+    /// The product of the columns at two places of a design, which are measured from these centers.
+    pub(super) fn of(
+        design: &Covariates<'_>,
+        center: &[f64],
+        [j, k]: [usize; 2],
+        binary: bool,
+    ) -> Self {
         let scale = [j, k].map(|column| design.scale[column]);
-        let [a, b] = [design.center[j] / scale[0], design.center[k] / scale[1]];
+        let [a, b] =
+            [j, k].map(|column| (design.center[column] - center[column]) / design.scale[column]);
         Self { j, k, binary, shift: [a, b], scale: scale[0] * scale[1] }
     }
 

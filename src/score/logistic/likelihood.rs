@@ -51,11 +51,7 @@ impl<'a, 'x, U: Units> Likelihood<'a, 'x, U> {
     ) -> Result<Self> {
         let ridge = standardized_penalty(covariates, penalty);
         let [treated, control] = weights(units, sweep);
-        for (arm, weight) in [("treated", treated), ("control", control)] {
-            if !(weight > WEIGHTLESS * (treated + control)) {
-                return Err(Error::WeightlessArm { arm });
-            }
-        }
+        require_weight(treated, control)?;
         Ok(Self { covariates, units, ridge, sweep, total: treated + control, treated })
     }
 
@@ -269,8 +265,21 @@ impl<U: Units> Objective for Likelihood<'_, '_, U> {
     }
 }
 
+/// Require both arms to weigh something.
+///
+/// # Errors
+/// [`Error::WeightlessArm`].
+pub(super) fn require_weight(treated: f64, control: f64) -> Result<()> {
+    for (arm, weight) in [("treated", treated), ("control", control)] {
+        if !(weight > WEIGHTLESS * (treated + control)) {
+            return Err(Error::WeightlessArm { arm });
+        }
+    }
+    Ok(())
+}
+
 /// The sums of the weights of the treated and of the controls.
-fn weights<U: Units>(units: &U, sweep: Sweep) -> [f64; 2] {
+pub(super) fn weights<U: Units>(units: &U, sweep: Sweep) -> [f64; 2] {
     let chunk = |first: usize, last: usize| {
         (first..last).map(|unit| units.tally(unit)).fold([0.0, 0.0], |[treated, control], tally| {
             [treated + tally.treated, control + tally.control]

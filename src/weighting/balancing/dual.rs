@@ -169,7 +169,8 @@ impl Dual {
         change.iter_mut().zip(bent).for_each(|(change, bent)| *change = change.powi(2) * bent);
     }
 
-    /// How fast a row's weight rises with its linear predictor, from the spread.
+    /// How fast a row's weight rises with its linear predictor, from the spread; and what a share of that is with the
+    /// same sign.
     pub fn weight_slope(&self, treated: bool, spread: f64) -> f64 {
         self.role(treated).sign * spread
     }

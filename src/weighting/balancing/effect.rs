@@ -8,42 +8,55 @@
 //! ```
 //!
 //! over the sum of the arm's weights, where H = sum of q z z' + ridge and dw = g q is how fast a weight rises with its
-//! linear predictor. A fit follows its own rows the more, the fewer there are for each term: psi is too small by
-//! 1 - h there, h = q z' H^-1 z. Dividing by it is the HC3 of MacKinnon and White (1985) for the regression on the
-//! terms, arm by arm and with these weights, which has the same contrast.
+//! linear predictor. A fit follows its own rows the more, the fewer there are for each term. Without the row its
+//! coefficients move by e H^-1 z / (1 - h), h = q z' H^-1 z its leverage (Newton's step from here), and the sum over
+//! the arm that they act on lacks the row's own part:
+//!
+//! ```text
+//! psi_i = [own arm] w_i (y_i - m) + e_i (z_i'f - [own arm] g h_i (y_i - m)) / (1 - h_i),   f = H^-1 sum of dw (y - m) z
+//! ```
+//!
+//! It is the jackknife in one step, which HC3 is for a regression (MacKinnon and White 1985). For rows weighed by
+//! exp(eta) that stand for what they are besides (s c), with r = y - m - z'f the residual of the regression on the
+//! terms, arm by arm and with these weights, it is (q - s c) r / (1 - h) + s c (y - m): the residual alone is divided,
+//! so that a row which has a term to itself (h = 1, r = 0) adds what it adds to a plain mean.
 
 use ndarray::ArrayView2;
-use rayon::prelude::*;
 
 use super::BalancingSpec;
 use super::dual::Dual;
 use crate::checks;
-use crate::design::covariates::{CHUNK, Covariates};
+use crate::design::covariates::Covariates;
 use crate::error::{self, Error, Result};
 use crate::monitor::Monitor;
 use crate::outcome::origin::Measured;
 use crate::units::tally::Rows;
 use crate::weighting::influence::{ArmMeans, ScoreModel, by_row, center, sum_by_row};
 
-/// A row with more leverage tells its own fit alone, so that nothing is left of it to divide.
+/// A row with more leverage tells its own fit alone: of its residual rounding is left, which is divided by no less.
 const ALONE: f64 = 1.0 - 1e-6;
 
 /// A weighted contrast.
 #[derive(Debug, Clone)]
 pub struct BalancedEffect {
-    /// With the influence of each row divided by 1 - h (HC3).
+    /// With what leaving each row out would do (HC3).
     pub means: ArmMeans,
-    /// Without (HC0), as Stata and R's WeightIt have it.
+    /// With its influence alone (HC0), as Stata and R's WeightIt have it.
     pub std_error_hc0: f64,
-    /// The h of each row, at most just below 1.
-    pub leverage: Vec<f64>,
 }
 
 /// A fit of rows that are weighed.
 struct Fitted<'x> {
     dual: Dual,
     spread: Vec<f64>,
+    leverage: Vec<f64>,
     model: ScoreModel<'x>,
+}
+
+/// What each row adds to an arm's mean: by its influence, and by being there or not.
+struct Added {
+    influence: Vec<f64>,
+    left_out: Vec<f64>,
 }
 
 /// The effect on `outcome` of rows with these weights, which are those of [`super::fit_weights`] for `spec` and the
@@ -90,8 +103,9 @@ pub fn effect_of_rows(
         .map(|dual| Fitted::new(dual, weights, covariates, rows, spec.penalty))
         .collect::<Result<_>>()?;
     monitor.check()?;
-    let mut means =
-        ArmMeans { origin: measured.origin, above: [0.0; 2], influence: [vec![], vec![]] };
+    let nothing = || [vec![], vec![]];
+    let mut means = ArmMeans { origin: measured.origin, above: [0.0; 2], influence: nothing() };
+    let mut left_out = nothing();
     for arm in [false, true] {
         monitor.check()?;
         let own = |i: usize| if rows.treatment[i] == arm { weights[i] } else { 0.0 };
@@ -101,32 +115,25 @@ pub fn effect_of_rows(
         }
         let mean = sum_by_row(n, |i| own(i) * measured.values[i]) / weight;
         let beyond = |i: usize| measured.values[i] - mean;
-        let mut influence = match fits.iter().find(|fit| fit.dual.moves(arm)) {
-            Some(fit) => fit.influence(rows, beyond, arm),
-            None => vec![0.0; n],
-        };
+        let fit = fits.iter().find(|fit| fit.dual.moves(arm));
+        let through = fit.map(|fit| fit.added(rows, beyond, arm));
         let per_mean = n as f64 / weight;
-        let whole = influence.par_iter_mut().enumerate().with_min_len(CHUNK);
-        whole.for_each(|(i, psi)| *psi = (*psi + own(i) * beyond(i)) * per_mean);
-        center(&mut influence, rows.sample_weight);
+        let whole = |part: fn(&Added) -> &Vec<f64>| {
+            let through = through.as_ref().map(part);
+            let of_row = |i: usize| through.map_or(0.0, |added| added[i]) + own(i) * beyond(i);
+            let mut psi = by_row(n, |i| of_row(i) * per_mean);
+            center(&mut psi, rows.sample_weight);
+            psi
+        };
         means.above[usize::from(arm)] = mean;
-        means.influence[usize::from(arm)] = influence;
+        means.influence[usize::from(arm)] = whole(|added| &added.influence);
+        left_out[usize::from(arm)] = whole(|added| &added.left_out);
     }
     let std_error_hc0 = means.std_error();
     if !std_error_hc0.is_finite() {
         return Err(Error::Overflow);
     }
-    monitor.check()?;
-    let mut leverage = leverage(&fits, n);
-    for h in &mut leverage {
-        *h = h.min(ALONE);
-    }
-    for influence in &mut means.influence {
-        let corrected = influence.par_iter_mut().zip(&leverage).with_min_len(CHUNK);
-        corrected.for_each(|(psi, h)| *psi /= 1.0 - h);
-        center(influence, rows.sample_weight);
-    }
-    Ok(BalancedEffect { means, std_error_hc0, leverage })
+    Ok(BalancedEffect { means: ArmMeans { influence: left_out, ..means }, std_error_hc0 })
 }
 
 fn check(
@@ -167,32 +174,26 @@ impl<'x> Fitted<'x> {
         let residual = by_row(weights.len(), |i| of(i)[0]);
         let ridge = vec![ridge; covariates.n_columns()];
         let model = ScoreModel::of(covariates, residual, &spread, &ridge, rows.sample_weight)?;
-        Ok(Self { dual, spread, model })
+        Ok(Self { dual, leverage: model.leverage(&spread), spread, model })
     }
 
-    /// Each row's influence, through the weights of an arm, on the sum of these times `values` in it.
-    fn influence(
+    /// What each row adds, through the weights of an arm, to the sum of these times `values` in it.
+    fn added(
         &self,
         rows: &Rows<'_>,
         values: impl Fn(usize) -> f64 + Send + Sync,
         arm: bool,
-    ) -> Vec<f64> {
-        let slope = |i: usize| {
+    ) -> Added {
+        let n = self.spread.len();
+        let of_own = |i: usize, by: f64| {
             let is_own = rows.treatment[i] == arm;
-            let slope = || self.dual.weight_slope(arm, self.spread[i]);
-            if is_own { slope() * values(i) } else { 0.0 }
+            if is_own { self.dual.weight_slope(arm, by) * values(i) } else { 0.0 }
         };
-        self.model.influence(&by_row(self.spread.len(), slope))
+        let influence = self.model.influence(&by_row(n, |i| of_own(i, self.spread[i])));
+        let left_out = by_row(n, |i| {
+            let h = self.leverage[i].min(ALONE);
+            (influence[i] - self.model.residual()[i] * of_own(i, h)) / (1.0 - h)
+        });
+        Added { influence, left_out }
     }
-}
-
-/// The leverage of each row in the fit that weighs it.
-fn leverage(fits: &[Fitted<'_>], n: usize) -> Vec<f64> {
-    let mut own = fits.iter().map(|fit| fit.model.leverage(&fit.spread));
-    let mut total = own.next().unwrap_or_else(|| vec![0.0; n]);
-    for more in own {
-        let sums = total.par_iter_mut().zip(more).with_min_len(CHUNK);
-        sums.for_each(|(total, more)| *total += more);
-    }
-    total
 }

@@ -1,0 +1,42 @@
+"""Squares and products of terms, each term measured from its mean over all rows.
+
+The square of a column far from zero, an age or a year, says next to nothing that the column does not: their
+correlation is all but 1, and arms that agree in the one agree in the other however differently they are
+spread. That of its distance from the mean says how far rows are spread, and is the same from any origin.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from propensity.frames.checks import Floats
+
+_SMALL_PRODUCT = 200_000
+
+
+def center(column: Floats, sample_weight: Floats | None) -> float:
+    """Give the mean of a column (n,) over all rows by sample weight.
+
+    It is summed from a value that is there, so that the mean of a constant is that very constant, and its
+    products are zeros.
+    """
+    first = column[0 if sample_weight is None else int(np.argmax(sample_weight > 0))]
+    with np.errstate(all="ignore"):  # of columns whose products are out of range anyway
+        return float(first + np.average(column - first, weights=sample_weight))
+
+
+def centers(x: Floats, sample_weight: Floats | None) -> Floats:
+    """Give that of each column (n, d): (d,)."""
+    return np.array([center(column, sample_weight) for column in x.T])
+
+
+def product(one: Floats, other: Floats, center_one: float, center_other: float) -> Floats:
+    """Multiply two columns (n,), or one by itself, each measured from its center."""
+    return np.asarray((one - center_one) * (other - center_other))
+
+
+def sums_of_products(a: Floats, b: Floats) -> Floats:
+    """Give a @ b.T in pieces so small that a BLAS library wakes no threads, which costs many times these."""
+    width = max(64, _SMALL_PRODUCT // len(a) ** 2)
+    pieces = range(0, a.shape[1], width)
+    return np.asarray(sum(a[:, start : start + width] @ b[:, start : start + width].T for start in pieces))
