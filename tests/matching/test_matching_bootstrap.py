@@ -105,7 +105,7 @@ def test_clusters_and_strata_reach_the_draws(users):
 def test_summary_has_nothing_to_warn_of(users):
     matches = ps.match_nn(users, treatment="opted", scores=np.linspace(0.1, 0.9, len(users)))
     boot = matches.bootstrap(users["done"], seed=1, n_reps=50)
-    assert list(boot.summary()) == ["estimate", "std_error", "conf_low", "conf_high"]
+    assert list(boot.summary()) == ["estimate", "std_error", "conf_low", "conf_high", "end_error"]
     assert "Otsu and Rai 2017" in repr(boot)
 
 

@@ -93,7 +93,7 @@ def test_result_is_that_of_one_estimator(quarter):
     assert found.estimates.to_dict() == {label: effect.estimate}
     assert found.analytic_std_errors.to_dict() == {label: effect.std_error}
     assert (found.seed, found.penalty, found.n_failed.sum(), found.refitted) == (3, 0.5, 0, True)
-    assert list(found.summary()) == ["estimate", "std_error", "conf_low", "conf_high"]
+    assert list(found.summary()) == ["estimate", "std_error", "conf_low", "conf_high", "end_error"]
     assert "full matching ATE" in repr(found)
     # Efron's acceleration: a sixth of the skewness of the influence.
     influence = effect.influence

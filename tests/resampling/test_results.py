@@ -138,7 +138,7 @@ def test_summary_warns_of_nearest_neighbours_only():
     replicates = np.random.default_rng(0).normal(size=(10, 2))
     mixed = with_replicates(replicates, [ps.IPW("ATE"), ps.NearestNeighbors()]).summary()
     analytic = ["analytic_low", "analytic_high"]
-    assert list(mixed) == ["estimate", "std_error", "conf_low", "conf_high", *analytic, "note"]
+    assert list(mixed) == ["estimate", "std_error", "conf_low", "conf_high", "end_error", *analytic, "note"]
     assert mixed["note"].str.contains("not valid").tolist() == [False, True]
     weighting = with_replicates(replicates, [ps.IPW("ATE"), ps.IPW("ATT")]).summary()
     assert "note" not in weighting
@@ -228,3 +228,31 @@ def test_labels_tell_estimators_apart():
     assert ps.NearestNeighbors().label == "1-NN ATT"
     assert ps.NearestNeighbors("ATC", n_neighbors=4, caliper=0.25).label == "4-NN ATC (caliper 0.25)"
     assert ps.NearestNeighbors(on="logit").label == "1-NN ATT (logit)"
+
+
+# Enough replicates
+
+
+@pytest.mark.parametrize("kind", ["percentile", "basic", "normal", "bca"])
+def test_errors_of_ends_are_how_these_vary_over_bootstraps(kind):
+    """Of 200 bootstraps of 500 replicates, of a skewed law and of a normal one."""
+    found = []
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        replicates = np.column_stack([rng.exponential(size=500), rng.normal(1.0, size=500)])
+        boot = with_replicates(replicates, [ps.IPW("ATE"), ps.IPW("ATT")], acceleration=0.05)
+        found.append([boot.conf_int(kind=kind).to_numpy(), boot.end_errors(kind=kind).to_numpy()])
+    ends, errors = np.array(found).transpose(1, 0, 2, 3)
+    np.testing.assert_allclose(errors.mean(axis=0), ends.std(axis=0), rtol=0.2)
+
+
+def test_few_replicates_are_told():
+    replicates = np.random.default_rng(1).standard_t(2, size=(200, 1))
+    few = with_replicates(replicates, [ps.IPW("ATE")])
+    share = few.end_errors().max(axis=None) / np.ptp(few.conf_int().to_numpy())
+    needed = int(np.ceil(200 * (share / 0.05) ** 2 / 100) * 100)
+    assert f"uncertain by {share:.0%} of the width of its interval; take n_reps={needed}" in repr(few)
+    many = with_replicates(np.random.default_rng(1).normal(size=(2_000, 1)), [ps.IPW("ATE")])
+    assert "Few replicates" not in repr(many)
+    assert many.summary()["end_error"].item() == many.end_errors().max(axis=None)
+    assert with_replicates(replicates[:99], [ps.IPW("ATE")]).end_errors().isna().all(axis=None)

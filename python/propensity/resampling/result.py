@@ -15,8 +15,9 @@ from propensity.effects.estimators import Estimator, Regrouping
 from propensity.effects.matching_specification import NearestNeighbors
 from propensity.errors import IntervalWarning, InvalidInputError
 from propensity.frames import checks
-from propensity.frames.checks import Floats
+from propensity.frames.checks import Bools, Floats
 from propensity.resampling.analytic import Analytic
+from propensity.resampling.end_errors import TOLERATED, end_errors, replicates_needed
 from propensity.resampling.intervals import KINDS, Interval, IntervalKind, bootstrap_interval, studentized
 from propensity.resampling.options import Groups, Resampling, ResamplingOptions
 from propensity.results.show import Shown
@@ -195,15 +196,61 @@ class BootstrapResult(Shown):
         IPW ATT        0.06       0.16
         1-NN ATT       0.03       0.17
         """
+        kind = self._asked(level, kind)
+        return self._intervals(self._ends(level, kind), kind)
+
+    def end_errors(self, level: float = 0.95, kind: IntervalKind | None = None) -> pd.DataFrame:
+        """Say how far the ends of the intervals would be elsewhere with other replicates.
+
+        Parameters
+        ----------
+        level, kind : as for `conf_int`
+
+        Returns
+        -------
+        DataFrame (k, 2)
+            `conf_low`, `conf_high`: the standard errors of both ends that come of having drawn so many
+            replicates and no more, by label; NaN with fewer than 100, or where there is no such interval.
+
+        Notes
+        -----
+        By the jackknife over ten parts of the replicates. Four times as many halve them. How the ends vary
+        with the rows is what the interval itself says.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+        >>> boot = ps.bootstrap(users, **roles, covariates=["engagement_tier"], n_reps=400, seed=7)
+        >>> bool((boot.end_errors() < boot.end_errors(0.99)).all(axis=None))
+        True
+        """
+        kind = self._asked(level, kind)
+        errors = end_errors(
+            lambda kept: np.array(self._ends(level, kind, kept), dtype=np.float64), len(self.replicates)
+        )
+        return pd.DataFrame(errors, index=self.estimates.index, columns=["conf_low", "conf_high"])
+
+    def _asked(self, level: float, kind: IntervalKind | None) -> IntervalKind:
         checks.confidence_level(level)
         kind = self.usual_kind if kind is None else kind
         checks.choice("kind", kind, KINDS)
+        if kind == "studentized" and self.replicate_std_errors is None:
+            raise InvalidInputError(
+                "kind='studentized' needs a standard error for each replicate: bootstrap with "
+                "studentized=True"
+            )
+        return kind
+
+    def _ends(self, level: float, kind: IntervalKind, kept: Bools | slice = slice(None)) -> list[Interval]:
+        """Give the ends of all intervals, from some of the replicates."""
+        replicates = self.replicates.to_numpy()[kept]
         if kind == "studentized":
-            return self._studentized(level)
+            return self._studentized(level, replicates, kept)
         unknown = np.full(len(self.estimates), math.nan)
         acceleration = self.acceleration.to_numpy() if kind == "bca" else unknown
-        replicates = self.replicates.to_numpy()
-        ends = [
+        return [
             bootstrap_interval(
                 kind,
                 float(estimate),
@@ -213,26 +260,15 @@ class BootstrapResult(Shown):
             )
             for k, estimate in enumerate(self.estimates.to_numpy())
         ]
-        return self._intervals(ends, kind)
 
-    def _studentized(self, level: float) -> pd.DataFrame:
-        errors = self.replicate_std_errors
-        if errors is None:
-            raise InvalidInputError(
-                "kind='studentized' needs a standard error for each replicate: bootstrap with "
-                "studentized=True"
-            )
-        ends = [
-            studentized(
-                self.estimates.iloc[k],
-                self.analytic_std_errors.iloc[k],
-                self.replicates.iloc[:, k].to_numpy(),
-                errors.iloc[:, k].to_numpy(),
-                level,
-            )
+    def _studentized(self, level: float, replicates: Floats, kept: Bools | slice) -> list[Interval]:
+        assert self.replicate_std_errors is not None
+        errors = self.replicate_std_errors.to_numpy()[kept]
+        own = self.analytic_std_errors
+        return [
+            studentized(self.estimates.iloc[k], own.iloc[k], replicates[:, k], errors[:, k], level)
             for k in range(len(self.estimators))
         ]
-        return self._intervals(ends, "studentized")
 
     def _intervals(self, ends: list[Interval], kind: str) -> pd.DataFrame:
         """Name the intervals, and say of those that there are none of why, unless all replicates failed."""
@@ -275,8 +311,9 @@ class BootstrapResult(Shown):
 
         Returns
         -------
-        DataFrame (k, 4 or 7)
-            `estimate`, `std_error`, `conf_low`, `conf_high`, by label; with nearest neighbours matched again
+        DataFrame (k, 5 or 8)
+            `estimate`, `std_error`, `conf_low`, `conf_high` and `end_error`, the larger of the two of
+            `end_errors`, by label; with nearest neighbours matched again
             in every replicate also `analytic_low`, `analytic_high`, the intervals without resampling, and
             `note`, which warns of their bootstrap.
 
@@ -295,6 +332,7 @@ class BootstrapResult(Shown):
         1-NN ATT       0.10       0.04
         """
         table = pd.concat([self.estimates, self.std_errors, self.conf_int(level, kind)], axis="columns")
+        table["end_error"] = self.end_errors(level, kind).max(axis="columns")
         doubtful = [
             self.refitted and isinstance(estimator, NearestNeighbors) and estimator.max_uses != 1
             for estimator in self.estimators
@@ -305,6 +343,18 @@ class BootstrapResult(Shown):
             table["analytic_high"] = self.estimates + half_width
             table["note"] = [_NOT_VALID if flag else "" for flag in doubtful]
         return table
+
+    def _too_few(self) -> str:
+        """Say where an end of the usual intervals would be elsewhere with other replicates; else nothing."""
+        widths = np.ptp(np.array(self._ends(0.95, self.usual_kind), dtype=np.float64), axis=1)
+        shares = self.end_errors().max(axis="columns")[widths > 0] / widths[widths > 0]
+        if not (shares > TOLERATED).any():
+            return ""
+        n_reps = replicates_needed(float(shares.max()), len(self.replicates))
+        return (
+            f"\nFew replicates: an end of {shares.idxmax()} is uncertain by {shares.max():.0%} of the width "
+            f"of its interval; take n_reps={n_reps}"
+        )
 
     def _failures(self) -> str:
         failed = self.n_failed[self.n_failed > 0]
@@ -320,7 +370,8 @@ class BootstrapResult(Shown):
             self._failures(),
             f"seed {self.seed}; 95% {self.usual_kind} intervals",
         ]
-        return f"Bootstrap: {len(self.replicates):,} replicates, {', '.join(filter(None, facts))}"
+        words = f"Bootstrap: {len(self.replicates):,} replicates, {', '.join(filter(None, facts))}"
+        return words + self._too_few()
 
     def _table(self) -> pd.DataFrame:
         return self.summary()
