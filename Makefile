@@ -17,6 +17,10 @@ RUST_SOURCES := Cargo.toml Cargo.lock $(shell find src -name '*.rs')
 CLIPPY       := cargo clippy --locked --all-targets
 AS_ERRORS    := -- --deny warnings
 
+# What is tested with the oldest versions: all that reads tables and gives numbers; pictures are the newest's.
+OLDEST := tests/frames tests/scores tests/weighting tests/matching tests/outcomes tests/effects tests/balance \
+    tests/overlap tests/resampling tests/sensitivity tests/selection tests/study tests/calls
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -83,6 +87,19 @@ notebooks: build ## Run the notebooks and pages of examples again, and keep thei
 	$(BIN)/python tests/docs/test_notebooks.py
 	PYTHONPATH=tests $(BIN)/python tests/docs/test_when_balance_fails.py
 
+.PHONY: docs
+docs: build $(VENV)/.docs-tools ## Build the site into docs/_build/html; warnings and links that lead nowhere are errors
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	$(BIN)/python docs/links.py docs/_build/html
+
+.PHONY: test-oldest
+test-oldest: ## Test the package with the oldest versions of numpy, pandas and the others that it allows (.venv-oldest)
+	test -x .venv-oldest/bin/python || $(PYTHON) -m venv .venv-oldest
+	.venv-oldest/bin/python -m pip install --upgrade 'pip>=25.1'
+	.venv-oldest/bin/python .ci/oldest.py > .venv-oldest/oldest.txt
+	.venv-oldest/bin/python -m pip install --group test --constraint .venv-oldest/oldest.txt .
+	.venv-oldest/bin/python -m pytest -o addopts='-ra --strict-config --strict-markers' $(OLDEST)
+
 .PHONY: bench
 bench: build ## Time the kernels, and whole jobs against what people use today, into docs/performance.md
 	cargo bench --locked --bench kernels
@@ -100,7 +117,7 @@ build: $(VENV)/.built ## Build the Rust core into the virtual environment
 .PHONY: clean
 clean: ## Remove what was built, the virtual environment included
 	cargo clean
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis propensity-tutorial
+	rm -rf $(VENV) .venv-oldest build dist docs/_build docs/gallery docs/notebooks docs/reference .mypy_cache .pytest_cache .ruff_cache .hypothesis propensity-tutorial
 	find python tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 	rm -f python/propensity/core*.so
 
@@ -113,6 +130,10 @@ $(BIN)/python:
 $(VENV)/.tools: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --upgrade 'pip>=25.1'
 	$(BIN)/python -m pip install --group dev
+	touch $@
+
+$(VENV)/.docs-tools: $(VENV)/.tools
+	$(BIN)/python -m pip install --group docs
 	touch $@
 
 $(VENV)/.built: $(RUST_SOURCES) $(VENV)/.tools

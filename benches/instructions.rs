@@ -13,14 +13,17 @@ use propensity::design::covariates::Covariates;
 use propensity::matching::{self, Focal, MatchedRows, NearestSpec, Quantity};
 use propensity::monitor::Monitor;
 use propensity::outcome::adjustment::{AdjustmentSpec, Method};
-use propensity::outcome::model::OutcomeModel;
+use propensity::outcome::kinds::OutcomeModel;
 use propensity::pipeline::{Data, Estimator, Pipeline};
 use propensity::resampling::bootstrap::BootstrapSpec;
 use propensity::resampling::resample::{Resample, Scheme};
 use propensity::resampling::stream::Stream;
-use propensity::score::logistic::{self, LogisticSpec};
+use propensity::score::links::Link;
+use propensity::score::logistic;
+use propensity::score::spec::PropensitySpec;
 use propensity::units::cells::Cells;
 use propensity::weighting::estimand::Estimand;
+use propensity::weighting::influence::ScoreFit;
 use propensity::weighting::ipw::{IpwData, IpwSpec, ipw};
 use rayon::ThreadPoolBuilder;
 
@@ -29,8 +32,13 @@ use worlds::World;
 /// Enough rows for several blocks of each kernel, few enough to count in a second.
 const N: usize = 20_000;
 
-const NEAREST: NearestSpec =
-    NearestSpec { focal: Focal::Treated, n_neighbors: 1, caliper: None, quantity: Quantity::Score };
+const NEAREST: NearestSpec = NearestSpec {
+    focal: Focal::Treated,
+    n_neighbors: 1,
+    caliper: None,
+    quantity: Quantity::Score,
+    variance_neighbors: 1,
+};
 
 const KERNELS: [(&str, fn()); 15] = [
     ("logistic_fit", logistic_fit),
@@ -77,7 +85,7 @@ fn logistic_fit_wide() {
 }
 
 fn fit(world: &World) {
-    let (spec, monitor) = (LogisticSpec::default(), Monitor::default());
+    let (spec, monitor) = (PropensitySpec::default(), Monitor::default());
     counted(|| logistic::fit(world.x.view(), &world.treatment, None, &spec, &monitor).unwrap());
 }
 
@@ -86,7 +94,14 @@ fn ipw_influence() {
     let covariates = Covariates::standardized(x.view()).unwrap();
     let data =
         IpwData { outcome: &outcome, treatment: &treatment, scores: &scores, sample_weight: None };
-    counted(|| ipw(&data, IpwSpec::of(Estimand::Ate), Some((&covariates, 0.0))).unwrap());
+    counted(|| {
+        ipw(
+            &data,
+            IpwSpec::of(Estimand::Ate),
+            Some(ScoreFit { covariates: &covariates, penalty: 0.0, link: Link::Logit }),
+        )
+        .unwrap()
+    });
 }
 
 fn match_nearest() {
@@ -179,7 +194,7 @@ fn replicates(world: &World, estimators: &[Estimator]) {
         outcome_columns,
         balanced_columns: &[],
     };
-    let (spec, monitor) = (LogisticSpec::default(), Monitor::default());
+    let (spec, monitor) = (PropensitySpec::default(), Monitor::default());
     let pipeline = Pipeline::new(data, estimators, spec, &monitor).unwrap();
     let resample = Resample::new(Scheme::Multinomial, world.x.nrows(), None, None).unwrap();
     let spec = BootstrapSpec { n_reps: 5, seed: 7 };

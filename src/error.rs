@@ -47,8 +47,8 @@ pub enum Error {
     /// Rows whose outcome in an arm its own rows do not tell: they lie outside the space that these span, in these
     /// columns of the outcome model's.
     Outside { arm: &'static str, columns: Vec<usize>, rows: Vec<usize> },
-    /// An outcome that is always 0, or always 1, in an arm, where a logistic model has no maximum.
-    NoEvents { arm: &'static str, always: u8 },
+    /// An outcome that is always 0, or always 1, in an arm, where such a model has no maximum.
+    NoEvents { arm: &'static str, always: u8, model: &'static str },
     /// Rows that every tree of a forest has seen, and how many trees would leave each of them out, if any do.
     InEveryBag { rows: Vec<usize>, n_trees: usize, enough: Option<usize> },
     /// Sums over the rows that are not numbers any more.
@@ -219,9 +219,9 @@ impl fmt::Display for Error {
                 write!(f, "none of the {n_reps} replicates could be estimated; the first: {first}")
             }
             Self::Outside { arm, columns, rows } => outside(f, arm, columns, rows),
-            Self::NoEvents { arm, always } => write!(
+            Self::NoEvents { arm, always, model } => write!(
                 f,
-                "outcome: {always} for all {arm} rows, where a logistic outcome model has no maximum; take \
+                "outcome: {always} for all {arm} rows, where a {model} outcome model has no maximum; take \
                  outcome_model=\"linear\""
             ),
             Self::InEveryBag { rows, n_trees, enough } => in_every_bag(f, rows, *n_trees, *enough),

@@ -3,6 +3,9 @@
 /// A column of a Gram matrix is collinear with earlier ones when they explain all but this share of it.
 pub const RANK_TOLERANCE: f64 = 1e-11;
 
+/// Rows from this length on are worth summing up side by side.
+const LONG: usize = 64;
+
 /// A matrix with an entry that is not a finite number, which says nothing of what is collinear.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotFinite;
@@ -56,6 +59,12 @@ impl Cholesky {
         &self.aliased
     }
 
+    /// What the earlier columns leave of a column's diagonal; zero where it was left out.
+    #[must_use]
+    pub fn pivot(&self, column: usize) -> f64 {
+        self.lower[column * self.size + column].powi(2)
+    }
+
     /// What an aliased column is made of: coefficients on it (1) and on the earlier ones, so that their sum vanishes
     /// wherever the matrix was made.
     #[must_use]
@@ -76,12 +85,22 @@ impl Cholesky {
     pub fn solve(&self, rhs: &mut [f64]) {
         let (size, lower) = (self.size, &self.lower);
         for row in 0..size {
-            let known: f64 = (0..row).map(|k| lower[row * size + k] * rhs[k]).sum();
+            let own = &lower[row * size..row * size + row];
+            let known = if row < LONG { dot(own, &rhs[..row]) } else { long_dot(own, &rhs[..row]) };
             rhs[row] = self.divide(rhs[row] - known, row);
         }
+        if size < LONG {
+            for row in (0..size).rev() {
+                let known: f64 = (row + 1..size).map(|k| lower[k * size + row] * rhs[k]).sum();
+                rhs[row] = self.divide(rhs[row] - known, row);
+            }
+            return;
+        }
+        // The same row by row, as they lie in the memory.
         for row in (0..size).rev() {
-            let known: f64 = (row + 1..size).map(|k| lower[k * size + row] * rhs[k]).sum();
-            rhs[row] = self.divide(rhs[row] - known, row);
+            rhs[row] = self.divide(rhs[row], row);
+            let (earlier, own) = rhs.split_at_mut(row);
+            add(earlier, -own[0], &lower[row * size..row * size + row]);
         }
     }
 
@@ -100,10 +119,30 @@ impl Cholesky {
     /// The inverse of A, row-major; rows and columns of aliased entries are zero.
     #[must_use]
     pub fn inverse(&self) -> Vec<f64> {
+        if self.size >= LONG {
+            return self.inverse_by_its_factor();
+        }
         let mut inverse = vec![0.0; self.size * self.size];
         for (column, row) in inverse.chunks_exact_mut(self.size.max(1)).enumerate() {
             row[column] = 1.0;
             self.solve(row);
+        }
+        inverse
+    }
+
+    /// The same from the inverse of L, in sums of rows as they lie in the memory.
+    fn inverse_by_its_factor(&self) -> Vec<f64> {
+        let size = self.size;
+        let mut inverse = vec![0.0; size * size];
+        for own in self.inverse_factor() {
+            for (row, entry) in own.iter().enumerate() {
+                add(&mut inverse[row * size..=row * size + row], *entry, &own[..=row]);
+            }
+        }
+        for row in 0..size {
+            for column in row + 1..size {
+                inverse[row * size + column] = inverse[column * size + row];
+            }
         }
         inverse
     }
@@ -135,7 +174,7 @@ impl Cholesky {
     /// The first `length` entries of two rows of L, multiplied and summed.
     fn dot(&self, a: usize, b: usize, length: usize) -> f64 {
         let row = |r: usize| &self.lower[r * self.size..r * self.size + length];
-        row(a).iter().zip(row(b)).map(|(x, y)| x * y).sum()
+        if length < LONG { dot(row(a), row(b)) } else { long_dot(row(a), row(b)) }
     }
 }
 
@@ -186,6 +225,19 @@ fn rotate(matrix: &mut [f64], vectors: &mut [f64], size: usize, (p, q): (usize, 
         turn(vectors, p * size + k, q * size + k);
     }
     (matrix[p * size + q], matrix[q * size + p]) = (0.0, 0.0);
+}
+
+/// a'b, in sums that go side by side.
+fn long_dot(a: &[f64], b: &[f64]) -> f64 {
+    const ABREAST: usize = 32;
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<ABREAST>(), b.as_chunks::<ABREAST>());
+    let mut sums = [0.0; ABREAST];
+    for (a, b) in a.iter().zip(b) {
+        for lane in 0..ABREAST {
+            sums[lane] += a[lane] * b[lane];
+        }
+    }
+    sums.iter().sum::<f64>() + dot(a_rest, b_rest)
 }
 
 /// a'b.
@@ -281,6 +333,35 @@ mod tests {
                 let entry = |row: &[f64], k: usize| row.get(k).copied().unwrap_or(0.0);
                 let product: f64 = rows.iter().map(|row| entry(row, a) * entry(row, b)).sum();
                 assert!((product - inverse[3 * a + b]).abs() < 1e-14);
+            }
+        }
+    }
+
+    #[test]
+    fn large_systems_are_solved_and_inverted_as_small_ones() {
+        let size = 150;
+        let rows: Vec<Vec<f64>> = (0..size + 20)
+            .map(|row| (0..size).map(|k| ((row * (k + 3)) as f64 * 0.7).sin()).collect())
+            .collect();
+        let entry = |a: usize, b: usize| rows.iter().map(|row| row[a] * row[b]).sum::<f64>();
+        let mut matrix: Vec<f64> =
+            (0..size * size).map(|place| entry(place / size, place % size)).collect();
+        for k in 0..size {
+            matrix[k * size + k] += 1.0;
+        }
+        let mut skip = vec![false; size];
+        skip[70] = true;
+        let factor = Cholesky::factor(&matrix, size, 1e-11, &skip).unwrap();
+        let inverse = factor.inverse();
+        for column in [0, 3, 69, 70, 71, 149] {
+            let mut solved = vec![0.0; size];
+            solved[column] = 1.0;
+            factor.solve(&mut solved);
+            let times = |row: usize, x: &[f64]| dot(&matrix[row * size..(row + 1) * size], x);
+            for row in (0..size).filter(|row| *row != 70) {
+                let expected = f64::from(u8::from(row == column && column != 70));
+                assert!((times(row, &solved) - expected).abs() < 1e-10, "{row} {column}");
+                assert!((inverse[row * size + column] - solved[row]).abs() < 1e-12);
             }
         }
     }

@@ -2,5 +2,8 @@
 
 pub mod adjustment;
 pub mod doubly_robust;
+pub mod fit;
+pub mod kinds;
+mod log_link;
 pub mod model;
 pub mod origin;

@@ -4,6 +4,7 @@
 mod analytic;
 mod balanced;
 mod bounds;
+mod by_score;
 mod estimates;
 mod layout;
 mod order;
@@ -28,7 +29,8 @@ use crate::resampling::bootstrap::{self, BootstrapSpec, Replicate, Replicates};
 use crate::resampling::resample::{Resample, Scheme};
 use crate::resampling::stream::Stream;
 use crate::resampling::urn::Urn;
-use crate::score::logistic::{LogisticSpec, Refit, WarmStart};
+use crate::score::logistic::{Refit, WarmStart};
+use crate::score::spec::PropensitySpec;
 use crate::units::cells::Cells;
 use crate::units::tally::{Count, Outcomes, Whole};
 use crate::weighting::balancing::BalancingSpec;
@@ -101,7 +103,7 @@ pub struct Pipeline<'a, 'm> {
     /// Measured from a value among them: every estimate is a difference of means.
     outcome: Cow<'a, [f64]>,
     estimators: &'a [Estimator],
-    spec: LogisticSpec,
+    spec: PropensitySpec,
     monitor: &'m Monitor,
     /// Of the score model and of the outcome models, where there are such.
     score_design: Covariates<'a>,
@@ -145,7 +147,7 @@ impl<'a, 'm> Pipeline<'a, 'm> {
     pub fn new(
         data: Data<'a>,
         estimators: &'a [Estimator],
-        spec: LogisticSpec,
+        spec: PropensitySpec,
         monitor: &'m Monitor,
     ) -> Result<Self> {
         check(&data, estimators, &spec)?;
@@ -165,13 +167,14 @@ impl<'a, 'm> Pipeline<'a, 'm> {
         covariates: Covariates<'a>,
         cells: Option<Cells>,
         estimators: &'a [Estimator],
-        spec: LogisticSpec,
+        spec: PropensitySpec,
         monitor: &'m Monitor,
     ) -> Result<Self> {
         // 1. The designs.
         let [score_design, outcome_design] =
             designs(&data, &covariates, cells.as_ref(), estimators, spec.penalty)?;
-        let layout = cells.map_or(Layout::AsTheyCome, |cells| Layout::Cells { cells, urn: None });
+        let layout =
+            cells.map_or(Layout::AsTheyCome(None), |cells| Layout::Cells { cells, urn: None });
         let outcome_aliased = outcome_design.dropped().to_vec();
         let mut pipeline = Self {
             data,
@@ -272,12 +275,13 @@ impl<'a, 'm> Pipeline<'a, 'm> {
         statistic: &S,
         draw: impl Fn(Stream, &mut [W]) + Sync,
     ) -> Result<Replicates> {
-        let refitter = self.refitter::<W>()?;
+        let refitter = self.refitter::<W>(statistic.wants_scores())?;
         let most = refitter.at_a_time();
-        let fresh = || (vec![Drawn::new(self.n_counted()); most], S::Scratch::default());
+        let fresh =
+            || (vec![Drawn::new(self.n_counted()); most], Vec::new(), S::Scratch::default());
         let width = statistic.width();
         bootstrap::run_together(spec, width, most, self.monitor, fresh, |replicates, kept| {
-            let (drawn, scratch) = kept;
+            let (drawn, room, scratch) = kept;
             for (replicate, drawn) in replicates.iter().zip(&mut *drawn) {
                 draw(replicate.stream.clone(), &mut drawn.counts);
                 self.add_up(drawn);
@@ -285,7 +289,15 @@ impl<'a, 'm> Pipeline<'a, 'm> {
             let refits = refitter.refit(&mut drawn[..replicates.len()]);
             for ((replicate, drawn), refit) in replicates.iter_mut().zip(drawn).zip(refits) {
                 let Replicate { estimates, outcome, .. } = replicate;
+                // Those that have no scores take turns with one room for them.
+                let lacks_scores = drawn.lacks_scores;
+                if lacks_scores {
+                    std::mem::swap(&mut drawn.scores.values, room);
+                }
                 *outcome = statistic.of_drawn(drawn, refit, scratch, estimates);
+                if lacks_scores {
+                    std::mem::swap(&mut drawn.scores.values, room);
+                }
             }
         })
     }
@@ -313,6 +325,9 @@ trait Statistic: Sync {
     /// How many numbers it is.
     fn width(&self) -> usize;
 
+    /// Whether it looks at the scores of a replicate whose score was refitted.
+    fn wants_scores(&self) -> bool;
+
     /// Work it out on a replicate whose score was refitted, or is left to Newton's method; NaN stays where it fails.
     fn of_drawn<W: Count>(
         &self,
@@ -331,6 +346,10 @@ impl Statistic for Estimates<'_, '_, '_> {
 
     fn width(&self) -> usize {
         self.0.estimators.len()
+    }
+
+    fn wants_scores(&self) -> bool {
+        self.0.wants_scores()
     }
 
     fn of_drawn<W: Count>(

@@ -18,12 +18,12 @@ mod influence;
 mod instructions;
 mod ipw;
 mod lasso;
-mod logistic;
 mod match_spec;
 mod matching;
 mod matching_effect;
 mod needs;
 mod options;
+mod score;
 mod sensitivity;
 mod threads;
 mod words;
@@ -38,7 +38,7 @@ use pyo3::prelude::*;
 #[pymodule(name = "core", gil_used = true)]
 mod core {
     #[pymodule_export]
-    use super::adjustment::{AdjustedEstimate, adjust, require_inside};
+    use super::adjustment::{AdjustedEstimate, OutcomeFit, adjust, fit_outcome, require_inside};
     #[pymodule_export]
     use super::balance::{Balance, balance, product_smds, smd};
     #[pymodule_export]
@@ -65,11 +65,11 @@ mod core {
     #[pymodule_export]
     use super::lasso::{LassoFit, lasso};
     #[pymodule_export]
-    use super::logistic::{LogisticFit, fit_propensity};
-    #[pymodule_export]
     use super::matching::{Matches, match_nn};
     #[pymodule_export]
     use super::matching_effect::{MatchedEffect, matching_effect, outcome_variance};
+    #[pymodule_export]
+    use super::score::{PropensityFit, ScoreTerms, fit_propensity, score_terms};
 
     #[pymodule_export]
     use super::sensitivity::{SensitivityBounds, sensitivity_bounds};

@@ -1247,6 +1247,9 @@ OPTIONS: list[tuple[str, str, Any, Sequence[str]]] = [
     ("n_neighbors", "match", 10**30, ["with 60 control rows"]),
     ("n_neighbors", "match", N, ["120 with 60 control rows"]),
     ("n_neighbors", "matched effect", N, ["control"]),
+    ("variance_neighbors", "matched effect", 0, ["at least 1", "0"]),
+    ("variance_neighbors", "matched effect", 1.5, ["at least 1", "1.5"]),
+    ("variance_neighbors", "matched effect", N, ["smaller arm", "120"]),
     ("caliper", "match", 0, ["greater than 0", "0"]),
     ("caliper", "match", -0.5, ["greater than 0", "-0.5"]),
     ("caliper", "match", np.nan, ["greater than 0", "nan"]),
@@ -1275,7 +1278,7 @@ OPTIONS: list[tuple[str, str, Any, Sequence[str]]] = [
     ("seed", "bootstrap", "7", ["'7'"]),
     ("seed", "bootstrap", 2**70, [str(2**70)]),
     ("resampling", "bootstrap", "jackknife", ["'multinomial', 'poisson', 'bayesian'", "'jackknife'"]),
-    ("outcome_model", "regression", "probit", ["'linear', 'logistic'", "'probit'"]),
+    ("outcome_model", "regression", "probit", ["'linear', 'logistic', 'poisson', 'gamma'", "'probit'"]),
 ]
 
 
@@ -1960,9 +1963,9 @@ ASKED = {
         ({"winsorize": 0.4}, ["winsorize: 0.4 is no quantile of the upper end"]),
         ({"winsorize": (0.9, 0.1)}, ["winsorize: (0.9, 0.1) is no quantile"]),
         ({"winsorize": (0.1, 0.5, 0.9)}, ["winsorize: one quantile or two are needed, not 3"]),
-        ({"winsorize": "0.9"}, ["winsorize", "not '0.9'"]),
-        ({"winsorize": True}, ["winsorize", "not True"]),
-        ({"winsorize": np.nan}, ["winsorize", "not nan"]),
+        ({"winsorize": "0.9"}, ["winsorize: '0.9' is no quantile"]),
+        ({"winsorize": True}, ["winsorize: True is no quantile"]),
+        ({"winsorize": np.nan}, ["winsorize: nan is no quantile"]),
     ],
     "quantiles": [
         ({"q": 1.0}, ["q", "1.0"]),
@@ -2001,3 +2004,74 @@ for call in ("by", "per"):
     )
 
 WARNED_ALONGSIDE = SmallSampleWarning
+
+# What a newcomer gives for something else.
+
+for words, call, argument, says in [
+    ("boosting", "fit", "score_model", ["take score_model=ps.Boosting()"]),
+    ("XGBoost", "aipw", "score_model", ["take score_model=ps.Boosting()"]),
+    ("random_forest", "fit", "score_model", ["take score_model=ps.Forest()"]),
+    ("svm", "fit", "score_model", ["ps.Boosting(), ps.Forest() and any scikit-learn classifier"]),
+    ("gradient boosting", "aipw", "outcome_model", ["take outcome_model=ps.Boosting()"]),
+    ("rf", "aipw", "outcome_model", ["RandomForestRegressor() of scikit-learn, or ps.Boosting()"]),
+    ("ols", "aipw", "outcome_model", ["ps.Boosting() and any scikit-learn regressor"]),
+    ("boosting", "ipwra", "outcome_model", ["other models are for ps.aipw"]),
+    ("boosting", "regression", "outcome_model", ["other models are for ps.aipw"]),
+]:
+    invalid(
+        f"{argument}={words!r} of {call}",
+        call,
+        options={argument: words},
+        doors=FRAMES,
+        says=[f"{argument} must be one of", f"not {words!r}", *says],
+    )
+for kind, call, argument in [
+    (ps.Boosting, "fit", "score_model"),
+    (ps.Forest, "aipw", "score_model"),
+    (ps.Boosting, "aipw", "outcome_model"),
+]:
+    invalid(
+        f"the class {kind.__name__} as {argument} of {call}",
+        call,
+        options={argument: lambda _, kind=kind: kind},  # a class by itself would be called
+        doors=FRAMES,
+        says=[f"{kind.__name__} is a class; call it: {argument}=ps.{kind.__name__}()"],
+    )
+case(
+    "outcome divided by text",
+    "per",
+    options={"per": "tier"},
+    doors=FRAMES,
+    raises=TypeError,
+    says=["column 'tier': what an outcome is divided by (per=) must be numeric"],
+)
+invalid(
+    "outcome that is a ratio",
+    "ipw",
+    options={"outcome": "done/w"},
+    doors=FRAMES,
+    says=["a ratio of two columns is outcome='done', per='w'"],
+)
+for given in (True, "0.9", (0.1, None)):
+    invalid(
+        f"winsorize={given!r}",
+        "winsorized",
+        options={"winsorize": given},
+        doors=FRAMES,
+        says=[f"winsorize: {given!r} is no quantile of the upper end, as 0.99"],
+    )
+invalid(
+    "groups by an amount",
+    "by",
+    {"tier": lambda _: np.arange(N) / 7},
+    doors=FRAMES,
+    says=["column 'tier' has 120 different numbers", "cut it into classes, df", "tier_class"],
+)
+for call in ("smd", "weighted"):
+    invalid(
+        f"scores as weights of {call}",
+        call,
+        options={"weights": lambda c: pd.Series(c["e"], name="propensity")},
+        doors=("pandas",),
+        says=["weights: these are propensity scores", "weights=ps.balancing_weights(df, "],
+    )

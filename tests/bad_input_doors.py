@@ -67,8 +67,9 @@ def _table(function: Callable[..., Any], **roles: Any) -> Callable[..., Any]:
 
 def _matched_effect(df, **options):
     outcome = options.pop("outcome", df["done"])
+    of_effect = {name: options.pop(name) for name in ("variance_neighbors",) if name in options}
     matches = _with_roles(ps.match_nn, scores="e")(df, **options)
-    effect = matches.effect(outcome)
+    effect = matches.effect(outcome, **of_effect)
     return np.array([effect.estimate, effect.std_error, effect.ess_treated])
 
 

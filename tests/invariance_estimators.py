@@ -83,6 +83,7 @@ def of_effect(effect: ps.Effect, world: World) -> Answer:
         ("mean", "mean control"): effect.mean_control,
         ("spread", "of the outcome"): effect.outcome_std_dev,
         ("test", "p_value"): effect.p_value,
+        ("test", "fourth root of df"): effect.df**0.25,  # which is made of fourth powers of the influence
         ("test", "ess treated"): effect.ess_treated,
         ("test", "ess control"): effect.ess_control,
         ("weight", "weights"): by_user(effect.weights, world),
@@ -149,7 +150,8 @@ def of_scores(result: ps.CrossFittedScores, world: World) -> Answer:
     }
 
 
-def of_balance(table: pd.DataFrame, world: World) -> Answer:
+def of_balance(balance: ps.Balance, world: World) -> Answer:
+    table = balance.table
     kinds = {
         "smd": "smd",
         "variance_ratio": "variance_ratio",
@@ -286,6 +288,10 @@ def _adjusted_for_bias(matches: ps.Matches, world: World) -> Answer:
     return of_matched(matches, world, bias_adjust=world.columns(world.covariates))
 
 
+def _variance_from_three(matches: ps.Matches, world: World) -> Answer:
+    return of_matched(matches, world, variance_neighbors=3)
+
+
 def _bootstrap_of_matches(matches: ps.Matches, world: World) -> Answer:
     return of_bootstrap(matches.bootstrap(world.df["y"], n_reps=20, seed=1, progress=False), world)
 
@@ -415,7 +421,7 @@ def _weighted(world: World, estimand: str) -> ps.Effect:
     return ps.weighted_effect(world.df, outcome="y", weights=bounded, **world.roles(ps.weighted_effect))
 
 
-def _balance(world: World) -> pd.DataFrame:
+def _balance(world: World) -> ps.Balance:
     scores = model(world)
     weightings = {
         "weighted": ps.balancing_weights(world.df, scores=scores, **world.roles(ps.balancing_weights)),
@@ -444,6 +450,7 @@ ESTIMATORS = {
         effect("aipw cross-fitted", ps.aipw, ADJUSTING, n_folds=3),
         effect("aipw of a column", ps.aipw, ADJUSTING, scores="e"),
         effect("aipw boosted", ps.aipw, ADJUSTING, score_model=BOOSTING, outcome_model=BOOSTING, n_folds=3),
+        effect("aipw poisson", ps.aipw, ADJUSTING, outcome="yes", outcome_model="poisson"),
         effect("ipwra", ps.ipwra, ADJUSTING),
         effect("ipwra logistic", ps.ipwra, ADJUSTING, outcome="yes", outcome_model="logistic"),
         effect("regression_adjustment", ps.regression_adjustment, ADJUSTING),
@@ -455,6 +462,7 @@ ESTIMATORS = {
             outcome_model="logistic",
         ),
         nearest("1-NN", ALL),
+        nearest("1-NN variance from 3", ALL, read=_variance_from_three),
         nearest("1-NN of a column", ALL, scores="e"),
         nearest("3-NN", ALL, n_neighbors=3, on="logit"),
         nearest("1-NN caliper", ALL, caliper=0.2),

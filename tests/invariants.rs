@@ -6,7 +6,9 @@ use ndarray::Array2;
 use propensity::balance::{Denominator, smd};
 use propensity::matching::{Focal, NearestSpec, Quantity, nearest};
 use propensity::monitor::Monitor;
-use propensity::score::logistic::{LogisticFit, LogisticSpec, fit};
+use propensity::score::fitted::PropensityFit;
+use propensity::score::logistic::fit;
+use propensity::score::spec::PropensitySpec;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -31,7 +33,7 @@ fn scored() -> impl Strategy<Value = (Vec<f64>, Vec<bool>)> {
     })
 }
 
-fn penalized(x: &Array2<f64>, treatment: &[bool], weight: Option<&[f64]>) -> LogisticFit {
+fn penalized(x: &Array2<f64>, treatment: &[bool], weight: Option<&[f64]>) -> PropensityFit {
     // A penalty, so that there is an optimum whatever the data.
     penalized_by(0.5, x, treatment, weight)
 }
@@ -41,8 +43,8 @@ fn penalized_by(
     x: &Array2<f64>,
     treatment: &[bool],
     weight: Option<&[f64]>,
-) -> LogisticFit {
-    let spec = LogisticSpec { penalty, ..LogisticSpec::default() };
+) -> PropensityFit {
+    let spec = PropensitySpec { penalty, ..PropensitySpec::default() };
     fit(x.view(), treatment, weight, &spec, &Monitor::default()).unwrap()
 }
 
@@ -99,7 +101,7 @@ proptest! {
         (scores, treatment) in scored(), caliper in prop::option::of(0.05..2.0), n_neighbors in 1..3_usize,
     ) {
         let spec =
-            NearestSpec { focal: Focal::Treated, n_neighbors, caliper, quantity: Quantity::Score };
+            NearestSpec { focal: Focal::Treated, n_neighbors, caliper, quantity: Quantity::Score, variance_neighbors: 1 };
         let Ok(matches) = nearest(&scores, &treatment, &spec, &Monitor::default()) else {
             return Ok(()); // nobody within the caliper
         };

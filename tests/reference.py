@@ -211,13 +211,13 @@ def matching_effect(outcome, treatment, matches):
 # Standard errors of matching
 
 
-def same_score(quantity, members, row):
-    """The rows among `members` at row's score: its two nearest, ties included; itself is its nearest."""
+def same_score(quantity, members, row, n_others=1):
+    """The rows among `members` at row's score: its nearest, ties included; itself is its nearest."""
     distance = np.abs(quantity[members] - quantity[row])
-    return members[distance <= np.sort(distance)[1] + TIE_TOLERANCE]
+    return members[distance <= np.sort(distance)[n_others] + TIE_TOLERANCE]
 
 
-def matching_variance(outcome, treatment, quantity, matches):
+def matching_variance(outcome, treatment, quantity, matches, n_others=1):
     """Abadie and Imbens (2006, section 4), the scores known: ties count by their shares.
 
     ATE: mean of (tau_i - tau)^2 + s2_i (K^2 + 2 K - K'), over n. ATT: the first term over the treated, and
@@ -232,14 +232,16 @@ def matching_variance(outcome, treatment, quantity, matches):
             uses[donors] += 1 / len(donors)
             squares[donors] += 1 / len(donors) ** 2
             effects.append((outcome[row] - outcome[donors].mean()) * (1 if t[row] else -1))
-    own = [same_score(quantity, np.flatnonzero(t == t[row]), row) for row in range(len(t))]
+    own = [same_score(quantity, np.flatnonzero(t == t[row]), row, n_others) for row in range(len(t))]
     s2 = np.array([outcome[rows].var(ddof=1) for rows in own])
     sampling = s2 * (uses**2 + 2 * focal * uses - squares)
     spread = (np.array(effects) - np.mean(effects)) ** 2
     return (spread.sum() + sampling.sum()) / len(effects) ** 2
 
 
-def estimated_score_correction(x, outcome, treatment, e, matches, *, estimand, on="score", penalty=0.0):
+def estimated_score_correction(
+    x, outcome, treatment, e, matches, *, estimand, on="score", penalty=0.0, n_others=1
+):
     """What estimating the score adds to the variance (Abadie and Imbens 2016): d'Vd - c'Vc, row by row.
 
     c is theirs, f = e (1 - e) being the logit's density; a row's own outcome goes with its x and stays out of
@@ -254,7 +256,7 @@ def estimated_score_correction(x, outcome, treatment, e, matches, *, estimand, o
         f = score * (1 - score)
         m, cov = {}, {}
         for arm in (False, True):
-            rows = same_score(quantity, np.flatnonzero(t == arm), row)
+            rows = same_score(quantity, np.flatnonzero(t == arm), row, n_others)
             m[arm] = outcome[rows[rows != row]].mean()
             cov[arm] = (design[rows] - design[rows].mean(axis=0)).T @ outcome[rows] / (len(rows) - 1)
         gap = f * design[row] * (m[True] - m[False] - tau)

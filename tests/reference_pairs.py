@@ -185,15 +185,15 @@ def weights(n_rows, matched):
     return total
 
 
-def outcome_variance(outcome, treated, distance, exact=None):
-    """The variance of the outcomes of a row's two nearest of its arm (itself among them), ties included."""
+def outcome_variance(outcome, treated, distance, exact=None, n_others=1):
+    """The variance of the outcomes of a row and its nearest others of its arm, ties included."""
     exact = np.zeros(len(outcome)) if exact is None else exact
     found = []
     for row in range(len(outcome)):
         arm = np.flatnonzero(treated == treated[row])
         own = arm[exact[arm] == exact[row]]
         own = own if len(own) > 1 else arm
-        limit = np.sort(distance[row, own])[1] + 1e-12
+        limit = np.sort(distance[row, own])[: n_others + 1][-1] + 1e-12
         found.append(outcome[own[distance[row, own] <= limit]].var(ddof=1))
     return np.array(found)
 

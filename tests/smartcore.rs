@@ -6,9 +6,11 @@
 use ndarray::{Array2, Axis};
 use propensity::design::covariates::Covariates;
 use propensity::monitor::Monitor;
-use propensity::outcome::model::{ArmFit, ArmRows, OutcomeModel};
+use propensity::outcome::kinds::OutcomeModel;
+use propensity::outcome::model::{ArmFit, ArmRows};
 use propensity::resampling::stream::Stream;
-use propensity::score::logistic::{self, LogisticSpec};
+use propensity::score::logistic;
+use propensity::score::spec::PropensitySpec;
 use propensity::units::tally::Outcomes;
 use smartcore::linalg::basic::arrays::Array;
 use smartcore::linalg::basic::matrix::DenseMatrix;
@@ -51,7 +53,7 @@ fn dense(x: &Array2<f64>) -> DenseMatrix<f64> {
 fn newton_s_fit_is_smartcore_s_logistic_regression() {
     for (seed, penalty) in [(1, 0.0), (2, 0.0), (3, 2.0)] {
         let World { x, treatment, .. } = world(800, seed);
-        let spec = LogisticSpec { penalty, ..LogisticSpec::default() };
+        let spec = PropensitySpec { penalty, ..PropensitySpec::default() };
         let ours = logistic::fit(x.view(), &treatment, None, &spec, &Monitor::default()).unwrap();
         let labels: Vec<u32> = treatment.into_iter().map(u32::from).collect();
         let parameters = LogisticRegressionParameters::default().with_alpha(penalty);

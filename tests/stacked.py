@@ -9,6 +9,7 @@ Newton's method and differentiates by central differences, so that no derivative
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import norm
 
 from reference import expit, tilt
 
@@ -26,6 +27,7 @@ class Design:
     penalty: float = 0.0
     sample_weight: np.ndarray | None = None
     bounds: tuple[float, float] | None = None  # on the weights of the treated and of the controls, known
+    score_model: str = "logistic"
 
     @property
     def columns(self):
@@ -43,16 +45,28 @@ class Design:
         return {"ATE": np.ones(len(t)), "ATT": t, "ATC": 1 - t}[self.estimand]
 
 
+LINKS = {"logistic": expit, "probit": norm.cdf, "cloglog": lambda eta: -np.expm1(-np.exp(eta))}
+
+
 def _score_equations(design, beta):
+    """The derivative of the log-likelihood of each row, by differences where the link is not the logit."""
     columns, w = design.columns, design.weight
     strength = design.penalty * w[w > 0].mean()
     ridge = strength * np.concatenate([[0.0], beta[1:]]) / len(columns)
-    residual = design.treatment - expit(columns @ beta)
+    eta, t = columns @ beta, design.treatment
+    e = LINKS[design.score_model](eta)
+    residual = t - e
+    if design.score_model != "logistic":
+        rises = [LINKS[design.score_model](eta + step) for step in (1e-4, -1e-4, 2e-4, -2e-4)]
+        slope = (
+            8 * (rises[0] - rises[1]) - (rises[2] - rises[3])
+        ) / 12e-4  # off by the fourth power of the step
+        residual = residual * slope / (e * (1 - e))
     return (w * residual)[:, None] * columns - ridge
 
 
 def _arm_weights(design, beta):
-    e = expit(design.columns @ beta)
+    e = LINKS[design.score_model](design.columns @ beta)
     h = tilt(e, design.estimand)
     above = (np.inf, np.inf) if design.bounds is None else design.bounds
     return {True: np.minimum(h / e, above[0]), False: np.minimum(h / (1 - e), above[1])}
@@ -79,10 +93,11 @@ def adjustment_equations(design, theta, means):
         gamma = rest[place * d : (place + 1) * d]
         in_arm, w = (design.treatment == arm).astype(float), design.weight
         eta = design.columns @ gamma
-        m = expit(eta) if design.outcome_model == "logistic" else eta
+        m = {"linear": lambda eta: eta, "logistic": expit}.get(design.outcome_model, np.exp)(eta)
         residual = in_arm * (design.outcome - m)
         fitting = k[arm] if design.method == "ipwra" else 1.0
-        equations.append((w * fitting * residual)[:, None] * design.columns)
+        scale = 1 / m if design.outcome_model == "gamma" else 1.0  # the variance goes with the mean's square
+        equations.append((w * fitting * scale * residual)[:, None] * design.columns)
         augmentation = k[arm] * residual if design.method == "aipw" else 0.0
         moments.append(w * (design.target * (m - means[arm]) + augmentation))
     return np.column_stack(equations), np.column_stack(moments)
@@ -145,6 +160,11 @@ class GroupSolution:
         for place in range(g):
             slopes[place, 2 * place : 2 * place + 2] = rises[place] * [1, -1]
         return link(self.means[:, 0]) - link(self.means[:, 1]), slopes @ self.covariance @ slopes.T
+
+
+def solve_scores(design):
+    """Solve the equations of the score model alone: its coefficients, and their sandwich."""
+    return _solved(lambda beta: _score_equations(design, beta), design.columns.shape[1])
 
 
 def solve_groups(design, codes, clusters=None):

@@ -4,7 +4,7 @@ use propensity::pipeline::{Data, Estimator, Pipeline};
 use propensity::resampling::bootstrap::BootstrapSpec;
 use propensity::resampling::resample::{Resample, Scheme};
 use propensity::resampling::stream::Stream;
-use propensity::score::logistic::LogisticSpec;
+use propensity::score::spec::PropensitySpec;
 use propensity::weighting::estimand::Estimand;
 use propensity::weighting::ipw::IpwSpec;
 
@@ -57,7 +57,7 @@ pub fn replicates(criterion: &mut Criterion) {
         group.throughput(Throughput::Elements((n * N_REPS) as u64));
         group.bench_function(BenchmarkId::new(name, n), |bencher| {
             crate::on_one_thread(|| {
-                let spec = LogisticSpec::default();
+                let spec = PropensitySpec::default();
                 let pipeline = Pipeline::new(data, &estimators, spec, &monitor).unwrap();
                 let spec = BootstrapSpec { n_reps: N_REPS, seed: 7 };
                 bencher.iter(|| pipeline.bootstrap(&resample, &spec).unwrap());

@@ -1,6 +1,7 @@
 use criterion::{BenchmarkId, Criterion, Throughput};
 use propensity::monitor::Monitor;
-use propensity::score::logistic::{self, LogisticSpec};
+use propensity::score::logistic;
+use propensity::score::spec::PropensitySpec;
 
 use crate::worlds::World;
 
@@ -14,7 +15,7 @@ pub fn fit(criterion: &mut Criterion) {
         group.bench_function(BenchmarkId::new(format!("fit d={d}"), n), |bencher| {
             crate::on_one_thread(|| {
                 bencher.iter(|| {
-                    let (spec, monitor) = (LogisticSpec::default(), Monitor::default());
+                    let (spec, monitor) = (PropensitySpec::default(), Monitor::default());
                     logistic::fit(world.x.view(), &world.treatment, None, &spec, &monitor).unwrap()
                 });
             });

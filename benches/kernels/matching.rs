@@ -11,6 +11,7 @@ pub fn nearest(criterion: &mut Criterion) {
     for n in [10_000, 100_000, 1_000_000] {
         let world = World::continuous(n, 2);
         let spec = NearestSpec {
+            variance_neighbors: 1,
             focal: Focal::Treated,
             n_neighbors: 1,
             caliper: None,

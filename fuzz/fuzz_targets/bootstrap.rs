@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 use propensity::resampling::bootstrap::BootstrapSpec;
 use propensity::weighting::estimand::Estimand;
 use propensity::weighting::ipw::IpwSpec;
-use propensity::score::logistic::LogisticSpec;
+use propensity::score::spec::PropensitySpec;
 use propensity::matching::{Focal, NearestSpec, Quantity};
 use propensity::monitor::Monitor;
 use propensity::pipeline::{Data, Estimator, Pipeline};
@@ -26,6 +26,7 @@ fuzz_target!(|input: (Table, u8, u64)| {
         balanced_columns: &[],
     };
     let nearest = NearestSpec {
+        variance_neighbors: 1,
         focal: Focal::Treated,
         n_neighbors: 1,
         caliper: None,
@@ -33,7 +34,7 @@ fuzz_target!(|input: (Table, u8, u64)| {
     };
     let estimators = [Estimator::Ipw(IpwSpec::of(Estimand::Ate)), Estimator::Nearest(nearest)];
     let monitor = Monitor::default();
-    let Ok(pipeline) = Pipeline::new(data, &estimators, LogisticSpec::default(), &monitor) else {
+    let Ok(pipeline) = Pipeline::new(data, &estimators, PropensitySpec::default(), &monitor) else {
         return;
     };
     let scheme = [Scheme::Multinomial, Scheme::Poisson][usize::from(scheme % 2)];

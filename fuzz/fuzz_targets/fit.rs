@@ -3,13 +3,14 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use propensity::score::logistic::{LogisticSpec, fit};
+use propensity::score::logistic::fit;
+use propensity::score::spec::PropensitySpec;
 use propensity::monitor::Monitor;
 use propensity_fuzz::Table;
 
 fuzz_target!(|input: (Table, u8)| {
     let (table, strength) = input;
-    let spec = LogisticSpec { penalty: f64::from(strength % 4), ..LogisticSpec::default() };
+    let spec = PropensitySpec { penalty: f64::from(strength % 4), ..PropensitySpec::default() };
     let weights = table.weights.as_deref();
     if let Ok(found) = fit(table.x.view(), &table.treatment, weights, &spec, &Monitor::default()) {
         assert!(found.gradient_norm <= spec.tolerance);

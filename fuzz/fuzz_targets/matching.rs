@@ -10,6 +10,7 @@ use propensity_fuzz::Table;
 fuzz_target!(|input: (Table, u8, u8, u8)| {
     let (table, focal, n_neighbors, width) = input;
     let spec = NearestSpec {
+        variance_neighbors: 1,
         focal: [Focal::Treated, Focal::Control, Focal::Both][usize::from(focal % 3)],
         n_neighbors: usize::from(n_neighbors % 5),
         caliper: (width > 0).then(|| f64::from(width) / 64.0),

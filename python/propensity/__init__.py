@@ -3,14 +3,21 @@
 Two doors lead in. The functions here take a data frame (pandas, polars, pyarrow) and names of columns; those
 of the same names in `propensity.core` take NumPy arrays. `propensity.plots` draws what both give back.
 
+A whole analysis, from what is said once to a report
+    `Study`: `.check()`, `.overlap()`, `.estimate()`, `.balance()`, `.by()`, `.sensitivity()`, `.summary()`.
+What is amiss with a table
+    `check` gives a `Check`: findings, worst first, each with the line that mends it.
 Who opts in, and can be compared
     `fit_propensity` gives a `PropensityModel`, and of any other model `CrossFittedScores`; `Boosting` and
     `Forest` say how trees are grown; `overlap`, `trim`.
 Which of hundreds of covariates matter
     `select_covariates` gives `SelectedCovariates`, to hand on.
+How small an effect can be found, and with how many users
+    `design`.
 What the feature did, several answers at once
     `estimate`, `bootstrap`, with a list of specifications: `IPW`, `AIPW`, `IPWRA`, `RegressionAdjustment`,
-    `NearestNeighbors`, `Balancing`.
+    `NearestNeighbors`, `PairMatching`, `FullMatching`, `CoarsenedMatching`, `Subclassification`, `Balancing`.
+    `estimate` gives `Estimates`, of several outcomes `EstimatesByOutcome`.
 By weighting
     `ipw`; `balancing_weights`, `truncate`; `fit_weights` gives `BalancingWeights`, with which terms balance
     exactly; `weighted_effect` for weights from anywhere.
@@ -25,7 +32,7 @@ For whom
     `by="tier"` gives `GroupedEffects`, with one table and `.test_equal()`; `best_linear_projection`: how the
     effect changes with tenure; `rank_effect`: whether a rule that says whom to treat first is worth anything.
 Whether the arms are alike
-    `smd`, `balance`, `balance_summary`.
+    `smd`, `balance`, which gives a `Balance`, `balance_summary`.
 What if something is hidden
     `e_value` of a published number, `effect.e_value()` of an effect; `matches.rosenbaum("outcome")`;
     `robustness_value`, `sensitivity_bounds`; `placebo`.
@@ -39,6 +46,7 @@ Data to learn on, what can go wrong
 """
 
 from propensity import core, datasets, errors, plots
+from propensity.balance.result import Balance
 from propensity.balance.summary import balance_summary
 from propensity.balance.tables import balance, smd
 from propensity.core import __version__
@@ -54,8 +62,9 @@ from propensity.effects.estimators import (
 )
 from propensity.effects.grouped import GroupedEffects
 from propensity.effects.hypotheses import EffectTest
-from propensity.effects.matching_specification import NearestNeighbors
+from propensity.effects.matching_specification import FullMatching, NearestNeighbors
 from propensity.effects.several import Effects
+from propensity.effects.subclass_specification import CoarsenedMatching, PairMatching, Subclassification
 from propensity.matching.coarsened import match_cem
 from propensity.matching.full import match_full
 from propensity.matching.matches import Matches
@@ -83,7 +92,13 @@ from propensity.sensitivity.placebo import Placebo, placebo
 from propensity.sensitivity.robustness import robustness_value
 from propensity.sensitivity.robustness_result import RobustnessValue
 from propensity.sensitivity.rosenbaum import RosenbaumBounds
+from propensity.study.check import check
+from propensity.study.check_result import Check
+from propensity.study.design import design
+from propensity.study.design_result import Design
 from propensity.study.estimate import estimate
+from propensity.study.estimates import Estimates, EstimatesByOutcome
+from propensity.study.study import Study
 from propensity.weighting.balancing import fit_weights
 from propensity.weighting.balancing_weights import BalancingWeights
 from propensity.weighting.ipw import balancing_weights, ipw
@@ -96,23 +111,31 @@ __all__ = [
     "AIPW",
     "IPW",
     "IPWRA",
+    "Balance",
     "Balancing",
     "BalancingWeights",
     "Boosting",
     "BootstrapResult",
+    "Check",
+    "CoarsenedMatching",
     "CrossFittedScores",
+    "Design",
     "EValue",
     "Effect",
     "EffectTest",
     "Effects",
     "EqualityTest",
+    "Estimates",
+    "EstimatesByOutcome",
     "Estimator",
     "Forest",
+    "FullMatching",
     "GroupedEffects",
     "LinearProjection",
     "Matches",
     "NearestNeighbors",
     "Overlap",
+    "PairMatching",
     "Placebo",
     "PropensityModel",
     "QuantileEffects",
@@ -122,7 +145,9 @@ __all__ = [
     "RosenbaumBounds",
     "SelectedCovariates",
     "SensitivityBounds",
+    "Study",
     "Subclasses",
+    "Subclassification",
     "Trimmed",
     "TruncatedWeights",
     "__version__",
@@ -132,8 +157,10 @@ __all__ = [
     "balancing_weights",
     "best_linear_projection",
     "bootstrap",
+    "check",
     "core",
     "datasets",
+    "design",
     "e_value",
     "errors",
     "estimate",

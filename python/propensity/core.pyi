@@ -14,6 +14,8 @@ _Treatment: TypeAlias = NDArray[np.bool_] | NDArray[np.integer] | NDArray[np.flo
 _Labels: TypeAlias = NDArray[np.bool_] | NDArray[np.integer]
 _WeightingEstimand: TypeAlias = Literal["ATE", "ATT", "ATC", "ATO", "ATM"]
 _AdjustmentEstimand: TypeAlias = Literal["ATE", "ATT", "ATC"]
+_OutcomeModel: TypeAlias = Literal["linear", "logistic", "poisson", "gamma"]
+_ScoreModel: TypeAlias = Literal["logistic", "probit", "cloglog"]
 _BalancingMethod: TypeAlias = Literal["entropy", "cbps", "ipt"]
 _MatchingEstimand: TypeAlias = Literal["ATT", "ATC", "ATE"]
 _Quantity: TypeAlias = Literal["score", "logit"]
@@ -30,11 +32,13 @@ __all__ = [
     "BoostingPath",
     "FullMatch",
     "LassoFit",
-    "LogisticFit",
     "LossPath",
     "MatchedEffect",
     "Matches",
+    "OutcomeFit",
+    "PropensityFit",
     "Replicates",
+    "ScoreTerms",
     "SensitivityBounds",
     "WeightedEstimate",
     "Weighting",
@@ -48,6 +52,7 @@ __all__ = [
     "bootstrap",
     "bootstrap_influence",
     "fingerprints",
+    "fit_outcome",
     "fit_propensity",
     "fit_weights",
     "forest_scores",
@@ -60,6 +65,7 @@ __all__ = [
     "outcome_variance",
     "product_smds",
     "require_inside",
+    "score_terms",
     "sensitivity_bounds",
     "smd",
     "weighted_effect",
@@ -68,8 +74,8 @@ __all__ = [
 __version__: str
 
 @final
-class LogisticFit:
-    """A fitted logistic propensity score: arrays in, arrays out; it pickles."""
+class PropensityFit:
+    """A fitted propensity score: arrays in, arrays out; it pickles."""
 
     def __new__(cls, state: tuple[object, ...]) -> Self: ...  # what unpickling calls
     @property
@@ -78,6 +84,8 @@ class LogisticFit:
     def covariance(self) -> _Floats: ...  # (d + 1, d + 1)
     @property
     def sandwich(self) -> _Floats | None: ...  # (d + 1, d + 1), where there are sample weights
+    @property
+    def score_model(self) -> _ScoreModel: ...
     @property
     def center(self) -> _Floats: ...  # (d,), the point the linear predictor is measured from
     @property
@@ -96,8 +104,16 @@ class LogisticFit:
     def gradient_norm(self) -> float: ...  # largest |gradient| / n on standardized columns
     @property
     def penalty(self) -> float: ...
-    def predict(self, x: _Floats, n_threads: int | None = None) -> _Floats: ...
-    def linear_predictor(self, x: _Floats, n_threads: int | None = None) -> _Floats: ...
+    @property
+    def variances(self) -> _Floats: ...  # (d + 1,), the diagonal of sandwich, or of covariance
+    @property
+    def factors(self) -> NDArray[np.int64]: ...  # (k,), the number of levels of each factor
+    def predict(
+        self, x: _Floats, n_threads: int | None = None, *, factors: Sequence[_Labels] | _Labels | None = None
+    ) -> _Floats: ...
+    def linear_predictor(
+        self, x: _Floats, n_threads: int | None = None, *, factors: Sequence[_Labels] | _Labels | None = None
+    ) -> _Floats: ...
 
 @final
 class BoostedTrees:
@@ -173,6 +189,17 @@ class BoostedOutcomes:
     def model_control(self) -> BoostedTrees: ...
 
 @final
+class ScoreTerms:
+    """What n rows add to the equations of the model that gave their scores."""
+
+    @property
+    def residual(self) -> _Floats: ...  # (n,), the derivative of the log-likelihood
+    @property
+    def spread(self) -> _Floats: ...  # (n,), how fast it falls with the linear predictor
+    @property
+    def log_odds_slope(self) -> _Floats: ...  # (n,), how fast log odds grow with it
+
+@final
 class WeightedEstimate:
     """A weighted contrast of two means."""
 
@@ -223,6 +250,16 @@ class AdjustedEstimate:
     def diverging(self) -> NDArray[np.int64]: ...
     @property
     def outcome_aliased(self) -> NDArray[np.int64]: ...  # of the outcome models, among theirs
+    @property
+    def leverage(self) -> _Floats | None: ...  # (n,), in the outcome model of its arm; None unless asked for
+
+@final
+class OutcomeFit:
+    """The coefficients of an outcome model, and what it predicts."""
+
+    @property
+    def coefficients(self) -> _Floats: ...  # (d + 1,), intercept first, on the scale of x
+    def predict(self, x: _Floats, n_threads: int | None = None) -> _Floats: ...  # (n, d) to (n,)
 
 @final
 class Weighting:
@@ -274,6 +311,8 @@ class BalancedEffect:
     def influence_treated(self) -> _Floats: ...  # (n,), mean zero, corrected likewise
     @property
     def influence_control(self) -> _Floats: ...  # (n,), mean zero, corrected likewise
+    @property
+    def leverage(self) -> _Floats: ...  # (n,), of each row in the fit of its arm's weights
 
 @final
 class Matches:
@@ -406,9 +445,12 @@ def fit_propensity(
     treatment: _Treatment,
     *,
     penalty: float = 0.0,
+    score_model: _ScoreModel = "logistic",
     sample_weight: _Floats | None = None,
+    factors: Sequence[_Labels] | _Labels | None = None,
+    after: _Labels | None = None,
     n_threads: int | None = None,
-) -> LogisticFit: ...
+) -> PropensityFit: ...
 
 @final
 class LassoFit:
@@ -455,6 +497,13 @@ def balancing_weights(
     sample_weight: _Floats | None = None,
     n_threads: int | None = None,
 ) -> Weighting: ...
+def score_terms(
+    treatment: _Treatment,
+    scores: _Floats,
+    *,
+    score_model: _ScoreModel,
+    n_threads: int | None = None,
+) -> ScoreTerms: ...
 def ipw(
     outcome: _Floats,
     treatment: _Treatment,
@@ -464,6 +513,7 @@ def ipw(
     truncate: float | None = None,
     x: _Floats | None = None,
     penalty: float = 0.0,
+    score_model: _ScoreModel = "logistic",
     sample_weight: _Floats | None = None,
     n_threads: int | None = None,
 ) -> WeightedEstimate: ...
@@ -504,14 +554,24 @@ def adjust(
     *,
     method: Literal["aipw", "ipwra", "regression"],
     estimand: _AdjustmentEstimand = "ATE",
-    outcome_model: Literal["linear", "logistic"] = "linear",
+    outcome_model: _OutcomeModel = "linear",
     penalty: float = 0.0,
+    score_model: _ScoreModel = "logistic",
     score_columns: Sequence[int] | None = None,
     outcome_columns: Sequence[int] | None = None,
     sample_weight: _Floats | None = None,
     scores: _Floats | None = None,
+    leverage: bool = False,
     n_threads: int | None = None,
 ) -> AdjustedEstimate: ...
+def fit_outcome(
+    x: _Floats,
+    outcome: _Floats,
+    *,
+    outcome_model: _OutcomeModel,
+    sample_weight: _Floats | None = None,
+    n_threads: int | None = None,
+) -> OutcomeFit: ...
 def require_inside(
     x: _Floats,
     fitted_to: NDArray[np.bool_],
@@ -599,6 +659,7 @@ def outcome_variance(
     coordinates: _Floats,
     *,
     exact: _Labels | None = None,
+    variance_neighbors: int = 1,
     n_threads: int | None = None,
 ) -> _Floats: ...
 def matching_effect(
@@ -610,8 +671,10 @@ def matching_effect(
     n_neighbors: int = 1,
     caliper: float | None = None,
     on: _Quantity = "score",
+    variance_neighbors: int = 1,
     x: _Floats | None = None,
     penalty: float = 0.0,
+    score_model: _ScoreModel = "logistic",
     spec: object = None,  # as for match_nn
     n_threads: int | None = None,
 ) -> MatchedEffect: ...
@@ -650,6 +713,7 @@ def bootstrap(
     *,
     estimators: Sequence[Estimator],
     penalty: float = 0.0,
+    score_model: _ScoreModel = "logistic",
     resampling: _Resampling = "multinomial",
     cluster: _Labels | None = None,
     strata: _Labels | None = None,
@@ -683,6 +747,7 @@ def sensitivity_bounds(
     gammas: _Floats,
     estimand: _WeightingEstimand = "ATE",
     penalty: float = 0.0,
+    score_model: _ScoreModel = "logistic",
     fitted: _Floats | None = None,
     offset: _Floats | None = None,
     losses: _Floats | None = None,

@@ -53,8 +53,8 @@ pub struct Member<'a> {
     pub resample: usize,
     /// How far from the full sample's fit, a number a term.
     pub step: &'a [f64],
-    /// Left by a pass in double precision.
-    pub scores: &'a mut [Lane],
+    /// Left by a pass in double precision, where they are wanted.
+    pub scores: Option<&'a mut [Lane]>,
 }
 
 fn steps<'m>(members: &'m [Member<'_>]) -> Vec<&'m [f64]> {
@@ -264,7 +264,8 @@ impl<T: Source, W: Copy + Into<f64>, const OVERLAP: bool> WithSimd
     fn with_simd<S: Simd>(self, simd: S) -> Vec<AtStep> {
         let Self { source, rows, members, odds } = self;
         let slopes = Slopes::<f64>::new(&steps(members));
-        let (mut room, mut weights) = (Room::new(slopes.terms - 1), [0.0; BLOCK]);
+        let mut room = Room::new(slopes.terms - 1);
+        let [mut weights, mut unwanted] = [[0.0; BLOCK]; 2];
         let mut changes = vec![[0.0; BLOCK]; members.len()];
         let mut gradients = Gradients::<f64>::new::<S>(members.len(), slopes.terms);
         let mut sums = vec![Sums::<S>::new(simd); members.len()];
@@ -274,7 +275,8 @@ impl<T: Source, W: Copy + Into<f64>, const OVERLAP: bool> WithSimd
             for ((member, change), sums) in members.iter_mut().zip(&mut changes).zip(&mut sums) {
                 rows.weights(member.resample, index, &mut weights);
                 let block = [odds, &rows.treated[index], &rows.outcome[index], &weights];
-                let scores = &mut member.scores[index];
+                let kept = member.scores.as_mut().map(|scores| &mut scores[index]);
+                let scores = kept.unwrap_or(&mut unwanted);
                 advance::<S, OVERLAP>(simd, block, change, scores, sums);
             }
             gradients.add(simd, columns, &changes);

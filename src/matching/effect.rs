@@ -14,11 +14,12 @@
 
 use super::estimated_scores::correction;
 use super::matched_arm::{MatchedArm, MatchedRows, matched_arms};
+use super::outcome_variance::check_others;
 use super::spec::NearestSpec;
 use crate::checks;
-use crate::design::covariates::Covariates;
 use crate::error::Result;
 use crate::monitor::Monitor;
+use crate::weighting::influence::ScoreFit;
 
 /// The difference of two weighted means, row i weighing W_i.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -46,8 +47,7 @@ impl MatchedEffect {
     }
 }
 
-/// The matched effect. With the covariates and the penalty of the logistic model that gave the scores,
-/// its variance counts that they were estimated (Abadie and Imbens 2016): not where some focal row is
+/// The matched effect. With the model that gave the scores its variance counts that they were estimated (Abadie and Imbens 2016): not where some focal row is
 /// unmatched, for which there is no theory, nor where, in tiny samples, no variance would be left.
 ///
 /// # Errors
@@ -55,40 +55,42 @@ impl MatchedEffect {
 pub fn effect(
     rows: &MatchedRows<'_>,
     spec: &NearestSpec,
-    score_model: Option<(&Covariates<'_>, f64)>,
+    score_model: Option<ScoreFit<'_, '_>>,
     monitor: &Monitor,
 ) -> Result<MatchedEffect> {
     check(rows, score_model)?;
+    check_others(spec.variance_neighbors, rows.treatment)?;
     let arms = matched_arms(rows, spec, monitor)?;
     monitor.check()?;
-    let mut effect = contrast(&arms, monitor)?;
+    let mut effect = contrast(&arms, spec.variance_neighbors, monitor)?;
     let all_matched = arms.iter().all(|arm| !spec.focal.includes(arm.treated) || arm.is_matched());
     if let Some(model) = score_model.filter(|_| all_matched) {
         let (estimand, tau) = (spec.focal.estimand(), effect.estimate());
-        let added = correction(&arms, rows, estimand, tau, model, monitor)?;
+        let n_others = spec.variance_neighbors;
+        let added = correction(&arms, rows, estimand, tau, model, n_others, monitor)?;
         effect.correction = Some(added).filter(|added| effect.variance + added > 0.0);
     }
     Ok(effect)
 }
 
-fn check(rows: &MatchedRows<'_>, score_model: Option<(&Covariates<'_>, f64)>) -> Result<()> {
+fn check(rows: &MatchedRows<'_>, score_model: Option<ScoreFit<'_, '_>>) -> Result<()> {
     let MatchedRows { outcome, treatment, scores } = *rows;
     checks::outcome(outcome, scores.len())?;
     checks::two_in_each_arm(treatment)?;
-    if let Some((covariates, penalty)) = score_model {
-        checks::same_length("x", covariates.n_rows(), outcome.len())?;
-        checks::penalty(penalty)?;
+    if let Some(model) = score_model {
+        checks::same_length("x", model.covariates.n_rows(), outcome.len())?;
+        checks::penalty(model.penalty)?;
     }
     Ok(())
 }
 
-fn contrast(arms: &[MatchedArm; 2], monitor: &Monitor) -> Result<MatchedEffect> {
+fn contrast(arms: &[MatchedArm; 2], n_others: usize, monitor: &Monitor) -> Result<MatchedEffect> {
     let [control, treated] = arms;
     let ((mean_control, ess_control), (mean_treated, ess_treated)) =
         (control.mean(), treated.mean());
     let tau = mean_treated - mean_control;
     let spread = treated.spread(control, tau) + control.spread(treated, -tau);
-    let sampling = treated.sampling(monitor)? + control.sampling(monitor)?;
+    let sampling = treated.sampling(n_others, monitor)? + control.sampling(n_others, monitor)?;
     let matched = treated.n_matched() + control.n_matched();
     let variance = (spread + sampling) / (matched * matched);
     Ok(MatchedEffect {
@@ -121,7 +123,8 @@ mod tests {
             [(Focal::Both, everybody), (Focal::Treated, one_arm), (Focal::Control, one_arm)]
         {
             let (n_neighbors, caliper, quantity) = (1, None, Quantity::Score);
-            let spec = NearestSpec { focal, n_neighbors, caliper, quantity };
+            let variance_neighbors = 1;
+            let spec = NearestSpec { focal, n_neighbors, caliper, quantity, variance_neighbors };
             let found = effect(&rows, &spec, None, &Monitor::default()).unwrap();
             assert!((found.estimate() - 3.5).abs() < 1e-14);
             assert!((found.variance - variance).abs() < 1e-14, "{focal:?}");

@@ -14,42 +14,53 @@
 //! of x mu_t(x) is the mean of x times m_t, plus C_t: d needs nothing that c does not, neither distances
 //! between covariates nor a choice of their units.
 //!
+//! Of another link h' is the derivative in its linear predictor, and the covariances are times how fast the log odds grow
+//! with that.
+//!
 //! C_t is a sum over rows of x times a factor that does not involve x. So are c and d, and one pass over
 //! the covariates at the end gives each.
 
 use super::matched_arm::{MatchedArm, MatchedRows};
 use super::neighbors::Found;
 use super::outcome_variance::neighborhoods;
-use crate::design::covariates::{CHUNK, Covariates};
+use crate::design::covariates::CHUNK;
 use crate::error::Result;
 use crate::monitor::Monitor;
+use crate::score::links::Link;
 use crate::weighting::estimand::Estimand;
-use crate::weighting::influence::ScoreModel;
+use crate::weighting::influence::{ScoreFit, ScoreModel};
 
-/// d' V_b d - c' V_b c, with the covariates and the penalty of the score model.
+/// d' V_b d - c' V_b c, with the score model.
 pub fn correction(
     arms: &[MatchedArm; 2],
     rows: &MatchedRows<'_>,
     estimand: Estimand,
     tau: f64,
-    (covariates, penalty): (&Covariates<'_>, f64),
+    model: ScoreFit<'_, '_>,
+    n_others: usize,
     monitor: &Monitor,
 ) -> Result<f64> {
-    let local = Local { arms, rows, near: near(arms, monitor)?, estimand, tau };
+    let (near, link) = (near(arms, n_others, monitor)?, model.link);
+    let local = Local { arms, rows, near, estimand, tau, link };
     let c = local.factors(|e| [estimand.tilt(e) * e, estimand.tilt(e) * (1.0 - e)], monitor)?;
     let d = local.factors(|e| [-estimand.tilt_slope(e), estimand.tilt_slope(e)], monitor)?;
     monitor.check()?;
-    let model = ScoreModel::new(covariates, rows.treatment, rows.scores, None, penalty)?;
+    let model = ScoreModel::new(model, rows.treatment, rows.scores, None)?;
     let matched: f64 = arms.iter().map(MatchedArm::n_matched).sum();
     Ok((model.variance(&d) - model.variance(&c)) / (matched * matched))
 }
 
 /// For the groups of each arm, the groups of each arm at the same score; the control arm comes first.
-fn near(arms: &[MatchedArm; 2], monitor: &Monitor) -> Result<[[Vec<Found>; 2]; 2]> {
+fn near(
+    arms: &[MatchedArm; 2],
+    n_others: usize,
+    monitor: &Monitor,
+) -> Result<[[Vec<Found>; 2]; 2]> {
     let [control, treated] = arms.each_ref().map(|arm| &arm.scores);
+    let near = |at, arm| neighborhoods(at, arm, n_others, monitor);
     Ok([
-        [neighborhoods(control, control, monitor)?, neighborhoods(control, treated, monitor)?],
-        [neighborhoods(treated, control, monitor)?, neighborhoods(treated, treated, monitor)?],
+        [near(control, control)?, near(control, treated)?],
+        [near(treated, control)?, near(treated, treated)?],
     ])
 }
 
@@ -60,6 +71,7 @@ struct Local<'a> {
     near: [[Vec<Found>; 2]; 2],
     estimand: Estimand,
     tau: f64,
+    link: Link,
 }
 
 impl Local<'_> {
@@ -79,6 +91,8 @@ impl Local<'_> {
                     monitor.check()?;
                 }
                 let e = self.rows.scores[rows[0]];
+                // At this score, and not at those of the rows near it.
+                let of_log_odds = self.link.log_odds_slope_at(e);
                 let found = [0, 1].map(|arm: usize| &self.near[at][arm][group]);
                 let pooled = [0, 1].map(|arm: usize| self.arms[arm].pooled(found[arm]));
                 let mut add = |arm: usize, group: usize, multiple: f64| {
@@ -87,10 +101,11 @@ impl Local<'_> {
                     level[arm][group] +=
                         share * (self.arms[arm].outcome[group].mean - pooled[arm].mean);
                 };
-                for (arm, multiple) in covariance(e).into_iter().enumerate() {
+                let multiples = covariance(e).map(|multiple| multiple * of_log_odds);
+                for (arm, multiple) in multiples.into_iter().enumerate() {
                     found[arm].groups().for_each(|g| add(arm, g, multiple * rows.len() as f64));
                 }
-                let base = self.estimand.tilt_slope(e);
+                let base = self.estimand.tilt_slope(e) * of_log_odds;
                 add(at, group, if own.treated { -base } else { base });
                 level[at][group] += base * (pooled[1].mean - pooled[0].mean - self.tau);
             }

@@ -147,8 +147,8 @@ impl MatchedArm {
     }
 
     /// Sum s2 (W^2 - w - K') over rows.
-    pub fn sampling(&self, monitor: &Monitor) -> Result<f64> {
-        let neighbors = neighborhoods(&self.scores, &self.scores, monitor)?;
+    pub fn sampling(&self, n_others: usize, monitor: &Monitor) -> Result<f64> {
+        let neighbors = neighborhoods(&self.scores, &self.scores, n_others, monitor)?;
         let groups = neighbors.iter().zip(&self.found).zip(&self.weight).zip(&self.squares);
         let terms =
             groups.zip(&self.outcome).map(|((((near, found), weight), squares), outcome)| {

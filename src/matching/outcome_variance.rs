@@ -1,6 +1,6 @@
-//! How much outcomes vary among rows of one arm in one place (Abadie and Imbens 2006, section 4): among its two
-//! nearest, more where they tie. In its own arm a row is one of its two nearest. Two are the least that have a
-//! variance, and what Stata takes (`vce(robust, nn(2))`).
+//! How much outcomes vary among rows of one arm in one place (Abadie and Imbens 2006, section 4): among a row and so
+//! many nearest others of its arm, more where they tie. One other is the least that there is a variance with, and what
+//! R's Matching takes (`Var.calc = 1`); Stata's nnmatch takes two.
 
 use std::collections::BTreeMap;
 
@@ -16,19 +16,31 @@ use crate::error::{Error, Result};
 use crate::moments::Moments;
 use crate::monitor::Monitor;
 
-/// How many rows, itself among them, show how much the outcome of a row varies.
-const N_NEIGHBORS: usize = 2;
+/// Require an arm to have so many others for each row.
+///
+/// # Errors
+/// [`Error::Argument`].
+pub fn check_others(n_others: usize, treatment: &[bool]) -> Result<()> {
+    let n_treated = treatment.iter().filter(|treated| **treated).count();
+    if (1..n_treated.min(treatment.len() - n_treated)).contains(&n_others) {
+        return Ok(());
+    }
+    let allowed = "at least 1, and less than the smaller arm has rows";
+    Err(Error::Argument { name: "variance_neighbors", found: n_others.to_string(), allowed })
+}
 
-/// On a line: for each group of values of `at`, its nearest of `arm`.
+/// On a line: for each group of values of `at`, its nearest of `arm`: one more than `n_others`, for in its own arm a
+/// row is one of them.
 ///
 /// # Errors
 /// [`Error::Stopped`].
 pub fn neighborhoods(
     at: &SortedScores,
     arm: &SortedScores,
+    n_others: usize,
     monitor: &Monitor,
 ) -> Result<Vec<Found>> {
-    let search = Search { n_neighbors: N_NEIGHBORS as f64, reach: f64::INFINITY };
+    let search = Search { n_neighbors: (n_others + 1) as f64, reach: f64::INFINITY };
     arm.around_each(&search, &at.value, monitor)
 }
 
@@ -41,6 +53,8 @@ pub struct Neighborhood<'a> {
     /// Rows have neighbours with their own label only; but a row that is alone of its arm with it has them
     /// anywhere.
     pub exact: Option<&'a [i64]>,
+    /// How many others a row is compared with.
+    pub n_others: usize,
 }
 
 /// For each row the variance of the outcomes of its arm's nearest, itself among them.
@@ -65,7 +79,8 @@ pub fn outcome_variance(
         for (space, seekers, members) in
             [(&grouped, &together, &together), (&anywhere, &alone, &everybody)]
         {
-            fill(&mut variance, outcome, space, (seekers, members), monitor)?;
+            let n_neighbors = near.n_others + 1;
+            fill(&mut variance, outcome, space, (seekers, members), n_neighbors, monitor)?;
         }
     }
     Ok(variance)
@@ -77,6 +92,7 @@ fn check(outcome: &[f64], near: &Neighborhood<'_>) -> Result<()> {
     checks::same_length("coordinates", near.coordinates.nrows(), n_rows)?;
     near.exact.map_or(Ok(()), |exact| checks::same_length("exact", exact.len(), n_rows))?;
     checks::two_in_each_arm(near.treatment)?;
+    check_others(near.n_others, near.treatment)?;
     if near.coordinates.ncols() == 0 {
         let found = "a matrix without columns".into();
         return Err(Error::Argument { name: "coordinates", found, allowed: "a column at least" });
@@ -90,13 +106,14 @@ fn fill(
     outcome: &[f64],
     space: &Space,
     (seekers, members): (&[u32], &[u32]),
+    n_neighbors: usize,
     monitor: &Monitor,
 ) -> Result<()> {
     // In any order: all rows of a place are neighbours of each other.
     let draws = vec![0; outcome.len()];
     let seekers = Places::new(space, seekers.iter().copied(), &draws);
     let members = Places::new(space, members.iter().copied(), &draws);
-    let near = with_replacement::nearest(space, &seekers, &members, N_NEIGHBORS, monitor)?;
+    let near = with_replacement::nearest(space, &seekers, &members, n_neighbors, monitor)?;
     for (place, near) in near.iter().enumerate() {
         let rows = near.iter().flat_map(|(_, other)| members.rows_at(*other as usize));
         let outcomes: Vec<f64> = rows.map(|row| outcome[*row as usize]).collect();

@@ -116,10 +116,15 @@ mod tests {
     use crate::units::sorted_rows::SortedRows;
     use crate::units::tally::{Outcomes, Totals};
     use crate::weighting::estimand::Estimand;
-    use ndarray::Array2;
 
     fn spec(focal: Focal, caliper: Option<f64>) -> NearestSpec {
-        NearestSpec { focal, n_neighbors: 1, caliper, quantity: Quantity::Score }
+        NearestSpec {
+            focal,
+            n_neighbors: 1,
+            caliper,
+            quantity: Quantity::Score,
+            variance_neighbors: 1,
+        }
     }
 
     /// Every focal unit is held against every donor.
@@ -218,7 +223,6 @@ mod tests {
         for values in values(n) {
             for treated in [2, 5, n] {
                 let mut stream = Stream::new(6, treated);
-                let x = Array2::from_shape_fn((n, 1), |(row, _)| values[row]);
                 let treatment: Vec<bool> =
                     (0..n).map(|row| stream.below(treated) == 0 || row == 9).collect();
                 let outcome: Vec<f64> = (0..n).map(|_| stream.exponential()).collect();
@@ -235,7 +239,7 @@ mod tests {
                 order.sort_by(f64::total_cmp);
                 let mut places: Vec<u32> = (0..).take(n).collect();
                 places.sort_by(|a, b| values[*a as usize].total_cmp(&values[*b as usize]));
-                let sorted = SortedRows::in_order(&places, x.view(), &rows);
+                let sorted = SortedRows::in_order(&places, &rows);
                 check(&order, &sorted.counted(&counts));
                 // Scores of a replicate lie in nearly this order.
                 check(&values, &sorted.counted(&counts));

@@ -78,7 +78,12 @@ pub struct NearestSpec {
     /// The farthest a neighbour may be, in standard deviations (all rows, n - 1) of the quantity.
     pub caliper: Option<f64>,
     pub quantity: Quantity,
+    /// How many others of its arm show how much the outcome of a row varies.
+    pub variance_neighbors: usize,
 }
+
+/// The least there is a variance with.
+pub const ONE_OTHER: usize = 1;
 
 impl NearestSpec {
     /// # Errors
@@ -210,7 +215,8 @@ impl MatchSpec {
             (Method::WithReplacement, Metric::Line(quantity), Discard::Nobody)
                 if caliper.is_none() || unit == CaliperUnit::All =>
             {
-                Some(NearestSpec { focal, n_neighbors, caliper, quantity })
+                let variance_neighbors = ONE_OTHER;
+                Some(NearestSpec { focal, n_neighbors, caliper, quantity, variance_neighbors })
             }
             _ => None,
         }

@@ -17,7 +17,8 @@ mod refits;
 use crate::design::covariates::Covariates;
 use crate::error::{Error, Result};
 use crate::monitor::Monitor;
-use crate::outcome::model::{ArmFit, ArmRows, Backing, OutcomeModel};
+use crate::outcome::kinds::OutcomeModel;
+use crate::outcome::model::{ArmFit, ArmRows, Backing};
 use crate::units::tally::{Tally, Units};
 use crate::weighting::estimand::Estimand;
 

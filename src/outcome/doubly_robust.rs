@@ -2,17 +2,21 @@
 //! outcome models and the score model: full stacked equations, right whichever model is.
 
 use crate::checks;
-use crate::design::covariates::Covariates;
+use rayon::prelude::*;
+
+use crate::design::covariates::{CHUNK, Covariates};
 use crate::design::rank::presence;
 use crate::error::Result;
 use crate::kernels::ScoreEquations;
 use crate::monitor::Monitor;
 use crate::outcome::adjustment::{AdjustmentSpec, ArmEstimate, Method, Modelled, arm_mean};
-use crate::outcome::model::{Backing, OutcomeModel};
+use crate::outcome::model::Backing;
 use crate::outcome::origin::Measured;
-use crate::score::logistic::{Likelihood, LogisticSpec, Sweep, maximize};
+use crate::score::linked;
+use crate::score::logistic::Sweep;
+use crate::score::spec::PropensitySpec;
 use crate::units::tally::{Outcomes, Tally, Units};
-use crate::weighting::influence::{ArmMeans, ScoreModel, by_row, center};
+use crate::weighting::influence::{ArmMeans, ScoreFit, ScoreModel, by_row, center, leverage};
 
 /// The rows of an analysis.
 #[derive(Debug, Clone, Copy)]
@@ -20,13 +24,15 @@ pub struct AdjustmentData<'a> {
     pub treatment: &'a [bool],
     pub outcome: &'a [f64],
     pub sample_weight: Option<&'a [f64]>,
+    /// Whether to say how much each row holds its own prediction.
+    pub with_leverage: bool,
 }
 
 /// The score model of an analysis.
 #[derive(Debug, Clone, Copy)]
 pub struct ScoreSpec<'a, 'x> {
     pub covariates: &'a Covariates<'x>,
-    pub logistic: LogisticSpec,
+    pub spec: PropensitySpec,
     /// Its scores, where it was fitted already.
     pub scores: Option<&'a [f64]>,
 }
@@ -42,6 +48,8 @@ pub struct Adjusted {
     pub diverging: Vec<usize>,
     /// Columns of the outcome models' covariates that earlier ones explain.
     pub outcome_aliased: Vec<usize>,
+    /// Of each row in the outcome model of its own arm; empty where it was not asked for.
+    pub leverage: Vec<f64>,
 }
 
 /// Estimate the means of both arms, with the outcome models fitted here, and the score model if it was not; with
@@ -61,13 +69,14 @@ pub fn adjusted_means(
     check(data, outcome_covariates.n_rows(), spec)?;
     if spec.needs_score() && score.scores.is_none() {
         let (rows, terms) = (data.treatment.len(), score.covariates.n_columns() + 1);
-        checks::enough_rows("score model", rows, terms, score.logistic.penalty)?;
+        checks::enough_rows("score model", rows, terms, score.spec.penalty)?;
     }
     checks::enough_rows_in_each_arm(data.treatment, outcome_covariates.n_columns() + 1)?;
     let AdjustmentData { outcome, sample_weight, .. } = *data;
-    let measured = match spec.outcome_model {
-        OutcomeModel::Linear => Measured::from_their_middle(outcome, sample_weight),
-        OutcomeModel::Logistic => Measured::from_zero(outcome),
+    let measured = if spec.outcome_model.takes_any_origin() {
+        Measured::from_their_middle(outcome, sample_weight)
+    } else {
+        Measured::from_zero(outcome)
     };
     let data = &AdjustmentData { outcome: &measured.values, ..*data };
     let rows = rows_of(data);
@@ -85,12 +94,17 @@ pub fn adjusted_means(
     let weight: Vec<f64> = sample_weight.map_or_else(|| vec![1.0; rows.len()], <[f64]>::to_vec);
     let modelled = Modelled { covariates, units: &rows, scores };
     let parts = Parts { data, weight: &weight, scores, covariates, spec };
-    let arm = |arm: bool| -> Result<(f64, Vec<f64>)> {
+    let mut leverages = vec![0.0; if data.with_leverage { rows.len() } else { 0 }];
+    let mut arm = |arm: bool| -> Result<(f64, Vec<f64>)> {
         monitor.check()?;
         let backing = backings.map(|both| &both[usize::from(arm)]);
         let estimate = arm_mean(&modelled, arm, spec, backing, monitor)?;
         monitor.check()?;
         let influence = parts.influence(arm, &estimate, backing, score_model.as_ref())?;
+        if data.with_leverage {
+            let own = parts.leverage(arm, &estimate);
+            leverages.iter_mut().zip(own).for_each(|(sum, own)| *sum += own);
+        }
         Ok((estimate.mean, influence))
     };
     let (control, treated) = (arm(false)?, arm(true)?);
@@ -102,11 +116,11 @@ pub fn adjusted_means(
     let outcome_aliased = covariates.dropped().to_vec();
     let FittedScore { scores, aliased, diverging } = found.unwrap_or_default();
     let scores = spec.needs_score().then_some(scores);
-    Ok(Adjusted { means, scores, aliased, diverging, outcome_aliased })
+    Ok(Adjusted { means, scores, aliased, diverging, outcome_aliased, leverage: leverages })
 }
 
 fn rows_of<'a>(data: &AdjustmentData<'a>) -> Outcomes<'a> {
-    let AdjustmentData { treatment, outcome, sample_weight } = *data;
+    let AdjustmentData { treatment, outcome, sample_weight, .. } = *data;
     Outcomes { treatment, outcome, sample_weight, counts: None }
 }
 
@@ -126,8 +140,9 @@ impl FittedScore {
         score: &ScoreSpec<'_, 'x>,
     ) -> Result<ScoreModel<'x>> {
         let AdjustmentData { treatment, sample_weight, .. } = *data;
-        let penalty = score.logistic.penalty;
-        ScoreModel::new(score.covariates, treatment, &self.scores, sample_weight, penalty)
+        let PropensitySpec { penalty, link, .. } = score.spec;
+        let model = ScoreFit { covariates: score.covariates, penalty, link };
+        ScoreModel::new(model, treatment, &self.scores, sample_weight)
     }
 }
 
@@ -137,9 +152,9 @@ fn fit_score(
     score: &ScoreSpec<'_, '_>,
     monitor: &Monitor,
 ) -> Result<FittedScore> {
-    let ScoreSpec { covariates, logistic, scores } = *score;
+    let ScoreSpec { covariates, spec, scores } = *score;
     let (rows, n) = (rows_of(data), data.treatment.len());
-    checks::penalty(logistic.penalty)?;
+    checks::penalty(spec.penalty)?;
     checks::same_length("treatment", covariates.n_rows(), n)?;
     if let Some(scores) = scores {
         checks::same_length("scores", scores.len(), n)?;
@@ -147,12 +162,12 @@ fn fit_score(
         return Ok(FittedScore { scores: scores.to_vec(), ..FittedScore::default() });
     }
     let mut design = covariates.clone();
-    if logistic.penalty == 0.0 {
+    if spec.penalty == 0.0 {
         design = design.settled(&presence(n, data.sample_weight))?;
     }
-    let likelihood = Likelihood::new(&design, &rows, logistic.penalty, Sweep::Parallel)?;
-    let optimum = maximize(&likelihood, None, &logistic, monitor)?;
-    let scores = design.probabilities(&optimum.beta);
+    let optimum = linked::maximum(&design, &rows, None, &spec, Sweep::Parallel, monitor)?;
+    let mut scores = design.linear(&optimum.beta);
+    scores.par_chunks_mut(CHUNK).for_each(|scores| spec.link.scores_in_place(scores));
     checks::scores(&scores)?;
     let aliased = optimum.aliased(&design);
     Ok(FittedScore { scores, aliased, diverging: optimum.diverging })
@@ -163,7 +178,8 @@ fn check(data: &AdjustmentData<'_>, n: usize, spec: AdjustmentSpec) -> Result<()
     checks::same_length("treatment", data.treatment.len(), n)?;
     checks::outcome(data.outcome, n)?;
     checks::two_in_each_arm(data.treatment)?;
-    checks::sample_weight(data.sample_weight, n)
+    checks::sample_weight(data.sample_weight, n)?;
+    spec.outcome_model.check(data.outcome, data.sample_weight)
 }
 
 /// What the influence of either arm is made from.
@@ -187,10 +203,11 @@ impl Parts<'_, '_> {
         let n = self.weight.len();
         let mut influence = by_row(n, |i| self.equation(i, arm, estimate));
 
-        // Through the outcome model: its coefficients move by H^-1 w (y - m) x, and the mean's equation
-        // by sum (g - k) m' x for each unit of theirs.
-        let slope = |i: usize| estimate.fit.slope(estimate.fitted[i]);
-        let slopes = by_row(n, |i| self.coefficient_slope(i, arm) * slope(i));
+        // Through the outcome model: its coefficients move by H^-1 w r x, r being y - m or what the model has for
+        // it, and the mean's equation by sum (g - k) m' x for each unit of theirs.
+        let (model, fitted) = (estimate.fit.model, &estimate.fitted);
+        let slopes = by_row(n, |i| self.coefficient_slope(i, arm) * model.slope(fitted[i]));
+        let residual = |i: usize| self.residual(i, arm, |y| model.residual(y, fitted[i]));
         let direction = match backing {
             None => {
                 let mut direction = self.covariates.gradient(&slopes);
@@ -198,7 +215,10 @@ impl Parts<'_, '_> {
                 direction
             }
             Some(backing) => {
-                let spread = by_row(n, |i| self.fitting_weight(i, arm) * slope(i));
+                let outcome = self.data.outcome;
+                let spread = by_row(n, |i| {
+                    self.fitting_weight(i, arm) * model.spread(outcome[i], fitted[i])
+                });
                 let ScoreEquations { gradient, information } =
                     self.covariates.products(&slopes, &spread);
                 backing.solve(information, gradient)?
@@ -206,15 +226,18 @@ impl Parts<'_, '_> {
         };
         let moved = self.covariates.linear(&direction);
         for i in 0..n {
-            influence[i] +=
-                self.fitting_weight(i, arm) * self.residual(i, arm, estimate) * moved[i];
+            influence[i] += self.fitting_weight(i, arm) * residual(i) * moved[i];
         }
 
         // Through the score: AIPW's weights in the mean, IPWRA's in the outcome model, move with it.
         if let Some(model) = score_model {
-            let through = |i: usize| if self.spec.method == Method::Aipw { 1.0 } else { moved[i] };
+            let through = |i: usize| match self.spec.method {
+                Method::Aipw => [self.residual(i, arm, |y| y - fitted[i]), 1.0],
+                _ => [residual(i), moved[i]],
+            };
             let slopes = by_row(n, |i| {
-                self.weight_slope(i, arm) * self.residual(i, arm, estimate) * through(i)
+                let [left, moved] = through(i);
+                self.weight_slope(i, arm) * left * moved
             });
             let through_scores = model.influence(&slopes);
             influence.iter_mut().zip(through_scores).for_each(|(own, other)| *own += other);
@@ -224,6 +247,15 @@ impl Parts<'_, '_> {
         }
         center(&mut influence, self.data.sample_weight);
         Ok(influence)
+    }
+
+    /// How much each row of an arm holds its own prediction; 0 in the other arm.
+    fn leverage(&self, arm: bool, estimate: &ArmEstimate) -> Vec<f64> {
+        let ArmEstimate { fit, fitted, .. } = estimate;
+        let spread = by_row(fitted.len(), |i| {
+            self.fitting_weight(i, arm) * fit.model.expected_spread(fitted[i])
+        });
+        leverage(self.covariates, fit.information(), &spread)
     }
 
     /// w { g (m - mu) + k (y - m) }.
@@ -258,9 +290,9 @@ impl Parts<'_, '_> {
         self.weight[i] * self.spec.estimand.weight_slope(arm, self.scores[i])
     }
 
-    /// y - m, for the rows of the arm.
-    fn residual(&self, i: usize, arm: bool, estimate: &ArmEstimate) -> f64 {
-        if self.data.treatment[i] == arm { self.data.outcome[i] - estimate.fitted[i] } else { 0.0 }
+    /// What `left` makes of the outcome, for the rows of the arm.
+    fn residual(&self, i: usize, arm: bool, left: impl Fn(f64) -> f64) -> f64 {
+        if self.data.treatment[i] == arm { left(self.data.outcome[i]) } else { 0.0 }
     }
 
     /// 1 where the effect averages over the row, else 0.

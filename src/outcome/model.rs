@@ -1,4 +1,4 @@
-//! The outcome model of one arm: linear or logistic in the covariates, weighted.
+//! The outcome model of one arm, weighted: linear, logistic, or of a logarithm that is linear in the covariates.
 
 use crate::checks;
 use crate::design::covariates::Covariates;
@@ -7,16 +7,13 @@ use crate::error::{Error, Result};
 use crate::kernels::ScoreEquations;
 use crate::linalg::{Cholesky, RANK_TOLERANCE, add, dot};
 use crate::monitor::Monitor;
-use crate::score::logistic::{Likelihood, LogisticSpec, Start, Sweep, maximize_keeping};
+use crate::outcome::kinds::OutcomeModel;
+use crate::outcome::log_link::LogLink;
+use crate::score::generalized::Generalized;
+use crate::score::logistic::{Likelihood, Sweep};
+use crate::score::newton::{Objective, Start, maximize_keeping};
+use crate::score::spec::PropensitySpec;
 use crate::units::tally::{Tally, Units};
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum OutcomeModel {
-    /// Least squares.
-    Linear,
-    /// Logistic regression, for outcomes from 0 to 1.
-    Logistic,
-}
 
 /// A fitted outcome model, on the columns of a design.
 #[derive(Debug, Clone)]
@@ -60,7 +57,7 @@ impl ArmFit {
     ///
     /// # Errors
     /// No rows in the arm; for the logistic model an outcome outside [0, 1], or one that is always 0 or always 1,
-    /// separation, no convergence; [`Error::Stopped`].
+    /// for the Poisson model one that is always 0; separation, no convergence; [`Error::Stopped`].
     pub fn new<U: Units>(
         rows: &ArmRows<'_, '_, U, impl Fn(usize) -> f64 + Sync>,
         model: OutcomeModel,
@@ -70,28 +67,22 @@ impl ArmFit {
         match model {
             OutcomeModel::Linear => linear(rows, backing, monitor),
             OutcomeModel::Logistic => logistic(rows, backing, monitor),
+            OutcomeModel::Poisson | OutcomeModel::Gamma => log_link(rows, model, backing, monitor),
         }
     }
 
     /// The expected outcome of every row of `covariates`.
     #[must_use]
     pub fn predict(&self, covariates: &Covariates<'_>) -> Vec<f64> {
-        match self.model {
-            OutcomeModel::Linear => covariates.linear(&self.coefficients),
-            OutcomeModel::Logistic => covariates.probabilities(&self.coefficients),
+        if self.model == OutcomeModel::Logistic {
+            return covariates.probabilities(&self.coefficients);
         }
+        let mut fitted = covariates.linear(&self.coefficients);
+        self.model.mean_in_place(&mut fitted);
+        fitted
     }
 
-    /// The derivative of a prediction in its linear predictor.
-    #[must_use]
-    pub fn slope(&self, fitted: f64) -> f64 {
-        match self.model {
-            OutcomeModel::Linear => 1.0,
-            OutcomeModel::Logistic => fitted * (1.0 - fitted),
-        }
-    }
-
-    /// How the coefficients move with their equations, which are the sums of w (y - m) x.
+    /// How the coefficients move with their equations, which are the sums of w r x: see [`OutcomeModel`].
     #[must_use]
     pub fn information(&self) -> &Cholesky {
         &self.information
@@ -304,18 +295,47 @@ fn logistic<U: Units>(
     let next_to_nothing = NEXT_TO_NOTHING * (successes + failures);
     if successes.max(failures) > 0.0 && successes.min(failures) <= next_to_nothing {
         let always = u8::from(failures <= next_to_nothing);
-        return Err(Error::NoEvents { arm: arm_name(rows.arm), always });
+        return Err(Error::NoEvents { arm: arm_name(rows.arm), always, model: "logistic" });
     }
     let likelihood = Likelihood::new(rows.covariates, &events, 0.0, Sweep::Serial)?;
-    let mut start = Start::intercept_only(&likelihood);
+    maximum(&likelihood, OutcomeModel::Logistic, backing, monitor)
+}
+
+fn log_link<U: Units>(
+    rows: &ArmRows<'_, '_, U, impl Fn(usize) -> f64 + Sync>,
+    model: OutcomeModel,
+    backing: Option<&Backing>,
+    monitor: &Monitor,
+) -> Result<ArmFit> {
+    let sums: Vec<[f64; 2]> = (0..rows.units.len()).map(|unit| rows.sums(unit)).collect();
+    let family = LogLink::new(model, sums, arm_name(rows.arm))?;
+    let likelihood = Generalized {
+        covariates: rows.covariates,
+        ridge: vec![0.0; rows.covariates.n_columns() + 1],
+        total: family.total(),
+        intercept: (family.outcome / family.weight).ln(),
+        variance: None,
+        family,
+    };
+    maximum(&likelihood, model, backing, monitor)
+}
+
+/// The fit of greatest likelihood; with a backing from its coefficients.
+fn maximum(
+    likelihood: &impl Objective,
+    model: OutcomeModel,
+    backing: Option<&Backing>,
+    monitor: &Monitor,
+) -> Result<ArmFit> {
+    let mut start = Start::intercept_only(likelihood);
     if let Some(backing) = backing {
         let beta = backing.fit.coefficients.clone();
         let equations = likelihood.equations(&beta, &mut [], monitor)?;
         let hold = backing.hold(&equations.information)?;
         start = Start { beta, equations: Some(equations), third: None, hold };
     }
-    let spec = LogisticSpec::default();
-    let optimum = maximize_keeping(&likelihood, start, &mut [], &spec, monitor)?;
+    let limits = PropensitySpec::default().limits();
+    let optimum = maximize_keeping(likelihood, start, &mut [], limits, monitor)?;
     let (coefficients, information) = (optimum.beta, optimum.information);
-    Ok(ArmFit { model: OutcomeModel::Logistic, coefficients, information })
+    Ok(ArmFit { model, coefficients, information })
 }

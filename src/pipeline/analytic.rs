@@ -9,9 +9,11 @@ use crate::outcome::doubly_robust::{AdjustmentData, ScoreSpec, adjusted_means};
 use crate::resampling::bootstrap::{self, BootstrapSpec, Replicates};
 use crate::resampling::resample::Resample;
 use crate::resampling::weighted_bootstrap::{Analytic, std_error};
+use crate::score::spec::PropensitySpec;
+use crate::weighting::influence::ScoreFit;
 use crate::weighting::ipw::{IpwData, ipw};
 
-impl Pipeline<'_, '_> {
+impl<'a> Pipeline<'a, '_> {
     /// What can be said of each estimate without resampling: the standard error (for nearest neighbours
     /// Abadie and Imbens's, of independent rows), and the acceleration for BCa intervals (not for nearest
     /// neighbours, which the bootstrap does not follow).
@@ -37,17 +39,22 @@ impl Pipeline<'_, '_> {
         each.collect()
     }
 
+    fn score_fit(&self) -> ScoreFit<'_, 'a> {
+        let PropensitySpec { penalty, link, .. } = self.spec;
+        ScoreFit { covariates: &self.score_design, penalty, link }
+    }
+
     /// NaN where there is none: scores that round to 0 or 1, an arm of one row.
     fn matching_error(&self, spec: &NearestSpec, scores: &[f64]) -> f64 {
         let Data { treatment, outcome, .. } = self.data;
         let rows = MatchedRows { outcome, treatment, scores };
-        let model = Some((&self.score_design, self.spec.penalty));
-        matching::effect(&rows, spec, model, self.monitor).map_or(f64::NAN, |e| e.std_error())
+        matching::effect(&rows, spec, Some(self.score_fit()), self.monitor)
+            .map_or(f64::NAN, |e| e.std_error())
     }
 
     /// The scores of the rows; none where there is no score.
     fn row_scores(&self, beta: &[f64]) -> Vec<f64> {
-        if beta.is_empty() { Vec::new() } else { self.score_design.probabilities(beta) }
+        if beta.is_empty() { Vec::new() } else { self.scored(&self.score_design, beta) }
     }
 
     /// Each row's influence on an estimate from rows of these weights.
@@ -62,9 +69,10 @@ impl Pipeline<'_, '_> {
         let means = if let Estimator::Balanced { spec, terms } = estimator {
             self.balanced_means(spec, *terms, sample_weight)?
         } else if let Estimator::Adjusted(spec) = estimator {
-            let data = AdjustmentData { treatment, outcome, sample_weight };
-            let (covariates, logistic) = (&self.score_design, self.spec);
-            let score = ScoreSpec { covariates, logistic, scores: Some(scores) };
+            let with_leverage = false;
+            let data = AdjustmentData { treatment, outcome, sample_weight, with_leverage };
+            let (covariates, of_score) = (&self.score_design, self.spec);
+            let score = ScoreSpec { covariates, spec: of_score, scores: Some(scores) };
             let refits = self.outcome_refits.as_ref().filter(|_| is_resample);
             let backings = refits.and_then(|refits| refits.backings_of(*spec));
             let outcomes = &self.outcome_design;
@@ -72,7 +80,7 @@ impl Pipeline<'_, '_> {
         } else {
             let spec = estimator.weighting();
             let data = IpwData { outcome, treatment, scores, sample_weight };
-            ipw(&data, spec, Some((&self.score_design, self.spec.penalty)))?.means
+            ipw(&data, spec, Some(self.score_fit()))?.means
         };
         let [control, treated] = means.influence;
         Ok(treated.iter().zip(&control).map(|(t, c)| t - c).collect())

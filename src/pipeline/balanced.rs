@@ -67,7 +67,7 @@ impl<'a> Pipeline<'a, '_> {
         &self,
         weights: Vec<Option<Balanced<'a>>>,
     ) -> Result<Vec<Option<Balanced<'a>>>> {
-        let is_copied = !matches!(self.layout, Layout::AsTheyCome);
+        let is_copied = !matches!(self.layout, Layout::AsTheyCome(_));
         let x = is_copied.then(|| self.covariates());
         let refitted = |weights: Option<Balanced<'a>>| match weights {
             Some(Balanced::Fitted(fits)) => {

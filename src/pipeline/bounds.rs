@@ -270,6 +270,10 @@ impl Statistic for Bounding<'_, '_, '_> {
         2 * self.spec.gammas.len() + 2
     }
 
+    fn wants_scores(&self) -> bool {
+        true
+    }
+
     fn of_drawn<W: Count>(
         &self,
         drawn: &mut Drawn<W>,

@@ -2,16 +2,19 @@
 
 use ndarray::ArrayView2;
 
+use super::by_score::InOrder;
 use super::layout::with_units;
 use super::refitting::{Drawn, OneByOne, Refitter};
 use super::{Estimator, Layout, Pipeline};
 use crate::checks;
 use crate::design::covariates::Covariates;
 use crate::error::{Error, Result};
-use crate::kernels::{ArmSums, BLOCK, FittedScores, sigmoid};
-use crate::matching::{Line, Quantity};
+use crate::kernels::{ArmSums, BLOCK, FittedScores, Lane};
+use crate::matching::{Line, NearestSpec, Quantity};
 use crate::outcome::adjustment;
-use crate::score::logistic::{Likelihood, Refit, Sweep, maximize};
+use crate::score::linked;
+use crate::score::links::Link;
+use crate::score::logistic::{Refit, Sweep};
 use crate::units::tally::{Count, Units};
 use crate::weighting::balancing;
 use crate::weighting::ipw::{Contrast, IpwSpec};
@@ -44,6 +47,7 @@ pub(super) struct Run {
 pub(super) struct Scratch {
     logits: Vec<f64>,
     line: Line,
+    in_order: InOrder,
     outcomes: adjustment::Scratch,
     /// How many rows of either arm were drawn, controls first, where weights are bounded by their quantiles.
     pub n_rows: [f64; 2],
@@ -61,7 +65,7 @@ impl Pipeline<'_, '_> {
         let fit = self.newton(&design, &self.full_sample(), Sweep::Parallel, scores)?;
         // Rows are named where somebody is certain of an arm, and patterns are not rows.
         if checks::scores(&scores.values.as_flattened()[..self.n_units()]).is_err() {
-            checks::scores(&self.score_design.probabilities(&fit.beta))?;
+            checks::scores(&self.scored(&self.score_design, &fit.beta))?;
         }
         Ok(Some(fit))
     }
@@ -108,7 +112,7 @@ impl Pipeline<'_, '_> {
         estimates: &mut [f64],
     ) -> Result<Run> {
         let fit = self.fit_drawn(drawn, refit);
-        let Drawn { counts, totals, scores } = drawn;
+        let Drawn { counts, totals, scores, .. } = drawn;
         with_units!(self, counts, totals, |x, units| {
             self.estimate(x, units, fit, scores, scratch, estimates)
         })
@@ -122,9 +126,15 @@ impl Pipeline<'_, '_> {
     ) -> Result<Fit> {
         match refit {
             _ if self.score.is_none() => Ok(Fit::default()),
-            Ok(Some(refit)) => Ok(Fit::from(refit)),
+            Ok(Some(refit)) => {
+                if drawn.lacks_scores {
+                    self.monitor.check()?;
+                    self.score_rows(&refit.beta, &mut drawn.scores.values);
+                }
+                Ok(Fit::from(refit))
+            }
             Ok(None) => {
-                let Drawn { counts, totals, scores } = drawn;
+                let Drawn { counts, totals, scores, .. } = drawn;
                 with_units!(self, counts, totals, |x, units| {
                     let design = self.score_design.with_rows(x);
                     self.newton(&design, units, Sweep::Serial, scores)
@@ -132,6 +142,25 @@ impl Pipeline<'_, '_> {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// The scores that coefficients give the rows of a design.
+    pub(super) fn scored(&self, design: &Covariates<'_>, beta: &[f64]) -> Vec<f64> {
+        if self.spec.link == Link::Logit {
+            return design.probabilities(beta);
+        }
+        let mut scores = design.linear(beta);
+        self.spec.link.scores_in_place(&mut scores);
+        scores
+    }
+
+    /// The scores of all units by these coefficients.
+    fn score_rows(&self, beta: &[f64], scores: &mut Vec<Lane>) {
+        let x = self.covariates();
+        scores.resize(x.nrows().div_ceil(BLOCK), [0.0; BLOCK]);
+        let values = &mut scores.as_flattened_mut()[..x.nrows()];
+        self.score_design.with_rows(x).linear_into(beta, 0, values);
+        self.spec.link.scores_in_place(values);
     }
 
     /// The score model by Newton's method, from the full sample's where that is known; leaves the scores. Where a
@@ -144,14 +173,13 @@ impl Pipeline<'_, '_> {
         sweep: Sweep,
         fitted: &mut FittedScores,
     ) -> Result<Fit> {
-        let likelihood = Likelihood::new(covariates, units, self.spec.penalty, sweep)?;
         let start = self.score.as_ref().map(|score| &score.beta[..]);
-        let optimum = maximize(&likelihood, start, &self.spec, self.monitor)?;
+        let optimum = linked::maximum(covariates, units, start, &self.spec, sweep, self.monitor)?;
         let scores = &mut fitted.values;
         scores.resize(units.len().div_ceil(BLOCK), [0.0; BLOCK]);
         let values = &mut scores.as_flattened_mut()[..units.len()];
         covariates.linear_into(&optimum.beta, 0, values);
-        sigmoid(values);
+        self.spec.link.scores_in_place(values);
         fitted.are_inside = values.iter().all(|score| *score > 0.0 && *score < 1.0);
         let places = (optimum.aliased(covariates), optimum.diverging);
         Ok(Fit { beta: optimum.beta, sums: None, places })
@@ -171,7 +199,9 @@ impl Pipeline<'_, '_> {
         if let Err(Error::Stopped) = fit {
             return Err(Error::Stopped);
         }
-        fitted.values.resize(units.len().div_ceil(BLOCK), [0.5; BLOCK]);
+        if self.wants_scores() {
+            fitted.values.resize(units.len().div_ceil(BLOCK), [0.5; BLOCK]);
+        }
         let mut first_failure = Ok(());
         for (place, (estimator, estimate)) in self.estimators.iter().zip(estimates).enumerate() {
             self.monitor.check()?;
@@ -202,16 +232,24 @@ impl Pipeline<'_, '_> {
         fitted: &FittedScores,
         scratch: &mut Scratch,
     ) -> Result<f64> {
-        let scores = &fitted.values.as_flattened()[..units.len()];
-        let Scratch { logits, line, outcomes, n_rows, weights, .. } = scratch;
+        // None where nobody looks at them.
+        let scores = fitted.values.as_flattened().get(..units.len()).unwrap_or_default();
+        let Scratch { logits, line, in_order, outcomes, n_rows, weights, .. } = scratch;
         match (estimator, fit) {
             (_, Err(error)) if estimator.needs_score() => Err(error.clone()),
             (Estimator::Nearest(spec), Ok(fit)) if spec.quantity == Quantity::Logit => {
                 logits.resize(units.len(), 0.0);
-                self.score_design.with_rows(x).linear_into(&fit.beta, 0, logits);
-                line.effect(logits, units, spec, self.monitor)
+                if self.spec.link == Link::Logit {
+                    self.score_design.with_rows(x).linear_into(&fit.beta, 0, logits);
+                } else {
+                    let log_odds = scores.iter().map(|score| Link::Logit.linear_predictor(*score));
+                    logits.iter_mut().zip(log_odds).for_each(|(slot, value)| *slot = value);
+                }
+                self.nearest_effect((logits, units), spec, (line, in_order))
             }
-            (Estimator::Nearest(spec), _) => line.effect(scores, units, spec, self.monitor),
+            (Estimator::Nearest(spec), _) => {
+                self.nearest_effect((scores, units), spec, (line, in_order))
+            }
             (Estimator::Ipw(IpwSpec { estimand, truncate: Some(q) }), _) => {
                 difference(&Contrast::truncated(*estimand, *q, scores, units, *n_rows, weights))
             }
@@ -229,6 +267,22 @@ impl Pipeline<'_, '_> {
             (Estimator::Adjusted(spec), _) => {
                 self.adjusted_effect(*spec, x, fitted, units, outcomes)
             }
+        }
+    }
+}
+
+impl Pipeline<'_, '_> {
+    fn nearest_effect<U: Units>(
+        &self,
+        (values, units): (&[f64], &U),
+        spec: &NearestSpec,
+        (line, room): (&mut Line, &mut InOrder),
+    ) -> Result<f64> {
+        match &self.layout {
+            Layout::AsTheyCome(Some(rows)) => {
+                rows.effect((values, units), spec, (line, room), self.monitor)
+            }
+            _ => line.effect(values, units, spec, self.monitor),
         }
     }
 }

@@ -2,15 +2,17 @@
 
 use std::borrow::Cow;
 
-use ndarray::ArrayView2;
+use ndarray::{Array2, ArrayView2, ShapeBuilder};
 
+use super::by_score::ByScore;
 use super::order::{ascending, by_content};
-use super::{Data, Pipeline};
+use super::{Data, Pipeline, has_matching};
 use crate::error::Result;
 use crate::kernels::Tallies;
 use crate::resampling::resample::{Resample, Scheme};
 use crate::resampling::urn::Urn;
 use crate::reserve::room_for;
+use crate::score::links::Link;
 use crate::score::logistic::{Columns, WarmStart, standardized_penalty};
 use crate::units::cells::Cells;
 use crate::units::sorted_rows::SortedRows;
@@ -36,10 +38,13 @@ pub(super) enum Layout {
     /// Copies of rows that do not repeat, where they are few enough.
     Sorted {
         rows: SortedRows,
+        /// Their covariates, column-major.
+        x: Array2<f64>,
         /// The rows by what they hold.
         by_content: Vec<u32>,
     },
-    AsTheyCome,
+    /// Where they are too many for that; for matching there is another order beside.
+    AsTheyCome(Option<ByScore>),
 }
 
 /// The full sample as units, its tallies added up beforehand or asked of each row.
@@ -80,11 +85,11 @@ macro_rules! with_units {
                 let ($x, $units) = (cells.patterns.view(), &*$totals);
                 $body
             }
-            $crate::pipeline::layout::Layout::Sorted { rows, .. } => {
-                let ($x, $units) = (rows.x.view(), &rows.counted($counts));
+            $crate::pipeline::layout::Layout::Sorted { rows, x, .. } => {
+                let ($x, $units) = (x.view(), &rows.counted($counts));
                 $body
             }
-            $crate::pipeline::layout::Layout::AsTheyCome => {
+            $crate::pipeline::layout::Layout::AsTheyCome(_) => {
                 let ($x, $units) = ($pipeline.data.x, &$pipeline.rows(Some($counts)));
                 $body
             }
@@ -99,7 +104,7 @@ impl Layout {
         match self {
             Self::Cells { cells, .. } => cells.of(row),
             Self::Sorted { rows, .. } => rows.places()[row] as usize,
-            Self::AsTheyCome => row,
+            Self::AsTheyCome(_) => row,
         }
     }
 
@@ -127,7 +132,7 @@ impl Layout {
                     .map(|order| order.iter().map(|row| places[*row as usize]).collect());
                 resample.urn_of_cells(&once, order.as_deref().unwrap_or(places)).map(Cow::Owned)
             }
-            Self::AsTheyCome => resample.urn().map(Cow::Borrowed),
+            Self::AsTheyCome(_) => resample.urn().map(Cow::Borrowed),
         }
     }
 }
@@ -148,8 +153,8 @@ impl<'a> Pipeline<'a, '_> {
     pub(super) fn covariates(&self) -> ArrayView2<'_, f64> {
         match &self.layout {
             Layout::Cells { cells, .. } => cells.patterns.view(),
-            Layout::Sorted { rows, .. } => rows.x.view(),
-            Layout::AsTheyCome => self.data.x,
+            Layout::Sorted { x, .. } => x.view(),
+            Layout::AsTheyCome(_) => self.data.x,
         }
     }
 
@@ -161,7 +166,7 @@ impl<'a> Pipeline<'a, '_> {
                 let once = vec![1_u8; self.data.x.nrows()];
                 FullUnits::Totals(Totals::of(&rows.counted(&once)))
             }
-            Layout::AsTheyCome => FullUnits::Rows(self.rows(None)),
+            Layout::AsTheyCome(_) => FullUnits::Rows(self.rows(None)),
         }
     }
 
@@ -173,7 +178,7 @@ impl<'a> Pipeline<'a, '_> {
             Layout::Cells { .. } if resample.urn().is_some() => return Cow::Borrowed(resample),
             Layout::Cells { cells, .. } => cells.rows_in_order_of_content(),
             Layout::Sorted { by_content, .. } => by_content.clone(),
-            Layout::AsTheyCome => by_content(self.data.x, &self.rows::<u8>(None)),
+            Layout::AsTheyCome(_) => by_content(self.data.x, &self.rows::<u8>(None)),
         };
         Cow::Owned(resample.taking_rows_in(order))
     }
@@ -196,18 +201,36 @@ impl<'a> Pipeline<'a, '_> {
             return Ok((Layout::Cells { cells, urn: Some(urn) }, warm_start?));
         }
         if x.nrows() > MOST_ROWS_KEPT || x.len() > MOST_KEPT {
-            let read = || Columns::Read(self.score_design.clone());
-            return Ok((Layout::AsTheyCome, self.warm_start_of(read, &self.rows::<u8>(None))?));
+            return self.read_where_they_lie();
         }
         room_for(x.nrows(), columns + BYTES_A_ROW)?;
-        let rows = SortedRows::in_order(&self.order_of(x)?, x, &self.rows(None));
-        let design = self.score_design.with_rows(rows.x.view());
+        let order = self.order_of(x)?;
+        let rows = SortedRows::in_order(&order, &self.rows(None));
+        let x = Array2::from_shape_fn(x.raw_dim().f(), |(new, k)| x[(order[new] as usize, k)]);
+        let design = self.score_design.with_rows(x.view());
         let once = vec![1_u8; x.nrows()];
         let (warm_start, by_content) = rayon::join(
             || self.warm_start_of(|| Columns::ready(&design), &rows.counted(&once)),
-            || by_content(x, &self.rows::<u8>(None)),
+            || by_content(self.data.x, &self.rows::<u8>(None)),
         );
-        Ok((Layout::Sorted { rows, by_content }, warm_start?))
+        Ok((Layout::Sorted { rows, x, by_content }, warm_start?))
+    }
+
+    /// As [`Self::prepared`] for more rows than are copied.
+    pub(super) fn read_where_they_lie(&self) -> Result<(Layout, Option<WarmStart<'a>>)> {
+        let read = || Columns::Read(self.score_design.clone());
+        let warm_start = self.warm_start_of(read, &self.rows::<u8>(None))?;
+        Ok((Layout::AsTheyCome(self.by_score()?), warm_start))
+    }
+
+    /// The rows in the order of their scores, where something is matched.
+    fn by_score(&self) -> Result<Option<ByScore>> {
+        if !has_matching(self.estimators) {
+            return Ok(None);
+        }
+        room_for(self.data.x.nrows(), BYTES_A_ROW)?;
+        let order = self.order_of(self.data.x)?;
+        Ok(Some(ByScore::new(order, &self.rows(None))))
     }
 
     /// The order of units by their linear predictors; as they stand without a score.
@@ -224,7 +247,9 @@ impl<'a> Pipeline<'a, '_> {
         columns: impl FnOnce() -> Columns<'a>,
         units: &U,
     ) -> Result<Option<WarmStart<'a>>> {
-        let Some(score) = &self.score else { return Ok(None) };
+        let Some(score) = self.score.as_ref().filter(|_| self.spec.link == Link::Logit) else {
+            return Ok(None);
+        };
         let ridge = standardized_penalty(&self.score_design, self.spec.penalty);
         let (beta, spec, monitor) = (score.beta.clone(), self.spec, self.monitor);
         WarmStart::new(columns(), units, beta, ridge, spec, monitor).map(Some)

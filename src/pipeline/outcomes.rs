@@ -6,7 +6,7 @@ use super::{Data, Layout, MANY_UNITS, Pipeline, adjustments};
 use crate::error::{Error, Result};
 use crate::kernels::{BLOCK, FittedScores, Lane, padded};
 use crate::outcome::adjustment::{self, AdjustmentSpec, FullSample, Modelled, Refits, arm_mean};
-use crate::outcome::model::OutcomeModel;
+use crate::outcome::kinds::OutcomeModel;
 use crate::reserve::room_for;
 use crate::score::logistic::Columns;
 use crate::units::tally::Units;
@@ -21,7 +21,7 @@ impl<'a> Pipeline<'a, '_> {
             return Ok(None);
         }
         let columns = match &self.layout {
-            Layout::AsTheyCome => Columns::Read(self.outcome_design.clone()),
+            Layout::AsTheyCome(_) => Columns::Read(self.outcome_design.clone()),
             _ => self.ready(self.covariates())?,
         };
         self.refits(columns, self.covariates(), &self.full_sample()).map(Some)
@@ -73,7 +73,7 @@ impl<'a> Pipeline<'a, '_> {
         if beta.is_empty() {
             return vec![[0.5; BLOCK]; x.nrows().div_ceil(BLOCK)];
         }
-        padded(self.score_design.with_rows(x).probabilities(beta).into_iter())
+        padded(self.scored(&self.score_design.with_rows(x), beta).into_iter())
     }
 
     /// An effect with outcome models, from the full sample's where that serves.
@@ -123,7 +123,7 @@ mod tests {
     use crate::pipeline::Estimator;
     use crate::resampling::bootstrap::BootstrapSpec;
     use crate::resampling::resample::{Resample, Scheme};
-    use crate::score::logistic::LogisticSpec;
+    use crate::score::spec::PropensitySpec;
     use crate::weighting::estimand::Estimand;
     use ndarray::Array2;
 
@@ -158,7 +158,7 @@ mod tests {
         let estimators: Vec<Estimator> = (models.into_iter())
             .flat_map(|model| methods.map(|method| spec(method, model)))
             .collect();
-        let (monitor, logistic) = (Monitor::default(), LogisticSpec::default());
+        let (monitor, logistic) = (Monitor::default(), PropensitySpec::default());
         let collapsed = Pipeline::new(data, &estimators, logistic, &monitor).unwrap();
         let of_rows = || {
             let covariates = Covariates::standardized(data.x).unwrap();
@@ -170,7 +170,7 @@ mod tests {
         assert!(matches!(collapsed.layout, Layout::Cells { .. }));
         assert!(matches!(sorted.layout, Layout::Sorted { .. }));
         // As more rows are that would be copied.
-        in_place.layout = Layout::AsTheyCome;
+        in_place.layout = Layout::AsTheyCome(None);
         in_place.score.as_mut().unwrap().warm_start = None;
         in_place.outcome_refits = in_place.refits_of_outcomes().unwrap();
         for mut pipeline in [collapsed, sorted, in_place] {

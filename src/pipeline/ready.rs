@@ -9,9 +9,8 @@ use crate::design::covariates::Covariates;
 use crate::design::rank::presence;
 use crate::error::{Error, Result};
 use crate::outcome::adjustment::AdjustmentSpec;
-use crate::outcome::model::OutcomeModel;
 use crate::outcome::origin::Measured;
-use crate::score::logistic::LogisticSpec;
+use crate::score::spec::PropensitySpec;
 use crate::units::cells::Cells;
 use crate::units::tally::Units;
 
@@ -49,16 +48,20 @@ pub(super) fn designs<'a>(
     Ok([score_design, outcome_design])
 }
 
-/// The outcomes as sums over resamples take them: as they are where a logistic model asks for their place in [0, 1].
+/// The outcomes as sums over resamples take them: as they are where a model asks how far they are from zero.
 pub(super) fn measured<'a>(data: &Data<'a>, estimators: &[Estimator]) -> Cow<'a, [f64]> {
-    let is_logistic = |spec: &AdjustmentSpec| spec.outcome_model == OutcomeModel::Logistic;
-    if adjustments(estimators).any(is_logistic) {
+    let asks_for_zero = |spec: &AdjustmentSpec| !spec.outcome_model.takes_any_origin();
+    if adjustments(estimators).any(asks_for_zero) {
         return Measured::from_zero(data.outcome).values;
     }
     Measured::from_their_middle(data.outcome, data.sample_weight).values
 }
 
-pub(super) fn check(data: &Data<'_>, estimators: &[Estimator], spec: &LogisticSpec) -> Result<()> {
+pub(super) fn check(
+    data: &Data<'_>,
+    estimators: &[Estimator],
+    spec: &PropensitySpec,
+) -> Result<()> {
     checks::same_length("treatment", data.treatment.len(), data.x.nrows())?;
     checks::outcome(data.outcome, data.x.nrows())?;
     checks::two_in_each_arm(data.treatment)?;
@@ -82,7 +85,10 @@ pub(super) fn check(data: &Data<'_>, estimators: &[Estimator], spec: &LogisticSp
     }
     estimators.iter().try_for_each(|estimator| match estimator {
         Estimator::Nearest(nearest) => nearest.check(),
-        Estimator::Adjusted(adjusted) => adjusted.check(),
+        Estimator::Adjusted(adjusted) => {
+            adjusted.check()?;
+            adjusted.outcome_model.check(data.outcome, data.sample_weight)
+        }
         Estimator::Ipw(ipw) => ipw.check(),
         Estimator::Balanced { spec, .. } => spec.check(),
     })

@@ -11,11 +11,14 @@ use crate::units::tally::{Count, Totals};
 use crate::weighting::estimand::Estimand;
 use crate::weighting::ipw::IpwSpec;
 
-/// Replicates that a thread refits together, each with counts and scores of its own; more gain nothing.
+/// Replicates that a thread refits together, each with counts of its own, and scores where estimators want them; more
+/// gain nothing.
 const MOST_AT_A_TIME: usize = 16;
 
-/// Rows of such replicates, all told, which bounds what they take of the memory; one is always taken.
-const MOST_ROWS_AT_A_TIME: usize = 1 << 20;
+/// What such replicates take of the memory, all told: so many bytes a row of the data, and of few rows the whole of
+/// this; one is always taken.
+const BYTES_A_ROW: usize = 16;
+const BYTES: usize = 9 << 20;
 
 /// A replicate: how often each cell (or row) was drawn, what the patterns' cells add up to, and the scores.
 #[derive(Debug, Clone)]
@@ -23,12 +26,19 @@ pub(super) struct Drawn<W> {
     pub counts: Vec<W>,
     pub totals: Totals,
     pub scores: FittedScores,
+    /// Whether scores are wanted, and a refit leaves none: they are to be made from its coefficients.
+    pub lacks_scores: bool,
 }
 
 impl<W: Count> Drawn<W> {
     pub fn new(n_counted: usize) -> Self {
         let counts = vec![W::default(); n_counted];
-        Self { counts, totals: Totals::default(), scores: FittedScores::default() }
+        Self {
+            counts,
+            totals: Totals::default(),
+            scores: FittedScores::default(),
+            lacks_scores: false,
+        }
     }
 }
 
@@ -55,7 +65,7 @@ impl<W: Count> Refitter<W> for OneByOne<'_, '_, '_> {
             return drawn.iter().map(|_| Ok(None)).collect();
         };
         let wants_overlap = pipeline.wants_overlap();
-        let one = |Drawn { counts, totals, scores }: &mut Drawn<W>| {
+        let one = |Drawn { counts, totals, scores, .. }: &mut Drawn<W>| {
             with_units!(pipeline, counts, totals, |_, units| {
                 warm_start.refit(units, wants_overlap, scores, pipeline.monitor)
             })
@@ -64,12 +74,14 @@ impl<W: Count> Refitter<W> for OneByOne<'_, '_, '_> {
     }
 }
 
-/// InBatches at a time, which read the rows together.
+/// Several at a time, which read the rows together.
 struct InBatches<'p, 'a, 'm> {
     pipeline: &'p Pipeline<'a, 'm>,
     warm_start: &'p WarmStart<'a>,
     batch: Batch<'p, 'a>,
     most: usize,
+    leaves_scores: bool,
+    lacks_scores: bool,
 }
 
 impl<W: Count> Refitter<W> for InBatches<'_, '_, '_> {
@@ -83,7 +95,8 @@ impl<W: Count> Refitter<W> for InBatches<'_, '_, '_> {
             .iter_mut()
             .map(|drawn| {
                 drawn.scores.are_inside = self.warm_start.is_inside();
-                (&drawn.counts[..], &mut drawn.scores.values)
+                drawn.lacks_scores = self.lacks_scores;
+                (&drawn.counts[..], self.leaves_scores.then_some(&mut drawn.scores.values))
             })
             .unzip();
         let found = self.batch.refit(&counts, wants_overlap, &mut scores, monitor);
@@ -92,24 +105,39 @@ impl<W: Count> Refitter<W> for InBatches<'_, '_, '_> {
 }
 
 impl<'a> Pipeline<'a, '_> {
-    /// How replicates are refitted: rows of many columns several at a time.
-    pub(super) fn refitter<W: Count>(&self) -> Result<Box<dyn Refitter<W> + '_>> {
+    /// How replicates are refitted: rows of many columns several at a time, which leaves their scores only if wanted. Those
+    /// of many rows are made one replicate at a time: a pass more, in place of memory for them all.
+    pub(super) fn refitter<W: Count>(
+        &self,
+        wants_scores: bool,
+    ) -> Result<Box<dyn Refitter<W> + '_>> {
         let rows = match &self.layout {
             Layout::Cells { .. } => None,
             Layout::Sorted { rows, .. } => Some(rows.once()),
-            Layout::AsTheyCome => Some(self.rows(None)),
+            Layout::AsTheyCome(_) => Some(self.rows(None)),
         };
-        let wide = self.warm_start().filter(|warm_start| warm_start.is_wide());
+        // Of many rows the columns come from far away in the memory, however few they are.
+        let is_far = matches!(self.layout, Layout::AsTheyCome(_));
+        let wide = self.warm_start().filter(|warm_start| warm_start.is_wide() || is_far);
         let (Some(rows), Some(warm_start)) = (rows, wide) else {
             return Ok(Box::new(OneByOne(self)));
         };
         let n = self.data.x.nrows();
-        let most = (MOST_ROWS_AT_A_TIME / n).clamp(1, MOST_AT_A_TIME);
-        let of_one = size_of::<W>() + size_of::<f64>();
-        let shared = 2 * size_of::<f64>();
-        room_for(n, shared + rayon::current_num_threads() * most * of_one)?;
+        let leaves_scores = wants_scores && !is_far;
+        let of_one = size_of::<W>() + if leaves_scores { size_of::<f64>() } else { 0 };
+        let most = (BYTES.max(BYTES_A_ROW * n) / (of_one * n)).clamp(1, MOST_AT_A_TIME);
+        let (shared, a_thread) = (2 * size_of::<f64>(), size_of::<f64>() + most * of_one);
+        room_for(n, shared + rayon::current_num_threads() * a_thread)?;
         let batch = Batch::new(warm_start, rows)?;
-        Ok(Box::new(InBatches { pipeline: self, warm_start, batch, most }))
+        let lacks_scores = wants_scores && is_far;
+        Ok(Box::new(InBatches {
+            pipeline: self,
+            warm_start,
+            batch,
+            most,
+            leaves_scores,
+            lacks_scores,
+        }))
     }
 
     pub(super) fn warm_start(&self) -> Option<&WarmStart<'a>> {
@@ -126,6 +154,15 @@ impl<'a> Pipeline<'a, '_> {
         if let Layout::Cells { cells, .. } = &self.layout {
             cells.total(&drawn.counts, &mut drawn.totals);
         }
+    }
+
+    /// Whether estimators look at the scores of rows, where a refit has left what weights are made of.
+    pub(super) fn wants_scores(&self) -> bool {
+        self.estimators.iter().any(|estimator| match estimator {
+            Estimator::Ipw(spec) => spec.truncate.is_some(),
+            Estimator::Balanced { .. } => false,
+            Estimator::Nearest(_) | Estimator::Adjusted(_) => true,
+        })
     }
 
     fn wants_overlap(&self) -> bool {

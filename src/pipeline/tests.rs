@@ -38,7 +38,7 @@ fn by_row<'a, 'm>(
     monitor: &'m Monitor,
 ) -> Pipeline<'a, 'm> {
     let covariates = Covariates::standardized(data.x).unwrap();
-    let (spec, outcome) = (LogisticSpec::default(), measured(&data, estimators));
+    let (spec, outcome) = (PropensitySpec::default(), measured(&data, estimators));
     Pipeline::of_cells(data, outcome, covariates, None, estimators, spec, monitor).unwrap()
 }
 
@@ -54,6 +54,7 @@ fn cells_and_rows_agree() {
     let (x, treatment, outcome) = world(5000, 600);
     let data = plain(&x, &treatment, &outcome);
     let nearest = NearestSpec {
+        variance_neighbors: 1,
         focal: Focal::Treated,
         n_neighbors: 2,
         caliper: Some(0.5),
@@ -65,7 +66,7 @@ fn cells_and_rows_agree() {
         Estimator::Nearest(nearest),
         Estimator::Nearest(NearestSpec { n_neighbors: 1, quantity: Quantity::Score, ..nearest }),
     ];
-    let (monitor, spec) = (Monitor::default(), LogisticSpec::default());
+    let (monitor, spec) = (Monitor::default(), PropensitySpec::default());
     let collapsed = Pipeline::new(data, &estimators, spec, &monitor).unwrap();
     let by_row = by_row(data, &estimators, &monitor);
     let Layout::Cells { cells, .. } = &collapsed.layout else { panic!("rows repeat") };
@@ -108,7 +109,7 @@ fn replicates_together_are_the_same_for_any_number_of_threads_or_replicates() {
     };
     let estimators =
         [Estimator::Ipw(IpwSpec::of(Estimand::Ate)), Estimator::Ipw(IpwSpec::of(Estimand::Atm))];
-    let (monitor, spec) = (Monitor::default(), LogisticSpec::default());
+    let (monitor, spec) = (Monitor::default(), PropensitySpec::default());
     let pipeline = Pipeline::new(data, &estimators, spec, &monitor).unwrap();
     assert!(
         matches!(pipeline.layout, Layout::Sorted { .. })
@@ -131,11 +132,62 @@ fn replicates_together_are_the_same_for_any_number_of_threads_or_replicates() {
 }
 
 #[test]
+fn rows_that_are_copied_and_rows_that_are_not_give_the_same_replicates() {
+    let n = 1300;
+    let (x, treatment, outcome) = world(n, 600);
+    let noise = |i: usize, k: usize| ((i * (2 * k + 3)) as f64 + 0.5 * x[(i, k % 2)]).sin();
+    let nearest = |focal, n_neighbors, quantity| {
+        Estimator::Nearest(NearestSpec {
+            focal,
+            n_neighbors,
+            caliper: Some(0.5),
+            quantity,
+            variance_neighbors: 1,
+        })
+    };
+    let estimators = [
+        Estimator::Ipw(IpwSpec::of(Estimand::Ate)),
+        Estimator::Ipw(IpwSpec::of(Estimand::Atm)),
+        nearest(Focal::Treated, 1, Quantity::Score),
+        nearest(Focal::Both, 2, Quantity::Logit),
+        Estimator::Adjusted(AdjustmentSpec {
+            method: crate::outcome::adjustment::Method::Aipw,
+            estimand: Estimand::Ate,
+            outcome_model: crate::outcome::kinds::OutcomeModel::Linear,
+        }),
+    ];
+    for (d, estimators) in [(2, &estimators[..]), (8, &estimators), (8, &estimators[..1])] {
+        let x = Array2::from_shape_fn((n, d), |(i, k)| noise(i, k));
+        let columns: Vec<usize> = (0..d).collect();
+        let data = Data {
+            x: x.view(),
+            score_columns: &columns,
+            outcome_columns: &columns,
+            ..plain(&x, &treatment, &outcome)
+        };
+        let monitor = Monitor::default();
+        let mut pipeline = by_row(data, estimators, &monitor);
+        let resample = Resample::new(Scheme::Multinomial, n, None, None).unwrap();
+        let spec = BootstrapSpec { n_reps: 9, seed: 3 };
+        let copied = pipeline.bootstrap(&resample, &spec).unwrap().estimates;
+        assert!(matches!(pipeline.layout, Layout::Sorted { .. }));
+        let (layout, warm_start) = pipeline.read_where_they_lie().unwrap();
+        pipeline.layout = layout;
+        pipeline.score.as_mut().unwrap().warm_start = warm_start;
+        pipeline.outcome_refits = pipeline.refits_of_outcomes().unwrap();
+        let read = pipeline.bootstrap(&resample, &spec).unwrap().estimates;
+        for (a, b) in copied.iter().zip(&read) {
+            assert!((a - b).abs() < 1e-10, "{d}: {a} {b}");
+        }
+    }
+}
+
+#[test]
 fn every_way_of_drawing_gives_the_estimates_their_spread() {
     let (x, treatment, outcome) = world(400, 7);
     let data = plain(&x, &treatment, &outcome);
     let estimators = [Estimator::Ipw(IpwSpec::of(Estimand::Ate))];
-    let (monitor, spec) = (Monitor::default(), LogisticSpec::default());
+    let (monitor, spec) = (Monitor::default(), PropensitySpec::default());
     let pipeline = Pipeline::new(data, &estimators, spec, &monitor).unwrap();
     let cluster: Vec<i64> = (0..400).collect();
     let spread = |cluster: Option<&[i64]>| {

@@ -36,7 +36,7 @@ impl Pipeline<'_, '_> {
         match &self.layout {
             Layout::Cells { cells, .. } => cells.rows_by_arm(counts),
             Layout::Sorted { rows, .. } => sums(&rows.once(), counts),
-            Layout::AsTheyCome => sums(&self.rows(None::<&[u8]>), counts),
+            Layout::AsTheyCome(_) => sums(&self.rows(None::<&[u8]>), counts),
         }
     }
 }

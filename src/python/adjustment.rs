@@ -5,9 +5,9 @@ use pyo3::prelude::*;
 use super::{arrays, call, needs, options, words};
 use crate::design::covariates::Covariates;
 use crate::outcome::doubly_robust::{AdjustmentData, ScoreSpec, adjusted_means};
-use crate::outcome::model;
+use crate::outcome::{fit, model};
 use crate::reserve;
-use crate::score::logistic::{LogisticSpec, penalty_on};
+use crate::score::spec::{PropensitySpec, penalty_on};
 
 /// The means of both arms over n rows, by an outcome model.
 ///
@@ -23,9 +23,12 @@ use crate::score::logistic::{LogisticSpec, penalty_on};
 /// scores : (n,) float64, or None
 ///     The fitted or given scores; none for regression adjustment.
 /// aliased, diverging : (a,), (b,) int64
-///     As of `LogisticFit`, of the score model fitted here; numbers among the score's columns.
+///     As of `PropensityFit`, of the score model fitted here; numbers among the score's columns.
 /// outcome_aliased : (c,) int64
 ///     Columns of the outcome models that earlier ones explain; numbers among theirs.
+/// leverage : (n,) float64, or None
+///     How much each row holds its own prediction by the outcome model of its arm, from 0 to 1; none where it was not
+///     asked for.
 #[pyclass(frozen, get_all, module = "propensity.core")]
 pub struct AdjustedEstimate {
     estimate: f64,
@@ -38,6 +41,7 @@ pub struct AdjustedEstimate {
     aliased: Py<PyArray1<i64>>,
     diverging: Py<PyArray1<i64>>,
     outcome_aliased: Py<PyArray1<i64>>,
+    leverage: Option<Py<PyArray1<f64>>>,
 }
 
 /// Estimate an effect with an outcome model for each arm, alone or together with a score model.
@@ -53,10 +57,13 @@ pub struct AdjustedEstimate {
 ///     Augmented weighting (Robins, Rotnitzky and Zhao 1994), weighted regression adjustment
 ///     (Wooldridge 2007), both right if either model is; or regression adjustment alone.
 /// estimand : {"ATE", "ATT", "ATC"}, default "ATE"
-/// outcome_model : {"linear", "logistic"}, default "linear"
-///     Fitted in each arm on its own; "logistic" for outcomes from 0 to 1.
+/// outcome_model : {"linear", "logistic", "poisson", "gamma"}, default "linear"
+///     Fitted in each arm on its own; "logistic" for outcomes from 0 to 1, with a logarithm that is linear
+///     "poisson" for those that are not negative, "gamma" for positive ones.
 /// penalty : float, default 0.0
 ///     L2 strength of the score model, as in `fit_propensity`.
+/// score_model : {"logistic", "probit", "cloglog"}, default "logistic"
+///     As in `fit_propensity`.
 /// score_columns, outcome_columns : list of int, optional
 ///     Which columns of ``x`` either model uses; all by default.
 /// sample_weight : (n,) array, optional
@@ -64,6 +71,8 @@ pub struct AdjustedEstimate {
 /// scores : (n,) array, optional
 ///     Those of `fit_propensity` with the same columns, penalty and weights, where it is fitted already;
 ///     by default it is fitted here.
+/// leverage : bool, default False
+///     Whether to say how much each row holds its own prediction, which takes a further pass.
 /// n_threads : int, optional
 ///     By default the processors this process may use.
 ///
@@ -75,14 +84,16 @@ pub struct AdjustedEstimate {
 /// ------
 /// InvalidInputError, SeparationError, ConvergenceError
 ///     See `fit_propensity`; also an outcome outside [0, 1] with a logistic model, or one that is always 0 or
-///     always 1 in an arm.
+///     always 1 in an arm; negative outcomes, or 0 in all of an arm, with a Poisson model; outcomes that are
+///     not positive with a gamma model.
 /// OverlapError
 ///     A row lies outside the space that the rows of the other arm span, whose outcome model has no answer
 ///     for it.
 #[pyfunction]
 #[pyo3(signature = (
     x, treatment, outcome, *, method, estimand="ATE", outcome_model="linear", penalty=0.0,
-    score_columns=None, outcome_columns=None, sample_weight=None, scores=None, n_threads=None
+    score_model="logistic", score_columns=None, outcome_columns=None, sample_weight=None, scores=None,
+    leverage=false, n_threads=None
 ))]
 #[allow(clippy::too_many_arguments)] // the keyword arguments of a Python function
 pub fn adjust(
@@ -94,10 +105,12 @@ pub fn adjust(
     estimand: &str,
     outcome_model: &str,
     #[pyo3(from_py_with = options::penalty)] penalty: f64,
+    score_model: &str,
     #[pyo3(from_py_with = options::score_columns)] score_columns: Option<Vec<usize>>,
     #[pyo3(from_py_with = options::outcome_columns)] outcome_columns: Option<Vec<usize>>,
     sample_weight: Option<&Bound<'_, PyAny>>,
     scores: Option<&Bound<'_, PyAny>>,
+    leverage: bool,
     n_threads: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<AdjustedEstimate> {
     let x = arrays::floats::<Ix2>("x", x)?;
@@ -114,14 +127,16 @@ pub fn adjust(
         treatment: &treatment,
         outcome: outcome.as_slice()?,
         sample_weight: weight.as_ref().map(|w| w.as_slice()).transpose()?,
+        with_leverage: leverage,
     };
     let penalty = penalty_on(data.sample_weight, penalty);
-    let logistic = LogisticSpec { penalty, ..LogisticSpec::default() };
+    let link = words::score_model(score_model)?;
+    let of_score = PropensitySpec { link, penalty, ..PropensitySpec::default() };
     let found = call::run(py, n_threads, None, |monitor| {
         reserve::room_for(treatment.len(), needs::ADJUST)?;
         let covariates = Covariates::standardized_among(x, data.sample_weight)?;
         let score = &covariates.subset(&score_columns);
-        let score = ScoreSpec { covariates: score, logistic, scores };
+        let score = ScoreSpec { covariates: score, spec: of_score, scores };
         let outcome = covariates.subset(&outcome_columns);
         adjusted_means(&data, &score, &outcome, spec, None, monitor)
     })?;
@@ -139,7 +154,89 @@ pub fn adjust(
         diverging: arrays::row_numbers(py, found.diverging.into_iter()).unbind(),
         outcome_aliased: arrays::row_numbers(py, found.outcome_aliased.into_iter()).unbind(),
         scores: found.scores.map(|scores| PyArray1::from_vec(py, scores).unbind()),
+        leverage: leverage.then(|| PyArray1::from_vec(py, found.leverage).unbind()),
     })
+}
+
+/// Coefficients of an outcome model of d covariates, and how to predict with them.
+///
+/// Attributes
+/// ----------
+/// coefficients : (d + 1,) float64
+///     Intercept first, on the scale of ``x``, of the linear predictor; 0 for columns that earlier ones explain.
+#[pyclass(frozen, module = "propensity.core")]
+pub struct OutcomeFit {
+    fit: fit::OutcomeFit,
+}
+
+#[pymethods]
+impl OutcomeFit {
+    #[getter]
+    fn coefficients<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
+        PyArray1::from_slice(py, &self.fit.coefficients)
+    }
+
+    /// Expected outcomes of the rows of ``x``, (n, d) to (n,).
+    #[pyo3(signature = (x, n_threads=None))]
+    fn predict<'py>(
+        &self,
+        py: Python<'py>,
+        x: &Bound<'py, PyAny>,
+        n_threads: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Bound<'py, PyArray1<f64>>> {
+        let x = arrays::floats::<Ix2>("x", x)?;
+        let x = x.as_array();
+        let found = call::run(py, n_threads, None, |_| {
+            reserve::room_for(x.nrows(), needs::PREDICT)?;
+            self.fit.predict(x)
+        })?;
+        Ok(PyArray1::from_vec(py, found))
+    }
+}
+
+/// Fit an outcome model to all rows.
+///
+/// Parameters
+/// ----------
+/// x : (n, d) array
+///     Covariates, without an intercept column.
+/// outcome : (n,) array
+/// outcome_model : {"linear", "logistic", "poisson", "gamma"}
+///     As for `adjust`.
+/// sample_weight : (n,) array, optional
+///     Row weights, none negative.
+/// n_threads : int, optional
+///     By default the processors this process may use.
+///
+/// Returns
+/// -------
+/// OutcomeFit
+///
+/// Raises
+/// ------
+/// InvalidInputError, SeparationError, ConvergenceError
+///     As for `adjust`.
+#[pyfunction]
+#[pyo3(signature = (x, outcome, *, outcome_model, sample_weight=None, n_threads=None))]
+pub fn fit_outcome(
+    py: Python<'_>,
+    x: &Bound<'_, PyAny>,
+    outcome: &Bound<'_, PyAny>,
+    outcome_model: &str,
+    sample_weight: Option<&Bound<'_, PyAny>>,
+    n_threads: Option<&Bound<'_, PyAny>>,
+) -> PyResult<OutcomeFit> {
+    let x = arrays::floats::<Ix2>("x", x)?;
+    let outcome = arrays::column("outcome", outcome)?;
+    let weight = sample_weight.map(|weight| arrays::column("sample_weight", weight)).transpose()?;
+    let weight = weight.as_ref().map(|w| w.as_slice()).transpose()?;
+    let (outcome, model) = (outcome.as_slice()?, words::outcome_model(outcome_model)?);
+    let x = x.as_array();
+    let fit = call::run(py, n_threads, None, |monitor| {
+        reserve::room_for(outcome.len(), needs::ADJUST)?;
+        fit::OutcomeFit::new(x, outcome, weight, model, monitor)
+    })?;
+    Ok(OutcomeFit { fit })
 }
 
 /// Require that some rows lie in the space that others span, as an outcome model's predictions do.

@@ -145,6 +145,35 @@ pub fn integers<D: Dimension>(name: &str, object: &Bound<'_, PyAny>) -> PyResult
     Ok(integers.try_readonly()?.as_array().to_owned())
 }
 
+/// The levels of factors: the columns of a matrix of integers, or the items of a list.
+pub fn factors(object: &Bound<'_, PyAny>) -> PyResult<Vec<Array<i64, Ix1>>> {
+    let columns = match object.cast::<PyUntypedArray>() {
+        Ok(array) if array.ndim() == 2 => object.getattr("T")?,
+        Ok(array) => {
+            let message = format!(
+                "factors must be a list of arrays, or have 2 dimensions, not {}",
+                array.ndim()
+            );
+            return Err(InvalidInputError::new_err(message));
+        }
+        Err(_) => object.clone(),
+    };
+    columns.try_iter()?.map(|column| integers("factors", &column?)).collect()
+}
+
+/// How many of so many columns stand before each of so many factors; by default all.
+pub fn places(
+    name: &'static str,
+    object: Option<&Bound<'_, PyAny>>,
+    n_columns: usize,
+    n_factors: usize,
+) -> PyResult<Vec<usize>> {
+    let Some(object) = object else { return Ok(vec![n_columns; n_factors]) };
+    let places = labels(name, object)?;
+    let place = |place: i64| usize::try_from(place).unwrap_or(usize::MAX);
+    Ok(places.into_iter().map(place).collect())
+}
+
 /// Row or column numbers, for NumPy.
 #[allow(clippy::cast_possible_wrap)] // arrays are shorter than 2^63
 pub fn row_numbers(py: Python<'_>, rows: impl Iterator<Item = usize>) -> Bound<'_, PyArray1<i64>> {

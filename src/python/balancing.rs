@@ -52,6 +52,8 @@ pub struct BalancingWeights {
 /// influence_treated, influence_control : (n,) float64
 ///     Each row's influence on the two means, corrected likewise: their covariance is the sum of products over
 ///     n^2.
+/// leverage : (n,) float64
+///     Of each row in the fit of its arm's weights: what the influence was divided by is 1 less this.
 #[pyclass(frozen, get_all, module = "propensity.core")]
 pub struct BalancedEffect {
     estimate: f64,
@@ -61,6 +63,7 @@ pub struct BalancedEffect {
     std_error_hc0: f64,
     influence_treated: Py<PyArray1<f64>>,
     influence_control: Py<PyArray1<f64>>,
+    leverage: Py<PyArray1<f64>>,
 }
 
 /// Weigh rows so that the means of the columns of ``x`` are what they are to be.
@@ -210,6 +213,7 @@ pub fn balanced_effect(
         std_error_hc0: found.std_error_hc0,
         influence_treated: PyArray1::from_vec(py, influence_treated).unbind(),
         influence_control: PyArray1::from_vec(py, influence_control).unbind(),
+        leverage: PyArray1::from_vec(py, found.leverage).unbind(),
     })
 }
 

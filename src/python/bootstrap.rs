@@ -11,7 +11,7 @@ use crate::resampling::bootstrap::{BootstrapSpec, Replicates as Resampled};
 use crate::resampling::resample::Resample;
 use crate::resampling::weighted_bootstrap::Analytic;
 use crate::reserve;
-use crate::score::logistic::{LogisticSpec, penalty_on};
+use crate::score::spec::{PropensitySpec, penalty_on};
 
 /// Bootstrap replicates of k estimators.
 ///
@@ -31,7 +31,7 @@ use crate::score::logistic::{LogisticSpec, penalty_on};
 /// n_failed : (k,) int64
 ///     Of each estimator, the replicates in which it could not be estimated.
 /// aliased, diverging : (a,), (b,) int64
-///     As of `LogisticFit`, of the score model; numbers among the score's columns.
+///     As of `PropensityFit`, of the score model; numbers among the score's columns.
 /// outcome_aliased : (c,) int64
 ///     Columns of the outcome models that earlier ones explain; numbers among theirs.
 /// balanced_aliased : list of (b,) int64
@@ -65,6 +65,8 @@ pub struct Replicates {
 ///     Specifications such as ``propensity.IPW("ATE")`` and ``propensity.NearestNeighbors("ATT")``.
 /// penalty : float, default 0.0
 ///     L2 strength of the score model, as in `fit_propensity`.
+/// score_model : {"logistic", "probit", "cloglog"}, default "logistic"
+///     As in `fit_propensity`.
 /// resampling : {"multinomial", "poisson", "bayesian"}, default "multinomial"
 ///     n rows drawn with replacement; each row counted a Poisson number of times; each row weighted by an
 ///     exponential number (never leaves a row out, so it never separates; not for nearest neighbours).
@@ -114,7 +116,7 @@ pub struct Replicates {
 /// nearest neighbours: Abadie and Imbens (2008), Econometrica 76:1537.
 #[pyfunction]
 #[pyo3(signature = (
-    x, treatment, outcome, *, estimators, penalty=0.0, resampling="multinomial", cluster=None, strata=None,
+    x, treatment, outcome, *, estimators, penalty=0.0, score_model="logistic", resampling="multinomial", cluster=None, strata=None,
     sample_weight=None, score_columns=None, outcome_columns=None, balanced_columns=None, n_reps=500, seed=0, analytic=false,
     studentized=false, n_threads=None, progress=None
 ))]
@@ -126,6 +128,7 @@ pub fn bootstrap(
     outcome: &Bound<'_, PyAny>,
     estimators: Vec<Bound<'_, PyAny>>,
     #[pyo3(from_py_with = options::penalty)] penalty: f64,
+    score_model: &str,
     resampling: &str,
     cluster: Option<&Bound<'_, PyAny>>,
     strata: Option<&Bound<'_, PyAny>>,
@@ -159,9 +162,10 @@ pub fn bootstrap(
         outcome_columns: &outcome_columns,
         balanced_columns: &balanced_columns,
     };
-    let spec = LogisticSpec {
+    let spec = PropensitySpec {
+        link: words::score_model(score_model)?,
         penalty: penalties_on(data.sample_weight, penalty, &mut estimators),
-        ..LogisticSpec::default()
+        ..PropensitySpec::default()
     };
     let resample = resample(resampling, treatment.len(), cluster, strata)?;
     check_replicates(n_reps, analytic)?;

@@ -37,7 +37,7 @@ pub fn estimator(object: &Bound<'_, PyAny>) -> PyResult<Estimator> {
     }
     let model = object.getattr("outcome_model")?.extract::<String>().map_err(|_| {
         PyTypeError::new_err(
-            "estimators: outcome_model must be \"linear\" or \"logistic\" in a bootstrap",
+            "estimators: outcome_model must be \"linear\", \"logistic\", \"poisson\" or \"gamma\" in a bootstrap",
         )
     })?;
     Ok(Estimator::Adjusted(words::adjustment(&method, &estimand, &model)?))

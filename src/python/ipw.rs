@@ -4,7 +4,8 @@ use pyo3::prelude::*;
 use super::{arrays, call, needs, options, words};
 use crate::design::covariates::Covariates;
 use crate::reserve;
-use crate::score::logistic::penalty_on;
+use crate::score::spec::penalty_on;
+use crate::weighting::influence::ScoreFit;
 use crate::weighting::ipw::{IpwData, IpwSpec, WeightedEstimate as Found};
 
 /// A weighted contrast of n rows.
@@ -78,10 +79,12 @@ impl WeightedEstimate {
 ///     The quantile of their arm's weights above which weights are set to it; ``sample_weight`` counts in it. The
 ///     standard error takes it as known.
 /// x : (n, d) array, optional
-///     The covariates of the logistic model that gave the scores. With them the standard error counts
+///     The covariates of the model that gave the scores. With them the standard error counts
 ///     that the scores were estimated; without, they are taken as known.
 /// penalty : float, default 0.0
 ///     That model's L2 strength; used with ``x`` only.
+/// score_model : {"logistic", "probit", "cloglog"}, default "logistic"
+///     That model; used with ``x`` only.
 /// sample_weight : (n,) array, optional
 ///     Row weights, none negative.
 /// n_threads : int, optional
@@ -104,7 +107,7 @@ impl WeightedEstimate {
 #[pyfunction]
 #[pyo3(name = "ipw", signature = (
     outcome, treatment, scores, *, estimand="ATE", truncate=None, x=None, penalty=0.0,
-    sample_weight=None, n_threads=None
+    score_model="logistic", sample_weight=None, n_threads=None
 ))]
 #[allow(clippy::too_many_arguments)] // the keyword arguments of a Python function
 pub fn ipw(
@@ -116,11 +119,13 @@ pub fn ipw(
     #[pyo3(from_py_with = options::truncate)] truncate: Option<f64>,
     x: Option<&Bound<'_, PyAny>>,
     #[pyo3(from_py_with = options::penalty)] penalty: f64,
+    score_model: &str,
     sample_weight: Option<&Bound<'_, PyAny>>,
     n_threads: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<WeightedEstimate> {
     let outcome = arrays::column("outcome", outcome)?;
     let treatment = arrays::treatment(treatment)?;
+    let link = words::score_model(score_model)?;
     let scores = arrays::column("scores", scores)?;
     let spec = IpwSpec { estimand: words::estimand(estimand)?, truncate };
     let x = x.map(|x| arrays::floats("x", x)).transpose()?;
@@ -137,7 +142,7 @@ pub fn ipw(
         reserve::room_for(treatment.len(), needs::IPW)?;
         let among = |x| Covariates::standardized_among(x, data.sample_weight);
         let covariates = x.map(among).transpose()?;
-        let model = covariates.as_ref().map(|covariates| (covariates, penalty));
+        let model = covariates.as_ref().map(|covariates| ScoreFit { covariates, penalty, link });
         crate::weighting::ipw::ipw(&data, spec, model)
     })?;
     Ok(WeightedEstimate::of(py, found))

@@ -19,7 +19,7 @@ const OF_DISTANCES: [&str; 6] = ["on", "caliper", "caliper_unit", "caliper_sd", 
 const OF_PAIRS: [&str; 6] = ["estimand", "n_neighbors", "replace", "max_reuse", "method", "order"];
 
 /// Options of nearest neighbours on the score, with replacement.
-const ON_SCORES: [&str; 4] = ["estimand", "n_neighbors", "caliper", "on"];
+const ON_SCORES: [&str; 5] = ["estimand", "n_neighbors", "caliper", "on", "variance_neighbors"];
 
 /// The keyword arguments of a function, and the specification that may stand for those that are no arrays.
 pub struct Options<'a, 'py> {
@@ -141,7 +141,9 @@ impl<'a, 'py> Options<'a, 'py> {
         let exact = self.get("exact")?.map_or(Ok(false), |exact| exact.is_truthy())?;
         let has_limits =
             exact || self.get("caliper")?.is_some_and(|caliper| names_columns(&caliper));
-        Ok(self.pairs(true)?.on_scores_alone().filter(|_| !has_limits))
+        let others = self.option("variance_neighbors", 1, options::variance_neighbors)?;
+        let found = self.pairs(true)?.on_scores_alone().filter(|_| !has_limits);
+        Ok(found.map(|spec| NearestSpec { variance_neighbors: others, ..spec }))
     }
 
     /// None where a specification has calipers on named columns, which come as arrays of their own.

@@ -3,11 +3,12 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use super::match_spec::Options;
-use super::{arrays, call, needs, options};
+use super::{arrays, call, needs, options, words};
 use crate::design::covariates::Covariates;
 use crate::error::Error;
 use crate::matching::{self, MatchedRows, Neighborhood};
 use crate::reserve;
+use crate::weighting::influence::ScoreFit;
 
 /// How much outcomes vary among rows of one arm in one place.
 ///
@@ -20,26 +21,30 @@ use crate::reserve;
 ///     Places; distances are Euclidean.
 /// exact : (n,) array of int, optional
 ///     Groups: neighbours are of the own one, but for a row that is alone of its arm there.
+/// variance_neighbors : int, default 1
+///     How many others a row is compared with.
 /// n_threads : int, optional
 ///     By default the processors this process may use.
 ///
 /// Returns
 /// -------
 /// (n,) float64
-///     The variance (n - 1) of the outcomes of a row's two nearest in its arm, itself among them, more where
-///     they tie.
+///     The variance (n - 1) of the outcomes of a row and its nearest others in its arm, more where they tie.
 ///
 /// References
 /// ----------
 /// Abadie and Imbens (2006), Econometrica 74:235, section 4.
 #[pyfunction]
-#[pyo3(signature = (outcome, treatment, coordinates, *, exact=None, n_threads=None))]
+#[pyo3(signature = (
+    outcome, treatment, coordinates, *, exact=None, variance_neighbors=1, n_threads=None
+))]
 pub fn outcome_variance<'py>(
     py: Python<'py>,
     outcome: &Bound<'py, PyAny>,
     treatment: &Bound<'py, PyAny>,
     coordinates: &Bound<'py, PyAny>,
     exact: Option<&Bound<'py, PyAny>>,
+    #[pyo3(from_py_with = options::variance_neighbors)] variance_neighbors: usize,
     n_threads: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyArray1<f64>>> {
     let outcome = arrays::column("outcome", outcome)?;
@@ -50,6 +55,7 @@ pub fn outcome_variance<'py>(
         treatment: &treatment,
         coordinates: coordinates.view(),
         exact: exact.as_deref(),
+        n_others: variance_neighbors,
     };
     let outcome = outcome.as_slice()?;
     let variance = call::run(py, n_threads, None, |monitor| {
@@ -96,11 +102,15 @@ pub struct MatchedEffect {
 ///     Probabilities of treatment, strictly between 0 and 1.
 /// estimand, n_neighbors, caliper, on, spec
 ///     As for `match_nn`.
+/// variance_neighbors : int, default 1
+///     How many others of its arm show how much the outcome of a row varies, ties beside them: R's ``Var.calc``.
 /// x : (n, d) array, optional
-///     The covariates of the logistic model that gave the scores. With them the standard error counts
+///     The covariates of the model that gave the scores. With them the standard error counts
 ///     that the scores were estimated; without, they are taken as known.
 /// penalty : float, default 0.0
 ///     That model's L2 strength; used with ``x`` only.
+/// score_model : {"logistic", "probit", "cloglog"}, default "logistic"
+///     That model; used with ``x`` only.
 /// n_threads : int, optional
 ///     By default the processors this process may use.
 ///
@@ -124,10 +134,10 @@ pub struct MatchedEffect {
 #[pyfunction]
 #[pyo3(
     signature = (
-        outcome, treatment, scores, *, x=None, penalty=0.0, n_threads=None, **options
+        outcome, treatment, scores, *, x=None, penalty=0.0, score_model="logistic", n_threads=None, **options
     ),
     text_signature = "(outcome, treatment, scores, *, estimand='ATT', n_neighbors=1, caliper=None, on='score', \
-        x=None, penalty=0.0, spec=None, n_threads=None)"
+        variance_neighbors=1, x=None, penalty=0.0, score_model='logistic', spec=None, n_threads=None)"
 )]
 #[allow(clippy::too_many_arguments)] // the keyword arguments of a Python function
 pub fn matching_effect<'py>(
@@ -137,12 +147,14 @@ pub fn matching_effect<'py>(
     scores: &Bound<'py, PyAny>,
     x: Option<&Bound<'py, PyAny>>,
     #[pyo3(from_py_with = options::penalty)] penalty: f64,
+    score_model: &str,
     n_threads: Option<&Bound<'py, PyAny>>,
     options: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<MatchedEffect> {
     let outcome = arrays::column("outcome", outcome)?;
     let treatment = arrays::treatment(treatment)?;
     let scores = arrays::own_column("scores", scores)?;
+    let link = words::score_model(score_model)?;
     let spec = Options::of_matching_effect(options)?.on_scores_alone()?;
     let spec = spec.ok_or_else(|| Error::Argument {
         name: "on",
@@ -155,7 +167,7 @@ pub fn matching_effect<'py>(
     let found = call::run(py, n_threads, None, |monitor| {
         reserve::room_for(treatment.len(), needs::MATCHED_EFFECT)?;
         let covariates = x.map(Covariates::standardized).transpose()?;
-        let model = covariates.as_ref().map(|covariates| (covariates, penalty));
+        let model = covariates.as_ref().map(|covariates| ScoreFit { covariates, penalty, link });
         matching::effect(&rows, &spec, model, monitor)
     })?;
     Ok(MatchedEffect {

@@ -24,6 +24,10 @@ pub fn n_neighbors(object: &Bound<'_, PyAny>) -> PyResult<usize> {
     count("n_neighbors", object)
 }
 
+pub fn variance_neighbors(object: &Bound<'_, PyAny>) -> PyResult<usize> {
+    count("variance_neighbors", object)
+}
+
 pub fn depth(object: &Bound<'_, PyAny>) -> PyResult<usize> {
     count("depth", object)
 }

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::pipeline::{Bounds, BoundsSpec, Data, Estimator, Pipeline};
 use crate::resampling::bootstrap::BootstrapSpec;
 use crate::reserve;
-use crate::score::logistic::{LogisticSpec, penalty_on};
+use crate::score::spec::{PropensitySpec, penalty_on};
 use crate::weighting::ipw::IpwSpec;
 
 /// Bounds on an effect under hidden confounding of g strengths.
@@ -51,6 +51,8 @@ pub struct SensitivityBounds {
 /// estimand : {"ATE", "ATT", "ATC"}, default "ATE"
 /// penalty : float, default 0.0
 ///     L2 strength of the score model, as in `fit_propensity`.
+/// score_model : {"logistic", "probit", "cloglog"}, default "logistic"
+///     As in `fit_propensity`.
 /// fitted : (n,) array, optional
 ///     For AIPW what the outcome model of a row's own arm predicts, which is taken off.
 /// offset : (n,) array, optional
@@ -83,7 +85,7 @@ pub struct SensitivityBounds {
 /// (2023), Journal of the American Statistical Association 118:2645.
 #[pyfunction]
 #[pyo3(signature = (
-    x, treatment, outcome, *, gammas, estimand="ATE", penalty=0.0, fitted=None, offset=None, losses=None, sample_weight=None,
+    x, treatment, outcome, *, gammas, estimand="ATE", penalty=0.0, score_model="logistic", fitted=None, offset=None, losses=None, sample_weight=None,
     resampling="multinomial", cluster=None, strata=None, score_columns=None, n_reps=500, seed=0, n_threads=None,
     progress=None
 ))]
@@ -96,6 +98,7 @@ pub fn sensitivity_bounds(
     gammas: &Bound<'_, PyAny>,
     estimand: &str,
     #[pyo3(from_py_with = options::penalty)] penalty: f64,
+    score_model: &str,
     fitted: Option<&Bound<'_, PyAny>>,
     offset: Option<&Bound<'_, PyAny>>,
     losses: Option<&Bound<'_, PyAny>>,
@@ -139,14 +142,15 @@ pub fn sensitivity_bounds(
     };
     check(&spec, treatment.len())?;
     let penalty = penalty_on(data.sample_weight, penalty);
-    let logistic = LogisticSpec { penalty, ..LogisticSpec::default() };
+    let link = words::score_model(score_model)?;
+    let of_score = PropensitySpec { link, penalty, ..PropensitySpec::default() };
     let resample = resample(resampling, treatment.len(), cluster, strata)?;
     let replicates = (n_reps > 0).then_some(BootstrapSpec { n_reps, seed });
     let found = call::run(py, n_threads, progress.as_ref(), |monitor| {
         reserve::room_for(n_reps.saturating_mul(2 * gammas.len() + 2), needs::REPLICATE)?;
         let by_thread = rayon::current_num_threads() * needs::BOUNDS_A_THREAD;
         reserve::room_for(treatment.len(), needs::BOOTSTRAP + needs::BOUNDS + by_thread)?;
-        let pipeline = Pipeline::new(data, &estimators, logistic, monitor)?;
+        let pipeline = Pipeline::new(data, &estimators, of_score, monitor)?;
         pipeline.bounds(spec, &resample, replicates.as_ref())
     })?;
     converted(py, found, gammas.len())

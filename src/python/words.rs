@@ -4,9 +4,10 @@ use crate::balance::Denominator;
 use crate::error::{Error, Result};
 use crate::matching::{CaliperUnit, Discard, Metric, Order, Quantity};
 use crate::outcome::adjustment::{AdjustmentSpec, Method};
-use crate::outcome::model::OutcomeModel;
+use crate::outcome::kinds::OutcomeModel;
 use crate::resampling::resample::Scheme;
 use crate::score::boosting::{Loss, Stop};
+use crate::score::links::Link;
 use crate::weighting::balancing::Balancing;
 use crate::weighting::estimand::Estimand;
 
@@ -29,12 +30,35 @@ pub fn adjustment(method: &str, of_whom: &str, outcome_model: &str) -> Result<Ad
         "regression" => Method::Regression,
         _ => return unknown("method", method, "\"aipw\", \"ipwra\" or \"regression\""),
     };
-    let outcome_model = match outcome_model {
-        "linear" => OutcomeModel::Linear,
-        "logistic" => OutcomeModel::Logistic,
-        _ => return unknown("outcome_model", outcome_model, "\"linear\" or \"logistic\""),
-    };
-    Ok(AdjustmentSpec { method, estimand: estimand(of_whom)?, outcome_model })
+    let (estimand, outcome_model) = (estimand(of_whom)?, self::outcome_model(outcome_model)?);
+    Ok(AdjustmentSpec { method, estimand, outcome_model })
+}
+
+pub fn score_model(name: &str) -> Result<Link> {
+    match name {
+        "logistic" => Ok(Link::Logit),
+        "probit" => Ok(Link::Probit),
+        "cloglog" => Ok(Link::Cloglog),
+        _ => unknown("score_model", name, "\"logistic\", \"probit\" or \"cloglog\""),
+    }
+}
+
+pub fn score_model_name(link: Link) -> &'static str {
+    match link {
+        Link::Logit => "logistic",
+        Link::Probit => "probit",
+        Link::Cloglog => "cloglog",
+    }
+}
+
+pub fn outcome_model(name: &str) -> Result<OutcomeModel> {
+    match name {
+        "linear" => Ok(OutcomeModel::Linear),
+        "logistic" => Ok(OutcomeModel::Logistic),
+        "poisson" => Ok(OutcomeModel::Poisson),
+        "gamma" => Ok(OutcomeModel::Gamma),
+        _ => unknown("outcome_model", name, "\"linear\", \"logistic\", \"poisson\" or \"gamma\""),
+    }
 }
 
 pub fn balancing(method: &str) -> Result<Balancing> {

@@ -1,16 +1,12 @@
 //! Rows put in the order of some value. A pass over a resample that sorts rows by nearly that value, and looks
 //! up its neighbours, then stays within a few cache lines.
 
-use ndarray::{Array2, ArrayView2, ShapeBuilder};
-
 use crate::kernels::{BLOCK, Bits, Company, Lane, RowLanes, Tallies, drawn, padded, positive};
 use crate::units::tally::{Count, Outcomes, Tally, Units};
 
 /// Copies of the rows, in order.
 #[derive(Debug, Clone)]
 pub struct SortedRows {
-    /// Column-major.
-    pub x: Array2<f64>,
     treatment: Vec<bool>,
     outcome: Vec<f64>,
     sample_weight: Option<Vec<f64>>,
@@ -23,7 +19,7 @@ pub struct SortedRows {
 
 impl SortedRows {
     #[must_use]
-    pub fn in_order(order: &[u32], x: ArrayView2<'_, f64>, rows: &Outcomes<'_>) -> Self {
+    pub fn in_order(order: &[u32], rows: &Outcomes<'_>) -> Self {
         let mut place = vec![0; order.len()];
         let mut lanes = vec![RowLanes::EMPTY; order.len().div_ceil(BLOCK)];
         for (new, row) in (0..).zip(order.iter().map(|row| *row as usize)) {
@@ -37,7 +33,6 @@ impl SortedRows {
         let sample_weight: Option<Vec<f64>> = rows.sample_weight.map(in_order);
         Self {
             weights: sample_weight.as_deref().map(|own| padded(own.iter().copied())),
-            x: Array2::from_shape_fn(x.raw_dim().f(), |(new, k)| x[(order[new] as usize, k)]),
             treatment: order.iter().map(|row| rows.treatment[*row as usize]).collect(),
             outcome: in_order(rows.outcome),
             sample_weight,

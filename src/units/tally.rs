@@ -64,6 +64,13 @@ pub trait Units: Sync {
 
     fn tally(&self, unit: usize) -> Tally;
 
+    /// How many rows it has.
+    #[inline]
+    fn count(&self, unit: usize) -> f64 {
+        let Tally { treated, control, .. } = self.tally(unit);
+        treated + control
+    }
+
     /// The rows of one arm, and the sum of their outcomes.
     #[inline]
     fn arm(&self, unit: usize, arm: bool) -> (f64, f64) {
@@ -182,6 +189,12 @@ impl<W: Count> Units for Outcomes<'_, W> {
         let weight = self.sample_weight.map_or(1.0, |weights| weights[unit]);
         let count = self.counts.map_or(1.0, |counts| counts[unit].into());
         Tally::row(self.treatment[unit], self.outcome[unit], weight * count)
+    }
+
+    #[inline]
+    fn count(&self, unit: usize) -> f64 {
+        let weight = self.sample_weight.map_or(1.0, |weights| weights[unit]);
+        weight * self.counts.map_or(1.0, |counts| counts[unit].into())
     }
 }
 

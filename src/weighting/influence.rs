@@ -8,6 +8,7 @@ use crate::design::rank::{in_doubt, presence};
 use crate::error::Result;
 use crate::kernels::{BLOCK, linear_predictor};
 use crate::linalg::{Cholesky, RANK_TOLERANCE};
+use crate::score::links::Link;
 
 /// The means of the two arms, control first, and each row's influence on them.
 #[derive(Debug, Clone)]
@@ -40,36 +41,77 @@ impl ArmMeans {
     }
 }
 
+/// The model that gave scores, as far as an influence needs it.
+#[derive(Debug, Clone, Copy)]
+pub struct ScoreFit<'a, 'x> {
+    pub covariates: &'a Covariates<'x>,
+    /// L2 strength on the caller's scale.
+    pub penalty: f64,
+    pub link: Link,
+}
+
+/// What rows add to the equations of the model that gave their scores: r, and how fast it falls with the linear
+/// predictor; and how fast log odds grow with that. Sample weights are left to multiply the first two.
+#[derive(Debug, Clone)]
+pub struct ScoreTerms {
+    pub residual: Vec<f64>,
+    pub spread: Vec<f64>,
+    pub log_odds_slope: Vec<f64>,
+}
+
+impl ScoreTerms {
+    #[must_use]
+    pub fn new(treatment: &[bool], scores: &[f64], link: Link) -> Self {
+        let n = scores.len();
+        let eta = by_row(n, |i| link.linear_predictor(scores[i]));
+        let of_row = |i: usize| link.terms(treatment[i], eta[i]);
+        Self {
+            residual: by_row(n, |i| of_row(i).slope),
+            spread: by_row(n, |i| of_row(i).fall),
+            log_odds_slope: by_row(n, |i| link.log_odds_slope(eta[i])),
+        }
+    }
+}
+
 /// A model of the rows' linear predictors, as far as an influence needs it: with coefficients b solving
 /// sum `r_i` `x_i` = ridge b, row i moves b by V `r_i` `x_i`, V the inverse of the information
 /// sum `q_i` `x_i` `x_i`' + ridge, `q_i` how fast `r_i` falls with the linear predictor. Of a logistic score model r is
-/// w (t - e), and q w e (1 - e).
+/// w (t - e), and q w e (1 - e); with another link r is w (t - e) f / (e (1 - e)), f being the derivative of e.
 #[derive(Debug)]
 pub struct ScoreModel<'x> {
     covariates: Covariates<'x>,
     residual: Vec<f64>,
     information: Cholesky,
+    /// How fast the log odds of each row grow with its linear predictor; none where they are it.
+    log_odds_slope: Option<Vec<f64>>,
 }
 
 impl<'x> ScoreModel<'x> {
-    /// A logistic score model, with a penalty on the caller's scale.
+    /// Of scores.
     ///
     /// # Errors
     /// [`crate::error::Error::Overflow`].
     pub fn new(
-        covariates: &Covariates<'x>,
+        ScoreFit { covariates, penalty, link }: ScoreFit<'_, 'x>,
         treatment: &[bool],
         scores: &[f64],
         weight: Option<&[f64]>,
-        penalty: f64,
     ) -> Result<Self> {
         let row_weight = |row: usize| weight.map_or(1.0, |weights| weights[row]);
         let n = scores.len();
+        let ridge = |scale: &f64| penalty / (scale * scale);
+        let ridge: Vec<f64> = covariates.scale.iter().map(ridge).collect();
+        if link != Link::Logit {
+            let mut terms = ScoreTerms::new(treatment, scores, link);
+            terms.residual.iter_mut().enumerate().for_each(|(i, r)| *r *= row_weight(i));
+            terms.spread.iter_mut().enumerate().for_each(|(i, q)| *q *= row_weight(i));
+            let mut model = Self::of(covariates, terms.residual, &terms.spread, &ridge, weight)?;
+            model.log_odds_slope = Some(terms.log_odds_slope);
+            return Ok(model);
+        }
         let residual =
             by_row(n, |i| row_weight(i) * (f64::from(u8::from(treatment[i])) - scores[i]));
         let spread = by_row(n, |i| row_weight(i) * scores[i] * (1.0 - scores[i]));
-        let ridge = |scale: &f64| penalty / (scale * scale);
-        let ridge: Vec<f64> = covariates.scale.iter().map(ridge).collect();
         Self::of(covariates, residual, &spread, &ridge, weight)
     }
 
@@ -97,33 +139,27 @@ impl<'x> ScoreModel<'x> {
             information[(k + 1) * terms + k + 1] += ridge;
         }
         let information = Cholesky::factor(&information, terms, RANK_TOLERANCE, &[])?;
-        Ok(Self { covariates, residual, information })
+        Ok(Self { covariates, residual, information, log_odds_slope: None })
     }
 
-    /// How much each row holds its own linear predictor: `q_i` `x_i`' V `x_i`, the diagonal of the hat matrix of the
-    /// last weighted least squares of a fit.
+    /// How much each row holds its own linear predictor: [`leverage`].
     #[must_use]
     pub fn leverage(&self, spread: &[f64]) -> Vec<f64> {
-        let rows = self.information.inverse_factor();
-        let mut leverage = vec![0.0; spread.len()];
-        leverage.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, leverage)| {
-            let mut columns = vec![[0.0; BLOCK]; self.covariates.n_columns()];
-            let mut product = [0.0; BLOCK];
-            for (block, leverage) in leverage.chunks_mut(BLOCK).enumerate() {
-                let start = chunk * CHUNK + block * BLOCK;
-                self.covariates.load(start, &mut columns);
-                for row in &rows {
-                    linear_predictor(row, &columns[..row.len() - 1], &mut product);
-                    leverage.iter_mut().zip(&product).for_each(|(sum, v)| *sum += v * v);
-                }
-                leverage.iter_mut().zip(&spread[start..]).for_each(|(sum, q)| *sum *= q);
-            }
-        });
-        leverage
+        leverage(&self.covariates, &self.information, spread)
     }
 
-    /// The variance that the coefficients give a sum whose derivative in the log odds of row i's score is
-    /// `slope[i]`: g' V g, with g the sum of `slope[i]` `x_i`.
+    /// The sum of `slope[i]` `x_i`, slopes in the log odds made into those in the linear predictor.
+    fn gradient(&self, slope: &[f64]) -> Vec<f64> {
+        match &self.log_odds_slope {
+            None => self.covariates.gradient(slope),
+            Some(of_log_odds) => {
+                self.covariates.gradient(&by_row(slope.len(), |i| slope[i] * of_log_odds[i]))
+            }
+        }
+    }
+
+    /// The variance that the coefficients give a sum whose derivative in row i's linear predictor is `slope[i]`: g' V g,
+    /// with g the sum of `slope[i]` `x_i`.
     #[must_use]
     pub fn variance(&self, slope: &[f64]) -> f64 {
         let gradient = self.covariates.gradient(slope);
@@ -136,13 +172,35 @@ impl<'x> ScoreModel<'x> {
     /// row i's score is `slope[i]`.
     #[must_use]
     pub fn influence(&self, slope: &[f64]) -> Vec<f64> {
-        let mut direction = self.covariates.gradient(slope);
+        let mut direction = self.gradient(slope);
         self.information.solve(&mut direction);
         let mut influence = self.covariates.linear(&direction);
         let rows = influence.par_iter_mut().zip(&self.residual).with_min_len(CHUNK);
         rows.for_each(|(x, r)| *x *= r);
         influence
     }
+}
+
+/// How much each row holds its own linear predictor: `q_i` `x_i`' V `x_i`, the diagonal of the hat matrix of the last
+/// weighted least squares of a fit, with q the `spread` and V the inverse of the information.
+#[must_use]
+pub fn leverage(covariates: &Covariates<'_>, information: &Cholesky, spread: &[f64]) -> Vec<f64> {
+    let rows = information.inverse_factor();
+    let mut leverage = vec![0.0; spread.len()];
+    leverage.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, leverage)| {
+        let mut columns = vec![[0.0; BLOCK]; covariates.n_columns()];
+        let mut product = [0.0; BLOCK];
+        for (block, leverage) in leverage.chunks_mut(BLOCK).enumerate() {
+            let start = chunk * CHUNK + block * BLOCK;
+            covariates.load(start, &mut columns);
+            for row in &rows {
+                linear_predictor(row, &columns[..row.len() - 1], &mut product);
+                leverage.iter_mut().zip(&product).for_each(|(sum, v)| *sum += v * v);
+            }
+            leverage.iter_mut().zip(&spread[start..]).for_each(|(sum, q)| *sum *= q);
+        }
+    });
+    leverage
 }
 
 /// A number for each of n rows, on all threads.

@@ -4,13 +4,13 @@
 use rayon::prelude::*;
 
 use crate::checks;
-use crate::design::covariates::{CHUNK, Covariates};
+use crate::design::covariates::CHUNK;
 use crate::error::{Error, Result};
 use crate::kernels::{ArmSums, BLOCK, Tallies, contrast_sums};
 use crate::outcome::origin::Measured;
 use crate::units::tally::{Outcomes, Units};
 use crate::weighting::estimand::Estimand;
-use crate::weighting::influence::{ArmMeans, ScoreModel, by_row, center};
+use crate::weighting::influence::{ArmMeans, ScoreFit, ScoreModel, by_row, center};
 use crate::weighting::sizes::effective_sample_size;
 use crate::weighting::truncation::{Weighed, bounds};
 
@@ -125,8 +125,8 @@ pub struct WeightedEstimate {
     pub n_truncated: [usize; 2],
 }
 
-/// The effect for an estimand. With the covariates and the penalty of the logistic model that gave the
-/// scores, the influence of each row counts what it does to that model (Lunceford and Davidian 2004,
+/// The effect for an estimand. With the model that gave the scores
+/// the influence of each row counts what it does to that model (Lunceford and Davidian 2004,
 /// section 3); without, the scores are taken as known. So are bounds on the weights: a row beyond them weighs what it
 /// does whatever its score.
 ///
@@ -135,13 +135,13 @@ pub struct WeightedEstimate {
 pub fn ipw(
     data: &IpwData<'_>,
     spec: IpwSpec,
-    score_model: Option<(&Covariates<'_>, f64)>,
+    score_model: Option<ScoreFit<'_, '_>>,
 ) -> Result<WeightedEstimate> {
     check(data)?;
     spec.check()?;
-    if let Some((covariates, penalty)) = score_model {
-        checks::same_length("x", covariates.n_rows(), data.outcome.len())?;
-        checks::penalty(penalty)?;
+    if let Some(model) = score_model {
+        checks::same_length("x", model.covariates.n_rows(), data.outcome.len())?;
+        checks::penalty(model.penalty)?;
     }
     let IpwData { outcome, treatment, scores, sample_weight } = *data;
     let measured = Measured::from_their_middle(outcome, sample_weight);
@@ -153,9 +153,7 @@ pub fn ipw(
     let (mean_treated, mean_control) = contrast.means()?;
     let row_weight = |i: usize| sample_weight.map_or(1.0, |weights| weights[i]);
     let model = score_model
-        .map(|(covariates, penalty)| {
-            ScoreModel::new(covariates, treatment, scores, sample_weight, penalty)
-        })
+        .map(|model| ScoreModel::new(model, treatment, scores, sample_weight))
         .transpose()?;
     let weights = total_weights(treatment, Some((scores, estimand)), sample_weight, bounds);
     let has_bounds = spec.truncate.is_some();

@@ -94,7 +94,7 @@ def weighed(users):
 
 def test_balance_is_a_table_of_terms_by_sample_and_measure(users, weighed):
     model, weights = weighed
-    table = ps.balance(users, **DESIGN, weights=weights, scores=model, denominator="treated")
+    table = ps.balance(users, **DESIGN, weights=weights, scores=model, denominator="treated").table
     assert table.index.name == "term"
     tiers = ["tier[heavy]", "tier[light]", "tier[medium]"]
     assert list(table.index) == ["distance", *tiers, "visits", "tenure", "premium"]
@@ -120,7 +120,7 @@ def test_balance_is_a_table_of_terms_by_sample_and_measure(users, weighed):
 def test_balance_smd_is_that_of_smd_to_the_bit(users, weighed):
     _, weights = weighed
     for denominator in ("pooled", "treated", "control", "all"):
-        table = ps.balance(users, **DESIGN, weights=weights, denominator=denominator)
+        table = ps.balance(users, **DESIGN, weights=weights, denominator=denominator).table
         for name, given in {"unadjusted": None, **weights}.items():
             alone = ps.smd(users, **DESIGN, weights=given, denominator=denominator)
             assert (table[name, "smd"] == alone).all()
@@ -128,7 +128,7 @@ def test_balance_smd_is_that_of_smd_to_the_bit(users, weighed):
 
 def test_balance_measures_are_the_twins(users, weighed):
     model, weights = weighed
-    table = ps.balance(users, **DESIGN, weights=weights["IPW"], scores=model)
+    table = ps.balance(users, **DESIGN, weights=weights["IPW"], scores=model).table
     assert list(table.columns.unique("sample")) == ["unadjusted", "adjusted"]
     opted, w = users["opted"].to_numpy(), weights["IPW"].to_numpy()
     columns = {
@@ -151,8 +151,8 @@ def test_balance_measures_are_the_twins(users, weighed):
 def test_balance_with_sample_weights_is_that_of_copied_rows(users):
     times = np.random.default_rng(3).integers(1, 4, len(users))
     copied = users.loc[users.index.repeat(times)].reset_index(drop=True)
-    found = ps.balance(users, **DESIGN, sample_weight=times)["unadjusted"]
-    expected = ps.balance(copied, **DESIGN)["unadjusted"]
+    found = ps.balance(users, **DESIGN, sample_weight=times).table["unadjusted"]
+    expected = ps.balance(copied, **DESIGN).table["unadjusted"]
     # The variances of weighted and of copied rows differ in their divisors.
     for measure in ("mean_treated", "mean_control", "ks", "ecdf_difference"):
         assert found[measure].to_numpy() == pytest.approx(expected[measure].to_numpy(), rel=1e-12)
@@ -164,7 +164,7 @@ def test_balance_weights_have_sample_weights_in_them(users):
     effect = ps.ipw(
         users, outcome="done", treatment="opted", scores=model, sample_weight="survey", estimand="ATO"
     )
-    table = ps.balance(users, **DESIGN, weights={"ATO": effect}, sample_weight="survey")
+    table = ps.balance(users, **DESIGN, weights={"ATO": effect}, sample_weight="survey").table
     # Overlap weights balance every term exactly (Li, Morgan and Zaslavsky 2018), here those of the survey.
     assert table["ATO", "smd"].abs().max() < 1e-9
     assert table["unadjusted", "smd"].abs().max() > 0.1
@@ -174,10 +174,10 @@ def test_balance_weights_have_sample_weights_in_them(users):
 
 def test_balance_adds_squares_and_interactions(users):
     design = {"treatment": "opted", "covariates": ["visits", "tier", "premium"]}
-    plain = ps.balance(users, **design)
-    squares = ps.balance(users, **design, squares=True)
+    plain = ps.balance(users, **design).table
+    squares = ps.balance(users, **design, squares=True).table
     assert list(squares.index) == [*plain.index, "visits^2"]
-    both = ps.balance(users, **design, squares=True, interactions=True)
+    both = ps.balance(users, **design, squares=True, interactions=True).table
     levels = ["heavy", "light", "medium"]
     assert list(both.index) == [
         *squares.index,
@@ -186,22 +186,22 @@ def test_balance_adds_squares_and_interactions(users):
         *(f"tier[{level}]:premium" for level in levels),
     ]
     users["product"] = users["visits"] * users["premium"]
-    alone = ps.balance(users, treatment="opted", covariates=["product"])
+    alone = ps.balance(users, treatment="opted", covariates=["product"]).table
     assert (both.loc["visits:premium"] == alone.loc["product"]).all()
 
 
 def test_balance_shows_a_product_that_the_formula_has_already_once(users):
     design = {"treatment": "opted", "covariates": "visits * premium"}
-    found = ps.balance(users, **design, interactions=True)
+    found = ps.balance(users, **design, interactions=True).table
     assert found.index.is_unique
     assert list(found.index)[:3] == ["visits", "premium", "visits:premium"]
 
 
 def test_balance_of_many_products_comes_in_batches(users, monkeypatch):
     design = {"treatment": "opted", "covariates": ["visits", "tier", "tenure", "premium"]}
-    expected = ps.balance(users, **design, squares=True, interactions=True)
+    expected = ps.balance(users, **design, squares=True, interactions=True).table
     monkeypatch.setattr(sys.modules["propensity.balance.tables"], "_BATCH", 3 * len(users))
-    found = ps.balance(users, **design, squares=True, interactions=True)
+    found = ps.balance(users, **design, squares=True, interactions=True).table
     pd.testing.assert_frame_equal(found, expected, check_exact=True)
 
 
@@ -211,8 +211,10 @@ def test_balance_of_other_frames_is_the_same(users, library):
     model = ps.fit_propensity(users, **DESIGN)
     users["w"] = ps.balancing_weights(users, treatment="opted", scores=model)
     other = polars.from_pandas(users) if library == "polars" else polars.from_pandas(users).to_arrow()
-    found = ps.balance(other, **DESIGN, weights={"IPW": "w"}, squares=True)
-    pd.testing.assert_frame_equal(found, ps.balance(users, **DESIGN, weights={"IPW": "w"}, squares=True))
+    found = ps.balance(other, **DESIGN, weights={"IPW": "w"}, squares=True).table
+    pd.testing.assert_frame_equal(
+        found, ps.balance(users, **DESIGN, weights={"IPW": "w"}, squares=True).table
+    )
 
 
 def test_balance_refuses_names_that_are_taken(users, weighed):
@@ -223,7 +225,7 @@ def test_balance_refuses_names_that_are_taken(users, weighed):
         ps.balance(users, **DESIGN, weights={3: weights["IPW"]})
     users = users.rename(columns={"tenure": "distance"})
     design = {"treatment": "opted", "covariates": ["visits", "distance"]}
-    assert "distance" in ps.balance(users, **design).index
+    assert "distance" in ps.balance(users, **design).table.index
     with pytest.raises(InvalidInputError, match="column 'distance'"):
         ps.balance(users, **design, scores=model)
 
@@ -245,7 +247,7 @@ def test_balance_names_the_weighting_that_does_not_fit(users, weighed):
 
 def test_balance_summary_counts_what_is_past_the_thresholds(users, weighed):
     model, weights = weighed
-    table = ps.balance(users, **DESIGN, weights={"array": weights["array"]}, scores=model)
+    table = ps.balance(users, **DESIGN, weights={"array": weights["array"]}, scores=model).table
     found = ps.balance_summary(table, smd=0.05, variance_ratio=(0.9, 1.1))
     assert found.index.name == "sample"
     assert list(found.index) == ["unadjusted", "array"]
@@ -264,7 +266,7 @@ def test_balance_summary_counts_what_is_past_the_thresholds(users, weighed):
 
 
 def test_balance_summary_passes_a_term_on_the_threshold_of_the_variances_alone(users):
-    table = ps.balance(users, treatment="opted", covariates=["visits", "tenure"])
+    table = ps.balance(users, treatment="opted", covariates=["visits", "tenure"]).table
     size = table["unadjusted", "smd"].abs().max()
     ratio = table.loc["visits", ("unadjusted", "variance_ratio")]
     found = ps.balance_summary(table, smd=size, variance_ratio=(ratio, 1e3)).loc["unadjusted"]
@@ -275,13 +277,13 @@ def test_balance_summary_passes_a_term_on_the_threshold_of_the_variances_alone(u
 
 def test_balance_summary_counts_an_arm_without_spread_as_past():
     frame = pd.DataFrame({"t": [1, 1, 1, 0, 0, 0], "x": [2.0, 2.0, 2.0, 1.0, 2.0, 4.0]})
-    table = ps.balance(frame, treatment="t", covariates=["x"])
+    table = ps.balance(frame, treatment="t", covariates=["x"]).table
     assert table.loc["x", ("unadjusted", "variance_ratio")] == 0
     assert ps.balance_summary(table).loc["unadjusted", "n_past_variance_ratio"] == 1
 
 
 def test_balance_summary_refuses_what_is_no_balance_table(users):
-    table = ps.balance(users, **DESIGN)
+    table = ps.balance(users, **DESIGN).table
     with pytest.raises(InvalidInputError, match=r"what ps\.balance gave"):
         ps.balance_summary(table["unadjusted"])
     with pytest.raises(InvalidInputError, match=r"what ps\.balance gave"):

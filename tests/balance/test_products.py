@@ -56,7 +56,7 @@ def made_by_hand(df):
 @pytest.mark.parametrize("weight", [None, "s"])
 def test_products_have_the_smd_of_the_products_made_by_hand(people, denominator, weight):
     options = {"denominator": denominator, "sample_weight": weight}
-    table = ps.balance(people, **DESIGN, weights={"weighted": "w"}, **options)
+    table = ps.balance(people, **DESIGN, weights={"weighted": "w"}, **options).table
     made = made_by_hand(people)
     frame = people[["t", "s", "w"]].join(made)
     for sample, weights in (("unadjusted", None), ("weighted", "w")):
@@ -65,13 +65,13 @@ def test_products_have_the_smd_of_the_products_made_by_hand(people, denominator,
         expected = ps.smd(frame, **call)
         pd.testing.assert_series_equal(found[list(made)], expected, check_names=False, rtol=1e-9)
         assert set(found.index) == set(made)
-    rows = ps.balance(people, **DESIGN, squares=True, interactions=True, **options)["unadjusted", "smd"]
+    rows = ps.balance(people, **DESIGN, squares=True, interactions=True, **options).table["unadjusted", "smd"]
     found = table.attrs["products"]["unadjusted"]
     assert [found[name] for name in made] == pytest.approx(rows[list(made)].tolist(), rel=1e-9)
 
 
 def test_summary_tells_the_worst_and_how_many_are_past(people):
-    table = ps.balance(people, **DESIGN, weights={"weighted": "w"}, scores=np.full(900, 0.4))
+    table = ps.balance(people, **DESIGN, weights={"weighted": "w"}, scores=np.full(900, 0.4)).table
     found = ps.balance_summary(table, smd=0.2)
     made = made_by_hand(people)
     frame = people[["t", "w"]].join(made)
@@ -87,21 +87,21 @@ def test_summary_tells_the_worst_and_how_many_are_past(people):
 
 
 def test_a_single_binary_term_has_no_products(people):
-    row = ps.balance_summary(ps.balance(people, treatment="t", covariates=["flag"])).loc["unadjusted"]
+    row = ps.balance_summary(ps.balance(people, treatment="t", covariates=["flag"]).table).loc["unadjusted"]
     assert row["worst_product"] is None
     assert np.isnan(row["worst_product_smd"])
     assert (row["n_products"], row["n_past_product"]) == (0, 0)
 
 
 def test_what_a_formula_has_already_is_no_product(people):
-    table = ps.balance(people, treatment="t", covariates="age*flag + I(age**2)")
+    table = ps.balance(people, treatment="t", covariates="age*flag + I(age**2)").table
     assert list(table.attrs["products"]["unadjusted"]).count("age:flag") == 0
     assert "age^2" in table.attrs["products"]["unadjusted"]  # by another name than I(age**2)
 
 
 def test_of_many_terms_those_are_multiplied_that_the_arms_differ_most_in(people, monkeypatch):
     monkeypatch.setattr(products, "MOST_TERMS", 3)
-    table = ps.balance(people, **DESIGN)
+    table = ps.balance(people, **DESIGN).table
     most = table["unadjusted", "smd"].abs().nlargest(3).index
     names = table.attrs["products"]["unadjusted"]
     assert {part for name in names for part in name.removesuffix("^2").split(":")} <= set(most)
@@ -111,8 +111,8 @@ def test_of_many_terms_those_are_multiplied_that_the_arms_differ_most_in(people,
 
 
 def test_tables_survive_a_file_and_another_library(people, tmp_path):
-    table = ps.balance(pl.from_pandas(people), **DESIGN, weights={"weighted": "w"})
-    expected = ps.balance_summary(ps.balance(people, **DESIGN, weights={"weighted": "w"}))
+    table = ps.balance(pl.from_pandas(people), **DESIGN, weights={"weighted": "w"}).table
+    expected = ps.balance_summary(ps.balance(people, **DESIGN, weights={"weighted": "w"}).table)
     pd.testing.assert_frame_equal(ps.balance_summary(table), expected)
     table.to_pickle(tmp_path / "table")
     pd.testing.assert_frame_equal(ps.balance_summary(pd.read_pickle(tmp_path / "table")), expected)

@@ -121,3 +121,21 @@ def test_warnings_point_at_the_caller(df):
             call()
         assert caught
         assert {warning.filename for warning in caught} == {__file__}
+
+
+def test_estimand_by_position_is_no_treatment(df):
+    model = ps.fit_propensity(df, treatment="t", covariates=["x"])
+    answer = said(ps.balancing_weights, model.scores, "ATT")
+    assert "ps.balancing_weights(df, treatment='opted_in', scores=model, estimand='ATT')" in answer
+    answer = said(ps.balancing_weights, df, "att", "t", scores="e")
+    found = follow(answer, df)
+    expected = ps.balancing_weights(df, treatment="t", scores="e", estimand="ATT")
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_arrays_are_told_of_the_functions_that_take_them(df):
+    x, t = df[["x"]].to_numpy(), df["t"].to_numpy()
+    assert said(ps.fit_propensity, x, t).endswith("for arrays there is propensity.core.fit_propensity")
+    for values in (x, df["x"]):
+        answer = said(ps.fit_propensity, values, treatment="t", covariates=["x"])
+        assert "the functions of propensity.core take arrays" in answer

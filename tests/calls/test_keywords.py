@@ -7,7 +7,7 @@ import pytest
 
 import propensity as ps
 from answers import opted_rows, said
-from propensity.calls.keywords import _OTHER_WORDS
+from propensity.calls.other_words import OTHER_WORDS
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
@@ -21,14 +21,19 @@ PUBLIC = {name: getattr(ps, name) for name in ps.__all__ if callable(getattr(ps,
 PUBLIC |= {f"plots.{name}": getattr(ps.plots, name) for name in ps.plots.__all__}
 PUBLIC |= {f"datasets.{name}": getattr(ps.datasets, name) for name in ("opt_in_logs", "lalonde")}
 RESULTS = [
+    ps.Balance,
     ps.BalancingWeights,
     ps.BootstrapResult,
+    ps.Check,
     ps.CrossFittedScores,
+    ps.Design,
     ps.Effect,
     ps.EffectTest,
     ps.Effects,
     ps.EqualityTest,
     ps.EValue,
+    ps.Estimates,
+    ps.EstimatesByOutcome,
     ps.GroupedEffects,
     ps.LinearProjection,
     ps.Matches,
@@ -142,4 +147,110 @@ def test_scores_that_are_left_out_are_asked_for(df):
 def test_other_words_are_of_arguments_that_there_are():
     signatures = [inspect.signature(function) for function in (PUBLIC | METHODS).values()]
     names = {name for signature in signatures for name in signature.parameters}
-    assert _OTHER_WORDS.keys() <= names
+    assert OTHER_WORDS.keys() <= names
+
+
+# Arguments that no function of the name has: what else does it
+
+
+def test_balancing_weights_are_told_from_survey_weights(df):
+    for function in (ps.ipw, ps.aipw, ps.ipwra, ps.regression_adjustment, ps.estimate):
+        for name in ("weights", "weight", "w"):
+            more = {"scores": "e"} if function is ps.ipw else {"covariates": ["x"]}
+            answer = said(function, df, outcome="y", treatment="t", **more, **{name: "e"})
+            assert f"there is no {name}=; balancing weights of your own go to ps.weighted_effect(" in answer
+            assert "survey weights are sample_weight='e', which are another thing" in answer
+            line = answer.split("go to ")[1].split("; survey")[0]
+            assert eval(line, {"ps": ps, "df": df}).estimand == "ATE"
+
+
+REMEDIES = [
+    (ps.estimate, {"estimand": "att"}, 'estimators=[ps.IPW("ATT"), ps.AIPW("ATT")]'),
+    (ps.bootstrap, {"estimand": "ATT"}, 'estimators=[ps.IPW("ATT"), ps.AIPW("ATT")]'),
+    (ps.sensitivity_bounds, {"estimand": "ATT"}, 'estimator=ps.IPW("ATT")'),
+    (ps.robustness_value, {"estimand": "ATT"}, 'estimator=ps.AIPW("ATT")'),
+    (ps.placebo, {"estimand": "ATT"}, 'estimator=ps.IPW("ATT")'),
+    (ps.bootstrap, {"scores": "e"}, "scores are fitted here, from covariates=, anew in every replicate"),
+    (ps.estimate, {"score_model": "logistic"}, "estimators=[ps.IPW(\"ATE\", score_model='logistic')]"),
+    (ps.estimate, {"outcome_model": "linear"}, "estimators=[ps.AIPW(\"ATE\", outcome_model='linear')]"),
+    (ps.bootstrap, {"by": "z"}, "{group: ps.bootstrap(rows, outcome='y', treatment='t', covariates=['x'])"),
+    (ps.ipw, {"stabilized": True, "scores": "e"}, "which no factor of an arm moves"),
+    (ps.IPW, {"stabilized": True}, "which no factor of an arm moves"),
+    (ps.match_nn, {"contrast": "percent"}, "ps.match_nn(...).effect('outcome', contrast='percent')"),
+    (ps.match_nn, {"cluster": "z"}, "cluster='z'), or the same cluster= in .bootstrap(...)"),
+    (ps.ipw, {"denominator": "v", "scores": "e"}, "denominator= is called per= here: per='v'"),
+    (ps.ipw, {"trim": 0.1, "scores": "e"}, "truncate=0.99 bounds weights, and ps.trim(...) drops rows"),
+]
+
+
+@pytest.mark.parametrize(("function", "options", "meant"), REMEDIES)
+def test_what_is_asked_for_by_another_way_is_shown(df, function, options, meant):
+    parameters = inspect.signature(function).parameters
+    roles = {"outcome": "y", "treatment": "t", "covariates": ["x"]}
+    taken = {name: value for name, value in roles.items() if name in parameters}
+    args = [df] if "df" in parameters else []
+    assert meant in said(function, *args, **taken | options)
+
+
+def test_lines_of_remedies_run(df):
+    roles = {"outcome": "y", "treatment": "t", "covariates": ["x"]}
+    for function, options in ((ps.estimate, {}), (ps.bootstrap, {"n_reps": 3, "progress": False})):
+        line = said(function, df, estimand="ATT", **roles).split("estimators=")[1]
+        assert function(df, estimators=eval(line, {"ps": ps}), **roles, **options) is not None
+    for function in (ps.sensitivity_bounds, ps.robustness_value, ps.placebo):
+        line = said(function, df, estimand="ATT", **roles).split("estimator=")[1]
+        more = {"n_reps": 3, "progress": False} if function is ps.sensitivity_bounds else {}
+        more |= {"leave_out": ["x"]} if function is ps.placebo else {}
+        assert function(df, estimator=eval(line, {"ps": ps}), **roles | {"covariates": ["x", "z"]}, **more)
+
+
+def test_methods_are_called_by_the_results_that_have_them(df):
+    model = ps.fit_propensity(df, treatment="t", covariates=["x"])
+    matches = ps.match_nn(df, treatment="t", scores=model)
+    effect = ps.ipw(df, outcome="y", treatment="t", scores=model)
+    for answer in (said(effect.conf_int, levl=0.9), said(effect.e_value, levl=0.9)):
+        assert answer.startswith("Effect.")
+    assert said(matches.effect, "y", foo=1).startswith("Matches.effect: there is no foo=")
+    assert said(matches.rosenbaum, "y", foo=1).startswith("Matches.rosenbaum: ")
+    subclasses = ps.subclassify(df, treatment="t", scores=model)
+    assert said(subclasses.effect, "y", foo=1).startswith("Subclasses.effect: ")
+    weights = ps.fit_weights(df, treatment="t", covariates=["x"])
+    assert said(weights.effect, "y", foo=1).startswith("BalancingWeights.effect: ")
+
+
+# Too much by position, and too little
+
+
+def test_what_is_wanting_is_named_in_a_call(df):
+    model = ps.fit_propensity(df, treatment="t", covariates=["x"])
+    matches = ps.match_nn(df, treatment="t", scores=model)
+    answer = said(ps.fit_propensity, df, treatment="t")
+    assert answer == "fit_propensity needs covariates: ps.fit_propensity(df, treatment='t', covariates=...)"
+    assert said(ps.trim, df, scores=model) == "trim needs treatment: ps.trim(df, treatment='t', scores=...)"
+    assert said(matches.frame) == "Matches.frame needs df: matches.frame(df)"
+    assert said(matches.effect) == "Matches.effect needs outcome: matches.effect(outcome)"
+    assert said(ps.e_value) == "e_value needs estimate: ps.e_value(estimate=...)"
+
+
+def test_what_is_too_much_by_position_is_named(df):
+    matches = ps.match_nn(df, treatment="t", scores="e")
+    answer = said(ps.truncate, df["e"], 0.99)
+    assert answer.startswith("truncate takes weights by position, and by name scores, ")
+    assert answer.endswith(": ps.truncate(..., upper=0.99)")
+    assert said(ps.datasets.lalonde, "nsw") == "lalonde takes nothing by position: ps.datasets.lalonde()"
+    answer = said(matches.effect, df, "y")
+    assert answer == "Matches.effect: it knows its table; give the rest, matches.effect('y')"
+    assert eval(answer.split("rest, ")[1], {"matches": matches}).estimate == matches.effect("y").estimate
+
+
+def test_result_in_the_place_of_the_table_is_told_where_it_goes(df):
+    model = ps.fit_propensity(df, treatment="t", covariates=["x"])
+    effect = ps.ipw(df, outcome="y", treatment="t", scores=model)
+    matches = ps.match_nn(df, treatment="t", scores=model)
+    answer = said(ps.overlap, model)
+    assert answer.startswith("overlap takes the table by position, and here is a PropensityModel: ")
+    assert str(eval(answer.split(": ")[1], {"ps": ps, "df": df, "model": model}))
+    assert "ps.balance(df, treatment=..., covariates=..., weights=matches)" in said(ps.balance, matches)
+    assert 'covariates=..., estimator=ps.IPW("ATE"))' in said(ps.sensitivity_bounds, effect)
+    assert 'covariates=..., estimator=ps.AIPW("ATE"))' in said(ps.robustness_value, effect)
+    assert said(ps.bootstrap, matches).endswith("which knows its own: matches.bootstrap(...)")

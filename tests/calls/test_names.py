@@ -99,19 +99,15 @@ def test_outcome_given_as_values_is_told_to_be_a_name(df):
 
 
 @pytest.mark.parametrize("several", [list, tuple, pd.Index])
-def test_several_outcomes_of_a_table_are_told_how_to_get(df, several):
-    for call, name, more in (
-        (called(ps.estimate, covariates=["x"]), "estimate", {}),
-        (BOOTSTRAP, "bootstrap", {"n_reps": 3}),
-    ):
-        with pytest.raises(TypeError, match="with what else you gave added: ") as caught:
-            call(df, outcome=several(["y", "y2"]))
-        line = str(caught.value).split("added: ")[1]
-        assert f"ps.{name}(df, outcome=name, treatment='t', covariates=['x'])" in line
-        found = eval(line.replace(")", ", **more)"), {"ps": ps, "df": df, "more": more})
-        assert list(found) == ["y", "y2"]
-        with pytest.raises(TypeError, match="outcome: one column is given by its name alone, outcome='y'"):
-            call(df, outcome=several(["y"]))
+def test_several_outcomes_of_a_bootstrap_are_told_how_to_get(df, several):
+    with pytest.raises(TypeError, match="with what else you gave added: ") as caught:
+        BOOTSTRAP(df, outcome=several(["y", "y2"]))
+    line = str(caught.value).split("added: ")[1]
+    assert "ps.bootstrap(df, outcome=name, treatment='t', covariates=['x'])" in line
+    found = eval(line.replace(")", ", n_reps=3)"), {"ps": ps, "df": df})
+    assert list(found) == ["y", "y2"]
+    with pytest.raises(TypeError, match="outcome: one column is given by its name alone, outcome='y'"):
+        BOOTSTRAP(df, outcome=several(["y"]))
 
 
 # Lists of what is no name
@@ -274,3 +270,48 @@ def test_polars_integers_of_128_bits_are_numbers(df):
     missing = wide.with_columns(pl.when(pl.int_range(pl.len()) > 2).then("ws"))
     with pytest.raises(InvalidInputError, match=r"column 'ws': 3 missing values \(rows 0, 1, 2\)"):
         ps.fit_propensity(missing, treatment="t", covariates=["ws"])
+
+
+# Nearly the right name
+
+
+def test_name_that_begins_or_ends_a_column_is_that_column(df):
+    wide = df.assign(opt_in_agent_mode=df["t"], prompt_variant=0, engagement_tier="a", plan_tier_new="b")
+    for given, meant in {
+        "opt_in": "opt_in_agent_mode",
+        "OPT_IN": "opt_in_agent_mode",
+        "engagement": "engagement_tier",
+        "agent_mode": "opt_in_agent_mode",
+        "tier": "plan_tier_new",  # of several the shortest
+        "promt_variant": "prompt_variant",
+    }.items():
+        with pytest.raises(InvalidInputError, match=f"'{given}' is not in the frame; did you mean '{meant}'"):
+            ps.fit_propensity(wide, treatment=given, covariates=["x"])
+
+
+# One where several may stand
+
+
+def test_one_name_or_number_is_a_list_of_one(df):
+    tiers = df.assign(tier=np.where(df["w"] > df["w"].median(), "a", "b"))
+    one, listed = (MATCH(tiers, exact=exact) for exact in ("tier", ["tier"]))
+    assert one.spec == listed.spec
+    np.testing.assert_array_equal(one.weights, listed.weights)
+    assert ps.NearestNeighbors(exact="tier") == ps.NearestNeighbors(exact=["tier"])
+    call = called(ps.robustness_value, outcome="y", covariates=["x", "w"])
+    assert call(df, benchmarks="w", multiples=2).table.equals(call(df, benchmarks=["w"], multiples=[2]).table)
+    bounds = called(ps.sensitivity_bounds, outcome="y", covariates=["x"], n_reps=3, progress=False)
+    assert bounds(df, gamma=1.5).table.equals(bounds(df, gamma=[1.5]).table)
+    sets = ps.match_full(df, treatment="t", scores="e")
+    assert sets.rosenbaum("y", gammas=2).table.equals(sets.rosenbaum("y", gammas=[2]).table)
+
+
+def test_contrasts_are_words_in_any_case(df):
+    shifted = df.assign(y=df["y"] + 10)
+    for given in ("Percent", "PERCENT"):
+        found = IPW(shifted, contrast=given)
+        assert found.contrast == "percent"
+        assert found.estimate == IPW(shifted).contrast_as(given).estimate
+        assert MATCH(shifted).effect("y", contrast=given).contrast == "percent"
+        assert ps.estimate(shifted, outcome="y", treatment="t", covariates=["x"], contrast=given) is not None
+    assert ps.e_value(2.0, contrast="Odds_Ratio").point == ps.e_value(2.0, contrast="odds_ratio").point

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 import propensity as ps
-from propensity.effects.cautions import size_cautions, terms_cautions
+import worlds
+from propensity.effects.cautions import carried_cautions, size_cautions, terms_cautions
 from propensity.errors import (
     BalanceWarning,
     CalibrationWarning,
@@ -42,6 +43,7 @@ def test_scores_of_the_other_arm_are_found_out(rare):
             match(rare, treatment="t", scores=1 - rare["e"])
 
 
+@pytest.mark.filterwarnings("ignore::propensity.errors.OverlapWarning")
 def test_scores_of_a_balanced_sample_are_found_out(rare):
     odds = rare["e"] / (1 - rare["e"]) * (1 - rare["t"].mean()) / rare["t"].mean()
     with pytest.warns(CalibrationWarning, match="without class weights or resampled rows") as caught:
@@ -94,6 +96,7 @@ def wide():
 
 @pytest.mark.parametrize("estimate", [ps.aipw, ps.ipwra, ps.regression_adjustment])
 def test_few_rows_for_many_terms_are_told(wide, estimate):
+    wide = wide.iloc[:400]
     covariates = [name for name in wide if name.startswith("x")]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -105,12 +108,41 @@ def test_few_rows_for_many_terms_are_told(wide, estimate):
     assert not any("terms for" in str(caution) for caution in few.cautions)
 
 
+def test_few_rows_that_carry_the_variance_are_told():
+    (caution,) = carried_cautions("ATE", (60.0, 150.0), (100, 150), 9.4)
+    assert "9 rows carry the variance (df), and an arm is worth 60 rows (ESS)" in str(caution)
+    assert carried_cautions("ATE", (60.0, 150.0), (100, 150), 15.0) == ()  # enough carry it
+    assert carried_cautions("ATE", (80.0, 150.0), (100, 150), 9.4) == ()  # weights are even
+    assert carried_cautions("ATT", (60.0, 150.0), (100, 150), 9.4) == ()
+    told = [ps.errors.OverlapWarning("little overlap: of few")]
+    assert carried_cautions("ATE", (60.0, 150.0), (100, 150), 9.4, told) == ()
+
+
+def test_worlds_where_covariates_decide_the_outcome_are_warned_of():
+    """Of Kang and Schafer's, which weights alone do not tell from others, a third and more; of others few."""
+    shares = {}
+    for world in ("KS right", "LD moderate"):
+        warned = 0
+        for seed in range(60):
+            sample = worlds.WORLDS[world].draw(np.random.default_rng(seed), 1_000)
+            df = pd.DataFrame(sample.x, columns=list("abcdefg")[: sample.x.shape[1]])
+            model = ps.fit_propensity(df.assign(t=sample.treatment), treatment="t", covariates=list(df))
+            df = df.assign(t=sample.treatment, y=sample.outcome)
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                ps.ipw(df, outcome="y", treatment="t", scores=model)
+            warned += any(issubclass(warning.category, ps.errors.OverlapWarning) for warning in caught)
+        shares[world] = warned / 60
+    assert shares["KS right"] > 0.33
+    assert shares["LD moderate"] < 0.1
+
+
 def test_only_models_that_predict_for_others_need_the_rows():
-    assert len(terms_cautions((70.0, 230.0), 20, "ATE")) == 1
-    assert terms_cautions((70.0, 230.0), 20, "ATT") == ()
-    assert "treated rows worth 70" in str(terms_cautions((70.0, 230.0), 20, "ATC")[0])
-    assert "control rows worth 70" in str(terms_cautions((900.0, 70.0), 20, "ATT")[0])
-    assert terms_cautions((200.0, 230.0), 20, "ATE") == ()
+    assert len(terms_cautions((70.0, 230.0), 25, "ATE")) == 1
+    assert terms_cautions((70.0, 230.0), 25, "ATT") == ()
+    assert "treated rows worth 70" in str(terms_cautions((70.0, 230.0), 25, "ATC")[0])
+    assert "control rows worth 70" in str(terms_cautions((900.0, 70.0), 25, "ATT")[0])
+    assert terms_cautions((80.0, 230.0), 25, "ATE") == ()
 
 
 # One advice
@@ -119,7 +151,7 @@ def test_only_models_that_predict_for_others_need_the_rows():
 def test_an_arm_whose_weights_are_uneven_is_not_too_small_as_well():
     told = (OverlapWarning("little overlap"),)
     assert size_cautions((11.0, 500.0), (2_000, 9_000), told=told) == ()
-    assert len(size_cautions((11.0, 500.0), (20, 9_000), told=told)) == 1
+    assert len(size_cautions((11.0, 500.0), (15, 9_000), told=told)) == 1
     assert len(size_cautions((11.0, 500.0), (2_000, 9_000))) == 1
     assert "bootstrap" not in str(size_cautions((11.0, 500.0), (20, 9_000))[0])
 

@@ -8,13 +8,17 @@ import polars as pl
 import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.oneway import anova_oneway
 
 import propensity as ps
 import reference
 import stacked
 from conftest import COVARIATES, OUTCOME, TREATMENT
-from propensity.effects.equality import chi_squared_p
-from propensity.errors import InvalidInputError, OverlapWarning, SmallSampleWarning
+from propensity.effects import equality
+from propensity.effects.cautions import size_cautions
+from propensity.effects.group_cautions import told_of_groups
+from propensity.errors import BalanceWarning, InvalidInputError, OverlapWarning, SmallSampleWarning
+from propensity.frames.grouping import Grouping
 
 pytestmark = pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")  # not the question here
 
@@ -234,7 +238,11 @@ def test_equality_of_two_groups_is_the_test_of_their_difference(rows):
     found = grouped.test_equal()
     assert found.df == 1
     assert found.statistic == pytest.approx(z**2, rel=1e-9)
-    assert found.p_value == pytest.approx(2 * stats.norm.sf(abs(z)), rel=1e-9)
+    # Satterthwaite's degrees of freedom of a sum of two variances.
+    v, own = grouped.table["std_error"] ** 2, grouped.table["df"]
+    df_rest = v.sum() ** 2 / (v**2 / own).sum()
+    assert found.df_rest == pytest.approx(df_rest, rel=1e-9)
+    assert found.p_value == pytest.approx(2 * stats.t.sf(abs(z), df_rest), rel=1e-9)
     assert str(found).startswith("The differences (ATE) by g against one and the same in all 2 groups: p = ")
 
 
@@ -245,14 +253,27 @@ def test_equality_is_wald_by_any_contrasts(rows):
     gaps = contrasts @ estimates
     statistic = gaps @ np.linalg.inv(contrasts @ covariance @ contrasts.T) @ gaps
     found = grouped.test_equal()
-    assert found.statistic == pytest.approx(statistic, rel=1e-9)
-    assert found.p_value == pytest.approx(stats.chi2.sf(statistic, 2), rel=1e-10)
+    unsure = (1 - (w := 1 / np.diag(covariance)) / w.sum()) ** 2 / grouped.table["df"].to_numpy()
+    assert found.statistic * 2 * (1 + 2 / 8 * unsure.sum()) == pytest.approx(statistic, rel=1e-9)
+    assert found.p_value == pytest.approx(stats.f.sf(found.statistic, 2, found.df_rest), rel=1e-9)
+
+
+def test_equality_of_means_of_independent_groups_is_welchs():
+    rng = np.random.default_rng(4)
+    groups = [rng.normal(size, 1 + size, 5 + 4 * size) for size in range(4)]
+    expected = anova_oneway(groups, use_var="unequal")
+    means, sizes = np.array([group.mean() for group in groups]), np.array([len(group) for group in groups])
+    variances = np.array([group.var(ddof=1) for group in groups]) / sizes
+    found = equality.tested_for_equality(means, np.diag(variances), sizes - 1.0, "means")
+    assert found.statistic == pytest.approx(expected.statistic, rel=1e-10)
+    assert (found.df, found.df_rest) == pytest.approx(expected.df, rel=1e-10)
+    assert found.p_value == pytest.approx(expected.pvalue, rel=1e-10)
 
 
 @pytest.mark.parametrize("df", [1, 2, 3, 7, 50, 999])
 def test_tail_of_chi_squared(df):
     for statistic in (0.0, 0.1, 1.0, df, 1.3 * df, 3 * df):
-        assert chi_squared_p(statistic, df) == pytest.approx(stats.chi2.sf(statistic, df), rel=1e-11)
+        assert equality.chi_squared_p(statistic, df) == pytest.approx(stats.chi2.sf(statistic, df), rel=1e-11)
 
 
 @pytest.mark.filterwarnings("ignore::propensity.errors.OverlapWarning")
@@ -431,5 +452,70 @@ def test_unusable_groups_are_explained(rows, options, message):
 def test_numbers_that_are_no_groups_are_refused():
     rng = np.random.default_rng(1)
     df = pd.DataFrame({"t": [0, 1] * 4000, "y": rng.normal(size=8000), "x": rng.normal(size=8000)})
-    with pytest.raises(InvalidInputError, match=r"'x' has 8,000 values.*pd.qcut\(df\['x'\], 5\)"):
+    with pytest.raises(InvalidInputError, match=r"'x' has 8,000 different numbers.*pd.qcut\(df\['x'\], 5"):
         ps.ipw(df, outcome="y", treatment="t", scores=np.full(8000, 0.5), by="x")
+
+
+# Two columns
+
+
+@pytest.mark.filterwarnings("ignore::propensity.errors.SmallSampleWarning")
+def test_effects_by_two_columns_show_themselves(rows):
+    df = rows.assign(side=np.where(rows["b"] > 0, "right", "left"))
+    model = ps.fit_propensity(df, treatment="t", covariates=["a", "b"])
+    roles = {"treatment": "t", "by": ["g", "side"]}
+    grouped = [
+        ps.ipw(df, outcome="y", scores=model, **roles),
+        ps.aipw(df, outcome="y", covariates=["a", "b"], **roles),
+        ps.weighted_effect(df, outcome="y", weights="w", estimand="ATE", **roles),
+        ps.fit_weights(df, treatment="t", covariates=["a", "b"]).effect("y", by=["g", "side"]),
+        ps.match_nn(df, treatment="t", scores=model, exact=["g", "side"]).effect("y", by=["g", "side"]),
+        ps.overlap(df, scores=model, **roles),
+    ]
+    for found in grouped:
+        for words in (repr(found), str(found), found._repr_html_()):
+            for level in ("north", "south", "west", "left", "right"):
+                assert level in words
+        assert "None" not in found._repr_html_()
+
+
+# Cautions of groups
+
+
+def test_each_group_is_told_its_own_number():
+    sizes = {"a": 4.4, "b": 12.0, "c": 19.96, "d": 7.0, "e": 400.0}
+    groups = Grouping(("g",), np.arange(5), pd.Index(sizes, name="g"), None)
+    told = told_of_groups([size_cautions((size, 500.0), (600, 600)) for size in sizes.values()], groups)
+    (caution,) = map(str, told)
+    assert caution.startswith(
+        "g = a (4); g = b (12); g = c (19.9) and 1 other: the treated arm is worth 4 to 19.9 rows; below 20"
+    )
+
+
+def test_what_groups_have_in_common_is_said_once():
+    groups = Grouping(("g",), np.arange(2), pd.Index(["x1", "x2"], name="g"), None)
+    same = BalanceWarning("the arms differ by 0.1 in x1")
+    (caution,) = told_of_groups([(same,), (same,)], groups)
+    assert str(caution) == "g = x1; g = x2: the arms differ by 0.1 in x1"
+    several = told_of_groups([(same,), (BalanceWarning("the arms differ by 0.1 in x2"),)], groups)
+    assert list(map(str, several)) == [
+        "g = x1: the arms differ by 0.1 in x1",
+        "g = x2: the arms differ by 0.1 in x2",
+    ]
+
+
+@pytest.mark.filterwarnings("ignore::propensity.errors.SmallSampleWarning")
+def test_name_of_no_group_is_answered_in_a_sentence(rows):
+    df = rows.assign(k=np.where(rows["b"] > 0, 1, 0))
+    grouped = ps.aipw(df, outcome="y", treatment="t", covariates=["a", "b"], by=["g", "k"])
+    with pytest.raises(KeyError) as caught:
+        grouped["north"]
+    assert str(caught.value) == (
+        "'north' is no group by g, k: a group has a value of each, as in effects['north', 0]; there are "
+        "('north', 0), ('north', 1)"
+    )
+    with pytest.raises(KeyError) as caught:
+        grouped["east", 0]
+    assert "there are ('north', 0), ('north', 1), ('south', 0), ('south', 1), ('west', 0) and 1 more" in str(
+        caught.value
+    )

@@ -77,7 +77,9 @@ def test_group_with_an_arm_in_one_cluster_has_no_effect_and_the_reason(rows, nam
 def test_equality_is_of_the_groups_that_have_errors(rows, name):
     grouped = BY_GROUP[name](rows, by="g")
     gap = grouped[0].estimate - grouped[1].estimate
-    variance = grouped.cov.loc[[0, 1], [0, 1]].to_numpy() @ [1, -1] @ [1, -1]
+    in_intervals, errors = (grouped.figures[name].iloc[:2] for name in ("interval_error", "std_error"))
+    sides = np.array([1, -1]) * (in_intervals / errors).to_numpy()  # corrected for leverage, as intervals are
+    variance = grouped.cov.loc[[0, 1], [0, 1]].to_numpy() @ sides @ sides
     found = grouped.test_equal()
     assert found.df == 1
     assert_allclose(found.statistic, gap**2 / variance, rtol=1e-9)

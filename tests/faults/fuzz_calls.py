@@ -129,7 +129,7 @@ def _description(name: str, error: BaseException) -> str:
 
 def _array_call(draw: Draw) -> tuple[str, Callable[[], str | None]]:
     if draw.chance(0.04):
-        return "LogisticFit", lambda: _unpickled_fit(draw)
+        return "PropensityFit", lambda: _unpickled_fit(draw)
     name = draw.of(list(ARRAY_CALLS))
     function = ARRAY_CALLS[name]
     n = draw.size()
@@ -151,7 +151,7 @@ def _unpickled_fit(draw: Draw) -> str | None:
     state[draw.integer(0, len(state) - 1)] = draw.of(
         [None, -1, np.zeros(0), np.zeros(3), np.zeros((2, 2)), [10**6], [0, 1], math.nan, "a", draw.vector(5)]
     )
-    fit = core.LogisticFit(tuple(state[: draw.of([len(state), len(state), 3])]))
+    fit = core.PropensityFit(tuple(state[: draw.of([len(state), len(state), 3])]))
     repr(fit)
     fit.predict(x)
     fit.linear_predictor(x)
@@ -163,7 +163,7 @@ def _after(draw: Draw, result: Any, n: int) -> Any:
     """Use what came back, too."""
     if draw.chance(0.2):
         repr(result)
-    if isinstance(result, core.LogisticFit) and draw.chance(0.3):
+    if isinstance(result, core.PropensityFit) and draw.chance(0.3):
         method = draw.of([result.predict, result.linear_predictor])
         method(draw.argument("x", n))
         pickle.loads(pickle.dumps(result))

@@ -14,6 +14,8 @@ from propensity.errors import InvalidInputError
 
 CALL = {"treatment": "t"}
 
+pytestmark = pytest.mark.filterwarnings("ignore::propensity.errors.OverlapWarning")  # not the question here
+
 
 def people(n=600, seed=0):
     """Sorted by treatment, as a concatenation of controls and treated is; x moves treatment and outcome."""

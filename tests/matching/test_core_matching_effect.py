@@ -10,6 +10,7 @@ from test_core_matching import OTHER_SIDE, PUBLISHED, _on_the_edge, enough_donor
 import designs
 import reference
 from propensity import core
+from propensity.effects.matching_specification import NearestNeighbors
 from propensity.errors import InvalidInputError
 from strategies import scored_samples
 
@@ -33,15 +34,22 @@ def confounded(rng, n, digits=9):
     return x, treatment, outcome, core.fit_propensity(x, treatment).scores
 
 
-def twin_of(x, treatment, outcome, scores, options):
+def twin_of(x, treatment, outcome, scores, options, n_others=1):
     """Effect, variance with the scores known, and the correction."""
     matches = reference.nearest_neighbors(scores, treatment, **options)
     quantity = reference.matched_quantity(scores, options["on"])
     return (
         reference.matching_effect(outcome, treatment, matches),
-        reference.matching_variance(outcome, treatment, quantity, matches),
+        reference.matching_variance(outcome, treatment, quantity, matches, n_others),
         reference.estimated_score_correction(
-            x, outcome, treatment, scores, matches, estimand=options["estimand"], on=options["on"]
+            x,
+            outcome,
+            treatment,
+            scores,
+            matches,
+            estimand=options["estimand"],
+            on=options["on"],
+            n_others=n_others,
         ),
     )
 
@@ -100,6 +108,30 @@ def test_matching_effect_equals_the_twin(sample, estimand, n_neighbors, on):
     assert known.correction is None
     assert found.correction == pytest.approx(correction, rel=1e-8)
     assert found.std_error == pytest.approx(np.sqrt(variance + correction), rel=1e-10)
+
+
+@pytest.mark.parametrize("estimand", ESTIMANDS)
+@pytest.mark.parametrize("n_others", [2, 5])
+def test_variance_from_more_neighbours_equals_the_twin(sample, n_others, estimand):
+    x, treatment, outcome, scores = sample
+    options = {"estimand": estimand, "n_neighbors": 1, "on": "score"}
+    effect, variance, correction = twin_of(*sample, options, n_others)
+    spec = NearestNeighbors(estimand, variance_neighbors=n_others)
+    for found in (
+        core.matching_effect(outcome, treatment, scores, x=x, variance_neighbors=n_others, **options),
+        core.matching_effect(outcome, treatment, scores, x=x, spec=spec),
+    ):
+        assert found.estimate == pytest.approx(effect, rel=1e-12)
+        assert found.correction == pytest.approx(correction, rel=1e-8)
+        assert found.std_error == pytest.approx(np.sqrt(variance + correction), rel=1e-10)
+
+
+def test_more_variance_neighbours_than_there_are_are_refused(sample):
+    _, treatment, outcome, scores = sample
+    fewest = min(treatment.sum(), (~treatment).sum())
+    with pytest.raises(InvalidInputError, match=r"variance_neighbors.*less than the smaller arm has rows"):
+        core.matching_effect(outcome, treatment, scores, variance_neighbors=fewest)
+    core.matching_effect(outcome, treatment, scores, variance_neighbors=fewest - 1)
 
 
 @QUICK

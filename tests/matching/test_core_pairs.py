@@ -234,7 +234,7 @@ def test_match_nn_takes_a_specification_for_its_options(spec):
     rng = np.random.default_rng(4)
     scores = rng.beta(2, 3, 300)
     treated = rng.random(300) < scores
-    of_frames = ("covariates", "exact", "score_model", "n_folds", "n_repeats")
+    of_frames = ("covariates", "exact", "score_model", "n_folds", "n_repeats", "variance_neighbors")
     words = {name: value for name, value in asdict(spec).items() if name not in of_frames}
     exact = np.arange(300) % 2
     one = core.match_nn(scores, treated, exact=exact, **words)
@@ -268,11 +268,14 @@ def test_match_nn_takes_options_from_a_specification_or_by_name_and_no_others():
 
 
 @QUICK
-@given(small_rows(), st.booleans(), st.sampled_from(ON[2:]))
-def test_outcome_variance_equals_the_twin(rows, use_exact, on):
+@given(small_rows(), st.booleans(), st.sampled_from(ON[2:]), st.integers(1, 3))
+def test_outcome_variance_equals_the_twin(rows, use_exact, on, n_others):
+    n_others = min(n_others, rows.treated.sum() - 1, (~rows.treated).sum() - 1)
     outcome = (rows.ids % 7).astype(float)
     places = core.match_nn(None, rows.treated, covariates=rows.x, on=on).coordinates
     exact = rows.exact if use_exact else None
-    found = core.outcome_variance(outcome, rows.treated, places, exact=exact)
-    expected = twin.outcome_variance(outcome, rows.treated, twin.distances(rows, on), exact)
+    found = core.outcome_variance(
+        outcome, rows.treated, places, exact=exact, variance_neighbors=int(n_others)
+    )
+    expected = twin.outcome_variance(outcome, rows.treated, twin.distances(rows, on), exact, n_others)
     assert_allclose(found, expected, rtol=1e-9, atol=1e-12)

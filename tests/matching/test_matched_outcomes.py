@@ -234,3 +234,42 @@ def test_treatment_among_what_is_matched_by_is_told_by_the_argument_it_stands_in
         InvalidInputError, match=f"^column 'opted' is the treatment; remove it from {argument}$"
     ):
         ps.match_nn(users, treatment="opted", covariates=["visits"], on="euclidean", **options)
+
+
+# Contrasts
+
+
+@pytest.mark.parametrize("contrast", ["difference", "ratio", "percent"])
+def test_contrasts_of_matches_are_those_asked_for_later(df, contrast):
+    df = df.assign(done=df["done"] + 20, half=df["tenure"] + 1)
+    for matches in (
+        ps.match_nn(df, treatment="opted", scores="score", exact=["tier"]),
+        ps.match_nn(df, treatment="opted", scores="score", replace=False, exact=["tier"]),
+        ps.match_full(df, treatment="opted", scores="score", exact=["tier"]),
+    ):
+        plain = matches.effect("done")
+        found, later = matches.effect("done", contrast=contrast), plain.contrast_as(contrast)
+        assert (found.estimate, found.std_error) == (later.estimate, later.std_error)
+        if contrast == "percent":
+            expected = 100 * (plain.mean_treated / plain.mean_control - 1)
+            assert found.estimate == pytest.approx(expected, rel=1e-12)
+        several = matches.effect(["done", "half"], contrast=contrast)
+        assert several["done"].estimate == found.estimate
+        grouped = matches.effect("done", by="tier", contrast=contrast)
+        assert grouped.contrast == contrast
+        later = matches.effect("done", by="tier").contrast_as(contrast)
+        pd.testing.assert_frame_equal(grouped.table, later.table)
+
+
+def test_matched_rows_without_an_outcome_are_to_be_matched_again(df):
+    df = df.assign(done=df["done"].mask(df["opted"] & (df["visits"] > 6)))
+    matches = ps.match_nn(df, treatment="opted", scores="score")
+    with pytest.raises(InvalidInputError, match=r"column 'done': .* then match again") as caught:
+        matches.effect("done")
+    line = str(caught.value).split("first, ")[1].split("; then")[0]
+    scope = {"df": df}
+    exec(line, scope)
+    again = ps.match_nn(scope["df"], treatment="opted", scores="score").effect("done")
+    assert np.isfinite(again.estimate)
+    with pytest.raises(InvalidInputError, match="drop or impute them first, then match again"):
+        matches.effect(df["done"])

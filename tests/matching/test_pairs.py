@@ -275,11 +275,6 @@ def test_unusable_options_are_explained(scored, options, message):
         ps.match_nn(scored, **{"treatment": "opted", "scores": "score"} | options)
 
 
-def test_exact_is_a_list(scored):
-    with pytest.raises(TypeError, match=r"exact=\['tier'\]"):
-        match(scored, exact="tier")
-
-
 def test_labels_of_sets_need_matching_without_replacement(scored):
     with pytest.raises(InvalidInputError, match="with replacement puts a unit into several sets"):
         _ = match(scored).labels
@@ -380,3 +375,15 @@ def test_match_nn_warns_of_the_terms_of_the_scores_model():
         ps.match_nn(
             users, treatment="opt_in_agent_mode", scores=model, replace=False, exact=["engagement_tier"]
         )
+
+
+@pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")
+@pytest.mark.parametrize("function", [ps.match_nn, ps.match_full])
+def test_covariates_of_scores_are_told_to_be_fitted_first_in_lines_that_run(scored, function):
+    with pytest.raises(InvalidInputError, match="which are fitted first: ") as caught:
+        function(scored, treatment="opted", covariates=["visits", "tenure"])
+    fit, call = str(caught.value).split("fitted first: model = ")[1].split("; ")[:2]
+    scope = {"ps": ps, "df": scored}
+    scope["model"] = eval(fit, scope)
+    expected = function(scored, treatment="opted", scores=scope["model"])
+    np.testing.assert_array_equal(eval(call, scope).weights, expected.weights)

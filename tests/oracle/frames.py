@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 import propensity as ps
 from oracle import balance, outcomes, twins
@@ -241,7 +240,7 @@ def compare_matches(given: Mapping[str, Any], result: Any) -> list[Pair]:
 
 
 def compare_estimates(given: Mapping[str, Any], result: Any) -> list[Pair]:
-    if not isinstance(given.get("estimators"), list) or not isinstance(result, pd.DataFrame):
+    if not isinstance(given.get("estimators"), list) or not isinstance(result, ps.Estimates):
         raise NotReadError
     if given.get("contrast", "difference") != "difference" or given.get("outcome_covariates") is not None:
         raise NotReadError

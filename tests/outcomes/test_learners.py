@@ -8,12 +8,19 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
-from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
-from sklearn.linear_model import LinearRegression, Ridge
+from sklearn.ensemble import (
+    RandomForestClassifier,
+    RandomForestRegressor,
+    StackingClassifier,
+    StackingRegressor,
+    VotingClassifier,
+)
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
 import propensity as ps
@@ -162,3 +169,65 @@ def test_random_state_of_a_learner_stays_its_own(visits):
     again = RandomForestRegressor(n_estimators=5, random_state=8)
     found = [ps.aipw(visits, **ROLES, outcome_model=model).estimate for model in (own, own, again)]
     assert found[0] == found[1] != found[2]
+
+
+# Models made of others, which show what they can predict only once they are fitted
+
+STACKED = [("logistic", LogisticRegression())]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: StackingClassifier(STACKED),
+        lambda: make_pipeline(StandardScaler(), StackingClassifier(STACKED)),
+    ],
+)
+def test_a_stack_with_the_usual_last_model_gives_scores(make: Callable[[], StackingClassifier]) -> None:
+    df = small_world()
+    scores = ps.fit_propensity(df, treatment="t", covariates=["a", "b"], score_model=make(), n_folds=2)
+    expected = np.empty(len(df))
+    for fold in (0, 1):
+        here = scores.folds[0] == fold
+        others = scores.order[~here[scores.order]]
+        own = make().fit(df.loc[others, ["a", "b"]], df["t"][others])
+        expected[here] = own.predict_proba(df.loc[here, ["a", "b"]])[:, 1]
+    np.testing.assert_allclose(scores.scores, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        SVC(),
+        Ridge(),
+        GridSearchCV(Ridge(), {"alpha": [1.0]}),
+        VotingClassifier(STACKED),
+        StackingClassifier(STACKED, final_estimator=SVC()),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+def test_scores_are_never_of_a_model_without_probabilities(model: object) -> None:
+    name = type(model).__name__
+    with pytest.raises(InvalidInputError, match=f"score_model: a classifier .* and {name} has none"):
+        ps.fit_propensity(small_world(), treatment="t", covariates=["a", "b"], score_model=model)
+
+
+def test_stacks_are_outcome_models_too() -> None:
+    df, covariates = small_world(), ["a", "b"]
+    linear = ps.aipw(df, outcome="y", treatment="t", covariates=covariates, outcome_model=Ridge(1e-9))
+    stacked = StackingRegressor([("ridge", Ridge(1e-9))])
+    found = ps.aipw(df, outcome="y", treatment="t", covariates=covariates, outcome_model=stacked)
+    assert found.estimate == pytest.approx(linear.estimate, abs=0.05)
+    stack = StackingClassifier(STACKED)
+    chances = ps.aipw(df, outcome="bought", treatment="t", covariates=covariates, outcome_model=stack)
+    assert 0 < chances.mean_control < 1
+    with pytest.raises(InvalidInputError, match="StackingClassifier is a classifier, and column 'y'"):
+        ps.aipw(df, outcome="y", treatment="t", covariates=covariates, outcome_model=stack)
+
+
+def small_world() -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, 300))
+    t = (rng.random(300) < 1 / (1 + np.exp(-a))).astype(int)
+    y = a + t + rng.normal(size=300)
+    return pd.DataFrame({"a": a, "b": b, "t": t, "y": y, "bought": (y > 0.5).astype(int)})

@@ -52,7 +52,11 @@ def test_help_begins_with_a_map_of_all_functions():
     named = set(re.findall(r"`(?:propensity\.)?(\w+)`", ps.__doc__))
     results = {
         "BootstrapResult",
+        "Balance",
+        "Design",
         "EValue",
+        "Estimates",
+        "EstimatesByOutcome",
         "Effect",
         "EffectTest",
         "Effects",

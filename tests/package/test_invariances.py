@@ -69,8 +69,8 @@ def except_for(
 
 except_for(
     "outcome + 1e9; outcome x 1e+15; outcome x 1e-15; outcome x -1",
-    "aipw logistic; ipwra logistic; regression_adjustment logistic; bootstrap logistic",
-    "a logistic outcome model is of outcomes between 0 and 1",
+    "aipw logistic; aipw poisson; ipwra logistic; regression_adjustment logistic; bootstrap logistic",
+    "a logistic outcome model is of outcomes between 0 and 1, and a Poisson model of their logarithms",
 )
 except_for(
     "weight 2 = row twice",

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from propensity import __main__ as tutorial
+from propensity import demo as tutorial
 
 SMALL = ["--n-users", "3000", "--n-reps", "10"]
 PICTURES = ["balance.png", "bootstrap.png", "overlap.png"]
@@ -24,7 +24,7 @@ def test_main_saves_the_plots_and_says_where(tmp_path, capsys):
     folder = tmp_path / "new" / "folder"
     tutorial.main([*SMALL, "--output", str(folder)])
     printed = capsys.readouterr().out
-    assert sorted(path.name for path in folder.iterdir()) == PICTURES
+    assert sorted(path.name for path in folder.iterdir()) == sorted([*PICTURES, "report.html"])
     for name in PICTURES:
         assert str(folder / name) in printed
         assert (folder / name).read_bytes().startswith(b"\x89PNG")
@@ -44,12 +44,26 @@ def test_main_without_matplotlib_says_how_to_get_it(tmp_path, capsys, monkeypatc
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     tutorial.main([*SMALL, "--output", str(tmp_path / "none")])
     assert 'pip install "propensity[plots]"' in capsys.readouterr().out
-    assert not (tmp_path / "none").exists()
+    assert [path.name for path in (tmp_path / "none").iterdir()] == ["report.html"]
+
+
+def test_main_writes_the_report_and_says_where(tmp_path, capsys):
+    tutorial.main([*SMALL, "--output", str(tmp_path)])
+    said = capsys.readouterr().out
+    assert f"Report written\n  {(tmp_path / 'report.html').resolve()}" in said
+    assert "opt_in_agent_mode raised task_completed by" in " ".join(said.split())
+    assert "task_completed" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_main_without_jinja2_says_how_to_get_it(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    tutorial.main([*SMALL, "--output", str(tmp_path)])
+    assert 'pip install "propensity[report]"' in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("flag", ["--n-users", "--seed", "--n-reps", "--output"])
 def test_main_explains_its_options(flag):
-    command = [sys.executable, "-m", "propensity", "--help"]
+    command = [sys.executable, "-m", "propensity", "demo", "--help"]
     helped = subprocess.run(command, capture_output=True, text=True, check=True)
     assert flag in helped.stdout
 

@@ -302,7 +302,7 @@ def table(frame):
     estimators = [ps.IPW("ATE"), ps.AIPW("ATT")]
     return ps.estimate(
         frame, outcome="done", treatment="opted", covariates=["visits"], estimators=estimators, level=0.9
-    )
+    ).table
 
 
 def test_effects_plot_draws_estimates_and_intervals_from_the_top(table):

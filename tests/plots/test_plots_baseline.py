@@ -163,7 +163,7 @@ def test_love_plot_of_3_terms_looks_the_same():
 
 @functools.partial(looks_the_same, dpi=45)
 def test_love_plot_of_60_terms_looks_the_same():
-    return plots.love_plot(balance(60, ["unadjusted", "IPW ATE", "1-NN ATT", "full matching"]))
+    return plots.love_plot(balance(60, ["unadjusted", "IPW ATE", "1-NN ATT", "full matching"]), top=None)
 
 
 @looks_the_same

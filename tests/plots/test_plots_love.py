@@ -204,3 +204,24 @@ def test_love_plot_says_what_it_cannot_draw(studied):
         plots.love_plot({"a": [0.1, 0.2]})
     with pytest.raises(InvalidInputError, match="balance: column 'tier' holds no numbers"):
         plots.love_plot(frame)
+
+
+def test_most_terms_are_left_out_and_counted():
+    rng = np.random.default_rng(3)
+    treated = rng.random(400) < 0.5
+    columns = {f"x{k:02}": rng.normal(size=400) + 0.02 * k * treated for k in range(45)}
+    table = ps.balance(pd.DataFrame({"t": treated} | columns), treatment="t", covariates=list(columns))
+    ax = plots.love_plot(table)
+    drawn = [label.get_text() for label in ax.get_yticklabels()]
+    worst = table.smd["unadjusted"].abs().sort_values().index[-30:]
+    assert drawn == list(worst)
+    assert ax.get_xlabel().endswith("30 of 45 terms, the others differed less")
+    assert ax.figure.get_size_inches()[1] < 12
+    everything = plots.love_plot(table, top=None)
+    assert len(everything.get_yticklabels()) == 45
+    assert "the others" not in everything.get_xlabel()
+    in_table = plots.love_plot(table, top=5, order="table")
+    names = [label.get_text() for label in in_table.get_yticklabels()]
+    assert names == [name for name in table.index if name in worst[-5:]][::-1]
+    with pytest.raises(InvalidInputError, match="top"):
+        plots.love_plot(table, top=0)

@@ -87,7 +87,15 @@ def test_effect_to_frame_is_one_row(results):
     table = effect.to_frame()
     assert table.loc["ATE", "estimate"] == effect.estimate
     means_and_sizes = ["mean_treated", "mean_control", "ess_treated", "ess_control"]
-    assert list(table) == ["estimate", "std_error", "conf_low", "conf_high", "p_value", *means_and_sizes]
+    assert list(table) == [
+        "estimate",
+        "std_error",
+        "df",
+        "conf_low",
+        "conf_high",
+        "p_value",
+        *means_and_sizes,
+    ]
 
 
 def test_effect_intervals_are_normal():

@@ -164,6 +164,7 @@ def test_rows_that_the_model_cannot_tell_apart_are_told_apart_by_what_else_they_
     np.testing.assert_array_equal(folds, expected.folds[0])
 
 
+@pytest.mark.filterwarnings("ignore::propensity.errors.OverlapWarning")
 def test_rows_of_weight_0_are_not_there(df):
     gone = np.arange(len(df)) % 4 == 0
     wild = df.assign(
@@ -201,8 +202,11 @@ def test_seed_settles_what_is_drawn(df):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"score_model": "probit"}, "score_model must be one of 'logistic', not 'probit'"),
-        ({"score_model": KNeighborsClassifier}, "score_model: a model with fit and predict is needed"),
+        (
+            {"score_model": "scobit"},
+            "score_model must be one of 'logistic', 'probit', 'cloglog', or a model, not 'scobit'",
+        ),
+        ({"score_model": KNeighborsClassifier}, "score_model: KNeighborsClassifier is a class; call it"),
         ({"score_model": 3}, "score_model: a model with fit and predict is needed"),
         ({"score_model": StandardScaler()}, "score_model: a model with fit and predict is needed"),
         ({"score_model": CALM, "penalty": 1.0}, r"penalty: 1.0 is for the logistic score model"),

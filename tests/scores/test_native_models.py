@@ -160,7 +160,7 @@ def test_outcome_that_is_the_same_in_an_arm_is_told(df):
         ({"score_model": FOREST, "estimand": "ATT"}, "estimand: 'ATT' is for a model that is grown until"),
         ({"score_model": ps.Boosting(stop="log_loss"), "estimand": "ATT"}, "estimand: 'ATT' is for a model"),
         ({"score_model": BOOSTING, "penalty": 1.0}, "penalty: 1.0 is for the logistic score model"),
-        ({"score_model": ps.Boosting}, "score_model: a model with fit and predict is needed"),
+        ({"score_model": ps.Boosting}, "score_model: Boosting is a class; call it: score_model=ps.Boosting"),
     ],
 )
 def test_what_has_nothing_to_act_on_is_refused(df, options, message):

@@ -75,8 +75,8 @@ def test_selected_covariates_take_the_place_of_their_list_everywhere(df, selecte
     assert model.terms == ("Intercept", *listed)
     assert ps.fit_weights(df, treatment="opted", covariates=selected).max_imbalance < 1e-9
     assert list(ps.smd(df, treatment="opted", covariates=selected).index) == listed
-    table = ps.estimate(df, **ROLES, covariates=selected)
-    assert np.array_equal(table.to_numpy(), ps.estimate(df, **ROLES, covariates=listed).to_numpy())
+    tables = [ps.estimate(df, **ROLES, covariates=which).table for which in (selected, listed)]
+    assert np.array_equal(*(table.to_numpy() for table in tables))
 
 
 def test_selected_of_a_formula_are_terms_of_it_as_a_formula(df):

@@ -304,10 +304,10 @@ def test_failed_replicates_are_told():
     [
         ({"gamma": [0.9]}, InvalidInputError, "gamma must be a finite number of at least 1"),
         ({"gamma": [2, 1.5]}, InvalidInputError, "are not ascending"),
-        ({"gamma": 2}, TypeError, r"a list of numbers is needed, as in gamma=\[1.25, 1.5, 2\]"),
+        ({"gamma": "2"}, TypeError, r"a list of numbers is needed, as in gamma=\[1.25, 1.5, 2\]"),
         ({"estimator": ps.IPW("ATO")}, InvalidInputError, "bounds are for the ATE, the ATT and the ATC"),
-        ({"estimator": ps.IPW(n_folds=3)}, InvalidInputError, "every replicate refits the logistic score"),
-        ({"estimator": ps.AIPW(n_folds=3)}, InvalidInputError, "every replicate refits the logistic score"),
+        ({"estimator": ps.IPW(n_folds=3)}, InvalidInputError, "every replicate refits the score"),
+        ({"estimator": ps.AIPW(n_folds=3)}, InvalidInputError, "every replicate refits the score"),
         ({"estimator": ps.IPW(truncate=0.99)}, InvalidInputError, "leave truncate out"),
         ({"estimator": ps.RegressionAdjustment()}, InvalidInputError, r"ps.IPW\(...\) or ps.AIPW"),
         ({"sharp": "yes"}, InvalidInputError, "sharp must be True or False"),

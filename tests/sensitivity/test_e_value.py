@@ -2,16 +2,18 @@
 
 import math
 import pickle
+import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats as laws
 
 import propensity as ps
 from conftest import OUTCOME, TREATMENT
-from propensity.errors import InvalidInputError
+from propensity.errors import ArgumentWarning, InvalidInputError
 
 ROLES = {"outcome": OUTCOME, "treatment": TREATMENT}
 
@@ -52,7 +54,7 @@ def trial():
 
 def test_exact_search_finds_what_a_grid_finds(trial):
     effect = ps.ipw(trial, outcome="y", treatment="t", scores="e")
-    found = effect.e_value(exact=True)
+    found = effect.e_value(exact=True, df=math.inf)
     assert found.point == pytest.approx(2 + math.sqrt(2), rel=1e-12)
     assert found.limit == pytest.approx(2.3723, abs=1e-4)
     assert effect.e_value().point == pytest.approx(found.point, rel=1e-12)
@@ -73,7 +75,7 @@ def test_exact_search_is_the_same_with_arms_swapped(trial, n_rows):
 def test_exact_search_on_the_treated_is_that_of_the_ratio(trial):
     """Of the treated the difference left is p1 - p0 B; its end is that of p1 / p0 by Fieller's method."""
     effect = ps.ipw(trial, outcome="y", treatment="t", scores="e", estimand="ATT")
-    p1, p0, z = 1 / 3, 1 / 6, 1.959963984540054
+    p1, p0, z = 1 / 3, 1 / 6, laws.t.ppf(0.975, effect.df)
     v1, v0 = p1 * (1 - p1) / 300, p0 * (1 - p0) / 300
     a, b, c = p0**2 - z**2 * v0, -2 * p0 * p1, p1**2 - z**2 * v1
     factor = (-b - math.sqrt(b**2 - 4 * a * c)) / (2 * a)
@@ -89,7 +91,7 @@ def test_exact_search_on_the_treated_is_that_of_the_ratio(trial):
     ],
 )
 def test_e_value_of_the_tutorial(logs, model, estimand, ratio, low, point, limit):
-    found = ps.ipw(logs, **ROLES, scores=model, estimand=estimand).e_value()
+    found = ps.ipw(logs, **ROLES, scores=model, estimand=estimand).e_value(df=math.inf)
     assert found.ratio == pytest.approx(ratio, abs=1e-6)
     assert low is None or found.ratio_low == pytest.approx(low, abs=1e-6)
     assert (found.point, found.limit) == pytest.approx((point, limit), abs=5e-6)
@@ -111,6 +113,7 @@ def test_confounder_of_that_strength_explains_it_away(ratio):
     assert treated / control == pytest.approx(ratio, rel=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore::propensity.errors.ArgumentWarning")
 @given(st.floats(1e-3, 1e3), st.floats(1.0, 3.0))
 def test_e_value_knows_no_direction(ratio, width):
     one = ps.e_value(ratio, ratio / width, ratio * width)
@@ -154,7 +157,7 @@ def test_effect_on_a_number_is_counted_in_standard_deviations(users):
         std_dev=float(users["done"].std(ddof=0)),
         contrast="difference",
     )
-    found = effect.e_value()
+    found = effect.e_value(df=math.inf)
     assert found.how == expected.how
     np.testing.assert_allclose(found.table, expected.table, rtol=1e-12)
 
@@ -307,3 +310,30 @@ def test_effects_without_a_ratio_are_refused(trial, users):
     pairs = ps.match_nn(trial, treatment="t", scores="e", replace=True)
     with pytest.raises(InvalidInputError, match="no influence values"):
         pairs.effect("y").e_value(exact=True)
+
+
+# What is no ratio
+
+
+def test_a_difference_given_as_a_ratio_is_told():
+    with pytest.warns(ArgumentWarning, match=r"0.08 as a ratio is a fall by 92%; if it is a difference"):
+        ps.e_value(0.08)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ps.e_value(0.5)
+        ps.e_value(0.08, contrast="difference", std_dev=0.5)
+    with pytest.raises(InvalidInputError, match=r"a difference is e_value\(-0.03, contrast=\"difference\""):
+        ps.e_value(-0.03)
+
+
+def test_an_effect_is_told_that_it_knows_its_own():
+    users = ps.datasets.opt_in_logs(n_users=2_000)
+    roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
+    effect = ps.aipw(users, outcome="task_completed", **roles)
+    with pytest.raises(TypeError, match=r"an effect knows its own: effect.e_value\(\)"):
+        ps.e_value(effect)
+    effects = ps.aipw(users, outcome=["task_completed", "thumbs_up"], **roles)
+    with pytest.raises(TypeError, match="each of these effects knows its own: ") as caught:
+        ps.e_value(effects)
+    found = eval(str(caught.value).split("its own: ")[1], {"effects": effects})
+    assert found["task_completed"].point == effect.e_value().point

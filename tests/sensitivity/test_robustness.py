@@ -13,10 +13,10 @@ from scipy import stats
 
 import propensity as ps
 from conftest import COVARIATES, OUTCOME, TREATMENT
+from propensity.effects.student import student_quantile, two_sided
 from propensity.errors import CollinearityWarning, InvalidInputError
 from propensity.sensitivity.bias import LinearBias, robustness
 from propensity.sensitivity.robustness import with_outcome
-from propensity.sensitivity.student import student_quantile, two_sided
 
 TUTORIAL = {"outcome": OUTCOME, "treatment": TREATMENT, "covariates": COVARIATES}
 ROLES = {"outcome": "y", "treatment": "t", "covariates": ["a", "b", "tier"]}
@@ -423,9 +423,9 @@ def test_repeated_terms_are_left_out_and_told():
     ("options", "error", "says"),
     [
         (
-            {"benchmarks": "tier"},
+            {"benchmarks": {"a": 1}},
             TypeError,
-            r"a list of columns is needed, as in benchmarks=\['a'\], not 'tier'",
+            r"a list of columns is needed, as in benchmarks=\['a'\], not {'a': 1}",
         ),
         (
             {"benchmarks": ["plan"]},
@@ -437,7 +437,7 @@ def test_repeated_terms_are_left_out_and_told():
         ({"benchmarks": [[]]}, InvalidInputError, "is empty"),
         ({"benchmarks": [1]}, TypeError, "benchmarks: a column is given by its name"),
         ({"multiples": [0]}, InvalidInputError, "multiples must be a finite number greater than 0"),
-        ({"multiples": 2}, TypeError, "multiples: a list of numbers is needed"),
+        ({"multiples": "2"}, TypeError, "multiples: a list of numbers is needed"),
         ({"multiples": []}, InvalidInputError, "is empty"),
         ({"share": 0}, InvalidInputError, "share must be a finite number greater than 0"),
         ({"cluster": "tier"}, InvalidInputError, "take estimator=ps.AIPW()"),

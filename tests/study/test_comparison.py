@@ -13,7 +13,7 @@ USERS = {"outcome": "done", "treatment": "opted", "covariates": ["tier", "visits
 
 
 def test_estimate_sets_the_tutorials_effects_beside_the_naive_gap(logs):
-    table = ps.estimate(logs, **TUTORIAL)
+    table = ps.estimate(logs, **TUTORIAL).table
     labels = ["naive gap", "IPW ATE", "AIPW ATE", "EB ATE", "IPW ATT", "AIPW ATT", "EB ATT"]
     assert list(table.index) == labels
     # The published naive gap has the variances' divisor n - 1, ours n as every other row.
@@ -38,14 +38,14 @@ def test_estimate_sets_the_tutorials_effects_beside_the_naive_gap(logs):
     for label, numbers in expected.items():
         assert tuple(table.loc[label, ["estimate", "std_error"]]) == pytest.approx(numbers, abs=1e-10)
     assert (table["note"] == "").all()
-    assert list(table)[2:] == ["conf_low", "conf_high", "p_value", "ess_treated", "ess_control", "note"]
+    assert list(table)[2:] == ["df", "conf_low", "conf_high", "p_value", "ess_treated", "ess_control", "note"]
 
 
 def test_estimate_gives_what_the_functions_give(users):
     users["count"], users["team"] = np.linspace(1, 2, 200), np.arange(200) % 50
     shared = {"sample_weight": "count", "cluster": "team", "contrast": "ratio"}
     specs = [ps.IPW("ATO"), ps.AIPW("ATC"), ps.IPWRA("ATT"), ps.RegressionAdjustment("ATT")]
-    table = ps.estimate(users, **USERS, estimators=specs, penalty=0.5, level=0.9, **shared)
+    table = ps.estimate(users, **USERS, estimators=specs, penalty=0.5, level=0.9, **shared).table
     model = ps.fit_propensity(
         users, treatment="opted", covariates=USERS["covariates"], penalty=0.5, sample_weight="count"
     )
@@ -66,7 +66,7 @@ def test_estimate_gives_what_the_functions_give(users):
 
 
 def test_estimate_takes_matching_too(logs):
-    table = ps.estimate(logs, **TUTORIAL, estimators=[ps.IPW("ATT"), ps.NearestNeighbors("ATT")])
+    table = ps.estimate(logs, **TUTORIAL, estimators=[ps.IPW("ATT"), ps.NearestNeighbors("ATT")]).table
     assert table.loc["1-NN ATT", "estimate"] == pytest.approx(0.0797047097, abs=1e-9)
 
 
@@ -83,7 +83,7 @@ def test_estimators_that_contradict_each_other_say_so():
         covariates=["x"],
         outcome_covariates="x + I(x**2)",
         estimators=[ps.IPW("ATE"), ps.AIPW("ATE"), ps.IPW("ATT")],
-    )
+    ).table
     assert "contradicts AIPW ATE" in table.loc["IPW ATE", "note"]
     assert "contradicts IPW ATE" in table.loc["AIPW ATE", "note"]
     assert "contradicts" not in table.loc["IPW ATT", "note"]
@@ -99,7 +99,7 @@ def test_contradiction_is_told_in_standard_errors_of_the_difference():
     roles = {"outcome": "y", "treatment": "t"}
     table = ps.estimate(
         df, **roles, covariates=["x"], outcome_covariates="x + I(x**2)", estimators=[ps.IPW(), ps.AIPW()]
-    )
+    ).table
     model = ps.fit_propensity(df, treatment="t", covariates=["x"])
     one = ps.ipw(df, **roles, scores=model)
     other = ps.aipw(df, **roles, covariates=["x"], outcome_covariates="x + I(x**2)")
@@ -112,7 +112,7 @@ def test_contradiction_is_told_in_standard_errors_of_the_difference():
 def test_contradiction_of_pairs_does_not_depend_on_the_order_of_the_list(logs, flip):
     df = logs.iloc[:6000]
     specs = [ps.IPW("ATT"), ps.NearestNeighbors("ATT", replace=False)]
-    table = ps.estimate(df, **TUTORIAL, estimators=specs[::-1] if flip else specs)
+    table = ps.estimate(df, **TUTORIAL, estimators=specs[::-1] if flip else specs).table
     model = ps.fit_propensity(df, treatment=TREATMENT, covariates=COVARIATES)
     weighted = ps.ipw(df, outcome=OUTCOME, treatment=TREATMENT, scores=model, estimand="ATT")
     with pytest.warns(BalanceWarning):
@@ -129,7 +129,7 @@ def test_contradiction_of_pairs_does_not_depend_on_the_order_of_the_list(logs, f
 def test_estimates_without_any_error_do_not_contradict_each_other(logs):
     df = logs.assign(**{TUTORIAL["outcome"]: 0.1})
     estimators = [ps.IPW("ATE"), ps.AIPW("ATE"), ps.IPWRA("ATE")]
-    table = ps.estimate(df, **TUTORIAL, estimators=estimators)
+    table = ps.estimate(df, **TUTORIAL, estimators=estimators).table
     assert table["estimate"].to_numpy() == pytest.approx(0, abs=1e-12)
     assert not table["note"].str.contains("contradicts").any()
 
@@ -141,7 +141,7 @@ def test_cautions_stand_in_the_notes():
     df = pd.DataFrame({"x": x, "t": treated, "y": x + treated + rng.normal(size=1000)})
     specs = [ps.IPW("ATE"), ps.IPW("ATO")]
     with pytest.warns(OverlapWarning, match="little overlap") as caught:
-        table = ps.estimate(df, outcome="y", treatment="t", covariates=["x"], estimators=specs)
+        table = ps.estimate(df, outcome="y", treatment="t", covariates=["x"], estimators=specs).table
     assert caught[0].filename == __file__
     assert "little overlap" in table.loc["IPW ATE", "note"]
     assert table.loc["IPW ATO", "note"] == ""

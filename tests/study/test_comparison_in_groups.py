@@ -66,7 +66,7 @@ COLUMNS = ["estimate", "std_error", "conf_low", "conf_high", "p_value", "ess_tre
 
 @pytest.mark.parametrize("options", [{}, {"per": "v"}])
 def test_groups_of_a_table_are_those_of_each_function(rows, options):
-    table = ps.estimate(rows, **ROLES, estimators=SPECS, by="g", **options)
+    table = ps.estimate(rows, **ROLES, estimators=SPECS, by="g", **options).table
     expected = one_by_one(rows, by="g", **options)
     assert table.index.names == ["g", "estimator"]
     assert list(table.index.get_level_values("estimator")[:9]) == list(expected)
@@ -77,7 +77,7 @@ def test_groups_of_a_table_are_those_of_each_function(rows, options):
 
 
 def test_ratio_metric_of_a_table_is_that_of_each_function(rows):
-    table = ps.estimate(rows, **ROLES, estimators=SPECS, per="v", contrast="percent")
+    table = ps.estimate(rows, **ROLES, estimators=SPECS, per="v", contrast="percent").table
     for label, effect in one_by_one(rows, per="v").items():
         lift = effect.contrast_as("percent")
         assert table.loc[label, "estimate"] == pytest.approx(lift.estimate, rel=1e-9)
@@ -85,15 +85,17 @@ def test_ratio_metric_of_a_table_is_that_of_each_function(rows):
 
 
 def test_bounded_outcome_of_a_table_is_the_column_bounded(rows):
-    table = ps.estimate(rows, **ROLES, estimators=SPECS, winsorize=0.9)
+    table = ps.estimate(rows, **ROLES, estimators=SPECS, winsorize=0.9).table
     df = rows.assign(y=rows["y"].clip(upper=rows["y"].quantile(0.9)))
-    expected = ps.estimate(df, **ROLES, estimators=SPECS)
+    expected = ps.estimate(df, **ROLES, estimators=SPECS).table
     np.testing.assert_allclose(table[COLUMNS], expected[COLUMNS], rtol=1e-9)
 
 
 def test_several_columns_and_clusters_make_a_table(rows):
     df = rows.assign(h=rows["b"] > 0)
-    table = ps.estimate(df, **ROLES, estimators=SPECS[:3], by=["g", "h"], cluster="team", contrast="percent")
+    table = ps.estimate(
+        df, **ROLES, estimators=SPECS[:3], by=["g", "h"], cluster="team", contrast="percent"
+    ).table
     assert table.index.names == ["g", "h", "estimator"]
     assert len(table) == 4 * 4
     assert "log_std_error" in table
@@ -103,7 +105,9 @@ def test_several_columns_and_clusters_make_a_table(rows):
 def test_estimator_that_cannot_be_had_has_a_line_in_each_group(rows):
     df = rows.assign(a=np.where(rows["t"], rows["a"].abs() + 1, -rows["a"].abs()))
     with pytest.warns(FailedEstimatorWarning, match="IPW ATE could not be had"):
-        table = ps.estimate(df, **ROLES, estimators=[ps.IPW("ATE"), ps.RegressionAdjustment("ATE")], by="g")
+        table = ps.estimate(
+            df, **ROLES, estimators=[ps.IPW("ATE"), ps.RegressionAdjustment("ATE")], by="g"
+        ).table
     failed = table.xs("IPW ATE", level="estimator")
     assert failed["estimate"].isna().all()
     assert (failed["note"] != "").all()

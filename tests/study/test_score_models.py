@@ -55,7 +55,7 @@ def test_estimate_gives_what_the_functions_give(df, name):
         ps.AIPW("ATT", OUTCOME, score_model=model),
         ps.NearestNeighbors("ATT", n_neighbors=2, score_model=model),
     ]
-    table = ps.estimate(df, outcome="y", **ROLES, estimators=specs)
+    table = ps.estimate(df, outcome="y", **ROLES, estimators=specs).table
 
     def scores(estimand: str, seed: int = 0) -> ps.CrossFittedScores:
         own = estimand if name == "boosting" else None
@@ -90,7 +90,7 @@ def test_one_cross_fitting_serves_all_who_ask_for_the_same(df):
 def test_logistic_models_are_cross_fitted_too(df):
     table = ps.estimate(
         df, outcome="y", **ROLES, estimators=[ps.AIPW(n_folds=4), ps.IPW(n_folds=4)], penalty=2.0
-    )
+    ).table
     effect = ps.aipw(df, outcome="y", **ROLES, n_folds=4, penalty=2.0)
     assert table.loc["AIPW ATE (4 folds)", "estimate"] == pytest.approx(effect.estimate, rel=1e-12)
     scores = ps.fit_propensity(df, **ROLES, n_folds=4, penalty=2.0)
@@ -100,7 +100,7 @@ def test_logistic_models_are_cross_fitted_too(df):
 
 def test_repeats_and_clusters_are_those_of_the_functions(df):
     spec = ps.AIPW("ATE", OUTCOME, score_model=MODELS["boosting"], n_folds=3, n_repeats=2)
-    table = ps.estimate(df, outcome="y", **ROLES, estimators=[spec], cluster="team", sample_weight="w")
+    table = ps.estimate(df, outcome="y", **ROLES, estimators=[spec], cluster="team", sample_weight="w").table
     effect = ps.aipw(
         df,
         outcome="y",
@@ -133,13 +133,16 @@ def test_labels_say_what_is_fitted():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: ps.IPW(score_model="probit"), "score_model must be one of 'logistic'"),
+        (lambda: ps.IPW(score_model="scobit"), "score_model must be one of 'logistic'"),
         (lambda: ps.IPW(score_model=OUTCOME), "score_model: a classifier is needed, with predict_proba"),
         (lambda: ps.AIPW(outcome_model=ps.Forest()), "outcome_model: Forest gives scores"),
         (lambda: ps.AIPW(outcome_model=3), "outcome_model: a model with fit and predict is needed"),
         (lambda: ps.AIPW(n_folds=1), "n_folds must be a whole number of at least 2"),
         (lambda: ps.IPW(n_repeats=3), "n_repeats=3: models that are fitted to all rows are not repeated"),
-        (lambda: ps.NearestNeighbors(score_model=DecisionTreeClassifier), "score_model: a model with fit"),
+        (
+            lambda: ps.NearestNeighbors(score_model=DecisionTreeClassifier),
+            "DecisionTreeClassifier is a class; call it",
+        ),
     ],
 )
 def test_specifications_refuse_what_cannot_be_fitted(make, message):
@@ -167,14 +170,14 @@ def test_penalty_has_nothing_to_act_on_among_learners_alone(df):
     specs = [ps.IPW(score_model=MODELS["tree"])]
     with pytest.raises(InvalidInputError, match="penalty: none of the estimators has a score model"):
         ps.estimate(df, outcome="y", **ROLES, estimators=specs, penalty=1.0)
-    both = ps.estimate(df, outcome="y", **ROLES, estimators=[*specs, ps.IPW("ATT")], penalty=1.0)
-    alone = ps.estimate(df, outcome="y", **ROLES, estimators=[ps.IPW("ATT")], penalty=1.0)
+    both = ps.estimate(df, outcome="y", **ROLES, estimators=[*specs, ps.IPW("ATT")], penalty=1.0).table
+    alone = ps.estimate(df, outcome="y", **ROLES, estimators=[ps.IPW("ATT")], penalty=1.0).table
     assert both.loc["IPW ATT", "estimate"] == alone.loc["IPW ATT", "estimate"]
 
 
 def test_model_that_is_certain_fails_alone(df):
     sure = ps.IPW(score_model=DecisionTreeClassifier())
     with pytest.warns(ps.errors.FailedEstimatorWarning, match="min_samples_leaf"):
-        table = ps.estimate(df, outcome="y", **ROLES, estimators=[sure, ps.IPW("ATT")])
+        table = ps.estimate(df, outcome="y", **ROLES, estimators=[sure, ps.IPW("ATT")]).table
     assert np.isnan(table.loc[sure.label, "estimate"])
     assert np.isfinite(table.loc["IPW ATT", "estimate"])

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from propensity.balance.groups import groups_of_table, table_of_group
-from propensity.balance.tables import DISTANCE
+from propensity.balance.result import DISTANCE, Balance
 from propensity.calls.keywords import answered
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
@@ -16,14 +16,14 @@ from propensity.frames import checks
 
 @answered
 def balance_summary(
-    table: pd.DataFrame, smd: float = 0.1, variance_ratio: tuple[float, float] = (0.5, 2.0)
+    table: Balance | pd.DataFrame, smd: float = 0.1, variance_ratio: tuple[float, float] = (0.5, 2.0)
 ) -> pd.DataFrame:
     """Sum up a balance table, a row for each sample.
 
     Parameters
     ----------
-    table : DataFrame
-        What `balance` gave, whole.
+    table : Balance
+        What `balance` gave; its table, whole, is taken too.
     smd : float, default 0.1
         From which |SMD| on a term is past the threshold; 0.05 is asked for where a covariate is known to move
         the outcome strongly (Stuart, Lee and Leacy 2013 found 0.1 to foretell bias).
@@ -60,9 +60,23 @@ def balance_summary(
     ----------
     Rubin (2001), Health Services and Outcomes Research Methodology 2:169; Stuart, Lee and Leacy (2013),
     Journal of Clinical Epidemiology 66:S84.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+    >>> weights = ps.fit_weights(users, treatment=treatment, covariates=covariates)
+    >>> table = ps.balance(users, treatment=treatment, covariates=covariates, weights={"EB": weights})
+    >>> ps.balance_summary(table)[["worst_term", "n_past_smd"]]
+                            worst_term  n_past_smd
+    sample
+    unadjusted  engagement_tier[light]           3
+    EB                query_confidence           0
     """
     checks.number("smd", smd, above=0)
     low, high = _range(variance_ratio)
+    table = table.table if isinstance(table, Balance) else table
     _require_balance_table(table)
     by = list(table.attrs.get("by", ()))
     if by:

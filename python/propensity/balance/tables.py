@@ -13,6 +13,7 @@ import pandas as pd
 from propensity import core
 from propensity.balance.groups import tables_of_groups
 from propensity.balance.products import Denominator, balance_of_products, products_by_name
+from propensity.balance.result import DISTANCE, UNADJUSTED, Balance
 from propensity.effects.sample import read_sample_weight
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
@@ -24,12 +25,6 @@ from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates, Recipe, make_terms, parse_covariates
 from propensity.scores.logistic import given_scores, read_scores
 from propensity.weighting.given import given_weights, read_weights
-
-UNADJUSTED = "unadjusted"
-"""The sample as it is, in a balance table."""
-
-DISTANCE = "distance"
-"""The row of the scores in a balance table, called as MatchIt calls it."""
 
 MEASURES = ("mean_treated", "mean_control", "smd", "variance_ratio", "ks", "ecdf_difference")
 
@@ -84,6 +79,23 @@ def smd(
     The standard deviation is always that of the sample as it is, so that weights move the numerator alone
     (Stuart 2010, section 3.4.1). v is p (1 - p) for binary terms (zeros and ones), else the variance with
     divisor n - 1; with sample weights sum w (x - m)^2 / (1 - sum w^2), w summing to 1.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+    >>> ps.smd(users, treatment=treatment, covariates=covariates).round(2)
+    term
+    engagement_tier[heavy]     0.77
+    engagement_tier[light]    -0.88
+    engagement_tier[medium]    0.22
+    query_confidence           0.08
+    Name: smd (pooled), dtype: float64
+    >>> weights = ps.fit_weights(users, treatment=treatment, covariates=covariates)
+    >>> balanced = ps.smd(users, treatment=treatment, covariates=covariates, weights=weights)
+    >>> bool(balanced.abs().max() < 1e-6)
+    True
     """
     checks.choice("denominator", denominator, get_args(Denominator))
     terms = parse_covariates(covariates, df, treatment=treatment)
@@ -113,7 +125,7 @@ def balance(
     denominator: Denominator = "pooled",
     by: str | Sequence[str] | None = None,
     sample_weight: object = None,
-) -> pd.DataFrame:
+) -> Balance:
     """Tabulate the balance of each term in the sample as it is and after any number of weightings.
 
     Parameters
@@ -143,22 +155,9 @@ def balance(
 
     Returns
     -------
-    DataFrame (d, 6 * number of samples), or with `by` (G * d, 6 * number of samples)
-        By "term", with `by` by group and term. The columns have two levels, "sample" ("unadjusted", then
-        the names of `weights`) and "measure":
-
-        - `mean_treated`, `mean_control`: weighted means
-        - `smd`: their difference, treated minus control, in standard deviations of the sample as it is;
-          the very number that `smd` gives
-        - `variance_ratio`: of the weighted variances, treated over control; missing for binary and constant
-          terms; 0 or infinite where one arm is constant
-        - `ks`: the largest distance of the arms' weighted distribution functions, from 0 to 1
-        - `ecdf_difference`: their mean distance
-
-        `attrs` holds "denominator", for each sample "ess_treated" and "ess_control" (Kish's effective sample
-        sizes), whether there is a row of the scores ("distance"), and "products": for each sample the SMD of
-        every square and product of terms by name, whether or not they have rows, for `balance_summary`. With
-        `by` the sizes and products are by group, and "by" has its columns.
+    Balance
+        Shown as the SMDs before and after, with a verdict; `smd` has these, `worst` the worst term of each
+        sample, `table` every measure of every sample. It is read like its table: ``found["IPW", "smd"]``.
 
     Raises
     ------
@@ -195,6 +194,21 @@ def balance(
     Austin and Stuart (2015), Statistics in Medicine 34:3661; Ho, Imai, King and Stuart (2011), Journal of
     Statistical Software 42(8); Imai, King and Stuart (2008), Journal of the Royal Statistical Society A
     171:481; Stuart (2010), Statistical Science 25:1.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+    >>> weights = ps.fit_weights(users, treatment=treatment, covariates=covariates)
+    >>> table = ps.balance(users, treatment=treatment, covariates=covariates, weights={"EB": weights})
+    >>> table.xs("smd", axis=1, level="measure").abs().round(2)
+    sample                   unadjusted   EB
+    term
+    engagement_tier[heavy]         0.77  0.0
+    engagement_tier[light]         0.88  0.0
+    engagement_tier[medium]        0.22  0.0
+    query_confidence               0.08  0.0
     """
     checks.choice("denominator", denominator, get_args(Denominator))
     terms = parse_covariates(covariates, df, treatment=treatment)
@@ -205,10 +219,11 @@ def balance(
     frame = open_frame(df, treatment=treatment, covariates=terms.columns, also=also)
     treated = frame.treated(treatment)
     base = read_sample_weight(frame, sample_weight, treated)
-    weightings = {
-        name: read_weights(frame, given, treated, base, role) for name, (role, given) in named.items()
-    }
     distance = None if scores is None else read_scores(frame, scores, treated, base)
+    weightings = {
+        name: read_weights(frame, given, treated, base, role, distance)
+        for name, (role, given) in named.items()
+    }
     x, recipe = make_terms(frame, terms, all_levels=True, sample_weight=base)
     if scores is not None and DISTANCE in recipe.names:
         raise InvalidInputError(
@@ -217,10 +232,10 @@ def balance(
     rows = BalanceRows(x, recipe, distance, treated, weightings, base)
     tabulated = partial(_table_of, denominator=denominator, squares=squares, interactions=interactions)
     if by is None:
-        return tabulated(rows)
+        return Balance(tabulated(rows))
     there = None if base is None or base.all() else base > 0
     groups = read_groups(df, by, treatment=treatment, there=there, reserved=("term",))
-    return tables_of_groups(rows, groups, tabulated)
+    return Balance(tables_of_groups(rows, groups, tabulated))
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
+from propensity.effects.leverage import Leverage
 from propensity.errors import InvalidInputError
 from propensity.frames.checks import Bools, Floats, Rows
 
@@ -78,7 +79,8 @@ class Means:
     """The means of both arms, where they are not the core's: as `ArmMeans`, and which rows vary together.
 
     `clusters` (n,) is None where each row varies by itself; -1 for rows that are left out. `difference` is
-    None where the means tell it.
+    None where the means tell it. `leverage` is that of rows in the models that their influence goes through;
+    None where there are no such models, or it is not known.
     """
 
     mean_treated: float
@@ -87,6 +89,7 @@ class Means:
     influence_control: Floats | None = None
     clusters: Rows | None = None
     difference: float | None = None
+    leverage: Leverage | None = None
 
     def among(self, there: Bools | slice) -> Means:
         """Leave out rows that are not there, whose influence is 0; that of the others is of fewer rows."""
@@ -95,11 +98,13 @@ class Means:
             return None if values is None else values[there] * (len(values[there]) / len(values))
 
         clusters = None if self.clusters is None else self.clusters[there]
+        leverage = None if self.leverage is None else self.leverage.among(there)
         return replace(
             self,
             influence_treated=left(self.influence_treated),
             influence_control=left(self.influence_control),
             clusters=clusters,
+            leverage=leverage,
         )
 
     @property

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import ClassVar, get_args
 
 import numpy as np
 
 from propensity.effects import inference
-from propensity.effects.arms import ArmMeans, OutcomeFacts
+from propensity.effects.arms import ArmMeans, Means, OutcomeFacts
 from propensity.effects.cautions import size_cautions
 from propensity.effects.contrasts import SCALES, Contrast, require_means
 from propensity.effects.given_away import exact_cautions
+from propensity.effects.leverage import USUAL, Correction, Leverage
 from propensity.effects.means_covariance import MeansCovariance
 from propensity.effects.reported import Interval, ReportedEffect
 from propensity.effects.rounding import without_rounding
@@ -49,6 +51,10 @@ class Effect(ReportedEffect):
         or of the odds ratio.
     se_method : str
         How the standard error was made.
+    df : float
+        Degrees of freedom of its intervals and p-values, by Student's law: how many rows (or clusters, less
+        one) carry the variance, (sum v)^2 / sum v^2 with v the squared influence of each. A third of the rows
+        where all weigh alike and outcomes are normal; few where few decide. Infinity without any error.
     contrast : {"difference", "ratio", "percent", "odds_ratio"}
         What the estimate is.
     cautions : tuple of Warning
@@ -78,6 +84,29 @@ class Effect(ReportedEffect):
         The propensity scores it was made with, called "propensity", with the caller's index; of several
         repeats their mean. None where it has none, or not the scores of the rows themselves; NaN for rows of
         weight 0, which are not there.
+    leverage : Leverage or None
+        How much rows hold their own predictions, by the outcome models of their arms or in the fit of their
+        weights; None where no such model is fitted to them.
+    interval_error : float
+        The standard error of intervals and p-values: `std_error`, corrected for leverage by HC2.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+    >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+    >>> effect = ps.ipw(users, outcome="task_completed", treatment=treatment, scores=model)
+    >>> low, high = effect.conf_int()
+    >>> print(f"{effect.estimate:.3f} [{low:.2f}, {high:.2f}], {effect.estimand}")
+    0.137 [0.08, 0.19], ATE
+    >>> effect.se_method
+    'stacked estimating equations; counts that the scores were estimated'
+    >>> effect.means["estimate"].round(3)
+    arm
+    treated    0.712
+    control    0.575
+    Name: estimate, dtype: float64
     """
 
     made: ClassVar[Made] = Made(
@@ -107,6 +136,7 @@ class Effect(ReportedEffect):
     means_covariance: MeansCovariance | None = None
     measured: str = ""
     scores: AnySeries | None = None
+    leverage: Leverage | None = None
 
     @classmethod
     def of(  # noqa: PLR0913 - what any method knows of its estimate, by name
@@ -170,6 +200,8 @@ class Effect(ReportedEffect):
             The means have no such contrast.
         """
         n_rows = int(treated.sum()), int((~treated).sum())
+        if std_error is None:
+            std_error = _error_of_difference(means, clusters)
         means, std_error = without_rounding(means, facts, ess, std_error, clusters)
         if not any(isinstance(caution, DegenerateWarning) for caution in cautions):
             cautions = (*cautions, *exact_cautions(facts, means, std_error))
@@ -194,6 +226,7 @@ class Effect(ReportedEffect):
             whom=whom,
             outcome_std_dev=facts.std_dev,
             means_covariance=means_covariance,
+            leverage=means.leverage if isinstance(means, Means) else None,
         )
         return difference.contrast_as(contrast)
 
@@ -212,6 +245,68 @@ class Effect(ReportedEffect):
             - slope(self.mean_control) * self.influence_control
         )
 
+    @cached_property
+    def df(self) -> float:
+        """How many rows, or clusters less one, carry the variance: degrees of freedom of Student's law.
+
+        Without influence values (matching with replacement) matching weights alone are counted, as if all
+        outcomes varied alike.
+        """
+        if self.std_error == 0.0:
+            return math.inf
+        influence = self._influence_in_intervals(USUAL)
+        if influence is not None:
+            return inference.degrees_of_freedom(influence, self.clusters)
+        if self.treated is None:  # nothing but means: what carries their variance is not known
+            return math.inf
+        slope = SCALES[self.contrast].slope
+        of_treated, of_control = self._shares_of_arms()
+        carried = slope(self.mean_treated) * of_treated + slope(self.mean_control) * of_control
+        return inference.kish(carried**2)
+
+    @property
+    def interval_error(self) -> float:
+        """The standard error of intervals and p-values: `std_error`, corrected for leverage by HC2.
+
+        Another one for outcome models, whose `std_error` is as R and Stata have it, without a correction, and
+        for balancing weights, whose own has that of HC3.
+        """
+        return self._error_by(USUAL)
+
+    def _error_by(self, kind: Correction) -> float:
+        """Give the standard error with a correction for leverage; where there is none, as it stands."""
+        if self.std_error == 0.0 or self.leverage is None or kind == self.leverage.corrected:
+            return self.std_error
+        influence = self._influence_in_intervals(kind)
+        assert influence is not None
+        return inference.std_error(influence, self.clusters)
+
+    def _influence_in_intervals(self, kind: Correction) -> Floats | None:
+        influence = self.influence
+        if influence is None or self.leverage is None:
+            return influence
+        return influence * self.leverage.scale(kind)
+
+    def _errors_of_means(self) -> tuple[Floats, Floats]:
+        """Give the standard errors in intervals of both means and their degrees of freedom, (2,) and (2,)."""
+        both = self.influence_treated, self.influence_control
+        if both[0] is None or both[1] is None:
+            df = [inference.kish(shares**2) for shares in self._shares_of_arms()]
+            return np.sqrt(np.diag(self._covariance_of_means())), np.array(df)
+        scale = 1.0 if self.leverage is None else self.leverage.scale()
+        scaled = [scale * one for one in both if one is not None]
+        errors = [inference.std_error(one, self.clusters) for one in scaled]
+        return np.array(errors), np.array(
+            [inference.degrees_of_freedom(one, self.clusters) for one in scaled]
+        )
+
+    def _shares_of_arms(self) -> tuple[Floats, Floats]:
+        """Give each row's share (n,) of the weight of the treated, and of that of the controls."""
+        assert self.treated is not None
+        w = np.asarray(self.weights, dtype=np.float64)
+        of_treated, of_control = np.where(self.treated, w, 0.0), np.where(self.treated, 0.0, w)
+        return of_treated / of_treated.sum(), of_control / of_control.sum()
+
     def contrast_as(self, contrast: Contrast) -> Effect:
         """Give the same effect as another contrast of the same two means, by the delta method.
 
@@ -229,8 +324,18 @@ class Effect(ReportedEffect):
         ------
         InvalidInputError
             The means have no such contrast.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+        >>> effect = ps.ipw(users, outcome="task_completed", treatment=treatment, scores=model)
+        >>> print(f"{effect.contrast_as('percent').estimate:.1f}%")
+        23.8%
         """
-        checks.choice("contrast", contrast, get_args(Contrast))
+        contrast = checks.word("contrast", contrast, get_args(Contrast))
         if contrast == self.contrast:
             return self
         require_means(contrast, self.mean_treated, self.mean_control, bounded=self.bounded)
@@ -254,6 +359,14 @@ class Effect(ReportedEffect):
             return inference.covariance(both, self.clusters)
         assert self.means_covariance is not None
         return self.means_covariance.values
+
+
+def _error_of_difference(means: ArmMeans, clusters: Rows | None) -> float:
+    """Make the standard error of the difference of two means of each row's influence on them."""
+    treated, control = means.influence_treated, means.influence_control
+    assert treated is not None
+    assert control is not None
+    return inference.std_error(treated - control, clusters)
 
 
 def _each_once(*cautions: Warning) -> tuple[Warning, ...]:

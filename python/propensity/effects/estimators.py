@@ -1,8 +1,9 @@
 """Estimator specifications: what to estimate and its options, nothing fitted.
 
 The same specifications serve every function that runs several estimators side by side; those of matching are
-in `matching_specification`. The compiled core reads their attributes by name: what has `n_neighbors` is
-matching, what has a `method` uses an outcome model or balances, the rest is weighting.
+in `matching_specification` and `subclass_specification`. The compiled core reads their attributes by name:
+what has `n_neighbors` is matching, what has a `method` uses an outcome model or balances, the rest is
+weighting; what puts rows into subclasses it does not know.
 """
 
 from collections.abc import Sequence
@@ -10,17 +11,18 @@ from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar, Literal, TypeAlias, get_args
 
 from propensity.calls.keywords import answered_class
-from propensity.effects.matching_specification import MatchingEstimand, NearestNeighbors
+from propensity.effects.matching_specification import MatchingEstimand
 from propensity.effects.score_specification import ScoreSpecification, with_options
+from propensity.effects.subclass_specification import AnyMatching
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
-from propensity.scores.choice import LOGISTIC, ScoreChoice, require_outcome_model
+from propensity.scores.choice import LOGISTIC, ScoreChoice, require_outcome_model, require_outcome_word
 from propensity.scores.forest import Forest
-from propensity.scores.learners import Learner, name_of
+from propensity.scores.learners import Learner, ScoreWord, name_of
 
 WeightingEstimand: TypeAlias = Literal["ATE", "ATT", "ATC", "ATO", "ATM"]
 AdjustmentEstimand: TypeAlias = Literal["ATE", "ATT", "ATC"]
-OutcomeModel: TypeAlias = Literal["linear", "logistic"]
+OutcomeModel: TypeAlias = Literal["linear", "logistic", "poisson", "gamma"]
 BalancingMethod: TypeAlias = Literal["entropy", "cbps", "ipt"]
 Method: TypeAlias = Literal["aipw", "ipwra", "regression"]
 
@@ -36,8 +38,9 @@ class IPW(ScoreSpecification):
         Whose effect: everyone's, the treated units', the control units', that of the units in the overlap of
         the arms (weights e (1 - e)), that of those whom pair matching would keep (min(e, 1 - e)). Everyone's
         is what weighting by the inverse probability gives without a further choice, hence the default.
-    score_model : "logistic", ps.Boosting(...), ps.Forest(...) or a classifier, default "logistic"
-        What gives the scores, as for `fit_propensity`: any but the logistic one out of fold or out of bag.
+    score_model : "logistic", "probit", "cloglog", ps.Boosting(...), ps.Forest(...) or a classifier
+        What gives the scores, as for `fit_propensity`, "logistic" by default: any but the words out of fold
+        or out of bag.
     n_folds, n_repeats, seed : int, default None, 1 and 0
         As for `fit_propensity`; estimators that ask for the same share one cross-fitting.
     truncate : float or None, default None
@@ -47,11 +50,12 @@ class IPW(ScoreSpecification):
 
     Examples
     --------
-    >>> IPW("ATT").label
+    >>> import propensity as ps
+    >>> ps.IPW("ATT").label
     'IPW ATT'
-    >>> IPW("ATT", n_folds=5)
+    >>> ps.IPW("ATT", n_folds=5)
     IPW(estimand='ATT', n_folds=5)
-    >>> IPW("ATE", truncate=0.99).label
+    >>> ps.IPW("ATE", truncate=0.99).label
     'IPW ATE (truncated at 0.99)'
     """
 
@@ -84,9 +88,10 @@ class _Adjustment:
     ----------
     estimand : {"ATE", "ATT", "ATC"}, default "ATE"
         Whose effect: everyone's, the treated units', the control units'.
-    outcome_model : {"linear", "logistic"}, default "linear"
+    outcome_model : {"linear", "logistic", "poisson", "gamma"}, default "linear"
         Fitted in each arm on its own. Linear suits any outcome, and a share as long as it is neither rare
-        nor nearly certain; logistic suits outcomes in [0, 1].
+        nor nearly certain; logistic suits outcomes in [0, 1], Poisson counts and amounts that are not
+        negative, gamma positive amounts, as for `aipw`.
     """
 
     estimand: AdjustmentEstimand = "ATE"
@@ -99,7 +104,7 @@ class _Adjustment:
         self._check_outcome_model()
 
     def _check_outcome_model(self) -> None:
-        checks.choice("outcome_model", self.outcome_model, get_args(OutcomeModel))
+        require_outcome_word(self.outcome_model, get_args(OutcomeModel), learns=isinstance(self, AIPW))
 
     @property
     def label(self) -> str:
@@ -117,18 +122,19 @@ class AIPW(ScoreSpecification, _Adjustment):
     ----------
     estimand : {"ATE", "ATT", "ATC"}, default "ATE"
         Whose effect: everyone's, the treated units', the control units'.
-    outcome_model : {"linear", "logistic"}, ps.Boosting(...) or a model, default "linear"
-        Fitted in each arm on its own, as for `aipw`; any but the two words out of fold.
-    score_model : "logistic", ps.Boosting(...), ps.Forest(...) or a classifier, default "logistic"
-        What gives the scores, as for `fit_propensity`.
+    outcome_model : {"linear", "logistic", "poisson", "gamma"}, ps.Boosting(...) or a model, default "linear"
+        Fitted in each arm on its own, as for `aipw`; any but these words out of fold.
+    score_model : "logistic", "probit", "cloglog", ps.Boosting(...), ps.Forest(...) or a classifier
+        What gives the scores, as for `fit_propensity`, "logistic" by default.
     n_folds, n_repeats, seed : int, default None, 1 and 0
         As for `aipw`; estimators that ask for the same score model and folds share one cross-fitting.
 
     Examples
     --------
-    >>> AIPW("ATT", outcome_model="logistic").label
+    >>> import propensity as ps
+    >>> ps.AIPW("ATT", outcome_model="logistic").label
     'AIPW ATT (logistic)'
-    >>> AIPW("ATT", n_folds=5).label
+    >>> ps.AIPW("ATT", n_folds=5).label
     'AIPW ATT (5 folds)'
     """
 
@@ -157,7 +163,7 @@ class AIPW(ScoreSpecification, _Adjustment):
 
     @property
     def learns_outcomes(self) -> bool:
-        """Whether the outcome models are neither linear nor logistic."""
+        """Whether the outcome models are none that a word stands for."""
         return not isinstance(self.outcome_model, str)
 
     @property
@@ -167,7 +173,7 @@ class AIPW(ScoreSpecification, _Adjustment):
 
     @property
     def needs_score(self) -> bool:
-        """Whether it needs the logistic model that is fitted to all rows."""
+        """Whether it needs a score model that is fitted to all rows."""
         return not self.is_cross_fitted
 
     @property
@@ -184,19 +190,55 @@ class AIPW(ScoreSpecification, _Adjustment):
 
 
 @answered_class
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class IPWRA(_Adjustment):
-    """Regression adjustment whose outcome models are fitted with balancing weights: doubly robust too."""
+    """Regression adjustment whose outcome models are fitted with balancing weights: doubly robust too.
 
+    Parameters
+    ----------
+    estimand, outcome_model
+        As for `ipwra`.
+    score_model : {"logistic", "probit", "cloglog"}, default "logistic"
+        What gives the scores, as for `fit_propensity`.
+
+    Examples
+    --------
+    >>> IPWRA("ATT", "logistic", score_model="probit").label
+    'IPWRA ATT (probit, logistic)'
+    """
+
+    _: KW_ONLY
+    score_model: ScoreWord = LOGISTIC
+    __repr__ = ScoreSpecification.__repr__
     method: ClassVar[Method] = "ipwra"
     needs_score: ClassVar[bool] = True
     _name: ClassVar[str] = "IPWRA"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        checks.choice("score_model", self.score_model, get_args(ScoreWord))
+
+    @property
+    def label(self) -> str:
+        """The name of this estimator in tables and plots; models not the default are in it."""
+        models = [
+            "" if self.score_model == LOGISTIC else self.score_model,
+            "" if self.outcome_model == "linear" else self.outcome_model,
+        ]
+        return with_options(f"IPWRA {self.estimand}", *models)
 
 
 @answered_class
 @dataclass(frozen=True)
 class RegressionAdjustment(_Adjustment):
-    """An outcome model in each arm, averaged over those the effect is for; no propensity score."""
+    """An outcome model in each arm, averaged over those the effect is for; no propensity score.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> ps.RegressionAdjustment("ATE").label
+    'Regression ATE'
+    """
 
     method: ClassVar[Method] = "regression"
     needs_score: ClassVar[bool] = False
@@ -230,9 +272,10 @@ class Balancing:
 
     Examples
     --------
-    >>> Balancing("ATE").label
+    >>> import propensity as ps
+    >>> ps.Balancing("ATE").label
     'EB ATE'
-    >>> Balancing("ATT", moments=2, penalty=1.0).label
+    >>> ps.Balancing("ATT", moments=2, penalty=1.0).label
     'EB ATT (2 moments, penalty 1)'
     """
 
@@ -283,7 +326,7 @@ def _balanced_estimand(estimand: object) -> AdjustmentEstimand:
     return found  # type: ignore[no-any-return]
 
 
-Estimator: TypeAlias = IPW | NearestNeighbors | AIPW | IPWRA | RegressionAdjustment | Balancing
+Estimator: TypeAlias = IPW | AnyMatching | AIPW | IPWRA | RegressionAdjustment | Balancing
 """Any estimator specification."""
 
 
@@ -343,5 +386,5 @@ def _no_specification(given: object) -> str:
 
 
 def _takes_penalty(spec: Estimator) -> bool:
-    """Whether a specification has the logistic model, for a penalty to act on."""
+    """Whether a specification has a model for a penalty to act on."""
     return spec.needs_score or (isinstance(spec, ScoreSpecification) and isinstance(spec.score_model, str))

@@ -11,7 +11,8 @@ the products of all r z: never the n G numbers themselves.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -39,6 +40,8 @@ class GroupInfluence(ReadOnly):
         For each, how the groups' estimates move with its coefficients.
     clusters : ndarray (n,) of int, or None
         Which rows vary together; -1 for rows that are left out.
+    scale : ndarray (n,) or None
+        What the influence through models is multiplied by, row by row; it is in `own`.
     """
 
     groups: Grouping
@@ -46,6 +49,7 @@ class GroupInfluence(ReadOnly):
     models: tuple[FittedTerms, ...]
     loadings: tuple[Floats, ...]
     clusters: Rows | None
+    scale: Floats | None = None
 
     def of_group(self, place: int) -> Floats:
         """Give the influence (n,) on the estimate of one group."""
@@ -65,6 +69,32 @@ class GroupInfluence(ReadOnly):
             total += 2 * loading * self._by_group(sums.own * column[sums.unit], sums.group)
         total += np.einsum("gk,kl,gl->g", self._loadings, self._products, self._loadings)
         return np.asarray(np.maximum(total, 0.0) * self._factor)
+
+    @property
+    def degrees_of_freedom(self) -> Floats:
+        """How many rows, or clusters less one, carry each variance, (G,): as `inference.degrees_of_freedom`.
+
+        Fourth powers have no short cut through products: the n G numbers are made a block at a time.
+        """
+        sums, spread = self._sums, np.sqrt(self.variances)
+        unit = 1 / np.where(spread > 0, spread, 1.0)
+        own, loadings = sums.own * unit[sums.group], self._loadings * unit[:, None]
+        squares, fourths = np.zeros((2, len(unit)))
+        step = max(1, _CELLS_AT_ONCE // (8 * len(unit)))
+        for first in range(0, len(sums.shared), step):
+            phi = sums.shared[first : first + step] @ loadings.T
+            start, stop = sums.parts(first, first + len(phi))
+            phi[sums.unit_of(start, stop) - first, sums.group[start:stop]] += own[start:stop]
+            v = phi**2
+            squares += v.sum(axis=0)
+            fourths += (v**2).sum(axis=0)
+        carried = np.divide(squares**2, fourths, out=np.full(len(unit), np.inf), where=spread > 0)
+        most = math.inf if self.clusters is None else len(sums.shared) - 1.0
+        return np.asarray(np.minimum(carried, most), dtype=np.float64)
+
+    def scaled(self, scale: Floats) -> GroupInfluence:
+        """Multiply the influence of each row by a number of its own, (n,)."""
+        return replace(self, own=self.own * scale, scale=scale)
 
     @property
     def covariance(self) -> Floats:
@@ -120,6 +150,8 @@ class GroupInfluence(ReadOnly):
             for column in model.z.T:
                 np.multiply(model.residual, column, out=shared[:, place])
                 self._center(shared[:, place])
+                if self.scale is not None:
+                    shared[:, place] *= self.scale
                 place += 1
         shared *= n
         codes = self.groups.codes
@@ -143,6 +175,17 @@ class _Sums:
     group: Rows
     unit: Rows | slice
     shared: Floats
+
+    def parts(self, first: int, last: int) -> tuple[int, int]:
+        """Give the first part of the units from `first` to below `last`, and the first after these."""
+        if isinstance(self.unit, slice):
+            return first, last
+        start, stop = np.searchsorted(self.unit, [first, last])  # ascending
+        return int(start), int(stop)
+
+    def unit_of(self, start: int, stop: int) -> Rows:
+        """Give the units of some parts."""
+        return np.arange(start, stop) if isinstance(self.unit, slice) else self.unit[start:stop]
 
     def own_products(self, n_groups: int, clustered: bool) -> Floats:
         """Sum products of own parts over units: (G, G)."""

@@ -9,6 +9,7 @@ import numpy as np
 from propensity.effects.arms import Means
 from propensity.effects.coefficients import FittedTerms
 from propensity.effects.group_influence import GroupInfluence
+from propensity.effects.leverage import Leverage
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.grouping import Grouping
 from propensity.results.read_only import ReadOnly
@@ -45,6 +46,8 @@ class GroupMeans(ReadOnly):
     treated, control : ArmOfGroups
     models : tuple of FittedTerms
     clusters : ndarray (n,) of int, or None
+    leverage : Leverage or None
+        Of rows in the outcome models of their arms.
     """
 
     groups: Grouping
@@ -53,6 +56,7 @@ class GroupMeans(ReadOnly):
     control: ArmOfGroups
     models: tuple[FittedTerms, ...]
     clusters: Rows | None
+    leverage: Leverage | None = None
 
     @property
     def means(self) -> Floats:
@@ -87,6 +91,7 @@ class GroupMeans(ReadOnly):
             self.influence(none, one).of_group(place),
             self.clusters,
             float(self.differences[place]),
+            self.leverage,
         )
 
 
@@ -139,7 +144,15 @@ def ratio_of_means(numerator: GroupMeans, denominator: GroupMeans) -> GroupMeans
         parts += [-ratio[:, None] * part / v[:, None] for part in below.gradients]
         arms[arm] = ArmOfGroups(ratio, own, tuple(np.nan_to_num(part) for part in parts))
     models = (*numerator.models, *denominator.models)
-    return GroupMeans(numerator.groups, 0.0, arms["treated"], arms["control"], models, numerator.clusters)
+    return GroupMeans(
+        numerator.groups,
+        0.0,
+        arms["treated"],
+        arms["control"],
+        models,
+        numerator.clusters,
+        numerator.leverage,
+    )
 
 
 def origin_of(y: Floats, there: Bools) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, get_args
@@ -14,6 +13,10 @@ from propensity.effects import inference
 from propensity.effects.contrasts import SCALES, Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.equality import EqualityTest, tested_for_equality
+from propensity.effects.group_cautions import told_of_groups
+from propensity.effects.group_names import NoGroupError, no_group
+from propensity.effects.leverage import Leverage, words_of_intervals
+from propensity.effects.tidy import tidied
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.checks import Bools, Floats
@@ -26,14 +29,19 @@ REASON, CAUTIONS = "reason", "cautions"
 class EffectsOfGroups(Protocol):
     """What a method knows of the effects in G groups."""
 
+    @property
+    def leverage(self) -> Leverage | None:
+        """Of the rows, where models have any: what the errors of intervals are corrected for."""
+
     def figures(self, contrast: Contrast) -> pd.DataFrame:
         """Tabulate them.
 
         Returns
         -------
-        DataFrame (G, 10)
-            `estimate`, `std_error` (of the logarithm for ratios), the means and effective sizes of the arms,
-            `n_treated`, `n_control`; the `reason` why there is no effect, or empty; the `cautions`.
+        DataFrame (G, 12)
+            `estimate`, `std_error` (of the logarithm for ratios), `df` and `interval_error` as of an effect,
+            the means and effective sizes of the arms, `n_treated`, `n_control`; the `reason` why there is no
+            effect, or empty; the `cautions`.
         """
 
     def effect(self, place: int, contrast: Contrast) -> Effect:
@@ -66,8 +74,24 @@ class GroupedEffects(Shown, Mapping[Any, Effect]):
         How the groups share the rows: by models fitted once on all, or each with models, or sets, of its own.
     cautions : tuple of Warning
         Why some interval may be narrower than it should be.
-    figures : DataFrame (G, 10)
+    figures : DataFrame (G, 12)
         What the table is made of.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+    >>> covariates = ["engagement_tier", "query_confidence"]
+    >>> effects = ps.aipw(users, **roles, covariates=covariates, by="engagement_tier")
+    >>> effects.table[["estimate", "std_error"]].round(2)
+                     estimate  std_error
+    engagement_tier
+    heavy                0.03       0.04
+    light                0.16       0.04
+    medium               0.14       0.04
+    >>> print(f"{effects['light'].estimate:.2f}")
+    0.16
     """
 
     groups: Grouping
@@ -103,7 +127,7 @@ class GroupedEffects(Shown, Mapping[Any, Effect]):
         figures = source.figures(contrast)
         if not (figures[REASON] == "").any():
             raise InvalidInputError(f"by: no group has an effect; the first: {figures[REASON].iloc[0]}")
-        told = _told_of_groups(figures, groups)
+        told = told_of_groups(list(figures[CAUTIONS]), groups)
         return cls(
             groups=groups,
             estimand=estimand,
@@ -146,8 +170,7 @@ class GroupedEffects(Shown, Mapping[Any, Effect]):
         except (KeyError, TypeError):
             place = None
         if not isinstance(place, int | np.integer):
-            groups = checks.listed(map(str, self.groups.index[:5]))
-            raise KeyError(f"{group!r} is no group by {', '.join(self.by)}; there are {groups}") from None
+            raise NoGroupError(no_group(self.groups, group)) from None
         return int(place)
 
     @property
@@ -174,7 +197,7 @@ class GroupedEffects(Shown, Mapping[Any, Effect]):
         return pd.DataFrame(values, index=index, columns=index)
 
     def test_equal(self) -> EqualityTest:
-        """Test whether all groups have the same effect (Wald).
+        """Test whether all groups have the same effect (Wald's statistic, by Welch's F).
 
         Returns
         -------
@@ -191,14 +214,27 @@ class GroupedEffects(Shown, Mapping[Any, Effect]):
         -----
         On the logarithm for ratios. That all have the same ratio is another hypothesis than that all have the
         same difference: where levels differ between groups, one of the two fails.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+        >>> covariates = ["engagement_tier", "query_confidence"]
+        >>> effects = ps.aipw(users, **roles, covariates=covariates, by="engagement_tier")
+        >>> print(f"{effects.test_equal().p_value:.1f}")
+        0.1
         """
-        errors = self.figures["std_error"].to_numpy()
+        figures = self.figures
+        errors, in_intervals = (figures[name].to_numpy() for name in ("std_error", "interval_error"))
         tested = self._has_effect & (errors > 0)
         read = SCALES[self.contrast].read
-        estimates = np.array([read(value) for value in self.figures["estimate"].to_numpy()[tested]])
+        estimates = np.array([read(value) for value in figures["estimate"].to_numpy()[tested]])
         covariance = self.source.covariance(self.contrast)[np.ix_(tested, tested)]
+        corrected = in_intervals[tested] / errors[tested]
         words = f"{SCALES[self.contrast].words}s ({self.estimand}) by {', '.join(self.by)}"
-        return tested_for_equality(estimates, covariance, words)
+        df = figures["df"].to_numpy(dtype=float)[tested]
+        return tested_for_equality(estimates, covariance * np.outer(corrected, corrected), df, words)
 
     def contrast_as(self, contrast: Contrast) -> GroupedEffects:
         """Give the same effects as another contrast of the same means, as `Effect.contrast_as`.
@@ -211,8 +247,22 @@ class GroupedEffects(Shown, Mapping[Any, Effect]):
         Returns
         -------
         GroupedEffects
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+        >>> covariates = ["engagement_tier", "query_confidence"]
+        >>> effects = ps.aipw(users, **roles, covariates=covariates, by="engagement_tier")
+        >>> effects.contrast_as("percent").table["estimate"].round(0)
+        engagement_tier
+        heavy      4.0
+        light     35.0
+        medium    23.0
+        Name: estimate, dtype: float64
         """
-        checks.choice("contrast", contrast, get_args(Contrast))
+        contrast = checks.word("contrast", contrast, get_args(Contrast))
         return replace(self, contrast=contrast, figures=self.source.figures(contrast))
 
     def to_frame(self, level: float = 0.95) -> pd.DataFrame:
@@ -225,22 +275,35 @@ class GroupedEffects(Shown, Mapping[Any, Effect]):
 
         Returns
         -------
-        DataFrame (G, 14)
-            By group: `estimate`, `std_error` (`log_std_error` for ratios), `conf_low`, `conf_high`,
+        DataFrame (G, 15)
+            By group: `estimate`, `std_error` (`log_std_error` for ratios), `df`, `conf_low`, `conf_high`,
             `p_value` of no effect, `p_holm` and `p_bh` (as for `Effects.to_frame`), the means and effective
             sizes of the arms, `n_treated`, `n_control`, and a `note`: cautions, or why there is no effect.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+        >>> covariates = ["engagement_tier", "query_confidence"]
+        >>> effects = ps.aipw(users, **roles, covariates=covariates, by="engagement_tier")
+        >>> effects.to_frame(level=0.9)[["n_treated", "n_control"]]
+                         n_treated  n_control
+        engagement_tier
+        heavy                  203        110
+        light                  136        958
+        medium                 199        394
         """
         checks.confidence_level(level)
         scale, figures = SCALES[self.contrast], self.figures
-        z = inference.normal_quantile(level)
         lines = []
-        for estimate, error in zip(figures["estimate"], figures["std_error"], strict=True):
+        for estimate, error, df in figures[["estimate", "interval_error", "df"]].itertuples(index=False):
             if np.isnan(error):
                 lines.append([np.nan] * 3)
                 continue
-            center = scale.read(estimate)
-            ends = [scale.report(center - z * error), scale.report(center + z * error)]
-            lines.append([*ends, inference.two_sided_p(center, error)])
+            center, reach = scale.read(estimate), inference.half_width(error, level, df)
+            ends = [scale.report(center - reach), scale.report(center + reach)]
+            lines.append([*ends, inference.two_sided_p(center, error, df)])
         ends_and_p = pd.DataFrame(lines, columns=["conf_low", "conf_high", "p_value"], index=figures.index)
         p = ends_and_p["p_value"].to_numpy(dtype=float)
         adjusted = {"p_holm": inference.holm(p), "p_bh": inference.benjamini_hochberg(p)}
@@ -249,10 +312,30 @@ class GroupedEffects(Shown, Mapping[Any, Effect]):
             reason or "; ".join(map(str, told))
             for reason, told in zip(figures[REASON], figures[CAUTIONS], strict=True)
         ]
-        table = pd.concat([named.iloc[:, :2], ends_and_p.assign(**adjusted), named.iloc[:, 2:8]], axis=1)
+        table = pd.concat([named.iloc[:, :3], ends_and_p.assign(**adjusted), named.iloc[:, 4:10]], axis=1)
         table["note"] = said
         table.attrs = {"level": level, "contrast": self.contrast}
         return table
+
+    def tidy(self) -> pd.DataFrame:
+        """Give a row a group under the names that other packages have for estimates.
+
+        Returns
+        -------
+        DataFrame (G, 7)
+            As `Effect.tidy`; `term` is the group, or a column each of several.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+        >>> covariates = ["engagement_tier", "query_confidence"]
+        >>> effects = ps.aipw(users, **roles, covariates=covariates, by="engagement_tier")
+        >>> effects.tidy()["estimate"].round(2).tolist()
+        [0.03, 0.16, 0.14]
+        """
+        return tidied(self.to_frame(), self.contrast)
 
     def _headline(self) -> str:
         scale = SCALES[self.contrast]
@@ -263,25 +346,9 @@ class GroupedEffects(Shown, Mapping[Any, Effect]):
             f"Effects ({self.estimand}) in {n:,} groups by {', '.join(self.by)}: {words}{of}; {self.how}"
         ]
         lines.append(f"Standard errors: {self.se_method}")
+        lines.append(f"Intervals: {words_of_intervals(self.source.leverage)}")
         lines.extend(f"Caution: {caution}" for caution in self.cautions)
         return "\n".join(lines)
 
     def _table(self) -> pd.DataFrame:
-        table = self.to_frame()
-        return table.drop(columns="note") if (table["note"] == "").all() else table
-
-
-def _told_of_groups(figures: pd.DataFrame, groups: Grouping) -> tuple[Warning, ...]:
-    """Sum up what there is to say of single groups: what differs by numbers alone is said of the first."""
-    by_kind: dict[tuple[type[Warning], str], list[tuple[int, Warning]]] = {}
-    for place, cautions in enumerate(figures[CAUTIONS]):
-        for caution in cautions:
-            words = re.sub(r"[\d.,]+", "#", str(caution))
-            by_kind.setdefault((type(caution), words), []).append((place, caution))
-    found = []
-    for (kind, _), told in by_kind.items():
-        places = list(dict.fromkeys(place for place, _ in told))
-        which = "; ".join(groups.name(place) for place in places[:3])
-        others = f" and {len(places) - 3:,} others" if len(places) > 3 else ""
-        found.append(kind(f"{which}{others}: {told[0][1]}"))
-    return tuple(found)
+        return self.to_frame().assign(note=self._reasons)  # cautions of groups stand above

@@ -1,8 +1,12 @@
-"""From influence values to standard errors, and from p-values to those of a whole family.
+"""From influence values to standard errors and intervals, and from p-values to those of a whole family.
 
 An estimate whose rows have influence values phi (mean zero) varies as their mean does, so that its variance
 is sum(phi^2) / n^2, without a correction for degrees of freedom: what Stata's `teffects` and R's PSweight and
 WeightIt give. Several estimates on the same rows vary together: products in place of squares.
+
+Such a variance is itself estimated, from the rows that carry it. Where these are few an interval by the
+normal law is too short; by Student's, with as many degrees of freedom as `degrees_of_freedom` counts, it
+holds in the worlds of `benchmarks/small_samples.py`.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ from statistics import NormalDist
 
 import numpy as np
 
+from propensity.effects import student
 from propensity.effects.clusters import both
 from propensity.frames.checks import Floats, Rows
 
@@ -62,6 +67,43 @@ def _products(values: Floats) -> Floats:
 def std_error(influence: Floats, clusters: Rows | None = None) -> float:
     """Give the standard error of one estimate from its (n,) influence values."""
     return math.sqrt(covariance(influence[:, None], clusters)[0, 0])
+
+
+def degrees_of_freedom(influence: Floats, clusters: Rows | None = None) -> float:
+    """Count the rows that carry the variance of one estimate: (sum v)^2 / sum v^2, v the squared influence.
+
+    n of them where all carry alike, n / 3 where influence is normal, few where some rows weigh much. It is
+    the size at which a mean of n squares has the coefficient of variation that these have, as Satterthwaite
+    (1946, Biometrics Bulletin 2, 110) matches the moments of a sum of squares.
+
+    Parameters
+    ----------
+    influence : ndarray (n,)
+        Of each row on the estimate.
+    clusters : ndarray (n,) of int, or (n, 2), or None
+        As for `covariance`: influence is summed within clusters, and these are counted, one less than there
+        are at most; of two columns the one with fewer decides.
+
+    Returns
+    -------
+    float
+        Infinity where no row moves the estimate.
+    """
+    if clusters is None:
+        return kish(influence**2)
+    if clusters.ndim == 2:
+        return min(degrees_of_freedom(influence, column) for column in clusters.T)
+    sums = np.asarray(np.bincount(clusters + 1, weights=influence)[1:], dtype=np.float64)
+    return min(kish(sums**2), len(sums) - 1.0)
+
+
+def kish(weights: Floats) -> float:
+    """Give how many equal weights are as even as these, (sum w)^2 / sum w^2; infinity of none."""
+    largest = float(weights.max(initial=0.0))
+    if largest == 0.0:
+        return math.inf
+    shares = weights / largest  # their squares neither vanish nor overflow
+    return float(shares.sum()) ** 2 / float((shares**2).sum())
 
 
 def joined(*partitions: Rows | None) -> Rows | None:
@@ -134,22 +176,30 @@ def acceleration(influence: Floats, clusters: Rows | None = None) -> float:
     return float((influence**3).sum()) / (6 * spread**1.5) if spread > 0 else math.nan
 
 
-def two_sided_p(statistic: float, error: float) -> float:
-    """Give the chance of a normal deviate beyond statistic / error.
+def two_sided_p(statistic: float, error: float, df: float = math.inf) -> float:
+    """Give the chance of a deviate beyond statistic / error, of Student's law; the normal one without `df`.
 
     Without error all but 0 are certain; and 0 without error, as of an outcome that is the same for all, has
     no p-value: NaN.
     """
     if error == 0.0:
         return math.nan if statistic == 0.0 else 0.0
-    return math.erfc(abs(statistic / error) / math.sqrt(2))
+    return student.two_sided(statistic / error, df)
 
 
-def upper_p(statistic: float, error: float) -> float:
-    """Give the chance of a normal deviate above statistic / error; without error as `two_sided_p`."""
+def upper_p(statistic: float, error: float, df: float = math.inf) -> float:
+    """Give the chance of a deviate above statistic / error; without error as `two_sided_p`."""
     if error == 0.0:
         return math.nan if statistic == 0.0 else float(statistic < 0)
-    return math.erfc(statistic / error / math.sqrt(2)) / 2
+    return student.upper(statistic / error, df)
+
+
+def half_width(error: float, level: float, df: float) -> float:
+    """Give how far an interval of this coverage reaches to either side: every interval of an effect.
+
+    By Student's law with `df` degrees of freedom; of infinitely many by the normal law.
+    """
+    return student.student_quantile(level, df) * error
 
 
 def in_errors(statistic: float, error: float) -> float:

@@ -9,7 +9,7 @@ from dataclasses import KW_ONLY, dataclass, fields
 from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
 from propensity.calls.keywords import answered_class
-from propensity.effects.score_specification import ScoreSpecification
+from propensity.effects.score_specification import ScoreSpecification, with_options
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.scores.choice import LOGISTIC
@@ -108,15 +108,59 @@ class Matching:
 
         The subclasses of a full matching are the same whose effect it is.
         """
-        left_out = {"nearest": (*_READ, *_SCORED), "full": (*_READ, "estimand")}[self.kind]
+        left_out = {"nearest": (*_READ, *_SCORED, "variance_neighbors"), "full": (*_READ, "estimand")}[
+            self.kind
+        ]
         return {field.name: getattr(self, field.name) for field in fields(self) if field.name not in left_out}
 
+    def _option_words(self) -> list[str]:
+        """Say which options are not the default."""
+        return [
+            self.on.replace("_", " ") if self.on != "score" else "",
+            self._caliper_words(),
+            f"exact {', '.join(self.exact)}" if self.exact else "",
+            f"{self.discard} discarded" if self.discard else "",
+        ]
 
+    def _caliper_words(self) -> str:
+        if self.caliper is None:
+            return ""
+        calipers = self.caliper if isinstance(self.caliper, Mapping) else {"": self.caliper}
+        words = ", ".join(f"{width:g} {name}".strip() for name, width in calipers.items())
+        unit = " raw" if self.caliper_unit == "raw" else " pooled sd" if self.caliper_sd == "pooled" else ""
+        return f"caliper {words}{unit}"
+
+
+@answered_class
 @dataclass(frozen=True)
 class FullMatching(Matching):
-    """Subclasses of one unit of an arm and one or more of the other, of least distance."""
+    """Full matching: everybody in a subclass of one unit of an arm and one or more of the other.
+
+    Parameters
+    ----------
+    estimand : {"ATT", "ATC", "ATE"}, default "ATT"
+        Whose effect the weights are for; the subclasses are the same.
+    on, covariates, caliper, caliper_unit, caliper_sd, exact, discard, seed
+        As for `match_full`; `covariates` None takes those of the analysis.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> ps.FullMatching("ATE", on="logit").label
+    'full matching ATE (logit)'
+    """
 
     kind: ClassVar[Literal["nearest", "full"]] = "full"
+
+    @property
+    def needs_score(self) -> bool:
+        """Whether it cannot do without the logistic score."""
+        return bool(self.wanting_scores())
+
+    @property
+    def label(self) -> str:
+        """The name of this estimator in tables and plots; options that are not the default are in it."""
+        return with_options(f"full matching {self.estimand}", *self._option_words())
 
 
 @answered_class
@@ -154,18 +198,24 @@ class NearestNeighbors(ScoreSpecification, Matching):
         Whose units to leave out beyond the other arm's range of scores.
     seed : int, default 0
         Of the draws that settle ties where a unit may not be used freely; of the folds too.
-    score_model : "logistic", ps.Boosting(...), ps.Forest(...) or a classifier, default "logistic"
-        What gives the scores of an analysis, as for `fit_propensity`. Where scores are given it is not asked.
+    score_model : "logistic", "probit", "cloglog", ps.Boosting(...), ps.Forest(...) or a classifier
+        What gives the scores of an analysis, as for `fit_propensity`, "logistic" by default. Where scores are
+        given it is not asked.
     n_folds, n_repeats : int, default None and 1
         As for `fit_propensity`.
+    variance_neighbors : int, default 1
+        With replacement, how many others of its arm show how much the outcome of a unit varies, for the
+        standard error. One is the most local, and what R's Matching takes (`Var.calc`); Stata's
+        `teffects nnmatch` takes 2.
 
     Examples
     --------
-    >>> NearestNeighbors().label
+    >>> import propensity as ps
+    >>> ps.NearestNeighbors().label
     '1-NN ATT'
-    >>> NearestNeighbors("ATC", n_neighbors=3, caliper=0.2, on="logit").label
+    >>> ps.NearestNeighbors("ATC", n_neighbors=3, caliper=0.2, on="logit").label
     '3-NN ATC (logit, caliper 0.2)'
-    >>> NearestNeighbors(replace=False, exact=["tier"]).label
+    >>> ps.NearestNeighbors(replace=False, exact=["tier"]).label
     '1-NN ATT (without replacement, exact tier)'
     """
 
@@ -178,6 +228,7 @@ class NearestNeighbors(ScoreSpecification, Matching):
     score_model: Learner = LOGISTIC
     n_folds: int | None = None
     n_repeats: int = 1
+    variance_neighbors: int = 1
     kind: ClassVar[Literal["nearest", "full"]] = "nearest"
 
     def __post_init__(self) -> None:
@@ -189,6 +240,12 @@ class NearestNeighbors(ScoreSpecification, Matching):
             checks.choice("order", self.order, get_args(Order))
         self.check_score_model()
         self._check_reuse()
+        checks.count("variance_neighbors", self.variance_neighbors)
+        if self.variance_neighbors > 1 and self.max_uses == 1:
+            raise InvalidInputError(
+                f"variance_neighbors: {self.variance_neighbors} is for matching with replacement; without "
+                "it sets are compared with each other, and no neighbours are asked for; leave it out"
+            )
 
     def _check_reuse(self) -> None:
         if self.max_reuse is not None:
@@ -243,30 +300,23 @@ class NearestNeighbors(ScoreSpecification, Matching):
     @property
     def label(self) -> str:
         """The name of this estimator in tables and plots; options that are not the default are in it."""
-        options = [
-            self.on.replace("_", " ") if self.on != "score" else "",
+        return with_options(f"{self.n_neighbors}-NN {self.estimand}", *self._option_words())
+
+    def _option_words(self) -> list[str]:
+        on, *others = super()._option_words()
+        return [
+            on,
             "without replacement" if self.max_uses == 1 else "",
             f"reused at most {self.max_uses} times" if (self.max_uses or 1) > 1 else "",
-            self._caliper_words(),
-            f"exact {', '.join(self.exact)}" if self.exact else "",
-            f"{self.discard} discarded" if self.discard else "",
+            *others,
             f"{self.order} first" if self.order else "",
             "optimal" if self.method == "optimal" else "",
+            f"{self.variance_neighbors} variance neighbours" if self.variance_neighbors > 1 else "",
             self.score_choice.label,
         ]
-        words = ", ".join(filter(None, options))
-        return f"{self.n_neighbors}-NN {self.estimand}" + (f" ({words})" if words else "")
-
-    def _caliper_words(self) -> str:
-        if self.caliper is None:
-            return ""
-        calipers = self.caliper if isinstance(self.caliper, Mapping) else {"": self.caliper}
-        words = ", ".join(f"{width:g} {name}".strip() for name, width in calipers.items())
-        unit = " raw" if self.caliper_unit == "raw" else " pooled sd" if self.caliper_sd == "pooled" else ""
-        return f"caliper {words}{unit}"
 
 
 def _frozen_names(role: str, names: Sequence[str] | str | None) -> Sequence[str] | str | None:
-    if role == "exact" and isinstance(names, str):
-        raise TypeError(f"exact: a list of columns is needed, as exact=[{names!r}]")
+    if role == "exact" and isinstance(names, str):  # a column by itself; covariates may be a formula
+        return (names,)
     return names if names is None or isinstance(names, str) else tuple(names)

@@ -63,9 +63,8 @@ class Metrics:
                 "columns themselves first"
             )
         low, high = self._quantiles
-        for quantile in (low, high):
-            checks.number("winsorize", quantile)
-        if not 0 <= low < 0.5 < high <= 1:
+        numbers = checks.is_real(low) and checks.is_real(high)
+        if not numbers or not 0 <= low < 0.5 < high <= 1:
             raise InvalidInputError(
                 f"winsorize: {self.winsorize!r} is no quantile of the upper end, as 0.99, nor one of each "
                 "end, as (0.01, 0.99)"
@@ -198,7 +197,7 @@ class Measured:
 
 def _require_amounts(sample: Sample, per: str) -> None:
     """Require what is divided by to be amounts: never negative, and not zero throughout."""
-    values = sample.frame.outcome(per)
+    values = sample.frame.outcome(per, "what an outcome is divided by (per=)")
     rowwise_checks.not_negative(values, sample.frame.index, f"column '{per}'")
     if not sample.present(values).any():
         raise InvalidInputError(f"per: column '{per}' is 0 in every row, and nothing is divided by that")

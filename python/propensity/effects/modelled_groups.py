@@ -17,6 +17,7 @@ from propensity.effects.effect import Effect
 from propensity.effects.group_influence import GroupInfluence
 from propensity.effects.group_means import GroupMeans
 from propensity.effects.grouped import CAUTIONS, REASON
+from propensity.effects.leverage import Leverage
 from propensity.errors import InvalidInputError
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.fingerprint import Fingerprint
@@ -109,21 +110,22 @@ class ModelledGroups(ReadOnly):
         ess = self.rows.effective_sizes()
         (treated, control), differences = self.means.means, self.means.differences
         reasons = self._reasons(contrast)
-        errors = np.sqrt(self._influence(contrast, reasons).variances)
+        errors, df, in_intervals = self._errors(contrast, reasons)
         scale, lines = SCALES[contrast], []
         w = ess.T.tolist()
         for place, reason in enumerate(reasons):
             n = int(n_treated[place]), int(n_control[place])
             if reason:
-                lines.append([*[math.nan] * 6, *n, reason, ()])
+                lines.append([*[math.nan] * 8, *n, reason, ()])
                 continue
             means = float(treated[place]), float(control[place])
             gap = float(differences[place])
             if contrast != "difference":
                 gap = scale.link(means[0]) - scale.link(means[1])
             gap, error = self._without_rounding(place, gap, float(errors[place]), w[place], contrast)
+            certainty = (df[place], in_intervals[place]) if error > 0 else (math.inf, 0.0)
             told = self.rows.cautions(place, (w[place][0], w[place][1]), n)
-            lines.append([scale.report(gap), error, *means, *w[place], *n, "", told])
+            lines.append([scale.report(gap), error, *certainty, *means, *w[place], *n, "", told])
         return pd.DataFrame(lines, columns=COLUMNS, index=groups.index)
 
     def effect(self, place: int, contrast: Contrast) -> Effect:
@@ -149,6 +151,20 @@ class ModelledGroups(ReadOnly):
             whom=rows.groups.name(place),
         )
         return replace(found, measured=rows.measured)
+
+    @property
+    def leverage(self) -> Leverage | None:
+        """Of rows in the outcome models of their arms."""
+        return self.means.leverage
+
+    def _errors(self, contrast: Contrast, reasons: list[str]) -> tuple[Floats, Floats, Floats]:
+        """Give standard errors (G,), and the degrees of freedom and the errors of intervals."""
+        influence = self._influence(contrast, reasons)
+        errors = np.sqrt(influence.variances)
+        if self.leverage is None:
+            return errors, influence.degrees_of_freedom, errors
+        corrected = influence.scaled(self.leverage.scale())
+        return errors, corrected.degrees_of_freedom, np.sqrt(corrected.variances)
 
     def covariance(self, contrast: Contrast) -> Floats:
         """Give the covariance (G, G) on the scale of the errors."""
@@ -191,6 +207,8 @@ class ModelledGroups(ReadOnly):
 COLUMNS = [
     "estimate",
     "std_error",
+    "df",
+    "interval_error",
     "mean_treated",
     "mean_control",
     "ess_treated",

@@ -48,7 +48,14 @@ def metric_effect(numerator: Effect, denominator: Effect, facts: OutcomeFacts, c
     assert numerator.treated is not None
     assert numerator.fingerprint is not None
     return Effect.of(
-        Means(treated[0], control[0], treated[1], control[1], numerator.clusters),
+        Means(
+            treated[0],
+            control[0],
+            treated[1],
+            control[1],
+            numerator.clusters,
+            leverage=numerator.leverage,
+        ),
         facts,
         estimand=numerator.estimand,
         treated=numerator.treated,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, cast, get_args
 
 import numpy as np
 import pandas as pd
@@ -10,13 +10,17 @@ import pandas as pd
 from propensity.effects import inference
 from propensity.effects.contrasts import SCALES, Contrast
 from propensity.effects.hypotheses import Alternative, EffectTest, tested
+from propensity.effects.leverage import Correction, words_of_intervals
+from propensity.effects.tidy import tidied
 from propensity.effects.weighted_result import WeightedResult
+from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.sensitivity.e_value import EValue
 from propensity.sensitivity.explained_away import e_value_of_effect
 
 if TYPE_CHECKING:
     from propensity.effects.effect import Effect
+    from propensity.effects.leverage import Leverage
     from propensity.frames.checks import Floats
 
 
@@ -44,34 +48,100 @@ class ReportedEffect(WeightedResult):
         whom: str
         measured: str
 
+        leverage: Leverage | None
+
+        @property
+        def df(self) -> float: ...  # noqa: D102
+
+        @property
+        def interval_error(self) -> float: ...  # noqa: D102
+
+        def _error_by(self, kind: Correction) -> float: ...
+
         def _covariance_of_means(self) -> Floats: ...
+
+        def _errors_of_means(self) -> tuple[Floats, Floats]: ...
 
     @property
     def p_value(self) -> float:
-        """Of no effect: a difference of 0, a ratio of 1. Two-sided, by the normal law.
+        """Of no effect: a difference of 0, a ratio of 1. Two-sided, as `conf_int` is made.
 
         NaN for an outcome that is the same for all: there is nothing to test.
         """
-        return inference.two_sided_p(SCALES[self.contrast].read(self.estimate), self.std_error)
+        return inference.two_sided_p(SCALES[self.contrast].read(self.estimate), self.interval_error, self.df)
 
-    def conf_int(self, level: float = 0.95) -> Interval:
-        """Give the interval estimate -+ z std_error, made on the logarithm for ratios.
+    def conf_int(
+        self, level: float = 0.95, *, df: float | None = None, se: Correction | None = None
+    ) -> Interval:
+        """Give the interval estimate -+ t interval_error, made on the logarithm for ratios.
 
         Parameters
         ----------
         level : float, default 0.95
             Coverage.
+        df : float or None, default None
+            Degrees of freedom of Student's t. None takes the effect's own, `df`, with which intervals of few
+            rows hold; ``math.inf`` the normal law: estimate -+ z std_error, as in R and Stata.
+        se : {"HC0", "HC2", "HC3"} or None, default None
+            How the standard error is corrected for the leverage of rows. None takes HC2, and `std_error` as
+            it stands with degrees of freedom of one's own. HC0 is without, HC3 near to the jackknife. Where
+            there is no leverage (weighting by scores, matching) there is HC0 alone.
 
         Returns
         -------
         Interval
             `conf_low`, `conf_high`, on the scale of the estimate.
+
+        Raises
+        ------
+        InvalidInputError
+            A level outside (0, 1), degrees of freedom that are not above 0, a correction that there is not.
+
+        Notes
+        -----
+        Errors by HC2 with this many degrees of freedom are what held best of those counted in
+        `docs/validation.md`; in the normal law with HC0 all that miss are too short.
+
+        Examples
+        --------
+        >>> import math
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=300)
+        >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
+        >>> effect = ps.aipw(users, outcome="task_completed", **roles)
+        >>> effect.conf_int().conf_low < effect.conf_int(df=math.inf).conf_low
+        True
+
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+        >>> effect = ps.ipw(users, outcome="task_completed", treatment=treatment, scores=model)
+        >>> low, high = effect.conf_int(level=0.9)
+        >>> print(f"[{low:.2f}, {high:.2f}]")
+        [0.09, 0.18]
         """
-        checks.confidence_level(level)
-        scale = SCALES[self.contrast]
+        scale, reach = SCALES[self.contrast], self._half_width(level, df, se)
         center = scale.read(self.estimate)
-        half_width = inference.normal_quantile(level) * self.std_error
-        return Interval(scale.report(center - half_width), scale.report(center + half_width))
+        return Interval(scale.report(center - reach), scale.report(center + reach))
+
+    def _half_width(self, level: float, df: float | None, se: Correction | None = None) -> float:
+        """Give how far the interval of `conf_int` reaches to either side, on the scale of the error."""
+        checks.confidence_level(level)
+        if se is not None:
+            error = self._asked_error(se)
+        else:
+            error = self.interval_error if df is None else self.std_error
+        return inference.half_width(error, level, self.df if df is None else checks.degrees(df))
+
+    def _asked_error(self, se: Correction) -> float:
+        checks.choice("se", se, get_args(Correction))
+        if self.leverage is None and se != "HC0":
+            raise InvalidInputError(
+                f"se: {se!r} corrects for the leverage of rows in an outcome model, or in the fit of "
+                "balancing weights, and this effect has none; leave it out"
+            )
+        return self._error_by(se)
 
     @property
     def means(self) -> pd.DataFrame:
@@ -81,15 +151,30 @@ class ReportedEffect(WeightedResult):
         -------
         DataFrame (2, 4)
             Of "treated" and "control": `estimate`, `std_error`, and the ends of the 95% interval, `conf_low`
-            and `conf_high`, estimate -+ z std_error; in units of the outcome.
+            and `conf_high`, made for each mean as `conf_int` is for the effect, with its own degrees of
+            freedom; in units of the outcome.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+        >>> effect = ps.ipw(users, outcome="task_completed", treatment=treatment, scores=model)
+        >>> effect.means[["estimate", "std_error"]].round(3)
+                 estimate  std_error
+        arm
+        treated     0.712      0.025
+        control     0.575      0.013
         """
         estimates = np.array([self.mean_treated, self.mean_control])
-        errors = np.sqrt(np.diag(self._covariance_of_means()))
-        half_widths = inference.normal_quantile(0.95) * errors
+        in_intervals, df = self._errors_of_means()
+        each = zip(in_intervals.tolist(), df.tolist(), strict=True)
+        half_widths = np.array([inference.half_width(error, 0.95, own) for error, own in each])
         table = pd.DataFrame(
             {
                 "estimate": estimates,
-                "std_error": errors,
+                "std_error": np.sqrt(np.diag(self._covariance_of_means())),
                 "conf_low": estimates - half_widths,
                 "conf_high": estimates + half_widths,
             },
@@ -130,9 +215,9 @@ class ReportedEffect(WeightedResult):
 
         Notes
         -----
-        By the normal law, on the logarithm for ratios. An equivalence is the larger p-value of two one-sided
-        tests (Schuirmann 1987, Journal of Pharmacokinetics and Biopharmaceutics 15, 657): below 0.05 where
-        the 90% interval lies between the bounds.
+        As `conf_int` is made, on the logarithm for ratios. An equivalence is the larger p-value of two
+        one-sided tests (Schuirmann 1987, Journal of Pharmacokinetics and Biopharmaceutics 15, 657): below
+        0.05 where the 90% interval lies between the bounds.
 
         Examples
         --------
@@ -145,7 +230,14 @@ class ReportedEffect(WeightedResult):
         """
         return tested(cast("Effect", self), value, alternative, margin)
 
-    def e_value(self, *, rare: bool = False, exact: bool = False, level: float = 0.95) -> EValue:
+    def e_value(
+        self,
+        *,
+        rare: bool = False,
+        exact: bool = False,
+        level: float = 0.95,
+        df: float | None = None,
+    ) -> EValue:
         """Say how strong a hidden confounder would have to be to explain the effect away.
 
         Parameters
@@ -159,6 +251,8 @@ class ReportedEffect(WeightedResult):
             the same.
         level : float, default 0.95
             Coverage of the interval.
+        df : float or None, default None
+            Degrees of freedom of the interval, as for `conf_int`.
 
         Returns
         -------
@@ -195,7 +289,7 @@ class ReportedEffect(WeightedResult):
         >>> bool(effect.e_value().point >= effect.e_value().limit >= 1)
         True
         """
-        return e_value_of_effect(cast("Effect", self), rare=rare, exact=exact, level=level)
+        return e_value_of_effect(cast("Effect", self), rare=rare, exact=exact, level=level, df=df)
 
     def to_frame(self, level: float = 0.95) -> pd.DataFrame:
         """Put the numbers into a table of one row, named after the estimand.
@@ -207,19 +301,80 @@ class ReportedEffect(WeightedResult):
 
         Returns
         -------
-        DataFrame (1, 9)
-            `estimate`, `std_error` (`log_std_error` for ratios), `conf_low`, `conf_high`, `p_value`, and the
-            means and effective sample sizes of the arms. `attrs` has the `level` and the `contrast`.
+        DataFrame (1, 10)
+            `estimate`, `std_error` (`log_std_error` for ratios), `df`, `conf_low`, `conf_high`, `p_value`,
+            and the means and effective sample sizes of the arms. `attrs` has the `level` and the `contrast`.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+        >>> effect = ps.ipw(users, outcome="task_completed", treatment=treatment, scores=model)
+        >>> effect.to_frame()[["estimate", "std_error"]].round(3)
+                  estimate  std_error
+        estimand
+        ATE          0.137      0.028
         """
         table = pd.DataFrame(self._row(level), index=pd.Index([self.estimand], name="estimand"))
         table.attrs = {"level": level, "contrast": self.contrast}
         return table
+
+    def tidy(self) -> pd.DataFrame:
+        """Give the estimate under the names that other packages have for it.
+
+        Returns
+        -------
+        DataFrame (1, 7)
+            `term` (the estimand), `estimate`, `std_error`, `statistic` (their ratio), `p_value`, `conf_low`,
+            `conf_high` (95%). The error and statistic of a ratio are those of its logarithm.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+        >>> effect = ps.ipw(users, outcome="task_completed", treatment=treatment, scores=model)
+        >>> effect.tidy()["estimate"].round(2).tolist()
+        [0.14]
+        """
+        return tidied(self.to_frame(), self.contrast)
+
+    def to_series(self, level: float = 0.95) -> pd.Series[float]:
+        """Give the numbers as a series.
+
+        Parameters
+        ----------
+        level : float, default 0.95
+            Coverage of the interval.
+
+        Returns
+        -------
+        Series (9,)
+            What `to_frame` has in its one row, called by the estimand.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+        >>> effect = ps.ipw(users, outcome="task_completed", treatment=treatment, scores=model)
+        >>> effect.to_series()[["estimate", "std_error"]].round(3)
+        estimate     0.137
+        std_error    0.028
+        Name: ATE, dtype: float64
+        """
+        return pd.Series(self._row(level), name=self.estimand)
 
     def _row(self, level: float) -> dict[str, float]:
         error = "log_std_error" if SCALES[self.contrast].logarithmic else "std_error"
         return {
             "estimate": self.estimate,
             error: self.std_error,
+            "df": self.df,
             **self.conf_int(level)._asdict(),
             "p_value": self.p_value,
             "mean_treated": self.mean_treated,
@@ -234,6 +389,7 @@ class ReportedEffect(WeightedResult):
         whom = f"{of}, for {self.whom}" if self.whom else of
         lines = [f"Effect ({self.estimand}): {scale.words} {scale.written(self.estimate)}{whom}"]
         lines.append(f"Standard error: {self.se_method}")
+        lines.append(f"Intervals: {words_of_intervals(self.leverage)}")
         lines.extend(f"Caution: {caution}" for caution in self.cautions)
         return "\n".join(lines)
 

@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 
-from propensity.effects import inference
 from propensity.effects.arms import ArmMeans, Means, OutcomeFacts
 from propensity.effects.clusters import count
 from propensity.frames.checks import Rows
@@ -16,19 +15,15 @@ def without_rounding(
     means: ArmMeans,
     facts: OutcomeFacts,
     ess: tuple[float, float],
-    std_error: float | None,
+    std_error: float,
     clusters: Rows | None,
 ) -> tuple[ArmMeans, float]:
-    """Make the standard error of the difference, and take both for 0 where they are nothing but rounding.
+    """Take a difference and its standard error for 0 where they are nothing but rounding.
 
     What rows are away from their mean is rounding where the standard error is below that of rows which are
     `rounding` away from it each: with equal signs within clusters, hence the count of these.
     """
     treated, control = means.influence_treated, means.influence_control
-    if std_error is None:
-        assert treated is not None
-        assert control is not None
-        std_error = inference.std_error(treated - control, clusters)
     size = ess if clusters is None else (count(clusters),) * 2
     exact = facts.constant or std_error <= facts.rounding() * math.sqrt(1 / size[0] + 1 / size[1])
     if not exact:

@@ -44,7 +44,7 @@ class ScoreSpecification:
 
     @property
     def needs_score(self) -> bool:
-        """Whether it needs the logistic model that is fitted to all rows."""
+        """Whether it needs a score model that is fitted to all rows."""
         return self.score_choice.is_fitted_to_all
 
     def check_score_model(self, *, split: bool = False) -> None:

@@ -15,6 +15,7 @@ from propensity.calls.warned import warn
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.grouped import GroupedEffects
+from propensity.effects.leverage import Leverage
 from propensity.effects.modelled_groups import COLUMNS, too_few
 from propensity.effects.sample import warn_once
 from propensity.errors import InvalidInputError
@@ -43,16 +44,22 @@ class SeparateGroups(ReadOnly):
     counts: Rows
     clusters: Rows | None
 
+    @property
+    def leverage(self) -> Leverage | None:
+        """Of the rows of a group that has any."""
+        return next((effect.leverage for effect in self.effects if isinstance(effect, Effect)), None)
+
     def figures(self, contrast: Contrast) -> pd.DataFrame:
         """Tabulate them, as `EffectsOfGroups` says."""
         lines = []
         for place, n in enumerate(self.counts.T.tolist()):
             effect, reason = self._effect_as(place, contrast)
             if effect is None:
-                lines.append([*[math.nan] * 6, *n, reason, ()])
+                lines.append([*[math.nan] * 8, *n, reason, ()])
                 continue
             means = [effect.mean_treated, effect.mean_control, effect.ess_treated, effect.ess_control]
-            lines.append([effect.estimate, effect.std_error, *means, *n, "", effect.cautions])
+            errors = [effect.std_error, effect.df, effect.interval_error]
+            lines.append([effect.estimate, *errors, *means, *n, "", effect.cautions])
         return pd.DataFrame(lines, columns=COLUMNS, index=self.groups.index)
 
     def effect(self, place: int, contrast: Contrast) -> Effect:

@@ -11,6 +11,8 @@ import pandas as pd
 from propensity.effects import inference
 from propensity.effects.contrasts import SCALES
 from propensity.effects.effect import Effect
+from propensity.effects.leverage import words_of_intervals
+from propensity.effects.tidy import tidied
 from propensity.results.show import Shown
 
 
@@ -22,6 +24,22 @@ class Effects(Shown):
     ----------
     by_outcome : mapping of str to Effect
         In the order asked for. `effects["retained"]` is one of them.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+    >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+    >>> outcomes = ["task_completed", "retained_7d"]
+    >>> effects = ps.ipw(users, outcome=outcomes, treatment=treatment, scores=model)
+    >>> effects["retained_7d"].estimand
+    'ATE'
+    >>> effects.to_frame()["estimate"].round(3)
+    outcome
+    task_completed    0.137
+    retained_7d       0.037
+    Name: estimate, dtype: float64
     """
 
     by_outcome: Mapping[str, Effect]
@@ -37,7 +55,19 @@ class Effects(Shown):
 
     @property
     def covariance(self) -> pd.DataFrame:
-        """Joint covariance (k, k) of the estimates; of their logarithms where they are ratios."""
+        """Joint covariance (k, k) of the estimates; of their logarithms where they are ratios.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+        >>> outcomes = ["task_completed", "retained_7d"]
+        >>> effects = ps.ipw(users, outcome=outcomes, treatment=treatment, scores=model)
+        >>> effects.covariance.shape
+        (2, 2)
+        """
         effects = list(self.by_outcome.values())
         influence = np.array([effect.influence for effect in effects], dtype=np.float64).T
         names = pd.Index(self.by_outcome, name="outcome")
@@ -54,11 +84,25 @@ class Effects(Shown):
 
         Returns
         -------
-        DataFrame (k, 11)
+        DataFrame (k, 12)
             As `Effect.to_frame`, by outcome, with `p_holm` (the chance of any false finding: for the outcomes
             a decision hangs on) and `p_bh` (the share of false findings, Benjamini and Hochberg: for a search
             through many) after `p_value`. An outcome that is the same for all has no p-value, and counts as
             no test.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+        >>> outcomes = ["task_completed", "retained_7d"]
+        >>> effects = ps.ipw(users, outcome=outcomes, treatment=treatment, scores=model)
+        >>> effects.to_frame()[["p_value", "p_holm", "p_bh"]].lt(0.05)
+                        p_value  p_holm   p_bh
+        outcome
+        task_completed     True    True   True
+        retained_7d       False   False  False
         """
         rows = [effect._row(level) for effect in self.by_outcome.values()]
         table = pd.DataFrame(rows, index=pd.Index(self.by_outcome, name="outcome"))
@@ -68,6 +112,27 @@ class Effects(Shown):
         table.insert(place + 1, "p_bh", inference.benjamini_hochberg(p))
         return table
 
+    def tidy(self) -> pd.DataFrame:
+        """Give a row an outcome under the names that other packages have for estimates.
+
+        Returns
+        -------
+        DataFrame (k, 7)
+            As `Effect.tidy`; `term` is the outcome.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+        >>> outcomes = ["task_completed", "retained_7d"]
+        >>> effects = ps.ipw(users, outcome=outcomes, treatment=treatment, scores=model)
+        >>> effects.tidy()["estimate"].round(2).tolist()
+        [0.14, 0.04]
+        """
+        return tidied(self.to_frame(), next(iter(self.by_outcome.values())).contrast)
+
     def _headline(self) -> str:
         first = next(iter(self.by_outcome.values()))
         scale = SCALES[first.contrast]
@@ -75,6 +140,7 @@ class Effects(Shown):
         whom = f", for {first.whom}" if first.whom else ""
         lines = [f"Effects ({first.estimand}) on {len(self)} outcomes: {words}{whom}"]
         lines.append(f"Standard errors: {first.se_method}")
+        lines.append(f"Intervals: {words_of_intervals(first.leverage)}")
         cautions = (str(caution) for effect in self.by_outcome.values() for caution in effect.cautions)
         lines.extend(f"Caution: {caution}" for caution in dict.fromkeys(cautions))
         return "\n".join(lines)

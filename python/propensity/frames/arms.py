@@ -65,7 +65,7 @@ def read_treatment(values: AnySeries, subject: Subject) -> Column:
     try:
         return kinds.read(values, subject)
     except TypeError:
-        if not _holds_dates(values):
+        if not holds_dates(values):
             raise
         raise TypeError(
             f"{subject}: the treatment must be bool or 0/1, and these are dates; where a missing date means "
@@ -97,7 +97,7 @@ def treatment(column: Column, subject: Subject) -> Bools:
     return treated
 
 
-def outcome(column: Column, subject: Subject) -> Floats:
+def outcome(column: Column, subject: Subject, role: str = "an outcome") -> Floats:
     """Read a complete outcome, numeric or bool, or categories of these, as (n,) float64.
 
     Raises
@@ -112,7 +112,7 @@ def outcome(column: Column, subject: Subject) -> Floats:
         digits.require(values, subject)
     if values is None:
         raise TypeError(
-            f"{subject}: an outcome must be numeric or bool, not text; {_numbers_of(column, subject)}"
+            f"{subject}: {role} must be numeric or bool, not text; {_numbers_of(column, subject)}"
         )
     y = values.astype(np.float64, copy=False)
     largest = max(abs(y.min()), abs(y.max())) if len(y) else 0.0
@@ -184,7 +184,8 @@ def _is_number(level: object) -> bool:
     return isinstance(level, int | float | np.number) and not isinstance(level, bool | np.bool_)
 
 
-def _holds_dates(values: AnySeries) -> bool:
+def holds_dates(values: AnySeries) -> bool:
+    """Whether a series of any library holds dates or times."""
     dtype = str(getattr(values, "dtype", getattr(values, "type", "")))
     if dtype == "object":
         return pd.api.types.infer_dtype(values, skipna=True).startswith("date")

@@ -10,6 +10,8 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 import pandas as pd
 
+from propensity import core
+from propensity.calls.given_results import of_result
 from propensity.calls.keywords import answered
 from propensity.frames import native
 from propensity.frames.handed_on import as_covariates
@@ -18,6 +20,9 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 _ARMS = 2
+_ESTIMANDS = ("ATE", "ATT", "ATC", "ATO", "ATM")
+_OWN = "propensity."
+"""How the modules begin that results are of, none of which is a table."""
 
 _EXAMPLES = {
     "treatment": "'opted_in'",
@@ -34,6 +39,8 @@ def columns_by_name(function: Callable[_P, _R]) -> Callable[_P, _R]:
 
     @functools.wraps(function)
     def call(*args: _P.args, **options: _P.kwargs) -> _R:
+        if args and type(args[0]).__module__.startswith(_OWN):
+            raise TypeError(of_result(function, args[0], options))
         if len(args) > 1:
             raise TypeError(_form(function, args, options))
         handed_on: dict[str, Any] = {name: as_covariates(value) for name, value in options.items()}
@@ -53,6 +60,10 @@ def _form(function: Callable[..., Any], args: Sequence[Any], options: dict[str, 
     given = {name: repr(value) for name, value in options.items() if isinstance(value, str | int | float)}
     open_roles = [name for name in needed if name not in options]
     recognised = _recognised(open_roles, table, rest)
+    whose = [value for value in rest if isinstance(value, str) and value.upper() in _ESTIMANDS]
+    if len(whose) == 1 and "estimand" in inspect.signature(function).parameters:
+        rest = [value for value in rest if value is not whose[0]]
+        recognised = _recognised(open_roles, table, rest) | {"estimand": repr(whose[0].upper())}
     unplaced = _unplaced(rest, recognised, given)
     # Names of ours beside those of the caller would look like columns of theirs.
     examples = {"covariates": "[...]", "scores": "model"} if unplaced else _EXAMPLES
@@ -65,6 +76,7 @@ def _form(function: Callable[..., Any], args: Sequence[Any], options: dict[str, 
         words += f"; say which of them {verb} {' and '.join(map(repr, unplaced))}"
     if any(isinstance(value, pd.Series | np.ndarray) for value in rest) or not native.is_frame(table):
         words += "; all columns are in one table, as in df = X.assign(opted_in=y)"
+        words += f"; for arrays there is propensity.core.{name}" if hasattr(core, name) else ""
     return words
 
 

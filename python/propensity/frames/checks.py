@@ -21,9 +21,11 @@ Rows: TypeAlias = NDArray[np.int64]
 
 _GREATEST = sys.float_info.max
 
-_MOST_LEVELS = 1_000  # a term for each: more is no description of anybody, and a matrix that no memory holds
+MOST_LEVELS = 1_000  # a term for each: more is no description of anybody, and a matrix that no memory holds
 
 _COLUMNS = (np.ndarray, pd.Series)
+
+_TELLING = 3  # letters of a name that tell which column is meant whose name has them in it
 
 _SHOWN = 5  # rows or levels in a message: enough to find the cause, few enough to read
 
@@ -35,6 +37,13 @@ def choice(name: str, value: object, allowed: Sequence[str]) -> None:
     """Require `value` to be one of the words in `allowed`."""
     if not (isinstance(value, str) and value in allowed):
         raise InvalidInputError(f"{name} must be one of {listed(allowed)}, not {value!r}")
+
+
+def word(name: str, value: object, allowed: Sequence[str]) -> Any:
+    """Give one of the words in `allowed` as it is written there: capital letters make no difference."""
+    plain = value.lower() if isinstance(value, str) else value
+    choice(name, plain if plain in allowed else value, allowed)
+    return plain
 
 
 def estimand(value: object, allowed: Sequence[str]) -> Any:
@@ -61,8 +70,9 @@ def number(name: str, value: object, *, above: float = -math.inf, minimum: float
     # A whole number beyond the largest float is not above it: compared, not converted.
     usable = is_real(value) and abs(value) <= _GREATEST and value > above and value >= minimum
     if not usable:
-        bound = f"greater than {above:g}" if above > -math.inf else f"of at least {minimum:g}"
-        raise InvalidInputError(f"{name} must be a finite number {bound}, not {value!r}")
+        bound = f" greater than {above:g}" if above > -math.inf else ""
+        bound = f" of at least {minimum:g}" if minimum > -math.inf else bound
+        raise InvalidInputError(f"{name} must be a finite number{bound}, not {_plain(value)!r}")
 
 
 def flag(name: str, value: object) -> None:
@@ -75,6 +85,15 @@ def confidence_level(value: object) -> None:
     """Require a share strictly between 0 and 1."""
     if not (is_real(value) and 0 < value < 1):
         raise InvalidInputError(f"level must lie between 0 and 1, as 0.95 does, not {value!r}")
+
+
+def degrees(value: object) -> float:
+    """Require degrees of freedom: a number above 0, or infinity, which is the normal law."""
+    if not (is_real(value) and value > 0):
+        raise InvalidInputError(
+            f"df: degrees of freedom are a number above 0, or math.inf for the normal law, not {value!r}"
+        )
+    return float(value)
 
 
 def upper_quantile(name: str, value: object) -> None:
@@ -192,6 +211,7 @@ def known(names: Iterable[str], columns: Sequence[object]) -> None:
     if len(absent) == 1:
         nearest = hints[absent[0]]
         hint = f"did you mean '{nearest}'?" if nearest else others
+        hint = _ratio_of(absent[0], columns) or hint
         if any(not isinstance(column, str | tuple) and str(column) == absent[0] for column in columns):
             hint = f"a column is called by the number {absent[0]}, not by text; {_BY_TEXT}"
         raise InvalidInputError(f"column '{absent[0]}' is not in the frame; {hint}")
@@ -201,10 +221,28 @@ def known(names: Iterable[str], columns: Sequence[object]) -> None:
 
 
 def _nearest(name: str, columns: Sequence[object]) -> str | None:
-    """Find the column whose name is most like this one, capital letters aside."""
+    """Find the column whose name is most like this one, capital letters aside.
+
+    One that begins with it, ends with it or has it inside is meant, of several the most like it; only then
+    one that is spelled nearly the same.
+    """
     by_folded = {column.casefold(): column for column in columns if isinstance(column, str)}
-    near = difflib.get_close_matches(name.casefold(), by_folded, n=1)
+    folded = name.casefold()
+    if len(folded) >= _TELLING:
+        begins = [column for column in by_folded if column.startswith(folded)]
+        inside = begins or [column for column in by_folded if folded in column]
+        if inside:
+            return by_folded[min(inside, key=len)]
+    near = difflib.get_close_matches(folded, by_folded, n=1)
     return by_folded[near[0]] if near else None
+
+
+def _ratio_of(name: str, columns: Sequence[object]) -> str:
+    """Say how the ratio of two columns is asked for, where the name is one."""
+    parts = [part.strip() for part in name.split("/")]
+    if len(parts) == 2 and all(part in columns for part in parts):
+        return f"a ratio of two columns is outcome={parts[0]!r}, per={parts[1]!r}"
+    return ""
 
 
 def roles(
@@ -292,13 +330,17 @@ def _is_surely_complete(column: pd.Series[Any]) -> bool:
     )
 
 
-def levels(column: pd.Series[Any]) -> None:
-    """Require a categorical column to have levels few enough to be a term for each."""
+def levels(column: pd.Series[Any], *, penalty: float | None = None) -> None:
+    """Require a categorical column to have levels few enough to be a term for each.
+
+    With a `penalty` above 0 there may be many; None is where there can be none.
+    """
     n_levels, n_rows = len(column.cat.categories), len(column)
-    if n_levels > _MOST_LEVELS:
+    if not penalty and n_levels > MOST_LEVELS:
+        without, other = ("", "") if penalty is None else (" without a penalty", ", or take penalty=1.0")
         raise InvalidInputError(
-            f"column '{column.name}': {n_levels:,} levels, and a term for each; more than {_MOST_LEVELS:,} "
-            "are not fitted: leave it out, or group its levels"
+            f"column '{column.name}': {n_levels:,} levels, and a term for each; more than {MOST_LEVELS:,} "
+            f"are not fitted{without}: leave it out, or group its levels{other}"
         )
     if n_levels > 20 and n_levels > n_rows / 2:
         raise InvalidInputError(

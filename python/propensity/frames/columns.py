@@ -94,9 +94,9 @@ class Frame:
         checks.column_name("treatment", name)
         return arms.treatment(self.columns[name], Subject.column(name, self.native)).copy()
 
-    def outcome(self, name: str) -> Floats:
-        """Read the outcome as (n,) float64."""
-        return arms.outcome(self.columns[name], Subject.column(name, self.native))
+    def outcome(self, name: str, role: str = "an outcome") -> Floats:
+        """Read the outcome, or what messages call by another `role`, as (n,) float64."""
+        return arms.outcome(self.columns[name], Subject.column(name, self.native), role)
 
     def rowwise(self, values: object, role: str) -> tuple[Floats, str]:
         """Read one number for each row from the name of a column, a series or an array.

@@ -10,13 +10,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from propensity.errors import InvalidInputError
+from propensity.calls.warned import warn
+from propensity.errors import ArgumentWarning, InvalidInputError
 from propensity.frames import checks
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.columns import open_frame
 from propensity.frames.fingerprint import Fingerprint, Made
+from propensity.frames.lines import Subject
 from propensity.frames.native import AnyFrame
 from propensity.results.read_only import ReadOnly
+
+# Beyond it groups are few rows each, and nobody reads so long a table: customers or cities may be meant, and
+# mostly it is an amount or an identifier.
+_MANY_GROUPS = 200
+
+# Numbers that are not whole are amounts: up to so many different ones they may be a scale, as 0.5, 1, 1.5.
+_MOST_OF_A_SCALE = 50
 
 # Beyond it a table is for nobody's eyes, and the covariance of all groups no size for a desk: 200 MB.
 _MOST_GROUPS = 5_000
@@ -137,7 +146,12 @@ def read_groups(
     Raises
     ------
     InvalidInputError
-        A column is unknown, incomplete, the treatment or an outcome, or there are too many groups.
+        A column is unknown, incomplete, the treatment, an outcome or an amount, or there are too many groups.
+
+    Warns
+    -----
+    ArgumentWarning
+        There are more than 200 groups.
     """
     names = group_columns(by, reserved)
     for name in names:
@@ -150,18 +164,41 @@ def read_groups(
     frame = open_frame(df, labels=names)
     rows: Any = slice(None) if there is None else there
     columns = [pd.factorize(frame.labels[name][rows], sort=True) for name in names]
+    _require_no_amounts(df, names, columns)
     codes, index = _combined(names, columns)
-    if len(index) > _MOST_GROUPS:
+    if len(index) > _MANY_GROUPS:
         which = f"column '{names[0]}' has" if len(names) == 1 else f"columns {checks.listed(names)} have"
-        raise InvalidInputError(
-            f"by: {which} {len(index):,} values; more than {_MOST_GROUPS:,} groups are no table for anybody: "
-            f"cut it into classes, as pd.qcut(df[{names[0]!r}], 5) does"
-        )
+        largest = max(range(len(names)), key=lambda place: len(columns[place][1]))
+        many = f"by: {which} {len(index):,} values, each a group of its own"
+        line = Subject.column(names[largest], df).classes()
+        if len(index) > _MOST_GROUPS:
+            raise InvalidInputError(
+                f"{many}; more than {_MOST_GROUPS:,} are no table for anybody: cut an amount into classes, "
+                f"{line}"
+            )
+        warn(f"{many}: where that is an amount, cut it into classes, {line}", ArgumentWarning)
     if there is not None:
         found = np.zeros(len(there), dtype=np.int64)
         found[there] = codes
         codes = found
     return Grouping(names, codes, index, there)
+
+
+def _require_no_amounts(df: AnyFrame, names: Sequence[str], columns: Sequence[tuple[Any, Any]]) -> None:
+    """Require columns of numbers that are not whole to have few different ones.
+
+    Raises
+    ------
+    InvalidInputError
+        One has many: it is an amount, of which rows make no groups.
+    """
+    for name, (_, values) in zip(names, columns, strict=True):
+        found = pd.Index(values)
+        if len(found) > _MOST_OF_A_SCALE and found.dtype.kind == "f" and (found % 1 != 0).any():
+            raise InvalidInputError(
+                f"by: column '{name}' has {len(found):,} different numbers, and a group each would be few "
+                f"rows: cut it into classes, {Subject.column(name, df).classes()}"
+            )
 
 
 def read_groups_of(

@@ -249,6 +249,39 @@ class Subject:
             }[self.library]
         )
 
+    def log1p(self) -> str:
+        """Take the logarithm of one more."""
+        return self._becomes(
+            {
+                "pandas": f"np.log1p({self._values})",
+                "polars": f"{self._values}.log1p()",
+                "pyarrow": f"pc.log1p({self._values})",
+            }[self.library]
+        )
+
+    def bounded(self, low: float, high: float) -> str:
+        """Set what is below one quantile, or above another, to these."""
+        within = f"{self._values}.clip({self._values}.quantile({low}), {self._values}.quantile({high}))"
+        return self._becomes(
+            {
+                "pandas": within,
+                "polars": within,
+                "pyarrow": (
+                    f"pc.max_element_wise(pc.quantile({self._values}, {low})[0], "
+                    f"pc.min_element_wise({self._values}, pc.quantile({self._values}, {high})[0]))"
+                ),
+            }[self.library]
+        )
+
+    def first_of_each(self) -> str:
+        """Keep the first row of each value."""
+        name = repr(self.name if self.name is not None else self.words)
+        return {
+            "pandas": f"df = df.drop_duplicates({name})",
+            "polars": f"df = df.unique({name}, keep='first', maintain_order=True)",
+            "pyarrow": f"df = pa.Table.from_pandas(df.to_pandas().drop_duplicates({name}))",
+        }[self.library]
+
     def plain_words(self) -> str:
         """Write text in small letters, without spaces around it."""
         return self._becomes(
@@ -270,6 +303,17 @@ class Subject:
                 "pyarrow": f"pc.if_else({among}, {into!r}, {self._values})",
             }[self.library]
         )
+
+    def classes(self) -> str:
+        """Cut an amount into five classes of about as many rows each, in a column of their own."""
+        name = repr(f"{self.name}_class")
+        as_numbers = f"df[{self.name!r}]{'.to_pandas()' if self.library == 'pyarrow' else ''}"
+        cut = f"pd.qcut({as_numbers}, 5, duplicates='drop').astype(str)"
+        return {
+            "pandas": f"df[{name}] = {cut}",
+            "polars": f"df = df.with_columns((({self._values}.rank() - 1) * 5 // pl.len()).alias({name}))",
+            "pyarrow": f"df = df.append_column({name}, pa.array({cut}))",
+        }[self.library]
 
     def text(self) -> str:
         """Make it text."""
@@ -317,8 +361,10 @@ def drop_line(data: Any, incomplete: Sequence[str], infinite: Collection[str] = 
     names = list(incomplete)
     library = library_of(data)
     if library == "pandas":
-        line = f"df = df.dropna(subset={names!r})"
-        return line + "".join(f"; df = df[np.isfinite(df[{name!r}])]" for name in names if name in infinite)
+        missing = [name for name in names if name not in infinite]
+        lines = [f"df = df.dropna(subset={missing!r})"] if missing else []
+        lines += [f"df = df[np.isfinite(df[{name!r}])]" for name in names if name in infinite]
+        return "; ".join(lines)  # what is missing is not finite either
     # Neither polars nor pyarrow takes a float's not-a-number for a missing value.
     if library == "polars":
         floats = [name for name in names if data.schema[name].is_float()]

@@ -45,10 +45,17 @@ def column_names(data: AnyFrame) -> list[object]:
     try:
         return list(nw.from_native(eager(data), eager_only=True).columns)
     except TypeError as error:
-        lazy = "; collect it first" if hasattr(data, "collect") else ""
+        lazy = "; collect it first" if hasattr(data, "collect") else _of_arrays(data)
         raise TypeError(
             f"a data frame is needed (pandas, polars or pyarrow), not {type(data).__name__}{lazy}"
         ) from error
+
+
+def _of_arrays(data: object) -> str:
+    """Say where arrays go, or what a table is made of them with."""
+    if isinstance(data, np.ndarray | pd.Series):
+        return "; the functions of propensity.core take arrays, or make a table of them, pd.DataFrame(...)"
+    return "; make one of it, pd.DataFrame(...)" if isinstance(data, Mapping | list) else ""
 
 
 def is_frame(data: object) -> bool:

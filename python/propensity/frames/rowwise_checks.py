@@ -165,6 +165,44 @@ def clusters(groups: Rows, treated: Bools, subject: str) -> None:
             )
 
 
+def modelled(
+    model: str, y: Floats, rows: Bools, subject: str, whose: str, index: pd.Index[Any] | None = None
+) -> None:
+    """Require of an outcome (n,) that there is such a model of it in these rows (n,).
+
+    Parameters
+    ----------
+    model : {"linear", "logistic", "poisson", "gamma"}
+    y, rows, subject, whose
+        As for `events`.
+    index : Index or None
+        What the rows are called.
+    """
+    index = pd.RangeIndex(len(y)) if index is None else index
+    if model == "logistic":
+        events(y, rows, subject, whose)
+    elif model == "poisson":
+        negative = (y < 0) & rows
+        if negative.any():
+            raise InvalidInputError(
+                f"{subject}: {counted(negative, 'negative value', index)}, of which there is no Poisson "
+                "model; take outcome_model='linear'"
+            )
+        if rows.any() and not y[rows].any():
+            raise InvalidInputError(
+                f"{subject}: 0 in all {rows.sum():,} {whose}, so that the coefficients of a Poisson outcome "
+                "model grow without bound there; take outcome_model='linear', which predicts 0 for them"
+            )
+    elif model == "gamma":
+        bad = (y <= 0) & rows
+        if bad.any():
+            other = "'linear'" if (y[bad] < 0).any() else "'poisson', which takes zeros"
+            raise InvalidInputError(
+                f"{subject}: {counted(bad, 'value', index)} not above 0, of which there is no gamma model; "
+                f"take outcome_model={other}"
+            )
+
+
 def events(y: Floats, rows: Bools, subject: str, whose: str) -> None:
     """Require of a logistic model's outcome (n,) that it is not 0, and not 1, in all of these rows (n,).
 

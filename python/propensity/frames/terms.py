@@ -6,15 +6,18 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from propensity.errors import InvalidInputError
 from propensity.frames import checks, digits, formulas, lists, text, untidy
+from propensity.frames import design as designs
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.columns import Frame, open_frame
+from propensity.frames.design import Design
 from propensity.frames.lines import THE_OUTCOME, THE_TREATMENT, Subject, all_but
 from propensity.frames.native import AnyFrame, Column, column_names
 
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     from formulaic import ModelSpec, SimpleFormula
 
 _MOST_COHORTS = 20
+
+_Number = TypeVar("_Number", bound=np.generic)
 
 Covariates: TypeAlias = Sequence[str] | str
 """A list of columns, or the right-hand side of a formula."""
@@ -114,15 +119,30 @@ class Recipe:
         TypeError
             A column was text when fitted and is not now, or the reverse.
         """
+        for name, levels in self.levels.items():
+            if len(levels) > checks.MOST_LEVELS:
+                raise InvalidInputError(
+                    f"column '{name}': {len(levels):,} levels, and a term for each, of which no matrix is "
+                    "made here; take the scores as known, scores=model.scores"
+                )
+        design, frame = self.design(data, read, sample_weight)
+        return design.x, frame
+
+    def design(
+        self,
+        data: AnyFrame,
+        read: Mapping[str, Column] | None = None,
+        sample_weight: Floats | None = None,
+    ) -> tuple[Design, Frame]:
+        """Make the same as a design, in which many levels are codes."""
         frame = open_frame(data, covariates=self.columns, read=read)
         there = those_there(frame, sample_weight)
         columns = {name: self._with_known_levels(name, column) for name, column in there.columns.items()}
         if self.spec is None:
-            x = lists.matrix(columns, len(there.index), all_levels=self.all_levels)
-            formulas.require_finite(x, self.names, there.index, among=columns)
+            design = _of_list(columns, there, all_levels=self.all_levels)
         else:
-            x = formulas.materialize(self.spec, columns, there.index)[0]
-        return spread(x, sample_weight), frame
+            design = Design(formulas.materialize(self.spec, columns, there.index)[0])
+        return _spread(design, sample_weight), frame
 
     def _with_known_levels(self, name: str, column: Column) -> Column:
         levels = self.levels.get(name)
@@ -246,8 +266,36 @@ def make_terms(
     weight 0 are not there: no level, mean or knot is made of them, and their terms are those of the first
     row that is. Nothing is said of the spelling of columns that are `settled`.
     """
-    x, recipe = _terms_of(those_there(frame, sample_weight), terms, all_levels=all_levels, settled=settled)
-    return spread(x, sample_weight), recipe
+    there = those_there(frame, sample_weight)
+    design, recipe = _terms_of(there, terms, all_levels=all_levels, settled=settled)
+    return _spread(design, sample_weight).x, recipe
+
+
+def make_design(
+    frame: Frame, terms: Terms, *, sample_weight: Floats | None = None, penalty: float = 0.0
+) -> tuple[Design, Recipe]:
+    """Make the same as a design, in which many levels are codes, and with a penalty may be very many."""
+    there = those_there(frame, sample_weight)
+    design, recipe = _terms_of(there, terms, all_levels=False, settled=(), penalty=penalty)
+    return _spread(design, sample_weight), recipe
+
+
+def _of_list(columns: Mapping[str, Column], frame: Frame, *, all_levels: bool) -> Design:
+    """Lay out columns as they are, and require numbers to be finite."""
+    if all_levels:
+        design = Design(lists.matrix(columns, len(frame.index), all_levels=True))
+    else:
+        design = designs.of_list(columns, len(frame.index))
+    names = [term for own in lists.names(columns, all_levels=all_levels).values() for term in own]
+    numbers = [names[place] for place in design.places]
+    formulas.require_finite(design.numbers, numbers, frame.index, among=columns)
+    return design
+
+
+def _spread(design: Design, sample_weight: Floats | None) -> Design:
+    """Give the terms of the rows that are there to all rows."""
+    factors = tuple(spread(codes, sample_weight) for codes in design.factors)
+    return replace(design, numbers=spread(design.numbers, sample_weight), factors=factors)
 
 
 def those_there(frame: Frame, sample_weight: Floats | None) -> Frame:
@@ -262,7 +310,7 @@ def those_there(frame: Frame, sample_weight: Floats | None) -> Frame:
     return replace(frame, index=frame.index.take(rows), columns=columns)
 
 
-def spread(values: Floats, sample_weight: Floats | None) -> Floats:
+def spread(values: NDArray[_Number], sample_weight: Floats | None) -> NDArray[_Number]:
     """Give values of the rows that are there to all rows; those of weight 0 get what the first has."""
     if sample_weight is None or sample_weight.all():
         return values
@@ -271,10 +319,10 @@ def spread(values: Floats, sample_weight: Floats | None) -> Floats:
 
 
 def _terms_of(
-    frame: Frame, terms: Terms, *, all_levels: bool, settled: Collection[str]
-) -> tuple[Floats, Recipe]:
+    frame: Frame, terms: Terms, *, all_levels: bool, settled: Collection[str], penalty: float | None = None
+) -> tuple[Design, Recipe]:
     columns = {name: frame.columns[name] for name in terms.columns}
-    levels = _checked_levels(frame, terms, columns)
+    levels = _checked_levels(frame, terms, columns, penalty)
     amounts = columns if terms.formula is None else formulas.used_as_amounts(terms.formula)
     for name in [name for name in amounts if name in columns]:
         digits.require(columns[name], Subject.column(name, frame.native))
@@ -284,9 +332,9 @@ def _terms_of(
         [name for name in levels if frame.is_category(name)],
     )
     if terms.formula is not None:
-        return _make_by_formula(frame, terms.formula, columns, levels, all_levels=all_levels)
+        x, recipe = _make_by_formula(frame, terms.formula, columns, levels, all_levels=all_levels)
+        return Design(x), recipe
     names = lists.names(columns, all_levels=all_levels)
-    x = lists.matrix(columns, len(frame.index), all_levels=all_levels)
     flat = [(place, term) for place, own in enumerate(names.values()) for term in own]
     recipe = Recipe(
         names=tuple(term for _, term in flat),
@@ -298,11 +346,12 @@ def _terms_of(
         all_levels=all_levels,
     )
     checks.unlike_terms(recipe.names)
-    formulas.require_finite(x, recipe.names, frame.index, among=columns)
-    return x, recipe
+    return _of_list(columns, frame, all_levels=all_levels), recipe
 
 
-def _checked_levels(frame: Frame, terms: Terms, columns: Mapping[str, Column]) -> dict[str, pd.Index[Any]]:
+def _checked_levels(
+    frame: Frame, terms: Terms, columns: Mapping[str, Column], penalty: float | None
+) -> dict[str, pd.Index[Any]]:
     """Give the levels of the text and categorical columns, none of which are too many, or numbers."""
     if terms.formula is None:
         plain = set(columns)
@@ -313,11 +362,21 @@ def _checked_levels(frame: Frame, terms: Terms, columns: Mapping[str, Column]) -
     by_level = {n: column for n, column in columns.items() if isinstance(column.dtype, pd.CategoricalDtype)}
     for name, column in by_level.items():
         if name in plain and not frame.is_category(name):
-            subject = Subject.column(name, frame.native)
-            _require_no_numbers(column, subject)
-            _require_no_dates(column, subject)
-        checks.levels(column)
+            require_words(column, Subject.column(name, frame.native))
+        checks.levels(column, penalty=penalty if terms.formula is None else None)
     return {name: column.cat.categories for name, column in by_level.items()}
+
+
+def require_words(column: Column, subject: Subject) -> None:
+    """Require text to be words, and neither numbers nor dates.
+
+    Raises
+    ------
+    TypeError
+        Its levels are numbers, or many dates.
+    """
+    _require_no_numbers(column, subject)
+    _require_no_dates(column, subject)
 
 
 def _require_no_numbers(column: Column, subject: Subject) -> None:

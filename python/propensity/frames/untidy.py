@@ -38,11 +38,12 @@ def warn_of_columns(columns: Mapping[str, Column], data: AnyFrame, categories: C
     for name, column in columns.items():
         if name in categories:
             continue
-        for said in _doubts(column, name, Subject.column(name, data)):
+        for said in doubts(column, name, Subject.column(name, data)):
             warn(f"column '{name}': {said}", ColumnWarning)
 
 
-def _doubts(column: Column, name: str, subject: Subject) -> Iterator[str]:
+def doubts(column: Column, name: str, subject: Subject) -> Iterator[str]:
+    """Say of a covariate, as it was read, what its values hardly mean, and what mends them."""
     if not isinstance(column.dtype, pd.CategoricalDtype):
         if _looks_like_identifier(column, name):
             yield (

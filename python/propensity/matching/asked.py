@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar, get_args
 
+from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.grouped import GroupedEffects
 from propensity.effects.several import Effects
 from propensity.errors import InvalidInputError
+from propensity.frames import checks
 from propensity.frames.checks import Floats
 from propensity.frames.columns import are_names, outcome_names
 from propensity.matching.by_group import OutcomeIn, effects_by_group
@@ -32,23 +34,27 @@ def effects_of(
     by: str | Sequence[str] | None,
     read: Read,
     compare: Compare[M],
+    contrast: Contrast,
 ) -> Effect | Effects | GroupedEffects:
     """Answer what is asked of matches, as `Matches.effect` says."""
+    contrast = checks.word("contrast", contrast, get_args(Contrast))
     if are_names(outcome) and by is None:
         names = outcome_names(outcome)
-        return Effects({name: _on_all(matched, name, per, read, compare) for name in names})
+        found = {name: _on_all(matched, name, per, read, compare) for name in names}
+        return Effects({name: effect.contrast_as(contrast) for name, effect in found.items()})
     if are_names(outcome):
         raise InvalidInputError(
             f"by: effects by group are of one outcome, named by itself, and not of a list of "
             f"{len(outcome):,}; ask for each in turn"
         )
     if by is None:
-        return _on_all(matched, outcome, per, read, compare)
+        return _on_all(matched, outcome, per, read, compare).contrast_as(contrast)
     named = [name for name in map(_name, (outcome, per)) if name]
     in_part = _asked(outcome, per, read, compare)
-    return effects_by_group(
+    grouped = effects_by_group(
         matched, by, named, lambda part, outcome_in: in_part(part, outcome_in, True), _words(outcome, per)
     )
+    return grouped.contrast_as(contrast)
 
 
 def _on_all(matched: M, outcome: object, per: object, read: Read, compare: Compare[M]) -> Effect:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ import pandas as pd
 from propensity.effects.imbalance import BalanceTerms
 from propensity.effects.matching_specification import MatchingEstimand
 from propensity.effects.sample import Sample, read_sample, warn_once
+from propensity.effects.subclass_specification import Bins, CoarsenedMatching, Cutpoints
 from propensity.errors import InvalidInputError
 from propensity.frames import checks, digits, kinds
 from propensity.frames.by_name import columns_by_name
@@ -27,9 +28,6 @@ from propensity.matching.cautions import MatchedBy
 from propensity.matching.grouping import CellsAgain, make_subclasses
 from propensity.matching.rematching import Rematching
 from propensity.matching.subclasses import Subclasses
-
-Bins: TypeAlias = Literal["sturges", "scott", "fd", "exact"]
-Cutpoints: TypeAlias = Bins | int | Sequence[float]
 
 # A value this much of the range below a cut is on it: cuts between equal bins are rounded, whole numbers not.
 _ROUNDING = 1e-12
@@ -114,8 +112,19 @@ def match_cem(
     >>> ps.match_cem(df, treatment="opt_in", covariates=["visits"], cutpoints=[3, 5]).weights.tolist()
     [0.5, 1.0, 1.0, 1.0, 0.0, 0.5]
     """
-    estimand = checks.estimand(estimand, get_args(MatchingEstimand))
-    names = _covariates(covariates)
+    spec = CoarsenedMatching(
+        estimand, covariates=_covariates(covariates), cutpoints=cutpoints, grouping=grouping
+    )
+    subclasses = coarsened(df, spec, treatment=treatment, sample_weight=sample_weight)
+    warn_once(subclasses.cautions)
+    return subclasses
+
+
+def coarsened(
+    df: AnyFrame, spec: CoarsenedMatching, *, treatment: str, sample_weight: object = None
+) -> Subclasses:
+    """Match by a specification that names its covariates, without a word of warning."""
+    names, cutpoints, grouping = _covariates(spec.covariates or ()), spec.cutpoints, spec.grouping
     sample = read_sample(
         df, treatment=treatment, covariates=names, reader=_reader(cutpoints), sample_weight=sample_weight
     )
@@ -132,19 +141,17 @@ def match_cem(
     )
     groups = np.full(len(sample.treated), -1)
     groups[there] = own
-    again = CellsAgain(groups, sample.treated, estimand, sample.sample_weight)
-    subclasses = make_subclasses(
+    again = CellsAgain(groups, sample.treated, spec.estimand, sample.sample_weight)
+    return make_subclasses(
         sample.frame,
         groups,
         sample.treated,
         cells,
         _matched_by(sample, columns, grouping or (), again),
         method="coarsened exact matching",
-        estimand=estimand,
+        estimand=spec.estimand,
         sample_weight=sample.sample_weight,
     )
-    warn_once(subclasses.cautions)
-    return subclasses
 
 
 def _reader(cutpoints: Cutpoints | Mapping[str, Cutpoints]) -> Reader:

@@ -134,8 +134,10 @@ def _found_on_scores(matches: Matches, y: MatchedOutcome) -> _Found:
         n_neighbors=matches.spec.n_neighbors,
         caliper=matches.spec.caliper,
         on=matches.spec.on,
+        variance_neighbors=matches.spec.variance_neighbors,
         x=matches.x,
         penalty=matches.penalty,
+        score_model=matches.score_model,
     )
     variance, correction = found.std_error**2, found.correction
     return _Found(
@@ -229,7 +231,8 @@ def _effect_in_space(matches: Matches, outcome: MatchedOutcome, x: Floats | None
         counted = COUNTED
     elif _counts_estimation(matches, x):
         counted, cautions = f"{_KNOWN}, {_NOTHING_LEFT}", _nothing_left()
-    words = f"Abadie and Imbens (2006), neighbours in {where}; {counted}{_adjusted(x)}"
+    others = f"{_others(matches)}neighbours in {where}"
+    words = f"Abadie and Imbens (2006), {others}; {counted}{_adjusted(x)}"
     again = partial(_found_in_space, matches, x)
     return _effect_of_found(matches, outcome, found, again, words, cautions, adjusted=x is not None)
 
@@ -314,7 +317,11 @@ def _outcome_variance(matches: Matches, outcome: MatchedOutcome) -> Floats:
     exact = None if matches.exact is None else matches.exact[there]
     variance = np.zeros(len(there))
     variance[there] = core.outcome_variance(
-        outcome.values[there], matches.treated[there], matches.places[there], exact=exact
+        outcome.values[there],
+        matches.treated[there],
+        matches.places[there],
+        exact=exact,
+        variance_neighbors=matches.spec.variance_neighbors,
     )
     return variance
 
@@ -369,14 +376,22 @@ def _cautions_of_adjusted(matches: Matches) -> tuple[Warning, ...]:
 
 def _se_method(matches: Matches, *, corrected: bool) -> tuple[str, tuple[Warning, ...]]:
     """Say how the core made its error, and caution where it could not count what it should."""
+    others = _others(matches)
+    of_outcomes = "Abadie and Imbens (2006)" + (f", {others}neighbours" if others else "")
     if corrected:
-        return "Abadie and Imbens (2006); counts that the scores were estimated (2016)", ()
-    known = "Abadie and Imbens (2006); takes the scores as known"
+        return f"{of_outcomes}; counts that the scores were estimated (2016)", ()
+    known = f"{of_outcomes}; takes the scores as known"
     if matches.x is None:
         return known, ()
     if matches.n_unmatched:
         return f"{known}, for some units are unmatched", ()
     return f"{known}, {_NOTHING_LEFT}", _nothing_left()
+
+
+def _others(matches: Matches) -> str:
+    """Say how many others show how much outcomes vary, where it is not one."""
+    n_others = matches.spec.variance_neighbors
+    return "" if n_others == 1 else f"{n_others} "
 
 
 def _nothing_left() -> tuple[Warning, ...]:

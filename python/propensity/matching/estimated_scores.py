@@ -12,7 +12,10 @@ from propensity.errors import OverlapError
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.columns import Frame
 from propensity.results.read_only import ReadOnly
+from propensity.scores.choice import LOGISTIC
 from propensity.scores.cross_fitted import CrossFittedScores
+from propensity.scores.equations import equations_of_scores
+from propensity.scores.learners import ScoreWord
 from propensity.scores.logistic import balance_terms_of, read_terms
 from propensity.scores.model import PropensityModel
 
@@ -22,7 +25,7 @@ _COLLINEAR = 1e-10
 
 @dataclass(frozen=True, eq=False)
 class EstimatedScores(ReadOnly):
-    """Scores of a logistic model, and what they were fitted to.
+    """Scores of a model with a link, and what they were fitted to.
 
     Attributes
     ----------
@@ -33,35 +36,41 @@ class EstimatedScores(ReadOnly):
         The L2 strength it was fitted with.
     sample_weight : ndarray (n,) or None
         What each row counted for in the fit; None where every row counted one.
+    score_model : str
+        The word for the model.
     """
 
     scores: Floats
     x: Floats
     penalty: float
     sample_weight: Floats | None
+    score_model: ScoreWord = LOGISTIC
 
     def coefficient_influence(self, treated: Bools, direction: Floats) -> Floats:
         """Give what each row adds to a combination of the coefficients, n times the derivative in its weight.
 
         With x the terms, intercept included, s the model's sample weights and P the penalty, that of row i is
         n s_i (A_i - e_i) x_i' (sum of s e (1 - e) x x' + P)^-1 X'r: the coefficients solve equations, and
-        this is one Newton step of theirs.
+        this is one Newton step of theirs. With another link than the logistic model's it is what its
+        equations have in the place of A - e and e (1 - e).
 
         Parameters
         ----------
         direction : ndarray (n,)
-            The r: the combination is given as a sum of rows of X.
+            The r: the combination is given as a sum of rows of X, by derivatives in the log odds.
 
         Returns
         -------
         ndarray (n,)
         """
         z, scale = _standardized(self.x)
+        residual, spread, slope = self._equations(treated)
         # Collinear terms have no coefficients of their own, but every combination that rows make has one.
-        step, *_ = np.linalg.lstsq(self._information(z, scale), z.T @ direction, rcond=_COLLINEAR)
-        return np.asarray(len(z) * self._weight * (treated - self.scores) * (z @ step))
+        information = self._information(z, scale, spread)
+        step, *_ = np.linalg.lstsq(information, z.T @ (slope * direction), rcond=_COLLINEAR)
+        return np.asarray(len(z) * self._weight * residual * (z @ step))
 
-    def added_variance(self, moved: Floats, together: Floats, factor: Floats) -> float:
+    def added_variance(self, treated: Bools, moved: Floats, together: Floats, factor: Floats) -> float:
         """Give what an estimate that moves by -X'r with the coefficients owes to their estimation.
 
         With V_b the inverse of the information, M that with each row's part times a factor, the variance of
@@ -71,21 +80,29 @@ class EstimatedScores(ReadOnly):
         Parameters
         ----------
         moved, together : ndarray (n,)
-            The r and the q.
+            The r and the q, by derivatives in the log odds.
         factor : ndarray (n,)
         """
         z, scale = _standardized(self.x)
-        step, *_ = np.linalg.lstsq(self._information(z, scale), z.T @ moved, rcond=_COLLINEAR)
-        return float(step @ self._information(z, scale, factor) @ step - 2 * step @ (z.T @ together))
+        _, spread, slope = self._equations(treated)
+        information = self._information(z, scale, spread)
+        step, *_ = np.linalg.lstsq(information, z.T @ (slope * moved), rcond=_COLLINEAR)
+        variance = self._information(z, scale, slope**2 * self.scores * (1 - self.scores), factor)
+        return float(step @ variance @ step - 2 * step @ (z.T @ (slope * together)))
 
     @property
     def _weight(self) -> Floats:
         return np.ones(len(self.scores)) if self.sample_weight is None else self.sample_weight
 
-    def _information(self, z: Floats, scale: Floats, factor: Floats | float = 1.0) -> Floats:
-        """Give the sum of s e (1 - e) z z', and the penalty, which is per unit of mean weight."""
-        s, e = self._weight, self.scores
-        information = (z * (s * factor * e * (1 - e))[:, None]).T @ z
+    def _equations(self, treated: Bools) -> tuple[Floats, Floats, Floats]:
+        """Give what rows add to the equations of the model; those of weight 0 are not there."""
+        e = self.scores if self.sample_weight is None else np.where(self.sample_weight > 0, self.scores, 0.5)
+        return equations_of_scores(treated, e, self.score_model)
+
+    def _information(self, z: Floats, scale: Floats, spread: Floats, factor: Floats | float = 1.0) -> Floats:
+        """Give the sum of s q z z', q the spread, and the penalty, which is per unit of mean weight."""
+        s = self._weight
+        information = (z * (s * factor * spread)[:, None]).T @ z
         strength = self.penalty * (s * factor)[s > 0].mean()
         information[np.diag_indices_from(information)] += np.append(0.0, strength / scale**2)
         return np.asarray(information)
@@ -103,6 +120,7 @@ class EstimatedScores(ReadOnly):
             np.asfortranarray(self.x[rows]),
             treated[rows],
             penalty=self.penalty,
+            score_model=self.score_model,
             sample_weight=s,
             n_threads=1,
         )
@@ -121,7 +139,7 @@ def read_score_terms(
     if not isinstance(scores, PropensityModel):
         return balance_terms, None
     terms = read_terms(frame, scores)
-    estimated = EstimatedScores(values, terms, scores.penalty, sample_weight)
+    estimated = EstimatedScores(values, terms, scores.penalty, sample_weight, scores.score_model)
     return BalanceTerms.of_terms(terms, scores.recipe, balance_terms.more), estimated
 
 

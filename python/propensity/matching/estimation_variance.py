@@ -83,7 +83,7 @@ def estimation_variance(
         together += k[arm] * near[arm].direction(s * h * chance)
     focal = {"ATE": there, "ATT": arms[1], "ATC": arms[0]}[estimand]
     factor = q[1] * (1 - e) + q[0] * e
-    return estimated.added_variance(moved, together, factor) / float(s[focal].sum()) ** 2
+    return estimated.added_variance(treated, moved, together, factor) / float(s[focal].sum()) ** 2
 
 
 @dataclass(frozen=True, eq=False)

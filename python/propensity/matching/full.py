@@ -131,12 +131,12 @@ def match_full(  # noqa: PLR0913 - each is a choice a user may have to make, by 
     rows = read_rows_to_match(
         df, spec, treatment=treatment, scores=scores, sample_weight=sample_weight, ids=ids
     )
-    subclasses = _find_subclasses(rows, spec, n_threads)
+    subclasses = find_subclasses(rows, spec, n_threads)
     warn_once(subclasses.cautions, told_by_fit(scores))
     return subclasses
 
 
-def _find_subclasses(rows: RowsToMatch, spec: FullMatching, n_threads: int | None) -> Subclasses:
+def find_subclasses(rows: RowsToMatch, spec: FullMatching, n_threads: int | None = None) -> Subclasses:
     """Match rows that have been read."""
     inputs = rows.inputs(spec)
     found, alike = rows.drawn(

@@ -22,6 +22,8 @@ from propensity.matching.pairs import pairs_of
 from propensity.matching.result import FRAME
 from propensity.resampling.options import Groups, Resampling, ResamplingOptions
 from propensity.resampling.result import BootstrapResult
+from propensity.scores.choice import LOGISTIC
+from propensity.scores.learners import ScoreWord
 
 _ON: Mapping[Space, str] = {
     "score": "score",
@@ -66,6 +68,8 @@ class Matches(MatchesWithEffects):
         The terms of the model that gave the scores; None where they are taken as known.
     penalty : float
         Of that model.
+    score_model : str
+        The word for it.
     coordinates : ndarray (n, d) or None
         Where distances are between covariates: places whose Euclidean distance it is.
     exact : ndarray (n,) of int, or None
@@ -83,6 +87,18 @@ class Matches(MatchesWithEffects):
         What rows are called in `pairs`, where the index repeats labels.
     drawn : bool
         Whether a draw decided who is matched with whom: ties, where units may not be used freely.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+    >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+    >>> matches = ps.match_nn(users, treatment=treatment, scores=model)
+    >>> matches.n_matched, matches.n_unmatched, matches.n_pairs
+    (538, 0, 554)
+    >>> print(f"{matches.effect('task_completed').estimate:.3f}")
+    0.099
     """
 
     spec: NearestNeighbors
@@ -105,6 +121,7 @@ class Matches(MatchesWithEffects):
     last: Rows
     ids: pd.Index[Any] | None = None
     drawn: bool = False
+    score_model: ScoreWord = LOGISTIC
 
     @property
     def places(self) -> Floats:
@@ -164,6 +181,19 @@ class Matches(MatchesWithEffects):
             There are more than 50 million pairs (scores with few distinct values).
         InvalidInputError
             The index repeats labels, which then name nobody; matching takes `ids`.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+        >>> matches = ps.match_nn(users, treatment=treatment, scores=model)
+        >>> matches.pairs[["treated", "control", "weight"]].head(3)
+           treated  control  weight
+        0        2     1419     1.0
+        1        5      624     1.0
+        2       11      891     1.0
         """
         return pairs_of(self)
 
@@ -182,6 +212,19 @@ class Matches(MatchesWithEffects):
             without replacement `subclass`, the set a row is in: a regression with these weights, clustered by
             `subclass`, has the standard error of Abadie and Spiess (2022). With replacement a row may be in
             several sets; `pairs` has them.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+        >>> matches = ps.match_nn(users, treatment=treatment, scores=model, replace=False, caliper=0.2)
+        >>> matched = matches.frame(users)
+        >>> len(matched) == 2 * matches.n_matched
+        True
+        >>> [name for name in matched if name not in users]
+        ['weights', 'subclass']
         """
         weights = np.asarray(self.weights)
         columns: dict[str, Floats | Rows] = {"weights": weights}
@@ -290,6 +333,19 @@ class Matches(MatchesWithEffects):
         ----------
         Otsu and Rai (2017), Journal of the American Statistical Association 112:1720. Austin and Small
         (2014), Statistics in Medicine 33:4306, on bootstraps of matching without replacement.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+        >>> matches = ps.match_nn(users, treatment=treatment, scores=model)
+        >>> boot = matches.bootstrap("task_completed", n_reps=200, seed=7)
+        >>> boot.conf_int().round(2)
+                   conf_low  conf_high
+        estimator
+        1-NN ATT       0.04       0.17
         """
         checks.flag("refit", refit)
         n_reps = n_reps if n_reps is not None else 500 if refit else 2_000
@@ -298,7 +354,20 @@ class Matches(MatchesWithEffects):
         return bootstrap_matches(self, outcome, groups, options, refit=refit)
 
     def to_frame(self) -> pd.DataFrame:
-        """Put the counts and distances into a table of one row, named after the estimand."""
+        """Put the counts and distances into a table of one row, named after the estimand.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+        >>> matches = ps.match_nn(users, treatment=treatment, scores=model)
+        >>> matches.to_frame()[["n_matched", "n_unmatched"]]
+                  n_matched  n_unmatched
+        estimand
+        ATT             538            0
+        """
         names = ["n_matched", "n_unmatched", "n_pairs", "max_distance", "caliper_width"]
         if self.spec.discard is not None:
             names.insert(2, "n_discarded")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, cast, overload
 
+from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.grouped import GroupedEffects
 from propensity.effects.several import Effects
@@ -31,7 +33,9 @@ class MatchesWithEffects(MatchedInSets):
         bias_adjust: object = None,
         by: str | Sequence[str],
         per: object = None,
+        contrast: Contrast = "difference",
         inference: PairInference | None = None,
+        variance_neighbors: int | None = None,
     ) -> GroupedEffects: ...
 
     @overload
@@ -42,7 +46,9 @@ class MatchesWithEffects(MatchedInSets):
         bias_adjust: object = None,
         by: None = None,
         per: object = None,
+        contrast: Contrast = "difference",
         inference: PairInference | None = None,
+        variance_neighbors: int | None = None,
     ) -> Effects: ...
 
     @overload
@@ -53,7 +59,9 @@ class MatchesWithEffects(MatchedInSets):
         bias_adjust: object = None,
         by: None = None,
         per: object = None,
+        contrast: Contrast = "difference",
         inference: PairInference | None = None,
+        variance_neighbors: int | None = None,
     ) -> Effect: ...
 
     def effect(
@@ -63,7 +71,9 @@ class MatchesWithEffects(MatchedInSets):
         bias_adjust: object = None,
         by: str | Sequence[str] | None = None,
         per: object = None,
+        contrast: Contrast = "difference",
         inference: PairInference | None = None,
+        variance_neighbors: int | None = None,
     ) -> Effect | Effects | GroupedEffects:
         """Compare the outcome of the matched units: mean over focal units of own minus donors' mean.
 
@@ -84,9 +94,15 @@ class MatchesWithEffects(MatchedInSets):
             are: the effect in each. Rows have to be matched within the groups (``exact=["tier"]``).
         per : None, str, Series or array (n,), default None
             What the outcome is divided by, arm by arm, as for `ipw`: clicks per view.
+        contrast : {"difference", "ratio", "percent", "odds_ratio"}, default "difference"
+            What the two means are made into, as for `ipw`; "percent" is the lift.
         inference : {"score", "cluster"} or None, default None
             Without replacement, how the standard error is made; see the notes. None takes "score" where it
             can be had and the scores are those of a `PropensityModel`, "cluster" otherwise.
+        variance_neighbors : int or None, default None
+            With replacement, how many others of its arm show how much the outcome of a unit varies: 1 as in
+            R's Matching (`Var.calc`), 2 as in Stata's `teffects nnmatch`. None takes what was matched with,
+            one by default.
 
         Returns
         -------
@@ -97,18 +113,19 @@ class MatchesWithEffects(MatchedInSets):
         Raises
         ------
         InvalidInputError
-            Some sets have rows of several groups; what is divided by is negative.
+            Some sets have rows of several groups; what is divided by is negative; the means have no such
+            contrast.
 
         Notes
         -----
         With replacement the standard error is that of Abadie and Imbens (2006, section 4), the variance of
-        outcomes in a place being that of a unit and its nearest of the same arm, ties included; within the
-        same `exact` group, but for units that are alone of their arm there. With the scores of a
-        `PropensityModel`, matched on the score or logit alone, it counts that they were estimated (Abadie and
-        Imbens 2016), which never makes it larger for the ATE, and may for the ATT and the ATC: with sample
-        weights too, and where `exact` columns or calipers on columns make no difference (for calipers: move
-        less than a tenth of the donors' weight). There is no theory of that where they do, nor for a caliper
-        that leaves units out; `se_method` says when scores are taken as known.
+        outcomes in a place being that of a unit and its nearest (`variance_neighbors` of them) of the same
+        arm, ties included; within the same `exact` group, but for units that are alone of their arm there.
+        With the scores of a `PropensityModel`, matched on the score or logit alone, it counts that they were
+        estimated (Abadie and Imbens 2016), which never makes it larger for the ATE, and may for the ATT and
+        the ATC: with sample weights too, and where `exact` columns or calipers on columns make no difference
+        (for calipers: move less than a tenth of the donors' weight). There is no theory of that where they
+        do, nor for a caliper that leaves units out; `se_method` says when scores are taken as known.
 
         Without replacement "cluster" squares and sums what each set adds to the estimate, with the factor
         G / (G - 1): as for a regression clustered by set (Abadie and Spiess 2022). It takes the sets as
@@ -122,14 +139,27 @@ class MatchesWithEffects(MatchedInSets):
         among them is not adjusted for, as they do not tell its slope. Those that are collinear among them
         share the slope equally, each in its standard deviation (least squares of the least norm); that
         matters only for focal units among which they are not.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+        >>> matches = ps.match_nn(users, treatment=treatment, scores=model)
+        >>> effect = matches.effect("task_completed")
+        >>> print(f"{effect.estimate:.3f} ± {effect.std_error:.3f}")
+        0.099 ± 0.036
         """
         matches = cast("Matches", self)
+        if variance_neighbors is not None:
+            matches = replace(matches, spec=replace(matches.spec, variance_neighbors=variance_neighbors))
 
         def compare(part: Matches, y: MatchedOutcome, x: Floats | None, is_part: bool) -> Effect:
             return effect_on_matched(part, y, x, inference, is_part=is_part)
 
         read = partial(read_matched, matches, bias_adjust=bias_adjust)
-        return effects_of(matches, outcome, per, by, read, compare)
+        return effects_of(matches, outcome, per, by, read, compare, contrast)
 
     def _in_group(self, inside: Bools) -> Matches:
         """Leave the focal units of some rows (n,), and their donors."""

@@ -35,6 +35,7 @@ from propensity.matching.cautions import neighbor_remedy, shortage_cautions
 from propensity.matching.inputs import MatchingInputs
 from propensity.matching.matches import Matches
 from propensity.matching.rows_to_match import RowsToMatch, read_rows_to_match
+from propensity.scores.choice import LOGISTIC
 from propensity.scores.logistic import told_by_fit
 
 _COUNTS = ("n_matched", "n_unmatched", "n_discarded", "n_pairs", "max_distance", "caliper_width", "drawn")
@@ -177,6 +178,25 @@ def match_nn(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     Abadie and Imbens (2006), Econometrica 74:235. Austin (2011), Pharmaceutical Statistics 10:150.
     Rosenbaum (1989), Journal of the American Statistical Association 84:1024, for optimal pairs. Rosenbaum
     (2010), Design of Observational Studies, section 8.3. Stuart (2010), Statistical Science 25:1.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+    >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+    >>> matches = ps.match_nn(users, treatment=treatment, scores=model)
+    >>> matches.n_matched
+    538
+    >>> print(f"{matches.effect('task_completed').estimate:.3f}")
+    0.099
+
+    Pairs in which nobody serves twice, within a caliper and within a tier:
+
+    >>> options = {"replace": False, "caliper": 0.2, "exact": ["engagement_tier"]}
+    >>> pairs = ps.match_nn(users, treatment=treatment, scores=model, **options)
+    >>> pairs.n_matched, pairs.n_unmatched
+    (445, 93)
     """
     spec = NearestNeighbors(
         estimand=estimand,
@@ -225,6 +245,7 @@ def find_neighbors(rows: RowsToMatch, spec: NearestNeighbors, n_threads: int | N
         scores=rows.scores,
         x=None if counted is None else counted.x,
         penalty=0.0 if counted is None else counted.penalty,
+        score_model=LOGISTIC if counted is None else counted.score_model,
         exact=rows.exact,
         sample_weight=rows.sample_weight,
         index=rows.frame.index,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from propensity.frames import arms, checks
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.fingerprint import Fingerprint
 from propensity.frames.kept import read_later
+from propensity.frames.lines import drop_line
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +86,8 @@ def read_matched_outcome(
         A row that is used has none; the values are of other rows.
     """
     column, subject = read_later(outcome, fingerprint)
-    checks.complete({str(subject): column[used]}, subject="{}")
+    again = partial(_drop_and_match_again, outcome, fingerprint)
+    checks.complete({str(subject): column[used]}, subject="{}", drop=again)
     arms.outcome(column[used], subject)  # as it is, so that a message has what was given
     values = arms.numbers(column)
     assert values is not None
@@ -94,6 +98,16 @@ def read_matched_outcome(
     middle = facts.low / 2 + facts.high / 2
     origin = middle if abs(middle) > facts.high - facts.low else 0.0
     return MatchedOutcome(np.where(known, y - origin, 0.0), origin, known, facts)
+
+
+def _drop_and_match_again(
+    outcome: object, fingerprint: Fingerprint, _: Collection[str], infinite: Collection[str]
+) -> str:
+    """Write the line that drops rows without an outcome, and say what comes after it: other matches."""
+    again = "then match again, for the partners of others may have been among these"
+    if not isinstance(outcome, str):
+        return again
+    return f"{drop_line(fingerprint.frame, [outcome], [outcome] if infinite else [])}; {again}"
 
 
 def require_told_apart(values: Floats, alike: Rows | None, used: Bools, index: pd.Index[Any]) -> None:

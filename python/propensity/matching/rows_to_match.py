@@ -53,7 +53,7 @@ def read_rows_to_match(
         As for `match_nn`.
     """
     columns = column_names(df)
-    _require_what_is_needed(spec, scores, columns)
+    _require_what_is_needed(spec, scores, columns, treatment)
     require_one_meaning(spec, scores, columns)
     terms = None if spec.covariates is None else parse_covariates(spec.covariates, df, treatment=treatment)
     calipers = columns_with_calipers(spec, scores)
@@ -205,15 +205,27 @@ class RowsToMatch:
         return slice(None) if self.sample_weight is None else self.sample_weight > 0
 
 
-def _require_what_is_needed(spec: Matching, scores: object, columns: Collection[object]) -> None:
+def _two_lines(spec: Matching, treatment: str) -> str:
+    """Write the lines that fit scores to the covariates and match on them."""
+    covariates = spec.covariates if isinstance(spec.covariates, str) else list(spec.covariates or ())
+    function = "match_full" if spec.kind == "full" else "match_nn"
+    return (
+        f"model = ps.fit_propensity(df, treatment={treatment!r}, covariates={covariates!r}); "
+        f"ps.{function}(df, treatment={treatment!r}, scores=model)"
+    )
+
+
+def _require_what_is_needed(
+    spec: Matching, scores: object, columns: Collection[object], treatment: str
+) -> None:
     if not spec.on_scores and spec.covariates is None:
         raise InvalidInputError(
             f"covariates: on={spec.on!r} measures distances between covariates; name them, covariates=[...]"
         )
     if spec.on_scores and spec.covariates is not None:
         raise InvalidInputError(
-            f"covariates: on={spec.on!r} looks at the scores alone; fit_propensity takes covariates, and "
-            'on="mahalanobis" matches on them'
+            f"covariates: on={spec.on!r} looks at the scores alone, which are fitted first: "
+            f'{_two_lines(spec, treatment)}; on="mahalanobis" matches on covariates themselves'
         )
     wanted = spec.wanting_scores(columns)
     if scores is None and wanted:

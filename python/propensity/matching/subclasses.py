@@ -66,6 +66,17 @@ class Subclasses(SubclassesWithEffects):
         How many subclasses were asked for, where that was a choice; those too small were merged.
     total_distance : float
         Sum over a matching's pairs; NaN where there are no pairs.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+    >>> subclasses = ps.match_cem(users, treatment=treatment, covariates=covariates)
+    >>> subclasses.n_subclasses, subclasses.n_matched
+    (31, 538)
+    >>> print(f"{subclasses.effect('task_completed').estimate:.3f}")
+    0.113
     """
 
     method: Grouping
@@ -111,6 +122,19 @@ class Subclasses(SubclassesWithEffects):
         DataFrame (S, 3 + k)
             By subclass: `n_treated`, `n_control`, the `share` of those the effect is for, and what tells the
             subclasses apart.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> subclasses = ps.match_cem(users, treatment=treatment, covariates=covariates)
+        >>> subclasses.to_frame()[["n_treated", "n_control"]].head(3)
+                  n_treated  n_control
+        subclass
+        1                 1          1
+        2                 1          2
+        3                 7          3
         """
         counts = self._counts()
         w = np.asarray(self.weights)[self.treated]
@@ -135,6 +159,15 @@ class Subclasses(SubclassesWithEffects):
         DataFrame
             Of the library of `df`: its rows that are in a subclass, in its order, with the columns `weights`
             and `subclass`.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> subclasses = ps.match_cem(users, treatment=treatment, covariates=covariates)
+        >>> len(subclasses.frame(users))
+        1979
         """
         columns = {"weights": np.asarray(self.weights), "subclass": self.labels}
         return kept_rows(df, self.fingerprint, self.labels > 0, columns, FRAME)
@@ -215,6 +248,18 @@ class Subclasses(SubclassesWithEffects):
         simulations with 500 rows, where those of `effect` were from 1% below to 8% above. Intervals are
         "normal" unless asked for otherwise: the replicates are not centred at the estimate.
         `docs/validation.md` has the numbers ("Matched again").
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> subclasses = ps.match_cem(users, treatment=treatment, covariates=covariates)
+        >>> boot = subclasses.bootstrap("task_completed", n_reps=200, seed=7)
+        >>> boot.conf_int().round(2)
+                                      conf_low  conf_high
+        estimator
+        coarsened exact matching ATT      0.06       0.17
         """
         options = ResamplingOptions("multinomial", n_reps, seed, n_threads, progress)
         groups = Groups.read(cluster, strata, self.fingerprint)

@@ -1,15 +1,14 @@
 """Subclassification: units between the same two quantiles of the score are compared with each other."""
 
 from dataclasses import dataclass
-from typing import get_args
 
 import numpy as np
 import pandas as pd
 
 from propensity.effects.matching_specification import MatchingEstimand
 from propensity.effects.sample import read_sample, warn_once
+from propensity.effects.subclass_specification import Subclassification
 from propensity.errors import InvalidInputError
-from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.native import AnyFrame
@@ -96,9 +95,17 @@ def subclassify(
     >>> ps.subclassify(df, treatment="opt_in", scores="score", n_subclasses=2).subclass.tolist()
     [1, 1, 1, 2, 2, 2]
     """
-    estimand = checks.estimand(estimand, get_args(MatchingEstimand))
-    checks.count("n_subclasses", n_subclasses)
-    checks.count("min_per_arm", min_per_arm)
+    spec = Subclassification(estimand, n_subclasses=n_subclasses, min_per_arm=min_per_arm)
+    subclasses = subclassified(df, spec, treatment=treatment, scores=scores, sample_weight=sample_weight)
+    warn_once(subclasses.cautions, told_by_fit(scores))
+    return subclasses
+
+
+def subclassified(
+    df: AnyFrame, spec: Subclassification, *, treatment: str, scores: object, sample_weight: object = None
+) -> Subclasses:
+    """Make subclasses by a specification, without a word of warning."""
+    estimand, n_subclasses, min_per_arm = spec.estimand, spec.n_subclasses, spec.min_per_arm
     sample = read_sample(df, treatment=treatment, sample_weight=sample_weight)
     e = read_scores(sample.frame, scores, sample.treated, sample.sample_weight)
     treated = sample.treated
@@ -115,7 +122,7 @@ def subclassify(
         scored_cautions(scores, e, treated, sample.sample_weight, estimand),
         rematching=Rematching(again, treated, e if estimated is None else estimated, sample.sample_weight, e),
     )
-    subclasses = make_subclasses(
+    return make_subclasses(
         sample.frame,
         groups,
         treated,
@@ -126,8 +133,6 @@ def subclassify(
         sample_weight=sample.sample_weight,
         n_asked=n_subclasses,
     )
-    warn_once(subclasses.cautions, told_by_fit(scores))
-    return subclasses
 
 
 def _remedy(n_asked: int, n_found: int) -> str:

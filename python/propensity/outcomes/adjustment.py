@@ -30,7 +30,7 @@ from propensity.outcomes.split_scores import cross_fitted
 from propensity.outcomes.within_groups import adjusted_within
 from propensity.scores.choice import LOGISTIC
 from propensity.scores.flexible import require_no_penalty
-from propensity.scores.learners import Learner, own_learner
+from propensity.scores.learners import Learner, ScoreWord, own_learner
 
 
 class _Shared(TypedDict, total=False):
@@ -48,6 +48,10 @@ class _Shared(TypedDict, total=False):
 
 class _Options(_Shared, total=False):
     outcome_model: OutcomeModel
+
+
+class _IpwraOptions(_Options, total=False):
+    score_model: ScoreWord
 
 
 class _AipwOptions(_Shared, total=False):
@@ -112,15 +116,18 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
         Of the outcome models. None takes `covariates`, which confound through both.
     estimand : {"ATE", "ATT", "ATC"}, default "ATE"
         Whose effect: everyone's, the treated units', the control units'.
-    outcome_model : {"linear", "logistic"}, ps.Boosting(...) or a model, default "linear"
-        Fitted in each arm on its own. Linear suits any outcome, logistic those in [0, 1]; or a regressor or
-        classifier with the methods of scikit-learn's, of which copies are cross-fitted. What learners are
-        given is said at `fit_propensity`: the columns under their names, missing values too where neither
-        model is one of the two words.
+    outcome_model : {"linear", "logistic", "poisson", "gamma"}, ps.Boosting(...) or a model, default "linear"
+        Fitted in each arm on its own. Linear suits any outcome, logistic those in [0, 1]. Poisson and gamma
+        have a logarithm of the mean that is linear, so that covariates multiply: Poisson for counts and
+        amounts that are not negative, whatever their distribution; gamma for positive amounts whose spread
+        grows with their mean. Or a regressor or classifier with the methods of scikit-learn's, of which
+        copies are cross-fitted. What learners are given is said at `fit_propensity`: the columns under their
+        names, missing values too where neither model is one of the words.
     penalty : float, default 0.0
-        L2 strength of the logistic score model, as for `fit_propensity`; not with another `score_model`.
-    score_model : "logistic", ps.Boosting(...), ps.Forest(...) or a classifier, default "logistic"
-        As for `fit_propensity`: any but the logistic one is cross-fitted, or scores out of bag.
+        L2 strength of a score model that is a word, as for `fit_propensity`; not with others.
+    score_model : "logistic", "probit", "cloglog", ps.Boosting(...), ps.Forest(...) or a classifier
+        As for `fit_propensity`, "logistic" by default: any but the words is cross-fitted, or scores out of
+        bag.
     scores : PropensityModel, CrossFittedScores, str, Series, array (n,) or None, default None
         Scores to take in place of a `score_model`. A `PropensityModel` counts as one fitted here; outcomes
         are predicted in the folds of cross-fitted scores. Others are taken as known: those of a flexible
@@ -159,15 +166,17 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
         reach: the arm has none of their level, or one value of a column in which they have another.
     InvalidInputError, SeparationError, ConvergenceError
         As for `fit_propensity`; also a logistic model of an outcome outside [0, 1], or that is 0 (or 1) in
-        all rows of an arm; an arm with fewer rows than folds, or means without such a contrast; a learner
-        that predicts what is no number for each row, or takes no sample weights where there are some.
+        all rows of an arm; a Poisson model of a negative outcome, or that is 0 in all rows of an arm; a gamma
+        model of one that is not positive; an arm with fewer rows than folds, or means without such a
+        contrast; a learner that predicts what is no number for each row, or takes no sample weights where
+        there are some.
     TypeError
         The outcome is text.
 
     Warns
     -----
     SmallSampleWarning
-        An arm is worth fewer than 30 rows, or fewer than 10 for each term of its outcome model where that
+        An arm is worth fewer than 20 rows, or fewer than 3 for each term of its outcome model where that
         predicts for the other arm; or there are fewer than 40 clusters.
     BalanceWarning
         After weighting the arms differ, as for `ipw`: the outcome models have to adjust for it.
@@ -221,13 +230,18 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
 
 @overload
 def ipwra(
-    df: AnyFrame, *, outcome: str, by: str | Sequence[str], within: bool = False, **options: Unpack[_Options]
+    df: AnyFrame,
+    *,
+    outcome: str,
+    by: str | Sequence[str],
+    within: bool = False,
+    **options: Unpack[_IpwraOptions],
 ) -> GroupedEffects: ...
 @overload
-def ipwra(df: AnyFrame, *, outcome: str, by: None = None, **options: Unpack[_Options]) -> Effect: ...
+def ipwra(df: AnyFrame, *, outcome: str, by: None = None, **options: Unpack[_IpwraOptions]) -> Effect: ...
 @overload
 def ipwra(
-    df: AnyFrame, *, outcome: list[str] | tuple[str, ...], by: None = None, **options: Unpack[_Options]
+    df: AnyFrame, *, outcome: list[str] | tuple[str, ...], by: None = None, **options: Unpack[_IpwraOptions]
 ) -> Effects: ...
 @columns_by_name
 def ipwra(  # noqa: PLR0913 - as for `aipw`
@@ -240,6 +254,7 @@ def ipwra(  # noqa: PLR0913 - as for `aipw`
     estimand: AdjustmentEstimand = "ATE",
     outcome_model: OutcomeModel = "linear",
     penalty: float = 0.0,
+    score_model: ScoreWord = "logistic",
     contrast: Contrast = "difference",
     by: str | Sequence[str] | None = None,
     within: bool = False,
@@ -250,7 +265,8 @@ def ipwra(  # noqa: PLR0913 - as for `aipw`
 ) -> Effect | Effects | GroupedEffects:
     """Estimate the effect by outcome models that are fitted with balancing weights: doubly robust too.
 
-    Its means are averages of predictions, so that with a logistic outcome model they cannot leave [0, 1].
+    Its means are averages of predictions, so that with a logistic outcome model they cannot leave [0, 1], and
+    with a Poisson or gamma model not fall below 0.
 
     Parameters
     ----------
@@ -258,9 +274,13 @@ def ipwra(  # noqa: PLR0913 - as for `aipw`
         As for `aipw`.
     contrast, by, within, per, winsorize, cluster, sample_weight
         As for `aipw`.
-    outcome_model : {"linear", "logistic"}, default "linear"
-        Fitted in each arm on its own. There is no cross-fitting: what makes this estimator doubly robust is
-        that the weighted residuals of the very rows fitted to sum to zero.
+    outcome_model : {"linear", "logistic", "poisson", "gamma"}, default "linear"
+        Fitted in each arm on its own, as for `aipw`. There is no cross-fitting: what makes this estimator
+        doubly robust is that the weighted residuals of the very rows fitted to sum to zero. With a gamma
+        model their shares of the mean do, which is not the same: it then hangs on the outcome models alone,
+        and `aipw` is doubly robust with them too.
+    score_model : {"logistic", "probit", "cloglog"}, default "logistic"
+        As for `fit_propensity`.
 
     Returns
     -------
@@ -280,8 +300,18 @@ def ipwra(  # noqa: PLR0913 - as for `aipw`
     -----
     Wooldridge (2007), Journal of Econometrics 141, 1281; Stata's `teffects ipwra`. The standard error stacks
     the equations of the score, of both weighted outcome models and of the two means, with divisor n.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+    >>> covariates = ["engagement_tier", "query_confidence"]
+    >>> effect = ps.ipwra(users, **roles, covariates=covariates, outcome_model="logistic")
+    >>> print(f"{effect.estimate:.3f} ± {effect.std_error:.3f}")
+    0.136 ± 0.028
     """
-    spec = IPWRA(estimand, outcome_model)
+    spec = IPWRA(estimand, outcome_model, score_model=score_model)
     checks.number("penalty", penalty, minimum=0.0)
     asked = Question(Metrics(outcome, per, winsorize), contrast, by, within)
     roles = Roles(treatment, outcome, covariates, outcome_covariates, cluster, sample_weight)
@@ -360,6 +390,16 @@ def regression_adjustment(  # noqa: PLR0913 - as for `aipw`
     -----
     Stata's `teffects ra`. The standard error stacks the equations of both outcome models and of the two
     means, with divisor n.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+    >>> covariates = ["engagement_tier", "query_confidence"]
+    >>> effect = ps.regression_adjustment(users, **roles, covariates=covariates, estimand="ATT")
+    >>> print(f"{effect.estimate:.3f} ± {effect.std_error:.3f}")
+    0.108 ± 0.024
     """
     spec = RegressionAdjustment(estimand, outcome_model)
     checks.number("penalty", penalty, minimum=0.0)
@@ -386,9 +426,10 @@ def _with_fitted_scores(
     read: MeasuredStudy, asked: Question, spec: AIPW | IPWRA, penalty: float
 ) -> Effect | Effects | GroupedEffects:
     """Fit the score model, once for all outcomes, and say what it has to say."""
-    fitted = read.study.score.fit(penalty).usable(read.study.sample.frame.index)
+    fitted = read.study.score.fit(penalty, spec.score_model).usable(read.study.sample.frame.index)
     fitted.warn_of_terms()
     fitted.warn_of_separation()
+    fitted.warn_of_weights()
     adjusted = adjusted_effects(read.study, spec, fitted, asked.of_parts)
     effects = asked.answer(
         read.measured, adjusted, partial(means_by_group, adjusted), [str(fitted.separation)]

@@ -17,7 +17,7 @@ from propensity.frames.checks import Bools, Floats
 from propensity.frames.grouping import Grouping
 from propensity.outcomes.augmented import over_repeats, target_weights
 from propensity.outcomes.models import AdjustedEffects, Study
-from propensity.scores.learners import Linear, Logistic, own_learner
+from propensity.scores.learners import OwnLearner, own_learner, score_of, slope_of
 from propensity.scores.scored import Scored
 from propensity.weighting.by_group import score_terms, slopes_of
 
@@ -26,9 +26,11 @@ Spec: TypeAlias = AIPW | IPWRA | RegressionAdjustment
 
 def means_by_group(adjusted: AdjustedEffects, groups: Grouping, outcome: str) -> GroupMeans:
     """Give the means of both arms in each group; the core looks at what models are asked for first."""
-    adjusted.means(outcome)
+    leverage = adjusted.means(outcome).leverage
     scored = None if adjusted.fitted is None else adjusted.fitted.scored
-    return adjusted_means(adjusted.study, adjusted.spec, scored, adjusted.weighting.weights, groups, outcome)
+    weights = adjusted.weighting.weights
+    found = adjusted_means(adjusted.study, adjusted.spec, scored, weights, groups, outcome)
+    return replace(found, leverage=leverage)
 
 
 def adjusted_means(
@@ -54,7 +56,8 @@ def adjusted_means(
     of its rows, the mean in a group is sum(s g m + 1{T = a} w (Y - m)) / sum(s g) over the group for AIPW,
     and the first part of it for the others. It moves with the coefficients c of the outcome model by the
     group's sum of (s g - 1{T = a} w) m' z, and of s g m' z, over sum(s g); with those of the scores by that
-    of 1{T = a} w' (Y - m) z, or, where c was fitted with w, through c (Stefanski and Boos 2002).
+    of 1{T = a} w' (Y - m) z, or, where c was fitted with w, through c and what is left of Y in its equations
+    (Stefanski and Boos 2002).
     """
     sample = study.sample
     y = sample.frame.outcome(outcome)
@@ -88,8 +91,9 @@ class _ArmFit:
         The rows that it was fitted to.
     weights : ndarray (n,)
         What these weigh; 0 for others.
-    m, slope, rest : ndarray (n,)
-        What it predicts of all rows, how that moves with their linear predictor, and what is left of y.
+    m, slope, rest, left : ndarray (n,)
+        What it predicts of all rows, how that moves with their linear predictor, what is left of y, and what
+        is left of it in the equations of the coefficients.
     terms : FittedTerms
     """
 
@@ -98,6 +102,7 @@ class _ArmFit:
     m: Floats
     slope: Floats
     rest: Floats
+    left: Floats
     terms: FittedTerms
 
 
@@ -111,12 +116,12 @@ def _fitted(
     fitting = weights if spec.method == "ipwra" else s
     even = sample.sample_weight is None and spec.method != "ipwra"
     learner = own_learner(spec.outcome_model)
-    assert isinstance(learner, Linear | Logistic)
+    assert isinstance(learner, OwnLearner)
     m = learner.fit(x[own], y[own], None if even else fitting[own]).predict(x)
-    slope = m * (1 - m) if isinstance(learner, Logistic) else np.ones(len(y))
-    residual, spread = (np.where(own, fitting * part, 0.0) for part in (y - m, slope))
+    left, fall = score_of(learner, y, m)
+    residual, spread = (np.where(own, fitting * part, 0.0) for part in (left, fall))
     terms = FittedTerms.of(*standard, residual, spread)
-    return _ArmFit(own, np.where(own, weights, 0.0), m, slope, y - m, terms)
+    return _ArmFit(own, np.where(own, weights, 0.0), m, slope_of(learner, m), y - m, left, terms)
 
 
 def _arm_of_groups(
@@ -135,10 +140,11 @@ def _arm_of_groups(
     of_outcome = gradient(groups, (target - augmented) * fit.slope, fit.terms.z, total)
     if score is None:
         return found, of_outcome
-    moved = np.where(fit.own, slopes, 0.0) * fit.rest
+    moved = np.where(fit.own, slopes, 0.0)
     if spec.method == "aipw":
-        of_score = gradient(groups, moved, score.z, total)
+        of_score = gradient(groups, moved * fit.rest, score.z, total)
     else:
+        moved = moved * fit.left
         of_score = fit.terms.loadings(of_outcome) @ ((fit.terms.z * moved[:, None]).T @ score.z)
     return replace(found, gradients=(of_score,)), of_outcome
 

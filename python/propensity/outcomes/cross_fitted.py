@@ -34,7 +34,7 @@ from propensity.outcomes.models import (
 from propensity.outcomes.outcome_learners import ByArm, origin_for, outcome_learner, predicted_outcomes
 from propensity.scores.cautions import score_cautions
 from propensity.scores.folds import Folds, Splits
-from propensity.scores.learners import Learner, Linear, Logistic, seeded
+from propensity.scores.learners import Learner, Logistic, OwnLearner, seeded
 from propensity.scores.scored import Scored, warn_of_left_out
 from propensity.weighting.doubts import weighting_cautions
 
@@ -213,6 +213,6 @@ def warn_of_cross_fitted_terms(study: Study, score_model: Learner | None, outcom
     if isinstance(score_model, Logistic):
         told = study.score.left_out(score_model.penalty)
         warn_of_left_out(told)
-    if isinstance(outcome_model, Linear | Logistic):
+    if isinstance(outcome_model, OwnLearner):
         columns = core.require_inside(study.outcome_x, there, nobody)
         warn_of_outcome_terms(study, map(int, columns), told or ())

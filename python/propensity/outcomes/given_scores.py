@@ -13,6 +13,7 @@ from propensity.effects.grouped import GroupedEffects
 from propensity.effects.several import Effects
 from propensity.errors import InvalidInputError
 from propensity.frames.columns import open_frame, outcome_names
+from propensity.frames.design import Design
 from propensity.frames.grouping import Grouping
 from propensity.frames.native import AnyFrame
 from propensity.outcomes.by_group import means_by_group
@@ -91,5 +92,5 @@ def _as_fitted_here(study: Study, model: PropensityModel, scored: Scored) -> Fit
     assert scored.x is not None
     sample = study.sample
     columns = open_frame(sample.frame.native, covariates=model.covariates).columns
-    rows = ScoreRows(columns, scored.x, model.recipe, sample.treated, sample.sample_weight)
+    rows = ScoreRows(columns, Design(scored.x), model.recipe, sample.treated, sample.sample_weight)
     return FittedScores(rows, model.fit, model.separation)

@@ -21,10 +21,10 @@ from propensity.outcomes.models import (
     Study,
     naming_rows_outside_models,
     naming_separation_of_outcome,
-    require_events,
+    require_modelled,
 )
 from propensity.outcomes.outcome_learners import require_inside
-from propensity.scores.learners import Linear, Logistic, own_learner, require_chances
+from propensity.scores.learners import OwnLearner, own_learner, require_chances, score_of, slope_of
 from propensity.scores.scored import Scored
 from propensity.weighting.doubts import weighting_cautions
 
@@ -67,7 +67,7 @@ class KnownScoreEffects:
     def means(self, outcome: str) -> Means:
         """Estimate the means of both arms."""
         study, y = self.study, self.study.sample.frame.outcome(outcome)
-        require_events(study, outcome, [self.spec])
+        require_modelled(study, outcome, [self.spec])
         with naming_separation_of_outcome(study), naming_rows_outside_models(study):
             return _means(study, y, self.weighting.weights, self.spec, f"column '{outcome}'")
 
@@ -115,20 +115,21 @@ def _fitted(
     """Predict all rows by the model of an arm (n,), and give what its estimation adds to their influence.
 
     The mean of the arm moves with a coefficient by c = sum((s g - 1{T = a} w) m' z) / sum(s g), z being the
-    terms and m' the slope of the mean in z'b; the coefficients have the influence n H^-1 z s (y - m) on the
-    arm's rows, with H = sum s m' z z' (Stefanski and Boos 2002).
+    terms and m' the slope of the mean in z'b; the coefficients have the influence n H^-1 z s r on the arm's
+    rows, with H = sum s r' z z', where r is y - m (y / m - 1 of a gamma model) and -r' its slope (Stefanski
+    and Boos 2002).
     """
     learner = own_learner(spec.outcome_model)
-    assert isinstance(learner, Linear | Logistic)
+    assert isinstance(learner, OwnLearner)
     require_chances("outcome_model", learner, y[sample.present_rows], subject)
     s = np.ones(len(y)) if sample.sample_weight is None else sample.sample_weight
     m = learner.fit(x[own], y[own], None if sample.sample_weight is None else s[own]).predict(x)
-    slope = m * (1 - m) if isinstance(learner, Logistic) else np.ones(len(y))
+    (rest, spread), slope = score_of(learner, y, m), slope_of(learner, m)
     z = _standardized(x, own)
     target = target_weights(sample, spec.estimand)
     c = ((target - np.where(own, weights, 0.0)) * slope) @ z / target.sum()
-    bread = np.linalg.pinv((z[own] * (s * slope)[own, None]).T @ z[own], hermitian=True)
-    return m, np.where(own, len(y) * s * (y - m) * (z @ (bread @ c)), 0.0)
+    bread = np.linalg.pinv((z[own] * (s * spread)[own, None]).T @ z[own], hermitian=True)
+    return m, np.where(own, len(y) * s * rest * (z @ (bread @ c)), 0.0)
 
 
 def _standardized(x: Floats, own: Bools) -> Floats:

@@ -10,12 +10,13 @@ from functools import partial
 import numpy as np
 
 from propensity import core
-from propensity.effects.arms import ArmMeans, Weighting
+from propensity.effects.arms import Means, Weighting
 from propensity.effects.cautions import adjustment_cautions, terms_cautions
 from propensity.effects.clusters import require_one_way
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import AIPW, IPWRA, RegressionAdjustment
+from propensity.effects.leverage import Leverage
 from propensity.effects.sample import Sample, read_sample, rows_there
 from propensity.errors import SeparationError
 from propensity.frames import checks, rowwise_checks
@@ -25,7 +26,9 @@ from propensity.frames.native import AnyFrame, column_names
 from propensity.frames.order import places_by_content
 from propensity.frames.terms import Covariates, Recipe, parse_covariates
 from propensity.outcomes.extrapolation import naming_rows_outside
+from propensity.scores.choice import LOGISTIC
 from propensity.scores.inputs import Inputs
+from propensity.scores.learners import ScoreWord
 from propensity.scores.scored import FittedScores, ScoreRows, warn_of_left_out
 from propensity.weighting.doubts import weighting_cautions
 
@@ -129,15 +132,16 @@ def require_known(df: AnyFrame, roles: Roles) -> None:
     checks.known(names, column_names(df))
 
 
-def require_events(study: Study, outcome: str, estimators: Iterable[object]) -> None:
-    """Require of an outcome that logistic models of it have something to tell apart in each arm."""
-    if not any(getattr(spec, "outcome_model", None) == "logistic" for spec in estimators):
-        return
+def require_modelled(study: Study, outcome: str, estimators: Iterable[object]) -> None:
+    """Require of an outcome that there are such models of it as estimators ask for, in each arm."""
+    asked = [getattr(spec, "outcome_model", None) for spec in estimators]
     sample, y = study.sample, study.sample.frame.outcome(outcome)
-    everybody = "rows, treated and control alike"
-    rowwise_checks.events(y, sample.present_rows, f"column '{outcome}'", everybody)
-    for arm, whose in ((True, "treated rows"), (False, "control rows")):
-        rowwise_checks.events(y, (sample.treated == arm) & sample.present_rows, f"column '{outcome}'", whose)
+    arms = {"treated rows": sample.treated, "control rows": ~sample.treated}
+    everybody = {"rows, treated and control alike": np.ones_like(sample.treated), **arms}
+    for model in dict.fromkeys(model for model in asked if isinstance(model, str)):
+        for whose, rows in everybody.items():
+            there = rows & sample.present_rows
+            rowwise_checks.modelled(model, y, there, f"column '{outcome}'", whose, sample.frame.index)
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,10 +185,10 @@ class AdjustedEffects:
         told = None if self.fitted is None else self.fitted.dropped
         warn_of_outcome_terms(self.study, self.left_out, told)
 
-    def means(self, outcome: str) -> ArmMeans:
+    def means(self, outcome: str) -> Means:
         """Estimate the means of both arms."""
         study, sample = self.study, self.study.sample
-        require_events(study, outcome, [self.spec])
+        require_modelled(study, outcome, [self.spec])
         x, score_columns, outcome_columns = side_by_side(study)
         with naming_separation_of_outcome(study), naming_rows_outside_models(study):
             found = core.adjust(
@@ -195,13 +199,23 @@ class AdjustedEffects:
                 estimand=self.spec.estimand,
                 outcome_model=self.spec.outcome_model,
                 penalty=0.0 if self.fitted is None else self.fitted.fit.penalty,
+                score_model=LOGISTIC if self.fitted is None else self.fitted.fit.score_model,
                 score_columns=score_columns,
                 outcome_columns=outcome_columns,
                 sample_weight=sample.sample_weight,
                 scores=None if self.fitted is None else self.fitted.fit.scores,
+                leverage=True,
             )
         self.left_out.update(dict.fromkeys(map(int, found.outcome_aliased)))
-        return found
+        assert found.leverage is not None
+        return Means(
+            found.mean_treated,
+            found.mean_control,
+            found.influence_treated,
+            found.influence_control,
+            difference=found.estimate,
+            leverage=Leverage(found.leverage),
+        )
 
 
 def adjusted_effects(
@@ -278,7 +292,9 @@ def naming_rows_outside_models(study: Study) -> AbstractContextManager[None]:
 
 
 @contextmanager
-def naming_separated_model(study: Study, penalty: float, *, fits_score: bool) -> Iterator[None]:
+def naming_separated_model(
+    study: Study, penalty: float, *, fits_score: bool, score_model: ScoreWord = LOGISTIC
+) -> Iterator[None]:
     """Say which model a `SeparationError` is of; the core, which fits all in one go, does not."""
     try:
         yield
@@ -286,13 +302,15 @@ def naming_separated_model(study: Study, penalty: float, *, fits_score: bool) ->
         if not error.columns:
             raise
         if fits_score:
-            study.score.fit(penalty)
+            study.score.fit(penalty, score_model)
         raise _separation_of_outcome(study, error) from None
 
 
-def naming_separated_scores(study: Study, penalty: float | None) -> AbstractContextManager[None]:
+def naming_separated_scores(
+    study: Study, penalty: float | None, score_model: ScoreWord = LOGISTIC
+) -> AbstractContextManager[None]:
     """Say of scores of 0 or 1 which rows are foretold, where that is why; None: the model is not our own."""
-    return study.score.naming_foretold(study.sample.frame.index, penalty)
+    return study.score.naming_foretold(study.sample.frame.index, penalty, score_model)
 
 
 @contextmanager

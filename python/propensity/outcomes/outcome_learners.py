@@ -17,7 +17,7 @@ from propensity.scores.boosted import BoostedOutcomes
 from propensity.scores.boosting import Boosting
 from propensity.scores.crossfit import Target, cross_fit
 from propensity.scores.folds import Folds
-from propensity.scores.learners import Learner, Linear, Logistic, own_learner, require_chances
+from propensity.scores.learners import Learner, Linear, OwnLearner, own_learner, require_chances
 
 ByArm: TypeAlias = dict[bool, Floats]
 """What each row's outcome (n,) would be, treated and not."""
@@ -89,9 +89,8 @@ def _of_arm(
     sample = study.sample
     own, there = sample.treated == treated, sample.present_rows
     arm = "treated" if treated else "control"
-    if isinstance(learner, Logistic):
-        rowwise_checks.events(y, own & there, subject, f"{arm} rows")
-    if isinstance(learner, Linear | Logistic):
+    if isinstance(learner, OwnLearner):
+        rowwise_checks.modelled(learner.model, y, own & there, subject, f"{arm} rows", sample.frame.index)
         wanted, x = target | own, study.outcome.x
         require_inside(x, own & there, wanted & there, treated=treated)
         for fold, here, rows in folds.each(own):

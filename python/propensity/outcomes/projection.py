@@ -43,6 +43,20 @@ class LinearProjection(Shown):
     cautions : tuple of Warning
     recipe : Recipe
         How columns become terms.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+    >>> covariates = ["engagement_tier", "query_confidence"]
+    >>> roles["covariates"] = covariates
+    >>> found = ps.best_linear_projection(users, **roles, projection=["query_confidence"])
+    >>> found.table["estimate"].round(2)
+    term
+    Intercept           0.09
+    query_confidence    0.06
+    Name: estimate, dtype: float64
     """
 
     coefficients: pd.Series[float]
@@ -70,6 +84,19 @@ class LinearProjection(Shown):
         -------
         DataFrame (k, 5)
             By "term": `estimate`, `std_error`, `conf_low`, `conf_high`, `p_value`.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+        >>> covariates = ["engagement_tier", "query_confidence"]
+        >>> roles["covariates"] = covariates
+        >>> found = ps.best_linear_projection(users, **roles, projection="1")  # the effect itself
+        >>> found.to_frame()[["estimate", "std_error"]].round(3)
+                   estimate  std_error
+        term
+        Intercept     0.139      0.028
         """
         checks.confidence_level(level)
         return _with_intervals(self.coefficients, np.diag(self.covariance), level)
@@ -88,6 +115,19 @@ class LinearProjection(Shown):
         -------
         DataFrame (m, 5)
             As `to_frame`, by row.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+        >>> covariates = ["engagement_tier", "query_confidence"]
+        >>> roles["covariates"] = covariates
+        >>> found = ps.best_linear_projection(users, **roles, projection=["query_confidence"])
+        >>> found.predict(users.head(2))["estimate"].round(2)
+        0    0.12
+        1    0.15
+        Name: estimate, dtype: float64
         """
         checks.confidence_level(level)
         self.recipe.require_row_by_row()

@@ -59,7 +59,7 @@ class Question:
     within: bool = False
 
     def __post_init__(self) -> None:
-        checks.choice("contrast", self.contrast, get_args(Contrast))
+        object.__setattr__(self, "contrast", checks.word("contrast", self.contrast, get_args(Contrast)))
         require_groups(self.by, within=self.within)
 
     @property

@@ -42,6 +42,23 @@ class RankEffect(Shown):
     pseudo_outcomes : Series (n,)
         Of which the curve is the mean, with the caller's index.
     cautions : tuple of Warning
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+    >>> covariates = ["engagement_tier", "query_confidence"]
+    >>> roles["covariates"] = covariates
+    >>> found = ps.rank_effect(users, **roles, priority=-users["query_confidence"])
+    >>> found.toc.round(2).head(3)
+    treated
+    0.1    0.00
+    0.2   -0.01
+    0.3   -0.03
+    Name: toc, dtype: float64
+    >>> print(f"{found.p_value:.1f}")
+    0.9
     """
 
     estimate: float
@@ -68,6 +85,18 @@ class RankEffect(Shown):
         Returns
         -------
         tuple (low, high)
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+        >>> covariates = ["engagement_tier", "query_confidence"]
+        >>> roles["covariates"] = covariates
+        >>> found = ps.rank_effect(users, **roles, priority=-users["query_confidence"])
+        >>> low, high = found.conf_int()
+        >>> low < 0 < high
+        True
         """
         checks.confidence_level(level)
         half_width = inference.normal_quantile(level) * self.std_error
@@ -90,6 +119,17 @@ class RankEffect(Shown):
         -------
         DataFrame (1, 5)
             By target: `estimate`, `std_error`, `conf_low`, `conf_high`, `p_value`.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+        >>> covariates = ["engagement_tier", "query_confidence"]
+        >>> roles["covariates"] = covariates
+        >>> found = ps.rank_effect(users, **roles, priority=-users["query_confidence"], target="qini")
+        >>> found.to_frame().shape
+        (1, 5)
         """
         low, high = self.conf_int(level)
         names = ["estimate", "std_error", "conf_low", "conf_high", "p_value"]

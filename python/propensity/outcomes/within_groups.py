@@ -65,7 +65,7 @@ def _effects_of(
         return cross_fitted(part, asked.metrics.columns, spec, penalty, "difference")
     fitted = None
     if not isinstance(spec, RegressionAdjustment):
-        fitted = fitted_to(every, rows, penalty, hear).usable(part.sample.frame.index)
+        fitted = fitted_to(every, rows, penalty, hear, spec.score_model).usable(part.sample.frame.index)
     adjusted = adjusted_effects(part, spec, fitted, "difference")
     for name in outcome_names(asked.metrics.columns):
         adjusted.means(name)

@@ -18,7 +18,7 @@ from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.grouping import Grouping, read_groups
 from propensity.frames.native import AnyFrame
 from propensity.overlap.trimming import common_support
-from propensity.results.show import Shown, in_few_digits
+from propensity.results.show import Shown
 from propensity.scores.logistic import given_scores, read_scores
 from propensity.scores.quantiles import quantiles_of
 
@@ -51,6 +51,19 @@ class Overlap(Shown):
         By "estimand" and "arm", of the balancing weights times the sample weights: the effective sample size
         `ess`, its share of the rows `ess_share`, the `largest` weight, its share of the arm's weight
         `largest_share`, and that of the heaviest hundredth of the arm's rows, `top_percent_share`.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+    >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+    >>> found = ps.overlap(users, treatment=treatment, scores=model)
+    >>> found.to_frame()[["n", "min", "max"]].round(3)
+                n    min    max
+    arm
+    treated   538  0.102  0.684
+    control  1462  0.092  0.684
     """
 
     by: str | tuple[str, ...] | None
@@ -66,6 +79,18 @@ class Overlap(Shown):
         DataFrame
             By "arm", or group and arm: the columns of `quantiles`, the `overlap_coefficient` of the two arms,
             and `ess_ATE`, `ess_ATT`, `ess_ATC`, `ess_ATO`, `ess_ATM`.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+        >>> ps.overlap(users, treatment=treatment, scores=model).to_frame()["ess_ATT"].round(1)
+        arm
+        treated    538.0
+        control    577.7
+        Name: ess_ATT, dtype: float64
         """
         table = self.quantiles.copy()
         coefficient = self.support["overlap_coefficient"]
@@ -89,7 +114,7 @@ class Overlap(Shown):
         )
 
     def _table(self) -> pd.DataFrame:
-        return in_few_digits(self.to_frame()).T
+        return self.to_frame().T
 
 
 @columns_by_name
@@ -141,6 +166,20 @@ def overlap(
     Inman and Bradley (1989), Communications in Statistics, Theory and Methods 18:3851; Li, Morgan and
     Zaslavsky (2018), Journal of the American Statistical Association 113:390; Rosenbaum and Rubin (1983),
     Biometrika 70:41.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+    >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+    >>> found = ps.overlap(users, treatment=treatment, scores=model, by="engagement_tier")
+    >>> found.to_frame()["overlap_coefficient"].xs("treated", level="arm").round(2)
+    engagement_tier
+    heavy     0.90
+    light     0.89
+    medium    0.94
+    Name: overlap_coefficient, dtype: float64
     """
     sample = read_sample(df, treatment=treatment, sample_weight=sample_weight, also=given_scores(scores))
     treated = sample.treated

@@ -16,7 +16,7 @@ from propensity.frames.checks import Bools, Floats
 from propensity.frames.fingerprint import Fingerprint, Made
 from propensity.frames.kept import kept_rows
 from propensity.frames.native import AnyFrame, AnySeries
-from propensity.results.show import Shown, in_few_digits
+from propensity.results.show import Shown
 from propensity.scores.logistic import given_scores, read_scores
 from propensity.scores.quantiles import quantiles_of
 
@@ -42,6 +42,16 @@ class Trimmed(Shown):
         By "arm": `n`, `n_kept`, `n_dropped`, `share_dropped`, of rows.
     fingerprint : Fingerprint
         Which rows were looked at.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+    >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+    >>> trimmed = ps.trim(users, treatment=treatment, scores=model, bounds=(0.1, 0.9))
+    >>> len(trimmed.frame(users)) == trimmed.keep.sum()
+    np.True_
     """
 
     keep: AnySeries
@@ -63,11 +73,36 @@ class Trimmed(Shown):
         -------
         DataFrame
             Of the library of `df`: its rows that are kept, in its order.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+        >>> trimmed = ps.trim(users, treatment=treatment, scores=model, bounds=(0.1, 0.9))
+        >>> kept = trimmed.frame(users)
+        >>> refitted = ps.fit_propensity(kept, treatment=treatment, covariates=covariates)
+        >>> bool(len(kept) == trimmed.keep.sum())
+        True
         """
         return kept_rows(df, self.fingerprint, np.asarray(self.keep), {}, _TRIMMED)
 
     def to_frame(self) -> pd.DataFrame:
-        """Give what was lost by arm."""
+        """Give what was lost by arm.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+        >>> ps.trim(users, treatment=treatment, scores=model, bounds=(0.1, 0.9)).to_frame()["n_dropped"]
+        arm
+        treated     0
+        control    17
+        Name: n_dropped, dtype: int64
+        """
         return self.lost
 
     def _headline(self) -> str:
@@ -77,7 +112,7 @@ class Trimmed(Shown):
         return f"{bounds}\nAn effect on the rows kept is for such rows alone; fit their scores anew"
 
     def _table(self) -> pd.DataFrame:
-        return in_few_digits(self.lost)
+        return self.lost
 
 
 @columns_by_name
@@ -147,6 +182,8 @@ def trim(
     >>> model = ps.fit_propensity(men, **design)
     >>> kept = men[ps.trim(men, treatment="treat", scores=model, bounds="crump").keep]
     >>> model = ps.fit_propensity(kept, **design)
+    >>> len(men), len(kept)
+    (614, 504)
     """
     sample = read_sample(df, treatment=treatment, sample_weight=sample_weight, also=given_scores(scores))
     e = read_scores(sample.frame, scores, sample.treated, sample.sample_weight)

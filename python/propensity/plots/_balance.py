@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from propensity.balance.result import Balance
 from propensity.balance.tables import balance as tabulate
 from propensity.effects.effect import Effect
 from propensity.effects.several import Effects
@@ -33,12 +34,14 @@ def tabulated(
     TypeError
         There is no balance in what is given.
     """
+    if isinstance(balance, Balance):
+        balance = balance.table
     if covariates is None and df is None and by is not None:
         raise InvalidInputError(
             "by: groups are tabulated first, ps.balance(df, ..., by=...), or name df and covariates here"
         )
     if covariates is None and df is None:
-        return balance.balance() if isinstance(balance, BalancingWeights) else _measures(balance)
+        return balance.balance().table if isinstance(balance, BalancingWeights) else _measures(balance)
     if native.is_frame(balance) and df is None:
         df, balance = balance, None
     if df is None or covariates is None:
@@ -58,7 +61,7 @@ def tabulated(
         weights=weights,
         by=by,  # type: ignore[arg-type]
         sample_weight=base,
-    )
+    ).table
 
 
 def _measures(balance: object) -> pd.DataFrame | Mapping[str, pd.Series[Any]]:

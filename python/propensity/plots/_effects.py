@@ -13,6 +13,7 @@ from propensity.effects.several import Effects
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.resampling.result import BootstrapResult
+from propensity.study.estimates import Estimates, EstimatesByOutcome
 
 COLUMNS = ["estimate", "conf_low", "conf_high"]
 NOTE = "note"
@@ -28,7 +29,9 @@ def effects_table(effects: Any, level: float) -> pd.DataFrame:
     TypeError
         There are no effects in what is given.
     """
-    if isinstance(effects, pd.DataFrame):
+    if isinstance(effects, Estimates | EstimatesByOutcome):
+        table = _one(effects, level)
+    elif isinstance(effects, pd.DataFrame):
         table = effects
     elif isinstance(effects, Effect | Effects | GroupedEffects | BootstrapResult):
         table = _one(effects, level)
@@ -52,6 +55,8 @@ def _one(effect: object, level: float) -> pd.DataFrame:
     """Tabulate one result; a table of its own is taken too."""
     if isinstance(effect, pd.DataFrame):
         return effect
+    if isinstance(effect, Estimates | EstimatesByOutcome):
+        return _named_by_group(effect.table)
     if isinstance(effect, BootstrapResult):
         return effect.summary(level)
     if isinstance(effect, Effects):

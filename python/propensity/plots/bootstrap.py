@@ -60,6 +60,8 @@ def bootstrap_plot(
     ...     users, **roles, covariates=["query_confidence"], n_reps=50, seed=1, progress=False
     ... )
     >>> ax = ps.plots.bootstrap_plot(boot, truth=0.08)
+    >>> ax.get_xlabel()
+    'effect (bars: replicates; dot and line: estimate and 95% interval)'
     """
     if not isinstance(boot, BootstrapResult):
         raise TypeError(f"boot: what ps.bootstrap gave is needed, not {type(boot).__name__}")

@@ -42,6 +42,8 @@ def bounds_plot(found: SensitivityBounds, *, ax: Axes | None = None) -> Axes:
     >>> covariates = ["engagement_tier", "query_confidence"]
     >>> found = ps.sensitivity_bounds(users, **roles, covariates=covariates, n_reps=50, progress=False)
     >>> ax = ps.plots.bounds_plot(found)
+    >>> ax.get_xlabel()
+    'Γ: by how much hidden confounders change the odds of treatment, at most'
     """
     if not isinstance(found, SensitivityBounds):
         raise TypeError(f"found: what ps.sensitivity_bounds gave is needed, not {type(found).__name__}")

@@ -21,7 +21,7 @@ from propensity.plots._effects import COLUMNS, NOTE, effects_table
 from propensity.plots._look import BLUE, FAINT, INK, LINE_STYLES, name_rows, strip
 from propensity.plots._values import mark_values, spelled_out
 from propensity.resampling.result import BootstrapResult
-from propensity.study.estimate import NAIVE
+from propensity.study.estimates import NAIVE, Estimates, EstimatesByOutcome
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 @answered
 def effects_plot(
     table: pd.DataFrame
+    | Estimates
+    | EstimatesByOutcome
     | Effect
     | Effects
     | GroupedEffects
@@ -46,10 +48,10 @@ def effects_plot(
 
     Parameters
     ----------
-    table : DataFrame, Effect, Effects, GroupedEffects, BootstrapResult, or a mapping or list of these
-        What `ps.estimate` gave, or any table with a row an estimate, in columns `estimate`, `conf_low` and
-        `conf_high`; or effects themselves, by name or in a list. Ratios (with a `log_std_error`) are drawn on
-        a log scale, changes in percent on an even one.
+    table : Estimates, Effect, Effects, GroupedEffects, BootstrapResult, DataFrame, or several of these
+        What `ps.estimate` gave, an effect, or any table with a row an estimate, in columns `estimate`,
+        `conf_low` and `conf_high`; or effects themselves, by name or in a list. Ratios (with a
+        `log_std_error`) are drawn on a log scale, changes in percent on an even one.
     reference : mapping of str to float, or None, default None
         Values to mark with a line, by their label: ``{"the trial's answer": 1794}``.
     truth : float or None, default None
@@ -84,7 +86,11 @@ def effects_plot(
     'effect and its 95% interval'
     """
     checks.confidence_level(level)
-    noted_where = "with a note in the table" if isinstance(table, pd.DataFrame) else "with a caution"
+    noted_where = (
+        "with a note in the table"
+        if isinstance(table, pd.DataFrame | Estimates | EstimatesByOutcome)
+        else "with a caution"
+    )
     table = effects_table(table, level)
     n_rows = len(table)
     ax = new_axes(7.2, 1.1 + 0.48 * n_rows) if ax is None else ax

@@ -70,7 +70,7 @@ _CROWDED = 20  # terms; beyond it rows are lower and their text smaller
 
 
 @answered
-def love_plot(
+def love_plot(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     balance: Any,
     *,
     df: AnyFrame | None = None,
@@ -81,13 +81,14 @@ def love_plot(
     threshold: float | tuple[float, float] | Literal["usual"] | None = "usual",
     absolute: bool = True,
     order: Order = "size",
+    top: int | None = 30,
     ax: Any = None,
 ) -> Any:
     """Draw a measure of balance of every term, in one or several samples.
 
     Parameters
     ----------
-    balance : DataFrame, Series, mapping of str to Series, or results with weights
+    balance : Balance, DataFrame, Series, mapping of str to Series, or results with weights
         What `ps.balance` or `ps.smd` gave; or one measure alone, terms in rows and samples in columns, or a
         Series for each sample: ``{"unadjusted": ps.smd(...), "IPW ATE": ps.smd(..., weights=w)}``. Matches,
         subclasses, effects and truncated weights, or a mapping of names to these, are tabulated here; they
@@ -113,6 +114,9 @@ def love_plot(
         Of standardized mean differences draw sizes only, or keep the signs; other measures have no sign.
     order : {"size", "table"}, default "size"
         From the largest difference in the first sample, at the top, to the smallest; or as in the table.
+    top : int or None, default 30
+        How many terms to draw, those that differ most in the first sample: thirty fill a page. What is left
+        out is counted under the axis. None draws all.
     ax : Axes, array of Axes, or None, default None
         Where to draw; with groups an array of axes, one a group. A new figure grows with the number of terms.
 
@@ -141,20 +145,32 @@ def love_plot(
     >>> table = ps.balance(users, treatment=treatment, covariates=covariates, weights={"1-NN": matches})
     >>> ax = ps.plots.love_plot(table)
     >>> ax = ps.plots.love_plot(matches, df=users, covariates=covariates)  # the same
+    >>> ax.get_xlabel()
+    'size of the difference, in pooled standard deviations (dashed: 0.1)'
     """
     checks.choice("measure", measure, get_args(Measure))
     checks.choice("order", order, get_args(Order))
+    if top is not None:
+        checks.count("top", top)
     limits = _limits(threshold, measure)
     table = tabulated(balance, df, covariates, treatment, by)
     drawing = _Drawing(measure, limits, absolute and measure == "smd", _denominator(table))
     if isinstance(table, pd.DataFrame) and table.attrs.get("by"):
-        return _draw_groups(drawing, table, order, ax)
-    drawn, label = drawing.on(ax, _in_order(_samples(table, measure), measure, order))
-    name_axes(drawn, x=label)
+        return _draw_groups(drawing, table, order, top, ax)
+    samples = _samples(table, measure)
+    drawn, label = drawing.on(ax, _in_order(samples, measure, order, top))
+    name_axes(drawn, x=label + _left_out(len(samples), top))
     return drawn
 
 
-def _draw_groups(drawing: _Drawing, table: pd.DataFrame, order: Order, ax: Any) -> Any:
+def _left_out(n_terms: int, top: int | None) -> str:
+    """Say how many terms are not drawn."""
+    if top is None or n_terms <= top:
+        return ""
+    return f"\n{top:,} of {n_terms:,} terms, the others differed less"
+
+
+def _draw_groups(drawing: _Drawing, table: pd.DataFrame, order: Order, top: int | None, ax: Any) -> Any:
     """Draw a panel for each group, terms in the same order in all of them, on the same scale."""
     groups = groups_of_table(table)
     if len(groups) > _MOST_PANELS:
@@ -166,7 +182,7 @@ def _draw_groups(drawing: _Drawing, table: pd.DataFrame, order: Order, ax: Any) 
     labels = []
     samples = [_samples(table_of_group(table, group), drawing.measure) for group in groups]
     farthest = pd.concat(samples, keys=range(len(samples))).abs().groupby(level=1, sort=False).max()
-    names = _in_order(farthest.loc[samples[0].index], drawing.measure, order).index
+    names = _in_order(farthest.loc[samples[0].index], drawing.measure, order, top).index
     for panel, group, own in zip(axes, groups, samples, strict=True):
         labels.append(drawing.on(panel, own.loc[names], has_legend=panel is axes[0])[1])
         head(panel, ", ".join(map(str, group)) if isinstance(group, tuple) else str(group))
@@ -176,6 +192,7 @@ def _draw_groups(drawing: _Drawing, table: pd.DataFrame, order: Order, ax: Any) 
     for panel in axes:
         panel.set_xlim(ends[:, 0].min(), ends[:, 1].max())
     words = "\n".join(dict.fromkeys(line for label in labels for line in label.split("\n")))
+    words += _left_out(len(samples[0]), top)
     if ax is None:
         as_written(axes[0].figure.supxlabel(words, fontsize="medium"))
     else:  # somebody else's figure
@@ -278,14 +295,14 @@ def _with_ratio(samples: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     return samples[~without], words
 
 
-def _in_order(samples: pd.DataFrame, measure: str, order: Order) -> pd.DataFrame:
-    """Put the terms from the bottom to the top."""
-    if order == "table":
-        return samples.iloc[::-1]
+def _in_order(samples: pd.DataFrame, measure: str, order: Order, top: int | None) -> pd.DataFrame:
+    """Put the terms from the bottom to the top, no more than asked for."""
     first = samples.iloc[:, 0]
     with np.errstate(divide="ignore"):  # a ratio of 0 is as far from 1 as an infinite one
         size = np.log(first).abs() if measure == "variance_ratio" else first.abs()
-    return samples.loc[size.sort_values(na_position="first", kind="stable").index]
+    by_size = size.sort_values(na_position="first", kind="stable").index
+    kept = by_size if top is None else by_size[-top:]
+    return samples[samples.index.isin(kept)].iloc[::-1] if order == "table" else samples.loc[kept]
 
 
 def _mark_balance(ax: Axes, no_difference: float, limits: tuple[float, ...]) -> None:

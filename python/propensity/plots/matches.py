@@ -78,6 +78,8 @@ def match_plot(
     >>> roles = {"treatment": "opt_in_agent_mode"}
     >>> model = ps.fit_propensity(users, **roles, covariates=["query_confidence"])
     >>> ax = ps.plots.match_plot(ps.match_nn(users, **roles, scores=model, caliper=0.1))
+    >>> ax.get_xlabel().splitlines()[0]
+    'propensity score'
     """
     checks.count("bins", bins)
     if not isinstance(matches, Matched):

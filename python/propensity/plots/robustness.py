@@ -64,6 +64,8 @@ def robustness_plot(found: RobustnessValue, *, limit: float | None = None, ax: A
     >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
     >>> found = ps.robustness_value(users, **roles, covariates=["engagement_tier", "query_confidence"])
     >>> ax = ps.plots.robustness_plot(found)
+    >>> ax.get_xlabel()
+    'partial R² of a hidden confounder with opt_in_agent_mode'
     """
     if not isinstance(found, RobustnessValue):
         raise TypeError(f"found: what ps.robustness_value gave is needed, not {type(found).__name__}")

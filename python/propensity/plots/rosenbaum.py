@@ -42,6 +42,8 @@ def rosenbaum_plot(found: RosenbaumBounds, *, ax: Axes | None = None) -> Axes:
     >>> trained = ps.datasets.lalonde()
     >>> sets = ps.match_cem(trained, treatment="treat", covariates=["educ", "race", "married"])
     >>> ax = ps.plots.rosenbaum_plot(sets.rosenbaum("re78"))
+    >>> ax.get_xlabel()
+    'Γ: by how much hidden bias changes the odds of treatment within a set, at most'
     """
     if not isinstance(found, RosenbaumBounds):
         raise TypeError(f"found: what matches.rosenbaum gave is needed, not {type(found).__name__}")

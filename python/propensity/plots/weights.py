@@ -76,6 +76,8 @@ def weight_plot(
     >>> effect = ps.ipw(users, **roles, scores=users["query_confidence"] * 0.8 + 0.1)
     >>> ax = ps.plots.weight_plot(effect)
     >>> ax = ps.plots.weight_plot(users.assign(w=effect.weights), "w", "opt_in_agent_mode")
+    >>> ax.get_xlabel()
+    'weight (triangle: the largest of the arm)'
     """
     checks.count("bins", bins)
     given, w, treated = _read((df, weights, treatment))

@@ -20,9 +20,10 @@ from propensity.effects.estimators import (
     check_estimators,
 )
 from propensity.effects.given_away import constant_cautions
-from propensity.effects.matching_specification import NearestNeighbors
+from propensity.effects.matching_specification import FullMatching, NearestNeighbors
 from propensity.effects.sample import rows_there, warn_once
 from propensity.effects.score_specification import ScoreSpecification
+from propensity.effects.subclass_specification import CoarsenedMatching, Subclassification
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
@@ -36,7 +37,7 @@ from propensity.outcomes.models import (
     naming_separated_scores,
     places_of_rows,
     read_study,
-    require_events,
+    require_modelled,
     side_by_side,
     warn_of_outcome_terms,
 )
@@ -44,6 +45,8 @@ from propensity.resampling.balanced import Balanced
 from propensity.resampling.options import Groups, Resampling, ResamplingOptions, group_name
 from propensity.resampling.replicated import result_of
 from propensity.resampling.result import BootstrapResult
+from propensity.scores.choice import LOGISTIC
+from propensity.scores.learners import ScoreWord
 from propensity.scores.scored import warn_of_left_out
 
 DEFAULT_ESTIMATORS: tuple[Estimator, ...] = (IPW("ATE"), IPW("ATT"), NearestNeighbors("ATT"))
@@ -149,13 +152,30 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     The plain bootstrap is not valid for nearest-neighbour matching (Abadie and Imbens 2008): its intervals
     may be too wide or too narrow. It is offered because people ask for it, and `summary()` says so;
     `Matches.bootstrap` is valid, and needs no refit.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+    >>> covariates = ["engagement_tier", "query_confidence"]
+    >>> boot = ps.bootstrap(users, **roles, covariates=covariates, n_reps=200, seed=7)
+    >>> boot.summary()["estimate"].round(3)
+    estimator
+    IPW ATE     0.137
+    IPW ATT     0.107
+    1-NN ATT    0.099
+    Name: estimate, dtype: float64
+    >>> low, high = boot.conf_int().loc["IPW ATE"]
+    >>> bool(low < 0.137 < high)
+    True
     """
     checks.one_outcome("bootstrap", outcome, treatment, covariates)
     options = ResamplingOptions(resampling, n_reps, seed, n_threads, progress)
     _check_estimators(estimators, penalty, resampling, weighted=sample_weight is not None)
     roles = Roles(treatment, outcome, covariates, outcome_covariates, cluster, sample_weight)
     study = read_study(df, roles, also={"strata": strata})
-    require_events(study, outcome, estimators)
+    require_modelled(study, outcome, estimators)
     facts = study.sample.facts(outcome)
     warn_once((*study.cautions, *constant_cautions(facts), *study.sample.copies(outcome, study.columns)))
     given = study.sample.frame.code_of("sample_weight")
@@ -165,11 +185,13 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     )
     groups.require_drawable(resampling)
     balanced = Balanced.of(study, estimators)
-    run = _run_on(study, outcome, groups, options, balanced, estimators=list(estimators), penalty=penalty)
+    word = _score_model_of(estimators)
+    models = {"estimators": list(estimators), "penalty": penalty, "score_model": word}
+    run = _run_on(study, outcome, groups, options, balanced, **models)
     with (
         balanced.naming_infeasible(),
-        naming_separated_model(study, penalty, fits_score=_fit_scores(estimators)),
-        naming_separated_scores(study, penalty if _fit_scores(estimators) else None),
+        naming_separated_model(study, penalty, fits_score=_fit_scores(estimators), score_model=word),
+        naming_separated_scores(study, penalty if _fit_scores(estimators) else None, word),
         naming_rows_outside_models(study),
         options.bar() as report,
     ):
@@ -220,6 +242,22 @@ def _run_on(
     )
 
 
+def _score_model_of(estimators: Sequence[Estimator]) -> ScoreWord:
+    """Give the word for the one score model that every replicate refits."""
+    asked = [
+        spec.score_model
+        for spec in estimators
+        if isinstance(spec, IPW | NearestNeighbors | AIPW | IPWRA) and spec.needs_score
+    ]
+    found: list[ScoreWord] = list(dict.fromkeys(asked))
+    if len(found) > 1:
+        raise InvalidInputError(
+            f"estimators: every replicate refits one score model, and these have {checks.listed(found)}; run "
+            "a bootstrap for each, whose draws are the same with the same seed"
+        )
+    return found[0] if found else LOGISTIC
+
+
 def _fit_scores(estimators: Sequence[Estimator]) -> bool:
     return any(spec.needs_score for spec in estimators)
 
@@ -233,7 +271,7 @@ def _warn_of_models(
         told = study.score.dropped(found.aliased)
         warn_of_left_out(told)
         if len(found.diverging):
-            study.score.fit(penalty).warn_of_separation()
+            study.score.fit(penalty, _score_model_of(estimators)).warn_of_separation()
     if any(isinstance(spec, AIPW | IPWRA | RegressionAdjustment) for spec in estimators):
         warn_of_outcome_terms(study, found.outcome_aliased, told)
 
@@ -242,7 +280,9 @@ def _check_estimators(
     estimators: Sequence[Estimator], penalty: float, resampling: str, *, weighted: bool
 ) -> None:
     check_estimators(estimators, penalty)
+    _require_no_groups(estimators)
     _require_fitted_to_all(estimators)
+    _score_model_of(estimators)
     matching = [spec.label for spec in estimators if isinstance(spec, NearestNeighbors)]
     if weighted and matching:
         others = ", ".join(f"ps.{spec!r}" for spec in estimators if not isinstance(spec, NearestNeighbors))
@@ -263,6 +303,21 @@ def _check_estimators(
             f"{checks.listed(other)} out, and take match_nn(...).effect(...), whose standard error needs no "
             "resampling"
         )
+
+
+def _require_no_groups(estimators: Sequence[Estimator]) -> None:
+    """Require what the core makes again in a replicate; subclasses have a bootstrap of their own."""
+    own = {
+        FullMatching: "match_full(...)",
+        CoarsenedMatching: "match_cem(...)",
+        Subclassification: "subclassify(...)",
+    }
+    for spec in estimators:
+        if type(spec) in own:
+            raise InvalidInputError(
+                f"estimators: {spec.label!r} is bootstrapped by what its own function gives: "
+                f"ps.{own[type(spec)]}.bootstrap(outcome)"
+            )
 
 
 def _require_fitted_to_all(estimators: Sequence[Estimator]) -> None:

@@ -54,6 +54,22 @@ class BootstrapResult(Shown):
     usual_kind : {"percentile", "normal"}
         Which intervals are given where none are asked for: "normal" where rows were matched again, whose
         replicates are not centred at the estimate.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+    >>> covariates = ["engagement_tier", "query_confidence"]
+    >>> boot = ps.bootstrap(users, **roles, covariates=covariates, n_reps=200, seed=7)
+    >>> boot.replicates.shape
+    (200, 3)
+    >>> boot.std_errors.round(2)
+    estimator
+    IPW ATE     0.03
+    IPW ATT     0.03
+    1-NN ATT    0.04
+    Name: std_error, dtype: float64
     """
 
     estimators: tuple[Estimator | Regrouping, ...]
@@ -164,6 +180,20 @@ class BootstrapResult(Shown):
         ----------
         Efron (1987), Journal of the American Statistical Association 82:171; DiCiccio and Efron (1996),
         Statistical Science 11:189.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+        >>> covariates = ["engagement_tier", "query_confidence"]
+        >>> boot = ps.bootstrap(users, **roles, covariates=covariates, n_reps=200, seed=7)
+        >>> boot.conf_int(kind="basic").round(2)
+                   conf_low  conf_high
+        estimator
+        IPW ATE        0.08       0.19
+        IPW ATT        0.06       0.16
+        1-NN ATT       0.03       0.17
         """
         checks.confidence_level(level)
         kind = self.usual_kind if kind is None else kind
@@ -249,6 +279,20 @@ class BootstrapResult(Shown):
             `estimate`, `std_error`, `conf_low`, `conf_high`, by label; with nearest neighbours matched again
             in every replicate also `analytic_low`, `analytic_high`, the intervals without resampling, and
             `note`, which warns of their bootstrap.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+        >>> covariates = ["engagement_tier", "query_confidence"]
+        >>> boot = ps.bootstrap(users, **roles, covariates=covariates, n_reps=200, seed=7)
+        >>> boot.summary()[["estimate", "std_error"]].round(2)
+                   estimate  std_error
+        estimator
+        IPW ATE        0.14       0.03
+        IPW ATT        0.11       0.03
+        1-NN ATT       0.10       0.04
         """
         table = pd.concat([self.estimates, self.std_errors, self.conf_int(level, kind)], axis="columns")
         doubtful = [

@@ -1,18 +1,24 @@
-"""How a result shows itself: a headline and a table, as text and as HTML."""
+"""How a result shows itself: a headline, a table and notes in full, as text, HTML, Markdown and LaTeX."""
 
 from __future__ import annotations
 
 import html
 
-import numpy as np
 import pandas as pd
 
 from propensity.calls.keywords import answered_methods
+from propensity.results.numbers import for_the_eye
 from propensity.results.read_only import ReadOnly
+from propensity.results.written_tables import as_html, as_latex, as_markdown, latex_text, markdown_text
+
+NOTE = "note"
 
 
 class Shown(ReadOnly):
-    """A headline and a table; methods answer arguments that they do not have."""
+    """A headline and a table; methods answer arguments that they do not have.
+
+    A column of the table that is called "note" stands in full below it, each note once, with its rows.
+    """
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -24,24 +30,98 @@ class Shown(ReadOnly):
     def _table(self) -> pd.DataFrame:
         raise NotImplementedError
 
+    def _written(self) -> tuple[pd.DataFrame, list[str]]:
+        """Give the table with its numbers written, and its notes."""
+        table = self._table()
+        if NOTE not in table.columns:
+            return for_the_eye(table), []
+        rows: dict[str, list[str]] = {}
+        for key, note in zip(table.index, table[NOTE], strict=True):
+            if isinstance(note, str) and note:
+                name = ", ".join(map(str, key)) if isinstance(key, tuple) else str(key)
+                rows.setdefault(note, []).append(name)
+        notes = [f"{'; '.join(keys)}: {note}" for note, keys in rows.items()]
+        return for_the_eye(table.drop(columns=NOTE)), notes
+
     def __repr__(self) -> str:
-        return f"{self._headline()}\n{self._table().rename_axis(None).to_string()}"
+        table, notes = self._written()
+        named = _unnamed(table)
+        return "\n".join([self._headline(), named.to_string(), *(f"Note: {note}" for note in notes)])
 
     def _repr_html_(self) -> str:
-        with pd.option_context("display.max_colwidth", None):
-            table = self._table().rename_axis(None).to_html(border=0)
+        return self.to_html()
+
+    def to_html(self) -> str:
+        """Write it as a piece of HTML: headline, table, notes.
+
+        Returns
+        -------
+        str
+            Whatever the data contain is escaped.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+        >>> effect = ps.ipw(users, outcome="task_completed", treatment=treatment, scores=model)
+        >>> effect.to_html().startswith("<p>Effect (ATE)")
+        True
+        """
+        table, notes = self._written()
         headline = html.escape(self._headline()).replace("\n", "<br>")
-        return f"<p>{headline}</p>\n{table}"
+        below = "".join(f"\n<p>Note: {html.escape(note)}</p>" for note in notes)
+        return f"<p>{headline}</p>\n{as_html(table)}{below}"
+
+    def to_markdown(self) -> str:
+        """Write it in Markdown: headline, a table with pipes, notes.
+
+        Returns
+        -------
+        str
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+        >>> effect = ps.ipw(users, outcome="task_completed", treatment=treatment, scores=model)
+        >>> print(effect.to_markdown().splitlines()[0])
+        Effect (ATE): difference +0.136913
+        """
+        table, notes = self._written()
+        lines = [markdown_text(line) for line in self._headline().split("\n")]
+        below = [f"Note: {markdown_text(note)}" for note in notes]
+        return "\n\n".join([*lines, as_markdown(table), *below])
+
+    def to_latex(self) -> str:
+        r"""Write it in LaTeX: headline, a tabular with the rules of the package booktabs, notes.
+
+        Returns
+        -------
+        str
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+        >>> effect = ps.ipw(users, outcome="task_completed", treatment=treatment, scores=model)
+        >>> r"\toprule" in effect.to_latex()
+        True
+        """
+        table, notes = self._written()
+        lines = [latex_text(line) for line in self._headline().split("\n")]
+        below = [f"Note: {latex_text(note)}" for note in notes]
+        return "\n\n".join([*lines, as_latex(table), *below])
 
 
-def in_few_digits(table: pd.DataFrame) -> pd.DataFrame:
-    """Write the numbers of a table for the eye: counts in full, others with four digits."""
-    return table.map(_written)
+def _unnamed(table: pd.DataFrame) -> pd.DataFrame:
+    """Take the names of the levels of the rows away: the headline has them, and they would take a line."""
+    return table.set_axis(table.index.set_names([None] * table.index.nlevels), axis=0)
 
 
-def _written(value: object) -> object:
-    if not isinstance(value, int | float | np.integer | np.floating) or isinstance(value, bool):
-        return value
-    number = float(value)
-    whole = number.is_integer() or abs(number) >= 1e4
-    return f"{number:,.0f}" if whole and abs(number) < 1e15 else f"{number:.4g}"
+answered_methods(Shown)

@@ -12,7 +12,7 @@ from propensity.errors import InvalidInputError
 from propensity.frames.checks import Floats, Rows
 from propensity.frames.fingerprint import Fingerprint
 from propensity.frames.native import AnyFrame, AnySeries, series_for, series_like
-from propensity.scores.folds import Folds
+from propensity.scores.folds import Folds, n_cut
 from propensity.scores.inputs import Intake
 from propensity.scores.learners import own_learner
 from propensity.scores.model import ModelScores
@@ -125,6 +125,43 @@ class CrossFittedScores(ModelScores):
         """The folds of each repeat; empty where scores are out of bag."""
         return tuple(Folds(np.maximum(own, 0), self.order) for own in self.folds)
 
+    def require_whole_clusters(self, clusters: Rows | None) -> None:
+        """Require that no model has seen others of a row's own clusters (n,), or of one of two (n, 2).
+
+        What rows of a cluster share, such a model knows of the row from the others, and follows it: the
+        scores are then too sure, as those of rows that it was fitted to.
+
+        Raises
+        ------
+        InvalidInputError
+            One has, or may have.
+        """
+        if clusters is None:
+            return
+        if self.n_folds is None:
+            raise InvalidInputError(
+                f"cluster: the scores of the {self.label} are of trees that have not seen the row, and these "
+                "may have seen the others of its cluster; take a model whose folds keep clusters whole, as "
+                "fit_propensity(..., score_model=ps.Boosting(), cluster=)"
+            )
+        ways = [clusters] if clusters.ndim == 1 else list(clusters.T)
+        cut, way = max((n_cut(folds, own), way) for folds in self.folds for way, own in enumerate(ways))
+        if not cut:
+            return
+        remedy = (
+            "fit the scores with the same clusters, fit_propensity(..., cluster=), which folds keep whole"
+        )
+        if len(ways) > 1:
+            remedy = (
+                "folds keep those of one column whole, and not of two that cross: name the column that the "
+                "scores are fitted with, fit_propensity(..., cluster=), or take the logistic model, which "
+                "has none"
+            )
+        raise InvalidInputError(
+            f"cluster: {cut:,} of {int(ways[way].max()) + 1:,} clusters lie in several folds of the scores, "
+            f"whose models have then seen others of a row's own cluster, and are far too sure of it; {remedy}"
+        )
+
     def predict(self, new: AnyFrame) -> AnySeries:
         """Score the rows of another frame, which no model has seen.
 
@@ -146,6 +183,16 @@ class CrossFittedScores(ModelScores):
             A column is missing, or a level was not seen when fitted; the model gives scores out of bag alone.
         TypeError
             A column is text that was numeric when fitted, or the reverse.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> options = {"treatment": treatment, "covariates": covariates}
+        >>> scores = ps.fit_propensity(users, **options, score_model=ps.Boosting(max_trees=20))
+        >>> bool(scores.predict(users.head()).between(0, 1).all())
+        True
         """
         if not self.models:
             raise InvalidInputError(
@@ -164,6 +211,15 @@ class CrossFittedScores(ModelScores):
         DataFrame (2, 7)
             By arm, treated and control: `n` rows, and of their scores the `mean`, `least`, `q05`, `median`,
             `q95` and `largest`, with sample weights where there are some.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> options = {"treatment": treatment, "covariates": covariates, "score_model": ps.Forest(n_trees=50)}
+        >>> ps.fit_propensity(users, **options).summary().shape[0]
+        2
         """
         e, weight = self.values, self.sample_weight
         rows = {}

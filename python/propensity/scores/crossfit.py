@@ -17,7 +17,15 @@ from propensity.frames import checks, rowwise_checks
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.scores.folds import Folds
 from propensity.scores.inputs import Inputs
-from propensity.scores.learners import Given, Learner, Linear, Logistic, fitted, name_of, predicted
+from propensity.scores.learners import (
+    Given,
+    Learner,
+    OwnLearner,
+    fitted,
+    is_classifier,
+    name_of,
+    predicted,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +77,7 @@ def cross_fit(learner: Learner, inputs: Inputs, folds: Folds, target: Target) ->
     # Whoever weighs nothing is not there: what is said of them goes into nothing, and may be anything.
     values = np.full(len(target.y), 0.5)
     given, models = inputs.given_to(learner), []
-    if given.shape[1] == 0 and not isinstance(learner, Linear | Logistic):
+    if given.shape[1] == 0 and not isinstance(learner, OwnLearner):
         raise InvalidInputError(
             f"covariates: no column has a term, and {name_of(learner)}, the {target.role}, needs one"
         )
@@ -77,9 +85,11 @@ def cross_fit(learner: Learner, inputs: Inputs, folds: Folds, target: Target) ->
         try:
             models.append(_fitted_to(rows, learner, given, inputs, target))
         except ValueError:
-            if target.subject and (isinstance(learner, Logistic) or hasattr(learner, "predict_proba")):
+            if target.subject and (isinstance(learner, OwnLearner) or is_classifier(learner)):
                 whose = f"{target.arm} rows outside fold {fold + 1} of {folds.n_folds}"
-                rowwise_checks.events(target.y[rows], np.ones(len(rows), dtype=bool), target.subject, whose)
+                model = learner.model if isinstance(learner, OwnLearner) else "logistic"
+                everybody = np.ones(len(rows), dtype=bool)
+                rowwise_checks.modelled(model, target.y[rows], everybody, target.subject, whose)
             raise
         values[here] = predicted(target.role, models[-1], taken(given, here))
     _require_finite(learner, values, target)

@@ -12,7 +12,7 @@ from propensity.scores.score_learners import Classifier, ScoreLearner
 
 
 def score_learner(model: Learner, penalty: float = 0.0) -> ScoreLearner:
-    """Read what is to be fitted: the word "logistic", a specification of ours, or any classifier.
+    """Read what is to be fitted: a word, a specification of ours, or any classifier.
 
     Raises
     ------

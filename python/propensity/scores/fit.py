@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal, Required, TypedDict, Unpack, get_args, overload
+from typing import Required, TypedDict, Unpack, get_args, overload
 
 import numpy as np
 
 from propensity.calls.seeds import settle_seed
-from propensity.effects.cautions import adjustment_cautions
+from propensity.effects.cautions import adjustment_cautions, level_cautions
 from propensity.effects.estimators import WeightingEstimand
 from propensity.effects.sample import read_sample, read_sample_weight, warn_once
 from propensity.errors import InvalidInputError
@@ -16,12 +16,12 @@ from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
 from propensity.frames.columns import open_frame
 from propensity.frames.native import AnyFrame
-from propensity.frames.terms import Covariates, make_terms, parse_covariates
+from propensity.frames.terms import Covariates, make_design, parse_covariates
 from propensity.scores.choice import LOGISTIC, ScoreChoice
 from propensity.scores.cross_fitted import CrossFittedScores
 from propensity.scores.flexible import Asked, cross_fitted_scores
 from propensity.scores.inputs import Inputs
-from propensity.scores.learners import Learner
+from propensity.scores.learners import Learner, ScoreWord
 from propensity.scores.logistic import named_model
 from propensity.scores.model import PropensityModel
 from propensity.scores.scored import ScoreRows, warn_of_left_out
@@ -43,7 +43,7 @@ class _Shared(TypedDict, total=False):
 def fit_propensity(
     df: AnyFrame,
     *,
-    score_model: Literal["logistic"] = "logistic",
+    score_model: ScoreWord = "logistic",
     n_folds: None = None,
     **options: Unpack[_Shared],
 ) -> PropensityModel: ...
@@ -67,7 +67,7 @@ def fit_propensity(  # noqa: PLR0913 - each is a choice a user may have to make,
     sample_weight: object = None,
     n_threads: int | None = None,
 ) -> PropensityModel | CrossFittedScores:
-    """Fit the probability of treatment given covariates, by logistic regression or by any other model.
+    """Fit the probability of treatment given covariates, by a regression with a link or by any other model.
 
     Parameters
     ----------
@@ -80,17 +80,20 @@ def fit_propensity(  # noqa: PLR0913 - each is a choice a user may have to make,
         ``"bs(age, df=4) + log(spend)"``; see the notes). Numeric and bool columns enter as they are; text and
         categorical ones as one term for each level but the first, in sorted order or in the categorical's
         own. Levels that no row has are left out. Dates are no amounts: give days since a day.
-    score_model : "logistic", ps.Boosting(...), ps.Forest(...) or a classifier, default "logistic"
-        What is fitted. Logistic regression fits all rows at once, and standard errors count that it did. Any
-        other is cross-fitted, for scores of rows that a flexible model has seen are biased: a classifier or
-        pipeline with the methods of scikit-learn's, of which copies are fitted. It gets a pandas frame with
-        the columns under their names, missing values too; text and categories stay as they are where
-        something in it reads them (a ColumnTransformer, an encoder, an option for categories), and become a
-        term for each level but the first where nothing does. Of a formula it gets the terms. Keep it from
-        being too sure: HistGradientBoostingClassifier(max_depth=3, learning_rate=0.05), forests with
-        min_samples_leaf=50; their defaults are made to classify, and make scores near 0 and 1.
+    score_model : "logistic", "probit", "cloglog", ps.Boosting(...), ps.Forest(...) or a classifier
+        What is fitted, "logistic" by default. Logistic regression, and regression with a probit or a
+        complementary log-log link, fit all rows at once, and standard errors count that they did; the three
+        differ in the tails, and a study that is to be repeated takes the link that it had (Stata's `teffects`
+        offers the first two; the last is that of a rate at which people opt in). Any other is cross-fitted,
+        for scores of rows that a flexible model has seen are biased: a classifier or pipeline with the
+        methods of scikit-learn's, of which copies are fitted. It gets a pandas frame with the columns under
+        their names, missing values too; text and categories stay as they are where something in it reads them
+        (a ColumnTransformer, an encoder, an option for categories), and become a term for each level but the
+        first where nothing does. Of a formula it gets the terms. Keep it from being too sure:
+        HistGradientBoostingClassifier(max_depth=3, learning_rate=0.05), forests with min_samples_leaf=50;
+        their defaults are made to classify, and make scores near 0 and 1.
     penalty : float, default 0.0
-        For "logistic": L2 strength lambda in sum(log-loss) + lambda / 2 * ||beta without intercept||^2, with
+        For the words: L2 strength lambda in sum(log-loss) + lambda / 2 * ||beta without intercept||^2, with
         sample weights per unit of their mean. Zero is maximum likelihood: a penalty pulls the scores together
         and leaves imbalance behind. 1.0 is scikit-learn's default (its C is 1 / penalty), and is per unit of
         the column, as there: a column in thousands hardly feels it, one in thousandths hardly keeps a
@@ -98,9 +101,9 @@ def fit_propensity(  # noqa: PLR0913 - each is a choice a user may have to make,
         it here: what foretells best balances worst (500 columns: 90% of the naive bias is left, no interval
         holds the truth). Of hundreds of columns `select_covariates` keeps those that matter.
     n_folds : int or None, default None
-        Each row is scored by a model that was fitted outside of its fold. None takes 5 where the model is no
-        logistic one: 4 of 5 rows are nearly all there is to learn from, at five times the time of one fit. A
-        number cross-fits the logistic model too. Folds hold like shares of both arms, and hang on what rows
+        Each row is scored by a model that was fitted outside of its fold. None takes 5 where the model is
+        no word: 4 of 5 rows are nearly all there is to learn from, at five times the time of one fit. A
+        number cross-fits these models too. Folds hold like shares of both arms, and hang on what rows
         hold, not on their order. Forests (`ps.Forest`) have none: their scores are out of bag.
     n_repeats : int, default 1
         How often rows are split anew; scores are the mean. One split costs least; five make what hangs on
@@ -192,7 +195,7 @@ def fit_propensity(  # noqa: PLR0913 - each is a choice a user may have to make,
         estimand = checks.estimand(estimand, get_args(WeightingEstimand))
     if choice.is_fitted_to_all:
         _require_no_folds(choice, estimand, cluster)
-        return _fitted_to_all(df, treatment, covariates, penalty, sample_weight, n_threads)
+        return _fitted_to_all(df, treatment, covariates, score_model, penalty, sample_weight, n_threads)
     asked = replace(Asked.of(choice, penalty, estimand), n_threads=n_threads)
     terms = parse_covariates(covariates, df, treatment=treatment, may_be_none=True)
     learning = not isinstance(score_model, str)
@@ -218,6 +221,7 @@ def _fitted_to_all(
     df: AnyFrame,
     treatment: str,
     covariates: Covariates,
+    score_model: ScoreWord,
     penalty: float,
     sample_weight: object,
     n_threads: int | None,
@@ -227,12 +231,13 @@ def _fitted_to_all(
     frame = open_frame(df, treatment=treatment, covariates=terms.columns, also=also)
     treated = frame.treated(treatment)
     weight = read_sample_weight(frame, sample_weight, treated)
-    x, recipe = make_terms(frame, terms, sample_weight=weight)
+    design, recipe = make_design(frame, terms, sample_weight=weight, penalty=penalty)
     columns = {name: frame.columns[name] for name in terms.columns}
-    fitted = ScoreRows(columns, x, recipe, treated, weight).fit(penalty, n_threads)
+    fitted = ScoreRows(columns, design, recipe, treated, weight).fit(penalty, score_model, n_threads)
     fitted.warn_of_terms()
     fitted.warn_of_separation()
-    warn_once(adjustment_cautions(x.shape[1]))
+    fitted.warn_of_weights()
+    warn_once((*level_cautions(columns), *adjustment_cautions(design.n_terms)))
     return named_model(fitted, treatment, frame)
 
 
@@ -246,6 +251,6 @@ def _require_no_folds(choice: ScoreChoice, estimand: str | None, cluster: object
     wanted = [name for name, flag in given.items() if flag]
     if wanted:
         raise InvalidInputError(
-            f"{wanted[0]}: the logistic model is fitted to all rows, whatever their clusters, and for no "
-            "estimand; leave it out, or cross-fit a model, n_folds=5 or score_model=..."
+            f"{wanted[0]}: the {choice.score_model} model is fitted to all rows, whatever clusters, and "
+            "for no estimand; leave it out, or cross-fit a model, n_folds=5 or score_model=..."
         )

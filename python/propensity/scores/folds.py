@@ -74,6 +74,14 @@ class Folds:
             yield fold, self.order[folds == fold], self.order[(folds != fold) & fitted_to[self.order]]
 
 
+def n_cut(folds: Rows, clusters: Rows) -> int:
+    """Count the clusters (n,) that lie in several folds (n,); rows that are not there have -1 in either."""
+    there = (clusters >= 0) & (folds >= 0)
+    pairs = np.unique(np.column_stack([clusters[there], folds[there]]), axis=0)
+    _, n_folds = np.unique(pairs[:, 0], return_counts=True)
+    return int((n_folds > 1).sum())
+
+
 def rows_by_place(places: Rows, clusters: Rows | None, there: Bools) -> Rows:
     """Give the rows that are there by their places, and where these are the same by their clusters."""
     order = np.argsort(places, kind="stable") if clusters is None else np.lexsort((clusters, places))

@@ -66,7 +66,8 @@ class Forest:
 
     Examples
     --------
-    >>> Forest(n_trees=100, min_leaf=50).label
+    >>> import propensity as ps
+    >>> ps.Forest(n_trees=100, min_leaf=50).label
     'forest (100 trees, leaves of 50)'
     """
 

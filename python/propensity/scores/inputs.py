@@ -18,7 +18,7 @@ from propensity.frames.columns import Frame, open_frame
 from propensity.frames.levels import is_categorical
 from propensity.frames.native import AnyFrame, Column
 from propensity.frames.terms import Recipe, Terms, make_terms
-from propensity.scores.learners import Given, Learner, Linear, Logistic, reads_levels
+from propensity.scores.learners import Given, Learner, OwnLearner, reads_levels
 
 MISSING = "missing"
 """What the level of those is called of whom no level is known, and an amount's flag."""
@@ -91,7 +91,7 @@ class Inputs:
         Of a list of columns these are the columns themselves, text and categories as such for learners that
         read them, and a term for each level but the first for others; of a formula its terms.
         """
-        if isinstance(learner, Linear | Logistic):
+        if isinstance(learner, OwnLearner):
             return self.x
         if not self.is_list:
             return pd.DataFrame(self.x, columns=list(self.recipe.names), copy=False)
@@ -232,7 +232,7 @@ class Intake:
         TypeError
             A column was text when fitted and is not now, or the reverse.
         """
-        if self.recipe.spec is not None or isinstance(learner, Linear | Logistic):
+        if self.recipe.spec is not None or isinstance(learner, OwnLearner):
             self.recipe.require_row_by_row()
             x, frame = self.recipe.apply(new)
             return Inputs({}, x, self.recipe), frame

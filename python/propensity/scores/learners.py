@@ -1,8 +1,8 @@
 """Models to predict with, all of one shape: scikit-learn's, which is not needed for it.
 
-A learner has `fit(x, y)` and `predict(x)`, or `predict_proba(x)` for what is 0 or 1. `"linear"` and
-`"logistic"` are two of our own. What is here asks for nothing but arrays and frames, so that specifications
-of estimators may hold learners.
+A learner has `fit(x, y)` and `predict(x)`, or `predict_proba(x)` for what is 0 or 1. `"linear"`,
+`"logistic"`, `"poisson"` and `"gamma"` are our own. What is here asks for nothing but arrays and frames, so
+that specifications of estimators may hold learners.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import copy
 import inspect
 import sys
 from collections.abc import Iterator
-from typing import Any, Self, TypeAlias
+from typing import Any, ClassVar, Literal, Self, TypeAlias, cast
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,11 @@ from propensity.frames.checks import Floats
 Learner: TypeAlias = Any
 """What has `fit`, and `predict` or `predict_proba`: any regressor or classifier of scikit-learn."""
 
+ScoreWord: TypeAlias = Literal["logistic", "probit", "cloglog"]
+"""Score models of our own: the link between a score and its linear predictor."""
+
+LogLinkModel: TypeAlias = Literal["poisson", "gamma"]
+
 Given: TypeAlias = "Floats | pd.DataFrame"
 """What a learner is given of rows: their terms, or the columns under their names."""
 
@@ -32,6 +37,8 @@ _ROUNDING = 32 * 2.0**-53
 
 class Linear:
     """Least squares with an intercept; of several solutions the shortest."""
+
+    model: ClassVar[str] = "linear"
 
     def fit(self, x: Floats, y: Floats, sample_weight: Floats | None = None) -> Self:
         """Find the coefficients."""
@@ -54,11 +61,30 @@ class Linear:
         return (x - self._center) * self._per_scale
 
 
-class Logistic:
-    """Our logistic regression, for anything between 0 and 1."""
+class LogLink:
+    """Our Poisson or gamma regression: the logarithm of the mean is linear."""
 
-    def __init__(self, penalty: float = 0.0) -> None:
-        self.penalty = penalty
+    def __init__(self, model: str) -> None:
+        self.model = model
+
+    def fit(self, x: Floats, y: Floats, sample_weight: Floats | None = None) -> Self:
+        """Find the coefficients."""
+        model = cast("LogLinkModel", self.model)
+        self._fit = core.fit_outcome(x, y, outcome_model=model, sample_weight=sample_weight)
+        return self
+
+    def predict(self, x: Floats) -> Floats:
+        """Give the fitted means."""
+        return self._fit.predict(x)
+
+
+class Logistic:
+    """Our logistic regression, for anything between 0 and 1; with other links where it is of a treatment."""
+
+    model: ClassVar[str] = "logistic"
+
+    def __init__(self, penalty: float = 0.0, score_model: ScoreWord = "logistic") -> None:
+        self.penalty, self.score_model = penalty, score_model
 
     def fit(self, x: Floats, y: Floats, sample_weight: Floats | None = None) -> Self:
         """Find the coefficients."""
@@ -68,7 +94,11 @@ class Logistic:
         weight = np.concatenate([w * y, w * (1 - y)])
         used = weight > 0
         self._fit = core.fit_propensity(
-            np.concatenate([x, x])[used], label[used], penalty=self.penalty, sample_weight=weight[used]
+            np.concatenate([x, x])[used],
+            label[used],
+            penalty=self.penalty,
+            score_model=self.score_model,
+            sample_weight=weight[used],
         )
         return self
 
@@ -78,10 +108,32 @@ class Logistic:
 
 
 def own_learner(model: Learner, penalty: float = 0.0) -> Learner:
-    """Give the learner that a word stands for, "linear" or "logistic"; any other as it is."""
+    """Give the learner that a word stands for, "linear", "logistic" and so on; any other as it is."""
     if not isinstance(model, str):
         return model
+    if model in ("poisson", "gamma"):
+        return LogLink(model)
+    if model in ("probit", "cloglog"):
+        return Logistic(penalty, cast("ScoreWord", model))
     return Linear() if model == "linear" else Logistic(penalty)
+
+
+def slope_of(learner: OwnLearner, m: Floats) -> Floats:
+    """Give how the means (n,) of one of our own move with their linear predictors."""
+    if isinstance(learner, Linear):
+        return np.ones(len(m))
+    return m * (1 - m) if isinstance(learner, Logistic) else m
+
+
+def score_of(learner: OwnLearner, y: Floats, m: Floats) -> tuple[Floats, Floats]:
+    """Give what is left of outcomes (n,) in the equations of the coefficients, and how fast that falls."""
+    if isinstance(learner, LogLink) and learner.model == "gamma":
+        return y / m - 1, y / m
+    return y - m, slope_of(learner, m)
+
+
+OwnLearner: TypeAlias = Linear | Logistic | LogLink
+"""What the words stand for: models that are given the terms, and are the same for any order of the rows."""
 
 
 def require_classifier(role: str, learner: Learner) -> None:
@@ -98,10 +150,29 @@ def require_classifier(role: str, learner: Learner) -> None:
             "a function takes scores it goes there, scores=model"
         )
     require(role, learner)
-    if not hasattr(learner, "predict_proba"):
-        raise InvalidInputError(
-            f"{role}: a classifier is needed, with predict_proba, and {_named(learner)} has none"
-        )
+    if not (hasattr(learner, "predict_proba") or _shows_it_once_fitted(learner)):
+        raise _without_chances(role, learner)
+
+
+def is_classifier(learner: Learner) -> bool:
+    """Whether a learner predicts chances, or says that it is to."""
+    base = sys.modules.get("sklearn.base")
+    says_so = base is not None and isinstance(learner, base.BaseEstimator) and base.is_classifier(learner)
+    return bool(says_so) or hasattr(learner, "predict_proba")
+
+
+def _shows_it_once_fitted(learner: Learner) -> bool:
+    """Whether a classifier has predict_proba but may not show it yet, as one made of others has.
+
+    What a stack of models has is what its last one has, which it makes only when it is fitted.
+    """
+    return hasattr(type(learner), "predict_proba") and is_classifier(learner)
+
+
+def _without_chances(role: str, learner: Learner) -> InvalidInputError:
+    return InvalidInputError(
+        f"{role}: a classifier is needed, with predict_proba, and {_named(learner)} has none"
+    )
 
 
 def parts_of(learner: Learner) -> Iterator[Any]:
@@ -137,8 +208,16 @@ def _reads_levels_itself(part: Any) -> bool:
 
 def require(role: str, learner: Learner) -> None:
     """Require an object that can be fitted and predict."""
-    methods = [name for name in ("fit", "predict", "predict_proba") if callable(getattr(learner, name, None))]
-    if isinstance(learner, type) or "fit" not in methods or len(methods) < 2:
+    if isinstance(learner, type):
+        name = f"ps.{learner.__name__}" if learner.__module__.startswith("propensity.") else learner.__name__
+        raise InvalidInputError(f"{role}: {learner.__name__} is a class; call it: {role}={name}()")
+    own = (learner, type(learner))  # which may have what it does not show until it is fitted
+    methods = [
+        name
+        for name in ("fit", "predict", "predict_proba")
+        if any(callable(getattr(whose, name, None)) for whose in own)
+    ]
+    if "fit" not in methods or len(methods) < 2:
         raise InvalidInputError(
             f"{role}: a model with fit and predict is needed, as scikit-learn's have, not {learner!r}"
         )
@@ -184,9 +263,11 @@ def predicted(role: str, fresh: Learner, new: Given) -> Floats:
     Raises
     ------
     InvalidInputError
-        It does not predict one number for each row.
+        It does not predict one number for each row; a model of the treatment predicts no probabilities.
     """
     if not hasattr(fresh, "predict_proba"):
+        if role == "score_model" and not isinstance(fresh, Linear | Logistic):
+            raise _without_chances(role, fresh)
         return _one_a_row(role, fresh, fresh.predict(new), len(new))
     classes = list(getattr(fresh, "classes_", (0, 1)))
     if 1 not in classes:  # no row that it was fitted to had a 1
@@ -208,7 +289,7 @@ def require_chances(role: str, learner: Learner, y: Floats, subject: str) -> Non
             f"{subject}: {outside:,} values below 0 or above 1, where a logistic model has nothing to say; "
             'take outcome_model="linear"'
         )
-    if hasattr(learner, "predict_proba") and not np.isin(y, (0, 1)).all():
+    if is_classifier(learner) and not np.isin(y, (0, 1)).all():
         raise InvalidInputError(
             f"{role}: {_named(learner)} is a classifier, and {subject} is not 0/1: take a regressor"
         )

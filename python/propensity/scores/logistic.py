@@ -106,10 +106,10 @@ def _rows_that_moved(model: ModelScores, frame: Frame) -> str | None:
     if not isinstance(model, PropensityModel):  # models of other rows have no score for these
         return None
     try:
-        x, _ = model.recipe.apply(frame.native)
+        design, _ = model.recipe.design(frame.native)
     except (InvalidInputError, TypeError):
         return None
-    moved = np.abs(model.fit.predict(x) - np.asarray(model.scores)) > 1e-9  # rounding moves them by 1e-13
+    moved = np.abs(design.scores(model.fit) - np.asarray(model.scores)) > 1e-9  # rounding moves them by 1e-13
     return checks.counted(moved, "row", frame.index) if moved.any() else None
 
 
@@ -136,7 +136,7 @@ def _scores_of_all(fitted: FittedScores, frame: Frame) -> Floats:
     if weight is None or weight.all():
         return fit.scores
     try:
-        predicted = fit.predict(fitted.rows.recipe.apply(frame.native, frame.plain)[0])
+        predicted = fitted.rows.recipe.design(frame.native, frame.plain)[0].scores(fit)
     except InvalidInputError:  # a level that none of the others has
         predicted = np.full(len(weight), np.nan)
     return np.where(weight > 0, fit.scores, predicted)
@@ -149,12 +149,10 @@ def named_model(fitted: FittedScores, treatment: str, frame: Frame) -> Propensit
     aliased = fit.aliased + 1
     kept = np.setdiff1d(np.arange(len(names)), aliased)
     index = pd.Index(names[kept], name="term")
-    covariance = fit.covariance if fit.sandwich is None else fit.sandwich
     return PropensityModel(
         treatment=treatment,
         scores=frame.series(_scores_of_all(fitted, frame), "propensity"),
         coefficients=pd.Series(fit.coefficients[kept], index=index, name="estimate"),
-        covariance=pd.DataFrame(covariance[np.ix_(kept, kept)], index=index, columns=index),
         log_likelihood=fit.log_likelihood,
         iterations=fit.iterations,
         penalty=fit.penalty,

@@ -11,7 +11,7 @@ import pandas as pd
 
 from propensity.effects import inference
 from propensity.frames import checks
-from propensity.frames.checks import Bools, Floats
+from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.fingerprint import Fingerprint
 from propensity.frames.native import AnyFrame, AnySeries
 from propensity.frames.terms import Recipe
@@ -19,7 +19,8 @@ from propensity.results.show import Shown
 from propensity.scores.separation import Separation
 
 if TYPE_CHECKING:
-    from propensity.core import LogisticFit
+    from propensity.core import PropensityFit
+    from propensity.scores.learners import ScoreWord
 
 
 class ModelScores(Shown):
@@ -85,7 +86,7 @@ class ModelScores(Shown):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PropensityModel(ModelScores):
-    """A fitted logistic propensity score: P(treatment | covariates) for n rows and k terms.
+    """A fitted propensity score with a link: P(treatment | covariates) for n rows and k terms.
 
     Attributes
     ----------
@@ -94,7 +95,8 @@ class PropensityModel(ModelScores):
     scores : Series (n,)
         The fitted probabilities, called "propensity", with the caller's index.
     coefficients : Series (k,)
-        By term, `Intercept` first, on the scale of the covariates (log odds per unit).
+        By term, `Intercept` first, on the scale of the covariates (log odds per unit; of the linear
+        predictor with another link).
     covariance : DataFrame (k, k)
         Inverse of the information, the penalty's part included; with sample weights the sandwich V M V, V
         that inverse and M the sum of squared scores, (w (T - e))^2 x x' (Binder 1983; as R's svyglm, without
@@ -107,7 +109,7 @@ class PropensityModel(ModelScores):
         The L2 strength it was fitted with.
     dropped : tuple of str
         Terms left out because earlier ones already say the same; they have no coefficient.
-    fit : core.LogisticFit
+    fit : core.PropensityFit
         The same fit as the array door gives it.
     recipe : Recipe
         How the columns of a frame become the terms.
@@ -115,17 +117,32 @@ class PropensityModel(ModelScores):
         Which rows it was fitted on: every function that takes the model compares.
     separation : Separation or None
         Which rows' treatment the covariates foretell without error; None where there are none.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+    >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+    >>> model.terms
+    ('Intercept', 'engagement_tier[T.light]', 'engagement_tier[T.medium]', 'query_confidence')
+    >>> round(model.auc, 2)
+    0.75
+    >>> model.scores.describe().round(2)[["min", "mean", "max"]]
+    min     0.09
+    mean    0.27
+    max     0.68
+    Name: propensity, dtype: float64
     """
 
     treatment: str
     scores: AnySeries
     coefficients: pd.Series[float]
-    covariance: pd.DataFrame
     log_likelihood: float
     iterations: int
     penalty: float
     dropped: tuple[str, ...]
-    fit: LogisticFit
+    fit: PropensityFit
     recipe: Recipe
     fingerprint: Fingerprint
     separation: Separation | None = None
@@ -136,6 +153,11 @@ class PropensityModel(ModelScores):
         return self.fit.scores
 
     @property
+    def score_model(self) -> ScoreWord:
+        """The word for what was fitted: "logistic", "probit" or "cloglog"."""
+        return self.fit.score_model
+
+    @property
     def covariates(self) -> tuple[str, ...]:
         """The columns it is made of."""
         return self.recipe.columns
@@ -144,6 +166,18 @@ class PropensityModel(ModelScores):
     def terms(self) -> tuple[str, ...]:
         """The k terms with a coefficient, `Intercept` first."""
         return tuple(self.coefficients.index)
+
+    @property
+    def covariance(self) -> pd.DataFrame:
+        """The covariance matrix (k, k) of the coefficients, made when it is asked for."""
+        covariance = self.fit.covariance if self.fit.sandwich is None else self.fit.sandwich
+        index = self.coefficients.index
+        return pd.DataFrame(covariance[np.ix_(self._kept, self._kept)], index=index, columns=index)
+
+    @property
+    def _kept(self) -> Rows:
+        """The places of the terms with a coefficient."""
+        return np.setdiff1d(np.arange(len(self.fit.coefficients)), self.fit.aliased + 1)
 
     def predict(self, new: AnyFrame) -> AnySeries:
         """Score the rows of another frame.
@@ -164,10 +198,22 @@ class PropensityModel(ModelScores):
             A column is missing or incomplete, or a level was not seen when fitted.
         TypeError
             A column is text that was numeric when fitted, or the reverse.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+        >>> model.predict(users.head(3)).round(2)
+        0    0.29
+        1    0.14
+        2    0.64
+        Name: propensity, dtype: float64
         """
         self.recipe.require_row_by_row()
-        x, frame = self.recipe.apply(new)
-        return frame.series(self.fit.predict(x), "propensity")
+        design, frame = self.recipe.design(new)
+        return frame.series(design.scores(self.fit), "propensity")
 
     def summary(self, level: float = 0.95) -> pd.DataFrame:
         """Tabulate the coefficients with their Wald tests and intervals, by `covariance`.
@@ -181,9 +227,23 @@ class PropensityModel(ModelScores):
         -------
         DataFrame (k, 6)
             `estimate`, `std_error`, `z`, `p_value` (two-sided, normal), `conf_low`, `conf_high`, by term.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+        >>> model.summary()[["estimate", "std_error"]].round(2)
+                                   estimate  std_error
+        term
+        Intercept                      0.19       0.28
+        engagement_tier[T.light]      -2.57       0.15
+        engagement_tier[T.medium]     -1.31       0.15
+        query_confidence               0.59       0.36
         """
         checks.confidence_level(level)
-        std_error = pd.Series(np.sqrt(np.diag(self.covariance)), index=self.coefficients.index)
+        std_error = pd.Series(np.sqrt(self.fit.variances[self._kept]), index=self.coefficients.index)
         z = self.coefficients / std_error
         half_width = inference.normal_quantile(level) * std_error
         return pd.DataFrame(
@@ -198,7 +258,8 @@ class PropensityModel(ModelScores):
         )
 
     def _headline(self) -> str:
-        facts = [
+        facts: list[str] = [] if self.score_model == "logistic" else [self.score_model]
+        facts += [
             f"{self.there.sum():,} rows",
             f"{(self.treated & self.there).sum():,} treated",
             f"log-likelihood {self.log_likelihood:.2f}",

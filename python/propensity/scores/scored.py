@@ -16,8 +16,12 @@ from propensity.effects.imbalance import BalanceTerms
 from propensity.errors import CollinearityWarning, OverlapError, SeparationError, SeparationWarning
 from propensity.frames import rowwise_checks
 from propensity.frames.checks import Bools, Floats
+from propensity.frames.design import Design
 from propensity.frames.terms import Recipe, spread
+from propensity.scores.choice import LOGISTIC
 from propensity.scores.inputs import Inputs
+from propensity.scores.learners import ScoreWord
+from propensity.scores.own_weights import own_weights_warning, refitted_estimand_of
 from propensity.scores.separation import Separation, find_separation
 
 
@@ -42,6 +46,8 @@ class Scored:
         What their model is made of.
     known_as : str
         What they are called where they are taken as known.
+    score_model : str
+        The word for their model.
     """
 
     scores: Floats
@@ -52,6 +58,7 @@ class Scored:
     cautions: tuple[Warning, ...] = ()
     columns: tuple[str, ...] = ()
     known_as: str = "scores"
+    score_model: ScoreWord = LOGISTIC
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +69,7 @@ class ScoreRows:
     ----------
     columns : mapping of str to Series
         Of the frame, of which the terms are made.
-    x : ndarray (n, d)
+    design : Design
         The terms.
     recipe : Recipe
         How they are made.
@@ -73,7 +80,7 @@ class ScoreRows:
     """
 
     columns: Mapping[str, pd.Series[Any]]
-    x: Floats
+    design: Design
     recipe: Recipe
     treated: Bools
     sample_weight: Floats | None
@@ -82,7 +89,14 @@ class ScoreRows:
     @classmethod
     def of(cls, inputs: Inputs, treated: Bools) -> ScoreRows:
         """Put covariates beside the treatment."""
-        return cls(inputs.columns, inputs.x, inputs.recipe, treated, inputs.sample_weight, inputs.gaps)
+        return cls(
+            inputs.columns, Design(inputs.x), inputs.recipe, treated, inputs.sample_weight, inputs.gaps
+        )
+
+    @property
+    def x(self) -> Floats:
+        """The terms as a matrix (n, d)."""
+        return self.design.x
 
     @property
     def inputs(self) -> Inputs:
@@ -94,8 +108,10 @@ class ScoreRows:
         """Which rows are there, (n,): those of sample weight 0 are not."""
         return np.ones_like(self.treated) if self.sample_weight is None else self.sample_weight > 0
 
-    def fit(self, penalty: float, n_threads: int | None = None) -> FittedScores:
-        """Fit the logistic model.
+    def fit(
+        self, penalty: float, score_model: ScoreWord = LOGISTIC, n_threads: int | None = None
+    ) -> FittedScores:
+        """Fit a model to all rows.
 
         Raises
         ------
@@ -104,11 +120,13 @@ class ScoreRows:
         """
         with self.naming_separation():
             fit = core.fit_propensity(
-                self.x,
+                self.design.numbers,
                 self.treated,
                 penalty=penalty,
+                score_model=score_model,
                 sample_weight=self.sample_weight,
                 n_threads=n_threads,
+                **self.design.coded,
             )
         separation = None
         if len(fit.diverging):
@@ -120,7 +138,7 @@ class ScoreRows:
         return (*self.recipe.empty, *(self.recipe.names[column] for column in aliased))
 
     def left_out(self, penalty: float) -> tuple[str, ...]:
-        """Name the terms that the logistic model makes no use of: a penalty shares out among equal ones."""
+        """Name the terms that such a model makes no use of: a penalty shares out among equal ones."""
         if penalty > 0:
             return self.dropped([])
         nobody = np.zeros_like(self.there)
@@ -137,14 +155,16 @@ class ScoreRows:
             raise SeparationError(str(self._separation(error.columns)), error.columns) from None
 
     @contextmanager
-    def naming_foretold(self, index: pd.Index[Any], penalty: float | None) -> Iterator[None]:
+    def naming_foretold(
+        self, index: pd.Index[Any], penalty: float | None, score_model: ScoreWord = LOGISTIC
+    ) -> Iterator[None]:
         """Say of scores of 0 or 1 which rows are foretold; a `penalty` of None is of a model not our own."""
         try:
             yield
         except OverlapError as error:
             if error.columns or penalty is None:
                 raise
-            separation = self.fit(penalty).usable(index).separation
+            separation = self.fit(penalty, score_model).usable(index).separation
             if separation is None:
                 raise
             raise OverlapError(f"scores: some are 0 or 1 exactly: {separation}") from None
@@ -152,7 +172,7 @@ class ScoreRows:
     def _separation(self, diverging: Any, scores: Floats | None = None) -> Separation:
         return find_separation(
             self.columns,
-            self.x,
+            self.design,
             self.recipe.names,
             self.treated,
             diverging=diverging,
@@ -173,7 +193,7 @@ class FittedScores:
     """A score model, fitted; `separation` is None where there is none."""
 
     rows: ScoreRows
-    fit: core.LogisticFit
+    fit: core.PropensityFit
     separation: Separation | None
 
     @property
@@ -201,6 +221,13 @@ class FittedScores:
         """Warn of terms that are left out."""
         warn_of_left_out(self.dropped)
 
+    def warn_of_weights(self) -> None:
+        """Warn of sample weights that are balancing weights by the same terms."""
+        rows, fit = self.rows, self.fit
+        whose = refitted_estimand_of(rows.x, rows.treated, rows.sample_weight, fit.scores, fit.penalty)
+        if whose is not None:
+            warn(own_weights_warning(whose))
+
     def warn_of_separation(self) -> None:
         """Warn of rows whose treatment is foretold."""
         if self.separation is not None:
@@ -216,4 +243,5 @@ class FittedScores:
             BalanceTerms.of_terms(self.rows.x, self.rows.recipe),
             self.separation,
             columns=self.rows.recipe.columns,
+            score_model=self.fit.score_model,
         )

@@ -20,6 +20,7 @@ from propensity import core
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.checks import Bools, Floats, Rows
+from propensity.frames.design import Design
 from propensity.frames.levels import coded, has_levels, is_categorical, written, written_number
 from propensity.scores.penalties import penalty_advice
 
@@ -142,7 +143,7 @@ class Separation:
 
 def find_separation(
     columns: Mapping[str, pd.Series[Any]],
-    x: Floats,
+    design: Design,
     names: Sequence[str],
     treated: Bools,
     *,
@@ -156,8 +157,8 @@ def find_separation(
     ----------
     columns : mapping of str to Series
         The columns of the frame that the model's terms are made of: bool, numeric or categorical.
-    x : ndarray (n, d)
-        The terms.
+    design : Design
+        The d terms of n rows.
     names : sequence of str
         What they are called.
     treated : ndarray (n,) of bool
@@ -169,7 +170,7 @@ def find_separation(
         Rows of weight 0 are not there.
     """
     there = np.ones(len(treated), dtype=bool) if sample_weight is None else sample_weight > 0
-    running = there & _running_away(x, treated, scores, sample_weight)
+    running = there & _running_away(design, treated, scores, sample_weight)
     cells, left = [], running.copy()
     for cell, rows in _cells(columns, treated, there, running):
         if (rows & left).any():
@@ -177,18 +178,25 @@ def find_separation(
             left &= ~rows
     cells.sort(key=lambda cell: -cell.n)
     arms = (int((there & treated).sum()), int((there & ~treated).sum()))
-    penalty = penalty_advice(x, names, [int(k) for k in diverging], None if there.all() else there)
+    numbers = [names[place] for place in design.places]
+    run = {int(term) for term in diverging}
+    moved = [place for place, term in enumerate(design.places) if term in run]
+    penalty = penalty_advice(design.numbers, numbers, moved, None if there.all() else there)
     terms = tuple(names[k] for k in diverging)
     return Separation(tuple(cells), int(left.sum()), terms, arms, penalty)
 
 
-def _running_away(x: Floats, treated: Bools, scores: Floats | None, sample_weight: Floats | None) -> Bools:
+def _running_away(
+    design: Design, treated: Bools, scores: Floats | None, sample_weight: Floats | None
+) -> Bools:
     limit = _CERTAIN + LEFT_BY_NEWTON * len(treated)
     if scores is None:
         try:
+            x = design.numbers
             spread = x.std(axis=0)
             scaled = np.asfortranarray((x - x.mean(axis=0)) / np.where(spread > 0, spread, 1.0))
-            fit = core.fit_propensity(scaled, treated, penalty=_WHISPER, sample_weight=sample_weight)
+            options: dict[str, Any] = {"penalty": _WHISPER, "sample_weight": sample_weight}
+            fit = core.fit_propensity(scaled, treated, **options, **design.coded)
         except InvalidInputError:
             return np.zeros(len(treated), dtype=bool)
         scores, limit = fit.scores, _NEAR

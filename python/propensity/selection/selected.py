@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from propensity.frames.handed_on import HandedOn
-from propensity.results.show import Shown, in_few_digits
+from propensity.results.show import Shown
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -33,6 +33,17 @@ class SelectedCovariates(Shown, HandedOn):
     outcomes : tuple of str
     n_candidates : int
         How many terms there were.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+    >>> candidates = ["engagement_tier", "query_confidence", "signup_week", "prompt_variant"]
+    >>> selected = ps.select_covariates(users, **roles, covariates=candidates)
+    >>> list(selected)
+    ['engagement_tier']
+    >>> effect = ps.aipw(users, **roles, covariates=selected)
     """
 
     covariates: list[str] | str
@@ -54,6 +65,15 @@ class SelectedCovariates(Shown, HandedOn):
         ------
         KeyError
             It is neither.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+        >>> candidates = ["engagement_tier", "query_confidence", "signup_week"]
+        >>> ps.select_covariates(users, **roles, covariates=candidates).chosen_for("opt_in_agent_mode")
+        ['engagement_tier[heavy]', 'engagement_tier[light]']
         """
         if name not in (self.treatment, *self.outcomes):
             raise KeyError(name)
@@ -74,4 +94,4 @@ class SelectedCovariates(Shown, HandedOn):
         return str(self)
 
     def _table(self) -> pd.DataFrame:
-        return in_few_digits(self.table)
+        return self.table

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from propensity.results.show import Shown, in_few_digits
+from propensity.results.show import Shown
 
 
 class Answer(Shown):
@@ -28,4 +28,4 @@ class Answer(Shown):
         return self._sentence()
 
     def _table(self) -> pd.DataFrame:
-        return in_few_digits(self.table)
+        return self.table

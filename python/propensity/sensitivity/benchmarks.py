@@ -24,7 +24,9 @@ def read_benchmarks(
     TypeError
         It is no list of names and of lists of names.
     """
-    if isinstance(benchmarks, str) or not isinstance(benchmarks, list | tuple):
+    if isinstance(benchmarks, str):
+        benchmarks = [benchmarks]
+    if not isinstance(benchmarks, list | tuple):
         example = repr(columns[0]) if columns else "..."
         raise TypeError(f"{role}: a list of columns is needed, as in {role}=[{example}], not {benchmarks!r}")
     found: dict[str, tuple[str, ...]] = {}
@@ -45,7 +47,9 @@ def read_benchmarks(
 
 def read_multiples(multiples: object) -> tuple[float, ...]:
     """Read how many times as strong as the benchmark a hidden confounder is to be."""
-    if isinstance(multiples, str) or not isinstance(multiples, list | tuple):
+    if checks.is_real(multiples):
+        multiples = [multiples]
+    if not isinstance(multiples, list | tuple):
         raise TypeError(
             f"multiples: a list of numbers is needed, as in multiples=[1, 2, 3], not {multiples!r}"
         )

@@ -9,9 +9,9 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from propensity.effects.inference import normal_quantile
+from propensity.effects.student import student_quantile
 from propensity.frames.checks import Floats
 from propensity.sensitivity.roots import root
-from propensity.sensitivity.student import student_quantile
 
 
 class Bias(Protocol):

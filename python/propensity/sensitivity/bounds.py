@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -28,6 +28,8 @@ from propensity.frames.terms import Covariates
 from propensity.outcomes.models import Roles, Study, places_of_rows, read_study, side_by_side
 from propensity.resampling.failures import TOLERATED
 from propensity.resampling.options import Groups, Resampling, ResamplingOptions
+from propensity.scores.choice import LOGISTIC
+from propensity.scores.learners import ScoreWord
 from propensity.sensitivity.bounds_result import SensitivityBounds
 from propensity.sensitivity.gammas import read_gammas
 from propensity.sensitivity.hidden_rows import HiddenRows
@@ -152,7 +154,7 @@ def sensitivity_bounds(  # noqa: PLR0913 - each is a choice a user may have to m
     roles = Roles(treatment, outcome, covariates, outcome_covariates, cluster, sample_weight)
     takes_missing = (False, isinstance(spec, AIPW) and spec.learns_outcomes)
     study = read_study(df, roles, takes_missing=takes_missing)
-    fitted = study.score.fit(penalty, n_threads).usable(study.sample.frame.index)
+    fitted = study.score.fit(penalty, _word_of(spec), n_threads).usable(study.sample.frame.index)
     fitted.warn_of_terms()
     fitted.warn_of_separation()
     weighting = study.sample.weighting(fitted.fit.scores, spec.estimand)
@@ -196,14 +198,19 @@ def _check(spec: object, sharp: object, penalty: float, level: float) -> None:
         isinstance(spec, AIPW) and isinstance(spec.score_model, str) and spec.learns_outcomes
     ):
         raise InvalidInputError(
-            "estimator: every replicate refits the logistic score to all rows drawn; leave score_model and "
-            "n_folds out"
+            "estimator: every replicate refits the score to all rows drawn, which takes one of the words for "
+            "it; leave score_model and n_folds out"
         )
     if getattr(spec, "truncate", None) is not None:
         raise InvalidInputError(
             "estimator: weights that are bounded already have no bounds that hidden confounders make; leave "
             "truncate out"
         )
+
+
+def _word_of(spec: IPW | AIPW) -> ScoreWord:
+    """Give the word for the score model that every replicate refits."""
+    return cast("ScoreWord", spec.score_model) if isinstance(spec.score_model, str) else LOGISTIC
 
 
 @dataclass(frozen=True, eq=False)
@@ -310,6 +317,7 @@ class _Bounding:
             gammas=np.array(gammas),
             estimand=self.spec.estimand,
             penalty=self.penalty,
+            score_model=_word_of(self.spec),
             fitted=None if rows.fitted is None else rows.fitted[there],
             offset=None if rows.offset is None else rows.offset[there],
             losses=rows.losses(gammas, ends)[there] if self.sharp else None,

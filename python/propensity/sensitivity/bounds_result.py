@@ -39,6 +39,18 @@ class SensitivityBounds(Answer):
         Replicates of the bootstrap, and those of them that could not be estimated.
     seed : int
         Where their random streams start.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+    >>> covariates = ["engagement_tier", "query_confidence"]
+    >>> bounds = ps.sensitivity_bounds(users, **roles, covariates=covariates, gamma=[1.1, 1.5])
+    >>> bounds.table[["lower", "upper"]].round(2)
+       lower  upper
+    0   0.09   0.18
+    1  -0.05   0.30
     """
 
     table: pd.DataFrame

@@ -9,8 +9,9 @@ from typing import Literal, TypeAlias, get_args
 import pandas as pd
 
 from propensity.calls.keywords import answered
+from propensity.calls.warned import warn
 from propensity.effects import inference
-from propensity.errors import InvalidInputError
+from propensity.errors import ArgumentWarning, InvalidInputError
 from propensity.frames import checks
 from propensity.sensitivity.answer import Answer
 
@@ -21,6 +22,11 @@ Measure: TypeAlias = Literal["ratio", "odds_ratio", "hazard_ratio", "difference"
 # and Ding (2017, table 2) round it.
 _PER_STANDARD_DEVIATION = 0.91
 _PER_STANDARD_ERROR = 1.78
+
+# Vaccines apart, no published ratio of an outcome is so far below 1; differences of shares mostly are.
+_HARDLY_A_RATIO = 0.2
+
+_AS_DIFFERENCE = 'contrast="difference", std_dev=...'
 
 _HOW: dict[str, str] = {
     "ratio": "ratio of the two means",
@@ -50,6 +56,15 @@ class EValue(Answer):
         How the risk ratio was made.
     level : float
         Coverage of the interval.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> found = ps.e_value(1.5, 1.2, 1.9)
+    >>> print(f"{found.point:.2f}, {found.limit:.2f}")
+    2.37, 1.69
+    >>> str(found).startswith("to explain it away a confounder would need risk ratios of 2.37")
+    True
     """
 
     point: float
@@ -179,6 +194,11 @@ def e_value(
         A ratio is not positive, the interval does not hold the estimate or is given twice, or a difference
         comes without a `std_dev`.
 
+    Warns
+    -----
+    ArgumentWarning
+        A ratio is below 0.2, as a difference of shares given without ``contrast="difference"`` would be.
+
     Notes
     -----
     E = RR + sqrt(RR (RR - 1)) for RR of 1 and above, and of 1 / RR below (VanderWeele and Ding 2017). Table 2
@@ -198,7 +218,11 @@ def e_value(
     >>> print(f"{found.point:.3f} {found.limit:.3f}")
     7.263 3.000
     """
+    contrast = checks.word("contrast", contrast, get_args(Measure))
+    _require_number(estimate, contrast)
     _check(estimate, conf_low, conf_high, contrast, std_dev, std_error)
+    if contrast == "ratio" and estimate < _HARDLY_A_RATIO:
+        warn(_may_be_a_difference(estimate, contrast), ArgumentWarning)
     checks.flag("rare", rare)
     checks.confidence_level(level)
     if rare and contrast not in ("odds_ratio", "hazard_ratio"):
@@ -213,6 +237,29 @@ def e_value(
         reach = inference.normal_quantile(level) * std_error
         low, high = (_exp(math.log(estimate) + side * reach) for side in (-1, 1))
     return of_ratio_contrast(contrast, float(estimate), low, high, rare=rare, level=level)
+
+
+def _require_number(estimate: object, contrast: str) -> None:
+    """Require no effect, which knows its own, and of a ratio that it is above 0."""
+    if hasattr(estimate, "e_value"):
+        raise TypeError("estimate: a published number is needed; an effect knows its own: effect.e_value()")
+    if type(estimate).__module__.startswith("propensity."):
+        raise TypeError(
+            "estimate: a published number is needed; each of these effects knows its own: "
+            "{name: effects[name].e_value() for name in effects}"
+        )
+    if contrast != "difference" and checks.is_real(estimate) and estimate <= 0:
+        raise InvalidInputError(
+            f"estimate must be a finite number greater than 0, not {estimate!r}, for a {contrast}; a "
+            f"difference is e_value({estimate!r}, {_AS_DIFFERENCE})"
+        )
+
+
+def _may_be_a_difference(estimate: float, contrast: str) -> str:
+    return (
+        f"{estimate:g} as a {contrast} is a fall by {1 - estimate:.0%}; if it is a difference of shares or "
+        f"of means, take e_value({estimate:g}, {_AS_DIFFERENCE}), or effect.e_value() of an effect"
+    )
 
 
 def of_ratio_contrast(
@@ -270,7 +317,6 @@ def _check(
     std_error: object,
 ) -> None:
     """Require numbers that can be an estimate of this kind, with its interval."""
-    checks.choice("contrast", contrast, get_args(Measure))
     above = -math.inf if contrast == "difference" else 0.0
     given = {"estimate": estimate, "conf_low": conf_low, "conf_high": conf_high}
     for name, value in given.items():

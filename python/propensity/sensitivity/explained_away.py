@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _EXACT = ("ATE", "ATT", "ATC")
 
 
-def e_value_of_effect(effect: Effect, *, rare: bool, exact: bool, level: float) -> EValue:
+def e_value_of_effect(effect: Effect, *, rare: bool, exact: bool, level: float, df: float | None) -> EValue:
     """Give the E-value of an effect, as `Effect.e_value` says."""
     checks.flag("rare", rare)
     checks.flag("exact", exact)
@@ -29,17 +29,17 @@ def e_value_of_effect(effect: Effect, *, rare: bool, exact: bool, level: float) 
             f"rare: it matters for an odds ratio alone, and this is a {effect.contrast}; leave it out"
         )
     if exact:
-        return _exact(effect, level)
+        return _exact(effect, level, df)
     if effect.contrast == "odds_ratio":
         return of_ratio_contrast(
-            "odds_ratio", effect.estimate, *effect.conf_int(level), rare=rare, level=level
+            "odds_ratio", effect.estimate, *effect.conf_int(level, df=df), rare=rare, level=level
         )
     if effect.contrast != "difference" or effect.binary:
-        return _of_ratio(effect, level)
-    return _of_difference(effect, level)
+        return _of_ratio(effect, level, df)
+    return _of_difference(effect, level, df)
 
 
-def _of_ratio(effect: Effect, level: float) -> EValue:
+def _of_ratio(effect: Effect, level: float, df: float | None) -> EValue:
     """Take the ratio of the two means."""
     treated, control = effect.mean_treated, effect.mean_control
     if treated == control:
@@ -50,14 +50,14 @@ def _of_ratio(effect: Effect, level: float) -> EValue:
             "where an arm has no events any confounder of finite strength leaves something of the effect"
         )
     if effect.influence is None and effect.means_covariance is None:
-        ends = [1 + end / control for end in effect.conf_int(level)]
+        ends = [1 + end / control for end in effect.conf_int(level, df=df)]
         how = "ratio of the two means; its interval is that of the difference, beside the controls' mean"
         return EValue.of_ratios(treated / control, *ends, how=how, level=level)
     ratio = effect.contrast_as("ratio")
-    return of_ratio_contrast("ratio", ratio.estimate, *ratio.conf_int(level), rare=False, level=level)
+    return of_ratio_contrast("ratio", ratio.estimate, *ratio.conf_int(level, df=df), rare=False, level=level)
 
 
-def _of_difference(effect: Effect, level: float) -> EValue:
+def _of_difference(effect: Effect, level: float, df: float | None) -> EValue:
     """Take the difference in standard deviations of the outcome."""
     std_dev = effect.outcome_std_dev
     if math.isnan(std_dev):
@@ -68,11 +68,12 @@ def _of_difference(effect: Effect, level: float) -> EValue:
     if std_dev == 0:
         how = "the outcome is the same for all"
         return EValue.of_ratios(1.0, 1.0, 1.0, how=how, level=level)
-    error = effect.std_error if effect.std_error > 0 else None
+    # The error of which the normal law makes the effect's own interval.
+    error = effect._half_width(level, df) / inference.normal_quantile(level) or None
     return of_difference(effect.estimate, None, None, std_dev, error, level)
 
 
-def _exact(effect: Effect, level: float) -> EValue:
+def _exact(effect: Effect, level: float, df: float | None) -> EValue:
     """Search for the bias that takes the difference of two risks, and the end of its interval, to none."""
     if effect.contrast != "difference" or not effect.binary or effect.estimand not in _EXACT:
         raise InvalidInputError(
@@ -91,7 +92,8 @@ def _exact(effect: Effect, level: float) -> EValue:
         effect.mean_treated, effect.mean_control, share, inference.covariance(influence, effect.clusters)
     )
     factor = risks.factor_to_none(0.0)
-    factor_at_limit = risks.factor_to_none(inference.normal_quantile(level))
+    errors = effect._half_width(level, df) / effect.std_error if effect.std_error > 0 else 0.0
+    factor_at_limit = risks.factor_to_none(errors)
     low, high = (factor_at_limit, math.nan) if effect.estimate >= 0 else (math.nan, 1 / factor_at_limit)
     return EValue.of_ratios(
         factor if effect.estimate >= 0 else 1 / factor,

@@ -21,6 +21,8 @@ def read_gammas(role: str, values: object) -> tuple[float, ...]:
     TypeError
         It is no list.
     """
+    if checks.is_real(values):
+        values = [values]
     if isinstance(values, str) or not isinstance(values, Iterable):
         raise TypeError(f"{role}: a list of numbers is needed, as in {role}=[1.25, 1.5, 2], not {values!r}")
     listed = values.tolist() if isinstance(values, np.ndarray) else list(values)

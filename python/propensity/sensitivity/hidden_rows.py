@@ -9,7 +9,7 @@ import numpy as np
 from propensity.effects.estimators import AIPW, IPW
 from propensity.frames.checks import Floats, Rows
 from propensity.outcomes.augmented import averages_over
-from propensity.outcomes.models import Study, require_events
+from propensity.outcomes.models import Study, require_modelled
 from propensity.outcomes.outcome_learners import origin_for, predicted_outcomes
 from propensity.outcomes.split_scores import folds_of_outcomes
 from propensity.scores.learners import Linear, Logistic, own_learner, seeded
@@ -50,7 +50,7 @@ class HiddenRows:
         y, t, there = sample.frame.outcome(outcome), sample.treated, sample.present_rows
         origin, fitted, offset = origin_for(Linear(), y), None, None
         if isinstance(spec, AIPW):
-            require_events(study, outcome, [spec])
+            require_modelled(study, outcome, [spec])
             origin, by_arm = _predicted(study, outcome, spec)
             fitted = np.where(there, np.where(t, by_arm[True], by_arm[False]), 0.0)
             offset = np.where(there, by_arm[True] - by_arm[False], 0.0)

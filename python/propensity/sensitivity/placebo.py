@@ -12,7 +12,7 @@ import pandas as pd
 from propensity.effects import inference
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import AIPW, Estimator, check_estimators
-from propensity.effects.matching_specification import NearestNeighbors
+from propensity.effects.subclass_specification import AnyMatching
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
@@ -46,6 +46,18 @@ class Placebo(Answer):
         The column of the outcome itself.
     level : float
         Coverage of the intervals.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+    >>> covariates = ["engagement_tier", "query_confidence"]
+    >>> found = ps.placebo(users, **roles, covariates=covariates, placebo_outcomes="signup_week")
+    >>> found.table["estimate"].round(2)
+    task_completed    0.14
+    signup_week       0.66
+    Name: estimate, dtype: float64
     """
 
     table: pd.DataFrame
@@ -177,7 +189,7 @@ def placebo(  # noqa: PLR0913 - each is a choice a user may have to make, by nam
     checks.confidence_level(level)
     spec = AIPW() if estimator is None else estimator
     check_estimators([spec], penalty)
-    if isinstance(spec, NearestNeighbors) and cluster is not None:
+    if isinstance(spec, AnyMatching) and cluster is not None:
         raise InvalidInputError("cluster: matching has no cluster; leave it out, or take another estimator")
     names = _placebo_names(placebo_outcomes, outcome)
     groups = read_benchmarks(leave_out, parse_covariates(covariates, df).columns, "leave_out")

@@ -58,6 +58,16 @@ class RobustnessValue(Answer):
         The columns.
     level : float
         Coverage of the intervals.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+    >>> covariates = ["engagement_tier", "query_confidence"]
+    >>> found = ps.robustness_value(users, **roles, covariates=covariates, benchmarks=["query_confidence"])
+    >>> print(f"{found.value:.2f}, {found.value_at_alpha:.2f}")
+    0.10, 0.06
     """
 
     estimate: float
@@ -117,6 +127,16 @@ class RobustnessValue(Answer):
         -------
         float or ndarray
             The estimate, nearer to zero by the bias, or beyond it.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+        >>> covariates = ["engagement_tier", "query_confidence"]
+        >>> found = ps.robustness_value(users, **roles, covariates=covariates)
+        >>> print(f"{found.adjusted(0.05, 0.05):.3f}")
+        0.068
         """
         with np.errstate(divide="ignore", invalid="ignore"):
             odds = np.asarray(r2_treatment) / (1 - np.asarray(r2_treatment))
@@ -135,6 +155,17 @@ class RobustnessValue(Answer):
         Returns
         -------
         Interval
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+        >>> covariates = ["engagement_tier", "query_confidence"]
+        >>> found = ps.robustness_value(users, **roles, covariates=covariates)
+        >>> low, high = found.adjusted_interval(0.05, 0.05)
+        >>> print(f"[{low:.2f}, {high:.2f}]")
+        [0.02, 0.12]
         """
         for name, value in {"r2_treatment": r2_treatment, "r2_outcome": r2_outcome}.items():
             checks.number(name, value, minimum=0.0)

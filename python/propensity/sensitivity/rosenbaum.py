@@ -64,6 +64,17 @@ class RosenbaumBounds(Answer):
         Sets that tell the arms apart: whose outcomes differ.
     level : float
         1 minus the p-value that `critical_gamma` is for.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+    >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+    >>> matches = ps.match_nn(users, treatment=treatment, scores=model, replace=False, caliper=0.2)
+    >>> bounds = matches.rosenbaum("task_completed")
+    >>> print(f"{bounds.critical_gamma:.1f}")
+    1.3
     """
 
     table: pd.DataFrame

@@ -11,7 +11,7 @@ import pandas as pd
 
 from propensity.effects.estimators import IPW, Balancing, Estimator
 from propensity.effects.grouped import GroupedEffects
-from propensity.effects.matching_specification import NearestNeighbors
+from propensity.effects.subclass_specification import AnyMatching
 from propensity.frames.grouping import Grouping
 from propensity.outcomes.by_group import means_by_group
 from propensity.outcomes.cross_fitted import CrossFittedEffects
@@ -30,8 +30,10 @@ def effects_in_groups(
 ) -> GroupedEffects:
     """Estimate the effect in each group; the naive gap where there is no estimator."""
     measured, study, contrast = comparison.measured, comparison.study, comparison.contrast
-    if isinstance(estimator, NearestNeighbors):
-        matched: GroupedEffects = comparison.matches(estimator).effect(**comparison.columns_of_matches, by=by)
+    if isinstance(estimator, AnyMatching):
+        matched: GroupedEffects = comparison.matches(estimator).effect(
+            **comparison.columns_of_matches(measured.only_outcome), by=by
+        )
         return matched.contrast_as(contrast)
     groups = groups_of(measured, by)
     if estimator is None:
@@ -57,7 +59,7 @@ def _weighted(comparison: Comparison, groups: Grouping, spec: IPW, scored: Score
 
 def table_of_groups(
     effects: Mapping[str, GroupedEffects],
-    failures: Mapping[str, Exception],
+    failures: Mapping[str, str],
     order: Sequence[str],
     level: float,
 ) -> pd.DataFrame:
@@ -67,7 +69,7 @@ def table_of_groups(
     left_out = ["p_holm", "p_bh", "mean_treated", "mean_control", "n_treated", "n_control"]
     tables = {label: found.to_frame(level).drop(columns=left_out) for label, found in effects.items()}
     none = pd.DataFrame(math.nan, index=index, columns=tables[order[0]].columns).astype({"note": object})
-    tables |= {label: none.assign(note=str(error)) for label, error in failures.items()}
+    tables |= {label: none.assign(note=reason) for label, reason in failures.items()}
     by_label = pd.concat([tables[label].reindex(index) for label in order])
     places = np.arange(len(by_label)).reshape(len(order), len(index)).T.ravel()
     keys = [(*(group if isinstance(group, tuple) else (group,)), label) for group in index for label in order]

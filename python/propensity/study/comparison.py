@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -14,9 +14,10 @@ from propensity.effects.arms import Weighting
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import AIPW, IPW, IPWRA, Balancing, Estimator, RegressionAdjustment
-from propensity.effects.matching_specification import NearestNeighbors
+from propensity.effects.matching_specification import FullMatching, NearestNeighbors
 from propensity.effects.metrics import Measured
 from propensity.effects.score_specification import ScoreSpecification
+from propensity.effects.subclass_specification import AnyMatching, CoarsenedMatching, Subclassification
 from propensity.errors import (
     ConvergenceError,
     InfeasibleError,
@@ -26,9 +27,14 @@ from propensity.errors import (
     SeparationError,
 )
 from propensity.frames.native import AnyFrame
+from propensity.frames.terms import parse_covariates
+from propensity.matching.coarsened import coarsened
+from propensity.matching.full import find_subclasses
 from propensity.matching.matches import Matches
 from propensity.matching.nearest import find_neighbors
 from propensity.matching.rows_to_match import read_rows_to_match
+from propensity.matching.subclasses import Subclasses
+from propensity.matching.subclassify import subclassified
 from propensity.outcomes.cross_fitted import (
     CrossFittedEffects,
     cross_fitted_effects,
@@ -43,14 +49,13 @@ from propensity.outcomes.models import (
     warn_of_outcome_terms,
 )
 from propensity.outcomes.split_scores import scores_in_study, split_of_fitted
-from propensity.scores.choice import ScoreChoice
+from propensity.scores.choice import LOGISTIC, ScoreChoice
 from propensity.scores.cross_fitted import CrossFittedScores
 from propensity.scores.flexible import Asked
-from propensity.scores.learners import own_learner
+from propensity.scores.learners import ScoreWord, own_learner
 from propensity.scores.logistic import named_model
 from propensity.scores.model import ModelScores
 from propensity.scores.scored import FittedScores, Scored, warn_of_left_out
-from propensity.scores.separation import Separation
 from propensity.weighting.balancing import BalancedSample
 from propensity.weighting.doubts import ipw_doubts
 from propensity.weighting.ipw import scored_effect, scored_out_of_sample
@@ -80,44 +85,54 @@ class Comparison:
     penalty: float
     contrast: Contrast
     measured: Measured
+    _fits: dict[str, FittedScores | InvalidInputError] = field(default_factory=dict)
     _adjusted: list[AdjustedEffects] = field(default_factory=list)
     _balanced: list[BalancedSample] = field(default_factory=list)
     _split: list[AIPW] = field(default_factory=list)
+    _matched: dict[str, Matches | Subclasses] = field(default_factory=dict)
+    _effects_on: dict[str, EffectOn] = field(default_factory=dict)
     _cross_fitted: dict[tuple[ScoreChoice, str, bool], CrossFittedScores] = field(default_factory=dict)
 
-    @cached_property
-    def _fit(self) -> FittedScores | InvalidInputError:
-        try:
-            return self.study.score.fit(self.penalty).usable(self.study.sample.frame.index)
-        except NOT_TO_BE_HAD as error:
-            return error
+    def _fit(self, score_model: ScoreWord) -> FittedScores | InvalidInputError:
+        if score_model not in self._fits:
+            try:
+                fitted = self.study.score.fit(self.penalty, score_model)
+                self._fits[score_model] = fitted.usable(self.study.sample.frame.index)
+            except NOT_TO_BE_HAD as error:
+                self._fits[score_model] = error
+        return self._fits[score_model]
 
-    @property
-    def fitted(self) -> FittedScores:
-        """The score model.
+    def fitted(self, score_model: ScoreWord) -> FittedScores:
+        """Give a score model that is fitted to all rows, the same to all who ask for it.
 
         Raises
         ------
         SeparationError, ConvergenceError
             It cannot be fitted.
         """
-        if isinstance(self._fit, InvalidInputError):
-            raise self._fit
-        return self._fit
+        found = self._fit(score_model)
+        if isinstance(found, InvalidInputError):
+            raise found
+        return found
 
     @property
-    def separation(self) -> Separation | None:
-        """Where the score model is separated, if it was asked for."""
-        found = self.__dict__.get("_fit")
-        return found.separation if isinstance(found, FittedScores) else None
+    def _asked_for(self) -> list[FittedScores]:
+        return [found for found in self._fits.values() if isinstance(found, FittedScores)]
+
+    @property
+    def separations(self) -> list[str]:
+        """Say where the score models that were asked for are separated."""
+        return [str(found.separation) for found in self._asked_for]
 
     def warn_of_models(self) -> None:
-        """Warn of what the score model has to say, if it was asked for, and of terms of outcome models."""
-        found = self.__dict__.get("_fit")
-        if isinstance(found, FittedScores):
-            found.warn_of_terms()
+        """Warn of what the score models that were asked for have to say, and of terms of outcome models."""
+        told = None
+        for found in self._asked_for:
+            if found.dropped != told:
+                found.warn_of_terms()
             found.warn_of_separation()
-        told = found.dropped if isinstance(found, FittedScores) else None
+            found.warn_of_weights()
+            told = found.dropped
         columns = dict.fromkeys(column for adjusted in self._adjusted for column in adjusted.left_out)
         if self._adjusted:
             warn_of_outcome_terms(self.study, columns, told)
@@ -140,23 +155,27 @@ class Comparison:
             self._cross_fitted[key] = found
         return self._cross_fitted[key]
 
-    def effect(self, estimator: Estimator) -> Effect:
-        """Estimate one of them."""
-        if isinstance(estimator, NearestNeighbors):
-            effect: Effect = self.matches(estimator).effect(**self.columns_of_matches)
-            return self._named(effect).contrast_as(self.contrast)
-        return self._measured(self.effects_of(estimator))
+    def effect(self, estimator: Estimator, outcome: str | None = None) -> Effect:
+        """Estimate one of them, on one of several outcomes; what is fitted serves all of these."""
+        outcome = self.measured.only_outcome if outcome is None else outcome
+        if isinstance(estimator, AnyMatching):
+            if estimator.label not in self._matched:
+                self._matched[estimator.label] = self.matches(estimator)
+            effect: Effect = self._matched[estimator.label].effect(**self.columns_of_matches(outcome))
+            return self._named(effect, outcome).contrast_as(self.contrast)
+        if estimator.label not in self._effects_on:
+            self._effects_on[estimator.label] = self.effects_of(estimator)
+        return self.measured.effect(outcome, self._effects_on[estimator.label], self.contrast)
 
-    def naive(self) -> Effect:
+    def naive(self, outcome: str | None = None) -> Effect:
         """Compare the arms as they are."""
-        return replace(self._measured(self._weighting(NAIVELY, self.nothing_known)), scores=None)
+        outcome = self.measured.only_outcome if outcome is None else outcome
+        weighting = self._weighting(NAIVELY, self.nothing_known)
+        return replace(self.measured.effect(outcome, weighting, self.contrast), scores=None)
 
-    def _measured(self, effect_on: Callable[[str], Effect]) -> Effect:
-        return self.measured.effect(self.measured.only_outcome, effect_on, self.contrast)
-
-    def _named(self, effect: Effect) -> Effect:
+    def _named(self, effect: Effect, outcome: str) -> Effect:
         """Say of a matched effect what was measured."""
-        words = self.measured.words(self.measured.only_outcome)
+        words = self.measured.words(outcome)
         return replace(effect, measured=words) if words else effect
 
     @property
@@ -180,7 +199,11 @@ class Comparison:
                 split = split_of_fitted(study, columns, estimator, self.cross_fitted(estimator))
                 return cross_fitted_effects(study, split, estimator, contrast)
             case AIPW() | IPWRA() | RegressionAdjustment():
-                fitted = self.fitted if estimator.needs_score else None
+                fitted = (
+                    None
+                    if isinstance(estimator, RegressionAdjustment)
+                    else self.fitted(estimator.score_model)
+                )
                 adjusted = adjusted_effects(study, estimator, fitted, contrast)
                 self._adjusted.append(adjusted)
                 return adjusted
@@ -194,31 +217,49 @@ class Comparison:
     def scored(self, spec: IPW) -> Scored:
         """Give the scores that rows are weighted by, with what is known of them."""
         if spec.needs_score:
-            return self.fitted.scored
+            return self.fitted(spec.score_model).scored
         scores = self.cross_fitted(spec)
         return scored_out_of_sample(self.study.sample, scores, scores.of_those_there.mean(axis=0))
 
-    def matches(self, spec: NearestNeighbors) -> Matches:
+    def matches(self, spec: AnyMatching) -> Matches | Subclasses:
         """Match the rows."""
+        roles = self.roles
+        given: dict[str, Any] = {"treatment": roles.treatment, "sample_weight": roles.sample_weight}
+        if isinstance(spec, CoarsenedMatching):
+            return coarsened(self.df, replace(spec, covariates=self._columns_of(spec)), **given)
+        if isinstance(spec, Subclassification):
+            return subclassified(self.df, spec, scores=self._named_model(LOGISTIC), **given)
         if not spec.on_scores and spec.covariates is None:
-            spec = replace(spec, covariates=self.roles.covariates)
-        sample, treatment = self.study.sample, self.roles.treatment
-        # Distances between covariates do without scores, which say who chooses first if they can be had.
-        model: ModelScores | None
-        if not spec.needs_score:
-            model = self.cross_fitted(spec)
-        else:
-            can_do_without = not spec.wanting_scores() and not isinstance(self._fit, FittedScores)
-            model = None if can_do_without else named_model(self.fitted, treatment, sample.frame)
-        weight = self.roles.sample_weight
-        rows = read_rows_to_match(self.df, spec, treatment=treatment, scores=model, sample_weight=weight)
-        return find_neighbors(rows, spec)
+            spec = replace(spec, covariates=roles.covariates)
+        rows = read_rows_to_match(self.df, spec, scores=self._scores_to_match(spec), **given)
+        return find_subclasses(rows, spec) if isinstance(spec, FullMatching) else find_neighbors(rows, spec)
 
-    @property
-    def columns_of_matches(self) -> dict[str, Any]:
-        """What matches are asked about: values as they are measured, under their names."""
+    def _columns_of(self, spec: CoarsenedMatching) -> Sequence[str]:
+        """Name the columns to coarsen: of a formula all that are in it."""
+        if spec.covariates is not None:
+            return spec.covariates
+        return parse_covariates(self.roles.covariates, self.df, treatment=self.roles.treatment).columns
+
+    def _named_model(self, word: ScoreWord) -> ModelScores:
+        return named_model(self.fitted(word), self.roles.treatment, self.study.sample.frame)
+
+    def _scores_to_match(self, spec: NearestNeighbors | FullMatching) -> ModelScores | None:
+        """Give the scores of a matching; those of covariates do without, if none can be had.
+
+        Distances between covariates need no scores, which say who chooses first if they are there.
+        """
+        word: ScoreWord = LOGISTIC
+        if isinstance(spec, NearestNeighbors):
+            if not spec.needs_score:
+                return self.cross_fitted(spec)
+            word = spec.score_model
+        can_do_without = not spec.wanting_scores() and not isinstance(self._fit(word), FittedScores)
+        return None if can_do_without else self._named_model(word)
+
+    def columns_of_matches(self, outcome: str) -> dict[str, Any]:
+        """Say what matches are asked about: values as they are measured, under their names."""
         metrics, frame = self.measured.metrics, self.measured.sample.frame
-        names = {"outcome": self.measured.only_outcome, "per": metrics.per}
+        names = {"outcome": outcome, "per": metrics.per}
         return {
             role: None if name is None else pd.Series(frame.outcome(name), index=frame.index, name=name)
             for role, name in names.items()

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeVar, get_args
-
-import pandas as pd
+from functools import partial
+from typing import Required, TypedDict, TypeVar, Unpack, get_args, overload
 
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import AIPW, IPW, Balancing, Estimator, check_estimators
 from propensity.effects.grouped import GroupedEffects
-from propensity.effects.matching_specification import NearestNeighbors
 from propensity.effects.metrics import Metrics, Winsorize
 from propensity.effects.sample import warn_once
 from propensity.effects.score_specification import ScoreSpecification
+from propensity.effects.subclass_specification import AnyMatching
 from propensity.errors import FailedEstimatorWarning, InvalidInputError
 from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Floats
+from propensity.frames.columns import outcome_names
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates
 from propensity.outcomes.models import Roles, Study, read_study
-from propensity.study.by_group import effects_in_groups, table_of_groups
+from propensity.study.by_group import effects_in_groups
 from propensity.study.comparison import NOT_TO_BE_HAD, Comparison
-from propensity.study.contradictions import contradictions
+from propensity.study.estimates import NAIVE, Estimates, EstimatesByOutcome
 from propensity.weighting.by_group import groups_of
 from propensity.weighting.doubts import without_remedy
 
@@ -42,14 +41,31 @@ DEFAULT_ESTIMATORS: tuple[Estimator, ...] = (
     Balancing("ATT"),
 )
 
-NAIVE = "naive gap"
+
+class _Options(TypedDict, total=False):
+    treatment: Required[str]
+    covariates: Required[Covariates]
+    estimators: Sequence[Estimator]
+    outcome_covariates: Covariates | None
+    penalty: float
+    contrast: Contrast
+    by: str | Sequence[str] | None
+    per: str | None
+    winsorize: Winsorize
+    cluster: object
+    sample_weight: object
+    level: float
 
 
+@overload
+def estimate(df: AnyFrame, *, outcome: str, **options: Unpack[_Options]) -> Estimates: ...
+@overload
+def estimate(df: AnyFrame, *, outcome: Sequence[str], **options: Unpack[_Options]) -> EstimatesByOutcome: ...
 @columns_by_name
 def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     df: AnyFrame,
     *,
-    outcome: str,
+    outcome: str | Sequence[str],
     treatment: str,
     covariates: Covariates,
     estimators: Sequence[Estimator] = DEFAULT_ESTIMATORS,
@@ -62,13 +78,15 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     cluster: object = None,
     sample_weight: object = None,
     level: float = 0.95,
-) -> pd.DataFrame:
+) -> Estimates | EstimatesByOutcome:
     """Estimate an effect in several ways, and set the answers beside the naive gap.
 
     Parameters
     ----------
     df : DataFrame
-    outcome, treatment : str
+    outcome : str, or list of str
+        A column, or several, whose models of the treatment are fitted once.
+    treatment : str
     covariates : list of str, or str
         As for `bootstrap`.
     estimators : sequence of Estimator, default IPW, AIPW and Balancing, for "ATE" and for "ATT"
@@ -91,12 +109,11 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
 
     Returns
     -------
-    DataFrame (1 + k, 8), or with `by` (G * (1 + k), 8)
-        By label, with `by` by group and label, the naive gap (the difference of the raw means) first:
-        `estimate`, `std_error` (`log_std_error` for ratios), `conf_low`, `conf_high`, `p_value`,
-        `ess_treated`, `ess_control`, and `note`: cautions about the row, and which other estimators of the
-        same estimand contradict it, which in groups is not looked at. `attrs` has the `level` and the
-        `contrast`.
+    Estimates, or EstimatesByOutcome for a list of outcomes
+        Read by label, ``estimates["IPW ATE"]``, which is an `Effect`, with `by` a `GroupedEffects`; its
+        `table` has a row for each, the naive gap (the difference of the raw means) first, and a `note` of
+        cautions, and of which other estimators of the same estimand contradict it. Of several outcomes it is
+        a mapping from each to its `Estimates`, p-values adjusted in its `table`.
 
     Raises
     ------
@@ -121,38 +138,73 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     Two estimators contradict each other when they differ by more than their joint influence values allow (at
     5%, Bonferroni over the pairs), and by more than half the smaller standard error. Rows that vary together
     in either of the two do so in their difference.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+    >>> covariates = ["engagement_tier", "query_confidence"]
+    >>> table = ps.estimate(users, **roles, covariates=covariates)
+    >>> table["estimate"].round(3)
+    estimator
+    naive gap    0.232
+    IPW ATE      0.137
+    AIPW ATE     0.137
+    EB ATE       0.137
+    IPW ATT      0.107
+    AIPW ATT     0.107
+    EB ATT       0.108
+    Name: estimate, dtype: float64
     """
-    checks.one_outcome("estimate", outcome, treatment, covariates)
     check_estimators(estimators, penalty)
     checks.confidence_level(level)
-    checks.choice("contrast", contrast, get_args(Contrast))
+    contrast = checks.word("contrast", contrast, get_args(Contrast))
     for estimator in estimators:
-        if isinstance(estimator, NearestNeighbors):
+        if isinstance(estimator, AnyMatching):
             _require_supported(estimator, cluster)
     metrics = Metrics(outcome, per, winsorize)
     roles = Roles(treatment, metrics.columns, covariates, outcome_covariates, cluster, sample_weight)
     study = read_study(df, roles, takes_missing=_takes_missing(estimators), two_ways=True)
     comparison = _compared(df, study, roles, metrics, penalty, contrast, by)
-    order = [NAIVE, *(estimator.label for estimator in estimators)]
-    if by is not None:
-        grouped, failures = _estimated(
-            estimators,
-            effects_in_groups(comparison, None, by),
-            lambda estimator: effects_in_groups(comparison, estimator, by),
-        )
-        _tell(comparison, [found.cautions for found in grouped.values()], failures)
-        return table_of_groups(grouped, failures, order, level)
-    effects, failures = _estimated(estimators, comparison.naive(), comparison.effect)
-    _tell(comparison, [effect.cautions for effect in effects.values()], failures)
-    return _table(effects, failures, order, level)
+    if isinstance(outcome, str):
+        found = _on_outcome(comparison, estimators, outcome, by, level)
+        _tell(comparison, [found])
+        return found
+    names = outcome_names(outcome)
+    several = {name: _on_outcome(comparison, estimators, name, by, level) for name in names}
+    _tell(comparison, list(several.values()))
+    return EstimatesByOutcome(several)
 
 
 _Found = TypeVar("_Found", Effect, GroupedEffects)
 
 
+def _on_outcome(
+    comparison: Comparison,
+    estimators: Sequence[Estimator],
+    outcome: str,
+    by: str | Sequence[str] | None,
+    level: float,
+) -> Estimates:
+    """Set the estimators side by side for one outcome."""
+    labels = [NAIVE, *(estimator.label for estimator in estimators)]
+    if by is None:
+        effects, failures = _estimated(
+            estimators, comparison.naive(outcome), partial(comparison.effect, outcome=outcome)
+        )
+        return Estimates.of(effects, failures, labels, outcome, level)
+    grouped, failures = _estimated(
+        estimators,
+        effects_in_groups(comparison, None, by),
+        lambda estimator: effects_in_groups(comparison, estimator, by),
+    )
+    return Estimates.of(grouped, failures, labels, outcome, level)
+
+
 def _estimated(
     estimators: Sequence[Estimator], naive: _Found, estimated: Callable[[Estimator], _Found]
-) -> tuple[dict[str, _Found], dict[str, InvalidInputError]]:
+) -> tuple[dict[str, _Found], dict[str, str]]:
     """Give what can be had by label, the naive gap first, and why the others cannot.
 
     Raises
@@ -169,21 +221,20 @@ def _estimated(
             failures[estimator.label] = error
     if len(failures) == len(estimators):
         raise next(iter(failures.values()))
-    return found, failures
+    return found, {label: str(error) for label, error in failures.items()}
 
 
-def _tell(
-    comparison: Comparison,
-    said: Sequence[tuple[Warning, ...]],
-    failures: Mapping[str, InvalidInputError],
-) -> None:
+def _tell(comparison: Comparison, found: Sequence[Estimates]) -> None:
     """Warn of models, of what there is to say of estimates, and of those that cannot be had, each once."""
     comparison.warn_of_models()
     cautions: dict[str, Warning] = {}
-    for caution in itertools.chain.from_iterable(said):
-        cautions.setdefault(without_remedy(caution), caution)
-    warn_once(cautions.values(), [str(comparison.separation)])
-    warn_once(map(FailedEstimatorWarning, _by_reason(failures)))
+    for estimates in found:
+        for effect in estimates.effects.values():
+            for caution in effect.cautions:
+                cautions.setdefault(without_remedy(caution), caution)
+    warn_once(cautions.values(), comparison.separations)
+    reasons = [reason for estimates in found for reason in _by_reason(estimates.failures)]
+    warn_once(map(FailedEstimatorWarning, reasons))
 
 
 def _compared(
@@ -226,7 +277,7 @@ def effect_by(
     effect = comparison.effect(estimator)
     if not silent:
         comparison.warn_of_models()
-        warn_once(effect.cautions, [str(comparison.separation)])
+        warn_once(effect.cautions, comparison.separations)
     return effect
 
 
@@ -245,33 +296,14 @@ def _takes_missing(estimators: Sequence[Estimator]) -> tuple[bool, bool]:
     return score, all(not isinstance(spec, AIPW) or spec.learns_outcomes for spec in specs)
 
 
-def _by_reason(failures: Mapping[str, InvalidInputError]) -> list[str]:
+def _by_reason(failures: Mapping[str, str]) -> list[str]:
     """Say of each reason for which estimators it is one."""
     labels: dict[str, list[str]] = {}
-    for label, error in failures.items():
-        labels.setdefault(str(error), []).append(label)
+    for label, reason in failures.items():
+        labels.setdefault(reason, []).append(label)
     return [f"{', '.join(names)} could not be had: {reason}" for reason, names in labels.items()]
 
 
-def _require_supported(spec: NearestNeighbors, cluster: object) -> None:
+def _require_supported(spec: AnyMatching, cluster: object) -> None:
     if cluster is not None:
         raise InvalidInputError(f"estimators: matching has no cluster; leave {spec.label!r} out")
-
-
-def _table(
-    effects: Mapping[str, Effect],
-    failures: Mapping[str, InvalidInputError],
-    order: Sequence[str],
-    level: float,
-) -> pd.DataFrame:
-    rows = [
-        effect.to_frame(level).drop(columns=["mean_treated", "mean_control"]) for effect in effects.values()
-    ]
-    table = pd.concat(rows).set_axis(pd.Index(effects, name="estimator"))
-    found = contradictions({label: e for label, e in effects.items() if label != NAIVE})
-    notes = {label: [*map(str, effect.cautions), *found.get(label, [])] for label, effect in effects.items()}
-    notes |= {label: [str(error)] for label, error in failures.items()}
-    table = table.reindex(pd.Index(order, name="estimator"))
-    table["note"] = ["; ".join(notes[label]) for label in order]
-    table.attrs = {"level": level, "contrast": effects[NAIVE].contrast}
-    return table

@@ -124,6 +124,8 @@ class BalancedRows:
         rest = np.where(weights > 0, y - np.where(treated, *means), 0.0)
         moved = self.terms.effect(rest, treated, whole, self.sample_weight, self.spec)
         shares = [float(weights[arm].sum() / whole[arm].sum()) for arm in (treated, ~treated)]
+        assert moved.influence_treated is not None
+        assert moved.influence_control is not None
         return Means(
             origin + means[0],
             origin + means[1],
@@ -131,6 +133,7 @@ class BalancedRows:
             moved.influence_control / shares[1],
             self.clusters,
             means[0] - means[1],
+            moved.leverage,
         )
 
 

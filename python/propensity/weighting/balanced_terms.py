@@ -9,8 +9,10 @@ import numpy as np
 
 from propensity import core
 from propensity.balance.products import products_by_name
+from propensity.effects.arms import Means
 from propensity.effects.estimators import Balancing
 from propensity.effects.imbalance import BalanceTerms
+from propensity.effects.leverage import Leverage
 from propensity.errors import InfeasibleError
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.terms import Recipe
@@ -96,9 +98,9 @@ class BalancedTerms(ReadOnly):
         weights: Floats,
         sample_weight: Floats | None,
         spec: Balancing,
-    ) -> core.BalancedEffect:
+    ) -> Means:
         """Compare the weighted means of an outcome."""
-        return core.balanced_effect(
+        found = core.balanced_effect(
             outcome,
             treated,
             weights,
@@ -107,6 +109,14 @@ class BalancedTerms(ReadOnly):
             method=spec.method,
             penalty=spec.penalty,
             sample_weight=sample_weight,
+        )
+        return Means(
+            found.mean_treated,
+            found.mean_control,
+            found.influence_treated,
+            found.influence_control,
+            difference=found.estimate,
+            leverage=Leverage(found.leverage, "HC3"),
         )
 
 

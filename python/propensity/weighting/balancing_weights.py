@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from propensity.balance.result import Balance
 from propensity.balance.tables import balance
 from propensity.effects.estimators import AdjustmentEstimand, Balancing
 from propensity.frames import checks
@@ -17,7 +18,6 @@ from propensity.frames.native import AnySeries
 from propensity.frames.terms import Covariates
 from propensity.resampling.options import Groups, Resampling, ResamplingOptions
 from propensity.resampling.result import BootstrapResult
-from propensity.results.show import in_few_digits
 from propensity.weighting.balanced_effects import BalancedWithEffects
 from propensity.weighting.balanced_terms import BalancedTerms
 from propensity.weighting.bootstrap import bootstrap_weights
@@ -62,6 +62,17 @@ class BalancingWeights(BalancedWithEffects):
         Why an interval may not be what it promises; empty where there is no known reason.
     iterations : int
         Newton steps over all rows.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+    >>> weights = ps.fit_weights(users, treatment=treatment, covariates=covariates)
+    >>> weights.max_imbalance < 1e-9
+    True
+    >>> print(f"{weights.effect('task_completed').estimate:.3f}")
+    0.108
     """
 
     made: ClassVar[Made] = Made(
@@ -146,13 +157,25 @@ class BalancingWeights(BalancedWithEffects):
         Where terms are few for the rows it agrees with `effect`. With a term for each five rows of an arm's
         effective size and more both a bootstrap and errors without the correction for leverage are too small
         (with 59 terms at n = 1,000 its intervals covered 70% to 90%): take `effect(outcome).conf_int()`.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> weights = ps.fit_weights(users, treatment=treatment, covariates=covariates)
+        >>> boot = weights.bootstrap("task_completed", n_reps=200, seed=7)
+        >>> boot.conf_int().round(2)
+                   conf_low  conf_high
+        estimator
+        EB ATT         0.06       0.15
         """
         checks.flag("studentized", studentized)
         options = ResamplingOptions(resampling, n_reps, seed, n_threads, progress)
         groups = Groups.read(cluster, strata, self.fingerprint)
         return bootstrap_weights(self, self._outcome(outcome), groups, options, studentized=studentized)
 
-    def balance(self, *, squares: bool = False, interactions: bool = False) -> pd.DataFrame:
+    def balance(self, *, squares: bool = False, interactions: bool = False) -> Balance:
         """Tabulate the balance of the covariates, before and after.
 
         Parameters
@@ -163,7 +186,7 @@ class BalancingWeights(BalancedWithEffects):
 
         Returns
         -------
-        DataFrame
+        Balance
             What `balance` gives for the frame and the covariates that the weights were made for.
 
         Raises
@@ -172,6 +195,20 @@ class BalancingWeights(BalancedWithEffects):
             The rows have changed since.
         TypeError
             The weights come out of a pickle, which leaves the frame behind.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> weights = ps.fit_weights(users, treatment=treatment, covariates=covariates)
+        >>> weights.balance().xs("smd", axis=1, level="measure").abs().round(2)
+        sample                   unadjusted  adjusted
+        term
+        engagement_tier[heavy]         0.77       0.0
+        engagement_tier[light]         0.88       0.0
+        engagement_tier[medium]        0.22       0.0
+        query_confidence               0.08       0.0
         """
         if self.fingerprint.frame is None:
             raise TypeError("the frame is not in a pickle; take balance(df, ..., weights=these)")
@@ -195,6 +232,19 @@ class BalancingWeights(BalancedWithEffects):
             (`raw_treated`, `raw_control`) and with the weights (`mean_treated`, `mean_control`), and the
             `imbalance`. With one score for both arms (method "cbps", ATE) these meet each other, and not the
             target.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> weights = ps.fit_weights(users, treatment=treatment, covariates=covariates)
+        >>> weights.summary()[["raw_control", "mean_control", "target"]].round(3)
+                                 raw_control  mean_control  target
+        term
+        engagement_tier[light]         0.655         0.253   0.253
+        engagement_tier[medium]        0.269         0.370   0.370
+        query_confidence               0.716         0.728   0.728
         """
         s = np.ones(len(self.treated)) if self.sample_weight is None else self.sample_weight
         w, t = np.asarray(self.weights), self.treated
@@ -229,4 +279,4 @@ class BalancingWeights(BalancedWithEffects):
         return "\n".join(lines)
 
     def _table(self) -> pd.DataFrame:
-        return in_few_digits(self.summary())
+        return self.summary()

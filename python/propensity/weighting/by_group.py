@@ -21,6 +21,8 @@ from propensity.effects.sample import Sample
 from propensity.frames.checks import Floats
 from propensity.frames.columns import outcome_names
 from propensity.frames.grouping import Grouping, read_groups
+from propensity.scores.choice import LOGISTIC
+from propensity.scores.equations import equations_of_scores
 from propensity.scores.scored import Scored
 from propensity.weighting.tilting import weight_slopes
 
@@ -103,13 +105,16 @@ def score_terms(sample: Sample, scored: Scored) -> FittedTerms | None:
     s = np.ones(len(z)) if sample.sample_weight is None else sample.sample_weight
     e = np.where(sample.present_rows, scored.scores, 0.5)
     penalty = scored.penalty * float(s[sample.present_rows].mean())
-    return FittedTerms.of(z, scale, s * (sample.treated - e), s * e * (1 - e), penalty)
+    residual, spread, _ = equations_of_scores(sample.treated, e, scored.score_model)
+    return FittedTerms.of(z, scale, s * residual, s * spread, penalty)
 
 
 def slopes_of(sample: Sample, scored: Scored, estimand: WeightingEstimand) -> Floats:
     """Give how the weight of each row (n,), sample weight included, moves with its linear predictor."""
     e = np.where(sample.present_rows, scored.scores, 0.5)
     slopes = weight_slopes(e, sample.treated, estimand)
+    if scored.x is not None and scored.score_model != LOGISTIC:
+        slopes = slopes * equations_of_scores(sample.treated, e, scored.score_model)[2]
     return slopes if sample.sample_weight is None else slopes * sample.sample_weight
 
 

@@ -10,17 +10,24 @@ from propensity.frames import rowwise_checks
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.columns import Frame
 from propensity.frames.fingerprint import Made
+from propensity.weighting.mistaken import refuse_model, refuse_scores
 from propensity.weighting.truncation import TruncatedWeights
 
 
 def given_weights(weights: object, role: str = "weights") -> dict[str, object]:
     """Give weights that come row by row as `open_frame` reads them; those of results are complete."""
+    refuse_model(weights, role)
     known = isinstance(weights, WeightedResult) and weights.fingerprint is not None
     return {} if known else {role: weights.weights if isinstance(weights, TruncatedWeights) else weights}
 
 
 def read_weights(
-    frame: Frame, weights: object, treated: Bools, sample_weight: Floats | None, role: str = "weights"
+    frame: Frame,
+    weights: object,
+    treated: Bools,
+    sample_weight: Floats | None,
+    role: str = "weights",
+    scores: Floats | None = None,
 ) -> Floats:
     """Read balancing weights as (n,) float64, none negative, some above 0 in each arm.
 
@@ -37,11 +44,15 @@ def read_weights(
     sample_weight : ndarray (n,) or None
     role : str, default "weights"
         What to call them in a message.
+    scores : ndarray (n,) or None, default None
+        The scores of the rows, where they are at hand: these are no weights.
 
     Raises
     ------
     InvalidInputError
-        They are of other rows than the frame's, or were made with other sample weights.
+        They are of other rows than the frame's, or were made with other sample weights; or they are scores.
+    TypeError
+        They are a model.
     """
     subject = role
     if isinstance(weights, WeightedResult) and weights.fingerprint is not None:
@@ -53,6 +64,7 @@ def read_weights(
         if sample_weight is not None:
             require_balancing(weights, role)
         values, subject = frame.rowwise(given, role)
+        refuse_scores(given, values, role, scores)
     rowwise_checks.weights(values, treated, frame.index, subject)
     return values
 

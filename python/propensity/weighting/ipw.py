@@ -9,6 +9,7 @@ import numpy as np
 from propensity import core
 from propensity.effects.arms import Weighting, balancing_part
 from propensity.effects.cautions import (
+    carried_cautions,
     count_cautions,
     overlap_cautions,
 )
@@ -17,6 +18,7 @@ from propensity.effects.effect import Effect
 from propensity.effects.estimators import IPW, WeightingEstimand
 from propensity.effects.grouped import GroupedEffects
 from propensity.effects.imbalance import BalanceTerms
+from propensity.effects.inference import degrees_of_freedom
 from propensity.effects.metrics import Metrics, Winsorize
 from propensity.effects.sample import Sample, read_sample, warn_once
 from propensity.effects.several import Effects
@@ -39,6 +41,7 @@ from propensity.scores.logistic import (
     told_by_fit,
 )
 from propensity.scores.model import PropensityModel
+from propensity.scores.own_weights import estimand_of, own_weights_warning
 from propensity.scores.scored import Scored
 from propensity.weighting.by_group import Weighed, groups_of, se_method_of, weighted_in_groups
 from propensity.weighting.doubts import Doubts, ipw_doubts, once
@@ -93,6 +96,19 @@ def balancing_weights(
     w = h(e) / P(own arm), with h = 1, e, 1 - e, e (1 - e) (Li, Morgan and Zaslavsky 2018, equation 4) and
     min(e, 1 - e) (Li and Greene 2013). With the scores of an unpenalized logistic model ATO weights balance
     the mean of every term exactly.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+    >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+    >>> weights = ps.balancing_weights(users, treatment=treatment, scores=model, estimand="ATT")
+    >>> weights.groupby(users[treatment]).max().round(2)
+    opt_in_agent_mode
+    0    2.17
+    1    1.00
+    Name: weights, dtype: float64
     """
     estimand = checks.estimand(estimand, get_args(WeightingEstimand))
     checks.flag("stabilized", stabilized)
@@ -194,6 +210,7 @@ def ipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     cluster : None, str, Series or array (n,), or a list of two of these, default None
         Groups whose rows may vary together (workspaces, households); None for independent rows. Two where
         they cross, as in ``["user", "day"]``: rows of a user may vary together, and so may those of a day.
+        Folds of cross-fitted scores have to keep them whole: fit these with the same `cluster`.
     sample_weight : None, str, Series or array (n,), default None
         How much of the population a row stands for (a survey weight); that with which the model was fitted.
         Standard errors are of the rows that there are, whatever the weights' scale: counts of identical users
@@ -210,7 +227,7 @@ def ipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
         A score is 0 or 1.
     InvalidInputError
         A column is unknown or incomplete, the treatment is not 0/1, `scores` is of other rows than `df` or
-        of a model with other sample weights, or the means have no such contrast.
+        of a model with other sample weights, its folds cut clusters, or the means have no such contrast.
     TypeError
         The outcome is text.
 
@@ -228,7 +245,7 @@ def ipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
         Given scores cannot be the probabilities of this treatment: their mean is far from the share of the
         treated, or they are lower among the treated.
     SmallSampleWarning
-        An arm is worth fewer than 30 rows, or there are fewer than 40 clusters.
+        An arm is worth fewer than 20 rows, or there are fewer than 40 clusters.
     SampleWeightWarning
         Sample weights look like counts.
 
@@ -239,9 +256,26 @@ def ipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     logistic model and those of the two means (Lunceford and Davidian 2004, section 3), with divisor n. It
     takes bounds by `truncate` as known: a row beyond them weighs the same whatever its score; `bootstrap`
     finds them anew in every replicate.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+    >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+    >>> effect = ps.ipw(users, outcome="task_completed", treatment=treatment, scores=model)
+    >>> print(f"{effect.estimate:.3f} ± {effect.std_error:.3f}")
+    0.137 ± 0.028
+
+    The lift in percent, of the treated users:
+
+    >>> roles = {"outcome": "task_completed", "treatment": treatment}
+    >>> lift = ps.ipw(users, **roles, scores=model, estimand="ATT", contrast="percent")
+    >>> print(f"{lift.estimate:.1f}%")
+    16.1%
     """
     spec = IPW(estimand, truncate=truncate)
-    checks.choice("contrast", contrast, get_args(Contrast))
+    contrast = checks.word("contrast", contrast, get_args(Contrast))
     require_groups(by, within=within)
     metrics = Metrics(outcome, per, winsorize)
     measured = metrics.measured(
@@ -294,14 +328,21 @@ def read_scored(sample: Sample, scores: object) -> Scored:
     Raises
     ------
     InvalidInputError
-        As for `read_scores`; the model was fitted with other sample weights or other covariates.
+        As for `read_scores`; the model was fitted with other sample weights or other covariates; models of
+        folds have seen others of a row's cluster.
     """
     e = read_scores(sample.frame, scores, sample.treated, sample.sample_weight)
     if isinstance(scores, CrossFittedScores):
+        scores.require_whole_clusters(sample.clusters)
         return scored_out_of_sample(sample, scores, e)
     if not isinstance(scores, PropensityModel):
-        doubts = score_cautions(e, sample.treated, sample.sample_weight)
-        return Scored(e, balance_terms=BalanceTerms.of_scores(e), cautions=doubts)
+        whose = _balanced_for(sample, e)
+        own = () if whose is None else (own_weights_warning(whose),)
+        doubts = () if own else score_cautions(e, sample.treated, sample.sample_weight)
+        return Scored(e, balance_terms=BalanceTerms.of_scores(e), cautions=(*own, *doubts))
+    whose = None if scores.sample_weight is not None else _balanced_for(sample, e)
+    if whose is not None:
+        raise InvalidInputError(f"sample_weight: {own_weights_warning(whose)}")
     rowwise_checks.same_weights(scores.sample_weight, sample.sample_weight, "the model was fitted", AS_KNOWN)
     x = read_terms(sample.frame, scores)
     return Scored(
@@ -311,7 +352,16 @@ def read_scored(sample: Sample, scores: object) -> Scored:
         BalanceTerms.of_terms(x, scores.recipe),
         scores.separation,
         columns=scores.recipe.columns,
+        score_model=scores.score_model,
     )
+
+
+def _balanced_for(sample: Sample, scores: Floats) -> str | None:
+    """Tell whose balancing weights by these scores (n,) the sample weights are; None where nobody's."""
+    if sample.sample_weight is None:
+        return None
+    treated = sample.present(sample.treated)
+    return estimand_of(sample.present(sample.sample_weight), sample.present(scores), treated)
 
 
 def scored_out_of_sample(sample: Sample, scores: CrossFittedScores, e: Floats) -> Scored:
@@ -334,6 +384,7 @@ def _weighed(sample: Sample, outcome: str, scored: Scored, spec: IPW) -> core.We
         truncate=spec.truncate,
         x=scored.x,
         penalty=scored.penalty,
+        score_model=scored.score_model,
         sample_weight=sample.sample_weight,
     )
 
@@ -349,6 +400,7 @@ def scored_effect(
     """Estimate one effect by weighting."""
     found = _weighed(sample, outcome, scored, spec)
     weighting = Weighting(found.weights, found.ess_treated, found.ess_control)
+    said = doubts(weighting)
     return sample.effect(
         outcome,
         found,
@@ -356,10 +408,22 @@ def scored_effect(
         estimand=spec.estimand,
         contrast=contrast,
         se_method=se_method_of(scored) + _bounds_of(spec, found),
-        cautions=doubts(weighting),
+        cautions=(*said, *_few_carry(sample, spec, found, said)),
         covariates=scored.columns,
         scores=scored.scores,
     )
+
+
+def _few_carry(
+    sample: Sample, spec: IPW, found: core.WeightedEstimate, told: Sequence[Warning]
+) -> tuple[Warning, ...]:
+    """Say where few rows carry the variance; of clusters it is not known what that does."""
+    influence = found.influence_treated - found.influence_control
+    if sample.clusters is not None or not influence.any():
+        return ()
+    ess, there = (found.ess_treated, found.ess_control), sample.present_rows
+    n_rows = int((sample.treated & there).sum()), int((~sample.treated & there).sum())
+    return carried_cautions(spec.estimand, ess, n_rows, degrees_of_freedom(influence), told)
 
 
 def _bounds_of(spec: IPW, found: core.WeightedEstimate) -> str:

@@ -105,7 +105,7 @@ def quantile_effect(  # noqa: PLR0913 - each is a choice a user may have to make
     [0.5, 0.9]
     """
     asked = _quantiles(q)
-    checks.choice("contrast", contrast, get_args(QuantileContrast))
+    contrast = checks.word("contrast", contrast, get_args(QuantileContrast))
     checks.number("penalty", penalty, minimum=0.0)
     estimand = checks.estimand(estimand, get_args(WeightingEstimand))
     options = ResamplingOptions("multinomial", n_reps, seed, n_threads, progress)

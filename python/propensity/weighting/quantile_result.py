@@ -43,6 +43,19 @@ class QuantileEffects(Shown):
         Why an interval may not be what it promises.
     first_failure : str
         Why the first of the replicates that failed could not be estimated; empty where none did.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> roles = {"outcome": "session_minutes", "treatment": "opt_in_agent_mode"}
+    >>> covariates = ["engagement_tier", "query_confidence"]
+    >>> found = ps.quantile_effect(users, **roles, covariates=covariates, q=[0.5, 0.9], n_reps=100)
+    >>> found.table["estimate"].round(1)
+    q
+    0.5    2.0
+    0.9    2.0
+    Name: estimate, dtype: float64
     """
 
     q: tuple[float, ...]
@@ -79,6 +92,16 @@ class QuantileEffects(Shown):
             By "q": `estimate`, `std_error` (`log_std_error` for ratios; the standard deviation of the
             replicates), `conf_low` and `conf_high` (percentiles of the replicates), `quantile_treated`,
             `quantile_control`, and the `analytic_std_error`.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"outcome": "session_minutes", "treatment": "opt_in_agent_mode"}
+        >>> covariates = ["engagement_tier", "query_confidence"]
+        >>> found = ps.quantile_effect(users, **roles, covariates=covariates, q=0.5, n_reps=100)
+        >>> list(found.to_frame(level=0.9).columns[:4])
+        ['estimate', 'std_error', 'conf_low', 'conf_high']
         """
         checks.confidence_level(level)
         scale, error = SCALES[self.contrast], "std_error"

@@ -80,6 +80,7 @@ class QuantileRows:
             estimand=self.estimand,
             x=self.fitted.rows.x,
             penalty=self.fitted.fit.penalty,
+            score_model=self.fitted.fit.score_model,
             sample_weight=sample.sample_weight,
         )
         return inference.std_error(found.influence_treated - found.influence_control, sample.clusters)
@@ -122,7 +123,12 @@ class QuantileRows:
         s = counts if sample.sample_weight is None else counts * sample.sample_weight
         s = s.astype(np.float64)
         fit = core.fit_propensity(
-            rows.x, sample.treated, penalty=self.fitted.fit.penalty, sample_weight=s, n_threads=1
+            rows.x,
+            sample.treated,
+            penalty=self.fitted.fit.penalty,
+            score_model=self.fitted.fit.score_model,
+            sample_weight=s,
+            n_threads=1,
         )
         e = np.where(counts > 0, fit.scores, 0.5)
         if not (e.min() > 0 and e.max() < 1):

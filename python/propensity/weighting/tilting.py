@@ -1,4 +1,4 @@
-"""How balancing weights move with the linear predictor of a logistic score.
+"""How balancing weights move with the linear predictor of a logistic score, its log odds.
 
 With e the score and h the tilting function of an estimand (Li, Morgan and Zaslavsky 2018), treated rows weigh
 h / e and controls h / (1 - e); and de = e (1 - e) d eta.

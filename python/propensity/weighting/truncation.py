@@ -22,7 +22,6 @@ from propensity.frames.fingerprint import Fingerprint, Made
 from propensity.frames.native import AnySeries, row_labels, series_like
 from propensity.frames.rowwise import rowwise, rowwise_treated
 from propensity.frames.terms import spread
-from propensity.results.show import in_few_digits
 from propensity.scores.model import ModelScores
 from propensity.scores.quantiles import quantiles_of
 
@@ -44,6 +43,19 @@ class TruncatedWeights(WeightedResult):
         Of the result that the weights are from: which rows they are of.
     estimand : str or None
         Whose effect they are for; None where that is not known of weights.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+    >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+    >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+    >>> weights = ps.balancing_weights(users, treatment=treatment, scores=model)
+    >>> bounded = ps.truncate(weights, treatment=users[treatment], upper=0.95)
+    >>> bounded.n_truncated
+    101
+    >>> len(bounded.weights)
+    2000
     """
 
     made: ClassVar[Made] = Made(
@@ -68,7 +80,21 @@ class TruncatedWeights(WeightedResult):
         return int(self.counts["n_raised"].sum() + self.counts["n_lowered"].sum())
 
     def to_frame(self) -> pd.DataFrame:
-        """Give the counts."""
+        """Give the counts.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+        >>> weights = ps.balancing_weights(users, treatment=treatment, scores=model)
+        >>> ps.truncate(weights, treatment=users[treatment], upper=0.95).to_frame()
+                    n  lower     upper  n_raised  n_lowered   largest
+        arm
+        treated   538    0.0  8.440680         0         27  9.841103
+        control  1462    0.0  2.753303         0         74  3.167614
+        """
         return self.counts
 
     def _headline(self) -> str:
@@ -80,7 +106,7 @@ class TruncatedWeights(WeightedResult):
         )
 
     def _table(self) -> pd.DataFrame:
-        return in_few_digits(self.counts)
+        return self.counts
 
 
 @answered

@@ -33,6 +33,7 @@ from propensity.weighting.by_group import (
     weighted_means,
 )
 from propensity.weighting.given import given_weights, read_weights
+from propensity.weighting.mistaken import refuse_model, uneven_arm_cautions
 
 _KNOWN = "estimating equations of the two means; takes the weights as known"
 
@@ -124,9 +125,11 @@ def weighted_effect(  # noqa: PLR0913 - each is a choice a user may have to make
     OverlapWarning
         An arm's weight lies on few rows, so that the interval tends to be too narrow.
     SmallSampleWarning
-        An arm is worth fewer than 30 rows, or there are fewer than 40 clusters.
+        An arm is worth fewer than 20 rows, or there are fewer than 40 clusters.
     SampleWeightWarning
         Sample weights look like counts.
+    BalanceWarning
+        Weights for the ATT are uneven among the treated, or those for the ATC among the controls.
 
     See Also
     --------
@@ -153,7 +156,7 @@ def weighted_effect(  # noqa: PLR0913 - each is a choice a user may have to make
     >>> effect.se_method
     'estimating equations of the two means; takes the weights as known'
     """
-    checks.choice("contrast", contrast, get_args(Contrast))
+    contrast = checks.word("contrast", contrast, get_args(Contrast))
     whose, metrics = _estimand(weights, estimand), Metrics(outcome, per, winsorize)
     measured = metrics.measured(
         read_sample(
@@ -170,7 +173,11 @@ def weighted_effect(  # noqa: PLR0913 - each is a choice a user may have to make
     _require_other_columns(weights, outcome_names(metrics.columns))
     _require_clusters(sample, values)
     known = tuple(getattr(weights, "cautions", ())) if hasattr(weights, "known") else ()
-    cautions, told = (*known, *_uneven(sample, values, whose, known)), [str(caution) for caution in known]
+    mistaken: tuple[Warning, ...] = ()
+    if not isinstance(weights, WeightedResult):
+        mistaken = uneven_arm_cautions(values, sample.treated, sample.present_rows, whose)
+    cautions = (*known, *mistaken, *_uneven(sample, values, whose, known))
+    told = [str(caution) for caution in known]
     if by is not None:
         grouped = _by_group(measured, by, values, whose, contrast, cautions)
         warn_once(grouped.cautions, told)
@@ -184,6 +191,7 @@ def weighted_effect(  # noqa: PLR0913 - each is a choice a user may have to make
 
 def _estimand(weights: object, given: object) -> Any:
     """Give whose effect weights are for, as a result or the caller says."""
+    refuse_model(weights, "weights")
     allowed = get_args(WeightingEstimand)
     known = getattr(weights, "estimand", None) if isinstance(weights, WeightedResult) else None
     if given is not None:

@@ -18,6 +18,9 @@ from propensity.effects.sample import Sample
 from propensity.effects.separate_groups import effects_within
 from propensity.errors import CollinearityWarning, InvalidInputError, SeparationWarning
 from propensity.frames.checks import Rows
+from propensity.frames.design import Design
+from propensity.scores.choice import LOGISTIC
+from propensity.scores.learners import ScoreWord
 from propensity.scores.model import PropensityModel
 from propensity.scores.scored import FittedScores, Scored, ScoreRows
 from propensity.weighting.by_group import groups_of
@@ -54,12 +57,14 @@ def weighted_within(
         )
     sample, name = measured.sample, measured.only_outcome
     groups = groups_of(measured, by)
-    x, frame = scores.recipe.apply(sample.frame.native, sample.frame.plain, scores.sample_weight)
-    every = ScoreRows(frame.columns, x, scores.recipe, sample.treated, sample.sample_weight)
+    design, frame = scores.recipe.design(sample.frame.native, sample.frame.plain, scores.sample_weight)
+    every = ScoreRows(frame.columns, design, scores.recipe, sample.treated, sample.sample_weight)
 
     def effect_on(rows: Rows, hear: Hear) -> Effect:
         part = replace(measured, sample=taken(sample, rows))
-        fitted = fitted_to(every, rows, scores.penalty, hear).usable(part.sample.frame.index)
+        fitted = fitted_to(every, rows, scores.penalty, hear, scores.score_model).usable(
+            part.sample.frame.index
+        )
         return part.effect(name, lambda column: effect_of(part.sample, column, fitted.scored), "difference")
 
     return effects_within(
@@ -73,13 +78,15 @@ def weighted_within(
     )
 
 
-def fitted_to(every: ScoreRows, rows: Rows, penalty: float, hear: Hear) -> FittedScores:
+def fitted_to(
+    every: ScoreRows, rows: Rows, penalty: float, hear: Hear, score_model: ScoreWord = LOGISTIC
+) -> FittedScores:
     """Fit the score model to some of the rows, and say what it leaves out, or is separated by.
 
     Terms that hold one value in all of these rows say nothing there, and are no news.
     """
     part = part_of(every, rows)
-    fitted = part.fit(penalty)
+    fitted = part.fit(penalty, score_model)
     left_out = [every.recipe.names[column] for column in fitted.fit.aliased if np.ptp(part.x[:, column]) > 0]
     if left_out:
         words = "left out, because earlier terms already say the same"
@@ -95,7 +102,7 @@ def part_of(every: ScoreRows, rows: Rows) -> ScoreRows:
     return replace(
         every,
         columns={name: column.iloc[rows] for name, column in every.columns.items()},
-        x=np.asfortranarray(every.x[rows]),
+        design=Design(np.asfortranarray(every.x[rows])),
         treated=every.treated[rows],
         sample_weight=weight,
     )

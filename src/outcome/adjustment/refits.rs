@@ -22,11 +22,13 @@ use crate::kernels::{
     fitted_sums,
 };
 use crate::monitor::Monitor;
-use crate::outcome::model::{Backing, OutcomeModel};
-use crate::score::logistic::{Columns, LogisticSpec, Resampled, WarmStart};
+use crate::outcome::kinds::OutcomeModel;
+use crate::outcome::model::Backing;
+use crate::score::logistic::{Columns, Resampled, WarmStart};
+use crate::score::spec::PropensitySpec;
 use crate::units::tally::{Totals, Units};
 
-/// Where refits of logistic models end, see [`LogisticSpec`]. Newton's method takes one more step at its end; they
+/// Where refits of logistic models end, see [`PropensitySpec`]. Newton's method takes one more step at its end; they
 /// do not, and their means are off by up to ten times as much.
 const TOLERANCE: f64 = 1e-12;
 
@@ -122,7 +124,7 @@ impl<'a> Refits<'a> {
         let beta = backing.fit.coefficients.clone();
         let mut counts = Totals::default();
         count(arm, weighing_of_rows(spec), units, scores, &mut counts);
-        let logistic = LogisticSpec { tolerance: TOLERANCE, ..LogisticSpec::default() };
+        let logistic = PropensitySpec { tolerance: TOLERANCE, ..PropensitySpec::default() };
         let (columns, ridge) = (self.columns.clone(), vec![0.0; beta.len()]);
         WarmStart::new(columns, &counts, beta, ridge, logistic, monitor)
     }
@@ -144,6 +146,8 @@ impl<'a> Refits<'a> {
         let effect = match spec.outcome_model {
             OutcomeModel::Linear => self.linear(spec, units, scores),
             OutcomeModel::Logistic => self.logistic(spec, units, scores, scratch, monitor)?,
+            // By Newton's method from the full sample's coefficients.
+            OutcomeModel::Poisson | OutcomeModel::Gamma => None,
         };
         Ok(effect.filter(|effect| effect.is_finite()))
     }

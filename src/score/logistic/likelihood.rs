@@ -2,14 +2,22 @@
 
 use rayon::prelude::*;
 
+use super::approach::WIDE;
 use crate::design::covariates::{CHUNK, Covariates};
 use crate::error::{Error, Result};
-use crate::kernels::{BLOCK, Lane, ScoreEquations, linear_predictor, log_likelihood, sigmoid};
+use crate::kernels::{
+    BLOCK, Lane, ScoreEquations, add_gradient, linear_predictor, log_likelihood, sigmoid,
+};
+use crate::linalg::add;
 use crate::monitor::Monitor;
+use crate::score::newton::Objective;
 use crate::units::tally::Units;
 
 /// An arm with no more than this share of the weight vanishes beside the other in sums of 53 bits.
 const WEIGHTLESS: f64 = 1e-12;
+
+/// The pieces that rows of many columns are summed up in: fixed, so that sums are the same on any number of threads.
+const WIDE_PIECES: usize = 16;
 
 /// Whether a pass over the units uses all threads or stays on this one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,53 +51,34 @@ impl<'a, 'x, U: Units> Likelihood<'a, 'x, U> {
     ) -> Result<Self> {
         let ridge = standardized_penalty(covariates, penalty);
         let [treated, control] = weights(units, sweep);
-        for (arm, weight) in [("treated", treated), ("control", control)] {
-            if !(weight > WEIGHTLESS * (treated + control)) {
-                return Err(Error::WeightlessArm { arm });
-            }
-        }
+        require_weight(treated, control)?;
         Ok(Self { covariates, units, ridge, sweep, total: treated + control, treated })
-    }
-
-    /// How many coefficients there are, the intercept included.
-    pub fn n_terms(&self) -> usize {
-        self.ridge.len()
     }
 
     pub fn is_penalized(&self) -> bool {
         self.ridge.iter().any(|ridge| *ridge > 0.0)
     }
 
-    /// Gradient and information of the penalized likelihood; `kept`, unless empty, is filled with the linear
-    /// predictors of all units.
-    ///
-    /// # Errors
-    /// [`Error::Stopped`], as in all of these.
-    pub fn equations(
-        &self,
-        beta: &[f64],
-        kept: &mut [f64],
-        monitor: &Monitor,
-    ) -> Result<ScoreEquations> {
-        let mut equations = self.reduce_beside(
-            kept,
+    /// The gradient alone, of the penalized likelihood.
+    pub fn gradient(&self, beta: &[f64], monitor: &Monitor) -> Result<Vec<f64>> {
+        let mut gradient = self.reduce(
             monitor,
-            || ScoreEquations::new(beta.len()),
-            |equations, columns, trials, successes, kept| {
-                equations.add(beta, columns, trials, successes);
-                if !kept.is_empty() {
-                    let mut eta = [0.0; BLOCK];
-                    linear_predictor(beta, columns, &mut eta);
-                    kept.copy_from_slice(&eta[..kept.len()]);
+            || vec![0.0; beta.len()],
+            |gradient, columns, trials, successes| {
+                let mut residual = [0.0; BLOCK];
+                linear_predictor(beta, columns, &mut residual);
+                sigmoid(&mut residual);
+                for row in 0..BLOCK {
+                    residual[row] = successes[row] - trials[row] * residual[row];
                 }
+                add_gradient(columns, &residual, gradient);
             },
-            ScoreEquations::merge,
+            |sum, other| add(sum, 1.0, other),
         )?;
         for (k, ridge) in self.ridge.iter().enumerate() {
-            equations.gradient[k] -= ridge * beta[k];
-            equations.information[k * beta.len() + k] += ridge;
+            gradient[k] -= ridge * beta[k];
         }
-        Ok(equations)
+        Ok(gradient)
     }
 
     /// How the information changes along a step, times the step twice: sum of w x (x'step)^2 p q (q - p),
@@ -120,11 +109,6 @@ impl<'a, 'x, U: Units> Likelihood<'a, 'x, U> {
         Ok(equations.gradient)
     }
 
-    pub fn penalized(&self, beta: &[f64], monitor: &Monitor) -> Result<f64> {
-        let penalty: f64 = self.ridge.iter().zip(beta).map(|(r, b)| r * b * b).sum();
-        Ok(self.log_likelihood(beta, monitor)? - penalty / 2.0)
-    }
-
     pub fn log_likelihood(&self, beta: &[f64], monitor: &Monitor) -> Result<f64> {
         self.reduce(
             monitor,
@@ -138,22 +122,11 @@ impl<'a, 'x, U: Units> Likelihood<'a, 'x, U> {
         )
     }
 
-    /// The most that a change of the coefficients moves the linear predictor of any unit that counts.
-    pub fn largest_move(&self, step: &[f64], monitor: &Monitor) -> Result<f64> {
-        self.reduce(
-            monitor,
-            || 0.0_f64,
-            |most, columns, trials, _| {
-                let mut change = [0.0; BLOCK];
-                linear_predictor(step, columns, &mut change);
-                for row in 0..BLOCK {
-                    if trials[row] > 0.0 {
-                        *most = most.max(change[row].abs());
-                    }
-                }
-            },
-            |most, other| *most = most.max(*other),
-        )
+    /// The rows that are summed up by themselves: many columns make long work of few rows, and large sums, of which there
+    /// are not to be many.
+    fn rows_apiece(&self) -> usize {
+        let of_wide = self.units.len().div_ceil(WIDE_PIECES).next_multiple_of(BLOCK);
+        if self.covariates.n_columns() < WIDE { CHUNK } else { of_wide }
     }
 
     /// One pass over the units: an accumulator for each chunk, merged in the order of the chunks.
@@ -190,7 +163,7 @@ impl<'a, 'x, U: Units> Likelihood<'a, 'x, U> {
             let mut accumulator = start();
             let mut beside = beside.chunks_mut(BLOCK);
             for block in (first..last).step_by(BLOCK) {
-                if block.is_multiple_of(CHUNK) {
+                if block.is_multiple_of(CHUNK) || columns.len() >= WIDE {
                     monitor.check()?;
                 }
                 self.covariates.load(block, &mut columns);
@@ -203,12 +176,13 @@ impl<'a, 'x, U: Units> Likelihood<'a, 'x, U> {
         if self.sweep == Sweep::Serial {
             return chunk(0, n, beside);
         }
-        let mut beside = beside.chunks_mut(CHUNK);
-        let pieces = (0..n).step_by(CHUNK).map(|first| (first, beside.next().unwrap_or_default()));
+        let length = self.rows_apiece();
+        let mut beside = beside.chunks_mut(length);
+        let pieces = (0..n).step_by(length).map(|first| (first, beside.next().unwrap_or_default()));
         let chunks: Vec<A> = pieces
             .collect::<Vec<_>>()
             .into_par_iter()
-            .map(|(first, beside)| chunk(first, n.min(first + CHUNK), beside))
+            .map(|(first, beside)| chunk(first, n.min(first + length), beside))
             .collect::<Result<_>>()?;
         let mut total = start();
         for one in &chunks {
@@ -218,8 +192,94 @@ impl<'a, 'x, U: Units> Likelihood<'a, 'x, U> {
     }
 }
 
+impl<U: Units> Objective for Likelihood<'_, '_, U> {
+    fn n_terms(&self) -> usize {
+        self.ridge.len()
+    }
+
+    fn by_standard_deviation(&self, beta: &[f64]) -> Vec<f64> {
+        self.covariates.by_standard_deviation(beta)
+    }
+
+    fn total(&self) -> f64 {
+        self.total
+    }
+
+    fn intercept(&self) -> f64 {
+        (self.treated / (self.total - self.treated)).ln()
+    }
+
+    /// None with a penalty, whose optimum always exists.
+    fn variance(&self) -> Option<f64> {
+        let control = self.total - self.treated;
+        (!self.is_penalized()).then_some(self.treated * control / self.total)
+    }
+
+    fn equations(
+        &self,
+        beta: &[f64],
+        kept: &mut [f64],
+        monitor: &Monitor,
+    ) -> Result<ScoreEquations> {
+        let mut equations = self.reduce_beside(
+            kept,
+            monitor,
+            || ScoreEquations::new(beta.len()),
+            |equations, columns, trials, successes, kept| {
+                equations.add(beta, columns, trials, successes);
+                if !kept.is_empty() {
+                    let mut eta = [0.0; BLOCK];
+                    linear_predictor(beta, columns, &mut eta);
+                    kept.copy_from_slice(&eta[..kept.len()]);
+                }
+            },
+            ScoreEquations::merge,
+        )?;
+        for (k, ridge) in self.ridge.iter().enumerate() {
+            equations.gradient[k] -= ridge * beta[k];
+            equations.information[k * beta.len() + k] += ridge;
+        }
+        Ok(equations)
+    }
+
+    fn penalized(&self, beta: &[f64], monitor: &Monitor) -> Result<f64> {
+        let penalty: f64 = self.ridge.iter().zip(beta).map(|(r, b)| r * b * b).sum();
+        Ok(self.log_likelihood(beta, monitor)? - penalty / 2.0)
+    }
+
+    fn largest_move(&self, _: &[f64], step: &[f64], monitor: &Monitor) -> Result<f64> {
+        self.reduce(
+            monitor,
+            || 0.0_f64,
+            |most, columns, trials, _| {
+                let mut change = [0.0; BLOCK];
+                linear_predictor(step, columns, &mut change);
+                for row in 0..BLOCK {
+                    if trials[row] > 0.0 {
+                        *most = most.max(change[row].abs());
+                    }
+                }
+            },
+            |most, other| *most = most.max(*other),
+        )
+    }
+}
+
+/// Require both arms to weigh something.
+///
+/// # Errors
+/// [`Error::WeightlessArm`].
+pub(super) fn require_weight(treated: f64, control: f64) -> Result<()> {
+    for (arm, weight) in [("treated", treated), ("control", control)] {
+        if !(weight > WEIGHTLESS * (treated + control)) {
+            return Err(Error::WeightlessArm { arm });
+        }
+    }
+    Ok(())
+}
+
 /// The sums of the weights of the treated and of the controls.
-fn weights<U: Units>(units: &U, sweep: Sweep) -> [f64; 2] {
+pub(super) fn weights<U: Units>(units: &U, sweep: Sweep) -> [f64; 2] {
     let chunk = |first: usize, last: usize| {
         (first..last).map(|unit| units.tally(unit)).fold([0.0, 0.0], |[treated, control], tally| {
             [treated + tally.treated, control + tally.control]

@@ -5,13 +5,13 @@
 use ndarray::{Array2, ArrayView2, ShapeBuilder};
 use rayon::prelude::*;
 
-use super::LogisticSpec;
 use super::likelihood::{Likelihood, Sweep};
-use super::newton::maximize;
 use crate::design::covariates::{Covariates, stretch};
 use crate::error::Result;
 use crate::kernels::BLOCK;
 use crate::monitor::Monitor;
+use crate::score::newton::maximize;
+use crate::score::spec::PropensitySpec;
 use crate::units::tally::Rows;
 
 /// Fits of fewer rows start from the intercept alone.
@@ -82,7 +82,7 @@ impl Sample {
     pub fn fit(
         &self,
         covariates: &Covariates<'_>,
-        spec: &LogisticSpec,
+        spec: &PropensitySpec,
         monitor: &Monitor,
     ) -> Option<Vec<f64>> {
         let part = self.part()?;
@@ -96,14 +96,15 @@ impl Sample {
         start: Option<&[f64]>,
         share: f64,
         covariates: &Covariates<'_>,
-        spec: &LogisticSpec,
+        spec: &PropensitySpec,
         monitor: &Monitor,
     ) -> Option<Vec<f64>> {
         // As much penalty a row as in the whole.
         let penalty = spec.penalty * share;
-        let spec = LogisticSpec { penalty, tolerance: TOLERANCE, ..*spec };
-        let found =
-            self.ask(covariates, penalty, |likelihood| maximize(likelihood, start, &spec, monitor));
+        let spec = PropensitySpec { penalty, tolerance: TOLERANCE, ..*spec };
+        let found = self.ask(covariates, penalty, |likelihood| {
+            maximize(likelihood, start, spec.limits(), monitor)
+        });
         found.ok().filter(|found| found.diverging.is_empty()).map(|found| found.beta)
     }
 

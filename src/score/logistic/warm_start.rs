@@ -27,7 +27,6 @@ mod responses;
 mod tests;
 mod third_derivatives;
 
-use super::LogisticSpec;
 use super::columns::{Columns, Resampled};
 use crate::error::{Error, Result};
 use crate::kernels::{
@@ -36,11 +35,12 @@ use crate::kernels::{
 };
 use crate::linalg::{Cholesky, RANK_TOLERANCE, add, largest, subtract_product};
 use crate::monitor::Monitor;
+use crate::score::spec::PropensitySpec;
 use crate::units::tally::Units;
-use anderson::Anderson;
 use responses::Responses;
 use third_derivatives::ThirdDerivatives;
 
+pub(super) use anderson::Anderson;
 pub use batch::Batch;
 
 /// Beyond this number of terms a resample's own information takes longer than the passes it saves, and the
@@ -89,7 +89,7 @@ pub struct WarmStart<'a> {
     total: f64,
     /// None where there are many terms, each of which would take a pass.
     responses: Responses,
-    spec: LogisticSpec,
+    spec: PropensitySpec,
 }
 
 /// A refit.
@@ -124,7 +124,7 @@ impl<'a> WarmStart<'a> {
         units: &U,
         beta: Vec<f64>,
         ridge: Vec<f64>,
-        spec: LogisticSpec,
+        spec: PropensitySpec,
         monitor: &Monitor,
     ) -> Result<Self> {
         let n_blocks = units.len().div_ceil(BLOCK);

@@ -35,6 +35,8 @@ pub struct BalancedEffect {
     pub means: ArmMeans,
     /// Without (HC0), as Stata and R's WeightIt have it.
     pub std_error_hc0: f64,
+    /// The h of each row, at most just below 1.
+    pub leverage: Vec<f64>,
 }
 
 /// A fit of rows that are weighed.
@@ -115,13 +117,16 @@ pub fn effect_of_rows(
         return Err(Error::Overflow);
     }
     monitor.check()?;
-    let leverage = leverage(&fits, n);
+    let mut leverage = leverage(&fits, n);
+    for h in &mut leverage {
+        *h = h.min(ALONE);
+    }
     for influence in &mut means.influence {
         let corrected = influence.par_iter_mut().zip(&leverage).with_min_len(CHUNK);
-        corrected.for_each(|(psi, h)| *psi /= 1.0 - h.min(ALONE));
+        corrected.for_each(|(psi, h)| *psi /= 1.0 - h);
         center(influence, rows.sample_weight);
     }
-    Ok(BalancedEffect { means, std_error_hc0 })
+    Ok(BalancedEffect { means, std_error_hc0, leverage })
 }
 
 fn check(

@@ -13,7 +13,7 @@ fn difference(a: &[f64], b: &[f64]) -> Vec<f64> {
 /// estimate of the information, on top of which comes the step that this makes of what is left (Anderson
 /// 1965; Walker and Ni 2011, SIAM Journal on Numerical Analysis 49:1715).
 #[derive(Debug, Default)]
-pub(super) struct Anderson {
+pub struct Anderson {
     past: Vec<Change>,
     last: Option<Change>,
 }

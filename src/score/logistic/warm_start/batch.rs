@@ -68,7 +68,7 @@ impl<'p, 'a> Batch<'p, 'a> {
         })
     }
 
-    /// As [`WarmStart::refit`], for rows counted in several ways; leaves the scores of each.
+    /// As [`WarmStart::refit`], for rows counted in several ways; leaves the scores of each where they are wanted.
     ///
     /// # Errors
     /// [`crate::error::Error::Stopped`].
@@ -76,12 +76,12 @@ impl<'p, 'a> Batch<'p, 'a> {
         &self,
         counts: &[&[W]],
         wants_overlap: bool,
-        scores: &mut [&mut Vec<Lane>],
+        scores: &mut [Option<&mut Vec<Lane>>],
         monitor: &Monitor,
     ) -> Result<Vec<Result<Option<Refit>>>> {
         let Self { start, treated, outcome, sample_weight, .. } = self;
         let rows = ResampledRows { treated, outcome, sample_weight: *sample_weight, counts };
-        for scores in scores.iter_mut() {
+        for scores in scores.iter_mut().flatten() {
             scores.resize(start.scores.len(), [0.0; BLOCK]);
         }
 
@@ -180,10 +180,14 @@ impl<'p, 'a> Batch<'p, 'a> {
     }
 }
 
-fn members<'m>(searches: &'m [Search], scores: &'m mut [&mut Vec<Lane>]) -> Vec<Member<'m>> {
-    let mut scores: Vec<&mut [Lane]> = scores.iter_mut().map(|scores| &mut scores[..]).collect();
+fn members<'m>(
+    searches: &'m [Search],
+    scores: &'m mut [Option<&mut Vec<Lane>>],
+) -> Vec<Member<'m>> {
+    let mut scores: Vec<Option<&mut [Lane]>> =
+        scores.iter_mut().map(|own| own.as_mut().map(|scores| &mut scores[..])).collect();
     let member = |Search { resample, step, .. }: &'m Search| {
-        let scores = std::mem::take(&mut scores[*resample]);
+        let scores = scores[*resample].take();
         Member { resample: *resample, step, scores }
     };
     searches.iter().map(member).collect()

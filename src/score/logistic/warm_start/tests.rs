@@ -4,7 +4,8 @@ use super::*;
 use crate::design::covariates::Covariates;
 use crate::resampling::stream::Stream;
 use crate::resampling::urn::Urn;
-use crate::score::logistic::{Likelihood, Sweep, maximize, standardized_penalty};
+use crate::score::logistic::{Likelihood, Sweep, standardized_penalty};
+use crate::score::newton::maximize;
 use crate::units::tally::Outcomes;
 
 /// Rows without a pattern, whose treatment follows the first columns.
@@ -37,12 +38,12 @@ impl World {
         let (covariates, units) = (self.covariates(), self.rows(counts));
         let likelihood = Likelihood::new(&covariates, &units, penalty, Sweep::Serial).unwrap();
         let monitor = Monitor::default();
-        maximize(&likelihood, None, &LogisticSpec::default(), &monitor).unwrap().beta
+        maximize(&likelihood, None, PropensitySpec::default().limits(), &monitor).unwrap().beta
     }
 
     pub fn warm_start<'a>(&self, columns: Columns<'a>, penalty: f64) -> WarmStart<'a> {
         let ridge = standardized_penalty(&self.covariates(), penalty);
-        let (beta, spec) = (self.newton(None, penalty), LogisticSpec::default());
+        let (beta, spec) = (self.newton(None, penalty), PropensitySpec::default());
         let monitor = Monitor::default();
         WarmStart::new(columns, &self.rows(None), beta, ridge, spec, &monitor).unwrap()
     }

@@ -19,7 +19,7 @@ fn draws(n: usize, many: usize) -> Vec<Vec<u32>> {
 fn refits(batch: &Batch<'_, '_>, counts: &[Vec<u32>]) -> Vec<(Option<Refit>, Vec<Lane>)> {
     let counts: Vec<&[u32]> = counts.iter().map(|counts| &counts[..]).collect();
     let mut scores = vec![Vec::new(); counts.len()];
-    let mut places: Vec<&mut Vec<Lane>> = scores.iter_mut().collect();
+    let mut places: Vec<Option<&mut Vec<Lane>>> = scores.iter_mut().map(Some).collect();
     let found = batch.refit(&counts, true, &mut places, &Monitor::default()).unwrap();
     found.into_iter().map(Result::unwrap).zip(scores).collect()
 }
@@ -78,6 +78,22 @@ fn refits_are_the_same_in_any_company() {
 }
 
 #[test]
+fn scores_that_nobody_wants_are_not_left_and_change_nothing() {
+    let world = World::new(2000, 9);
+    let start = world.warm_start(Columns::ready(&world.covariates()), 0.0);
+    let batch = Batch::new(&start, world.rows(None)).unwrap();
+    let counts = draws(2000, 3);
+    let wanted = refits(&batch, &counts);
+    let counts: Vec<&[u32]> = counts.iter().map(|counts| &counts[..]).collect();
+    let found = batch.refit(&counts, true, &mut [None, None, None], &Monitor::default()).unwrap();
+    for ((wanted, _), found) in wanted.into_iter().zip(found) {
+        let (wanted, found) = (wanted.unwrap(), found.unwrap().unwrap());
+        assert_eq!(wanted.beta, found.beta);
+        assert_eq!(format!("{:?}", wanted.sums), format!("{:?}", found.sums));
+    }
+}
+
+#[test]
 fn separated_and_empty_resamples_do_not_disturb_the_others() {
     let world = World::new(2000, 2);
     let start = world.warm_start(Columns::ready(&world.covariates()), 0.0);
@@ -90,7 +106,7 @@ fn separated_and_empty_resamples_do_not_disturb_the_others() {
     let drawn = draws(2000, 1).swap_remove(0);
     let counts = [&separated[..], &drawn, &no_controls];
     let mut scores = vec![Vec::new(); 3];
-    let mut places: Vec<&mut Vec<Lane>> = scores.iter_mut().collect();
+    let mut places: Vec<Option<&mut Vec<Lane>>> = scores.iter_mut().map(Some).collect();
     let found = batch.refit(&counts, false, &mut places, &Monitor::default()).unwrap();
     assert!(matches!(found[0], Ok(None)));
     assert_eq!(found[2].as_ref().unwrap_err(), &Error::WeightlessArm { arm: "control" });

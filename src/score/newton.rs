@@ -1,7 +1,5 @@
-//! Newton's method on a logistic likelihood.
+//! Newton's method on the likelihood of any generalized linear model.
 
-use super::LogisticSpec;
-use super::likelihood::Likelihood;
 use crate::design::covariates::Covariates;
 use crate::error::{Error, Result};
 use crate::kernels::ScoreEquations;
@@ -9,18 +7,17 @@ use crate::linalg::{
     Cholesky, RANK_TOLERANCE, add, correct_step, go_halfway_back, hold_still, largest,
 };
 use crate::monitor::Monitor;
-use crate::units::tally::Units;
 
 /// Scores that leave less than this share of the treatment's variance separate the arms.
 const SEPARATED: f64 = 1e-6;
 
 /// A last step that moves a coefficient by more than this, in log odds a standard deviation, is looked
 /// at: next to an optimum it is under 1e-8.
-const LONG_STEP: f64 = 1e-3;
+pub(super) const LONG_STEP: f64 = 1e-3;
 
 /// A last step that moves somebody's log odds by more than this is on its way to infinity, where a level
 /// has only treated or only controls: each step then adds about 1.
-const RUNAWAY: f64 = 0.1;
+pub(super) const RUNAWAY: f64 = 0.1;
 
 /// From a gradient this small, over the sum of the weights, a step may lead to the optimum: there the linear
 /// predictors are kept, which spares a pass over the units.
@@ -29,6 +26,51 @@ const NEAR: f64 = 1e-4;
 /// A last step that moves no coefficient by more than this, in log odds a standard deviation, is not taken
 /// where the linear predictors without it were kept.
 const NEGLIGIBLE: f64 = 1e-11;
+
+/// When Newton's method ends.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// The largest entry of the gradient, on standardized covariates, over [`Objective::total`].
+    pub tolerance: f64,
+    pub max_iterations: usize,
+}
+
+/// A log-likelihood of units, with a penalty or without, as a function of the coefficients of their linear predictor.
+pub trait Objective {
+    /// How many coefficients there are, the intercept included.
+    fn n_terms(&self) -> usize;
+
+    /// Each column's coefficient, intercept left out, in terms of a standard deviation of it.
+    fn by_standard_deviation(&self, beta: &[f64]) -> Vec<f64>;
+
+    /// What the gradient is measured by: it grows with the weights as its entries do.
+    fn total(&self) -> f64;
+
+    /// The linear predictor that is the best of those that are the same for all units.
+    fn intercept(&self) -> f64;
+
+    /// The information there of the intercept, where fitted probabilities may run to 0 and 1 until next to nothing of
+    /// it is left; none where they cannot.
+    fn variance(&self) -> Option<f64>;
+
+    /// Gradient and information; `kept`, unless empty, is filled with the linear predictors of all units.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`], as in all of these.
+    fn equations(
+        &self,
+        beta: &[f64],
+        kept: &mut [f64],
+        monitor: &Monitor,
+    ) -> Result<ScoreEquations>;
+
+    /// What is maximized.
+    fn penalized(&self, beta: &[f64], monitor: &Monitor) -> Result<f64>;
+
+    /// The most that a change of the coefficients moves the linear predictor of any unit that counts; of probabilities
+    /// their log odds, in which `from` the coefficients before it decide too.
+    fn largest_move(&self, from: &[f64], step: &[f64], monitor: &Monitor) -> Result<f64>;
+}
 
 /// Where Newton's method ended, on standardized covariates.
 #[derive(Debug, Default)]
@@ -63,9 +105,9 @@ pub type ThirdDerivative<'a> = dyn Fn(&[f64]) -> Result<Vec<f64>> + 'a;
 #[derive(Default)]
 pub struct Start<'a> {
     pub beta: Vec<f64>,
-    /// What [`Likelihood::equations`] finds there, where that is known already.
+    /// What [`Objective::equations`] finds there, where that is known already.
     pub equations: Option<ScoreEquations>,
-    /// An estimate of [`Likelihood::third_derivative`] at these coefficients along a step.
+    /// An estimate of how the information changes at these coefficients along a step, times the step.
     pub third: Option<&'a ThirdDerivative<'a>>,
     /// To be added to the units' information where steps are made of it: nothing along what they tell, and all there is
     /// along what they do not, so that nothing moves there.
@@ -74,9 +116,9 @@ pub struct Start<'a> {
 
 impl Start<'_> {
     /// The fit of the intercept alone.
-    pub fn intercept_only<U: Units>(likelihood: &Likelihood<'_, '_, U>) -> Self {
+    pub fn intercept_only(likelihood: &impl Objective) -> Self {
         let mut beta = vec![0.0; likelihood.n_terms()];
-        beta[0] = (likelihood.treated / (likelihood.total - likelihood.treated)).ln();
+        beta[0] = likelihood.intercept();
         Self { beta, ..Self::default() }
     }
 }
@@ -85,35 +127,35 @@ impl Start<'_> {
 ///
 /// # Errors
 /// [`Error::Separation`], [`Error::NotConverged`], [`Error::Stopped`].
-pub fn maximize<U: Units>(
-    likelihood: &Likelihood<'_, '_, U>,
+pub fn maximize(
+    likelihood: &impl Objective,
     start: Option<&[f64]>,
-    spec: &LogisticSpec,
+    limits: Limits,
     monitor: &Monitor,
 ) -> Result<Optimum> {
     let start = match start {
         Some(beta) => Start { beta: beta.to_vec(), ..Start::default() },
         None => Start::intercept_only(likelihood),
     };
-    maximize_keeping(likelihood, start, &mut [], spec, monitor)
+    maximize_keeping(likelihood, start, &mut [], limits, monitor)
 }
 
 /// As [`maximize`]; `kept`, unless empty, holds the linear predictors of all units where the optimum says so.
 ///
 /// # Errors
 /// Those of [`maximize`].
-pub fn maximize_keeping<U: Units>(
-    likelihood: &Likelihood<'_, '_, U>,
+pub fn maximize_keeping(
+    likelihood: &impl Objective,
     start: Start<'_>,
     kept: &mut [f64],
-    spec: &LogisticSpec,
+    limits: Limits,
     monitor: &Monitor,
 ) -> Result<Optimum> {
     let Start { mut beta, equations: mut known, third, hold } = start;
     let (mut aliased, mut pivots) = (Vec::new(), RANK_TOLERANCE);
     let mut previous: Option<(Vec<f64>, f64)> = None;
     let mut gradient_norm = f64::INFINITY;
-    for iterations in 1..=spec.max_iterations {
+    for iterations in 1..=limits.max_iterations {
         // 1. Gradient and information. Which columns are collinear is settled at the start, where the
         //    information is that of the covariates. A pivot that vanishes later tells of scores at 0 or 1:
         //    its gradient still counts.
@@ -123,16 +165,22 @@ pub fn maximize_keeping<U: Units>(
             known.take().map_or_else(|| likelihood.equations(&beta, kept, monitor), Ok)?;
         let remaining_variance = equations.information[0];
         add(&mut equations.information, 1.0, hold.as_deref().unwrap_or_default());
-        let information = Cholesky::factor(&equations.information, beta.len(), pivots, &aliased)?;
+        let information = Cholesky::factor(&equations.information, beta.len(), pivots, &aliased);
+        if let (Err(_), Some((from, _))) = (&information, &previous) {
+            // A step to where an exponential is out of range.
+            go_halfway_back(&mut beta, from);
+            continue;
+        }
+        let information = information?;
         if iterations == 1 {
             (aliased, pivots) = (information.aliased().to_vec(), f64::EPSILON);
         }
         hold_still(&mut equations.gradient, &aliased);
-        gradient_norm = largest(&equations.gradient) / likelihood.total;
+        gradient_norm = largest(&equations.gradient) / likelihood.total();
 
         // 2. A step to where a pivot vanishes overshot, unless all is done there, which is separation; one that made
         //    the gradient larger may have: go half the way back.
-        let vanished = information.aliased() != aliased && gradient_norm > spec.tolerance;
+        let vanished = information.aliased() != aliased && gradient_norm > limits.tolerance;
         if let Some((from, norm)) = &previous
             && (vanished || (!(gradient_norm < *norm) && fell(likelihood, from, &beta, monitor)?))
         {
@@ -150,8 +198,8 @@ pub fn maximize_keeping<U: Units>(
         add(&mut beta, 1.0, &step);
 
         // 4. Done: the step just taken comes on top of a gradient that was small enough.
-        if gradient_norm <= spec.tolerance {
-            let diverging = diverging(likelihood, &step, remaining_variance, monitor)?;
+        if gradient_norm <= limits.tolerance {
+            let diverging = diverging(likelihood, &from, &step, remaining_variance, monitor)?;
             let is_kept = !kept.is_empty() && largest(&step) <= NEGLIGIBLE;
             let beta = if is_kept { from } else { beta };
             let at = Optimum { beta, information, gradient_norm, iterations, diverging, is_kept };
@@ -159,17 +207,12 @@ pub fn maximize_keeping<U: Units>(
         }
         previous = Some((from, gradient_norm));
     }
-    let (iterations, tolerance) = (spec.max_iterations, spec.tolerance);
+    let (iterations, tolerance) = (limits.max_iterations, limits.tolerance);
     Err(Error::NotConverged { iterations, gradient_norm, tolerance })
 }
 
 /// Whether the likelihood at `to` is lower than at `from`, beyond rounding.
-fn fell<U: Units>(
-    likelihood: &Likelihood<'_, '_, U>,
-    from: &[f64],
-    to: &[f64],
-    monitor: &Monitor,
-) -> Result<bool> {
+fn fell(likelihood: &impl Objective, from: &[f64], to: &[f64], monitor: &Monitor) -> Result<bool> {
     let (before, after) =
         (likelihood.penalized(from, monitor)?, likelihood.penalized(to, monitor)?);
     Ok(!(after >= before - 1e-12 * before.abs()))
@@ -177,23 +220,27 @@ fn fell<U: Units>(
 
 /// Whether the fitted scores leave next to nothing of the treatment's variance. A penalized optimum
 /// always exists.
-fn separated<U: Units>(likelihood: &Likelihood<'_, '_, U>, remaining_variance: f64) -> bool {
-    let control = likelihood.total - likelihood.treated;
-    let variance = likelihood.treated * control / likelihood.total;
-    !likelihood.is_penalized() && remaining_variance < SEPARATED * variance
+fn separated(likelihood: &impl Objective, remaining_variance: f64) -> bool {
+    likelihood.variance().is_some_and(|variance| remaining_variance < SEPARATED * variance)
+}
+
+/// Whether this variance is next to nothing of the treatment's.
+pub(super) fn separates(treated: f64, total: f64, remaining_variance: f64) -> bool {
+    remaining_variance < SEPARATED * (treated * (total - treated) / total)
 }
 
 /// The columns that a last step moves most, where it still moves somebody's log odds.
 ///
 /// # Errors
 /// [`Error::Separation`] where scores leave next to nothing of the treatment's variance.
-fn diverging<U: Units>(
-    likelihood: &Likelihood<'_, '_, U>,
+fn diverging(
+    likelihood: &impl Objective,
+    from: &[f64],
     step: &[f64],
     remaining_variance: f64,
     monitor: &Monitor,
 ) -> Result<Vec<usize>> {
-    let columns = running_off(likelihood, step, monitor)?;
+    let columns = running_off(likelihood, from, step, monitor)?;
     if separated(likelihood, remaining_variance) {
         Err(Error::Separation { columns })
     } else {
@@ -201,15 +248,17 @@ fn diverging<U: Units>(
     }
 }
 
-fn running_off<U: Units>(
-    likelihood: &Likelihood<'_, '_, U>,
+fn running_off(
+    likelihood: &impl Objective,
+    from: &[f64],
     step: &[f64],
     monitor: &Monitor,
 ) -> Result<Vec<usize>> {
-    if largest(&step[1..]) <= LONG_STEP || likelihood.largest_move(step, monitor)? <= RUNAWAY {
+    if largest(&step[1..]) <= LONG_STEP || likelihood.largest_move(from, step, monitor)? <= RUNAWAY
+    {
         return Ok(Vec::new());
     }
-    let changes = likelihood.covariates.by_standard_deviation(step);
+    let changes = likelihood.by_standard_deviation(step);
     let most = largest(&changes);
     let moved = changes.iter().enumerate().filter(|(_, change)| change.abs() > most / 2.0);
     Ok(moved.map(|(column, _)| column).collect())

@@ -1,0 +1,127 @@
+"""What a study found, in words: four sentences that claim no more than the diagnostics carry."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from propensity.errors import InvalidInputError
+from propensity.results.numbers import NO_VALUE, written, written_p
+from propensity.study.estimates import NAIVE
+from propensity.study.verdicts import (
+    AGREEMENT,
+    BALANCE,
+    DOUBTFUL,
+    FAILS,
+    HIDDEN,
+    HOLDS,
+    OVERLAP,
+    verdicts_of,
+)
+
+if TYPE_CHECKING:
+    from propensity.effects.effect import Effect
+    from propensity.study.study import Study
+
+WHOM = {"ATE": "over everybody", "ATT": "over those who were treated", "ATC": "over those who were not"}
+
+
+def sentences_of(study: Study) -> tuple[str, ...]:
+    """Write the four sentences."""
+    judged = verdicts_of(study)
+    verdict, reason = judged["verdict"], judged["reason"]
+    broken = [name for name in (OVERLAP, BALANCE, AGREEMENT) if verdict[name] == FAILS]
+    first = headline(study)
+    if broken:
+        first += (
+            f" This is no effect to rely on: {' and '.join(broken)} {'fail' if len(broken) > 1 else 'fails'}."
+        )
+    second = _capital(
+        f"{_judged(OVERLAP, verdict)}: {reason[OVERLAP]}; {_judged(BALANCE, verdict)}: {reason[BALANCE]}."
+    )
+    third = _capital(f"{_judged(AGREEMENT, verdict)}: {reason[AGREEMENT]}.")
+    return (
+        first,
+        second,
+        third,
+        _capital(f"whether anything hidden moves both cannot be tested: {reason[HIDDEN]}."),
+    )
+
+
+def _judged(name: str, verdict: Any) -> str:
+    words = {HOLDS: "holds", DOUBTFUL: "is doubtful", FAILS: "fails"}[verdict[name]]
+    return f"{name} {words}"
+
+
+def headline(study: Study) -> str:
+    """Say what the effect is, with its interval and lift, beside the raw gap."""
+    effect, naive = study.effect, study.estimates[NAIVE]
+    unit = unit_of(effect)
+    low, high = effect.conf_int()
+    where = f"(95% CI {unit.interval(low, high)}){_lift(effect)}, on average {WHOM[study.estimand]}"
+    gap = f"the raw gap is {unit.signed(naive.estimate)}"
+    what, moved = study.treatment, study.outcomes[0]
+    whom = f" ({effect.whom} alone)" if effect.whom else ""
+    if math.isnan(effect.p_value):
+        return f"{moved} is the same for all, and {what} has no effect on it to be seen."
+    if low <= 0 <= high:
+        return (
+            f"{what} moved {moved} by {unit.signed(effect.estimate)} {where}{whom}, which may be chance "
+            f"(p {_p(effect.p_value)}); {gap}."
+        )
+    verb = "raised" if effect.estimate > 0 else "lowered"
+    size = unit.plain(abs(effect.estimate))
+    return f"{what} {verb} {moved} by {size} {where}{whom}; {gap}."
+
+
+def _p(value: float) -> str:
+    said = written_p(value)
+    return said if said.startswith("<") else f"= {said}"
+
+
+def _lift(effect: Effect) -> str:
+    """Say what the effect is in percent of the mean without it, where that is positive."""
+    try:
+        percent = effect.contrast_as("percent")
+    except InvalidInputError:
+        return ""
+    low, high = percent.conf_int()
+    if not np.isfinite([percent.estimate, low, high]).all():
+        return ""
+    return f", {percent.estimate:+.1f}% ({low:.1f} to {high:.1f})"
+
+
+class Unit:
+    """How differences of an outcome are written: shares in points, others as they are."""
+
+    def __init__(self, *, is_share: bool) -> None:
+        self.is_share = is_share
+
+    def signed(self, value: float) -> str:
+        """Write a difference with its sign."""
+        if self.is_share:
+            return f"{100 * value:+.1f} points"
+        return f"+{written(value)}" if value > 0 else written(value)
+
+    def plain(self, value: float) -> str:
+        """Write a size."""
+        return f"{100 * value:.1f} points" if self.is_share else written(value)
+
+    def interval(self, low: float | None, high: float | None) -> str:
+        """Write the ends of an interval."""
+        if low is None or high is None:
+            return NO_VALUE
+        if self.is_share:
+            return f"{100 * low:.1f} to {100 * high:.1f}"
+        return f"{written(low)} to {written(high)}"
+
+
+def unit_of(effect: Effect) -> Unit:
+    """Say how differences are written: those of an outcome in [0, 1] in points of a hundred."""
+    return Unit(is_share=effect.bounded)
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]

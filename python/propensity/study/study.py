@@ -1,0 +1,560 @@
+"""A study: outcome, treatment and covariates said once, and everything that is asked of them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, get_args
+
+from propensity.balance.result import Balance
+from propensity.balance.tables import balance
+from propensity.calls.keywords import answered_class, answered_methods
+from propensity.calls.warned import warn
+from propensity.effects.estimators import AIPW, IPW, Balancing, Estimator, RegressionAdjustment
+from propensity.effects.grouped import GroupedEffects
+from propensity.errors import InvalidInputError
+from propensity.frames import checks, native
+from propensity.frames.columns import outcome_names
+from propensity.frames.native import AnyFrame
+from propensity.frames.terms import Covariates, parse_covariates
+from propensity.outcomes.adjustment import aipw
+from propensity.overlap.overlap import Overlap, overlap
+from propensity.resampling.bootstrap import bootstrap
+from propensity.resampling.result import BootstrapResult
+from propensity.scores.fit import fit_propensity
+from propensity.scores.model import PropensityModel
+from propensity.sensitivity.e_value import EValue
+from propensity.sensitivity.robustness import robustness_value
+from propensity.sensitivity.robustness_result import RobustnessValue
+from propensity.study.check import check
+from propensity.study.check_result import Check
+from propensity.study.estimate import estimate
+from propensity.study.estimates import NAIVE, Estimates, EstimatesByOutcome
+from propensity.study.report_facts import facts_of
+from propensity.study.report_markdown import report_in_markdown
+from propensity.study.report_page import report_as_page
+from propensity.study.sentences import sentences_of
+from propensity.study.verdicts import verdicts_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from propensity.effects.effect import Effect
+
+StudyEstimand: TypeAlias = Literal["ATE", "ATT", "ATC"]
+
+_T = TypeVar("_T")
+
+
+@answered_class
+class Study:
+    """An analysis said once: what was tried, what it may have changed, what was known before.
+
+    Each method gives what the function of its name gives, worked out when it is first asked for and kept.
+
+    Parameters
+    ----------
+    df : DataFrame
+        pandas, polars or pyarrow; one row a unit.
+    outcome : str, or list of str
+        What the treatment may have changed; of several the first is the one that sentences are about.
+    treatment : str
+        A column, bool or 0/1.
+    covariates : list of str, or str
+        Columns known before the treatment, or a formula, as for `fit_propensity`.
+    cluster, sample_weight : None, str, Series or array (n,), default None
+        As for `ipw`.
+    seed : int, default 0
+        Where draws start: those of the bootstrap.
+    estimand : {"ATE", "ATT", "ATC"}, default "ATE"
+        Whose effect the sentences are about: everyone's, as nothing else was asked for.
+
+    Raises
+    ------
+    InvalidInputError
+        A column is unknown, or has two roles.
+
+    Examples
+    --------
+    >>> import propensity as ps
+    >>> users = ps.datasets.opt_in_logs(n_users=5_000)
+    >>> covariates = ["engagement_tier", "query_confidence"]
+    >>> study = ps.Study(
+    ...     users, outcome="task_completed", treatment="opt_in_agent_mode", covariates=covariates
+    ... )
+    >>> study.estimate()["AIPW ATE"].estimate == study.effect.estimate
+    True
+    """
+
+    def __init__(
+        self,
+        df: AnyFrame,
+        *,
+        outcome: str | Sequence[str],
+        treatment: str,
+        covariates: Covariates,
+        cluster: object = None,
+        sample_weight: object = None,
+        seed: int = 0,
+        estimand: StudyEstimand = "ATE",
+    ) -> None:
+        self.outcomes = outcome_names(outcome)
+        checks.column_name("treatment", treatment)
+        checks.count("seed", seed, minimum=0)
+        checks.known([*self.outcomes, treatment], native.column_names(df))
+        self.columns = parse_covariates(covariates, df, treatment=treatment, outcomes=self.outcomes).columns
+        checks.known(self.columns, native.column_names(df))
+        checks.roles(treatment=treatment, outcomes=self.outcomes, covariates=self.columns)
+        self.df, self.treatment, self.covariates = df, treatment, covariates
+        self.outcome = outcome if isinstance(outcome, str) else self.outcomes
+        self.cluster, self.sample_weight, self.seed = cluster, sample_weight, seed
+        self.estimand: StudyEstimand = checks.estimand(estimand, get_args(StudyEstimand))
+        self._kept: dict[str, Any] = {}
+        self._told: dict[str, Warning] = {}
+        self._quiet = False
+
+    def __repr__(self) -> str:
+        several = len(self.outcomes) > 1
+        outcome = repr(list(self.outcomes)) if several else repr(self.outcomes[0])
+        return (
+            f"Study(outcome={outcome}, treatment={self.treatment!r}, covariates={self.covariates!r}, "
+            f"estimand={self.estimand!r})"
+        )
+
+    # What it is made of
+
+    @property
+    def model(self) -> PropensityModel:
+        """The score model, as `fit_propensity` gives it."""
+        options = {**self._design, **self._weighted}
+        found: PropensityModel = self._once("model", lambda: fit_propensity(self.df, **options))
+        return found
+
+    def check(self) -> Check:
+        """Look the table over, as `propensity.check` does.
+
+        Returns
+        -------
+        Check
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
+        >>> study = ps.Study(users, outcome="task_completed", **roles)
+        >>> study.check().ok
+        True
+        """
+        cluster = self.cluster if isinstance(self.cluster, str) else None
+        return self._once(
+            "check", lambda: check(self.df, **self._design, outcome=self.outcomes, cluster=cluster)
+        )
+
+    def overlap(self, by: str | Sequence[str] | None = None) -> Overlap:
+        """Describe where the scores of both arms lie, as `propensity.overlap` does.
+
+        Parameters
+        ----------
+        by : None, str or list of str, default None
+            Columns whose values are groups.
+
+        Returns
+        -------
+        Overlap
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
+        >>> study = ps.Study(users, outcome="task_completed", **roles)
+        >>> study.overlap().quantiles.index.tolist()
+        ['treated', 'control']
+        """
+        options = {"treatment": self.treatment, "scores": self.model, "by": by, **self._weighted}
+        return self._once(f"overlap {by!r}", lambda: overlap(self.df, **options))
+
+    def estimate(self, estimators: Sequence[Estimator] | None = None) -> Estimates | EstimatesByOutcome:
+        """Estimate the effect in several ways, as `propensity.estimate` does.
+
+        Parameters
+        ----------
+        estimators : sequence of Estimator, or None, default None
+            None takes those of `propensity.estimate`; for the ATC weighting, AIPW and balancing for it.
+
+        Returns
+        -------
+        Estimates, or EstimatesByOutcome for a list of outcomes
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
+        >>> study = ps.Study(users, outcome="task_completed", **roles)
+        >>> list(study.estimate([ps.IPW("ATE")]))
+        ['naive gap', 'IPW ATE']
+        """
+        given = self._usual_estimators if estimators is None else tuple(estimators)
+        options: dict[str, Any] = {} if given is None else {"estimators": given}
+        shared = {**self._design, **self._weighted, "cluster": self.cluster, **options}
+        return self._once(f"estimate {given!r}", lambda: estimate(self.df, outcome=self.outcome, **shared))
+
+    @property
+    def estimates(self) -> Estimates:
+        """What `estimate` gives for the outcome that sentences are about."""
+        found = self.estimate()
+        return found if isinstance(found, Estimates) else found[self.outcomes[0]]
+
+    @property
+    def effect(self) -> Effect:
+        """The effect that sentences are about: by AIPW, or by the first of the others if that cannot be had.
+
+        Right if the score model or the outcome models are, which none of the others is.
+        """
+        found = self.estimates.effects
+        usual = f"AIPW {self.estimand}"
+        label = (
+            usual
+            if usual in found
+            else next(
+                (label for label, one in found.items() if label != NAIVE and one.estimand == self.estimand),
+                None,
+            )
+        )
+        if label is None:
+            raise InvalidInputError(f"estimand: no estimator of the {self.estimand} could be had")
+        return found[label]  # type: ignore[return-value]
+
+    @property
+    def effect_label(self) -> str:
+        """What the effect that sentences are about is called in tables."""
+        effect = self.effect
+        return next(label for label, one in self.estimates.effects.items() if one is effect)
+
+    def balance(self) -> Balance:
+        """Tabulate balance before and after each weighting that `estimate` rests on, as `propensity.balance`.
+
+        Returns
+        -------
+        Balance
+            Of the sample as it is, and of those effects for the estimand that weigh rows: by the score, and
+            exactly.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
+        >>> study = ps.Study(users, outcome="task_completed", **roles)
+        >>> study.balance().samples
+        ('unadjusted', 'IPW ATE', 'EB ATE')
+        """
+        weightings = {
+            label: effect
+            for label, effect in self.estimates.effects.items()
+            if label in (f"IPW {self.estimand}", f"EB {self.estimand}")
+        }
+        options = {**self._design, "weights": weightings or None, **self._weighted}
+        return self._once("balance", lambda: balance(self.df, **options))
+
+    def by(self, column: str | Sequence[str]) -> GroupedEffects:
+        """Estimate the effect in groups, as ``propensity.aipw(..., by=)`` does.
+
+        Parameters
+        ----------
+        column : str, or list of str
+            A column whose values are the groups, or several whose combinations are.
+
+        Returns
+        -------
+        GroupedEffects
+            On the first of several outcomes.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
+        >>> study = ps.Study(users, outcome="task_completed", **roles)
+        >>> list(study.by("engagement_tier"))
+        ['heavy', 'light', 'medium']
+        """
+        options = {**self._design, **self._weighted, "cluster": self.cluster, "estimand": self.estimand}
+        return self._once(
+            f"by {column!r}", lambda: aipw(self.df, outcome=self.outcomes[0], by=column, **options)
+        )
+
+    def sensitivity(self) -> EValue:
+        """Say how strong a hidden confounder would have to be, as ``effect.e_value()`` does.
+
+        Returns
+        -------
+        EValue
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
+        >>> study = ps.Study(users, outcome="task_completed", **roles)
+        >>> study.sensitivity().point >= study.sensitivity().limit
+        True
+        """
+        return self._once("sensitivity", self.effect.e_value)
+
+    def robustness(self) -> RobustnessValue:
+        """Say how much a hidden confounder would have to explain, as `propensity.robustness_value` does.
+
+        Returns
+        -------
+        RobustnessValue
+            Of the first of several outcomes: of a linear regression, and with clusters of AIPW.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
+        >>> study = ps.Study(users, outcome="task_completed", **roles)
+        >>> 0 < study.robustness().value < 1
+        True
+        """
+        options = {**self._design, **self._weighted, "outcome": self.outcomes[0]}
+        if self.cluster is not None:  # of which least squares know nothing
+            options |= {"cluster": self.cluster, "estimator": AIPW(self.estimand)}
+        return self._once("robustness", lambda: robustness_value(self.df, **options))
+
+    def verdicts(self) -> pd.DataFrame:
+        """Judge each of the assumptions that the effect rests on.
+
+        Returns
+        -------
+        DataFrame (4, 2)
+            By assumption ("overlap", "balance", "agreement of estimators", "nothing hidden"): the `verdict`
+            ("holds", "doubtful", "fails", "cannot be tested") and the `reason`.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
+        >>> study = ps.Study(users, outcome="task_completed", **roles)
+        >>> study.verdicts().loc["nothing hidden", "verdict"]
+        'cannot be tested'
+        """
+        with self._in_words():
+            return verdicts_of(self)
+
+    def summary(self) -> str:
+        """Say in four sentences what was found and what it rests on.
+
+        Returns
+        -------
+        str
+            The effect with its interval and lift beside the raw gap; overlap and balance; whether estimators
+            agree; how strong a hidden confounder would have to be. Where an assumption fails, the first says
+            so.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
+        >>> study = ps.Study(users, outcome="task_completed", **roles)
+        >>> study.summary().startswith("opt_in_agent_mode raised task_completed by")
+        True
+        """
+        return " ".join(self.sentences())
+
+    def sentences(self) -> tuple[str, ...]:
+        """Give the sentences of `summary` one by one.
+
+        Returns
+        -------
+        tuple of str (4,)
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
+        >>> study = ps.Study(users, outcome="task_completed", **roles)
+        >>> len(study.sentences())
+        4
+        """
+        with self._in_words():
+            return sentences_of(self)
+
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """What there was to warn of so far, each once."""
+        return tuple(self._told)
+
+    def to_dict(self, by: Sequence[str] | None = None) -> dict[str, Any]:
+        """Give what the report says, for a pipeline: numbers, text, lists and dicts alone.
+
+        Parameters
+        ----------
+        by : list of str, or None, default None
+            Columns whose values are groups; None takes covariates of 2 to 8 levels, three at most.
+
+        Returns
+        -------
+        dict
+            It can be written as JSON; what has no value is None.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
+        >>> study = ps.Study(users, outcome="task_completed", **roles)
+        >>> study.to_dict()["question"]["n_rows"]
+        2000
+        """
+        with self._in_words():
+            return facts_of(self, by)
+
+    def to_markdown(self, by: Sequence[str] | None = None) -> str:
+        """Write the report in Markdown.
+
+        Parameters
+        ----------
+        by : list of str, or None, default None
+            As for `to_dict`.
+
+        Returns
+        -------
+        str
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
+        >>> study = ps.Study(users, outcome="task_completed", **roles)
+        >>> study.to_markdown().startswith("# opt")
+        True
+        """
+        return report_in_markdown(self.to_dict(by))
+
+    def report(self, path: str | PathLike[str], by: Sequence[str] | None = None) -> Path:
+        """Write the report, a page that needs nothing else: no network, no script.
+
+        Parameters
+        ----------
+        path : str or path
+            Where to; what is there is overwritten.
+        by : list of str, or None, default None
+            As for `to_dict`.
+
+        Returns
+        -------
+        Path
+            Where it is.
+
+        Raises
+        ------
+        ImportError
+            There is no jinja2: ``pip install "propensity[report]"``.
+        OSError
+            It cannot be written there.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
+        >>> study = ps.Study(users, outcome="task_completed", **roles)
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = study.report(f"{folder}/study.html")
+        ...     path.name
+        'study.html'
+        """
+        page = report_as_page(self.to_dict(by))
+        place = Path(path)
+        place.write_text(page, encoding="utf-8")
+        return place
+
+    def bootstrap(
+        self, estimators: Sequence[Estimator] | None = None, *, n_reps: int = 500
+    ) -> BootstrapResult:
+        """Resample the analysis, as `propensity.bootstrap` does.
+
+        Parameters
+        ----------
+        estimators : sequence of Estimator, or None, default None
+            None takes weighting and AIPW for the estimand.
+        n_reps : int, default 500
+            Replicates.
+
+        Returns
+        -------
+        BootstrapResult
+            On the first of several outcomes.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
+        >>> study = ps.Study(users, outcome="task_completed", **roles)
+        >>> study.bootstrap(n_reps=10).replicates.shape
+        (10, 2)
+        """
+        given = tuple(estimators or (IPW(self.estimand), AIPW(self.estimand)))
+        options = {**self._design, **self._weighted, "cluster": self.cluster, "n_reps": n_reps}
+        return self._once(
+            f"bootstrap {n_reps} {given!r}",
+            lambda: bootstrap(self.df, outcome=self.outcomes[0], estimators=given, seed=self.seed, **options),
+        )
+
+    # Inside
+
+    @property
+    def _design(self) -> dict[str, Any]:
+        return {"treatment": self.treatment, "covariates": self.covariates}
+
+    @property
+    def _weighted(self) -> dict[str, Any]:
+        return {"sample_weight": self.sample_weight}
+
+    @property
+    def _usual_estimators(self) -> tuple[Estimator, ...] | None:
+        """The estimators of the ATC; None for the others, which the default of `estimate` has."""
+        if self.estimand != "ATC":
+            return None
+        return IPW("ATC"), AIPW("ATC"), Balancing("ATC"), RegressionAdjustment("ATC")
+
+    def _once(self, name: str, make: Callable[[], _T]) -> _T:
+        """Give what was made before, or make it, and remember what it warned of."""
+        if name not in self._kept:
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                made = make()
+            for one in caught:
+                caution = one.message if isinstance(one.message, Warning) else UserWarning(one.message)
+                self._told.setdefault(str(caution), caution)
+                if not self._quiet:
+                    warn(caution)
+            self._kept[name] = made
+        found: _T = self._kept[name]
+        return found
+
+    @contextmanager
+    def _in_words(self) -> Iterator[None]:
+        """Leave out the warnings of what is worked out for words that say the same."""
+        before, self._quiet = self._quiet, True
+        try:
+            yield
+        finally:
+            self._quiet = before
+
+
+answered_methods(Study)

@@ -1,0 +1,320 @@
+//! A design of numbers and factors, whose passes cost a row its columns, not its dummies.
+//!
+//! Inside, its coefficients are those of another set of columns that span the same: of the widest factor the level of
+//! its first level and of each other, alpha 0 and alpha k, in place of the intercept and of beta k = alpha k - alpha 0;
+//! the numbers, standardized; the dummies of the other factors. The widest factor's block of a Gram matrix is then
+//! diagonal, and a level that few rows have is as well determined as any other, also where it is the first one.
+
+mod rank;
+mod ridge;
+mod sums;
+mod table;
+
+use std::ops::Range;
+
+use ndarray::Array2;
+use rayon::prelude::*;
+
+use crate::design::chunks::CHUNK;
+use crate::design::covariates::Covariates;
+use crate::design::factors::Factor;
+use crate::error::Result;
+use crate::kernels::{BLOCK, Lane, LevelLane, add_effects, linear_predictor};
+use crate::monitor::Monitor;
+
+pub use ridge::Ridge;
+pub use sums::Sums;
+pub use table::NumbersAndFactors;
+
+/// A design of d terms in the caller's order: numbers, and dummies of all levels of a factor but its first.
+#[derive(Debug, Clone)]
+pub struct Coded<'a> {
+    numbers: Covariates<'a>,
+    /// The terms of the numbers.
+    places: Vec<usize>,
+    /// Their levels are those that have a coefficient, from the second on; the first is that of all others.
+    factors: Vec<Factor>,
+    /// By factor, the terms of its levels from the second on.
+    levels: Vec<Vec<usize>>,
+    /// The factor that is eliminated first.
+    widest: usize,
+    /// By term, mean and standard deviation of the rows that are there; 1 for a constant.
+    pub center: Vec<f64>,
+    deviation: Vec<f64>,
+}
+
+/// A block of rows, column by column.
+pub struct Loaded<'b> {
+    pub columns: &'b [Lane],
+    pub levels: &'b [LevelLane],
+    pub rows: Range<usize>,
+}
+
+/// What coefficients say of the numbers, after a zero, and of each level of each factor.
+struct Effects {
+    slopes: Vec<f64>,
+    levels: Vec<Vec<f64>>,
+}
+
+impl<'a> Coded<'a> {
+    /// # Errors
+    /// Those of [`Covariates::standardized_among`].
+    pub fn new(given: &NumbersAndFactors<'a>, sample_weight: Option<&[f64]>) -> Result<Self> {
+        let numbers = Covariates::standardized_among(given.x, sample_weight)?;
+        let (places, levels) = given.terms();
+        let n_terms = given.n_terms();
+        let (mut center, mut deviation) = (vec![0.0; n_terms], vec![1.0; n_terms]);
+        for (k, place) in places.iter().enumerate() {
+            (center[*place], deviation[*place]) = (numbers.center[k], numbers.scale[k]);
+        }
+        for (factor, terms) in given.factors.iter().zip(&levels) {
+            let counts = factor.counts(sample_weight);
+            let there: f64 = counts.iter().sum();
+            for (term, count) in terms.iter().zip(&counts[1..]) {
+                let share = count / there;
+                let spread = (share * (1.0 - share)).sqrt();
+                center[*term] = share;
+                deviation[*term] = if spread > 0.0 { spread } else { 1.0 };
+            }
+        }
+        let widest = (0..levels.len()).rev().max_by_key(|k| levels[*k].len()).unwrap_or(0);
+        let factors = given.factors.to_vec();
+        Ok(Self { numbers, places, factors, levels, widest, center, deviation })
+    }
+
+    /// Without some terms of factors: their levels join the first.
+    #[must_use]
+    pub fn without(mut self, left_out: &[bool]) -> Self {
+        for (factor, terms) in self.factors.iter_mut().zip(&mut self.levels) {
+            let mut number = vec![0; factor.n_levels()];
+            let mut next = 0;
+            for (slot, term) in (1..).zip(terms.iter()) {
+                if !left_out[*term] {
+                    next += 1;
+                    number[slot] = next;
+                }
+            }
+            *factor = factor.renumbered(&number);
+            terms.retain(|term| !left_out[*term]);
+        }
+        self.widest =
+            (0..self.levels.len()).rev().max_by_key(|k| self.levels[*k].len()).unwrap_or(0);
+        self
+    }
+
+    /// The terms that have no coefficient.
+    #[must_use]
+    pub fn dropped(&self) -> Vec<usize> {
+        let mut is_there = vec![false; self.center.len()];
+        self.places.iter().chain(self.levels.iter().flatten()).for_each(|k| is_there[*k] = true);
+        (0..is_there.len()).filter(|term| !is_there[*term]).collect()
+    }
+
+    #[must_use]
+    pub fn n_rows(&self) -> usize {
+        self.numbers.n_rows()
+    }
+
+    /// Coefficients, that of the first level among them.
+    #[must_use]
+    pub fn n_coefficients(&self) -> usize {
+        self.n_corner() + self.levels[self.widest].len()
+    }
+
+    /// Those that are not eliminated first.
+    fn n_corner(&self) -> usize {
+        self.first(self.factors.len())
+    }
+
+    /// The place of the coefficient of a factor's second level.
+    fn first(&self, factor: usize) -> usize {
+        if factor == self.widest && factor < self.factors.len() {
+            return self.n_corner();
+        }
+        let earlier = (0..factor).filter(|other| *other != self.widest);
+        1 + self.places.len() + earlier.map(|other| self.levels[other].len()).sum::<usize>()
+    }
+
+    /// Each coefficient's place and term, but for that of the first level.
+    fn coefficients(&self) -> impl Iterator<Item = (usize, usize)> {
+        let numbers = self.places.iter().enumerate().map(|(k, term)| (k + 1, *term));
+        let factors = self.levels.iter().enumerate().flat_map(|(factor, terms)| {
+            let first = self.first(factor);
+            terms.iter().enumerate().map(move |(k, term)| (first + k, *term))
+        });
+        numbers.chain(factors)
+    }
+
+    /// The coefficients of a constant.
+    #[must_use]
+    pub fn of_intercept(&self, value: f64) -> Vec<f64> {
+        let n_corner = self.n_corner();
+        let is_level = |place: usize| place == 0 || place >= n_corner;
+        (0..self.n_coefficients()).map(|k| if is_level(k) { value } else { 0.0 }).collect()
+    }
+
+    fn effects(&self, theta: &[f64]) -> Effects {
+        let mut slopes = theta[..=self.places.len()].to_vec();
+        slopes[0] = 0.0;
+        let of_factor = |factor: usize| {
+            let first = self.first(factor);
+            let base = if factor == self.widest { theta[0] } else { 0.0 };
+            let own = &theta[first..first + self.levels[factor].len()];
+            std::iter::once(base).chain(own.iter().copied()).collect()
+        };
+        Effects { slopes, levels: (0..self.factors.len()).map(of_factor).collect() }
+    }
+
+    /// Slopes by term, on the caller's scale; zero for those left out.
+    #[must_use]
+    pub fn slopes(&self, theta: &[f64]) -> Vec<f64> {
+        let mut slopes = vec![0.0; self.center.len()];
+        for (place, term) in self.coefficients() {
+            slopes[term] = theta[place];
+        }
+        self.places.iter().for_each(|term| slopes[*term] /= self.deviation[*term]);
+        self.levels[self.widest].iter().for_each(|term| slopes[*term] -= theta[0]);
+        slopes
+    }
+
+    /// Slopes by term, a standard deviation each.
+    #[must_use]
+    pub fn by_standard_deviation(&self, theta: &[f64]) -> Vec<f64> {
+        let slopes = self.slopes(theta);
+        slopes.iter().zip(&self.deviation).map(|(slope, deviation)| slope * deviation).collect()
+    }
+
+    /// The same linear map, of each column, to the intercept at zero and the slopes by term.
+    #[must_use]
+    pub fn to_callers(&self, columns: &Array2<f64>) -> Array2<f64> {
+        let mut own = Array2::zeros((self.center.len() + 1, columns.ncols()));
+        for (place, term) in self.coefficients() {
+            own.row_mut(term + 1).assign(&columns.row(place));
+        }
+        for term in &self.levels[self.widest] {
+            own.row_mut(term + 1).scaled_add(-1.0, &columns.row(0));
+        }
+        own.row_mut(0).assign(&columns.row(0));
+        for term in &self.places {
+            let mut slope = own.row_mut(term + 1);
+            slope.mapv_inplace(|value| value / self.deviation[*term]);
+            let slope = slope.to_owned();
+            own.row_mut(0).scaled_add(-self.center[*term], &slope);
+        }
+        own
+    }
+
+    /// By term, the intercept before it, what stands at the places of the coefficients; zero for all others.
+    #[must_use]
+    pub fn by_term(&self, values: &[f64]) -> Vec<f64> {
+        let mut own = vec![0.0; self.center.len() + 1];
+        self.coefficients().for_each(|(place, term)| own[term + 1] = values[place]);
+        own
+    }
+
+    /// The gradient in standardized terms, the intercept first, from that in the coefficients; `total` is the
+    /// intercept's.
+    #[must_use]
+    pub fn standardized_gradient(&self, gradient: &[f64], total: f64) -> Vec<f64> {
+        let mut own = vec![total];
+        own.extend_from_slice(&gradient[1..=self.places.len()]);
+        let factors = self.coefficients().skip(self.places.len());
+        own.extend(factors.map(|(place, term)| {
+            (gradient[place] - self.center[term] * total) / self.deviation[term]
+        }));
+        own
+    }
+
+    /// The linear predictor of every row; equal rows get equal bits.
+    #[must_use]
+    pub fn linear(&self, theta: &[f64]) -> Vec<f64> {
+        let effects = self.effects(theta);
+        let mut values = vec![0.0; self.n_rows()];
+        values.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, values)| {
+            let mut room = self.room();
+            let mut eta = [0.0; BLOCK];
+            for (block, values) in values.chunks_mut(BLOCK).enumerate() {
+                let start = chunk * CHUNK + block * BLOCK;
+                let loaded = self.load(start..start + values.len(), &mut room);
+                effects.linear(&loaded, &mut eta);
+                values.copy_from_slice(&eta[..values.len()]);
+            }
+        });
+        values
+    }
+
+    /// The most that a change of the coefficients moves the linear predictor of any row that is there.
+    #[must_use]
+    pub fn largest_move(&self, step: &[f64], sample_weight: Option<&[f64]>) -> f64 {
+        let is_there = |row: usize| sample_weight.is_none_or(|weight| weight[row] > 0.0);
+        let moved = self.linear(step);
+        let rows = moved.iter().enumerate().filter(|(row, _)| is_there(*row));
+        rows.fold(0.0, |most, (_, change)| change.abs().max(most))
+    }
+
+    /// One pass over the rows, whose coefficients are these: an accumulator for each piece, merged in their order.
+    /// Pieces grow with the accumulator, which has so many entries, and not with the number of threads.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Stopped`].
+    pub fn reduce<A: Send>(
+        &self,
+        theta: &[f64],
+        entries: usize,
+        monitor: &Monitor,
+        start: impl Fn() -> A + Sync,
+        add: impl Fn(&mut A, &Loaded<'_>, &Lane) + Sync,
+        merge: impl Fn(&mut A, &A),
+    ) -> Result<A> {
+        let effects = self.effects(theta);
+        let n = self.n_rows();
+        let length = CHUNK * entries.div_ceil(2 * CHUNK).max(1);
+        let piece = |index: usize| {
+            let (mut sums, mut room, mut eta) = (start(), self.room(), [0.0; BLOCK]);
+            let last = n.min((index + 1) * length);
+            for first in (index * length..last).step_by(BLOCK) {
+                if first.is_multiple_of(CHUNK) {
+                    monitor.check()?;
+                }
+                let loaded = self.load(first..last.min(first + BLOCK), &mut room);
+                effects.linear(&loaded, &mut eta);
+                add(&mut sums, &loaded, &eta);
+            }
+            Ok(sums)
+        };
+        let pieces: Vec<A> =
+            (0..n.div_ceil(length)).into_par_iter().map(piece).collect::<Result<_>>()?;
+        let mut pieces = pieces.into_iter();
+        let mut total = pieces.next().unwrap_or_else(&start);
+        for one in pieces {
+            merge(&mut total, &one);
+        }
+        Ok(total)
+    }
+
+    fn room(&self) -> (Vec<Lane>, Vec<LevelLane>) {
+        (vec![[0.0; BLOCK]; self.numbers.n_columns()], vec![[0; BLOCK]; self.factors.len()])
+    }
+
+    fn load<'b>(
+        &self,
+        rows: Range<usize>,
+        room: &'b mut (Vec<Lane>, Vec<LevelLane>),
+    ) -> Loaded<'b> {
+        let (columns, levels) = room;
+        self.numbers.load(rows.start, columns);
+        for (factor, lane) in self.factors.iter().zip(&mut *levels) {
+            factor.load(rows.start, lane);
+        }
+        Loaded { columns, levels, rows }
+    }
+}
+
+impl Effects {
+    fn linear(&self, loaded: &Loaded<'_>, eta: &mut Lane) {
+        linear_predictor(&self.slopes, loaded.columns, eta);
+        for (effects, levels) in self.levels.iter().zip(loaded.levels) {
+            add_effects(effects, levels, eta);
+        }
+    }
+}

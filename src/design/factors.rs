@@ -1,0 +1,170 @@
+//! Factors: the level of every row, as a code in the smallest type that holds it. A factor stands for a dummy for each
+//! of its levels but the first, and a pass over the rows costs the same however many these are.
+
+use ndarray::ArrayView1;
+use rayon::prelude::*;
+
+use crate::design::chunks::CHUNK;
+use crate::error::{Error, Result};
+use crate::kernels::{BLOCK, LevelLane};
+
+/// The codes of n rows.
+#[derive(Debug, Clone)]
+enum Codes {
+    Bytes(Vec<u8>),
+    Words(Vec<u16>),
+    Longs(Vec<u32>),
+}
+
+/// A factor of n rows.
+#[derive(Debug, Clone)]
+pub struct Factor {
+    codes: Codes,
+    n_levels: usize,
+}
+
+impl Factor {
+    /// Of levels counted from 0: as many as there are in `n_levels`, or up to the highest.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for what is none of these levels.
+    pub fn new(levels: ArrayView1<'_, i64>, n_levels: Option<usize>) -> Result<Self> {
+        let highest = levels.iter().copied().max().unwrap_or(0);
+        let needed = usize::try_from(highest).unwrap_or(0) + 1;
+        let n_levels = n_levels.unwrap_or(needed);
+        let amiss = levels.iter().find(|level| **level < 0).copied();
+        let beyond = needed > n_levels.min(u32::MAX as usize);
+        if let Some(level) = amiss.or(beyond.then_some(highest)) {
+            let found = format!("a level of {level}");
+            let allowed = "levels counted from 0, none missing, and known where a model was fitted";
+            return Err(Error::Argument { name: "factors", found, allowed });
+        }
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // just looked at
+        let codes = levels.iter().map(|level| *level as u32);
+        Ok(Self { codes: Codes::of(codes, n_levels), n_levels })
+    }
+
+    #[must_use]
+    pub fn n_levels(&self) -> usize {
+        self.n_levels
+    }
+
+    #[must_use]
+    pub fn n_rows(&self) -> usize {
+        match &self.codes {
+            Codes::Bytes(codes) => codes.len(),
+            Codes::Words(codes) => codes.len(),
+            Codes::Longs(codes) => codes.len(),
+        }
+    }
+
+    #[must_use]
+    pub fn level(&self, row: usize) -> usize {
+        match &self.codes {
+            Codes::Bytes(codes) => usize::from(codes[row]),
+            Codes::Words(codes) => usize::from(codes[row]),
+            Codes::Longs(codes) => codes[row] as usize,
+        }
+    }
+
+    /// The levels of the block that starts at row `start`, padded with the first.
+    pub fn load(&self, start: usize, lane: &mut LevelLane) {
+        fn fill<T: Copy + Into<u32>>(codes: &[T], start: usize, lane: &mut LevelLane) {
+            let codes = &codes[start..codes.len().min(start + BLOCK)];
+            let (filled, padding) = lane.split_at_mut(codes.len());
+            filled.iter_mut().zip(codes).for_each(|(slot, code)| *slot = (*code).into());
+            padding.fill(0);
+        }
+        match &self.codes {
+            Codes::Bytes(codes) => fill(codes, start, lane),
+            Codes::Words(codes) => fill(codes, start, lane),
+            Codes::Longs(codes) => fill(codes, start, lane),
+        }
+    }
+
+    /// The same rows with level k called `number[k]`.
+    #[must_use]
+    pub fn renumbered(&self, number: &[u32]) -> Self {
+        let n_levels = number.iter().max().map_or(0, |most| *most as usize) + 1;
+        let codes = (0..self.n_rows()).map(|row| number[self.level(row)]);
+        Self { codes: Codes::of(codes, n_levels), n_levels }
+    }
+
+    /// How many rows of each level are there: those of weight 0 are not.
+    #[must_use]
+    pub fn counts(&self, sample_weight: Option<&[f64]>) -> Vec<f64> {
+        let chunk = |first: usize| {
+            let mut counts = vec![0_u32; self.n_levels];
+            for row in first..self.n_rows().min(first + CHUNK) {
+                let is_there = sample_weight.is_none_or(|weight| weight[row] > 0.0);
+                counts[self.level(row)] += u32::from(is_there);
+            }
+            counts
+        };
+        // A piece for each thread would do; many levels and few rows of each are counted in one go.
+        if self.n_levels > CHUNK / 4 {
+            let mut counts = vec![0.0; self.n_levels];
+            for row in 0..self.n_rows() {
+                let is_there = sample_weight.is_none_or(|weight| weight[row] > 0.0);
+                counts[self.level(row)] += f64::from(u8::from(is_there));
+            }
+            return counts;
+        }
+        let chunks: Vec<Vec<u32>> = (0..self.n_rows().div_ceil(CHUNK))
+            .into_par_iter()
+            .map(|index| chunk(index * CHUNK))
+            .collect();
+        let total = |level: usize| chunks.iter().map(|one| f64::from(one[level])).sum();
+        (0..self.n_levels).map(total).collect()
+    }
+}
+
+impl Codes {
+    #[allow(clippy::cast_possible_truncation)] // chosen so that none is
+    fn of(codes: impl Iterator<Item = u32>, n_levels: usize) -> Self {
+        if n_levels <= 1 << 8 {
+            Self::Bytes(codes.map(|code| code as u8).collect())
+        } else if n_levels <= 1 << 16 {
+            Self::Words(codes.map(|code| code as u16).collect())
+        } else {
+            Self::Longs(codes.collect())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::Array1;
+
+    #[test]
+    fn codes_of_any_width_are_read_back() {
+        for n_levels in [2_i64, 256, 257, 65_536, 65_537] {
+            let levels = Array1::from_iter((0..700_i64).map(|row| (row * 7_919 + 1) % n_levels));
+            let factor = Factor::new(levels.view(), None).unwrap();
+            let found = (0..700).map(|row| i64::try_from(factor.level(row)).unwrap());
+            assert!(found.eq(levels.iter().copied()));
+            let mut lane = [9; BLOCK];
+            factor.load(2 * BLOCK, &mut lane);
+            let expected = |slot: usize| levels.get(2 * BLOCK + slot).copied().unwrap_or(0);
+            assert!((0..BLOCK).all(|slot| i64::from(lane[slot]) == expected(slot)));
+        }
+    }
+
+    #[test]
+    fn counts_are_those_of_the_rows_that_are_there() {
+        let levels = Array1::from(vec![0, 2, 2, 3, 0]);
+        let factor = Factor::new(levels.view(), None).unwrap();
+        assert_eq!(factor.counts(None), [2.0, 0.0, 2.0, 1.0]);
+        assert_eq!(factor.counts(Some(&[1.0, 0.0, 0.5, 2.0, 0.0])), [1.0, 0.0, 1.0, 1.0]);
+        assert_eq!(factor.renumbered(&[0, 0, 0, 1]).counts(None), [4.0, 1.0]);
+    }
+
+    #[test]
+    fn levels_below_zero_or_unknown_are_refused() {
+        let levels = Array1::from(vec![0, -1, 2]);
+        assert!(Factor::new(levels.view(), None).is_err());
+        let levels = Array1::from(vec![0, 1, 2]);
+        assert!(Factor::new(levels.view(), Some(2)).is_err());
+    }
+}

@@ -1,0 +1,167 @@
+use ndarray::{Array1, Array2};
+
+use super::*;
+use crate::design::chunks::CHUNK;
+
+/// A number in [-1, 1) that has no pattern.
+fn noise(row: usize, salt: usize) -> f64 {
+    let mixed = (row * 2_654_435_761 + salt * 40_503) ^ (row >> 3);
+    ((mixed.wrapping_mul(2_246_822_519) >> 7) & 0xffff) as f64 / 32_768.0 - 1.0
+}
+
+/// Levels of rows, so many of them, some rarer than others.
+fn factor(n: usize, n_levels: usize, salt: usize) -> Factor {
+    let level = |row: usize| {
+        let share = noise(row, salt) / 2.0 + 0.5;
+        (0..n_levels).rev().find(|k| share >= (*k as f64 / n_levels as f64).powi(2)).unwrap_or(0)
+    };
+    let levels = Array1::from_iter((0..n).map(level).map(|k| i64::try_from(k).unwrap()));
+    Factor::new(levels.view(), Some(n_levels)).unwrap()
+}
+
+struct Case {
+    x: Array2<f64>,
+    factors: Vec<Factor>,
+    after: Vec<usize>,
+    treatment: Vec<bool>,
+}
+
+impl Case {
+    fn new(x: Array2<f64>, factors: Vec<Factor>, after: Vec<usize>) -> Self {
+        let eta = |row: usize| {
+            let levels = factors.iter().map(|factor| (factor.level(row) as f64 * 1.3).sin() / 2.0);
+            levels.sum::<f64>() + x.row(row).iter().map(|x| x / 4.0).sum::<f64>()
+        };
+        let share = |row: usize| 1.0 / (1.0 + (-eta(row)).exp());
+        let treatment = (0..x.nrows()).map(|row| noise(row, 99) / 2.0 + 0.5 < share(row));
+        let treatment = treatment.collect();
+        Self { x, factors, after, treatment }
+    }
+
+    /// The fits to the codes and to the matrix of dummies are one and the same.
+    fn agrees(&self, penalty: f64, weight: Option<&[f64]>) -> PropensityFit {
+        let given =
+            NumbersAndFactors { x: self.x.view(), factors: &self.factors, after: &self.after };
+        let spec = PropensitySpec { penalty, ..PropensitySpec::default() };
+        let monitor = Monitor::default();
+        let matrix = given.matrix();
+        let (dense, expected) =
+            fit_with_scores(matrix.view(), &self.treatment, weight, &spec, &monitor).unwrap();
+        let (coded, scores) =
+            fit_coded_with_scores(&given, &self.treatment, weight, &spec, &monitor).unwrap();
+        assert_close(&coded.coefficients, &dense.coefficients);
+        assert_close(&coded.center, &dense.center);
+        assert_close(&scores, &expected);
+        assert_close(&[coded.log_likelihood], &[dense.log_likelihood]);
+        assert_close(&[coded.intercept_at_center], &[dense.intercept_at_center]);
+        assert_eq!((&coded.aliased, coded.iterations), (&dense.aliased, dense.iterations));
+        let flat = |found: &Covariance| found.matrix().iter().copied().collect::<Vec<_>>();
+        assert_close(&flat(&coded.covariance), &flat(&dense.covariance));
+        assert_close(&coded.covariance.variances(), &dense.covariance.variances());
+        assert_eq!(coded.sandwich.is_some(), dense.sandwich.is_some());
+        if let (Some(coded), Some(dense)) = (&coded.sandwich, &dense.sandwich) {
+            assert_close(&flat(coded), &flat(dense));
+        }
+        coded
+    }
+}
+
+fn assert_close(found: &[f64], expected: &[f64]) {
+    assert_eq!(found.len(), expected.len());
+    for (found, expected) in found.iter().zip(expected) {
+        assert!((found - expected).abs() < 1e-12 * (1.0 + expected.abs()), "{found} {expected}");
+    }
+}
+
+fn numbers(n: usize, n_columns: usize) -> Array2<f64> {
+    Array2::from_shape_fn((n, n_columns), |(row, k)| k as f64 / 2.0 + noise(row, k + 7))
+}
+
+#[test]
+fn fits_to_codes_are_those_to_dummies() {
+    let n = CHUNK + 1_700;
+    let weight: Vec<f64> = (0..n).map(|row| [0.0, 0.5, 2.0, 1.0][row % 4]).collect();
+    let wide = || vec![factor(n, 3, 1), factor(n, 40, 2), factor(n, 8, 3)];
+    let cases = [
+        (numbers(n, 3), wide(), vec![0, 1, 3]),
+        (numbers(n, 0), vec![factor(n, 5, 1), factor(n, 5, 4)], vec![0, 0]),
+        (numbers(n, 2), vec![factor(n, 17, 5)], vec![1]),
+        (numbers(n, 7), vec![factor(n, 2, 5), factor(n, 1, 5)], vec![7, 7]),
+    ];
+    for (x, factors, after) in cases {
+        let case = Case::new(x, factors, after);
+        for penalty in [0.0, 2.5] {
+            for weight in [None, Some(weight.as_slice())] {
+                case.agrees(penalty, weight);
+            }
+        }
+    }
+}
+
+#[test]
+fn levels_without_rows_or_with_those_of_others_are_left_out() {
+    let n = 3_000;
+    // The first level of one has no rows, nor has its third; the other's follow from it.
+    let first = factor(n, 6, 1).renumbered(&[1, 1, 3, 4, 5, 5]);
+    let second = first.renumbered(&[0, 0, 0, 1, 1, 2]);
+    let case = Case::new(numbers(n, 2), vec![first.clone(), second.clone()], vec![0, 2]);
+    let found = case.agrees(0.0, None);
+    assert_eq!(found.aliased, [1, 4, 7, 8]);
+    let case = Case::new(numbers(n, 2), vec![second, first], vec![0, 1]);
+    case.agrees(0.0, None);
+    case.agrees(1.0, None);
+}
+
+#[test]
+fn a_number_that_levels_tell_is_left_out_or_leaves_the_last_of_them_out() {
+    let n = 3_000;
+    let levels = factor(n, 6, 1);
+    let own = Array2::from_shape_fn((n, 2), |(row, k)| {
+        if k == 0 { (levels.level(row) as f64).sqrt() } else { noise(row, 5) }
+    });
+    let after = |place: usize| Case::new(own.clone(), vec![levels.clone()], vec![place]);
+    assert_eq!(after(0).agrees(0.0, None).aliased, [5]);
+    assert_eq!(after(2).agrees(0.0, None).aliased, [6]);
+}
+
+#[test]
+fn a_level_that_is_treated_all_runs_away_as_its_dummy_does() {
+    let n = 3_000;
+    let mut case = Case::new(numbers(n, 1), vec![factor(n, 6, 1), factor(n, 3, 2)], vec![1, 1]);
+    for row in 0..n {
+        case.treatment[row] |= case.factors[0].level(row) == 4;
+    }
+    let given = NumbersAndFactors { x: case.x.view(), factors: &case.factors, after: &case.after };
+    let (spec, monitor) = (PropensitySpec::default(), Monitor::default());
+    let matrix = given.matrix();
+    let dense = super::super::fit(matrix.view(), &case.treatment, None, &spec, &monitor).unwrap();
+    let (coded, _) = fit_coded_with_scores(&given, &case.treatment, None, &spec, &monitor).unwrap();
+    assert_eq!((&coded.diverging, coded.iterations), (&dense.diverging, dense.iterations));
+    assert_eq!(coded.diverging, [4]);
+    // Everybody by a factor: no fit.
+    case.treatment = (0..n).map(|row| case.factors[0].level(row) > 2).collect();
+    let ends = |found: Result<PropensityFit>| found.map(|fit| fit.iterations);
+    let dense = super::super::fit(matrix.view(), &case.treatment, None, &spec, &monitor);
+    let coded = fit_coded_with_scores(&given, &case.treatment, None, &spec, &monitor);
+    assert_eq!(ends(coded.map(|(fit, _)| fit)), ends(dense));
+}
+
+#[test]
+fn predictions_by_codes_are_those_of_the_fit() {
+    let n = 2_000;
+    let case = Case::new(numbers(n, 2), vec![factor(n, 9, 1), factor(n, 4, 2)], vec![0, 1]);
+    let fit = case.agrees(0.0, None);
+    let given = NumbersAndFactors { x: case.x.view(), factors: &case.factors, after: &case.after };
+    let levels: Vec<Array1<i64>> = case
+        .factors
+        .iter()
+        .map(|factor| (0..n).map(|row| i64::try_from(factor.level(row)).unwrap()).collect())
+        .collect();
+    let views: Vec<_> = levels.iter().map(|levels| levels.view()).collect();
+    let found = fit.coded_linear_predictor(case.x.view(), &views).unwrap();
+    assert_close(&found, &fit.linear_predictor(given.matrix().view()).unwrap());
+    assert!(fit.coded_linear_predictor(case.x.view(), &views[1..]).is_err());
+    let unknown = &levels[0] + 1;
+    let views = [unknown.view(), levels[1].view()];
+    assert!(fit.coded_linear_predictor(case.x.view(), &views).is_err());
+}
