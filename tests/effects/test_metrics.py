@@ -260,10 +260,14 @@ def spend():
     return df
 
 
+def numpys(values, q):
+    return np.quantile(values, q, method="averaged_inverted_cdf")
+
+
 def test_winsorized_outcome_is_the_column_bounded(spend):
     e = reference.expit(spend["x"])
     found = ps.ipw(spend, outcome="spend", treatment="t", scores=e, winsorize=0.99)
-    bounded = spend.assign(spend=spend["spend"].clip(upper=spend["spend"].quantile(0.99)))
+    bounded = spend.assign(spend=spend["spend"].clip(upper=numpys(spend["spend"], 0.99)))
     expected = ps.ipw(bounded, outcome="spend", treatment="t", scores=e)
     pd.testing.assert_frame_equal(found.to_frame(), expected.to_frame(), rtol=1e-12)
     assert "spend winsorized at" in found.measured
@@ -300,10 +304,38 @@ def test_bounds_count_sample_weights(spend):
     assert found.measured == alone.measured
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("winsorize", [0.9, 0.95, 0.99, (0.03, 0.97), (0.25, 0.6)])
+def test_winsorized_row_of_weight_2_is_the_row_twice(spend, winsorize):
+    df = spend.assign(w=np.random.default_rng(2).integers(0, 4, 1000), e=reference.expit(spend["x"]))
+    copies = df.loc[df.index.repeat(df["w"])]
+    given = {"outcome": "spend", "treatment": "t", "scores": "e", "winsorize": winsorize}
+    written = ps.ipw(copies, **given)
+    bounded = copies.assign(spend=copies["spend"].clip(*numpys(copies["spend"], _ends(winsorize))))
+    assert written.estimate == pytest.approx(
+        ps.ipw(bounded, **given | {"winsorize": None}).estimate, rel=1e-12
+    )
+    for unit in (1, 1e6, 0.1):
+        found = ps.ipw(df.assign(w=unit * df["w"]), **given, sample_weight="w")
+        assert found.estimate == pytest.approx(written.estimate, rel=1e-11)
+    alike = ps.ipw(df.assign(w=7.0), **given, sample_weight="w")
+    assert alike.estimate == pytest.approx(ps.ipw(df, **given).estimate, rel=1e-11)
+    turned = ps.ipw(
+        df.assign(spend=-df["spend"]),
+        **given | {"winsorize": tuple(1 - q for q in _ends(winsorize)[::-1])},
+        sample_weight="w",
+    )
+    assert turned.estimate == pytest.approx(-written.estimate, rel=1e-11)
+
+
+def _ends(winsorize):
+    return winsorize if isinstance(winsorize, tuple) else (0.0, winsorize)
+
+
 def test_groups_share_the_bounds(spend):
     df = spend.assign(g=spend["x"] > 0)
     grouped = ps.ipw(df, outcome="spend", treatment="t", scores=np.full(1000, 0.5), by="g", winsorize=0.9)
-    bounded = df.assign(spend=df["spend"].clip(upper=df["spend"].quantile(0.9)))
+    bounded = df.assign(spend=df["spend"].clip(upper=numpys(df["spend"], 0.9)))
     expected = ps.ipw(bounded, outcome="spend", treatment="t", scores=np.full(1000, 0.5), by="g")
     np.testing.assert_allclose(grouped.table["estimate"], expected.table["estimate"], rtol=1e-12)
     assert "of spend winsorized at" in repr(grouped)

@@ -195,16 +195,6 @@ except_for(
 )
 except_for("outcome + 1e9; outcome x -1", "e_value by", "a size, which has no sign and no other zero")
 except_for(
-    "outcome + 1e9",
-    "ipw winsorized",
-    "a bound between two outcomes has the digits that are left for it there",
-)
-except_for(
-    "outcome x -1; weight 2 = row twice",
-    "ipw winsorized",
-    "quantiles are interpolated between rows, of weighted ones from below",
-)
-except_for(
     "outcome x -1; arms swapped; levels renamed",
     "quantile_effect",
     "a draw hangs on what rows hold, and they hold something else",

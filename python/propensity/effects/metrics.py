@@ -22,7 +22,7 @@ from propensity.errors import InvalidInputError
 from propensity.frames import checks, rowwise_checks
 from propensity.frames.columns import outcome_names
 from propensity.frames.grouping import Grouping
-from propensity.scores.quantiles import quantiles_of
+from propensity.scores.quantiles import quantiles_by_share
 
 Winsorize: TypeAlias = float | tuple[float, float] | None
 """The quantile of the outcome above which values are set to it, or two, of which one is for the low end."""
@@ -114,7 +114,7 @@ class Metrics:
             raise InvalidInputError(f"winsorize: column '{name}' has no more than two values, and no tails")
         s = sample.sample_weight
         weights = None if s is None else s[s > 0]
-        low, high = quantiles_of(own, self._quantiles, weights).tolist()
+        low, high = quantiles_by_share(own, self._quantiles, weights).tolist()
         n_low, n_high = int((own < low).sum()), int((own > high).sum())
         ends = [
             f"{end:.6g} (quantile {quantile:g}; {n:,} of {len(own):,} rows {moved})"

@@ -10,6 +10,8 @@ from propensity.frames.checks import Floats
 
 _ROUNDING = 1e-9
 
+_ROUNDING_OF_SHARES = 1e-12  # of the weight: shares this close to a quantile's are it
+
 
 def quantiles_of(values: Floats, which: Sequence[float], weights: Floats | None = None) -> Floats:
     """Give quantiles, linearly interpolated, of values that may have weights.
@@ -17,7 +19,8 @@ def quantiles_of(values: Floats, which: Sequence[float], weights: Floats | None 
     With weights scaled to sum to the number n of values, each value takes as much room in a line as it
     weighs; the quantile q stands at 1 + (n - 1) q, between what stands at the whole numbers beside it. It is
     `wtd.quantile` of R's Hmisc with `normwt=TRUE`: weights that are all alike give definition 7 of Hyndman
-    and Fan (1996), NumPy's, whatever their scale.
+    and Fan (1996), NumPy's, whatever their scale. Between rows it interpolates as many as there are, so that
+    a row of weight 2 is not quite the row twice: what has to be that takes `quantiles_by_share`.
 
     Parameters
     ----------
@@ -47,3 +50,28 @@ def quantiles_of(values: Floats, which: Sequence[float], weights: Floats | None 
 
     share = place - below
     return np.asarray((1 - share) * standing_at(below) + share * standing_at(np.minimum(below + 1, n)))
+
+
+def quantiles_by_share(values: Floats, which: Sequence[float], weights: Floats | None = None) -> Floats:
+    """Give quantiles of values (n,), where the check function is least; a weight of 2 is the value twice.
+
+    As `quantiles_of`, and each is the smallest value with at least a share q of the weight up to it; where
+    the share is q exactly any value up to the next one does, and the middle is taken (definition 2 of Hyndman
+    and Fan 1996), so that values turned round have their quantiles turned round.
+    """
+    order = np.argsort(values, kind="stable")
+    return quantiles_of_sorted(
+        values[order], np.ones(len(values)) if weights is None else weights[order], which
+    )
+
+
+def quantiles_of_sorted(values: Floats, weights: Floats, which: Sequence[float]) -> Floats:
+    """Give quantiles of values (n,) in ascending order, as `quantiles_by_share`."""
+    share = np.cumsum(weights)
+    share /= share[-1]
+    asked = np.asarray(which, dtype=np.float64)
+    place = np.minimum(np.searchsorted(share, asked - _ROUNDING_OF_SHARES), len(share) - 1)
+    beside = np.minimum(place + 1, len(share) - 1)
+    exact = share[place] <= asked + _ROUNDING_OF_SHARES
+    middle = values[place] / 2 + values[beside] / 2
+    return np.where(exact, middle, values[place])

@@ -9,8 +9,7 @@ from statistics import NormalDist
 import numpy as np
 
 from propensity.frames.checks import Floats
-
-_ROUNDING = 1e-12  # of the weight: shares this close to a quantile's are it
+from propensity.scores.quantiles import quantiles_of_sorted
 
 _NORMAL = NormalDist()
 _BAND = 0.95  # the coverage for whose intervals the width of Hall and Sheather is best
@@ -29,20 +28,8 @@ class Distribution:
         return float(self.weights.sum())
 
     def at(self, q: Sequence[float]) -> Floats:
-        """Give the quantiles (k,): where the check function is least.
-
-        That is the smallest value with at least a share q of the weight up to it; where the share is q
-        exactly any value up to the next one does, and the middle is taken (definition 2 of Hyndman and Fan
-        1996), so that values turned round have their quantiles turned round.
-        """
-        share = np.cumsum(self.weights)
-        share /= share[-1]
-        asked = np.asarray(q, dtype=np.float64)
-        place = np.minimum(np.searchsorted(share, asked - _ROUNDING), len(share) - 1)
-        beside = np.minimum(place + 1, len(share) - 1)
-        exact = share[place] <= asked + _ROUNDING
-        middle = self.values[place] / 2 + self.values[beside] / 2
-        return np.where(exact, middle, self.values[place])
+        """Give the quantiles (k,), as `quantiles_by_share`."""
+        return quantiles_of_sorted(self.values, self.weights, q)
 
     def densities(self, q: Sequence[float]) -> Floats:
         """Give the density at the quantiles (k,); infinite where values tie.

@@ -206,7 +206,9 @@ def ipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
         arm. The unit stays the row.
     winsorize : float, (float, float) or None, default None
         The quantile of the outcome, as 0.99, above which values are set to it, before anything else; two, as
-        (0.01, 0.99), bound both ends. The result says how many were moved; the bounds are taken as known.
+        (0.01, 0.99), bound both ends. The result says how many were moved; the bounds are taken as known. As
+        in `quantile_effect` it is the smallest value with that share of the weight up to it (definition 2 of
+        Hyndman and Fan 1996), so that a row of weight 2 is the row twice.
     cluster : None, str, Series or array (n,), or a list of two of these, default None
         Groups whose rows may vary together (workspaces, households); None for independent rows. Two where
         they cross, as in ``["user", "day"]``: rows of a user may vary together, and so may those of a day.

@@ -143,7 +143,8 @@ def truncate(
         Who was treated, bool or 0/1. A result and a model know it; of bare weights without it the quantiles
         are those of all rows (Cole and Hernan 2008).
     sample_weight : None, Series or array (n,), default None
-        How much of the population a row stands for: quantiles count it, and rows of weight 0 are not there.
+        How much of the population a row stands for: quantiles count it, as `wtd.quantile` of R's Hmisc with
+        ``normwt=TRUE`` does, interpolating between the rows there are; rows of weight 0 are not there.
         A result and a model know theirs.
 
     Returns
