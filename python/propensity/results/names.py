@@ -32,6 +32,13 @@ class Named:
         Returns
         -------
         DataFrame
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> found = ps.e_value(2.0)
+        >>> found.to_frame().equals(found.table)
+        True
         """
         own = next(vars(kind)["table"] for kind in type(self).__mro__ if "table" in vars(kind))
         return self._numbers() if own is vars(Named)["table"] else self.table
