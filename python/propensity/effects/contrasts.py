@@ -53,6 +53,9 @@ class Scale:
         return f"{value:{sign}.6g}{self.unit}"
 
 
+_LARGEST = 700.0  # whose exponential, a hundred times, is a number still
+
+
 def _same(value: float) -> float:
     return value
 
@@ -73,8 +76,13 @@ def _log_odds_slope(mean: float) -> float:
     return 1.0 / (mean * (1.0 - mean))
 
 
+def _ratio(log_ratio: float) -> float:
+    """Give the ratio; infinite where it is beyond numbers, as the end of a wide interval may be."""
+    return math.exp(log_ratio) if log_ratio < _LARGEST else math.inf
+
+
 def _percent(log_ratio: float) -> float:
-    return 100.0 * math.expm1(log_ratio)
+    return 100.0 * math.expm1(log_ratio) if log_ratio < _LARGEST else math.inf
 
 
 def _log_ratio(percent: float) -> float:
@@ -83,9 +91,9 @@ def _log_ratio(percent: float) -> float:
 
 SCALES: dict[Contrast, Scale] = {
     "difference": Scale(_same, _one, _same, _same, "difference", logarithmic=False),
-    "ratio": Scale(math.log, _inverse, math.exp, math.log, "ratio", none=1.0),
+    "ratio": Scale(math.log, _inverse, _ratio, math.log, "ratio", none=1.0),
     "percent": Scale(math.log, _inverse, _percent, _log_ratio, "change", unit="%"),
-    "odds_ratio": Scale(_log_odds, _log_odds_slope, math.exp, math.log, "odds ratio", none=1.0),
+    "odds_ratio": Scale(_log_odds, _log_odds_slope, _ratio, math.log, "odds ratio", none=1.0),
 }
 
 
