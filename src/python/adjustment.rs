@@ -1,3 +1,5 @@
+//! Estimators with an outcome model, as functions of arrays for Python.
+
 use numpy::PyArray1;
 use numpy::ndarray::Ix2;
 use pyo3::prelude::*;

@@ -1,3 +1,5 @@
+//! The bootstrap, as functions of arrays for Python.
+
 use numpy::ndarray::Axis;
 use numpy::{PyArray1, PyArray2, ToPyArray};
 use pyo3::prelude::*;

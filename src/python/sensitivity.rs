@@ -1,3 +1,5 @@
+//! Bounds under hidden confounding, as functions of arrays for Python.
+
 use numpy::ndarray::{Array2, ArrayView2, Axis};
 use numpy::{PyArray1, PyArray2, ToPyArray};
 use pyo3::prelude::*;

@@ -28,7 +28,7 @@ from propensity.study.check import check
 from propensity.study.check_result import Check
 from propensity.study.estimate import estimate
 from propensity.study.estimates import NAIVE, Estimates, EstimatesByOutcome
-from propensity.study.words import StudyInWords
+from propensity.study.study_in_words import StudyInWords
 
 if TYPE_CHECKING:
     from propensity.effects.effect import Effect
