@@ -177,7 +177,7 @@ def test_love_plot_by_group_looks_the_same():
     table = pd.concat([balance(4, ["unadjusted", "IPW ATE"]) * (1 + k) for k in range(4)], keys=groups)
     table.index.names = ["tier", "term"]
     ess = {sample: dict.fromkeys(groups, 100.0) for sample in ("unadjusted", "IPW ATE")}
-    table.attrs = {"by": ("tier",), "denominator": "pooled", "distance": False}
+    table.attrs = {"by": ("tier",), "denominator": "pooled", "propensity": False}
     table.attrs |= {"ess_treated": ess, "ess_control": ess}
     return plots.love_plot(table)
 

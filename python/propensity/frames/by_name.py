@@ -106,7 +106,7 @@ def _is_flag(table: Any, name: str) -> bool:
     """Whether a column holds two values, as a treatment does."""
     if not native.is_frame(table) or name not in native.column_names(table):
         return False
-    return len(set(np.asarray(table[name]).tolist())) == _ARMS
+    return len(set(np.asarray(native.column_as_given(table, name)).tolist())) == _ARMS
 
 
 def _unplaced(values: Sequence[Any], recognised: Mapping[str, str], given: Mapping[str, str]) -> list[str]:

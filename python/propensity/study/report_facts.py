@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import hashlib
 import platform
@@ -197,8 +198,8 @@ def _sensitivity(study: Study) -> dict[str, Any]:
 
 
 def _left_out(study: Study) -> list[str]:
-    """Say what is not in the answer: rows, terms, estimators."""
-    found = []
+    """Say what is not in the answer as it came: missing values, rare levels, rows, terms, estimators."""
+    found = [study.estimates.tidied] if study.estimates.tidied else []
     for label, effect in study.estimates.effects.items():
         if isinstance(effect, Effect) and effect.whom:
             found.append(f"{label} is for {effect.whom}")
@@ -219,7 +220,12 @@ def call_of(study: Study) -> str:
     """Write the call that makes the study."""
     outcome: Any = study.outcomes[0] if len(study.outcomes) == 1 else list(study.outcomes)
     covariates = study.covariates if isinstance(study.covariates, str) else list(study.columns)
-    options = {"outcome": outcome, "treatment": study.treatment, "covariates": covariates}
+    options = {
+        "outcome": outcome,
+        "treatment": study.treatment,
+        "covariates": covariates,
+        **tidying_of(study),
+    }
     for name in ("cluster", "sample_weight"):
         given = getattr(study, name)
         if given is not None:
@@ -230,6 +236,12 @@ def call_of(study: Study) -> str:
         options["estimand"] = study.estimand
     written = ", ".join(f"{name}={'...' if value is ... else repr(value)}" for name, value in options.items())
     return f"ps.Study(df, {written})"
+
+
+def tidying_of(study: Study) -> dict[str, Any]:
+    """Give what is asked of missing values and rare levels, as functions take it; else nothing."""
+    asked = {} if study.tidying is None else dataclasses.asdict(study.tidying)
+    return {name: value for name, value in asked.items() if value is not None}
 
 
 def _versions() -> dict[str, str]:
