@@ -53,7 +53,7 @@ def pictures(users: pd.DataFrame) -> list[Axes]:
     """Draw one axes, and several."""
     model = ps.fit_propensity(users, treatment="opt_in_agent_mode", covariates=["query_confidence"])
     one = ps.plots.overlap_plot(model)
-    one.set_title("overlap")
+    one.set_xlim(0, 1)
     several = ps.plots.overlap_plot(users, model, by="engagement_tier")
     bars = ps.plots.distribution_plot(users, "engagement_tier", "opt_in_agent_mode")
     return [one, bars, ps.plots.calibration_plot(model), *several]

@@ -332,3 +332,24 @@ def test_rosenbaum_plot_looks_the_same():
         level=0.95,
     )
     return plots.rosenbaum_plot(found)
+
+
+@looks_the_same
+def test_distribution_plot_of_levels_looks_the_same():
+    return plots.distribution_plot(pd.Series(TIER, name="tier"), TREATED, weights={"IPW ATE": WEIGHTS})
+
+
+@looks_the_same
+def test_distribution_plot_of_numbers_looks_the_same():
+    return plots.distribution_plot(INCOME, TREATED, weights={"IPW ATE": WEIGHTS})
+
+
+@looks_the_same
+def test_calibration_plot_looks_the_same():
+    return plots.calibration_plot(SCORE**0.5 * 0.9, TREATED)
+
+
+@looks_the_same
+def test_love_plot_of_three_measures_looks_the_same():
+    table = balance(8, ["unadjusted", "IPW ATE"])
+    return plots.love_plot(table, measure=["smd", "variance_ratio", "ks"], labels={"tier 0": "heavy users"})

@@ -74,7 +74,8 @@ def distribution_plot(
     weights, sample_weight
         As for `ecdf_plot`: a panel for each sample.
     bins : int, default 30
-        Steps of a density, the same in both arms and all samples.
+        Steps of a density at most, the same in both arms and all samples; those of whole numbers hold like
+        numbers of them.
     ax : Axes, or array of Axes, or None, default None
         Where to draw; with `weights`, an axes for each panel.
 
@@ -105,7 +106,7 @@ def distribution_plot(
     read = read_covariate((df, covariate, treatment), weights, sample_weight, by_level=True)
     read = _of_few_levels(read)
     axes = _axes(read, ax)
-    edges = np.histogram_bin_edges(read.values, bins=bins)
+    edges = _edges(read.values, bins)
     for sample, panel in named_panels(read, axes):
         if read.levels:
             _draw_bars(panel, read, sample)
@@ -127,6 +128,15 @@ def _of_few_levels(read: Covariate) -> Covariate:
     into[common] = np.arange(len(common))
     levels = (*(read.levels[k] for k in common), f"{len(read.levels) - len(common):,} others")
     return Covariate(read.name, into[places].astype(np.float64), read.treated, read.samples, levels)
+
+
+def _edges(values: Floats, bins: int) -> Floats:
+    """Give the ends of steps of the same width; those of whole numbers hold like numbers of them."""
+    low, high = float(values.min()), float(values.max())
+    if not np.array_equal(values, np.round(values)) or high - low > 1e9:
+        return np.asarray(np.histogram_bin_edges(values, bins=bins))
+    width = max(1.0, np.ceil((high - low + 1) / bins))
+    return np.arange(low - 0.5, high + 0.5 + width, width)
 
 
 def _axes(read: Covariate, ax: Place) -> Panels:
