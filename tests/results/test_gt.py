@@ -1,6 +1,7 @@
 """Tables of great_tables: what stands in them is what stands in the result, and is harmless."""
 
 import sys
+from html import escape
 
 import pandas as pd
 import pytest
@@ -18,18 +19,19 @@ def users():
 def test_a_table_has_headline_cells_and_notes(users):
     pytest.importorskip("great_tables")
     found = ps.estimate(users, **ROLES, covariates=["engagement_tier", "query_confidence"])
-    html = found.to_gt().as_raw_html()
-    assert "Estimates of the effect on task_completed" in html
+    found_html = found.to_gt().as_raw_html()
+    assert "Estimates of the effect on task_completed" in found_html
     written = found._written()[0]
     for label, row in zip(written.index, written.to_numpy(dtype=object), strict=True):
-        assert all(f">{cell}<" in html for cell in (label, *map(str, row)))
+        assert all(f">{escape(cell)}<" in found_html for cell in (label, *map(str, row)))
 
 
 def test_groups_stand_under_their_names(users):
     pytest.importorskip("great_tables")
     by = ps.estimate(users, **ROLES, covariates=["query_confidence"], by="engagement_tier")
     html = by.to_gt().as_raw_html()
-    assert html.count("gt_group_heading_row") >= len(by.labels)
+    for name in by.table.index.unique(0):
+        assert f">{name}</th>" in html
 
 
 def test_what_data_contain_is_escaped(users):

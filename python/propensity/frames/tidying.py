@@ -7,6 +7,7 @@ rows of a fit is remembered, so that new rows are tidied in the very same way.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, get_args
@@ -44,6 +45,17 @@ def _unlike(level: str, others: Collection[object]) -> str:
     while level in others:
         level = f"({level})"
     return level
+
+
+def with_indicator(said: str, covariates: object) -> str:
+    """Say of a covariate that has missing values, and is refused, how it is taken."""
+    first = re.match(r"column '(.+?)': [\d,]+ missing values? \(.*; drop or impute them first", said)
+    listed = (
+        covariates if isinstance(covariates, list | tuple) else re.findall(r"[^\W\d]\w*", str(covariates))
+    )
+    if first is None or first.group(1) not in listed:
+        return said
+    return f'{said}, or take missing="indicator"'
 
 
 @dataclass(frozen=True)
