@@ -53,12 +53,21 @@ def facts_of(study: Study, by: Sequence[str] | None) -> dict[str, Any]:
         "balance": _balance(study),
         "groups": groups,
         "sensitivity": _sensitivity(study),
-        "check": study.check().table.to_dict("records"),
+        "check": _findings(study),
     }
     facts |= {"left_out": [*_left_out(study), *without], "cautions": _cautions(study)}
     facts |= {"call": call_of(study), "versions": _versions(), "fingerprint": _fingerprint(study)}
     plain: dict[str, Any] = _plain(facts | {"made_on": datetime.date.today().isoformat()})
     return plain
+
+
+def _findings(study: Study) -> list[dict[str, Any]]:
+    """Give what is amiss with the table, but for what the study was asked to mend."""
+    mended = [
+        f'{name}="{value}"' if isinstance(value, str) else name for name, value in tidying_of(study).items()
+    ]
+    rows: list[dict[str, Any]] = study.check().table.to_dict("records")  # type: ignore[assignment]
+    return [row for row in rows if not any(option in str(row["remedy"]) for option in mended)]
 
 
 def _question(study: Study) -> dict[str, Any]:
