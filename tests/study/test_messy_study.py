@@ -83,4 +83,4 @@ def test_a_verdict_says_what_it_fails_by():
     verdict = study.verdicts().loc["balance"]
     assert verdict["verdict"] == "fails"
     assert "9 of 9 terms" in verdict["reason"]
-    assert "1 of 31 squares and products are not, the worst age^2 at -0.5" in verdict["reason"]
+    assert "13 of 37 squares and products are not, the worst age^2 at -0.506" in verdict["reason"]
