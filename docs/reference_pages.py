@@ -58,6 +58,7 @@ TOPICS = {
     "sensitivity": "Hidden confounding",
     "plots": "Plots",
     "datasets": "Data to learn on",
+    "sklearn": "For scikit-learn",
     "errors": "Errors and warnings",
     "core": "The array door",
 }

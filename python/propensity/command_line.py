@@ -72,6 +72,8 @@ def _parser() -> argparse.ArgumentParser:
     reported.add_argument("--estimand", default="ATE", help="ATE, ATT or ATC (default: ATE, everybody)")
     reported.add_argument("--sample-weight", help="column of how much of the population a row stands for")
     reported.add_argument("--by", action="append", help="columns of groups, as tier,country")
+    reported.add_argument("--missing", choices=["indicator"], help="missing values: a mean and an indicator")
+    reported.add_argument("--min-level-count", type=int, help="levels of fewer rows become 'other'")
     reported.add_argument("--seed", type=int, default=0, help="where draws start (default: 0)")
     looked_at.add_argument("--ids", help="column of which unit a row is of")
     looked_at.add_argument("--treated-at", help="column of the dates of treatment")
@@ -114,6 +116,8 @@ def _report(options: argparse.Namespace) -> int:
         outcome=outcomes[0] if len(outcomes) == 1 else outcomes,
         treatment=options.treatment,
         covariates=_covariates(options, df),  # type: ignore[arg-type]
+        missing=options.missing,
+        min_level_count=options.min_level_count,
         cluster=options.cluster,
         sample_weight=options.sample_weight,
         seed=options.seed,

@@ -13,7 +13,7 @@ import pandas as pd
 from propensity import core
 from propensity.balance.groups import tables_of_groups
 from propensity.balance.products import Denominator, balance_of_products, products_by_name
-from propensity.balance.result import DISTANCE, UNADJUSTED, Balance
+from propensity.balance.result import PROPENSITY, UNADJUSTED, Balance
 from propensity.effects.sample import read_sample_weight
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
@@ -24,6 +24,8 @@ from propensity.frames.grouping import read_groups
 from propensity.frames.native import AnyFrame
 from propensity.frames.products import centers, product
 from propensity.frames.terms import Covariates, Recipe, Terms, make_terms, parse_covariates
+from propensity.frames.tidied_frame import tidied
+from propensity.frames.tidying import Missing, Tidying
 from propensity.scores.cross_fitted import CrossFittedScores
 from propensity.scores.inputs import completed, incomplete
 from propensity.scores.logistic import given_scores, read_scores
@@ -40,6 +42,8 @@ def smd(
     *,
     treatment: str,
     covariates: Covariates,
+    missing: Missing | None = None,
+    min_level_count: int | None = None,
     weights: object = None,
     denominator: Denominator = "pooled",
     sample_weight: object = None,
@@ -53,6 +57,9 @@ def smd(
     covariates : list of str, or str
         Columns, or the right-hand side of a formula. Categorical ones have a term for every level, the first
         included, named as formulaic names them when no level is the reference: ``tier[heavy]``.
+    missing, min_level_count
+        As for `fit_propensity`: of a model whose covariates were so tidied these are the terms, with
+        ``tenure[missing]`` and ``country[other]`` among them.
     weights : None, str, Series, array (n,), Matched, Effect, BalancingWeights, TruncatedWeights, default None
         None for the sample as it is; a column, balancing weights, or what any way of matching gave. They are
         multiplied by the sample weights, as in cobalt. Those of an effect or of matches have them in them
@@ -101,11 +108,15 @@ def smd(
     True
     """
     checks.choice("denominator", denominator, get_args(Denominator))
-    terms = parse_covariates(covariates, df, treatment=treatment)
+    tidying = Tidying.of(missing, min_level_count)
+    terms = parse_covariates(covariates, df, treatment=treatment, tidying=tidying)
     also = {**given_weights(weights), "sample_weight": sample_weight}
-    frame = open_frame(df, treatment=treatment, covariates=terms.columns, also=also)
+    frame = open_frame(
+        df, treatment=treatment, covariates=terms.columns, also=also, may_be_missing=terms.may_be_missing
+    )
     treated = frame.treated(treatment)
     base = read_sample_weight(frame, sample_weight, treated)
+    frame, terms = tidied(frame, terms, base)
     w = None if weights is None else read_weights(frame, weights, treated, base)
     x, recipe = make_terms(frame, terms, all_levels=True, sample_weight=base)
     values = core.smd(x, treated, weights=w, denominator=denominator, sample_weight=base)
@@ -116,11 +127,13 @@ def smd(
 
 
 @columns_by_name
-def balance(
+def balance(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     df: AnyFrame,
     *,
     treatment: str,
     covariates: Covariates,
+    missing: Missing | None = None,
+    min_level_count: int | None = None,
     squares: bool = False,
     interactions: bool = False,
     scores: object = None,
@@ -133,7 +146,7 @@ def balance(
 
     Parameters
     ----------
-    df, treatment, covariates : DataFrame, str, and list of str or str
+    df, treatment, covariates, missing, min_level_count
         As for `smd`; a categorical has a term for every level.
     squares : bool, default False
         Whether to add the square of every term that is not binary, as ``age^2``: the square of its distance
@@ -142,9 +155,9 @@ def balance(
         Whether to add the products of any two terms, as ``age:educ``, but for the levels of one categorical;
         each measured from its mean too, so that they say whether the two vary together alike.
     scores : None, PropensityModel, CrossFittedScores, str, Series or array, default None
-        Scores for a first row, "distance". Columns of a list that were missing when a model was fitted, which
-        takes such values, may be so here: an amount is then the mean of the others, with a term "age missing"
-        beside it, and a missing level is one of its own.
+        Scores for a first row, "propensity". Columns of a list that had missing values when a model was
+        fitted that takes such may have them here: an amount is then the mean of the others, with a term
+        ``age[missing]`` beside it, and a missing level is one of its own.
     weights : None, mapping of str to weights, or weights, default None
         A name for each weighting, as in ``{"IPW": w, "matched": matches}``; weightings without a name are
         called "adjusted". Each is a column, a series or an array (n,), what any way of matching gave, an
@@ -223,27 +236,29 @@ def balance(
     query_confidence               0.08  0.0
     """
     checks.choice("denominator", denominator, get_args(Denominator))
-    terms = parse_covariates(covariates, df, treatment=treatment)
+    tidying = Tidying.of(missing, min_level_count)
+    terms = parse_covariates(covariates, df, treatment=treatment, tidying=tidying)
     named = _named(weights)
     also: dict[str, object] = {**given_scores(scores), "sample_weight": sample_weight}
     for role, given in named.values():
         also |= given_weights(given, role)
-    gaps = scores.intake.gaps if isinstance(scores, CrossFittedScores) and terms.formula is None else ()
+    gaps = terms.may_be_missing
+    if isinstance(scores, CrossFittedScores) and terms.formula is None:
+        gaps = (*gaps, *scores.intake.gaps)
     frame = open_frame(df, treatment=treatment, covariates=terms.columns, also=also, may_be_missing=gaps)
     treated = frame.treated(treatment)
     base = read_sample_weight(frame, sample_weight, treated)
-    frame, terms = _without_gaps(frame, terms, base)
-    distance = None if scores is None else read_scores(frame, scores, treated, base)
+    frame, terms = _without_gaps(*tidied(frame, terms, base), base)
+    e = None if scores is None else read_scores(frame, scores, treated, base)
     weightings = {
-        name: read_weights(frame, given, treated, base, role, distance)
-        for name, (role, given) in named.items()
+        name: read_weights(frame, given, treated, base, role, e) for name, (role, given) in named.items()
     }
     x, recipe = make_terms(frame, terms, all_levels=True, sample_weight=base)
-    if scores is not None and DISTANCE in recipe.names:
+    if scores is not None and PROPENSITY in recipe.names:
         raise InvalidInputError(
-            f"column '{DISTANCE}': the row of the scores has this name; rename the column"
+            f"column '{PROPENSITY}': the row of the scores has this name; rename the column"
         )
-    rows = BalanceRows(x, recipe, distance, treated, weightings, base)
+    rows = BalanceRows(x, recipe, e, treated, weightings, base)
     tabulated = partial(_table_of, denominator=denominator, squares=squares, interactions=interactions)
     if by is None:
         return Balance(tabulated(rows))
@@ -270,7 +285,7 @@ class BalanceRows:
 
     x: Floats
     recipe: Recipe
-    distance: Floats | None
+    scores: Floats | None
     treated: Bools
     weightings: Mapping[str, Floats]
     sample_weight: Floats | None
@@ -280,7 +295,7 @@ class BalanceRows:
         return BalanceRows(
             np.asfortranarray(self.x[rows]),
             self.recipe,
-            None if self.distance is None else self.distance[rows],
+            None if self.scores is None else self.scores[rows],
             self.treated[rows],
             {name: weights[rows] for name, weights in self.weightings.items()},
             None if self.sample_weight is None else self.sample_weight[rows],
@@ -292,14 +307,14 @@ def _table_of(
 ) -> pd.DataFrame:
     """Compare the arms, term by term, in all samples."""
     options: dict[str, Any] = {"sample_weight": rows.sample_weight, "denominator": denominator}
-    weights, distance = list(rows.weightings.values()), rows.distance
+    weights, scores = list(rows.weightings.values()), rows.scores
     made = _blocks(rows, squares=squares, interactions=interactions)
     blocks = [
         (names, core.balance(columns, rows.treated, weights=weights, **options)) for names, columns in made
     ]
     samples = [UNADJUSTED, *rows.weightings]
-    table = _table(blocks, samples, denominator, distance=distance is not None)
-    smds = blocks[0 if distance is None else 1][1].smd[:, 0]
+    table = _table(blocks, samples, denominator, with_scores=scores is not None)
+    smds = blocks[0 if scores is None else 1][1].smd[:, 0]
     products = balance_of_products(rows.x, rows.recipe, rows.treated, rows.weightings, smds, **options)
     table.attrs["products"] = {
         sample: {name: own[place] for name, own in products.items()} for place, sample in enumerate(samples)
@@ -330,8 +345,8 @@ def _blocks(
 ) -> Iterator[tuple[Sequence[str], Floats]]:
     """Give names of terms and their columns, few enough products at a time to fit in memory."""
     x, recipe = rows.x, rows.recipe
-    if rows.distance is not None:
-        yield [DISTANCE], rows.distance[:, np.newaxis]
+    if rows.scores is not None:
+        yield [PROPENSITY], rows.scores[:, np.newaxis]
     yield recipe.names, x
     products = products_by_name(x, recipe, squares=squares, interactions=interactions)
     center = centers(x, rows.sample_weight) if products else np.empty(0)
@@ -350,7 +365,7 @@ def _table(
     samples: Sequence[str],
     denominator: Denominator,
     *,
-    distance: bool,
+    with_scores: bool,
 ) -> pd.DataFrame:
     """Put blocks of terms under each other, and measures beside each other sample by sample."""
     values = np.concatenate(
@@ -365,5 +380,5 @@ def _table(
     table.attrs["denominator"] = denominator
     table.attrs["ess_treated"] = dict(zip(samples, first.ess_treated.tolist(), strict=True))
     table.attrs["ess_control"] = dict(zip(samples, first.ess_control.tolist(), strict=True))
-    table.attrs["distance"] = distance
+    table.attrs["propensity"] = with_scores
     return table

@@ -87,6 +87,8 @@ class Effect(ReportedEffect):
     leverage : Leverage or None
         How much rows hold their own predictions, by the outcome models of their arms; None where no such
         model is fitted to them.
+    tidied : str
+        What stands for missing values and rare levels of covariates, where that was asked for; else empty.
     interval_error : float
         The standard error of intervals and p-values: `std_error`, corrected for leverage by HC2.
 
@@ -137,6 +139,7 @@ class Effect(ReportedEffect):
     measured: str = ""
     scores: AnySeries | None = None
     leverage: Leverage | None = None
+    tidied: str = ""
 
     @classmethod
     def of(  # noqa: PLR0913 - what any method knows of its estimate, by name

@@ -127,7 +127,7 @@ class BalanceTerms(ReadOnly):
     @classmethod
     def of_scores(cls, scores: Floats) -> BalanceTerms:
         """Ask balance of the scores, where nothing else is known."""
-        return cls((), np.empty((len(scores), 0), order="F"), (), more={"the score": scores})
+        return cls((), np.empty((len(scores), 0), order="F"), (), more={"propensity": scores})
 
 
 @dataclass(frozen=True)

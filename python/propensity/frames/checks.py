@@ -340,7 +340,7 @@ def levels(column: pd.Series[Any], *, penalty: float | None = None) -> None:
         without, other = ("", "") if penalty is None else (" without a penalty", ", or take penalty=1.0")
         raise InvalidInputError(
             f"column '{column.name}': {n_levels:,} levels, and a term for each; more than {MOST_LEVELS:,} "
-            f"are not fitted{without}: leave it out, or group its levels{other}"
+            f"are not fitted{without}: leave it out, or group its levels, as min_level_count=50 does{other}"
         )
     if n_levels > 20 and n_levels > n_rows / 2:
         raise InvalidInputError(

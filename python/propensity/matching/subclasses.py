@@ -16,7 +16,7 @@ from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.kept import kept_rows
-from propensity.frames.native import AnyFrame, AnySeries
+from propensity.frames.native import AnySeries, SomeFrame
 from propensity.matching.local_outcomes import tie_cells
 from propensity.matching.outcome import MatchedOutcome
 from propensity.matching.rematching import bootstrap_again
@@ -146,7 +146,7 @@ class Subclasses(SubclassesWithEffects):
         taken = {name: f"{name} (covariate)" for name in table}
         return table.join(self.cells.rename(columns=taken))
 
-    def frame(self, df: AnyFrame) -> AnyFrame:
+    def frame(self, df: SomeFrame) -> SomeFrame:
         """Give the matched rows, for use elsewhere.
 
         Parameters
@@ -344,6 +344,7 @@ class Subclasses(SubclassesWithEffects):
                 f"{self.n_unmatched:,} of {self.n_matched + self.n_unmatched:,} rows that the effect would "
                 "be for are left out: it is the effect for the others"
             )
+        lines.extend([f"Tidied: {self.fingerprint.tidied}"] if self.fingerprint.tidied else [])
         lines.extend(f"Caution: {caution}" for caution in self.cautions)
         return "\n".join(lines)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -25,6 +25,8 @@ from propensity.frames.columns import outcome_names
 from propensity.frames.native import AnyFrame, column_names
 from propensity.frames.order import places_by_content
 from propensity.frames.terms import Covariates, Recipe, parse_covariates
+from propensity.frames.tidied_frame import all_tidied
+from propensity.frames.tidying import Tidying
 from propensity.outcomes.extrapolation import naming_rows_outside
 from propensity.scores.choice import LOGISTIC
 from propensity.scores.inputs import Inputs
@@ -64,8 +66,10 @@ class Study:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """What either model is made of."""
-        return tuple(dict.fromkeys([*self.score.columns, *self.outcome.columns]))
+        """What either model is made of: the caller's columns."""
+        tidied = self.sample.frame.tidied
+        made = () if tidied is None else tidied.indicators
+        return tuple(dict.fromkeys(n for n in (*self.score.columns, *self.outcome.columns) if n not in made))
 
     @property
     def cautions(self) -> tuple[Warning, ...]:
@@ -83,6 +87,7 @@ class Roles:
     outcome_covariates: Covariates | None = None
     cluster: object = None
     sample_weight: object = None
+    tidying: Tidying | None = None
 
 
 def read_study(
@@ -99,12 +104,19 @@ def read_study(
     `two_ways` whether there may be clusters of two columns.
     """
     outcomes = outcome_names(roles.outcome)
-    parse = partial(parse_covariates, data=df, treatment=roles.treatment, outcomes=outcomes, may_be_none=True)
+    parse = partial(
+        parse_covariates,
+        data=df,
+        treatment=roles.treatment,
+        outcomes=outcomes,
+        may_be_none=True,
+        tidying=roles.tidying,
+    )
     score_terms = outcome_terms = parse(roles.covariates)
     if roles.outcome_covariates is not None:
         outcome_terms = parse(roles.outcome_covariates, role="outcome_covariates")
-    used = zip((score_terms.columns, outcome_terms.columns), takes_missing, strict=True)
-    needed = {name for names, takes in used if not takes for name in names}
+    used = zip((score_terms, outcome_terms), takes_missing, strict=True)
+    needed = {name for own, takes in used if not takes for name in own.columns if not own.may_be_missing}
     columns = tuple(dict.fromkeys([*score_terms.columns, *outcome_terms.columns]))
     sample = read_sample(
         df,
@@ -118,11 +130,15 @@ def read_study(
     )
     if not two_ways:
         require_one_way(sample.clusters, checks.NOT_TWO_WAYS)
-    inputs = Inputs.read(sample.frame, score_terms, sample.sample_weight)
+    frame, (score_terms, outcome_terms) = all_tidied(
+        sample.frame, [score_terms, outcome_terms], sample.sample_weight
+    )
+    sample = replace(sample, frame=frame)
+    inputs = Inputs.read(frame, score_terms, sample.sample_weight)
     score = ScoreRows.of(inputs, sample.treated)
     if roles.outcome_covariates is None:
         return Study(sample, score, inputs)
-    return Study(sample, score, Inputs.read(sample.frame, outcome_terms, sample.sample_weight))
+    return Study(sample, score, Inputs.read(frame, outcome_terms, sample.sample_weight))
 
 
 def require_known(df: AnyFrame, roles: Roles) -> None:

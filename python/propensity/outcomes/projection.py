@@ -18,6 +18,7 @@ from propensity.frames.columns import open_frame
 from propensity.frames.formulas import INTERCEPT
 from propensity.frames.native import AnyFrame, AnySeries
 from propensity.frames.terms import Covariates, Recipe, make_terms, parse_covariates
+from propensity.frames.tidying import Missing, Tidying
 from propensity.outcomes.models import Roles
 from propensity.outcomes.pseudo_outcomes import Models, PseudoOutcomes
 from propensity.results.show import Shown
@@ -163,6 +164,8 @@ def best_linear_projection(  # noqa: PLR0913 - each is a choice a user may have 
     outcome: str,
     treatment: str,
     covariates: Covariates,
+    missing: Missing | None = None,
+    min_level_count: int | None = None,
     projection: Covariates,
     outcome_covariates: Covariates | None = None,
     outcome_model: Learner = "linear",
@@ -185,6 +188,8 @@ def best_linear_projection(  # noqa: PLR0913 - each is a choice a user may have 
         As for `aipw`.
     covariates, outcome_covariates
         As for `aipw`: what the models adjust for.
+    missing, min_level_count
+        As for `fit_propensity`: what to do with missing values and rare levels.
     projection : list of str, or str
         What the effect may change with: columns known before the treatment, or the right-hand side of a
         formula, ``"tenure + tier"``; "1" for the effect alone. They need not be among the covariates, and
@@ -236,7 +241,8 @@ def best_linear_projection(  # noqa: PLR0913 - each is a choice a user may have 
     ['Intercept', 'query_confidence']
     """
     models = Models(outcome_model, score_model, penalty, n_folds, n_repeats, seed)
-    roles = Roles(treatment, outcome, covariates, outcome_covariates, cluster, sample_weight)
+    tidying = Tidying.of(missing, min_level_count)
+    roles = Roles(treatment, outcome, covariates, outcome_covariates, cluster, sample_weight, tidying)
     parsed = parse_covariates(
         projection, df, treatment=treatment, outcomes=[outcome], may_be_none=True, role="projection"
     )

@@ -29,6 +29,7 @@ from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates
+from propensity.frames.tidying import Missing, Tidying
 from propensity.outcomes.models import (
     Roles,
     Study,
@@ -59,6 +60,8 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     outcome: str,
     treatment: str,
     covariates: Covariates,
+    missing: Missing | None = None,
+    min_level_count: int | None = None,
     outcome_covariates: Covariates | None = None,
     penalty: float = 0.0,
     estimators: Sequence[Estimator] = DEFAULT_ESTIMATORS,
@@ -84,6 +87,9 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
         One row a unit, and columns of it: numeric or bool; bool or 0/1.
     covariates : list of str, or str
         As for `fit_propensity`.
+    missing, min_level_count
+        As for `fit_propensity`. Means and levels are those of the data, in every replicate: any other value
+        beside an indicator gives the same model, and which levels are rare is a choice and no estimate.
     outcome_covariates : list of str, or str, or None, default None
         Of the outcome models, where they differ from those of the score.
     penalty : float, default 0.0
@@ -173,7 +179,8 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     checks.one_outcome("bootstrap", outcome, treatment, covariates)
     options = ResamplingOptions(resampling, n_reps, seed, n_threads, progress)
     _check_estimators(estimators, penalty, resampling, weighted=sample_weight is not None)
-    roles = Roles(treatment, outcome, covariates, outcome_covariates, cluster, sample_weight)
+    tidying = Tidying.of(missing, min_level_count)
+    roles = Roles(treatment, outcome, covariates, outcome_covariates, cluster, sample_weight, tidying)
     study = read_study(df, roles, also={"strata": strata})
     require_modelled(study, outcome, estimators)
     facts = study.sample.facts(outcome)
@@ -198,7 +205,7 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
         found = run(n_reps=n_reps, studentized=studentized, progress=report)
     _warn_of_models(study, estimators, penalty, found)
     balanced.warn_of_dropped(found, told=study.score.dropped(found.aliased))
-    return result_of(
+    found_by = result_of(
         run,
         found,
         estimators,
@@ -208,6 +215,7 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
         n_rows=len(study.sample.treated),
         penalty=float(penalty),
     )
+    return replace(found_by, tidied=study.sample.frame.tidied_words)
 
 
 def _run_on(

@@ -55,6 +55,8 @@ class BootstrapResult(Shown):
     usual_kind : {"percentile", "normal"}
         Which intervals are given where none are asked for: "normal" where rows were matched again, whose
         replicates are not centred at the estimate.
+    tidied : str
+        What stands for missing values and rare levels of covariates, where that was asked for; else empty.
 
     Examples
     --------
@@ -85,6 +87,7 @@ class BootstrapResult(Shown):
     refitted: bool = True
     replicate_std_errors: pd.DataFrame | None = None
     usual_kind: IntervalKind = "percentile"
+    tidied: str = ""
 
     @classmethod
     def of_effect(
@@ -372,7 +375,7 @@ class BootstrapResult(Shown):
             f"seed {self.seed}; 95% {self.usual_kind} intervals",
         ]
         words = f"Bootstrap: {len(self.replicates):,} replicates, {', '.join(filter(None, facts))}"
-        return words + self._too_few()
+        return words + self._too_few() + (f"\nTidied: {self.tidied}" if self.tidied else "")
 
     def _table(self) -> pd.DataFrame:
         return self.summary()

@@ -22,6 +22,7 @@ from propensity.frames.checks import Floats
 from propensity.frames.columns import outcome_names
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates
+from propensity.frames.tidying import Missing, Tidying
 from propensity.outcomes.models import Roles, Study, read_study
 from propensity.study.by_group import effects_in_groups
 from propensity.study.comparison import NOT_TO_BE_HAD, Comparison
@@ -45,6 +46,8 @@ DEFAULT_ESTIMATORS: tuple[Estimator, ...] = (
 class _Options(TypedDict, total=False):
     treatment: Required[str]
     covariates: Required[Covariates]
+    missing: Missing | None
+    min_level_count: int | None
     estimators: Sequence[Estimator]
     outcome_covariates: Covariates | None
     penalty: float
@@ -60,7 +63,9 @@ class _Options(TypedDict, total=False):
 @overload
 def estimate(df: AnyFrame, *, outcome: str, **options: Unpack[_Options]) -> Estimates: ...
 @overload
-def estimate(df: AnyFrame, *, outcome: Sequence[str], **options: Unpack[_Options]) -> EstimatesByOutcome: ...
+def estimate(
+    df: AnyFrame, *, outcome: list[str] | tuple[str, ...], **options: Unpack[_Options]
+) -> EstimatesByOutcome: ...
 @columns_by_name
 def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     df: AnyFrame,
@@ -68,6 +73,8 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     outcome: str | Sequence[str],
     treatment: str,
     covariates: Covariates,
+    missing: Missing | None = None,
+    min_level_count: int | None = None,
     estimators: Sequence[Estimator] = DEFAULT_ESTIMATORS,
     outcome_covariates: Covariates | None = None,
     penalty: float = 0.0,
@@ -89,6 +96,8 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     treatment : str
     covariates : list of str, or str
         As for `bootstrap`.
+    missing, min_level_count
+        As for `fit_propensity`: what to do with missing values and rare levels.
     estimators : sequence of Estimator, default IPW, AIPW and Balancing, for "ATE" and for "ATT"
         With different labels.
     outcome_covariates : list of str, str, or None, default None
@@ -164,7 +173,8 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
         if isinstance(estimator, AnyMatching):
             _require_supported(estimator, cluster)
     metrics = Metrics(outcome, per, winsorize)
-    roles = Roles(treatment, metrics.columns, covariates, outcome_covariates, cluster, sample_weight)
+    tidying = Tidying.of(missing, min_level_count)
+    roles = Roles(treatment, metrics.columns, covariates, outcome_covariates, cluster, sample_weight, tidying)
     study = read_study(df, roles, takes_missing=_takes_missing(estimators), two_ways=True)
     comparison = _compared(df, study, roles, metrics, penalty, contrast, by)
     if isinstance(outcome, str):

@@ -16,6 +16,7 @@ from propensity.frames.checks import Bools, Floats
 from propensity.frames.fingerprint import Fingerprint, Made
 from propensity.frames.native import AnySeries
 from propensity.frames.terms import Covariates
+from propensity.frames.tidying import Tidied
 from propensity.resampling.options import Groups, Resampling, ResamplingOptions
 from propensity.resampling.result import BootstrapResult
 from propensity.weighting.balanced_effects import BalancedWithEffects
@@ -62,6 +63,8 @@ class BalancingWeights(BalancedWithEffects):
         Why an interval may not be what it promises; empty where there is no known reason.
     iterations : int
         Newton steps over all rows.
+    tidied : Tidied or None
+        What stands for missing values and rare levels, where that was asked for.
 
     Examples
     --------
@@ -95,6 +98,7 @@ class BalancingWeights(BalancedWithEffects):
     fingerprint: Fingerprint
     cautions: tuple[Warning, ...]
     iterations: int
+    tidied: Tidied | None = None
 
     @property
     def estimand(self) -> AdjustmentEstimand:
@@ -212,10 +216,13 @@ class BalancingWeights(BalancedWithEffects):
         """
         if self.fingerprint.frame is None:
             raise TypeError("the frame is not in a pickle; take balance(df, ..., weights=these)")
+        tidying = None if self.tidied is None else self.tidied.tidying
         return balance(
             self.fingerprint.frame,
             treatment=self.treatment,
             covariates=self.covariates,
+            missing=None if tidying is None else tidying.missing,
+            min_level_count=None if tidying is None else tidying.min_level_count,
             weights=self,
             sample_weight=self.sample_weight,
             squares=squares,
@@ -275,6 +282,7 @@ class BalancingWeights(BalancedWithEffects):
         if self.dropped:
             facts.append(f"left out as collinear: {', '.join(self.dropped)}")
         lines = [f"Balancing weights for the {self.estimand} by {how}: {', '.join(facts)}"]
+        lines.extend([f"Tidied: {self.tidied.words}"] if self.tidied and self.tidied.words else [])
         lines.extend(f"Caution: {caution}" for caution in self.cautions)
         return "\n".join(lines)
 

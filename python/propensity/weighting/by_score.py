@@ -72,6 +72,7 @@ def read_scored(sample: Sample, scores: object) -> Scored:
         scores.separation,
         columns=scores.recipe.columns,
         score_model=scores.score_model,
+        tidied=scores.recipe.tidied_words,
     )
 
 
@@ -91,6 +92,7 @@ def scored_out_of_sample(sample: Sample, scores: CrossFittedScores, e: Floats) -
         cautions=score_cautions(e, sample.treated, sample.sample_weight),
         columns=scores.covariates,
         known_as=scores.known_as,
+        tidied=scores.intake.recipe.tidied_words,
     )
 
 
@@ -130,6 +132,7 @@ def scored_effect(
         cautions=(*said, *_few_carry(sample, spec, found, said)),
         covariates=scored.columns,
         scores=scored.scores,
+        tidied=scored.tidied,
     )
 
 
