@@ -36,6 +36,8 @@ Whether the arms are alike
 What if something is hidden
     `e_value` of a published number, `effect.e_value()` of an effect; `matches.rosenbaum("outcome")`;
     `robustness_value`, `sensitivity_bounds`; `placebo`.
+Tables that do not fit: a warehouse, Spark, files larger than memory
+    `collapse` counts users where they lie, and gives `Cells`, a table like any other.
 Data to learn on, what can go wrong
     `datasets`, `errors`.
 
@@ -102,6 +104,8 @@ from propensity.study.design_result import Design
 from propensity.study.estimate import estimate
 from propensity.study.estimates import Estimates, EstimatesByOutcome
 from propensity.study.study import Study
+from propensity.tables.cells import Cells
+from propensity.tables.collapse import collapse
 from propensity.weighting.balancing import fit_weights
 from propensity.weighting.balancing_weights import BalancingWeights
 from propensity.weighting.ipw import balancing_weights, ipw
@@ -119,6 +123,7 @@ __all__ = [
     "BalancingWeights",
     "Boosting",
     "BootstrapResult",
+    "Cells",
     "Check",
     "CoarsenedMatching",
     "CrossFittedScores",
@@ -161,6 +166,7 @@ __all__ = [
     "best_linear_projection",
     "bootstrap",
     "check",
+    "collapse",
     "core",
     "datasets",
     "design",

@@ -61,8 +61,8 @@ class Cells(Shown):
     (2000, 6)
     >>> cells.frame[["engagement_tier", "opt_in_agent_mode", "frequency"]].head(2)
       engagement_tier  opt_in_agent_mode  frequency
-    0           heavy              False        170
-    1           heavy               True        301
+    0           heavy                  0        110
+    1           heavy                  1        203
     """
 
     frame: pd.DataFrame
