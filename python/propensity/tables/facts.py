@@ -10,6 +10,7 @@ import numpy as np
 
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
+from propensity.frames.arms import in_order
 from propensity.tables import engine
 from propensity.tables.engine import Source
 from propensity.tables.terms import Terms, read_terms
@@ -109,7 +110,8 @@ def _arms(table: Source, treatment: str) -> tuple[float, float]:
     if not set(counts) <= {0, 1}:
         raise InvalidInputError(
             f"column '{treatment}': the treatment must be bool or 0/1, but its levels are "
-            f"{checks.listed(counts)}; say in the query which one is treated: (... = <the treated level>)"
+            f"{checks.listed(in_order(counts))}; say in the query which one is treated: "
+            "(... = <the treated level>)"
         )
     n_control, n_treated = float(counts.get(0, 0)), float(counts.get(1, 0))
     if min(n_control, n_treated) < 2:

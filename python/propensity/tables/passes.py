@@ -126,10 +126,10 @@ class Passes:
         short = {f"p{place}": factors for place, factors in enumerate(products.values())}
         query = query.with_columns(*(_product(factors).alias(name) for name, factors in short.items()))
         sums = [_col(name).sum().alias(name) for name in short]
-        most = [_col(f"w{estimand}").max().alias(f"most{estimand}") for estimand in estimands]
+        most = [_col(f"w{estimand}").max().alias(f"most{k}") for k, estimand in enumerate(estimands)]
         found = self._by_arm(query, [*sums, *most])
         renamed = dict(zip(short, products, strict=True))
-        return found.rename(columns={**renamed, **{f"most{e}": f"{e}/most" for e in estimands}})
+        return found.rename(columns=renamed | {f"most{k}": f"{e}/most" for k, e in enumerate(estimands)})
 
     def influence(
         self,
