@@ -9,7 +9,6 @@ import numpy as np
 from propensity import core
 from propensity.effects.arms import Weighting, balancing_part
 from propensity.effects.cautions import (
-    carried_cautions,
     count_cautions,
     overlap_cautions,
 )
@@ -18,7 +17,6 @@ from propensity.effects.effect import Effect
 from propensity.effects.estimators import IPW, WeightingEstimand
 from propensity.effects.grouped import GroupedEffects
 from propensity.effects.imbalance import BalanceTerms
-from propensity.effects.inference import degrees_of_freedom
 from propensity.effects.metrics import Metrics, Winsorize
 from propensity.effects.sample import Sample, read_sample, warn_once
 from propensity.effects.several import Effects
@@ -43,7 +41,14 @@ from propensity.scores.logistic import (
 from propensity.scores.model import PropensityModel
 from propensity.scores.own_weights import estimand_of, own_weights_warning
 from propensity.scores.scored import Scored
-from propensity.weighting.by_group import Weighed, groups_of, se_method_of, weighted_in_groups
+from propensity.weighting.by_group import (
+    Weighed,
+    groups_of,
+    se_method_of,
+    weighted_arms,
+    weighted_in_groups,
+)
+from propensity.weighting.carried import few_carry, rows_left_out
 from propensity.weighting.doubts import Doubts, ipw_doubts, once
 from propensity.weighting.within_groups import weighted_within
 
@@ -402,30 +407,18 @@ def scored_effect(
     """Estimate one effect by weighting."""
     found = _weighed(sample, outcome, scored, spec)
     weighting = Weighting(found.weights, found.ess_treated, found.ess_control)
-    said = doubts(weighting)
+    said, left_out = doubts(weighting), rows_left_out(sample, outcome, scored, spec)
     return sample.effect(
         outcome,
-        found,
+        weighted_arms(sample, outcome, found, left_out),
         weighting,
         estimand=spec.estimand,
         contrast=contrast,
         se_method=se_method_of(scored) + _bounds_of(spec, found),
-        cautions=(*said, *_few_carry(sample, spec, found, said)),
+        cautions=(*said, *few_carry(sample, spec, found, left_out, said)),
         covariates=scored.columns,
         scores=scored.scores,
     )
-
-
-def _few_carry(
-    sample: Sample, spec: IPW, found: core.WeightedEstimate, told: Sequence[Warning]
-) -> tuple[Warning, ...]:
-    """Say where few rows carry the variance; of clusters it is not known what that does."""
-    influence = found.influence_treated - found.influence_control
-    if sample.clusters is not None or not influence.any():
-        return ()
-    ess, there = (found.ess_treated, found.ess_control), sample.present_rows
-    n_rows = int((sample.treated & there).sum()), int((~sample.treated & there).sum())
-    return carried_cautions(spec.estimand, ess, n_rows, degrees_of_freedom(influence), told)
 
 
 def _bounds_of(spec: IPW, found: core.WeightedEstimate) -> str:
