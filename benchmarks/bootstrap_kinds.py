@@ -12,29 +12,30 @@ import argparse
 import time
 import warnings
 from pathlib import Path
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
 
 import propensity as ps
 from coverage_report import fill
-from propensity.resampling.intervals import KINDS
+from propensity.resampling.intervals import KINDS, IntervalKind
 from world_rows import Sample
 from worlds import ALL_WORLDS
 
 DOCS = Path(__file__).parents[1] / "docs"
 WORLDS = ("Opt-in", "LD moderate", "HET", "Setoguchi A", "KS right")
 SIZES, N_REPS = (100, 250, 1_000), 200
-ESTIMATORS = (ps.IPW("ATE"), ps.AIPW("ATE"))
+ESTIMATORS: tuple[Any, ...] = (ps.IPW("ATE"), ps.AIPW("ATE"))
 ANALYTIC = "t"
 
 
 def intervals_of(sample: Sample, n_reps: int) -> dict[tuple[str, str], tuple[float, float]]:
     """Give every interval by estimator and kind; none of data that have none."""
-    df = pd.DataFrame(sample.x, columns=[f"x{k}" for k in range(sample.x.shape[1])])
-    covariates = list(df)
+    covariates = [f"x{k}" for k in range(sample.x.shape[1])]
+    df = pd.DataFrame(sample.x, columns=covariates)
     df = df.assign(t=sample.treatment.astype(int), y=sample.outcome)
-    roles = {"outcome": "y", "treatment": "t"}
+    roles: dict[str, Any] = {"outcome": "y", "treatment": "t"}
     boot = ps.bootstrap(
         df,
         **roles,
@@ -47,17 +48,20 @@ def intervals_of(sample: Sample, n_reps: int) -> dict[tuple[str, str], tuple[flo
     )
     model = ps.fit_propensity(df, treatment="t", covariates=covariates)
     effects = ps.ipw(df, **roles, scores=model), ps.aipw(df, **roles, covariates=covariates)
-    found = {}
+    found: dict[tuple[str, str], tuple[float, float]] = {}
     for estimator, effect in zip(ESTIMATORS, effects, strict=True):
-        found[estimator.label, ANALYTIC] = tuple(effect.conf_int())
-        for kind in KINDS:
-            found[estimator.label, kind] = tuple(boot.conf_int(kind=kind).loc[estimator.label])
+        found[estimator.label, ANALYTIC] = effect.conf_int()
+        for kind in get_args(IntervalKind):
+            low, high = boot.conf_int(kind=kind).loc[estimator.label]
+            found[estimator.label, kind] = float(low), float(high)
     return found
 
 
 def count(world: str, n: int, n_data_sets: int, n_reps: int, seed: int = 18) -> pd.DataFrame:
     """Count over data sets of one world and size: coverage and the median width, by estimator and kind."""
-    truth, held, widths = ALL_WORLDS[world].truth["ATE"], {}, {}
+    truth = ALL_WORLDS[world].truth["ATE"]
+    held: dict[tuple[str, str], list[bool]] = {}
+    widths: dict[tuple[str, str], list[float]] = {}
     for i in range(n_data_sets):
         numbers = np.random.SeedSequence([seed, int.from_bytes(world.encode()), n], spawn_key=(i,))
         sample = ALL_WORLDS[world].draw(np.random.default_rng(numbers), n)

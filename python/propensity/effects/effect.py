@@ -290,9 +290,10 @@ class Effect(ReportedEffect):
         if kind == "jackknife":
             assert self.left_out is not None
             of_treated, of_control = self.left_out.influence()
-            return slope(self.mean_treated) * of_treated - slope(self.mean_control) * of_control
+            return np.asarray(slope(self.mean_treated) * of_treated - slope(self.mean_control) * of_control)
         if influence is None or self.leverage is None:
             return influence
+        assert self.treated is not None
         of_own_arm = np.where(self.treated, slope(self.mean_treated), -slope(self.mean_control))
         return influence + of_own_arm * self.leverage.added(kind)
 

@@ -76,6 +76,7 @@ def _leverage(numerator: Effect, denominator: Effect, ratios: tuple[float, float
     above, below = numerator.leverage, denominator.leverage
     if above is None:
         return None
+    assert numerator.treated is not None
     held_below = 0.0 if below is None else below.residual  # nothing is left of what is fitted exactly
     ratio = np.where(numerator.treated, *ratios)
     mean = np.where(numerator.treated, denominator.mean_treated, denominator.mean_control)

@@ -139,7 +139,7 @@ class LinearProjection(Shown):
         z = np.column_stack([np.ones(len(x)), x[:, kept]])
         values = pd.Series(z @ self.coefficients.to_numpy(), index=frame.index)
         variances = np.einsum("ik,kl,il->i", z, self.covariance.to_numpy(), z)
-        return _with_intervals(values, variances, np.full(len(z), self.df.min()), level)
+        return _with_intervals(values, variances, np.full(len(z), self.df.min(), dtype=np.float64), level)
 
     def _headline(self) -> str:
         lines = ["Best linear projection of the effect (ATE)", f"Standard errors: {self.se_method}"]
@@ -266,7 +266,7 @@ def best_linear_projection(  # noqa: PLR0913 - each is a choice a user may have 
     return LinearProjection(
         coefficients=pd.Series(coefficients, index=index, name="estimate"),
         covariance=pd.DataFrame(covariance, index=index, columns=index),
-        df=pd.Series(df, index=index, name="df"),
+        df=pd.Series(np.array(df), index=index, name="df"),
         se_method=f"least squares, HC3; pseudo-outcomes {found.made}" + summed_within(sample.clusters),
         pseudo_outcomes=found.series(),
         dropped=dropped,

@@ -10,6 +10,7 @@ error (Efron and Stein 1981, Annals of Statistics 9, 586).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,7 +70,7 @@ class WeightedRows:
             found[place] = above / below
         n = int(there.sum())
         found -= found[:, there].mean(axis=1, keepdims=True)
-        return -np.where(there, found, 0.0) * np.sqrt((n - 1) / n) * len(s)
+        return np.asarray(-np.where(there, found, 0.0) * math.sqrt((n - 1) / n) * len(s))
 
     def _steps(self, e: Floats) -> tuple[Floats, Floats]:
         """Give the terms (n, k) of the score, and how its coefficients move (n, k) without each row."""
@@ -117,7 +118,5 @@ def derivatives_of_weights(
         spread = other * (1 - other)
         return other, side * spread, spread * (1 - 2 * other)
     focal = {"ATT": treated, "ATC": ~treated}.get(estimand, against >= 1)
-    return tuple(
-        np.where(focal, one, other)
-        for one, other in ((still, against), (none, side * against), (none, against))
-    )
+    slope = np.where(focal, none, side * against)
+    return np.where(focal, still, against), slope, np.where(focal, none, against)
