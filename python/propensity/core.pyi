@@ -252,6 +252,8 @@ class AdjustedEstimate:
     def outcome_aliased(self) -> NDArray[np.int64]: ...  # of the outcome models, among theirs
     @property
     def leverage(self) -> _Floats | None: ...  # (n,), in the outcome model of its arm; None unless asked for
+    @property
+    def residual_influence(self) -> _Floats | None: ...  # (n,), on the mean of its own arm; None likewise
 
 @final
 class OutcomeFit:

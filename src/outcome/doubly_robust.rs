@@ -48,8 +48,10 @@ pub struct Adjusted {
     pub diverging: Vec<usize>,
     /// Columns of the outcome models' covariates that earlier ones explain.
     pub outcome_aliased: Vec<usize>,
-    /// Of each row in the outcome model of its own arm; empty where it was not asked for.
+    /// Of each row in the outcome model of its own arm, and the part of its influence on that arm's mean that its
+    /// residual makes; empty where it was not asked for.
     pub leverage: Vec<f64>,
+    pub residual_influence: Vec<f64>,
 }
 
 /// Estimate the means of both arms, with the outcome models fitted here, and the score model if it was not; with
@@ -95,17 +97,19 @@ pub fn adjusted_means(
     let modelled = Modelled { covariates, units: &rows, scores };
     let parts = Parts { data, weight: &weight, scores, covariates, spec };
     let mut leverages = vec![0.0; if data.with_leverage { rows.len() } else { 0 }];
+    let mut of_residuals = leverages.clone();
     let mut arm = |arm: bool| -> Result<(f64, Vec<f64>)> {
         monitor.check()?;
         let backing = backings.map(|both| &both[usize::from(arm)]);
         let estimate = arm_mean(&modelled, arm, spec, backing, monitor)?;
         monitor.check()?;
-        let influence = parts.influence(arm, &estimate, backing, score_model.as_ref())?;
+        let found = parts.influence(arm, &estimate, backing, score_model.as_ref())?;
         if data.with_leverage {
-            let own = parts.leverage(arm, &estimate);
-            leverages.iter_mut().zip(own).for_each(|(sum, own)| *sum += own);
+            let held = parts.leverage(arm, &estimate);
+            leverages.iter_mut().zip(held).for_each(|(sum, own)| *sum += own);
+            of_residuals.iter_mut().zip(found.of_residuals).for_each(|(sum, own)| *sum += own);
         }
-        Ok((estimate.mean, influence))
+        Ok((estimate.mean, found.whole))
     };
     let (control, treated) = (arm(false)?, arm(true)?);
     let means = ArmMeans {
@@ -116,7 +120,15 @@ pub fn adjusted_means(
     let outcome_aliased = covariates.dropped().to_vec();
     let FittedScore { scores, aliased, diverging } = found.unwrap_or_default();
     let scores = spec.needs_score().then_some(scores);
-    Ok(Adjusted { means, scores, aliased, diverging, outcome_aliased, leverage: leverages })
+    Ok(Adjusted {
+        means,
+        scores,
+        aliased,
+        diverging,
+        outcome_aliased,
+        leverage: leverages,
+        residual_influence: of_residuals,
+    })
 }
 
 fn rows_of<'a>(data: &AdjustmentData<'a>) -> Outcomes<'a> {
@@ -182,6 +194,13 @@ fn check(data: &AdjustmentData<'_>, n: usize, spec: AdjustmentSpec) -> Result<()
     spec.outcome_model.check(data.outcome, data.sample_weight)
 }
 
+/// Each row's influence on the mean of an arm; and the part of it that its residual makes, which is too small by the
+/// row's leverage, unlike that of where its prediction lies.
+struct ArmInfluence {
+    whole: Vec<f64>,
+    of_residuals: Vec<f64>,
+}
+
 /// What the influence of either arm is made from.
 struct Parts<'a, 'x> {
     data: &'a AdjustmentData<'a>,
@@ -199,7 +218,7 @@ impl Parts<'_, '_> {
         estimate: &ArmEstimate,
         backing: Option<&Backing>,
         score_model: Option<&ScoreModel<'_>>,
-    ) -> Result<Vec<f64>> {
+    ) -> Result<ArmInfluence> {
         let n = self.weight.len();
         let mut influence = by_row(n, |i| self.equation(i, arm, estimate));
 
@@ -225,8 +244,11 @@ impl Parts<'_, '_> {
             }
         };
         let moved = self.covariates.linear(&direction);
+        let mut of_residuals = by_row(n, |i| self.augmentation(i, arm, estimate));
         for i in 0..n {
-            influence[i] += self.fitting_weight(i, arm) * residual(i) * moved[i];
+            let through_model = self.fitting_weight(i, arm) * residual(i) * moved[i];
+            influence[i] += through_model;
+            of_residuals[i] += through_model;
         }
 
         // Through the score: AIPW's weights in the mean, IPWRA's in the outcome model, move with it.
@@ -242,11 +264,11 @@ impl Parts<'_, '_> {
             let through_scores = model.influence(&slopes);
             influence.iter_mut().zip(through_scores).for_each(|(own, other)| *own += other);
         }
-        for value in &mut influence {
+        for value in influence.iter_mut().chain(&mut of_residuals) {
             *value *= n as f64 / estimate.target;
         }
         center(&mut influence, self.data.sample_weight);
-        Ok(influence)
+        Ok(ArmInfluence { whole: influence, of_residuals })
     }
 
     /// How much each row of an arm holds its own prediction; 0 in the other arm.
@@ -260,13 +282,17 @@ impl Parts<'_, '_> {
 
     /// w { g (m - mu) + k (y - m) }.
     fn equation(&self, i: usize, arm: bool, estimate: &ArmEstimate) -> f64 {
-        let weight = if self.data.treatment[i] == arm {
-            self.spec.residual_weight(arm, self.scores[i])
-        } else {
-            0.0
-        };
         let deviation = self.is_target(i) * (estimate.fitted[i] - estimate.mean);
-        self.weight[i] * (deviation + weight * (self.data.outcome[i] - estimate.fitted[i]))
+        self.weight[i] * deviation + self.augmentation(i, arm, estimate)
+    }
+
+    /// w k (y - m), of the rows of the arm.
+    fn augmentation(&self, i: usize, arm: bool, estimate: &ArmEstimate) -> f64 {
+        if self.data.treatment[i] != arm {
+            return 0.0;
+        }
+        let weight = self.weight[i] * self.spec.residual_weight(arm, self.scores[i]);
+        weight * (self.data.outcome[i] - estimate.fitted[i])
     }
 
     fn coefficient_slope(&self, i: usize, arm: bool) -> f64 {

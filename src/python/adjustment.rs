@@ -31,6 +31,9 @@ use crate::score::spec::{PropensitySpec, penalty_on};
 /// leverage : (n,) float64, or None
 ///     How much each row holds its own prediction by the outcome model of its arm, from 0 to 1; none where it was not
 ///     asked for.
+/// residual_influence : (n,) float64, or None
+///     The part of each row's influence on the mean of its own arm that its residual makes, directly and through the
+///     outcome model; like `leverage` on request.
 #[pyclass(frozen, get_all, module = "propensity.core")]
 pub struct AdjustedEstimate {
     estimate: f64,
@@ -44,6 +47,7 @@ pub struct AdjustedEstimate {
     diverging: Py<PyArray1<i64>>,
     outcome_aliased: Py<PyArray1<i64>>,
     leverage: Option<Py<PyArray1<f64>>>,
+    residual_influence: Option<Py<PyArray1<f64>>>,
 }
 
 /// Estimate an effect with an outcome model for each arm, alone or together with a score model.
@@ -74,7 +78,8 @@ pub struct AdjustedEstimate {
 ///     Those of `fit_propensity` with the same columns, penalty and weights, where it is fitted already;
 ///     by default it is fitted here.
 /// leverage : bool, default False
-///     Whether to say how much each row holds its own prediction, which takes a further pass.
+///     Whether to say how much each row holds its own prediction, and what its residual adds, which takes a further
+///     pass.
 /// n_threads : int, optional
 ///     By default the processors this process may use.
 ///
@@ -161,6 +166,8 @@ fn converted(py: Python<'_>, found: Adjusted, leverage: bool) -> AdjustedEstimat
         outcome_aliased: arrays::row_numbers(py, found.outcome_aliased.into_iter()).unbind(),
         scores: found.scores.map(|scores| PyArray1::from_vec(py, scores).unbind()),
         leverage: leverage.then(|| PyArray1::from_vec(py, found.leverage).unbind()),
+        residual_influence: leverage
+            .then(|| PyArray1::from_vec(py, found.residual_influence).unbind()),
     }
 }
 

@@ -12,7 +12,7 @@ the products of all r z: never the n G numbers themselves.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -41,7 +41,7 @@ class GroupInfluence(ReadOnly):
     clusters : ndarray (n,) of int, or None
         Which rows vary together; -1 for rows that are left out.
     scale : ndarray (n,) or None
-        What the influence through models is multiplied by, row by row; it is in `own`.
+        What the influence through models of the outcome is multiplied by, row by row: for leverage.
     """
 
     groups: Grouping
@@ -91,10 +91,6 @@ class GroupInfluence(ReadOnly):
         carried = np.divide(squares**2, fourths, out=np.full(len(unit), np.inf), where=spread > 0)
         most = math.inf if self.clusters is None else len(sums.shared) - 1.0
         return np.asarray(np.minimum(carried, most), dtype=np.float64)
-
-    def scaled(self, scale: Floats) -> GroupInfluence:
-        """Multiply the influence of each row by a number of its own, (n,)."""
-        return replace(self, own=self.own * scale, scale=scale)
 
     @property
     def covariance(self) -> Floats:
@@ -150,7 +146,7 @@ class GroupInfluence(ReadOnly):
             for column in model.z.T:
                 np.multiply(model.residual, column, out=shared[:, place])
                 self._center(shared[:, place])
-                if self.scale is not None:
+                if self.scale is not None and model.of_outcome:
                     shared[:, place] *= self.scale
                 place += 1
         shared *= n

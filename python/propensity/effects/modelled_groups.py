@@ -17,7 +17,7 @@ from propensity.effects.effect import Effect
 from propensity.effects.group_influence import GroupInfluence
 from propensity.effects.group_means import GroupMeans
 from propensity.effects.grouped import CAUTIONS, REASON
-from propensity.effects.leverage import Leverage
+from propensity.effects.leverage import USUAL, Correction
 from propensity.errors import InvalidInputError
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.fingerprint import Fingerprint
@@ -153,17 +153,17 @@ class ModelledGroups(ReadOnly):
         return replace(found, measured=rows.measured)
 
     @property
-    def leverage(self) -> Leverage | None:
-        """Of rows in the outcome models of their arms."""
-        return self.means.leverage
+    def corrected(self) -> bool:
+        """Whether the errors of intervals are corrected for the leverage of rows."""
+        return self.means.leverage is not None
 
     def _errors(self, contrast: Contrast, reasons: list[str]) -> tuple[Floats, Floats, Floats]:
         """Give standard errors (G,), and the degrees of freedom and the errors of intervals."""
         influence = self._influence(contrast, reasons)
         errors = np.sqrt(influence.variances)
-        if self.leverage is None:
+        if not self.corrected:
             return errors, influence.degrees_of_freedom, errors
-        corrected = influence.scaled(self.leverage.scale())
+        corrected = self._influence(contrast, reasons, USUAL)
         return errors, corrected.degrees_of_freedom, np.sqrt(corrected.variances)
 
     def covariance(self, contrast: Contrast) -> Floats:
@@ -178,7 +178,7 @@ class ModelledGroups(ReadOnly):
             for reason, own, facts in zip(self.rows.without_errors(), means, self.rows.facts, strict=True)
         ]
 
-    def _influence(self, contrast: Contrast, reasons: list[str]) -> GroupInfluence:
+    def _influence(self, contrast: Contrast, reasons: list[str], kind: Correction = "HC0") -> GroupInfluence:
         """Give the influence on the estimates, on the scale of their errors; zero where there is none."""
         slope = SCALES[contrast].slope
         slopes = [
@@ -188,7 +188,7 @@ class ModelledGroups(ReadOnly):
             ]
             for means, sign in zip(self.means.means, (1.0, -1.0), strict=True)
         ]
-        return self.means.influence(np.array(slopes[0]), np.array(slopes[1]))
+        return self.means.influence(np.array(slopes[0]), np.array(slopes[1]), kind)
 
     def _without_rounding(
         self, place: int, gap: float, error: float, ess: list[float], contrast: Contrast

@@ -15,7 +15,6 @@ from propensity.calls.warned import warn
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.grouped import GroupedEffects
-from propensity.effects.leverage import Leverage
 from propensity.effects.modelled_groups import COLUMNS, too_few
 from propensity.effects.sample import warn_once
 from propensity.errors import InvalidInputError
@@ -45,9 +44,10 @@ class SeparateGroups(ReadOnly):
     clusters: Rows | None
 
     @property
-    def leverage(self) -> Leverage | None:
-        """Of the rows of a group that has any."""
-        return next((effect.leverage for effect in self.effects if isinstance(effect, Effect)), None)
+    def corrected(self) -> bool:
+        """Whether the errors of intervals are corrected for the leverage of rows."""
+        first = next((effect for effect in self.effects if isinstance(effect, Effect)), None)
+        return first is not None and first.leverage is not None
 
     def figures(self, contrast: Contrast) -> pd.DataFrame:
         """Tabulate them, as `EffectsOfGroups` says."""

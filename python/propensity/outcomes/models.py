@@ -224,13 +224,14 @@ class AdjustedEffects:
             )
         self.left_out.update(dict.fromkeys(map(int, found.outcome_aliased)))
         assert found.leverage is not None
+        assert found.residual_influence is not None
         return Means(
             found.mean_treated,
             found.mean_control,
             found.influence_treated,
             found.influence_control,
             difference=found.estimate,
-            leverage=Leverage(found.leverage),
+            leverage=Leverage(found.leverage, found.residual_influence),
         )
 
 
@@ -249,7 +250,8 @@ def adjusted_effects(
         weighting = sample.weighting(fitted.fit.scores, spec.estimand)
         cautions = weighting_cautions(sample, fitted.scored, weighting, estimand=spec.estimand, alone=False)
     rows = (weighting.ess_treated, weighting.ess_control) if spec.method == "ipwra" else sample.outcome_rows()
-    few = terms_cautions(rows, study.outcome_x.shape[1] + 1, spec.estimand)
+    weighted, n_terms = spec.method == "ipwra", study.outcome_x.shape[1] + 1
+    few = terms_cautions(rows, n_terms, spec.estimand, weighted=weighted)
     return AdjustedEffects(study, spec, fitted, contrast, weighting, (*study.cautions, *cautions, *few))
 
 
