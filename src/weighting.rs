@@ -1,6 +1,7 @@
 //! Balancing weights, and the contrast of weighted means with its error.
 
 pub mod balancing;
+pub mod coded_influence;
 pub mod estimand;
 pub mod given;
 pub mod influence;

@@ -475,6 +475,8 @@ def ipw(
     x: _Floats | None = None,
     penalty: float = 0.0,
     sample_weight: _Floats | None = None,
+    factors: Sequence[_Labels] | _Labels | None = None,
+    after: _Labels | None = None,
     n_threads: int | None = None,
 ) -> WeightedEstimate: ...
 def weighted_effect(
@@ -632,6 +634,8 @@ def balance(
     weights: Sequence[_Floats] | _Floats | None = None,
     sample_weight: _Floats | None = None,
     denominator: _Denominator = "pooled",
+    factors: Sequence[_Labels] | _Labels | None = None,
+    after: _Labels | None = None,
     n_threads: int | None = None,
 ) -> Balance: ...
 def smd(

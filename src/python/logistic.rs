@@ -111,13 +111,12 @@ pub fn fit_propensity(
     let treatment = arrays::treatment(treatment)?;
     let weight = sample_weight.map(|weight| arrays::column("sample_weight", weight)).transpose()?;
     let (x, weight) = (x.as_array(), weight.as_ref().map(|w| w.as_slice()).transpose()?);
-    let factors = factors.map(|levels| arrays::factors(levels)).transpose()?.unwrap_or_default();
+    let factors = factors.map(arrays::factors).transpose()?.unwrap_or_default();
     let after = arrays::places("after", after, x.ncols(), factors.len())?;
     let spec = LogisticSpec { penalty, ..LogisticSpec::default() };
     let (fit, scores) = call::run(py, n_threads, None, |monitor| {
         reserve::room_for(treatment.len(), needs::FIT)?;
-        let factors = factors.iter().map(|levels| Factor::new(levels.view(), None));
-        let factors = factors.collect::<crate::error::Result<Vec<_>>>()?;
+        let factors = Factor::all(&factors)?;
         if factors.is_empty() {
             return logistic::fit_with_scores(x, &treatment, weight, &spec, monitor);
         }
@@ -146,7 +145,7 @@ impl LogisticFit {
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
         let x = arrays::floats("x", x)?;
         let x = x.as_array();
-        let factors = factors.map(|levels| arrays::factors(levels)).transpose()?;
+        let factors = factors.map(arrays::factors).transpose()?;
         let found = call::run(py, n_threads, None, |_| {
             reserve::room_for(x.nrows(), needs::PREDICT)?;
             checks::finite_columns("x", x)?;

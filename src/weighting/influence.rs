@@ -51,6 +51,34 @@ pub struct ScoreModel<'x> {
     information: Cholesky,
 }
 
+/// The rows that a logistic score model was fitted to, and their scores.
+#[derive(Debug, Clone, Copy)]
+pub struct ScoreRows<'a> {
+    pub treatment: &'a [bool],
+    pub scores: &'a [f64],
+    pub weight: Option<&'a [f64]>,
+}
+
+impl ScoreRows<'_> {
+    fn row_weight(&self, row: usize) -> f64 {
+        self.weight.map_or(1.0, |weights| weights[row])
+    }
+
+    /// w (t - e).
+    #[must_use]
+    pub fn residual(&self) -> Vec<f64> {
+        by_row(self.scores.len(), |i| {
+            self.row_weight(i) * (f64::from(u8::from(self.treatment[i])) - self.scores[i])
+        })
+    }
+
+    /// w e (1 - e).
+    #[must_use]
+    pub fn spread(&self) -> Vec<f64> {
+        by_row(self.scores.len(), |i| self.row_weight(i) * self.scores[i] * (1.0 - self.scores[i]))
+    }
+}
+
 impl<'x> ScoreModel<'x> {
     /// A logistic score model, with a penalty on the caller's scale.
     ///
@@ -63,11 +91,8 @@ impl<'x> ScoreModel<'x> {
         weight: Option<&[f64]>,
         penalty: f64,
     ) -> Result<Self> {
-        let row_weight = |row: usize| weight.map_or(1.0, |weights| weights[row]);
-        let n = scores.len();
-        let residual =
-            by_row(n, |i| row_weight(i) * (f64::from(u8::from(treatment[i])) - scores[i]));
-        let spread = by_row(n, |i| row_weight(i) * scores[i] * (1.0 - scores[i]));
+        let rows = ScoreRows { treatment, scores, weight };
+        let (residual, spread) = (rows.residual(), rows.spread());
         let ridge = |scale: &f64| penalty / (scale * scale);
         let ridge: Vec<f64> = covariates.scale.iter().map(ridge).collect();
         Self::of(covariates, residual, &spread, &ridge, weight)

@@ -4,13 +4,16 @@
 use rayon::prelude::*;
 
 use crate::checks;
+use crate::design::coded::NumbersAndFactors;
 use crate::design::covariates::{CHUNK, Covariates};
 use crate::error::{Error, Result};
 use crate::kernels::{ArmSums, BLOCK, Tallies, contrast_sums};
 use crate::outcome::origin::Measured;
+use crate::reserve::room_for;
 use crate::units::tally::{Outcomes, Units};
+use crate::weighting::coded_influence::{CodedScoreModel, FittedScoreModel};
 use crate::weighting::estimand::Estimand;
-use crate::weighting::influence::{ArmMeans, ScoreModel, by_row, center};
+use crate::weighting::influence::{ArmMeans, ScoreModel, ScoreRows, by_row, center};
 use crate::weighting::sizes::effective_sample_size;
 use crate::weighting::truncation::{Weighed, bounds};
 
@@ -138,11 +141,55 @@ pub fn ipw(
     score_model: Option<(&Covariates<'_>, f64)>,
 ) -> Result<WeightedEstimate> {
     check(data)?;
-    spec.check()?;
     if let Some((covariates, penalty)) = score_model {
         checks::same_length("x", covariates.n_rows(), data.outcome.len())?;
         checks::penalty(penalty)?;
     }
+    let IpwData { treatment, scores, sample_weight, .. } = *data;
+    let model = score_model
+        .map(|(covariates, penalty)| {
+            ScoreModel::new(covariates, treatment, scores, sample_weight, penalty)
+        })
+        .transpose()?;
+    ipw_by_model(data, spec, model.as_ref().map(|model| model as &dyn FittedScoreModel))
+}
+
+/// As [`ipw`], where the scores are of a logistic model of numbers and factors.
+///
+/// # Errors
+/// Those of [`ipw`]; [`Error::Memory`].
+pub fn ipw_of_factors(
+    data: &IpwData<'_>,
+    spec: IpwSpec,
+    given: &NumbersAndFactors<'_>,
+    penalty: f64,
+) -> Result<WeightedEstimate> {
+    check(data)?;
+    given.check()?;
+    checks::same_length("x", given.x.nrows(), data.outcome.len())?;
+    checks::penalty(penalty)?;
+    let IpwData { treatment, scores, sample_weight, .. } = *data;
+    let rows = ScoreRows { treatment, scores, weight: sample_weight };
+    if let Some(model) = CodedScoreModel::new(given, &rows, penalty)? {
+        return ipw_by_model(data, spec, Some(&model));
+    }
+    room_for(scores.len(), 8 * given.n_terms())?;
+    let matrix = given.matrix();
+    let covariates = Covariates::standardized_among(matrix.view(), sample_weight)?;
+    ipw(data, spec, Some((&covariates, penalty)))
+}
+
+/// As [`ipw`], with the model of the scores.
+///
+/// # Errors
+/// Those of [`ipw`].
+pub fn ipw_by_model(
+    data: &IpwData<'_>,
+    spec: IpwSpec,
+    model: Option<&dyn FittedScoreModel>,
+) -> Result<WeightedEstimate> {
+    check(data)?;
+    spec.check()?;
     let IpwData { outcome, treatment, scores, sample_weight } = *data;
     let measured = Measured::from_their_middle(outcome, sample_weight);
     let outcome = &*measured.values;
@@ -152,11 +199,6 @@ pub fn ipw(
     let contrast = Contrast::of_rows(&IpwData { outcome, ..*data }, estimand, bounds);
     let (mean_treated, mean_control) = contrast.means()?;
     let row_weight = |i: usize| sample_weight.map_or(1.0, |weights| weights[i]);
-    let model = score_model
-        .map(|(covariates, penalty)| {
-            ScoreModel::new(covariates, treatment, scores, sample_weight, penalty)
-        })
-        .transpose()?;
     let weights = total_weights(treatment, Some((scores, estimand)), sample_weight, bounds);
     let has_bounds = spec.truncate.is_some();
     let is_bounded = |i: usize| {
@@ -169,23 +211,23 @@ pub fn ipw(
     let is_cut = |i: &usize| is_bounded(*i) && row_weight(*i) > 0.0;
     let n_truncated =
         [false, true].map(|arm| (0..n).filter(|i| is_cut(i) && treatment[*i] == arm).count());
-    let influence = |arm: bool, mean: f64| {
+    let influence = |arm: bool, mean: f64| -> Result<Vec<f64>> {
         let own = |i: usize| if treatment[i] == arm { outcome[i] - mean } else { 0.0 };
         let through_scores =
-            model.as_ref().map(|model| model.influence(&by_row(n, |i| slope(i) * own(i))));
+            model.map(|model| model.influence(&by_row(n, |i| slope(i) * own(i)))).transpose()?;
         let per_mean = n as f64 / contrast.weight[usize::from(arm)];
         let mut influence = by_row(n, |i| {
             let through_scores = through_scores.as_ref().map_or(0.0, |through| through[i]);
             per_mean * (weights[i] * own(i) + through_scores)
         });
         center(&mut influence, sample_weight);
-        influence
+        Ok(influence)
     };
     Ok(WeightedEstimate {
         means: ArmMeans {
             origin: measured.origin,
             above: [mean_control, mean_treated],
-            influence: [influence(false, mean_control), influence(true, mean_treated)],
+            influence: [influence(false, mean_control)?, influence(true, mean_treated)?],
         },
         ess_treated: effective_size_of(true, treatment, &weights),
         ess_control: effective_size_of(false, treatment, &weights),

@@ -12,6 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import propensity as ps
 from propensity import core
 from propensity.errors import (
+    BalanceWarning,
     CollinearityWarning,
     InvalidInputError,
     SeparationError,
@@ -249,3 +250,68 @@ def test_thousands_of_levels_are_fitted_with_a_penalty_alone(rng):
         model = ps.fit_propensity(df, **roles, penalty=1.0)
     assert len(model.summary()) == len(model.terms) > 1_400
     assert_allclose(model.predict(df), model.scores, **CLOSE)
+
+
+# What is made of the terms of a model
+
+
+@pytest.mark.parametrize("options", [{}, {"sample_weight": "w"}])
+@pytest.mark.parametrize("estimand", ["ATE", "ATT", "ATO"])
+def test_effects_by_codes_are_those_by_the_matrix(monkeypatch, users, estimand, options):
+    coded, dense = both(monkeypatch, users, penalty=0.5, **options)
+    effects = []
+    for model in (coded, dense):
+        with monkeypatch.context() as patch:
+            patch.setattr(designs, "_MANY_TERMS", 32 if model is coded else 10**9)
+            effects.append(
+                ps.ipw(users, treatment="t", outcome="y", scores=model, estimand=estimand, **options)
+            )
+    one, other = effects
+    assert_allclose(one.estimate, other.estimate, **CLOSE)
+    assert_allclose(one.std_error, other.std_error, rtol=1e-10)
+    assert_allclose(one.means, other.means, rtol=1e-10)
+    assert [str(caution) for caution in one.cautions] == [str(caution) for caution in other.cautions]
+
+
+def test_influences_by_codes_are_those_by_dummies(rng):
+    x, factors = rng.normal(size=(900, 2)), [rng.integers(0, 9, 900), rng.integers(0, 4, 900)]
+    factors.append(factors[0] // 3)
+    after = np.array([0, 1, 2])
+    treatment, outcome = treated_by(rng, x, factors), rng.normal(size=900)
+    for weight in (None, rng.integers(0, 3, 900).astype(float)):
+        fit = core.fit_propensity(x, treatment, factors=factors, after=after, sample_weight=weight)
+        options = {"estimand": "ATT", "sample_weight": weight}
+        dense = core.ipw(outcome, treatment, fit.scores, x=dummies(x, factors, after), **options)
+        coded = core.ipw(outcome, treatment, fit.scores, x=x, factors=factors, after=after, **options)
+        assert_allclose(coded.influence_treated, dense.influence_treated, **CLOSE)
+        assert_allclose(coded.influence_control, dense.influence_control, rtol=1e-11, atol=1e-11)
+        assert_allclose(coded.std_error, dense.std_error, **CLOSE)
+
+
+@pytest.mark.parametrize("options", [{}, {"sample_weight": "w"}, {"denominator": "treated"}])
+def test_balance_by_codes_is_that_by_the_matrix(monkeypatch, users, rng, options):
+    weights = {"one": rng.uniform(0.5, 2.0, len(users)), "other": rng.uniform(0.1, 3.0, len(users))}
+    coded = ps.balance(users, **ROLES, weights=weights, **options)
+    differences = ps.smd(users, **ROLES, weights=weights["one"], **options)
+    with monkeypatch.context() as patch:
+        patch.setattr(designs, "_MANY_TERMS", 10**9)
+        dense = ps.balance(users, **ROLES, weights=weights, **options)
+        expected = ps.smd(users, **ROLES, weights=weights["one"], **options)
+    pd.testing.assert_frame_equal(coded, dense, rtol=1e-11, atol=1e-12)
+    pd.testing.assert_series_equal(differences, expected, rtol=1e-11, atol=1e-12)
+    for sample, products in dense.attrs["products"].items():
+        assert coded.attrs["products"][sample] == pytest.approx(products, rel=1e-9, abs=1e-12)
+
+
+def test_a_model_of_thousands_of_levels_goes_where_scores_go(rng):
+    n = 6_000
+    df = pd.DataFrame({"x": rng.normal(size=n), "zip": [f"z{k:04d}" for k in rng.integers(0, 1_500, n)]})
+    df["t"] = treated_by(rng, df[["x"]].to_numpy(), [])
+    df["y"] = df["t"] + rng.normal(size=n)
+    with pytest.warns(SmallSampleWarning, match="levels, of"):
+        model = ps.fit_propensity(df, treatment="t", covariates=["x", "zip"], penalty=1.0)
+    effect = ps.ipw(df, treatment="t", outcome="y", scores=model)
+    with pytest.warns(BalanceWarning, match="in the score"):  # which a penalized model leaves
+        known = ps.ipw(df, treatment="t", outcome="y", scores=model.scores)
+    assert effect.estimate == known.estimate
+    assert 0 < effect.std_error < known.std_error

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from propensity.effects.imbalance import BalanceTerms
+from propensity.effects.balance_terms import BalanceTerms
 from propensity.errors import InvalidInputError
 from propensity.frames import checks, lists
 from propensity.frames.checks import Bools, Floats, Rows

@@ -12,12 +12,13 @@ import pandas as pd
 
 from propensity import core
 from propensity.calls.warned import warn
-from propensity.effects.imbalance import BalanceTerms
+from propensity.effects.balance_terms import BalanceTerms
 from propensity.errors import CollinearityWarning, OverlapError, SeparationError, SeparationWarning
 from propensity.frames import rowwise_checks
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.design import Design
-from propensity.frames.terms import Recipe, spread
+from propensity.frames.present import spread
+from propensity.frames.terms import Recipe
 from propensity.scores.inputs import Inputs
 from propensity.scores.separation import Separation, find_separation
 
@@ -29,7 +30,7 @@ class Scored:
     Attributes
     ----------
     scores : ndarray (n,)
-    x : ndarray (n, d) or None
+    design : Design or None
         The terms of their model; None where the scores are taken as known.
     penalty : float
         Of their model.
@@ -46,13 +47,18 @@ class Scored:
     """
 
     scores: Floats
-    x: Floats | None = None
+    design: Design | None = None
     penalty: float = 0.0
     balance_terms: BalanceTerms | None = None
     separation: Separation | None = None
     cautions: tuple[Warning, ...] = ()
     columns: tuple[str, ...] = ()
     known_as: str = "scores"
+
+    @property
+    def x(self) -> Floats | None:
+        """The terms as a matrix (n, d)."""
+        return None if self.design is None else self.design.x
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,9 +226,9 @@ class FittedScores:
         """What an analysis of the same rows needs."""
         return Scored(
             self.fit.scores,
-            self.rows.x,
+            self.rows.design,
             self.fit.penalty,
-            BalanceTerms.of_terms(self.rows.x, self.rows.recipe),
+            BalanceTerms.of_terms(self.rows.design, self.rows.recipe),
             self.separation,
             columns=self.rows.recipe.columns,
         )

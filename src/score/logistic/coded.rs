@@ -12,7 +12,7 @@ use super::newton::{LONG_STEP, RUNAWAY, separates};
 use super::{LogisticFit, LogisticSpec, fit_with_scores, log_likelihood, penalty_on, to_scores};
 use crate::checks;
 use crate::design::arrow::ArrowFactor;
-use crate::design::coded::{Coded, NumbersAndFactors};
+use crate::design::coded::{Coded, NumbersAndFactors, Sums};
 use crate::design::factors::Factor;
 use crate::error::{Error, Result};
 use crate::linalg::{add, go_halfway_back, largest};
@@ -69,7 +69,7 @@ fn fit_coded(
     if let Some(first) = likelihood.without_doubt(monitor)? {
         return finish(&likelihood, first, spec, monitor).map(Some);
     }
-    let collinear = design.collinear_levels(&likelihood.counts(monitor)?)?;
+    let collinear = design.collinear_levels(&likelihood.counts()?)?;
     let design = design.without(&collinear);
     let likelihood = CodedLikelihood::new(&design, rows, penalty)?;
     let first = likelihood.without_doubt(monitor)?;
@@ -90,7 +90,8 @@ fn finish(
     to_scores(&mut scores);
     let mut fit = fitted(design, &optimum, spec.penalty, log_likelihood);
     if let Some(weight) = rows.sample_weight {
-        fit.sandwich = Some(sandwich(likelihood, &optimum, weight, &scores, monitor)?);
+        monitor.check()?;
+        fit.sandwich = Some(sandwich(likelihood, &optimum, weight, &scores)?);
     }
     Ok((fit, scores))
 }
@@ -135,7 +136,6 @@ fn sandwich(
     optimum: &Optimum,
     weight: &[f64],
     scores: &[f64],
-    monitor: &Monitor,
 ) -> Result<Covariance> {
     // Weights are divided by the largest, whose square may be out of range, and so is the information.
     let (design, treatment) = (likelihood.design, likelihood.rows.treatment);
@@ -145,7 +145,7 @@ fn sandwich(
         (weight[i] / largest * residual).powi(2)
     };
     let squares = by_row(scores.len(), square);
-    let meat = likelihood.products(&squares, monitor)?.arrow(design);
+    let meat = Sums::of(design, &squares, &squares)?.arrow(design);
     let (mut own, mut half) = optimum.information.inverse();
     for entry in &mut own {
         *entry *= largest;
