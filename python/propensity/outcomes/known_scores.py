@@ -74,7 +74,7 @@ class KnownScoreEffects:
     def group_means(self, groups: Grouping, outcome: str) -> GroupMeans:
         """Give the means of both arms in each group."""
         self.means(outcome)  # which looks at what the models are asked for
-        known = replace(self.scored, x=None)
+        known = replace(self.scored, design=None)
         return adjusted_means(self.study, self.spec, known, self.weighting.weights, groups, outcome)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from propensity import core
 from propensity.effects.arms import Weighting, balancing_part
+from propensity.effects.balance_terms import BalanceTerms
 from propensity.effects.cautions import (
     carried_cautions,
     count_cautions,
@@ -17,7 +18,6 @@ from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import IPW, WeightingEstimand
 from propensity.effects.grouped import GroupedEffects
-from propensity.effects.imbalance import BalanceTerms
 from propensity.effects.inference import degrees_of_freedom
 from propensity.effects.metrics import Metrics, Winsorize
 from propensity.effects.sample import Sample, read_sample, warn_once
@@ -35,8 +35,8 @@ from propensity.scores.logistic import (
     AS_KNOWN,
     balance_terms_of,
     given_scores,
+    read_design,
     read_scores,
-    read_terms,
     require_other_columns,
     told_by_fit,
 )
@@ -346,12 +346,12 @@ def read_scored(sample: Sample, scores: object) -> Scored:
     if whose is not None:
         raise InvalidInputError(f"sample_weight: {own_weights_warning(whose)}")
     rowwise_checks.same_weights(scores.sample_weight, sample.sample_weight, "the model was fitted", AS_KNOWN)
-    x = read_terms(sample.frame, scores)
+    design = read_design(sample.frame, scores)
     return Scored(
         e,
-        x,
+        design,
         scores.penalty,
-        BalanceTerms.of_terms(x, scores.recipe),
+        BalanceTerms.of_terms(design, scores.recipe),
         scores.separation,
         columns=scores.recipe.columns,
         score_model=scores.score_model,
@@ -384,10 +384,11 @@ def _weighed(sample: Sample, outcome: str, scored: Scored, spec: IPW) -> core.We
         scored.scores,
         estimand=spec.estimand,
         truncate=spec.truncate,
-        x=scored.x,
+        x=None if scored.design is None else scored.design.numbers,
         penalty=scored.penalty,
         score_model=scored.score_model,
         sample_weight=sample.sample_weight,
+        **({} if scored.design is None else scored.design.coded),
     )
 
 
