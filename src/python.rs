@@ -9,6 +9,7 @@ mod boosting;
 mod bootstrap;
 mod call;
 mod candidates;
+mod codes;
 mod errors;
 mod estimators;
 mod fingerprint;

@@ -515,6 +515,8 @@ def ipw(
     penalty: float = 0.0,
     score_model: _ScoreModel = "logistic",
     sample_weight: _Floats | None = None,
+    factors: Sequence[_Labels] | _Labels | None = None,
+    after: _Labels | None = None,
     n_threads: int | None = None,
 ) -> WeightedEstimate: ...
 def weighted_effect(
@@ -561,6 +563,8 @@ def adjust(
     outcome_columns: Sequence[int] | None = None,
     sample_weight: _Floats | None = None,
     scores: _Floats | None = None,
+    factors: Sequence[_Labels] | _Labels | None = None,
+    after: _Labels | None = None,
     leverage: bool = False,
     n_threads: int | None = None,
 ) -> AdjustedEstimate: ...
@@ -685,6 +689,9 @@ def balance(
     weights: Sequence[_Floats] | _Floats | None = None,
     sample_weight: _Floats | None = None,
     denominator: _Denominator = "pooled",
+    factors: Sequence[_Labels] | _Labels | None = None,
+    after: _Labels | None = None,
+    n_levels: _Labels | None = None,
     n_threads: int | None = None,
 ) -> Balance: ...
 def smd(
@@ -722,6 +729,8 @@ def bootstrap(
     score_columns: Sequence[int] | None = None,
     outcome_columns: Sequence[int] | None = None,
     balanced_columns: Sequence[Sequence[int]] | None = None,
+    factors: Sequence[_Labels] | _Labels | None = None,
+    after: _Labels | None = None,
     n_reps: int = 500,
     seed: int = 0,
     analytic: bool = False,

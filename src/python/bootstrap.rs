@@ -6,10 +6,16 @@ use pyo3::prelude::*;
 
 use super::estimators::estimator;
 use super::options::chosen;
-use super::{arrays, call, needs, options, words};
+use super::{arrays, call, codes, needs, options, words};
+use crate::design::coded::NumbersAndFactors;
+use crate::design::factors::Factor;
 use crate::error::Error;
-use crate::pipeline::{Data, Estimator, Pipeline, Terms};
-use crate::resampling::bootstrap::{BootstrapSpec, Replicates as Resampled};
+use crate::monitor::Monitor;
+use crate::pipeline::{
+    Asked, Bootstrapped, CodedData, Data, Estimator, Pipeline, are_open_to_codes,
+    bootstrap_of_codes,
+};
+use crate::resampling::bootstrap::BootstrapSpec;
 use crate::resampling::resample::Resample;
 use crate::resampling::weighted_bootstrap::Analytic;
 use crate::reserve;
@@ -72,6 +78,9 @@ pub struct Replicates {
 /// resampling : {"multinomial", "poisson", "bayesian"}, default "multinomial"
 ///     n rows drawn with replacement; each row counted a Poisson number of times; each row weighted by an
 ///     exponential number (never leaves a row out, so it never separates; not for nearest neighbours).
+/// factors, after
+///     Factors beside ``x``, as in `fit_propensity`, of all models. Replicates of weighting by a logistic
+///     score, and of linear and logistic outcome models, pass over their codes; for all else the matrix that they stand for is made, whose columns are those that lists of columns number.
 /// cluster : (n,) array of integers, optional
 ///     Rows of the same label are drawn, or weighted, together.
 /// strata : (n,) array of integers, optional
@@ -119,8 +128,8 @@ pub struct Replicates {
 #[pyfunction]
 #[pyo3(signature = (
     x, treatment, outcome, *, estimators, penalty=0.0, score_model="logistic", resampling="multinomial", cluster=None, strata=None,
-    sample_weight=None, score_columns=None, outcome_columns=None, balanced_columns=None, n_reps=500, seed=0, analytic=false,
-    studentized=false, n_threads=None, progress=None
+    sample_weight=None, score_columns=None, outcome_columns=None, balanced_columns=None, factors=None, after=None, n_reps=500, seed=0,
+    analytic=false, studentized=false, n_threads=None, progress=None
 ))]
 #[allow(clippy::too_many_arguments)] // the keyword arguments of a Python function
 pub fn bootstrap(
@@ -138,6 +147,8 @@ pub fn bootstrap(
     #[pyo3(from_py_with = options::score_columns)] score_columns: Option<Vec<usize>>,
     #[pyo3(from_py_with = options::outcome_columns)] outcome_columns: Option<Vec<usize>>,
     #[pyo3(from_py_with = options::balanced_columns)] balanced_columns: Option<Vec<Vec<usize>>>,
+    factors: Option<&Bound<'_, PyAny>>,
+    after: Option<&Bound<'_, PyAny>>,
     #[pyo3(from_py_with = options::n_reps_or_none)] n_reps: usize,
     #[pyo3(from_py_with = options::seed)] seed: u64,
     analytic: bool,
@@ -150,49 +161,68 @@ pub fn bootstrap(
     let outcome = arrays::column("outcome", outcome)?;
     let weight = sample_weight.map(|weight| arrays::column("sample_weight", weight)).transpose()?;
     let mut estimators = estimators.iter().map(estimator).collect::<PyResult<Vec<_>>>()?;
-    let x = x.as_array();
-    let score_columns = chosen("score_columns", score_columns, x.ncols())?;
-    let outcome_columns = chosen("outcome_columns", outcome_columns, x.ncols())?;
+    let (x, outcome) = (x.as_array(), outcome.as_slice()?);
+    let sample_weight = weight.as_ref().map(|w| w.as_slice()).transpose()?;
+    let levels = factors.map(arrays::factors).transpose()?.unwrap_or_default();
+    let after = arrays::places("after", after, x.ncols(), levels.len())?;
+    let width = x.ncols() + levels.iter().map(codes::n_terms).sum::<usize>();
+    let is_plain =
+        score_columns.is_none() && outcome_columns.is_none() && balanced_columns.is_none();
+    let score_columns = chosen("score_columns", score_columns, width)?;
+    let outcome_columns = chosen("outcome_columns", outcome_columns, width)?;
     let balanced_columns =
-        balanced_terms(&mut estimators, balanced_columns, &score_columns, x.ncols())?;
-    let data = Data {
-        x,
-        treatment: &treatment,
-        outcome: outcome.as_slice()?,
-        sample_weight: weight.as_ref().map(|w| w.as_slice()).transpose()?,
-        score_columns: &score_columns,
-        outcome_columns: &outcome_columns,
-        balanced_columns: &balanced_columns,
-    };
-    let penalty = penalties_on(data.sample_weight, penalty, &mut estimators);
+        balanced_terms(&mut estimators, balanced_columns, &score_columns, width)?;
+    let penalty = penalties_on(sample_weight, penalty, &mut estimators);
     let link = words::score_model(score_model)?;
     let spec = PropensitySpec { link, penalty, ..PropensitySpec::default() };
     let resample = resample(resampling, treatment.len(), cluster, strata)?;
     check_replicates(n_reps, analytic)?;
-    let bootstrap = BootstrapSpec { n_reps, seed };
-    let width = estimators.len() * if studentized { 2 } else { 1 };
+    let asked = Asked { resample: &resample, bootstrap: BootstrapSpec { n_reps, seed }, analytic };
+    let n_figures = estimators.len() * if studentized { 2 } else { 1 };
     let found = call::run(py, n_threads, progress.as_ref(), |monitor| {
-        reserve::room_for(n_reps.saturating_mul(width), needs::REPLICATE)?;
+        reserve::room_for(n_reps.saturating_mul(n_figures), needs::REPLICATE)?;
         let by_thread = rayon::current_num_threads() * needs::BOOTSTRAP_A_THREAD;
         reserve::room_for(treatment.len(), needs::BOOTSTRAP + by_thread)?;
-        let pipeline = Pipeline::new(data, &estimators, spec, monitor)?;
-        let analytic = if analytic { Some(pipeline.analytic(&resample)?) } else { None };
-        let replicates = replicated(&pipeline, &resample, &bootstrap, studentized)?;
-        Ok(Found { estimates: pipeline.estimates, terms: pipeline.terms, replicates, analytic })
+        let factors = Factor::all(&levels)?;
+        let given = NumbersAndFactors { x, factors: &factors, after: &after };
+        let is_open = are_open_to_codes(&estimators, &spec) && !levels.is_empty();
+        if is_open && is_plain && !studentized {
+            let data = CodedData { given, treatment: &treatment, outcome, sample_weight };
+            if let Some(found) = bootstrap_of_codes(&data, &estimators, &spec, &asked, monitor)? {
+                return Ok(found);
+            }
+        }
+        let matrix = codes::matrix(&given)?;
+        let data = Data {
+            x: matrix.as_ref().map_or(x, |matrix| matrix.view()),
+            treatment: &treatment,
+            outcome,
+            sample_weight,
+            score_columns: &score_columns,
+            outcome_columns: &outcome_columns,
+            balanced_columns: &balanced_columns,
+        };
+        bootstrap_of_matrix(data, &estimators, spec, &asked, studentized, monitor)
     })?;
     Ok(converted(py, found, studentized))
 }
 
-fn replicated(
-    pipeline: &Pipeline<'_, '_>,
-    resample: &Resample,
-    spec: &BootstrapSpec,
+fn bootstrap_of_matrix<'a>(
+    data: Data<'a>,
+    estimators: &'a [Estimator],
+    spec: PropensitySpec,
+    asked: &Asked<'_>,
     studentized: bool,
-) -> Result<Resampled, Error> {
-    if studentized {
-        return pipeline.bootstrap_with_errors(resample, spec);
-    }
-    pipeline.bootstrap(resample, spec)
+    monitor: &Monitor,
+) -> Result<Bootstrapped, Error> {
+    let pipeline = Pipeline::new(data, estimators, spec, monitor)?;
+    let analytic = asked.analytic.then(|| pipeline.analytic(asked.resample)).transpose()?;
+    let replicates = if studentized {
+        pipeline.bootstrap_with_errors(asked.resample, &asked.bootstrap)?
+    } else {
+        pipeline.bootstrap(asked.resample, &asked.bootstrap)?
+    };
+    Ok(Bootstrapped { estimates: pipeline.estimates, terms: pipeline.terms, replicates, analytic })
 }
 
 fn check_replicates(n_reps: usize, analytic: bool) -> Result<(), Error> {
@@ -236,15 +266,8 @@ fn balanced_terms(
     columns.into_iter().map(|own| chosen("balanced_columns", Some(own), width)).collect()
 }
 
-struct Found {
-    estimates: Vec<f64>,
-    terms: Terms,
-    replicates: Resampled,
-    analytic: Option<Vec<Analytic>>,
-}
-
-fn converted(py: Python<'_>, found: Found, studentized: bool) -> Replicates {
-    let Found { estimates, terms, replicates, analytic } = found;
+fn converted(py: Python<'_>, found: Bootstrapped, studentized: bool) -> Replicates {
+    let Bootstrapped { estimates, terms, replicates, analytic } = found;
     let k = estimates.len();
     let analytic = analytic.unwrap_or_else(|| vec![Analytic::NONE; k]);
     let errors = analytic.iter().map(|found| found.std_error);

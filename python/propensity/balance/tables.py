@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, get_args
+from typing import Any, TypedDict, Unpack, get_args
 
 import numpy as np
 import pandas as pd
@@ -20,10 +20,11 @@ from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.columns import Frame, open_frame
+from propensity.frames.design import Design
 from propensity.frames.grouping import read_groups
 from propensity.frames.native import AnyFrame
 from propensity.frames.products import centers, product
-from propensity.frames.terms import Covariates, Recipe, Terms, make_terms, parse_covariates
+from propensity.frames.terms import Covariates, Recipe, Terms, make_design, parse_covariates
 from propensity.frames.tidied_frame import tidied
 from propensity.frames.tidying import Missing, Tidying
 from propensity.scores.cross_fitted import CrossFittedScores
@@ -118,8 +119,8 @@ def smd(
     base = read_sample_weight(frame, sample_weight, treated)
     frame, terms = tidied(frame, terms, base)
     w = None if weights is None else read_weights(frame, weights, treated, base)
-    x, recipe = make_terms(frame, terms, all_levels=True, sample_weight=base)
-    values = core.smd(x, treated, weights=w, denominator=denominator, sample_weight=base)
+    design, recipe = make_design(frame, terms, all_levels=True, sample_weight=base)
+    values = _differences(design, treated, w, denominator=denominator, sample_weight=base)
     index = pd.Index(recipe.names, name="term")
     differences = pd.Series(values, index=index, name=f"smd ({denominator})")
     differences.attrs["denominator"] = denominator
@@ -253,12 +254,12 @@ def balance(  # noqa: PLR0913 - each is a choice a user may have to make, by nam
     weightings = {
         name: read_weights(frame, given, treated, base, role, e) for name, (role, given) in named.items()
     }
-    x, recipe = make_terms(frame, terms, all_levels=True, sample_weight=base)
+    design, recipe = make_design(frame, terms, all_levels=True, sample_weight=base)
     if scores is not None and PROPENSITY in recipe.names:
         raise InvalidInputError(
             f"column '{PROPENSITY}': the row of the scores has this name; rename the column"
         )
-    rows = BalanceRows(x, recipe, e, treated, weightings, base)
+    rows = BalanceRows(design, recipe, e, treated, weightings, base)
     tabulated = partial(_table_of, denominator=denominator, squares=squares, interactions=interactions)
     if by is None:
         return Balance(tabulated(rows))
@@ -279,11 +280,32 @@ def _without_gaps(frame: Frame, terms: Terms, sample_weight: Floats | None) -> t
     return replace(frame, columns={**frame.columns, **complete}), Terms(tuple(complete), None)
 
 
+def _differences(
+    design: Design, treated: Bools, weights: Floats | None, **options: Unpack[_Compared]
+) -> Floats:
+    """Give the standardized mean difference of each term (d,): levels all in one pass."""
+    if not design.factors:
+        return core.smd(design.numbers, treated, weights=weights, **options)
+    found = np.empty(design.n_terms)
+    found[design.places] = core.smd(design.numbers, treated, weights=weights, **options)
+    nothing = np.empty((len(treated), 0))
+    given = [] if weights is None else [weights]
+    coded = {name: what for name, what in design.all_coded.items() if name != "after"}
+    levels = core.balance(nothing, treated, weights=given, **coded, **options)
+    found[np.concatenate(design.levels)] = levels.smd[:, -1]
+    return found
+
+
+class _Compared(TypedDict):
+    sample_weight: Floats | None
+    denominator: Denominator
+
+
 @dataclass(frozen=True, eq=False)
 class BalanceRows:
     """Rows to be compared: their terms (n, d), scores (n,), arms, weightings by name, and sample weights."""
 
-    x: Floats
+    design: Design
     recipe: Recipe
     scores: Floats | None
     treated: Bools
@@ -293,7 +315,7 @@ class BalanceRows:
     def taken(self, rows: Rows) -> BalanceRows:
         """Take some of them."""
         return BalanceRows(
-            np.asfortranarray(self.x[rows]),
+            self.design.taken(rows),
             self.recipe,
             None if self.scores is None else self.scores[rows],
             self.treated[rows],
@@ -307,17 +329,22 @@ def _table_of(
 ) -> pd.DataFrame:
     """Compare the arms, term by term, in all samples."""
     options: dict[str, Any] = {"sample_weight": rows.sample_weight, "denominator": denominator}
-    weights, scores = list(rows.weightings.values()), rows.scores
-    made = _blocks(rows, squares=squares, interactions=interactions)
-    blocks = [
-        (names, core.balance(columns, rows.treated, weights=weights, **options)) for names, columns in made
+    given = options | {"treatment": rows.treated, "weights": list(rows.weightings.values())}
+    scores = rows.scores
+    blocks: list[tuple[Sequence[str], core.Balance]] = [
+        (rows.recipe.names, core.balance(rows.design.numbers, **given, **rows.design.all_coded))
     ]
+    if scores is not None:
+        blocks.insert(0, ([PROPENSITY], core.balance(scores[:, np.newaxis], **given)))
+    if squares or interactions:
+        products = _products(rows, squares=squares, interactions=interactions)
+        blocks += [(names, core.balance(columns, **given)) for names, columns in products]
     samples = [UNADJUSTED, *rows.weightings]
     table = _table(blocks, samples, denominator, with_scores=scores is not None)
     smds = blocks[0 if scores is None else 1][1].smd[:, 0]
-    products = balance_of_products(rows.x, rows.recipe, rows.treated, rows.weightings, smds, **options)
+    found = balance_of_products(rows.design, rows.recipe, rows.treated, rows.weightings, smds, **options)
     table.attrs["products"] = {
-        sample: {name: own[place] for name, own in products.items()} for place, sample in enumerate(samples)
+        sample: {name: own[place] for name, own in found.items()} for place, sample in enumerate(samples)
     }
     return table
 
@@ -340,14 +367,11 @@ def _named(weights: object) -> dict[str, tuple[str, object]]:
     return {name: (f"weights['{name}']", given) for name, given in weights.items()}
 
 
-def _blocks(
+def _products(
     rows: BalanceRows, *, squares: bool, interactions: bool
 ) -> Iterator[tuple[Sequence[str], Floats]]:
-    """Give names of terms and their columns, few enough products at a time to fit in memory."""
-    x, recipe = rows.x, rows.recipe
-    if rows.scores is not None:
-        yield [PROPENSITY], rows.scores[:, np.newaxis]
-    yield recipe.names, x
+    """Give names of products of terms and their columns, few enough at a time to fit in memory."""
+    x, recipe = rows.design.x, rows.recipe
     products = products_by_name(x, recipe, squares=squares, interactions=interactions)
     center = centers(x, rows.sample_weight) if products else np.empty(0)
     names = list(products)

@@ -66,7 +66,7 @@ def adjusted_means(
     score = None if scored is None else score_terms(sample, scored)
     slopes = np.zeros(len(y)) if scored is None else slopes_of(sample, scored, spec.estimand)
     z, scale = standardized(study.outcome_x)
-    if score is not None and study.score.x is study.outcome_x:
+    if score is not None and study.is_one_design:
         z = score.z  # the same, and held once
     fits = [_fitted(study, spec, y - origin, (z, scale), weights, arm) for arm in (True, False)]
     arms = [_arm_of_groups(sample, spec, fit, slopes, score, groups) for fit in fits]

@@ -103,7 +103,9 @@ class LinearProjection(Shown):
         Intercept     0.139      0.028
         """
         checks.confidence_level(level)
-        return _with_intervals(self.coefficients, np.diag(self.covariance), self.df.to_numpy(), level)
+        return _with_intervals(
+            self.coefficients, np.diag(self.covariance), np.asarray(self.df, dtype=np.float64), level
+        )
 
     def predict(self, new: AnyFrame, level: float = 0.95) -> pd.DataFrame:
         """Give what the projection says of other rows.
@@ -268,11 +270,11 @@ def best_linear_projection(  # noqa: PLR0913 - each is a choice a user may have 
     coefficients, influence = _projected(found, x[:, kept])
     index = pd.Index([INTERCEPT, *(recipe.names[place] for place in kept)], name="term")
     covariance = inference.covariance(influence, sample.clusters)
-    df = [inference.degrees_of_freedom(column, sample.clusters) for column in influence.T]
+    degrees = [inference.degrees_of_freedom(column, sample.clusters) for column in influence.T]
     return LinearProjection(
         coefficients=pd.Series(coefficients, index=index, name="estimate"),
         covariance=pd.DataFrame(covariance, index=index, columns=index),
-        df=pd.Series(np.array(df), index=index, name="df"),
+        df=pd.Series(np.array(degrees), index=index, name="df"),
         se_method=f"least squares, HC3; pseudo-outcomes {found.made}" + summed_within(sample.clusters),
         pseudo_outcomes=found.series(),
         dropped=dropped,

@@ -27,12 +27,14 @@ from propensity.effects.subclass_specification import CoarsenedMatching, Subclas
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
+from propensity.frames.checks import Bools, Floats
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates
 from propensity.frames.tidying import Missing, Tidying
 from propensity.outcomes.models import (
     Roles,
     Study,
+    given_to_core,
     naming_rows_outside_models,
     naming_separated_model,
     naming_separated_scores,
@@ -229,25 +231,43 @@ def _run_on(
     """Give the core's bootstrap of the rows that are there, for as many replicates as are asked for later."""
     sample = study.sample
     there = rows_there(sample.sample_weight)
-    x, score_columns, outcome_columns = side_by_side(study)
-    if score_columns is None and balanced.has_products:
-        score_columns = outcome_columns = list(range(x.shape[1]))
-    x, balanced_columns = balanced.beside(x)
+    x, columns = _columns(study, balanced, there)
     drawn = groups.numbered(partial(places_of_rows, study, outcome), there)
     return partial(
         core.bootstrap,
-        x if isinstance(there, slice) else np.asfortranarray(x[there]),
+        x,
         sample.treated[there].copy(),  # what is worked out later is of the data as they are now
         sample.frame.outcome(outcome)[there].copy(),
         cluster=drawn.cluster,
         strata=drawn.strata,
         sample_weight=None if sample.sample_weight is None else sample.sample_weight[there],
-        score_columns=score_columns,
-        outcome_columns=outcome_columns,
-        balanced_columns=balanced_columns,
+        **columns,
         **options.core_options,
         **what,
     )
+
+
+def _columns(study: Study, balanced: Balanced, there: Bools | slice) -> tuple[Floats, dict[str, Any]]:
+    """Give the core a matrix of the rows that are there, and what stands beside it."""
+    if not balanced.specs:
+        x, beside = given_to_core(study)
+        if "factors" in beside:
+            beside["factors"] = [codes[there] for codes in beside["factors"]]
+        return _taken(x, there), beside
+    x, score_columns, outcome_columns = side_by_side(study)
+    if score_columns is None and balanced.has_products:
+        score_columns = outcome_columns = list(range(x.shape[1]))
+    x, balanced_columns = balanced.beside(x)
+    columns = {
+        "score_columns": score_columns,
+        "outcome_columns": outcome_columns,
+        "balanced_columns": balanced_columns,
+    }
+    return _taken(x, there), columns
+
+
+def _taken(x: Floats, there: Bools | slice) -> Floats:
+    return x if isinstance(there, slice) else np.asfortranarray(x[there])
 
 
 def _score_model_of(estimators: Sequence[Estimator]) -> ScoreWord:

@@ -87,7 +87,7 @@ def said_of_rows(measured: Measured, covariates: Iterable[str]) -> tuple[Warning
 
 def se_method_of(scored: Scored) -> str:
     """Say how the error of a weighted contrast is made."""
-    return KNOWN.format(scored.known_as) if scored.x is None else ESTIMATED
+    return KNOWN.format(scored.known_as) if scored.design is None else ESTIMATED
 
 
 def groups_of(measured: Measured, by: str | Sequence[str]) -> Grouping:
