@@ -95,7 +95,7 @@ class Effects(Shown):
         >>> outcomes = ["task_completed", "retained_7d"]
         >>> effects = ps.ipw(users, outcome=outcomes, treatment=treatment, scores=model)
         >>> effects.contrast_as("percent").to_frame()["estimate"].round(1).tolist()
-        [23.8, 7.6]
+        [23.8, 5.9]
         """
         return Effects({name: effect.contrast_as(contrast) for name, effect in self.by_outcome.items()})
 
@@ -124,7 +124,7 @@ class Effects(Shown):
                         conf_low  conf_high
         outcome
         task_completed      0.08       0.19
-        retained_7d        -0.02       0.10
+        retained_7d        -0.02       0.09
         """
         rows = {name: effect.conf_int(level)._asdict() for name, effect in self.by_outcome.items()}
         return pd.DataFrame.from_dict(rows, orient="index").rename_axis("outcome")
