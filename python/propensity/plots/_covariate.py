@@ -86,7 +86,10 @@ def _numbers(rows: Rows, covariate: object) -> Floats:
         if not str(error).endswith("not text"):
             raise
         name = covariate if isinstance(covariate, str) else getattr(covariate, "name", "covariate")
-        raise TypeError(f"{error}; for the rows of one level, give df[{name!r}] == ...") from error
+        raise TypeError(
+            f"{error}; for the rows of one level, give df[{name!r}] == ...; ps.plots.distribution_plot draws "
+            "all of them"
+        ) from error
 
 
 def sample_axes(read: Covariate, ax: Place, *, side: float) -> NDArray[Any]:

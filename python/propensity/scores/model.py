@@ -115,7 +115,7 @@ class ModelScores(Shown):
         bin
         1    0.124  0.124
         2    0.336  0.336
-        3    0.652  0.652
+        3    0.649  0.649
         """
         checks.count("n_bins", n_bins)
         checks.confidence_level(level)
