@@ -1,12 +1,13 @@
-use numpy::ndarray::Axis;
+use numpy::ndarray::{Array2, Axis};
 use numpy::{PyArray1, PyArray2, ToPyArray};
 use pyo3::prelude::*;
 
 use super::estimators::estimator;
 use super::options::chosen;
+use super::replicated_means::{Asked, FoundMeans, ReplicatedMeans};
 use super::{arrays, call, needs, options, words};
 use crate::error::Error;
-use crate::pipeline::{Data, Estimator, Pipeline, Terms};
+use crate::pipeline::{ArmMoments, Data, Estimator, Pipeline, Terms};
 use crate::resampling::bootstrap::{BootstrapSpec, Replicates as Resampled};
 use crate::resampling::resample::Resample;
 use crate::resampling::weighted_bootstrap::Analytic;
@@ -36,6 +37,8 @@ use crate::score::spec::{PropensitySpec, penalty_on};
 ///     Columns of the outcome models that earlier ones explain; numbers among theirs.
 /// balanced_aliased : list of (b,) int64
 ///     The same of each estimator that balances, in their order.
+/// means : ReplicatedMeans, or None
+///     Of either arm, where asked for; the other numbers are then those of their difference.
 #[pyclass(frozen, get_all, module = "propensity.core")]
 #[allow(clippy::struct_field_names)] // the names Python sees
 pub struct Replicates {
@@ -49,6 +52,7 @@ pub struct Replicates {
     diverging: Py<PyArray1<i64>>,
     outcome_aliased: Py<PyArray1<i64>>,
     balanced_aliased: Vec<Py<PyArray1<i64>>>,
+    means: Option<Py<ReplicatedMeans>>,
 }
 
 /// Bootstrap the whole analysis: every replicate weighs the rows anew, refits the score to full
@@ -63,6 +67,10 @@ pub struct Replicates {
 /// outcome : (n,) array
 /// estimators : sequence
 ///     Specifications such as ``propensity.IPW("ATE")`` and ``propensity.NearestNeighbors("ATT")``.
+/// per : (n,) array, optional
+///     What the outcome is divided by, arm by arm: a ratio of two means in each.
+/// means : bool, default False
+///     Whether to give the means of both arms, which other contrasts than the difference are made of.
 /// penalty : float, default 0.0
 ///     L2 strength of the score model, as in `fit_propensity`.
 /// score_model : {"logistic", "probit", "cloglog"}, default "logistic"
@@ -116,7 +124,7 @@ pub struct Replicates {
 /// nearest neighbours: Abadie and Imbens (2008), Econometrica 76:1537.
 #[pyfunction]
 #[pyo3(signature = (
-    x, treatment, outcome, *, estimators, penalty=0.0, score_model="logistic", resampling="multinomial", cluster=None, strata=None,
+    x, treatment, outcome, *, estimators, per=None, means=false, penalty=0.0, score_model="logistic", resampling="multinomial", cluster=None, strata=None,
     sample_weight=None, score_columns=None, outcome_columns=None, balanced_columns=None, n_reps=500, seed=0, analytic=false,
     studentized=false, n_threads=None, progress=None
 ))]
@@ -127,6 +135,8 @@ pub fn bootstrap(
     treatment: &Bound<'_, PyAny>,
     outcome: &Bound<'_, PyAny>,
     estimators: Vec<Bound<'_, PyAny>>,
+    per: Option<&Bound<'_, PyAny>>,
+    means: bool,
     #[pyo3(from_py_with = options::penalty)] penalty: f64,
     score_model: &str,
     resampling: &str,
@@ -146,6 +156,7 @@ pub fn bootstrap(
     let x = arrays::floats("x", x)?;
     let treatment = arrays::treatment(treatment)?;
     let outcome = arrays::column("outcome", outcome)?;
+    let per = per.map(|per| arrays::column("per", per)).transpose()?;
     let weight = sample_weight.map(|weight| arrays::column("sample_weight", weight)).transpose()?;
     let mut estimators = estimators.iter().map(estimator).collect::<PyResult<Vec<_>>>()?;
     let x = x.as_array();
@@ -170,11 +181,18 @@ pub fn bootstrap(
     let resample = resample(resampling, treatment.len(), cluster, strata)?;
     check_replicates(n_reps, analytic)?;
     let bootstrap = BootstrapSpec { n_reps, seed };
-    let width = estimators.len() * if studentized { 2 } else { 1 };
+    let per = per.as_ref().map(|per| per.as_slice()).transpose()?;
+    let of_means = means || per.is_some();
+    let width = estimators.len() * if studentized { 2 } else { 1 } * if of_means { 3 } else { 1 };
+    let asked = Asked { resample: &resample, bootstrap: &bootstrap, analytic, studentized };
     let found = call::run(py, n_threads, progress.as_ref(), |monitor| {
         reserve::room_for(n_reps.saturating_mul(width), needs::REPLICATE)?;
         let by_thread = rayon::current_num_threads() * needs::BOOTSTRAP_A_THREAD;
         reserve::room_for(treatment.len(), needs::BOOTSTRAP + by_thread)?;
+        if of_means {
+            let found = FoundMeans::of((data, per), &estimators, spec, asked, monitor)?;
+            return Ok((Found::differences(&found, studentized), Some(found)));
+        }
         let pipeline = Pipeline::new(data, &estimators, spec, monitor)?;
         let analytic = if analytic { Some(pipeline.analytic(&resample)?) } else { None };
         let replicates = if studentized {
@@ -182,9 +200,12 @@ pub fn bootstrap(
         } else {
             pipeline.bootstrap(&resample, &bootstrap)?
         };
-        Ok(Found { estimates: pipeline.estimates, terms: pipeline.terms, replicates, analytic })
+        let Pipeline { estimates, terms, .. } = pipeline;
+        Ok((Found { estimates, terms, replicates, analytic }, None))
     })?;
-    Ok(converted(py, found, studentized))
+    let (found, of_arms) = found;
+    let means = of_arms.map(|own| own.means(py, studentized)).transpose()?;
+    Ok(converted(py, found, studentized, means))
 }
 
 fn check_replicates(n_reps: usize, analytic: bool) -> Result<(), Error> {
@@ -235,7 +256,41 @@ struct Found {
     analytic: Option<Vec<Analytic>>,
 }
 
-fn converted(py: Python<'_>, found: Found, studentized: bool) -> Replicates {
+impl Found {
+    /// What there is to say of the differences of means.
+    fn differences(of_arms: &FoundMeans, studentized: bool) -> Self {
+        let k = of_arms.estimates.len();
+        let own = &of_arms.replicates.estimates;
+        let width = if studentized { 2 * k } else { k };
+        let estimates = Array2::from_shape_fn((own.nrows(), width), |(rep, column)| {
+            let place = column % k;
+            if column < k {
+                own[(rep, 2 * place + 1)] - own[(rep, 2 * place)]
+            } else {
+                let at = |part: usize| own[(rep, 2 * k + 3 * place + part)];
+                (at(0) - 2.0 * at(1) + at(2)).sqrt()
+            }
+        });
+        let n_failed = of_arms.replicates.n_failed.iter().step_by(2).copied().collect();
+        Self {
+            estimates: of_arms
+                .estimates
+                .iter()
+                .map(|[control, treated]| treated - control)
+                .collect(),
+            terms: of_arms.terms.clone(),
+            replicates: Resampled { estimates, n_failed },
+            analytic: Some(of_arms.analytic.iter().map(ArmMoments::of_difference).collect()),
+        }
+    }
+}
+
+fn converted(
+    py: Python<'_>,
+    found: Found,
+    studentized: bool,
+    means: Option<Py<ReplicatedMeans>>,
+) -> Replicates {
     let Found { estimates, terms, replicates, analytic } = found;
     let k = estimates.len();
     let analytic = analytic.unwrap_or_else(|| vec![Analytic::NONE; k]);
@@ -257,6 +312,7 @@ fn converted(py: Python<'_>, found: Found, studentized: bool) -> Replicates {
             .into_iter()
             .map(|dropped| numbers(py, dropped.into_iter()))
             .collect(),
+        means,
     }
 }
 
