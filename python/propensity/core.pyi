@@ -37,6 +37,7 @@ __all__ = [
     "Matches",
     "OutcomeFit",
     "PropensityFit",
+    "ReplicatedMeans",
     "Replicates",
     "ScoreTerms",
     "SensitivityBounds",
@@ -424,6 +425,23 @@ class Replicates:
     def outcome_aliased(self) -> NDArray[np.int64]: ...  # of the outcome models, among theirs
     @property
     def balanced_aliased(self) -> list[NDArray[np.int64]]: ...  # of each estimator that balances
+    @property
+    def means(self) -> ReplicatedMeans | None: ...  # of both arms; None unless asked for
+
+@final
+class ReplicatedMeans:
+    """Bootstrap replicates of the means of both arms, control first."""
+
+    @property
+    def estimates(self) -> _Floats: ...  # (k, 2), on the full sample
+    @property
+    def replicates(self) -> _Floats: ...  # (n_reps, k, 2); NaN where a replicate could not be estimated
+    @property
+    def covariances(self) -> _Floats | None: ...  # (n_reps, k, 3): control's variance, covariance, treated's
+    @property
+    def analytic_covariance(self) -> _Floats: ...  # (k, 3), without resampling
+    @property
+    def products(self) -> _Floats: ...  # (k, 7), sums of products of influence on both: second and third
 
 @final
 class SensitivityBounds:
@@ -720,6 +738,8 @@ def bootstrap(
     outcome: _Floats,
     *,
     estimators: Sequence[Estimator],
+    per: _Floats | None = None,
+    means: bool = False,
     penalty: float = 0.0,
     score_model: _ScoreModel = "logistic",
     resampling: _Resampling = "multinomial",

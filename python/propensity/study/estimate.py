@@ -14,7 +14,6 @@ from propensity.effects.grouped import GroupedEffects
 from propensity.effects.metrics import Metrics, Winsorize
 from propensity.effects.sample import warn_once
 from propensity.effects.score_specification import ScoreSpecification
-from propensity.effects.subclass_specification import AnyMatching
 from propensity.errors import FailedEstimatorWarning, InvalidInputError
 from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
@@ -116,7 +115,7 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     per, winsorize
         As for `ipw`: a column that the outcome is divided by; a quantile at which it is bounded.
     cluster, sample_weight : None, str, Series or array (n,), default None
-        As for `ipw`; matching has no clusters.
+        As for `ipw`.
     level : float, default 0.95
         Coverage of the intervals.
 
@@ -131,8 +130,7 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     Raises
     ------
     InvalidInputError
-        As for the functions of the estimators; two of these have the same label; matching is asked for
-        clusters.
+        As for the functions of the estimators; two of these have the same label.
     SeparationError, OverlapError, ConvergenceError, NoMatchesError, InfeasibleError
         None of the estimators can be had.
 
@@ -186,9 +184,6 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
         require_nothing_more({**beside, "outcome_covariates": outcome_covariates})
         table = Lazy(df, treatment, covariates, cluster)
         return table.estimates(outcome, asked, penalty=penalty, contrast=contrast, level=level)
-    for estimator in estimators:
-        if isinstance(estimator, AnyMatching):
-            _require_supported(estimator, cluster)
     metrics = Metrics(outcome, per, winsorize)
     tidying = Tidying.of(missing, min_level_count)
     roles = Roles(treatment, metrics.columns, covariates, outcome_covariates, cluster, sample_weight, tidying)
@@ -329,8 +324,3 @@ def _by_reason(failures: Mapping[str, str]) -> list[str]:
     for label, reason in failures.items():
         labels.setdefault(reason, []).append(label)
     return [f"{', '.join(names)} could not be had: {reason}" for reason, names in labels.items()]
-
-
-def _require_supported(spec: AnyMatching, cluster: object) -> None:
-    if cluster is not None:
-        raise InvalidInputError(f"estimators: matching has no cluster; leave {spec.label!r} out")

@@ -10,7 +10,7 @@ import numpy as np
 from propensity import core
 from propensity.effects.arms import Means, Weighting, weights_name
 from propensity.effects.cautions import count_cautions
-from propensity.effects.clusters import ONE_WAY_BY_GROUP, require_one_way, summed_within
+from propensity.effects.clusters import summed_within
 from propensity.effects.coefficients import FittedTerms, standardized
 from propensity.effects.contrasts import Contrast
 from propensity.effects.estimators import WeightingEstimand
@@ -93,7 +93,6 @@ def se_method_of(scored: Scored) -> str:
 def groups_of(measured: Measured, by: str | Sequence[str]) -> Grouping:
     """Read which group each row of a sample is in."""
     sample, outcomes = measured.sample, outcome_names(measured.metrics.columns)
-    require_one_way(sample.clusters, ONE_WAY_BY_GROUP)
     treatment = sample.frame.treatment
     assert treatment is not None
     return read_groups(sample.frame.native, by, treatment=treatment, outcomes=outcomes, there=sample.there)
