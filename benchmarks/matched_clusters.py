@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import warnings
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -37,7 +38,8 @@ def intervals(df: pd.DataFrame) -> dict[str, tuple[float, float, bool]]:
     """Match, and give estimate, standard error and whether the interval holds the truth, by what is asked."""
     model = ps.fit_propensity(df, treatment="t", covariates=["x1", "x2"])
     found = {}
-    for estimand, n_neighbors in itertools.product(("ATT", "ATE"), (1, 3)):
+    estimands: tuple[Literal["ATT", "ATE"], ...] = "ATT", "ATE"
+    for estimand, n_neighbors in itertools.product(estimands, (1, 3)):
         matches = ps.match_nn(df, treatment="t", scores=model, estimand=estimand, n_neighbors=n_neighbors)
         for cluster in ("team", None):
             effect = matches.effect("y", cluster=cluster)
