@@ -1,14 +1,16 @@
+//! Estimators with an outcome model, as functions of arrays for Python.
+
 use numpy::PyArray1;
 use numpy::ndarray::Ix2;
 use pyo3::prelude::*;
 
-use super::{arrays, call, codes, needs, options, words};
+use super::codes::{Codes, matrix};
+use super::{arrays, call, needs, options, words};
 use crate::design::coded::NumbersAndFactors;
 use crate::design::covariates::Covariates;
-use crate::design::factors::Factor;
 use crate::outcome::adjusted_rows::AdjustmentData;
 use crate::outcome::coded::{CodedScore, adjusted_means_of_codes};
-use crate::outcome::doubly_robust::{ScoreSpec, adjusted_means};
+use crate::outcome::doubly_robust::{Adjusted, ScoreSpec, adjusted_means};
 use crate::outcome::{fit, model};
 use crate::reserve;
 use crate::score::spec::{PropensitySpec, penalty_on};
@@ -130,9 +132,8 @@ pub fn adjust(
     let scores = scores.as_ref().map(|scores| scores.as_slice()).transpose()?;
     let spec = words::adjustment(method, estimand, outcome_model)?;
     let x = x.as_array();
-    let levels = factors.map(arrays::factors).transpose()?.unwrap_or_default();
-    let after = arrays::places("after", after, x.ncols(), levels.len())?;
-    let width = x.ncols() + levels.iter().map(codes::n_terms).sum::<usize>();
+    let given = Codes::read(factors, after, x.ncols())?;
+    let width = given.n_terms;
     let is_plain = score_columns.is_none() && outcome_columns.is_none();
     let score_columns = options::chosen("score_columns", score_columns, width)?;
     let outcome_columns = options::chosen("outcome_columns", outcome_columns, width)?;
@@ -147,16 +148,16 @@ pub fn adjust(
     let of_score = PropensitySpec { link, penalty, ..PropensitySpec::default() };
     let found = call::run(py, n_threads, None, |monitor| {
         reserve::room_for(treatment.len(), needs::ADJUST)?;
-        let factors = Factor::all(&levels)?;
-        let given = NumbersAndFactors { x, factors: &factors, after: &after };
-        if is_plain && !factors.is_empty() {
-            let score = CodedScore { spec: of_score, scores };
-            let found = adjusted_means_of_codes(&data, &given, &score, spec, monitor)?;
-            if let Some(found) = found {
-                return Ok(found);
-            }
+        let factors = given.factors()?;
+        let given = NumbersAndFactors { x, factors: &factors, after: &given.after };
+        let coded = CodedScore { spec: of_score, scores };
+        if is_plain
+            && !factors.is_empty()
+            && let Some(found) = adjusted_means_of_codes(&data, &given, &coded, spec, monitor)?
+        {
+            return Ok(found);
         }
-        let matrix = codes::matrix(&given)?;
+        let matrix = matrix(&given)?;
         let x = matrix.as_ref().map_or(x, |matrix| matrix.view());
         let covariates = Covariates::standardized_among(x, data.sample_weight)?;
         let score = &covariates.subset(&score_columns);
@@ -164,10 +165,14 @@ pub fn adjust(
         let outcome = covariates.subset(&outcome_columns);
         adjusted_means(&data, &score, &outcome, spec, None, monitor)
     })?;
+    Ok(converted(py, found, leverage))
+}
+
+fn converted(py: Python<'_>, found: Adjusted, leverage: bool) -> AdjustedEstimate {
     let (estimate, std_error) = (found.means.difference(), found.means.std_error());
     let [mean_control, mean_treated] = found.means.mean();
     let [influence_control, influence_treated] = found.means.influence;
-    Ok(AdjustedEstimate {
+    AdjustedEstimate {
         estimate,
         mean_treated,
         mean_control,
@@ -179,7 +184,7 @@ pub fn adjust(
         outcome_aliased: arrays::row_numbers(py, found.outcome_aliased.into_iter()).unbind(),
         scores: found.scores.map(|scores| PyArray1::from_vec(py, scores).unbind()),
         leverage: leverage.then(|| PyArray1::from_vec(py, found.leverage).unbind()),
-    })
+    }
 }
 
 /// Coefficients of an outcome model of d covariates, and how to predict with them.

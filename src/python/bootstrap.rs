@@ -1,12 +1,14 @@
+//! The bootstrap, as functions of arrays for Python.
+
 use numpy::ndarray::Axis;
 use numpy::{PyArray1, PyArray2, ToPyArray};
 use pyo3::prelude::*;
 
+use super::codes::{Codes, matrix};
 use super::estimators::estimator;
 use super::options::chosen;
-use super::{arrays, call, codes, needs, options, words};
+use super::{arrays, call, needs, options, words};
 use crate::design::coded::NumbersAndFactors;
-use crate::design::factors::Factor;
 use crate::error::Error;
 use crate::monitor::Monitor;
 use crate::pipeline::{
@@ -161,53 +163,68 @@ pub fn bootstrap(
     let mut estimators = estimators.iter().map(estimator).collect::<PyResult<Vec<_>>>()?;
     let (x, outcome) = (x.as_array(), outcome.as_slice()?);
     let sample_weight = weight.as_ref().map(|w| w.as_slice()).transpose()?;
-    let levels = factors.map(arrays::factors).transpose()?.unwrap_or_default();
-    let after = arrays::places("after", after, x.ncols(), levels.len())?;
-    let width = x.ncols() + levels.iter().map(codes::n_terms).sum::<usize>();
-    let is_plain =
-        score_columns.is_none() && outcome_columns.is_none() && balanced_columns.is_none();
+    let given = Codes::read(factors, after, x.ncols())?;
+    let width = given.n_terms;
+    let lists = [score_columns.is_some(), outcome_columns.is_some(), balanced_columns.is_some()];
+    let is_plain = !studentized && !lists.contains(&true);
     let score_columns = chosen("score_columns", score_columns, width)?;
     let outcome_columns = chosen("outcome_columns", outcome_columns, width)?;
     let balanced_columns =
         balanced_terms(&mut estimators, balanced_columns, &score_columns, width)?;
-    let spec = PropensitySpec {
-        link: words::score_model(score_model)?,
-        penalty: penalties_on(sample_weight, penalty, &mut estimators),
-        ..PropensitySpec::default()
-    };
+    let penalty = penalties_on(sample_weight, penalty, &mut estimators);
+    let link = words::score_model(score_model)?;
+    let spec = PropensitySpec { link, penalty, ..PropensitySpec::default() };
     let resample = resample(resampling, treatment.len(), cluster, strata)?;
     check_replicates(n_reps, analytic)?;
     let asked = Asked { resample: &resample, bootstrap: BootstrapSpec { n_reps, seed }, analytic };
     let n_figures = estimators.len() * if studentized { 2 } else { 1 };
+    let data = Data {
+        x,
+        treatment: &treatment,
+        outcome,
+        sample_weight,
+        score_columns: &score_columns,
+        outcome_columns: &outcome_columns,
+        balanced_columns: &balanced_columns,
+    };
     let found = call::run(py, n_threads, progress.as_ref(), |monitor| {
-        reserve::room_for(n_reps.saturating_mul(n_figures), needs::REPLICATE)?;
-        let by_thread = rayon::current_num_threads() * needs::BOOTSTRAP_A_THREAD;
-        reserve::room_for(treatment.len(), needs::BOOTSTRAP + by_thread)?;
-        let factors = Factor::all(&levels)?;
-        let given = NumbersAndFactors { x, factors: &factors, after: &after };
-        let is_open = are_open_to_codes(&estimators, &spec) && !levels.is_empty();
-        if is_open && is_plain && !studentized {
-            let data = CodedData { given, treatment: &treatment, outcome, sample_weight };
-            if let Some(found) = bootstrap_of_codes(&data, &estimators, &spec, &asked, monitor)? {
-                return Ok(found);
-            }
+        require_room(treatment.len(), n_reps.saturating_mul(n_figures))?;
+        let factors = given.factors()?;
+        let given = NumbersAndFactors { x, factors: &factors, after: &given.after };
+        let asked_of_codes = is_plain.then_some(&asked);
+        if let Some(found) = by_codes(&data, given, &estimators, &spec, asked_of_codes, monitor)? {
+            return Ok(found);
         }
-        let matrix = codes::matrix(&given)?;
-        let data = Data {
-            x: matrix.as_ref().map_or(x, |matrix| matrix.view()),
-            treatment: &treatment,
-            outcome,
-            sample_weight,
-            score_columns: &score_columns,
-            outcome_columns: &outcome_columns,
-            balanced_columns: &balanced_columns,
-        };
-        bootstrap_of_matrix(data, &estimators, spec, &asked, studentized, monitor)
+        let matrix = matrix(&given)?;
+        let x = matrix.as_ref().map_or(x, |matrix| matrix.view());
+        by_matrix(Data { x, ..data }, &estimators, spec, &asked, studentized, monitor)
     })?;
     Ok(converted(py, found, studentized))
 }
 
-fn bootstrap_of_matrix<'a>(
+/// The bootstrap over codes, where that is asked for, and the estimators are open to it.
+fn by_codes<'b, 'a: 'b>(
+    data: &Data<'a>,
+    given: NumbersAndFactors<'b>,
+    estimators: &[Estimator],
+    spec: &PropensitySpec,
+    asked: Option<&Asked<'_>>,
+    monitor: &Monitor,
+) -> Result<Option<Bootstrapped>, Error> {
+    let Data { treatment, outcome, sample_weight, .. } = *data;
+    let asked = asked.filter(|_| !given.factors.is_empty() && are_open_to_codes(estimators, spec));
+    let coded = CodedData { given, treatment, outcome, sample_weight };
+    let found = asked.map(|asked| bootstrap_of_codes(&coded, estimators, spec, asked, monitor));
+    found.transpose().map(Option::flatten)
+}
+
+fn require_room(n_rows: usize, n_figures: usize) -> Result<(), Error> {
+    reserve::room_for(n_figures, needs::REPLICATE)?;
+    let by_thread = rayon::current_num_threads() * needs::BOOTSTRAP_A_THREAD;
+    reserve::room_for(n_rows, needs::BOOTSTRAP + by_thread)
+}
+
+fn by_matrix<'a>(
     data: Data<'a>,
     estimators: &'a [Estimator],
     spec: PropensitySpec,
