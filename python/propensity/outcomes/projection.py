@@ -102,7 +102,7 @@ class LinearProjection(Shown):
         Intercept     0.139      0.028
         """
         checks.confidence_level(level)
-        return _with_intervals(self.coefficients, np.diag(self.covariance), self.df.to_numpy(), level)
+        return _with_intervals(self.coefficients, np.diag(self.covariance), self.df, level)
 
     def predict(self, new: AnyFrame, level: float = 0.95) -> pd.DataFrame:
         """Give what the projection says of other rows.
@@ -139,7 +139,7 @@ class LinearProjection(Shown):
         z = np.column_stack([np.ones(len(x)), x[:, kept]])
         values = pd.Series(z @ self.coefficients.to_numpy(), index=frame.index)
         variances = np.einsum("ik,kl,il->i", z, self.covariance.to_numpy(), z)
-        return _with_intervals(values, variances, np.full(len(z), self.df.min(), dtype=np.float64), level)
+        return _with_intervals(values, variances, pd.Series(self.df.min(), index=values.index), level)
 
     def _headline(self) -> str:
         lines = ["Best linear projection of the effect (ATE)", f"Standard errors: {self.se_method}"]
@@ -150,7 +150,9 @@ class LinearProjection(Shown):
         return self.to_frame()
 
 
-def _with_intervals(values: pd.Series[float], variances: Floats, df: Floats, level: float) -> pd.DataFrame:
+def _with_intervals(
+    values: pd.Series[float], variances: Floats, df: pd.Series[float], level: float
+) -> pd.DataFrame:
     errors = np.sqrt(variances)
     each = list(zip(values.tolist(), errors.tolist(), df.tolist(), strict=True))
     half_widths = np.array([inference.half_width(error, level, own) for _, error, own in each])
