@@ -89,6 +89,8 @@ class Effect(ReportedEffect):
         of these; None where errors have another correction (balancing weights), or none (matching).
     left_out : LeftOut or None
         What leaves each row out, for ``se="jackknife"``; None where that is not worked out.
+    tidied : str
+        What stands for missing values and rare levels of covariates, where that was asked for; else empty.
     interval_error : float
         The standard error of intervals and p-values: `std_error`, corrected for leverage by HC2.
 
@@ -139,6 +141,7 @@ class Effect(ReportedEffect):
     measured: str = ""
     scores: AnySeries | None = None
     leverage: Leverage | None = None
+    tidied: str = ""
     left_out: LeftOut | None = None
 
     @classmethod
@@ -261,9 +264,10 @@ class Effect(ReportedEffect):
         influence = self._influence_in_intervals(USUAL)
         if influence is not None:
             return inference.degrees_of_freedom(influence, self.clusters)
-        if self.treated is None:  # nothing but means: what carries their variance is not known
-            return math.inf
         slope = SCALES[self.contrast].slope
+        known = self._known_df(slope(self.mean_treated), -slope(self.mean_control))
+        if known is not None or self.treated is None:  # of nothing but means it is not known
+            return math.inf if known is None else known
         of_treated, of_control = self._shares_of_arms()
         carried = slope(self.mean_treated) * of_treated + slope(self.mean_control) * of_control
         return inference.kish(carried**2)
@@ -301,8 +305,11 @@ class Effect(ReportedEffect):
         """Give the standard errors in intervals of both means and their degrees of freedom, (2,) and (2,)."""
         of_treated, of_control = self.influence_treated, self.influence_control
         if of_treated is None or of_control is None:
-            df = [inference.kish(shares**2) for shares in self._shares_of_arms()]
-            return np.sqrt(np.diag(self._covariance_of_means())), np.array(df)
+            df = [self._known_df(1.0, 0.0), self._known_df(0.0, -1.0)]
+            if self.treated is not None:
+                df = [inference.kish(shares**2) for shares in self._shares_of_arms()]
+            found = [math.inf if one is None else one for one in df]
+            return np.sqrt(np.diag(self._covariance_of_means())), np.array(found)
         both = [of_treated, of_control]
         if self.leverage is not None:
             assert self.treated is not None
@@ -310,6 +317,12 @@ class Effect(ReportedEffect):
             both = [of_treated + added * self.treated, of_control + added * ~self.treated]
         errors = [inference.std_error(one, self.clusters) for one in both]
         return np.array(errors), np.array([inference.degrees_of_freedom(one, self.clusters) for one in both])
+
+    def _known_df(self, of_treated: float, of_control: float) -> float | None:
+        """Give the degrees of freedom of a contrast with these slopes, where sums of influence say them."""
+        if self.means_covariance is None:
+            return None
+        return self.means_covariance.degrees_of_freedom(np.array([of_treated, of_control]))
 
     def _shares_of_arms(self) -> tuple[Floats, Floats]:
         """Give each row's share (n,) of the weight of the treated, and of that of the controls."""
@@ -360,7 +373,8 @@ class Effect(ReportedEffect):
         if influence is not None:  # what both means share cancels row by row, with all digits
             return replace(moved, std_error=inference.std_error(influence, self.clusters))
         slopes = np.array([scale.slope(self.mean_treated), -scale.slope(self.mean_control)])
-        variance = float(slopes @ self._covariance_of_means() @ slopes)
+        assert self.means_covariance is not None
+        variance = self.means_covariance.variance(slopes)
         return replace(moved, std_error=math.sqrt(max(variance, 0.0)))
 
     def _covariance_of_means(self) -> Floats:

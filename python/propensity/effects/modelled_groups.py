@@ -11,7 +11,7 @@ import pandas as pd
 
 from propensity.effects.arms import OutcomeFacts, is_event
 from propensity.effects.cautions import may_be_uneven, overlap_cautions, size_cautions
-from propensity.effects.clusters import of_lone_clusters
+from propensity.effects.clusters import count, of_lone_clusters, renumbered
 from propensity.effects.contrasts import SCALES, Contrast, require_means
 from propensity.effects.effect import Effect
 from propensity.effects.group_influence import GroupInfluence
@@ -85,7 +85,7 @@ class GroupRows(ReadOnly):
         """Count the clusters that a group has rows in; None where rows are independent."""
         if self.clusters is None:
             return None
-        return len(np.unique(self.clusters[self.groups.rows(place)]))
+        return count(renumbered(self.clusters[self.groups.rows(place)]))
 
     def cautions(self, place: int, ess: tuple[float, float], n_rows: tuple[int, int]) -> tuple[Warning, ...]:
         """Say of one group what would be said of it alone, of weights and sizes."""
@@ -195,7 +195,7 @@ class ModelledGroups(ReadOnly):
     ) -> tuple[float, float]:
         """Take an estimate and an error that are nothing but rounding for 0, as `without_rounding` does."""
         facts = self.rows.facts[place]
-        size = ess if self.rows.clusters is None else [float(self.rows.clusters.max() + 1)] * 2
+        size = ess if self.rows.clusters is None else [float(count(self.rows.clusters))] * 2
         limit = facts.rounding() * math.sqrt(1 / size[0] + 1 / size[1])
         unit = max(abs(SCALES[contrast].slope(float(mean))) for mean in self.means.means[:, place])
         if not (facts.constant or error <= limit * unit):

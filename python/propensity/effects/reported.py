@@ -46,6 +46,7 @@ class ReportedEffect(WeightedResult):
         cautions: tuple[Warning, ...]
         whom: str
         measured: str
+        tidied: str
 
         leverage: Leverage | None
         left_out: LeftOut | None
@@ -386,6 +387,7 @@ class ReportedEffect(WeightedResult):
         lines = [f"Effect ({self.estimand}): {scale.words} {scale.written(self.estimate)}{whom}"]
         lines.append(f"Standard error: {self.se_method}")
         lines.append(f"Intervals: {words_of_intervals(self.leverage is not None)}")
+        lines.extend([f"Tidied: {self.tidied}"] if self.tidied else [])
         lines.extend(f"Caution: {caution}" for caution in self.cautions)
         return "\n".join(lines)
 

@@ -9,6 +9,7 @@ from typing import TypeAlias
 import numpy as np
 
 from propensity.effects.arms import Means
+from propensity.effects.clusters import renumbered
 from propensity.effects.coefficients import FittedTerms, standardized
 from propensity.effects.estimators import AIPW, IPWRA, RegressionAdjustment
 from propensity.effects.group_means import ArmOfGroups, GroupMeans, gradient, origin_of
@@ -66,7 +67,7 @@ def adjusted_means(
     score = None if scored is None else score_terms(sample, scored)
     slopes = np.zeros(len(y)) if scored is None else slopes_of(sample, scored, spec.estimand)
     z, scale = standardized(study.outcome_x)
-    if score is not None and study.score.x is study.outcome_x:
+    if score is not None and study.is_one_design:
         z = score.z  # the same, and held once
     fits = [_fitted(study, spec, y - origin, (z, scale), weights, arm) for arm in (True, False)]
     arms = [_arm_of_groups(sample, spec, fit, slopes, score, groups) for fit in fits]
@@ -186,7 +187,7 @@ def means_of_repeats(
         rows = groups.rows(int(place))
         clusters = None
         if sample.clusters is not None:
-            clusters = np.unique(sample.clusters[rows], return_inverse=True)[1].astype(np.int64)
+            clusters = renumbered(sample.clusters[rows])
         share = len(rows) / len(target)  # influence on a group's mean, of its rows among themselves
         parts = [
             Means(float(t.above[place]), float(c.above[place]), share * t.own[rows], share * c.own[rows])

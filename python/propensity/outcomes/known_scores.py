@@ -76,7 +76,7 @@ class KnownScoreEffects:
         """Give the means of both arms in each group."""
         leverage = self.means(outcome).leverage  # which looks at what the models are asked for
         assert leverage is not None
-        known = replace(self.scored, x=None)
+        known = replace(self.scored, design=None)
         found = adjusted_means(self.study, self.spec, known, self.weighting.weights, groups, outcome)
         return replace(found, leverage=leverage.values)
 

@@ -18,6 +18,7 @@ from propensity.frames.columns import open_frame
 from propensity.frames.formulas import INTERCEPT
 from propensity.frames.native import AnyFrame, AnySeries
 from propensity.frames.terms import Covariates, Recipe, make_terms, parse_covariates
+from propensity.frames.tidying import Missing, Tidying
 from propensity.outcomes.models import Roles
 from propensity.outcomes.pseudo_outcomes import Models, PseudoOutcomes
 from propensity.results.show import Shown
@@ -102,7 +103,9 @@ class LinearProjection(Shown):
         Intercept     0.139      0.028
         """
         checks.confidence_level(level)
-        return _with_intervals(self.coefficients, np.diag(self.covariance), self.df, level)
+        return _with_intervals(
+            self.coefficients, np.diag(self.covariance), np.asarray(self.df, dtype=np.float64), level
+        )
 
     def predict(self, new: AnyFrame, level: float = 0.95) -> pd.DataFrame:
         """Give what the projection says of other rows.
@@ -139,7 +142,7 @@ class LinearProjection(Shown):
         z = np.column_stack([np.ones(len(x)), x[:, kept]])
         values = pd.Series(z @ self.coefficients.to_numpy(), index=frame.index)
         variances = np.einsum("ik,kl,il->i", z, self.covariance.to_numpy(), z)
-        return _with_intervals(values, variances, pd.Series(self.df.min(), index=values.index), level)
+        return _with_intervals(values, variances, np.full(len(z), self.df.min(), dtype=np.float64), level)
 
     def _headline(self) -> str:
         lines = ["Best linear projection of the effect (ATE)", f"Standard errors: {self.se_method}"]
@@ -150,9 +153,7 @@ class LinearProjection(Shown):
         return self.to_frame()
 
 
-def _with_intervals(
-    values: pd.Series[float], variances: Floats, df: pd.Series[float], level: float
-) -> pd.DataFrame:
+def _with_intervals(values: pd.Series[float], variances: Floats, df: Floats, level: float) -> pd.DataFrame:
     errors = np.sqrt(variances)
     each = list(zip(values.tolist(), errors.tolist(), df.tolist(), strict=True))
     half_widths = np.array([inference.half_width(error, level, own) for _, error, own in each])
@@ -170,6 +171,8 @@ def best_linear_projection(  # noqa: PLR0913 - each is a choice a user may have 
     outcome: str,
     treatment: str,
     covariates: Covariates,
+    missing: Missing | None = None,
+    min_level_count: int | None = None,
     projection: Covariates,
     outcome_covariates: Covariates | None = None,
     outcome_model: Learner = "linear",
@@ -192,6 +195,8 @@ def best_linear_projection(  # noqa: PLR0913 - each is a choice a user may have 
         As for `aipw`.
     covariates, outcome_covariates
         As for `aipw`: what the models adjust for.
+    missing, min_level_count
+        As for `fit_propensity`: what to do with missing values and rare levels.
     projection : list of str, or str
         What the effect may change with: columns known before the treatment, or the right-hand side of a
         formula, ``"tenure + tier"``; "1" for the effect alone. They need not be among the covariates, and
@@ -243,7 +248,8 @@ def best_linear_projection(  # noqa: PLR0913 - each is a choice a user may have 
     ['Intercept', 'query_confidence']
     """
     models = Models(outcome_model, score_model, penalty, n_folds, n_repeats, seed)
-    roles = Roles(treatment, outcome, covariates, outcome_covariates, cluster, sample_weight)
+    tidying = Tidying.of(missing, min_level_count)
+    roles = Roles(treatment, outcome, covariates, outcome_covariates, cluster, sample_weight, tidying)
     parsed = parse_covariates(
         projection, df, treatment=treatment, outcomes=[outcome], may_be_none=True, role="projection"
     )
@@ -264,11 +270,11 @@ def best_linear_projection(  # noqa: PLR0913 - each is a choice a user may have 
     coefficients, influence = _projected(found, x[:, kept])
     index = pd.Index([INTERCEPT, *(recipe.names[place] for place in kept)], name="term")
     covariance = inference.covariance(influence, sample.clusters)
-    df = [inference.degrees_of_freedom(column, sample.clusters) for column in influence.T]
+    degrees = [inference.degrees_of_freedom(column, sample.clusters) for column in influence.T]
     return LinearProjection(
         coefficients=pd.Series(coefficients, index=index, name="estimate"),
         covariance=pd.DataFrame(covariance, index=index, columns=index),
-        df=pd.Series(np.array(df), index=index, name="df"),
+        df=pd.Series(np.array(degrees), index=index, name="df"),
         se_method=f"least squares, HC3; pseudo-outcomes {found.made}" + summed_within(sample.clusters),
         pseudo_outcomes=found.series(),
         dropped=dropped,

@@ -16,6 +16,7 @@ from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Floats
 from propensity.frames.native import AnyFrame, AnySeries
 from propensity.frames.terms import Covariates
+from propensity.frames.tidying import Missing, Tidying
 from propensity.outcomes.models import Roles
 from propensity.outcomes.pseudo_outcomes import Models, PseudoOutcomes
 from propensity.outcomes.ranked import Ranked
@@ -158,6 +159,8 @@ def rank_effect(  # noqa: PLR0913 - each is a choice a user may have to make, by
     outcome: str,
     treatment: str,
     covariates: Covariates,
+    missing: Missing | None = None,
+    min_level_count: int | None = None,
     priority: object,
     target: RankTarget = "autoc",
     outcome_covariates: Covariates | None = None,
@@ -178,7 +181,7 @@ def rank_effect(  # noqa: PLR0913 - each is a choice a user may have to make, by
 
     Parameters
     ----------
-    df, outcome, treatment, covariates, outcome_covariates
+    df, outcome, treatment, covariates, outcome_covariates, missing, min_level_count
         As for `aipw`.
     priority : str, Series or array (n,)
         The rule: the larger, the earlier. A column known before the treatment, or what a model predicts that
@@ -235,7 +238,8 @@ def rank_effect(  # noqa: PLR0913 - each is a choice a user may have to make, by
     """
     checks.choice("target", target, get_args(RankTarget))
     models = Models(outcome_model, score_model, penalty, n_folds, n_repeats, seed)
-    roles = Roles(treatment, outcome, covariates, outcome_covariates, cluster, sample_weight)
+    tidying = Tidying.of(missing, min_level_count)
+    roles = Roles(treatment, outcome, covariates, outcome_covariates, cluster, sample_weight, tidying)
     for name, role in ((treatment, "treatment"), (outcome, "outcome")):
         checks.column_name(role, name)
         if isinstance(priority, str) and priority == name:

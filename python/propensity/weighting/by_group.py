@@ -10,7 +10,7 @@ import numpy as np
 from propensity import core
 from propensity.effects.arms import Means, Weighting, weights_name
 from propensity.effects.cautions import count_cautions
-from propensity.effects.clusters import ONE_WAY_BY_GROUP, require_one_way, summed_within
+from propensity.effects.clusters import summed_within
 from propensity.effects.coefficients import FittedTerms, standardized
 from propensity.effects.contrasts import Contrast
 from propensity.effects.estimators import WeightingEstimand
@@ -28,8 +28,8 @@ from propensity.scores.equations import equations_of_scores
 from propensity.scores.scored import Scored
 from propensity.weighting.tilting import weight_slopes
 
-_ESTIMATED = "stacked estimating equations; counts that the scores were estimated"
-_KNOWN = "estimating equations of the two means; takes the {} as known"
+ESTIMATED = "stacked estimating equations; counts that the scores were estimated"
+KNOWN = "estimating equations of the two means; takes the {} as known"
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,13 +87,12 @@ def said_of_rows(measured: Measured, covariates: Iterable[str]) -> tuple[Warning
 
 def se_method_of(scored: Scored) -> str:
     """Say how the error of a weighted contrast is made."""
-    return _KNOWN.format(scored.known_as) if scored.x is None else _ESTIMATED
+    return KNOWN.format(scored.known_as) if scored.design is None else ESTIMATED
 
 
 def groups_of(measured: Measured, by: str | Sequence[str]) -> Grouping:
     """Read which group each row of a sample is in."""
     sample, outcomes = measured.sample, outcome_names(measured.metrics.columns)
-    require_one_way(sample.clusters, ONE_WAY_BY_GROUP)
     treatment = sample.frame.treatment
     assert treatment is not None
     return read_groups(sample.frame.native, by, treatment=treatment, outcomes=outcomes, there=sample.there)

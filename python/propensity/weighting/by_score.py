@@ -2,10 +2,10 @@
 
 from propensity import core
 from propensity.effects.arms import Weighting
+from propensity.effects.balance_terms import BalanceTerms
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import IPW
-from propensity.effects.imbalance import BalanceTerms
 from propensity.effects.sample import Sample
 from propensity.errors import InvalidInputError
 from propensity.frames import rowwise_checks
@@ -15,8 +15,8 @@ from propensity.scores.cross_fitted import CrossFittedScores
 from propensity.scores.logistic import (
     AS_KNOWN,
     balance_terms_of,
+    read_design,
     read_scores,
-    read_terms,
 )
 from propensity.scores.model import PropensityModel
 from propensity.scores.own_weights import estimand_of, own_weights_warning
@@ -58,15 +58,16 @@ def read_scored(sample: Sample, scores: object) -> Scored:
     if whose is not None:
         raise InvalidInputError(f"sample_weight: {own_weights_warning(whose)}")
     rowwise_checks.same_weights(scores.sample_weight, sample.sample_weight, "the model was fitted", AS_KNOWN)
-    x = read_terms(sample.frame, scores)
+    design = read_design(sample.frame, scores)
     return Scored(
         e,
-        x,
+        design,
         scores.penalty,
-        BalanceTerms.of_terms(x, scores.recipe),
+        BalanceTerms.of_terms(design, scores.recipe),
         scores.separation,
         columns=scores.recipe.columns,
         score_model=scores.score_model,
+        tidied=scores.recipe.tidied_words,
     )
 
 
@@ -86,6 +87,7 @@ def scored_out_of_sample(sample: Sample, scores: CrossFittedScores, e: Floats) -
         cautions=score_cautions(e, sample.treated, sample.sample_weight),
         columns=scores.covariates,
         known_as=scores.known_as,
+        tidied=scores.intake.recipe.tidied_words,
     )
 
 
@@ -96,10 +98,11 @@ def _weighed(sample: Sample, outcome: str, scored: Scored, spec: IPW) -> core.We
         scored.scores,
         estimand=spec.estimand,
         truncate=spec.truncate,
-        x=scored.x,
+        x=None if scored.design is None else scored.design.numbers,
         penalty=scored.penalty,
         score_model=scored.score_model,
         sample_weight=sample.sample_weight,
+        **({} if scored.design is None else scored.design.coded),
     )
 
 
@@ -125,6 +128,7 @@ def scored_effect(
         cautions=(*said, *few_carry(sample, spec, found, left_out, said)),
         covariates=scored.columns,
         scores=scored.scores,
+        tidied=scored.tidied,
     )
 
 

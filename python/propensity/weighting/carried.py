@@ -18,9 +18,10 @@ from propensity.weighting.left_out import WeightedRows
 
 
 def rows_left_out(sample: Sample, outcome: str, scored: Scored, spec: IPW) -> LeftOut | None:
-    """Give what leaves each row out of an effect, where that is worked out."""
-    other_link = scored.x is not None and scored.score_model != LOGISTIC
-    if other_link or spec.truncate is not None or sample.clusters is not None:
+    """Give what leaves each row out of an effect, where that is worked out: not of levels held as codes."""
+    design = scored.design
+    other_model = design is not None and (scored.score_model != LOGISTIC or bool(design.factors))
+    if other_model or spec.truncate is not None or sample.clusters is not None:
         return None
     y = sample.frame.outcome(outcome)
     s = np.ones(len(y)) if sample.sample_weight is None else sample.sample_weight
