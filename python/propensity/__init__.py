@@ -36,6 +36,8 @@ Whether the arms are alike
 What if something is hidden
     `e_value` of a published number, `effect.e_value()` of an effect; `matches.rosenbaum("outcome")`;
     `robustness_value`, `sensitivity_bounds`; `placebo`.
+Tables that do not fit: a warehouse, Spark, files larger than memory
+    `collapse` counts users where they lie, and gives `Cells`, a table like any other.
 Data to learn on, what can go wrong, and the score for scikit-learn's pipelines
     `datasets`, `errors`; `sklearn.PropensityScorer`, where scikit-learn is there.
 
@@ -104,6 +106,8 @@ from propensity.study.design_result import Design
 from propensity.study.estimate import estimate
 from propensity.study.estimates import Estimates, EstimatesByOutcome
 from propensity.study.study import Study
+from propensity.tables.cells import Cells
+from propensity.tables.collapse import collapse
 from propensity.weighting.balancing import fit_weights
 from propensity.weighting.balancing_weights import BalancingWeights
 from propensity.weighting.ipw import ipw
@@ -122,6 +126,7 @@ __all__ = [
     "BalancingWeights",
     "Boosting",
     "BootstrapResult",
+    "Cells",
     "Check",
     "CoarsenedMatching",
     "CrossFittedScores",
@@ -164,6 +169,7 @@ __all__ = [
     "best_linear_projection",
     "bootstrap",
     "check",
+    "collapse",
     "core",
     "datasets",
     "design",

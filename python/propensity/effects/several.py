@@ -216,7 +216,7 @@ class Effects(Shown):
         whom = f", for {first.whom}" if first.whom else ""
         lines = [f"Effects ({first.estimand}) on {len(self)} outcomes: {words}{whom}"]
         lines.append(f"Standard errors: {first.se_method}")
-        lines.append(f"Intervals: {words_of_intervals(first.leverage)}")
+        lines.append(f"Intervals: {words_of_intervals(first.leverage is not None)}")
         cautions = (str(caution) for effect in self.by_outcome.values() for caution in effect.cautions)
         lines.extend(f"Caution: {caution}" for caution in dict.fromkeys(cautions))
         return "\n".join(lines)

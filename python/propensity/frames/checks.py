@@ -148,8 +148,8 @@ def column_name(role: str, value: object) -> None:
 
 
 NOT_TWO_WAYS = (
-    "clusters of two columns are for ipw, weighted_effect and the effects of fit_weights, and for aipw, "
-    "ipwra and regression_adjustment without folds, all without by="
+    "clusters of two columns are for ipw, weighted_effect and the effects of matches and of fit_weights, "
+    "and for aipw, ipwra and regression_adjustment without folds"
 )
 
 

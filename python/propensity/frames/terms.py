@@ -6,11 +6,9 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from propensity.errors import InvalidInputError
 from propensity.frames import checks, digits, formulas, lists, text, untidy
@@ -20,14 +18,11 @@ from propensity.frames.columns import Frame, open_frame
 from propensity.frames.design import Design
 from propensity.frames.lines import THE_OUTCOME, THE_TREATMENT, Subject, all_but
 from propensity.frames.native import AnyFrame, Column, column_names
+from propensity.frames.present import spread_design, those_there
 from propensity.frames.tidying import Tidied, Tidying
 
 if TYPE_CHECKING:
     from formulaic import ModelSpec, SimpleFormula
-
-_MOST_COHORTS = 20
-
-_Number = TypeVar("_Number", bound=np.generic)
 
 Covariates: TypeAlias = Sequence[str] | str
 """A list of columns, or the right-hand side of a formula."""
@@ -173,7 +168,7 @@ class Recipe:
             design = _of_list(columns, there, all_levels=self.all_levels)
         else:
             design = Design(formulas.materialize(self.spec, columns, there.index)[0])
-        return _spread(design, sample_weight), frame
+        return spread_design(design, sample_weight), frame
 
     def _with_known_levels(self, name: str, column: Column) -> Column:
         levels = self.levels.get(name)
@@ -303,54 +298,30 @@ def make_terms(
     """
     there = those_there(frame, sample_weight)
     design, recipe = _terms_of(there, terms, all_levels=all_levels, settled=settled)
-    return _spread(design, sample_weight).x, recipe
+    return spread_design(design, sample_weight).x, recipe
 
 
 def make_design(
-    frame: Frame, terms: Terms, *, sample_weight: Floats | None = None, penalty: float = 0.0
+    frame: Frame,
+    terms: Terms,
+    *,
+    all_levels: bool = False,
+    sample_weight: Floats | None = None,
+    penalty: float | None = None,
 ) -> tuple[Design, Recipe]:
     """Make the same as a design, in which many levels are codes, and with a penalty may be very many."""
     there = those_there(frame, sample_weight)
-    design, recipe = _terms_of(there, terms, all_levels=False, settled=(), penalty=penalty)
-    return _spread(design, sample_weight), recipe
+    design, recipe = _terms_of(there, terms, all_levels=all_levels, settled=(), penalty=penalty)
+    return spread_design(design, sample_weight), recipe
 
 
 def _of_list(columns: Mapping[str, Column], frame: Frame, *, all_levels: bool) -> Design:
     """Lay out columns as they are, and require numbers to be finite."""
-    if all_levels:
-        design = Design(lists.matrix(columns, len(frame.index), all_levels=True))
-    else:
-        design = designs.of_list(columns, len(frame.index))
+    design = designs.of_list(columns, len(frame.index), all_levels=all_levels)
     names = [term for own in lists.names(columns, all_levels=all_levels).values() for term in own]
     numbers = [names[place] for place in design.places]
     formulas.require_finite(design.numbers, numbers, frame.index, among=columns)
     return design
-
-
-def _spread(design: Design, sample_weight: Floats | None) -> Design:
-    """Give the terms of the rows that are there to all rows."""
-    factors = tuple(spread(codes, sample_weight) for codes in design.factors)
-    return replace(design, numbers=spread(design.numbers, sample_weight), factors=factors)
-
-
-def those_there(frame: Frame, sample_weight: Floats | None) -> Frame:
-    """Leave the rows of sample weight 0 out of a frame's columns."""
-    if sample_weight is None or sample_weight.all():
-        return frame
-    rows = np.flatnonzero(sample_weight)
-    columns = {name: column.iloc[rows] for name, column in frame.columns.items()}
-    for name, column in columns.items():
-        if isinstance(column.dtype, pd.CategoricalDtype):
-            columns[name] = column.cat.remove_unused_categories()
-    return replace(frame, index=frame.index.take(rows), columns=columns)
-
-
-def spread(values: NDArray[_Number], sample_weight: Floats | None) -> NDArray[_Number]:
-    """Give values of the rows that are there to all rows; those of weight 0 get what the first has."""
-    if sample_weight is None or sample_weight.all():
-        return values
-    place = np.where(sample_weight > 0, np.cumsum(sample_weight > 0) - 1, 0)
-    return np.asarray(values[place], order="F")
 
 
 def _terms_of(
@@ -411,28 +382,8 @@ def require_words(column: Column, subject: Subject) -> None:
     TypeError
         Its levels are numbers, or many dates.
     """
-    _require_no_numbers(column, subject)
-    _require_no_dates(column, subject)
-
-
-def _require_no_numbers(column: Column, subject: Subject) -> None:
-    """Require text not to be numbers that were read as text: a term for each of them is not what is meant."""
-    found = column.cat.categories
-    if text.are_numbers(found):
-        raise TypeError(
-            f"{subject}: {text.described(column)}; if they are numbers: {text.number_line(found, subject)}; "
-            f"if they are codes: {subject.code()}"
-        )
-
-
-def _require_no_dates(column: Column, subject: Subject) -> None:
-    """Require text not to be dates: a few may be cohorts, but many are a line of time."""
-    found = column.cat.categories
-    if len(found) > _MOST_COHORTS and text.are_dates(found):
-        raise TypeError(
-            f"{subject}: text of {len(found):,} dates, {checks.listed(found[:3])}, and a term for each; for "
-            f"days since the first: {text.days_line(found, subject)}; if they are cohorts: {subject.code()}"
-        )
+    text.require_no_numbers(column, subject)
+    text.require_no_dates(column, subject)
 
 
 def _make_by_formula(

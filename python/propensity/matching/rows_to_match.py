@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from propensity import core
-from propensity.effects.imbalance import BalanceTerms
+from propensity.effects.balance_terms import BalanceTerms
 from propensity.effects.matching_specification import SCORES, Matching
 from propensity.effects.sample import read_sample_weight
 from propensity.errors import InvalidInputError, NoMatchesError

@@ -261,7 +261,8 @@ class Comparison:
         """Say what matches are asked about: values as they are measured, under their names."""
         metrics, frame = self.measured.metrics, self.measured.sample.frame
         names = {"outcome": outcome, "per": metrics.per}
-        return {
+        columns: dict[str, Any] = {
             role: None if name is None else pd.Series(frame.outcome(name), index=frame.index, name=name)
             for role, name in names.items()
         }
+        return columns | {"cluster": self.roles.cluster}

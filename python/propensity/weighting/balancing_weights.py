@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 import numpy as np
 import pandas as pd
 
 from propensity.balance.result import Balance
 from propensity.balance.tables import balance
+from propensity.effects.contrasts import Contrast
 from propensity.effects.estimators import AdjustmentEstimand, Balancing
 from propensity.frames import checks
 from propensity.frames.checks import Bools, Floats
@@ -20,6 +21,7 @@ from propensity.frames.tidying import Tidied
 from propensity.resampling.options import Groups, Resampling, ResamplingOptions
 from propensity.resampling.result import BootstrapResult
 from propensity.weighting.balanced_effects import BalancedWithEffects
+from propensity.weighting.balanced_groups import named
 from propensity.weighting.balanced_terms import BalancedTerms
 from propensity.weighting.bootstrap import bootstrap_weights
 
@@ -115,10 +117,12 @@ class BalancingWeights(BalancedWithEffects):
         """The largest `imbalance` of a term: rounding without a penalty."""
         return float(self.imbalance.max()) if len(self.imbalance) else 0.0
 
-    def bootstrap(
+    def bootstrap(  # noqa: PLR0913 - as for `propensity.bootstrap`, by name
         self,
         outcome: object,
         *,
+        per: object = None,
+        contrast: Contrast = "difference",
         resampling: Resampling = "multinomial",
         cluster: object = None,
         strata: object = None,
@@ -134,6 +138,8 @@ class BalancingWeights(BalancedWithEffects):
         ----------
         outcome : str, Series or array (n,)
             As for `effect`.
+        per, contrast
+            As for `propensity.bootstrap`; `per` may be values too, as the outcome may.
         resampling, n_reps, seed, studentized, n_threads, progress
             As for `propensity.bootstrap`.
         cluster, strata : str, Series or array (n,), or None, default None
@@ -177,7 +183,17 @@ class BalancingWeights(BalancedWithEffects):
         checks.flag("studentized", studentized)
         options = ResamplingOptions(resampling, n_reps, seed, n_threads, progress)
         groups = Groups.read(cluster, strata, self.fingerprint)
-        return bootstrap_weights(self, self._outcome(outcome), groups, options, studentized=studentized)
+        contrast = checks.word("contrast", contrast, get_args(Contrast))
+        return bootstrap_weights(
+            self,
+            self._outcome(outcome),
+            groups,
+            options,
+            per=None if per is None else self._amounts(per),
+            measured="" if per is None else " per ".join(named([outcome, per])),
+            contrast=contrast,
+            studentized=studentized,
+        )
 
     def balance(self, *, squares: bool = False, interactions: bool = False) -> Balance:
         """Tabulate the balance of the covariates, before and after.
