@@ -74,7 +74,8 @@ from propensity.matching.matches import Matches
 from propensity.matching.nearest import match_nn
 from propensity.matching.subclasses import Subclasses
 from propensity.matching.subclassify import subclassify
-from propensity.outcomes.adjustment import aipw, ipwra, regression_adjustment
+from propensity.outcomes.adjustment import ipwra, regression_adjustment
+from propensity.outcomes.aipw import aipw
 from propensity.outcomes.projection import LinearProjection, best_linear_projection
 from propensity.outcomes.rank_effect import RankEffect, rank_effect
 from propensity.overlap.overlap import Overlap, overlap
@@ -104,9 +105,10 @@ from propensity.study.estimates import Estimates, EstimatesByOutcome
 from propensity.study.study import Study
 from propensity.weighting.balancing import fit_weights
 from propensity.weighting.balancing_weights import BalancingWeights
-from propensity.weighting.ipw import balancing_weights, ipw
+from propensity.weighting.ipw import ipw
 from propensity.weighting.quantile_effect import quantile_effect
 from propensity.weighting.quantile_result import QuantileEffects
+from propensity.weighting.score_weights import balancing_weights
 from propensity.weighting.truncation import TruncatedWeights, truncate
 from propensity.weighting.weighted import weighted_effect
 

@@ -1,10 +1,12 @@
+//! Estimators with an outcome model, as functions of arrays for Python.
+
 use numpy::PyArray1;
 use numpy::ndarray::Ix2;
 use pyo3::prelude::*;
 
 use super::{arrays, call, needs, options, words};
 use crate::design::covariates::Covariates;
-use crate::outcome::doubly_robust::{AdjustmentData, ScoreSpec, adjusted_means};
+use crate::outcome::doubly_robust::{Adjusted, AdjustmentData, ScoreSpec, adjusted_means};
 use crate::outcome::{fit, model};
 use crate::reserve;
 use crate::score::spec::{PropensitySpec, penalty_on};
@@ -140,10 +142,14 @@ pub fn adjust(
         let outcome = covariates.subset(&outcome_columns);
         adjusted_means(&data, &score, &outcome, spec, None, monitor)
     })?;
+    Ok(converted(py, found, leverage))
+}
+
+fn converted(py: Python<'_>, found: Adjusted, leverage: bool) -> AdjustedEstimate {
     let (estimate, std_error) = (found.means.difference(), found.means.std_error());
     let [mean_control, mean_treated] = found.means.mean();
     let [influence_control, influence_treated] = found.means.influence;
-    Ok(AdjustedEstimate {
+    AdjustedEstimate {
         estimate,
         mean_treated,
         mean_control,
@@ -155,7 +161,7 @@ pub fn adjust(
         outcome_aliased: arrays::row_numbers(py, found.outcome_aliased.into_iter()).unbind(),
         scores: found.scores.map(|scores| PyArray1::from_vec(py, scores).unbind()),
         leverage: leverage.then(|| PyArray1::from_vec(py, found.leverage).unbind()),
-    })
+    }
 }
 
 /// Coefficients of an outcome model of d covariates, and how to predict with them.

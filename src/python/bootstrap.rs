@@ -1,3 +1,5 @@
+//! The bootstrap, as functions of arrays for Python.
+
 use numpy::ndarray::{Array2, Axis};
 use numpy::{PyArray1, PyArray2, ToPyArray};
 use pyo3::prelude::*;
@@ -173,11 +175,9 @@ pub fn bootstrap(
         outcome_columns: &outcome_columns,
         balanced_columns: &balanced_columns,
     };
-    let spec = PropensitySpec {
-        link: words::score_model(score_model)?,
-        penalty: penalties_on(data.sample_weight, penalty, &mut estimators),
-        ..PropensitySpec::default()
-    };
+    let penalty = penalties_on(data.sample_weight, penalty, &mut estimators);
+    let link = words::score_model(score_model)?;
+    let spec = PropensitySpec { link, penalty, ..PropensitySpec::default() };
     let resample = resample(resampling, treatment.len(), cluster, strata)?;
     check_replicates(n_reps, analytic)?;
     let bootstrap = BootstrapSpec { n_reps, seed };
@@ -195,17 +195,25 @@ pub fn bootstrap(
         }
         let pipeline = Pipeline::new(data, &estimators, spec, monitor)?;
         let analytic = if analytic { Some(pipeline.analytic(&resample)?) } else { None };
-        let replicates = if studentized {
-            pipeline.bootstrap_with_errors(&resample, &bootstrap)?
-        } else {
-            pipeline.bootstrap(&resample, &bootstrap)?
-        };
+        let replicates = replicated(&pipeline, &resample, &bootstrap, studentized)?;
         let Pipeline { estimates, terms, .. } = pipeline;
         Ok((Found { estimates, terms, replicates, analytic }, None))
     })?;
     let (found, of_arms) = found;
     let means = of_arms.map(|own| own.means(py, studentized)).transpose()?;
     Ok(converted(py, found, studentized, means))
+}
+
+fn replicated(
+    pipeline: &Pipeline<'_, '_>,
+    resample: &Resample,
+    spec: &BootstrapSpec,
+    studentized: bool,
+) -> Result<Resampled, Error> {
+    if studentized {
+        return pipeline.bootstrap_with_errors(resample, spec);
+    }
+    pipeline.bootstrap(resample, spec)
 }
 
 fn check_replicates(n_reps: usize, analytic: bool) -> Result<(), Error> {

@@ -15,7 +15,7 @@ from propensity.effects.arms import Means, effective_sizes
 from propensity.effects.clusters import summed_within
 from propensity.effects.effect import Effect
 from propensity.effects.means_covariance import MeansCovariance
-from propensity.errors import InvalidInputError, SmallSampleWarning
+from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.kept import read_adjustment
@@ -29,17 +29,21 @@ from propensity.matching.clustered import (
     units_of,
 )
 from propensity.matching.estimation_variance import estimation_variance
-from propensity.matching.local_outcomes import tie_cells
 from propensity.matching.outcome import MatchedOutcome
 from propensity.matching.result import Whom, outcome_of, require_unknown
-from propensity.matching.score_influence import COUNTED, score_influence, with_estimation
+from propensity.matching.score_influence import COUNTED
+from propensity.matching.se_words import (
+    KNOWN,
+    NOTHING_LEFT,
+    adjusted_words,
+    nothing_left,
+    others_of,
+    se_method_on_scores,
+)
 from propensity.matching.subclass_influence import clustered_influence
-
-_KNOWN = "takes scores and distances as known"
-_NOTHING_LEFT = "for counting that the scores were estimated would leave no variance"
+from propensity.matching.terms import estimated_at_scores, terms_of, with_estimated_scores
 
 if TYPE_CHECKING:
-    from propensity.matching.estimated_scores import EstimatedScores
     from propensity.matching.matches import Matches
 
 PairInference: TypeAlias = Literal["score", "cluster"]
@@ -128,7 +132,7 @@ class _Found:
 def _effect_on_scores(matches: Matches, y: MatchedOutcome) -> Effect:
     """Take the core's, which counts that scores were estimated."""
     found = _found_on_scores(matches, y)
-    method, cautions = _se_method(matches, corrected=found.counted is not None)
+    method, cautions = se_method_on_scores(matches, corrected=found.counted is not None)
     return _effect_of_found(matches, y, found, partial(_found_on_scores, matches), method, cautions)
 
 
@@ -224,7 +228,7 @@ def _effect_of_sets(
     if clusters is not None:
         means = summed_by_clusters(means, weights, matches.treated, clusters)
         words = f"of matched sets (Abadie and Spiess 2022){summed_within(means.clusters)}"
-    words += f"; takes the sets as given{_adjusted(x)}"
+    words += f"; takes the sets as given{adjusted_words(x)}"
     return _effect(
         matches, outcome, means, words, adjusted=x is not None, n_clusters=_counted(clusters, means)
     )
@@ -236,14 +240,14 @@ def _effect_in_space(matches: Matches, outcome: MatchedOutcome, x: Floats | None
     where = "the scores" if matches.spec.on_scores else "the covariates matched on"
     if matches.exact is not None:
         where += f" and of the same {', '.join(matches.spec.exact)}"
-    counted = _KNOWN
+    counted = KNOWN
     cautions: tuple[Warning, ...] = ()
     if found.counted is not None:
         counted = COUNTED
     elif _counts_estimation(matches, x):
-        counted, cautions = f"{_KNOWN}, {_NOTHING_LEFT}", _nothing_left()
-    others = f"{_others(matches)}neighbours in {where}"
-    words = f"Abadie and Imbens (2006), {others}; {counted}{_adjusted(x)}"
+        counted, cautions = f"{KNOWN}, {NOTHING_LEFT}", nothing_left()
+    others = f"{others_of(matches)}neighbours in {where}"
+    words = f"Abadie and Imbens (2006), {others}; {counted}{adjusted_words(x)}"
     again = partial(_found_in_space, matches, x)
     return _effect_of_found(matches, outcome, found, again, words, cautions, adjusted=x is not None)
 
@@ -292,11 +296,11 @@ def _effect_in_clusters(
         mean_treated=means.mean_treated + moved[True],
         mean_control=means.mean_control + moved[False],
     )
-    counted = _KNOWN
+    counted = KNOWN
     if _counts_estimation(matches, x):
-        means, counted = _with_estimation(matches, outcome, means), COUNTED
+        means, counted = with_estimated_scores(matches, outcome, means), COUNTED
     means = summed_by_clusters(means, np.asarray(matches.weights), matches.treated, clusters)
-    words = f"Abadie and Imbens (2012), terms about fitted means; {counted}{_adjusted(x)}"
+    words = f"Abadie and Imbens (2012), terms about fitted means; {counted}{adjusted_words(x)}"
     words += summed_within(means.clusters)
     return _effect(
         matches, outcome, means, words, adjusted=x is not None, n_clusters=_counted(clusters, means)
@@ -308,41 +312,6 @@ def _counted(clusters: Rows | None, means: Means) -> int | None:
     if clusters is None or means.clusters is None:
         return None
     return counted_clusters(clusters, means.clusters)
-
-
-def estimated_at_scores(matches: Matches) -> EstimatedScores | None:
-    """Give the scores where they were fitted to these rows, and alone decided who is with whom."""
-    again = matches.rematching
-    return None if again is None or again.quantity is None else again.estimated
-
-
-def terms_of(matches: Matches, outcome: MatchedOutcome, units: Rows | None = None) -> Means:
-    """Give the terms of the bias-corrected estimate, and what estimating the scores adds.
-
-    `units` (n,) are the clusters that rows are in, where they do not vary by themselves.
-    """
-    s = np.ones(len(matches.treated)) if matches.sample_weight is None else matches.sample_weight
-    share = np.zeros(len(matches.treated))
-    share[matches.focal] = s[matches.focal] / s[matches.focal].sum()
-    weights, quantity = np.asarray(matches.weights), matches.quantity
-    cells = tie_cells(quantity)
-    means = score_influence(outcome.values, matches.treated, weights, quantity, share, cells, units)
-    return means if estimated_at_scores(matches) is None else _with_estimation(matches, outcome, means)
-
-
-def _with_estimation(matches: Matches, outcome: MatchedOutcome, means: Means) -> Means:
-    """Add what estimating the scores does to each row's terms."""
-    estimated, quantity = estimated_at_scores(matches), matches.quantity
-    assert estimated is not None
-    return with_estimation(
-        means,
-        estimated,
-        outcome,
-        matches.treated,
-        quantity,
-        estimand=matches.estimand,
-        cells=tie_cells(quantity),
-    )
 
 
 def _estimation_variance(matches: Matches, outcome: MatchedOutcome, tau: float) -> float:
@@ -426,36 +395,3 @@ def _cautions_of_adjusted(matches: Matches) -> tuple[Warning, ...]:
     """Leave out the advice to do what has been done."""
     advice = neighbor_remedy(matches.spec), neighbor_remedy(matches.spec, adjusted=True)
     return tuple(type(caution)(str(caution).replace(*advice)) for caution in matches.cautions)
-
-
-def _se_method(matches: Matches, *, corrected: bool) -> tuple[str, tuple[Warning, ...]]:
-    """Say how the core made its error, and caution where it could not count what it should."""
-    others = _others(matches)
-    of_outcomes = "Abadie and Imbens (2006)" + (f", {others}neighbours" if others else "")
-    if corrected:
-        return f"{of_outcomes}; counts that the scores were estimated (2016)", ()
-    known = f"{of_outcomes}; takes the scores as known"
-    if matches.x is None:
-        return known, ()
-    if matches.n_unmatched:
-        return f"{known}, for some units are unmatched", ()
-    return f"{known}, {_NOTHING_LEFT}", _nothing_left()
-
-
-def _others(matches: Matches) -> str:
-    """Say how many others show how much outcomes vary, where it is not one."""
-    n_others = matches.spec.variance_neighbors
-    return "" if n_others == 1 else f"{n_others} "
-
-
-def _nothing_left() -> tuple[Warning, ...]:
-    return (
-        SmallSampleWarning(
-            "counting that the scores were estimated (Abadie and Imbens 2016) would leave no variance of so "
-            "few rows; the standard error takes the scores as known, and is mostly too wide"
-        ),
-    )
-
-
-def _adjusted(x: Floats | None) -> str:
-    return "" if x is None else "; adjusted for covariates (Abadie and Imbens 2011)"
