@@ -78,6 +78,22 @@ def test_every_warning_has_a_page() -> None:
             assert f"`{kind.__name__}`" in mended
 
 
+@pytest.mark.parametrize("folder", ["guide", "howto"])
+def test_every_page_has_a_line_in_its_index(folder: str) -> None:
+    listed = (DOCS / folder / "index.md").read_text(encoding="utf-8")
+    for page in (DOCS / folder).glob("*.md"):
+        assert page.stem == "index" or f"]({page.name}) |" in listed
+
+
+def test_every_page_of_the_guide_leads_to_the_next() -> None:
+    order = re.findall(
+        r"^\| \[[^]]+\]\((.+\.md)\) \|", (DOCS / "guide/index.md").read_text("utf-8"), re.MULTILINE
+    )
+    for name, after in zip(order, [*order[1:], "../howto/index.md"], strict=True):
+        last = (DOCS / "guide" / name).read_text(encoding="utf-8").splitlines()[-1]
+        assert re.fullmatch(rf"Next: \[[^]]+\]\({re.escape(after)}\)\.", last), name
+
+
 def keep(page: Path) -> None:
     """Write what the examples of a page print into it."""
     printed, told = outcome_of(page)
