@@ -56,8 +56,10 @@ TOPICS = {
     "balance": "Balance",
     "resampling": "Bootstrap",
     "sensitivity": "Hidden confounding",
+    "tables": "Tables that do not fit",
     "plots": "Plots",
     "datasets": "Data to learn on",
+    "sklearn": "For scikit-learn",
     "errors": "Errors and warnings",
     "core": "The array door",
 }

@@ -37,6 +37,7 @@ __all__ = [
     "Matches",
     "OutcomeFit",
     "PropensityFit",
+    "ReplicatedMeans",
     "Replicates",
     "ScoreTerms",
     "SensitivityBounds",
@@ -252,6 +253,8 @@ class AdjustedEstimate:
     def outcome_aliased(self) -> NDArray[np.int64]: ...  # of the outcome models, among theirs
     @property
     def leverage(self) -> _Floats | None: ...  # (n,), in the outcome model of its arm; None unless asked for
+    @property
+    def residual_influence(self) -> _Floats | None: ...  # (n,), on the mean of its own arm; None likewise
 
 @final
 class OutcomeFit:
@@ -422,6 +425,23 @@ class Replicates:
     def outcome_aliased(self) -> NDArray[np.int64]: ...  # of the outcome models, among theirs
     @property
     def balanced_aliased(self) -> list[NDArray[np.int64]]: ...  # of each estimator that balances
+    @property
+    def means(self) -> ReplicatedMeans | None: ...  # of both arms; None unless asked for
+
+@final
+class ReplicatedMeans:
+    """Bootstrap replicates of the means of both arms, control first."""
+
+    @property
+    def estimates(self) -> _Floats: ...  # (k, 2), on the full sample
+    @property
+    def replicates(self) -> _Floats: ...  # (n_reps, k, 2); NaN where a replicate could not be estimated
+    @property
+    def covariances(self) -> _Floats | None: ...  # (n_reps, k, 3): control's variance, covariance, treated's
+    @property
+    def analytic_covariance(self) -> _Floats: ...  # (k, 3), without resampling
+    @property
+    def products(self) -> _Floats: ...  # (k, 7), sums of products of influence on both: second and third
 
 @final
 class SensitivityBounds:
@@ -718,6 +738,8 @@ def bootstrap(
     outcome: _Floats,
     *,
     estimators: Sequence[Estimator],
+    per: _Floats | None = None,
+    means: bool = False,
     penalty: float = 0.0,
     score_model: _ScoreModel = "logistic",
     resampling: _Resampling = "multinomial",

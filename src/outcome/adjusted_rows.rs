@@ -37,6 +37,14 @@ pub struct ArmMean<'e> {
     pub target: f64,
 }
 
+/// Each row's influence on the mean of an arm; and the part of it that its residual makes, which is too small by the
+/// row's leverage, unlike that of where its prediction lies.
+#[derive(Debug, Clone, Default)]
+pub struct ArmInfluence {
+    pub whole: Vec<f64>,
+    pub of_residuals: Vec<f64>,
+}
+
 impl AdjustedRows<'_> {
     /// n / sum g times what each row adds to the equation of the mean, directly and through the models. `moved` gives each
     /// row's linear predictor after a step of the outcome model's coefficients: that of their information in the
@@ -49,7 +57,7 @@ impl AdjustedRows<'_> {
         estimate: &ArmMean<'_>,
         moved: &dyn Fn(&[f64]) -> Result<Vec<f64>>,
         score_model: Option<&dyn FittedScoreModel>,
-    ) -> Result<Vec<f64>> {
+    ) -> Result<ArmInfluence> {
         let n = self.weight.len();
         let ArmMean { arm, model, fitted, target, .. } = *estimate;
         let mut influence = by_row(n, |i| self.equation(i, estimate));
@@ -59,8 +67,11 @@ impl AdjustedRows<'_> {
         let slopes = by_row(n, |i| self.coefficient_slope(i, arm) * model.slope(fitted[i]));
         let residual = |i: usize| self.residual(i, arm, |y| model.residual(y, fitted[i]));
         let moved = moved(&slopes)?;
+        let mut of_residuals = by_row(n, |i| self.augmentation(i, estimate));
         for i in 0..n {
-            influence[i] += self.fitting_weight(i, arm) * residual(i) * moved[i];
+            let through_model = self.fitting_weight(i, arm) * residual(i) * moved[i];
+            influence[i] += through_model;
+            of_residuals[i] += through_model;
         }
 
         // Through the score: AIPW's weights in the mean, IPWRA's in the outcome model, move with it.
@@ -76,11 +87,11 @@ impl AdjustedRows<'_> {
             let through_scores = model.influence(&slopes)?;
             influence.iter_mut().zip(through_scores).for_each(|(own, other)| *own += other);
         }
-        for value in &mut influence {
+        for value in influence.iter_mut().chain(&mut of_residuals) {
             *value *= n as f64 / target;
         }
         center(&mut influence, self.data.sample_weight);
-        Ok(influence)
+        Ok(ArmInfluence { whole: influence, of_residuals })
     }
 
     /// What each row of an arm weighs in the last weighted least squares of its model.
@@ -114,9 +125,14 @@ impl AdjustedRows<'_> {
 
     /// w { g (m - mu) + k (y - m) }.
     fn equation(&self, i: usize, estimate: &ArmMean<'_>) -> f64 {
-        let weight = self.residual_weight(i, estimate.arm);
         let deviation = self.is_target(i) * (estimate.fitted[i] - estimate.mean);
-        self.weight[i] * (deviation + weight * (self.data.outcome[i] - estimate.fitted[i]))
+        self.weight[i] * deviation + self.augmentation(i, estimate)
+    }
+
+    /// w k (y - m), of the rows of the arm.
+    fn augmentation(&self, i: usize, estimate: &ArmMean<'_>) -> f64 {
+        let weight = self.weight[i] * self.residual_weight(i, estimate.arm);
+        weight * (self.data.outcome[i] - estimate.fitted[i])
     }
 
     fn coefficient_slope(&self, i: usize, arm: bool) -> f64 {

@@ -9,7 +9,7 @@ use crate::design::coded::{Coded, NO_DOUBT, NumbersAndFactors, Sums};
 use crate::design::rank::presence;
 use crate::error::Result;
 use crate::monitor::Monitor;
-use crate::outcome::adjusted_rows::{AdjustedRows, AdjustmentData, ArmMean};
+use crate::outcome::adjusted_rows::{AdjustedRows, AdjustmentData, ArmInfluence, ArmMean};
 use crate::outcome::adjustment::AdjustmentSpec;
 use crate::outcome::doubly_robust::{Adjusted, check};
 use crate::outcome::kinds::OutcomeModel;
@@ -79,10 +79,10 @@ pub fn adjusted_means_of_codes(
     let (Some(control), Some(treated)) = (arms.mean(false)?, arms.mean(true)?) else {
         return Ok(None);
     };
-    let mut leverage = control.leverage;
-    leverage.iter_mut().zip(treated.leverage).for_each(|(sum, own)| *sum += own);
     let above = [control.mean, treated.mean];
-    let influence = [control.influence, treated.influence];
+    let leverage = added(control.leverage, &treated.leverage);
+    let of_residuals = added(control.influence.of_residuals, &treated.influence.of_residuals);
+    let influence = [control.influence.whole, treated.influence.whole];
     Ok(Some(Adjusted {
         means: ArmMeans { origin: measured.origin, above, influence },
         scores: spec.needs_score().then(|| scores.to_vec()),
@@ -90,7 +90,13 @@ pub fn adjusted_means_of_codes(
         diverging: Vec::new(),
         outcome_aliased: design.dropped(),
         leverage,
+        residual_influence: if data.with_leverage { of_residuals } else { Vec::new() },
     }))
+}
+
+fn added(mut to: Vec<f64>, other: &[f64]) -> Vec<f64> {
+    to.iter_mut().zip(other).for_each(|(sum, own)| *sum += own);
+    to
 }
 
 /// What both arms are estimated from.
@@ -104,7 +110,7 @@ struct Arms<'a, 'x> {
 /// An arm's mean, and what each row does to it; the leverage of its rows, where that was asked for.
 struct Estimated {
     mean: f64,
-    influence: Vec<f64>,
+    influence: ArmInfluence,
     leverage: Vec<f64>,
 }
 

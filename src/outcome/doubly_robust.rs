@@ -40,8 +40,10 @@ pub struct Adjusted {
     pub diverging: Vec<usize>,
     /// Columns of the outcome models' covariates that earlier ones explain.
     pub outcome_aliased: Vec<usize>,
-    /// Of each row in the outcome model of its own arm; empty where it was not asked for.
+    /// Of each row in the outcome model of its own arm, and the part of its influence on that arm's mean that its
+    /// residual makes; empty where it was not asked for.
     pub leverage: Vec<f64>,
+    pub residual_influence: Vec<f64>,
 }
 
 /// Estimate the means of both arms, with the outcome models fitted here, and the score model if it was not; with
@@ -87,6 +89,7 @@ pub fn adjusted_means(
     let modelled = Modelled { covariates, units: &rows, scores };
     let parts = Parts { rows: AdjustedRows { data, weight: &weight, scores, spec }, covariates };
     let mut leverages = vec![0.0; if data.with_leverage { rows.len() } else { 0 }];
+    let mut of_residuals = leverages.clone();
     let mut arm = |arm: bool| -> Result<(f64, Vec<f64>)> {
         monitor.check()?;
         let backing = backings.map(|both| &both[usize::from(arm)]);
@@ -94,12 +97,13 @@ pub fn adjusted_means(
         monitor.check()?;
         let moved = |slopes: &[f64]| parts.moved(arm, &estimate, backing, slopes);
         let through = score_model.as_ref().map(|model| model as &dyn FittedScoreModel);
-        let influence = parts.rows.influence(&estimate.of_rows(arm), &moved, through)?;
+        let found = parts.rows.influence(&estimate.of_rows(arm), &moved, through)?;
         if data.with_leverage {
-            let own = parts.leverage(arm, &estimate);
-            leverages.iter_mut().zip(own).for_each(|(sum, own)| *sum += own);
+            let held = parts.leverage(arm, &estimate);
+            leverages.iter_mut().zip(held).for_each(|(sum, own)| *sum += own);
+            of_residuals.iter_mut().zip(found.of_residuals).for_each(|(sum, own)| *sum += own);
         }
-        Ok((estimate.mean, influence))
+        Ok((estimate.mean, found.whole))
     };
     let (control, treated) = (arm(false)?, arm(true)?);
     let means = ArmMeans {
@@ -110,7 +114,15 @@ pub fn adjusted_means(
     let outcome_aliased = covariates.dropped().to_vec();
     let FittedScore { scores, aliased, diverging } = found.unwrap_or_default();
     let scores = spec.needs_score().then_some(scores);
-    Ok(Adjusted { means, scores, aliased, diverging, outcome_aliased, leverage: leverages })
+    Ok(Adjusted {
+        means,
+        scores,
+        aliased,
+        diverging,
+        outcome_aliased,
+        leverage: leverages,
+        residual_influence: of_residuals,
+    })
 }
 
 fn rows_of<'a>(data: &AdjustmentData<'a>) -> Outcomes<'a> {

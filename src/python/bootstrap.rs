@@ -1,14 +1,15 @@
 //! The bootstrap, as functions of arrays for Python.
 
-use numpy::ndarray::Axis;
+use numpy::ndarray::{Array1, ArrayView2, Axis};
 use numpy::{PyArray1, PyArray2, ToPyArray};
 use pyo3::prelude::*;
 
-use super::codes::{Codes, matrix};
 use super::estimators::estimator;
 use super::options::chosen;
-use super::{arrays, call, needs, options, words};
+use super::replicated_means::{FoundMeans, ReplicatedMeans};
+use super::{arrays, call, codes, needs, options, words};
 use crate::design::coded::NumbersAndFactors;
+use crate::design::factors::Factor;
 use crate::error::Error;
 use crate::monitor::Monitor;
 use crate::pipeline::{
@@ -44,6 +45,8 @@ use crate::score::spec::{PropensitySpec, penalty_on};
 ///     Columns of the outcome models that earlier ones explain; numbers among theirs.
 /// balanced_aliased : list of (b,) int64
 ///     The same of each estimator that balances, in their order.
+/// means : ReplicatedMeans, or None
+///     Of either arm, where asked for; the other numbers are then those of their difference.
 #[pyclass(frozen, get_all, module = "propensity.core")]
 #[allow(clippy::struct_field_names)] // the names Python sees
 pub struct Replicates {
@@ -57,6 +60,7 @@ pub struct Replicates {
     diverging: Py<PyArray1<i64>>,
     outcome_aliased: Py<PyArray1<i64>>,
     balanced_aliased: Vec<Py<PyArray1<i64>>>,
+    means: Option<Py<ReplicatedMeans>>,
 }
 
 /// Bootstrap the whole analysis: every replicate weighs the rows anew, refits the score to full
@@ -71,6 +75,10 @@ pub struct Replicates {
 /// outcome : (n,) array
 /// estimators : sequence
 ///     Specifications such as ``propensity.IPW("ATE")`` and ``propensity.NearestNeighbors("ATT")``.
+/// per : (n,) array, optional
+///     What the outcome is divided by, arm by arm: a ratio of two means in each.
+/// means : bool, default False
+///     Whether to give the means of both arms, which other contrasts than the difference are made of.
 /// penalty : float, default 0.0
 ///     L2 strength of the score model, as in `fit_propensity`.
 /// score_model : {"logistic", "probit", "cloglog"}, default "logistic"
@@ -127,7 +135,7 @@ pub struct Replicates {
 /// nearest neighbours: Abadie and Imbens (2008), Econometrica 76:1537.
 #[pyfunction]
 #[pyo3(signature = (
-    x, treatment, outcome, *, estimators, penalty=0.0, score_model="logistic", resampling="multinomial", cluster=None, strata=None,
+    x, treatment, outcome, *, estimators, per=None, means=false, penalty=0.0, score_model="logistic", resampling="multinomial", cluster=None, strata=None,
     sample_weight=None, score_columns=None, outcome_columns=None, balanced_columns=None, factors=None, after=None, n_reps=500, seed=0,
     analytic=false, studentized=false, n_threads=None, progress=None
 ))]
@@ -138,6 +146,8 @@ pub fn bootstrap(
     treatment: &Bound<'_, PyAny>,
     outcome: &Bound<'_, PyAny>,
     estimators: Vec<Bound<'_, PyAny>>,
+    per: Option<&Bound<'_, PyAny>>,
+    means: bool,
     #[pyo3(from_py_with = options::penalty)] penalty: f64,
     score_model: &str,
     resampling: &str,
@@ -159,14 +169,16 @@ pub fn bootstrap(
     let x = arrays::floats("x", x)?;
     let treatment = arrays::treatment(treatment)?;
     let outcome = arrays::column("outcome", outcome)?;
+    let per = per.map(|per| arrays::column("per", per)).transpose()?;
     let weight = sample_weight.map(|weight| arrays::column("sample_weight", weight)).transpose()?;
     let mut estimators = estimators.iter().map(estimator).collect::<PyResult<Vec<_>>>()?;
     let (x, outcome) = (x.as_array(), outcome.as_slice()?);
     let sample_weight = weight.as_ref().map(|w| w.as_slice()).transpose()?;
-    let given = Codes::read(factors, after, x.ncols())?;
-    let width = given.n_terms;
-    let lists = [score_columns.is_some(), outcome_columns.is_some(), balanced_columns.is_some()];
-    let is_plain = !studentized && !lists.contains(&true);
+    let levels = factors.map(arrays::factors).transpose()?.unwrap_or_default();
+    let after = arrays::places("after", after, x.ncols(), levels.len())?;
+    let width = x.ncols() + levels.iter().map(codes::n_terms).sum::<usize>();
+    let is_plain =
+        score_columns.is_none() && outcome_columns.is_none() && balanced_columns.is_none();
     let score_columns = chosen("score_columns", score_columns, width)?;
     let outcome_columns = chosen("outcome_columns", outcome_columns, width)?;
     let balanced_columns =
@@ -176,55 +188,87 @@ pub fn bootstrap(
     let spec = PropensitySpec { link, penalty, ..PropensitySpec::default() };
     let resample = resample(resampling, treatment.len(), cluster, strata)?;
     check_replicates(n_reps, analytic)?;
-    let asked = Asked { resample: &resample, bootstrap: BootstrapSpec { n_reps, seed }, analytic };
-    let n_figures = estimators.len() * if studentized { 2 } else { 1 };
-    let data = Data {
-        x,
+    let job = Job {
+        given: (x, &levels, &after),
         treatment: &treatment,
         outcome,
+        per: per.as_ref().map(|per| per.as_slice()).transpose()?,
         sample_weight,
-        score_columns: &score_columns,
-        outcome_columns: &outcome_columns,
-        balanced_columns: &balanced_columns,
+        columns: (&score_columns, &outcome_columns, &balanced_columns),
+        may_stay_codes: is_plain && !studentized && !means,
+        of_means: means || per.is_some(),
+        studentized,
     };
-    let found = call::run(py, n_threads, progress.as_ref(), |monitor| {
-        require_room(treatment.len(), n_reps.saturating_mul(n_figures))?;
-        let factors = given.factors()?;
-        let given = NumbersAndFactors { x, factors: &factors, after: &given.after };
-        let asked_of_codes = is_plain.then_some(&asked);
-        if let Some(found) = by_codes(&data, given, &estimators, &spec, asked_of_codes, monitor)? {
-            return Ok(found);
-        }
-        let matrix = matrix(&given)?;
-        let x = matrix.as_ref().map_or(x, |matrix| matrix.view());
-        by_matrix(Data { x, ..data }, &estimators, spec, &asked, studentized, monitor)
+    let asked = Asked { resample: &resample, bootstrap: BootstrapSpec { n_reps, seed }, analytic };
+    let (found, of_arms) = call::run(py, n_threads, progress.as_ref(), |monitor| {
+        job.require_room(estimators.len(), n_reps)?;
+        job.run(&estimators, spec, &asked, monitor)
     })?;
-    Ok(converted(py, found, studentized))
+    let means = of_arms.map(|own| own.means(py, studentized)).transpose()?;
+    Ok(converted(py, found, studentized, means))
 }
 
-/// The bootstrap over codes, where that is asked for, and the estimators are open to it.
-fn by_codes<'b, 'a: 'b>(
-    data: &Data<'a>,
-    given: NumbersAndFactors<'b>,
-    estimators: &[Estimator],
-    spec: &PropensitySpec,
-    asked: Option<&Asked<'_>>,
-    monitor: &Monitor,
-) -> Result<Option<Bootstrapped>, Error> {
-    let Data { treatment, outcome, sample_weight, .. } = *data;
-    let asked = asked.filter(|_| !given.factors.is_empty() && are_open_to_codes(estimators, spec));
-    let coded = CodedData { given, treatment, outcome, sample_weight };
-    let found = asked.map(|asked| bootstrap_of_codes(&coded, estimators, spec, asked, monitor));
-    found.transpose().map(Option::flatten)
+/// Rows to be resampled: numbers and codes, what else is known of them, and what of it is asked.
+struct Job<'a> {
+    given: (ArrayView2<'a, f64>, &'a [Array1<i64>], &'a [usize]),
+    treatment: &'a [bool],
+    outcome: &'a [f64],
+    per: Option<&'a [f64]>,
+    sample_weight: Option<&'a [f64]>,
+    /// Of the score, of the outcome models, of each estimator that balances.
+    columns: (&'a [usize], &'a [usize], &'a [Vec<usize>]),
+    may_stay_codes: bool,
+    /// Whether the means of both arms are asked for, and not their difference alone.
+    of_means: bool,
+    studentized: bool,
 }
 
-fn require_room(n_rows: usize, n_figures: usize) -> Result<(), Error> {
-    reserve::room_for(n_figures, needs::REPLICATE)?;
-    let by_thread = rayon::current_num_threads() * needs::BOOTSTRAP_A_THREAD;
-    reserve::room_for(n_rows, needs::BOOTSTRAP + by_thread)
+impl Job<'_> {
+    fn require_room(&self, n_estimators: usize, n_reps: usize) -> Result<(), Error> {
+        let each = if self.studentized { 2 } else { 1 } * if self.of_means { 3 } else { 1 };
+        reserve::room_for(n_reps.saturating_mul(n_estimators * each), needs::REPLICATE)?;
+        let by_thread = rayon::current_num_threads() * needs::BOOTSTRAP_A_THREAD;
+        reserve::room_for(self.treatment.len(), needs::BOOTSTRAP + by_thread)
+    }
+
+    fn run(
+        &self,
+        estimators: &[Estimator],
+        spec: PropensitySpec,
+        asked: &Asked<'_>,
+        monitor: &Monitor,
+    ) -> Result<(Bootstrapped, Option<FoundMeans>), Error> {
+        let ((x, levels, after), studentized) = (self.given, self.studentized);
+        let Self { treatment, outcome, sample_weight, .. } = *self;
+        let factors = Factor::all(levels)?;
+        let given = NumbersAndFactors { x, factors: &factors, after };
+        if self.may_stay_codes && !levels.is_empty() && are_open_to_codes(estimators, &spec) {
+            let data = CodedData { given, treatment, outcome, sample_weight };
+            if let Some(found) = bootstrap_of_codes(&data, estimators, &spec, asked, monitor)? {
+                return Ok((found, None));
+            }
+        }
+        let matrix = codes::matrix(&given)?;
+        let (score_columns, outcome_columns, balanced_columns) = self.columns;
+        let data = Data {
+            x: matrix.as_ref().map_or(x, |matrix| matrix.view()),
+            treatment,
+            outcome,
+            sample_weight,
+            score_columns,
+            outcome_columns,
+            balanced_columns,
+        };
+        if self.of_means {
+            let found =
+                FoundMeans::of((data, self.per), estimators, spec, (asked, studentized), monitor)?;
+            return Ok((found.differences(studentized), Some(found)));
+        }
+        Ok((bootstrap_of_matrix(data, estimators, spec, asked, studentized, monitor)?, None))
+    }
 }
 
-fn by_matrix<'a>(
+fn bootstrap_of_matrix<'a>(
     data: Data<'a>,
     estimators: &'a [Estimator],
     spec: PropensitySpec,
@@ -283,7 +327,12 @@ fn balanced_terms(
     columns.into_iter().map(|own| chosen("balanced_columns", Some(own), width)).collect()
 }
 
-fn converted(py: Python<'_>, found: Bootstrapped, studentized: bool) -> Replicates {
+fn converted(
+    py: Python<'_>,
+    found: Bootstrapped,
+    studentized: bool,
+    means: Option<Py<ReplicatedMeans>>,
+) -> Replicates {
     let Bootstrapped { estimates, terms, replicates, analytic } = found;
     let k = estimates.len();
     let analytic = analytic.unwrap_or_else(|| vec![Analytic::NONE; k]);
@@ -305,6 +354,7 @@ fn converted(py: Python<'_>, found: Bootstrapped, studentized: bool) -> Replicat
             .into_iter()
             .map(|dropped| numbers(py, dropped.into_iter()))
             .collect(),
+        means,
     }
 }
 

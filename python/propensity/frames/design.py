@@ -12,6 +12,7 @@ import pandas as pd
 
 from propensity.frames import lists
 from propensity.frames.checks import Floats, Rows
+from propensity.results.read_only import ReadOnly
 
 if TYPE_CHECKING:
     from propensity.core import PropensityFit
@@ -22,7 +23,7 @@ _FLAG = 2  # levels of what is a column of zeros and ones
 
 
 @dataclass(frozen=True, eq=False)
-class Design:
+class Design(ReadOnly):
     """The d terms of n rows.
 
     Attributes

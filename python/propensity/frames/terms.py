@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pandas as pd
@@ -19,6 +19,7 @@ from propensity.frames.design import Design
 from propensity.frames.lines import THE_OUTCOME, THE_TREATMENT, Subject, all_but
 from propensity.frames.native import AnyFrame, Column, column_names
 from propensity.frames.present import spread_design, those_there
+from propensity.frames.tidying import Tidied, Tidying
 
 if TYPE_CHECKING:
     from formulaic import ModelSpec, SimpleFormula
@@ -31,11 +32,26 @@ Covariates: TypeAlias = Sequence[str] | str
 class Terms:
     """Parsed covariates: the columns they need and what formulaic is to make of them.
 
-    `formula` is None for a list of columns, which become terms as they are.
+    `formula`, and its `text`, are None for a list of columns, which become terms as they are. `tidying` says
+    what is asked of missing values and rare levels, `tidied` what was found, once a frame is there.
     """
 
     columns: tuple[str, ...]
     formula: SimpleFormula | None
+    text: str | None = None
+    tidying: Tidying | None = None
+    tidied: Tidied | None = None
+
+    @property
+    def may_be_missing(self) -> tuple[str, ...]:
+        """The columns that may be read with missing values."""
+        return self.columns if self.tidying is not None and self.tidying.missing is not None else ()
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The caller's columns: indicators are made."""
+        made = () if self.tidied is None else self.tidied.indicators
+        return tuple(name for name in self.columns if name not in made)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +78,8 @@ class Recipe:
         The values seen in each numeric column that the formula makes categories of.
     moving : tuple of str
         Terms whose values hang on which other rows there are, so that new rows cannot get them.
+    tidied : Tidied or None
+        What stands for missing values and rare levels, where that was asked for.
     """
 
     names: tuple[str, ...]
@@ -73,12 +91,21 @@ class Recipe:
     all_levels: bool
     codes: Mapping[str, pd.Index[Any]] = field(default_factory=dict)
     moving: tuple[str, ...] = ()
+    tidied: Tidied | None = None
+
+    @property
+    def tidied_words(self) -> str:
+        """How columns were tidied; empty where nothing was done."""
+        return "" if self.tidied is None else self.tidied.words
 
     def made_of(self, columns: Collection[str]) -> list[int]:
         """Give the places of the terms that are made of some of these columns, and maybe of others."""
-        sources: list[tuple[str, ...]] = [(name,) for name in self.columns]
+        known = self.columns if self.tidied is None else self.tidied.expanded(self.columns)
+        sources: list[tuple[str, ...]] = [(name,) for name in known]
         if self.spec is not None:
-            sources = [formulas.columns_of_term(one.term, self.columns) for one in self.spec.structure]
+            sources = [formulas.columns_of_term(one.term, known) for one in self.spec.structure]
+        if self.tidied is not None:
+            sources = [tuple(map(self.tidied.source, names)) for names in sources]
         return [place for place, origin in enumerate(self.origins) if set(sources[origin]) & set(columns)]
 
     def require_row_by_row(self) -> None:
@@ -130,7 +157,11 @@ class Recipe:
         sample_weight: Floats | None = None,
     ) -> tuple[Design, Frame]:
         """Make the same as a design, in which many levels are codes."""
-        frame = open_frame(data, covariates=self.columns, read=read)
+        may_be = () if self.tidied is None else self.tidied.may_be_missing
+        frame = open_frame(data, covariates=self.columns, read=read, may_be_missing=may_be)
+        if self.tidied is not None:
+            columns = self.tidied.apply(frame.columns, sample_weight)
+            frame = replace(frame, columns=columns, tidied=self.tidied)
         there = those_there(frame, sample_weight)
         columns = {name: self._with_known_levels(name, column) for name, column in there.columns.items()}
         if self.spec is None:
@@ -170,6 +201,7 @@ def parse_covariates(
     outcomes: Sequence[str] = (),
     may_be_none: bool = False,
     role: str = "covariates",
+    tidying: Tidying | None = None,
 ) -> Terms:
     """Read a list of columns or a formula; of the frame only the names of its columns matter.
 
@@ -184,6 +216,8 @@ def parse_covariates(
         rather lost them, and a table of them would be empty.
     role : str, default "covariates"
         What a message calls them.
+    tidying : Tidying or None, default None
+        What is asked of missing values and rare levels.
 
     Raises
     ------
@@ -193,7 +227,8 @@ def parse_covariates(
         `covariates` is neither, or `data` is not a frame.
     """
     with _called(role):
-        return _parsed(covariates, data, (treatment, outcomes), may_be_none=may_be_none)
+        terms = _parsed(covariates, data, (treatment, outcomes), may_be_none=may_be_none)
+    return replace(terms, tidying=tidying)
 
 
 @contextmanager
@@ -216,7 +251,7 @@ def _parsed(
         treatment, outcomes = roles
         others = [THE_TREATMENT if treatment is None else treatment, *(outcomes or [THE_OUTCOME])]
         formula, columns = formulas.parse(covariates, column_names(data), all_but(others, data))
-        terms = Terms(columns, formula)
+        terms = Terms(columns, formula, covariates)
     elif isinstance(covariates, Iterable):
         terms = _parse_list(covariates, column_names(data))
     else:
@@ -304,17 +339,18 @@ def _terms_of(
     )
     if terms.formula is not None:
         x, recipe = _make_by_formula(frame, terms.formula, columns, levels, all_levels=all_levels)
-        return Design(x), recipe
+        return Design(x), replace(recipe, columns=terms.sources, tidied=terms.tidied)
     names = lists.names(columns, all_levels=all_levels)
     flat = [(place, term) for place, own in enumerate(names.values()) for term in own]
     recipe = Recipe(
         names=tuple(term for _, term in flat),
         empty=tuple(name for name, own in names.items() if not own),
         levels=levels,
-        columns=terms.columns,
+        columns=terms.sources,
         origins=tuple(place for place, _ in flat),
         spec=None,
         all_levels=all_levels,
+        tidied=terms.tidied,
     )
     checks.unlike_terms(recipe.names)
     return _of_list(columns, frame, all_levels=all_levels), recipe

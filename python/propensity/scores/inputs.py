@@ -19,10 +19,8 @@ from propensity.frames.design import Design
 from propensity.frames.levels import is_categorical
 from propensity.frames.native import AnyFrame, Column
 from propensity.frames.terms import Recipe, Terms, make_design
+from propensity.frames.tidying import indicator_of, with_missing_level
 from propensity.scores.learners import Given, Learner, OwnLearner, reads_levels
-
-MISSING = "missing"
-"""What the level of those is called of whom no level is known, and an amount's flag."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,16 +174,8 @@ def completed(columns: Mapping[str, Column], there: Bools | None) -> dict[str, C
         else:
             known = column if there is None else column[there]
             found[name] = column.fillna(0.0 if known.isna().all() else known.mean())
-            found[f"{name} {MISSING}"] = gaps
+            found[indicator_of(name)] = gaps
     return found
-
-
-def with_missing_level(column: Column) -> Column:
-    """Make a level of what is missing."""
-    level = MISSING
-    while level in column.cat.categories:
-        level = f"({level})"
-    return column.cat.add_categories([level]).fillna(level)
 
 
 def _those_there(column: Column, there: Bools) -> Column:
@@ -225,10 +215,14 @@ class Intake:
             for name, column in inputs.columns.items()
             if is_categorical(column)
         }
-        return cls(inputs.recipe, tuple(inputs.columns), levels, inputs.gaps)
+        recipe = inputs.recipe
+        columns = tuple(inputs.columns) if recipe.tidied is None else recipe.columns
+        return cls(recipe, columns, levels, inputs.gaps)
 
     def read(self, new: AnyFrame, learner: Learner) -> tuple[Inputs, Frame]:
         """Read what a learner takes of another frame.
+
+        Columns that were tidied at the fit are tidied in the same way.
 
         Raises
         ------
@@ -242,8 +236,11 @@ class Intake:
             self.recipe.require_row_by_row()
             x, frame = self.recipe.apply(new)
             return Inputs({}, Design(x), self.recipe), frame
-        frame = open_frame(new, covariates=self.columns, may_be_missing=self.columns)
-        columns = {name: self._known(name, column) for name, column in frame.columns.items()}
+        tidied = self.recipe.tidied
+        may_be = self.columns if tidied is None else tidied.may_be_missing
+        frame = open_frame(new, covariates=self.columns, may_be_missing=may_be)
+        found = frame.columns if tidied is None else tidied.apply(frame.columns, None)
+        columns = {name: self._known(name, column) for name, column in found.items()}
         nothing = Design(np.empty((len(frame.index), 0)))
         return Inputs(columns, nothing, self.recipe, gaps=self.gaps), frame
 

@@ -49,6 +49,8 @@ class Scored:
         What they are called where they are taken as known.
     score_model : str
         The word for their model.
+    tidied : str
+        How covariates of their model were tidied; empty where nothing was done.
     """
 
     scores: Floats
@@ -60,6 +62,7 @@ class Scored:
     columns: tuple[str, ...] = ()
     known_as: str = "scores"
     score_model: ScoreWord = LOGISTIC
+    tidied: str = ""
 
     @property
     def x(self) -> Floats | None:
@@ -248,4 +251,5 @@ class FittedScores:
             self.separation,
             columns=self.rows.recipe.columns,
             score_model=self.fit.score_model,
+            tidied=self.rows.recipe.tidied_words,
         )
