@@ -8,7 +8,7 @@ mod worlds;
 use std::hint::black_box;
 
 use ndarray::ArrayView2;
-use propensity::balance::{self, Denominator};
+use propensity::balance::{self, Compared, Denominator};
 use propensity::design::covariates::Covariates;
 use propensity::matching::{self, Focal, MatchedRows, NearestSpec, Quantity};
 use propensity::monitor::Monitor;
@@ -129,8 +129,15 @@ fn balance_table() {
     let monitor = Monitor::default();
     counted(|| {
         let weightings: [&[f64]; 1] = [&scores];
-        balance::balance(x.view(), &treatment, &weightings, None, Denominator::Pooled, &monitor)
-            .unwrap()
+        balance::balance(
+            Compared::numbers(x.view()),
+            &treatment,
+            &weightings,
+            None,
+            Denominator::Pooled,
+            &monitor,
+        )
+        .unwrap()
     });
 }
 

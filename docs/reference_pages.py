@@ -57,8 +57,10 @@ TOPICS = {
     "balance": "Balance",
     "resampling": "Bootstrap",
     "sensitivity": "Hidden confounding",
+    "tables": "Tables that do not fit",
     "plots": "Plots",
     "datasets": "Example data",
+    "sklearn": "For scikit-learn",
     "errors": "Errors and warnings",
     "core": "Array API",
 }

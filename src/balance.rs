@@ -2,12 +2,16 @@
 //! variance ratios, and the distance of the distribution functions.
 
 mod columns;
+mod compared;
 mod distribution;
+mod factors;
 mod levels;
 mod present;
 mod products;
 mod radix_sort;
 mod samples;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 
@@ -25,6 +29,7 @@ use radix_sort::Scratch;
 use samples::Sample;
 
 pub use columns::Denominator;
+pub use compared::Compared;
 pub use products::{Pairs, product_smds};
 
 /// The balance of d columns in one sample: the rows as they are, or as a weighting weighs them.
@@ -66,7 +71,7 @@ pub fn smd(
     denominator: Denominator,
 ) -> Result<Vec<f64>> {
     let weightings: Vec<&[f64]> = weights.into_iter().collect();
-    if let Some(present) = Present::among(x, treatment, &weightings, sample_weight)? {
+    if let Some(present) = Present::among(x, &[], treatment, &weightings, sample_weight)? {
         let weights = present.weightings.first().map(Vec::as_slice);
         let base = Some(present.sample_weight.as_slice());
         return smd(present.x.view(), &present.treatment, weights, base, denominator);
@@ -95,7 +100,7 @@ pub fn spreads(
     Ok(columns.iter().map(|column| column.spread(&samples, denominator)).collect())
 }
 
-/// The balance of the columns of `x` in the sample as it is, then in each weighting of it.
+/// The balance of columns in the sample as it is, then in each weighting of it.
 ///
 /// Weights are multiplied by the sample weights, where there are any; those alone weigh the sample as it
 /// is, and the denominator. Each column that is not binary is sorted once, for all weightings.
@@ -103,30 +108,32 @@ pub fn spreads(
 /// # Errors
 /// As for [`smd`].
 pub fn balance(
-    x: ArrayView2<'_, f64>,
+    compared: Compared<'_>,
     treatment: &[bool],
     weightings: &[&[f64]],
     sample_weight: Option<&[f64]>,
     denominator: Denominator,
     monitor: &Monitor,
 ) -> Result<Vec<Balance>> {
-    if let Some(present) = Present::among(x, treatment, weightings, sample_weight)? {
+    compared.given().check()?;
+    let Compared { x, factors, after } = compared;
+    if let Some(present) = Present::among(x, factors, treatment, weightings, sample_weight)? {
         let weightings: Vec<&[f64]> = present.weightings.iter().map(Vec::as_slice).collect();
         let base = Some(present.sample_weight.as_slice());
-        let (x, treatment) = (present.x.view(), present.treatment.as_slice());
-        return balance(x, treatment, &weightings, base, denominator, monitor);
+        let compared = Compared { x: present.x.view(), factors: &present.factors, after };
+        return balance(compared, &present.treatment, &weightings, base, denominator, monitor);
     }
     let totals = totals(weightings, treatment, sample_weight)?;
     let samples = samples(x, treatment, &totals, sample_weight)?;
-    let columns = columns(x, treatment, &samples)?;
+    let columns = compared.columns(treatment, &samples)?;
     monitor.check()?;
     let weights = SignedWeights::of(treatment, &samples);
     let measured = columns
         .par_iter()
-        .enumerate()
-        .map_init(Scratch::default, |scratch, (k, column)| {
+        .map_init(Scratch::default, |scratch, (place, column)| {
             monitor.check()?;
-            let column = ColumnBalance { x: x.column(k), treatment, column, samples: &samples };
+            let x = place.map(|k| x.column(k));
+            let column = ColumnBalance { x, treatment, column, samples: &samples };
             Ok(column.measures(denominator, &weights, scratch))
         })
         .collect::<Result<Vec<_>>>()?;
@@ -182,7 +189,8 @@ fn samples<'a>(
 
 /// What the measures of one column are made of.
 struct ColumnBalance<'a> {
-    x: ArrayView1<'a, f64>,
+    /// None of a level, whose zeros and ones nobody has to look at.
+    x: Option<ArrayView1<'a, f64>>,
     treatment: &'a [bool],
     column: &'a Column,
     samples: &'a [Sample<'a>],
@@ -220,7 +228,8 @@ impl ColumnBalance<'_> {
             };
             return self.column.moments.iter().map(gap).collect();
         }
-        let values = self.x.as_slice().map_or_else(|| Cow::Owned(self.x.to_vec()), Cow::Borrowed);
+        let Some(x) = &self.x else { return Vec::new() };
+        let values = x.as_slice().map_or_else(|| Cow::Owned(x.to_vec()), Cow::Borrowed);
         weights.iter().flat_map(|few| few.distances(&values, scratch)).collect()
     }
 
@@ -246,82 +255,10 @@ impl ColumnBalance<'_> {
     fn has_one_value(&self, sample: &Sample, arm: usize) -> bool {
         let weighs =
             |row: &usize| usize::from(self.treatment[*row]) == arm && sample.weight(*row) > 0.0;
-        let mut values = (0..self.x.len()).filter(weighs).map(|row| self.x[row]);
+        let Some(x) = &self.x else { return false };
+        let mut values = (0..x.len()).filter(weighs).map(|row| x[row]);
         let first = values.next();
         #[allow(clippy::float_cmp)] // one value is one value
         values.all(|value| Some(value) == first)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use ndarray::array;
-
-    #[test]
-    fn smd_divides_by_the_unweighted_spread() {
-        let x = array![[1.0, 1.0], [3.0, 1.0], [0.0, 0.0], [2.0, 1.0]];
-        let treatment = [true, true, false, false];
-        let pooled = smd(x.view(), &treatment, None, None, Denominator::Pooled).unwrap();
-        assert!((pooled[0] - 1.0 / 2.0_f64.sqrt()).abs() < 1e-15);
-        // p = 1 and 1/2: variances 0 and 1/4.
-        assert!((pooled[1] - 0.5 / 0.125_f64.sqrt()).abs() < 1e-15);
-        let weights = [1.0, 1.0, 0.0, 5.0];
-        let weighted =
-            smd(x.view(), &treatment, Some(&weights), None, Denominator::Pooled).unwrap();
-        assert!(weighted.iter().all(|smd| smd.abs() < 1e-15));
-    }
-
-    #[test]
-    fn balance_looks_at_every_value_also_where_it_weighs_nothing() {
-        let x = array![[1.0], [3.0], [5.0], [1.0], [2.0], [5.0]];
-        let treatment = [true, true, true, false, false, false];
-        let weights = [1.0, 1.0, 0.0, 1.0, 3.0, 0.0];
-        let monitor = Monitor::default();
-        let found = balance(x.view(), &treatment, &[&weights], None, Denominator::Pooled, &monitor)
-            .unwrap();
-        // |F1 - F0| at 1, 2, 3, 5 is 0, 1/3, 0, 0.
-        assert!((found[0].measures[0].ks - 1.0 / 3.0).abs() < 1e-15);
-        assert!((found[0].measures[0].ecdf_difference - 1.0 / 12.0).abs() < 1e-15);
-        // At 1, 2, 3, 5: 1/4, 1/2, 0, 0. The variances are 2 and (3/16) / (1 - 10/16).
-        let weighted = found[1].measures[0];
-        assert!((weighted.ks - 0.5).abs() < 1e-15);
-        assert!((weighted.ecdf_difference - 3.0 / 16.0).abs() < 1e-15);
-        assert!((weighted.variance_ratio - 4.0).abs() < 1e-14);
-        assert!((found[1].ess_control - 1.6).abs() < 1e-15);
-    }
-
-    #[test]
-    fn rows_of_sample_weight_0_are_not_there() {
-        // The third row's 2 makes the second column no longer one of zeros and ones, its 9 is a value of its own.
-        let x = array![[1.0, 1.0], [3.0, 0.0], [9.0, 2.0], [1.0, 1.0], [2.0, 0.0], [5.0, 1.0]];
-        let treatment = [true, true, true, false, false, false];
-        let (base, weights) = ([1.0, 2.0, 0.0, 1.0, 1.0, 2.0], [1.0, 1.0, 7.0, 2.0, 3.0, 1.0]);
-        let monitor = Monitor::default();
-        let rows = [0, 1, 3, 4, 5];
-        let kept = |values: &[f64]| rows.iter().map(|row| values[*row]).collect::<Vec<_>>();
-        let few = x.select(ndarray::Axis(0), &rows);
-        let arms = [true, true, false, false, false];
-        let unit = Denominator::Pooled;
-        let found =
-            balance(x.view(), &treatment, &[&weights], Some(&base), unit, &monitor).unwrap();
-        let (own, own_base) = (kept(&weights), kept(&base));
-        let expected =
-            balance(few.view(), &arms, &[&own], Some(&own_base), unit, &monitor).unwrap();
-        assert_eq!(format!("{found:?}"), format!("{expected:?}")); // NaN is NaN there
-        let differences = smd(x.view(), &treatment, Some(&weights), Some(&base), unit).unwrap();
-        let alone = smd(few.view(), &arms, Some(&own), Some(&own_base), unit).unwrap();
-        assert_eq!(format!("{differences:?}"), format!("{alone:?}"));
-    }
-
-    #[test]
-    fn balance_of_an_arm_with_one_value_has_no_rounding_in_its_variance() {
-        let x = array![[0.1], [0.1], [0.1], [0.3], [0.2], [0.1]];
-        let treatment = [true, true, true, false, false, false];
-        let monitor = Monitor::default();
-        let found =
-            balance(x.view(), &treatment, &[], None, Denominator::Treated, &monitor).unwrap();
-        assert!(found[0].measures[0].variance_ratio.abs() < f64::MIN_POSITIVE);
-        assert!(found[0].measures[0].smd.is_infinite());
     }
 }

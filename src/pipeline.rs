@@ -2,15 +2,19 @@
 //! take the contrasts.
 
 mod analytic;
+mod arm_errors;
+mod arm_means;
 mod balanced;
 mod bounds;
 mod by_score;
+mod coded;
 mod estimates;
 mod layout;
 mod order;
 mod outcomes;
 mod ready;
 mod refitting;
+mod statistic;
 #[cfg(test)]
 mod tests;
 mod truncated;
@@ -29,18 +33,22 @@ use crate::resampling::bootstrap::{self, BootstrapSpec, Replicate, Replicates};
 use crate::resampling::resample::{Resample, Scheme};
 use crate::resampling::stream::Stream;
 use crate::resampling::urn::Urn;
-use crate::score::logistic::{Refit, WarmStart};
+use crate::score::logistic::WarmStart;
 use crate::score::spec::PropensitySpec;
 use crate::units::cells::Cells;
 use crate::units::tally::{Count, Outcomes, Whole};
 use crate::weighting::balancing::BalancingSpec;
 use crate::weighting::ipw::IpwSpec;
+pub use arm_errors::ArmMoments;
+pub use arm_means::ArmPipeline;
 use balanced::Balanced;
 pub use bounds::{Bounds, BoundsSpec};
-use estimates::Scratch;
+pub use coded::{Asked, Bootstrapped, CodedData, are_open_to_codes, bootstrap_of_codes};
+use estimates::Fit;
 use layout::Layout;
 use ready::{check, designs, measured};
 use refitting::Drawn;
+use statistic::{Estimates, Statistic};
 
 /// Refits of fewer units are by Newton's method from the full sample's fit: they take no time worth saving,
 /// and its last step, which leaves only rounding, keeps scores tied that a symmetric resample makes equal.
@@ -173,12 +181,45 @@ impl<'a, 'm> Pipeline<'a, 'm> {
         monitor: &'m Monitor,
     ) -> Result<Self> {
         // 1. The designs.
+        let mut pipeline =
+            Self::unfitted(data, outcome, &covariates, cells, estimators, spec, monitor)?;
+
+        // 2. The fit.
+        let mut scores = FittedScores::default();
+        let fit = pipeline.fit_score(&mut scores)?;
+        pipeline.balanced = pipeline.first_weights(&covariates)?;
+        let balanced = pipeline.balanced.iter().flatten();
+        pipeline.terms.balanced_aliased = balanced.map(Balanced::dropped).collect();
+
+        // 3. Weights or matches and contrasts; meanwhile what replicates start from.
+        let (estimates, prepared) = rayon::join(
+            || pipeline.first_estimates(fit.unwrap_or_default(), &mut scores),
+            || pipeline.prepared_where_many(),
+        );
+        pipeline.estimates = estimates?;
+        pipeline.take(prepared?);
+        pipeline.outcome_refits = pipeline.refits_of_outcomes()?;
+        let weights = std::mem::take(&mut pipeline.balanced);
+        pipeline.balanced = pipeline.refits_of_weights(weights)?;
+        Ok(pipeline)
+    }
+
+    /// With designs, and rows counted where they lie.
+    fn unfitted(
+        data: Data<'a>,
+        outcome: Cow<'a, [f64]>,
+        covariates: &Covariates<'a>,
+        cells: Option<Cells>,
+        estimators: &'a [Estimator],
+        spec: PropensitySpec,
+        monitor: &'m Monitor,
+    ) -> Result<Self> {
         let [score_design, outcome_design] =
-            designs(&data, &covariates, cells.as_ref(), estimators, spec.penalty)?;
+            designs(&data, covariates, cells.as_ref(), estimators, spec.penalty)?;
         let layout =
             cells.map_or(Layout::AsTheyCome(None), |cells| Layout::Cells { cells, urn: None });
         let outcome_aliased = outcome_design.dropped().to_vec();
-        let mut pipeline = Self {
+        Ok(Self {
             data,
             outcome,
             estimators,
@@ -192,35 +233,31 @@ impl<'a, 'm> Pipeline<'a, 'm> {
             balanced: Vec::new(),
             estimates: Vec::new(),
             terms: Terms { outcome_aliased, ..Terms::default() },
-        };
+        })
+    }
 
-        // 2. The fit.
-        let mut scores = FittedScores::default();
-        let fit = pipeline.first_fit(&mut scores)?;
+    /// Fit the score, where some estimator needs one, and note what is to be told of its columns.
+    fn fit_score(&mut self, scores: &mut FittedScores) -> Result<Option<Fit>> {
+        let fit = self.first_fit(scores)?;
         if let Some(fit) = &fit {
-            (pipeline.terms.aliased, pipeline.terms.diverging) = fit.places.clone();
-            pipeline.score = Some(Score { beta: fit.beta.clone(), warm_start: None });
+            (self.terms.aliased, self.terms.diverging) = fit.places.clone();
+            self.score = Some(Score { beta: fit.beta.clone(), warm_start: None });
         }
-        pipeline.balanced = pipeline.first_weights(&covariates)?;
-        let balanced = pipeline.balanced.iter().flatten();
-        pipeline.terms.balanced_aliased = balanced.map(Balanced::dropped).collect();
+        Ok(fit)
+    }
 
-        // 3. Weights or matches and contrasts; meanwhile what replicates start from.
-        let (estimates, prepared) = rayon::join(
-            || pipeline.first_estimates(fit.unwrap_or_default(), &mut scores),
-            || (pipeline.n_units() >= MANY_UNITS).then(|| pipeline.prepared()).transpose(),
-        );
-        pipeline.estimates = estimates?;
-        if let Some((layout, warm_start)) = prepared? {
-            pipeline.layout = layout;
-            if let Some(score) = &mut pipeline.score {
+    /// What replicates of many units are counted over, and start from.
+    fn prepared_where_many(&self) -> Result<Option<(Layout, Option<WarmStart<'a>>)>> {
+        (self.n_units() >= MANY_UNITS).then(|| self.prepared()).transpose()
+    }
+
+    fn take(&mut self, prepared: Option<(Layout, Option<WarmStart<'a>>)>) {
+        if let Some((layout, warm_start)) = prepared {
+            self.layout = layout;
+            if let Some(score) = &mut self.score {
                 score.warm_start = warm_start;
             }
         }
-        pipeline.outcome_refits = pipeline.refits_of_outcomes()?;
-        let weights = std::mem::take(&mut pipeline.balanced);
-        pipeline.balanced = pipeline.refits_of_weights(weights)?;
-        Ok(pipeline)
     }
 
     /// Estimate everything on resamples of the rows.
@@ -316,53 +353,6 @@ impl<'a, 'm> Pipeline<'a, 'm> {
             return Err(Error::Argument { name: "weights", found: "bayesian".into(), allowed });
         }
         Ok(())
-    }
-}
-
-/// What is worked out on each replicate.
-trait Statistic: Sync {
-    /// What a thread needs for it, reused from one replicate to the next.
-    type Scratch: Default;
-
-    /// How many numbers it is.
-    fn width(&self) -> usize;
-
-    /// Whether it looks at the scores of a replicate whose score was refitted.
-    fn wants_scores(&self) -> bool;
-
-    /// Work it out on a replicate whose score was refitted, or is left to Newton's method; NaN stays where it fails.
-    fn of_drawn<W: Count>(
-        &self,
-        drawn: &mut Drawn<W>,
-        refit: Result<Option<Refit>>,
-        scratch: &mut Self::Scratch,
-        found: &mut [f64],
-    ) -> Result<()>;
-}
-
-/// The estimates of all estimators.
-struct Estimates<'p, 'a, 'm>(&'p Pipeline<'a, 'm>);
-
-impl Statistic for Estimates<'_, '_, '_> {
-    type Scratch = Scratch;
-
-    fn width(&self) -> usize {
-        self.0.estimators.len()
-    }
-
-    fn wants_scores(&self) -> bool {
-        self.0.wants_scores()
-    }
-
-    fn of_drawn<W: Count>(
-        &self,
-        drawn: &mut Drawn<W>,
-        refit: Result<Option<Refit>>,
-        scratch: &mut Scratch,
-        found: &mut [f64],
-    ) -> Result<()> {
-        scratch.n_rows = self.0.rows_drawn(&drawn.counts);
-        self.0.estimate_drawn(drawn, refit, scratch, found)?.first_failure
     }
 }
 

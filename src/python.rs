@@ -9,6 +9,7 @@ mod boosting;
 mod bootstrap;
 mod call;
 mod candidates;
+mod codes;
 mod errors;
 mod estimators;
 mod fingerprint;
@@ -23,6 +24,7 @@ mod matching;
 mod matching_effect;
 mod needs;
 mod options;
+mod replicated_means;
 mod score;
 mod sensitivity;
 mod threads;
@@ -68,6 +70,8 @@ mod core {
     use super::matching::{Matches, match_nn};
     #[pymodule_export]
     use super::matching_effect::{MatchedEffect, matching_effect, outcome_variance};
+    #[pymodule_export]
+    use super::replicated_means::ReplicatedMeans;
     #[pymodule_export]
     use super::score::{PropensityFit, ScoreTerms, fit_propensity, score_terms};
 

@@ -1,6 +1,8 @@
 //! Balancing weights, and the contrast of weighted means with its error.
 
 pub mod balancing;
+pub mod coded_influence;
+pub mod coded_ipw;
 pub mod estimand;
 pub mod given;
 pub mod influence;

@@ -12,7 +12,16 @@ import pandas as pd
 
 import invariance_estimators
 import propensity as ps
-from invariance_estimators import ADJUSTING, ALL, WEIGHTING, Answer, Estimator, model, of_effect
+from invariance_estimators import (
+    ADJUSTING,
+    ALL,
+    WEIGHTING,
+    Answer,
+    Estimator,
+    bootstrapped,
+    model,
+    of_effect,
+)
 from invariance_worlds import World
 
 
@@ -138,6 +147,13 @@ ASKED = {
             lambda weights, world: of_groups(weights.effect("y", by="z"), world),
             ("ATE",),
         ),
+        Estimator(
+            "1-NN clustered",
+            _nearest,
+            lambda matches, world: of_effect(matches.effect("y", cluster="team"), world),
+            ALL,
+        ),
+        bootstrapped("bootstrap per", [ps.IPW("ATE"), ps.AIPW("ATT")], per="yes"),
         asked("ipw per", ps.ipw, WEIGHTING, read=of_effect, scores="model", per="yes"),
         asked("aipw per", ps.aipw, ADJUSTING, read=of_effect, per="yes"),
         asked("ipw per by", ps.ipw, ("ATE",), scores="model", per="yes", by="z"),
@@ -146,6 +162,7 @@ ASKED = {
             "ipw percent", ps.ipw, WEIGHTING, read=_lift, scores="model", outcome="yes", contrast="percent"
         ),
         asked("ipw two ways", ps.ipw, WEIGHTING, read=of_effect, scores="model", cluster=["team", "plan"]),
+        asked("ipw two ways by", ps.ipw, ("ATE",), scores="model", by="z", cluster=["team", "plan"]),
         asked("ipwra two ways", ps.ipwra, ADJUSTING, read=of_effect, cluster=["team", "plan"]),
         asked("ipw winsorized", ps.ipw, WEIGHTING, read=of_effect, scores="model", winsorize=(0.1, 0.9)),
         asked("quantile_effect", ps.quantile_effect, WEIGHTING, read=_of_quantiles, q=0.5, n_reps=20),

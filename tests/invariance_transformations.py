@@ -160,7 +160,7 @@ def in_polars_types(frame: pd.DataFrame) -> pl.DataFrame:
 
 
 def arms_swapped(name: str) -> str | None:
-    if "distance" in name:  # the row of the scores, which are turned around themselves
+    if "propensity" in name:  # the row of the scores, which are turned around themselves
         return None
     other = {"treated": "control", "control": "treated", "ATT": "ATC", "ATC": "ATT"}
     return " ".join(other.get(word, word) for word in name.split(" "))

@@ -36,8 +36,10 @@ Whether the arms are alike
 What if something is hidden
     `e_value` of a published number, `effect.e_value()` of an effect; `matches.rosenbaum("outcome")`;
     `robustness_value`, `sensitivity_bounds`; `placebo`.
-Data to learn on, what can go wrong
-    `datasets`, `errors`.
+Tables that do not fit: a warehouse, Spark, files larger than memory
+    `collapse` counts users where they lie, and gives `Cells`, a table like any other.
+Data to learn on, what can go wrong, and the score for scikit-learn's pipelines
+    `datasets`, `errors`; `sklearn.PropensityScorer`, where scikit-learn is there.
 
 >>> import propensity as ps
 >>> users = ps.datasets.opt_in_logs(n_users=2_000)
@@ -45,6 +47,7 @@ Data to learn on, what can go wrong
 >>> table = ps.estimate(users, **roles, covariates=["engagement_tier", "query_confidence"])
 """
 
+import importlib
 from typing import TYPE_CHECKING
 
 from propensity import core, datasets, errors, plots
@@ -103,6 +106,8 @@ from propensity.study.design_result import Design
 from propensity.study.estimate import estimate
 from propensity.study.estimates import Estimates, EstimatesByOutcome
 from propensity.study.study import Study
+from propensity.tables.cells import Cells
+from propensity.tables.collapse import collapse
 from propensity.weighting.balancing import fit_weights
 from propensity.weighting.balancing_weights import BalancingWeights
 from propensity.weighting.ipw import ipw
@@ -121,6 +126,7 @@ __all__ = [
     "BalancingWeights",
     "Boosting",
     "BootstrapResult",
+    "Cells",
     "Check",
     "CoarsenedMatching",
     "CrossFittedScores",
@@ -163,6 +169,7 @@ __all__ = [
     "best_linear_projection",
     "bootstrap",
     "check",
+    "collapse",
     "core",
     "datasets",
     "design",
@@ -195,11 +202,15 @@ __all__ = [
 
 def __dir__() -> list[str]:
     """List the public names alone: wings are imported, not listed."""
-    return __all__
+    return [*__all__, "sklearn"]
 
 
-if not TYPE_CHECKING:  # a checker would take every name for one that there is
+if TYPE_CHECKING:
+    from propensity import sklearn as sklearn
+else:  # a checker would take every name for one that there is
 
     def __getattr__(name):
-        """Answer a name that there is not with the one that is meant."""
+        """Import what needs scikit-learn when it is asked for; answer a name that there is not."""
+        if name == "sklearn":
+            return importlib.import_module("propensity.sklearn")
         raise AttributeError(no_name_of_the_package(name, __all__))

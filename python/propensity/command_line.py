@@ -72,6 +72,8 @@ def _parser() -> argparse.ArgumentParser:
     reported.add_argument("--estimand", default="ATE", help="ATE, ATT or ATC (default: ATE, everybody)")
     reported.add_argument("--sample-weight", help="column of how much of the population a row stands for")
     reported.add_argument("--by", action="append", help="columns of groups, as tier,country")
+    reported.add_argument("--missing", choices=["indicator"], help="missing values: a mean and an indicator")
+    reported.add_argument("--min-level-count", type=int, help="levels of fewer rows become 'other'")
     reported.add_argument("--seed", type=int, default=0, help="where draws start (default: 0)")
     looked_at.add_argument("--ids", help="column of which unit a row is of")
     looked_at.add_argument("--treated-at", help="column of the dates of treatment")
@@ -79,7 +81,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_roles(command: argparse.ArgumentParser, *, needs_outcome: bool) -> None:
-    command.add_argument("file", metavar="FILE", help="a table: .csv, .tsv or .parquet")
+    command.add_argument("file", metavar="FILE", help="a table: .csv, .tsv, .parquet or .duckdb")
+    command.add_argument("--table", help="which table of a .duckdb file (default: the one that there is)")
     command.add_argument("--treatment", required=True, help="column of who was treated, 0/1")
     command.add_argument(
         "--outcome", action="append", required=needs_outcome, help="column, or several, as done,retained"
@@ -114,6 +117,8 @@ def _report(options: argparse.Namespace) -> int:
         outcome=outcomes[0] if len(outcomes) == 1 else outcomes,
         treatment=options.treatment,
         covariates=_covariates(options, df),  # type: ignore[arg-type]
+        missing=options.missing,
+        min_level_count=options.min_level_count,
         cluster=options.cluster,
         sample_weight=options.sample_weight,
         seed=options.seed,
@@ -132,7 +137,7 @@ def _report(options: argparse.Namespace) -> int:
 
 
 def _read(options: argparse.Namespace) -> pd.DataFrame:
-    df = read_file(options.file)
+    df = read_file(options.file, options.table)
     print(f"{options.file}: {len(df):,} rows, {df.shape[1]:,} columns", file=sys.stderr)
     return df
 

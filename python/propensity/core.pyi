@@ -37,6 +37,7 @@ __all__ = [
     "Matches",
     "OutcomeFit",
     "PropensityFit",
+    "ReplicatedMeans",
     "Replicates",
     "ScoreTerms",
     "SensitivityBounds",
@@ -252,6 +253,8 @@ class AdjustedEstimate:
     def outcome_aliased(self) -> NDArray[np.int64]: ...  # of the outcome models, among theirs
     @property
     def leverage(self) -> _Floats | None: ...  # (n,), in the outcome model of its arm; None unless asked for
+    @property
+    def residual_influence(self) -> _Floats | None: ...  # (n,), on the mean of its own arm; None likewise
 
 @final
 class OutcomeFit:
@@ -422,6 +425,23 @@ class Replicates:
     def outcome_aliased(self) -> NDArray[np.int64]: ...  # of the outcome models, among theirs
     @property
     def balanced_aliased(self) -> list[NDArray[np.int64]]: ...  # of each estimator that balances
+    @property
+    def means(self) -> ReplicatedMeans | None: ...  # of both arms; None unless asked for
+
+@final
+class ReplicatedMeans:
+    """Bootstrap replicates of the means of both arms, control first."""
+
+    @property
+    def estimates(self) -> _Floats: ...  # (k, 2), on the full sample
+    @property
+    def replicates(self) -> _Floats: ...  # (n_reps, k, 2); NaN where a replicate could not be estimated
+    @property
+    def covariances(self) -> _Floats | None: ...  # (n_reps, k, 3): control's variance, covariance, treated's
+    @property
+    def analytic_covariance(self) -> _Floats: ...  # (k, 3), without resampling
+    @property
+    def products(self) -> _Floats: ...  # (k, 7), sums of products of influence on both: second and third
 
 @final
 class SensitivityBounds:
@@ -513,6 +533,8 @@ def ipw(
     penalty: float = 0.0,
     score_model: _ScoreModel = "logistic",
     sample_weight: _Floats | None = None,
+    factors: Sequence[_Labels] | _Labels | None = None,
+    after: _Labels | None = None,
     n_threads: int | None = None,
 ) -> WeightedEstimate: ...
 def weighted_effect(
@@ -559,6 +581,8 @@ def adjust(
     outcome_columns: Sequence[int] | None = None,
     sample_weight: _Floats | None = None,
     scores: _Floats | None = None,
+    factors: Sequence[_Labels] | _Labels | None = None,
+    after: _Labels | None = None,
     leverage: bool = False,
     n_threads: int | None = None,
 ) -> AdjustedEstimate: ...
@@ -683,6 +707,9 @@ def balance(
     weights: Sequence[_Floats] | _Floats | None = None,
     sample_weight: _Floats | None = None,
     denominator: _Denominator = "pooled",
+    factors: Sequence[_Labels] | _Labels | None = None,
+    after: _Labels | None = None,
+    n_levels: _Labels | None = None,
     n_threads: int | None = None,
 ) -> Balance: ...
 def smd(
@@ -711,6 +738,8 @@ def bootstrap(
     outcome: _Floats,
     *,
     estimators: Sequence[Estimator],
+    per: _Floats | None = None,
+    means: bool = False,
     penalty: float = 0.0,
     score_model: _ScoreModel = "logistic",
     resampling: _Resampling = "multinomial",
@@ -720,6 +749,8 @@ def bootstrap(
     score_columns: Sequence[int] | None = None,
     outcome_columns: Sequence[int] | None = None,
     balanced_columns: Sequence[Sequence[int]] | None = None,
+    factors: Sequence[_Labels] | _Labels | None = None,
+    after: _Labels | None = None,
     n_reps: int = 500,
     seed: int = 0,
     analytic: bool = False,

@@ -52,6 +52,13 @@ impl Column {
         }
     }
 
+    /// A level's zeros and ones, of which each arm has these at all.
+    pub fn of_level(moments: Vec<[Moments; 2]>, has: [[bool; 2]; 2]) -> Self {
+        let low = has.map(|[zeros, _]| if zeros { 0.0 } else { 1.0 });
+        let high = has.map(|[_, ones]| if ones { 1.0 } else { 0.0 });
+        Self { origin: 0.0, moments, low, high, binary: true }
+    }
+
     /// Values measured from the origin.
     fn add(&mut self, values: &[f64], block: &Block) {
         let arms = [&values[block.n_treated..], &values[..block.n_treated]];

@@ -3,6 +3,7 @@
 use ndarray::{Array2, ArrayView2, ShapeBuilder};
 
 use crate::checks;
+use crate::design::factors::Factor;
 use crate::error::Result;
 use crate::reserve::room_for;
 
@@ -11,6 +12,7 @@ use crate::reserve::room_for;
 /// a column of zeros and ones another.
 pub struct Present {
     pub x: Array2<f64>,
+    pub factors: Vec<Factor>,
     pub treatment: Vec<bool>,
     pub weightings: Vec<Vec<f64>>,
     pub sample_weight: Vec<f64>,
@@ -20,6 +22,7 @@ impl Present {
     /// `None` where all rows are there, or where what is given has to be refused as it is.
     pub fn among(
         x: ArrayView2<'_, f64>,
+        factors: &[Factor],
         treatment: &[bool],
         weightings: &[&[f64]],
         sample_weight: Option<&[f64]>,
@@ -43,6 +46,7 @@ impl Present {
         room_for(rows.len() * (x.ncols() + weightings.len() + 1), size_of::<f64>())?;
         let kept = |values: &[f64]| rows.iter().map(|row| values[*row]).collect();
         Ok(Some(Self {
+            factors: factors.iter().map(|factor| factor.taken(&rows)).collect(),
             x: Array2::from_shape_fn((rows.len(), x.ncols()).f(), |(row, k)| x[[rows[row], k]]),
             treatment: rows.iter().map(|row| treatment[*row]).collect(),
             weightings: weightings.iter().map(|weights| kept(weights)).collect(),

@@ -82,7 +82,7 @@ pub fn product_smds(
     denominator: Denominator,
     monitor: &Monitor,
 ) -> Result<Array2<f64>> {
-    if let Some(present) = Present::among(x, treatment, weightings, sample_weight)? {
+    if let Some(present) = Present::among(x, &[], treatment, weightings, sample_weight)? {
         let weightings: Vec<&[f64]> = present.weightings.iter().map(Vec::as_slice).collect();
         let base = Some(present.sample_weight.as_slice());
         let (x, treatment) = (present.x.view(), present.treatment.as_slice());

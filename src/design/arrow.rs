@@ -9,7 +9,7 @@
 use ndarray::{Array2, ArrayView1, Axis};
 
 use crate::error::Result;
-use crate::linalg::Cholesky;
+use crate::linalg::{Cholesky, RANK_TOLERANCE};
 
 /// A matrix of so many terms of the corner and so many of the diagonal, in this order.
 #[derive(Debug, Clone)]
@@ -39,6 +39,68 @@ impl Arrow {
             corner: Array2::zeros((n_corner, n_corner)),
             beside: Array2::zeros((n_diagonal, n_corner)),
             diagonal: vec![0.0; n_diagonal],
+        }
+    }
+
+    /// The matrix times a vector.
+    #[must_use]
+    pub fn times_vector(&self, vector: &[f64]) -> Vec<f64> {
+        let (corner, own) = vector.split_at(self.corner.nrows());
+        let (corner, own) = (ArrayView1::from(corner), ArrayView1::from(own));
+        let top = self.corner.dot(&corner) + self.beside.t().dot(&own);
+        let bottom = self.beside.dot(&corner);
+        let rows = bottom.iter().zip(&own).zip(&self.diagonal);
+        let bottom = rows.map(|((beside, own), entry)| beside + entry * own);
+        top.iter().copied().chain(bottom).collect()
+    }
+
+    /// Put 1 for entries of the diagonal that are 0, as of levels without rows, whose columns have no other entry: a
+    /// solution is 0 there. Gives their places.
+    pub fn hold_empty(&mut self) -> Vec<usize> {
+        let n_corner = self.corner.nrows();
+        let mut empty = Vec::new();
+        for place in 0..n_corner {
+            if self.corner[(place, place)] == 0.0 {
+                self.corner[(place, place)] = 1.0;
+                empty.push(place);
+            }
+        }
+        for (k, entry) in self.diagonal.iter_mut().enumerate() {
+            if *entry == 0.0 {
+                *entry = 1.0;
+                empty.push(n_corner + k);
+            }
+        }
+        empty
+    }
+
+    /// Of a step that says nothing of some coefficients, those that keep x' step nearest to 0 on the rows whose Gram
+    /// matrix this is.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Overflow`].
+    pub fn follow(&self, step: &mut [f64], unsaid: &[usize]) -> Result<()> {
+        for place in unsaid {
+            step[*place] = 0.0;
+        }
+        let moved = self.times_vector(step);
+        let among: Vec<f64> = (unsaid.iter())
+            .flat_map(|row| unsaid.iter().map(move |column| self.entry(*row, *column)))
+            .collect();
+        let mut own: Vec<f64> = unsaid.iter().map(|place| -moved[*place]).collect();
+        Cholesky::factor(&among, unsaid.len(), RANK_TOLERANCE, &[])?.solve(&mut own);
+        unsaid.iter().zip(own).for_each(|(place, value)| step[*place] = value);
+        Ok(())
+    }
+
+    fn entry(&self, row: usize, column: usize) -> f64 {
+        let n_corner = self.corner.nrows();
+        match (row.checked_sub(n_corner), column.checked_sub(n_corner)) {
+            (None, None) => self.corner[(row, column)],
+            (Some(own), None) => self.beside[(own, column)],
+            (None, Some(own)) => self.beside[(own, row)],
+            (Some(row), Some(column)) if row == column => self.diagonal[row],
+            _ => 0.0,
         }
     }
 

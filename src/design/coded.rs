@@ -5,6 +5,8 @@
 //! the numbers, standardized; the dummies of the other factors. The widest factor's block of a Gram matrix is then
 //! diagonal, and a level that few rows have is as well determined as any other, also where it is the first one.
 
+mod passes;
+mod quadratic;
 mod rank;
 mod ridge;
 mod sums;
@@ -22,9 +24,14 @@ use crate::error::Result;
 use crate::kernels::{BLOCK, Lane, LevelLane, add_effects, linear_predictor};
 use crate::monitor::Monitor;
 
+pub use passes::{Passes, Residuals, Said};
 pub use ridge::Ridge;
 pub use sums::Sums;
 pub use table::NumbersAndFactors;
+
+/// A term's share of its square that the others do not explain, above which none is collinear: as in
+/// [`crate::design::rank`].
+pub const NO_DOUBT: f64 = 1e-4;
 
 /// A design of d terms in the caller's order: numbers, and dummies of all levels of a factor but its first.
 #[derive(Debug, Clone)]
@@ -143,6 +150,13 @@ impl<'a> Coded<'a> {
             terms.iter().enumerate().map(move |(k, term)| (first + k, *term))
         });
         numbers.chain(factors)
+    }
+
+    /// The places of levels at which the sums of what no row has less than nothing of are nothing.
+    #[must_use]
+    pub fn empty_levels(&self, sums: &[f64]) -> Vec<usize> {
+        let levels = std::iter::once(0).chain(self.places.len() + 1..self.n_coefficients());
+        levels.filter(|place| sums[*place] == 0.0).collect()
     }
 
     /// The coefficients of a constant.

@@ -1,9 +1,10 @@
 //! Factors: the level of every row, as a code in the smallest type that holds it. A factor stands for a dummy for each
 //! of its levels but the first, and a pass over the rows costs the same however many these are.
 
-use ndarray::ArrayView1;
+use ndarray::{Array1, ArrayView1};
 use rayon::prelude::*;
 
+use crate::checks;
 use crate::design::chunks::CHUNK;
 use crate::error::{Error, Result};
 use crate::kernels::{BLOCK, LevelLane};
@@ -42,6 +43,24 @@ impl Factor {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // just looked at
         let codes = levels.iter().map(|level| *level as u32);
         Ok(Self { codes: Codes::of(codes, n_levels), n_levels })
+    }
+
+    /// Of the levels of several.
+    ///
+    /// # Errors
+    /// [`Error::Argument`].
+    pub fn all(levels: &[Array1<i64>]) -> Result<Vec<Self>> {
+        levels.iter().map(|levels| Self::new(levels.view(), None)).collect()
+    }
+
+    /// The same of so many levels each, some of which no row may have.
+    ///
+    /// # Errors
+    /// [`Error::Argument`], [`Error::Length`].
+    pub fn all_of(levels: &[Array1<i64>], n_levels: &[usize]) -> Result<Vec<Self>> {
+        checks::same_length("n_levels", n_levels.len(), levels.len())?;
+        let pairs = levels.iter().zip(n_levels);
+        pairs.map(|(levels, n_levels)| Self::new(levels.view(), Some(*n_levels))).collect()
     }
 
     #[must_use]
@@ -90,6 +109,14 @@ impl Factor {
         Self { codes: Codes::of(codes, n_levels), n_levels }
     }
 
+    /// Some of its rows; it keeps its levels.
+    #[must_use]
+    pub fn taken(&self, rows: &[usize]) -> Self {
+        #[allow(clippy::cast_possible_truncation)] // it was no more before
+        let codes = rows.iter().map(|row| self.level(*row) as u32);
+        Self { codes: Codes::of(codes, self.n_levels), n_levels: self.n_levels }
+    }
+
     /// How many rows of each level are there: those of weight 0 are not.
     #[must_use]
     pub fn counts(&self, sample_weight: Option<&[f64]>) -> Vec<f64> {
@@ -135,7 +162,6 @@ impl Codes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ndarray::Array1;
 
     #[test]
     fn codes_of_any_width_are_read_back() {

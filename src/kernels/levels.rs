@@ -6,6 +6,22 @@ use super::{BLOCK, Lane};
 /// The level of each row of a block.
 pub type LevelLane = [u32; BLOCK];
 
+/// Rows of one level, one after the other.
+#[derive(Debug, Clone, Copy)]
+pub struct Run {
+    length: u16,
+    level: u32,
+}
+
+impl Run {
+    /// Those of a block.
+    pub fn all(levels: &LevelLane) -> impl Iterator<Item = Self> {
+        #[allow(clippy::cast_possible_truncation)] // of 256 rows
+        let run = |rows: &[u32]| Self { length: rows.len() as u16, level: rows[0] };
+        levels.chunk_by(|a, b| a == b).map(run)
+    }
+}
+
 dispatched!(
     /// Lay a block out row by row, so many numbers a row: its spread, its spread times each column, its residual.
     pub fn side_by_side<'a>(
@@ -69,6 +85,55 @@ dispatched!(
     |_| eta.iter_mut().zip(levels).for_each(|(eta, level)| *eta += effects[*level as usize])
 );
 dispatched!(
+    /// Add to each row of a run what is said of its level.
+    pub fn add_runs<'a>(effects: &'a [f64], runs: &'a [Run], eta: &'a mut Lane) -> (),
+    |_| {
+        let mut rest = &mut eta[..];
+        for Run { length, level } in runs {
+            let (own, others) = rest.split_at_mut(usize::from(*length));
+            let effect = effects[*level as usize];
+            for eta in own {
+                *eta += effect;
+            }
+            rest = others;
+        }
+    }
+);
+dispatched!(
+    /// Add the sum of each run to that of its level.
+    pub fn add_run_sums<'a>(values: &'a Lane, runs: &'a [Run], sums: &'a mut [f64]) -> (),
+    |_| {
+        let mut rest = &values[..];
+        for Run { length, level } in runs {
+            let (own, others) = rest.split_at(usize::from(*length));
+            sums[*level as usize] += strands(own);
+            rest = others;
+        }
+    }
+);
+dispatched!(
+    /// Add each row's value to the sum of its level.
+    pub fn add_to_levels<'a>(values: &'a Lane, levels: &'a LevelLane, sums: &'a mut [f64]) -> (),
+    |_| values.iter().zip(levels).for_each(|(value, level)| sums[*level as usize] += value)
+);
+dispatched!(
+    /// The scores of rows, and their residuals by weight.
+    pub fn weighted_residuals<'a>(
+        eta: &'a Lane,
+        weights: &'a Lane,
+        treated: &'a Lane,
+        scores: &'a mut Lane,
+        residual: &'a mut Lane,
+    ) -> (),
+    |_| {
+        for row in 0..BLOCK {
+            let (p, _) = super::arithmetic::probability(eta[row]);
+            scores[row] = p;
+            residual[row] = weights[row] * (treated[row] - p);
+        }
+    }
+);
+dispatched!(
     /// What a logistic likelihood has of each row: successes - trials p, and trials p (1 - p).
     pub fn logistic_residuals<'a>(
         eta: &'a Lane,
@@ -85,6 +150,19 @@ dispatched!(
         }
     }
 );
+
+/// A sum in eight strands.
+#[inline(always)]
+fn strands(values: &[f64]) -> f64 {
+    let (groups, rest) = values.as_chunks::<8>();
+    let mut sums = [0.0; 8];
+    for group in groups {
+        for k in 0..8 {
+            sums[k] += group[k];
+        }
+    }
+    sums.iter().sum::<f64>() + rest.iter().sum::<f64>()
+}
 
 #[inline(always)]
 fn add_rows<const N: usize>(rows: &[f64], levels: &LevelLane, sums: &mut [f64]) {

@@ -42,8 +42,10 @@ pub fn correction(
 ) -> Result<f64> {
     let (near, link) = (near(arms, n_others, monitor)?, model.link);
     let local = Local { arms, rows, near, estimand, tau, link };
-    let c = local.factors(|e| [estimand.tilt(e) * e, estimand.tilt(e) * (1.0 - e)], monitor)?;
-    let d = local.factors(|e| [-estimand.tilt_slope(e), estimand.tilt_slope(e)], monitor)?;
+    let of_c = |e| [estimand.tilt(e) * e, estimand.tilt(e) * (1.0 - e)];
+    let of_d = |e| [-estimand.tilt_slope(e), estimand.tilt_slope(e)];
+    let (c, d) = rayon::join(|| local.factors(of_c, monitor), || local.factors(of_d, monitor));
+    let (c, d) = (c?, d?);
     monitor.check()?;
     let model = ScoreModel::new(model, rows.treatment, rows.scores, None)?;
     let matched: f64 = arms.iter().map(MatchedArm::n_matched).sum();
@@ -58,10 +60,9 @@ fn near(
 ) -> Result<[[Vec<Found>; 2]; 2]> {
     let [control, treated] = arms.each_ref().map(|arm| &arm.scores);
     let near = |at, arm| neighborhoods(at, arm, n_others, monitor);
-    Ok([
-        [near(control, control)?, near(control, treated)?],
-        [near(treated, control)?, near(treated, treated)?],
-    ])
+    let near_both = |at| rayon::join(|| near(at, control), || near(at, treated));
+    let ((cc, ct), (tc, tt)) = rayon::join(|| near_both(control), || near_both(treated));
+    Ok([[cc?, ct?], [tc?, tt?]])
 }
 
 /// Outcomes around every score.

@@ -47,10 +47,11 @@ pub fn matched_arms(
     monitor.check()?;
     let caliper_width = spec.width(values, &Rows { treatment, sample_weight: None });
     let search = Search::new(spec, caliper_width);
-    let sorted = [false, true].map(|arm| {
+    let sort = |arm: bool| {
         let count = treatment.iter().filter(|own| **own == arm).count();
         SortedScores::new(values, count, |row| treatment[row] == arm)
-    });
+    };
+    let sorted: [SortedScores; 2] = rayon::join(|| sort(false), || sort(true)).into();
     monitor.check()?;
     let find = |treated: bool| {
         let (own, other) = (&sorted[usize::from(treated)], &sorted[usize::from(!treated)]);
@@ -60,17 +61,21 @@ pub fn matched_arms(
         spec.check_donors(treated, other.rows.len())?;
         other.around_each(&search, &own.value, monitor)
     };
-    let [of_control, of_treated] = [find(false)?, find(true)?];
+    let (of_control, of_treated) = rayon::join(|| find(false), || find(true));
+    let (of_control, of_treated) = (of_control?, of_treated?);
     if of_control.iter().chain(&of_treated).all(Found::is_empty) {
         return Err(Error::NoMatches { caliper_width });
     }
     let [control, treated] = sorted;
-    let uses_of_control = Uses::of(&control, &treated, &of_treated);
-    let uses_of_treated = Uses::of(&treated, &control, &of_control);
-    Ok([
-        MatchedArm::new(false, control, of_control, uses_of_control, outcome),
-        MatchedArm::new(true, treated, of_treated, uses_of_treated, outcome),
-    ])
+    let (uses_of_control, uses_of_treated) = rayon::join(
+        || Uses::of(&control, &treated, &of_treated),
+        || Uses::of(&treated, &control, &of_control),
+    );
+    let arms = rayon::join(
+        || MatchedArm::new(false, control, of_control, uses_of_control, outcome),
+        || MatchedArm::new(true, treated, of_treated, uses_of_treated, outcome),
+    );
+    Ok(arms.into())
 }
 
 /// K and K' of each row of a group.

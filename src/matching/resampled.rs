@@ -9,6 +9,7 @@ use super::spec::NearestSpec;
 use crate::error::{Error, Result};
 use crate::kernels::{BLOCK, Tallies};
 use crate::monitor::Monitor;
+use crate::units::one_arm::OneArm;
 use crate::units::tally::Units;
 
 /// Units to be matched; kept from one resample to the next for its memory.
@@ -52,6 +53,21 @@ impl Line {
         } else {
             Err(Error::NoMatches { caliper_width: search.reach })
         }
+    }
+
+    /// The means of the matched rows of both arms, control first, whose difference is the effect.
+    ///
+    /// # Errors
+    /// Those of [`Self::effect`].
+    pub fn means<U: Units>(
+        &mut self,
+        values: &[f64],
+        units: &U,
+        spec: &NearestSpec,
+        monitor: &Monitor,
+    ) -> Result<[f64; 2]> {
+        let treated = self.effect(values, &OneArm { units, arm: true }, spec, monitor)?;
+        Ok([-self.effect(values, &OneArm { units, arm: false }, spec, monitor)?, treated])
     }
 
     /// What the units of the focal arm find: a donor is the unit's own other arm, or beside it.

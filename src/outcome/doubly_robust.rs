@@ -9,24 +9,16 @@ use crate::design::rank::presence;
 use crate::error::Result;
 use crate::kernels::ScoreEquations;
 use crate::monitor::Monitor;
-use crate::outcome::adjustment::{AdjustmentSpec, ArmEstimate, Method, Modelled, arm_mean};
+use crate::outcome::adjusted_rows::{AdjustedRows, AdjustmentData, ArmMean};
+use crate::outcome::adjustment::{AdjustmentSpec, ArmEstimate, Modelled, arm_mean};
 use crate::outcome::model::Backing;
 use crate::outcome::origin::Measured;
 use crate::score::linked;
 use crate::score::logistic::Sweep;
 use crate::score::spec::PropensitySpec;
-use crate::units::tally::{Outcomes, Tally, Units};
-use crate::weighting::influence::{ArmMeans, ScoreFit, ScoreModel, by_row, center, leverage};
-
-/// The rows of an analysis.
-#[derive(Debug, Clone, Copy)]
-pub struct AdjustmentData<'a> {
-    pub treatment: &'a [bool],
-    pub outcome: &'a [f64],
-    pub sample_weight: Option<&'a [f64]>,
-    /// Whether to say how much each row holds its own prediction.
-    pub with_leverage: bool,
-}
+use crate::units::tally::{Outcomes, Units};
+use crate::weighting::coded_influence::FittedScoreModel;
+use crate::weighting::influence::{ArmMeans, ScoreFit, ScoreModel, by_row, leverage};
 
 /// The score model of an analysis.
 #[derive(Debug, Clone, Copy)]
@@ -48,8 +40,10 @@ pub struct Adjusted {
     pub diverging: Vec<usize>,
     /// Columns of the outcome models' covariates that earlier ones explain.
     pub outcome_aliased: Vec<usize>,
-    /// Of each row in the outcome model of its own arm; empty where it was not asked for.
+    /// Of each row in the outcome model of its own arm, and the part of its influence on that arm's mean that its
+    /// residual makes; empty where it was not asked for.
     pub leverage: Vec<f64>,
+    pub residual_influence: Vec<f64>,
 }
 
 /// Estimate the means of both arms, with the outcome models fitted here, and the score model if it was not; with
@@ -93,19 +87,23 @@ pub fn adjusted_means(
     let score_model = found.as_ref().map(|found| found.model(data, score)).transpose()?;
     let weight: Vec<f64> = sample_weight.map_or_else(|| vec![1.0; rows.len()], <[f64]>::to_vec);
     let modelled = Modelled { covariates, units: &rows, scores };
-    let parts = Parts { data, weight: &weight, scores, covariates, spec };
+    let parts = Parts { rows: AdjustedRows { data, weight: &weight, scores, spec }, covariates };
     let mut leverages = vec![0.0; if data.with_leverage { rows.len() } else { 0 }];
+    let mut of_residuals = leverages.clone();
     let mut arm = |arm: bool| -> Result<(f64, Vec<f64>)> {
         monitor.check()?;
         let backing = backings.map(|both| &both[usize::from(arm)]);
         let estimate = arm_mean(&modelled, arm, spec, backing, monitor)?;
         monitor.check()?;
-        let influence = parts.influence(arm, &estimate, backing, score_model.as_ref())?;
+        let moved = |slopes: &[f64]| parts.moved(arm, &estimate, backing, slopes);
+        let through = score_model.as_ref().map(|model| model as &dyn FittedScoreModel);
+        let found = parts.rows.influence(&estimate.of_rows(arm), &moved, through)?;
         if data.with_leverage {
-            let own = parts.leverage(arm, &estimate);
-            leverages.iter_mut().zip(own).for_each(|(sum, own)| *sum += own);
+            let held = parts.leverage(arm, &estimate);
+            leverages.iter_mut().zip(held).for_each(|(sum, own)| *sum += own);
+            of_residuals.iter_mut().zip(found.of_residuals).for_each(|(sum, own)| *sum += own);
         }
-        Ok((estimate.mean, influence))
+        Ok((estimate.mean, found.whole))
     };
     let (control, treated) = (arm(false)?, arm(true)?);
     let means = ArmMeans {
@@ -116,7 +114,15 @@ pub fn adjusted_means(
     let outcome_aliased = covariates.dropped().to_vec();
     let FittedScore { scores, aliased, diverging } = found.unwrap_or_default();
     let scores = spec.needs_score().then_some(scores);
-    Ok(Adjusted { means, scores, aliased, diverging, outcome_aliased, leverage: leverages })
+    Ok(Adjusted {
+        means,
+        scores,
+        aliased,
+        diverging,
+        outcome_aliased,
+        leverage: leverages,
+        residual_influence: of_residuals,
+    })
 }
 
 fn rows_of<'a>(data: &AdjustmentData<'a>) -> Outcomes<'a> {
@@ -173,7 +179,7 @@ fn fit_score(
     Ok(FittedScore { scores, aliased, diverging: optimum.diverging })
 }
 
-fn check(data: &AdjustmentData<'_>, n: usize, spec: AdjustmentSpec) -> Result<()> {
+pub(super) fn check(data: &AdjustmentData<'_>, n: usize, spec: AdjustmentSpec) -> Result<()> {
     spec.check()?;
     checks::same_length("treatment", data.treatment.len(), n)?;
     checks::outcome(data.outcome, n)?;
@@ -182,121 +188,52 @@ fn check(data: &AdjustmentData<'_>, n: usize, spec: AdjustmentSpec) -> Result<()
     spec.outcome_model.check(data.outcome, data.sample_weight)
 }
 
-/// What the influence of either arm is made from.
+/// What the influence of either arm is made from, over a matrix.
 struct Parts<'a, 'x> {
-    data: &'a AdjustmentData<'a>,
-    weight: &'a [f64],
-    scores: &'a [f64],
+    rows: AdjustedRows<'a>,
     covariates: &'a Covariates<'x>,
-    spec: AdjustmentSpec,
+}
+
+impl ArmEstimate {
+    fn of_rows(&self, arm: bool) -> ArmMean<'_> {
+        let Self { fit, fitted, mean, target } = self;
+        ArmMean { arm, model: fit.model, fitted, mean: *mean, target: *target }
+    }
 }
 
 impl Parts<'_, '_> {
-    /// n / sum g times what each row adds to the equation of the mean, directly and through the models.
-    fn influence(
+    /// How far each row's linear predictor moves with the equations of the outcome model, in the direction of the sum of
+    /// `slopes[i]` `x_i`.
+    fn moved(
         &self,
         arm: bool,
         estimate: &ArmEstimate,
         backing: Option<&Backing>,
-        score_model: Option<&ScoreModel<'_>>,
+        slopes: &[f64],
     ) -> Result<Vec<f64>> {
-        let n = self.weight.len();
-        let mut influence = by_row(n, |i| self.equation(i, arm, estimate));
-
-        // Through the outcome model: its coefficients move by H^-1 w r x, r being y - m or what the model has for
-        // it, and the mean's equation by sum (g - k) m' x for each unit of theirs.
-        let (model, fitted) = (estimate.fit.model, &estimate.fitted);
-        let slopes = by_row(n, |i| self.coefficient_slope(i, arm) * model.slope(fitted[i]));
-        let residual = |i: usize| self.residual(i, arm, |y| model.residual(y, fitted[i]));
         let direction = match backing {
             None => {
-                let mut direction = self.covariates.gradient(&slopes);
+                let mut direction = self.covariates.gradient(slopes);
                 estimate.fit.information().solve(&mut direction);
                 direction
             }
             Some(backing) => {
-                let outcome = self.data.outcome;
-                let spread = by_row(n, |i| {
-                    self.fitting_weight(i, arm) * model.spread(outcome[i], fitted[i])
+                let (outcome, fitted) = (self.rows.data.outcome, &estimate.fitted);
+                let spread = by_row(fitted.len(), |i| {
+                    self.rows.fitting_weight(i, arm)
+                        * estimate.fit.model.spread(outcome[i], fitted[i])
                 });
                 let ScoreEquations { gradient, information } =
-                    self.covariates.products(&slopes, &spread);
+                    self.covariates.products(slopes, &spread);
                 backing.solve(information, gradient)?
             }
         };
-        let moved = self.covariates.linear(&direction);
-        for i in 0..n {
-            influence[i] += self.fitting_weight(i, arm) * residual(i) * moved[i];
-        }
-
-        // Through the score: AIPW's weights in the mean, IPWRA's in the outcome model, move with it.
-        if let Some(model) = score_model {
-            let through = |i: usize| match self.spec.method {
-                Method::Aipw => [self.residual(i, arm, |y| y - fitted[i]), 1.0],
-                _ => [residual(i), moved[i]],
-            };
-            let slopes = by_row(n, |i| {
-                let [left, moved] = through(i);
-                self.weight_slope(i, arm) * left * moved
-            });
-            let through_scores = model.influence(&slopes);
-            influence.iter_mut().zip(through_scores).for_each(|(own, other)| *own += other);
-        }
-        for value in &mut influence {
-            *value *= n as f64 / estimate.target;
-        }
-        center(&mut influence, self.data.sample_weight);
-        Ok(influence)
+        Ok(self.covariates.linear(&direction))
     }
 
     /// How much each row of an arm holds its own prediction; 0 in the other arm.
     fn leverage(&self, arm: bool, estimate: &ArmEstimate) -> Vec<f64> {
-        let ArmEstimate { fit, fitted, .. } = estimate;
-        let spread = by_row(fitted.len(), |i| {
-            self.fitting_weight(i, arm) * fit.model.expected_spread(fitted[i])
-        });
-        leverage(self.covariates, fit.information(), &spread)
-    }
-
-    /// w { g (m - mu) + k (y - m) }.
-    fn equation(&self, i: usize, arm: bool, estimate: &ArmEstimate) -> f64 {
-        let weight = if self.data.treatment[i] == arm {
-            self.spec.residual_weight(arm, self.scores[i])
-        } else {
-            0.0
-        };
-        let deviation = self.is_target(i) * (estimate.fitted[i] - estimate.mean);
-        self.weight[i] * (deviation + weight * (self.data.outcome[i] - estimate.fitted[i]))
-    }
-
-    fn coefficient_slope(&self, i: usize, arm: bool) -> f64 {
-        let weight = if self.data.treatment[i] == arm {
-            self.spec.residual_weight(arm, self.scores[i])
-        } else {
-            0.0
-        };
-        self.weight[i] * (self.is_target(i) - weight)
-    }
-
-    fn fitting_weight(&self, i: usize, arm: bool) -> f64 {
-        if self.data.treatment[i] == arm {
-            self.weight[i] * self.spec.fitting_weight(arm, self.scores[i])
-        } else {
-            0.0
-        }
-    }
-
-    fn weight_slope(&self, i: usize, arm: bool) -> f64 {
-        self.weight[i] * self.spec.estimand.weight_slope(arm, self.scores[i])
-    }
-
-    /// What `left` makes of the outcome, for the rows of the arm.
-    fn residual(&self, i: usize, arm: bool, left: impl Fn(f64) -> f64) -> f64 {
-        if self.data.treatment[i] == arm { left(self.data.outcome[i]) } else { 0.0 }
-    }
-
-    /// 1 where the effect averages over the row, else 0.
-    fn is_target(&self, i: usize) -> f64 {
-        self.spec.target(&Tally::row(self.data.treatment[i], 0.0, 1.0))
+        let spread = self.rows.expected_spread(&estimate.of_rows(arm));
+        leverage(self.covariates, estimate.fit.information(), &spread)
     }
 }

@@ -5,13 +5,21 @@ use super::refitting::Drawn;
 use super::{Data, Estimator, Pipeline};
 use crate::error::{Error, Result};
 use crate::matching::{self, MatchedRows, NearestSpec};
-use crate::outcome::doubly_robust::{AdjustmentData, ScoreSpec, adjusted_means};
+use crate::outcome::adjusted_rows::AdjustmentData;
+use crate::outcome::doubly_robust::{ScoreSpec, adjusted_means};
 use crate::resampling::bootstrap::{self, BootstrapSpec, Replicates};
 use crate::resampling::resample::Resample;
 use crate::resampling::weighted_bootstrap::{Analytic, std_error};
 use crate::score::spec::PropensitySpec;
-use crate::weighting::influence::ScoreFit;
+use crate::weighting::influence::{ArmMeans, ScoreFit};
 use crate::weighting::ipw::{IpwData, ipw};
+
+/// What each row weighs in a replicate, and how that was drawn.
+#[derive(Clone, Copy)]
+pub(super) struct Weighed<'r> {
+    pub weights: &'r [f64],
+    pub resample: &'r Resample,
+}
 
 impl<'a> Pipeline<'a, '_> {
     /// What can be said of each estimate without resampling: the standard error (for nearest neighbours
@@ -28,7 +36,7 @@ impl<'a> Pipeline<'a, '_> {
                 let std_error = if resample.is_clustered() {
                     f64::NAN
                 } else {
-                    self.matching_error(spec, &scores)
+                    self.matching_variance(spec, &scores, self.data.outcome).sqrt()
                 };
                 return Ok(Analytic { std_error, acceleration: None });
             }
@@ -45,15 +53,19 @@ impl<'a> Pipeline<'a, '_> {
     }
 
     /// NaN where there is none: scores that round to 0 or 1, an arm of one row.
-    fn matching_error(&self, spec: &NearestSpec, scores: &[f64]) -> f64 {
-        let Data { treatment, outcome, .. } = self.data;
-        let rows = MatchedRows { outcome, treatment, scores };
+    pub(super) fn matching_variance(
+        &self,
+        spec: &NearestSpec,
+        scores: &[f64],
+        outcome: &[f64],
+    ) -> f64 {
+        let rows = MatchedRows { outcome, treatment: self.data.treatment, scores };
         matching::effect(&rows, spec, Some(self.score_fit()), self.monitor)
-            .map_or(f64::NAN, |e| e.std_error())
+            .map_or(f64::NAN, |e| e.variance + e.correction.unwrap_or(0.0))
     }
 
     /// The scores of the rows; none where there is no score.
-    fn row_scores(&self, beta: &[f64]) -> Vec<f64> {
+    pub(super) fn row_scores(&self, beta: &[f64]) -> Vec<f64> {
         if beta.is_empty() { Vec::new() } else { self.scored(&self.score_design, beta) }
     }
 
@@ -65,9 +77,22 @@ impl<'a> Pipeline<'a, '_> {
         sample_weight: Option<&[f64]>,
         is_resample: bool,
     ) -> Result<Vec<f64>> {
+        let means = self.means_with_influence(estimator, scores, sample_weight, is_resample)?;
+        let [control, treated] = means.influence;
+        Ok(treated.iter().zip(&control).map(|(t, c)| t - c).collect())
+    }
+
+    /// The means of both arms from rows of these weights, and each row's influence on them; not by nearest neighbours.
+    pub(super) fn means_with_influence(
+        &self,
+        estimator: &Estimator,
+        scores: &[f64],
+        sample_weight: Option<&[f64]>,
+        is_resample: bool,
+    ) -> Result<ArmMeans> {
         let Data { treatment, outcome, .. } = self.data;
-        let means = if let Estimator::Balanced { spec, terms } = estimator {
-            self.balanced_means(spec, *terms, sample_weight)?
+        if let Estimator::Balanced { spec, terms } = estimator {
+            self.balanced_means(spec, *terms, sample_weight)
         } else if let Estimator::Adjusted(spec) = estimator {
             let with_leverage = false;
             let data = AdjustmentData { treatment, outcome, sample_weight, with_leverage };
@@ -76,14 +101,12 @@ impl<'a> Pipeline<'a, '_> {
             let refits = self.outcome_refits.as_ref().filter(|_| is_resample);
             let backings = refits.and_then(|refits| refits.backings_of(*spec));
             let outcomes = &self.outcome_design;
-            adjusted_means(&data, &score, outcomes, *spec, backings, self.monitor)?.means
+            Ok(adjusted_means(&data, &score, outcomes, *spec, backings, self.monitor)?.means)
         } else {
             let spec = estimator.weighting();
             let data = IpwData { outcome, treatment, scores, sample_weight };
-            ipw(&data, spec, Some(self.score_fit()))?.means
-        };
-        let [control, treated] = means.influence;
-        Ok(treated.iter().zip(&control).map(|(t, c)| t - c).collect())
+            Ok(ipw(&data, spec, Some(self.score_fit()))?.means)
+        }
     }
 
     /// As [`Pipeline::bootstrap`], and behind the estimates of each replicate their standard errors within
@@ -97,17 +120,40 @@ impl<'a> Pipeline<'a, '_> {
         resample: &Resample,
         spec: &BootstrapSpec,
     ) -> Result<Replicates> {
+        let k = self.estimators.len();
+        self.on_weighed_rows(
+            resample,
+            spec,
+            2 * k,
+            |counted, rows, scratch: &mut Scratch, numbers| {
+                let (estimates, errors) = numbers.split_at_mut(k);
+                scratch.n_rows = self.rows_drawn(&counted.counts);
+                let Run { beta, first_failure } = self.replicate(counted, scratch, estimates)?;
+                self.errors_within(&beta, rows, estimates, errors)?;
+                first_failure
+            },
+        )
+    }
+
+    /// Work something out on replicates of which the weight of every row is known, not only the count of its cell.
+    pub(super) fn on_weighed_rows<S: Default>(
+        &self,
+        resample: &Resample,
+        spec: &BootstrapSpec,
+        width: usize,
+        of_drawn: impl Fn(&mut Drawn<f64>, Weighed<'_>, &mut S, &mut [f64]) -> Result<()> + Sync,
+    ) -> Result<Replicates> {
         self.check_scheme(resample)?;
         let resample = &*self.drawing_by_content(resample);
-        let (n_rows, k) = (self.data.x.nrows(), self.estimators.len());
+        let n_rows = self.data.x.nrows();
         let sizes = self.layout.sizes();
         let urn = self.layout.urn(resample);
         let (n_counted, n_drawn) = (self.n_counted(), urn.as_ref().map_or(0, |urn| urn.n_cells()));
         bootstrap::run(
             spec,
-            2 * k,
+            width,
             self.monitor,
-            || (vec![0.0; n_rows], vec![0_u32; n_drawn], Drawn::new(n_counted), Scratch::default()),
+            || (vec![0.0; n_rows], vec![0_u32; n_drawn], Drawn::new(n_counted), S::default()),
             |mut stream, (weights, drawn, counted, scratch), numbers| {
                 if let Some(urn) = &urn {
                     urn.draw(&mut stream, drawn);
@@ -120,11 +166,7 @@ impl<'a> Pipeline<'a, '_> {
                 counts.fill(0.0);
                 let units = (0..n_rows).map(|row| self.layout.unit_of(row));
                 units.zip(&*weights).for_each(|(unit, weight)| counts[unit] += weight);
-                let (estimates, errors) = numbers.split_at_mut(k);
-                scratch.n_rows = self.rows_drawn(&counted.counts);
-                let Run { beta, first_failure } = self.replicate(counted, scratch, estimates)?;
-                self.errors_within(&beta, weights, resample, estimates, errors)?;
-                first_failure
+                of_drawn(counted, Weighed { weights, resample }, scratch, numbers)
             },
         )
     }
@@ -138,19 +180,22 @@ impl<'a> Pipeline<'a, '_> {
         }
     }
 
+    /// What rows weigh that a replicate weighs, times their own weights.
+    pub(super) fn with_own_weights(&self, weights: &[f64]) -> Vec<f64> {
+        match self.data.sample_weight {
+            None => weights.to_vec(),
+            Some(own) => weights.iter().zip(own).map(|(drawn, own)| drawn * own).collect(),
+        }
+    }
+
     fn errors_within(
         &self,
         beta: &[f64],
-        weights: &[f64],
-        resample: &Resample,
+        Weighed { weights, resample }: Weighed<'_>,
         estimates: &[f64],
         errors: &mut [f64],
     ) -> Result<()> {
-        let scores = self.row_scores(beta);
-        let weighted: Vec<f64> = match self.data.sample_weight {
-            None => weights.to_vec(),
-            Some(own) => weights.iter().zip(own).map(|(drawn, own)| drawn * own).collect(),
-        };
+        let (scores, weighted) = (self.row_scores(beta), self.with_own_weights(weights));
         for ((estimator, estimate), error) in self.estimators.iter().zip(estimates).zip(errors) {
             self.monitor.check()?;
             if matches!(estimator, Estimator::Nearest(_)) || estimate.is_nan() {

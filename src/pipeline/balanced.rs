@@ -78,21 +78,21 @@ impl<'a> Pipeline<'a, '_> {
         weights.into_iter().map(refitted).collect()
     }
 
-    /// The effect on units: all of them, or a replicate.
-    pub(super) fn balanced_effect<U: Units>(
+    /// The means of both arms, control first, of units: all of them, or a replicate.
+    pub(super) fn weighed_means<U: Units>(
         &self,
         weights: &Balanced<'_>,
         x: ArrayView2<'_, f64>,
         units: &U,
         scratch: &mut Scratch,
-    ) -> Result<f64> {
+    ) -> Result<[f64; 2]> {
         let refits = match weights {
-            Balanced::Fitted(fits) => return fits.weighed(x, units).difference(),
+            Balanced::Fitted(fits) => return fits.weighed(x, units).means(),
             Balanced::Refitted(refits) => refits,
         };
         match refits.refit(units, scratch, self.monitor)? {
-            Some(weighed) => weighed.difference(),
-            None => refits.fits().anew(x, units, self.monitor)?.difference(),
+            Some(weighed) => weighed.means(),
+            None => refits.fits().anew(x, units, self.monitor)?.means(),
         }
     }
 

@@ -28,7 +28,6 @@ impl ByScore {
     ///
     /// # Errors
     /// Those of [`Line::effect`].
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // whole rows, fewer than 2^32
     pub fn effect<U: Units>(
         &self,
         (values, units): (&[f64], &U),
@@ -36,13 +35,39 @@ impl ByScore {
         (line, room): (&mut Line, &mut InOrder),
         monitor: &Monitor,
     ) -> Result<f64> {
+        self.gather((values, units), room, monitor)?;
+        line.effect(&room.values, &self.rows.counted(&room.counts), spec, monitor)
+    }
+
+    /// As [`Line::means`].
+    ///
+    /// # Errors
+    /// Those of [`Line::effect`].
+    pub fn means<U: Units>(
+        &self,
+        (values, units): (&[f64], &U),
+        spec: &NearestSpec,
+        (line, room): (&mut Line, &mut InOrder),
+        monitor: &Monitor,
+    ) -> Result<[f64; 2]> {
+        self.gather((values, units), room, monitor)?;
+        line.means(&room.values, &self.rows.counted(&room.counts), spec, monitor)
+    }
+
+    /// Values and counts in this order.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // whole rows, fewer than 2^32
+    fn gather<U: Units>(
+        &self,
+        (values, units): (&[f64], &U),
+        room: &mut InOrder,
+        monitor: &Monitor,
+    ) -> Result<()> {
         let rows = || self.order.iter().map(|row| *row as usize);
         room.values.clear();
         room.values.extend(rows().map(|row| values[row]));
         monitor.check()?;
         room.counts.clear();
         room.counts.extend(rows().map(|row| units.count(row) as u32));
-        monitor.check()?;
-        line.effect(&room.values, &self.rows.counted(&room.counts), spec, monitor)
+        monitor.check()
     }
 }

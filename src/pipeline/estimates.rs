@@ -25,7 +25,7 @@ use crate::weighting::truncation::Weighed;
 #[derive(Debug, Default)]
 pub(super) struct Fit {
     pub beta: Vec<f64>,
-    sums: Option<([[f64; 2]; 2], [ArmSums; 2])>,
+    pub sums: Option<([[f64; 2]; 2], [ArmSums; 2])>,
     pub places: (Vec<usize>, Vec<usize>),
 }
 
@@ -205,11 +205,11 @@ impl Pipeline<'_, '_> {
         let mut first_failure = Ok(());
         for (place, (estimator, estimate)) in self.estimators.iter().zip(estimates).enumerate() {
             self.monitor.check()?;
-            let found = match self.balanced.get(place) {
-                Some(Some(weights)) => {
-                    self.balanced_effect(weights, x, units, &mut scratch.balancing)
-                }
-                _ => self.effect(estimator, x, units, &fit, fitted, scratch),
+            let found = if let Estimator::Nearest(spec) = estimator {
+                self.nearest_effect(spec, x, units, &fit, fitted, scratch)
+            } else {
+                let means = self.means(place, x, units, &fit, fitted, scratch);
+                means.map(|[control, treated]| treated - control)
             };
             let finite =
                 |effect: f64| if effect.is_finite() { Ok(effect) } else { Err(Error::Overflow) };
@@ -222,71 +222,113 @@ impl Pipeline<'_, '_> {
         Ok(Run { beta: fit.map_or_else(|_| Vec::new(), |fit| fit.beta), first_failure })
     }
 
-    /// One estimator.
-    fn effect<U: Units>(
+    /// The means of both arms, control first, by the estimator at a place.
+    pub(super) fn means<U: Units>(
         &self,
-        estimator: &Estimator,
+        place: usize,
+        x: ArrayView2<'_, f64>,
+        units: &U,
+        fit: &Result<Fit>,
+        fitted: &FittedScores,
+        scratch: &mut Scratch,
+    ) -> Result<[f64; 2]> {
+        let estimator = &self.estimators[place];
+        // None where nobody looks at them.
+        let scores = fitted.values.as_flattened().get(..units.len()).unwrap_or_default();
+        let Scratch { outcomes, n_rows, weights, balancing, .. } = scratch;
+        match (estimator, fit) {
+            (_, Err(error)) if estimator.needs_score() => Err(error.clone()),
+            (Estimator::Nearest(spec), _) => {
+                self.nearest_means(spec, x, units, fit, fitted, scratch)
+            }
+            (Estimator::Ipw(IpwSpec { estimand, truncate: Some(q) }), _) => {
+                both(&Contrast::truncated(*estimand, *q, scores, units, *n_rows, weights))
+            }
+            (
+                Estimator::Ipw(IpwSpec { estimand, .. }),
+                Ok(Fit { sums: Some((totals, sums)), .. }),
+            ) => both(&Contrast::of_sums(*estimand, totals, sums)),
+            (Estimator::Ipw(IpwSpec { estimand, .. }), _) => {
+                let mut contrast = Contrast::new(*estimand);
+                contrast.add(scores, units);
+                both(&contrast)
+            }
+            (Estimator::Adjusted(spec), _) => {
+                self.adjusted_means(*spec, x, fitted, units, outcomes)
+            }
+            (Estimator::Balanced { .. }, _) => match &self.balanced[place] {
+                Some(found) => self.weighed_means(found, x, units, balancing),
+                None => Err(Error::Overflow), // for they are found before anything is estimated
+            },
+        }
+    }
+}
+
+/// Nearest neighbours.
+impl Pipeline<'_, '_> {
+    fn nearest_effect<U: Units>(
+        &self,
+        spec: &NearestSpec,
         x: ArrayView2<'_, f64>,
         units: &U,
         fit: &Result<Fit>,
         fitted: &FittedScores,
         scratch: &mut Scratch,
     ) -> Result<f64> {
-        // None where nobody looks at them.
-        let scores = fitted.values.as_flattened().get(..units.len()).unwrap_or_default();
-        let Scratch { logits, line, in_order, outcomes, n_rows, weights, .. } = scratch;
-        match (estimator, fit) {
-            (_, Err(error)) if estimator.needs_score() => Err(error.clone()),
-            (Estimator::Nearest(spec), Ok(fit)) if spec.quantity == Quantity::Logit => {
-                logits.resize(units.len(), 0.0);
-                if self.spec.link == Link::Logit {
-                    self.score_design.with_rows(x).linear_into(&fit.beta, 0, logits);
-                } else {
-                    let log_odds = scores.iter().map(|score| Link::Logit.linear_predictor(*score));
-                    logits.iter_mut().zip(log_odds).for_each(|(slot, value)| *slot = value);
-                }
-                self.nearest_effect((logits, units), spec, (line, in_order))
-            }
-            (Estimator::Nearest(spec), _) => {
-                self.nearest_effect((scores, units), spec, (line, in_order))
-            }
-            (Estimator::Ipw(IpwSpec { estimand, truncate: Some(q) }), _) => {
-                difference(&Contrast::truncated(*estimand, *q, scores, units, *n_rows, weights))
-            }
-            (
-                Estimator::Ipw(IpwSpec { estimand, .. }),
-                Ok(Fit { sums: Some((totals, sums)), .. }),
-            ) => difference(&Contrast::of_sums(*estimand, totals, sums)),
-            (Estimator::Ipw(IpwSpec { estimand, .. }), _) => {
-                let mut contrast = Contrast::new(*estimand);
-                contrast.add(scores, units);
-                difference(&contrast)
-            }
-            // Whose weights are found before anything is estimated.
-            (Estimator::Balanced { .. }, _) => Err(Error::Overflow),
-            (Estimator::Adjusted(spec), _) => {
-                self.adjusted_effect(*spec, x, fitted, units, outcomes)
-            }
-        }
-    }
-}
-
-impl Pipeline<'_, '_> {
-    fn nearest_effect<U: Units>(
-        &self,
-        (values, units): (&[f64], &U),
-        spec: &NearestSpec,
-        (line, room): (&mut Line, &mut InOrder),
-    ) -> Result<f64> {
+        let Scratch { logits, line, in_order, .. } = scratch;
+        let values = self.matched_on(spec, (x, units.len()), fit, fitted, logits)?;
         match &self.layout {
             Layout::AsTheyCome(Some(rows)) => {
-                rows.effect((values, units), spec, (line, room), self.monitor)
+                rows.effect((values, units), spec, (line, in_order), self.monitor)
             }
             _ => line.effect(values, units, spec, self.monitor),
         }
     }
+
+    fn nearest_means<U: Units>(
+        &self,
+        spec: &NearestSpec,
+        x: ArrayView2<'_, f64>,
+        units: &U,
+        fit: &Result<Fit>,
+        fitted: &FittedScores,
+        scratch: &mut Scratch,
+    ) -> Result<[f64; 2]> {
+        let Scratch { logits, line, in_order, .. } = scratch;
+        let values = self.matched_on(spec, (x, units.len()), fit, fitted, logits)?;
+        match &self.layout {
+            Layout::AsTheyCome(Some(rows)) => {
+                rows.means((values, units), spec, (line, in_order), self.monitor)
+            }
+            _ => line.means(values, units, spec, self.monitor),
+        }
+    }
+
+    /// What units are matched on: their scores, or the logits of these.
+    fn matched_on<'b>(
+        &self,
+        spec: &NearestSpec,
+        (x, n_units): (ArrayView2<'_, f64>, usize),
+        fit: &Result<Fit>,
+        fitted: &'b FittedScores,
+        logits: &'b mut Vec<f64>,
+    ) -> Result<&'b [f64]> {
+        let fit = fit.as_ref().map_err(Clone::clone)?;
+        let scores = fitted.values.as_flattened().get(..n_units).unwrap_or_default();
+        if spec.quantity != Quantity::Logit {
+            return Ok(scores);
+        }
+        logits.resize(n_units, 0.0);
+        if self.spec.link == Link::Logit {
+            self.score_design.with_rows(x).linear_into(&fit.beta, 0, logits);
+        } else {
+            let log_odds = scores.iter().map(|score| Link::Logit.linear_predictor(*score));
+            logits.iter_mut().zip(log_odds).for_each(|(slot, value)| *slot = value);
+        }
+        Ok(logits)
+    }
 }
 
-fn difference(contrast: &Contrast) -> Result<f64> {
-    contrast.means().map(|(treated, control)| treated - control)
+fn both(contrast: &Contrast) -> Result<[f64; 2]> {
+    contrast.means().map(|(treated, control)| [control, treated])
 }

@@ -224,7 +224,7 @@ impl<'a> Pipeline<'a, '_> {
     }
 
     /// The rows in the order of their scores, where something is matched.
-    fn by_score(&self) -> Result<Option<ByScore>> {
+    pub(super) fn by_score(&self) -> Result<Option<ByScore>> {
         if !has_matching(self.estimators) {
             return Ok(None);
         }

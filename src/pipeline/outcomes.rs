@@ -68,6 +68,14 @@ impl<'a> Pipeline<'a, '_> {
         Ok(refits)
     }
 
+    /// The full sample's scores of the units; any where there is no score.
+    pub(super) fn scores_of_units(&self) -> FittedScores {
+        let values = self.scores(self.covariates(), self.beta());
+        let own = &values.as_flattened()[..self.n_units()];
+        let are_inside = own.iter().all(|score| *score > 0.0 && *score < 1.0);
+        FittedScores { values, are_inside, ..FittedScores::default() }
+    }
+
     /// The scores of some rows; any where there is no score.
     fn scores(&self, x: ArrayView2<'_, f64>, beta: &[f64]) -> Vec<Lane> {
         if beta.is_empty() {
@@ -76,20 +84,20 @@ impl<'a> Pipeline<'a, '_> {
         padded(self.scored(&self.score_design.with_rows(x), beta).into_iter())
     }
 
-    /// An effect with outcome models, from the full sample's where that serves.
-    pub(super) fn adjusted_effect<U: Units>(
+    /// The means of both arms, control first, by outcome models: from the full sample's where that serves.
+    pub(super) fn adjusted_means<U: Units>(
         &self,
         spec: AdjustmentSpec,
         x: ArrayView2<'_, f64>,
         fitted: &FittedScores,
         units: &U,
         scratch: &mut adjustment::Scratch,
-    ) -> Result<f64> {
+    ) -> Result<[f64; 2]> {
         let (refits, scores) = (self.outcome_refits.as_ref(), &fitted.values);
         if let Some(refits) = refits.filter(|_| fitted.are_inside || !spec.needs_score())
-            && let Some(effect) = refits.effect(spec, units, scores, scratch, self.monitor)?
+            && let Some(means) = refits.means(spec, units, scores, scratch, self.monitor)?
         {
-            return Ok(effect);
+            return Ok(means);
         }
         let covariates = &self.outcome_design.with_rows(x);
         let scores = &scores.as_flattened()[..units.len()];
@@ -99,16 +107,17 @@ impl<'a> Pipeline<'a, '_> {
             let backing = backings.map(|both| &both[usize::from(arm)]);
             arm_mean(&modelled, arm, spec, backing, self.monitor).map(|arm| arm.mean)
         };
-        Ok(mean(true)? - mean(false)?)
+        let treated = mean(true)?;
+        Ok([mean(false)?, treated])
     }
 
-    /// All effects with outcome models from rows as they are, for what is to be said of rows.
+    /// All means with outcome models from rows as they are, for what is to be said of rows.
     pub(super) fn adjusted_by_row(&self, beta: &[f64]) -> Result<()> {
         let (x, rows) = (self.data.x, self.rows(None::<&[u32]>));
         let fitted = FittedScores { values: self.scores(x, beta), ..FittedScores::default() };
         let scratch = &mut adjustment::Scratch::default();
         for spec in adjustments(self.estimators) {
-            self.adjusted_effect(*spec, x, &fitted, &rows, scratch)?;
+            self.adjusted_means(*spec, x, &fitted, &rows, scratch)?;
         }
         Ok(())
     }

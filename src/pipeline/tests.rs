@@ -45,7 +45,8 @@ fn by_row<'a, 'm>(
 /// Estimates of a resample that was counted.
 fn estimate<W: Count>(pipeline: &Pipeline<'_, '_>, counts: Vec<W>, estimates: &mut [f64]) {
     let drawn = &mut Drawn { counts, ..Drawn::new(0) };
-    let run = pipeline.replicate(drawn, &mut Scratch::default(), estimates).unwrap();
+    let run =
+        pipeline.replicate(drawn, &mut super::estimates::Scratch::default(), estimates).unwrap();
     run.first_failure.unwrap();
 }
 

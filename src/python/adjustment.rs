@@ -4,9 +4,13 @@ use numpy::PyArray1;
 use numpy::ndarray::Ix2;
 use pyo3::prelude::*;
 
-use super::{arrays, call, needs, options, words};
+use super::{arrays, call, codes, needs, options, words};
+use crate::design::coded::NumbersAndFactors;
 use crate::design::covariates::Covariates;
-use crate::outcome::doubly_robust::{Adjusted, AdjustmentData, ScoreSpec, adjusted_means};
+use crate::design::factors::Factor;
+use crate::outcome::adjusted_rows::AdjustmentData;
+use crate::outcome::coded::{CodedScore, adjusted_means_of_codes};
+use crate::outcome::doubly_robust::{Adjusted, ScoreSpec, adjusted_means};
 use crate::outcome::{fit, model};
 use crate::reserve;
 use crate::score::spec::{PropensitySpec, penalty_on};
@@ -31,6 +35,9 @@ use crate::score::spec::{PropensitySpec, penalty_on};
 /// leverage : (n,) float64, or None
 ///     How much each row holds its own prediction by the outcome model of its arm, from 0 to 1; none where it was not
 ///     asked for.
+/// residual_influence : (n,) float64, or None
+///     The part of each row's influence on the mean of its own arm that its residual makes, directly and through the
+///     outcome model; like `leverage` on request.
 #[pyclass(frozen, get_all, module = "propensity.core")]
 pub struct AdjustedEstimate {
     estimate: f64,
@@ -44,6 +51,7 @@ pub struct AdjustedEstimate {
     diverging: Py<PyArray1<i64>>,
     outcome_aliased: Py<PyArray1<i64>>,
     leverage: Option<Py<PyArray1<f64>>>,
+    residual_influence: Option<Py<PyArray1<f64>>>,
 }
 
 /// Estimate an effect with an outcome model for each arm, alone or together with a score model.
@@ -73,8 +81,12 @@ pub struct AdjustedEstimate {
 /// scores : (n,) array, optional
 ///     Those of `fit_propensity` with the same columns, penalty and weights, where it is fitted already;
 ///     by default it is fitted here.
+/// factors, after
+///     Factors beside ``x``, as in `fit_propensity`, of all models; the lists of columns then number those of the matrix
+///     that ``x`` and the factors stand for.
 /// leverage : bool, default False
-///     Whether to say how much each row holds its own prediction, which takes a further pass.
+///     Whether to say how much each row holds its own prediction, and what its residual adds, which takes a further
+///     pass.
 /// n_threads : int, optional
 ///     By default the processors this process may use.
 ///
@@ -95,7 +107,7 @@ pub struct AdjustedEstimate {
 #[pyo3(signature = (
     x, treatment, outcome, *, method, estimand="ATE", outcome_model="linear", penalty=0.0,
     score_model="logistic", score_columns=None, outcome_columns=None, sample_weight=None, scores=None,
-    leverage=false, n_threads=None
+    factors=None, after=None, leverage=false, n_threads=None
 ))]
 #[allow(clippy::too_many_arguments)] // the keyword arguments of a Python function
 pub fn adjust(
@@ -112,6 +124,8 @@ pub fn adjust(
     #[pyo3(from_py_with = options::outcome_columns)] outcome_columns: Option<Vec<usize>>,
     sample_weight: Option<&Bound<'_, PyAny>>,
     scores: Option<&Bound<'_, PyAny>>,
+    factors: Option<&Bound<'_, PyAny>>,
+    after: Option<&Bound<'_, PyAny>>,
     leverage: bool,
     n_threads: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<AdjustedEstimate> {
@@ -123,8 +137,12 @@ pub fn adjust(
     let scores = scores.as_ref().map(|scores| scores.as_slice()).transpose()?;
     let spec = words::adjustment(method, estimand, outcome_model)?;
     let x = x.as_array();
-    let score_columns = options::chosen("score_columns", score_columns, x.ncols())?;
-    let outcome_columns = options::chosen("outcome_columns", outcome_columns, x.ncols())?;
+    let levels = factors.map(arrays::factors).transpose()?.unwrap_or_default();
+    let after = arrays::places("after", after, x.ncols(), levels.len())?;
+    let width = x.ncols() + levels.iter().map(codes::n_terms).sum::<usize>();
+    let is_plain = score_columns.is_none() && outcome_columns.is_none();
+    let score_columns = options::chosen("score_columns", score_columns, width)?;
+    let outcome_columns = options::chosen("outcome_columns", outcome_columns, width)?;
     let data = AdjustmentData {
         treatment: &treatment,
         outcome: outcome.as_slice()?,
@@ -136,6 +154,17 @@ pub fn adjust(
     let of_score = PropensitySpec { link, penalty, ..PropensitySpec::default() };
     let found = call::run(py, n_threads, None, |monitor| {
         reserve::room_for(treatment.len(), needs::ADJUST)?;
+        let factors = Factor::all(&levels)?;
+        let given = NumbersAndFactors { x, factors: &factors, after: &after };
+        if is_plain && !factors.is_empty() {
+            let score = CodedScore { spec: of_score, scores };
+            let found = adjusted_means_of_codes(&data, &given, &score, spec, monitor)?;
+            if let Some(found) = found {
+                return Ok(found);
+            }
+        }
+        let matrix = codes::matrix(&given)?;
+        let x = matrix.as_ref().map_or(x, |matrix| matrix.view());
         let covariates = Covariates::standardized_among(x, data.sample_weight)?;
         let score = &covariates.subset(&score_columns);
         let score = ScoreSpec { covariates: score, spec: of_score, scores };
@@ -161,6 +190,8 @@ fn converted(py: Python<'_>, found: Adjusted, leverage: bool) -> AdjustedEstimat
         outcome_aliased: arrays::row_numbers(py, found.outcome_aliased.into_iter()).unbind(),
         scores: found.scores.map(|scores| PyArray1::from_vec(py, scores).unbind()),
         leverage: leverage.then(|| PyArray1::from_vec(py, found.leverage).unbind()),
+        residual_influence: leverage
+            .then(|| PyArray1::from_vec(py, found.residual_influence).unbind()),
     }
 }
 

@@ -5,9 +5,10 @@ use pyo3::prelude::*;
 
 use super::{arrays, call, needs, options, words};
 use crate::balance::{
-    Balance as Sample, Measures, Pairs, balance as measure, product_smds as product_differences,
-    smd as mean_differences,
+    Balance as Sample, Compared, Measures, Pairs, balance as measure,
+    product_smds as product_differences, smd as mean_differences,
 };
+use crate::design::factors::Factor;
 use crate::reserve;
 
 /// Balance of d columns in k + 1 samples: the rows as they are, then as each of k weightings weighs them.
@@ -51,6 +52,13 @@ pub struct Balance {
 ///     How much of the population a row stands for, in every sample and in the denominator.
 /// denominator : {"pooled", "treated", "control", "all"}, default "pooled"
 ///     As for ``smd``.
+/// factors : list of (n,) arrays, or (n, k) array, of integers, optional
+///     Levels, counted from 0, none missing: each is compared as a column of zeros and ones, the first too, all of a
+///     factor in one pass.
+/// after : (k,) array of integers, optional
+///     How many columns of ``x`` stand before the levels of each factor, ascending; by default all.
+/// n_levels : (k,) array of integers, optional
+///     How many levels each factor has; by default those up to the highest that a row has.
 /// n_threads : int, optional
 ///     By default the processors this process may use.
 ///
@@ -76,7 +84,8 @@ pub struct Balance {
 /// of Statistical Software 42(8).
 #[pyfunction]
 #[pyo3(signature = (
-    x, treatment, *, weights=None, sample_weight=None, denominator="pooled", n_threads=None
+    x, treatment, *, weights=None, sample_weight=None, denominator="pooled", factors=None, after=None,
+    n_levels=None, n_threads=None
 ))]
 #[allow(clippy::too_many_arguments)] // the keyword arguments of a Python function
 pub fn balance(
@@ -86,6 +95,9 @@ pub fn balance(
     weights: Option<&Bound<'_, PyAny>>,
     sample_weight: Option<&Bound<'_, PyAny>>,
     denominator: &str,
+    factors: Option<&Bound<'_, PyAny>>,
+    after: Option<&Bound<'_, PyAny>>,
+    n_levels: Option<&Bound<'_, PyAny>>,
     n_threads: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Balance> {
     let x = arrays::floats("x", x)?;
@@ -97,13 +109,23 @@ pub fn balance(
     let base = base.as_ref().map(|weight| weight.as_slice()).transpose()?;
     let denominator = words::denominator(denominator)?;
     let x = x.as_array();
+    let levels = factors.map(arrays::factors).transpose()?.unwrap_or_default();
+    let after = arrays::places("after", after, x.ncols(), levels.len())?;
+    let n_levels = n_levels
+        .map(|n| arrays::places("n_levels", Some(n), x.ncols(), levels.len()))
+        .transpose()?;
     let found = call::run(py, n_threads, None, |monitor| {
         reserve::room_for(treatment.len() * rayon::current_num_threads(), needs::BALANCE_A_THREAD)?;
-        measure(x, &treatment, &weightings, base, denominator, monitor)
+        let factors = match &n_levels {
+            None => Factor::all(&levels)?,
+            Some(n_levels) => Factor::all_of(&levels, n_levels)?,
+        };
+        let compared = Compared { x, factors: &factors, after: &after };
+        measure(compared, &treatment, &weightings, base, denominator, monitor)
     })?;
     let table = |part: fn(&Measures) -> f64| {
         let by_sample = |k: usize| found.iter().map(|one| part(&one.measures[k])).collect();
-        let rows: Vec<Vec<f64>> = (0..x.ncols()).map(by_sample).collect();
+        let rows: Vec<Vec<f64>> = (0..found[0].measures.len()).map(by_sample).collect();
         PyResult::Ok(PyArray2::from_vec2(py, &rows)?.unbind())
     };
     let ess = |size: fn(&Sample) -> f64| PyArray1::from_iter(py, found.iter().map(size)).unbind();

@@ -1,15 +1,22 @@
 //! The bootstrap, as functions of arrays for Python.
 
-use numpy::ndarray::Axis;
+use numpy::ndarray::{Array1, ArrayView2, Axis};
 use numpy::{PyArray1, PyArray2, ToPyArray};
 use pyo3::prelude::*;
 
 use super::estimators::estimator;
 use super::options::chosen;
-use super::{arrays, call, needs, options, words};
+use super::replicated_means::{FoundMeans, ReplicatedMeans};
+use super::{arrays, call, codes, needs, options, words};
+use crate::design::coded::NumbersAndFactors;
+use crate::design::factors::Factor;
 use crate::error::Error;
-use crate::pipeline::{Data, Estimator, Pipeline, Terms};
-use crate::resampling::bootstrap::{BootstrapSpec, Replicates as Resampled};
+use crate::monitor::Monitor;
+use crate::pipeline::{
+    Asked, Bootstrapped, CodedData, Data, Estimator, Pipeline, are_open_to_codes,
+    bootstrap_of_codes,
+};
+use crate::resampling::bootstrap::BootstrapSpec;
 use crate::resampling::resample::Resample;
 use crate::resampling::weighted_bootstrap::Analytic;
 use crate::reserve;
@@ -38,6 +45,8 @@ use crate::score::spec::{PropensitySpec, penalty_on};
 ///     Columns of the outcome models that earlier ones explain; numbers among theirs.
 /// balanced_aliased : list of (b,) int64
 ///     The same of each estimator that balances, in their order.
+/// means : ReplicatedMeans, or None
+///     Of either arm, where asked for; the other numbers are then those of their difference.
 #[pyclass(frozen, get_all, module = "propensity.core")]
 #[allow(clippy::struct_field_names)] // the names Python sees
 pub struct Replicates {
@@ -51,6 +60,7 @@ pub struct Replicates {
     diverging: Py<PyArray1<i64>>,
     outcome_aliased: Py<PyArray1<i64>>,
     balanced_aliased: Vec<Py<PyArray1<i64>>>,
+    means: Option<Py<ReplicatedMeans>>,
 }
 
 /// Bootstrap the whole analysis: every replicate weighs the rows anew, refits the score to full
@@ -65,6 +75,10 @@ pub struct Replicates {
 /// outcome : (n,) array
 /// estimators : sequence
 ///     Specifications such as ``propensity.IPW("ATE")`` and ``propensity.NearestNeighbors("ATT")``.
+/// per : (n,) array, optional
+///     What the outcome is divided by, arm by arm: a ratio of two means in each.
+/// means : bool, default False
+///     Whether to give the means of both arms, which other contrasts than the difference are made of.
 /// penalty : float, default 0.0
 ///     L2 strength of the score model, as in `fit_propensity`.
 /// score_model : {"logistic", "probit", "cloglog"}, default "logistic"
@@ -72,6 +86,9 @@ pub struct Replicates {
 /// resampling : {"multinomial", "poisson", "bayesian"}, default "multinomial"
 ///     n rows drawn with replacement; each row counted a Poisson number of times; each row weighted by an
 ///     exponential number (never leaves a row out, so it never separates; not for nearest neighbours).
+/// factors, after
+///     Factors beside ``x``, as in `fit_propensity`, of all models. Replicates of weighting by a logistic
+///     score, and of linear and logistic outcome models, pass over their codes; for all else the matrix that they stand for is made, whose columns are those that lists of columns number.
 /// cluster : (n,) array of integers, optional
 ///     Rows of the same label are drawn, or weighted, together.
 /// strata : (n,) array of integers, optional
@@ -118,9 +135,9 @@ pub struct Replicates {
 /// nearest neighbours: Abadie and Imbens (2008), Econometrica 76:1537.
 #[pyfunction]
 #[pyo3(signature = (
-    x, treatment, outcome, *, estimators, penalty=0.0, score_model="logistic", resampling="multinomial", cluster=None, strata=None,
-    sample_weight=None, score_columns=None, outcome_columns=None, balanced_columns=None, n_reps=500, seed=0, analytic=false,
-    studentized=false, n_threads=None, progress=None
+    x, treatment, outcome, *, estimators, per=None, means=false, penalty=0.0, score_model="logistic", resampling="multinomial", cluster=None, strata=None,
+    sample_weight=None, score_columns=None, outcome_columns=None, balanced_columns=None, factors=None, after=None, n_reps=500, seed=0,
+    analytic=false, studentized=false, n_threads=None, progress=None
 ))]
 #[allow(clippy::too_many_arguments)] // the keyword arguments of a Python function
 pub fn bootstrap(
@@ -129,6 +146,8 @@ pub fn bootstrap(
     treatment: &Bound<'_, PyAny>,
     outcome: &Bound<'_, PyAny>,
     estimators: Vec<Bound<'_, PyAny>>,
+    per: Option<&Bound<'_, PyAny>>,
+    means: bool,
     #[pyo3(from_py_with = options::penalty)] penalty: f64,
     score_model: &str,
     resampling: &str,
@@ -138,6 +157,8 @@ pub fn bootstrap(
     #[pyo3(from_py_with = options::score_columns)] score_columns: Option<Vec<usize>>,
     #[pyo3(from_py_with = options::outcome_columns)] outcome_columns: Option<Vec<usize>>,
     #[pyo3(from_py_with = options::balanced_columns)] balanced_columns: Option<Vec<Vec<usize>>>,
+    factors: Option<&Bound<'_, PyAny>>,
+    after: Option<&Bound<'_, PyAny>>,
     #[pyo3(from_py_with = options::n_reps_or_none)] n_reps: usize,
     #[pyo3(from_py_with = options::seed)] seed: u64,
     analytic: bool,
@@ -148,51 +169,121 @@ pub fn bootstrap(
     let x = arrays::floats("x", x)?;
     let treatment = arrays::treatment(treatment)?;
     let outcome = arrays::column("outcome", outcome)?;
+    let per = per.map(|per| arrays::column("per", per)).transpose()?;
     let weight = sample_weight.map(|weight| arrays::column("sample_weight", weight)).transpose()?;
     let mut estimators = estimators.iter().map(estimator).collect::<PyResult<Vec<_>>>()?;
-    let x = x.as_array();
-    let score_columns = chosen("score_columns", score_columns, x.ncols())?;
-    let outcome_columns = chosen("outcome_columns", outcome_columns, x.ncols())?;
+    let (x, outcome) = (x.as_array(), outcome.as_slice()?);
+    let sample_weight = weight.as_ref().map(|w| w.as_slice()).transpose()?;
+    let levels = factors.map(arrays::factors).transpose()?.unwrap_or_default();
+    let after = arrays::places("after", after, x.ncols(), levels.len())?;
+    let width = x.ncols() + levels.iter().map(codes::n_terms).sum::<usize>();
+    let is_plain =
+        score_columns.is_none() && outcome_columns.is_none() && balanced_columns.is_none();
+    let score_columns = chosen("score_columns", score_columns, width)?;
+    let outcome_columns = chosen("outcome_columns", outcome_columns, width)?;
     let balanced_columns =
-        balanced_terms(&mut estimators, balanced_columns, &score_columns, x.ncols())?;
-    let data = Data {
-        x,
-        treatment: &treatment,
-        outcome: outcome.as_slice()?,
-        sample_weight: weight.as_ref().map(|w| w.as_slice()).transpose()?,
-        score_columns: &score_columns,
-        outcome_columns: &outcome_columns,
-        balanced_columns: &balanced_columns,
-    };
-    let penalty = penalties_on(data.sample_weight, penalty, &mut estimators);
+        balanced_terms(&mut estimators, balanced_columns, &score_columns, width)?;
+    let penalty = penalties_on(sample_weight, penalty, &mut estimators);
     let link = words::score_model(score_model)?;
     let spec = PropensitySpec { link, penalty, ..PropensitySpec::default() };
     let resample = resample(resampling, treatment.len(), cluster, strata)?;
     check_replicates(n_reps, analytic)?;
-    let bootstrap = BootstrapSpec { n_reps, seed };
-    let width = estimators.len() * if studentized { 2 } else { 1 };
-    let found = call::run(py, n_threads, progress.as_ref(), |monitor| {
-        reserve::room_for(n_reps.saturating_mul(width), needs::REPLICATE)?;
-        let by_thread = rayon::current_num_threads() * needs::BOOTSTRAP_A_THREAD;
-        reserve::room_for(treatment.len(), needs::BOOTSTRAP + by_thread)?;
-        let pipeline = Pipeline::new(data, &estimators, spec, monitor)?;
-        let analytic = if analytic { Some(pipeline.analytic(&resample)?) } else { None };
-        let replicates = replicated(&pipeline, &resample, &bootstrap, studentized)?;
-        Ok(Found { estimates: pipeline.estimates, terms: pipeline.terms, replicates, analytic })
+    let job = Job {
+        given: (x, &levels, &after),
+        treatment: &treatment,
+        outcome,
+        per: per.as_ref().map(|per| per.as_slice()).transpose()?,
+        sample_weight,
+        columns: (&score_columns, &outcome_columns, &balanced_columns),
+        may_stay_codes: is_plain && !studentized && !means,
+        of_means: means || per.is_some(),
+        studentized,
+    };
+    let asked = Asked { resample: &resample, bootstrap: BootstrapSpec { n_reps, seed }, analytic };
+    let (found, of_arms) = call::run(py, n_threads, progress.as_ref(), |monitor| {
+        job.require_room(estimators.len(), n_reps)?;
+        job.run(&estimators, spec, &asked, monitor)
     })?;
-    Ok(converted(py, found, studentized))
+    let means = of_arms.map(|own| own.means(py, studentized)).transpose()?;
+    Ok(converted(py, found, studentized, means))
 }
 
-fn replicated(
-    pipeline: &Pipeline<'_, '_>,
-    resample: &Resample,
-    spec: &BootstrapSpec,
+/// Rows to be resampled: numbers and codes, what else is known of them, and what of it is asked.
+struct Job<'a> {
+    given: (ArrayView2<'a, f64>, &'a [Array1<i64>], &'a [usize]),
+    treatment: &'a [bool],
+    outcome: &'a [f64],
+    per: Option<&'a [f64]>,
+    sample_weight: Option<&'a [f64]>,
+    /// Of the score, of the outcome models, of each estimator that balances.
+    columns: (&'a [usize], &'a [usize], &'a [Vec<usize>]),
+    may_stay_codes: bool,
+    /// Whether the means of both arms are asked for, and not their difference alone.
+    of_means: bool,
     studentized: bool,
-) -> Result<Resampled, Error> {
-    if studentized {
-        return pipeline.bootstrap_with_errors(resample, spec);
+}
+
+impl Job<'_> {
+    fn require_room(&self, n_estimators: usize, n_reps: usize) -> Result<(), Error> {
+        let each = if self.studentized { 2 } else { 1 } * if self.of_means { 3 } else { 1 };
+        reserve::room_for(n_reps.saturating_mul(n_estimators * each), needs::REPLICATE)?;
+        let by_thread = rayon::current_num_threads() * needs::BOOTSTRAP_A_THREAD;
+        reserve::room_for(self.treatment.len(), needs::BOOTSTRAP + by_thread)
     }
-    pipeline.bootstrap(resample, spec)
+
+    fn run(
+        &self,
+        estimators: &[Estimator],
+        spec: PropensitySpec,
+        asked: &Asked<'_>,
+        monitor: &Monitor,
+    ) -> Result<(Bootstrapped, Option<FoundMeans>), Error> {
+        let ((x, levels, after), studentized) = (self.given, self.studentized);
+        let Self { treatment, outcome, sample_weight, .. } = *self;
+        let factors = Factor::all(levels)?;
+        let given = NumbersAndFactors { x, factors: &factors, after };
+        if self.may_stay_codes && !levels.is_empty() && are_open_to_codes(estimators, &spec) {
+            let data = CodedData { given, treatment, outcome, sample_weight };
+            if let Some(found) = bootstrap_of_codes(&data, estimators, &spec, asked, monitor)? {
+                return Ok((found, None));
+            }
+        }
+        let matrix = codes::matrix(&given)?;
+        let (score_columns, outcome_columns, balanced_columns) = self.columns;
+        let data = Data {
+            x: matrix.as_ref().map_or(x, |matrix| matrix.view()),
+            treatment,
+            outcome,
+            sample_weight,
+            score_columns,
+            outcome_columns,
+            balanced_columns,
+        };
+        if self.of_means {
+            let found =
+                FoundMeans::of((data, self.per), estimators, spec, (asked, studentized), monitor)?;
+            return Ok((found.differences(studentized), Some(found)));
+        }
+        Ok((bootstrap_of_matrix(data, estimators, spec, asked, studentized, monitor)?, None))
+    }
+}
+
+fn bootstrap_of_matrix<'a>(
+    data: Data<'a>,
+    estimators: &'a [Estimator],
+    spec: PropensitySpec,
+    asked: &Asked<'_>,
+    studentized: bool,
+    monitor: &Monitor,
+) -> Result<Bootstrapped, Error> {
+    let pipeline = Pipeline::new(data, estimators, spec, monitor)?;
+    let analytic = asked.analytic.then(|| pipeline.analytic(asked.resample)).transpose()?;
+    let replicates = if studentized {
+        pipeline.bootstrap_with_errors(asked.resample, &asked.bootstrap)?
+    } else {
+        pipeline.bootstrap(asked.resample, &asked.bootstrap)?
+    };
+    Ok(Bootstrapped { estimates: pipeline.estimates, terms: pipeline.terms, replicates, analytic })
 }
 
 fn check_replicates(n_reps: usize, analytic: bool) -> Result<(), Error> {
@@ -236,15 +327,13 @@ fn balanced_terms(
     columns.into_iter().map(|own| chosen("balanced_columns", Some(own), width)).collect()
 }
 
-struct Found {
-    estimates: Vec<f64>,
-    terms: Terms,
-    replicates: Resampled,
-    analytic: Option<Vec<Analytic>>,
-}
-
-fn converted(py: Python<'_>, found: Found, studentized: bool) -> Replicates {
-    let Found { estimates, terms, replicates, analytic } = found;
+fn converted(
+    py: Python<'_>,
+    found: Bootstrapped,
+    studentized: bool,
+    means: Option<Py<ReplicatedMeans>>,
+) -> Replicates {
+    let Bootstrapped { estimates, terms, replicates, analytic } = found;
     let k = estimates.len();
     let analytic = analytic.unwrap_or_else(|| vec![Analytic::NONE; k]);
     let errors = analytic.iter().map(|found| found.std_error);
@@ -265,6 +354,7 @@ fn converted(py: Python<'_>, found: Found, studentized: bool) -> Replicates {
             .into_iter()
             .map(|dropped| numbers(py, dropped.into_iter()))
             .collect(),
+        means,
     }
 }
 

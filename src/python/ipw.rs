@@ -4,9 +4,12 @@ use numpy::PyArray1;
 use pyo3::prelude::*;
 
 use super::{arrays, call, needs, options, words};
+use crate::design::coded::NumbersAndFactors;
 use crate::design::covariates::Covariates;
+use crate::design::factors::Factor;
 use crate::reserve;
 use crate::score::spec::penalty_on;
+use crate::weighting::coded_ipw::{CodedScoreFit, ipw_of_factors};
 use crate::weighting::influence::ScoreFit;
 use crate::weighting::ipw::{IpwData, IpwSpec, WeightedEstimate as Found};
 
@@ -83,6 +86,8 @@ impl WeightedEstimate {
 /// x : (n, d) array, optional
 ///     The covariates of the model that gave the scores. With them the standard error counts
 ///     that the scores were estimated; without, they are taken as known.
+/// factors, after
+///     Its factors beside ``x``, as in `fit_propensity`.
 /// penalty : float, default 0.0
 ///     That model's L2 strength; used with ``x`` only.
 /// score_model : {"logistic", "probit", "cloglog"}, default "logistic"
@@ -109,7 +114,7 @@ impl WeightedEstimate {
 #[pyfunction]
 #[pyo3(name = "ipw", signature = (
     outcome, treatment, scores, *, estimand="ATE", truncate=None, x=None, penalty=0.0,
-    score_model="logistic", sample_weight=None, n_threads=None
+    score_model="logistic", sample_weight=None, factors=None, after=None, n_threads=None
 ))]
 #[allow(clippy::too_many_arguments)] // the keyword arguments of a Python function
 pub fn ipw(
@@ -123,6 +128,8 @@ pub fn ipw(
     #[pyo3(from_py_with = options::penalty)] penalty: f64,
     score_model: &str,
     sample_weight: Option<&Bound<'_, PyAny>>,
+    factors: Option<&Bound<'_, PyAny>>,
+    after: Option<&Bound<'_, PyAny>>,
     n_threads: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<WeightedEstimate> {
     let outcome = arrays::column("outcome", outcome)?;
@@ -140,8 +147,15 @@ pub fn ipw(
         sample_weight: weight.as_ref().map(|w| w.as_slice()).transpose()?,
     };
     let penalty = penalty_on(data.sample_weight, penalty);
+    let levels = factors.map(arrays::factors).transpose()?.unwrap_or_default();
+    let after = arrays::places("after", after, x.map_or(0, |x| x.ncols()), levels.len())?;
     let found = call::run(py, n_threads, None, |_| {
         reserve::room_for(treatment.len(), needs::IPW)?;
+        if let (Some(x), false) = (x, levels.is_empty()) {
+            let factors = Factor::all(&levels)?;
+            let given = NumbersAndFactors { x, factors: &factors, after: &after };
+            return ipw_of_factors(&data, spec, CodedScoreFit { given, penalty, link });
+        }
         let among = |x| Covariates::standardized_among(x, data.sample_weight);
         let covariates = x.map(among).transpose()?;
         let model = covariates.as_ref().map(|covariates| ScoreFit { covariates, penalty, link });

@@ -10,7 +10,6 @@ use super::{arrays, call, needs, options, words};
 use crate::checks;
 use crate::design::coded::NumbersAndFactors;
 use crate::design::factors::Factor;
-use crate::error::Result;
 use crate::reserve;
 use crate::score::covariance::Covariance;
 use crate::score::spec::PropensitySpec;
@@ -124,16 +123,15 @@ pub fn fit_propensity(
     let weight = sample_weight.map(|weight| arrays::column("sample_weight", weight)).transpose()?;
     let (x, weight) = (x.as_array(), weight.as_ref().map(|w| w.as_slice()).transpose()?);
     let link = words::score_model(score_model)?;
-    let factors = factors.map(|levels| arrays::factors(levels)).transpose()?.unwrap_or_default();
+    let factors = factors.map(arrays::factors).transpose()?.unwrap_or_default();
     let after = arrays::places("after", after, x.ncols(), factors.len())?;
     let spec = PropensitySpec { link, penalty, ..PropensitySpec::default() };
     let (fit, scores) = call::run(py, n_threads, None, |monitor| {
         reserve::room_for(treatment.len(), needs::FIT)?;
+        let factors = Factor::all(&factors)?;
         if factors.is_empty() {
             return linked::fit_with_scores(x, &treatment, weight, &spec, monitor);
         }
-        let factors = factors.iter().map(|levels| Factor::new(levels.view(), None));
-        let factors = factors.collect::<Result<Vec<_>>>()?;
         let given = NumbersAndFactors { x, factors: &factors, after: &after };
         linked::fit_coded_with_scores(&given, &treatment, weight, &spec, monitor)
     })?;
@@ -221,7 +219,7 @@ impl PropensityFit {
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
         let x = arrays::floats("x", x)?;
         let x = x.as_array();
-        let factors = factors.map(|levels| arrays::factors(levels)).transpose()?;
+        let factors = factors.map(arrays::factors).transpose()?;
         let found = call::run(py, n_threads, None, |_| {
             reserve::room_for(x.nrows(), needs::PREDICT)?;
             checks::finite_columns("x", x)?;

@@ -29,6 +29,7 @@ use crate::units::tally::{Rows, Units};
 
 use approach::{WIDE, approach};
 pub use coded::fit_coded_with_scores;
+pub(crate) use coded::{CodedFit, Refits as CodedRefits, Refitted, fit_codes};
 
 pub(crate) use columns::{Columns, Resampled};
 pub(crate) use likelihood::{Likelihood, Sweep, standardized_penalty};

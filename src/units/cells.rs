@@ -111,6 +111,19 @@ impl Cells {
         Self { patterns, layout, cell_of_row }
     }
 
+    /// The same with other outcomes, equal for rows of a cell; what cells are numbered and ordered by stays.
+    #[must_use]
+    pub fn with_outcomes(&self, outcome: &[f64]) -> Self {
+        let mut cells = self.clone();
+        for (cell, outcome) in self.cell_of_row.iter().zip(outcome) {
+            match &mut cells.layout {
+                Layout::Planes(planes) => planes.set_outcome(*cell as usize, *outcome),
+                Layout::List(list) => list[*cell as usize].label.outcome = *outcome,
+            }
+        }
+        cells
+    }
+
     /// How many cells there are to count, some of them perhaps without rows.
     #[must_use]
     pub fn n_cells(&self) -> usize {

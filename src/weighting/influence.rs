@@ -86,6 +86,47 @@ pub struct ScoreModel<'x> {
     log_odds_slope: Option<Vec<f64>>,
 }
 
+/// The rows that a score model was fitted to, and their scores.
+#[derive(Debug, Clone, Copy)]
+pub struct ScoreRows<'a> {
+    pub treatment: &'a [bool],
+    pub scores: &'a [f64],
+    pub weight: Option<&'a [f64]>,
+    pub link: Link,
+}
+
+/// What they add to the equations of their model, sample weights included: r, q, and the slopes of [`ScoreModel`].
+#[derive(Debug)]
+pub struct WeightedTerms {
+    pub residual: Vec<f64>,
+    pub spread: Vec<f64>,
+    pub log_odds_slope: Option<Vec<f64>>,
+}
+
+impl ScoreRows<'_> {
+    /// What they add to the equations of their model.
+    #[must_use]
+    pub fn terms(&self) -> WeightedTerms {
+        let Self { treatment, scores, weight, link } = *self;
+        let row_weight = |row: usize| weight.map_or(1.0, |weights| weights[row]);
+        let n = scores.len();
+        if link != Link::Logit {
+            let ScoreTerms { mut residual, mut spread, log_odds_slope } =
+                ScoreTerms::new(treatment, scores, link);
+            residual.iter_mut().enumerate().for_each(|(i, r)| *r *= row_weight(i));
+            spread.iter_mut().enumerate().for_each(|(i, q)| *q *= row_weight(i));
+            return WeightedTerms { residual, spread, log_odds_slope: Some(log_odds_slope) };
+        }
+        WeightedTerms {
+            residual: by_row(n, |i| {
+                row_weight(i) * (f64::from(u8::from(treatment[i])) - scores[i])
+            }),
+            spread: by_row(n, |i| row_weight(i) * scores[i] * (1.0 - scores[i])),
+            log_odds_slope: None,
+        }
+    }
+}
+
 impl<'x> ScoreModel<'x> {
     /// Of scores.
     ///
@@ -97,22 +138,12 @@ impl<'x> ScoreModel<'x> {
         scores: &[f64],
         weight: Option<&[f64]>,
     ) -> Result<Self> {
-        let row_weight = |row: usize| weight.map_or(1.0, |weights| weights[row]);
-        let n = scores.len();
         let ridge = |scale: &f64| penalty / (scale * scale);
         let ridge: Vec<f64> = covariates.scale.iter().map(ridge).collect();
-        if link != Link::Logit {
-            let mut terms = ScoreTerms::new(treatment, scores, link);
-            terms.residual.iter_mut().enumerate().for_each(|(i, r)| *r *= row_weight(i));
-            terms.spread.iter_mut().enumerate().for_each(|(i, q)| *q *= row_weight(i));
-            let mut model = Self::of(covariates, terms.residual, &terms.spread, &ridge, weight)?;
-            model.log_odds_slope = Some(terms.log_odds_slope);
-            return Ok(model);
-        }
-        let residual =
-            by_row(n, |i| row_weight(i) * (f64::from(u8::from(treatment[i])) - scores[i]));
-        let spread = by_row(n, |i| row_weight(i) * scores[i] * (1.0 - scores[i]));
-        Self::of(covariates, residual, &spread, &ridge, weight)
+        let WeightedTerms { residual, spread, log_odds_slope } =
+            ScoreRows { treatment, scores, weight, link }.terms();
+        let model = Self::of(covariates, residual, &spread, &ridge, weight)?;
+        Ok(Self { log_odds_slope, ..model })
     }
 
     /// Any model, by its rows' residuals and how fast they fall, with a ridge on each slope: zero on all of them, or on

@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::kernels::{ArmSums, BLOCK, Tallies, contrast_sums};
 use crate::outcome::origin::Measured;
 use crate::units::tally::{Outcomes, Units};
+use crate::weighting::coded_influence::FittedScoreModel;
 use crate::weighting::estimand::Estimand;
 use crate::weighting::influence::{ArmMeans, ScoreFit, ScoreModel, by_row, center};
 use crate::weighting::sizes::effective_sample_size;
@@ -138,11 +139,27 @@ pub fn ipw(
     score_model: Option<ScoreFit<'_, '_>>,
 ) -> Result<WeightedEstimate> {
     check(data)?;
-    spec.check()?;
     if let Some(model) = score_model {
         checks::same_length("x", model.covariates.n_rows(), data.outcome.len())?;
         checks::penalty(model.penalty)?;
     }
+    let IpwData { treatment, scores, sample_weight, .. } = *data;
+    let model = score_model
+        .map(|model| ScoreModel::new(model, treatment, scores, sample_weight))
+        .transpose()?;
+    ipw_by_model(data, spec, model.as_ref().map(|model| model as &dyn FittedScoreModel))
+}
+
+/// As [`ipw`], with the model of the scores.
+///
+/// # Errors
+/// Those of [`ipw`].
+pub(super) fn ipw_by_model(
+    data: &IpwData<'_>,
+    spec: IpwSpec,
+    model: Option<&dyn FittedScoreModel>,
+) -> Result<WeightedEstimate> {
+    spec.check()?;
     let IpwData { outcome, treatment, scores, sample_weight } = *data;
     let measured = Measured::from_their_middle(outcome, sample_weight);
     let outcome = &*measured.values;
@@ -152,9 +169,6 @@ pub fn ipw(
     let contrast = Contrast::of_rows(&IpwData { outcome, ..*data }, estimand, bounds);
     let (mean_treated, mean_control) = contrast.means()?;
     let row_weight = |i: usize| sample_weight.map_or(1.0, |weights| weights[i]);
-    let model = score_model
-        .map(|model| ScoreModel::new(model, treatment, scores, sample_weight))
-        .transpose()?;
     let weights = total_weights(treatment, Some((scores, estimand)), sample_weight, bounds);
     let has_bounds = spec.truncate.is_some();
     let is_bounded = |i: usize| {
@@ -167,23 +181,23 @@ pub fn ipw(
     let is_cut = |i: &usize| is_bounded(*i) && row_weight(*i) > 0.0;
     let n_truncated =
         [false, true].map(|arm| (0..n).filter(|i| is_cut(i) && treatment[*i] == arm).count());
-    let influence = |arm: bool, mean: f64| {
+    let influence = |arm: bool, mean: f64| -> Result<Vec<f64>> {
         let own = |i: usize| if treatment[i] == arm { outcome[i] - mean } else { 0.0 };
         let through_scores =
-            model.as_ref().map(|model| model.influence(&by_row(n, |i| slope(i) * own(i))));
+            model.map(|model| model.influence(&by_row(n, |i| slope(i) * own(i)))).transpose()?;
         let per_mean = n as f64 / contrast.weight[usize::from(arm)];
         let mut influence = by_row(n, |i| {
             let through_scores = through_scores.as_ref().map_or(0.0, |through| through[i]);
             per_mean * (weights[i] * own(i) + through_scores)
         });
         center(&mut influence, sample_weight);
-        influence
+        Ok(influence)
     };
     Ok(WeightedEstimate {
         means: ArmMeans {
             origin: measured.origin,
             above: [mean_control, mean_treated],
-            influence: [influence(false, mean_control), influence(true, mean_treated)],
+            influence: [influence(false, mean_control)?, influence(true, mean_treated)?],
         },
         ess_treated: effective_size_of(true, treatment, &weights),
         ess_control: effective_size_of(false, treatment, &weights),
@@ -204,7 +218,7 @@ fn bounds_of_rows(data: &IpwData<'_>, spec: IpwSpec) -> Bounds {
     bounds(spec.estimand, q, scores, &rows, n_rows, &mut Vec::new())
 }
 
-fn check(data: &IpwData<'_>) -> Result<()> {
+pub(super) fn check(data: &IpwData<'_>) -> Result<()> {
     let n = data.outcome.len();
     checks::same_length("treatment", data.treatment.len(), n)?;
     checks::same_length("scores", data.scores.len(), n)?;

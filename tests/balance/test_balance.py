@@ -97,7 +97,7 @@ def test_balance_is_a_table_of_terms_by_sample_and_measure(users, weighed):
     table = ps.balance(users, **DESIGN, weights=weights, scores=model, denominator="treated").table
     assert table.index.name == "term"
     tiers = ["tier[heavy]", "tier[light]", "tier[medium]"]
-    assert list(table.index) == ["distance", *tiers, "visits", "tenure", "premium"]
+    assert list(table.index) == ["propensity", *tiers, "visits", "tenure", "premium"]
     assert table.columns.names == ["sample", "measure"]
     assert list(table.columns.unique("sample")) == ["unadjusted", *weights]
     assert list(table["IPW"]) == [
@@ -109,7 +109,7 @@ def test_balance_is_a_table_of_terms_by_sample_and_measure(users, weighed):
         "ecdf_difference",
     ]
     assert table.attrs["denominator"] == "treated"
-    assert table.attrs["distance"] is True
+    assert table.attrs["propensity"] is True
     opted = users["opted"].to_numpy()
     w = weights["IPW"].to_numpy()
     for arm, members in {"ess_treated": opted, "ess_control": ~opted}.items():
@@ -132,7 +132,7 @@ def test_balance_measures_are_the_twins(users, weighed):
     assert list(table.columns.unique("sample")) == ["unadjusted", "adjusted"]
     opted, w = users["opted"].to_numpy(), weights["IPW"].to_numpy()
     columns = {
-        "distance": model.scores,
+        "propensity": model.scores,
         "tier[light]": users["tier"] == "light",
         "visits": users["visits"],
         "tenure": users["tenure"],
@@ -224,10 +224,10 @@ def test_balance_refuses_names_that_are_taken(users, weighed):
         ps.balance(users, **DESIGN, weights={"unadjusted": weights["IPW"]})
     with pytest.raises(TypeError, match="as text, not 3"):
         ps.balance(users, **DESIGN, weights={3: weights["IPW"]})
-    users = users.rename(columns={"tenure": "distance"})
-    design = {"treatment": "opted", "covariates": ["visits", "distance"]}
-    assert "distance" in ps.balance(users, **design).table.index
-    with pytest.raises(InvalidInputError, match="column 'distance'"):
+    users = users.rename(columns={"tenure": "propensity"})
+    design = {"treatment": "opted", "covariates": ["visits", "propensity"]}
+    assert "propensity" in ps.balance(users, **design).table.index
+    with pytest.raises(InvalidInputError, match="column 'propensity'"):
         ps.balance(users, **design, scores=model)
 
 
@@ -252,7 +252,7 @@ def test_balance_summary_counts_what_is_past_the_thresholds(users, weighed):
     found = ps.balance_summary(table, smd=0.05, variance_ratio=(0.9, 1.1))
     assert found.index.name == "sample"
     assert list(found.index) == ["unadjusted", "array"]
-    terms = table.drop(index="distance")
+    terms = table.drop(index="propensity")
     for sample in found.index:
         size, ratio = terms[sample, "smd"].abs(), terms[sample, "variance_ratio"].dropna()
         row = found.loc[sample]
@@ -319,9 +319,9 @@ def test_balance_of_a_model_that_takes_missing_values_has_them(users):
     listed = ["visits", "unknown", "tier", "tenure"]
     expected = ps.balance(plain, treatment="opted", covariates=listed, scores=boosted.scores.to_numpy())
     expected = expected.table.copy()
-    assert "visits missing" in table.index
+    assert "visits[missing]" in table.index
     assert "tier[missing]" in table.index
-    expected.index = expected.index.str.replace("unknown", "visits missing")
+    expected.index = expected.index.str.replace("unknown", "visits[missing]")
     pd.testing.assert_frame_equal(table.loc[expected.index], expected, check_like=True)
     with pytest.raises(InvalidInputError, match=r"column 'visits': .* missing values"):
         ps.balance(df, treatment="opted", covariates=columns)

@@ -40,6 +40,7 @@ def ours(term):
     """MatchIt's name of a term, as ours."""
     term = re.sub("race(black|hispan|white)", r"race[\1]", term)
     term = re.sub("engagement_tier(heavy|light|medium)", r"engagement_tier[\1]", term)
+    term = re.sub("^distance$", "propensity", term)
     return term.replace("²", "^2").replace(" * ", ":")
 
 

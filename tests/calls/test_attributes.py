@@ -49,6 +49,7 @@ def found():
         "Check": ps.check(df.assign(k=1.0), treatment="t", covariates=["x", "k"]),
         "Design": ps.design(df, treatment="t", scores=model, std_dev=1.0),
         "Estimates": ps.estimate(df, **roles, covariates=["x"]),
+        "Cells": ps.collapse(df, outcome="y", treatment="t", covariates=["x"]),
         "EstimatesByOutcome": ps.estimate(df, outcome=["y", "z"], treatment="t", covariates=["x"]),
     }
 

@@ -211,10 +211,10 @@ def test_groups_are_not_called_like_a_level_of_the_table(df, name):
 
 
 def test_term_is_not_called_like_the_row_of_the_scores(df):
-    named = df.rename(columns={"x": "distance"})
-    with pytest.raises(InvalidInputError, match="column 'distance': the row of the scores has this name"):
-        ps.balance(named, treatment="t", covariates=["distance"], scores="e")
-    assert list(ps.balance(named, treatment="t", covariates=["distance"]).index) == ["distance"]
+    named = df.rename(columns={"x": "propensity"})
+    with pytest.raises(InvalidInputError, match="column 'propensity': the row of the scores has this name"):
+        ps.balance(named, treatment="t", covariates=["propensity"], scores="e")
+    assert list(ps.balance(named, treatment="t", covariates=["propensity"]).index) == ["propensity"]
 
 
 def test_caliper_on_the_scores_is_not_one_on_a_column_of_that_name(df):

@@ -109,17 +109,29 @@ def test_few_rows_for_many_terms_are_told(wide, estimate):
 
 
 def test_few_rows_that_carry_the_variance_are_told():
-    (caution,) = carried_cautions("ATE", (60.0, 150.0), (100, 150), 9.4)
+    def alike():
+        return 0.01
+
+    (caution,) = carried_cautions("ATE", (60.0, 150.0), (100, 150), 9.4, alike)
     assert "9 rows carry the variance (df), and an arm is worth 60 rows (ESS)" in str(caution)
-    assert carried_cautions("ATE", (60.0, 150.0), (100, 150), 15.0) == ()  # enough carry it
-    assert carried_cautions("ATE", (80.0, 150.0), (100, 150), 9.4) == ()  # weights are even
-    assert carried_cautions("ATT", (60.0, 150.0), (100, 150), 9.4) == ()
+    assert carried_cautions("ATE", (60.0, 150.0), (100, 150), 60.0, alike) == ()  # enough carry it
+    assert carried_cautions("ATE", (80.0, 150.0), (100, 150), 9.4, alike) == ()  # weights are even
+    assert carried_cautions("ATT", (60.0, 150.0), (100, 150), 9.4, alike) == ()  # of whom it leans on, all
+    assert len(carried_cautions("ATT", (100.0, 50.0), (100, 150), 9.4, alike)) == 1
+    assert len(carried_cautions("ATC", (30.0, 150.0), (100, 150), 9.4, alike)) == 1
     told = [ps.errors.OverlapWarning("little overlap: of few")]
-    assert carried_cautions("ATE", (60.0, 150.0), (100, 150), 9.4, told) == ()
+    assert carried_cautions("ATE", (60.0, 150.0), (100, 150), 9.4, alike, told) == ()
+
+
+def test_error_that_hangs_on_single_rows_is_told():
+    even = (80.0, 150.0), (100, 150), 9.4
+    assert len(carried_cautions("ATE", *even, lambda: 2.01 / np.sqrt(250))) == 1
+    assert carried_cautions("ATE", *even, lambda: 1.99 / np.sqrt(250)) == ()
+    assert carried_cautions("ATO", *even, lambda: 1.0) == ()
 
 
 def test_worlds_where_covariates_decide_the_outcome_are_warned_of():
-    """Of Kang and Schafer's, which weights alone do not tell from others, a third and more; of others few."""
+    """Of Kang and Schafer's, which weights alone do not tell from others, most; of others few."""
     shares = {}
     for world in ("KS right", "LD moderate"):
         warned = 0
@@ -133,8 +145,8 @@ def test_worlds_where_covariates_decide_the_outcome_are_warned_of():
                 ps.ipw(df, outcome="y", treatment="t", scores=model)
             warned += any(issubclass(warning.category, ps.errors.OverlapWarning) for warning in caught)
         shares[world] = warned / 60
-    assert shares["KS right"] > 0.33
-    assert shares["LD moderate"] < 0.1
+    assert shares["KS right"] > 0.75
+    assert shares["LD moderate"] < 0.25
 
 
 def test_only_models_that_predict_for_others_need_the_rows():
@@ -143,6 +155,9 @@ def test_only_models_that_predict_for_others_need_the_rows():
     assert "treated rows worth 70" in str(terms_cautions((70.0, 230.0), 25, "ATC")[0])
     assert "control rows worth 70" in str(terms_cautions((900.0, 70.0), 25, "ATT")[0])
     assert terms_cautions((80.0, 230.0), 25, "ATE") == ()
+    (weighted,) = terms_cautions((80.0, 230.0), 25, "ATE", weighted=True)
+    assert "below 5 rows a term the interval is rough, and may be too narrow" in str(weighted)
+    assert terms_cautions((126.0, 230.0), 25, "ATE", weighted=True) == ()
 
 
 # One advice

@@ -40,8 +40,13 @@ def test_ratios_of_a_trial_are_those_of_its_table(table, contrast):
 
 
 def _distance(effect):
-    """How many standard errors a ratio is from none."""
-    return math.log(effect.estimate) / effect.std_error
+    """How many standard errors a ratio is from none, by the sample variances, divisor n - 1, of the arms."""
+    p, q = 80 / 120, 70 / 180
+    if effect.contrast == "ratio":
+        parts = (1 - p) / p / 119, (1 - q) / q / 179
+    else:
+        parts = 1 / (p * (1 - p) * 119), 1 / (q * (1 - q) * 179)
+    return math.log(effect.estimate) / math.sqrt(sum(parts))
 
 
 def test_difference_of_a_trial_is_that_of_its_shares(table):
@@ -49,9 +54,10 @@ def test_difference_of_a_trial_is_that_of_its_shares(table):
     p, q = 80 / 120, 70 / 180
     assert effect.estimate == pytest.approx(p - q)
     assert effect.std_error == pytest.approx(math.sqrt(p * (1 - p) / 120 + q * (1 - q) / 180), rel=1e-12)
-    law = stats.t(effect.df)
-    assert effect.p_value == pytest.approx(2 * law.sf(effect.estimate / effect.std_error), rel=1e-9)
-    half_width = law.ppf(0.975) * effect.std_error
+    law, unbiased = stats.t(effect.df), math.sqrt(p * (1 - p) / 119 + q * (1 - q) / 179)
+    assert effect.interval_error == pytest.approx(unbiased, rel=1e-12)
+    assert effect.p_value == pytest.approx(2 * law.sf(effect.estimate / unbiased), rel=1e-9)
+    half_width = law.ppf(0.975) * unbiased
     interval = effect.conf_int()
     assert interval.conf_low == pytest.approx(effect.estimate - half_width)
     assert interval.conf_high == pytest.approx(effect.estimate + half_width)

@@ -188,6 +188,7 @@ def test_groups_of_the_tutorial(logs, model):
 # Within groups
 
 
+@pytest.mark.filterwarnings("ignore::propensity.errors.OverlapWarning")  # of groups this small
 def test_models_within_groups_are_those_of_their_rows(rows):
     grouped = by_weighting(rows, within=True, weighted=True)
     for group, effect in grouped.items():
@@ -233,13 +234,18 @@ def test_equality_of_two_groups_is_the_test_of_their_difference(rows):
     df = rows.assign(g=rows["g"] == "west")
     grouped = by_weighting(df)
     gap = grouped[True].estimate - grouped[False].estimate
-    influence = grouped[True].influence - grouped[False].influence
-    z = gap / np.sqrt((influence**2).sum() / len(df) ** 2)
+    # The covariance of the plain errors, with those of intervals in the place of these.
+    own, errors = (
+        [effect.std_error for effect in (grouped[True], grouped[False])],
+        np.array([effect.interval_error for effect in (grouped[True], grouped[False])]),
+    )
+    shared = (grouped[True].influence * grouped[False].influence).sum() / len(df) ** 2
+    z = gap / np.sqrt((errors**2).sum() - 2 * shared * errors.prod() / np.prod(own))
     found = grouped.test_equal()
     assert found.df == 1
     assert found.statistic == pytest.approx(z**2, rel=1e-9)
     # Satterthwaite's degrees of freedom of a sum of two variances.
-    v, own = grouped.table["std_error"] ** 2, grouped.table["df"]
+    v, own = errors**2, np.array([grouped[True].df, grouped[False].df])
     df_rest = v.sum() ** 2 / (v**2 / own).sum()
     assert found.df_rest == pytest.approx(df_rest, rel=1e-9)
     assert found.p_value == pytest.approx(2 * stats.t.sf(abs(z), df_rest), rel=1e-9)
@@ -248,7 +254,9 @@ def test_equality_of_two_groups_is_the_test_of_their_difference(rows):
 
 def test_equality_is_wald_by_any_contrasts(rows):
     grouped = by_weighting(rows, cluster="team")
-    estimates, covariance = grouped.table["estimate"].to_numpy(), grouped.cov.to_numpy()
+    estimates = grouped.table["estimate"].to_numpy()
+    wider = np.array([effect.interval_error / effect.std_error for effect in grouped.values()])
+    covariance = grouped.cov.to_numpy() * np.outer(wider, wider)
     contrasts = np.array([[1, -0.5, -0.5], [0, 1, -1]])
     gaps = contrasts @ estimates
     statistic = gaps @ np.linalg.inv(contrasts @ covariance @ contrasts.T) @ gaps

@@ -8,8 +8,10 @@ import pytest
 
 import propensity as ps
 from propensity.effects import imbalance
-from propensity.effects.imbalance import BalanceTerms, find_imbalance
+from propensity.effects.balance_terms import BalanceTerms
+from propensity.effects.imbalance import find_imbalance
 from propensity.errors import BalanceWarning
+from propensity.frames.design import Design
 
 
 def plain_smd(x, treated, weights, sample_weight=None):
@@ -79,7 +81,7 @@ def test_what_is_found_by_a_look_is_what_all_rows_say(monkeypatch, n, look, skew
     columns, treated, weights = world(n, seed=n + look, skewed=skewed)
     ess = [weights[arm].sum() ** 2 / (weights[arm] ** 2).sum() for arm in (treated, ~treated)]
     balance_terms = BalanceTerms(
-        tuple(columns), np.asfortranarray(np.column_stack(list(columns.values()))), (0, 1, 2)
+        tuple(columns), Design(np.asfortranarray(np.column_stack(list(columns.values())))), (0, 1, 2)
     )
     found = find_imbalance(balance_terms, treated, weights, ess=tuple(ess))
     terms, products, n_products = plain_imbalance(columns, {"a": 0, "b": 1, "c": 2}, treated, weights)

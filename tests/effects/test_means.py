@@ -103,7 +103,7 @@ def test_means_of_a_trial_are_its_shares(trial):
         assert table.loc[arm, "std_error"] == pytest.approx(math.sqrt(p * (1 - p) / n), rel=1e-12)
         # A share p of n has the kurtosis 1 / (p (1 - p)) - 3; the rows of the other arm add nothing.
         df = n / (1 / (p * (1 - p)) - 3)
-        low, high = stats.t.interval(0.95, df, p, math.sqrt(p * (1 - p) / n))
+        low, high = stats.t.interval(0.95, df, p, math.sqrt(p * (1 - p) / (n - 1)))
         assert table.loc[arm, ["conf_low", "conf_high"]].tolist() == pytest.approx([low, high], rel=1e-12)
 
 
@@ -167,7 +167,8 @@ def test_test_of_no_effect_is_that_of_the_table(trial):
 
 @pytest.mark.parametrize("value", [-0.1, 0.2, 0.3])
 def test_one_sided_tests_are_those_of_students_law(trial, value):
-    z, law = (trial.estimate - value) / trial.std_error, stats.t(trial.df)
+    unbiased = math.sqrt(2 / 9 / 119 + 70 * 110 / 180**2 / 179)
+    z, law = (trial.estimate - value) / unbiased, stats.t(trial.df)
     assert trial.test(value, "greater").p_value == pytest.approx(law.sf(z), rel=1e-10)
     assert trial.test(value, "less").p_value == pytest.approx(law.cdf(z), rel=1e-10)
     assert trial.test(value).p_value == pytest.approx(2 * law.sf(abs(z)), rel=1e-10)

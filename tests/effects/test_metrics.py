@@ -9,7 +9,10 @@ import propensity as ps
 import reference
 from propensity.errors import InvalidInputError
 
-pytestmark = pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")  # not the question here
+# Neither is the question here.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::propensity.errors.BalanceWarning", "ignore::propensity.errors.OverlapWarning"
+)
 
 METRIC = {"outcome": "clicks", "per": "views"}
 

@@ -75,7 +75,9 @@ def test_tails_of_f(df, rest):
 @pytest.mark.parametrize("name", ["ipw", "regression", "full"])
 def test_degrees_of_freedom_are_rows_over_the_kurtosis_of_influence(rows, name):
     effect = ESTIMATES[name](rows)
-    influence = effect.influence if effect.leverage is None else effect.influence * effect.leverage.scale()
+    influence = effect.influence
+    if effect.leverage is not None:
+        influence = influence + np.where(rows["t"] == 1, 1, -1) * effect.leverage.added()
     expected = 1 / (np.mean(influence**4) / np.mean(influence**2) ** 2) * len(rows)
     assert effect.df == pytest.approx(expected, rel=1e-12)
     for contrast in ("ratio", "percent"):
@@ -124,6 +126,30 @@ def test_leverage_is_that_of_the_arms_least_squares(rows, method):
         np.testing.assert_allclose(effect.leverage.values[own], hat, rtol=1e-8)
 
 
+@pytest.mark.parametrize("method", ["regression", "aipw", "ipwra"])
+@pytest.mark.parametrize("estimand", ["ATE", "ATT", "ATC"])
+def test_residual_part_is_how_a_mean_moves_with_the_rows_outcome(rows, method, estimand):
+    """Means are sums of outcomes, each times a number that hangs on scores and covariates alone."""
+    x, t, y = rows[["a", "b"]].to_numpy(), rows["t"].to_numpy(), rows["y"].to_numpy()
+    scores = ps.core.fit_propensity(x, t).scores
+    options = {"method": method, "estimand": estimand, "scores": scores}
+    found = ps.core.adjust(x, t, y, leverage=True, **options)
+    for i in range(0, len(rows), 7):
+        arm = "mean_treated" if t[i] else "mean_control"
+        own = t == t[i]
+        fitting = np.ones(len(rows)) if method != "ipwra" else _weights(t, scores, estimand)
+        predicted = sm.WLS(y[own], sm.add_constant(x[own]), fitting[own]).fit().predict(sm.add_constant(x))
+        moved = getattr(ps.core.adjust(x, t, y + (np.arange(len(y)) == i), **options), arm)
+        slope = moved - getattr(found, arm)
+        expected = len(rows) * slope * (y[i] - predicted[i])
+        assert found.residual_influence[i] == pytest.approx(expected, rel=1e-7, abs=1e-9)
+
+
+def _weights(t, e, estimand):
+    tilt = {"ATE": np.ones_like(e), "ATT": e, "ATC": 1 - e}[estimand]
+    return np.where(t == 1, tilt / e, tilt / (1 - e))
+
+
 @pytest.mark.filterwarnings("ignore::propensity.errors.DegenerateWarning")
 def test_error_without_covariates_is_neymans(rows):
     effect = ps.regression_adjustment(rows, outcome="y", treatment="t", covariates="1")
@@ -151,14 +177,34 @@ def test_corrections_are_those_of_a_regression_that_has_them(rows):
         of_fit = getattr(fit, "HC0_se" if kind == "HC0" else f"{kind}_se").iloc[3] ** 2
         low, high = effect.conf_int(se=kind)
         found = ((high - low) / 2 / stats.t.ppf(0.975, effect.df)) ** 2
-        own = ((moved * (1 - h) ** -power) ** 2).sum() / len(rows) ** 2
-        crossed = 2 * (_residual_part(fit, x, t, h, power) * moved * (1 - h) ** -power).sum() / len(rows)
+        own = (moved**2).sum() / len(rows) ** 2  # where predictions lie, which nothing holds back
+        crossed = 2 * (_residual_part(fit, x, t, h, power) * moved).sum() / len(rows)
         assert found == pytest.approx(of_fit + own + crossed, rel=1e-8)
 
 
 def _residual_part(fit, x, t, h, power):
     inverse = np.linalg.inv(np.hstack([x, x * t]).T @ np.hstack([x, x * t]))
     return (np.hstack([x, x * t]) @ inverse[3]) * fit.resid.to_numpy() * (1 - h) ** -power
+
+
+@pytest.mark.parametrize("estimand", ["ATE", "ATT", "ATO"])
+def test_leverage_in_a_weighted_mean_is_the_share_of_weight(rows, estimand):
+    """A weighted mean is least squares of an intercept; what estimated scores add is not corrected."""
+    model = _model(rows)
+    effect = ps.ipw(rows, outcome="y", treatment="t", scores=model, estimand=estimand)
+    known = ps.ipw(rows, outcome="y", treatment="t", scores=model.scores.to_numpy(), estimand=estimand)
+    w, corrected = np.asarray(effect.weights), np.empty(len(rows))
+    for arm in (0, 1):
+        own = (rows["t"] == arm).to_numpy()
+        root = np.sqrt(w[own])
+        fit = sm.OLS(root * rows["y"][own], root).fit()
+        hat = fit.get_influence().hat_matrix_diag
+        np.testing.assert_allclose(effect.leverage.values[own], hat, rtol=1e-9)
+        corrected[own] = (2 * arm - 1) * root / w[own].sum() * fit.resid / np.sqrt(1 - hat)
+    assert known.interval_error == pytest.approx(math.sqrt((corrected**2).sum()), rel=1e-9)
+    through_score = (effect.influence - known.influence) / len(rows)
+    expected = math.sqrt(((corrected + through_score) ** 2).sum())
+    assert effect.interval_error == pytest.approx(expected, rel=1e-9)
 
 
 def test_errors_of_balancing_weights_are_their_own(rows):
@@ -235,7 +281,7 @@ def test_degrees_of_freedom_must_be_some(rows, df):
 
 
 def test_correction_must_be_one_that_there_is(rows):
-    effect = ESTIMATES["ipw"](rows)
+    effect = ESTIMATES["balancing"](rows)
     assert effect.conf_int(se="HC0") == effect.conf_int()
     with pytest.raises(InvalidInputError, match=r"se: 'HC3' corrects for the leverage.*this effect has none"):
         effect.conf_int(se="HC3")

@@ -13,7 +13,10 @@ import reference
 import stacked
 from conftest import COVARIATES, OUTCOME, TREATMENT
 
-pytestmark = pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")  # not the question here
+# Neither is the question here.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::propensity.errors.BalanceWarning", "ignore::propensity.errors.OverlapWarning"
+)
 
 FOLDER = Path(__file__).parents[1] / "reference"
 PUBLISHED = json.loads((FOLDER / "published_estimates.json").read_text())["values"]

@@ -99,6 +99,57 @@ def test_error_of_a_difference_of_means_is_that_of_statsmodels(rows):
     assert effect.std_error == pytest.approx(two_ways.bse["t"], rel=0.02)  # without the factors
 
 
+def expected_variance(phi, there, *codes):
+    """Sum products over all pairs of rows that share either cluster, with the factor of each way."""
+    kept, n = phi[there] / len(phi), []
+    total = 0.0
+    for sign, own in ((1, codes[:1]), (1, codes[1:]), (-1, codes)):
+        labels = pd.DataFrame({str(place): code[there] for place, code in enumerate(own)})
+        sums = pd.Series(kept).groupby(labels.apply(tuple, axis=1).to_numpy()).sum()
+        n.append(len(sums))
+        total += sign * n[-1] / (n[-1] - 1) * (sums**2).sum()
+    return total
+
+
+@pytest.mark.parametrize("options", [{}, {"contrast": "percent"}, {"per": "views"}, {"within": True}])
+@pytest.mark.parametrize("kind", KINDS)
+def test_groups_know_clusters_that_cross(rows, kind, options):
+    if kind == "fit_weights" and "within" in options:
+        pytest.skip("weights are made once")
+    if kind == "weighted_effect" and "within" in options:
+        pytest.skip("weights are given")
+    df = rows.assign(g=np.where(rows["x"] > 0, "high", "low"))
+    grouped = KINDS[kind](df, by="g", cluster=TWO, **options)
+    user, day = rows["user"].to_numpy(), rows["day"].to_numpy()
+    of_rows = [rows.index[df["g"] == g] for g in ("high", "low")]
+    for (group, effect), own in zip(grouped.items(), of_rows, strict=True):
+        phi = effect.influence
+        codes = (user, day) if len(phi) == len(rows) else (user[own], day[own])
+        expected = expected_variance(phi, np.ones(len(phi), bool), *codes)
+        assert effect.std_error == pytest.approx(np.sqrt(expected), rel=1e-8)
+        column = "std_error" if "contrast" not in options else "log_std_error"
+        assert grouped.table.loc[group, column] == pytest.approx(effect.std_error, rel=1e-8)
+        assert grouped.table.loc[group, "df"] == pytest.approx(effect.df, rel=1e-8)
+        assert grouped.cov.loc[group, group] == pytest.approx(effect.std_error**2, rel=1e-8)
+    first, second = grouped["high"], grouped["low"]
+    if len(first.influence) == len(rows):
+        both = expected_variance(first.influence + second.influence, np.ones(len(rows), bool), user, day)
+        between = (both - first.std_error**2 - second.std_error**2) / 2
+        assert grouped.cov.loc["high", "low"] == pytest.approx(between, rel=1e-6, abs=1e-12)
+    assert abs(grouped.cov.loc["high", "low"]) > 0
+    assert 0 <= grouped.test_equal().p_value <= 1
+    moved = KINDS[kind](df.sample(frac=1, random_state=3), by="g", cluster=TWO[::-1], **options)
+    assert_allclose(moved.cov, grouped.cov, rtol=1e-7)
+
+
+def test_a_group_with_an_arm_in_one_cluster_of_either_column_has_no_effect(rows):
+    df = rows.assign(g=np.where(rows["x"] > 0, "high", "low"))
+    df["day"] = df["day"].mask((df["g"] == "high") & (df["t"] == 1), 0)
+    grouped = KINDS["ipw"](df, by="g", cluster=TWO)
+    assert list(grouped) == ["low"]
+    assert "every treated row is in one cluster" in grouped.table.loc["high", "note"]
+
+
 def test_order_of_columns_and_rows_and_who_reads_them_decide_nothing(rows):
     expected = KINDS["aipw"](rows, cluster=TWO).std_error
     values = rows["user"].to_numpy(), rows["day"].map("day {}".format)
@@ -142,25 +193,14 @@ def test_covariance_that_is_none_gives_way_to_the_sum(rows):
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        (
-            lambda df: ps.fit_weights(df, treatment="t", covariates=["x"]).effect(
-                "y", by="team", cluster=TWO
-            ),
-            "name one column",
-        ),
         (lambda df: ps.ipw(df, **ROLES, scores="e", cluster=["user", "nope"]), "'nope' is not in the frame"),
         (lambda df: ps.ipw(df, **ROLES, scores="e", cluster=["user", "user"]), "the coarser one alone"),
         (lambda df: ps.ipw(df, **ROLES, scores="e", cluster=["user", "team"]), "the coarser one alone"),
         (lambda df: ps.ipw(df, **ROLES, scores="e", cluster=["user", "gap"]), "column 'gap': 1 missing"),
         (lambda df: ps.ipw(df, **ROLES, scores="e", cluster=["user", "t"]), "column 't'"),
-        (lambda df: ps.ipw(df, **ROLES, scores="e", cluster=TWO, by="team"), "one column"),
         (
             lambda df: ps.aipw(df, **ROLES, covariates=["x"], cluster=TWO, n_folds=5),
             "folds keep clusters whole",
-        ),
-        (
-            lambda df: ps.aipw(df, **ROLES, covariates=["x"], cluster=TWO, by="team", within=True),
-            "one column",
         ),
         (
             lambda df: ps.rank_effect(df, **ROLES, covariates=["x"], priority="x", cluster=TWO),

@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 import statsmodels.api as sm
 from numpy.testing import assert_allclose
+from scipy import stats
 
 import propensity as ps
 from propensity.errors import CollinearityWarning, InvalidInputError
@@ -68,6 +69,19 @@ def test_clusters_are_those_of_statsmodels(rows):
     assert "summed within 70 clusters" in repr(found)
 
 
+def test_degrees_of_freedom_are_rows_over_the_kurtosis_of_what_they_add(rows):
+    found = ps.best_linear_projection(rows, **ROLES, projection=["x"])
+    fit = sm.OLS(found.pseudo_outcomes, sm.add_constant(rows[["x"]])).fit()
+    z = fit.model.exog
+    held = fit.get_influence().hat_matrix_diag
+    moved = (fit.resid.to_numpy() / (1 - held))[:, None] * (z @ np.linalg.inv(z.T @ z))
+    expected = (moved**2).sum(axis=0) ** 2 / (moved**4).sum(axis=0)
+    assert_allclose(found.table["df"], expected, rtol=1e-6)
+    law = stats.t(expected[1])
+    line = found.table.loc["x"]
+    assert line["p_value"] == pytest.approx(2 * law.sf(abs(line["estimate"]) / line["std_error"]), rel=1e-5)
+
+
 def test_prediction_is_the_line_and_its_error(rows):
     found = ps.best_linear_projection(rows, **ROLES, projection=["x"])
     new = pd.DataFrame({"x": [0.0, 2.0]}, index=["a", "b"])
@@ -79,7 +93,7 @@ def test_prediction_is_the_line_and_its_error(rows):
     assert said.loc["b", "estimate"] == pytest.approx(b @ found.coefficients)
     assert said.loc["b", "std_error"] == pytest.approx(np.sqrt(b @ found.covariance.to_numpy() @ b))
     assert said.loc["b", "conf_high"] - said.loc["b", "conf_low"] == pytest.approx(
-        2 * 1.6448536269514722 * said.loc["b", "std_error"]
+        2 * stats.t.ppf(0.95, found.df.min()) * said.loc["b", "std_error"]
     )
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
+from scipy import stats
 from scipy.integrate import quad
 from scipy.stats import norm
 
@@ -84,7 +85,11 @@ def rows():
 
 def test_rule_is_held_against_lots(rows):
     worth = ps.rank_effect(rows, **ROLES, priority="x")
-    assert worth.p_value < 1e-6
+    assert worth.p_value < 1e-5
+    law = stats.t(worth.df)
+    assert worth.p_value == pytest.approx(2 * law.sf(worth.estimate / worth.std_error), rel=1e-8)
+    low, high = worth.conf_int()
+    assert high - low == pytest.approx(2 * law.ppf(0.975) * worth.std_error, rel=1e-8)
     assert worth.conf_int()[0] > 0
     assert ps.rank_effect(rows, **ROLES, priority="lots").p_value > 0.05
     assert worth.toc.iloc[0] > worth.toc.iloc[4] > worth.toc.iloc[-1] == pytest.approx(0, abs=1e-12)

@@ -187,7 +187,7 @@ except_for(
 
 except_for(
     "outcome + 1e9",
-    "ipw per; aipw per; ipw per by",
+    "ipw per; aipw per; ipw per by; bootstrap per",
     "what is divided by stays, and the ratio of means is another",
 )
 except_for("outcome + 1e9; outcome x -1", "e_value by", "a size, which has no sign and no other zero")
@@ -220,7 +220,7 @@ OF_NO_MODEL = (
 
 
 # Results that are asked by group read the frame again, and answer that it is another.
-READING_GROUPS_LATER = ("1-NN by", "fit_weights by")
+READING_GROUPS_LATER = ("1-NN by", "1-NN clustered", "fit_weights by")
 
 
 # The comparison

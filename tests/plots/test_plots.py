@@ -282,7 +282,7 @@ def test_love_plot_refuses_an_empty_table():
 @pytest.fixture
 def full_balance():
     """A table as `ps.balance` makes it; the level of a category has no variance ratio."""
-    terms = pd.Index(["distance", "tenure", "tier[heavy]"], name="term")
+    terms = pd.Index(["propensity", "tenure", "tier[heavy]"], name="term")
     columns = {
         ("unadjusted", "smd"): [0.9, -0.1, 0.4],
         ("unadjusted", "variance_ratio"): [1.2, 0.25, np.nan],
@@ -300,9 +300,9 @@ def full_balance():
 @pytest.mark.parametrize(
     ("measure", "order"),
     [
-        ("smd", ["tenure", "tier[heavy]", "distance"]),
-        ("variance_ratio", ["distance", "tenure"]),
-        ("ks", ["tier[heavy]", "distance", "tenure"]),
+        ("smd", ["tenure", "tier[heavy]", "propensity"]),
+        ("variance_ratio", ["propensity", "tenure"]),
+        ("ks", ["tier[heavy]", "propensity", "tenure"]),
     ],
 )
 def test_love_plot_draws_the_measure_of_a_balance_table(full_balance, measure, order):
@@ -347,7 +347,7 @@ def test_love_plot_marks_the_thresholds_of_the_measure(full_balance, measure, th
 
 def test_love_plot_keeps_the_order_of_the_table_when_asked(full_balance):
     labels = [label.get_text() for label in plots.love_plot(full_balance, order="table").get_yticklabels()]
-    assert labels == ["tier[heavy]", "tenure", "distance"]
+    assert labels == ["tier[heavy]", "tenure", "propensity"]
 
 
 def test_love_plot_refuses_what_it_cannot_draw(full_balance):

@@ -177,7 +177,7 @@ def test_love_plot_by_group_looks_the_same():
     table = pd.concat([balance(4, ["unadjusted", "IPW ATE"]) * (1 + k) for k in range(4)], keys=groups)
     table.index.names = ["tier", "term"]
     ess = {sample: dict.fromkeys(groups, 100.0) for sample in ("unadjusted", "IPW ATE")}
-    table.attrs = {"by": ("tier",), "denominator": "pooled", "distance": False}
+    table.attrs = {"by": ("tier",), "denominator": "pooled", "propensity": False}
     table.attrs |= {"ess_treated": ess, "ess_control": ess}
     return plots.love_plot(table)
 
@@ -332,3 +332,24 @@ def test_rosenbaum_plot_looks_the_same():
         level=0.95,
     )
     return plots.rosenbaum_plot(found)
+
+
+@looks_the_same
+def test_distribution_plot_of_levels_looks_the_same():
+    return plots.distribution_plot(pd.Series(TIER, name="tier"), TREATED, weights={"IPW ATE": WEIGHTS})
+
+
+@looks_the_same
+def test_distribution_plot_of_numbers_looks_the_same():
+    return plots.distribution_plot(INCOME, TREATED, weights={"IPW ATE": WEIGHTS})
+
+
+@looks_the_same
+def test_calibration_plot_looks_the_same():
+    return plots.calibration_plot(SCORE**0.5 * 0.9, TREATED)
+
+
+@looks_the_same
+def test_love_plot_of_three_measures_looks_the_same():
+    table = balance(8, ["unadjusted", "IPW ATE"])
+    return plots.love_plot(table, measure=["smd", "variance_ratio", "ks"], labels={"tier 0": "heavy users"})

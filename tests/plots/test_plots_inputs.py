@@ -137,7 +137,7 @@ def test_plots_say_what_names_are_missing(users):
         plots.ecdf_plot(users, "visits", "opted", weights={"unadjusted": "w"})
 
 
-@pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")  # few rows, made up
+@pytest.mark.filterwarnings("ignore::UserWarning")  # few rows, made up
 def test_plots_say_what_they_are_of(users):
     effect = ps.ipw(users, outcome="done", treatment="opted", scores="score")
     with pytest.raises(TypeError, match=r"boot: what ps.bootstrap gave is needed, not Effect"):
@@ -148,7 +148,7 @@ def test_plots_say_what_they_are_of(users):
         plots.ecdf_plot(users, "tier", treatment="opted")
 
 
-@pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")  # few rows, made up
+@pytest.mark.filterwarnings("ignore::UserWarning")  # few rows, made up
 def test_plots_refuse_an_effect_of_other_rows(users):
     effect = ps.ipw(users, outcome="done", treatment="opted", scores="score")
     mirrored = users.assign(opted=1 - users["opted"])

@@ -336,7 +336,7 @@ def test_scores_match_as_the_numbers_do(df, scored, name):
     assert "known" in effects[0].se_method or "given" in effects[0].se_method
 
 
-@pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")  # few trees
+@pytest.mark.filterwarnings("ignore::UserWarning")  # few trees
 def test_error_says_that_it_takes_them_as_known(df, scored):
     effect = GOES["ipw"](df, scored)
     assert effect.se_method == "estimating equations of the two means; takes the out-of-fold scores as known"
@@ -373,7 +373,7 @@ def test_imbalance_is_looked_for_in_the_covariates(df):
         ps.ipw(df, outcome="y", treatment="t", scores=blind)
 
 
-@pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")  # few trees
+@pytest.mark.filterwarnings("ignore::UserWarning")  # few trees
 def test_effect_gives_back_the_scores(df, scored):
     effect = GOES["ipw"](df, scored)
     pd.testing.assert_series_equal(effect.scores, scored.scores)

@@ -190,7 +190,7 @@ def test_outcomes_are_predicted_from_missing_values_too(gaps):
 def test_balance_is_asked_of_what_is_missing(gaps):
     df = gaps.assign(x=gaps["x"].where((gaps["t"] == 0) | (gaps.reset_index().index % 2 == 0)))
     scores = ps.fit_propensity(df, **ROLES, score_model=Listener())
-    with pytest.warns(ps.errors.BalanceWarning, match=r"x missing \+\d"):
+    with pytest.warns(ps.errors.BalanceWarning, match=r"x\[missing\] \+\d"):
         ps.ipw(df, outcome="y", treatment="t", scores=scores)
 
 

@@ -15,7 +15,10 @@ import stacked
 from propensity import core
 from propensity.errors import InvalidInputError, SeparationError, SeparationWarning
 
-pytestmark = pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")  # not the question here
+# Neither is the question here.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::propensity.errors.BalanceWarning", "ignore::propensity.errors.OverlapWarning"
+)
 
 LINKS = {"probit": sm.families.links.Probit(), "cloglog": sm.families.links.CLogLog()}
 ROLES = {"treatment": "t", "covariates": ["a", "b"]}

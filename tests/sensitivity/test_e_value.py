@@ -76,7 +76,7 @@ def test_exact_search_on_the_treated_is_that_of_the_ratio(trial):
     """Of the treated the difference left is p1 - p0 B; its end is that of p1 / p0 by Fieller's method."""
     effect = ps.ipw(trial, outcome="y", treatment="t", scores="e", estimand="ATT")
     p1, p0, z = 1 / 3, 1 / 6, laws.t.ppf(0.975, effect.df)
-    v1, v0 = p1 * (1 - p1) / 300, p0 * (1 - p0) / 300
+    v1, v0 = p1 * (1 - p1) / 299, p0 * (1 - p0) / 299  # of means of 300 rows, corrected for leverage
     a, b, c = p0**2 - z**2 * v0, -2 * p0 * p1, p1**2 - z**2 * v1
     factor = (-b - math.sqrt(b**2 - 4 * a * c)) / (2 * a)
     found = effect.e_value(exact=True)

@@ -207,11 +207,6 @@ def test_placebo_is_a_result():
         ({"leave_out": ["tier"], "estimator": "aipw"}, InvalidInputError, "a specification such as"),
         ({"leave_out": ["tier"], "level": 95}, InvalidInputError, "level must lie between"),
         (
-            {"leave_out": ["tier"], "estimator": ps.NearestNeighbors(), "cluster": "tier"},
-            InvalidInputError,
-            "matching has no cluster",
-        ),
-        (
             {"leave_out": ["tier"], "outcome": ["y", "before"]},
             TypeError,
             "placebo compares estimators of one",

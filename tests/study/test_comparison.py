@@ -155,10 +155,6 @@ def test_cautions_stand_in_the_notes():
         ({"estimators": []}, "estimators: at least one is needed"),
         ({"estimators": ["IPW"]}, r"estimators: a specification such as IPW\(\) is needed, not 'IPW'"),
         ({"estimators": [ps.IPW(), ps.IPW("ATE")]}, "estimators: 'IPW ATE' occurs twice or more"),
-        (
-            {"estimators": [ps.NearestNeighbors()], "cluster": "visits"},
-            "matching has no cluster; leave '1-NN ATT' out",
-        ),
         ({"level": 95}, "level must lie between 0 and 1"),
     ],
 )

@@ -155,7 +155,7 @@ def test_balance_is_shown_before_after_and_with_a_verdict(logs, model):
     assert header.split() == ["unadjusted", "IPW", "verdict"]
     assert sum("balanced, <0.1" in line for line in lines) == len(found)
     smds = ps.smd(logs, **ROLES, weights=weights)
-    np.testing.assert_array_equal(found.smd["IPW"].drop("distance"), smds)
+    np.testing.assert_array_equal(found.smd["IPW"].drop("propensity"), smds)
     assert found.worst.loc["IPW", "term"] == smds.abs().idxmax()
     assert found.worst.loc["IPW", "smd"] == smds[smds.abs().idxmax()]
     assert found.past()["unadjusted"] == 3

@@ -106,9 +106,14 @@ def test_bootstrap_names_the_function_that_has_its_own(few, spec):
 
 
 @pytest.mark.parametrize("spec", LABELS.values())
-def test_clusters_are_refused_for_matching(few, spec):
-    with pytest.raises(InvalidInputError, match="matching has no cluster"):
-        ps.estimate(few, outcome=OUTCOME, **ROLES, estimators=[spec], cluster="workspace_id")
+def test_clusters_are_those_of_matches(few, spec):
+    table = ps.estimate(few, outcome=OUTCOME, **ROLES, estimators=[spec], cluster="workspace_id")
+    effect = table[spec.label]
+    n_clusters = few["workspace_id"].nunique()
+    numbered = effect.clusters if effect.clusters.ndim == 1 else effect.clusters[:, 1]
+    assert 1 < numbered.max() + 1 <= n_clusters
+    assert "clusters" in effect.se_method
+    assert effect.std_error > 0
 
 
 @pytest.mark.parametrize(

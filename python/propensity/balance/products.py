@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from itertools import combinations_with_replacement
 from typing import Literal, TypeAlias
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from propensity import core
 from propensity.frames.checks import Bools, Floats
+from propensity.frames.design import Design
 from propensity.frames.products import centers
 from propensity.frames.terms import Recipe
 
@@ -22,16 +24,16 @@ _LOOK = 1_000  # rows that mostly tell that a column is not binary
 
 
 def products_by_name(
-    x: Floats, recipe: Recipe, *, squares: bool, interactions: bool, among: Sequence[int] | None = None
+    x: Floats, recipe: Recipe, *, squares: bool, interactions: bool
 ) -> dict[str, tuple[int, int]]:
     """Give the columns to be multiplied by the name of their product, each term's square first.
 
     Levels of one categorical exclude each other, and the columns of one spline stand for one variable: what
-    is of one term is not multiplied. `among` some of the terms, or all.
+    is of one term is not multiplied.
     """
     names, origins = recipe.names, recipe.origins
     products = {}
-    for one, other in combinations_with_replacement(range(len(names)) if among is None else among, 2):
+    for one, other in combinations_with_replacement(range(len(names)), 2):
         if one == other:
             if squares and not _is_binary(x[:, one]):
                 products[f"{names[one]}^2"] = (one, other)
@@ -47,7 +49,7 @@ def _is_binary(column: Floats) -> bool:
 
 
 def balance_of_products(
-    x: Floats,
+    design: Design,
     recipe: Recipe,
     treated: Bools,
     weightings: Mapping[str, Floats],
@@ -56,18 +58,25 @@ def balance_of_products(
     sample_weight: Floats | None,
     denominator: Denominator,
 ) -> dict[str, list[float]]:
-    """Give the SMD of squares and products of terms (n, d), in the sample as it is, then in each weighting.
+    """Give the SMD of squares and products of terms, in the sample as it is, then in each weighting.
 
     Terms are measured from their means over all rows.
 
     Of more than `MOST_TERMS` terms those are taken that the arms differ most in as they are: `unadjusted`
     (d,) are their SMDs.
     """
-    among = None
-    if len(recipe.names) > MOST_TERMS:
+    among = list(range(len(recipe.names)))
+    if len(among) > MOST_TERMS:
         size = np.where(np.isnan(unadjusted), 0.0, np.abs(unadjusted))
         among = sorted(np.argsort(-size, kind="stable")[:MOST_TERMS].tolist())
-    pairs = products_by_name(x, recipe, squares=True, interactions=True, among=among)
+    x = design.columns(among) if design.factors else design.x[:, among]
+    own = replace(
+        recipe,
+        names=tuple(recipe.names[k] for k in among),
+        origins=tuple(recipe.origins[k] for k in among),
+    )
+    pairs = products_by_name(x, own, squares=True, interactions=True)
+    pairs = {name: pair for name, pair in pairs.items() if name not in recipe.names}
     if not pairs:
         return {}
     found = core.product_smds(

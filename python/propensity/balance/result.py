@@ -15,7 +15,7 @@ from propensity.results.show import Shown
 UNADJUSTED = "unadjusted"
 """The sample as it is, in a balance table."""
 
-DISTANCE = "distance"
+PROPENSITY = "propensity"
 """The row of the scores in a balance table, called as MatchIt calls it."""
 
 THRESHOLD = 0.1
@@ -43,9 +43,9 @@ class Balance(LikeItsTable, Shown):
         - `ecdf_difference`: their mean distance
 
         `attrs` holds "denominator", for each sample "ess_treated" and "ess_control" (Kish's effective sample
-        sizes), whether there is a row of the scores ("distance"), and "products": for each sample the SMD of
-        every square and product of terms by name, whether or not they have rows, for `balance_summary`. With
-        groups the sizes and products are by group, and "by" has its columns.
+        sizes), whether there is a row of the scores ("propensity"), and "products": for each sample the SMD
+        of every square and product of terms by name, whether or not they have rows, for `balance_summary`.
+        With groups the sizes and products are by group, and "by" has its columns.
 
     Examples
     --------
@@ -127,7 +127,7 @@ class Balance(LikeItsTable, Shown):
     def _of_terms(self) -> pd.DataFrame:
         """The SMDs without the row of the scores."""
         smds = self.smd
-        return smds[smds.index.get_level_values("term") != DISTANCE] if self.attrs["distance"] else smds
+        return smds[smds.index.get_level_values("term") != PROPENSITY] if self.attrs["propensity"] else smds
 
     def _headline(self) -> str:
         smds = self._of_terms

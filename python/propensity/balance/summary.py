@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from propensity.balance.groups import groups_of_table, table_of_group
-from propensity.balance.result import DISTANCE, Balance
+from propensity.balance.result import PROPENSITY, Balance
 from propensity.calls.keywords import answered
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
@@ -90,7 +90,7 @@ def balance_summary(
 def _summary(table: pd.DataFrame, smd: float, low: float, high: float) -> pd.DataFrame:
     """Sum up a table without groups."""
     facts = table.attrs
-    terms = table.drop(index=DISTANCE) if facts["distance"] else table
+    terms = table.drop(index=PROPENSITY) if facts["propensity"] else table
     rows = {}
     for sample in terms.columns.unique("sample"):
         size = terms[sample, "smd"].abs()

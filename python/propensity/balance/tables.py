@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, get_args
+from typing import Any, TypedDict, Unpack, get_args
 
 import numpy as np
 import pandas as pd
@@ -13,20 +13,26 @@ import pandas as pd
 from propensity import core
 from propensity.balance.groups import tables_of_groups
 from propensity.balance.products import Denominator, balance_of_products, products_by_name
-from propensity.balance.result import DISTANCE, UNADJUSTED, Balance
+from propensity.balance.result import PROPENSITY, UNADJUSTED, Balance
 from propensity.effects.sample import read_sample_weight
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.columns import Frame, open_frame
+from propensity.frames.design import Design
 from propensity.frames.grouping import read_groups
 from propensity.frames.native import AnyFrame
 from propensity.frames.products import centers, product
-from propensity.frames.terms import Covariates, Recipe, Terms, make_terms, parse_covariates
+from propensity.frames.terms import Covariates, Recipe, Terms, make_design, parse_covariates
+from propensity.frames.tidied_frame import tidied
+from propensity.frames.tidying import Missing, Tidying
 from propensity.scores.cross_fitted import CrossFittedScores
 from propensity.scores.inputs import completed, incomplete
 from propensity.scores.logistic import given_scores, read_scores
+from propensity.tables.asked import columns_alone, require_nothing_more, specified
+from propensity.tables.balanced import balanced
+from propensity.tables.engine import is_lazy
 from propensity.weighting.given import given_weights, read_weights
 
 MEASURES = ("mean_treated", "mean_control", "smd", "variance_ratio", "ks", "ecdf_difference")
@@ -40,6 +46,8 @@ def smd(
     *,
     treatment: str,
     covariates: Covariates,
+    missing: Missing | None = None,
+    min_level_count: int | None = None,
     weights: object = None,
     denominator: Denominator = "pooled",
     sample_weight: object = None,
@@ -53,6 +61,9 @@ def smd(
     covariates : list of str, or str
         Columns, or the right-hand side of a formula. Categorical ones have a term for every level, the first
         included, named as formulaic names them when no level is the reference: ``tier[heavy]``.
+    missing, min_level_count
+        As for `fit_propensity`: of a model whose covariates were so tidied these are the terms, with
+        ``tenure[missing]`` and ``country[other]`` among them.
     weights : None, str, Series, array (n,), Matched, Effect, BalancingWeights, TruncatedWeights, default None
         None for the sample as it is; a column, balancing weights, or what any way of matching gave. They are
         multiplied by the sample weights, as in cobalt. Those of an effect or of matches have them in them
@@ -101,14 +112,18 @@ def smd(
     True
     """
     checks.choice("denominator", denominator, get_args(Denominator))
-    terms = parse_covariates(covariates, df, treatment=treatment)
+    tidying = Tidying.of(missing, min_level_count)
+    terms = parse_covariates(covariates, df, treatment=treatment, tidying=tidying)
     also = {**given_weights(weights), "sample_weight": sample_weight}
-    frame = open_frame(df, treatment=treatment, covariates=terms.columns, also=also)
+    frame = open_frame(
+        df, treatment=treatment, covariates=terms.columns, also=also, may_be_missing=terms.may_be_missing
+    )
     treated = frame.treated(treatment)
     base = read_sample_weight(frame, sample_weight, treated)
+    frame, terms = tidied(frame, terms, base)
     w = None if weights is None else read_weights(frame, weights, treated, base)
-    x, recipe = make_terms(frame, terms, all_levels=True, sample_weight=base)
-    values = core.smd(x, treated, weights=w, denominator=denominator, sample_weight=base)
+    design, recipe = make_design(frame, terms, all_levels=True, sample_weight=base)
+    values = _differences(design, treated, w, denominator=denominator, sample_weight=base)
     index = pd.Index(recipe.names, name="term")
     differences = pd.Series(values, index=index, name=f"smd ({denominator})")
     differences.attrs["denominator"] = denominator
@@ -116,11 +131,13 @@ def smd(
 
 
 @columns_by_name
-def balance(
+def balance(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     df: AnyFrame,
     *,
     treatment: str,
     covariates: Covariates,
+    missing: Missing | None = None,
+    min_level_count: int | None = None,
     squares: bool = False,
     interactions: bool = False,
     scores: object = None,
@@ -133,7 +150,7 @@ def balance(
 
     Parameters
     ----------
-    df, treatment, covariates : DataFrame, str, and list of str or str
+    df, treatment, covariates, missing, min_level_count
         As for `smd`; a categorical has a term for every level.
     squares : bool, default False
         Whether to add the square of every term that is not binary, as ``age^2``: the square of its distance
@@ -142,13 +159,15 @@ def balance(
         Whether to add the products of any two terms, as ``age:educ``, but for the levels of one categorical;
         each measured from its mean too, so that they say whether the two vary together alike.
     scores : None, PropensityModel, CrossFittedScores, str, Series or array, default None
-        Scores for a first row, "distance". Columns of a list that were missing when a model was fitted, which
-        takes such values, may be so here: an amount is then the mean of the others, with a term "age missing"
-        beside it, and a missing level is one of its own.
+        Scores for a first row, "propensity". Columns of a list that had missing values when a model was
+        fitted that takes such may have them here: an amount is then the mean of the others, with a term
+        ``age[missing]`` beside it, and a missing level is one of its own.
     weights : None, mapping of str to weights, or weights, default None
         A name for each weighting, as in ``{"IPW": w, "matched": matches}``; weightings without a name are
         called "adjusted". Each is a column, a series or an array (n,), what any way of matching gave, an
-        `Effect` or `TruncatedWeights`. As for `smd` they are multiplied by the sample weights.
+        `Effect` or `TruncatedWeights`. As for `smd` they are multiplied by the sample weights. Of a table
+        that an engine holds specifications, as ``{"IPW": ps.IPW("ATE")}``, for which scores are fitted there;
+        distances of distribution functions are then known of binary terms alone.
     denominator : {"pooled", "treated", "control", "all"}, default "pooled"
         Whose standard deviation, as for `smd`; MatchIt and cobalt take "treated" for the ATT and "control"
         for the ATC.
@@ -223,27 +242,40 @@ def balance(
     query_confidence               0.08  0.0
     """
     checks.choice("denominator", denominator, get_args(Denominator))
-    terms = parse_covariates(covariates, df, treatment=treatment)
+    if is_lazy(df):
+        beside = {"by": by, "scores": scores, "sample_weight": sample_weight, "missing": missing}
+        require_nothing_more({**beside, "squares": squares or None, "interactions": interactions or None})
+        table = balanced(
+            df,
+            treatment=treatment,
+            covariates=columns_alone(covariates),
+            weightings=specified(weights),
+            denominator=denominator,
+        )
+        return Balance(table)
+    tidying = Tidying.of(missing, min_level_count)
+    terms = parse_covariates(covariates, df, treatment=treatment, tidying=tidying)
     named = _named(weights)
     also: dict[str, object] = {**given_scores(scores), "sample_weight": sample_weight}
     for role, given in named.values():
         also |= given_weights(given, role)
-    gaps = scores.intake.gaps if isinstance(scores, CrossFittedScores) and terms.formula is None else ()
+    gaps = terms.may_be_missing
+    if isinstance(scores, CrossFittedScores) and terms.formula is None:
+        gaps = (*gaps, *scores.intake.gaps)
     frame = open_frame(df, treatment=treatment, covariates=terms.columns, also=also, may_be_missing=gaps)
     treated = frame.treated(treatment)
     base = read_sample_weight(frame, sample_weight, treated)
-    frame, terms = _without_gaps(frame, terms, base)
-    distance = None if scores is None else read_scores(frame, scores, treated, base)
+    frame, terms = _without_gaps(*tidied(frame, terms, base), base)
+    e = None if scores is None else read_scores(frame, scores, treated, base)
     weightings = {
-        name: read_weights(frame, given, treated, base, role, distance)
-        for name, (role, given) in named.items()
+        name: read_weights(frame, given, treated, base, role, e) for name, (role, given) in named.items()
     }
-    x, recipe = make_terms(frame, terms, all_levels=True, sample_weight=base)
-    if scores is not None and DISTANCE in recipe.names:
+    design, recipe = make_design(frame, terms, all_levels=True, sample_weight=base)
+    if scores is not None and PROPENSITY in recipe.names:
         raise InvalidInputError(
-            f"column '{DISTANCE}': the row of the scores has this name; rename the column"
+            f"column '{PROPENSITY}': the row of the scores has this name; rename the column"
         )
-    rows = BalanceRows(x, recipe, distance, treated, weightings, base)
+    rows = BalanceRows(design, recipe, e, treated, weightings, base)
     tabulated = partial(_table_of, denominator=denominator, squares=squares, interactions=interactions)
     if by is None:
         return Balance(tabulated(rows))
@@ -264,13 +296,34 @@ def _without_gaps(frame: Frame, terms: Terms, sample_weight: Floats | None) -> t
     return replace(frame, columns={**frame.columns, **complete}), Terms(tuple(complete), None)
 
 
+def _differences(
+    design: Design, treated: Bools, weights: Floats | None, **options: Unpack[_Compared]
+) -> Floats:
+    """Give the standardized mean difference of each term (d,): levels all in one pass."""
+    if not design.factors:
+        return core.smd(design.numbers, treated, weights=weights, **options)
+    found = np.empty(design.n_terms)
+    found[design.places] = core.smd(design.numbers, treated, weights=weights, **options)
+    nothing = np.empty((len(treated), 0))
+    given = [] if weights is None else [weights]
+    coded = {name: what for name, what in design.all_coded.items() if name != "after"}
+    levels = core.balance(nothing, treated, weights=given, **coded, **options)
+    found[np.concatenate(design.levels)] = levels.smd[:, -1]
+    return found
+
+
+class _Compared(TypedDict):
+    sample_weight: Floats | None
+    denominator: Denominator
+
+
 @dataclass(frozen=True, eq=False)
 class BalanceRows:
     """Rows to be compared: their terms (n, d), scores (n,), arms, weightings by name, and sample weights."""
 
-    x: Floats
+    design: Design
     recipe: Recipe
-    distance: Floats | None
+    scores: Floats | None
     treated: Bools
     weightings: Mapping[str, Floats]
     sample_weight: Floats | None
@@ -278,9 +331,9 @@ class BalanceRows:
     def taken(self, rows: Rows) -> BalanceRows:
         """Take some of them."""
         return BalanceRows(
-            np.asfortranarray(self.x[rows]),
+            self.design.taken(rows),
             self.recipe,
-            None if self.distance is None else self.distance[rows],
+            None if self.scores is None else self.scores[rows],
             self.treated[rows],
             {name: weights[rows] for name, weights in self.weightings.items()},
             None if self.sample_weight is None else self.sample_weight[rows],
@@ -292,17 +345,22 @@ def _table_of(
 ) -> pd.DataFrame:
     """Compare the arms, term by term, in all samples."""
     options: dict[str, Any] = {"sample_weight": rows.sample_weight, "denominator": denominator}
-    weights, distance = list(rows.weightings.values()), rows.distance
-    made = _blocks(rows, squares=squares, interactions=interactions)
-    blocks = [
-        (names, core.balance(columns, rows.treated, weights=weights, **options)) for names, columns in made
+    given = options | {"treatment": rows.treated, "weights": list(rows.weightings.values())}
+    scores = rows.scores
+    blocks: list[tuple[Sequence[str], core.Balance]] = [
+        (rows.recipe.names, core.balance(rows.design.numbers, **given, **rows.design.all_coded))
     ]
+    if scores is not None:
+        blocks.insert(0, ([PROPENSITY], core.balance(scores[:, np.newaxis], **given)))
+    if squares or interactions:
+        products = _products(rows, squares=squares, interactions=interactions)
+        blocks += [(names, core.balance(columns, **given)) for names, columns in products]
     samples = [UNADJUSTED, *rows.weightings]
-    table = _table(blocks, samples, denominator, distance=distance is not None)
-    smds = blocks[0 if distance is None else 1][1].smd[:, 0]
-    products = balance_of_products(rows.x, rows.recipe, rows.treated, rows.weightings, smds, **options)
+    table = _table(blocks, samples, denominator, with_scores=scores is not None)
+    smds = blocks[0 if scores is None else 1][1].smd[:, 0]
+    found = balance_of_products(rows.design, rows.recipe, rows.treated, rows.weightings, smds, **options)
     table.attrs["products"] = {
-        sample: {name: own[place] for name, own in products.items()} for place, sample in enumerate(samples)
+        sample: {name: own[place] for name, own in found.items()} for place, sample in enumerate(samples)
     }
     return table
 
@@ -325,14 +383,11 @@ def _named(weights: object) -> dict[str, tuple[str, object]]:
     return {name: (f"weights['{name}']", given) for name, given in weights.items()}
 
 
-def _blocks(
+def _products(
     rows: BalanceRows, *, squares: bool, interactions: bool
 ) -> Iterator[tuple[Sequence[str], Floats]]:
-    """Give names of terms and their columns, few enough products at a time to fit in memory."""
-    x, recipe = rows.x, rows.recipe
-    if rows.distance is not None:
-        yield [DISTANCE], rows.distance[:, np.newaxis]
-    yield recipe.names, x
+    """Give names of products of terms and their columns, few enough at a time to fit in memory."""
+    x, recipe = rows.design.x, rows.recipe
     products = products_by_name(x, recipe, squares=squares, interactions=interactions)
     center = centers(x, rows.sample_weight) if products else np.empty(0)
     names = list(products)
@@ -350,7 +405,7 @@ def _table(
     samples: Sequence[str],
     denominator: Denominator,
     *,
-    distance: bool,
+    with_scores: bool,
 ) -> pd.DataFrame:
     """Put blocks of terms under each other, and measures beside each other sample by sample."""
     values = np.concatenate(
@@ -365,5 +420,5 @@ def _table(
     table.attrs["denominator"] = denominator
     table.attrs["ess_treated"] = dict(zip(samples, first.ess_treated.tolist(), strict=True))
     table.attrs["ess_control"] = dict(zip(samples, first.ess_control.tolist(), strict=True))
-    table.attrs["distance"] = distance
+    table.attrs["propensity"] = with_scores
     return table

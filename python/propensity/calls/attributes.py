@@ -42,6 +42,8 @@ _OF_PACKAGE = {
     "datasets.opt_in_logs": "opt_in_logs load_opt_in_logs",
     "plots.love_plot": "love_plot loveplot plot_balance",
     "plots.overlap_plot": "overlap_plot plot_overlap plot plot_scores",
+    "plots.distribution_plot": "distribution_plot bal_plot plot_distribution",
+    "plots.calibration_plot": "calibration_plot plot_calibration calibration_curve",
     "plots.effects_plot": "effects_plot forest_plot plot_effects",
     "NearestNeighbors": "NN nearestneighbors matching_specification",
     "matches.rosenbaum": "rosenbaum rosenbaum_bounds rbounds",

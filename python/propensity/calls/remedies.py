@@ -140,6 +140,12 @@ def _truncate(call: _Call) -> str:
     return ""
 
 
+def _bounds(call: _Call) -> str:
+    if call.function == "trim":
+        return f"where to trim is {written('bounds', call.value)}"
+    return ""
+
+
 def _outcome(call: _Call) -> str:
     if call.function in MATCHING:
         given = repr(call.value) if isinstance(call.value, str) else "outcome"
@@ -157,5 +163,6 @@ _REMEDIES: dict[str, Callable[[_Call], str]] = {
     "contrast effect_measure measure": _contrast,
     "cluster clusters cluster_id cluster_by groups": _cluster,
     "trim trimming": _truncate,
+    "method": _bounds,
 }
 """By what an argument may be called."""

@@ -16,7 +16,6 @@ from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.grouping import Grouping
 
 FIRST, SECOND = "cluster", "second cluster"
-ONE_WAY_BY_GROUP = "effects by group know clusters of one column alone"
 
 
 def by_role(cluster: object) -> dict[str, object]:
@@ -79,6 +78,34 @@ def both(one: Rows, other: Rows) -> Rows:
     return found
 
 
+def ways(clusters: Rows) -> list[Rows]:
+    """Give the clusters (n,) of each way in which rows may vary together; of two columns also of both.
+
+    What rows have in common by both is counted with either (Cameron, Gelbach and Miller 2011).
+    """
+    if clusters.ndim == 1:
+        return [clusters]
+    one, other = clusters.T
+    return [one, other, both(one, other)]
+
+
+def renumbered(clusters: Rows) -> Rows:
+    """Give the clusters that some of the rows are in numbers from 0, column by column; -1 stays."""
+    if clusters.ndim == 2:
+        return np.column_stack([renumbered(column) for column in clusters.T])
+    found = np.full(len(clusters), -1, dtype=np.int64)
+    there = clusters >= 0
+    found[there] = np.unique(clusters[there], return_inverse=True)[1]
+    return found
+
+
+def require_both_arms(clusters: Rows, treated: Bools) -> None:
+    """Require two clusters of each arm, in both columns where there are two."""
+    columns = [clusters] if clusters.ndim == 1 else list(clusters.T)
+    for role, own in zip((FIRST, SECOND), columns, strict=False):
+        rowwise_checks.clusters(own, treated, role)
+
+
 def count(clusters: Rows) -> int:
     """Give how many clusters there are; of two columns in the one that has fewer."""
     return int(clusters.max(axis=0).min()) + 1
@@ -107,15 +134,15 @@ def of_lone_clusters(groups: Grouping, treated: Bools, clusters: Rows | None, we
         return reasons
     lone = np.zeros(groups.n_groups, dtype=bool)
     used = weights > 0
-    for arm in (treated & used, ~treated & used):
-        first = groups.smallest(np.where(arm, clusters, np.inf))
-        lone |= first == groups.largest(np.where(arm, clusters, -np.inf))
+    for column in ways(clusters)[:2]:
+        for arm in (treated & used, ~treated & used):
+            first = groups.smallest(np.where(arm, column, np.inf))
+            lone |= first == groups.largest(np.where(arm, column, -np.inf))
     for place in np.flatnonzero(lone).tolist():
         rows = groups.rows(place)
         rows = rows[used[rows]]
-        own = np.unique(clusters[rows], return_inverse=True)[1]
         try:
-            rowwise_checks.clusters(own, treated[rows], FIRST)
+            require_both_arms(renumbered(clusters[rows]), treated[rows])
         except InvalidInputError as error:
             reasons[place] = str(error)
     return reasons

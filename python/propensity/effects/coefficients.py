@@ -31,15 +31,25 @@ class FittedTerms(ReadOnly):
     inverse : ndarray (k, k)
         The V; where terms are collinear, that of the least norm, for every combination that rows make has
         one value whatever is done with these.
+    of_outcome : bool
+        Whether the model is of the outcome: whether the r are what leverage holds back.
     """
 
     z: Floats
     residual: Floats
     inverse: Floats
+    of_outcome: bool = False
 
     @classmethod
     def of(
-        cls, z: Floats, scale: Floats, residual: Floats, spread: Floats, penalty: float = 0.0
+        cls,
+        z: Floats,
+        scale: Floats,
+        residual: Floats,
+        spread: Floats,
+        penalty: float = 0.0,
+        *,
+        of_outcome: bool = False,
     ) -> FittedTerms:
         """Invert the information.
 
@@ -51,6 +61,8 @@ class FittedTerms(ReadOnly):
             The r and the q.
         penalty : float, default 0.0
             L2 strength on the slopes, per unit of the terms as they were given.
+        of_outcome : bool, default False
+            Whether the model is of the outcome.
         """
         information = (z * spread[:, None]).T @ z
         information[np.diag_indices_from(information)] += np.append(0.0, penalty / scale**2)
@@ -58,6 +70,7 @@ class FittedTerms(ReadOnly):
             z,
             residual,
             np.asarray(np.linalg.pinv(information, rcond=_COLLINEAR, hermitian=True), dtype=np.float64),
+            of_outcome,
         )
 
     def loadings(self, gradient: Floats) -> Floats:

@@ -14,7 +14,7 @@ from propensity.effects.arms import ArmMeans, Means, OutcomeFacts
 from propensity.effects.cautions import size_cautions
 from propensity.effects.contrasts import SCALES, Contrast, require_means
 from propensity.effects.given_away import exact_cautions
-from propensity.effects.leverage import USUAL, Correction, Leverage
+from propensity.effects.leverage import USUAL, ErrorKind, LeftOut, Leverage
 from propensity.effects.means_covariance import MeansCovariance
 from propensity.effects.reported import Interval, ReportedEffect
 from propensity.effects.rounding import without_rounding
@@ -85,8 +85,12 @@ class Effect(ReportedEffect):
         repeats their mean. None where it has none, or not the scores of the rows themselves; NaN for rows of
         weight 0, which are not there.
     leverage : Leverage or None
-        How much rows hold their own predictions, by the outcome models of their arms; None where no such
-        model is fitted to them.
+        How much rows hold their own predictions, by the outcome models of their arms, or the weighted means
+        of these; None where errors have another correction (balancing weights), or none (matching).
+    left_out : LeftOut or None
+        What leaves each row out, for ``se="jackknife"``; None where that is not worked out.
+    tidied : str
+        What stands for missing values and rare levels of covariates, where that was asked for; else empty.
     interval_error : float
         The standard error of intervals and p-values: `std_error`, corrected for leverage by HC2.
 
@@ -137,6 +141,8 @@ class Effect(ReportedEffect):
     measured: str = ""
     scores: AnySeries | None = None
     leverage: Leverage | None = None
+    tidied: str = ""
+    left_out: LeftOut | None = None
 
     @classmethod
     def of(  # noqa: PLR0913 - what any method knows of its estimate, by name
@@ -227,6 +233,7 @@ class Effect(ReportedEffect):
             outcome_std_dev=facts.std_dev,
             means_covariance=means_covariance,
             leverage=means.leverage if isinstance(means, Means) else None,
+            left_out=means.left_out if isinstance(means, Means) else None,
         )
         return difference.contrast_as(contrast)
 
@@ -257,9 +264,10 @@ class Effect(ReportedEffect):
         influence = self._influence_in_intervals(USUAL)
         if influence is not None:
             return inference.degrees_of_freedom(influence, self.clusters)
-        if self.treated is None:  # nothing but means: what carries their variance is not known
-            return math.inf
         slope = SCALES[self.contrast].slope
+        known = self._known_df(slope(self.mean_treated), -slope(self.mean_control))
+        if known is not None or self.treated is None:  # of nothing but means it is not known
+            return math.inf if known is None else known
         of_treated, of_control = self._shares_of_arms()
         carried = slope(self.mean_treated) * of_treated + slope(self.mean_control) * of_control
         return inference.kish(carried**2)
@@ -272,32 +280,49 @@ class Effect(ReportedEffect):
         """
         return self._error_by(USUAL)
 
-    def _error_by(self, kind: Correction) -> float:
+    def _error_by(self, kind: ErrorKind) -> float:
         """Give the standard error with a correction for leverage; where there is none, as it stands."""
-        if self.std_error == 0.0 or self.leverage is None or kind == "HC0":
+        uncorrected = self.leverage is None and kind != "jackknife"
+        if self.std_error == 0.0 or uncorrected or kind == "HC0":
             return self.std_error
         influence = self._influence_in_intervals(kind)
         assert influence is not None
         return inference.std_error(influence, self.clusters)
 
-    def _influence_in_intervals(self, kind: Correction) -> Floats | None:
-        influence = self.influence
+    def _influence_in_intervals(self, kind: ErrorKind) -> Floats | None:
+        influence, slope = self.influence, SCALES[self.contrast].slope
+        if kind == "jackknife":
+            assert self.left_out is not None
+            of_treated, of_control = self.left_out.influence()
+            return np.asarray(slope(self.mean_treated) * of_treated - slope(self.mean_control) * of_control)
         if influence is None or self.leverage is None:
             return influence
-        return influence * self.leverage.scale(kind)
+        assert self.treated is not None
+        of_own_arm = np.where(self.treated, slope(self.mean_treated), -slope(self.mean_control))
+        return influence + of_own_arm * self.leverage.added(kind)
 
     def _errors_of_means(self) -> tuple[Floats, Floats]:
         """Give the standard errors in intervals of both means and their degrees of freedom, (2,) and (2,)."""
-        both = self.influence_treated, self.influence_control
-        if both[0] is None or both[1] is None:
-            df = [inference.kish(shares**2) for shares in self._shares_of_arms()]
-            return np.sqrt(np.diag(self._covariance_of_means())), np.array(df)
-        scale = 1.0 if self.leverage is None else self.leverage.scale()
-        scaled = [scale * one for one in both if one is not None]
-        errors = [inference.std_error(one, self.clusters) for one in scaled]
-        return np.array(errors), np.array(
-            [inference.degrees_of_freedom(one, self.clusters) for one in scaled]
-        )
+        of_treated, of_control = self.influence_treated, self.influence_control
+        if of_treated is None or of_control is None:
+            df = [self._known_df(1.0, 0.0), self._known_df(0.0, -1.0)]
+            if self.treated is not None:
+                df = [inference.kish(shares**2) for shares in self._shares_of_arms()]
+            found = [math.inf if one is None else one for one in df]
+            return np.sqrt(np.diag(self._covariance_of_means())), np.array(found)
+        both = [of_treated, of_control]
+        if self.leverage is not None:
+            assert self.treated is not None
+            added = self.leverage.added()
+            both = [of_treated + added * self.treated, of_control + added * ~self.treated]
+        errors = [inference.std_error(one, self.clusters) for one in both]
+        return np.array(errors), np.array([inference.degrees_of_freedom(one, self.clusters) for one in both])
+
+    def _known_df(self, of_treated: float, of_control: float) -> float | None:
+        """Give the degrees of freedom of a contrast with these slopes, where sums of influence say them."""
+        if self.means_covariance is None:
+            return None
+        return self.means_covariance.degrees_of_freedom(np.array([of_treated, of_control]))
 
     def _shares_of_arms(self) -> tuple[Floats, Floats]:
         """Give each row's share (n,) of the weight of the treated, and of that of the controls."""
@@ -348,7 +373,8 @@ class Effect(ReportedEffect):
         if influence is not None:  # what both means share cancels row by row, with all digits
             return replace(moved, std_error=inference.std_error(influence, self.clusters))
         slopes = np.array([scale.slope(self.mean_treated), -scale.slope(self.mean_control)])
-        variance = float(slopes @ self._covariance_of_means() @ slopes)
+        assert self.means_covariance is not None
+        variance = self.means_covariance.variance(slopes)
         return replace(moved, std_error=math.sqrt(max(variance, 0.0)))
 
     def _covariance_of_means(self) -> Floats:

@@ -17,6 +17,8 @@ from functools import cached_property
 
 import numpy as np
 
+from propensity.effects import inference
+from propensity.effects.clusters import ways
 from propensity.effects.coefficients import FittedTerms
 from propensity.frames.checks import Floats, Rows
 from propensity.frames.grouping import Grouping
@@ -38,10 +40,10 @@ class GroupInfluence(ReadOnly):
         Of M models, what rows add to them.
     loadings : tuple of ndarray (G, k)
         For each, how the groups' estimates move with its coefficients.
-    clusters : ndarray (n,) of int, or None
-        Which rows vary together; -1 for rows that are left out.
+    clusters : ndarray (n,) of int, or (n, 2), or None
+        Which rows vary together; -1 for rows that are left out. Of two columns in either way.
     scale : ndarray (n,) or None
-        What the influence through models is multiplied by, row by row; it is in `own`.
+        What the influence through models of the outcome is multiplied by, row by row: for leverage.
     """
 
     groups: Grouping
@@ -63,6 +65,10 @@ class GroupInfluence(ReadOnly):
     @property
     def variances(self) -> Floats:
         """The variances (G,) of the estimates."""
+        return inference.two_ways_each([way._variances for way in self._ways])
+
+    @property
+    def _variances(self) -> Floats:
         sums = self._sums
         total = self._by_group(sums.own**2, sums.group)
         for column, loading in zip(sums.shared.T, self._loadings.T, strict=True):
@@ -74,8 +80,13 @@ class GroupInfluence(ReadOnly):
     def degrees_of_freedom(self) -> Floats:
         """How many rows, or clusters less one, carry each variance, (G,): as `inference.degrees_of_freedom`.
 
-        Fourth powers have no short cut through products: the n G numbers are made a block at a time.
+        Fourth powers have no short cut through products: the n G numbers are made a block at a time. Of two
+        columns of clusters the one with fewer decides.
         """
+        return np.asarray(np.min([way._degrees_of_freedom for way in self._ways[:2]], axis=0))
+
+    @property
+    def _degrees_of_freedom(self) -> Floats:
         sums, spread = self._sums, np.sqrt(self.variances)
         unit = 1 / np.where(spread > 0, spread, 1.0)
         own, loadings = sums.own * unit[sums.group], self._loadings * unit[:, None]
@@ -92,13 +103,13 @@ class GroupInfluence(ReadOnly):
         most = math.inf if self.clusters is None else len(sums.shared) - 1.0
         return np.asarray(np.minimum(carried, most), dtype=np.float64)
 
-    def scaled(self, scale: Floats) -> GroupInfluence:
-        """Multiply the influence of each row by a number of its own, (n,)."""
-        return replace(self, own=self.own * scale, scale=scale)
-
     @property
     def covariance(self) -> Floats:
         """The covariance (G, G) of the estimates."""
+        return inference.two_ways([way._covariance for way in self._ways])
+
+    @property
+    def _covariance(self) -> Floats:
         sums, size = self._sums, self.groups.n_groups
         crossed = (
             np.array([self._by_group(sums.own * column[sums.unit], sums.group) for column in sums.shared.T])
@@ -109,6 +120,13 @@ class GroupInfluence(ReadOnly):
         found = found + found.T + self._loadings @ self._products @ self._loadings.T
         found += sums.own_products(size, self.clusters is not None)
         return np.asarray(found * self._factor)
+
+    @cached_property
+    def _ways(self) -> list[GroupInfluence]:
+        """The same with each of the ways in which rows may vary together alone."""
+        if self.clusters is None or self.clusters.ndim == 1:
+            return [self]
+        return [replace(self, clusters=own) for own in ways(self.clusters)]
 
     @property
     def _factor(self) -> float:
@@ -150,7 +168,7 @@ class GroupInfluence(ReadOnly):
             for column in model.z.T:
                 np.multiply(model.residual, column, out=shared[:, place])
                 self._center(shared[:, place])
-                if self.scale is not None:
+                if self.scale is not None and model.of_outcome:
                     shared[:, place] *= self.scale
                 place += 1
         shared *= n

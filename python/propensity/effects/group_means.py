@@ -9,7 +9,7 @@ import numpy as np
 from propensity.effects.arms import Means
 from propensity.effects.coefficients import FittedTerms
 from propensity.effects.group_influence import GroupInfluence
-from propensity.effects.leverage import Leverage
+from propensity.effects.leverage import Correction, Leverage, scale_of
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.grouping import Grouping
 from propensity.results.read_only import ReadOnly
@@ -27,11 +27,14 @@ class ArmOfGroups(ReadOnly):
         What a row adds to the mean of its own group, n times the derivative in its weight.
     gradients : tuple of ndarray (G, k)
         For each model that was fitted to all rows, the derivatives of the means in its coefficients.
+    residual : ndarray (n,) or None
+        The part of `own` that residuals make; None where nothing makes up for leverage.
     """
 
     above: Floats
     own: Floats
     gradients: tuple[Floats, ...]
+    residual: Floats | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +49,7 @@ class GroupMeans(ReadOnly):
     treated, control : ArmOfGroups
     models : tuple of FittedTerms
     clusters : ndarray (n,) of int, or None
-    leverage : Leverage or None
+    leverage : ndarray (n,) or None
         Of rows in the outcome models of their arms.
     """
 
@@ -56,7 +59,7 @@ class GroupMeans(ReadOnly):
     control: ArmOfGroups
     models: tuple[FittedTerms, ...]
     clusters: Rows | None
-    leverage: Leverage | None = None
+    leverage: Floats | None = None
 
     @property
     def means(self) -> Floats:
@@ -68,17 +71,26 @@ class GroupMeans(ReadOnly):
         """Treated less control, (G,), with all their digits."""
         return np.asarray(self.treated.above - self.control.above)
 
-    def influence(self, of_treated: Floats, of_control: Floats) -> GroupInfluence:
-        """Give the influence on `of_treated` times the one mean and `of_control` times the other, (G,)."""
+    def influence(self, of_treated: Floats, of_control: Floats, kind: Correction = "HC0") -> GroupInfluence:
+        """Give the influence on `of_treated` times the one mean and `of_control` times the other, (G,).
+
+        Corrected for leverage as `kind` says, where there is any.
+        """
         codes = self.groups.codes
         own = of_treated[codes] * self.treated.own + of_control[codes] * self.control.own
+        scale = None
+        if self.leverage is not None and kind != "HC0":
+            scale = scale_of(self.leverage, kind)
+            own = own + (scale - 1) * (
+                of_treated[codes] * _residual(self.treated) + of_control[codes] * _residual(self.control)
+            )
         loadings = [
             model.loadings(of_treated[:, None] * one + of_control[:, None] * other)
             for model, one, other in zip(
                 self.models, self.treated.gradients, self.control.gradients, strict=True
             )
         ]
-        return GroupInfluence(self.groups, own, self.models, tuple(loadings), self.clusters)
+        return GroupInfluence(self.groups, own, self.models, tuple(loadings), self.clusters, scale)
 
     def of_group(self, place: int) -> Means:
         """Give the means of one group as an effect is made of them."""
@@ -91,8 +103,25 @@ class GroupMeans(ReadOnly):
             self.influence(none, one).of_group(place),
             self.clusters,
             float(self.differences[place]),
-            self.leverage,
+            self._leverage_of_group(place),
         )
+
+    def _leverage_of_group(self, place: int) -> Leverage | None:
+        if self.leverage is None:
+            return None
+        found = np.zeros(len(self.leverage))
+        for arm in (self.treated, self.control):
+            found += np.where(self.groups.codes == place, _residual(arm), 0.0)
+            for model, gradients in zip(self.models, arm.gradients, strict=True):
+                if model.of_outcome:
+                    moved = model.z @ model.loadings(gradients[place])
+                    found += len(found) * model.residual * moved
+        return Leverage(self.leverage, found)
+
+
+def _residual(arm: ArmOfGroups) -> Floats:
+    """Give the part of an arm's influence that residuals make; of none 0."""
+    return np.zeros(len(arm.own)) if arm.residual is None else arm.residual
 
 
 def hajek_arm(groups: Grouping, y: Floats, weights: Floats, slopes: Floats, z: Floats | None) -> ArmOfGroups:
@@ -113,7 +142,7 @@ def hajek_arm(groups: Grouping, y: Floats, weights: Floats, slopes: Floats, z: F
     share = len(y) / np.where(total > 0, total, np.inf)
     own = weights * rest * share[groups.codes]
     gradients = () if z is None else (gradient(groups, slopes * rest, z, total),)
-    return ArmOfGroups(mean, own, gradients)
+    return ArmOfGroups(mean, own, gradients, own)
 
 
 def gradient(groups: Grouping, moved: Floats, z: Floats, total: Floats) -> Floats:
@@ -139,10 +168,13 @@ def ratio_of_means(numerator: GroupMeans, denominator: GroupMeans) -> GroupMeans
         v = denominator.origin + below.above
         v = np.where(v > 0, v, np.nan)
         ratio = (numerator.origin + above.above) / v
-        own = (above.own - np.nan_to_num(ratio)[codes] * below.own) / np.where(np.isnan(v), np.inf, v)[codes]
+        own, residual = (
+            (one - np.nan_to_num(ratio)[codes] * other) / np.where(np.isnan(v), np.inf, v)[codes]
+            for one, other in ((above.own, below.own), (_residual(above), _residual(below)))
+        )
         parts = [part / v[:, None] for part in above.gradients]
         parts += [-ratio[:, None] * part / v[:, None] for part in below.gradients]
-        arms[arm] = ArmOfGroups(ratio, own, tuple(np.nan_to_num(part) for part in parts))
+        arms[arm] = ArmOfGroups(ratio, own, tuple(np.nan_to_num(part) for part in parts), residual)
     models = (*numerator.models, *denominator.models)
     return GroupMeans(
         numerator.groups,

@@ -15,7 +15,7 @@ from propensity.effects.effect import Effect
 from propensity.effects.equality import EqualityTest, tested_for_equality
 from propensity.effects.group_cautions import told_of_groups
 from propensity.effects.group_names import NoGroupError, no_group
-from propensity.effects.leverage import Leverage, words_of_intervals
+from propensity.effects.leverage import words_of_intervals
 from propensity.effects.tidy import tidied
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
@@ -30,8 +30,8 @@ class EffectsOfGroups(Protocol):
     """What a method knows of the effects in G groups."""
 
     @property
-    def leverage(self) -> Leverage | None:
-        """Of the rows, where models have any: what the errors of intervals are corrected for."""
+    def corrected(self) -> bool:
+        """Whether the errors of intervals are corrected for the leverage of rows."""
 
     def figures(self, contrast: Contrast) -> pd.DataFrame:
         """Tabulate them.
@@ -346,7 +346,7 @@ class GroupedEffects(Shown, Mapping[Any, Effect]):
             f"Effects ({self.estimand}) in {n:,} groups by {', '.join(self.by)}: {words}{of}; {self.how}"
         ]
         lines.append(f"Standard errors: {self.se_method}")
-        lines.append(f"Intervals: {words_of_intervals(self.source.leverage)}")
+        lines.append(f"Intervals: {words_of_intervals(self.source.corrected)}")
         lines.extend(f"Caution: {caution}" for caution in self.cautions)
         return "\n".join(lines)
 

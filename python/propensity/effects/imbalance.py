@@ -24,10 +24,9 @@ import numpy as np
 
 from propensity import core
 from propensity.effects.arms import balancing_part
-from propensity.frames.checks import Bools, Floats, Rows
+from propensity.effects.balance_terms import BalanceTerms
+from propensity.frames.checks import Bools, Floats
 from propensity.frames.products import center, product, sums_of_products
-from propensity.frames.terms import Recipe
-from propensity.results.read_only import ReadOnly
 
 # An SMD above 0.1 in a covariate that matters is what is commonly called imbalance (Austin 2009; Stuart,
 # Lee and Leacy 2013).
@@ -46,88 +45,6 @@ _BATCH = 10_000_000  # numbers at a time
 
 _ROUNDING = 1e-9
 _LARGEST = 1e70  # beyond, squares of products are out of a float64's range
-
-
-@dataclass(frozen=True, eq=False)
-class BalanceTerms(ReadOnly):
-    """What balance is asked of.
-
-    Attributes
-    ----------
-    names : tuple of str
-        Of the d terms.
-    x : ndarray (n, d)
-        The terms.
-    origins : tuple of int
-        Which column or term of a formula each is of: the levels of one categorical are not multiplied.
-    first : mapping of str to tuple of int
-        First levels, which have no term: what those of the other levels leave of 1.
-    more : mapping of str to ndarray (n,)
-        What is asked of beside the terms: the score.
-    """
-
-    names: tuple[str, ...]
-    x: Floats
-    origins: tuple[int, ...]
-    first: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    more: Mapping[str, Floats] = field(default_factory=dict)
-
-    @property
-    def all_names(self) -> dict[str, tuple[int, ...]]:
-        """Give the number of everything that is asked of, by name."""
-        return {name: (k,) for k, name in enumerate((*self.names, *self.first, *self.more))}
-
-    def some(self, rows: Rows) -> Floats:
-        """Give everything that is asked of, for some rows: (len(all_names), m)."""
-        x = self.x.T.take(rows, axis=1)
-        first = [1 - x[list(others)].sum(axis=0) for others in self.first.values()]
-        more = [column[rows] for column in self.more.values()]
-        return np.vstack([x, *first, *more]) if first or more else x
-
-    def column(self, k: int) -> Floats:
-        """Give the values (n,) of one."""
-        if k < len(self.names):
-            return self.x[:, k]
-        k -= len(self.names)
-        if k < len(self.first):
-            others = list(self.first.values())[k]
-            return np.asarray(1 - self.x[:, list(others)].sum(axis=1))
-        return list(self.more.values())[k - len(self.first)]
-
-    @classmethod
-    def of_terms(cls, x: Floats, recipe: Recipe, more: Mapping[str, Floats] | None = None) -> BalanceTerms:
-        """Ask balance of every term, named as `balance` names them, and of the levels that have none."""
-        first = {}
-        for name, levels in recipe.levels.items():
-            others = {f"{name}[T.{level}]" for level in levels[1:]}
-            if others and others <= set(recipe.names):
-                numbers = (k for k, term in enumerate(recipe.names) if term in others)
-                first[f"{name}[{levels[0]}]"] = tuple(numbers)
-        names = tuple(name.replace("[T.", "[") for name in recipe.names)
-        return cls(names, x, recipe.origins, first, more or {})
-
-    def beside(self, other: BalanceTerms) -> BalanceTerms:
-        """Ask it of what another has too, but once of what both have."""
-        new = [k for k, name in enumerate(other.names) if name not in self.all_names]
-        place = {k: len(self.names) + at for at, k in enumerate(new)}
-        first = {
-            name: tuple(place[k] for k in levels)
-            for name, levels in other.first.items()
-            if name not in self.all_names and all(k in place for k in levels)
-        }
-        shift = max(self.origins, default=-1) + 1
-        return BalanceTerms(
-            (*self.names, *(other.names[k] for k in new)),
-            np.asfortranarray(np.hstack([self.x, other.x[:, new]])),
-            (*self.origins, *(shift + other.origins[k] for k in new)),
-            {**self.first, **first},
-            {**self.more, **other.more},
-        )
-
-    @classmethod
-    def of_scores(cls, scores: Floats) -> BalanceTerms:
-        """Ask balance of the scores, where nothing else is known."""
-        return cls((), np.empty((len(scores), 0), order="F"), (), more={"the score": scores})
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from statistics import NormalDist
 import numpy as np
 
 from propensity.effects import student
-from propensity.effects.clusters import both
+from propensity.effects.clusters import ways
 from propensity.frames.checks import Floats, Rows
 
 _ROUNDING = 1e-12  # of a covariance's trace
@@ -46,17 +46,34 @@ def covariance(influence: Floats, clusters: Rows | None = None) -> Floats:
     if clusters is None:
         return _products(influence) / n**2
     if clusters.ndim == 2:
-        return _two_ways(influence, *clusters.T)
+        return two_ways([covariance(influence, own) for own in ways(clusters)])
     sums = np.array([np.bincount(clusters + 1, weights=column) for column in influence.T])[:, 1:].T
     n_clusters = len(sums)
     return n_clusters / (n_clusters - 1) * _products(sums) / n**2
 
 
-def _two_ways(influence: Floats, one: Rows, other: Rows) -> Floats:
-    either = covariance(influence, one) + covariance(influence, other)
-    found = either - covariance(influence, both(one, other))
+def two_ways(covariances: Sequence[Floats]) -> Floats:
+    """Put the covariances (k, k) of clusters of one column, of the other and of both together.
+
+    Their sum less the last; where that is no covariance, the sum alone. Those of one way are left alone.
+    """
+    if len(covariances) == 1:
+        return covariances[0]
+    one, other, of_both = covariances
+    either = one + other
+    found = np.asarray(either - of_both)
     least = float(np.linalg.eigvalsh(found)[0])
-    return found if least >= -_ROUNDING * float(np.trace(either)) else either
+    return found if least >= -_ROUNDING * float(np.trace(either)) else np.asarray(either)
+
+
+def two_ways_each(variances: Sequence[Floats]) -> Floats:
+    """Put variances (k,) together that are not asked how they go with each other, each as `two_ways`."""
+    if len(variances) == 1:
+        return variances[0]
+    one, other, of_both = variances
+    found = one + other - of_both
+    is_variance = found >= -_ROUNDING * (one + other)
+    return np.asarray(np.where(is_variance, np.maximum(found, 0.0), one + other))
 
 
 def _products(values: Floats) -> Floats:

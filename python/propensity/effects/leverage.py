@@ -1,22 +1,26 @@
 """How much rows hold their own predictions, and what intervals make up for it.
 
 A model follows the rows it was fitted to: what is left of row i is too small by 1 - h_i, h_i its leverage.
-Influence as it stands is HC0; divided by sqrt(1 - h) it is HC2, whose squares are right on average where
-outcomes vary alike, and by 1 - h HC3, near to leaving each row out (MacKinnon and White 1985, Journal of
-Econometrics 29, 305).
+Influence as it stands is HC0; with residuals divided by sqrt(1 - h) it is HC2, whose squares are right on
+average where outcomes vary alike, and by 1 - h HC3, near to leaving each row out (MacKinnon and White 1985,
+Journal of Econometrics 29, 305). Where a row's prediction lies, which is the other part of its influence, is
+not too small, and stays.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias, get_args
 
 import numpy as np
 
+from propensity.errors import InvalidInputError
+from propensity.frames import checks
 from propensity.frames.checks import Bools, Floats
 from propensity.results.read_only import ReadOnly
 
 Correction: TypeAlias = Literal["HC0", "HC2", "HC3"]
+ErrorKind: TypeAlias = Literal["HC0", "HC2", "HC3", "jackknife"]
 
 _POWERS: dict[Correction, float] = {"HC0": 0.0, "HC2": 0.5, "HC3": 1.0}
 
@@ -26,34 +30,80 @@ USUAL: Correction = "HC2"
 # A row with more has a term to itself: it is its own prediction, and nothing is left of it to divide.
 _ALONE = 1 - 1e-6
 
-# Leverage above this one is taken for it: the part of the influence that is no residual (how far the row's
-# prediction is from the mean) is divided too, and is all that is left where leverage is large.
-_MOST = 0.9
-
 
 @dataclass(frozen=True, eq=False)
 class Leverage(ReadOnly):
-    """The leverage of n rows in the outcome models of their arms.
+    """The leverage of n rows in the models of their arms, and what it holds back.
 
     Attributes
     ----------
     values : ndarray (n,)
         From 0 to 1.
+    residual : ndarray (n,)
+        The part of a row's influence on the mean of its own arm that its residual makes.
     """
 
     values: Floats
+    residual: Floats
 
-    def scale(self, kind: Correction = USUAL) -> Floats:
-        """Give what influence is to be multiplied by, (n,), to be corrected as `kind` says."""
-        held = np.where(self.values < _ALONE, np.minimum(self.values, _MOST), 0.0)
-        return np.asarray((1 - held) ** -_POWERS[kind])
+    def added(self, kind: Correction = USUAL) -> Floats:
+        """Give what a correction adds to the influence (n,) of rows on the means of their own arms."""
+        return self.residual * (scale_of(self.values, kind) - 1)
 
     def among(self, rows: Bools | slice) -> Leverage:
-        """Leave those of some rows."""
-        return Leverage(self.values[rows])
+        """Leave those of some rows; without the others, whose influence is 0, theirs is of fewer."""
+        values = self.values[rows]
+        return Leverage(values, self.residual[rows] * (len(values) / len(self.values)))
 
 
-def words_of_intervals(leverage: Leverage | None) -> str:
-    """Say how intervals and p-values are made."""
+class LeftOut(Protocol):
+    """What knows how to leave each of n rows out of an effect, and to estimate it again."""
+
+    def influence(self) -> Floats:
+        """Give what each row does to both means, the treated's first: (2, n), for the jackknife's error."""
+
+
+def of_weighted_means(
+    weights: Floats, treated: Bools, outcome: Floats, means: tuple[float, float]
+) -> Leverage:
+    """Give the leverage of rows in the weighted means of their arms, the treated's first: shares of weight.
+
+    A mean is a model with an intercept alone, from which a row is as far as its outcome.
+    """
+    total = np.bincount(treated, weights=weights, minlength=2)
+    values = weights / np.where(treated, total[1], total[0])
+    rest = outcome - np.where(treated, *means)
+    return Leverage(values, len(values) * values * rest)
+
+
+def scale_of(leverage: Floats, kind: Correction = USUAL) -> Floats:
+    """Give what residuals are to be multiplied by, (n,), to be corrected as `kind` says."""
+    held = np.where(leverage < _ALONE, leverage, 0.0)
+    return np.asarray((1 - held) ** -_POWERS[kind])
+
+
+def require_kind(kind: ErrorKind, leverage: Leverage | None, left_out: LeftOut | None) -> None:
+    """Require an error of this kind of an effect that has this.
+
+    Raises
+    ------
+    InvalidInputError
+        There is none.
+    """
+    checks.choice("se", kind, get_args(ErrorKind))
+    if leverage is None and kind in ("HC2", "HC3"):
+        raise InvalidInputError(
+            f"se: {kind!r} corrects for the leverage of rows in an outcome model or a weighted mean, and "
+            "this effect has none, or has a correction in its standard error; leave it out"
+        )
+    if left_out is None and kind == "jackknife":
+        raise InvalidInputError(
+            "se: 'jackknife' leaves each row out, which is worked out for ipw with scores that are logistic, "
+            "or known, weights as they are, and rows that are independent; leave it out, or take 'HC3'"
+        )
+
+
+def words_of_intervals(corrected: bool) -> str:
+    """Say how intervals and p-values are made, with or without a correction for leverage."""
     law = "Student's t, df degrees of freedom"
-    return law if leverage is None else f"{law}; their errors corrected for leverage ({USUAL})"
+    return f"{law}; their errors corrected for leverage ({USUAL})" if corrected else law

@@ -165,6 +165,14 @@ class Measured:
             return facts_of_groups(groups, y, sample_weight=s)
         return facts_of_metrics(groups, y, self.sample.frame.outcome(self.metrics.per), s)
 
+    def facts(self, name: str) -> OutcomeFacts:
+        """Look at what is measured of one outcome in the rows that are there."""
+        per, s = self.metrics.per, self.sample.sample_weight
+        if per is None:
+            return self.sample.facts(name)
+        c, v = (self.sample.present(self.sample.frame.outcome(part)) for part in (name, per))
+        return facts_of_metric(c, v, None if s is None else self.sample.present(s))
+
     def of_columns(self, means_of: Callable[[str], GroupMeans]) -> GroupMeans:
         """Give the means by group of what is measured, from those of columns."""
         means = means_of(self.only_outcome)
@@ -180,10 +188,7 @@ class Measured:
         """
         found, per = effect_on(name), self.metrics.per
         if per is not None:
-            s = self.sample.sample_weight
-            c, v = (self.sample.present(self.sample.frame.outcome(part)) for part in (name, per))
-            facts = facts_of_metric(c, v, None if s is None else self.sample.present(s))
-            found = metric_effect(found, effect_on(per), facts, contrast)
+            found = metric_effect(found, effect_on(per), self.facts(name), contrast)
         words = self.words(name)
         return replace(found, measured=words) if words else found
 

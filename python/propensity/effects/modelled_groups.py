@@ -11,13 +11,13 @@ import pandas as pd
 
 from propensity.effects.arms import OutcomeFacts, is_event
 from propensity.effects.cautions import may_be_uneven, overlap_cautions, size_cautions
-from propensity.effects.clusters import of_lone_clusters
+from propensity.effects.clusters import count, of_lone_clusters, renumbered
 from propensity.effects.contrasts import SCALES, Contrast, require_means
 from propensity.effects.effect import Effect
 from propensity.effects.group_influence import GroupInfluence
 from propensity.effects.group_means import GroupMeans
 from propensity.effects.grouped import CAUTIONS, REASON
-from propensity.effects.leverage import Leverage
+from propensity.effects.leverage import USUAL, Correction
 from propensity.errors import InvalidInputError
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.fingerprint import Fingerprint
@@ -85,7 +85,7 @@ class GroupRows(ReadOnly):
         """Count the clusters that a group has rows in; None where rows are independent."""
         if self.clusters is None:
             return None
-        return len(np.unique(self.clusters[self.groups.rows(place)]))
+        return count(renumbered(self.clusters[self.groups.rows(place)]))
 
     def cautions(self, place: int, ess: tuple[float, float], n_rows: tuple[int, int]) -> tuple[Warning, ...]:
         """Say of one group what would be said of it alone, of weights and sizes."""
@@ -153,17 +153,17 @@ class ModelledGroups(ReadOnly):
         return replace(found, measured=rows.measured)
 
     @property
-    def leverage(self) -> Leverage | None:
-        """Of rows in the outcome models of their arms."""
-        return self.means.leverage
+    def corrected(self) -> bool:
+        """Whether the errors of intervals are corrected for the leverage of rows."""
+        return self.means.leverage is not None
 
     def _errors(self, contrast: Contrast, reasons: list[str]) -> tuple[Floats, Floats, Floats]:
         """Give standard errors (G,), and the degrees of freedom and the errors of intervals."""
         influence = self._influence(contrast, reasons)
         errors = np.sqrt(influence.variances)
-        if self.leverage is None:
+        if not self.corrected:
             return errors, influence.degrees_of_freedom, errors
-        corrected = influence.scaled(self.leverage.scale())
+        corrected = self._influence(contrast, reasons, USUAL)
         return errors, corrected.degrees_of_freedom, np.sqrt(corrected.variances)
 
     def covariance(self, contrast: Contrast) -> Floats:
@@ -178,7 +178,7 @@ class ModelledGroups(ReadOnly):
             for reason, own, facts in zip(self.rows.without_errors(), means, self.rows.facts, strict=True)
         ]
 
-    def _influence(self, contrast: Contrast, reasons: list[str]) -> GroupInfluence:
+    def _influence(self, contrast: Contrast, reasons: list[str], kind: Correction = "HC0") -> GroupInfluence:
         """Give the influence on the estimates, on the scale of their errors; zero where there is none."""
         slope = SCALES[contrast].slope
         slopes = [
@@ -188,14 +188,14 @@ class ModelledGroups(ReadOnly):
             ]
             for means, sign in zip(self.means.means, (1.0, -1.0), strict=True)
         ]
-        return self.means.influence(np.array(slopes[0]), np.array(slopes[1]))
+        return self.means.influence(np.array(slopes[0]), np.array(slopes[1]), kind)
 
     def _without_rounding(
         self, place: int, gap: float, error: float, ess: list[float], contrast: Contrast
     ) -> tuple[float, float]:
         """Take an estimate and an error that are nothing but rounding for 0, as `without_rounding` does."""
         facts = self.rows.facts[place]
-        size = ess if self.rows.clusters is None else [float(self.rows.clusters.max() + 1)] * 2
+        size = ess if self.rows.clusters is None else [float(count(self.rows.clusters))] * 2
         limit = facts.rounding() * math.sqrt(1 / size[0] + 1 / size[1])
         unit = max(abs(SCALES[contrast].slope(float(mean))) for mean in self.means.means[:, place])
         if not (facts.constant or error <= limit * unit):

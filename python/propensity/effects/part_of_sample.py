@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
+from propensity.effects.clusters import renumbered, require_both_arms
 from propensity.effects.sample import Sample
-from propensity.frames import native, rowwise_checks
+from propensity.frames import native
 from propensity.frames.checks import Rows
 from propensity.frames.columns import Frame
 
@@ -23,8 +22,8 @@ def taken(sample: Sample, rows: Rows) -> Sample:
     weight = None if sample.sample_weight is None else sample.sample_weight[rows]
     treated, clusters = sample.treated[rows], None
     if sample.clusters is not None:
-        clusters = np.unique(sample.clusters[rows], return_inverse=True)[1].astype(np.int64)
-        rowwise_checks.clusters(clusters, treated, "cluster")
+        clusters = renumbered(sample.clusters[rows])
+        require_both_arms(clusters, treated)
     return Sample(_frame_of(sample.frame, rows), treated, weight, clusters)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from propensity.effects.arms import Means, OutcomeFacts, is_event
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
+from propensity.effects.leverage import Leverage
 from propensity.errors import DegenerateWarning, InvalidInputError
 from propensity.frames.checks import Floats
 from propensity.frames.grouping import Grouping
@@ -54,7 +55,7 @@ def metric_effect(numerator: Effect, denominator: Effect, facts: OutcomeFacts, c
             treated[1],
             control[1],
             numerator.clusters,
-            leverage=numerator.leverage,
+            leverage=_leverage(numerator, denominator, (treated[0], control[0])),
         ),
         facts,
         estimand=numerator.estimand,
@@ -68,6 +69,18 @@ def metric_effect(numerator: Effect, denominator: Effect, facts: OutcomeFacts, c
         cautions=_still_said(numerator),
         whom=numerator.whom,
     )
+
+
+def _leverage(numerator: Effect, denominator: Effect, ratios: tuple[float, float]) -> Leverage | None:
+    """Give what leverage holds back of the ratios of the arms, the treated first."""
+    above, below = numerator.leverage, denominator.leverage
+    if above is None:
+        return None
+    assert numerator.treated is not None
+    held_below = 0.0 if below is None else below.residual  # nothing is left of what is fitted exactly
+    ratio = np.where(numerator.treated, *ratios)
+    mean = np.where(numerator.treated, denominator.mean_treated, denominator.mean_control)
+    return Leverage(above.values, (above.residual - ratio * held_below) / mean)
 
 
 def _still_said(numerator: Effect) -> tuple[Warning, ...]:

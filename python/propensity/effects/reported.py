@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, cast, get_args
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
@@ -10,17 +10,16 @@ import pandas as pd
 from propensity.effects import inference
 from propensity.effects.contrasts import SCALES, Contrast
 from propensity.effects.hypotheses import Alternative, EffectTest, tested
-from propensity.effects.leverage import Correction, words_of_intervals
+from propensity.effects.leverage import ErrorKind, require_kind, words_of_intervals
 from propensity.effects.tidy import tidied
 from propensity.effects.weighted_result import WeightedResult
-from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.sensitivity.e_value import EValue
 from propensity.sensitivity.explained_away import e_value_of_effect
 
 if TYPE_CHECKING:
     from propensity.effects.effect import Effect
-    from propensity.effects.leverage import Leverage
+    from propensity.effects.leverage import LeftOut, Leverage
     from propensity.frames.checks import Floats
 
 
@@ -47,8 +46,10 @@ class ReportedEffect(WeightedResult):
         cautions: tuple[Warning, ...]
         whom: str
         measured: str
+        tidied: str
 
         leverage: Leverage | None
+        left_out: LeftOut | None
 
         @property
         def df(self) -> float: ...  # noqa: D102
@@ -56,7 +57,7 @@ class ReportedEffect(WeightedResult):
         @property
         def interval_error(self) -> float: ...  # noqa: D102
 
-        def _error_by(self, kind: Correction) -> float: ...
+        def _error_by(self, kind: ErrorKind) -> float: ...
 
         def _covariance_of_means(self) -> Floats: ...
 
@@ -71,7 +72,7 @@ class ReportedEffect(WeightedResult):
         return inference.two_sided_p(SCALES[self.contrast].read(self.estimate), self.interval_error, self.df)
 
     def conf_int(
-        self, level: float = 0.95, *, df: float | None = None, se: Correction | None = None
+        self, level: float = 0.95, *, df: float | None = None, se: ErrorKind | None = None
     ) -> Interval:
         """Give the interval estimate -+ t interval_error, made on the logarithm for ratios.
 
@@ -82,10 +83,11 @@ class ReportedEffect(WeightedResult):
         df : float or None, default None
             Degrees of freedom of Student's t. None takes the effect's own, `df`, with which intervals of few
             rows hold; ``math.inf`` the normal law: estimate -+ z std_error, as in R and Stata.
-        se : {"HC0", "HC2", "HC3"} or None, default None
+        se : {"HC0", "HC2", "HC3", "jackknife"} or None, default None
             How the standard error is corrected for the leverage of rows. None takes HC2, and `std_error` as
-            it stands with degrees of freedom of one's own. HC0 is without, HC3 near to the jackknife. Where
-            there is no leverage (weighting by scores, matching) there is HC0 alone.
+            it stands with degrees of freedom of one's own. HC0 is without, HC3 near to the jackknife, which
+            leaves each row out, for `ipw` with scores that are logistic or known. Where there is no leverage
+            (matching, balancing weights) there is HC0 alone.
 
         Returns
         -------
@@ -126,7 +128,7 @@ class ReportedEffect(WeightedResult):
         center = scale.read(self.estimate)
         return Interval(scale.report(center - reach), scale.report(center + reach))
 
-    def _half_width(self, level: float, df: float | None, se: Correction | None = None) -> float:
+    def _half_width(self, level: float, df: float | None, se: ErrorKind | None = None) -> float:
         """Give how far the interval of `conf_int` reaches to either side, on the scale of the error."""
         checks.confidence_level(level)
         if se is not None:
@@ -135,13 +137,8 @@ class ReportedEffect(WeightedResult):
             error = self.interval_error if df is None else self.std_error
         return inference.half_width(error, level, self.df if df is None else checks.degrees(df))
 
-    def _asked_error(self, se: Correction) -> float:
-        checks.choice("se", se, get_args(Correction))
-        if self.leverage is None and se != "HC0":
-            raise InvalidInputError(
-                f"se: {se!r} corrects for the leverage of rows in an outcome model; this effect has none, "
-                "and the errors of balancing weights are corrected already; leave it out"
-            )
+    def _asked_error(self, se: ErrorKind) -> float:
+        require_kind(se, self.leverage, self.left_out)
         return self._error_by(se)
 
     @property
@@ -392,7 +389,8 @@ class ReportedEffect(WeightedResult):
         whom = f"{of}, for {self.whom}" if self.whom else of
         lines = [f"Effect ({self.estimand}): {scale.words} {scale.written(self.estimate)}{whom}"]
         lines.append(f"Standard error: {self.se_method}")
-        lines.append(f"Intervals: {words_of_intervals(self.leverage)}")
+        lines.append(f"Intervals: {words_of_intervals(self.leverage is not None)}")
+        lines.extend([f"Tidied: {self.tidied}"] if self.tidied else [])
         lines.extend(f"Caution: {caution}" for caution in self.cautions)
         return "\n".join(lines)
 

@@ -121,8 +121,12 @@ class Sample:
         cautions: tuple[Warning, ...] = (),
         covariates: Iterable[str] = (),
         scores: Floats | None = None,
+        tidied: str = "",
     ) -> Effect:
-        """Put an effect together; `covariates` are the columns it is adjusted for, by these `scores` (n,)."""
+        """Put an effect together; `covariates` are the columns it is adjusted for, by these `scores` (n,).
+
+        `tidied` says how they were tidied, where they are not of the sample's own frame.
+        """
         copies = self.copies(outcome, covariates)
         found = Effect.of(
             means,
@@ -142,6 +146,8 @@ class Sample:
             ),
             fingerprint=self.fingerprint,
         )
+        if self.frame.tidied is not None or tidied:
+            found = replace(found, tidied=tidied or self.frame.tidied_words)
         if scores is None:
             return found
         own = scores if self.there is None else np.where(self.there, scores, np.nan)

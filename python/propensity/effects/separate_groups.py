@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 
 from propensity.calls.warned import warn
+from propensity.effects import inference
+from propensity.effects.clusters import count, renumbered, ways
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.grouped import GroupedEffects
-from propensity.effects.leverage import Leverage
 from propensity.effects.modelled_groups import COLUMNS, too_few
 from propensity.effects.sample import warn_once
 from propensity.errors import InvalidInputError
@@ -35,19 +36,23 @@ class SeparateGroups(ReadOnly):
         By group; or why there is none.
     counts : ndarray (2, G) of int
         The rows of the arms, the treated first.
-    clusters : ndarray (n,) of int, or None
+    clusters : ndarray (n,) of int, or (n, 2), or None
         Which rows vary together, over all groups.
+    whole : bool, default False
+        Whether the effects have the influence of all rows, and not of those in their group alone.
     """
 
     groups: Grouping
     effects: tuple[Effect | str, ...]
     counts: Rows
     clusters: Rows | None
+    whole: bool = False
 
     @property
-    def leverage(self) -> Leverage | None:
-        """Of the rows of a group that has any."""
-        return next((effect.leverage for effect in self.effects if isinstance(effect, Effect)), None)
+    def corrected(self) -> bool:
+        """Whether the errors of intervals are corrected for the leverage of rows."""
+        first = next((effect for effect in self.effects if isinstance(effect, Effect)), None)
+        return first is not None and first.leverage is not None
 
     def figures(self, contrast: Contrast) -> pd.DataFrame:
         """Tabulate them, as `EffectsOfGroups` says."""
@@ -70,20 +75,46 @@ class SeparateGroups(ReadOnly):
         return effect
 
     def covariance(self, contrast: Contrast) -> Floats:
-        """Give the covariance (G, G) on the scale of the errors: nothing between groups, but by clusters."""
+        """Give the covariance (G, G) on the scale of the errors.
+
+        Groups that share no rows have something in common by their clusters alone.
+        """
         effects = [self._effect_as(place, contrast)[0] for place in range(self.groups.n_groups)]
-        if self.clusters is None:
+        if self.clusters is None and not self.whole:
             return np.diag([math.nan if effect is None else effect.std_error**2 for effect in effects])
-        sums = np.zeros((int(self.clusters.max()) + 1, len(effects)))
+        every = [None] if self.clusters is None else ways(self.clusters)
+        sums = [self._sums(effects, way, clusters) for way, clusters in enumerate(every)]
+        found = inference.two_ways([own.T @ own for own in sums])
+        own_error = [0.0 if effect is None else effect.std_error**2 for effect in effects]
+        found[np.diag_indices_from(found)] = own_error
+        return found
+
+    def _sums(self, effects: list[Effect | None], way: int, clusters: Rows | None) -> Floats:
+        """Sum what rows add to each estimate within clusters, (C, G), times the root of C / (C - 1).
+
+        The clusters of an effect are counted as its own error counts them.
+        """
+        n_units = len(self.groups.codes) if clusters is None else int(clusters.max()) + 1
+        sums = np.zeros((n_units, len(effects)))
         for place, effect in enumerate(effects):
             if effect is None:
                 continue
-            rows, influence = self.groups.rows(place), effect.influence
+            influence = effect.influence
             assert influence is not None
-            own = np.bincount(self.clusters[rows], weights=influence, minlength=len(sums)) / len(rows)
-            n_clusters = len(np.unique(self.clusters[rows]))
-            sums[:, place] = own * math.sqrt(n_clusters / (n_clusters - 1))
-        return np.asarray(sums.T @ sums)
+            influence = influence / len(influence)
+            if clusters is None:
+                sums[:, place] = influence
+                continue
+            own = clusters if self.whole else clusters[self.groups.rows(place)]
+            there = own >= 0
+            assert self.clusters is not None
+            assert effect.clusters is not None
+            # Matched sets are a way of their own, which no two groups share.
+            theirs = ways(effect.clusters)[way] if effect.clusters.ndim == self.clusters.ndim else own[there]
+            n_own = count(renumbered(theirs))
+            total = np.bincount(own[there], weights=influence[there], minlength=n_units)
+            sums[:, place] = total * math.sqrt(n_own / (n_own - 1))
+        return sums
 
     def _effect_as(self, place: int, contrast: Contrast) -> tuple[Effect | None, str]:
         """Give the effect as a contrast, or why there is none."""
@@ -130,6 +161,7 @@ def effects_within(
     measured: str,
     how: str = "models of their own",
     warns: bool = True,
+    whole: bool = False,
 ) -> GroupedEffects:
     """Estimate the effect in each group from its own rows.
 
@@ -137,6 +169,8 @@ def effects_within(
     ----------
     warns : bool, default True
         Whether to warn of what there is to say of the groups, which stands in the result anyway.
+    whole : bool, default False
+        Whether effects have the influence of all rows.
     effect_on : callable
         From rows, and from what to call with warnings of models, to the effect, a difference.
 
@@ -159,7 +193,7 @@ def effects_within(
         effects.append(found)
     methods = [effect.se_method for effect in effects if isinstance(effect, Effect)]
     grouped = GroupedEffects.of(
-        SeparateGroups(groups, tuple(effects), counts, clusters),
+        SeparateGroups(groups, tuple(effects), counts, clusters, whole),
         groups,
         estimand=estimand,
         contrast=contrast,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import ItemsView, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from propensity.effects import inference
-from propensity.effects.contrasts import SCALES
+from propensity.effects.contrasts import SCALES, Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.leverage import words_of_intervals
 from propensity.effects.tidy import tidied
@@ -52,6 +52,82 @@ class Effects(Shown):
 
     def __len__(self) -> int:
         return len(self.by_outcome)
+
+    def items(self) -> ItemsView[str, Effect]:
+        """Give each outcome with its effect, as a dict does.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+        >>> outcomes = ["task_completed", "retained_7d"]
+        >>> effects = ps.ipw(users, outcome=outcomes, treatment=treatment, scores=model)
+        >>> [f"{name}: {effect.estimate:.2f}" for name, effect in effects.items()]
+        ['task_completed: 0.14', 'retained_7d: 0.04']
+        """
+        return self.by_outcome.items()
+
+    def contrast_as(self, contrast: Contrast) -> Effects:
+        """Give the same effects as another contrast of the same means, as `Effect.contrast_as` does.
+
+        Parameters
+        ----------
+        contrast : {"difference", "ratio", "percent", "odds_ratio"}
+            One that the means of all outcomes have.
+
+        Returns
+        -------
+        Effects
+
+        Raises
+        ------
+        InvalidInputError
+            The means of an outcome have no such contrast.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+        >>> outcomes = ["task_completed", "retained_7d"]
+        >>> effects = ps.ipw(users, outcome=outcomes, treatment=treatment, scores=model)
+        >>> effects.contrast_as("percent").to_frame()["estimate"].round(1).tolist()
+        [23.8, 5.9]
+        """
+        return Effects({name: effect.contrast_as(contrast) for name, effect in self.by_outcome.items()})
+
+    def conf_int(self, level: float = 0.95) -> pd.DataFrame:
+        """Give the interval of each effect, each on its own.
+
+        Parameters
+        ----------
+        level : float, default 0.95
+            Coverage.
+
+        Returns
+        -------
+        DataFrame (k, 2)
+            `conf_low`, `conf_high`, by outcome.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
+        >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
+        >>> outcomes = ["task_completed", "retained_7d"]
+        >>> effects = ps.ipw(users, outcome=outcomes, treatment=treatment, scores=model)
+        >>> effects.conf_int().round(2)
+                        conf_low  conf_high
+        outcome
+        task_completed      0.08       0.19
+        retained_7d        -0.02       0.09
+        """
+        rows = {name: effect.conf_int(level)._asdict() for name, effect in self.by_outcome.items()}
+        return pd.DataFrame.from_dict(rows, orient="index").rename_axis("outcome")
 
     @property
     def covariance(self) -> pd.DataFrame:
@@ -140,7 +216,7 @@ class Effects(Shown):
         whom = f", for {first.whom}" if first.whom else ""
         lines = [f"Effects ({first.estimand}) on {len(self)} outcomes: {words}{whom}"]
         lines.append(f"Standard errors: {first.se_method}")
-        lines.append(f"Intervals: {words_of_intervals(first.leverage)}")
+        lines.append(f"Intervals: {words_of_intervals(first.leverage is not None)}")
         cautions = (str(caution) for effect in self.by_outcome.values() for caution in effect.cautions)
         lines.extend(f"Caution: {caution}" for caution in dict.fromkeys(cautions))
         return "\n".join(lines)

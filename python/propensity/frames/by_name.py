@@ -13,8 +13,10 @@ import pandas as pd
 from propensity import core
 from propensity.calls.given_results import of_result
 from propensity.calls.keywords import answered
+from propensity.errors import InvalidInputError
 from propensity.frames import native
 from propensity.frames.handed_on import as_covariates
+from propensity.frames.tidying import with_indicator
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -36,6 +38,7 @@ _EXAMPLES = {
 def columns_by_name(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """Answer a call that gives more than the table by position, or an argument that there is not."""
     by_keyword = answered(function)
+    offers_indicators = "missing" in inspect.signature(function).parameters
 
     @functools.wraps(function)
     def call(*args: _P.args, **options: _P.kwargs) -> _R:
@@ -44,7 +47,12 @@ def columns_by_name(function: Callable[_P, _R]) -> Callable[_P, _R]:
         if len(args) > 1:
             raise TypeError(_form(function, args, options))
         handed_on: dict[str, Any] = {name: as_covariates(value) for name, value in options.items()}
-        return by_keyword(*args, **handed_on)
+        try:
+            return by_keyword(*args, **handed_on)
+        except InvalidInputError as error:
+            if offers_indicators and handed_on.get("missing") is None:
+                error.args = (with_indicator(str(error), handed_on.get("covariates")),)
+            raise
 
     return call
 
@@ -106,7 +114,7 @@ def _is_flag(table: Any, name: str) -> bool:
     """Whether a column holds two values, as a treatment does."""
     if not native.is_frame(table) or name not in native.column_names(table):
         return False
-    return len(set(np.asarray(table[name]).tolist())) == _ARMS
+    return len(set(np.asarray(native.column_as_given(table, name)).tolist())) == _ARMS
 
 
 def _unplaced(values: Sequence[Any], recognised: Mapping[str, str], given: Mapping[str, str]) -> list[str]:

@@ -27,6 +27,14 @@ _COLUMNS = (np.ndarray, pd.Series)
 
 _TELLING = 3  # names that are shorter are not looked for inside of the names of columns
 
+_MEANT = {
+    **dict.fromkeys(("lift", "relative", "relative_lift", "relative_change", "pct", "percentage"), "percent"),
+    **dict.fromkeys(("rr", "risk_ratio", "relative_risk", "rate_ratio"), "ratio"),
+    **dict.fromkeys(("or", "odds"), "odds_ratio"),
+    **dict.fromkeys(("rd", "diff", "risk_difference", "absolute", "mean_difference"), "difference"),
+}
+"""Other words for what two means are made into."""
+
 _SHOWN = 5  # rows or levels in a message: enough to find the cause, few enough to read
 
 
@@ -36,7 +44,9 @@ _SHOWN = 5  # rows or levels in a message: enough to find the cause, few enough 
 def choice(name: str, value: object, allowed: Sequence[str]) -> None:
     """Require `value` to be one of the words in `allowed`."""
     if not (isinstance(value, str) and value in allowed):
-        raise InvalidInputError(f"{name} must be one of {listed(allowed)}, not {value!r}")
+        meant = _MEANT.get(value.lower()) if isinstance(value, str) else None
+        hint = f"; that is {meant!r}" if meant in allowed else ""
+        raise InvalidInputError(f"{name} must be one of {listed(allowed)}, not {value!r}{hint}")
 
 
 def word(name: str, value: object, allowed: Sequence[str]) -> Any:
@@ -138,8 +148,8 @@ def column_name(role: str, value: object) -> None:
 
 
 NOT_TWO_WAYS = (
-    "clusters of two columns are for ipw, weighted_effect and the effects of fit_weights, and for aipw, "
-    "ipwra and regression_adjustment without folds, all without by="
+    "clusters of two columns are for ipw, weighted_effect and the effects of matches and of fit_weights, "
+    "and for aipw, ipwra and regression_adjustment without folds"
 )
 
 
@@ -340,7 +350,7 @@ def levels(column: pd.Series[Any], *, penalty: float | None = None) -> None:
         without, other = ("", "") if penalty is None else (" without a penalty", ", or take penalty=1.0")
         raise InvalidInputError(
             f"column '{column.name}': {n_levels:,} levels, and a term for each; more than {MOST_LEVELS:,} "
-            f"are not fitted{without}: leave it out, or group its levels{other}"
+            f"are not fitted{without}: leave it out, or group its levels, as min_level_count=50 does{other}"
         )
     if n_levels > 20 and n_levels > n_rows / 2:
         raise InvalidInputError(

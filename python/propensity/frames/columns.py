@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 import pandas as pd
@@ -26,6 +26,9 @@ from propensity.frames.labels import read_amount
 from propensity.frames.lines import Subject, drop_line, library_of
 from propensity.frames.native import AnyFrame, AnySeries, Column
 from propensity.frames.rowwise import Reader, floats, read_values
+
+if TYPE_CHECKING:
+    from propensity.frames.tidying import Tidied
 
 _LABELS = ("cluster", "second cluster", "strata", "ids")
 """What is given row by row and compared for equality alone."""
@@ -55,6 +58,8 @@ class Frame:
         are asked for.
     treatment : str or None
         The column of who was treated, where one was asked for.
+    tidied : Tidied or None
+        How the covariates among the columns were tidied, which may have missing values in the caller's frame.
     """
 
     native: AnyFrame
@@ -65,7 +70,13 @@ class Frame:
     named: Mapping[str, str] = field(default_factory=dict)
     plain: dict[str, Column] = field(default_factory=dict)
     treatment: str | None = None
+    tidied: Tidied | None = None
     _prints: dict[str, Print] = field(default_factory=dict)
+
+    @property
+    def tidied_words(self) -> str:
+        """How covariates were tidied; empty where nothing was done."""
+        return "" if self.tidied is None else self.tidied.words
 
     def has(self, name: str) -> bool:
         """Whether the caller's frame has a column of this name, once."""
@@ -85,9 +96,13 @@ class Frame:
         self, treated: Bools | None, sample_weight: Floats | None, *, keep: bool = False
     ) -> Fingerprint:
         """Say which rows these are, by all columns that have been read; keep the frame if asked to."""
-        names = dict.fromkeys([*self.columns, *self.labels, *self.named.values(), *self.plain])
+        made = () if self.tidied is None else self.tidied.indicators
+        own = [name for name in self.columns if name not in made]
+        names = dict.fromkeys([*own, *self.labels, *self.named.values(), *self.plain])
         frame = self.native if keep else None
-        return Fingerprint(self.index, treated, sample_weight, self.prints(names), frame, self.treatment)
+        return Fingerprint(
+            self.index, treated, sample_weight, self.prints(names), frame, self.treatment, self.tidied_words
+        )
 
     def treated(self, name: str) -> Bools:
         """Read the treatment as (n,) bool, not in the caller's memory."""

@@ -45,6 +45,8 @@ class Fingerprint(ReadOnly):
         The caller's frame, where more of it may be read later; a pickle leaves it behind.
     treatment : str or None
         The column of who was treated, where there is one.
+    tidied : str
+        What stood for missing values and rare levels; empty where nothing was tidied.
     """
 
     index: pd.Index[Any]
@@ -53,6 +55,7 @@ class Fingerprint(ReadOnly):
     columns: Mapping[str, Print]
     frame: AnyFrame | None = None
     treatment: str | None = None
+    tidied: str = ""
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "frame": None}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from propensity.frames.columns import Frame, open_frame, read_column
 from propensity.frames.fingerprint import Fingerprint, Made, holding_elsewhere, prints_of
 from propensity.frames.labels import read_amount
 from propensity.frames.lines import Subject
-from propensity.frames.native import AnyFrame, Column, column_names
+from propensity.frames.native import Column, SomeFrame, column_names
 from propensity.frames.rowwise import Reader, read_values
 from propensity.frames.terms import make_terms, parse_covariates
 
@@ -24,8 +25,8 @@ _ADJUSTMENT = Made("bias_adjust", "the rows were matched", "give columns of the 
 
 
 def kept_rows(
-    data: AnyFrame, fingerprint: Fingerprint, kept: Bools, columns: Mapping[str, Floats | Rows], made: Made
-) -> AnyFrame:
+    data: SomeFrame, fingerprint: Fingerprint, kept: Bools, columns: Mapping[str, Floats | Rows], made: Made
+) -> SomeFrame:
     """Give the kept rows of a frame, with further columns of (n,) values.
 
     Raises
@@ -176,7 +177,7 @@ def read_adjustment(given: object, fingerprint: Fingerprint, is_outcome: Callabl
     by_name = isinstance(given, list | tuple)
     if by_name and fingerprint.frame is None:
         raise TypeError("bias_adjust: the frame is not in a pickle; give the columns themselves, df[[...]]")
-    data = fingerprint.frame if by_name else given
+    data: Any = fingerprint.frame if by_name else given
     names = list(given) if isinstance(given, list | tuple) else [str(name) for name in column_names(data)]
     terms = parse_covariates(names, data)
     frame = open_frame(data, covariates=names)

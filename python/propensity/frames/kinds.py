@@ -107,7 +107,7 @@ def levels_of_text(series: Any) -> Column:
 def _from_pandas(column: Column, subject: Subject) -> Column:
     dtype = column.dtype
     if isinstance(dtype, pd.CategoricalDtype):
-        return column.cat.remove_unused_categories()
+        return _without_unused(column)
     if isinstance(dtype, pd.ArrowDtype):
         arrow: Any = column.array
         read = _from_other(arrow.__arrow_array__(), subject)
@@ -125,6 +125,13 @@ def _from_pandas(column: Column, subject: Subject) -> Column:
         return _from_objects(column, subject)
     own = {type(value).__name__ for value in column[column.notna()]} if content == "mixed" else set()
     raise refusal(subject, str(dtype), own.pop() if len(own) == 1 else content, column)
+
+
+def _without_unused(column: Column) -> Column:
+    """Leave out the levels that no row has; to look for them takes less than to sort the codes."""
+    held = np.zeros(len(column.cat.categories) + 1, dtype=bool)
+    held[column.cat.codes.to_numpy()] = True  # what is missing has the code -1, the last place
+    return column.copy(deep=False) if held[:-1].all() else column.cat.remove_unused_categories()
 
 
 def _from_objects(column: Column, subject: Subject) -> Column:

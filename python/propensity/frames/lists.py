@@ -41,7 +41,7 @@ def matrix(columns: Columns, n_rows: int, *, all_levels: bool) -> Floats:
 def _of_column(name: str, column: pd.Series[Any], *, all_levels: bool) -> tuple[str, ...]:
     if not _is_categorical(column):
         return (name,)
-    levels = column.cat.categories
+    levels = column.cat.categories.tolist()
     if all_levels:
         return tuple(f"{name}[{level}]" for level in levels)
     return tuple(f"{name}[T.{level}]" for level in levels[1:])

@@ -7,7 +7,7 @@ Whatever the library a frame comes from, its columns are first read as pandas Se
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeGuard, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -15,11 +15,24 @@ import pandas as pd
 from propensity.frames import checks
 from propensity.frames.checks import Bools, Floats, Rows
 
-AnyFrame: TypeAlias = Any
-"""A pandas, polars or pyarrow frame, or another that narwhals reads in memory."""
+
+class AnyFrame(Protocol):
+    """A pandas, polars or pyarrow frame, or another that narwhals reads in memory."""
+
+    @property
+    def columns(self) -> Any:
+        """What all of them have."""
+
+
+SomeFrame = TypeVar("SomeFrame", bound=AnyFrame)
+"""The type of the caller's frame, where one of the same library is given back."""
+
 
 AnySeries: TypeAlias = Any
-"""A series of the library that the caller's frame comes from."""
+"""A series of the library that the caller's frame comes from.
+
+Which library that is no annotation says: a result would have to be generic in it, and all that hold one.
+"""
 
 Column: TypeAlias = "pd.Series[Any]"
 
@@ -27,7 +40,7 @@ Column: TypeAlias = "pd.Series[Any]"
 # Frames
 
 
-def eager(data: AnyFrame) -> AnyFrame:
+def eager(data: Any) -> Any:
     """Give a frame that narwhals reads: a pyarrow batch of records is a table of one batch."""
     if type(data).__module__.startswith("pyarrow") and type(data).__name__ == "RecordBatch":
         import pyarrow as pa  # type: ignore[import-untyped] # noqa: PLC0415 - whoever has a batch has it
@@ -36,7 +49,7 @@ def eager(data: AnyFrame) -> AnyFrame:
     return data
 
 
-def column_names(data: AnyFrame) -> list[object]:
+def column_names(data: object) -> list[object]:
     """Name the columns of a frame, and refuse what is none."""
     if isinstance(data, pd.DataFrame):
         return list(data.columns)
@@ -58,7 +71,7 @@ def _of_arrays(data: object) -> str:
     return "; make one of it, pd.DataFrame(...)" if isinstance(data, Mapping | list) else ""
 
 
-def is_frame(data: object) -> bool:
+def is_frame(data: object) -> TypeGuard[AnyFrame]:
     """Whether this is a frame of a library that is known here, lazy ones too."""
     if isinstance(data, pd.DataFrame):
         return True
@@ -74,7 +87,7 @@ def row_labels(series: AnySeries) -> pd.Index[Any]:
     return series.index if isinstance(series, pd.Series) else pd.RangeIndex(len(series))
 
 
-def labels_of(data: AnyFrame) -> pd.Index[Any]:
+def labels_of(data: Any) -> pd.Index[Any]:
     """Give what the rows of a frame are called: a pandas frame's index, positions for other libraries."""
     return data.index if isinstance(data, pd.DataFrame) else pd.RangeIndex(len(data))
 
@@ -102,24 +115,28 @@ def flag_type(data: AnyFrame, name: str) -> tuple[bool, bool]:
     return nw.from_native(eager(data), eager_only=True)[name].dtype == nw.Boolean, True
 
 
-def kept(data: AnyFrame, rows: Bools, columns: Mapping[str, Floats | Rows]) -> AnyFrame:
+def kept(data: SomeFrame, rows: Bools, columns: Mapping[str, Floats | Rows]) -> SomeFrame:
     """Give some rows of a frame, with further columns of (n,) values."""
     if isinstance(data, pd.DataFrame):
-        return data[rows].assign(**{name: values[rows] for name, values in columns.items()})
+        own: Any = data[rows].assign(**{name: values[rows] for name, values in columns.items()})
+        return own  # type: ignore[no-any-return] # of the same type as `data`
     import narwhals.stable.v2 as nw  # noqa: PLC0415 - pandas frames do without it
 
     frame = nw.from_native(eager(data), eager_only=True)
     added = [nw.new_series(name, values, backend=frame.implementation) for name, values in columns.items()]
-    return frame.with_columns(*added).filter(rows.tolist()).to_native()
+    found: SomeFrame = frame.with_columns(*added).filter(rows.tolist()).to_native()
+    return found
 
 
-def taken(data: AnyFrame, rows: Rows) -> AnyFrame:
+def taken(data: SomeFrame, rows: Rows) -> SomeFrame:
     """Give some rows of a frame, by their places."""
     if isinstance(data, pd.DataFrame):
-        return data.iloc[rows]
+        own: Any = data.iloc[rows]
+        return own  # type: ignore[no-any-return] # of the same type as `data`
     import narwhals.stable.v2 as nw  # noqa: PLC0415 - pandas frames do without it
 
-    return nw.from_native(eager(data), eager_only=True)[rows.tolist()].to_native()
+    found: SomeFrame = nw.from_native(eager(data), eager_only=True)[rows.tolist()].to_native()
+    return found
 
 
 def names_of(data: AnyFrame, values: object) -> pd.Index[Any]:

@@ -6,11 +6,9 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from propensity.errors import InvalidInputError
 from propensity.frames import checks, digits, formulas, lists, text, untidy
@@ -20,13 +18,11 @@ from propensity.frames.columns import Frame, open_frame
 from propensity.frames.design import Design
 from propensity.frames.lines import THE_OUTCOME, THE_TREATMENT, Subject, all_but
 from propensity.frames.native import AnyFrame, Column, column_names
+from propensity.frames.present import spread_design, those_there
+from propensity.frames.tidying import Tidied, Tidying
 
 if TYPE_CHECKING:
     from formulaic import ModelSpec, SimpleFormula
-
-_MOST_COHORTS = 20
-
-_Number = TypeVar("_Number", bound=np.generic)
 
 Covariates: TypeAlias = Sequence[str] | str
 """A list of columns, or the right-hand side of a formula."""
@@ -36,11 +32,26 @@ Covariates: TypeAlias = Sequence[str] | str
 class Terms:
     """Parsed covariates: the columns they need and what formulaic is to make of them.
 
-    `formula` is None for a list of columns, which become terms as they are.
+    `formula`, and its `text`, are None for a list of columns, which become terms as they are. `tidying` says
+    what is asked of missing values and rare levels, `tidied` what was found, once a frame is there.
     """
 
     columns: tuple[str, ...]
     formula: SimpleFormula | None
+    text: str | None = None
+    tidying: Tidying | None = None
+    tidied: Tidied | None = None
+
+    @property
+    def may_be_missing(self) -> tuple[str, ...]:
+        """The columns that may be read with missing values."""
+        return self.columns if self.tidying is not None and self.tidying.missing is not None else ()
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The caller's columns: indicators are made."""
+        made = () if self.tidied is None else self.tidied.indicators
+        return tuple(name for name in self.columns if name not in made)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +78,8 @@ class Recipe:
         The values seen in each numeric column that the formula makes categories of.
     moving : tuple of str
         Terms whose values hang on which other rows there are, so that new rows cannot get them.
+    tidied : Tidied or None
+        What stands for missing values and rare levels, where that was asked for.
     """
 
     names: tuple[str, ...]
@@ -78,12 +91,21 @@ class Recipe:
     all_levels: bool
     codes: Mapping[str, pd.Index[Any]] = field(default_factory=dict)
     moving: tuple[str, ...] = ()
+    tidied: Tidied | None = None
+
+    @property
+    def tidied_words(self) -> str:
+        """How columns were tidied; empty where nothing was done."""
+        return "" if self.tidied is None else self.tidied.words
 
     def made_of(self, columns: Collection[str]) -> list[int]:
         """Give the places of the terms that are made of some of these columns, and maybe of others."""
-        sources: list[tuple[str, ...]] = [(name,) for name in self.columns]
+        known = self.columns if self.tidied is None else self.tidied.expanded(self.columns)
+        sources: list[tuple[str, ...]] = [(name,) for name in known]
         if self.spec is not None:
-            sources = [formulas.columns_of_term(one.term, self.columns) for one in self.spec.structure]
+            sources = [formulas.columns_of_term(one.term, known) for one in self.spec.structure]
+        if self.tidied is not None:
+            sources = [tuple(map(self.tidied.source, names)) for names in sources]
         return [place for place, origin in enumerate(self.origins) if set(sources[origin]) & set(columns)]
 
     def require_row_by_row(self) -> None:
@@ -135,14 +157,18 @@ class Recipe:
         sample_weight: Floats | None = None,
     ) -> tuple[Design, Frame]:
         """Make the same as a design, in which many levels are codes."""
-        frame = open_frame(data, covariates=self.columns, read=read)
+        may_be = () if self.tidied is None else self.tidied.may_be_missing
+        frame = open_frame(data, covariates=self.columns, read=read, may_be_missing=may_be)
+        if self.tidied is not None:
+            columns = self.tidied.apply(frame.columns, sample_weight)
+            frame = replace(frame, columns=columns, tidied=self.tidied)
         there = those_there(frame, sample_weight)
         columns = {name: self._with_known_levels(name, column) for name, column in there.columns.items()}
         if self.spec is None:
             design = _of_list(columns, there, all_levels=self.all_levels)
         else:
             design = Design(formulas.materialize(self.spec, columns, there.index)[0])
-        return _spread(design, sample_weight), frame
+        return spread_design(design, sample_weight), frame
 
     def _with_known_levels(self, name: str, column: Column) -> Column:
         levels = self.levels.get(name)
@@ -175,6 +201,7 @@ def parse_covariates(
     outcomes: Sequence[str] = (),
     may_be_none: bool = False,
     role: str = "covariates",
+    tidying: Tidying | None = None,
 ) -> Terms:
     """Read a list of columns or a formula; of the frame only the names of its columns matter.
 
@@ -189,6 +216,8 @@ def parse_covariates(
         rather lost them, and a table of them would be empty.
     role : str, default "covariates"
         What a message calls them.
+    tidying : Tidying or None, default None
+        What is asked of missing values and rare levels.
 
     Raises
     ------
@@ -198,7 +227,8 @@ def parse_covariates(
         `covariates` is neither, or `data` is not a frame.
     """
     with _called(role):
-        return _parsed(covariates, data, (treatment, outcomes), may_be_none=may_be_none)
+        terms = _parsed(covariates, data, (treatment, outcomes), may_be_none=may_be_none)
+    return replace(terms, tidying=tidying)
 
 
 @contextmanager
@@ -221,7 +251,7 @@ def _parsed(
         treatment, outcomes = roles
         others = [THE_TREATMENT if treatment is None else treatment, *(outcomes or [THE_OUTCOME])]
         formula, columns = formulas.parse(covariates, column_names(data), all_but(others, data))
-        terms = Terms(columns, formula)
+        terms = Terms(columns, formula, covariates)
     elif isinstance(covariates, Iterable):
         terms = _parse_list(covariates, column_names(data))
     else:
@@ -268,54 +298,30 @@ def make_terms(
     """
     there = those_there(frame, sample_weight)
     design, recipe = _terms_of(there, terms, all_levels=all_levels, settled=settled)
-    return _spread(design, sample_weight).x, recipe
+    return spread_design(design, sample_weight).x, recipe
 
 
 def make_design(
-    frame: Frame, terms: Terms, *, sample_weight: Floats | None = None, penalty: float = 0.0
+    frame: Frame,
+    terms: Terms,
+    *,
+    all_levels: bool = False,
+    sample_weight: Floats | None = None,
+    penalty: float | None = None,
 ) -> tuple[Design, Recipe]:
     """Make the same as a design, in which many levels are codes, and with a penalty may be very many."""
     there = those_there(frame, sample_weight)
-    design, recipe = _terms_of(there, terms, all_levels=False, settled=(), penalty=penalty)
-    return _spread(design, sample_weight), recipe
+    design, recipe = _terms_of(there, terms, all_levels=all_levels, settled=(), penalty=penalty)
+    return spread_design(design, sample_weight), recipe
 
 
 def _of_list(columns: Mapping[str, Column], frame: Frame, *, all_levels: bool) -> Design:
     """Lay out columns as they are, and require numbers to be finite."""
-    if all_levels:
-        design = Design(lists.matrix(columns, len(frame.index), all_levels=True))
-    else:
-        design = designs.of_list(columns, len(frame.index))
+    design = designs.of_list(columns, len(frame.index), all_levels=all_levels)
     names = [term for own in lists.names(columns, all_levels=all_levels).values() for term in own]
     numbers = [names[place] for place in design.places]
     formulas.require_finite(design.numbers, numbers, frame.index, among=columns)
     return design
-
-
-def _spread(design: Design, sample_weight: Floats | None) -> Design:
-    """Give the terms of the rows that are there to all rows."""
-    factors = tuple(spread(codes, sample_weight) for codes in design.factors)
-    return replace(design, numbers=spread(design.numbers, sample_weight), factors=factors)
-
-
-def those_there(frame: Frame, sample_weight: Floats | None) -> Frame:
-    """Leave the rows of sample weight 0 out of a frame's columns."""
-    if sample_weight is None or sample_weight.all():
-        return frame
-    rows = np.flatnonzero(sample_weight)
-    columns = {name: column.iloc[rows] for name, column in frame.columns.items()}
-    for name, column in columns.items():
-        if isinstance(column.dtype, pd.CategoricalDtype):
-            columns[name] = column.cat.remove_unused_categories()
-    return replace(frame, index=frame.index.take(rows), columns=columns)
-
-
-def spread(values: NDArray[_Number], sample_weight: Floats | None) -> NDArray[_Number]:
-    """Give values of the rows that are there to all rows; those of weight 0 get what the first has."""
-    if sample_weight is None or sample_weight.all():
-        return values
-    place = np.where(sample_weight > 0, np.cumsum(sample_weight > 0) - 1, 0)
-    return np.asarray(values[place], order="F")
 
 
 def _terms_of(
@@ -333,17 +339,18 @@ def _terms_of(
     )
     if terms.formula is not None:
         x, recipe = _make_by_formula(frame, terms.formula, columns, levels, all_levels=all_levels)
-        return Design(x), recipe
+        return Design(x), replace(recipe, columns=terms.sources, tidied=terms.tidied)
     names = lists.names(columns, all_levels=all_levels)
     flat = [(place, term) for place, own in enumerate(names.values()) for term in own]
     recipe = Recipe(
         names=tuple(term for _, term in flat),
         empty=tuple(name for name, own in names.items() if not own),
         levels=levels,
-        columns=terms.columns,
+        columns=terms.sources,
         origins=tuple(place for place, _ in flat),
         spec=None,
         all_levels=all_levels,
+        tidied=terms.tidied,
     )
     checks.unlike_terms(recipe.names)
     return _of_list(columns, frame, all_levels=all_levels), recipe
@@ -375,28 +382,8 @@ def require_words(column: Column, subject: Subject) -> None:
     TypeError
         Its levels are numbers, or many dates.
     """
-    _require_no_numbers(column, subject)
-    _require_no_dates(column, subject)
-
-
-def _require_no_numbers(column: Column, subject: Subject) -> None:
-    """Require text not to be numbers that were read as text: a term for each of them is not what is meant."""
-    found = column.cat.categories
-    if text.are_numbers(found):
-        raise TypeError(
-            f"{subject}: {text.described(column)}; if they are numbers: {text.number_line(found, subject)}; "
-            f"if they are codes: {subject.code()}"
-        )
-
-
-def _require_no_dates(column: Column, subject: Subject) -> None:
-    """Require text not to be dates: a few may be cohorts, but many are a line of time."""
-    found = column.cat.categories
-    if len(found) > _MOST_COHORTS and text.are_dates(found):
-        raise TypeError(
-            f"{subject}: text of {len(found):,} dates, {checks.listed(found[:3])}, and a term for each; for "
-            f"days since the first: {text.days_line(found, subject)}; if they are cohorts: {subject.code()}"
-        )
+    text.require_no_numbers(column, subject)
+    text.require_no_dates(column, subject)
 
 
 def _make_by_formula(

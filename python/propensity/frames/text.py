@@ -9,6 +9,7 @@ import pandas as pd
 
 from propensity.frames.checks import counted, listed
 from propensity.frames.lines import Subject
+from propensity.frames.native import Column
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf|nan", re.IGNORECASE)
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")
@@ -25,6 +26,7 @@ _NO_VALUE = frozenset(
 )
 """What stands for a missing value in text, in small letters."""
 
+_MOST_COHORTS = 20  # dates that may be groups of users; more are a line of time
 _MANY = 20  # numbers among levels: with so many, what is no number is a slip, not a group
 
 
@@ -122,3 +124,23 @@ def not_numbers(column: pd.Series) -> pd.Series:
 def _bare(level: str) -> str:
     plain = level.translate(dict.fromkeys(map(ord, _SIGNS))).strip()
     return _BRACKETED.sub(r"-\1", plain) if _BRACKETED.fullmatch(plain) else plain
+
+
+def require_no_numbers(column: Column, subject: Subject) -> None:
+    """Require text not to be numbers that were read as text: a term for each of them is not what is meant."""
+    found = column.cat.categories
+    if are_numbers(found):
+        raise TypeError(
+            f"{subject}: {described(column)}; if they are numbers: {number_line(found, subject)}; "
+            f"if they are codes: {subject.code()}"
+        )
+
+
+def require_no_dates(column: Column, subject: Subject) -> None:
+    """Require text not to be dates: a few may be cohorts, but many are a line of time."""
+    found = column.cat.categories
+    if len(found) > _MOST_COHORTS and are_dates(found):
+        raise TypeError(
+            f"{subject}: text of {len(found):,} dates, {listed(found[:3])}, and a term for each; for "
+            f"days since the first: {days_line(found, subject)}; if they are cohorts: {subject.code()}"
+        )

@@ -11,7 +11,7 @@ from propensity.effects.grouped import GroupedEffects
 from propensity.effects.several import Effects
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
-from propensity.frames.checks import Floats
+from propensity.frames.checks import Floats, Rows
 from propensity.frames.columns import are_names, outcome_names
 from propensity.matching.by_group import OutcomeIn, effects_by_group
 from propensity.matching.metric import metric_of_matches
@@ -35,8 +35,12 @@ def effects_of(
     read: Read,
     compare: Compare[M],
     contrast: Contrast,
+    clusters: Rows | None = None,
 ) -> Effect | Effects | GroupedEffects:
-    """Answer what is asked of matches, as `Matches.effect` says."""
+    """Answer what is asked of matches, as `Matches.effect` says.
+
+    `clusters` (n,) or (n, 2) are those that `compare` sums within; None where it sums within none.
+    """
     contrast = checks.word("contrast", contrast, get_args(Contrast))
     if are_names(outcome) and by is None:
         names = outcome_names(outcome)
@@ -52,7 +56,12 @@ def effects_of(
     named = [name for name in map(_name, (outcome, per)) if name]
     in_part = _asked(outcome, per, read, compare)
     grouped = effects_by_group(
-        matched, by, named, lambda part, outcome_in: in_part(part, outcome_in, True), _words(outcome, per)
+        matched,
+        by,
+        named,
+        lambda part, outcome_in: in_part(part, outcome_in, True),
+        _words(outcome, per),
+        clusters,
     )
     return grouped.contrast_as(contrast)
 

@@ -35,6 +35,7 @@ def effects_by_group(
     outcomes: Sequence[str],
     effect_on: Callable[[M, OutcomeIn], Effect],
     measured: str,
+    clusters: Rows | None = None,
 ) -> GroupedEffects:
     """Estimate the effect in each group.
 
@@ -46,6 +47,8 @@ def effects_by_group(
         From the matches of a group to the effect there.
     measured : str
         What is measured, where that is no column.
+    clusters : ndarray (n,) of int, or (n, 2), or None, default None
+        Which rows vary together, whatever sets do.
 
     Raises
     ------
@@ -83,13 +86,14 @@ def effects_by_group(
     return effects_within(
         groups,
         matched.treated,
-        None,
+        clusters,
         effect_in,
         contrast="difference",
         estimand=matched.estimand,
         measured=measured,
         how="sets within groups",
         warns=False,  # as the effect of all of them
+        whole=clusters is not None,
     )
 
 

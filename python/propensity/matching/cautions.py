@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from propensity.effects.arms import effective_sizes
+from propensity.effects.balance_terms import BalanceTerms
 from propensity.effects.cautions import adjustment_cautions, balance_cautions
-from propensity.effects.imbalance import BalanceTerms, find_imbalance
+from propensity.effects.imbalance import find_imbalance
 from propensity.effects.matching_specification import Matching, NearestNeighbors
 from propensity.errors import BalanceWarning
 from propensity.frames.checks import Bools, Floats, Rows

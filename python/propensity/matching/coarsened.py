@@ -10,7 +10,7 @@ from typing import Any, get_args
 import numpy as np
 import pandas as pd
 
-from propensity.effects.imbalance import BalanceTerms
+from propensity.effects.balance_terms import BalanceTerms
 from propensity.effects.matching_specification import MatchingEstimand
 from propensity.effects.sample import Sample, read_sample, warn_once
 from propensity.effects.subclass_specification import Bins, CoarsenedMatching, Cutpoints

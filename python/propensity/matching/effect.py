@@ -12,15 +12,22 @@ import numpy as np
 
 from propensity import core
 from propensity.effects.arms import Means, effective_sizes
+from propensity.effects.clusters import summed_within
 from propensity.effects.effect import Effect
 from propensity.effects.means_covariance import MeansCovariance
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
-from propensity.frames.checks import Bools, Floats
+from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.kept import read_adjustment
 from propensity.frames.native import series_like
 from propensity.matching.abadie_imbens import adjustments, neighbor_variance
 from propensity.matching.cautions import neighbor_remedy
+from propensity.matching.clustered import (
+    counted_clusters,
+    influence_in_clusters,
+    summed_by_clusters,
+    units_of,
+)
 from propensity.matching.estimation_variance import estimation_variance
 from propensity.matching.local_outcomes import tie_cells
 from propensity.matching.outcome import MatchedOutcome
@@ -69,12 +76,15 @@ def effect_on_matched(
     inference: PairInference | None,
     *,
     is_part: bool = False,
+    clusters: Rows | None = None,
 ) -> Effect:
     """Compare an outcome that has been read; `is_part` where some of the sets were left out."""
     if _pair_inference(matches, inference, adjusted=x is not None) == "score":
-        return _effect_at_scores(matches, y)
+        return _effect_at_scores(matches, y, clusters)
     if matches.spec.max_uses == 1:
-        return _effect_of_sets(matches, y, x)
+        return _effect_of_sets(matches, y, x, clusters)
+    if clusters is not None:
+        return _effect_in_clusters(matches, y, x, clusters)
     s = matches.sample_weight
     everybody = not is_part and y.known.all() and (s is None or s.min() > 0)
     if matches.spec.is_plain and matches.weighs_evenly and everybody and x is None:
@@ -196,8 +206,10 @@ def _covariance_of_means(
     return np.array([[of_treated, together], [together, of_control]])
 
 
-def _effect_of_sets(matches: Matches, outcome: MatchedOutcome, x: Floats | None) -> Effect:
-    """Square what each set adds."""
+def _effect_of_sets(
+    matches: Matches, outcome: MatchedOutcome, x: Floats | None, clusters: Rows | None
+) -> Effect:
+    """Square what each set adds, and what each of the caller's clusters does."""
     labels, y = matches.labels, outcome.values
     if matches.n_matched < 2:
         raise InvalidInputError(
@@ -208,19 +220,18 @@ def _effect_of_sets(matches: Matches, outcome: MatchedOutcome, x: Floats | None)
     rest = y - fitted.sum(axis=0)  # one arm has donors
     plain = clustered_influence(y, matches.treated, labels, weights)
     adjusted = plain if x is None else clustered_influence(rest, matches.treated, labels, weights)
+    means = replace(
+        adjusted,
+        mean_treated=plain.mean_treated + moved[True],
+        mean_control=plain.mean_control + moved[False],
+    )
+    words = f"summed within {matches.n_matched:,} sets (Abadie and Spiess 2022), factor G / (G - 1)"
+    if clusters is not None:
+        means = summed_by_clusters(means, weights, matches.treated, clusters)
+        words = f"of matched sets (Abadie and Spiess 2022){summed_within(means.clusters)}"
+    words += f"; takes the sets as given{adjusted_words(x)}"
     return _effect(
-        matches,
-        outcome,
-        Means(
-            plain.mean_treated + moved[True],
-            plain.mean_control + moved[False],
-            adjusted.influence_treated,
-            adjusted.influence_control,
-            adjusted.clusters,
-        ),
-        f"summed within {matches.n_matched:,} sets (Abadie and Spiess 2022), factor G / (G - 1); "
-        f"takes the sets as given{adjusted_words(x)}",
-        adjusted=x is not None,
+        matches, outcome, means, words, adjusted=x is not None, n_clusters=_counted(clusters, means)
     )
 
 
@@ -263,11 +274,45 @@ def _counts_estimation(matches: Matches, x: Floats | None) -> bool:
     return estimated_at_scores(matches) is not None and matches.spec.max_uses is None and x is None
 
 
-def _effect_at_scores(matches: Matches, outcome: MatchedOutcome) -> Effect:
-    """Take rows for independent of each other, given their scores."""
-    words = "of rows that are independent given their scores (Otsu and Rai 2017), factor of HC3; "
+def _effect_at_scores(matches: Matches, outcome: MatchedOutcome, clusters: Rows | None) -> Effect:
+    """Take rows for independent of each other, given their scores, or clusters of them."""
+    what = "rows" if clusters is None else "clusters"
+    words = f"of {what} that are independent given their scores (Otsu and Rai 2017), factor of HC3; "
     words += "takes the scores as known" if estimated_at_scores(matches) is None else COUNTED
-    return _effect(matches, outcome, terms_of(matches, outcome), words)
+    means = terms_of(matches, outcome, None if clusters is None else units_of(clusters))
+    if clusters is not None:
+        means = summed_by_clusters(means, np.asarray(matches.weights), matches.treated, clusters)
+    words += summed_within(means.clusters)
+    return _effect(matches, outcome, means, words, n_clusters=_counted(clusters, means))
+
+
+def _effect_in_clusters(
+    matches: Matches, outcome: MatchedOutcome, x: Floats | None, clusters: Rows
+) -> Effect:
+    """Sum what rows add to an estimate with replacement within clusters."""
+    means = influence_in_clusters(matches, outcome, x, clusters)
+    moved = _adjustments(matches, outcome.values, x)[1]
+    means = replace(
+        means,
+        mean_treated=means.mean_treated + moved[True],
+        mean_control=means.mean_control + moved[False],
+    )
+    counted = KNOWN
+    if _counts_estimation(matches, x):
+        means, counted = _with_estimation(matches, outcome, means), COUNTED
+    means = summed_by_clusters(means, np.asarray(matches.weights), matches.treated, clusters)
+    words = f"Abadie and Imbens (2012), terms about fitted means; {counted}{adjusted_words(x)}"
+    words += summed_within(means.clusters)
+    return _effect(
+        matches, outcome, means, words, adjusted=x is not None, n_clusters=_counted(clusters, means)
+    )
+
+
+def _counted(clusters: Rows | None, means: Means) -> int | None:
+    """Count the clusters that the caller's rows are in; matched sets are none of theirs."""
+    if clusters is None or means.clusters is None:
+        return None
+    return counted_clusters(clusters, means.clusters)
 
 
 def estimated_at_scores(matches: Matches) -> EstimatedScores | None:
@@ -276,17 +321,24 @@ def estimated_at_scores(matches: Matches) -> EstimatedScores | None:
     return None if again is None or again.quantity is None else again.estimated
 
 
-def terms_of(matches: Matches, outcome: MatchedOutcome) -> Means:
-    """Give the terms of the bias-corrected estimate, and what estimating the scores adds."""
+def terms_of(matches: Matches, outcome: MatchedOutcome, units: Rows | None = None) -> Means:
+    """Give the terms of the bias-corrected estimate, and what estimating the scores adds.
+
+    `units` (n,) are the clusters that rows are in, where they do not vary by themselves.
+    """
     s = np.ones(len(matches.treated)) if matches.sample_weight is None else matches.sample_weight
     share = np.zeros(len(matches.treated))
     share[matches.focal] = s[matches.focal] / s[matches.focal].sum()
     weights, quantity = np.asarray(matches.weights), matches.quantity
     cells = tie_cells(quantity)
-    means = score_influence(outcome.values, matches.treated, weights, quantity, share, cells)
-    estimated = estimated_at_scores(matches)
-    if estimated is None:
-        return means
+    means = score_influence(outcome.values, matches.treated, weights, quantity, share, cells, units)
+    return means if estimated_at_scores(matches) is None else _with_estimation(matches, outcome, means)
+
+
+def _with_estimation(matches: Matches, outcome: MatchedOutcome, means: Means) -> Means:
+    """Add what estimating the scores does to each row's terms."""
+    estimated, quantity = estimated_at_scores(matches), matches.quantity
+    assert estimated is not None
     return with_estimation(
         means,
         estimated,
@@ -294,7 +346,7 @@ def terms_of(matches: Matches, outcome: MatchedOutcome) -> Means:
         matches.treated,
         quantity,
         estimand=matches.estimand,
-        cells=cells,
+        cells=tie_cells(quantity),
     )
 
 
@@ -348,6 +400,7 @@ def _effect(
     adjusted: bool = False,
     cautions: tuple[Warning, ...] = (),
     means_covariance: MeansCovariance | None = None,
+    n_clusters: int | None = None,
 ) -> Effect:
     """Put an effect together; `ess` is worked out where the core has not done it."""
     w = np.asarray(matches.weights)
@@ -362,6 +415,7 @@ def _effect(
         se_method=se_method,
         std_error=std_error,
         clusters=means.clusters,
+        n_clusters=n_clusters,
         cautions=(*whom.cautions, *of_matches, *cautions),
         treated=matches.treated,
         fingerprint=matches.fingerprint,

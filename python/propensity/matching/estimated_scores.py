@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from propensity import core
-from propensity.effects.imbalance import BalanceTerms
+from propensity.effects.balance_terms import BalanceTerms
 from propensity.errors import OverlapError
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.columns import Frame

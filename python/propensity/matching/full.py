@@ -22,6 +22,7 @@ from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Floats, Rows
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates
+from propensity.frames.tidying import Missing, Tidying
 from propensity.matching.cautions import MatchedBy, caliper_remedy
 from propensity.matching.grouping import make_subclasses, subclass_weights
 from propensity.matching.inputs import MatchingInputs
@@ -37,6 +38,8 @@ def match_full(  # noqa: PLR0913 - each is a choice a user may have to make, by 
     treatment: str,
     scores: object = None,
     covariates: Covariates | None = None,
+    missing: Missing | None = None,
+    min_level_count: int | None = None,
     estimand: MatchingEstimand = "ATT",
     on: Space = "score",
     caliper: float | Mapping[str, float] | None = None,
@@ -56,7 +59,7 @@ def match_full(  # noqa: PLR0913 - each is a choice a user may have to make, by 
 
     Parameters
     ----------
-    df, treatment, scores, covariates
+    df, treatment, scores, covariates, missing, min_level_count
         As for `match_nn`.
     estimand : {"ATT", "ATC", "ATE"}, default "ATT"
         Whose effect the weights are for; the subclasses are the same.
@@ -129,7 +132,13 @@ def match_full(  # noqa: PLR0913 - each is a choice a user may have to make, by 
     )
     checks.threads(n_threads)
     rows = read_rows_to_match(
-        df, spec, treatment=treatment, scores=scores, sample_weight=sample_weight, ids=ids
+        df,
+        spec,
+        treatment=treatment,
+        scores=scores,
+        sample_weight=sample_weight,
+        ids=ids,
+        tidying=Tidying.of(missing, min_level_count),
     )
     subclasses = find_subclasses(rows, spec, n_threads)
     warn_once(subclasses.cautions, told_by_fit(scores))

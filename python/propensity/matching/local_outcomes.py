@@ -43,12 +43,12 @@ class CellMeans:
     mean, total : ndarray (G,)
         The weighted mean, and the sum of the weights; 0 without rows.
     squares : ndarray (G,)
-        The sum of u^2, with u the shares of the rows within their cell.
+        The sum of u^2, with u the shares of the units (rows, or clusters of them) within their cell.
     seen : ndarray (G,)
         What the sum of u^2 (Y - mean)^2 is to expect, in variances of Y: the sum of u^2 - 2 u^3, and the
         square of that of u^2. For n rows that weigh the same that is (n - 1) / n^2.
     told : ndarray (G,) of bool
-        Whether the cell's rows are enough for a mean of their own.
+        Whether the cell's units are enough for a mean of their own.
     """
 
     mean: Floats
@@ -58,19 +58,39 @@ class CellMeans:
     told: Bools
 
     @classmethod
-    def of(cls, outcome: Floats, weights: Floats, cells: Rows) -> CellMeans:
-        """Sum by cell; rows without a weight count for nothing."""
+    def of(cls, outcome: Floats, weights: Floats, cells: Rows, units: Rows | None = None) -> CellMeans:
+        """Sum by cell; rows without a weight count for nothing, those of a unit (n,) vary together."""
         total = _by_cell(cells, weights)
         u = np.divide(weights, total[cells], out=np.zeros(len(weights)), where=weights > 0)
         center = outcome[weights > 0].mean()
         mean = np.where(total > 0, center + _by_cell(cells, u * (outcome - center)), 0.0)
-        squares = _by_cell(cells, u**2)
-        seen = squares - 2 * _by_cell(cells, u**3) + squares**2
+        sums = by_unit(cells, units, u)
+        squares = sums.squares
+        seen = squares - 2 * sums.cubes + squares**2
         return cls(mean, total, squares, seen, (total > 0) & (squares * _LEAST_ROWS <= 1))
 
 
 def _by_cell(cells: Rows, values: Floats) -> Floats:
     return np.bincount(cells, values).astype(np.float64, copy=False)
+
+
+@dataclass(frozen=True, eq=False)
+class PowerSums:
+    """Sums (G,) of squares and of cubes by cell."""
+
+    squares: Floats
+    cubes: Floats
+
+
+def by_unit(cells: Rows, units: Rows | None, values: Floats) -> PowerSums:
+    """Sum (n,) values of the rows of a cell that are of one unit, and the powers of these sums by cell."""
+    if units is None:
+        return PowerSums(_by_cell(cells, values**2), _by_cell(cells, values**3))
+    pairs, number = np.unique(cells * (int(units.max()) + 1) + units, return_inverse=True)
+    sums, size = _by_cell(number, values), int(cells.max()) + 1
+    cell = pairs // (int(units.max()) + 1)
+    squares, cubes = (np.bincount(cell, sums**power, size).astype(np.float64) for power in (2, 3))
+    return PowerSums(squares, cubes)
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.checks import Floats, Rows
 from propensity.frames.kept import kept_rows
-from propensity.frames.native import AnyFrame
+from propensity.frames.native import SomeFrame
 from propensity.matching.abadie_imbens import Pairing
 from propensity.matching.bootstrap import bootstrap_matches
 from propensity.matching.matches_effects import MatchesWithEffects
@@ -197,7 +197,7 @@ class Matches(MatchesWithEffects):
         """
         return pairs_of(self)
 
-    def frame(self, df: AnyFrame) -> AnyFrame:
+    def frame(self, df: SomeFrame) -> SomeFrame:
         """Give the matched rows, for use elsewhere.
 
         Parameters
@@ -382,6 +382,7 @@ class Matches(MatchesWithEffects):
                 over = "all units" if self.spec.caliper_sd == "all" else "pooled within the arms"
                 size += f" standard deviations ({over}: {row['std_dev']:.4g}) = {row['width']:.4g}"
             lines.append(f"Caliper on {name}: {size}")
+        lines.extend([f"Tidied: {self.fingerprint.tidied}"] if self.fingerprint.tidied else [])
         lines.extend(f"Caution: {caution}" for caution in self.cautions)
         return "\n".join(lines)
 

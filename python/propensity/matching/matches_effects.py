@@ -11,9 +11,11 @@ from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.grouped import GroupedEffects
 from propensity.effects.several import Effects
+from propensity.errors import InvalidInputError
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.matching.asked import effects_of
 from propensity.matching.by_group import matches_in, n_split_focal
+from propensity.matching.clustered import read_matched_clusters
 from propensity.matching.effect import PairInference, effect_on_matched, read_matched
 from propensity.matching.hidden_bias import MatchedInSets
 from propensity.matching.outcome import MatchedOutcome
@@ -35,6 +37,7 @@ class MatchesWithEffects(MatchedInSets):
         per: object = None,
         contrast: Contrast = "difference",
         inference: PairInference | None = None,
+        cluster: object = None,
         variance_neighbors: int | None = None,
     ) -> GroupedEffects: ...
 
@@ -48,6 +51,7 @@ class MatchesWithEffects(MatchedInSets):
         per: object = None,
         contrast: Contrast = "difference",
         inference: PairInference | None = None,
+        cluster: object = None,
         variance_neighbors: int | None = None,
     ) -> Effects: ...
 
@@ -61,6 +65,7 @@ class MatchesWithEffects(MatchedInSets):
         per: object = None,
         contrast: Contrast = "difference",
         inference: PairInference | None = None,
+        cluster: object = None,
         variance_neighbors: int | None = None,
     ) -> Effect: ...
 
@@ -73,6 +78,7 @@ class MatchesWithEffects(MatchedInSets):
         per: object = None,
         contrast: Contrast = "difference",
         inference: PairInference | None = None,
+        cluster: object = None,
         variance_neighbors: int | None = None,
     ) -> Effect | Effects | GroupedEffects:
         """Compare the outcome of the matched units: mean over focal units of own minus donors' mean.
@@ -99,6 +105,9 @@ class MatchesWithEffects(MatchedInSets):
         inference : {"score", "cluster"} or None, default None
             Without replacement, how the standard error is made; see the notes. None takes "score" where it
             can be had and the scores are those of a `PropensityModel`, "cluster" otherwise.
+        cluster : str, Series or array (n,), a list of two, or None, default None
+            A column of the frame that was matched, or its values, whose groups (workspaces, teams) vary
+            together, or two that cross, as for `ipw`. 40 clusters or more make a trustworthy standard error.
         variance_neighbors : int or None, default None
             With replacement, how many others of its arm show how much the outcome of a unit varies: 1 as in
             R's Matching (`Var.calc`), 2 as in Stata's `teffects nnmatch`. None takes what was matched with,
@@ -135,6 +144,13 @@ class MatchesWithEffects(MatchedInSets):
         In simulations "cluster" was 36% to 47% too wide with estimated scores, "score" as wide as it should
         be, to 5%; both are far too narrow where controls run short. `docs/validation.md` has the numbers.
 
+        With `cluster` rows that share one may vary together in any way: what each adds to the estimate (where
+        it is, and its outcome there as often as it was used) is summed within clusters, with the factor
+        G / (G - 1). With replacement the outcome's mean in a place is then a polynomial in what was matched
+        on, or that of the rows of several clusters that hold the same, and scores count as estimated as they
+        do without clusters. Matched sets that lie across clusters are a second way in which rows vary
+        together.
+
         The adjustment (Abadie and Imbens 2011) weighs donors by their uses. A covariate that is constant
         among them is not adjusted for, as they do not tell its slope. Those that are collinear among them
         share the slope equally, each in its standard deviation (least squares of the least norm); that
@@ -152,14 +168,21 @@ class MatchesWithEffects(MatchedInSets):
         0.099 ± 0.036
         """
         matches = cast("Matches", self)
+        if variance_neighbors is not None and cluster is not None:
+            raise InvalidInputError(
+                "variance_neighbors: the variance of single rows is no part of an error that is summed "
+                "within clusters; leave it out"
+            )
         if variance_neighbors is not None:
             matches = replace(matches, spec=replace(matches.spec, variance_neighbors=variance_neighbors))
 
+        clusters = read_matched_clusters(matches, cluster)
+
         def compare(part: Matches, y: MatchedOutcome, x: Floats | None, is_part: bool) -> Effect:
-            return effect_on_matched(part, y, x, inference, is_part=is_part)
+            return effect_on_matched(part, y, x, inference, is_part=is_part, clusters=clusters)
 
         read = partial(read_matched, matches, bias_adjust=bias_adjust)
-        return effects_of(matches, outcome, per, by, read, compare, contrast)
+        return effects_of(matches, outcome, per, by, read, compare, contrast, clusters)
 
     def _in_group(self, inside: Bools) -> Matches:
         """Leave the focal units of some rows (n,), and their donors."""

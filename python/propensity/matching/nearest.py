@@ -30,6 +30,7 @@ from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Floats, Rows
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates
+from propensity.frames.tidying import Missing, Tidying
 from propensity.matching.calipers import caliper_table
 from propensity.matching.cautions import neighbor_remedy, shortage_cautions
 from propensity.matching.inputs import MatchingInputs
@@ -55,6 +56,8 @@ def match_nn(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     treatment: str,
     scores: object = None,
     covariates: Covariates | None = None,
+    missing: Missing | None = None,
+    min_level_count: int | None = None,
     estimand: MatchingEstimand = "ATT",
     n_neighbors: int = 1,
     replace: bool = True,
@@ -84,6 +87,8 @@ def match_nn(  # noqa: PLR0913 - each is a choice a user may have to make, by na
         column or numbers strictly between 0 and 1, which are taken as known. Needed on the score and logit.
     covariates : list of str, str, or None, default None
         As for `fit_propensity`, every level of a categorical counting; for the distances between covariates.
+    missing, min_level_count
+        As for `fit_propensity`: what to do with missing values and rare levels.
     estimand : {"ATT", "ATC", "ATE"}, default "ATT"
         Whose effect: ATT matches each treated unit with controls, ATC each control with treated units, ATE
         both.
@@ -218,7 +223,13 @@ def match_nn(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     checks.choice("ties", ties, get_args(Ties))
     checks.threads(n_threads)
     rows = read_rows_to_match(
-        df, spec, treatment=treatment, scores=scores, sample_weight=sample_weight, ids=ids
+        df,
+        spec,
+        treatment=treatment,
+        scores=scores,
+        sample_weight=sample_weight,
+        ids=ids,
+        tidying=Tidying.of(missing, min_level_count),
     )
     matches = find_neighbors(rows, spec, n_threads)
     warn_once(matches.cautions, told_by_fit(scores))

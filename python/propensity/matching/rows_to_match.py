@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from propensity import core
-from propensity.effects.imbalance import BalanceTerms
+from propensity.effects.balance_terms import BalanceTerms
 from propensity.effects.matching_specification import SCORES, Matching
 from propensity.effects.sample import read_sample_weight
 from propensity.errors import InvalidInputError, NoMatchesError
@@ -22,6 +22,8 @@ from propensity.frames.content import identify
 from propensity.frames.kinds import read_distance
 from propensity.frames.native import AnyFrame, column_names, names_of
 from propensity.frames.terms import Recipe, Terms, make_terms, parse_covariates
+from propensity.frames.tidied_frame import tidied
+from propensity.frames.tidying import Tidying
 from propensity.matching.calipers import columns_with_calipers, require_one_meaning
 from propensity.matching.cautions import (
     matching_cautions,
@@ -44,6 +46,7 @@ def read_rows_to_match(
     scores: object,
     sample_weight: object = None,
     ids: object = None,
+    tidying: Tidying | None = None,
 ) -> RowsToMatch:
     """Read what a specification needs of a frame.
 
@@ -55,16 +58,27 @@ def read_rows_to_match(
     columns = column_names(df)
     _require_what_is_needed(spec, scores, columns, treatment)
     require_one_meaning(spec, scores, columns)
-    terms = None if spec.covariates is None else parse_covariates(spec.covariates, df, treatment=treatment)
+    terms = None
+    if spec.covariates is not None:
+        terms = parse_covariates(spec.covariates, df, treatment=treatment, tidying=tidying)
     calipers = columns_with_calipers(spec, scores)
     checks.roles(treatment=treatment, outcomes=(), covariates=calipers, called="caliper")
     named = dict.fromkeys([*(terms.columns if terms else ()), *calipers])
     also = given_scores(scores) | {"sample_weight": sample_weight, "ids": ids}
+    may_be = () if terms is None else [name for name in terms.may_be_missing if name not in calipers]
     frame = open_frame(
-        df, treatment=treatment, covariates=list(named), reader=read_distance, labels=spec.exact, also=also
+        df,
+        treatment=treatment,
+        covariates=list(named),
+        reader=read_distance,
+        labels=spec.exact,
+        also=also,
+        may_be_missing=may_be,
     )
     treated = frame.treated(treatment)
     weight = read_sample_weight(frame, sample_weight, treated)
+    if terms is not None:
+        frame, terms = tidied(frame, terms, weight)
     e = None if scores is None else read_scores(frame, scores, treated, weight)
     balance_terms, estimated = (None, None) if e is None else read_score_terms(frame, scores, e, weight)
     return RowsToMatch(

@@ -7,6 +7,7 @@ at a score.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +16,13 @@ from propensity.effects.arms import Means
 from propensity.effects.matching_specification import MatchingEstimand
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.matching.estimated_scores import EstimatedScores
-from propensity.matching.local_outcomes import CellMeans, covariance_direction, mean_curve
+from propensity.matching.local_outcomes import (
+    CellMeans,
+    Curve,
+    by_unit,
+    covariance_direction,
+    mean_curve,
+)
 from propensity.matching.outcome import MatchedOutcome
 
 COUNTED = "counts that the scores were estimated (as Abadie and Imbens 2016)"
@@ -28,6 +35,7 @@ def score_influence(
     quantity: Floats,
     focal_share: Floats,
     cells: Rows,
+    units: Rows | None = None,
 ) -> Means:
     """Give the terms of the bias-corrected estimate, scores being known, on the mean of either arm.
 
@@ -52,17 +60,40 @@ def score_influence(
         The f, summing to 1.
     cells : ndarray (n,) of int
         Which rows have the same score.
+    units : ndarray (n,) of int, or None, default None
+        The clusters that rows are in; None where each varies by itself.
     """
+    return influence_about(
+        outcome, treated, weights, focal_share, (cells, units), lambda own: mean_curve(outcome, own, quantity)
+    )
+
+
+def influence_about(
+    outcome: Floats,
+    treated: Bools,
+    weights: Floats,
+    focal_share: Floats,
+    alike: tuple[Rows, Rows | None],
+    curve_of: Callable[[Floats], Curve],
+) -> Means:
+    """Give the terms of `score_influence` about any curve, from the weights (n,) of an arm to its mean.
+
+    Parameters
+    ----------
+    alike : (ndarray (n,) of int, ndarray (n,) of int or None)
+        The cells, numbered from 0, and the clusters that vary by themselves; None where rows do. A cell has a
+        mean of its own where it has enough of these.
+    """
+    cells, units = alike
     n, means, influence = len(outcome), [], []
     for arm in (treated, ~treated):
         own = np.where(arm, weights, 0.0)
         share = own / own.sum()
-        curve, cell = mean_curve(outcome, own, quantity), CellMeans.of(outcome, share, cells)
+        curve, cell = curve_of(own), CellMeans.of(outcome, share, cells, units)
         told = cell.told[cells]
         mean = np.where(told, cell.mean[cells], curve.mean)
-        factor = np.where(
-            told, _factors(cell, focal_share, cells)[cells], 1 / np.maximum(1 - curve.leverage, 1e-9)
-        )
+        noise = cell.squares * by_unit(cells, units, focal_share).squares
+        factor = np.where(told, _factors(cell, noise)[cells], 1 / np.maximum(1 - curve.leverage, 1e-9))
         within = share * (outcome - mean) * factor
         within -= share * within.sum()
         between = focal_share * (mean - focal_share @ mean)
@@ -72,9 +103,8 @@ def score_influence(
     return Means(means[0], means[1], influence[0], influence[1])
 
 
-def _factors(cell: CellMeans, focal_share: Floats, cells: Rows) -> Floats:
-    """Give the c (G,) of cells whose rows are enough."""
-    noise = cell.squares * np.bincount(cells, focal_share**2, len(cell.total))
+def _factors(cell: CellMeans, noise: Floats) -> Floats:
+    """Give the c (G,) of cells whose rows are enough, from the q F."""
     meant = np.maximum(cell.squares * cell.total**2 - noise, 0.0)
     seen = cell.seen * cell.total**2
     return np.sqrt(np.divide(meant, seen, out=np.ones(len(seen)), where=cell.told))

@@ -9,6 +9,7 @@ import numpy as np
 from propensity.effects.arms import Means
 from propensity.errors import InvalidInputError
 from propensity.frames.checks import Bools, Floats, Rows
+from propensity.matching.local_outcomes import by_unit
 
 ONE_SUBCLASS = (
     "inference: all matched rows are in one subclass, which shows nothing of how estimates vary between "
@@ -37,7 +38,12 @@ def clustered_influence(outcome: Floats, treated: Bools, labels: Rows, weights: 
 
 
 def stratified_influence(
-    outcome: Floats, treated: Bools, labels: Rows, weights: Floats, focal_share: Floats
+    outcome: Floats,
+    treated: Bools,
+    labels: Rows,
+    weights: Floats,
+    focal_share: Floats,
+    units: Rows | None = None,
 ) -> Means:
     """Give what a row adds within its subclass, and as one of those that the effect is for.
 
@@ -57,6 +63,9 @@ def stratified_influence(
     ----------
     focal_share : ndarray (n,)
         Summing to 1; within a subclass to what the shares of either arm do.
+    units : ndarray (n,) of int, or None, default None
+        The clusters that rows are in, which are then what there is one of, or several; None where each row
+        varies by itself.
 
     Raises
     ------
@@ -64,7 +73,7 @@ def stratified_influence(
         There is one subclass alone, and a row in it has all that its arm weighs.
     """
     n, size = len(outcome), int(labels.max()) + 1
-    factors = [_factors(np.where(arm, weights, 0.0), labels, size) for arm in (treated, ~treated)]
+    factors = [_factors(np.where(arm, weights, 0.0), labels, units) for arm in (treated, ~treated)]
     lone = ~(np.isfinite(factors[0]) & np.isfinite(factors[1]))
     lone[0] = False
     if size == 2 and lone[1]:
@@ -104,10 +113,11 @@ def as_single_rows(means: Means) -> Means:
     )
 
 
-def _factors(weights: Floats, labels: Rows, size: int) -> Floats:
-    """Give the c_s (size,) of an arm's weights; infinite where one row has all that a subclass weighs."""
-    total = np.bincount(labels, weights=weights, minlength=size)
+def _factors(weights: Floats, labels: Rows, units: Rows | None) -> Floats:
+    """Give the c_s (S + 1,) of an arm's weights; infinite where one row has all that a subclass weighs."""
+    total = np.bincount(labels, weights=weights)
     u = np.divide(weights, total[labels], out=np.zeros(len(weights)), where=weights > 0)
-    squares = np.bincount(labels, weights=u**2, minlength=size)
-    seen = squares - 2 * np.bincount(labels, weights=u**3, minlength=size) + squares**2
-    return np.asarray(np.divide(squares, seen, out=np.full(size, np.inf), where=seen > 1e-9 * squares))
+    sums = by_unit(labels, units, u)
+    squares, seen = sums.squares, sums.squares - 2 * sums.cubes + sums.squares**2
+    infinite = np.full(len(squares), np.inf)
+    return np.asarray(np.divide(squares, seen, out=infinite, where=seen > 1e-9 * squares))

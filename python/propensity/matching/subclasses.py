@@ -10,13 +10,15 @@ import numpy as np
 import pandas as pd
 
 from propensity.effects.arms import Means
+from propensity.effects.clusters import summed_within
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import Regrouping
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.kept import kept_rows
-from propensity.frames.native import AnyFrame, AnySeries
+from propensity.frames.native import AnySeries, SomeFrame
+from propensity.matching.clustered import counted_clusters, summed_by_clusters, units_of
 from propensity.matching.local_outcomes import tie_cells
 from propensity.matching.outcome import MatchedOutcome
 from propensity.matching.rematching import bootstrap_again
@@ -146,7 +148,7 @@ class Subclasses(SubclassesWithEffects):
         taken = {name: f"{name} (covariate)" for name in table}
         return table.join(self.cells.rename(columns=taken))
 
-    def frame(self, df: AnyFrame) -> AnyFrame:
+    def frame(self, df: SomeFrame) -> SomeFrame:
         """Give the matched rows, for use elsewhere.
 
         Parameters
@@ -181,27 +183,35 @@ class Subclasses(SubclassesWithEffects):
     def _effect_on(self, outcome: object, inference: Inference | None) -> Effect:
         return self.compared(self.read(outcome)[0], inference)
 
-    def compared(self, y: MatchedOutcome, inference: Inference | None) -> Effect:
-        """Compare an outcome that has been read."""
+    def compared(
+        self, y: MatchedOutcome, inference: Inference | None, clusters: Rows | None = None
+    ) -> Effect:
+        """Compare an outcome that has been read, rows varying together within clusters (n,) where given."""
         how = self._inference(inference)
         w, quantity = np.asarray(self.weights), self._quantity
+        units = None if clusters is None else units_of(clusters)
         if how == "cluster":
             means = clustered_influence(y.values, self.treated, self.labels, w)
-            return self._effect(y, means, f"{_METHODS[how].format(n=self.n_subclasses)}; {_GIVEN}")
+            words = f"{_METHODS[how].format(n=self.n_subclasses)}; {_GIVEN}"
+            return self._effect(y, means, words, clusters)
         if how == "score":
             assert quantity is not None
             cells = tie_cells(quantity)
-            means = score_influence(y.values, self.treated, w, quantity, self._focal_share(), cells)
+            share = self._focal_share()
+            means = score_influence(y.values, self.treated, w, quantity, share, cells, units)
         else:
             cells = self.labels
-            means = stratified_influence(y.values, self.treated, self.labels, w, self._focal_share())
+            means = stratified_influence(y.values, self.treated, cells, w, self._focal_share(), units)
+        counted = _GIVEN
         estimated = None if self.rematching is None else self.rematching.estimated
-        if estimated is None or quantity is None:
-            return self._effect(y, as_single_rows(means), f"{_METHODS[how]}; {_GIVEN}")
-        means = with_estimation(
-            means, estimated, y, self.treated, quantity, estimand=self.estimand, cells=cells
-        )
-        return self._effect(y, as_single_rows(means), f"{_METHODS[how]}; {COUNTED}")
+        if estimated is not None and quantity is not None:
+            counted = COUNTED
+            means = with_estimation(
+                means, estimated, y, self.treated, quantity, estimand=self.estimand, cells=cells
+            )
+        if clusters is None:
+            means = as_single_rows(means)
+        return self._effect(y, means, f"{_METHODS[how]}; {counted}", clusters)
 
     @property
     def _quantity(self) -> Floats | None:
@@ -292,7 +302,13 @@ class Subclasses(SubclassesWithEffects):
             raise InvalidInputError(ONE_SUBCLASS)
         return how
 
-    def _effect(self, y: MatchedOutcome, means: Means, se_method: str) -> Effect:
+    def _effect(self, y: MatchedOutcome, means: Means, se_method: str, clusters: Rows | None) -> Effect:
+        n_clusters = None
+        if clusters is not None:
+            means = summed_by_clusters(means, np.asarray(self.weights), self.treated, clusters)
+            assert means.clusters is not None
+            n_clusters = counted_clusters(clusters, means.clusters)
+            se_method += summed_within(means.clusters)
         arms, whom = self.arms["ess"], Whom.of(self.estimand, self.n_matched, self.n_unmatched)
         return Effect.of(
             y.means(means),
@@ -302,6 +318,7 @@ class Subclasses(SubclassesWithEffects):
             ess=(float(arms["treated"]), float(arms["control"])),
             se_method=se_method,
             clusters=means.clusters,
+            n_clusters=n_clusters,
             cautions=(*whom.cautions, *self.cautions),
             treated=self.treated,
             fingerprint=self.fingerprint,
@@ -344,6 +361,7 @@ class Subclasses(SubclassesWithEffects):
                 f"{self.n_unmatched:,} of {self.n_matched + self.n_unmatched:,} rows that the effect would "
                 "be for are left out: it is the effect for the others"
             )
+        lines.extend([f"Tidied: {self.fingerprint.tidied}"] if self.fingerprint.tidied else [])
         lines.extend(f"Caution: {caution}" for caution in self.cautions)
         return "\n".join(lines)
 

@@ -13,6 +13,7 @@ from propensity.frames import checks
 from propensity.frames.checks import Bools, Rows
 from propensity.matching.asked import effects_of
 from propensity.matching.by_group import n_split_subclasses, subclasses_in
+from propensity.matching.clustered import read_matched_clusters
 from propensity.matching.hidden_bias import MatchedInSets
 from propensity.matching.outcome import MatchedOutcome
 
@@ -34,6 +35,7 @@ class SubclassesWithEffects(MatchedInSets):
         per: object = None,
         contrast: Contrast = "difference",
         inference: Inference | None = None,
+        cluster: object = None,
     ) -> GroupedEffects: ...
 
     @overload
@@ -45,6 +47,7 @@ class SubclassesWithEffects(MatchedInSets):
         per: object = None,
         contrast: Contrast = "difference",
         inference: Inference | None = None,
+        cluster: object = None,
     ) -> Effects: ...
 
     @overload
@@ -56,6 +59,7 @@ class SubclassesWithEffects(MatchedInSets):
         per: object = None,
         contrast: Contrast = "difference",
         inference: Inference | None = None,
+        cluster: object = None,
     ) -> Effect: ...
 
     def effect(
@@ -66,6 +70,7 @@ class SubclassesWithEffects(MatchedInSets):
         per: object = None,
         contrast: Contrast = "difference",
         inference: Inference | None = None,
+        cluster: object = None,
     ) -> Effect | Effects | GroupedEffects:
         """Compare the outcome of the arms: the difference of the two weighted means.
 
@@ -81,6 +86,9 @@ class SubclassesWithEffects(MatchedInSets):
             How the standard error is made; see the notes. None takes "score" for full matching on the score
             or logit alone, "cluster" for other full matching, whose subclasses are mostly of one row in an
             arm, and "stratified" for the others, whose subclasses may be few.
+        cluster : str, Series or array (n,), a list of two, or None, default None
+            As for `Matches.effect`: what rows add is summed within them, whatever the inference. Subclasses
+            that "cluster" sums over, and that lie across these, are a second way in which rows vary together.
 
         Returns
         -------
@@ -129,12 +137,13 @@ class SubclassesWithEffects(MatchedInSets):
         >>> print(f"{effect.estimate:.3f} ± {effect.std_error:.3f}")
         0.113 ± 0.027
         """
+        clusters = read_matched_clusters(self, cluster)
 
         def compare(part: Subclasses, y: MatchedOutcome, _x: object, _is_part: bool) -> Effect:
-            return part.compared(y, inference)
+            return part.compared(y, inference, clusters)
 
         subclasses = cast("Subclasses", self)
-        return effects_of(subclasses, outcome, per, by, subclasses.read, compare, contrast)
+        return effects_of(subclasses, outcome, per, by, subclasses.read, compare, contrast, clusters)
 
     def _in_group(self, inside: Bools) -> Subclasses:
         """Leave the subclasses of some rows (n,)."""

@@ -18,6 +18,7 @@ from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates, parse_covariates
+from propensity.frames.tidying import Missing, Tidying
 from propensity.outcomes.by_group import means_by_group
 from propensity.outcomes.fitted import with_fitted_scores
 from propensity.outcomes.models import Roles, adjusted_effects, require_known
@@ -53,6 +54,8 @@ def ipwra(  # noqa: PLR0913 - as for `aipw`
     outcome: str | Sequence[str],
     treatment: str,
     covariates: Covariates,
+    missing: Missing | None = None,
+    min_level_count: int | None = None,
     outcome_covariates: Covariates | None = None,
     estimand: AdjustmentEstimand = "ATE",
     outcome_model: OutcomeModel = "linear",
@@ -73,7 +76,7 @@ def ipwra(  # noqa: PLR0913 - as for `aipw`
 
     Parameters
     ----------
-    df, outcome, treatment, covariates, outcome_covariates, estimand, penalty
+    df, outcome, treatment, covariates, missing, min_level_count, outcome_covariates, estimand, penalty
         As for `aipw`.
     contrast, by, within, per, winsorize, cluster, sample_weight
         As for `aipw`.
@@ -117,7 +120,8 @@ def ipwra(  # noqa: PLR0913 - as for `aipw`
     spec = IPWRA(estimand, outcome_model, score_model=score_model)
     checks.number("penalty", penalty, minimum=0.0)
     asked = Question(Metrics(outcome, per, winsorize), contrast, by, within)
-    roles = Roles(treatment, outcome, covariates, outcome_covariates, cluster, sample_weight)
+    tidying = Tidying.of(missing, min_level_count)
+    roles = Roles(treatment, outcome, covariates, outcome_covariates, cluster, sample_weight, tidying)
     read = asked.read(df, roles)
     if within:
         return adjusted_within(read, asked, spec, penalty)
@@ -143,6 +147,8 @@ def regression_adjustment(  # noqa: PLR0913 - as for `aipw`
     outcome: str | Sequence[str],
     treatment: str,
     covariates: Covariates,
+    missing: Missing | None = None,
+    min_level_count: int | None = None,
     outcome_covariates: Covariates | None = None,
     estimand: AdjustmentEstimand = "ATE",
     outcome_model: OutcomeModel = "linear",
@@ -168,6 +174,8 @@ def regression_adjustment(  # noqa: PLR0913 - as for `aipw`
         As for `ipwra`.
     covariates : list of str, or str
         Of the outcome models, unless `outcome_covariates` are given.
+    missing, min_level_count
+        As for `fit_propensity`: what to do with missing values and rare levels.
     outcome_covariates : list of str, str, or None, default None
         As for `aipw`, so that one call serves for both; they take the place of `covariates`.
     penalty : float, default 0.0
@@ -211,7 +219,10 @@ def regression_adjustment(  # noqa: PLR0913 - as for `aipw`
         raise InvalidInputError(
             f"penalty: regression adjustment has no score model for {penalty!r} to act on; leave it out"
         )
-    roles = Roles(treatment, outcome, covariates, cluster=cluster, sample_weight=sample_weight)
+    tidying = Tidying.of(missing, min_level_count)
+    roles = Roles(
+        treatment, outcome, covariates, cluster=cluster, sample_weight=sample_weight, tidying=tidying
+    )
     if outcome_covariates is not None:
         require_known(df, roles)
         parse_covariates(outcome_covariates, df, may_be_none=True, role="outcome_covariates")

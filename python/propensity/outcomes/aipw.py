@@ -18,6 +18,7 @@ from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates
+from propensity.frames.tidying import Missing, Tidying
 from propensity.outcomes.cross_fitted import warn_of_cross_fitted_terms
 from propensity.outcomes.fitted import with_fitted_scores
 from propensity.outcomes.given_scores import effects_of_given_scores
@@ -62,6 +63,8 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     outcome: str | Sequence[str],
     treatment: str,
     covariates: Covariates,
+    missing: Missing | None = None,
+    min_level_count: int | None = None,
     outcome_covariates: Covariates | None = None,
     estimand: AdjustmentEstimand = "ATE",
     outcome_model: OutcomeModel | Learner = "linear",
@@ -89,6 +92,8 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
         As for `ipw`: one row a unit; a column, numeric or bool, or a list of them; a column, bool or 0/1.
     covariates : list of str, or str
         As for `fit_propensity`: of the score model, and of the outcome models unless these have others.
+    missing, min_level_count
+        As for `fit_propensity`: what to do with missing values and rare levels.
     outcome_covariates : list of str, str, or None, default None
         Of the outcome models. None takes `covariates`, which confound through both.
     estimand : {"ATE", "ATT", "ATC"}, default "ATE"
@@ -191,7 +196,8 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     checks.number("penalty", penalty, minimum=0.0)
     require_no_penalty(score_model, penalty)
     asked = Question(Metrics(outcome, per, winsorize), contrast, by, within)
-    roles = Roles(treatment, outcome, covariates, outcome_covariates, cluster, sample_weight)
+    tidying = Tidying.of(missing, min_level_count)
+    roles = Roles(treatment, outcome, covariates, outcome_covariates, cluster, sample_weight, tidying)
     if scores is not None:
         return effects_of_given_scores(df, roles, spec, scores, penalty, asked)
     read = asked.read(df, roles, takes_missing=spec.takes_missing)

@@ -9,6 +9,7 @@ from typing import TypeAlias
 import numpy as np
 
 from propensity.effects.arms import Means
+from propensity.effects.clusters import renumbered
 from propensity.effects.coefficients import FittedTerms, standardized
 from propensity.effects.estimators import AIPW, IPWRA, RegressionAdjustment
 from propensity.effects.group_means import ArmOfGroups, GroupMeans, gradient, origin_of
@@ -27,10 +28,11 @@ Spec: TypeAlias = AIPW | IPWRA | RegressionAdjustment
 def means_by_group(adjusted: AdjustedEffects, groups: Grouping, outcome: str) -> GroupMeans:
     """Give the means of both arms in each group; the core looks at what models are asked for first."""
     leverage = adjusted.means(outcome).leverage
+    assert leverage is not None
     scored = None if adjusted.fitted is None else adjusted.fitted.scored
     weights = adjusted.weighting.weights
     found = adjusted_means(adjusted.study, adjusted.spec, scored, weights, groups, outcome)
-    return replace(found, leverage=leverage)
+    return replace(found, leverage=leverage.values)
 
 
 def adjusted_means(
@@ -65,7 +67,7 @@ def adjusted_means(
     score = None if scored is None else score_terms(sample, scored)
     slopes = np.zeros(len(y)) if scored is None else slopes_of(sample, scored, spec.estimand)
     z, scale = standardized(study.outcome_x)
-    if score is not None and study.score.x is study.outcome_x:
+    if score is not None and study.is_one_design:
         z = score.z  # the same, and held once
     fits = [_fitted(study, spec, y - origin, (z, scale), weights, arm) for arm in (True, False)]
     arms = [_arm_of_groups(sample, spec, fit, slopes, score, groups) for fit in fits]
@@ -120,7 +122,7 @@ def _fitted(
     m = learner.fit(x[own], y[own], None if even else fitting[own]).predict(x)
     left, fall = score_of(learner, y, m)
     residual, spread = (np.where(own, fitting * part, 0.0) for part in (left, fall))
-    terms = FittedTerms.of(*standard, residual, spread)
+    terms = FittedTerms.of(*standard, residual, spread, of_outcome=True)
     return _ArmFit(own, np.where(own, weights, 0.0), m, slope_of(learner, m), y - m, left, terms)
 
 
@@ -136,7 +138,8 @@ def _arm_of_groups(
     target = target_weights(sample, spec.estimand)
     total = groups.sum(target)
     augmented = fit.weights if spec.method == "aipw" else np.zeros(len(target))
-    found = mean_of_terms(groups, target, target * fit.m + augmented * fit.rest)
+    residual = augmented * fit.rest
+    found = mean_of_terms(groups, target, target * fit.m + residual, residual)
     of_outcome = gradient(groups, (target - augmented) * fit.slope, fit.terms.z, total)
     if score is None:
         return found, of_outcome
@@ -149,13 +152,19 @@ def _arm_of_groups(
     return replace(found, gradients=(of_score,)), of_outcome
 
 
-def mean_of_terms(groups: Grouping, target: Floats, terms: Floats) -> ArmOfGroups:
-    """Average (n,) terms within groups by how much rows count in the average, with what each row adds."""
+def mean_of_terms(
+    groups: Grouping, target: Floats, terms: Floats, residual: Floats | None = None
+) -> ArmOfGroups:
+    """Average (n,) terms within groups by how much rows count in the average, with what each row adds.
+
+    `residual` (n,) is the part of the terms that residuals make, where leverage holds these back.
+    """
     total, size = groups.sum(target), len(target)
     above = np.divide(groups.sum(terms), total, out=np.full(len(total), np.nan), where=total > 0)
     share = size / np.where(total > 0, total, np.inf)
     own = (terms - target * np.nan_to_num(above)[groups.codes]) * share[groups.codes]
-    return ArmOfGroups(above, own, ())
+    moved = None if residual is None else residual * share[groups.codes]
+    return ArmOfGroups(above, own, (), moved)
 
 
 def means_of_repeats(
@@ -178,7 +187,7 @@ def means_of_repeats(
         rows = groups.rows(int(place))
         clusters = None
         if sample.clusters is not None:
-            clusters = np.unique(sample.clusters[rows], return_inverse=True)[1].astype(np.int64)
+            clusters = renumbered(sample.clusters[rows])
         share = len(rows) / len(target)  # influence on a group's mean, of its rows among themselves
         parts = [
             Means(float(t.above[place]), float(c.above[place]), share * t.own[rows], share * c.own[rows])

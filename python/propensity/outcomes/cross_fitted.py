@@ -10,11 +10,11 @@ import numpy as np
 
 from propensity import core
 from propensity.effects.arms import Weighting, effective_sizes
+from propensity.effects.balance_terms import BalanceTerms
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import AIPW
 from propensity.effects.group_means import GroupMeans
-from propensity.effects.imbalance import BalanceTerms
 from propensity.frames.checks import Floats
 from propensity.frames.grouping import Grouping
 from propensity.outcomes.augmented import (
@@ -168,7 +168,7 @@ def cross_fitted_effects(
     weighting = _mean_of(weightings, sample.treated)
     scores = split.scores.mean(axis=0)
     unlikely = score_cautions(scores, sample.treated, sample.sample_weight)
-    scored = Scored(scores, study.score.x, balance_terms=split.balance_terms, cautions=unlikely)
+    scored = Scored(scores, study.score.design, balance_terms=split.balance_terms, cautions=unlikely)
     doubts = weighting_cautions(sample, scored, weighting, estimand=spec.estimand, alone=False)
     cautions = (*study.cautions, *doubts)
     return CrossFittedEffects(study, split, spec, contrast, weightings, weighting, cautions, predicted)

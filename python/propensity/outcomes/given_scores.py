@@ -12,8 +12,7 @@ from propensity.effects.group_means import GroupMeans
 from propensity.effects.grouped import GroupedEffects
 from propensity.effects.several import Effects
 from propensity.errors import InvalidInputError
-from propensity.frames.columns import open_frame, outcome_names
-from propensity.frames.design import Design
+from propensity.frames.columns import outcome_names
 from propensity.frames.grouping import Grouping
 from propensity.frames.native import AnyFrame
 from propensity.outcomes.by_group import means_by_group
@@ -89,8 +88,8 @@ def _require_nothing_to_fit(spec: AIPW, penalty: float, asked: Question) -> None
 
 def _as_fitted_here(study: Study, model: PropensityModel, scored: Scored) -> FittedScores:
     """Take a logistic model as if it had been fitted in this analysis: errors count that it was."""
-    assert scored.x is not None
+    assert scored.design is not None
     sample = study.sample
-    columns = open_frame(sample.frame.native, covariates=model.covariates).columns
-    rows = ScoreRows(columns, Design(scored.x), model.recipe, sample.treated, sample.sample_weight)
+    columns = model.recipe.design(sample.frame.native, sample_weight=sample.sample_weight)[1].columns
+    rows = ScoreRows(columns, scored.design, model.recipe, sample.treated, sample.sample_weight)
     return FittedScores(rows, model.fit, model.separation)

@@ -12,6 +12,7 @@ from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import AIPW
 from propensity.effects.group_means import GroupMeans
+from propensity.effects.leverage import Leverage
 from propensity.effects.sample import Sample
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.grouping import Grouping
@@ -73,9 +74,11 @@ class KnownScoreEffects:
 
     def group_means(self, groups: Grouping, outcome: str) -> GroupMeans:
         """Give the means of both arms in each group."""
-        self.means(outcome)  # which looks at what the models are asked for
-        known = replace(self.scored, x=None)
-        return adjusted_means(self.study, self.spec, known, self.weighting.weights, groups, outcome)
+        leverage = self.means(outcome).leverage  # which looks at what the models are asked for
+        assert leverage is not None
+        known = replace(self.scored, design=None)
+        found = adjusted_means(self.study, self.spec, known, self.weighting.weights, groups, outcome)
+        return replace(found, leverage=leverage.values)
 
 
 def known_score_effects(study: Study, scored: Scored, spec: AIPW, contrast: Contrast) -> KnownScoreEffects:
@@ -92,11 +95,14 @@ def _means(study: Study, y: Floats, weights: Floats, spec: AIPW, subject: str) -
     there, target = sample.present_rows, averages_over(sample.treated, spec.estimand)
     # Least squares goes along with any shift, and has no digits to lose where values are near zero.
     origin = float(y[there].mean()) if spec.outcome_model == "linear" else 0.0
-    fitted, moves = {}, {}
+    fitted, moves, leverage, residual = {}, {}, np.zeros(len(y)), np.zeros(len(y))
+    size = target_weights(sample, spec.estimand).mean()
     for arm in (True, False):
         own = (sample.treated == arm) & there
         require_inside(x, own, (target | own) & there, treated=arm)
-        fitted[arm], moves[arm] = _fitted(sample, x, y - origin, own, weights, spec, subject)
+        fitted[arm], moves[arm], held = _fitted(sample, x, y - origin, own, weights, spec, subject)
+        leverage += held
+        residual += np.where(own, weights * (y - origin - fitted[arm]) / size, 0.0) + moves[arm]
     means = augmented_means(sample, y - origin, weights, fitted, spec.estimand, origin)
     assert means.influence_treated is not None
     assert means.influence_control is not None
@@ -106,13 +112,14 @@ def _means(study: Study, y: Floats, weights: Floats, spec: AIPW, subject: str) -
         means.influence_treated + moves[True],
         means.influence_control + moves[False],
         difference=means.difference,
+        leverage=Leverage(leverage, residual),
     )
 
 
 def _fitted(
     sample: Sample, x: Floats, y: Floats, own: Bools, weights: Floats, spec: AIPW, subject: str
-) -> tuple[Floats, Floats]:
-    """Predict all rows by the model of an arm (n,), and give what its estimation adds to their influence.
+) -> tuple[Floats, Floats, Floats]:
+    """Predict all rows by the model of an arm (n,), with what its estimation adds to influence, and leverage.
 
     The mean of the arm moves with a coefficient by c = sum((s g - 1{T = a} w) m' z) / sum(s g), z being the
     terms and m' the slope of the mean in z'b; the coefficients have the influence n H^-1 z s r on the arm's
@@ -129,7 +136,8 @@ def _fitted(
     target = target_weights(sample, spec.estimand)
     c = ((target - np.where(own, weights, 0.0)) * slope) @ z / target.sum()
     bread = np.linalg.pinv((z[own] * (s * spread)[own, None]).T @ z[own], hermitian=True)
-    return m, np.where(own, len(y) * s * rest * (z @ (bread @ c)), 0.0)
+    held = np.where(own, s * spread * np.einsum("ij,jk,ik->i", z, bread, z), 0.0)
+    return m, np.where(own, len(y) * s * rest * (z @ (bread @ c)), 0.0), held
 
 
 def _standardized(x: Floats, own: Bools) -> Floats:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +26,8 @@ from propensity.frames.columns import outcome_names
 from propensity.frames.native import AnyFrame, column_names
 from propensity.frames.order import places_by_content
 from propensity.frames.terms import Covariates, Recipe, parse_covariates
+from propensity.frames.tidied_frame import all_tidied
+from propensity.frames.tidying import Tidying
 from propensity.outcomes.extrapolation import naming_rows_outside
 from propensity.scores.choice import LOGISTIC
 from propensity.scores.inputs import Inputs
@@ -32,7 +35,7 @@ from propensity.scores.learners import ScoreWord
 from propensity.scores.scored import FittedScores, ScoreRows, warn_of_left_out
 from propensity.weighting.doubts import weighting_cautions
 
-_STACKED = {
+STACKED = {
     "aipw": "stacked estimating equations of score, outcome models and means",
     "ipwra": "stacked estimating equations of score, weighted outcome models and means",
     "regression": "stacked estimating equations of outcome models and means",
@@ -58,19 +61,26 @@ class Study:
         return self.outcome.x
 
     @property
+    def is_one_design(self) -> bool:
+        """Whether the outcome models have the terms of the score."""
+        return self.outcome.design is self.score.design
+
+    @property
     def outcome_recipe(self) -> Recipe:
         """How these are made."""
         return self.outcome.recipe
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """What either model is made of."""
-        return tuple(dict.fromkeys([*self.score.columns, *self.outcome.columns]))
+        """What either model is made of: the caller's columns."""
+        tidied = self.sample.frame.tidied
+        made = () if tidied is None else tidied.indicators
+        return tuple(dict.fromkeys(n for n in (*self.score.columns, *self.outcome.columns) if n not in made))
 
     @property
     def cautions(self) -> tuple[Warning, ...]:
         """Say that neither model adjusts for anything, where that is so."""
-        return adjustment_cautions(self.score.x.shape[1], self.outcome_x.shape[1])
+        return adjustment_cautions(self.score.design.n_terms, self.outcome.design.n_terms)
 
 
 @dataclass(frozen=True)
@@ -83,6 +93,7 @@ class Roles:
     outcome_covariates: Covariates | None = None
     cluster: object = None
     sample_weight: object = None
+    tidying: Tidying | None = None
 
 
 def read_study(
@@ -99,12 +110,19 @@ def read_study(
     `two_ways` whether there may be clusters of two columns.
     """
     outcomes = outcome_names(roles.outcome)
-    parse = partial(parse_covariates, data=df, treatment=roles.treatment, outcomes=outcomes, may_be_none=True)
+    parse = partial(
+        parse_covariates,
+        data=df,
+        treatment=roles.treatment,
+        outcomes=outcomes,
+        may_be_none=True,
+        tidying=roles.tidying,
+    )
     score_terms = outcome_terms = parse(roles.covariates)
     if roles.outcome_covariates is not None:
         outcome_terms = parse(roles.outcome_covariates, role="outcome_covariates")
-    used = zip((score_terms.columns, outcome_terms.columns), takes_missing, strict=True)
-    needed = {name for names, takes in used if not takes for name in names}
+    used = zip((score_terms, outcome_terms), takes_missing, strict=True)
+    needed = {name for own, takes in used if not takes for name in own.columns if not own.may_be_missing}
     columns = tuple(dict.fromkeys([*score_terms.columns, *outcome_terms.columns]))
     sample = read_sample(
         df,
@@ -118,11 +136,15 @@ def read_study(
     )
     if not two_ways:
         require_one_way(sample.clusters, checks.NOT_TWO_WAYS)
-    inputs = Inputs.read(sample.frame, score_terms, sample.sample_weight)
+    frame, (score_terms, outcome_terms) = all_tidied(
+        sample.frame, [score_terms, outcome_terms], sample.sample_weight
+    )
+    sample = replace(sample, frame=frame)
+    inputs = Inputs.read(frame, score_terms, sample.sample_weight)
     score = ScoreRows.of(inputs, sample.treated)
     if roles.outcome_covariates is None:
         return Study(sample, score, inputs)
-    return Study(sample, score, Inputs.read(sample.frame, outcome_terms, sample.sample_weight))
+    return Study(sample, score, Inputs.read(frame, outcome_terms, sample.sample_weight))
 
 
 def require_known(df: AnyFrame, roles: Roles) -> None:
@@ -164,7 +186,7 @@ class AdjustedEffects:
     @property
     def se_method(self) -> str:
         """How standard errors are made."""
-        return _STACKED[self.spec.method]
+        return STACKED[self.spec.method]
 
     def __call__(self, outcome: str) -> Effect:
         """Estimate one effect."""
@@ -189,7 +211,7 @@ class AdjustedEffects:
         """Estimate the means of both arms."""
         study, sample = self.study, self.study.sample
         require_modelled(study, outcome, [self.spec])
-        x, score_columns, outcome_columns = side_by_side(study)
+        x, beside = given_to_core(study)
         with naming_separation_of_outcome(study), naming_rows_outside_models(study):
             found = core.adjust(
                 x,
@@ -200,21 +222,21 @@ class AdjustedEffects:
                 outcome_model=self.spec.outcome_model,
                 penalty=0.0 if self.fitted is None else self.fitted.fit.penalty,
                 score_model=LOGISTIC if self.fitted is None else self.fitted.fit.score_model,
-                score_columns=score_columns,
-                outcome_columns=outcome_columns,
                 sample_weight=sample.sample_weight,
                 scores=None if self.fitted is None else self.fitted.fit.scores,
                 leverage=True,
+                **beside,
             )
         self.left_out.update(dict.fromkeys(map(int, found.outcome_aliased)))
         assert found.leverage is not None
+        assert found.residual_influence is not None
         return Means(
             found.mean_treated,
             found.mean_control,
             found.influence_treated,
             found.influence_control,
             difference=found.estimate,
-            leverage=Leverage(found.leverage),
+            leverage=Leverage(found.leverage, found.residual_influence),
         )
 
 
@@ -233,7 +255,8 @@ def adjusted_effects(
         weighting = sample.weighting(fitted.fit.scores, spec.estimand)
         cautions = weighting_cautions(sample, fitted.scored, weighting, estimand=spec.estimand, alone=False)
     rows = (weighting.ess_treated, weighting.ess_control) if spec.method == "ipwra" else sample.outcome_rows()
-    few = terms_cautions(rows, study.outcome_x.shape[1] + 1, spec.estimand)
+    weighted, n_terms = spec.method == "ipwra", study.outcome.design.n_terms + 1
+    few = terms_cautions(rows, n_terms, spec.estimand, weighted=weighted)
     return AdjustedEffects(study, spec, fitted, contrast, weighting, (*study.cautions, *cautions, *few))
 
 
@@ -260,7 +283,7 @@ def places_of_rows(study: Study, outcome: str | Sequence[str]) -> Rows:
     Those of weight 0 are not there, and stand before all others.
     """
     sample = study.sample
-    matrices = [study.score.x] if study.score.x is study.outcome_x else [study.score.x, study.outcome_x]
+    matrices = [study.score.x] if study.is_one_design else [study.score.x, study.outcome_x]
     beside = [
         sample.sample_weight,
         *map(sample.frame.outcome, outcome_names(outcome)),
@@ -274,10 +297,22 @@ def places_of_rows(study: Study, outcome: str | Sequence[str]) -> Rows:
     return places
 
 
+def given_to_core(study: Study) -> tuple[Floats, dict[str, Any]]:
+    """Give the core a matrix, and what stands beside it: levels as codes, or which of its columns are whose.
+
+    Where all models have the same terms, levels stay codes, of which the core makes columns where it has to.
+    """
+    design = study.score.design
+    if study.is_one_design and design.factors:
+        return design.numbers, design.coded
+    x, score_columns, outcome_columns = side_by_side(study)
+    return x, {"score_columns": score_columns, "outcome_columns": outcome_columns}
+
+
 def side_by_side(study: Study) -> tuple[Floats, list[int] | None, list[int] | None]:
     """Give the core one matrix, and which columns of it either model uses."""
     score_x = study.score.x
-    if score_x is study.outcome_x:
+    if study.is_one_design:
         return score_x, None, None
     n_score, n_outcome = score_x.shape[1], study.outcome_x.shape[1]
     both = np.asfortranarray(np.hstack([score_x, study.outcome_x]))

@@ -8,6 +8,7 @@ from propensity.effects.contrasts import Contrast
 from propensity.effects.estimators import AdjustmentEstimand, OutcomeModel
 from propensity.effects.metrics import Winsorize
 from propensity.frames.terms import Covariates
+from propensity.frames.tidying import Missing
 
 
 class SharedOptions(TypedDict, total=False):
@@ -15,6 +16,8 @@ class SharedOptions(TypedDict, total=False):
 
     treatment: Required[str]
     covariates: Required[Covariates]
+    missing: Missing | None
+    min_level_count: int | None
     outcome_covariates: Covariates | None
     estimand: AdjustmentEstimand
     penalty: float

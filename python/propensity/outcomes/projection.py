@@ -18,6 +18,7 @@ from propensity.frames.columns import open_frame
 from propensity.frames.formulas import INTERCEPT
 from propensity.frames.native import AnyFrame, AnySeries
 from propensity.frames.terms import Covariates, Recipe, make_terms, parse_covariates
+from propensity.frames.tidying import Missing, Tidying
 from propensity.outcomes.models import Roles
 from propensity.outcomes.pseudo_outcomes import Models, PseudoOutcomes
 from propensity.results.show import Shown
@@ -34,6 +35,8 @@ class LinearProjection(Shown):
     coefficients : Series (k,)
         By term, `Intercept` first: how much larger the effect is per unit.
     covariance : DataFrame (k, k)
+    df : Series (k,)
+        Degrees of freedom of their intervals and p-values, by Student's law, as `Effect.df`.
     se_method : str
         How it was made.
     pseudo_outcomes : Series (n,)
@@ -61,6 +64,7 @@ class LinearProjection(Shown):
 
     coefficients: pd.Series[float]
     covariance: pd.DataFrame
+    df: pd.Series[float]
     se_method: str
     pseudo_outcomes: AnySeries
     dropped: tuple[str, ...]
@@ -82,8 +86,8 @@ class LinearProjection(Shown):
 
         Returns
         -------
-        DataFrame (k, 5)
-            By "term": `estimate`, `std_error`, `conf_low`, `conf_high`, `p_value`.
+        DataFrame (k, 6)
+            By "term": `estimate`, `std_error`, `df`, `conf_low`, `conf_high`, `p_value`.
 
         Examples
         --------
@@ -99,7 +103,9 @@ class LinearProjection(Shown):
         Intercept     0.139      0.028
         """
         checks.confidence_level(level)
-        return _with_intervals(self.coefficients, np.diag(self.covariance), level)
+        return _with_intervals(
+            self.coefficients, np.diag(self.covariance), np.asarray(self.df, dtype=np.float64), level
+        )
 
     def predict(self, new: AnyFrame, level: float = 0.95) -> pd.DataFrame:
         """Give what the projection says of other rows.
@@ -113,8 +119,8 @@ class LinearProjection(Shown):
 
         Returns
         -------
-        DataFrame (m, 5)
-            As `to_frame`, by row.
+        DataFrame (m, 6)
+            As `to_frame`, by row; with the least degrees of freedom of a coefficient.
 
         Examples
         --------
@@ -135,7 +141,8 @@ class LinearProjection(Shown):
         kept = [place for place, name in enumerate(self.recipe.names) if name not in self.dropped]
         z = np.column_stack([np.ones(len(x)), x[:, kept]])
         values = pd.Series(z @ self.coefficients.to_numpy(), index=frame.index)
-        return _with_intervals(values, np.einsum("ik,kl,il->i", z, self.covariance.to_numpy(), z), level)
+        variances = np.einsum("ik,kl,il->i", z, self.covariance.to_numpy(), z)
+        return _with_intervals(values, variances, np.full(len(z), self.df.min(), dtype=np.float64), level)
 
     def _headline(self) -> str:
         lines = ["Best linear projection of the effect (ATE)", f"Standard errors: {self.se_method}"]
@@ -146,11 +153,12 @@ class LinearProjection(Shown):
         return self.to_frame()
 
 
-def _with_intervals(values: pd.Series[float], variances: Floats, level: float) -> pd.DataFrame:
+def _with_intervals(values: pd.Series[float], variances: Floats, df: Floats, level: float) -> pd.DataFrame:
     errors = np.sqrt(variances)
-    half_widths = inference.normal_quantile(level) * errors
-    p = [inference.two_sided_p(value, error) for value, error in zip(values, errors, strict=True)]
-    table = pd.DataFrame({"estimate": values, "std_error": errors})
+    each = list(zip(values.tolist(), errors.tolist(), df.tolist(), strict=True))
+    half_widths = np.array([inference.half_width(error, level, own) for _, error, own in each])
+    p = [inference.two_sided_p(*line) for line in each]
+    table = pd.DataFrame({"estimate": values, "std_error": errors, "df": df})
     table = table.assign(conf_low=values - half_widths, conf_high=values + half_widths, p_value=p)
     table.attrs = {"level": level}
     return table
@@ -163,6 +171,8 @@ def best_linear_projection(  # noqa: PLR0913 - each is a choice a user may have 
     outcome: str,
     treatment: str,
     covariates: Covariates,
+    missing: Missing | None = None,
+    min_level_count: int | None = None,
     projection: Covariates,
     outcome_covariates: Covariates | None = None,
     outcome_model: Learner = "linear",
@@ -185,6 +195,8 @@ def best_linear_projection(  # noqa: PLR0913 - each is a choice a user may have 
         As for `aipw`.
     covariates, outcome_covariates
         As for `aipw`: what the models adjust for.
+    missing, min_level_count
+        As for `fit_propensity`: what to do with missing values and rare levels.
     projection : list of str, or str
         What the effect may change with: columns known before the treatment, or the right-hand side of a
         formula, ``"tenure + tier"``; "1" for the effect alone. They need not be among the covariates, and
@@ -236,7 +248,8 @@ def best_linear_projection(  # noqa: PLR0913 - each is a choice a user may have 
     ['Intercept', 'query_confidence']
     """
     models = Models(outcome_model, score_model, penalty, n_folds, n_repeats, seed)
-    roles = Roles(treatment, outcome, covariates, outcome_covariates, cluster, sample_weight)
+    tidying = Tidying.of(missing, min_level_count)
+    roles = Roles(treatment, outcome, covariates, outcome_covariates, cluster, sample_weight, tidying)
     parsed = parse_covariates(
         projection, df, treatment=treatment, outcomes=[outcome], may_be_none=True, role="projection"
     )
@@ -257,9 +270,11 @@ def best_linear_projection(  # noqa: PLR0913 - each is a choice a user may have 
     coefficients, influence = _projected(found, x[:, kept])
     index = pd.Index([INTERCEPT, *(recipe.names[place] for place in kept)], name="term")
     covariance = inference.covariance(influence, sample.clusters)
+    degrees = [inference.degrees_of_freedom(column, sample.clusters) for column in influence.T]
     return LinearProjection(
         coefficients=pd.Series(coefficients, index=index, name="estimate"),
         covariance=pd.DataFrame(covariance, index=index, columns=index),
+        df=pd.Series(np.array(degrees), index=index, name="df"),
         se_method=f"least squares, HC3; pseudo-outcomes {found.made}" + summed_within(sample.clusters),
         pseudo_outcomes=found.series(),
         dropped=dropped,

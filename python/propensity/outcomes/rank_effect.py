@@ -16,6 +16,7 @@ from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Floats
 from propensity.frames.native import AnyFrame, AnySeries
 from propensity.frames.terms import Covariates
+from propensity.frames.tidying import Missing, Tidying
 from propensity.outcomes.models import Roles
 from propensity.outcomes.pseudo_outcomes import Models, PseudoOutcomes
 from propensity.outcomes.ranked import Ranked
@@ -33,6 +34,8 @@ class RankEffect(Shown):
     ----------
     estimate, std_error : float
         The area, and its standard error.
+    df : float
+        Degrees of freedom of its interval and p-value, by Student's law, as `Effect.df`.
     target : {"autoc", "qini"}
     toc : Series (10,)
         By the part of the rows that is "treated", a tenth to all: the mean effect among those of the highest
@@ -63,6 +66,7 @@ class RankEffect(Shown):
 
     estimate: float
     std_error: float
+    df: float
     target: RankTarget
     toc: pd.Series[float]
     se_method: str
@@ -72,7 +76,7 @@ class RankEffect(Shown):
     @property
     def p_value(self) -> float:
         """The two-sided p-value for a rule that knows nothing."""
-        return inference.two_sided_p(self.estimate, self.std_error)
+        return inference.two_sided_p(self.estimate, self.std_error, self.df)
 
     def conf_int(self, level: float = 0.95) -> tuple[float, float]:
         """Give the confidence interval of the area.
@@ -96,10 +100,10 @@ class RankEffect(Shown):
         >>> found = ps.rank_effect(users, **roles, priority=-users["query_confidence"])
         >>> low, high = found.conf_int()
         >>> print(f"{low:.2f} to {high:.2f}")
-        -0.05 to 0.05
+        -0.06 to 0.05
         """
         checks.confidence_level(level)
-        half_width = inference.normal_quantile(level) * self.std_error
+        half_width = inference.half_width(self.std_error, level, self.df)
         return self.estimate - half_width, self.estimate + half_width
 
     @property
@@ -117,8 +121,8 @@ class RankEffect(Shown):
 
         Returns
         -------
-        DataFrame (1, 5)
-            By target: `estimate`, `std_error`, `conf_low`, `conf_high`, `p_value`.
+        DataFrame (1, 6)
+            By target: `estimate`, `std_error`, `df`, `conf_low`, `conf_high`, `p_value`.
 
         Examples
         --------
@@ -129,11 +133,11 @@ class RankEffect(Shown):
         >>> roles["covariates"] = covariates
         >>> found = ps.rank_effect(users, **roles, priority=-users["query_confidence"], target="qini")
         >>> found.to_frame().shape
-        (1, 5)
+        (1, 6)
         """
         low, high = self.conf_int(level)
-        names = ["estimate", "std_error", "conf_low", "conf_high", "p_value"]
-        row = [[self.estimate, self.std_error, low, high, self.p_value]]
+        names = ["estimate", "std_error", "df", "conf_low", "conf_high", "p_value"]
+        row = [[self.estimate, self.std_error, self.df, low, high, self.p_value]]
         table = pd.DataFrame(row, index=pd.Index([self.target]), columns=names)
         table.attrs = {"level": level}
         return table
@@ -155,6 +159,8 @@ def rank_effect(  # noqa: PLR0913 - each is a choice a user may have to make, by
     outcome: str,
     treatment: str,
     covariates: Covariates,
+    missing: Missing | None = None,
+    min_level_count: int | None = None,
     priority: object,
     target: RankTarget = "autoc",
     outcome_covariates: Covariates | None = None,
@@ -183,6 +189,8 @@ def rank_effect(  # noqa: PLR0913 - each is a choice a user may have to make, by
         Columns known *before* the treatment, or the right-hand side of a formula.
     outcome_covariates : list of str, str, or None, default None
         Those of the outcome models; None takes the covariates.
+    missing, min_level_count : "indicator" or None, and int or None, default None
+        What to do about missing values and rare levels, as for `fit_propensity`.
     priority : str, Series or array (n,)
         The rule: the larger, the earlier. A column known before the treatment, or what a model predicts that
         was fitted on other rows; rows of the same priority are drawn at random among each other. Where a
@@ -240,7 +248,8 @@ def rank_effect(  # noqa: PLR0913 - each is a choice a user may have to make, by
     """
     checks.choice("target", target, get_args(RankTarget))
     models = Models(outcome_model, score_model, penalty, n_folds, n_repeats, seed)
-    roles = Roles(treatment, outcome, covariates, outcome_covariates, cluster, sample_weight)
+    tidying = Tidying.of(missing, min_level_count)
+    roles = Roles(treatment, outcome, covariates, outcome_covariates, cluster, sample_weight, tidying)
     for name, role in ((treatment, "treatment"), (outcome, "outcome")):
         checks.column_name(role, name)
         if isinstance(priority, str) and priority == name:
@@ -257,6 +266,7 @@ def rank_effect(  # noqa: PLR0913 - each is a choice a user may have to make, by
     return RankEffect(
         estimate=area,
         std_error=inference.std_error(influence, found.sample.clusters),
+        df=inference.degrees_of_freedom(influence, found.sample.clusters),
         target=target,
         toc=pd.Series(ranked.curve(parts), index=pd.Index(parts, name="treated"), name="toc"),
         se_method=f"influence function; pseudo-outcomes {found.made}" + summed_within(found.sample.clusters),

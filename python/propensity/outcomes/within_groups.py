@@ -14,6 +14,7 @@ from propensity.effects.separate_groups import effects_within
 from propensity.errors import CollinearityWarning
 from propensity.frames.checks import Rows
 from propensity.frames.columns import outcome_names
+from propensity.frames.design import Design
 from propensity.outcomes.cross_fitted import CrossFittedEffects
 from propensity.outcomes.models import AdjustedEffects, Study, adjusted_effects
 from propensity.outcomes.questions import MeasuredStudy, Question
@@ -85,7 +86,7 @@ def part_of_study(study: Study, rows: Rows) -> Study:
     """Take some of the rows that are there, with their covariates."""
     score = part_of(study.score, rows)
     outcome = score.inputs
-    if study.outcome_x is not study.score.x:
+    if not study.is_one_design:
         outcome = _taken(study.outcome, rows)
     return Study(taken(study.sample, rows), score, outcome)
 
@@ -93,4 +94,5 @@ def part_of_study(study: Study, rows: Rows) -> Study:
 def _taken(inputs: Inputs, rows: Rows) -> Inputs:
     weight = None if inputs.sample_weight is None else inputs.sample_weight[rows]
     columns = {name: column.iloc[rows] for name, column in inputs.columns.items()}
-    return replace(inputs, columns=columns, x=np.asfortranarray(inputs.x[rows]), sample_weight=weight)
+    design = Design(np.asfortranarray(inputs.x[rows]))
+    return replace(inputs, columns=columns, design=design, sample_weight=weight)

@@ -16,7 +16,7 @@ from propensity.frames.checks import Bools, Floats
 from propensity.frames.columns import open_frame
 from propensity.frames.fingerprint import Fingerprint, Made
 from propensity.frames.kept import kept_rows
-from propensity.frames.native import AnyFrame, AnySeries
+from propensity.frames.native import AnyFrame, AnySeries, SomeFrame
 from propensity.results.show import Shown
 from propensity.scores.logistic import given_scores, read_scores
 from propensity.scores.quantiles import quantiles_of
@@ -78,7 +78,7 @@ class Trimmed(Shown):
         self.fingerprint.require_same(open_frame(df), None, _TRIMMED)
         return self.keep
 
-    def frame(self, df: AnyFrame) -> AnyFrame:
+    def frame(self, df: SomeFrame) -> SomeFrame:
         """Give the rows to go on with, of the frame that was trimmed.
 
         Parameters

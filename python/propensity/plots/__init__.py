@@ -11,6 +11,8 @@ matplotlib is an extra: ``pip install "propensity[plots]"``. It is imported when
 
 from propensity.plots.bootstrap import bootstrap_plot
 from propensity.plots.bounds import bounds_plot
+from propensity.plots.calibration import calibration_plot
+from propensity.plots.distribution import distribution_plot
 from propensity.plots.ecdf import ecdf_plot
 from propensity.plots.effects import effects_plot
 from propensity.plots.love import love_plot
@@ -25,6 +27,8 @@ from propensity.plots.weights import weight_plot
 __all__ = [
     "bootstrap_plot",
     "bounds_plot",
+    "calibration_plot",
+    "distribution_plot",
     "ecdf_plot",
     "effects_plot",
     "love_plot",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,12 @@ from propensity.errors import InvalidInputError
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+Panels: TypeAlias = NDArray[np.object_]
+"""Several axes, (k,)."""
+
+Place: TypeAlias = "Axes | Sequence[Axes] | Panels | None"
+"""Where to draw: axes, or several; None makes a figure."""
+
 
 def new_axes(width: float, height: float) -> Axes:
     """Give the axes of a new figure, its size in inches."""
@@ -20,7 +27,7 @@ def new_axes(width: float, height: float) -> Axes:
     return ax
 
 
-def panels(n_panels: int, ax: Any, *, what: str) -> NDArray[Any]:
+def panels(n_panels: int, ax: Place, *, what: str) -> NDArray[Any]:
     """Give one axes a panel: those in `ax`, or those of a new figure, three in a row.
 
     Parameters
@@ -43,10 +50,21 @@ def panels(n_panels: int, ax: Any, *, what: str) -> NDArray[Any]:
     """
     if ax is None:
         return _grid(n_panels)
-    given: NDArray[Any] = np.atleast_1d(ax).ravel()
+    given: NDArray[Any] = np.atleast_1d(np.asarray(ax, dtype=object)).ravel()
     if len(given) != n_panels:
         raise InvalidInputError(f"{what.format(n_panels)} but 'ax' has {len(given)} axes")
     return given
+
+
+def side_by_side(n_panels: int, ax: Place, size: tuple[float, float], *, what: str) -> NDArray[Any]:
+    """Give one axes a panel as `panels` does, but all in one row, each so many inches wide and high."""
+    if ax is not None:
+        return panels(n_panels, ax, what=what)
+    figure = (size[0] * n_panels + 2, size[1])
+    made: NDArray[Any] = _pyplot().subplots(1, n_panels, figsize=figure, layout="constrained", squeeze=False)[
+        1
+    ]
+    return made.ravel()
 
 
 def leads_row(ax: Axes) -> bool:

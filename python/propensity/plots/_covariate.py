@@ -1,4 +1,4 @@
-"""A covariate of both arms in several samples, a panel for each: what ecdf_plot and qq_plot share."""
+"""A covariate of both arms in several samples, a panel for each: what pictures of one share."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from propensity.errors import InvalidInputError
 from propensity.frames.checks import Bools, Floats
-from propensity.plots._canvas import new_axes, panels
+from propensity.plots._canvas import Place, new_axes, panels
 from propensity.plots._distribution import Distribution, distribution
 from propensity.plots._look import head
-from propensity.plots._rows import Rows, Weights, take_frame
+from propensity.plots._rows import Rows, Weights, require_no_result, take_frame
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,12 +23,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Covariate:
-    """A covariate, who was treated, and the weights of each sample by its name."""
+    """A covariate, who was treated, and the weights of each sample by its name.
+
+    Where there are `levels`, values are their places among these.
+    """
 
     name: str
     values: Floats
     treated: Bools
     samples: dict[str, Floats]
+    levels: tuple[str, ...] = ()
 
     def arms(self, sample: str) -> tuple[Distribution, Distribution]:
         """Give the distribution of the treated and of the controls in one sample."""
@@ -39,19 +45,37 @@ def read_covariate(
     leading: tuple[object, object, object],
     weights: Weights | Mapping[str, Weights] | None,
     sample_weight: object,
+    *,
+    by_level: bool = False,
 ) -> Covariate:
-    """Read what the two pictures take: of `leading` perhaps a frame, then the covariate and the treatment."""
+    """Read what the pictures take: of `leading` perhaps a frame, then the covariate and the treatment.
+
+    With `by_level` text, categories and bools are read as levels, not refused.
+    """
     frame, (covariate, treatment) = take_frame(*leading)
     if covariate is None:
         raise InvalidInputError("covariate: the name of a column of the frame is needed, or its values")
     several = list(weights.values()) if isinstance(weights, Mapping) else [weights]
     rows = Rows.of(frame, covariate, treatment, *several)
-    values = _numbers(rows, covariate)
+    values, levels = _levels(rows, covariate) if by_level else (None, ())
+    if values is None:
+        values = _numbers(rows, covariate)
     treated = rows.treated(treatment, *several, needed_with="a covariate")
     base = rows.sample_weight(sample_weight, *several)
     name = covariate if isinstance(covariate, str) else getattr(covariate, "name", None)
     samples = rows.samples(weights, treated, base)
-    return Covariate(name=str(name or "covariate"), values=values, treated=treated, samples=samples)
+    return Covariate(str(name or "covariate"), values, treated, samples, levels)
+
+
+def _levels(rows: Rows, covariate: object) -> tuple[Floats | None, tuple[str, ...]]:
+    """Read text, categories and bools as places among levels, in their order; nothing of numbers."""
+    require_no_result(covariate, "covariate")
+    column = rows.groups(covariate, "covariate")
+    if column.dtype.kind in "iuf":
+        return None, ()
+    ordered = column if isinstance(column.dtype, pd.CategoricalDtype) else column.astype("category")
+    used = ordered.cat.remove_unused_categories()
+    return used.cat.codes.to_numpy(np.float64), tuple(map(str, used.cat.categories))
 
 
 def _numbers(rows: Rows, covariate: object) -> Floats:
@@ -62,10 +86,13 @@ def _numbers(rows: Rows, covariate: object) -> Floats:
         if not str(error).endswith("not text"):
             raise
         name = covariate if isinstance(covariate, str) else getattr(covariate, "name", "covariate")
-        raise TypeError(f"{error}; for the rows of one level, give df[{name!r}] == ...") from error
+        raise TypeError(
+            f"{error}; for the rows of one level, give df[{name!r}] == ...; ps.plots.distribution_plot draws "
+            "all of them"
+        ) from error
 
 
-def sample_axes(read: Covariate, ax: Any, *, side: float) -> NDArray[Any]:
+def sample_axes(read: Covariate, ax: Place, *, side: float) -> NDArray[Any]:
     """Give each sample its panel; one alone has a figure `side` inches wide."""
     n_samples = len(read.samples)
     if n_samples == 1 and ax is None:

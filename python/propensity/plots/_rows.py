@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from propensity.effects.arms import require_balancing
 from propensity.effects.effect import Effect
@@ -27,7 +28,7 @@ from propensity.weighting.balancing_weights import BalancingWeights
 from propensity.weighting.given import require_rows
 from propensity.weighting.truncation import TruncatedWeights
 
-Weights: TypeAlias = Any
+Weights: TypeAlias = str | ArrayLike | WeightedResult
 """A column's name, a series or array, or what has weights: an effect, truncated weights, matches."""
 
 _KNOWING = (ModelScores, WeightedResult)
@@ -51,7 +52,7 @@ def take_frame(*leading: object) -> tuple[AnyFrame | None, list[Any]]:
     InvalidInputError
         There is no frame, and one argument too many.
     """
-    rest = list(leading)
+    rest: list[Any] = list(leading)
     frames = [place for place, value in enumerate(leading) if native.is_frame(value)]
     if frames:
         return rest.pop(frames[0]), rest
@@ -165,7 +166,7 @@ class Rows:
         return own
 
     def weights(
-        self, weights: Weights, treated: Bools, sample_weight: Floats | None, role: str = "weights"
+        self, weights: Any, treated: Bools, sample_weight: Floats | None, role: str = "weights"
     ) -> Floats:
         """Read balancing weights times sample weights, none negative and some in each arm.
 
@@ -191,9 +192,9 @@ class Rows:
         rowwise_checks.weights(values, treated, self.index, str(subject))
         return values
 
-    def groups(self, by: object) -> AnySeries:
+    def groups(self, by: object, role: str = "by") -> AnySeries:
         """Read a group for each row, whatever it is called."""
-        column, subject = self._named(by, "by")
+        column, subject = self._named(by, role)
         if isinstance(column, pd.Series):
             whose = "scores" if self.frame is None else "df"
             remedy = relabelled.remedy(str(subject), column.index, self.index, column.name, whose)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from propensity.calls.keywords import answered
 from propensity.frames.checks import Floats
 from propensity.frames.native import AnyFrame
-from propensity.plots._canvas import leads_row
+from propensity.plots._canvas import Panels, Place, leads_row
 from propensity.plots._covariate import named_panels, read_covariate, sample_axes
 from propensity.plots._distribution import Distribution, thinned
 from propensity.plots._look import CONTROL, TREATED, ArmStyle, name_axes, spaced_ticks, strip
@@ -21,6 +21,26 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+@overload
+def ecdf_plot(
+    df: AnyFrame | ArrayLike | None = ...,
+    covariate: str | ArrayLike | None = ...,
+    treatment: str | ArrayLike | None = ...,
+    *,
+    weights: None = ...,
+    sample_weight: object = ...,
+    ax: Place = ...,
+) -> Axes: ...
+@overload
+def ecdf_plot(
+    df: AnyFrame | ArrayLike | None = ...,
+    covariate: str | ArrayLike | None = ...,
+    treatment: str | ArrayLike | None = ...,
+    *,
+    weights: Weights | Mapping[str, Weights],
+    sample_weight: object = ...,
+    ax: Place = ...,
+) -> Panels: ...
 @answered
 def ecdf_plot(
     df: AnyFrame | ArrayLike | None = None,
@@ -29,8 +49,8 @@ def ecdf_plot(
     *,
     weights: Weights | Mapping[str, Weights] | None = None,
     sample_weight: object = None,
-    ax: Any = None,
-) -> Any:
+    ax: Place = None,
+) -> Axes | Panels:
     """Draw which share of each arm has at most which value of a covariate, before and after adjustment.
 
     Where balance is perfect the two lines are one. The largest distance between them, measured upwards, is
@@ -91,7 +111,7 @@ def ecdf_plot(
         if leads_row(panel):
             panel.set_ylabel("share at or below")
     axes[0].legend(loc="best", frameon=False, handlelength=2.6)
-    return axes[0] if weights is None else axes
+    return cast("Axes", axes[0]) if weights is None else axes
 
 
 def _draw_steps(ax: Axes, steps: Distribution, arm: ArmStyle, ends: Floats) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -36,8 +36,8 @@ def effects_plot(
     | Effects
     | GroupedEffects
     | BootstrapResult
-    | Mapping[str, Any]
-    | Iterable[Any],
+    | Mapping[str, object]
+    | Iterable[object],
     *,
     reference: Mapping[str, float] | None = None,
     truth: float | None = None,

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, get_args, overload
 
 import numpy as np
 import pandas as pd
@@ -13,77 +12,93 @@ from propensity.balance.groups import groups_of_table, table_of_group
 from propensity.calls.keywords import answered
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
-from propensity.frames.checks import Floats
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates
 from propensity.plots._balance import tabulated
-from propensity.plots._canvas import leads_row, new_axes, panels
-from propensity.plots._edges import Edge, add_edges, edges_of
+from propensity.plots._canvas import Panels, Place, leads_row, panels, side_by_side
 from propensity.plots._look import (
-    FAINT,
-    INK,
-    LINE_STYLES,
-    SampleStyle,
     as_written,
     head,
     name_axes,
-    name_rows,
-    name_samples,
-    sample_styles,
-    strip,
+)
+from propensity.plots._love import CROWDED, Drawing, row_height
+from propensity.plots._measures import (
+    Measure,
+    thresholds_of,
 )
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.lines import Line2D
 
-Measure: TypeAlias = Literal["smd", "variance_ratio", "ks", "ecdf_difference"]
 Order: TypeAlias = Literal["size", "table"]
 
-# Stuart (2010) and Rubin (2001); for distribution functions nothing is agreed on.
-_USUAL_THRESHOLDS: dict[str, Any] = {
-    "smd": 0.1,
-    "variance_ratio": (0.5, 2.0),
-    "ks": None,
-    "ecdf_difference": None,
-}
-_NO_DIFFERENCE = {"smd": 0.0, "variance_ratio": 1.0, "ks": 0.0, "ecdf_difference": 0.0}
-_DENOMINATORS = {
-    "pooled": "pooled standard deviations",
-    "treated": "standard deviations of the treated",
-    "control": "standard deviations of the controls",
-    "all": "standard deviations of all rows",
-}
-_EDGE_WORDS: dict[str, dict[Edge, str]] = {
-    "smd": {"below": "minus infinite", "above": "infinite", "none": "no value"},
-    "variance_ratio": {"below": "zero", "above": "infinite", "none": "no value"},
-}
-_REASONS: dict[str, str] = {
-    "smd": "infinite: the standard deviation that the difference is divided by is 0",
-    "variance_ratio": "zero or infinite: one of the arms does not vary",
-    "ks": "infinite: as in the table",
-    "ecdf_difference": "infinite: as in the table",
-}
-_FEW = 4  # samples; their markers find room in the lowest row
 _MOST_PANELS = 30  # ten rows of three: a page
-_CROWDED = 20  # terms; beyond it rows are lower and their text smaller
 
 
+@overload
+def love_plot(
+    balance: object,
+    *,
+    df: AnyFrame | None = ...,
+    covariates: Covariates | None = ...,
+    treatment: str | None = ...,
+    by: None = ...,
+    measure: Measure = ...,
+    threshold: float | tuple[float, float] | Literal["usual"] | None = ...,
+    absolute: bool = ...,
+    order: Order = ...,
+    top: int | None = ...,
+    labels: Mapping[str, str] | None = ...,
+    ax: Place = ...,
+) -> Axes: ...
+@overload
+def love_plot(
+    balance: object,
+    *,
+    df: AnyFrame | None = ...,
+    covariates: Covariates | None = ...,
+    treatment: str | None = ...,
+    by: str | Sequence[str],
+    measure: Measure = ...,
+    threshold: float | tuple[float, float] | Literal["usual"] | None = ...,
+    absolute: bool = ...,
+    order: Order = ...,
+    top: int | None = ...,
+    labels: Mapping[str, str] | None = ...,
+    ax: Place = ...,
+) -> Panels: ...
+@overload
+def love_plot(
+    balance: object,
+    *,
+    df: AnyFrame | None = ...,
+    covariates: Covariates | None = ...,
+    treatment: str | None = ...,
+    by: None = ...,
+    measure: list[Measure] | tuple[Measure, ...],
+    threshold: float | tuple[float, float] | Literal["usual"] | None = ...,
+    absolute: bool = ...,
+    order: Order = ...,
+    top: int | None = ...,
+    labels: Mapping[str, str] | None = ...,
+    ax: Place = ...,
+) -> Panels: ...
 @answered
 def love_plot(  # noqa: PLR0913 - each is a choice a user may have to make, by name
-    balance: Any,
+    balance: object,
     *,
     df: AnyFrame | None = None,
     covariates: Covariates | None = None,
     treatment: str | None = None,
     by: str | Sequence[str] | None = None,
-    measure: Measure = "smd",
+    measure: Measure | list[Measure] | tuple[Measure, ...] = "smd",
     threshold: float | tuple[float, float] | Literal["usual"] | None = "usual",
     absolute: bool = True,
     order: Order = "size",
     top: int | None = 30,
-    ax: Any = None,
-) -> Any:
+    labels: Mapping[str, str] | None = None,
+    ax: Place = None,
+) -> Axes | Panels:
     """Draw a measure of balance of every term, in one or several samples.
 
     Parameters
@@ -102,10 +117,11 @@ def love_plot(  # noqa: PLR0913 - each is a choice a user may have to make, by n
     by : None, str or list of str, default None
         A column of `df` whose values are groups, or several: a panel for each. So is a table drawn that
         ``ps.balance(..., by=)`` gave.
-    measure : {"smd", "variance_ratio", "ks", "ecdf_difference"}, default "smd"
-        Which one. Variance ratios are drawn on a log scale, 1 in the middle; terms that have none in any
-        sample (binary ones) are left out, which is written under the axis. What has no place on the axis, an
-        infinite or missing value, or a ratio of 0, has its marker in a strip at the edge.
+    measure : {"smd", "variance_ratio", "ks", "ecdf_difference"}, or a list of these, default "smd"
+        Which one; of several there is a panel each, terms in the same rows, ordered by the first. Variance
+        ratios are drawn on a log scale, 1 in the middle; terms that have none in any sample (binary ones) are
+        left out, which is written under the axis. What has no place on the axis, an infinite or missing
+        value, or a ratio of 0, has its marker in a strip at the edge.
     threshold : float, pair of floats, "usual" or None, default "usual"
         Where to draw the line between balanced and not; a single number stands for both signs, or for a ratio
         and its inverse. Usual are 0.1 for standardized mean differences and (0.5, 2) for variance ratios; for
@@ -117,18 +133,21 @@ def love_plot(  # noqa: PLR0913 - each is a choice a user may have to make, by n
     top : int or None, default 30
         How many terms to draw, those that differ most in the first sample: thirty fill a page. What is left
         out is counted under the axis. None draws all.
+    labels : mapping of str to str, or None, default None
+        What to call terms, by their names in the table: ``{"tier[heavy]": "heavy users"}``.
     ax : Axes, array of Axes, or None, default None
-        Where to draw; with groups an array of axes, one a group. A new figure grows with the number of terms.
+        Where to draw; with groups, or several measures, an array of axes, one each. A new figure grows with
+        the number of terms.
 
     Returns
     -------
-    Axes, or ndarray of Axes with groups
+    Axes, or ndarray of Axes with groups, or with a list of measures
 
     Raises
     ------
     InvalidInputError
-        The table is empty, or does not have the measure; covariates are not known; there are more samples
-        than markers.
+        The table is empty, or does not have a measure; covariates are not known; there are more samples
+        than markers; several measures are asked for by group.
 
     References
     ----------
@@ -148,19 +167,63 @@ def love_plot(  # noqa: PLR0913 - each is a choice a user may have to make, by n
     >>> ax.get_xlabel()
     'size of the difference, in pooled standard deviations (dashed: 0.1)'
     """
-    checks.choice("measure", measure, get_args(Measure))
     checks.choice("order", order, get_args(Order))
     if top is not None:
         checks.count("top", top)
-    limits = _limits(threshold, measure)
+    measures = _measures(measure)
     table = tabulated(balance, df, covariates, treatment, by)
-    drawing = _Drawing(measure, limits, absolute and measure == "smd", _denominator(table))
+    drawings = [
+        Drawing(one, thresholds_of(threshold, one), absolute, _denominator(table), labels or {})
+        for one in measures
+    ]
     if isinstance(table, pd.DataFrame) and table.attrs.get("by"):
-        return _draw_groups(drawing, table, order, top, ax)
-    samples = _samples(table, measure)
-    drawn, label = drawing.on(ax, _in_order(samples, measure, order, top))
-    name_axes(drawn, x=label + _left_out(len(samples), top))
+        if len(drawings) > 1:
+            raise InvalidInputError("measure: one alone is drawn by groups, a panel for each of these")
+        return _draw_groups(drawings[0], table, order, top, ax)
+    samples = [_samples(table, one) for one in measures]
+    kept = _in_order(samples[0], measures[0], order, top)
+    left_out = _left_out(len(samples[0]), top)
+    if not isinstance(measure, str):
+        return _draw_measures(drawings, [own.loc[kept.index] for own in samples], left_out, ax)
+    drawn, label = drawings[0].on(cast("Axes | None", ax), kept)
+    name_axes(drawn, x=label + left_out)
     return drawn
+
+
+def _measures(measure: Any) -> list[Measure]:
+    """Read one measure, or several, each once."""
+    several = isinstance(measure, Sequence) and not isinstance(measure, str)
+    found: list[Any] = list(measure) if several else [measure]
+    for one in found:
+        checks.choice("measure", one, get_args(Measure))
+    if not found or len(set(found)) < len(found):
+        raise InvalidInputError(f"measure: {measure!r} is empty, or names one twice; give each once")
+    return found
+
+
+def _draw_measures(
+    drawings: Sequence[Drawing], samples: Sequence[pd.DataFrame], left_out: str, ax: Place
+) -> Panels:
+    """Draw a panel for each measure, the terms in the same rows of all."""
+    n_terms, n_samples = samples[0].shape
+    height = 1.8 + row_height(n_samples, crowded=n_terms > CROWDED) * n_terms
+    axes = side_by_side(len(drawings), ax, (3.3, height), what="there are {} measures")
+    for place, (drawing, panel, own) in enumerate(zip(drawings, axes, samples, strict=True)):
+        last = ax is None and place == len(axes) - 1
+        beside = {"loc": "upper left", "bbox_to_anchor": (1, 1), "frameon": False} if last else None
+        shown = last if ax is None else place == 0
+        label = drawing.on(panel, own, has_legend=shown, legend=beside, aligned=True)[1]
+        if place:
+            panel.set_yticklabels([])
+        name_axes(panel, x=_in_lines(label) + (left_out if place == 0 else ""))
+    return axes
+
+
+def _in_lines(label: str) -> str:
+    """Break what an axis is of into lines that fit under a panel."""
+    for before in (", in ", ", treated ", " distribution functions", " (dashed"):
+        label = label.replace(before, before.replace(" ", "\n", 1))
+    return label
 
 
 def _left_out(n_terms: int, top: int | None) -> str:
@@ -170,7 +233,7 @@ def _left_out(n_terms: int, top: int | None) -> str:
     return f"\n{top:,} of {n_terms:,} terms, the others differed less"
 
 
-def _draw_groups(drawing: _Drawing, table: pd.DataFrame, order: Order, top: int | None, ax: Any) -> Any:
+def _draw_groups(drawing: Drawing, table: pd.DataFrame, order: Order, top: int | None, ax: Place) -> Panels:
     """Draw a panel for each group, terms in the same order in all of them, on the same scale."""
     groups = groups_of_table(table)
     if len(groups) > _MOST_PANELS:
@@ -198,62 +261,6 @@ def _draw_groups(drawing: _Drawing, table: pd.DataFrame, order: Order, top: int 
     else:  # somebody else's figure
         name_axes(axes[-1], x=words)
     return axes
-
-
-@dataclass(frozen=True)
-class _Drawing:
-    """How a measure is drawn: its thresholds, sizes or signs, and what differences are divided by."""
-
-    measure: Measure
-    limits: tuple[float, ...]
-    absolute: bool
-    denominator: str | None
-
-    def on(self, ax: Axes | None, samples: pd.DataFrame, *, has_legend: bool = True) -> tuple[Axes, str]:
-        """Draw terms, from the bottom to the top, in all samples; give the axes, and what the axis is of."""
-        words, limits, measure = "", self.limits, self.measure
-        if measure == "variance_ratio":
-            samples, words = _with_ratio(samples)
-        if self.absolute:
-            samples, limits = samples.abs(), tuple({abs(limit): None for limit in limits})
-        edges = edges_of(samples, logarithmic=measure == "variance_ratio")
-        n_terms, n_samples = samples.shape
-        styles = sample_styles(n_samples)
-        crowded = n_terms > _CROWDED
-        legend: dict[str, Any] = {"loc": "best", "edgecolor": FAINT}  # a frame: markers may stand close by
-        if ax is None:
-            ax = new_axes(7.2, 1.2 + _row_height(n_samples, crowded=crowded) * n_terms)
-            legend = {"loc": "upper left", "bbox_to_anchor": (1, 1), "frameon": False}
-        size = 5 if crowded else 7
-        lines = _draw_samples(ax, samples.where(edges == ""), styles, size)
-        _mark_balance(ax, _NO_DIFFERENCE[measure], limits)
-        _scale(ax, samples.where(edges == ""), measure, self.absolute)
-        words += _draw_edges(ax, edges, styles, size, measure)
-        names = [str(term) for term in samples.index]
-        name_rows(ax, range(n_terms), names, fontsize=7.5 if crowded else 9)
-        ax.set_ylim(-0.6, n_terms - 0.4)
-        if has_legend:
-            name_samples(
-                ax, lines, [str(name) for name in samples], **legend, handletextpad=0.3, labelspacing=0.8
-            )
-        strip(ax, "left")
-        return ax, _axis_label(measure, self.absolute, self.denominator, limits) + words
-
-
-def _limits(threshold: Any, measure: str) -> tuple[float, ...]:
-    """Give the places of the lines, from left to right."""
-    if isinstance(threshold, str):
-        checks.choice("threshold", threshold, ["usual"])
-        threshold = _USUAL_THRESHOLDS[measure]
-    if threshold is None:
-        return ()
-    ends = threshold if isinstance(threshold, tuple) else (threshold,)
-    for end in ends:
-        checks.number("threshold", end, above=0 if measure == "variance_ratio" else -np.inf)
-    if len(ends) > 1 or measure in ("ks", "ecdf_difference"):
-        return tuple(sorted(ends))
-    other = 1 / ends[0] if measure == "variance_ratio" else -ends[0]
-    return tuple(sorted((other, ends[0])))
 
 
 def _samples(balance: pd.DataFrame | Mapping[str, pd.Series[Any]], measure: str) -> pd.DataFrame:
@@ -284,17 +291,6 @@ def _denominator(balance: pd.DataFrame | Mapping[str, pd.Series[Any]]) -> str | 
     return found.pop() if len(found) == 1 else None
 
 
-def _with_ratio(samples: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """Keep the terms that have a variance ratio, and say how many have none."""
-    without = samples.isna().all(axis=1)
-    n_without = int(without.sum())
-    if n_without == len(samples):
-        raise InvalidInputError("measure 'variance_ratio': no term has one; binary terms do not")
-    have = "terms have" if n_without > 1 else "term has"
-    words = f"\n{n_without:,} {have} no variance ratio, and no row here" if n_without else ""
-    return samples[~without], words
-
-
 def _in_order(samples: pd.DataFrame, measure: str, order: Order, top: int | None) -> pd.DataFrame:
     """Put the terms from the bottom to the top, no more than asked for."""
     first = samples.iloc[:, 0]
@@ -303,84 +299,3 @@ def _in_order(samples: pd.DataFrame, measure: str, order: Order, top: int | None
     by_size = size.sort_values(na_position="first", kind="stable").index
     kept = by_size if top is None else by_size[-top:]
     return samples[samples.index.isin(kept)].iloc[::-1] if order == "table" else samples.loc[kept]
-
-
-def _mark_balance(ax: Axes, no_difference: float, limits: tuple[float, ...]) -> None:
-    """Draw the line of no difference and the thresholds."""
-    ax.axvline(no_difference, color=INK, linewidth=0.8, zorder=1)
-    for limit in limits:
-        ax.axvline(limit, color=INK, linewidth=1, linestyle=LINE_STYLES[0], zorder=1)
-
-
-def _reach(n_samples: int) -> float:
-    """Give how far from the middle of its row the first sample is drawn, rows being 1 apart."""
-    return 0.21 if n_samples <= _FEW else 0.36
-
-
-def _row_height(n_samples: int, *, crowded: bool) -> float:
-    """Give the height of a row in inches, so that markers of equal values stay apart."""
-    least, apart = (0.2, 0.036) if crowded else (0.34, 0.06)
-    room = apart * (n_samples - 1) / (2 * _reach(n_samples))
-    return least if n_samples <= _FEW else max(least, room)
-
-
-def _heights(n_terms: int, n_samples: int) -> Floats:
-    """Give where the markers of each sample are, (n_samples, n_terms): each a little above the next one's."""
-    reach = _reach(n_samples)
-    offsets = np.linspace(reach, -reach, n_samples) if n_samples > 1 else np.zeros(1)
-    return np.asarray(np.arange(n_terms) + offsets[:, np.newaxis])
-
-
-def _draw_samples(ax: Axes, samples: pd.DataFrame, styles: Sequence[SampleStyle], size: int) -> list[Line2D]:
-    """Draw each sample's markers; equal values must not hide one another."""
-    n_terms, n_samples = samples.shape
-    across = ax.get_yaxis_transform()
-    ax.hlines(range(n_terms), 0, 1, transform=across, color=FAINT, linewidth=0.7, zorder=0)
-    lines = []
-    for name, style, heights in zip(samples, styles, _heights(n_terms, n_samples), strict=True):
-        lines += ax.plot(samples[name], heights, **style.markers(size), label=str(name))
-    return lines
-
-
-def _draw_edges(
-    ax: Axes, edges: pd.DataFrame, styles: Sequence[SampleStyle], size: int, measure: Measure
-) -> str:
-    """Draw what has no place on the axis in strips beside it, and say why it has none."""
-    found = set(edges.to_numpy().ravel()) - {""}
-    if not found:
-        return ""
-    middles = add_edges(ax, _EDGE_WORDS.get(measure, _EDGE_WORDS["smd"]), found)
-    n_terms, n_samples = edges.shape
-    for name, style, heights in zip(edges, styles, _heights(n_terms, n_samples), strict=True):
-        for edge, middle in middles.items():
-            here = (edges[name] == edge).to_numpy()
-            ax.plot(np.full(here.sum(), middle), heights[here], **style.markers(size))
-    reasons = [_REASONS[measure]] if found & {"below", "above"} else []
-    reasons += ["no value: the sample has none for the term"] if "none" in found else []
-    return "".join(f"\n{reason}" for reason in reasons)
-
-
-def _scale(ax: Axes, samples: pd.DataFrame, measure: str, absolute: bool) -> None:
-    if measure == "variance_ratio":
-        # Wide enough for three ticks at least, 1/2, 1 and 2; the same distance is the same factor.
-        ratios = samples.to_numpy(dtype=float)
-        drawn = ratios[~np.isnan(ratios)]
-        ax.set_xscale("log", base=2)
-        ax.set_xlim(min(0.45, drawn.min(initial=1.0) / 1.1), max(2.2, drawn.max(initial=1.0) * 1.1))
-        ax.xaxis.set_major_formatter(lambda ratio, _: f"{ratio:g}" if ratio >= 1 else f"1/{1 / ratio:g}")
-    elif absolute or measure != "smd":
-        ax.set_xlim(left=0)
-
-
-def _axis_label(measure: str, absolute: bool, denominator: str | None, limits: tuple[float, ...]) -> str:
-    unit = _DENOMINATORS.get(denominator or "", "standard deviations")
-    words = {
-        "smd": f"{'size of the difference' if absolute else 'difference, treated minus control'}, in {unit}",
-        "variance_ratio": "variance ratio, treated over control",
-        "ks": "largest gap between the arms' distribution functions",
-        "ecdf_difference": "mean gap between the arms' distribution functions",
-    }[measure]
-    if not limits:
-        return words
-    shown = sorted({abs(limit) for limit in limits}) if measure == "smd" else limits
-    return f"{words} (dashed: {' and '.join(f'{limit:g}' for limit in shown)})"

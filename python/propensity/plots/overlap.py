@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, cast, get_args, overload
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from propensity.frames.checks import Floats
 from propensity.frames.columns import open_frame
 from propensity.frames.native import AnyFrame
 from propensity.plots._bars import draw_mirrored, hides_an_arm, name_arms
-from propensity.plots._canvas import leads_row, new_axes, panels
+from propensity.plots._canvas import Panels, Place, leads_row, new_axes, panels
 from propensity.plots._look import amount, head
 from propensity.plots._rows import Rows, Weights, take_frame
 from propensity.scores.logistic import require_rows
@@ -29,6 +29,34 @@ Kind: TypeAlias = Literal["histogram", "density"]
 _MOST_PANELS = 30  # ten rows of three: a page
 
 
+@overload
+def overlap_plot(
+    df: AnyFrame | ModelScores | ArrayLike | None = ...,
+    scores: str | ModelScores | ArrayLike | None = ...,
+    treatment: str | ArrayLike | None = ...,
+    *,
+    by: None = ...,
+    weights: Weights | None = ...,
+    sample_weight: object = ...,
+    kind: Kind = ...,
+    log: bool | None = ...,
+    bins: int = ...,
+    ax: Place = ...,
+) -> Axes: ...
+@overload
+def overlap_plot(
+    df: AnyFrame | ModelScores | ArrayLike | None = ...,
+    scores: str | ModelScores | ArrayLike | None = ...,
+    treatment: str | ArrayLike | None = ...,
+    *,
+    by: str | ArrayLike,
+    weights: Weights | None = ...,
+    sample_weight: object = ...,
+    kind: Kind = ...,
+    log: bool | None = ...,
+    bins: int = ...,
+    ax: Place = ...,
+) -> Panels: ...
 @answered
 def overlap_plot(
     df: AnyFrame | ModelScores | ArrayLike | None = None,
@@ -41,8 +69,8 @@ def overlap_plot(
     kind: Kind = "histogram",
     log: bool | None = None,
     bins: int = 50,
-    ax: Any = None,
-) -> Any:
+    ax: Place = None,
+) -> Axes | Panels:
     """Draw how many rows of each arm have which score: treated above the line, controls below.
 
     Where only one side has bars, nobody is there to compare with.
@@ -115,7 +143,7 @@ def overlap_plot(
             head(panel, str(name))
         if leads_row(panel):
             panel.set_ylabel(f"{height}, log scale" if log else height)
-    return axes[0] if by is None else axes
+    return cast("Axes", axes[0]) if by is None else axes
 
 
 def _rows(

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from propensity.calls.keywords import answered
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
-from propensity.plots._canvas import panels
+from propensity.plots._canvas import Panels, Place, panels
 from propensity.plots._look import BLUE, INK, LINE_STYLES, ORANGE, head, name_axes, spaced_ticks, strip
 from propensity.scores.boosting import Boosting
 from propensity.scores.cross_fitted import CrossFittedScores
@@ -29,8 +28,8 @@ def path_plot(
     path: CrossFittedScores | pd.DataFrame,
     *,
     n_trees: int | None = None,
-    ax: Any = None,
-) -> NDArray[Any]:
+    ax: Place = None,
+) -> Panels:
     """Draw the log-loss and the balance of boosted scores, out of fold, by the number of trees.
 
     Parameters

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, cast, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,15 +11,38 @@ from numpy.typing import ArrayLike
 from propensity.calls.keywords import answered
 from propensity.frames.checks import Floats
 from propensity.frames.native import AnyFrame
-from propensity.plots._canvas import leads_row
+from propensity.plots._canvas import Panels, Place, leads_row
 from propensity.plots._covariate import named_panels, read_covariate, sample_axes
 from propensity.plots._distribution import Distribution, quantiles
 from propensity.plots._look import BLUE, INK, name_axes, spaced_ticks, strip
 from propensity.plots._rows import Weights
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 _N_QUANTILES = 200  # more run into one another at default size
 
 
+@overload
+def qq_plot(
+    df: AnyFrame | ArrayLike | None = ...,
+    covariate: str | ArrayLike | None = ...,
+    treatment: str | ArrayLike | None = ...,
+    *,
+    weights: None = ...,
+    sample_weight: object = ...,
+    ax: Place = ...,
+) -> Axes: ...
+@overload
+def qq_plot(
+    df: AnyFrame | ArrayLike | None = ...,
+    covariate: str | ArrayLike | None = ...,
+    treatment: str | ArrayLike | None = ...,
+    *,
+    weights: Weights | Mapping[str, Weights],
+    sample_weight: object = ...,
+    ax: Place = ...,
+) -> Panels: ...
 @answered
 def qq_plot(
     df: AnyFrame | ArrayLike | None = None,
@@ -28,8 +51,8 @@ def qq_plot(
     *,
     weights: Weights | Mapping[str, Weights] | None = None,
     sample_weight: object = None,
-    ax: Any = None,
-) -> Any:
+    ax: Place = None,
+) -> Axes | Panels:
     """Draw the quantiles of a covariate among the treated against those among the controls, before and after.
 
     Where balance is perfect all points are on the line. Points above it: the treated have larger values.
@@ -86,7 +109,7 @@ def qq_plot(
         strip(panel)
         if leads_row(panel):
             name_axes(panel, y=f"{read.name}, treated")
-    return axes[0] if weights is None else axes
+    return cast("Axes", axes[0]) if weights is None else axes
 
 
 def _points(treated: Distribution, control: Distribution) -> Floats:

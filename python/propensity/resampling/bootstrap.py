@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from propensity import core
 from propensity.effects.cautions import count_cautions
+from propensity.effects.contrasts import Contrast
 from propensity.effects.estimators import (
     AIPW,
     IPW,
@@ -21,17 +22,22 @@ from propensity.effects.estimators import (
 )
 from propensity.effects.given_away import constant_cautions
 from propensity.effects.matching_specification import FullMatching, NearestNeighbors
+from propensity.effects.metrics import Metrics
 from propensity.effects.sample import rows_there, warn_once
 from propensity.effects.score_specification import ScoreSpecification
 from propensity.effects.subclass_specification import CoarsenedMatching, Subclassification
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
+from propensity.frames.checks import Bools, Floats
+from propensity.frames.columns import outcome_names
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates
+from propensity.frames.tidying import Missing, Tidying
 from propensity.outcomes.models import (
     Roles,
     Study,
+    given_to_core,
     naming_rows_outside_models,
     naming_separated_model,
     naming_separated_scores,
@@ -59,7 +65,11 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     outcome: str,
     treatment: str,
     covariates: Covariates,
+    missing: Missing | None = None,
+    min_level_count: int | None = None,
     outcome_covariates: Covariates | None = None,
+    per: str | None = None,
+    contrast: Contrast = "difference",
     penalty: float = 0.0,
     estimators: Sequence[Estimator] = DEFAULT_ESTIMATORS,
     resampling: Resampling = "multinomial",
@@ -84,8 +94,16 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
         One row a unit, and columns of it: numeric or bool; bool or 0/1.
     covariates : list of str, or str
         As for `fit_propensity`.
+    missing, min_level_count
+        As for `fit_propensity`. Means and levels are those of the data, in every replicate: any other value
+        beside an indicator gives the same model, and which levels are rare is a choice and no estimate.
     outcome_covariates : list of str, or str, or None, default None
         Of the outcome models, where they differ from those of the score.
+    per : str or None, default None
+        What the outcome is divided by, arm by arm, as for `ipw`: clicks per view. Both columns share the
+        draws and the refitted scores of a replicate.
+    contrast : {"difference", "ratio", "percent", "odds_ratio"}, default "difference"
+        What the two means are made into, as for `ipw`; "percent" is the lift.
     penalty : float, default 0.0
         As for `fit_propensity`, in every replicate; only where some estimator has a score.
     estimators : sequence of Estimator, default IPW("ATE"), IPW("ATT"), NearestNeighbors("ATT")
@@ -128,8 +146,9 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     Raises
     ------
     InvalidInputError
-        As for `fit_propensity` and `ipw`; two estimators have the same label; a cluster lies in several
-        strata; every replicate failed; a penalty for estimators that have no score.
+        As for `fit_propensity` and `ipw`; the means have no such contrast; two estimators have the same
+        label; a cluster lies in several strata; every replicate failed; a penalty for estimators without a
+        score.
     OverlapError
         A score is 0 or 1, or the data ask an outcome model for rows that it does not reach, as for `aipw`.
 
@@ -171,12 +190,17 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     True
     """
     checks.one_outcome("bootstrap", outcome, treatment, covariates)
+    contrast = checks.word("contrast", contrast, get_args(Contrast))
+    metrics = Metrics(outcome, per)
     options = ResamplingOptions(resampling, n_reps, seed, n_threads, progress)
     _check_estimators(estimators, penalty, resampling, weighted=sample_weight is not None)
-    roles = Roles(treatment, outcome, covariates, outcome_covariates, cluster, sample_weight)
+    tidying = Tidying.of(missing, min_level_count)
+    roles = Roles(treatment, metrics.columns, covariates, outcome_covariates, cluster, sample_weight, tidying)
     study = read_study(df, roles, also={"strata": strata})
-    require_modelled(study, outcome, estimators)
-    facts = study.sample.facts(outcome)
+    for column in outcome_names(metrics.columns):
+        require_modelled(study, column, estimators)
+    measured = metrics.measured(study.sample)
+    facts = measured.facts(outcome)
     warn_once((*study.cautions, *constant_cautions(facts), *study.sample.copies(outcome, study.columns)))
     given = study.sample.frame.code_of("sample_weight")
     warn_once(count_cautions(study.sample.sample_weight, given))
@@ -186,8 +210,13 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     groups.require_drawable(resampling)
     balanced = Balanced.of(study, estimators)
     word = _score_model_of(estimators)
-    models = {"estimators": list(estimators), "penalty": penalty, "score_model": word}
-    run = _run_on(study, outcome, groups, options, balanced, **models)
+    models = {
+        "estimators": list(estimators),
+        "penalty": penalty,
+        "score_model": word,
+        "means": contrast != "difference",
+    }
+    run = _run_on(study, outcome_names(metrics.columns), groups, options, balanced, **models)
     with (
         balanced.naming_infeasible(),
         naming_separated_model(study, penalty, fits_score=_fit_scores(estimators), score_model=word),
@@ -198,7 +227,7 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
         found = run(n_reps=n_reps, studentized=studentized, progress=report)
     _warn_of_models(study, estimators, penalty, found)
     balanced.warn_of_dropped(found, told=study.score.dropped(found.aliased))
-    return result_of(
+    found_by = result_of(
         run,
         found,
         estimators,
@@ -207,12 +236,15 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
         options,
         n_rows=len(study.sample.treated),
         penalty=float(penalty),
+        contrast=contrast,
+        measured=measured.words(outcome),
     )
+    return replace(found_by, tidied=study.sample.frame.tidied_words)
 
 
 def _run_on(
     study: Study,
-    outcome: str,
+    columns: Sequence[str],
     groups: Groups,
     options: ResamplingOptions,
     balanced: Balanced,
@@ -221,25 +253,44 @@ def _run_on(
     """Give the core's bootstrap of the rows that are there, for as many replicates as are asked for later."""
     sample = study.sample
     there = rows_there(sample.sample_weight)
+    x, places = _columns(study, balanced, there)
+    drawn = groups.numbered(partial(places_of_rows, study, columns), there)
+    return partial(
+        core.bootstrap,
+        x,
+        sample.treated[there].copy(),  # what is worked out later is of the data as they are now
+        sample.frame.outcome(columns[0])[there].copy(),
+        cluster=drawn.cluster,
+        strata=drawn.strata,
+        sample_weight=None if sample.sample_weight is None else sample.sample_weight[there],
+        **places,
+        per=sample.frame.outcome(columns[1])[there].copy() if len(columns) > 1 else None,
+        **options.core_options,
+        **what,
+    )
+
+
+def _columns(study: Study, balanced: Balanced, there: Bools | slice) -> tuple[Floats, dict[str, Any]]:
+    """Give the core a matrix of the rows that are there, and what stands beside it."""
+    if not balanced.specs:
+        x, beside = given_to_core(study)
+        if "factors" in beside:
+            beside["factors"] = [codes[there] for codes in beside["factors"]]
+        return _taken(x, there), beside
     x, score_columns, outcome_columns = side_by_side(study)
     if score_columns is None and balanced.has_products:
         score_columns = outcome_columns = list(range(x.shape[1]))
     x, balanced_columns = balanced.beside(x)
-    drawn = groups.numbered(partial(places_of_rows, study, outcome), there)
-    return partial(
-        core.bootstrap,
-        x if isinstance(there, slice) else np.asfortranarray(x[there]),
-        sample.treated[there].copy(),  # what is worked out later is of the data as they are now
-        sample.frame.outcome(outcome)[there].copy(),
-        cluster=drawn.cluster,
-        strata=drawn.strata,
-        sample_weight=None if sample.sample_weight is None else sample.sample_weight[there],
-        score_columns=score_columns,
-        outcome_columns=outcome_columns,
-        balanced_columns=balanced_columns,
-        **options.core_options,
-        **what,
-    )
+    columns = {
+        "score_columns": score_columns,
+        "outcome_columns": outcome_columns,
+        "balanced_columns": balanced_columns,
+    }
+    return _taken(x, there), columns
+
+
+def _taken(x: Floats, there: Bools | slice) -> Floats:
+    return x if isinstance(there, slice) else np.asfortranarray(x[there])
 
 
 def _score_model_of(estimators: Sequence[Estimator]) -> ScoreWord:

@@ -12,10 +12,12 @@ import pandas as pd
 from propensity import core
 from propensity.calls.warned import warn
 from propensity.effects.arms import OutcomeFacts
+from propensity.effects.contrasts import Contrast, require_means
 from propensity.effects.estimators import Estimator
 from propensity.errors import OverlapWarning
 from propensity.frames.checks import Floats
 from propensity.resampling.analytic import Analytic, Figures
+from propensity.resampling.contrasted import Numbers, analytic_figures, contrasted
 from propensity.resampling.failures import TOLERATED
 from propensity.resampling.options import Groups, ResamplingOptions
 from propensity.resampling.result import BootstrapResult
@@ -31,27 +33,50 @@ def result_of(
     *,
     n_rows: int,
     penalty: float,
+    contrast: Contrast = "difference",
+    measured: str = "",
 ) -> BootstrapResult:
     """Put names on the core's numbers, and warn of replicates that could not be estimated.
 
     `run` gives further numbers of the same data; `facts` and `n_rows` tell what of an estimate is rounding.
     """
     labels = pd.Index([estimator.label for estimator in estimators], name="estimator")
-    _warn_of_failures(pd.Series(found.n_failed, index=labels, name="n_failed"), options.n_reps)
-    estimates, replicates = _settled(found.estimates, found.replicates, facts, n_rows)
+    numbers = _numbers(found, facts, n_rows, contrast)
+    n_failed = np.isnan(numbers.replicates).sum(axis=0)
+    _warn_of_failures(pd.Series(n_failed, index=labels, name="n_failed"), options.n_reps)
+    within = numbers.std_errors
     return BootstrapResult(
         estimators=tuple(estimators),
-        estimates=pd.Series(estimates, index=labels, name="estimate"),
-        replicates=_by_replicate(replicates, labels),
-        analytic=Analytic(partial(_without_resampling, run, labels)),
+        estimates=pd.Series(numbers.estimates, index=labels, name="estimate"),
+        replicates=_by_replicate(numbers.replicates, labels),
+        analytic=Analytic(partial(_without_resampling, run, labels, contrast)),
         seed=options.seed,
         penalty=penalty,
         resampling=options.resampling,
         cluster=groups.cluster_name,
         strata=groups.strata_name,
         refitted=True,
-        replicate_std_errors=None if found.std_errors is None else _by_replicate(found.std_errors, labels),
+        replicate_std_errors=None if within is None else _by_replicate(within, labels),
+        contrast=contrast,
+        measured=measured,
     )
+
+
+def _numbers(found: core.Replicates, facts: OutcomeFacts, n_rows: int, contrast: Contrast) -> Numbers:
+    """Settle what is rounding, and make means into the contrast asked for.
+
+    Raises
+    ------
+    InvalidInputError
+        The means of the data have no such contrast.
+    """
+    estimates, replicates = _settled(found.estimates, found.replicates, facts, n_rows)
+    if contrast == "difference":
+        return Numbers(estimates, replicates, found.std_errors)
+    assert found.means is not None
+    for control, treated in found.means.estimates.tolist():
+        require_means(contrast, treated, control, bounded=facts.bounded)
+    return contrasted(found.means, (estimates == 0, replicates == 0), contrast)
 
 
 def _settled(
@@ -68,11 +93,17 @@ def _by_replicate(values: Floats, labels: pd.Index[str]) -> pd.DataFrame:
     return pd.DataFrame(values, index=pd.RangeIndex(len(values), name="replicate"), columns=labels)
 
 
-def _without_resampling(run: Callable[..., core.Replicates], labels: pd.Index[str]) -> Figures:
+def _without_resampling(
+    run: Callable[..., core.Replicates], labels: pd.Index[str], contrast: Contrast
+) -> Figures:
     found = run(n_reps=0, analytic=True)
+    acceleration, std_errors = found.acceleration, found.analytic_std_error
+    if contrast != "difference":
+        assert found.means is not None
+        acceleration, std_errors = analytic_figures(found.means, contrast)
     return (
-        pd.Series(found.acceleration, index=labels, name="acceleration"),
-        pd.Series(found.analytic_std_error, index=labels, name="analytic_std_error"),
+        pd.Series(acceleration, index=labels, name="acceleration"),
+        pd.Series(std_errors, index=labels, name="analytic_std_error"),
     )
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from propensity.calls.warned import warn
 from propensity.effects import inference
+from propensity.effects.contrasts import SCALES, Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import Estimator, Regrouping
 from propensity.effects.matching_specification import NearestNeighbors
@@ -17,6 +18,7 @@ from propensity.errors import IntervalWarning, InvalidInputError
 from propensity.frames import checks
 from propensity.frames.checks import Bools, Floats
 from propensity.resampling.analytic import Analytic
+from propensity.resampling.contrasted import on_scale, reported
 from propensity.resampling.end_errors import TOLERATED, end_errors, replicates_needed
 from propensity.resampling.intervals import KINDS, Interval, IntervalKind, bootstrap_interval, studentized
 from propensity.resampling.options import Groups, Resampling, ResamplingOptions
@@ -55,6 +57,13 @@ class BootstrapResult(Shown):
     usual_kind : {"percentile", "normal"}
         Which intervals are given where none are asked for: "normal" where rows were matched again, whose
         replicates are not centred at the estimate.
+    contrast : {"difference", "ratio", "percent", "odds_ratio"}
+        What the means of both arms were made into. The standard errors of all but differences are those of
+        logarithms, as those of an `Effect` are.
+    measured : str
+        What was measured, where that is not the outcome as it stands: "clicks per views".
+    tidied : str
+        What stands for missing values and rare levels of covariates, where that was asked for; else empty.
 
     Examples
     --------
@@ -85,6 +94,9 @@ class BootstrapResult(Shown):
     refitted: bool = True
     replicate_std_errors: pd.DataFrame | None = None
     usual_kind: IntervalKind = "percentile"
+    contrast: Contrast = "difference"
+    measured: str = ""
+    tidied: str = ""
 
     @classmethod
     def of_effect(
@@ -99,6 +111,7 @@ class BootstrapResult(Shown):
         penalty: float,
         refitted: bool,
         usual_kind: IntervalKind = "percentile",
+        measured: str = "",
     ) -> BootstrapResult:
         """Put the replicates (n_reps,) of one effect together, whose figures without resampling are known."""
         labels = pd.Index([spec.label], name="estimator")
@@ -118,6 +131,8 @@ class BootstrapResult(Shown):
             strata=groups.strata_name,
             refitted=refitted,
             usual_kind=usual_kind,
+            contrast=effect.contrast,
+            measured=measured,
         )
 
     @property
@@ -137,8 +152,13 @@ class BootstrapResult(Shown):
 
     @property
     def std_errors(self) -> pd.Series[float]:
-        """Standard deviation (n - 1) of the replicates, failed ones left out, by label."""
-        return self.replicates.std(ddof=1).rename("std_error")
+        """Standard deviation (n - 1) of the replicates, failed ones left out, by label.
+
+        Of all contrasts but differences that of their logarithms.
+        """
+        values = on_scale(self.replicates.to_numpy(), self.contrast)
+        table = pd.DataFrame(values, index=self.replicates.index, columns=self.replicates.columns)
+        return table.std(ddof=1).rename("std_error")
 
     def conf_int(self, level: float = 0.95, kind: IntervalKind | None = None) -> pd.DataFrame:
         """Give intervals from the replicates, failed ones left out.
@@ -160,6 +180,8 @@ class BootstrapResult(Shown):
             "bayesian" weights, which are twice as skewed.
             "studentized": from the replicates' own t statistics, which follow a skewed estimate best where
             overlap is poor; needs `bootstrap(..., studentized=True)`. There is none for nearest neighbours.
+            Of ratios, changes in percent and odds ratios "basic", "normal" and "studentized" intervals are
+            made of logarithms.
 
         Returns
         -------
@@ -251,7 +273,11 @@ class BootstrapResult(Shown):
             return self._studentized(level, replicates, kept)
         unknown = np.full(len(self.estimates), math.nan)
         acceleration = self.acceleration.to_numpy() if kind == "bca" else unknown
-        return [
+        of_scale = kind in ("basic", "normal")
+        estimates = self.estimates.to_numpy()
+        if of_scale:
+            estimates, replicates = (on_scale(values, self.contrast) for values in (estimates, replicates))
+        ends = [
             bootstrap_interval(
                 kind,
                 float(estimate),
@@ -259,15 +285,23 @@ class BootstrapResult(Shown):
                 level=level,
                 acceleration=float(acceleration[k]),
             )
-            for k, estimate in enumerate(self.estimates.to_numpy())
+            for k, estimate in enumerate(estimates)
         ]
+        return [self._reported(own) for own in ends] if of_scale else ends
+
+    def _reported(self, ends: Interval) -> Interval:
+        """Give the ends on the scale as they are reported."""
+        low, high = (reported(end, self.contrast) for end in ends)
+        return low, high
 
     def _studentized(self, level: float, replicates: Floats, kept: Bools | slice) -> list[Interval]:
         assert self.replicate_std_errors is not None
         errors = self.replicate_std_errors.to_numpy()[kept]
         own = self.analytic_std_errors
+        estimates = on_scale(self.estimates.to_numpy(), self.contrast)
+        values = on_scale(replicates, self.contrast)
         return [
-            studentized(self.estimates.iloc[k], own.iloc[k], replicates[:, k], errors[:, k], level)
+            self._reported(studentized(estimates[k], own.iloc[k], values[:, k], errors[:, k], level))
             for k in range(len(self.estimators))
         ]
 
@@ -313,10 +347,10 @@ class BootstrapResult(Shown):
         Returns
         -------
         DataFrame (k, 5 or 8)
-            `estimate`, `std_error`, `conf_low`, `conf_high` and `end_error`, the larger of the two of
-            `end_errors`, by label; with nearest neighbours matched again
-            in every replicate also `analytic_low`, `analytic_high`, the intervals without resampling, and
-            `note`, which warns of their bootstrap.
+            `estimate`, `std_error` (`log_std_error` for all but differences), `conf_low`, `conf_high` and
+            `end_error`, the larger of the two of `end_errors`, by label; with nearest neighbours matched
+            again in every replicate also `analytic_low`, `analytic_high`, the intervals without resampling,
+            and `note`, which warns of their bootstrap.
 
         Examples
         --------
@@ -332,7 +366,10 @@ class BootstrapResult(Shown):
         IPW ATT        0.11       0.03
         1-NN ATT       0.10       0.04
         """
-        table = pd.concat([self.estimates, self.std_errors, self.conf_int(level, kind)], axis="columns")
+        errors = self.std_errors
+        if SCALES[self.contrast].logarithmic:
+            errors = errors.rename("log_std_error")
+        table = pd.concat([self.estimates, errors, self.conf_int(level, kind)], axis="columns")
         table["end_error"] = self.end_errors(level, kind).max(axis="columns")
         doubtful = [
             self.refitted and isinstance(estimator, NearestNeighbors) and estimator.max_uses != 1
@@ -340,8 +377,9 @@ class BootstrapResult(Shown):
         ]
         if any(doubtful):
             half_width = inference.normal_quantile(level) * self.analytic_std_errors
-            table["analytic_low"] = self.estimates - half_width
-            table["analytic_high"] = self.estimates + half_width
+            centre = on_scale(self.estimates.to_numpy(), self.contrast)
+            for name, ends in (("analytic_low", centre - half_width), ("analytic_high", centre + half_width)):
+                table[name] = [reported(end, self.contrast) for end in ends]
             table["note"] = [_NOT_VALID if flag else "" for flag in doubtful]
         return table
 
@@ -362,8 +400,16 @@ class BootstrapResult(Shown):
         named = ", ".join(f"{n:,} of {label}" for label, n in failed.items())
         return f"failed: {named}" if named else "none failed"
 
+    def _what(self) -> str:
+        """Say what the means were made into, and how it is counted, where that is no difference."""
+        if self.contrast == "difference":
+            return ""
+        scale = SCALES[self.contrast]
+        return f"{scale.words} in percent" if scale.unit else scale.words
+
     def _headline(self) -> str:
         facts = [
+            " of ".join(filter(None, [self._what(), self.measured])),
             "" if self.resampling == "multinomial" else f"{self.resampling} weights",
             f"whole clusters by {self.cluster}" if self.cluster else "",
             f"strata by {self.strata}" if self.strata else "",
@@ -372,7 +418,7 @@ class BootstrapResult(Shown):
             f"seed {self.seed}; 95% {self.usual_kind} intervals",
         ]
         words = f"Bootstrap: {len(self.replicates):,} replicates, {', '.join(filter(None, facts))}"
-        return words + self._too_few()
+        return words + self._too_few() + (f"\nTidied: {self.tidied}" if self.tidied else "")
 
     def _table(self) -> pd.DataFrame:
         return self.summary()

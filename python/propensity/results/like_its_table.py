@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -36,7 +37,9 @@ class LikeItsTable:
         """Rows of the table by label."""
         return self.table.loc
 
-    def xs(self, key: Any, axis: Any = 0, level: Any = None) -> Any:
+    def xs(
+        self, key: Hashable, axis: Literal[0, 1, "index", "columns"] = 0, level: Hashable = None
+    ) -> pd.DataFrame | pd.Series[Any]:
         """Take a cross-section of the table, as pandas does.
 
         Examples
@@ -49,7 +52,8 @@ class LikeItsTable:
         >>> table.xs("smd", axis=1, level="measure").shape
         (4, 2)
         """
-        return self.table.xs(key, axis=axis, level=level)
+        found: pd.DataFrame | pd.Series[Any] = self.table.xs(key, axis=axis, level=level)
+        return found
 
     @property
     def index(self) -> pd.Index[Any]:
@@ -62,7 +66,7 @@ class LikeItsTable:
         return self.table.columns
 
     @property
-    def attrs(self) -> dict[Any, Any]:
+    def attrs(self) -> dict[Hashable, Any]:
         """What the table knows beside its numbers."""
         return dict(self.table.attrs)
 

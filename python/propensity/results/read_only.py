@@ -65,7 +65,13 @@ def _copied(value: Any) -> Any:
 def _lock(fields: dict[str, Any]) -> None:
     for name, value in fields.items():
         if isinstance(value, np.ndarray):
-            # A view is locked, and not the array: should it be somebody else's, it stays theirs to write to.
-            locked = value.view()
-            locked.setflags(write=False)
-            fields[name] = locked
+            fields[name] = _locked(value)
+        elif isinstance(value, tuple) and any(isinstance(one, np.ndarray) for one in value):
+            fields[name] = tuple(_locked(one) if isinstance(one, np.ndarray) else one for one in value)
+
+
+def _locked(array: np.ndarray) -> np.ndarray:
+    """Lock a view, and not the array: should that be somebody else's, it stays theirs to write to."""
+    view = array.view()
+    view.setflags(write=False)
+    return view

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import html
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from propensity.calls.keywords import answered_methods
+from propensity.results.gt import as_gt
 from propensity.results.names import Named
 from propensity.results.numbers import for_the_eye
 from propensity.results.read_only import ReadOnly
 from propensity.results.written_tables import as_html, as_latex, as_markdown, latex_text, markdown_text
+
+if TYPE_CHECKING:
+    from great_tables import GT
 
 NOTE = "note"
 
@@ -122,6 +127,34 @@ class Shown(Named, ReadOnly):
         lines = [latex_text(line) for line in self._headline().split("\n")]
         below = [f"Note: {latex_text(note)}" for note in notes]
         return "\n\n".join([*lines, as_latex(table), *below])
+
+    def to_gt(self) -> GT:
+        """Write it as a table of great_tables, to be styled further: headline, table, notes.
+
+        It needs ``pip install "propensity[tables]"``.
+
+        Returns
+        -------
+        great_tables.GT
+            Whatever the data contain is escaped.
+
+        Raises
+        ------
+        ImportError
+            great_tables is not installed.
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+        >>> effect = ps.aipw(users, **roles, covariates=["engagement_tier"])
+        >>> effect.to_frame()["estimate"].round(2).tolist()
+        [0.14]
+        >>> table = effect.to_gt()  # doctest: +SKIP
+        """
+        table, notes = self._written()
+        return as_gt(self._headline(), table, notes)
 
 
 def _unnamed(table: pd.DataFrame) -> pd.DataFrame:

@@ -250,7 +250,9 @@ class CrossFittedScores(ModelScores):
             facts.append(f"{self.n_trees:,} trees")
         if self.sample_weight is not None:
             facts.append("sample weights")
-        return f"Scores of {self.treatment} by {self.label}: {', '.join(facts)}"
+        words = f"Scores of {self.treatment} by {self.label}: {', '.join(facts)}"
+        tidied = self.intake.recipe.tidied_words
+        return f"{words}\nTidied: {tidied}" if tidied else words
 
     def _table(self) -> pd.DataFrame:
         return self.summary()

@@ -16,7 +16,9 @@ from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
 from propensity.frames.columns import open_frame
 from propensity.frames.native import AnyFrame
-from propensity.frames.terms import Covariates, make_design, parse_covariates
+from propensity.frames.terms import Covariates, Terms, make_design, parse_covariates
+from propensity.frames.tidied_frame import tidied
+from propensity.frames.tidying import Missing, Tidying
 from propensity.scores.choice import LOGISTIC, ScoreChoice
 from propensity.scores.cross_fitted import CrossFittedScores
 from propensity.scores.flexible import Asked, cross_fitted_scores
@@ -30,6 +32,8 @@ from propensity.scores.scored import ScoreRows, warn_of_left_out
 class _Shared(TypedDict, total=False):
     treatment: Required[str]
     covariates: Required[Covariates]
+    missing: Missing | None
+    min_level_count: int | None
     penalty: float
     n_repeats: int
     seed: int | np.random.Generator | None
@@ -57,6 +61,8 @@ def fit_propensity(  # noqa: PLR0913 - each is a choice a user may have to make,
     *,
     treatment: str,
     covariates: Covariates,
+    missing: Missing | None = None,
+    min_level_count: int | None = None,
     score_model: Learner = LOGISTIC,
     penalty: float = 0.0,
     n_folds: int | None = None,
@@ -80,6 +86,15 @@ def fit_propensity(  # noqa: PLR0913 - each is a choice a user may have to make,
         ``"bs(age, df=4) + log(spend)"``; see the notes). Numeric and bool columns enter as they are; text and
         categorical ones as one term for each level but the first, in sorted order or in the categorical's
         own. Levels that no row has are left out. Dates are no amounts: give days since a day.
+    missing : "indicator" or None, default None
+        What to do with missing values of covariates. None refuses them: nothing is filled in that nobody
+        asked for. "indicator" gives those of an amount the mean of the others (by sample weight), beside a
+        term ``tenure[missing]`` that says whose they are, and makes them a level of a categorical, its last,
+        ``tier[missing]``. That it is missing is then adjusted for, and not what it would have been.
+    min_level_count : int or None, default None
+        Levels of fewer rows become one, "other", a categorical's last but for "missing"; None leaves all as
+        they are. Refused where a level "other" is there that is not rare. 50 or so keeps terms of levels from
+        foretelling the treatment of a handful of rows. A level "missing" may be rare too.
     score_model : "logistic", "probit", "cloglog", ps.Boosting(...), ps.Forest(...) or a classifier
         What is fitted, "logistic" by default. Logistic regression, and regression with a probit or a
         complementary log-log link, fit all rows at once, and standard errors count that they did; the three
@@ -191,13 +206,15 @@ def fit_propensity(  # noqa: PLR0913 - each is a choice a user may have to make,
     checks.threads(n_threads)
     choice = ScoreChoice(score_model, n_folds, n_repeats, settle_seed(seed))
     choice.check()
+    tidying = Tidying.of(missing, min_level_count)
     if estimand is not None:
         estimand = checks.estimand(estimand, get_args(WeightingEstimand))
     if choice.is_fitted_to_all:
         _require_no_folds(choice, estimand, cluster)
-        return _fitted_to_all(df, treatment, covariates, score_model, penalty, sample_weight, n_threads)
+        terms = parse_covariates(covariates, df, treatment=treatment, may_be_none=True, tidying=tidying)
+        return _fitted_to_all(df, treatment, terms, score_model, penalty, sample_weight, n_threads)
     asked = replace(Asked.of(choice, penalty, estimand), n_threads=n_threads)
-    terms = parse_covariates(covariates, df, treatment=treatment, may_be_none=True)
+    terms = parse_covariates(covariates, df, treatment=treatment, may_be_none=True, tidying=tidying)
     learning = not isinstance(score_model, str)
     sample = read_sample(
         df,
@@ -205,12 +222,12 @@ def fit_propensity(  # noqa: PLR0913 - each is a choice a user may have to make,
         covariates=terms.columns,
         cluster=cluster,
         sample_weight=sample_weight,
-        may_be_missing=terms.columns if learning else (),
+        may_be_missing=terms.columns if learning else terms.may_be_missing,
     )
-    inputs = Inputs.read(sample.frame, terms, sample.sample_weight)
-    rows = ScoreRows.of(inputs, sample.treated)
+    frame, terms = tidied(sample.frame, terms, sample.sample_weight)
+    rows = ScoreRows.of(Inputs.read(frame, terms, sample.sample_weight), sample.treated)
     with rows.naming_separation():
-        found = cross_fitted_scores(sample.frame, rows, sample.clusters, asked, treatment)
+        found = cross_fitted_scores(frame, rows, sample.clusters, asked, treatment)
     if not learning:
         warn_of_left_out(rows.left_out(penalty))
     warn_once(adjustment_cautions(rows.x.shape[1]))
@@ -220,17 +237,22 @@ def fit_propensity(  # noqa: PLR0913 - each is a choice a user may have to make,
 def _fitted_to_all(
     df: AnyFrame,
     treatment: str,
-    covariates: Covariates,
+    terms: Terms,
     score_model: ScoreWord,
     penalty: float,
     sample_weight: object,
     n_threads: int | None,
 ) -> PropensityModel:
-    terms = parse_covariates(covariates, df, treatment=treatment, may_be_none=True)
-    also = {"sample_weight": sample_weight}
-    frame = open_frame(df, treatment=treatment, covariates=terms.columns, also=also)
+    frame = open_frame(
+        df,
+        treatment=treatment,
+        covariates=terms.columns,
+        also={"sample_weight": sample_weight},
+        may_be_missing=terms.may_be_missing,
+    )
     treated = frame.treated(treatment)
     weight = read_sample_weight(frame, sample_weight, treated)
+    frame, terms = tidied(frame, terms, weight)
     design, recipe = make_design(frame, terms, sample_weight=weight, penalty=penalty)
     columns = {name: frame.columns[name] for name in terms.columns}
     fitted = ScoreRows(columns, design, recipe, treated, weight).fit(penalty, score_model, n_threads)

@@ -127,7 +127,7 @@ def cross_fitted_scores(
         scores=frame.series(found.scores.mean(axis=0), "propensity"),
         score_model=copy.deepcopy(asked.model),
         label=asked.learner.label,
-        covariates=tuple(rows.columns),
+        covariates=tuple(rows.columns) if rows.recipe.tidied is None else rows.recipe.columns,
         n_folds=asked.splits.n_folds if folds else None,
         n_repeats=len(found.scores),
         seed=asked.splits.seed,

@@ -10,18 +10,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from propensity.effects.imbalance import BalanceTerms
+from propensity.effects.balance_terms import BalanceTerms
 from propensity.errors import InvalidInputError
 from propensity.frames import checks, lists
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.columns import Frame, open_frame
+from propensity.frames.design import Design
 from propensity.frames.levels import is_categorical
 from propensity.frames.native import AnyFrame, Column
-from propensity.frames.terms import Recipe, Terms, make_terms
+from propensity.frames.terms import Recipe, Terms, make_design
+from propensity.frames.tidying import indicator_of, with_missing_level
 from propensity.scores.learners import Given, Learner, OwnLearner, reads_levels
-
-MISSING = "missing"
-"""What the level of those is called of whom no level is known, and an amount's flag."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,8 +31,8 @@ class Inputs:
     ----------
     columns : mapping of str to Series
         As they were read; they may have missing values where all models are learners.
-    x : ndarray (n, d)
-        Their terms, which are complete: a missing amount is the mean of the others, with a flag beside it,
+    design : Design
+        Their d terms, which are complete: a missing amount is the mean of the others, with a flag beside it,
         a missing level is a level of its own. Balance is asked of these.
     recipe : Recipe
         How the terms are made.
@@ -44,7 +43,7 @@ class Inputs:
     """
 
     columns: Mapping[str, Column]
-    x: Floats
+    design: Design
     recipe: Recipe
     sample_weight: Floats | None = None
     gaps: tuple[str, ...] = ()
@@ -61,7 +60,7 @@ class Inputs:
         columns = {name: frame.columns[name] for name in terms.columns}
         gaps = incomplete(columns)
         if not gaps:
-            return cls(columns, *make_terms(frame, terms, sample_weight=sample_weight), sample_weight)
+            return cls(columns, *make_design(frame, terms, sample_weight=sample_weight), sample_weight)
         if terms.formula is not None:
             where = checks.counted(columns[gaps[0]].isna().to_numpy(), "missing value", frame.index)
             raise InvalidInputError(
@@ -72,13 +71,18 @@ class Inputs:
         complete = completed(columns, there)
         terms = Terms(tuple(complete), None)
         filled = replace(frame, columns={**frame.columns, **complete})
-        x, recipe = make_terms(filled, terms, sample_weight=sample_weight)
-        return cls(columns, x, recipe, sample_weight, tuple(gaps))
+        design, recipe = make_design(filled, terms, sample_weight=sample_weight)
+        return cls(columns, design, recipe, sample_weight, tuple(gaps))
+
+    @property
+    def x(self) -> Floats:
+        """The terms as a matrix (n, d)."""
+        return self.design.x
 
     @property
     def balance_terms(self) -> BalanceTerms:
         """What balance is asked of."""
-        return BalanceTerms.of_terms(self.x, self.recipe)
+        return BalanceTerms.of_terms(self.design, self.recipe)
 
     @property
     def is_list(self) -> bool:
@@ -170,16 +174,8 @@ def completed(columns: Mapping[str, Column], there: Bools | None) -> dict[str, C
         else:
             known = column if there is None else column[there]
             found[name] = column.fillna(0.0 if known.isna().all() else known.mean())
-            found[f"{name} {MISSING}"] = gaps
+            found[indicator_of(name)] = gaps
     return found
-
-
-def with_missing_level(column: Column) -> Column:
-    """Make a level of what is missing."""
-    level = MISSING
-    while level in column.cat.categories:
-        level = f"({level})"
-    return column.cat.add_categories([level]).fillna(level)
 
 
 def _those_there(column: Column, there: Bools) -> Column:
@@ -219,10 +215,14 @@ class Intake:
             for name, column in inputs.columns.items()
             if is_categorical(column)
         }
-        return cls(inputs.recipe, tuple(inputs.columns), levels, inputs.gaps)
+        recipe = inputs.recipe
+        columns = tuple(inputs.columns) if recipe.tidied is None else recipe.columns
+        return cls(recipe, columns, levels, inputs.gaps)
 
     def read(self, new: AnyFrame, learner: Learner) -> tuple[Inputs, Frame]:
         """Read what a learner takes of another frame.
+
+        Columns that were tidied at the fit are tidied in the same way.
 
         Raises
         ------
@@ -235,10 +235,14 @@ class Intake:
         if self.recipe.spec is not None or isinstance(learner, OwnLearner):
             self.recipe.require_row_by_row()
             x, frame = self.recipe.apply(new)
-            return Inputs({}, x, self.recipe), frame
-        frame = open_frame(new, covariates=self.columns, may_be_missing=self.columns)
-        columns = {name: self._known(name, column) for name, column in frame.columns.items()}
-        return Inputs(columns, np.empty((len(frame.index), 0)), self.recipe, gaps=self.gaps), frame
+            return Inputs({}, Design(x), self.recipe), frame
+        tidied = self.recipe.tidied
+        may_be = self.columns if tidied is None else tidied.may_be_missing
+        frame = open_frame(new, covariates=self.columns, may_be_missing=may_be)
+        found = frame.columns if tidied is None else tidied.apply(frame.columns, None)
+        columns = {name: self._known(name, column) for name, column in found.items()}
+        nothing = Design(np.empty((len(frame.index), 0)))
+        return Inputs(columns, nothing, self.recipe, gaps=self.gaps), frame
 
     def terms(self, frame: Frame, sample_weight: Floats | None) -> tuple[Floats, Recipe]:
         """Make the terms (n, d) of the rows of the fit again, in a frame that has them."""

@@ -5,14 +5,15 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from propensity.effects.imbalance import BalanceTerms
+from propensity.effects.balance_terms import BalanceTerms
 from propensity.errors import InvalidInputError
 from propensity.frames import checks, rowwise_checks
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.columns import Frame
+from propensity.frames.design import Design
 from propensity.frames.fingerprint import Fingerprint, Made
 from propensity.frames.formulas import INTERCEPT
-from propensity.frames.terms import spread
+from propensity.frames.present import spread
 from propensity.scores.cross_fitted import CrossFittedScores
 from propensity.scores.model import ModelScores, PropensityModel
 from propensity.scores.scored import FittedScores
@@ -111,6 +112,11 @@ def _rows_that_moved(model: ModelScores, frame: Frame) -> str | None:
         return None
     moved = np.abs(design.scores(model.fit) - np.asarray(model.scores)) > 1e-9  # rounding moves them by 1e-13
     return checks.counted(moved, "row", frame.index) if moved.any() else None
+
+
+def read_design(frame: Frame, model: PropensityModel) -> Design:
+    """Read the same as a design, in which many levels are codes."""
+    return model.recipe.design(frame.native, frame.plain, model.sample_weight)[0]
 
 
 def read_terms(frame: Frame, model: PropensityModel) -> Floats:

@@ -16,6 +16,7 @@ from propensity.frames.fingerprint import Fingerprint
 from propensity.frames.native import AnyFrame, AnySeries
 from propensity.frames.terms import Recipe
 from propensity.results.show import Shown
+from propensity.scores.calibration import calibration_table
 from propensity.scores.separation import Separation
 
 if TYPE_CHECKING:
@@ -82,6 +83,43 @@ class ModelScores(Shown):
         return _area_under_curve(
             self.values[there], self.treated[there], None if weight is None else weight[there]
         )
+
+    def calibration(self, n_bins: int = 10, level: float = 0.95) -> pd.DataFrame:
+        """Set the mean score beside the share that was treated, in bins of like numbers of rows.
+
+        Parameters
+        ----------
+        n_bins : int, default 10
+            Rows of the same score stay together, so that there may be fewer.
+        level : float, default 0.95
+            Coverage of the intervals of the shares (Wilson 1927; of rows with sample weights as many as these
+            are worth).
+
+        Returns
+        -------
+        DataFrame (b, 6)
+            By bin: `score`, `share`, `conf_low`, `conf_high`, `n` rows, `n_treated`.
+
+        Raises
+        ------
+        InvalidInputError
+            There are no bins, or a level outside (0, 1).
+
+        Examples
+        --------
+        >>> import propensity as ps
+        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
+        >>> model = ps.fit_propensity(users, treatment="opt_in_agent_mode", covariates=["engagement_tier"])
+        >>> model.calibration()[["score", "share"]].round(3)
+             score  share
+        bin
+        1    0.124  0.124
+        2    0.336  0.336
+        3    0.649  0.649
+        """
+        checks.count("n_bins", n_bins)
+        checks.confidence_level(level)
+        return calibration_table(self.values, self.treated, self.sample_weight, n_bins, level)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -195,7 +233,9 @@ class PropensityModel(ModelScores):
         Raises
         ------
         InvalidInputError
-            A column is missing or incomplete, or a level was not seen when fitted.
+            A column is missing or incomplete, or a level was not seen when fitted. With missing="indicator" a
+            value may be missing of columns that lacked some at the fit, and has the mean of then; with
+            `min_level_count` an unseen level is "other", where some were.
         TypeError
             A column is text that was numeric when fitted, or the reverse.
 
@@ -271,7 +311,9 @@ class PropensityModel(ModelScores):
             facts.append("sample weights, standard errors by the sandwich")
         if self.dropped:
             facts.append(f"left out as collinear: {', '.join(self.dropped)}")
-        return f"Propensity model of {self.treatment}: {', '.join(facts)}"
+        words = f"Propensity model of {self.treatment}: {', '.join(facts)}"
+        tidied = self.recipe.tidied_words
+        return f"{words}\nTidied: {tidied}" if tidied else words
 
     def _table(self) -> pd.DataFrame:
         return self.summary()

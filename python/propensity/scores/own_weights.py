@@ -9,6 +9,7 @@ import numpy as np
 from propensity import core
 from propensity.errors import SampleWeightWarning
 from propensity.frames.checks import Bools, Floats
+from propensity.frames.design import Design
 
 _ESTIMANDS: tuple[Literal["ATE", "ATT", "ATC", "ATO", "ATM"], ...] = ("ATE", "ATT", "ATC", "ATO", "ATM")
 
@@ -41,7 +42,7 @@ def estimand_of(sample_weight: Floats, scores: Floats, treated: Bools) -> str | 
 
 
 def refitted_estimand_of(
-    x: Floats, treated: Bools, sample_weight: Floats | None, scores: Floats, penalty: float
+    design: Design, treated: Bools, sample_weight: Floats | None, scores: Floats, penalty: float
 ) -> str | None:
     """Tell whose balancing weights sample weights are, by the scores that the same terms have without them.
 
@@ -52,7 +53,7 @@ def refitted_estimand_of(
     if not any(_varies(sample_weight[arm]) for arm in (treated, ~treated)):
         return None
     try:
-        fit = core.fit_propensity(x, treated, penalty=penalty)
+        fit = core.fit_propensity(design.numbers, treated, penalty=penalty, **design.coded)
         return estimand_of(sample_weight, fit.scores, treated)
     except ValueError:  # no such scores, no such weights
         return None

@@ -12,12 +12,13 @@ import pandas as pd
 
 from propensity import core
 from propensity.calls.warned import warn
-from propensity.effects.imbalance import BalanceTerms
+from propensity.effects.balance_terms import BalanceTerms
 from propensity.errors import CollinearityWarning, OverlapError, SeparationError, SeparationWarning
 from propensity.frames import rowwise_checks
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.design import Design
-from propensity.frames.terms import Recipe, spread
+from propensity.frames.present import spread
+from propensity.frames.terms import Recipe
 from propensity.scores.choice import LOGISTIC
 from propensity.scores.inputs import Inputs
 from propensity.scores.learners import ScoreWord
@@ -32,7 +33,7 @@ class Scored:
     Attributes
     ----------
     scores : ndarray (n,)
-    x : ndarray (n, d) or None
+    design : Design or None
         The terms of their model; None where the scores are taken as known.
     penalty : float
         Of their model.
@@ -48,10 +49,12 @@ class Scored:
         What they are called where they are taken as known.
     score_model : str
         The word for their model.
+    tidied : str
+        How covariates of their model were tidied; empty where nothing was done.
     """
 
     scores: Floats
-    x: Floats | None = None
+    design: Design | None = None
     penalty: float = 0.0
     balance_terms: BalanceTerms | None = None
     separation: Separation | None = None
@@ -59,6 +62,12 @@ class Scored:
     columns: tuple[str, ...] = ()
     known_as: str = "scores"
     score_model: ScoreWord = LOGISTIC
+    tidied: str = ""
+
+    @property
+    def x(self) -> Floats | None:
+        """The terms as a matrix (n, d)."""
+        return None if self.design is None else self.design.x
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,9 +98,7 @@ class ScoreRows:
     @classmethod
     def of(cls, inputs: Inputs, treated: Bools) -> ScoreRows:
         """Put covariates beside the treatment."""
-        return cls(
-            inputs.columns, Design(inputs.x), inputs.recipe, treated, inputs.sample_weight, inputs.gaps
-        )
+        return cls(inputs.columns, inputs.design, inputs.recipe, treated, inputs.sample_weight, inputs.gaps)
 
     @property
     def x(self) -> Floats:
@@ -101,7 +108,7 @@ class ScoreRows:
     @property
     def inputs(self) -> Inputs:
         """The covariates, as a model of any kind takes them."""
-        return Inputs(self.columns, self.x, self.recipe, self.sample_weight, self.gaps)
+        return Inputs(self.columns, self.design, self.recipe, self.sample_weight, self.gaps)
 
     @property
     def there(self) -> Bools:
@@ -224,7 +231,7 @@ class FittedScores:
     def warn_of_weights(self) -> None:
         """Warn of sample weights that are balancing weights by the same terms."""
         rows, fit = self.rows, self.fit
-        whose = refitted_estimand_of(rows.x, rows.treated, rows.sample_weight, fit.scores, fit.penalty)
+        whose = refitted_estimand_of(rows.design, rows.treated, rows.sample_weight, fit.scores, fit.penalty)
         if whose is not None:
             warn(own_weights_warning(whose))
 
@@ -238,10 +245,11 @@ class FittedScores:
         """What an analysis of the same rows needs."""
         return Scored(
             self.fit.scores,
-            self.rows.x,
+            self.rows.design,
             self.fit.penalty,
-            BalanceTerms.of_terms(self.rows.x, self.rows.recipe),
+            BalanceTerms.of_terms(self.rows.design, self.rows.recipe),
             self.separation,
             columns=self.rows.recipe.columns,
             score_model=self.fit.score_model,
+            tidied=self.rows.recipe.tidied_words,
         )

@@ -20,6 +20,8 @@ from propensity.frames.checks import Bools
 from propensity.frames.columns import open_frame, outcome_names
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates, Recipe, make_terms, parse_covariates
+from propensity.frames.tidied_frame import tidied
+from propensity.frames.tidying import Missing, Tidying
 from propensity.selection.selected import SelectedCovariates
 
 _SLACK = 1.1
@@ -35,6 +37,8 @@ def select_covariates(
     outcome: str | Sequence[str],
     treatment: str,
     covariates: Covariates,
+    missing: Missing | None = None,
+    min_level_count: int | None = None,
     always: Sequence[str] = (),
     sample_weight: object = None,
     n_threads: int | None = None,
@@ -57,6 +61,8 @@ def select_covariates(
     covariates : list of str, or str
         Columns known *before* the treatment, or the right-hand side of a formula, as for `fit_propensity`.
         Text and categorical columns have a term for each level; one chosen keeps the column whole.
+    missing, min_level_count
+        As for `fit_propensity`: what to do with missing values and rare levels.
     always : list of str, default ()
         Columns, or terms of the formula, that are kept whatever the lassos say: those known to matter.
     sample_weight : None, str, Series or array (n,), default None
@@ -118,16 +124,19 @@ def select_covariates(
     """
     checks.threads(n_threads)
     outcomes = outcome_names(outcome)
-    parsed = parse_covariates(covariates, df, treatment=treatment, outcomes=outcomes)
+    tidying = Tidying.of(missing, min_level_count)
+    parsed = parse_covariates(covariates, df, treatment=treatment, outcomes=outcomes, tidying=tidying)
     frame = open_frame(
         df,
         treatment=treatment,
         outcome=outcomes,
         covariates=parsed.columns,
         also={"sample_weight": sample_weight},
+        may_be_missing=parsed.may_be_missing,
     )
     treated = frame.treated(treatment)
     weight = read_sample_weight(frame, sample_weight, treated)
+    frame, parsed = tidied(frame, parsed, weight)
     # Every level has a term: the one left out would decide which differences there are to choose from.
     x, recipe = make_terms(frame, parsed, sample_weight=weight, all_levels=True)
     origins = _Origins.of(recipe, covariates)
@@ -176,7 +185,7 @@ class _Origins:
     @classmethod
     def of(cls, recipe: Recipe, covariates: Covariates) -> _Origins:
         is_formula = isinstance(covariates, str)
-        names = recipe.columns
+        names = recipe.columns if recipe.tidied is None else recipe.tidied.expanded(recipe.columns)
         if recipe.spec is not None:
             names = tuple(str(term.term) for term in recipe.spec.structure)
         return cls(names, np.array(recipe.origins, dtype=np.int64), is_formula)

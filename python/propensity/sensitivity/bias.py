@@ -8,7 +8,6 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from propensity.effects.inference import normal_quantile
 from propensity.effects.student import student_quantile
 from propensity.frames.checks import Floats
 from propensity.sensitivity.roots import root
@@ -131,12 +130,15 @@ class DebiasedBias:
         nu^2, the mean square of the Riesz representer: of the weights.
     covariance : ndarray (3, 3)
         Of the three, by their influence values.
+    df : float
+        Degrees of freedom of the estimate, for Student's law.
     """
 
     estimate: float
     outcome_variance: float
     weight_square: float
     covariance: Floats
+    df: float
 
     @property
     def std_error(self) -> float:
@@ -165,7 +167,7 @@ class DebiasedBias:
 
     def reach(self, level: float) -> float:
         """Give how many standard errors an interval of this coverage reaches."""
-        return normal_quantile(level)
+        return student_quantile(level, self.df)
 
     def value_at(self, share: float, level: float) -> float:
         """Give the robustness value of the end of the interval nearest to none."""

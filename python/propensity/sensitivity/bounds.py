@@ -25,6 +25,7 @@ from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Floats
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates
+from propensity.frames.tidying import Missing, Tidying
 from propensity.outcomes.models import Roles, Study, places_of_rows, read_study, side_by_side
 from propensity.resampling.failures import TOLERATED
 from propensity.resampling.options import Groups, Resampling, ResamplingOptions
@@ -49,6 +50,8 @@ def sensitivity_bounds(  # noqa: PLR0913 - each is a choice a user may have to m
     outcome: str,
     treatment: str,
     covariates: Covariates,
+    missing: Missing | None = None,
+    min_level_count: int | None = None,
     estimator: IPW | AIPW | None = None,
     gamma: Sequence[float] = (1.1, 1.25, 1.5, 2.0),
     sharp: bool = False,
@@ -72,7 +75,7 @@ def sensitivity_bounds(  # noqa: PLR0913 - each is a choice a user may have to m
 
     Parameters
     ----------
-    df, outcome, treatment, covariates
+    df, outcome, treatment, covariates, missing, min_level_count
         As for `bootstrap`: one row a unit; columns, or the right-hand side of a formula.
     estimator : IPW, AIPW or None, default None
         For the ATE, the ATT or the ATC; None takes ``IPW("ATE")``. The score model is the logistic one,
@@ -151,7 +154,8 @@ def sensitivity_bounds(  # noqa: PLR0913 - each is a choice a user may have to m
     _check(spec, sharp, penalty, level)
     checks.column_name("outcome", outcome)
     options = ResamplingOptions(resampling, n_reps, seed, n_threads, progress)
-    roles = Roles(treatment, outcome, covariates, outcome_covariates, cluster, sample_weight)
+    tidying = Tidying.of(missing, min_level_count)
+    roles = Roles(treatment, outcome, covariates, outcome_covariates, cluster, sample_weight, tidying)
     takes_missing = (False, isinstance(spec, AIPW) and spec.learns_outcomes)
     study = read_study(df, roles, takes_missing=takes_missing)
     fitted = study.score.fit(penalty, _word_of(spec), n_threads).usable(study.sample.frame.index)

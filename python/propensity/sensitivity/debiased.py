@@ -48,7 +48,7 @@ def debiased(study: Study, outcome: str, spec: AIPW, treatment: str) -> Debiased
         )
         square = 0.0
     covariance = inference.covariance(np.column_stack([phi, influence]), effect.clusters)
-    return Debiased(effect, DebiasedBias(effect.estimate, variance, square, covariance))
+    return Debiased(effect, DebiasedBias(effect.estimate, variance, square, covariance, effect.df))
 
 
 def _fitted_to_all(study: Study, outcome: str, spec: AIPW) -> tuple[Effect, tuple[Floats, Floats]]:

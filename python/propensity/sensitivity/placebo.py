@@ -19,6 +19,7 @@ from propensity.frames.by_name import columns_by_name
 from propensity.frames.columns import outcome_names
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates, parse_covariates, without_columns
+from propensity.frames.tidying import Missing, Tidying
 from propensity.outcomes.models import Roles
 from propensity.sensitivity.answer import Answer
 from propensity.sensitivity.benchmarks import Benchmarks, read_benchmarks
@@ -110,6 +111,8 @@ def placebo(  # noqa: PLR0913 - each is a choice a user may have to make, by nam
     outcome: str,
     treatment: str,
     covariates: Covariates,
+    missing: Missing | None = None,
+    min_level_count: int | None = None,
     placebo_outcomes: str | Sequence[str] = (),
     leave_out: Benchmarks = (),
     estimator: Estimator | None = None,
@@ -134,6 +137,8 @@ def placebo(  # noqa: PLR0913 - each is a choice a user may have to make, by nam
         Columns: what the treatment may have changed, a number or bool; and who got it, bool or 0/1.
     covariates : list of str, or str
         Columns known *before* the treatment, or the right-hand side of a formula.
+    missing, min_level_count : "indicator" or None, and int or None, default None
+        What to do about missing values and rare levels, as for `fit_propensity`.
     placebo_outcomes : str or list of str, default none
         Columns that the treatment cannot have moved, and that are not among the covariates: what is adjusted
         for is moved by nothing.
@@ -209,7 +214,8 @@ def placebo(  # noqa: PLR0913 - each is a choice a user may have to make, by nam
             "placebo: nothing to look at; name outcomes that cannot have moved (placebo_outcomes=), or "
             "covariates to leave out on purpose (leave_out=)"
         )
-    roles = Roles(treatment, outcome, covariates, outcome_covariates, cluster, sample_weight)
+    tidying = Tidying.of(missing, min_level_count)
+    roles = Roles(treatment, outcome, covariates, outcome_covariates, cluster, sample_weight, tidying)
     effect = effect_by(spec, df, roles, outcome, penalty)
     placebos = {
         name: effect_by(spec, df, replace(roles, outcome=name), name, penalty, silent=True) for name in names

@@ -17,6 +17,7 @@ from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates, without_columns
+from propensity.frames.tidying import Missing, Tidying
 from propensity.outcomes.cross_fitted import warn_of_cross_fitted_terms
 from propensity.outcomes.models import Roles, Study, read_study
 from propensity.scores.learners import own_learner
@@ -38,6 +39,8 @@ def robustness_value(  # noqa: PLR0913 - each is a choice a user may have to mak
     outcome: str,
     treatment: str,
     covariates: Covariates,
+    missing: Missing | None = None,
+    min_level_count: int | None = None,
     benchmarks: Benchmarks | None = None,
     estimator: AIPW | None = None,
     multiples: Sequence[float] = (1, 2, 3),
@@ -54,7 +57,7 @@ def robustness_value(  # noqa: PLR0913 - each is a choice a user may have to mak
 
     Parameters
     ----------
-    df, outcome, treatment, covariates
+    df, outcome, treatment, covariates, missing, min_level_count
         As for `aipw`: one row a unit; columns, or the right-hand side of a formula.
     benchmarks : list of str and of lists of str, or None, default None
         Columns among the covariates to measure by; a categorical is one benchmark with all of its levels, and
@@ -131,7 +134,10 @@ def robustness_value(  # noqa: PLR0913 - each is a choice a user may have to mak
     checks.confidence_level(level)
     checks.number("share", share, above=0.0)
     times = read_multiples(multiples)
-    roles = Roles(treatment, outcome, covariates, cluster=cluster, sample_weight=sample_weight)
+    tidying = Tidying.of(missing, min_level_count)
+    roles = Roles(
+        treatment, outcome, covariates, cluster=cluster, sample_weight=sample_weight, tidying=tidying
+    )
     checks.column_name("outcome", outcome)
     make = partial(RobustnessValue.of, share=float(share), treatment=treatment, outcome=outcome, level=level)
     if estimator is not None and not isinstance(estimator, AIPW):

@@ -69,7 +69,7 @@ def _missing_by_arm(rows: CheckedRows, name: str, gone: Bools, role: str) -> Fin
     drop = drop_line(rows.df, [name])
     if gone.all():
         return rows.finding("error", name, gone, "missing in every row", LEAVE_OUT)
-    remedy = f"fill them and say where, or drop these rows: {drop}" if role == "covariate" else drop
+    remedy = f'missing="indicator", or drop these rows: {drop}' if role == "covariate" else drop
     if rows.treated is not None:
         shares = rows.shares(gone)
         said = f"{said}, {BY_ARM.format(**shares)}"
@@ -111,7 +111,9 @@ def _together(rows: CheckedRows, column: Column, places: Rows) -> str:
     """Write the line that puts levels together."""
     names = [str(level) for level in column.cat.categories[places]]
     if len(names) > _MOST_IN_A_LINE:
-        return "put rare levels together"
+        codes = column.cat.codes.to_numpy()
+        largest = int(np.bincount(codes[codes >= 0])[places].max())
+        return f"put rare levels together: min_level_count={largest + 1}"
     return f"put them together: {rows.subject(str(column.name)).merged(names, 'other')}"
 
 

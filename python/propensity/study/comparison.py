@@ -171,7 +171,7 @@ class Comparison:
         """Compare the arms as they are."""
         outcome = self.measured.only_outcome if outcome is None else outcome
         weighting = self._weighting(NAIVELY, self.nothing_known)
-        return replace(self.measured.effect(outcome, weighting, self.contrast), scores=None)
+        return replace(self.measured.effect(outcome, weighting, self.contrast), scores=None, tidied="")
 
     def _named(self, effect: Effect, outcome: str) -> Effect:
         """Say of a matched effect what was measured."""
@@ -231,7 +231,8 @@ class Comparison:
             return subclassified(self.df, spec, scores=self._named_model(LOGISTIC), **given)
         if not spec.on_scores and spec.covariates is None:
             spec = replace(spec, covariates=roles.covariates)
-        rows = read_rows_to_match(self.df, spec, scores=self._scores_to_match(spec), **given)
+        scores = self._scores_to_match(spec)
+        rows = read_rows_to_match(self.df, spec, scores=scores, tidying=roles.tidying, **given)
         return find_subclasses(rows, spec) if isinstance(spec, FullMatching) else find_neighbors(rows, spec)
 
     def _columns_of(self, spec: CoarsenedMatching) -> Sequence[str]:
@@ -260,7 +261,8 @@ class Comparison:
         """Say what matches are asked about: values as they are measured, under their names."""
         metrics, frame = self.measured.metrics, self.measured.sample.frame
         names = {"outcome": outcome, "per": metrics.per}
-        return {
+        columns: dict[str, Any] = {
             role: None if name is None else pd.Series(frame.outcome(name), index=frame.index, name=name)
             for role, name in names.items()
         }
+        return columns | {"cluster": self.roles.cluster}

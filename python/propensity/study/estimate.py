@@ -14,7 +14,6 @@ from propensity.effects.grouped import GroupedEffects
 from propensity.effects.metrics import Metrics, Winsorize
 from propensity.effects.sample import warn_once
 from propensity.effects.score_specification import ScoreSpecification
-from propensity.effects.subclass_specification import AnyMatching
 from propensity.errors import FailedEstimatorWarning, InvalidInputError
 from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
@@ -22,10 +21,14 @@ from propensity.frames.checks import Floats
 from propensity.frames.columns import outcome_names
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates
+from propensity.frames.tidying import Missing, Tidying
 from propensity.outcomes.models import Roles, Study, read_study
 from propensity.study.by_group import effects_in_groups
 from propensity.study.comparison import NOT_TO_BE_HAD, Comparison
 from propensity.study.estimates import NAIVE, Estimates, EstimatesByOutcome
+from propensity.study.where_it_lies import Lazy
+from propensity.tables.asked import require_nothing_more
+from propensity.tables.engine import is_lazy
 from propensity.weighting.by_group import groups_of
 from propensity.weighting.doubts import without_remedy
 
@@ -45,6 +48,8 @@ DEFAULT_ESTIMATORS: tuple[Estimator, ...] = (
 class _Options(TypedDict, total=False):
     treatment: Required[str]
     covariates: Required[Covariates]
+    missing: Missing | None
+    min_level_count: int | None
     estimators: Sequence[Estimator]
     outcome_covariates: Covariates | None
     penalty: float
@@ -60,7 +65,9 @@ class _Options(TypedDict, total=False):
 @overload
 def estimate(df: AnyFrame, *, outcome: str, **options: Unpack[_Options]) -> Estimates: ...
 @overload
-def estimate(df: AnyFrame, *, outcome: Sequence[str], **options: Unpack[_Options]) -> EstimatesByOutcome: ...
+def estimate(
+    df: AnyFrame, *, outcome: list[str] | tuple[str, ...], **options: Unpack[_Options]
+) -> EstimatesByOutcome: ...
 @columns_by_name
 def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     df: AnyFrame,
@@ -68,6 +75,8 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     outcome: str | Sequence[str],
     treatment: str,
     covariates: Covariates,
+    missing: Missing | None = None,
+    min_level_count: int | None = None,
     estimators: Sequence[Estimator] = DEFAULT_ESTIMATORS,
     outcome_covariates: Covariates | None = None,
     penalty: float = 0.0,
@@ -83,12 +92,16 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
 
     Parameters
     ----------
-    df : DataFrame
+    df : DataFrame, or a table of DuckDB, polars, ibis, Spark or sqlframe
+        A row a user. Of a table that an engine holds nothing is fetched: each pass of a fit is one query of
+        sums. See the notes.
     outcome : str, or list of str
         A column, or several, whose models of the treatment are fitted once.
     treatment : str
     covariates : list of str, or str
         As for `bootstrap`.
+    missing, min_level_count
+        As for `fit_propensity`: what to do with missing values and rare levels.
     estimators : sequence of Estimator, default IPW, AIPW and Balancing, for "ATE" and for "ATT"
         With different labels.
     outcome_covariates : list of str, str, or None, default None
@@ -103,7 +116,7 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     per, winsorize
         As for `ipw`: a column that the outcome is divided by; a quantile at which it is bounded.
     cluster, sample_weight : None, str, Series or array (n,), default None
-        As for `ipw`; matching has no clusters.
+        As for `ipw`.
     level : float, default 0.95
         Coverage of the intervals.
 
@@ -118,8 +131,7 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     Raises
     ------
     InvalidInputError
-        As for the functions of the estimators; two of these have the same label; matching is asked for
-        clusters.
+        As for the functions of the estimators; two of these have the same label.
     SeparationError, OverlapError, ConvergenceError, NoMatchesError, InfeasibleError
         None of the estimators can be had.
 
@@ -138,6 +150,13 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     Two estimators contradict each other when they differ by more than their joint influence values allow (at
     5%, Bonferroni over the pairs), and by more than half the smaller standard error. Rows that vary together
     in either of the two do so in their difference.
+
+    Of a table that an engine holds (a DuckDB relation, a polars LazyFrame, an ibis table, Spark's) there are
+    `IPW`, `AIPW` and `RegressionAdjustment` with logistic scores and linear outcome models, by default the
+    first two for the ATE and the ATT; `covariates` is a list of columns, of up to 60 terms; `cluster` is a
+    column. Means and standard errors are those of a frame of the same rows; effects have no `weights` and no
+    `influence`, intervals no correction for leverage, and contradictions are not looked for. Where covariates
+    repeat, `collapse` is quicker and gives all else.
 
     Examples
     --------
@@ -160,11 +179,15 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     check_estimators(estimators, penalty)
     checks.confidence_level(level)
     contrast = checks.word("contrast", contrast, get_args(Contrast))
-    for estimator in estimators:
-        if isinstance(estimator, AnyMatching):
-            _require_supported(estimator, cluster)
+    if is_lazy(df):
+        asked = None if estimators is DEFAULT_ESTIMATORS else tuple(estimators)
+        beside = {"by": by, "per": per, "winsorize": winsorize, "sample_weight": sample_weight}
+        require_nothing_more({**beside, "outcome_covariates": outcome_covariates})
+        table = Lazy(df, treatment, covariates, cluster)
+        return table.estimates(outcome, asked, penalty=penalty, contrast=contrast, level=level)
     metrics = Metrics(outcome, per, winsorize)
-    roles = Roles(treatment, metrics.columns, covariates, outcome_covariates, cluster, sample_weight)
+    tidying = Tidying.of(missing, min_level_count)
+    roles = Roles(treatment, metrics.columns, covariates, outcome_covariates, cluster, sample_weight, tidying)
     study = read_study(df, roles, takes_missing=_takes_missing(estimators), two_ways=True)
     comparison = _compared(df, study, roles, metrics, penalty, contrast, by)
     if isinstance(outcome, str):
@@ -302,8 +325,3 @@ def _by_reason(failures: Mapping[str, str]) -> list[str]:
     for label, reason in failures.items():
         labels.setdefault(reason, []).append(label)
     return [f"{', '.join(names)} could not be had: {reason}" for reason, names in labels.items()]
-
-
-def _require_supported(spec: AnyMatching, cluster: object) -> None:
-    if cluster is not None:
-        raise InvalidInputError(f"estimators: matching has no cluster; leave {spec.label!r} out")

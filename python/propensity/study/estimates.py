@@ -201,7 +201,15 @@ class Estimates(LikeItsTable, Shown):
         words = f"{scale.words} in {scale.unit}" if scale.unit else scale.words
         by = self.table.attrs.get("by")
         groups = f" by {', '.join(by)}" if by else ""
-        return f"Estimates of the effect on {self.outcome}{groups}: {words}, {self.level:.0%} intervals"
+        line = f"Estimates of the effect on {self.outcome}{groups}: {words}, {self.level:.0%} intervals"
+        return f"{line}\nTidied: {self.tidied}" if self.tidied else line
+
+    @property
+    def tidied(self) -> str:
+        """What stands for missing values and rare levels, where that was asked for; else empty."""
+        return next(
+            (one.tidied for one in self.effects.values() if isinstance(one, Effect) and one.tidied), ""
+        )
 
     def _table(self) -> pd.DataFrame:
         return self.table
@@ -321,7 +329,8 @@ class EstimatesByOutcome(Shown, Mapping[str, Estimates]):
         first = next(iter(self.by_outcome.values()))
         scale = SCALES[first.contrast]
         words = f"{scale.words} in {scale.unit}" if scale.unit else scale.words
-        return f"Estimates of the effect on {len(self)} outcomes: {words}, {first.level:.0%} intervals"
+        line = f"Estimates of the effect on {len(self)} outcomes: {words}, {first.level:.0%} intervals"
+        return f"{line}\nTidied: {first.tidied}" if first.tidied else line
 
     def _table(self) -> pd.DataFrame:
         return self.table

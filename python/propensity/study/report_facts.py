@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import hashlib
 import platform
@@ -52,12 +53,21 @@ def facts_of(study: Study, by: Sequence[str] | None) -> dict[str, Any]:
         "balance": _balance(study),
         "groups": groups,
         "sensitivity": _sensitivity(study),
-        "check": study.check().table.to_dict("records"),
+        "check": _findings(study),
     }
     facts |= {"left_out": [*_left_out(study), *without], "cautions": _cautions(study)}
     facts |= {"call": call_of(study), "versions": _versions(), "fingerprint": _fingerprint(study)}
     plain: dict[str, Any] = _plain(facts | {"made_on": datetime.date.today().isoformat()})
     return plain
+
+
+def _findings(study: Study) -> list[dict[str, Any]]:
+    """Give what is amiss with the table, but for what the study was asked to mend."""
+    mended = [
+        f'{name}="{value}"' if isinstance(value, str) else name for name, value in tidying_of(study).items()
+    ]
+    rows: list[dict[str, Any]] = study.check().table.to_dict("records")  # type: ignore[assignment]
+    return [row for row in rows if not any(option in str(row["remedy"]) for option in mended)]
 
 
 def _question(study: Study) -> dict[str, Any]:
@@ -197,8 +207,8 @@ def _sensitivity(study: Study) -> dict[str, Any]:
 
 
 def _left_out(study: Study) -> list[str]:
-    """Say what is not in the answer: rows, terms, estimators."""
-    found = []
+    """Say what is not in the answer as it came: missing values, rare levels, rows, terms, estimators."""
+    found = [study.estimates.tidied] if study.estimates.tidied else []
     for label, effect in study.estimates.effects.items():
         if isinstance(effect, Effect) and effect.whom:
             found.append(f"{label} is for {effect.whom}")
@@ -219,7 +229,12 @@ def call_of(study: Study) -> str:
     """Write the call that makes the study."""
     outcome: Any = study.outcomes[0] if len(study.outcomes) == 1 else list(study.outcomes)
     covariates = study.covariates if isinstance(study.covariates, str) else list(study.columns)
-    options = {"outcome": outcome, "treatment": study.treatment, "covariates": covariates}
+    options = {
+        "outcome": outcome,
+        "treatment": study.treatment,
+        "covariates": covariates,
+        **tidying_of(study),
+    }
     for name in ("cluster", "sample_weight"):
         given = getattr(study, name)
         if given is not None:
@@ -230,6 +245,12 @@ def call_of(study: Study) -> str:
         options["estimand"] = study.estimand
     written = ", ".join(f"{name}={'...' if value is ... else repr(value)}" for name, value in options.items())
     return f"ps.Study(df, {written})"
+
+
+def tidying_of(study: Study) -> dict[str, Any]:
+    """Give what is asked of missing values and rare levels, as functions take it; else nothing."""
+    asked = {} if study.tidying is None else dataclasses.asdict(study.tidying)
+    return {name: value for name, value in asked.items() if value is not None}
 
 
 def _versions() -> dict[str, str]:

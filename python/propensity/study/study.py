@@ -15,6 +15,7 @@ from propensity.frames import checks, native
 from propensity.frames.columns import outcome_names
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates, parse_covariates
+from propensity.frames.tidying import Missing, Tidying
 from propensity.outcomes.aipw import aipw
 from propensity.overlap.overlap import Overlap, overlap
 from propensity.resampling.bootstrap import bootstrap
@@ -28,6 +29,7 @@ from propensity.study.check import check
 from propensity.study.check_result import Check
 from propensity.study.estimate import estimate
 from propensity.study.estimates import NAIVE, Estimates, EstimatesByOutcome
+from propensity.study.report_facts import tidying_of
 from propensity.study.study_in_words import StudyInWords
 
 if TYPE_CHECKING:
@@ -52,6 +54,8 @@ class Study(StudyInWords):
         A column, bool or 0/1.
     covariates : list of str, or str
         Columns known before the treatment, or a formula, as for `fit_propensity`.
+    missing, min_level_count
+        As for `fit_propensity`: what to do with missing values and rare levels, in all that is asked.
     cluster, sample_weight : None, str, Series or array (n,), default None
         As for `ipw`.
     seed : int, default 0
@@ -83,6 +87,8 @@ class Study(StudyInWords):
         outcome: str | Sequence[str],
         treatment: str,
         covariates: Covariates,
+        missing: Missing | None = None,
+        min_level_count: int | None = None,
         cluster: object = None,
         sample_weight: object = None,
         seed: int = 0,
@@ -98,6 +104,7 @@ class Study(StudyInWords):
         checks.roles(treatment=treatment, outcomes=self.outcomes, covariates=self.columns)
         self.df, self.treatment, self.covariates = df, treatment, covariates
         self.outcome = outcome if isinstance(outcome, str) else self.outcomes
+        self.tidying = Tidying.of(missing, min_level_count)
         self.cluster, self.sample_weight, self.seed = cluster, sample_weight, seed
         self.estimand: StudyEstimand = checks.estimand(estimand, get_args(StudyEstimand))
 
@@ -136,7 +143,7 @@ class Study(StudyInWords):
         """
         cluster = self.cluster if isinstance(self.cluster, str) else None
         return self._once(
-            "check", lambda: check(self.df, **self._design, outcome=self.outcomes, cluster=cluster)
+            "check", lambda: check(self.df, **self._roles, outcome=self.outcomes, cluster=cluster)
         )
 
     def overlap(self, by: str | Sequence[str] | None = None) -> Overlap:
@@ -350,8 +357,12 @@ class Study(StudyInWords):
     # Inside
 
     @property
-    def _design(self) -> dict[str, Any]:
+    def _roles(self) -> dict[str, Any]:
         return {"treatment": self.treatment, "covariates": self.covariates}
+
+    @property
+    def _design(self) -> dict[str, Any]:
+        return {**self._roles, **tidying_of(self)}
 
     @property
     def _weighted(self) -> dict[str, Any]:

@@ -67,13 +67,13 @@ def _balance(study: Study) -> tuple[str, str]:
         f"by {sample} {n_within:,} of {row['n_terms']:,} terms are within "
         f"{THRESHOLD:g} standard deviations, the worst {row['worst_term']} at {row['worst_smd']:+.3f}"
     )
-    if row["n_past_smd"] or _cautions(study, (BalanceWarning,)):
-        return FAILS, said
     if row["n_past_product"]:
         worst = f"{row['worst_product']} at {row['worst_product_smd']:+.3f}"
         products = f"{row['n_past_product']:,} of {row['n_products']:,} squares and products are not"
-        return DOUBTFUL, f"{said}; {products}, the worst {worst}"
-    return HOLDS, said
+        said = f"{said}; {products}, the worst {worst}"
+    if row["n_past_smd"] or _cautions(study, (BalanceWarning,)):
+        return FAILS, said
+    return DOUBTFUL if row["n_past_product"] else HOLDS, said
 
 
 def _agreement(study: Study) -> tuple[str, str]:

@@ -10,14 +10,7 @@ import numpy as np
 import pandas as pd
 
 from propensity.effects.arms import OutcomeFacts
-from propensity.effects.clusters import (
-    ONE_WAY_BY_GROUP,
-    by_role,
-    count,
-    read_clusters,
-    require_one_way,
-    summed_within,
-)
+from propensity.effects.clusters import by_role, count, read_clusters, summed_within
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import AdjustmentEstimand, Balancing
@@ -165,7 +158,6 @@ class BalancedWithEffects(WeightedResult):
         contrast = checks.word("contrast", contrast, get_args(Contrast))
         clusters = None if cluster is None else self._clusters(cluster)
         if by is not None:
-            require_one_way(clusters, ONE_WAY_BY_GROUP)
             return self._by_group(outcome, per, by, contrast, clusters)
         if are_names(outcome):
             names = outcome_names(outcome)

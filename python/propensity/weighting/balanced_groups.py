@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from propensity.effects.arms import Means, OutcomeFacts, effective_sizes
-from propensity.effects.clusters import of_lone_clusters, summed_within
+from propensity.effects.clusters import count, of_lone_clusters, renumbered, summed_within
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import Balancing
@@ -72,7 +71,7 @@ class BalancedRows:
             for place, n in enumerate(counts.T.tolist())
         ]
         return GroupedEffects.of(
-            BalancedGroups(groups, tuple(effects), counts, self.clusters),
+            SeparateGroups(groups, tuple(effects), counts, self.clusters, whole=True),
             groups,
             estimand=self.spec.estimand,
             contrast=contrast,
@@ -106,7 +105,7 @@ class BalancedRows:
             ess=effective_sizes(weights, self.treated),
             se_method=self.se_method,
             clusters=self.clusters,
-            n_clusters=None if self.clusters is None else len(np.unique(self.clusters[rows])),
+            n_clusters=None if self.clusters is None else count(renumbered(self.clusters[rows])),
             whom=groups.name(place),
         )
 
@@ -134,32 +133,6 @@ class BalancedRows:
             self.clusters,
             means[0] - means[1],
         )
-
-
-@dataclass(frozen=True, eq=False)
-class BalancedGroups(SeparateGroups):
-    """The effects in G groups, each of which every row moves."""
-
-    def covariance(self, contrast: Contrast) -> Floats:
-        """Give the covariance (G, G) on the scale of the errors."""
-        effects = [self._effect_as(place, contrast)[0] for place in range(self.groups.n_groups)]
-        columns = [_sums(effect, self.clusters) for effect in effects if effect is not None]
-        sums = np.array(columns).T
-        factor = 1.0 if self.clusters is None else len(sums) / (len(sums) - 1)
-        found = np.full((len(effects), len(effects)), math.nan)
-        has_effect = np.flatnonzero([effect is not None for effect in effects])
-        found[np.ix_(has_effect, has_effect)] = factor * sums.T @ sums
-        return found
-
-
-def _sums(effect: Effect, clusters: Rows | None) -> Floats:
-    """Give what independent units add to an estimate."""
-    influence = effect.influence
-    assert influence is not None
-    if clusters is None:
-        return influence / len(influence)
-    there = clusters >= 0
-    return np.asarray(np.bincount(clusters[there], weights=influence[there]) / len(influence))
 
 
 def named(values: Sequence[object]) -> list[str]:

@@ -10,8 +10,8 @@ import numpy as np
 from propensity import core
 from propensity.balance.products import products_by_name
 from propensity.effects.arms import Means
+from propensity.effects.balance_terms import BalanceTerms
 from propensity.effects.estimators import Balancing
-from propensity.effects.imbalance import BalanceTerms
 from propensity.errors import InfeasibleError
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.products import centers, product

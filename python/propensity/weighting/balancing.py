@@ -26,6 +26,8 @@ from propensity.frames.formulas import INTERCEPT
 from propensity.frames.grouping import Grouping
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates, make_terms, parse_covariates
+from propensity.frames.tidied_frame import tidied
+from propensity.frames.tidying import Missing, Tidying
 from propensity.scores.scored import ScoreRows
 from propensity.weighting.balanced_effects import SE_METHOD
 from propensity.weighting.balanced_groups import BalancedRows
@@ -43,11 +45,13 @@ _PENALTY = (
 
 
 @columns_by_name
-def fit_weights(
+def fit_weights(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     df: AnyFrame,
     *,
     treatment: str,
     covariates: Covariates,
+    missing: Missing | None = None,
+    min_level_count: int | None = None,
     estimand: AdjustmentEstimand = "ATT",
     method: BalancingMethod = "entropy",
     penalty: float = 0.0,
@@ -71,6 +75,8 @@ def fit_weights(
     covariates : list of str, or str
         Columns known *before* the treatment, or the right-hand side of a formula, as for `fit_propensity`.
         Of a text or categorical column the share of each level is balanced.
+    missing, min_level_count
+        As for `fit_propensity`: what to do with missing values and rare levels.
     estimand : {"ATT", "ATC", "ATE"}, default "ATT"
         Whose means both arms get: those of the treated units, of the control units, of everyone.
     method : {"entropy", "cbps", "ipt"}, default "entropy"
@@ -154,12 +160,18 @@ def fit_weights(
     """
     spec = Balancing(estimand, method, penalty, moments, interactions)
     checks.threads(n_threads)
-    parsed = parse_covariates(covariates, df)
+    tidying = Tidying.of(missing, min_level_count)
+    parsed = parse_covariates(covariates, df, tidying=tidying)
     frame = open_frame(
-        df, treatment=treatment, covariates=parsed.columns, also={"sample_weight": sample_weight}
+        df,
+        treatment=treatment,
+        covariates=parsed.columns,
+        also={"sample_weight": sample_weight},
+        may_be_missing=parsed.may_be_missing,
     )
     treated = frame.treated(treatment)
     weight = read_sample_weight(frame, sample_weight, treated)
+    frame, parsed = tidied(frame, parsed, weight)
     x, recipe = make_terms(frame, parsed, sample_weight=weight)
     terms = BalancedTerms.of(x, recipe, spec, weight)
     found = terms.fit(treated, weight, spec, n_threads)
@@ -182,10 +194,11 @@ def fit_weights(
         covariates=covariates if isinstance(covariates, str) else tuple(covariates),
         index=frame.index,
         terms=terms,
-        known=parsed.columns,
+        known=parsed.sources,
         fingerprint=frame.fingerprint(treated, weight, keep=True),
         cautions=cautions,
         iterations=found.iterations,
+        tidied=parsed.tidied,
     )
 
 

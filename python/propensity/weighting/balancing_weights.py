@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 import numpy as np
 import pandas as pd
 
 from propensity.balance.result import Balance
 from propensity.balance.tables import balance
+from propensity.effects.contrasts import Contrast
 from propensity.effects.estimators import AdjustmentEstimand, Balancing
 from propensity.frames import checks
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.fingerprint import Fingerprint, Made
 from propensity.frames.native import AnySeries
 from propensity.frames.terms import Covariates
+from propensity.frames.tidying import Tidied
 from propensity.resampling.options import Groups, Resampling, ResamplingOptions
 from propensity.resampling.result import BootstrapResult
 from propensity.weighting.balanced_effects import BalancedWithEffects
+from propensity.weighting.balanced_groups import named
 from propensity.weighting.balanced_terms import BalancedTerms
 from propensity.weighting.bootstrap import bootstrap_weights
 
@@ -62,6 +65,8 @@ class BalancingWeights(BalancedWithEffects):
         Why an interval may not be what it promises; empty where there is no known reason.
     iterations : int
         Newton steps over all rows.
+    tidied : Tidied or None
+        What stands for missing values and rare levels, where that was asked for.
 
     Examples
     --------
@@ -95,6 +100,7 @@ class BalancingWeights(BalancedWithEffects):
     fingerprint: Fingerprint
     cautions: tuple[Warning, ...]
     iterations: int
+    tidied: Tidied | None = None
 
     @property
     def estimand(self) -> AdjustmentEstimand:
@@ -111,10 +117,12 @@ class BalancingWeights(BalancedWithEffects):
         """The largest `imbalance` of a term: rounding without a penalty."""
         return float(self.imbalance.max()) if len(self.imbalance) else 0.0
 
-    def bootstrap(
+    def bootstrap(  # noqa: PLR0913 - as for `propensity.bootstrap`, by name
         self,
         outcome: object,
         *,
+        per: object = None,
+        contrast: Contrast = "difference",
         resampling: Resampling = "multinomial",
         cluster: object = None,
         strata: object = None,
@@ -130,6 +138,8 @@ class BalancingWeights(BalancedWithEffects):
         ----------
         outcome : str, Series or array (n,)
             As for `effect`.
+        per, contrast
+            As for `propensity.bootstrap`; `per` may be values too, as the outcome may.
         resampling, n_reps, seed, studentized, n_threads, progress
             As for `propensity.bootstrap`.
         cluster, strata : str, Series or array (n,), or None, default None
@@ -173,7 +183,17 @@ class BalancingWeights(BalancedWithEffects):
         checks.flag("studentized", studentized)
         options = ResamplingOptions(resampling, n_reps, seed, n_threads, progress)
         groups = Groups.read(cluster, strata, self.fingerprint)
-        return bootstrap_weights(self, self._outcome(outcome), groups, options, studentized=studentized)
+        contrast = checks.word("contrast", contrast, get_args(Contrast))
+        return bootstrap_weights(
+            self,
+            self._outcome(outcome),
+            groups,
+            options,
+            per=None if per is None else self._amounts(per),
+            measured="" if per is None else " per ".join(named([outcome, per])),
+            contrast=contrast,
+            studentized=studentized,
+        )
 
     def balance(self, *, squares: bool = False, interactions: bool = False) -> Balance:
         """Tabulate the balance of the covariates, before and after.
@@ -212,10 +232,13 @@ class BalancingWeights(BalancedWithEffects):
         """
         if self.fingerprint.frame is None:
             raise TypeError("the frame is not in a pickle; take balance(df, ..., weights=these)")
+        tidying = None if self.tidied is None else self.tidied.tidying
         return balance(
             self.fingerprint.frame,
             treatment=self.treatment,
             covariates=self.covariates,
+            missing=None if tidying is None else tidying.missing,
+            min_level_count=None if tidying is None else tidying.min_level_count,
             weights=self,
             sample_weight=self.sample_weight,
             squares=squares,
@@ -275,6 +298,7 @@ class BalancingWeights(BalancedWithEffects):
         if self.dropped:
             facts.append(f"left out as collinear: {', '.join(self.dropped)}")
         lines = [f"Balancing weights for the {self.estimand} by {how}: {', '.join(facts)}"]
+        lines.extend([f"Tidied: {self.tidied.words}"] if self.tidied and self.tidied.words else [])
         lines.extend(f"Caution: {caution}" for caution in self.cautions)
         return "\n".join(lines)
 

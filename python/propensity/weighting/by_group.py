@@ -7,18 +7,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from propensity.effects.arms import Weighting, weights_name
+from propensity import core
+from propensity.effects.arms import Means, Weighting, weights_name
 from propensity.effects.cautions import count_cautions
-from propensity.effects.clusters import ONE_WAY_BY_GROUP, require_one_way, summed_within
+from propensity.effects.clusters import summed_within
 from propensity.effects.coefficients import FittedTerms, standardized
 from propensity.effects.contrasts import Contrast
 from propensity.effects.estimators import WeightingEstimand
 from propensity.effects.group_means import GroupMeans, hajek_arm, origin_of
 from propensity.effects.grouped import GroupedEffects
+from propensity.effects.leverage import LeftOut, of_weighted_means
 from propensity.effects.metrics import Measured
 from propensity.effects.modelled_groups import GroupRows, ModelledGroups
 from propensity.effects.sample import Sample
-from propensity.frames.checks import Floats
+from propensity.frames.checks import Bools, Floats
 from propensity.frames.columns import outcome_names
 from propensity.frames.grouping import Grouping, read_groups
 from propensity.scores.choice import LOGISTIC
@@ -26,8 +28,8 @@ from propensity.scores.equations import equations_of_scores
 from propensity.scores.scored import Scored
 from propensity.weighting.tilting import weight_slopes
 
-_ESTIMATED = "stacked estimating equations; counts that the scores were estimated"
-_KNOWN = "estimating equations of the two means; takes the {} as known"
+ESTIMATED = "stacked estimating equations; counts that the scores were estimated"
+KNOWN = "estimating equations of the two means; takes the {} as known"
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,13 +87,12 @@ def said_of_rows(measured: Measured, covariates: Iterable[str]) -> tuple[Warning
 
 def se_method_of(scored: Scored) -> str:
     """Say how the error of a weighted contrast is made."""
-    return _KNOWN.format(scored.known_as) if scored.x is None else _ESTIMATED
+    return KNOWN.format(scored.known_as) if scored.design is None else ESTIMATED
 
 
 def groups_of(measured: Measured, by: str | Sequence[str]) -> Grouping:
     """Read which group each row of a sample is in."""
     sample, outcomes = measured.sample, outcome_names(measured.metrics.columns)
-    require_one_way(sample.clusters, ONE_WAY_BY_GROUP)
     treatment = sample.frame.treatment
     assert treatment is not None
     return read_groups(sample.frame.native, by, treatment=treatment, outcomes=outcomes, there=sample.there)
@@ -143,7 +144,31 @@ def weighted_means(
         for arm in (sample.treated, ~sample.treated)
     ]
     models = () if model is None else (model,)
-    return GroupMeans(groups, origin, arms[0], arms[1], models, sample.clusters)
+    leverage = _shares(groups, sample.treated, weights)
+    return GroupMeans(groups, origin, arms[0], arms[1], models, sample.clusters, leverage)
+
+
+def _shares(groups: Grouping, treated: Bools, weights: Floats) -> Floats:
+    """Give each row's share (n,) of the weight of its arm in its group: its leverage in the mean."""
+    of_arms = [groups.sum(np.where(arm, weights, 0.0))[groups.codes] for arm in (treated, ~treated)]
+    total = np.where(treated, *of_arms)
+    return np.divide(weights, total, out=np.zeros(len(weights)), where=total > 0)
+
+
+def weighted_arms(
+    sample: Sample, outcome: str, found: core.WeightedEstimate, left_out: LeftOut | None = None
+) -> Means:
+    """Give the weighted means of both arms as an effect is made of them, with the leverage of rows."""
+    means = found.mean_treated, found.mean_control
+    y = np.where(sample.present_rows, sample.frame.outcome(outcome), found.mean_treated)
+    return Means(
+        *means,
+        found.influence_treated,
+        found.influence_control,
+        difference=found.estimate,
+        leverage=of_weighted_means(found.weights, sample.treated, y, means),
+        left_out=left_out,
+    )
 
 
 def group_rows(

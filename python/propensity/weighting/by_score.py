@@ -1,17 +1,11 @@
 """One effect by scores: what rows weigh by them, and the contrast of the weighted means."""
 
-from collections.abc import Sequence
-
 from propensity import core
 from propensity.effects.arms import Weighting
-from propensity.effects.cautions import (
-    carried_cautions,
-)
+from propensity.effects.balance_terms import BalanceTerms
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import IPW
-from propensity.effects.imbalance import BalanceTerms
-from propensity.effects.inference import degrees_of_freedom
 from propensity.effects.sample import Sample
 from propensity.errors import InvalidInputError
 from propensity.frames import rowwise_checks
@@ -21,13 +15,14 @@ from propensity.scores.cross_fitted import CrossFittedScores
 from propensity.scores.logistic import (
     AS_KNOWN,
     balance_terms_of,
+    read_design,
     read_scores,
-    read_terms,
 )
 from propensity.scores.model import PropensityModel
 from propensity.scores.own_weights import estimand_of, own_weights_warning
 from propensity.scores.scored import Scored
-from propensity.weighting.by_group import Weighed, se_method_of
+from propensity.weighting.by_group import Weighed, se_method_of, weighted_arms
+from propensity.weighting.carried import few_carry, rows_left_out
 from propensity.weighting.doubts import Doubts
 
 
@@ -63,15 +58,16 @@ def read_scored(sample: Sample, scores: object) -> Scored:
     if whose is not None:
         raise InvalidInputError(f"sample_weight: {own_weights_warning(whose)}")
     rowwise_checks.same_weights(scores.sample_weight, sample.sample_weight, "the model was fitted", AS_KNOWN)
-    x = read_terms(sample.frame, scores)
+    design = read_design(sample.frame, scores)
     return Scored(
         e,
-        x,
+        design,
         scores.penalty,
-        BalanceTerms.of_terms(x, scores.recipe),
+        BalanceTerms.of_terms(design, scores.recipe),
         scores.separation,
         columns=scores.recipe.columns,
         score_model=scores.score_model,
+        tidied=scores.recipe.tidied_words,
     )
 
 
@@ -91,6 +87,7 @@ def scored_out_of_sample(sample: Sample, scores: CrossFittedScores, e: Floats) -
         cautions=score_cautions(e, sample.treated, sample.sample_weight),
         columns=scores.covariates,
         known_as=scores.known_as,
+        tidied=scores.intake.recipe.tidied_words,
     )
 
 
@@ -101,10 +98,11 @@ def _weighed(sample: Sample, outcome: str, scored: Scored, spec: IPW) -> core.We
         scored.scores,
         estimand=spec.estimand,
         truncate=spec.truncate,
-        x=scored.x,
+        x=None if scored.design is None else scored.design.numbers,
         penalty=scored.penalty,
         score_model=scored.score_model,
         sample_weight=sample.sample_weight,
+        **({} if scored.design is None else scored.design.coded),
     )
 
 
@@ -119,30 +117,19 @@ def scored_effect(
     """Estimate one effect by weighting."""
     found = _weighed(sample, outcome, scored, spec)
     weighting = Weighting(found.weights, found.ess_treated, found.ess_control)
-    said = doubts(weighting)
+    said, left_out = doubts(weighting), rows_left_out(sample, outcome, scored, spec)
     return sample.effect(
         outcome,
-        found,
+        weighted_arms(sample, outcome, found, left_out),
         weighting,
         estimand=spec.estimand,
         contrast=contrast,
         se_method=se_method_of(scored) + _bounds_of(spec, found),
-        cautions=(*said, *_few_carry(sample, spec, found, said)),
+        cautions=(*said, *few_carry(sample, spec, found, left_out, said)),
         covariates=scored.columns,
         scores=scored.scores,
+        tidied=scored.tidied,
     )
-
-
-def _few_carry(
-    sample: Sample, spec: IPW, found: core.WeightedEstimate, told: Sequence[Warning]
-) -> tuple[Warning, ...]:
-    """Say where few rows carry the variance; of clusters it is not known what that does."""
-    influence = found.influence_treated - found.influence_control
-    if sample.clusters is not None or not influence.any():
-        return ()
-    ess, there = (found.ess_treated, found.ess_control), sample.present_rows
-    n_rows = int((sample.treated & there).sum()), int((~sample.treated & there).sum())
-    return carried_cautions(spec.estimand, ess, n_rows, degrees_of_freedom(influence), told)
 
 
 def _bounds_of(spec: IPW, found: core.WeightedEstimate) -> str:

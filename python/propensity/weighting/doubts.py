@@ -60,15 +60,15 @@ def weighting_cautions(
     lone = lone_cautions(sample.present(scored.scores), treated, estimand, scored.separation)
     uneven = overlap_cautions(estimand, sample.present(weights), treated)
     of_fitted = _REMEDY if alone else _REMEDY_OF_ADJUSTED
-    known = scored.x is None and not scored.columns
+    known = scored.design is None and not scored.columns
     advice = _REMEDY_OF_KNOWN if known else of_fitted
     if truncated:
         advice = _REMEDY_OF_TRUNCATED
-    elif scored.x is not None and not (lone or uneven):
+    elif scored.design is not None and not (lone or uneven):
         advice += _RICHER
     found = _imbalance(sample, scored, weighting, among_others=bool(lone))
     left = balance_cautions(found, f"weighting for the {estimand}", advice)
-    none = adjustment_cautions(scored.x.shape[1]) if alone and scored.x is not None else ()
+    none = adjustment_cautions(scored.design.n_terms) if alone and scored.design is not None else ()
     return (*none, *scored.cautions, *lone, *(uneven if alone else ()), *left)
 
 

@@ -15,6 +15,7 @@ from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates
+from propensity.frames.tidying import Missing, Tidying
 from propensity.outcomes.models import Roles, read_study
 from propensity.resampling.options import Groups, ResamplingOptions
 from propensity.weighting.quantile_result import QuantileContrast, QuantileEffects
@@ -28,6 +29,8 @@ def quantile_effect(  # noqa: PLR0913 - each is a choice a user may have to make
     outcome: str,
     treatment: str,
     covariates: Covariates,
+    missing: Missing | None = None,
+    min_level_count: int | None = None,
     q: float | Sequence[float] = (0.5, 0.9, 0.99),
     estimand: WeightingEstimand = "ATE",
     contrast: QuantileContrast = "difference",
@@ -51,6 +54,8 @@ def quantile_effect(  # noqa: PLR0913 - each is a choice a user may have to make
         As for `ipw`.
     covariates : list of str, or str
         Of the score model, as for `fit_propensity`, which is fitted here, and again in every replicate.
+    missing, min_level_count
+        As for `fit_propensity`: what to do with missing values and rare levels.
     q : float, or sequence of float, default (0.5, 0.9, 0.99)
         Which quantiles, strictly between 0 and 1.
     estimand : {"ATE", "ATT", "ATC", "ATO", "ATM"}, default "ATE"
@@ -112,7 +117,10 @@ def quantile_effect(  # noqa: PLR0913 - each is a choice a user may have to make
     checks.number("penalty", penalty, minimum=0.0)
     estimand = checks.estimand(estimand, get_args(WeightingEstimand))
     options = ResamplingOptions("multinomial", n_reps, seed, n_threads, progress)
-    roles = Roles(treatment, outcome, covariates, cluster=cluster, sample_weight=sample_weight)
+    tidying = Tidying.of(missing, min_level_count)
+    roles = Roles(
+        treatment, outcome, covariates, cluster=cluster, sample_weight=sample_weight, tidying=tidying
+    )
     study = read_study(df, roles, also={"strata": strata})
     sample = study.sample
     fitted = study.score.fit(penalty).usable(sample.frame.index)

@@ -1,5 +1,7 @@
 """From scores to the weights of rows."""
 
+from __future__ import annotations
+
 from typing import get_args
 
 import numpy as np

@@ -20,8 +20,8 @@ from propensity.frames import checks, rowwise_checks
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.fingerprint import Fingerprint, Made
 from propensity.frames.native import AnySeries, row_labels, series_like
+from propensity.frames.present import spread
 from propensity.frames.rowwise import rowwise, rowwise_treated
-from propensity.frames.terms import spread
 from propensity.scores.model import ModelScores
 from propensity.scores.quantiles import quantiles_of
 

@@ -30,6 +30,7 @@ from propensity.weighting.by_group import (
     grouped_effects,
     groups_of,
     said_of_rows,
+    weighted_arms,
     weighted_means,
 )
 from propensity.weighting.given import given_weights, read_weights
@@ -244,7 +245,7 @@ def _effect(
     found = _weighed(sample, outcome, values)
     return sample.effect(
         outcome,
-        found,
+        weighted_arms(sample, outcome, found),
         Weighting(found.weights, found.ess_treated, found.ess_control),
         estimand=estimand,
         contrast=contrast,

@@ -7,7 +7,9 @@ use ndarray::Array2;
 use super::{Coded, Loaded};
 use crate::design::arrow::Arrow;
 use crate::design::factors::Factor;
+use crate::error::Result;
 use crate::kernels::{BLOCK, Lane, ScoreEquations, add_levels, add_pairs, side_by_side};
+use crate::monitor::Monitor;
 
 /// Sums of r z and of s z z' over the rows, for residuals r and spreads s.
 #[derive(Debug, Clone)]
@@ -49,6 +51,26 @@ impl Sums {
             stride,
             rows: vec![0.0; BLOCK * stride],
         }
+    }
+
+    /// Of rows with these residuals and spreads.
+    ///
+    /// # Errors
+    /// None: nobody asks to stop.
+    pub fn of(design: &Coded<'_>, residual: &[f64], spread: &[f64]) -> Result<Self> {
+        design.reduce(
+            &vec![0.0; design.n_coefficients()],
+            Self::entries(design),
+            &Monitor::default(),
+            || Self::new(design),
+            |sums, loaded, _| {
+                let [mut r, mut s] = [[0.0; BLOCK]; 2];
+                r[..loaded.rows.len()].copy_from_slice(&residual[loaded.rows.clone()]);
+                s[..loaded.rows.len()].copy_from_slice(&spread[loaded.rows.clone()]);
+                sums.add(design, loaded, &r, &s);
+            },
+            Self::merge,
+        )
     }
 
     /// Add a block of rows.

@@ -129,30 +129,35 @@ impl<'a> Refits<'a> {
         WarmStart::new(columns, &counts, beta, ridge, logistic, monitor)
     }
 
-    /// The effect in a resample of the full sample's units whose scores, inside (0, 1), are given; `None` where that is
-    /// left to [`super::arm_mean`].
+    /// The means of both arms, control first, in a resample of the full sample's units whose scores, inside (0, 1), are
+    /// given; `None` where that is left to [`super::arm_mean`].
     ///
     /// # Errors
     /// [`Error::Stopped`].
-    pub fn effect<U: Units>(
+    pub fn means<U: Units>(
         &self,
         spec: AdjustmentSpec,
         units: &U,
         scores: &[Lane],
         scratch: &mut Scratch,
         monitor: &Monitor,
-    ) -> Result<Option<f64>> {
+    ) -> Result<Option<[f64; 2]>> {
         monitor.check()?;
-        let effect = match spec.outcome_model {
+        let means = match spec.outcome_model {
             OutcomeModel::Linear => self.linear(spec, units, scores),
             OutcomeModel::Logistic => self.logistic(spec, units, scores, scratch, monitor)?,
             // By Newton's method from the full sample's coefficients.
             OutcomeModel::Poisson | OutcomeModel::Gamma => None,
         };
-        Ok(effect.filter(|effect| effect.is_finite()))
+        Ok(means.filter(|[control, treated]| (treated - control).is_finite()))
     }
 
-    fn linear<U: Units>(&self, spec: AdjustmentSpec, units: &U, scores: &[Lane]) -> Option<f64> {
+    fn linear<U: Units>(
+        &self,
+        spec: AdjustmentSpec,
+        units: &U,
+        scores: &[Lane],
+    ) -> Option<[f64; 2]> {
         let backings = self.backings_of(spec)?;
         let resampled = Resampled { columns: &self.columns, units };
         let n_columns = self.columns.n_columns();
@@ -166,7 +171,7 @@ impl<'a> Refits<'a> {
             let aliased = backings[arm].fit.aliased();
             Some(self.centers[arm] + above_center(&sums[arm], &target, aliased)?)
         };
-        Some(mean(1)? - mean(0)?)
+        Some([mean(0)?, mean(1)?])
     }
 
     fn logistic<U: Units>(
@@ -176,7 +181,7 @@ impl<'a> Refits<'a> {
         scores: &[Lane],
         Scratch { counts, fitted_scores }: &mut Scratch,
         monitor: &Monitor,
-    ) -> Result<Option<f64>> {
+    ) -> Result<Option<[f64; 2]>> {
         let Some(warm_starts) = self.warm_starts_of(weighing_of_rows(spec)) else {
             return Ok(None);
         };
@@ -200,7 +205,7 @@ impl<'a> Refits<'a> {
             }
             *mean = sums[0] / sums[1];
         }
-        Ok(Some(means[1] - means[0]))
+        Ok(Some(means))
     }
 
     fn warm_starts_of(&self, weighing: Weighing) -> Option<&[WarmStart<'a>; 2]> {

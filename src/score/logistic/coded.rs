@@ -2,6 +2,7 @@
 //! [`super::newton`], for Newton's method does not depend on the columns that span a design.
 
 mod likelihood;
+mod refits;
 #[cfg(test)]
 mod tests;
 
@@ -10,7 +11,7 @@ use ndarray::Array2;
 use super::{fit_with_scores, log_likelihood, to_scores};
 use crate::checks;
 use crate::design::arrow::ArrowFactor;
-use crate::design::coded::{Coded, NumbersAndFactors};
+use crate::design::coded::{Coded, NumbersAndFactors, Sums};
 use crate::design::factors::Factor;
 use crate::error::{Error, Result};
 use crate::linalg::{add, go_halfway_back, largest};
@@ -24,10 +25,7 @@ use crate::score::spec::{PropensitySpec, penalty_on};
 use crate::units::tally::Rows;
 use crate::weighting::influence::by_row;
 use likelihood::{CodedLikelihood, Equations};
-
-/// A term's share of its square that the others do not explain, above which none is collinear: as in
-/// [`crate::design::rank`].
-const NO_DOUBT: f64 = 1e-4;
+pub(crate) use refits::{Refits, Refitted};
 
 /// The score of `treatment` given numbers and factors, and the scores of these rows: the fit of the matrix that
 /// [`NumbersAndFactors::matrix`] makes, which is made only where a number may be collinear with other terms.
@@ -48,7 +46,10 @@ pub fn fit_coded_with_scores(
     checks::sample_weight(sample_weight, treatment.len())?;
     checks::enough_rows("score model", treatment.len(), given.n_terms() + 1, spec.penalty)?;
     let rows = Rows { treatment, sample_weight };
-    let found = fit_coded(given, &rows, spec, monitor)?;
+    let penalty = penalty_on(sample_weight, spec.penalty);
+    let found = fit_coded(given, &rows, penalty, monitor, |likelihood, first| {
+        finish(likelihood, first, spec, monitor)
+    })?;
     let by_matrix = || {
         reserve::room_for(treatment.len(), 8 * given.n_terms())?;
         fit_with_scores(given.matrix().view(), treatment, sample_weight, spec, monitor)
@@ -59,24 +60,50 @@ pub fn fit_coded_with_scores(
     Ok((fit, scores))
 }
 
-/// The same; `None` where codes cannot tell what is collinear.
-fn fit_coded(
-    given: &NumbersAndFactors<'_>,
+/// A fit over codes: its design, without the levels that earlier ones explain, and its coefficients there.
+#[derive(Debug)]
+pub(crate) struct CodedFit<'x> {
+    pub design: Coded<'x>,
+    pub theta: Vec<f64>,
+    /// Terms whose coefficients grow without bound.
+    pub diverging: Vec<usize>,
+}
+
+/// The coefficients of rows that were checked, with a penalty on all of them together; `None` where codes cannot tell what
+/// is collinear.
+///
+/// # Errors
+/// Those of [`fit_coded_with_scores`].
+pub(crate) fn fit_codes<'x>(
+    given: &NumbersAndFactors<'x>,
     rows: &Rows<'_>,
     spec: &PropensitySpec,
     monitor: &Monitor,
-) -> Result<Option<(PropensityFit, Vec<f64>)>> {
-    let penalty = penalty_on(rows.sample_weight, spec.penalty);
+) -> Result<Option<CodedFit<'x>>> {
+    fit_coded(given, rows, spec.penalty, monitor, |likelihood, first| {
+        let Optimum { theta, diverging, .. } = maximize(likelihood, first, spec, monitor)?;
+        Ok(CodedFit { design: likelihood.design.clone(), theta, diverging })
+    })
+}
+
+/// What `finish` makes of the equations at the fit of the intercept alone; `None` where codes cannot tell what is collinear.
+fn fit_coded<'x, T>(
+    given: &NumbersAndFactors<'x>,
+    rows: &Rows<'_>,
+    penalty: f64,
+    monitor: &Monitor,
+    finish: impl Fn(&CodedLikelihood<'_, 'x>, Equations) -> Result<T>,
+) -> Result<Option<T>> {
     let design = Coded::new(given, rows.sample_weight)?;
     let likelihood = CodedLikelihood::new(&design, rows, penalty)?;
     if let Some(first) = likelihood.without_doubt(monitor)? {
-        return finish(&likelihood, first, spec, monitor).map(Some);
+        return finish(&likelihood, first).map(Some);
     }
-    let collinear = design.collinear_levels(&likelihood.counts(monitor)?)?;
+    let collinear = design.collinear_levels(&likelihood.counts()?)?;
     let design = design.without(&collinear);
     let likelihood = CodedLikelihood::new(&design, rows, penalty)?;
     let first = likelihood.without_doubt(monitor)?;
-    first.map(|first| finish(&likelihood, first, spec, monitor)).transpose()
+    first.map(|first| finish(&likelihood, first)).transpose()
 }
 
 /// The fit from the equations at that of the intercept alone.
@@ -93,7 +120,8 @@ fn finish(
     to_scores(&mut scores);
     let mut fit = fitted(design, &optimum, spec.penalty, log_likelihood);
     if let Some(weight) = rows.sample_weight {
-        fit.sandwich = Some(sandwich(likelihood, &optimum, weight, &scores, monitor)?);
+        monitor.check()?;
+        fit.sandwich = Some(sandwich(likelihood, &optimum, weight, &scores)?);
     }
     Ok((fit, scores))
 }
@@ -144,7 +172,6 @@ fn sandwich(
     optimum: &Optimum,
     weight: &[f64],
     scores: &[f64],
-    monitor: &Monitor,
 ) -> Result<Covariance> {
     // Weights are divided by the largest, whose square may be out of range, and so is the information.
     let (design, treatment) = (likelihood.design, likelihood.rows.treatment);
@@ -154,7 +181,7 @@ fn sandwich(
         (weight[i] / largest * residual).powi(2)
     };
     let squares = by_row(scores.len(), square);
-    let meat = likelihood.products(&squares, monitor)?.arrow(design);
+    let meat = Sums::of(design, &squares, &squares)?.arrow(design);
     let (mut own, mut half) = optimum.information.inverse();
     for entry in &mut own {
         *entry *= largest;

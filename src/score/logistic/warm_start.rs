@@ -20,7 +20,7 @@
 //! With many terms, rows that do not repeat are refitted several resamples at a time (`batch`), by the full sample's
 //! information.
 
-mod anderson;
+pub(super) mod anderson;
 mod batch;
 mod responses;
 #[cfg(test)]

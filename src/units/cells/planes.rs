@@ -55,6 +55,12 @@ impl Planes {
         place / BLOCK / self.labels.len() * BLOCK + place % BLOCK
     }
 
+    /// Give all cells of the label at this place an outcome.
+    pub fn set_outcome(&mut self, place: usize, outcome: f64) {
+        let label = place / BLOCK % self.labels.len();
+        self.labels[label].outcome = outcome;
+    }
+
     /// Whether too many places are empty.
     pub fn are_sparse(&self) -> bool {
         let n_cells = self.sizes.iter().filter(|size| **size > 0).count();

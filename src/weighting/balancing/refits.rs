@@ -46,16 +46,17 @@ type ArmSums = [f64; 2];
 pub struct Weighed(pub [ArmSums; 2]);
 
 impl Weighed {
+    /// The means of both arms, control first.
+    ///
     /// # Errors
     /// [`Error::WeightlessArm`].
-    pub fn difference(&self) -> Result<f64> {
+    pub fn means(&self) -> Result<[f64; 2]> {
         for (arm, [weight, _]) in ["control", "treated"].into_iter().zip(self.0) {
             if !(weight > 0.0) {
                 return Err(Error::WeightlessArm { arm });
             }
         }
-        let [control, treated] = self.0.map(|[weight, total]| total / weight);
-        Ok(treated - control)
+        Ok(self.0.map(|[weight, total]| total / weight))
     }
 }
 

@@ -60,7 +60,8 @@ impl World {
         refits.prepare(spec, &whole, true, &monitor).unwrap();
         let units = self.rows(sample_weight, Some(counts));
         let scratch = &mut Scratch::default();
-        let fast = refits.effect(spec, &units, &scores, scratch, &monitor).unwrap();
+        let fast = refits.means(spec, &units, &scores, scratch, &monitor).unwrap();
+        let fast = fast.map(|[control, treated]| treated - control);
         let modelled = Modelled { covariates: &covariates, units: &units, scores: &self.scores };
         let mean = |arm| {
             let backing = refits.backings_of(spec).map(|both| &both[usize::from(arm)]);

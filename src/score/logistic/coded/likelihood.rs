@@ -1,9 +1,9 @@
 //! The penalized log-likelihood of rows over a coded design, and its derivatives, each by one pass over the rows.
 
 use super::super::likelihood::{Sweep, require_weight, weights};
-use super::NO_DOUBT;
 use crate::design::arrow::Arrow;
-use crate::design::coded::{Coded, Ridge, Sums};
+use crate::design::coded::{Coded, NO_DOUBT, Ridge, Sums};
+use crate::design::rank::presence;
 use crate::error::Result;
 use crate::kernels::{BLOCK, logistic_residuals};
 use crate::linalg::largest;
@@ -87,27 +87,10 @@ impl<'a, 'x> CodedLikelihood<'a, 'x> {
         Ok(Equations { gradient, norm, information, remaining_variance })
     }
 
-    /// The sums in which rows have these spreads.
-    pub fn products(&self, spread: &[f64], monitor: &Monitor) -> Result<Sums> {
-        let design = self.design;
-        design.reduce(
-            &vec![0.0; design.n_coefficients()],
-            Sums::entries(design),
-            monitor,
-            || Sums::new(design),
-            |sums, loaded, _| {
-                let mut lane = [0.0; BLOCK];
-                lane[..loaded.rows.len()].copy_from_slice(&spread[loaded.rows.clone()]);
-                sums.add(design, loaded, &[0.0; BLOCK], &lane);
-            },
-            Sums::merge,
-        )
-    }
-
     /// The sums that count the rows that are there.
-    pub fn counts(&self, monitor: &Monitor) -> Result<Sums> {
-        let presence = crate::design::rank::presence(self.rows.len(), self.rows.sample_weight);
-        self.products(&presence, monitor)
+    pub fn counts(&self) -> Result<Sums> {
+        let presence = presence(self.rows.len(), self.rows.sample_weight);
+        Sums::of(self.design, &presence, &presence)
     }
 
     fn penalized(&self, theta: &[f64]) -> f64 {

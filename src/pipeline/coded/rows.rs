@@ -1,0 +1,168 @@
+//! Copies of rows by arm, and in the order of the widest factor's levels, and the order in which rows take their random numbers.
+
+use std::cmp::Ordering;
+
+use ndarray::{Array2, ArrayView1, ShapeBuilder};
+use rayon::prelude::*;
+
+use super::CodedData;
+use crate::design::coded::NumbersAndFactors;
+use crate::design::factors::Factor;
+use crate::error::Result;
+use crate::outcome::adjusted_rows::AdjustmentData;
+use crate::outcome::adjustment::AdjustmentSpec;
+use crate::outcome::origin::Measured;
+use crate::pipeline::{Estimator, adjustments};
+use crate::resampling::resample::Resample;
+use crate::resampling::urn::Urn;
+use crate::reserve::room_for;
+use crate::units::cells::by_size;
+use crate::units::sorted_rows::SortedRows;
+use crate::units::tally::{Count, Outcomes, Rows};
+
+/// What a copy takes beside its numbers.
+const BYTES_A_ROW: usize = 64;
+
+/// Copies of the rows, their outcomes measured from a value among them.
+pub struct Copies {
+    pub rows: SortedRows,
+    x: Array2<f64>,
+    factors: Vec<Factor>,
+}
+
+impl Copies {
+    /// # Errors
+    /// [`crate::error::Error::Memory`].
+    pub fn by_arm_and_level(data: &CodedData<'_>, estimators: &[Estimator]) -> Result<Self> {
+        let CodedData { given, treatment, outcome, sample_weight } = *data;
+        let n = given.x.nrows();
+        room_for(n, size_of::<f64>() * given.x.ncols() + BYTES_A_ROW)?;
+        let widest = given.factors.iter().max_by_key(|factor| factor.n_levels());
+        let order = by_arm_and_level(treatment, widest);
+        let rows: Vec<usize> = order.iter().map(|row| *row as usize).collect();
+        let asks_for_zero = |spec: &AdjustmentSpec| !spec.outcome_model.takes_any_origin();
+        let measured = if adjustments(estimators).any(asks_for_zero) {
+            Measured::from_zero(outcome)
+        } else {
+            Measured::from_their_middle(outcome, sample_weight)
+        };
+        let measured = measured.values;
+        let all = Outcomes { treatment, outcome: &measured, sample_weight, counts: None };
+        Ok(Self {
+            rows: SortedRows::in_order(&order, &all),
+            x: Array2::from_shape_fn((n, given.x.ncols()).f(), |(new, k)| given.x[(rows[new], k)]),
+            factors: given.factors.iter().map(|factor| factor.taken(&rows)).collect(),
+        })
+    }
+
+    pub fn given<'a>(&'a self, after: &'a [usize]) -> NumbersAndFactors<'a> {
+        NumbersAndFactors { x: self.x.view(), factors: &self.factors, after }
+    }
+
+    /// The rows as a score model sees them.
+    pub fn score_rows(&self) -> Rows<'_> {
+        let Outcomes { treatment, sample_weight, .. } = self.rows.once();
+        Rows { treatment, sample_weight }
+    }
+
+    /// The rows as outcome models see them.
+    pub fn adjustment_data(&self) -> AdjustmentData<'_> {
+        let Outcomes { treatment, outcome, sample_weight, .. } = self.rows.once();
+        AdjustmentData { treatment, outcome, sample_weight, with_leverage: false }
+    }
+
+    /// The sample weights, or 1 for each row.
+    pub fn weights(&self) -> Vec<f64> {
+        let Outcomes { treatment, sample_weight, .. } = self.rows.once();
+        sample_weight.map_or_else(|| vec![1.0; treatment.len()], <[f64]>::to_vec)
+    }
+
+    /// Values in the order in which the rows came.
+    pub fn as_they_came(&self, values: &[f64]) -> Vec<f64> {
+        self.rows.places().iter().map(|place| values[*place as usize]).collect()
+    }
+
+    /// What counts rows that are drawn freely; they take the same random numbers wherever they stand.
+    pub fn urn(&self, resample: &Resample) -> Option<Urn> {
+        let (once, places) = (vec![1; self.rows.places().len()], self.rows.places());
+        let order = resample.order()?.iter().map(|row| places[*row as usize]);
+        resample.urn_of_cells(&once, &order.collect::<Vec<u32>>())
+    }
+}
+
+/// Rows by arm, controls first, and by level within each; those of one as they come.
+#[allow(clippy::cast_possible_truncation)] // rows are numbered in 32 bits
+fn by_arm_and_level(treatment: &[bool], factor: Option<&Factor>) -> Vec<u32> {
+    let n_levels = factor.map_or(1, Factor::n_levels);
+    let place_of = |row: usize| {
+        let level = factor.map_or(0, |factor| factor.level(row));
+        usize::from(treatment[row]) * n_levels + level
+    };
+    let mut next = vec![0_u32; 2 * n_levels + 1];
+    (0..treatment.len()).for_each(|row| next[place_of(row) + 1] += 1);
+    (1..next.len()).for_each(|place| next[place] += next[place - 1]);
+    let mut order = vec![0; treatment.len()];
+    for row in 0..treatment.len() {
+        let place = &mut next[place_of(row)];
+        order[*place as usize] = row as u32;
+        *place += 1;
+    }
+    order
+}
+
+/// A covariate.
+enum Column<'a> {
+    Number(ArrayView1<'a, f64>),
+    Levels(&'a Factor),
+}
+
+impl Column<'_> {
+    fn compared(&self, a: usize, b: usize) -> Ordering {
+        match self {
+            Self::Number(values) => by_size(values[a], values[b]),
+            Self::Levels(factor) => as_dummies(factor.level(a), factor.level(b)),
+        }
+    }
+}
+
+/// The order of two levels by their dummies, of which the first level has none, and the second the earliest.
+fn as_dummies(a: usize, b: usize) -> Ordering {
+    if a == 0 || b == 0 { a.cmp(&b) } else { b.cmp(&a) }
+}
+
+/// The rows by what they hold, as it is of the matrix that these terms stand for in any other bootstrap.
+pub fn by_content(data: &CodedData<'_>) -> Vec<u32> {
+    let CodedData { given, treatment, outcome, sample_weight } = *data;
+    let mut columns = Vec::new();
+    for place in 0..=given.x.ncols() {
+        let own = given.factors.iter().zip(given.after).filter(|(_, after)| **after == place);
+        columns.extend(own.map(|(factor, _)| Column::Levels(factor)));
+        columns.extend((place < given.x.ncols()).then(|| Column::Number(given.x.column(place))));
+    }
+    let compared = |a: usize, b: usize| {
+        let covariates = columns.iter().map(|column| column.compared(a, b));
+        let weight = || sample_weight.map_or(Ordering::Equal, |w| by_size(w[a], w[b]));
+        covariates
+            .into_iter()
+            .find(|order| order.is_ne())
+            .unwrap_or(Ordering::Equal)
+            .then_with(|| by_size(outcome[a], outcome[b]))
+            .then_with(weight)
+            .then_with(|| treatment[a].cmp(&treatment[b]))
+    };
+    let mut order: Vec<u32> = (0..).take(treatment.len()).collect();
+    order.par_sort_unstable_by(|a, b| compared(*a as usize, *b as usize));
+    order
+}
+
+/// How many rows of either arm were drawn, controls first; those of the data where they are counted in fractions.
+pub fn n_rows_drawn<W: Count>(rows: &Outcomes<'_>, counts: &[W]) -> [f64; 2] {
+    let is_whole = counts.iter().all(|count| (*count).into().fract() == 0.0);
+    let mut sums = [0.0; 2];
+    for (row, (treated, count)) in rows.treatment.iter().zip(counts).enumerate() {
+        if rows.sample_weight.is_none_or(|weight| weight[row] > 0.0) {
+            sums[usize::from(*treated)] += if is_whole { (*count).into() } else { 1.0 };
+        }
+    }
+    sums
+}
