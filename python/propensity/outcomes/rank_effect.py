@@ -100,7 +100,7 @@ class RankEffect(Shown):
         >>> found = ps.rank_effect(users, **roles, priority=-users["query_confidence"])
         >>> low, high = found.conf_int()
         >>> print(f"{low:.2f} to {high:.2f}")
-        -0.05 to 0.05
+        -0.06 to 0.05
         """
         checks.confidence_level(level)
         half_width = inference.half_width(self.std_error, level, self.df)
