@@ -14,8 +14,9 @@ import propensity as ps
 from propensity import errors
 
 INTRODUCTION = """\
-Every public name, with shapes, units, defaults and their reasons, errors, source and an example. Functions of
-``import propensity as ps`` take a frame and the names of columns; those of `propensity.core` take arrays.
+Every public name, with shapes, units, defaults and their reasons, errors, literature and an example.
+Functions of ``import propensity as ps`` take a frame and the names of columns; those of `propensity.core`
+take arrays.
 """
 
 INNER = (
@@ -58,10 +59,10 @@ TOPICS = {
     "sensitivity": "Hidden confounding",
     "tables": "Tables that do not fit",
     "plots": "Plots",
-    "datasets": "Data to learn on",
+    "datasets": "Example data",
     "sklearn": "For scikit-learn",
     "errors": "Errors and warnings",
-    "core": "The array door",
+    "core": "Array API",
 }
 """The topics, in the order of an analysis; a wing that is not among them comes last, under its own name."""
 
