@@ -14,8 +14,9 @@ import propensity as ps
 from propensity import errors
 
 INTRODUCTION = """\
-Every public name, with shapes, units, defaults and their reasons, errors, source and an example. Functions of
-``import propensity as ps`` take a frame and the names of columns; those of `propensity.core` take arrays.
+Every public name, with shapes, units, defaults and their reasons, errors, literature and an example.
+Functions of ``import propensity as ps`` take a frame and the names of columns; those of `propensity.core`
+take arrays.
 """
 
 INNER = (
@@ -58,10 +59,10 @@ TOPICS = {
     "sensitivity": "Hidden confounding",
     "tables": "Tables that do not fit",
     "plots": "Plots",
-    "datasets": "Data to learn on",
+    "datasets": "Example data",
     "sklearn": "For scikit-learn",
     "errors": "Errors and warnings",
-    "core": "The array door",
+    "core": "Array API",
 }
 """The topics, in the order of an analysis; a wing that is not among them comes last, under its own name."""
 
@@ -113,6 +114,10 @@ def _object_page(name: str) -> str:
     if inspect.isclass(member):
         directive = f".. autoclass:: propensity.{name}\n   :members:\n   :inherited-members:\n"
         directive += f"   :exclude-members: {', '.join(INNER)}\n"
+        if name.startswith("sklearn."):  # what is inherited is in scikit-learn's own documentation
+            own = [method for method, value in vars(member).items() if inspect.isfunction(value)]
+            own = [method for method in own if not method.startswith(("_", "set_"))]
+            directive = f".. autoclass:: propensity.{name}\n   :members: {', '.join(own)}\n"
         if issubclass(member, BaseException):
             directive = f".. autoexception:: propensity.{name}\n"
     elif callable(member) and not _is_union(member):

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import re
 import sys
 import warnings
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import matplotlib as mpl
@@ -20,7 +22,7 @@ mpl.use("Agg")
 import fenced
 from propensity import errors
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 ELSEWHERE = {
     "when-balance-fails.md",
     "validation.md",
@@ -44,9 +46,13 @@ def kinds() -> list[type[Exception]]:
 
 
 def outcome_of(page: Path) -> tuple[list[str], set[str]]:
-    """Run a page: what each block prints, and which warnings of the package come."""
+    """Run a page: what each block prints, and which warnings of the package come. Files are not kept."""
     namespace: dict[str, Any] = {"__name__": "page"}
-    with warnings.catch_warnings(record=True) as caught:
+    with (
+        TemporaryDirectory() as folder,
+        contextlib.chdir(folder),
+        warnings.catch_warnings(record=True) as caught,
+    ):
         warnings.simplefilter("always")
         printed = [fenced.run(example, namespace) for example in fenced.examples(page)]
     return printed, {told.category.__name__ for told in caught} & {kind.__name__ for kind in kinds()}
@@ -70,6 +76,22 @@ def test_every_warning_has_a_page() -> None:
     for kind in kinds():
         if not issubclass(kind, Warning):
             assert f"`{kind.__name__}`" in mended
+
+
+@pytest.mark.parametrize("folder", ["guide", "howto"])
+def test_every_page_has_a_line_in_its_index(folder: str) -> None:
+    listed = (DOCS / folder / "index.md").read_text(encoding="utf-8")
+    for page in (DOCS / folder).glob("*.md"):
+        assert page.stem == "index" or f"]({page.name}) |" in listed
+
+
+def test_every_page_of_the_guide_leads_to_the_next() -> None:
+    order = re.findall(
+        r"^\| \[[^]]+\]\((.+\.md)\) \|", (DOCS / "guide/index.md").read_text("utf-8"), re.MULTILINE
+    )
+    for name, after in zip(order, [*order[1:], "../howto/index.md"], strict=True):
+        last = (DOCS / "guide" / name).read_text(encoding="utf-8").splitlines()[-1]
+        assert re.fullmatch(rf"Next: \[[^]]+\]\({re.escape(after)}\)\.", last), name
 
 
 def keep(page: Path) -> None:

@@ -178,8 +178,7 @@ class NearestNeighbors(ScoreSpecification, Matching):
     replace : bool, default True
         Whether a unit may be a neighbour more than once.
     max_reuse : int or None, default None
-        The most units that one may be a neighbour of; None for any number, which is also what a number says
-        that no unit can reach, for there are no more to be a neighbour of.
+        The most units that one may be a neighbour of. None means no limit.
     method : {"nearest", "optimal"}, default "nearest"
         Whether units get their neighbours one after the other, or all at once with the least sum.
     order : {"largest", "smallest", "closest", "random", "data"} or None, default None

@@ -78,12 +78,6 @@ def match_nn(  # noqa: PLR0913 - each is a choice a user may have to make, by na
 ) -> Matches:
     """Match each unit with the nearest units of the other arm.
 
-    The answer does not depend on the order of the rows. With replacement, neighbours at the same distance
-    (within 1e-12) share the weight. Where a unit may not be used freely, a draw decides between them that
-    hangs on what the unit holds, in all columns of the frame, and between units that hold the same on their
-    labels: on those of a pandas index that is not 0, 1, 2, ..., or on `ids`. Without labels it is their place
-    that decides then, which is of no consequence for an outcome in the frame, and refused for others.
-
     Parameters
     ----------
     df, treatment : DataFrame, and str
@@ -105,8 +99,7 @@ def match_nn(  # noqa: PLR0913 - each is a choice a user may have to make, by na
         Whether a unit may be a neighbour more than once. Without, some get partners that are far from them
         wherever the other arm runs short: a warning says where.
     max_reuse : int or None, default None
-        The most units that one may be a neighbour of; None for any number, which is also what a number says
-        that no unit can reach, for there are no more to be a neighbour of.
+        The most units that one may be a neighbour of. None means no limit.
     method : {"nearest", "optimal"}, default "nearest"
         "nearest" gives units their neighbours one after the other, "optimal" (without replacement only) to
         all at once: as many units with a neighbour as there can be, as many pairs (the one costs nothing of
@@ -177,6 +170,14 @@ def match_nn(  # noqa: PLR0913 - each is a choice a user may have to make, by na
         chance does to them; or one arm runs short of partners in some region of the score.
     CalibrationWarning, OverlapWarning
         As for `ipw`.
+
+    Notes
+    -----
+    The answer does not depend on the order of the rows. With replacement, neighbours at the same distance
+    (within 1e-12) share the weight. Where a unit may not be used freely, a draw decides between them that
+    depends on what the unit holds, in all columns of the frame, and between units that hold the same on their
+    labels: on those of a pandas index that is not 0, 1, 2, ..., or on `ids`. Without labels it is their place
+    that decides then, which is of no consequence for an outcome in the frame, and refused for others.
 
     References
     ----------

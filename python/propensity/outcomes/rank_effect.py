@@ -99,8 +99,8 @@ class RankEffect(Shown):
         >>> roles["covariates"] = covariates
         >>> found = ps.rank_effect(users, **roles, priority=-users["query_confidence"])
         >>> low, high = found.conf_int()
-        >>> low < 0 < high
-        True
+        >>> print(f"{low:.2f} to {high:.2f}")
+        -0.06 to 0.05
         """
         checks.confidence_level(level)
         half_width = inference.half_width(self.std_error, level, self.df)
@@ -181,8 +181,16 @@ def rank_effect(  # noqa: PLR0913 - each is a choice a user may have to make, by
 
     Parameters
     ----------
-    df, outcome, treatment, covariates, outcome_covariates, missing, min_level_count
-        As for `aipw`.
+    df : DataFrame
+        pandas, polars or pyarrow; one row a unit.
+    outcome, treatment : str
+        Columns: what the treatment may have changed, a number or bool; and who got it, bool or 0/1.
+    covariates : list of str, or str
+        Columns known *before* the treatment, or the right-hand side of a formula.
+    outcome_covariates : list of str, str, or None, default None
+        Those of the outcome models; None takes the covariates.
+    missing, min_level_count
+        As for `fit_propensity`.
     priority : str, Series or array (n,)
         The rule: the larger, the earlier. A column known before the treatment, or what a model predicts that
         was fitted on other rows; rows of the same priority are drawn at random among each other. Where a
@@ -190,12 +198,14 @@ def rank_effect(  # noqa: PLR0913 - each is a choice a user may have to make, by
     target : {"autoc", "qini"}, default "autoc"
         "autoc": the mean of the differences, which finds a large effect on few rows best; "qini": their mean
         weighted by the part that is treated, which finds a small one on many.
-    outcome_model, score_model, penalty, n_repeats, seed
-        As for `aipw`.
-    n_folds : int, default 5
-        As for `aipw`, where at least two are taken here.
+    outcome_model, score_model : learner, default "linear" and "logistic"
+        What is fitted to the outcome in each arm and to the treatment, as for `aipw`.
+    penalty : float, default 0.0
+        L2 strength on the coefficients of a logistic score, as for `fit_propensity`.
+    n_folds, n_repeats, seed : int, default 5, 1 and 0
+        Folds of the cross-fitting, at least two; how often the rows are split; where the draw starts.
     cluster, sample_weight : None, str, Series or array (n,), default None
-        As for `aipw`.
+        Whose rows vary together; how much of the population a row stands for. As for `aipw`.
 
     Returns
     -------
@@ -233,8 +243,8 @@ def rank_effect(  # noqa: PLR0913 - each is a choice a user may have to make, by
     >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode", "covariates": covariates}
     >>> rule = -users["query_confidence"]
     >>> found = ps.rank_effect(users, **roles, priority=rule)
-    >>> list(found.toc.index)[:2]
-    [0.1, 0.2]
+    >>> print(f"{found.estimate:+.2f}, p = {found.p_value:.1f}")
+    -0.00, p = 0.9
     """
     checks.choice("target", target, get_args(RankTarget))
     models = Models(outcome_model, score_model, penalty, n_folds, n_repeats, seed)

@@ -60,6 +60,8 @@ class Shown(Named, ReadOnly):
     def to_html(self) -> str:
         """Write it as a piece of HTML: headline, table, notes.
 
+        Every result has this method; the example is that of an effect.
+
         Returns
         -------
         str
@@ -82,6 +84,8 @@ class Shown(Named, ReadOnly):
 
     def to_markdown(self) -> str:
         """Write it in Markdown: headline, a table with pipes, notes.
+
+        Every result has this method; the example is that of an effect.
 
         Returns
         -------

@@ -131,8 +131,14 @@ def placebo(  # noqa: PLR0913 - each is a choice a user may have to make, by nam
 
     Parameters
     ----------
-    df, outcome, treatment, covariates, missing, min_level_count
-        As for `estimate`: one row a unit; columns, or the right-hand side of a formula.
+    df : DataFrame
+        pandas, polars or pyarrow; one row a unit.
+    outcome, treatment : str
+        Columns: what the treatment may have changed, a number or bool; and who got it, bool or 0/1.
+    covariates : list of str, or str
+        Columns known *before* the treatment, or the right-hand side of a formula.
+    missing, min_level_count
+        As for `fit_propensity`.
     placebo_outcomes : str or list of str, default none
         Columns that the treatment cannot have moved, and that are not among the covariates: what is adjusted
         for is moved by nothing.
@@ -140,8 +146,12 @@ def placebo(  # noqa: PLR0913 - each is a choice a user may have to make, by nam
         Columns among the covariates to leave out, each by itself, or a list of them together.
     estimator : Estimator or None, default None
         The analysis, the same for all; None takes `AIPW("ATE")`.
-    outcome_covariates, penalty, cluster, sample_weight
-        As for `estimate`.
+    outcome_covariates : list of str, str, or None, default None
+        Those of outcome models; None takes the covariates.
+    penalty : float, default 0.0
+        L2 strength on the coefficients of logistic scores, as for `fit_propensity`.
+    cluster, sample_weight : None, str, Series or array (n,), default None
+        Whose rows vary together; how much of the population a row stands for. As for `estimate`.
     level : float, default 0.95
         Coverage of the intervals; placebos are said to have moved where their p-value, adjusted for their
         number, is below 1 - level.
@@ -185,8 +195,11 @@ def placebo(  # noqa: PLR0913 - each is a choice a user may have to make, by nam
     ...     placebo_outcomes="signup_week",
     ...     leave_out=["engagement_tier"],
     ... )
-    >>> found.table["role"].tolist()
-    ['effect', 'placebo', 'left out']
+    >>> found.table[["role", "estimate", "conf_low", "conf_high"]].round(2)
+                         role  estimate  conf_low  conf_high
+    task_completed     effect      0.14      0.08       0.19
+    signup_week       placebo      0.66     -1.05       2.37
+    engagement_tier  left out      0.23      0.19       0.28
     """
     checks.one_outcome("placebo", outcome, treatment, covariates)
     checks.confidence_level(level)

@@ -126,8 +126,10 @@ def robustness_value(  # noqa: PLR0913 - each is a choice a user may have to mak
     >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
     >>> covariates = ["engagement_tier", "query_confidence"]
     >>> found = ps.robustness_value(users, **roles, covariates=covariates, benchmarks=["engagement_tier"])
-    >>> bool(0 <= found.value_at_alpha <= found.value <= 1)
-    True
+    >>> print(found)
+    to take it away (+0.1279) a hidden confounder would have to explain 10.4% of what the covariates leave
+    unexplained, of 'opt_in_agent_mode' and of 'task_completed' alike; 6.4% would do for the 95% interval; one
+    as strong as engagement_tier explains 21.9% and 7.4%, and would leave -0.04037
     """
     checks.confidence_level(level)
     checks.number("share", share, above=0.0)

@@ -106,8 +106,11 @@ def quantile_effect(  # noqa: PLR0913 - each is a choice a user may have to make
     >>> users = ps.datasets.opt_in_logs(n_users=2_000)
     >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
     >>> found = ps.quantile_effect(users, outcome="session_minutes", q=[0.5, 0.9], **roles, n_reps=100)
-    >>> list(found.table.index)
-    [0.5, 0.9]
+    >>> found.table["estimate"].round(1)
+    q
+    0.5    2.0
+    0.9    2.0
+    Name: estimate, dtype: float64
     """
     asked = _quantiles(q)
     contrast = checks.word("contrast", contrast, get_args(QuantileContrast))

@@ -154,8 +154,8 @@ def weighted_effect(  # noqa: PLR0913 - each is a choice a user may have to make
     >>> effect = ps.weighted_effect(
     ...     users, outcome="task_completed", treatment="opt_in_agent_mode", weights="w", estimand="ATE"
     ... )
-    >>> effect.se_method
-    'estimating equations of the two means; takes the weights as known'
+    >>> print(f"{effect.estimate:+.2f}, standard error {effect.std_error:.2f}")
+    +0.23, standard error 0.02
     """
     contrast = checks.word("contrast", contrast, get_args(Contrast))
     whose, metrics = _estimand(weights, estimand), Metrics(outcome, per, winsorize)
