@@ -161,7 +161,7 @@ _LTL_SLOPES = np.array([0.15, 0.3, 0.3, -0.2, -0.25, -0.25])
 _LTL_CHOLESKY = np.linalg.cholesky(np.full((3, 3), 0.5) + 0.5 * np.eye(3))
 
 # By gamma: intercepts that make the treated two in five.
-_LTL_INTERCEPTS = {1: -0.0946, 4: 0.6055}
+_LTL_INTERCEPTS = {1: -0.0946, 2: 0.139, 3: 0.372, 4: 0.6055}
 
 
 def li_thomas_li(rng: np.random.Generator, n: int, *, gamma: int) -> Sample:

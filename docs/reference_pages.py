@@ -115,6 +115,10 @@ def _object_page(name: str) -> str:
         directive = f".. autoclass:: propensity.{name}\n   :members: {_own_methods(member)}\n"
         directive += "   :inherited-members:\n" if not _is_of_sklearn(member) else ""
         directive += f"   :exclude-members: {', '.join(INNER)}\n"
+        if name.startswith("sklearn."):  # what is inherited is in scikit-learn's own documentation
+            own = [method for method, value in vars(member).items() if inspect.isfunction(value)]
+            own = [method for method in own if not method.startswith(("_", "set_"))]
+            directive = f".. autoclass:: propensity.{name}\n   :members: {', '.join(own)}\n"
         if issubclass(member, BaseException):
             directive = f".. autoexception:: propensity.{name}\n"
     elif callable(member) and not _is_union(member):

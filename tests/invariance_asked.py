@@ -153,7 +153,7 @@ ASKED = {
             lambda matches, world: of_effect(matches.effect("y", cluster="team"), world),
             ALL,
         ),
-        bootstrapped("bootstrap per", [ps.IPW("ATE"), ps.AIPW("ATT")], per="yes"),
+        bootstrapped("bootstrap per", [ps.AIPW(estimand) for estimand in ADJUSTING], per="yes"),
         asked("ipw per", ps.ipw, WEIGHTING, read=of_effect, scores="model", per="yes"),
         asked("aipw per", ps.aipw, ADJUSTING, read=of_effect, per="yes"),
         asked("ipw per by", ps.ipw, ("ATE",), scores="model", per="yes", by="z"),

@@ -4,10 +4,10 @@ use numpy::PyArray1;
 use numpy::ndarray::Ix2;
 use pyo3::prelude::*;
 
-use super::{arrays, call, codes, needs, options, words};
+use super::codes::{Codes, matrix};
+use super::{arrays, call, needs, options, words};
 use crate::design::coded::NumbersAndFactors;
 use crate::design::covariates::Covariates;
-use crate::design::factors::Factor;
 use crate::outcome::adjusted_rows::AdjustmentData;
 use crate::outcome::coded::{CodedScore, adjusted_means_of_codes};
 use crate::outcome::doubly_robust::{Adjusted, ScoreSpec, adjusted_means};
@@ -137,9 +137,8 @@ pub fn adjust(
     let scores = scores.as_ref().map(|scores| scores.as_slice()).transpose()?;
     let spec = words::adjustment(method, estimand, outcome_model)?;
     let x = x.as_array();
-    let levels = factors.map(arrays::factors).transpose()?.unwrap_or_default();
-    let after = arrays::places("after", after, x.ncols(), levels.len())?;
-    let width = x.ncols() + levels.iter().map(codes::n_terms).sum::<usize>();
+    let given = Codes::read(factors, after, x.ncols())?;
+    let width = given.n_terms;
     let is_plain = score_columns.is_none() && outcome_columns.is_none();
     let score_columns = options::chosen("score_columns", score_columns, width)?;
     let outcome_columns = options::chosen("outcome_columns", outcome_columns, width)?;
@@ -154,16 +153,16 @@ pub fn adjust(
     let of_score = PropensitySpec { link, penalty, ..PropensitySpec::default() };
     let found = call::run(py, n_threads, None, |monitor| {
         reserve::room_for(treatment.len(), needs::ADJUST)?;
-        let factors = Factor::all(&levels)?;
-        let given = NumbersAndFactors { x, factors: &factors, after: &after };
-        if is_plain && !factors.is_empty() {
-            let score = CodedScore { spec: of_score, scores };
-            let found = adjusted_means_of_codes(&data, &given, &score, spec, monitor)?;
-            if let Some(found) = found {
-                return Ok(found);
-            }
+        let factors = given.factors()?;
+        let given = NumbersAndFactors { x, factors: &factors, after: &given.after };
+        let coded = CodedScore { spec: of_score, scores };
+        if is_plain
+            && !factors.is_empty()
+            && let Some(found) = adjusted_means_of_codes(&data, &given, &coded, spec, monitor)?
+        {
+            return Ok(found);
         }
-        let matrix = codes::matrix(&given)?;
+        let matrix = matrix(&given)?;
         let x = matrix.as_ref().map_or(x, |matrix| matrix.view());
         let covariates = Covariates::standardized_among(x, data.sample_weight)?;
         let score = &covariates.subset(&score_columns);

@@ -1,15 +1,15 @@
 //! The bootstrap, as functions of arrays for Python.
 
-use numpy::ndarray::{Array1, ArrayView2, Axis};
+use numpy::ndarray::{ArrayView2, Axis};
 use numpy::{PyArray1, PyArray2, ToPyArray};
 use pyo3::prelude::*;
 
+use super::codes::{Codes, matrix};
 use super::estimators::estimator;
 use super::options::chosen;
 use super::replicated_means::{FoundMeans, ReplicatedMeans};
-use super::{arrays, call, codes, needs, options, words};
+use super::{arrays, call, needs, options, words};
 use crate::design::coded::NumbersAndFactors;
-use crate::design::factors::Factor;
 use crate::error::Error;
 use crate::monitor::Monitor;
 use crate::pipeline::{
@@ -174,11 +174,9 @@ pub fn bootstrap(
     let mut estimators = estimators.iter().map(estimator).collect::<PyResult<Vec<_>>>()?;
     let (x, outcome) = (x.as_array(), outcome.as_slice()?);
     let sample_weight = weight.as_ref().map(|w| w.as_slice()).transpose()?;
-    let levels = factors.map(arrays::factors).transpose()?.unwrap_or_default();
-    let after = arrays::places("after", after, x.ncols(), levels.len())?;
-    let width = x.ncols() + levels.iter().map(codes::n_terms).sum::<usize>();
-    let is_plain =
-        score_columns.is_none() && outcome_columns.is_none() && balanced_columns.is_none();
+    let given = Codes::read(factors, after, x.ncols())?;
+    let width = given.n_terms;
+    let lists = [score_columns.is_some(), outcome_columns.is_some(), balanced_columns.is_some()];
     let score_columns = chosen("score_columns", score_columns, width)?;
     let outcome_columns = chosen("outcome_columns", outcome_columns, width)?;
     let balanced_columns =
@@ -189,13 +187,14 @@ pub fn bootstrap(
     let resample = resample(resampling, treatment.len(), cluster, strata)?;
     check_replicates(n_reps, analytic)?;
     let job = Job {
-        given: (x, &levels, &after),
+        x,
+        given: &given,
         treatment: &treatment,
         outcome,
         per: per.as_ref().map(|per| per.as_slice()).transpose()?,
         sample_weight,
         columns: (&score_columns, &outcome_columns, &balanced_columns),
-        may_stay_codes: is_plain && !studentized && !means,
+        may_stay_codes: !studentized && !means && per.is_none() && !lists.contains(&true),
         of_means: means || per.is_some(),
         studentized,
     };
@@ -210,7 +209,8 @@ pub fn bootstrap(
 
 /// Rows to be resampled: numbers and codes, what else is known of them, and what of it is asked.
 struct Job<'a> {
-    given: (ArrayView2<'a, f64>, &'a [Array1<i64>], &'a [usize]),
+    x: ArrayView2<'a, f64>,
+    given: &'a Codes,
     treatment: &'a [bool],
     outcome: &'a [f64],
     per: Option<&'a [f64]>,
@@ -238,17 +238,16 @@ impl Job<'_> {
         asked: &Asked<'_>,
         monitor: &Monitor,
     ) -> Result<(Bootstrapped, Option<FoundMeans>), Error> {
-        let ((x, levels, after), studentized) = (self.given, self.studentized);
-        let Self { treatment, outcome, sample_weight, .. } = *self;
-        let factors = Factor::all(levels)?;
-        let given = NumbersAndFactors { x, factors: &factors, after };
-        if self.may_stay_codes && !levels.is_empty() && are_open_to_codes(estimators, &spec) {
+        let Self { x, treatment, outcome, sample_weight, studentized, .. } = *self;
+        let factors = self.given.factors()?;
+        let given = NumbersAndFactors { x, factors: &factors, after: &self.given.after };
+        if self.may_stay_codes && !factors.is_empty() && are_open_to_codes(estimators, &spec) {
             let data = CodedData { given, treatment, outcome, sample_weight };
             if let Some(found) = bootstrap_of_codes(&data, estimators, &spec, asked, monitor)? {
                 return Ok((found, None));
             }
         }
-        let matrix = codes::matrix(&given)?;
+        let matrix = matrix(&given)?;
         let (score_columns, outcome_columns, balanced_columns) = self.columns;
         let data = Data {
             x: matrix.as_ref().map_or(x, |matrix| matrix.view()),

@@ -3,10 +3,10 @@
 use numpy::PyArray1;
 use pyo3::prelude::*;
 
+use super::codes::Codes;
 use super::{arrays, call, needs, options, words};
 use crate::design::coded::NumbersAndFactors;
 use crate::design::covariates::Covariates;
-use crate::design::factors::Factor;
 use crate::reserve;
 use crate::score::spec::penalty_on;
 use crate::weighting::coded_ipw::{CodedScoreFit, ipw_of_factors};
@@ -147,13 +147,12 @@ pub fn ipw(
         sample_weight: weight.as_ref().map(|w| w.as_slice()).transpose()?,
     };
     let penalty = penalty_on(data.sample_weight, penalty);
-    let levels = factors.map(arrays::factors).transpose()?.unwrap_or_default();
-    let after = arrays::places("after", after, x.map_or(0, |x| x.ncols()), levels.len())?;
+    let codes = Codes::read(factors, after, x.map_or(0, |x| x.ncols()))?;
     let found = call::run(py, n_threads, None, |_| {
         reserve::room_for(treatment.len(), needs::IPW)?;
-        if let (Some(x), false) = (x, levels.is_empty()) {
-            let factors = Factor::all(&levels)?;
-            let given = NumbersAndFactors { x, factors: &factors, after: &after };
+        if let (Some(x), false) = (x, codes.is_empty()) {
+            let factors = codes.factors()?;
+            let given = NumbersAndFactors { x, factors: &factors, after: &codes.after };
             return ipw_of_factors(&data, spec, CodedScoreFit { given, penalty, link });
         }
         let among = |x| Covariates::standardized_among(x, data.sample_weight);

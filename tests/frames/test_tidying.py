@@ -296,3 +296,14 @@ def test_balance_tables_have_the_terms():
     df = users()
     table = ps.balance(df, treatment="opted", covariates=COVARIATES, **TIDY).table
     assert {"tenure[missing]", "tier[missing]", "country[other]"} <= set(table.index)
+
+
+@pytest.mark.parametrize("covariates", [COVARIATES, "age + tenure + tier + country"])
+def test_selected_covariates_are_the_callers_columns(covariates):
+    df = users()
+    df["opted"] = df["tenure"].isna() ^ (np.arange(len(df)) % 3 == 0)  # the indicator alone foretells
+    selected = ps.select_covariates(df, **ROLES, covariates=covariates, always=["country"], **TIDY)
+    names = selected.covariates if isinstance(covariates, list) else selected.covariates.split(" + ")
+    assert {"tenure", "country"} <= set(names) <= set(COVARIATES)
+    assert "tenure[missing]" in selected.table.index
+    assert "tenure[missing]" in ps.fit_weights(df, treatment="opted", covariates=selected, **TIDY).imbalance

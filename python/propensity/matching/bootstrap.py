@@ -15,9 +15,10 @@ from propensity.effects.matching_specification import NearestNeighbors
 from propensity.errors import InvalidInputError
 from propensity.frames.checks import Floats, Rows
 from propensity.frames.order import places_by_content
-from propensity.matching.effect import effect_of_matches, terms_of
+from propensity.matching.effect import effect_of_matches
 from propensity.matching.rematching import bootstrap_again
 from propensity.matching.result import outcome_of
+from propensity.matching.terms import terms_of
 from propensity.resampling.options import Groups, ResamplingOptions
 from propensity.resampling.result import BootstrapResult
 

@@ -29,10 +29,9 @@ from propensity.matching.clustered import (
     units_of,
 )
 from propensity.matching.estimation_variance import estimation_variance
-from propensity.matching.local_outcomes import tie_cells
 from propensity.matching.outcome import MatchedOutcome
 from propensity.matching.result import Whom, outcome_of, require_unknown
-from propensity.matching.score_influence import COUNTED, score_influence, with_estimation
+from propensity.matching.score_influence import COUNTED
 from propensity.matching.se_words import (
     KNOWN,
     NOTHING_LEFT,
@@ -42,9 +41,9 @@ from propensity.matching.se_words import (
     se_method_on_scores,
 )
 from propensity.matching.subclass_influence import clustered_influence
+from propensity.matching.terms import estimated_at_scores, terms_of, with_estimated_scores
 
 if TYPE_CHECKING:
-    from propensity.matching.estimated_scores import EstimatedScores
     from propensity.matching.matches import Matches
 
 PairInference: TypeAlias = Literal["score", "cluster"]
@@ -299,7 +298,7 @@ def _effect_in_clusters(
     )
     counted = KNOWN
     if _counts_estimation(matches, x):
-        means, counted = _with_estimation(matches, outcome, means), COUNTED
+        means, counted = with_estimated_scores(matches, outcome, means), COUNTED
     means = summed_by_clusters(means, np.asarray(matches.weights), matches.treated, clusters)
     words = f"Abadie and Imbens (2012), terms about fitted means; {counted}{adjusted_words(x)}"
     words += summed_within(means.clusters)
@@ -313,41 +312,6 @@ def _counted(clusters: Rows | None, means: Means) -> int | None:
     if clusters is None or means.clusters is None:
         return None
     return counted_clusters(clusters, means.clusters)
-
-
-def estimated_at_scores(matches: Matches) -> EstimatedScores | None:
-    """Give the scores where they were fitted to these rows, and alone decided who is with whom."""
-    again = matches.rematching
-    return None if again is None or again.quantity is None else again.estimated
-
-
-def terms_of(matches: Matches, outcome: MatchedOutcome, units: Rows | None = None) -> Means:
-    """Give the terms of the bias-corrected estimate, and what estimating the scores adds.
-
-    `units` (n,) are the clusters that rows are in, where they do not vary by themselves.
-    """
-    s = np.ones(len(matches.treated)) if matches.sample_weight is None else matches.sample_weight
-    share = np.zeros(len(matches.treated))
-    share[matches.focal] = s[matches.focal] / s[matches.focal].sum()
-    weights, quantity = np.asarray(matches.weights), matches.quantity
-    cells = tie_cells(quantity)
-    means = score_influence(outcome.values, matches.treated, weights, quantity, share, cells, units)
-    return means if estimated_at_scores(matches) is None else _with_estimation(matches, outcome, means)
-
-
-def _with_estimation(matches: Matches, outcome: MatchedOutcome, means: Means) -> Means:
-    """Add what estimating the scores does to each row's terms."""
-    estimated, quantity = estimated_at_scores(matches), matches.quantity
-    assert estimated is not None
-    return with_estimation(
-        means,
-        estimated,
-        outcome,
-        matches.treated,
-        quantity,
-        estimand=matches.estimand,
-        cells=tie_cells(quantity),
-    )
 
 
 def _estimation_variance(matches: Matches, outcome: MatchedOutcome, tau: float) -> float:

@@ -189,8 +189,8 @@ def rank_effect(  # noqa: PLR0913 - each is a choice a user may have to make, by
         Columns known *before* the treatment, or the right-hand side of a formula.
     outcome_covariates : list of str, str, or None, default None
         Those of the outcome models; None takes the covariates.
-    missing, min_level_count : "indicator" or None, and int or None, default None
-        What to do about missing values and rare levels, as for `fit_propensity`.
+    missing, min_level_count
+        As for `fit_propensity`.
     priority : str, Series or array (n,)
         The rule: the larger, the earlier. A column known before the treatment, or what a model predicts that
         was fitted on other rows; rows of the same priority are drawn at random among each other. Where a

@@ -104,6 +104,23 @@ def studentized(
     return estimate - high * std_error, estimate - low * std_error
 
 
+def lacking(kind: str, std_error: float, acceleration: float) -> str:
+    """Say what an interval of this kind would need that there is not, and which to take."""
+    if kind == "studentized":
+        return "its replicates have no standard errors; take kind='percentile'"
+    if kind == "bca" and std_error == 0:
+        return "its replicates are all the same; there is nothing to correct, take kind='percentile'"
+    if kind == "bca" and math.isnan(acceleration):
+        return (
+            "its acceleration is not known (an estimate by nearest neighbours does not move smoothly "
+            "with the rows' weights); take kind='percentile'"
+        )
+    return (
+        "the estimate lies beyond all of its replicates, so that their bias cannot be told; take "
+        "kind='normal', and look at the replicates"
+    )
+
+
 def _quantiles(replicates: Floats, low: float, high: float) -> Interval:
     ends = np.quantile(replicates, [low, high])
     return float(ends[0]), float(ends[1])

@@ -20,7 +20,14 @@ from propensity.frames.checks import Bools, Floats
 from propensity.resampling.analytic import Analytic
 from propensity.resampling.contrasted import on_scale, reported
 from propensity.resampling.end_errors import TOLERATED, end_errors, replicates_needed
-from propensity.resampling.intervals import KINDS, Interval, IntervalKind, bootstrap_interval, studentized
+from propensity.resampling.intervals import (
+    KINDS,
+    Interval,
+    IntervalKind,
+    bootstrap_interval,
+    lacking,
+    studentized,
+)
 from propensity.resampling.options import Groups, Resampling, ResamplingOptions
 from propensity.results.show import Shown
 
@@ -320,19 +327,7 @@ class BootstrapResult(Shown):
 
     def _lacks(self, label: str, kind: str) -> str:
         """Say what an interval of this kind would need that there is not."""
-        if kind == "studentized":
-            return "its replicates have no standard errors; take kind='percentile'"
-        if kind == "bca" and self.std_errors[label] == 0:
-            return "its replicates are all the same; there is nothing to correct, take kind='percentile'"
-        if kind == "bca" and math.isnan(self.acceleration[label]):
-            return (
-                "its acceleration is not known (an estimate by nearest neighbours does not move smoothly "
-                "with the rows' weights); take kind='percentile'"
-            )
-        return (
-            "the estimate lies beyond all of its replicates, so that their bias cannot be told; take "
-            "kind='normal', and look at the replicates"
-        )
+        return lacking(kind, self.std_errors[label], self.acceleration[label] if kind == "bca" else 0.0)
 
     def summary(self, level: float = 0.95, kind: IntervalKind | None = None) -> pd.DataFrame:
         """Tabulate the estimators.

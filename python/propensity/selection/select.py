@@ -62,7 +62,8 @@ def select_covariates(
         Columns known *before* the treatment, or the right-hand side of a formula, as for `fit_propensity`.
         Text and categorical columns have a term for each level; one chosen keeps the column whole.
     missing, min_level_count
-        As for `fit_propensity`: what to do with missing values and rare levels.
+        As for `fit_propensity`: what to do with missing values and rare levels. An indicator that is chosen
+        keeps its column; whoever takes the covariates asks for the same again.
     always : list of str, default ()
         Columns, or terms of the formula, that are kept whatever the lassos say: those known to matter.
     sample_weight : None, str, Series or array (n,), default None
@@ -188,6 +189,8 @@ class _Origins:
         names = recipe.columns if recipe.tidied is None else recipe.tidied.expanded(recipe.columns)
         if recipe.spec is not None:
             names = tuple(str(term.term) for term in recipe.spec.structure)
+        if recipe.tidied is not None:  # an indicator is there with its column, and not without it
+            names = tuple(map(recipe.tidied.source, names))
         return cls(names, np.array(recipe.origins, dtype=np.int64), is_formula)
 
     def places(self, always: Sequence[str]) -> list[int]:
@@ -200,12 +203,12 @@ class _Origins:
                 f"always: {checks.listed(unknown)} not among the covariates, which are "
                 f"{checks.listed(self.names)}"
             )
-        return [self.names.index(name) for name in always]
+        return [place for place, name in enumerate(self.names) if name in always]
 
     def handed_on(self, chosen: Bools) -> list[str] | str:
         """Give the covariates of the terms chosen, as they came."""
         places = sorted(set(self.of_term[chosen].tolist()))
-        names = [self.names[place] for place in places]
+        names = list(dict.fromkeys(self.names[place] for place in places))
         if not names:
             return _NONE
         return " + ".join(names) if self.is_formula else names

@@ -137,8 +137,8 @@ def placebo(  # noqa: PLR0913 - each is a choice a user may have to make, by nam
         Columns: what the treatment may have changed, a number or bool; and who got it, bool or 0/1.
     covariates : list of str, or str
         Columns known *before* the treatment, or the right-hand side of a formula.
-    missing, min_level_count : "indicator" or None, and int or None, default None
-        What to do about missing values and rare levels, as for `fit_propensity`.
+    missing, min_level_count
+        As for `fit_propensity`.
     placebo_outcomes : str or list of str, default none
         Columns that the treatment cannot have moved, and that are not among the covariates: what is adjusted
         for is moved by nothing.

@@ -104,7 +104,7 @@ def _table(samples: Mapping[str, _Sums], terms: Terms, binary: Bools, denominato
             columns[name, what] = values[order]
     table = pd.DataFrame(columns, index=pd.Index(names, name="term"))
     table.columns = pd.MultiIndex.from_tuples(list(columns), names=["sample", "measure"])
-    table.attrs = {"denominator": denominator, "distance": False}
+    table.attrs = {"denominator": denominator, "propensity": False}
     for place, arm in enumerate(("control", "treated")):
         sizes = {name: float(s.weight[place] ** 2 / s.squares[place]) for name, s in samples.items()}
         table.attrs[f"ess_{arm}"] = sizes
