@@ -25,6 +25,7 @@ from propensity.frames.grouping import Grouping
 from propensity.results.read_only import ReadOnly
 
 _CELLS_AT_ONCE = 20_000_000  # 160 MB
+_CELLS_IN_CACHE = 240_000  # 2 MB
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,8 +81,7 @@ class GroupInfluence(ReadOnly):
     def degrees_of_freedom(self) -> Floats:
         """How many rows, or clusters less one, carry each variance, (G,): as `inference.degrees_of_freedom`.
 
-        Fourth powers have no short cut through products: the n G numbers are made a block at a time. Of two
-        columns of clusters the one with fewer decides.
+        Of two columns of clusters the one with fewer decides.
         """
         return np.asarray(np.min([way._degrees_of_freedom for way in self._ways[:2]], axis=0))
 
@@ -90,8 +90,21 @@ class GroupInfluence(ReadOnly):
         sums, spread = self._sums, np.sqrt(self.variances)
         unit = 1 / np.where(spread > 0, spread, 1.0)
         own, loadings = sums.own * unit[sums.group], self._loadings * unit[:, None]
-        squares, fourths = np.zeros((2, len(unit)))
-        step = max(1, _CELLS_AT_ONCE // (8 * len(unit)))
+        n_groups, n_terms = loadings.shape
+        n_pairs = n_terms * (n_terms + 1) // 2
+        # What a number of the one and of the other costs, in the time of a multiplication or so.
+        through_pairs = n_groups > n_pairs / 2 + n_pairs**2 / 50
+        powers = self._powers_by_pairs if through_pairs else self._powers
+        squares, fourths = powers(own, loadings)
+        carried = np.divide(squares**2, fourths, out=np.full(len(unit), np.inf), where=spread > 0)
+        most = math.inf if self.clusters is None else len(sums.shared) - 1.0
+        return np.asarray(np.minimum(carried, most), dtype=np.float64)
+
+    def _powers(self, own: Floats, loadings: Floats) -> tuple[Floats, Floats]:
+        """Give the sums of second and fourth powers (G,) of all n G numbers, made a block at a time."""
+        sums, n_groups = self._sums, len(loadings)
+        squares, fourths = np.zeros((2, n_groups))
+        step = max(1, _CELLS_AT_ONCE // (8 * n_groups))
         for first in range(0, len(sums.shared), step):
             phi = sums.shared[first : first + step] @ loadings.T
             start, stop = sums.parts(first, first + len(phi))
@@ -99,9 +112,26 @@ class GroupInfluence(ReadOnly):
             v = phi**2
             squares += v.sum(axis=0)
             fourths += (v**2).sum(axis=0)
-        carried = np.divide(squares**2, fourths, out=np.full(len(unit), np.inf), where=spread > 0)
-        most = math.inf if self.clusters is None else len(sums.shared) - 1.0
-        return np.asarray(np.minimum(carried, most), dtype=np.float64)
+        return squares, fourths
+
+    def _powers_by_pairs(self, own: Floats, loadings: Floats) -> tuple[Floats, Floats]:
+        """Give the same of many groups and few terms: the sum of (l's)^4 is a form in the products of l by pairs.
+
+        What a group's own rows add is put in the place of what they have without it.
+        """
+        sums, (first, second) = self._sums, np.triu_indices(loadings.shape[1])
+        form, step = np.zeros((len(first), len(first))), max(1, _CELLS_IN_CACHE // max(len(first), 1))
+        for start in range(0, len(sums.shared), step):
+            some = sums.shared[start : start + step]
+            pairs = some[:, first] * some[:, second]
+            form += pairs.T @ pairs
+        of_groups = loadings[:, first] * loadings[:, second] * np.where(first == second, 1.0, 2.0)
+        fourths = np.einsum("gp,pq,gq->g", of_groups, form, of_groups, optimize=True)
+        squares = np.einsum("gk,kl,gl->g", loadings, self._products, loadings, optimize=True)
+        through = np.einsum("ik,ik->i", sums.shared[sums.unit], loadings[sums.group])
+        squares += self._by_group((through + own) ** 2 - through**2, sums.group)
+        fourths += self._by_group((through + own) ** 4 - through**4, sums.group)
+        return squares, fourths
 
     @property
     def covariance(self) -> Floats:
