@@ -19,7 +19,9 @@ from propensity.effects.several import Effects
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
+from propensity.frames.counted_rows import require_users
 from propensity.frames.native import AnyFrame
+from propensity.frames.takes_cells import takes_cells
 from propensity.frames.terms import Covariates, parse_covariates
 from propensity.outcomes.by_group import means_by_group
 from propensity.outcomes.cross_fitted import warn_of_cross_fitted_terms
@@ -79,6 +81,7 @@ def aipw(
     df: AnyFrame, *, outcome: list[str] | tuple[str, ...], by: None = None, **options: Unpack[_AipwOptions]
 ) -> Effects: ...
 @columns_by_name
+@takes_cells(without=("by", "winsorize"), several=Effects)
 def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     df: AnyFrame,
     *,
@@ -213,6 +216,8 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     )
     checks.number("penalty", penalty, minimum=0.0)
     require_no_penalty(score_model, penalty)
+    if spec.is_cross_fitted:
+        require_users(df, "score_model, outcome_model", "a model that is fitted in folds")
     asked = Question(Metrics(outcome, per, winsorize), contrast, by, within)
     roles = Roles(treatment, outcome, covariates, outcome_covariates, cluster, sample_weight)
     if scores is not None:
@@ -244,6 +249,7 @@ def ipwra(
     df: AnyFrame, *, outcome: list[str] | tuple[str, ...], by: None = None, **options: Unpack[_IpwraOptions]
 ) -> Effects: ...
 @columns_by_name
+@takes_cells(without=("by", "winsorize"), several=Effects)
 def ipwra(  # noqa: PLR0913 - as for `aipw`
     df: AnyFrame,
     *,
@@ -334,6 +340,7 @@ def regression_adjustment(
     df: AnyFrame, *, outcome: list[str] | tuple[str, ...], by: None = None, **options: Unpack[_Options]
 ) -> Effects: ...
 @columns_by_name
+@takes_cells(without=("by", "winsorize"), several=Effects)
 def regression_adjustment(  # noqa: PLR0913 - as for `aipw`
     df: AnyFrame,
     *,

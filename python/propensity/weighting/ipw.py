@@ -10,8 +10,6 @@ from propensity import core
 from propensity.effects.arms import Weighting, balancing_part
 from propensity.effects.cautions import (
     carried_cautions,
-    count_cautions,
-    overlap_cautions,
 )
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
@@ -29,6 +27,7 @@ from propensity.frames.checks import Floats
 from propensity.frames.columns import outcome_names
 from propensity.frames.grouping import require_groups
 from propensity.frames.native import AnyFrame, AnySeries
+from propensity.frames.takes_cells import takes_cells
 from propensity.scores.cautions import score_cautions
 from propensity.scores.cross_fitted import CrossFittedScores
 from propensity.scores.logistic import (
@@ -49,6 +48,7 @@ from propensity.weighting.within_groups import weighted_within
 
 
 @columns_by_name
+@takes_cells()
 def balancing_weights(
     df: AnyFrame,
     *,
@@ -121,13 +121,12 @@ def balancing_weights(
     e = read_scores(sample.frame, scores, sample.treated, sample.sample_weight)
     total = sample.weighting(e, estimand).weights
     is_model = isinstance(scores, PropensityModel)
-    impossible = () if is_model else score_cautions(e, sample.treated, sample.sample_weight)
-    uneven = overlap_cautions(estimand, sample.present(total), sample.present(sample.treated))
-    counts = count_cautions(sample.sample_weight, sample.frame.code_of("sample_weight"))
-    warn_once((*impossible, *uneven, *counts))
+    impossible = () if is_model else score_cautions(e, sample.treated, **sample.row_weights)
+    uneven = sample.overlap_cautions(estimand, total)
+    warn_once((*impossible, *uneven, *sample.count_cautions))
     weights = balancing_part(total, sample.sample_weight)
     if stabilized:
-        share = float(np.average(sample.treated, weights=sample.sample_weight))
+        share = float(np.average(sample.treated, weights=sample.mass))
         weights = weights * np.where(sample.treated, share, 1 - share)
     return sample.frame.series(weights, "weights")
 
@@ -155,6 +154,7 @@ def ipw(
     df: AnyFrame, *, outcome: list[str] | tuple[str, ...], by: None = None, **options: Unpack[_Options]
 ) -> Effects: ...
 @columns_by_name
+@takes_cells(without=("by", "winsorize"), several=Effects)
 def ipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     df: AnyFrame,
     *,
@@ -216,7 +216,7 @@ def ipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     sample_weight : None, str, Series or array (n,), default None
         How much of the population a row stands for (a survey weight); that with which the model was fitted.
         Standard errors are of the rows that there are, whatever the weights' scale: counts of identical users
-        are to be spelled out as rows.
+        are no weights, and are given as `ps.Cells`.
 
     Returns
     -------
@@ -340,12 +340,13 @@ def read_scored(sample: Sample, scores: object) -> Scored:
     if not isinstance(scores, PropensityModel):
         whose = _balanced_for(sample, e)
         own = () if whose is None else (own_weights_warning(whose),)
-        doubts = () if own else score_cautions(e, sample.treated, sample.sample_weight)
+        doubts = () if own else score_cautions(e, sample.treated, **sample.row_weights)
         return Scored(e, balance_terms=BalanceTerms.of_scores(e), cautions=(*own, *doubts))
     whose = None if scores.sample_weight is not None else _balanced_for(sample, e)
     if whose is not None:
         raise InvalidInputError(f"sample_weight: {own_weights_warning(whose)}")
-    rowwise_checks.same_weights(scores.sample_weight, sample.sample_weight, "the model was fitted", AS_KNOWN)
+    then = None if scores.sample_weight is None else sample.frame.by_row(scores.sample_weight)
+    rowwise_checks.same_weights(then, sample.sample_weight, "the model was fitted", AS_KNOWN)
     x = read_terms(sample.frame, scores)
     return Scored(
         e,
@@ -371,7 +372,7 @@ def scored_out_of_sample(sample: Sample, scores: CrossFittedScores, e: Floats) -
     return Scored(
         e,
         balance_terms=balance_terms_of(sample.frame, scores),
-        cautions=score_cautions(e, sample.treated, sample.sample_weight),
+        cautions=score_cautions(e, sample.treated, **sample.row_weights),
         columns=scores.covariates,
         known_as=scores.known_as,
     )
@@ -387,7 +388,7 @@ def _weighed(sample: Sample, outcome: str, scored: Scored, spec: IPW) -> core.We
         x=scored.x,
         penalty=scored.penalty,
         score_model=scored.score_model,
-        sample_weight=sample.sample_weight,
+        **sample.row_weights,
     )
 
 
@@ -424,8 +425,9 @@ def _few_carry(
     if sample.clusters is not None or not influence.any():
         return ()
     ess, there = (found.ess_treated, found.ess_control), sample.present_rows
-    n_rows = int((sample.treated & there).sum()), int((~sample.treated & there).sum())
-    return carried_cautions(spec.estimand, ess, n_rows, degrees_of_freedom(influence), told)
+    n_rows = sample.n_users(sample.treated & there), sample.n_users(~sample.treated & there)
+    df = degrees_of_freedom(influence, frequency=sample.frequency)
+    return carried_cautions(spec.estimand, ess, n_rows, df, told)
 
 
 def _bounds_of(spec: IPW, found: core.WeightedEstimate) -> str:
