@@ -100,6 +100,16 @@ test-oldest: ## Test the package with the oldest versions of numpy, pandas and t
 	.venv-oldest/bin/python -m pip install --group test --constraint .venv-oldest/oldest.txt .
 	.venv-oldest/bin/python -m pytest -o addopts='-ra --strict-config --strict-markers' $(OLDEST)
 
+.PHONY: test-spark
+test-spark: ## Test tables of Spark and of Spark Connect, in an environment of its own (.venv-spark); needs Java 17
+	java -version
+	test -x .venv-spark/bin/python || $(PYTHON) -m venv .venv-spark
+	.venv-spark/bin/python -m pip install --upgrade 'pip>=25.1'
+	.venv-spark/bin/python -m pip install --group spark .
+	for session in classic connect; do \
+	    PROPENSITY_TEST_SPARK=$$session .venv-spark/bin/python -m pytest -o addopts='-ra --strict-config --strict-markers' tests/tables -k spark || exit 1; \
+	done
+
 .PHONY: bench
 bench: build ## Time the kernels, and whole jobs against what people use today, into docs/performance.md
 	cargo bench --locked --bench kernels
@@ -117,7 +127,7 @@ build: $(VENV)/.built ## Build the Rust core into the virtual environment
 .PHONY: clean
 clean: ## Remove what was built, the virtual environment included
 	cargo clean
-	rm -rf $(VENV) .venv-oldest build dist docs/_build docs/gallery docs/notebooks docs/reference .mypy_cache .pytest_cache .ruff_cache .hypothesis propensity-tutorial
+	rm -rf $(VENV) .venv-oldest .venv-spark build dist docs/_build docs/gallery docs/notebooks docs/reference .mypy_cache .pytest_cache .ruff_cache .hypothesis propensity-tutorial
 	find python tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 	rm -f python/propensity/core*.so
 

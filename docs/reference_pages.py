@@ -56,6 +56,7 @@ TOPICS = {
     "balance": "Balance",
     "resampling": "Bootstrap",
     "sensitivity": "Hidden confounding",
+    "tables": "Tables that do not fit",
     "plots": "Plots",
     "datasets": "Data to learn on",
     "errors": "Errors and warnings",

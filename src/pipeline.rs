@@ -130,14 +130,16 @@ struct Score<'a> {
     warm_start: Option<WarmStart<'a>>,
 }
 
-/// Columns of the score that earlier ones explain, those whose coefficients grow without bound, some of their rows
-/// being treated all or none, columns of the outcome models that earlier ones explain, and those terms of each estimator
-/// that balances.
+/// Columns that were left out of the models, and those that tell the arms apart.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Terms {
+    /// Of the score: earlier columns explain them.
     pub aliased: Vec<usize>,
+    /// Of the score: their coefficients grow without bound, as some of their rows are treated all or none.
     pub diverging: Vec<usize>,
+    /// Of the outcome models: earlier columns explain them.
     pub outcome_aliased: Vec<usize>,
+    /// The same of the terms of each estimator that balances.
     pub balanced_aliased: Vec<Vec<usize>>,
 }
 

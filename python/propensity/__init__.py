@@ -36,6 +36,8 @@ Whether the arms are alike
 What if something is hidden
     `e_value` of a published number, `effect.e_value()` of an effect; `matches.rosenbaum("outcome")`;
     `robustness_value`, `sensitivity_bounds`; `placebo`.
+Tables that do not fit: a warehouse, Spark, files larger than memory
+    `collapse` counts users where they lie, and gives `Cells`, a table like any other.
 Data to learn on, what can go wrong
     `datasets`, `errors`.
 
@@ -74,7 +76,8 @@ from propensity.matching.matches import Matches
 from propensity.matching.nearest import match_nn
 from propensity.matching.subclasses import Subclasses
 from propensity.matching.subclassify import subclassify
-from propensity.outcomes.adjustment import aipw, ipwra, regression_adjustment
+from propensity.outcomes.adjustment import ipwra, regression_adjustment
+from propensity.outcomes.aipw import aipw
 from propensity.outcomes.projection import LinearProjection, best_linear_projection
 from propensity.outcomes.rank_effect import RankEffect, rank_effect
 from propensity.overlap.overlap import Overlap, overlap
@@ -102,11 +105,14 @@ from propensity.study.design_result import Design
 from propensity.study.estimate import estimate
 from propensity.study.estimates import Estimates, EstimatesByOutcome
 from propensity.study.study import Study
+from propensity.tables.cells import Cells
+from propensity.tables.collapse import collapse
 from propensity.weighting.balancing import fit_weights
 from propensity.weighting.balancing_weights import BalancingWeights
-from propensity.weighting.ipw import balancing_weights, ipw
+from propensity.weighting.ipw import ipw
 from propensity.weighting.quantile_effect import quantile_effect
 from propensity.weighting.quantile_result import QuantileEffects
+from propensity.weighting.score_weights import balancing_weights
 from propensity.weighting.truncation import TruncatedWeights, truncate
 from propensity.weighting.weighted import weighted_effect
 
@@ -119,6 +125,7 @@ __all__ = [
     "BalancingWeights",
     "Boosting",
     "BootstrapResult",
+    "Cells",
     "Check",
     "CoarsenedMatching",
     "CrossFittedScores",
@@ -161,6 +168,7 @@ __all__ = [
     "best_linear_projection",
     "bootstrap",
     "check",
+    "collapse",
     "core",
     "datasets",
     "design",

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use crate::checks;
 use crate::design::moments::column_moments;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::kernels::{
     BLOCK, Lane, ScoreEquations, add_gradient, linear_predictor, sigmoid, standardize,
 };
@@ -94,6 +94,21 @@ impl<'a> Covariates<'a> {
     pub fn centered(x: ArrayView2<'a, f64>, center: Vec<f64>) -> Self {
         let scale = vec![1.0; center.len()];
         Self::of_all(x, center, scale)
+    }
+
+    /// Measured from the centre of a model that was fitted on other rows.
+    ///
+    /// # Errors
+    /// A number of columns other than the model's.
+    pub fn around(x: ArrayView2<'a, f64>, center: &[f64]) -> Result<Self> {
+        if x.ncols() != center.len() {
+            return Err(Error::Argument {
+                name: "x",
+                found: format!("{} columns", x.ncols()),
+                allowed: "as wide as the matrix the model was fitted on",
+            });
+        }
+        Ok(Self::centered(x, center.to_vec()))
     }
 
     #[must_use]

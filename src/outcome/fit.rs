@@ -5,7 +5,7 @@ use ndarray::ArrayView2;
 use crate::checks;
 use crate::design::covariates::Covariates;
 use crate::design::rank::presence;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::linalg::dot;
 use crate::monitor::Monitor;
 use crate::outcome::kinds::OutcomeModel;
@@ -56,16 +56,10 @@ impl OutcomeFit {
     /// A number of columns other than the model's, values that are not finite.
     pub fn predict(&self, x: ArrayView2<'_, f64>) -> Result<Vec<f64>> {
         checks::finite_columns("x", x)?;
-        if x.ncols() != self.center.len() {
-            return Err(Error::Argument {
-                name: "x",
-                found: format!("{} columns", x.ncols()),
-                allowed: "as wide as the matrix the model was fitted on",
-            });
-        }
+        let covariates = Covariates::around(x, &self.center)?;
         let mut beta = self.coefficients.clone();
         beta[0] = self.intercept_at_center;
-        let mut fitted = Covariates::centered(x, self.center.clone()).linear(&beta);
+        let mut fitted = covariates.linear(&beta);
         self.model.mean_in_place(&mut fitted);
         Ok(fitted)
     }

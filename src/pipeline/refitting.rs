@@ -15,8 +15,8 @@ use crate::weighting::ipw::IpwSpec;
 /// gain nothing.
 const MOST_AT_A_TIME: usize = 16;
 
-/// What such replicates take of the memory, all told: so many bytes a row of the data, and of few rows the whole of
-/// this; one is always taken.
+/// The memory of a batch of replicates: so many bytes a row of the data, or `BYTES` if that is more. A batch holds at
+/// least one replicate.
 const BYTES_A_ROW: usize = 16;
 const BYTES: usize = 9 << 20;
 

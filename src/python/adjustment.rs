@@ -1,13 +1,16 @@
+//! Estimators with an outcome model, as functions of arrays for Python.
+
 use numpy::PyArray1;
 use numpy::ndarray::Ix2;
 use pyo3::prelude::*;
 
 use super::{arrays, call, needs, options, row_weights, words};
 use crate::design::covariates::Covariates;
-use crate::outcome::doubly_robust::{AdjustmentData, ScoreSpec, adjusted_means};
+use crate::outcome::doubly_robust::{Adjusted, AdjustmentData, ScoreSpec, adjusted_means};
 use crate::outcome::{fit, model};
 use crate::reserve;
 use crate::score::spec::{PropensitySpec, penalty_on_users};
+use crate::units::frequency::RowWeights;
 
 /// The means of both arms over n rows, by an outcome model.
 ///
@@ -146,11 +149,20 @@ pub fn adjust(
         let outcome = covariates.subset(&outcome_columns);
         adjusted_means(&data, &score, &outcome, spec, None, monitor)
     })?;
+    Ok(converted(py, found, row_weights, leverage))
+}
+
+fn converted(
+    py: Python<'_>,
+    found: Adjusted,
+    row_weights: RowWeights<'_>,
+    leverage: bool,
+) -> AdjustedEstimate {
     let std_error = found.means.std_error_of_users(row_weights.frequency);
     let estimate = found.means.difference();
     let [mean_control, mean_treated] = found.means.mean();
     let [influence_control, influence_treated] = found.means.influence;
-    Ok(AdjustedEstimate {
+    AdjustedEstimate {
         estimate,
         mean_treated,
         mean_control,
@@ -162,7 +174,7 @@ pub fn adjust(
         outcome_aliased: arrays::row_numbers(py, found.outcome_aliased.into_iter()).unbind(),
         scores: found.scores.map(|scores| PyArray1::from_vec(py, scores).unbind()),
         leverage: leverage.then(|| PyArray1::from_vec(py, found.leverage).unbind()),
-    })
+    }
 }
 
 /// Coefficients of an outcome model of d covariates, and how to predict with them.

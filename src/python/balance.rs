@@ -1,3 +1,5 @@
+//! Balance tables, as functions of arrays for Python.
+
 use numpy::{PyArray1, PyArray2};
 use pyo3::prelude::*;
 

@@ -1,3 +1,5 @@
+//! Balancing weights, as functions of arrays for Python.
+
 use numpy::PyArray1;
 use pyo3::prelude::*;
 

@@ -1,3 +1,5 @@
+//! Boosted scores, as functions of arrays for Python.
+
 mod trees;
 
 use numpy::ndarray::Array2;

@@ -1,3 +1,5 @@
+//! The bootstrap, as functions of arrays for Python.
+
 use numpy::ndarray::Axis;
 use numpy::{PyArray1, PyArray2, ToPyArray};
 use pyo3::prelude::*;
@@ -169,11 +171,9 @@ pub fn bootstrap(
         outcome_columns: &outcome_columns,
         balanced_columns: &balanced_columns,
     };
-    let spec = PropensitySpec {
-        link: words::score_model(score_model)?,
-        penalty: penalties_on((total, frequency), penalty, &mut estimators),
-        ..PropensitySpec::default()
-    };
+    let penalty = penalties_on((total, frequency), penalty, &mut estimators);
+    let link = words::score_model(score_model)?;
+    let spec = PropensitySpec { link, penalty, ..PropensitySpec::default() };
     let resample = resample(resampling, treatment.len(), cluster, strata)?.of_users(frequency);
     check_replicates(n_reps, analytic)?;
     let bootstrap = BootstrapSpec { n_reps, seed };
@@ -184,14 +184,22 @@ pub fn bootstrap(
         reserve::room_for(treatment.len(), needs::BOOTSTRAP + by_thread)?;
         let pipeline = Pipeline::new(data, &estimators, spec, monitor)?;
         let analytic = if analytic { Some(pipeline.analytic(&resample)?) } else { None };
-        let replicates = if studentized {
-            pipeline.bootstrap_with_errors(&resample, &bootstrap)?
-        } else {
-            pipeline.bootstrap(&resample, &bootstrap)?
-        };
+        let replicates = replicated(&pipeline, &resample, &bootstrap, studentized)?;
         Ok(Found { estimates: pipeline.estimates, terms: pipeline.terms, replicates, analytic })
     })?;
     Ok(converted(py, found, studentized))
+}
+
+fn replicated(
+    pipeline: &Pipeline<'_, '_>,
+    resample: &Resample,
+    spec: &BootstrapSpec,
+    studentized: bool,
+) -> Result<Resampled, Error> {
+    if studentized {
+        return pipeline.bootstrap_with_errors(resample, spec);
+    }
+    pipeline.bootstrap(resample, spec)
 }
 
 fn check_replicates(n_reps: usize, analytic: bool) -> Result<(), Error> {

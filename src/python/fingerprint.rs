@@ -1,3 +1,5 @@
+//! What rows hold, in two numbers, as functions of arrays for Python.
+
 use numpy::ndarray::Array2;
 use numpy::prelude::*;
 use numpy::{PyArray1, PyArray2, PyReadonlyArray1};

@@ -1,3 +1,5 @@
+//! Scores of a forest, as functions of arrays for Python.
+
 use numpy::PyArray1;
 use pyo3::prelude::*;
 

@@ -1,3 +1,5 @@
+//! Full matching, as functions of arrays for Python.
+
 use numpy::PyArray1;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;

@@ -1,3 +1,5 @@
+//! The bootstrap of influence values, as functions of arrays for Python.
+
 use numpy::PyArray1;
 use pyo3::prelude::*;
 

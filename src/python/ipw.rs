@@ -1,3 +1,5 @@
+//! Weighting by scores, as functions of arrays for Python.
+
 use numpy::PyArray1;
 use pyo3::prelude::*;
 

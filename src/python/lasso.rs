@@ -1,3 +1,5 @@
+//! The lasso, as functions of arrays for Python.
+
 use numpy::PyArray1;
 use pyo3::prelude::*;
 

@@ -1,3 +1,5 @@
+//! Nearest neighbours, as functions of arrays for Python.
+
 use numpy::prelude::*;
 use numpy::{PyArray1, PyArray2};
 use pyo3::prelude::*;

@@ -1,3 +1,5 @@
+//! The effect of a matching, and its error, as functions of arrays for Python.
+
 use numpy::PyArray1;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;

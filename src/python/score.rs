@@ -1,3 +1,5 @@
+//! The score model, as functions of arrays for Python.
+
 mod state;
 
 use numpy::ndarray::ArrayView1;

@@ -1,3 +1,5 @@
+//! Bounds under hidden confounding, as functions of arrays for Python.
+
 use numpy::ndarray::{Array2, ArrayView2, Axis};
 use numpy::{PyArray1, PyArray2, ToPyArray};
 use pyo3::prelude::*;
@@ -117,14 +119,13 @@ pub fn sensitivity_bounds(
     let outcome = arrays::column("outcome", outcome)?;
     let weight = sample_weight.map(|weight| arrays::column("sample_weight", weight)).transpose()?;
     let gammas = arrays::own_column("gammas", gammas)?;
-    let fitted = fitted.map(|fitted| arrays::own_column("fitted", fitted)).transpose()?;
-    let offset = offset.map(|offset| arrays::own_column("offset", offset)).transpose()?;
+    let (fitted, offset) = (optional_column("fitted", fitted)?, optional_column("offset", offset)?);
     let losses = losses.map(|losses| arrays::floats("losses", losses)).transpose()?;
     let estimand = words::estimand(estimand)?;
-    let estimators = [Estimator::Ipw(IpwSpec::of(estimand))];
-    let score_columns = chosen("score_columns", score_columns, x.as_array().ncols())?;
+    let (x, estimators) = (x.as_array(), [Estimator::Ipw(IpwSpec::of(estimand))]);
+    let score_columns = chosen("score_columns", score_columns, x.ncols())?;
     let data = Data {
-        x: x.as_array(),
+        x,
         treatment: &treatment,
         outcome: outcome.as_slice()?,
         sample_weight: weight.as_ref().map(|w| w.as_slice()).transpose()?,
@@ -142,19 +143,30 @@ pub fn sensitivity_bounds(
         losses: losses.as_deref(),
     };
     check(&spec, treatment.len())?;
-    let penalty = penalty_on(data.sample_weight, penalty);
-    let link = words::score_model(score_model)?;
-    let of_score = PropensitySpec { link, penalty, ..PropensitySpec::default() };
+    let of_score = score_spec(score_model, penalty_on(data.sample_weight, penalty))?;
     let resample = resample(resampling, treatment.len(), cluster, strata)?;
     let replicates = (n_reps > 0).then_some(BootstrapSpec { n_reps, seed });
     let found = call::run(py, n_threads, progress.as_ref(), |monitor| {
-        reserve::room_for(n_reps.saturating_mul(2 * gammas.len() + 2), needs::REPLICATE)?;
-        let by_thread = rayon::current_num_threads() * needs::BOUNDS_A_THREAD;
-        reserve::room_for(treatment.len(), needs::BOOTSTRAP + needs::BOUNDS + by_thread)?;
+        require_room(treatment.len(), n_reps, gammas.len())?;
         let pipeline = Pipeline::new(data, &estimators, of_score, monitor)?;
         pipeline.bounds(spec, &resample, replicates.as_ref())
     })?;
     converted(py, found, gammas.len())
+}
+
+fn optional_column(name: &str, given: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Vec<f64>>> {
+    given.map(|given| arrays::own_column(name, given)).transpose()
+}
+
+fn score_spec(score_model: &str, penalty: f64) -> PyResult<PropensitySpec> {
+    let link = words::score_model(score_model)?;
+    Ok(PropensitySpec { link, penalty, ..PropensitySpec::default() })
+}
+
+fn require_room(n: usize, n_reps: usize, n_gammas: usize) -> Result<()> {
+    reserve::room_for(n_reps.saturating_mul(2 * n_gammas + 2), needs::REPLICATE)?;
+    let by_thread = rayon::current_num_threads() * needs::BOUNDS_A_THREAD;
+    reserve::room_for(n, needs::BOOTSTRAP + needs::BOUNDS + by_thread)
 }
 
 fn converted(py: Python<'_>, found: Bounds, g: usize) -> PyResult<SensitivityBounds> {

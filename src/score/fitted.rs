@@ -191,15 +191,9 @@ impl PropensityFit {
 
     /// Other rows measured from this model's centre, and the coefficients that go with them.
     fn centered<'x>(&self, x: ArrayView2<'x, f64>) -> Result<(Covariates<'x>, Vec<f64>)> {
-        if x.ncols() != self.center.len() {
-            return Err(Error::Argument {
-                name: "x",
-                found: format!("{} columns", x.ncols()),
-                allowed: "as wide as the matrix the model was fitted on",
-            });
-        }
+        let covariates = Covariates::around(x, &self.center)?;
         let mut beta = self.coefficients.clone();
         beta[0] = self.intercept_at_center;
-        Ok((Covariates::centered(x, self.center.clone()), beta))
+        Ok((covariates, beta))
     }
 }

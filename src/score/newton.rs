@@ -153,16 +153,14 @@ pub fn maximize_keeping(
 ) -> Result<Optimum> {
     let Start { mut beta, equations: mut known, third, hold } = start;
     let (mut aliased, mut pivots) = (Vec::new(), RANK_TOLERANCE);
-    let mut previous: Option<(Vec<f64>, f64)> = None;
-    let mut gradient_norm = f64::INFINITY;
+    let (mut previous, mut gradient_norm) = (None::<(Vec<f64>, f64)>, f64::INFINITY);
     for iterations in 1..=limits.max_iterations {
-        // 1. Gradient and information. Which columns are collinear is settled at the start, where the
-        //    information is that of the covariates. A pivot that vanishes later tells of scores at 0 or 1:
-        //    its gradient still counts.
-        let is_near = previous.as_ref().is_some_and(|(_, norm)| *norm <= NEAR);
-        let kept = if is_near { &mut *kept } else { &mut [] };
-        let mut equations =
-            known.take().map_or_else(|| likelihood.equations(&beta, kept, monitor), Ok)?;
+        // 1. Gradient and information. Which columns are collinear is settled at the start, where the information is that
+        //    of the covariates. A pivot that vanishes later tells of scores at 0 or 1: its gradient still counts.
+        let is_near = matches!(previous, Some((_, norm)) if norm <= NEAR);
+        let keep = if is_near { &mut *kept } else { &mut [] };
+        let equations = known.take().map_or_else(|| likelihood.equations(&beta, keep, monitor), Ok);
+        let mut equations = equations?;
         let remaining_variance = equations.information[0];
         add(&mut equations.information, 1.0, hold.as_deref().unwrap_or_default());
         let information = Cholesky::factor(&equations.information, beta.len(), pivots, &aliased);
@@ -178,22 +176,19 @@ pub fn maximize_keeping(
         hold_still(&mut equations.gradient, &aliased);
         gradient_norm = largest(&equations.gradient) / likelihood.total();
 
-        // 2. A step to where a pivot vanishes overshot, unless all is done there, which is separation; one that made
-        //    the gradient larger may have: go half the way back.
+        // 2. A step that overshot is half undone. One to where a pivot vanishes did, unless all is done there, which is
+        //    separation.
         let vanished = information.aliased() != aliased && gradient_norm > limits.tolerance;
         if let Some((from, norm)) = &previous
-            && (vanished || (!(gradient_norm < *norm) && fell(likelihood, from, &beta, monitor)?))
+            && (vanished || overshot(likelihood, (from, *norm), (&beta, gradient_norm), monitor)?)
         {
             go_halfway_back(&mut beta, from);
             continue;
         }
 
         // 3. The step; aliased coefficients stay where they are.
-        let mut step = equations.gradient;
-        information.solve(&mut step);
-        if let (1, Some(third)) = (iterations, third) {
-            correct_step(&information, third(&step)?, &mut step);
-        }
+        let third = third.filter(|_| iterations == 1);
+        let step = newton_step(&information, equations.gradient, third)?;
         let from = beta.clone();
         add(&mut beta, 1.0, &step);
 
@@ -207,12 +202,38 @@ pub fn maximize_keeping(
         }
         previous = Some((from, gradient_norm));
     }
-    let (iterations, tolerance) = (limits.max_iterations, limits.tolerance);
-    Err(Error::NotConverged { iterations, gradient_norm, tolerance })
+    Err(not_converged(limits, gradient_norm))
 }
 
-/// Whether the likelihood at `to` is lower than at `from`, beyond rounding.
-fn fell(likelihood: &impl Objective, from: &[f64], to: &[f64], monitor: &Monitor) -> Result<bool> {
+fn not_converged(limits: Limits, gradient_norm: f64) -> Error {
+    let (iterations, tolerance) = (limits.max_iterations, limits.tolerance);
+    Error::NotConverged { iterations, gradient_norm, tolerance }
+}
+
+/// The step that the information makes of a gradient, by Chebyshev's method where its change along it is known.
+fn newton_step(
+    information: &Cholesky,
+    gradient: Vec<f64>,
+    third: Option<&ThirdDerivative<'_>>,
+) -> Result<Vec<f64>> {
+    let mut step = gradient;
+    information.solve(&mut step);
+    if let Some(third) = third {
+        correct_step(information, third(&step)?, &mut step);
+    }
+    Ok(step)
+}
+
+/// Whether a step made the gradient larger, and the likelihood lower, beyond rounding.
+fn overshot(
+    likelihood: &impl Objective,
+    (from, norm_before): (&[f64], f64),
+    (to, norm_after): (&[f64], f64),
+    monitor: &Monitor,
+) -> Result<bool> {
+    if norm_after < norm_before {
+        return Ok(false);
+    }
     let (before, after) =
         (likelihood.penalized(from, monitor)?, likelihood.penalized(to, monitor)?);
     Ok(!(after >= before - 1e-12 * before.abs()))

@@ -59,6 +59,8 @@ def except_for(
 ) -> None:
     """Except estimators from transformations, both separated by semicolons; or kinds, or worlds."""
     for pair in itertools.product(transformations.split("; "), estimators.split("; ")):
+        if pair in (EXCEPTIONS, PARTS, SOME_WORLDS)[(kinds is not None) + 2 * (worlds is not None)]:
+            raise ValueError(f"excepted twice: {pair}")
         if worlds is not None:
             SOME_WORLDS[pair] = (worlds, reason)
         elif kinds is None:
@@ -83,16 +85,6 @@ except_for(
     "a unit that is there twice has its copy beside it as a second neighbour, or a partner more",
 )
 except_for("weight 2 = row twice", "aipw cross-fitted; placebo cross-fitted", "folds are dealt out to rows")
-except_for(
-    "weight 2 = row twice",
-    "subclassify",
-    "quantiles are interpolated between rows, and stand a little elsewhere between more of them",
-)
-except_for(
-    "arms swapped",
-    "pairs optimal; match_full; match_full rosenbaum; match_full m",
-    "several matchings have the least sum of distances where scores tie; the draw hangs on what rows hold",
-)
 except_for(
     "weight 2 = row twice",
     "fit_propensity penalized; fit_weights penalized; fit_weights products",

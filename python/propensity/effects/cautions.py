@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -95,17 +96,31 @@ def overlap_cautions(
     `weights` (n,) are of one user where rows stand for several, `frequency` (n,) of them.
     """
     users = np.ones(len(weights)) if frequency is None else frequency
+    arms = {}
+    members = {"treated": treated, "control": ~treated}.items()
+    for (arm, rows), ess in zip(members, effective_sizes(weights, treated, frequency), strict=True):
+        own, n = weights[rows], users[rows]
+        arms[arm] = Weighed(int(n.sum()), ess, float(own.max() / (own @ n)) if len(own) else 0.0)
+    return uneven_cautions(estimand, arms)
+
+
+class Weighed(NamedTuple):
+    """How many rows an arm has, what they are worth (ESS), and the share of the heaviest in their weight."""
+
+    n_rows: float
+    ess: float
+    heaviest: float
+
+
+def uneven_cautions(estimand: str, arms: Mapping[str, Weighed]) -> tuple[Warning, ...]:
+    """Say the same of arms, treated and control, of which no more than this is known."""
     found = []
-    arms = {"treated": treated, "control": ~treated}.items()
-    for (arm, members), ess in zip(arms, effective_sizes(weights, treated, frequency), strict=True):
-        n = int(users[members].sum())
+    for arm, (n, ess, heaviest) in arms.items():
         if not may_be_uneven(estimand, ess, n):
             continue
-        own = weights[members]
-        heaviest = own.max() / (own @ users[members])
         if heaviest > _HEAVY_ROW or ess < _LEAST_OF_AN_ARM * n:
             found.append(
-                f"{n:,} {arm} rows are worth {ess:,.0f} (ESS), and one of them has {heaviest:.1%} of "
+                f"{n:,.0f} {arm} rows are worth {ess:,.0f} (ESS), and one of them has {heaviest:.1%} of "
                 "the weight"
             )
     if not found:

@@ -266,9 +266,10 @@ class Effect(ReportedEffect):
         influence = self._influence_in_intervals(USUAL)
         if influence is not None:
             return inference.degrees_of_freedom(influence, self.clusters, self.frequency)
-        if self.treated is None:  # nothing but means: what carries their variance is not known
-            return math.inf
         slope = SCALES[self.contrast].slope
+        known = self._known_df(slope(self.mean_treated), -slope(self.mean_control))
+        if known is not None or self.treated is None:  # of nothing but means it is not known
+            return math.inf if known is None else known
         of_treated, of_control = self._shares_of_arms()
         carried = slope(self.mean_treated) * of_treated + slope(self.mean_control) * of_control
         return inference.kish(carried**2, self._users)
@@ -299,8 +300,11 @@ class Effect(ReportedEffect):
         """Give the standard errors in intervals of both means and their degrees of freedom, (2,) and (2,)."""
         both = self.influence_treated, self.influence_control
         if both[0] is None or both[1] is None:
-            df = [inference.kish(shares**2, self._users) for shares in self._shares_of_arms()]
-            return np.sqrt(np.diag(self._covariance_of_means())), np.array(df)
+            df = [self._known_df(1.0, 0.0), self._known_df(0.0, -1.0)]
+            if self.treated is not None:
+                df = [inference.kish(shares**2, self._users) for shares in self._shares_of_arms()]
+            found = [math.inf if one is None else one for one in df]
+            return np.sqrt(np.diag(self._covariance_of_means())), np.array(found)
         scale = 1.0 if self.leverage is None else self.leverage.scale()
         scaled = [scale * one for one in both if one is not None]
         known = self.clusters, self.frequency
@@ -318,6 +322,12 @@ class Effect(ReportedEffect):
     def _users(self) -> Floats | None:
         """How many users each weight is of; None where each is of one."""
         return None if self.fingerprint is None else self.fingerprint.frequency
+
+    def _known_df(self, of_treated: float, of_control: float) -> float | None:
+        """Give the degrees of freedom of a contrast with these slopes, where sums of influence say them."""
+        if self.means_covariance is None:
+            return None
+        return self.means_covariance.degrees_of_freedom(np.array([of_treated, of_control]))
 
     def _shares_of_arms(self) -> tuple[Floats, Floats]:
         """Give the share (n,) of each row's weight among the treated, and among the controls."""
@@ -370,7 +380,8 @@ class Effect(ReportedEffect):
             error = inference.std_error(influence, self.clusters, self.frequency)
             return replace(moved, std_error=error)
         slopes = np.array([scale.slope(self.mean_treated), -scale.slope(self.mean_control)])
-        variance = float(slopes @ self._covariance_of_means() @ slopes)
+        assert self.means_covariance is not None
+        variance = self.means_covariance.variance(slopes)
         return replace(moved, std_error=math.sqrt(max(variance, 0.0)))
 
     def _covariance_of_means(self) -> Floats:

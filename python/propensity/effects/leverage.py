@@ -26,8 +26,8 @@ USUAL: Correction = "HC2"
 # A row with more has a term to itself: it is its own prediction, and nothing is left of it to divide.
 _ALONE = 1 - 1e-6
 
-# What a row says beside its residual (how far its prediction is from the mean) is divided too, and is all
-# that is left where leverage is large: a row is made up for no more than at this one.
+# Leverage above this one is taken for it: the part of the influence that is no residual (how far the row's
+# prediction is from the mean) is divided too, and is all that is left where leverage is large.
 _MOST = 0.9
 
 

@@ -32,5 +32,14 @@ class MeansCovariance:
         values.setflags(write=False)
         return values
 
+    def variance(self, slopes: Floats) -> float:
+        """Give the variance of a contrast with these slopes (2,) in the two means."""
+        return float(slopes @ self.values @ slopes)
+
+    def degrees_of_freedom(self, slopes: Floats) -> float | None:
+        """Count the rows that carry the variance of such a contrast; None where that is not known here."""
+        del slopes
+        return None
+
     def __reduce__(self) -> tuple[Callable[..., MeansCovariance], tuple[Floats]]:
         return MeansCovariance.known, (self.values,)

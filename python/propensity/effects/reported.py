@@ -138,8 +138,8 @@ class ReportedEffect(WeightedResult):
         checks.choice("se", se, get_args(Correction))
         if self.leverage is None and se != "HC0":
             raise InvalidInputError(
-                f"se: {se!r} corrects for the leverage of rows in an outcome model, or in the fit of "
-                "balancing weights, and this effect has none; leave it out"
+                f"se: {se!r} corrects for the leverage of rows in an outcome model; this effect has none, "
+                "and the errors of balancing weights are corrected already; leave it out"
             )
         return self._error_by(se)
 

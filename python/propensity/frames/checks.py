@@ -25,7 +25,7 @@ MOST_LEVELS = 1_000  # a term for each: more is no description of anybody, and a
 
 _COLUMNS = (np.ndarray, pd.Series)
 
-_TELLING = 3  # letters of a name that tell which column is meant whose name has them in it
+_TELLING = 3  # names that are shorter are not looked for inside of the names of columns
 
 _SHOWN = 5  # rows or levels in a message: enough to find the cause, few enough to read
 

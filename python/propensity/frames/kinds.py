@@ -1,4 +1,4 @@
-"""Numbers and levels: a column of any library as one of four kinds, whatever is told in it being kept.
+"""Numbers and levels: a column of any library as one of four kinds, without loss of information.
 
 The four kinds are bool, int64, float64 and categorical. Here values are amounts: whole numbers beyond int64
 and decimals become the nearest float64, unless that makes one of different ones. Where they are labels, and
@@ -22,9 +22,10 @@ from propensity.frames.native import AnySeries, Column
 
 _DAY = 86_400
 
-# What pandas calls the content of a column of objects: where no line mends it, where all of it is numbers.
+# Contents of a column of objects, as pandas calls them, for which no message suggests to make them text.
 _OTHERS = ("", "bytes", "complex", "categorical", "interval", "period", "unknown-array")
 
+# Contents that are numbers.
 _NUMBERS = ("boolean", "integer", "floating", "mixed-integer-float", "decimal")
 
 

@@ -14,7 +14,7 @@ from propensity import core
 from propensity.effects.arms import Means, effective_sizes
 from propensity.effects.effect import Effect
 from propensity.effects.means_covariance import MeansCovariance
-from propensity.errors import InvalidInputError, SmallSampleWarning
+from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.kept import read_adjustment
@@ -26,10 +26,15 @@ from propensity.matching.local_outcomes import tie_cells
 from propensity.matching.outcome import MatchedOutcome
 from propensity.matching.result import Whom, outcome_of, require_unknown
 from propensity.matching.score_influence import COUNTED, score_influence, with_estimation
+from propensity.matching.se_words import (
+    KNOWN,
+    NOTHING_LEFT,
+    adjusted_words,
+    nothing_left,
+    others_of,
+    se_method_on_scores,
+)
 from propensity.matching.subclass_influence import clustered_influence
-
-_KNOWN = "takes scores and distances as known"
-_NOTHING_LEFT = "for counting that the scores were estimated would leave no variance"
 
 if TYPE_CHECKING:
     from propensity.matching.estimated_scores import EstimatedScores
@@ -118,7 +123,7 @@ class _Found:
 def _effect_on_scores(matches: Matches, y: MatchedOutcome) -> Effect:
     """Take the core's, which counts that scores were estimated."""
     found = _found_on_scores(matches, y)
-    method, cautions = _se_method(matches, corrected=found.counted is not None)
+    method, cautions = se_method_on_scores(matches, corrected=found.counted is not None)
     return _effect_of_found(matches, y, found, partial(_found_on_scores, matches), method, cautions)
 
 
@@ -214,7 +219,7 @@ def _effect_of_sets(matches: Matches, outcome: MatchedOutcome, x: Floats | None)
             adjusted.clusters,
         ),
         f"summed within {matches.n_matched:,} sets (Abadie and Spiess 2022), factor G / (G - 1); "
-        f"takes the sets as given{_adjusted(x)}",
+        f"takes the sets as given{adjusted_words(x)}",
         adjusted=x is not None,
     )
 
@@ -225,14 +230,14 @@ def _effect_in_space(matches: Matches, outcome: MatchedOutcome, x: Floats | None
     where = "the scores" if matches.spec.on_scores else "the covariates matched on"
     if matches.exact is not None:
         where += f" and of the same {', '.join(matches.spec.exact)}"
-    counted = _KNOWN
+    counted = KNOWN
     cautions: tuple[Warning, ...] = ()
     if found.counted is not None:
         counted = COUNTED
     elif _counts_estimation(matches, x):
-        counted, cautions = f"{_KNOWN}, {_NOTHING_LEFT}", _nothing_left()
-    others = f"{_others(matches)}neighbours in {where}"
-    words = f"Abadie and Imbens (2006), {others}; {counted}{_adjusted(x)}"
+        counted, cautions = f"{KNOWN}, {NOTHING_LEFT}", nothing_left()
+    others = f"{others_of(matches)}neighbours in {where}"
+    words = f"Abadie and Imbens (2006), {others}; {counted}{adjusted_words(x)}"
     again = partial(_found_in_space, matches, x)
     return _effect_of_found(matches, outcome, found, again, words, cautions, adjusted=x is not None)
 
@@ -372,36 +377,3 @@ def _cautions_of_adjusted(matches: Matches) -> tuple[Warning, ...]:
     """Leave out the advice to do what has been done."""
     advice = neighbor_remedy(matches.spec), neighbor_remedy(matches.spec, adjusted=True)
     return tuple(type(caution)(str(caution).replace(*advice)) for caution in matches.cautions)
-
-
-def _se_method(matches: Matches, *, corrected: bool) -> tuple[str, tuple[Warning, ...]]:
-    """Say how the core made its error, and caution where it could not count what it should."""
-    others = _others(matches)
-    of_outcomes = "Abadie and Imbens (2006)" + (f", {others}neighbours" if others else "")
-    if corrected:
-        return f"{of_outcomes}; counts that the scores were estimated (2016)", ()
-    known = f"{of_outcomes}; takes the scores as known"
-    if matches.x is None:
-        return known, ()
-    if matches.n_unmatched:
-        return f"{known}, for some units are unmatched", ()
-    return f"{known}, {_NOTHING_LEFT}", _nothing_left()
-
-
-def _others(matches: Matches) -> str:
-    """Say how many others show how much outcomes vary, where it is not one."""
-    n_others = matches.spec.variance_neighbors
-    return "" if n_others == 1 else f"{n_others} "
-
-
-def _nothing_left() -> tuple[Warning, ...]:
-    return (
-        SmallSampleWarning(
-            "counting that the scores were estimated (Abadie and Imbens 2016) would leave no variance of so "
-            "few rows; the standard error takes the scores as known, and is mostly too wide"
-        ),
-    )
-
-
-def _adjusted(x: Floats | None) -> str:
-    return "" if x is None else "; adjusted for covariates (Abadie and Imbens 2011)"

@@ -31,7 +31,7 @@ from propensity.scores.learners import own_learner
 from propensity.scores.logistic import given_scores, require_other_columns, told_by_fit
 from propensity.scores.model import PropensityModel
 from propensity.scores.scored import FittedScores, Scored, ScoreRows
-from propensity.weighting.ipw import read_scored
+from propensity.weighting.by_score import read_scored
 
 
 def effects_of_given_scores(

@@ -32,7 +32,7 @@ from propensity.scores.learners import ScoreWord
 from propensity.scores.scored import FittedScores, ScoreRows, warn_of_left_out
 from propensity.weighting.doubts import weighting_cautions
 
-_STACKED = {
+STACKED = {
     "aipw": "stacked estimating equations of score, outcome models and means",
     "ipwra": "stacked estimating equations of score, weighted outcome models and means",
     "regression": "stacked estimating equations of outcome models and means",
@@ -170,7 +170,7 @@ class AdjustedEffects:
     @property
     def se_method(self) -> str:
         """How standard errors are made."""
-        return _STACKED[self.spec.method]
+        return STACKED[self.spec.method]
 
     def __call__(self, outcome: str) -> Effect:
         """Estimate one effect."""

@@ -113,9 +113,7 @@ def own_learner(model: Learner, penalty: float = 0.0) -> Learner:
         return model
     if model in ("poisson", "gamma"):
         return LogLink(model)
-    if model in ("probit", "cloglog"):
-        return Logistic(penalty, cast("ScoreWord", model))
-    return Linear() if model == "linear" else Logistic(penalty)
+    return Linear() if model == "linear" else Logistic(penalty, cast("ScoreWord", model))
 
 
 def slope_of(learner: OwnLearner, m: Floats) -> Floats:

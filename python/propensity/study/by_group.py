@@ -21,8 +21,8 @@ from propensity.scores.scored import Scored
 from propensity.study.comparison import NAIVELY, Comparison, nothing_to_say
 from propensity.weighting.balancing import BalancedSample
 from propensity.weighting.by_group import groups_of, weighted_in_groups
+from propensity.weighting.by_score import weighed_by
 from propensity.weighting.doubts import ipw_doubts
-from propensity.weighting.ipw import weighed_by
 
 
 def effects_in_groups(

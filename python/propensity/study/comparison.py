@@ -57,8 +57,8 @@ from propensity.scores.logistic import named_model
 from propensity.scores.model import ModelScores
 from propensity.scores.scored import FittedScores, Scored, warn_of_left_out
 from propensity.weighting.balancing import BalancedSample
+from propensity.weighting.by_score import scored_effect, scored_out_of_sample
 from propensity.weighting.doubts import ipw_doubts
-from propensity.weighting.ipw import scored_effect, scored_out_of_sample
 
 NOT_TO_BE_HAD = (SeparationError, OverlapError, ConvergenceError, NoMatchesError, InfeasibleError)
 """What one estimator cannot do and another may."""

@@ -20,7 +20,8 @@ from propensity.frames.checks import Floats
 from propensity.frames.native import AnyFrame
 from propensity.scores.logistic import given_scores
 from propensity.study.design_result import Design, Precision
-from propensity.weighting.ipw import ipw, read_scored
+from propensity.weighting.by_score import read_scored
+from propensity.weighting.ipw import ipw
 
 
 @columns_by_name

@@ -28,6 +28,8 @@ from propensity.outcomes.models import Roles, Study, read_study
 from propensity.study.by_group import effects_in_groups
 from propensity.study.comparison import NOT_TO_BE_HAD, Comparison
 from propensity.study.estimates import NAIVE, Estimates, EstimatesByOutcome
+from propensity.study.where_it_lies import Lazy, require_nothing_more
+from propensity.tables.engine import is_lazy
 from propensity.weighting.by_group import groups_of
 from propensity.weighting.doubts import without_remedy
 
@@ -86,7 +88,9 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
 
     Parameters
     ----------
-    df : DataFrame
+    df : DataFrame, or a table of DuckDB, polars, ibis, Spark or sqlframe
+        A row a user. Of a table that an engine holds nothing is fetched: each pass of a fit is one query of
+        sums. See the notes.
     outcome : str, or list of str
         A column, or several, whose models of the treatment are fitted once.
     treatment : str
@@ -142,6 +146,13 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     5%, Bonferroni over the pairs), and by more than half the smaller standard error. Rows that vary together
     in either of the two do so in their difference.
 
+    Of a table that an engine holds (a DuckDB relation, a polars LazyFrame, an ibis table, Spark's) there are
+    `IPW`, `AIPW` and `RegressionAdjustment` with logistic scores and linear outcome models, by default the
+    first two for the ATE and the ATT; `covariates` is a list of columns, of up to 60 terms; `cluster` is a
+    column. Means and standard errors are those of a frame of the same rows; effects have no `weights` and no
+    `influence`, intervals no correction for leverage, and contradictions are not looked for. Where covariates
+    repeat, `collapse` is quicker and gives all else.
+
     Examples
     --------
     >>> import propensity as ps
@@ -163,6 +174,12 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     check_estimators(estimators, penalty)
     checks.confidence_level(level)
     contrast = checks.word("contrast", contrast, get_args(Contrast))
+    if is_lazy(df):
+        asked = None if estimators is DEFAULT_ESTIMATORS else tuple(estimators)
+        beside = {"by": by, "per": per, "winsorize": winsorize, "sample_weight": sample_weight}
+        require_nothing_more({**beside, "outcome_covariates": outcome_covariates})
+        table = Lazy(df, treatment, covariates, cluster)
+        return table.estimates(outcome, asked, penalty=penalty, contrast=contrast, level=level)
     for estimator in estimators:
         if isinstance(estimator, AnyMatching):
             _require_supported(estimator, cluster)

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from os import PathLike
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, get_args
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from propensity.balance.result import Balance
 from propensity.balance.tables import balance
 from propensity.calls.keywords import answered_class, answered_methods
-from propensity.calls.warned import warn
 from propensity.effects.estimators import AIPW, IPW, Balancing, Estimator, RegressionAdjustment
 from propensity.effects.grouped import GroupedEffects
 from propensity.errors import InvalidInputError
@@ -20,7 +15,7 @@ from propensity.frames import checks, native
 from propensity.frames.columns import outcome_names
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates, parse_covariates
-from propensity.outcomes.adjustment import aipw
+from propensity.outcomes.aipw import aipw
 from propensity.overlap.overlap import Overlap, overlap
 from propensity.resampling.bootstrap import bootstrap
 from propensity.resampling.result import BootstrapResult
@@ -33,24 +28,16 @@ from propensity.study.check import check
 from propensity.study.check_result import Check
 from propensity.study.estimate import estimate
 from propensity.study.estimates import NAIVE, Estimates, EstimatesByOutcome
-from propensity.study.report_facts import facts_of
-from propensity.study.report_markdown import report_in_markdown
-from propensity.study.report_page import report_as_page
-from propensity.study.sentences import sentences_of
-from propensity.study.verdicts import verdicts_of
+from propensity.study.study_in_words import StudyInWords
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from propensity.effects.effect import Effect
 
 StudyEstimand: TypeAlias = Literal["ATE", "ATT", "ATC"]
 
-_T = TypeVar("_T")
-
 
 @answered_class
-class Study:
+class Study(StudyInWords):
     """An analysis said once: what was tried, what it may have changed, what was known before.
 
     Each method gives what the function of its name gives, worked out when it is first asked for and kept.
@@ -101,6 +88,7 @@ class Study:
         seed: int = 0,
         estimand: StudyEstimand = "ATE",
     ) -> None:
+        super().__init__()
         self.outcomes = outcome_names(outcome)
         checks.column_name("treatment", treatment)
         checks.count("seed", seed, minimum=0)
@@ -112,9 +100,6 @@ class Study:
         self.outcome = outcome if isinstance(outcome, str) else self.outcomes
         self.cluster, self.sample_weight, self.seed = cluster, sample_weight, seed
         self.estimand: StudyEstimand = checks.estimand(estimand, get_args(StudyEstimand))
-        self._kept: dict[str, Any] = {}
-        self._told: dict[str, Warning] = {}
-        self._quiet = False
 
     def __repr__(self) -> str:
         several = len(self.outcomes) > 1
@@ -329,159 +314,6 @@ class Study:
             options |= {"cluster": self.cluster, "estimator": AIPW(self.estimand)}
         return self._once("robustness", lambda: robustness_value(self.df, **options))
 
-    def verdicts(self) -> pd.DataFrame:
-        """Judge each of the assumptions that the effect rests on.
-
-        Returns
-        -------
-        DataFrame (4, 2)
-            By assumption ("overlap", "balance", "agreement of estimators", "nothing hidden"): the `verdict`
-            ("holds", "doubtful", "fails", "cannot be tested") and the `reason`.
-
-        Examples
-        --------
-        >>> import propensity as ps
-        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
-        >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
-        >>> study = ps.Study(users, outcome="task_completed", **roles)
-        >>> study.verdicts().loc["nothing hidden", "verdict"]
-        'cannot be tested'
-        """
-        with self._in_words():
-            return verdicts_of(self)
-
-    def summary(self) -> str:
-        """Say in four sentences what was found and what it rests on.
-
-        Returns
-        -------
-        str
-            The effect with its interval and lift beside the raw gap; overlap and balance; whether estimators
-            agree; how strong a hidden confounder would have to be. Where an assumption fails, the first says
-            so.
-
-        Examples
-        --------
-        >>> import propensity as ps
-        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
-        >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
-        >>> study = ps.Study(users, outcome="task_completed", **roles)
-        >>> study.summary().startswith("opt_in_agent_mode raised task_completed by")
-        True
-        """
-        return " ".join(self.sentences())
-
-    def sentences(self) -> tuple[str, ...]:
-        """Give the sentences of `summary` one by one.
-
-        Returns
-        -------
-        tuple of str (4,)
-
-        Examples
-        --------
-        >>> import propensity as ps
-        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
-        >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
-        >>> study = ps.Study(users, outcome="task_completed", **roles)
-        >>> len(study.sentences())
-        4
-        """
-        with self._in_words():
-            return sentences_of(self)
-
-    @property
-    def cautions(self) -> tuple[str, ...]:
-        """What there was to warn of so far, each once."""
-        return tuple(self._told)
-
-    def to_dict(self, by: Sequence[str] | None = None) -> dict[str, Any]:
-        """Give what the report says, for a pipeline: numbers, text, lists and dicts alone.
-
-        Parameters
-        ----------
-        by : list of str, or None, default None
-            Columns whose values are groups; None takes covariates of 2 to 8 levels, three at most.
-
-        Returns
-        -------
-        dict
-            It can be written as JSON; what has no value is None.
-
-        Examples
-        --------
-        >>> import propensity as ps
-        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
-        >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
-        >>> study = ps.Study(users, outcome="task_completed", **roles)
-        >>> study.to_dict()["question"]["n_rows"]
-        2000
-        """
-        with self._in_words():
-            return facts_of(self, by)
-
-    def to_markdown(self, by: Sequence[str] | None = None) -> str:
-        """Write the report in Markdown.
-
-        Parameters
-        ----------
-        by : list of str, or None, default None
-            As for `to_dict`.
-
-        Returns
-        -------
-        str
-
-        Examples
-        --------
-        >>> import propensity as ps
-        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
-        >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
-        >>> study = ps.Study(users, outcome="task_completed", **roles)
-        >>> study.to_markdown().startswith("# opt")
-        True
-        """
-        return report_in_markdown(self.to_dict(by))
-
-    def report(self, path: str | PathLike[str], by: Sequence[str] | None = None) -> Path:
-        """Write the report, a page that needs nothing else: no network, no script.
-
-        Parameters
-        ----------
-        path : str or path
-            Where to; what is there is overwritten.
-        by : list of str, or None, default None
-            As for `to_dict`.
-
-        Returns
-        -------
-        Path
-            Where it is.
-
-        Raises
-        ------
-        ImportError
-            There is no jinja2: ``pip install "propensity[report]"``.
-        OSError
-            It cannot be written there.
-
-        Examples
-        --------
-        >>> import propensity as ps
-        >>> users = ps.datasets.opt_in_logs(n_users=2_000)
-        >>> roles = {"treatment": "opt_in_agent_mode", "covariates": ["engagement_tier"]}
-        >>> study = ps.Study(users, outcome="task_completed", **roles)
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     path = study.report(f"{folder}/study.html")
-        ...     path.name
-        'study.html'
-        """
-        page = report_as_page(self.to_dict(by))
-        place = Path(path)
-        place.write_text(page, encoding="utf-8")
-        return place
-
     def bootstrap(
         self, estimators: Sequence[Estimator] | None = None, *, n_reps: int = 500
     ) -> BootstrapResult:
@@ -531,30 +363,6 @@ class Study:
         if self.estimand != "ATC":
             return None
         return IPW("ATC"), AIPW("ATC"), Balancing("ATC"), RegressionAdjustment("ATC")
-
-    def _once(self, name: str, make: Callable[[], _T]) -> _T:
-        """Give what was made before, or make it, and remember what it warned of."""
-        if name not in self._kept:
-            with warnings.catch_warnings(record=True) as caught:
-                warnings.simplefilter("always")
-                made = make()
-            for one in caught:
-                caution = one.message if isinstance(one.message, Warning) else UserWarning(one.message)
-                self._told.setdefault(str(caution), caution)
-                if not self._quiet:
-                    warn(caution)
-            self._kept[name] = made
-        found: _T = self._kept[name]
-        return found
-
-    @contextmanager
-    def _in_words(self) -> Iterator[None]:
-        """Leave out the warnings of what is worked out for words that say the same."""
-        before, self._quiet = self._quiet, True
-        try:
-            yield
-        finally:
-            self._quiet = before
 
 
 answered_methods(Study)

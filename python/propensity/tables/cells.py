@@ -35,10 +35,11 @@ _MOST_EXPANDED = 500_000_000
 class Cells(CountedTable, Shown):
     """Users counted: a row for all who have the same covariates and are in the same arm.
 
-    A table like any other, which every function takes where it takes a frame, and of which it tells what the
-    users themselves would: how many users a row stands for is a fact of the table, and no sample weight.
-    Weights, scores and influence are of one user of the row, and `n` counts users. `ps.collapse` makes it
-    where a table lies, `Cells.from_counts` from a table that is counted already.
+    A table like any other, which functions take where they take a frame, and of which they tell what the
+    users themselves would (what looks at single users refuses it, and says so): how many users a row stands
+    for is a fact of the table, and no sample weight. Weights, scores and influence are of one user of the
+    row, and `n` counts users. `ps.collapse` makes it where a table lies, `Cells.from_counts` from a table
+    that is counted already.
 
     Attributes
     ----------
@@ -63,8 +64,8 @@ class Cells(CountedTable, Shown):
     (2000, 6)
     >>> cells.frame[["engagement_tier", "opt_in_agent_mode", "frequency"]].head(2)
       engagement_tier  opt_in_agent_mode  frequency
-    0           heavy              False        170
-    1           heavy               True        301
+    0           heavy                  0        110
+    1           heavy                  1        203
     """
 
     frame: pd.DataFrame

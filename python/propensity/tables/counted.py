@@ -149,6 +149,14 @@ def missing_in(name: str, count: Rows) -> str:
     return f"column '{name}': {values} ({cells}); drop or impute them first"
 
 
+def require_complete(frame: pd.DataFrame, names: Sequence[str]) -> None:
+    """Require columns of counted rows to have a value in every one."""
+    for name in names:
+        missing = frame[name].isna().to_numpy()
+        if missing.any():
+            raise InvalidInputError(missing_in(name, frame[FREQUENCY].to_numpy()[missing].astype(np.int64)))
+
+
 def _sums(given: pd.DataFrame, outcome: str, count: Rows) -> dict[str, Floats]:
     """Read the sums of an outcome; in a cell of one value they are that value, without its rounding."""
     names = columns_of(outcome)

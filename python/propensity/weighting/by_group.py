@@ -26,8 +26,8 @@ from propensity.scores.equations import equations_of_scores
 from propensity.scores.scored import Scored
 from propensity.weighting.tilting import weight_slopes
 
-_ESTIMATED = "stacked estimating equations; counts that the scores were estimated"
-_KNOWN = "estimating equations of the two means; takes the {} as known"
+ESTIMATED = "stacked estimating equations; counts that the scores were estimated"
+KNOWN = "estimating equations of the two means; takes the {} as known"
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +85,7 @@ def said_of_rows(measured: Measured, covariates: Iterable[str]) -> tuple[Warning
 
 def se_method_of(scored: Scored) -> str:
     """Say how the error of a weighted contrast is made."""
-    return _KNOWN.format(scored.known_as) if scored.x is None else _ESTIMATED
+    return KNOWN.format(scored.known_as) if scored.x is None else ESTIMATED
 
 
 def groups_of(measured: Measured, by: str | Sequence[str]) -> Grouping:

@@ -1,134 +1,32 @@
-"""Weighting: from scores to balancing weights, and the contrast of the weighted means."""
+"""Inverse probability weighting: the contrast of the weighted means, of outcomes and of groups."""
 
 from collections.abc import Sequence
 from functools import partial
 from typing import Required, TypedDict, Unpack, get_args, overload
 
-import numpy as np
-
-from propensity import core
-from propensity.effects.arms import Weighting, balancing_part
-from propensity.effects.cautions import (
-    carried_cautions,
-)
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import IPW, WeightingEstimand
 from propensity.effects.grouped import GroupedEffects
-from propensity.effects.imbalance import BalanceTerms
-from propensity.effects.inference import degrees_of_freedom
 from propensity.effects.metrics import Metrics, Winsorize
 from propensity.effects.sample import Sample, read_sample, warn_once
 from propensity.effects.several import Effects
-from propensity.errors import InvalidInputError
-from propensity.frames import checks, rowwise_checks
+from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
-from propensity.frames.checks import Floats
 from propensity.frames.columns import outcome_names
 from propensity.frames.grouping import require_groups
-from propensity.frames.native import AnyFrame, AnySeries
+from propensity.frames.native import AnyFrame
 from propensity.frames.takes_cells import takes_cells
-from propensity.scores.cautions import score_cautions
-from propensity.scores.cross_fitted import CrossFittedScores
 from propensity.scores.logistic import (
-    AS_KNOWN,
-    balance_terms_of,
     given_scores,
-    read_scores,
-    read_terms,
     require_other_columns,
     told_by_fit,
 )
-from propensity.scores.model import PropensityModel
-from propensity.scores.own_weights import estimand_of, own_weights_warning
 from propensity.scores.scored import Scored
-from propensity.weighting.by_group import Weighed, groups_of, se_method_of, weighted_in_groups
-from propensity.weighting.doubts import Doubts, ipw_doubts, once
+from propensity.weighting.by_group import groups_of, weighted_in_groups
+from propensity.weighting.by_score import read_scored, scored_effect, weighed_by
+from propensity.weighting.doubts import ipw_doubts, once
 from propensity.weighting.within_groups import weighted_within
-
-
-@columns_by_name
-@takes_cells()
-def balancing_weights(
-    df: AnyFrame,
-    *,
-    treatment: str,
-    scores: object,
-    estimand: WeightingEstimand = "ATE",
-    stabilized: bool = False,
-    sample_weight: object = None,
-) -> AnySeries:
-    """Weigh each row so that both groups look like the units the effect is for.
-
-    Parameters
-    ----------
-    df, treatment, scores : DataFrame, str, and PropensityModel, CrossFittedScores, str, Series or array
-        As for `ipw`.
-    estimand : {"ATE", "ATT", "ATC", "ATO", "ATM"}, default "ATE"
-        Whose effect the weights are for, as for `ipw`.
-    stabilized : bool, default False
-        Multiply them by the share of the row's own arm, for the ATE: p / e and (1 - p) / (1 - e), of mean 1
-        in either arm, to be looked at or handed to software that takes weights for counts (`WeightIt`'s
-        ``stabilize``). Effects by weighting divide by the sum of an arm's weights, and are the same.
-    sample_weight : None, str, Series or array (n,), default None
-        How much of the population a row stands for; that with which the model was fitted. It is not in the
-        weights given: whoever takes them multiplies them by it, as `smd` and `balance` do where they are told
-        of it too. A row of weight 0 is not there, and gets none.
-
-    Returns
-    -------
-    Series (n,)
-        Called "weights", with the index of `df`. Not scaled: ATE 1 / P(own arm), ATT 1 and e / (1 - e), ATC
-        (1 - e) / e and 1, ATO P(other arm), ATM min(e, 1 - e) / P(own arm).
-
-    Raises
-    ------
-    OverlapError, InvalidInputError
-        As for `ipw`; weights for another estimand than the ATE are to be stabilized.
-
-    Warns
-    -----
-    OverlapWarning
-        An arm's weight lies on few rows.
-
-    Notes
-    -----
-    w = h(e) / P(own arm), with h = 1, e, 1 - e, e (1 - e) (Li, Morgan and Zaslavsky 2018, equation 4) and
-    min(e, 1 - e) (Li and Greene 2013). With the scores of an unpenalized logistic model ATO weights balance
-    the mean of every term exactly.
-
-    Examples
-    --------
-    >>> import propensity as ps
-    >>> users = ps.datasets.opt_in_logs(n_users=2_000)
-    >>> treatment, covariates = "opt_in_agent_mode", ["engagement_tier", "query_confidence"]
-    >>> model = ps.fit_propensity(users, treatment=treatment, covariates=covariates)
-    >>> weights = ps.balancing_weights(users, treatment=treatment, scores=model, estimand="ATT")
-    >>> weights.groupby(users[treatment]).max().round(2)
-    opt_in_agent_mode
-    0    2.17
-    1    1.00
-    Name: weights, dtype: float64
-    """
-    estimand = checks.estimand(estimand, get_args(WeightingEstimand))
-    checks.flag("stabilized", stabilized)
-    if stabilized and estimand != "ATE":
-        raise InvalidInputError(
-            f"stabilized: weights for the {estimand} are on the scale of its rows already; it is for "
-            "estimand='ATE'"
-        )
-    sample = read_sample(df, treatment=treatment, sample_weight=sample_weight, also=given_scores(scores))
-    e = read_scores(sample.frame, scores, sample.treated, sample.sample_weight)
-    total = sample.weighting(e, estimand).weights
-    is_model = isinstance(scores, PropensityModel)
-    impossible = () if is_model else score_cautions(e, sample.treated, **sample.row_weights)
-    uneven = sample.overlap_cautions(estimand, total)
-    warn_once((*impossible, *uneven, *sample.count_cautions))
-    weights = balancing_part(total, sample.sample_weight)
-    if stabilized:
-        share = float(np.average(sample.treated, weights=sample.mass))
-        weights = weights * np.where(sample.treated, share, 1 - share)
-    return sample.frame.series(weights, "weights")
 
 
 class _Options(TypedDict, total=False):
@@ -312,129 +210,3 @@ def ipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
 def _difference(spec: IPW, sample: Sample, name: str, scored: Scored) -> Effect:
     """Estimate the effect on a sample whose score was fitted to it alone."""
     return scored_effect(sample, name, scored, spec, "difference", ipw_doubts(sample, scored, spec))
-
-
-def weighed_by(sample: Sample, outcome: str, scored: Scored, spec: IPW) -> Weighed:
-    """Give what rows weigh, bounded where that is asked for, whatever the outcome."""
-    found = _weighed(sample, outcome, scored, spec)
-    return Weighed(
-        Weighting(found.weights, found.ess_treated, found.ess_control),
-        spec.estimand,
-        se_method_of(scored) + _bounds_of(spec, found),
-    )
-
-
-def read_scored(sample: Sample, scores: object) -> Scored:
-    """Read scores, and where they are a model's, what their standard errors need.
-
-    Raises
-    ------
-    InvalidInputError
-        As for `read_scores`; the model was fitted with other sample weights or other covariates; models of
-        folds have seen others of a row's cluster.
-    """
-    e = read_scores(sample.frame, scores, sample.treated, sample.sample_weight)
-    if isinstance(scores, CrossFittedScores):
-        scores.require_whole_clusters(sample.clusters)
-        return scored_out_of_sample(sample, scores, e)
-    if not isinstance(scores, PropensityModel):
-        whose = _balanced_for(sample, e)
-        own = () if whose is None else (own_weights_warning(whose),)
-        doubts = () if own else score_cautions(e, sample.treated, **sample.row_weights)
-        return Scored(e, balance_terms=BalanceTerms.of_scores(e), cautions=(*own, *doubts))
-    whose = None if scores.sample_weight is not None else _balanced_for(sample, e)
-    if whose is not None:
-        raise InvalidInputError(f"sample_weight: {own_weights_warning(whose)}")
-    then = None if scores.sample_weight is None else sample.frame.by_row(scores.sample_weight)
-    rowwise_checks.same_weights(then, sample.sample_weight, "the model was fitted", AS_KNOWN)
-    x = read_terms(sample.frame, scores)
-    return Scored(
-        e,
-        x,
-        scores.penalty,
-        BalanceTerms.of_terms(x, scores.recipe),
-        scores.separation,
-        columns=scores.recipe.columns,
-        score_model=scores.score_model,
-    )
-
-
-def _balanced_for(sample: Sample, scores: Floats) -> str | None:
-    """Tell whose balancing weights by these scores (n,) the sample weights are; None where nobody's."""
-    if sample.sample_weight is None:
-        return None
-    treated = sample.present(sample.treated)
-    return estimand_of(sample.present(sample.sample_weight), sample.present(scores), treated)
-
-
-def scored_out_of_sample(sample: Sample, scores: CrossFittedScores, e: Floats) -> Scored:
-    """Take scores (n,) as known that a model of other rows has given."""
-    return Scored(
-        e,
-        balance_terms=balance_terms_of(sample.frame, scores),
-        cautions=score_cautions(e, sample.treated, **sample.row_weights),
-        columns=scores.covariates,
-        known_as=scores.known_as,
-    )
-
-
-def _weighed(sample: Sample, outcome: str, scored: Scored, spec: IPW) -> core.WeightedEstimate:
-    return core.ipw(
-        sample.frame.outcome(outcome),
-        sample.treated,
-        scored.scores,
-        estimand=spec.estimand,
-        truncate=spec.truncate,
-        x=scored.x,
-        penalty=scored.penalty,
-        score_model=scored.score_model,
-        **sample.row_weights,
-    )
-
-
-def scored_effect(
-    sample: Sample,
-    outcome: str,
-    scored: Scored,
-    spec: IPW,
-    contrast: Contrast,
-    doubts: Doubts,
-) -> Effect:
-    """Estimate one effect by weighting."""
-    found = _weighed(sample, outcome, scored, spec)
-    weighting = Weighting(found.weights, found.ess_treated, found.ess_control)
-    said = doubts(weighting)
-    return sample.effect(
-        outcome,
-        found,
-        weighting,
-        estimand=spec.estimand,
-        contrast=contrast,
-        se_method=se_method_of(scored) + _bounds_of(spec, found),
-        cautions=(*said, *_few_carry(sample, spec, found, said)),
-        covariates=scored.columns,
-        scores=scored.scores,
-    )
-
-
-def _few_carry(
-    sample: Sample, spec: IPW, found: core.WeightedEstimate, told: Sequence[Warning]
-) -> tuple[Warning, ...]:
-    """Say where few rows carry the variance; of clusters it is not known what that does."""
-    influence = found.influence_treated - found.influence_control
-    if sample.clusters is not None or not influence.any():
-        return ()
-    ess, there = (found.ess_treated, found.ess_control), sample.present_rows
-    n_rows = sample.n_users(sample.treated & there), sample.n_users(~sample.treated & there)
-    df = degrees_of_freedom(influence, frequency=sample.frequency)
-    return carried_cautions(spec.estimand, ess, n_rows, df, told)
-
-
-def _bounds_of(spec: IPW, found: core.WeightedEstimate) -> str:
-    """Say of a standard error what bounds on weights are to it; nothing where there are none."""
-    if spec.truncate is None:
-        return ""
-    return (
-        f"; takes the bounds on the weights as known ({found.n_truncated_treated:,} treated and "
-        f"{found.n_truncated_control:,} control rows are above their arm's quantile {spec.truncate:g})"
-    )

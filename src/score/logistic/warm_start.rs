@@ -51,9 +51,9 @@ const MOST_TERMS_OF_ITS_OWN: usize = 20;
 const MOST_REMAINDERS: usize = 2;
 const CLOSE_ENOUGH: f64 = 0.03;
 
-/// A gradient, a row, that moves sums of weights by no more than what a last step of Newton's method leaves, and one
-/// that rounding lets every column reach.
+/// A gradient per row this small moves sums of weights no more than what Newton's last step leaves of it.
 const NOTHING_MORE: f64 = 2e-13;
+/// The smallest gradient per row that rounding lets every column reach.
 const FINEST: f64 = 1e-12;
 
 /// Passes after which a refit is left to Newton's method; one to three do where a resample's own information is at
@@ -103,8 +103,9 @@ pub struct Refit {
 
 /// Where the search for a resample's optimum starts.
 struct Start {
-    /// Of each arm, control first, and of both.
+    /// The weight of either arm, control first.
     rows: [f64; 2],
+    /// Their sum.
     total: f64,
     /// G and H, without the penalty.
     equations: ScoreEquations,

@@ -1,4 +1,4 @@
-//! What a row is to a fit.
+//! The dual problem of balancing weights: what each row adds to it, and the two arms in it.
 
 mod problem;
 
@@ -14,7 +14,7 @@ pub use problem::{At, Problem};
 /// An arm with no more than this share of the weight vanishes beside the other in sums of 53 bits.
 const WEIGHTLESS: f64 = 1e-12;
 
-/// A weight, beside that of rows that count, of one that does not: such numbers have no squares.
+/// Weights below this share of those of rows that count are taken for zero: their squares are.
 const NOTHING: f64 = 1e-50;
 
 /// What an arm's rows are: c, r, g and a of the table in the parent module.

@@ -1,0 +1,157 @@
+"""One effect by scores: what rows weigh by them, and the contrast of the weighted means."""
+
+from collections.abc import Sequence
+
+from propensity import core
+from propensity.effects.arms import Weighting
+from propensity.effects.cautions import (
+    carried_cautions,
+)
+from propensity.effects.contrasts import Contrast
+from propensity.effects.effect import Effect
+from propensity.effects.estimators import IPW
+from propensity.effects.imbalance import BalanceTerms
+from propensity.effects.inference import degrees_of_freedom
+from propensity.effects.sample import Sample
+from propensity.errors import InvalidInputError
+from propensity.frames import rowwise_checks
+from propensity.frames.checks import Floats
+from propensity.scores.cautions import score_cautions
+from propensity.scores.cross_fitted import CrossFittedScores
+from propensity.scores.logistic import (
+    AS_KNOWN,
+    balance_terms_of,
+    read_scores,
+    read_terms,
+)
+from propensity.scores.model import PropensityModel
+from propensity.scores.own_weights import estimand_of, own_weights_warning
+from propensity.scores.scored import Scored
+from propensity.weighting.by_group import Weighed, se_method_of
+from propensity.weighting.doubts import Doubts
+
+
+def weighed_by(sample: Sample, outcome: str, scored: Scored, spec: IPW) -> Weighed:
+    """Give what rows weigh, bounded where that is asked for, whatever the outcome."""
+    found = _weighed(sample, outcome, scored, spec)
+    return Weighed(
+        Weighting(found.weights, found.ess_treated, found.ess_control),
+        spec.estimand,
+        se_method_of(scored) + _bounds_of(spec, found),
+    )
+
+
+def read_scored(sample: Sample, scores: object) -> Scored:
+    """Read scores, and where they are a model's, what their standard errors need.
+
+    Raises
+    ------
+    InvalidInputError
+        As for `read_scores`; the model was fitted with other sample weights or other covariates; models of
+        folds have seen others of a row's cluster.
+    """
+    e = read_scores(sample.frame, scores, sample.treated, sample.sample_weight)
+    if isinstance(scores, CrossFittedScores):
+        scores.require_whole_clusters(sample.clusters)
+        return scored_out_of_sample(sample, scores, e)
+    if not isinstance(scores, PropensityModel):
+        whose = _balanced_for(sample, e)
+        own = () if whose is None else (own_weights_warning(whose),)
+        doubts = () if own else score_cautions(e, sample.treated, **sample.row_weights)
+        return Scored(e, balance_terms=BalanceTerms.of_scores(e), cautions=(*own, *doubts))
+    whose = None if scores.sample_weight is not None else _balanced_for(sample, e)
+    if whose is not None:
+        raise InvalidInputError(f"sample_weight: {own_weights_warning(whose)}")
+    then = None if scores.sample_weight is None else sample.frame.by_row(scores.sample_weight)
+    rowwise_checks.same_weights(then, sample.sample_weight, "the model was fitted", AS_KNOWN)
+    x = read_terms(sample.frame, scores)
+    return Scored(
+        e,
+        x,
+        scores.penalty,
+        BalanceTerms.of_terms(x, scores.recipe),
+        scores.separation,
+        columns=scores.recipe.columns,
+        score_model=scores.score_model,
+    )
+
+
+def _balanced_for(sample: Sample, scores: Floats) -> str | None:
+    """Tell whose balancing weights by these scores (n,) the sample weights are; None where nobody's."""
+    if sample.sample_weight is None:
+        return None
+    treated = sample.present(sample.treated)
+    return estimand_of(sample.present(sample.sample_weight), sample.present(scores), treated)
+
+
+def scored_out_of_sample(sample: Sample, scores: CrossFittedScores, e: Floats) -> Scored:
+    """Take scores (n,) as known that a model of other rows has given."""
+    return Scored(
+        e,
+        balance_terms=balance_terms_of(sample.frame, scores),
+        cautions=score_cautions(e, sample.treated, **sample.row_weights),
+        columns=scores.covariates,
+        known_as=scores.known_as,
+    )
+
+
+def _weighed(sample: Sample, outcome: str, scored: Scored, spec: IPW) -> core.WeightedEstimate:
+    return core.ipw(
+        sample.frame.outcome(outcome),
+        sample.treated,
+        scored.scores,
+        estimand=spec.estimand,
+        truncate=spec.truncate,
+        x=scored.x,
+        penalty=scored.penalty,
+        score_model=scored.score_model,
+        **sample.row_weights,
+    )
+
+
+def scored_effect(
+    sample: Sample,
+    outcome: str,
+    scored: Scored,
+    spec: IPW,
+    contrast: Contrast,
+    doubts: Doubts,
+) -> Effect:
+    """Estimate one effect by weighting."""
+    found = _weighed(sample, outcome, scored, spec)
+    weighting = Weighting(found.weights, found.ess_treated, found.ess_control)
+    said = doubts(weighting)
+    return sample.effect(
+        outcome,
+        found,
+        weighting,
+        estimand=spec.estimand,
+        contrast=contrast,
+        se_method=se_method_of(scored) + _bounds_of(spec, found),
+        cautions=(*said, *_few_carry(sample, spec, found, said)),
+        covariates=scored.columns,
+        scores=scored.scores,
+    )
+
+
+def _few_carry(
+    sample: Sample, spec: IPW, found: core.WeightedEstimate, told: Sequence[Warning]
+) -> tuple[Warning, ...]:
+    """Say where few rows carry the variance; of clusters it is not known what that does."""
+    influence = found.influence_treated - found.influence_control
+    if sample.clusters is not None or not influence.any():
+        return ()
+    ess, there = (found.ess_treated, found.ess_control), sample.present_rows
+    n_rows = sample.n_users(sample.treated & there), sample.n_users(~sample.treated & there)
+    df = degrees_of_freedom(influence, frequency=sample.frequency)
+    return carried_cautions(spec.estimand, ess, n_rows, df, told)
+
+
+def _bounds_of(spec: IPW, found: core.WeightedEstimate) -> str:
+    """Say of a standard error what bounds on weights are to it; nothing where there are none."""
+    if spec.truncate is None:
+        return ""
+    return (
+        f"; takes the bounds on the weights as known ({found.n_truncated_treated:,} treated and "
+        f"{found.n_truncated_control:,} control rows are above their arm's quantile {spec.truncate:g})"
+    )
