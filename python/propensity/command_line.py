@@ -79,7 +79,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_roles(command: argparse.ArgumentParser, *, needs_outcome: bool) -> None:
-    command.add_argument("file", metavar="FILE", help="a table: .csv, .tsv or .parquet")
+    command.add_argument("file", metavar="FILE", help="a table: .csv, .tsv, .parquet or .duckdb")
+    command.add_argument("--table", help="which table of a .duckdb file (default: the one that there is)")
     command.add_argument("--treatment", required=True, help="column of who was treated, 0/1")
     command.add_argument(
         "--outcome", action="append", required=needs_outcome, help="column, or several, as done,retained"
@@ -132,7 +133,7 @@ def _report(options: argparse.Namespace) -> int:
 
 
 def _read(options: argparse.Namespace) -> pd.DataFrame:
-    df = read_file(options.file)
+    df = read_file(options.file, options.table)
     print(f"{options.file}: {len(df):,} rows, {df.shape[1]:,} columns", file=sys.stderr)
     return df
 

@@ -50,6 +50,33 @@ def test_report_of_every_file_is_that_of_the_study(file, users, tmp_path, capsys
     )
 
 
+def test_table_of_a_duckdb_file_is_read(users, tmp_path, capsys):
+    duckdb = pytest.importorskip("duckdb")
+    path = tmp_path / "logs.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.register("frame", users.drop(columns="signup_date", errors="ignore"))
+        connection.execute("CREATE TABLE users AS SELECT * FROM frame")
+    roles = ["--treatment", TREATMENT, "--outcome", OUTCOME]
+    assert main(["check", str(path), *roles]) in (0, 1)  # the one table that there is
+    one = capsys.readouterr().out
+    assert main(["check", str(path), "--table", "users", *roles]) in (0, 1)
+    assert capsys.readouterr().out == one
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("CREATE TABLE events AS SELECT 1 AS x")
+    assert main(["check", str(path), *roles]) == 2
+    assert "which table is meant; it has 'events', 'users'" in capsys.readouterr().err
+    assert main(["check", str(path), "--table", "user", *roles]) == 2
+    assert "there is no table 'user'; it has 'events', 'users'" in capsys.readouterr().err
+    (tmp_path / "bad.duckdb").write_bytes(b"no database" * 500)
+    assert main(["check", str(tmp_path / "bad.duckdb"), *roles]) == 2
+    assert "this is no DuckDB file that can be read" in capsys.readouterr().err
+
+
+def test_table_is_named_of_a_file_of_several_alone(csv, capsys):
+    assert main(["check", str(csv), *ROLES, "--table", "users"]) == 2
+    assert "a table is named, 'users', and this file is but one" in capsys.readouterr().err
+
+
 def test_report_says_the_summary_and_where_the_page_is(csv, capsys):
     assert main(["report", str(csv), *ROLES]) == 0
     said = capsys.readouterr().out
@@ -104,7 +131,7 @@ def test_check_ends_with_one_where_functions_refuse_the_table(csv, users, tmp_pa
     ("name", "content", "said"),
     [
         ("none.csv", None, "there is no such file"),
-        ("sheet.xlsx", b"x", "one of .csv, .tsv and .parquet"),
+        ("sheet.xlsx", b"x", "one of .csv, .tsv, .parquet and .duckdb"),
         ("junk.parquet", b"junk", "no table that can be read"),
         ("junk.csv", b"\xff\xfe\x00", "no table that can be read"),
         ("empty.csv", b"", "no table that can be read"),

@@ -29,6 +29,9 @@ from propensity.frames.terms import Covariates, Recipe, Terms, make_terms, parse
 from propensity.scores.cross_fitted import CrossFittedScores
 from propensity.scores.inputs import completed, incomplete
 from propensity.scores.logistic import given_scores, read_scores
+from propensity.tables.asked import columns_alone, require_nothing_more, specified
+from propensity.tables.balanced import balanced
+from propensity.tables.engine import is_lazy
 from propensity.weighting.given import given_weights, read_weights
 
 MEASURES = ("mean_treated", "mean_control", "smd", "variance_ratio", "ks", "ecdf_difference")
@@ -153,7 +156,9 @@ def balance(
     weights : None, mapping of str to weights, or weights, default None
         A name for each weighting, as in ``{"IPW": w, "matched": matches}``; weightings without a name are
         called "adjusted". Each is a column, a series or an array (n,), what any way of matching gave, an
-        `Effect` or `TruncatedWeights`. As for `smd` they are multiplied by the sample weights.
+        `Effect` or `TruncatedWeights`. As for `smd` they are multiplied by the sample weights. Of a table
+        that an engine holds specifications, as ``{"IPW": ps.IPW("ATE")}``, for which scores are fitted there;
+        distances of distribution functions are then known of binary terms alone.
     denominator : {"pooled", "treated", "control", "all"}, default "pooled"
         Whose standard deviation, as for `smd`; MatchIt and cobalt take "treated" for the ATT and "control"
         for the ATC.
@@ -228,6 +233,17 @@ def balance(
     query_confidence               0.08  0.0
     """
     checks.choice("denominator", denominator, get_args(Denominator))
+    if is_lazy(df):
+        beside = {"by": by, "scores": scores, "sample_weight": sample_weight}
+        require_nothing_more({**beside, "squares": squares or None, "interactions": interactions or None})
+        table = balanced(
+            df,
+            treatment=treatment,
+            covariates=columns_alone(covariates),
+            weightings=specified(weights),
+            denominator=denominator,
+        )
+        return Balance(table)
     terms = parse_covariates(covariates, df, treatment=treatment)
     named = _named(weights)
     also: dict[str, object] = {**given_scores(scores), "sample_weight": sample_weight}

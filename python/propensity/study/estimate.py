@@ -28,7 +28,8 @@ from propensity.outcomes.models import Roles, Study, read_study
 from propensity.study.by_group import effects_in_groups
 from propensity.study.comparison import NOT_TO_BE_HAD, Comparison
 from propensity.study.estimates import NAIVE, Estimates, EstimatesByOutcome
-from propensity.study.where_it_lies import Lazy, require_nothing_more
+from propensity.study.where_it_lies import Lazy
+from propensity.tables.asked import require_nothing_more
 from propensity.tables.engine import is_lazy
 from propensity.weighting.by_group import groups_of
 from propensity.weighting.doubts import without_remedy

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,21 +16,10 @@ from propensity.frames.terms import Covariates
 from propensity.scores.choice import LOGISTIC
 from propensity.scores.scored import warn_of_left_out
 from propensity.study.estimates import NAIVE, Estimates, EstimatesByOutcome
+from propensity.tables.asked import INSTEAD, columns_alone
 from propensity.tables.estimated import Asked, estimated
 
 _BY_DEFAULT: tuple[Estimator, ...] = (IPW("ATE"), AIPW("ATE"), IPW("ATT"), AIPW("ATT"))
-
-_INSTEAD = (
-    "count users with ps.collapse(table, ...), which every function takes, or fetch the columns, or a sample "
-    "of 10,000,000 users"
-)
-
-_REMEDIES = {
-    "by": "filter the table to one group after the other",
-    "per": "make a column of the ratio in the query, where every row has one",
-    "winsorize": "bound the outcome in the query, LEAST(y, ...)",
-    "outcome_covariates": "all models have the same covariates there",
-}
 
 
 @dataclass(frozen=True)
@@ -56,7 +45,7 @@ class Lazy:
         for spec in asked:
             _require_sums(spec)
         names = outcome_names(outcome)
-        covariates = self._columns()
+        covariates = columns_alone(self.covariates)
         checks.roles(treatment=self.treatment, outcomes=names, covariates=covariates)
         roles = Asked(
             self.treatment, tuple(names), covariates, asked, float(penalty), contrast, self._cluster()
@@ -69,21 +58,6 @@ class Lazy:
         warn_once(caution for effect in effects for caution in effect.cautions)
         return several[outcome] if isinstance(outcome, str) else EstimatesByOutcome(several)
 
-    def _columns(self) -> tuple[str, ...]:
-        if isinstance(self.covariates, str):
-            raise InvalidInputError(
-                "covariates: of a table that an engine holds a list of columns is needed, and here is the "
-                f"formula {self.covariates!r}; make columns of its terms in the query"
-            )
-        names = tuple(self.covariates)
-        for name in names:
-            checks.column_name("covariates", name)
-            if names.count(name) > 1:
-                raise InvalidInputError(f"covariates: column '{name}' is listed {names.count(name)} times")
-        if not names:
-            raise InvalidInputError("covariates: no column is named; at least one is needed")
-        return names
-
     def _cluster(self) -> str | None:
         if self.cluster is None or isinstance(self.cluster, str):
             return self.cluster
@@ -91,23 +65,6 @@ class Lazy:
             "cluster: of a table that an engine holds one column is needed, by its name, not "
             f"{type(self.cluster).__name__}"
         )
-
-
-def require_nothing_more(given: Mapping[str, object]) -> None:
-    """Require options to be left out that sums do not answer.
-
-    Raises
-    ------
-    InvalidInputError
-        One is not.
-    """
-    for name, value in given.items():
-        if value is not None:
-            remedy = f"{_REMEDIES[name]}, or " if name in _REMEDIES else ""
-            raise InvalidInputError(
-                f"{name}: not of a table that an engine holds, which is asked for sums alone; "
-                f"{remedy}{_INSTEAD}"
-            )
 
 
 def _require_sums(spec: Estimator) -> None:
@@ -126,5 +83,5 @@ def _require_sums(spec: Estimator) -> None:
     if why:
         raise InvalidInputError(
             f"estimators: {spec.label!r} is not to be had of a table that an engine holds, for {why}; take "
-            f"IPW, AIPW or RegressionAdjustment as they are by default, or {_INSTEAD}"
+            f"IPW, AIPW or RegressionAdjustment as they are by default, or {INSTEAD}"
         )

@@ -231,7 +231,7 @@ def counted(source: Source, keys: Sequence[str], frequency: str, most: int) -> p
 
     count = amount(source, frequency)
     known = count.fill_null(0.0)
-    is_count = (known > 0.0) & (known < 2.0**53) & (known == known.floor())
+    is_count = (known > 0.0) & (known < 2.0**53) & (known == known.cast(nw.Int64).cast(nw.Float64))
     picked = source.query.select(
         *_keys(source, keys), known.alias("__count"), (~is_count).cast(nw.Int64).alias("__wrong")
     )

@@ -103,13 +103,19 @@ class Passes:
         return self._of_all(query, [_col("move").max().alias("most")])["most"]
 
     def weighted(
-        self, beta: Floats, estimands: Sequence[str], models: Sequence[tuple[Floats, Floats]]
+        self,
+        beta: Floats,
+        estimands: Sequence[str],
+        models: Sequence[tuple[Floats, Floats]],
+        *,
+        squares: bool = False,
     ) -> pd.DataFrame:
         """Sum up what weights by scores make of terms and outcomes, by arm, controls first.
 
         Columns, for an estimand E, an outcome j and a term k (0 is the intercept): ``E/w``, ``E/ww``,
         ``E/most``, ``E/w/z{k}``, ``E/s/z{k}``, ``E/w/y{j}``, ``E/s/y{j}/z{k}``, ``E/w/e{j}``,
-        ``E/s/e{j}/z{k}``; w are weights, s their slopes in the log odds, e what outcome models leave.
+        ``E/s/e{j}/z{k}``; w are weights, s their slopes in the log odds, e what outcome models leave. With
+        `squares` also ``E/w/zz{k}``.
         """
         query = self._modelled(self._scored(beta, estimands), models)
         terms = ["one", *self._z]
@@ -119,6 +125,7 @@ class Passes:
             products |= {f"{estimand}/w": (w,), f"{estimand}/ww": (w, w)}
             for k, z in enumerate(terms):
                 products |= {f"{estimand}/w/z{k}": (w, z), f"{estimand}/s/z{k}": (s, z)}
+                products |= {f"{estimand}/w/zz{k}": (w, z, z)} if squares else {}
             for j in range(len(self.outcomes)):
                 for y in (f"y{j}", f"e{j}") if models else (f"y{j}",):
                     products[f"{estimand}/w/{y}"] = (w, y)
