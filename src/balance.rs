@@ -28,6 +28,8 @@ use present::Present;
 use radix_sort::Scratch;
 use samples::Sample;
 
+use crate::units::frequency::RowWeights;
+
 pub use columns::Denominator;
 pub use compared::Compared;
 pub use products::{Pairs, product_smds};
@@ -67,17 +69,17 @@ pub fn smd(
     x: ArrayView2<'_, f64>,
     treatment: &[bool],
     weights: Option<&[f64]>,
-    sample_weight: Option<&[f64]>,
+    row_weights: RowWeights<'_>,
     denominator: Denominator,
 ) -> Result<Vec<f64>> {
     let weightings: Vec<&[f64]> = weights.into_iter().collect();
-    if let Some(present) = Present::among(x, &[], treatment, &weightings, sample_weight)? {
+    if let Some(present) = Present::among(x, &[], treatment, &weightings, row_weights)? {
         let weights = present.weightings.first().map(Vec::as_slice);
-        let base = Some(present.sample_weight.as_slice());
+        let base = present.row_weights();
         return smd(present.x.view(), &present.treatment, weights, base, denominator);
     }
-    let totals = totals(&weightings, treatment, sample_weight)?;
-    let samples = samples(x, treatment, &totals, sample_weight)?;
+    let totals = totals(&weightings, treatment, row_weights)?;
+    let samples = samples(x, treatment, &totals, row_weights)?;
     let columns = columns(x, treatment, &samples)?;
     let last = samples.len() - 1;
     Ok(columns.iter().map(|column| column.smd(last, &samples, denominator)).collect())
@@ -94,8 +96,9 @@ pub fn spreads(
     sample_weight: Option<&[f64]>,
     denominator: Denominator,
 ) -> Result<Vec<f64>> {
-    let totals = totals(&[], treatment, sample_weight)?;
-    let samples = samples(x, treatment, &totals, sample_weight)?;
+    let row_weights = RowWeights::of(sample_weight);
+    let totals = totals(&[], treatment, row_weights)?;
+    let samples = samples(x, treatment, &totals, row_weights)?;
     let columns = columns(x, treatment, &samples)?;
     Ok(columns.iter().map(|column| column.spread(&samples, denominator)).collect())
 }
@@ -111,20 +114,20 @@ pub fn balance(
     compared: Compared<'_>,
     treatment: &[bool],
     weightings: &[&[f64]],
-    sample_weight: Option<&[f64]>,
+    row_weights: RowWeights<'_>,
     denominator: Denominator,
     monitor: &Monitor,
 ) -> Result<Vec<Balance>> {
     compared.given().check()?;
     let Compared { x, factors, after } = compared;
-    if let Some(present) = Present::among(x, factors, treatment, weightings, sample_weight)? {
+    if let Some(present) = Present::among(x, factors, treatment, weightings, row_weights)? {
         let weightings: Vec<&[f64]> = present.weightings.iter().map(Vec::as_slice).collect();
-        let base = Some(present.sample_weight.as_slice());
+        let base = present.row_weights();
         let compared = Compared { x: present.x.view(), factors: &present.factors, after };
         return balance(compared, &present.treatment, &weightings, base, denominator, monitor);
     }
-    let totals = totals(weightings, treatment, sample_weight)?;
-    let samples = samples(x, treatment, &totals, sample_weight)?;
+    let totals = totals(weightings, treatment, row_weights)?;
+    let samples = samples(x, treatment, &totals, row_weights)?;
     let columns = compared.columns(treatment, &samples)?;
     monitor.check()?;
     let weights = SignedWeights::of(treatment, &samples);
@@ -149,9 +152,10 @@ pub fn balance(
 fn totals<'a>(
     weightings: &[&'a [f64]],
     treatment: &[bool],
-    sample_weight: Option<&[f64]>,
+    row_weights: RowWeights<'_>,
 ) -> Result<Vec<Cow<'a, [f64]>>> {
-    let Some(sample_weight) = sample_weight else {
+    checks::frequency(row_weights.frequency, treatment.len())?;
+    let Some(sample_weight) = row_weights.total else {
         return Ok(weightings.iter().map(|weights| Cow::Borrowed(*weights)).collect());
     };
     checks::same_length("sample_weight", sample_weight.len(), treatment.len())?;
@@ -170,7 +174,7 @@ fn samples<'a>(
     x: ArrayView2<'_, f64>,
     treatment: &[bool],
     weightings: &'a [Cow<'_, [f64]>],
-    sample_weight: Option<&'a [f64]>,
+    row_weights: RowWeights<'a>,
 ) -> Result<Vec<Sample<'a>>> {
     checks::same_length("treatment", treatment.len(), x.nrows())?;
     checks::both_arms(treatment)?;
@@ -182,8 +186,10 @@ fn samples<'a>(
             allowed: "an array of fewer than 2^32 rows",
         });
     }
-    let base = Sample::new("sample_weight", sample_weight, treatment);
-    let weighted = weightings.iter().map(|w| Sample::new("weights", Some(w), treatment));
+    let RowWeights { total, frequency, .. } = row_weights;
+    let base = Sample::new("sample_weight", total, treatment, frequency);
+    let of = |w: &'a Cow<'_, [f64]>| Sample::new("weights", Some(w), treatment, frequency);
+    let weighted = weightings.iter().map(of);
     std::iter::once(base).chain(weighted).collect()
 }
 

@@ -25,6 +25,7 @@ mod matching_effect;
 mod needs;
 mod options;
 mod replicated_means;
+mod row_weights;
 mod score;
 mod sensitivity;
 mod threads;

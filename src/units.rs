@@ -2,6 +2,7 @@
 
 pub mod cells;
 pub mod fingerprint;
+pub mod frequency;
 pub mod one_arm;
 pub mod sorted_rows;
 pub mod tally;

@@ -3,18 +3,35 @@
 use crate::error::Result;
 use crate::outcome::adjustment::{AdjustmentSpec, Method};
 use crate::outcome::kinds::OutcomeModel;
+use crate::units::frequency::{RowWeights, n_users};
 use crate::units::tally::Tally;
 use crate::weighting::coded_influence::FittedScoreModel;
-use crate::weighting::influence::{by_row, center};
+use crate::weighting::influence::{by_row, of_one_user};
+use crate::weighting::ipw::shared_out;
 
 /// The rows of an analysis.
 #[derive(Debug, Clone, Copy)]
 pub struct AdjustmentData<'a> {
     pub treatment: &'a [bool],
     pub outcome: &'a [f64],
-    pub sample_weight: Option<&'a [f64]>,
+    pub row_weights: RowWeights<'a>,
+    /// Whether outcomes stand for others of the same sum, and may lie beyond what there is such a model of.
+    pub are_points: bool,
     /// Whether to say how much each row holds its own prediction.
     pub with_leverage: bool,
+}
+
+impl<'a> AdjustmentData<'a> {
+    /// Rows that are a user each; without their leverage.
+    #[must_use]
+    pub const fn of_users(
+        treatment: &'a [bool],
+        outcome: &'a [f64],
+        sample_weight: Option<&'a [f64]>,
+    ) -> Self {
+        let row_weights = RowWeights::of(sample_weight);
+        Self { treatment, outcome, row_weights, are_points: false, with_leverage: false }
+    }
 }
 
 /// Rows, and the scores that they are weighed by.
@@ -37,8 +54,8 @@ pub struct ArmMean<'e> {
     pub target: f64,
 }
 
-/// Each row's influence on the mean of an arm; and the part of it that its residual makes, which is too small by the
-/// row's leverage, unlike that of where its prediction lies.
+/// The influence of one user of each row on the mean of an arm; and the part of it that the user's residual makes, which is
+/// too small by its leverage, unlike that of where its prediction lies.
 #[derive(Debug, Clone, Default)]
 pub struct ArmInfluence {
     pub whole: Vec<f64>,
@@ -46,7 +63,7 @@ pub struct ArmInfluence {
 }
 
 impl AdjustedRows<'_> {
-    /// n / sum g times what each row adds to the equation of the mean, directly and through the models. `moved` gives each
+    /// n / sum g times what each row adds to the equation of the mean, directly and through the models, n counting users. `moved` gives each
     /// row's linear predictor after a step of the outcome model's coefficients: that of their information in the
     /// direction of the sum of `slopes[i]` `x_i`.
     ///
@@ -87,11 +104,15 @@ impl AdjustedRows<'_> {
             let through_scores = model.influence(&slopes)?;
             influence.iter_mut().zip(through_scores).for_each(|(own, other)| *own += other);
         }
-        for value in influence.iter_mut().chain(&mut of_residuals) {
-            *value *= n as f64 / target;
+        let RowWeights { total, frequency, .. } = self.data.row_weights;
+        let per_mean = n_users(frequency, n) / target;
+        for value in &mut of_residuals {
+            *value *= per_mean;
         }
-        center(&mut influence, self.data.sample_weight);
-        Ok(ArmInfluence { whole: influence, of_residuals })
+        Ok(ArmInfluence {
+            whole: of_one_user(influence, target, total, frequency),
+            of_residuals: shared_out(of_residuals, frequency),
+        })
     }
 
     /// What each row of an arm weighs in the last weighted least squares of its model.

@@ -16,8 +16,10 @@ use crate::outcome::kinds::OutcomeModel;
 use crate::outcome::origin::Measured;
 use crate::reserve::room_for;
 use crate::score::spec::PropensitySpec;
+use crate::units::frequency::RowWeights;
 use crate::weighting::coded_influence::{CodedScoreModel, FittedScoreModel};
 use crate::weighting::influence::{ArmMeans, ScoreRows};
+use crate::weighting::ipw::shared_out;
 use arm::CodedArm;
 
 pub use refits::{CodedOutcomes, Resampled, is_open_to_codes};
@@ -50,8 +52,9 @@ pub fn adjusted_means_of_codes(
     }
     given.check()?;
     check(data, given.x.nrows(), spec)?;
-    checks::enough_rows_in_each_arm(data.treatment, given.n_terms() + 1)?;
-    let AdjustmentData { treatment, outcome, sample_weight, .. } = *data;
+    let AdjustmentData { treatment, outcome, row_weights, .. } = *data;
+    let RowWeights { total: sample_weight, frequency, .. } = row_weights;
+    checks::enough_users_in_each_arm(treatment, frequency, given.n_terms() + 1)?;
     let measured = if spec.outcome_model.takes_any_origin() {
         Measured::from_their_middle(outcome, sample_weight)
     } else {
@@ -126,7 +129,8 @@ impl Arms<'_, '_> {
         let moved = |slopes: &[f64]| fit.moved(design, slopes);
         let influence = rows.influence(&estimate, &moved, score_model)?;
         let leverage = if rows.data.with_leverage {
-            fit.leverage(design, &rows.expected_spread(&estimate))
+            let of_rows = fit.leverage(design, &rows.expected_spread(&estimate));
+            shared_out(of_rows, rows.data.row_weights.frequency)
         } else {
             Vec::new()
         };

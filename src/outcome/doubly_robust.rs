@@ -16,9 +16,11 @@ use crate::outcome::origin::Measured;
 use crate::score::linked;
 use crate::score::logistic::Sweep;
 use crate::score::spec::PropensitySpec;
+use crate::units::frequency::{RowWeights, n_users, whole};
 use crate::units::tally::{Outcomes, Units};
 use crate::weighting::coded_influence::FittedScoreModel;
 use crate::weighting::influence::{ArmMeans, ScoreFit, ScoreModel, by_row, leverage};
+use crate::weighting::ipw::shared_out;
 
 /// The score model of an analysis.
 #[derive(Debug, Clone, Copy)]
@@ -40,8 +42,8 @@ pub struct Adjusted {
     pub diverging: Vec<usize>,
     /// Columns of the outcome models' covariates that earlier ones explain.
     pub outcome_aliased: Vec<usize>,
-    /// Of each row in the outcome model of its own arm, and the part of its influence on that arm's mean that its
-    /// residual makes; empty where it was not asked for.
+    /// Of one user of each row in the outcome model of its own arm, and the part of its influence on that arm's mean that
+    /// its residual makes; empty where it was not asked for.
     pub leverage: Vec<f64>,
     pub residual_influence: Vec<f64>,
 }
@@ -62,11 +64,14 @@ pub fn adjusted_means(
 ) -> Result<Adjusted> {
     check(data, outcome_covariates.n_rows(), spec)?;
     if spec.needs_score() && score.scores.is_none() {
-        let (rows, terms) = (data.treatment.len(), score.covariates.n_columns() + 1);
-        checks::enough_rows("score model", rows, terms, score.spec.penalty)?;
+        let rows = n_users(data.row_weights.frequency, data.treatment.len());
+        let terms = score.covariates.n_columns() + 1;
+        checks::enough_rows("score model", whole(rows), terms, score.spec.penalty)?;
     }
-    checks::enough_rows_in_each_arm(data.treatment, outcome_covariates.n_columns() + 1)?;
-    let AdjustmentData { outcome, sample_weight, .. } = *data;
+    let RowWeights { total: sample_weight, frequency, .. } = data.row_weights;
+    let n_terms = outcome_covariates.n_columns() + 1;
+    checks::enough_users_in_each_arm(data.treatment, frequency, n_terms)?;
+    let outcome = data.outcome;
     let measured = if spec.outcome_model.takes_any_origin() {
         Measured::from_their_middle(outcome, sample_weight)
     } else {
@@ -99,7 +104,7 @@ pub fn adjusted_means(
         let through = score_model.as_ref().map(|model| model as &dyn FittedScoreModel);
         let found = parts.rows.influence(&estimate.of_rows(arm), &moved, through)?;
         if data.with_leverage {
-            let held = parts.leverage(arm, &estimate);
+            let held = shared_out(parts.leverage(arm, &estimate), frequency);
             leverages.iter_mut().zip(held).for_each(|(sum, own)| *sum += own);
             of_residuals.iter_mut().zip(found.of_residuals).for_each(|(sum, own)| *sum += own);
         }
@@ -126,8 +131,8 @@ pub fn adjusted_means(
 }
 
 fn rows_of<'a>(data: &AdjustmentData<'a>) -> Outcomes<'a> {
-    let AdjustmentData { treatment, outcome, sample_weight, .. } = *data;
-    Outcomes { treatment, outcome, sample_weight, counts: None }
+    let AdjustmentData { treatment, outcome, row_weights, .. } = *data;
+    Outcomes { treatment, outcome, sample_weight: row_weights.total, counts: None }
 }
 
 /// Scores, and what there is to say of the columns they are made of.
@@ -145,10 +150,10 @@ impl FittedScore {
         data: &AdjustmentData<'_>,
         score: &ScoreSpec<'_, 'x>,
     ) -> Result<ScoreModel<'x>> {
-        let AdjustmentData { treatment, sample_weight, .. } = *data;
+        let AdjustmentData { treatment, row_weights, .. } = *data;
         let PropensitySpec { penalty, link, .. } = score.spec;
         let model = ScoreFit { covariates: score.covariates, penalty, link };
-        ScoreModel::new(model, treatment, &self.scores, sample_weight)
+        ScoreModel::new(model, treatment, &self.scores, row_weights.total)
     }
 }
 
@@ -169,7 +174,7 @@ fn fit_score(
     }
     let mut design = covariates.clone();
     if spec.penalty == 0.0 {
-        design = design.settled(&presence(n, data.sample_weight))?;
+        design = design.settled(&presence(n, data.row_weights.total))?;
     }
     let optimum = linked::maximum(&design, &rows, None, &spec, Sweep::Parallel, monitor)?;
     let mut scores = design.linear(&optimum.beta);
@@ -183,9 +188,13 @@ pub(super) fn check(data: &AdjustmentData<'_>, n: usize, spec: AdjustmentSpec) -
     spec.check()?;
     checks::same_length("treatment", data.treatment.len(), n)?;
     checks::outcome(data.outcome, n)?;
-    checks::two_in_each_arm(data.treatment)?;
-    checks::sample_weight(data.sample_weight, n)?;
-    spec.outcome_model.check(data.outcome, data.sample_weight)
+    data.row_weights.check(n)?;
+    checks::two_users_in_each_arm(data.treatment, data.row_weights.frequency)?;
+    if data.are_points {
+        Ok(())
+    } else {
+        spec.outcome_model.check(data.outcome, data.row_weights.total)
+    }
 }
 
 /// What the influence of either arm is made from, over a matrix.

@@ -23,6 +23,7 @@ use crate::resampling::weighted_bootstrap::Analytic;
 use crate::score::links::Link;
 use crate::score::logistic::{CodedFit, CodedRefits, fit_codes, to_scores};
 use crate::score::spec::PropensitySpec;
+use crate::units::frequency::RowWeights;
 use crate::units::tally::Rows;
 use crate::weighting::coded_ipw::{CodedScoreFit, ipw_of_factors};
 use crate::weighting::ipw::IpwData;
@@ -188,14 +189,14 @@ fn analytic(
     let PropensitySpec { penalty, link, .. } = *score;
     let each = estimators.iter().map(|estimator| {
         let means = if let Estimator::Adjusted(spec) = estimator {
-            let with_leverage = false;
-            let rows = AdjustmentData { treatment, outcome, sample_weight, with_leverage };
+            let rows = AdjustmentData::of_users(treatment, outcome, sample_weight);
             let score = CodedScore { spec: *score, scores: Some(scores) };
             let found = adjusted_means_of_codes(&rows, &given, &score, *spec, monitor)?;
             let Some(found) = found else { return Ok(None) };
             found.means
         } else {
-            let rows = IpwData { outcome, treatment, scores, sample_weight };
+            let row_weights = RowWeights::of(sample_weight);
+            let rows = IpwData { outcome, treatment, scores, row_weights };
             let fit = CodedScoreFit { given, penalty, link };
             ipw_of_factors(&rows, estimator.weighting(), fit)?.means
         };

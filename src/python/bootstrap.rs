@@ -8,7 +8,7 @@ use super::codes::{Codes, matrix};
 use super::estimators::estimator;
 use super::options::chosen;
 use super::replicated_means::{FoundMeans, ReplicatedMeans};
-use super::{arrays, call, needs, options, words};
+use super::{arrays, call, needs, options, row_weights, words};
 use crate::design::coded::NumbersAndFactors;
 use crate::error::Error;
 use crate::monitor::Monitor;
@@ -20,7 +20,8 @@ use crate::resampling::bootstrap::BootstrapSpec;
 use crate::resampling::resample::Resample;
 use crate::resampling::weighted_bootstrap::Analytic;
 use crate::reserve;
-use crate::score::spec::{PropensitySpec, penalty_on};
+use crate::score::spec::{PropensitySpec, penalty_on_users};
+use crate::units::frequency::RowWeights;
 
 /// Bootstrap replicates of k estimators.
 ///
@@ -96,6 +97,9 @@ pub struct Replicates {
 ///     scaled to sum to that. Not with "poisson".
 /// sample_weight : (n,) array, optional
 ///     Row weights, none negative, on top of how often a row is drawn; not for nearest neighbours.
+/// frequency : (n,) array, optional
+///     How many users a row stands for, all alike: whole numbers of at least 1. Users are drawn, in the time and memory
+///     that the rows take, however many they are; not for nearest neighbours, nor with ``truncate``.
 /// score_columns, outcome_columns : list of int, optional
 ///     Which columns of ``x`` the score, and the outcome models, use; all by default.
 /// balanced_columns : list of lists of int, optional
@@ -136,8 +140,8 @@ pub struct Replicates {
 #[pyfunction]
 #[pyo3(signature = (
     x, treatment, outcome, *, estimators, per=None, means=false, penalty=0.0, score_model="logistic", resampling="multinomial", cluster=None, strata=None,
-    sample_weight=None, score_columns=None, outcome_columns=None, balanced_columns=None, factors=None, after=None, n_reps=500, seed=0,
-    analytic=false, studentized=false, n_threads=None, progress=None
+    sample_weight=None, frequency=None, score_columns=None, outcome_columns=None, balanced_columns=None, factors=None, after=None, n_reps=500,
+    seed=0, analytic=false, studentized=false, n_threads=None, progress=None
 ))]
 #[allow(clippy::too_many_arguments)] // the keyword arguments of a Python function
 pub fn bootstrap(
@@ -154,6 +158,7 @@ pub fn bootstrap(
     cluster: Option<&Bound<'_, PyAny>>,
     strata: Option<&Bound<'_, PyAny>>,
     sample_weight: Option<&Bound<'_, PyAny>>,
+    frequency: Option<&Bound<'_, PyAny>>,
     #[pyo3(from_py_with = options::score_columns)] score_columns: Option<Vec<usize>>,
     #[pyo3(from_py_with = options::outcome_columns)] outcome_columns: Option<Vec<usize>>,
     #[pyo3(from_py_with = options::balanced_columns)] balanced_columns: Option<Vec<Vec<usize>>>,
@@ -170,10 +175,11 @@ pub fn bootstrap(
     let treatment = arrays::treatment(treatment)?;
     let outcome = arrays::column("outcome", outcome)?;
     let per = per.map(|per| arrays::column("per", per)).transpose()?;
-    let weight = sample_weight.map(|weight| arrays::column("sample_weight", weight)).transpose()?;
+    let weights = row_weights::given(sample_weight, frequency)?;
+    let RowWeights { total, frequency, .. } = weights.row_weights()?;
+    check_means(means || per.is_some(), frequency)?;
     let mut estimators = estimators.iter().map(estimator).collect::<PyResult<Vec<_>>>()?;
     let (x, outcome) = (x.as_array(), outcome.as_slice()?);
-    let sample_weight = weight.as_ref().map(|w| w.as_slice()).transpose()?;
     let given = Codes::read(factors, after, x.ncols())?;
     let width = given.n_terms;
     let lists = [score_columns.is_some(), outcome_columns.is_some(), balanced_columns.is_some()];
@@ -181,20 +187,22 @@ pub fn bootstrap(
     let outcome_columns = chosen("outcome_columns", outcome_columns, width)?;
     let balanced_columns =
         balanced_terms(&mut estimators, balanced_columns, &score_columns, width)?;
-    let penalty = penalties_on(sample_weight, penalty, &mut estimators);
+    let penalty = penalties_on((total, frequency), penalty, &mut estimators);
     let link = words::score_model(score_model)?;
     let spec = PropensitySpec { link, penalty, ..PropensitySpec::default() };
-    let resample = resample(resampling, treatment.len(), cluster, strata)?;
+    let resample = resample(resampling, treatment.len(), cluster, strata)?.of_users(frequency);
     check_replicates(n_reps, analytic)?;
+    let is_plain = !studentized && !means && per.is_none() && !lists.contains(&true);
     let job = Job {
         x,
         given: &given,
         treatment: &treatment,
         outcome,
         per: per.as_ref().map(|per| per.as_slice()).transpose()?,
-        sample_weight,
+        sample_weight: total,
+        frequency,
         columns: (&score_columns, &outcome_columns, &balanced_columns),
-        may_stay_codes: !studentized && !means && per.is_none() && !lists.contains(&true),
+        may_stay_codes: is_plain && frequency.is_none(),
         of_means: means || per.is_some(),
         studentized,
     };
@@ -215,6 +223,7 @@ struct Job<'a> {
     outcome: &'a [f64],
     per: Option<&'a [f64]>,
     sample_weight: Option<&'a [f64]>,
+    frequency: Option<&'a [f64]>,
     /// Of the score, of the outcome models, of each estimator that balances.
     columns: (&'a [usize], &'a [usize], &'a [Vec<usize>]),
     may_stay_codes: bool,
@@ -254,6 +263,7 @@ impl Job<'_> {
             treatment,
             outcome,
             sample_weight,
+            frequency: self.frequency,
             score_columns,
             outcome_columns,
             balanced_columns,
@@ -285,6 +295,16 @@ fn bootstrap_of_matrix<'a>(
     Ok(Bootstrapped { estimates: pipeline.estimates, terms: pipeline.terms, replicates, analytic })
 }
 
+/// The means of arms vary together as what is drawn does, which is not written down for rows of several users.
+fn check_means(of_means: bool, frequency: Option<&[f64]>) -> Result<(), Error> {
+    if of_means && frequency.is_some() {
+        let found = "given for the means of both arms, or an outcome per another".into();
+        let allowed = "left out with these: give a row for each user";
+        return Err(Error::Argument { name: "frequency", found, allowed });
+    }
+    Ok(())
+}
+
 fn check_replicates(n_reps: usize, analytic: bool) -> Result<(), Error> {
     if n_reps == 0 && !analytic {
         let allowed = "a whole number of at least 2, or 0 with analytic=True";
@@ -294,13 +314,17 @@ fn check_replicates(n_reps: usize, analytic: bool) -> Result<(), Error> {
 }
 
 /// The score model's penalty, and those of the estimators that balance, on the scale of the weights.
-fn penalties_on(sample_weight: Option<&[f64]>, penalty: f64, estimators: &mut [Estimator]) -> f64 {
+fn penalties_on(
+    (total, frequency): (Option<&[f64]>, Option<&[f64]>),
+    penalty: f64,
+    estimators: &mut [Estimator],
+) -> f64 {
     for estimator in estimators {
         if let Estimator::Balanced { spec, .. } = estimator {
-            spec.penalty = penalty_on(sample_weight, spec.penalty);
+            spec.penalty = penalty_on_users(total, frequency, spec.penalty);
         }
     }
-    penalty_on(sample_weight, penalty)
+    penalty_on_users(total, frequency, penalty)
 }
 
 /// The columns that each estimator which balances has, and where they stand.

@@ -32,7 +32,8 @@ pub fn ipw_of_factors(
     given.check()?;
     checks::same_length("x", given.x.nrows(), data.outcome.len())?;
     checks::penalty(penalty)?;
-    let IpwData { treatment, scores, sample_weight, .. } = *data;
+    let IpwData { treatment, scores, row_weights, .. } = *data;
+    let sample_weight = row_weights.total;
     let rows = ScoreRows { treatment, scores, weight: sample_weight, link };
     if let Some(model) = CodedScoreModel::new(&given, &rows, penalty)? {
         return ipw_by_model(data, spec, Some(&model));

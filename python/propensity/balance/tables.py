@@ -20,10 +20,12 @@ from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.columns import Frame, open_frame
+from propensity.frames.counted_rows import mass_of
 from propensity.frames.design import Design
 from propensity.frames.grouping import read_groups
 from propensity.frames.native import AnyFrame
 from propensity.frames.products import centers, product
+from propensity.frames.takes_cells import takes_cells
 from propensity.frames.terms import Covariates, Recipe, Terms, make_design, parse_covariates
 from propensity.frames.tidied_frame import tidied
 from propensity.frames.tidying import Missing, Tidying
@@ -41,6 +43,7 @@ _BATCH = 2**25  # numbers of squares and products held at a time: 256 MB
 
 
 @columns_by_name
+@takes_cells()
 def smd(
     df: AnyFrame,
     *,
@@ -123,7 +126,12 @@ def smd(
     frame, terms = tidied(frame, terms, base)
     w = None if weights is None else read_weights(frame, weights, treated, base)
     design, recipe = make_design(frame, terms, all_levels=True, sample_weight=base)
-    values = _differences(design, treated, w, denominator=denominator, sample_weight=base)
+    options: _Compared = {
+        "sample_weight": base,
+        "frequency": frame.frequency,
+        "denominator": denominator,
+    }
+    values = _differences(design, treated, w, **options)
     index = pd.Index(recipe.names, name="term")
     differences = pd.Series(values, index=index, name=f"smd ({denominator})")
     differences.attrs["denominator"] = denominator
@@ -131,6 +139,7 @@ def smd(
 
 
 @columns_by_name
+@takes_cells()
 def balance(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     df: AnyFrame,
     *,
@@ -276,7 +285,7 @@ def balance(  # noqa: PLR0913 - each is a choice a user may have to make, by nam
         raise InvalidInputError(
             f"column '{PROPENSITY}': the row of the scores has this name; rename the column"
         )
-    rows = BalanceRows(design, recipe, e, treated, weightings, base)
+    rows = BalanceRows(design, recipe, e, treated, weightings, base, frame.frequency)
     tabulated = partial(_table_of, denominator=denominator, squares=squares, interactions=interactions)
     if by is None:
         return Balance(tabulated(rows))
@@ -315,12 +324,13 @@ def _differences(
 
 class _Compared(TypedDict):
     sample_weight: Floats | None
+    frequency: Floats | None
     denominator: Denominator
 
 
 @dataclass(frozen=True, eq=False)
 class BalanceRows:
-    """Rows to be compared: their terms (n, d), scores (n,), arms, weightings by name, and sample weights."""
+    """Rows to be compared: terms (n, d), scores, arms, weightings by name, sample weights, frequencies."""
 
     design: Design
     recipe: Recipe
@@ -328,6 +338,7 @@ class BalanceRows:
     treated: Bools
     weightings: Mapping[str, Floats]
     sample_weight: Floats | None
+    frequency: Floats | None = None
 
     def taken(self, rows: Rows) -> BalanceRows:
         """Take some of them."""
@@ -338,6 +349,7 @@ class BalanceRows:
             self.treated[rows],
             {name: weights[rows] for name, weights in self.weightings.items()},
             None if self.sample_weight is None else self.sample_weight[rows],
+            None if self.frequency is None else self.frequency[rows],
         )
 
 
@@ -345,7 +357,8 @@ def _table_of(
     rows: BalanceRows, *, denominator: Denominator, squares: bool, interactions: bool
 ) -> pd.DataFrame:
     """Compare the arms, term by term, in all samples."""
-    options: dict[str, Any] = {"sample_weight": rows.sample_weight, "denominator": denominator}
+    counted = {"sample_weight": rows.sample_weight, "frequency": rows.frequency}
+    options: dict[str, Any] = {**counted, "denominator": denominator}
     given = options | {"treatment": rows.treated, "weights": list(rows.weightings.values())}
     scores = rows.scores
     blocks: list[tuple[Sequence[str], core.Balance]] = [
@@ -390,7 +403,8 @@ def _products(
     """Give names of products of terms and their columns, few enough at a time to fit in memory."""
     x, recipe = rows.design.x, rows.recipe
     products = products_by_name(x, recipe, squares=squares, interactions=interactions)
-    center = centers(x, rows.sample_weight) if products else np.empty(0)
+    mass = mass_of(rows.sample_weight, rows.frequency)
+    center = centers(x, mass) if products else np.empty(0)
     names = list(products)
     width = max(1, _BATCH // len(x))
     for start in range(0, len(names), width):

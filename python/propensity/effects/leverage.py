@@ -41,10 +41,13 @@ class Leverage(ReadOnly):
         From 0 to 1.
     residual : ndarray (n,)
         The part of a row's influence on the mean of its own arm that its residual makes.
+    treated : ndarray (n,) of bool or None
+        Whose arm each is of, where rows are not those that weights are of: of cells two values each.
     """
 
     values: Floats
     residual: Floats
+    treated: Bools | None = None
 
     def added(self, kind: Correction = USUAL) -> Floats:
         """Give what a correction adds to the influence (n,) of rows on the means of their own arms."""
@@ -64,16 +67,22 @@ class LeftOut(Protocol):
 
 
 def of_weighted_means(
-    weights: Floats, treated: Bools, outcome: Floats, means: tuple[float, float]
+    weights: Floats,
+    treated: Bools,
+    outcome: Floats,
+    means: tuple[float, float],
+    frequency: Floats | None = None,
 ) -> Leverage:
     """Give the leverage of rows in the weighted means of their arms, the treated's first: shares of weight.
 
-    A mean is a model with an intercept alone, from which a row is as far as its outcome.
+    A mean is a model with an intercept alone, from which a row is as far as its outcome. Rows may stand for
+    several users each: weights and leverage are then of one of them.
     """
-    total = np.bincount(treated, weights=weights, minlength=2)
+    users = np.ones(len(weights)) if frequency is None else frequency
+    total = np.bincount(treated, weights=weights * users, minlength=2)
     values = weights / np.where(treated, total[1], total[0])
     rest = outcome - np.where(treated, *means)
-    return Leverage(values, len(values) * values * rest)
+    return Leverage(values, users.sum() * values * rest)
 
 
 def scale_of(leverage: Floats, kind: Correction = USUAL) -> Floats:
@@ -99,7 +108,8 @@ def require_kind(kind: ErrorKind, leverage: Leverage | None, left_out: LeftOut |
     if left_out is None and kind == "jackknife":
         raise InvalidInputError(
             "se: 'jackknife' leaves each row out, which is worked out for ipw with scores that are logistic, "
-            "or known, weights as they are, and rows that are independent; leave it out, or take 'HC3'"
+            "or known, weights as they are, and rows that are independent users (of cells, cells.expand()); "
+            "leave it out, or take 'HC3'"
         )
 
 

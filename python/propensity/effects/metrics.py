@@ -167,7 +167,7 @@ class Measured:
 
     def facts(self, name: str) -> OutcomeFacts:
         """Look at what is measured of one outcome in the rows that are there."""
-        per, s = self.metrics.per, self.sample.sample_weight
+        per, s = self.metrics.per, self.sample.mass
         if per is None:
             return self.sample.facts(name)
         c, v = (self.sample.present(self.sample.frame.outcome(part)) for part in (name, per))

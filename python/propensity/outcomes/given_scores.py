@@ -91,5 +91,6 @@ def _as_fitted_here(study: Study, model: PropensityModel, scored: Scored) -> Fit
     assert scored.design is not None
     sample = study.sample
     columns = model.recipe.design(sample.frame.native, sample_weight=sample.sample_weight)[1].columns
-    rows = ScoreRows(columns, scored.design, model.recipe, sample.treated, sample.sample_weight)
-    return FittedScores(rows, model.fit, model.separation)
+    known = sample.treated, sample.sample_weight
+    rows = ScoreRows(columns, scored.design, model.recipe, *known, frequency=sample.frequency)
+    return FittedScores(rows, model.fit, model.separation, scored.scores)

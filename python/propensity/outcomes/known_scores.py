@@ -96,7 +96,7 @@ def _means(study: Study, y: Floats, weights: Floats, spec: AIPW, subject: str) -
     # Least squares goes along with any shift, and has no digits to lose where values are near zero.
     origin = float(y[there].mean()) if spec.outcome_model == "linear" else 0.0
     fitted, moves, leverage, residual = {}, {}, np.zeros(len(y)), np.zeros(len(y))
-    size = target_weights(sample, spec.estimand).mean()
+    size = np.average(target_weights(sample, spec.estimand), weights=sample.frequency)
     for arm in (True, False):
         own = (sample.treated == arm) & there
         require_inside(x, own, (target | own) & there, treated=arm)
@@ -130,14 +130,15 @@ def _fitted(
     assert isinstance(learner, OwnLearner)
     require_chances("outcome_model", learner, y[sample.present_rows], subject)
     s = np.ones(len(y)) if sample.sample_weight is None else sample.sample_weight
-    m = learner.fit(x[own], y[own], None if sample.sample_weight is None else s[own]).predict(x)
+    f = np.ones(len(y)) if sample.frequency is None else sample.frequency
+    m = learner.fit(x[own], y[own], None if sample.mass is None else sample.mass[own]).predict(x)
     (rest, spread), slope = score_of(learner, y, m), slope_of(learner, m)
     z = _standardized(x, own)
     target = target_weights(sample, spec.estimand)
-    c = ((target - np.where(own, weights, 0.0)) * slope) @ z / target.sum()
-    bread = np.linalg.pinv((z[own] * (s * spread)[own, None]).T @ z[own], hermitian=True)
+    c = (f * (target - np.where(own, weights, 0.0)) * slope) @ z / (f @ target)
+    bread = np.linalg.pinv((z[own] * (f * s * spread)[own, None]).T @ z[own], hermitian=True)
     held = np.where(own, s * spread * np.einsum("ij,jk,ik->i", z, bread, z), 0.0)
-    return m, np.where(own, len(y) * s * rest * (z @ (bread @ c)), 0.0), held
+    return m, np.where(own, f.sum() * s * rest * (z @ (bread @ c)), 0.0), held
 
 
 def _standardized(x: Floats, own: Bools) -> Floats:

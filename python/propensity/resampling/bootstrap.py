@@ -10,12 +10,12 @@ from typing import Any, get_args
 import numpy as np
 
 from propensity import core
-from propensity.effects.cautions import count_cautions
 from propensity.effects.contrasts import Contrast
 from propensity.effects.estimators import (
     AIPW,
     IPW,
     IPWRA,
+    Balancing,
     Estimator,
     RegressionAdjustment,
     check_estimators,
@@ -31,7 +31,9 @@ from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.columns import outcome_names
+from propensity.frames.counted_rows import require_users
 from propensity.frames.native import AnyFrame
+from propensity.frames.takes_cells import takes_cells
 from propensity.frames.terms import Covariates
 from propensity.frames.tidying import Missing, Tidying
 from propensity.outcomes.models import (
@@ -59,6 +61,7 @@ DEFAULT_ESTIMATORS: tuple[Estimator, ...] = (IPW("ATE"), IPW("ATT"), NearestNeig
 
 
 @columns_by_name
+@takes_cells()
 def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     df: AnyFrame,
     *,
@@ -123,8 +126,8 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
         the treatment's own column fixes those of the arms. Not with Poisson weights.
     sample_weight : str, Series, array or None, default None
         How much of the population a row stands for (a survey weight), in every estimate, on top of how often
-        it is drawn: no count of identical users, each of whom would be drawn by themselves. Not with nearest
-        neighbours, which are whole rows.
+        it is drawn: no count of identical users, each of whom is drawn by themselves from `ps.Cells`. Not
+        with nearest neighbours, which are whole rows.
     n_reps : int, default 500
         Replicates. 500 settle a standard error to 3%; take 2,000 for an interval to publish.
     seed : int, Generator or None, default 0
@@ -194,6 +197,7 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     metrics = Metrics(outcome, per)
     options = ResamplingOptions(resampling, n_reps, seed, n_threads, progress)
     _check_estimators(estimators, penalty, resampling, weighted=sample_weight is not None)
+    _require_countable(df, estimators, metrics, contrast)
     tidying = Tidying.of(missing, min_level_count)
     roles = Roles(treatment, metrics.columns, covariates, outcome_covariates, cluster, sample_weight, tidying)
     study = read_study(df, roles, also={"strata": strata})
@@ -202,8 +206,7 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     measured = metrics.measured(study.sample)
     facts = measured.facts(outcome)
     warn_once((*study.cautions, *constant_cautions(facts), *study.sample.copies(outcome, study.columns)))
-    given = study.sample.frame.code_of("sample_weight")
-    warn_once(count_cautions(study.sample.sample_weight, given))
+    warn_once(study.sample.count_cautions)
     groups = Groups(
         study.sample.clusters, None if strata is None else study.sample.frame.groups(strata, "strata")
     )
@@ -234,7 +237,8 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
         facts,
         replace(groups, cluster_name=group_name(cluster), strata_name=group_name(strata)),
         options,
-        n_rows=len(study.sample.treated),
+        n_rows=study.sample.frame.n_users,
+        knows_skewness=study.sample.frequency is None or facts.binary,
         penalty=float(penalty),
         contrast=contrast,
         measured=measured.words(outcome),
@@ -263,6 +267,7 @@ def _run_on(
         cluster=drawn.cluster,
         strata=drawn.strata,
         sample_weight=None if sample.sample_weight is None else sample.sample_weight[there],
+        frequency=None if sample.frequency is None else sample.frequency[there],
         **places,
         per=sample.frame.outcome(columns[1])[there].copy() if len(columns) > 1 else None,
         **options.core_options,
@@ -354,6 +359,23 @@ def _check_estimators(
             f"{checks.listed(other)} out, and take match_nn(...).effect(...), whose standard error needs no "
             "resampling"
         )
+
+
+def _require_countable(
+    df: AnyFrame, estimators: Sequence[Estimator], metrics: Metrics, contrast: Contrast
+) -> None:
+    """Require of cells that nothing asked for needs more than sums over users."""
+    if metrics.per is not None:
+        require_users(df, "per", "a bootstrap of an outcome per another")
+    if contrast != "difference":
+        require_users(df, "contrast", f"a bootstrap of the contrast {contrast!r}")
+    for spec in estimators:
+        if isinstance(spec, IPW) and spec.truncate is not None:
+            require_users(
+                df, "estimators", f"a bound on weights at a quantile of each replicate ({spec.label})"
+            )
+        if isinstance(spec, Balancing):
+            require_users(df, "estimators", f"a bootstrap of weights that balance ({spec.label})")
 
 
 def _require_no_groups(estimators: Sequence[Estimator]) -> None:

@@ -113,7 +113,8 @@ def lacking(kind: str, std_error: float, acceleration: float) -> str:
     if kind == "bca" and math.isnan(acceleration):
         return (
             "its acceleration is not known (an estimate by nearest neighbours does not move smoothly "
-            "with the rows' weights); take kind='percentile'"
+            "with the rows' weights; cells of an outcome that is not 0/1 do not know its skewness); take "
+            "kind='percentile'"
         )
     return (
         "the estimate lies beyond all of its replicates, so that their bias cannot be told; take "

@@ -23,7 +23,7 @@ from propensity.resampling.options import Groups, ResamplingOptions
 from propensity.resampling.result import BootstrapResult
 
 
-def result_of(
+def result_of(  # noqa: PLR0913 - what is known of a bootstrap, by name
     run: Callable[..., core.Replicates],
     found: core.Replicates,
     estimators: Sequence[Estimator],
@@ -33,12 +33,14 @@ def result_of(
     *,
     n_rows: int,
     penalty: float,
+    knows_skewness: bool = True,
     contrast: Contrast = "difference",
     measured: str = "",
 ) -> BootstrapResult:
     """Put names on the core's numbers, and warn of replicates that could not be estimated.
 
     `run` gives further numbers of the same data; `facts` and `n_rows` tell what of an estimate is rounding.
+    Cells of an outcome that is not 0/1 do not know its skewness.
     """
     labels = pd.Index([estimator.label for estimator in estimators], name="estimator")
     numbers = _numbers(found, facts, n_rows, contrast)
@@ -49,7 +51,7 @@ def result_of(
         estimators=tuple(estimators),
         estimates=pd.Series(numbers.estimates, index=labels, name="estimate"),
         replicates=_by_replicate(numbers.replicates, labels),
-        analytic=Analytic(partial(_without_resampling, run, labels, contrast)),
+        analytic=Analytic(partial(_without_resampling, run, labels, contrast, knows_skewness=knows_skewness)),
         seed=options.seed,
         penalty=penalty,
         resampling=options.resampling,
@@ -94,13 +96,19 @@ def _by_replicate(values: Floats, labels: pd.Index[str]) -> pd.DataFrame:
 
 
 def _without_resampling(
-    run: Callable[..., core.Replicates], labels: pd.Index[str], contrast: Contrast
+    run: Callable[..., core.Replicates],
+    labels: pd.Index[str],
+    contrast: Contrast,
+    *,
+    knows_skewness: bool,
 ) -> Figures:
     found = run(n_reps=0, analytic=True)
     acceleration, std_errors = found.acceleration, found.analytic_std_error
     if contrast != "difference":
         assert found.means is not None
         acceleration, std_errors = analytic_figures(found.means, contrast)
+    if not knows_skewness:
+        acceleration = np.full(len(labels), np.nan)
     return (
         pd.Series(acceleration, index=labels, name="acceleration"),
         pd.Series(std_errors, index=labels, name="analytic_std_error"),

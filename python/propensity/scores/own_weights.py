@@ -42,7 +42,13 @@ def estimand_of(sample_weight: Floats, scores: Floats, treated: Bools) -> str | 
 
 
 def refitted_estimand_of(
-    design: Design, treated: Bools, sample_weight: Floats | None, scores: Floats, penalty: float
+    design: Design,
+    treated: Bools,
+    scores: Floats,
+    penalty: float,
+    *,
+    sample_weight: Floats | None,
+    frequency: Floats | None = None,
 ) -> str | None:
     """Tell whose balancing weights sample weights are, by the scores that the same terms have without them.
 
@@ -53,7 +59,9 @@ def refitted_estimand_of(
     if not any(_varies(sample_weight[arm]) for arm in (treated, ~treated)):
         return None
     try:
-        fit = core.fit_propensity(design.numbers, treated, penalty=penalty, **design.coded)
+        fit = core.fit_propensity(
+            design.numbers, treated, penalty=penalty, frequency=frequency, **design.coded
+        )
         return estimand_of(sample_weight, fit.scores, treated)
     except ValueError:  # no such scores, no such weights
         return None

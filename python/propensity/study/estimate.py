@@ -14,12 +14,15 @@ from propensity.effects.grouped import GroupedEffects
 from propensity.effects.metrics import Metrics, Winsorize
 from propensity.effects.sample import warn_once
 from propensity.effects.score_specification import ScoreSpecification
+from propensity.effects.subclass_specification import AnyMatching
 from propensity.errors import FailedEstimatorWarning, InvalidInputError
 from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Floats
 from propensity.frames.columns import outcome_names
+from propensity.frames.counted_rows import require_users
 from propensity.frames.native import AnyFrame
+from propensity.frames.takes_cells import takes_cells
 from propensity.frames.terms import Covariates
 from propensity.frames.tidying import Missing, Tidying
 from propensity.outcomes.models import Roles, Study, read_study
@@ -69,6 +72,7 @@ def estimate(
     df: AnyFrame, *, outcome: list[str] | tuple[str, ...], **options: Unpack[_Options]
 ) -> EstimatesByOutcome: ...
 @columns_by_name
+@takes_cells(without=("by", "winsorize"), several=EstimatesByOutcome)
 def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     df: AnyFrame,
     *,
@@ -186,6 +190,7 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
         require_nothing_more({**beside, **tidied, "outcome_covariates": outcome_covariates})
         table = Lazy(df, treatment, covariates, cluster)
         return table.estimates(outcome, asked, penalty=penalty, contrast=contrast, level=level)
+    _require_countable(df, estimators)
     metrics = Metrics(outcome, per, winsorize)
     tidying = Tidying.of(missing, min_level_count)
     roles = Roles(treatment, metrics.columns, covariates, outcome_covariates, cluster, sample_weight, tidying)
@@ -326,3 +331,14 @@ def _by_reason(failures: Mapping[str, str]) -> list[str]:
     for label, reason in failures.items():
         labels.setdefault(reason, []).append(label)
     return [f"{', '.join(names)} could not be had: {reason}" for reason, names in labels.items()]
+
+
+def _require_countable(df: AnyFrame, estimators: Sequence[Estimator]) -> None:
+    """Require of cells that no estimator looks at single users."""
+    for spec in estimators:
+        if isinstance(spec, AnyMatching):
+            require_users(df, "estimators", f"matching ({spec.label})")
+        if isinstance(spec, Balancing) and spec.penalty > 0:
+            require_users(df, "estimators", f"a penalty by how rows are spread ({spec.label})")
+        if isinstance(spec, ScoreSpecification) and not spec.needs_score:
+            require_users(df, "estimators", f"a model that is fitted in folds ({spec.label})")

@@ -166,7 +166,7 @@ def weighted_arms(
         found.influence_treated,
         found.influence_control,
         difference=found.estimate,
-        leverage=of_weighted_means(found.weights, sample.treated, y, means),
+        leverage=of_weighted_means(found.weights, sample.treated, y, means, sample.frequency),
         left_out=left_out,
     )
 

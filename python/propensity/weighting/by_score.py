@@ -52,12 +52,13 @@ def read_scored(sample: Sample, scores: object) -> Scored:
     if not isinstance(scores, PropensityModel):
         whose = _balanced_for(sample, e)
         own = () if whose is None else (own_weights_warning(whose),)
-        doubts = () if own else score_cautions(e, sample.treated, sample.sample_weight)
+        doubts = () if own else score_cautions(e, sample.treated, **sample.row_weights)
         return Scored(e, balance_terms=BalanceTerms.of_scores(e), cautions=(*own, *doubts))
     whose = None if scores.sample_weight is not None else _balanced_for(sample, e)
     if whose is not None:
         raise InvalidInputError(f"sample_weight: {own_weights_warning(whose)}")
-    rowwise_checks.same_weights(scores.sample_weight, sample.sample_weight, "the model was fitted", AS_KNOWN)
+    then = None if scores.sample_weight is None else sample.frame.by_row(scores.sample_weight)
+    rowwise_checks.same_weights(then, sample.sample_weight, "the model was fitted", AS_KNOWN)
     design = read_design(sample.frame, scores)
     return Scored(
         e,
@@ -84,7 +85,7 @@ def scored_out_of_sample(sample: Sample, scores: CrossFittedScores, e: Floats) -
     return Scored(
         e,
         balance_terms=balance_terms_of(sample.frame, scores),
-        cautions=score_cautions(e, sample.treated, sample.sample_weight),
+        cautions=score_cautions(e, sample.treated, **sample.row_weights),
         columns=scores.covariates,
         known_as=scores.known_as,
         tidied=scores.intake.recipe.tidied_words,
@@ -101,7 +102,7 @@ def _weighed(sample: Sample, outcome: str, scored: Scored, spec: IPW) -> core.We
         x=None if scored.design is None else scored.design.numbers,
         penalty=scored.penalty,
         score_model=scored.score_model,
-        sample_weight=sample.sample_weight,
+        **sample.row_weights,
         **({} if scored.design is None else scored.design.coded),
     )
 

@@ -18,10 +18,11 @@ from propensity.weighting.left_out import WeightedRows
 
 
 def rows_left_out(sample: Sample, outcome: str, scored: Scored, spec: IPW) -> LeftOut | None:
-    """Give what leaves each row out of an effect, where that is worked out: not of levels held as codes."""
+    """Give what leaves each row out of an effect, where that is worked out: not of cells, nor of codes."""
     design = scored.design
     other_model = design is not None and (scored.score_model != LOGISTIC or bool(design.factors))
-    if other_model or spec.truncate is not None or sample.clusters is not None:
+    counted = sample.frequency is not None
+    if other_model or counted or spec.truncate is not None or sample.clusters is not None:
         return None
     y = sample.frame.outcome(outcome)
     s = np.ones(len(y)) if sample.sample_weight is None else sample.sample_weight
@@ -41,7 +42,8 @@ def few_carry(
     if sample.clusters is not None or not influence.any():
         return ()
     ess, there = (found.ess_treated, found.ess_control), sample.present_rows
-    n_rows = int((sample.treated & there).sum()), int((~sample.treated & there).sum())
+    n_rows = sample.n_users(sample.treated & there), sample.n_users(~sample.treated & there)
+    df = degrees_of_freedom(influence, frequency=sample.frequency)
 
     def larger() -> float:
         if left_out is None:
@@ -49,4 +51,4 @@ def few_carry(
         of_treated, of_control = left_out.influence()
         return std_error(of_treated - of_control) / std_error(influence) - 1
 
-    return carried_cautions(spec.estimand, ess, n_rows, degrees_of_freedom(influence), larger, told)
+    return carried_cautions(spec.estimand, ess, n_rows, df, larger, told)

@@ -68,7 +68,7 @@ impl Copies {
     /// The rows as outcome models see them.
     pub fn adjustment_data(&self) -> AdjustmentData<'_> {
         let Outcomes { treatment, outcome, sample_weight, .. } = self.rows.once();
-        AdjustmentData { treatment, outcome, sample_weight, with_leverage: false }
+        AdjustmentData::of_users(treatment, outcome, sample_weight)
     }
 
     /// The sample weights, or 1 for each row.

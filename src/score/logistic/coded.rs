@@ -8,7 +8,7 @@ mod tests;
 
 use ndarray::Array2;
 
-use super::{fit_with_scores, log_likelihood, to_scores};
+use super::{check_users, fit_with_scores, log_likelihood, to_scores};
 use crate::checks;
 use crate::design::arrow::ArrowFactor;
 use crate::design::coded::{Coded, NumbersAndFactors, Sums};
@@ -21,7 +21,8 @@ use crate::score::covariance::Covariance;
 use crate::score::fitted::PropensityFit;
 use crate::score::links::Link;
 use crate::score::newton::{LONG_STEP, RUNAWAY, separates};
-use crate::score::spec::{PropensitySpec, penalty_on};
+use crate::score::spec::{PropensitySpec, penalty_on_users};
+use crate::units::frequency::{RowWeights, users_of};
 use crate::units::tally::Rows;
 use crate::weighting::influence::by_row;
 use likelihood::{CodedLikelihood, Equations};
@@ -35,24 +36,21 @@ pub(crate) use refits::{Refits, Refitted};
 pub fn fit_coded_with_scores(
     given: &NumbersAndFactors<'_>,
     treatment: &[bool],
-    sample_weight: Option<&[f64]>,
+    row_weights: RowWeights<'_>,
     spec: &PropensitySpec,
     monitor: &Monitor,
 ) -> Result<(PropensityFit, Vec<f64>)> {
     given.check()?;
     checks::same_length("treatment", treatment.len(), given.x.nrows())?;
-    checks::two_in_each_arm(treatment)?;
-    checks::penalty(spec.penalty)?;
-    checks::sample_weight(sample_weight, treatment.len())?;
-    checks::enough_rows("score model", treatment.len(), given.n_terms() + 1, spec.penalty)?;
-    let rows = Rows { treatment, sample_weight };
-    let penalty = penalty_on(sample_weight, spec.penalty);
+    check_users(treatment, row_weights, given.n_terms() + 1, spec)?;
+    let rows = Rows { treatment, sample_weight: row_weights.total };
+    let penalty = penalty_on_users(row_weights.total, row_weights.frequency, spec.penalty);
     let found = fit_coded(given, &rows, penalty, monitor, |likelihood, first| {
-        finish(likelihood, first, spec, monitor)
+        finish(likelihood, first, row_weights, spec, monitor)
     })?;
     let by_matrix = || {
         reserve::room_for(treatment.len(), 8 * given.n_terms())?;
-        fit_with_scores(given.matrix().view(), treatment, sample_weight, spec, monitor)
+        fit_with_scores(given.matrix().view(), treatment, row_weights, spec, monitor)
     };
     let (mut fit, scores) = found.map_or_else(by_matrix, Ok)?;
     fit.factors = given.factors.iter().map(Factor::n_levels).collect();
@@ -110,6 +108,7 @@ fn fit_coded<'x, T>(
 fn finish(
     likelihood: &CodedLikelihood<'_, '_>,
     first: Equations,
+    row_weights: RowWeights<'_>,
     spec: &PropensitySpec,
     monitor: &Monitor,
 ) -> Result<(PropensityFit, Vec<f64>)> {
@@ -119,9 +118,9 @@ fn finish(
     let log_likelihood = log_likelihood(&scores, rows);
     to_scores(&mut scores);
     let mut fit = fitted(design, &optimum, spec.penalty, log_likelihood);
-    if let Some(weight) = rows.sample_weight {
+    if row_weights.is_survey {
         monitor.check()?;
-        fit.sandwich = Some(sandwich(likelihood, &optimum, weight, &scores)?);
+        fit.sandwich = Some(sandwich(likelihood, &optimum, row_weights, &scores)?);
     }
     Ok((fit, scores))
 }
@@ -170,15 +169,16 @@ fn fitted(
 fn sandwich(
     likelihood: &CodedLikelihood<'_, '_>,
     optimum: &Optimum,
-    weight: &[f64],
+    row_weights: RowWeights<'_>,
     scores: &[f64],
 ) -> Result<Covariance> {
+    let weight = row_weights.total.unwrap_or_default();
     // Weights are divided by the largest, whose square may be out of range, and so is the information.
     let (design, treatment) = (likelihood.design, likelihood.rows.treatment);
     let largest = weight.iter().fold(0.0_f64, |most, w| most.max(*w));
     let square = |i: usize| {
         let residual = f64::from(u8::from(treatment[i])) - scores[i];
-        (weight[i] / largest * residual).powi(2)
+        (weight[i] / largest * residual).powi(2) / users_of(row_weights.frequency, i)
     };
     let squares = by_row(scores.len(), square);
     let meat = Sums::of(design, &squares, &squares)?.arrow(design);
