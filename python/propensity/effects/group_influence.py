@@ -115,7 +115,7 @@ class GroupInfluence(ReadOnly):
         return squares, fourths
 
     def _powers_by_pairs(self, own: Floats, loadings: Floats) -> tuple[Floats, Floats]:
-        """Give the same of many groups and few terms: sums of (l's)^4 are forms in the products of l by pairs.
+        """Give the same of many groups and few terms: sums of (l's)^4 are forms in products of l by pairs.
 
         What a group's own rows add is put in the place of what they have without it.
         """
