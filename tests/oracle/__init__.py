@@ -21,8 +21,8 @@ from oracle.twins import Expected, UndecidedError
 DOORS = {"ps": FRAMES, "core": ARRAYS}
 
 
-NOT_READ = ("by", "per", "winsorize")
-"""Arguments that twins have not, nor clusters that cross; tests of groups, metrics and these have theirs."""
+NOT_READ = ("by", "per", "winsorize", "frequency")
+"""Arguments that twins have not, nor clusters that cross; tests of groups, metrics, cells have theirs."""
 
 
 def disagreement(door: str, name: str, given: Mapping[str, Any], result: Any) -> str | None:

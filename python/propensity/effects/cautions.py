@@ -150,6 +150,8 @@ def carried_cautions(
     df: float,
     larger: Callable[[], float],
     told: Sequence[Warning] = (),
+    *,
+    jackknife: bool = True,
 ) -> tuple[Warning, ...]:
     """Say of an effect by weighting whose variance few rows carry, if `told` has not said why already.
 
@@ -165,12 +167,12 @@ def carried_cautions(
     if not uneven and larger() <= _LARGER / math.sqrt(sum(n_rows)):
         return ()
     size = min(ess[arm] for arm in weighed)
+    wider = ', or the wider conf_int(se="jackknife")' if jackknife else ""
     return (
         OverlapWarning(
             f"{df:,.0f} rows carry the variance (df), and an arm is worth {size:,.0f} rows (ESS): intervals "
             f"for the {estimand} by weighting may be too narrow here; take aipw, weights that balance "
-            '(ps.fit_weights), estimand="ATO" for the effect where the arms overlap, or the wider '
-            'conf_int(se="jackknife")'
+            f'(ps.fit_weights), or estimand="ATO" for the effect where the arms overlap{wider}'
         ),
     )
 

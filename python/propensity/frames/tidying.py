@@ -258,8 +258,10 @@ class Tidied:
                 self._require_known(name, column, gaps.to_numpy(), sample_weight)
             if name in self.levels:
                 found[name] = self.levels[name].apply(column) if is_categorical(column) else column
+            elif name in self.means and is_categorical(column) and not gaps.all():
+                found[name] = column  # text, which the model refuses in its own words
             elif name in self.means:
-                found[name] = column.fillna(self.means[name])
+                found[name] = column.astype(np.float64).fillna(self.means[name])
                 found[indicator_of(name)] = gaps.rename(indicator_of(name))
             else:
                 found[name] = column.fillna(0.0) if gaps.any() else column  # of rows that are not there

@@ -27,6 +27,7 @@ from propensity.effects.clusters import (
     require_both_arms,
     ways,
 )
+from propensity.effects.inference import std_error
 from propensity.errors import InvalidInputError
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.kept import read_groups_later
@@ -117,7 +118,19 @@ def summed_by_clusters(means: Means, weights: Floats, treated: Bools, clusters: 
             "cluster: matched sets have rows of several clusters, and vary together too, which makes three "
             "ways; name one column, or match with replacement"
         )
-    return replace(means, clusters=renumbered(np.column_stack([sets, among(clusters)])))
+    together = renumbered(np.column_stack([sets, among(clusters)]))
+    return _wider(means, renumbered(sets), together)
+
+
+def _wider(means: Means, sets: Rows, together: Rows) -> Means:
+    """Let rows vary together in sets and clusters, unless that leaves a smaller error than sets alone.
+
+    An error of two ways is a difference of variances. What the rows of a set add nearly cancels, so that it
+    is one of large numbers that are nearly the same, and may come out far too small by chance.
+    """
+    influence = np.asarray(means.influence_treated) - np.asarray(means.influence_control)
+    wider = max((together, sets), key=lambda clusters: std_error(influence, clusters))
+    return replace(means, clusters=wider)
 
 
 def counted_clusters(asked: Rows, summed: Rows) -> int:

@@ -318,7 +318,10 @@ class _Estimates:
         told = means.told
         if means.se_method == ESTIMATED and n_clusters is None:
             df = moments.degrees_of_freedom(slopes)
-            told = (*told, *carried_cautions(means.estimand, means.ess, n_rows, df, lambda: 0.0, told))
+            told = (
+                *told,
+                *carried_cautions(means.estimand, means.ess, n_rows, df, lambda: 0.0, told, jackknife=False),
+            )
         bounded = known["low"] >= 0 and known["high"] <= 1
         within = "" if n_clusters is None else f"; summed within {n_clusters:,} clusters, factor G / (G - 1)"
         effect = Effect(

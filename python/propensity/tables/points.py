@@ -52,10 +52,21 @@ def _is_0_or_1(values: Floats) -> Bools:
 
 
 def _two_points(count: Rows, summed: Summed) -> tuple[Rows, Floats, Floats]:
-    """Put half of a cell's users above the mean and half below it, so far that the variance is theirs."""
-    above, below = (count + 1) // 2, count // 2
+    """Put a cell's users at two values of their variance, one about as far from the mean as anybody is.
+
+    What is asked of fourth powers, degrees of freedom, is then on the safe side: no values of this mean,
+    variance and range have much larger ones.
+    """
+    up, down = summed.high - summed.mean, summed.mean - summed.low
+    farthest = np.maximum(np.maximum(up, down), np.sqrt(summed.variance))
+    share = np.divide(
+        summed.variance, farthest**2 + summed.variance, out=np.full(len(count), 0.5), where=farthest > 0
+    )
+    few = np.clip(np.floor(count * share), 1, count // 2).astype(np.int64)
+    above = np.where(up >= down, few, count - few)
+    below = count - above
     deviation = np.sqrt(summed.variance)
-    ratio = np.sqrt(below / above)
+    ratio = np.sqrt(below / np.maximum(above, 1))
     high = summed.mean + deviation * ratio
     low = summed.mean - np.divide(deviation, ratio, out=np.zeros_like(deviation), where=below > 0)
     both = count == 2  # the two users themselves

@@ -51,4 +51,4 @@ def few_carry(
         of_treated, of_control = left_out.influence()
         return std_error(of_treated - of_control) / std_error(influence) - 1
 
-    return carried_cautions(spec.estimand, ess, n_rows, df, larger, told)
+    return carried_cautions(spec.estimand, ess, n_rows, df, larger, told, jackknife=left_out is not None)
