@@ -26,9 +26,9 @@ _ESTIMANDS: tuple[str, ...] = get_args(WeightingEstimand)
 def overlapping(table: Any, *, treatment: str, scores: object) -> dict[str, pd.DataFrame]:
     """Tabulate overlap as `overlap` does, of scores that are a column of the table.
 
-    Least and greatest scores, the common support, shares outside of it and all that weighting rests on are those
-    of the rows; quantiles are interpolated within bins of a thousandth, and the overlap coefficient is the
-    largest difference of the distribution functions at their edges.
+    Least and greatest scores, the common support, shares outside of it and all that weighting rests on are
+    those of the rows; quantiles are interpolated within bins of a thousandth, and the overlap coefficient is
+    the largest difference of the distribution functions at their edges.
 
     Raises
     ------
@@ -42,8 +42,8 @@ def overlapping(table: Any, *, treatment: str, scores: object) -> dict[str, pd.D
     if not isinstance(scores, str):
         raise TypeError(
             "scores: of a table that an engine holds the name of a column is needed, not "
-            f"{type(scores).__name__}; make one in the query, 1 / (1 + EXP(-(b0 + b1 * x1 + ...))), or count users "
-            "with ps.collapse(table, ...)"
+            f"{type(scores).__name__}; make one in the query, 1 / (1 + EXP(-(b0 + b1 * x1 + ...))), or count "
+            "users with ps.collapse(table, ...)"
         )
     source = engine.opened(table)
     engine.require_columns(source, [treatment, scores])
@@ -83,8 +83,8 @@ def _require_inside(source: engine.Source, name: str) -> None:
         )
     if found["a1"] > 0:
         raise OverlapError(
-            f"column '{name}': {found['a1']:,.0f} scores at 0 or 1, or beyond; these rows could not have been in "
-            "the other arm: drop them in the query, or leave out what foretells the treatment"
+            f"column '{name}': {found['a1']:,.0f} scores at 0 or 1, or beyond; these rows could not have been "
+            "in the other arm: drop them in the query, or leave out what foretells the treatment"
         )
 
 
