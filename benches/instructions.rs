@@ -22,6 +22,7 @@ use propensity::score::links::Link;
 use propensity::score::logistic;
 use propensity::score::spec::PropensitySpec;
 use propensity::units::cells::Cells;
+use propensity::units::frequency::RowWeights;
 use propensity::weighting::estimand::Estimand;
 use propensity::weighting::influence::ScoreFit;
 use propensity::weighting::ipw::{IpwData, IpwSpec, ipw};
@@ -92,8 +93,8 @@ fn fit(world: &World) {
 fn ipw_influence() {
     let World { x, treatment, outcome, scores } = World::continuous(N, 4);
     let covariates = Covariates::standardized(x.view()).unwrap();
-    let data =
-        IpwData { outcome: &outcome, treatment: &treatment, scores: &scores, sample_weight: None };
+    let (scores, row_weights) = (&scores[..], RowWeights::default());
+    let data = IpwData { outcome: &outcome, treatment: &treatment, scores, row_weights };
     counted(|| {
         ipw(
             &data,
@@ -119,17 +120,18 @@ fn matching_effect() {
 
 fn smd() {
     let World { x, treatment, scores, .. } = World::continuous(N, 4);
+    let once = RowWeights::default();
     counted(|| {
-        balance::smd(x.view(), &treatment, Some(&scores), None, Denominator::Pooled).unwrap()
+        balance::smd(x.view(), &treatment, Some(&scores), once, Denominator::Pooled).unwrap()
     });
 }
 
 fn balance_table() {
     let World { x, treatment, scores, .. } = World::continuous(N, 4);
-    let monitor = Monitor::default();
+    let (monitor, once) = (Monitor::default(), RowWeights::default());
     counted(|| {
         let weightings: [&[f64]; 1] = [&scores];
-        balance::balance(x.view(), &treatment, &weightings, None, Denominator::Pooled, &monitor)
+        balance::balance(x.view(), &treatment, &weightings, once, Denominator::Pooled, &monitor)
             .unwrap()
     });
 }
@@ -190,6 +192,7 @@ fn replicates(world: &World, estimators: &[Estimator]) {
         treatment,
         outcome,
         sample_weight: None,
+        frequency: None,
         score_columns,
         outcome_columns,
         balanced_columns: &[],

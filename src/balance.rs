@@ -24,6 +24,8 @@ use present::Present;
 use radix_sort::Scratch;
 use samples::Sample;
 
+use crate::units::frequency::RowWeights;
+
 pub use columns::Denominator;
 pub use products::{Pairs, product_smds};
 
@@ -62,17 +64,17 @@ pub fn smd(
     x: ArrayView2<'_, f64>,
     treatment: &[bool],
     weights: Option<&[f64]>,
-    sample_weight: Option<&[f64]>,
+    row_weights: RowWeights<'_>,
     denominator: Denominator,
 ) -> Result<Vec<f64>> {
     let weightings: Vec<&[f64]> = weights.into_iter().collect();
-    if let Some(present) = Present::among(x, treatment, &weightings, sample_weight)? {
+    if let Some(present) = Present::among(x, treatment, &weightings, row_weights)? {
         let weights = present.weightings.first().map(Vec::as_slice);
-        let base = Some(present.sample_weight.as_slice());
+        let base = present.row_weights();
         return smd(present.x.view(), &present.treatment, weights, base, denominator);
     }
-    let totals = totals(&weightings, treatment, sample_weight)?;
-    let samples = samples(x, treatment, &totals, sample_weight)?;
+    let totals = totals(&weightings, treatment, row_weights)?;
+    let samples = samples(x, treatment, &totals, row_weights)?;
     let columns = columns(x, treatment, &samples)?;
     let last = samples.len() - 1;
     Ok(columns.iter().map(|column| column.smd(last, &samples, denominator)).collect())
@@ -89,8 +91,9 @@ pub fn spreads(
     sample_weight: Option<&[f64]>,
     denominator: Denominator,
 ) -> Result<Vec<f64>> {
-    let totals = totals(&[], treatment, sample_weight)?;
-    let samples = samples(x, treatment, &totals, sample_weight)?;
+    let row_weights = RowWeights::of(sample_weight);
+    let totals = totals(&[], treatment, row_weights)?;
+    let samples = samples(x, treatment, &totals, row_weights)?;
     let columns = columns(x, treatment, &samples)?;
     Ok(columns.iter().map(|column| column.spread(&samples, denominator)).collect())
 }
@@ -106,18 +109,18 @@ pub fn balance(
     x: ArrayView2<'_, f64>,
     treatment: &[bool],
     weightings: &[&[f64]],
-    sample_weight: Option<&[f64]>,
+    row_weights: RowWeights<'_>,
     denominator: Denominator,
     monitor: &Monitor,
 ) -> Result<Vec<Balance>> {
-    if let Some(present) = Present::among(x, treatment, weightings, sample_weight)? {
+    if let Some(present) = Present::among(x, treatment, weightings, row_weights)? {
         let weightings: Vec<&[f64]> = present.weightings.iter().map(Vec::as_slice).collect();
-        let base = Some(present.sample_weight.as_slice());
+        let base = present.row_weights();
         let (x, treatment) = (present.x.view(), present.treatment.as_slice());
         return balance(x, treatment, &weightings, base, denominator, monitor);
     }
-    let totals = totals(weightings, treatment, sample_weight)?;
-    let samples = samples(x, treatment, &totals, sample_weight)?;
+    let totals = totals(weightings, treatment, row_weights)?;
+    let samples = samples(x, treatment, &totals, row_weights)?;
     let columns = columns(x, treatment, &samples)?;
     monitor.check()?;
     let weights = SignedWeights::of(treatment, &samples);
@@ -142,9 +145,10 @@ pub fn balance(
 fn totals<'a>(
     weightings: &[&'a [f64]],
     treatment: &[bool],
-    sample_weight: Option<&[f64]>,
+    row_weights: RowWeights<'_>,
 ) -> Result<Vec<Cow<'a, [f64]>>> {
-    let Some(sample_weight) = sample_weight else {
+    checks::frequency(row_weights.frequency, treatment.len())?;
+    let Some(sample_weight) = row_weights.total else {
         return Ok(weightings.iter().map(|weights| Cow::Borrowed(*weights)).collect());
     };
     checks::same_length("sample_weight", sample_weight.len(), treatment.len())?;
@@ -163,7 +167,7 @@ fn samples<'a>(
     x: ArrayView2<'_, f64>,
     treatment: &[bool],
     weightings: &'a [Cow<'_, [f64]>],
-    sample_weight: Option<&'a [f64]>,
+    row_weights: RowWeights<'a>,
 ) -> Result<Vec<Sample<'a>>> {
     checks::same_length("treatment", treatment.len(), x.nrows())?;
     checks::both_arms(treatment)?;
@@ -175,8 +179,10 @@ fn samples<'a>(
             allowed: "an array of fewer than 2^32 rows",
         });
     }
-    let base = Sample::new("sample_weight", sample_weight, treatment);
-    let weighted = weightings.iter().map(|w| Sample::new("weights", Some(w), treatment));
+    let RowWeights { total, frequency, .. } = row_weights;
+    let base = Sample::new("sample_weight", total, treatment, frequency);
+    let of = |w: &'a Cow<'_, [f64]>| Sample::new("weights", Some(w), treatment, frequency);
+    let weighted = weightings.iter().map(of);
     std::iter::once(base).chain(weighted).collect()
 }
 
@@ -256,19 +262,22 @@ impl ColumnBalance<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::units::frequency::whole;
     use ndarray::array;
 
     #[test]
     fn smd_divides_by_the_unweighted_spread() {
         let x = array![[1.0, 1.0], [3.0, 1.0], [0.0, 0.0], [2.0, 1.0]];
         let treatment = [true, true, false, false];
-        let pooled = smd(x.view(), &treatment, None, None, Denominator::Pooled).unwrap();
+        let pooled =
+            smd(x.view(), &treatment, None, RowWeights::default(), Denominator::Pooled).unwrap();
         assert!((pooled[0] - 1.0 / 2.0_f64.sqrt()).abs() < 1e-15);
         // p = 1 and 1/2: variances 0 and 1/4.
         assert!((pooled[1] - 0.5 / 0.125_f64.sqrt()).abs() < 1e-15);
         let weights = [1.0, 1.0, 0.0, 5.0];
+        let once = RowWeights::default();
         let weighted =
-            smd(x.view(), &treatment, Some(&weights), None, Denominator::Pooled).unwrap();
+            smd(x.view(), &treatment, Some(&weights), once, Denominator::Pooled).unwrap();
         assert!(weighted.iter().all(|smd| smd.abs() < 1e-15));
     }
 
@@ -278,8 +287,8 @@ mod tests {
         let treatment = [true, true, true, false, false, false];
         let weights = [1.0, 1.0, 0.0, 1.0, 3.0, 0.0];
         let monitor = Monitor::default();
-        let found = balance(x.view(), &treatment, &[&weights], None, Denominator::Pooled, &monitor)
-            .unwrap();
+        let (once, unit) = (RowWeights::default(), Denominator::Pooled);
+        let found = balance(x.view(), &treatment, &[&weights], once, unit, &monitor).unwrap();
         // |F1 - F0| at 1, 2, 3, 5 is 0, 1/3, 0, 0.
         assert!((found[0].measures[0].ks - 1.0 / 3.0).abs() < 1e-15);
         assert!((found[0].measures[0].ecdf_difference - 1.0 / 12.0).abs() < 1e-15);
@@ -303,14 +312,13 @@ mod tests {
         let few = x.select(ndarray::Axis(0), &rows);
         let arms = [true, true, false, false, false];
         let unit = Denominator::Pooled;
-        let found =
-            balance(x.view(), &treatment, &[&weights], Some(&base), unit, &monitor).unwrap();
         let (own, own_base) = (kept(&weights), kept(&base));
-        let expected =
-            balance(few.view(), &arms, &[&own], Some(&own_base), unit, &monitor).unwrap();
+        let [base, own_base] = [&base[..], &own_base].map(|base| RowWeights::of(Some(base)));
+        let found = balance(x.view(), &treatment, &[&weights], base, unit, &monitor).unwrap();
+        let expected = balance(few.view(), &arms, &[&own], own_base, unit, &monitor).unwrap();
         assert_eq!(format!("{found:?}"), format!("{expected:?}")); // NaN is NaN there
-        let differences = smd(x.view(), &treatment, Some(&weights), Some(&base), unit).unwrap();
-        let alone = smd(few.view(), &arms, Some(&own), Some(&own_base), unit).unwrap();
+        let differences = smd(x.view(), &treatment, Some(&weights), base, unit).unwrap();
+        let alone = smd(few.view(), &arms, Some(&own), own_base, unit).unwrap();
         assert_eq!(format!("{differences:?}"), format!("{alone:?}"));
     }
 
@@ -318,10 +326,42 @@ mod tests {
     fn balance_of_an_arm_with_one_value_has_no_rounding_in_its_variance() {
         let x = array![[0.1], [0.1], [0.1], [0.3], [0.2], [0.1]];
         let treatment = [true, true, true, false, false, false];
-        let monitor = Monitor::default();
+        let (monitor, once) = (Monitor::default(), RowWeights::default());
         let found =
-            balance(x.view(), &treatment, &[], None, Denominator::Treated, &monitor).unwrap();
+            balance(x.view(), &treatment, &[], once, Denominator::Treated, &monitor).unwrap();
         assert!(found[0].measures[0].variance_ratio.abs() < f64::MIN_POSITIVE);
         assert!(found[0].measures[0].smd.is_infinite());
+    }
+
+    #[test]
+    fn rows_that_stand_for_several_users_are_those_users() {
+        let x = array![[1.0, 1.0], [3.0, 0.0], [9.0, 2.0], [1.5, 1.0], [2.0, 0.0], [5.0, 1.0]];
+        let treatment = [true, true, true, false, false, false];
+        let (frequency, weights) = ([3.0, 1.0, 2.0, 4.0, 1.0, 2.0], [1.0, 2.0, 7.0, 2.0, 3.0, 1.0]);
+        let own = [0.5, 2.0, 1.0, 1.0, 3.0, 0.0];
+        let rows: Vec<usize> =
+            (0..6).flat_map(|row| std::iter::repeat_n(row, whole(frequency[row]))).collect();
+        let spelled = |values: &[f64]| rows.iter().map(|row| values[*row]).collect::<Vec<_>>();
+        let arms: Vec<bool> = rows.iter().map(|row| treatment[*row]).collect();
+        let (all, monitor) = (x.select(ndarray::Axis(0), &rows), Monitor::default());
+        let total: Vec<f64> = own.iter().zip(&frequency).map(|(own, users)| own * users).collect();
+        let counted =
+            RowWeights { total: Some(&total), frequency: Some(&frequency), is_survey: true };
+        let (spelled_own, spelled_weights) = (spelled(&own), spelled(&weights));
+        for unit in [Denominator::Pooled, Denominator::All] {
+            let found = balance(x.view(), &treatment, &[&weights], counted, unit, &monitor);
+            let once = RowWeights::of(Some(&spelled_own));
+            let expected = balance(all.view(), &arms, &[&spelled_weights], once, unit, &monitor);
+            for (found, expected) in found.unwrap().iter().zip(expected.unwrap()) {
+                assert!((found.ess_treated - expected.ess_treated).abs() < 1e-12);
+                for (found, expected) in found.measures.iter().zip(&expected.measures) {
+                    assert!((found.smd - expected.smd).abs() < 1e-12);
+                    let is_same = (found.variance_ratio - expected.variance_ratio).abs() < 1e-12;
+                    assert!(is_same || expected.variance_ratio.is_nan());
+                    assert!((found.ks - expected.ks).abs() < 1e-12);
+                    assert!((found.ecdf_difference - expected.ecdf_difference).abs() < 1e-12);
+                }
+            }
+        }
     }
 }

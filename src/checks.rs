@@ -3,6 +3,7 @@
 use ndarray::ArrayView2;
 
 use crate::error::{Error, Result, Rows};
+use crate::units::frequency::whole;
 
 /// The square of an outcome over a score times a weight is in the range of f64, and so is a sum of a hundred
 /// million of them, where each of the three is between these.
@@ -11,6 +12,8 @@ const SMALLEST: f64 = 1e-50;
 
 /// A hundred million squares of it have a sum in the range of f64, and so have those of its inverse.
 const WIDEST: f64 = 1e150;
+
+const MOST_USERS: f64 = 9_007_199_254_740_992.0; // 2^53
 
 /// # Errors
 /// [`Error::Length`] naming the array.
@@ -28,6 +31,43 @@ pub fn both_arms(treatment: &[bool]) -> Result<()> {
 /// [`Error::EmptyArm`] with both counts, where an arm has a single row, which shows no spread.
 pub fn two_in_each_arm(treatment: &[bool]) -> Result<()> {
     at_least(2, treatment)
+}
+
+/// The same of users, where rows stand for several.
+///
+/// # Errors
+/// [`Error::EmptyArm`].
+pub fn two_users_in_each_arm(treatment: &[bool], frequency: Option<&[f64]>) -> Result<()> {
+    let Some(frequency) = frequency else { return two_in_each_arm(treatment) };
+    let of_arms = treatment.iter().zip(frequency).fold([0.0; 2], |mut sums, (treated, users)| {
+        sums[usize::from(*treated)] += users;
+        sums
+    });
+    let [control, treated] = of_arms.map(whole);
+    if treated.min(control) < 2 {
+        return Err(Error::EmptyArm { treated, control, fewest: 2 });
+    }
+    Ok(())
+}
+
+/// How many users each row stands for, where that is not one.
+///
+/// # Errors
+/// [`Error::Length`], [`Error::OutOfRange`].
+pub fn frequency(values: Option<&[f64]>, n_rows: usize) -> Result<()> {
+    let Some(values) = values else { return Ok(()) };
+    same_length("frequency", values.len(), n_rows)?;
+    finite("frequency", values)?;
+    // Beyond 2^53 whole numbers are not told apart.
+    let is_count = |users: f64| (1.0..=MOST_USERS).contains(&users) && users.fract() == 0.0;
+    match Rows::matching(values, |users| !is_count(*users)) {
+        Some(rows) => Err(Error::OutOfRange {
+            name: "frequency",
+            allowed: "the whole numbers from 1 to 2^53",
+            rows,
+        }),
+        None => Ok(()),
+    }
 }
 
 fn at_least(fewest: usize, treatment: &[bool]) -> Result<()> {
@@ -121,6 +161,24 @@ pub fn enough_rows_in_each_arm(treatment: &[bool], terms: usize) -> Result<()> {
     let treated = treatment.iter().filter(|t| **t).count();
     enough_rows("outcome model of the treated", treated, terms, 0.0)?;
     enough_rows("outcome model of the controls", treatment.len() - treated, terms, 0.0)
+}
+
+/// # Errors
+/// As for [`enough_rows_in_each_arm`], counting users where rows stand for several.
+pub fn enough_users_in_each_arm(
+    treatment: &[bool],
+    frequency: Option<&[f64]>,
+    terms: usize,
+) -> Result<()> {
+    let Some(frequency) = frequency else { return enough_rows_in_each_arm(treatment, terms) };
+    for (model, arm) in
+        [("outcome model of the treated", true), ("outcome model of the controls", false)]
+    {
+        let own = treatment.iter().zip(frequency).filter(|(treated, _)| **treated == arm);
+        let users: f64 = own.map(|(_, users)| *users).sum();
+        enough_rows(model, whole(users), terms, 0.0)?;
+    }
+    Ok(())
 }
 
 /// # Errors

@@ -89,7 +89,10 @@ pub struct Data<'a> {
     pub x: ArrayView2<'a, f64>,
     pub treatment: &'a [bool],
     pub outcome: &'a [f64],
+    /// Of all users of a row together.
     pub sample_weight: Option<&'a [f64]>,
+    /// How many users each row stands for; none where each is one.
+    pub frequency: Option<&'a [f64]>,
     /// The columns of x that the score, and the outcome models, are made of.
     pub score_columns: &'a [usize],
     pub outcome_columns: &'a [usize],
@@ -246,7 +249,7 @@ impl<'a, 'm> Pipeline<'a, 'm> {
                 self.drawn_from::<u32>(&urn, spec, statistic)
             };
         }
-        if resample.scheme() != Scheme::Bayesian {
+        if resample.scheme() != Scheme::Bayesian && !resample.draws_users() {
             return self.replicates(spec, statistic, |stream, counts: &mut [u32]| {
                 counts.fill(0);
                 resample.count(stream, |row, count| counts[self.layout.unit_of(row)] += count);

@@ -23,6 +23,7 @@ mod matching;
 mod matching_effect;
 mod needs;
 mod options;
+mod row_weights;
 mod score;
 mod sensitivity;
 mod threads;

@@ -2,5 +2,6 @@
 
 pub mod cells;
 pub mod fingerprint;
+pub mod frequency;
 pub mod sorted_rows;
 pub mod tally;

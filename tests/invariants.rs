@@ -9,6 +9,7 @@ use propensity::monitor::Monitor;
 use propensity::score::fitted::PropensityFit;
 use propensity::score::logistic::fit;
 use propensity::score::spec::PropensitySpec;
+use propensity::units::frequency::RowWeights;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -129,7 +130,7 @@ proptest! {
     ) {
         let swapped: Vec<bool> = treatment.iter().map(|treated| !treated).collect();
         let of = |x: &Array2<f64>, treatment: &[bool]| {
-            smd(x.view(), treatment, None, None, Denominator::All).unwrap()
+            smd(x.view(), treatment, None, RowWeights::default(), Denominator::All).unwrap()
         };
         // Twice a number is neither 0 nor 1 alone: p(1 - p) and the variance with n - 1 are not compared.
         let x = x.mapv(|value| 2.0 * value);

@@ -1,5 +1,6 @@
 use criterion::{BenchmarkId, Criterion, Throughput};
 use propensity::balance::{self, Denominator};
+use propensity::units::frequency::RowWeights;
 
 use crate::worlds::World;
 
@@ -15,7 +16,14 @@ pub fn smd(criterion: &mut Criterion) {
             let (x, treated) = (world.x.view(), &world.treatment);
             crate::on_one_thread(|| {
                 bencher.iter(|| {
-                    balance::smd(x, treated, Some(&weights), None, Denominator::Pooled).unwrap()
+                    balance::smd(
+                        x,
+                        treated,
+                        Some(&weights),
+                        RowWeights::default(),
+                        Denominator::Pooled,
+                    )
+                    .unwrap()
                 });
             });
         });

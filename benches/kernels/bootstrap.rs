@@ -47,6 +47,7 @@ pub fn replicates(criterion: &mut Criterion) {
             treatment: &world.treatment,
             outcome: &world.outcome,
             sample_weight: None,
+            frequency: None,
             score_columns: &columns,
             outcome_columns: &columns,
             balanced_columns: &[],

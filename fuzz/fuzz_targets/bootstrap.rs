@@ -21,6 +21,7 @@ fuzz_target!(|input: (Table, u8, u64)| {
         treatment: &table.treatment,
         outcome: &table.outcome,
         sample_weight: None,
+        frequency: None,
         score_columns: &columns,
         outcome_columns: &columns,
         balanced_columns: &[],

@@ -445,6 +445,7 @@ def fit_propensity(
     penalty: float = 0.0,
     score_model: _ScoreModel = "logistic",
     sample_weight: _Floats | None = None,
+    frequency: _Floats | _Labels | None = None,
     factors: Sequence[_Labels] | _Labels | None = None,
     after: _Labels | None = None,
     n_threads: int | None = None,
@@ -493,6 +494,7 @@ def balancing_weights(
     *,
     estimand: _WeightingEstimand = "ATE",
     sample_weight: _Floats | None = None,
+    frequency: _Floats | _Labels | None = None,
     n_threads: int | None = None,
 ) -> Weighting: ...
 def score_terms(
@@ -513,6 +515,7 @@ def ipw(
     penalty: float = 0.0,
     score_model: _ScoreModel = "logistic",
     sample_weight: _Floats | None = None,
+    frequency: _Floats | _Labels | None = None,
     n_threads: int | None = None,
 ) -> WeightedEstimate: ...
 def weighted_effect(
@@ -521,6 +524,7 @@ def weighted_effect(
     weights: _Floats,
     *,
     sample_weight: _Floats | None = None,
+    frequency: _Floats | _Labels | None = None,
     n_threads: int | None = None,
 ) -> WeightedEstimate: ...
 def fit_weights(
@@ -531,6 +535,7 @@ def fit_weights(
     method: _BalancingMethod = "entropy",
     penalty: float = 0.0,
     sample_weight: _Floats | None = None,
+    frequency: _Floats | _Labels | None = None,
     n_threads: int | None = None,
 ) -> BalancingWeights: ...
 def balanced_effect(
@@ -543,6 +548,7 @@ def balanced_effect(
     method: _BalancingMethod = "entropy",
     penalty: float = 0.0,
     sample_weight: _Floats | None = None,
+    frequency: _Floats | _Labels | None = None,
     n_threads: int | None = None,
 ) -> BalancedEffect: ...
 def adjust(
@@ -558,6 +564,7 @@ def adjust(
     score_columns: Sequence[int] | None = None,
     outcome_columns: Sequence[int] | None = None,
     sample_weight: _Floats | None = None,
+    frequency: _Floats | _Labels | None = None,
     scores: _Floats | None = None,
     leverage: bool = False,
     n_threads: int | None = None,
@@ -682,6 +689,7 @@ def balance(
     *,
     weights: Sequence[_Floats] | _Floats | None = None,
     sample_weight: _Floats | None = None,
+    frequency: _Floats | _Labels | None = None,
     denominator: _Denominator = "pooled",
     n_threads: int | None = None,
 ) -> Balance: ...
@@ -691,6 +699,7 @@ def smd(
     *,
     weights: _Floats | None = None,
     sample_weight: _Floats | None = None,
+    frequency: _Floats | _Labels | None = None,
     denominator: _Denominator = "pooled",
     n_threads: int | None = None,
 ) -> _Floats: ...
@@ -702,6 +711,7 @@ def product_smds(
     center: _Floats | None = None,
     weights: Sequence[_Floats] | _Floats | None = None,
     sample_weight: _Floats | None = None,
+    frequency: _Floats | _Labels | None = None,
     denominator: _Denominator = "pooled",
     n_threads: int | None = None,
 ) -> _Floats: ...  # (m, k + 1)
@@ -717,6 +727,7 @@ def bootstrap(
     cluster: _Labels | None = None,
     strata: _Labels | None = None,
     sample_weight: _Floats | None = None,
+    frequency: _Floats | _Labels | None = None,
     score_columns: Sequence[int] | None = None,
     outcome_columns: Sequence[int] | None = None,
     balanced_columns: Sequence[Sequence[int]] | None = None,

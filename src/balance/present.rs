@@ -5,6 +5,7 @@ use ndarray::{Array2, ArrayView2, ShapeBuilder};
 use crate::checks;
 use crate::error::Result;
 use crate::reserve::room_for;
+use crate::units::frequency::RowWeights;
 
 /// The rows that are there, of rows some of which are not: those of sample weight 0. What they alone hold is
 /// no value of a column, neither a place where distribution functions are compared nor a number that makes
@@ -13,7 +14,9 @@ pub struct Present {
     pub x: Array2<f64>,
     pub treatment: Vec<bool>,
     pub weightings: Vec<Vec<f64>>,
-    pub sample_weight: Vec<f64>,
+    sample_weight: Vec<f64>,
+    frequency: Option<Vec<f64>>,
+    is_survey: bool,
 }
 
 impl Present {
@@ -22,14 +25,16 @@ impl Present {
         x: ArrayView2<'_, f64>,
         treatment: &[bool],
         weightings: &[&[f64]],
-        sample_weight: Option<&[f64]>,
+        row_weights: RowWeights<'_>,
     ) -> Result<Option<Self>> {
-        let Some(sample_weight) = sample_weight.filter(|weights| weights.contains(&0.0)) else {
+        let Some(sample_weight) = row_weights.total.filter(|weights| weights.contains(&0.0)) else {
             return Ok(None);
         };
         let n = treatment.len();
         let of_rows = |values: &&[f64]| values.len() == n;
-        if x.nrows() != n || !of_rows(&sample_weight) || !weightings.iter().all(of_rows) {
+        let counted = row_weights.frequency.is_none_or(|frequency| of_rows(&frequency));
+        let alike = of_rows(&sample_weight) && counted && weightings.iter().all(of_rows);
+        if x.nrows() != n || !alike {
             return Ok(None);
         }
         for weights in weightings {
@@ -47,6 +52,14 @@ impl Present {
             treatment: rows.iter().map(|row| treatment[*row]).collect(),
             weightings: weightings.iter().map(|weights| kept(weights)).collect(),
             sample_weight: kept(sample_weight),
+            frequency: row_weights.frequency.map(kept),
+            is_survey: row_weights.is_survey,
         }))
+    }
+
+    /// What they count for.
+    pub fn row_weights(&self) -> RowWeights<'_> {
+        let (total, frequency) = (Some(&self.sample_weight[..]), self.frequency.as_deref());
+        RowWeights { total, frequency, is_survey: self.is_survey }
     }
 }

@@ -31,6 +31,7 @@ use crate::kernels::{BLOCK, Lane, ScoreEquations};
 use crate::moments::Moments;
 use crate::monitor::Monitor;
 use crate::reserve::room_for;
+use crate::units::frequency::RowWeights;
 
 /// Rows whose sums are kept apart: as many for any number of threads, and few enough sums to hold.
 const PIECE: usize = 16 * CHUNK;
@@ -78,19 +79,19 @@ pub fn product_smds(
     treatment: &[bool],
     pairs: Pairs<'_>,
     weightings: &[&[f64]],
-    sample_weight: Option<&[f64]>,
+    row_weights: RowWeights<'_>,
     denominator: Denominator,
     monitor: &Monitor,
 ) -> Result<Array2<f64>> {
-    if let Some(present) = Present::among(x, treatment, weightings, sample_weight)? {
+    if let Some(present) = Present::among(x, treatment, weightings, row_weights)? {
         let weightings: Vec<&[f64]> = present.weightings.iter().map(Vec::as_slice).collect();
-        let base = Some(present.sample_weight.as_slice());
+        let base = present.row_weights();
         let (x, treatment) = (present.x.view(), present.treatment.as_slice());
         return product_smds(x, treatment, pairs, &weightings, base, denominator, monitor);
     }
     pairs.check(x.ncols())?;
-    let totals = totals(weightings, treatment, sample_weight)?;
-    let samples = samples(x, treatment, &totals, sample_weight)?;
+    let totals = totals(weightings, treatment, row_weights)?;
+    let samples = samples(x, treatment, &totals, row_weights)?;
     let mut used: Vec<usize> = pairs.columns.iter().flatten().copied().collect();
     used.sort_unstable();
     used.dedup();

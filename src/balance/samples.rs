@@ -2,15 +2,14 @@
 
 use crate::checks;
 use crate::error::{Error, Result};
-use crate::weighting::sizes::effective_sample_size;
 
 /// One weighting of the rows. In pairs, 0 is the control arm, 1 the treated.
 #[derive(Debug, Clone, Copy)]
 pub struct Sample<'a> {
-    /// `None` where every row weighs one.
+    /// Of all users of a row together; `None` where every row weighs one.
     pub weights: Option<&'a [f64]>,
     pub totals: [f64; 2],
-    /// Sums of squared weights.
+    /// Sums of squared weights, of one user each.
     pub squares: [f64; 2],
     /// Kish's effective sample sizes.
     pub ess: [f64; 2],
@@ -19,19 +18,24 @@ pub struct Sample<'a> {
 impl<'a> Sample<'a> {
     /// # Errors
     /// Lengths that differ, a weight that is negative or not finite, an arm without weight.
-    pub fn new(name: &'static str, weights: Option<&'a [f64]>, treatment: &[bool]) -> Result<Self> {
+    pub fn new(
+        name: &'static str,
+        weights: Option<&'a [f64]>,
+        treatment: &[bool],
+        frequency: Option<&[f64]>,
+    ) -> Result<Self> {
         if let Some(weights) = weights {
             checks::same_length(name, weights.len(), treatment.len())?;
             checks::weights(name, weights)?;
         }
         let mut sample = Self { weights, totals: [0.0; 2], squares: [0.0; 2], ess: [0.0; 2] };
         for (arm, treated, called) in [(0, false, "control"), (1, true, "treated")] {
-            let own = || {
-                let rows = (0..treatment.len()).filter(|row| treatment[*row] == treated);
-                rows.map(|row| sample.weight(row))
-            };
-            let (total, squares) = own().fold((0.0, 0.0), |(t, s), w| (t + w, s + w * w));
-            let ess = effective_sample_size(own());
+            let own = (0..treatment.len()).filter(|row| treatment[*row] == treated);
+            let (total, squares) = own.fold((0.0, 0.0), |(total, squares), row| {
+                let w = sample.weight(row);
+                (total + w, squares + frequency.map_or(w * w, |users| w * w / users[row]))
+            });
+            let ess = total * total / squares;
             if !(total > 0.0) {
                 return Err(Error::WeightlessArm { arm: called });
             }

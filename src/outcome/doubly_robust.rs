@@ -15,15 +15,19 @@ use crate::outcome::origin::Measured;
 use crate::score::linked;
 use crate::score::logistic::Sweep;
 use crate::score::spec::PropensitySpec;
+use crate::units::frequency::{RowWeights, n_users, whole};
 use crate::units::tally::{Outcomes, Tally, Units};
-use crate::weighting::influence::{ArmMeans, ScoreFit, ScoreModel, by_row, center, leverage};
+use crate::weighting::influence::{ArmMeans, ScoreFit, ScoreModel, by_row, leverage, of_one_user};
+use crate::weighting::ipw::shared_out;
 
 /// The rows of an analysis.
 #[derive(Debug, Clone, Copy)]
 pub struct AdjustmentData<'a> {
     pub treatment: &'a [bool],
     pub outcome: &'a [f64],
-    pub sample_weight: Option<&'a [f64]>,
+    pub row_weights: RowWeights<'a>,
+    /// Whether outcomes stand for others of the same sum, and may lie beyond what there is such a model of.
+    pub are_points: bool,
     /// Whether to say how much each row holds its own prediction.
     pub with_leverage: bool,
 }
@@ -48,7 +52,7 @@ pub struct Adjusted {
     pub diverging: Vec<usize>,
     /// Columns of the outcome models' covariates that earlier ones explain.
     pub outcome_aliased: Vec<usize>,
-    /// Of each row in the outcome model of its own arm; empty where it was not asked for.
+    /// Of one user of each row in the outcome model of its own arm; empty where it was not asked for.
     pub leverage: Vec<f64>,
 }
 
@@ -68,11 +72,14 @@ pub fn adjusted_means(
 ) -> Result<Adjusted> {
     check(data, outcome_covariates.n_rows(), spec)?;
     if spec.needs_score() && score.scores.is_none() {
-        let (rows, terms) = (data.treatment.len(), score.covariates.n_columns() + 1);
-        checks::enough_rows("score model", rows, terms, score.spec.penalty)?;
+        let rows = n_users(data.row_weights.frequency, data.treatment.len());
+        let terms = score.covariates.n_columns() + 1;
+        checks::enough_rows("score model", whole(rows), terms, score.spec.penalty)?;
     }
-    checks::enough_rows_in_each_arm(data.treatment, outcome_covariates.n_columns() + 1)?;
-    let AdjustmentData { outcome, sample_weight, .. } = *data;
+    let RowWeights { total: sample_weight, frequency, .. } = data.row_weights;
+    let n_terms = outcome_covariates.n_columns() + 1;
+    checks::enough_users_in_each_arm(data.treatment, frequency, n_terms)?;
+    let outcome = data.outcome;
     let measured = if spec.outcome_model.takes_any_origin() {
         Measured::from_their_middle(outcome, sample_weight)
     } else {
@@ -102,7 +109,7 @@ pub fn adjusted_means(
         monitor.check()?;
         let influence = parts.influence(arm, &estimate, backing, score_model.as_ref())?;
         if data.with_leverage {
-            let own = parts.leverage(arm, &estimate);
+            let own = shared_out(parts.leverage(arm, &estimate), frequency);
             leverages.iter_mut().zip(own).for_each(|(sum, own)| *sum += own);
         }
         Ok((estimate.mean, influence))
@@ -120,8 +127,8 @@ pub fn adjusted_means(
 }
 
 fn rows_of<'a>(data: &AdjustmentData<'a>) -> Outcomes<'a> {
-    let AdjustmentData { treatment, outcome, sample_weight, .. } = *data;
-    Outcomes { treatment, outcome, sample_weight, counts: None }
+    let AdjustmentData { treatment, outcome, row_weights, .. } = *data;
+    Outcomes { treatment, outcome, sample_weight: row_weights.total, counts: None }
 }
 
 /// Scores, and what there is to say of the columns they are made of.
@@ -139,10 +146,10 @@ impl FittedScore {
         data: &AdjustmentData<'_>,
         score: &ScoreSpec<'_, 'x>,
     ) -> Result<ScoreModel<'x>> {
-        let AdjustmentData { treatment, sample_weight, .. } = *data;
+        let AdjustmentData { treatment, row_weights, .. } = *data;
         let PropensitySpec { penalty, link, .. } = score.spec;
         let model = ScoreFit { covariates: score.covariates, penalty, link };
-        ScoreModel::new(model, treatment, &self.scores, sample_weight)
+        ScoreModel::new(model, treatment, &self.scores, row_weights.total)
     }
 }
 
@@ -163,7 +170,7 @@ fn fit_score(
     }
     let mut design = covariates.clone();
     if spec.penalty == 0.0 {
-        design = design.settled(&presence(n, data.sample_weight))?;
+        design = design.settled(&presence(n, data.row_weights.total))?;
     }
     let optimum = linked::maximum(&design, &rows, None, &spec, Sweep::Parallel, monitor)?;
     let mut scores = design.linear(&optimum.beta);
@@ -177,9 +184,13 @@ fn check(data: &AdjustmentData<'_>, n: usize, spec: AdjustmentSpec) -> Result<()
     spec.check()?;
     checks::same_length("treatment", data.treatment.len(), n)?;
     checks::outcome(data.outcome, n)?;
-    checks::two_in_each_arm(data.treatment)?;
-    checks::sample_weight(data.sample_weight, n)?;
-    spec.outcome_model.check(data.outcome, data.sample_weight)
+    data.row_weights.check(n)?;
+    checks::two_users_in_each_arm(data.treatment, data.row_weights.frequency)?;
+    if data.are_points {
+        Ok(())
+    } else {
+        spec.outcome_model.check(data.outcome, data.row_weights.total)
+    }
 }
 
 /// What the influence of either arm is made from.
@@ -242,11 +253,8 @@ impl Parts<'_, '_> {
             let through_scores = model.influence(&slopes);
             influence.iter_mut().zip(through_scores).for_each(|(own, other)| *own += other);
         }
-        for value in &mut influence {
-            *value *= n as f64 / estimate.target;
-        }
-        center(&mut influence, self.data.sample_weight);
-        Ok(influence)
+        let RowWeights { total, frequency, .. } = self.data.row_weights;
+        Ok(of_one_user(influence, estimate.target, total, frequency))
     }
 
     /// How much each row of an arm holds its own prediction; 0 in the other arm.

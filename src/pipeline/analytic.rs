@@ -10,6 +10,7 @@ use crate::resampling::bootstrap::{self, BootstrapSpec, Replicates};
 use crate::resampling::resample::Resample;
 use crate::resampling::weighted_bootstrap::{Analytic, std_error};
 use crate::score::spec::PropensitySpec;
+use crate::units::frequency::RowWeights;
 use crate::weighting::influence::ScoreFit;
 use crate::weighting::ipw::{IpwData, ipw};
 
@@ -25,7 +26,7 @@ impl<'a> Pipeline<'a, '_> {
         let each = self.estimators.iter().map(|estimator| {
             self.monitor.check()?;
             if let Estimator::Nearest(spec) = estimator {
-                let std_error = if resample.is_clustered() {
+                let std_error = if resample.is_clustered() || resample.draws_users() {
                     f64::NAN
                 } else {
                     self.matching_error(spec, &scores)
@@ -70,7 +71,10 @@ impl<'a> Pipeline<'a, '_> {
             self.balanced_means(spec, *terms, sample_weight)?
         } else if let Estimator::Adjusted(spec) = estimator {
             let with_leverage = false;
-            let data = AdjustmentData { treatment, outcome, sample_weight, with_leverage };
+            let row_weights = RowWeights::of(sample_weight);
+            let are_points = self.data.frequency.is_some();
+            let data =
+                AdjustmentData { treatment, outcome, row_weights, are_points, with_leverage };
             let (covariates, of_score) = (&self.score_design, self.spec);
             let score = ScoreSpec { covariates, spec: of_score, scores: Some(scores) };
             let refits = self.outcome_refits.as_ref().filter(|_| is_resample);
@@ -79,7 +83,8 @@ impl<'a> Pipeline<'a, '_> {
             adjusted_means(&data, &score, outcomes, *spec, backings, self.monitor)?.means
         } else {
             let spec = estimator.weighting();
-            let data = IpwData { outcome, treatment, scores, sample_weight };
+            let row_weights = RowWeights::of(sample_weight);
+            let data = IpwData { outcome, treatment, scores, row_weights };
             ipw(&data, spec, Some(self.score_fit()))?.means
         };
         let [control, treated] = means.influence;

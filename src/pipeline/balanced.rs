@@ -108,8 +108,14 @@ impl<'a> Pipeline<'a, '_> {
         let design = all.subset(&self.data.balanced_columns[terms]);
         let weights = balancing::fit_rows(&design, &rows, spec, self.monitor)?.weights;
         let outcome = self.data.outcome;
-        let found =
-            balancing::effect_of_rows(outcome, &weights, &design, &rows, spec, self.monitor)?;
+        let found = balancing::effect_of_rows(
+            outcome,
+            &weights,
+            &design,
+            (&rows, None),
+            spec,
+            self.monitor,
+        )?;
         Ok(found.means)
     }
 }

@@ -146,6 +146,7 @@ mod tests {
             treatment: &treatment,
             outcome: &outcome,
             sample_weight: None,
+            frequency: None,
             score_columns: &[0, 1, 2],
             outcome_columns: &[0, 1, 2],
             balanced_columns: &[],

@@ -12,6 +12,7 @@ use crate::outcome::adjustment::AdjustmentSpec;
 use crate::outcome::origin::Measured;
 use crate::score::spec::PropensitySpec;
 use crate::units::cells::Cells;
+use crate::units::frequency::{n_users, whole};
 use crate::units::tally::Units;
 
 /// The designs of the score and of the outcome models, their collinear columns left out: decided once, on patterns
@@ -64,17 +65,21 @@ pub(super) fn check(
 ) -> Result<()> {
     checks::same_length("treatment", data.treatment.len(), data.x.nrows())?;
     checks::outcome(data.outcome, data.x.nrows())?;
-    checks::two_in_each_arm(data.treatment)?;
-    checks::penalty(spec.penalty)?;
+    checks::frequency(data.frequency, data.x.nrows())?;
     checks::sample_weight(data.sample_weight, data.x.nrows())?;
+    checks::two_users_in_each_arm(data.treatment, data.frequency)?;
+    checks::penalty(spec.penalty)?;
     if estimators.iter().any(Estimator::needs_score) {
         let terms = data.score_columns.len() + 1;
-        checks::enough_rows("score model", data.x.nrows(), terms, spec.penalty)?;
+        let users = n_users(data.frequency, data.x.nrows());
+        checks::enough_rows("score model", whole(users), terms, spec.penalty)?;
     }
     if adjustments(estimators).next().is_some() {
-        checks::enough_rows_in_each_arm(data.treatment, data.outcome_columns.len() + 1)?;
+        let n_terms = data.outcome_columns.len() + 1;
+        checks::enough_users_in_each_arm(data.treatment, data.frequency, n_terms)?;
     }
-    if data.sample_weight.is_some() && has_matching(estimators) {
+    let is_weighted = data.sample_weight.is_some() && data.sample_weight != data.frequency;
+    if is_weighted && has_matching(estimators) {
         let found = "given with nearest neighbours".into();
         let allowed = "left out: matching counts whole rows";
         return Err(Error::Argument { name: "sample_weight", found, allowed });
@@ -87,9 +92,19 @@ pub(super) fn check(
         Estimator::Nearest(nearest) => nearest.check(),
         Estimator::Adjusted(adjusted) => {
             adjusted.check()?;
-            adjusted.outcome_model.check(data.outcome, data.sample_weight)
+            match data.frequency {
+                None => adjusted.outcome_model.check(data.outcome, data.sample_weight),
+                Some(_) => Ok(()), // values that stand for others may lie beyond them
+            }
         }
-        Estimator::Ipw(ipw) => ipw.check(),
+        Estimator::Ipw(ipw) => {
+            if ipw.truncate.is_some() && data.frequency.is_some() {
+                let found = "given with frequency".into();
+                let allowed = "left out where rows stand for several users";
+                return Err(Error::Argument { name: "truncate", found, allowed });
+            }
+            ipw.check()
+        }
         Estimator::Balanced { spec, .. } => spec.check(),
     })
 }

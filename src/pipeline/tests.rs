@@ -25,6 +25,7 @@ fn plain<'a>(x: &'a Array2<f64>, treatment: &'a [bool], outcome: &'a [f64]) -> D
         treatment,
         outcome,
         sample_weight: None,
+        frequency: None,
         score_columns: &[0, 1],
         outcome_columns: &[0, 1],
         balanced_columns: &[],
@@ -105,6 +106,7 @@ fn replicates_together_are_the_same_for_any_number_of_threads_or_replicates() {
         x: x.view(),
         score_columns: &columns,
         sample_weight: Some(&sample_weight),
+        frequency: None,
         ..plain(&x, &treatment, &outcome)
     };
     let estimators =

@@ -4,12 +4,13 @@ use numpy::PyArray1;
 use numpy::ndarray::Ix2;
 use pyo3::prelude::*;
 
-use super::{arrays, call, needs, options, words};
+use super::{arrays, call, needs, options, row_weights, words};
 use crate::design::covariates::Covariates;
 use crate::outcome::doubly_robust::{Adjusted, AdjustmentData, ScoreSpec, adjusted_means};
 use crate::outcome::{fit, model};
 use crate::reserve;
-use crate::score::spec::{PropensitySpec, penalty_on};
+use crate::score::spec::{PropensitySpec, penalty_on_users};
+use crate::units::frequency::RowWeights;
 
 /// The means of both arms over n rows, by an outcome model.
 ///
@@ -70,11 +71,14 @@ pub struct AdjustedEstimate {
 ///     Which columns of ``x`` either model uses; all by default.
 /// sample_weight : (n,) array, optional
 ///     Row weights, none negative.
+/// frequency : (n,) array, optional
+///     How many users a row stands for, all alike: whole numbers of at least 1. Estimates, errors and effective sizes
+///     are those of the users one by one; weights and influence are of one of them.
 /// scores : (n,) array, optional
 ///     Those of `fit_propensity` with the same columns, penalty and weights, where it is fitted already;
 ///     by default it is fitted here.
 /// leverage : bool, default False
-///     Whether to say how much each row holds its own prediction, which takes a further pass.
+///     Whether to say how much each row (one user of it) holds its own prediction, which takes a further pass.
 /// n_threads : int, optional
 ///     By default the processors this process may use.
 ///
@@ -94,8 +98,8 @@ pub struct AdjustedEstimate {
 #[pyfunction]
 #[pyo3(signature = (
     x, treatment, outcome, *, method, estimand="ATE", outcome_model="linear", penalty=0.0,
-    score_model="logistic", score_columns=None, outcome_columns=None, sample_weight=None, scores=None,
-    leverage=false, n_threads=None
+    score_model="logistic", score_columns=None, outcome_columns=None, sample_weight=None, frequency=None,
+    scores=None, leverage=false, n_threads=None
 ))]
 #[allow(clippy::too_many_arguments)] // the keyword arguments of a Python function
 pub fn adjust(
@@ -111,6 +115,7 @@ pub fn adjust(
     #[pyo3(from_py_with = options::score_columns)] score_columns: Option<Vec<usize>>,
     #[pyo3(from_py_with = options::outcome_columns)] outcome_columns: Option<Vec<usize>>,
     sample_weight: Option<&Bound<'_, PyAny>>,
+    frequency: Option<&Bound<'_, PyAny>>,
     scores: Option<&Bound<'_, PyAny>>,
     leverage: bool,
     n_threads: Option<&Bound<'_, PyAny>>,
@@ -118,7 +123,8 @@ pub fn adjust(
     let x = arrays::floats::<Ix2>("x", x)?;
     let treatment = arrays::treatment(treatment)?;
     let outcome = arrays::column("outcome", outcome)?;
-    let weight = sample_weight.map(|weight| arrays::column("sample_weight", weight)).transpose()?;
+    let given = row_weights::given(sample_weight, frequency)?;
+    let row_weights = given.row_weights()?;
     let scores = scores.map(|scores| arrays::column("scores", scores)).transpose()?;
     let scores = scores.as_ref().map(|scores| scores.as_slice()).transpose()?;
     let spec = words::adjustment(method, estimand, outcome_model)?;
@@ -128,25 +134,32 @@ pub fn adjust(
     let data = AdjustmentData {
         treatment: &treatment,
         outcome: outcome.as_slice()?,
-        sample_weight: weight.as_ref().map(|w| w.as_slice()).transpose()?,
+        row_weights,
+        are_points: row_weights.frequency.is_some(),
         with_leverage: leverage,
     };
-    let penalty = penalty_on(data.sample_weight, penalty);
+    let penalty = penalty_on_users(row_weights.total, row_weights.frequency, penalty);
     let link = words::score_model(score_model)?;
     let of_score = PropensitySpec { link, penalty, ..PropensitySpec::default() };
     let found = call::run(py, n_threads, None, |monitor| {
         reserve::room_for(treatment.len(), needs::ADJUST)?;
-        let covariates = Covariates::standardized_among(x, data.sample_weight)?;
+        let covariates = Covariates::standardized_among(x, row_weights.total)?;
         let score = &covariates.subset(&score_columns);
         let score = ScoreSpec { covariates: score, spec: of_score, scores };
         let outcome = covariates.subset(&outcome_columns);
         adjusted_means(&data, &score, &outcome, spec, None, monitor)
     })?;
-    Ok(converted(py, found, leverage))
+    Ok(converted(py, found, row_weights, leverage))
 }
 
-fn converted(py: Python<'_>, found: Adjusted, leverage: bool) -> AdjustedEstimate {
-    let (estimate, std_error) = (found.means.difference(), found.means.std_error());
+fn converted(
+    py: Python<'_>,
+    found: Adjusted,
+    row_weights: RowWeights<'_>,
+    leverage: bool,
+) -> AdjustedEstimate {
+    let std_error = found.means.std_error_of_users(row_weights.frequency);
+    let estimate = found.means.difference();
     let [mean_control, mean_treated] = found.means.mean();
     let [influence_control, influence_treated] = found.means.influence;
     AdjustedEstimate {

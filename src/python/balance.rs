@@ -3,7 +3,7 @@
 use numpy::{PyArray1, PyArray2};
 use pyo3::prelude::*;
 
-use super::{arrays, call, needs, options, words};
+use super::{arrays, call, needs, options, row_weights, words};
 use crate::balance::{
     Balance as Sample, Measures, Pairs, balance as measure, product_smds as product_differences,
     smd as mean_differences,
@@ -49,6 +49,8 @@ pub struct Balance {
 ///     Weightings of the rows, none negative; they are multiplied by the sample weights.
 /// sample_weight : (n,) array, optional
 ///     How much of the population a row stands for, in every sample and in the denominator.
+/// frequency : (n,) array, optional
+///     How many users a row stands for, all alike: whole numbers of at least 1. Everything is as of the users one by one.
 /// denominator : {"pooled", "treated", "control", "all"}, default "pooled"
 ///     As for ``smd``.
 /// n_threads : int, optional
@@ -76,7 +78,8 @@ pub struct Balance {
 /// of Statistical Software 42(8).
 #[pyfunction]
 #[pyo3(signature = (
-    x, treatment, *, weights=None, sample_weight=None, denominator="pooled", n_threads=None
+    x, treatment, *, weights=None, sample_weight=None, frequency=None, denominator="pooled",
+    n_threads=None
 ))]
 #[allow(clippy::too_many_arguments)] // the keyword arguments of a Python function
 pub fn balance(
@@ -85,6 +88,7 @@ pub fn balance(
     treatment: &Bound<'_, PyAny>,
     weights: Option<&Bound<'_, PyAny>>,
     sample_weight: Option<&Bound<'_, PyAny>>,
+    frequency: Option<&Bound<'_, PyAny>>,
     denominator: &str,
     n_threads: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Balance> {
@@ -93,8 +97,8 @@ pub fn balance(
     let weightings =
         weights.map_or(Ok(Vec::new()), |weights| arrays::columns("weights", weights))?;
     let weightings = weightings.iter().map(|w| w.as_slice()).collect::<Result<Vec<_>, _>>()?;
-    let base = sample_weight.map(|weight| arrays::column("sample_weight", weight)).transpose()?;
-    let base = base.as_ref().map(|weight| weight.as_slice()).transpose()?;
+    let given = row_weights::given(sample_weight, frequency)?;
+    let base = given.row_weights()?;
     let denominator = words::denominator(denominator)?;
     let x = x.as_array();
     let found = call::run(py, n_threads, None, |monitor| {
@@ -131,6 +135,8 @@ pub fn balance(
 ///     never weighted by them.
 /// sample_weight : (n,) array, optional
 ///     How much of the population a row stands for, in the means and in the denominator.
+/// frequency : (n,) array, optional
+///     How many users a row stands for, all alike: whole numbers of at least 1. Everything is as of the users one by one.
 /// denominator : {"pooled", "treated", "control", "all"}, default "pooled"
 ///     Whose standard deviation: the root of the mean of the arms' variances, one arm's, or that of all
 ///     rows. Columns of zeros and ones have the variance p (1 - p), others that with divisor n - 1.
@@ -153,7 +159,8 @@ pub fn balance(
 /// Austin (2009), Statistics in Medicine 28:3083.
 #[pyfunction]
 #[pyo3(signature = (
-    x, treatment, *, weights=None, sample_weight=None, denominator="pooled", n_threads=None
+    x, treatment, *, weights=None, sample_weight=None, frequency=None, denominator="pooled",
+    n_threads=None
 ))]
 #[allow(clippy::too_many_arguments)] // the keyword arguments of a Python function
 pub fn smd<'py>(
@@ -162,16 +169,17 @@ pub fn smd<'py>(
     treatment: &Bound<'_, PyAny>,
     weights: Option<&Bound<'_, PyAny>>,
     sample_weight: Option<&Bound<'_, PyAny>>,
+    frequency: Option<&Bound<'_, PyAny>>,
     denominator: &str,
     n_threads: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Bound<'py, PyArray1<f64>>> {
     let x = arrays::floats("x", x)?;
     let treatment = arrays::treatment(treatment)?;
     let weights = weights.map(|weights| arrays::column("weights", weights)).transpose()?;
-    let base = sample_weight.map(|weight| arrays::column("sample_weight", weight)).transpose()?;
+    let given = row_weights::given(sample_weight, frequency)?;
     let denominator = words::denominator(denominator)?;
     let (x, weights) = (x.as_array(), weights.as_ref().map(|w| w.as_slice()).transpose()?);
-    let base = base.as_ref().map(|weight| weight.as_slice()).transpose()?;
+    let base = given.row_weights()?;
     let found = call::run(py, n_threads, None, |_| {
         reserve::room_for(x.ncols(), needs::MOMENTS_A_COLUMN)?;
         mean_differences(x, &treatment, weights, base, denominator)
@@ -191,7 +199,7 @@ pub fn smd<'py>(
 /// center : (d,) array, optional
 ///     What columns are measured from before they are multiplied, as their means over all rows: a square of a column
 ///     far from zero says next to nothing that the column does not. Zero where there is none.
-/// weights, sample_weight, denominator, n_threads
+/// weights, sample_weight, frequency, denominator, n_threads
 ///     As for ``balance``.
 ///
 /// Returns
@@ -206,7 +214,8 @@ pub fn smd<'py>(
 ///     As for ``balance``; a column of a pair is not there; a center is not finite.
 #[pyfunction]
 #[pyo3(signature = (
-    x, treatment, pairs, *, center=None, weights=None, sample_weight=None, denominator="pooled", n_threads=None
+    x, treatment, pairs, *, center=None, weights=None, sample_weight=None, frequency=None, denominator="pooled",
+    n_threads=None
 ))]
 #[allow(clippy::too_many_arguments)] // the keyword arguments of a Python function
 pub fn product_smds<'py>(
@@ -217,6 +226,7 @@ pub fn product_smds<'py>(
     center: Option<&Bound<'_, PyAny>>,
     weights: Option<&Bound<'_, PyAny>>,
     sample_weight: Option<&Bound<'_, PyAny>>,
+    frequency: Option<&Bound<'_, PyAny>>,
     denominator: &str,
     n_threads: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Bound<'py, PyArray2<f64>>> {
@@ -228,8 +238,8 @@ pub fn product_smds<'py>(
     let weightings =
         weights.map_or(Ok(Vec::new()), |weights| arrays::columns("weights", weights))?;
     let weightings = weightings.iter().map(|w| w.as_slice()).collect::<Result<Vec<_>, _>>()?;
-    let base = sample_weight.map(|weight| arrays::column("sample_weight", weight)).transpose()?;
-    let base = base.as_ref().map(|weight| weight.as_slice()).transpose()?;
+    let given = row_weights::given(sample_weight, frequency)?;
+    let base = given.row_weights()?;
     let denominator = words::denominator(denominator)?;
     let x = x.as_array();
     let found = call::run(py, n_threads, None, |monitor| {

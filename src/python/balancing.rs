@@ -3,11 +3,13 @@
 use numpy::PyArray1;
 use pyo3::prelude::*;
 
-use super::{arrays, call, needs, options, words};
-use crate::error::Result;
+use super::{arrays, call, needs, options, row_weights, words};
+use crate::error::{Error, Result};
 use crate::reserve;
+use crate::units::frequency::{RowWeights, users_of};
 use crate::units::tally::Rows;
 use crate::weighting::balancing::{self, BalancingSpec};
+use crate::weighting::ipw;
 
 /// Weights of n rows that balance the columns of a matrix.
 ///
@@ -82,6 +84,8 @@ pub struct BalancedEffect {
 ///     weigh one on average. The default balances exactly.
 /// sample_weight : (n,) array, optional
 ///     Row weights, none negative.
+/// frequency : (n,) array, optional
+///     How many users a row stands for, all alike: whole numbers of at least 1. Weights and influence are of one of them.
 /// n_threads : int, optional
 ///     By default the processors this process may use.
 ///
@@ -103,7 +107,8 @@ pub struct BalancedEffect {
 /// Zhao (2019), Annals of Statistics 47:965, Table 1.
 #[pyfunction]
 #[pyo3(signature = (
-    x, treatment, *, estimand="ATT", method="entropy", penalty=0.0, sample_weight=None, n_threads=None
+    x, treatment, *, estimand="ATT", method="entropy", penalty=0.0, sample_weight=None, frequency=None,
+    n_threads=None
 ))]
 #[allow(clippy::too_many_arguments)] // the keyword arguments of a Python function
 pub fn fit_weights(
@@ -114,23 +119,33 @@ pub fn fit_weights(
     method: &str,
     #[pyo3(from_py_with = options::penalty)] penalty: f64,
     sample_weight: Option<&Bound<'_, PyAny>>,
+    frequency: Option<&Bound<'_, PyAny>>,
     n_threads: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<BalancingWeights> {
     let x = arrays::floats("x", x)?;
     let treatment = arrays::treatment(treatment)?;
+    let given = row_weights::given(sample_weight, frequency)?;
+    let row_weights = given.row_weights()?;
+    row_weights.check(treatment.len())?;
+    check_penalty(row_weights, penalty)?;
     let spec = parse_spec(estimand, method, penalty)?;
-    let weight = sample_weight.map(|weight| arrays::column("sample_weight", weight)).transpose()?;
-    let (x, weight) = (x.as_array(), weight.as_ref().map(|w| w.as_slice()).transpose()?);
-    let rows = Rows { treatment: &treatment, sample_weight: weight };
+    let x = x.as_array();
+    let rows = Rows { treatment: &treatment, sample_weight: row_weights.total };
     let found = call::run(py, n_threads, None, |monitor| {
         reserve::room_for(rows.treatment.len(), needs::FIT)?;
         balancing::fit_weights(x, &rows, &spec, monitor)
     })?;
-    let [ess_control, ess_treated] = found.ess;
+    let [ess_control, ess_treated] = match row_weights.frequency {
+        None => found.ess,
+        users => {
+            let size = |arm| ipw::effective_size_of(arm, &treatment, &found.weights, users);
+            [false, true].map(size)
+        }
+    };
     let array = |values: Vec<f64>| PyArray1::from_vec(py, values).unbind();
     let arms = found.coefficients.iter().map(|fit| arm_name(fit.arm)).collect();
     Ok(BalancingWeights {
-        weights: array(found.weights),
+        weights: array(ipw::shared_out(found.weights, row_weights.frequency)),
         coefficients: found.coefficients.into_iter().map(|fit| array(fit.values)).collect(),
         arms,
         imbalance: array(found.imbalance),
@@ -152,7 +167,7 @@ pub fn fit_weights(
 ///     Those that ``fit_weights`` gave, sample weights included.
 /// x : (n, d) array
 ///     What they balance.
-/// estimand, method, penalty, sample_weight
+/// estimand, method, penalty, sample_weight, frequency
 ///     As they were made with.
 /// n_threads : int, optional
 ///     By default the processors this process may use.
@@ -173,7 +188,7 @@ pub fn fit_weights(
 #[pyfunction]
 #[pyo3(signature = (
     outcome, treatment, weights, x, *, estimand="ATT", method="entropy", penalty=0.0, sample_weight=None,
-    n_threads=None
+    frequency=None, n_threads=None
 ))]
 #[allow(clippy::too_many_arguments)] // the keyword arguments of a Python function
 pub fn balanced_effect(
@@ -186,22 +201,29 @@ pub fn balanced_effect(
     method: &str,
     #[pyo3(from_py_with = options::penalty)] penalty: f64,
     sample_weight: Option<&Bound<'_, PyAny>>,
+    frequency: Option<&Bound<'_, PyAny>>,
     n_threads: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<BalancedEffect> {
     let outcome = arrays::column("outcome", outcome)?;
     let treatment = arrays::treatment(treatment)?;
-    let weights = arrays::column("weights", weights)?;
     let x = arrays::floats("x", x)?;
+    let given = row_weights::given(sample_weight, frequency)?;
+    let row_weights = given.row_weights()?;
+    row_weights.check(treatment.len())?;
+    check_penalty(row_weights, penalty)?;
     let spec = parse_spec(estimand, method, penalty)?;
-    let weight = sample_weight.map(|weight| arrays::column("sample_weight", weight)).transpose()?;
-    let (x, weight) = (x.as_array(), weight.as_ref().map(|w| w.as_slice()).transpose()?);
-    let (outcome, weights) = (outcome.as_slice()?, weights.as_slice()?);
-    let rows = Rows { treatment: &treatment, sample_weight: weight };
+    let x = x.as_array();
+    let outcome = outcome.as_slice()?;
+    let weights = arrays::own_column("weights", weights)?;
+    let users = row_weights.frequency;
+    let weights: Vec<f64> =
+        weights.into_iter().enumerate().map(|(row, w)| w * users_of(users, row)).collect();
+    let rows = Rows { treatment: &treatment, sample_weight: row_weights.total };
     let found = call::run(py, n_threads, None, |monitor| {
         reserve::room_for(rows.treatment.len(), needs::BALANCED_EFFECT)?;
-        balancing::balanced_effect(outcome, weights, x, &rows, &spec, monitor)
+        balancing::balanced_effect(outcome, &weights, x, (&rows, users), &spec, monitor)
     })?;
-    let (estimate, std_error) = (found.means.difference(), found.means.std_error());
+    let (estimate, std_error) = (found.means.difference(), found.means.std_error_of_users(users));
     let [mean_control, mean_treated] = found.means.mean();
     let [influence_control, influence_treated] = found.means.influence;
     Ok(BalancedEffect {
@@ -213,6 +235,16 @@ pub fn balanced_effect(
         influence_treated: PyArray1::from_vec(py, influence_treated).unbind(),
         influence_control: PyArray1::from_vec(py, influence_control).unbind(),
     })
+}
+
+/// A penalty is per standard deviation of a column over rows, which is not that over the users they stand for.
+fn check_penalty(row_weights: RowWeights<'_>, penalty: f64) -> Result<()> {
+    if row_weights.frequency.is_some() && penalty > 0.0 {
+        let found = format!("{penalty} with frequency");
+        let allowed = "0 where rows stand for several users";
+        return Err(Error::Argument { name: "penalty", found, allowed });
+    }
+    Ok(())
 }
 
 fn parse_spec(estimand: &str, method: &str, penalty: f64) -> Result<BalancingSpec> {

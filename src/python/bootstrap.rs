@@ -6,14 +6,15 @@ use pyo3::prelude::*;
 
 use super::estimators::estimator;
 use super::options::chosen;
-use super::{arrays, call, needs, options, words};
+use super::{arrays, call, needs, options, row_weights, words};
 use crate::error::Error;
 use crate::pipeline::{Data, Estimator, Pipeline, Terms};
 use crate::resampling::bootstrap::{BootstrapSpec, Replicates as Resampled};
 use crate::resampling::resample::Resample;
 use crate::resampling::weighted_bootstrap::Analytic;
 use crate::reserve;
-use crate::score::spec::{PropensitySpec, penalty_on};
+use crate::score::spec::{PropensitySpec, penalty_on_users};
+use crate::units::frequency::RowWeights;
 
 /// Bootstrap replicates of k estimators.
 ///
@@ -79,6 +80,9 @@ pub struct Replicates {
 ///     scaled to sum to that. Not with "poisson".
 /// sample_weight : (n,) array, optional
 ///     Row weights, none negative, on top of how often a row is drawn; not for nearest neighbours.
+/// frequency : (n,) array, optional
+///     How many users a row stands for, all alike: whole numbers of at least 1. Users are drawn, in the time and memory
+///     that the rows take, however many they are; not for nearest neighbours, nor with ``truncate``.
 /// score_columns, outcome_columns : list of int, optional
 ///     Which columns of ``x`` the score, and the outcome models, use; all by default.
 /// balanced_columns : list of lists of int, optional
@@ -119,7 +123,7 @@ pub struct Replicates {
 #[pyfunction]
 #[pyo3(signature = (
     x, treatment, outcome, *, estimators, penalty=0.0, score_model="logistic", resampling="multinomial", cluster=None, strata=None,
-    sample_weight=None, score_columns=None, outcome_columns=None, balanced_columns=None, n_reps=500, seed=0, analytic=false,
+    sample_weight=None, frequency=None, score_columns=None, outcome_columns=None, balanced_columns=None, n_reps=500, seed=0, analytic=false,
     studentized=false, n_threads=None, progress=None
 ))]
 #[allow(clippy::too_many_arguments)] // the keyword arguments of a Python function
@@ -135,6 +139,7 @@ pub fn bootstrap(
     cluster: Option<&Bound<'_, PyAny>>,
     strata: Option<&Bound<'_, PyAny>>,
     sample_weight: Option<&Bound<'_, PyAny>>,
+    frequency: Option<&Bound<'_, PyAny>>,
     #[pyo3(from_py_with = options::score_columns)] score_columns: Option<Vec<usize>>,
     #[pyo3(from_py_with = options::outcome_columns)] outcome_columns: Option<Vec<usize>>,
     #[pyo3(from_py_with = options::balanced_columns)] balanced_columns: Option<Vec<Vec<usize>>>,
@@ -148,7 +153,8 @@ pub fn bootstrap(
     let x = arrays::floats("x", x)?;
     let treatment = arrays::treatment(treatment)?;
     let outcome = arrays::column("outcome", outcome)?;
-    let weight = sample_weight.map(|weight| arrays::column("sample_weight", weight)).transpose()?;
+    let given = row_weights::given(sample_weight, frequency)?;
+    let RowWeights { total, frequency, .. } = given.row_weights()?;
     let mut estimators = estimators.iter().map(estimator).collect::<PyResult<Vec<_>>>()?;
     let x = x.as_array();
     let score_columns = chosen("score_columns", score_columns, x.ncols())?;
@@ -159,15 +165,16 @@ pub fn bootstrap(
         x,
         treatment: &treatment,
         outcome: outcome.as_slice()?,
-        sample_weight: weight.as_ref().map(|w| w.as_slice()).transpose()?,
+        sample_weight: total,
+        frequency,
         score_columns: &score_columns,
         outcome_columns: &outcome_columns,
         balanced_columns: &balanced_columns,
     };
-    let penalty = penalties_on(data.sample_weight, penalty, &mut estimators);
+    let penalty = penalties_on((total, frequency), penalty, &mut estimators);
     let link = words::score_model(score_model)?;
     let spec = PropensitySpec { link, penalty, ..PropensitySpec::default() };
-    let resample = resample(resampling, treatment.len(), cluster, strata)?;
+    let resample = resample(resampling, treatment.len(), cluster, strata)?.of_users(frequency);
     check_replicates(n_reps, analytic)?;
     let bootstrap = BootstrapSpec { n_reps, seed };
     let width = estimators.len() * if studentized { 2 } else { 1 };
@@ -204,13 +211,17 @@ fn check_replicates(n_reps: usize, analytic: bool) -> Result<(), Error> {
 }
 
 /// The score model's penalty, and those of the estimators that balance, on the scale of the weights.
-fn penalties_on(sample_weight: Option<&[f64]>, penalty: f64, estimators: &mut [Estimator]) -> f64 {
+fn penalties_on(
+    (total, frequency): (Option<&[f64]>, Option<&[f64]>),
+    penalty: f64,
+    estimators: &mut [Estimator],
+) -> f64 {
     for estimator in estimators {
         if let Estimator::Balanced { spec, .. } = estimator {
-            spec.penalty = penalty_on(sample_weight, spec.penalty);
+            spec.penalty = penalty_on_users(total, frequency, spec.penalty);
         }
     }
-    penalty_on(sample_weight, penalty)
+    penalty_on_users(total, frequency, penalty)
 }
 
 /// The columns that each estimator which balances has, and where they stand.

@@ -3,10 +3,11 @@
 use numpy::PyArray1;
 use pyo3::prelude::*;
 
-use super::{arrays, call, needs, options, words};
+use super::{arrays, call, needs, options, row_weights, words};
 use crate::design::covariates::Covariates;
 use crate::reserve;
-use crate::score::spec::penalty_on;
+use crate::score::spec::penalty_on_users;
+use crate::units::frequency::RowWeights;
 use crate::weighting::influence::ScoreFit;
 use crate::weighting::ipw::{IpwData, IpwSpec, WeightedEstimate as Found};
 
@@ -44,8 +45,9 @@ pub struct WeightedEstimate {
 }
 
 impl WeightedEstimate {
-    fn of(py: Python<'_>, found: Found) -> Self {
-        let (estimate, std_error) = (found.means.difference(), found.means.std_error());
+    fn of(py: Python<'_>, found: Found, row_weights: RowWeights<'_>) -> Self {
+        let std_error = found.means.std_error_of_users(row_weights.frequency);
+        let estimate = found.means.difference();
         let [mean_control, mean_treated] = found.means.mean();
         let [influence_control, influence_treated] = found.means.influence;
         let [n_truncated_control, n_truncated_treated] = found.n_truncated;
@@ -89,6 +91,9 @@ impl WeightedEstimate {
 ///     That model; used with ``x`` only.
 /// sample_weight : (n,) array, optional
 ///     Row weights, none negative.
+/// frequency : (n,) array, optional
+///     How many users a row stands for, all alike: whole numbers of at least 1. Estimates, errors and effective sizes
+///     are those of the users one by one; weights and influence are of one of them.
 /// n_threads : int, optional
 ///     By default the processors this process may use.
 ///
@@ -109,7 +114,7 @@ impl WeightedEstimate {
 #[pyfunction]
 #[pyo3(name = "ipw", signature = (
     outcome, treatment, scores, *, estimand="ATE", truncate=None, x=None, penalty=0.0,
-    score_model="logistic", sample_weight=None, n_threads=None
+    score_model="logistic", sample_weight=None, frequency=None, n_threads=None
 ))]
 #[allow(clippy::too_many_arguments)] // the keyword arguments of a Python function
 pub fn ipw(
@@ -123,6 +128,7 @@ pub fn ipw(
     #[pyo3(from_py_with = options::penalty)] penalty: f64,
     score_model: &str,
     sample_weight: Option<&Bound<'_, PyAny>>,
+    frequency: Option<&Bound<'_, PyAny>>,
     n_threads: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<WeightedEstimate> {
     let outcome = arrays::column("outcome", outcome)?;
@@ -131,23 +137,24 @@ pub fn ipw(
     let scores = arrays::column("scores", scores)?;
     let spec = IpwSpec { estimand: words::estimand(estimand)?, truncate };
     let x = x.map(|x| arrays::floats("x", x)).transpose()?;
-    let weight = sample_weight.map(|weight| arrays::column("sample_weight", weight)).transpose()?;
+    let given = row_weights::given(sample_weight, frequency)?;
+    let row_weights = given.row_weights()?;
     let x = x.as_ref().map(|x| x.as_array());
     let data = IpwData {
         outcome: outcome.as_slice()?,
         treatment: &treatment,
         scores: scores.as_slice()?,
-        sample_weight: weight.as_ref().map(|w| w.as_slice()).transpose()?,
+        row_weights,
     };
-    let penalty = penalty_on(data.sample_weight, penalty);
+    let penalty = penalty_on_users(row_weights.total, row_weights.frequency, penalty);
     let found = call::run(py, n_threads, None, |_| {
         reserve::room_for(treatment.len(), needs::IPW)?;
-        let among = |x| Covariates::standardized_among(x, data.sample_weight);
+        let among = |x| Covariates::standardized_among(x, row_weights.total);
         let covariates = x.map(among).transpose()?;
         let model = covariates.as_ref().map(|covariates| ScoreFit { covariates, penalty, link });
         crate::weighting::ipw::ipw(&data, spec, model)
     })?;
-    Ok(WeightedEstimate::of(py, found))
+    Ok(WeightedEstimate::of(py, found, row_weights))
 }
 
 /// The effect of the treatment under weights that are given: a difference of weighted means.
@@ -161,6 +168,9 @@ pub fn ipw(
 ///     None negative; sample weights are not in them, but multiplied to them.
 /// sample_weight : (n,) array, optional
 ///     Row weights, none negative.
+/// frequency : (n,) array, optional
+///     How many users a row stands for, all alike: whole numbers of at least 1. Estimates, errors and effective sizes
+///     are those of the users one by one; weights and influence are of one of them.
 /// n_threads : int, optional
 ///     By default the processors this process may use.
 ///
@@ -178,26 +188,29 @@ pub fn ipw(
 /// ----------
 /// Hajek (1971); Stefanski and Boos (2002), American Statistician 56:29.
 #[pyfunction]
-#[pyo3(signature = (outcome, treatment, weights, *, sample_weight=None, n_threads=None))]
+#[pyo3(signature = (
+    outcome, treatment, weights, *, sample_weight=None, frequency=None, n_threads=None
+))]
 pub fn weighted_effect(
     py: Python<'_>,
     outcome: &Bound<'_, PyAny>,
     treatment: &Bound<'_, PyAny>,
     weights: &Bound<'_, PyAny>,
     sample_weight: Option<&Bound<'_, PyAny>>,
+    frequency: Option<&Bound<'_, PyAny>>,
     n_threads: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<WeightedEstimate> {
     let outcome = arrays::column("outcome", outcome)?;
     let treatment = arrays::treatment(treatment)?;
     let weights = arrays::column("weights", weights)?;
-    let own = sample_weight.map(|weight| arrays::column("sample_weight", weight)).transpose()?;
+    let given = row_weights::given(sample_weight, frequency)?;
+    let row_weights = given.row_weights()?;
     let (outcome, weights) = (outcome.as_slice()?, weights.as_slice()?);
-    let own = own.as_ref().map(|own| own.as_slice()).transpose()?;
     let found = call::run(py, n_threads, None, |_| {
         reserve::room_for(treatment.len(), needs::IPW)?;
-        crate::weighting::given::weighted_effect(outcome, &treatment, weights, own)
+        crate::weighting::given::weighted_effect(outcome, &treatment, weights, row_weights)
     })?;
-    Ok(WeightedEstimate::of(py, found))
+    Ok(WeightedEstimate::of(py, found, row_weights))
 }
 
 /// What n rows weigh.
@@ -227,6 +240,9 @@ pub struct Weighting {
 ///     As for `ipw`; without ``scores`` it does not matter.
 /// sample_weight : (n,) array, optional
 ///     Row weights, none negative.
+/// frequency : (n,) array, optional
+///     How many users a row stands for, all alike: whole numbers of at least 1. Estimates, errors and effective sizes
+///     are those of the users one by one; weights and influence are of one of them.
 /// n_threads : int, optional
 ///     By default the processors this process may use.
 ///
@@ -239,27 +255,30 @@ pub struct Weighting {
 /// InvalidInputError
 ///     Lengths that differ, missing values, scores outside (0, 1), an arm that is empty or weighs nothing.
 #[pyfunction]
-#[pyo3(signature = (treatment, scores=None, *, estimand="ATE", sample_weight=None, n_threads=None))]
+#[pyo3(signature = (
+    treatment, scores=None, *, estimand="ATE", sample_weight=None, frequency=None, n_threads=None
+))]
 pub fn balancing_weights(
     py: Python<'_>,
     treatment: &Bound<'_, PyAny>,
     scores: Option<&Bound<'_, PyAny>>,
     estimand: &str,
     sample_weight: Option<&Bound<'_, PyAny>>,
+    frequency: Option<&Bound<'_, PyAny>>,
     n_threads: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Weighting> {
     let treatment = arrays::treatment(treatment)?;
     let scores = scores.map(|scores| arrays::column("scores", scores)).transpose()?;
     let estimand = words::estimand(estimand)?;
-    let weight = sample_weight.map(|weight| arrays::column("sample_weight", weight)).transpose()?;
+    let given = row_weights::given(sample_weight, frequency)?;
+    let row_weights = given.row_weights()?;
     let scores = scores.as_ref().map(|scores| scores.as_slice()).transpose()?;
-    let weight = weight.as_ref().map(|weight| weight.as_slice()).transpose()?;
     let found = call::run(py, n_threads, None, |_| {
         reserve::room_for(treatment.len(), needs::IPW)?;
         crate::weighting::ipw::weighting(
             &treatment,
             scores.map(|scores| (scores, estimand)),
-            weight,
+            row_weights,
         )
     })?;
     let [ess_control, ess_treated] = found.ess;

@@ -6,7 +6,7 @@ use numpy::ndarray::ArrayView1;
 use numpy::{PyArray1, PyArray2, ToPyArray};
 use pyo3::prelude::*;
 
-use super::{arrays, call, needs, options, words};
+use super::{arrays, call, needs, options, row_weights, words};
 use crate::checks;
 use crate::design::coded::NumbersAndFactors;
 use crate::design::factors::Factor;
@@ -76,6 +76,8 @@ pub struct PropensityFit {
 /// sample_weight : (n,) array, optional
 ///     How much of the population a row stands for, none negative: coefficients are those of a weight of 2
 ///     as the row twice, ``sandwich`` counts the rows that there are. Their scale says nothing.
+/// frequency : (n,) array, optional
+///     How many users a row stands for, all alike: whole numbers of at least 1. The fit is that of the users one by one.
 /// factors : list of (n,) arrays, or (n, k) array, of integers, optional
 ///     Levels, counted from 0, none missing. A factor stands for a term for each of its levels but the first, as dummies
 ///     in ``x`` would, and the fit is the same; but time and memory are those of k columns, however many levels
@@ -104,8 +106,8 @@ pub struct PropensityFit {
 /// McCullagh and Nelder (1989), Generalized Linear Models, section 4.4.
 #[pyfunction]
 #[pyo3(signature = (
-    x, treatment, *, penalty=0.0, score_model="logistic", sample_weight=None, factors=None, after=None,
-    n_threads=None
+    x, treatment, *, penalty=0.0, score_model="logistic", sample_weight=None, frequency=None, factors=None,
+    after=None, n_threads=None
 ))]
 #[allow(clippy::too_many_arguments)] // the keyword arguments of a Python function
 pub fn fit_propensity(
@@ -115,14 +117,15 @@ pub fn fit_propensity(
     #[pyo3(from_py_with = options::penalty)] penalty: f64,
     score_model: &str,
     sample_weight: Option<&Bound<'_, PyAny>>,
+    frequency: Option<&Bound<'_, PyAny>>,
     factors: Option<&Bound<'_, PyAny>>,
     after: Option<&Bound<'_, PyAny>>,
     n_threads: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<PropensityFit> {
     let x = arrays::floats("x", x)?;
     let treatment = arrays::treatment(treatment)?;
-    let weight = sample_weight.map(|weight| arrays::column("sample_weight", weight)).transpose()?;
-    let (x, weight) = (x.as_array(), weight.as_ref().map(|w| w.as_slice()).transpose()?);
+    let given = row_weights::given(sample_weight, frequency)?;
+    let (x, row_weights) = (x.as_array(), given.row_weights()?);
     let link = words::score_model(score_model)?;
     let factors = factors.map(|levels| arrays::factors(levels)).transpose()?.unwrap_or_default();
     let after = arrays::places("after", after, x.ncols(), factors.len())?;
@@ -130,12 +133,12 @@ pub fn fit_propensity(
     let (fit, scores) = call::run(py, n_threads, None, |monitor| {
         reserve::room_for(treatment.len(), needs::FIT)?;
         if factors.is_empty() {
-            return linked::fit_with_scores(x, &treatment, weight, &spec, monitor);
+            return linked::fit_with_scores(x, &treatment, row_weights, &spec, monitor);
         }
         let factors = factors.iter().map(|levels| Factor::new(levels.view(), None));
         let factors = factors.collect::<Result<Vec<_>>>()?;
-        let given = NumbersAndFactors { x, factors: &factors, after: &after };
-        linked::fit_coded_with_scores(&given, &treatment, weight, &spec, monitor)
+        let coded = NumbersAndFactors { x, factors: &factors, after: &after };
+        linked::fit_coded_with_scores(&coded, &treatment, row_weights, &spec, monitor)
     })?;
     Ok(PropensityFit { fit, scores: arrays::locked(PyArray1::from_vec(py, scores)) })
 }

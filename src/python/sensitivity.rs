@@ -129,6 +129,7 @@ pub fn sensitivity_bounds(
         treatment: &treatment,
         outcome: outcome.as_slice()?,
         sample_weight: weight.as_ref().map(|w| w.as_slice()).transpose()?,
+        frequency: None,
         score_columns: &score_columns,
         outcome_columns: &score_columns,
         balanced_columns: &[],

@@ -3,6 +3,7 @@
 
 use crate::checks;
 use crate::error::{Error, Result};
+use crate::resampling::crowd::Crowd;
 use crate::resampling::stream::Stream;
 use crate::resampling::urn::Urn;
 
@@ -31,6 +32,9 @@ pub struct Resample {
     urn: Option<Urn>,
     /// The order in which rows take their random numbers, where that is not the one they come in.
     order: Option<Vec<u32>>,
+    /// The users of each row, where rows stand for several and no clusters are drawn: they are the lots then, and what
+    /// a row weighs is what its users weigh on average.
+    crowd: Option<Crowd>,
 }
 
 impl Resample {
@@ -69,7 +73,20 @@ impl Resample {
         let strata = strata.filter(|strata| strata.len() > 1);
         let is_free = scheme != Scheme::Bayesian && strata.is_none();
         let urn = is_free.then(|| Urn::of_rows(n_lots, scheme == Scheme::Multinomial));
-        Ok(Self { scheme, n_lots, clusters, strata, urn, order: None })
+        Ok(Self { scheme, n_lots, clusters, strata, urn, order: None, crowd: None })
+    }
+
+    /// The same of rows that stand for so many users each. Clusters are drawn whole, however many are in them.
+    #[must_use]
+    pub fn of_users(self, frequency: Option<&[f64]>) -> Self {
+        let Some(users) = frequency.filter(|_| self.clusters.is_none()) else { return self };
+        Self { urn: None, crowd: Some(Crowd::new(users)), ..self }
+    }
+
+    /// Whether users are drawn, of whom a row stands for several: rows then have weights that are no whole numbers.
+    #[must_use]
+    pub fn draws_users(&self) -> bool {
+        self.crowd.is_some()
     }
 
     /// The same with rows that take their random numbers in this order, whatever order they come in. Clusters
@@ -149,6 +166,9 @@ impl Resample {
 
     /// As [`Self::weigh`], with lots in place of rows.
     pub fn weigh_lots(&self, mut stream: Stream, mut add: impl FnMut(usize, f64)) {
+        if let Some(crowd) = &self.crowd {
+            return self.weigh_users(crowd, stream, add);
+        }
         match (self.scheme, &self.strata) {
             (Scheme::Bayesian, None) => {
                 let mut weigh = |lot| add(lot, stream.exponential());
@@ -172,6 +192,53 @@ impl Resample {
         }
     }
 
+    /// Weigh each row as its users do on average.
+    fn weigh_users(&self, crowd: &Crowd, mut stream: Stream, mut add: impl FnMut(usize, f64)) {
+        let users = crowd.users();
+        let mut add = |row: usize, weight: f64| add(row, weight / users[row]);
+        let everybody = || match &self.order {
+            None => (0..self.n_lots).collect(),
+            Some(order) => order.iter().map(|row| *row as usize).collect::<Vec<_>>(),
+        };
+        match (self.scheme, &self.strata) {
+            (Scheme::Multinomial, None) => crowd.draw(&mut stream, &everybody(), add),
+            (Scheme::Multinomial, Some(strata)) => {
+                strata.iter().for_each(|rows| crowd.draw(&mut stream, rows, &mut add));
+            }
+            (Scheme::Poisson, _) => {
+                let rows = everybody().into_iter();
+                rows.for_each(|row| add(row, crowd.count_freely(&mut stream, row)));
+            }
+            (Scheme::Bayesian, None) => {
+                let rows = everybody().into_iter();
+                rows.for_each(|row| add(row, crowd.weigh(&mut stream, row)));
+            }
+            (Scheme::Bayesian, Some(strata)) => {
+                for rows in strata.iter() {
+                    let weights: Vec<f64> =
+                        rows.iter().map(|row| crowd.weigh(&mut stream, *row)).collect();
+                    let scale = crowd.total(rows) / weights.iter().sum::<f64>();
+                    rows.iter().zip(weights).for_each(|(row, weight)| add(*row, scale * weight));
+                }
+            }
+        }
+    }
+
+    /// How many lots a row is: one, or its users, where these are drawn.
+    fn lots_of(&self, row: usize) -> f64 {
+        self.crowd.as_ref().map_or(1.0, |crowd| crowd.users()[row])
+    }
+
+    /// Add up powers of `totals`, each shared out among the lots that a row is.
+    #[must_use]
+    pub fn moment(&self, totals: &[f64], power: i32) -> f64 {
+        let of_lot = |(lot, total): (usize, &f64)| {
+            let lots = self.lots_of(lot);
+            lots * (total / lots).powi(power)
+        };
+        totals.iter().enumerate().map(of_lot).sum()
+    }
+
     /// Add up `values` of rows by lot, measured from the mean of their stratum: what is left of them when
     /// the strata's shares are fixed.
     #[must_use]
@@ -181,10 +248,11 @@ impl Resample {
             None => values.to_vec(),
             Some(clusters) => clusters.iter().map(sum).collect(),
         };
+        let lots_of = |lot: usize| self.lots_of(lot);
         match &self.strata {
-            None => center(&mut totals, 0..self.n_lots),
+            None => center(&mut totals, 0..self.n_lots, lots_of),
             Some(strata) => {
-                strata.iter().for_each(|lots| center(&mut totals, lots.iter().copied()));
+                strata.iter().for_each(|lots| center(&mut totals, lots.iter().copied(), lots_of));
             }
         }
         totals
@@ -196,7 +264,10 @@ impl Resample {
     #[must_use]
     pub fn spread_within(&self, influence: &[f64], weights: &[f64]) -> f64 {
         let (mut totals, counts): (Vec<f64>, Vec<f64>) = match &self.clusters {
-            None => (influence.to_vec(), weights.to_vec()),
+            None => {
+                let drawn = weights.iter().enumerate().map(|(row, w)| w * self.lots_of(row));
+                (influence.to_vec(), drawn.collect())
+            }
             Some(clusters) => clusters
                 .iter()
                 .map(|rows| (rows.iter().map(|row| influence[*row]).sum::<f64>(), weights[rows[0]]))
@@ -216,11 +287,15 @@ impl Resample {
     }
 }
 
-/// Measure some of the values from their mean.
-fn center(values: &mut [f64], some: impl ExactSizeIterator<Item = usize> + Clone) {
-    let n = some.len() as f64;
+/// Measure some of the values, each the sum over so many lots, from the mean of a lot.
+fn center(
+    values: &mut [f64],
+    some: impl ExactSizeIterator<Item = usize> + Clone,
+    lots_of: impl Fn(usize) -> f64,
+) {
+    let n: f64 = some.clone().map(&lots_of).sum();
     let mean = some.clone().map(|item| values[item]).sum::<f64>() / n;
-    some.for_each(|item| values[item] -= mean);
+    some.for_each(|item| values[item] -= mean * lots_of(item));
 }
 
 /// Each cluster's stratum.
@@ -376,6 +451,61 @@ mod tests {
         let expected = 2.0 * (1.0 + 2.0 * 0.5 * 0.5);
         let found = clusters.spread_within(&influence, &[1.0, 2.0, 2.0]);
         assert!((found - expected).abs() < 1e-15);
+    }
+
+    #[test]
+    fn rows_of_several_users_weigh_as_their_users_do() {
+        // 4,000 rows of one user each, and the same in 4 rows: means, variances and their sum.
+        let frequency = [400.0, 1600.0, 1999.0, 1.0];
+        let strata = [0, 0, 1, 1];
+        for scheme in [Scheme::Multinomial, Scheme::Poisson, Scheme::Bayesian] {
+            for strata in [None, Some(&strata[..])] {
+                if scheme == Scheme::Poisson && strata.is_some() {
+                    continue;
+                }
+                let rows = Resample::new(scheme, 4, None, strata).unwrap();
+                let rows = rows.of_users(Some(&frequency));
+                let n_reps = 20_000;
+                let (mut sums, mut squares) = ([0.0; 4], [0.0; 4]);
+                for replicate in 0..n_reps {
+                    let weights = weights(&rows, Stream::new(9, replicate), 4);
+                    for row in 0..4 {
+                        let away = (weights[row] - 1.0) * frequency[row];
+                        sums[row] += away;
+                        squares[row] += away * away;
+                    }
+                    if let Some(strata) = strata {
+                        let own = (0..4).filter(|row| strata[*row] == 1);
+                        let total: f64 = own.map(|row| weights[row] * frequency[row]).sum();
+                        assert!((total - 2000.0).abs() < 1e-8);
+                    }
+                }
+                for row in 0..4 {
+                    let group = if strata.is_some() { 2000.0 } else { 4000.0 };
+                    let is_fixed = scheme == Scheme::Multinomial || strata.is_some();
+                    let left = if is_fixed { 1.0 - frequency[row] / group } else { 1.0 };
+                    let expected = frequency[row] * left;
+                    let mean = sums[row] / n_reps as f64;
+                    assert!(mean.abs() < 5.0 * (expected / n_reps as f64).sqrt());
+                    let variance = squares[row] / n_reps as f64;
+                    assert!(
+                        (variance / expected - 1.0).abs() < 0.15,
+                        "{scheme:?} {row} {variance}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn spread_within_counts_the_users_of_a_row() {
+        // Rows of 2, 1 and 3 users, all drawn once: as six rows.
+        let rows = Resample::new(Scheme::Multinomial, 3, None, None).unwrap();
+        let rows = rows.of_users(Some(&[2.0, 1.0, 3.0]));
+        let found = rows.spread_within(&[-2.0, 5.0, -3.0], &[1.0; 3]);
+        assert!((found - (2.0 * 1.0 + 25.0 + 3.0 * 1.0)).abs() < 1e-14);
+        let third = rows.moment(&[-2.0, 5.0, -3.0], 3);
+        assert!((third - (-2.0 + 125.0 - 3.0)).abs() < 1e-13);
     }
 
     #[test]

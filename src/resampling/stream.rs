@@ -4,7 +4,7 @@ use rand::Rng;
 use rand_pcg::Pcg64Dxsm;
 
 /// PCG64 (O'Neill 2014, the DXSM output function) with the seed as its state and the replicate number as
-/// its stream. Every number below takes one draw of 64 bits.
+/// its stream. Every number below takes one draw of 64 bits, a normal one two.
 #[derive(Debug, Clone)]
 pub struct Stream(Pcg64Dxsm);
 
@@ -27,13 +27,25 @@ impl Stream {
         self.0.next_u64()
     }
 
+    /// A uniform number from the middles of 2^52 equal parts of (0, 1): never zero nor one.
+    #[inline]
+    pub fn uniform(&mut self) -> f64 {
+        const PARTS: f64 = (1_u64 << 52) as f64;
+        ((self.0.next_u64() >> 12) as f64 + 0.5) / PARTS
+    }
+
+    /// A standard normal number (Box and Muller 1958), of two draws.
+    #[inline]
+    pub fn normal(&mut self) -> f64 {
+        let radius = (2.0 * self.exponential()).sqrt();
+        radius * (std::f64::consts::TAU * self.uniform()).cos()
+    }
+
     /// An exponential number of mean 1, by inversion of a uniform number from the middles of 2^52 equal
     /// parts of (0, 1): never zero, at most 36.8.
     #[inline]
     pub fn exponential(&mut self) -> f64 {
-        const PARTS: f64 = (1_u64 << 52) as f64;
-        let uniform = ((self.0.next_u64() >> 12) as f64 + 0.5) / PARTS;
-        -uniform.ln()
+        -self.uniform().ln()
     }
 }
 
@@ -57,6 +69,14 @@ mod tests {
         let found = moments(Stream::exponential);
         for (found, expected) in found.into_iter().zip([1.0, 1.0, 2.0]) {
             assert!((found - expected).abs() < 0.1, "{found}");
+        }
+    }
+
+    #[test]
+    fn normal_has_its_moments() {
+        let found = moments(Stream::normal);
+        for (found, expected) in found.into_iter().zip([0.0, 1.0, 0.0]) {
+            assert!((found - expected).abs() < 0.02, "{found}");
         }
     }
 

@@ -41,7 +41,7 @@ pub fn std_error(influence: &[f64], weights: &[f64], resample: &Resample) -> f64
 #[must_use]
 pub fn acceleration(influence: &[f64], resample: &Resample) -> Option<f64> {
     let totals = resample.totals(influence);
-    let moment = |power| totals.iter().map(|phi| phi.powi(power)).sum::<f64>();
+    let moment = |power| resample.moment(&totals, power);
     let acceleration = moment(3) / (6.0 * moment(2).powf(1.5));
     acceleration.is_finite().then_some(acceleration)
 }

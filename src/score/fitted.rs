@@ -12,6 +12,7 @@ use crate::score::covariance::Covariance;
 use crate::score::links::Link;
 use crate::score::newton::Optimum;
 use crate::score::spec::PropensitySpec;
+use crate::units::frequency::{RowWeights, users_of};
 use crate::weighting::influence::by_row;
 
 /// A fitted score model of d covariates.
@@ -51,12 +52,14 @@ pub fn sandwich(
     design: &Covariates<'_>,
     map: &Array2<f64>,
     information: &Cholesky,
-    weight: &[f64],
+    row_weights: RowWeights<'_>,
     residual: impl Fn(usize) -> f64 + Send + Sync,
 ) -> Array2<f64> {
+    let weight = row_weights.total.unwrap_or_default();
     // Weights are divided by the largest, whose square may be out of range, and so is the information.
     let largest = weight.iter().fold(0.0_f64, |most, w| most.max(*w));
-    let square = |i: usize| (weight[i] / largest * residual(i)).powi(2);
+    let users = |i: usize| users_of(row_weights.frequency, i);
+    let square = |i: usize| (weight[i] / largest * residual(i)).powi(2) / users(i);
     let squares = by_row(weight.len(), square);
     let terms = design.n_columns() + 1;
     let upper = design.products(&squares, &squares).information;

@@ -16,7 +16,8 @@ use crate::score::generalized::{Family, Generalized, Terms};
 use crate::score::links::Link;
 use crate::score::logistic::{self, Likelihood, Sweep, standardized_penalty};
 use crate::score::newton::{Optimum, maximize};
-use crate::score::spec::{PropensitySpec, penalty_on};
+use crate::score::spec::{PropensitySpec, penalty_on_users};
+use crate::units::frequency::RowWeights;
 use crate::units::tally::{Rows, Units};
 use crate::weighting::influence::sum_by_row;
 
@@ -114,17 +115,17 @@ pub fn maximum<U: Units>(
 pub fn fit_coded_with_scores(
     given: &NumbersAndFactors<'_>,
     treatment: &[bool],
-    sample_weight: Option<&[f64]>,
+    row_weights: RowWeights<'_>,
     spec: &PropensitySpec,
     monitor: &Monitor,
 ) -> Result<(PropensityFit, Vec<f64>)> {
     if spec.link == Link::Logit {
-        return logistic::fit_coded_with_scores(given, treatment, sample_weight, spec, monitor);
+        return logistic::fit_coded_with_scores(given, treatment, row_weights, spec, monitor);
     }
     given.check()?;
     room_for(treatment.len(), size_of::<f64>() * given.n_terms())?;
     let x = given.matrix();
-    let (mut fit, scores) = fit_with_scores(x.view(), treatment, sample_weight, spec, monitor)?;
+    let (mut fit, scores) = fit_with_scores(x.view(), treatment, row_weights, spec, monitor)?;
     fit.factors = given.factors.iter().map(Factor::n_levels).collect();
     fit.after = given.after.to_vec();
     Ok((fit, scores))
@@ -138,38 +139,39 @@ pub fn fit_coded_with_scores(
 pub fn fit_with_scores(
     x: ArrayView2<'_, f64>,
     treatment: &[bool],
-    sample_weight: Option<&[f64]>,
+    row_weights: RowWeights<'_>,
     spec: &PropensitySpec,
     monitor: &Monitor,
 ) -> Result<(PropensityFit, Vec<f64>)> {
     if spec.link == Link::Logit {
-        return logistic::fit_with_scores(x, treatment, sample_weight, spec, monitor);
+        return logistic::fit_with_scores(x, treatment, row_weights, spec, monitor);
     }
-    logistic::check(x, treatment, sample_weight, spec)?;
+    logistic::check(x, treatment, row_weights, spec)?;
+    let sample_weight = row_weights.total;
     let mut design = Covariates::standardized_among(x, sample_weight)?;
     let center = design.center.clone();
     if spec.penalty == 0.0 {
         design = design.settled(&presence(x.nrows(), sample_weight))?;
     }
     let rows = Rows { treatment, sample_weight };
-    let penalty = penalty_on(sample_weight, spec.penalty);
+    let penalty = penalty_on_users(sample_weight, row_weights.frequency, spec.penalty);
     let of_units = PropensitySpec { penalty, ..*spec };
     let optimum = maximum(&design, &rows, None, &of_units, Sweep::Parallel, monitor)?;
     let (map, information) = (to_callers_scale(&center, &design), optimum.information.clone());
     let mut fit = PropensityFit::new(center, &design, &map, optimum, spec);
     let eta = fit.linear_predictor(x)?;
-    let row_weight = |row: usize| sample_weight.map_or(1.0, |weights| weights[row]);
     let of_row = |row: usize| spec.link.terms(treatment[row], eta[row]);
     let value = |row: usize| {
-        let weight = row_weight(row);
+        let weight = row_weights.total(row);
         if weight > 0.0 { weight * of_row(row).value } else { 0.0 }
     };
     fit.log_likelihood = sum_by_row(eta.len(), value);
-    if let Some(weight) = sample_weight {
+    if row_weights.is_survey {
         monitor.check()?;
-        let residual = |row: usize| if weight[row] > 0.0 { of_row(row).slope } else { 0.0 };
+        let is_there = |row: usize| row_weights.total(row) > 0.0;
+        let residual = |row: usize| if is_there(row) { of_row(row).slope } else { 0.0 };
         fit.sandwich =
-            Some(Covariance::Full(sandwich(&design, &map, &information, weight, residual)));
+            Some(Covariance::Full(sandwich(&design, &map, &information, row_weights, residual)));
     }
     let scores = fit.predict(x)?;
     Ok((fit, scores))

@@ -24,7 +24,8 @@ use crate::monitor::Monitor;
 use crate::score::covariance::Covariance;
 use crate::score::fitted::{PropensityFit, sandwich, to_callers_scale};
 use crate::score::newton::{Objective, Optimum, Start, maximize_keeping};
-use crate::score::spec::{PropensitySpec, penalty_on};
+use crate::score::spec::{PropensitySpec, penalty_on_users};
+use crate::units::frequency::{RowWeights, n_users, whole};
 use crate::units::tally::{Rows, Units};
 
 use approach::{WIDE, approach};
@@ -47,7 +48,8 @@ pub fn fit(
     spec: &PropensitySpec,
     monitor: &Monitor,
 ) -> Result<PropensityFit> {
-    fit_with_scores(x, treatment, sample_weight, spec, monitor).map(|(fit, _)| fit)
+    let row_weights = RowWeights::of(sample_weight);
+    fit_with_scores(x, treatment, row_weights, spec, monitor).map(|(fit, _)| fit)
 }
 
 /// Fit the score of `treatment` given the rows of `x` (an intercept is always added); gives the scores of
@@ -58,28 +60,32 @@ pub fn fit(
 pub fn fit_with_scores(
     x: ArrayView2<'_, f64>,
     treatment: &[bool],
-    sample_weight: Option<&[f64]>,
+    row_weights: RowWeights<'_>,
     spec: &PropensitySpec,
     monitor: &Monitor,
 ) -> Result<(PropensityFit, Vec<f64>)> {
-    check(x, treatment, sample_weight, spec)?;
+    check(x, treatment, row_weights, spec)?;
+    let sample_weight = row_weights.total;
     let covariates = Covariates::standardized_among(x, sample_weight)?;
     let rows = Rows { treatment, sample_weight };
     let sample = if x.ncols() < WIDE { Sample::draw(x, &rows) } else { None };
     let mut kept = vec![0.0; if sample.is_some() { x.nrows() } else { 0 }];
     let center = covariates.center.clone();
-    let (design, optimum) = fit_rows(covariates, &rows, sample.as_ref(), &mut kept, spec, monitor)?;
+    let penalty = penalty_on_users(sample_weight, row_weights.frequency, spec.penalty);
+    let of_rows = PropensitySpec { penalty, ..*spec };
+    let sample = sample.as_ref();
+    let (design, optimum) = fit_rows(covariates, &rows, sample, &mut kept, &of_rows, monitor)?;
     let is_kept = optimum.is_kept && design.is_plain();
     let (map, information) = (to_callers_scale(&center, &design), optimum.information.clone());
     let mut fit = PropensityFit::new(center, &design, &map, optimum, spec);
     let mut scores = if is_kept { kept } else { fit.linear_predictor(x)? };
     fit.log_likelihood = log_likelihood(&scores, &rows);
     to_scores(&mut scores);
-    if let Some(weight) = sample_weight {
+    if row_weights.is_survey {
         monitor.check()?;
         let residual = |i: usize| f64::from(u8::from(treatment[i])) - scores[i];
         fit.sandwich =
-            Some(Covariance::Full(sandwich(&design, &map, &information, weight, residual)));
+            Some(Covariance::Full(sandwich(&design, &map, &information, row_weights, residual)));
     }
     Ok((fit, scores))
 }
@@ -88,14 +94,25 @@ pub fn fit_with_scores(
 pub(super) fn check(
     x: ArrayView2<'_, f64>,
     treatment: &[bool],
-    sample_weight: Option<&[f64]>,
+    row_weights: RowWeights<'_>,
     spec: &PropensitySpec,
 ) -> Result<()> {
     checks::same_length("treatment", treatment.len(), x.nrows())?;
-    checks::two_in_each_arm(treatment)?;
+    check_users(treatment, row_weights, x.ncols() + 1, spec)
+}
+
+/// The same of so many terms, where it is known that there is a treatment for each row.
+fn check_users(
+    treatment: &[bool],
+    row_weights: RowWeights<'_>,
+    n_terms: usize,
+    spec: &PropensitySpec,
+) -> Result<()> {
+    row_weights.check(treatment.len())?;
+    checks::two_users_in_each_arm(treatment, row_weights.frequency)?;
     checks::penalty(spec.penalty)?;
-    checks::sample_weight(sample_weight, x.nrows())?;
-    checks::enough_rows("score model", x.nrows(), x.ncols() + 1, spec.penalty)
+    let users = n_users(row_weights.frequency, treatment.len());
+    checks::enough_rows("score model", whole(users), n_terms, spec.penalty)
 }
 
 /// The design, and the optimum on it: the first equations tell whether some of its columns are collinear, in which case
@@ -108,8 +125,7 @@ fn fit_rows<'a>(
     spec: &PropensitySpec,
     monitor: &Monitor,
 ) -> Result<(Covariates<'a>, Optimum)> {
-    let penalty = penalty_on(rows.sample_weight, spec.penalty);
-    let likelihood = Likelihood::new(&design, rows, penalty, Sweep::Parallel)?;
+    let likelihood = Likelihood::new(&design, rows, spec.penalty, Sweep::Parallel)?;
     let start = sample.and_then(|sample| Some((sample, sample.fit(&design, spec, monitor)?)));
     let third = |step: &[f64]| match &start {
         Some((sample, beta)) => sample.third_derivative(&design, beta, step, monitor),

@@ -2,6 +2,7 @@
 
 use crate::score::links::Link;
 use crate::score::newton::Limits;
+use crate::units::frequency::n_users_there;
 
 /// A model of the score whose linear predictor has a coefficient for each column.
 #[derive(Debug, Clone, Copy)]
@@ -35,9 +36,18 @@ impl PropensitySpec {
 /// weights says nothing. Rows of weight 0 are not there.
 #[must_use]
 pub fn penalty_on(sample_weight: Option<&[f64]>, penalty: f64) -> f64 {
-    let Some(weights) = sample_weight else { return penalty };
-    let there = weights.iter().filter(|weight| **weight != 0.0).count();
-    let mean = weights.iter().sum::<f64>() / there as f64;
+    penalty_on_users(sample_weight, None, penalty)
+}
+
+/// The same where rows stand for several users: per unit of the mean weight of a user.
+#[must_use]
+pub fn penalty_on_users(
+    total_weight: Option<&[f64]>,
+    frequency: Option<&[f64]>,
+    penalty: f64,
+) -> f64 {
+    let Some(weights) = total_weight else { return penalty };
+    let mean = weights.iter().sum::<f64>() / n_users_there(weights, frequency);
     // What is wrong with weights that have no mean is said where they are checked.
     if mean > 0.0 && mean.is_finite() { penalty * mean } else { penalty }
 }

@@ -3,8 +3,9 @@
 use crate::checks;
 use crate::error::{Error, Result};
 use crate::outcome::origin::Measured;
-use crate::weighting::influence::{ArmMeans, by_row, center, sum_by_row};
-use crate::weighting::ipw::{WeightedEstimate, effective_size_of};
+use crate::units::frequency::RowWeights;
+use crate::weighting::influence::{ArmMeans, by_row, of_one_user, sum_by_row};
+use crate::weighting::ipw::{WeightedEstimate, effective_size_of, shared_out};
 
 /// The effect on an outcome of rows with these balancing weights, which sample weights are multiplied to. The influence
 /// of each row takes the weights as known: w (y - m) over the mean weight of its arm, as in a weighted regression on
@@ -16,12 +17,13 @@ pub fn weighted_effect(
     outcome: &[f64],
     treatment: &[bool],
     weights: &[f64],
-    sample_weight: Option<&[f64]>,
+    row_weights: RowWeights<'_>,
 ) -> Result<WeightedEstimate> {
     let n = outcome.len();
-    check(outcome, treatment, weights, sample_weight)?;
+    check(outcome, treatment, weights, row_weights)?;
+    let RowWeights { total: sample_weight, frequency, .. } = row_weights;
     let measured = Measured::from_their_middle(outcome, sample_weight);
-    let weights = by_row(n, |i| weights[i] * sample_weight.map_or(1.0, |own| own[i]));
+    let weights = by_row(n, |i| weights[i] * row_weights.total(i));
     let mut means =
         ArmMeans { origin: measured.origin, above: [0.0; 2], influence: [vec![], vec![]] };
     for arm in [false, true] {
@@ -31,17 +33,16 @@ pub fn weighted_effect(
             return Err(Error::WeightlessArm { arm: if arm { "treated" } else { "control" } });
         }
         let mean = sum_by_row(n, |i| own(i) * measured.values[i]) / weight;
-        let per_mean = n as f64 / weight;
-        let mut influence = by_row(n, |i| per_mean * own(i) * (measured.values[i] - mean));
-        center(&mut influence, sample_weight);
+        let added = by_row(n, |i| own(i) * (measured.values[i] - mean));
         means.above[usize::from(arm)] = mean;
-        means.influence[usize::from(arm)] = influence;
+        means.influence[usize::from(arm)] = of_one_user(added, weight, sample_weight, frequency);
     }
-    if !means.std_error().is_finite() {
+    if !means.std_error_of_users(frequency).is_finite() {
         return Err(Error::Overflow);
     }
     let [ess_control, ess_treated] =
-        [false, true].map(|arm| effective_size_of(arm, treatment, &weights));
+        [false, true].map(|arm| effective_size_of(arm, treatment, &weights, frequency));
+    let weights = shared_out(weights, frequency);
     Ok(WeightedEstimate { means, ess_treated, ess_control, weights, n_truncated: [0; 2] })
 }
 
@@ -49,13 +50,13 @@ fn check(
     outcome: &[f64],
     treatment: &[bool],
     weights: &[f64],
-    sample_weight: Option<&[f64]>,
+    row_weights: RowWeights<'_>,
 ) -> Result<()> {
     checks::outcome(outcome, outcome.len())?;
     checks::same_length("treatment", treatment.len(), outcome.len())?;
     checks::same_length("weights", weights.len(), outcome.len())?;
-    checks::two_in_each_arm(treatment)?;
-    checks::sample_weight(sample_weight, outcome.len())?;
+    row_weights.check(outcome.len())?;
+    checks::two_users_in_each_arm(treatment, row_weights.frequency)?;
     checks::weights("weights", weights)
 }
 
@@ -71,7 +72,8 @@ mod tests {
         let at = |row: usize, factor: f64| {
             let mut own = own;
             own[row] *= factor;
-            weighted_effect(&outcome, &treatment, &weights, Some(&own)).unwrap().means
+            let own = RowWeights::of(Some(&own));
+            weighted_effect(&outcome, &treatment, &weights, own).unwrap().means
         };
         let found = at(0, 1.0);
         assert!((found.mean()[1] - (1.0 + 3.0 + 2.0) / 3.0).abs() < 1e-14);

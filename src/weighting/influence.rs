@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::kernels::{BLOCK, linear_predictor};
 use crate::linalg::{Cholesky, RANK_TOLERANCE};
 use crate::score::links::Link;
+use crate::units::frequency::n_users;
 
 /// The means of the two arms, control first, and each row's influence on them.
 #[derive(Debug, Clone)]
@@ -38,6 +39,16 @@ impl ArmMeans {
         let [control, treated] = &self.influence;
         let squares: f64 = treated.iter().zip(control).map(|(a, b)| (a - b) * (a - b)).sum();
         squares.sqrt() / treated.len() as f64
+    }
+
+    /// The same of rows that stand for several users each, whose influence is that of one of them.
+    #[must_use]
+    pub fn std_error_of_users(&self, frequency: Option<&[f64]>) -> f64 {
+        let Some(frequency) = frequency else { return self.std_error() };
+        let [control, treated] = &self.influence;
+        let differences = treated.iter().zip(control).map(|(a, b)| (a - b) * (a - b));
+        let squares: f64 = differences.zip(frequency).map(|(square, users)| square * users).sum();
+        squares.sqrt() / n_users(Some(frequency), treated.len())
     }
 }
 
@@ -220,6 +231,32 @@ pub fn sum_by_row(n: usize, number: impl Fn(usize) -> f64 + Send + Sync) -> f64 
     let chunks: Vec<f64> =
         (0..n.div_ceil(CHUNK)).into_par_iter().map(|index| chunk(index * CHUNK)).collect();
     chunks.iter().sum()
+}
+
+/// Make influence on a mean of what rows add to its equation: that of one user each, n / `target` times it, n the number
+/// of users, and centered.
+#[must_use]
+pub fn of_one_user(
+    mut added: Vec<f64>,
+    target: f64,
+    weight: Option<&[f64]>,
+    frequency: Option<&[f64]>,
+) -> Vec<f64> {
+    let per_mean = n_users(frequency, added.len()) / target;
+    let Some(frequency) = frequency else {
+        for value in &mut added {
+            *value *= per_mean;
+        }
+        center(&mut added, weight);
+        return added;
+    };
+    added.iter_mut().zip(frequency).for_each(|(value, users)| *value *= per_mean / users);
+    let is_there = |row: &usize| weight.is_none_or(|weight| weight[*row] > 0.0);
+    let there = || (0..frequency.len()).filter(is_there);
+    let total: f64 = there().map(|row| frequency[row] * added[row]).sum();
+    let mean = total / there().map(|row| frequency[row]).sum::<f64>();
+    there().for_each(|row| added[row] -= mean);
+    added
 }
 
 /// Take the mean off: it is zero but for rounding, and for a penalty's pull. Rows of weight 0 are not there, and keep

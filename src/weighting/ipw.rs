@@ -8,10 +8,11 @@ use crate::design::covariates::CHUNK;
 use crate::error::{Error, Result};
 use crate::kernels::{ArmSums, BLOCK, Tallies, contrast_sums};
 use crate::outcome::origin::Measured;
+use crate::units::frequency::{RowWeights, users_of, whole};
 use crate::units::tally::{Outcomes, Units};
 use crate::weighting::estimand::Estimand;
-use crate::weighting::influence::{ArmMeans, ScoreFit, ScoreModel, by_row, center};
-use crate::weighting::sizes::effective_sample_size;
+use crate::weighting::influence::{ArmMeans, ScoreFit, ScoreModel, by_row, of_one_user};
+use crate::weighting::sizes::{effective_number_of_users, effective_sample_size};
 use crate::weighting::truncation::{Weighed, bounds};
 
 /// Whom an effect is for, and from which quantile of their arm's weights are bounded.
@@ -49,13 +50,13 @@ pub struct IpwData<'a> {
     pub outcome: &'a [f64],
     pub treatment: &'a [bool],
     pub scores: &'a [f64],
-    pub sample_weight: Option<&'a [f64]>,
+    pub row_weights: RowWeights<'a>,
 }
 
 /// What n rows weigh, and what is left of either arm.
 #[derive(Debug, Clone)]
 pub struct Weighting {
-    /// The balancing weight times the sample weight.
+    /// The balancing weight times the sample weight, of one user.
     pub weights: Vec<f64>,
     /// Kish's effective sample size, of the controls first.
     pub ess: [f64; 2],
@@ -68,18 +69,19 @@ pub struct Weighting {
 pub fn weighting(
     treatment: &[bool],
     scores: Option<(&[f64], Estimand)>,
-    sample_weight: Option<&[f64]>,
+    row_weights: RowWeights<'_>,
 ) -> Result<Weighting> {
-    checks::two_in_each_arm(treatment)?;
-    checks::sample_weight(sample_weight, treatment.len())?;
+    row_weights.check(treatment.len())?;
+    let RowWeights { total: sample_weight, frequency, .. } = row_weights;
+    checks::two_users_in_each_arm(treatment, frequency)?;
     if let Some((scores, _)) = scores {
         checks::same_length("scores", scores.len(), treatment.len())?;
         checks::scores(scores)?;
     }
     let weights = total_weights(treatment, scores, sample_weight, UNBOUNDED);
-    let ess = [false, true].map(|arm| effective_size_of(arm, treatment, &weights));
+    let ess = [false, true].map(|arm| effective_size_of(arm, treatment, &weights, frequency));
     match ess.map(|size| size > 0.0) {
-        [true, true] => Ok(Weighting { weights, ess }),
+        [true, true] => Ok(Weighting { weights: shared_out(weights, frequency), ess }),
         [is_control, _] => {
             Err(Error::WeightlessArm { arm: if is_control { "treated" } else { "control" } })
         }
@@ -106,11 +108,28 @@ fn total_weights(
     })
 }
 
-/// Kish's effective sample size of an arm.
+/// Kish's effective sample size of an arm, by what the users of each row weigh together.
 #[must_use]
-pub fn effective_size_of(arm: bool, treatment: &[bool], weights: &[f64]) -> f64 {
-    let own = weights.iter().zip(treatment).filter(|(_, treated)| **treated == arm);
-    effective_sample_size(own.map(|(weight, _)| *weight))
+pub fn effective_size_of(
+    arm: bool,
+    treatment: &[bool],
+    weights: &[f64],
+    frequency: Option<&[f64]>,
+) -> f64 {
+    let own = weights.iter().enumerate().filter(|(row, _)| treatment[*row] == arm);
+    match frequency {
+        None => effective_sample_size(own.map(|(_, weight)| *weight)),
+        Some(users) => effective_number_of_users(own.map(|(row, weight)| (*weight, users[row]))),
+    }
+}
+
+/// What the users of each row weigh together, shared out among them.
+#[must_use]
+pub fn shared_out(mut weights: Vec<f64>, frequency: Option<&[f64]>) -> Vec<f64> {
+    if let Some(frequency) = frequency {
+        weights.iter_mut().zip(frequency).for_each(|(weight, users)| *weight /= users);
+    }
+    weights
 }
 
 /// A weighted contrast of n rows.
@@ -119,9 +138,9 @@ pub struct WeightedEstimate {
     pub means: ArmMeans,
     pub ess_treated: f64,
     pub ess_control: f64,
-    /// n weights: the balancing weight times the sample weight.
+    /// n weights: the balancing weight times the sample weight, of one user.
     pub weights: Vec<f64>,
-    /// Rows whose weights were bounded, of the controls first.
+    /// Users whose weights were bounded, of the controls first.
     pub n_truncated: [usize; 2],
 }
 
@@ -143,7 +162,8 @@ pub fn ipw(
         checks::same_length("x", model.covariates.n_rows(), data.outcome.len())?;
         checks::penalty(model.penalty)?;
     }
-    let IpwData { outcome, treatment, scores, sample_weight } = *data;
+    let IpwData { outcome, treatment, scores, row_weights } = *data;
+    let RowWeights { total: sample_weight, frequency, .. } = row_weights;
     let measured = Measured::from_their_middle(outcome, sample_weight);
     let outcome = &*measured.values;
     let n = outcome.len();
@@ -151,7 +171,7 @@ pub fn ipw(
     let bounds = bounds_of_rows(data, spec);
     let contrast = Contrast::of_rows(&IpwData { outcome, ..*data }, estimand, bounds);
     let (mean_treated, mean_control) = contrast.means()?;
-    let row_weight = |i: usize| sample_weight.map_or(1.0, |weights| weights[i]);
+    let row_weight = |i: usize| row_weights.total(i);
     let model = score_model
         .map(|model| ScoreModel::new(model, treatment, scores, sample_weight))
         .transpose()?;
@@ -165,19 +185,19 @@ pub fn ipw(
         if is_bounded(i) { 0.0 } else { slope }
     };
     let is_cut = |i: &usize| is_bounded(*i) && row_weight(*i) > 0.0;
-    let n_truncated =
-        [false, true].map(|arm| (0..n).filter(|i| is_cut(i) && treatment[*i] == arm).count());
+    let n_truncated = [false, true].map(|arm| {
+        let cut = (0..n).filter(|i| is_cut(i) && treatment[*i] == arm);
+        whole(cut.map(|i| users_of(frequency, i)).sum())
+    });
     let influence = |arm: bool, mean: f64| {
         let own = |i: usize| if treatment[i] == arm { outcome[i] - mean } else { 0.0 };
         let through_scores =
             model.as_ref().map(|model| model.influence(&by_row(n, |i| slope(i) * own(i))));
-        let per_mean = n as f64 / contrast.weight[usize::from(arm)];
-        let mut influence = by_row(n, |i| {
+        let added = by_row(n, |i| {
             let through_scores = through_scores.as_ref().map_or(0.0, |through| through[i]);
-            per_mean * (weights[i] * own(i) + through_scores)
+            weights[i] * own(i) + through_scores
         });
-        center(&mut influence, sample_weight);
-        influence
+        of_one_user(added, contrast.weight[usize::from(arm)], sample_weight, frequency)
     };
     Ok(WeightedEstimate {
         means: ArmMeans {
@@ -185,9 +205,9 @@ pub fn ipw(
             above: [mean_control, mean_treated],
             influence: [influence(false, mean_control), influence(true, mean_treated)],
         },
-        ess_treated: effective_size_of(true, treatment, &weights),
-        ess_control: effective_size_of(false, treatment, &weights),
-        weights,
+        ess_treated: effective_size_of(true, treatment, &weights, frequency),
+        ess_control: effective_size_of(false, treatment, &weights, frequency),
+        weights: shared_out(weights, frequency),
         n_truncated,
     })
 }
@@ -195,12 +215,15 @@ pub fn ipw(
 /// The bounds on the weights of rows; none where the weights are to be left as they are.
 fn bounds_of_rows(data: &IpwData<'_>, spec: IpwSpec) -> Bounds {
     let Some(q) = spec.truncate else { return UNBOUNDED };
-    let IpwData { outcome, treatment, scores, sample_weight } = *data;
+    let IpwData { outcome, treatment, scores, row_weights } = *data;
+    let RowWeights { total: sample_weight, frequency, .. } = row_weights;
     let rows = Outcomes { treatment, outcome, sample_weight, counts: None::<&[u32]> };
     let is_there = |i: &usize| sample_weight.is_none_or(|weight| weight[*i] > 0.0);
-    let n_treated = (0..treatment.len()).filter(is_there).filter(|i| treatment[*i]).count();
-    let n_rows = (0..treatment.len()).filter(is_there).count();
-    let n_rows = [(n_rows - n_treated) as f64, n_treated as f64];
+    let users = |arm: bool| {
+        let there = (0..treatment.len()).filter(is_there).filter(|i| treatment[*i] == arm);
+        there.map(|i| users_of(frequency, i)).sum::<f64>()
+    };
+    let n_rows = [false, true].map(users);
     bounds(spec.estimand, q, scores, &rows, n_rows, &mut Vec::new())
 }
 
@@ -210,8 +233,8 @@ fn check(data: &IpwData<'_>) -> Result<()> {
     checks::same_length("scores", data.scores.len(), n)?;
     checks::outcome(data.outcome, n)?;
     checks::scores(data.scores)?;
-    checks::two_in_each_arm(data.treatment)?;
-    checks::sample_weight(data.sample_weight, n)
+    data.row_weights.check(n)?;
+    checks::two_users_in_each_arm(data.treatment, data.row_weights.frequency)
 }
 
 /// The sums behind the two weighted means, control arm first: an accumulator over blocks of units.
@@ -270,7 +293,7 @@ impl Contrast {
             let units = Outcomes {
                 treatment: &data.treatment[rows.clone()],
                 outcome: &data.outcome[rows.clone()],
-                sample_weight: data.sample_weight.map(|weights| &weights[rows.clone()]),
+                sample_weight: data.row_weights.total.map(|weights| &weights[rows.clone()]),
                 counts: None::<&[u32]>,
             };
             let mut contrast = Self { bounds, ..Self::new(estimand) };
@@ -357,7 +380,7 @@ mod tests {
             outcome: &outcome,
             treatment: &treatment,
             scores: &scores,
-            sample_weight: None,
+            row_weights: RowWeights::default(),
         };
         for estimand in [Estimand::Ate, Estimand::Att, Estimand::Atc, Estimand::Ato, Estimand::Atm]
         {

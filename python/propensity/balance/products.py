@@ -10,6 +10,7 @@ import numpy as np
 
 from propensity import core
 from propensity.frames.checks import Bools, Floats
+from propensity.frames.counted_rows import mass_of
 from propensity.frames.products import centers
 from propensity.frames.terms import Recipe
 
@@ -54,6 +55,7 @@ def balance_of_products(
     unadjusted: Floats,
     *,
     sample_weight: Floats | None,
+    frequency: Floats | None = None,
     denominator: Denominator,
 ) -> dict[str, list[float]]:
     """Give the SMD of squares and products of terms (n, d), in the sample as it is, then in each weighting.
@@ -74,9 +76,10 @@ def balance_of_products(
         x,
         treated,
         list(pairs.values()),
-        center=centers(x, sample_weight),
+        center=centers(x, mass_of(sample_weight, frequency)),
         weights=list(weightings.values()),
         sample_weight=sample_weight,
+        frequency=frequency,
         denominator=denominator,
     )
     return dict(zip(pairs, found.tolist(), strict=True))

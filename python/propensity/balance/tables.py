@@ -20,9 +20,11 @@ from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.columns import Frame, open_frame
+from propensity.frames.counted_rows import mass_of
 from propensity.frames.grouping import read_groups
 from propensity.frames.native import AnyFrame
 from propensity.frames.products import centers, product
+from propensity.frames.takes_cells import takes_cells
 from propensity.frames.terms import Covariates, Recipe, Terms, make_terms, parse_covariates
 from propensity.scores.cross_fitted import CrossFittedScores
 from propensity.scores.inputs import completed, incomplete
@@ -38,6 +40,7 @@ _BATCH = 2**25  # numbers of squares and products held at a time: 256 MB
 
 
 @columns_by_name
+@takes_cells()
 def smd(
     df: AnyFrame,
     *,
@@ -111,7 +114,8 @@ def smd(
     base = read_sample_weight(frame, sample_weight, treated)
     w = None if weights is None else read_weights(frame, weights, treated, base)
     x, recipe = make_terms(frame, terms, all_levels=True, sample_weight=base)
-    values = core.smd(x, treated, weights=w, denominator=denominator, sample_weight=base)
+    f = frame.frequency
+    values = core.smd(x, treated, weights=w, denominator=denominator, sample_weight=base, frequency=f)
     index = pd.Index(recipe.names, name="term")
     differences = pd.Series(values, index=index, name=f"smd ({denominator})")
     differences.attrs["denominator"] = denominator
@@ -119,6 +123,7 @@ def smd(
 
 
 @columns_by_name
+@takes_cells()
 def balance(
     df: AnyFrame,
     *,
@@ -259,7 +264,7 @@ def balance(
         raise InvalidInputError(
             f"column '{DISTANCE}': the row of the scores has this name; rename the column"
         )
-    rows = BalanceRows(x, recipe, distance, treated, weightings, base)
+    rows = BalanceRows(x, recipe, distance, treated, weightings, base, frame.frequency)
     tabulated = partial(_table_of, denominator=denominator, squares=squares, interactions=interactions)
     if by is None:
         return Balance(tabulated(rows))
@@ -282,7 +287,7 @@ def _without_gaps(frame: Frame, terms: Terms, sample_weight: Floats | None) -> t
 
 @dataclass(frozen=True, eq=False)
 class BalanceRows:
-    """Rows to be compared: their terms (n, d), scores (n,), arms, weightings by name, and sample weights."""
+    """Rows to be compared: terms (n, d), scores, arms, weightings by name, sample weights, frequencies."""
 
     x: Floats
     recipe: Recipe
@@ -290,6 +295,7 @@ class BalanceRows:
     treated: Bools
     weightings: Mapping[str, Floats]
     sample_weight: Floats | None
+    frequency: Floats | None = None
 
     def taken(self, rows: Rows) -> BalanceRows:
         """Take some of them."""
@@ -300,6 +306,7 @@ class BalanceRows:
             self.treated[rows],
             {name: weights[rows] for name, weights in self.weightings.items()},
             None if self.sample_weight is None else self.sample_weight[rows],
+            None if self.frequency is None else self.frequency[rows],
         )
 
 
@@ -307,7 +314,8 @@ def _table_of(
     rows: BalanceRows, *, denominator: Denominator, squares: bool, interactions: bool
 ) -> pd.DataFrame:
     """Compare the arms, term by term, in all samples."""
-    options: dict[str, Any] = {"sample_weight": rows.sample_weight, "denominator": denominator}
+    counted = {"sample_weight": rows.sample_weight, "frequency": rows.frequency}
+    options: dict[str, Any] = {**counted, "denominator": denominator}
     weights, distance = list(rows.weightings.values()), rows.distance
     made = _blocks(rows, squares=squares, interactions=interactions)
     blocks = [
@@ -350,7 +358,8 @@ def _blocks(
         yield [DISTANCE], rows.distance[:, np.newaxis]
     yield recipe.names, x
     products = products_by_name(x, recipe, squares=squares, interactions=interactions)
-    center = centers(x, rows.sample_weight) if products else np.empty(0)
+    mass = mass_of(rows.sample_weight, rows.frequency)
+    center = centers(x, mass) if products else np.empty(0)
     names = list(products)
     width = max(1, _BATCH // len(x))
     for start in range(0, len(names), width):

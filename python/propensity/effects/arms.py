@@ -146,10 +146,18 @@ class OutcomeFacts:
 
     @classmethod
     def of(
-        cls, outcome: Floats, *, bounded: bool = True, sample_weight: Floats | None = None
+        cls,
+        outcome: Floats,
+        *,
+        bounded: bool = True,
+        sample_weight: Floats | None = None,
+        ends: tuple[float, float] | None = None,
     ) -> OutcomeFacts:
-        """Look at the values (n,) that means are made of; `bounded` is False where means may leave [0, 1]."""
-        low, high = float(outcome.min()), float(outcome.max())
+        """Look at the values (n,) that means are made of; `bounded` is False where means may leave [0, 1].
+
+        `ends` are the least and the greatest outcome, where values stand for others, and may lie beyond.
+        """
+        low, high = (float(outcome.min()), float(outcome.max())) if ends is None else ends
         center = np.average(outcome, weights=sample_weight)
         variance = 0.0 if low == high else np.average((outcome - center) ** 2, weights=sample_weight)
         bounded = bounded and low >= 0 and high <= 1
@@ -175,8 +183,9 @@ def is_event(outcome: Floats) -> Bools:
     return np.asarray((outcome == 0) | (outcome == 1))
 
 
-def effective_sizes(weights: Floats, treated: Bools) -> tuple[float, float]:
-    """Give Kish's effective sample size of either arm, treated and controls."""
-    of_arms = [np.bincount(treated, weights=values, minlength=2) for values in (weights, weights**2)]
+def effective_sizes(weights: Floats, treated: Bools, frequency: Floats | None = None) -> tuple[float, float]:
+    """Give Kish's effective sample size of either arm, treated and controls; `weights` are of one user."""
+    f = 1.0 if frequency is None else frequency
+    of_arms = [np.bincount(treated, weights=f * values, minlength=2) for values in (weights, weights**2)]
     control, of_treated = (total**2 / squares for total, squares in zip(*of_arms, strict=True))
     return float(of_treated), float(control)

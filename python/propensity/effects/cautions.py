@@ -67,7 +67,7 @@ _LITTLE_OVERLAP = "little overlap"
 _ROWS_PER_TERM = 3
 
 
-def level_cautions(columns: Mapping[str, Column]) -> tuple[Warning, ...]:
+def level_cautions(columns: Mapping[str, Column], n_users: int) -> tuple[Warning, ...]:
     """Say of which columns there are so many levels that their coefficients are the penalty's work too."""
     found = []
     for name, column in columns.items():
@@ -75,7 +75,7 @@ def level_cautions(columns: Mapping[str, Column]) -> tuple[Warning, ...]:
         if n_levels > MOST_LEVELS:
             found.append(
                 SmallSampleWarning(
-                    f"column '{name}': {n_levels:,} levels, of {len(column) / n_levels:,.1f} rows on "
+                    f"column '{name}': {n_levels:,} levels, of {n_users / n_levels:,.1f} rows on "
                     "average; the penalty draws the coefficients of small ones towards that of the first "
                     "level, and leaves their imbalance behind"
                 )
@@ -88,13 +88,19 @@ def may_be_uneven(estimand: str, ess: float, n_rows: float) -> bool:
     return ess < max(_ENOUGH_OF_AN_ARM.get(estimand, 0.0), _LEAST_OF_AN_ARM) * n_rows
 
 
-def overlap_cautions(estimand: str, weights: Floats, treated: Bools) -> tuple[Warning, ...]:
-    """Say which arm's weighted mean leans on so few rows that its interval tends to be too narrow."""
+def overlap_cautions(
+    estimand: str, weights: Floats, treated: Bools, frequency: Floats | None = None
+) -> tuple[Warning, ...]:
+    """Say which arm's weighted mean leans on so few rows that its interval tends to be too narrow.
+
+    `weights` (n,) are of one user where rows stand for several, `frequency` (n,) of them.
+    """
+    users = np.ones(len(weights)) if frequency is None else frequency
     arms = {}
     members = {"treated": treated, "control": ~treated}.items()
-    for (arm, rows), ess in zip(members, effective_sizes(weights, treated), strict=True):
-        own = weights[rows]
-        arms[arm] = Weighed(int(rows.sum()), ess, float(own.max() / own.sum()) if len(own) else 0.0)
+    for (arm, rows), ess in zip(members, effective_sizes(weights, treated, frequency), strict=True):
+        own, n = weights[rows], users[rows]
+        arms[arm] = Weighed(int(n.sum()), ess, float(own.max() / (own @ n)) if len(own) else 0.0)
     return uneven_cautions(estimand, arms)
 
 
@@ -219,21 +225,29 @@ def _short_of(enough: float, size: float) -> str:
 _COUNTS = 3.0
 
 
-def count_cautions(sample_weight: Floats | None, given: Subject) -> tuple[Warning, ...]:
+def _named(given: Subject) -> str:
+    return "'the count'" if given.name is None else repr(given.name)
+
+
+def count_cautions(
+    sample_weight: Floats | None, given: Subject, frequency: Floats | None = None
+) -> tuple[Warning, ...]:
     """Say that sample weights look like counts of identical users, which they are not to be.
 
-    `given` is how code writes them.
+    `given` is how code writes them; `frequency` (n,) says how many users rows stand for as it is.
     """
     if sample_weight is None:
         return ()
-    n, total = int((sample_weight > 0).sum()), float(sample_weight.sum())
+    users = np.ones(len(sample_weight)) if frequency is None else frequency
+    n, total = int(users[sample_weight > 0].sum()), float(sample_weight @ users)
     if total < _COUNTS * n or not (sample_weight == np.floor(sample_weight)).all():
         return ()
     return (
         SampleWeightWarning(
             f"the sample weights are whole numbers, and {total:,.0f} in all for {n:,} rows: if they count "
             "identical users, the standard errors are too large, for they are those of the rows; spell the "
-            f"users out, {given.spelled_out()}, and leave the weights out"
+            f"users out, {given.spelled_out()}, and leave the weights out; or make ps.Cells of the table, "
+            f"ps.collapse(df, ..., frequency={_named(given)}), which count them"
         ),
     )
 

@@ -54,7 +54,9 @@ class Effect(ReportedEffect):
     df : float
         Degrees of freedom of its intervals and p-values, by Student's law: how many rows (or clusters, less
         one) carry the variance, (sum v)^2 / sum v^2 with v the squared influence of each. A third of the rows
-        where all weigh alike and outcomes are normal; few where few decide. Infinity without any error.
+        where all weigh alike and outcomes are normal; few where few decide. Infinity without any error. Cells
+        of an outcome that is not 0/1 do not know its fourth moments: theirs are mostly larger, and of no
+        account where users are many.
     contrast : {"difference", "ratio", "percent", "odds_ratio"}
         What the estimate is.
     cautions : tuple of Warning
@@ -84,6 +86,8 @@ class Effect(ReportedEffect):
         The propensity scores it was made with, called "propensity", with the caller's index; of several
         repeats their mean. None where it has none, or not the scores of the rows themselves; NaN for rows of
         weight 0, which are not there.
+    frequency : ndarray (n,) or None
+        How many users each row of influence stands for, which is that of one of them; None where each is one.
     leverage : Leverage or None
         How much rows hold their own predictions, by the outcome models of their arms; None where no such
         model is fitted to them.
@@ -137,6 +141,7 @@ class Effect(ReportedEffect):
     measured: str = ""
     scores: AnySeries | None = None
     leverage: Leverage | None = None
+    frequency: Floats | None = None
 
     @classmethod
     def of(  # noqa: PLR0913 - what any method knows of its estimate, by name
@@ -152,6 +157,7 @@ class Effect(ReportedEffect):
         se_method: str,
         std_error: float | None = None,
         clusters: Rows | None = None,
+        frequency: Floats | None = None,
         n_clusters: int | None = None,
         contrast: Contrast = "difference",
         cautions: tuple[Warning, ...] = (),
@@ -182,6 +188,8 @@ class Effect(ReportedEffect):
             Of the difference, where there are no influence values to make it from.
         clusters : ndarray (n,) of int, or None, default None
             Which rows vary together; -1 for rows that are left out.
+        frequency : ndarray (n,) or None, default None
+            How many users each row of influence stands for.
         n_clusters : int or None, default None
             How many clusters the caller's data are in; None where rows are independent, though matched sets
             may be their clusters here.
@@ -199,9 +207,9 @@ class Effect(ReportedEffect):
         InvalidInputError
             The means have no such contrast.
         """
-        n_rows = int(treated.sum()), int((~treated).sum())
+        n_rows = fingerprint.n_users(treated), fingerprint.n_users(~treated)
         if std_error is None:
-            std_error = _error_of_difference(means, clusters)
+            std_error = _error_of_difference(means, clusters, frequency)
         means, std_error = without_rounding(means, facts, ess, std_error, clusters)
         if not any(isinstance(caution, DegenerateWarning) for caution in cautions):
             cautions = (*cautions, *exact_cautions(facts, means, std_error))
@@ -227,6 +235,7 @@ class Effect(ReportedEffect):
             outcome_std_dev=facts.std_dev,
             means_covariance=means_covariance,
             leverage=means.leverage if isinstance(means, Means) else None,
+            frequency=frequency,
         )
         return difference.contrast_as(contrast)
 
@@ -235,7 +244,7 @@ class Effect(ReportedEffect):
         """Each row's influence (n,) on the estimate; on its logarithm where that is a ratio.
 
         Two effects on the same rows have the covariance sum(influence * other.influence) / n^2, where rows
-        vary by themselves.
+        vary by themselves; of counted users sum(frequency * influence * other.influence) / n^2.
         """
         if self.influence_treated is None or self.influence_control is None:
             return None
@@ -256,14 +265,14 @@ class Effect(ReportedEffect):
             return math.inf
         influence = self._influence_in_intervals(USUAL)
         if influence is not None:
-            return inference.degrees_of_freedom(influence, self.clusters)
+            return inference.degrees_of_freedom(influence, self.clusters, self.frequency)
         slope = SCALES[self.contrast].slope
         known = self._known_df(slope(self.mean_treated), -slope(self.mean_control))
         if known is not None or self.treated is None:  # of nothing but means it is not known
             return math.inf if known is None else known
         of_treated, of_control = self._shares_of_arms()
         carried = slope(self.mean_treated) * of_treated + slope(self.mean_control) * of_control
-        return inference.kish(carried**2)
+        return inference.kish(carried**2, self._users)
 
     @property
     def interval_error(self) -> float:
@@ -279,7 +288,7 @@ class Effect(ReportedEffect):
             return self.std_error
         influence = self._influence_in_intervals(kind)
         assert influence is not None
-        return inference.std_error(influence, self.clusters)
+        return inference.std_error(influence, self.clusters, self.frequency)
 
     def _influence_in_intervals(self, kind: Correction) -> Floats | None:
         influence = self.influence
@@ -293,15 +302,26 @@ class Effect(ReportedEffect):
         if both[0] is None or both[1] is None:
             df = [self._known_df(1.0, 0.0), self._known_df(0.0, -1.0)]
             if self.treated is not None:
-                df = [inference.kish(shares**2) for shares in self._shares_of_arms()]
+                df = [inference.kish(shares**2, self._users) for shares in self._shares_of_arms()]
             found = [math.inf if one is None else one for one in df]
             return np.sqrt(np.diag(self._covariance_of_means())), np.array(found)
         scale = 1.0 if self.leverage is None else self.leverage.scale()
         scaled = [scale * one for one in both if one is not None]
-        errors = [inference.std_error(one, self.clusters) for one in scaled]
-        return np.array(errors), np.array(
-            [inference.degrees_of_freedom(one, self.clusters) for one in scaled]
-        )
+        known = self.clusters, self.frequency
+        errors = [inference.std_error(one, *known) for one in scaled]
+        return np.array(errors), np.array([inference.degrees_of_freedom(one, *known) for one in scaled])
+
+    @property
+    def are_points(self) -> bool:
+        """Whether influence is of two rows a cell, which do not say how another outcome varies with it."""
+        if self.frequency is None or self._users is None:
+            return False
+        return len(self.frequency) != len(self._users)
+
+    @property
+    def _users(self) -> Floats | None:
+        """How many users each weight is of; None where each is of one."""
+        return None if self.fingerprint is None else self.fingerprint.frequency
 
     def _known_df(self, of_treated: float, of_control: float) -> float | None:
         """Give the degrees of freedom of a contrast with these slopes, where sums of influence say them."""
@@ -310,11 +330,12 @@ class Effect(ReportedEffect):
         return self.means_covariance.degrees_of_freedom(np.array([of_treated, of_control]))
 
     def _shares_of_arms(self) -> tuple[Floats, Floats]:
-        """Give each row's share (n,) of the weight of the treated, and of that of the controls."""
+        """Give the share (n,) of each row's weight among the treated, and among the controls."""
         assert self.treated is not None
         w = np.asarray(self.weights, dtype=np.float64)
+        users = np.ones(len(w)) if self._users is None else self._users
         of_treated, of_control = np.where(self.treated, w, 0.0), np.where(self.treated, 0.0, w)
-        return of_treated / of_treated.sum(), of_control / of_control.sum()
+        return of_treated / (of_treated @ users), of_control / (of_control @ users)
 
     def contrast_as(self, contrast: Contrast) -> Effect:
         """Give the same effect as another contrast of the same two means, by the delta method.
@@ -356,7 +377,8 @@ class Effect(ReportedEffect):
         )
         influence = moved.influence
         if influence is not None:  # what both means share cancels row by row, with all digits
-            return replace(moved, std_error=inference.std_error(influence, self.clusters))
+            error = inference.std_error(influence, self.clusters, self.frequency)
+            return replace(moved, std_error=error)
         slopes = np.array([scale.slope(self.mean_treated), -scale.slope(self.mean_control)])
         assert self.means_covariance is not None
         variance = self.means_covariance.variance(slopes)
@@ -366,17 +388,17 @@ class Effect(ReportedEffect):
         """Give the covariance (2, 2) of both means, the treated's first."""
         if self.influence_treated is not None and self.influence_control is not None:
             both = np.column_stack([self.influence_treated, self.influence_control])
-            return inference.covariance(both, self.clusters)
+            return inference.covariance(both, self.clusters, self.frequency)
         assert self.means_covariance is not None
         return self.means_covariance.values
 
 
-def _error_of_difference(means: ArmMeans, clusters: Rows | None) -> float:
+def _error_of_difference(means: ArmMeans, clusters: Rows | None, frequency: Floats | None) -> float:
     """Make the standard error of the difference of two means of each row's influence on them."""
     treated, control = means.influence_treated, means.influence_control
     assert treated is not None
     assert control is not None
-    return inference.std_error(treated - control, clusters)
+    return inference.std_error(treated - control, clusters, frequency)
 
 
 def _each_once(*cautions: Warning) -> tuple[Warning, ...]:

@@ -25,6 +25,7 @@ import numpy as np
 from propensity import core
 from propensity.effects.arms import balancing_part
 from propensity.frames.checks import Bools, Floats, Rows
+from propensity.frames.counted_rows import mass_of
 from propensity.frames.products import center, product, sums_of_products
 from propensity.frames.terms import Recipe
 from propensity.results.read_only import ReadOnly
@@ -162,6 +163,7 @@ def find_imbalance(
     *,
     ess: tuple[float, float],
     sample_weight: Floats | None = None,
+    frequency: Floats | None = None,
 ) -> Imbalance | None:
     """Look for what the arms still differ in; None where they are balanced.
 
@@ -175,10 +177,12 @@ def find_imbalance(
         Kish's effective sample size of the treated and of the controls.
     sample_weight : ndarray (n,) or None, default None
         For the sample as it is, and the standard deviations.
+    frequency : ndarray (n,) or None, default None
+        How many users each row stands for, whose weights are those of one of them.
     """
     if not balance_terms.all_names:
         return None
-    rows = _AllRows(balance_terms, treated, weights, sample_weight)
+    rows = _AllRows(balance_terms, treated, weights, sample_weight, frequency)
     with np.errstate(all="ignore"):  # of squares of very large values, which are passed over
         looks = [
             _look(rows, treated == arm, size) for arm, size in zip((False, True), ess[::-1], strict=True)
@@ -218,6 +222,7 @@ class _AllRows:
     treated: Bools
     weights: Floats
     sample_weight: Floats | None
+    frequency: Floats | None = None
     _centers: dict[int, float] = field(default_factory=dict)
 
     def values(self, which: _Which) -> Floats:
@@ -228,8 +233,18 @@ class _AllRows:
     def center(self, k: int) -> float:
         """Give what a term is measured from before it is multiplied."""
         if k not in self._centers:
-            self._centers[k] = center(self.balance_terms.column(k), self.sample_weight)
+            self._centers[k] = center(self.balance_terms.column(k), self.mass)
         return self._centers[k]
+
+    @cached_property
+    def mass(self) -> Floats | None:
+        """What the users of each row count for together, (n,)."""
+        return mass_of(self.sample_weight, self.frequency)
+
+    @cached_property
+    def total(self) -> Floats:
+        """What the users of each row weigh together, (n,)."""
+        return self.weights if self.frequency is None else self.weights * self.frequency
 
     def gap(self, which: _Which) -> float:
         """Give the difference of the weighted means, which is what weights move."""
@@ -239,18 +254,19 @@ class _AllRows:
         """Give the standard error of an SMD: of its two weighted means, on the same denominator."""
         values, means, variance = self.values(which), [], 0.0
         for arm in (~self.treated, self.treated):
-            w = np.where(arm, self.weights, 0.0)
+            w = np.where(arm, self.total, 0.0)
             w /= w.sum()
             means.append(float(w @ values))
-            variance += float(((w * (values - means[-1])) ** 2).sum())
+            squares = (w * (values - means[-1])) ** 2
+            variance += float(squares.sum() if self.frequency is None else (squares / self.frequency).sum())
         gap = means[1] - means[0]
         return math.sqrt(variance) * abs(smd / gap) if gap else 0.0
 
     @cached_property
     def _shares(self) -> Floats:
-        treated = np.where(self.treated, self.weights, 0.0)
+        treated = np.where(self.treated, self.total, 0.0)
         total = treated.sum()
-        return np.asarray(treated / total - (self.weights - treated) / (self.weights.sum() - total))
+        return np.asarray(treated / total - (self.total - treated) / (self.total.sum() - total))
 
     def smd(self, which: Sequence[_Which], *, weighted: bool = True) -> list[float]:
         """Give what `smd` gives."""
@@ -261,7 +277,9 @@ class _AllRows:
             for place, one in enumerate(which[start : start + width]):
                 x[:, place] = self.values(one)
             weights = balancing_part(self.weights, self.sample_weight) if weighted else None
-            found += core.smd(x, self.treated, weights=weights, sample_weight=self.sample_weight).tolist()
+            known, f = self.sample_weight, self.frequency
+            smds = core.smd(x, self.treated, weights=weights, sample_weight=known, frequency=f)
+            found += smds.tolist()
         return found
 
 
@@ -331,15 +349,16 @@ def _look(rows: _AllRows, members: Bools, ess: float) -> _Look:
     arm = np.flatnonzero(members)
     rng = np.random.default_rng(0)
     wide = max(1_000, _MOST_NUMBERS // len(rows.balance_terms.all_names))
-    even = ess / len(arm)
-    size = min(int(_LOOK / even), _MOST_OF_A_LOOK, wide)
+    # Rows that stand for several users are looked at all: they are few for what they say.
+    even = ess / len(arm) if rows.frequency is None else 1.0
+    size = min(int(_LOOK / even), _MOST_OF_A_LOOK, wide) if rows.frequency is None else len(arm)
     some = len(arm) > size
     base = np.sort(rng.choice(arm, size)) if some else arm
-    s = np.ones(len(base)) if rows.sample_weight is None else rows.sample_weight[base]
-    own, w, variance = base, rows.weights[base], 1 / (size * even) if some else 0.0
+    s = np.ones(len(base)) if rows.mass is None else rows.mass[base]
+    own, w, variance = base, rows.total[base], 1 / (size * even) if some else 0.0
     if some and even < _UNEVEN:
         size = min(_LOOK, wide)
-        upto = np.cumsum(rows.weights[arm])
+        upto = np.cumsum(rows.total[arm])
         own = arm[np.searchsorted(upto, np.sort(rng.random(size)) * upto[-1])]
         w, variance = np.ones(size), 1 / size
     z = rows.balance_terms.some(base)

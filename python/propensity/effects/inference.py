@@ -24,7 +24,7 @@ from propensity.frames.checks import Floats, Rows
 _ROUNDING = 1e-12  # of a covariance's trace
 
 
-def covariance(influence: Floats, clusters: Rows | None = None) -> Floats:
+def covariance(influence: Floats, clusters: Rows | None = None, frequency: Floats | None = None) -> Floats:
     """Give the joint covariance of k estimates.
 
     Parameters
@@ -37,39 +37,52 @@ def covariance(influence: Floats, clusters: Rows | None = None) -> Floats:
         G / (G - 1) makes up for the few (Liang and Zeger 1986). Of two columns either may hold rows together:
         the sum of both covariances, less that of the rows that share both (Cameron, Gelbach and Miller 2011);
         where that is no covariance, the sum alone, which is too large.
+    frequency : ndarray (n,) or None
+        How many users each row stands for, whose influence is that of one of them; None where each is one.
+        Then n counts users.
 
     Returns
     -------
     ndarray (k, k)
     """
-    n = len(influence)
+    n = len(influence) if frequency is None else float(frequency.sum())
     if clusters is None:
-        return _products(influence) / n**2
+        return _products(influence, frequency) / n**2
     if clusters.ndim == 2:
-        return _two_ways(influence, *clusters.T)
-    sums = np.array([np.bincount(clusters + 1, weights=column) for column in influence.T])[:, 1:].T
+        first, second = clusters.T
+        return _two_ways(influence, first, second, frequency)
+    sums = np.array([_sums(column, clusters, frequency) for column in influence.T]).T
     n_clusters = len(sums)
     return n_clusters / (n_clusters - 1) * _products(sums) / n**2
 
 
-def _two_ways(influence: Floats, one: Rows, other: Rows) -> Floats:
-    either = covariance(influence, one) + covariance(influence, other)
-    found = either - covariance(influence, both(one, other))
+def _sums(influence: Floats, clusters: Rows, frequency: Floats | None) -> Floats:
+    """Add up the influence (n,) of the users of each cluster."""
+    of_rows = influence if frequency is None else influence * frequency
+    return np.asarray(np.bincount(clusters + 1, weights=of_rows)[1:], dtype=np.float64)
+
+
+def _two_ways(influence: Floats, one: Rows, other: Rows, frequency: Floats | None) -> Floats:
+    either = covariance(influence, one, frequency) + covariance(influence, other, frequency)
+    found = either - covariance(influence, both(one, other), frequency)
     least = float(np.linalg.eigvalsh(found)[0])
     return found if least >= -_ROUNDING * float(np.trace(either)) else either
 
 
-def _products(values: Floats) -> Floats:
+def _products(values: Floats, frequency: Floats | None = None) -> Floats:
     # Not by `@`: for so few columns waking the threads of a BLAS library costs many times the sums.
-    return np.array([[(one * other).sum() for other in values.T] for one in values.T])
+    counted = values if frequency is None else values * frequency[:, None]
+    return np.array([[(one * other).sum() for other in values.T] for one in counted.T])
 
 
-def std_error(influence: Floats, clusters: Rows | None = None) -> float:
+def std_error(influence: Floats, clusters: Rows | None = None, frequency: Floats | None = None) -> float:
     """Give the standard error of one estimate from its (n,) influence values."""
-    return math.sqrt(covariance(influence[:, None], clusters)[0, 0])
+    return math.sqrt(covariance(influence[:, None], clusters, frequency)[0, 0])
 
 
-def degrees_of_freedom(influence: Floats, clusters: Rows | None = None) -> float:
+def degrees_of_freedom(
+    influence: Floats, clusters: Rows | None = None, frequency: Floats | None = None
+) -> float:
     """Count the rows that carry the variance of one estimate: (sum v)^2 / sum v^2, v the squared influence.
 
     n of them where all carry alike, n / 3 where influence is normal, few where some rows weigh much. It is
@@ -83,6 +96,8 @@ def degrees_of_freedom(influence: Floats, clusters: Rows | None = None) -> float
     clusters : ndarray (n,) of int, or (n, 2), or None
         As for `covariance`: influence is summed within clusters, and these are counted, one less than there
         are at most; of two columns the one with fewer decides.
+    frequency : ndarray (n,) or None
+        As for `covariance`.
 
     Returns
     -------
@@ -90,20 +105,25 @@ def degrees_of_freedom(influence: Floats, clusters: Rows | None = None) -> float
         Infinity where no row moves the estimate.
     """
     if clusters is None:
-        return kish(influence**2)
+        return kish(influence**2, frequency)
     if clusters.ndim == 2:
-        return min(degrees_of_freedom(influence, column) for column in clusters.T)
-    sums = np.asarray(np.bincount(clusters + 1, weights=influence)[1:], dtype=np.float64)
+        return min(degrees_of_freedom(influence, column, frequency) for column in clusters.T)
+    sums = _sums(influence, clusters, frequency)
     return min(kish(sums**2), len(sums) - 1.0)
 
 
-def kish(weights: Floats) -> float:
-    """Give how many equal weights are as even as these, (sum w)^2 / sum w^2; infinity of none."""
+def kish(weights: Floats, frequency: Floats | None = None) -> float:
+    """Give how many equal weights are as even as these, (sum w)^2 / sum w^2; infinity of none.
+
+    Where each is that of several users, `frequency` of them, it is as of all of these.
+    """
     largest = float(weights.max(initial=0.0))
     if largest == 0.0:
         return math.inf
     shares = weights / largest  # their squares neither vanish nor overflow
-    return float(shares.sum()) ** 2 / float((shares**2).sum())
+    if frequency is None:
+        return float(shares.sum()) ** 2 / float((shares**2).sum())
+    return float(shares @ frequency) ** 2 / float(shares**2 @ frequency)
 
 
 def joined(*partitions: Rows | None) -> Rows | None:
@@ -164,16 +184,16 @@ def _coarsened(one: Rows, other: Rows) -> Rows:
         least = nearer
 
 
-def acceleration(influence: Floats, clusters: Rows | None = None) -> float:
+def acceleration(influence: Floats, clusters: Rows | None = None, frequency: Floats | None = None) -> float:
     """Give Efron's acceleration of one estimate, a sixth of its skewness, from its (n,) influence values.
 
     NaN where no row moves the estimate.
     """
     if clusters is not None:
-        there = clusters >= 0
-        influence = np.asarray(np.bincount(clusters[there], influence[there]), dtype=np.float64)
-    spread = float((influence**2).sum())
-    return float((influence**3).sum()) / (6 * spread**1.5) if spread > 0 else math.nan
+        influence, frequency = _sums(influence, clusters, frequency), None
+    f = 1.0 if frequency is None else frequency
+    spread = float((f * influence**2).sum())
+    return float((f * influence**3).sum()) / (6 * spread**1.5) if spread > 0 else math.nan
 
 
 def two_sided_p(statistic: float, error: float, df: float = math.inf) -> float:

@@ -180,7 +180,7 @@ class Measured:
         """
         found, per = effect_on(name), self.metrics.per
         if per is not None:
-            s = self.sample.sample_weight
+            s = self.sample.mass
             c, v = (self.sample.present(self.sample.frame.outcome(part)) for part in (name, per))
             facts = facts_of_metric(c, v, None if s is None else self.sample.present(s))
             found = metric_effect(found, effect_on(per), facts, contrast)

@@ -64,6 +64,7 @@ def metric_effect(numerator: Effect, denominator: Effect, facts: OutcomeFacts, c
         ess=(numerator.ess_treated, numerator.ess_control),
         se_method=numerator.se_method + OF_A_RATIO,
         clusters=numerator.clusters,
+        frequency=numerator.frequency,
         contrast=contrast,
         cautions=_still_said(numerator),
         whom=numerator.whom,

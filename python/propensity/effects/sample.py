@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TypeVar
+from typing import TypedDict, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from propensity import core
 from propensity.calls.warned import warn
-from propensity.effects.arms import ArmMeans, OutcomeFacts, Weighting, weights_name
-from propensity.effects.cautions import count_cautions
+from propensity.effects.arms import (
+    ArmMeans,
+    OutcomeFacts,
+    Weighting,
+    effective_sizes,
+    weights_name,
+)
+from propensity.effects.cautions import count_cautions, overlap_cautions
 from propensity.effects.clusters import by_role, count, read_clusters, summed_within
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
@@ -23,6 +29,7 @@ from propensity.effects.several import Effects
 from propensity.frames import rowwise_checks
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.columns import Frame, open_frame, outcome_names
+from propensity.frames.counted_rows import mass_of
 from propensity.frames.fingerprint import Fingerprint
 from propensity.frames.kinds import read
 from propensity.frames.native import AnyFrame
@@ -41,7 +48,7 @@ class Sample:
         Treatment, outcomes and covariates, complete.
     treated : ndarray (n,) of bool
     sample_weight : ndarray (n,) or None
-        None where every row counts one.
+        Of one user of the row; None where every user counts one.
     clusters : ndarray (n,) of int, or (n, 2), or None
         None where rows are independent; -1 for rows of sample weight 0; (n, 2) where two columns cross.
     """
@@ -50,6 +57,25 @@ class Sample:
     treated: Bools
     sample_weight: Floats | None
     clusters: Rows | None
+
+    @property
+    def frequency(self) -> Floats | None:
+        """How many users each row stands for, (n,); None where each is one."""
+        return self.frame.frequency
+
+    @cached_property
+    def mass(self) -> Floats | None:
+        """What the users of each row count for together, (n,); None where every row counts one."""
+        return mass_of(self.sample_weight, self.frequency)
+
+    @property
+    def row_weights(self) -> RowWeights:
+        """What rows count for, as the core takes it."""
+        return {"sample_weight": self.sample_weight, "frequency": self.frequency}
+
+    def n_users(self, rows: Bools) -> int:
+        """Count the users that some rows (n,) stand for."""
+        return int(rows.sum() if self.frequency is None else self.frequency[rows].sum())
 
     @property
     def fingerprint(self) -> Fingerprint:
@@ -79,35 +105,42 @@ class Sample:
 
     def weighting(self, scores: Floats, estimand: WeightingEstimand) -> Weighting:
         """Weigh the rows by their scores."""
-        found = core.balancing_weights(
-            self.treated, scores, estimand=estimand, sample_weight=self.sample_weight
-        )
+        found = core.balancing_weights(self.treated, scores, estimand=estimand, **self.row_weights)
         return Weighting(found.weights, found.ess_treated, found.ess_control)
 
     def unweighted(self) -> Weighting:
         """Leave the rows as they are."""
-        found = core.balancing_weights(self.treated, sample_weight=self.sample_weight)
+        found = core.balancing_weights(self.treated, **self.row_weights)
         return Weighting(found.weights, found.ess_treated, found.ess_control)
 
     def outcome_rows(self) -> tuple[float, float]:
         """Give what the rows of either arm are worth to an outcome model, treated and controls (Kish)."""
         if self.sample_weight is None:
-            n_treated = int(self.treated.sum())
-            return n_treated, len(self.treated) - n_treated
-        arms = self.sample_weight[self.treated], self.sample_weight[~self.treated]
-        treated, control = (float(s.sum() ** 2 / (s @ s)) for s in arms)
-        return treated, control
+            return self.n_users(self.treated), self.n_users(~self.treated)
+        return effective_sizes(self.sample_weight, self.treated, self.frequency)
 
     def facts(self, outcome: str) -> OutcomeFacts:
         """Look at an outcome in the rows that are there."""
-        s = None if self.sample_weight is None else self.present(self.sample_weight)
-        return OutcomeFacts.of(self.present(self.frame.outcome(outcome)), sample_weight=s)
+        s = None if self.mass is None else self.present(self.mass)
+        low, high = map(self.present, self.frame.ends(outcome))
+        ends = (float(low.min()), float(high.max()))
+        return OutcomeFacts.of(self.present(self.frame.outcome(outcome)), sample_weight=s, ends=ends)
 
     def copies(self, outcome: str, covariates: Iterable[str]) -> tuple[Warning, ...]:
         """Say which of the columns that are adjusted for are the outcome itself."""
         known = self.frame.plain
         columns = {name: known[name] for name in covariates if name in known}
         return copy_cautions(columns, self.frame.outcome(outcome), self.present_rows)
+
+    def overlap_cautions(self, estimand: str, weights: Floats) -> tuple[Warning, ...]:
+        """Say where the weights (n,) of users rest on few of an arm."""
+        frequency = None if self.frequency is None else self.present(self.frequency)
+        return overlap_cautions(estimand, self.present(weights), self.present(self.treated), frequency)
+
+    @property
+    def count_cautions(self) -> tuple[Warning, ...]:
+        """Say that sample weights look like counts."""
+        return count_cautions(self.sample_weight, self.frame.code_of("sample_weight"), self.frequency)
 
     def effect(
         self,
@@ -132,13 +165,14 @@ class Sample:
             ess=(weighting.ess_treated, weighting.ess_control),
             se_method=se_method + summed_within(self.clusters),
             clusters=self.clusters,
-            treated=self.treated,
+            frequency=self.frequency,
+            treated=self.frame.by_cell(self.treated),
             n_clusters=self.n_clusters,
             contrast=contrast,
             cautions=(
                 *copies,
                 *cautions,
-                *count_cautions(self.sample_weight, self.frame.code_of("sample_weight")),
+                *self.count_cautions,
             ),
             fingerprint=self.fingerprint,
         )
@@ -194,8 +228,15 @@ def read_sample_weight(frame: Frame, sample_weight: object, treated: Bools) -> F
         return None
     values, subject = frame.rowwise(sample_weight, "sample_weight")
     rowwise_checks.weights(values, treated, frame.index, subject)
-    rowwise_checks.two_of_each_arm(values > 0, treated, subject)
+    rowwise_checks.two_of_each_arm(values > 0, treated, subject, frame.frequency)
     return values
+
+
+class RowWeights(TypedDict):
+    """What rows count for, as the functions of the core take it."""
+
+    sample_weight: Floats | None
+    frequency: Floats | None
 
 
 def rows_there(sample_weight: Floats | None) -> Bools | slice:

@@ -13,6 +13,7 @@ from propensity.effects.contrasts import SCALES
 from propensity.effects.effect import Effect
 from propensity.effects.leverage import words_of_intervals
 from propensity.effects.tidy import tidied
+from propensity.errors import InvalidInputError
 from propensity.results.show import Shown
 
 
@@ -69,9 +70,16 @@ class Effects(Shown):
         (2, 2)
         """
         effects = list(self.by_outcome.values())
+        frequency = effects[0].frequency
+        if len(effects) > 1 and any(effect.are_points for effect in effects):
+            raise InvalidInputError(
+                "outcome: cells sum up each outcome by itself, and do not say how outcomes vary together; "
+                "collapse with them as keys, also=[...]"
+            )
         influence = np.array([effect.influence for effect in effects], dtype=np.float64).T
         names = pd.Index(self.by_outcome, name="outcome")
-        values = inference.covariance(influence, inference.joined(*(effect.clusters for effect in effects)))
+        clusters = inference.joined(*(effect.clusters for effect in effects))
+        values = inference.covariance(influence, clusters, frequency)
         return pd.DataFrame(values, index=names, columns=names)
 
     def to_frame(self, level: float = 0.95) -> pd.DataFrame:

@@ -73,13 +73,15 @@ def read_treatment(values: AnySeries, subject: Subject) -> Column:
         ) from None
 
 
-def treatment(column: Column, subject: Subject) -> Bools:
+def treatment(column: Column, subject: Subject, frequency: Floats | None = None) -> Bools:
     """Read a complete treatment, bool or 0/1, as (n,) bool: True for the treated.
+
+    `frequency` says how many users each row stands for, where that is not one.
 
     Raises
     ------
     InvalidInputError
-        It has other levels, or an arm has fewer than 2 rows.
+        It has other levels, or an arm has fewer than 2 rows, or users.
     """
     values = numbers(column)
     if values is not None and values.dtype == bool:
@@ -88,8 +90,8 @@ def treatment(column: Column, subject: Subject) -> Bools:
         treated = values == 1
     else:
         raise InvalidInputError(_not_two_arms(column, subject))
-    n_treated = int(treated.sum())
-    n_control = len(treated) - n_treated
+    n_treated = int(treated.sum() if frequency is None else frequency[treated].sum())
+    n_control = int(len(treated) if frequency is None else frequency.sum()) - n_treated
     if min(n_treated, n_control) < 2:
         raise InvalidInputError(
             f"{subject}: {n_treated:,} treated and {n_control:,} control rows; at least 2 of each are needed"

@@ -14,7 +14,9 @@ from propensity import core
 from propensity.calls.given_results import of_result
 from propensity.calls.keywords import answered
 from propensity.frames import native
+from propensity.frames.counted_rows import CountedTable
 from propensity.frames.handed_on import as_covariates
+from propensity.frames.takes_cells import called_with_cells
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -39,11 +41,15 @@ def columns_by_name(function: Callable[_P, _R]) -> Callable[_P, _R]:
 
     @functools.wraps(function)
     def call(*args: _P.args, **options: _P.kwargs) -> _R:
-        if args and type(args[0]).__module__.startswith(_OWN):
+        counted = args[0] if args and isinstance(args[0], CountedTable) else None
+        if args and counted is None and type(args[0]).__module__.startswith(_OWN):
             raise TypeError(of_result(function, args[0], options))
         if len(args) > 1:
             raise TypeError(_form(function, args, options))
         handed_on: dict[str, Any] = {name: as_covariates(value) for name, value in options.items()}
+        if counted is not None:
+            found: _R = called_with_cells(function, by_keyword, counted, handed_on)
+            return found
         return by_keyword(*args, **handed_on)
 
     return call

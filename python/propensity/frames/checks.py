@@ -330,12 +330,13 @@ def _is_surely_complete(column: pd.Series[Any]) -> bool:
     )
 
 
-def levels(column: pd.Series[Any], *, penalty: float | None = None) -> None:
+def levels(column: pd.Series[Any], *, penalty: float | None = None, n_users: int | None = None) -> None:
     """Require a categorical column to have levels few enough to be a term for each.
 
-    With a `penalty` above 0 there may be many; None is where there can be none.
+    With a `penalty` above 0 there may be many; None is where there can be none. `n_users` are told where rows
+    stand for several.
     """
-    n_levels, n_rows = len(column.cat.categories), len(column)
+    n_levels, n_rows = len(column.cat.categories), len(column) if n_users is None else n_users
     if not penalty and n_levels > MOST_LEVELS:
         without, other = ("", "") if penalty is None else (" without a penalty", ", or take penalty=1.0")
         raise InvalidInputError(

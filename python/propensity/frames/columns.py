@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeGuard
+from typing import Any, TypeGuard, TypeVar
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from propensity.errors import InvalidInputError
 from propensity.frames import (
@@ -20,12 +21,15 @@ from propensity.frames import (
     rowwise_checks,
 )
 from propensity.frames.checks import Bools, Floats, Rows
+from propensity.frames.counted_rows import FREQUENCY, CountedRows, frequency_of
 from propensity.frames.fingerprint import Fingerprint, Print, prints_of
 from propensity.frames.labels import read as label_reader
 from propensity.frames.labels import read_amount
 from propensity.frames.lines import Subject, drop_line, library_of
 from propensity.frames.native import AnyFrame, AnySeries, Column
 from propensity.frames.rowwise import Reader, floats, read_values
+
+_Value = TypeVar("_Value", bound=np.generic)
 
 _LABELS = ("cluster", "second cluster", "strata", "ids")
 """What is given row by row and compared for equality alone."""
@@ -67,18 +71,52 @@ class Frame:
     treatment: str | None = None
     _prints: dict[str, Print] = field(default_factory=dict)
 
+    @property
+    def frequency(self) -> Floats | None:
+        """How many users each row stands for, (n,); None where each is one."""
+        return frequency_of(self.native)
+
+    @property
+    def n_users(self) -> int:
+        """How many users there are: rows, where each is one."""
+        return len(self.index) if self.frequency is None else int(self.frequency.sum())
+
+    @property
+    def told_by(self) -> pd.Index[Any]:
+        """What rows are told by: their labels, of counted users those of their cells, each once."""
+        return self.native.cells.index if isinstance(self.native, CountedRows) else self.index
+
+    def by_cell(self, values: NDArray[_Value]) -> NDArray[_Value]:
+        """Give values (n,) row by row as results hold them: of counted users a value a cell."""
+        return self.native.by_cell(values) if isinstance(self.native, CountedRows) else values
+
+    def by_row(self, values: NDArray[_Value]) -> NDArray[_Value]:
+        """Give values that a result holds to the rows, (n,)."""
+        return self.native.by_row(values) if isinstance(self.native, CountedRows) else values
+
+    def ends(self, name: str) -> tuple[Floats, Floats]:
+        """Give the least and the greatest outcome of each row's users, (n,) each."""
+        ends = self.native.ends if isinstance(self.native, CountedRows) else {}
+        return ends[name] if name in ends else (self.outcome(name), self.outcome(name))
+
+    @property
+    def _told(self) -> AnyFrame:
+        """The frame whose columns tell rows: of counted users the keys and the counts, a row a cell."""
+        return self.native.cells if isinstance(self.native, CountedRows) else self.native
+
     def has(self, name: str) -> bool:
         """Whether the caller's frame has a column of this name, once."""
-        return native.column_names(self.native).count(name) == 1
+        return native.column_names(self._told).count(name) == 1
 
     def prints(self, names: Iterable[str]) -> dict[str, Print]:
         """Say what columns of the caller's frame hold, also of those that were not asked for."""
         names = list(names)
         wanted = [name for name in names if name not in self._prints]
+        plain = {} if isinstance(self.native, CountedRows) else self.plain
         for name in wanted:
-            if name not in self.plain:
-                self.plain[name] = _read_plain(self.native, name)
-        self._prints.update(prints_of({name: self.plain[name] for name in wanted}))
+            if name not in plain:
+                plain[name] = _read_plain(self._told, name)
+        self._prints.update(prints_of({name: plain[name] for name in wanted}))
         return {name: self._prints[name] for name in names}
 
     def fingerprint(
@@ -87,12 +125,21 @@ class Frame:
         """Say which rows these are, by all columns that have been read; keep the frame if asked to."""
         names = dict.fromkeys([*self.columns, *self.labels, *self.named.values(), *self.plain])
         frame = self.native if keep else None
-        return Fingerprint(self.index, treated, sample_weight, self.prints(names), frame, self.treatment)
+        frequency = self.frequency
+        if frequency is None:
+            return Fingerprint(self.index, treated, sample_weight, self.prints(names), frame, self.treatment)
+        prints = self.prints([*filter(self.has, names), FREQUENCY])
+        treated = None if treated is None else self.by_cell(treated)
+        own = None if sample_weight is None else self.by_cell(sample_weight)
+        return Fingerprint(
+            self.told_by, treated, own, prints, frame, self.treatment, self._told[FREQUENCY].to_numpy(float)
+        )
 
     def treated(self, name: str) -> Bools:
         """Read the treatment as (n,) bool, not in the caller's memory."""
         checks.column_name("treatment", name)
-        return arms.treatment(self.columns[name], Subject.column(name, self.native)).copy()
+        subject = Subject.column(name, self.native)
+        return arms.treatment(self.columns[name], subject, self.frequency).copy()
 
     def outcome(self, name: str, role: str = "an outcome") -> Floats:
         """Read the outcome, or what messages call by another `role`, as (n,) float64."""
@@ -328,6 +375,9 @@ def outcome_names(outcome: str | Sequence[str]) -> list[str]:
 def _given(values: object, data: AnyFrame, index: pd.Index[Any], role: str) -> tuple[str, Column]:
     """Read what is given row by row, and say what a message calls it."""
     reader = label_reader if role in _LABELS else kinds.read
+    if isinstance(data, CountedRows) and not isinstance(values, str):
+        role, by_cell = _given(values, data.cells, data.cells.index, role)
+        return role, by_cell.iloc[data.of_cell]
     checks.one_column(role, values, len(index))
     if isinstance(values, str):
         return f"column '{values}'", read_column(data, values, reader)

@@ -45,6 +45,8 @@ class Fingerprint(ReadOnly):
         The caller's frame, where more of it may be read later; a pickle leaves it behind.
     treatment : str or None
         The column of who was treated, where there is one.
+    frequency : ndarray (n,) or None
+        How many users each stands for; None where each is one.
     """
 
     index: pd.Index[Any]
@@ -53,6 +55,20 @@ class Fingerprint(ReadOnly):
     columns: Mapping[str, Print]
     frame: AnyFrame | None = None
     treatment: str | None = None
+    frequency: Floats | None = None
+
+    @property
+    def told_by(self) -> pd.Index[Any]:
+        """What rows are told by: their labels."""
+        return self.index
+
+    def by_cell(self, values: Bools) -> Bools:
+        """Give values (n,) as they are: they are those of what the fingerprint is of."""
+        return values
+
+    def n_users(self, members: Bools) -> int:
+        """Count the users that some rows (n,) stand for."""
+        return int(members.sum() if self.frequency is None else self.frequency[members].sum())
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "frame": None}
@@ -76,14 +92,15 @@ class Fingerprint(ReadOnly):
         InvalidInputError
             The labels, the treatment or a column are others.
         """
-        if not self.index.equals(rows.index):
-            remedy = made.remedy_for(self.index, rows.index)  # a look through all labels
-            rowwise_checks.same_index(made.subject, self.index, rows.index, remedy)
+        if not self.index.equals(rows.told_by):
+            remedy = made.remedy_for(self.index, rows.told_by)  # a look through all labels
+            rowwise_checks.same_index(made.subject, self.index, rows.told_by, remedy)
         other, moved = self.changed(rows)
         # Of rows in another order the treatment differs too, and that is not what has happened to it.
         reordered = not other and any(name != self.treatment for name in moved)
         if treated is not None and self.treated is not None and not reordered:
-            rowwise_checks.same_treated(made.subject, self.treated, treated, rows.index, made.again)
+            now = rows.by_cell(treated)
+            rowwise_checks.same_treated(made.subject, self.treated, now, rows.told_by, made.again)
         if other or moved:
             counted = None if made.count is None or isinstance(rows, Fingerprint) else made.count(rows)
             difference = _difference(other, moved, counted)

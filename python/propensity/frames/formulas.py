@@ -217,6 +217,47 @@ def may_look_at_other_rows(formula: SimpleFormula) -> bool:
     return not all(_is_row_by_row(_parsed(expression)[0], TRANSFORMS) for expression in expressions)
 
 
+_COUNTING = frozenset(["center", "scale", "standardize", "poly", "bs", "cr", "cc", "cs", "lag"])
+"""Transforms that remember something of all rows: a mean, a spread, where knots are."""
+
+
+def require_no_counting(formula: SimpleFormula) -> None:
+    """Require a formula of counted users to look at values alone, not at how many users have them.
+
+    Raises
+    ------
+    InvalidInputError
+        A mean, a spread or knots are those of the rows, which stand for many users each.
+    """
+    for expression in {
+        factor.expr for term in formula for factor in term.factors if factor.eval_method.value == "python"
+    }:
+        tree, _ = _parsed(expression)
+        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+        if _is_row_by_row(tree, _transforms()) and not any(map(_counts, calls)):
+            continue
+        raise InvalidInputError(
+            f"covariates: {expression!r} hangs on how many users have each value, and a row of these cells "
+            "stands for many; give the knots of a spline, bs(x, knots=[...]), or make the column before "
+            "collapsing; cells.expand() gives a row for each user"
+        )
+
+
+def _transforms() -> Collection[str]:
+    from formulaic.transforms import TRANSFORMS  # noqa: PLC0415 - slow to import
+
+    found: Collection[str] = TRANSFORMS
+    return found
+
+
+def _counts(call: ast.Call) -> bool:
+    """Whether a call of a transform looks at how many rows have a value; knots that are given are known."""
+    if not isinstance(call.func, ast.Name) or call.func.id not in _COUNTING:
+        return False
+    named = {keyword.arg for keyword in call.keywords}
+    return not (call.func.id in ("bs", "cr", "cc") and "knots" in named and not named & {"df", "constraints"})
+
+
 def _is_row_by_row(node: ast.AST, transforms: Collection[str]) -> bool:
     if isinstance(node, ast.Call):
         known = _is_known(node.func, transforms)

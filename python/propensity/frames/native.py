@@ -12,8 +12,10 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
+from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.checks import Bools, Floats, Rows
+from propensity.frames.counted_rows import CountedRows, CountedTable, refusal
 
 AnyFrame: TypeAlias = Any
 """A pandas, polars or pyarrow frame, or another that narwhals reads in memory."""
@@ -40,6 +42,8 @@ def column_names(data: AnyFrame) -> list[object]:
     """Name the columns of a frame, and refuse what is none."""
     if isinstance(data, pd.DataFrame):
         return list(data.columns)
+    if isinstance(data, CountedTable):
+        raise InvalidInputError(refusal("this", data))
     import narwhals.stable.v2 as nw  # noqa: PLC0415 - pandas frames do without it
 
     try:
@@ -134,6 +138,8 @@ def names_of(data: AnyFrame, values: object) -> pd.Index[Any]:
 
 def series_for(data: AnyFrame, values: Floats | Bools, name: str) -> AnySeries:
     """Give (n,) values back as a series of the library of a frame, with the frame's index."""
+    if isinstance(data, CountedRows):
+        return pd.Series(data.by_cell(values), index=data.cells.index, name=name, copy=False)
     if isinstance(data, pd.DataFrame):
         return pd.Series(values, index=data.index, name=name, copy=False)
     import narwhals.stable.v2 as nw  # noqa: PLC0415 - pandas frames do without it
@@ -144,6 +150,8 @@ def series_for(data: AnyFrame, values: Floats | Bools, name: str) -> AnySeries:
 
 def whole_numbers_for(data: AnyFrame, values: Rows, name: str, *, missing: int) -> AnySeries:
     """Give (n,) whole numbers back as a series of the library of a frame, `missing` as a missing value."""
+    if isinstance(data, CountedRows):
+        return whole_numbers_for(data.cells, data.by_cell(values), name, missing=missing)
     if isinstance(data, pd.DataFrame):
         nullable = pd.arrays.IntegerArray(values, values == missing)
         return pd.Series(nullable, index=data.index, name=name, copy=False)

@@ -81,9 +81,10 @@ def weights(values: Floats, treated: Bools, index: pd.Index[Any], subject: str) 
             raise InvalidInputError(f"{subject}: every {arm} row has weight 0; both groups are needed")
 
 
-def two_of_each_arm(there: Bools, treated: Bools, subject: str) -> None:
-    """Require two rows of each arm that count for something."""
-    n_treated, n_control = int((there & treated).sum()), int((there & ~treated).sum())
+def two_of_each_arm(there: Bools, treated: Bools, subject: str, frequency: Floats | None = None) -> None:
+    """Require two rows, or users, of each arm that count for something."""
+    arms = there & treated, there & ~treated
+    n_treated, n_control = (int(arm.sum() if frequency is None else frequency[arm].sum()) for arm in arms)
     if min(n_treated, n_control) < 2:
         raise InvalidInputError(
             f"{subject}: {n_treated:,} treated and {n_control:,} control rows have a weight above 0; at "
@@ -201,6 +202,16 @@ def modelled(
                 f"{subject}: {counted(bad, 'value', index)} not above 0, of which there is no gamma model; "
                 f"take outcome_model={other}"
             )
+
+
+def shares(low: Floats, high: Floats, subject: str) -> None:
+    """Require the least and greatest outcomes (n,) of rows' users to be in [0, 1], for a logistic model."""
+    outside = int(((low < 0) | (high > 1)).sum())
+    if outside:
+        raise InvalidInputError(
+            f"{subject}: {outside:,} values below 0 or above 1, where a logistic model has nothing to say; "
+            'take outcome_model="linear"'
+        )
 
 
 def events(y: Floats, rows: Bools, subject: str, whose: str) -> None:

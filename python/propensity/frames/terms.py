@@ -363,7 +363,7 @@ def _checked_levels(
     for name, column in by_level.items():
         if name in plain and not frame.is_category(name):
             require_words(column, Subject.column(name, frame.native))
-        checks.levels(column, penalty=penalty if terms.formula is None else None)
+        checks.levels(column, penalty=penalty if terms.formula is None else None, n_users=frame.n_users)
     return {name: column.cat.categories for name, column in by_level.items()}
 
 
@@ -409,6 +409,8 @@ def _make_by_formula(
 ) -> tuple[Floats, Recipe]:
     from formulaic import ModelSpec  # noqa: PLC0415 - slow to import, and lists of columns do without it
 
+    if frame.frequency is not None:
+        formulas.require_no_counting(formula)
     spec = ModelSpec(formula, ensure_full_rank=not all_levels, na_action="ignore", output="pandas")
     x, spec = formulas.materialize(spec, columns, frame.index)
     checks.unlike_terms(spec.column_names)

@@ -17,6 +17,7 @@ from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
 from propensity.frames.native import AnyFrame
+from propensity.frames.takes_cells import takes_cells
 from propensity.frames.terms import Covariates, parse_covariates
 from propensity.outcomes.by_group import means_by_group
 from propensity.outcomes.fitted import with_fitted_scores
@@ -47,6 +48,7 @@ def ipwra(
     df: AnyFrame, *, outcome: list[str] | tuple[str, ...], by: None = None, **options: Unpack[_IpwraOptions]
 ) -> Effects: ...
 @columns_by_name
+@takes_cells(without=("by", "winsorize"), several=Effects)
 def ipwra(  # noqa: PLR0913 - as for `aipw`
     df: AnyFrame,
     *,
@@ -137,6 +139,7 @@ def regression_adjustment(
     df: AnyFrame, *, outcome: list[str] | tuple[str, ...], by: None = None, **options: Unpack[Options]
 ) -> Effects: ...
 @columns_by_name
+@takes_cells(without=("by", "winsorize"), several=Effects)
 def regression_adjustment(  # noqa: PLR0913 - as for `aipw`
     df: AnyFrame,
     *,

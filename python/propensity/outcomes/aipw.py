@@ -16,7 +16,9 @@ from propensity.effects.metrics import Metrics, Winsorize
 from propensity.effects.several import Effects
 from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
+from propensity.frames.counted_rows import require_users
 from propensity.frames.native import AnyFrame
+from propensity.frames.takes_cells import takes_cells
 from propensity.frames.terms import Covariates
 from propensity.outcomes.cross_fitted import warn_of_cross_fitted_terms
 from propensity.outcomes.fitted import with_fitted_scores
@@ -56,6 +58,7 @@ def aipw(
     df: AnyFrame, *, outcome: list[str] | tuple[str, ...], by: None = None, **options: Unpack[_AipwOptions]
 ) -> Effects: ...
 @columns_by_name
+@takes_cells(without=("by", "winsorize"), several=Effects)
 def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     df: AnyFrame,
     *,
@@ -190,6 +193,8 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     )
     checks.number("penalty", penalty, minimum=0.0)
     require_no_penalty(score_model, penalty)
+    if spec.is_cross_fitted:
+        require_users(df, "score_model, outcome_model", "a model that is fitted in folds")
     asked = Question(Metrics(outcome, per, winsorize), contrast, by, within)
     roles = Roles(treatment, outcome, covariates, outcome_covariates, cluster, sample_weight)
     if scores is not None:

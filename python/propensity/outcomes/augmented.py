@@ -43,10 +43,12 @@ def augmented_means(
     over mean(s g): with models that have not seen the row, what they add to it is of second order.
     """
     target = target_weights(sample, estimand)
+    users = np.ones(len(target)) if sample.frequency is None else sample.frequency
+    total = target @ users
     means, influences = {}, {}
     for arm, terms in augmented_terms(sample, y, weights, fitted, target).items():
-        means[arm] = float(terms.sum() / target.sum())
-        influences[arm] = (terms - target * means[arm]) / target.mean()
+        means[arm] = float(terms @ users / total)
+        influences[arm] = (terms - target * means[arm]) / (total / users.sum())
     return Means(
         origin + means[True],
         origin + means[False],

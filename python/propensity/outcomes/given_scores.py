@@ -92,5 +92,6 @@ def _as_fitted_here(study: Study, model: PropensityModel, scored: Scored) -> Fit
     assert scored.x is not None
     sample = study.sample
     columns = open_frame(sample.frame.native, covariates=model.covariates).columns
-    rows = ScoreRows(columns, Design(scored.x), model.recipe, sample.treated, sample.sample_weight)
-    return FittedScores(rows, model.fit, model.separation)
+    known = sample.treated, sample.sample_weight
+    rows = ScoreRows(columns, Design(scored.x), model.recipe, *known, frequency=sample.frequency)
+    return FittedScores(rows, model.fit, model.separation, scored.scores)

@@ -123,13 +123,14 @@ def _fitted(
     assert isinstance(learner, OwnLearner)
     require_chances("outcome_model", learner, y[sample.present_rows], subject)
     s = np.ones(len(y)) if sample.sample_weight is None else sample.sample_weight
-    m = learner.fit(x[own], y[own], None if sample.sample_weight is None else s[own]).predict(x)
+    f = np.ones(len(y)) if sample.frequency is None else sample.frequency
+    m = learner.fit(x[own], y[own], None if sample.mass is None else sample.mass[own]).predict(x)
     (rest, spread), slope = score_of(learner, y, m), slope_of(learner, m)
     z = _standardized(x, own)
     target = target_weights(sample, spec.estimand)
-    c = ((target - np.where(own, weights, 0.0)) * slope) @ z / target.sum()
-    bread = np.linalg.pinv((z[own] * (s * spread)[own, None]).T @ z[own], hermitian=True)
-    return m, np.where(own, len(y) * s * rest * (z @ (bread @ c)), 0.0)
+    c = (f * (target - np.where(own, weights, 0.0)) * slope) @ z / (f @ target)
+    bread = np.linalg.pinv((z[own] * (f * s * spread)[own, None]).T @ z[own], hermitian=True)
+    return m, np.where(own, f.sum() * s * rest * (z @ (bread @ c)), 0.0)
 
 
 def _standardized(x: Floats, own: Bools) -> Floats:

@@ -119,7 +119,7 @@ def read_study(
     if not two_ways:
         require_one_way(sample.clusters, checks.NOT_TWO_WAYS)
     inputs = Inputs.read(sample.frame, score_terms, sample.sample_weight)
-    score = ScoreRows.of(inputs, sample.treated)
+    score = ScoreRows.of(inputs, sample.treated, sample.frequency)
     if roles.outcome_covariates is None:
         return Study(sample, score, inputs)
     return Study(sample, score, Inputs.read(sample.frame, outcome_terms, sample.sample_weight))
@@ -135,13 +135,19 @@ def require_known(df: AnyFrame, roles: Roles) -> None:
 def require_modelled(study: Study, outcome: str, estimators: Iterable[object]) -> None:
     """Require of an outcome that there are such models of it as estimators ask for, in each arm."""
     asked = [getattr(spec, "outcome_model", None) for spec in estimators]
-    sample, y = study.sample, study.sample.frame.outcome(outcome)
+    sample = study.sample
+    y, low, high = sample.frame.outcome(outcome), *sample.frame.ends(outcome)
+    if "logistic" in asked and sample.frequency is not None:
+        rowwise_checks.shares(low, high, f"column '{outcome}'")
+    # Values that stand for others may lie beyond them: it is these that a model has to take.
+    seen = {"poisson": np.where(low < 0, low, high), "gamma": low}
     arms = {"treated rows": sample.treated, "control rows": ~sample.treated}
     everybody = {"rows, treated and control alike": np.ones_like(sample.treated), **arms}
     for model in dict.fromkeys(model for model in asked if isinstance(model, str)):
         for whose, rows in everybody.items():
             there = rows & sample.present_rows
-            rowwise_checks.modelled(model, y, there, f"column '{outcome}'", whose, sample.frame.index)
+            values, index = seen.get(model, y), sample.frame.index
+            rowwise_checks.modelled(model, values, there, f"column '{outcome}'", whose, index)
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,7 +183,7 @@ class AdjustedEffects:
             se_method=self.se_method,
             cautions=self.cautions,
             covariates=self.study.columns,
-            scores=None if self.fitted is None else self.fitted.fit.scores,
+            scores=None if self.fitted is None else self.fitted.scores,
         )
 
     def warn_of_terms(self) -> None:
@@ -202,8 +208,8 @@ class AdjustedEffects:
                 score_model=LOGISTIC if self.fitted is None else self.fitted.fit.score_model,
                 score_columns=score_columns,
                 outcome_columns=outcome_columns,
-                sample_weight=sample.sample_weight,
-                scores=None if self.fitted is None else self.fitted.fit.scores,
+                **sample.row_weights,
+                scores=None if self.fitted is None else self.fitted.scores,
                 leverage=True,
             )
         self.left_out.update(dict.fromkeys(map(int, found.outcome_aliased)))
@@ -230,7 +236,7 @@ def adjusted_effects(
     if fitted is None:
         weighting = sample.unweighted()
     else:
-        weighting = sample.weighting(fitted.fit.scores, spec.estimand)
+        weighting = sample.weighting(fitted.scores, spec.estimand)
         cautions = weighting_cautions(sample, fitted.scored, weighting, estimand=spec.estimand, alone=False)
     rows = (weighting.ess_treated, weighting.ess_control) if spec.method == "ipwra" else sample.outcome_rows()
     few = terms_cautions(rows, study.outcome_x.shape[1] + 1, spec.estimand)

@@ -17,6 +17,7 @@ from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.grouping import Grouping, read_groups
 from propensity.frames.native import AnyFrame
+from propensity.frames.takes_cells import takes_cells
 from propensity.overlap.trimming import common_support
 from propensity.results.show import Shown
 from propensity.scores.logistic import given_scores, read_scores
@@ -121,6 +122,7 @@ class Overlap(Shown):
 
 
 @columns_by_name
+@takes_cells()
 def overlap(
     df: AnyFrame,
     *,
@@ -195,6 +197,7 @@ def overlap(
     treated = sample.treated
     e = read_scores(sample.frame, scores, treated, sample.sample_weight)
     s = np.ones(len(e)) if sample.sample_weight is None else sample.sample_weight
+    f = np.ones(len(e)) if sample.frequency is None else sample.frequency
     weights = {estimand: sample.weighting(e, estimand).weights for estimand in get_args(WeightingEstimand)}
     lines: dict[str, list[dict[str, Any]]] = {"quantiles": [], "support": [], "weights": []}
     groups = None if by is None else _read_groups(df, by, treatment, sample.there)
@@ -202,12 +205,13 @@ def overlap(
         group = {} if groups is None else {_GROUP: name}
         arms = {"treated": rows[treated[rows]], "control": rows[~treated[rows]]}
         present = {arm: members for arm, members in arms.items() if len(members)}
-        low, high, coefficient = _support(e[rows], treated[rows], s[rows])
+        low, high, coefficient = _support(e[rows], treated[rows], s[rows] * f[rows])
         lines["support"].append({"group": name, "low": low, "high": high, "overlap_coefficient": coefficient})
         for arm, members in present.items():
-            lines["quantiles"].append({**group, "arm": arm, **_quantiles(e[members], s[members], low, high)})
+            found = _quantiles(e[members], s[members], f[members], (low, high))
+            lines["quantiles"].append({**group, "arm": arm, **found})
         lines["weights"] += [
-            {**group, "estimand": estimand, "arm": arm, **_tally(w[members])}
+            {**group, "estimand": estimand, "arm": arm, **_tally(w[members], f[members])}
             for estimand, w in weights.items()
             for arm, members in present.items()
         ]
@@ -262,26 +266,32 @@ def _support(e: Floats, treated: Bools, sample_weight: Floats) -> tuple[float, f
     return (low, high, 1 - distance) if low <= high else (np.nan, np.nan, 1 - distance)
 
 
-def _quantiles(e: Floats, sample_weight: Floats, low: float, high: float) -> dict[str, float]:
-    inner = quantiles_of(e, list(_QUANTILES.values()), sample_weight)
+def _quantiles(
+    e: Floats, sample_weight: Floats, users: Floats, support: tuple[float, float]
+) -> dict[str, float]:
+    counted = None if (users == 1).all() else users
+    inner = quantiles_of(e, list(_QUANTILES.values()), sample_weight, counted)
+    inside = (e >= support[0]) & (e <= support[1])
     return {
-        "n": len(e),
+        "n": int(users.sum()),
         "min": e.min(),
         **dict(zip(_QUANTILES, inner, strict=True)),
         "max": e.max(),
-        "outside": 1 - float(np.average((e >= low) & (e <= high), weights=sample_weight)),
+        "outside": 1 - float(np.average(inside, weights=sample_weight * users)),
     }
 
 
-def _tally(w: Floats) -> dict[str, float]:
-    """Sum up the weights of an arm."""
-    ess = w.sum() ** 2 / (w**2).sum()
-    hundredth = -(-len(w) // 100)
-    heaviest = np.partition(w, len(w) - hundredth)[-hundredth:]
+def _tally(w: Floats, users: Floats) -> dict[str, float]:
+    """Sum up the weights of an arm, each that of so many users."""
+    total, n = w @ users, int(users.sum())
+    ess = total**2 / (w**2 @ users)
+    heaviest_first = np.argsort(-w, kind="stable")
+    upto = np.cumsum(users[heaviest_first])
+    of_row = np.diff(np.minimum(upto, -(-n // 100)), prepend=0.0)  # how many are among the heaviest hundredth
     return {
         "ess": ess,
-        "ess_share": ess / len(w),
+        "ess_share": ess / n,
         "largest": w.max(),
-        "largest_share": w.max() / w.sum(),
-        "top_percent_share": heaviest.sum() / w.sum(),
+        "largest_share": w.max() / total,
+        "top_percent_share": w[heaviest_first] @ of_row / total,
     }

@@ -14,9 +14,11 @@ from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.columns import open_frame
+from propensity.frames.counted_rows import CountedRows, CountedTable, mass_of
 from propensity.frames.fingerprint import Fingerprint, Made
 from propensity.frames.kept import kept_rows
 from propensity.frames.native import AnyFrame, AnySeries
+from propensity.frames.takes_cells import takes_cells
 from propensity.results.show import Shown
 from propensity.scores.logistic import given_scores, read_scores
 from propensity.scores.quantiles import quantiles_of
@@ -75,7 +77,8 @@ class Trimmed(Shown):
         -------
         Series (n,) of bool
         """
-        self.fingerprint.require_same(open_frame(df), None, _TRIMMED)
+        table = CountedRows.of(df) if isinstance(df, CountedTable) else df
+        self.fingerprint.require_same(open_frame(table), None, _TRIMMED)
         return self.keep
 
     def frame(self, df: AnyFrame) -> AnyFrame:
@@ -103,6 +106,8 @@ class Trimmed(Shown):
         >>> bool(len(kept) == trimmed.keep.sum())
         True
         """
+        if isinstance(df, CountedTable):
+            return df[self(df)]
         return kept_rows(df, self.fingerprint, np.asarray(self.keep), {}, _TRIMMED)
 
     def to_frame(self) -> pd.DataFrame:
@@ -133,6 +138,7 @@ class Trimmed(Shown):
 
 
 @columns_by_name
+@takes_cells()
 def trim(
     df: AnyFrame,
     *,
@@ -205,10 +211,12 @@ def trim(
     sample = read_sample(df, treatment=treatment, sample_weight=sample_weight, also=given_scores(scores))
     e = read_scores(sample.frame, scores, sample.treated, sample.sample_weight)
     treated = sample.present(sample.treated)
-    weights = None if sample.sample_weight is None else sample.present(sample.sample_weight)
-    low, high, rule = _bounds(sample.present(e), treated, weights, bounds, quantiles)
+    weights, users = (
+        None if own is None else sample.present(own) for own in (sample.sample_weight, sample.frequency)
+    )
+    low, high, rule = _bounds(sample.present(e), treated, (weights, users), bounds, quantiles)
     keep = (e >= low) & (e <= high)
-    lost = _lost(sample.present(keep), treated)
+    lost = _lost(sample.present(keep), treated, users)
     for arm, n_kept in lost["n_kept"].items():
         if n_kept < 2:
             raise OverlapError(
@@ -221,7 +229,7 @@ def trim(
 def _bounds(
     e: Floats,
     treated: Bools,
-    sample_weight: Floats | None,
+    row_weights: tuple[Floats | None, Floats | None],
     bounds: tuple[float, float] | TrimmingRule,
     quantiles: tuple[float, float] | None,
 ) -> tuple[float, float, str]:
@@ -232,15 +240,15 @@ def _bounds(
         return low, high, "bounds as given"
     checks.choice("bounds", bounds, get_args(TrimmingRule))
     if bounds == "crump":
-        least = crump_bound(e, sample_weight)
+        least = crump_bound(e, mass_of(*row_weights))
         return least, 1 - least, "Crump, Hotz, Imbens and Mitnik 2009"
     if bounds == "common_support":
         low, high = common_support(e[treated], e[~treated])
         return low, high, "common support of the arms"
     low, high = _pair("quantiles", _TAIL if quantiles is None else quantiles)
     rule = f"quantile {low:g} of the treated, {high:g} of the control units"
-    own = [None, None] if sample_weight is None else [sample_weight[treated], sample_weight[~treated]]
-    ends = (quantiles_of(e[treated], [low], own[0])[0], quantiles_of(e[~treated], [high], own[1])[0])
+    own = [tuple(None if w is None else w[arm] for w in row_weights) for arm in (treated, ~treated)]
+    ends = (quantiles_of(e[treated], [low], *own[0])[0], quantiles_of(e[~treated], [high], *own[1])[0])
     return float(ends[0]), float(ends[1]), rule
 
 
@@ -279,9 +287,10 @@ def crump_bound(e: Floats, sample_weight: Floats | None = None) -> float:
     return float(0.5 - np.sqrt(0.25 - 1 / limit))
 
 
-def _lost(keep: Bools, treated: Bools) -> pd.DataFrame:
+def _lost(keep: Bools, treated: Bools, users: Floats | None) -> pd.DataFrame:
     arms = {"treated": treated, "control": ~treated}
-    n = pd.Series({arm: int(members.sum()) for arm, members in arms.items()})
-    n_kept = pd.Series({arm: int((keep & members).sum()) for arm, members in arms.items()})
+    f = np.ones(len(keep)) if users is None else users
+    n = pd.Series({arm: int(f[members].sum()) for arm, members in arms.items()})
+    n_kept = pd.Series({arm: int(f[keep & members].sum()) for arm, members in arms.items()})
     table = pd.DataFrame({"n": n, "n_kept": n_kept, "n_dropped": n - n_kept, "share_dropped": 1 - n_kept / n})
     return table.rename_axis("arm")

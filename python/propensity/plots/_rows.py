@@ -17,6 +17,7 @@ from propensity.errors import InvalidInputError
 from propensity.frames import checks, native, relabelled, rowwise_checks
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.columns import open_frame
+from propensity.frames.counted_rows import CountedRows, CountedTable, frequency_of, mass_of
 from propensity.frames.lines import Subject
 from propensity.frames.native import AnyFrame, AnySeries
 from propensity.frames.rowwise import rowwise, rowwise_treated
@@ -51,7 +52,8 @@ def take_frame(*leading: object) -> tuple[AnyFrame | None, list[Any]]:
     InvalidInputError
         There is no frame, and one argument too many.
     """
-    rest = list(leading)
+    rest = [CountedRows.of(one) if isinstance(one, CountedTable) else one for one in leading]
+    leading = tuple(rest)
     frames = [place for place, value in enumerate(leading) if native.is_frame(value)]
     if frames:
         return rest.pop(frames[0]), rest
@@ -142,7 +144,7 @@ class Rows:
             )
 
     def sample_weight(self, given: object, *knowing: object) -> Floats | None:
-        """Read how much each row stands for; where it is not given, as models and results were made with.
+        """Read how much rows' users stand for; where it is not given, as models and results were made with.
 
         Raises
         ------
@@ -162,7 +164,14 @@ class Rows:
                 rowwise_checks.same_weights(
                     _made_with(result), own, made, "or draw its scores or weights as numbers"
                 )
-        return own
+        return mass_of(own, self.users(*knowing))
+
+    def users(self, *knowing: object) -> Floats | None:
+        """Give how many users each row stands for, as the frame or a result knows; None where each is one."""
+        if self.frame is not None:
+            return frequency_of(self.frame)
+        held = (getattr(result, "fingerprint", None) for result in knowing if isinstance(result, _KNOWING))
+        return next((one.frequency for one in held if one is not None), None)
 
     def weights(
         self, weights: Weights, treated: Bools, sample_weight: Floats | None, role: str = "weights"

@@ -136,7 +136,9 @@ def _rows(
     base = read.sample_weight(sample_weight, scores, weights)
     given = np.ones(len(treated)) if weights is None else weights
     rows["weight"] = read.weights(given, treated, base)
-    rows.attrs["weighted"] = weights is not None or base is not None
+    users = read.users(scores, weights)
+    rows["users"] = np.ones(len(treated)) if users is None else users
+    rows.attrs["weighted"] = weights is not None or (base is not None and base is not users)
     if by is not None:
         rows["by"] = read.groups(by)
     return rows
@@ -186,5 +188,5 @@ def _heights(arm: pd.DataFrame, edges: Floats, kind: Kind) -> Floats:
 
 
 def _size(arm: pd.DataFrame) -> str:
-    weighted = bool((arm["weight"] != 1).any())
-    return f"{len(arm):,}" + (f", weighing {amount(arm['weight'].sum())}" if weighted else "")
+    weighted = bool((arm["weight"] != arm["users"]).any())
+    return f"{arm['users'].sum():,.0f}" + (f", weighing {amount(arm['weight'].sum())}" if weighted else "")

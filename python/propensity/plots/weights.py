@@ -112,6 +112,11 @@ def _read(leading: tuple[object, object, object]) -> tuple[Any, Floats, Bools]:
     rows = Rows.of(frame, weights, treatment)
     if not is_result:
         rows.require_order("weights", weights, treatment)
+    if rows.users(weights) is not None:
+        raise InvalidInputError(
+            "weights: the picture counts single users by their weights, and a row of these cells stands for "
+            "many; ps.overlap(cells, ...).weights has what weighting rests on"
+        )
     treated = rows.treated(treatment, weights, needed_with="weights that are no effect's and no matches'")
     return weights, rows.weights(weights, treated, rows.sample_weight(None, weights)), treated
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from propensity import core
-from propensity.effects.cautions import count_cautions
 from propensity.effects.estimators import (
     AIPW,
     IPW,
     IPWRA,
+    Balancing,
     Estimator,
     RegressionAdjustment,
     check_estimators,
@@ -27,7 +27,9 @@ from propensity.effects.subclass_specification import CoarsenedMatching, Subclas
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
+from propensity.frames.counted_rows import require_users
 from propensity.frames.native import AnyFrame
+from propensity.frames.takes_cells import takes_cells
 from propensity.frames.terms import Covariates
 from propensity.outcomes.models import (
     Roles,
@@ -53,6 +55,7 @@ DEFAULT_ESTIMATORS: tuple[Estimator, ...] = (IPW("ATE"), IPW("ATT"), NearestNeig
 
 
 @columns_by_name
+@takes_cells()
 def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     df: AnyFrame,
     *,
@@ -105,8 +108,8 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
         the treatment's own column fixes those of the arms. Not with Poisson weights.
     sample_weight : str, Series, array or None, default None
         How much of the population a row stands for (a survey weight), in every estimate, on top of how often
-        it is drawn: no count of identical users, each of whom would be drawn by themselves. Not with nearest
-        neighbours, which are whole rows.
+        it is drawn: no count of identical users, each of whom is drawn by themselves from `ps.Cells`. Not
+        with nearest neighbours, which are whole rows.
     n_reps : int, default 500
         Replicates. 500 settle a standard error to 3%; take 2,000 for an interval to publish.
     seed : int, Generator or None, default 0
@@ -173,13 +176,13 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     checks.one_outcome("bootstrap", outcome, treatment, covariates)
     options = ResamplingOptions(resampling, n_reps, seed, n_threads, progress)
     _check_estimators(estimators, penalty, resampling, weighted=sample_weight is not None)
+    _require_countable(df, estimators)
     roles = Roles(treatment, outcome, covariates, outcome_covariates, cluster, sample_weight)
     study = read_study(df, roles, also={"strata": strata})
     require_modelled(study, outcome, estimators)
     facts = study.sample.facts(outcome)
     warn_once((*study.cautions, *constant_cautions(facts), *study.sample.copies(outcome, study.columns)))
-    given = study.sample.frame.code_of("sample_weight")
-    warn_once(count_cautions(study.sample.sample_weight, given))
+    warn_once(study.sample.count_cautions)
     groups = Groups(
         study.sample.clusters, None if strata is None else study.sample.frame.groups(strata, "strata")
     )
@@ -205,7 +208,8 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
         facts,
         replace(groups, cluster_name=group_name(cluster), strata_name=group_name(strata)),
         options,
-        n_rows=len(study.sample.treated),
+        n_rows=study.sample.frame.n_users,
+        knows_skewness=study.sample.frequency is None or facts.binary,
         penalty=float(penalty),
     )
 
@@ -234,6 +238,7 @@ def _run_on(
         cluster=drawn.cluster,
         strata=drawn.strata,
         sample_weight=None if sample.sample_weight is None else sample.sample_weight[there],
+        frequency=None if sample.frequency is None else sample.frequency[there],
         score_columns=score_columns,
         outcome_columns=outcome_columns,
         balanced_columns=balanced_columns,
@@ -303,6 +308,17 @@ def _check_estimators(
             f"{checks.listed(other)} out, and take match_nn(...).effect(...), whose standard error needs no "
             "resampling"
         )
+
+
+def _require_countable(df: AnyFrame, estimators: Sequence[Estimator]) -> None:
+    """Require of cells that no estimator asks for more than sums over users."""
+    for spec in estimators:
+        if isinstance(spec, IPW) and spec.truncate is not None:
+            require_users(
+                df, "estimators", f"a bound on weights at a quantile of each replicate ({spec.label})"
+            )
+        if isinstance(spec, Balancing):
+            require_users(df, "estimators", f"a bootstrap of weights that balance ({spec.label})")
 
 
 def _require_no_groups(estimators: Sequence[Estimator]) -> None:

@@ -31,10 +31,12 @@ def result_of(
     *,
     n_rows: int,
     penalty: float,
+    knows_skewness: bool = True,
 ) -> BootstrapResult:
     """Put names on the core's numbers, and warn of replicates that could not be estimated.
 
     `run` gives further numbers of the same data; `facts` and `n_rows` tell what of an estimate is rounding.
+    Cells of an outcome that is not 0/1 do not know its skewness.
     """
     labels = pd.Index([estimator.label for estimator in estimators], name="estimator")
     _warn_of_failures(pd.Series(found.n_failed, index=labels, name="n_failed"), options.n_reps)
@@ -43,7 +45,7 @@ def result_of(
         estimators=tuple(estimators),
         estimates=pd.Series(estimates, index=labels, name="estimate"),
         replicates=_by_replicate(replicates, labels),
-        analytic=Analytic(partial(_without_resampling, run, labels)),
+        analytic=Analytic(partial(_without_resampling, run, labels, knows_skewness=knows_skewness)),
         seed=options.seed,
         penalty=penalty,
         resampling=options.resampling,
@@ -68,10 +70,13 @@ def _by_replicate(values: Floats, labels: pd.Index[str]) -> pd.DataFrame:
     return pd.DataFrame(values, index=pd.RangeIndex(len(values), name="replicate"), columns=labels)
 
 
-def _without_resampling(run: Callable[..., core.Replicates], labels: pd.Index[str]) -> Figures:
+def _without_resampling(
+    run: Callable[..., core.Replicates], labels: pd.Index[str], *, knows_skewness: bool
+) -> Figures:
     found = run(n_reps=0, analytic=True)
+    acceleration = found.acceleration if knows_skewness else np.full(len(labels), np.nan)
     return (
-        pd.Series(found.acceleration, index=labels, name="acceleration"),
+        pd.Series(acceleration, index=labels, name="acceleration"),
         pd.Series(found.analytic_std_error, index=labels, name="analytic_std_error"),
     )
 

@@ -293,7 +293,8 @@ class BootstrapResult(Shown):
         if kind == "bca" and math.isnan(self.acceleration[label]):
             return (
                 "its acceleration is not known (an estimate by nearest neighbours does not move smoothly "
-                "with the rows' weights); take kind='percentile'"
+                "with the rows' weights; cells of an outcome that is not 0/1 do not know its skewness); take "
+                "kind='percentile'"
             )
         return (
             "the estimate lies beyond all of its replicates, so that their bias cannot be told; take "

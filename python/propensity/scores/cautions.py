@@ -27,7 +27,11 @@ _ROUNDING = 1e-9  # of means of scores that are all the same
 
 
 def lone_cautions(
-    scores: Floats, treated: Bools, estimand: str, separation: Separation | None
+    scores: Floats,
+    treated: Bools,
+    estimand: str,
+    separation: Separation | None,
+    frequency: Floats | None = None,
 ) -> tuple[Warning, ...]:
     """Say which rows that the effect is for have a score of 0 or 1, so that nobody stands for them.
 
@@ -41,7 +45,8 @@ def lone_cautions(
     found = []
     for arm in focal:
         at_the_end = scores > 1 - _AT_THE_END if arm else scores < _AT_THE_END
-        n = int((at_the_end & (treated == arm)).sum()) if at_the_end.any() else 0
+        rows_there = at_the_end & (treated == arm)
+        n = int(rows_there.sum() if frequency is None else frequency[rows_there].sum())
         if n:
             rows = f"{n:,} {'treated' if arm else 'control'} row{'' if n == 1 else 's'}"
             other = "control" if arm else "treated row"
@@ -64,23 +69,28 @@ def weights_of_stood_for(weights: Floats, scores: Floats, treated: Bools) -> Flo
 
 
 def score_cautions(
-    scores: Floats, treated: Bools, sample_weight: Floats | None = None
+    scores: Floats,
+    treated: Bools,
+    sample_weight: Floats | None = None,
+    frequency: Floats | None = None,
 ) -> tuple[Warning, ...]:
     """Say where given scores cannot be the probabilities of this treatment.
 
     Their mean is that of the treatment up to chance, the sum of e (1 - e) being the variance of the count;
     and the treated have the higher ones, by as much as the scores vary. All is asked with more room than
     chance ever takes: of the last only whether they tell the arms apart at all, which scores in another order
-    do not.
+    do not. `frequency` (n,) says how many users rows stand for, where that is not one.
     """
-    n, n_treated = len(scores), int(treated.sum())
-    of_treated = float(scores @ treated)
-    means = of_treated / n_treated, (float(scores.sum()) - of_treated) / (n - n_treated)
-    spread = float(scores.std()) * math.sqrt(n / (n_treated * (n - n_treated)))
+    f = np.ones(len(scores)) if frequency is None else frequency
+    n, n_treated = int(f.sum()), int(f @ treated)
+    of_treated, total = float((f * scores) @ treated), float(f @ scores)
+    means = of_treated / n_treated, (total - of_treated) / (n - n_treated)
+    variance = float(f @ (scores - total / n) ** 2) / n
+    spread = math.sqrt(variance * n / (n_treated * (n - n_treated)))
     found = []
     ways = [None] if sample_weight is None else [None, sample_weight]
-    if not any(_calibrated(scores, treated, weights) for weights in ways):
-        found.append(f"their mean is {scores.mean():.3g} where {n_treated / n:.3g} of the rows are treated")
+    if not any(_calibrated(scores, treated, weights, frequency) for weights in ways):
+        found.append(f"their mean is {total / n:.3g} where {n_treated / n:.3g} of the rows are treated")
     if means[0] - means[1] < -_SURELY * spread - _ROUNDING:
         among = f"the treated (mean {means[0]:.3g}) than among the controls ({means[1]:.3g})"
         found.append(f"they are lower among {among}")
@@ -88,7 +98,7 @@ def score_cautions(
         "fit them to this treatment and to these rows as they are, without class weights or resampled rows, "
         "or calibrate them"
     )
-    mixed_up = "" if found else _not_apart(scores, means, spread)
+    mixed_up = "" if found else _not_apart(total / n, variance, means, spread)
     if mixed_up:
         found.append(mixed_up)
         remedy = (
@@ -96,7 +106,7 @@ def score_cautions(
         )
     if not found:
         return ()
-    if not mixed_up and means[0] < means[1] and _calibrated(1 - scores, treated):
+    if not mixed_up and means[0] < means[1] and _calibrated(1 - scores, treated, None, frequency):
         remedy = "they look like the probability of being a control: take 1 - scores"
     return (
         CalibrationWarning(
@@ -105,12 +115,12 @@ def score_cautions(
     )
 
 
-def _not_apart(scores: Floats, means: tuple[float, float], spread: float) -> str:
+def _not_apart(mean: float, variance: float, means: tuple[float, float], spread: float) -> str:
     """Say that scores are the same in both arms up to chance, though they differ; empty where they are not.
 
     Of scores that are right the means of the arms are Var(e) / (mean(e) (1 - mean(e))) apart.
     """
-    foretold = float(scores.var()) / float(scores.mean() * (1 - scores.mean()))
+    foretold = variance / (mean * (1 - mean))
     apart = means[0] - means[1]
     if apart >= _BY_CHANCE * spread or foretold - apart <= _SURELY * spread + _ROUNDING:
         return ""
@@ -120,13 +130,16 @@ def _not_apart(scores: Floats, means: tuple[float, float], spread: float) -> str
     )
 
 
-def _calibrated(scores: Floats, treated: Bools, weights: Floats | None = None) -> bool:
+def _calibrated(
+    scores: Floats, treated: Bools, weights: Floats | None = None, frequency: Floats | None = None
+) -> bool:
     """Whether as many are treated as was to be expected, but for chance and for what would not matter."""
-    w = np.ones(len(scores)) if weights is None else weights / weights.mean()
-    count, expected = float(w @ treated), float(w @ scores)
-    deviation = math.sqrt(float((w * scores) @ (w - w * scores)))
+    f = np.ones(len(scores)) if frequency is None else frequency
+    w = np.ones(len(scores)) if weights is None else weights / np.average(weights, weights=f)
+    count, expected = float((f * w) @ treated), float((f * w) @ scores)
+    deviation = math.sqrt(float((f * w * scores) @ (w - w * scores)))
     if abs(count - expected) <= max(_SURELY * deviation, _ROWS_ASTRAY):
         return True
-    n = len(scores)
+    n = float(f.sum())
     odds = count / (n - count) / (expected / (n - expected))
     return 1 / _ODDS_ASTRAY < odds < _ODDS_ASTRAY

@@ -15,7 +15,9 @@ from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
 from propensity.frames.columns import open_frame
+from propensity.frames.counted_rows import require_users
 from propensity.frames.native import AnyFrame
+from propensity.frames.takes_cells import takes_cells
 from propensity.frames.terms import Covariates, make_design, parse_covariates
 from propensity.scores.choice import LOGISTIC, ScoreChoice
 from propensity.scores.cross_fitted import CrossFittedScores
@@ -52,6 +54,7 @@ def fit_propensity(
     df: AnyFrame, *, score_model: Learner, n_folds: int | None = None, **options: Unpack[_Shared]
 ) -> CrossFittedScores: ...
 @columns_by_name
+@takes_cells(without=("n_folds",))
 def fit_propensity(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     df: AnyFrame,
     *,
@@ -72,7 +75,7 @@ def fit_propensity(  # noqa: PLR0913 - each is a choice a user may have to make,
     Parameters
     ----------
     df : DataFrame
-        pandas, polars or pyarrow; one row a unit.
+        pandas, polars or pyarrow, one row a unit; or `Cells`, which count them.
     treatment : str
         A column, bool or 0/1.
     covariates : list of str, or str
@@ -118,7 +121,8 @@ def fit_propensity(  # noqa: PLR0913 - each is a choice a user may have to make,
     sample_weight : None, str, Series or array (n,), default None
         How much of the population a row stands for (a survey weight): coefficients are those of a weight of
         2 as the row twice, standard errors those of the rows that there are, whatever the weights' scale.
-        Counts of identical users are to be spelled out as rows. A row of weight 0 is not there.
+        Counts of identical users are no weights: give cells of them, `ps.Cells`. A row of weight 0 is not
+        there.
     n_threads : int or None, default None
         Threads; None takes one a core. The numbers do not depend on it.
 
@@ -193,6 +197,8 @@ def fit_propensity(  # noqa: PLR0913 - each is a choice a user may have to make,
     choice.check()
     if estimand is not None:
         estimand = checks.estimand(estimand, get_args(WeightingEstimand))
+    if not choice.is_fitted_to_all:
+        require_users(df, "score_model", "a model that is fitted in folds")
     if choice.is_fitted_to_all:
         _require_no_folds(choice, estimand, cluster)
         return _fitted_to_all(df, treatment, covariates, score_model, penalty, sample_weight, n_threads)
@@ -233,11 +239,12 @@ def _fitted_to_all(
     weight = read_sample_weight(frame, sample_weight, treated)
     design, recipe = make_design(frame, terms, sample_weight=weight, penalty=penalty)
     columns = {name: frame.columns[name] for name in terms.columns}
-    fitted = ScoreRows(columns, design, recipe, treated, weight).fit(penalty, score_model, n_threads)
+    rows = ScoreRows(columns, design, recipe, treated, weight, frequency=frame.frequency)
+    fitted = rows.fit(penalty, score_model, n_threads)
     fitted.warn_of_terms()
     fitted.warn_of_separation()
     fitted.warn_of_weights()
-    warn_once((*level_cautions(columns), *adjustment_cautions(design.n_terms)))
+    warn_once((*level_cautions(columns, frame.n_users), *adjustment_cautions(design.n_terms)))
     return named_model(fitted, treatment, frame)
 
 

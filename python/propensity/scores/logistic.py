@@ -45,10 +45,11 @@ def read_scores(frame: Frame, scores: object, treated: Bools, sample_weight: Flo
     """
     separation = scores.separation if isinstance(scores, ModelScores) else None
     if isinstance(scores, ModelScores):
-        subject, values = "scores", scores.values
         require_rows(scores, frame, treated)
+        subject, values = "scores", frame.by_row(scores.values)
         if scores.sample_weight is not None:
-            rowwise_checks.same_weights(scores.sample_weight, sample_weight, "the model was fitted", AS_KNOWN)
+            then = frame.by_row(scores.sample_weight)
+            rowwise_checks.same_weights(then, sample_weight, "the model was fitted", AS_KNOWN)
     else:
         values, subject = frame.rowwise(scores, "scores")
         rowwise_checks.no_classes(values, subject)
@@ -103,7 +104,8 @@ def _fitted(model: ModelScores) -> Made:
 
 def _rows_that_moved(model: ModelScores, frame: Frame) -> str | None:
     """Count the rows whose score is another now; None where that cannot be known."""
-    if not isinstance(model, PropensityModel):  # models of other rows have no score for these
+    # Models of other rows have no score for these, and rows that stand for several users count nobody.
+    if not isinstance(model, PropensityModel) or frame.frequency is not None:
         return None
     try:
         design, _ = model.recipe.design(frame.native)
@@ -121,7 +123,8 @@ def read_terms(frame: Frame, model: PropensityModel) -> Floats:
     InvalidInputError
         A column of its covariates is not there.
     """
-    return model.recipe.apply(frame.native, frame.plain, model.sample_weight)[0]
+    own = None if model.sample_weight is None else frame.by_row(model.sample_weight)
+    return model.recipe.apply(frame.native, frame.plain, own)[0]
 
 
 def balance_terms_of(frame: Frame, scores: CrossFittedScores) -> BalanceTerms:

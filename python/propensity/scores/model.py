@@ -12,6 +12,7 @@ import pandas as pd
 from propensity.effects import inference
 from propensity.frames import checks
 from propensity.frames.checks import Bools, Floats, Rows
+from propensity.frames.counted_rows import mass_of
 from propensity.frames.fingerprint import Fingerprint
 from propensity.frames.native import AnyFrame, AnySeries
 from propensity.frames.terms import Recipe
@@ -78,7 +79,7 @@ class ModelScores(Shown):
         A description of how well the treatment can be foretold, not of how good the adjustment is. With
         sample weights a unit is drawn in proportion to its own.
         """
-        there, weight = self.there, self.sample_weight
+        there, weight = self.there, mass_of(self.sample_weight, self.fingerprint.frequency)
         return _area_under_curve(
             self.values[there], self.treated[there], None if weight is None else weight[there]
         )
@@ -260,8 +261,8 @@ class PropensityModel(ModelScores):
     def _headline(self) -> str:
         facts: list[str] = [] if self.score_model == "logistic" else [self.score_model]
         facts += [
-            f"{self.there.sum():,} rows",
-            f"{(self.treated & self.there).sum():,} treated",
+            f"{self.fingerprint.n_users(self.there):,} rows",
+            f"{self.fingerprint.n_users(self.treated & self.there):,} treated",
             f"log-likelihood {self.log_likelihood:.2f}",
             f"AUC {self.auc:.3f}",
         ]

@@ -41,7 +41,13 @@ def estimand_of(sample_weight: Floats, scores: Floats, treated: Bools) -> str | 
 
 
 def refitted_estimand_of(
-    x: Floats, treated: Bools, sample_weight: Floats | None, scores: Floats, penalty: float
+    x: Floats,
+    treated: Bools,
+    scores: Floats,
+    penalty: float,
+    *,
+    sample_weight: Floats | None,
+    frequency: Floats | None = None,
 ) -> str | None:
     """Tell whose balancing weights sample weights are, by the scores that the same terms have without them.
 
@@ -52,7 +58,7 @@ def refitted_estimand_of(
     if not any(_varies(sample_weight[arm]) for arm in (treated, ~treated)):
         return None
     try:
-        fit = core.fit_propensity(x, treated, penalty=penalty)
+        fit = core.fit_propensity(x, treated, penalty=penalty, frequency=frequency)
         return estimand_of(sample_weight, fit.scores, treated)
     except ValueError:  # no such scores, no such weights
         return None

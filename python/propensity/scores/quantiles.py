@@ -13,7 +13,12 @@ _ROUNDING = 1e-9
 _ROUNDING_OF_SHARES = 1e-12  # of the weight: shares this close to a quantile's are it
 
 
-def quantiles_of(values: Floats, which: Sequence[float], weights: Floats | None = None) -> Floats:
+def quantiles_of(
+    values: Floats,
+    which: Sequence[float],
+    weights: Floats | None = None,
+    frequency: Floats | None = None,
+) -> Floats:
     """Give quantiles, linearly interpolated, of values that may have weights.
 
     With weights scaled to sum to the number n of values, each value takes as much room in a line as it
@@ -29,24 +34,30 @@ def quantiles_of(values: Floats, which: Sequence[float], weights: Floats | None 
         From 0 to 1.
     weights : ndarray (n,) or None, default None
         Above 0.
+    frequency : ndarray (n,) or None, default None
+        How many users have each value, and each of them its weight; n then counts users.
 
     Returns
     -------
     ndarray
         One for each of `which`.
     """
-    if weights is None or weights.min() == weights.max():
+    alike = weights is None or weights.min() == weights.max()
+    if alike and frequency is None:
         return np.quantile(values, which)
     order = np.argsort(values, kind="stable")
-    n = len(values)
-    room = np.cumsum(weights[order])
-    room *= n / room[-1]
+    f = np.ones(len(values)) if frequency is None else frequency
+    n = float(f.sum())
+    room = np.cumsum((f if weights is None or alike else f * weights)[order])
+    if not alike:
+        room *= n / room[-1]
     place = 1 + (n - 1) * np.asarray(which, dtype=np.float64)
     below = np.floor(place)
+    rounding = 0.0 if alike else _ROUNDING
 
     def standing_at(whole: Floats) -> Floats:
-        found = np.searchsorted(room, whole * (1 - _ROUNDING), side="left")
-        return np.asarray(values[order][np.minimum(found, n - 1)])
+        found = np.searchsorted(room, whole * (1 - rounding), side="left")
+        return np.asarray(values[order][np.minimum(found, len(values) - 1)])
 
     share = place - below
     return np.asarray((1 - share) * standing_at(below) + share * standing_at(np.minimum(below + 1, n)))

@@ -77,6 +77,8 @@ class ScoreRows:
     sample_weight : ndarray (n,) or None
     gaps : tuple of str
         The columns that have missing values, which learners alone take.
+    frequency : ndarray (n,) or None
+        How many users each row stands for; None where each is one.
     """
 
     columns: Mapping[str, pd.Series[Any]]
@@ -85,13 +87,13 @@ class ScoreRows:
     treated: Bools
     sample_weight: Floats | None
     gaps: tuple[str, ...] = ()
+    frequency: Floats | None = None
 
     @classmethod
-    def of(cls, inputs: Inputs, treated: Bools) -> ScoreRows:
+    def of(cls, inputs: Inputs, treated: Bools, frequency: Floats | None = None) -> ScoreRows:
         """Put covariates beside the treatment."""
-        return cls(
-            inputs.columns, Design(inputs.x), inputs.recipe, treated, inputs.sample_weight, inputs.gaps
-        )
+        design, weight = Design(inputs.x), inputs.sample_weight
+        return cls(inputs.columns, design, inputs.recipe, treated, weight, inputs.gaps, frequency)
 
     @property
     def x(self) -> Floats:
@@ -125,6 +127,7 @@ class ScoreRows:
                 penalty=penalty,
                 score_model=score_model,
                 sample_weight=self.sample_weight,
+                frequency=self.frequency,
                 n_threads=n_threads,
                 **self.design.coded,
             )
@@ -178,6 +181,7 @@ class ScoreRows:
             diverging=diverging,
             scores=scores,
             sample_weight=self.sample_weight,
+            frequency=self.frequency,
         )
 
 
@@ -190,11 +194,20 @@ def warn_of_left_out(names: Sequence[str], whose: str = "") -> None:
 
 @dataclass(frozen=True, eq=False)
 class FittedScores:
-    """A score model, fitted; `separation` is None where there is none."""
+    """A score model, fitted; `separation` is None where there is none.
+
+    `by_row` are its scores where the rows at hand are others than those of the fit, as of cells.
+    """
 
     rows: ScoreRows
     fit: core.PropensityFit
     separation: Separation | None
+    by_row: Floats | None = None
+
+    @property
+    def scores(self) -> Floats:
+        """Of the rows, (n,)."""
+        return self.fit.scores if self.by_row is None else self.by_row
 
     @property
     def dropped(self) -> tuple[str, ...]:
@@ -209,7 +222,7 @@ class FittedScores:
         OverlapError
             They do not. Where the model is separated, that is why, and is told.
         """
-        scores, weight = self.fit.scores, self.rows.sample_weight
+        scores, weight = self.scores, self.rows.sample_weight
         if weight is not None:  # whoever weighs nothing is not there, whatever the score
             scores = spread(scores[weight > 0], weight)
         rowwise_checks.scores(
@@ -224,7 +237,8 @@ class FittedScores:
     def warn_of_weights(self) -> None:
         """Warn of sample weights that are balancing weights by the same terms."""
         rows, fit = self.rows, self.fit
-        whose = refitted_estimand_of(rows.x, rows.treated, rows.sample_weight, fit.scores, fit.penalty)
+        counted = {"sample_weight": rows.sample_weight, "frequency": rows.frequency}
+        whose = refitted_estimand_of(rows.x, rows.treated, fit.scores, fit.penalty, **counted)
         if whose is not None:
             warn(own_weights_warning(whose))
 
@@ -237,7 +251,7 @@ class FittedScores:
     def scored(self) -> Scored:
         """What an analysis of the same rows needs."""
         return Scored(
-            self.fit.scores,
+            self.scores,
             self.rows.x,
             self.fit.penalty,
             BalanceTerms.of_terms(self.rows.x, self.rows.recipe),

@@ -150,6 +150,7 @@ def find_separation(
     diverging: Sequence[int] | Rows,
     scores: Floats | None = None,
     sample_weight: Floats | None = None,
+    frequency: Floats | None = None,
 ) -> Separation:
     """Say which rows' treatment is foretold without error.
 
@@ -168,34 +169,42 @@ def find_separation(
         Of the fit that found it; None where there is none, and one with next to no penalty is made.
     sample_weight : ndarray (n,) or None, default None
         Rows of weight 0 are not there.
+    frequency : ndarray (n,) or None, default None
+        How many users each row stands for; these are counted.
     """
+    users = np.ones(len(treated)) if frequency is None else frequency
     there = np.ones(len(treated), dtype=bool) if sample_weight is None else sample_weight > 0
-    running = there & _running_away(design, treated, scores, sample_weight)
+    known = {"sample_weight": sample_weight, "frequency": frequency}
+    running = there & _running_away(design, treated, scores, float(users.sum()), known)
     cells, left = [], running.copy()
-    for cell, rows in _cells(columns, treated, there, running):
+    for cell, rows in _cells(columns, treated, there, running, users):
         if (rows & left).any():
             cells.append(cell)
             left &= ~rows
     cells.sort(key=lambda cell: -cell.n)
-    arms = (int((there & treated).sum()), int((there & ~treated).sum()))
+    arms = (int(users[there & treated].sum()), int(users[there & ~treated].sum()))
     numbers = [names[place] for place in design.places]
     run = {int(term) for term in diverging}
     moved = [place for place, term in enumerate(design.places) if term in run]
     penalty = penalty_advice(design.numbers, numbers, moved, None if there.all() else there)
     terms = tuple(names[k] for k in diverging)
-    return Separation(tuple(cells), int(left.sum()), terms, arms, penalty)
+    return Separation(tuple(cells), int(users[left].sum()), terms, arms, penalty)
 
 
 def _running_away(
-    design: Design, treated: Bools, scores: Floats | None, sample_weight: Floats | None
+    design: Design,
+    treated: Bools,
+    scores: Floats | None,
+    n_users: float,
+    row_weights: Mapping[str, Floats | None],
 ) -> Bools:
-    limit = _CERTAIN + LEFT_BY_NEWTON * len(treated)
+    limit = _CERTAIN + LEFT_BY_NEWTON * n_users
     if scores is None:
         try:
             x = design.numbers
             spread = x.std(axis=0)
             scaled = np.asfortranarray((x - x.mean(axis=0)) / np.where(spread > 0, spread, 1.0))
-            options: dict[str, Any] = {"penalty": _WHISPER, "sample_weight": sample_weight}
+            options: dict[str, Any] = {"penalty": _WHISPER, **row_weights}
             fit = core.fit_propensity(scaled, treated, **options, **design.coded)
         except InvalidInputError:
             return np.zeros(len(treated), dtype=bool)
@@ -204,7 +213,7 @@ def _running_away(
 
 
 def _cells(
-    columns: Mapping[str, pd.Series[Any]], treated: Bools, there: Bools, running: Bools
+    columns: Mapping[str, pd.Series[Any]], treated: Bools, there: Bools, running: Bools, users: Floats
 ) -> Iterator[tuple[Cell, Bools]]:
     """Go through what rows may have in common, the simplest first, with the rows (n,) that do."""
     levels = {name: coded(column) for name, column in columns.items() if has_levels(column)}
@@ -218,9 +227,9 @@ def _cells(
     # The simplest first: a level, the side of a number, one number, several together.
     for chosen in _combinations(flags, list(levels)):
         found = (
-            _sides(numbers, treated, there, running)
+            _sides(numbers, treated, there, running, users)
             if not chosen
-            else _pure_cells(chosen, levels, treated, there, running)
+            else _pure_cells(chosen, levels, treated, there, running, users)
         )
         for cell, rows in list(found):
             if (rows & ~explained).any():
@@ -244,6 +253,7 @@ def _pure_cells(
     treated: Bools,
     there: Bools,
     running: Bools,
+    users: Floats,
 ) -> Iterator[tuple[Cell, Bools]]:
     """Give the combinations of levels whose rows are all of one arm, and all run away."""
     shape = [len(levels[name][1]) for name in chosen]
@@ -252,7 +262,8 @@ def _pure_cells(
     codes = np.ravel_multi_index([levels[name][0] for name in chosen], shape)
     size = int(np.prod(shape))
     n, n_treated, n_running = (
-        np.bincount(codes[rows], minlength=size) for rows in (there, there & treated, there & running)
+        np.bincount(codes[rows], weights=users[rows], minlength=size)
+        for rows in (there, there & treated, there & running)
     )
     pure = (n > 0) & (n == n_running) & ((n_treated == 0) | (n_treated == n))
     of_levels = any(isinstance(levels[name][1], pd.Index) for name in chosen)
@@ -267,7 +278,7 @@ def _pure_cells(
 
 
 def _sides(
-    numbers: Mapping[str, Floats], treated: Bools, there: Bools, running: Bools
+    numbers: Mapping[str, Floats], treated: Bools, there: Bools, running: Bools, users: Floats
 ) -> Iterator[tuple[Cell, Bools]]:
     """Give the sides of numbers on which all rows are of one arm, if they say why most of it runs away."""
     found: list[tuple[Cell, Bools]] = []
@@ -278,8 +289,8 @@ def _sides(
                 continue
             for sign, end in ((">", others.max()), ("<", others.min())):
                 rows = own & (values > end if sign == ">" else values < end)
-                n, n_running = int(rows.sum()), int((rows & running).sum())
-                if n_running > _MOSTLY * n and 2 * n_running > (own & running).sum():
+                n, n_running = int(users[rows].sum()), int(users[rows & running].sum())
+                if n_running > _MOSTLY * n and 2 * n_running > users[own & running].sum():
                     words = f"{name} {sign} {written_number(end)}"
                     found.append((Cell(words, (name,), n, arm, of_levels=False), rows))
     yield from sorted(found, key=lambda pair: -pair[0].n)

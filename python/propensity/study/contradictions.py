@@ -27,8 +27,9 @@ def contradictions(effects: Mapping[str, Effect]) -> dict[str, list[str]]:
     for one, other, influence_on_gap in pairs:
         gap = _comparable(effects[one]) - _comparable(effects[other])
         clusters = inference.joined(effects[one].clusters, effects[other].clusters)
-        error = inference.std_error(influence_on_gap, clusters)
-        df = inference.degrees_of_freedom(influence_on_gap, clusters)
+        known = clusters, effects[one].frequency
+        error = inference.std_error(influence_on_gap, *known)
+        df = inference.degrees_of_freedom(influence_on_gap, *known)
         # Without any error the gap is rounding, as of outcomes that are all the same.
         certain = error > 0 and abs(gap) > inference.half_width(error, 1 - 0.05 / len(pairs), df)
         if certain and abs(gap) > _WORTH_A_NOTE * min(effects[one].std_error, effects[other].std_error):

@@ -20,7 +20,9 @@ from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Floats
 from propensity.frames.columns import outcome_names
+from propensity.frames.counted_rows import require_users
 from propensity.frames.native import AnyFrame
+from propensity.frames.takes_cells import takes_cells
 from propensity.frames.terms import Covariates
 from propensity.outcomes.models import Roles, Study, read_study
 from propensity.study.by_group import effects_in_groups
@@ -65,6 +67,7 @@ def estimate(df: AnyFrame, *, outcome: str, **options: Unpack[_Options]) -> Esti
 @overload
 def estimate(df: AnyFrame, *, outcome: Sequence[str], **options: Unpack[_Options]) -> EstimatesByOutcome: ...
 @columns_by_name
+@takes_cells(without=("by", "winsorize"), several=EstimatesByOutcome)
 def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     df: AnyFrame,
     *,
@@ -181,6 +184,7 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     for estimator in estimators:
         if isinstance(estimator, AnyMatching):
             _require_supported(estimator, cluster)
+    _require_countable(df, estimators)
     metrics = Metrics(outcome, per, winsorize)
     roles = Roles(treatment, metrics.columns, covariates, outcome_covariates, cluster, sample_weight)
     study = read_study(df, roles, takes_missing=_takes_missing(estimators), two_ways=True)
@@ -320,6 +324,17 @@ def _by_reason(failures: Mapping[str, str]) -> list[str]:
     for label, reason in failures.items():
         labels.setdefault(reason, []).append(label)
     return [f"{', '.join(names)} could not be had: {reason}" for reason, names in labels.items()]
+
+
+def _require_countable(df: AnyFrame, estimators: Sequence[Estimator]) -> None:
+    """Require of cells that no estimator looks at single users."""
+    for spec in estimators:
+        if isinstance(spec, AnyMatching):
+            require_users(df, "estimators", f"matching ({spec.label})")
+        if isinstance(spec, Balancing) and spec.penalty > 0:
+            require_users(df, "estimators", f"a penalty by how rows are spread ({spec.label})")
+        if isinstance(spec, ScoreSpecification) and not spec.needs_score:
+            require_users(df, "estimators", f"a model that is fitted in folds ({spec.label})")
 
 
 def _require_supported(spec: AnyMatching, cluster: object) -> None:

@@ -9,7 +9,7 @@ Only Compress Once", arXiv 2102.11297, of linear models).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,9 @@ import pandas as pd
 
 from propensity.calls.keywords import answered_methods
 from propensity.errors import InvalidInputError
-from propensity.frames import checks
+from propensity.frames import checks, rowwise_checks
+from propensity.frames.checks import Bools
+from propensity.frames.counted_rows import CountedTable
 from propensity.results.numbers import for_the_eye
 from propensity.results.show import Shown
 from propensity.tables import counted, points
@@ -30,13 +32,14 @@ _MOST_EXPANDED = 500_000_000
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Cells(Shown):
+class Cells(CountedTable, Shown):
     """Users counted: a row for all who have the same covariates and are in the same arm.
 
-    A table like any other, which every function takes where it takes a frame, and of which it tells what the
-    users themselves would: how many users a row stands for is a fact of the table, and no sample weight.
-    Weights, scores and influence are of one user of the row, and `n` counts users. `ps.collapse` makes it
-    where a table lies, `Cells.from_counts` from a table that is counted already.
+    A table like any other, which functions take where they take a frame, and of which they tell what the
+    users themselves would (what looks at single users refuses it, and says so): how many users a row stands
+    for is a fact of the table, and no sample weight. Weights, scores and influence are of one user of the
+    row, and `n` counts users. `ps.collapse` makes it where a table lies, `Cells.from_counts` from a table
+    that is counted already.
 
     Attributes
     ----------
@@ -143,12 +146,23 @@ class Cells(Shown):
     def __bool__(self) -> bool:
         return True
 
-    def __getitem__(self, name: str) -> pd.Series[Any] | CountedOutcome:
-        """Give a key or the counts by name, or an outcome as it is summed up, to hand on."""
+    def __getitem__(self, name: Any) -> Any:
+        """Give a key or the counts by name, an outcome as it is summed up, or some of the cells.
+
+        `cells[trimmed.keep]` and `cells[trimmed]` are the cells to go on with.
+        """
+        chosen = name(self) if callable(name) else name
+        if isinstance(chosen, pd.Series | np.ndarray) and chosen.dtype == bool:
+            return self._some(chosen)
         if name in self.outcomes:
             return CountedOutcome(name, self.rows(name))
         column: pd.Series[Any] = self._held[self._known(name, (*self.keys, FREQUENCY))].copy()
         return column
+
+    def _some(self, keep: pd.Series[bool] | Bools) -> Cells:
+        rowwise_checks.same_length("cells", len(keep), self.n_cells)
+        held = self._held[np.asarray(keep)].reset_index(drop=True)
+        return replace(self, frame=held)
 
     def to_frame(self) -> pd.DataFrame:
         """Give the table of cells, as `frame` does.

@@ -65,9 +65,14 @@ class BalancedTerms(ReadOnly):
         return cls((*recipe.names, *products), columns, recipe.empty, looked_at)
 
     def fit(
-        self, treated: Bools, sample_weight: Floats | None, spec: Balancing, n_threads: int | None = None
+        self,
+        treated: Bools,
+        sample_weight: Floats | None,
+        spec: Balancing,
+        n_threads: int | None = None,
+        frequency: Floats | None = None,
     ) -> core.BalancingWeights:
-        """Find the weights.
+        """Find the weights, of one user each where rows stand for several.
 
         Raises
         ------
@@ -82,6 +87,7 @@ class BalancedTerms(ReadOnly):
                 method=spec.method,
                 penalty=spec.penalty,
                 sample_weight=sample_weight,
+                frequency=frequency,
                 n_threads=n_threads,
             )
         except InfeasibleError as error:
@@ -104,6 +110,7 @@ class BalancedTerms(ReadOnly):
         weights: Floats,
         sample_weight: Floats | None,
         spec: Balancing,
+        frequency: Floats | None = None,
     ) -> Means:
         """Compare the weighted means of an outcome."""
         found = core.balanced_effect(
@@ -115,6 +122,7 @@ class BalancedTerms(ReadOnly):
             method=spec.method,
             penalty=spec.penalty,
             sample_weight=sample_weight,
+            frequency=frequency,
         )
         return Means(
             found.mean_treated,

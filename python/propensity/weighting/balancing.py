@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -207,8 +206,9 @@ class BalancedSample:
         InfeasibleError
             There are none.
         """
-        terms = BalancedTerms.of(rows.x, rows.recipe, spec, sample.sample_weight)
-        return cls(sample, spec, terms, terms.fit(sample.treated, sample.sample_weight, spec))
+        terms = BalancedTerms.of(rows.x, rows.recipe, spec, sample.mass)
+        known = sample.treated, sample.sample_weight
+        return cls(sample, spec, terms, terms.fit(*known, spec, frequency=sample.frequency))
 
     @property
     def dropped(self) -> tuple[str, ...]:
@@ -243,12 +243,12 @@ class BalancedSample:
         y, t, s = sample.frame.outcome(outcome), sample.treated, sample.sample_weight
         return sample.effect(
             outcome,
-            self.terms.effect(y, t, found.weights, s, self.spec),
+            self.terms.effect(y, t, found.weights, s, self.spec, sample.frequency),
             Weighting(found.weights, found.ess_treated, found.ess_control),
             estimand=self.spec.estimand,
             contrast=contrast,
             se_method=SE_METHOD,
-            cautions=_cautions(found, self.terms, t, s, self.spec),
+            cautions=_cautions(found, self.terms, t, s, self.spec, sample.frequency),
         )
 
 
@@ -258,23 +258,29 @@ def _cautions(
     treated: Bools,
     sample_weight: Floats | None,
     spec: Balancing,
+    frequency: Floats | None = None,
 ) -> tuple[Warning, ...]:
     """Say where an arm is worth few rows, and what the arms still differ in."""
     ess = (found.ess_treated, found.ess_control)
-    left = find_imbalance(terms.looked_at, treated, found.weights, ess=ess, sample_weight=sample_weight)
+    counted = {"sample_weight": sample_weight, "frequency": frequency}
+    left = find_imbalance(terms.looked_at, treated, found.weights, ess=ess, **counted)
     advice = _PENALTY if spec.penalty else _PRODUCTS
     return (
-        *_size_cautions(found, terms, treated, sample_weight),
+        *_size_cautions(found, terms, treated, sample_weight, frequency),
         *balance_cautions(left, f"balancing for the {spec.estimand}", advice),
     )
 
 
 def _size_cautions(
-    found: core.BalancingWeights, terms: BalancedTerms, treated: Bools, sample_weight: Floats | None
+    found: core.BalancingWeights,
+    terms: BalancedTerms,
+    treated: Bools,
+    sample_weight: Floats | None,
+    frequency: Floats | None,
 ) -> tuple[Warning, ...]:
-    there: Any = slice(None) if sample_weight is None else sample_weight > 0
-    n_treated = int(treated[there].sum())
-    n_rows = {"treated": n_treated, "control": len(treated[there]) - n_treated}
+    users = np.ones(len(treated)) if frequency is None else frequency
+    there = users if sample_weight is None else np.where(sample_weight > 0, users, 0.0)
+    n_rows = {"treated": int(there[treated].sum()), "control": int(there[~treated].sum())}
     ess = {"treated": found.ess_treated, "control": found.ess_control}
     weighed = {arm: size for arm, size in ess.items() if arm in found.arms or "both" in found.arms}
     return balanced_cautions(weighed, n_rows, len(terms.names) - len(found.dropped) + 1)

@@ -57,12 +57,13 @@ def read_scored(sample: Sample, scores: object) -> Scored:
     if not isinstance(scores, PropensityModel):
         whose = _balanced_for(sample, e)
         own = () if whose is None else (own_weights_warning(whose),)
-        doubts = () if own else score_cautions(e, sample.treated, sample.sample_weight)
+        doubts = () if own else score_cautions(e, sample.treated, **sample.row_weights)
         return Scored(e, balance_terms=BalanceTerms.of_scores(e), cautions=(*own, *doubts))
     whose = None if scores.sample_weight is not None else _balanced_for(sample, e)
     if whose is not None:
         raise InvalidInputError(f"sample_weight: {own_weights_warning(whose)}")
-    rowwise_checks.same_weights(scores.sample_weight, sample.sample_weight, "the model was fitted", AS_KNOWN)
+    then = None if scores.sample_weight is None else sample.frame.by_row(scores.sample_weight)
+    rowwise_checks.same_weights(then, sample.sample_weight, "the model was fitted", AS_KNOWN)
     x = read_terms(sample.frame, scores)
     return Scored(
         e,
@@ -88,7 +89,7 @@ def scored_out_of_sample(sample: Sample, scores: CrossFittedScores, e: Floats) -
     return Scored(
         e,
         balance_terms=balance_terms_of(sample.frame, scores),
-        cautions=score_cautions(e, sample.treated, sample.sample_weight),
+        cautions=score_cautions(e, sample.treated, **sample.row_weights),
         columns=scores.covariates,
         known_as=scores.known_as,
     )
@@ -104,7 +105,7 @@ def _weighed(sample: Sample, outcome: str, scored: Scored, spec: IPW) -> core.We
         x=scored.x,
         penalty=scored.penalty,
         score_model=scored.score_model,
-        sample_weight=sample.sample_weight,
+        **sample.row_weights,
     )
 
 
@@ -141,8 +142,9 @@ def _few_carry(
     if sample.clusters is not None or not influence.any():
         return ()
     ess, there = (found.ess_treated, found.ess_control), sample.present_rows
-    n_rows = int((sample.treated & there).sum()), int((~sample.treated & there).sum())
-    return carried_cautions(spec.estimand, ess, n_rows, degrees_of_freedom(influence), told)
+    n_rows = sample.n_users(sample.treated & there), sample.n_users(~sample.treated & there)
+    df = degrees_of_freedom(influence, frequency=sample.frequency)
+    return carried_cautions(spec.estimand, ess, n_rows, df, told)
 
 
 def _bounds_of(spec: IPW, found: core.WeightedEstimate) -> str:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TypeAlias
 
 from propensity.effects.arms import Weighting
-from propensity.effects.cautions import adjustment_cautions, balance_cautions, overlap_cautions
+from propensity.effects.cautions import adjustment_cautions, balance_cautions
 from propensity.effects.estimators import IPW
 from propensity.effects.imbalance import Imbalance, find_imbalance
 from propensity.effects.sample import Sample
@@ -57,8 +57,9 @@ def weighting_cautions(
 ) -> tuple[Warning, ...]:
     """Say of weights whether scores, overlap and balance allow an effect; `alone` without outcome models."""
     weights, treated = weighting.weights, sample.present(sample.treated)
-    lone = lone_cautions(sample.present(scored.scores), treated, estimand, scored.separation)
-    uneven = overlap_cautions(estimand, sample.present(weights), treated)
+    frequency = None if sample.frequency is None else sample.present(sample.frequency)
+    lone = lone_cautions(sample.present(scored.scores), treated, estimand, scored.separation, frequency)
+    uneven = sample.overlap_cautions(estimand, weights)
     of_fitted = _REMEDY if alone else _REMEDY_OF_ADJUSTED
     known = scored.x is None and not scored.columns
     advice = _REMEDY_OF_KNOWN if known else of_fitted
@@ -91,5 +92,5 @@ def _imbalance(
         weights = weights_of_stood_for(weighting.weights, scored.scores, sample.treated)
     if weights is None:
         return None
-    ess, s = (weighting.ess_treated, weighting.ess_control), sample.sample_weight
-    return find_imbalance(scored.balance_terms, sample.treated, weights, ess=ess, sample_weight=s)
+    ess = (weighting.ess_treated, weighting.ess_control)
+    return find_imbalance(scored.balance_terms, sample.treated, weights, ess=ess, **sample.row_weights)

@@ -57,8 +57,10 @@ def read_weights(
     subject = role
     if isinstance(weights, WeightedResult) and weights.fingerprint is not None:
         made = require_rows(frame, weights, treated, role)
-        rowwise_checks.same_weights(weights.fingerprint.sample_weight, sample_weight, made.when, made.again)
-        values = weights.balancing_weights
+        own = weights.fingerprint.sample_weight
+        then = None if own is None else frame.by_row(own)
+        rowwise_checks.same_weights(then, sample_weight, made.when, made.again)
+        values = frame.by_row(weights.balancing_weights)
     else:
         given = weights.weights if isinstance(weights, WeightedResult) else weights
         if sample_weight is not None:

@@ -16,6 +16,7 @@ from propensity.frames.by_name import columns_by_name
 from propensity.frames.columns import outcome_names
 from propensity.frames.grouping import require_groups
 from propensity.frames.native import AnyFrame
+from propensity.frames.takes_cells import takes_cells
 from propensity.scores.logistic import (
     given_scores,
     require_other_columns,
@@ -51,6 +52,7 @@ def ipw(
     df: AnyFrame, *, outcome: list[str] | tuple[str, ...], by: None = None, **options: Unpack[_Options]
 ) -> Effects: ...
 @columns_by_name
+@takes_cells(without=("by", "winsorize"), several=Effects)
 def ipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     df: AnyFrame,
     *,
@@ -112,7 +114,7 @@ def ipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     sample_weight : None, str, Series or array (n,), default None
         How much of the population a row stands for (a survey weight); that with which the model was fitted.
         Standard errors are of the rows that there are, whatever the weights' scale: counts of identical users
-        are to be spelled out as rows.
+        are no weights, and are given as `ps.Cells`.
 
     Returns
     -------

@@ -5,16 +5,13 @@ from typing import get_args
 import numpy as np
 
 from propensity.effects.arms import balancing_part
-from propensity.effects.cautions import (
-    count_cautions,
-    overlap_cautions,
-)
 from propensity.effects.estimators import WeightingEstimand
 from propensity.effects.sample import read_sample, warn_once
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
 from propensity.frames.native import AnyFrame, AnySeries
+from propensity.frames.takes_cells import takes_cells
 from propensity.scores.cautions import score_cautions
 from propensity.scores.logistic import (
     given_scores,
@@ -24,6 +21,7 @@ from propensity.scores.model import PropensityModel
 
 
 @columns_by_name
+@takes_cells()
 def balancing_weights(
     df: AnyFrame,
     *,
@@ -96,12 +94,11 @@ def balancing_weights(
     e = read_scores(sample.frame, scores, sample.treated, sample.sample_weight)
     total = sample.weighting(e, estimand).weights
     is_model = isinstance(scores, PropensityModel)
-    impossible = () if is_model else score_cautions(e, sample.treated, sample.sample_weight)
-    uneven = overlap_cautions(estimand, sample.present(total), sample.present(sample.treated))
-    counts = count_cautions(sample.sample_weight, sample.frame.code_of("sample_weight"))
-    warn_once((*impossible, *uneven, *counts))
+    impossible = () if is_model else score_cautions(e, sample.treated, **sample.row_weights)
+    uneven = sample.overlap_cautions(estimand, total)
+    warn_once((*impossible, *uneven, *sample.count_cautions))
     weights = balancing_part(total, sample.sample_weight)
     if stabilized:
-        share = float(np.average(sample.treated, weights=sample.sample_weight))
+        share = float(np.average(sample.treated, weights=sample.mass))
         weights = weights * np.where(sample.treated, share, 1 - share)
     return sample.frame.series(weights, "weights")

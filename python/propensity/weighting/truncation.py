@@ -236,6 +236,11 @@ class _Given:
     fingerprint: Fingerprint | None = None
     estimand: str | None = None
 
+    @property
+    def frequency(self) -> Floats | None:
+        """How many users each weight is of, (n,); None where each is of one."""
+        return None if self.fingerprint is None else self.fingerprint.frequency
+
 
 def _of_values(weights: object, treatment: object, sample_weight: object) -> _Given:
     """Read bare weights, of no known rows."""
@@ -287,7 +292,8 @@ def _of_scores(
     if own is not None:  # whoever weighs nothing is not there, whatever the score
         e = spread(e[own > 0], own)
     rowwise_checks.scores(e, index, "scores")
-    total = core.balancing_weights(treated, e, estimand=whose, sample_weight=own).weights
+    users = None if made is None else made.frequency
+    total = core.balancing_weights(treated, e, estimand=whose, sample_weight=own, frequency=users).weights
     return _Given(balancing_part(total, own), like, treated, own, made, whose)
 
 
@@ -315,7 +321,7 @@ def _sample_weight(given: object, index: pd.Index[Any]) -> Floats:
 
 
 def _bounded(
-    given: _Given, limits: Callable[[Floats, Floats], tuple[float, float]]
+    given: _Given, limits: Callable[[Floats, Floats, Floats], tuple[float, float]]
 ) -> tuple[Floats, pd.DataFrame]:
     """Move the weights (n,) of each arm that lie beyond its limits to them, and count how many there were.
 
@@ -323,6 +329,7 @@ def _bounded(
     """
     values, treated = given.values, given.treated
     own = np.ones(len(values)) if given.sample_weight is None else given.sample_weight
+    users = np.ones(len(values)) if given.frequency is None else given.frequency
     members = {"all": np.ones(len(values), dtype=bool)}
     if treated is not None:
         members = {"treated": treated, "control": ~treated}
@@ -332,14 +339,14 @@ def _bounded(
         if not used.any():
             raise InvalidInputError(f"weights: no weight above 0 ({arm} rows); there is nothing to bound")
         inside = values[used]
-        low, high = limits(inside, own[used])
+        low, high = limits(inside, own[used], users[used])
         truncated[used] = np.clip(inside, low, high)
         rows[arm] = {
-            "n": len(inside),
+            "n": int(users[used].sum()),
             "lower": low,
             "upper": high,
-            "n_raised": int((inside < low).sum()),
-            "n_lowered": int((inside > high).sum()),
+            "n_raised": int(users[used][inside < low].sum()),
+            "n_lowered": int(users[used][inside > high].sum()),
             "largest": inside.max(),
         }
     return truncated, pd.DataFrame.from_dict(rows, orient="index").rename_axis("arm")
@@ -360,9 +367,15 @@ def _check_bounds(lower: float | None, upper: float | None, unit: WeightUnit) ->
 
 
 def _limits(
-    own: Floats, sample_weight: Floats, lower: float | None, upper: float | None, unit: WeightUnit
+    own: Floats,
+    sample_weight: Floats,
+    users: Floats,
+    lower: float | None,
+    upper: float | None,
+    unit: WeightUnit,
 ) -> tuple[float, float]:
     def limit(bound: float) -> float:
-        return float(bound if unit == "raw" else quantiles_of(own, [bound], sample_weight)[0])
+        counted = None if (users == 1).all() else users
+        return float(bound if unit == "raw" else quantiles_of(own, [bound], sample_weight, counted)[0])
 
     return 0.0 if lower is None else limit(lower), np.inf if upper is None else limit(upper)

@@ -25,6 +25,7 @@ from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Floats
 from propensity.frames.columns import outcome_names
 from propensity.frames.native import AnyFrame
+from propensity.frames.takes_cells import takes_cells
 from propensity.weighting.by_group import (
     group_rows,
     grouped_effects,
@@ -62,6 +63,7 @@ def weighted_effect(
     df: AnyFrame, *, outcome: list[str] | tuple[str, ...], by: None = None, **options: Unpack[_Options]
 ) -> Effects: ...
 @columns_by_name
+@takes_cells(without=("by", "winsorize"), several=Effects)
 def weighted_effect(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     df: AnyFrame,
     *,
@@ -228,7 +230,8 @@ def _uneven(sample: Sample, values: Floats, estimand: str, told: tuple[Warning, 
     """Say which arm's mean leans on few of the rows that have a weight."""
     used = np.asarray(values > 0) & sample.present_rows
     own = values if sample.sample_weight is None else values * sample.sample_weight
-    found = overlap_cautions(estimand, own[used], sample.treated[used])
+    frequency = None if sample.frequency is None else sample.frequency[used]
+    found = overlap_cautions(estimand, own[used], sample.treated[used], frequency)
     kinds = {type(caution) for caution in told}
     return tuple(caution for caution in found if type(caution) not in kinds)
 
@@ -277,5 +280,5 @@ def _by_group(
 
 
 def _weighed(sample: Sample, outcome: str, values: Floats) -> core.WeightedEstimate:
-    y, s = sample.frame.outcome(outcome), sample.sample_weight
-    return core.weighted_effect(y, sample.treated, values, sample_weight=s)
+    y = sample.frame.outcome(outcome)
+    return core.weighted_effect(y, sample.treated, values, **sample.row_weights)

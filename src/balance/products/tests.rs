@@ -46,7 +46,7 @@ fn are_those_of(
 ) {
     let all = [Denominator::Pooled, Denominator::Treated, Denominator::Control, Denominator::All];
     for denominator in all {
-        for base in [None, Some(own)] {
+        for base in [RowWeights::default(), RowWeights::of(Some(own))] {
             let monitor = Monitor::default();
             let found =
                 product_smds(x.view(), treatment, pairs, &[weights], base, denominator, &monitor)
@@ -70,9 +70,9 @@ fn product_smds_are_those_of_any_units() {
     let x = Array2::from_shape_fn((6, 2), |(row, k)| if k == 0 { 1e140 } else { 1.0 } * row as f64);
     let treatment = [true, false, true, false, true, false];
     let pairs = Pairs { columns: &[[0, 0], [1, 1]], center: None };
-    let unit = Denominator::Pooled;
+    let (unit, once) = (Denominator::Pooled, RowWeights::default());
     let found =
-        product_smds(x.view(), &treatment, pairs, &[], None, unit, &Monitor::default()).unwrap();
+        product_smds(x.view(), &treatment, pairs, &[], once, unit, &Monitor::default()).unwrap();
     assert!((found[(1, 0)] - -0.478_182_53).abs() < 1e-8); // by hand
     assert!((found[(0, 0)] - found[(1, 0)]).abs() < 1e-12);
 }

@@ -7,7 +7,7 @@ mod tests;
 
 use ndarray::Array2;
 
-use super::{fit_with_scores, log_likelihood, to_scores};
+use super::{check_users, fit_with_scores, log_likelihood, to_scores};
 use crate::checks;
 use crate::design::arrow::ArrowFactor;
 use crate::design::coded::{Coded, NumbersAndFactors};
@@ -20,7 +20,8 @@ use crate::score::covariance::Covariance;
 use crate::score::fitted::PropensityFit;
 use crate::score::links::Link;
 use crate::score::newton::{LONG_STEP, RUNAWAY, separates};
-use crate::score::spec::{PropensitySpec, penalty_on};
+use crate::score::spec::{PropensitySpec, penalty_on_users};
+use crate::units::frequency::{RowWeights, users_of};
 use crate::units::tally::Rows;
 use crate::weighting::influence::by_row;
 use likelihood::{CodedLikelihood, Equations};
@@ -37,21 +38,17 @@ const NO_DOUBT: f64 = 1e-4;
 pub fn fit_coded_with_scores(
     given: &NumbersAndFactors<'_>,
     treatment: &[bool],
-    sample_weight: Option<&[f64]>,
+    row_weights: RowWeights<'_>,
     spec: &PropensitySpec,
     monitor: &Monitor,
 ) -> Result<(PropensityFit, Vec<f64>)> {
     given.check()?;
     checks::same_length("treatment", treatment.len(), given.x.nrows())?;
-    checks::two_in_each_arm(treatment)?;
-    checks::penalty(spec.penalty)?;
-    checks::sample_weight(sample_weight, treatment.len())?;
-    checks::enough_rows("score model", treatment.len(), given.n_terms() + 1, spec.penalty)?;
-    let rows = Rows { treatment, sample_weight };
-    let found = fit_coded(given, &rows, spec, monitor)?;
+    check_users(treatment, row_weights, given.n_terms() + 1, spec)?;
+    let found = fit_coded(given, treatment, row_weights, spec, monitor)?;
     let by_matrix = || {
         reserve::room_for(treatment.len(), 8 * given.n_terms())?;
-        fit_with_scores(given.matrix().view(), treatment, sample_weight, spec, monitor)
+        fit_with_scores(given.matrix().view(), treatment, row_weights, spec, monitor)
     };
     let (mut fit, scores) = found.map_or_else(by_matrix, Ok)?;
     fit.factors = given.factors.iter().map(Factor::n_levels).collect();
@@ -62,27 +59,30 @@ pub fn fit_coded_with_scores(
 /// The same; `None` where codes cannot tell what is collinear.
 fn fit_coded(
     given: &NumbersAndFactors<'_>,
-    rows: &Rows<'_>,
+    treatment: &[bool],
+    row_weights: RowWeights<'_>,
     spec: &PropensitySpec,
     monitor: &Monitor,
 ) -> Result<Option<(PropensityFit, Vec<f64>)>> {
-    let penalty = penalty_on(rows.sample_weight, spec.penalty);
+    let rows = &Rows { treatment, sample_weight: row_weights.total };
+    let penalty = penalty_on_users(row_weights.total, row_weights.frequency, spec.penalty);
     let design = Coded::new(given, rows.sample_weight)?;
     let likelihood = CodedLikelihood::new(&design, rows, penalty)?;
     if let Some(first) = likelihood.without_doubt(monitor)? {
-        return finish(&likelihood, first, spec, monitor).map(Some);
+        return finish(&likelihood, first, row_weights, spec, monitor).map(Some);
     }
     let collinear = design.collinear_levels(&likelihood.counts(monitor)?)?;
     let design = design.without(&collinear);
     let likelihood = CodedLikelihood::new(&design, rows, penalty)?;
     let first = likelihood.without_doubt(monitor)?;
-    first.map(|first| finish(&likelihood, first, spec, monitor)).transpose()
+    first.map(|first| finish(&likelihood, first, row_weights, spec, monitor)).transpose()
 }
 
 /// The fit from the equations at that of the intercept alone.
 fn finish(
     likelihood: &CodedLikelihood<'_, '_>,
     first: Equations,
+    row_weights: RowWeights<'_>,
     spec: &PropensitySpec,
     monitor: &Monitor,
 ) -> Result<(PropensityFit, Vec<f64>)> {
@@ -92,8 +92,8 @@ fn finish(
     let log_likelihood = log_likelihood(&scores, rows);
     to_scores(&mut scores);
     let mut fit = fitted(design, &optimum, spec.penalty, log_likelihood);
-    if let Some(weight) = rows.sample_weight {
-        fit.sandwich = Some(sandwich(likelihood, &optimum, weight, &scores, monitor)?);
+    if row_weights.is_survey {
+        fit.sandwich = Some(sandwich(likelihood, &optimum, row_weights, &scores, monitor)?);
     }
     Ok((fit, scores))
 }
@@ -142,16 +142,17 @@ fn fitted(
 fn sandwich(
     likelihood: &CodedLikelihood<'_, '_>,
     optimum: &Optimum,
-    weight: &[f64],
+    row_weights: RowWeights<'_>,
     scores: &[f64],
     monitor: &Monitor,
 ) -> Result<Covariance> {
+    let weight = row_weights.total.unwrap_or_default();
     // Weights are divided by the largest, whose square may be out of range, and so is the information.
     let (design, treatment) = (likelihood.design, likelihood.rows.treatment);
     let largest = weight.iter().fold(0.0_f64, |most, w| most.max(*w));
     let square = |i: usize| {
         let residual = f64::from(u8::from(treatment[i])) - scores[i];
-        (weight[i] / largest * residual).powi(2)
+        (weight[i] / largest * residual).powi(2) / users_of(row_weights.frequency, i)
     };
     let squares = by_row(scores.len(), square);
     let meat = likelihood.products(&squares, monitor)?.arrow(design);

@@ -30,8 +30,9 @@ use crate::design::covariates::Covariates;
 use crate::error::{self, Error, Result};
 use crate::monitor::Monitor;
 use crate::outcome::origin::Measured;
+use crate::units::frequency::users_of;
 use crate::units::tally::Rows;
-use crate::weighting::influence::{ArmMeans, ScoreModel, by_row, center, sum_by_row};
+use crate::weighting::influence::{ArmMeans, ScoreModel, by_row, of_one_user, sum_by_row};
 
 /// A row with more leverage tells its own fit alone: of its residual rounding is left, which is divided by no less.
 const ALONE: f64 = 1.0 - 1e-6;
@@ -60,7 +61,7 @@ struct Added {
 }
 
 /// The effect on `outcome` of rows with these weights, which are those of [`super::fit_weights`] for `spec` and the
-/// columns of `x`.
+/// columns of `x`. Where rows stand for several users, weights are those of all of them together, and influence is of one.
 ///
 /// # Errors
 /// Lengths that differ, values that are not finite, an arm empty or weightless.
@@ -68,7 +69,7 @@ pub fn balanced_effect(
     outcome: &[f64],
     weights: &[f64],
     x: ArrayView2<'_, f64>,
-    rows: &Rows<'_>,
+    (rows, frequency): (&Rows<'_>, Option<&[f64]>),
     spec: &BalancingSpec,
     monitor: &Monitor,
 ) -> Result<BalancedEffect> {
@@ -79,7 +80,7 @@ pub fn balanced_effect(
         outcome,
         weights,
         covariates,
-        rows,
+        (rows, frequency),
         &BalancingSpec { penalty: ridge, ..*spec },
         monitor,
     )
@@ -93,14 +94,14 @@ pub fn effect_of_rows(
     outcome: &[f64],
     weights: &[f64],
     covariates: &Covariates<'_>,
-    rows: &Rows<'_>,
+    (rows, frequency): (&Rows<'_>, Option<&[f64]>),
     spec: &BalancingSpec,
     monitor: &Monitor,
 ) -> Result<BalancedEffect> {
     let n = outcome.len();
     let measured = Measured::from_their_middle(outcome, rows.sample_weight);
     let fits: Vec<Fitted<'_>> = (spec.duals()?.into_iter())
-        .map(|dual| Fitted::new(dual, weights, covariates, rows, spec.penalty))
+        .map(|dual| Fitted::new(dual, weights, covariates, (rows, frequency), spec.penalty))
         .collect::<Result<_>>()?;
     monitor.check()?;
     let nothing = || [vec![], vec![]];
@@ -117,19 +118,16 @@ pub fn effect_of_rows(
         let beyond = |i: usize| measured.values[i] - mean;
         let fit = fits.iter().find(|fit| fit.dual.moves(arm));
         let through = fit.map(|fit| fit.added(rows, beyond, arm));
-        let per_mean = n as f64 / weight;
         let whole = |part: fn(&Added) -> &Vec<f64>| {
             let through = through.as_ref().map(part);
             let of_row = |i: usize| through.map_or(0.0, |added| added[i]) + own(i) * beyond(i);
-            let mut psi = by_row(n, |i| of_row(i) * per_mean);
-            center(&mut psi, rows.sample_weight);
-            psi
+            of_one_user(by_row(n, of_row), weight, rows.sample_weight, frequency)
         };
         means.above[usize::from(arm)] = mean;
         means.influence[usize::from(arm)] = whole(|added| &added.influence);
         left_out[usize::from(arm)] = whole(|added| &added.left_out);
     }
-    let std_error_hc0 = means.std_error();
+    let std_error_hc0 = means.std_error_of_users(frequency);
     if !std_error_hc0.is_finite() {
         return Err(Error::Overflow);
     }
@@ -165,7 +163,7 @@ impl<'x> Fitted<'x> {
         dual: Dual,
         weights: &[f64],
         covariates: &Covariates<'x>,
-        rows: &Rows<'_>,
+        (rows, frequency): (&Rows<'_>, Option<&[f64]>),
         ridge: f64,
     ) -> Result<Self> {
         let s = |i: usize| rows.sample_weight.map_or(1.0, |weights| weights[i]);
@@ -174,7 +172,11 @@ impl<'x> Fitted<'x> {
         let residual = by_row(weights.len(), |i| of(i)[0]);
         let ridge = vec![ridge; covariates.n_columns()];
         let model = ScoreModel::of(covariates, residual, &spread, &ridge, rows.sample_weight)?;
-        Ok(Self { dual, leverage: model.leverage(&spread), spread, model })
+        let mut leverage = model.leverage(&spread);
+        for (row, leverage) in leverage.iter_mut().enumerate() {
+            *leverage /= users_of(frequency, row); // of one user, who is what is left out
+        }
+        Ok(Self { dual, spread, leverage, model })
     }
 
     /// What each row adds, through the weights of an arm, to the sum of these times `values` in it.

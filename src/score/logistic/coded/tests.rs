@@ -43,7 +43,7 @@ impl Case {
         let given =
             NumbersAndFactors { x: self.x.view(), factors: &self.factors, after: &self.after };
         let spec = PropensitySpec { penalty, ..PropensitySpec::default() };
-        let monitor = Monitor::default();
+        let (monitor, weight) = (Monitor::default(), RowWeights::of(weight));
         let matrix = given.matrix();
         let (dense, expected) =
             fit_with_scores(matrix.view(), &self.treatment, weight, &spec, &monitor).unwrap();
@@ -133,16 +133,17 @@ fn a_level_that_is_treated_all_runs_away_as_its_dummy_does() {
     }
     let given = NumbersAndFactors { x: case.x.view(), factors: &case.factors, after: &case.after };
     let (spec, monitor) = (PropensitySpec::default(), Monitor::default());
+    let once = RowWeights::default();
     let matrix = given.matrix();
     let dense = super::super::fit(matrix.view(), &case.treatment, None, &spec, &monitor).unwrap();
-    let (coded, _) = fit_coded_with_scores(&given, &case.treatment, None, &spec, &monitor).unwrap();
+    let (coded, _) = fit_coded_with_scores(&given, &case.treatment, once, &spec, &monitor).unwrap();
     assert_eq!((&coded.diverging, coded.iterations), (&dense.diverging, dense.iterations));
     assert_eq!(coded.diverging, [4]);
     // Everybody by a factor: no fit.
     case.treatment = (0..n).map(|row| case.factors[0].level(row) > 2).collect();
     let ends = |found: Result<PropensityFit>| found.map(|fit| fit.iterations);
     let dense = super::super::fit(matrix.view(), &case.treatment, None, &spec, &monitor);
-    let coded = fit_coded_with_scores(&given, &case.treatment, None, &spec, &monitor);
+    let coded = fit_coded_with_scores(&given, &case.treatment, once, &spec, &monitor);
     assert_eq!(ends(coded.map(|(fit, _)| fit)), ends(dense));
 }
 

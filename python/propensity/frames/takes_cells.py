@@ -1,0 +1,63 @@
+"""Which functions take cells where they take a frame; all others refuse them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from propensity.errors import InvalidInputError
+from propensity.frames.counted_rows import CountedRows, CountedTable, refusal
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+_MARK = "_takes_cells"
+
+
+def takes_cells(
+    *,
+    without: tuple[str, ...] = (),
+    several: Callable[[Mapping[str, Any]], Any] | None = None,
+) -> Callable[[_F], _F]:
+    """Let a function take cells.
+
+    Parameters
+    ----------
+    without : tuple of str
+        Arguments that need users one by one, and are refused with cells.
+    several : callable, optional
+        What puts the results for several outcomes together, by name; cells sum up each by itself.
+    """
+
+    def mark(function: _F) -> _F:
+        setattr(function, _MARK, (without, several))
+        return function
+
+    return mark
+
+
+def called_with_cells(
+    function: Callable[..., Any], call: Callable[..., Any], table: CountedTable, options: dict[str, Any]
+) -> Any:
+    """Call a function that takes cells with rows that know how many users they stand for.
+
+    Raises
+    ------
+    InvalidInputError
+        The function takes no cells, or an argument does not go with them.
+    """
+    name = getattr(function, "__name__", "this")
+    marked = getattr(function, _MARK, None)
+    if marked is None:
+        raise InvalidInputError(refusal(name, table))
+    without, several = marked
+    for role in without:
+        if options.get(role) is not None and options[role] is not False:
+            raise InvalidInputError(f"{role}: {refusal(f'{name} with {role}=', table)}")
+    outcome = options.get("outcome")
+    names = list(outcome) if isinstance(outcome, list | tuple) else [outcome]
+    beside = [options["per"]] if isinstance(options.get("per"), str) else []
+    read = [one for one in (*names, *beside) if isinstance(one, str)]
+    if len(names) > 1 and several is not None and any(one in table.outcomes for one in read):
+        each = {one: {**options, "outcome": one} for one in names}
+        return several({one: called_with_cells(function, call, table, own) for one, own in each.items()})
+    return call(CountedRows.of(table, read), **options)
