@@ -78,13 +78,12 @@ def _require_inside(source: engine.Source, name: str) -> None:
     wrong = ((e <= 0.0) | (e >= 1.0)).cast(nw.Int64).sum()
     found = engine.row_of(source, [missing.alias("a0"), wrong.alias("a1")])
     if found["a0"] > 0:
-        raise InvalidInputError(
-            f"column '{name}': {found['a0']:,.0f} missing values; drop or impute them first"
-        )
+        values = f"missing value{'s' if found['a0'] > 1 else ''}"
+        raise InvalidInputError(f"column '{name}': {found['a0']:,.0f} {values}; drop or impute them first")
     if found["a1"] > 0:
         raise OverlapError(
-            f"column '{name}': {found['a1']:,.0f} scores at 0 or 1, or beyond; these rows could not have been "
-            "in the other arm: drop them in the query, or leave out what foretells the treatment"
+            f"column '{name}': {found['a1']:,.0f} scores at 0 or 1, or beyond; these rows could not have "
+            "been in the other arm: drop them in the query, or leave out what foretells the treatment"
         )
 
 
