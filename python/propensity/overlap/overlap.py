@@ -22,6 +22,9 @@ from propensity.overlap.trimming import common_support
 from propensity.results.show import Shown
 from propensity.scores.logistic import given_scores, read_scores
 from propensity.scores.quantiles import quantiles_of
+from propensity.tables.asked import require_nothing_more
+from propensity.tables.engine import is_lazy
+from propensity.tables.overlapping import overlapping
 
 _QUANTILES = {"1%": 0.01, "5%": 0.05, "25%": 0.25, "50%": 0.5, "75%": 0.75, "95%": 0.95, "99%": 0.99}
 
@@ -163,6 +166,10 @@ def overlap(
     and the coefficient is 1 - max |F1 - F0|: estimated so, from the distribution functions, it needs neither
     bins nor a bandwidth. For scores that are not well calibrated it is an upper bound.
 
+    Of a table that an engine holds (DuckDB, polars, ibis, Spark) the scores are a column of it, and all is
+    told from a histogram of a thousand bins: quantiles to half of a thousandth, and the overlap coefficient
+    from the edges of the bins; what the heaviest hundredth of an arm weighs is not known.
+
     References
     ----------
     Inman and Bradley (1989), Communications in Statistics, Theory and Methods 18:3851; Li, Morgan and
@@ -183,6 +190,9 @@ def overlap(
     medium    0.94
     Name: overlap_coefficient, dtype: float64
     """
+    if is_lazy(df):
+        require_nothing_more({"by": by, "sample_weight": sample_weight})
+        return Overlap(by=None, **overlapping(df, treatment=treatment, scores=scores))
     sample = read_sample(df, treatment=treatment, sample_weight=sample_weight, also=given_scores(scores))
     treated = sample.treated
     e = read_scores(sample.frame, scores, treated, sample.sample_weight)

@@ -24,7 +24,7 @@ from propensity.outcomes.models import STACKED
 from propensity.tables import engine, facts, models
 from propensity.tables.engine import Source
 from propensity.tables.models import FittedScore
-from propensity.tables.passes import Passes
+from propensity.tables.passes import Passes, col
 from propensity.weighting.by_group import ESTIMATED, KNOWN
 
 NAIVE = "naive gap"
@@ -191,7 +191,7 @@ class _Estimates:
         arms = facts.n_control, facts.n_treated
         at = len(self.passes.terms) + 1 + place
         control, treated = (float(gram[0, at]) / n for gram, n in zip(self.grams, arms, strict=True))
-        t, y = _col("t"), _col(f"y{place}")
+        t, y = col("t"), col(f"y{place}")
         own_treated = t * (y - treated) * (facts.n_rows / arms[1])
         own_control = (1.0 - t) * (y - control) * (facts.n_rows / arms[0])
         influence = own_treated - own_control, own_control
@@ -210,7 +210,7 @@ class _Estimates:
             - mean[arm] * self._over_terms(sums, f"{name}/s", arm)
             for arm in (0, 1)
         ]
-        t, y, w, r = _col("t"), _col(f"y{place}"), _col(f"w{name}"), _col("r")
+        t, y, w, r = col("t"), col(f"y{place}"), col(f"w{name}"), col("r")
         moved = [n / weight[arm] * (self.score.inverse @ slopes[arm]) for arm in (0, 1)]
         pull = [float(self.score.pull @ moved[arm]) / n for arm in (0, 1)]
         own_treated = t * w * (y - float(mean[1])) * float(n / weight[1])
@@ -269,22 +269,22 @@ class _Estimates:
         moved: Sequence[Floats] | None,
     ) -> tuple[Any, Any]:
         """Write g (m - mu) + k (y - m) and what rows add through the models, for u and for v."""
-        t, left = _col("t"), _col(f"e{place}")
-        of_control, of_treated = _col(f"c{place}"), _col(f"d{place}")
+        t, left = col("t"), col(f"e{place}")
+        of_control, of_treated = col(f"c{place}"), col(f"d{place}")
         target = {"ATE": 1.0, "ATT": t, "ATC": 1.0 - t}[estimand]
         u = (of_treated - of_control - float(mean[1] - mean[0])) * target
         v = (of_control - float(mean[0])) * target
         through = [self.passes.linear(one) for one in inner]
         if moved is not None:
-            through = [one + _col(f"w{estimand}") for one in through]
+            through = [one + col(f"w{estimand}") for one in through]
         u = u + left * (t * through[1] - (1.0 - t) * through[0])
         v = v + (1.0 - t) * left * through[0]
         if moved is None:
             return u, v
         assert self.score is not None
         pull = [float(self.score.pull @ one) / self.passes.facts.n_rows for one in moved]
-        u = u + _col("r") * self.passes.linear(moved[1] - moved[0]) - (pull[1] - pull[0])
-        v = v + _col("r") * self.passes.linear(moved[0]) - pull[0]
+        u = u + col("r") * self.passes.linear(moved[1] - moved[0]) - (pull[1] - pull[0])
+        v = v + col("r") * self.passes.linear(moved[0]) - pull[0]
         return u, v
 
     def _over_terms(self, sums: pd.DataFrame, name: str, arm: int) -> Floats:
@@ -338,9 +338,3 @@ class _Estimates:
             means_covariance=moments,
         )
         return effect.contrast_as(self.asked.contrast)
-
-
-def _col(name: str) -> Any:
-    import narwhals.stable.v2 as nw  # noqa: PLC0415 - frames in memory do without it
-
-    return nw.col(name)

@@ -60,7 +60,7 @@ def read_facts(
         checks.column_name("column", name)
     engine.require_columns(table, [treatment, *covariates, *beside, *outcomes])
     engine.require_kinds(table, [treatment, *covariates, *beside], outcomes)
-    n_control, n_treated = _arms(table, treatment)
+    n_control, n_treated = count_arms(table, treatment)
     numbers = [name for name in covariates if not engine.is_text(table, name)]
     found = _moments(table, [*numbers, *outcomes], beside)
     of_each = ("mean", "variance", "low", "high", "neither")
@@ -94,7 +94,7 @@ def picked(
     return table.where(query)
 
 
-def _arms(table: Source, treatment: str) -> tuple[float, float]:
+def count_arms(table: Source, treatment: str) -> tuple[float, float]:
     """Count the controls and the treated."""
     levels = engine.values_of(table, treatment, 20)
     known = levels.dropna(subset=[treatment])

@@ -57,9 +57,9 @@ class Passes:
             if one == other or not (one in self._y and other in self._y)
         }
         query = self.source.query.with_columns(
-            *((_col(a) * _col(b)).alias(name) for name, (a, b) in products.items())
+            *((col(a) * col(b)).alias(name) for name, (a, b) in products.items())
         )
-        found = self._by_arm(query, [_col(name).sum().alias(name) for name in products])
+        found = self._by_arm(query, [col(name).sum().alias(name) for name in products])
         arms = []
         for arm in (0, 1):
             gram = np.full((len(names), len(names)), np.nan)
@@ -72,24 +72,24 @@ class Passes:
     def equations(self, beta: Floats, ridge: Floats) -> tuple[Equations, float]:
         """Sum up the score equations of a logistic model at `beta`; and give the largest |log odds|."""
         query = self.source.query.with_columns(eta=self.linear(beta))
-        query = query.with_columns(size=_col("eta").abs()).with_columns(small=(0.0 - _col("size")).exp())
+        query = query.with_columns(size=col("eta").abs()).with_columns(small=(0.0 - col("size")).exp())
         # Written so that nothing overflows, whatever the log odds.
-        above = _col("eta") >= 0.0
-        query = query.with_columns(p=_when(above, 1.0, _col("small")) / (1.0 + _col("small")))
+        above = col("eta") >= 0.0
+        query = query.with_columns(p=_when(above, 1.0, col("small")) / (1.0 + col("small")))
         query = query.with_columns(
-            r=_col("t") - _col("p"),
-            w=_col("small") / ((1.0 + _col("small")) * (1.0 + _col("small"))),
-            ll=_col("t") * _col("eta") - _when(above, _col("eta"), 0.0) - (1.0 + _col("small")).log(),
+            r=col("t") - col("p"),
+            w=col("small") / ((1.0 + col("small")) * (1.0 + col("small"))),
+            ll=col("t") * col("eta") - _when(above, col("eta"), 0.0) - (1.0 + col("small")).log(),
         )
         names = ["one", *self._z]
         pairs = {f"h{j}_{k}": (j, k) for j in range(len(names)) for k in range(j, len(names))}
         query = query.with_columns(
-            *((_col("r") * _col(name)).alias(f"g{k}") for k, name in enumerate(names)),
-            *((_col("w") * _col(names[j]) * _col(names[k])).alias(pair) for pair, (j, k) in pairs.items()),
+            *((col("r") * col(name)).alias(f"g{k}") for k, name in enumerate(names)),
+            *((col("w") * col(names[j]) * col(names[k])).alias(pair) for pair, (j, k) in pairs.items()),
         )
         summed = [f"g{k}" for k in range(len(names))] + list(pairs) + ["ll"]
-        most = _col("size").max().alias("most")
-        found = self._of_all(query, [*(_col(name).sum().alias(name) for name in summed), most])
+        most = col("size").max().alias("most")
+        found = self._of_all(query, [*(col(name).sum().alias(name) for name in summed), most])
         information = np.zeros((len(names), len(names)))
         for pair, (j, k) in pairs.items():
             information[j, k] = information[k, j] = found[pair]
@@ -100,7 +100,7 @@ class Passes:
     def largest_move(self, step: Floats) -> float:
         """Give the most that a step moves anybody's log odds."""
         query = self.source.query.with_columns(move=self.linear(step).abs())
-        return self._of_all(query, [_col("move").max().alias("most")])["most"]
+        return self._of_all(query, [col("move").max().alias("most")])["most"]
 
     def weighted(
         self,
@@ -132,8 +132,8 @@ class Passes:
                     products |= {f"{estimand}/s/{y}/z{k}": (s, y, z) for k, z in enumerate(terms)}
         short = {f"p{place}": factors for place, factors in enumerate(products.values())}
         query = query.with_columns(*(_product(factors).alias(name) for name, factors in short.items()))
-        sums = [_col(name).sum().alias(name) for name in short]
-        most = [_col(f"w{estimand}").max().alias(f"most{k}") for k, estimand in enumerate(estimands)]
+        sums = [col(name).sum().alias(name) for name in short]
+        most = [col(f"w{estimand}").max().alias(f"most{k}") for k, estimand in enumerate(estimands)]
         found = self._by_arm(query, [*sums, *most])
         renamed = dict(zip(short, products, strict=True))
         return found.rename(columns=renamed | {f"most{k}": f"{e}/most" for k, e in enumerate(estimands)})
@@ -165,8 +165,8 @@ class Passes:
             )
         )
         if self.has_clusters:
-            sums = [_col(name).sum().alias(name) for names in named for name in names]
-            counts = [_col(name).sum().alias(name) for name in ("one", "t", *self._y[:1])]
+            sums = [col(name).sum().alias(name) for names in named for name in names]
+            counts = [col(name).sum().alias(name) for name in ("one", "t", *self._y[:1])]
             query = query.select("g", "one", "t", *self._y[:1], *(name for names in named for name in names))
             query = query.group_by("g").agg(*sums, *counts)
         products: dict[str, tuple[str, ...]] = {}
@@ -174,8 +174,8 @@ class Passes:
             powers = [(2, 0), (1, 1), (0, 2), (4, 0), (3, 1), (2, 2), (1, 3), (0, 4)]
             products |= {f"m{k}_{a}{b}": (u,) * a + (v,) * b for a, b in powers}
         query = query.with_columns(*(_product(factors).alias(name) for name, factors in products.items()))
-        query = query.with_columns(alone=_col("one") * 0.0 + 1.0)
-        sums = [_col(name).sum().alias(name) for name in (*products, "alone")]
+        query = query.with_columns(alone=col("one") * 0.0 + 1.0)
+        sums = [col(name).sum().alias(name) for name in (*products, "alone")]
         found = self._of_all(query, sums)
         moments = []
         for k in range(len(named)):
@@ -207,13 +207,13 @@ class Passes:
 
         All are of the odds against a row's own arm, in which they keep their digits.
         """
-        query = self.source.query.with_columns(sign=2.0 * _col("t") - 1.0, eta=self.linear(beta))
-        query = query.with_columns(odds=(0.0 - _col("sign") * _col("eta")).exp())
-        query = query.with_columns(other=_col("odds") / (1.0 + _col("odds")))
+        query = self.source.query.with_columns(sign=2.0 * col("t") - 1.0, eta=self.linear(beta))
+        query = query.with_columns(odds=(0.0 - col("sign") * col("eta")).exp())
+        query = query.with_columns(other=col("odds") / (1.0 + col("odds")))
         weights = {f"w{estimand}": _weight(estimand) for estimand in estimands}
         slopes = {f"s{estimand}": _slope(estimand) for estimand in estimands}
         return query.with_columns(
-            (_col("sign") * _col("other")).alias("r"),
+            (col("sign") * col("other")).alias("r"),
             *(value.alias(name) for name, value in {**weights, **slopes}.items()),
         )
 
@@ -229,7 +229,7 @@ class Passes:
         query = query.with_columns(*(value.alias(name) for name, value in predictions.items()))
         return query.with_columns(
             *(
-                (_col(f"y{j}") - _when(_col("t") > 0.5, _col(f"d{j}"), _col(f"c{j}"))).alias(f"e{j}")
+                (col(f"y{j}") - _when(col("t") > 0.5, col(f"d{j}"), col(f"c{j}"))).alias(f"e{j}")
                 for j in range(len(models))
             )
         )
@@ -237,7 +237,7 @@ class Passes:
     # Asking
 
     def _by_arm(self, query: Any, aggregates: Sequence[Any]) -> pd.DataFrame:
-        guards = [_col(name).sum().alias(f"guard_{name}") for name in ("one", *self._y[:1])]
+        guards = [col(name).sum().alias(f"guard_{name}") for name in ("one", *self._y[:1])]
         found = engine.rows_by(self.source.where(query), "t", [*aggregates, *guards])
         treated = float(found["guard_one"].iloc[-1]) if len(found) == 2 else -1.0
         total = float(found["guard_one"].sum())
@@ -245,7 +245,7 @@ class Passes:
         return found
 
     def _of_all(self, query: Any, aggregates: Sequence[Any]) -> dict[str, float]:
-        guards = [_col(name).sum().alias(f"guard_{name}") for name in ("one", "t", *self._y[:1])]
+        guards = [col(name).sum().alias(f"guard_{name}") for name in ("one", "t", *self._y[:1])]
         found = engine.row_of(self.source.where(query), [*aggregates, *guards])
         self._require_the_same(found["guard_one"], found["guard_t"], found.get("guard_y0", 0.0))
         return found
@@ -265,7 +265,8 @@ class Passes:
             )
 
 
-def _col(name: str) -> Any:
+def col(name: str) -> Any:
+    """Write a column as an expression."""
     import narwhals.stable.v2 as nw  # noqa: PLC0415 - frames in memory do without it
 
     return nw.col(name)
@@ -281,27 +282,27 @@ def _when(condition: Any, then: Any, otherwise: Any) -> Any:
 
 
 def _product(factors: Sequence[str]) -> Any:
-    found = _col(factors[0])
+    found = col(factors[0])
     for name in factors[1:]:
-        found = found * _col(name)
+        found = found * col(name)
     return found
 
 
 def _weight(estimand: str) -> Any:
     """Write a balancing weight, h / P(own arm), with what cancels cancelled; `src/weighting/estimand.rs`."""
-    odds, t = _col("odds"), _col("t")
+    odds, t = col("odds"), col("t")
     if estimand == "ATE":
         return 1.0 + odds
     if estimand == "ATT":
         return _when(t > 0.5, 1.0, odds)
     if estimand == "ATC":
         return _when(t > 0.5, odds, 1.0)
-    return _col("other") if estimand == "ATO" else _when(odds < 1.0, odds, 1.0)
+    return col("other") if estimand == "ATO" else _when(odds < 1.0, odds, 1.0)
 
 
 def _slope(estimand: str) -> Any:
     """Write the derivative of the weight in the log odds of the score."""
-    odds, t, sign = _col("odds"), _col("t"), _col("sign")
+    odds, t, sign = col("odds"), col("t"), col("sign")
     if estimand == "ATE":
         return 0.0 - sign * odds
     if estimand == "ATT":
@@ -309,6 +310,6 @@ def _slope(estimand: str) -> Any:
     if estimand == "ATC":
         return _when(t > 0.5, 0.0 - odds, 0.0)
     if estimand == "ATO":
-        return 0.0 - sign * _col("other") / (1.0 + odds)
-    at_half = (_col("other") - 0.5).abs() <= _CORNER
+        return 0.0 - sign * col("other") / (1.0 + odds)
+    at_half = (col("other") - 0.5).abs() <= _CORNER
     return 0.0 - sign * _when(at_half, 0.5, _when(odds < 1.0, odds, 0.0))
