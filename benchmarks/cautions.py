@@ -177,7 +177,7 @@ def _told(shares: pd.Series[float], bar: float) -> str:
 def main() -> None:
     """Run what was asked for, and keep or print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--data-sets", type=int, default=500, help="of each world and size")
+    parser.add_argument("--data-sets", type=int, default=300, help="of each world and size")
     parser.add_argument("--quick", action="store_true", help="few data sets, printed and not kept")
     options = parser.parse_args()
     if options.quick:

@@ -112,7 +112,8 @@ def _heading(text: str, line: str = "=") -> str:
 def _object_page(name: str) -> str:
     member = _found(name)
     if inspect.isclass(member):
-        directive = f".. autoclass:: propensity.{name}\n   :members:\n   :inherited-members:\n"
+        directive = f".. autoclass:: propensity.{name}\n   :members: {_own_methods(member)}\n"
+        directive += "   :inherited-members:\n" if not _is_of_sklearn(member) else ""
         directive += f"   :exclude-members: {', '.join(INNER)}\n"
         if name.startswith("sklearn."):  # what is inherited is in scikit-learn's own documentation
             own = [method for method, value in vars(member).items() if inspect.isfunction(value)]
@@ -126,6 +127,23 @@ def _object_page(name: str) -> str:
         directive = f".. autodata:: propensity.{name}\n   :no-value:\n"
     said = name if name.startswith(("core", "errors")) else f"ps.{name}"
     return f"{_heading(said)}\n.. currentmodule:: propensity\n\n{directive}"
+
+
+def _is_of_sklearn(kind: type) -> bool:
+    return any(parent.__module__.startswith("sklearn.") for parent in kind.__mro__)
+
+
+def _own_methods(kind: type) -> str:
+    """Name the methods to show: all, but of scikit-learn's estimators none that scikit-learn documents."""
+    if not _is_of_sklearn(kind):
+        return ""
+    own = [
+        name
+        for name in dir(kind)
+        if not name.startswith("_")
+        and getattr(getattr(kind, name), "__module__", "").startswith("propensity")
+    ]
+    return ", ".join(own)
 
 
 def _is_union(member: Any) -> bool:

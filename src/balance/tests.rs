@@ -91,7 +91,7 @@ fn balance_of_an_arm_with_one_value_has_no_rounding_in_its_variance() {
 fn levels_are_compared_as_the_columns_they_stand_for() {
     let n = 90;
     let levels = |k: usize| {
-        ndarray::Array1::from_iter((0..90_i64).map(|row| [row * row % 7 % 4, row % 11 % 3][k]))
+        ndarray::Array1::from_iter((0..90_i64).map(|row| [row * 3 % 7 % 4, row % 11 % 3][k]))
     };
     let factors = Factor::all(&[levels(0), levels(1)]).unwrap();
     let x = ndarray::Array2::from_shape_fn((n, 1), |(row, _)| (row as f64).sin());

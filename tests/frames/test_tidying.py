@@ -307,3 +307,12 @@ def test_selected_covariates_are_the_callers_columns(covariates):
     assert {"tenure", "country"} <= set(names) <= set(COVARIATES)
     assert "tenure[missing]" in selected.table.index
     assert "tenure[missing]" in ps.fit_weights(df, treatment="opted", covariates=selected, **TIDY).imbalance
+
+
+@pytest.mark.parametrize(("option", "says"), [("missing", "COALESCE"), ("min_level_count", "ELSE 'other'")])
+def test_a_table_that_an_engine_holds_is_tidied_in_its_query(option, says):
+    lazy = pl.from_pandas(users()).lazy()
+    asked = {option: TIDY[option], "treatment": "opted", "covariates": ["age"]}
+    for call in (ps.balance, partial(ps.estimate, outcome="spend")):
+        with pytest.raises(InvalidInputError, match=f"{option}: not of a table that an engine holds.*{says}"):
+            call(lazy, **asked)

@@ -252,7 +252,8 @@ def balance(  # noqa: PLR0913 - each is a choice a user may have to make, by nam
     """
     checks.choice("denominator", denominator, get_args(Denominator))
     if is_lazy(df):
-        beside = {"by": by, "scores": scores, "sample_weight": sample_weight, "missing": missing}
+        beside = {"by": by, "scores": scores, "sample_weight": sample_weight}
+        beside |= {"missing": missing, "min_level_count": min_level_count}
         require_nothing_more({**beside, "squares": squares or None, "interactions": interactions or None})
         table = balanced(
             df,

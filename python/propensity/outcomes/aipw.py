@@ -125,7 +125,8 @@ def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
         How often rows are split anew where they are split. The effect is the mean over the repeats, and what
         these differ by is added to its variance. One costs least, and its number hangs on the seed by a
         quarter to a half of its standard error; five make that small, and are worth it for a number to
-        publish.
+        publish. They cost five times as much, which is why one is the default: with both models boosted on
+        50,000 users each takes half a second of processor time.
     seed : int, Generator or None, default 0
         Of the folds, and of what learners draw whose `random_state` is None, which it settles: the same seed
         gives the same number. What a learner draws in another way is its own. A Generator gives one number,

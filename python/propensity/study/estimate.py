@@ -186,7 +186,8 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     if is_lazy(df):
         asked = None if estimators is DEFAULT_ESTIMATORS else tuple(estimators)
         beside = {"by": by, "per": per, "winsorize": winsorize, "sample_weight": sample_weight}
-        require_nothing_more({**beside, "outcome_covariates": outcome_covariates})
+        tidied = {"missing": missing, "min_level_count": min_level_count}
+        require_nothing_more({**beside, **tidied, "outcome_covariates": outcome_covariates})
         table = Lazy(df, treatment, covariates, cluster)
         return table.estimates(outcome, asked, penalty=penalty, contrast=contrast, level=level)
     _require_countable(df, estimators)

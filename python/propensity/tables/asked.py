@@ -21,6 +21,8 @@ _REMEDIES = {
     "by": "filter the table to one group after the other",
     "per": "make a column of the ratio in the query, where every row has one",
     "winsorize": "bound the outcome in the query, LEAST(y, ...)",
+    "missing": "fill missing values in the query, COALESCE(x, ...), beside a column x IS NULL",
+    "min_level_count": "put rare levels together in the query, CASE WHEN ... ELSE 'other' END",
     "outcome_covariates": "all models have the same covariates there",
 }
 

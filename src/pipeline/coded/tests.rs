@@ -73,8 +73,9 @@ fn replicates_by_codes_are_those_by_the_matrix() {
             let asked = Asked { resample: &resample, bootstrap, analytic: true };
             let found = bootstrap_of_codes(&coded, &estimators, &spec, &asked, &monitor);
             let found = found.unwrap().unwrap();
+            // Refits stop at gradients of 1e-10 a row, from either side.
             let gap = gap(&found.replicates, &expected);
-            assert!(gap < 1e-10, "{scheme:?} {penalty} {gap:e}");
+            assert!(gap < 1e-9, "{scheme:?} {penalty} {gap:e}");
             for (a, b) in found.estimates.iter().zip(&dense.estimates) {
                 assert!((a - b).abs() < 1e-12);
             }
