@@ -157,8 +157,20 @@ assert abs(apart["with the log-odds"]) < apart["step 2"] / 2
 }
 
 # Pictures in each, kept with it; and cells that tell how long they took.
-PICTURES = {"is_it_real": 4, "messy_log": 0, "opt_in_tutorial": 7, "lalonde_matching": 9, "when_balance_fails": 9}
-TIMED = {"is_it_real": 0, "messy_log": 0, "opt_in_tutorial": 1, "lalonde_matching": 0, "when_balance_fails": 0}
+PICTURES = {
+    "is_it_real": 4,
+    "messy_log": 0,
+    "opt_in_tutorial": 7,
+    "lalonde_matching": 9,
+    "when_balance_fails": 9,
+}
+TIMED = {
+    "is_it_real": 0,
+    "messy_log": 0,
+    "opt_in_tutorial": 1,
+    "lalonde_matching": 0,
+    "when_balance_fails": 0,
+}
 
 
 def read(path):
