@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from propensity.errors import InvalidInputError
-from propensity.frames.checks import Floats, Rows, listed
+from propensity.frames.checks import Bools, Floats, Rows, listed
 
 FREQUENCY = "frequency"
 
@@ -114,6 +114,11 @@ def mass_of(sample_weight: Floats | None, frequency: Floats | None) -> Floats | 
     if sample_weight is None or frequency is None:
         return sample_weight if frequency is None else frequency
     return sample_weight * frequency
+
+
+def n_users_of(rows: Bools, frequency: Floats | None) -> int:
+    """Count the users that some rows (n,) stand for."""
+    return int(rows.sum() if frequency is None else frequency[rows].sum())
 
 
 def require_users(data: Any, subject: str, what: str) -> None:

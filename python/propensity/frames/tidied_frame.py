@@ -43,7 +43,7 @@ def all_tidied(
     for name, column in columns.items():
         if isinstance(column.dtype, pd.CategoricalDtype) and not frame.is_category(name):
             require_words(column, Subject.column(name, frame.native))
-    found = Tidied.learn(columns, sample_weight, tidying)
+    found = Tidied.learn(columns, sample_weight, tidying, frame.frequency)
     made = replace(frame, columns=found.apply(frame.columns, sample_weight), tidied=found)
     return made, [_with_indicators(terms, found) for terms in several]
 

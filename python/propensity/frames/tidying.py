@@ -18,6 +18,7 @@ import pandas as pd
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.checks import Bools, Floats
+from propensity.frames.counted_rows import mass_of, n_users_of
 from propensity.frames.levels import is_categorical, written_number
 from propensity.frames.native import Column
 
@@ -116,8 +117,8 @@ class Levels:
     n_missing: int = 0
 
     @classmethod
-    def learn(cls, column: Column, there: Bools, tidying: Tidying) -> Levels:
-        """Look at the rows that are there.
+    def learn(cls, column: Column, there: Bools, tidying: Tidying, frequency: Floats | None = None) -> Levels:
+        """Look at the rows that are there, each as often as it stands for a user.
 
         Raises
         ------
@@ -125,8 +126,10 @@ class Levels:
             Rare levels would join a level "other" that is there, and not rare.
         """
         codes = column.cat.codes.to_numpy()[there]
-        counts = np.bincount(codes[codes >= 0], minlength=len(column.cat.categories))
-        n_missing, least = int((codes < 0).sum()), tidying.min_level_count or 0
+        users = None if frequency is None else frequency[there]
+        # The first is that of missing values, whose code is -1.
+        counts = np.bincount(codes + 1, weights=users, minlength=len(column.cat.categories) + 1)
+        n_missing, counts, least = int(counts[0]), counts[1:], tidying.min_level_count or 0
         rare = (counts > 0) & (counts < least)
         kept = column.cat.categories[(counts > 0) & ~rare]
         joined = 0 < n_missing < least
@@ -193,8 +196,14 @@ class Tidied:
     levels: Mapping[str, Levels] = field(default_factory=dict)
 
     @classmethod
-    def learn(cls, columns: Mapping[str, Column], sample_weight: Floats | None, tidying: Tidying) -> Tidied:
-        """Look at columns (n,), of the rows that weigh something.
+    def learn(
+        cls,
+        columns: Mapping[str, Column],
+        sample_weight: Floats | None,
+        tidying: Tidying,
+        frequency: Floats | None = None,
+    ) -> Tidied:
+        """Look at columns (n,), of the rows that weigh something and stand for so many users.
 
         Raises
         ------
@@ -204,7 +213,7 @@ class Tidied:
         n = len(next(iter(columns.values()))) if columns else 0
         there = np.ones(n, dtype=bool) if sample_weight is None else sample_weight > 0
         levels = {
-            name: Levels.learn(column, there, tidying)
+            name: Levels.learn(column, there, tidying, frequency)
             for name, column in columns.items()
             if is_categorical(column)
         }
@@ -212,8 +221,8 @@ class Tidied:
         for name, column in columns.items():
             gaps = column.isna().to_numpy() if name not in levels else np.zeros(0, dtype=bool)
             if gaps.any() and (gaps & there).any():
-                means[name] = _mean(column, there & ~gaps, sample_weight)
-                n_missing[name] = int((gaps & there).sum())
+                means[name] = _mean(column, there & ~gaps, mass_of(sample_weight, frequency))
+                n_missing[name] = n_users_of(gaps & there, frequency)
                 if indicator_of(name) in columns:
                     raise InvalidInputError(
                         f"column '{indicator_of(name)}': the indicator of the missing values of '{name}' has "
