@@ -294,3 +294,34 @@ def test_whole_numbers_beyond_the_digits_of_a_float_are_told(lazy):
         InvalidInputError, match=r"column 'bytes': values up to 9.0072e\+15, of which a float64"
     ):
         ps.collapse(lazy(df), treatment="t", covariates=["tier"], outcome="bytes")
+
+
+# Cells of every engine go where a table goes
+
+
+def test_effects_of_cells_are_those_of_the_rows(engine):
+    df = users().assign(tier=lambda d: d["tier"].str.lower())
+    roles = {"treatment": "t", "covariates": ["tier", "pro", "day"]}
+    cells = ps.collapse(engine(df), **roles, outcome=["done", "minutes"], also="team")
+    for outcome in ("done", "minutes"):
+        found, expected = (
+            ps.ipw(
+                table,
+                outcome=outcome,
+                treatment="t",
+                scores=ps.fit_propensity(table, **roles),
+                cluster="team",
+            )
+            for table in (cells, df)
+        )
+        assert found.estimate == pytest.approx(expected.estimate, abs=1e-12)
+        assert found.std_error == pytest.approx(expected.std_error, rel=1e-10)
+        found, expected = (ps.aipw(table, outcome=outcome, **roles) for table in (cells, df))
+        assert found.estimate == pytest.approx(expected.estimate, abs=1e-12)
+        assert found.std_error == pytest.approx(expected.std_error, rel=1e-10)
+
+
+def test_clusters_that_are_no_key_are_told_to_be_kept():
+    cells = ps.collapse(users(), treatment="t", covariates=["tier"], outcome="done")
+    with pytest.raises(InvalidInputError, match=r"cluster: column 'team' is no key .*also=\['team'\]"):
+        ps.aipw(cells, outcome="done", treatment="t", covariates=["tier"], cluster="team")

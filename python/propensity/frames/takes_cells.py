@@ -53,6 +53,7 @@ def called_with_cells(
     for role in without:
         if options.get(role) is not None and options[role] is not False:
             raise InvalidInputError(f"{role}: {refusal(f'{name} with {role}=', table)}")
+    _require_keys(table, options)
     outcome = options.get("outcome")
     names = list(outcome) if isinstance(outcome, list | tuple) else [outcome]
     beside = [options["per"]] if isinstance(options.get("per"), str) else []
@@ -61,3 +62,19 @@ def called_with_cells(
         each = {one: {**options, "outcome": one} for one in names}
         return several({one: called_with_cells(function, call, table, own) for one, own in each.items()})
     return call(CountedRows.of(table, read), **options)
+
+
+_KEYS = ("cluster", "strata", "by", "exact", "sample_weight")
+"""Arguments that name columns in which the users of a cell have to be alike."""
+
+
+def _require_keys(table: CountedTable, options: Mapping[str, Any]) -> None:
+    for role in _KEYS:
+        given = options.get(role)
+        names = [given] if isinstance(given, str) else given if isinstance(given, list | tuple) else []
+        for name in names:
+            if isinstance(name, str) and name not in (*table.keys, *table.outcomes):
+                raise InvalidInputError(
+                    f"{role}: column '{name}' is no key of these cells, whose users may differ in it; keep "
+                    f"it when they are counted: ps.collapse(..., also=[{name!r}])"
+                )
