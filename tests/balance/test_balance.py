@@ -201,7 +201,7 @@ def test_balance_shows_a_product_that_the_formula_has_already_once(users):
 def test_balance_of_many_products_comes_in_batches(users, monkeypatch):
     design = {"treatment": "opted", "covariates": ["visits", "tier", "tenure", "premium"]}
     expected = ps.balance(users, **design, squares=True, interactions=True).table
-    monkeypatch.setattr(sys.modules["propensity.balance.tables"], "_BATCH", 3 * len(users))
+    monkeypatch.setattr(sys.modules["propensity.balance.compared"], "_BATCH", 3 * len(users))
     found = ps.balance(users, **design, squares=True, interactions=True).table
     pd.testing.assert_frame_equal(found, expected, check_exact=True)
 

@@ -11,7 +11,7 @@ import pandas as pd
 from propensity.frames.grouping import Grouping
 
 if TYPE_CHECKING:
-    from propensity.balance.tables import BalanceRows
+    from propensity.balance.compared import BalanceRows
 
 # What the tables of single samples know beside their numbers, and what a group without an arm has of it.
 _FACTS: dict[str, Any] = {"ess_treated": 0.0, "ess_control": 0.0, "products": {}}

@@ -14,7 +14,7 @@ from propensity.frames.checks import Bools, Floats
 from propensity.frames.counted_rows import mass_of
 from propensity.frames.design import Design
 from propensity.frames.products import centers
-from propensity.frames.terms import Recipe
+from propensity.frames.recipe import Recipe
 
 Denominator: TypeAlias = Literal["pooled", "treated", "control", "all"]
 

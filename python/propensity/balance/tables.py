@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
-from typing import Any, TypedDict, Unpack, get_args
+from typing import TypedDict, Unpack, get_args
 
 import numpy as np
 import pandas as pd
 
 from propensity import core
+from propensity.balance.compared import BalanceRows, table_of_rows
 from propensity.balance.groups import tables_of_groups
-from propensity.balance.products import Denominator, balance_of_products, products_by_name
+from propensity.balance.products import Denominator
 from propensity.balance.result import PROPENSITY, UNADJUSTED, Balance
 from propensity.effects.sample import read_sample_weight
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
-from propensity.frames.checks import Bools, Floats, Rows
+from propensity.frames.checks import Bools, Floats
 from propensity.frames.columns import Frame, open_frame
-from propensity.frames.counted_rows import mass_of
 from propensity.frames.design import Design
 from propensity.frames.grouping import read_groups
 from propensity.frames.native import AnyFrame
-from propensity.frames.products import centers, product
 from propensity.frames.takes_cells import takes_cells
-from propensity.frames.terms import Covariates, Recipe, Terms, make_design, parse_covariates
+from propensity.frames.terms import Covariates, Terms, make_design, parse_covariates
 from propensity.frames.tidied_frame import tidied
 from propensity.frames.tidying import Missing, Tidying
 from propensity.scores.cross_fitted import CrossFittedScores
@@ -36,10 +35,6 @@ from propensity.tables.asked import columns_alone, require_nothing_more, specifi
 from propensity.tables.balanced import balanced
 from propensity.tables.engine import is_lazy
 from propensity.weighting.given import given_weights, read_weights
-
-MEASURES = ("mean_treated", "mean_control", "smd", "variance_ratio", "ks", "ecdf_difference")
-
-_BATCH = 2**25  # numbers of squares and products held at a time: 256 MB
 
 
 @columns_by_name
@@ -286,7 +281,7 @@ def balance(  # noqa: PLR0913 - each is a choice a user may have to make, by nam
             f"column '{PROPENSITY}': the row of the scores has this name; rename the column"
         )
     rows = BalanceRows(design, recipe, e, treated, weightings, base, frame.frequency)
-    tabulated = partial(_table_of, denominator=denominator, squares=squares, interactions=interactions)
+    tabulated = partial(table_of_rows, denominator=denominator, squares=squares, interactions=interactions)
     if by is None:
         return Balance(tabulated(rows))
     there = None if base is None or base.all() else base > 0
@@ -328,57 +323,6 @@ class _Compared(TypedDict):
     denominator: Denominator
 
 
-@dataclass(frozen=True, eq=False)
-class BalanceRows:
-    """Rows to be compared: terms (n, d), scores, arms, weightings by name, sample weights, frequencies."""
-
-    design: Design
-    recipe: Recipe
-    scores: Floats | None
-    treated: Bools
-    weightings: Mapping[str, Floats]
-    sample_weight: Floats | None
-    frequency: Floats | None = None
-
-    def taken(self, rows: Rows) -> BalanceRows:
-        """Take some of them."""
-        return BalanceRows(
-            self.design.taken(rows),
-            self.recipe,
-            None if self.scores is None else self.scores[rows],
-            self.treated[rows],
-            {name: weights[rows] for name, weights in self.weightings.items()},
-            None if self.sample_weight is None else self.sample_weight[rows],
-            None if self.frequency is None else self.frequency[rows],
-        )
-
-
-def _table_of(
-    rows: BalanceRows, *, denominator: Denominator, squares: bool, interactions: bool
-) -> pd.DataFrame:
-    """Compare the arms, term by term, in all samples."""
-    counted = {"sample_weight": rows.sample_weight, "frequency": rows.frequency}
-    options: dict[str, Any] = {**counted, "denominator": denominator}
-    given = options | {"treatment": rows.treated, "weights": list(rows.weightings.values())}
-    scores = rows.scores
-    blocks: list[tuple[Sequence[str], core.Balance]] = [
-        (rows.recipe.names, core.balance(rows.design.numbers, **given, **rows.design.all_coded))
-    ]
-    if scores is not None:
-        blocks.insert(0, ([PROPENSITY], core.balance(scores[:, np.newaxis], **given)))
-    if squares or interactions:
-        products = _products(rows, squares=squares, interactions=interactions)
-        blocks += [(names, core.balance(columns, **given)) for names, columns in products]
-    samples = [UNADJUSTED, *rows.weightings]
-    table = _table(blocks, samples, denominator, with_scores=scores is not None)
-    smds = blocks[0 if scores is None else 1][1].smd[:, 0]
-    found = balance_of_products(rows.design, rows.recipe, rows.treated, rows.weightings, smds, **options)
-    table.attrs["products"] = {
-        sample: {name: own[place] for name, own in found.items()} for place, sample in enumerate(samples)
-    }
-    return table
-
-
 def _named(weights: object) -> dict[str, tuple[str, object]]:
     """Give what messages call each weighting, and the weighting, by its name in the table."""
     if weights is None:
@@ -395,45 +339,3 @@ def _named(weights: object) -> dict[str, tuple[str, object]]:
                 f"weights['{name}']: weights are needed; the table has the sample as it is anyway"
             )
     return {name: (f"weights['{name}']", given) for name, given in weights.items()}
-
-
-def _products(
-    rows: BalanceRows, *, squares: bool, interactions: bool
-) -> Iterator[tuple[Sequence[str], Floats]]:
-    """Give names of products of terms and their columns, few enough at a time to fit in memory."""
-    x, recipe = rows.design.x, rows.recipe
-    products = products_by_name(x, recipe, squares=squares, interactions=interactions)
-    mass = mass_of(rows.sample_weight, rows.frequency)
-    center = centers(x, mass) if products else np.empty(0)
-    names = list(products)
-    width = max(1, _BATCH // len(x))
-    for start in range(0, len(names), width):
-        batch = names[start : start + width]
-        columns = np.empty((len(x), len(batch)), order="F")
-        for k, (one, other) in enumerate(products[name] for name in batch):
-            columns[:, k] = product(x[:, one], x[:, other], center[one], center[other])
-        yield batch, columns
-
-
-def _table(
-    blocks: Sequence[tuple[Sequence[str], core.Balance]],
-    samples: Sequence[str],
-    denominator: Denominator,
-    *,
-    with_scores: bool,
-) -> pd.DataFrame:
-    """Put blocks of terms under each other, and measures beside each other sample by sample."""
-    values = np.concatenate(
-        [np.stack([getattr(found, measure) for measure in MEASURES], axis=2) for _, found in blocks]
-    )
-    table = pd.DataFrame(
-        values.reshape(len(values), -1),
-        index=pd.Index([name for names, _ in blocks for name in names], name="term"),
-        columns=pd.MultiIndex.from_product([samples, MEASURES], names=["sample", "measure"]),
-    )
-    _, first = blocks[0]
-    table.attrs["denominator"] = denominator
-    table.attrs["ess_treated"] = dict(zip(samples, first.ess_treated.tolist(), strict=True))
-    table.attrs["ess_control"] = dict(zip(samples, first.ess_control.tolist(), strict=True))
-    table.attrs["propensity"] = with_scores
-    return table

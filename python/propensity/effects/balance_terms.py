@@ -9,7 +9,7 @@ import numpy as np
 
 from propensity.frames.checks import MOST_LEVELS, Floats, Rows
 from propensity.frames.design import Design
-from propensity.frames.terms import Recipe
+from propensity.frames.recipe import Recipe
 from propensity.results.read_only import ReadOnly
 
 

@@ -21,7 +21,8 @@ from propensity.frames.columns import Frame, open_frame
 from propensity.frames.content import identify
 from propensity.frames.kinds import read_distance
 from propensity.frames.native import AnyFrame, column_names, names_of
-from propensity.frames.terms import Recipe, Terms, make_terms, parse_covariates
+from propensity.frames.recipe import Recipe
+from propensity.frames.terms import Terms, make_terms, parse_covariates
 from propensity.frames.tidied_frame import tidied
 from propensity.frames.tidying import Tidying
 from propensity.matching.calipers import columns_with_calipers, require_one_meaning

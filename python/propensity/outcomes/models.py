@@ -25,7 +25,8 @@ from propensity.frames.checks import Floats, Rows
 from propensity.frames.columns import outcome_names
 from propensity.frames.native import AnyFrame, column_names
 from propensity.frames.order import places_by_content
-from propensity.frames.terms import Covariates, Recipe, parse_covariates
+from propensity.frames.recipe import Recipe
+from propensity.frames.terms import Covariates, parse_covariates
 from propensity.frames.tidied_frame import all_tidied
 from propensity.frames.tidying import Tidying
 from propensity.outcomes.extrapolation import naming_rows_outside

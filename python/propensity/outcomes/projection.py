@@ -17,7 +17,8 @@ from propensity.frames.checks import Floats
 from propensity.frames.columns import open_frame
 from propensity.frames.formulas import INTERCEPT
 from propensity.frames.native import AnyFrame, AnySeries
-from propensity.frames.terms import Covariates, Recipe, make_terms, parse_covariates
+from propensity.frames.recipe import Recipe
+from propensity.frames.terms import Covariates, make_terms, parse_covariates
 from propensity.frames.tidying import Missing, Tidying
 from propensity.outcomes.models import Roles
 from propensity.outcomes.pseudo_outcomes import Models, PseudoOutcomes

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
-from typing import Any, get_args
+from typing import get_args
 
 import numpy as np
 
@@ -23,13 +22,12 @@ from propensity.effects.estimators import (
 from propensity.effects.given_away import constant_cautions
 from propensity.effects.matching_specification import FullMatching, NearestNeighbors
 from propensity.effects.metrics import Metrics
-from propensity.effects.sample import rows_there, warn_once
+from propensity.effects.sample import warn_once
 from propensity.effects.score_specification import ScoreSpecification
 from propensity.effects.subclass_specification import CoarsenedMatching, Subclassification
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
-from propensity.frames.checks import Bools, Floats
 from propensity.frames.columns import outcome_names
 from propensity.frames.counted_rows import require_users
 from propensity.frames.native import AnyFrame
@@ -39,17 +37,15 @@ from propensity.frames.tidying import Missing, Tidying
 from propensity.outcomes.models import (
     Roles,
     Study,
-    given_to_core,
     naming_rows_outside_models,
     naming_separated_model,
     naming_separated_scores,
-    places_of_rows,
     read_study,
     require_modelled,
-    side_by_side,
     warn_of_outcome_terms,
 )
 from propensity.resampling.balanced import Balanced
+from propensity.resampling.core_call import run_on
 from propensity.resampling.options import Groups, Resampling, ResamplingOptions, group_name
 from propensity.resampling.replicated import result_of
 from propensity.resampling.result import BootstrapResult
@@ -219,17 +215,8 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
         "score_model": word,
         "means": contrast != "difference",
     }
-    run = _run_on(study, outcome_names(metrics.columns), groups, options, balanced, **models)
-    with (
-        balanced.naming_infeasible(),
-        naming_separated_model(study, penalty, fits_score=_fit_scores(estimators), score_model=word),
-        naming_separated_scores(study, penalty if _fit_scores(estimators) else None, word),
-        naming_rows_outside_models(study),
-        options.bar() as report,
-    ):
-        found = run(n_reps=n_reps, studentized=studentized, progress=report)
-    _warn_of_models(study, estimators, penalty, found)
-    balanced.warn_of_dropped(found, told=study.score.dropped(found.aliased))
+    run = run_on(study, outcome_names(metrics.columns), groups, options, balanced, **models)
+    found = _replicates(run, study, estimators, (penalty, word), balanced, options, studentized=studentized)
     found_by = result_of(
         run,
         found,
@@ -246,56 +233,29 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     return replace(found_by, tidied=study.sample.frame.tidied_words)
 
 
-def _run_on(
+def _replicates(
+    run: Callable[..., core.Replicates],
     study: Study,
-    columns: Sequence[str],
-    groups: Groups,
-    options: ResamplingOptions,
+    estimators: Sequence[Estimator],
+    score: tuple[float, ScoreWord],
     balanced: Balanced,
-    **what: Any,
-) -> Callable[..., core.Replicates]:
-    """Give the core's bootstrap of the rows that are there, for as many replicates as are asked for later."""
-    sample = study.sample
-    there = rows_there(sample.sample_weight)
-    x, places = _columns(study, balanced, there)
-    drawn = groups.numbered(partial(places_of_rows, study, columns), there)
-    return partial(
-        core.bootstrap,
-        x,
-        sample.treated[there].copy(),  # what is worked out later is of the data as they are now
-        sample.frame.outcome(columns[0])[there].copy(),
-        cluster=drawn.cluster,
-        strata=drawn.strata,
-        sample_weight=None if sample.sample_weight is None else sample.sample_weight[there],
-        frequency=None if sample.frequency is None else sample.frequency[there],
-        **places,
-        per=sample.frame.outcome(columns[1])[there].copy() if len(columns) > 1 else None,
-        **options.core_options,
-        **what,
-    )
-
-
-def _columns(study: Study, balanced: Balanced, there: Bools | slice) -> tuple[Floats, dict[str, Any]]:
-    """Give the core a matrix of the rows that are there, and what stands beside it."""
-    if not balanced.specs:
-        x, beside = given_to_core(study)
-        if "factors" in beside:
-            beside["factors"] = [codes[there] for codes in beside["factors"]]
-        return _taken(x, there), beside
-    x, score_columns, outcome_columns = side_by_side(study)
-    if score_columns is None and balanced.has_products:
-        score_columns = outcome_columns = list(range(x.shape[1]))
-    x, balanced_columns = balanced.beside(x)
-    columns = {
-        "score_columns": score_columns,
-        "outcome_columns": outcome_columns,
-        "balanced_columns": balanced_columns,
-    }
-    return _taken(x, there), columns
-
-
-def _taken(x: Floats, there: Bools | slice) -> Floats:
-    return x if isinstance(there, slice) else np.asfortranarray(x[there])
+    options: ResamplingOptions,
+    *,
+    studentized: bool,
+) -> core.Replicates:
+    """Resample, name columns where that fails, and warn of what the models leave out."""
+    (penalty, word), fits_score = score, _fit_scores(estimators)
+    with (
+        balanced.naming_infeasible(),
+        naming_separated_model(study, penalty, fits_score=fits_score, score_model=word),
+        naming_separated_scores(study, penalty if fits_score else None, word),
+        naming_rows_outside_models(study),
+        options.bar() as report,
+    ):
+        found = run(n_reps=options.n_reps, studentized=studentized, progress=report)
+    _warn_of_models(study, estimators, penalty, found)
+    balanced.warn_of_dropped(found, told=study.score.dropped(found.aliased))
+    return found
 
 
 def _score_model_of(estimators: Sequence[Estimator]) -> ScoreWord:

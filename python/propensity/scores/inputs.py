@@ -18,7 +18,8 @@ from propensity.frames.columns import Frame, open_frame
 from propensity.frames.design import Design
 from propensity.frames.levels import is_categorical
 from propensity.frames.native import AnyFrame, Column
-from propensity.frames.terms import Recipe, Terms, make_design
+from propensity.frames.recipe import Recipe
+from propensity.frames.terms import Terms, make_design
 from propensity.frames.tidying import indicator_of, with_missing_level
 from propensity.scores.learners import Given, Learner, OwnLearner, reads_levels
 

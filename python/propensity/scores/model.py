@@ -15,7 +15,7 @@ from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.counted_rows import mass_of
 from propensity.frames.fingerprint import Fingerprint
 from propensity.frames.native import AnyFrame, AnySeries
-from propensity.frames.terms import Recipe
+from propensity.frames.recipe import Recipe
 from propensity.results.show import Shown
 from propensity.scores.calibration import calibration_table
 from propensity.scores.separation import Separation

@@ -18,7 +18,7 @@ from propensity.frames import rowwise_checks
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.design import Design
 from propensity.frames.present import spread
-from propensity.frames.terms import Recipe
+from propensity.frames.recipe import Recipe
 from propensity.scores.choice import LOGISTIC
 from propensity.scores.inputs import Inputs
 from propensity.scores.learners import ScoreWord

@@ -19,7 +19,8 @@ from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Bools
 from propensity.frames.columns import open_frame, outcome_names
 from propensity.frames.native import AnyFrame
-from propensity.frames.terms import Covariates, Recipe, make_terms, parse_covariates
+from propensity.frames.recipe import Recipe
+from propensity.frames.terms import Covariates, make_terms, parse_covariates
 from propensity.frames.tidied_frame import tidied
 from propensity.frames.tidying import Missing, Tidying
 from propensity.selection.selected import SelectedCovariates

@@ -15,7 +15,7 @@ from propensity.effects.estimators import Balancing
 from propensity.errors import InfeasibleError
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.products import centers, product
-from propensity.frames.terms import Recipe
+from propensity.frames.recipe import Recipe
 from propensity.results.read_only import ReadOnly
 from propensity.scores.scored import warn_of_left_out
 

@@ -1,0 +1,73 @@
+"""The call of the core: which rows, columns and draws a bootstrap gets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from propensity import core
+from propensity.effects.sample import rows_there
+from propensity.frames.checks import Bools, Floats
+from propensity.outcomes.models import (
+    Study,
+    given_to_core,
+    places_of_rows,
+    side_by_side,
+)
+from propensity.resampling.balanced import Balanced
+from propensity.resampling.options import Groups, ResamplingOptions
+
+
+def run_on(
+    study: Study,
+    columns: Sequence[str],
+    groups: Groups,
+    options: ResamplingOptions,
+    balanced: Balanced,
+    **what: Any,
+) -> Callable[..., core.Replicates]:
+    """Give the core's bootstrap of the rows that are there, for as many replicates as are asked for later."""
+    sample = study.sample
+    there = rows_there(sample.sample_weight)
+    x, places = _columns(study, balanced, there)
+    drawn = groups.numbered(partial(places_of_rows, study, columns), there)
+    return partial(
+        core.bootstrap,
+        x,
+        sample.treated[there].copy(),  # what is worked out later is of the data as they are now
+        sample.frame.outcome(columns[0])[there].copy(),
+        cluster=drawn.cluster,
+        strata=drawn.strata,
+        sample_weight=None if sample.sample_weight is None else sample.sample_weight[there],
+        frequency=None if sample.frequency is None else sample.frequency[there],
+        **places,
+        per=sample.frame.outcome(columns[1])[there].copy() if len(columns) > 1 else None,
+        **options.core_options,
+        **what,
+    )
+
+
+def _columns(study: Study, balanced: Balanced, there: Bools | slice) -> tuple[Floats, dict[str, Any]]:
+    """Give the core a matrix of the rows that are there, and what stands beside it."""
+    if not balanced.specs:
+        x, beside = given_to_core(study)
+        if "factors" in beside:
+            beside["factors"] = [codes[there] for codes in beside["factors"]]
+        return _taken(x, there), beside
+    x, score_columns, outcome_columns = side_by_side(study)
+    if score_columns is None and balanced.has_products:
+        score_columns = outcome_columns = list(range(x.shape[1]))
+    x, balanced_columns = balanced.beside(x)
+    columns = {
+        "score_columns": score_columns,
+        "outcome_columns": outcome_columns,
+        "balanced_columns": balanced_columns,
+    }
+    return _taken(x, there), columns
+
+
+def _taken(x: Floats, there: Bools | slice) -> Floats:
+    return x if isinstance(there, slice) else np.asfortranarray(x[there])
