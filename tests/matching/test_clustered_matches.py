@@ -275,3 +275,15 @@ def test_intervals_hold_what_they_promise(by_team, estimand):
             held[place] += low <= 1.0 <= high
     assert 130 <= held[0] <= 149
     assert not by_team or held[1] < 130
+
+
+def test_clusters_beside_sets_never_leave_less_than_sets_alone():
+    # Rows of a set are alike in what moves the outcome, so that what they add nearly cancels.
+    for seed in range(12, 18):
+        rng = np.random.default_rng(seed)
+        x = rng.normal(size=300)
+        t = (rng.random(300) < 1 / (1 + np.exp(0.9 - 0.6 * x))).astype(int)
+        df = pd.DataFrame({"x": x, "t": t, "y": 3 * x + t + rng.normal(size=300)})
+        df["team"] = rng.integers(0, 40, 300)
+        matches = ps.match_nn(df, treatment="t", covariates=["x"], on="mahalanobis", replace=False)
+        assert matches.effect("y", cluster="team").std_error >= (1 - 1e-12) * matches.effect("y").std_error

@@ -25,6 +25,7 @@ from propensity.effects.clusters import (
     read_clusters,
     renumbered,
     require_both_arms,
+    summed_within,
     ways,
 )
 from propensity.effects.inference import std_error
@@ -135,7 +136,19 @@ def _wider(means: Means, sets: Rows, together: Rows) -> Means:
 
 def counted_clusters(asked: Rows, summed: Rows) -> int:
     """Count the clusters that the caller asked for among those that are summed within; sets are none."""
-    return count(summed if summed.ndim == asked.ndim else summed[:, 1])
+    if summed.ndim > asked.ndim:
+        return count(summed[:, 1])
+    if asked.ndim == 2:
+        return count(summed)
+    return count(renumbered(np.where(summed >= 0, asked, -1)))
+
+
+def words_of_clusters(asked: Rows, summed: Rows) -> str:
+    """Say what is summed within, where clusters were asked for."""
+    if summed.ndim == asked.ndim == 1 and count(summed) != counted_clusters(asked, summed):
+        n_clusters = counted_clusters(asked, summed)
+        return f"; summed within sets alone: with {n_clusters:,} clusters beside them the error would be less"
+    return summed_within(summed)
 
 
 def _among(used: Bools, clusters: Rows) -> Rows:

@@ -27,6 +27,7 @@ from propensity.matching.clustered import (
     influence_in_clusters,
     summed_by_clusters,
     units_of,
+    words_of_clusters,
 )
 from propensity.matching.estimation_variance import estimation_variance
 from propensity.matching.outcome import MatchedOutcome
@@ -227,7 +228,9 @@ def _effect_of_sets(
     words = f"summed within {matches.n_matched:,} sets (Abadie and Spiess 2022), factor G / (G - 1)"
     if clusters is not None:
         means = summed_by_clusters(means, weights, matches.treated, clusters)
-        words = f"of matched sets (Abadie and Spiess 2022){summed_within(means.clusters)}"
+        words = "of matched sets (Abadie and Spiess 2022)"
+        assert means.clusters is not None
+        words += words_of_clusters(clusters, means.clusters)
     words += f"; takes the sets as given{adjusted_words(x)}"
     return _effect(
         matches, outcome, means, words, adjusted=x is not None, n_clusters=_counted(clusters, means)
@@ -281,7 +284,8 @@ def _effect_at_scores(matches: Matches, outcome: MatchedOutcome, clusters: Rows 
     means = terms_of(matches, outcome, None if clusters is None else units_of(clusters))
     if clusters is not None:
         means = summed_by_clusters(means, np.asarray(matches.weights), matches.treated, clusters)
-    words += summed_within(means.clusters)
+        assert means.clusters is not None
+        words += words_of_clusters(clusters, means.clusters)
     return _effect(matches, outcome, means, words, n_clusters=_counted(clusters, means))
 
 

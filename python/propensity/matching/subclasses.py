@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from propensity.effects.arms import Means
-from propensity.effects.clusters import summed_within
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import Regrouping
 from propensity.errors import InvalidInputError
@@ -18,7 +17,7 @@ from propensity.frames import checks
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.kept import kept_rows
 from propensity.frames.native import AnySeries, SomeFrame
-from propensity.matching.clustered import counted_clusters, summed_by_clusters, units_of
+from propensity.matching.clustered import counted_clusters, summed_by_clusters, units_of, words_of_clusters
 from propensity.matching.local_outcomes import tie_cells
 from propensity.matching.outcome import MatchedOutcome
 from propensity.matching.rematching import bootstrap_again
@@ -308,7 +307,7 @@ class Subclasses(SubclassesWithEffects):
             means = summed_by_clusters(means, np.asarray(self.weights), self.treated, clusters)
             assert means.clusters is not None
             n_clusters = counted_clusters(clusters, means.clusters)
-            se_method += summed_within(means.clusters)
+            se_method += words_of_clusters(clusters, means.clusters)
         arms, whom = self.arms["ess"], Whom.of(self.estimand, self.n_matched, self.n_unmatched)
         return Effect.of(
             y.means(means),
