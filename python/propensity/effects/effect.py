@@ -55,8 +55,8 @@ class Effect(ReportedEffect):
         Degrees of freedom of its intervals and p-values, by Student's law: how many rows (or clusters, less
         one) carry the variance, (sum v)^2 / sum v^2 with v the squared influence of each. A third of the rows
         where all weigh alike and outcomes are normal; few where few decide. Infinity without any error. Cells
-        of an outcome that is not 0/1 do not know its fourth moments: theirs are mostly larger, and of no
-        account where users are many.
+        of an outcome that is not 0/1 know the range of its values, and not their fourth moments: theirs are
+        mostly fewer.
     contrast : {"difference", "ratio", "percent", "odds_ratio"}
         What the estimate is.
     cautions : tuple of Warning
