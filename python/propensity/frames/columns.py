@@ -376,13 +376,26 @@ def outcome_names(outcome: str | Sequence[str]) -> list[str]:
         isinstance(outcome, pd.Index | np.ndarray) and all(isinstance(name, str) for name in outcome)
     )
     names: list[Any] = list(outcome) if several else [outcome]
-    for name in names:
-        checks.column_name("outcome", name)
-        if names.count(name) > 1:
-            raise InvalidInputError(f"outcome: column '{name}' is listed {names.count(name)} times")
-    if not names:
-        raise InvalidInputError("outcome: no column is named; at least one is needed")
+    listed_names("outcome", names)
     return names
+
+
+def listed_names(role: str, names: Sequence[object]) -> None:
+    """Require names of columns, each once, and one at least.
+
+    Raises
+    ------
+    InvalidInputError
+        There is none, or one is listed twice.
+    TypeError
+        One is not a name.
+    """
+    for name in names:
+        checks.column_name(role, name)
+        if names.count(name) > 1:
+            raise InvalidInputError(f"{role}: column '{name}' is listed {names.count(name)} times")
+    if not names:
+        raise InvalidInputError(f"{role}: no column is named; at least one is needed")
 
 
 def _given(values: object, data: AnyFrame, index: pd.Index[Any], role: str) -> tuple[str, Column]:

@@ -143,11 +143,13 @@ def counted_clusters(asked: Rows, summed: Rows) -> int:
     return count(renumbered(np.where(summed >= 0, asked, -1)))
 
 
-def words_of_clusters(asked: Rows, summed: Rows) -> str:
+def words_of_clusters(asked: Rows, summed: Rows | None) -> str:
     """Say what is summed within, where clusters were asked for."""
-    if summed.ndim == asked.ndim == 1 and count(summed) != counted_clusters(asked, summed):
+    if summed is not None and summed.ndim == asked.ndim == 1:
         n_clusters = counted_clusters(asked, summed)
-        return f"; summed within sets alone: with {n_clusters:,} clusters beside them the error would be less"
+        if count(summed) != n_clusters:
+            beside = f"with {n_clusters:,} clusters beside them the error would be less"
+            return f"; summed within sets alone: {beside}"
     return summed_within(summed)
 
 

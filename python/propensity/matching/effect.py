@@ -229,7 +229,6 @@ def _effect_of_sets(
     if clusters is not None:
         means = summed_by_clusters(means, weights, matches.treated, clusters)
         words = "of matched sets (Abadie and Spiess 2022)"
-        assert means.clusters is not None
         words += words_of_clusters(clusters, means.clusters)
     words += f"; takes the sets as given{adjusted_words(x)}"
     return _effect(
@@ -284,7 +283,6 @@ def _effect_at_scores(matches: Matches, outcome: MatchedOutcome, clusters: Rows 
     means = terms_of(matches, outcome, None if clusters is None else units_of(clusters))
     if clusters is not None:
         means = summed_by_clusters(means, np.asarray(matches.weights), matches.treated, clusters)
-        assert means.clusters is not None
         words += words_of_clusters(clusters, means.clusters)
     return _effect(matches, outcome, means, words, n_clusters=_counted(clusters, means))
 

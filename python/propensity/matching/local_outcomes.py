@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -116,13 +118,33 @@ def mean_curve(outcome: Floats, weights: Floats, quantity: Floats) -> Curve:
         Zero for rows that it is not fitted to.
     """
     used = weights > 0
+    return fitted_curve(outcome, weights, partial(polynomials, quantity, used))
+
+
+def polynomials(quantity: Floats, used: Bools, degree: int) -> Floats:
+    """Give Legendre's polynomials (n, degree + 1) of a quantity; beyond the rows used they stay level.
+
+    A polynomial would run away there.
+    """
     low, high = quantity[used].min(), quantity[used].max()
-    # Beyond the rows it was fitted to it stays level: a polynomial would run away.
     place = np.clip(2 * (quantity - low) / (high - low or 1.0) - 1, -1, 1)
-    w, center = weights[used], outcome[used].mean()
+    return np.asarray(np.polynomial.legendre.legvander(place, degree))
+
+
+def fitted_curve(outcome: Floats, weights: Floats, basis_of: Callable[[int], Floats]) -> Curve:
+    """Fit the outcomes of rows with a weight by the columns of the largest degree that leaves no row alone.
+
+    Parameters
+    ----------
+    outcome, weights : ndarray (n,)
+    basis_of : callable
+        Takes a degree to the columns (n, k).
+    """
+    used = weights > 0
+    w, center = weights[used], float(outcome[used].mean())
     leverage = np.zeros(len(outcome))
     for degree in range(int(used.sum() ** 0.2), -1, -1):
-        basis = np.polynomial.legendre.legvander(place, degree)
+        basis = basis_of(degree)
         own = basis[used]
         sizes, directions = np.linalg.eigh((own * w[:, None]).T @ own)
         # Fewer places than coefficients leave some of them free; what they predict there is the same.

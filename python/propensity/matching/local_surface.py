@@ -5,13 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from propensity.frames.checks import Bools, Floats, Rows
-from propensity.matching.local_outcomes import Curve
-
-# Of the largest eigenvalue: below, a combination of terms vanishes at all of the places.
-_SINGULAR = 1e-12
-
-# The most that one row may decide its own fit, as for a curve in the score.
-_MOST_LEVERAGE = 0.5
+from propensity.matching.local_outcomes import Curve, fitted_curve, polynomials
 
 # Rows of an arm, by their weights (Kish), that an `exact` group has to have for a level of its own.
 _LEAST_ROWS = 5.0
@@ -38,31 +32,21 @@ def mean_surface(
         Covariates that the estimate is adjusted for, linearly.
     """
     used = weights > 0
-    w, center = weights[used], float(outcome[used].mean())
     beside = np.column_stack(
         [*_levels(exact, weights), *_standardized(x, used)] or [np.zeros((len(used), 0))]
     )
-    leverage = np.zeros(len(outcome))
-    for degree in range(int(used.sum() ** 0.2), -1, -1):
-        basis = np.column_stack([_polynomials(places, used, degree), beside])
-        own = basis[used]
-        sizes, directions = np.linalg.eigh((own * w[:, None]).T @ own)
-        kept = sizes > _SINGULAR * sizes[-1]
-        slopes = directions[:, kept] / np.sqrt(sizes[kept])
-        leverage[used] = w * ((own @ slopes) ** 2).sum(axis=1)
-        if leverage.max() <= _MOST_LEVERAGE:
-            break
-    fitted = basis @ (slopes @ (slopes.T @ (own.T @ (w * (outcome[used] - center)))))
-    return Curve(center + fitted, leverage)
+
+    def basis_of(degree: int) -> Floats:
+        return np.column_stack([_polynomials(places, used, degree), beside])
+
+    return fitted_curve(outcome, weights, basis_of)
 
 
 def _polynomials(places: Floats, used: Bools, degree: int) -> Floats:
     """Give Legendre's polynomials of every coordinate; beyond the rows used they stay level."""
     columns = [np.ones(len(places))]
     for column in places.T:
-        low, high = column[used].min(), column[used].max()
-        place = np.clip(2 * (column - low) / (high - low or 1.0) - 1, -1, 1)
-        columns.extend(np.polynomial.legendre.legvander(place, degree).T[1:])
+        columns.extend(polynomials(column, used, degree).T[1:])
     return np.column_stack(columns)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from propensity.effects.estimators import IPW
 from propensity.errors import InvalidInputError
-from propensity.frames import checks
+from propensity.frames.columns import listed_names
 from propensity.frames.terms import Covariates
 from propensity.scores.choice import LOGISTIC
 
@@ -41,12 +41,7 @@ def columns_alone(covariates: Covariates) -> tuple[str, ...]:
             f"formula {covariates!r}; make columns of its terms in the query"
         )
     names = tuple(covariates)
-    for name in names:
-        checks.column_name("covariates", name)
-        if names.count(name) > 1:
-            raise InvalidInputError(f"covariates: column '{name}' is listed {names.count(name)} times")
-    if not names:
-        raise InvalidInputError("covariates: no column is named; at least one is needed")
+    listed_names("covariates", names)
     return names
 
 
