@@ -31,19 +31,27 @@ pub fn ascending(values: &[f64], monitor: &Monitor) -> Result<Vec<u32>> {
 /// that are swapped change the order of nobody but those who are alike in all else.
 pub fn by_content<W>(x: ArrayView2<'_, f64>, rows: &Outcomes<'_, W>) -> Vec<u32> {
     let columns: Vec<ArrayView1<'_, f64>> = x.columns().into_iter().collect();
+    by_covariates(&columns, rows, |column, a, b| by_size(column[a], column[b]))
+}
+
+/// The same, of covariates of any kind, each of which `compare` compares two rows by.
+pub fn by_covariates<C: Sync, W>(
+    covariates: &[C],
+    rows: &Outcomes<'_, W>,
+    compare: impl Fn(&C, usize, usize) -> Ordering + Sync,
+) -> Vec<u32> {
     let Outcomes { treatment, outcome, sample_weight, .. } = *rows;
     let compared = |a: usize, b: usize| {
-        let covariates = columns.iter().map(|column| by_size(column[a], column[b]));
         let weight = || sample_weight.map_or(Ordering::Equal, |w| by_size(w[a], w[b]));
-        covariates
-            .into_iter()
+        let mut orders = covariates.iter().map(|covariate| compare(covariate, a, b));
+        orders
             .find(|order| order.is_ne())
             .unwrap_or(Ordering::Equal)
             .then_with(|| by_size(outcome[a], outcome[b]))
             .then_with(weight)
             .then_with(|| treatment[a].cmp(&treatment[b]))
     };
-    let mut order: Vec<u32> = (0..).take(x.nrows()).collect();
+    let mut order: Vec<u32> = (0..).take(treatment.len()).collect();
     order.par_sort_unstable_by(|a, b| compared(*a as usize, *b as usize));
     order
 }

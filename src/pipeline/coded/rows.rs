@@ -3,7 +3,6 @@
 use std::cmp::Ordering;
 
 use ndarray::{Array2, ArrayView1, ShapeBuilder};
-use rayon::prelude::*;
 
 use super::CodedData;
 use crate::design::coded::NumbersAndFactors;
@@ -12,6 +11,7 @@ use crate::error::Result;
 use crate::outcome::adjusted_rows::AdjustmentData;
 use crate::outcome::adjustment::AdjustmentSpec;
 use crate::outcome::origin::Measured;
+use crate::pipeline::order::by_covariates;
 use crate::pipeline::{Estimator, adjustments};
 use crate::resampling::resample::Resample;
 use crate::resampling::urn::Urn;
@@ -139,20 +139,8 @@ pub fn by_content(data: &CodedData<'_>) -> Vec<u32> {
         columns.extend(own.map(|(factor, _)| Column::Levels(factor)));
         columns.extend((place < given.x.ncols()).then(|| Column::Number(given.x.column(place))));
     }
-    let compared = |a: usize, b: usize| {
-        let covariates = columns.iter().map(|column| column.compared(a, b));
-        let weight = || sample_weight.map_or(Ordering::Equal, |w| by_size(w[a], w[b]));
-        covariates
-            .into_iter()
-            .find(|order| order.is_ne())
-            .unwrap_or(Ordering::Equal)
-            .then_with(|| by_size(outcome[a], outcome[b]))
-            .then_with(weight)
-            .then_with(|| treatment[a].cmp(&treatment[b]))
-    };
-    let mut order: Vec<u32> = (0..).take(treatment.len()).collect();
-    order.par_sort_unstable_by(|a, b| compared(*a as usize, *b as usize));
-    order
+    let rows = Outcomes { treatment, outcome, sample_weight, counts: None::<&[u32]> };
+    by_covariates(&columns, &rows, Column::compared)
 }
 
 /// How many rows of either arm were drawn, controls first; those of the data where they are counted in fractions.
