@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,11 +17,7 @@ ESTIMATORS = [ps.IPW("ATE"), ps.IPW("ATO"), ps.AIPW("ATT"), ps.RegressionAdjustm
 N_REPS = 1_500
 
 
-@pytest.fixture(autouse=True)
-def _quiet():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+pytestmark = pytest.mark.filterwarnings("ignore")  # few users, made up
 
 
 @pytest.fixture(scope="module")

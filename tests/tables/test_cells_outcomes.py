@@ -21,11 +21,7 @@ ADJUSTED = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _quiet():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+pytestmark = pytest.mark.filterwarnings("ignore")  # few users, made up
 
 
 @pytest.fixture(scope="module")

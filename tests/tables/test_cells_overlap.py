@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,11 +14,7 @@ from propensity.errors import InvalidInputError
 ROLES = {"treatment": TREATMENT, "covariates": COVARIATES}
 
 
-@pytest.fixture(autouse=True)
-def _quiet():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+pytestmark = pytest.mark.filterwarnings("ignore")  # few users, made up
 
 
 @pytest.fixture(scope="module")

@@ -18,11 +18,7 @@ ESTIMANDS = ("ATE", "ATT", "ATC", "ATO", "ATM")
 ROLES = {"treatment": TREATMENT, "covariates": COVARIATES}
 
 
-@pytest.fixture(autouse=True)
-def _quiet():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+pytestmark = pytest.mark.filterwarnings("ignore")  # few users, made up
 
 
 @pytest.fixture(scope="module")
