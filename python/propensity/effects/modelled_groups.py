@@ -46,6 +46,8 @@ class GroupRows(ReadOnly):
     estimand, se_method, measured : str
     weighs_alone : bool
         Whether weights alone make the arms alike, so that an uneven arm is worth a word.
+    tidied : str
+        What stands for missing values and rare levels of covariates; empty where nothing was tidied.
     """
 
     groups: Grouping
@@ -58,6 +60,7 @@ class GroupRows(ReadOnly):
     se_method: str
     measured: str
     weighs_alone: bool
+    tidied: str
 
     @cached_property
     def _w(self) -> Floats:
@@ -150,7 +153,7 @@ class ModelledGroups(ReadOnly):
             cautions=rows.cautions(place, (ess[0], ess[1]), (n[0], n[1])),
             whom=rows.groups.name(place),
         )
-        return replace(found, measured=rows.measured)
+        return replace(found, measured=rows.measured, tidied=rows.tidied)
 
     @property
     def corrected(self) -> bool:

@@ -71,6 +71,7 @@ def weighted_in_groups(
         estimand=weighed.estimand,
         se_method=weighed.se_method,
         weighs_alone=True,
+        tidied=scored.tidied,
     )
     cautions = (*said_of_rows(measured, scored.columns), *doubts(weighed.weighting))
     return grouped_effects(rows, measured.of_columns(means_of), contrast, cautions)
@@ -179,6 +180,7 @@ def group_rows(
     estimand: str,
     se_method: str,
     weighs_alone: bool,
+    tidied: str = "",
 ) -> GroupRows:
     """Put together what is known of the rows of groups; as for `GroupRows`."""
     sample = measured.sample
@@ -193,6 +195,7 @@ def group_rows(
         se_method=se_method + summed_within(sample.clusters),
         measured=measured.words(measured.only_outcome),
         weighs_alone=weighs_alone,
+        tidied=tidied or sample.frame.tidied_words,
     )
 
 
