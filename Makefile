@@ -19,7 +19,7 @@ AS_ERRORS    := -- --deny warnings
 
 # What is tested with the oldest versions: all that reads tables and gives numbers; pictures are the newest's.
 OLDEST := tests/frames tests/scores tests/weighting tests/matching tests/outcomes tests/effects tests/balance \
-    tests/overlap tests/resampling tests/sensitivity tests/selection tests/study tests/calls
+    tests/overlap tests/resampling tests/sensitivity tests/selection tests/study tests/calls tests/tables
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

@@ -294,7 +294,7 @@ def test_few_rows_and_one_arm_are_told(lazy):
     with pytest.raises(InvalidInputError, match=r"0 treated and .* control rows; at least 2 of each"):
         ps.estimate(lazy(users().assign(t=0)), **ROLES)
     with pytest.raises(InvalidInputError, match="the table has no rows"):
-        ps.estimate(lazy(users().head(0).astype({"pro": bool})), **ROLES)
+        ps.estimate(lazy(users().head(0).astype({"pro": bool, "tier": "string"})), **ROLES)
 
 
 def test_few_clusters_are_told():
