@@ -214,7 +214,7 @@ def grouped(source: Source, keys: Sequence[str], outcomes: Sequence[str], most: 
 
 
 def variance(value: Any, dtype: Any) -> Any:
-    """Give the variance, divided by the count, of what is finite: DuckDB 1 breaks off at an infinite value."""
+    """Give the variance, divided by the count, of what is finite: DuckDB 1 breaks off at what is not."""
     import narwhals.stable.v2 as nw  # noqa: PLC0415 - frames in memory do without it
 
     finite = nw.when(value.is_finite()).then(value) if dtype.is_float() else value
