@@ -66,7 +66,7 @@ audit: $(VENV)/.tools ## Licences, sources and known vulnerabilities of what the
 
 .PHONY: test-python
 test-python: build ## Test the package, the README and the notebooks
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 .PHONY: faults
 faults: build ## Break things on purpose (forks, Ctrl-C, no memory, panics, mutation), and write docs/reliability.md
