@@ -1,7 +1,7 @@
 """How many degrees of freedom clusters leave where they are few, or one has many of the rows.
 
-python benchmarks/uneven_clusters.py                      # the table of docs/validation.md, printed
-python benchmarks/uneven_clusters.py --data-sets 40       # a taste of it
+python benchmarks/uneven_clusters.py            # the whole count, into docs/: two minutes on one core
+python benchmarks/uneven_clusters.py --quick    # a taste of it, printed
 
 G clusters of 20 rows on average: all of 20, of log-normal sizes, or one with a third of the rows. Rows or
 whole clusters opt in; half of the outcome's noise is common to a cluster. The effect is 1 for everybody.
@@ -14,17 +14,20 @@ from __future__ import annotations
 
 import argparse
 import itertools
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
+from coverage_report import fill
 from propensity import core
 from propensity.effects import inference
 from propensity.effects.leverage import Leverage, of_weighted_means
 from propensity.errors import InvalidInputError
 from world_rows import Bools, Floats, Rows, expit
 
+DOCS = Path(__file__).parents[1] / "docs"
 EFFECT, ROWS = 1.0, 20
 NUMBERS, SIZES = (10, 20, 40), ("even", "log-normal", "one has a third")
 LAWS = ("normal", "G - 1", "rows alone", "rows alike", "effect.df")
@@ -129,15 +132,22 @@ def table(results: pd.DataFrame) -> str:
 
 
 def main() -> None:
-    """Count what was asked for, and print the table."""
+    """Count what was asked for, and keep or print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--data-sets", type=int, default=1_000)
-    n_data_sets = parser.parse_args().data_sets
+    parser.add_argument("--data-sets", type=int, default=1_000, help="of each kind of clusters")
+    parser.add_argument("--quick", action="store_true", help="few data sets, printed and not kept")
+    options = parser.parse_args()
     found = [
-        lines_of(n_clusters, sizes, whole=whole, n_data_sets=n_data_sets)
+        lines_of(n_clusters, sizes, whole=whole, n_data_sets=40 if options.quick else options.data_sets)
         for whole, n_clusters, sizes in itertools.product((False, True), NUMBERS, SIZES)
     ]
-    print(table(pd.concat(found, ignore_index=True)))
+    counted = table(pd.concat(found, ignore_index=True))
+    if options.quick:
+        print(counted)
+        return
+    page = DOCS / "validation.md"
+    sections = {"uneven-clusters": counted}
+    page.write_text(fill(page.read_text(encoding="utf-8"), sections), encoding="utf-8")
 
 
 if __name__ == "__main__":
