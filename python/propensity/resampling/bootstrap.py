@@ -130,8 +130,8 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
         Replicate r of seed s is the same, bit for bit, for any `n_reps` and `n_threads`. A Generator gives
         one number; None takes a fresh one. The result tells which it was.
     studentized : bool, default False
-        Keep a standard error for each replicate, which `conf_int(kind="studentized")` needs. Each takes a few
-        passes over the rows, so that the bootstrap takes many times as long.
+        Keep a standard error for each replicate, which `conf_int` of the kinds "studentized" and "calibrated"
+        needs. Each takes a few passes over the rows, so that the bootstrap takes many times as long.
     n_threads : int or None, default None
         Threads; None takes one a core.
     progress : bool or None, default None
@@ -229,6 +229,7 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
         penalty=float(penalty),
         contrast=contrast,
         measured=measured.words(outcome),
+        per=metrics.per,
     )
     return replace(found_by, tidied=study.sample.frame.tidied_words)
 

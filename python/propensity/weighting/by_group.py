@@ -157,7 +157,7 @@ def _shares(groups: Grouping, treated: Bools, weights: Floats) -> Floats:
 
 
 def weighted_arms(
-    sample: Sample, outcome: str, found: core.WeightedEstimate, left_out: LeftOut | None = None
+    sample: Sample, outcome: str, found: core.WeightedEstimate, left_out: LeftOut | str | None = None
 ) -> Means:
     """Give the weighted means of both arms as an effect is made of them, with the leverage of rows."""
     means = found.mean_treated, found.mean_control
