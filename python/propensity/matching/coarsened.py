@@ -64,8 +64,8 @@ def match_cem(
 
     Parameters
     ----------
-    df, treatment : DataFrame, and str
-        One row a unit, and a column of it, bool or 0/1, as for `fit_propensity`.
+    df, treatment : DataFrame or Cells, and str
+        One row a unit, or users counted; and a column of it, bool or 0/1, as for `fit_propensity`.
     covariates : list of str
         Columns known before the treatment. Text, categories, bools, dates and times must agree, up to
         `grouping`.

@@ -43,7 +43,7 @@ def subclassify(
 
     Parameters
     ----------
-    df, treatment, scores : DataFrame, str, and PropensityModel, CrossFittedScores, str, Series or array
+    df, treatment, scores : DataFrame or Cells, str, and PropensityModel, CrossFittedScores, str or values
         As for `ipw`; subclasses are between quantiles of the scores.
     n_subclasses : int, default 10
         How many. Five, the custom since Cochran (1968), leave a tenth of the bias in; on the tutorial's data
