@@ -165,7 +165,7 @@ class Effects(Shown):
             )
         influence = np.array([effect.influence for effect in effects], dtype=np.float64).T
         names = pd.Index(self.by_outcome, name="outcome")
-        clusters = inference.joined(*(effect.clusters for effect in effects))
+        clusters = inference.joined(*(effect.clusters for effect in effects), counted=frequency is not None)
         values = inference.covariance(influence, clusters, frequency)
         return pd.DataFrame(values, index=names, columns=names)
 

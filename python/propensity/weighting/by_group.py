@@ -9,7 +9,6 @@ import numpy as np
 
 from propensity import core
 from propensity.effects.arms import Means, Weighting, weights_name
-from propensity.effects.cautions import count_cautions
 from propensity.effects.clusters import summed_within
 from propensity.effects.coefficients import FittedTerms, standardized
 from propensity.effects.contrasts import Contrast
@@ -82,8 +81,7 @@ def said_of_rows(measured: Measured, covariates: Iterable[str]) -> tuple[Warning
     sample = measured.sample
     names = outcome_names(measured.metrics.columns)
     copies = [caution for name in names for caution in sample.copies(name, covariates)]
-    counts = count_cautions(sample.sample_weight, sample.frame.code_of("sample_weight"))
-    return (*copies, *counts)
+    return (*copies, *sample.count_cautions)
 
 
 def se_method_of(scored: Scored) -> str:
@@ -106,9 +104,10 @@ def score_terms(sample: Sample, scored: Scored) -> FittedTerms | None:
     z, scale = standardized(scored.x)
     s = np.ones(len(z)) if sample.sample_weight is None else sample.sample_weight
     e = np.where(sample.present_rows, scored.scores, 0.5)
-    penalty = scored.penalty * float(s[sample.present_rows].mean())
+    users = np.ones(len(z)) if sample.frequency is None else sample.frequency
+    penalty = scored.penalty * float(np.average(sample.present(s), weights=sample.present(users)))
     residual, spread, _ = equations_of_scores(sample.treated, e, scored.score_model)
-    return FittedTerms.of(z, scale, s * residual, s * spread, penalty)
+    return FittedTerms.of(z, scale, s * residual, s * users * spread, penalty)
 
 
 def slopes_of(sample: Sample, scored: Scored, estimand: WeightingEstimand) -> Floats:
@@ -187,7 +186,9 @@ def group_rows(
     return GroupRows(
         groups=groups,
         treated=sample.treated,
+        w=weighting.weights,
         weights=sample.frame.series(weighting.weights, weights_name(sample.sample_weight)),
+        first=None if sample.frequency is None else sample.frame.by_cell(np.arange(len(sample.treated))),
         facts=measured.facts_by_group(groups),
         fingerprint=sample.fingerprint,
         clusters=sample.clusters,
