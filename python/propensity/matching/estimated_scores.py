@@ -11,6 +11,7 @@ from propensity.effects.balance_terms import BalanceTerms
 from propensity.errors import OverlapError
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.columns import Frame
+from propensity.frames.design import Design
 from propensity.results.read_only import ReadOnly
 from propensity.scores.choice import LOGISTIC
 from propensity.scores.cross_fitted import CrossFittedScores
@@ -30,7 +31,7 @@ class EstimatedScores(ReadOnly):
     Attributes
     ----------
     scores : ndarray (n,)
-    x : ndarray (n, d)
+    given : Design or ndarray (n, d)
         The model's terms, without the intercept.
     penalty : float
         The L2 strength it was fitted with.
@@ -41,10 +42,20 @@ class EstimatedScores(ReadOnly):
     """
 
     scores: Floats
-    x: Floats
+    given: Design | Floats
     penalty: float
     sample_weight: Floats | None
     score_model: ScoreWord = LOGISTIC
+
+    @property
+    def design(self) -> Design:
+        """The model's terms."""
+        return self.given if isinstance(self.given, Design) else Design(self.given)
+
+    @property
+    def x(self) -> Floats:
+        """The same as a matrix (n, d)."""
+        return self.given.x if isinstance(self.given, Design) else self.given
 
     def coefficient_influence(self, treated: Bools, direction: Floats) -> Floats:
         """Give what each row adds to a combination of the coefficients, n times the derivative in its weight.
