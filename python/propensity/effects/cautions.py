@@ -101,12 +101,12 @@ def overlap_cautions(
 
     `weights` (n,) are of one user where rows stand for several, `frequency` (n,) of them.
     """
-    users = np.ones(len(weights)) if frequency is None else frequency
     arms = {}
     members = {"treated": treated, "control": ~treated}.items()
     for (arm, rows), ess in zip(members, effective_sizes(weights, treated, frequency), strict=True):
-        own, n = weights[rows], users[rows]
-        arms[arm] = Weighed(int(n.sum()), ess, float(own.max() / (own @ n)) if len(own) else 0.0)
+        own, n_users = weights[rows], int(rows.sum() if frequency is None else frequency[rows].sum())
+        total = own.sum() if frequency is None else own @ frequency[rows]
+        arms[arm] = Weighed(n_users, ess, float(own.max() / total) if len(own) else 0.0)
     return uneven_cautions(estimand, arms)
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.checks import Bools, Floats
+from propensity.frames.pieces import pieces
 from propensity.results.read_only import ReadOnly
 
 Correction: TypeAlias = Literal["HC0", "HC2", "HC3"]
@@ -78,11 +79,16 @@ def of_weighted_means(
     A mean is a model with an intercept alone, from which a row is as far as its outcome. Rows may stand for
     several users each: weights and leverage are then of one of them.
     """
-    users = np.ones(len(weights)) if frequency is None else frequency
-    total = np.bincount(treated, weights=weights * users, minlength=2)
-    values = weights / np.where(treated, total[1], total[0])
-    rest = outcome - np.where(treated, *means)
-    return Leverage(values, users.sum() * values * rest)
+    total = np.zeros(2)
+    for rows in pieces(len(weights)):
+        counted = weights[rows] if frequency is None else weights[rows] * frequency[rows]
+        total += np.bincount(treated[rows], weights=counted, minlength=2)
+    n_users = len(weights) if frequency is None else frequency.sum()
+    values, moved = np.empty(len(weights)), np.empty(len(weights))
+    for rows in pieces(len(weights)):
+        values[rows] = weights[rows] / np.where(treated[rows], total[1], total[0])
+        moved[rows] = n_users * values[rows] * (outcome[rows] - np.where(treated[rows], *means))
+    return Leverage(values, moved)
 
 
 def scale_of(leverage: Floats, kind: Correction = USUAL) -> Floats:

@@ -137,7 +137,7 @@ def _found_on_scores(matches: Matches, y: MatchedOutcome) -> Found:
         caliper=matches.spec.caliper,
         on=matches.spec.on,
         variance_neighbors=matches.spec.variance_neighbors,
-        x=matches.x,
+        x=None if matches.design is None else matches.design.dense,
         penalty=matches.penalty,
         score_model=matches.score_model,
     )

@@ -260,7 +260,7 @@ def find_neighbors(rows: RowsToMatch, spec: NearestNeighbors, n_threads: int | N
         calipers=caliper_table(spec, found.caliper_widths),
         treated=rows.treated,
         scores=rows.scores,
-        x=None if counted is None else counted.x,
+        design=None if counted is None else counted.design,
         penalty=0.0 if counted is None else counted.penalty,
         score_model=LOGISTIC if counted is None else counted.score_model,
         exact=rows.exact,

@@ -45,6 +45,7 @@ def result_of(  # noqa: PLR0913 - what is known of a bootstrap, by name
     contrast: Contrast = "difference",
     measured: str = "",
     per: str | None = None,
+    tidied: str = "",
 ) -> BootstrapResult:
     """Put names on the core's numbers, and warn of replicates that could not be estimated.
 
@@ -70,6 +71,7 @@ def result_of(  # noqa: PLR0913 - what is known of a bootstrap, by name
         replicate_std_errors=None if within is None else _by_replicate(within, labels),
         contrast=contrast,
         measured=measured,
+        tidied=tidied,
     )
 
 

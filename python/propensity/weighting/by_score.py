@@ -99,7 +99,7 @@ def _weighed(sample: Sample, outcome: str, scored: Scored, spec: IPW) -> core.We
         scored.scores,
         estimand=spec.estimand,
         truncate=spec.truncate,
-        x=None if scored.design is None else scored.design.numbers,
+        x=None if scored.design is None else scored.design.terms,
         penalty=scored.penalty,
         score_model=scored.score_model,
         **sample.row_weights,

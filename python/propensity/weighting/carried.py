@@ -29,7 +29,7 @@ def rows_left_out(sample: Sample, outcome: str, scored: Scored, spec: IPW) -> Le
     y = sample.frame.outcome(outcome)
     s = np.ones(len(y)) if sample.sample_weight is None else sample.sample_weight
     penalty = scored.penalty * float(s[sample.present_rows].mean())
-    return WeightedRows(scored.x, penalty, sample.treated, y, scored.scores, s, spec.estimand)
+    return WeightedRows(scored.design, penalty, sample.treated, y, scored.scores, s, spec.estimand)
 
 
 def _why_not(sample: Sample, scored: Scored, spec: IPW) -> str:
