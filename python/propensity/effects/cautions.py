@@ -166,9 +166,9 @@ def carried_cautions(
     wider = ', or the wider conf_int(se="jackknife")' if jackknife else ""
     return (
         OverlapWarning(
-            f"{df:,.0f} rows carry the variance (df), and with weights as uneven as the scores make them no "
-            f"more than {n_behind:,.1f} could be counted on: intervals for the {estimand} by weighting may "
-            "be too narrow here; take aipw, weights that balance (ps.fit_weights), or "
+            f"few rows carry the variance (df {df:,.0f}): weights as uneven as the scores make them rest on "
+            f"{n_behind:,.0f} rows, and the smaller arm has {min(n_rows):,}; intervals for the {estimand} by "
+            "weighting may be too narrow here; take aipw, weights that balance (ps.fit_weights), or "
             f'estimand="ATO" for the effect where the arms overlap{wider}'
         ),
     )
