@@ -99,7 +99,7 @@ pub struct Replicates {
 ///     Row weights, none negative, on top of how often a row is drawn; not for nearest neighbours.
 /// frequency : (n,) array, optional
 ///     How many users a row stands for, all alike: whole numbers of at least 1. Users are drawn, in the time and memory
-///     that the rows take, however many they are; not for nearest neighbours, nor with ``truncate``.
+///     that the rows take, however many they are; not with ``truncate``, and without errors for nearest neighbours.
 /// score_columns, outcome_columns : list of int, optional
 ///     Which columns of ``x`` the score, and the outcome models, use; all by default.
 /// balanced_columns : list of lists of int, optional
@@ -177,7 +177,6 @@ pub fn bootstrap(
     let per = per.map(|per| arrays::column("per", per)).transpose()?;
     let weights = row_weights::given(sample_weight, frequency)?;
     let RowWeights { total, frequency, .. } = weights.row_weights()?;
-    check_means(means || per.is_some(), frequency)?;
     let mut estimators = estimators.iter().map(estimator).collect::<PyResult<Vec<_>>>()?;
     let (x, outcome) = (x.as_array(), outcome.as_slice()?);
     let given = Codes::read(factors, after, x.ncols())?;
@@ -293,16 +292,6 @@ fn bootstrap_of_matrix<'a>(
         pipeline.bootstrap(asked.resample, &asked.bootstrap)?
     };
     Ok(Bootstrapped { estimates: pipeline.estimates, terms: pipeline.terms, replicates, analytic })
-}
-
-/// The means of arms vary together as what is drawn does, which is not written down for rows of several users.
-fn check_means(of_means: bool, frequency: Option<&[f64]>) -> Result<(), Error> {
-    if of_means && frequency.is_some() {
-        let found = "given for the means of both arms, or an outcome per another".into();
-        let allowed = "left out with these: give a row for each user";
-        return Err(Error::Argument { name: "frequency", found, allowed });
-    }
-    Ok(())
 }
 
 fn check_replicates(n_reps: usize, analytic: bool) -> Result<(), Error> {
