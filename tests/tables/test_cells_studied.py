@@ -83,6 +83,18 @@ def test_checks_of_cells_count_users():
         ps.check(counted, treatment=TREATMENT, ids="tier")
 
 
+def test_designs_of_cells_count_users(cells):
+    def planned(table, _, weight=None, **options):
+        shared = {} if weight is None else {"sample_weight": weight}
+        roles = {"treatment": TREATMENT, "scores": model_of(table, weight)}
+        return ps.design(table, **roles, effect=0.05, **options, **shared).table
+
+    for outcome in ("done", "minutes"):
+        compared(planned, cells, outcome, std_dev=0.5)
+        compared(planned, cells, outcome, std_dev=0.5, weight="w")
+        compared(lambda table, name: planned(table, None, outcome=name), cells, outcome)
+
+
 @pytest.mark.parametrize("outcome", ["done", "minutes"])
 def test_studies_of_cells_say_what_studies_of_their_users_do(cells, outcome):
     found, expected = (ps.Study(table, outcome=outcome, **ROLES) for table in (cells, cells.expand(outcome)))
