@@ -189,6 +189,7 @@ pub fn bootstrap(
     let weights = row_weights::given(sample_weight, frequency)?;
     let RowWeights { total, frequency, .. } = weights.row_weights()?;
     check_others(per.is_some(), frequency.is_some(), &others)?;
+    let of_means = means || per.is_some() || !others.is_empty();
     let mut estimators = estimators.iter().map(estimator).collect::<PyResult<Vec<_>>>()?;
     let (x, outcome) = (x.as_array(), outcome.as_slice()?);
     let given = Codes::read(factors, after, x.ncols())?;
