@@ -12,6 +12,7 @@ the products of all r z: never the n G numbers themselves.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -19,7 +20,9 @@ import numpy as np
 
 from propensity.effects import inference
 from propensity.effects.clusters import ways
+from propensity.effects.coded_terms import CodedTerms, each_column
 from propensity.effects.coefficients import FittedTerms
+from propensity.effects.rows_of_models import RowsOfModels
 from propensity.frames.checks import Floats, Rows
 from propensity.frames.grouping import Grouping
 from propensity.results.read_only import ReadOnly
@@ -72,8 +75,11 @@ class GroupInfluence(ReadOnly):
     def _variances(self) -> Floats:
         sums = self._sums
         total = self._by_group(sums.own**2, sums.group)
-        for column, loading in zip(sums.shared.T, self._loadings.T, strict=True):
-            total += 2 * loading * self._by_group(sums.own * column[sums.unit], sums.group)
+        if isinstance(sums.shared, RowsOfModels):
+            total += 2 * (self._loadings * sums.shared.within(self.groups, sums.own)).sum(axis=1)
+        else:
+            for column, loading in zip(sums.shared.T, self._loadings.T, strict=True):
+                total += 2 * loading * self._by_group(sums.own * column[sums.unit], sums.group)
         total += np.einsum("gk,kl,gl->g", self._loadings, self._products, self._loadings)
         return np.asarray(np.maximum(total, 0.0) * self._factor)
 
@@ -93,7 +99,8 @@ class GroupInfluence(ReadOnly):
         n_groups, n_terms = loadings.shape
         n_pairs = n_terms * (n_terms + 1) // 2
         # What a number of the one and of the other costs, in the time of a multiplication or so.
-        through_pairs = n_groups > n_pairs / 2 + n_pairs**2 / 50
+        few_pairs = n_groups > n_pairs / 2 + n_pairs**2 / 50
+        through_pairs = few_pairs and not isinstance(sums.shared, RowsOfModels)
         powers = self._powers_by_pairs if through_pairs else self._powers
         squares, fourths = powers(own, loadings)
         carried = np.divide(squares**2, fourths, out=np.full(len(unit), np.inf), where=spread > 0)
@@ -106,7 +113,7 @@ class GroupInfluence(ReadOnly):
         squares, fourths = np.zeros((2, n_groups))
         step = max(1, _CELLS_AT_ONCE // (8 * n_groups))
         for first in range(0, len(sums.shared), step):
-            phi = sums.shared[first : first + step] @ loadings.T
+            phi = sums.shared_by(loadings, first, first + step)
             start, stop = sums.parts(first, first + len(phi))
             phi[sums.unit_of(start, stop) - first, sums.group[start:stop]] += own[start:stop]
             v = phi**2
@@ -120,6 +127,7 @@ class GroupInfluence(ReadOnly):
         What a group's own rows add is put in the place of what they have without it.
         """
         sums, (first, second) = self._sums, np.triu_indices(loadings.shape[1])
+        assert not isinstance(sums.shared, RowsOfModels)
         form, step = np.zeros((len(first), len(first))), max(1, _CELLS_IN_CACHE // max(len(first), 1))
         for start in range(0, len(sums.shared), step):
             some = sums.shared[start : start + step]
@@ -141,11 +149,12 @@ class GroupInfluence(ReadOnly):
     @property
     def _covariance(self) -> Floats:
         sums, size = self._sums, self.groups.n_groups
-        crossed = (
-            np.array([self._by_group(sums.own * column[sums.unit], sums.group) for column in sums.shared.T])
-            .reshape(-1, size)
-            .T
-        )
+        if isinstance(sums.shared, RowsOfModels):
+            crossed = sums.shared.within(self.groups, sums.own)
+        else:
+            columns = sums.shared.T
+            by_group = [self._by_group(sums.own * column[sums.unit], sums.group) for column in columns]
+            crossed = np.array(by_group).reshape(-1, size).T
         found = crossed @ self._loadings.T
         found = found + found.T + self._loadings @ self._products @ self._loadings.T
         found += sums.own_products(size, self.clusters is not None)
@@ -186,33 +195,40 @@ class GroupInfluence(ReadOnly):
     @cached_property
     def _products(self) -> Floats:
         shared = self._sums.shared
-        return np.asarray(shared.T @ shared)
+        return shared.products if isinstance(shared, RowsOfModels) else np.asarray(shared.T @ shared)
 
     @cached_property
     def _sums(self) -> _Sums:
         """What varies together, added up: rows as they are, or the rows of a cluster in a group."""
-        n = len(self.own)
-        shared = np.empty((n, self._loadings.shape[1]), order="F")
-        place = 0
-        for model in self.models:
-            for column in model.z.T:
-                np.multiply(model.residual, column, out=shared[:, place])
-                self._center(shared[:, place])
-                if self.scale is not None and model.of_outcome:
-                    shared[:, place] *= self.scale
-                place += 1
-        shared *= n
-        codes = self.groups.codes
+        n, codes = len(self.own), self.groups.codes
+        coded = any(isinstance(model.z, CodedTerms) for model in self.models)
+        if self.clusters is None and coded:
+            rows = RowsOfModels(self.models, self.scale, self.groups.there)
+            return _Sums(self.own, codes, slice(None), rows)
         if self.clusters is None:
+            shared = np.empty((n, self._loadings.shape[1]), order="F")
+            for place, column in enumerate(self._columns()):
+                shared[:, place] = column
             return _Sums(self.own, codes, slice(None), shared)
         there = self.clusters >= 0
         cluster, size = self.clusters[there], self.groups.n_groups
         pairs, place_of = np.unique(cluster * size + codes[there], return_inverse=True)
         own = np.asarray(np.bincount(place_of, weights=self.own[there]), dtype=np.float64)
-        by_cluster = np.empty((int(cluster.max()) + 1, shared.shape[1]))
-        for place, column in enumerate(shared.T):
+        by_cluster = np.empty((int(cluster.max()) + 1, self._loadings.shape[1]))
+        for place, column in enumerate(self._columns()):
             by_cluster[:, place] = np.bincount(cluster, weights=column[there])
         return _Sums(own, pairs % size, pairs // size, by_cluster)
+
+    def _columns(self) -> Iterator[Floats]:
+        """Go through what rows (n,) add to the coefficients of all models, one after the other."""
+        for model in self.models:
+            for column in each_column(model.z):
+                moved = model.residual * column
+                self._center(moved)
+                if self.scale is not None and model.of_outcome:
+                    moved *= self.scale
+                moved *= len(moved)
+                yield moved
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,7 +238,13 @@ class _Sums:
     own: Floats
     group: Rows
     unit: Rows | slice
-    shared: Floats
+    shared: Floats | RowsOfModels
+
+    def shared_by(self, loadings: Floats, first: int, last: int) -> Floats:
+        """Give what some of the units add through models, (b, G), by how groups move with these (G, K)."""
+        if isinstance(self.shared, RowsOfModels):
+            return self.shared.times(loadings, first, last)
+        return np.asarray(self.shared[first:last] @ loadings.T)
 
     def parts(self, first: int, last: int) -> tuple[int, int]:
         """Give the first part of the units from `first` to below `last`, and the first after these."""

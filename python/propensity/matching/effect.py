@@ -18,6 +18,7 @@ from propensity.effects.means_covariance import MeansCovariance
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.checks import Bools, Floats, Rows
+from propensity.frames.design import Design
 from propensity.frames.kept import read_adjustment
 from propensity.frames.native import series_like
 from propensity.matching.abadie_imbens import adjustments, neighbor_variance
@@ -60,7 +61,7 @@ def effect_of_matches(
 
 def read_matched(
     matches: Matches, outcome: object, bias_adjust: object
-) -> tuple[MatchedOutcome, Floats | None]:
+) -> tuple[MatchedOutcome, Design | None]:
     """Read an outcome, and what it is adjusted for (n, d), if anything."""
     y = outcome_of(matches, outcome, bounded=bias_adjust is None)
     require_unknown(matches, outcome)
@@ -72,7 +73,7 @@ def read_matched(
 def effect_on_matched(
     matches: Matches,
     y: MatchedOutcome,
-    x: Floats | None,
+    x: Design | None,
     inference: PairInference | None,
     *,
     is_part: bool = False,
@@ -207,7 +208,7 @@ def _covariance_of_means(
 
 
 def _effect_of_sets(
-    matches: Matches, outcome: MatchedOutcome, x: Floats | None, clusters: Rows | None
+    matches: Matches, outcome: MatchedOutcome, x: Design | None, clusters: Rows | None
 ) -> Effect:
     """Square what each set adds, and what each of the caller's clusters does."""
     labels, y = matches.labels, outcome.values
@@ -236,7 +237,7 @@ def _effect_of_sets(
     )
 
 
-def _effect_in_space(matches: Matches, outcome: MatchedOutcome, x: Floats | None) -> Effect:
+def _effect_in_space(matches: Matches, outcome: MatchedOutcome, x: Design | None) -> Effect:
     """Take the variance of outcomes from neighbours in the space that was matched in."""
     found = _found_in_space(matches, x, outcome)
     where = "the scores" if matches.spec.on_scores else "the covariates matched on"
@@ -254,7 +255,7 @@ def _effect_in_space(matches: Matches, outcome: MatchedOutcome, x: Floats | None
     return _effect_of_found(matches, outcome, found, again, words, cautions, adjusted=x is not None)
 
 
-def _found_in_space(matches: Matches, x: Floats | None, outcome: MatchedOutcome) -> _Found:
+def _found_in_space(matches: Matches, x: Design | None, outcome: MatchedOutcome) -> _Found:
     y = outcome.values
     fitted, moved = _adjustments(matches, y, x)
     pairing, t, w = matches.pairing, matches.treated, np.asarray(matches.weights)
@@ -270,7 +271,7 @@ def _found_in_space(matches: Matches, x: Floats | None, outcome: MatchedOutcome)
     return _Found(means, variance, counted)
 
 
-def _counts_estimation(matches: Matches, x: Floats | None) -> bool:
+def _counts_estimation(matches: Matches, x: Design | None) -> bool:
     """Whether there is a theory of what estimating the scores does here."""
     return estimated_at_scores(matches) is not None and matches.spec.max_uses is None and x is None
 
@@ -288,7 +289,7 @@ def _effect_at_scores(matches: Matches, outcome: MatchedOutcome, clusters: Rows 
 
 
 def _effect_in_clusters(
-    matches: Matches, outcome: MatchedOutcome, x: Floats | None, clusters: Rows
+    matches: Matches, outcome: MatchedOutcome, x: Design | None, clusters: Rows
 ) -> Effect:
     """Sum what rows add to an estimate with replacement within clusters."""
     means = influence_in_clusters(matches, outcome, x, clusters)
@@ -349,7 +350,7 @@ def _outcome_variance(matches: Matches, outcome: MatchedOutcome) -> Floats:
     return variance
 
 
-def _adjustments(matches: Matches, y: Floats, x: Floats | None) -> tuple[Floats, dict[bool, float]]:
+def _adjustments(matches: Matches, y: Floats, x: Design | None) -> tuple[Floats, dict[bool, float]]:
     if x is None:
         return np.zeros((2, len(y))), {True: 0.0, False: 0.0}
     return adjustments(matches.pairing, y, x)

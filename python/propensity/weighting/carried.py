@@ -16,18 +16,21 @@ from propensity.scores.choice import LOGISTIC
 from propensity.scores.scored import Scored
 from propensity.weighting.left_out import WeightedRows
 
+_MOST_NUMBERS = 4_000_000  # of a matrix that codes stand for: 32 MB, of which a few are made
+
 
 def rows_left_out(sample: Sample, outcome: str, scored: Scored, spec: IPW) -> LeftOut | None:
-    """Give what leaves each row out of an effect, where that is worked out: not of cells, nor of codes."""
+    """Give what leaves each row out of an effect, where that is worked out: not of cells, or many codes."""
     design = scored.design
-    other_model = design is not None and (scored.score_model != LOGISTIC or bool(design.factors))
+    too_long = design is not None and bool(design.factors) and design.n_rows * design.n_terms > _MOST_NUMBERS
+    other_model = design is not None and (scored.score_model != LOGISTIC or too_long)
     counted = sample.frequency is not None
     if other_model or counted or spec.truncate is not None or sample.clusters is not None:
         return None
     y = sample.frame.outcome(outcome)
     s = np.ones(len(y)) if sample.sample_weight is None else sample.sample_weight
     penalty = scored.penalty * float(s[sample.present_rows].mean())
-    return WeightedRows(scored.x, penalty, sample.treated, y, scored.scores, s, spec.estimand)
+    return WeightedRows(design, penalty, sample.treated, y, scored.scores, s, spec.estimand)
 
 
 def few_carry(

@@ -15,9 +15,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from propensity.effects.coefficients import FittedTerms, standardized
+from propensity.effects.coded_terms import standardized_matrix
+from propensity.effects.coefficients import FittedTerms
 from propensity.effects.estimators import WeightingEstimand
 from propensity.frames.checks import Bools, Floats
+from propensity.frames.design import Design
 
 # A row with more has a term to itself, which without it nobody asks for.
 _ALONE = 1 - 1e-6
@@ -29,7 +31,7 @@ class WeightedRows:
 
     Attributes
     ----------
-    x : ndarray (n, d) or None
+    x : ndarray (n, d), Design or None
         The terms of the score model, which is logistic; None where scores are known.
     penalty : float
         Its L2 strength, times the mean sample weight.
@@ -40,7 +42,7 @@ class WeightedRows:
     estimand : {"ATE", "ATT", "ATC", "ATO", "ATM"}
     """
 
-    x: Floats | None
+    x: Floats | Design | None
     penalty: float
     treated: Bools
     outcome: Floats
@@ -76,7 +78,7 @@ class WeightedRows:
         """Give the terms (n, k) of the score, and how its coefficients move (n, k) without each row."""
         if self.x is None:
             return np.ones((len(e), 1)), np.zeros((len(e), 1))
-        z, scale = standardized(self.x)
+        z, scale = standardized_matrix(self.x.x if isinstance(self.x, Design) else self.x)
         spread = self.sample_weight * e * (1 - e)
         terms = FittedTerms.of(z, scale, self.sample_weight * (self.treated - e), spread, self.penalty)
         moved = z @ terms.inverse
