@@ -136,10 +136,14 @@ class Separation:
     @property
     def remedy(self) -> str:
         """Say what can be done about it."""
-        foretelling = [c for c in self.cells if len(c.columns) == 1 and 2 * c.n > min(self.n_arms)]
+        alone: dict[str, int] = {}
+        for cell in self.cells:
+            if len(cell.columns) == 1:
+                alone[cell.columns[0]] = alone.get(cell.columns[0], 0) + cell.n
+        foretelling = [name for name, n in alone.items() if 2 * n > min(self.n_arms)]
         found = []
         if foretelling:
-            name = foretelling[0].columns[0]
+            name = foretelling[0]
             found.append(f"leave '{name}' out (if it is known only after the treatment)")
         if sum(cell.n for cell in self.cells) + self.n_other < _MOSTLY * sum(self.n_arms):
             found.append(f"drop these rows{self._line} (the effect is then for the others)")
