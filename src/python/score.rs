@@ -59,8 +59,9 @@ pub struct PropensityFit {
 ///
 /// Parameters
 /// ----------
-/// x : (n, d) array
-///     Covariates, without an intercept column: one is always added.
+/// x : (n, d) array, or list of d columns
+///     Covariates, without an intercept column: one is always added. Columns are read in place where they are float64,
+///     float32, int64 or bool; ``(codes, level)``, of int8 codes, is the column that is 1 where the code is the level.
 /// treatment : (n,) array
 ///     Boolean, or 0 and 1.
 /// penalty : float, default 0.0
@@ -123,18 +124,23 @@ pub fn fit_propensity(
     n_levels: Option<&Bound<'_, PyAny>>,
     n_threads: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<PropensityFit> {
-    let x = arrays::floats("x", x)?;
+    let given_x = arrays::given("x", x)?;
     let treatment = arrays::treatment(treatment)?;
     let given = row_weights::given(sample_weight, frequency)?;
-    let (x, row_weights) = (x.as_array(), given.row_weights()?);
+    let (x, row_weights) = (given_x.matrix("x")?, given.row_weights()?);
     let link = words::score_model(score_model)?;
     let levels = Codes::read(factors, after, n_levels, x.ncols())?;
     let spec = PropensitySpec { link, penalty, ..PropensitySpec::default() };
+    if levels.is_empty() {
+        let (fit, scores) = call::run(py, n_threads, None, |monitor| {
+            reserve::room_for(treatment.len(), needs::FIT)?;
+            linked::fit_with_scores(x, &treatment, row_weights, &spec, monitor)
+        })?;
+        return Ok(PropensityFit { fit, scores: arrays::locked(PyArray1::from_vec(py, scores)) });
+    }
+    let x = given_x.doubles("x")?;
     let (fit, scores) = call::run(py, n_threads, None, |monitor| {
         reserve::room_for(treatment.len(), needs::FIT)?;
-        if levels.is_empty() {
-            return linked::fit_with_scores(x, &treatment, row_weights, &spec, monitor);
-        }
         let coded = NumbersAndFactors { x, factors: &levels.factors, after: &levels.after };
         linked::fit_coded_with_scores(&coded, &treatment, row_weights, &spec, monitor)
     })?;
@@ -220,15 +226,16 @@ impl PropensityFit {
         n_threads: Option<&Bound<'_, PyAny>>,
         is_score: bool,
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
-        let x = arrays::floats("x", x)?;
-        let x = x.as_array();
+        let given = arrays::given("x", x)?;
+        let x = given.matrix("x")?;
         let factors = factors.map(|own| of_model(own, &self.fit.factors)).transpose()?;
+        let beside = factors.as_ref().map(|_| given.doubles("x")).transpose()?;
         let found = call::run(py, n_threads, None, |_| {
             reserve::room_for(x.nrows(), needs::PREDICT)?;
-            checks::finite_columns("x", x)?;
-            let mut found = match &factors {
+            checks::finite_columns("x", x.clone())?;
+            let mut found = match factors.as_ref().zip(beside) {
                 None => self.fit.linear_predictor(x)?,
-                Some(factors) => self.fit.coded_linear_predictor(x, factors)?,
+                Some((factors, x)) => self.fit.coded_linear_predictor(x, factors)?,
             };
             if is_score {
                 self.fit.to_scores(&mut found);

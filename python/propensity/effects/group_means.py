@@ -116,7 +116,7 @@ class GroupMeans(ReadOnly):
             for model, gradients in zip(self.models, arm.gradients, strict=True):
                 if model.of_outcome:
                     moved = model.z @ model.loadings(gradients[place])
-                    found += len(found) * model.residual * moved
+                    found += self.groups.n_users * model.residual * moved
         return Leverage(self.leverage, found)
 
 
@@ -142,7 +142,7 @@ def hajek_arm(
     total = groups.sum(weights)
     mean = _divided(groups.sum(weights * y), total)
     rest = y - np.nan_to_num(mean)[groups.codes]
-    share = len(y) / np.where(total > 0, total, np.inf)
+    share = groups.n_users / np.where(total > 0, total, np.inf)
     own = weights * rest * share[groups.codes]
     gradients = () if z is None else (gradient(groups, slopes * rest, z, total),)
     return ArmOfGroups(mean, own, gradients, own)
@@ -150,7 +150,8 @@ def hajek_arm(
 
 def gradient(groups: Grouping, moved: Floats, z: Standardized, total: Floats) -> Floats:
     """Average (n,) derivatives in the linear predictor times the terms (n, k) within groups: (G, k)."""
-    sums = sums_within(z, groups.codes, groups.n_groups, moved)
+    counted = moved if groups.frequency is None else moved * groups.frequency
+    sums = sums_within(z, groups.codes, groups.n_groups, counted)
     return np.asarray(np.divide(sums, total[:, None], out=np.zeros_like(sums), where=total[:, None] > 0))
 
 

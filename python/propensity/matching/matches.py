@@ -13,6 +13,7 @@ from propensity.effects.matching_specification import NearestNeighbors, Space
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.checks import Floats, Rows
+from propensity.frames.design import Design
 from propensity.frames.kept import kept_rows
 from propensity.frames.native import SomeFrame
 from propensity.matching.abadie_imbens import Pairing
@@ -64,7 +65,7 @@ class Matches(MatchesWithEffects):
         for raw ones), and the `width` that comes of it.
     scores : ndarray (n,) or None
         The propensity scores, in row order.
-    x : ndarray (n, d) or None
+    design : Design or None
         The terms of the model that gave the scores; None where they are taken as known.
     penalty : float
         Of that model.
@@ -110,7 +111,7 @@ class Matches(MatchesWithEffects):
     caliper_width: float
     calipers: pd.DataFrame
     scores: Floats | None
-    x: Floats | None
+    design: Design | None
     penalty: float
     coordinates: Floats | None
     exact: Rows | None
@@ -156,6 +157,7 @@ class Matches(MatchesWithEffects):
         InvalidInputError
             Units may be donors more than once, and then are in several sets.
         """
+        self._require_users("labels", "a set of its own for each")
         if self.spec.max_uses != 1:
             raise InvalidInputError(
                 "subclass: matching with replacement puts a unit into several sets; .pairs tells which"
@@ -195,6 +197,7 @@ class Matches(MatchesWithEffects):
         1        5      624     1.0
         2       11      891     1.0
         """
+        self._require_users("pairs", "who is matched with whom")
         return pairs_of(self)
 
     def frame(self, df: SomeFrame) -> SomeFrame:
@@ -347,6 +350,7 @@ class Matches(MatchesWithEffects):
         estimator
         1-NN ATT       0.04       0.17
         """
+        self._require_users("bootstrap", "a replicate that weighs them")
         checks.flag("refit", refit)
         n_reps = n_reps if n_reps is not None else 500 if refit else 2_000
         options = ResamplingOptions(resampling, n_reps, seed, n_threads, progress)

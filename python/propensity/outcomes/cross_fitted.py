@@ -215,5 +215,5 @@ def warn_of_cross_fitted_terms(study: Study, score_model: Learner | None, outcom
         warn_of_left_out(told)
     if isinstance(outcome_model, OwnLearner):
         design = study.outcome.design
-        columns = core.require_inside(design.numbers, there, nobody, **design.coded)
+        columns = core.require_inside(design.terms, there, nobody, **design.coded)
         warn_of_outcome_terms(study, map(int, columns), told or ())

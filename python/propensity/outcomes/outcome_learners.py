@@ -112,7 +112,7 @@ def _require_reached(
 ) -> None:
     n = design.n_rows
     try:
-        core.require_inside(design.numbers, _mask(rows, n), _mask(asked, n), **design.coded)
+        core.require_inside(design.terms, _mask(rows, n), _mask(asked, n), **design.coded)
     except OverlapError as error:
         outside = _mask(np.array(error.rows, dtype=np.int64), n)
         raise OverlapError(
@@ -125,6 +125,6 @@ def _require_reached(
 def require_inside(design: Design, fitted_to: Bools, wanted: Bools, *, treated: bool) -> None:
     """Require rows that are wanted not to lie outside what those fitted to span."""
     try:
-        core.require_inside(design.numbers, fitted_to, wanted, **design.coded)
+        core.require_inside(design.terms, fitted_to, wanted, **design.coded)
     except OverlapError as error:
         raise OverlapError(str(error), error.columns, error.rows, treated) from None

@@ -31,7 +31,7 @@ class WeightedRows:
 
     Attributes
     ----------
-    x : ndarray (n, d), Design or None
+    x : Design, ndarray (n, d) or None
         The terms of the score model, which is logistic; None where scores are known.
     penalty : float
         Its L2 strength, times the mean sample weight.
@@ -42,7 +42,7 @@ class WeightedRows:
     estimand : {"ATE", "ATT", "ATC", "ATO", "ATM"}
     """
 
-    x: Floats | Design | None
+    x: Design | Floats | None
     penalty: float
     treated: Bools
     outcome: Floats
