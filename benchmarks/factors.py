@@ -1,5 +1,7 @@
 """Categories of many levels, as codes, against scikit-learn over sparse dummies, in the same run.
 
+A part of `make bench`, and by itself:
+
 python benchmarks/factors.py           # the sizes of docs; about a minute on an idle machine
 python benchmarks/factors.py --quick   # a tenth of the rows
 """
@@ -53,8 +55,8 @@ def sparse_terms(frame: pd.DataFrame) -> sparse.csr_matrix:
 
 
 def covariates(frame: pd.DataFrame) -> list[str]:
-    """Name all columns but the treatment."""
-    return [str(name) for name in frame if name != "t"]
+    """Name all columns but the treatment and the outcome."""
+    return [str(name) for name in frame if name not in ("t", "y")]
 
 
 def scikit_learn(frame: pd.DataFrame, penalty: float, **options: Any) -> LogisticRegression:
@@ -91,6 +93,7 @@ def jobs(*, quick: bool) -> Iterator[Row]:
         peak = peak_megabytes(partial(prepared_fit, *size, penalty))
         note = f"{peak:.0f} MB beyond the frame; largest gap {gap(frame, penalty):.1e}"
         yield Row(PART, job, "scikit-learn, sparse dummies", found["other"], found["own"], bar, note=note)
+    yield weighting_job(200_000 // scale)
     yield balance_job(1_000_000 // scale)
     for spec, bar in ((ps.IPW("ATE"), 5.0), (ps.AIPW("ATE"), 10.0)):
         yield bootstrap_job(200_000 // scale, spec, bar / scale)
@@ -100,6 +103,30 @@ def gap(frame: pd.DataFrame, penalty: float) -> float:
     """Give the largest difference of a slope from scikit-learn's, which is 2e-6 off at a `tol` of 1e-10."""
     peer = scikit_learn(frame, penalty, solver="newton-cg", tol=1e-13)
     return float(np.abs(own_fit(frame, penalty).coefficients.to_numpy()[1:] - peer.coef_[0]).max())
+
+
+def weighting_job(n: int) -> Row:
+    """Time a weighted effect with its error, the fit included, against the two weighted means alone."""
+    frame = users(n, 6, (4, 40, 400))
+    frame["y"] = np.random.default_rng(5).normal(size=n)
+    found = medians({"own": partial(own_ipw, frame), "other": partial(weighted_means, frame)}, rounds=3)
+    job = f"IPW ATE with standard error, fit included, {n:,} rows, 6 numbers, levels 4, 40, 400"
+    means = "scikit-learn, sparse dummies, and two weighted means"
+    return Row(PART, job, means, found["other"], found["own"])
+
+
+def own_ipw(frame: pd.DataFrame) -> object:
+    """Fit the scores, and weigh by them."""
+    return ps.ipw(frame, outcome="y", treatment="t", scores=own_fit(frame, 0.0))
+
+
+def weighted_means(frame: pd.DataFrame) -> float:
+    """Fit the scores, and weigh by them: the estimate, without an error."""
+    x = sparse_terms(frame)
+    scores = LogisticRegression(C=np.inf, max_iter=1_000).fit(x, frame["t"]).predict_proba(x)[:, 1]
+    treated, y = frame["t"].to_numpy(), frame["y"].to_numpy()
+    mean = np.average(y[treated], weights=1 / scores[treated])
+    return float(mean - np.average(y[~treated], weights=1 / (1 - scores[~treated])))
 
 
 def balance_job(n: int) -> Row:
@@ -119,13 +146,9 @@ def bootstrap_job(n: int, spec: ps.IPW | ps.AIPW, seconds: float) -> Row:
     """Time 500 replicates, against the scores of the loop that people write, of which two are made."""
     frame = users(n, 6, (4, 40, 400))
     frame["y"] = np.random.default_rng(5).normal(size=n)
-    roles: dict[str, Any] = {
-        "treatment": "t",
-        "outcome": "y",
-        "covariates": [name for name in covariates(frame) if name != "y"],
-    }
+    roles: dict[str, Any] = {"treatment": "t", "outcome": "y", "covariates": covariates(frame)}
     own = partial(ps.bootstrap, frame, **roles, estimators=[spec], n_reps=500, progress=False)
-    found = medians({"own": own, "other": partial(score_loop, frame.drop(columns="y"), 2)}, rounds=1)
+    found = medians({"own": own, "other": partial(score_loop, frame, 2)}, rounds=1)
     job = f"bootstrap of {spec.label}, {n:,} rows, 500 replicates"
     loop = "scikit-learn's scores alone, a loop (2 of 500 timed)"
     return Row(PART, job, loop, 250 * found["other"], found["own"], note=f"at most {seconds:g} s wanted")

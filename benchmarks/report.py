@@ -21,6 +21,7 @@ import balance_jobs
 import bootstrap_jobs
 import clock
 import estimate_jobs
+import factors
 import matching_jobs
 from clock import Row
 from coverage_report import fill
@@ -31,6 +32,7 @@ PARTS = {
     "estimates": estimate_jobs.jobs,
     "balance": balance_jobs.jobs,
     "matching": matching_jobs.jobs,
+    "factors": factors.jobs,
 }
 VERSIONS = ["propensity", "numpy", "pandas", "scikit-learn", "statsmodels"]
 
@@ -114,7 +116,7 @@ def sections(machine: str, rows: list[Row]) -> dict[str, str]:
     """Give the page's sections by name, in Markdown."""
     parts = {
         part: [row for row in rows if row.part == part]
-        for part in ("bootstrap", "rows", "columns", "estimates", "matching")
+        for part in ("bootstrap", "rows", "columns", "estimates", "matching", "factors")
     }
     return {"machine": f"Measured on: {machine}."} | {part: table(own) for part, own in parts.items()}
 

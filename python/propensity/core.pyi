@@ -268,7 +268,15 @@ class OutcomeFit:
 
     @property
     def coefficients(self) -> _Floats: ...  # (d + 1,), intercept first, on the scale of x
-    def predict(self, x: _Floats, n_threads: int | None = None) -> _Floats: ...  # (n, d) to (n,)
+    @property
+    def aliased(self) -> NDArray[np.int64]: ...  # (a,), columns that earlier ones explain
+    def predict(
+        self,
+        x: _Floats,
+        n_threads: int | None = None,
+        *,
+        factors: Sequence[_Labels] | _Labels | None = None,
+    ) -> _Floats: ...  # (n, d) to (n,)
 
 @final
 class Weighting:
@@ -476,6 +484,7 @@ def fit_propensity(
     frequency: _Floats | _Labels | None = None,
     factors: Sequence[_Labels] | _Labels | None = None,
     after: _Labels | None = None,
+    n_levels: _Labels | None = None,
     n_threads: int | None = None,
 ) -> PropensityFit: ...
 
@@ -544,6 +553,7 @@ def ipw(
     frequency: _Floats | _Labels | None = None,
     factors: Sequence[_Labels] | _Labels | None = None,
     after: _Labels | None = None,
+    n_levels: _Labels | None = None,
     n_threads: int | None = None,
 ) -> WeightedEstimate: ...
 def weighted_effect(
@@ -596,6 +606,7 @@ def adjust(
     scores: _Floats | None = None,
     factors: Sequence[_Labels] | _Labels | None = None,
     after: _Labels | None = None,
+    n_levels: _Labels | None = None,
     leverage: bool = False,
     n_threads: int | None = None,
 ) -> AdjustedEstimate: ...
@@ -605,6 +616,9 @@ def fit_outcome(
     *,
     outcome_model: _OutcomeModel,
     sample_weight: _Floats | None = None,
+    factors: Sequence[_Labels] | _Labels | None = None,
+    after: _Labels | None = None,
+    n_levels: _Labels | None = None,
     n_threads: int | None = None,
 ) -> OutcomeFit: ...
 def require_inside(
@@ -612,6 +626,9 @@ def require_inside(
     fitted_to: NDArray[np.bool_],
     wanted: NDArray[np.bool_],
     *,
+    factors: Sequence[_Labels] | _Labels | None = None,
+    after: _Labels | None = None,
+    n_levels: _Labels | None = None,
     n_threads: int | None = None,
 ) -> NDArray[np.int64]: ...
 def boosted_scores(
@@ -769,6 +786,7 @@ def bootstrap(
     balanced_columns: Sequence[Sequence[int]] | None = None,
     factors: Sequence[_Labels] | _Labels | None = None,
     after: _Labels | None = None,
+    n_levels: _Labels | None = None,
     n_reps: int = 500,
     seed: int = 0,
     analytic: bool = False,

@@ -159,6 +159,43 @@ impl<'a> Coded<'a> {
         levels.filter(|place| sums[*place] == 0.0).collect()
     }
 
+    /// Its factors: of their levels the first is that of all that have no coefficient.
+    #[must_use]
+    pub fn factors(&self) -> &[Factor] {
+        &self.factors
+    }
+
+    /// The terms of a factor's levels from the second on.
+    #[must_use]
+    pub fn terms_of(&self, factor: usize) -> &[usize] {
+        &self.levels[factor]
+    }
+
+    /// Without the terms of levels that no row has which is there.
+    #[must_use]
+    pub fn without_empty_levels(self) -> Self {
+        let mut empty = vec![false; self.center.len()];
+        for term in self.levels.iter().flatten() {
+            empty[*term] = self.center[*term] == 0.0; // the share of the rows
+        }
+        if empty.contains(&true) { self.without(&empty) } else { self }
+    }
+
+    /// Raise the linear predictor of a level's rows.
+    pub fn raise(&self, theta: &mut [f64], factor: usize, level: usize, by: f64) {
+        if let Some(place) = self.place_of(factor, level) {
+            theta[place] += by;
+            return;
+        }
+        // The first level has no coefficient: all rows are raised, and those of the others lowered.
+        let all = self.of_intercept(by);
+        theta.iter_mut().zip(&all).for_each(|(value, by)| *value += by);
+        let first = self.first(factor);
+        for value in &mut theta[first..first + self.levels[factor].len()] {
+            *value -= by;
+        }
+    }
+
     /// The coefficients of a constant.
     #[must_use]
     pub fn of_intercept(&self, value: f64) -> Vec<f64> {

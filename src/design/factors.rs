@@ -4,7 +4,6 @@
 use ndarray::{Array1, ArrayView1};
 use rayon::prelude::*;
 
-use crate::checks;
 use crate::design::chunks::CHUNK;
 use crate::error::{Error, Result};
 use crate::kernels::{BLOCK, LevelLane};
@@ -25,23 +24,28 @@ pub struct Factor {
 }
 
 impl Factor {
-    /// Of levels counted from 0: as many as there are in `n_levels`, or up to the highest.
+    /// Of levels counted from 0, in any type of integers: as many as there are in `n_levels`, or up to the highest.
     ///
     /// # Errors
     /// [`Error::Argument`] for what is none of these levels.
-    pub fn new(levels: ArrayView1<'_, i64>, n_levels: Option<usize>) -> Result<Self> {
-        let highest = levels.iter().copied().max().unwrap_or(0);
+    pub fn new<T: Copy + Ord + Into<i64>>(
+        levels: ArrayView1<'_, T>,
+        n_levels: Option<usize>,
+    ) -> Result<Self> {
+        let highest = levels.iter().copied().max().map_or(0, Into::into);
         let needed = usize::try_from(highest).unwrap_or(0) + 1;
         let n_levels = n_levels.unwrap_or(needed);
-        let amiss = levels.iter().find(|level| **level < 0).copied();
+        let lowest = levels.iter().copied().min().map_or(0, Into::into);
         let beyond = needed > n_levels.min(u32::MAX as usize);
+        let amiss = (lowest < 0).then(|| levels.iter().map(|level| (*level).into()));
+        let amiss = amiss.and_then(|mut levels| levels.find(|level| *level < 0));
         if let Some(level) = amiss.or(beyond.then_some(highest)) {
             let found = format!("a level of {level}");
             let allowed = "levels counted from 0, none missing, and known where a model was fitted";
             return Err(Error::Argument { name: "factors", found, allowed });
         }
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // just looked at
-        let codes = levels.iter().map(|level| *level as u32);
+        let codes = levels.iter().map(|level| (*level).into() as u32);
         Ok(Self { codes: Codes::of(codes, n_levels), n_levels })
     }
 
@@ -51,16 +55,6 @@ impl Factor {
     /// [`Error::Argument`].
     pub fn all(levels: &[Array1<i64>]) -> Result<Vec<Self>> {
         levels.iter().map(|levels| Self::new(levels.view(), None)).collect()
-    }
-
-    /// The same of so many levels each, some of which no row may have.
-    ///
-    /// # Errors
-    /// [`Error::Argument`], [`Error::Length`].
-    pub fn all_of(levels: &[Array1<i64>], n_levels: &[usize]) -> Result<Vec<Self>> {
-        checks::same_length("n_levels", n_levels.len(), levels.len())?;
-        let pairs = levels.iter().zip(n_levels);
-        pairs.map(|(levels, n_levels)| Self::new(levels.view(), Some(*n_levels))).collect()
     }
 
     #[must_use]
@@ -115,6 +109,31 @@ impl Factor {
         #[allow(clippy::cast_possible_truncation)] // it was no more before
         let codes = rows.iter().map(|row| self.level(*row) as u32);
         Self { codes: Codes::of(codes, self.n_levels), n_levels: self.n_levels }
+    }
+
+    /// Whether the rows of each level that are there are treated all, or none; `None` of levels with both, and of those
+    /// without rows.
+    #[must_use]
+    pub fn lone_levels(
+        &self,
+        treatment: &[bool],
+        sample_weight: Option<&[f64]>,
+    ) -> Vec<Option<bool>> {
+        fn see<T: Copy + Into<u32>>(codes: &[T], arms: impl Iterator<Item = u8>, seen: &mut [u8]) {
+            codes.iter().zip(arms).for_each(|(code, arm)| seen[(*code).into() as usize] |= arm);
+        }
+        let weights = sample_weight.into_iter().flatten().map(|weight| *weight > 0.0);
+        let there = weights.chain(std::iter::repeat(true));
+        let arm = |(treated, is_there): (&bool, bool)| {
+            u8::from(is_there) << u8::from(*treated) // 1 is control, 2 is treated
+        };
+        let (arms, mut seen) = (treatment.iter().zip(there).map(arm), vec![0; self.n_levels]);
+        match &self.codes {
+            Codes::Bytes(codes) => see(codes, arms, &mut seen),
+            Codes::Words(codes) => see(codes, arms, &mut seen),
+            Codes::Longs(codes) => see(codes, arms, &mut seen),
+        }
+        seen.iter().map(|arms| [None, Some(false), Some(true), None][usize::from(*arms)]).collect()
     }
 
     /// How many rows of each level are there: those of weight 0 are not.
@@ -184,6 +203,17 @@ mod tests {
         assert_eq!(factor.counts(None), [2.0, 0.0, 2.0, 1.0]);
         assert_eq!(factor.counts(Some(&[1.0, 0.0, 0.5, 2.0, 0.0])), [1.0, 0.0, 1.0, 1.0]);
         assert_eq!(factor.renumbered(&[0, 0, 0, 1]).counts(None), [4.0, 1.0]);
+    }
+
+    #[test]
+    fn lone_levels_have_rows_of_one_arm_alone() {
+        let factor = Factor::new(Array1::from(vec![0_i8, 2, 2, 3, 0]).view(), Some(5)).unwrap();
+        let treatment = [true, true, false, false, true];
+        let expected = [Some(true), None, None, Some(false), None];
+        assert_eq!(factor.lone_levels(&treatment, None), expected);
+        let weight = [0.5, 1.0, 0.0, 0.0, 2.0];
+        let expected = [Some(true), None, Some(true), None, None];
+        assert_eq!(factor.lone_levels(&treatment, Some(&weight)), expected);
     }
 
     #[test]

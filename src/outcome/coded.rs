@@ -2,6 +2,7 @@
 //! sums that codes give.
 
 mod arm;
+mod inside;
 mod refits;
 
 use crate::checks;
@@ -20,8 +21,9 @@ use crate::units::frequency::RowWeights;
 use crate::weighting::coded_influence::{CodedScoreModel, FittedScoreModel};
 use crate::weighting::influence::{ArmMeans, ScoreRows};
 use crate::weighting::ipw::shared_out;
-use arm::CodedArm;
 
+pub use arm::CodedArm;
+pub use inside::inside_of_codes;
 pub use refits::{CodedOutcomes, Resampled, is_open_to_codes};
 
 /// The score model of an analysis, with a penalty on all rows together.
@@ -146,7 +148,7 @@ pub fn settled<'x>(
     given: &NumbersAndFactors<'x>,
     sample_weight: Option<&[f64]>,
 ) -> Result<Option<Coded<'x>>> {
-    let design = Coded::new(given, sample_weight)?;
+    let design = Coded::new(given, sample_weight)?.without_empty_levels();
     room_for(Sums::entries(&design), size_of::<f64>() * (rayon::current_num_threads() + 1))?;
     let there = presence(given.x.nrows(), sample_weight);
     let counts = Sums::of(&design, &there, &there)?;

@@ -4,13 +4,13 @@ use numpy::PyArray1;
 use numpy::ndarray::Ix2;
 use pyo3::prelude::*;
 
-use super::codes::{Codes, matrix};
+use super::codes::{Codes, matrix, of_model};
 use super::{arrays, call, needs, options, row_weights, words};
 use crate::design::coded::NumbersAndFactors;
 use crate::design::covariates::Covariates;
 use crate::matrix::Matrix;
 use crate::outcome::adjusted_rows::AdjustmentData;
-use crate::outcome::coded::{CodedScore, adjusted_means_of_codes};
+use crate::outcome::coded::{CodedScore, adjusted_means_of_codes, inside_of_codes};
 use crate::outcome::doubly_robust::{Adjusted, ScoreSpec, adjusted_means};
 use crate::outcome::{fit, model};
 use crate::reserve;
@@ -86,7 +86,7 @@ pub struct AdjustedEstimate {
 /// scores : (n,) array, optional
 ///     Those of `fit_propensity` with the same columns, penalty and weights, where it is fitted already;
 ///     by default it is fitted here.
-/// factors, after
+/// factors, after, n_levels
 ///     Factors beside ``x``, as in `fit_propensity`, of all models; the lists of columns then number those of the matrix
 ///     that ``x`` and the factors stand for.
 /// leverage : bool, default False
@@ -112,7 +112,7 @@ pub struct AdjustedEstimate {
 #[pyo3(signature = (
     x, treatment, outcome, *, method, estimand="ATE", outcome_model="linear", penalty=0.0,
     score_model="logistic", score_columns=None, outcome_columns=None, sample_weight=None, frequency=None,
-    scores=None, factors=None, after=None, leverage=false, n_threads=None
+    scores=None, factors=None, after=None, n_levels=None, leverage=false, n_threads=None
 ))]
 #[allow(clippy::too_many_arguments)] // the keyword arguments of a Python function
 pub fn adjust(
@@ -132,6 +132,7 @@ pub fn adjust(
     scores: Option<&Bound<'_, PyAny>>,
     factors: Option<&Bound<'_, PyAny>>,
     after: Option<&Bound<'_, PyAny>>,
+    n_levels: Option<&Bound<'_, PyAny>>,
     leverage: bool,
     n_threads: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<AdjustedEstimate> {
@@ -144,8 +145,8 @@ pub fn adjust(
     let scores = scores.as_ref().map(|scores| scores.as_slice()).transpose()?;
     let spec = words::adjustment(method, estimand, outcome_model)?;
     let x = given_x.matrix("x")?;
-    let given_codes = Codes::read(factors, after, x.ncols())?;
-    let width = given_codes.n_terms;
+    let levels = Codes::read(factors, after, n_levels, x.ncols())?;
+    let width = levels.n_terms;
     let is_plain = score_columns.is_none() && outcome_columns.is_none();
     let score_columns = options::chosen("score_columns", score_columns, width)?;
     let outcome_columns = options::chosen("outcome_columns", outcome_columns, width)?;
@@ -159,7 +160,7 @@ pub fn adjust(
     let penalty = penalty_on_users(row_weights.total, row_weights.frequency, penalty);
     let link = words::score_model(score_model)?;
     let of_score = PropensitySpec { link, penalty, ..PropensitySpec::default() };
-    let beside = if given_codes.is_empty() { None } else { Some(given_x.doubles("x")?) };
+    let beside = if levels.is_empty() { None } else { Some(given_x.doubles("x")?) };
     let found = call::run(py, n_threads, None, |monitor| {
         reserve::room_for(treatment.len(), needs::ADJUST)?;
         let by_matrix = |x: Matrix<'_>| {
@@ -170,8 +171,8 @@ pub fn adjust(
             adjusted_means(&data, &score, &outcome, spec, None, monitor)
         };
         let Some(numbers) = beside else { return by_matrix(x) };
-        let factors = given_codes.factors()?;
-        let given = NumbersAndFactors { x: numbers, factors: &factors, after: &given_codes.after };
+        let given =
+            NumbersAndFactors { x: numbers, factors: &levels.factors, after: &levels.after };
         let coded = CodedScore { spec: of_score, scores };
         if is_plain
             && let Some(found) = adjusted_means_of_codes(&data, &given, &coded, spec, monitor)?
@@ -219,6 +220,8 @@ fn converted(
 /// ----------
 /// coefficients : (d + 1,) float64
 ///     Intercept first, on the scale of ``x``, of the linear predictor; 0 for columns that earlier ones explain.
+/// aliased : (a,) int64
+///     These columns.
 #[pyclass(frozen, module = "propensity.core")]
 pub struct OutcomeFit {
     fit: fit::OutcomeFit,
@@ -231,19 +234,27 @@ impl OutcomeFit {
         PyArray1::from_slice(py, &self.fit.coefficients)
     }
 
-    /// Expected outcomes of the rows of ``x``, (n, d) to (n,).
-    #[pyo3(signature = (x, n_threads=None))]
+    #[getter]
+    fn aliased<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i64>> {
+        arrays::row_numbers(py, self.fit.aliased.iter().copied())
+    }
+
+    /// Expected outcomes of rows, (n,): of ``x`` (n, d) the terms, or beside ``factors`` as at the fit the numbers.
+    #[pyo3(signature = (x, n_threads=None, *, factors=None))]
     fn predict<'py>(
         &self,
         py: Python<'py>,
         x: &Bound<'py, PyAny>,
         n_threads: Option<&Bound<'_, PyAny>>,
+        factors: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
         let x = arrays::floats::<Ix2>("x", x)?;
         let x = x.as_array();
+        let factors = factors.map(|own| of_model(own, &self.fit.factors)).transpose()?;
         let found = call::run(py, n_threads, None, |_| {
             reserve::room_for(x.nrows(), needs::PREDICT)?;
-            self.fit.predict(x)
+            factors
+                .map_or_else(|| self.fit.predict(x), |factors| self.fit.predict_codes(x, &factors))
         })?;
         Ok(PyArray1::from_vec(py, found))
     }
@@ -260,6 +271,8 @@ impl OutcomeFit {
 ///     As for `adjust`.
 /// sample_weight : (n,) array, optional
 ///     Row weights, none negative.
+/// factors, after, n_levels
+///     Factors beside ``x``, as in `fit_propensity`.
 /// n_threads : int, optional
 ///     By default the processors this process may use.
 ///
@@ -272,13 +285,20 @@ impl OutcomeFit {
 /// InvalidInputError, SeparationError, ConvergenceError
 ///     As for `adjust`.
 #[pyfunction]
-#[pyo3(signature = (x, outcome, *, outcome_model, sample_weight=None, n_threads=None))]
+#[pyo3(signature = (
+    x, outcome, *, outcome_model, sample_weight=None, factors=None, after=None, n_levels=None,
+    n_threads=None
+))]
+#[allow(clippy::too_many_arguments)] // the keyword arguments of a Python function
 pub fn fit_outcome(
     py: Python<'_>,
     x: &Bound<'_, PyAny>,
     outcome: &Bound<'_, PyAny>,
     outcome_model: &str,
     sample_weight: Option<&Bound<'_, PyAny>>,
+    factors: Option<&Bound<'_, PyAny>>,
+    after: Option<&Bound<'_, PyAny>>,
+    n_levels: Option<&Bound<'_, PyAny>>,
     n_threads: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<OutcomeFit> {
     let x = arrays::floats::<Ix2>("x", x)?;
@@ -287,9 +307,14 @@ pub fn fit_outcome(
     let weight = weight.as_ref().map(|w| w.as_slice()).transpose()?;
     let (outcome, model) = (outcome.as_slice()?, words::outcome_model(outcome_model)?);
     let x = x.as_array();
+    let levels = Codes::read(factors, after, n_levels, x.ncols())?;
     let fit = call::run(py, n_threads, None, |monitor| {
         reserve::room_for(outcome.len(), needs::ADJUST)?;
-        fit::OutcomeFit::new(x, outcome, weight, model, monitor)
+        if levels.is_empty() {
+            return fit::OutcomeFit::new(x, outcome, weight, model, monitor);
+        }
+        let given = NumbersAndFactors { x, factors: &levels.factors, after: &levels.after };
+        fit::OutcomeFit::of_factors(&given, outcome, weight, model, monitor)
     })?;
     Ok(OutcomeFit { fit })
 }
@@ -302,6 +327,10 @@ pub fn fit_outcome(
 ///     Covariates, without an intercept column.
 /// fitted_to, wanted : (n,) array of bool
 ///     The rows that a model is fitted to, and those for which it is asked.
+/// factors, after, n_levels
+///     Factors beside ``x``, as in `fit_propensity`.
+/// n_threads : int, optional
+///     By default the processors this process may use.
 ///
 /// Returns
 /// -------
@@ -313,20 +342,38 @@ pub fn fit_outcome(
 /// OverlapError
 ///     Some do not; with their numbers as ``rows``, and the ``columns`` in which they do not.
 #[pyfunction]
-#[pyo3(signature = (x, fitted_to, wanted, *, n_threads=None))]
+#[pyo3(signature = (
+    x, fitted_to, wanted, *, factors=None, after=None, n_levels=None, n_threads=None
+))]
+#[allow(clippy::too_many_arguments)] // the keyword arguments of a Python function
 pub fn require_inside(
     py: Python<'_>,
     x: &Bound<'_, PyAny>,
     fitted_to: &Bound<'_, PyAny>,
     wanted: &Bound<'_, PyAny>,
+    factors: Option<&Bound<'_, PyAny>>,
+    after: Option<&Bound<'_, PyAny>>,
+    n_levels: Option<&Bound<'_, PyAny>>,
     n_threads: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Py<PyArray1<i64>>> {
     let given = arrays::given("x", x)?;
     let (fitted_to, wanted) = (arrays::treatment(fitted_to)?, arrays::treatment(wanted)?);
     let x = given.matrix("x")?;
+    let levels = Codes::read(factors, after, n_levels, x.ncols())?;
+    let beside = if levels.is_empty() { None } else { Some(given.doubles("x")?) };
     let collinear = call::run(py, n_threads, None, |_| {
         reserve::room_for(fitted_to.len(), needs::ADJUST)?;
-        model::require_inside(Covariates::standardized(x)?, &fitted_to, &wanted)
+        let inside = |x: Matrix<'_>| {
+            model::require_inside(Covariates::standardized(x)?, &fitted_to, &wanted)
+        };
+        let Some(numbers) = beside else { return inside(x) };
+        let given =
+            NumbersAndFactors { x: numbers, factors: &levels.factors, after: &levels.after };
+        if let Some(columns) = inside_of_codes(&given, &fitted_to, &wanted)? {
+            return Ok(columns);
+        }
+        let matrix = given.matrix();
+        inside(matrix.view().into())
     })?;
     Ok(arrays::row_numbers(py, collinear.into_iter()).unbind())
 }

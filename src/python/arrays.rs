@@ -239,8 +239,8 @@ pub fn integers<D: Dimension>(name: &str, object: &Bound<'_, PyAny>) -> PyResult
     Ok(integers.try_readonly()?.as_array().to_owned())
 }
 
-/// The levels of factors: the columns of a matrix of integers, or the items of a list.
-pub fn factors(object: &Bound<'_, PyAny>) -> PyResult<Vec<Array<i64, Ix1>>> {
+/// What holds the levels of factors: the columns of a matrix of integers, or the items of a list.
+pub fn factors<'py>(object: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyAny>>> {
     let columns = match object.cast::<PyUntypedArray>() {
         Ok(array) if array.ndim() == 2 => object.getattr("T")?,
         Ok(array) => {
@@ -252,7 +252,7 @@ pub fn factors(object: &Bound<'_, PyAny>) -> PyResult<Vec<Array<i64, Ix1>>> {
         }
         Err(_) => object.clone(),
     };
-    columns.try_iter()?.map(|column| integers("factors", &column?)).collect()
+    columns.try_iter()?.collect()
 }
 
 /// How many of so many columns stand before each of so many factors; by default all.
@@ -306,6 +306,6 @@ fn untyped<'a, 'py>(
     Err(PyTypeError::new_err(format!("{name} must hold real numbers, not {dtype}")))
 }
 
-fn is_masked(object: &Bound<'_, PyAny>) -> bool {
+pub fn is_masked(object: &Bound<'_, PyAny>) -> bool {
     object.hasattr("mask").unwrap_or(false)
 }

@@ -3,12 +3,12 @@
 use numpy::{PyArray1, PyArray2};
 use pyo3::prelude::*;
 
+use super::codes::Codes;
 use super::{arrays, call, needs, options, row_weights, words};
 use crate::balance::{
     Balance as Sample, Compared, Measures, Pairs, balance as measure,
     product_smds as product_differences, smd as mean_differences,
 };
-use crate::design::factors::Factor;
 use crate::reserve;
 
 /// Balance of d columns in k + 1 samples: the rows as they are, then as each of k weightings weighs them.
@@ -112,18 +112,10 @@ pub fn balance(
     let base = given.row_weights()?;
     let denominator = words::denominator(denominator)?;
     let x = given_x.matrix("x")?;
-    let levels = factors.map(arrays::factors).transpose()?.unwrap_or_default();
-    let after = arrays::places("after", after, x.ncols(), levels.len())?;
-    let n_levels = n_levels
-        .map(|n| arrays::places("n_levels", Some(n), x.ncols(), levels.len()))
-        .transpose()?;
+    let codes = Codes::read(factors, after, n_levels, x.ncols())?;
     let found = call::run(py, n_threads, None, |monitor| {
         reserve::room_for(treatment.len() * rayon::current_num_threads(), needs::BALANCE_A_THREAD)?;
-        let factors = match &n_levels {
-            None => Factor::all(&levels)?,
-            Some(n_levels) => Factor::all_of(&levels, n_levels)?,
-        };
-        let compared = Compared { x: x.view(), factors: &factors, after: &after };
+        let compared = Compared { x: x.view(), factors: &codes.factors, after: &codes.after };
         measure(compared, &treatment, &weightings, base, denominator, monitor)
     })?;
     let table = |part: fn(&Measures) -> f64| {

@@ -94,7 +94,7 @@ pub struct Replicates {
 /// resampling : {"multinomial", "poisson", "bayesian"}, default "multinomial"
 ///     n rows drawn with replacement; each row counted a Poisson number of times; each row weighted by an
 ///     exponential number (never leaves a row out, so it never separates; not for nearest neighbours).
-/// factors, after
+/// factors, after, n_levels
 ///     Factors beside ``x``, as in `fit_propensity`, of all models. Replicates of weighting by a logistic
 ///     score, and of linear and logistic outcome models, pass over their codes; for all else the matrix that they stand for is made, whose columns are those that lists of columns number.
 /// cluster : (n,) array of integers, optional
@@ -147,8 +147,8 @@ pub struct Replicates {
 #[pyfunction]
 #[pyo3(signature = (
     x, treatment, outcome, *, estimators, per=None, others=None, means=false, penalty=0.0, score_model="logistic", resampling="multinomial", cluster=None, strata=None,
-    sample_weight=None, frequency=None, score_columns=None, outcome_columns=None, balanced_columns=None, factors=None, after=None, n_reps=500,
-    seed=0, analytic=false, studentized=false, n_threads=None, progress=None
+    sample_weight=None, frequency=None, score_columns=None, outcome_columns=None, balanced_columns=None, factors=None, after=None, n_levels=None,
+    n_reps=500, seed=0, analytic=false, studentized=false, n_threads=None, progress=None
 ))]
 #[allow(clippy::too_many_arguments)] // the keyword arguments of a Python function
 pub fn bootstrap(
@@ -172,6 +172,7 @@ pub fn bootstrap(
     #[pyo3(from_py_with = options::balanced_columns)] balanced_columns: Option<Vec<Vec<usize>>>,
     factors: Option<&Bound<'_, PyAny>>,
     after: Option<&Bound<'_, PyAny>>,
+    n_levels: Option<&Bound<'_, PyAny>>,
     #[pyo3(from_py_with = options::n_reps_or_none)] n_reps: usize,
     #[pyo3(from_py_with = options::seed)] seed: u64,
     analytic: bool,
@@ -192,7 +193,7 @@ pub fn bootstrap(
     let of_means = means || per.is_some() || !others.is_empty();
     let mut estimators = estimators.iter().map(estimator).collect::<PyResult<Vec<_>>>()?;
     let (x, outcome) = (x.as_array(), outcome.as_slice()?);
-    let given = Codes::read(factors, after, x.ncols())?;
+    let given = Codes::read(factors, after, n_levels, x.ncols())?;
     let width = given.n_terms;
     let lists = [score_columns.is_some(), outcome_columns.is_some(), balanced_columns.is_some()];
     let score_columns = chosen("score_columns", score_columns, width)?;
@@ -271,9 +272,8 @@ impl Job<'_> {
         monitor: &Monitor,
     ) -> Result<(Bootstrapped, Option<FoundMeans>), Error> {
         let Self { x, treatment, outcome, sample_weight, studentized, .. } = *self;
-        let factors = self.given.factors()?;
-        let given = NumbersAndFactors { x, factors: &factors, after: &self.given.after };
-        if self.may_stay_codes && !factors.is_empty() && are_open_to_codes(estimators, &spec) {
+        let given = NumbersAndFactors { x, factors: &self.given.factors, after: &self.given.after };
+        if self.may_stay_codes && !self.given.is_empty() && are_open_to_codes(estimators, &spec) {
             let data = CodedData { given, treatment, outcome, sample_weight };
             if let Some(found) = bootstrap_of_codes(&data, estimators, &spec, asked, monitor)? {
                 return Ok((found, None));

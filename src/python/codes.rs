@@ -1,45 +1,81 @@
 //! Factors as callers give them, where what they stand for is asked.
 
-use numpy::ndarray::{Array1, Array2};
+use numpy::ndarray::Array2;
+use numpy::{PyReadonlyArray1, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 
 use super::arrays;
+use crate::checks;
 use crate::design::coded::NumbersAndFactors;
 use crate::design::factors::Factor;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::reserve;
 
-/// The levels of factors beside a matrix, and where these stand.
+/// Factors beside a matrix, and where these stand.
 pub struct Codes {
-    levels: Vec<Array1<i64>>,
+    pub factors: Vec<Factor>,
     pub after: Vec<usize>,
     /// How many terms the matrix and the factors have together.
     pub n_terms: usize,
 }
 
 impl Codes {
-    /// Of factors beside so many columns; by default there are none, and they stand behind all columns.
+    /// Of factors beside so many columns; by default there are none, they stand behind all columns, and have as many
+    /// levels as the highest says.
     pub fn read(
         factors: Option<&Bound<'_, PyAny>>,
         after: Option<&Bound<'_, PyAny>>,
+        n_levels: Option<&Bound<'_, PyAny>>,
         n_columns: usize,
     ) -> PyResult<Self> {
-        let levels = factors.map(arrays::factors).transpose()?.unwrap_or_default();
-        let after = arrays::places("after", after, n_columns, levels.len())?;
-        let highest = |levels: &Array1<i64>| levels.iter().copied().max().unwrap_or(0);
-        let of_factor = |levels| usize::try_from(highest(levels)).unwrap_or(0);
-        let n_terms = n_columns.saturating_add(levels.iter().map(of_factor).sum());
-        Ok(Self { levels, after, n_terms })
+        let columns = factors.map(arrays::factors).transpose()?.unwrap_or_default();
+        let n_levels = n_levels
+            .map(|given| arrays::places("n_levels", Some(given), n_columns, columns.len()))
+            .transpose()?;
+        if let Some(n_levels) = &n_levels {
+            checks::same_length("n_levels", n_levels.len(), columns.len())?;
+        }
+        let n_levels = |k: usize| n_levels.as_ref().map(|n_levels| n_levels[k]);
+        let read = columns.iter().enumerate().map(|(k, column)| factor(column, n_levels(k)));
+        let factors = read.collect::<PyResult<Vec<Factor>>>()?;
+        let after = arrays::places("after", after, n_columns, factors.len())?;
+        let of_factors = factors.iter().map(|factor| factor.n_levels() - 1).sum();
+        Ok(Self { factors, after, n_terms: n_columns.saturating_add(of_factors) })
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.levels.is_empty()
+        self.factors.is_empty()
     }
+}
 
-    pub fn factors(&self) -> Result<Vec<Factor>> {
-        Factor::all(&self.levels)
+/// Factors of a model that has so many levels of each.
+pub fn of_model(factors: &Bound<'_, PyAny>, n_levels: &[usize]) -> PyResult<Vec<Factor>> {
+    let columns = arrays::factors(factors)?;
+    if columns.len() != n_levels.len() {
+        let found = format!("{} factors", columns.len());
+        let allowed = "as many as the model was fitted on";
+        return Err(Error::Argument { name: "factors", found, allowed }.into());
     }
+    let pairs = columns.iter().zip(n_levels);
+    pairs.map(|(column, n_levels)| factor(column, Some(*n_levels))).collect()
+}
+
+/// A factor of the integers that an array holds, read where they are.
+fn factor(column: &Bound<'_, PyAny>, n_levels: Option<usize>) -> PyResult<Factor> {
+    macro_rules! in_place {
+        ($($integer:ty),*) => {$(
+            if let Ok(levels) = column.extract::<PyReadonlyArray1<'_, $integer>>() {
+                reserve::room_for(levels.len(), size_of::<u32>())?;
+                return Ok(Factor::new(levels.as_array(), n_levels)?);
+            }
+        )*};
+    }
+    let is_plain = column.cast::<PyUntypedArray>().is_ok() && !arrays::is_masked(column);
+    if is_plain {
+        in_place!(i8, i16, i32, i64, u8, u16, u32);
+    }
+    Ok(Factor::new(arrays::integers("factors", column)?.view(), n_levels)?)
 }
 
 /// The matrix that factors stand for; none where there are none.

@@ -89,7 +89,7 @@ impl WeightedEstimate {
 /// x : (n, d) array or list of d columns, optional
 ///     The covariates of the model that gave the scores. With them the standard error counts
 ///     that the scores were estimated; without, they are taken as known.
-/// factors, after
+/// factors, after, n_levels
 ///     Its factors beside ``x``, as in `fit_propensity`.
 /// penalty : float, default 0.0
 ///     That model's L2 strength; used with ``x`` only.
@@ -120,7 +120,8 @@ impl WeightedEstimate {
 #[pyfunction]
 #[pyo3(name = "ipw", signature = (
     outcome, treatment, scores, *, estimand="ATE", truncate=None, x=None, penalty=0.0,
-    score_model="logistic", sample_weight=None, frequency=None, factors=None, after=None, n_threads=None
+    score_model="logistic", sample_weight=None, frequency=None, factors=None, after=None, n_levels=None,
+    n_threads=None
 ))]
 #[allow(clippy::too_many_arguments)] // the keyword arguments of a Python function
 pub fn ipw(
@@ -137,6 +138,7 @@ pub fn ipw(
     frequency: Option<&Bound<'_, PyAny>>,
     factors: Option<&Bound<'_, PyAny>>,
     after: Option<&Bound<'_, PyAny>>,
+    n_levels: Option<&Bound<'_, PyAny>>,
     n_threads: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<WeightedEstimate> {
     let outcome = arrays::column("outcome", outcome)?;
@@ -155,14 +157,13 @@ pub fn ipw(
         row_weights,
     };
     let penalty = penalty_on_users(row_weights.total, row_weights.frequency, penalty);
-    let codes = Codes::read(factors, after, terms.as_ref().map_or(0, Matrix::ncols))?;
+    let codes = Codes::read(factors, after, n_levels, terms.as_ref().map_or(0, Matrix::ncols))?;
     let beside = x.as_ref().filter(|_| !codes.is_empty());
     let beside = beside.map(|x| x.doubles("x")).transpose()?;
     let found = call::run(py, n_threads, None, |_| {
         reserve::room_for(treatment.len(), needs::IPW)?;
         if let Some(x) = beside {
-            let factors = codes.factors()?;
-            let given = NumbersAndFactors { x, factors: &factors, after: &codes.after };
+            let given = NumbersAndFactors { x, factors: &codes.factors, after: &codes.after };
             return ipw_of_factors(&data, spec, CodedScoreFit { given, penalty, link });
         }
         let among = |x| Covariates::standardized_among(x, row_weights.total);

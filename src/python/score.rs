@@ -2,14 +2,13 @@
 
 mod state;
 
-use numpy::ndarray::ArrayView1;
 use numpy::{PyArray1, PyArray2, ToPyArray};
 use pyo3::prelude::*;
 
+use super::codes::{Codes, of_model};
 use super::{arrays, call, needs, options, row_weights, words};
 use crate::checks;
 use crate::design::coded::NumbersAndFactors;
-use crate::design::factors::Factor;
 use crate::reserve;
 use crate::score::covariance::Covariance;
 use crate::score::spec::PropensitySpec;
@@ -85,6 +84,8 @@ pub struct PropensityFit {
 /// after : (k,) array of integers, optional
 ///     How many columns of ``x`` stand before the terms of each factor, ascending; by default all. Of collinear terms the
 ///     later ones are left out.
+/// n_levels : (k,) array of integers, optional
+///     How many levels each factor has, some of which no row may be of; by default those up to the highest that a row has.
 /// n_threads : int, optional
 ///     By default the processors this process may use.
 ///
@@ -107,7 +108,7 @@ pub struct PropensityFit {
 #[pyfunction]
 #[pyo3(signature = (
     x, treatment, *, penalty=0.0, score_model="logistic", sample_weight=None, frequency=None, factors=None,
-    after=None, n_threads=None
+    after=None, n_levels=None, n_threads=None
 ))]
 #[allow(clippy::too_many_arguments)] // the keyword arguments of a Python function
 pub fn fit_propensity(
@@ -120,6 +121,7 @@ pub fn fit_propensity(
     frequency: Option<&Bound<'_, PyAny>>,
     factors: Option<&Bound<'_, PyAny>>,
     after: Option<&Bound<'_, PyAny>>,
+    n_levels: Option<&Bound<'_, PyAny>>,
     n_threads: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<PropensityFit> {
     let given_x = arrays::given("x", x)?;
@@ -127,10 +129,9 @@ pub fn fit_propensity(
     let given = row_weights::given(sample_weight, frequency)?;
     let (x, row_weights) = (given_x.matrix("x")?, given.row_weights()?);
     let link = words::score_model(score_model)?;
-    let factors = factors.map(arrays::factors).transpose()?.unwrap_or_default();
-    let after = arrays::places("after", after, x.ncols(), factors.len())?;
+    let levels = Codes::read(factors, after, n_levels, x.ncols())?;
     let spec = PropensitySpec { link, penalty, ..PropensitySpec::default() };
-    if factors.is_empty() {
+    if levels.is_empty() {
         let (fit, scores) = call::run(py, n_threads, None, |monitor| {
             reserve::room_for(treatment.len(), needs::FIT)?;
             linked::fit_with_scores(x, &treatment, row_weights, &spec, monitor)
@@ -140,8 +141,7 @@ pub fn fit_propensity(
     let x = given_x.doubles("x")?;
     let (fit, scores) = call::run(py, n_threads, None, |monitor| {
         reserve::room_for(treatment.len(), needs::FIT)?;
-        let factors = Factor::all(&factors)?;
-        let coded = NumbersAndFactors { x, factors: &factors, after: &after };
+        let coded = NumbersAndFactors { x, factors: &levels.factors, after: &levels.after };
         linked::fit_coded_with_scores(&coded, &treatment, row_weights, &spec, monitor)
     })?;
     Ok(PropensityFit { fit, scores: arrays::locked(PyArray1::from_vec(py, scores)) })
@@ -228,18 +228,14 @@ impl PropensityFit {
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
         let given = arrays::given("x", x)?;
         let x = given.matrix("x")?;
-        let factors = factors.map(arrays::factors).transpose()?;
+        let factors = factors.map(|own| of_model(own, &self.fit.factors)).transpose()?;
         let beside = factors.as_ref().map(|_| given.doubles("x")).transpose()?;
         let found = call::run(py, n_threads, None, |_| {
             reserve::room_for(x.nrows(), needs::PREDICT)?;
             checks::finite_columns("x", x.clone())?;
             let mut found = match factors.as_ref().zip(beside) {
                 None => self.fit.linear_predictor(x)?,
-                Some((factors, x)) => {
-                    let views: Vec<ArrayView1<'_, i64>> =
-                        factors.iter().map(|levels| levels.view()).collect();
-                    self.fit.coded_linear_predictor(x, &views)?
-                }
+                Some((factors, x)) => self.fit.coded_linear_predictor(x, factors)?,
             };
             if is_score {
                 self.fit.to_scores(&mut found);

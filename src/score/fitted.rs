@@ -1,6 +1,6 @@
 //! A fitted score model: coefficients and their covariance on the caller's scale, and how to predict.
 
-use ndarray::{Array2, ArrayView1, ArrayView2};
+use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
 
 use crate::design::coded::NumbersAndFactors;
@@ -147,7 +147,7 @@ impl PropensityFit {
     pub fn coded_linear_predictor(
         &self,
         x: ArrayView2<'_, f64>,
-        factors: &[ArrayView1<'_, i64>],
+        factors: &[Factor],
     ) -> Result<Vec<f64>> {
         let is_model = self.n_numbers() == Some(x.ncols()) && self.factors.len() == factors.len();
         if !is_model {
@@ -157,11 +157,7 @@ impl PropensityFit {
                 allowed: "as many as the model was fitted on, beside as many columns",
             });
         }
-        let pairs = factors.iter().zip(&self.factors);
-        let factors: Vec<Factor> = pairs
-            .map(|(levels, n_levels)| Factor::new(*levels, Some(*n_levels)))
-            .collect::<Result<_>>()?;
-        let given = NumbersAndFactors { x, factors: &factors, after: &self.after };
+        let given = NumbersAndFactors { x, factors, after: &self.after };
         given.check()?;
         Ok(given.linear(&self.center, self.intercept_at_center, &self.coefficients[1..]))
     }

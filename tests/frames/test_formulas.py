@@ -382,7 +382,9 @@ def test_no_formula_is_made_twice_without_a_reason(df, monkeypatch):
     from propensity.frames import formulas
 
     whole = formulas.materialize
-    monkeypatch.setattr(formulas, "materialize", lambda *given: made.append(1) or whole(*given))
+    monkeypatch.setattr(
+        formulas, "materialize", lambda *given, **options: made.append(1) or whole(*given, **options)
+    )
     ps.fit_propensity(
         df, treatment="t", covariates="bs(age, df=4) + C(zip) * plan + log(age) + np.log1p(visits) + I(b + c)"
     )

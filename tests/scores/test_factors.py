@@ -15,6 +15,7 @@ from propensity import core
 from propensity.errors import (
     CollinearityWarning,
     InvalidInputError,
+    OverlapError,
     SeparationError,
     SeparationWarning,
     SmallSampleWarning,
@@ -93,6 +94,88 @@ def test_codes_that_are_none_are_refused(rng):
         core.fit_propensity(x, treatment, factors=[codes.astype(float)])
     with pytest.raises(InvalidInputError, match="after must be"):
         core.fit_propensity(x, treatment, factors=[codes], after=np.array([3]))
+
+
+def test_levels_without_rows_have_a_place_of_their_own(rng):
+    x, codes = rng.normal(size=(400, 2)), rng.integers(0, 5, 400)
+    treatment, outcome = treated_by(rng, x, [codes]), rng.normal(size=400)
+    given = {"factors": [codes], "n_levels": np.array([8])}
+    padded = np.hstack([x, dummies(x[:, :0], [codes], [0]), np.zeros((400, 3))])
+    fit, dense = core.fit_propensity(x, treatment, **given), core.fit_propensity(padded, treatment)
+    assert_array_equal(fit.factors, [8])
+    assert_array_equal(fit.aliased, [6, 7, 8])
+    assert_array_equal(dense.aliased, [6, 7, 8])
+    assert_allclose(fit.coefficients, dense.coefficients, **CLOSE)
+    assert_allclose(fit.predict(x, factors=[codes]), fit.scores, **CLOSE)
+    held = core.fit_propensity(x, treatment, penalty=1.0, **given)
+    assert_array_equal(held.aliased, [])
+    assert_array_equal(held.coefficients[-3:], 0.0)
+    one = core.ipw(outcome, treatment, fit.scores, x=x, **given)
+    other = core.ipw(outcome, treatment, dense.scores, x=padded)
+    assert_allclose([one.estimate, one.std_error], [other.estimate, other.std_error], **CLOSE)
+    one = core.adjust(x, treatment, outcome, method="aipw", scores=fit.scores, **given)
+    other = core.adjust(padded, treatment, outcome, method="aipw", scores=dense.scores)
+    assert_allclose([one.estimate, one.std_error], [other.estimate, other.std_error], **CLOSE)
+    assert_array_equal(one.outcome_aliased, [6, 7, 8])
+    with pytest.raises(InvalidInputError, match="n_levels has 2 rows where 1 are expected"):
+        core.fit_propensity(x, treatment, factors=[codes], n_levels=np.array([8, 8]))
+    with pytest.raises(InvalidInputError, match="a level of 4"):
+        core.fit_propensity(x, treatment, factors=[codes], n_levels=np.array([4]))
+
+
+@pytest.mark.parametrize("kind", ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"])
+def test_codes_of_every_type_are_read(rng, kind):
+    x, codes = rng.normal(size=(300, 1)), rng.integers(0, 7, 300)
+    treatment = treated_by(rng, x, [codes])
+    expected = core.fit_propensity(x, treatment, factors=[codes]).coefficients
+    wide = np.zeros((300, 2), dtype=kind)
+    wide[:, 0] = codes
+    for factors in ([codes.astype(kind)], [wide[:, 0]], wide[:, :1]):
+        assert_array_equal(core.fit_propensity(x, treatment, factors=factors).coefficients, expected)
+    masked = np.ma.array(codes.astype(kind), mask=codes == 3)
+    with pytest.raises(InvalidInputError, match="masked"):
+        core.fit_propensity(x, treatment, factors=[masked])
+
+
+@pytest.mark.parametrize("model", ["linear", "logistic", "poisson", "gamma"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_outcome_models_by_codes_are_those_of_dummies(rng, model, weighted):
+    x, codes = rng.normal(size=(800, 2)), rng.integers(0, 12, 800)
+    codes[codes == 4] = 0
+    columns = dummies(x, [codes], [1])
+    y = rng.random(800) if model == "logistic" else rng.exponential(2.0, 800) + 0.1
+    options = {"outcome_model": model, "sample_weight": rng.integers(0, 3, 800) * 0.7 if weighted else None}
+    coded = core.fit_outcome(x, y, factors=[codes], after=np.array([1]), **options)
+    dense = core.fit_outcome(columns, y, **options)
+    assert_allclose(coded.coefficients, dense.coefficients, rtol=1e-10, atol=1e-12)
+    assert_array_equal(coded.aliased, dense.aliased)
+    assert_allclose(coded.predict(x[:9], factors=[codes[:9]]), dense.predict(columns[:9]), rtol=1e-11)
+    with pytest.raises(InvalidInputError, match="a level of 12"):
+        coded.predict(x, factors=[codes + 1])
+    with pytest.raises(InvalidInputError):
+        coded.predict(x[:, :1], factors=[codes])
+    with pytest.raises(InvalidInputError):
+        coded.predict(x)
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n_levels=st.lists(st.integers(1, 7), min_size=1, max_size=3),
+    repeated=st.booleans(),
+)
+@QUICK
+def test_rows_inside_others_are_told_by_codes_as_by_dummies(seed, n_levels, repeated):
+    x, factors, after, fitted_to, _ = sample_of(seed, n_levels, 1, repeated=repeated, weighted=False, n=60)
+    rng = np.random.default_rng([seed, 1])
+    wanted = rng.random(60) < 0.3
+
+    def asked(*given, **coded):
+        try:
+            return list(core.require_inside(*given, fitted_to, wanted, **coded))
+        except OverlapError as error:
+            return error.rows, error.columns
+
+    assert asked(x, factors=factors, after=after) == asked(dummies(x, factors, after))
 
 
 def test_pickles_are_whole_and_hold_no_matrix(rng):

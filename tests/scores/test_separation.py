@@ -16,6 +16,7 @@ from propensity.errors import (
     SeparationError,
     SeparationWarning,
 )
+from propensity.frames import design as designs
 
 
 def told(call):
@@ -145,6 +146,52 @@ def test_categories_of_numbers_are_named_by_their_values(of):
     least = {int: "10", float: "10", bool: "False"}[of]
     assert f" rows with zone == {least} are all treated: " in words
     assert "merge the level with another" in words
+
+
+def many_countries(n_lone):
+    """6,000 users, and beside them four in each of some countries where all are treated, or none."""
+    rng = np.random.default_rng(6)
+    df = pd.DataFrame(
+        {"country": rng.choice([f"c{k:02d}" for k in range(45)], 6_000), "x": rng.normal(size=6_000)}
+    )
+    df["t"] = rng.random(6_000) < 0.4
+    rare = pd.DataFrame({"country": np.repeat([f"r{k:02d}" for k in range(n_lone)], 4)}, dtype="str")
+    rare["x"] = rng.normal(size=len(rare))
+    rare["t"] = rare["country"] >= "r05"
+    return pd.concat([df, rare], ignore_index=True)
+
+
+@pytest.mark.parametrize("many", [32, 10**9])  # by codes, and by dummies
+def test_many_levels_are_told_in_one_go_by_their_counts(monkeypatch, many):
+    monkeypatch.setattr(designs, "_MANY_TERMS", many)
+    df, roles = many_countries(14), {"treatment": "t", "covariates": ["country", "x"]}
+    (words,) = told(lambda: ps.fit_propensity(df, **roles))
+    assert words.startswith(
+        "36 rows of 9 levels of country ('r05', 'r06', 'r07' and 6 more) are all treated and 20 rows of 5 "
+        "levels of country ('r00', 'r01', 'r02' and 2 more) are all controls: the score model foretells"
+    )
+    assert "merge the level with another (min_level_count=5 does so with rare ones)" in words
+    assert not told(lambda: ps.fit_propensity(df, **roles, min_level_count=5))
+    assert not told(lambda: ps.fit_propensity(df, **roles, penalty=1.0))
+    df["w"] = np.where(df["country"] > "r01", 0.0, 1.0)  # nobody of the others is there
+    (words,) = told(lambda: ps.fit_propensity(df, **roles, sample_weight="w"))
+    assert words.startswith(
+        "4 rows with country == 'r00' are all controls and 4 rows with country == 'r01' are"
+    )
+
+
+@pytest.mark.parametrize("many", [32, 10**9])
+def test_a_column_all_of_whose_levels_foretell_is_refused_in_the_same_words(monkeypatch, many):
+    monkeypatch.setattr(designs, "_MANY_TERMS", many)
+    df = many_countries(0)
+    df["t"] = df["country"] < "c20"
+    (words,) = told(lambda: ps.fit_propensity(df, treatment="t", covariates=["country", "x"]))
+    arms = [(int((~df["t"]).sum()), 25, "controls"), (int(df["t"].sum()), 20, "treated")]
+    for n, levels, arm in arms:
+        named = rf"\('c\d\d', 'c\d\d', 'c\d\d' and {levels - 3} more\)"
+        assert re.search(rf"{n:,} rows of {levels} levels of country {named} are all {arm}", words)
+    assert "leave 'country' out (if it is known only after the treatment)" in words
+    assert "min_level_count" not in words  # they are not rare
 
 
 # The effect remembers

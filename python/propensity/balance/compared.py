@@ -57,7 +57,7 @@ def table_of_rows(
     given = options | {"treatment": rows.treated, "weights": list(rows.weightings.values())}
     scores = rows.scores
     blocks: list[tuple[Sequence[str], core.Balance]] = [
-        (rows.recipe.names, core.balance(rows.design.terms, **given, **rows.design.all_coded))
+        (rows.recipe.names, core.balance(rows.design.terms, **given, **rows.design.coded))
     ]
     if scores is not None:
         blocks.insert(0, ([PROPENSITY], core.balance(scores[:, np.newaxis], **given)))

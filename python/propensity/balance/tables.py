@@ -318,7 +318,7 @@ def _differences(
     found[design.places] = core.smd(design.numbers, treated, weights=weights, **options)
     nothing = np.empty((len(treated), 0))
     given = [] if weights is None else [weights]
-    coded = {name: what for name, what in design.all_coded.items() if name != "after"}
+    coded = {name: what for name, what in design.coded.items() if name != "after"}
     levels = core.balance(nothing, treated, weights=given, **coded, **options)
     found[np.concatenate(design.levels)] = levels.smd[:, -1]
     return found

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 
+from propensity.effects.coded_terms import Standardized, gram
 from propensity.frames.checks import Floats
 from propensity.results.read_only import ReadOnly
 
@@ -24,7 +24,7 @@ class FittedTerms(ReadOnly):
 
     Attributes
     ----------
-    z : ndarray (n, k)
+    z : ndarray (n, k), or CodedTerms
         The intercept and the terms, each in standard deviations from its mean.
     residual : ndarray (n,)
         The r.
@@ -35,7 +35,7 @@ class FittedTerms(ReadOnly):
         Whether the model is of the outcome: whether the r are what leverage holds back.
     """
 
-    z: Floats
+    z: Standardized
     residual: Floats
     inverse: Floats
     of_outcome: bool = False
@@ -43,7 +43,7 @@ class FittedTerms(ReadOnly):
     @classmethod
     def of(
         cls,
-        z: Floats,
+        z: Standardized,
         scale: Floats,
         residual: Floats,
         spread: Floats,
@@ -55,7 +55,7 @@ class FittedTerms(ReadOnly):
 
         Parameters
         ----------
-        z, scale : ndarray (n, k) and (k - 1,)
+        z, scale : ndarray (n, k), or CodedTerms, and (k - 1,)
             As `standardized` gives them.
         residual, spread : ndarray (n,)
             The r and the q; of rows that stand for several users the r of one and the q of all.
@@ -64,7 +64,7 @@ class FittedTerms(ReadOnly):
         of_outcome : bool, default False
             Whether the model is of the outcome.
         """
-        information = (z * spread[:, None]).T @ z
+        information = gram(z, spread)
         information[np.diag_indices_from(information)] += np.append(0.0, penalty / scale**2)
         return cls(
             z,
@@ -76,18 +76,3 @@ class FittedTerms(ReadOnly):
     def loadings(self, gradient: Floats) -> Floats:
         """Turn derivatives (G, k) of G numbers in the coefficients into weights of a row's r z: (G, k)."""
         return np.asarray(gradient @ self.inverse)
-
-
-def standardized(x: Floats) -> tuple[Floats, Floats]:
-    """Put an intercept before columns (n, d), centred and in standard deviations; give these (d,), too."""
-    z = np.empty((len(x), x.shape[1] + 1), order="F")
-    z[:, 0] = 1.0
-    scale = np.ones(x.shape[1])
-    for j, column in enumerate(x.T):
-        own = z[:, j + 1]
-        np.subtract(column, column.mean(), out=own)
-        spread = math.sqrt(float(own @ own) / len(own))
-        if spread > 0:
-            scale[j] = spread
-            own /= spread
-    return z, scale

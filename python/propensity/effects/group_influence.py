@@ -12,6 +12,7 @@ the products of all r z: never the n G numbers themselves.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -19,7 +20,9 @@ import numpy as np
 
 from propensity.effects import inference
 from propensity.effects.clusters import ways
+from propensity.effects.coded_terms import CodedTerms, each_column
 from propensity.effects.coefficients import FittedTerms
+from propensity.effects.rows_of_models import RowsOfModels
 from propensity.frames.checks import Floats, Rows
 from propensity.frames.grouping import Grouping
 from propensity.frames.products import sums_of_products
@@ -74,8 +77,11 @@ class GroupInfluence(ReadOnly):
         sums = self._sums
         counted = sums.counted(sums.own)
         total = self._by_group(sums.own * counted, sums.group)
-        for column, loading in zip(sums.shared.T, self._loadings.T, strict=True):
-            total += 2 * loading * self._by_group(counted * column[sums.unit], sums.group)
+        if isinstance(sums.shared, RowsOfModels):
+            total += 2 * (self._loadings * sums.shared.within(self.groups, counted)).sum(axis=1)
+        else:
+            for column, loading in zip(sums.shared.T, self._loadings.T, strict=True):
+                total += 2 * loading * self._by_group(counted * column[sums.unit], sums.group)
         total += np.einsum("gk,kl,gl->g", self._loadings, self._products, self._loadings)
         return np.asarray(np.maximum(total, 0.0) * self._factor)
 
@@ -95,7 +101,8 @@ class GroupInfluence(ReadOnly):
         n_groups, n_terms = loadings.shape
         n_pairs = n_terms * (n_terms + 1) // 2
         # What a number of the one and of the other costs, in the time of a multiplication or so.
-        through_pairs = n_groups > n_pairs / 2 + n_pairs**2 / 50
+        few_pairs = n_groups > n_pairs / 2 + n_pairs**2 / 50
+        through_pairs = few_pairs and not isinstance(sums.shared, RowsOfModels)
         powers = self._powers_by_pairs if through_pairs else self._powers
         squares, fourths = powers(own, loadings)
         carried = np.divide(squares**2, fourths, out=np.full(len(unit), np.inf), where=spread > 0)
@@ -108,7 +115,7 @@ class GroupInfluence(ReadOnly):
         squares, fourths = np.zeros((2, n_groups))
         step = max(1, _CELLS_AT_ONCE // (8 * n_groups))
         for first in range(0, len(sums.shared), step):
-            phi = sums.shared[first : first + step] @ loadings.T
+            phi = sums.shared_by(loadings, first, first + step)
             start, stop = sums.parts(first, first + len(phi))
             phi[sums.unit_of(start, stop) - first, sums.group[start:stop]] += own[start:stop]
             v = phi**2
@@ -123,6 +130,7 @@ class GroupInfluence(ReadOnly):
         What a group's own rows add is put in the place of what they have without it.
         """
         sums, (first, second) = self._sums, np.triu_indices(loadings.shape[1])
+        assert not isinstance(sums.shared, RowsOfModels)
         form, step = np.zeros((len(first), len(first))), max(1, _CELLS_IN_CACHE // max(len(first), 1))
         for start in range(0, len(sums.shared), step):
             some = sums.shared.T[:, start : start + step]
@@ -146,11 +154,12 @@ class GroupInfluence(ReadOnly):
     def _covariance(self) -> Floats:
         sums, size = self._sums, self.groups.n_groups
         own = sums.counted(sums.own)
-        crossed = (
-            np.array([self._by_group(own * column[sums.unit], sums.group) for column in sums.shared.T])
-            .reshape(-1, size)
-            .T
-        )
+        if isinstance(sums.shared, RowsOfModels):
+            crossed = sums.shared.within(self.groups, own)
+        else:
+            columns = sums.shared.T
+            by_group = [self._by_group(own * column[sums.unit], sums.group) for column in columns]
+            crossed = np.array(by_group).reshape(-1, size).T
         found = crossed @ self._loadings.T
         found = found + found.T + self._loadings @ self._products @ self._loadings.T
         found += sums.own_products(size, self.clusters is not None)
@@ -191,35 +200,44 @@ class GroupInfluence(ReadOnly):
     @cached_property
     def _products(self) -> Floats:
         shared, users = self._sums.shared, self._sums.users
+        if isinstance(shared, RowsOfModels):
+            return shared.products
         return np.asarray(shared.T @ (shared if users is None else shared * users[:, None]))
 
     @cached_property
     def _sums(self) -> _Sums:
         """What varies together, added up: rows as they are, or the rows of a cluster in a group."""
-        n = len(self.own)
-        shared = np.empty((n, self._loadings.shape[1]), order="F")
-        place = 0
-        for model in self.models:
-            for column in model.z.T:
-                np.multiply(model.residual, column, out=shared[:, place])
-                self._center(shared[:, place])
-                if self.scale is not None and model.of_outcome:
-                    shared[:, place] *= self.scale
-                place += 1
-        shared *= self.groups.n_users
-        codes, users = self.groups.codes, self.groups.frequency
+        n, codes, users = len(self.own), self.groups.codes, self.groups.frequency
+        coded = any(isinstance(model.z, CodedTerms) for model in self.models)
+        if self.clusters is None and users is None and coded:
+            rows = RowsOfModels(self.models, self.scale, self.groups.there)
+            return _Sums(self.own, codes, slice(None), rows)
         if self.clusters is None:
+            shared = np.empty((n, self._loadings.shape[1]), order="F")
+            for place, column in enumerate(self._columns()):
+                shared[:, place] = column
             return _Sums(self.own, codes, slice(None), shared, users)
         there = self.clusters >= 0
         cluster, size = self.clusters[there], self.groups.n_groups
         pairs, place_of = np.unique(cluster * size + codes[there], return_inverse=True)
         of_rows = self.own if users is None else self.own * users
         own = np.asarray(np.bincount(place_of, weights=of_rows[there]), dtype=np.float64)
-        by_cluster = np.empty((int(cluster.max()) + 1, shared.shape[1]))
-        for place, column in enumerate(shared.T):
+        by_cluster = np.empty((int(cluster.max()) + 1, self._loadings.shape[1]))
+        for place, column in enumerate(self._columns()):
             moved = column if users is None else column * users
             by_cluster[:, place] = np.bincount(cluster, weights=moved[there])
         return _Sums(own, pairs % size, pairs // size, by_cluster)
+
+    def _columns(self) -> Iterator[Floats]:
+        """Go through what rows (n,) add to the coefficients of all models, one after the other."""
+        for model in self.models:
+            for column in each_column(model.z):
+                moved = model.residual * column
+                self._center(moved)
+                if self.scale is not None and model.of_outcome:
+                    moved *= self.scale
+                moved *= self.groups.n_users
+                yield moved
 
 
 @dataclass(frozen=True, eq=False)
@@ -232,12 +250,18 @@ class _Sums:
     own: Floats
     group: Rows
     unit: Rows | slice
-    shared: Floats
+    shared: Floats | RowsOfModels
     users: Floats | None = None
 
     def counted(self, values: Floats) -> Floats:
         """Give values of (p,) parts once for each user."""
         return values if self.users is None else values * self.users
+
+    def shared_by(self, loadings: Floats, first: int, last: int) -> Floats:
+        """Give what some of the units add through models, (b, G), by how groups move with these (G, K)."""
+        if isinstance(self.shared, RowsOfModels):
+            return self.shared.times(loadings, first, last)
+        return np.asarray(self.shared[first:last] @ loadings.T)
 
     def parts(self, first: int, last: int) -> tuple[int, int]:
         """Give the first part of the units from `first` to below `last`, and the first after these."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from propensity.effects.arms import Means
+from propensity.effects.coded_terms import Standardized, sums_within
 from propensity.effects.coefficients import FittedTerms
 from propensity.effects.group_influence import GroupInfluence
 from propensity.effects.leverage import Correction, Leverage, scale_of
@@ -124,7 +125,9 @@ def _residual(arm: ArmOfGroups) -> Floats:
     return np.zeros(len(arm.own)) if arm.residual is None else arm.residual
 
 
-def hajek_arm(groups: Grouping, y: Floats, weights: Floats, slopes: Floats, z: Floats | None) -> ArmOfGroups:
+def hajek_arm(
+    groups: Grouping, y: Floats, weights: Floats, slopes: Floats, z: Standardized | None
+) -> ArmOfGroups:
     """Give the weighted means of an arm, sum w Y / sum w in each group.
 
     Parameters
@@ -133,7 +136,7 @@ def hajek_arm(groups: Grouping, y: Floats, weights: Floats, slopes: Floats, z: F
     y, weights, slopes : ndarray (n,)
         The outcome from its origin; the weights w, 0 outside the arm; and how w moves with the linear
         predictor of the score model.
-    z : ndarray (n, k) or None
+    z : ndarray (n, k), CodedTerms or None
         The terms of the score model; None where scores are known.
     """
     total = groups.sum(weights)
@@ -145,9 +148,10 @@ def hajek_arm(groups: Grouping, y: Floats, weights: Floats, slopes: Floats, z: F
     return ArmOfGroups(mean, own, gradients, own)
 
 
-def gradient(groups: Grouping, moved: Floats, z: Floats, total: Floats) -> Floats:
+def gradient(groups: Grouping, moved: Floats, z: Standardized, total: Floats) -> Floats:
     """Average (n,) derivatives in the linear predictor times the terms (n, k) within groups: (G, k)."""
-    sums = np.column_stack([groups.sum(moved * column) for column in z.T])
+    counted = moved if groups.frequency is None else moved * groups.frequency
+    sums = sums_within(z, groups.codes, groups.n_groups, counted)
     return np.asarray(np.divide(sums, total[:, None], out=np.zeros_like(sums), where=total[:, None] > 0))
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from propensity.frames import lists
-from propensity.frames.checks import Floats, Rows
+from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.narrow import Narrow
 from propensity.results.read_only import ReadOnly
 
@@ -86,12 +87,10 @@ class Design(ReadOnly):
     @property
     def coded(self) -> dict[str, Any]:
         """The factors as the core takes them, in its own words; nothing where there are none."""
-        return {"factors": list(self.factors), "after": np.array(self.after)} if self.factors else {}
-
-    @property
-    def all_coded(self) -> dict[str, Any]:
-        """The same of rows that some levels may have none among."""
-        return {**self.coded, "n_levels": np.array(self.n_levels)} if self.factors else {}
+        if not self.factors:
+            return {}
+        after, n_levels = np.array(self.after), np.array(self.n_levels)
+        return {"factors": list(self.factors), "after": after, "n_levels": n_levels}
 
     @cached_property
     def places(self) -> list[int]:
@@ -146,6 +145,55 @@ class Design(ReadOnly):
             rest -= self.column(term)
         return rest
 
+    @property
+    def by_content(self) -> Iterator[Floats | Rows]:
+        """What rows hold, column by column (n,): in such an order of values as the terms put rows in."""
+        place = 0
+        for codes, after, n_levels in zip(self.factors, self.after, self.n_levels, strict=True):
+            yield from self.numbers[:, place:after].T
+            place = after
+            # Rows of the first level, without a term, come first; the others from the last level on.
+            order = np.append(0, np.arange(n_levels - 1, 0, -1))
+            yield (np.arange(n_levels - 1, -1, -1) if self.all_levels else order)[codes]
+        yield from self.numbers[:, place:].T
+
+    @property
+    def empty_levels(self) -> list[int]:
+        """The terms of levels that no row has."""
+        found: list[int] = []
+        for codes, own, n_levels in zip(self.factors, self.levels, self.n_levels, strict=True):
+            count = np.bincount(codes, minlength=n_levels)[n_levels - len(own) :]
+            found += [own[k] for k in np.flatnonzero(count == 0).tolist()]
+        return found
+
+    def varies(self, terms: Sequence[int]) -> list[bool]:
+        """Whether each of some terms has more than one value."""
+        numbers = {term: k for k, term in enumerate(self.places)}
+        found = {term: bool(np.ptp(self.numbers[:, numbers[term]]) > 0) for term in terms if term in numbers}
+        for codes, own, n_levels in zip(self.factors, self.levels, self.n_levels, strict=True):
+            if any(term in own for term in terms):
+                count = np.bincount(codes, minlength=n_levels)[n_levels - len(own) :]
+                found |= {term: 0 < n < len(codes) for term, n in zip(own, count.tolist(), strict=True)}
+        return [found[term] for term in terms]
+
+    @property
+    def largest(self) -> Floats:
+        """The largest value (d,) of each term, or its opposite."""
+        found = np.ones(self.n_terms)
+        found[self.places] = np.abs(self.numbers).max(axis=0, initial=0.0)
+        return found
+
+    def differs(self, other: Design, within: Floats) -> Bools:
+        """Whether each term (d,) has values that are further than that from those of the same rows."""
+        if (self.n_levels, self.after) != (other.n_levels, other.after):
+            return np.asarray((np.abs(self.x - other.x) > within).any(axis=0))
+        found = np.zeros(self.n_terms, dtype=bool)
+        gaps = np.abs(self.numbers - other.numbers)
+        found[self.places] = (gaps > within[self.places]).any(axis=0)
+        for mine, theirs, own in zip(self.factors, other.factors, self.levels, strict=True):
+            found[list(own)] = bool((mine != theirs).any())
+        return found
+
     def taken(self, rows: Rows) -> Design:
         """Take some of the rows."""
         factors = tuple(codes[rows] for codes in self.factors)
@@ -170,6 +218,63 @@ class Design(ReadOnly):
         if len(fit.factors):
             return fit.predict(self.numbers, factors=list(self.factors))
         return fit.predict(self.dense)
+
+
+@dataclass(frozen=True, eq=False)
+class OneOf:
+    """Columns of zeros and ones, of which no row has more than one 1: the number of it, (n,), or -1."""
+
+    codes: Rows
+
+
+@dataclass(frozen=True, eq=False)
+class Level:
+    """One of such columns, by its number among them."""
+
+    of: OneOf
+    place: int
+
+    @property
+    def values(self) -> Floats:
+        """The column, (n,)."""
+        return np.asarray(self.of.codes == self.place, dtype=np.float64)
+
+
+Columns: TypeAlias = Sequence["Floats | Level"]
+
+
+def of_columns(columns: Columns, n_rows: int, *, all_levels: bool = False) -> Design:
+    """Lay out columns, which may be levels: as codes where there are many, and otherwise as a matrix."""
+    blocks = [list(own) for _, own in groupby(columns, _whose)]
+    coded = [_are_coded(own, all_levels=all_levels) for own in blocks]
+    many = sum(len(own) for own, are_coded in zip(blocks, coded, strict=True) if are_coded) >= _MANY_TERMS
+    numbers: list[Floats | Level] = []
+    factors, after, n_levels = [], [], []
+    for own, are_coded in zip(blocks, coded, strict=True):
+        if not (many and are_coded and isinstance(own[0], Level)):
+            numbers += own
+            continue
+        factors.append(own[0].of.codes if all_levels else own[0].of.codes + 1)
+        after.append(len(numbers))
+        n_levels.append(len(own) + (not all_levels))
+    x = np.empty((n_rows, len(numbers)), order="F")
+    for k, column in enumerate(numbers):
+        x[:, k] = column.values if isinstance(column, Level) else column
+    return Design(x, tuple(factors), tuple(after), tuple(n_levels), all_levels)
+
+
+def _whose(column: Floats | Level) -> int:
+    """Tell the levels of one category from those of another, and from other columns."""
+    return id(column.of) if isinstance(column, Level) else 0
+
+
+def _are_coded(block: Columns, *, all_levels: bool) -> bool:
+    """Whether neighbouring columns are levels that codes may stand for: all of a category, and several."""
+    if not isinstance(block[0], Level) or len(block) < _FLAG + all_levels:
+        return False
+    codes = block[0].of.codes
+    in_order = [column.place for column in block if isinstance(column, Level)] == list(range(len(block)))
+    return in_order and not (all_levels and len(codes) and codes.min() < 0) and codes.max() < len(block)
 
 
 def of_list(

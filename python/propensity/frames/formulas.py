@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from propensity.errors import InvalidInputError
 from propensity.frames import checks, spelling
-from propensity.frames.checks import Floats
+from propensity.frames.design import Design, of_columns
 from propensity.frames.native import Column
 
 if TYPE_CHECKING:
@@ -110,9 +110,9 @@ def _parsed(expression: str) -> tuple[ast.Expression, dict[str, str]]:
 
 
 def materialize(
-    spec: ModelSpec, columns: Mapping[str, Column], index: pd.Index[Any]
-) -> tuple[Floats, ModelSpec]:
-    """Let formulaic build the terms, and lay them out as (n, d) float64, column by column."""
+    spec: ModelSpec, columns: Mapping[str, Column], index: pd.Index[Any], *, all_levels: bool = False
+) -> tuple[Design, ModelSpec]:
+    """Let formulaic build the terms; many levels of categories, and of their products, are codes."""
     from formulaic.errors import DataMismatchWarning, FormulaicError  # noqa: PLC0415 - slow to import
 
     from propensity.frames.materializer import RealMaterializer  # noqa: PLC0415
@@ -123,17 +123,17 @@ def materialize(
         # A level that formulaic has not seen would become a missing value, with a warning: an error here.
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("error", DataMismatchWarning)
-            matrix = RealMaterializer(data, context={}).get_model_matrix(spec)
+            materializer = RealMaterializer(data, context={})
+            found = materializer.get_model_matrix(spec).model_spec
     except DataMismatchWarning as error:
         raise InvalidInputError(f"covariates: {spelling.unseen_levels(error)}") from error
     except FormulaicError as error:
         raise InvalidInputError(f"covariates: formulaic cannot build the terms: {error}") from error
-    names = [name for name in matrix.columns if name != INTERCEPT]
-    x = np.empty((len(data), len(names)), order="F")
-    for k, name in enumerate(names):
-        x[:, k] = matrix[name]
-    require_finite(x, names, index)
-    return x, matrix.model_spec
+    terms = {name: values for name, values in materializer.laid_out if name != INTERCEPT}
+    design = of_columns(list(terms.values()), len(data), all_levels=all_levels)
+    names = list(terms)
+    require_finite(design.numbers, [names[place] for place in design.places], index)
+    return design, found
 
 
 def require_finite_columns(columns: Mapping[str, pd.Series[Any]], index: pd.Index[Any]) -> None:
@@ -290,7 +290,7 @@ def _is_known(function: ast.expr, transforms: Collection[str]) -> bool:
 
 
 def moved_terms(
-    spec: ModelSpec, columns: Mapping[str, Column], x: Floats, names: Sequence[str]
+    spec: ModelSpec, columns: Mapping[str, Column], design: Design, names: Sequence[str]
 ) -> tuple[str, ...]:
     """Name the terms whose values hang on which other rows there are.
 
@@ -298,7 +298,7 @@ def moved_terms(
     is that of whatever rows are there. Each is made anew for a few single rows, those with the least and the
     greatest values among them, where these differ most, and for half of the rows.
     """
-    n = len(x)
+    n = len(design.numbers)
     extreme = [
         int(place)
         for column in columns.values()
@@ -307,12 +307,12 @@ def moved_terms(
     ]
     singles = [np.array([place]) for place in dict.fromkeys([*extreme[:10], 0, n - 1])]
     moved = np.zeros(len(names), dtype=bool)
-    scale = np.abs(x).max(axis=0, initial=0.0)
+    within = 1e-9 * design.largest
     for rows in (*singles, np.arange((n + 1) // 2)[:_MOST_COMPARED]):
         few = {name: column.iloc[rows] for name, column in columns.items()}
         try:
-            again = materialize(spec, few, pd.RangeIndex(len(rows)))[0]
+            again = materialize(spec, few, pd.RangeIndex(len(rows)), all_levels=design.all_levels)[0]
         except InvalidInputError:
             return tuple(names)
-        moved |= (np.abs(again - x[rows]) > 1e-9 * scale).any(axis=0)
+        moved |= design.taken(rows).differs(again, within)
     return tuple(name for name, differs in zip(names, moved, strict=True) if differs)

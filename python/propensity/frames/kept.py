@@ -14,12 +14,13 @@ from propensity.frames import arms, checks, kinds, labels, native
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.columns import Frame, open_frame, read_column
 from propensity.frames.counted_rows import CountedOutcome, CountedRows, CountedTable
+from propensity.frames.design import Design
 from propensity.frames.fingerprint import Fingerprint, Made, holding_elsewhere, prints_of
 from propensity.frames.labels import read_amount
 from propensity.frames.lines import Subject
 from propensity.frames.native import Column, SomeFrame, column_names
 from propensity.frames.rowwise import Reader, read_values
-from propensity.frames.terms import make_terms, parse_covariates
+from propensity.frames.terms import make_design, parse_covariates
 
 _OUTCOME = Made("outcome", "the rows were matched", "match the rows as they are now")
 _ADJUSTMENT = Made("bias_adjust", "the rows were matched", "give columns of the frame that was matched")
@@ -192,8 +193,8 @@ def _are_from_before(values: object, fingerprint: Fingerprint, frame: Frame, rol
     return any(own[1] == given[1] for other, own in now.items() if name is None or other == name)
 
 
-def read_adjustment(given: object, fingerprint: Fingerprint, is_outcome: Callable[[Floats], bool]) -> Floats:
-    """Read covariates as (n, d) terms for the rows that were matched: a frame of them, or their names.
+def read_adjustment(given: object, fingerprint: Fingerprint, is_outcome: Callable[[Floats], bool]) -> Design:
+    """Read covariates as terms for the rows that were matched: a frame of them, or their names.
 
     Parameters
     ----------
@@ -228,7 +229,7 @@ def read_adjustment(given: object, fingerprint: Fingerprint, is_outcome: Callabl
             require_unmoved(frame.columns[name], fingerprint, "bias_adjust", labelled=labelled)
             require_own_column(frame.columns[name], name, fingerprint, "bias_adjust")
     _require_known_before(frame, fingerprint.treated, is_outcome)
-    return make_terms(frame, terms, sample_weight=fingerprint.sample_weight)[0]
+    return make_design(frame, terms, sample_weight=fingerprint.sample_weight)[0]
 
 
 def _require_known_before(frame: Frame, treated: Bools | None, is_outcome: Callable[[Floats], bool]) -> None:

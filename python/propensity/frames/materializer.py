@@ -11,17 +11,25 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from formulaic import ModelSpec
 from formulaic.materializers import PandasMaterializer
+from formulaic.materializers.types import EvaluatedFactor, FactorValues
+from formulaic.parser.types import Factor
 from formulaic.utils.code import sanitize_variable_names
 from formulaic.utils.layered_mapping import LayeredMapping
 from formulaic.utils.stateful_transforms import stateful_eval
 from formulaic.utils.variables import Variable
 from interface_meta import override
+
+from propensity.frames.checks import Floats, Rows
+from propensity.frames.design import Level, OneOf
 
 _ARITHMETIC = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow, ast.MatMult)
 
@@ -39,11 +47,84 @@ _BIT_BY_BIT = ("logical_", "bitwise_", "invert", "left_shift", "right_shift")
 _NUMBER, _WHOLE, _XOR = "_propensity_number", "_propensity_whole", "_propensity_xor"
 
 
+@dataclass(frozen=True, eq=False)
+class _Category:
+    """The level of each row, (n,), and the k levels."""
+
+    codes: Rows
+    levels: pd.Series[Any]
+
+
+class _ByLevel(dict[str, Any]):
+    """Columns of a category by name: what each is at the levels (k,)."""
+
+    def __init__(self, codes: Rows, columns: dict[str, Any]) -> None:
+        super().__init__({name: np.asarray(values, np.float64) for name, values in columns.items()})
+        self.codes = codes
+
+    @cached_property
+    def place(self) -> Rows | None:
+        """Which of the columns is 1 at each level (k,), -1 for none; None where they are not of one 1."""
+        table = np.column_stack([*self.values()]) if self else np.zeros((int(self.codes.max()) + 1, 0))
+        if not ((table == 0) | (table == 1)).all() or (table.sum(axis=1) > 1).any():
+            return None
+        place: Rows = np.full(len(table), -1)
+        level, column = np.nonzero(table)
+        place[level] = column
+        return place
+
+    def spread(self) -> dict[str, Floats]:
+        """Give the columns of all rows."""
+        return {name: values[self.codes] for name, values in self.items()}
+
+
 class RealMaterializer(PandasMaterializer):  # type: ignore[misc] # formulaic's classes are untyped
-    """pandas' materializer, in real arithmetic."""
+    """pandas' materializer, in real arithmetic, in which categories stay levels.
+
+    What formulaic makes of a category it makes of its levels, each once; of these the rows have theirs.
+    Products of categories alone are levels again: columns of which a row has one 1 at most. `laid_out` are
+    the columns.
+    """
 
     REGISTER_NAME = "propensity"
     REGISTER_INPUTS: Sequence[str] = ()
+
+    laid_out: Sequence[tuple[str, Any]] = ()
+
+    @override
+    def _encode_evaled_factor(
+        self,
+        factor: EvaluatedFactor,
+        spec: ModelSpec,
+        drop_rows: Sequence[int],
+        reduced_rank: bool = False,
+    ) -> dict[str, Any]:
+        category = _category(factor)
+        if category is not None:
+            factor = factor.replace(values=FactorValues(category.levels, metadata=factor.metadata))
+        found: dict[str, Any] = super()._encode_evaled_factor(factor, spec, drop_rows, reduced_rank)
+        return found if category is None else _ByLevel(category.codes, found)
+
+    @override
+    def _get_columns_for_term(
+        self, factors: list[dict[str, Any]], spec: ModelSpec, scale: float = 1
+    ) -> dict[str, Any]:
+        categories = [factor for factor in factors if isinstance(factor, _ByLevel)]
+        if scale == 1 and len(categories) == len(factors):
+            found = _products(categories)
+            if found is not None:
+                return found
+        spread = [factor.spread() if isinstance(factor, _ByLevel) else factor for factor in factors]
+        columns: dict[str, Any] = super()._get_columns_for_term(spread, spec=spec, scale=scale)
+        return columns
+
+    @override
+    def _combine_columns(
+        self, cols: Sequence[tuple[str, Any]], spec: ModelSpec, drop_rows: Sequence[int]
+    ) -> pd.DataFrame:
+        self.laid_out = cols
+        nothing: pd.DataFrame = super()._combine_columns([], spec=spec, drop_rows=drop_rows)
+        return nothing
 
     @override
     def _lookup(self, name: str) -> tuple[Any, set[Variable]]:
@@ -58,6 +139,38 @@ class RealMaterializer(PandasMaterializer):  # type: ignore[misc] # formulaic's 
         real = ast.unparse(ast.fix_missing_locations(_RealArithmetic().visit(tree)))
         state = spec.transform_state
         return number(stateful_eval(real, env, {real: metadata}, state, spec, variables)), variables
+
+
+def _category(factor: EvaluatedFactor) -> _Category | None:
+    """Read the levels of a category that is a column, or a column in C(); None of anything else."""
+    own = factor.metadata.encoder is None or factor.expr.startswith("C(")
+    values = getattr(factor.values, "__wrapped__", factor.values)
+    column = isinstance(values, pd.Series | pd.Categorical | np.ndarray) and values.ndim == 1
+    if factor.metadata.kind is not Factor.Kind.CATEGORICAL or not own or not column or not len(values):
+        return None
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        codes = np.asarray(pd.Series(values).cat.codes)
+        every = np.arange(len(values.dtype.categories))
+        levels = pd.Series(pd.Categorical.from_codes(every, dtype=values.dtype))
+    else:
+        codes, found = pd.factorize(values)
+        levels = pd.Series(found)
+    return None if codes.min() < 0 else _Category(codes, levels)
+
+
+def _products(categories: Sequence[_ByLevel]) -> dict[str, Level] | None:
+    """Multiply the columns of categories, as formulaic orders them; None where they are not of one 1."""
+    codes: Rows = np.zeros(1, dtype=np.int64)
+    width = 1
+    for category in categories:
+        if category.place is None:
+            return None
+        own = category.place[category.codes]
+        codes = np.where((codes < 0) | (own < 0), -1, codes + width * own)
+        width *= len(category)
+    one_of = OneOf(codes)
+    names = (":".join(reversed(names)) for names in product(*reversed(categories)))
+    return {name: Level(one_of, place) for place, name in enumerate(names)}
 
 
 class _RealArithmetic(ast.NodeTransformer):

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from propensity.frames.checks import Floats, Rows
+from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.content import mix
 
 
-def places_by_content(columns: Iterable[Floats | Rows]) -> Rows:
+def places_by_content(columns: Iterable[Floats | Rows | Bools]) -> Rows:
     """Give each row its place (n,) by what it holds; rows that are alike in all columns share one.
 
     Parameters

@@ -154,7 +154,8 @@ class Recipe:
         if self.spec is None:
             design = laid_out(columns, there, all_levels=self.all_levels)
         else:
-            design = Design(formulas.materialize(self.spec, columns, there.index)[0])
+            found = formulas.materialize(self.spec, columns, there.index, all_levels=self.all_levels)
+            design = found[0]
         return spread_design(design, sample_weight), frame
 
     def _with_known_levels(self, name: str, column: Column) -> Column:

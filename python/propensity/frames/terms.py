@@ -197,8 +197,8 @@ def _terms_of(
         [name for name in levels if frame.is_category(name)],
     )
     if terms.formula is not None:
-        x, recipe = _make_by_formula(frame, terms.formula, columns, levels, all_levels=all_levels)
-        return Design(x), replace(recipe, columns=terms.sources, tidied=terms.tidied)
+        design, recipe = _make_by_formula(frame, terms.formula, columns, levels, all_levels=all_levels)
+        return design, replace(recipe, columns=terms.sources, tidied=terms.tidied)
     names = lists.names(columns, all_levels=all_levels)
     flat = [(place, term) for place, own in enumerate(names.values()) for term in own]
     recipe = Recipe(
@@ -252,17 +252,17 @@ def _make_by_formula(
     levels: Mapping[str, pd.Index[Any]],
     *,
     all_levels: bool,
-) -> tuple[Floats, Recipe]:
+) -> tuple[Design, Recipe]:
     from formulaic import ModelSpec  # noqa: PLC0415 - slow to import, and lists of columns do without it
 
     if frame.frequency is not None:
         formulas.require_no_counting(formula)
     spec = ModelSpec(formula, ensure_full_rank=not all_levels, na_action="ignore", output="pandas")
-    x, spec = formulas.materialize(spec, columns, frame.index)
+    design, spec = formulas.materialize(spec, columns, frame.index, all_levels=all_levels)
     checks.unlike_terms(spec.column_names)
     flat = [(place, name) for place, term in enumerate(spec.structure) for name in term.columns]
     names = tuple(name for name in spec.column_names if name != formulas.INTERCEPT)
-    moves = len(x) > 1 and formulas.may_look_at_other_rows(formula)
+    moves = len(frame.index) > 1 and formulas.may_look_at_other_rows(formula)
     recipe = Recipe(
         names=names,
         empty=tuple(str(term.term) for term in spec.structure if not term.columns),
@@ -276,9 +276,9 @@ def _make_by_formula(
             for name in formulas.made_categories(formula)
             if name in columns and name not in levels
         },
-        moving=formulas.moved_terms(spec, columns, x, names) if moves else (),
+        moving=formulas.moved_terms(spec, columns, design, names) if moves else (),
     )
-    return x, recipe
+    return design, recipe
 
 
 def _parse_list(covariates: Iterable[str], known: Collection[object]) -> Terms:

@@ -14,6 +14,8 @@ from functools import cached_property
 import numpy as np
 
 from propensity.frames.checks import Bools, Floats, Rows
+from propensity.frames.design import Design
+from propensity.scores.learners import least_squares_of_codes
 
 _PAIRS_AT_ONCE = 4_000_000  # some 100 MB
 
@@ -95,7 +97,7 @@ def _in_blocks(lengths: Rows) -> Iterator[slice]:
         start = stop
 
 
-def adjustments(pairing: Pairing, outcome: Floats, x: Floats) -> tuple[Floats, dict[bool, float]]:
+def adjustments(pairing: Pairing, outcome: Floats, x: Design) -> tuple[Floats, dict[bool, float]]:
     """Regress the outcome on covariates among donors, and correct for what sets these apart from focal rows.
 
     For each arm whose rows are donors, mu is the least-squares fit to its outcomes with the weights K
@@ -103,8 +105,8 @@ def adjustments(pairing: Pairing, outcome: Floats, x: Floats) -> tuple[Floats, d
 
     Parameters
     ----------
-    x : ndarray (n, d)
-        Without a constant.
+    x : Design
+        The terms (n, d), without a constant.
 
     Returns
     -------
@@ -127,8 +129,12 @@ def adjustments(pairing: Pairing, outcome: Floats, x: Floats) -> tuple[Floats, d
     return fitted, moved
 
 
-def _least_squares(x: Floats, outcome: Floats, rows: Bools, weights: Floats) -> Floats:
+def _least_squares(terms: Design, outcome: Floats, rows: Bools, weights: Floats) -> Floats:
     """Fit by weighted least squares among `rows`, and predict for all."""
+    by_codes = least_squares_of_codes(terms.taken(np.flatnonzero(rows)), outcome[rows], weights[rows])
+    if by_codes is not None:
+        return by_codes.predict(terms.numbers, factors=list(terms.factors))
+    x = terms.x
     center = x[rows].mean(axis=0)
     spread = x[rows].std(axis=0)
     design = np.column_stack([np.ones(len(x)), (x - center) / np.where(spread > 0, spread, 1.0)])

@@ -11,8 +11,9 @@ from propensity.effects.grouped import GroupedEffects
 from propensity.effects.several import Effects
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
-from propensity.frames.checks import Floats, Rows
+from propensity.frames.checks import Rows
 from propensity.frames.columns import are_names, outcome_names
+from propensity.frames.design import Design
 from propensity.matching.by_group import OutcomeIn, effects_by_group
 from propensity.matching.metric import metric_of_matches
 from propensity.matching.outcome import MatchedOutcome
@@ -20,10 +21,10 @@ from propensity.matching.result import Matched
 
 M = TypeVar("M", bound=Matched)
 
-Read: TypeAlias = Callable[[object], tuple[MatchedOutcome, Floats | None]]
+Read: TypeAlias = Callable[[object], tuple[MatchedOutcome, Design | None]]
 """From an outcome as it was given to it as it was read, and what it is adjusted for (n, d), if anything."""
 
-Compare: TypeAlias = Callable[[M, MatchedOutcome, Floats | None, bool], Effect]
+Compare: TypeAlias = Callable[[M, MatchedOutcome, Design | None, bool], Effect]
 """From matches, an outcome and covariates to the effect; and whether the matches are a part of the sets."""
 
 

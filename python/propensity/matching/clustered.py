@@ -32,6 +32,7 @@ from propensity.effects.clusters import (
 from propensity.effects.inference import std_error
 from propensity.errors import InvalidInputError
 from propensity.frames.checks import Bools, Floats, Rows
+from propensity.frames.design import Design
 from propensity.frames.kept import read_groups_later
 from propensity.matching.local_outcomes import tie_cells
 from propensity.matching.local_surface import mean_surface
@@ -57,7 +58,7 @@ def read_matched_clusters(matched: Matched, cluster: object) -> Rows | None:
 
 
 def influence_in_clusters(
-    matches: Matches, outcome: MatchedOutcome, x: Floats | None, clusters: Rows
+    matches: Matches, outcome: MatchedOutcome, x: Design | None, clusters: Rows
 ) -> Means:
     """Give the terms of the estimate with replacement, scores and distances being known.
 
@@ -74,7 +75,7 @@ def influence_in_clusters(
         np.asarray(matches.weights),
         share / share.sum(),
         (cells, units_of(clusters)),
-        lambda own: mean_surface(outcome.values, own, places, matches.exact, x),
+        lambda own: mean_surface(outcome.values, own, places, matches.exact, None if x is None else x.x),
     )
 
 

@@ -16,6 +16,7 @@ from propensity.effects.effect import Effect
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.checks import Floats, Rows
+from propensity.frames.design import Design
 from propensity.frames.kept import read_adjustment
 from propensity.matching.abadie_imbens import adjustments, neighbor_variance
 from propensity.matching.clustered import (
@@ -61,7 +62,7 @@ def effect_of_matches(
 
 def read_matched(
     matches: Matches, outcome: object, bias_adjust: object
-) -> tuple[MatchedOutcome, Floats | None]:
+) -> tuple[MatchedOutcome, Design | None]:
     """Read an outcome, and what it is adjusted for (n, d), if anything."""
     if bias_adjust is not None:
         matches._require_users("bias_adjust", "a regression among donors")
@@ -75,7 +76,7 @@ def read_matched(
 def effect_on_matched(
     matches: Matches,
     y: MatchedOutcome,
-    x: Floats | None,
+    x: Design | None,
     inference: PairInference | None,
     *,
     is_part: bool = False,
@@ -151,7 +152,7 @@ def _found_on_scores(matches: Matches, y: MatchedOutcome) -> Found:
 
 
 def _effect_of_sets(
-    matches: Matches, outcome: MatchedOutcome, x: Floats | None, clusters: Rows | None
+    matches: Matches, outcome: MatchedOutcome, x: Design | None, clusters: Rows | None
 ) -> Effect:
     """Square what each set adds, and what each of the caller's clusters does."""
     labels, y = matches.labels, outcome.values
@@ -180,7 +181,7 @@ def _effect_of_sets(
     )
 
 
-def _effect_in_space(matches: Matches, outcome: MatchedOutcome, x: Floats | None) -> Effect:
+def _effect_in_space(matches: Matches, outcome: MatchedOutcome, x: Design | None) -> Effect:
     """Take the variance of outcomes from neighbours in the space that was matched in."""
     found = _found_in_space(matches, x, outcome)
     words, cautions = words_in_space(matches, x, found)
@@ -188,7 +189,7 @@ def _effect_in_space(matches: Matches, outcome: MatchedOutcome, x: Floats | None
     return effect_of_found(matches, outcome, found, again, words, cautions, adjusted=x is not None)
 
 
-def _found_in_space(matches: Matches, x: Floats | None, outcome: MatchedOutcome) -> Found:
+def _found_in_space(matches: Matches, x: Design | None, outcome: MatchedOutcome) -> Found:
     y = outcome.values
     fitted, moved = _adjustments(matches, y, x)
     pairing, t, w = matches.pairing, matches.treated, np.asarray(matches.weights)
@@ -217,7 +218,7 @@ def _effect_at_scores(matches: Matches, outcome: MatchedOutcome, clusters: Rows 
 
 
 def _effect_in_clusters(
-    matches: Matches, outcome: MatchedOutcome, x: Floats | None, clusters: Rows
+    matches: Matches, outcome: MatchedOutcome, x: Design | None, clusters: Rows
 ) -> Effect:
     """Sum what rows add to an estimate with replacement within clusters."""
     means = influence_in_clusters(matches, outcome, x, clusters)
@@ -283,7 +284,7 @@ def _outcome_variance(matches: Matches, outcome: MatchedOutcome, fitted: Floats)
     return variance
 
 
-def _adjustments(matches: Matches, y: Floats, x: Floats | None) -> tuple[Floats, dict[bool, float]]:
+def _adjustments(matches: Matches, y: Floats, x: Design | None) -> tuple[Floats, dict[bool, float]]:
     if x is None:
         return np.zeros((2, len(y))), {True: 0.0, False: 0.0}
     return adjustments(matches.pairing, y, x)

@@ -14,6 +14,7 @@ from propensity.effects.arms import Means, effective_sizes
 from propensity.effects.effect import Effect
 from propensity.effects.means_covariance import MeansCovariance
 from propensity.frames.checks import Bools, Floats
+from propensity.frames.design import Design
 from propensity.frames.native import series_like
 from propensity.matching.cautions import neighbor_remedy
 from propensity.matching.outcome import MatchedOutcome
@@ -134,7 +135,7 @@ def _cautions_of_adjusted(matches: Matches) -> tuple[Warning, ...]:
     return tuple(type(caution)(str(caution).replace(*advice)) for caution in matches.cautions)
 
 
-def words_in_space(matches: Matches, x: Floats | None, found: Found) -> tuple[str, tuple[Warning, ...]]:
+def words_in_space(matches: Matches, x: Design | None, found: Found) -> tuple[str, tuple[Warning, ...]]:
     """Say how the error was made, and what it could not count."""
     where = "the scores" if matches.spec.on_scores else "the covariates matched on"
     if matches.exact is not None:
@@ -149,6 +150,6 @@ def words_in_space(matches: Matches, x: Floats | None, found: Found) -> tuple[st
     return f"Abadie and Imbens (2006), {others}; {counted}{adjusted_words(x)}", cautions
 
 
-def counts_estimation(matches: Matches, x: Floats | None) -> bool:
+def counts_estimation(matches: Matches, x: Design | None) -> bool:
     """Whether there is a theory of what estimating the scores does here."""
     return estimated_at_scores(matches) is not None and matches.spec.max_uses is None and x is None

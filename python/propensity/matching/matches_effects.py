@@ -12,7 +12,8 @@ from propensity.effects.effect import Effect
 from propensity.effects.grouped import GroupedEffects
 from propensity.effects.several import Effects
 from propensity.errors import InvalidInputError
-from propensity.frames.checks import Bools, Floats, Rows
+from propensity.frames.checks import Bools, Rows
+from propensity.frames.design import Design
 from propensity.matching.asked import effects_of
 from propensity.matching.by_group import matches_in, n_split_focal
 from propensity.matching.clustered import read_matched_clusters
@@ -183,7 +184,7 @@ class MatchesWithEffects(MatchedInSets):
 
         clusters = read_matched_clusters(matches, cluster)
 
-        def compare(part: Matches, y: MatchedOutcome, x: Floats | None, is_part: bool) -> Effect:
+        def compare(part: Matches, y: MatchedOutcome, x: Design | None, is_part: bool) -> Effect:
             return effect_on_matched(part, y, x, inference, is_part=is_part, clusters=clusters)
 
         read = partial(read_matched, matches, bias_adjust=bias_adjust)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from propensity.errors import SmallSampleWarning
-from propensity.frames.checks import Floats
+from propensity.frames.design import Design
 
 if TYPE_CHECKING:
     from propensity.matching.matches import Matches
@@ -44,6 +44,6 @@ def nothing_left() -> tuple[Warning, ...]:
     )
 
 
-def adjusted_words(x: Floats | None) -> str:
+def adjusted_words(x: Design | None) -> str:
     """Say that the means are adjusted, where they are."""
     return "" if x is None else "; adjusted for covariates (Abadie and Imbens 2011)"

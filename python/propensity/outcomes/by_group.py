@@ -10,7 +10,8 @@ import numpy as np
 
 from propensity.effects.arms import Means
 from propensity.effects.clusters import renumbered
-from propensity.effects.coefficients import FittedTerms, standardized
+from propensity.effects.coded_terms import Standardized, gram, standardized
+from propensity.effects.coefficients import FittedTerms
 from propensity.effects.estimators import AIPW, IPWRA, RegressionAdjustment
 from propensity.effects.group_means import ArmOfGroups, GroupMeans, gradient, origin_of
 from propensity.effects.sample import Sample
@@ -66,7 +67,7 @@ def adjusted_means(
     origin = origin_of(y, sample.present_rows) if spec.outcome_model == "linear" else 0.0
     score = None if scored is None else score_terms(sample, scored)
     slopes = np.zeros(len(y)) if scored is None else slopes_of(sample, scored, spec.estimand)
-    z, scale = standardized(study.outcome_x)
+    z, scale = standardized(study.outcome.design)
     if score is not None and study.is_one_design:
         z = score.z  # the same, and held once
     fits = [_fitted(study, spec, y - origin, (z, scale), weights, arm) for arm in (True, False)]
@@ -109,18 +110,19 @@ class _ArmFit:
 
 
 def _fitted(
-    study: Study, spec: Spec, y: Floats, standard: tuple[Floats, Floats], weights: Floats, arm: bool
+    study: Study, spec: Spec, y: Floats, standard: tuple[Standardized, Floats], weights: Floats, arm: bool
 ) -> _ArmFit:
     """Fit the model of an arm, as the core has done before, with weights in the case of IPWRA."""
-    sample, x = study.sample, study.outcome_x
+    sample, x = study.sample, study.outcome.design
     own = (sample.treated == arm) & sample.present_rows
     s = np.ones(len(y)) if sample.sample_weight is None else sample.sample_weight
     fitting = weights if spec.method == "ipwra" else s
     even = sample.mass is None and spec.method != "ipwra"
     learner = own_learner(spec.outcome_model)
     assert isinstance(learner, OwnLearner)
+    rows = np.flatnonzero(own)
     users = np.ones(len(y)) if sample.frequency is None else sample.frequency
-    m = learner.fit(x[own], y[own], None if even else (fitting * users)[own]).predict(x)
+    m = learner.fit(x.taken(rows), y[own], None if even else (fitting * users)[own]).predict(x)
     left, fall = score_of(learner, y, m)
     residual, spread = (np.where(own, fitting * part, 0.0) for part in (left, fall * users))
     terms = FittedTerms.of(*standard, residual, spread, of_outcome=True)
@@ -150,7 +152,7 @@ def _arm_of_groups(
     else:
         moved = moved * fit.left
         counted = moved if sample.frequency is None else moved * sample.frequency
-        of_score = fit.terms.loadings(of_outcome) @ ((fit.terms.z * counted[:, None]).T @ score.z)
+        of_score = fit.terms.loadings(of_outcome) @ gram(fit.terms.z, counted, score.z)
     return replace(found, gradients=(of_score,)), of_outcome
 
 

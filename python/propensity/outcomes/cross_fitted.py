@@ -214,5 +214,6 @@ def warn_of_cross_fitted_terms(study: Study, score_model: Learner | None, outcom
         told = study.score.left_out(score_model.penalty)
         warn_of_left_out(told)
     if isinstance(outcome_model, OwnLearner):
-        columns = core.require_inside(study.outcome_x, there, nobody)
+        design = study.outcome.design
+        columns = core.require_inside(design.terms, there, nobody, **design.coded)
         warn_of_outcome_terms(study, map(int, columns), told or ())

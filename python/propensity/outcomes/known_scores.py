@@ -99,7 +99,7 @@ def _means(study: Study, y: Floats, weights: Floats, spec: AIPW, subject: str) -
     size = np.average(target_weights(sample, spec.estimand), weights=sample.frequency)
     for arm in (True, False):
         own = (sample.treated == arm) & there
-        require_inside(x, own, (target | own) & there, treated=arm)
+        require_inside(study.outcome.design, own, (target | own) & there, treated=arm)
         fitted[arm], moves[arm], held = _fitted(sample, x, y - origin, own, weights, spec, subject)
         leverage += held
         residual += np.where(own, weights * (y - origin - fitted[arm]) / size, 0.0) + moves[arm]

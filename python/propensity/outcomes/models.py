@@ -21,7 +21,7 @@ from propensity.effects.leverage import Leverage
 from propensity.effects.sample import Sample, read_sample, rows_there
 from propensity.errors import SeparationError
 from propensity.frames import checks, rowwise_checks
-from propensity.frames.checks import Floats, Rows
+from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.columns import outcome_names
 from propensity.frames.native import AnyFrame, column_names
 from propensity.frames.order import places_by_content
@@ -291,14 +291,14 @@ def places_of_rows(study: Study, outcome: str | Sequence[str]) -> Rows:
     Those of weight 0 are not there, and stand before all others.
     """
     sample = study.sample
-    matrices = [study.score.x] if study.is_one_design else [study.score.x, study.outcome_x]
-    beside = [
+    designs = [study.score.design] if study.is_one_design else [study.score.design, study.outcome.design]
+    beside: list[Floats | Rows | Bools | None] = [
         sample.sample_weight,
         *map(sample.frame.outcome, outcome_names(outcome)),
         sample.treated,
         *study.beside,
     ]
-    columns = (*(column for matrix in matrices for column in matrix.T), *beside)
+    columns = (*(column for design in designs for column in design.by_content), *beside)
     places = np.full(len(sample.treated), -1, dtype=np.int64)
     there = rows_there(sample.sample_weight)
     places[there] = places_by_content(column[there] for column in columns if column is not None)

@@ -12,6 +12,7 @@ from propensity.effects.sample import Sample
 from propensity.errors import OverlapError
 from propensity.frames import checks, rowwise_checks
 from propensity.frames.checks import Bools, Floats, Rows
+from propensity.frames.design import Design
 from propensity.outcomes.models import Study
 from propensity.scores.boosted import BoostedOutcomes
 from propensity.scores.boosting import Boosting
@@ -91,11 +92,11 @@ def _of_arm(
     arm = "treated" if treated else "control"
     if isinstance(learner, OwnLearner):
         rowwise_checks.modelled(learner.model, y, own & there, subject, f"{arm} rows", sample.frame.index)
-        wanted, x = target | own, study.outcome.x
-        require_inside(x, own & there, wanted & there, treated=treated)
+        wanted, design = target | own, study.outcome.design
+        require_inside(design, own & there, wanted & there, treated=treated)
         for fold, here, rows in folds.each(own):
             where = f"of fold {fold + 1}"
-            _require_reached(x, rows, here[wanted[here]], sample.frame.index, where, arm)
+            _require_reached(design, rows, here[wanted[here]], sample.frame.index, where, arm)
     whose = Target("outcome_model", y, own, sample.frame.index, subject, arm)
     return cross_fit(learner, study.outcome, folds, whose).values
 
@@ -106,11 +107,14 @@ def _mask(rows: Rows, n: int) -> Bools:
     return mask
 
 
-def _require_reached(x: Floats, rows: Rows, asked: Rows, index: pd.Index[Any], where: str, arm: str) -> None:
+def _require_reached(
+    design: Design, rows: Rows, asked: Rows, index: pd.Index[Any], where: str, arm: str
+) -> None:
+    n = design.n_rows
     try:
-        core.require_inside(x, _mask(rows, len(x)), _mask(asked, len(x)))
+        core.require_inside(design.terms, _mask(rows, n), _mask(asked, n), **design.coded)
     except OverlapError as error:
-        outside = _mask(np.array(error.rows, dtype=np.int64), len(x))
+        outside = _mask(np.array(error.rows, dtype=np.int64), n)
         raise OverlapError(
             f"n_folds: {checks.counted(outside, 'row', index)} {where} lie outside what the {arm} rows of "
             "other folds hold (none of their level, say), so that these models have no answer for them; "
@@ -118,9 +122,9 @@ def _require_reached(x: Floats, rows: Rows, asked: Rows, index: pd.Index[Any], w
         ) from None
 
 
-def require_inside(x: Floats, fitted_to: Bools, wanted: Bools, *, treated: bool) -> None:
+def require_inside(design: Design, fitted_to: Bools, wanted: Bools, *, treated: bool) -> None:
     """Require rows that are wanted not to lie outside what those fitted to span."""
     try:
-        core.require_inside(x, fitted_to, wanted)
+        core.require_inside(design.terms, fitted_to, wanted, **design.coded)
     except OverlapError as error:
         raise OverlapError(str(error), error.columns, error.rows, treated) from None

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import AIPW, IPWRA, RegressionAdjustment
 from propensity.effects.grouped import GroupedEffects
@@ -14,7 +12,6 @@ from propensity.effects.separate_groups import effects_within
 from propensity.errors import CollinearityWarning
 from propensity.frames.checks import Rows
 from propensity.frames.columns import outcome_names
-from propensity.frames.design import Design
 from propensity.outcomes.cross_fitted import CrossFittedEffects
 from propensity.outcomes.models import AdjustedEffects, Study, adjusted_effects
 from propensity.outcomes.questions import MeasuredStudy, Question
@@ -71,11 +68,10 @@ def _effects_of(
     for name in outcome_names(asked.metrics.columns):
         adjusted.means(name)
     told = () if fitted is None else fitted.fit.aliased
-    left_out = [
-        part.outcome_recipe.names[column]
-        for column in adjusted.left_out
-        if np.ptp(part.outcome_x[:, column]) > 0 and column not in told
-    ]
+    others = [column for column in adjusted.left_out if column not in told]
+    varies = part.outcome.design.varies(others)
+    names = part.outcome_recipe.names
+    left_out = [names[column] for column, is_news in zip(others, varies, strict=True) if is_news]
     if left_out:
         words = "outcome models: left out, because earlier terms already say the same"
         hear(CollinearityWarning(f"{words}: {', '.join(left_out)}"))
@@ -94,5 +90,4 @@ def part_of_study(study: Study, rows: Rows) -> Study:
 def _taken(inputs: Inputs, rows: Rows) -> Inputs:
     weight = None if inputs.sample_weight is None else inputs.sample_weight[rows]
     columns = {name: column.iloc[rows] for name, column in inputs.columns.items()}
-    design = Design(np.asfortranarray(inputs.x[rows]))
-    return replace(inputs, columns=columns, design=design, sample_weight=weight)
+    return replace(inputs, columns=columns, design=inputs.design.taken(rows), sample_weight=weight)

@@ -15,6 +15,7 @@ import pandas as pd
 from propensity.errors import InvalidInputError
 from propensity.frames import checks, rowwise_checks
 from propensity.frames.checks import Bools, Floats, Rows
+from propensity.frames.design import Design
 from propensity.scores.folds import Folds
 from propensity.scores.inputs import Inputs
 from propensity.scores.learners import (
@@ -77,7 +78,7 @@ def cross_fit(learner: Learner, inputs: Inputs, folds: Folds, target: Target) ->
     # Whoever weighs nothing is not there: what is said of them goes into nothing, and may be anything.
     values = np.full(len(target.y), 0.5)
     given, models = inputs.given_to(learner), []
-    if given.shape[1] == 0 and not isinstance(learner, OwnLearner):
+    if not isinstance(given, Design) and given.shape[1] == 0 and not isinstance(learner, OwnLearner):
         raise InvalidInputError(
             f"covariates: no column has a term, and {name_of(learner)}, the {target.role}, needs one"
         )
@@ -98,6 +99,8 @@ def cross_fit(learner: Learner, inputs: Inputs, folds: Folds, target: Target) ->
 
 def taken(given: Given, rows: Rows) -> Given:
     """Take some rows of what a learner is given."""
+    if isinstance(given, Design):
+        return given.taken(rows)
     return given.take(rows) if isinstance(given, pd.DataFrame) else given[rows]
 
 

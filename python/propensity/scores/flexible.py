@@ -114,7 +114,7 @@ def cross_fitted_scores(
             "ps.Boosting()"
         )
     if places is None:
-        places = places_of_scored(frame, rows.x.T, treated, rows.sample_weight, treatment)
+        places = places_of_scored(frame, rows.design.by_content, treated, rows.sample_weight, treatment)
     lineup = Lineup.of(places, clusters, there)
     folds = () if asked.learner.out_of_bag else asked.splits.deal(treated, lineup.clusters, lineup.order)
     plan = Plan(asked.splits, folds, lineup.order, frame.index, asked.estimand, asked.n_threads)

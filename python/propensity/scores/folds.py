@@ -115,7 +115,11 @@ class Lineup:
 
 
 def places_of_scored(
-    frame: Frame, columns: Iterable[Floats], treated: Bools, sample_weight: Floats | None, treatment: str
+    frame: Frame,
+    columns: Iterable[Floats | Rows],
+    treated: Bools,
+    sample_weight: Floats | None,
+    treatment: str,
 ) -> Rows:
     """Give each row its place (n,) by what a model of the treatment sees of it, and then by all it holds.
 

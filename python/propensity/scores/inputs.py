@@ -98,7 +98,7 @@ class Inputs:
         read them, and a term for each level but the first for others; of a formula its terms.
         """
         if isinstance(learner, OwnLearner):
-            return self.x
+            return self.design if self.design.factors else self.x
         if not self.is_list:
             return pd.DataFrame(self.x, columns=list(self.recipe.names), copy=False)
         if reads_levels(learner) or not any(map(is_categorical, self.columns.values())):
@@ -236,8 +236,8 @@ class Intake:
         """
         if self.recipe.spec is not None or isinstance(learner, OwnLearner):
             self.recipe.require_row_by_row()
-            x, frame = self.recipe.apply(new)
-            return Inputs({}, Design(x), self.recipe), frame
+            design, frame = self.recipe.design(new)
+            return Inputs({}, design, self.recipe), frame
         tidied = self.recipe.tidied
         may_be = self.columns if tidied is None else tidied.may_be_missing
         frame = open_frame(new, covariates=self.columns, may_be_missing=may_be)

@@ -19,6 +19,7 @@ import pandas as pd
 from propensity import core
 from propensity.errors import InvalidInputError
 from propensity.frames.checks import Floats
+from propensity.frames.design import Design
 
 Learner: TypeAlias = Any
 """What has `fit`, and `predict` or `predict_proba`: any regressor or classifier of scikit-learn."""
@@ -28,7 +29,10 @@ ScoreWord: TypeAlias = Literal["logistic", "probit", "cloglog"]
 
 LogLinkModel: TypeAlias = Literal["poisson", "gamma"]
 
-Given: TypeAlias = "Floats | pd.DataFrame"
+Terms: TypeAlias = "Floats | Design"
+"""What our own are given of rows: their terms, as a matrix or with levels as codes."""
+
+Given: TypeAlias = "Floats | Design | pd.DataFrame"
 """What a learner is given of rows: their terms, or the columns under their names."""
 
 _ROUNDING = 32 * 2.0**-53
@@ -40,8 +44,12 @@ class Linear:
 
     model: ClassVar[str] = "linear"
 
-    def fit(self, x: Floats, y: Floats, sample_weight: Floats | None = None) -> Self:
+    def fit(self, x: Terms, y: Floats, sample_weight: Floats | None = None) -> Self:
         """Find the coefficients."""
+        self._by_codes = least_squares_of_codes(x, y, sample_weight) if isinstance(x, Design) else None
+        return self if self._by_codes is not None else self._solve(matrix_of(x), y, sample_weight)
+
+    def _solve(self, x: Floats, y: Floats, sample_weight: Floats | None) -> Self:
         root = np.ones(len(y)) if sample_weight is None else np.sqrt(sample_weight)
         # Centred and on one scale: columns far from zero or in small units cost others no digits.
         self._center = np.average(x, axis=0, weights=root**2)
@@ -53,8 +61,11 @@ class Linear:
         self._coefficients = np.linalg.lstsq(design * root[:, None], y * root, rcond=None)[0]
         return self
 
-    def predict(self, x: Floats) -> Floats:
+    def predict(self, x: Terms) -> Floats:
         """Give the fitted means."""
+        if self._by_codes is not None:
+            return _by_codes(self._by_codes, x)
+        x = matrix_of(x)
         return np.asarray(self._coefficients[0] + self._scaled(x) @ self._coefficients[1:])
 
     def _scaled(self, x: Floats) -> Floats:
@@ -67,15 +78,15 @@ class LogLink:
     def __init__(self, model: str) -> None:
         self.model = model
 
-    def fit(self, x: Floats, y: Floats, sample_weight: Floats | None = None) -> Self:
+    def fit(self, x: Terms, y: Floats, sample_weight: Floats | None = None) -> Self:
         """Find the coefficients."""
         model = cast("LogLinkModel", self.model)
-        self._fit = core.fit_outcome(x, y, outcome_model=model, sample_weight=sample_weight)
+        self._fit = core.fit_outcome(matrix_of(x), y, outcome_model=model, sample_weight=sample_weight)
         return self
 
-    def predict(self, x: Floats) -> Floats:
+    def predict(self, x: Terms) -> Floats:
         """Give the fitted means."""
-        return self._fit.predict(x)
+        return self._fit.predict(matrix_of(x))
 
 
 class Logistic:
@@ -86,25 +97,53 @@ class Logistic:
     def __init__(self, penalty: float = 0.0, score_model: ScoreWord = "logistic") -> None:
         self.penalty, self.score_model = penalty, score_model
 
-    def fit(self, x: Floats, y: Floats, sample_weight: Floats | None = None) -> Self:
+    def fit(self, x: Terms, y: Floats, sample_weight: Floats | None = None) -> Self:
         """Find the coefficients."""
         w = np.ones(len(y)) if sample_weight is None else sample_weight
         # A share y has the log-loss of y rows of ones and 1 - y rows of zeros.
         label = np.repeat([1.0, 0.0], len(y))
         weight = np.concatenate([w * y, w * (1 - y)])
         used = weight > 0
+        doubled = np.tile(np.arange(len(y)), 2)[used]
+        rows = x.taken(doubled) if isinstance(x, Design) else Design(x[doubled])
         self._fit = core.fit_propensity(
-            np.concatenate([x, x])[used],
+            rows.numbers,
             label[used],
             penalty=self.penalty,
             score_model=self.score_model,
             sample_weight=weight[used],
+            **rows.coded,
         )
         return self
 
-    def predict(self, x: Floats) -> Floats:
+    def predict(self, x: Terms) -> Floats:
         """Give the fitted probabilities."""
-        return self._fit.predict(x)
+        coded = isinstance(x, Design) and len(self._fit.factors) > 0
+        return _by_codes(self._fit, x) if coded else self._fit.predict(matrix_of(x))
+
+
+def matrix_of(x: Terms) -> Floats:
+    """Give terms as a matrix (n, d)."""
+    return x.x if isinstance(x, Design) else x
+
+
+def _by_codes(fit: core.OutcomeFit | core.PropensityFit, x: Terms) -> Floats:
+    """Predict rows whose levels are codes, as at the fit."""
+    assert isinstance(x, Design)
+    return fit.predict(x.numbers, factors=list(x.factors))
+
+
+def least_squares_of_codes(x: Design, y: Floats, sample_weight: Floats | None) -> core.OutcomeFit | None:
+    """Fit by codes; None where there are none, or where terms repeat others but for levels without rows.
+
+    Of these the shortest solution gives them nothing too. Of others it is a choice that codes do not make.
+    """
+    if not x.factors:
+        return None
+    fit = core.fit_outcome(x.numbers, y, outcome_model="linear", sample_weight=sample_weight, **x.coded)
+    there = None if sample_weight is None else sample_weight > 0
+    counted = x if there is None or there.all() else x.taken(np.flatnonzero(there))
+    return fit if set(map(int, fit.aliased)) <= set(counted.empty_levels) else None
 
 
 def own_learner(model: Learner, penalty: float = 0.0) -> Learner:
@@ -263,20 +302,21 @@ def predicted(role: str, fresh: Learner, new: Given) -> Floats:
     InvalidInputError
         It does not predict one number for each row; a model of the treatment predicts no probabilities.
     """
+    n = new.n_rows if isinstance(new, Design) else len(new)
     if not hasattr(fresh, "predict_proba"):
         if role == "score_model" and not isinstance(fresh, Linear | Logistic):
             raise _without_chances(role, fresh)
-        return _one_a_row(role, fresh, fresh.predict(new), len(new))
+        return _one_a_row(role, fresh, fresh.predict(new), n)
     classes = list(getattr(fresh, "classes_", (0, 1)))
     if 1 not in classes:  # no row that it was fitted to had a 1
-        return np.zeros(len(new))
+        return np.zeros(n)
     shares = np.asarray(fresh.predict_proba(new))
     if shares.ndim != 2 or shares.shape[1] != len(classes):
         raise InvalidInputError(
             f"{role}: {_named(fresh)}.predict_proba gives an array of shape {shares.shape} for "
-            f"{len(new):,} rows and the classes {classes}; a column for each class is needed"
+            f"{n:,} rows and the classes {classes}; a column for each class is needed"
         )
-    return _one_a_row(role, fresh, shares[:, classes.index(1)], len(new))
+    return _one_a_row(role, fresh, shares[:, classes.index(1)], n)
 
 
 def require_chances(role: str, learner: Learner, y: Floats, subject: str) -> None:

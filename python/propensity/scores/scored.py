@@ -154,8 +154,8 @@ class ScoreRows:
         """Name the terms that such a model makes no use of: a penalty shares out among equal ones."""
         if penalty > 0:
             return self.dropped([])
-        nobody = np.zeros_like(self.there)
-        return self.dropped(map(int, core.require_inside(self.design.dense, self.there, nobody)))
+        nobody, design = np.zeros_like(self.there), self.design
+        return self.dropped(map(int, core.require_inside(design.terms, self.there, nobody, **design.coded)))
 
     @contextmanager
     def naming_separation(self) -> Iterator[None]:

@@ -3,7 +3,7 @@
 A coefficient then grows without bound, and that of a reference level, which has no term of its own, drags
 those of all the others along: terms are the wrong thing to look at. So the rows are looked at whose scores
 run to their treatment, and are told by what the frame says of them: a level, a combination of levels, the
-side of a number.
+side of a number. Levels are told by their counts in either arm.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ _MOST_LEVELS = 1000
 _FLAG = 2
 _MOSTLY = 0.9  # of the rows on one side of a number; the last ones before the other arm's run less far
 _MOST_CELLS = 3  # named; the rest is counted
+_RARE = 0.01  # of the rows: what a level has at most that others like it may be put together with
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,8 @@ class Cell:
         Whether all of them are treated, or none.
     of_levels : bool
         Whether a level of a text or categorical column is among it, which may be merged with another.
+    level : str
+        Where it is a single level of a column, that, as code.
     """
 
     words: str
@@ -62,6 +65,7 @@ class Cell:
     n: int
     treated: bool
     of_levels: bool
+    level: str = ""
 
     def __str__(self) -> str:
         rows = f"{self.n:,} row{'' if self.n == 1 else 's'} with {self.words}"
@@ -86,6 +90,8 @@ class Separation:
         Rows of either arm, treated and controls.
     penalty : str
         Which penalty gives the coefficients bounds.
+    rare : int or None
+        How many rows levels may have that are put together, where that takes care of all that are named.
     """
 
     cells: tuple[Cell, ...]
@@ -93,6 +99,7 @@ class Separation:
     terms: tuple[str, ...]
     n_arms: tuple[int, int]
     penalty: str = "use penalty=1.0"
+    rare: int | None = None
 
     def __str__(self) -> str:
         return (
@@ -103,8 +110,9 @@ class Separation:
     @property
     def rows(self) -> str:
         """Say which rows."""
-        found = [str(cell) for cell in self.cells[:_MOST_CELLS]]
-        others = sum(cell.n for cell in self.cells[_MOST_CELLS:]) + self.n_other
+        told = _told(self.cells)
+        found = [words for words, _ in told[:_MOST_CELLS]]
+        others = sum(n for _, n in told[_MOST_CELLS:]) + self.n_other
         if others or not found:
             named = f"term{'' if len(self.terms) == 1 else 's'} {checks.listed(self.terms)}"
             together = (
@@ -128,17 +136,44 @@ class Separation:
     @property
     def remedy(self) -> str:
         """Say what can be done about it."""
-        foretelling = [c for c in self.cells if len(c.columns) == 1 and 2 * c.n > min(self.n_arms)]
+        alone: dict[str, int] = {}
+        for cell in self.cells:
+            if len(cell.columns) == 1:
+                alone[cell.columns[0]] = alone.get(cell.columns[0], 0) + cell.n
+        foretelling = [name for name, n in alone.items() if 2 * n > min(self.n_arms)]
         found = []
         if foretelling:
-            name = foretelling[0].columns[0]
+            name = foretelling[0]
             found.append(f"leave '{name}' out (if it is known only after the treatment)")
         if sum(cell.n for cell in self.cells) + self.n_other < _MOSTLY * sum(self.n_arms):
             found.append(f"drop these rows{self._line} (the effect is then for the others)")
         if any(cell.of_levels for cell in self.cells):
-            found.append("merge the level with another")
+            rare = "" if self.rare is None else f" (min_level_count={self.rare + 1} does so with rare ones)"
+            found.append(f"merge the level with another{rare}")
         found.append(self.penalty)
         return ", ".join(found[:-1]) + (", or " if found[1:] else "") + found[-1]
+
+
+def _told(cells: Sequence[Cell]) -> list[tuple[str, int]]:
+    """Tell of cells, and how many rows each is of; of many the levels of a column in one go."""
+    if len(cells) <= _MOST_CELLS:
+        return [(str(cell), cell.n) for cell in cells]
+    groups: dict[object, list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault((cell.columns, cell.treated) if cell.level else cell, []).append(cell)
+    found = [(_told_together(own), sum(cell.n for cell in own)) for own in groups.values()]
+    return sorted(found, key=lambda pair: -pair[1])
+
+
+def _told_together(cells: Sequence[Cell]) -> str:
+    """Tell of levels of one column whose rows are all of one arm."""
+    if len(cells) == 1:
+        return str(cells[0])
+    named = ", ".join(cell.level for cell in cells[:_MOST_CELLS])
+    more = f" and {len(cells) - _MOST_CELLS:,} more" if len(cells) > _MOST_CELLS else ""
+    arm = "treated" if cells[0].treated else "controls"
+    n = sum(cell.n for cell in cells)
+    return f"{n:,} rows of {len(cells):,} levels of {cells[0].columns[0]} ({named}{more}) are all {arm}"
 
 
 def find_separation(
@@ -181,6 +216,8 @@ def find_separation(
         if (rows & left).any():
             cells.append(cell)
             left &= ~rows
+        if not left.any():
+            break
     cells.sort(key=lambda cell: -cell.n)
     arms = (int(users[there & treated].sum()), int(users[there & ~treated].sum()))
     numbers = [names[place] for place in design.places]
@@ -188,7 +225,11 @@ def find_separation(
     moved = [place for place, term in enumerate(design.places) if term in run]
     penalty = penalty_advice(design.numbers, numbers, moved, None if there.all() else there)
     terms = tuple(names[k] for k in diverging)
-    return Separation(tuple(cells), int(users[left].sum()), terms, arms, penalty)
+    rare = max((cell.n for cell in cells), default=0)
+    are_rare = all(cell.level and cell.of_levels for cell in cells) and rare <= _RARE * sum(arms)
+    return Separation(
+        tuple(cells), int(users[left].sum()), terms, arms, penalty, rare if are_rare and cells else None
+    )
 
 
 def _running_away(
@@ -199,6 +240,8 @@ def _running_away(
     row_weights: Mapping[str, Floats | None],
 ) -> Bools:
     limit = _CERTAIN + LEFT_BY_NEWTON * n_users
+    if scores is None and _is_told_by_a_factor(design, treated, row_weights["sample_weight"]):
+        return np.ones(len(treated), dtype=bool)
     if scores is None:
         try:
             x = design.numbers
@@ -210,6 +253,17 @@ def _running_away(
             return np.zeros(len(treated), dtype=bool)
         scores, limit = fit.scores, _NEAR
     return np.asarray(np.abs(scores - treated) < limit)
+
+
+def _is_told_by_a_factor(design: Design, treated: Bools, sample_weight: Floats | None) -> bool:
+    """Whether the levels of one factor have rows of one arm alone, all of them."""
+    there = slice(None) if sample_weight is None else sample_weight > 0
+    for codes, n_levels in zip(design.factors, design.n_levels, strict=True):
+        n = np.bincount(codes[there], minlength=n_levels)
+        n_treated = np.bincount(codes[there], weights=treated[there], minlength=n_levels)
+        if ((n_treated == 0) | (n_treated == n)).all():
+            return True
+    return False
 
 
 def _cells(
@@ -274,7 +328,9 @@ def _pure_cells(
             f"{name} == {written(value)}" for name, value in zip(chosen, values, strict=True)
         )
         rows = there & (codes == place)
-        yield Cell(words, tuple(chosen), int(n[place]), bool(n_treated[place] > 0), of_levels), rows
+        level = "" if chosen[1:] else written(values[0])
+        treated_all = bool(n_treated[place] > 0)
+        yield Cell(words, tuple(chosen), int(n[place]), treated_all, of_levels, level), rows
 
 
 def _sides(

@@ -10,7 +10,8 @@ import numpy as np
 from propensity import core
 from propensity.effects.arms import Means, Weighting, weights_name
 from propensity.effects.clusters import summed_within
-from propensity.effects.coefficients import FittedTerms, standardized
+from propensity.effects.coded_terms import standardized
+from propensity.effects.coefficients import FittedTerms
 from propensity.effects.contrasts import Contrast
 from propensity.effects.estimators import WeightingEstimand
 from propensity.effects.group_means import GroupMeans, hajek_arm, origin_of
@@ -99,9 +100,9 @@ def groups_of(measured: Measured, by: str | Sequence[str]) -> Grouping:
 
 def score_terms(sample: Sample, scored: Scored) -> FittedTerms | None:
     """Give what rows add to the score model; None where scores are known."""
-    if scored.x is None:
+    if scored.design is None:
         return None
-    z, scale = standardized(scored.x)
+    z, scale = standardized(scored.design)
     s = np.ones(len(z)) if sample.sample_weight is None else sample.sample_weight
     e = np.where(sample.present_rows, scored.scores, 0.5)
     users = np.ones(len(z)) if sample.frequency is None else sample.frequency
@@ -114,7 +115,7 @@ def slopes_of(sample: Sample, scored: Scored, estimand: WeightingEstimand) -> Fl
     """Give how the weight of each row (n,), sample weight included, moves with its linear predictor."""
     e = np.where(sample.present_rows, scored.scores, 0.5)
     slopes = weight_slopes(e, sample.treated, estimand)
-    if scored.x is not None and scored.score_model != LOGISTIC:
+    if scored.design is not None and scored.score_model != LOGISTIC:
         slopes = slopes * equations_of_scores(sample.treated, e, scored.score_model)[2]
     return slopes if sample.sample_weight is None else slopes * sample.sample_weight
 

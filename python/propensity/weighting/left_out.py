@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from propensity.effects.coefficients import FittedTerms, standardized
+from propensity.effects.coded_terms import standardized_matrix
+from propensity.effects.coefficients import FittedTerms
 from propensity.effects.estimators import WeightingEstimand
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.design import Design
@@ -77,7 +78,7 @@ class WeightedRows:
         """Give the terms (n, k) of the score, and how its coefficients move (n, k) without each row."""
         if self.x is None:
             return np.ones((len(e), 1)), np.zeros((len(e), 1))
-        z, scale = standardized(self.x.x if isinstance(self.x, Design) else self.x)
+        z, scale = standardized_matrix(self.x.x if isinstance(self.x, Design) else self.x)
         spread = self.sample_weight * e * (1 - e)
         terms = FittedTerms.of(z, scale, self.sample_weight * (self.treated - e), spread, self.penalty)
         moved = z @ terms.inverse

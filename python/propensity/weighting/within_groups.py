@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
-import numpy as np
-
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import WeightingEstimand
@@ -18,7 +16,6 @@ from propensity.effects.sample import Sample
 from propensity.effects.separate_groups import effects_within
 from propensity.errors import CollinearityWarning, InvalidInputError, SeparationWarning
 from propensity.frames.checks import Rows
-from propensity.frames.design import Design
 from propensity.scores.choice import LOGISTIC
 from propensity.scores.learners import ScoreWord
 from propensity.scores.model import PropensityModel
@@ -94,7 +91,9 @@ def fitted_to(
     """
     part = part_of(every, rows)
     fitted = part.fit(penalty, score_model)
-    left_out = [every.recipe.names[column] for column in fitted.fit.aliased if np.ptp(part.x[:, column]) > 0]
+    aliased = [int(column) for column in fitted.fit.aliased]
+    varies = part.design.varies(aliased)
+    left_out = [every.recipe.names[k] for k, is_news in zip(aliased, varies, strict=True) if is_news]
     if left_out:
         words = "left out, because earlier terms already say the same"
         hear(CollinearityWarning(f"{words}: {', '.join(left_out)}"))
@@ -109,7 +108,7 @@ def part_of(every: ScoreRows, rows: Rows) -> ScoreRows:
     return replace(
         every,
         columns={name: column.iloc[rows] for name, column in every.columns.items()},
-        design=Design(np.asfortranarray(every.x[rows])),
+        design=every.design.taken(rows),
         treated=every.treated[rows],
         sample_weight=weight,
         frequency=None if every.frequency is None else every.frequency[rows],

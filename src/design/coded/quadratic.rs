@@ -41,7 +41,7 @@ impl Coded<'_> {
     }
 
     /// The place of a level's coefficient; none of the first level, but of the widest factor.
-    fn place_of(&self, factor: usize, level: usize) -> Option<usize> {
+    pub(super) fn place_of(&self, factor: usize, level: usize) -> Option<usize> {
         match level.checked_sub(1) {
             Some(level) => Some(self.first(factor) + level),
             None => (factor == self.widest).then_some(0),

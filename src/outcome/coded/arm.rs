@@ -44,7 +44,10 @@ impl CodedArm {
     }
 
     /// Solve X'WX b = X'W (y - c), c the weighted mean of y, which takes no digits from the slopes then.
-    fn linear(
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Stopped`].
+    pub fn linear(
         design: &Coded<'_>,
         outcome: &[f64],
         weight: &[f64],
@@ -134,6 +137,7 @@ impl CodedArm {
     }
 
     /// How much each row holds its own linear predictor, these being its weights in the information.
+    #[must_use]
     pub fn leverage(&self, design: &Coded<'_>, spread: &[f64]) -> Vec<f64> {
         let (own, half) = self.information.inverse();
         let mut leverage = design.quadratic(&own, &half);

@@ -2,6 +2,7 @@
 //! [`super::newton`], for Newton's method does not depend on the columns that span a design.
 
 mod likelihood;
+mod lone;
 mod refits;
 #[cfg(test)]
 mod tests;
@@ -92,7 +93,10 @@ fn fit_coded<'x, T>(
     monitor: &Monitor,
     finish: impl Fn(&CodedLikelihood<'_, 'x>, Equations) -> Result<T>,
 ) -> Result<Option<T>> {
-    let design = Coded::new(given, rows.sample_weight)?;
+    let mut design = Coded::new(given, rows.sample_weight)?;
+    if penalty == 0.0 {
+        design = design.without_empty_levels();
+    }
     let likelihood = CodedLikelihood::new(&design, rows, penalty)?;
     if let Some(first) = likelihood.without_doubt(monitor)? {
         return finish(&likelihood, first).map(Some);
@@ -201,14 +205,18 @@ fn sandwich(
     Ok(Covariance::of_halves(design.by_term(&own), left, half))
 }
 
-/// Newton's method from the fit of the intercept alone; see [`super::newton::maximize_keeping`].
+/// Newton's method from the fit of the intercept alone, but for levels that no coefficient can say; see
+/// [`super::newton::maximize_keeping`].
 fn maximize(
     likelihood: &CodedLikelihood<'_, '_>,
     first: Equations,
     spec: &PropensitySpec,
     monitor: &Monitor,
 ) -> Result<Optimum> {
-    let (mut theta, mut known) = (likelihood.intercept_only(), Some(first));
+    let (mut theta, mut known) = match lone::start(likelihood, spec.tolerance)? {
+        Some(theta) => (theta, None),
+        None => (likelihood.intercept_only(), Some(first)),
+    };
     let mut previous: Option<(Vec<f64>, f64)> = None;
     let mut gradient_norm = f64::INFINITY;
     for iterations in 1..=spec.max_iterations {
