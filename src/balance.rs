@@ -15,11 +15,11 @@ mod tests;
 
 use std::borrow::Cow;
 
-use ndarray::{ArrayView1, ArrayView2};
 use rayon::prelude::*;
 
 use crate::checks;
 use crate::error::{Error, Result};
+use crate::matrix::Matrix;
 use crate::monitor::Monitor;
 use crate::reserve::room_for;
 use columns::{Column, columns};
@@ -65,22 +65,23 @@ pub struct Measures {
 ///
 /// # Errors
 /// Lengths that differ, values that are not finite, an arm empty or without weight.
-pub fn smd(
-    x: ArrayView2<'_, f64>,
+pub fn smd<'a>(
+    x: impl Into<Matrix<'a>>,
     treatment: &[bool],
     weights: Option<&[f64]>,
     row_weights: RowWeights<'_>,
     denominator: Denominator,
 ) -> Result<Vec<f64>> {
     let weightings: Vec<&[f64]> = weights.into_iter().collect();
-    if let Some(present) = Present::among(x, &[], treatment, &weightings, row_weights)? {
+    let x = x.into();
+    if let Some(present) = Present::among(&x, &[], treatment, &weightings, row_weights)? {
         let weights = present.weightings.first().map(Vec::as_slice);
         let base = present.row_weights();
         return smd(present.x.view(), &present.treatment, weights, base, denominator);
     }
     let totals = totals(&weightings, treatment, row_weights)?;
-    let samples = samples(x, treatment, &totals, row_weights)?;
-    let columns = columns(x, treatment, &samples)?;
+    let samples = samples(&x, treatment, &totals, row_weights)?;
+    let columns = columns(&x, treatment, &samples)?;
     let last = samples.len() - 1;
     Ok(columns.iter().map(|column| column.smd(last, &samples, denominator)).collect())
 }
@@ -90,16 +91,17 @@ pub fn smd(
 ///
 /// # Errors
 /// As for [`smd`].
-pub fn spreads(
-    x: ArrayView2<'_, f64>,
+pub fn spreads<'a>(
+    x: impl Into<Matrix<'a>>,
     treatment: &[bool],
     sample_weight: Option<&[f64]>,
     denominator: Denominator,
 ) -> Result<Vec<f64>> {
     let row_weights = RowWeights::of(sample_weight);
+    let x = x.into();
     let totals = totals(&[], treatment, row_weights)?;
-    let samples = samples(x, treatment, &totals, row_weights)?;
-    let columns = columns(x, treatment, &samples)?;
+    let samples = samples(&x, treatment, &totals, row_weights)?;
+    let columns = columns(&x, treatment, &samples)?;
     Ok(columns.iter().map(|column| column.spread(&samples, denominator)).collect())
 }
 
@@ -118,12 +120,12 @@ pub fn balance(
     denominator: Denominator,
     monitor: &Monitor,
 ) -> Result<Vec<Balance>> {
-    compared.given().check()?;
-    let Compared { x, factors, after } = compared;
+    compared.check()?;
+    let Compared { x, factors, after } = &compared;
     if let Some(present) = Present::among(x, factors, treatment, weightings, row_weights)? {
         let weightings: Vec<&[f64]> = present.weightings.iter().map(Vec::as_slice).collect();
         let base = present.row_weights();
-        let compared = Compared { x: present.x.view(), factors: &present.factors, after };
+        let compared = Compared { x: present.x.view().into(), factors: &present.factors, after };
         return balance(compared, &present.treatment, &weightings, base, denominator, monitor);
     }
     let totals = totals(weightings, treatment, row_weights)?;
@@ -135,7 +137,7 @@ pub fn balance(
         .par_iter()
         .map_init(Scratch::default, |scratch, (place, column)| {
             monitor.check()?;
-            let x = place.map(|k| x.column(k));
+            let x = place.map(|k| (x, k));
             let column = ColumnBalance { x, treatment, column, samples: &samples };
             Ok(column.measures(denominator, &weights, scratch))
         })
@@ -171,7 +173,7 @@ fn totals<'a>(
 
 /// The sample as it is, then each weighting of it.
 fn samples<'a>(
-    x: ArrayView2<'_, f64>,
+    x: &Matrix<'_>,
     treatment: &[bool],
     weightings: &'a [Cow<'_, [f64]>],
     row_weights: RowWeights<'a>,
@@ -194,20 +196,20 @@ fn samples<'a>(
 }
 
 /// What the measures of one column are made of.
-struct ColumnBalance<'a> {
+struct ColumnBalance<'a, 'x> {
     /// None of a level, whose zeros and ones nobody has to look at.
-    x: Option<ArrayView1<'a, f64>>,
+    x: Option<(&'a Matrix<'x>, usize)>,
     treatment: &'a [bool],
     column: &'a Column,
     samples: &'a [Sample<'a>],
 }
 
-impl ColumnBalance<'_> {
+impl ColumnBalance<'_, '_> {
     /// By sample.
     fn measures(
         &self,
         denominator: Denominator,
-        weights: &[SignedWeights],
+        weights: &[SignedWeights<'_>],
         scratch: &mut Scratch,
     ) -> Vec<Measures> {
         let distances = self.distances(weights, scratch);
@@ -222,7 +224,7 @@ impl ColumnBalance<'_> {
         distances.iter().enumerate().map(measure).collect()
     }
 
-    fn distances(&self, weights: &[SignedWeights], scratch: &mut Scratch) -> Vec<Distance> {
+    fn distances(&self, weights: &[SignedWeights<'_>], scratch: &mut Scratch) -> Vec<Distance> {
         if self.column.is_constant() {
             return vec![Distance { ks: 0.0, mean: 0.0 }; self.samples.len()];
         }
@@ -234,9 +236,12 @@ impl ColumnBalance<'_> {
             };
             return self.column.moments.iter().map(gap).collect();
         }
-        let Some(x) = &self.x else { return Vec::new() };
-        let values = x.as_slice().map_or_else(|| Cow::Owned(x.to_vec()), Cow::Borrowed);
-        weights.iter().flat_map(|few| few.distances(&values, scratch)).collect()
+        let Some((x, k)) = self.x else { return Vec::new() };
+        if let Some(values) = x.singles(k) {
+            return weights.iter().flat_map(|few| few.distances(values, scratch)).collect();
+        }
+        let values = &*x.column(k);
+        weights.iter().flat_map(|few| few.distances(values, scratch)).collect()
     }
 
     fn variance_ratio(&self, s: usize) -> f64 {
@@ -261,7 +266,8 @@ impl ColumnBalance<'_> {
     fn has_one_value(&self, sample: &Sample, arm: usize) -> bool {
         let weighs =
             |row: &usize| usize::from(self.treatment[*row]) == arm && sample.weight(*row) > 0.0;
-        let Some(x) = &self.x else { return false };
+        let Some((x, k)) = self.x else { return false };
+        let x = x.column(k);
         let mut values = (0..x.len()).filter(weighs).map(|row| x[row]);
         let first = values.next();
         #[allow(clippy::float_cmp)] // one value is one value

@@ -3,6 +3,7 @@
 use ndarray::ArrayView2;
 
 use crate::error::{Error, Result, Rows};
+use crate::matrix::Matrix;
 use crate::units::frequency::whole;
 
 /// The square of an outcome over a score times a weight is in the range of f64, and so is a sum of a hundred
@@ -93,8 +94,10 @@ pub fn finite(name: &'static str, values: &[f64]) -> Result<()> {
 ///
 /// # Errors
 /// [`Error::NotFinite`], [`Error::NotFiniteColumns`] with the rows of every column that has such values.
-pub fn finite_columns(name: &'static str, x: ArrayView2<'_, f64>) -> Result<()> {
-    let bad = |k| Rows::matching(x.column(k), |value| !value.is_finite()).map(|rows| (k, rows));
+pub fn finite_columns<'a>(name: &'static str, x: impl Into<Matrix<'a>>) -> Result<()> {
+    let x = x.into();
+    let is_bad = |value: &f64| !value.is_finite();
+    let bad = |k| Rows::matching(x.column(k).iter(), is_bad).map(|rows| (k, rows));
     let mut columns: Vec<(usize, Rows)> = (0..x.ncols()).filter_map(bad).collect();
     match columns.len() {
         0 => Ok(()),

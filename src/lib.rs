@@ -11,6 +11,7 @@
 //! | wing | what it knows |
 //! |---|---|
 //! | [`error`], [`checks`], [`reserve`], [`monitor`] | what can go wrong, what must hold of arrays, room asked for first, progress and Ctrl-C |
+//! | [`matrix`] | the columns of a matrix, each in the type that it is held in |
 //! | [`linalg`], [`moments`] | Cholesky that sets collinear columns aside; weighted means and variances |
 //! | [`kernels`] | the inner loops over a block of rows, in SIMD |
 //! | [`design`] | covariates read in place, standardized; which are collinear, decided once |
@@ -34,6 +35,7 @@ pub mod error;
 pub mod kernels;
 pub mod linalg;
 pub mod matching;
+pub mod matrix;
 pub mod moments;
 pub mod monitor;
 pub mod optimal;

@@ -40,7 +40,7 @@ use crate::units::tally::{Count, Outcomes, Whole};
 use crate::weighting::balancing::BalancingSpec;
 use crate::weighting::ipw::IpwSpec;
 pub use arm_errors::ArmMoments;
-pub use arm_means::ArmPipeline;
+pub use arm_means::{ArmPipeline, Beside};
 use balanced::Balanced;
 pub use bounds::{Bounds, BoundsSpec};
 pub use coded::{Asked, Bootstrapped, CodedData, are_open_to_codes, bootstrap_of_codes};

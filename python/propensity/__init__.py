@@ -85,6 +85,7 @@ from propensity.overlap.overlap import Overlap, overlap
 from propensity.overlap.trimming import Trimmed, trim
 from propensity.resampling.bootstrap import bootstrap
 from propensity.resampling.result import BootstrapResult
+from propensity.resampling.several import BootstrapResults
 from propensity.scores.boosting import Boosting
 from propensity.scores.cross_fitted import CrossFittedScores
 from propensity.scores.fit import fit_propensity
@@ -126,6 +127,7 @@ __all__ = [
     "BalancingWeights",
     "Boosting",
     "BootstrapResult",
+    "BootstrapResults",
     "Cells",
     "Check",
     "CoarsenedMatching",

@@ -12,6 +12,12 @@ from propensity.resampling.options import Resampling as _Resampling
 _Floats: TypeAlias = NDArray[np.float64]
 _Treatment: TypeAlias = NDArray[np.bool_] | NDArray[np.integer] | NDArray[np.floating]
 _Labels: TypeAlias = NDArray[np.bool_] | NDArray[np.integer]
+_Terms: TypeAlias = (  # a matrix, or its columns; (codes, level) is 1 where the code is that level
+    _Floats | Sequence[_Floats | NDArray[np.float32] | _Labels | tuple[NDArray[np.int8], int]]
+)
+_Held: TypeAlias = (  # what a column holds, or codes of levels and what each is
+    NDArray[np.float64 | np.float32 | np.int64 | np.uint64 | np.bool_] | tuple[_Labels, NDArray[np.uint64]]
+)
 _WeightingEstimand: TypeAlias = Literal["ATE", "ATT", "ATC", "ATO", "ATM"]
 _AdjustmentEstimand: TypeAlias = Literal["ATE", "ATT", "ATC"]
 _OutcomeModel: TypeAlias = Literal["linear", "logistic", "poisson", "gamma"]
@@ -110,10 +116,10 @@ class PropensityFit:
     @property
     def factors(self) -> NDArray[np.int64]: ...  # (k,), the number of levels of each factor
     def predict(
-        self, x: _Floats, n_threads: int | None = None, *, factors: Sequence[_Labels] | _Labels | None = None
+        self, x: _Terms, n_threads: int | None = None, *, factors: Sequence[_Labels] | _Labels | None = None
     ) -> _Floats: ...
     def linear_predictor(
-        self, x: _Floats, n_threads: int | None = None, *, factors: Sequence[_Labels] | _Labels | None = None
+        self, x: _Terms, n_threads: int | None = None, *, factors: Sequence[_Labels] | _Labels | None = None
     ) -> _Floats: ...
 
 @final
@@ -427,6 +433,8 @@ class Replicates:
     def balanced_aliased(self) -> list[NDArray[np.int64]]: ...  # of each estimator that balances
     @property
     def means(self) -> ReplicatedMeans | None: ...  # of both arms; None unless asked for
+    @property
+    def others(self) -> list[Replicates]: ...  # of the further outcomes
 
 @final
 class ReplicatedMeans:
@@ -459,7 +467,7 @@ class SensitivityBounds:
     def n_failed(self) -> int: ...  # replicates that could not be estimated
 
 def fit_propensity(
-    x: _Floats,
+    x: _Terms,
     treatment: _Treatment,
     *,
     penalty: float = 0.0,
@@ -504,9 +512,7 @@ def forest_scores(
     n_threads: int | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> _Floats: ...  # (n,), each row's by trees that have not seen it
-def fingerprints(
-    columns: Sequence[NDArray[np.float64 | np.int64 | np.uint64 | np.bool_]], n_threads: int | None = None
-) -> NDArray[np.uint64]: ...
+def fingerprints(columns: Sequence[_Held], n_threads: int | None = None) -> NDArray[np.uint64]: ...
 def instruction_set() -> Literal["baseline", "avx2", "avx512", "widest"]: ...
 def balancing_weights(
     treatment: _Treatment,
@@ -531,7 +537,7 @@ def ipw(
     *,
     estimand: _WeightingEstimand = "ATE",
     truncate: float | None = None,
-    x: _Floats | None = None,
+    x: _Terms | None = None,
     penalty: float = 0.0,
     score_model: _ScoreModel = "logistic",
     sample_weight: _Floats | None = None,
@@ -574,7 +580,7 @@ def balanced_effect(
     n_threads: int | None = None,
 ) -> BalancedEffect: ...
 def adjust(
-    x: _Floats,
+    x: _Terms,
     treatment: _Treatment,
     outcome: _Floats,
     *,
@@ -602,7 +608,7 @@ def fit_outcome(
     n_threads: int | None = None,
 ) -> OutcomeFit: ...
 def require_inside(
-    x: _Floats,
+    x: _Terms,
     fitted_to: NDArray[np.bool_],
     wanted: NDArray[np.bool_],
     *,
@@ -701,14 +707,14 @@ def matching_effect(
     caliper: float | None = None,
     on: _Quantity = "score",
     variance_neighbors: int = 1,
-    x: _Floats | None = None,
+    x: _Terms | None = None,
     penalty: float = 0.0,
     score_model: _ScoreModel = "logistic",
     spec: object = None,  # as for match_nn
     n_threads: int | None = None,
 ) -> MatchedEffect: ...
 def balance(
-    x: _Floats,
+    x: _Terms,
     treatment: _Treatment,
     *,
     weights: Sequence[_Floats] | _Floats | None = None,
@@ -721,7 +727,7 @@ def balance(
     n_threads: int | None = None,
 ) -> Balance: ...
 def smd(
-    x: _Floats,
+    x: _Terms,
     treatment: _Treatment,
     *,
     weights: _Floats | None = None,
@@ -731,7 +737,7 @@ def smd(
     n_threads: int | None = None,
 ) -> _Floats: ...
 def product_smds(
-    x: _Floats,
+    x: _Terms,
     treatment: _Treatment,
     pairs: Sequence[tuple[int, int]],
     *,
@@ -749,6 +755,7 @@ def bootstrap(
     *,
     estimators: Sequence[Estimator],
     per: _Floats | None = None,
+    others: Sequence[_Floats] | _Floats | None = None,
     means: bool = False,
     penalty: float = 0.0,
     score_model: _ScoreModel = "logistic",

@@ -1,13 +1,13 @@
 //! Means and variances of every column, arm and weighting, in one pass over the rows.
 
-use ndarray::ArrayView2;
 use rayon::prelude::*;
 
 use super::samples::Sample;
-use crate::design::covariates::{CHUNK, stretch};
+use crate::design::covariates::CHUNK;
 use crate::design::moments::not_measurable;
 use crate::error::Result;
 use crate::kernels::{BLOCK, Lane};
+use crate::matrix::Matrix;
 use crate::moments::Moments;
 
 /// Whose spread, always that of the sample as it is, a mean difference is divided by.
@@ -200,11 +200,7 @@ impl Block {
 ///
 /// # Errors
 /// As [`not_measurable`] says, for the first such column.
-pub fn columns(
-    x: ArrayView2<'_, f64>,
-    treatment: &[bool],
-    samples: &[Sample],
-) -> Result<Vec<Column>> {
+pub fn columns(x: &Matrix<'_>, treatment: &[bool], samples: &[Sample]) -> Result<Vec<Column>> {
     let columns = (0..x.nrows().div_ceil(CHUNK))
         .into_par_iter()
         .map(|chunk| chunk_columns(x, treatment, samples, chunk * CHUNK))
@@ -225,28 +221,24 @@ pub fn columns(
 }
 
 fn chunk_columns(
-    x: ArrayView2<'_, f64>,
+    x: &Matrix<'_>,
     treatment: &[bool],
     samples: &[Sample],
     start: usize,
 ) -> Vec<Column> {
     let end = x.nrows().min(start + CHUNK);
     let mut columns: Vec<Column> =
-        x.row(0).iter().map(|first| Column::empty(samples.len(), *first)).collect();
+        (0..x.ncols()).map(|k| Column::empty(samples.len(), x.value(0, k))).collect();
     let mut block = Block::new(samples.len());
-    let mut values = [0.0; BLOCK];
+    let (mut values, mut room) = ([0.0; BLOCK], [0.0; BLOCK]);
     for start in (start..end).step_by(BLOCK) {
         let rows = start..end.min(start + BLOCK);
         let length = rows.len();
         block.load(&treatment[rows.clone()], start, samples);
         for (k, column) in columns.iter_mut().enumerate() {
-            let source = stretch(x, k, rows.clone());
+            let source = x.some(k, rows.clone(), &mut room);
             let (order, origin) = (&block.order[..length], column.origin);
-            if let Some(source) = source.as_slice() {
-                values.iter_mut().zip(order).for_each(|(slot, row)| *slot = source[*row] - origin);
-            } else {
-                values.iter_mut().zip(order).for_each(|(slot, row)| *slot = source[*row] - origin);
-            }
+            values.iter_mut().zip(order).for_each(|(slot, row)| *slot = source[*row] - origin);
             column.add(&values[..length], &block);
         }
     }

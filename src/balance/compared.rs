@@ -1,18 +1,17 @@
 //! What balance is asked of.
 
-use ndarray::ArrayView2;
-
 use super::columns::{Column, columns};
 use super::factors::levels_of;
 use super::samples::Sample;
-use crate::design::coded::NumbersAndFactors;
+use crate::design::coded::check_places;
 use crate::design::factors::Factor;
 use crate::error::Result;
+use crate::matrix::Matrix;
 
 /// What is compared: columns of numbers, and factors, of which each level is a column of zeros and ones, the first too.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Compared<'a> {
-    pub x: ArrayView2<'a, f64>,
+    pub x: Matrix<'a>,
     pub factors: &'a [Factor],
     /// How many columns of `x` stand before each factor, in ascending order.
     pub after: &'a [usize],
@@ -21,12 +20,14 @@ pub struct Compared<'a> {
 impl<'a> Compared<'a> {
     /// Numbers alone.
     #[must_use]
-    pub fn numbers(x: ArrayView2<'a, f64>) -> Self {
-        Self { x, factors: &[], after: &[] }
+    pub fn numbers(x: impl Into<Matrix<'a>>) -> Self {
+        Self { x: x.into(), factors: &[], after: &[] }
     }
 
-    pub(super) fn given(&self) -> NumbersAndFactors<'a> {
-        NumbersAndFactors { x: self.x, factors: self.factors, after: self.after }
+    /// # Errors
+    /// Those of [`check_places`].
+    pub(super) fn check(&self) -> Result<()> {
+        check_places((self.x.nrows(), self.x.ncols()), self.factors, self.after)
     }
 
     /// The columns in their order, each with its place in x, if it is there.
@@ -35,7 +36,7 @@ impl<'a> Compared<'a> {
         treatment: &[bool],
         samples: &[Sample<'_>],
     ) -> Result<Vec<(Option<usize>, Column)>> {
-        let numbers = columns(self.x, treatment, samples)?;
+        let numbers = columns(&self.x, treatment, samples)?;
         let mut all: Vec<(Option<usize>, Column)> = Vec::new();
         let mut factors = self.factors.iter().zip(self.after).peekable();
         let mut numbers = numbers.into_iter().enumerate();

@@ -3,7 +3,7 @@
 use std::array::from_fn;
 
 use super::levels::{Levels, levels};
-use super::radix_sort::{Scratch, Visit, ascending};
+use super::radix_sort::{Scratch, Sortable, Visit, ascending};
 use super::samples::Sample;
 
 /// Samples looked at together, one in each lane of SIMD registers.
@@ -22,36 +22,57 @@ pub struct Distance {
     pub mean: f64,
 }
 
-/// What rows weigh in a few samples, one row after the other, so that a visit touches the memory once. The
-/// controls' weights are negative. Lanes without a sample weigh nothing.
+/// What rows weigh in a few samples.
 #[derive(Debug)]
-pub struct SignedWeights {
-    signed: Vec<Lanes>,
+pub struct SignedWeights<'a> {
+    signed: Signed<'a>,
     totals: Vec<[f64; 2]>,
 }
 
-impl SignedWeights {
+/// The weights of rows, the controls' negative.
+#[derive(Debug)]
+enum Signed<'a> {
+    /// One, in a single sample: who was treated says it, which stays in the caches.
+    Ones(&'a [bool]),
+    /// Of one row after the other, so that a visit touches the memory once; lanes without a sample weigh nothing.
+    Lanes(Vec<Lanes>),
+}
+
+impl Signed<'_> {
+    #[inline]
+    fn of(&self, row: usize) -> Lanes {
+        match self {
+            Self::Ones(treatment) => [if treatment[row] { 1.0 } else { -1.0 }, 0.0, 0.0, 0.0],
+            Self::Lanes(weights) => weights[row],
+        }
+    }
+}
+
+impl<'a> SignedWeights<'a> {
     /// Those of all samples, a few at a time.
-    pub fn of(treatment: &[bool], samples: &[Sample]) -> Vec<Self> {
+    pub fn of(treatment: &'a [bool], samples: &[Sample]) -> Vec<Self> {
         samples.chunks(LANES).map(|few| Self::new(treatment, few)).collect()
     }
 
-    fn new(treatment: &[bool], samples: &[Sample]) -> Self {
+    fn new(treatment: &'a [bool], samples: &[Sample]) -> Self {
+        let totals = samples.iter().map(|sample| sample.totals).collect();
+        if let [Sample { weights: None, .. }] = samples {
+            return Self { signed: Signed::Ones(treatment), totals };
+        }
         let signed = treatment.iter().enumerate().map(|(row, treated)| {
             let sign = if *treated { 1.0 } else { -1.0 };
             from_fn(|lane| samples.get(lane).map_or(0.0, |sample| sign * sample.weight(row)))
         });
-        let totals = samples.iter().map(|sample| sample.totals).collect();
-        Self { signed: signed.collect(), totals }
+        Self { signed: Signed::Lanes(signed.collect()), totals }
     }
 
     /// The distances of one column in these samples.
-    pub fn distances(&self, values: &[f64], scratch: &mut Scratch) -> Vec<Distance> {
+    pub fn distances<T: Sortable>(&self, values: &[T], scratch: &mut Scratch) -> Vec<Distance> {
         let mut sweep = Sweep::new(&self.totals);
         if let Some(Levels { sorted, of_row }) = levels(values) {
             let mut by_level = vec![Weight::default(); sorted.len()];
-            for (weights, level) in self.signed.iter().zip(&of_row) {
-                by_level[usize::from(*level)].add(weights);
+            for (row, level) in of_row.iter().enumerate() {
+                by_level[usize::from(*level)].add(&self.signed.of(row));
             }
             for level in sorted {
                 sweep.pass(&by_level[usize::from(level)]);
@@ -68,7 +89,7 @@ impl SignedWeights {
         loop {
             let mut length = 0;
             for (slot, visit) in batch.iter_mut().zip(&mut *visits) {
-                *slot = (self.signed[visit.row], visit.new);
+                *slot = (self.signed.of(visit.row), visit.new);
                 length += 1;
             }
             for (weights, new) in &batch[..length] {

@@ -17,12 +17,12 @@ pub struct Levels {
 }
 
 /// The distinct values, or `None` where there are more than [`MOST`].
-pub fn levels(values: &[f64]) -> Option<Levels> {
+pub fn levels<T: Copy + Into<f64>>(values: &[T]) -> Option<Levels> {
     let mut slots = [None; SLOTS];
     let mut found: Vec<f64> = Vec::new();
     let mut of_row = Vec::new();
     for value in values {
-        let number = number(*value, &mut slots, &mut found)?;
+        let number = number((*value).into(), &mut slots, &mut found)?;
         of_row.push(number);
     }
     let mut sorted: Vec<u8> = (0..=u8::MAX).take(found.len()).collect();
@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn levels_number_the_values_and_sort_them() {
-        let found = levels(&[5.0, -2.0, 5.0, 0.0, -0.0]).unwrap();
+        let found = levels(&[5.0_f64, -2.0, 5.0, 0.0, -0.0]).unwrap();
         assert_eq!(found.of_row, [0, 1, 0, 2, 2]);
         assert_eq!(found.sorted, [1, 2, 0]);
     }

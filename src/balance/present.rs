@@ -1,10 +1,11 @@
 //! Rows of sample weight 0, which are not there.
 
-use ndarray::{Array2, ArrayView2, ShapeBuilder};
+use ndarray::{Array2, ShapeBuilder};
 
 use crate::checks;
 use crate::design::factors::Factor;
 use crate::error::Result;
+use crate::matrix::Matrix;
 use crate::reserve::room_for;
 use crate::units::frequency::RowWeights;
 
@@ -24,7 +25,7 @@ pub struct Present {
 impl Present {
     /// `None` where all rows are there, or where what is given has to be refused as it is.
     pub fn among(
-        x: ArrayView2<'_, f64>,
+        x: &Matrix<'_>,
         factors: &[Factor],
         treatment: &[bool],
         weightings: &[&[f64]],
@@ -53,7 +54,7 @@ impl Present {
         let kept = |values: &[f64]| rows.iter().map(|row| values[*row]).collect();
         Ok(Some(Self {
             factors: factors.iter().map(|factor| factor.taken(&rows)).collect(),
-            x: Array2::from_shape_fn((rows.len(), x.ncols()).f(), |(row, k)| x[[rows[row], k]]),
+            x: gathered(x, &rows),
             treatment: rows.iter().map(|row| treatment[*row]).collect(),
             weightings: weightings.iter().map(|weights| kept(weights)).collect(),
             sample_weight: kept(sample_weight),
@@ -67,4 +68,14 @@ impl Present {
         let (total, frequency) = (Some(&self.sample_weight[..]), self.frequency.as_deref());
         RowWeights { total, frequency, is_survey: self.is_survey }
     }
+}
+
+/// Some rows of a matrix.
+fn gathered(x: &Matrix<'_>, rows: &[usize]) -> Array2<f64> {
+    let mut own = Array2::zeros((rows.len(), x.ncols()).f());
+    for (k, mut own) in own.columns_mut().into_iter().enumerate() {
+        let all = x.column(k);
+        own.iter_mut().zip(rows).for_each(|(slot, row)| *slot = all[*row]);
+    }
+    own
 }

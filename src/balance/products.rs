@@ -15,9 +15,10 @@
 
 mod product;
 
+use std::borrow::Cow;
 use std::ops::Range;
 
-use ndarray::{Array2, ArrayView1, ArrayView2, Axis, ShapeBuilder};
+use ndarray::{Array2, ShapeBuilder};
 use rayon::prelude::*;
 
 use super::columns::{Denominator, columns};
@@ -28,6 +29,7 @@ use crate::checks;
 use crate::design::covariates::{CHUNK, Covariates};
 use crate::error::{Error, Result};
 use crate::kernels::{BLOCK, Lane, ScoreEquations};
+use crate::matrix::Matrix;
 use crate::moments::Moments;
 use crate::monitor::Monitor;
 use crate::reserve::room_for;
@@ -74,8 +76,8 @@ impl Pairs<'_> {
 ///
 /// # Errors
 /// As for [`super::smd`]; [`Error::Argument`] for a pair of columns that are not there; a center that is not finite.
-pub fn product_smds(
-    x: ArrayView2<'_, f64>,
+pub fn product_smds<'a>(
+    x: impl Into<Matrix<'a>>,
     treatment: &[bool],
     pairs: Pairs<'_>,
     weightings: &[&[f64]],
@@ -83,7 +85,8 @@ pub fn product_smds(
     denominator: Denominator,
     monitor: &Monitor,
 ) -> Result<Array2<f64>> {
-    if let Some(present) = Present::among(x, &[], treatment, weightings, row_weights)? {
+    let x = x.into();
+    if let Some(present) = Present::among(&x, &[], treatment, weightings, row_weights)? {
         let weightings: Vec<&[f64]> = present.weightings.iter().map(Vec::as_slice).collect();
         let base = present.row_weights();
         let (x, treatment) = (present.x.view(), present.treatment.as_slice());
@@ -91,11 +94,11 @@ pub fn product_smds(
     }
     pairs.check(x.ncols())?;
     let totals = totals(weightings, treatment, row_weights)?;
-    let samples = samples(x, treatment, &totals, row_weights)?;
+    let samples = samples(&x, treatment, &totals, row_weights)?;
     let mut used: Vec<usize> = pairs.columns.iter().flatten().copied().collect();
     used.sort_unstable();
     used.dedup();
-    let design = Covariates::standardized(x)?.subset(&used);
+    let design = Covariates::standardized(x.clone())?.subset(&used);
     let place = |column: usize| used.binary_search(&column).unwrap_or_default();
     let sums = Sums::of(&design, treatment, &samples, monitor)?;
     let center: Vec<f64> = used.iter().map(|column| pairs.center(*column)).collect();
@@ -114,7 +117,7 @@ pub fn product_smds(
             match sums.smds(product, &samples, denominator) {
                 Some(smds) => Ok(smds),
                 None => {
-                    by_column(&factors(x, pairs, [*one, *other]), treatment, &samples, denominator)
+                    by_column(&factors(&x, pairs, [*one, *other]), treatment, &samples, denominator)
                 }
             }
         })
@@ -125,16 +128,16 @@ pub fn product_smds(
 
 /// Two columns, from what they are measured from.
 fn factors<'a>(
-    x: ArrayView2<'a, f64>,
+    x: &'a Matrix<'_>,
     pairs: Pairs<'_>,
     columns: [usize; 2],
-) -> [(ArrayView1<'a, f64>, f64); 2] {
-    columns.map(|column| (x.index_axis_move(Axis(1), column), pairs.center(column)))
+) -> [(Cow<'a, [f64]>, f64); 2] {
+    columns.map(|column| (x.column(column), pairs.center(column)))
 }
 
 /// The same of one product, made.
 fn by_column(
-    factors: &[(ArrayView1<'_, f64>, f64); 2],
+    factors: &[(Cow<'_, [f64]>, f64); 2],
     treatment: &[bool],
     samples: &[Sample<'_>],
     denominator: Denominator,
@@ -144,7 +147,7 @@ fn by_column(
     let product = Array2::from_shape_fn((n, 1).f(), |(row, _)| {
         factors.iter().map(|(column, center)| column[row] - center).product()
     });
-    Ok(match columns(product.view(), treatment, samples) {
+    Ok(match columns(&product.view().into(), treatment, samples) {
         Ok(found) => (0..samples.len()).map(|s| found[0].smd(s, samples, denominator)).collect(),
         Err(_) => vec![f64::NAN; samples.len()],
     })

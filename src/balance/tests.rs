@@ -106,12 +106,12 @@ fn levels_are_compared_as_the_columns_they_stand_for() {
     let weights: Vec<f64> = (0..n).map(|row| f64::from(u8::from(row % 5 > 0)) + 0.1).collect();
     let base: Vec<f64> = (0..n).map(|row| (row % 4) as f64).collect();
     let monitor = Monitor::default();
-    let compared = Compared { x: x.view(), factors: &factors, after: &[0, 1] };
+    let compared = Compared { x: x.view().into(), factors: &factors, after: &[0, 1] };
     for base in [None, Some(base.as_slice())] {
         for unit in [Denominator::Pooled, Denominator::Treated, Denominator::All] {
             let base = RowWeights::of(base);
             let by = |what| balance(what, &treatment, &[&weights], base, unit, &monitor).unwrap();
-            let (coded, dense) = (by(compared), by(Compared::numbers(dense.view())));
+            let (coded, dense) = (by(compared.clone()), by(Compared::numbers(dense.view())));
             for (coded, dense) in coded.iter().zip(&dense) {
                 assert_eq!(coded.measures.len(), 8);
                 for (a, b) in coded.measures.iter().zip(&dense.measures) {

@@ -27,7 +27,7 @@ use crate::monitor::Monitor;
 pub use passes::{Passes, Residuals, Said};
 pub use ridge::Ridge;
 pub use sums::Sums;
-pub use table::NumbersAndFactors;
+pub use table::{NumbersAndFactors, check_places};
 
 /// A term's share of its square that the others do not explain, above which none is collinear: as in
 /// [`crate::design::rank`].

@@ -3,7 +3,6 @@
 
 use std::ops::Range;
 
-use ndarray::ArrayView2;
 use rayon::prelude::*;
 
 use crate::checks;
@@ -13,12 +12,13 @@ use crate::kernels::{
     BLOCK, Lane, ScoreEquations, add_gradient, linear_predictor, sigmoid, standardize,
 };
 use crate::linalg::add;
+use crate::matrix::Matrix;
 
 pub use crate::design::chunks::{CHUNK, stretch};
 
 #[derive(Debug, Clone)]
 pub struct Covariates<'a> {
-    x: ArrayView2<'a, f64>,
+    x: Matrix<'a>,
     /// Which columns of x these are.
     columns: Vec<usize>,
     pub center: Vec<f64>,
@@ -48,7 +48,7 @@ impl<'a> Covariates<'a> {
     ///
     /// # Errors
     /// [`Error::NotFinite`], [`Error::NotFiniteColumns`], [`Error::Extreme`].
-    pub fn standardized(x: ArrayView2<'a, f64>) -> Result<Self> {
+    pub fn standardized(x: impl Into<Matrix<'a>>) -> Result<Self> {
         Self::standardized_among(x, None)
     }
 
@@ -57,16 +57,17 @@ impl<'a> Covariates<'a> {
     /// # Errors
     /// Those of [`Covariates::standardized`]; [`Error::Length`].
     pub fn standardized_among(
-        x: ArrayView2<'a, f64>,
+        x: impl Into<Matrix<'a>>,
         sample_weight: Option<&[f64]>,
     ) -> Result<Self> {
+        let x = x.into();
         checks::same_length(
             "sample_weight",
             sample_weight.map_or(x.nrows(), <[f64]>::len),
             x.nrows(),
         )?;
         let absent = sample_weight.filter(|weight| weight.contains(&0.0));
-        let moments = column_moments(x, absent)?;
+        let moments = column_moments(&x, absent)?;
         let center = moments.iter().map(|m| m.mean).collect();
         let scale = moments
             .iter()
@@ -76,7 +77,7 @@ impl<'a> Covariates<'a> {
         Ok(Self::of_all(x, center, scale))
     }
 
-    fn of_all(x: ArrayView2<'a, f64>, center: Vec<f64>, scale: Vec<f64>) -> Self {
+    fn of_all(x: Matrix<'a>, center: Vec<f64>, scale: Vec<f64>) -> Self {
         let columns: Vec<usize> = (0..x.ncols()).collect();
         let (places, dropped, rests) = (columns.clone(), Vec::new(), Vec::new());
         Self { x, columns, center, scale, places, dropped, rests, is_settled: false }
@@ -84,23 +85,25 @@ impl<'a> Covariates<'a> {
 
     /// The same centre and scale over other rows.
     #[must_use]
-    pub fn with_rows<'b>(&self, x: ArrayView2<'b, f64>) -> Covariates<'b> {
+    pub fn with_rows<'b>(&self, x: impl Into<Matrix<'b>>) -> Covariates<'b> {
+        let x = x.into();
         let Self { columns, center, scale, places, dropped, rests, is_settled, .. } = self.clone();
         Covariates { x, columns, center, scale, places, dropped, rests, is_settled }
     }
 
     /// Measured from `center`, left on the caller's scale.
     #[must_use]
-    pub fn centered(x: ArrayView2<'a, f64>, center: Vec<f64>) -> Self {
+    pub fn centered(x: impl Into<Matrix<'a>>, center: Vec<f64>) -> Self {
         let scale = vec![1.0; center.len()];
-        Self::of_all(x, center, scale)
+        Self::of_all(x.into(), center, scale)
     }
 
     /// Measured from the centre of a model that was fitted on other rows.
     ///
     /// # Errors
     /// A number of columns other than the model's.
-    pub fn around(x: ArrayView2<'a, f64>, center: &[f64]) -> Result<Self> {
+    pub fn around(x: impl Into<Matrix<'a>>, center: &[f64]) -> Result<Self> {
+        let x = x.into();
         if x.ncols() != center.len() {
             return Err(Error::Argument {
                 name: "x",
@@ -125,7 +128,7 @@ impl<'a> Covariates<'a> {
     #[must_use]
     pub fn subset(&self, columns: &[usize]) -> Self {
         Self {
-            x: self.x,
+            x: self.x.clone(),
             columns: columns.iter().map(|k| self.columns[*k]).collect(),
             center: columns.iter().map(|k| self.center[*k]).collect(),
             scale: columns.iter().map(|k| self.scale[*k]).collect(),
@@ -193,8 +196,8 @@ impl<'a> Covariates<'a> {
 
     /// The matrix that the columns are read from, and which of its columns one is.
     #[must_use]
-    pub fn values(&self) -> ArrayView2<'a, f64> {
-        self.x
+    pub fn values(&self) -> &Matrix<'a> {
+        &self.x
     }
 
     #[must_use]
@@ -316,15 +319,12 @@ impl<'a> Covariates<'a> {
     /// The block that starts at row `start`, column by column, padded with zeros.
     pub fn load(&self, start: usize, columns: &mut [Lane]) {
         let end = self.x.nrows().min(start + BLOCK);
+        let mut room = [0.0; BLOCK];
         for (k, lane) in columns.iter_mut().enumerate() {
             let (center, per_scale) = (self.center[k], 1.0 / self.scale[k]);
             let (filled, padding) = lane.split_at_mut(end - start);
-            let column = stretch(self.x, self.columns[k], start..end);
-            if let Some(values) = column.as_slice() {
-                standardize(values, center, per_scale, filled);
-            } else {
-                filled.iter_mut().zip(column).for_each(|(z, x)| *z = (x - center) * per_scale);
-            }
+            let values = self.x.some(self.columns[k], start..end, &mut room);
+            standardize(values, center, per_scale, filled);
             padding.fill(0.0);
         }
         for rest in &self.rests {

@@ -19,13 +19,12 @@
 //! from the others, gives its place to r, on a scale of its own: every model then stands on columns that lie well
 //! apart, and its coefficients are read back as those of the columns themselves.
 
-use ndarray::ArrayView2;
-
-use crate::design::covariates::{Covariates, Rest, stretch};
+use crate::design::covariates::{Covariates, Rest};
 use crate::design::least_squares::{self, Solution, take_off};
 use crate::error::Result;
 use crate::kernels::ScoreEquations;
 use crate::linalg::{Cholesky, RANK_TOLERANCE};
+use crate::matrix::Matrix;
 use crate::monitor::Monitor;
 
 /// A column's share that the earlier ones do not explain, of its square, above which nothing is in doubt: solutions of
@@ -146,8 +145,8 @@ struct Left {
 }
 
 /// Half the unit in the last place of 1, in the precision in which the values of a column were rounded.
-fn unit(x: ArrayView2<'_, f64>, column: usize) -> f64 {
-    let values = stretch(x, column, 0..x.nrows());
+fn unit(x: &Matrix<'_>, column: usize) -> f64 {
+    let values = x.column(column);
     #[allow(clippy::cast_possible_truncation, clippy::float_cmp)]
     // whether it is the same is the question
     let is_single = |value: &f64| f64::from(*value as f32) == *value;

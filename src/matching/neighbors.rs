@@ -22,11 +22,11 @@ pub struct Search {
 }
 
 /// The donor groups `first..last` of a focal value: how many rows they have, and how far the
-/// farthest is.
+/// farthest is. There are as many of these as rows, and no more than 2^32 groups.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Found {
-    pub first: usize,
-    pub last: usize,
+    first: u32,
+    last: u32,
     pub rows: f64,
     pub reach: f64,
 }
@@ -49,10 +49,12 @@ impl Search {
         donors: &[f64],
         rows: impl Fn(usize) -> f64,
     ) -> Found {
-        let below = |first: usize| {
-            if first == 0 { f64::INFINITY } else { value - donors[first - 1] }
+        let below = |first: u32| {
+            if first == 0 { f64::INFINITY } else { value - donors[first as usize - 1] }
         };
-        let beyond = |last: usize| donors.get(last).map_or(f64::INFINITY, |d| d - value);
+        let beyond = |last: u32| donors.get(last as usize).map_or(f64::INFINITY, |d| d - value);
+        #[allow(clippy::cast_possible_truncation)] // rows, and so groups, are numbered in u32
+        let above = above as u32;
         let mut found = Found { first: above, last: above, rows: 0.0, reach: 0.0 };
         while found.rows < self.n_neighbors {
             let (left, right) = (below(found.first), beyond(found.last));
@@ -84,15 +86,16 @@ impl Found {
     }
 
     pub fn groups(&self) -> Range<usize> {
-        self.first..self.last
+        self.first as usize..self.last as usize
     }
 
     /// Take in the next group on one side.
     #[inline]
     fn take(&mut self, left: bool, distance: f64, rows: impl Fn(usize) -> f64) {
-        self.first -= usize::from(left);
-        self.last += usize::from(!left);
-        self.rows += rows(select_unpredictable(left, self.first, self.last.max(1) - 1));
+        self.first -= u32::from(left);
+        self.last += u32::from(!left);
+        let group = select_unpredictable(left, self.first, self.last.max(1) - 1);
+        self.rows += rows(group as usize);
         self.reach = self.reach.max(distance);
     }
 }

@@ -232,8 +232,8 @@ impl Piece<'_> {
             return;
         }
         self.focal[outcome.n_matched] = self.start + row;
-        self.first[outcome.n_matched] = donors.place(number, found.first);
-        self.last[outcome.n_matched] = donors.place(number, found.last);
+        self.first[outcome.n_matched] = donors.place(number, found.groups().start);
+        self.last[outcome.n_matched] = donors.place(number, found.groups().end);
         outcome.n_matched += 1;
         outcome.max_distance = outcome.max_distance.max(found.reach);
     }

@@ -127,21 +127,20 @@ impl SortedScores {
         values: &[f64],
         monitor: &Monitor,
     ) -> Result<Vec<Found>> {
-        let chunks: Vec<Vec<Found>> = values
-            .par_chunks(SOUGHT)
-            .map(|values| {
-                monitor.check()?;
-                let mut place = self.value.partition_point(|donor| *donor < values[0]);
-                let found = values.iter().map(|value| {
-                    while self.value.get(place).is_some_and(|donor| donor < value) {
-                        place += 1;
-                    }
-                    self.around(search, *value, place)
-                });
-                Ok(found.collect())
-            })
-            .collect::<Result<_>>()?;
-        Ok(chunks.concat())
+        let mut found = vec![Found::NOTHING; values.len()];
+        let chunks = found.par_chunks_mut(SOUGHT).zip(values.par_chunks(SOUGHT));
+        chunks.try_for_each(|(found, values)| -> Result<()> {
+            monitor.check()?;
+            let mut place = self.value.partition_point(|donor| *donor < values[0]);
+            for (slot, value) in found.iter_mut().zip(values) {
+                while self.value.get(place).is_some_and(|donor| donor < value) {
+                    place += 1;
+                }
+                *slot = self.around(search, *value, place);
+            }
+            Ok(())
+        })?;
+        Ok(found)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::arm_means::{ArmPipeline, PartScratch};
 use super::refitting::{OneByOne, Refitter};
-use super::{Data, Estimator};
+use super::{Data, Estimator, Pipeline};
 use crate::error::{Error, Result};
 use crate::matching::NearestSpec;
 use crate::resampling::bootstrap::{BootstrapSpec, Replicates};
@@ -35,22 +35,25 @@ impl ArmMoments {
     }
 }
 
-impl ArmPipeline<'_, '_> {
-    /// What can be said of each estimator's means without resampling; see `Pipeline::analytic`.
+impl<'a, 'm> ArmPipeline<'a, 'm> {
+    /// What can be said of each estimator's means without resampling, outcome by outcome; see `Pipeline::analytic`.
     ///
     /// # Errors
     /// An arm without weight, [`Error::Stopped`].
     pub fn analytic(&self, resample: &Resample) -> Result<Vec<ArmMoments>> {
         let scores = self.drawing.row_scores(self.drawing.beta());
         let sample_weight = self.drawing.data.sample_weight;
-        let each = self.drawing.estimators.iter().enumerate().map(|(place, estimator)| {
+        let estimators = self.drawing.estimators;
+        let each = (0..self.n_outcomes * estimators.len()).map(|slot| {
+            let (outcome, place) = (slot / estimators.len(), slot % estimators.len());
+            let (parts, estimator) = (self.parts_of(outcome), &estimators[place]);
             self.drawing.monitor.check()?;
             if let Estimator::Nearest(spec) = estimator {
                 let is_known = !resample.is_clustered() && !resample.draws_users();
-                let known = || self.matching_moments(spec, place, &scores);
+                let known = || self.matching_moments(spec, (slot, place), parts, &scores);
                 return if is_known { known() } else { Ok(ArmMoments::NONE) };
             }
-            let influence = self.influence(estimator, &scores, sample_weight, false)?;
+            let influence = influence(parts, estimator, &scores, sample_weight, false)?;
             let once = vec![1.0; influence[0].len()];
             let covariance = covariance(&influence, &once, resample);
             Ok(ArmMoments { covariance, products: products(&influence, resample) })
@@ -58,29 +61,9 @@ impl ArmPipeline<'_, '_> {
         each.collect()
     }
 
-    /// Each row's influence on both means, from rows of these weights: of a ratio c / v it is that on c, less the ratio
-    /// times that on v, over v.
-    fn influence(
-        &self,
-        estimator: &Estimator,
-        scores: &[f64],
-        sample_weight: Option<&[f64]>,
-        is_resample: bool,
-    ) -> Result<[Vec<f64>; 2]> {
-        let of_part = |part: &super::Pipeline<'_, '_>| {
-            part.means_with_influence(estimator, scores, sample_weight, is_resample)
-        };
-        let above = of_part(&self.parts[0])?;
-        let Some(per) = self.parts.get(1) else { return Ok(above.influence) };
-        let below = of_part(per)?;
-        let mut influence = above.influence.clone();
-        for (arm, values) in influence.iter_mut().enumerate() {
-            let per = below.mean()[arm];
-            let ratio = above.mean()[arm] / per;
-            let pairs = values.iter_mut().zip(&below.influence[arm]);
-            pairs.for_each(|(value, own)| *value = (*value - ratio * own) / per);
-        }
-        Ok(influence)
+    /// What an outcome is made of: itself, and what it is per, if there is that.
+    fn parts_of(&self, outcome: usize) -> &[Pipeline<'a, 'm>] {
+        if self.n_outcomes == 1 { &self.parts } else { &self.parts[outcome..=outcome] }
     }
 
     /// The variance of a matched mean is a quadratic form in the outcomes: that of one arm's is it for outcomes that are 0 in
@@ -88,16 +71,17 @@ impl ArmPipeline<'_, '_> {
     fn matching_moments(
         &self,
         spec: &NearestSpec,
-        place: usize,
+        (slot, place): (usize, usize),
+        parts: &[Pipeline<'_, '_>],
         scores: &[f64],
     ) -> Result<ArmMoments> {
-        let Data { treatment, outcome, .. } = self.drawing.data;
-        let means = self.estimates[place];
-        let per = match self.parts.get(1) {
+        let Data { treatment, outcome, .. } = parts[0].data;
+        let means = self.estimates[slot];
+        let per = match parts.get(1) {
             Some(part) => part.first_means(place, &part.scores_of_units())?,
             None => [1.0; 2],
         };
-        let below = self.parts.get(1).map(|part| part.data.outcome);
+        let below = parts.get(1).map(|part| part.data.outcome);
         let linear = |row: usize| {
             let arm = usize::from(treatment[row]);
             let one = below.map_or(1.0, |below| below[row]);
@@ -124,24 +108,26 @@ impl ArmPipeline<'_, '_> {
         resample: &Resample,
         spec: &BootstrapSpec,
     ) -> Result<Replicates> {
-        let k = self.drawing.estimators.len();
+        let n_estimators = self.drawing.estimators.len();
+        let k = n_estimators * self.n_outcomes;
         let drawing = &self.drawing;
         drawing.on_weighed_rows(resample, spec, 5 * k, |counted, rows, scratch, numbers| {
             let (means, covariances) = numbers.split_at_mut(2 * k);
             drawing.add_up(counted);
             let refit = OneByOne(drawing).refit(std::slice::from_mut(counted)).pop();
             let refit = refit.unwrap_or(Ok(None));
-            let scratch: &mut [PartScratch; 2] = scratch;
+            let scratch: &mut Vec<PartScratch> = scratch;
             let (beta, first_failure) = self.means_of_drawn(counted, refit, scratch, means)?;
             let scores = drawing.row_scores(&beta);
             let weighted = drawing.with_own_weights(rows.weights);
-            let each = drawing.estimators.iter().zip(means.chunks(2));
-            for ((estimator, means), found) in each.zip(covariances.chunks_mut(3)) {
+            for (slot, found) in covariances.chunks_mut(3).enumerate() {
+                let estimator = &drawing.estimators[slot % n_estimators];
+                let parts = self.parts_of(slot / n_estimators);
                 drawing.monitor.check()?;
-                if matches!(estimator, Estimator::Nearest(_)) || means[0].is_nan() {
+                if matches!(estimator, Estimator::Nearest(_)) || means[2 * slot].is_nan() {
                     continue;
                 }
-                match self.influence(estimator, &scores, Some(&weighted), true) {
+                match influence(parts, estimator, &scores, Some(&weighted), true) {
                     Ok(influence) => {
                         let own = covariance(&influence, rows.weights, rows.resample);
                         found.copy_from_slice(&own);
@@ -154,6 +140,31 @@ impl ArmPipeline<'_, '_> {
             first_failure
         })
     }
+}
+
+/// Each row's influence on both means, from rows of these weights: of a ratio c / v it is that on c, less the ratio times
+/// that on v, over v.
+fn influence(
+    parts: &[Pipeline<'_, '_>],
+    estimator: &Estimator,
+    scores: &[f64],
+    sample_weight: Option<&[f64]>,
+    is_resample: bool,
+) -> Result<[Vec<f64>; 2]> {
+    let of_part = |part: &Pipeline<'_, '_>| {
+        part.means_with_influence(estimator, scores, sample_weight, is_resample)
+    };
+    let above = of_part(&parts[0])?;
+    let Some(per) = parts.get(1) else { return Ok(above.influence) };
+    let below = of_part(per)?;
+    let mut influence = above.influence.clone();
+    for (arm, values) in influence.iter_mut().enumerate() {
+        let per = below.mean()[arm];
+        let ratio = above.mean()[arm] / per;
+        let pairs = values.iter_mut().zip(&below.influence[arm]);
+        pairs.for_each(|(value, own)| *value = (*value - ratio * own) / per);
+    }
+    Ok(influence)
 }
 
 fn covariance(influence: &[Vec<f64>; 2], weights: &[f64], resample: &Resample) -> [f64; 3] {

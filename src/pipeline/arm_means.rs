@@ -1,10 +1,11 @@
-//! The means of both arms, of an outcome or of what it is per another, on the data and on any resample: what ratios,
-//! lifts and ratio metrics are made of.
+//! The means of both arms, of one outcome or several, or of what one is per another, on the data and on any resample: what
+//! ratios, lifts and ratio metrics are made of.
 //!
 //! Rows are told apart by all outcomes together, drawn once and scored once a replicate; each outcome is then a pass of
 //! its own over the same units.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 
 use super::estimates::{Fit, Scratch};
 use super::layout::{Layout, with_units};
@@ -29,13 +30,39 @@ use crate::units::tally::{Count, Totals};
 /// The means of both arms, control first.
 pub(super) type Means = [f64; 2];
 
+/// What stands beside the outcome.
+#[derive(Debug, Clone, Copy)]
+pub enum Beside<'a, 'b> {
+    Nothing,
+    /// What it is divided by, arm by arm.
+    Per(&'a [f64]),
+    /// Further outcomes, whose replicates are on the same draws and by the same scores.
+    Outcomes(&'b [&'a [f64]]),
+}
+
+impl<'a> Beside<'a, '_> {
+    fn name(&self) -> &'static str {
+        if let Self::Per(_) = self { "per" } else { "outcome" }
+    }
+
+    fn columns(&self) -> Vec<&'a [f64]> {
+        match self {
+            Self::Nothing => Vec::new(),
+            Self::Per(per) => vec![*per],
+            Self::Outcomes(others) => others.to_vec(),
+        }
+    }
+}
+
 /// Data ready to be resampled, for the means of both arms.
 pub struct ArmPipeline<'a, 'm> {
     /// What draws rows and refits the score; its outcomes number what rows hold.
     pub(super) drawing: Pipeline<'a, 'm>,
-    /// Of the outcome, and of what it is per, where that is asked for.
+    /// Of the outcome, and of what it is per, or of every further outcome.
     pub(super) parts: Vec<Pipeline<'a, 'm>>,
-    /// The full sample's, one an estimator.
+    /// How many outcomes there are: one, where there are two parts of a ratio.
+    pub(super) n_outcomes: usize,
+    /// The full sample's, one an estimator, outcome by outcome.
     pub estimates: Vec<Means>,
     pub terms: Terms,
 }
@@ -47,20 +74,22 @@ impl<'a, 'm> ArmPipeline<'a, 'm> {
     /// Those of [`Pipeline::new`]; [`Error::Argument`] where the mean of `per` is not above 0 in an arm.
     pub fn new(
         data: Data<'a>,
-        per: Option<&'a [f64]>,
+        beside: Beside<'a, '_>,
         estimators: &'a [Estimator],
         spec: PropensitySpec,
         monitor: &'m Monitor,
     ) -> Result<Self> {
         // 1. The rows, told apart by all that they hold.
         check(&data, estimators, &spec)?;
-        if let Some(per) = per {
-            checks::same_length("per", per.len(), data.x.nrows())?;
-            checks::finite("per", per)?;
-            check(&Data { outcome: per, ..data }, estimators, &spec)?;
+        let others = beside.columns();
+        for other in &others {
+            checks::same_length(beside.name(), other.len(), data.x.nrows())?;
+            checks::finite(beside.name(), other)?;
+            check(&Data { outcome: other, ..data }, estimators, &spec)?;
         }
         let Data { x, treatment, outcome, sample_weight, .. } = data;
-        let numbers = numbered(outcome, per);
+        let outcomes: Vec<&'a [f64]> = std::iter::once(outcome).chain(others).collect();
+        let numbers = numbered(&outcomes);
         let (covariates, cells) = rayon::join(
             || Covariates::standardized_among(x, sample_weight),
             || Cells::collapse(x, treatment, &numbers, sample_weight),
@@ -76,14 +105,15 @@ impl<'a, 'm> ArmPipeline<'a, 'm> {
         drawing.take(prepared);
 
         // 3. The outcomes.
-        let outcomes = std::iter::once(outcome).chain(per);
         let parts: Vec<_> = outcomes
+            .into_iter()
             .map(|outcome| drawing.with_outcome(outcome, &covariates))
             .collect::<Result<_>>()?;
-        let estimates = first_means(&parts)?;
+        let n_outcomes = if let Beside::Per(_) = beside { 1 } else { parts.len() };
+        let estimates = first_means(&parts, n_outcomes)?;
         let mut terms = drawing.terms.clone();
         terms.balanced_aliased.clone_from(&parts[0].terms.balanced_aliased);
-        Ok(Self { drawing, parts, estimates, terms })
+        Ok(Self { drawing, parts, n_outcomes, estimates, terms })
     }
 
     /// Estimate everything on resamples of the rows: for each estimator the means of both arms, control first.
@@ -99,7 +129,7 @@ impl<'a, 'm> ArmPipeline<'a, 'm> {
         &self,
         drawn: &mut Drawn<W>,
         refit: Result<Option<Refit>>,
-        scratch: &mut [PartScratch; 2],
+        scratch: &mut Vec<PartScratch>,
         found: &mut [f64],
     ) -> Result<(Vec<f64>, Result<()>)> {
         let fit = match self.drawing.fit_drawn(drawn, refit) {
@@ -109,13 +139,16 @@ impl<'a, 'm> ArmPipeline<'a, 'm> {
         };
         let n_rows = self.drawing.rows_drawn(&drawn.counts);
         let mut of_parts = Vec::new();
+        scratch.resize_with(self.parts.len(), PartScratch::default);
         for (part, scratch) in self.parts.iter().zip(scratch) {
             scratch.estimates.n_rows = n_rows;
             of_parts.push(part.means_of_part(drawn, &fit, scratch)?);
         }
         let mut first_failure = Ok(());
+        let n_estimators = self.drawing.estimators.len();
         for (place, slots) in found.chunks_mut(2).enumerate() {
-            match divided(&of_parts, place) {
+            let of_outcome = of_outcome(&of_parts, place / n_estimators, self.n_outcomes);
+            match divided(of_outcome, place % n_estimators) {
                 Ok(means) => slots.copy_from_slice(&means),
                 Err(error) => first_failure = first_failure.and(Err(error)),
             }
@@ -132,10 +165,10 @@ pub(super) struct PartScratch {
 }
 
 impl Statistic for ArmPipeline<'_, '_> {
-    type Scratch = [PartScratch; 2];
+    type Scratch = Vec<PartScratch>;
 
     fn width(&self) -> usize {
-        2 * self.drawing.estimators.len()
+        2 * self.drawing.estimators.len() * self.n_outcomes
     }
 
     fn wants_scores(&self) -> bool {
@@ -245,16 +278,24 @@ impl<'a, 'm> Pipeline<'a, 'm> {
 }
 
 /// The full sample's means by every estimator: here one that fails keeps the others from going on.
-fn first_means(parts: &[Pipeline<'_, '_>]) -> Result<Vec<Means>> {
-    let scores: Vec<_> = parts.iter().map(Pipeline::scores_of_units).collect();
-    (0..parts[0].estimators.len())
+fn first_means(parts: &[Pipeline<'_, '_>], n_outcomes: usize) -> Result<Vec<Means>> {
+    let n_estimators = parts[0].estimators.len();
+    let of_part = |part: &Pipeline<'_, '_>| {
+        let scores = part.scores_of_units();
+        (0..n_estimators).map(|place| part.first_means(place, &scores)).collect()
+    };
+    let of_parts: Vec<Vec<_>> = parts.iter().map(of_part).collect();
+    (0..n_outcomes * n_estimators)
         .map(|place| {
-            let of_parts = parts.iter().zip(&scores);
-            let of_parts: Vec<_> =
-                of_parts.map(|(part, scores)| vec![part.first_means(place, scores)]).collect();
-            divided(&of_parts, 0)
+            let of_outcome = of_outcome(&of_parts, place / n_estimators, n_outcomes);
+            divided(of_outcome, place % n_estimators)
         })
         .collect()
+}
+
+/// The parts of one of so many outcomes: where there is only one, all of them.
+fn of_outcome<T>(of_parts: &[T], outcome: usize, n_outcomes: usize) -> &[T] {
+    if n_outcomes == 1 { of_parts } else { &of_parts[outcome..=outcome] }
 }
 
 /// The means of the first outcome over those of the second, where there is one, by the estimator at a place.
@@ -274,16 +315,16 @@ fn divided(of_parts: &[Vec<Result<Means>>], place: usize) -> Result<Means> {
     if means.iter().all(|mean| mean.is_finite()) { Ok(means) } else { Err(Error::Overflow) }
 }
 
-/// A number for each row, in the order of what rows hold: by the outcome, then by what it is per.
-fn numbered(outcome: &[f64], per: Option<&[f64]>) -> Vec<f64> {
-    let held = |row: usize| (outcome[row], per.map_or(0.0, |per| per[row]));
+/// A number for each row, in the order of what rows hold: by the first outcome, then by the next.
+fn numbered(outcomes: &[&[f64]]) -> Vec<f64> {
+    let n = outcomes.first().map_or(0, |outcome| outcome.len());
     let compared = |a: usize, b: usize| {
-        let (a, b) = (held(a), held(b));
-        by_size(a.0, b.0).then_with(|| by_size(a.1, b.1))
+        let each = outcomes.iter().map(|outcome| by_size(outcome[a], outcome[b]));
+        each.fold(Ordering::Equal, Ordering::then)
     };
-    let mut order: Vec<usize> = (0..outcome.len()).collect();
+    let mut order: Vec<usize> = (0..n).collect();
     order.sort_unstable_by(|a, b| compared(*a, *b));
-    let (mut numbers, mut number) = (vec![0.0; outcome.len()], 0.0);
+    let (mut numbers, mut number) = (vec![0.0; n], 0.0);
     for (place, row) in order.iter().enumerate() {
         if place > 0 && compared(order[place - 1], *row).is_ne() {
             number += 1.0;

@@ -8,6 +8,7 @@ use super::codes::{Codes, matrix};
 use super::{arrays, call, needs, options, row_weights, words};
 use crate::design::coded::NumbersAndFactors;
 use crate::design::covariates::Covariates;
+use crate::matrix::Matrix;
 use crate::outcome::adjusted_rows::AdjustmentData;
 use crate::outcome::coded::{CodedScore, adjusted_means_of_codes};
 use crate::outcome::doubly_robust::{Adjusted, ScoreSpec, adjusted_means};
@@ -59,7 +60,7 @@ pub struct AdjustedEstimate {
 ///
 /// Parameters
 /// ----------
-/// x : (n, d) array
+/// x : (n, d) array, or list of d columns
 ///     Covariates, without an intercept column.
 /// treatment : (n,) array
 ///     Boolean, or 0 and 1.
@@ -134,7 +135,7 @@ pub fn adjust(
     leverage: bool,
     n_threads: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<AdjustedEstimate> {
-    let x = arrays::floats::<Ix2>("x", x)?;
+    let given_x = arrays::given("x", x)?;
     let treatment = arrays::treatment(treatment)?;
     let outcome = arrays::column("outcome", outcome)?;
     let given = row_weights::given(sample_weight, frequency)?;
@@ -142,7 +143,7 @@ pub fn adjust(
     let scores = scores.map(|scores| arrays::column("scores", scores)).transpose()?;
     let scores = scores.as_ref().map(|scores| scores.as_slice()).transpose()?;
     let spec = words::adjustment(method, estimand, outcome_model)?;
-    let x = x.as_array();
+    let x = given_x.matrix("x")?;
     let given_codes = Codes::read(factors, after, x.ncols())?;
     let width = given_codes.n_terms;
     let is_plain = score_columns.is_none() && outcome_columns.is_none();
@@ -158,24 +159,29 @@ pub fn adjust(
     let penalty = penalty_on_users(row_weights.total, row_weights.frequency, penalty);
     let link = words::score_model(score_model)?;
     let of_score = PropensitySpec { link, penalty, ..PropensitySpec::default() };
+    let beside = if given_codes.is_empty() { None } else { Some(given_x.doubles("x")?) };
     let found = call::run(py, n_threads, None, |monitor| {
         reserve::room_for(treatment.len(), needs::ADJUST)?;
+        let by_matrix = |x: Matrix<'_>| {
+            let covariates = Covariates::standardized_among(x, row_weights.total)?;
+            let score = &covariates.subset(&score_columns);
+            let score = ScoreSpec { covariates: score, spec: of_score, scores };
+            let outcome = covariates.subset(&outcome_columns);
+            adjusted_means(&data, &score, &outcome, spec, None, monitor)
+        };
+        let Some(numbers) = beside else { return by_matrix(x) };
         let factors = given_codes.factors()?;
-        let given = NumbersAndFactors { x, factors: &factors, after: &given_codes.after };
+        let given = NumbersAndFactors { x: numbers, factors: &factors, after: &given_codes.after };
         let coded = CodedScore { spec: of_score, scores };
         if is_plain
-            && !factors.is_empty()
             && let Some(found) = adjusted_means_of_codes(&data, &given, &coded, spec, monitor)?
         {
             return Ok(found);
         }
-        let matrix = matrix(&given)?;
-        let x = matrix.as_ref().map_or(x, |matrix| matrix.view());
-        let covariates = Covariates::standardized_among(x, row_weights.total)?;
-        let score = &covariates.subset(&score_columns);
-        let score = ScoreSpec { covariates: score, spec: of_score, scores };
-        let outcome = covariates.subset(&outcome_columns);
-        adjusted_means(&data, &score, &outcome, spec, None, monitor)
+        match matrix(&given)? {
+            Some(matrix) => by_matrix(matrix.view().into()),
+            None => by_matrix(x),
+        }
     })?;
     Ok(converted(py, found, row_weights, leverage))
 }
@@ -315,9 +321,9 @@ pub fn require_inside(
     wanted: &Bound<'_, PyAny>,
     n_threads: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Py<PyArray1<i64>>> {
-    let x = arrays::floats::<Ix2>("x", x)?;
+    let given = arrays::given("x", x)?;
     let (fitted_to, wanted) = (arrays::treatment(fitted_to)?, arrays::treatment(wanted)?);
-    let x = x.as_array();
+    let x = given.matrix("x")?;
     let collinear = call::run(py, n_threads, None, |_| {
         reserve::room_for(fitted_to.len(), needs::ADJUST)?;
         model::require_inside(Covariates::standardized(x)?, &fitted_to, &wanted)

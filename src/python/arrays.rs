@@ -1,15 +1,18 @@
 //! NumPy arrays to slices and views: in place where that is safe, converted where it is not.
 
-use numpy::ndarray::{Array, Dimension, Ix1};
+use numpy::ndarray::{Array, ArrayView2, Dimension, Ix1};
 use numpy::prelude::*;
-use numpy::{PyArray, PyArray1, PyReadonlyArray, PyReadonlyArray1, PyUntypedArray};
+use numpy::{
+    PyArray, PyArray1, PyReadonlyArray, PyReadonlyArray1, PyReadonlyArray2, PyUntypedArray,
+};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::IntoPyDict;
+use pyo3::types::{IntoPyDict, PyList, PyTuple};
 
 use super::errors::InvalidInputError;
 use crate::checks;
 use crate::error::Error;
+use crate::matrix::{Column, Matrix};
 use crate::reserve::room_for;
 
 /// Levels of a treatment that a message lists.
@@ -41,6 +44,97 @@ pub fn floats<'py, D: Dimension>(
         object.call_method("astype", ("float64",), Some(&keep_order))?
     };
     Ok(converted.cast_into::<PyArray<f64, D>>()?.try_readonly()?)
+}
+
+/// A matrix: an array of two dimensions, or a list of its columns, each of a type of its own.
+pub enum Given<'py> {
+    Doubles(PyReadonlyArray2<'py, f64>),
+    Columns(Vec<Held<'py>>),
+}
+
+/// A column that is read in place: float32, int64 or bool, the codes of one level; others are float64, or become it.
+pub enum Held<'py> {
+    Doubles(PyReadonlyArray1<'py, f64>),
+    Singles(PyReadonlyArray1<'py, f32>),
+    Whole(PyReadonlyArray1<'py, i64>),
+    Flags(PyReadonlyArray1<'py, u8>),
+    Level(PyReadonlyArray1<'py, i8>, i8),
+}
+
+impl<'py> Held<'py> {
+    fn read(name: &str, object: &Bound<'py, PyAny>) -> PyResult<Self> {
+        if let Ok((codes, level)) = object.extract::<(Bound<'py, PyArray1<i8>>, i8)>() {
+            return Ok(Self::Level(codes.try_readonly()?, level));
+        }
+        let array = untyped(name, object)?;
+        let is_near = array.is_c_contiguous() && array.ndim() == 1 && !is_masked(object);
+        if is_near && array.is_aligned() {
+            if let Ok(singles) = object.cast::<PyArray1<f32>>() {
+                return Ok(Self::Singles(singles.try_readonly()?));
+            }
+            if let Ok(whole) = object.cast::<PyArray1<i64>>() {
+                return Ok(Self::Whole(whole.try_readonly()?));
+            }
+            if array.dtype().kind() == b'b' {
+                let bytes = object.call_method1("view", ("uint8",))?;
+                return Ok(Self::Flags(bytes.cast_into::<PyArray1<u8>>()?.try_readonly()?));
+            }
+        }
+        Ok(Self::Doubles(floats(name, object)?))
+    }
+
+    fn view(&self) -> PyResult<Column<'_>> {
+        Ok(match self {
+            Self::Doubles(values) => Column::Doubles(values.as_array()),
+            Self::Singles(values) => Column::Singles(values.as_slice()?),
+            Self::Whole(values) => Column::Whole(values.as_slice()?),
+            Self::Flags(values) => Column::Flags(values.as_slice()?),
+            Self::Level(codes, level) => Column::Level(codes.as_slice()?, *level),
+        })
+    }
+}
+
+impl Given<'_> {
+    /// The matrix, read in place.
+    pub fn matrix(&self, name: &str) -> PyResult<Matrix<'_>> {
+        let held = match self {
+            Self::Doubles(x) => return Ok(x.as_array().into()),
+            Self::Columns(held) => held,
+        };
+        let columns = held.iter().map(Held::view).collect::<PyResult<Vec<_>>>()?;
+        let n_rows = columns.first().map_or(0, Column::len);
+        if let Some(other) = columns.iter().find(|column| column.len() != n_rows) {
+            let message =
+                format!("{name}: columns of {n_rows} and of {} rows are not a matrix", other.len());
+            return Err(InvalidInputError::new_err(message));
+        }
+        Ok(Matrix::Columns { n_rows, columns })
+    }
+
+    /// The matrix of float64 that factors stand beside.
+    pub fn doubles(&self, name: &str) -> PyResult<ArrayView2<'_, f64>> {
+        match self {
+            Self::Doubles(x) => Ok(x.as_array()),
+            Self::Columns(_) => Err(InvalidInputError::new_err(format!(
+                "{name}: beside factors a matrix is needed, not a list of columns"
+            ))),
+        }
+    }
+}
+
+/// A matrix of real numbers: as for [`floats`], or a list or tuple of its columns, read in place where they are
+/// contiguous float64, float32, int64 or bool, or `(codes, level)`, which is 1 where the int8 code is that level.
+pub fn given<'py>(name: &str, object: &Bound<'py, PyAny>) -> PyResult<Given<'py>> {
+    if object.is_instance_of::<PyList>() || object.is_instance_of::<PyTuple>() {
+        let columns: Vec<Held<'py>> =
+            object.try_iter()?.map(|column| Held::read(name, &column?)).collect::<PyResult<_>>()?;
+        if columns.is_empty() {
+            let message = format!("{name}: a list without columns; take an array of shape (n, 0)");
+            return Err(InvalidInputError::new_err(message));
+        }
+        return Ok(Given::Columns(columns));
+    }
+    Ok(Given::Doubles(floats(name, object)?))
 }
 
 /// A one-dimensional float64 array without gaps; strided ones are copied.

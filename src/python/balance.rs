@@ -43,7 +43,7 @@ pub struct Balance {
 ///
 /// Parameters
 /// ----------
-/// x : (n, d) array
+/// x : (n, d) array, or list of d columns
 /// treatment : (n,) array
 ///     Boolean, or 0 and 1.
 /// weights : list of (n,) arrays, or (n, k) array, optional
@@ -103,7 +103,7 @@ pub fn balance(
     n_levels: Option<&Bound<'_, PyAny>>,
     n_threads: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Balance> {
-    let x = arrays::floats("x", x)?;
+    let given_x = arrays::given("x", x)?;
     let treatment = arrays::treatment(treatment)?;
     let weightings =
         weights.map_or(Ok(Vec::new()), |weights| arrays::columns("weights", weights))?;
@@ -111,7 +111,7 @@ pub fn balance(
     let given = row_weights::given(sample_weight, frequency)?;
     let base = given.row_weights()?;
     let denominator = words::denominator(denominator)?;
-    let x = x.as_array();
+    let x = given_x.matrix("x")?;
     let levels = factors.map(arrays::factors).transpose()?.unwrap_or_default();
     let after = arrays::places("after", after, x.ncols(), levels.len())?;
     let n_levels = n_levels
@@ -123,7 +123,7 @@ pub fn balance(
             None => Factor::all(&levels)?,
             Some(n_levels) => Factor::all_of(&levels, n_levels)?,
         };
-        let compared = Compared { x, factors: &factors, after: &after };
+        let compared = Compared { x: x.view(), factors: &factors, after: &after };
         measure(compared, &treatment, &weightings, base, denominator, monitor)
     })?;
     let table = |part: fn(&Measures) -> f64| {
@@ -148,7 +148,7 @@ pub fn balance(
 ///
 /// Parameters
 /// ----------
-/// x : (n, d) array
+/// x : (n, d) array, or list of d columns
 /// treatment : (n,) array
 ///     Boolean, or 0 and 1.
 /// weights : (n,) array, optional
@@ -194,12 +194,12 @@ pub fn smd<'py>(
     denominator: &str,
     n_threads: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Bound<'py, PyArray1<f64>>> {
-    let x = arrays::floats("x", x)?;
+    let given_x = arrays::given("x", x)?;
     let treatment = arrays::treatment(treatment)?;
     let weights = weights.map(|weights| arrays::column("weights", weights)).transpose()?;
     let given = row_weights::given(sample_weight, frequency)?;
     let denominator = words::denominator(denominator)?;
-    let (x, weights) = (x.as_array(), weights.as_ref().map(|w| w.as_slice()).transpose()?);
+    let (x, weights) = (given_x.matrix("x")?, weights.as_ref().map(|w| w.as_slice()).transpose()?);
     let base = given.row_weights()?;
     let found = call::run(py, n_threads, None, |_| {
         reserve::room_for(x.ncols(), needs::MOMENTS_A_COLUMN)?;
@@ -212,7 +212,7 @@ pub fn smd<'py>(
 ///
 /// Parameters
 /// ----------
-/// x : (n, d) array
+/// x : (n, d) array, or list of d columns
 /// treatment : (n,) array
 ///     Boolean, or 0 and 1.
 /// pairs : list of (int, int)
@@ -251,7 +251,7 @@ pub fn product_smds<'py>(
     denominator: &str,
     n_threads: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Bound<'py, PyArray2<f64>>> {
-    let x = arrays::floats("x", x)?;
+    let given_x = arrays::given("x", x)?;
     let treatment = arrays::treatment(treatment)?;
     let center = center.map(|center| arrays::column("center", center)).transpose()?;
     let center = center.as_ref().map(|center| center.as_slice()).transpose()?;
@@ -262,7 +262,7 @@ pub fn product_smds<'py>(
     let given = row_weights::given(sample_weight, frequency)?;
     let base = given.row_weights()?;
     let denominator = words::denominator(denominator)?;
-    let x = x.as_array();
+    let x = given_x.matrix("x")?;
     let found = call::run(py, n_threads, None, |monitor| {
         product_differences(x, &treatment, pairs, &weightings, base, denominator, monitor)
     })?;

@@ -5,6 +5,7 @@ use numpy::{PyArray1, PyArray2, ToPyArray};
 use pyo3::prelude::*;
 
 use super::codes::{Codes, matrix};
+use super::errors::InvalidInputError;
 use super::estimators::estimator;
 use super::options::chosen;
 use super::replicated_means::{FoundMeans, ReplicatedMeans};
@@ -13,7 +14,7 @@ use crate::design::coded::NumbersAndFactors;
 use crate::error::Error;
 use crate::monitor::Monitor;
 use crate::pipeline::{
-    Asked, Bootstrapped, CodedData, Data, Estimator, Pipeline, are_open_to_codes,
+    Asked, Beside, Bootstrapped, CodedData, Data, Estimator, Pipeline, are_open_to_codes,
     bootstrap_of_codes,
 };
 use crate::resampling::bootstrap::BootstrapSpec;
@@ -48,6 +49,8 @@ use crate::units::frequency::RowWeights;
 ///     The same of each estimator that balances, in their order.
 /// means : ReplicatedMeans, or None
 ///     Of either arm, where asked for; the other numbers are then those of their difference.
+/// others : list of Replicates
+///     Of the further outcomes, in their order.
 #[pyclass(frozen, get_all, module = "propensity.core")]
 #[allow(clippy::struct_field_names)] // the names Python sees
 pub struct Replicates {
@@ -62,6 +65,7 @@ pub struct Replicates {
     outcome_aliased: Py<PyArray1<i64>>,
     balanced_aliased: Vec<Py<PyArray1<i64>>>,
     means: Option<Py<ReplicatedMeans>>,
+    others: Vec<Py<Replicates>>,
 }
 
 /// Bootstrap the whole analysis: every replicate weighs the rows anew, refits the score to full
@@ -78,6 +82,9 @@ pub struct Replicates {
 ///     Specifications such as ``propensity.IPW("ATE")`` and ``propensity.NearestNeighbors("ATT")``.
 /// per : (n,) array, optional
 ///     What the outcome is divided by, arm by arm: a ratio of two means in each.
+/// others : list of (n,) arrays, optional
+///     Further outcomes: their replicates are on the same draws and by the same refitted scores, and each costs a pass over
+///     the rows. Not with ``per``.
 /// means : bool, default False
 ///     Whether to give the means of both arms, which other contrasts than the difference are made of.
 /// penalty : float, default 0.0
@@ -139,7 +146,7 @@ pub struct Replicates {
 /// nearest neighbours: Abadie and Imbens (2008), Econometrica 76:1537.
 #[pyfunction]
 #[pyo3(signature = (
-    x, treatment, outcome, *, estimators, per=None, means=false, penalty=0.0, score_model="logistic", resampling="multinomial", cluster=None, strata=None,
+    x, treatment, outcome, *, estimators, per=None, others=None, means=false, penalty=0.0, score_model="logistic", resampling="multinomial", cluster=None, strata=None,
     sample_weight=None, frequency=None, score_columns=None, outcome_columns=None, balanced_columns=None, factors=None, after=None, n_reps=500,
     seed=0, analytic=false, studentized=false, n_threads=None, progress=None
 ))]
@@ -151,6 +158,7 @@ pub fn bootstrap(
     outcome: &Bound<'_, PyAny>,
     estimators: Vec<Bound<'_, PyAny>>,
     per: Option<&Bound<'_, PyAny>>,
+    others: Option<&Bound<'_, PyAny>>,
     means: bool,
     #[pyo3(from_py_with = options::penalty)] penalty: f64,
     score_model: &str,
@@ -175,8 +183,13 @@ pub fn bootstrap(
     let treatment = arrays::treatment(treatment)?;
     let outcome = arrays::column("outcome", outcome)?;
     let per = per.map(|per| arrays::column("per", per)).transpose()?;
+    let others = others.map(|others| arrays::columns("others", others)).transpose()?;
+    let others = others.unwrap_or_default();
+    let others = others.iter().map(|other| other.as_slice()).collect::<Result<Vec<_>, _>>()?;
     let weights = row_weights::given(sample_weight, frequency)?;
     let RowWeights { total, frequency, .. } = weights.row_weights()?;
+    check_others(per.is_some(), frequency.is_some(), &others)?;
+    let of_means = means || per.is_some() || !others.is_empty();
     let mut estimators = estimators.iter().map(estimator).collect::<PyResult<Vec<_>>>()?;
     let (x, outcome) = (x.as_array(), outcome.as_slice()?);
     let given = Codes::read(factors, after, x.ncols())?;
@@ -191,27 +204,38 @@ pub fn bootstrap(
     let spec = PropensitySpec { link, penalty, ..PropensitySpec::default() };
     let resample = resample(resampling, treatment.len(), cluster, strata)?.of_users(frequency);
     check_replicates(n_reps, analytic)?;
-    let is_plain = !studentized && !means && per.is_none() && !lists.contains(&true);
+    let is_plain = !studentized && !of_means && !lists.contains(&true);
     let job = Job {
         x,
         given: &given,
         treatment: &treatment,
         outcome,
-        per: per.as_ref().map(|per| per.as_slice()).transpose()?,
+        beside: match &per {
+            Some(per) => Beside::Per(per.as_slice()?),
+            None if others.is_empty() => Beside::Nothing,
+            None => Beside::Outcomes(&others),
+        },
         sample_weight: total,
         frequency,
         columns: (&score_columns, &outcome_columns, &balanced_columns),
         may_stay_codes: is_plain && frequency.is_none(),
-        of_means: means || per.is_some(),
+        of_means,
         studentized,
     };
     let asked = Asked { resample: &resample, bootstrap: BootstrapSpec { n_reps, seed }, analytic };
     let (found, of_arms) = call::run(py, n_threads, progress.as_ref(), |monitor| {
-        job.require_room(estimators.len(), n_reps)?;
+        job.require_room(estimators.len() * (others.len() + 1), n_reps)?;
         job.run(&estimators, spec, &asked, monitor)
     })?;
-    let means = of_arms.map(|own| own.means(py, studentized)).transpose()?;
-    Ok(converted(py, found, studentized, means))
+    let Some(found) = of_arms else { return Ok(converted(py, found, studentized, None)) };
+    let mut of_outcomes = found.by_outcome(others.len() + 1).into_iter().map(|own| {
+        let of_arms = if means || per.is_some() { Some(own.means(py, studentized)?) } else { None };
+        PyResult::Ok(converted(py, own.differences(studentized), studentized, of_arms))
+    });
+    let first = of_outcomes.next().transpose()?;
+    let mut first = first.ok_or_else(|| InvalidInputError::new_err("outcome: there is none"))?;
+    first.others = of_outcomes.map(|own| Py::new(py, own?)).collect::<PyResult<_>>()?;
+    Ok(first)
 }
 
 /// Rows to be resampled: numbers and codes, what else is known of them, and what of it is asked.
@@ -220,7 +244,7 @@ struct Job<'a> {
     given: &'a Codes,
     treatment: &'a [bool],
     outcome: &'a [f64],
-    per: Option<&'a [f64]>,
+    beside: Beside<'a, 'a>,
     sample_weight: Option<&'a [f64]>,
     frequency: Option<&'a [f64]>,
     /// Of the score, of the outcome models, of each estimator that balances.
@@ -268,8 +292,13 @@ impl Job<'_> {
             balanced_columns,
         };
         if self.of_means {
-            let found =
-                FoundMeans::of((data, self.per), estimators, spec, (asked, studentized), monitor)?;
+            let found = FoundMeans::of(
+                (data, self.beside),
+                estimators,
+                spec,
+                (asked, studentized),
+                monitor,
+            )?;
             return Ok((found.differences(studentized), Some(found)));
         }
         Ok((bootstrap_of_matrix(data, estimators, spec, asked, studentized, monitor)?, None))
@@ -292,6 +321,16 @@ fn bootstrap_of_matrix<'a>(
         pipeline.bootstrap(asked.resample, &asked.bootstrap)?
     };
     Ok(Bootstrapped { estimates: pipeline.estimates, terms: pipeline.terms, replicates, analytic })
+}
+
+/// Ratios are of one outcome; of rows that stand for several users it is not known which outcomes go together.
+fn check_others(is_ratio: bool, counted: bool, others: &[&[f64]]) -> Result<(), Error> {
+    if others.is_empty() || !(is_ratio || counted) {
+        return Ok(());
+    }
+    let beside = if is_ratio { "per" } else { "frequency" };
+    let (found, allowed) = (format!("given beside {beside}"), "left out, or without it");
+    Err(Error::Argument { name: "others", found, allowed })
 }
 
 fn check_replicates(n_reps: usize, analytic: bool) -> Result<(), Error> {
@@ -367,6 +406,7 @@ fn converted(
             .map(|dropped| numbers(py, dropped.into_iter()))
             .collect(),
         means,
+        others: Vec::new(),
     }
 }
 

@@ -5,9 +5,12 @@ use numpy::prelude::*;
 use numpy::{PyArray1, PyArray2, PyReadonlyArray1};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
+use pyo3::types::PyTuple;
 
+use super::arrays;
 use super::call;
-use crate::units::fingerprint::{Fingerprint, fingerprint};
+use super::errors::InvalidInputError;
+use crate::units::fingerprint::{Fingerprint, Word, fingerprint, fingerprint_by};
 
 /// A column of one of the types that columns are read as.
 enum Column<'py> {
@@ -15,6 +18,15 @@ enum Column<'py> {
     Integers(PyReadonlyArray1<'py, i64>),
     Words(PyReadonlyArray1<'py, u64>),
     Flags(PyReadonlyArray1<'py, bool>),
+    Singles(PyReadonlyArray1<'py, f32>),
+    /// Codes, and the words of their levels.
+    Levels(Codes<'py>, Vec<u64>),
+}
+
+/// Codes of levels; those below 0 stand for the last.
+enum Codes<'py> {
+    Bytes(PyReadonlyArray1<'py, i8>),
+    Wide(Vec<i64>),
 }
 
 /// What columns hold, in two numbers each: whether rows are those that something was made from.
@@ -22,7 +34,8 @@ enum Column<'py> {
 /// Parameters
 /// ----------
 /// columns : list of (n,) arrays
-///     Of float64, int64, uint64 or bool. Equal numbers count as equal whatever their type.
+///     Of float64, float32, int64, uint64 or bool. Equal numbers count as equal whatever their type. Or ``(codes, words)``:
+///     integers (n,) that count the levels from 0, -1 being the last, and what each level is, (k,) uint64.
 /// n_threads : int, optional
 ///     By default the processors this process may use.
 ///
@@ -55,6 +68,9 @@ enum Slice<'a> {
     Integers(&'a [i64]),
     Words(&'a [u64]),
     Flags(&'a [bool]),
+    Singles(&'a [f32]),
+    Bytes(&'a [i8], &'a [u64]),
+    Wide(&'a [i64], &'a [u64]),
 }
 
 impl Slice<'_> {
@@ -64,6 +80,11 @@ impl Slice<'_> {
             Self::Integers(values) => fingerprint(values),
             Self::Words(values) => fingerprint(values),
             Self::Flags(values) => fingerprint(values),
+            Self::Singles(values) => fingerprint(values),
+            Self::Bytes(codes, words) => {
+                fingerprint_by(codes, |code| word_of(i64::from(code), words))
+            }
+            Self::Wide(codes, words) => fingerprint_by(codes, |code| word_of(code, words)),
         }
     }
 }
@@ -75,15 +96,54 @@ impl Column<'_> {
             Self::Integers(array) => Slice::Integers(array.as_slice()?),
             Self::Words(array) => Slice::Words(array.as_slice()?),
             Self::Flags(array) => Slice::Flags(array.as_slice()?),
+            Self::Singles(array) => Slice::Singles(array.as_slice()?),
+            Self::Levels(Codes::Bytes(codes), words) => Slice::Bytes(codes.as_slice()?, words),
+            Self::Levels(Codes::Wide(codes), words) => Slice::Wide(codes, words),
         })
     }
 }
 
+/// The word of a level, as a number of that word; codes were found to be in range.
+fn word_of(code: i64, words: &[u64]) -> u64 {
+    let place = usize::try_from(code).unwrap_or(words.len() - 1);
+    words[place].word()
+}
+
+fn levels<'py>(codes: &Bound<'py, PyAny>, words: &Bound<'py, PyAny>) -> PyResult<Column<'py>> {
+    let words = words.cast::<PyArray1<u64>>()?.try_readonly()?.as_slice()?.to_vec();
+    let (codes, highest) = match codes.cast::<PyArray1<i8>>() {
+        Ok(codes) if codes.is_c_contiguous() => {
+            let codes = codes.try_readonly()?;
+            let highest = codes.as_slice()?.iter().copied().max().map(i64::from);
+            (Codes::Bytes(codes), highest)
+        }
+        _ => {
+            let codes = arrays::labels("codes", codes)?;
+            let highest = codes.iter().copied().max();
+            (Codes::Wide(codes), highest)
+        }
+    };
+    let highest = usize::try_from(highest.unwrap_or(0)).unwrap_or(0);
+    if highest >= words.len() {
+        let message = format!("codes: {highest} is none of {} levels", words.len());
+        return Err(InvalidInputError::new_err(message));
+    }
+    Ok(Column::Levels(codes, words))
+}
+
 /// A column read in place; one with gaps is copied.
 fn column<'py>(object: &Bound<'py, PyAny>) -> PyResult<Column<'py>> {
+    if let Ok((codes, words)) = object.extract::<(Bound<'py, PyAny>, Bound<'py, PyAny>)>()
+        && object.is_instance_of::<PyTuple>()
+    {
+        return levels(&codes, &words);
+    }
     let object = object.py().import("numpy")?.call_method1("ascontiguousarray", (object,))?;
     if let Ok(array) = object.cast::<PyArray1<f64>>() {
         return Ok(Column::Floats(array.try_readonly()?));
+    }
+    if let Ok(array) = object.cast::<PyArray1<f32>>() {
+        return Ok(Column::Singles(array.try_readonly()?));
     }
     if let Ok(array) = object.cast::<PyArray1<i64>>() {
         return Ok(Column::Integers(array.try_readonly()?));
@@ -94,5 +154,7 @@ fn column<'py>(object: &Bound<'py, PyAny>) -> PyResult<Column<'py>> {
     if let Ok(array) = object.cast::<PyArray1<bool>>() {
         return Ok(Column::Flags(array.try_readonly()?));
     }
-    Err(PyTypeError::new_err("columns: (n,) arrays of float64, int64, uint64 or bool are needed"))
+    Err(PyTypeError::new_err(
+        "columns: (n,) arrays of float64, float32, int64, uint64 or bool are needed, or (codes, words)",
+    ))
 }

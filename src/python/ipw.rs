@@ -7,6 +7,7 @@ use super::codes::Codes;
 use super::{arrays, call, needs, options, row_weights, words};
 use crate::design::coded::NumbersAndFactors;
 use crate::design::covariates::Covariates;
+use crate::matrix::Matrix;
 use crate::reserve;
 use crate::score::spec::penalty_on_users;
 use crate::units::frequency::RowWeights;
@@ -85,7 +86,7 @@ impl WeightedEstimate {
 /// truncate : float, optional
 ///     The quantile of their arm's weights above which weights are set to it; ``sample_weight`` counts in it. The
 ///     standard error takes it as known.
-/// x : (n, d) array, optional
+/// x : (n, d) array or list of d columns, optional
 ///     The covariates of the model that gave the scores. With them the standard error counts
 ///     that the scores were estimated; without, they are taken as known.
 /// factors, after
@@ -143,10 +144,10 @@ pub fn ipw(
     let link = words::score_model(score_model)?;
     let scores = arrays::column("scores", scores)?;
     let spec = IpwSpec { estimand: words::estimand(estimand)?, truncate };
-    let x = x.map(|x| arrays::floats("x", x)).transpose()?;
+    let x = x.map(|x| arrays::given("x", x)).transpose()?;
     let given = row_weights::given(sample_weight, frequency)?;
     let row_weights = given.row_weights()?;
-    let x = x.as_ref().map(|x| x.as_array());
+    let terms = x.as_ref().map(|x| x.matrix("x")).transpose()?;
     let data = IpwData {
         outcome: outcome.as_slice()?,
         treatment: &treatment,
@@ -154,16 +155,18 @@ pub fn ipw(
         row_weights,
     };
     let penalty = penalty_on_users(row_weights.total, row_weights.frequency, penalty);
-    let codes = Codes::read(factors, after, x.map_or(0, |x| x.ncols()))?;
+    let codes = Codes::read(factors, after, terms.as_ref().map_or(0, Matrix::ncols))?;
+    let beside = x.as_ref().filter(|_| !codes.is_empty());
+    let beside = beside.map(|x| x.doubles("x")).transpose()?;
     let found = call::run(py, n_threads, None, |_| {
         reserve::room_for(treatment.len(), needs::IPW)?;
-        if let (Some(x), false) = (x, codes.is_empty()) {
+        if let Some(x) = beside {
             let factors = codes.factors()?;
             let given = NumbersAndFactors { x, factors: &factors, after: &codes.after };
             return ipw_of_factors(&data, spec, CodedScoreFit { given, penalty, link });
         }
         let among = |x| Covariates::standardized_among(x, row_weights.total);
-        let covariates = x.map(among).transpose()?;
+        let covariates = terms.map(among).transpose()?;
         let model = covariates.as_ref().map(|covariates| ScoreFit { covariates, penalty, link });
         crate::weighting::ipw::ipw(&data, spec, model)
     })?;

@@ -106,7 +106,7 @@ pub struct MatchedEffect {
 ///     As for `match_nn`.
 /// variance_neighbors : int, default 1
 ///     How many others of its arm show how much the outcome of a row varies, ties beside them: R's ``Var.calc``.
-/// x : (n, d) array, optional
+/// x : (n, d) array or list of d columns, optional
 ///     The covariates of the model that gave the scores. With them the standard error counts
 ///     that the scores were estimated; without, they are taken as known.
 /// penalty : float, default 0.0
@@ -163,8 +163,8 @@ pub fn matching_effect<'py>(
         found: "another distance, or with limits".into(),
         allowed: "\"score\" or \"logit\"",
     })?;
-    let x = x.map(|x| arrays::floats("x", x)).transpose()?;
-    let x = x.as_ref().map(|x| x.as_array());
+    let x = x.map(|x| arrays::given("x", x)).transpose()?;
+    let x = x.as_ref().map(|x| x.matrix("x")).transpose()?;
     let rows = MatchedRows { outcome: outcome.as_slice()?, treatment: &treatment, scores: &scores };
     let found = call::run(py, n_threads, None, |monitor| {
         reserve::room_for(treatment.len(), needs::MATCHED_EFFECT)?;

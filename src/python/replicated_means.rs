@@ -6,7 +6,9 @@ use pyo3::prelude::*;
 
 use crate::error::Result;
 use crate::monitor::Monitor;
-use crate::pipeline::{ArmMoments, ArmPipeline, Asked, Bootstrapped, Data, Estimator, Terms};
+use crate::pipeline::{
+    ArmMoments, ArmPipeline, Asked, Beside, Bootstrapped, Data, Estimator, Terms,
+};
 use crate::resampling::bootstrap::Replicates;
 use crate::score::spec::PropensitySpec;
 
@@ -45,15 +47,15 @@ pub struct FoundMeans {
 
 impl FoundMeans {
     pub fn of<'a>(
-        (data, per): (Data<'a>, Option<&'a [f64]>),
+        (data, beside): (Data<'a>, Beside<'a, '_>),
         estimators: &'a [Estimator],
         spec: PropensitySpec,
         (asked, studentized): (&Asked<'_>, bool),
         monitor: &Monitor,
     ) -> Result<Self> {
         let Asked { resample, bootstrap, analytic } = asked;
-        let pipeline = ArmPipeline::new(data, per, estimators, spec, monitor)?;
-        let none = || Ok(vec![ArmMoments::NONE; estimators.len()]);
+        let pipeline = ArmPipeline::new(data, beside, estimators, spec, monitor)?;
+        let none = || Ok(vec![ArmMoments::NONE; pipeline.estimates.len()]);
         let analytic = if *analytic { pipeline.analytic(resample) } else { none() }?;
         let replicates = if studentized {
             pipeline.bootstrap_with_errors(resample, bootstrap)?
@@ -62,6 +64,29 @@ impl FoundMeans {
         };
         let ArmPipeline { estimates, terms, .. } = pipeline;
         Ok(Self { estimates, terms, replicates, analytic })
+    }
+
+    /// Those of each of so many outcomes.
+    pub fn by_outcome(self, n_outcomes: usize) -> Vec<Self> {
+        let k = self.estimates.len() / n_outcomes;
+        let own = &self.replicates.estimates;
+        let covariances = own.ncols() - 2 * k * n_outcomes;
+        let of_outcome = |outcome: usize| {
+            let (first, behind) = (2 * k * outcome, covariances / n_outcomes);
+            let width = 2 * k + behind;
+            let estimates = Array2::from_shape_fn((own.nrows(), width), |(rep, column)| {
+                let errors = 2 * k * n_outcomes + behind * outcome;
+                own[(rep, if column < 2 * k { first + column } else { errors + column - 2 * k })]
+            });
+            let n_failed = self.replicates.n_failed[first..first + 2 * k].to_vec();
+            Self {
+                estimates: self.estimates[k * outcome..k * (outcome + 1)].to_vec(),
+                terms: self.terms.clone(),
+                replicates: Replicates { estimates, n_failed },
+                analytic: self.analytic[k * outcome..k * (outcome + 1)].to_vec(),
+            }
+        };
+        (0..n_outcomes).map(of_outcome).collect()
     }
 
     /// What there is to say of the differences of means.

@@ -60,8 +60,9 @@ pub struct PropensityFit {
 ///
 /// Parameters
 /// ----------
-/// x : (n, d) array
-///     Covariates, without an intercept column: one is always added.
+/// x : (n, d) array, or list of d columns
+///     Covariates, without an intercept column: one is always added. Columns are read in place where they are float64,
+///     float32, int64 or bool; ``(codes, level)``, of int8 codes, is the column that is 1 where the code is the level.
 /// treatment : (n,) array
 ///     Boolean, or 0 and 1.
 /// penalty : float, default 0.0
@@ -121,20 +122,25 @@ pub fn fit_propensity(
     after: Option<&Bound<'_, PyAny>>,
     n_threads: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<PropensityFit> {
-    let x = arrays::floats("x", x)?;
+    let given_x = arrays::given("x", x)?;
     let treatment = arrays::treatment(treatment)?;
     let given = row_weights::given(sample_weight, frequency)?;
-    let (x, row_weights) = (x.as_array(), given.row_weights()?);
+    let (x, row_weights) = (given_x.matrix("x")?, given.row_weights()?);
     let link = words::score_model(score_model)?;
     let factors = factors.map(arrays::factors).transpose()?.unwrap_or_default();
     let after = arrays::places("after", after, x.ncols(), factors.len())?;
     let spec = PropensitySpec { link, penalty, ..PropensitySpec::default() };
+    if factors.is_empty() {
+        let (fit, scores) = call::run(py, n_threads, None, |monitor| {
+            reserve::room_for(treatment.len(), needs::FIT)?;
+            linked::fit_with_scores(x, &treatment, row_weights, &spec, monitor)
+        })?;
+        return Ok(PropensityFit { fit, scores: arrays::locked(PyArray1::from_vec(py, scores)) });
+    }
+    let x = given_x.doubles("x")?;
     let (fit, scores) = call::run(py, n_threads, None, |monitor| {
         reserve::room_for(treatment.len(), needs::FIT)?;
         let factors = Factor::all(&factors)?;
-        if factors.is_empty() {
-            return linked::fit_with_scores(x, &treatment, row_weights, &spec, monitor);
-        }
         let coded = NumbersAndFactors { x, factors: &factors, after: &after };
         linked::fit_coded_with_scores(&coded, &treatment, row_weights, &spec, monitor)
     })?;
@@ -220,15 +226,16 @@ impl PropensityFit {
         n_threads: Option<&Bound<'_, PyAny>>,
         is_score: bool,
     ) -> PyResult<Bound<'py, PyArray1<f64>>> {
-        let x = arrays::floats("x", x)?;
-        let x = x.as_array();
+        let given = arrays::given("x", x)?;
+        let x = given.matrix("x")?;
         let factors = factors.map(arrays::factors).transpose()?;
+        let beside = factors.as_ref().map(|_| given.doubles("x")).transpose()?;
         let found = call::run(py, n_threads, None, |_| {
             reserve::room_for(x.nrows(), needs::PREDICT)?;
-            checks::finite_columns("x", x)?;
-            let mut found = match &factors {
+            checks::finite_columns("x", x.clone())?;
+            let mut found = match factors.as_ref().zip(beside) {
                 None => self.fit.linear_predictor(x)?,
-                Some(factors) => {
+                Some((factors, x)) => {
                     let views: Vec<ArrayView1<'_, i64>> =
                         factors.iter().map(|levels| levels.view()).collect();
                     self.fit.coded_linear_predictor(x, &views)?

@@ -8,6 +8,7 @@ use crate::design::covariates::{CHUNK, Covariates};
 use crate::design::factors::Factor;
 use crate::error::{Error, Result};
 use crate::linalg::{Cholesky, dot};
+use crate::matrix::Matrix;
 use crate::score::covariance::Covariance;
 use crate::score::links::Link;
 use crate::score::newton::Optimum;
@@ -174,7 +175,7 @@ impl PropensityFit {
     ///
     /// # Errors
     /// A number of columns other than the model's.
-    pub fn predict(&self, x: ArrayView2<'_, f64>) -> Result<Vec<f64>> {
+    pub fn predict<'x>(&self, x: impl Into<Matrix<'x>>) -> Result<Vec<f64>> {
         let mut scores = self.linear_predictor(x)?;
         self.to_scores(&mut scores);
         Ok(scores)
@@ -184,13 +185,13 @@ impl PropensityFit {
     ///
     /// # Errors
     /// A number of columns other than the model's.
-    pub fn linear_predictor(&self, x: ArrayView2<'_, f64>) -> Result<Vec<f64>> {
+    pub fn linear_predictor<'x>(&self, x: impl Into<Matrix<'x>>) -> Result<Vec<f64>> {
         let (covariates, beta) = self.centered(x)?;
         Ok(covariates.linear(&beta))
     }
 
     /// Other rows measured from this model's centre, and the coefficients that go with them.
-    fn centered<'x>(&self, x: ArrayView2<'x, f64>) -> Result<(Covariates<'x>, Vec<f64>)> {
+    fn centered<'x>(&self, x: impl Into<Matrix<'x>>) -> Result<(Covariates<'x>, Vec<f64>)> {
         let covariates = Covariates::around(x, &self.center)?;
         let mut beta = self.coefficients.clone();
         beta[0] = self.intercept_at_center;

@@ -1,13 +1,12 @@
 //! Score models by their link: the logistic one by its own likelihood, in SIMD, others by that of any generalized linear
 //! model.
 
-use ndarray::ArrayView2;
-
 use crate::design::coded::NumbersAndFactors;
 use crate::design::covariates::Covariates;
 use crate::design::factors::Factor;
 use crate::design::rank::presence;
 use crate::error::{Error, Result};
+use crate::matrix::Matrix;
 use crate::monitor::Monitor;
 use crate::reserve::room_for;
 use crate::score::covariance::Covariance;
@@ -136,19 +135,20 @@ pub fn fit_coded_with_scores(
 ///
 /// # Errors
 /// Lengths that differ, values that are not finite, an empty arm, separation, no convergence.
-pub fn fit_with_scores(
-    x: ArrayView2<'_, f64>,
+pub fn fit_with_scores<'a>(
+    x: impl Into<Matrix<'a>>,
     treatment: &[bool],
     row_weights: RowWeights<'_>,
     spec: &PropensitySpec,
     monitor: &Monitor,
 ) -> Result<(PropensityFit, Vec<f64>)> {
+    let x = x.into();
     if spec.link == Link::Logit {
         return logistic::fit_with_scores(x, treatment, row_weights, spec, monitor);
     }
-    logistic::check(x, treatment, row_weights, spec)?;
+    logistic::check(&x, treatment, row_weights, spec)?;
     let sample_weight = row_weights.total;
-    let mut design = Covariates::standardized_among(x, sample_weight)?;
+    let mut design = Covariates::standardized_among(x.clone(), sample_weight)?;
     let center = design.center.clone();
     if spec.penalty == 0.0 {
         design = design.settled(&presence(x.nrows(), sample_weight))?;
@@ -159,7 +159,7 @@ pub fn fit_with_scores(
     let optimum = maximum(&design, &rows, None, &of_units, Sweep::Parallel, monitor)?;
     let (map, information) = (to_callers_scale(&center, &design), optimum.information.clone());
     let mut fit = PropensityFit::new(center, &design, &map, optimum, spec);
-    let eta = fit.linear_predictor(x)?;
+    let eta = fit.linear_predictor(x.clone())?;
     let of_row = |row: usize| spec.link.terms(treatment[row], eta[row]);
     let value = |row: usize| {
         let weight = row_weights.total(row);

@@ -12,7 +12,6 @@ mod likelihood;
 mod sample;
 mod warm_start;
 
-use ndarray::ArrayView2;
 use rayon::prelude::*;
 
 use crate::checks;
@@ -20,6 +19,7 @@ use crate::design::covariates::{CHUNK, Covariates};
 use crate::design::rank::{in_doubt, presence};
 use crate::error::Result;
 use crate::kernels::{self, BLOCK, sigmoid};
+use crate::matrix::Matrix;
 use crate::monitor::Monitor;
 use crate::score::covariance::Covariance;
 use crate::score::fitted::{PropensityFit, sandwich, to_callers_scale};
@@ -42,8 +42,8 @@ pub(crate) use sample::Sample;
 ///
 /// # Errors
 /// Those of [`fit_with_scores`].
-pub fn fit(
-    x: ArrayView2<'_, f64>,
+pub fn fit<'a>(
+    x: impl Into<Matrix<'a>>,
     treatment: &[bool],
     sample_weight: Option<&[f64]>,
     spec: &PropensitySpec,
@@ -58,18 +58,19 @@ pub fn fit(
 ///
 /// # Errors
 /// Lengths that differ, values that are not finite, an empty arm, separation, no convergence.
-pub fn fit_with_scores(
-    x: ArrayView2<'_, f64>,
+pub fn fit_with_scores<'a>(
+    x: impl Into<Matrix<'a>>,
     treatment: &[bool],
     row_weights: RowWeights<'_>,
     spec: &PropensitySpec,
     monitor: &Monitor,
 ) -> Result<(PropensityFit, Vec<f64>)> {
-    check(x, treatment, row_weights, spec)?;
+    let x = x.into();
+    check(&x, treatment, row_weights, spec)?;
     let sample_weight = row_weights.total;
-    let covariates = Covariates::standardized_among(x, sample_weight)?;
+    let covariates = Covariates::standardized_among(x.clone(), sample_weight)?;
     let rows = Rows { treatment, sample_weight };
-    let sample = if x.ncols() < WIDE { Sample::draw(x, &rows) } else { None };
+    let sample = if x.ncols() < WIDE { Sample::draw(x.clone(), &rows) } else { None };
     let mut kept = vec![0.0; if sample.is_some() { x.nrows() } else { 0 }];
     let center = covariates.center.clone();
     let penalty = penalty_on_users(sample_weight, row_weights.frequency, spec.penalty);
@@ -93,7 +94,7 @@ pub fn fit_with_scores(
 
 /// What holds of any score model's rows.
 pub(super) fn check(
-    x: ArrayView2<'_, f64>,
+    x: &Matrix<'_>,
     treatment: &[bool],
     row_weights: RowWeights<'_>,
     spec: &PropensitySpec,

@@ -49,6 +49,12 @@ impl Word for u64 {
     }
 }
 
+impl Word for f32 {
+    fn word(self) -> u64 {
+        f64::from(self).word()
+    }
+}
+
 impl Word for bool {
     fn word(self) -> u64 {
         f64::from(u8::from(self)).to_bits()
@@ -58,15 +64,22 @@ impl Word for bool {
 /// The fingerprint of a column.
 #[must_use]
 pub fn fingerprint<T: Word>(values: &[T]) -> Fingerprint {
-    let chunks = values.par_chunks(CHUNK).enumerate();
-    chunks.map(|(chunk, own)| of_chunk(chunk * CHUNK, own)).reduce(Fingerprint::default, plus)
+    fingerprint_by(values, T::word)
 }
 
-fn of_chunk<T: Word>(first: usize, values: &[T]) -> Fingerprint {
+/// That of the words that values stand for.
+#[must_use]
+pub fn fingerprint_by<T: Copy + Sync>(values: &[T], word: impl Fn(T) -> u64 + Sync) -> Fingerprint {
+    let chunks = values.par_chunks(CHUNK).enumerate();
+    let of_own = |(chunk, own)| of_chunk(chunk * CHUNK, own, &word);
+    chunks.map(of_own).reduce(Fingerprint::default, plus)
+}
+
+fn of_chunk<T: Copy>(first: usize, values: &[T], word: impl Fn(T) -> u64) -> Fingerprint {
     let mut sum = Fingerprint::default();
     let mut place = PLACE[1].wrapping_add(PLACE[0].wrapping_mul(first as u64));
     for value in values {
-        let word = value.word() ^ VALUE;
+        let word = word(*value) ^ VALUE;
         let alone = word.wrapping_mul(ALONE);
         sum.in_order = sum.in_order.wrapping_add(fold(word, place));
         sum.in_any_order = sum.in_any_order.wrapping_add(alone ^ (alone >> 32));
@@ -98,6 +111,8 @@ mod tests {
         assert_eq!(found, fingerprint(&[false, true, true, false]));
         assert_eq!(found, fingerprint(&[0_i64, 1, 1, 0]));
         assert_eq!(found, fingerprint(&[-0.0, 1.0, 1.0, 0.0]));
+        assert_eq!(found, fingerprint(&[-0.0_f32, 1.0, 1.0, 0.0]));
+        assert_eq!(found, fingerprint_by(&[1, 0, 0, 1], |code: u8| f64::from(1 - code).word()));
         assert_eq!(fingerprint(&[1_i64 << 60]), fingerprint(&[1_u64 << 60]));
         assert_ne!(fingerprint(&[1_i64 << 60]), fingerprint(&[(1_i64 << 60) + 1]));
     }

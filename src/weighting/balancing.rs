@@ -172,7 +172,7 @@ pub fn fit_rows(
     let mut imbalance = vec![0.0_f64; covariates.n_columns()];
     let (mut coefficients, mut dropped, mut iterations) = (Vec::new(), Vec::new(), 0);
     let mut design = covariates.clone();
-    let sample = Sample::draw(covariates.values(), rows);
+    let sample = Sample::draw(covariates.values().clone(), rows);
     for dual in spec.duals()? {
         let problem = dual.over(&design, rows, spec.penalty)?;
         let mut found = newton::fit(problem, sample.as_ref(), monitor)?;

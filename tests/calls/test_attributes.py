@@ -36,6 +36,9 @@ def found():
         "Overlap": ps.overlap(df, treatment="t", scores=model),
         "Trimmed": ps.trim(df, treatment="t", scores=model),
         "BootstrapResult": ps.bootstrap(df, **roles, covariates=["x"], **few),
+        "BootstrapResults": ps.bootstrap(
+            df, outcome=["y", "z"], treatment="t", covariates=["x"], estimators=[ps.IPW()], **few
+        ),
         "QuantileEffects": ps.quantile_effect(df, **roles, covariates=["x"], **few),
         "LinearProjection": ps.best_linear_projection(df, **roles, **more, projection=["z"]),
         "RankEffect": ps.rank_effect(df, **roles, **more, priority="z"),

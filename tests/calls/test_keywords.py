@@ -24,6 +24,7 @@ RESULTS = [
     ps.Balance,
     ps.BalancingWeights,
     ps.BootstrapResult,
+    ps.BootstrapResults,
     ps.Cells,
     ps.Check,
     ps.CrossFittedScores,

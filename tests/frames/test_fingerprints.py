@@ -236,7 +236,7 @@ def test_fingerprints_do_not_depend_on_threads():
     found = [core.fingerprints([values], n_threads=k) for k in (1, 2, 5)]
     assert (found[0] == found[1]).all()
     assert (found[0] == found[2]).all()
-    with pytest.raises(TypeError, match="float64, int64, uint64 or bool"):
+    with pytest.raises(TypeError, match="float64, float32, int64, uint64 or bool"):
         core.fingerprints([np.array(["a"])])
 
 

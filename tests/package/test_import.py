@@ -52,6 +52,7 @@ def test_help_begins_with_a_map_of_all_functions():
     named = set(re.findall(r"`(?:propensity\.)?(\w+)`", ps.__doc__))
     results = {
         "BootstrapResult",
+        "BootstrapResults",
         "Balance",
         "Design",
         "EValue",

@@ -57,7 +57,7 @@ def table_of_rows(
     given = options | {"treatment": rows.treated, "weights": list(rows.weightings.values())}
     scores = rows.scores
     blocks: list[tuple[Sequence[str], core.Balance]] = [
-        (rows.recipe.names, core.balance(rows.design.numbers, **given, **rows.design.all_coded))
+        (rows.recipe.names, core.balance(rows.design.terms, **given, **rows.design.all_coded))
     ]
     if scores is not None:
         blocks.insert(0, ([PROPENSITY], core.balance(scores[:, np.newaxis], **given)))
@@ -78,17 +78,18 @@ def _products(
     rows: BalanceRows, *, squares: bool, interactions: bool
 ) -> Iterator[tuple[Sequence[str], Floats]]:
     """Give names of products of terms and their columns, few enough at a time to fit in memory."""
-    x, recipe = rows.design.x, rows.recipe
-    products = products_by_name(x, recipe, squares=squares, interactions=interactions)
+    design, recipe = rows.design, rows.recipe
+    products = products_by_name(design, recipe, squares=squares, interactions=interactions)
     mass = mass_of(rows.sample_weight, rows.frequency)
-    center = centers(x, mass) if products else np.empty(0)
+    center = centers(design, mass) if products else np.empty(0)
     names = list(products)
-    width = max(1, _BATCH // len(x))
+    n_rows = design.n_rows
+    width = max(1, _BATCH // n_rows)
     for start in range(0, len(names), width):
         batch = names[start : start + width]
-        columns = np.empty((len(x), len(batch)), order="F")
+        columns = np.empty((n_rows, len(batch)), order="F")
         for k, (one, other) in enumerate(products[name] for name in batch):
-            columns[:, k] = product(x[:, one], x[:, other], center[one], center[other])
+            columns[:, k] = product(design.column(one), design.column(other), center[one], center[other])
         yield batch, columns
 
 

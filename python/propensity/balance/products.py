@@ -25,7 +25,7 @@ _LOOK = 1_000  # rows that mostly tell that a column is not binary
 
 
 def products_by_name(
-    x: Floats, recipe: Recipe, *, squares: bool, interactions: bool
+    design: Design, recipe: Recipe, *, squares: bool, interactions: bool
 ) -> dict[str, tuple[int, int]]:
     """Give the columns to be multiplied by the name of their product, each term's square first.
 
@@ -36,7 +36,7 @@ def products_by_name(
     products = {}
     for one, other in combinations_with_replacement(range(len(names)), 2):
         if one == other:
-            if squares and not _is_binary(x[:, one]):
+            if squares and not _is_binary(design.column(one)):
                 products[f"{names[one]}^2"] = (one, other)
         elif interactions and origins[one] != origins[other]:
             products[f"{names[one]}:{names[other]}"] = (one, other)
@@ -71,21 +71,22 @@ def balance_of_products(
     if len(among) > MOST_TERMS:
         size = np.where(np.isnan(unadjusted), 0.0, np.abs(unadjusted))
         among = sorted(np.argsort(-size, kind="stable")[:MOST_TERMS].tolist())
-    x = design.columns(among) if design.factors else design.x[:, among]
+    if design.factors or len(among) < design.n_terms:
+        design = Design(design.columns(among))
     own = replace(
         recipe,
         names=tuple(recipe.names[k] for k in among),
         origins=tuple(recipe.origins[k] for k in among),
     )
-    pairs = products_by_name(x, own, squares=True, interactions=True)
+    pairs = products_by_name(design, own, squares=True, interactions=True)
     pairs = {name: pair for name, pair in pairs.items() if name not in recipe.names}
     if not pairs:
         return {}
     found = core.product_smds(
-        x,
+        design.terms,
         treated,
         list(pairs.values()),
-        center=centers(x, mass_of(sample_weight, frequency)),
+        center=centers(design, mass_of(sample_weight, frequency)),
         weights=list(weightings.values()),
         sample_weight=sample_weight,
         frequency=frequency,

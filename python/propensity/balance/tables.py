@@ -267,7 +267,14 @@ def balance(  # noqa: PLR0913 - each is a choice a user may have to make, by nam
     gaps = terms.may_be_missing
     if isinstance(scores, CrossFittedScores) and terms.formula is None:
         gaps = (*gaps, *scores.intake.gaps)
-    frame = open_frame(df, treatment=treatment, covariates=terms.columns, also=also, may_be_missing=gaps)
+    frame = open_frame(
+        df,
+        treatment=treatment,
+        covariates=terms.columns,
+        also=also,
+        may_be_missing=gaps,
+        reader=terms.reader,
+    )
     treated = frame.treated(treatment)
     base = read_sample_weight(frame, sample_weight, treated)
     frame, terms = _without_gaps(*tidied(frame, terms, base), base)
@@ -306,7 +313,7 @@ def _differences(
 ) -> Floats:
     """Give the standardized mean difference of each term (d,): levels all in one pass."""
     if not design.factors:
-        return core.smd(design.numbers, treated, weights=weights, **options)
+        return core.smd(design.terms, treated, weights=weights, **options)
     found = np.empty(design.n_terms)
     found[design.places] = core.smd(design.numbers, treated, weights=weights, **options)
     nothing = np.empty((len(treated), 0))

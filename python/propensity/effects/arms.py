@@ -11,6 +11,7 @@ import numpy as np
 from propensity.effects.leverage import LeftOut, Leverage
 from propensity.errors import InvalidInputError
 from propensity.frames.checks import Bools, Floats, Rows
+from propensity.frames.pieces import pieces
 
 # In units of the last place of the largest outcome: a row is a few of them away from a mean that it equals or
 # a prediction that fits exactly, and what nearly collinear covariates add is in the rest; the mean of n rows,
@@ -80,8 +81,8 @@ class Means:
 
     `clusters` (n,) is None where each row varies by itself; -1 for rows that are left out. `difference` is
     None where the means tell it. `leverage` is that of rows in the models that their influence goes through;
-    None where there are no such models, or it is not known. `left_out` leaves each row out, where that can
-    be had.
+    None where there are no such models, or it is not known. `left_out` leaves each row out, or says why
+    that is not worked out.
     """
 
     mean_treated: float
@@ -91,7 +92,7 @@ class Means:
     clusters: Rows | None = None
     difference: float | None = None
     leverage: Leverage | None = None
-    left_out: LeftOut | None = None
+    left_out: LeftOut | str | None = None
 
     def among(self, there: Bools | slice) -> Means:
         """Leave out rows that are not there, whose influence is 0; that of the others is of fewer rows."""
@@ -187,7 +188,11 @@ def is_event(outcome: Floats) -> Bools:
 
 def effective_sizes(weights: Floats, treated: Bools, frequency: Floats | None = None) -> tuple[float, float]:
     """Give Kish's effective sample size of either arm, treated and controls; `weights` are of one user."""
-    f = 1.0 if frequency is None else frequency
-    of_arms = [np.bincount(treated, weights=f * values, minlength=2) for values in (weights, weights**2)]
-    control, of_treated = (total**2 / squares for total, squares in zip(*of_arms, strict=True))
+    totals, squares = np.zeros(2), np.zeros(2)
+    for rows in pieces(len(weights)):
+        own, arm = weights[rows], treated[rows]
+        counted = own if frequency is None else own * frequency[rows]
+        totals += np.bincount(arm, weights=counted, minlength=2)
+        squares += np.bincount(arm, weights=counted * own, minlength=2)
+    control, of_treated = totals**2 / squares
     return float(of_treated), float(control)

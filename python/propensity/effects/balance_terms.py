@@ -49,7 +49,7 @@ class BalanceTerms(ReadOnly):
 
     def some(self, rows: Rows) -> Floats:
         """Give everything that is asked of, for some rows: (len(all_names), m)."""
-        x = self.design.taken(rows).x.T if self.design.factors else self.x.T.take(rows, axis=1)
+        x = self.design.taken(rows).x.T
         first = [1 - x[list(others)].sum(axis=0) for others in self.first.values()]
         more = [column[rows] for column in self.more.values()]
         return np.vstack([x, *first, *more]) if first or more else x
@@ -57,13 +57,10 @@ class BalanceTerms(ReadOnly):
     def column(self, k: int) -> Floats:
         """Give the values (n,) of one."""
         if k < len(self.names):
-            return self.design.columns([k])[:, 0] if self.design.factors else self.x[:, k]
+            return self.design.column(k)
         k -= len(self.names)
         if k < len(self.first):
-            others = list(self.first.values())[k]
-            if self.design.factors:
-                return self.design.none_of(others)
-            return np.asarray(1 - self.x[:, list(others)].sum(axis=1))
+            return self.design.none_of(list(self.first.values())[k])
         return list(self.more.values())[k - len(self.first)]
 
     @classmethod

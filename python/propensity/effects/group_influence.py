@@ -22,6 +22,7 @@ from propensity.effects.clusters import ways
 from propensity.effects.coefficients import FittedTerms
 from propensity.frames.checks import Floats, Rows
 from propensity.frames.grouping import Grouping
+from propensity.frames.products import sums_of_products
 from propensity.results.read_only import ReadOnly
 
 _CELLS_AT_ONCE = 20_000_000  # 160 MB
@@ -124,10 +125,10 @@ class GroupInfluence(ReadOnly):
         sums, (first, second) = self._sums, np.triu_indices(loadings.shape[1])
         form, step = np.zeros((len(first), len(first))), max(1, _CELLS_IN_CACHE // max(len(first), 1))
         for start in range(0, len(sums.shared), step):
-            some = sums.shared[start : start + step]
-            pairs = some[:, first] * some[:, second]
-            users = None if sums.users is None else sums.users[start : start + step, None]
-            form += pairs.T @ (pairs if users is None else pairs * users)
+            some = sums.shared.T[:, start : start + step]
+            pairs = some[first] * some[second]
+            users = None if sums.users is None else sums.users[start : start + step]
+            form += sums_of_products(pairs, pairs if users is None else pairs * users)
         of_groups = loadings[:, first] * loadings[:, second] * np.where(first == second, 1.0, 2.0)
         fourths = np.einsum("gp,pq,gq->g", of_groups, form, of_groups, optimize=True)
         squares = np.einsum("gk,kl,gl->g", loadings, self._products, loadings, optimize=True)

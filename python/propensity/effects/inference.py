@@ -20,6 +20,7 @@ import numpy as np
 from propensity.effects import student
 from propensity.effects.clusters import EACH, ways
 from propensity.frames.checks import Floats, Rows
+from propensity.frames.pieces import pieces
 
 _ROUNDING = 1e-12  # of a covariance's trace
 
@@ -150,10 +151,13 @@ def kish(weights: Floats, frequency: Floats | None = None) -> float:
     largest = float(weights.max(initial=0.0))
     if largest == 0.0:
         return math.inf
-    shares = weights / largest  # their squares neither vanish nor overflow
-    if frequency is None:
-        return float(shares.sum()) ** 2 / float((shares**2).sum())
-    return float(shares @ frequency) ** 2 / float(shares**2 @ frequency)
+    total = squares = 0.0
+    for rows in pieces(len(weights)):
+        shares = weights[rows] / largest  # their squares neither vanish nor overflow
+        counted = shares if frequency is None else shares * frequency[rows]
+        total += float(counted.sum())
+        squares += float(counted @ shares)
+    return total**2 / squares
 
 
 def joined(*partitions: Rows | None, counted: bool = False) -> Rows | None:

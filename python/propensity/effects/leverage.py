@@ -17,6 +17,7 @@ import numpy as np
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.checks import Bools, Floats
+from propensity.frames.pieces import pieces
 from propensity.results.read_only import ReadOnly
 
 Correction: TypeAlias = Literal["HC0", "HC2", "HC3"]
@@ -78,11 +79,16 @@ def of_weighted_means(
     A mean is a model with an intercept alone, from which a row is as far as its outcome. Rows may stand for
     several users each: weights and leverage are then of one of them.
     """
-    users = np.ones(len(weights)) if frequency is None else frequency
-    total = np.bincount(treated, weights=weights * users, minlength=2)
-    values = weights / np.where(treated, total[1], total[0])
-    rest = outcome - np.where(treated, *means)
-    return Leverage(values, users.sum() * values * rest)
+    total = np.zeros(2)
+    for rows in pieces(len(weights)):
+        counted = weights[rows] if frequency is None else weights[rows] * frequency[rows]
+        total += np.bincount(treated[rows], weights=counted, minlength=2)
+    n_users = len(weights) if frequency is None else frequency.sum()
+    values, moved = np.empty(len(weights)), np.empty(len(weights))
+    for rows in pieces(len(weights)):
+        values[rows] = weights[rows] / np.where(treated[rows], total[1], total[0])
+        moved[rows] = n_users * values[rows] * (outcome[rows] - np.where(treated[rows], *means))
+    return Leverage(values, moved)
 
 
 def scale_of(leverage: Floats, kind: Correction = USUAL) -> Floats:
@@ -91,8 +97,12 @@ def scale_of(leverage: Floats, kind: Correction = USUAL) -> Floats:
     return np.asarray((1 - held) ** -_POWERS[kind])
 
 
-def require_kind(kind: ErrorKind, leverage: Leverage | None, left_out: LeftOut | None) -> None:
-    """Require an error of this kind of an effect that has this.
+AFTER_IPW = "that is worked out after ipw, for all rows or with within=True"
+"""Why rows are not left out of an effect that does not say why."""
+
+
+def require_kind(kind: ErrorKind, leverage: Leverage | None, left_out: LeftOut | str | None) -> None:
+    """Require an error of this kind of an effect that has this; `left_out` may say why there is none.
 
     Raises
     ------
@@ -105,12 +115,9 @@ def require_kind(kind: ErrorKind, leverage: Leverage | None, left_out: LeftOut |
             f"se: {kind!r} corrects for the leverage of rows in an outcome model or a weighted mean, and "
             "this effect has none, or has a correction in its standard error; leave it out"
         )
-    if left_out is None and kind == "jackknife":
-        raise InvalidInputError(
-            "se: 'jackknife' leaves each row out, which is worked out for ipw with scores that are logistic, "
-            "or known, weights as they are, and rows that are independent users (of cells, cells.expand()); "
-            "leave it out, or take 'HC3'"
-        )
+    if kind == "jackknife" and (left_out is None or isinstance(left_out, str)):
+        others = "leave it out" if leverage is None else "leave it out, or take 'HC3'"
+        raise InvalidInputError(f"se: 'jackknife' leaves each row out, and {left_out or AFTER_IPW}; {others}")
 
 
 def words_of_intervals(corrected: bool) -> str:

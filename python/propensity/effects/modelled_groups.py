@@ -54,6 +54,8 @@ class GroupRows(ReadOnly):
     estimand, se_method, measured : str
     weighs_alone : bool
         Whether weights alone make the arms alike, so that an uneven arm is worth a word.
+    tidied : str
+        What stands for missing values and rare levels of covariates; empty where nothing was tidied.
     """
 
     groups: Grouping
@@ -68,6 +70,7 @@ class GroupRows(ReadOnly):
     se_method: str
     measured: str
     weighs_alone: bool
+    tidied: str
 
     def by_cell(self, values: NDArray[_Value]) -> NDArray[_Value]:
         """Give values (n,) of rows as results hold them: of counted users a value a cell."""
@@ -164,7 +167,7 @@ class ModelledGroups(ReadOnly):
         )
         if rows.first is not None and found.leverage is not None:
             found = replace(found, leverage=replace(found.leverage, treated=rows.treated))
-        return replace(found, measured=rows.measured)
+        return replace(found, measured=rows.measured, tidied=rows.tidied)
 
     @property
     def corrected(self) -> bool:

@@ -309,7 +309,7 @@ def complete(
         if _is_surely_complete(column):
             continue
         missing = column.isna().to_numpy()
-        infinite = np.isinf(column.to_numpy()) if column.dtype == np.float64 else np.zeros(0, dtype=bool)
+        infinite = np.isinf(column.to_numpy()) if column.dtype.kind == "f" else np.zeros(0, dtype=bool)
         for what, where in {"missing": missing, "infinite": infinite}.items():
             if where.any():
                 found = counted(where, f"{what} value", column.index)

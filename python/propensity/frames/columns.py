@@ -24,7 +24,7 @@ from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.counted_rows import FREQUENCY, CountedRows, frequency_of
 from propensity.frames.fingerprint import Fingerprint, Print, prints_of
 from propensity.frames.labels import read as label_reader
-from propensity.frames.labels import read_amount
+from propensity.frames.labels import read_amount_narrow
 from propensity.frames.lines import Subject, drop_line, library_of
 from propensity.frames.native import AnyFrame, AnySeries, Column
 from propensity.frames.rowwise import Reader, floats, read_values
@@ -36,6 +36,9 @@ _Value = TypeVar("_Value", bound=np.generic)
 
 _LABELS = ("cluster", "second cluster", "strata", "ids")
 """What is given row by row and compared for equality alone."""
+
+_PLAIN = (kinds.read, kinds.read_narrow)
+"""What reads columns so that one may be taken for the other's."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -291,17 +294,22 @@ def open_frame(
     index = native.labels_of(data)
     known = read or {}
     columns = {
-        name: known[name] if name in known and own is kinds.read else read_column(data, name, own)
+        name: _known(known[name], own) if name in known and own in _PLAIN else read_column(data, name, own)
         for name, own in readers.items()
     }
     given = {role: _given(values, data, index, role) for role, values in beside.items()}
     by_label = {name: read_column(data, name, label_reader) for name in labels}
     by_name = {name: given[role][1] for role, name in named.items()}
-    plain = {name: columns[name] for name, own in readers.items() if own in (kinds.read, arms.read_treatment)}
+    plain = {name: columns[name] for name, own in readers.items() if own in (*_PLAIN, arms.read_treatment)}
     text = {name: column for name, column in (by_label | by_name).items() if _is_text(column)}
     frame = Frame(data, index, columns, by_label, given, named, text | plain, treatment)
     _require_complete(frame, treatment, may_be_missing)
     return frame
+
+
+def _known(column: Column, reader: Reader) -> Column:
+    """Give a column that one of them has read as another would have."""
+    return kinds.widened(column) if reader is kinds.read else column
 
 
 def _is_text(column: Column) -> bool:
@@ -314,7 +322,7 @@ def _is_text(column: Column) -> bool:
 def _read_plain(data: AnyFrame, name: str) -> Column:
     """Read a column that something was made from once, whatever it has become."""
     try:
-        return read_column(data, name, read_amount)
+        return read_column(data, name, read_amount_narrow)
     except (TypeError, InvalidInputError):
         return pd.Series(np.zeros(0))  # it has become what nothing is made from
 

@@ -20,6 +20,7 @@ from propensity.frames.rows import hashed
 _Words = NDArray[np.uint64]
 
 _MISSING, _FRACTION = np.uint64(0xA5A5A5A5A5A5A5A5), np.uint64(0x5C5C5C5C5C5C5C5C)
+_MOST_KEPT = 2**24  # words of two kinds: 256 MB
 _WHOLE = 2.0**53  # below it whole numbers have all their digits in a float64
 
 
@@ -73,13 +74,22 @@ def identify(
 
 
 class _Held:
-    """What the rows that are there hold, read column by column, for all of them may not have room at once."""
+    """What the rows that are there hold, read column by column; kept as far as there is room for it."""
 
     def __init__(self, data: AnyFrame, rows: Bools) -> None:
         self._data, self._rows = data, rows
+        self._kept: dict[str, tuple[_Words, _Words]] = {}
 
     def words(self, name: str) -> tuple[_Words, _Words]:
         """Read a column, roughly and exactly: nothing where it cannot be read, or is the same in all rows."""
+        if name in self._kept:
+            return self._kept[name]
+        found = self._read(name)
+        if sum(len(rough) for rough, _ in self._kept.values()) + len(found[0]) <= _MOST_KEPT:
+            self._kept[name] = found
+        return found
+
+    def _read(self, name: str) -> tuple[_Words, _Words]:
         column = _read(self._data, name)
         found = None if column is None else _words(column, self._rows)
         return (np.zeros(0, dtype=np.uint64),) * 2 if found is None else found
@@ -129,7 +139,7 @@ def _read(data: AnyFrame, name: str) -> Column | None:
 
 def _told_apart(rough: _Words, exact: _Words, treated: Bools, labels: Rows) -> tuple[Rows, Rows]:
     """Tell rows apart by `rough`; those of an arm that share it by their place in order of the rest."""
-    order = np.lexsort((labels, exact, treated, rough))
+    order = _in_order(rough, treated, exact, labels)
     new = np.ones((3, len(order)), dtype=bool)
     for level, words in enumerate((rough, treated, exact)):
         own = words[order]
@@ -140,6 +150,21 @@ def _told_apart(rough: _Words, exact: _Words, treated: Bools, labels: Rows) -> t
     place[order] = np.arange(len(order)) - first
     alike[order] = np.cumsum(new[2])
     return mix(rough + mix(place.astype(np.uint64))).view(np.int64), alike
+
+
+def _in_order(rough: _Words, treated: Bools, exact: _Words, labels: Rows) -> Rows:
+    """Put rows in the order of all of these, of which the first tells nearly all of them apart."""
+    order = np.argsort(rough)
+    own = rough[order]
+    same = own[1:] == own[:-1]
+    if not same.any():
+        return order
+    tied = np.append(same, False)
+    tied[1:] |= same
+    places = np.flatnonzero(tied)
+    rows = order[places]
+    order[places] = rows[np.lexsort((labels[rows], exact[rows], treated[rows], rough[rows]))]
+    return order
 
 
 def _words(column: Column, rows: Bools) -> tuple[_Words, _Words] | None:

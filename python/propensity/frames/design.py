@@ -12,6 +12,7 @@ import pandas as pd
 
 from propensity.frames import lists
 from propensity.frames.checks import Floats, Rows
+from propensity.frames.narrow import Narrow
 from propensity.results.read_only import ReadOnly
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ class Design(ReadOnly):
 
     Attributes
     ----------
-    numbers : ndarray (n, p)
-        Terms as they are.
+    given : ndarray (n, p), or Narrow
+        Terms as they are, as a matrix or column by column.
     factors : tuple of ndarray (n,) of int
         Levels counted from 0; each stands for a term of every level but the first.
     after : tuple of int
@@ -40,7 +41,7 @@ class Design(ReadOnly):
         Whether the first level of a factor has a term too.
     """
 
-    numbers: Floats
+    given: Floats | Narrow
     factors: tuple[Rows, ...] = ()
     after: tuple[int, ...] = ()
     n_levels: tuple[int, ...] = ()
@@ -49,7 +50,38 @@ class Design(ReadOnly):
     @property
     def n_terms(self) -> int:
         """How many terms there are."""
-        return int(self.numbers.shape[1]) + sum(map(len, self.levels))
+        return self.n_numbers + sum(map(len, self.levels))
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows there are."""
+        return len(self.given)
+
+    @property
+    def n_numbers(self) -> int:
+        """How many of the terms are numbers."""
+        return self.given.width if isinstance(self.given, Narrow) else int(self.given.shape[1])
+
+    @cached_property
+    def numbers(self) -> Floats:
+        """The numbers as a matrix (n, p), column by column."""
+        return self.given.matrix() if isinstance(self.given, Narrow) else self.given
+
+    @property
+    def terms(self) -> Any:
+        """The numbers as the core reads them in place: a matrix, or columns that take less room."""
+        return self.given.terms if isinstance(self.given, Narrow) else self.given
+
+    @property
+    def side_by_side(self) -> tuple[Any, ...]:
+        """All terms, levels too, one by one, as the core reads them in place."""
+        dense = self.dense
+        return dense if isinstance(dense, tuple) else tuple(dense.T)
+
+    @property
+    def dense(self) -> Any:
+        """All terms, levels too, as the core reads them in place."""
+        return self.x if self.factors else self.terms
 
     @property
     def coded(self) -> dict[str, Any]:
@@ -64,10 +96,10 @@ class Design(ReadOnly):
     @cached_property
     def places(self) -> list[int]:
         """Which of the terms the numbers are."""
-        before = np.zeros(self.numbers.shape[1], dtype=np.int64)
+        before = np.zeros(self.n_numbers, dtype=np.int64)
         for after, own in zip(self.after, self.levels, strict=True):
             before[after:] += len(own)
-        return [int(place) for place in np.arange(self.numbers.shape[1]) + before]
+        return [int(place) for place in np.arange(self.n_numbers) + before]
 
     @cached_property
     def levels(self) -> list[range]:
@@ -85,7 +117,9 @@ class Design(ReadOnly):
 
     def columns(self, terms: Sequence[int]) -> Floats:
         """Give some of the terms as a matrix, column by column."""
-        x = np.empty((len(self.numbers), len(terms)), order="F")
+        if isinstance(self.given, Narrow) and not self.factors:
+            return self.given.matrix(terms)
+        x = np.empty((self.n_rows, len(terms)), order="F")
         numbers = {term: k for k, term in enumerate(self.places)}
         for place, term in enumerate(terms):
             if term in numbers:
@@ -96,17 +130,28 @@ class Design(ReadOnly):
                 np.equal(self.factors[factor], level, out=x[:, place])
         return x
 
+    def column(self, term: int) -> Floats:
+        """Give a term, (n,)."""
+        if self.factors:
+            return self.columns([term])[:, 0]
+        return self.given.column(term) if isinstance(self.given, Narrow) else self.given[:, term]
+
     def none_of(self, terms: Sequence[int]) -> Floats:
         """Give what these terms leave of 1: of all levels of a factor but its first, that one (n,)."""
         for codes, own in zip(self.factors, self.levels, strict=True):
             if list(terms) == list(own):
                 return np.asarray(codes == 0, dtype=np.float64)
-        return np.asarray(1 - self.columns(terms).sum(axis=1))
+        rest = np.ones(self.n_rows)
+        for term in terms:
+            rest -= self.column(term)
+        return rest
 
     def taken(self, rows: Rows) -> Design:
         """Take some of the rows."""
         factors = tuple(codes[rows] for codes in self.factors)
-        return replace(self, numbers=np.asfortranarray(self.numbers[rows]), factors=factors)
+        if isinstance(self.given, Narrow):
+            return replace(self, given=self.given.taken(rows), factors=factors)
+        return replace(self, given=np.asfortranarray(self.given[rows]), factors=factors)
 
     def narrow(self, most: int) -> tuple[Design, list[int]]:
         """Leave out the factors of more levels than that; give the terms that are left, too."""
@@ -124,18 +169,24 @@ class Design(ReadOnly):
         """Give the scores (n,) by a model of these terms."""
         if len(fit.factors):
             return fit.predict(self.numbers, factors=list(self.factors))
-        return fit.predict(self.x)
+        return fit.predict(self.dense)
 
 
-def of_list(columns: Mapping[str, pd.Series[Any]], n_rows: int, *, all_levels: bool = False) -> Design:
-    """Lay out columns as they are: levels as codes where there are many, and otherwise as a matrix."""
+def of_list(
+    columns: Mapping[str, pd.Series[Any]], n_rows: int, *, all_levels: bool = False, own: bool = True
+) -> Design:
+    """Lay out columns as they are: levels as codes where there are many, and otherwise as numbers.
+
+    `own` asks for memory that is not the caller's, who may write to it.
+    """
     n_levels = {
         name: len(column.cat.categories)
         for name, column in columns.items()
         if isinstance(column.dtype, pd.CategoricalDtype)
     }
     if sum(n_levels.values()) - len(n_levels) < _MANY_TERMS:
-        return Design(lists.matrix(columns, n_rows, all_levels=all_levels))
+        narrow = Narrow.of(columns, all_levels=all_levels, own=own)
+        return Design(lists.matrix(columns, n_rows, all_levels=all_levels) if narrow is None else narrow)
     coded = [name for name, levels in n_levels.items() if levels > _FLAG]
     others = {name: column for name, column in columns.items() if name not in coded}
     widths = {name: n_levels[name] - (not all_levels) if name in n_levels else 1 for name in others}

@@ -173,13 +173,14 @@ def prints_of(columns: Mapping[str, Column]) -> dict[str, Print]:
     return dict(zip(columns, map(tuple, found.tolist()), strict=True))
 
 
-def _words(column: Column) -> NDArray[Any]:
-    """Give numbers as they are; levels as what their names hash to, which their order does not change."""
+def _words(column: Column) -> NDArray[Any] | tuple[NDArray[Any], NDArray[Any]]:
+    """Give numbers as they are; levels as codes and what their names hash to, whatever their order."""
     if not isinstance(column.dtype, pd.CategoricalDtype):
         return _numbers(column)
     names = np.array([str(level) for level in column.cat.categories] + [""], dtype=object)
-    hashed = pd.util.hash_array(names, categorize=False)
-    return hashed.take(column.cat.codes.to_numpy())  # -1, a missing value, is the last
+    return column.cat.codes.to_numpy(), pd.util.hash_array(
+        names, categorize=False
+    )  # a missing value is the last
 
 
 def _numbers(column: Column) -> NDArray[Any]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from propensity.errors import InvalidInputError
 from propensity.frames import checks, spelling
@@ -135,15 +136,22 @@ def materialize(
     return x, matrix.model_spec
 
 
+def require_finite_columns(columns: Mapping[str, pd.Series[Any]], index: pd.Index[Any]) -> None:
+    """Look at columns that become terms as they are."""
+    for name, column in columns.items():
+        if column.dtype.kind in "if":
+            require_finite(column.to_numpy()[:, np.newaxis], [name], index)
+
+
 def require_finite(
-    x: Floats, names: Sequence[str], index: pd.Index[Any], among: Collection[str] | None = None
+    x: NDArray[Any], names: Sequence[str], index: pd.Index[Any], among: Collection[str] | None = None
 ) -> None:
     """Look at all terms, or at those `among` the names: dummies by hand need no look."""
     # The columns are complete, but log(0) is not finite, and lag(x) has no first value.
     for k, name in enumerate(names if len(x) else ()):
         if among is not None and name not in among:
             continue
-        low, high = x[:, k].min(), x[:, k].max()  # NaN where there is one
+        low, high = float(x[:, k].min()), float(x[:, k].max())  # NaN where there is one
         if not (math.isfinite(low) and math.isfinite(high)):
             bad = checks.counted(~np.isfinite(x[:, k]), "missing or infinite value", index)
             raise InvalidInputError(

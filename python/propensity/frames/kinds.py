@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from propensity.frames import digits, text
 from propensity.frames.checks import Bools
+from propensity.frames.encoded import encoded
 from propensity.frames.lines import Subject
 from propensity.frames.native import AnySeries, Column
 
@@ -40,6 +41,27 @@ def read(values: AnySeries, subject: Subject) -> Column:
         It holds dates, or what is neither numbers nor text.
     """
     return _from_pandas(values, subject) if isinstance(values, pd.Series) else _from_other(values, subject)
+
+
+def read_narrow(values: AnySeries, subject: Subject) -> Column:
+    """Read as `read` does, but for float32, which stays what it is where no value is missing.
+
+    For columns that are only handed on, or widened before anything is worked out of them.
+    """
+    if isinstance(values, pd.Series):
+        is_narrow = values.dtype == np.float32 and not values.hasnans
+        return values if is_narrow else read(values, subject)
+    series = opened(values, subject)
+    import narwhals.stable.v2 as nw  # noqa: PLC0415 - pandas frames do without it
+
+    if series.dtype == nw.Float32 and not series.null_count():
+        return pd.Series(series.to_numpy(), copy=False)
+    return _from_other(values, subject)
+
+
+def widened(column: Column) -> Column:
+    """Give a column that `read_narrow` read as `read` would have."""
+    return column.astype(np.float64) if column.dtype == np.float32 else column
 
 
 def read_distance(values: AnySeries, subject: Subject) -> Column:
@@ -96,6 +118,10 @@ def levels_of_text(series: Any) -> Column:
     """
     import narwhals.stable.v2 as nw  # noqa: PLC0415 - pandas frames do without it
 
+    known = encoded(series.to_native(), ordered=isinstance(series.dtype, nw.Enum))
+    if known is not None:
+        numbers, names = known
+        return pd.Series(pd.Categorical.from_codes(numbers, pd.Index(names), validate=False), copy=False)
     words = series.cast(nw.String)
     levels = words.drop_nulls().unique().sort().to_list()
     if isinstance(series.dtype, nw.Enum):

@@ -52,8 +52,13 @@ def read_amount(values: AnySeries, subject: Subject) -> Column:
     InvalidInputError, TypeError
         As for `read`.
     """
+    return kinds.widened(read_amount_narrow(values, subject))
+
+
+def read_amount_narrow(values: AnySeries, subject: Subject) -> Column:
+    """Read as `read_amount`, but for float32, which stays what it is: for what is only compared."""
     try:
-        return kinds.read(values, subject)
+        return kinds.read_narrow(values, subject)
     except (TypeError, InvalidInputError):
         return read(values, subject)
 

@@ -38,5 +38,7 @@ def spread(values: NDArray[_Number], sample_weight: Floats | None) -> NDArray[_N
 
 def spread_design(design: Design, sample_weight: Floats | None) -> Design:
     """Give the terms of the rows that are there to all rows."""
+    if sample_weight is None or sample_weight.all():
+        return design
     factors = tuple(spread(codes, sample_weight) for codes in design.factors)
-    return replace(design, numbers=spread(design.numbers, sample_weight), factors=factors)
+    return replace(design, given=spread(design.numbers, sample_weight), factors=factors)

@@ -10,6 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from propensity.frames.checks import Floats
+from propensity.frames.design import Design
+from propensity.frames.pieces import pieces
 
 _SMALL_PRODUCT = 200_000
 
@@ -21,13 +23,19 @@ def center(column: Floats, sample_weight: Floats | None) -> float:
     products are zeros.
     """
     first = column[0 if sample_weight is None else int(np.argmax(sample_weight > 0))]
+    total, mass = 0.0, 0.0
     with np.errstate(all="ignore"):  # of columns whose products are out of range anyway
-        return float(first + np.average(column - first, weights=sample_weight))
+        for rows in pieces(len(column)):
+            away = column[rows] - first
+            weight = None if sample_weight is None else sample_weight[rows]
+            total += away.sum() if weight is None else (away * weight).sum()
+            mass += len(away) if weight is None else weight.sum()
+        return float(first + total / mass)
 
 
-def centers(x: Floats, sample_weight: Floats | None) -> Floats:
-    """Give that of each column (n, d): (d,)."""
-    return np.array([center(column, sample_weight) for column in x.T])
+def centers(design: Design, sample_weight: Floats | None) -> Floats:
+    """Give that of each term: (d,)."""
+    return np.array([center(design.column(k), sample_weight) for k in range(design.n_terms)])
 
 
 def product(one: Floats, other: Floats, center_one: float, center_other: float) -> Floats:
@@ -37,6 +45,6 @@ def product(one: Floats, other: Floats, center_one: float, center_other: float) 
 
 def sums_of_products(a: Floats, b: Floats) -> Floats:
     """Give a @ b.T in pieces so small that a BLAS library wakes no threads, which costs many times these."""
-    width = max(64, _SMALL_PRODUCT // len(a) ** 2)
+    width = max(64, _SMALL_PRODUCT // max(1, len(a)) ** 2)
     pieces = range(0, a.shape[1], width)
     return np.asarray(sum(a[:, start : start + width] @ b[:, start : start + width].T for start in pieces))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from propensity.errors import InvalidInputError
-from propensity.frames import checks, formulas, lists
+from propensity.frames import checks, formulas, kinds
 from propensity.frames import design as designs
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.columns import Frame, open_frame
@@ -76,6 +76,14 @@ class Recipe:
             sources = [tuple(map(self.tidied.source, names)) for names in sources]
         return [place for place, origin in enumerate(self.origins) if set(sources[origin]) & set(columns)]
 
+    def makes_the_same(self, other: Recipe) -> bool:
+        """Whether both make the same terms of the same columns; of formulas that is not asked."""
+        if self.spec is not None or other.spec is not None or self.tidied or other.tidied:
+            return False
+        is_same = self.names == other.names and self.columns == other.columns
+        levels = zip(self.levels.values(), other.levels.values(), strict=False)
+        return is_same and all(own.equals(others) for own, others in levels)
+
     def require_row_by_row(self) -> None:
         """Require every term to be a function of its own row.
 
@@ -109,14 +117,24 @@ class Recipe:
         TypeError
             A column was text when fitted and is not now, or the reverse.
         """
+        self.require_few_levels()
+        design, frame = self.design(data, read, sample_weight)
+        return design.x, frame
+
+    def require_few_levels(self) -> None:
+        """Require so few levels that a matrix has room for a term for each.
+
+        Raises
+        ------
+        InvalidInputError
+            A column has more.
+        """
         for name, levels in self.levels.items():
             if len(levels) > checks.MOST_LEVELS:
                 raise InvalidInputError(
                     f"column '{name}': {len(levels):,} levels, and a term for each, of which no matrix is "
                     "made here; take the scores as known, scores=model.scores"
                 )
-        design, frame = self.design(data, read, sample_weight)
-        return design.x, frame
 
     def design(
         self,
@@ -126,7 +144,8 @@ class Recipe:
     ) -> tuple[Design, Frame]:
         """Make the same as a design, in which many levels are codes."""
         may_be = () if self.tidied is None else self.tidied.may_be_missing
-        frame = open_frame(data, covariates=self.columns, read=read, may_be_missing=may_be)
+        reader = kinds.read_narrow if self.spec is None and self.tidied is None else kinds.read
+        frame = open_frame(data, covariates=self.columns, read=read, may_be_missing=may_be, reader=reader)
         if self.tidied is not None:
             columns = self.tidied.apply(frame.columns, sample_weight)
             frame = replace(frame, columns=columns, tidied=self.tidied)
@@ -163,8 +182,6 @@ class Recipe:
 
 def laid_out(columns: Mapping[str, Column], frame: Frame, *, all_levels: bool) -> Design:
     """Lay out columns as they are, and require numbers to be finite."""
-    design = designs.of_list(columns, len(frame.index), all_levels=all_levels)
-    names = [term for own in lists.names(columns, all_levels=all_levels).values() for term in own]
-    numbers = [names[place] for place in design.places]
-    formulas.require_finite(design.numbers, numbers, frame.index, among=columns)
-    return design
+    formulas.require_finite_columns(columns, frame.index)
+    own = isinstance(frame.native, pd.DataFrame)  # others' columns are not written to
+    return designs.of_list(columns, len(frame.index), all_levels=all_levels, own=own)

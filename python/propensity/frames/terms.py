@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import pandas as pd
 
 from propensity.errors import InvalidInputError
-from propensity.frames import checks, digits, formulas, lists, text, untidy
+from propensity.frames import checks, digits, formulas, kinds, lists, text, untidy
 from propensity.frames.checks import Floats
 from propensity.frames.columns import Frame
 from propensity.frames.design import Design
@@ -19,6 +19,7 @@ from propensity.frames.lines import THE_OUTCOME, THE_TREATMENT, Subject, all_but
 from propensity.frames.native import AnyFrame, Column, column_names
 from propensity.frames.present import spread_design, those_there
 from propensity.frames.recipe import Recipe, laid_out
+from propensity.frames.rowwise import Reader
 from propensity.frames.tidying import Tidied, Tidying
 
 if TYPE_CHECKING:
@@ -46,6 +47,12 @@ class Terms:
     def may_be_missing(self) -> tuple[str, ...]:
         """The columns that may be read with missing values."""
         return self.columns if self.tidying is not None and self.tidying.missing is not None else ()
+
+    @property
+    def reader(self) -> Reader:
+        """What reads their columns: those of a list go on as they are, a formula computes with them."""
+        is_plain = self.formula is None and self.tidying is None
+        return kinds.read_narrow if is_plain else kinds.read
 
     @property
     def sources(self) -> tuple[str, ...]:

@@ -47,7 +47,7 @@ def matches_of_cells(rows: RowsToMatch, spec: NearestNeighbors, n_threads: int |
         calipers=caliper_table(spec, found.caliper_widths),
         treated=rows.treated,
         scores=rows.scores,
-        x=None if rows.estimated is None else rows.estimated.x,
+        design=None if rows.estimated is None else rows.estimated.design,
         penalty=0.0 if rows.estimated is None else rows.estimated.penalty,
         score_model=LOGISTIC if rows.estimated is None else rows.estimated.score_model,
         exact=rows.exact,

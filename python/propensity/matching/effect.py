@@ -137,7 +137,7 @@ def _found_on_scores(matches: Matches, y: MatchedOutcome) -> Found:
         caliper=matches.spec.caliper,
         on=matches.spec.on,
         variance_neighbors=matches.spec.variance_neighbors,
-        x=matches.x,
+        x=None if matches.design is None else matches.design.dense,
         penalty=matches.penalty,
         score_model=matches.score_model,
     )
@@ -192,7 +192,7 @@ def _found_in_space(matches: Matches, x: Floats | None, outcome: MatchedOutcome)
     y = outcome.values
     fitted, moved = _adjustments(matches, y, x)
     pairing, t, w = matches.pairing, matches.treated, np.asarray(matches.weights)
-    variance = neighbor_variance(pairing, y, fitted, _outcome_variance(matches, outcome))
+    variance = neighbor_variance(pairing, y, fitted, _outcome_variance(matches, outcome, fitted))
     means = Means(
         float(np.average(y[t], weights=w[t])) + moved[True],
         float(np.average(y[~t], weights=w[~t])) + moved[False],
@@ -261,15 +261,20 @@ def _estimation_variance(matches: Matches, outcome: MatchedOutcome, tau: float) 
     )
 
 
-def _outcome_variance(matches: Matches, outcome: MatchedOutcome) -> Floats:
-    """Give the variance (n,) of outcomes in the place of each row that is there and has one, else 0."""
+def _outcome_variance(matches: Matches, outcome: MatchedOutcome, fitted: Floats) -> Floats:
+    """Give the variance (n,) of outcomes in the place of each row that is there and has one, else 0.
+
+    Of adjusted outcomes it is that of what the adjustment leaves, given the covariates of which it is made
+    (Abadie and Imbens 2011, theorem 2): what these foretell within a place is taken off the estimate.
+    """
     there = outcome.known
+    rest = outcome.values - np.where(matches.treated, fitted[1], fitted[0])
     if matches.sample_weight is not None:
         there = there & (matches.sample_weight > 0)
     exact = None if matches.exact is None else matches.exact[there]
     variance = np.zeros(len(there))
     variance[there] = core.outcome_variance(
-        outcome.values[there],
+        rest[there],
         matches.treated[there],
         matches.places[there],
         exact=exact,

@@ -12,6 +12,7 @@ from propensity.errors import OverlapError
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.columns import Frame
 from propensity.frames.counted_rows import CountedRows
+from propensity.frames.design import Design
 from propensity.results.read_only import ReadOnly
 from propensity.scores.choice import LOGISTIC
 from propensity.scores.cross_fitted import CrossFittedScores
@@ -31,7 +32,7 @@ class EstimatedScores(ReadOnly):
     Attributes
     ----------
     scores : ndarray (n,)
-    x : ndarray (n, d)
+    given : Design or ndarray (n, d)
         The model's terms, without the intercept.
     penalty : float
         The L2 strength it was fitted with.
@@ -44,7 +45,7 @@ class EstimatedScores(ReadOnly):
     """
 
     scores: Floats
-    x: Floats
+    given: Design | Floats
     penalty: float
     sample_weight: Floats | None
     score_model: ScoreWord = LOGISTIC
@@ -56,7 +57,17 @@ class EstimatedScores(ReadOnly):
             return self
         weight = None if self.sample_weight is None else rows.by_row(self.sample_weight)
         x, scores = np.asfortranarray(rows.by_row(self.x)), rows.by_row(self.scores)
-        return replace(self, scores=scores, x=x, sample_weight=weight, frequency=rows.frequency)
+        return replace(self, scores=scores, given=x, sample_weight=weight, frequency=rows.frequency)
+
+    @property
+    def design(self) -> Design:
+        """The model's terms."""
+        return self.given if isinstance(self.given, Design) else Design(self.given)
+
+    @property
+    def x(self) -> Floats:
+        """The same as a matrix (n, d)."""
+        return self.given.x if isinstance(self.given, Design) else self.given
 
     def coefficient_influence(self, treated: Bools, direction: Floats) -> Floats:
         """Give what each row adds to a combination of the coefficients, n times the derivative in its weight.

@@ -13,6 +13,7 @@ from propensity.effects.matching_specification import NearestNeighbors, Space
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.checks import Floats, Rows
+from propensity.frames.design import Design
 from propensity.frames.kept import kept_rows
 from propensity.frames.native import SomeFrame
 from propensity.matching.abadie_imbens import Pairing
@@ -64,7 +65,7 @@ class Matches(MatchesWithEffects):
         for raw ones), and the `width` that comes of it.
     scores : ndarray (n,) or None
         The propensity scores, in row order.
-    x : ndarray (n, d) or None
+    design : Design or None
         The terms of the model that gave the scores; None where they are taken as known.
     penalty : float
         Of that model.
@@ -110,7 +111,7 @@ class Matches(MatchesWithEffects):
     caliper_width: float
     calipers: pd.DataFrame
     scores: Floats | None
-    x: Floats | None
+    design: Design | None
     penalty: float
     coordinates: Floats | None
     exact: Rows | None

@@ -21,7 +21,7 @@ def se_method_on_scores(matches: Matches, *, corrected: bool) -> tuple[str, tupl
     if corrected:
         return f"{of_outcomes}; counts that the scores were estimated (2016)", ()
     known = f"{of_outcomes}; takes the scores as known"
-    if matches.x is None:
+    if matches.design is None:
         return known, ()
     if matches.n_unmatched:
         return f"{known}, for some units are unmatched", ()

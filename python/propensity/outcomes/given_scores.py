@@ -89,8 +89,11 @@ def _require_nothing_to_fit(spec: AIPW, penalty: float, asked: Question) -> None
 def _as_fitted_here(study: Study, model: PropensityModel, scored: Scored) -> FittedScores:
     """Take a logistic model as if it had been fitted in this analysis: errors count that it was."""
     assert scored.design is not None
-    sample = study.sample
-    columns = model.recipe.design(sample.frame.native, sample_weight=sample.sample_weight)[1].columns
+    sample, outcome = study.sample, study.outcome
+    columns, design = outcome.columns, outcome.design  # one, where the models have the same terms
+    if not model.recipe.makes_the_same(outcome.recipe):
+        design = scored.design
+        columns = model.recipe.design(sample.frame.native, sample_weight=sample.sample_weight)[1].columns
     known = sample.treated, sample.sample_weight
-    rows = ScoreRows(columns, scored.design, model.recipe, *known, frequency=sample.frequency)
+    rows = ScoreRows(columns, design, model.recipe, *known, frequency=sample.frequency)
     return FittedScores(rows, model.fit, model.separation, scored.scores)

@@ -134,6 +134,7 @@ def read_study(
         sample_weight=roles.sample_weight,
         also=also,
         may_be_missing=[name for name in columns if name not in needed],
+        reader=score_terms.reader if outcome_terms.formula is None else outcome_terms.reader,
     )
     if not two_ways:
         require_one_way(sample.clusters, checks.NOT_TWO_WAYS)
@@ -304,16 +305,34 @@ def places_of_rows(study: Study, outcome: str | Sequence[str]) -> Rows:
     return places
 
 
-def given_to_core(study: Study) -> tuple[Floats, dict[str, Any]]:
-    """Give the core a matrix, and what stands beside it: levels as codes, or which of its columns are whose.
+def given_to_core(study: Study) -> tuple[Any, dict[str, Any]]:
+    """Give the core a matrix, or columns, and beside it levels as codes, or which of its columns are whose.
 
     Where all models have the same terms, levels stay codes, of which the core makes columns where it has to.
     """
+    design = study.score.design
+    if study.is_one_design:
+        return design.terms, design.coded
+    x, score_columns, outcome_columns = columns_of_both(study)
+    return x, {"score_columns": score_columns, "outcome_columns": outcome_columns}
+
+
+def matrix_and_codes(study: Study) -> tuple[Floats, dict[str, Any]]:
+    """Give the same with a matrix, which replicates draw rows of."""
     design = study.score.design
     if study.is_one_design and design.factors:
         return design.numbers, design.coded
     x, score_columns, outcome_columns = side_by_side(study)
     return x, {"score_columns": score_columns, "outcome_columns": outcome_columns}
+
+
+def columns_of_both(study: Study) -> tuple[Any, list[int], list[int]]:
+    """Give the core the columns of both models, and which of them either uses."""
+    score, outcome = study.score.design, study.outcome.design
+    n_score, n_outcome = score.n_terms, outcome.n_terms
+    places = list(range(n_score)), list(range(n_score, n_score + n_outcome))
+    columns = (*score.side_by_side, *outcome.side_by_side)
+    return columns or np.empty((score.n_rows, 0)), *places
 
 
 def side_by_side(study: Study) -> tuple[Floats, list[int] | None, list[int] | None]:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, cast, get_args
+from typing import Any, TypeAlias, cast, get_args
 
 import numpy as np
 import pandas as pd
 
 from propensity import core
 from propensity.effects.estimators import WeightingEstimand
-from propensity.effects.sample import read_sample
+from propensity.effects.sample import Sample, read_sample
 from propensity.errors import InvalidInputError
 from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Bools, Floats, Rows
+from propensity.frames.counted_rows import mass_of
 from propensity.frames.grouping import Grouping, read_groups
 from propensity.frames.native import AnyFrame
 from propensity.frames.takes_cells import takes_cells
@@ -32,6 +33,8 @@ _MOST_GROUPS = 1_000
 
 # What the groups are called among a line's figures, which a column may be called like: "n", "ess".
 _GROUP = "group of rows"
+
+_Members: TypeAlias = Bools | Rows
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -196,25 +199,21 @@ def overlap(
     sample = read_sample(df, treatment=treatment, sample_weight=sample_weight, also=given_scores(scores))
     treated = sample.treated
     e = read_scores(sample.frame, scores, treated, sample.sample_weight)
-    s = np.ones(len(e)) if sample.sample_weight is None else sample.sample_weight
-    f = np.ones(len(e)) if sample.frequency is None else sample.frequency
-    weights = {estimand: sample.weighting(e, estimand).weights for estimand in get_args(WeightingEstimand)}
-    lines: dict[str, list[dict[str, Any]]] = {"quantiles": [], "support": [], "weights": []}
+    s, f = sample.sample_weight, sample.frequency
+    lines: dict[str, list[dict[str, Any]]] = {"quantiles": [], "support": []}
     groups = None if by is None else _read_groups(df, by, treatment, sample.there)
-    for name, rows in _groups(groups, sample.there, len(e)):
+    members: list[tuple[dict[str, Any], dict[str, _Members]]] = []
+    for name, rows in _groups(groups, sample.there):
         group = {} if groups is None else {_GROUP: name}
-        arms = {"treated": rows[treated[rows]], "control": rows[~treated[rows]]}
-        present = {arm: members for arm, members in arms.items() if len(members)}
-        low, high, coefficient = _support(e[rows], treated[rows], s[rows] * f[rows])
+        arms = _arms(rows, treated)
+        present = {arm: own for arm, own in arms.items() if (own.any() if own.dtype == bool else len(own))}
+        low, high, coefficient = _support(e[rows], treated[rows], _of_rows(mass_of(s, f), rows))
         lines["support"].append({"group": name, "low": low, "high": high, "overlap_coefficient": coefficient})
-        for arm, members in present.items():
-            found = _quantiles(e[members], s[members], f[members], (low, high))
+        for arm, own in present.items():
+            found = _quantiles(e[own], _of_rows(s, own), _of_rows(f, own), (low, high))
             lines["quantiles"].append({**group, "arm": arm, **found})
-        lines["weights"] += [
-            {**group, "estimand": estimand, "arm": arm, **_tally(w[members], f[members])}
-            for estimand, w in weights.items()
-            for arm, members in present.items()
-        ]
+        members.append((group, present))
+    lines["weights"] = _tallies(sample, e, members)
     keys = [] if groups is None else [_GROUP]
     quantiles = pd.DataFrame(lines["quantiles"]).set_index([*keys, "arm"])
     weighed = pd.DataFrame(lines["weights"]).set_index([*keys, "estimand", "arm"])
@@ -237,10 +236,10 @@ def _read_groups(df: AnyFrame, by: str | Sequence[str], treatment: str, there: B
     return groups
 
 
-def _groups(groups: Grouping | None, there: Bools | None, n: int) -> Iterator[tuple[Any, Rows]]:
+def _groups(groups: Grouping | None, there: Bools | None) -> Iterator[tuple[Any, Rows | slice]]:
     """Give what each group is called, and its rows that are there."""
     if groups is None:
-        yield "all", np.arange(n) if there is None else np.flatnonzero(there)
+        yield "all", slice(None) if there is None else np.flatnonzero(there)
         return
     for place, name in enumerate(groups.index):
         yield name, groups.rows(place)
@@ -257,7 +256,35 @@ def _by_columns(table: pd.DataFrame, groups: Grouping) -> pd.DataFrame:
     return table.set_axis(pd.MultiIndex.from_tuples(flat, names=[*groups.by, *others]))
 
 
-def _support(e: Floats, treated: Bools, sample_weight: Floats) -> tuple[float, float, float]:
+def _arms(rows: Rows | slice, treated: Bools) -> dict[str, _Members]:
+    """Give the rows of either arm: as flags where all rows are meant, else by their places."""
+    if isinstance(rows, slice):
+        return {"treated": treated, "control": ~treated}
+    return {"treated": rows[treated[rows]], "control": rows[~treated[rows]]}
+
+
+def _of_rows(values: Floats | None, rows: _Members | slice) -> Floats | None:
+    return None if values is None else values[rows]
+
+
+def _tallies(
+    sample: Sample, e: Floats, members: list[tuple[dict[str, Any], dict[str, _Members]]]
+) -> list[dict[str, Any]]:
+    """Sum up the weights by each estimand, one after the other, in each arm of each group."""
+    of_estimand: dict[str, list[list[dict[str, Any]]]] = {}
+    for estimand in get_args(WeightingEstimand):
+        w = sample.weighting(e, estimand).weights
+        of_estimand[estimand] = [
+            [
+                {**group, "estimand": estimand, "arm": arm, **_tally(w[own], _of_rows(sample.frequency, own))}
+                for arm, own in present.items()
+            ]
+            for group, present in members
+        ]
+    return [line for place in range(len(members)) for found in of_estimand.values() for line in found[place]]
+
+
+def _support(e: Floats, treated: Bools, sample_weight: Floats | None) -> tuple[float, float, float]:
     """Give the ends of the common support, and the overlap coefficient."""
     if treated.all() or not treated.any():
         return np.nan, np.nan, 0.0
@@ -267,31 +294,38 @@ def _support(e: Floats, treated: Bools, sample_weight: Floats) -> tuple[float, f
 
 
 def _quantiles(
-    e: Floats, sample_weight: Floats, users: Floats, support: tuple[float, float]
+    e: Floats, sample_weight: Floats | None, users: Floats | None, support: tuple[float, float]
 ) -> dict[str, float]:
-    counted = None if (users == 1).all() else users
-    inner = quantiles_of(e, list(_QUANTILES.values()), sample_weight, counted)
+    inner = quantiles_of(e, list(_QUANTILES.values()), sample_weight, users)
     inside = (e >= support[0]) & (e <= support[1])
     return {
-        "n": int(users.sum()),
+        "n": int(len(e) if users is None else users.sum()),
         "min": e.min(),
         **dict(zip(_QUANTILES, inner, strict=True)),
         "max": e.max(),
-        "outside": 1 - float(np.average(inside, weights=sample_weight * users)),
+        "outside": 1 - float(np.average(inside, weights=mass_of(sample_weight, users))),
     }
 
 
-def _tally(w: Floats, users: Floats) -> dict[str, float]:
+def _tally(w: Floats, users: Floats | None) -> dict[str, float]:
     """Sum up the weights of an arm, each that of so many users."""
-    total, n = w @ users, int(users.sum())
-    ess = total**2 / (w**2 @ users)
-    heaviest_first = np.argsort(-w, kind="stable")
-    upto = np.cumsum(users[heaviest_first])
-    of_row = np.diff(np.minimum(upto, -(-n // 100)), prepend=0.0)  # how many are among the heaviest hundredth
+    total, n = (w.sum(), len(w)) if users is None else (w @ users, int(users.sum()))
+    ess = total**2 / (w @ w if users is None else w**2 @ users)
+    largest = w.max()
     return {
         "ess": ess,
         "ess_share": ess / n,
-        "largest": w.max(),
-        "largest_share": w.max() / total,
-        "top_percent_share": w[heaviest_first] @ of_row / total,
+        "largest": largest,
+        "largest_share": largest / total,
+        "top_percent_share": _heaviest(w, users, -(-n // 100)) / total,
     }
+
+
+def _heaviest(w: Floats, users: Floats | None, count: int) -> float:
+    """Give what so many users weigh together, of the rows that weigh the most."""
+    if users is None:
+        return float(np.partition(w, len(w) - count)[len(w) - count :].sum())
+    heaviest_first = np.argsort(-w, kind="stable")
+    upto = np.cumsum(users[heaviest_first])
+    of_row = np.diff(np.minimum(upto, count), prepend=0.0)  # how many of each row's are among them
+    return float(w[heaviest_first] @ of_row)

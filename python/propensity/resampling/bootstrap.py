@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import get_args
+from typing import Required, TypedDict, Unpack, get_args, overload
 
 import numpy as np
 
@@ -49,6 +49,7 @@ from propensity.resampling.core_call import run_on
 from propensity.resampling.options import Groups, Resampling, ResamplingOptions, group_name
 from propensity.resampling.replicated import result_of
 from propensity.resampling.result import BootstrapResult
+from propensity.resampling.several import BootstrapResults, runs_of_outcomes
 from propensity.scores.choice import LOGISTIC
 from propensity.scores.learners import ScoreWord
 from propensity.scores.scored import warn_of_left_out
@@ -56,12 +57,39 @@ from propensity.scores.scored import warn_of_left_out
 DEFAULT_ESTIMATORS: tuple[Estimator, ...] = (IPW("ATE"), IPW("ATT"), NearestNeighbors("ATT"))
 
 
+class _Options(TypedDict, total=False):
+    treatment: Required[str]
+    covariates: Required[Covariates]
+    missing: Missing | None
+    min_level_count: int | None
+    outcome_covariates: Covariates | None
+    per: str | None
+    contrast: Contrast
+    penalty: float
+    estimators: Sequence[Estimator]
+    resampling: Resampling
+    cluster: object
+    strata: object
+    sample_weight: object
+    n_reps: int
+    seed: int | np.random.Generator | None
+    studentized: bool
+    n_threads: int | None
+    progress: bool | None
+
+
+@overload
+def bootstrap(df: AnyFrame, *, outcome: str, **options: Unpack[_Options]) -> BootstrapResult: ...
+@overload
+def bootstrap(
+    df: AnyFrame, *, outcome: list[str] | tuple[str, ...], **options: Unpack[_Options]
+) -> BootstrapResults: ...
 @columns_by_name
-@takes_cells()
+@takes_cells(several=BootstrapResults)
 def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     df: AnyFrame,
     *,
-    outcome: str,
+    outcome: str | Sequence[str],
     treatment: str,
     covariates: Covariates,
     missing: Missing | None = None,
@@ -80,7 +108,7 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     studentized: bool = False,
     n_threads: int | None = None,
     progress: bool | None = None,
-) -> BootstrapResult:
+) -> BootstrapResult | BootstrapResults:
     """Estimate effects, and how much they vary from sample to sample.
 
     Each replicate weighs the rows anew, by drawing n of them with replacement unless told otherwise, refits
@@ -89,8 +117,11 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     Parameters
     ----------
     df : DataFrame
-    outcome, treatment : str
-        One row a unit, and columns of it: numeric or bool; bool or 0/1.
+    outcome : str, or list of str
+        One row a unit, and a column of it, numeric or bool; or several, which share the draws and the
+        refitted scores of each replicate, so that a further outcome costs a pass over the rows.
+    treatment : str
+        A column, bool or 0/1.
     covariates : list of str, or str
         As for `fit_propensity`.
     missing, min_level_count
@@ -130,8 +161,8 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
         Replicate r of seed s is the same, bit for bit, for any `n_reps` and `n_threads`. A Generator gives
         one number; None takes a fresh one. The result tells which it was.
     studentized : bool, default False
-        Keep a standard error for each replicate, which `conf_int(kind="studentized")` needs. Each takes a few
-        passes over the rows, so that the bootstrap takes many times as long.
+        Keep a standard error for each replicate, which `conf_int` of the kinds "studentized" and "calibrated"
+        needs. Each takes a few passes over the rows, so that the bootstrap takes many times as long.
     n_threads : int or None, default None
         Threads; None takes one a core.
     progress : bool or None, default None
@@ -139,8 +170,10 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
 
     Returns
     -------
-    BootstrapResult
-        With `estimates`, `replicates`, `std_errors`, `conf_int()` and `summary()`.
+    BootstrapResult, or BootstrapResults for a list of outcomes
+        With `estimates`, `replicates`, `std_errors`, `conf_int()` and `summary()`; of several outcomes a
+        mapping from each to its own, and one `summary()` of all. Rows are drawn by all that they hold, the
+        outcomes asked for included, so that an outcome by itself has other draws of the same seed.
 
     Raises
     ------
@@ -188,20 +221,22 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     >>> bool(low < 0.137 < high)
     True
     """
-    checks.one_outcome("bootstrap", outcome, treatment, covariates)
     contrast = checks.word("contrast", contrast, get_args(Contrast))
     metrics = Metrics(outcome, per)
     options = ResamplingOptions(resampling, n_reps, seed, n_threads, progress)
     _check_estimators(estimators, penalty, resampling, weighted=sample_weight is not None)
-    _require_countable(df, estimators)
+    _require_countable(df, estimators, metrics)
     tidying = Tidying.of(missing, min_level_count)
     roles = Roles(treatment, metrics.columns, covariates, outcome_covariates, cluster, sample_weight, tidying)
     study = read_study(df, roles, also={"strata": strata})
+    names = outcome_names(outcome)
     for column in outcome_names(metrics.columns):
         require_modelled(study, column, estimators)
     measured = metrics.measured(study.sample)
-    facts = measured.facts(outcome)
-    warn_once((*study.cautions, *constant_cautions(facts), *study.sample.copies(outcome, study.columns)))
+    facts = {name: measured.facts(name) for name in names}
+    constant = (caution for own in facts.values() for caution in constant_cautions(own))
+    copies = (caution for name in names for caution in study.sample.copies(name, study.columns))
+    warn_once((*study.cautions, *constant, *copies))
     warn_once(study.sample.count_cautions)
     groups = Groups(
         study.sample.clusters, None if strata is None else study.sample.frame.groups(strata, "strata")
@@ -215,22 +250,28 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
         "score_model": word,
         "means": contrast != "difference",
     }
-    run = run_on(study, outcome_names(metrics.columns), groups, options, balanced, **models)
+    run = run_on(study, (names, per), groups, options, balanced, **models)
     found = _replicates(run, study, estimators, (penalty, word), balanced, options, studentized=studentized)
-    found_by = result_of(
-        run,
-        found,
-        estimators,
-        facts,
-        replace(groups, cluster_name=group_name(cluster), strata_name=group_name(strata)),
-        options,
-        n_rows=study.sample.frame.n_users,
-        knows_skewness=study.sample.frequency is None or facts.binary,
-        penalty=float(penalty),
-        contrast=contrast,
-        measured=measured.words(outcome),
-    )
-    return replace(found_by, tidied=study.sample.frame.tidied_words)
+    each = zip(names, runs_of_outcomes(run, len(names)), [found, *found.others], strict=True)
+    results = {
+        name: result_of(
+            of_outcome,
+            own,
+            estimators,
+            facts[name],
+            replace(groups, cluster_name=group_name(cluster), strata_name=group_name(strata)),
+            options,
+            n_rows=study.sample.frame.n_users,
+            knows_skewness=study.sample.frequency is None or facts[name].binary,
+            penalty=float(penalty),
+            contrast=contrast,
+            measured=measured.words(name),
+            per=metrics.per,
+            tidied=study.sample.frame.tidied_words,
+        )
+        for name, of_outcome, own in each
+    }
+    return results[outcome] if isinstance(outcome, str) else BootstrapResults(results)
 
 
 def _replicates(
@@ -321,8 +362,15 @@ def _check_estimators(
         )
 
 
-def _require_countable(df: AnyFrame, estimators: Sequence[Estimator]) -> None:
-    """Require of cells that nothing asked for needs more than sums over users."""
+def _require_countable(df: AnyFrame, estimators: Sequence[Estimator], metrics: Metrics) -> None:
+    """Require of cells that nothing asked for needs more than sums over users, and of ratios one outcome."""
+    names = outcome_names(metrics.outcome)
+    if len(names) > 1:
+        require_users(df, "outcome", "a bootstrap of several outcomes that tell cells apart")
+    if len(names) > 1 and metrics.per is not None:
+        raise InvalidInputError(
+            f"per: a bootstrap is of one ratio, and {len(names):,} outcomes are named; ask for each in turn"
+        )
     for spec in estimators:
         if isinstance(spec, IPW) and spec.truncate is not None:
             require_users(

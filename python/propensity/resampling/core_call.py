@@ -13,7 +13,7 @@ from propensity.effects.sample import rows_there
 from propensity.frames.checks import Bools, Floats
 from propensity.outcomes.models import (
     Study,
-    given_to_core,
+    matrix_and_codes,
     places_of_rows,
     side_by_side,
 )
@@ -23,28 +23,34 @@ from propensity.resampling.options import Groups, ResamplingOptions
 
 def run_on(
     study: Study,
-    columns: Sequence[str],
+    outcomes: tuple[Sequence[str], str | None],
     groups: Groups,
     options: ResamplingOptions,
     balanced: Balanced,
     **what: Any,
 ) -> Callable[..., core.Replicates]:
-    """Give the core's bootstrap of the rows that are there, for as many replicates as are asked for later."""
-    sample = study.sample
+    """Give the core's bootstrap of the rows that are there, for as many replicates as are asked for later.
+
+    `outcomes` are their columns, and that which the one is divided by.
+    """
+    sample, (names, per) = study.sample, outcomes
+    columns = names if per is None else [*names, per]
     there = rows_there(sample.sample_weight)
     x, places = _columns(study, balanced, there)
     drawn = groups.numbered(partial(places_of_rows, study, columns), there)
+    own = [sample.frame.outcome(name)[there].copy() for name in columns]
     return partial(
         core.bootstrap,
         x,
         sample.treated[there].copy(),  # what is worked out later is of the data as they are now
-        sample.frame.outcome(columns[0])[there].copy(),
+        own[0],
         cluster=drawn.cluster,
         strata=drawn.strata,
         sample_weight=None if sample.sample_weight is None else sample.sample_weight[there],
         frequency=None if sample.frequency is None else sample.frequency[there],
         **places,
-        per=sample.frame.outcome(columns[1])[there].copy() if len(columns) > 1 else None,
+        per=None if per is None else own[-1],
+        others=own[1:] if per is None else None,
         **options.core_options,
         **what,
     )
@@ -53,7 +59,7 @@ def run_on(
 def _columns(study: Study, balanced: Balanced, there: Bools | slice) -> tuple[Floats, dict[str, Any]]:
     """Give the core a matrix of the rows that are there, and what stands beside it."""
     if not balanced.specs:
-        x, beside = given_to_core(study)
+        x, beside = matrix_and_codes(study)
         if "factors" in beside:
             beside["factors"] = [codes[there] for codes in beside["factors"]]
         return _taken(x, there), beside

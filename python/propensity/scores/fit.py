@@ -236,7 +236,7 @@ def fit_propensity(  # noqa: PLR0913 - each is a choice a user may have to make,
         found = cross_fitted_scores(frame, rows, sample.clusters, asked, treatment)
     if not learning:
         warn_of_left_out(rows.left_out(penalty))
-    warn_once(adjustment_cautions(rows.x.shape[1]))
+    warn_once(adjustment_cautions(rows.design.n_terms))
     return found
 
 
@@ -255,6 +255,7 @@ def _fitted_to_all(
         covariates=terms.columns,
         also={"sample_weight": sample_weight},
         may_be_missing=terms.may_be_missing,
+        reader=terms.reader,
     )
     treated = frame.treated(treatment)
     weight = read_sample_weight(frame, sample_weight, treated)

@@ -16,6 +16,7 @@ from propensity.frames import checks, lists
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.columns import Frame, open_frame
 from propensity.frames.design import Design
+from propensity.frames.kinds import widened
 from propensity.frames.levels import is_categorical
 from propensity.frames.native import AnyFrame, Column
 from propensity.frames.recipe import Recipe
@@ -109,10 +110,10 @@ class Inputs:
         """The columns of all rows; those of weight 0 get what the first has that is there."""
         weight = self.sample_weight
         if weight is None or weight.all():
-            return self.columns
+            return {name: widened(column) for name, column in self.columns.items()}
         place = np.where(weight > 0, np.cumsum(weight > 0) - 1, 0)
         return {
-            name: _those_there(column, weight > 0).take(place).set_axis(column.index)
+            name: widened(_those_there(column, weight > 0).take(place).set_axis(column.index))
             for name, column in self.columns.items()
         }
 

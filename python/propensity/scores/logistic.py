@@ -121,16 +121,17 @@ def read_design(frame: Frame, model: PropensityModel) -> Design:
     return model.recipe.design(frame.native, frame.plain, model.sample_weight)[0]
 
 
-def read_terms(frame: Frame, model: PropensityModel) -> Floats:
-    """Read the terms (n, d) of a model whose rows were found to be those of the frame.
+def read_terms(frame: Frame, model: PropensityModel) -> Design:
+    """Read the terms of a model whose rows are those of the frame, and of which a matrix is made.
 
     Raises
     ------
     InvalidInputError
-        A column of its covariates is not there.
+        A column of its covariates is not there, or has too many levels.
     """
     own = None if model.sample_weight is None else frame.by_row(model.sample_weight)
-    return model.recipe.apply(frame.native, frame.plain, own)[0]
+    model.recipe.require_few_levels()
+    return model.recipe.design(frame.native, frame.plain, own)[0]
 
 
 def balance_terms_of(frame: Frame, scores: CrossFittedScores) -> BalanceTerms:

@@ -59,9 +59,7 @@ def refitted_estimand_of(
     if not any(_varies(sample_weight[arm]) for arm in (treated, ~treated)):
         return None
     try:
-        fit = core.fit_propensity(
-            design.numbers, treated, penalty=penalty, frequency=frequency, **design.coded
-        )
+        fit = core.fit_propensity(design.terms, treated, penalty=penalty, frequency=frequency, **design.coded)
         return estimand_of(sample_weight, fit.scores, treated)
     except ValueError:  # no such scores, no such weights
         return None

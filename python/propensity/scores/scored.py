@@ -17,6 +17,7 @@ from propensity.errors import CollinearityWarning, OverlapError, SeparationError
 from propensity.frames import rowwise_checks
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.design import Design
+from propensity.frames.kinds import widened
 from propensity.frames.present import spread
 from propensity.frames.recipe import Recipe
 from propensity.scores.choice import LOGISTIC
@@ -131,7 +132,7 @@ class ScoreRows:
         """
         with self.naming_separation():
             fit = core.fit_propensity(
-                self.design.numbers,
+                self.design.terms,
                 self.treated,
                 penalty=penalty,
                 score_model=score_model,
@@ -154,7 +155,7 @@ class ScoreRows:
         if penalty > 0:
             return self.dropped([])
         nobody = np.zeros_like(self.there)
-        return self.dropped(map(int, core.require_inside(self.x, self.there, nobody)))
+        return self.dropped(map(int, core.require_inside(self.design.dense, self.there, nobody)))
 
     @contextmanager
     def naming_separation(self) -> Iterator[None]:
@@ -183,7 +184,7 @@ class ScoreRows:
 
     def _separation(self, diverging: Any, scores: Floats | None = None) -> Separation:
         return find_separation(
-            self.columns,
+            {name: widened(column) for name, column in self.columns.items()},
             self.design,
             self.recipe.names,
             self.treated,

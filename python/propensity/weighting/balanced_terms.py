@@ -15,6 +15,7 @@ from propensity.effects.estimators import Balancing
 from propensity.errors import InfeasibleError
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.counted_rows import CountedRows
+from propensity.frames.design import Design
 from propensity.frames.products import centers, product
 from propensity.frames.recipe import Recipe
 from propensity.results.read_only import ReadOnly
@@ -55,12 +56,12 @@ class BalancedTerms(ReadOnly):
         looked_at = BalanceTerms.of_terms(x, recipe)
         recipe = replace(recipe, names=looked_at.names)
         squares, interactions = spec.moments == 2, spec.interactions
-        products = products_by_name(x, recipe, squares=squares, interactions=interactions)
+        products = products_by_name(Design(x), recipe, squares=squares, interactions=interactions)
         if not products:
             return cls(recipe.names, x, recipe.empty, looked_at)
         columns = np.empty((len(x), x.shape[1] + len(products)), order="F")
         columns[:, : x.shape[1]] = x
-        center = centers(x, sample_weight)
+        center = centers(Design(x), sample_weight)
         for k, (one, other) in enumerate(products.values(), start=x.shape[1]):
             columns[:, k] = product(x[:, one], x[:, other], center[one], center[other])
         return cls((*recipe.names, *products), columns, recipe.empty, looked_at)

@@ -70,6 +70,7 @@ def weighted_in_groups(
         estimand=weighed.estimand,
         se_method=weighed.se_method,
         weighs_alone=True,
+        tidied=scored.tidied,
     )
     cautions = (*said_of_rows(measured, scored.columns), *doubts(weighed.weighting))
     return grouped_effects(rows, measured.of_columns(means_of), contrast, cautions)
@@ -155,7 +156,7 @@ def _shares(groups: Grouping, treated: Bools, weights: Floats) -> Floats:
 
 
 def weighted_arms(
-    sample: Sample, outcome: str, found: core.WeightedEstimate, left_out: LeftOut | None = None
+    sample: Sample, outcome: str, found: core.WeightedEstimate, left_out: LeftOut | str | None = None
 ) -> Means:
     """Give the weighted means of both arms as an effect is made of them, with the leverage of rows."""
     means = found.mean_treated, found.mean_control
@@ -178,6 +179,7 @@ def group_rows(
     estimand: str,
     se_method: str,
     weighs_alone: bool,
+    tidied: str = "",
 ) -> GroupRows:
     """Put together what is known of the rows of groups; as for `GroupRows`."""
     sample = measured.sample
@@ -194,6 +196,7 @@ def group_rows(
         se_method=se_method + summed_within(sample.clusters),
         measured=measured.words(measured.only_outcome),
         weighs_alone=weighs_alone,
+        tidied=tidied or sample.frame.tidied_words,
     )
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from propensity.effects.coefficients import FittedTerms, standardized
 from propensity.effects.estimators import WeightingEstimand
 from propensity.frames.checks import Bools, Floats
+from propensity.frames.design import Design
 
 # A row with more has a term to itself, which without it nobody asks for.
 _ALONE = 1 - 1e-6
@@ -29,7 +30,7 @@ class WeightedRows:
 
     Attributes
     ----------
-    x : ndarray (n, d) or None
+    x : Design, ndarray (n, d) or None
         The terms of the score model, which is logistic; None where scores are known.
     penalty : float
         Its L2 strength, times the mean sample weight.
@@ -40,7 +41,7 @@ class WeightedRows:
     estimand : {"ATE", "ATT", "ATC", "ATO", "ATM"}
     """
 
-    x: Floats | None
+    x: Design | Floats | None
     penalty: float
     treated: Bools
     outcome: Floats
@@ -76,7 +77,7 @@ class WeightedRows:
         """Give the terms (n, k) of the score, and how its coefficients move (n, k) without each row."""
         if self.x is None:
             return np.ones((len(e), 1)), np.zeros((len(e), 1))
-        z, scale = standardized(self.x)
+        z, scale = standardized(self.x.x if isinstance(self.x, Design) else self.x)
         spread = self.sample_weight * e * (1 - e)
         terms = FittedTerms.of(z, scale, self.sample_weight * (self.treated - e), spread, self.penalty)
         moved = z @ terms.inverse

@@ -18,21 +18,32 @@ pub struct NumbersAndFactors<'a> {
     pub after: &'a [usize],
 }
 
+/// Require factors of so many rows, each of which stands among so many columns.
+///
+/// # Errors
+/// [`Error::Length`], [`Error::Argument`].
+pub fn check_places(
+    (n_rows, n_columns): (usize, usize),
+    factors: &[Factor],
+    after: &[usize],
+) -> Result<()> {
+    checks::same_length("after", after.len(), factors.len())?;
+    for factor in factors {
+        checks::same_length("factors", factor.n_rows(), n_rows)?;
+    }
+    if after.iter().all(|place| *place <= n_columns) && after.is_sorted() {
+        return Ok(());
+    }
+    let found = format!("{after:?}");
+    let allowed = "numbers of columns of x, ascending";
+    Err(Error::Argument { name: "after", found, allowed })
+}
+
 impl NumbersAndFactors<'_> {
     /// # Errors
     /// [`Error::Length`], [`Error::Argument`].
     pub fn check(&self) -> Result<()> {
-        checks::same_length("after", self.after.len(), self.factors.len())?;
-        for factor in self.factors {
-            checks::same_length("factors", factor.n_rows(), self.x.nrows())?;
-        }
-        let is_known = self.after.iter().all(|place| *place <= self.x.ncols());
-        if is_known && self.after.is_sorted() {
-            return Ok(());
-        }
-        let found = format!("{:?}", self.after);
-        let allowed = "numbers of columns of x, ascending";
-        Err(Error::Argument { name: "after", found, allowed })
+        check_places(self.x.dim(), self.factors, self.after)
     }
 
     /// How many terms there are, the intercept aside.

@@ -2,13 +2,14 @@
 //! first step over all rows. It costs half a pass over all rows and saves three or four: Newton's method squares
 //! an error that is small already, and that step leaves next to its cube.
 
-use ndarray::{Array2, ArrayView2, ShapeBuilder};
+use ndarray::{Array2, ShapeBuilder};
 use rayon::prelude::*;
 
 use super::likelihood::{Likelihood, Sweep};
-use crate::design::covariates::{Covariates, stretch};
+use crate::design::covariates::Covariates;
 use crate::error::Result;
 use crate::kernels::BLOCK;
+use crate::matrix::Matrix;
 use crate::monitor::Monitor;
 use crate::score::newton::maximize;
 use crate::score::spec::PropensitySpec;
@@ -39,13 +40,14 @@ pub struct Sample {
 
 impl Sample {
     /// A sample of many rows; none of few.
-    pub fn draw(x: ArrayView2<'_, f64>, rows: &Rows<'_>) -> Option<Self> {
+    pub fn draw<'a>(x: impl Into<Matrix<'a>>, rows: &Rows<'_>) -> Option<Self> {
+        let x = x.into();
         let n = x.nrows();
-        if n < FEWEST { None } else { Self::every(n.div_ceil(ROWS.min(n / 8)), x, rows) }
+        if n < FEWEST { None } else { Self::every(n.div_ceil(ROWS.min(n / 8)), &x, rows) }
     }
 
     /// One of so many blocks of rows.
-    fn every(nth: usize, x: ArrayView2<'_, f64>, rows: &Rows<'_>) -> Option<Self> {
+    fn every(nth: usize, x: &Matrix<'_>, rows: &Rows<'_>) -> Option<Self> {
         let n = x.nrows();
         // Whole blocks, evenly spread: rows that lie together in memory, from every part of the data.
         let blocks = (0..n).step_by(nth * BLOCK).map(|first| first..n.min(first + BLOCK));
@@ -54,7 +56,7 @@ impl Sample {
         values.par_chunks_mut(taken.len()).enumerate().for_each(|(column, mut values)| {
             for rows in blocks.clone() {
                 let (own, rest) = std::mem::take(&mut values).split_at_mut(rows.len());
-                own.iter_mut().zip(stretch(x, column, rows)).for_each(|(slot, x)| *slot = *x);
+                own.copy_from_slice(x.some(column, rows, &mut [0.0; BLOCK]));
                 values = rest;
             }
         });
@@ -69,7 +71,7 @@ impl Sample {
 
     /// A part of it, whose fit is as good as two steps.
     pub fn part(&self) -> Option<Self> {
-        let part = Self::every(PART, self.x.view(), &self.rows())?;
+        let part = Self::every(PART, &self.x.view().into(), &self.rows())?;
         Some(Self { share: part.share * self.share, ..part })
     }
 

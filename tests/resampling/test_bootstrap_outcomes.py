@@ -1,0 +1,134 @@
+"""Several outcomes in one bootstrap: each as by itself, and all on the same draws."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+import propensity as ps
+import reference
+from propensity import core
+from propensity.errors import InvalidInputError
+
+LINEAR = [
+    ps.IPW("ATE"),
+    ps.IPW("ATT"),
+    ps.IPW("ATO"),
+    ps.IPW("ATE", truncate=0.9),
+    ps.AIPW("ATE"),
+    ps.RegressionAdjustment("ATT"),
+    ps.Balancing("ATT"),
+]
+"""Estimators that add up outcomes."""
+
+MATCHING = [ps.NearestNeighbors("ATT"), ps.NearestNeighbors("ATE", caliper=0.5, on="logit")]
+
+
+def rows(n, kind, seed=0):
+    """Covariates, treatment and two outcomes; rounded covariates repeat, and are counted by cell."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n, 2))
+    x = np.asfortranarray(np.round(x) if kind == "cells" else x)
+    treatment = rng.random(n) < reference.expit(0.6 * x[:, 0] - 0.4 * x[:, 1] - 0.2)
+    bought = (rng.random(n) < reference.expit(0.4 * x[:, 1] + 0.3 * treatment)).astype(float)
+    stayed = rng.poisson(np.exp(0.3 * x[:, 0] + 0.2 * treatment)).astype(float)
+    return x, treatment, bought, stayed
+
+
+@pytest.mark.parametrize("kind", ["cells", "rows"])
+@pytest.mark.parametrize("estimators", [LINEAR, LINEAR[:3], MATCHING], ids=["all", "ipw", "matching"])
+def test_replicates_of_a_sum_are_the_sums_of_those_of_its_parts(kind, estimators):
+    x, treatment, one, other = rows(400, kind)
+    options = {"estimators": estimators, "n_reps": 12, "seed": 5}
+    found = core.bootstrap(x, treatment, one, others=[other, one + other], **options)
+    second, both = found.others
+    assert_allclose(both.replicates, found.replicates + second.replicates, atol=1e-9)
+    assert np.abs(np.corrcoef(found.replicates[:, 0], second.replicates[:, 0])[0, 1]) < 1
+
+
+@pytest.mark.parametrize("kind", ["cells", "rows"])
+def test_each_outcome_is_as_by_itself(kind):
+    x, treatment, one, other = rows(400, kind)
+    options = {"estimators": [*LINEAR, *MATCHING], "n_reps": 8, "seed": 5, "analytic": True}
+    found = core.bootstrap(x, treatment, one, others=[other], **options)
+    for own, outcome in ((found, one), (*found.others, other)):
+        alone = core.bootstrap(x, treatment, outcome, **options)
+        assert_allclose(own.estimates, alone.estimates, rtol=1e-10)
+        assert_allclose(own.analytic_std_error, alone.analytic_std_error, rtol=1e-8)
+        assert_allclose(own.acceleration, alone.acceleration, rtol=1e-6, atol=1e-10)
+
+
+@pytest.mark.parametrize("kind", ["cells", "rows"])
+@pytest.mark.parametrize("studentized", [False, True])
+def test_an_outcome_beside_itself_has_the_draws_that_it_has_alone(kind, studentized):
+    x, treatment, one, _ = rows(300, kind)
+    options = {"estimators": LINEAR[:5], "n_reps": 6, "seed": 2, "studentized": studentized}
+    alone = core.bootstrap(x, treatment, one, **options)
+    found = core.bootstrap(x, treatment, one, others=[one], **options)
+    for own in (found, *found.others):
+        assert_allclose(own.replicates, alone.replicates, rtol=1e-8)
+        if studentized:
+            assert_allclose(own.std_errors, alone.std_errors, rtol=1e-6)
+
+
+def test_means_of_several_outcomes_make_their_differences():
+    x, treatment, one, other = rows(300, "rows")
+    found = core.bootstrap(x, treatment, one, others=[other], estimators=LINEAR[:2], n_reps=5, means=True)
+    for own in (found, *found.others):
+        assert_array_equal(np.diff(own.means.replicates, axis=-1)[..., 0], own.replicates)
+
+
+def test_several_outcomes_are_of_no_ratio():
+    x, treatment, one, other = rows(100, "rows")
+    with pytest.raises(InvalidInputError, match="others must be left out, .* not given beside per"):
+        core.bootstrap(x, treatment, one, per=other + 1, others=[other], estimators=LINEAR[:1])
+
+
+@pytest.fixture
+def df():
+    x, treatment, bought, stayed = rows(500, "cells")
+    return pd.DataFrame({"a": x[:, 0], "b": x[:, 1], "t": treatment, "bought": bought, "stayed": stayed})
+
+
+ROLES = {"treatment": "t", "covariates": ["a", "b"]}
+
+
+def test_frame_door_names_what_the_core_gives(df):
+    options = {"n_reps": 40, "seed": 3, "estimators": [ps.IPW("ATE"), ps.AIPW("ATE")]}
+    results = ps.bootstrap(df, outcome=["bought", "stayed"], **ROLES, **options)
+    x = np.asfortranarray(df[["a", "b"]].to_numpy())
+    columns = [df[name].to_numpy() for name in ("bought", "stayed")]
+    found = core.bootstrap(x, df["t"].to_numpy(), columns[0], others=columns[1:], **options)
+    assert list(results) == ["bought", "stayed"]
+    assert len(results) == 2
+    for (_, result), own in zip(results.items(), [found, *found.others], strict=True):
+        assert_array_equal(result.replicates.to_numpy(), own.replicates)
+        assert_array_equal(result.estimates.to_numpy(), own.estimates)
+    assert results.replicates.shape == (40, 4)
+    assert results.summary().loc[("stayed", "AIPW ATE"), "estimate"] == found.others[0].estimates[1]
+    assert (results.conf_int().loc["bought"] == results["bought"].conf_int()).all(axis=None)
+    assert "Outcomes: 2, all on the same draws" in str(results)
+
+
+def test_other_kinds_of_intervals_and_contrasts_are_of_each_outcome(df):
+    weighting = {"contrast": "percent", "estimators": [ps.IPW("ATE"), ps.IPW("ATT")]}
+    results = ps.bootstrap(df, outcome=["bought", "stayed"], **ROLES, n_reps=200, **weighting)
+    for name, result in results.items():
+        alone = ps.bootstrap(df, outcome=name, **ROLES, n_reps=2, **weighting)
+        assert_allclose(result.estimates, alone.estimates, rtol=1e-10)
+        assert_allclose(result.analytic_std_errors, alone.analytic_std_errors, rtol=1e-8)
+    ends = results.conf_int(kind="bca")
+    assert (ends["conf_low"] < ends["conf_high"]).all()
+
+
+def test_cells_sum_up_each_outcome_by_itself(df):
+    cells = ps.collapse(df, outcome=["bought", "stayed"], **ROLES)
+    options = {"n_reps": 30, "estimators": [ps.IPW("ATE")]}
+    results = ps.bootstrap(cells, outcome=["bought", "stayed"], **ROLES, **options)
+    alone = ps.bootstrap(cells, outcome="stayed", **ROLES, **options)
+    assert_array_equal(results["stayed"].replicates, alone.replicates)
+
+
+def test_ratio_of_several_outcomes_is_refused(df):
+    with pytest.raises(InvalidInputError, match="per: a bootstrap is of one ratio, and 2 outcomes are named"):
+        ps.bootstrap(df.assign(v=1.0), outcome=["bought", "stayed"], per="v", **ROLES)
