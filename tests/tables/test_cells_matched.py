@@ -106,15 +106,17 @@ def test_matches_of_cells_are_those_of_their_users(cells, name, outcome):
     seed=st.integers(0, 10_000),
     n=st.integers(150, 700),
     outcome=st.sampled_from(["done", "clicks", "minutes"]),
-    name=st.sampled_from(["5 subclasses", "cem", "1-NN", "1-NN ATE on all", "2-NN ATE, weighted"]),
+    name=st.sampled_from(
+        ["5 subclasses", "cem", "cem in clusters", "1-NN", "1-NN ATE on all", "2-NN ATE, weighted"]
+    ),
 )
 def test_matches_in_any_world(seed, n, outcome, name):
     function, options = MATCHED[name]
     try:
-        compared(function, cells_of(world(n, seed), ("w",)), outcome, 1e-10, **options)
+        compared(function, cells_of(world(n, seed), KEYS), outcome, 1e-10, **options)
     except InvalidInputError as error:  # few users: what cannot be compared cannot be so of either
         with pytest.raises(type(error)):
-            quietly(function, cells_of(world(n, seed), ("w",)).expand(outcome), outcome, **options)
+            quietly(function, cells_of(world(n, seed), KEYS).expand(outcome), outcome, **options)
 
 
 def test_matches_of_cells_are_those_of_the_users_they_were_made_of():
@@ -176,3 +178,18 @@ def test_matched_outcomes_are_named_or_taken_from_the_cells(cells):
     kept = made.frame(cells)
     assert {"weights", "subclass", "frequency"} <= set(kept.columns)
     assert len(kept) == int((made.labels > 0).sum())
+
+
+def test_errors_of_matched_cells_are_said_to_be_made_as_those_of_users():
+    cells = cells_of(world(400, 2), KEYS)
+    said = []
+    for table in (cells, cells.expand("minutes")):
+        coarse = ps.match_cem(table, treatment=TREATMENT, covariates=["tier", "tenure", "pro"])
+        scores = model_of(table)
+        near = [
+            ps.match_nn(table, treatment=TREATMENT, scores=scores, **options)
+            for options in ({}, {"caliper": 0.01}, {"exact": ["region"]})
+        ]
+        effects = [coarse.effect("minutes", cluster="workspace"), *(made.effect("minutes") for made in near)]
+        said.append([(effect.se_method, effect.whom, list(map(str, effect.cautions))) for effect in effects])
+    assert said[0] == said[1]

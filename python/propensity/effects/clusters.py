@@ -74,9 +74,9 @@ def clusters_there(groups: Rows, sample_weight: Floats | None) -> Rows:
 
 
 def both(one: Rows, other: Rows) -> Rows:
-    """Give the clusters (n,) of rows that share both; -1 for rows that are not there."""
+    """Give the clusters (n,) of rows that share both; -1 for rows that are not there, `EACH` as it is."""
     there = one >= 0
-    found = np.full(len(one), -1, dtype=np.int64)
+    found = np.where(one == EACH, EACH, np.full(len(one), -1, dtype=np.int64))
     pairs = one[there] * (int(other.max()) + 1) + other[there]
     found[there] = np.unique(pairs, return_inverse=True)[1]
     return found
@@ -94,10 +94,10 @@ def ways(clusters: Rows) -> list[Rows]:
 
 
 def renumbered(clusters: Rows) -> Rows:
-    """Give the clusters that some of the rows are in numbers from 0, column by column; -1 stays."""
+    """Give the clusters that some of the rows are in numbers from 0, column by column; -1 and `EACH` stay."""
     if clusters.ndim == 2:
         return np.column_stack([renumbered(column) for column in clusters.T])
-    found = np.full(len(clusters), -1, dtype=np.int64)
+    found = np.where(clusters == EACH, EACH, np.full(len(clusters), -1, dtype=np.int64))
     there = clusters >= 0
     found[there] = np.unique(clusters[there], return_inverse=True)[1]
     return found
@@ -152,13 +152,17 @@ def of_lone_clusters(groups: Grouping, treated: Bools, clusters: Rows | None, we
     return reasons
 
 
-def summed_within(clusters: Rows | None) -> str:
-    """Say of a standard error what clusters do to it; nothing where rows are independent."""
+def summed_within(clusters: Rows | None, frequency: Floats | None = None) -> str:
+    """Say of a standard error what clusters do to it; nothing where rows are independent.
+
+    `frequency` (n,) says how many users a row stands for, each of whom may be a cluster.
+    """
     if clusters is None:
         return ""
     if clusters.ndim == 1:
         return f"; summed within {count(clusters):,} clusters, factor G / (G - 1)"
-    first, second = (int(own.max()) + 1 for own in clusters.T)
+    f = np.ones(len(clusters)) if frequency is None else frequency
+    first, second = (int(own.max()) + 1 + int(f[own == EACH].sum()) for own in clusters.T)
     return (
         f"; summed within {first:,} and within {second:,} clusters, less what is within both (Cameron, "
         "Gelbach and Miller 2011), factors G / (G - 1)"

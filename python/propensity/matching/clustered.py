@@ -97,7 +97,9 @@ def units_of(clusters: Rows) -> Rows:
     return np.where(coarsest < 0, coarsest.max() + 1, coarsest)
 
 
-def summed_by_clusters(means: Means, weights: Floats, treated: Bools, clusters: Rows) -> Means:
+def summed_by_clusters(
+    means: Means, weights: Floats, treated: Bools, clusters: Rows, users: Floats | None = None
+) -> Means:
     """Let rows vary together within clusters, beside the sets that they vary together within, if they do.
 
     Raises
@@ -116,28 +118,23 @@ def summed_by_clusters(means: Means, weights: Floats, treated: Bools, clusters: 
     sets = among(means.clusters)
     if all(_within(sets, column) for column in ways(clusters)[:2]):
         return replace(means, clusters=renumbered(among(clusters)))
-    if (means.clusters == EACH).any():
-        raise InvalidInputError(
-            "cluster: subclasses with a lone user of an arm have users of several clusters, and vary "
-            "together too; match cells.expand(), or take the clusters among the covariates"
-        )
     if clusters.ndim == 2:
         raise InvalidInputError(
             "cluster: matched sets have rows of several clusters, and vary together too, which makes three "
             "ways; name one column, or match with replacement"
         )
     together = renumbered(np.column_stack([sets, among(clusters)]))
-    return _wider(means, renumbered(sets), together)
+    return _wider(means, renumbered(sets), together, users)
 
 
-def _wider(means: Means, sets: Rows, together: Rows) -> Means:
+def _wider(means: Means, sets: Rows, together: Rows, users: Floats | None) -> Means:
     """Let rows vary together in sets and clusters, unless that leaves a smaller error than sets alone.
 
     An error of two ways is a difference of variances. What the rows of a set add nearly cancels, so that it
     is one of large numbers that are nearly the same, and may come out far too small by chance.
     """
     influence = np.asarray(means.influence_treated) - np.asarray(means.influence_control)
-    wider = max((together, sets), key=lambda clusters: std_error(influence, clusters))
+    wider = max((together, sets), key=lambda clusters: std_error(influence, clusters, users))
     return replace(means, clusters=wider)
 
 
@@ -147,17 +144,18 @@ def counted_clusters(asked: Rows, summed: Rows) -> int:
         return count(summed[:, 1])
     if asked.ndim == 2:
         return count(summed)
-    return count(renumbered(np.where(summed >= 0, asked, -1)))
+    return count(renumbered(np.where(summed != -1, asked, -1)))
 
 
-def words_of_clusters(asked: Rows, summed: Rows | None) -> str:
+def words_of_clusters(asked: Rows, summed: Rows | None, users: Floats | None = None) -> str:
     """Say what is summed within, where clusters were asked for."""
     if summed is not None and summed.ndim == asked.ndim == 1:
         n_clusters = counted_clusters(asked, summed)
-        if count(summed) != n_clusters:
+        alone = 0 if users is None else int(users[summed == EACH].sum())
+        if count(summed) + alone != n_clusters:
             beside = f"with {n_clusters:,} clusters beside them the error would be less"
             return f"; summed within sets alone: {beside}"
-    return summed_within(summed)
+    return summed_within(summed, users)
 
 
 def _among(used: Bools, clusters: Rows) -> Rows:

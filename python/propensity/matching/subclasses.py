@@ -316,10 +316,10 @@ class Subclasses(SubclassesWithEffects):
         n_clusters = None
         if clusters is not None:
             w, treated = map(y.by_row, (np.asarray(self.weights), self.treated))
-            means = summed_by_clusters(means, w, treated, clusters)
+            means = summed_by_clusters(means, w, treated, clusters, y.frequency)
             assert means.clusters is not None
             n_clusters = counted_clusters(clusters, means.clusters)
-            se_method += words_of_clusters(clusters, means.clusters)
+            se_method += words_of_clusters(clusters, means.clusters, y.frequency)
         arms, whom = self.arms["ess"], Whom.of(self.estimand, self.n_matched, self.n_unmatched)
         return Effect.of(
             y.means(means),
