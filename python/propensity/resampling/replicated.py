@@ -46,7 +46,8 @@ def result_of(  # noqa: PLR0913 - what is known of a bootstrap, by name
     labels = pd.Index([estimator.label for estimator in estimators], name="estimator")
     numbers = _numbers(found, facts, n_rows, contrast)
     n_failed = np.isnan(numbers.replicates).sum(axis=0)
-    _warn_of_failures(pd.Series(n_failed, index=labels, name="n_failed"), options.n_reps)
+    if (n_failed > TOLERATED * options.n_reps).any():
+        _warn_of_failures(pd.Series(n_failed, index=labels, name="n_failed"), options.n_reps)
     within = numbers.std_errors
     return BootstrapResult(
         estimators=tuple(estimators),
@@ -119,12 +120,11 @@ def _without_resampling(
 
 def _warn_of_failures(n_failed: pd.Series[int], n_reps: int) -> None:
     many = n_failed[n_failed > TOLERATED * n_reps]
-    if len(many):
-        named = ", ".join(f"{label} in {n:,} ({n / n_reps:.0%})" for label, n in many.items())
-        message = (
-            f"of {n_reps:,} replicates some could not be estimated: {named}, for want of treated or control "
-            "units among those drawn, because their treatment was foretold, or because no weights balance "
-            "them; the intervals are those of the others alone. For weighting, resampling='bayesian' leaves "
-            "no unit out; or merge small levels, or use a penalty"
-        )
-        warn(message, OverlapWarning)
+    named = ", ".join(f"{label} in {n:,} ({n / n_reps:.0%})" for label, n in many.items())
+    message = (
+        f"of {n_reps:,} replicates some could not be estimated: {named}, for want of treated or control "
+        "units among those drawn, because their treatment was foretold, or because no weights balance "
+        "them; the intervals are those of the others alone. For weighting, resampling='bayesian' leaves "
+        "no unit out; or merge small levels, or use a penalty"
+    )
+    warn(message, OverlapWarning)
