@@ -27,6 +27,8 @@ def constraints(project):
         "statsmodels",
         "polars",
         "pyarrow",
+        "duckdb",
+        "ibis-framework",
     }
     found = [BOUND.match(need) for need in named]
     return [f"{bound[1]}=={bound[2]}.*" for bound in found if bound and bound[1] in of_package]

@@ -25,9 +25,10 @@ from worlds import ALL_WORLDS
 
 DOCS = Path(__file__).parents[1] / "docs"
 WORLDS = ("LD moderate", "HET", "Setoguchi A", "KS right")
-SIZES, N_REPS = (100, 250), 200
+SIZES, N_REPS = (100, 250), 400
 ESTIMATORS: tuple[Any, ...] = (ps.IPW("ATE"), ps.AIPW("ATE"))
 ANALYTIC = "t"
+_WIDTHS = ("percentile", "studentized", "calibrated")
 
 
 def intervals_of(sample: Sample, n_reps: int) -> dict[tuple[str, str], tuple[float, float]]:
@@ -87,7 +88,7 @@ def table(results: pd.DataFrame) -> str:
     The mean over worlds, in brackets the least; a width is that over the interval by t, the mean likewise.
     """
     kinds = [ANALYTIC, *KINDS]
-    lines = [["rows", "estimator", *kinds, *(f"width of {kind}" for kind in ("percentile", "studentized"))]]
+    lines = [["rows", "estimator", *kinds, *(f"width of {kind}" for kind in _WIDTHS)]]
     lines.append(["---"] * len(lines[0]))
     for (n, estimator), own in results.groupby(["n", "estimator"]):
         by_kind = {kind: part.set_index("world") for kind, part in own.groupby("kind")}
@@ -95,10 +96,7 @@ def table(results: pd.DataFrame) -> str:
             f"{100 * by_kind[kind]['coverage'].mean():.1f} ({100 * by_kind[kind]['coverage'].min():.1f})"
             for kind in kinds
         ]
-        widths = [
-            f"{(by_kind[kind]['width'] / by_kind[ANALYTIC]['width']).mean():.2f}"
-            for kind in ("percentile", "studentized")
-        ]
+        widths = [f"{(by_kind[kind]['width'] / by_kind[ANALYTIC]['width']).mean():.2f}" for kind in _WIDTHS]
         lines.append([f"{n:,}", str(estimator), *cells, *widths])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 

@@ -26,9 +26,9 @@ from coverage_report import fill
 from propensity import core
 from propensity.effects import inference
 from propensity.effects.arms import effective_sizes
+from propensity.effects.expected_weights import rows_behind_weights
 from propensity.effects.leverage import of_weighted_means
 from propensity.errors import InvalidInputError
-from propensity.weighting.left_out import WeightedRows
 from published_worlds import Strength, li_thomas_li, lunceford_davidian
 from small_sample_worlds import SMALL_SAMPLE_WORLDS, truth_of
 from world_rows import Bools, Sample, expit, flip
@@ -56,6 +56,23 @@ def rare(rng: np.random.Generator, n: int) -> Sample:
     return Sample(x, treatment, outcome, scores, np.ones(n))
 
 
+def by_lot(rng: np.random.Generator, n: int, *, share: float, n_terms: int = 3) -> Sample:
+    """Draw an experiment, in which a share of the rows is treated by lot, and what the outcome depends on."""
+    x = rng.normal(size=(n, n_terms))
+    treatment = flip(rng, np.full(n, share))
+    outcome = x.sum(axis=1) + treatment + rng.normal(size=n)
+    return Sample(x, treatment, outcome, np.full(n, share), np.ones(n))
+
+
+def in_hundred(rng: np.random.Generator, n: int, *, slope: float) -> Sample:
+    """Draw two treated rows in a hundred, with confounding in three covariates of a given strength."""
+    x = rng.normal(size=(n, 3))
+    scores = expit(-4.0 - slope**2 / 2 + slope * x.sum(axis=1))
+    treatment = flip(rng, scores)
+    outcome = x.sum(axis=1) + treatment + rng.normal(size=n)
+    return Sample(x, treatment, outcome, scores, np.ones(n))
+
+
 Draw = Callable[[np.random.Generator, int], Sample]
 _BETWEEN = Strength(treatment=(0.45, -0.45, 0.45), outcome=(-1.0, 1.0, 1.0))
 _NOISIER = Strength(treatment=(0.45, -0.45, 0.45), outcome=(-0.25, 0.25, 0.25))
@@ -69,10 +86,22 @@ _MORE: dict[str, tuple[Draw, float]] = {
     "KS, 5/4 of the log odds": (partial(kang_schafer, strength=1.25), 0.0),
     "Few treated, very strong confounding": (rare, 1.0),
 }
+# Experiments with a small arm, and what is no experiment but has one, each at sizes of its own.
+_SMALL_ARMS: dict[str, tuple[Draw, tuple[int, ...]]] = {
+    "By lot, 1 in 100": (partial(by_lot, share=0.01), (5_000,)),
+    "By lot, 1 in 100, ten covariates": (partial(by_lot, share=0.01, n_terms=10), (5_000,)),
+    "By lot, 1 in 50": (partial(by_lot, share=0.02), (1_000,)),
+    "By lot, 1 in 20": (partial(by_lot, share=0.05), (1_000,)),
+    "By lot, 1 in 5": (partial(by_lot, share=0.2), (250,)),
+    "2 in 100 treated, mild confounding": (partial(in_hundred, slope=0.3), (1_000, 5_000)),
+    "2 in 100 treated, strong confounding": (partial(in_hundred, slope=0.7), (1_000, 5_000)),
+}
+_MORE |= {name: (draw, 1.0) for name, (draw, _) in _SMALL_ARMS.items()}
 _NAMES = [*(name for name in SMALL_SAMPLE_WORLDS if name != "Clusters"), "Cells", "Tiers", "Rounded", *_MORE]
 CHOSEN_IN = {
     *("Events", "LD strong", "LTL 1", "LTL 3", "KS right", "KS, half the log odds", "Setoguchi A", "Cells"),
-    *("Few treated, strong confounding", "LD between, noisier", "Prognostic"),
+    *("Few treated, strong confounding", "LD between, noisier", "Prognostic", "By lot, 1 in 100"),
+    *("By lot, 1 in 20", "2 in 100 treated, strong confounding"),
 }
 
 
@@ -96,16 +125,14 @@ def signs_of(sample: Sample, estimand: Any, truth: float) -> dict[str, float]:
     corrected = influence + np.where(t, 1, -1) * of_weighted_means(found.weights, t, y, means).added()
     own = inference.degrees_of_freedom(corrected)
     reach = inference.half_width(inference.std_error(corrected), 0.95, own)
-    left_out = WeightedRows(x, 0.0, t, y, scores, np.ones(len(y)), estimand).influence()
-    larger = inference.std_error(left_out[0] - left_out[1]) / inference.std_error(influence) - 1
+    n_rows = np.array([t.sum(), (~t).sum()])
     sizes = np.array(effective_sizes(found.weights, t))
-    shares = sizes / [t.sum(), (~t).sum()]
-    held = float(abs(found.estimate - truth) <= reach)
+    shares = sizes / n_rows
     heaviest = [float(found.weights[arm].max() / found.weights[arm].sum()) for arm in (t, ~t)]
     return {
-        "held": held,
+        "held": float(abs(found.estimate - truth) <= reach),
         "df": inference.degrees_of_freedom(influence),
-        "larger": larger * np.sqrt(len(y)),
+        "rests_on": rows_behind_weights(scores, estimand) / int(n_rows.min()),
         "share": float(shares[1] if estimand == "ATT" else shares.min()),
         "size": float(sizes.min()),
         "heaviest": max(heaviest),
@@ -115,7 +142,10 @@ def signs_of(sample: Sample, estimand: Any, truth: float) -> dict[str, float]:
 def count(n_data_sets: int, sizes: tuple[int, ...]) -> pd.DataFrame:
     """Give the signs of every data set, with its cell."""
     lines, started = [], time.perf_counter()
-    for name, n in itertools.product(_NAMES, sizes):
+    cells = itertools.chain.from_iterable(
+        itertools.product([name], _SMALL_ARMS[name][1] if name in _SMALL_ARMS else sizes) for name in _NAMES
+    )
+    for name, n in cells:
         for i, estimand in itertools.product(range(n_data_sets), ("ATE", "ATT")):
             draw, truth = world_of(name, estimand)
             numbers = np.random.SeedSequence([SEED, int.from_bytes(name.encode()), n], spawn_key=(i,))
@@ -128,22 +158,22 @@ def count(n_data_sets: int, sizes: tuple[int, ...]) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def warned(d: pd.DataFrame, *, share: tuple[float, float], larger: float, df: float) -> Bools:
+def warned(d: pd.DataFrame, *, rests_on: tuple[float, float], df: float) -> Bools:
     """Say of each data set whether a rule warns: what weights alone say, or what few rows carry."""
     ate = d["estimand"] == "ATE"
     uneven = d["share"] < np.where(ate, 0.55, 0.25)
     alone = (uneven & (d["heaviest"] > 0.005)) | (d["size"] < 20)
-    few = (d["df"] < df) & ((d["larger"] > larger) | (d["share"] < np.where(ate, *share)))
+    few = (d["df"] < df) & (d["rests_on"] < np.where(ate, *rests_on))
     return np.asarray(alone | few)
 
 
 RULES: dict[str, dict[str, Any]] = {
-    "weights alone": {"share": (0.0, 0.0), "larger": np.inf, "df": 0},
-    "share of 0.6 or 0.35, df below 25": {"share": (0.6, 0.35), "larger": np.inf, "df": 25},
-    "0.75 or 0.4, df below 40": {"share": (0.75, 0.4), "larger": np.inf, "df": 40},
-    "0.75 or 0.4, or 3 / sqrt(n), df below 60": {"share": (0.75, 0.4), "larger": 3.0, "df": 60},
-    "**0.75 or 0.4, or 2 / sqrt(n), df below 60**": {"share": (0.75, 0.4), "larger": 2.0, "df": 60},
-    "0.8 or 0.45, or 1.5 / sqrt(n), df below 60": {"share": (0.8, 0.45), "larger": 1.5, "df": 60},
+    "weights alone": {"rests_on": (0.0, 0.0), "df": 0},
+    "df below 60": {"rests_on": (np.inf, np.inf), "df": 60},
+    "resting on 0.1 or 0.04, df below 40": {"rests_on": (0.1, 0.04), "df": 40},
+    "0.15 or 0.06, df below 50": {"rests_on": (0.15, 0.06), "df": 50},
+    "**0.225 or 0.08, df below 60**": {"rests_on": (0.225, 0.08), "df": 60},
+    "0.3 or 0.12, df below 80": {"rests_on": (0.3, 0.12), "df": 80},
 }
 
 
@@ -177,7 +207,7 @@ def _told(shares: pd.Series[float], bar: float) -> str:
 def main() -> None:
     """Run what was asked for, and keep or print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--data-sets", type=int, default=300, help="of each world and size")
+    parser.add_argument("--data-sets", type=int, default=600, help="of each world and size")
     parser.add_argument("--quick", action="store_true", help="few data sets, printed and not kept")
     options = parser.parse_args()
     if options.quick:

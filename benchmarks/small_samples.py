@@ -24,6 +24,7 @@ from typing import Any, get_args
 import numpy as np
 import pandas as pd
 
+import small_sample_matching
 import small_samples_report
 from coverage_study import default_processes
 from propensity import core
@@ -37,7 +38,9 @@ from propensity.effects.cautions import (
     terms_cautions,
 )
 from propensity.effects.contrasts import SCALES, Contrast
+from propensity.effects.effect import Effect
 from propensity.effects.estimators import Method
+from propensity.effects.expected_weights import rows_behind_weights
 from propensity.effects.leverage import USUAL, Correction, Leverage, of_weighted_means
 from propensity.errors import InvalidInputError
 from propensity.weighting.left_out import WeightedRows
@@ -75,6 +78,8 @@ class Found:
         What leaving each row out does to the two, of weighting.
     error, weights : float and ndarray (n,)
         Of matching: the standard error of the difference, and what rows weigh.
+    effect : Effect or None
+        Of matching without replacement and subclasses, whose intervals are its own.
     warned : bool
         Whether the package warns of the weights or of the sizes of the arms.
     """
@@ -86,6 +91,7 @@ class Found:
     left_out: Floats | None = None
     error: float = math.nan
     weights: Floats | None = None
+    effect: Effect | None = None
 
 
 def answers_to(sample: Sample) -> Iterator[tuple[str, str, Found]]:
@@ -104,6 +110,10 @@ def answers_to(sample: Sample) -> Iterator[tuple[str, str, Found]]:
             yield name, estimand, _ESTIMATORS[name](sample, x, scores, estimand)
         except InvalidInputError:
             continue
+    if sample.cluster is None and len(t) in small_sample_matching.SIZES:
+        for name, estimand, effect in small_sample_matching.matched_effects(sample):
+            warned = small_sample_matching.is_warned_of(effect)
+            yield name, estimand, Found((effect.mean_treated, effect.mean_control), warned, effect=effect)
 
 
 def _of_core(found: Any, warned: bool, leverage: Leverage | None = None) -> Found:
@@ -163,21 +173,18 @@ def _weighted(sample: Sample, x: Floats, scores: Floats, estimand: Any) -> Found
     y, t, n = sample.outcome, sample.treatment, len(sample.outcome)
     found = core.ipw(y, t, scores, estimand=estimand, x=x, n_threads=1)
     left_out = WeightedRows(x, 0.0, t, y, scores, np.ones(n), estimand).influence()
-    warned = _warned(estimand, found, t, left_out, sample.cluster is None)
+    warned = _warned(estimand, found, t, scores, sample.cluster is None)
     leverage = of_weighted_means(found.weights, t, y, (found.mean_treated, found.mean_control))
     return replace(_of_core(found, warned, leverage), left_out=left_out)
 
 
-def _warned(
-    estimand: str, found: core.WeightedEstimate, t: Bools, left_out: Floats, independent: bool
-) -> bool:
+def _warned(estimand: str, found: core.WeightedEstimate, t: Bools, scores: Floats, independent: bool) -> bool:
     ess, n_rows = (found.ess_treated, found.ess_control), (int(t.sum()), int((~t).sum()))
     told = overlap_cautions(estimand, found.weights, t)
     if independent:
-        influence = found.influence_treated - found.influence_control
-        df = inference.degrees_of_freedom(influence)
-        larger = inference.std_error(left_out[0] - left_out[1]) / inference.std_error(influence) - 1
-        told = (*told, *carried_cautions(estimand, ess, n_rows, df, lambda: larger))
+        df = inference.degrees_of_freedom(found.influence_treated - found.influence_control)
+        behind = partial(rows_behind_weights, scores, estimand)
+        told = (*told, *carried_cautions(estimand, n_rows, df, behind))
     return bool(told) or _few(ess, t)
 
 
@@ -203,6 +210,8 @@ def lines_of(world: SmallWorld, n: int, seed: int, data_set: int) -> list[dict[s
 
 def _told(found: Found, sample: Sample, contrast: Contrast, truth: float) -> dict[str, Any]:
     """Make every interval as an `Effect` does, on the scale of the errors."""
+    if found.effect is not None:
+        return _of_effect(found.effect, truth)
     scale = SCALES[contrast]
     gap = scale.link(found.means[0]) - scale.link(found.means[1]) - truth
     errors, df = _errors(found, sample, [scale.slope(mean) for mean in found.means])
@@ -211,6 +220,15 @@ def _told(found: Found, sample: Sample, contrast: Contrast, truth: float) -> dic
         if kind in errors:
             reach = inference.half_width(errors[kind], 0.95, df if law == "t" else math.inf)
             told |= {name: abs(gap) <= reach, f"{name}, half width": reach}
+    return told
+
+
+def _of_effect(effect: Effect, truth: float) -> dict[str, Any]:
+    """Take the intervals that an effect has, by both laws."""
+    told: dict[str, Any] = {"gap": effect.estimate - truth, "df": effect.df}
+    for name, df in {"t": None, "normal": math.inf}.items():
+        low, high = effect.conf_int(df=df)
+        told |= {name: low <= truth <= high, f"{name}, half width": (high - low) / 2}
     return told
 
 

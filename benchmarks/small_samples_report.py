@@ -78,13 +78,29 @@ def refresh(folder: Path) -> None:
 def tables(results: pd.DataFrame) -> dict[str, str]:
     """Give the page's sections by name, in Markdown."""
     right = results[[key not in WRONG for key in zip(results["world"], results["estimator"], strict=True)]]
-    return {"few-rows": _summary(right), "few-rows-cells": _cells(right)}
+    return {"first-page": _first(right), "few-rows": _summary(right), "few-rows-cells": _cells(right)}
 
 
 def in_bar(coverage: pd.Series[float], n_data_sets: pd.Series[int] | int = 0) -> pd.Series[bool]:
     """Whether coverages are between 93.5% and 96.5%, give or take two errors of a count of so many."""
     slack = 2 * np.sqrt(0.95 * 0.05 / n_data_sets) if np.any(n_data_sets) else 0.0
     return (coverage >= LOW - slack) & (coverage <= HIGH + slack)
+
+
+def _first(results: pd.DataFrame) -> str:
+    """Give a row an estimator: mean coverage where nothing is warned of, and how many cells hold."""
+    calm = results[results["warned"] <= _WARNED]
+    inside = in_bar(calm["t"], calm["n_data_sets"])
+    sizes = sorted(int(n) for n in calm["n"].unique())
+    body = []
+    for estimator, own in calm.groupby("estimator", sort=True):
+        cells = []
+        for n in sizes:
+            at = own[own["n"] == n]
+            told = f"{100 * at['t'].mean():.1f} ({int(inside[at.index].sum())} of {len(at)})"
+            cells.append(told if len(at) else "")
+        body.append([str(estimator), *cells])
+    return _markdown(["estimator", *(f"{n:,} rows" for n in sizes)], body)
 
 
 def _summary(results: pd.DataFrame) -> str:

@@ -9,17 +9,23 @@
 //!   one control and some treated units, with the least sum of d from the middle of each (Rosenbaum 1991;
 //!   Hansen and Klopfer 2006, without limits on the ratio).
 //!
-//! In one dimension both take n log n; in several, a sparse assignment. Rows are first put into an order
-//! that does not depend on theirs (by stratum, point, arm, then rank), so neither do the matches.
+//! In one dimension both take n log n; in several, an auction among those near each other. Rows are first put
+//! into an order that does not depend on theirs (by stratum, point, arm, then rank), so neither do the matches.
 
 mod assignment;
+mod auction;
 mod caliper;
 mod cover;
+mod holdings;
 mod layout;
 mod line;
+mod lists;
+mod proof;
 mod regions;
 mod sparse;
 mod stars;
+mod tree;
+mod whole;
 
 use rayon::prelude::*;
 

@@ -31,6 +31,7 @@ impl Present {
         weightings: &[&[f64]],
         row_weights: RowWeights<'_>,
     ) -> Result<Option<Self>> {
+        checks::frequency(row_weights.frequency, treatment.len())?;
         let Some(sample_weight) = row_weights.total.filter(|weights| weights.contains(&0.0)) else {
             return Ok(None);
         };

@@ -15,10 +15,12 @@
 use std::ops::Range;
 
 use super::assignment::{Cost, NONE, NodeCosts};
+use super::auction;
+use super::holdings::InSpace;
 use super::layout::{Layout, Stratum};
 use super::line::{self, Grid, Uses};
 use super::regions::{self, Region};
-use super::sparse::{self, InSpace, OnALine};
+use super::sparse::{self, OnALine};
 use crate::error::Result;
 use crate::monitor::Monitor;
 
@@ -281,16 +283,16 @@ pub fn pairs_in_space(
     });
     let treated_seek = treated.len() <= control.len();
     let (rows, columns) = if treated_seek { (&treated, &control) } else { (&control, &treated) };
-    let candidates = InSpace {
+    let sides = InSpace {
         rows: layout.coordinates(rows.iter().copied()),
         columns: layout.coordinates(columns.iter().copied()),
-        width: spec.caliper_width,
+        reach: spec.caliper_width,
     };
     let [of_rows, of_columns] = if treated_seek { [spec.uses[1], spec.uses[0]] } else { spec.uses };
     let (without, used) = node_costs(rows.len(), of_rows, columns.len(), of_columns);
     let node_costs = NodeCosts { without: &without, used: &used };
-    let found = sparse::grow(&candidates, node_costs, monitor)?;
-    let pairs = found.column_of.iter().enumerate().filter(|(_, column)| **column != NONE);
+    let column_of = auction::assign(&sides, node_costs, monitor)?;
+    let pairs = column_of.iter().enumerate().filter(|(_, column)| **column != NONE);
     Ok(pairs
         .map(|(row, column)| (rows[row], columns[*column]))
         .map(|(row, column)| if treated_seek { (row, column) } else { (column, row) })

@@ -10,10 +10,14 @@
 use ndarray::ArrayView2;
 use rayon::prelude::*;
 
-use super::assignment::{Cost, Edges, NONE, NodeCosts, assign};
+use super::assignment::{Cost, NONE, NodeCosts};
+use super::auction;
+use super::holdings::InSpace;
 use super::layout::{Layout, Stratum};
 use super::line::Grid;
 use super::stars::{Cover, Nearest, Units, stars};
+use super::tree::Tree;
+use super::whole::Measure;
 use crate::error::Result;
 use crate::monitor::Monitor;
 
@@ -31,14 +35,18 @@ pub fn cover(
     let (x, on_a_line) = (layout.points.x, layout.points.on_a_line());
     let mut units = units(layout, stratum);
     let find = |units: &Units| {
-        if on_a_line { nearest_on_a_line(x, units) } else { nearest_in_space(layout, units) }
+        if on_a_line {
+            Ok(nearest_on_a_line(x, units))
+        } else {
+            nearest_in_space(layout, units, monitor)
+        }
     };
-    let mut nearest = find(&units);
+    let mut nearest = find(&units)?;
     monitor.check()?;
     if nearest.iter().any(|near| near.is_beyond(width)) {
         units = without_the_far(&units, &nearest, width);
         // The nearest of those that stay have themselves somebody near, and stay.
-        nearest = find(&units);
+        nearest = find(&units)?;
     }
     if units.rows.is_empty() {
         return Ok(Cover::default());
@@ -226,31 +234,28 @@ fn partners(gaps: &[Gap], n_units: usize) -> Vec<usize> {
 // In space
 
 /// The nearest cell of the other arm; of several as near, the first.
-fn nearest_in_space(layout: &Layout<'_>, units: &Units) -> Vec<Nearest> {
+fn nearest_in_space(layout: &Layout<'_>, units: &Units, monitor: &Monitor) -> Result<Vec<Nearest>> {
     let arms = cells_by_arm(units);
-    let points = arms.each_ref().map(|cells| {
-        let rows = cells.iter().map(|cell| units.rows[units.cells[*cell].start]);
-        layout.coordinates(rows)
-    });
     let mut found = vec![Nearest { cell: NONE, distance: f64::INFINITY }; units.cells.len()];
-    for arm in 0..2 {
-        let (own, other) = (&points[arm], &points[1 - arm]);
-        let nearest: Vec<Nearest> = (0..arms[arm].len())
-            .into_par_iter()
-            .map(|number| {
-                let mut best = (f64::INFINITY, NONE);
-                for (candidate, cell) in arms[1 - arm].iter().enumerate() {
-                    let distance = own.distance(number, other, candidate);
-                    if distance < best.0 {
-                        best = (distance, *cell);
-                    }
-                }
-                Nearest { cell: best.1, distance: best.0 }
-            })
-            .collect();
-        arms[arm].iter().zip(nearest).for_each(|(cell, near)| found[*cell] = near);
+    let points = arms.each_ref().map(|cells| {
+        layout.coordinates(cells.iter().map(|cell| units.rows[units.cells[*cell].start]))
+    });
+    for (arm, [own, other]) in
+        [[&points[0], &points[1]], [&points[1], &points[0]]].iter().enumerate()
+    {
+        let tree = Tree::new(other, f64::INFINITY, Measure::new(0.0, 0));
+        let nearest = |number: usize| {
+            monitor.check()?;
+            let nearest = tree.nearest(own.point(number));
+            Ok(nearest.map(|(at, distance)| Nearest { cell: arms[1 - arm][at], distance }))
+        };
+        let nearest: Vec<Option<Nearest>> =
+            (0..own.len()).into_par_iter().map(nearest).collect::<Result<_>>()?;
+        for (cell, near) in arms[arm].iter().zip(nearest) {
+            found[*cell] = near.unwrap_or(found[*cell]);
+        }
     }
-    found
+    Ok(found)
 }
 
 /// The cells of each arm, control first.
@@ -274,26 +279,14 @@ fn pairs_in_space(
     let reach = |unit: usize| nearest[cell_of[unit]].distance;
     let free = (0..units.rows.len()).filter(|unit| reach(*unit) > 0.0);
     let (rows, columns): (Vec<usize>, Vec<usize>) = free.partition(|unit| units.treated[*unit]);
-    let points =
+    let [rows_at, columns_at] =
         [&rows, &columns].map(|side| layout.coordinates(side.iter().map(|u| units.rows[*u])));
-    let edges_of = |row: usize| {
-        let saves = |column: usize| {
-            let d = points[0].distance(row, &points[1], column);
-            let reach_column = reach(columns[column]);
-            (d <= width && d < reach(rows[row]) + reach_column)
-                .then_some((column, d - reach_column))
-        };
-        (0..columns.len()).filter_map(saves).collect()
-    };
-    let edges = Edges {
-        by_row: (0..rows.len()).into_par_iter().map(edges_of).collect(),
-        n_columns: columns.len(),
-    };
-    let without: Vec<Cost> = rows.iter().map(|row| Cost::length(reach(*row))).collect();
-    let used = vec![Cost::default(); columns.len()];
+    let sides = InSpace { rows: rows_at, columns: columns_at, reach: width };
+    let [without, used] = [&rows, &columns]
+        .map(|side| side.iter().map(|unit| Cost::length(reach(*unit))).collect::<Vec<Cost>>());
     let node_costs = NodeCosts { without: &without, used: &used };
-    let found = assign(&edges, node_costs, monitor)?;
-    for (row, column) in found.column_of.iter().enumerate().filter(|(_, column)| **column != NONE) {
+    let column_of = auction::assign(&sides, node_costs, monitor)?;
+    for (row, column) in column_of.iter().enumerate().filter(|(_, column)| **column != NONE) {
         partner[rows[row]] = columns[*column];
         partner[columns[*column]] = rows[row];
     }

@@ -99,10 +99,11 @@ impl<'a> Layout<'a> {
 
 /// Points one after the other, for distances between many of them.
 pub struct Coordinates<'a> {
-    flat: Vec<f64>,
-    dimensions: usize,
-    metric: usize,
-    widths: &'a [f64],
+    pub flat: Vec<f64>,
+    pub dimensions: usize,
+    /// So many of them make the distance.
+    pub metric: usize,
+    pub widths: &'a [f64],
 }
 
 impl Coordinates<'_> {
@@ -110,16 +111,22 @@ impl Coordinates<'_> {
         self.flat.len() / self.dimensions
     }
 
-    /// The distance of one of these points and one of `other`; infinite where a further caliper is in the
-    /// way.
-    pub fn distance(&self, one: usize, other: &Self, at: usize) -> f64 {
-        let d = self.dimensions;
-        let (a, b) = (&self.flat[one * d..][..d], &other.flat[at * d..][..d]);
-        let further = a.iter().zip(b).skip(self.metric).zip(self.widths);
-        if further.into_iter().any(|((a, b), width)| (a - b).abs() > *width) {
-            return f64::INFINITY;
-        }
-        length(a.iter().zip(b).take(self.metric))
+    pub fn point(&self, at: usize) -> &[f64] {
+        &self.flat[at * self.dimensions..][..self.dimensions]
+    }
+
+    /// No distance from these points to others is longer.
+    pub fn longest(&self, others: &Self) -> f64 {
+        let side = |k: usize| {
+            let both = [self, others].into_iter();
+            let values =
+                both.flat_map(|points| points.flat.iter().skip(k).step_by(self.dimensions));
+            let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| {
+                (low.min(*x), high.max(*x))
+            });
+            high - low
+        };
+        (0..self.metric).map(|k| side(k) * side(k)).sum::<f64>().sqrt()
     }
 }
 

@@ -1,4 +1,4 @@
-//! An assignment along very many edges, of which few are ever looked at.
+//! An assignment on a line along very many edges, of which few are ever looked at.
 //!
 //! The least assignment along the shortest edges of each row is found; then the edges that its potentials
 //! do not rule out are added, and it is found again. Where there are none left, it is the least along all
@@ -10,44 +10,30 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::assignment::{Assignment, Cost, Edges, NodeCosts, assign};
-use super::layout::Coordinates;
 use crate::error::Result;
 use crate::monitor::Monitor;
 
 /// Shortest edges that each row begins with: enough for nearly all rows where partners are plenty.
 const BEGINNING: usize = 12;
 
-/// Edges that a row of a space may get in a round.
-const PER_ROUND: usize = 8;
-
 /// By how little an edge may undercut its potentials, as a share of the longest: rounding.
 const ROUNDING: f64 = 1e-13;
-
-/// All edges between the rows and columns of an assignment.
-pub trait Candidates: Sync {
-    fn n_rows(&self) -> usize;
-    fn n_columns(&self) -> usize;
-    /// The `count` shortest edges of a row.
-    fn shortest(&self, row: usize, count: usize) -> Vec<(usize, f64)>;
-    /// Edges (row, column, length) that cost less than their potentials, the least of each row among them.
-    fn improving(&self, found: &Assignment) -> Vec<(usize, usize, f64)>;
-}
 
 /// The least assignment along all edges.
 ///
 /// # Errors
 /// [`crate::error::Error::Stopped`].
 pub fn grow(
-    candidates: &impl Candidates,
+    candidates: &OnALine,
     node_costs: NodeCosts<'_>,
     monitor: &Monitor,
 ) -> Result<Assignment> {
     let mut edges = Edges {
-        by_row: (0..candidates.n_rows())
+        by_row: (0..candidates.rows.len())
             .into_par_iter()
             .map(|row| candidates.shortest(row, BEGINNING))
             .collect(),
-        n_columns: candidates.n_columns(),
+        n_columns: candidates.columns.len(),
     };
     loop {
         let found = assign(&edges, node_costs, monitor)?;
@@ -78,15 +64,8 @@ pub struct OnALine {
     pub width: f64,
 }
 
-impl Candidates for OnALine {
-    fn n_rows(&self) -> usize {
-        self.rows.len()
-    }
-
-    fn n_columns(&self) -> usize {
-        self.columns.len()
-    }
-
+impl OnALine {
+    /// The `count` shortest edges of a row.
     fn shortest(&self, row: usize, count: usize) -> Vec<(usize, f64)> {
         let value = self.rows[row];
         let middle = self.columns.partition_point(|column| *column < value);
@@ -112,7 +91,8 @@ impl Candidates for OnALine {
         found
     }
 
-    /// On either side the cheapest column in reach is the least of a window that only moves on.
+    /// Edges (row, column, length) that cost less than their potentials, the least of each row among them: on either
+    /// side the cheapest column in reach is the least of a window that only moves on.
     fn improving(&self, found: &Assignment) -> Vec<(usize, usize, f64)> {
         let (mut left, mut right) = (Window::default(), Window::default());
         let mut improving = Vec::new();
@@ -139,9 +119,7 @@ impl Candidates for OnALine {
         }
         improving
     }
-}
 
-impl OnALine {
     fn span(&self) -> f64 {
         let ends = [&self.rows, &self.columns].map(|side| (side.first(), side.last()));
         let low = ends.iter().filter_map(|end| end.0).fold(f64::INFINITY, |a, b| a.min(*b));
@@ -172,66 +150,5 @@ impl Window {
             self.least.pop_front();
         }
         self.least.front().map(|(number, _)| *number)
-    }
-}
-
-/// Rows and columns in a space of several dimensions.
-pub struct InSpace<'a> {
-    pub rows: Coordinates<'a>,
-    pub columns: Coordinates<'a>,
-    /// No edge is longer.
-    pub width: f64,
-}
-
-impl InSpace<'_> {
-    fn edges(&self, row: usize) -> impl Iterator<Item = (usize, f64)> {
-        (0..self.columns.len())
-            .map(move |column| (column, self.rows.distance(row, &self.columns, column)))
-            .filter(|(_, length)| length.is_finite() && *length <= self.width)
-    }
-}
-
-impl Candidates for InSpace<'_> {
-    fn n_rows(&self) -> usize {
-        self.rows.len()
-    }
-
-    fn n_columns(&self) -> usize {
-        self.columns.len()
-    }
-
-    fn shortest(&self, row: usize, count: usize) -> Vec<(usize, f64)> {
-        let mut edges: Vec<(usize, f64)> = self.edges(row).collect();
-        let by_length =
-            |a: &(usize, f64), b: &(usize, f64)| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0));
-        if edges.len() > count {
-            edges.select_nth_unstable_by(count, by_length);
-            edges.truncate(count);
-        }
-        edges.sort_unstable_by(by_length);
-        edges
-    }
-
-    fn improving(&self, found: &Assignment) -> Vec<(usize, usize, f64)> {
-        let longest = |edges: &[(usize, f64)]| edges.iter().map(|edge| edge.1).fold(0.0, f64::max);
-        (0..self.rows.len())
-            .into_par_iter()
-            .flat_map_iter(|row| {
-                let all: Vec<(usize, f64)> = self.edges(row).collect();
-                let longest = longest(&all);
-                let mut better: Vec<(Cost, usize, f64)> = all
-                    .into_iter()
-                    .filter(|(j, d)| undercuts(*d, found.u[row], found.v[*j], longest))
-                    .map(|(j, d)| (Cost::length(d) - found.v[j], j, d))
-                    .collect();
-                better.sort_unstable_by(|a, b| {
-                    (a.0.steps.total_cmp(&b.0.steps))
-                        .then(a.0.length.total_cmp(&b.0.length))
-                        .then(a.1.cmp(&b.1))
-                });
-                better.truncate(PER_ROUND);
-                better.into_iter().map(move |(_, column, length)| (row, column, length))
-            })
-            .collect()
     }
 }

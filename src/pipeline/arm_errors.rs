@@ -49,7 +49,7 @@ impl<'a, 'm> ArmPipeline<'a, 'm> {
             let (parts, estimator) = (self.parts_of(outcome), &estimators[place]);
             self.drawing.monitor.check()?;
             if let Estimator::Nearest(spec) = estimator {
-                let is_known = !resample.is_clustered();
+                let is_known = !resample.is_clustered() && !resample.draws_users();
                 let known = || self.matching_moments(spec, (slot, place), parts, &scores);
                 return if is_known { known() } else { Ok(ArmMoments::NONE) };
             }
@@ -180,9 +180,12 @@ fn covariance(influence: &[Vec<f64>; 2], weights: &[f64], resample: &Resample) -
 fn products(influence: &[Vec<f64>; 2], resample: &Resample) -> [f64; 7] {
     let [control, treated] = influence.each_ref().map(|own| resample.totals(own));
     let mut sums = [0.0; 7];
-    for (c, t) in control.iter().zip(&treated) {
+    for (lot, (c, t)) in control.iter().zip(&treated).enumerate() {
+        // Of one of the lots that a row is, which share what is its own.
+        let lots = resample.lots_of(lot);
+        let (c, t) = (c / lots, t / lots);
         let own = [c * c, c * t, t * t, c * c * c, c * c * t, c * t * t, t * t * t];
-        sums.iter_mut().zip(own).for_each(|(sum, own)| *sum += own);
+        sums.iter_mut().zip(own).for_each(|(sum, own)| *sum += lots * own);
     }
     sums
 }

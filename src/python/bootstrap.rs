@@ -106,7 +106,7 @@ pub struct Replicates {
 ///     Row weights, none negative, on top of how often a row is drawn; not for nearest neighbours.
 /// frequency : (n,) array, optional
 ///     How many users a row stands for, all alike: whole numbers of at least 1. Users are drawn, in the time and memory
-///     that the rows take, however many they are; not for nearest neighbours, nor with ``truncate``.
+///     that the rows take, however many they are; not with ``truncate``, and without errors for nearest neighbours.
 /// score_columns, outcome_columns : list of int, optional
 ///     Which columns of ``x`` the score, and the outcome models, use; all by default.
 /// balanced_columns : list of lists of int, optional
@@ -186,11 +186,10 @@ pub fn bootstrap(
     let others = others.map(|others| arrays::columns("others", others)).transpose()?;
     let others = others.unwrap_or_default();
     let others = others.iter().map(|other| other.as_slice()).collect::<Result<Vec<_>, _>>()?;
-    check_others(per.is_some(), &others)?;
     let weights = row_weights::given(sample_weight, frequency)?;
     let RowWeights { total, frequency, .. } = weights.row_weights()?;
+    check_others(per.is_some(), frequency.is_some(), &others)?;
     let of_means = means || per.is_some() || !others.is_empty();
-    check_means(of_means, frequency)?;
     let mut estimators = estimators.iter().map(estimator).collect::<PyResult<Vec<_>>>()?;
     let (x, outcome) = (x.as_array(), outcome.as_slice()?);
     let given = Codes::read(factors, after, x.ncols())?;
@@ -324,23 +323,14 @@ fn bootstrap_of_matrix<'a>(
     Ok(Bootstrapped { estimates: pipeline.estimates, terms: pipeline.terms, replicates, analytic })
 }
 
-/// Ratios are of one outcome.
-fn check_others(is_ratio: bool, others: &[&[f64]]) -> Result<(), Error> {
-    if !is_ratio || others.is_empty() {
+/// Ratios are of one outcome; of rows that stand for several users it is not known which outcomes go together.
+fn check_others(is_ratio: bool, counted: bool, others: &[&[f64]]) -> Result<(), Error> {
+    if others.is_empty() || !(is_ratio || counted) {
         return Ok(());
     }
-    let (found, allowed) = ("given beside per".into(), "left out, or without per");
+    let beside = if is_ratio { "per" } else { "frequency" };
+    let (found, allowed) = (format!("given beside {beside}"), "left out, or without it");
     Err(Error::Argument { name: "others", found, allowed })
-}
-
-/// The means of arms vary together as what is drawn does, which is not written down for rows of several users.
-fn check_means(of_means: bool, frequency: Option<&[f64]>) -> Result<(), Error> {
-    if of_means && frequency.is_some() {
-        let found = "given for the means of both arms, or an outcome per another".into();
-        let allowed = "left out with these: give a row for each user";
-        return Err(Error::Argument { name: "frequency", found, allowed });
-    }
-    Ok(())
 }
 
 fn check_replicates(n_reps: usize, analytic: bool) -> Result<(), Error> {

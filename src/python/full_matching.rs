@@ -34,7 +34,8 @@ pub struct FullMatch {
 ///
 /// Which of the rows in one place is in whose star is settled by a draw that belongs to the row's id, so that
 /// the order of the rows decides nothing. On the score or logit it takes n log n; among covariates, or with
-/// further calipers, every row is compared with every other.
+/// further calipers, rows bid for those near them, until potentials prove that no other pairs of all have a lesser
+/// sum: 200,000 rows take seconds to a minute, the longer the fewer rows of the one arm are near the other.
 ///
 /// Parameters
 /// ----------

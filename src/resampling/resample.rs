@@ -228,7 +228,8 @@ impl Resample {
     }
 
     /// How many lots a row is: one, or its users, where these are drawn.
-    fn lots_of(&self, row: usize) -> f64 {
+    #[must_use]
+    pub fn lots_of(&self, row: usize) -> f64 {
         self.crowd.as_ref().map_or(1.0, |crowd| crowd.users()[row])
     }
 

@@ -98,8 +98,8 @@ def test_intervals_by_t_hold_where_those_by_the_normal_law_did_not():
 
 def test_rule_in_bold_is_the_packages():
     (name,) = [name for name in cautions.RULES if name.startswith("**")]
-    even = package._RATHER_EVEN
-    limits = {"share": (even["ATE"], even["ATT"]), "larger": package._LARGER, "df": package._FEW_CARRY}
+    rests_on = package._RESTS_ON
+    limits = {"rests_on": (rests_on["ATE"], rests_on["ATT"]), "df": package._FEW_CARRY}
     assert cautions.RULES[name] == limits
     assert name in (DOCS / "validation.md").read_text(encoding="utf-8")
 

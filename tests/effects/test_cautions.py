@@ -9,6 +9,7 @@ import pytest
 import propensity as ps
 import worlds
 from propensity.effects.cautions import carried_cautions, size_cautions, terms_cautions
+from propensity.effects.expected_weights import rows_behind_weights
 from propensity.errors import (
     BalanceWarning,
     CalibrationWarning,
@@ -109,25 +110,71 @@ def test_few_rows_for_many_terms_are_told(wide, estimate):
 
 
 def test_few_rows_that_carry_the_variance_are_told():
-    def alike():
-        return 0.01
+    rows = (100, 5_000)
 
-    (caution,) = carried_cautions("ATE", (60.0, 150.0), (100, 150), 9.4, alike)
-    assert "9 rows carry the variance (df), and an arm is worth 60 rows (ESS)" in str(caution)
-    assert carried_cautions("ATE", (60.0, 150.0), (100, 150), 60.0, alike) == ()  # enough carry it
-    assert carried_cautions("ATE", (80.0, 150.0), (100, 150), 9.4, alike) == ()  # weights are even
-    assert carried_cautions("ATT", (60.0, 150.0), (100, 150), 9.4, alike) == ()  # of whom it leans on, all
-    assert len(carried_cautions("ATT", (100.0, 50.0), (100, 150), 9.4, alike)) == 1
-    assert len(carried_cautions("ATC", (30.0, 150.0), (100, 150), 9.4, alike)) == 1
+    def on(n_rows):
+        return lambda: n_rows
+
+    (caution,) = carried_cautions("ATE", rows, 9.4, on(20.0))
+    assert "few rows carry the variance (df 9): weights as uneven as the scores" in str(caution)
+    assert "rest on 20 rows, and the smaller arm has " in str(caution)
+    assert carried_cautions("ATE", rows, 60.0, on(20.0)) == ()  # enough carry it
+    assert carried_cautions("ATE", rows, 9.4, on(22.6)) == ()  # weights are even, for so small an arm
+    assert carried_cautions("ATT", rows, 9.4, on(8.1)) == ()
+    for estimand in ("ATT", "ATC"):
+        assert len(carried_cautions(estimand, rows, 9.4, on(7.9))) == 1
+    assert carried_cautions("ATO", rows, 9.4, on(1.0)) == ()  # its weights have a bound
     told = [ps.errors.OverlapWarning("little overlap: of few")]
-    assert carried_cautions("ATE", (60.0, 150.0), (100, 150), 9.4, alike, told) == ()
+    assert carried_cautions("ATE", rows, 9.4, on(20.0), told) == ()
+    assert "jackknife" in str(caution)
+    assert "jackknife" not in str(carried_cautions("ATE", rows, 9.4, on(20.0), jackknife=False)[0])
 
 
-def test_error_that_hangs_on_single_rows_is_told():
-    even = (80.0, 150.0), (100, 150), 9.4
-    assert len(carried_cautions("ATE", *even, lambda: 2.01 / np.sqrt(250))) == 1
-    assert carried_cautions("ATE", *even, lambda: 1.99 / np.sqrt(250)) == ()
-    assert carried_cautions("ATO", *even, lambda: 1.0) == ()
+def test_rows_that_weights_rest_on_are_those_of_many_samples():
+    """The sums of powers of the weights of an arm, over draws of who is treated with these scores."""
+    rng = np.random.default_rng(5)
+    e = rng.beta(2, 3, size=300)
+    treated = rng.random((20_000, 300)) < e
+    powers = {}
+    for arm, chance, own in (("treated", e, treated), ("control", 1 - e, ~treated)):
+        for estimand, w in (("ATE", 1 / chance), ("other", (1 - chance) / chance)):
+            squares, fourths = ((own * w**power).sum(axis=1).mean() for power in (2, 4))
+            powers[estimand, arm] = squares**2 / fourths
+    found = {estimand: rows_behind_weights(e, estimand) for estimand in ("ATE", "ATT", "ATC")}
+    assert found["ATE"] == pytest.approx(min(powers["ATE", arm] for arm in ("treated", "control")), rel=0.05)
+    assert found["ATT"] == pytest.approx(powers["other", "control"], rel=0.05)
+    assert found["ATC"] == pytest.approx(powers["other", "treated"], rel=0.05)
+
+
+def test_rows_that_weights_rest_on_count_users_and_know_bounds():
+    e = np.array([0.1, 0.3, 0.5, 0.02])
+    users = np.array([3.0, 1.0, 4.0, 2.0])
+    for estimand in ("ATE", "ATT", "ATC"):
+        counted = rows_behind_weights(e, estimand, users)
+        assert counted == pytest.approx(rows_behind_weights(np.repeat(e, users.astype(int)), estimand))
+    assert rows_behind_weights(np.full(80, 0.3), "ATT") == pytest.approx(80 * 0.7)  # as many as controls
+    bounded = rows_behind_weights(e, "ATE", largest=(1.0, 1.0))
+    assert bounded == pytest.approx(e.sum())  # all weigh the same
+    assert rows_behind_weights(np.append(e, 1.0), "ATT") == rows_behind_weights(e, "ATT")
+    assert np.isfinite(rows_behind_weights(np.append(e, 1e-90), "ATE"))
+
+
+@pytest.mark.parametrize("n_terms", [3, 10])
+def test_experiments_with_a_small_arm_are_not_warned_of(n_terms):
+    """Fifty treated by lot of five thousand, whose intervals hold: of at most one in twenty."""
+    covariates, warned = [f"x{k}" for k in range(n_terms)], 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        x = rng.normal(size=(5_000, n_terms))
+        t = np.zeros(5_000, dtype=bool)
+        t[rng.choice(5_000, 50, replace=False)] = True
+        df = pd.DataFrame(x, columns=covariates).assign(t=t, y=x.sum(axis=1) + rng.normal(size=5_000))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model = ps.fit_propensity(df, treatment="t", covariates=covariates)
+            effect = ps.ipw(df, outcome="y", treatment="t", scores=model)
+        warned += any(isinstance(caution, OverlapWarning) for caution in effect.cautions)
+    assert warned <= 2
 
 
 def test_worlds_where_covariates_decide_the_outcome_are_warned_of():

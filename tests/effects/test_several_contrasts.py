@@ -1,5 +1,7 @@
 """Effects on several outcomes: read like a dict, as other contrasts, with their intervals."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -23,6 +25,15 @@ def test_each_is_what_it_is_by_itself(effects):
         own = effects[name].contrast_as("percent")
         assert lifts[name].estimate == own.estimate
         np.testing.assert_array_equal(lifts.conf_int(0.9).loc[name], own.conf_int(0.9))
+
+
+@pytest.mark.parametrize("options", [{"df": math.inf}, {"se": "HC0"}, {"df": 7.0, "se": "HC3"}])
+def test_intervals_take_what_those_of_one_effect_take(effects, options):
+    found = effects.conf_int(0.9, **options)
+    for name in OUTCOMES:
+        np.testing.assert_array_equal(found.loc[name], effects[name].conf_int(0.9, **options))
+    with pytest.raises(InvalidInputError, match="se: 'jackknife' leaves each row out"):
+        effects.conf_int(se="jackknife")
 
 
 def test_other_words_for_a_contrast_are_answered(effects):

@@ -52,7 +52,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "method": _words("aipw", "ipwra", "regression", "nearest", "optimal"),
     "outcome_model": _words("linear", "logistic"),
     "contrast": _words("difference", "ratio", "percent", "odds_ratio"),
-    "kind": _words("percentile", "basic", "normal", "bca", "studentized"),
+    "kind": _words("percentile", "basic", "normal", "bca", "studentized", "calibrated"),
     "order": _words("largest", "smallest", "closest", "random", "data"),
     "caliper_unit": _words("sd", "raw"),
     "caliper_sd": _words("all", "pooled"),

@@ -324,7 +324,7 @@ MOVING = [
     "I(visits / visits.max())",
     "I(age.shift(-1).fillna(0))",
     "I(visits.cumsum())",
-    "I(visits.groupby(plan).transform('mean'))",
+    "I(visits.groupby(plan, observed=True).transform('mean'))",
     "I(plan.map(plan.value_counts()).astype(float))",
     "I(age.quantile(0.9) - age)",
     "I(np.percentile(age, 50) - age)",

@@ -13,6 +13,9 @@ from propensity.scores.cautions import score_cautions
 N = 1_000
 ROLES = {"outcome": "y", "treatment": "t"}
 
+# Their scores are uneven: what is asked here is which rows values belong to.
+pytestmark = pytest.mark.filterwarnings("ignore::propensity.errors.OverlapWarning")
+
 
 def people(index=None):
     rng = np.random.default_rng(0)
@@ -135,14 +138,15 @@ def test_labels_that_repeat_tell_nothing():
 def test_scores_in_another_order_are_found_out():
     df = people()
     right = scored(df).scores
-    assert not ps.ipw(df, scores=right, **ROLES).cautions
+    said_of_right = ps.ipw(df, scores=right, **ROLES).cautions
+    assert not [caution for caution in said_of_right if isinstance(caution, CalibrationWarning)]
     shuffled = right.sample(frac=1, random_state=1).to_numpy()
     for call in (ps.match_nn, ps.match_full, ps.subclassify):
         with pytest.warns(CalibrationWarning, match="probably in another order than the rows, or of other"):
             call(df, treatment="t", scores=shuffled)
     with pytest.warns(CalibrationWarning, match="probably in another order") as caught:
         effect = ps.ipw(df, scores=shuffled, **ROLES)
-    assert len(caught) == 1
+    assert [w.category for w in caught].count(CalibrationWarning) == 1
     assert "look at" not in str(effect.cautions)
 
 

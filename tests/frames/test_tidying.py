@@ -165,6 +165,7 @@ def test_the_mean_counts_sample_weights_so_that_a_weight_of_two_is_the_row_twice
 
 def test_what_was_done_is_told():
     df = users()
+    df["tier_known"] = df["tier"].notna()
     n_tenure, n_tier = int(df["tenure"].isna().sum()), int(df["tier"].isna().sum())
     n_rare = int(df["country"].isin(RARE).sum())
     told = [
@@ -179,6 +180,8 @@ def test_what_was_done_is_told():
         "model": model,
         "ipw": ps.ipw(df, **ROLES, scores=model),
         "aipw": ps.aipw(df, **ROLES, **options),
+        "ipw in groups": ps.ipw(df, **ROLES, scores=model, by="tier_known"),
+        "aipw in groups": ps.aipw(df, **ROLES, **options, by="tier_known"),
         "estimate": ps.estimate(df, **ROLES, **options),
         "bootstrap": ps.bootstrap(df, **ROLES, n_reps=4, progress=False, **options),
         "weights": ps.fit_weights(df, treatment="opted", **options),

@@ -161,6 +161,42 @@ def test_optimal_pairs_in_space_have_the_least_sum(caliper, n_treated, n_neighbo
     assert found == pytest.approx(total, rel=1e-9)
 
 
+def among_five(n_rows, shift, steps):
+    """Five covariates, three on a lattice; a fifth of the rows is treated, far off where `shift` is large."""
+    rng = np.random.default_rng(11)
+    treatment = rng.permutation(n_rows) < n_rows // 5
+    x = rng.normal(size=(n_rows, 5)) + shift * treatment[:, None]
+    x[:, :3] = np.round(x[:, :3] * steps) / steps
+    return 1 / (1 + np.exp(1.5 - 0.4 * x.sum(axis=1))), treatment, {"covariates": x, "on": "euclidean"}
+
+
+WORLDS_OF_FIVE = [(0.0, 100), (0.4, 1), (1.5, 100), (1.5, 1)]
+
+
+@pytest.mark.parametrize("caliper", [None, 0.1])
+@pytest.mark.parametrize(("shift", "steps"), WORLDS_OF_FIVE)
+@pytest.mark.parametrize(("estimand", "n_neighbors"), [("ATT", 1), ("ATT", 3), ("ATC", 2)])
+def test_optimal_pairs_among_five_covariates_have_the_least_sum(estimand, n_neighbors, shift, steps, caliper):
+    scores, treatment, options = among_five(1_500, shift, steps)
+    options |= {"caliper": caliper, "caliper_unit": "raw"}
+    gaps = distances_between(scores, treatment, options)
+    matched, size, total = best_pairs(gaps.T if estimand == "ATC" else gaps, n_neighbors)
+    pairs, found = pair_up(scores, treatment, options, n_neighbors=n_neighbors, estimand=estimand)
+    assert (len({focal for focal, _ in pairs}), len(pairs)) == (matched, size)
+    assert found == pytest.approx(total, rel=1e-9)
+
+
+@pytest.mark.parametrize("caliper", [None, 0.1])
+@pytest.mark.parametrize(("shift", "steps"), WORLDS_OF_FIVE)
+def test_full_matching_among_five_covariates_has_the_least_sum(shift, steps, caliper):
+    scores, treatment, options = among_five(800, shift, steps)
+    options |= {"caliper": caliper, "caliper_unit": "raw"}
+    gaps = distances_between(scores, treatment, options)
+    found = core.match_full(scores, treatment, **options)
+    assert found.total_distance == pytest.approx(best_cover(gaps), rel=1e-9)
+    assert_stars(found, gaps, treatment)
+
+
 @pytest.mark.parametrize("method", ["nearest", "optimal"])
 def test_everybody_gets_a_first_partner_before_anybody_gets_a_second(method):
     scores, treatment = np.array([0.50, 0.60, 0.50, 0.51]), np.array([True, True, False, False])

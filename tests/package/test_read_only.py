@@ -134,6 +134,7 @@ def test_what_is_read_of_a_result_is_the_readers_own():
         assert_same(before, held(result))
 
 
+@pytest.mark.filterwarnings("ignore::propensity.errors.OverlapWarning")
 def test_weights_put_into_a_frame_can_be_edited_there():
     df = people()
     model = ps.fit_propensity(df, treatment="t", covariates=["x"])
@@ -146,6 +147,7 @@ def test_weights_put_into_a_frame_can_be_edited_there():
     assert df["weights"].max() == 2 < largest
 
 
+@pytest.mark.filterwarnings("ignore::propensity.errors.OverlapWarning")
 def test_weights_of_a_polars_frame_can_be_edited():
     df = pl.from_pandas(people())
     effect = ps.ipw(df, outcome="y", treatment="t", scores="s")

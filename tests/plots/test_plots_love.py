@@ -196,6 +196,23 @@ def test_love_plot_asks_in_words_for_covariates_that_nobody_knows(studied):
         plots.love_plot(matches, df=frame[1:], covariates=["x"])
 
 
+def test_love_plot_takes_labels_of_terms_that_are_there_one_each(plans):
+    table = ps.balance(plans, treatment="t", covariates=["plan"])
+    with pytest.raises(
+        InvalidInputError, match=r"labels: 'plan\[Z\]' not in the table, whose terms are 'plan\[A\]'"
+    ):
+        plots.love_plot(table, labels={"plan[Z]": "the last plan"})
+    with pytest.raises(InvalidInputError, match=r"'plan\[A\]' and 'plan\[B\]' would both be called 'small'"):
+        plots.love_plot(table, labels={"plan[A]": "small", "plan[B]": "small"})
+    with pytest.raises(InvalidInputError, match=r"would both be called 'plan\[B\]'"):
+        plots.love_plot(table, labels={"plan[A]": "plan[B]"})
+    by_group = ps.balance(
+        plans.assign(g=[0, 1] * (len(plans) // 2)), treatment="t", covariates=["plan"], by="g"
+    )
+    with pytest.raises(InvalidInputError, match=r"labels: 'plan\[Z\]' not in the table"):
+        plots.love_plot(by_group, labels={"plan[Z]": "the last plan"})
+
+
 def test_love_plot_says_what_it_cannot_draw(studied):
     frame, _ = studied
     with pytest.raises(TypeError, match=r"what ps.balance or ps.smd gave is needed.*not ndarray"):

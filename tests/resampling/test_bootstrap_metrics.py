@@ -10,7 +10,7 @@ import propensity as ps
 import reference
 from propensity import core
 from propensity.effects import inference
-from propensity.errors import IntervalWarning, InvalidInputError, OverlapError
+from propensity.errors import IntervalWarning, InvalidInputError, OverlapError, OverlapWarning
 
 WEIGHTING = [ps.IPW("ATE"), ps.IPW("ATT"), ps.IPW("ATO"), ps.IPW("ATE", truncate=0.9)]
 MODELLED = [
@@ -270,6 +270,33 @@ def test_nearest_neighbours_have_no_studentized_interval():
     )
     with pytest.warns(IntervalWarning, match="1-NN ATT, for its replicates have no standard errors"):
         assert boot.conf_int(kind="studentized").loc["1-NN ATT"].isna().all()
+
+
+def test_failed_replicates_are_told_by_their_reasons():
+    """Of two treated rows with views a seventh of the samples has neither."""
+    df = frame(300)
+    seen = (df["t"] == 0) | (df.index.isin(df.index[df["t"] == 1][:2]))
+    df = df.assign(views=df["views"].where(seen, 0.0))
+    options = {"estimators": [ps.IPW("ATE")], "n_reps": 300, "seed": 1, "progress": False}
+    with pytest.warns(OverlapWarning) as caught:
+        boot = ps.bootstrap(df, **ASKED, **options)
+    share = boot.n_failed["IPW ATE"] / 300
+    assert abs(share - np.exp(-2)) < 4 * np.sqrt(0.135 * 0.865 / 300)
+    (words,) = [str(one.message) for one in caught if "replicates" in str(one.message)]
+    assert "because the mean of 'views' (per=) is not above 0 in an arm of those drawn, for want of" in words
+    assert "intervals are those of the others alone" in words
+
+
+def test_replicates_whose_means_have_no_ratio_are_told_by_that_alone():
+    df = frame(300)
+    df = df.assign(gain=df["clicks"] - df["clicks"].mean() + 0.1)
+    options = {"estimators": [ps.IPW("ATE")], "n_reps": 300, "seed": 1, "progress": False}
+    with pytest.warns(OverlapWarning) as caught:
+        boot = ps.bootstrap(df, outcome="gain", **ROLES, contrast="ratio", **options)
+    assert boot.n_failed["IPW ATE"] > 15
+    (words,) = [str(one.message) for one in caught if "replicates" in str(one.message)]
+    assert "because a mean is not positive, as contrast='ratio' needs it; the intervals" in words
+    assert "for want of" not in words
 
 
 def test_lift_of_a_plain_outcome_is_that_of_the_same_draws():

@@ -145,7 +145,7 @@ def nearest_fit(x, outcome, arm, drawn):
     sample's predictions of the arm's rows.
     """
     design = np.column_stack([np.ones(len(x)), x])
-    full = np.linalg.lstsq(design[arm], outcome[arm])[0]
+    full = np.linalg.lstsq(design[arm], outcome[arm], rcond=None)[0]
     # On axes in which the sum of squares of the arm's predictions is that of the coefficients.
     axes = np.linalg.qr(design[arm])[1]
     rows = drawn[arm[drawn]]

@@ -9,7 +9,7 @@ from scipy import stats
 
 import propensity as ps
 from conftest import COVARIATES, OUTCOME, TREATMENT
-from propensity.resampling.intervals import KINDS, bootstrap_interval
+from propensity.resampling.intervals import KINDS, bootstrap_interval, by_errors
 
 SKEWED = np.random.default_rng(0).gamma(3.0, size=999)
 
@@ -48,6 +48,34 @@ def test_bca_interval_without_bias_and_skewness_is_the_percentile_interval():
 @pytest.mark.parametrize(("estimate", "acceleration"), [(-1.0, 0.0), (99.0, 0.0), (2.7, np.nan)])
 def test_bca_interval_is_missing_where_there_is_none(estimate, acceleration):
     assert np.isnan(interval("bca", estimate=estimate, acceleration=acceleration)).all()
+
+
+def test_calibrated_percentiles_would_hold_the_estimate_as_often_as_asked():
+    """By bisection: the percentiles of normal laws about the replicates, at one level for all."""
+    errors = 0.3 * SKEWED**0.5 * np.random.default_rng(2).uniform(0.8, 1.2, len(SKEWED))
+    low, high = 1e-12, 0.5
+    for _ in range(80):
+        tail = (low + high) / 2
+        law = stats.norm(SKEWED, errors)
+        held = ((law.ppf(tail) <= 2.7) & (law.ppf(1 - tail) >= 2.7)).mean()
+        low, high = (low, tail) if held < 0.9 else (tail, high)
+    found = by_errors("calibrated", 2.7, 1.0, SKEWED, errors, 0.9)
+    # Between two replicates' t the share steps over what was asked for.
+    np.testing.assert_allclose(found, np.quantile(SKEWED, [low, 1 - low]), rtol=0.03)
+
+
+def test_calibrated_interval_of_normal_replicates_is_the_percentile_interval():
+    replicates = stats.norm.ppf((np.arange(2_000) + 0.5) / 2_000)
+    found = by_errors("calibrated", 0.0, 1.0, replicates, np.ones(2_000), 0.95)
+    # Between the most extreme replicates percentiles are interpolated.
+    np.testing.assert_allclose(found, np.quantile(replicates, [0.025, 0.975]), rtol=0.005)
+    wider = by_errors("calibrated", 0.0, 1.0, replicates, np.full(2_000, 0.8), 0.95)
+    np.testing.assert_allclose(wider, np.array(found) / 0.8, rtol=0.02)
+
+
+@pytest.mark.parametrize("kind", ["studentized", "calibrated"])
+def test_intervals_by_errors_need_some(kind):
+    assert np.isnan(by_errors(kind, 1.0, 1.0, np.ones(9), np.full(9, np.nan), 0.9)).all()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -166,6 +194,7 @@ def test_studentized_interval_of_the_tutorial_agrees(logs):
         seed=7,
         studentized=True,
     )
-    gap = boot.conf_int(kind="studentized").sub(boot.conf_int(kind="normal"))
-    # An end of 500 replicates has a Monte Carlo error of 0.12 standard errors.
-    np.testing.assert_allclose(gap.div(boot.std_errors, axis="index"), 0, atol=0.5)
+    for kind in ("studentized", "calibrated"):
+        gap = boot.conf_int(kind=kind).sub(boot.conf_int(kind="normal"))
+        # An end of 500 replicates has a Monte Carlo error of 0.12 standard errors.
+        np.testing.assert_allclose(gap.div(boot.std_errors, axis="index"), 0, atol=0.5)

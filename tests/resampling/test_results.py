@@ -154,7 +154,7 @@ def test_levels_are_shares(level):
 def test_unknown_intervals_are_refused():
     boot = with_replicates(np.zeros((3, 1)), [ps.IPW()])
     with pytest.raises(
-        InvalidInputError, match=r"kind must be one of 'percentile', .*'studentized', not 'exact'"
+        InvalidInputError, match=r"kind must be one of 'percentile', .*'calibrated', not 'exact'"
     ):
         boot.conf_int(kind="exact")
 
@@ -173,7 +173,7 @@ def test_intervals_of_an_estimator_whose_replicates_all_failed_are_missing():
     assert boot.conf_int().isna().to_numpy().tolist() == [[False, False], [True, True]]
 
 
-@pytest.mark.parametrize("kind", ["bca", "studentized"])
+@pytest.mark.parametrize("kind", ["bca", "studentized", "calibrated"])
 def test_intervals_that_an_estimator_has_none_of_are_told(kind):
     replicates = np.random.default_rng(0).normal(size=(50, 2))
     estimators = [ps.IPW("ATE"), ps.NearestNeighbors()]
@@ -184,6 +184,7 @@ def test_intervals_that_an_estimator_has_none_of_are_told(kind):
     reason = {
         "bca": "its acceleration is not known",
         "studentized": "its replicates have no standard errors",
+        "calibrated": "its replicates have no standard errors",
     }[kind]
     with pytest.warns(
         IntervalWarning, match=f"kind='{kind}': .* 1-NN ATT, for {reason}.*take kind='percentile'"

@@ -77,7 +77,7 @@ def slow_loadings(z, y, penalty, w):
         # Penalties of columns are scales of columns.
         chosen = np.flatnonzero(scikit_learn_s(z / loadings, y, penalty, w))
         design = np.column_stack([np.ones(n), z[:, chosen]]) * np.sqrt(w)[:, None]
-        slopes = np.linalg.lstsq(design, y * np.sqrt(w))[0]
+        slopes = np.linalg.lstsq(design, y * np.sqrt(w), rcond=None)[0]
         e = y - np.column_stack([np.ones(n), z[:, chosen]]) @ slopes
     return chosen, loadings
 

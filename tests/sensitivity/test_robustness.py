@@ -50,9 +50,9 @@ def of_t_and_df(t, df):
     d = rng.random(n) < 0.5
     design = np.column_stack([np.ones(n), x, d])
     residual = rng.normal(size=n)
-    residual -= design @ np.linalg.lstsq(design, residual)[0]
+    residual -= design @ np.linalg.lstsq(design, residual, rcond=None)[0]
     others = np.column_stack([np.ones(n), x])
-    left = d - others @ np.linalg.lstsq(others, d.astype(float))[0]
+    left = d - others @ np.linalg.lstsq(others, d.astype(float), rcond=None)[0]
     error = math.sqrt(residual @ residual / df / (left @ left))
     return pd.DataFrame({"y": t * error * d + x @ [1.0, -2.0] + residual, "d": d, "x": x[:, 0], "z": x[:, 1]})
 

@@ -57,8 +57,10 @@ def spark(connect: bool) -> Any:
     if not os.environ.get("PROPENSITY_TEST_SPARK"):
         pytest.skip("PROPENSITY_TEST_SPARK=1 asks for Spark, which needs Java")
     builder = pytest.importorskip("pyspark.sql").SparkSession.builder
-    builder = builder.config("spark.sql.shuffle.partitions", "2").config("spark.ui.enabled", "false")
-    return builder.remote("local[2]").getOrCreate() if connect else builder.master("local[2]").getOrCreate()
+    builder = builder.config("spark.sql.shuffle.partitions", "2")
+    if connect:  # whose sessions do not say whether the server has pages of its own
+        return builder.remote("local[2]").getOrCreate()
+    return builder.config("spark.ui.enabled", "false").master("local[2]").getOrCreate()
 
 
 def of_spark(df: pd.DataFrame) -> Any:
@@ -66,7 +68,12 @@ def of_spark(df: pd.DataFrame) -> Any:
 
 
 def of_spark_connect(df: pd.DataFrame) -> Any:
-    return spark(True).createDataFrame(arrow(df))
+    session, table = spark(True), arrow(df)
+    if table.num_rows:
+        return session.createDataFrame(table)
+    from pyspark.sql.pandas.types import from_arrow_schema  # Connect knows no types of no rows
+
+    return session.createDataFrame([], from_arrow_schema(table.schema))
 
 
 Engine = Callable[[pd.DataFrame], Any]

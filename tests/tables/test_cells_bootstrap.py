@@ -30,15 +30,15 @@ def both(users, also=(), **options):
     return (ps.bootstrap(table, **shared) for table in (cells_of(users, also), users))
 
 
-def same_law(found, expected, spread=5.0):
-    """Estimates are equal; standard deviations and quantiles are, but for the draws."""
+def same_law(found, expected, spread=5.0, on_scale=np.asarray):
+    """Estimates are equal; deviations and quantiles are, but for the draws; errors are `on_scale`."""
     pd.testing.assert_series_equal(found.estimates, expected.estimates, rtol=1e-10, atol=1e-12)
     pd.testing.assert_series_equal(found.analytic_std_errors, expected.analytic_std_errors, rtol=1e-9)
     ratio = found.std_errors / expected.std_errors
     # Of two standard deviations of n draws each, 1 / sqrt(n) apart.
     assert (np.abs(ratio - 1) < spread / np.sqrt(N_REPS)).all(), ratio
     for level in (0.5, 0.95):
-        one, other = found.conf_int(level=level), expected.conf_int(level=level)
+        one, other = (on_scale(boot.conf_int(level=level)) for boot in (found, expected))
         assert (np.abs(one - other).max(axis=1) < 0.4 * expected.std_errors).all()
 
 
@@ -78,6 +78,33 @@ def test_studentized_intervals(users):
     assert (np.abs(one - other).max(axis=1) < 0.5 * expected.std_errors).all()
     spread = found.replicate_std_errors.mean() / found.analytic_std_errors
     assert (np.abs(spread - 1) < 0.05).all()
+
+
+@pytest.mark.parametrize("options", [{}, {"resampling": "poisson"}, {"strata": TREATMENT}])
+def test_lifts_of_cells_have_the_law_of_those_of_users(users, options):
+    found, expected = both(users, outcome="done", contrast="percent", **options)
+    same_law(found, expected, on_scale=lambda percent: np.log1p(np.asarray(percent) / 100))
+    pd.testing.assert_series_equal(found.acceleration, expected.acceleration, rtol=1e-9, atol=1e-12)
+
+
+def test_lifts_of_clusters_that_are_keys(users):
+    users = users.assign(workspace=np.random.default_rng(2).integers(0, 60, len(users)))
+    same_law(*both(users, ("workspace",), outcome="minutes", contrast="ratio", cluster="workspace"))
+
+
+def test_studentized_lifts(users):
+    found, expected = both(users, outcome="done", contrast="percent", studentized=True)
+    one, other = found.conf_int(kind="studentized"), expected.conf_int(kind="studentized")
+    assert (np.abs(one - other).max(axis=1) < 0.1 * np.abs(other).max(axis=1)).all()
+
+
+def test_ratios_of_two_keys(users):
+    cells = cells_of(users, ("done", "clicks"), outcomes=())
+    shared = {**ROLES, "estimators": ESTIMATORS, "n_reps": N_REPS, "progress": False}
+    found, expected = (
+        ps.bootstrap(table, outcome="done", per="clicks", **shared) for table in (cells, users)
+    )
+    same_law(found, expected)
 
 
 def test_neighbours_are_matched_again_in_every_replicate(users):
@@ -131,3 +158,9 @@ def test_the_core_counts_users_and_refuses_what_are_no_counts():
             core.bootstrap(x, t, y, estimators=[ps.IPW("ATE")], frequency=wrong, n_reps=5)
     with pytest.raises(InvalidInputError, match="frequency"):
         core.smd(x, t, frequency=np.ones(39))
+    for wrong in (np.where(np.arange(40) == 3, 0.0, 1.0), np.full(40, 1.5)):
+        for measure in (core.smd, core.balance):
+            with pytest.raises(InvalidInputError, match=r"frequency: .*whole numbers from 1"):
+                measure(x, t, frequency=wrong)
+        with pytest.raises(InvalidInputError, match=r"frequency: .*whole numbers from 1"):
+            core.product_smds(x, t, [(0, 0)], frequency=wrong)

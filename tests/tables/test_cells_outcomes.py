@@ -153,7 +153,7 @@ def test_e_values_of_cells(users, cells):
     "estimator",
     [
         ps.FullMatching("ATT"),
-        ps.NearestNeighbors("ATT"),
+        ps.NearestNeighbors("ATT", replace=False),
         ps.AIPW(score_model=ps.Boosting()),
         ps.Balancing("ATT", penalty=1.0),
     ],

@@ -289,13 +289,9 @@ def test_a_formula_of_values_is_that_of_the_users(users, cells):
     pd.testing.assert_series_equal(found.coefficients, expected.coefficients, rtol=1e-9, atol=1e-9)
 
 
-def test_what_needs_single_users_says_so(users, cells):
+def test_what_needs_single_users_says_so(cells):
     roles = {"treatment": TREATMENT, "scores": ps.fit_propensity(cells, **ROLES)}
     with pytest.raises(InvalidInputError, match=r"match_full .*cells\.expand\(\) gives 3,000 rows back"):
         ps.match_full(cells, **roles)
-    with pytest.raises(InvalidInputError, match="single users"):
-        ps.ipw(cells, **roles, outcome="done", by="tier")
     with pytest.raises(InvalidInputError, match="fitted in folds"):
         ps.fit_propensity(cells, **ROLES, score_model=ps.Boosting())
-    with pytest.raises(InvalidInputError, match="single users"):
-        ps.fit_propensity(users, **ROLES).predict(cells)

@@ -102,8 +102,6 @@ def test_what_needs_single_users_is_refused(cells):
     with pytest.raises(InvalidInputError, match=r"cells\.expand\(\)"):
         weighted(cells, "done").conf_int(se="jackknife")
     options = {"estimators": [ps.IPW("ATE")], "n_reps": 10, "progress": False}
-    with pytest.raises(InvalidInputError, match=r"contrast: .*cells\.expand\(\)"):
-        ps.bootstrap(cells, outcome="done", **ROLES, contrast="ratio", **options)
     with pytest.raises(InvalidInputError, match="cells sum up each outcome by itself"):
         ps.bootstrap(cells, outcome="clicks", per="minutes", **ROLES, **options)
     with pytest.raises(InvalidInputError, match=r"per: .*cells\.expand\(\)"):

@@ -76,6 +76,25 @@ def test_estimates_and_errors_are_those_of_the_rows(name, options):
     compare(LAZY[name], ROLES | OPTIONS[options])
 
 
+@pytest.mark.parametrize("estimand", ["ATE", "ATT", "ATC"])
+def test_caution_of_few_rows_that_carry_is_that_of_the_rows(estimand):
+    """Strong confounding of 400 rows; the words have the numbers."""
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=400)
+    t = (rng.random(400) < 1 / (1 + np.exp(-1.3 * x))).astype(int)
+    df = pd.DataFrame({"t": t, "x": x, "y": 3 * x + t + rng.normal(size=400)})
+    options = {"treatment": "t", "covariates": ["x"], "outcome": "y", "estimators": [ps.IPW(estimand)]}
+    words = []
+    for table in (df, LAZY["duckdb"](df)):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            effect = ps.estimate(table, **options)[f"IPW {estimand}"]
+        told = [str(caution) for caution in effect.cautions if "carry the variance" in str(caution)]
+        words.append([one.replace(', or the wider conf_int(se="jackknife")', "") for one in told])
+    assert words[0] == words[1]
+    assert len(words[0]) == 1
+
+
 def test_every_engine_gives_estimates_and_errors_of_the_rows(lazy):
     # sqlframe and Spark read a query for seconds, however few the rows: once, with every kind of estimator.
     specs = [ps.IPW("ATM"), ps.AIPW("ATE"), ps.RegressionAdjustment("ATT")]
@@ -294,7 +313,7 @@ def test_few_rows_and_one_arm_are_told(lazy):
     with pytest.raises(InvalidInputError, match=r"0 treated and .* control rows; at least 2 of each"):
         ps.estimate(lazy(users().assign(t=0)), **ROLES)
     with pytest.raises(InvalidInputError, match="the table has no rows"):
-        ps.estimate(lazy(users().head(0).astype({"pro": bool})), **ROLES)
+        ps.estimate(lazy(users().head(0).astype({"pro": bool, "tier": "string"})), **ROLES)
 
 
 def test_few_clusters_are_told():

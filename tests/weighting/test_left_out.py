@@ -120,16 +120,60 @@ def test_intervals_by_the_jackknife_are_wider_where_few_rows_decide():
     assert ratio.conf_low < effect.contrast_as("percent").estimate < ratio.conf_high
 
 
-@pytest.mark.parametrize("estimate", ["truncated", "clustered", "probit", "aipw"])
-def test_jackknife_is_refused_where_it_is_not_worked_out(estimate):
-    df = drawn(120).assign(c=np.arange(120) // 3)
-    options = {"outcome": "y", "treatment": "t"}
-    model = ps.fit_propensity(df, **ROLES)
-    effect = {
-        "truncated": lambda: ps.ipw(df, **options, scores=model, truncate=0.95),
-        "clustered": lambda: ps.ipw(df, **options, scores=model, cluster="c"),
-        "probit": lambda: ps.ipw(df, **options, scores=ps.fit_propensity(df, **ROLES, score_model="probit")),
-        "aipw": lambda: ps.aipw(df, outcome="y", **ROLES),
-    }[estimate]()
-    with pytest.raises(InvalidInputError, match=r"se: 'jackknife' leaves each row out.*take 'HC3'"):
+def test_ratio_metrics_leave_each_row_out_of_both_columns():
+    df = drawn(120)
+    df = df.assign(v=1 + df["s"] + 0.3 * df["b"], y=df["y"] + 20)
+    options = {"outcome": "y", "treatment": "t", "per": "v", "contrast": "ratio"}
+    effect = ps.ipw(df, **options, scores=ps.fit_propensity(df, **ROLES))
+    found = []
+    for i in df.index:
+        rest = df.drop(index=i)
+        found.append(np.log(ps.ipw(rest, **options, scores=ps.fit_propensity(rest, **ROLES)).estimate))
+    d = np.array(found)
+    error = np.sqrt((len(d) - 1) / len(d) * ((d - d.mean()) ** 2).sum())
+    low, high = effect.conf_int(se="jackknife")
+    reach = stats.t.ppf(0.975, effect.df) * error
+    assert np.log(high / low) / 2 == pytest.approx(reach, rel=0.01)
+
+
+def levels(df):
+    return df.assign(level=pd.Categorical([f"v{i}" for i in np.arange(len(df)) % 40]))
+
+
+def _of_levels(df):
+    return ps.fit_propensity(df, treatment="t", covariates=["a", "level"], penalty=1.0)
+
+
+REFUSED = {
+    "truncated": (lambda df, y, e: ps.ipw(df, **y, scores=e, truncate=0.95), "truncate="),
+    "clustered": (lambda df, y, e: ps.ipw(df, **y, scores=e, cluster="c"), "rows of a cluster go together"),
+    "probit": (
+        lambda df, y, _: ps.ipw(df, **y, scores=ps.fit_propensity(df, **ROLES, score_model="probit")),
+        "logistic scores and for known ones; these are probit",
+    ),
+    "levels": (
+        lambda df, y, _: ps.ipw(df, **y, scores=_of_levels(df)),
+        "so many levels that they stay codes",
+    ),
+    "group": (lambda df, y, e: ps.ipw(df, **y, scores=e, by="g")["one"], "for all rows or with within=True"),
+    "aipw": (lambda df, y, _: ps.aipw(df, **y, covariates=["a", "b"]), "worked out after ipw"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_jackknife_is_refused_in_the_words_of_its_reason(name):
+    df = levels(drawn(400)).assign(c=np.arange(400) // 3, g=np.where(np.arange(400) % 2, "one", "other"))
+    estimate, reason = REFUSED[name]
+    effect = estimate(df, {"outcome": "y", "treatment": "t"}, ps.fit_propensity(df, **ROLES))
+    pattern = rf"se: 'jackknife' leaves each row out, and .*{reason}.*leave it out, or take 'HC3'"
+    with pytest.raises(InvalidInputError, match=pattern):
         effect.conf_int(se="jackknife")
+
+
+def test_jackknife_within_groups_is_that_of_their_rows():
+    df = drawn(300).assign(g=np.where(np.arange(300) % 2, "one", "other"))
+    options = {"outcome": "y", "treatment": "t"}
+    grouped = ps.ipw(df, **options, scores=ps.fit_propensity(df, **ROLES), by="g", within=True)
+    own = df[df["g"] == "one"]
+    alone = ps.ipw(own, **options, scores=ps.fit_propensity(own, **ROLES))
+    assert grouped["one"].conf_int(se="jackknife") == pytest.approx(alone.conf_int(se="jackknife"), rel=1e-9)

@@ -81,8 +81,8 @@ class Means:
 
     `clusters` (n,) is None where each row varies by itself; -1 for rows that are left out. `difference` is
     None where the means tell it. `leverage` is that of rows in the models that their influence goes through;
-    None where there are no such models, or it is not known. `left_out` leaves each row out, where that can
-    be had.
+    None where there are no such models, or it is not known. `left_out` leaves each row out, or says why
+    that is not worked out.
     """
 
     mean_treated: float
@@ -92,7 +92,7 @@ class Means:
     clusters: Rows | None = None
     difference: float | None = None
     leverage: Leverage | None = None
-    left_out: LeftOut | None = None
+    left_out: LeftOut | str | None = None
 
     def among(self, there: Bools | slice) -> Means:
         """Leave out rows that are not there, whose influence is 0; that of the others is of fewer rows."""

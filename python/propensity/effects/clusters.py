@@ -59,6 +59,10 @@ def read_clusters(
     return np.column_stack(found)
 
 
+EACH = -2
+"""In place of a cluster: the users that a row stands for vary by themselves, each a cluster of its own."""
+
+
 def clusters_there(groups: Rows, sample_weight: Floats | None) -> Rows:
     """Give the cluster of each row (n,) that is there; -1 for those of sample weight 0, which are not."""
     if sample_weight is None or sample_weight.all():

@@ -58,7 +58,7 @@ class FittedTerms(ReadOnly):
         z, scale : ndarray (n, k) and (k - 1,)
             As `standardized` gives them.
         residual, spread : ndarray (n,)
-            The r and the q.
+            The r and the q; of rows that stand for several users the r of one and the q of all.
         penalty : float, default 0.0
             L2 strength on the slopes, per unit of the terms as they were given.
         of_outcome : bool, default False

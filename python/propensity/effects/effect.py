@@ -91,8 +91,9 @@ class Effect(ReportedEffect):
     leverage : Leverage or None
         How much rows hold their own predictions, by the outcome models of their arms, or the weighted means
         of these; None where errors have another correction (balancing weights), or none (matching).
-    left_out : LeftOut or None
-        What leaves each row out, for ``se="jackknife"``; None where that is not worked out.
+    left_out : LeftOut or str or None
+        What leaves each row out, for ``se="jackknife"``, or why that is not worked out; None where it is for
+        no effect of the kind.
     tidied : str
         What stands for missing values and rare levels of covariates, where that was asked for; else empty.
     interval_error : float
@@ -146,7 +147,7 @@ class Effect(ReportedEffect):
     scores: AnySeries | None = None
     leverage: Leverage | None = None
     tidied: str = ""
-    left_out: LeftOut | None = None
+    left_out: LeftOut | str | None = None
     frequency: Floats | None = None
 
     @classmethod
@@ -301,7 +302,7 @@ class Effect(ReportedEffect):
     def _influence_in_intervals(self, kind: ErrorKind) -> Floats | None:
         influence, slope = self.influence, SCALES[self.contrast].slope
         if kind == "jackknife":
-            assert self.left_out is not None
+            assert not isinstance(self.left_out, str | None)
             of_treated, of_control = self.left_out.influence()
             return np.asarray(slope(self.mean_treated) * of_treated - slope(self.mean_control) * of_control)
         if influence is None or self.leverage is None:

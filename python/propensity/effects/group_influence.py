@@ -61,7 +61,7 @@ class GroupInfluence(ReadOnly):
         for model, loadings in zip(self.models, self.loadings, strict=True):
             moved = model.residual * (model.z @ loadings[place])
             self._center(moved)
-            found += len(found) * moved
+            found += self.groups.n_users * moved
         return found
 
     @property
@@ -72,9 +72,10 @@ class GroupInfluence(ReadOnly):
     @property
     def _variances(self) -> Floats:
         sums = self._sums
-        total = self._by_group(sums.own**2, sums.group)
+        counted = sums.counted(sums.own)
+        total = self._by_group(sums.own * counted, sums.group)
         for column, loading in zip(sums.shared.T, self._loadings.T, strict=True):
-            total += 2 * loading * self._by_group(sums.own * column[sums.unit], sums.group)
+            total += 2 * loading * self._by_group(counted * column[sums.unit], sums.group)
         total += np.einsum("gk,kl,gl->g", self._loadings, self._products, self._loadings)
         return np.asarray(np.maximum(total, 0.0) * self._factor)
 
@@ -111,8 +112,9 @@ class GroupInfluence(ReadOnly):
             start, stop = sums.parts(first, first + len(phi))
             phi[sums.unit_of(start, stop) - first, sums.group[start:stop]] += own[start:stop]
             v = phi**2
-            squares += v.sum(axis=0)
-            fourths += (v**2).sum(axis=0)
+            users = np.ones(len(v)) if sums.users is None else sums.users[first : first + len(v)]
+            squares += users @ v
+            fourths += users @ v**2
         return squares, fourths
 
     def _powers_by_pairs(self, own: Floats, loadings: Floats) -> tuple[Floats, Floats]:
@@ -125,13 +127,14 @@ class GroupInfluence(ReadOnly):
         for start in range(0, len(sums.shared), step):
             some = sums.shared.T[:, start : start + step]
             pairs = some[first] * some[second]
-            form += sums_of_products(pairs, pairs)
+            users = None if sums.users is None else sums.users[start : start + step]
+            form += sums_of_products(pairs, pairs if users is None else pairs * users)
         of_groups = loadings[:, first] * loadings[:, second] * np.where(first == second, 1.0, 2.0)
         fourths = np.einsum("gp,pq,gq->g", of_groups, form, of_groups, optimize=True)
         squares = np.einsum("gk,kl,gl->g", loadings, self._products, loadings, optimize=True)
         through = np.einsum("ik,ik->i", sums.shared[sums.unit], loadings[sums.group])
-        squares += self._by_group((through + own) ** 2 - through**2, sums.group)
-        fourths += self._by_group((through + own) ** 4 - through**4, sums.group)
+        squares += self._by_group(sums.counted((through + own) ** 2 - through**2), sums.group)
+        fourths += self._by_group(sums.counted((through + own) ** 4 - through**4), sums.group)
         return squares, fourths
 
     @property
@@ -142,8 +145,9 @@ class GroupInfluence(ReadOnly):
     @property
     def _covariance(self) -> Floats:
         sums, size = self._sums, self.groups.n_groups
+        own = sums.counted(sums.own)
         crossed = (
-            np.array([self._by_group(sums.own * column[sums.unit], sums.group) for column in sums.shared.T])
+            np.array([self._by_group(own * column[sums.unit], sums.group) for column in sums.shared.T])
             .reshape(-1, size)
             .T
         )
@@ -161,19 +165,19 @@ class GroupInfluence(ReadOnly):
 
     @property
     def _factor(self) -> float:
-        n = len(self.own)
+        n = self.groups.n_users
         if self.clusters is None:
             return 1 / n**2
         n_clusters = int(self.clusters.max()) + 1
         return n_clusters / (n_clusters - 1) / n**2
 
     def _center(self, values: Floats) -> None:
-        """Take the mean off (n,) values where rows are: with a penalty they do not sum to zero."""
-        there = self.groups.there
+        """Take the mean off (n,) values where users are: with a penalty they do not sum to zero."""
+        there, users = self.groups.there, self.groups.frequency
         if there is None:
-            values -= values.mean()
+            values -= np.average(values, weights=users)
         else:
-            values[there] -= values[there].mean()
+            values[there] -= np.average(values[there], weights=None if users is None else users[there])
 
     def _by_group(self, values: Floats, group: Rows) -> Floats:
         sums = np.bincount(group, weights=values, minlength=self.groups.n_groups)
@@ -186,8 +190,8 @@ class GroupInfluence(ReadOnly):
 
     @cached_property
     def _products(self) -> Floats:
-        shared = self._sums.shared
-        return np.asarray(shared.T @ shared)
+        shared, users = self._sums.shared, self._sums.users
+        return np.asarray(shared.T @ (shared if users is None else shared * users[:, None]))
 
     @cached_property
     def _sums(self) -> _Sums:
@@ -202,28 +206,38 @@ class GroupInfluence(ReadOnly):
                 if self.scale is not None and model.of_outcome:
                     shared[:, place] *= self.scale
                 place += 1
-        shared *= n
-        codes = self.groups.codes
+        shared *= self.groups.n_users
+        codes, users = self.groups.codes, self.groups.frequency
         if self.clusters is None:
-            return _Sums(self.own, codes, slice(None), shared)
+            return _Sums(self.own, codes, slice(None), shared, users)
         there = self.clusters >= 0
         cluster, size = self.clusters[there], self.groups.n_groups
         pairs, place_of = np.unique(cluster * size + codes[there], return_inverse=True)
-        own = np.asarray(np.bincount(place_of, weights=self.own[there]), dtype=np.float64)
+        of_rows = self.own if users is None else self.own * users
+        own = np.asarray(np.bincount(place_of, weights=of_rows[there]), dtype=np.float64)
         by_cluster = np.empty((int(cluster.max()) + 1, shared.shape[1]))
         for place, column in enumerate(shared.T):
-            by_cluster[:, place] = np.bincount(cluster, weights=column[there])
+            moved = column if users is None else column * users
+            by_cluster[:, place] = np.bincount(cluster, weights=moved[there])
         return _Sums(own, pairs % size, pairs // size, by_cluster)
 
 
 @dataclass(frozen=True, eq=False)
 class _Sums:
-    """Of p parts of independent units the own part, group and unit; of each unit what it adds to models."""
+    """Of p parts of independent units the own part, group and unit; of each unit what it adds to models.
+
+    Rows that stand for several users are as many units, `users` of them, and a part each.
+    """
 
     own: Floats
     group: Rows
     unit: Rows | slice
     shared: Floats
+    users: Floats | None = None
+
+    def counted(self, values: Floats) -> Floats:
+        """Give values of (p,) parts once for each user."""
+        return values if self.users is None else values * self.users
 
     def parts(self, first: int, last: int) -> tuple[int, int]:
         """Give the first part of the units from `first` to below `last`, and the first after these."""
@@ -239,7 +253,8 @@ class _Sums:
     def own_products(self, n_groups: int, clustered: bool) -> Floats:
         """Sum products of own parts over units: (G, G)."""
         if not clustered:
-            return np.diag(np.bincount(self.group, weights=self.own**2, minlength=n_groups))
+            squares = self.counted(self.own**2)
+            return np.diag(np.bincount(self.group, weights=squares, minlength=n_groups))
         assert not isinstance(self.unit, slice)
         found = np.zeros((n_groups, n_groups))
         step = max(1, _CELLS_AT_ONCE // n_groups)

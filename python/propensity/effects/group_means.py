@@ -115,7 +115,7 @@ class GroupMeans(ReadOnly):
             for model, gradients in zip(self.models, arm.gradients, strict=True):
                 if model.of_outcome:
                     moved = model.z @ model.loadings(gradients[place])
-                    found += len(found) * model.residual * moved
+                    found += self.groups.n_users * model.residual * moved
         return Leverage(self.leverage, found)
 
 
@@ -139,7 +139,7 @@ def hajek_arm(groups: Grouping, y: Floats, weights: Floats, slopes: Floats, z: F
     total = groups.sum(weights)
     mean = _divided(groups.sum(weights * y), total)
     rest = y - np.nan_to_num(mean)[groups.codes]
-    share = len(y) / np.where(total > 0, total, np.inf)
+    share = groups.n_users / np.where(total > 0, total, np.inf)
     own = weights * rest * share[groups.codes]
     gradients = () if z is None else (gradient(groups, slopes * rest, z, total),)
     return ArmOfGroups(mean, own, gradients, own)

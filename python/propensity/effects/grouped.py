@@ -145,6 +145,11 @@ class GroupedEffects(Shown, Mapping[Any, Effect]):
         """The columns whose values are the groups."""
         return self.groups.by
 
+    @property
+    def tidied(self) -> str:
+        """What stands for missing values and rare levels of covariates; empty where nothing was tidied."""
+        return next((effect.tidied for effect in self.values() if effect.tidied), "")
+
     def __getitem__(self, group: Any) -> Effect:
         place = self._place(group)
         reason = self._reasons[place]
@@ -347,6 +352,7 @@ class GroupedEffects(Shown, Mapping[Any, Effect]):
         ]
         lines.append(f"Standard errors: {self.se_method}")
         lines.append(f"Intervals: {words_of_intervals(self.source.corrected)}")
+        lines.extend([f"Tidied: {self.tidied}"] if self.tidied else [])
         lines.extend(f"Caution: {caution}" for caution in self.cautions)
         return "\n".join(lines)
 

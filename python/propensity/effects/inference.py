@@ -18,7 +18,7 @@ from statistics import NormalDist
 import numpy as np
 
 from propensity.effects import student
-from propensity.effects.clusters import ways
+from propensity.effects.clusters import EACH, ways
 from propensity.frames.checks import Floats, Rows
 from propensity.frames.pieces import pieces
 
@@ -33,7 +33,8 @@ def covariance(influence: Floats, clusters: Rows | None = None, frequency: Float
     influence : ndarray (n, k)
         Each row's influence on each estimate; columns have mean zero.
     clusters : ndarray (n,) of int, or (n, 2), or None
-        Which of the clusters 0 to G - 1 a row is in; -1 for rows that are left out, whose influence is 0.
+        Which of the clusters 0 to G - 1 a row is in; -1 for rows that are left out, whose influence is 0;
+        `clusters.EACH` for rows whose users are a cluster each.
         Rows of a cluster may vary together in any way: their influence is summed first, and the factor
         G / (G - 1) makes up for the few (Liang and Zeger 1986). Of two columns either may hold rows together:
         the sum of both covariances, less that of the rows that share both (Cameron, Gelbach and Miller 2011);
@@ -51,15 +52,28 @@ def covariance(influence: Floats, clusters: Rows | None = None, frequency: Float
         return _products(influence, frequency) / n**2
     if clusters.ndim == 2:
         return two_ways([covariance(influence, own, frequency) for own in ways(clusters)])
-    sums = np.array([_sums(column, clusters, frequency) for column in influence.T]).T
-    n_clusters = len(sums)
-    return n_clusters / (n_clusters - 1) * _products(sums) / n**2
+    sums, alike = _sums(influence, clusters, frequency)
+    n_clusters = _n_units(sums, alike)
+    return n_clusters / (n_clusters - 1) * _products(sums, alike) / n**2
 
 
-def _sums(influence: Floats, clusters: Rows, frequency: Floats | None) -> Floats:
-    """Add up the influence (n,) of the users of each cluster."""
-    of_rows = influence if frequency is None else influence * frequency
-    return np.asarray(np.bincount(clusters + 1, weights=of_rows)[1:], dtype=np.float64)
+def _sums(influence: Floats, clusters: Rows, frequency: Floats | None) -> tuple[Floats, Floats | None]:
+    """Add up the influence (n, k) of the users of each cluster: (G, k), and how many clusters have each sum.
+
+    Users that are a cluster each have what is theirs, as often as the row stands for one.
+    """
+    of_rows = influence if frequency is None else influence * frequency[:, None]
+    joint = np.maximum(clusters, -1) + 1
+    sums = np.array([np.bincount(joint, weights=column)[1:] for column in of_rows.T], dtype=np.float64).T
+    each = clusters == EACH
+    if not each.any():
+        return sums, None
+    alone = np.ones(int(each.sum())) if frequency is None else frequency[each]
+    return np.vstack([sums, influence[each]]), np.concatenate([np.ones(len(sums)), alone])
+
+
+def _n_units(sums: Floats, alike: Floats | None) -> float:
+    return float(len(sums)) if alike is None else float(alike.sum())
 
 
 def two_ways(covariances: Sequence[Floats]) -> Floats:
@@ -125,8 +139,8 @@ def degrees_of_freedom(
         return kish(influence**2, frequency)
     if clusters.ndim == 2:
         return min(degrees_of_freedom(influence, column, frequency) for column in clusters.T)
-    sums = _sums(influence, clusters, frequency)
-    return min(kish(sums**2), len(sums) - 1.0)
+    sums, alike = _sums(influence[:, None], clusters, frequency)
+    return min(kish(sums[:, 0] ** 2, alike), _n_units(sums, alike) - 1.0)
 
 
 def kish(weights: Floats, frequency: Floats | None = None) -> float:
@@ -146,7 +160,7 @@ def kish(weights: Floats, frequency: Floats | None = None) -> float:
     return total**2 / squares
 
 
-def joined(*partitions: Rows | None) -> Rows | None:
+def joined(*partitions: Rows | None, counted: bool = False) -> Rows | None:
     """Give the finest clusters that hold those of every partition whole: for estimates on the same rows.
 
     What two estimates differ by varies together wherever either of them does. Rows that one leaves out stand
@@ -156,6 +170,8 @@ def joined(*partitions: Rows | None) -> Rows | None:
     ----------
     *partitions : ndarray (n,) of int, or (n, 2), or None
         As for `covariance`; None where every row varies by itself.
+    counted : bool, default False
+        Whether rows stand for several users, who stand for themselves where a row does.
 
     Returns
     -------
@@ -164,24 +180,30 @@ def joined(*partitions: Rows | None) -> Rows | None:
         others' first, or second, and with all that have one.
     """
     if any(clusters is not None and clusters.ndim == 2 for clusters in partitions):
-        columns = [_joined([_column(clusters, place) for clusters in partitions]) for place in (0, 1)]
+        columns = [
+            _joined([_column(clusters, place) for clusters in partitions], counted) for place in (0, 1)
+        ]
         return np.column_stack([column for column in columns if column is not None])
-    return _joined(partitions)
+    return _joined(partitions, counted)
 
 
 def _column(clusters: Rows | None, place: int) -> Rows | None:
     return clusters if clusters is None or clusters.ndim == 1 else clusters[:, place]
 
 
-def _joined(partitions: Sequence[Rows | None]) -> Rows | None:
-    clustered = [_each_by_itself(clusters) for clusters in partitions if clusters is not None]
+def _joined(partitions: Sequence[Rows | None], counted: bool) -> Rows | None:
+    given = [clusters for clusters in partitions if clusters is not None]
+    clustered = [_each_by_itself(clusters) for clusters in given]
     if not clustered:
         return None
     found = clustered[0]
     for other in clustered[1:]:
         found = _coarsened(found, other)
-    _, first, place = np.unique(found, return_index=True, return_inverse=True)
-    return np.argsort(np.argsort(first))[place].astype(np.int64)
+    alone = np.all([clusters < 0 for clusters in given], axis=0) & counted
+    _, first, place = np.unique(found[~alone], return_index=True, return_inverse=True)
+    numbers = np.full(len(found), EACH, dtype=np.int64)
+    numbers[~alone] = np.argsort(np.argsort(first))[place]
+    return numbers
 
 
 def _each_by_itself(clusters: Rows) -> Rows:
@@ -210,7 +232,8 @@ def acceleration(influence: Floats, clusters: Rows | None = None, frequency: Flo
     NaN where no row moves the estimate.
     """
     if clusters is not None:
-        influence, frequency = _sums(influence, clusters, frequency), None
+        sums, frequency = _sums(influence[:, None], clusters, frequency)
+        influence = sums[:, 0]
     f = 1.0 if frequency is None else frequency
     spread = float((f * influence**2).sum())
     return float((f * influence**3).sum()) / (6 * spread**1.5) if spread > 0 else math.nan

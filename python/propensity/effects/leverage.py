@@ -97,8 +97,12 @@ def scale_of(leverage: Floats, kind: Correction = USUAL) -> Floats:
     return np.asarray((1 - held) ** -_POWERS[kind])
 
 
-def require_kind(kind: ErrorKind, leverage: Leverage | None, left_out: LeftOut | None) -> None:
-    """Require an error of this kind of an effect that has this.
+AFTER_IPW = "that is worked out after ipw, for all rows or with within=True"
+"""Why rows are not left out of an effect that does not say why."""
+
+
+def require_kind(kind: ErrorKind, leverage: Leverage | None, left_out: LeftOut | str | None) -> None:
+    """Require an error of this kind of an effect that has this; `left_out` may say why there is none.
 
     Raises
     ------
@@ -111,12 +115,9 @@ def require_kind(kind: ErrorKind, leverage: Leverage | None, left_out: LeftOut |
             f"se: {kind!r} corrects for the leverage of rows in an outcome model or a weighted mean, and "
             "this effect has none, or has a correction in its standard error; leave it out"
         )
-    if left_out is None and kind == "jackknife":
-        raise InvalidInputError(
-            "se: 'jackknife' leaves each row out, which is worked out for ipw with scores that are logistic, "
-            "or known, weights as they are, and rows that are independent users (of cells, cells.expand()); "
-            "leave it out, or take 'HC3'"
-        )
+    if kind == "jackknife" and (left_out is None or isinstance(left_out, str)):
+        others = "leave it out" if leverage is None else "leave it out, or take 'HC3'"
+        raise InvalidInputError(f"se: 'jackknife' leaves each row out, and {left_out or AFTER_IPW}; {others}")
 
 
 def words_of_intervals(corrected: bool) -> str:

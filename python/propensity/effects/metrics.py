@@ -112,13 +112,13 @@ class Metrics:
         own = sample.present(y)
         if len(np.unique(own[:1000])) <= 2 and len(np.unique(own)) <= 2:
             raise InvalidInputError(f"winsorize: column '{name}' has no more than two values, and no tails")
-        s = sample.sample_weight
-        weights = None if s is None else s[s > 0]
+        weights = None if sample.mass is None else sample.present(sample.mass)
         low, high = quantiles_by_share(own, self._quantiles, weights).tolist()
-        n_low, n_high = int((own < low).sum()), int((own > high).sum())
+        there = sample.present_rows
+        n_low, n_high, n = (sample.n_users(rows & there) for rows in (y < low, y > high, there))
         ends = [
-            f"{end:.6g} (quantile {quantile:g}; {n:,} of {len(own):,} rows {moved})"
-            for end, quantile, n, moved in zip(
+            f"{end:.6g} (quantile {quantile:g}; {n_moved:,} of {n:,} rows {moved})"
+            for end, quantile, n_moved, moved in zip(
                 (low, high), self._quantiles, (n_low, n_high), ("raised", "lowered"), strict=True
             )
             if 0 < quantile < 1
@@ -162,8 +162,9 @@ class Measured:
         """Look at what is measured in each group."""
         y, s = self.sample.frame.outcome(self.only_outcome), self.sample.sample_weight
         if self.metrics.per is None:
-            return facts_of_groups(groups, y, sample_weight=s)
-        return facts_of_metrics(groups, y, self.sample.frame.outcome(self.metrics.per), s)
+            ends = self.sample.frame.ends(self.only_outcome)
+            return facts_of_groups(groups, y, sample_weight=s, ends=ends)
+        return facts_of_metrics(groups, y, self.sample.frame.outcome(self.metrics.per), self.sample.mass)
 
     def facts(self, name: str) -> OutcomeFacts:
         """Look at what is measured of one outcome in the rows that are there."""

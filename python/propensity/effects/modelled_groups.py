@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from propensity.effects.arms import OutcomeFacts, is_event
 from propensity.effects.cautions import may_be_uneven, overlap_cautions, size_cautions
@@ -25,6 +27,8 @@ from propensity.frames.grouping import Grouping
 from propensity.frames.native import AnySeries, series_like
 from propensity.results.read_only import ReadOnly
 
+_Value = TypeVar("_Value", bound=np.generic)
+
 # As in all rows: of a single one there is no variance.
 _FEWEST_ROWS = 2
 
@@ -37,8 +41,12 @@ class GroupRows(ReadOnly):
     ----------
     groups : Grouping
     treated : ndarray (n,) of bool
-    weights : Series (n,)
-        Sample weights included.
+    w : ndarray (n,)
+        What rows weigh, sample weights included.
+    weights : Series
+        The same as results hold it; of cells a value each.
+    first : ndarray (n_cells,) of int, or None
+        Of cells the first row of each; None where every row is one user.
     facts : tuple of OutcomeFacts
         Of the outcome in each group.
     fingerprint : Fingerprint
@@ -46,11 +54,15 @@ class GroupRows(ReadOnly):
     estimand, se_method, measured : str
     weighs_alone : bool
         Whether weights alone make the arms alike, so that an uneven arm is worth a word.
+    tidied : str
+        What stands for missing values and rare levels of covariates; empty where nothing was tidied.
     """
 
     groups: Grouping
     treated: Bools
+    w: Floats
     weights: AnySeries
+    first: Rows | None
     facts: tuple[OutcomeFacts, ...]
     fingerprint: Fingerprint
     clusters: Rows | None
@@ -58,10 +70,11 @@ class GroupRows(ReadOnly):
     se_method: str
     measured: str
     weighs_alone: bool
+    tidied: str
 
-    @cached_property
-    def _w(self) -> Floats:
-        return np.asarray(self.weights)
+    def by_cell(self, values: NDArray[_Value]) -> NDArray[_Value]:
+        """Give values (n,) of rows as results hold them: of counted users a value a cell."""
+        return values if self.first is None else values[self.first]
 
     def counts(self) -> Rows:
         """Count the rows of the arms, (2, G), the treated first."""
@@ -69,12 +82,12 @@ class GroupRows(ReadOnly):
 
     def without_errors(self) -> list[str]:
         """Say why a group can have no error, (G,): an arm of few rows or of one cluster; else nothing."""
-        lone = of_lone_clusters(self.groups, self.treated, self.clusters, self._w)
+        lone = of_lone_clusters(self.groups, self.treated, self.clusters, self.w)
         return [too_few(*n) or reason for n, reason in zip(self.counts().T.tolist(), lone, strict=True)]
 
     def effective_sizes(self) -> Floats:
         """Give what the arms of groups are worth, (2, G)."""
-        w, sizes = self._w, []
+        w, sizes = self.w, []
         for arm in (self.treated, ~self.treated):
             own = np.where(arm, w, 0.0)
             total, squares = self.groups.sum(own), self.groups.sum(own**2)
@@ -93,7 +106,8 @@ class GroupRows(ReadOnly):
         looked_at = self.weighs_alone and any(map(partial(may_be_uneven, self.estimand), ess, n_rows))
         if looked_at:
             rows = self.groups.rows(place)
-            uneven = overlap_cautions(self.estimand, self._w[rows], self.treated[rows])
+            users = None if self.groups.frequency is None else self.groups.frequency[rows]
+            uneven = overlap_cautions(self.estimand, self.w[rows], self.treated[rows], users)
         return (*uneven, *size_cautions(ess, n_rows, self.n_clusters(place), uneven))
 
 
@@ -133,24 +147,27 @@ class ModelledGroups(ReadOnly):
         rows = self.rows
         members = rows.groups.rows(place)
         weights = np.zeros(len(rows.treated))
-        weights[members] = np.asarray(rows.weights)[members]
+        weights[members] = rows.w[members]
         ess, n = rows.effective_sizes()[:, place].tolist(), rows.counts()[:, place].tolist()
         found = Effect.of(
             self.means.of_group(place),
             rows.facts[place],
             estimand=rows.estimand,
-            treated=rows.treated,
-            weights=series_like(rows.weights, weights),
+            treated=rows.by_cell(rows.treated),
+            weights=series_like(rows.weights, rows.by_cell(weights)),
             fingerprint=rows.fingerprint,
             ess=(ess[0], ess[1]),
             se_method=rows.se_method,
             clusters=rows.clusters,
+            frequency=rows.groups.frequency,
             n_clusters=rows.n_clusters(place),
             contrast=contrast,
             cautions=rows.cautions(place, (ess[0], ess[1]), (n[0], n[1])),
             whom=rows.groups.name(place),
         )
-        return replace(found, measured=rows.measured)
+        if rows.first is not None and found.leverage is not None:
+            found = replace(found, leverage=replace(found.leverage, treated=rows.treated))
+        return replace(found, measured=rows.measured, tidied=rows.tidied)
 
     @property
     def corrected(self) -> bool:
@@ -222,14 +239,19 @@ COLUMNS = [
 
 
 def facts_of_groups(
-    groups: Grouping, values: Floats, *, sample_weight: Floats | None = None
+    groups: Grouping,
+    values: Floats,
+    *,
+    sample_weight: Floats | None = None,
+    ends: tuple[Floats, Floats] | None = None,
 ) -> tuple[OutcomeFacts, ...]:
-    """Look at the values (n,) of an outcome in each group."""
+    """Look at the values (n,) of an outcome in each group; `ends` are those of each row's users."""
     s = np.ones(len(values)) if sample_weight is None else sample_weight
     total = groups.sum(s)
     rest = values - (groups.sum(s * values) / total)[groups.codes]
     spread = np.sqrt(groups.sum(s * rest**2) / total)
-    low, high = groups.smallest(values), groups.largest(values)
+    least, greatest = (values, values) if ends is None else ends
+    low, high = groups.smallest(least), groups.largest(greatest)
     inside = (low >= 0) & (high <= 1)
     binary = groups.smallest(is_event(values).astype(np.float64)) > 0
     facts = (low, high, inside, spread, binary)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from propensity.effects.clusters import renumbered, require_both_arms
 from propensity.effects.sample import Sample
 from propensity.frames import native
 from propensity.frames.checks import Rows
 from propensity.frames.columns import Frame
+from propensity.frames.counted_rows import CountedRows, as_cells
 
 
 def taken(sample: Sample, rows: Rows) -> Sample:
@@ -25,6 +28,15 @@ def taken(sample: Sample, rows: Rows) -> Sample:
         clusters = renumbered(sample.clusters[rows])
         require_both_arms(clusters, treated)
     return Sample(_frame_of(sample.frame, rows), treated, weight, clusters)
+
+
+def cells_of(sample: Sample) -> Sample:
+    """Take a row a cell of a sample of counted users, in the place of those of its outcome."""
+    frame = sample.frame
+    assert isinstance(frame.native, CountedRows)
+    found = taken(replace(sample, clusters=None), frame.by_cell(np.arange(len(frame.index))))
+    cells = replace(found.frame, native=as_cells(frame.native))
+    return replace(found, frame=cells)
 
 
 def _frame_of(frame: Frame, rows: Rows) -> Frame:

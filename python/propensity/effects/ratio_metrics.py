@@ -7,13 +7,14 @@ and what a row adds to it is what it adds to c, less R times what it adds to v, 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
 from propensity.effects.arms import Means, OutcomeFacts, is_event
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
-from propensity.effects.leverage import Leverage
+from propensity.effects.leverage import LeftOut, Leverage
 from propensity.errors import DegenerateWarning, InvalidInputError
 from propensity.frames.checks import Floats
 from propensity.frames.grouping import Grouping
@@ -56,6 +57,7 @@ def metric_effect(numerator: Effect, denominator: Effect, facts: OutcomeFacts, c
             control[1],
             numerator.clusters,
             leverage=_leverage(numerator, denominator, (treated[0], control[0])),
+            left_out=_left_out(numerator, denominator),
         ),
         facts,
         estimand=numerator.estimand,
@@ -82,6 +84,36 @@ def _leverage(numerator: Effect, denominator: Effect, ratios: tuple[float, float
     ratio = np.where(numerator.treated, *ratios)
     mean = np.where(numerator.treated, denominator.mean_treated, denominator.mean_control)
     return Leverage(above.values, (above.residual - ratio * held_below) / mean)
+
+
+@dataclass(frozen=True, eq=False)
+class RatioLeftOut:
+    """What leaving each row out does to the ratios of two pairs of means, (2,) each, the treated's first."""
+
+    above: LeftOut
+    below: LeftOut
+    means_above: tuple[float, float]
+    means_below: tuple[float, float]
+
+    def influence(self) -> Floats:
+        """Give it as of means, (2, n): the ratios without each row, scaled so that squares make the error."""
+        above, below = self.above.influence(), self.below.influence()
+        there = ((above != 0) | (below != 0)).any(axis=0)
+        n = int(there.sum())
+        scale = -math.sqrt((n - 1) / n) * len(there)
+        means = [np.array(own)[:, None] for own in (self.means_above, self.means_below)]
+        ratios = (means[0] + above / scale) / (means[1] + below / scale)
+        moved = ratios - ratios[:, there].mean(axis=1, keepdims=True)
+        return np.asarray(np.where(there, moved, 0.0) * scale)
+
+
+def _left_out(numerator: Effect, denominator: Effect) -> LeftOut | str | None:
+    """Give what leaves each row out of both, or why that is not worked out."""
+    above, below = numerator.left_out, denominator.left_out
+    if isinstance(above, str | None) or isinstance(below, str | None):
+        return above
+    means = [(effect.mean_treated, effect.mean_control) for effect in (numerator, denominator)]
+    return RatioLeftOut(above, below, *means)
 
 
 def _still_said(numerator: Effect) -> tuple[Warning, ...]:

@@ -49,7 +49,7 @@ class ReportedEffect(WeightedResult):
         tidied: str
 
         leverage: Leverage | None
-        left_out: LeftOut | None
+        left_out: LeftOut | str | None
 
         @property
         def df(self) -> float: ...  # noqa: D102

@@ -101,18 +101,25 @@ class SeparateGroups(ReadOnly):
                 continue
             influence = effect.influence
             assert influence is not None
-            influence = influence / len(influence)
+            users = effect.frequency
+            users = np.ones(len(influence)) if users is None else users
+            influence = influence / users.sum()
             if clusters is None:
-                sums[:, place] = influence
+                sums[:, place] = influence * np.sqrt(users)
                 continue
             own = clusters if self.whole else clusters[self.groups.rows(place)]
+            if len(own) != len(influence):
+                raise InvalidInputError(
+                    "cluster: how matched groups vary together within clusters looks at single users, and a "
+                    "row of these cells stands for many; match cells.expand()"
+                )
             there = own >= 0
             assert self.clusters is not None
             assert effect.clusters is not None
             # Matched sets are a way of their own, which no two groups share.
             theirs = ways(effect.clusters)[way] if effect.clusters.ndim == self.clusters.ndim else own[there]
             n_own = count(renumbered(theirs))
-            total = np.bincount(own[there], weights=influence[there], minlength=n_units)
+            total = np.bincount(own[there], weights=(users * influence)[there], minlength=n_units)
             sums[:, place] = total * math.sqrt(n_own / (n_own - 1))
         return sums
 

@@ -11,7 +11,7 @@ import pandas as pd
 from propensity.effects import inference
 from propensity.effects.contrasts import SCALES, Contrast
 from propensity.effects.effect import Effect
-from propensity.effects.leverage import words_of_intervals
+from propensity.effects.leverage import ErrorKind, words_of_intervals
 from propensity.effects.tidy import tidied
 from propensity.errors import InvalidInputError
 from propensity.results.show import Shown
@@ -100,18 +100,27 @@ class Effects(Shown):
         """
         return Effects({name: effect.contrast_as(contrast) for name, effect in self.by_outcome.items()})
 
-    def conf_int(self, level: float = 0.95) -> pd.DataFrame:
+    def conf_int(
+        self, level: float = 0.95, *, df: float | None = None, se: ErrorKind | None = None
+    ) -> pd.DataFrame:
         """Give the interval of each effect, each on its own.
 
         Parameters
         ----------
         level : float, default 0.95
             Coverage.
+        df, se : as for `Effect.conf_int`
+            Degrees of freedom and the correction for leverage; None takes each effect's own.
 
         Returns
         -------
         DataFrame (k, 2)
             `conf_low`, `conf_high`, by outcome.
+
+        Raises
+        ------
+        InvalidInputError
+            As `Effect.conf_int`.
 
         Examples
         --------
@@ -127,8 +136,10 @@ class Effects(Shown):
         task_completed      0.08       0.19
         retained_7d        -0.02       0.09
         """
-        rows = {name: effect.conf_int(level)._asdict() for name, effect in self.by_outcome.items()}
-        return pd.DataFrame.from_dict(rows, orient="index").rename_axis("outcome")
+        asked = {
+            name: effect.conf_int(level, df=df, se=se)._asdict() for name, effect in self.by_outcome.items()
+        }
+        return pd.DataFrame.from_dict(asked, orient="index").rename_axis("outcome")
 
     @property
     def covariance(self) -> pd.DataFrame:
@@ -154,7 +165,7 @@ class Effects(Shown):
             )
         influence = np.array([effect.influence for effect in effects], dtype=np.float64).T
         names = pd.Index(self.by_outcome, name="outcome")
-        clusters = inference.joined(*(effect.clusters for effect in effects))
+        clusters = inference.joined(*(effect.clusters for effect in effects), counted=frequency is not None)
         values = inference.covariance(influence, clusters, frequency)
         return pd.DataFrame(values, index=names, columns=names)
 

@@ -8,6 +8,7 @@ for each cell, under its label.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -57,14 +58,17 @@ class CountedRows(pd.DataFrame):
     ends : dict of str to (ndarray (n,), ndarray (n,))
         Of an outcome that is summed up the least and the greatest value of the users of each row's cell,
         beyond which its two values may lie.
+    table : CountedTable
+        The cells themselves, of which other outcomes may be read later.
     """
 
-    _metadata = ["cells", "frequency", "of_cell", "ends"]  # noqa: RUF012 - how pandas is told of attributes
+    _metadata = ["cells", "frequency", "of_cell", "ends", "table"]  # noqa: RUF012 - how pandas is told of attributes
 
     cells: pd.DataFrame
     frequency: Floats
     of_cell: Rows
     ends: dict[str, tuple[Floats, Floats]]
+    table: CountedTable
 
     @classmethod
     def of(cls, table: CountedTable, outcomes: Sequence[str] = ()) -> CountedRows:
@@ -84,6 +88,7 @@ class CountedRows(pd.DataFrame):
         given = table.rows(summed[0] if summed else None)
         found = cls(given.drop(columns=FREQUENCY))
         found.cells = table.rows()
+        found.table = table
         found.frequency = given[FREQUENCY].to_numpy(dtype=np.float64)
         found.of_cell = found.cells.index.get_indexer(given.index).astype(np.int64)
         found.ends = {}
@@ -94,6 +99,16 @@ class CountedRows(pd.DataFrame):
             found.ends[name] = low[found.of_cell], high[found.of_cell]
         return found
 
+    def some(self, rows: Rows) -> CountedRows:
+        """Give the rows at ascending places, which are those of whole cells."""
+        found = CountedRows(self.iloc[rows])
+        kept, of_cell = np.unique(self.of_cell[rows], return_inverse=True)
+        found.cells, found.of_cell = self.cells.iloc[kept], of_cell.astype(np.int64)
+        found.frequency = self.frequency[rows]
+        found.table = self.table
+        found.ends = {name: (low[rows], high[rows]) for name, (low, high) in self.ends.items()}
+        return found
+
     def by_cell(self, values: NDArray[_Value]) -> NDArray[_Value]:
         """Give values (n,) that are the same in all rows of a cell once for each cell."""
         first = np.searchsorted(self.of_cell, np.arange(len(self.cells)))
@@ -102,6 +117,30 @@ class CountedRows(pd.DataFrame):
     def by_row(self, values: NDArray[_Value]) -> NDArray[_Value]:
         """Give values of the cells to their rows, (n,)."""
         return values[self.of_cell]
+
+
+@dataclass(frozen=True, eq=False)
+class CountedOutcome:
+    """An outcome of cells: its name, its rows of one value each with their counts, and the cells."""
+
+    name: str
+    rows: pd.DataFrame
+    table: CountedTable
+
+
+def as_rows(data: Any) -> Any:
+    """Give cells as rows that know how many users they stand for; anything else as it is."""
+    return CountedRows.of(data) if isinstance(data, CountedTable) else data
+
+
+def as_cells(data: Any) -> Any:
+    """Give rows of cells as a row a cell, without an outcome; any other frame as it is."""
+    return CountedRows.of(data.table) if isinstance(data, CountedRows) else data
+
+
+def source_of(data: Any) -> Any:
+    """Give the cells that rows are of, as functions take them; any other frame as it is."""
+    return data.table if isinstance(data, CountedRows) else data
 
 
 def frequency_of(data: Any) -> Floats | None:

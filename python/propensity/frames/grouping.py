@@ -45,26 +45,36 @@ class Grouping(ReadOnly):
         What the groups are called: by one column its values, by several their combinations that there are.
     there : ndarray (n,) of bool, or None
         Which rows are there; None where all are.
+    frequency : ndarray (n,) or None
+        How many users each row stands for; None where each is one.
     """
 
     by: tuple[str, ...]
     codes: Rows
     index: pd.Index[Any]
     there: Bools | None
+    frequency: Floats | None = None
 
     @property
     def n_groups(self) -> int:
         """The G."""
         return len(self.index)
 
+    @property
+    def n_users(self) -> float:
+        """How many users the rows stand for: their number, where each is one."""
+        return len(self.codes) if self.frequency is None else float(self.frequency.sum())
+
     def sum(self, values: Floats) -> Floats:
-        """Sum (n,) values within groups: (G,)."""
+        """Sum (n,) values of users within groups: (G,)."""
+        values = values if self.frequency is None else values * self.frequency
         return np.asarray(np.bincount(self.codes, weights=values, minlength=self.n_groups), dtype=np.float64)
 
     def count(self, rows: Bools) -> Rows:
-        """Count these of the rows (n,) that are there, group by group: (G,)."""
+        """Count the users of these of the rows (n,) that are there, group by group: (G,)."""
         rows = rows if self.there is None else rows & self.there
-        return np.bincount(self.codes[rows], minlength=self.n_groups)
+        users = None if self.frequency is None else self.frequency[rows]
+        return np.bincount(self.codes[rows], weights=users, minlength=self.n_groups).astype(np.int64)
 
     def rows(self, place: int) -> Rows:
         """Give the rows that are there and in the group at a place, ascending."""
@@ -181,7 +191,7 @@ def read_groups(
         found = np.zeros(len(there), dtype=np.int64)
         found[there] = codes
         codes = found
-    return Grouping(names, codes, index, there)
+    return Grouping(names, codes, index, there, frame.frequency)
 
 
 def _require_no_amounts(df: AnyFrame, names: Sequence[str], columns: Sequence[tuple[Any, Any]]) -> None:

@@ -13,6 +13,7 @@ from propensity.errors import InvalidInputError
 from propensity.frames import arms, checks, kinds, labels, native
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.columns import Frame, open_frame, read_column
+from propensity.frames.counted_rows import CountedOutcome, CountedRows, CountedTable
 from propensity.frames.fingerprint import Fingerprint, Made, holding_elsewhere, prints_of
 from propensity.frames.labels import read_amount
 from propensity.frames.lines import Subject
@@ -34,6 +35,11 @@ def kept_rows(
     InvalidInputError
         The rows are not those that something was made from, or the frame has a column of one of these names.
     """
+    if isinstance(data, CountedTable):
+        rows = CountedRows.of(data)
+        fingerprint.require_same(open_frame(rows), None, made)
+        cells: Any = rows.cells[kept].assign(**{name: values[kept] for name, values in columns.items()})
+        return cells
     taken = [name for name in columns if name in column_names(data)]
     if taken:
         raise InvalidInputError(f"column '{taken[0]}' is in the frame already; rename it first")
@@ -70,6 +76,40 @@ def read_later(outcome: object, fingerprint: Fingerprint, made: Made = _OUTCOME)
         require_own_column(outcome, getattr(outcome, "name", None), fingerprint, "outcome")
         subject = Subject.given("outcome", outcome)
     return pd.Series(column.array, index=fingerprint.index, copy=False), subject
+
+
+def outcome_rows(outcome: object, fingerprint: Fingerprint, made: Made = _OUTCOME) -> tuple[CountedRows, str]:
+    """Read an outcome of cells that something was made from: rows of one value each, and its name.
+
+    Parameters
+    ----------
+    outcome : str or CountedOutcome
+        A name, or what `cells[name]` gives.
+
+    Raises
+    ------
+    InvalidInputError
+        There is no such column, or it is of other cells.
+    TypeError
+        It is neither, or a pickle has left the cells behind.
+    """
+    _require_other_than_treatment(outcome, fingerprint)
+    if isinstance(outcome, CountedOutcome):
+        rows = CountedRows.of(outcome.table, [outcome.name])
+        fingerprint.require_same(open_frame(rows), None, replace(made, subject="outcome"))
+        return rows, outcome.name
+    if not isinstance(outcome, str):
+        raise TypeError(
+            "outcome: of cells an outcome is named, as in effect('completed'), or taken from them, "
+            f"cells['completed'], not {type(outcome).__name__}"
+        )
+    if not isinstance(fingerprint.frame, CountedRows):
+        raise TypeError(
+            f"outcome: the cells are not in a pickle; give the outcome itself, cells[{outcome!r}]"
+        )
+    table = fingerprint.frame.table
+    checks.known([outcome], [*table.keys, *table.outcomes])
+    return CountedRows.of(table, [outcome]), outcome
 
 
 def read_groups_later(groups: object, fingerprint: Fingerprint, role: str) -> Rows | None:

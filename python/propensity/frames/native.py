@@ -135,7 +135,7 @@ def kept(data: SomeFrame, rows: Bools, columns: Mapping[str, Floats | Rows]) -> 
 def taken(data: SomeFrame, rows: Rows) -> SomeFrame:
     """Give some rows of a frame, by their places."""
     if isinstance(data, pd.DataFrame):
-        own: Any = data.iloc[rows]
+        own: Any = data.some(rows) if isinstance(data, CountedRows) else data.iloc[rows]
         return own  # type: ignore[no-any-return] # of the same type as `data`
     import narwhals.stable.v2 as nw  # noqa: PLC0415 - pandas frames do without it
 

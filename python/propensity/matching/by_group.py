@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from propensity.effects.arms import OutcomeFacts
 from propensity.effects.effect import Effect
 from propensity.effects.grouped import GroupedEffects
 from propensity.effects.separate_groups import effects_within
@@ -73,11 +72,9 @@ def effects_by_group(
         inside[rows] = used[rows]
         if not inside.any():
             raise InvalidInputError("no effect: nobody in it is matched")
-        own = None if s is None else s[inside]
 
         def outcome_in(y: MatchedOutcome) -> MatchedOutcome:
-            values = y.values[inside] + y.origin
-            return replace(y, facts=OutcomeFacts.of(values, bounded=y.facts.bounded, sample_weight=own))
+            return replace(y, facts=y.facts_in(y.by_row(inside), None if s is None else y.by_row(s)))
 
         everybody = np.zeros(len(used), dtype=bool)
         everybody[rows] = True
@@ -114,8 +111,11 @@ def matches_in(matches: Matches, inside: Bools) -> Matches:
         donors = donors[np.arange(length.sum()) + np.repeat(first - start, length)]
         first, last = start, start + length
     arm = {"ATE": np.ones_like(inside), "ATT": matches.treated, "ATC": ~matches.treated}[matches.estimand]
-    s = matches.sample_weight
-    n_wanted = int((arm & inside if s is None else arm & inside & (s > 0)).sum())
+    s, count = matches.sample_weight, matches.fingerprint.n_users
+    n_wanted = count(arm & inside if s is None else arm & inside & (s > 0))
+    served = np.zeros_like(inside)
+    served[focal] = True
+    n_matched = count(served)
     return replace(
         matches,
         weights=weights_in(matches, inside),
@@ -123,8 +123,8 @@ def matches_in(matches: Matches, inside: Bools) -> Matches:
         donors=donors,
         first=first,
         last=last,
-        n_matched=len(focal),
-        n_unmatched=n_wanted - len(focal),
+        n_matched=n_matched,
+        n_unmatched=n_wanted - n_matched,
         rematching=None,
         cautions=(),
     )

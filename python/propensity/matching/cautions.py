@@ -56,17 +56,25 @@ def matching_cautions(
     weights: Floats,
     sample_weight: Floats | None,
     remedy: str,
+    frequency: Floats | None = None,
 ) -> tuple[Warning, ...]:
     """Say what matched rows still differ in, and what can be done about it."""
     if balance_terms is None:
         return ()
-    ess = effective_sizes(weights, treated)
-    found = find_imbalance(balance_terms, treated, weights, ess=ess, sample_weight=sample_weight)
+    ess = effective_sizes(weights, treated, frequency)
+    found = find_imbalance(
+        balance_terms, treated, weights, ess=ess, sample_weight=sample_weight, frequency=frequency
+    )
     return balance_cautions(found, "matching", f"an estimate is biased by it; {remedy}")
 
 
 def scored_cautions(
-    scores: object, values: Floats | None, treated: Bools, sample_weight: Floats | None, estimand: str
+    scores: object,
+    values: Floats | None,
+    treated: Bools,
+    sample_weight: Floats | None,
+    estimand: str,
+    frequency: Floats | None = None,
 ) -> tuple[Warning, ...]:
     """Say of the scores (n,) of rows to be matched whether they can be right, and for whom nobody stands."""
     if values is None:
@@ -74,11 +82,12 @@ def scored_cautions(
     if sample_weight is not None:
         there = sample_weight > 0
         values, treated, sample_weight = values[there], treated[there], sample_weight[there]
+        frequency = None if frequency is None else frequency[there]
     if isinstance(scores, PropensityModel):
         none = adjustment_cautions(len(scores.terms) - 1)
-        return (*none, *lone_cautions(values, treated, estimand, scores.separation))
-    given = score_cautions(values, treated, sample_weight)
-    return (*given, *lone_cautions(values, treated, estimand, None))
+        return (*none, *lone_cautions(values, treated, estimand, scores.separation, frequency))
+    given = score_cautions(values, treated, sample_weight, frequency)
+    return (*given, *lone_cautions(values, treated, estimand, None, frequency))
 
 
 def shortage_cautions(

@@ -19,6 +19,7 @@ import numpy as np
 
 from propensity.effects.arms import Means
 from propensity.effects.clusters import (
+    EACH,
     both,
     by_role,
     count,
@@ -114,6 +115,11 @@ def summed_by_clusters(means: Means, weights: Floats, treated: Bools, clusters: 
     sets = among(means.clusters)
     if all(_within(sets, column) for column in ways(clusters)[:2]):
         return replace(means, clusters=renumbered(among(clusters)))
+    if (means.clusters == EACH).any():
+        raise InvalidInputError(
+            "cluster: subclasses with a lone user of an arm have users of several clusters, and vary "
+            "together too; match cells.expand(), or take the clusters among the covariates"
+        )
     if clusters.ndim == 2:
         raise InvalidInputError(
             "cluster: matched sets have rows of several clusters, and vary together too, which makes three "

@@ -23,11 +23,13 @@ from propensity.frames.labels import read
 from propensity.frames.lines import Subject
 from propensity.frames.native import AnyFrame, AnySeries
 from propensity.frames.rowwise import Reader
+from propensity.frames.takes_cells import takes_cells
 from propensity.frames.terms import Terms, make_terms
 from propensity.matching.cautions import MatchedBy
 from propensity.matching.grouping import CellsAgain, make_subclasses
 from propensity.matching.rematching import Rematching
 from propensity.matching.subclasses import Subclasses
+from propensity.scores.quantiles import quantiles_of
 
 # A value this much of the range below a cut is on it: cuts between equal bins are rounded, whole numbers not.
 _ROUNDING = 1e-12
@@ -44,6 +46,7 @@ _MOST_BINS = 1_000_000
 
 
 @columns_by_name
+@takes_cells()
 def match_cem(
     df: AnyFrame,
     *,
@@ -61,8 +64,8 @@ def match_cem(
 
     Parameters
     ----------
-    df, treatment : DataFrame, and str
-        One row a unit, and a column of it, bool or 0/1, as for `fit_propensity`.
+    df, treatment : DataFrame or Cells, and str
+        One row a unit, or users counted; and a column of it, bool or 0/1, as for `fit_propensity`.
     covariates : list of str
         Columns known before the treatment. Text, categories, bools, dates and times must agree, up to
         `grouping`.
@@ -136,8 +139,9 @@ def coarsened(
     # As a number, a long one loses its last digits: where they count, it is read as a label.
     exact = [name for name, how in coarsenings.items() if _is_exact(how)]
     columns |= {name: read_column(df, name, read)[there] for name in exact}
+    users = None if sample.frequency is None else sample.frequency[there]
     own, cells = _grouped(
-        {name: _coarsen(columns[name], how, subjects[name]) for name, how in coarsenings.items()}
+        {name: _coarsen(columns[name], how, subjects[name], users) for name, how in coarsenings.items()}
     )
     groups = np.full(len(sample.treated), -1)
     groups[there] = own
@@ -266,7 +270,12 @@ def _is_exact(how: Cutpoints | Mapping[Any, Hashable]) -> bool:
     return isinstance(how, str) and how == "exact"
 
 
-def _coarsen(column: pd.Series[Any], how: Cutpoints | Mapping[Any, Hashable], subject: Subject) -> _Coarse:
+def _coarsen(
+    column: pd.Series[Any],
+    how: Cutpoints | Mapping[Any, Hashable],
+    subject: Subject,
+    users: Floats | None = None,
+) -> _Coarse:
     if isinstance(how, Mapping):
         return _regrouped(column, how)
     if _is_exact(how):
@@ -274,7 +283,7 @@ def _coarsen(column: pd.Series[Any], how: Cutpoints | Mapping[Any, Hashable], su
         return _Coarse(codes.astype(np.int64), pd.Index(names))
     digits.require(column, subject)
     values = column.to_numpy(dtype=np.float64)
-    cuts = _cuts(str(column.name), values, how)
+    cuts = _cuts(str(column.name), values, how, users)
     slack = _ROUNDING * (values.max() - values.min())
     codes = np.searchsorted(cuts - slack, values, side="right").astype(np.int64)
     ends = [-math.inf, *cuts.tolist(), math.inf]
@@ -299,11 +308,11 @@ def _index(levels: Iterable[Any]) -> pd.Index[Any]:
     return pd.Index(list(levels), dtype=object, tupleize_cols=False)
 
 
-def _cuts(name: str, values: Floats, how: Cutpoints) -> Floats:
-    """Give the cut points inside the range, ascending."""
+def _cuts(name: str, values: Floats, how: Cutpoints, users: Floats | None) -> Floats:
+    """Give the cut points inside the range, ascending; `users` (n,) is how many have each value."""
     if isinstance(how, str):
         checks.choice(f"cutpoints of '{name}'", how, get_args(Bins))
-        n_bins = _n_bins(values, how)
+        n_bins = _n_bins(values, how, users)
     elif isinstance(how, Sequence | np.ndarray):
         cuts = np.array(how if _are_numbers(how) else [np.nan], dtype=np.float64)
         if not np.isfinite(cuts).all() or (np.diff(cuts) <= 0).any():
@@ -336,15 +345,17 @@ def _are_numbers(values: object) -> bool:
     return all(checks.is_real(value) for value in values)
 
 
-def _n_bins(values: Floats, rule: str) -> int:
+def _n_bins(values: Floats, rule: str, users: Floats | None = None) -> int:
     """Count bins: Sturges (1926), Scott (1979), or Freedman and Diaconis (1981), as R's `nclass` does."""
-    n = len(values)
+    n = len(values) if users is None else float(users.sum())
     if rule == "sturges":
         return math.ceil(math.log2(n) + 1)
     if rule == "scott":
-        width = 3.5 * float(np.std(values, ddof=1)) * n ** (-1 / 3)
+        squares = (values - np.average(values, weights=users)) ** 2
+        deviation = math.sqrt(float(np.average(squares, weights=users)) * n / (n - 1))
+        width = 3.5 * deviation * n ** (-1 / 3)
     else:
-        low, high = np.quantile(values, [0.25, 0.75])
+        low, high = quantiles_of(values, [0.25, 0.75], frequency=users)
         width = 2 * float(high - low) * n ** (-1 / 3)
     spread = float(values.max() - values.min())
     # Half of the values or more are equal: an interquartile range of 0 says nothing of a width.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from propensity.effects.balance_terms import BalanceTerms
 from propensity.errors import OverlapError
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.columns import Frame
+from propensity.frames.counted_rows import CountedRows
 from propensity.frames.design import Design
 from propensity.results.read_only import ReadOnly
 from propensity.scores.choice import LOGISTIC
@@ -39,6 +40,8 @@ class EstimatedScores(ReadOnly):
         What each row counted for in the fit; None where every row counted one.
     score_model : str
         The word for the model.
+    frequency : ndarray (n,) or None
+        How many users each row stands for, of whom all else here is that of one; None where each is one.
     """
 
     scores: Floats
@@ -46,6 +49,15 @@ class EstimatedScores(ReadOnly):
     penalty: float
     sample_weight: Floats | None
     score_model: ScoreWord = LOGISTIC
+    frequency: Floats | None = None
+
+    def of_rows(self, rows: CountedRows | None) -> EstimatedScores:
+        """Give those of cells to rows of them, of one outcome each; of users as they are."""
+        if rows is None:
+            return self
+        weight = None if self.sample_weight is None else rows.by_row(self.sample_weight)
+        x, scores = np.asfortranarray(rows.by_row(self.x)), rows.by_row(self.scores)
+        return replace(self, scores=scores, given=x, sample_weight=weight, frequency=rows.frequency)
 
     @property
     def design(self) -> Design:
@@ -78,8 +90,8 @@ class EstimatedScores(ReadOnly):
         residual, spread, _ = self._equations(treated)
         # Collinear terms have no coefficients of their own, but every combination that rows make has one.
         information = self._information(z, scale, spread)
-        step, *_ = np.linalg.lstsq(information, z.T @ direction, rcond=_COLLINEAR)
-        return np.asarray(len(z) * self._weight * residual * (z @ step))
+        step, *_ = np.linalg.lstsq(information, z.T @ (self._users * direction), rcond=_COLLINEAR)
+        return np.asarray(self._users.sum() * self._weight * residual * (z @ step))
 
     def added_variance(self, treated: Bools, moved: Floats, together: Floats, factor: Floats) -> float:
         """Give what an estimate that moves by -X'r with the coefficients owes to their estimation.
@@ -97,13 +109,17 @@ class EstimatedScores(ReadOnly):
         z, scale = _standardized(self.x)
         _, spread, slope = self._equations(treated)
         information = self._information(z, scale, spread)
-        step, *_ = np.linalg.lstsq(information, z.T @ moved, rcond=_COLLINEAR)
+        step, *_ = np.linalg.lstsq(information, z.T @ (self._users * moved), rcond=_COLLINEAR)
         variance = self._information(z, scale, slope**2 * self.scores * (1 - self.scores), factor)
-        return float(step @ variance @ step - 2 * step @ (z.T @ together))
+        return float(step @ variance @ step - 2 * step @ (z.T @ (self._users * together)))
 
     @property
     def _weight(self) -> Floats:
         return np.ones(len(self.scores)) if self.sample_weight is None else self.sample_weight
+
+    @property
+    def _users(self) -> Floats:
+        return np.ones(len(self.scores)) if self.frequency is None else self.frequency
 
     def per_log_odds(self, treated: Bools) -> Floats:
         """Give how fast the log odds of each row's score grow with its linear predictor, (n,)."""
@@ -116,9 +132,9 @@ class EstimatedScores(ReadOnly):
 
     def _information(self, z: Floats, scale: Floats, spread: Floats, factor: Floats | float = 1.0) -> Floats:
         """Give the sum of s q z z', q the spread, and the penalty, which is per unit of mean weight."""
-        s = self._weight
-        information = (z * (s * factor * spread)[:, None]).T @ z
-        strength = self.penalty * (s * factor)[s > 0].mean()
+        s, users = self._weight, self._users
+        information = (z * (users * s * factor * spread)[:, None]).T @ z
+        strength = self.penalty * np.average((s * factor)[s > 0], weights=users[s > 0])
         information[np.diag_indices_from(information)] += np.append(0.0, strength / scale**2)
         return np.asarray(information)
 
@@ -154,7 +170,9 @@ def read_score_terms(
     if not isinstance(scores, PropensityModel):
         return balance_terms, None
     terms = read_terms(frame, scores)
-    estimated = EstimatedScores(values, terms, scores.penalty, sample_weight, scores.score_model)
+    estimated = EstimatedScores(
+        values, terms, scores.penalty, sample_weight, scores.score_model, frame.frequency
+    )
     return BalanceTerms.of_terms(terms, scores.recipe, balance_terms.more), estimated
 
 

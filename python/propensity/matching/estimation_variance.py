@@ -30,6 +30,7 @@ def estimation_variance(
     tau: float,
     weights: Floats,
     known: Bools,
+    n_near: int | None = None,
 ) -> float:
     """Give what estimating the scores adds to the variance of a matched effect: mostly something negative.
 
@@ -66,28 +67,31 @@ def estimation_variance(
         The W: of every row, sample weights included.
     known : ndarray (n,) of bool
         Which rows have an outcome.
+    n_near : int or None, default None
+        How many rows are around a place; None takes as many as are worth two.
     """
     e, n = estimated.scores, len(outcome)
     s = np.ones(n) if estimated.sample_weight is None else estimated.sample_weight
+    f = np.ones(n) if estimated.frequency is None else estimated.frequency
     there = s > 0
     arms = (~treated & there, treated & there)
     h = {"ATE": np.ones(n), "ATT": e, "ATC": 1 - e}[estimand]
     kappa = estimated.per_log_odds(treated)
     slope = s * kappa * e * (1 - e) * {"ATE": 0.0, "ATT": 1.0, "ATC": -1.0}[estimand]
     away = np.abs(treated - e)
-    k = [float(np.average(s, weights=weights * away * arm)) for arm in arms]
-    q = [float(np.average(s, weights=s * arm)) for arm in arms]
-    near = [_Near.of(quantity, outcome, arm & known, s) for arm in arms]
+    k = [float(np.average(s, weights=f * weights * away * arm)) for arm in arms]
+    q = [float(np.average(s, weights=f * s * arm)) for arm in arms]
+    near = [_Near.of(quantity, outcome, arm & known, s, f, n_near) for arm in arms]
     moved = np.zeros(n)
     gaps = slope * (near[1].mean - near[0].mean - tau) - near[1].own(slope) + near[0].own(slope)
     together = q[int(estimand == "ATT")] * gaps
     for arm, chance, left_alone in ((0, e, "ATC"), (1, 1 - e, "ATT")):
         if estimand != left_alone:
-            moved += near[arm].direction(s * kappa * chance)
-        together += k[arm] * near[arm].direction(s * kappa * h * chance)
+            moved += near[arm].direction(f * s * kappa * chance)
+        together += k[arm] * near[arm].direction(f * s * kappa * h * chance)
     focal = {"ATE": there, "ATT": arms[1], "ATC": arms[0]}[estimand]
     factor = q[1] * (1 - e) + q[0] * e
-    return estimated.added_variance(treated, moved, together, factor) / float(s[focal].sum()) ** 2
+    return estimated.added_variance(treated, moved, together, factor) / float((f * s)[focal].sum()) ** 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,8 +104,8 @@ class _Near:
         The arm's rows, by value.
     low, high : ndarray (n,) of int
         The range of them around each row.
-    outcome, weight : ndarray (m,)
-        In that order; outcomes less `center`.
+    outcome, weight, users : ndarray (m,)
+        In that order; outcomes less `center`, and how many users each row stands for.
     total, level : ndarray (n,)
         The sum of weights and the mean outcome around each row.
     """
@@ -111,21 +115,32 @@ class _Near:
     high: Rows
     outcome: Floats
     weight: Floats
+    users: Floats
     total: Floats
     level: Floats
     center: float
 
     @classmethod
-    def of(cls, quantity: Floats, outcome: Floats, arm: Bools, weight: Floats) -> _Near:
-        """Look around every value, among the rows of `arm`."""
+    def of(
+        cls,
+        quantity: Floats,
+        outcome: Floats,
+        arm: Bools,
+        weight: Floats,
+        users: Floats,
+        n_near: int | None = None,
+    ) -> _Near:
+        """Look around every value, among the rows of `arm`: at `n_near`, or as many as are worth two."""
         members = np.flatnonzero(arm)
         order = members[np.argsort(quantity[members], kind="stable")]
-        s, center = weight[order], float(outcome[order].mean())
-        worth_two = round(2 * len(s) * float((s**2).sum()) / float(s.sum()) ** 2)
-        low, high = _nearest(quantity[order], quantity, min(worth_two, len(s), _MOST))
+        s, f = weight[order], users[order]
+        center, n = float(np.average(outcome[order], weights=f)), float(f.sum())
+        worth_two = round(2 * n * float(f @ s**2) / float(f @ s) ** 2)
+        asked = min(worth_two, int(n), _MOST) if n_near is None else n_near
+        low, high = nearest_ranges(quantity[order], f, quantity, asked)
         y = outcome[order] - center
-        total = range_sums(s, low, high)
-        return cls(order, low, high, y, s, total, range_sums(s * y, low, high) / total, center)
+        total = range_sums(f * s, low, high)
+        return cls(order, low, high, y, s, f, total, range_sums(f * s * y, low, high) / total, center)
 
     @property
     def mean(self) -> Floats:
@@ -133,13 +148,13 @@ class _Near:
         return self.center + self.level
 
     def direction(self, multiples: Floats) -> Floats:
-        """Give r with X'r = the sum over rows of `multiples` times C.
+        """Give r with X'r = the sum over rows of `multiples` times C, r being that of one user of a row.
 
         C is the sum of s x (Y - m) over the sum of s less that of s^2 / (sum of s), which without weights is
         the number of rows less one.
         """
         s, low, high = self.weight, self.low, self.high
-        freedom = self.total - range_sums(s**2, low, high) / self.total
+        freedom = self.total - range_sums(self.users * s**2, low, high) / self.total
         share = np.divide(multiples, freedom, out=np.zeros(len(multiples)), where=multiples != 0)
         slopes, levels = (spread_over(part, low, high, len(s)) for part in (share, share * self.level))
         found = np.zeros(len(multiples))
@@ -156,11 +171,16 @@ class _Near:
         return found
 
 
-def _nearest(values: Floats, places: Floats, n_near: int) -> tuple[Rows, Rows]:
-    """Give the range of the ascending values around each place: so many nearest, more where they tie."""
-    above = np.searchsorted(values, places)
+def nearest_ranges(values: Floats, users: Floats, places: Floats, n_near: int) -> tuple[Rows, Rows]:
+    """Give the range of the ascending values around each place: so many nearest users, more where they tie.
+
+    `users` (n,) say how many have each value.
+    """
+    # Where a value has all that are looked for, it ends the search: more copies of it would change nothing.
+    copies = np.repeat(values, np.minimum(users, n_near).astype(np.int64))
+    above = np.searchsorted(copies, places)
     beside = above[:, None] + np.arange(-n_near, n_near)
-    inside = (beside >= 0) & (beside < len(values))
-    away = np.abs(values[np.clip(beside, 0, len(values) - 1)] - places[:, None])
+    inside = (beside >= 0) & (beside < len(copies))
+    away = np.abs(copies[np.clip(beside, 0, len(copies) - 1)] - places[:, None])
     reach = np.sort(np.where(inside, away, np.inf), axis=1)[:, n_near - 1] + TIE
     return np.searchsorted(values, places - reach), np.searchsorted(values, places + reach, side="right")

@@ -65,7 +65,7 @@ def match_full(  # noqa: PLR0913 - each is a choice a user may have to make, by 
         Whose effect the weights are for; the subclasses are the same.
     on : {"score", "logit", "mahalanobis", "robust_mahalanobis", "euclidean"}, default "score"
         What distances are measured on, as for `match_nn`. On the score or logit a million rows take a second
-        or two; among covariates every unit is compared with every other.
+        or two; among covariates 200,000 take some seconds, more where the arms are far apart.
     caliper, caliper_unit, caliper_sd
         As for `match_nn`: the largest difference between the units of a pair. Units without a partner so
         near are left out. None, the default, allows any, so that the estimand stays what it says.

@@ -13,6 +13,7 @@ from propensity.effects.matching_specification import MatchingEstimand
 from propensity.errors import NoMatchesError
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.columns import Frame
+from propensity.frames.counted_rows import mass_of
 from propensity.matching.cautions import MatchedBy, matching_cautions
 from propensity.matching.subclasses import Grouping, Subclasses
 from propensity.results.read_only import ReadOnly
@@ -49,7 +50,8 @@ def make_subclasses(
     whole = whole_groups(groups, treated, len(cells))
     labels: Rows = np.where(whole, np.cumsum(whole), 0)[groups + 1]
     kept = cells[whole[1:]].set_axis(pd.RangeIndex(1, int(whole.sum()) + 1, name="subclass"))
-    weights = subclass_weights(labels, treated, estimand, sample_weight)
+    weights = subclass_weights(labels, treated, estimand, mass_of(sample_weight, frame.frequency))
+    weights = weights if frame.frequency is None else weights / frame.frequency
     return Subclasses(
         method=method,
         estimand=estimand,
@@ -68,8 +70,8 @@ def make_subclasses(
         known=by.known,
         cautions=(
             *by.doubts,
-            *matching_cautions(by.balance_terms, treated, weights, sample_weight, by.remedy),
-            *count_cautions(sample_weight, frame.code_of("sample_weight")),
+            *matching_cautions(by.balance_terms, treated, weights, sample_weight, by.remedy, frame.frequency),
+            *count_cautions(sample_weight, frame.code_of("sample_weight"), frame.frequency),
         ),
     )
 

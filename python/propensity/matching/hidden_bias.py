@@ -94,6 +94,7 @@ class MatchedInSets(Matched):
         >>> sets.rosenbaum("re78", gammas=[1, 1.25]).table.shape
         (2, 5)
         """
+        self._require_users("rosenbaum", "a test within sets")
         self._require_sets()
         s = self.sample_weight
         if s is not None and s[s > 0].min() != s.max():

@@ -84,12 +84,16 @@ class PowerSums:
     cubes: Floats
 
 
-def by_unit(cells: Rows, units: Rows | None, values: Floats) -> PowerSums:
-    """Sum (n,) values of the rows of a cell that are of one unit, and the powers of these sums by cell."""
+def by_unit(cells: Rows, units: Rows | None, values: Floats, users: Floats | None = None) -> PowerSums:
+    """Sum (n,) values of the rows of a cell that are of one unit, and the powers of these sums by cell.
+
+    Where rows stand for several `users` (n,), the values are those of one of them.
+    """
+    f = np.ones(len(values)) if users is None else users
     if units is None:
-        return PowerSums(_by_cell(cells, values**2), _by_cell(cells, values**3))
+        return PowerSums(_by_cell(cells, f * values**2), _by_cell(cells, f * values**3))
     pairs, number = np.unique(cells * (int(units.max()) + 1) + units, return_inverse=True)
-    sums, size = _by_cell(number, values), int(cells.max()) + 1
+    sums, size = _by_cell(number, f * values), int(cells.max()) + 1
     cell = pairs // (int(units.max()) + 1)
     squares, cubes = (np.bincount(cell, sums**power, size).astype(np.float64) for power in (2, 3))
     return PowerSums(squares, cubes)
@@ -158,7 +162,12 @@ def fitted_curve(outcome: Floats, weights: Floats, basis_of: Callable[[int], Flo
 
 
 def covariance_direction(
-    outcome: Floats, arm: Bools, quantity: Floats, multiples: Floats, within: Rows | None = None
+    outcome: Floats,
+    arm: Bools,
+    quantity: Floats,
+    multiples: Floats,
+    within: Rows | None = None,
+    users: Floats | None = None,
 ) -> Floats:
     """Give r with X'r = the sum over rows j of `multiples[j]` times the covariance of X and outcome at j.
 
@@ -176,21 +185,24 @@ def covariance_direction(
     within : ndarray (n,) of int, or None, default None
         Ranges of the quantity, numbered upwards: rows look no farther than their own, but where it holds a
         lone row of the arm.
+    users : ndarray (n,) or None, default None
+        How many users each row stands for: sums are over these, and r is of one of them.
     """
+    f = np.ones(len(outcome)) if users is None else users
     members = np.flatnonzero(arm)
     order = members[np.argsort(quantity[members], kind="stable")]
     label = np.zeros(len(outcome), dtype=np.int64) if within is None else within
     own = label[order]
     group = np.append(0, np.cumsum((np.diff(quantity[order]) > TIE) | (np.diff(own) != 0)))
-    size = np.bincount(group)
-    first = np.cumsum(size) - size
+    size = np.bincount(group, f[order]).astype(np.int64)
+    first = np.searchsorted(group, np.arange(len(size)))
     fences = _Fences.of(own[first], size)
     low, high = fences.clipped(*_neighborhoods(size))
-    y = outcome[order] - outcome[order].mean()
+    y = outcome[order] - np.average(outcome[order], weights=f[order])
     n_in = range_sums(size.astype(np.float64), low, high)
-    sum_in = range_sums(np.bincount(group, y).astype(np.float64), low, high)
+    sum_in = range_sums(np.bincount(group, f[order] * y).astype(np.float64), low, high)
     at = fences.inside(_nearest(quantity[order[first]], quantity), label)
-    share = np.bincount(at, multiples, len(size)) / np.maximum(n_in - 1, 1)
+    share = np.bincount(at, f * multiples, len(size)) / np.maximum(n_in - 1, 1)
     # Of a neighbourhood each row gets its share times (y - mean there): two sums over those it is in.
     slope, level = (spread_over(part, low, high, len(size)) for part in (share, share * sum_in / n_in))
     direction = np.zeros(len(outcome))
@@ -235,10 +247,9 @@ class _Fences:
 def _neighborhoods(size: Rows) -> tuple[Rows, Rows]:
     """Give for each group of equal rows the range of groups with it and `_BESIDE` rows on either side."""
     ends = np.cumsum(size)
-    group = np.repeat(np.arange(len(size)), size)
     first = np.maximum(ends - size - _BESIDE, 0)
-    last = np.minimum(ends - 1 + _BESIDE, len(group) - 1)
-    return group[first], group[last] + 1
+    last = np.minimum(ends - 1 + _BESIDE, ends[-1] - 1)
+    return np.searchsorted(ends, first, side="right"), np.searchsorted(ends, last, side="right") + 1
 
 
 def _nearest(value: Floats, places: Floats) -> Rows:

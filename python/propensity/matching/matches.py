@@ -157,6 +157,7 @@ class Matches(MatchesWithEffects):
         InvalidInputError
             Units may be donors more than once, and then are in several sets.
         """
+        self._require_users("labels", "a set of its own for each")
         if self.spec.max_uses != 1:
             raise InvalidInputError(
                 "subclass: matching with replacement puts a unit into several sets; .pairs tells which"
@@ -196,6 +197,7 @@ class Matches(MatchesWithEffects):
         1        5      624     1.0
         2       11      891     1.0
         """
+        self._require_users("pairs", "who is matched with whom")
         return pairs_of(self)
 
     def frame(self, df: SomeFrame) -> SomeFrame:
@@ -348,6 +350,7 @@ class Matches(MatchesWithEffects):
         estimator
         1-NN ATT       0.04       0.17
         """
+        self._require_users("bootstrap", "a replicate that weighs them")
         checks.flag("refit", refit)
         n_reps = n_reps if n_reps is not None else 500 if refit else 2_000
         options = ResamplingOptions(resampling, n_reps, seed, n_threads, progress)

@@ -136,6 +136,11 @@ class MatchesWithEffects(MatchedInSets):
         (for calipers: move less than a tenth of the donors' weight). There is no theory of that where they
         do, nor for a caliper that leaves units out; `se_method` says when scores are taken as known.
 
+        Of matched `Cells` a user's nearest of his arm are the others of his cell: the variance in his place
+        is that of the cell, together with cells that tie with it, and where all of these are too few for
+        `variance_neighbors` with the nearest cells of the arm, as of rows. Counts, means and variances say
+        all of it, so that the error is that of the users, to rounding.
+
         Without replacement "cluster" squares and sums what each set adds to the estimate, with the factor
         G / (G - 1): as for a regression clustered by set (Abadie and Spiess 2022). It takes the sets as
         given. "score" takes rows for independent given their scores, as `Subclasses.effect` describes, and

@@ -27,6 +27,7 @@ def metric_of_matches(
     error is that of the matched difference of (c - R v) / v, with c and v the outcomes, and R and the mean of
     v those of a row's own arm: the ratio moves as this does (the delta method).
     """
+    matched._require_users("per", "an outcome per another of matched rows")
     used = np.asarray(matched.weights) > 0
     c, v = (part.values + part.origin for part in (above, below))
     if (v[used] < 0).any() or not v[used].any():

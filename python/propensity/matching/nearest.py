@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import get_args
 
@@ -27,14 +26,16 @@ from propensity.effects.matching_specification import (
 from propensity.effects.sample import warn_once
 from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
-from propensity.frames.checks import Floats, Rows
 from propensity.frames.native import AnyFrame
+from propensity.frames.takes_cells import takes_cells
 from propensity.frames.terms import Covariates
 from propensity.frames.tidying import Missing, Tidying
 from propensity.matching.calipers import caliper_table
 from propensity.matching.cautions import neighbor_remedy, shortage_cautions
-from propensity.matching.inputs import MatchingInputs
+from propensity.matching.counted_matches import matches_of_cells
+from propensity.matching.counted_neighbors import require_countable
 from propensity.matching.matches import Matches
+from propensity.matching.neighbors_again import FEW_MOVED, NeighborsAgain
 from propensity.matching.rows_to_match import RowsToMatch, read_rows_to_match
 from propensity.scores.choice import LOGISTIC
 from propensity.scores.logistic import told_by_fit
@@ -43,13 +44,9 @@ _COUNTS = ("n_matched", "n_unmatched", "n_discarded", "n_pairs", "max_distance",
 _FOUND = (*_COUNTS, "coordinates", "focal", "donors", "first", "last")
 """What `Matches` holds as the core gives it."""
 
-# What calipers on columns may move of the donors' weight, for the score to have decided alone. Errors that
-# count its estimation are then as wide as without calipers; with half of it moved (one standard deviation of
-# a covariate that decides most of the outcome) a fifth too narrow for the ATT.
-_FEW_MOVED = 0.1
-
 
 @columns_by_name
+@takes_cells()
 def match_nn(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     df: AnyFrame,
     *,
@@ -104,7 +101,7 @@ def match_nn(  # noqa: PLR0913 - each is a choice a user may have to make, by na
         "nearest" gives units their neighbours one after the other, "optimal" (without replacement only) to
         all at once: as many units with a neighbour as there can be, as many pairs (the one costs nothing of
         the other), and of these the least sum of distances. On the score or logit it is as fast; among
-        covariates every unit is compared with every other.
+        covariates 200,000 units take some seconds, more where the arms are far apart.
     order : {"largest", "smallest", "closest", "random", "data"} or None, default None
         Who chooses first, where neighbours are taken from each other: by the score, the closest pair of all,
         by a draw, as the rows come (the one choice that depends on their order). None lets those with the
@@ -173,6 +170,11 @@ def match_nn(  # noqa: PLR0913 - each is a choice a user may have to make, by na
 
     Notes
     -----
+    `Cells` are matched with replacement on the score or logit: all users of a cell are in one place and have
+    the same neighbours, who share the weight as any others at the same distance do, and the standard error is
+    that of the users. Where somebody may serve a limited number of times, or distances are between
+    covariates, users have to be told apart: `cells.expand()`.
+
     The answer does not depend on the order of the rows. With replacement, neighbours at the same distance
     (within 1e-12) share the weight. Where a unit may not be used freely, a draw decides between them that
     depends on what the unit holds, in all columns of the frame, and between units that hold the same on their
@@ -222,6 +224,7 @@ def match_nn(  # noqa: PLR0913 - each is a choice a user may have to make, by na
     )
     checks.choice("ties", ties, get_args(Ties))
     checks.threads(n_threads)
+    require_countable(df, spec)
     rows = read_rows_to_match(
         df,
         spec,
@@ -239,6 +242,8 @@ def match_nn(  # noqa: PLR0913 - each is a choice a user may have to make, by na
 def find_neighbors(rows: RowsToMatch, spec: NearestNeighbors, n_threads: int | None = None) -> Matches:
     """Match rows that have been read."""
     spec = _without_an_idle_cap(rows, spec)
+    if rows.frame.frequency is not None:
+        return matches_of_cells(rows, spec, n_threads)
     inputs = rows.inputs(spec)
     found, alike = rows.drawn(
         spec, partial(core.match_nn, **inputs.core_arguments(rows.scores), n_threads=n_threads)
@@ -297,7 +302,7 @@ def _by_scores(rows: RowsToMatch, spec: NearestNeighbors, found: core.Matches, n
     free = rows.inputs(dataclasses.replace(spec, caliper=None))
     plain = core.match_nn(**free.core_arguments(rows.scores), n_threads=n_threads)
     moved = np.abs(plain.weights - found.weights).sum() / 2
-    return bool(moved <= _FEW_MOVED * found.weights.sum() / 2)
+    return bool(moved <= FEW_MOVED * found.weights.sum() / 2)
 
 
 def _shortage(rows: RowsToMatch, spec: NearestNeighbors) -> tuple[Warning, ...]:
@@ -311,32 +316,3 @@ def _shortage(rows: RowsToMatch, spec: NearestNeighbors) -> tuple[Warning, ...]:
     return shortage_cautions(
         rows.scores[there], focal[there], spec.n_neighbors, spec.max_uses, treated=spec.estimand == "ATT"
     )
-
-
-@dataclass(frozen=True, eq=False)
-class NeighborsAgain:
-    """Nearest neighbours, to be found again among some of the rows."""
-
-    inputs: MatchingInputs
-    spec: NearestNeighbors
-
-    @property
-    def columns(self) -> list[Floats]:
-        """What rows hold that matching looks at, but for the scores."""
-        return self.inputs.columns
-
-    def weights(self, rows: Rows, scores: Floats | None) -> Floats:
-        """Match these rows, and give their weights (m,)."""
-        if self.spec.order != "data":
-            return self._matched(scores, rows)
-        came = np.argsort(rows, kind="stable")
-        weights = np.empty(len(rows))
-        own = None if scores is None else scores[came]
-        weights[came] = self._matched(own, rows[came])
-        return weights
-
-    def _matched(self, scores: Floats | None, rows: Rows) -> Floats:
-        found = core.match_nn(
-            **self.inputs.core_arguments(scores, rows), ids=np.arange(len(rows)), n_threads=1
-        )
-        return found.weights

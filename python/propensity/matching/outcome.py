@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from propensity.effects.arms import Means, OutcomeFacts
 from propensity.errors import InvalidInputError
 from propensity.frames import arms, checks
 from propensity.frames.checks import Bools, Floats, Rows
+from propensity.frames.columns import read_column
+from propensity.frames.counted_rows import CountedRows, frequency_of, mass_of
 from propensity.frames.fingerprint import Fingerprint
-from propensity.frames.kept import read_later
-from propensity.frames.lines import drop_line
+from propensity.frames.kept import outcome_rows, read_later
+from propensity.frames.lines import Subject, drop_line
+
+_Value = TypeVar("_Value", bound=np.generic)
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,12 +38,37 @@ class MatchedOutcome:
     known : ndarray (n,) of bool
     facts : OutcomeFacts
         Of the rows that are used, as they are.
+    counted : CountedRows or None
+        Where cells were matched the rows of one value each that these n are; None where each is a user.
+    name : str
+        Of cells what the outcome is called there.
     """
 
     values: Floats
     origin: float
     known: Bools
     facts: OutcomeFacts
+    counted: CountedRows | None = None
+    name: str = ""
+
+    @property
+    def frequency(self) -> Floats | None:
+        """How many users each row stands for, (n,); None where each is one."""
+        return frequency_of(self.counted)
+
+    def by_row(self, values: NDArray[_Value]) -> NDArray[_Value]:
+        """Give what a result holds to the rows (n,): of cells to those of each."""
+        return values if self.counted is None else self.counted.by_row(values)
+
+    def facts_in(self, rows: Bools, sample_weight: Floats | None) -> OutcomeFacts:
+        """Look at the outcome in some of the rows (n,) that are used; weights (n,) are those of one user."""
+        mass = mass_of(sample_weight, self.frequency)
+        y, ends = self.values + self.origin, None
+        if self.counted is not None and self.name in self.counted.ends:
+            low, high = self.counted.ends[self.name]
+            ends = float(low[rows].min()), float(high[rows].max())
+        own = None if mass is None else mass[rows]
+        return OutcomeFacts.of(y[rows], bounded=self.facts.bounded, sample_weight=own, ends=ends)
 
     def where(self, rows: Bools) -> MatchedOutcome:
         """Give the same outcome where it is of these rows (n,), and 0 elsewhere."""
@@ -85,6 +115,8 @@ def read_matched_outcome(
     InvalidInputError
         A row that is used has none; the values are of other rows.
     """
+    if fingerprint.frequency is not None:
+        return _outcome_of_cells(outcome, fingerprint, used, bounded=bounded)
     column, subject = read_later(outcome, fingerprint)
     again = partial(_drop_and_match_again, outcome, fingerprint)
     checks.complete({str(subject): column[used]}, subject="{}", drop=again)
@@ -95,9 +127,31 @@ def read_matched_outcome(
     known = np.isfinite(y)
     s = fingerprint.sample_weight
     facts = OutcomeFacts.of(y[used], bounded=bounded, sample_weight=None if s is None else s[used])
-    middle = facts.low / 2 + facts.high / 2
-    origin = middle if abs(middle) > facts.high - facts.low else 0.0
+    origin = _origin(facts)
     return MatchedOutcome(np.where(known, y - origin, 0.0), origin, known, facts)
+
+
+def _origin(facts: OutcomeFacts) -> float:
+    middle = facts.low / 2 + facts.high / 2
+    return middle if abs(middle) > facts.high - facts.low else 0.0
+
+
+def _outcome_of_cells(
+    outcome: object, fingerprint: Fingerprint, used: Bools, *, bounded: bool
+) -> MatchedOutcome:
+    """Read an outcome of cells that were matched: rows of one value each; `used` (n_cells,) are cells."""
+    rows, name = outcome_rows(outcome, fingerprint)
+    column = arms.numbers(read_column(rows, name))
+    arms.outcome(rows[name], Subject.column(name, rows))
+    assert column is not None
+    y, used = column.astype(np.float64), rows.by_row(used)
+    low, high = rows.ends.get(name, (y, y))
+    s = fingerprint.sample_weight
+    mass = rows.frequency if s is None else rows.frequency * rows.by_row(s)
+    ends = float(low[used].min()), float(high[used].max())
+    facts = OutcomeFacts.of(y[used], bounded=bounded, sample_weight=mass[used], ends=ends)
+    origin = _origin(facts)
+    return MatchedOutcome(y - origin, origin, np.ones(len(y), dtype=bool), facts, rows, name)
 
 
 def _drop_and_match_again(

@@ -64,6 +64,15 @@ class Matched(WeightedResult):
     alike: Rows | None = None
     rematching: Rematching | None = None
 
+    def _require_users(self, subject: str, what: str) -> None:
+        """Require matched users, not cells of them, for what looks at them one by one."""
+        users = self.fingerprint.frequency
+        if users is not None:
+            raise InvalidInputError(
+                f"{subject}: {what} looks at single users, and a row of these cells stands for many; match "
+                f"cells.expand(), which gives {int(users.sum()):,} rows back"
+            )
+
     if TYPE_CHECKING:  # of each result
 
         def _in_group(self, inside: Bools) -> Self:
@@ -90,6 +99,8 @@ def outcome_of(matched: Matched, outcome: object, *, bounded: bool = True) -> Ma
     """Read an outcome, by name or by value, that the rows which are used have."""
     used = np.asarray(matched.weights) > 0
     found = read_matched_outcome(outcome, matched.fingerprint, used, bounded=bounded)
+    if matched.fingerprint.frequency is not None:
+        return found
     require_told_apart(found.values, matched.alike, used, matched.index)
     return found
 

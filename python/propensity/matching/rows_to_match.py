@@ -88,7 +88,7 @@ def read_rows_to_match(
         scores=e,
         estimated=estimated,
         balance_terms=balance_terms,
-        doubts=scored_cautions(scores, e, treated, weight, spec.estimand),
+        doubts=scored_cautions(scores, e, treated, weight, spec.estimand, frame.frequency),
         known=(*(scores.covariates if isinstance(scores, ModelScores) else ()), *named),
         terms=terms if not spec.on_scores else None,
         exact=frame.agreement(spec.exact) if spec.exact else None,
@@ -142,7 +142,14 @@ class RowsToMatch:
 
     def imbalance(self, weights: Floats, remedy: str) -> tuple[Warning, ...]:
         """Say what rows of these weights still differ in."""
-        return matching_cautions(self.all_balance_terms, self.treated, weights, self.sample_weight, remedy)
+        return matching_cautions(
+            self.all_balance_terms,
+            self.treated,
+            weights,
+            self.sample_weight,
+            remedy,
+            self.frame.frequency,
+        )
 
     def inputs(self, spec: Matching) -> MatchingInputs:
         """Give what they are matched by."""
@@ -183,7 +190,7 @@ class RowsToMatch:
         InvalidInputError
             A draw decides, and labels repeat.
         """
-        self._require_partners(spec)
+        self.require_partners(spec)
         if self.ids is not None:
             return run(ids=self.ids), None
         found = run(ids=None)
@@ -197,7 +204,7 @@ class RowsToMatch:
         labelled = isinstance(self.frame.native, pd.DataFrame) and not index.equals(pd.RangeIndex(len(index)))
         return run(ids=told.ids), None if labelled else told.alike
 
-    def _require_partners(self, spec: Matching) -> None:
+    def require_partners(self, spec: Matching) -> None:
         """Require a group of rows that agree in the exact columns to have rows of both arms."""
         if self.exact is None:
             return

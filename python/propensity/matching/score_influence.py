@@ -150,14 +150,18 @@ def estimation_influence(
     there = s > 0
     known = there if known is None else there & known
     focal = {"ATE": there, "ATT": treated & there, "ATC": ~treated & there}[estimand]
-    total = s[focal].sum()
+    f = np.ones(len(s)) if estimated.frequency is None else estimated.frequency
+    total = (f * s)[focal].sum()
     moved = []
     e, kappa = estimated.scores, estimated.per_log_odds(treated)
     for arm, chance, left_alone in ((treated, 1 - e, "ATT"), (~treated, -e, "ATC")):
         if estimand == left_alone:
             moved.append(np.zeros(len(outcome)))
             continue
-        direction = covariance_direction(outcome, arm & known, quantity, s * kappa * chance / total, cells)
+        multiples = s * kappa * chance / total
+        direction = covariance_direction(
+            outcome, arm & known, quantity, multiples, cells, estimated.frequency
+        )
         moved.append(-estimated.coefficient_influence(treated, direction))
     return moved[0], moved[1]
 

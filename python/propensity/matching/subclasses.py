@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 import pandas as pd
 
-from propensity.effects.arms import Means
+from propensity.effects.arms import Means, effective_sizes
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import Regrouping
 from propensity.errors import InvalidInputError
@@ -96,22 +96,23 @@ class Subclasses(SubclassesWithEffects):
     @property
     def n_matched(self) -> int:
         """Rows that the effect is for and that are in a subclass."""
-        return int((self._focal & (self.labels > 0)).sum())
+        return self.fingerprint.n_users(self._focal & (self.labels > 0))
 
     @property
     def n_unmatched(self) -> int:
         """Rows that the effect would be for, but are in no subclass."""
-        return int((self._focal & (self.labels == 0)).sum())
+        return self.fingerprint.n_users(self._focal & (self.labels == 0))
 
     @property
     def arms(self) -> pd.DataFrame:
         """What is left of each arm: `n`, `n_matched`, `n_unmatched` and `ess` of "treated" and "control"."""
-        w = np.asarray(self.weights)
+        count = self.fingerprint.n_users
+        sizes = effective_sizes(np.asarray(self.weights), self.treated, self.fingerprint.frequency)
         rows = {}
-        for arm, members in {"treated": self.treated, "control": ~self.treated}.items():
-            n, matched = int((members & self._there).sum()), int((members & (self.labels > 0)).sum())
-            own = w[members]
-            ess = own.sum() ** 2 / (own**2).sum()
+        for (arm, members), ess in zip(
+            {"treated": self.treated, "control": ~self.treated}.items(), sizes, strict=True
+        ):
+            n, matched = count(members & self._there), count(members & (self.labels > 0))
             rows[arm] = {"n": n, "n_matched": matched, "n_unmatched": n - matched, "ess": ess}
         return pd.DataFrame.from_dict(rows, orient="index").rename_axis("arm")
 
@@ -138,7 +139,7 @@ class Subclasses(SubclassesWithEffects):
         3                 7          3
         """
         counts = self._counts()
-        w = np.asarray(self.weights)[self.treated]
+        w = (self._users * np.asarray(self.weights))[self.treated]
         share = np.bincount(self.labels[self.treated], weights=w, minlength=self.n_subclasses + 1)[1:]
         table = pd.DataFrame(
             {"n_treated": counts[1], "n_control": counts[0], "share": share / share.sum()},
@@ -187,29 +188,37 @@ class Subclasses(SubclassesWithEffects):
     ) -> Effect:
         """Compare an outcome that has been read, rows varying together within clusters (n,) where given."""
         how = self._inference(inference)
-        w, quantity = np.asarray(self.weights), self._quantity
+        w, treated, labels = map(y.by_row, (np.asarray(self.weights), self.treated, self.labels))
+        quantity = None if self._quantity is None else y.by_row(self._quantity)
+        clusters = None if clusters is None else y.by_row(clusters)
         units = None if clusters is None else units_of(clusters)
         if how == "cluster":
-            means = clustered_influence(y.values, self.treated, self.labels, w)
+            means = clustered_influence(y.values, treated, labels, w, y.frequency)
             words = f"{_METHODS[how].format(n=self.n_subclasses)}; {_GIVEN}"
             return self._effect(y, means, words, clusters)
         if how == "score":
             assert quantity is not None
             cells = tie_cells(quantity)
             share = self._focal_share()
-            means = score_influence(y.values, self.treated, w, quantity, share, cells, units)
+            means = score_influence(y.values, treated, w, quantity, share, cells, units)
         else:
-            cells = self.labels
-            means = stratified_influence(y.values, self.treated, cells, w, self._focal_share(), units)
+            cells, share = labels, y.by_row(self._focal_share())
+            means = stratified_influence(y.values, treated, cells, w, share, units, y.frequency)
         counted = _GIVEN
         estimated = None if self.rematching is None else self.rematching.estimated
         if estimated is not None and quantity is not None:
             counted = COUNTED
             means = with_estimation(
-                means, estimated, y, self.treated, quantity, estimand=self.estimand, cells=cells
+                means,
+                estimated.of_rows(y.counted),
+                y,
+                treated,
+                quantity,
+                estimand=self.estimand,
+                cells=cells,
             )
         if clusters is None:
-            means = as_single_rows(means)
+            means = as_single_rows(means, y.frequency)
         return self._effect(y, means, f"{_METHODS[how]}; {counted}", clusters)
 
     @property
@@ -270,6 +279,7 @@ class Subclasses(SubclassesWithEffects):
         estimator
         coarsened exact matching ATT      0.06       0.17
         """
+        self._require_users("bootstrap", "a replicate that makes subclasses again")
         options = ResamplingOptions("multinomial", n_reps, seed, n_threads, progress)
         groups = Groups.read(cluster, strata, self.fingerprint)
         assert self.rematching is not None
@@ -294,6 +304,7 @@ class Subclasses(SubclassesWithEffects):
         usual: Inference = "cluster" if self._quantity is None else "score"
         how = asked or (usual if self.method == "full matching" else "stratified")
         if how == "score":
+            self._require_users("inference", "a curve through outcomes in the score")
             return how
         if self._counts().min(axis=0).max() < 2:  # a lone row in every subclass
             how = "cluster"
@@ -304,7 +315,8 @@ class Subclasses(SubclassesWithEffects):
     def _effect(self, y: MatchedOutcome, means: Means, se_method: str, clusters: Rows | None) -> Effect:
         n_clusters = None
         if clusters is not None:
-            means = summed_by_clusters(means, np.asarray(self.weights), self.treated, clusters)
+            w, treated = map(y.by_row, (np.asarray(self.weights), self.treated))
+            means = summed_by_clusters(means, w, treated, clusters)
             assert means.clusters is not None
             n_clusters = counted_clusters(clusters, means.clusters)
             se_method += words_of_clusters(clusters, means.clusters)
@@ -317,6 +329,7 @@ class Subclasses(SubclassesWithEffects):
             ess=(float(arms["treated"]), float(arms["control"])),
             se_method=se_method,
             clusters=means.clusters,
+            frequency=y.frequency,
             n_clusters=n_clusters,
             cautions=(*whom.cautions, *self.cautions),
             treated=self.treated,
@@ -341,13 +354,20 @@ class Subclasses(SubclassesWithEffects):
         """Give each row's share (n,) of those that the effect is for."""
         s = np.ones(len(self.treated)) if self.sample_weight is None else self.sample_weight
         share = np.where(self._focal & (self.labels > 0), s, 0.0)
-        return np.asarray(share / share.sum())
+        return np.asarray(share / (share @ self._users))
+
+    @property
+    def _users(self) -> Floats:
+        """How many users each row stands for (n,)."""
+        users = self.fingerprint.frequency
+        return np.ones(len(self.treated)) if users is None else users
 
     def _counts(self) -> Rows:
         """Count the rows by arm (control first) and subclass, (2, S)."""
         size = self.n_subclasses + 1
         arms = (~self.treated, self.treated)
-        return np.array([np.bincount(self.labels[arm], minlength=size)[1:] for arm in arms])
+        counts = [np.bincount(self.labels[arm], self._users[arm], size)[1:] for arm in arms]
+        return np.array(counts).astype(np.int64)
 
     def _headline(self) -> str:
         asked = "" if self.n_asked in {None, self.n_subclasses} else f" of {self.n_asked:,} asked for"

@@ -12,6 +12,7 @@ from propensity.errors import InvalidInputError
 from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.native import AnyFrame
+from propensity.frames.takes_cells import takes_cells
 from propensity.matching.cautions import MatchedBy, scored_cautions
 from propensity.matching.estimated_scores import read_score_terms
 from propensity.matching.grouping import make_subclasses, subclass_weights
@@ -27,6 +28,7 @@ _TIE = 1e-12
 
 
 @columns_by_name
+@takes_cells()
 def subclassify(
     df: AnyFrame,
     *,
@@ -41,7 +43,7 @@ def subclassify(
 
     Parameters
     ----------
-    df, treatment, scores : DataFrame, str, and PropensityModel, CrossFittedScores, str, Series or array
+    df, treatment, scores : DataFrame or Cells, str, and PropensityModel, CrossFittedScores, str or values
         As for `ipw`; subclasses are between quantiles of the scores.
     n_subclasses : int, default 10
         How many. Five, the custom since Cochran (1968), leave a tenth of the bias in; on the tutorial's data
@@ -110,7 +112,9 @@ def subclassified(
     e = read_scores(sample.frame, scores, sample.treated, sample.sample_weight)
     treated = sample.treated
     there = np.ones(len(e), dtype=bool) if sample.sample_weight is None else sample.sample_weight > 0
-    again = _QuantilesAgain(treated, estimand, n_subclasses, min_per_arm, sample.sample_weight)
+    again = _QuantilesAgain(
+        treated, estimand, n_subclasses, min_per_arm, sample.sample_weight, sample.frequency
+    )
     groups = np.full(len(e), -1)
     groups[there] = again.groups(np.flatnonzero(there), e[there])
     model = scores if isinstance(scores, ModelScores) else None
@@ -119,7 +123,7 @@ def subclassified(
         () if model is None else model.covariates,
         balance_terms,
         _remedy(n_subclasses, int(groups.max()) + 1),
-        scored_cautions(scores, e, treated, sample.sample_weight, estimand),
+        scored_cautions(scores, e, treated, sample.sample_weight, estimand, sample.frequency),
         rematching=Rematching(again, treated, e if estimated is None else estimated, sample.sample_weight, e),
     )
     return make_subclasses(
@@ -154,6 +158,7 @@ class _QuantilesAgain(ReadOnly):
     n_subclasses: int
     min_per_arm: int
     sample_weight: Floats | None
+    frequency: Floats | None = None
 
     @property
     def columns(self) -> list[Floats]:
@@ -167,9 +172,11 @@ class _QuantilesAgain(ReadOnly):
         if not focal.any():
             raise InvalidInputError("treatment: none of these rows is in the arm that the effect is for")
         weights = None if self.sample_weight is None else self.sample_weight[rows][focal]
-        cuts = quantiles_of(scores[focal], np.linspace(0, 1, self.n_subclasses + 1).tolist(), weights)[1:-1]
+        users = None if self.frequency is None else self.frequency[rows]
+        which = np.linspace(0, 1, self.n_subclasses + 1).tolist()
+        cuts = quantiles_of(scores[focal], which, weights, None if users is None else users[focal])[1:-1]
         between = np.searchsorted(cuts - _TIE, scores, side="right")
-        return _merged(between, treated, self.n_subclasses, self.min_per_arm)
+        return _merged(between, treated, self.n_subclasses, self.min_per_arm, users)
 
     def weights(self, rows: Rows, scores: Floats | None) -> Floats:
         """Group these rows, and give their weights (m,)."""
@@ -178,9 +185,11 @@ class _QuantilesAgain(ReadOnly):
         return subclass_weights(self.groups(rows, scores) + 1, self.treated[rows], self.estimand, s)
 
 
-def _merged(groups: Rows, treated: Bools, n_groups: int, min_per_arm: int) -> Rows:
+def _merged(
+    groups: Rows, treated: Bools, n_groups: int, min_per_arm: int, users: Floats | None = None
+) -> Rows:
     """Merge neighbours until each group has its rows of both arms; number them from 0 upwards."""
-    sizes = np.bincount(groups + n_groups * treated, minlength=2 * n_groups).reshape(2, n_groups)
+    sizes = np.bincount(groups + n_groups * treated, users, 2 * n_groups).reshape(2, n_groups)
     found = [(int(control), int(treated)) for control, treated in zip(*sizes, strict=True)]
     members = [[group] for group in range(n_groups)]
     while (place := _first_small(found, min_per_arm)) is not None:

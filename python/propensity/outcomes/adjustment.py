@@ -49,7 +49,7 @@ def ipwra(
     df: AnyFrame, *, outcome: list[str] | tuple[str, ...], by: None = None, **options: Unpack[_IpwraOptions]
 ) -> Effects: ...
 @columns_by_name
-@takes_cells(without=("by", "winsorize"), several=Effects)
+@takes_cells(values=("winsorize",), several=Effects)
 def ipwra(  # noqa: PLR0913 - as for `aipw`
     df: AnyFrame,
     *,
@@ -143,7 +143,7 @@ def regression_adjustment(
     df: AnyFrame, *, outcome: list[str] | tuple[str, ...], by: None = None, **options: Unpack[Options]
 ) -> Effects: ...
 @columns_by_name
-@takes_cells(without=("by", "winsorize"), several=Effects)
+@takes_cells(values=("winsorize",), several=Effects)
 def regression_adjustment(  # noqa: PLR0913 - as for `aipw`
     df: AnyFrame,
     *,

@@ -59,7 +59,7 @@ def aipw(
     df: AnyFrame, *, outcome: list[str] | tuple[str, ...], by: None = None, **options: Unpack[_AipwOptions]
 ) -> Effects: ...
 @columns_by_name
-@takes_cells(without=("by", "winsorize"), several=Effects)
+@takes_cells(values=("winsorize",), several=Effects)
 def aipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     df: AnyFrame,
     *,

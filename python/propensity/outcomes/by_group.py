@@ -116,12 +116,13 @@ def _fitted(
     own = (sample.treated == arm) & sample.present_rows
     s = np.ones(len(y)) if sample.sample_weight is None else sample.sample_weight
     fitting = weights if spec.method == "ipwra" else s
-    even = sample.sample_weight is None and spec.method != "ipwra"
+    even = sample.mass is None and spec.method != "ipwra"
     learner = own_learner(spec.outcome_model)
     assert isinstance(learner, OwnLearner)
-    m = learner.fit(x[own], y[own], None if even else fitting[own]).predict(x)
+    users = np.ones(len(y)) if sample.frequency is None else sample.frequency
+    m = learner.fit(x[own], y[own], None if even else (fitting * users)[own]).predict(x)
     left, fall = score_of(learner, y, m)
-    residual, spread = (np.where(own, fitting * part, 0.0) for part in (left, fall))
+    residual, spread = (np.where(own, fitting * part, 0.0) for part in (left, fall * users))
     terms = FittedTerms.of(*standard, residual, spread, of_outcome=True)
     return _ArmFit(own, np.where(own, weights, 0.0), m, slope_of(learner, m), y - m, left, terms)
 
@@ -148,7 +149,8 @@ def _arm_of_groups(
         of_score = gradient(groups, moved * fit.rest, score.z, total)
     else:
         moved = moved * fit.left
-        of_score = fit.terms.loadings(of_outcome) @ ((fit.terms.z * moved[:, None]).T @ score.z)
+        counted = moved if sample.frequency is None else moved * sample.frequency
+        of_score = fit.terms.loadings(of_outcome) @ ((fit.terms.z * counted[:, None]).T @ score.z)
     return replace(found, gradients=(of_score,)), of_outcome
 
 
@@ -159,7 +161,7 @@ def mean_of_terms(
 
     `residual` (n,) is the part of the terms that residuals make, where leverage holds these back.
     """
-    total, size = groups.sum(target), len(target)
+    total, size = groups.sum(target), groups.n_users
     above = np.divide(groups.sum(terms), total, out=np.full(len(total), np.nan), where=total > 0)
     share = size / np.where(total > 0, total, np.inf)
     own = (terms - target * np.nan_to_num(above)[groups.codes]) * share[groups.codes]

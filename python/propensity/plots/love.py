@@ -134,7 +134,8 @@ def love_plot(  # noqa: PLR0913 - each is a choice a user may have to make, by n
         How many terms to draw, those that differ most in the first sample: thirty fill a page. What is left
         out is counted under the axis. None draws all.
     labels : mapping of str to str, or None, default None
-        What to call terms, by their names in the table: ``{"tier[heavy]": "heavy users"}``.
+        What to call terms, by their names in the table: ``{"tier[heavy]": "heavy users"}``. No two
+        terms may be called the same.
     ax : Axes, array of Axes, or None, default None
         Where to draw; with groups, or several measures, an array of axes, one each. A new figure grows with
         the number of terms.
@@ -147,7 +148,8 @@ def love_plot(  # noqa: PLR0913 - each is a choice a user may have to make, by n
     ------
     InvalidInputError
         The table is empty, or does not have a measure; covariates are not known; there are more samples
-        than markers; several measures are asked for by group.
+        than markers; several measures are asked for by group; `labels` names a term that is not in the table,
+        or gives two terms one name.
 
     References
     ----------
@@ -172,8 +174,9 @@ def love_plot(  # noqa: PLR0913 - each is a choice a user may have to make, by n
         checks.count("top", top)
     measures = _measures(measure)
     table = tabulated(balance, df, covariates, treatment, by)
+    own_names = _checked_labels(labels or {}, table)
     drawings = [
-        Drawing(one, thresholds_of(threshold, one), absolute, _denominator(table), labels or {})
+        Drawing(one, thresholds_of(threshold, one), absolute, _denominator(table), own_names)
         for one in measures
     ]
     if isinstance(table, pd.DataFrame) and table.attrs.get("by"):
@@ -199,6 +202,28 @@ def _measures(measure: Any) -> list[Measure]:
     if not found or len(set(found)) < len(found):
         raise InvalidInputError(f"measure: {measure!r} is empty, or names one twice; give each once")
     return found
+
+
+def _checked_labels(
+    labels: Mapping[str, str], balance: pd.DataFrame | Mapping[str, pd.Series[Any]]
+) -> Mapping[str, str]:
+    """Require names of terms in the table, and that no two terms are then called the same."""
+    tables = [balance] if isinstance(balance, pd.DataFrame) else list(balance.values())
+    terms = list(dict.fromkeys(str(term) for table in tables for term in table.index.unique(level=-1)))
+    unknown = [name for name in labels if name not in terms]
+    if unknown:
+        raise InvalidInputError(
+            f"labels: {checks.listed(unknown)} not in the table, whose terms are {checks.listed(terms)}"
+        )
+    by_label: dict[str, str] = {}
+    for term in terms:
+        other = by_label.setdefault(labels.get(term, term), term)
+        if other != term:
+            raise InvalidInputError(
+                f"labels: {other!r} and {term!r} would both be called {labels.get(term, term)!r}; "
+                "give each a name of its own"
+            )
+    return labels
 
 
 def _draw_measures(

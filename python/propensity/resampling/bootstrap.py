@@ -161,8 +161,8 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
         Replicate r of seed s is the same, bit for bit, for any `n_reps` and `n_threads`. A Generator gives
         one number; None takes a fresh one. The result tells which it was.
     studentized : bool, default False
-        Keep a standard error for each replicate, which `conf_int(kind="studentized")` needs. Each takes a few
-        passes over the rows, so that the bootstrap takes many times as long.
+        Keep a standard error for each replicate, which `conf_int` of the kinds "studentized" and "calibrated"
+        needs. Each takes a few passes over the rows, so that the bootstrap takes many times as long.
     n_threads : int or None, default None
         Threads; None takes one a core.
     progress : bool or None, default None
@@ -225,7 +225,7 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     metrics = Metrics(outcome, per)
     options = ResamplingOptions(resampling, n_reps, seed, n_threads, progress)
     _check_estimators(estimators, penalty, resampling, weighted=sample_weight is not None)
-    _require_countable(df, estimators, metrics, contrast)
+    _require_countable(df, estimators, metrics)
     tidying = Tidying.of(missing, min_level_count)
     roles = Roles(treatment, metrics.columns, covariates, outcome_covariates, cluster, sample_weight, tidying)
     study = read_study(df, roles, also={"strata": strata})
@@ -266,6 +266,7 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
             penalty=float(penalty),
             contrast=contrast,
             measured=measured.words(name),
+            per=metrics.per,
             tidied=study.sample.frame.tidied_words,
         )
         for name, of_outcome, own in each
@@ -361,9 +362,7 @@ def _check_estimators(
         )
 
 
-def _require_countable(
-    df: AnyFrame, estimators: Sequence[Estimator], metrics: Metrics, contrast: Contrast
-) -> None:
+def _require_countable(df: AnyFrame, estimators: Sequence[Estimator], metrics: Metrics) -> None:
     """Require of cells that nothing asked for needs more than sums over users, and of ratios one outcome."""
     names = outcome_names(metrics.outcome)
     if len(names) > 1:
@@ -372,10 +371,6 @@ def _require_countable(
         raise InvalidInputError(
             f"per: a bootstrap is of one ratio, and {len(names):,} outcomes are named; ask for each in turn"
         )
-    if metrics.per is not None:
-        require_users(df, "per", "a bootstrap of an outcome per another")
-    if contrast != "difference":
-        require_users(df, "contrast", f"a bootstrap of the contrast {contrast!r}")
     for spec in estimators:
         if isinstance(spec, IPW) and spec.truncate is not None:
             require_users(

@@ -10,10 +10,13 @@ import numpy as np
 
 from propensity.frames.checks import Floats
 
-IntervalKind: TypeAlias = Literal["percentile", "basic", "normal", "bca", "studentized"]
+IntervalKind: TypeAlias = Literal["percentile", "basic", "normal", "bca", "studentized", "calibrated"]
 Interval: TypeAlias = tuple[float, float]
 
 KINDS: tuple[str, ...] = get_args(IntervalKind)
+
+BY_ERRORS = "studentized", "calibrated"
+"""Those that need a standard error for each replicate."""
 
 _NORMAL = NormalDist()
 _NONE = math.nan, math.nan
@@ -87,26 +90,48 @@ def bca(estimate: float, replicates: Floats, level: float, acceleration: float) 
     return _quantiles(replicates, low, high)
 
 
-def studentized(
-    estimate: float, std_error: float, replicates: Floats, std_errors: Floats, level: float
+def by_errors(
+    kind: str, estimate: float, std_error: float, replicates: Floats, std_errors: Floats, level: float
 ) -> Interval:
-    """Give the interval from the replicates' own t statistics (Efron and Tibshirani 1993, section 12.5).
+    """Give the interval of a kind that is made of the replicates' own t statistics.
 
-    With t the quantiles of (replicate - estimate) / (standard error within the replicate), the ends are
-    estimate - t std_error, the upper quantile for the lower end. Replicates without either number are left
-    out.
+    These are t = (replicate - estimate) / (standard error within the replicate). Replicates without either
+    number are left out.
     """
-    t = (replicates - estimate) / std_errors
-    t = t[np.isfinite(t)]
+    known = np.isfinite(replicates) & np.isfinite(std_errors) & (std_errors > 0)
+    t = (replicates[known] - estimate) / std_errors[known]
     if len(t) < 2:
         return _NONE
+    if kind == "calibrated":
+        return calibrated(replicates[known], t, level)
+    return studentized(estimate, std_error, t, level)
+
+
+def studentized(estimate: float, std_error: float, t: Floats, level: float) -> Interval:
+    """Give the interval from t statistics (Efron and Tibshirani 1993, section 12.5).
+
+    With quantiles of t the ends are estimate - t std_error, the upper quantile for the lower end.
+    """
     low, high = _quantiles(t, (1 - level) / 2, (1 + level) / 2)
     return estimate - high * std_error, estimate - low * std_error
 
 
+def calibrated(replicates: Floats, t: Floats, level: float) -> Interval:
+    """Give percentiles at the level at which those within replicates hold the estimate as often as asked.
+
+    A bootstrap within replicate b, made of the influence values there, is normal about it with its own
+    standard error; its percentiles at -z and z hold the estimate where abs(t_b) <= z. A share `level` of the
+    replicates does so where z is that quantile of abs(t), and the ends are the replicates' own percentiles at
+    Phi(-z) and Phi(z) (Loh 1987, Journal of the American Statistical Association 82, 155; Hall and Martin
+    1988, Biometrika 75, 661).
+    """
+    z = float(np.quantile(np.abs(t), level))
+    return _quantiles(replicates, _NORMAL.cdf(-z), _NORMAL.cdf(z))
+
+
 def lacking(kind: str, std_error: float, acceleration: float) -> str:
     """Say what an interval of this kind would need that there is not, and which to take."""
-    if kind == "studentized":
+    if kind in BY_ERRORS:
         return "its replicates have no standard errors; take kind='percentile'"
     if kind == "bca" and std_error == 0:
         return "its replicates are all the same; there is nothing to correct, take kind='percentile'"

@@ -15,12 +15,20 @@ from propensity.effects.arms import OutcomeFacts
 from propensity.effects.contrasts import Contrast, require_means
 from propensity.effects.estimators import Estimator
 from propensity.errors import OverlapWarning
-from propensity.frames.checks import Floats
+from propensity.frames.checks import Bools, Floats
 from propensity.resampling.analytic import Analytic, Figures
 from propensity.resampling.contrasted import Numbers, analytic_figures, contrasted
 from propensity.resampling.failures import TOLERATED
 from propensity.resampling.options import Groups, ResamplingOptions
 from propensity.resampling.result import BootstrapResult
+
+# Why a replicate may have no means.
+_WITHOUT_MEANS = (
+    "for want of treated or control units among those drawn",
+    "because their treatment was foretold",
+    "because no weights balance them",
+)
+_DIVIDED_BY = "because the mean of '{}' (per=) is not above 0 in an arm of those drawn"
 
 
 def result_of(  # noqa: PLR0913 - what is known of a bootstrap, by name
@@ -36,18 +44,20 @@ def result_of(  # noqa: PLR0913 - what is known of a bootstrap, by name
     knows_skewness: bool = True,
     contrast: Contrast = "difference",
     measured: str = "",
+    per: str | None = None,
     tidied: str = "",
 ) -> BootstrapResult:
     """Put names on the core's numbers, and warn of replicates that could not be estimated.
 
     `run` gives further numbers of the same data; `facts` and `n_rows` tell what of an estimate is rounding.
-    Cells of an outcome that is not 0/1 do not know its skewness.
+    Cells of an outcome that is not 0/1 do not know its skewness. `per` is the column that is divided by.
     """
     labels = pd.Index([estimator.label for estimator in estimators], name="estimator")
     numbers = _numbers(found, facts, n_rows, contrast)
-    n_failed = np.isnan(numbers.replicates).sum(axis=0)
-    if (n_failed > TOLERATED * options.n_reps).any():
-        _warn_of_failures(pd.Series(n_failed, index=labels, name="n_failed"), options.n_reps)
+    failed = np.isnan(numbers.replicates)
+    if failed.any():
+        told = pd.DataFrame(failed, columns=labels)
+        _warn_of_failures(told, np.isnan(found.replicates), contrast, per)
     within = numbers.std_errors
     return BootstrapResult(
         estimators=tuple(estimators),
@@ -118,13 +128,35 @@ def _without_resampling(
     )
 
 
-def _warn_of_failures(n_failed: pd.Series[int], n_reps: int) -> None:
-    many = n_failed[n_failed > TOLERATED * n_reps]
-    named = ", ".join(f"{label} in {n:,} ({n / n_reps:.0%})" for label, n in many.items())
+def _warn_of_failures(
+    failed: pd.DataFrame, without_means: Bools, contrast: Contrast, per: str | None
+) -> None:
+    """Say of which estimators too many replicates failed, and why that may be.
+
+    Parameters
+    ----------
+    failed : DataFrame (n_reps, k) of bool
+        Which have no estimate.
+    without_means : ndarray (n_reps, k) of bool
+        Which of them have no means either; the others have, and these no such contrast.
+    """
+    n_failed, n_reps = failed.sum(), len(failed)
+    many = (n_failed > TOLERATED * n_reps).to_numpy()
+    if not many.any():
+        return
+    named = ", ".join(f"{label} in {n:,} ({n / n_reps:.0%})" for label, n in n_failed[many].items())
+    reasons = []
+    if (failed.to_numpy() & ~without_means)[:, many].any():
+        which = "strictly between 0 and 1" if contrast == "odds_ratio" else "positive"
+        reasons.append(f"because a mean is not {which}, as contrast={contrast!r} needs it")
+    if without_means[:, many].any():
+        reasons.extend([] if per is None else [_DIVIDED_BY.format(per)])
+        reasons.extend(_WITHOUT_MEANS)
+    *others, last = reasons
+    because = f"{', '.join(others)}, or {last}" if others else last
     message = (
-        f"of {n_reps:,} replicates some could not be estimated: {named}, for want of treated or control "
-        "units among those drawn, because their treatment was foretold, or because no weights balance "
-        "them; the intervals are those of the others alone. For weighting, resampling='bayesian' leaves "
-        "no unit out; or merge small levels, or use a penalty"
+        f"of {n_reps:,} replicates some could not be estimated: {named}, {because}; the intervals are those "
+        "of the others alone. For weighting, resampling='bayesian' leaves no unit out; or merge small "
+        "levels, or use a penalty"
     )
     warn(message, OverlapWarning)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,14 +19,8 @@ from propensity.frames.checks import Bools, Floats
 from propensity.resampling.analytic import Analytic
 from propensity.resampling.contrasted import on_scale, reported
 from propensity.resampling.end_errors import TOLERATED, end_errors, replicates_needed
-from propensity.resampling.intervals import (
-    KINDS,
-    Interval,
-    IntervalKind,
-    bootstrap_interval,
-    lacking,
-    studentized,
-)
+from propensity.resampling.ends import ends_of
+from propensity.resampling.intervals import BY_ERRORS, KINDS, Interval, IntervalKind, lacking
 from propensity.resampling.options import Groups, Resampling, ResamplingOptions
 from propensity.results.show import Shown
 
@@ -174,7 +167,7 @@ class BootstrapResult(Shown):
         ----------
         level : float, default 0.95
             Coverage.
-        kind : {"percentile", "basic", "normal", "bca", "studentized"} or None, default None
+        kind : {"percentile", "basic", "normal", "bca", "studentized", "calibrated"} or None, default None
             None takes `usual_kind`.
             "percentile": the quantiles (1 - level) / 2 and (1 + level) / 2 of the replicates, linearly
             interpolated; they need no standard error and stay within the range of the estimator.
@@ -187,6 +180,9 @@ class BootstrapResult(Shown):
             "bayesian" weights, which are twice as skewed.
             "studentized": from the replicates' own t statistics, which follow a skewed estimate best where
             overlap is poor; needs `bootstrap(..., studentized=True)`. There is none for nearest neighbours.
+            "calibrated": percentiles at the level at which those of a second bootstrap within each replicate,
+            made of its standard error, would hold the estimate as often as asked: wider where rows are few;
+            with 1,000 replicates or more. It needs what "studentized" needs.
             Of ratios, changes in percent and odds ratios "basic", "normal" and "studentized" intervals are
             made of logarithms.
 
@@ -208,8 +204,8 @@ class BootstrapResult(Shown):
 
         References
         ----------
-        Efron (1987), Journal of the American Statistical Association 82:171; DiCiccio and Efron (1996),
-        Statistical Science 11:189.
+        Efron (1987), Journal of the American Statistical Association 82:171; Loh (1987), the same, 82:155;
+        DiCiccio and Efron (1996), Statistical Science 11:189.
 
         Examples
         --------
@@ -266,51 +262,15 @@ class BootstrapResult(Shown):
         checks.confidence_level(level)
         kind = self.usual_kind if kind is None else kind
         checks.choice("kind", kind, KINDS)
-        if kind == "studentized" and self.replicate_std_errors is None:
+        if kind in BY_ERRORS and self.replicate_std_errors is None:
             raise InvalidInputError(
-                "kind='studentized' needs a standard error for each replicate: bootstrap with "
-                "studentized=True"
+                f"kind={kind!r} needs a standard error for each replicate: bootstrap with studentized=True"
             )
         return kind
 
     def _ends(self, level: float, kind: IntervalKind, kept: Bools | slice = slice(None)) -> list[Interval]:
         """Give the ends of all intervals, from some of the replicates."""
-        replicates = self.replicates.to_numpy()[kept]
-        if kind == "studentized":
-            return self._studentized(level, replicates, kept)
-        unknown = np.full(len(self.estimates), math.nan)
-        acceleration = self.acceleration.to_numpy() if kind == "bca" else unknown
-        of_scale = kind in ("basic", "normal")
-        estimates = self.estimates.to_numpy()
-        if of_scale:
-            estimates, replicates = (on_scale(values, self.contrast) for values in (estimates, replicates))
-        ends = [
-            bootstrap_interval(
-                kind,
-                float(estimate),
-                replicates[~np.isnan(replicates[:, k]), k],
-                level=level,
-                acceleration=float(acceleration[k]),
-            )
-            for k, estimate in enumerate(estimates)
-        ]
-        return [self._reported(own) for own in ends] if of_scale else ends
-
-    def _reported(self, ends: Interval) -> Interval:
-        """Give the ends on the scale as they are reported."""
-        low, high = (reported(end, self.contrast) for end in ends)
-        return low, high
-
-    def _studentized(self, level: float, replicates: Floats, kept: Bools | slice) -> list[Interval]:
-        assert self.replicate_std_errors is not None
-        errors = self.replicate_std_errors.to_numpy()[kept]
-        own = self.analytic_std_errors
-        estimates = on_scale(self.estimates.to_numpy(), self.contrast)
-        values = on_scale(replicates, self.contrast)
-        return [
-            self._reported(studentized(estimates[k], own.iloc[k], values[:, k], errors[:, k], level))
-            for k in range(len(self.estimators))
-        ]
+        return ends_of(self, level, kind, kept)
 
     def _intervals(self, ends: list[Interval], kind: str) -> pd.DataFrame:
         """Name the intervals, and say of those that there are none of why, unless all replicates failed."""
@@ -336,7 +296,7 @@ class BootstrapResult(Shown):
         ----------
         level : float, default 0.95
             Coverage of the intervals.
-        kind : {"percentile", "basic", "normal", "bca", "studentized"} or None, default None
+        kind : {"percentile", "basic", "normal", "bca", "studentized", "calibrated"} or None, default None
             As in `conf_int`.
 
         Returns

@@ -10,6 +10,7 @@ import pandas as pd
 
 from propensity.errors import InvalidInputError
 from propensity.frames.checks import Floats, Rows
+from propensity.frames.counted_rows import as_rows
 from propensity.frames.fingerprint import Fingerprint
 from propensity.frames.native import AnyFrame, AnySeries, series_for, series_like
 from propensity.scores.folds import Folds, n_cut
@@ -167,7 +168,7 @@ class CrossFittedScores(ModelScores):
 
         Parameters
         ----------
-        new : DataFrame
+        new : DataFrame or Cells
             With the covariates' columns; needs no treatment. Not the rows of the fit: their scores are
             `scores`, and all models but one have seen them.
 
@@ -199,7 +200,7 @@ class CrossFittedScores(ModelScores):
                 f"new: the {self.label} gives scores of its own rows alone, out of bag; take a model that is "
                 "cross-fitted, as ps.Boosting()"
             )
-        inputs, frame = self.intake.read(new, own_learner(self.score_model))
+        inputs, frame = self.intake.read(as_rows(new), own_learner(self.score_model))
         values = np.mean([model.predict(inputs) for model in self.models], axis=0)
         return series_for(frame.native, values, "propensity")
 

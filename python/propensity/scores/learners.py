@@ -50,7 +50,7 @@ class Linear:
         varies = deviation > _ROUNDING * np.abs(x).max(axis=0, initial=0.0)
         self._per_scale = np.where(varies, 1 / np.where(varies, deviation, 1.0), 0.0)
         design = np.column_stack([np.ones(len(x)), self._scaled(x)])
-        self._coefficients = np.linalg.lstsq(design * root[:, None], y * root)[0]
+        self._coefficients = np.linalg.lstsq(design * root[:, None], y * root, rcond=None)[0]
         return self
 
     def predict(self, x: Floats) -> Floats:

@@ -12,7 +12,7 @@ import pandas as pd
 from propensity.effects import inference
 from propensity.frames import checks
 from propensity.frames.checks import Bools, Floats, Rows
-from propensity.frames.counted_rows import mass_of
+from propensity.frames.counted_rows import as_rows, mass_of
 from propensity.frames.fingerprint import Fingerprint
 from propensity.frames.native import AnyFrame, AnySeries
 from propensity.frames.recipe import Recipe
@@ -223,8 +223,8 @@ class PropensityModel(ModelScores):
 
         Parameters
         ----------
-        new : DataFrame
-            With the covariates' columns; needs no treatment.
+        new : DataFrame or Cells
+            With the covariates' columns; needs no treatment. Of `Cells` each has the score of its users.
 
         Returns
         -------
@@ -253,7 +253,7 @@ class PropensityModel(ModelScores):
         Name: propensity, dtype: float64
         """
         self.recipe.require_row_by_row()
-        design, frame = self.recipe.design(new)
+        design, frame = self.recipe.design(as_rows(new))
         return frame.series(design.scores(self.fit), "propensity")
 
     def summary(self, level: float = 0.95) -> pd.DataFrame:

@@ -47,7 +47,8 @@ def debiased(study: Study, outcome: str, spec: AIPW, treatment: str) -> Debiased
             OverlapWarning,
         )
         square = 0.0
-    covariance = inference.covariance(np.column_stack([phi, influence]), effect.clusters)
+    both = np.column_stack([phi, influence])
+    covariance = inference.covariance(both, effect.clusters, effect.frequency)
     return Debiased(effect, DebiasedBias(effect.estimate, variance, square, covariance, effect.df))
 
 
@@ -67,7 +68,7 @@ def fitted_outcomes(study: Study, outcome: str, spec: AIPW) -> Predicted:
     by_arm: ByArm = {}
     for arm in (True, False):
         rows = np.flatnonzero((sample.treated == arm) & sample.present_rows)
-        weight = None if sample.sample_weight is None else sample.sample_weight[rows]
+        weight = None if sample.mass is None else sample.mass[rows]
         by_arm[arm] = learner.fit(x[rows], y[rows] - origin, weight).predict(x)
     return origin, by_arm
 
@@ -102,12 +103,13 @@ def moments(sample: Sample, y: Floats, e: Floats, fitted: ByArm, spec: AIPW) -> 
     s = np.ones(len(y)) if sample.sample_weight is None else sample.sample_weight
     there = s > 0
     e = np.where(there, e, 0.5)
-    share = float(np.average(averages_over(t, spec.estimand), weights=s))
+    f = np.ones(len(y)) if sample.frequency is None else sample.frequency
+    share = float(np.average(averages_over(t, spec.estimand), weights=f * s))
     tilt = {"ATE": np.ones(len(y)), "ATT": e, "ATC": 1 - e}[spec.estimand] / share
     target = averages_over(t, spec.estimand) / share
     alpha = np.where(t, tilt / e, -tilt / (1 - e))
     contrast = target * (tilt / e + tilt / (1 - e))
     residual = np.where(there, y - np.where(t, fitted[True], fitted[False]), 0.0)
     terms = np.column_stack([residual**2, 2 * contrast - alpha**2])
-    values = np.average(terms, axis=0, weights=s)
-    return values, (s / s.mean())[:, None] * (terms - values)
+    values = np.average(terms, axis=0, weights=f * s)
+    return values, (s / np.average(s, weights=f))[:, None] * (terms - values)

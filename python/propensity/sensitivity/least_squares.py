@@ -31,21 +31,30 @@ class LeastSquares:
     n_rows: int
 
     @classmethod
-    def of(cls, x: Floats, treated: Bools, outcome: Floats, weight: Floats | None) -> LeastSquares:
+    def of(
+        cls,
+        x: Floats,
+        treated: Bools,
+        outcome: Floats,
+        weight: Floats | None,
+        n_users: int | None = None,
+    ) -> LeastSquares:
         """Fit it to rows that are there: terms (n, k), none of which repeats others.
+
+        `n_users` says how many users they stand for, whose weights together are theirs.
 
         Raises
         ------
         InvalidInputError
             There are too few rows for as many terms, or the terms tell who was treated.
         """
-        n, k = x.shape
+        k, n = x.shape[1], len(x) if n_users is None else n_users
         if n - k - 3 < 1:
             raise InvalidInputError(
                 f"covariates: {k:,} terms, an intercept and the treatment for {n:,} rows leave no degrees of "
                 "freedom; take fewer terms"
             )
-        columns = np.empty((n, k + 2))
+        columns = np.empty((len(x), k + 2))
         columns[:, :k], columns[:, k], columns[:, k + 1] = x, treated, outcome
         columns -= np.average(columns, axis=0, weights=weight)
         if weight is not None:

@@ -70,7 +70,7 @@ def _solve(x: Floats, y: Floats, tau: float) -> Floats:
     n = len(y)
     # 1. A start inside all bounds, for which both sets of equations hold.
     d, slack = np.full(n, 1 - tau), np.full(n, tau)
-    b = np.linalg.lstsq(x, y)[0]
+    b = np.linalg.lstsq(x, y, rcond=None)[0]
     residual = y - x @ b
     apart = max(float(np.abs(residual).mean()), 1e-8)
     below, above = np.maximum(-residual, 0) + apart, np.maximum(residual, 0) + apart
@@ -119,7 +119,7 @@ class _Step:
     ) -> tuple[Floats, Floats, Floats, Floats, Floats]:
         """Give the steps of d, its slack, what holds either from its bound, and the coefficients."""
         right = (self._x * self._theta[:, None]).T @ away
-        by = np.asarray(np.linalg.lstsq(self._gram, right)[0], dtype=np.float64)
+        by = np.asarray(np.linalg.lstsq(self._gram, right, rcond=None)[0], dtype=np.float64)
         moved = self._theta * (away - self._x @ by)
         of_below = push_below - below - below / d * moved
         of_above = push_above - above + above / slack * moved

@@ -15,7 +15,9 @@ from propensity.effects.sample import warn_once
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
+from propensity.frames.counted_rows import CountedRows, require_users
 from propensity.frames.native import AnyFrame
+from propensity.frames.takes_cells import takes_cells
 from propensity.frames.terms import Covariates, without_columns
 from propensity.frames.tidying import Missing, Tidying
 from propensity.outcomes.cross_fitted import warn_of_cross_fitted_terms
@@ -33,6 +35,7 @@ Strength = tuple[str, float, float, float]
 
 
 @columns_by_name
+@takes_cells()
 def robustness_value(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     df: AnyFrame,
     *,
@@ -149,6 +152,7 @@ def robustness_value(  # noqa: PLR0913 - each is a choice a user may have to mak
             "cluster: partial R2 of least squares are made of its classical standard error, which has no "
             "clusters; take estimator=ps.AIPW()"
         )
+    _require_countable(df, outcome, estimator)
     study = read_study(
         df, roles, takes_missing=(False, False) if estimator is None else estimator.takes_missing
     )
@@ -170,6 +174,16 @@ def robustness_value(  # noqa: PLR0913 - each is a choice a user may have to mak
         short = read_study(df, replace(roles, covariates=fewer), takes_missing=estimator.takes_missing)
         strengths += _gains(whole, debiased(short, outcome, estimator, treatment), label, times)
     return make(whole.bias, strengths, method=f"{estimator.label}: {whole.effect.se_method}")
+
+
+def _require_countable(df: AnyFrame, outcome: str, estimator: AIPW | None) -> None:
+    """Require of cells that bounds ask for no more than sums of outcomes and of their squares."""
+    if estimator is None or not isinstance(df, CountedRows):
+        return
+    if estimator.is_cross_fitted:
+        require_users(df, "estimator", f"a model that is fitted in folds ({estimator.label})")
+    if outcome in df.ends:  # errors of the residual variance are made of fourth powers
+        require_users(df, "estimator", f"the error of a variance of '{outcome}', which is not 0/1,")
 
 
 @dataclass(frozen=True, eq=False)
@@ -230,9 +244,9 @@ def _least_squares(study: Study, terms: _Terms, outcome: str) -> LeastSquares:
     warn_once((*study.cautions, *constant_cautions(facts), *sample.copies(outcome, study.columns)))
     terms.warn_as_of(None)
     there = sample.present_rows
-    weight = None if sample.sample_weight is None else sample.sample_weight[there]
+    weight = None if sample.mass is None else sample.mass[there]
     x, y = study.outcome_x[there][:, terms.kept], sample.frame.outcome(outcome)[there]
-    return LeastSquares.of(x, sample.treated[there], y, weight)
+    return LeastSquares.of(x, sample.treated[there], y, weight, sample.n_users(there))
 
 
 def _linear(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from propensity.frames import checks, native
 from propensity.frames.by_name import columns_by_name
 from propensity.frames.columns import outcome_names
+from propensity.frames.counted_rows import CountedRows
 from propensity.frames.native import AnyFrame
+from propensity.frames.takes_cells import takes_cells
 from propensity.frames.terms import Covariates, parse_covariates
 from propensity.study.check_collinear import collinear
 from propensity.study.check_columns import of_codes, of_levels, read_covariates
@@ -18,7 +21,15 @@ from propensity.study.check_sample import clusters, dates, identifiers, likely_i
 from propensity.study.check_tails import tails
 
 
+def _of_all_outcomes(found: Mapping[str, Check]) -> Check:
+    """Put the findings of cells together, which are looked at with one outcome at a time."""
+    first = next(iter(found.values()))
+    findings = dict.fromkeys(one for check in found.values() for one in check)
+    return replace(first, table=Check.of(findings, 0, -1, ()).table)
+
+
 @columns_by_name
+@takes_cells(without=("ids", "treated_at"), several=_of_all_outcomes)
 def check(
     df: AnyFrame,
     *,
@@ -34,8 +45,9 @@ def check(
 
     Parameters
     ----------
-    df : DataFrame
-        pandas, polars or pyarrow; one row a unit.
+    df : DataFrame or Cells
+        pandas, polars or pyarrow; one row a unit. Of `Cells` users are counted, and columns are looked at
+        that are keys.
     treatment : str
         A column, bool or 0/1.
     covariates : list of str, str, or None, default None
@@ -94,17 +106,19 @@ def check(
     others = [name for name in native.column_names(df) if isinstance(name, str) and name not in roles]
     columns = None if covariates is None else _named_columns(df, covariates, treatment, outcomes)
     free = [name for name in others if name not in (columns or ())]
-    units = likely_identifiers(df, free) if ids is None else [ids]
+    units = [] if isinstance(df, CountedRows) else likely_identifiers(df, free) if ids is None else [ids]
     columns = tuple(name for name in others if name not in units) if columns is None else columns
     rows, found = read_rows(df, treatment)
     found += _of_covariates(rows, columns, min_level_count)
-    found += identifiers(rows, units)
+    if rows.users is None:  # cells are told by their keys, each once
+        found += identifiers(rows, units)
     found += of_outcomes(rows, outcomes)
     if cluster is not None:
         found += clusters(rows, cluster)
     if treated_at is not None:
         found += dates(rows, treated_at, others)
-    return Check.of(found, len(rows.index), rows.treated, columns)
+    n_treated = -1 if rows.treated is None else rows.n_of(rows.treated)
+    return Check.of(found, rows.n_users, n_treated, columns)
 
 
 def _named_columns(

@@ -37,7 +37,7 @@ def collinear(rows: CheckedRows) -> Iterator[Finding]:
                 verb = "says" if len(partners) == 1 else "say"
                 listed = ", ".join(f"'{other}'" for other in partners)
                 said = f"a sum of what {listed} {verb} already"
-                yield rows.finding("note", name, len(rows.index), said, "leave one of them out")
+                yield rows.finding("note", name, rows.n_users, said, "leave one of them out")
             continue
         kept.append(name)
         basis = np.column_stack([basis, left / size])

@@ -36,7 +36,7 @@ def read_covariates(rows: CheckedRows, names: tuple[str, ...]) -> Iterator[Findi
                     require_words(column, subject)
                 checks.levels(column)
         except (InvalidInputError, TypeError) as error:
-            yield rows.finding("error", name, len(rows.index), *said_and_remedy(error, subject))
+            yield rows.finding("error", name, rows.n_users, *said_and_remedy(error, subject))
             continue
         rows.columns[name] = column
         yield from _of_values(rows, name, column, subject)
@@ -45,11 +45,11 @@ def read_covariates(rows: CheckedRows, names: tuple[str, ...]) -> Iterator[Findi
 def _of_values(rows: CheckedRows, name: str, column: Column, subject: Subject) -> Iterator[Finding]:
     yield from missing(rows, name, column)
     if column.nunique() <= 1 if is_categorical(column) else _is_constant(column):
-        yield rows.finding("note", name, len(column), "the same in every row: it tells nothing", LEAVE_OUT)
+        yield rows.finding("note", name, rows.n_users, "the same in every row: it tells nothing", LEAVE_OUT)
     if not is_category(rows.df, name):
         for said in untidy.doubts(column, name, subject):
             finding, _, remedy = said.rpartition("; ")
-            yield rows.finding("warning", name, len(column), finding, remedy)
+            yield rows.finding("warning", name, rows.n_users, finding, remedy)
 
 
 def missing(rows: CheckedRows, name: str, column: Column, *, role: str = "covariate") -> Iterator[Finding]:
@@ -93,8 +93,10 @@ def of_levels(rows: CheckedRows, fewest: int) -> Iterator[Finding]:
         codes = column.cat.codes.to_numpy()
         n_levels = len(column.cat.categories)
         known = codes >= 0
-        treated = np.bincount(codes[rows.treated & known], minlength=n_levels)
-        control = np.bincount(codes[rows.control & known], minlength=n_levels)
+        treated, control = (
+            np.bincount(codes[arm & known], rows.of(arm & known), n_levels)
+            for arm in (rows.treated, rows.control)
+        )
         one_armed = np.flatnonzero(((treated == 0) | (control == 0)) & (treated + control > 0))
         if len(one_armed) and len(one_armed) < n_levels:
             said = f"{_levels(column, one_armed)} of one arm alone: nobody to compare these rows with"
@@ -112,7 +114,7 @@ def _together(rows: CheckedRows, column: Column, places: Rows) -> str:
     names = [str(level) for level in column.cat.categories[places]]
     if len(names) > _MOST_IN_A_LINE:
         codes = column.cat.codes.to_numpy()
-        largest = int(np.bincount(codes[codes >= 0])[places].max())
+        largest = int(np.bincount(codes[codes >= 0], rows.of(codes >= 0))[places].max())
         return f"put rare levels together: min_level_count={largest + 1}"
     return f"put them together: {rows.subject(str(column.name)).merged(names, 'other')}"
 
@@ -129,8 +131,8 @@ def of_codes(rows: CheckedRows) -> Iterator[Finding]:
             continue
         values = column.to_numpy()
         below = values < 0
-        n_below = int(below.sum())
-        if not 2 <= n_below < len(values) / 2:
+        n_below = rows.n_of(below)
+        if not 2 <= n_below < rows.n_users / 2:
             continue
         first = values[below.argmax()]
         if (values[below] == first).all():

@@ -9,7 +9,6 @@ from typing import Literal, TypeAlias
 
 import pandas as pd
 
-from propensity.frames.checks import Bools
 from propensity.results.show import Shown
 
 Severity: TypeAlias = Literal["error", "warning", "note"]
@@ -81,14 +80,12 @@ class Check(Shown):
     columns: tuple[str, ...]
 
     @classmethod
-    def of(
-        cls, found: Iterable[Finding], n_rows: int, treated: Bools | None, columns: Iterable[str]
-    ) -> Check:
+    def of(cls, found: Iterable[Finding], n_rows: int, n_treated: int, columns: Iterable[str]) -> Check:
         """Put findings in order: the worst first, of those the ones about most rows."""
         ordered = sorted(found, key=lambda one: (_RANKS[one.severity], -one.n_rows, one.column))
         names = [field.name for field in fields(Finding)]
         table = pd.DataFrame([astuple(one) for one in ordered], columns=names)
-        return cls(table, n_rows, -1 if treated is None else int(treated.sum()), tuple(columns))
+        return cls(table, n_rows, n_treated, tuple(columns))
 
     @property
     def ok(self) -> bool:

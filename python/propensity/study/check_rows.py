@@ -12,8 +12,9 @@ import pandas as pd
 
 from propensity.errors import InvalidInputError
 from propensity.frames import arms, native
-from propensity.frames.checks import Bools, Rows, counted
+from propensity.frames.checks import Bools, Floats, Rows, counted
 from propensity.frames.columns import read_column
+from propensity.frames.counted_rows import frequency_of
 from propensity.frames.levels import is_categorical
 from propensity.frames.lines import Subject
 from propensity.frames.native import AnyFrame, Column
@@ -40,6 +41,8 @@ class CheckedRows:
         None where the column is no treatment; where it is missing a row is in neither arm.
     columns : dict of str to Series
         Those that could be read, with missing values.
+    users : ndarray (n,) or None
+        How many users each row stands for; None where each is one.
     """
 
     df: AnyFrame
@@ -48,6 +51,20 @@ class CheckedRows:
     treated: Bools | None
     control: Bools | None
     columns: dict[str, Column] = field(default_factory=dict)
+    users: Floats | None = None
+
+    @property
+    def n_users(self) -> int:
+        """How many users there are: rows, where each is one."""
+        return len(self.index) if self.users is None else int(self.users.sum())
+
+    def of(self, rows: Bools | Rows) -> Floats | None:
+        """Give how many users some rows stand for; None where each is one."""
+        return None if self.users is None else self.users[rows]
+
+    def n_of(self, where: Bools) -> int:
+        """Count the users of some rows (n,)."""
+        return int(where.sum() if self.users is None else self.users[where].sum())
 
     def subject(self, name: str) -> Subject:
         """Say how code writes a column."""
@@ -55,20 +72,23 @@ class CheckedRows:
 
     def finding(self, severity: Severity, name: str, where: Bools | int, said: str, remedy: str) -> Finding:
         """Make a finding of rows, or of how many they are."""
-        n_rows = int(where) if isinstance(where, int) else int(where.sum())
+        n_rows = int(where) if isinstance(where, int) else self.n_of(where)
         return Finding(severity, name, n_rows, said, remedy)
 
     def counted(self, where: Bools, noun: str = "row") -> str:
-        """Count rows and name the first."""
-        return counted(where, noun, self.index)
+        """Count rows and name the first; of cells count users and name the first cells."""
+        if self.users is None:
+            return counted(where, noun, self.index)
+        n, cells = self.n_of(where), self.index[where].unique()
+        return f"{n:,} {noun}{'' if n == 1 else 's'} ({counted(np.ones(len(cells), bool), 'cell', cells)})"
 
     def shares(self, where: Bools) -> dict[str, float]:
         """Give the share of either arm in which something holds."""
         assert self.treated is not None
         assert self.control is not None
         return {
-            "treated": float(where[self.treated].mean()),
-            "control": float(where[self.control].mean()),
+            name: float(np.average(where[arm], weights=self.of(arm)))
+            for name, arm in {"treated": self.treated, "control": self.control}.items()
         }
 
     @cached_property
@@ -76,24 +96,27 @@ class CheckedRows:
         """Rows to look at first: of either arm all, or as many evenly spread ones as tell enough."""
         assert self.treated is not None
         assert self.control is not None
+        if self.users is not None:
+            return np.arange(len(self.index))
         places = [np.flatnonzero(arm) for arm in (self.treated, self.control)]
         return np.sort(np.concatenate([own[:: -(-len(own) // _LOOKED_AT)] for own in places]))
 
 
 def read_rows(df: AnyFrame, treatment: str) -> tuple[CheckedRows, list[Finding]]:
     """Read who is treated, and say what is amiss with it."""
-    index = native.labels_of(df)
+    index, users = native.labels_of(df), frequency_of(df)
     subject = Subject.column(treatment, df)
     try:
         column = read_column(df, treatment, arms.read_treatment)
         known = column.notna().to_numpy()
         treated = np.zeros(len(column), dtype=bool)
-        treated[known] = arms.treatment(_without_unused(column[known]), subject)
+        own = None if users is None else users[known]
+        treated[known] = arms.treatment(_without_unused(column[known]), subject, own)
     except (InvalidInputError, TypeError) as error:
         said, remedy = said_and_remedy(error, subject)
-        rows = CheckedRows(df, index, treatment, None, None)
-        return rows, [Finding("error", treatment, len(index), said, remedy)]
-    rows = CheckedRows(df, index, treatment, treated, known & ~treated)
+        rows = CheckedRows(df, index, treatment, None, None, users=users)
+        return rows, [Finding("error", treatment, rows.n_users, said, remedy)]
+    rows = CheckedRows(df, index, treatment, treated, known & ~treated, users=users)
     return rows, list(_missing_treatment(rows, column, subject, ~known))
 
 

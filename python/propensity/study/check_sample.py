@@ -12,6 +12,7 @@ from propensity.errors import InvalidInputError
 from propensity.frames import arms, kinds, native
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.columns import read_column
+from propensity.frames.counted_rows import CountedRows
 from propensity.frames.labels import ranks
 from propensity.frames.labels import read as label_reader
 from propensity.frames.lines import drop_line
@@ -68,7 +69,7 @@ def clusters(rows: CheckedRows, cluster: str) -> Iterator[Finding]:
         yield rows.finding(
             "error", cluster, gone, f"missing in {rows.counted(gone)}", drop_line(rows.df, [cluster])
         )
-    sizes = np.bincount(ranks(column[~gone])) if not gone.all() else np.zeros(0, dtype=np.int64)
+    sizes = np.bincount(ranks(column[~gone]), rows.of(~gone)) if not gone.all() else np.zeros(0)
     alone = int((sizes == 1).sum())
     if len(sizes) and alone == len(sizes):
         yield rows.finding("note", cluster, alone, "every cluster is one row", "leave cluster= out")
@@ -89,7 +90,7 @@ def of_outcomes(rows: CheckedRows, names: Sequence[str]) -> Iterator[Finding]:
             gone = column.isna().to_numpy()
             y = arms.outcome(column[~gone], subject)
         except (InvalidInputError, TypeError) as error:
-            yield rows.finding("error", name, len(rows.index), *said_and_remedy(error, subject))
+            yield rows.finding("error", name, rows.n_users, *said_and_remedy(error, subject))
             continue
         yield from missing(rows, name, column, role="outcome")
         yield from _range(rows, name, y, gone)
@@ -99,18 +100,21 @@ def _range(rows: CheckedRows, name: str, y: Floats, gone: Bools) -> Iterator[Fin
     if not len(y):
         return
     if y.min() == y.max():
-        yield rows.finding("warning", name, len(y), "the same in every row: there is no effect to find", "")
+        same = "the same in every row: there is no effect to find"
+        yield rows.finding("warning", name, ~gone, same, "")
         return
     flags = (y == 0) | (y == 1)
-    where = np.zeros(len(gone), dtype=bool)
-    if flags.mean() >= 0.95 and not flags.all():
+    where, users = np.zeros(len(gone), dtype=bool), rows.of(~gone)
+    summed_up = isinstance(rows.df, CountedRows) and name in rows.df.ends  # two points in place of values
+    if np.average(flags, weights=users) >= 0.95 and not flags.all() and not summed_up:
         where[~gone] = ~flags
         values = ", ".join(f"{value:g}" for value in np.unique(y[~flags])[:3])
         said = f"0 or 1 but in {rows.counted(where)}, as {values}: out of range?"
         yield rows.finding("warning", name, where, said, f"if so: {rows.subject(name).keep([0, 1])}")
     if flags.all() and rows.treated is not None and rows.control is not None:
+        f = np.ones(len(y)) if users is None else users
         for arm, members in (("treated", rows.treated[~gone]), ("controls", rows.control[~gone])):
-            rare = int(min(y[members].sum(), (1 - y[members]).sum()))
+            rare = int(min((f * y)[members].sum(), (f * (1 - y))[members].sum()))
             if rare < _FEW_EVENTS:
                 said = f"{rare} {'event' if rare == 1 else 'events'} of the rarer kind among the {arm}"
                 yield rows.finding("warning", name, rare, said, "intervals of so few are rough; gather more")

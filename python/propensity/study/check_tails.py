@@ -29,12 +29,17 @@ def tails(rows: CheckedRows) -> Iterator[Finding]:
     found = {
         name: out
         for name, column in rows.columns.items()
-        if not is_categorical(column) and column.dtype.kind in "if" and (out := _farthest(column)) is not None
+        if not is_categorical(column)
+        and column.dtype.kind in "if"
+        and (out := _farthest(column, rows.users)) is not None
     }
     for place, name in enumerate(sorted(found, key=lambda name: -found[name][1])):
         row, far = found[name]
         values = rows.columns[name].to_numpy()
-        said = f"row {rows.index[row]}: {written(values[row])}, {far:,.0f} standard deviations from the mean"
+        what = "row" if rows.users is None else "cell"
+        said = (
+            f"{what} {rows.index[row]}: {written(values[row])}, {far:,.0f} standard deviations from the mean"
+        )
         if place < _MOST_WEIGHED:
             said += _weighed(rows, values.astype(np.float64), row)
         subject = rows.subject(name)
@@ -45,21 +50,22 @@ def tails(rows: CheckedRows) -> Iterator[Finding]:
         yield rows.finding("warning", name, 1, said, remedy)
 
 
-def _farthest(column: Column) -> tuple[int, float] | None:
+def _farthest(column: Column, users: Floats | None) -> tuple[int, float] | None:
     """Give the row that is farthest out, and by how many standard deviations, if that is far."""
     values = column.to_numpy().astype(np.float64, copy=False)
     known = np.isfinite(values)
-    n_rows = int(known.sum())
+    f = known.astype(np.float64) if users is None else np.where(known, users, 0.0)
+    n_rows = int(f.sum())
     if n_rows < 3:
         return None
-    centre = values.mean(where=known)
-    deviation = values.std(where=known)
+    centre = np.average(values[known], weights=f[known])
+    deviation = np.sqrt(np.average((values[known] - centre) ** 2, weights=f[known]))
     if not (np.isfinite(deviation) and deviation > 0):
         return None
     row = int(np.abs(np.where(known, values - centre, 0.0)).argmax())
     far = float(abs(values[row] - centre) / deviation)
     is_far = far >= _FAR_OUT or (far**2 / n_rows >= _MUCH and n_rows >= 30)
-    return (row, far) if is_far and (values[known] == values[row]).sum() == 1 else None
+    return (row, far) if is_far and f[values == values[row]].sum() == 1 else None
 
 
 def _weighed(rows: CheckedRows, values: Floats, row: int) -> str:
@@ -68,14 +74,15 @@ def _weighed(rows: CheckedRows, values: Floats, row: int) -> str:
         return ""
     known = np.isfinite(values) & (rows.treated | rows.control)
     treated, x = rows.treated[known], np.asfortranarray(values[known][:, np.newaxis])
+    users = np.ones(len(treated)) if rows.users is None else rows.users[known]
     try:
-        scores = core.fit_propensity(x, treated).scores
-        weights = core.balancing_weights(treated, scores, estimand="ATE").weights
+        scores = core.fit_propensity(x, treated, frequency=rows.of(known)).scores
+        weights = core.balancing_weights(treated, scores, estimand="ATE", frequency=rows.of(known)).weights
     except InvalidInputError:
         return ""
     place = int(known[:row].sum())
     arm = treated == treated[place]
-    share = weights[place] / weights[arm].sum()
+    share = weights[place] / (weights @ (users * arm))
     if share < _WORTH_TELLING:
         return ""
     whose = "treated" if treated[place] else "controls"

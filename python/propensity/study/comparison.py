@@ -16,6 +16,7 @@ from propensity.effects.effect import Effect
 from propensity.effects.estimators import AIPW, IPW, IPWRA, Balancing, Estimator, RegressionAdjustment
 from propensity.effects.matching_specification import FullMatching, NearestNeighbors
 from propensity.effects.metrics import Measured
+from propensity.effects.part_of_sample import cells_of
 from propensity.effects.score_specification import ScoreSpecification
 from propensity.effects.subclass_specification import AnyMatching, CoarsenedMatching, Subclassification
 from propensity.errors import (
@@ -26,6 +27,7 @@ from propensity.errors import (
     OverlapError,
     SeparationError,
 )
+from propensity.frames.counted_rows import as_cells
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import parse_covariates
 from propensity.matching.coarsened import coarsened
@@ -59,6 +61,7 @@ from propensity.scores.scored import FittedScores, Scored, warn_of_left_out
 from propensity.weighting.balancing import BalancedSample
 from propensity.weighting.by_score import scored_effect, scored_out_of_sample
 from propensity.weighting.doubts import ipw_doubts
+from propensity.weighting.within_groups import part_of
 
 NOT_TO_BE_HAD = (SeparationError, OverlapError, ConvergenceError, NoMatchesError, InfeasibleError)
 """What one estimator cannot do and another may."""
@@ -223,16 +226,16 @@ class Comparison:
 
     def matches(self, spec: AnyMatching) -> Matches | Subclasses:
         """Match the rows."""
-        roles = self.roles
+        roles, df = self.roles, as_cells(self.df)
         given: dict[str, Any] = {"treatment": roles.treatment, "sample_weight": roles.sample_weight}
         if isinstance(spec, CoarsenedMatching):
-            return coarsened(self.df, replace(spec, covariates=self._columns_of(spec)), **given)
+            return coarsened(df, replace(spec, covariates=self._columns_of(spec)), **given)
         if isinstance(spec, Subclassification):
-            return subclassified(self.df, spec, scores=self._named_model(LOGISTIC), **given)
+            return subclassified(df, spec, scores=self._named_model(LOGISTIC), **given)
         if not spec.on_scores and spec.covariates is None:
             spec = replace(spec, covariates=roles.covariates)
         scores = self._scores_to_match(spec)
-        rows = read_rows_to_match(self.df, spec, scores=scores, tidying=roles.tidying, **given)
+        rows = read_rows_to_match(df, spec, scores=scores, tidying=roles.tidying, **given)
         return find_subclasses(rows, spec) if isinstance(spec, FullMatching) else find_neighbors(rows, spec)
 
     def _columns_of(self, spec: CoarsenedMatching) -> Sequence[str]:
@@ -242,7 +245,13 @@ class Comparison:
         return parse_covariates(self.roles.covariates, self.df, treatment=self.roles.treatment).columns
 
     def _named_model(self, word: ScoreWord) -> ModelScores:
-        return named_model(self.fitted(word), self.roles.treatment, self.study.sample.frame)
+        frame = self.study.sample.frame
+        if frame.frequency is None:
+            return named_model(self.fitted(word), self.roles.treatment, frame)
+        cells = cells_of(self.study.sample)
+        first = frame.by_cell(np.arange(len(frame.index)))
+        score = replace(part_of(self.study.score, first), frequency=cells.frame.frequency)
+        return named_model(score.fit(self.penalty, word), self.roles.treatment, cells.frame)
 
     def _scores_to_match(self, spec: NearestNeighbors | FullMatching) -> ModelScores | None:
         """Give the scores of a matching; those of covariates do without, if none can be had.
@@ -260,6 +269,8 @@ class Comparison:
     def columns_of_matches(self, outcome: str) -> dict[str, Any]:
         """Say what matches are asked about: values as they are measured, under their names."""
         metrics, frame = self.measured.metrics, self.measured.sample.frame
+        if frame.frequency is not None:
+            return {"outcome": outcome, "per": metrics.per, "cluster": self.roles.cluster}
         names = {"outcome": outcome, "per": metrics.per}
         columns: dict[str, Any] = {
             role: None if name is None else pd.Series(frame.outcome(name), index=frame.index, name=name)

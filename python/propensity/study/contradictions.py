@@ -26,8 +26,9 @@ def contradictions(effects: Mapping[str, Effect]) -> dict[str, list[str]]:
     notes: dict[str, list[str]] = {}
     for one, other, influence_on_gap in pairs:
         gap = _comparable(effects[one]) - _comparable(effects[other])
-        clusters = inference.joined(effects[one].clusters, effects[other].clusters)
-        known = clusters, effects[one].frequency
+        frequency = effects[one].frequency
+        both = effects[one].clusters, effects[other].clusters
+        known = inference.joined(*both, counted=frequency is not None), frequency
         error = inference.std_error(influence_on_gap, *known)
         df = inference.degrees_of_freedom(influence_on_gap, *known)
         # Without any error the gap is rounding, as of outcomes that are all the same.

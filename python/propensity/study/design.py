@@ -17,7 +17,9 @@ from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Floats
+from propensity.frames.counted_rows import source_of
 from propensity.frames.native import AnyFrame
+from propensity.frames.takes_cells import takes_cells
 from propensity.scores.logistic import given_scores
 from propensity.study.design_result import Design, Precision
 from propensity.weighting.by_score import read_scored
@@ -25,6 +27,7 @@ from propensity.weighting.ipw import ipw
 
 
 @columns_by_name
+@takes_cells()
 def design(
     df: AnyFrame,
     *,
@@ -42,8 +45,8 @@ def design(
 
     Parameters
     ----------
-    df, treatment, scores : DataFrame, str, and PropensityModel, CrossFittedScores, str, Series or array
-        One row a user, who opted in, and the propensity scores, as for `ipw`.
+    df, treatment, scores : DataFrame or Cells, str, and PropensityModel, CrossFittedScores, str or values
+        One row a user, or users counted, who opted in, and the propensity scores, as for `ipw`.
     outcome : str or None, default None
         Of a pilot, a column that is in already: what covariates explain of it, and how users differ, is in
         its standard errors.
@@ -110,14 +113,14 @@ def design(
             found[estimand] = _planned(sample, scored.scores, estimand, std_dev)
         else:
             pilot = ipw(
-                df,
+                source_of(df),
                 outcome=outcome,
                 treatment=treatment,
                 scores=scores,
                 estimand=estimand,
                 sample_weight=sample_weight,
             )
-            found[estimand] = _of_pilot(pilot, int(sample.present_rows.sum()))
+            found[estimand] = _of_pilot(pilot, sample.n_users(sample.present_rows))
     return Design.of(found, effect=effect, power=power, level=level)
 
 
@@ -149,13 +152,15 @@ def _planned(sample: Sample, e: Floats, estimand: WeightingEstimand, std_dev: fl
     """Reckon with an outcome of this spread in either arm."""
     weighting = sample.weighting(e, estimand)
     w, t = weighting.weights, sample.treated
-    shares = np.where(t, w / w[t].sum(), w / w[~t].sum())
+    f = np.ones(len(w)) if sample.frequency is None else sample.frequency
+    shares = np.where(t, w / (w @ (f * t)), w / (w @ (f * ~t)))
     error = std_dev * math.sqrt(1 / weighting.ess_treated + 1 / weighting.ess_control)
-    ess, rows = (weighting.ess_treated, weighting.ess_control), (int(t.sum()), int((~t).sum()))
-    uneven = overlap_cautions(estimand, w, t)
+    ess, rows = (weighting.ess_treated, weighting.ess_control), (sample.n_users(t), sample.n_users(~t))
+    uneven = overlap_cautions(estimand, w, t, sample.frequency)
     warn_once((*uneven, *size_cautions(ess, rows, told=uneven)))
-    n_users = int(sample.present_rows.sum())
-    return Precision(n_users, weighting.ess_treated, weighting.ess_control, error, kish(shares**2))
+    n_users = sample.n_users(sample.present_rows)
+    df = kish(shares**2, sample.frequency)
+    return Precision(n_users, weighting.ess_treated, weighting.ess_control, error, df)
 
 
 def _of_pilot(effect: Effect, n_users: int) -> Precision:

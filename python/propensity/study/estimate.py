@@ -11,6 +11,7 @@ from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import AIPW, IPW, Balancing, Estimator, check_estimators
 from propensity.effects.grouped import GroupedEffects
+from propensity.effects.matching_specification import FullMatching, NearestNeighbors
 from propensity.effects.metrics import Metrics, Winsorize
 from propensity.effects.sample import warn_once
 from propensity.effects.score_specification import ScoreSpecification
@@ -25,6 +26,7 @@ from propensity.frames.native import AnyFrame
 from propensity.frames.takes_cells import takes_cells
 from propensity.frames.terms import Covariates
 from propensity.frames.tidying import Missing, Tidying
+from propensity.matching.counted_neighbors import require_countable
 from propensity.outcomes.models import Roles, Study, read_study
 from propensity.study.by_group import effects_in_groups
 from propensity.study.comparison import NOT_TO_BE_HAD, Comparison
@@ -72,7 +74,7 @@ def estimate(
     df: AnyFrame, *, outcome: list[str] | tuple[str, ...], **options: Unpack[_Options]
 ) -> EstimatesByOutcome: ...
 @columns_by_name
-@takes_cells(without=("by", "winsorize"), several=EstimatesByOutcome)
+@takes_cells(values=("winsorize",), several=EstimatesByOutcome)
 def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     df: AnyFrame,
     *,
@@ -190,7 +192,7 @@ def estimate(  # noqa: PLR0913 - each is a choice a user may have to make, by na
         require_nothing_more({**beside, **tidied, "outcome_covariates": outcome_covariates})
         table = Lazy(df, treatment, covariates, cluster)
         return table.estimates(outcome, asked, penalty=penalty, contrast=contrast, level=level)
-    _require_countable(df, estimators)
+    _require_countable(df, estimators, Metrics(outcome, per, winsorize))
     metrics = Metrics(outcome, per, winsorize)
     tidying = Tidying.of(missing, min_level_count)
     roles = Roles(treatment, metrics.columns, covariates, outcome_covariates, cluster, sample_weight, tidying)
@@ -333,11 +335,16 @@ def _by_reason(failures: Mapping[str, str]) -> list[str]:
     return [f"{', '.join(names)} could not be had: {reason}" for reason, names in labels.items()]
 
 
-def _require_countable(df: AnyFrame, estimators: Sequence[Estimator]) -> None:
+def _require_countable(df: AnyFrame, estimators: Sequence[Estimator], metrics: Metrics) -> None:
     """Require of cells that no estimator looks at single users."""
     for spec in estimators:
-        if isinstance(spec, AnyMatching):
+        if isinstance(spec, FullMatching):
             require_users(df, "estimators", f"matching ({spec.label})")
+        if isinstance(spec, NearestNeighbors):
+            require_countable(df, spec, "estimators")
+        if isinstance(spec, AnyMatching) and (metrics.per is not None or metrics.winsorize is not None):
+            role = "per" if metrics.per is not None else "winsorize"
+            require_users(df, role, f"matching on what is made of outcomes ({spec.label})")
         if isinstance(spec, Balancing) and spec.penalty > 0:
             require_users(df, "estimators", f"a penalty by how rows are spread ({spec.label})")
         if isinstance(spec, ScoreSpecification) and not spec.needs_score:

@@ -16,6 +16,7 @@ from propensity.core import __version__
 from propensity.effects.effect import Effect
 from propensity.errors import InvalidInputError
 from propensity.frames.columns import read_column
+from propensity.frames.counted_rows import as_rows
 from propensity.frames.levels import is_categorical
 from propensity.study.estimates import NAIVE, EstimatesByOutcome
 from propensity.study.sentences import WHOM, sentences_of
@@ -71,8 +72,9 @@ def _findings(study: Study) -> list[dict[str, Any]]:
 
 
 def _question(study: Study) -> dict[str, Any]:
-    treated = study.effect.treated
+    treated, made = study.effect.treated, study.effect.fingerprint
     assert treated is not None
+    assert made is not None
     formula = study.covariates if isinstance(study.covariates, str) else None
     return {
         "treatment": study.treatment,
@@ -82,9 +84,9 @@ def _question(study: Study) -> dict[str, Any]:
         "estimand": study.estimand,
         "whom": WHOM[study.estimand],
         "is_share": study.effect.bounded,
-        "n_rows": len(treated),
-        "n_treated": int(treated.sum()),
-        "n_control": int((~treated).sum()),
+        "n_rows": made.n_users(np.ones_like(treated)),
+        "n_treated": made.n_users(treated),
+        "n_control": made.n_users(~treated),
         "cluster": _named(study.cluster),
         "sample_weight": _named(study.sample_weight),
         "seed": study.seed,
@@ -131,8 +133,10 @@ def _overlap(study: Study) -> dict[str, Any]:
     scores, treated = np.asarray(study.model.scores), study.effect.treated
     assert treated is not None
     edges = np.linspace(0, 1, _BINS + 1)
+    users = study.model.fingerprint.frequency
+    f = np.ones(len(scores)) if users is None else users
     shares = {
-        arm: (np.histogram(scores[rows], edges)[0] / rows.sum()).tolist()
+        arm: (np.histogram(scores[rows], edges, weights=f[rows])[0] / f[rows].sum()).tolist()
         for arm, rows in {"treated": treated, "control": ~treated}.items()
     }
     weights = found.weights.xs(study.estimand, level="estimand")
@@ -191,7 +195,7 @@ def _columns_of_groups(study: Study) -> list[str]:
     """Name covariates of few levels, which groups can be made of."""
     found = []
     for name in study.columns:
-        column = read_column(study.df, name)
+        column = read_column(as_rows(study.df), name)
         n_levels = column.nunique()
         if (is_categorical(column) or column.dtype.kind == "b") and 2 <= n_levels <= _MOST_GROUPS:
             found.append(name)

@@ -13,6 +13,7 @@ from propensity.effects.grouped import GroupedEffects
 from propensity.errors import InvalidInputError
 from propensity.frames import checks, native
 from propensity.frames.columns import outcome_names
+from propensity.frames.counted_rows import CountedTable, as_rows
 from propensity.frames.native import AnyFrame
 from propensity.frames.terms import Covariates, parse_covariates
 from propensity.frames.tidying import Missing, Tidying
@@ -46,8 +47,8 @@ class Study(StudyInWords):
 
     Parameters
     ----------
-    df : DataFrame
-        pandas, polars or pyarrow; one row a unit.
+    df : DataFrame or Cells
+        pandas, polars or pyarrow; one row a unit; or users counted.
     outcome : str, or list of str
         What the treatment may have changed; of several the first is the one that sentences are about.
     treatment : str
@@ -98,9 +99,11 @@ class Study(StudyInWords):
         self.outcomes = outcome_names(outcome)
         checks.column_name("treatment", treatment)
         checks.count("seed", seed, minimum=0)
-        checks.known([*self.outcomes, treatment], native.column_names(df))
-        self.columns = parse_covariates(covariates, df, treatment=treatment, outcomes=self.outcomes).columns
-        checks.known(self.columns, native.column_names(df))
+        keys = as_rows(df)
+        summed = df.outcomes if isinstance(df, CountedTable) else ()
+        checks.known([*self.outcomes, treatment], [*native.column_names(keys), *summed])
+        self.columns = parse_covariates(covariates, keys, treatment=treatment, outcomes=self.outcomes).columns
+        checks.known(self.columns, native.column_names(keys))
         checks.roles(treatment=treatment, outcomes=self.outcomes, covariates=self.columns)
         self.df, self.treatment, self.covariates = df, treatment, covariates
         self.outcome = outcome if isinstance(outcome, str) else self.outcomes

@@ -19,7 +19,7 @@ from propensity.calls.keywords import answered_methods
 from propensity.errors import InvalidInputError
 from propensity.frames import checks, rowwise_checks
 from propensity.frames.checks import Bools
-from propensity.frames.counted_rows import CountedTable
+from propensity.frames.counted_rows import CountedOutcome, CountedTable
 from propensity.results.numbers import for_the_eye
 from propensity.results.show import Shown
 from propensity.tables import counted, points
@@ -155,7 +155,7 @@ class Cells(CountedTable, Shown):
         if isinstance(chosen, pd.Series | np.ndarray) and chosen.dtype == bool:
             return self._some(chosen)
         if name in self.outcomes:
-            return CountedOutcome(name, self.rows(name))
+            return CountedOutcome(name, self.rows(name), self)
         column: pd.Series[Any] = self._held[self._known(name, (*self.keys, FREQUENCY))].copy()
         return column
 
@@ -289,14 +289,6 @@ class Cells(CountedTable, Shown):
         more = self.n_cells - _SHOWN
         notes = [f"{more:,} more cells are in `frame`"] if more > 0 else []
         return for_the_eye(self._table()), notes
-
-
-@dataclass(frozen=True, eq=False)
-class CountedOutcome:
-    """An outcome of cells, by itself: its name, and its rows of one value each with their counts."""
-
-    name: str
-    rows: pd.DataFrame
 
 
 answered_methods(Cells)

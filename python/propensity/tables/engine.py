@@ -204,13 +204,21 @@ def grouped(source: Source, keys: Sequence[str], outcomes: Sequence[str], most: 
             nw.col(f"{own}_nan").sum().alias(f"{place}_nan"),
             nw.col(f"{own}_infinite").sum().alias(f"{place}_infinite"),
             value.mean().alias(f"{place}_mean"),
-            value.var(ddof=0).alias(f"{place}_variance"),
+            variance(value, source.dtypes[name]).alias(f"{place}_variance"),
             value.min().alias(f"{place}_low"),
             value.max().alias(f"{place}_high"),
         ]
     # Engines count in fields of 32 bits, or wrap; ones of 64 bits are summed.
     picked = source.query.select(*_keys(source, keys), *flags, nw.lit(1, dtype=nw.Int64).alias(_ONE))
     return collected(source.where(picked.group_by(*keys).agg(*sums).head(most)))
+
+
+def variance(value: Any, dtype: Any) -> Any:
+    """Give the variance, divided by the count, of what is finite: DuckDB 1 breaks off at what is not."""
+    import narwhals.stable.v2 as nw  # noqa: PLC0415 - frames in memory do without it
+
+    finite = nw.when(value.is_finite()).then(value) if dtype.is_float() else value
+    return finite.var(ddof=0)
 
 
 def _not_finite(source: Source, name: str, place: int) -> list[Any]:

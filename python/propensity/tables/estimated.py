@@ -6,6 +6,7 @@ influence value is an expression of its row, which a query can square and add up
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ from propensity.effects.cautions import Weighed, carried_cautions, size_cautions
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import AIPW, IPW, Estimator, RegressionAdjustment
+from propensity.effects.expected_weights import WEIGHED, effective_number
 from propensity.effects.influence_moments import InfluenceMoments
 from propensity.errors import InvalidInputError
 from propensity.frames.checks import Floats
@@ -75,6 +77,7 @@ class _Means(NamedTuple):
     influence: tuple[Any, Any]
     se_method: str
     told: tuple[Warning, ...]
+    behind: float = math.inf  # how many rows the weights rest on
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,7 +222,7 @@ class _Estimates:
         v = own_control + r * self.passes.linear(moved[0]) - pull[0]
         ess, told = self._doubts(name, sums, alone=True)
         means = float(mean[1]), float(mean[0])
-        return _Means(spec.label, outcome, name, *means, ess, (u, v), ESTIMATED, told)
+        return _Means(spec.label, outcome, name, *means, ess, (u, v), ESTIMATED, told, _behind(name, sums))
 
     def _adjusted(
         self,
@@ -320,7 +323,7 @@ class _Estimates:
             df = moments.degrees_of_freedom(slopes)
             told = (
                 *told,
-                *carried_cautions(means.estimand, means.ess, n_rows, df, lambda: 0.0, told, jackknife=False),
+                *carried_cautions(means.estimand, n_rows, df, lambda: means.behind, told, jackknife=False),
             )
         bounded = known["low"] >= 0 and known["high"] <= 1
         within = "" if n_clusters is None else f"; summed within {n_clusters:,} clusters, factor G / (G - 1)"
@@ -341,3 +344,12 @@ class _Estimates:
             means_covariance=moments,
         )
         return effect.contrast_as(self.asked.contrast)
+
+
+def _behind(estimand: str, sums: pd.DataFrame) -> float:
+    """Give how many rows the weights rest on; all that there are where these have a bound."""
+    powers = [
+        [float(sums[f"{estimand}/{arm}/{power}"].sum()) for power in ("ww", "wwww")]
+        for arm in WEIGHED.get(estimand, ())
+    ]
+    return min((effective_number(*both) for both in powers), default=math.inf)

@@ -135,7 +135,7 @@ def _moments(table: Source, numbers: Sequence[str], beside: Sequence[str]) -> di
             aggregates[f"{name}/nan"] = value.is_nan().cast(nw.Int64).sum()
         aggregates |= {
             f"{name}/mean": value.mean(),
-            f"{name}/variance": value.var(ddof=0),
+            f"{name}/variance": engine.variance(value, table.dtypes[name]),
             f"{name}/low": value.min(),
             f"{name}/high": value.max(),
             f"{name}/neither": ((value != 0.0) & (value != 1.0)).cast(nw.Int64).sum(),

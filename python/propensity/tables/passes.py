@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from propensity.effects.expected_weights import WEIGHED
 from propensity.errors import InvalidInputError
 from propensity.frames.checks import Floats
 from propensity.tables import engine
@@ -115,9 +116,13 @@ class Passes:
         Columns, for an estimand E, an outcome j and a term k (0 is the intercept): ``E/w``, ``E/ww``,
         ``E/most``, ``E/w/z{k}``, ``E/s/z{k}``, ``E/w/y{j}``, ``E/s/y{j}/z{k}``, ``E/w/e{j}``,
         ``E/s/e{j}/z{k}``; w are weights, s their slopes in the log odds, e what outcome models leave. With
-        `squares` also ``E/w/zz{k}``.
+        `squares` also ``E/w/zz{k}``. ``E/treated/ww``, ``E/treated/wwww`` and those of the controls are what
+        the weights' powers in these arms come to in the mean, of estimands whose weights have no bound.
         """
         query = self._modelled(self._scored(beta, estimands), models)
+        expected = _expected_powers(estimands)
+        if expected:
+            query = query.with_columns(*(power.alias(f"v{k}") for k, power in enumerate(expected.values())))
         terms = ["one", *self._z]
         products: dict[str, tuple[str, ...]] = {}
         for estimand in estimands:
@@ -130,6 +135,7 @@ class Passes:
                 for y in (f"y{j}", f"e{j}") if models else (f"y{j}",):
                     products[f"{estimand}/w/{y}"] = (w, y)
                     products |= {f"{estimand}/s/{y}/z{k}": (s, y, z) for k, z in enumerate(terms)}
+        products |= {name: (f"v{k}",) for k, name in enumerate(expected)}
         short = {f"p{place}": factors for place, factors in enumerate(products.values())}
         query = query.with_columns(*(_product(factors).alias(name) for name, factors in short.items()))
         sums = [col(name).sum().alias(name) for name in short]
@@ -298,6 +304,23 @@ def _weight(estimand: str) -> Any:
     if estimand == "ATC":
         return _when(t > 0.5, odds, 1.0)
     return col("other") if estimand == "ATO" else _when(odds < 1.0, odds, 1.0)
+
+
+def _expected_powers(estimands: Sequence[str]) -> dict[str, Any]:
+    """Write the probability of each arm times the square and the fourth power of a row's weight there."""
+    of_own = 1.0 / (1.0 + col("odds"))
+    arms = {"treated": col("t") > 0.5, "control": col("t") < 0.5}
+    found: dict[str, Any] = {}
+    for estimand in estimands:
+        for arm in WEIGHED.get(estimand, ()):
+            odds = _when(arms[arm], col("odds"), 1.0 / col("odds"))  # against the arm
+            chance = _when(arms[arm], of_own, col("other"))
+            w = 1.0 + odds if estimand == "ATE" else odds
+            found |= {
+                f"{estimand}/{arm}/ww": chance * w * w,
+                f"{estimand}/{arm}/wwww": chance * w * w * w * w,
+            }
+    return found
 
 
 def _slope(estimand: str) -> Any:

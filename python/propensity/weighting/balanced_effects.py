@@ -9,23 +9,24 @@ from typing import TYPE_CHECKING, Any, get_args, overload
 import numpy as np
 import pandas as pd
 
-from propensity.effects.arms import OutcomeFacts
 from propensity.effects.clusters import by_role, count, read_clusters, summed_within
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.estimators import AdjustmentEstimand, Balancing
 from propensity.effects.grouped import GroupedEffects
+from propensity.effects.later_outcome import LaterOutcome, read_outcome_later
 from propensity.effects.ratio_metrics import facts_of_metric, metric_effect
 from propensity.effects.sample import warn_once
 from propensity.effects.several import Effects
 from propensity.effects.weighted_result import WeightedResult
 from propensity.errors import InvalidInputError
-from propensity.frames import arms, checks, rowwise_checks
+from propensity.frames import checks, rowwise_checks
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.columns import are_names, outcome_names
+from propensity.frames.counted_rows import require_users
 from propensity.frames.fingerprint import Fingerprint, Made
 from propensity.frames.grouping import read_groups_of
-from propensity.frames.kept import read_groups_later, read_later
+from propensity.frames.kept import read_groups_later
 from propensity.frames.native import AnySeries
 from propensity.weighting.balanced_groups import BalancedRows, named
 from propensity.weighting.balanced_terms import BalancedTerms
@@ -177,10 +178,9 @@ class BalancedWithEffects(WeightedResult):
         if per is None:
             return self._effect_on(y, contrast, clusters)
         v = self._amounts(per)
-        s = self.sample_weight
-        there = slice(None) if s is None else s > 0
+        mass, there = y.mass(self.sample_weight), y.there(self.sample_weight)
         above, below = (self._effect_on(values, "difference", clusters) for values in (y, v))
-        facts = facts_of_metric(y[there], v[there], None if s is None else s[there])
+        facts = facts_of_metric(y.values[there], v.values[there], None if mass is None else mass[there])
         found = metric_effect(above, below, facts, contrast)
         return replace(found, measured=" per ".join(named([outcome, per])))
 
@@ -201,37 +201,50 @@ class BalancedWithEffects(WeightedResult):
         there = None if s is None or s.all() else s > 0
         names = named([outcome, per])
         groups = read_groups_of(self.fingerprint, by, _OUTCOME, names, there)
+        y = self._outcome(outcome)
         rows = BalancedRows(
-            self.terms, self.spec, self.treated, self.weights, s, self.fingerprint, clusters, SE_METHOD
+            self.terms.of_rows(y.counted),
+            self.spec,
+            y.by_row(self.treated),
+            y.by_row(np.asarray(self.weights)),
+            self.weights,
+            None if s is None else y.by_row(s),
+            self.fingerprint,
+            None if clusters is None else y.by_row(clusters),
+            SE_METHOD,
+            y.first,
         )
         found = rows.by_group(
-            groups,
-            self._outcome(outcome),
-            None if per is None else self._amounts(per),
+            y.grouped(groups),
+            y.values,
+            None if per is None else self._amounts(per).values,
             contrast,
             "" if per is None else " per ".join(names),
             self.cautions,
+            y.ends,
         )
         self._warn_of(*found.cautions)
         return found
 
-    def _amounts(self, per: object) -> Floats:
-        """Read what an outcome is divided by, (n,)."""
-        values = self._outcome(per)
-        rowwise_checks.not_negative(values, self.index, "per")
-        if not values.any():
+    def _amounts(self, per: object) -> LaterOutcome:
+        """Read what an outcome is divided by."""
+        require_users(self.fingerprint.frame, "per", "an outcome per another")
+        read = self._outcome(per)
+        rowwise_checks.not_negative(read.values, self.index, "per")
+        if not read.values.any():
             raise InvalidInputError("per: all values are 0; there is nothing to divide by")
-        return values
+        return read
 
-    def _effect_on(self, y: Floats, contrast: Contrast, clusters: Rows | None) -> Effect:
-        weights = np.asarray(self.weights)
-        found = self.terms.effect(y, self.treated, weights, self.sample_weight, self.spec)
+    def _effect_on(self, y: LaterOutcome, contrast: Contrast, clusters: Rows | None) -> Effect:
+        weights, treated = y.by_row(np.asarray(self.weights)), y.by_row(self.treated)
+        s = None if self.sample_weight is None else y.by_row(self.sample_weight)
+        terms = self.terms.of_rows(y.counted)
+        found = terms.effect(y.values, treated, weights, s, self.spec, y.frequency)
+        clusters = None if clusters is None else y.by_row(clusters)
         n_clusters = None if clusters is None else count(clusters)
-        s = self.sample_weight
-        there = slice(None) if s is None else s > 0
         return Effect.of(
             found,
-            OutcomeFacts.of(y[there], sample_weight=None if s is None else s[there]),
+            y.facts(self.sample_weight),
             estimand=self.estimand,
             treated=self.treated,
             weights=self.weights,
@@ -239,28 +252,21 @@ class BalancedWithEffects(WeightedResult):
             ess=(self.ess_treated, self.ess_control),
             se_method=SE_METHOD + summed_within(clusters),
             clusters=clusters,
+            frequency=y.frequency,
             n_clusters=n_clusters,
             contrast=contrast,
             cautions=self.cautions,
         )
 
-    def _outcome(self, outcome: object) -> Floats:
-        """Read an outcome (n,), by name or by value; rows that are not there need none."""
-        column, subject = read_later(outcome, self.fingerprint, _OUTCOME)
+    def _outcome(self, outcome: object) -> LaterOutcome:
+        """Read an outcome, by name or by value; rows that are not there need none."""
         name = outcome if isinstance(outcome, str) else getattr(outcome, "name", None)
         if isinstance(name, str) and name in self.known:
             raise InvalidInputError(
                 f"column '{name}' is the outcome, and one of the columns that the weights balance, which "
                 "takes its effect away: balance what was known before the treatment"
             )
-        s = self.sample_weight
-        there = np.ones(len(column), dtype=bool) if s is None else s > 0
-        checks.complete({str(subject): column[there]}, subject="{}")
-        arms.outcome(column[there], subject)
-        values = arms.numbers(column)
-        assert values is not None
-        y = values.astype(np.float64)
-        return np.asarray(np.where(there, y, y[there][0]))
+        return read_outcome_later(outcome, self.fingerprint, _OUTCOME)
 
     def _clusters(self, cluster: object) -> Rows:
         """Read which cluster a row is in, -1 for rows that are not there."""

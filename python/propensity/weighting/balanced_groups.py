@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from propensity.effects.arms import Means, OutcomeFacts, effective_sizes
 from propensity.effects.clusters import count, of_lone_clusters, renumbered, summed_within
@@ -19,10 +21,13 @@ from propensity.effects.ratio_metrics import facts_of_metric, metric_effect
 from propensity.effects.separate_groups import SeparateGroups
 from propensity.errors import InvalidInputError
 from propensity.frames.checks import Bools, Floats, Rows
+from propensity.frames.counted_rows import mass_of
 from propensity.frames.fingerprint import Fingerprint
 from propensity.frames.grouping import Grouping
 from propensity.frames.native import AnySeries, series_like
 from propensity.weighting.balanced_terms import BalancedTerms
+
+_Value = TypeVar("_Value", bound=np.generic)
 
 # Numbers of influence on the estimates of all groups that are held: 320 MB.
 _MOST_NUMBERS = 40_000_000
@@ -30,16 +35,28 @@ _MOST_NUMBERS = 40_000_000
 
 @dataclass(frozen=True, eq=False)
 class BalancedRows:
-    """Rows whose weights balance terms, and what their effects are made of."""
+    """Rows whose weights balance terms, and what their effects are made of.
+
+    Attributes
+    ----------
+    w : ndarray (n,)
+        What rows weigh, sample weights included.
+    weights : Series
+        The same as results hold it; of cells a value each.
+    first : ndarray (n_cells,) of int, or None
+        Of cells the first row of each; None where every row is one user.
+    """
 
     terms: BalancedTerms
     spec: Balancing
     treated: Bools
+    w: Floats
     weights: AnySeries
     sample_weight: Floats | None
     fingerprint: Fingerprint
     clusters: Rows | None
     se_method: str
+    first: Rows | None = None
 
     def by_group(
         self,
@@ -49,8 +66,9 @@ class BalancedRows:
         contrast: Contrast,
         measured: str,
         cautions: tuple[Warning, ...],
+        ends: tuple[Floats, Floats] | None = None,
     ) -> GroupedEffects:
-        """Estimate the effect in each group.
+        """Estimate the effect in each group; `ends` of the outcome are those of each row's users.
 
         Raises
         ------
@@ -63,11 +81,11 @@ class BalancedRows:
                 "groups through the weights; group more coarsely, or take ipw(..., by=)"
             )
         counts = np.array([groups.count(self.treated), groups.count(~self.treated)])
-        lone = of_lone_clusters(groups, self.treated, self.clusters, np.asarray(self.weights))
+        lone = of_lone_clusters(groups, self.treated, self.clusters, self.w)
         effects = [
             too_few(*n)
             or lone[place]
-            or replace(self._effect(groups, place, outcome, per), measured=measured)
+            or replace(self._effect(groups, place, outcome, per, ends), measured=measured)
             for place, n in enumerate(counts.T.tolist())
         ]
         return GroupedEffects.of(
@@ -81,48 +99,65 @@ class BalancedRows:
             cautions=cautions,
         )
 
-    def _effect(self, groups: Grouping, place: int, outcome: Floats, per: Floats | None) -> Effect:
+    def _effect(
+        self,
+        groups: Grouping,
+        place: int,
+        outcome: Floats,
+        per: Floats | None,
+        ends: tuple[Floats, Floats] | None,
+    ) -> Effect:
         rows = groups.rows(place)
-        found = self._on(groups, place, outcome)
+        found = self._on(groups, place, outcome, ends)
         if per is None:
             return found
-        own = None if self.sample_weight is None else self.sample_weight[rows]
+        mass = mass_of(self.sample_weight, groups.frequency)
+        own = None if mass is None else mass[rows]
         facts = facts_of_metric(outcome[rows], per[rows], own)
         return metric_effect(found, self._on(groups, place, per), facts, "difference")
 
-    def _on(self, groups: Grouping, place: int, y: Floats) -> Effect:
-        rows, s = groups.rows(place), self.sample_weight
+    def _on(
+        self, groups: Grouping, place: int, y: Floats, ends: tuple[Floats, Floats] | None = None
+    ) -> Effect:
+        rows, f = groups.rows(place), groups.frequency
+        mass = mass_of(self.sample_weight, f)
         weights = np.zeros(len(y))
-        weights[rows] = np.asarray(self.weights)[rows]
-        found = self._means(y, weights)
+        weights[rows] = self.w[rows]
+        found = self._means(y, weights, f)
+        low_high = None if ends is None else (float(ends[0][rows].min()), float(ends[1][rows].max()))
         return Effect.of(
             found,
-            OutcomeFacts.of(y[rows], sample_weight=None if s is None else s[rows]),
+            OutcomeFacts.of(y[rows], sample_weight=None if mass is None else mass[rows], ends=low_high),
             estimand=self.spec.estimand,
-            treated=self.treated,
-            weights=series_like(self.weights, weights),
+            treated=self._by_cell(self.treated),
+            weights=series_like(self.weights, self._by_cell(weights)),
             fingerprint=self.fingerprint,
-            ess=effective_sizes(weights, self.treated),
+            ess=effective_sizes(weights, self.treated, f),
             se_method=self.se_method,
             clusters=self.clusters,
+            frequency=f,
             n_clusters=None if self.clusters is None else count(renumbered(self.clusters[rows])),
             whom=groups.name(place),
         )
 
-    def _means(self, y: Floats, weights: Floats) -> Means:
+    def _by_cell(self, values: NDArray[_Value]) -> NDArray[_Value]:
+        return values if self.first is None else values[self.first]
+
+    def _means(self, y: Floats, weights: Floats, users: Floats | None) -> Means:
         """Give the means of a group, whose rows alone weigh something here.
 
         An arm's mean in the group solves sum w u = 0 over the arm, with u = 1{in the group} (y - mean): what
         a row adds to it is what it adds to the weighted mean of u over the whole arm, by the share of the
         arm's weight that the group has.
         """
-        treated, whole = self.treated, np.asarray(self.weights)
+        treated, whole = self.treated, self.w
+        f = np.ones(len(y)) if users is None else users
         origin = origin_of(y, weights > 0)
         y = y - origin
-        means = [float(np.average(y[arm], weights=weights[arm])) for arm in (treated, ~treated)]
+        means = [float(np.average(y[arm], weights=(f * weights)[arm])) for arm in (treated, ~treated)]
         rest = np.where(weights > 0, y - np.where(treated, *means), 0.0)
-        moved = self.terms.effect(rest, treated, whole, self.sample_weight, self.spec)
-        shares = [float(weights[arm].sum() / whole[arm].sum()) for arm in (treated, ~treated)]
+        moved = self.terms.effect(rest, treated, whole, self.sample_weight, self.spec, users)
+        shares = [float((f * weights)[arm].sum() / (f * whole)[arm].sum()) for arm in (treated, ~treated)]
         assert moved.influence_treated is not None
         assert moved.influence_control is not None
         return Means(

@@ -14,6 +14,7 @@ from propensity.effects.balance_terms import BalanceTerms
 from propensity.effects.estimators import Balancing
 from propensity.errors import InfeasibleError
 from propensity.frames.checks import Bools, Floats
+from propensity.frames.counted_rows import CountedRows
 from propensity.frames.design import Design
 from propensity.frames.products import centers, product
 from propensity.frames.recipe import Recipe
@@ -64,6 +65,10 @@ class BalancedTerms(ReadOnly):
         for k, (one, other) in enumerate(products.values(), start=x.shape[1]):
             columns[:, k] = product(x[:, one], x[:, other], center[one], center[other])
         return cls((*recipe.names, *products), columns, recipe.empty, looked_at)
+
+    def of_rows(self, rows: CountedRows | None) -> BalancedTerms:
+        """Give those of cells to rows of them, of one value each; of users as they are."""
+        return self if rows is None else replace(self, x=np.asfortranarray(rows.by_row(self.x)))
 
     def fit(
         self,

@@ -21,9 +21,11 @@ from propensity.frames import checks
 from propensity.frames.by_name import columns_by_name
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.columns import open_frame
+from propensity.frames.counted_rows import mass_of, require_users
 from propensity.frames.formulas import INTERCEPT
 from propensity.frames.grouping import Grouping
 from propensity.frames.native import AnyFrame
+from propensity.frames.takes_cells import takes_cells
 from propensity.frames.terms import Covariates, make_terms, parse_covariates
 from propensity.frames.tidied_frame import tidied
 from propensity.frames.tidying import Missing, Tidying
@@ -44,6 +46,7 @@ _PENALTY = (
 
 
 @columns_by_name
+@takes_cells()
 def fit_weights(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     df: AnyFrame,
     *,
@@ -171,12 +174,15 @@ def fit_weights(  # noqa: PLR0913 - each is a choice a user may have to make, by
     treated = frame.treated(treatment)
     weight = read_sample_weight(frame, sample_weight, treated)
     frame, parsed = tidied(frame, parsed, weight)
+    if spec.penalty > 0:
+        require_users(df, "penalty", "a penalty by how rows are spread")
     x, recipe = make_terms(frame, parsed, sample_weight=weight)
-    terms = BalancedTerms.of(x, recipe, spec, weight)
-    found = terms.fit(treated, weight, spec, n_threads)
+    users = frame.frequency
+    terms = BalancedTerms.of(x, recipe, spec, mass_of(weight, users))
+    found = terms.fit(treated, weight, spec, n_threads, users)
     cautions = (
-        *_cautions(found, terms, treated, weight, spec),
-        *count_cautions(weight, frame.code_of("sample_weight")),
+        *_cautions(found, terms, treated, weight, spec, users),
+        *count_cautions(weight, frame.code_of("sample_weight"), users),
     )
     terms.warn_of_dropped(found)
     warn_once(cautions)
@@ -235,11 +241,13 @@ class BalancedSample:
             self.terms,
             self.spec,
             sample.treated,
+            found.weights,
             sample.frame.series(found.weights, weights_name(sample.sample_weight)),
             sample.sample_weight,
             sample.fingerprint,
             sample.clusters,
             SE_METHOD,
+            None if sample.frequency is None else sample.frame.by_cell(np.arange(len(found.weights))),
         )
         return rows.by_group(
             groups,
@@ -247,7 +255,8 @@ class BalancedSample:
             None if per is None else sample.frame.outcome(per),
             contrast,
             measured.words(name),
-            _cautions(found, self.terms, sample.treated, sample.sample_weight, self.spec),
+            _cautions(found, self.terms, sample.treated, sample.sample_weight, self.spec, sample.frequency),
+            sample.frame.ends(name),
         )
 
     def effect(self, outcome: str, contrast: Contrast) -> Effect:

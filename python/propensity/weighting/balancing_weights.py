@@ -14,6 +14,7 @@ from propensity.effects.contrasts import Contrast
 from propensity.effects.estimators import AdjustmentEstimand, Balancing
 from propensity.frames import checks
 from propensity.frames.checks import Bools, Floats
+from propensity.frames.counted_rows import require_users, source_of
 from propensity.frames.fingerprint import Fingerprint, Made
 from propensity.frames.native import AnySeries
 from propensity.frames.terms import Covariates
@@ -181,15 +182,16 @@ class BalancingWeights(BalancedWithEffects):
         EB ATT         0.06       0.15
         """
         checks.flag("studentized", studentized)
+        require_users(self.fingerprint.frame, "bootstrap", "a replicate that makes weights again")
         options = ResamplingOptions(resampling, n_reps, seed, n_threads, progress)
         groups = Groups.read(cluster, strata, self.fingerprint)
         contrast = checks.word("contrast", contrast, get_args(Contrast))
         return bootstrap_weights(
             self,
-            self._outcome(outcome),
+            self._outcome(outcome).values,
             groups,
             options,
-            per=None if per is None else self._amounts(per),
+            per=None if per is None else self._amounts(per).values,
             measured="" if per is None else " per ".join(named([outcome, per])),
             contrast=contrast,
             studentized=studentized,
@@ -234,7 +236,7 @@ class BalancingWeights(BalancedWithEffects):
             raise TypeError("the frame is not in a pickle; take balance(df, ..., weights=these)")
         tidying = None if self.tidied is None else self.tidied.tidying
         return balance(
-            self.fingerprint.frame,
+            source_of(self.fingerprint.frame),
             treatment=self.treatment,
             covariates=self.covariates,
             missing=None if tidying is None else tidying.missing,
@@ -269,8 +271,9 @@ class BalancingWeights(BalancedWithEffects):
         engagement_tier[medium]        0.269         0.370   0.370
         query_confidence               0.716         0.728   0.728
         """
-        s = np.ones(len(self.treated)) if self.sample_weight is None else self.sample_weight
-        w, t = np.asarray(self.weights), self.treated
+        f = np.ones(len(self.treated)) if self.fingerprint.frequency is None else self.fingerprint.frequency
+        s = f if self.sample_weight is None else f * self.sample_weight
+        w, t = f * np.asarray(self.weights), self.treated
         target = {"ATE": s, "ATT": s * t, "ATC": s * ~t}[self.estimand]
         columns = {
             "target": target,

@@ -9,7 +9,6 @@ import numpy as np
 
 from propensity import core
 from propensity.effects.arms import Means, Weighting, weights_name
-from propensity.effects.cautions import count_cautions
 from propensity.effects.clusters import summed_within
 from propensity.effects.coefficients import FittedTerms, standardized
 from propensity.effects.contrasts import Contrast
@@ -71,6 +70,7 @@ def weighted_in_groups(
         estimand=weighed.estimand,
         se_method=weighed.se_method,
         weighs_alone=True,
+        tidied=scored.tidied,
     )
     cautions = (*said_of_rows(measured, scored.columns), *doubts(weighed.weighting))
     return grouped_effects(rows, measured.of_columns(means_of), contrast, cautions)
@@ -81,8 +81,7 @@ def said_of_rows(measured: Measured, covariates: Iterable[str]) -> tuple[Warning
     sample = measured.sample
     names = outcome_names(measured.metrics.columns)
     copies = [caution for name in names for caution in sample.copies(name, covariates)]
-    counts = count_cautions(sample.sample_weight, sample.frame.code_of("sample_weight"))
-    return (*copies, *counts)
+    return (*copies, *sample.count_cautions)
 
 
 def se_method_of(scored: Scored) -> str:
@@ -105,9 +104,10 @@ def score_terms(sample: Sample, scored: Scored) -> FittedTerms | None:
     z, scale = standardized(scored.x)
     s = np.ones(len(z)) if sample.sample_weight is None else sample.sample_weight
     e = np.where(sample.present_rows, scored.scores, 0.5)
-    penalty = scored.penalty * float(s[sample.present_rows].mean())
+    users = np.ones(len(z)) if sample.frequency is None else sample.frequency
+    penalty = scored.penalty * float(np.average(sample.present(s), weights=sample.present(users)))
     residual, spread, _ = equations_of_scores(sample.treated, e, scored.score_model)
-    return FittedTerms.of(z, scale, s * residual, s * spread, penalty)
+    return FittedTerms.of(z, scale, s * residual, s * users * spread, penalty)
 
 
 def slopes_of(sample: Sample, scored: Scored, estimand: WeightingEstimand) -> Floats:
@@ -156,7 +156,7 @@ def _shares(groups: Grouping, treated: Bools, weights: Floats) -> Floats:
 
 
 def weighted_arms(
-    sample: Sample, outcome: str, found: core.WeightedEstimate, left_out: LeftOut | None = None
+    sample: Sample, outcome: str, found: core.WeightedEstimate, left_out: LeftOut | str | None = None
 ) -> Means:
     """Give the weighted means of both arms as an effect is made of them, with the leverage of rows."""
     means = found.mean_treated, found.mean_control
@@ -179,13 +179,16 @@ def group_rows(
     estimand: str,
     se_method: str,
     weighs_alone: bool,
+    tidied: str = "",
 ) -> GroupRows:
     """Put together what is known of the rows of groups; as for `GroupRows`."""
     sample = measured.sample
     return GroupRows(
         groups=groups,
         treated=sample.treated,
+        w=weighting.weights,
         weights=sample.frame.series(weighting.weights, weights_name(sample.sample_weight)),
+        first=None if sample.frequency is None else sample.frame.by_cell(np.arange(len(sample.treated))),
         facts=measured.facts_by_group(groups),
         fingerprint=sample.fingerprint,
         clusters=sample.clusters,
@@ -193,6 +196,7 @@ def group_rows(
         se_method=se_method + summed_within(sample.clusters),
         measured=measured.words(measured.only_outcome),
         weighs_alone=weighs_alone,
+        tidied=tidied or sample.frame.tidied_words,
     )
 
 

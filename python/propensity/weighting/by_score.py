@@ -119,6 +119,8 @@ def scored_effect(
     found = _weighed(sample, outcome, scored, spec)
     weighting = Weighting(found.weights, found.ess_treated, found.ess_control)
     said, left_out = doubts(weighting), rows_left_out(sample, outcome, scored, spec)
+    jackknife = not isinstance(left_out, str)
+    carried = few_carry(sample, spec, found, scored.scores, said, jackknife=jackknife)
     return sample.effect(
         outcome,
         weighted_arms(sample, outcome, found, left_out),
@@ -126,7 +128,7 @@ def scored_effect(
         estimand=spec.estimand,
         contrast=contrast,
         se_method=se_method_of(scored) + _bounds_of(spec, found),
-        cautions=(*said, *few_carry(sample, spec, found, left_out, said)),
+        cautions=(*said, *carried),
         covariates=scored.columns,
         scores=scored.scores,
         tidied=scored.tidied,

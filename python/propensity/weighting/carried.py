@@ -1,54 +1,80 @@
-"""Whether few rows carry the variance of an effect by weighting, and what leaving each of them out does."""
+"""What leaves each row out of an effect by weighting, and whether few rows carry its variance."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from propensity import core
+from propensity.effects.arms import balancing_part
 from propensity.effects.cautions import carried_cautions
 from propensity.effects.estimators import IPW
-from propensity.effects.inference import degrees_of_freedom, std_error
+from propensity.effects.expected_weights import rows_behind_weights
+from propensity.effects.inference import degrees_of_freedom
 from propensity.effects.leverage import LeftOut
 from propensity.effects.sample import Sample
+from propensity.frames.checks import Floats
 from propensity.scores.choice import LOGISTIC
 from propensity.scores.scored import Scored
 from propensity.weighting.left_out import WeightedRows
 
 
-def rows_left_out(sample: Sample, outcome: str, scored: Scored, spec: IPW) -> LeftOut | None:
-    """Give what leaves each row out of an effect, where that is worked out: not of cells, nor of codes."""
-    design = scored.design
-    other_model = design is not None and (scored.score_model != LOGISTIC or bool(design.factors))
-    counted = sample.frequency is not None
-    if other_model or counted or spec.truncate is not None or sample.clusters is not None:
-        return None
+def rows_left_out(sample: Sample, outcome: str, scored: Scored, spec: IPW) -> LeftOut | str:
+    """Give what leaves each row out of an effect, or say why that is not worked out."""
+    reason = _why_not(sample, scored, spec)
+    if reason:
+        return reason
     y = sample.frame.outcome(outcome)
     s = np.ones(len(y)) if sample.sample_weight is None else sample.sample_weight
     penalty = scored.penalty * float(s[sample.present_rows].mean())
     return WeightedRows(scored.design, penalty, sample.treated, y, scored.scores, s, spec.estimand)
 
 
+def _why_not(sample: Sample, scored: Scored, spec: IPW) -> str:
+    """Say why rows cannot be left out; nothing where they can."""
+    design, model = scored.design, scored.score_model
+    is_other = design is not None and model != LOGISTIC
+    has_codes = design is not None and bool(design.factors)
+    reasons = {
+        "rows of a cluster go together": sample.clusters is not None,
+        "bounds on weights, truncate=, are others without it": spec.truncate is not None,
+        "cells hold several users each; take cells.expand()": sample.frequency is not None,
+        f"that is worked out for logistic scores and for known ones; these are {model}": is_other,
+        "that is not worked out where a column has so many levels that they stay codes": has_codes,
+    }
+    return next((reason for reason, holds in reasons.items() if holds), "")
+
+
 def few_carry(
     sample: Sample,
     spec: IPW,
     found: core.WeightedEstimate,
-    left_out: LeftOut | None,
+    scores: Floats,
     told: Sequence[Warning],
+    *,
+    jackknife: bool,
 ) -> tuple[Warning, ...]:
     """Say where few rows carry the variance; of clusters it is not known what that does."""
     influence = found.influence_treated - found.influence_control
     if sample.clusters is not None or not influence.any():
         return ()
-    ess, there = (found.ess_treated, found.ess_control), sample.present_rows
+    there = sample.present_rows
     n_rows = sample.n_users(sample.treated & there), sample.n_users(~sample.treated & there)
     df = degrees_of_freedom(influence, frequency=sample.frequency)
 
-    def larger() -> float:
-        if left_out is None:
-            return 0.0
-        of_treated, of_control = left_out.influence()
-        return std_error(of_treated - of_control) / std_error(influence) - 1
+    def behind() -> float:
+        users = None if sample.frequency is None else sample.frequency[there]
+        return rows_behind_weights(scores[there], spec.estimand, users, _bounds(sample, spec, found))
 
-    return carried_cautions(spec.estimand, ess, n_rows, df, larger, told, jackknife=left_out is not None)
+    return carried_cautions(spec.estimand, n_rows, df, behind, told, jackknife=jackknife)
+
+
+def _bounds(sample: Sample, spec: IPW, found: core.WeightedEstimate) -> tuple[float, float]:
+    """Give what the weights of the treated and of the controls are bounded by."""
+    if spec.truncate is None:
+        return math.inf, math.inf
+    there, weights = sample.present_rows, balancing_part(found.weights, sample.sample_weight)
+    treated, control = (float(weights[arm & there].max()) for arm in (sample.treated, ~sample.treated))
+    return treated, control

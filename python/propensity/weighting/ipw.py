@@ -52,7 +52,7 @@ def ipw(
     df: AnyFrame, *, outcome: list[str] | tuple[str, ...], by: None = None, **options: Unpack[_Options]
 ) -> Effects: ...
 @columns_by_name
-@takes_cells(without=("by", "winsorize"), several=Effects)
+@takes_cells(values=("winsorize",), several=Effects)
 def ipw(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     df: AnyFrame,
     *,

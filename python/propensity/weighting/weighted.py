@@ -64,7 +64,7 @@ def weighted_effect(
     df: AnyFrame, *, outcome: list[str] | tuple[str, ...], by: None = None, **options: Unpack[_Options]
 ) -> Effects: ...
 @columns_by_name
-@takes_cells(without=("by", "winsorize"), several=Effects)
+@takes_cells(values=("winsorize",), several=Effects)
 def weighted_effect(  # noqa: PLR0913 - each is a choice a user may have to make, by name
     df: AnyFrame,
     *,

@@ -58,7 +58,14 @@ def weighted_within(
     sample, name = measured.sample, measured.only_outcome
     groups = groups_of(measured, by)
     design, frame = scores.recipe.design(sample.frame.native, sample.frame.plain, scores.sample_weight)
-    every = ScoreRows(frame.columns, design, scores.recipe, sample.treated, sample.sample_weight)
+    every = ScoreRows(
+        frame.columns,
+        design,
+        scores.recipe,
+        sample.treated,
+        sample.sample_weight,
+        frequency=sample.frequency,
+    )
 
     def effect_on(rows: Rows, hear: Hear) -> Effect:
         part = replace(measured, sample=taken(sample, rows))
@@ -105,4 +112,5 @@ def part_of(every: ScoreRows, rows: Rows) -> ScoreRows:
         design=Design(np.asfortranarray(every.x[rows])),
         treated=every.treated[rows],
         sample_weight=weight,
+        frequency=None if every.frequency is None else every.frequency[rows],
     )
