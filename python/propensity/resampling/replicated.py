@@ -54,8 +54,10 @@ def result_of(  # noqa: PLR0913 - what is known of a bootstrap, by name
     """
     labels = pd.Index([estimator.label for estimator in estimators], name="estimator")
     numbers = _numbers(found, facts, n_rows, contrast)
-    failed = pd.DataFrame(np.isnan(numbers.replicates), columns=labels)
-    _warn_of_failures(failed, np.isnan(found.replicates), contrast, per)
+    failed = np.isnan(numbers.replicates)
+    if failed.any():
+        told = pd.DataFrame(failed, columns=labels)
+        _warn_of_failures(told, np.isnan(found.replicates), contrast, per)
     within = numbers.std_errors
     return BootstrapResult(
         estimators=tuple(estimators),
