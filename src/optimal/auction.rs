@@ -26,15 +26,18 @@ use crate::monitor::Monitor;
 #[cfg(test)]
 mod tests;
 
-/// Each epsilon is so many times the next.
-const FACTOR: Whole = 8;
+/// The longest length, or a step where these decide something, is so many times the first epsilon, which is so many
+/// times the next. A first that is smaller makes many small bids, and one that is larger undoes what it did.
+const FIRST: Whole = 64;
+const FACTOR: Whole = 16;
 
 /// How many epsilons more than its second choice something that is not on a row's list may be worth, but in the end:
 /// lists last longer.
 const SLACK: Whole = 8;
 
-/// Binary digits of the longest length below which epsilon is small enough to look for a proof.
-const EARLY: u32 = 16;
+/// Epsilon is small enough to look for a proof when the longest length is so many times it for each row: the more
+/// rows, the nearer is the second best assignment.
+const EARLY: Whole = 8;
 
 /// By how many epsilons savings are raised for it: those along a path of rows that outbid each other add up.
 const RAISED: Whole = 256;
@@ -84,7 +87,8 @@ fn over<'a>(
         auction.forward(monitor)?;
         auction.backward(monitor)?;
         let Auction { held, epsilon, .. } = &mut auction;
-        let is_early = *epsilon > held.measure.longest() >> EARLY;
+        let n_rows = held.costs.len() as Whole;
+        let is_early = *epsilon * EARLY * n_rows > held.measure.longest();
         if *epsilon == 1 || !is_early && proof::is_proven(held, RAISED * *epsilon, monitor)? {
             return Ok(auction.held);
         }
@@ -98,7 +102,7 @@ impl<'a> Auction<'a> {
         let steps = sides.count_steps(node_costs);
         let most = if steps { held.measure.step() } else { held.measure.longest() };
         let lists = Lists::new(sides.rows.len());
-        Self { held, lists, epsilon: most / FACTOR, slack: 0, waiting: Vec::new() }
+        Self { held, lists, epsilon: most / FIRST, slack: 0, waiting: Vec::new() }
     }
 
     /// Take its column from every row that could do better by more than epsilon.

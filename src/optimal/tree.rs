@@ -10,6 +10,9 @@ use super::whole::{Measure, Whole};
 const LEAF: usize = 8;
 const NONE: u32 = u32::MAX;
 
+/// A dimension that is not known beforehand.
+const ANY: usize = 0;
+
 /// The most points that may be asked for at once.
 pub const MOST: usize = 8;
 
@@ -69,8 +72,10 @@ pub struct Tree<'a> {
     nodes: Vec<Node>,
     /// The lowest and then the highest of each node's coordinates.
     boxes: Vec<f64>,
-    /// Points are numbered by place, those of a box next to each other.
+    /// Points are numbered by place, those of a box next to each other; one after the other, and leaf by leaf, the
+    /// first coordinates of all its points first.
     points: Vec<f64>,
+    columns: Vec<f64>,
     order: Vec<u32>,
     /// By every `LEAF` places.
     leaves: Vec<u32>,
@@ -92,6 +97,7 @@ impl<'a> Tree<'a> {
             nodes: vec![Node { first: 0, last: n as u32, halves: NONE, parent: NONE }],
             boxes: Vec::new(),
             points: Vec::with_capacity(points.flat.len()),
+            columns: Vec::new(),
             order: (0..n as u32).collect(),
             leaves: vec![0; n.div_ceil(LEAF)],
             savings: vec![0; n],
@@ -107,6 +113,7 @@ impl<'a> Tree<'a> {
         for item in &tree.order {
             tree.points.extend_from_slice(points.point(*item as usize));
         }
+        tree.columns = by_leaf(&tree.points, points.dimensions);
         tree
     }
 
@@ -224,8 +231,12 @@ impl<'a> Tree<'a> {
     fn descend(&self, node: usize, point: &[f64], cheapest: &mut Cheapest) {
         let Node { first, last, halves, .. } = self.nodes[node];
         if halves == NONE {
-            for place in first..last {
-                let found = self.cost(place, point);
+            let farthest = self.measure.below(cheapest.limit + self.most[node]);
+            for (place, squared) in (first..last).zip(self.squares(first, point)) {
+                if squared > farthest * farthest {
+                    continue;
+                }
+                let found = self.cost(place, squared.sqrt(), point);
                 if let Some(found) = found.filter(|found| found.cost < cheapest.limit) {
                     cheapest.offer(found);
                 }
@@ -243,8 +254,11 @@ impl<'a> Tree<'a> {
         let Node { first, last, halves, .. } = self.nodes[node];
         let is_below = |cost: Option<Whole>| cost.is_some_and(|cost| cost < limit);
         if halves == NONE {
-            let cost = |place| self.cost(place, point).map(|found| found.cost);
-            return (first..last).any(|place| is_below(cost(place)));
+            let farthest = self.measure.below(limit + self.most[node]);
+            return (first..last).zip(self.squares(first, point)).any(|(place, squared)| {
+                squared <= farthest * farthest
+                    && is_below(self.cost(place, squared.sqrt(), point).map(|found| found.cost))
+            });
         }
         let mut halves = self.by_cost(halves, point).into_iter();
         halves.any(|(half, least)| is_below(least) && self.finds(half, point, limit))
@@ -264,33 +278,83 @@ impl<'a> Tree<'a> {
         Some(self.measure.whole(self.measure.length(length)) - self.most[node])
     }
 
-    fn cost(&self, place: u32, point: &[f64]) -> Option<Found> {
-        let length = self.measure.length(self.distance(place, point)?);
+    /// What a point at this distance costs; none beyond a caliper.
+    fn cost(&self, place: u32, length: f64, point: &[f64]) -> Option<Found> {
+        if !self.is_allowed(place, length, point) {
+            return None;
+        }
+        let length = self.measure.length(length);
         let cost = self.measure.whole(length) - self.savings[place as usize];
         Some(Found { cost, place, length })
+    }
+
+    fn is_allowed(&self, place: u32, length: f64, point: &[f64]) -> bool {
+        let further = self.point(place as usize).iter().zip(point).skip(self.metric);
+        let within = |((a, b), width): ((&f64, &f64), &f64)| (a - b).abs() <= *width;
+        length <= self.reach && further.zip(self.widths).all(within)
+    }
+
+    /// The squared distances of the points of a leaf.
+    fn squares(&self, first: u32, point: &[f64]) -> [f64; LEAF] {
+        // The same with the dimension known is faster.
+        match self.metric {
+            2 => self.squares_of::<2>(first, point),
+            3 => self.squares_of::<3>(first, point),
+            4 => self.squares_of::<4>(first, point),
+            5 => self.squares_of::<5>(first, point),
+            6 => self.squares_of::<6>(first, point),
+            _ => self.squares_of::<ANY>(first, point),
+        }
+    }
+
+    #[inline]
+    fn squares_of<const D: usize>(&self, first: u32, point: &[f64]) -> [f64; LEAF] {
+        let columns = &self.columns[first as usize * self.dimensions..];
+        let metric = if D == ANY { self.metric } else { D };
+        let mut squares = [0.0; LEAF];
+        for (column, from) in columns.as_chunks::<LEAF>().0[..metric].iter().zip(&point[..metric]) {
+            for (square, value) in squares.iter_mut().zip(column) {
+                *square += (value - from) * (value - from);
+            }
+        }
+        squares
     }
 
     /// The least distance of anything in a box; none where nothing in it may be taken. Each difference rounds as that
     /// to a point does, so that it is never above the distance to one.
     fn apart(&self, node: usize, point: &[f64]) -> Option<f64> {
-        let d = self.dimensions;
-        let (lows, highs) = self.boxes[2 * d * node..][..2 * d].split_at(d);
-        let gap = |k: usize| greater(greater(lows[k] - point[k], point[k] - highs[k]), 0.0);
-        let length = (0..self.metric).map(|k| gap(k) * gap(k)).sum::<f64>().sqrt();
-        let beyond = |(k, width): (usize, &f64)| gap(self.metric + k) > *width;
+        let square = match self.metric {
+            2 => self.square_to_box::<2>(node, point),
+            3 => self.square_to_box::<3>(node, point),
+            4 => self.square_to_box::<4>(node, point),
+            5 => self.square_to_box::<5>(node, point),
+            6 => self.square_to_box::<6>(node, point),
+            _ => self.square_to_box::<ANY>(node, point),
+        };
+        let length = square.sqrt();
+        let beyond = |(k, width): (usize, &f64)| {
+            let k = self.metric + k;
+            let (low, high) = self.side(node, k);
+            outside(point[k], low, high) > *width
+        };
         let allowed = length <= self.reach && !self.widths.iter().enumerate().any(beyond);
         allowed.then_some(length)
     }
 
-    /// None beyond a caliper.
-    fn distance(&self, place: u32, point: &[f64]) -> Option<f64> {
-        let own = self.point(place as usize);
-        let along = own.iter().zip(point).take(self.metric);
-        let length = along.map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt();
-        let further = own.iter().zip(point).skip(self.metric).zip(self.widths);
-        let within = |((a, b), width): ((&f64, &f64), &f64)| (a - b).abs() <= *width;
-        let allowed = length <= self.reach && further.into_iter().all(within);
-        allowed.then_some(length)
+    /// The range of a coordinate in a box.
+    fn side(&self, node: usize, k: usize) -> (f64, f64) {
+        let start = 2 * self.dimensions * node;
+        (self.boxes[start + k], self.boxes[start + self.dimensions + k])
+    }
+
+    #[inline]
+    fn square_to_box<const D: usize>(&self, node: usize, point: &[f64]) -> f64 {
+        let d = self.dimensions;
+        let (lows, highs) = self.boxes[2 * d * node..][..2 * d].split_at(d);
+        let metric = if D == ANY { self.metric } else { D };
+        let sides = lows[..metric].iter().zip(&highs[..metric]).zip(&point[..metric]);
+        let gaps = sides.map(|((low, high), from)| outside(*from, *low, *high));
+        gaps.fold(0.0, |sum, gap| sum + gap * gap)
     }
 
     /// The nearest of the points it was made from, of several as near the first, and its distance.
@@ -303,8 +367,11 @@ impl<'a> Tree<'a> {
     fn approach(&self, node: usize, point: &[f64], nearest: &mut Option<(usize, f64)>) {
         let Node { first, last, halves, .. } = self.nodes[node];
         if halves == NONE {
-            for place in first..last {
-                let Some(length) = self.distance(place, point) else { continue };
+            for (place, squared) in (first..last).zip(self.squares(first, point)) {
+                let length = squared.sqrt();
+                if !self.is_allowed(place, length, point) {
+                    continue;
+                }
                 let item = self.item(place as usize);
                 if nearest.is_none_or(|(old, least)| (length, item) < (least, old)) {
                     *nearest = Some((item, length));
@@ -326,7 +393,24 @@ impl<'a> Tree<'a> {
     }
 }
 
+/// Coordinates leaf by leaf, those of the last filled up with points infinitely far away.
+fn by_leaf(points: &[f64], dimensions: usize) -> Vec<f64> {
+    let leaf = |points: &[f64]| {
+        let value = |k: usize, at: usize| points.get(at * dimensions + k).copied();
+        let column = |k: usize| (0..LEAF).map(move |at| value(k, at).unwrap_or(f64::INFINITY));
+        (0..dimensions).flat_map(column).collect::<Vec<f64>>()
+    };
+    points.chunks(LEAF * dimensions).flat_map(leaf).collect()
+}
+
+/// How far a value is from a range.
+#[inline]
+fn outside(value: f64, low: f64, high: f64) -> f64 {
+    greater(greater(low - value, value - high), 0.0)
+}
+
 /// One instruction, as `f64::max` is not, for that looks after NaN.
+#[inline]
 fn greater(a: f64, b: f64) -> f64 {
     if a > b { a } else { b }
 }

@@ -32,6 +32,13 @@ impl Measure {
         (length * self.scale + 0.5) as i64
     }
 
+    /// No length that costs less than this is longer.
+    #[allow(clippy::cast_possible_truncation)] // at most what is there
+    pub fn below(&self, cost: Whole) -> f64 {
+        let length = (cost >> self.parts).min(i64::MAX.into()) as i64;
+        (length as f64 + 1.0) / self.scale
+    }
+
     pub fn whole(&self, length: i64) -> Whole {
         Whole::from(length) << self.parts
     }
