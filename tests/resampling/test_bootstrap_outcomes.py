@@ -80,7 +80,7 @@ def test_means_of_several_outcomes_make_their_differences():
 
 def test_several_outcomes_are_of_no_ratio():
     x, treatment, one, other = rows(100, "rows")
-    with pytest.raises(InvalidInputError, match="others must be left out, .* not given beside per"):
+    with pytest.raises(InvalidInputError, match=r"others must be left out, .* not given beside per"):
         core.bootstrap(x, treatment, one, per=other + 1, others=[other], estimators=LINEAR[:1])
 
 
