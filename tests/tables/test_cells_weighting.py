@@ -38,7 +38,7 @@ def same_effect(found, expected, tolerance=1e-10):
         assert getattr(found, name) == pytest.approx(getattr(expected, name), rel=tolerance), name
     # Degrees of freedom hang on fourth moments, of which cells know the range of the values: mostly fewer.
     told = ["estimate", "std_error"]
-    assert found.df <= 1.3 * expected.df  # by the two points that stand for a cell: at most a fifth, as was seen
+    assert found.df <= 1.3 * expected.df
     if expected.binary or expected.clusters is not None:
         told = list(expected.means)
         assert found.df == pytest.approx(expected.df, rel=tolerance)

@@ -315,7 +315,7 @@ def _differences(
     if not design.factors:
         return core.smd(design.terms, treated, weights=weights, **options)
     found = np.empty(design.n_terms)
-    found[design.places] = core.smd(design.numbers, treated, weights=weights, **options)
+    found[list(design.places)] = core.smd(design.numbers, treated, weights=weights, **options)
     nothing = np.empty((len(treated), 0))
     given = [] if weights is None else [weights]
     coded = {name: what for name, what in design.coded.items() if name != "after"}

@@ -66,7 +66,7 @@ class Design(ReadOnly):
     @cached_property
     def numbers(self) -> Floats:
         """The numbers as a matrix (n, p), column by column."""
-        return self.given.matrix() if isinstance(self.given, Narrow) else self.given
+        return _locked(self.given.matrix()) if isinstance(self.given, Narrow) else self.given
 
     @property
     def terms(self) -> Any:
@@ -93,26 +93,26 @@ class Design(ReadOnly):
         return {"factors": list(self.factors), "after": after, "n_levels": n_levels}
 
     @cached_property
-    def places(self) -> list[int]:
+    def places(self) -> tuple[int, ...]:
         """Which of the terms the numbers are."""
         before = np.zeros(self.n_numbers, dtype=np.int64)
         for after, own in zip(self.after, self.levels, strict=True):
             before[after:] += len(own)
-        return [int(place) for place in np.arange(self.n_numbers) + before]
+        return tuple(int(place) for place in np.arange(self.n_numbers) + before)
 
     @cached_property
-    def levels(self) -> list[range]:
+    def levels(self) -> tuple[range, ...]:
         """Which of the terms are the levels of each factor."""
         found: list[range] = []
         for after, n_levels in zip(self.after, self.n_levels, strict=True):
             first = after + sum(map(len, found))
             found.append(range(first, first + n_levels - (not self.all_levels)))
-        return found
+        return tuple(found)
 
     @cached_property
     def x(self) -> Floats:
         """The terms as a matrix (n, d), column by column."""
-        return self.columns(range(self.n_terms)) if self.factors else self.numbers
+        return _locked(self.columns(range(self.n_terms))) if self.factors else self.numbers
 
     def columns(self, terms: Sequence[int]) -> Floats:
         """Give some of the terms as a matrix, column by column."""
@@ -180,7 +180,7 @@ class Design(ReadOnly):
     def largest(self) -> Floats:
         """The largest value (d,) of each term, or its opposite."""
         found = np.ones(self.n_terms)
-        found[self.places] = np.abs(self.numbers).max(axis=0, initial=0.0)
+        found[list(self.places)] = np.abs(self.numbers).max(axis=0, initial=0.0)
         return found
 
     def differs(self, other: Design, within: Floats) -> Bools:
@@ -189,7 +189,8 @@ class Design(ReadOnly):
             return np.asarray((np.abs(self.x - other.x) > within).any(axis=0))
         found = np.zeros(self.n_terms, dtype=bool)
         gaps = np.abs(self.numbers - other.numbers)
-        found[self.places] = (gaps > within[self.places]).any(axis=0)
+        places = list(self.places)
+        found[places] = (gaps > within[places]).any(axis=0)
         for mine, theirs, own in zip(self.factors, other.factors, self.levels, strict=True):
             found[list(own)] = bool((mine != theirs).any())
         return found
@@ -218,6 +219,12 @@ class Design(ReadOnly):
         if len(fit.factors):
             return fit.predict(self.numbers, factors=list(self.factors))
         return fit.predict(self.dense)
+
+
+def _locked(values: Floats) -> Floats:
+    """Forbid writing: what is made once is read by many."""
+    values.setflags(write=False)
+    return values
 
 
 @dataclass(frozen=True, eq=False)
