@@ -5,6 +5,7 @@ Groups are called by their place, for their labels are what some transformations
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from invariance_estimators import (
     Estimator,
     bootstrapped,
     model,
+    of_bootstrap,
     of_effect,
 )
 from invariance_worlds import World
@@ -154,6 +156,12 @@ ASKED = {
             ALL,
         ),
         bootstrapped("bootstrap per", [ps.AIPW(estimand) for estimand in ADJUSTING], per="yes"),
+        replace(
+            bootstrapped(
+                "bootstrap of outcomes", [ps.AIPW(estimand) for estimand in ADJUSTING], outcome=["y", "yes"]
+            ),
+            read=lambda results, world: of_bootstrap(results["y"], world),
+        ),
         asked("ipw per", ps.ipw, WEIGHTING, read=of_effect, scores="model", per="yes"),
         asked("aipw per", ps.aipw, ADJUSTING, read=of_effect, per="yes"),
         asked("ipw per by", ps.ipw, ("ATE",), scores="model", per="yes", by="z"),

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from propensity import core
+from propensity.effects.group_means import origin_of
 from propensity.effects.sample import rows_there
 from propensity.frames.checks import Bools, Floats
 from propensity.outcomes.models import (
@@ -39,6 +40,10 @@ def run_on(
     x, places = _columns(study, balanced, there)
     drawn = groups.numbered(partial(places_of_rows, study, columns), there)
     own = [sample.frame.outcome(name)[there].copy() for name in columns]
+    if (
+        len(names) > 1 and not what["means"]
+    ):  # differences are taken of means, which lose digits far from zero
+        own = [y - origin_of(y, np.ones(len(y), dtype=bool)) for y in own]
     return partial(
         core.bootstrap,
         x,

@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-_LENT = ("AnySeries", "pd.Series", "pd.DataFrame")
+_LENT = ("AnySeries", "pd.Series", "pd.DataFrame", "Mapping[str, BootstrapResult]", "Mapping[str, Effect]")
 _NONE = object()
 
 
 class ReadOnly:
     """A frozen dataclass that nobody's edit changes, also when it comes out of a pickle.
 
-    Its arrays are read-only. Of a field that is annotated as a series or a table each reader gets a copy: a
-    pandas Series over memory that cannot be written to would be no gift, for put into a frame it makes a
-    column that fails when somebody edits the frame.
+    Its arrays are read-only. Of a field that is annotated as a series, a table or a mapping of results each
+    reader gets a copy: a pandas Series over memory that cannot be written to would be no gift, for put into a
+    frame it makes a column that fails when somebody edits the frame.
     """
 
     def __init_subclass__(cls) -> None:
@@ -57,6 +57,8 @@ class _Lent:
 
 
 def _copied(value: Any) -> Any:
+    if isinstance(value, dict):
+        return dict(value)
     if isinstance(value, pd.Series | pd.DataFrame):
         return value.copy()
     return value.clone() if hasattr(value, "clone") else value  # polars has cheap ones, pyarrow needs none
