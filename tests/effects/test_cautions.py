@@ -116,8 +116,8 @@ def test_few_rows_that_carry_the_variance_are_told():
         return lambda: n_rows
 
     (caution,) = carried_cautions("ATE", rows, 9.4, on(20.0))
-    assert "few rows carry the variance (df 9): weights as uneven as the scores" in str(caution)
-    assert "rest on 20 rows, and the smaller arm has " in str(caution)
+    assert "few rows carry the variance (df 9): where weights are as uneven as these scores" in str(caution)
+    assert "about 20 do, and the smaller arm has 100" in str(caution)
     assert carried_cautions("ATE", rows, 60.0, on(20.0)) == ()  # enough carry it
     assert carried_cautions("ATE", rows, 9.4, on(22.6)) == ()  # weights are even, for so small an arm
     assert carried_cautions("ATT", rows, 9.4, on(8.1)) == ()

@@ -89,6 +89,8 @@ MATCHED = {
     "1-NN in calipers": (nearest("ATE", caliper={"tenure": 0.5, "scores": 0.4}), {}),
     "1-NN within": (nearest("ATE", exact=["region"]), {}),
     "1-NN within, by group": (nearest("ATT", exact=["region"]), {"by": "region"}),
+    "5-NN within": (nearest("ATE", n_neighbors=5, exact=["region"]), {}),
+    "5-NN in a caliper": (nearest("ATT", n_neighbors=5, caliper=0.2), {}),
     "1-NN, weighted": (nearest(), {"weight": "w"}),
     "2-NN ATE, weighted": (nearest("ATE", COVARIATES, n_neighbors=2), {"weight": "w"}),
 }
@@ -193,3 +195,30 @@ def test_errors_of_matched_cells_are_said_to_be_made_as_those_of_users():
         effects = [coarse.effect("minutes", cluster="workspace"), *(made.effect("minutes") for made in near)]
         said.append([(effect.se_method, effect.whom, list(map(str, effect.cautions))) for effect in effects])
     assert said[0] == said[1]
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"caliper": 0.2}, {"exact": ["g"]}, {"caliper": 0.3, "exact": ["g"]}]
+)
+@pytest.mark.parametrize("n_neighbors", [1, 2, 12])
+@pytest.mark.parametrize("estimand", ["ATT", "ATE"])
+def test_many_cells_of_one_score_are_each_matched_once(estimand, n_neighbors, options):
+    rng = np.random.default_rng(5)
+    users = pd.DataFrame(
+        {
+            "p": rng.choice([0.2, 0.3, 0.35, 0.6], 300),
+            "g": rng.choice(["a", "b"], 300),
+            "v": rng.integers(0, 4, 300),
+            "t": rng.integers(0, 2, 300),
+            "w": rng.choice([1.0, 2.0], 300),
+        }
+    )
+    users["y"] = users["v"] + rng.integers(0, 3, 300)
+    cells = ps.collapse(users, outcome="y", treatment="t", covariates=["p"], also=["v", "g", "w"])
+    roles = {"treatment": "t", "scores": "p", "sample_weight": "w"}
+    given = roles | {"n_neighbors": n_neighbors, "estimand": estimand, **options}
+    found, expected = (ps.match_nn(table, **given) for table in (cells, cells.expand("y")))
+    assert found.n_pairs == expected.n_pairs
+    for name in ("estimate", "std_error", "ess_treated", "ess_control"):
+        values = [getattr(matches.effect("y"), name) for matches in (found, expected)]
+        assert values[0] == pytest.approx(values[1], rel=1e-10), name

@@ -295,3 +295,24 @@ def test_what_needs_single_users_says_so(cells):
         ps.match_full(cells, **roles)
     with pytest.raises(InvalidInputError, match="fitted in folds"):
         ps.fit_propensity(cells, **ROLES, score_model=ps.Boosting())
+
+
+@pytest.mark.parametrize("options", [{}, {"by": "g", "within": True}])
+def test_users_who_weigh_nothing_are_not_there(options):
+    rng = np.random.default_rng(0)
+    users = pd.DataFrame(
+        {
+            "b": rng.integers(0, 4, 300),
+            "g": rng.choice(["p", "q"], 300),
+            "w": rng.choice([0.0, 1.0], 300),
+            "t": rng.integers(0, 2, 300),
+            "y": rng.normal(size=300),
+        }
+    )
+    cells = ps.collapse(users, outcome="y", treatment="t", covariates=["b"], also=["g", "w"])
+    told = []
+    for table in (cells, cells.expand("y")):
+        model = ps.fit_propensity(table, treatment="t", covariates=["b"], sample_weight="w")
+        roles = {"outcome": "y", "treatment": "t", "scores": model, "sample_weight": "w"}
+        told.append(ps.ipw(table, **roles, **options).to_frame()[["estimate", "std_error"]].to_numpy())
+    np.testing.assert_allclose(*told, rtol=1e-10)

@@ -166,8 +166,8 @@ def carried_cautions(
     wider = ', or the wider conf_int(se="jackknife")' if jackknife else ""
     return (
         OverlapWarning(
-            f"few rows carry the variance (df {df:,.0f}): weights as uneven as the scores make them rest on "
-            f"{n_behind:,.0f} rows, and the smaller arm has {min(n_rows):,}; intervals for the {estimand} by "
+            f"few rows carry the variance (df {df:,.0f}): where weights are as uneven as these scores make them, "
+            f"about {n_behind:,.0f} do, and the smaller arm has {min(n_rows):,}; intervals for the {estimand} by "
             "weighting may be too narrow here; take aipw, weights that balance (ps.fit_weights), or "
             f'estimand="ATO" for the effect where the arms overlap{wider}'
         ),

@@ -162,10 +162,14 @@ def counted_neighbors(rows: RowsToMatch, spec: NearestNeighbors, n_threads: int 
 
 
 def _each_cell_once(cells: Rows, first: Rows, last: Rows) -> tuple[Rows, Rows, Rows]:
-    """Leave one of the copies of a cell, which stand next to each other."""
-    kept = np.append(True, cells[1:] != cells[:-1])
-    place = np.cumsum(kept) - 1
-    return cells[kept], place[first], place[last - 1] + 1
+    """Leave one of the copies of a cell in each run of neighbours, who are in no certain order."""
+    size = len(cells) + 1
+    runs, number = np.unique(first * size + last, return_inverse=True)
+    run, place = spelled_out(runs // size, runs % size)
+    n_cells = int(cells.max(initial=0)) + 1
+    pairs = np.unique(run * n_cells + cells[place])
+    start = np.searchsorted(pairs // n_cells, np.arange(len(runs) + 1))
+    return pairs % n_cells, start[number], start[number + 1]
 
 
 def _with_widths(rows: RowsToMatch, spec: NearestNeighbors, frequency: Floats) -> NearestNeighbors:

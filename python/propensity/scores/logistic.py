@@ -118,7 +118,8 @@ def _rows_that_moved(model: ModelScores, frame: Frame) -> str | None:
 
 def read_design(frame: Frame, model: PropensityModel) -> Design:
     """Read the same as a design, in which many levels are codes."""
-    return model.recipe.design(frame.native, frame.plain, model.sample_weight)[0]
+    own = None if model.sample_weight is None else frame.by_row(model.sample_weight)
+    return model.recipe.design(frame.native, frame.plain, own)[0]
 
 
 def read_terms(frame: Frame, model: PropensityModel) -> Design:
@@ -129,9 +130,8 @@ def read_terms(frame: Frame, model: PropensityModel) -> Design:
     InvalidInputError
         A column of its covariates is not there, or has too many levels.
     """
-    own = None if model.sample_weight is None else frame.by_row(model.sample_weight)
     model.recipe.require_few_levels()
-    return model.recipe.design(frame.native, frame.plain, own)[0]
+    return read_design(frame, model)
 
 
 def balance_terms_of(frame: Frame, scores: CrossFittedScores) -> BalanceTerms:

@@ -54,7 +54,8 @@ def weighted_within(
         )
     sample, name = measured.sample, measured.only_outcome
     groups = groups_of(measured, by)
-    design, frame = scores.recipe.design(sample.frame.native, sample.frame.plain, scores.sample_weight)
+    own = None if scores.sample_weight is None else sample.frame.by_row(scores.sample_weight)
+    design, frame = scores.recipe.design(sample.frame.native, sample.frame.plain, own)
     every = ScoreRows(
         frame.columns,
         design,
