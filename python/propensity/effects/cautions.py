@@ -166,9 +166,9 @@ def carried_cautions(
     wider = ', or the wider conf_int(se="jackknife")' if jackknife else ""
     return (
         OverlapWarning(
-            f"few rows carry the variance (df {df:,.0f}): where weights are as uneven as these scores make them, "
-            f"about {n_behind:,.0f} do, and the smaller arm has {min(n_rows):,}; intervals for the {estimand} by "
-            "weighting may be too narrow here; take aipw, weights that balance (ps.fit_weights), or "
+            f"few rows carry the variance (df {df:,.0f}): where weights are as uneven as these scores make "
+            f"them, about {n_behind:,.0f} do, and the smaller arm has {min(n_rows):,}; intervals for the "
+            f"{estimand} by weighting may be too narrow here; take aipw, weights that balance (ps.fit_weights), or "
             f'estimand="ATO" for the effect where the arms overlap{wider}'
         ),
     )
