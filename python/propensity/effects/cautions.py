@@ -168,7 +168,7 @@ def carried_cautions(
         OverlapWarning(
             f"few rows carry the variance (df {df:,.0f}): where weights are as uneven as these scores make "
             f"them, about {n_behind:,.0f} do, and the smaller arm has {min(n_rows):,}; intervals for the "
-            f"{estimand} by weighting may be too narrow here; take aipw, weights that balance (ps.fit_weights), "
+            f"{estimand} by weighting may be too narrow here; take aipw, weights that balance (fit_weights), "
             f'or estimand="ATO" for the effect where the arms overlap{wider}'
         ),
     )
