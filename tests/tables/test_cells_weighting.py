@@ -31,14 +31,16 @@ def cells(users):
     return cells_of(users)
 
 
-def same_effect(found, expected, tolerance=1e-10):
+def same_effect(found, expected, tolerance=1e-10, more_df=1.1):
+    """Compare all numbers of effects; degrees of freedom may be `more_df` times those of the users."""
     for name in ("estimate", "mean_treated", "mean_control"):
         assert getattr(found, name) == pytest.approx(getattr(expected, name), rel=1e-12, abs=1e-12)
     for name in ("std_error", "ess_treated", "ess_control", "interval_error", "outcome_std_dev"):
         assert getattr(found, name) == pytest.approx(getattr(expected, name), rel=tolerance), name
-    # Degrees of freedom hang on fourth moments, of which cells know the range of the values: mostly fewer.
+    # Degrees of freedom hang on third and fourth moments, of which cells know the range of the values: mostly
+    # fewer, but more where the far point of a cell lies on the side on which its influence is smaller.
     told = ["estimate", "std_error"]
-    assert found.df <= 1.3 * expected.df
+    assert found.df <= more_df * expected.df
     if expected.binary or expected.clusters is not None:
         told = list(expected.means)
         assert found.df == pytest.approx(expected.df, rel=tolerance)
@@ -138,7 +140,7 @@ def test_weighting_in_any_world(seed, n, outcome):
             ps.ipw(table, **roles, scores=ps.fit_propensity(table, **ROLES), estimand="ATO")
             for table in (cells_of(users), users)
         )
-    same_effect(found, expected)
+    same_effect(found, expected, more_df=1.5)
 
 
 def test_expanded_cells_are_what_the_cells_say(cells):
