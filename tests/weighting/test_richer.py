@@ -115,9 +115,7 @@ def test_one_column_is_squared():
 
 
 def test_terms_of_a_formula_are_not_squared_by_name():
-    with pytest.warns(
-        BalanceWarning, match=r"of terms in the score model balance more$"
-    ):
+    with pytest.warns(BalanceWarning, match=r"of terms in the score model balance more$"):
         by_ipw(curved(), "ATO", covariates="x + I(`the z` + 1)")
 
 
