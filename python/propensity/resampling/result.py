@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from propensity.calls.intervals import from_effect, is_error
 from propensity.calls.warned import warn
 from propensity.effects.contrasts import SCALES, Contrast
 from propensity.effects.effect import Effect
@@ -265,6 +266,11 @@ class BootstrapResult(Shown):
     def _asked(self, level: float, kind: IntervalKind | None) -> IntervalKind:
         checks.confidence_level(level)
         kind = self.usual_kind if kind is None else kind
+        if is_error(kind):
+            raise InvalidInputError(
+                f"kind: {kind!r} is a standard error of an effect, and no interval of replicates: "
+                f"{from_effect(kind)}; kind is one of {checks.listed(KINDS)}"
+            )
         checks.choice("kind", kind, KINDS)
         if kind in BY_ERRORS and self.replicate_std_errors is None:
             raise InvalidInputError(
