@@ -90,6 +90,10 @@ def test_other_names_are_known(found, result, name, meant):
     assert getattr(found[result], name, 3) == 3
 
 
+def test_names_that_others_have_are_no_slips(found):
+    assert unsaid(found["PropensityModel"], "p_value") == "PropensityModel has no attribute 'p_value'"
+
+
 @pytest.mark.parametrize(
     ("result", "name", "takes"),
     [

@@ -210,6 +210,6 @@ def refusal(name: str, table: CountedTable, what: str = "looks at") -> str:
 def spelled_out(n_users: int) -> str:
     """Write how cells become their users, and the scores of cells those of users."""
     return (
-        f"take users = cells.expand(), a row for each of the {n_users:,} users, and where scores are asked "
-        "for scores=model.predict(users)"
+        f"take users = cells.expand(), a row for each of the {n_users:,} users, and, where there are scores, "
+        "scores=model.predict(users)"
     )
