@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from propensity.errors import InvalidInputError
+from propensity.frames.summed_columns import table_of_cells, without_sums
 
 Floats: TypeAlias = NDArray[np.float64]
 Bools: TypeAlias = NDArray[np.bool_]
@@ -218,7 +219,7 @@ def known(names: Iterable[str], columns: Sequence[object]) -> None:
             raise InvalidInputError(f"column '{name}': {found} columns have this name; rename them first")
         if found == 0:
             absent.append(name)
-    hints = {name: _nearest(name, _without_sums(columns)) for name in absent}
+    hints = {name: _nearest(name, without_sums(columns)) for name in absent}
     others = f"the columns are {listed(columns)}" if columns else "it has no columns"
     if any(isinstance(column, tuple) for column in columns):
         others += f"; their names have several parts: {_BY_ONE_NAME}"
@@ -226,36 +227,13 @@ def known(names: Iterable[str], columns: Sequence[object]) -> None:
         nearest = hints[absent[0]]
         hint = f"did you mean '{nearest}'?" if nearest else others
         hint = _ratio_of(absent[0], columns) or hint
-        hint = _cells_of(absent[0], columns) or hint
+        hint = table_of_cells(absent[0], columns) or hint
         if any(not isinstance(column, str | tuple) and str(column) == absent[0] for column in columns):
             hint = f"a column is called by the number {absent[0]}, not by text; {_BY_TEXT}"
         raise InvalidInputError(f"column '{absent[0]}' is not in the frame; {hint}")
     if absent:
         each = [f"'{name}'" + (f" (did you mean '{hint}'?)" if hint else "") for name, hint in hints.items()]
         raise InvalidInputError(f"columns {', '.join(each)} are not in the frame; {others}")
-
-
-_SUMS = ("_mean", "_variance", "_low", "_high")
-"""What the columns of cells are called that sum up an outcome."""
-
-
-def _without_sums(columns: Sequence[object]) -> Sequence[object]:
-    """Leave out the columns that sum up an outcome of cells, which are no columns of users."""
-    names = [column for column in columns if isinstance(column, str)]
-    stems = {name.removesuffix("_mean") for name in names if name.endswith("_mean")}
-    summed = {stem for stem in stems if {stem + end for end in _SUMS} <= set(names)}
-    sums = {stem + end for stem in summed for end in _SUMS}
-    return [column for column in columns if column not in sums]
-
-
-def _cells_of(name: str, columns: Sequence[object]) -> str:
-    """Say that a frame is the table of cells, which sums up the column that is asked for; or nothing."""
-    if not {name + end for end in _SUMS} <= {column for column in columns if isinstance(column, str)}:
-        return ""
-    return (
-        f"this is the table of cells, which sums '{name}' up, and its rows would count as one user each: "
-        f"give the cells themselves, or some of them, as cells[cells.frame[{columns[0]!r}] == ...]"
-    )
 
 
 def _nearest(name: str, columns: Sequence[object]) -> str | None:
