@@ -141,7 +141,8 @@ def _balanced(sample: Sample, x: Floats, _: Floats, estimand: Any) -> Found:
     found = core.balanced_effect(sample.outcome, t, fitted.weights, x, estimand=estimand, n_threads=1)
     ess = {"treated": fitted.ess_treated, "control": fitted.ess_control}
     n_rows = {"treated": int(t.sum()), "control": int((~t).sum())}
-    told = balanced_cautions({arm: ess[arm] for arm in _WEIGHED[estimand]}, n_rows, x.shape[1] + 1)
+    weighed = {arm: ess[arm] for arm in _WEIGHED[estimand]}
+    told = balanced_cautions(weighed, n_rows, x.shape[1] + 1, estimand=estimand, penalty=0.0)
     warned = bool(told) or _few((fitted.ess_treated, fitted.ess_control), t)
     return _of_core(found, warned)
 

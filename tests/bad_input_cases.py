@@ -1371,7 +1371,7 @@ case(
 
 def _replicates(seed: int) -> Any:
     c = columns()
-    specs = [ps.IPW("ATE"), ps.IPW("ATT"), ps.NearestNeighbors("ATT")]
+    specs = [ps.IPW("ATE"), ps.IPW("ATT")]
     found = core.bootstrap(_plain_matrix(c), c["opted"], c["done"], estimators=specs, n_reps=4, seed=seed)
     return found.replicates.ravel()
 

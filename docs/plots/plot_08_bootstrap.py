@@ -13,6 +13,7 @@ boot = ps.bootstrap(
     outcome="task_completed",
     treatment="opt_in_agent_mode",
     covariates=["engagement_tier", "query_confidence"],
+    estimators=[ps.IPW("ATE"), ps.IPW("ATT"), ps.AIPW("ATE")],
     n_reps=500,
     seed=7,
 )

@@ -153,6 +153,7 @@ def _bootstrap(users: pd.DataFrame, options: argparse.Namespace) -> ps.Bootstrap
         outcome=OUTCOME,
         treatment=TREATMENT,
         covariates=COVARIATES,
+        estimators=[ps.IPW("ATE"), ps.IPW("ATT"), ps.NearestNeighbors("ATT")],
         n_reps=options.n_reps,
         seed=7,
     )

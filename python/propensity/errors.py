@@ -188,6 +188,8 @@ class OverlapWarning(UserWarning):
 class SmallSampleWarning(UserWarning):
     """An arm, or the number of clusters, is so small that standard errors tend to come out too small.
 
+    Or an arm has the same outcome throughout, of which a standard error knows nothing.
+
     Examples
     --------
     >>> import propensity as ps
@@ -247,18 +249,18 @@ class BalanceWarning(UserWarning):
 
 
 class IntervalWarning(UserWarning):
-    """An estimate has no interval of the kind asked for, while others of the table do.
+    """An estimate has no interval of the kind asked for, or too few replicates for steady ends of it.
 
     Examples
     --------
     >>> import propensity as ps
     >>> users = ps.datasets.opt_in_logs(n_users=1_000)
     >>> roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
-    >>> boot = ps.bootstrap(users, **roles, covariates=["query_confidence"], n_reps=100)
+    >>> options = {"covariates": ["query_confidence"], "estimators": [ps.IPW(), ps.NearestNeighbors()]}
+    >>> boot = ps.bootstrap(users, **roles, **options, n_reps=1_200)
     >>> boot.conf_int(kind="bca").isna().any(axis=1)
     estimator
     IPW ATE     False
-    IPW ATT     False
     1-NN ATT     True
     dtype: bool
     """

@@ -90,6 +90,48 @@ def test_other_names_are_known(found, result, name, meant):
     assert getattr(found[result], name, 3) == 3
 
 
+def test_names_that_others_have_are_no_slips(found):
+    assert unsaid(found["PropensityModel"], "p_value") == "PropensityModel has no attribute 'p_value'"
+
+
+@pytest.mark.parametrize(
+    ("result", "name", "takes"),
+    [
+        ("Matches", "balance", "weights=matches"),
+        ("Subclasses", "balance", "weights=subclasses"),
+        ("PropensityModel", "balance", "weights=ps.balancing_weights(df, treatment='t', scores=model)"),
+        ("PropensityModel", "overlap", "scores=model"),
+        ("CrossFittedScores", "overlap", "scores=scores"),
+        ("Effect", "overlap", "scores=effect.scores"),
+    ],
+)
+def test_what_a_function_gives_is_answered_with_its_call(found, result, name, takes):
+    line = unsaid(found[result], name).partition("; take ")[2]
+    assert line.startswith(f"ps.{name}(df, treatment='t', ")
+    assert line.endswith(f"{takes})")
+    called = dict.fromkeys(["matches", "subclasses", "model", "scores", "effect"], found[result])
+    assert eval(line, {"ps": ps, "df": opted_rows()} | called).table.size
+    assert not hasattr(found[result], name)
+
+
+def test_covariates_that_are_not_known_are_left_open(found):
+    said = unsaid(found["Effect"], "balance")
+    assert said.endswith("take ps.balance(df, treatment='t', covariates=[...], weights=effect)")
+
+
+@pytest.mark.parametrize(
+    ("result", "line"),
+    [
+        ("Effects", "effects['y'].p_value"),
+        ("GroupedEffects", "effects[False].p_value"),
+        ("Estimates", "estimates['IPW ATE'].p_value"),
+    ],
+)
+def test_what_each_part_has_is_asked_of_a_part(found, result, line):
+    assert unsaid(found[result], "p_value").endswith(f"has no attribute 'p_value'; take {line}")
+    assert 0 <= eval(line, {line.partition("[")[0]: found[result]}) <= 1
+
+
 def test_names_like_none_are_only_said_not_to_be_there(found):
     assert unsaid(found["Effect"], "zorp") == "Effect has no attribute 'zorp'"
 

@@ -179,7 +179,7 @@ REMEDIES = [
     (ps.ipw, {"stabilized": True, "scores": "e"}, "which no factor of an arm moves"),
     (ps.IPW, {"stabilized": True}, "which no factor of an arm moves"),
     (ps.match_nn, {"contrast": "percent"}, "ps.match_nn(...).effect('outcome', contrast='percent')"),
-    (ps.match_nn, {"cluster": "z"}, "cluster='z'), or the same cluster= in .bootstrap(...)"),
+    (ps.match_nn, {"cluster": "z"}, "effects take it: ps.match_nn(...).effect('outcome', cluster='z')"),
     (ps.ipw, {"denominator": "v", "scores": "e"}, "denominator= is called per= here: per='v'"),
     (ps.ipw, {"trim": 0.1, "scores": "e"}, "truncate=0.99 bounds weights, and ps.trim(...) drops rows"),
 ]

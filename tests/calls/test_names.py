@@ -1,5 +1,7 @@
 """How columns are called and given: names, lists of names, numbers for names, and tables of every kind."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -145,8 +147,22 @@ def test_covariates_of_an_adjustment_are_asked_for(df, given, shown):
     if given is None:
         assert MATCH(df).effect("y", bias_adjust=given).estimate == MATCH(df).effect("y").estimate
         return
-    with pytest.raises(TypeError, match=f"bias_adjust: covariates are needed, as in .*, not {shown}$"):
+    with pytest.raises(
+        TypeError, match=f"bias_adjust: the covariates to adjust for are needed, not {shown}:"
+    ):
         MATCH(df).effect("y", bias_adjust=given)
+
+
+def test_an_adjustment_for_nothing_named_is_answered_with_what_was_matched_by(df):
+    matches = ps.match_nn(df, treatment="t", covariates=["x", "e"], on="mahalanobis")
+    with pytest.raises(TypeError) as caught:
+        matches.effect("y", bias_adjust=True)
+    by_name, by_value = re.search(r"True: (.*), or columns themselves, (.*)$", str(caught.value)).groups()
+    assert by_name == "bias_adjust=['x', 'e']"
+    found = [
+        eval(f"matches.effect('y', {line})", {"matches": matches, "df": df}) for line in (by_name, by_value)
+    ]
+    assert found[0].estimate == found[1].estimate != matches.effect("y").estimate
 
 
 def test_exact_columns_that_no_two_rows_share_are_told(df):

@@ -175,12 +175,18 @@ def test_estimates_with_outcome_models_are_not_sent_to_outcome_models(lalonde, k
 @pytest.mark.parametrize(
     ("match", "advice"),
     [
-        (lambda df, model, _: ps.match_nn(df, treatment="treat", scores=model), "set a caliper, match"),
+        (
+            lambda df, model, _: ps.match_nn(df, treatment="treat", scores=model),
+            "set a caliper (caliper=0.2), match",
+        ),
         (
             lambda df, model, _: ps.match_nn(df, treatment="treat", scores=model, caliper=2.0),
             "set a narrower caliper, match",
         ),
-        (lambda df, model, _: ps.match_full(df, treatment="treat", scores=model), "set a caliper, or"),
+        (
+            lambda df, model, _: ps.match_full(df, treatment="treat", scores=model),
+            "set a caliper (caliper=0.2), or",
+        ),
         (
             lambda df, model, _: ps.subclassify(df, treatment="treat", scores=model, n_subclasses=3),
             "take more subclasses",

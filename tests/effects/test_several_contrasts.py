@@ -32,7 +32,7 @@ def test_intervals_take_what_those_of_one_effect_take(effects, options):
     found = effects.conf_int(0.9, **options)
     for name in OUTCOMES:
         np.testing.assert_array_equal(found.loc[name], effects[name].conf_int(0.9, **options))
-    with pytest.raises(InvalidInputError, match="se: 'jackknife' leaves each row out"):
+    with pytest.raises(InvalidInputError, match="se: there is no 'jackknife' here"):
         effects.conf_int(se="jackknife")
 
 

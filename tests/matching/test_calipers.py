@@ -1,5 +1,7 @@
 """Calipers: what they count, what they are on, and whom rounding may not put beyond them."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -113,5 +115,35 @@ def test_a_column_called_scores_is_a_column_where_there_are_no_scores(users, nam
     pairs = matches.pairs
     gap = users.loc[pairs["treated"], "tenure"].to_numpy() - users.loc[pairs["control"], "tenure"].to_numpy()
     assert np.abs(gap).max() <= 0.5
-    with pytest.raises(InvalidInputError, match="scores: caliper cannot do without"):
+    with pytest.raises(InvalidInputError, match="scores: caliper looks at the scores, and there are none"):
         ps.match_nn(users.drop(columns=name), caliper={name: 0.5}, **words)
+
+
+@pytest.mark.parametrize("match", [ps.match_nn, ps.match_full])
+def test_a_caliper_without_scores_is_answered_by_lines_that_work(match):
+    df = ps.datasets.lalonde().astype({"treat": int})
+    options = {"treatment": "treat", "covariates": ["race", "married", "age", "re75"], "on": "mahalanobis"}
+    with pytest.raises(InvalidInputError) as caught:
+        match(df, **options, caliper=0.2)
+    given = re.search(r"give (scores=.*), or set it on a column, (caliper=.*)$", str(caught.value))
+    assert given[2] == "caliper={'age': 0.2}"  # neither text nor a flag
+    for line in (f"{given[1]}, caliper=0.2", given[2]):
+        found = eval(
+            f"match(df, **options, {line})", globals() | {"df": df, "match": match, "options": options}
+        )
+        assert not np.array_equal(found.weights, match(df, **options).weights)
+
+
+def test_the_caliper_that_a_caution_asks_for_is_one_that_goes():
+    df = ps.datasets.lalonde()
+    covariates = ["race", "married", "age", "re75"]
+    options = {"treatment": "treat", "covariates": covariates, "on": "mahalanobis", "replace": False}
+    words = " ".join(map(str, ps.match_nn(df, **options).cautions))
+    first = re.search(
+        r"set a caliper \((caliper=\{'age': 0.2\}), or on scores: scores=ps.fit_propensity", words
+    )[1]
+    assert ps.match_nn(df, **options, **eval(f"dict({first})")).caliper_width > 0
+    scores = ps.fit_propensity(df, treatment="treat", covariates=covariates)
+    near = ps.match_nn(df, **options, scores=scores, caliper=0.2)
+    assert near.calipers.index.tolist() == ["scores"]
+    assert "set a caliper" not in " ".join(map(str, near.cautions))

@@ -135,6 +135,7 @@ def test_the_effect_on_everybody_needs_everybody_matched(logs, model):
         matches.bootstrap(logs[OUTCOME])
 
 
+@pytest.mark.filterwarnings("ignore:.*other draws would put:propensity.errors.IntervalWarning")
 def test_bca_intervals_have_the_acceleration_of_the_terms(logs, model):
     # Efron's: a sixth of the skewness of what is resampled.
     matches = ps.match_nn(logs, treatment=TREATMENT, scores=np.asarray(model.scores))

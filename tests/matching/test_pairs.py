@@ -298,7 +298,7 @@ def test_shortage_of_partners_is_reported_with_its_figures(logs, model):
     [
         ({"on": "mahalanobis"}, r"covariates: on='mahalanobis' measures distances between covariates"),
         ({"covariates": ["visits"]}, "covariates: on='score' looks at the scores alone"),
-        ({"scores": None}, "scores: on='score' cannot do without"),
+        ({"scores": None}, "scores: on='score' looks at the scores, and there are none"),
         ({"estimand": "ATE", "replace": False}, "there is no ATE without replacement"),
         ({"replace": False, "max_reuse": 3}, "a unit serves once, not 3 times"),
         ({"replace": "no"}, "replace must be True or False, not 'no'"),

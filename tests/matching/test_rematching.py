@@ -85,6 +85,7 @@ def test_a_replicate_is_the_whole_analysis_of_the_rows_drawn(quarter, kind, weig
         assert found[replicate] == pytest.approx(expected, rel=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore:.*other draws would put:propensity.errors.IntervalWarning")
 def test_result_is_that_of_one_estimator(quarter):
     made = make("full", quarter, score_of(quarter, penalty=0.5))
     found = boot(made, quarter, n_reps=30)

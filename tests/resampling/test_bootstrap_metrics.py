@@ -227,6 +227,7 @@ def test_replicates_have_the_errors_of_their_own_rows(contrast):
             assert found == pytest.approx(effect.std_error, rel=1e-8)
 
 
+@pytest.mark.filterwarnings("ignore:.*other draws would put:propensity.errors.IntervalWarning")
 def test_intervals_of_ratios_are_made_of_logarithms():
     df = frame()
     boots = {
@@ -259,6 +260,7 @@ def test_intervals_of_ratios_are_made_of_logarithms():
     assert "change in percent of clicks per views" in str(boots["percent"])
 
 
+@pytest.mark.filterwarnings("ignore:.*other draws would put:propensity.errors.IntervalWarning")
 def test_nearest_neighbours_have_no_studentized_interval():
     boot = ps.bootstrap(
         frame(),

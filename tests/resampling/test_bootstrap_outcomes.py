@@ -110,6 +110,7 @@ def test_frame_door_names_what_the_core_gives(df):
     assert "Outcomes: 2, all on the same draws" in str(results)
 
 
+@pytest.mark.filterwarnings("ignore:.*other draws would put:propensity.errors.IntervalWarning")
 def test_other_kinds_of_intervals_and_contrasts_are_of_each_outcome(df):
     weighting = {"contrast": "percent", "estimators": [ps.IPW("ATE"), ps.IPW("ATT")]}
     results = ps.bootstrap(df, outcome=["bought", "stayed"], **ROLES, n_reps=200, **weighting)

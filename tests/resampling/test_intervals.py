@@ -183,6 +183,7 @@ def test_intervals_of_the_tutorial_agree(logs):
         )
 
 
+@pytest.mark.filterwarnings("ignore:.*other draws would put:propensity.errors.IntervalWarning")
 def test_studentized_interval_of_the_tutorial_agrees(logs):
     boot = ps.bootstrap(
         logs.iloc[:10_000],

@@ -18,9 +18,20 @@ from propensity.frames.order import groups_by_content, places_by_content
 SMALL = {"outcome": "done", "treatment": "opted", "covariates": ["tier", "visits"]}
 
 
+ROLES = {"outcome": OUTCOME, "treatment": TREATMENT, "covariates": COVARIATES}
+TUTORIAL = [ps.IPW("ATE"), ps.IPW("ATT"), ps.NearestNeighbors("ATT")]
+
+
+def test_what_is_bootstrapped_without_asking_has_a_valid_bootstrap(users):
+    boot = ps.bootstrap(users, **SMALL, n_reps=20)
+    assert boot.estimators == (ps.IPW("ATE"), ps.IPW("ATT"))
+    assert "not valid" not in repr(boot)
+    assert "note" not in boot.summary()
+
+
 @pytest.fixture(scope="module")
 def boot(logs):
-    return ps.bootstrap(logs, outcome=OUTCOME, treatment=TREATMENT, covariates=COVARIATES, n_reps=500, seed=7)
+    return ps.bootstrap(logs, **ROLES, estimators=TUTORIAL, n_reps=500, seed=7)
 
 
 def test_bootstrap_estimates_are_those_of_the_functions(logs, model, boot, tutorial):
@@ -37,9 +48,7 @@ def test_bootstrap_intervals_are_the_tutorials(boot, tutorial):
 
 
 def test_bootstrap_spread_is_the_tutorials(logs, tutorial):
-    boot = ps.bootstrap(
-        logs, outcome=OUTCOME, treatment=TREATMENT, covariates=COVARIATES, n_reps=5_000, seed=1
-    )
+    boot = ps.bootstrap(logs, **ROLES, estimators=TUTORIAL, n_reps=5_000, seed=1)
     assert boot.std_errors.to_dict() == pytest.approx(tutorial["bootstrap_sd"], rel=0.06)
 
 
@@ -164,7 +173,7 @@ def test_unknown_weights_are_refused(users):
 
 def test_fractions_of_rows_are_refused_for_nearest_neighbours(users):
     with pytest.raises(InvalidInputError, match="leave '1-NN ATT' out"):
-        ps.bootstrap(users, **SMALL, n_reps=2, resampling="bayesian")
+        ps.bootstrap(users, **SMALL, n_reps=2, resampling="bayesian", estimators=TUTORIAL)
 
 
 # Replicates that fail

@@ -1,6 +1,7 @@
 """Results: frozen, picklable, readable as text and as HTML; the intervals of a bootstrap."""
 
 import pickle
+import re
 from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import propensity as ps
 from propensity.errors import IntervalWarning, InvalidInputError
 from propensity.resampling.analytic import Analytic
+from propensity.resampling.end_errors import too_few_replicates
 
 pytestmark = pytest.mark.filterwarnings("ignore::propensity.errors.BalanceWarning")  # few rows, made up
 
@@ -24,7 +26,13 @@ def every_result(df):
         "Effects": ps.aipw(df, outcome=["done", "tenure"], treatment="opted", covariates=["visits"]),
         "Matches": matches,
         "BootstrapResult": ps.bootstrap(
-            df, outcome="done", treatment="opted", covariates=["tier"], n_reps=20, seed=1
+            df,
+            outcome="done",
+            treatment="opted",
+            covariates=["tier"],
+            estimators=[ps.IPW("ATE"), ps.NearestNeighbors("ATT")],
+            n_reps=20,
+            seed=1,
         ),
     }
 
@@ -144,6 +152,14 @@ def test_summary_warns_of_nearest_neighbours_only():
     assert "note" not in weighting
 
 
+def test_more_replicates_are_not_advised_where_no_number_of_them_is_valid():
+    replicates = np.random.default_rng(0).normal(size=(120, 2)) ** 3
+    assert "Few replicates: an end of IPW ATE" in repr(with_replicates(replicates[:, :1], [ps.IPW("ATE")]))
+    matched = repr(with_replicates(replicates[:, :1], [ps.NearestNeighbors()]))
+    assert "Few replicates" not in matched
+    assert "not valid for matching" in matched
+
+
 @pytest.mark.parametrize("level", [0, 1, 95, -0.1, "0.95", True, None])
 def test_levels_are_shares(level):
     boot = with_replicates(np.zeros((3, 1)), [ps.IPW()])
@@ -159,6 +175,7 @@ def test_unknown_intervals_are_refused():
         boot.conf_int(kind="exact")
 
 
+@pytest.mark.filterwarnings("ignore:.*other draws would put:propensity.errors.IntervalWarning")
 def test_summary_has_the_intervals_asked_for():
     boot = with_replicates(np.random.default_rng(0).normal(size=(50, 1)), [ps.IPW()], acceleration=0.01)
     for kind in ("percentile", "basic", "normal", "bca"):
@@ -173,6 +190,7 @@ def test_intervals_of_an_estimator_whose_replicates_all_failed_are_missing():
     assert boot.conf_int().isna().to_numpy().tolist() == [[False, False], [True, True]]
 
 
+@pytest.mark.filterwarnings("ignore:.*other draws would put:propensity.errors.IntervalWarning")
 @pytest.mark.parametrize("kind", ["bca", "studentized", "calibrated"])
 def test_intervals_that_an_estimator_has_none_of_are_told(kind):
     replicates = np.random.default_rng(0).normal(size=(50, 2))
@@ -234,6 +252,7 @@ def test_labels_tell_estimators_apart():
 # Enough replicates
 
 
+@pytest.mark.filterwarnings("ignore:.*other draws would put:propensity.errors.IntervalWarning")
 @pytest.mark.parametrize("kind", ["percentile", "basic", "normal", "bca"])
 def test_errors_of_ends_are_how_these_vary_over_bootstraps(kind):
     """Of 200 bootstraps of 500 replicates, of a skewed law and of a normal one."""
@@ -257,3 +276,27 @@ def test_few_replicates_are_told():
     assert "Few replicates" not in repr(many)
     assert many.summary()["end_error"].item() == many.end_errors().max(axis=None)
     assert with_replicates(replicates[:99], [ps.IPW("ATE")]).end_errors().isna().all(axis=None)
+
+
+@pytest.mark.parametrize(("kind", "enough"), [("bca", 1_200), ("studentized", 1_200), ("calibrated", 2_000)])
+def test_kinds_that_ask_for_more_replicates_than_there_are_say_so(kind, enough):
+    df = ps.datasets.opt_in_logs(n_users=400)
+    roles = {"outcome": "task_completed", "treatment": "opt_in_agent_mode"}
+    options = {"covariates": ["query_confidence"], "estimators": [ps.IPW()], "studentized": True, "seed": 1}
+    few = ps.bootstrap(df, **roles, **options, n_reps=900)
+    with pytest.warns(IntervalWarning, match=f"with 900 replicates .* take n_reps={enough}, or kind='perc"):
+        ends = few.conf_int(kind=kind)
+    advised = int(re.search(r"n_reps=(\d+)", too_few_replicates(kind, 900))[1])
+    many = ps.bootstrap(df, **roles, **options, n_reps=advised)
+    found = many.conf_int(kind=kind)  # without a warning
+    # What is said of the ends: both runs lie where so many replicates put them.
+    far = np.abs(found - ends).to_numpy() / np.ptp(found.to_numpy())
+    assert far.max() < 2 * 0.05 * np.sqrt(enough / 900)
+    few.conf_int(kind="percentile")
+
+
+def test_percentiles_are_advised_only_where_there_are_enough_for_them():
+    assert "take n_reps=2000" in too_few_replicates("calibrated", 500)
+    assert "10% of the interval's width" in too_few_replicates("calibrated", 500)
+    assert "percentile" not in too_few_replicates("calibrated", 500)
+    assert too_few_replicates("calibrated", 2_000) == too_few_replicates("percentile", 10) == ""

@@ -45,6 +45,15 @@ def test_each_answer_is_that_of_the_function(logs, study):
     pd.testing.assert_frame_equal(study.bootstrap(n_reps=20).replicates, boot.replicates)
 
 
+def test_it_says_what_comes_next(study, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lines = repr(study).partition("Next: ")[2].split(", ")
+    assert lines == ["study.check()", "study.summary()", "study.estimate()", "study.report('study.html')"]
+    for line in lines:
+        eval(line, {"study": study})
+    assert (tmp_path / "study.html").exists()
+
+
 def test_answers_are_kept(study):
     assert study.estimate() is study.estimate()
     assert study.estimate([ps.IPW()]) is study.estimate([ps.IPW()])

@@ -159,7 +159,7 @@ def test_e_values_of_cells(users, cells):
     ],
 )
 def test_estimators_of_single_users_are_refused(cells, estimator):
-    with pytest.raises(InvalidInputError, match=r"cells\.expand\(\) gives 3,000 rows back"):
+    with pytest.raises(InvalidInputError, match=r"cells\.expand\(\), a row for each of the 3,000"):
         ps.estimate(cells, outcome="done", **ROLES, estimators=[estimator])
 
 

@@ -293,7 +293,9 @@ def test_a_formula_of_values_is_that_of_the_users(users, cells):
 
 def test_what_needs_single_users_says_so(cells):
     roles = {"treatment": TREATMENT, "scores": ps.fit_propensity(cells, **ROLES)}
-    with pytest.raises(InvalidInputError, match=r"match_full .*cells\.expand\(\) gives 3,000 rows back"):
+    with pytest.raises(
+        InvalidInputError, match=r"match_full .*cells\.expand\(\), a row for each of the 3,000 users"
+    ):
         ps.match_full(cells, **roles)
     with pytest.raises(InvalidInputError, match="fitted in folds"):
         ps.fit_propensity(cells, **ROLES, score_model=ps.Boosting())

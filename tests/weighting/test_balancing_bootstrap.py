@@ -179,6 +179,7 @@ def test_weights_and_specification_give_the_same_replicates():
     assert strata.strata == "half"
 
 
+@pytest.mark.filterwarnings("ignore:.*other draws would put:propensity.errors.IntervalWarning")
 def test_replicates_have_their_own_errors():
     x, t, y, _ = world(400, seed=6)
     weights = ps.fit_weights(frame_of(x, t, y, y), treatment="t", covariates=["x0", "x1", "x2"])

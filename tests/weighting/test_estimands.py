@@ -94,6 +94,18 @@ def test_specifications_of_every_spelling_are_equal(make, name):
             make(name)
 
 
+@pytest.mark.parametrize("estimand", ["ATO", "atm"])
+def test_effects_of_the_overlap_are_sent_to_weighting(df, estimand):
+    for call in (estimate_of(ps.aipw, **X), lambda df, name: ps.Study(df, treatment="t", estimand=name, **X)):
+        with pytest.raises(
+            ps.errors.InvalidInputError, match=r"must be one of .*; weighting by scores has it: "
+        ) as caught:
+            call(df, estimand)
+        asked = str(caught.value).partition("ps.ipw(..., ")[2]
+        found = eval(f"ps.ipw(df, outcome='y', treatment='t', scores='e', {asked}", {"ps": ps, "df": df})
+        assert found.estimand == estimand.upper()
+
+
 def test_estimate_and_bootstrap_take_every_spelling(df):
     specs = [ps.IPW("atet"), ps.AIPW("atu")]
     table = ps.estimate(df, treatment="t", estimators=specs, **X)

@@ -155,8 +155,11 @@ REFUSED = {
         lambda df, y, _: ps.ipw(df, **y, scores=_of_levels(df)),
         "so many levels that they stay codes",
     ),
-    "group": (lambda df, y, e: ps.ipw(df, **y, scores=e, by="g")["one"], "for all rows or with within=True"),
-    "aipw": (lambda df, y, _: ps.aipw(df, **y, covariates=["a", "b"]), "worked out after ipw"),
+    "group": (
+        lambda df, y, e: ps.ipw(df, **y, scores=e, by="g")["one"],
+        "for all rows or with by=, within=True",
+    ),
+    "aipw": (lambda df, y, _: ps.aipw(df, **y, covariates=["a", "b"]), "worked out after ps.ipw"),
 }
 
 
@@ -165,7 +168,7 @@ def test_jackknife_is_refused_in_the_words_of_its_reason(name):
     df = levels(drawn(400)).assign(c=np.arange(400) // 3, g=np.where(np.arange(400) % 2, "one", "other"))
     estimate, reason = REFUSED[name]
     effect = estimate(df, {"outcome": "y", "treatment": "t"}, ps.fit_propensity(df, **ROLES))
-    pattern = rf"se: 'jackknife' leaves each row out, and .*{reason}.*leave it out, or take 'HC3'"
+    pattern = rf"se: there is no 'jackknife' here: .*{reason}.*take se='HC3', which is near to it"
     with pytest.raises(InvalidInputError, match=pattern):
         effect.conf_int(se="jackknife")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 _OF_RESULTS = {
     "p_value": "pvalue p p_val pval p_values pvalues",
@@ -54,7 +54,13 @@ _OF_PACKAGE = {
 """By the name of what the package has, what other packages call it."""
 
 
-def no_attribute(holder: str, name: str, there: Collection[str], words: dict[str, str] = _OF_RESULTS) -> str:
+def no_attribute(
+    holder: str,
+    name: str,
+    there: Collection[str],
+    words: dict[str, str] = _OF_RESULTS,
+    line: Callable[[], str] | None = None,
+) -> str:
     """Say that a result or a module has no such name, and which it has that is meant, where one is.
 
     Parameters
@@ -66,12 +72,18 @@ def no_attribute(holder: str, name: str, there: Collection[str], words: dict[str
         The names that it has.
     words : dict of str to str
         By a name, what it is called elsewhere.
+    line : function, or None
+        Writes the line that gives it all the same; empty where there is none.
     """
     said = f"{holder} has no attribute {name!r}"
     plain = name.lower()
     own = [meant for meant, others in words.items() if plain in others.split() and meant in there]
+    instead = "" if own or line is None else line()
+    if instead:
+        return f"{said}; take {instead}"
     if not own:
-        own = difflib.get_close_matches(plain, there, n=1, cutoff=0.7)
+        cutoff = 0.8 if plain in words else 0.7  # p_value, which others have, is no slip for values
+        own = difflib.get_close_matches(plain, there, n=1, cutoff=cutoff)
     return f"{said}; it is called {own[0]}" if own else said
 
 

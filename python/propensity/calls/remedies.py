@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from propensity.calls import intervals
 from propensity.calls.written import slot, written
 
 MATCHING = ("match_nn", "match_full", "match_cem", "subclassify")
@@ -119,18 +120,14 @@ def _contrast(call: _Call) -> str:
         after = f"effect('outcome', {written('contrast', call.value)})"
         return f"effects come after: ps.{call.function}(...).{after}"
     if call.function == "bootstrap":
-        return "a bootstrap is of differences; contrasts are those of ps.ipw(..., contrast=...)"
+        ratio = f"effect('outcome', {written('contrast', call.value)})"
+        return f"what is matched is resampled for differences alone; others come without: {ratio}"
     return ""
 
 
 def _cluster(call: _Call) -> str:
-    if call.function in (*MATCHING, "effect"):
-        roles = call.roles("outcome", "treatment", "covariates")
-        return (
-            "matched rows vary together within their sets, and not by other groups; where groups vary "
-            f"together take ps.aipw({roles}, {written('cluster', call.value)}), or the same cluster= in "
-            ".bootstrap(...)"
-        )
+    if call.function in (*MATCHING, "fit_weights"):
+        return f"effects take it: ps.{call.function}(...).effect('outcome', {written('cluster', call.value)})"
     return ""
 
 
@@ -153,6 +150,24 @@ def _outcome(call: _Call) -> str:
     return ""
 
 
+def _interval(call: _Call) -> str:
+    """Tell the errors of an effect's interval from the kinds of a bootstrap's."""
+    if call.function != "conf_int":
+        return ""
+    if "se" in call.parameters:
+        if intervals.is_error(call.value):
+            return f"it is called se= here: {written('se', call.value)}"
+        kind = call.value if intervals.is_kind(call.value) else "percentile"
+        errors = ", ".join(map(repr, intervals.ERRORS))
+        return f"se= is one of {errors}; other kinds are of a bootstrap: {intervals.from_bootstrap(kind)}"
+    if "kind" not in call.parameters:
+        return ""
+    if intervals.is_kind(call.value):
+        return f"it is called kind= here: {written('kind', call.value)}"
+    se = call.value if intervals.is_error(call.value) else intervals.ERRORS[-1]
+    return f"errors are those of an effect: {intervals.from_effect(se)}"
+
+
 _REMEDIES: dict[str, Callable[[_Call], str]] = {
     "outcome y response dependent endog outcomes outcome_name metric": _outcome,
     " ".join(WEIGHTS): _weights,
@@ -163,6 +178,7 @@ _REMEDIES: dict[str, Callable[[_Call], str]] = {
     "contrast effect_measure measure": _contrast,
     "cluster clusters cluster_id cluster_by groups": _cluster,
     "trim trimming": _truncate,
+    "kind method interval se std_error": _interval,
     "method": _bounds,
 }
 """By what an argument may be called."""

@@ -65,6 +65,12 @@ _TERMS_PER_ROW = 0.2
 
 _LITTLE_OVERLAP = "little overlap"
 
+_WITHOUT = {
+    "treated": 'estimand="ATT", which weighs the controls alone, or ',
+    "control": 'estimand="ATC", which weighs the treated alone, or ',
+}
+"""Whose effect does not weigh an arm."""
+
 
 # Rows of the smaller arm for each term of its model (10 to 40 terms, all models right): with errors corrected
 # for leverage intervals for the ATE covered 94% to 95% from 5 rows on; with 1.75 they covered 96% to 99%, up
@@ -175,21 +181,23 @@ def carried_cautions(
 
 
 def balanced_cautions(
-    ess: Mapping[str, float], n_rows: Mapping[str, int], n_terms: int
+    ess: Mapping[str, float], n_rows: Mapping[str, int], n_terms: int, *, estimand: str, penalty: float
 ) -> tuple[Warning, ...]:
     """Say of balancing weights where an arm is worth few rows, for the terms that are balanced or of its own.
 
     `ess` and `n_rows` are of the arms, "treated" and "control", that are weighed; `n_terms` counts the
     intercept.
     """
+    larger = "a larger penalty" if penalty else "penalty=1.0"
     found: list[Warning] = []
     for arm, size in ess.items():
         n = n_rows[arm]
+        other = _WITHOUT[arm] if estimand == "ATE" else ""
         if n_terms > _TERMS_PER_ROW * size:
             found.append(
                 SmallSampleWarning(
                     f"{n_terms:,} terms are balanced on the worth of {size:,.0f} {arm} rows (ESS): the "
-                    "interval is wide and rough; balance fewer terms, or take penalty=1.0"
+                    f"interval is wide and rough; balance fewer terms, or take {other}{larger}"
                 )
             )
         elif size < _LEAST_OF_AN_ARM * n:

@@ -16,6 +16,7 @@ from propensity.effects.contrasts import SCALES, Contrast, require_means
 from propensity.effects.given_away import exact_cautions
 from propensity.effects.leverage import USUAL, ErrorKind, LeftOut, Leverage
 from propensity.effects.means_covariance import MeansCovariance
+from propensity.effects.one_valued import one_valued_cautions
 from propensity.effects.reported import Interval, ReportedEffect
 from propensity.effects.rounding import without_rounding
 from propensity.errors import DegenerateWarning
@@ -220,6 +221,8 @@ class Effect(ReportedEffect):
         means, std_error = without_rounding(means, facts, ess, std_error, clusters)
         if not any(isinstance(caution, DegenerateWarning) for caution in cautions):
             cautions = (*cautions, *exact_cautions(facts, means, std_error))
+        both = means.mean_treated, means.mean_control
+        cautions = (*cautions, *one_valued_cautions(facts, both, std_error, ess))
         difference = cls(
             estimand=estimand,
             estimate=means.estimate,

@@ -14,6 +14,7 @@ from typing import Literal, Protocol, TypeAlias, get_args
 
 import numpy as np
 
+from propensity.calls.intervals import from_bootstrap, is_kind
 from propensity.errors import InvalidInputError
 from propensity.frames import checks
 from propensity.frames.checks import Bools, Floats
@@ -97,7 +98,7 @@ def scale_of(leverage: Floats, kind: Correction = USUAL) -> Floats:
     return np.asarray((1 - held) ** -_POWERS[kind])
 
 
-AFTER_IPW = "that is worked out after ipw, for all rows or with within=True"
+AFTER_IPW = "it is worked out after ps.ipw, for all rows or with by=, within=True"
 """Why rows are not left out of an effect that does not say why."""
 
 
@@ -109,15 +110,22 @@ def require_kind(kind: ErrorKind, leverage: Leverage | None, left_out: LeftOut |
     InvalidInputError
         There is none.
     """
+    if is_kind(kind):
+        raise InvalidInputError(
+            f"se: {kind!r} is an interval of a bootstrap: {from_bootstrap(kind)}; se is one of "
+            f"{checks.listed(get_args(ErrorKind))}"
+        )
     checks.choice("se", kind, get_args(ErrorKind))
     if leverage is None and kind in ("HC2", "HC3"):
         raise InvalidInputError(
             f"se: {kind!r} corrects for the leverage of rows in an outcome model or a weighted mean, and "
-            "this effect has none, or has a correction in its standard error; leave it out"
+            "this effect has none, or has a correction in its standard error; leave se= out"
         )
     if kind == "jackknife" and (left_out is None or isinstance(left_out, str)):
-        others = "leave it out" if leverage is None else "leave it out, or take 'HC3'"
-        raise InvalidInputError(f"se: 'jackknife' leaves each row out, and {left_out or AFTER_IPW}; {others}")
+        others = (
+            "leave se= out" if leverage is None else "take se='HC3', which is near to it, or leave se= out"
+        )
+        raise InvalidInputError(f"se: there is no 'jackknife' here: {left_out or AFTER_IPW}; {others}")
 
 
 def words_of_intervals(corrected: bool) -> str:

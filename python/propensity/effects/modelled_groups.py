@@ -18,6 +18,7 @@ from propensity.effects.group_influence import GroupInfluence
 from propensity.effects.group_means import GroupMeans
 from propensity.effects.grouped import CAUTIONS, REASON
 from propensity.effects.leverage import USUAL, Correction
+from propensity.effects.one_valued import one_valued_cautions
 from propensity.errors import InvalidInputError
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.counted_rows import OfCells
@@ -131,7 +132,11 @@ class ModelledGroups(ReadOnly):
                 gap = scale.link(means[0]) - scale.link(means[1])
             gap, error = self._without_rounding(place, gap, float(errors[place]), w[place], contrast)
             certainty = (df[place], in_intervals[place]) if error > 0 else (math.inf, 0.0)
-            told = self.rows.cautions(place, (w[place][0], w[place][1]), n)
+            own = w[place][0], w[place][1]
+            told = (
+                *self.rows.cautions(place, own, n),
+                *one_valued_cautions(self.rows.facts[place], means, error, own),
+            )
             lines.append([scale.report(gap), error, *certainty, *means, *w[place], *n, "", told])
         return pd.DataFrame(lines, columns=COLUMNS, index=groups.index)
 

@@ -111,7 +111,8 @@ class SeparateGroups(ReadOnly):
             if len(own) != len(influence):
                 raise InvalidInputError(
                     "cluster: how matched groups vary together within clusters looks at single users, and a "
-                    "row of these cells stands for many; match cells.expand()"
+                    "row of these cells stands for many; take users = cells.expand() and "
+                    "scores=model.predict(users)"
                 )
             there = own >= 0
             assert self.clusters is not None

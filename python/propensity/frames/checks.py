@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from propensity.errors import InvalidInputError
+from propensity.frames.summed_columns import table_of_cells, without_sums
 
 Floats: TypeAlias = NDArray[np.float64]
 Bools: TypeAlias = NDArray[np.bool_]
@@ -61,8 +62,12 @@ def estimand(value: object, allowed: Sequence[str]) -> Any:
     name = value.upper() if isinstance(value, str) else value
     name = {"ATET": "ATT", "ATU": "ATC"}.get(name, name) if isinstance(name, str) else name
     if not isinstance(name, str) or name not in allowed:
-        raise InvalidInputError(f"estimand must be one of {listed(allowed)}, not {value!r}")
+        hint = f"; weighting by scores has it: ps.ipw(..., estimand={name!r})" if name in _BY_WEIGHTS else ""
+        raise InvalidInputError(f"estimand must be one of {listed(allowed)}, not {value!r}{hint}")
     return name
+
+
+_BY_WEIGHTS = ("ATO", "ATM")
 
 
 def count(name: str, value: object, minimum: int = 1) -> None:
@@ -214,7 +219,7 @@ def known(names: Iterable[str], columns: Sequence[object]) -> None:
             raise InvalidInputError(f"column '{name}': {found} columns have this name; rename them first")
         if found == 0:
             absent.append(name)
-    hints = {name: _nearest(name, columns) for name in absent}
+    hints = {name: _nearest(name, without_sums(columns)) for name in absent}
     others = f"the columns are {listed(columns)}" if columns else "it has no columns"
     if any(isinstance(column, tuple) for column in columns):
         others += f"; their names have several parts: {_BY_ONE_NAME}"
@@ -222,6 +227,7 @@ def known(names: Iterable[str], columns: Sequence[object]) -> None:
         nearest = hints[absent[0]]
         hint = f"did you mean '{nearest}'?" if nearest else others
         hint = _ratio_of(absent[0], columns) or hint
+        hint = table_of_cells(absent[0], columns) or hint
         if any(not isinstance(column, str | tuple) and str(column) == absent[0] for column in columns):
             hint = f"a column is called by the number {absent[0]}, not by text; {_BY_TEXT}"
         raise InvalidInputError(f"column '{absent[0]}' is not in the frame; {hint}")

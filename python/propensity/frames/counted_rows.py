@@ -196,13 +196,20 @@ def require_users(data: Any, subject: str, what: str) -> None:
     if isinstance(data, CountedRows):
         raise InvalidInputError(
             f"{subject}: {what} looks at single users, and a row of these cells stands for many; "
-            f"cells.expand() gives {int(data.frequency.sum()):,} rows back"
+            f"{spelled_out(int(data.frequency.sum()))}"
         )
 
 
 def refusal(name: str, table: CountedTable, what: str = "looks at") -> str:
     """Say that a function needs users one by one."""
     return (
-        f"{name} {what} single users, and a row of these cells stands for many; cells.expand() gives "
-        f"{table.n_users:,} rows back"
+        f"{name} {what} single users, and a row of these cells stands for many; {spelled_out(table.n_users)}"
+    )
+
+
+def spelled_out(n_users: int) -> str:
+    """Write how cells become their users, and the scores of cells those of users."""
+    return (
+        f"take users = cells.expand(), a row for each of the {n_users:,} users, and, where there are scores, "
+        "scores=model.predict(users)"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -24,6 +24,8 @@ from propensity.frames.terms import make_design, parse_covariates
 
 _OUTCOME = Made("outcome", "the rows were matched", "match the rows as they are now")
 _ADJUSTMENT = Made("bias_adjust", "the rows were matched", "give columns of the frame that was matched")
+
+_NAMED = 10
 
 
 def kept_rows(
@@ -193,7 +195,12 @@ def _are_from_before(values: object, fingerprint: Fingerprint, frame: Frame, rol
     return any(own[1] == given[1] for other, own in now.items() if name is None or other == name)
 
 
-def read_adjustment(given: object, fingerprint: Fingerprint, is_outcome: Callable[[Floats], bool]) -> Design:
+def read_adjustment(
+    given: object,
+    fingerprint: Fingerprint,
+    is_outcome: Callable[[Floats], bool],
+    known: Sequence[str] = (),
+) -> Design:
     """Read covariates as terms for the rows that were matched: a frame of them, or their names.
 
     Parameters
@@ -203,6 +210,8 @@ def read_adjustment(given: object, fingerprint: Fingerprint, is_outcome: Callabl
         Which rows these are.
     is_outcome : function of an ndarray (n,)
         Whether these are the values of the outcome.
+    known : sequence of str
+        What the rows were matched by, to be named where nothing is.
 
     Raises
     ------
@@ -210,11 +219,7 @@ def read_adjustment(given: object, fingerprint: Fingerprint, is_outcome: Callabl
         As for `open_frame`; the rows are others; one holds what the outcome or the treatment does.
     """
     if not isinstance(given, list | tuple) and not native.is_frame(given):
-        example = f"[{given!r}]" if isinstance(given, str) else "['age', 'tier']"
-        shown = repr(given) if isinstance(given, str | int | float) else type(given).__name__
-        raise TypeError(
-            f"bias_adjust: covariates are needed, as in bias_adjust={example} or df[{example}], not {shown}"
-        )
+        raise TypeError(_without_names(given, known))
     by_name = isinstance(given, list | tuple)
     if by_name and fingerprint.frame is None:
         raise TypeError("bias_adjust: the frame is not in a pickle; give the columns themselves, df[[...]]")
@@ -230,6 +235,17 @@ def read_adjustment(given: object, fingerprint: Fingerprint, is_outcome: Callabl
             require_own_column(frame.columns[name], name, fingerprint, "bias_adjust")
     _require_known_before(frame, fingerprint.treated, is_outcome)
     return make_design(frame, terms, sample_weight=fingerprint.sample_weight)[0]
+
+
+def _without_names(given: object, known: Sequence[str]) -> str:
+    """Say that an adjustment is for columns: for those matched by, where these are known and few."""
+    names = [given] if isinstance(given, str) else list(known)
+    example = repr(names) if 0 < len(names) <= _NAMED else "[...]"
+    shown = repr(given) if isinstance(given, str | int | float) else type(given).__name__
+    return (
+        f"bias_adjust: the covariates to adjust for are needed, not {shown}: bias_adjust={example}, or "
+        f"columns themselves, bias_adjust=df[{example}]"
+    )
 
 
 def _require_known_before(frame: Frame, treated: Bools | None, is_outcome: Callable[[Floats], bool]) -> None:

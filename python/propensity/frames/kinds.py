@@ -8,6 +8,7 @@ each digit counts, `labels` reads them.
 from __future__ import annotations
 
 import decimal
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +23,7 @@ from propensity.frames.lines import Subject
 from propensity.frames.native import AnySeries, Column
 
 _DAY = 86_400
+_OF_A_FLAG = 2
 
 # Contents of a column of objects, as pandas calls them, for which no message suggests to make them text.
 _OTHERS = ("", "bytes", "complex", "categorical", "interval", "period", "unknown-array")
@@ -86,6 +88,14 @@ def read_distance(values: AnySeries, subject: Subject) -> Column:
         elif content == "timedelta":
             values = pd.to_timedelta(values)
     return _days(values) if values.dtype.kind in "mM" else _from_pandas(values, subject)
+
+
+def first_amount(columns: Mapping[str, Column]) -> str | None:
+    """Name the first column of numbers of more than two values; None where there is none."""
+    for name, column in columns.items():
+        if not isinstance(column.dtype, pd.CategoricalDtype) and column.nunique() > _OF_A_FLAG:
+            return name
+    return None
 
 
 def unmasked(array: NDArray[Any], subject: Subject) -> NDArray[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -13,7 +13,9 @@ from propensity.effects.grouped import GroupedEffects
 from propensity.effects.separate_groups import effects_within
 from propensity.errors import InvalidInputError
 from propensity.frames.checks import Bools, Rows
-from propensity.frames.grouping import read_groups_of
+from propensity.frames.fingerprint import Fingerprint
+from propensity.frames.grouping import Grouping, read_groups_of
+from propensity.frames.lines import library_of, shown
 from propensity.frames.native import AnySeries, series_like
 from propensity.matching.outcome import MatchedOutcome
 from propensity.matching.result import FRAME, Matched
@@ -63,7 +65,7 @@ def effects_by_group(
         raise InvalidInputError(
             f"by: {n_split:,} of {n_sets:,} sets have rows of several groups by {', '.join(groups.by)}, so "
             "that some would stand for others whom they are like on the whole alone, and not within a "
-            f"group; {matched._remedy_within(groups.by)}"
+            f"group; {matched._remedy_within(groups)}"
         )
     used = np.asarray(matched.weights) > 0
 
@@ -164,3 +166,21 @@ def n_split_subclasses(labels: Rows, codes: Rows) -> int:
     rows = labels > 0
     pairs = np.unique(labels[rows] * (int(codes.max()) + 1) + codes[rows]) // (int(codes.max()) + 1)
     return int((np.unique(pairs, return_counts=True)[1] > 1).sum())
+
+
+def some_of(groups: Grouping, fingerprint: Fingerprint) -> str:
+    """Write the line that takes the rows of the first group, of cells their cells of it."""
+    key = groups.index[0]
+    values = dict(zip(groups.by, key if isinstance(key, tuple) else (key,), strict=True))
+    if fingerprint.frequency is not None:
+        return f"some = cells[{_conditions(values, 'cells.frame[{0!r}] == {1}')}]"
+    library = library_of(fingerprint.frame)
+    if library == "pandas":
+        return f"some = df[{_conditions(values, 'df[{0!r}] == {1}')}]"
+    column = "pl.col" if library == "polars" else "pc.field"
+    return f"some = df.filter({_conditions(values, column + '({0!r}) == {1}')})"
+
+
+def _conditions(values: Mapping[str, object], pattern: str) -> str:
+    each = [pattern.format(name, shown(value)) for name, value in values.items()]
+    return each[0] if len(each) == 1 else " & ".join(f"({one})" for one in each)

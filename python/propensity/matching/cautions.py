@@ -21,6 +21,8 @@ from propensity.scores.model import PropensityModel
 # 13,451 are, which moves the estimate from 0.080 to 0.103.
 _PARTNERS_MISSING = 0.05
 
+_BIASED = "an estimate is biased by it"
+
 
 @dataclass(frozen=True, eq=False)
 class MatchedBy:
@@ -65,7 +67,7 @@ def matching_cautions(
     found = find_imbalance(
         balance_terms, treated, weights, ess=ess, sample_weight=sample_weight, frequency=frequency
     )
-    return balance_cautions(found, "matching", f"an estimate is biased by it; {remedy}")
+    return balance_cautions(found, "matching", f"{_BIASED}; {remedy}")
 
 
 def scored_cautions(
@@ -122,14 +124,34 @@ def shortage_cautions(
     )
 
 
-def neighbor_remedy(spec: NearestNeighbors, *, adjusted: bool = False) -> str:
-    """Say what can be done about imbalance that has not been; `adjusted` where the estimate is already."""
+_ADJUST = ", or adjust for what is left (bias_adjust= of effect)"
+
+
+def neighbor_remedy(spec: NearestNeighbors, *, scored: bool, amount: str | None) -> str:
+    """Say what can be done about imbalance that has not been; options as for `caliper_remedy`."""
     exact = "match within more columns (exact=)" if spec.exact else "match within columns (exact=)"
-    if adjusted:
-        return f"bias_adjust= takes off what its covariates foretell; {caliper_remedy(spec)}, or {exact}"
-    return f"{caliper_remedy(spec)}, {exact}, or adjust for what is left (bias_adjust= of effect)"
+    return f"{caliper_remedy(spec, scored=scored, amount=amount)}, {exact}{_ADJUST}"
 
 
-def caliper_remedy(spec: Matching) -> str:
-    """Ask for a caliper, or where there is one for a narrower one."""
-    return "set a caliper" if spec.caliper is None else "set a narrower caliper"
+def once_adjusted(words: str) -> str:
+    """Leave the advice to adjust out of a caution of matches, where that is done."""
+    if not words.endswith(_ADJUST):
+        return words
+    what, _, remedy = words.removesuffix(_ADJUST).partition(f"{_BIASED}; ")
+    caliper, _, exact = remedy.rpartition(", match within")
+    done = "bias_adjust= takes off what its covariates foretell"
+    return f"{what}{_BIASED}; {done}; {caliper}, or match within{exact}"
+
+
+def caliper_remedy(spec: Matching, *, scored: bool, amount: str | None) -> str:
+    """Ask for a caliper, or where there is one for a narrower one.
+
+    Without scores (`scored`) a number alone is refused, for it is of the scores; `amount` is a column that a
+    caliper can be on.
+    """
+    if spec.caliper is not None:
+        return "set a narrower caliper"
+    if scored:
+        return "set a caliper (caliper=0.2)"
+    on_column = "" if amount is None else f"caliper={{{amount!r}: 0.2}}, or on "
+    return f"set a caliper ({on_column}scores: scores=ps.fit_propensity(...), caliper=0.2)"

@@ -10,7 +10,6 @@ from propensity.effects.arms import weights_name
 from propensity.effects.cautions import count_cautions
 from propensity.effects.matching_specification import NearestNeighbors
 from propensity.matching.calipers import caliper_table
-from propensity.matching.cautions import neighbor_remedy
 from propensity.matching.counted_neighbors import CountedMatches, counted_neighbors
 from propensity.matching.matches import Matches
 from propensity.matching.neighbors_again import FEW_MOVED, NeighborsAgain
@@ -57,7 +56,7 @@ def matches_of_cells(rows: RowsToMatch, spec: NearestNeighbors, n_threads: int |
         known=rows.known,
         cautions=(
             *rows.doubts,
-            *rows.imbalance(counted.weights, neighbor_remedy(spec)),
+            *rows.imbalance(counted.weights, rows.remedy(spec)),
             *count_cautions(rows.sample_weight, frame.code_of("sample_weight"), frame.frequency),
         ),
         rematching=rows.rematching(NeighborsAgain(rows.inputs(spec), spec), spec, everybody=everybody),

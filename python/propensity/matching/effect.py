@@ -70,7 +70,7 @@ def read_matched(
     require_unknown(matches, outcome)
     if bias_adjust is None:
         return y, None
-    return y, read_adjustment(bias_adjust, matches.fingerprint, y.is_held_by)
+    return y, read_adjustment(bias_adjust, matches.fingerprint, y.is_held_by, matches.known)
 
 
 def effect_on_matched(

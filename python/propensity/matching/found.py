@@ -16,7 +16,7 @@ from propensity.effects.means_covariance import MeansCovariance
 from propensity.frames.checks import Bools, Floats
 from propensity.frames.design import Design
 from propensity.frames.native import series_like
-from propensity.matching.cautions import neighbor_remedy
+from propensity.matching.cautions import once_adjusted
 from propensity.matching.outcome import MatchedOutcome
 from propensity.matching.result import Whom
 from propensity.matching.score_influence import COUNTED
@@ -131,8 +131,7 @@ def matched_effect(
 
 def _cautions_of_adjusted(matches: Matches) -> tuple[Warning, ...]:
     """Leave out the advice to do what has been done."""
-    advice = neighbor_remedy(matches.spec), neighbor_remedy(matches.spec, adjusted=True)
-    return tuple(type(caution)(str(caution).replace(*advice)) for caution in matches.cautions)
+    return tuple(type(caution)(once_adjusted(str(caution))) for caution in matches.cautions)
 
 
 def words_in_space(matches: Matches, x: Design | None, found: Found) -> tuple[str, tuple[Warning, ...]]:

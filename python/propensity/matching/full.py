@@ -152,7 +152,8 @@ def find_subclasses(rows: RowsToMatch, spec: FullMatching, n_threads: int | None
         spec, partial(core.match_full, **inputs.core_arguments(rows.scores), n_threads=n_threads)
     )
     everybody = not (found.subclass[rows.there] == 0).any()
-    remedy = f"{caliper_remedy(spec)}, or take aipw, whose outcome models adjust for what is left"
+    caliper = caliper_remedy(spec, scored=rows.scores is not None, amount=rows.amount)
+    remedy = f"{caliper}, or take aipw, whose outcome models adjust for what is left"
     return make_subclasses(
         rows.frame,
         found.subclass - 1,

@@ -14,6 +14,7 @@ from propensity.effects.several import Effects
 from propensity.errors import InvalidInputError
 from propensity.frames.checks import Bools, Rows
 from propensity.frames.design import Design
+from propensity.frames.grouping import Grouping
 from propensity.matching.asked import effects_of
 from propensity.matching.by_group import matches_in, n_split_focal
 from propensity.matching.clustered import read_matched_clusters
@@ -199,6 +200,6 @@ class MatchesWithEffects(MatchedInSets):
         matches = cast("Matches", self)
         return n_split_focal(matches, codes), matches.n_matched
 
-    def _remedy_within(self, by: Sequence[str]) -> str:
+    def _remedy_within(self, groups: Grouping) -> str:
         """Say how rows are matched within groups."""
-        return f"match within groups: exact={list(by)!r}"
+        return f"match within groups: exact={list(groups.by)!r}"

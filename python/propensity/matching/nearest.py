@@ -31,7 +31,7 @@ from propensity.frames.takes_cells import takes_cells
 from propensity.frames.terms import Covariates
 from propensity.frames.tidying import Missing, Tidying
 from propensity.matching.calipers import caliper_table
-from propensity.matching.cautions import neighbor_remedy, shortage_cautions
+from propensity.matching.cautions import shortage_cautions
 from propensity.matching.counted_matches import matches_of_cells
 from propensity.matching.counted_neighbors import require_countable
 from propensity.matching.matches import Matches
@@ -272,7 +272,7 @@ def find_neighbors(rows: RowsToMatch, spec: NearestNeighbors, n_threads: int | N
         cautions=(
             *rows.doubts,
             *_shortage(rows, spec),
-            *rows.imbalance(found.weights, neighbor_remedy(spec)),
+            *rows.imbalance(found.weights, rows.remedy(spec)),
             *count_cautions(rows.sample_weight, rows.frame.code_of("sample_weight")),
         ),
         ids=rows.names,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -13,7 +12,9 @@ from propensity.effects.matching_specification import MatchingEstimand
 from propensity.effects.weighted_result import WeightedResult
 from propensity.errors import InvalidInputError, OverlapWarning
 from propensity.frames.checks import Bools, Rows
+from propensity.frames.counted_rows import spelled_out
 from propensity.frames.fingerprint import Fingerprint, Made
+from propensity.frames.grouping import Grouping
 from propensity.frames.native import AnySeries
 from propensity.matching.outcome import MatchedOutcome, read_matched_outcome, require_told_apart
 from propensity.matching.rematching import Rematching
@@ -69,8 +70,8 @@ class Matched(WeightedResult):
         users = self.fingerprint.frequency
         if users is not None:
             raise InvalidInputError(
-                f"{subject}: {what} looks at single users, and a row of these cells stands for many; match "
-                f"cells.expand(), which gives {int(users.sum()):,} rows back"
+                f"{subject}: {what} looks at single users, and a row of these cells stands for many; "
+                f"{spelled_out(int(users.sum()))}"
             )
 
     if TYPE_CHECKING:  # of each result
@@ -81,7 +82,7 @@ class Matched(WeightedResult):
         def _split_sets(self, codes: Rows) -> tuple[int, int]:
             """Count the sets that have rows of several groups (n,), and all."""
 
-        def _remedy_within(self, by: Sequence[str]) -> str:
+        def _remedy_within(self, groups: Grouping) -> str:
             """Say how rows are matched within groups."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
@@ -12,14 +12,14 @@ import pandas as pd
 
 from propensity import core
 from propensity.effects.balance_terms import BalanceTerms
-from propensity.effects.matching_specification import SCORES, Matching
+from propensity.effects.matching_specification import SCORES, Matching, NearestNeighbors
 from propensity.effects.sample import read_sample_weight
 from propensity.errors import InvalidInputError, NoMatchesError
 from propensity.frames import checks, rowwise_checks
 from propensity.frames.checks import Bools, Floats, Rows
 from propensity.frames.columns import Frame, open_frame
 from propensity.frames.content import identify
-from propensity.frames.kinds import read_distance
+from propensity.frames.kinds import first_amount, read_distance
 from propensity.frames.native import AnyFrame, column_names, names_of
 from propensity.frames.recipe import Recipe
 from propensity.frames.terms import Terms, make_terms, parse_covariates
@@ -28,6 +28,7 @@ from propensity.frames.tidying import Tidying
 from propensity.matching.calipers import columns_with_calipers, require_one_meaning
 from propensity.matching.cautions import (
     matching_cautions,
+    neighbor_remedy,
     scored_cautions,
 )
 from propensity.matching.estimated_scores import EstimatedScores, read_score_terms
@@ -57,7 +58,7 @@ def read_rows_to_match(
         As for `match_nn`.
     """
     columns = column_names(df)
-    _require_what_is_needed(spec, scores, columns, treatment)
+    _require_what_is_needed(df, spec, scores, treatment)
     require_one_meaning(spec, scores, columns)
     terms = None
     if spec.covariates is not None:
@@ -151,6 +152,16 @@ class RowsToMatch:
             self.frame.frequency,
         )
 
+    @property
+    def amount(self) -> str | None:
+        """The first covariate matched on that is more than two values; None where there is none."""
+        names = () if self.terms is None else self.terms.columns
+        return first_amount({name: self.frame.columns[name] for name in names})
+
+    def remedy(self, spec: NearestNeighbors) -> str:
+        """Say what can be done about imbalance after matching with neighbours."""
+        return neighbor_remedy(spec, scored=self.scores is not None, amount=self.amount)
+
     def inputs(self, spec: Matching) -> MatchingInputs:
         """Give what they are matched by."""
         calipers = {
@@ -237,9 +248,7 @@ def _two_lines(spec: Matching, treatment: str) -> str:
     )
 
 
-def _require_what_is_needed(
-    spec: Matching, scores: object, columns: Collection[object], treatment: str
-) -> None:
+def _require_what_is_needed(df: AnyFrame, spec: Matching, scores: object, treatment: str) -> None:
     if not spec.on_scores and spec.covariates is None:
         raise InvalidInputError(
             f"covariates: on={spec.on!r} measures distances between covariates; name them, covariates=[...]"
@@ -249,9 +258,23 @@ def _require_what_is_needed(
             f"covariates: on={spec.on!r} looks at the scores alone, which are fitted first: "
             f'{_two_lines(spec, treatment)}; on="mahalanobis" matches on covariates themselves'
         )
-    wanted = spec.wanting_scores(columns)
+    wanted = spec.wanting_scores(column_names(df))
     if scores is None and wanted:
-        raise InvalidInputError(
-            f"scores: {' and '.join(wanted)} cannot do without; give a model (ps.fit_propensity), a "
-            "column or numbers"
-        )
+        raise InvalidInputError(_without_scores(df, spec, wanted, treatment))
+
+
+def _without_scores(df: AnyFrame, spec: Matching, wanted: Collection[str], treatment: str) -> str:
+    """Say what looks at scores that are not there, and give the arguments that mend it."""
+    covariates = spec.covariates if isinstance(spec.covariates, str) else list(spec.covariates or ())
+    known = repr(covariates) if covariates else "[...]"
+    scores = f"scores=ps.fit_propensity(df, treatment={treatment!r}, covariates={known})"
+    look = "looks" if len(wanted) == 1 else "look"
+    message = f"scores: {' and '.join(wanted)} {look} at the scores, and there are none; give {scores}"
+    if list(wanted) != ["caliper"] or isinstance(spec.caliper, Mapping) or spec.caliper_unit == "raw":
+        return message
+    assert spec.covariates is not None
+    names = parse_covariates(spec.covariates, df, treatment=treatment).columns
+    amount = first_amount(open_frame(df, covariates=list(names), reader=read_distance).columns)
+    if amount is None:
+        return message
+    return f"{message}, or set it on a column, caliper={{{amount!r}: {spec.caliper}}}"

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast, overload
 
+from propensity.calls.written import written
 from propensity.effects.contrasts import Contrast
 from propensity.effects.effect import Effect
 from propensity.effects.grouped import GroupedEffects
 from propensity.effects.several import Effects
 from propensity.frames import checks
 from propensity.frames.checks import Bools, Rows
+from propensity.frames.grouping import Grouping
 from propensity.matching.asked import effects_of
-from propensity.matching.by_group import n_split_subclasses, subclasses_in
+from propensity.matching.by_group import n_split_subclasses, some_of, subclasses_in
 from propensity.matching.clustered import read_matched_clusters
 from propensity.matching.hidden_bias import MatchedInSets
 from propensity.matching.outcome import MatchedOutcome
@@ -153,11 +155,20 @@ class SubclassesWithEffects(MatchedInSets):
         """Count the subclasses that have rows of several groups (n,), and all."""
         return n_split_subclasses(self.labels, codes), cast("Subclasses", self).n_subclasses
 
-    def _remedy_within(self, by: Sequence[str]) -> str:
+    def _remedy_within(self, groups: Grouping) -> str:
         """Say how rows are put into subclasses within groups."""
         method = cast("Subclasses", self).method
         if method == "full matching":
-            return f"match within groups: exact={list(by)!r}"
+            return f"match within groups: exact={list(groups.by)!r}"
         if method == "coarsened exact matching":
-            return f"take {checks.listed(by)} among the covariates, no levels of it grouped"
-        return f"subclassify the rows of each group by themselves, or take ipw(..., by={list(by)!r})"
+            return f"take {checks.listed(groups.by)} among the covariates, no levels of it grouped"
+        fingerprint = self.fingerprint
+        some = some_of(groups, fingerprint)
+        treatment = "..." if fingerprint.treatment is None else repr(fingerprint.treatment)
+        roles = f"some, treatment={treatment}"
+        known = [name for name in self.known if name not in groups.by]
+        covariates = written("covariates", known) if known else "covariates=[...]"
+        return (
+            f"subclassify the rows of each group by themselves, {some}; ps.subclassify({roles}, "
+            f"scores=ps.fit_propensity({roles}, {covariates})), or take ipw(..., by={list(groups.by)!r})"
+        )

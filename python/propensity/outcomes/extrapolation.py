@@ -72,6 +72,7 @@ def _message(
     if len(cells) > _SHOWN:
         words.append(f"{len(cells) - _SHOWN} more such combinations")
     hold = f" with {', or '.join(words)}" if words else ""
+    unasked = "ATT" if error.treated else "ATC"
     counterfactual = "treated" if error.treated else "not treated"
     merge = "merge the level with another, " if any(of_levels for _, of_levels in cells) else ""
     named = f"term{'' if len(terms) == 1 else 's'} {checks.listed(terms)}"
@@ -79,7 +80,8 @@ def _message(
         f"outcome model of the {own} rows, {named}: {checks.counted(outside, f'{other} row', index)}{hold} "
         f"lie outside what any {own} row holds, so that nothing in the data tells their outcome had they "
         f"been {counterfactual}; drop these rows (the effect is then for the others), {merge}or leave the "
-        f"term{'' if len(terms) == 1 else 's'} out of the outcome models"
+        f"term{'' if len(terms) == 1 else 's'} out of the outcome models (outcome_covariates=); "
+        f'estimand="{unasked}" needs no outcome model of the {own} rows'
     )
 
 

@@ -54,7 +54,7 @@ from propensity.scores.choice import LOGISTIC
 from propensity.scores.learners import ScoreWord
 from propensity.scores.scored import warn_of_left_out
 
-DEFAULT_ESTIMATORS: tuple[Estimator, ...] = (IPW("ATE"), IPW("ATT"), NearestNeighbors("ATT"))
+DEFAULT_ESTIMATORS: tuple[Estimator, ...] = (IPW("ATE"), IPW("ATT"))
 
 
 class _Options(TypedDict, total=False):
@@ -136,9 +136,10 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
         What the two means are made into, as for `ipw`; "percent" is the lift.
     penalty : float, default 0.0
         As for `fit_propensity`, in every replicate; only where some estimator has a score.
-    estimators : sequence of Estimator, default IPW("ATE"), IPW("ATT"), NearestNeighbors("ATT")
-        With different labels. All of them see the same resamples. Nearest neighbours are with replacement on
-        the score or logit, with at most a caliper on that.
+    estimators : sequence of Estimator, default IPW("ATE"), IPW("ATT")
+        With different labels. All of them see the same resamples. Weighting by default, for which a bootstrap
+        is valid. Nearest neighbours, for which it is not, are with replacement on the score or logit, with at
+        most a caliper on that.
     resampling : {"multinomial", "poisson", "bayesian"}, default "multinomial"
         How a replicate weighs the rows: by how often each is drawn in n draws with replacement; by
         independent Poisson counts; or by independent exponential numbers (Rubin 1981), which leave nobody
@@ -213,9 +214,8 @@ def bootstrap(  # noqa: PLR0913 - keywords, nearly all with a default
     >>> boot = ps.bootstrap(users, **roles, covariates=covariates, n_reps=200, seed=7)
     >>> boot.summary()["estimate"].round(3)
     estimator
-    IPW ATE     0.137
-    IPW ATT     0.107
-    1-NN ATT    0.099
+    IPW ATE    0.137
+    IPW ATT    0.107
     Name: estimate, dtype: float64
     >>> low, high = boot.conf_int().loc["IPW ATE"]
     >>> bool(low < 0.137 < high)

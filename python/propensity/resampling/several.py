@@ -32,12 +32,11 @@ class BootstrapResults(Shown):
     >>> results = ps.bootstrap(users, **roles, covariates=covariates, n_reps=200, seed=7)
     >>> results["retained_7d"].estimates.round(2)
     estimator
-    IPW ATE     0.04
-    IPW ATT     0.03
-    1-NN ATT   -0.00
+    IPW ATE    0.04
+    IPW ATT    0.03
     Name: estimate, dtype: float64
     >>> results.summary().loc["task_completed", "estimate"].round(2).tolist()
-    [0.14, 0.11, 0.1]
+    [0.14, 0.11]
     """
 
     by_outcome: Mapping[str, BootstrapResult]
@@ -99,7 +98,7 @@ class BootstrapResults(Shown):
         >>> roles = {"outcome": ["task_completed", "retained_7d"], "treatment": "opt_in_agent_mode"}
         >>> results = ps.bootstrap(users, **roles, covariates=["engagement_tier"], n_reps=200)
         >>> results.conf_int(level=0.9).shape
-        (6, 2)
+        (4, 2)
         """
         return self._beside({name: own.conf_int(level, kind) for name, own in self.items()})
 

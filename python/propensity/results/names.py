@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from propensity.calls.attributes import no_attribute
+from propensity.calls.elsewhere import elsewhere
 from propensity.calls.keywords import answered_methods
 
 
@@ -60,7 +62,8 @@ class Named:
         def __getattr__(self, name: str) -> Any:
             if name.startswith("_") or hasattr(type(self), name):
                 return object.__getattribute__(self, name)  # which says what is wrong inside it
-            raise AttributeError(no_attribute(type(self).__name__, name, dir(self)))
+            line = partial(elsewhere, self, name)
+            raise AttributeError(no_attribute(type(self).__name__, name, dir(self), line=line))
 
 
 answered_methods(Named)

@@ -19,11 +19,16 @@ if TYPE_CHECKING:
 
 NOTE = "note"
 
+# As pandas cuts tables: where they are longer than a screen, which a model of 200 levels is.
+_MOST_ROWS, _SHOWN_ROWS = 60, 20
+
 
 class Shown(Named, ReadOnly):
     """A headline and a table; methods answer arguments that they do not have.
 
-    A column of the table that is called "note" stands in full below it, each note once, with its rows.
+    A column of the table that is called "note" stands in full below it, each note once, with its rows. In a
+    terminal or a notebook a table of more than 60 rows is its first 20, and says where the others are; what
+    is written by `to_html`, `to_markdown` and `to_latex` has all of them.
     """
 
     def __init_subclass__(cls) -> None:
@@ -49,13 +54,20 @@ class Shown(Named, ReadOnly):
         notes = [f"{'; '.join(keys)}: {note}" for note, keys in rows.items()]
         return for_the_eye(table.drop(columns=NOTE)), notes
 
-    def __repr__(self) -> str:
+    def _looked_at(self) -> tuple[pd.DataFrame, list[str]]:
+        """Give the same for the eye: of a long table the first rows, and where the others are."""
         table, notes = self._written()
+        if len(table) <= _MOST_ROWS:
+            return table, notes
+        return table.head(_SHOWN_ROWS), [f"{len(table) - _SHOWN_ROWS:,} more rows are in `table`", *notes]
+
+    def __repr__(self) -> str:
+        table, notes = self._looked_at()
         named = _unnamed(table)
         return "\n".join([self._headline(), named.to_string(), *(f"Note: {note}" for note in notes)])
 
     def _repr_html_(self) -> str:
-        return self.to_html()
+        return self._as_html(*self._looked_at())
 
     def to_html(self) -> str:
         """Write it as a piece of HTML: headline, table, notes.
@@ -77,7 +89,9 @@ class Shown(Named, ReadOnly):
         >>> effect.to_html().startswith("<p>Effect (ATE)")
         True
         """
-        table, notes = self._written()
+        return self._as_html(*self._written())
+
+    def _as_html(self, table: pd.DataFrame, notes: list[str]) -> str:
         headline = html.escape(self._headline()).replace("\n", "<br>")
         below = "".join(f"\n<p>Note: {html.escape(note)}</p>" for note in notes)
         return f"<p>{headline}</p>\n{as_html(table)}{below}"

@@ -89,7 +89,7 @@ def _exact(effect: Effect, level: float, df: float | None) -> EValue:
     if effect.frequency is not None:
         raise InvalidInputError(
             "exact: the search looks at single users, and a row of these cells stands for many; take it "
-            "without exact=True, or of cells.expand(), which gives a row for each"
+            "without exact=True, or of an effect on cells.expand(), which has a row for each"
         )
     share, of_share = _share_treated(effect)
     influence = np.column_stack([effect.influence_treated, effect.influence_control, of_share])

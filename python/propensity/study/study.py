@@ -116,7 +116,8 @@ class Study(StudyInWords):
         outcome = repr(list(self.outcomes)) if several else repr(self.outcomes[0])
         return (
             f"Study(outcome={outcome}, treatment={self.treatment!r}, covariates={self.covariates!r}, "
-            f"estimand={self.estimand!r})"
+            f"estimand={self.estimand!r})\n"
+            "Next: study.check(), study.summary(), study.estimate(), study.report('study.html')"
         )
 
     # What it is made of

@@ -149,7 +149,15 @@ def infeasible(names: Sequence[str], treated: bool | None, spec: Balancing) -> s
     else:
         arm, whose = "treated" if treated else "control", _WHOSE_MEAN[spec.estimand]
         problem = f"no weights{at_least_1} of the {arm} rows reach {whose} of {terms}"
-    remedies = "leave terms out, take penalty=1.0, which comes as near as can be, or ipw with estimand='ATO'"
+    near = "penalty=1.0, which comes as near as can be, or ipw with estimand='ATO'"
+    remedies = f"leave terms out, take {near}"
+    if treated is not None and spec.estimand == "ATE":
+        weighed = (
+            "estimand='ATT', which weighs the controls"
+            if treated
+            else "estimand='ATC', which weighs the treated"
+        )
+        remedies = f"leave terms out, take {weighed} alone, {near}"
     if at_least_1:
         remedies = f"take method='entropy', which lets weights be smaller, {remedies}"
     return f"{problem}: {remedies}"

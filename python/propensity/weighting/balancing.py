@@ -288,7 +288,7 @@ def _cautions(
     left = find_imbalance(terms.looked_at, treated, found.weights, ess=ess, **counted)
     advice = _PENALTY if spec.penalty else _PRODUCTS
     return (
-        *_size_cautions(found, terms, treated, sample_weight, frequency),
+        *_size_cautions(found, terms, spec, treated, sample_weight, frequency),
         *balance_cautions(left, f"balancing for the {spec.estimand}", advice),
     )
 
@@ -296,6 +296,7 @@ def _cautions(
 def _size_cautions(
     found: core.BalancingWeights,
     terms: BalancedTerms,
+    spec: Balancing,
     treated: Bools,
     sample_weight: Floats | None,
     frequency: Floats | None,
@@ -305,7 +306,8 @@ def _size_cautions(
     n_rows = {"treated": int(there[treated].sum()), "control": int(there[~treated].sum())}
     ess = {"treated": found.ess_treated, "control": found.ess_control}
     weighed = {arm: size for arm, size in ess.items() if arm in found.arms or "both" in found.arms}
-    return balanced_cautions(weighed, n_rows, len(terms.names) - len(found.dropped) + 1)
+    n_terms = len(terms.names) - len(found.dropped) + 1
+    return balanced_cautions(weighed, n_rows, n_terms, estimand=spec.estimand, penalty=spec.penalty)
 
 
 def _coefficients(found: core.BalancingWeights, terms: BalancedTerms) -> pd.DataFrame:

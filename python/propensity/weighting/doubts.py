@@ -14,6 +14,7 @@ from propensity.effects.sample import Sample
 from propensity.frames.checks import Floats
 from propensity.scores.cautions import lone_cautions, weights_of_stood_for
 from propensity.scores.scored import Scored
+from propensity.weighting.richer import Asked, richer_remedy
 
 _REMEDY = "weighting alone is biased by it, and outcome models (aipw, ipwra) have to adjust for it"
 _REMEDY_OF_ADJUSTED = "the outcome models have to adjust for it, which they do as far as their terms reach"
@@ -21,7 +22,6 @@ _REMEDY_OF_TRUNCATED = (
     'a bound on the weights leaves it: raise it (truncate=), take estimand="ATO", which needs none, or '
     "adjust (aipw)"
 )
-_RICHER = "; squares and products of terms in the score model balance more"
 _REMEDY_OF_KNOWN = "weights of right scores make the scores alike: look at overlap, and at how they were made"
 
 Doubts: TypeAlias = Callable[[Weighting], tuple[Warning, ...]]
@@ -60,17 +60,33 @@ def weighting_cautions(
     frequency = None if sample.frequency is None else sample.present(sample.frequency)
     lone = lone_cautions(sample.present(scored.scores), treated, estimand, scored.separation, frequency)
     uneven = sample.overlap_cautions(estimand, weights)
-    of_fitted = _REMEDY if alone else _REMEDY_OF_ADJUSTED
-    known = scored.design is None and not scored.columns
-    advice = _REMEDY_OF_KNOWN if known else of_fitted
-    if truncated:
-        advice = _REMEDY_OF_TRUNCATED
-    elif scored.design is not None and not (lone or uneven):
-        advice += _RICHER
     found = _imbalance(sample, scored, weighting, among_others=bool(lone))
-    left = balance_cautions(found, f"weighting for the {estimand}", advice)
+    left: tuple[Warning, ...] = ()
+    if found is not None:
+        richer = not (lone or uneven or truncated)
+        advice = _advice(sample, scored, estimand, alone=alone, truncated=truncated, richer=richer)
+        left = balance_cautions(found, f"weighting for the {estimand}", advice)
     none = adjustment_cautions(scored.design.n_terms) if alone and scored.design is not None else ()
     return (*none, *scored.cautions, *lone, *(uneven if alone else ()), *left)
+
+
+def _advice(
+    sample: Sample, scored: Scored, estimand: str, *, alone: bool, truncated: bool, richer: bool
+) -> str:
+    """Say what to do about imbalance; `richer` where more terms in the score model may help."""
+    if truncated:
+        return _REMEDY_OF_TRUNCATED
+    if scored.design is None and not scored.columns:
+        return _REMEDY_OF_KNOWN
+    advice = _REMEDY if alone else _REMEDY_OF_ADJUSTED
+    if scored.design is None or scored.balance_terms is None or not richer:
+        return advice
+    there = sample.present_rows
+    arms = sample.treated & there, ~sample.treated & there
+    sizes = sample.n_users(arms[0]), sample.n_users(arms[1])
+    treatment = sample.frame.treatment
+    asked = Asked(scored.balance_terms, arms, scored.columns, treatment, estimand, sizes)
+    return advice + richer_remedy(asked)
 
 
 def without_remedy(caution: Warning) -> str:
