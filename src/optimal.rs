@@ -9,18 +9,19 @@
 //!   one control and some treated units, with the least sum of d from the middle of each (Rosenbaum 1991;
 //!   Hansen and Klopfer 2006, without limits on the ratio).
 //!
-//! In one dimension both take n log n; in several, an auction among those near each other. Rows are first put
+//! In one dimension both take n log n; in several, an auction and shortest paths among those near each other. Rows are first put
 //! into an order that does not depend on theirs (by stratum, point, arm, then rank), so neither do the matches.
 
 mod assignment;
 mod auction;
 mod caliper;
+mod collecting;
 mod cover;
 mod holdings;
 mod layout;
 mod line;
 mod lists;
-mod proof;
+mod paths;
 pub(crate) mod ranges;
 mod regions;
 mod sparse;

@@ -4,9 +4,8 @@
 //! the column still saves, and lowers that saving by as much as the column is worth to it beyond its second choice,
 //! and by epsilon. Whoever had the column bids next. In the end no row could do better by more than epsilon. A column
 //! that is nobody's any more, and saves less than it did at first, is offered by the reverse auction to the row that
-//! gains most from it (Bertsekas and Castanon 1992). Both are run with a smaller epsilon each time, until there is a
-//! proof that the assignment is the least; at the latest when all rows together could not gain the smallest
-//! difference there is.
+//! gains most from it (Bertsekas and Castanon 1992). Both are run with a smaller epsilon each time. What is then still
+//! not the least is made so along shortest paths, of which there are few.
 //!
 //! What a row wants is searched for in a tree of all columns, and what a column could offer in one of all rows, so
 //! that the least is that of all pairs, though few of them are ever looked at. The cheapest columns are kept in a
@@ -15,10 +14,10 @@
 use rayon::prelude::*;
 
 use super::assignment::{NONE, NodeCosts};
+use super::collecting::{Cheapest, Found};
 use super::holdings::{Holdings, InSpace, NOBODY, WAITS, WITHOUT};
-use super::lists::Lists;
-use super::proof;
-use super::tree::{Cheapest, Found, MOST};
+use super::lists::{Choice, List};
+use super::paths;
 use super::whole::Whole;
 use crate::error::Result;
 use crate::monitor::Monitor;
@@ -31,33 +30,25 @@ mod tests;
 const FIRST: Whole = 64;
 const FACTOR: Whole = 16;
 
-/// How many epsilons more than its second choice something that is not on a row's list may be worth, but in the end:
-/// lists last longer.
+/// Columns on a list.
+const LISTED: usize = 16;
+
+/// How many epsilons more than its second choice something that is not on a row's list may be worth: lists last longer.
 const SLACK: Whole = 8;
 
-/// Epsilon is small enough to look for a proof when the longest length is so many times it for each row: the more
-/// rows, the nearer is the second best assignment.
-const EARLY: Whole = 8;
-
-/// By how many epsilons savings are raised for it: those along a path of rows that outbid each other add up.
-const RAISED: Whole = 256;
+/// The auction is over when the longest length is so many times epsilon: a longer one leaves less to do, by less than
+/// what it costs.
+const ENOUGH: Whole = FIRST * FACTOR * FACTOR;
 
 /// Bids between two looks at the monitor.
 const BIDS: usize = 512;
 
 struct Auction<'a> {
     held: Holdings<'a>,
-    lists: Lists,
+    /// Of each row, in this round.
+    lists: Vec<List>,
     epsilon: Whole,
-    slack: Whole,
     waiting: Vec<u32>,
-}
-
-struct Bid {
-    /// The column and its distance; none where it is cheaper to go without.
-    column: Option<(usize, i64)>,
-    first: Whole,
-    second: Whole,
 }
 
 /// The column of each row in the least assignment, or [`NONE`].
@@ -86,13 +77,11 @@ fn over<'a>(
         auction.release(monitor)?;
         auction.forward(monitor)?;
         auction.backward(monitor)?;
-        let Auction { held, epsilon, .. } = &mut auction;
-        let n_rows = held.costs.len() as Whole;
-        let is_early = *epsilon * EARLY * n_rows > held.measure.longest();
-        if *epsilon == 1 || !is_early && proof::is_proven(held, RAISED * *epsilon, monitor)? {
+        if auction.epsilon * ENOUGH <= auction.held.measure.longest() {
+            paths::finish(&mut auction.held, monitor)?;
             return Ok(auction.held);
         }
-        *epsilon = (*epsilon / FACTOR).max(1);
+        auction.epsilon /= FACTOR;
     }
 }
 
@@ -101,15 +90,14 @@ impl<'a> Auction<'a> {
         let held = Holdings::new(sides, node_costs);
         let steps = sides.count_steps(node_costs);
         let most = if steps { held.measure.step() } else { held.measure.longest() };
-        let lists = Lists::new(sides.rows.len());
-        Self { held, lists, epsilon: most / FIRST, slack: 0, waiting: Vec::new() }
+        let lists = (0..sides.rows.len()).map(|_| List::empty()).collect();
+        Self { held, lists, epsilon: most / FIRST, waiting: Vec::new() }
     }
 
     /// Take its column from every row that could do better by more than epsilon.
     #[allow(clippy::cast_possible_truncation)] // rows are numbered in u32
     fn release(&mut self, monitor: &Monitor) -> Result<()> {
-        self.lists.next_round();
-        self.slack = if self.epsilon == 1 { 0 } else { SLACK * self.epsilon };
+        self.lists.iter_mut().for_each(|list| *list = List::empty());
         let held = &self.held;
         let waits = |row: &u32| {
             let row = *row as usize;
@@ -134,12 +122,13 @@ impl<'a> Auction<'a> {
                 monitor.check()?;
             }
             let own = row as usize;
-            let Bid { column, first, second } = self.bid(own);
-            let Some((column, length)) = column else {
+            let Choice { other, first, second } = self.choose(own);
+            let Some((column, length)) = other else {
                 self.held.column_of[own] = WITHOUT;
                 self.held.costs[own] = self.held.without[own];
                 continue;
             };
+            let column = column as usize;
             let before = self.held.row_of[column];
             // The least there is tells a column that is taken from those that are free.
             let less = if before == NOBODY { 1 } else { second - first + self.epsilon };
@@ -152,32 +141,18 @@ impl<'a> Auction<'a> {
         Ok(())
     }
 
-    fn bid(&mut self, row: usize) -> Bid {
-        if let Some(bound) = self.lists.bound(row) {
-            let bid = self.bid_from_list(row);
-            if bid.second <= bound + self.slack {
-                return bid;
-            }
+    fn choose(&mut self, row: usize) -> Choice {
+        let Self { held, lists, epsilon, .. } = self;
+        let choose =
+            |list: &List| list.choose(held.without[row], held.columns.savings(), held.measure);
+        let choice = choose(&lists[row]);
+        if choice.second <= lists[row].bound + SLACK * *epsilon {
+            return choice;
         }
-        let mut cheapest = Cheapest::below(self.held.without[row], MOST);
-        self.held.columns.search(self.held.rows.point(row), &mut cheapest);
-        self.lists.keep(row, &cheapest);
-        self.bid_from_list(row)
-    }
-
-    fn bid_from_list(&self, row: usize) -> Bid {
-        let without = self.held.without[row];
-        let mut bid = Bid { column: None, first: without, second: without };
-        for (column, length) in self.lists.of(row) {
-            let column = *column as usize;
-            let cost = self.held.measure.whole(*length) - self.held.columns.saving(column);
-            if cost < bid.first {
-                bid = Bid { column: Some((column, *length)), first: cost, second: bid.first };
-            } else if cost < bid.second {
-                bid.second = cost;
-            }
-        }
-        bid
+        let mut cheapest = Cheapest::below(held.without[row], LISTED);
+        held.columns.search(held.rows.point(row), &mut cheapest);
+        lists[row] = List::of(&cheapest);
+        choose(&lists[row])
     }
 
     /// Columns that are left are offered to rows, until there are none.
@@ -208,13 +183,13 @@ fn offer(held: &mut Holdings<'_>, column: usize, epsilon: Whole) -> Option<u32> 
     let used = held.used[column];
     let mut cheapest = Cheapest::below(used, 2);
     held.rows.search(held.columns.point(column), &mut cheapest);
-    let gains = cheapest.found().first().filter(|first| first.cost < used - epsilon);
+    let gains = cheapest.found.first().filter(|first| first.cost < used - epsilon);
     let Some(Found { length, place: row, .. }) = gains.copied() else {
         held.columns.set(column, used);
         return None;
     };
     // Nobody else gains by it more than epsilon.
-    let second = cheapest.found().get(1).map_or(used, |second| second.cost + epsilon);
+    let second = cheapest.found.get(1).map_or(used, |second| second.cost + epsilon);
     let row = row as usize;
     let before = held.leave(row);
     held.take(row, (column, length), used.min(second));

@@ -1,4 +1,4 @@
-//! Who has which column, and what it costs: the state of an auction, and of the proof that it may end.
+//! Who has which column, and what it costs: the state of an auction.
 
 use super::assignment::{Cost, NONE, NodeCosts};
 use super::layout::Coordinates;

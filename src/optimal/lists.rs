@@ -1,52 +1,49 @@
-//! The cheapest columns of each row, kept from when it last looked.
+//! The cheapest of the other side, kept from when a unit last looked.
 
-use super::tree::{Cheapest, MOST};
-use super::whole::Whole;
+use super::collecting::Cheapest;
+use super::whole::{Measure, Whole};
 
-/// By row.
-pub struct Lists {
-    columns: Vec<[(u32, i64); MOST]>,
-    lengths: Vec<u8>,
-    /// What is not on the list costs no less.
-    bounds: Vec<Whole>,
-    /// The round in which it was made; lists of earlier rounds are of no use.
-    rounds: Vec<u32>,
-    round: u32,
+#[derive(Debug)]
+pub struct List {
+    /// Their places and distances.
+    pub others: Vec<(u32, i64)>,
+    /// What is not on it costs no less, if savings have only fallen since.
+    pub bound: Whole,
 }
 
-impl Lists {
-    pub fn new(n_rows: usize) -> Self {
-        Self {
-            columns: vec![[(0, 0); MOST]; n_rows],
-            lengths: vec![0; n_rows],
-            bounds: vec![0; n_rows],
-            rounds: vec![0; n_rows],
-            round: 0,
+/// The cheapest of a list, where anything on it is cheaper than to go without.
+#[derive(Debug)]
+pub struct Choice {
+    /// Its place and distance.
+    pub other: Option<(u32, i64)>,
+    /// What it costs, and what the next would.
+    pub first: Whole,
+    pub second: Whole,
+}
+
+impl List {
+    /// Of nothing.
+    pub fn empty() -> Self {
+        Self { others: Vec::new(), bound: Whole::MIN }
+    }
+
+    pub fn of(cheapest: &Cheapest) -> Self {
+        let others = cheapest.found.iter().map(|found| (found.place, found.length)).collect();
+        Self { others, bound: cheapest.limit }
+    }
+
+    /// With what the other side saves now.
+    pub fn choose(&self, without: Whole, savings: &[Whole], measure: Measure) -> Choice {
+        let mut choice = Choice { other: None, first: without, second: without };
+        for (other, length) in &self.others {
+            let cost = measure.whole(*length) - savings[*other as usize];
+            if cost < choice.first {
+                let other = Some((*other, *length));
+                choice = Choice { other, first: cost, second: choice.first };
+            } else if cost < choice.second {
+                choice.second = cost;
+            }
         }
-    }
-
-    pub fn next_round(&mut self) {
-        self.round += 1;
-    }
-
-    /// What is not on the list of a row costs no less, if savings have only fallen since; none in a new round.
-    pub fn bound(&self, row: usize) -> Option<Whole> {
-        (self.rounds[row] == self.round).then_some(self.bounds[row])
-    }
-
-    /// Columns and their distances.
-    pub fn of(&self, row: usize) -> &[(u32, i64)] {
-        &self.columns[row][..self.lengths[row].into()]
-    }
-
-    #[allow(clippy::cast_possible_truncation)] // at most MOST
-    pub fn keep(&mut self, row: usize, cheapest: &Cheapest) {
-        let found = cheapest.found();
-        self.lengths[row] = found.len() as u8;
-        for (kept, found) in self.columns[row].iter_mut().zip(found) {
-            *kept = (found.place, found.length);
-        }
-        self.bounds[row] = cheapest.limit;
-        self.rounds[row] = self.round;
+        choice
     }
 }

@@ -3,56 +3,18 @@
 //! A point costs its distance less what it saves. A box whose least distance less its greatest saving is no less
 //! than the best found so far is passed over, as is one that lies beyond a caliper.
 
+use super::collecting::{Cheapest, Found};
 use super::layout::Coordinates;
-use super::ranges::outside;
+use super::ranges::{greater, outside};
 use super::whole::{Measure, Whole};
+use crate::kernels::{ABREAST, Abreast, within_reach};
 
 /// Points that are compared in one go.
-const LEAF: usize = 8;
+const LEAF: usize = ABREAST;
 const NONE: u32 = u32::MAX;
 
 /// A dimension that is not known beforehand.
 const ANY: usize = 0;
-
-/// The most points that may be asked for at once.
-pub const MOST: usize = 8;
-
-/// A point, and what it costs.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Found {
-    pub cost: Whole,
-    pub place: u32,
-    pub length: i64,
-}
-
-/// The cheapest points, ascending; none costs as much as `limit`.
-pub struct Cheapest {
-    found: [Found; MOST],
-    n_found: usize,
-    wanted: usize,
-    pub limit: Whole,
-}
-
-impl Cheapest {
-    pub fn below(limit: Whole, wanted: usize) -> Self {
-        Self { found: [Found::default(); MOST], n_found: 0, wanted, limit }
-    }
-
-    pub fn found(&self) -> &[Found] {
-        &self.found[..self.n_found]
-    }
-
-    fn offer(&mut self, new: Found) {
-        let after = self.found().iter().rposition(|old| old.cost <= new.cost);
-        let at = after.map_or(0, |after| after + 1);
-        self.n_found = (self.n_found + 1).min(self.wanted);
-        self.found[at..self.n_found].rotate_right(1);
-        self.found[at] = new;
-        if self.n_found == self.wanted {
-            self.limit = self.found[self.n_found - 1].cost;
-        }
-    }
-}
 
 #[derive(Debug, Clone, Copy)]
 struct Node {
@@ -76,13 +38,15 @@ pub struct Tree<'a> {
     /// Points are numbered by place, those of a box next to each other; one after the other, and leaf by leaf, the
     /// first coordinates of all its points first.
     points: Vec<f64>,
-    columns: Vec<f64>,
+    columns: Vec<Abreast>,
     order: Vec<u32>,
     /// By every `LEAF` places.
     leaves: Vec<u32>,
     savings: Vec<Whole>,
+    /// The same as lengths, leaf by leaf.
+    saved: Vec<Abreast>,
     /// By node.
-    most: Vec<Whole>,
+    most: Vec<f64>,
 }
 
 impl<'a> Tree<'a> {
@@ -102,6 +66,7 @@ impl<'a> Tree<'a> {
             order: (0..n as u32).collect(),
             leaves: vec![0; n.div_ceil(LEAF)],
             savings: vec![0; n],
+            saved: vec![[0.0; LEAF]; n.div_ceil(LEAF)],
             most: Vec::new(),
         };
         let mut keys = Vec::with_capacity(n);
@@ -110,7 +75,7 @@ impl<'a> Tree<'a> {
             tree.split(node, points, &mut keys);
             node += 1;
         }
-        tree.most = vec![0; tree.nodes.len()];
+        tree.most = vec![0.0; tree.nodes.len()];
         for item in &tree.order {
             tree.points.extend_from_slice(points.point(*item as usize));
         }
@@ -183,9 +148,10 @@ impl<'a> Tree<'a> {
 
     pub fn set(&mut self, place: usize, saving: Whole) {
         self.savings[place] = saving;
+        self.saved[place / LEAF][place % LEAF] = self.measure.roughly(saving);
         let mut node = self.leaves[place / LEAF] as usize;
         let mut most = self.most_in_leaf(node);
-        while self.most[node] != most {
+        while self.most[node].to_bits() != most.to_bits() {
             self.most[node] = most;
             if self.nodes[node].parent == NONE {
                 return;
@@ -198,6 +164,9 @@ impl<'a> Tree<'a> {
     pub fn set_all(&mut self, savings: impl Iterator<Item = Whole>) {
         self.savings.clear();
         self.savings.extend(savings);
+        for (saved, saving) in self.saved.as_flattened_mut().iter_mut().zip(&self.savings) {
+            *saved = self.measure.roughly(*saving);
+        }
         // Halves come after the whole.
         for node in (0..self.nodes.len()).rev() {
             let is_leaf = self.nodes[node].halves == NONE;
@@ -206,38 +175,35 @@ impl<'a> Tree<'a> {
         }
     }
 
-    fn most_in_leaf(&self, node: usize) -> Whole {
+    fn most_in_leaf(&self, node: usize) -> f64 {
         let Node { first, last, .. } = self.nodes[node];
-        let savings = &self.savings[first as usize..last as usize];
-        savings.iter().copied().fold(Whole::MIN, Whole::max)
+        let saved = &self.saved.as_flattened()[first as usize..last as usize];
+        saved.iter().copied().fold(f64::NEG_INFINITY, greater)
     }
 
-    fn most_in_halves(&self, node: usize) -> Whole {
+    fn most_in_halves(&self, node: usize) -> f64 {
         let halves = self.nodes[node].halves as usize;
-        self.most[halves].max(self.most[halves + 1])
+        greater(self.most[halves], self.most[halves + 1])
     }
 
     /// The cheapest places as seen from a point, the nearer boxes first.
     pub fn search(&self, point: &[f64], cheapest: &mut Cheapest) {
-        if self.least(0, point).is_some_and(|least| least < cheapest.limit) {
+        if self.least(0, point) <= self.measure.farthest(cheapest.limit) {
             self.descend(0, point, cheapest);
         }
     }
 
     /// Whether anything costs less than `limit`.
     pub fn any_below(&self, point: &[f64], limit: Whole) -> bool {
-        self.least(0, point).is_some_and(|least| least < limit) && self.finds(0, point, limit)
+        self.least(0, point) <= self.measure.farthest(limit) && self.finds(0, point, limit)
     }
 
     fn descend(&self, node: usize, point: &[f64], cheapest: &mut Cheapest) {
-        let Node { first, last, halves, .. } = self.nodes[node];
+        let Node { first, halves, .. } = self.nodes[node];
         if halves == NONE {
-            let farthest = self.measure.below(cheapest.limit + self.most[node]);
-            for (place, squared) in (first..last).zip(self.squares(first, point)) {
-                if squared > farthest * farthest {
-                    continue;
-                }
-                let found = self.cost(place, squared.sqrt(), point);
+            let farthest = self.measure.farthest(cheapest.limit);
+            for place in self.within_reach(first, point, farthest) {
+                let found = self.cost(place, self.length(place, point), point);
                 if let Some(found) = found.filter(|found| found.cost < cheapest.limit) {
                     cheapest.offer(found);
                 }
@@ -245,38 +211,35 @@ impl<'a> Tree<'a> {
             return;
         }
         for (half, least) in self.by_cost(halves, point) {
-            if least.is_some_and(|least| least < cheapest.limit) {
+            if least <= self.measure.farthest(cheapest.limit) {
                 self.descend(half, point, cheapest);
             }
         }
     }
 
     fn finds(&self, node: usize, point: &[f64], limit: Whole) -> bool {
-        let Node { first, last, halves, .. } = self.nodes[node];
-        let is_below = |cost: Option<Whole>| cost.is_some_and(|cost| cost < limit);
+        let Node { first, halves, .. } = self.nodes[node];
+        let farthest = self.measure.farthest(limit);
         if halves == NONE {
-            let farthest = self.measure.below(limit + self.most[node]);
-            return (first..last).zip(self.squares(first, point)).any(|(place, squared)| {
-                squared <= farthest * farthest
-                    && is_below(self.cost(place, squared.sqrt(), point).map(|found| found.cost))
+            return self.within_reach(first, point, farthest).any(|place| {
+                let found = self.cost(place, self.length(place, point), point);
+                found.is_some_and(|found| found.cost < limit)
             });
         }
         let mut halves = self.by_cost(halves, point).into_iter();
-        halves.any(|(half, least)| is_below(least) && self.finds(half, point, limit))
+        halves.any(|(half, least)| least <= farthest && self.finds(half, point, limit))
     }
 
     /// Both halves and the least that anything in them may cost, that with less first.
-    fn by_cost(&self, halves: u32, point: &[f64]) -> [(usize, Option<Whole>); 2] {
+    fn by_cost(&self, halves: u32, point: &[f64]) -> [(usize, f64); 2] {
         let left = halves as usize;
-        let leasts = [self.least(left, point), self.least(left + 1, point)];
-        let found = [(left, leasts[0]), (left + 1, leasts[1])];
-        let is_right = leasts[1].is_some_and(|right| leasts[0].is_none_or(|left| right < left));
-        if is_right { [found[1], found[0]] } else { found }
+        let found = [left, left + 1].map(|half| (half, self.least(half, point)));
+        if found[1].1 < found[0].1 { [found[1], found[0]] } else { found }
     }
 
-    fn least(&self, node: usize, point: &[f64]) -> Option<Whole> {
-        let length = self.apart(node, point)?;
-        Some(self.measure.whole(self.measure.length(length)) - self.most[node])
+    /// The least that anything in a box may cost, as a length; infinite where nothing in it may be taken.
+    fn least(&self, node: usize, point: &[f64]) -> f64 {
+        self.apart(node, point).map_or(f64::INFINITY, |length| length - self.most[node])
     }
 
     /// What a point at this distance costs; none beyond a caliper.
@@ -295,30 +258,20 @@ impl<'a> Tree<'a> {
         length <= self.reach && further.zip(self.widths).all(within)
     }
 
-    /// The squared distances of the points of a leaf.
-    fn squares(&self, first: u32, point: &[f64]) -> [f64; LEAF] {
-        // The same with the dimension known is faster.
-        match self.metric {
-            2 => self.squares_of::<2>(first, point),
-            3 => self.squares_of::<3>(first, point),
-            4 => self.squares_of::<4>(first, point),
-            5 => self.squares_of::<5>(first, point),
-            6 => self.squares_of::<6>(first, point),
-            _ => self.squares_of::<ANY>(first, point),
-        }
+    /// The places of a leaf whose distance less what they save is at most `reach`, and hardly any others.
+    #[inline]
+    fn within_reach(&self, first: u32, point: &[f64], reach: f64) -> Bits {
+        let leaf = first as usize / LEAF;
+        let bits = self.saved.get(leaf).map_or(0, |saved| {
+            let columns = &self.columns[leaf * self.dimensions..][..self.metric];
+            within_reach(columns, &point[..self.metric], reach, saved)
+        });
+        Bits { bits, first }
     }
 
-    #[inline]
-    fn squares_of<const D: usize>(&self, first: u32, point: &[f64]) -> [f64; LEAF] {
-        let columns = &self.columns[first as usize * self.dimensions..];
-        let metric = if D == ANY { self.metric } else { D };
-        let mut squares = [0.0; LEAF];
-        for (column, from) in columns.as_chunks::<LEAF>().0[..metric].iter().zip(&point[..metric]) {
-            for (square, value) in squares.iter_mut().zip(column) {
-                *square += (value - from) * (value - from);
-            }
-        }
-        squares
+    fn length(&self, place: u32, point: &[f64]) -> f64 {
+        let gaps = self.point(place as usize).iter().zip(point).take(self.metric);
+        gaps.fold(0.0, |sum, (a, b)| sum + (a - b) * (a - b)).sqrt()
     }
 
     /// The least distance of anything in a box; none where nothing in it may be taken. Each difference rounds as that
@@ -366,10 +319,12 @@ impl<'a> Tree<'a> {
     }
 
     fn approach(&self, node: usize, point: &[f64], nearest: &mut Option<(usize, f64)>) {
-        let Node { first, last, halves, .. } = self.nodes[node];
+        let Node { first, halves, .. } = self.nodes[node];
         if halves == NONE {
-            for (place, squared) in (first..last).zip(self.squares(first, point)) {
-                let length = squared.sqrt();
+            // Of several as near none is lost, whatever rounds.
+            let reach = nearest.map_or(f64::INFINITY, |(_, least)| least * (1.0 + 1e-9));
+            for place in self.within_reach(first, point, reach) {
+                let length = self.length(place, point);
                 if !self.is_allowed(place, length, point) {
                     continue;
                 }
@@ -395,11 +350,30 @@ impl<'a> Tree<'a> {
 }
 
 /// Coordinates leaf by leaf, those of the last filled up with points infinitely far away.
-fn by_leaf(points: &[f64], dimensions: usize) -> Vec<f64> {
-    let leaf = |points: &[f64]| {
-        let value = |k: usize, at: usize| points.get(at * dimensions + k).copied();
-        let column = |k: usize| (0..LEAF).map(move |at| value(k, at).unwrap_or(f64::INFINITY));
-        (0..dimensions).flat_map(column).collect::<Vec<f64>>()
-    };
-    points.chunks(LEAF * dimensions).flat_map(leaf).collect()
+fn by_leaf(points: &[f64], dimensions: usize) -> Vec<Abreast> {
+    let mut columns = Vec::with_capacity(points.len().div_ceil(LEAF));
+    for leaf in points.chunks(LEAF * dimensions) {
+        for k in 0..dimensions {
+            let value = |at: usize| leaf.get(at * dimensions + k).copied().unwrap_or(f64::INFINITY);
+            columns.push(std::array::from_fn(value));
+        }
+    }
+    columns
+}
+
+/// Places, a bit each.
+struct Bits {
+    bits: u32,
+    first: u32,
+}
+
+impl Iterator for Bits {
+    type Item = u32;
+
+    #[inline]
+    fn next(&mut self) -> Option<u32> {
+        let place = (self.bits != 0).then(|| self.first + self.bits.trailing_zeros());
+        self.bits &= self.bits.wrapping_sub(1);
+        place
+    }
 }

@@ -1,4 +1,4 @@
-//! Costs as whole numbers, whose sums are exact: that an assignment is the least is then proven to the last digit,
+//! Costs as whole numbers, whose sums are exact: an assignment is then the least to the last digit,
 //! and equal sums are equal in whatever order they were made.
 
 use super::assignment::Cost;
@@ -14,6 +14,10 @@ pub struct Measure {
     scale: f64,
     /// Each length is a multiple of 2^parts, which is more than there are units.
     parts: u32,
+    /// One of a cost as a length.
+    rough: f64,
+    /// More than any rounding of costs as lengths, even of steps, and less than what anybody could see.
+    slack: f64,
 }
 
 impl Measure {
@@ -23,7 +27,11 @@ impl Measure {
         // A power of two moves no digits; the least lengths there are would move it beyond what is finite.
         let scale =
             if longest > 0.0 { (digits - longest.log2().ceil()).min(1000.0).exp2() } else { 1.0 };
-        Self { scale, parts: usize::BITS - n_units.leading_zeros() }
+        let parts = usize::BITS - n_units.leading_zeros();
+        let rough = 1.0 / scale / f64::from(parts).exp2();
+        // Sums of a few steps, 2^(parts + 1) times the longest length, round by 2^-53 of that.
+        let slack = (digits + f64::from(parts.max(6)) - 46.0).exp2() / scale;
+        Self { scale, parts, rough, slack }
     }
 
     /// Ascends with the length.
@@ -32,11 +40,14 @@ impl Measure {
         (length * self.scale + 0.5) as i64
     }
 
-    /// No length that costs less than this is longer.
-    #[allow(clippy::cast_possible_truncation)] // at most what is there
-    pub fn below(&self, cost: Whole) -> f64 {
-        let length = (cost >> self.parts).min(i64::MAX.into()) as i64;
-        (length as f64 + 1.0) / self.scale
+    /// A cost as a length, to within a rounding that is far below [`Self::farthest`]'s.
+    pub fn roughly(&self, cost: Whole) -> f64 {
+        cost as f64 * self.rough
+    }
+
+    /// No length that costs less than this is longer, whatever rounds.
+    pub fn farthest(&self, cost: Whole) -> f64 {
+        self.roughly(cost) + self.slack
     }
 
     pub fn whole(&self, length: i64) -> Whole {

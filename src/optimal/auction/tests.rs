@@ -88,31 +88,31 @@ fn assign_has_the_least_cost_along_all_edges() {
 #[test]
 fn over_has_potentials_that_prove_the_least_of_all_pairs() {
     let mut draws = Draws(2);
-    for parts in [5, 1_000_000] {
+    for (parts, n) in [(5, 900), (1_000_000, 900), (1_000_000, 301)] {
         let mut rows = draws.points(300, parts, &[]);
         // All in a corner, where there are too few columns for them.
         rows.flat.iter_mut().for_each(|value| *value *= 0.4);
-        let columns = draws.points(900, parts, &[]);
+        let columns = draws.points(n, parts, &[]);
         let sides = InSpace { rows, columns, reach: f64::INFINITY };
-        let (without, used) = (vec![Cost::STEP; 300], vec![Cost::default(); 900]);
+        let (without, used) = (vec![Cost::STEP; 300], vec![Cost::default(); n]);
         let node_costs = NodeCosts { without: &without, used: &used };
         let held = over(&sides, node_costs, &Monitor::default()).unwrap();
         let edges = edges(&sides);
         for (row, cost) in held.costs.iter().enumerate() {
             assert!(*cost <= held.without[row]);
             for (column, length) in &edges.by_row[held.rows.item(row)] {
-                let place = (0..900).find(|place| held.columns.item(*place) == *column).unwrap();
+                let place = (0..n).find(|place| held.columns.item(*place) == *column).unwrap();
                 let length = held.measure.whole(held.measure.length(*length));
                 assert!(length - held.columns.saving(place) >= *cost - 1, "{parts}");
             }
         }
-        let free = (0..900).filter(|column| held.row_of[*column] == NOBODY);
+        let free = (0..n).filter(|column| held.row_of[*column] == NOBODY);
         for column in free {
             assert_eq!(held.columns.saving(column), held.used[column]);
         }
         // Primal and dual: the total, and what rows cost less what columns save beyond what they are used for.
         let total = total(&edges, node_costs, &held.assigned());
-        let saved: Whole = (0..900).map(|at| held.columns.saving(at) - held.used[at]).sum();
+        let saved: Whole = (0..n).map(|at| held.columns.saving(at) - held.used[at]).sum();
         let dual = held.costs.iter().sum::<Whole>() + saved;
         let one = held.measure.whole(held.measure.length(1.0)) as f64;
         let gap = (dual as f64 / one - total.length).abs();
