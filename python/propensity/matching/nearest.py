@@ -37,6 +37,7 @@ from propensity.matching.counted_neighbors import require_countable
 from propensity.matching.matches import Matches
 from propensity.matching.neighbors_again import FEW_MOVED, NeighborsAgain
 from propensity.matching.rows_to_match import RowsToMatch, read_rows_to_match
+from propensity.matching.slow import warn_of_time
 from propensity.scores.choice import LOGISTIC
 from propensity.scores.logistic import told_by_fit
 
@@ -101,8 +102,8 @@ def match_nn(  # noqa: PLR0913 - each is a choice a user may have to make, by na
         "nearest" gives units their neighbours one after the other, "optimal" (without replacement only) to
         all at once: as many units with a neighbour as there can be, as many pairs (the one costs nothing of
         the other), and of these the least sum of distances. On the score or logit it is as fast; among
-        covariates 200,000 units take some seconds; arms that lie apart and are of about one size a minute
-        from 20,000 on.
+        covariates 200,000 units take some seconds; arms that lie apart and are of about one size take minutes
+        from 60,000 on, which a warning tells.
     order : {"largest", "smallest", "closest", "random", "data"} or None, default None
         Who chooses first, where neighbours are taken from each other: by the score, the closest pair of all,
         by a draw, as the rows come (the one choice that depends on their order). None lets those with the
@@ -168,6 +169,8 @@ def match_nn(  # noqa: PLR0913 - each is a choice a user may have to make, by na
         chance does to them; or one arm runs short of partners in some region of the score.
     CalibrationWarning, OverlapWarning
         As for `ipw`.
+    SlowWarning
+        Optimal pairs of arms of about one size may take minutes, if these lie apart.
 
     Notes
     -----
@@ -245,6 +248,7 @@ def find_neighbors(rows: RowsToMatch, spec: NearestNeighbors, n_threads: int | N
     spec = _without_an_idle_cap(rows, spec)
     if rows.frame.frequency is not None:
         return matches_of_cells(rows, spec, n_threads)
+    warn_of_time(rows, spec)
     inputs = rows.inputs(spec)
     found, alike = rows.drawn(
         spec, partial(core.match_nn, **inputs.core_arguments(rows.scores), n_threads=n_threads)
