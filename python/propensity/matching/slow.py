@@ -42,9 +42,10 @@ def warn_of_time(rows: RowsToMatch, spec: NearestNeighbors) -> None:
 
 def _seconds(group: Rows, treated: Bools, spec: NearestNeighbors) -> float:
     """Give what the groups that agree in the exact columns take together at worst."""
-    arms = [np.bincount(group[arm], minlength=group.max() + 1) for arm in (treated, ~treated)]
-    focal = 1 if spec.estimand == "ATC" else 0
-    arms[focal] = arms[focal] * spec.n_neighbors
-    alike = np.minimum(*arms) >= _LIKE_SIZE * np.maximum(*arms)
-    n_pairs = np.prod(arms, axis=0, dtype=np.float64)[alike]
+    focal = treated != (spec.estimand == "ATC")
+    n_groups = group.max() + 1
+    seekers = np.bincount(group[focal], minlength=n_groups) * float(spec.n_neighbors)
+    partners = np.bincount(group[~focal], minlength=n_groups)
+    alike = np.minimum(seekers, partners) >= _LIKE_SIZE * np.maximum(seekers, partners)
+    n_pairs = (seekers * partners)[alike]
     return float((_SECONDS * (n_pairs / _PAIRS) ** _POWER).sum())
