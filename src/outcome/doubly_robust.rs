@@ -130,22 +130,22 @@ pub fn adjusted_means(
     })
 }
 
-fn rows_of<'a>(data: &AdjustmentData<'a>) -> Outcomes<'a> {
+pub(super) fn rows_of<'a>(data: &AdjustmentData<'a>) -> Outcomes<'a> {
     let AdjustmentData { treatment, outcome, row_weights, .. } = *data;
     Outcomes { treatment, outcome, sample_weight: row_weights.total, counts: None }
 }
 
 /// Scores, and what there is to say of the columns they are made of.
 #[derive(Debug, Default)]
-struct FittedScore {
-    scores: Vec<f64>,
-    aliased: Vec<usize>,
-    diverging: Vec<usize>,
+pub(super) struct FittedScore {
+    pub scores: Vec<f64>,
+    pub aliased: Vec<usize>,
+    pub diverging: Vec<usize>,
 }
 
 impl FittedScore {
     /// What an influence needs of the model.
-    fn model<'x>(
+    pub fn model<'x>(
         &self,
         data: &AdjustmentData<'_>,
         score: &ScoreSpec<'_, 'x>,
@@ -158,7 +158,7 @@ impl FittedScore {
 }
 
 /// The scores that are known, or those of a model fitted here.
-fn fit_score(
+pub(super) fn fit_score(
     data: &AdjustmentData<'_>,
     score: &ScoreSpec<'_, '_>,
     monitor: &Monitor,

@@ -198,7 +198,7 @@ fn analytic(
             let row_weights = RowWeights::of(sample_weight);
             let rows = IpwData { outcome, treatment, scores, row_weights };
             let fit = CodedScoreFit { given, penalty, link };
-            ipw_of_factors(&rows, estimator.weighting(), fit)?.means
+            ipw_of_factors(&rows, &[], estimator.weighting(), fit)?.of_first().means
         };
         let [control, treated] = means.influence;
         let influence: Vec<f64> = treated.iter().zip(&control).map(|(t, c)| t - c).collect();
