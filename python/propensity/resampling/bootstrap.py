@@ -9,6 +9,7 @@ from typing import Required, TypedDict, Unpack, get_args, overload
 import numpy as np
 
 from propensity import core
+from propensity.effects.asked_estimators import check_estimators
 from propensity.effects.contrasts import Contrast
 from propensity.effects.estimators import (
     AIPW,
@@ -17,7 +18,6 @@ from propensity.effects.estimators import (
     Balancing,
     Estimator,
     RegressionAdjustment,
-    check_estimators,
 )
 from propensity.effects.given_away import constant_cautions
 from propensity.effects.matching_specification import FullMatching, NearestNeighbors
