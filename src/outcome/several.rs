@@ -2,7 +2,6 @@
 //! their model, what rows weigh, the least squares of either arm, and each pass over the covariates are shared.
 
 use crate::checks;
-use crate::design::coded::NumbersAndFactors;
 use crate::design::covariates::Covariates;
 use crate::design::rank::presence;
 use crate::design::vectors::filled;
@@ -11,8 +10,7 @@ use crate::linalg::Cholesky;
 use crate::monitor::Monitor;
 use crate::outcome::adjusted_rows::{AdjustedRows, AdjustmentData};
 use crate::outcome::adjustment::{AdjustmentSpec, Method};
-use crate::outcome::coded::{CodedScore, adjusted_means_of_codes};
-use crate::outcome::doubly_robust::{Adjusted, FittedScore, ScoreSpec, check, fit_score};
+use crate::outcome::doubly_robust::{AdjustedOutcomes, OtherOutcome, ScoreSpec, check, fit_score};
 use crate::outcome::kinds::OutcomeModel;
 use crate::outcome::model::ArmFit;
 use crate::outcome::origin::Measured;
@@ -27,26 +25,12 @@ use crate::weighting::ipw::shared_out;
 /// what is held of them by the way stays below what is given of all.
 const TOGETHER: usize = 4;
 
-/// The means of several outcomes, and what is the same for all.
-#[derive(Debug, Clone)]
-pub struct AdjustedOutcomes {
-    pub first: Adjusted,
-    pub others: Vec<OtherOutcome>,
-}
-
-/// What a further outcome has of its own.
-#[derive(Debug, Clone)]
-pub struct OtherOutcome {
-    pub means: ArmMeans,
-    /// As of [`Adjusted`]; none where it is that of the first outcome.
-    pub leverage: Option<Vec<f64>>,
-    pub residual_influence: Vec<f64>,
-}
-
-/// Estimate the means of both arms of several outcomes: `data` has the first of them, `others` the rest.
+/// Estimate the means of both arms of several outcomes, with the outcome models fitted here, and the score model if it was
+/// not: `data` has the first of them, `others` the rest.
 ///
 /// # Errors
-/// Those of [`crate::outcome::doubly_robust::adjusted_means`].
+/// Lengths that differ, values that are not finite, an empty arm, an estimand without such an estimator,
+/// a model that cannot be fitted, rows that an outcome model does not reach.
 pub fn adjusted_means_of_outcomes(
     data: &AdjustmentData<'_>,
     others: &[&[f64]],
@@ -75,69 +59,15 @@ pub fn adjusted_means_of_outcomes(
     let scores = found.as_ref().map_or(&unknown[..], |found| &found.scores);
     let rows = Rows::new(data, scores, spec);
     let models = Models::new(&rows, &covariates, score_model.as_ref(), data)?;
-    let measured = outcomes.iter().map(|outcome| match spec.outcome_model.takes_any_origin() {
-        true => Measured::from_their_middle(outcome, total),
-        false => Measured::from_zero(outcome),
-    });
+    let measured =
+        outcomes.iter().map(|outcome| Measured::for_model(spec.outcome_model, outcome, total));
     let measured: Vec<Measured<'_>> = measured.collect();
     let mut each = Vec::with_capacity(outcomes.len());
     for together in measured.chunks(TOGETHER) {
         each.extend(models.means(together, monitor)?);
     }
     let leverage = models.shared.map_or_else(Vec::new, |shared| shared.leverage);
-    let found = spec.needs_score().then_some(found.unwrap_or_default());
-    Ok(put_together(each, leverage, found, covariates.dropped().to_vec()))
-}
-
-/// As [`adjusted_means_of_outcomes`], where all models are of the same numbers and factors, outcome by outcome; `None`
-/// where that is left to their matrix.
-///
-/// # Errors
-/// Those of [`adjusted_means_of_codes`].
-pub fn outcomes_of_codes(
-    data: &AdjustmentData<'_>,
-    others: &[&[f64]],
-    given: &NumbersAndFactors<'_>,
-    score: &CodedScore<'_>,
-    spec: AdjustmentSpec,
-    monitor: &Monitor,
-) -> Result<Option<AdjustedOutcomes>> {
-    let of = |outcome| {
-        let data = AdjustmentData { outcome, ..*data };
-        adjusted_means_of_codes(&data, given, score, spec, monitor)
-    };
-    let Some(first) = of(data.outcome)? else { return Ok(None) };
-    let mut rest = Vec::with_capacity(others.len());
-    for outcome in others {
-        let Some(Adjusted { means, leverage, residual_influence, .. }) = of(outcome)? else {
-            return Ok(None);
-        };
-        rest.push(OtherOutcome { means, leverage: Some(leverage), residual_influence });
-    }
-    Ok(Some(AdjustedOutcomes { first, others: rest }))
-}
-
-/// Put what is the same for all outcomes beside what is of the first.
-fn put_together(
-    mut each: Vec<OtherOutcome>,
-    leverage: Vec<f64>,
-    score: Option<FittedScore>,
-    outcome_aliased: Vec<usize>,
-) -> AdjustedOutcomes {
-    let others = each.split_off(1);
-    let first = each.swap_remove(0);
-    let has_score = score.is_some();
-    let FittedScore { scores, aliased, diverging } = score.unwrap_or_default();
-    let first = Adjusted {
-        means: first.means,
-        scores: has_score.then_some(scores),
-        aliased,
-        diverging,
-        outcome_aliased,
-        leverage: first.leverage.unwrap_or(leverage),
-        residual_influence: first.residual_influence,
-    };
-    AdjustedOutcomes { first, others }
+    Ok(AdjustedOutcomes::new(each, leverage, found, covariates.dropped().to_vec()))
 }
 
 /// What rows weigh in the models and the means of their own arms.
@@ -252,22 +182,15 @@ impl<'a, 'x, 's> Models<'a, 'x, 's> {
         let arms: Vec<Arms<'_>> = arms.collect();
         let mut influence = self.influence(&arms)?.into_iter();
         monitor.check()?;
-        let leverage = |place: usize| {
-            let pair = [&fits[2 * place], &fits[2 * place + 1]].map(ArmFit::information);
-            let spread = |arm: usize, i: usize| {
-                let m = arms[place].fitted[arm][i];
-                self.rows.fitting[i] * model.expected_spread(m)
-            };
-            let is_own = shared.is_none() && self.data.with_leverage;
-            is_own.then(|| self.leverage(&pair, &spread))
-        };
         let mut found = Vec::with_capacity(outcomes.len());
         for (place, Measured { origin, .. }) in outcomes.iter().enumerate() {
             let mut pair = [vec![], vec![]];
             influence.by_ref().take(2).enumerate().for_each(|(arm, own)| pair[arm] = own);
             let means = ArmMeans { origin: *origin, above: arms[place].means, influence: pair };
             let residual_influence = self.residual_influence(&arms[place]);
-            found.push(OtherOutcome { means, leverage: leverage(place), residual_influence });
+            let pair = [&fits[2 * place], &fits[2 * place + 1]];
+            let leverage = self.own_leverage(pair, arms[place].fitted);
+            found.push(OtherOutcome { means, leverage, residual_influence });
         }
         Ok(found)
     }
@@ -324,6 +247,17 @@ impl<'a, 'x, 's> Models<'a, 'x, 's> {
             sum.iter_mut().zip(held).for_each(|(sum, own)| *sum += own);
         }
         shared_out(sum, self.data.row_weights.frequency)
+    }
+
+    /// That of an outcome by itself, where it is asked for; none where it is that of all outcomes.
+    fn own_leverage(&self, fits: [&ArmFit; 2], fitted: &[Vec<f64>]) -> Option<Vec<f64>> {
+        if self.shared.is_some() || !self.data.with_leverage {
+            return None;
+        }
+        let Rows { fitting, spec, .. } = self.rows;
+        let spread =
+            |arm: usize, i: usize| fitting[i] * spec.outcome_model.expected_spread(fitted[arm][i]);
+        Some(self.leverage(&fits.map(ArmFit::information), &spread))
     }
 
     /// The influence of each row on the means: w { g (m - mean) + k (y - m) }, and what it does through the outcome model,

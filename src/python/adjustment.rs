@@ -10,11 +10,9 @@ use crate::design::coded::NumbersAndFactors;
 use crate::design::covariates::Covariates;
 use crate::matrix::Matrix;
 use crate::outcome::adjusted_rows::AdjustmentData;
-use crate::outcome::coded::{CodedScore, inside_of_codes};
-use crate::outcome::doubly_robust::{Adjusted, ScoreSpec};
-use crate::outcome::several::{
-    AdjustedOutcomes, OtherOutcome, adjusted_means_of_outcomes, outcomes_of_codes,
-};
+use crate::outcome::coded::{CodedScore, adjusted_means_of_codes, inside_of_codes};
+use crate::outcome::doubly_robust::{Adjusted, AdjustedOutcomes, OtherOutcome, ScoreSpec};
+use crate::outcome::several::adjusted_means_of_outcomes;
 use crate::outcome::{fit, model};
 use crate::reserve;
 use crate::score::spec::{PropensitySpec, penalty_on_users};
@@ -189,7 +187,8 @@ pub fn adjust(
             NumbersAndFactors { x: numbers, factors: &levels.factors, after: &levels.after };
         let coded = CodedScore { spec: of_score, scores };
         if is_plain
-            && let Some(found) = outcomes_of_codes(&data, &others, &given, &coded, spec, monitor)?
+            && let Some(found) =
+                adjusted_means_of_codes(&data, &others, &given, &coded, spec, monitor)?
         {
             return Ok(found);
         }
